@@ -1,0 +1,90 @@
+//! The validated name of a process type.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The name of a process type, such as `web`: 1 to 128 of `A-Z a-z 0-9 _ -`.
+///
+/// Rule: S1.2. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessType(Arc<str>);
+
+/// Why a text is not the name of a process type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidProcessType {
+    /// Nothing before the colon.
+    #[error("the name is empty")]
+    Empty,
+    /// More than [`ProcessType::MAX_LEN`] characters.
+    #[error("the name is longer than {} characters", ProcessType::MAX_LEN)]
+    TooLong,
+    /// A character other than `A-Z a-z 0-9 _ -`.
+    #[error("the name has a character other than A-Z a-z 0-9 _ -")]
+    Character,
+}
+
+impl ProcessType {
+    /// Longest name, in characters. Two file names of 255 bytes must hold it with an index and a suffix.
+    pub const MAX_LEN: usize = 128;
+
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`InvalidProcessType`] if it is empty, too long or has another character.
+    pub fn new(name: &str) -> Result<Self, InvalidProcessType> {
+        if name.is_empty() {
+            return Err(InvalidProcessType::Empty);
+        }
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
+            return Err(InvalidProcessType::Character);
+        }
+        if name.len() > Self::MAX_LEN {
+            return Err(InvalidProcessType::TooLong);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The process type whose dyno runs before all others and gates them (S8).
+    #[must_use]
+    pub fn is_release(&self) -> bool {
+        self.as_str() == "release"
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProcessType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_digits_underscore_and_dash_make_a_name() {
+        for name in ["web", "WEB", "_x", "-x", "worker_1", "a-b", "123"] {
+            assert_eq!(ProcessType::new(name).map(|name| name.to_string()), Ok(name.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_name_of_128_characters_is_the_longest() {
+        assert!(ProcessType::new(&"a".repeat(128)).is_ok());
+        assert_eq!(ProcessType::new(&"a".repeat(129)), Err(InvalidProcessType::TooLong));
+    }
+
+    #[test]
+    fn nothing_else_is_a_name() {
+        assert_eq!(ProcessType::new(""), Err(InvalidProcessType::Empty));
+        for name in ["a b", "a.b", "a/b", "wéb", "a:b", "+web"] {
+            assert_eq!(ProcessType::new(name), Err(InvalidProcessType::Character));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What the guardian is asked to start.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{DynoName, Environment, RunId};
+
+/// Where the streams of a dyno go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Io {
+    /// stdout and stderr share one pipe; stdin never gives data and never ends.
+    Pipe,
+    /// All three streams are a terminal of this size.
+    Pty(PtySize),
+    /// The streams of `dyno` itself.
+    Inherit,
+}
+
+/// Size of a terminal in character cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PtySize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters a line.
+    pub cols: u16,
+}
+
+/// All that every run of one dyno has in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DynoSpec {
+    /// Whose run it is.
+    pub dyno: DynoName,
+    /// The command line as written in the Procfile; the messages show this one.
+    pub command_line: String,
+    /// What is passed to `/bin/sh -c`: the command line, with `exec ` before it where that is safe (S1.6).
+    pub shell_line: Vec<u8>,
+    /// Whether a `sh` of ours stays the leader of the group: the line could not be given to `exec`.
+    pub own_shell: bool,
+    /// The whole environment, nothing is inherited besides.
+    pub environment: Environment,
+    /// The working directory.
+    pub directory: PathBuf,
+    /// Where the streams go.
+    pub io: Io,
+}
+
+/// One spawn: the dyno's specification and the number of this run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpawnSpec {
+    /// The number of this run.
+    pub run: RunId,
+    /// What to start; shared by all runs of the dyno.
+    pub spec: Arc<DynoSpec>,
+}

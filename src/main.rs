@@ -1,0 +1,3 @@
+//! The binary `dyno`.
+
+fn main() {}

@@ -1,0 +1,51 @@
+//! All that the supervisor can order. The runtime performs it and decides nothing.
+
+use crate::app::{RunId, SpawnSpec};
+
+use super::{Notice, UserSignal};
+
+/// An order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Start a run.
+    Spawn(SpawnSpec),
+    /// Signal all that is left of a run: its group and the sessions that carry its marker.
+    Signal {
+        /// Which run.
+        run: RunId,
+        /// What to send.
+        signal: GroupSignal,
+    },
+    /// Show a line of our own. One about a run comes after all the run had written.
+    Notify(Notice),
+    /// Stop ourselves as the terminal asked (SIGTSTP); `Event::Resumed` follows.
+    Suspend,
+    /// The guardian did not answer for too long: kill it and sweep in its place, then finish with 70.
+    ReplaceGuardian,
+    /// All runs are gone: sweep, flush, end.
+    Finish(Outcome),
+}
+
+/// What is sent to a run's processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupSignal {
+    /// This signal number, usually SIGTERM, then SIGCONT; at most once to each process.
+    Stop(i32),
+    /// SIGKILL, repeated by the guardian until nothing is left.
+    Kill,
+    /// SIGSTOP.
+    Pause,
+    /// SIGCONT.
+    Continue,
+    /// SIGUSR1 or SIGUSR2 (only those two are sent this way), except to a leader that is a shell of ours.
+    User(UserSignal),
+}
+
+/// How `dyno` ends (S11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit with this code.
+    Code(u8),
+    /// Die by the signal that asked for the end.
+    Signal(UserSignal),
+}

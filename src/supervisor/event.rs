@@ -1,0 +1,96 @@
+//! All that can happen to the supervisor.
+
+use std::time::Duration;
+
+use crate::app::{ExitStatus, RunId};
+
+/// Something happened. Reports about a process carry the number of its run; a report about an older run changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Begin: the formation is wanted.
+    Boot,
+    /// The guardian started a run and its exec succeeded.
+    Spawned {
+        /// Which run.
+        run: RunId,
+        /// Its process id, for display only.
+        pid: i32,
+    },
+    /// The guardian could not start a run; nothing of it exists.
+    SpawnFailed {
+        /// Which run.
+        run: RunId,
+        /// What the system said.
+        why: SpawnFailure,
+    },
+    /// The leader of a run ended; others of its group may still live.
+    Exited {
+        /// Which run.
+        run: RunId,
+        /// How the leader ended.
+        exit: ExitStatus,
+    },
+    /// Nothing of a run is left: its group and its marked sessions are empty.
+    Gone {
+        /// Which run.
+        run: RunId,
+    },
+    /// A run listens on its port (S6.2).
+    Ready {
+        /// Which run.
+        run: RunId,
+    },
+    /// The guardian killed a run and 2 s later some of it was still there.
+    Unkillable {
+        /// Which run.
+        run: RunId,
+        /// The process that stays, as `pid (command)`.
+        survivor: String,
+    },
+    /// `dyno` itself received a signal.
+    Signal(UserSignal),
+    /// `dyno` was suspended for this long and goes on now.
+    Resumed {
+        /// How long every deadline stood still.
+        paused_for: Duration,
+    },
+    /// Nobody can read what the dynos say any more.
+    OutputLost(OutputLoss),
+    /// A deadline passed.
+    Tick,
+}
+
+/// A signal `dyno` received (S12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UserSignal {
+    /// SIGINT: Ctrl-C.
+    Int,
+    /// SIGTERM.
+    Term,
+    /// SIGHUP: the terminal was closed.
+    Hup,
+    /// SIGQUIT: Ctrl-\.
+    Quit,
+    /// SIGTSTP: Ctrl-Z.
+    Tstp,
+    /// SIGUSR1, passed on.
+    Usr1,
+    /// SIGUSR2, passed on.
+    Usr2,
+}
+
+/// Why stdout cannot be written any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputLoss {
+    /// The reader closed the pipe or the terminal is gone: stop quietly, 141.
+    Closed,
+    /// The system refused the write (disk full): stop, 74. The runtime prints the reason.
+    Failed,
+}
+
+/// Why a run could not be started, in words fit for a message: `cannot start /bin/sh: No such file or directory`.
+///
+/// Never holds a value of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SpawnFailure(pub String);

@@ -1,0 +1,100 @@
+//! The rules one start was given. Passed in, never global.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{DynoSpec, ProcessType};
+
+/// What runs: the release command that gates the rest, then the formation in the order of the Procfile.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// `release.1`; must exit 0 before anything else starts (S8.1).
+    pub release: Option<Arc<DynoSpec>>,
+    /// The dynos in start order.
+    pub formation: Vec<Arc<DynoSpec>>,
+}
+
+/// The rules of one start.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// What an unasked exit leads to.
+    pub on_exit: OnExit,
+    /// Process types that may end without that (S6.3).
+    pub can_die: BTreeMap<ProcessType, CanDie>,
+    /// Signal number that stops dynos of a type; SIGTERM for others (S6.6).
+    pub stop_signals: BTreeMap<ProcessType, i32>,
+    /// Time between the stop signal and SIGKILL.
+    pub grace: Duration,
+    /// Process types that are up when they listen; others are up when exec succeeded (S6.2).
+    pub ready: Vec<ProcessType>,
+    /// R10: how long a ready type may take to listen (S6.5). None: no limit.
+    pub boot_timeout: Option<Duration>,
+    /// Whether an overrun grace is logged as R12 (S6.6).
+    pub report_exit_timeout: bool,
+}
+
+/// What the unasked exit of a formation dyno leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnExit {
+    /// Everything stops and its status is ours (S6.3).
+    StopAll,
+    /// It is restarted (S6.4).
+    Restart(RestartPolicy),
+}
+
+/// When a crashed dyno may start again (S6.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// Delay before the second restart in a row; the first comes at once. Doubles from there.
+    pub base: Duration,
+    /// Longest delay.
+    pub cap: Duration,
+    /// Shortest time up that clears the count.
+    pub min_healthy: Duration,
+    /// Restarts in a row before it stays crashed. None: unlimited.
+    pub max_restarts: Option<u32>,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            base: Duration::from_secs(1),
+            cap: Duration::from_secs(60),
+            min_healthy: Duration::from_secs(10),
+            max_restarts: None,
+        }
+    }
+}
+
+/// Which ends of a dyno are no reason to stop everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CanDie {
+    /// Exit code 0.
+    Success,
+    /// Any status.
+    Any,
+}
+
+impl Policy {
+    /// Default time between SIGTERM and SIGKILL (foreman).
+    pub const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+    /// Grace on the platform.
+    pub const HEROKU_GRACE: Duration = Duration::from_secs(30);
+    /// Boot timeout on the platform.
+    pub const HEROKU_BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            on_exit: OnExit::StopAll,
+            can_die: BTreeMap::new(),
+            stop_signals: BTreeMap::new(),
+            grace: Self::DEFAULT_GRACE,
+            ready: Vec::new(),
+            boot_timeout: None,
+            report_exit_timeout: false,
+        }
+    }
+}
