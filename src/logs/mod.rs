@@ -1,9 +1,22 @@
 //! What dynos say. Pure: bytes in, bytes out.
 //!
 //! Nothing here knows the supervisor or reads a clock; `runtime` reads the streams and writes the result.
+//! One [`Lines`] per run cuts its stream, the caller makes a [`LogBlock`] of each [`Chunk`], and one [`Formatter`] per
+//! receiver (the terminal, a log file, a `logs` session) renders the blocks. Whole blocks, never single lines, go
+//! through all of it: that is what makes it fast.
 
 mod block;
+mod escapes;
+mod format;
+mod heroku;
+mod json;
 mod lines;
+mod palette;
+mod stamp;
+mod text;
 
 pub use block::{LogBlock, Source};
+pub use format::{Formatter, LogFormat, TextOptions, View};
 pub use lines::{Chunk, LineMode, Lines, PARTIAL_AFTER, PIECE_BYTES};
+pub use palette::{Color, Palette};
+pub use text::name_width;

@@ -1,0 +1,303 @@
+//! Makes the text of a dyno harmless for a terminal that shows other lines too (S7.2).
+//!
+//! Colours (SGR) pass and are reset at the end of their line; what moves the cursor, switches the character set, asks
+//! the terminal something or sets its title is left out. All other bytes stay as they are, valid UTF-8 or not.
+//! Called for prefixed lines on a terminal only.
+
+const ESC: u8 = 0x1b;
+const BEL: u8 = 0x07;
+/// First byte of U+0080..=U+009F in UTF-8: terminals take these for control characters too.
+const C1_LEAD: u8 = 0xc2;
+const RESET: &[u8] = b"\x1b[0m";
+
+/// Bytes looked at together; long enough for vector instructions, short enough to find an early hit early.
+const SCAN_BYTES: usize = 1024;
+
+/// The sequence that was open where a piece of a line ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Open {
+    /// None.
+    #[default]
+    Nothing,
+    /// `ESC`.
+    Escape,
+    /// `ESC` and intermediate bytes, such as `ESC (`.
+    Intermediate,
+    /// `ESC [` and maybe parameters.
+    Csi,
+    /// `ESC ]`: a title or the like, up to `BEL` or `ESC \`.
+    Osc,
+    /// `ESC P`, `ESC X`, `ESC ^`, `ESC _`: up to `ESC \`.
+    Text,
+}
+
+/// What stands at the front of a text.
+enum Sequence<'t> {
+    /// Parameters of an SGR sequence, which passes, and the text behind it.
+    Sgr(&'t [u8], &'t [u8]),
+    /// Something that is left out, and the text behind it.
+    Hidden(&'t [u8]),
+    /// It does not end here.
+    Cut(Open),
+}
+
+/// Whether lines can be shown as they are. May say no for a harmless byte, never yes for a harmful one.
+pub(super) fn is_harmless(lines: &[u8]) -> bool {
+    // No early exit within a part: so the compiler can look at many bytes at once.
+    lines.chunks(SCAN_BYTES).all(|part| part.iter().fold(0, |found, byte| found | u8::from(may_harm(*byte))) == 0)
+}
+
+fn may_harm(byte: u8) -> bool {
+    byte == C1_LEAD || (byte < 0x20 && byte != b'\n' && byte != b'\t' && byte != b'\r')
+}
+
+/// Copies one line, or a piece of it, without what a terminal must not get. `open`: what was open where the piece
+/// before ended. Returns what is open at the end.
+pub(super) fn copy_harmless(line: &[u8], open: Open, out: &mut Vec<u8>) -> Open {
+    let mut colored = false;
+    let mut open = open;
+    let mut rest = line;
+    if open != Open::Nothing {
+        match resume(open, rest) {
+            Sequence::Sgr(_, behind) | Sequence::Hidden(behind) => rest = behind,
+            Sequence::Cut(still_open) => return still_open,
+        }
+        open = Open::Nothing;
+    }
+    while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
+        let (plain, tail) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        match sequence(tail, out) {
+            Sequence::Sgr(parameters, behind) => {
+                out.extend_from_slice(b"\x1b[");
+                out.extend_from_slice(parameters);
+                out.push(b'm');
+                colored = true;
+                rest = behind;
+            }
+            Sequence::Hidden(behind) => rest = behind,
+            Sequence::Cut(cut) => {
+                open = cut;
+                rest = &[];
+            }
+        }
+    }
+    out.extend_from_slice(rest);
+    if colored {
+        out.extend_from_slice(RESET);
+    }
+    open
+}
+
+/// Bytes that may begin something to be left out. TAB stays, CR is a byte like others (S7.6), NUL, BEL and DEL move
+/// nothing.
+fn is_special(byte: u8) -> bool {
+    byte == C1_LEAD || (byte < 0x20 && !matches!(byte, b'\t' | b'\r' | BEL | 0))
+}
+
+/// Reads what begins with a special byte. A `C1_LEAD` that only begins a letter goes to `out`.
+fn sequence<'t>(text: &'t [u8], out: &mut Vec<u8>) -> Sequence<'t> {
+    match text {
+        [ESC, behind @ ..] => escape(behind),
+        [C1_LEAD, 0x9b, behind @ ..] => match csi(behind) {
+            // An eight-bit introducer: not every terminal takes it for one, so it does not pass either.
+            Sequence::Sgr(_, behind) => Sequence::Hidden(behind),
+            other @ (Sequence::Hidden(_) | Sequence::Cut(_)) => other,
+        },
+        [C1_LEAD, 0x9d, behind @ ..] => string(Open::Osc, behind),
+        [C1_LEAD, 0x90 | 0x98 | 0x9e | 0x9f, behind @ ..] => string(Open::Text, behind),
+        [C1_LEAD, 0x80..=0x9f, behind @ ..] => Sequence::Hidden(behind),
+        // A letter that is not whole. Left standing, it would meet the byte behind what is left out here.
+        [C1_LEAD, behind @ ..] if behind.first().is_some_and(|next| is_special(*next)) => Sequence::Hidden(behind),
+        [C1_LEAD, behind @ ..] => {
+            out.push(C1_LEAD);
+            Sequence::Hidden(behind)
+        }
+        [_, behind @ ..] | behind @ [] => Sequence::Hidden(behind),
+    }
+}
+
+fn resume(open: Open, text: &[u8]) -> Sequence<'_> {
+    match open {
+        Open::Nothing => Sequence::Hidden(text),
+        Open::Escape => escape(text),
+        Open::Intermediate => intermediate(text),
+        Open::Csi => csi(text),
+        Open::Osc | Open::Text => string(open, text),
+    }
+}
+
+/// Behind `ESC`. Where no sequence goes on, `ESC` alone is left out.
+fn escape(text: &[u8]) -> Sequence<'_> {
+    match text {
+        [] => Sequence::Cut(Open::Escape),
+        [b'[', behind @ ..] => csi(behind),
+        [b']', behind @ ..] => string(Open::Osc, behind),
+        [b'P' | b'X' | b'^' | b'_', behind @ ..] => string(Open::Text, behind),
+        [0x20..=0x2f, behind @ ..] => intermediate(behind),
+        [0x30..=0x7e, behind @ ..] => Sequence::Hidden(behind),
+        [_, ..] => Sequence::Hidden(text),
+    }
+}
+
+/// Behind `ESC` and an intermediate byte: more of them, then one final byte.
+fn intermediate(text: &[u8]) -> Sequence<'_> {
+    let Some(end) = text.iter().position(|byte| !matches!(byte, 0x20..=0x2f)) else {
+        return Sequence::Cut(Open::Intermediate);
+    };
+    match text.split_at(end).1 {
+        [0x30..=0x7e, behind @ ..] => Sequence::Hidden(behind),
+        broken => Sequence::Hidden(broken),
+    }
+}
+
+/// Behind `ESC [`: parameters and intermediate bytes, then one final byte.
+fn csi(text: &[u8]) -> Sequence<'_> {
+    let Some(end) = text.iter().position(|byte| !matches!(byte, 0x20..=0x3f)) else {
+        return Sequence::Cut(Open::Csi);
+    };
+    match text.split_at(end) {
+        (parameters, [b'm', behind @ ..])
+            if parameters.iter().all(|byte| matches!(byte, b'0'..=b'9' | b';' | b':')) =>
+        {
+            Sequence::Sgr(parameters, behind)
+        }
+        (_, [0x40..=0x7e, behind @ ..]) => Sequence::Hidden(behind),
+        (_, broken) => Sequence::Hidden(broken),
+    }
+}
+
+/// Within a string that a terminal keeps to itself. Any other `ESC` in it ends it too; `ESC \` is a sequence like
+/// others.
+fn string(kind: Open, text: &[u8]) -> Sequence<'_> {
+    let mut rest = text;
+    loop {
+        match rest {
+            [] => return Sequence::Cut(kind),
+            [ESC, b'\\', behind @ ..] | [C1_LEAD, 0x9c, behind @ ..] | [0x18 | 0x1a, behind @ ..] => {
+                return Sequence::Hidden(behind);
+            }
+            [ESC, ..] => return Sequence::Hidden(rest),
+            [BEL, behind @ ..] if kind == Open::Osc => return Sequence::Hidden(behind),
+            [_, behind @ ..] => rest = behind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memchr::memmem;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(line: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        copy_harmless(line, Open::Nothing, &mut out);
+        out
+    }
+
+    fn shown_in_pieces(pieces: [&[u8]; 2]) -> Vec<Vec<u8>> {
+        let mut open = Open::Nothing;
+        let pieces = pieces.map(|piece| {
+            let mut out = Vec::new();
+            open = copy_harmless(piece, open, &mut out);
+            out
+        });
+        pieces.to_vec()
+    }
+
+    // S7.2: only SGR sequences pass, and are reset at the end of the line.
+    #[test]
+    fn colours_pass_and_are_reset_at_the_end_of_their_line() {
+        assert_eq!(shown(b"\x1b[1;31mred"), b"\x1b[1;31mred\x1b[0m");
+        assert_eq!(shown(b"\x1b[38:5:9mx\x1b[m"), b"\x1b[38:5:9mx\x1b[m\x1b[0m");
+        assert_eq!(shown(b"plain \xff\tbytes\r"), b"plain \xff\tbytes\r");
+    }
+
+    #[test]
+    fn all_other_sequences_are_left_out() {
+        for sequence in [
+            &b"\x1b[2J"[..],
+            b"\x1b[?25l",
+            b"\x1b[>4;1m",
+            b"\x1b[0 q",
+            b"\x1b]0;title\x07",
+            b"\x1b]8;;http://x\x1b\\",
+            b"\x1bPq#0\x07~\x1b\\",
+            b"\x1b_apc\xc2\x9c",
+            b"\x1b(0",
+            b"\x1bc",
+            b"\x1b#8",
+            b"\xc2\x9b2J",
+            b"\xc2\x9b31m",
+            b"\xc2\x85",
+            b"\x1b",
+            b"\x08",
+            b"\x0e\x05",
+        ] {
+            assert_eq!(shown(&[&b"a"[..], sequence, b"\xc2\xb5"].concat()), b"a\xc2\xb5", "{sequence:?}");
+        }
+    }
+
+    #[test]
+    fn a_sequence_cut_by_the_end_of_its_line_is_dropped() {
+        for line in [&b"a\x1b"[..], b"a\x1b[", b"a\x1b[31", b"a\x1b]0;tit", b"a\x1b(", b"a\x1bPq\x1b"] {
+            assert_eq!(shown(line), b"a");
+        }
+    }
+
+    #[test]
+    fn a_sequence_cut_between_two_pieces_does_not_leak_into_the_second() {
+        assert_eq!(shown_in_pieces([b"a\x1b[3", b"1mb"]), [b"a", b"b"]);
+        assert_eq!(shown_in_pieces([b"a\x1b]0;ti", b"tle\x07b"]), [b"a", b"b"]);
+        assert_eq!(shown_in_pieces([b"a\x1bP", b"\x07~\x1b\\b"]), [b"a", b"b"]);
+        assert_eq!(shown_in_pieces([b"a\x1b", b"(0b"]), [b"a", b"b"]);
+    }
+
+    /// The text without its SGR sequences.
+    fn without_colours(text: &[u8]) -> Vec<u8> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(at) = memmem::find(rest, b"\x1b[") {
+            parts.extend_from_slice(&rest[..at]);
+            let end = at + rest[at..].iter().position(|byte| *byte == b'm').expect("an SGR sequence ends");
+            assert!(rest[at + 2..end].iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b';' | b':')));
+            rest = &rest[end + 1..];
+        }
+        parts.extend_from_slice(rest);
+        parts
+    }
+
+    fn lines(bytes: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop_oneof![5 => prop::sample::select(bytes), 1 => 0x20_u8..0x80], 0..40)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn nothing_but_colours_reaches_the_terminal(
+            line in lines(b"\x1b\x1b[[]P\\(0;31mmKh?a\x07\x08\x0e\x18\r\t\xc2\xc2\x9b\x9c\x9d\xb5\xff"),
+        ) {
+            let shown = shown(&line);
+
+            let text = without_colours(&shown);
+            prop_assert!(!text.iter().any(|byte| *byte == ESC || (is_special(*byte) && *byte != C1_LEAD)));
+            prop_assert!(!shown.windows(2).any(|pair| pair[0] == C1_LEAD && (0x80..=0x9f).contains(&pair[1])));
+            prop_assert!(!is_harmless(&line) || shown == line);
+        }
+
+        #[test]
+        fn a_cut_changes_no_visible_byte(
+            line in lines(b"\x1b\x1b[[]P\\(0;31mmKh?a\x07\x08\x0e\x18\r\t\x9b\x9c\xff"),
+            at in 0_usize..40,
+        ) {
+            let (first, second) = line.split_at(at.min(line.len()));
+
+            let pieces = shown_in_pieces([first, second]).concat();
+
+            prop_assert_eq!(without_colours(&pieces), without_colours(&shown(&line)));
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Who says a line, in the platform's words: `+00:00 app[web.1]:` (S7.3).
+//!
+//! A dyno's output is `app[web.1]`, what is said about a dyno `heroku[web.1]`. Lines about the whole formation are
+//! `app[api]`: that is where the platform logs scaling, releases and all else that a person asked for.
+//! Called by `format`.
+
+use std::io::Write;
+
+use super::Source;
+
+/// Writes what stands between the time and the text.
+pub(super) fn write_source(source: &Source, out: &mut Vec<u8>) {
+    let _ = match source {
+        Source::App(dyno) => write!(out, "+00:00 app[{dyno}]:"),
+        Source::Notice(dyno) => write!(out, "+00:00 heroku[{dyno}]:"),
+        Source::System => write!(out, "+00:00 app[api]:"),
+    };
+}

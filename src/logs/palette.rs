@@ -1,0 +1,107 @@
+//! Which colour a process type has.
+//!
+//! Follows the order of the formation, so that a colour stays with its process type from run to run, as in foreman.
+//! Whether there is colour at all (S7.2) is decided by the caller; called by the log formats.
+
+use crate::app::ProcessType;
+
+use super::Source;
+
+/// A foreground colour of a terminal, by the number of its SGR sequence: 30 to 37, bright 90 to 97.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Color(u8);
+
+impl Color {
+    /// Lines about the whole formation, and process types that are not in the palette. foreman's too.
+    pub const SYSTEM: Self = Self(37);
+
+    /// foreman's order: cyan, yellow, green, magenta, red, blue, then the same ones bright.
+    const ORDER: [Self; 12] = [
+        Self(36),
+        Self(33),
+        Self(32),
+        Self(35),
+        Self(31),
+        Self(34),
+        Self(96),
+        Self(93),
+        Self(92),
+        Self(95),
+        Self(91),
+        Self(94),
+    ];
+
+    /// The parameter of the SGR sequence, `36` in `ESC[36m`.
+    #[must_use]
+    pub fn sgr(self) -> u8 {
+        self.0
+    }
+}
+
+/// The colours of a formation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Palette(Vec<(ProcessType, Color)>);
+
+impl Palette {
+    /// Gives each process type its colour, in the order of the Procfile. After twelve they repeat.
+    #[must_use]
+    pub fn new(process_types: impl IntoIterator<Item = ProcessType>) -> Self {
+        Self(process_types.into_iter().zip(Color::ORDER.into_iter().cycle()).collect())
+    }
+
+    /// The colour of what this source says; a notice has the colour of the dyno it is about.
+    #[must_use]
+    pub fn color(&self, source: &Source) -> Color {
+        match source {
+            Source::App(dyno) | Source::Notice(dyno) => self
+                .0
+                .iter()
+                .find(|(process_type, _)| *process_type == dyno.process_type)
+                .map_or(Color::SYSTEM, |(_, color)| *color),
+            Source::System => Color::SYSTEM,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::app::DynoName;
+
+    use super::*;
+
+    fn process_type(name: &str) -> ProcessType {
+        ProcessType::new(name).unwrap()
+    }
+
+    fn color_of(palette: &Palette, name: &str, index: u32) -> u8 {
+        palette.color(&Source::App(DynoName::new(process_type(name), index))).sgr()
+    }
+
+    // S7.1: coloured by process type.
+    #[test]
+    fn process_types_get_foremans_colours_in_their_order() {
+        let palette = Palette::new(["web", "worker", "clock"].map(process_type));
+
+        assert_eq!(color_of(&palette, "web", 1), 36);
+        assert_eq!(color_of(&palette, "web", 2), 36);
+        assert_eq!(color_of(&palette, "worker", 1), 33);
+        assert_eq!(color_of(&palette, "clock", 1), 32);
+    }
+
+    #[test]
+    fn the_seventh_process_type_is_bright_and_the_thirteenth_begins_again() {
+        let palette = Palette::new((0..13).map(|number| process_type(&format!("p{number}"))));
+
+        assert_eq!(color_of(&palette, "p6", 1), 96);
+        assert_eq!(color_of(&palette, "p11", 1), 94);
+        assert_eq!(color_of(&palette, "p12", 1), 36);
+    }
+
+    #[test]
+    fn the_system_and_unknown_process_types_are_white() {
+        let palette = Palette::new([process_type("web")]);
+
+        assert_eq!(palette.color(&Source::System), Color::SYSTEM);
+        assert_eq!(color_of(&palette, "run", 4711), 37);
+    }
+}

@@ -1,0 +1,80 @@
+//! The parts of the default format, `10:00:00 web.1    | text` (S7.1).
+//!
+//! Decides how wide names are and what they are. Time, colour and the lines themselves: `format`, which calls it.
+
+use std::io::Write;
+
+use crate::app::DynoName;
+
+use super::{LogBlock, Source};
+
+/// What stands in place of a dyno's name before lines about the whole formation, as in foreman.
+const SYSTEM: &str = "system";
+
+/// Width to which the names of these dynos are padded: the longest one's, at least 6 (the width of `system`).
+#[must_use]
+pub fn name_width<'d>(dynos: impl IntoIterator<Item = &'d DynoName>) -> usize {
+    let width = |dyno: &DynoName| dyno.process_type.as_str().len() + 1 + digits(dyno.index);
+    dynos.into_iter().map(width).fold(SYSTEM.len(), usize::max)
+}
+
+fn digits(index: u32) -> usize {
+    index.checked_ilog10().map_or(1, |power| power as usize + 1)
+}
+
+/// Writes the name and pads it to `width`. A longer one is not cut.
+pub(super) fn write_name(source: &Source, width: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    match source {
+        Source::App(dyno) | Source::Notice(dyno) => {
+            let _ = write!(out, "{dyno}");
+        }
+        Source::System => out.extend_from_slice(SYSTEM.as_bytes()),
+    }
+    if out.len() < start + width {
+        out.resize(start + width, b' ');
+    }
+}
+
+/// Lines as the dyno wrote them, terminal or not; only the rest of a line is marked.
+pub(super) fn without_prefix(block: &LogBlock, out: &mut Vec<u8>) {
+    if block.continued {
+        out.extend_from_slice(b"> ");
+    }
+    out.extend_from_slice(&block.bytes);
+    if !block.bytes.ends_with(b"\n") {
+        out.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::app::ProcessType;
+
+    use super::*;
+
+    fn width_of(names: &[(&str, u32)]) -> usize {
+        let dynos: Vec<_> =
+            names.iter().map(|(name, index)| DynoName::new(ProcessType::new(name).unwrap(), *index)).collect();
+        name_width(&dynos)
+    }
+
+    // S7.1: padded to the longest in the formation, at least 6.
+    #[test]
+    fn names_are_as_wide_as_the_longest_and_at_least_six() {
+        assert_eq!(width_of(&[]), 6);
+        assert_eq!(width_of(&[("a", 1)]), 6);
+        assert_eq!(width_of(&[("web", 1), ("worker", 1)]), 8);
+        assert_eq!(width_of(&[("web", 9), ("web", 10), ("web", 1000)]), 8);
+    }
+
+    #[test]
+    fn a_name_is_padded_and_never_cut() {
+        let mut out = Vec::new();
+
+        write_name(&Source::App(DynoName::new(ProcessType::new("web").unwrap(), 1)), 8, &mut out);
+        write_name(&Source::App(DynoName::new(ProcessType::new("scheduler").unwrap(), 1)), 8, &mut out);
+
+        assert_eq!(out, b"web.1   scheduler.1");
+    }
+}
