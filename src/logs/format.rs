@@ -292,12 +292,12 @@ mod tests {
         let no_time = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
         let first = block(Source::App(web()), b"a\x1b[3\n");
         let between = block(Source::System, b"1m\n");
-        let rest = LogBlock { continued: true, ..block(Source::App(web()), b"1mb\n") };
+        let rest = LogBlock { continued: true, ..block(Source::App(web()), b"1mb\n1mc\n") };
         let other = block(Source::App(web()), b"1mc\n");
 
         assert_eq!(
             rendered(no_time, view.clone(), &[first.clone(), between, rest]),
-            "web.1    | a\nsystem   | 1m\nweb.1    > b\n"
+            "web.1    | a\nsystem   | 1m\nweb.1    > b\nweb.1    | 1mc\n"
         );
         assert_eq!(rendered(no_time, view, &[first, other]), "web.1    | a\nweb.1    | 1mc\n");
     }
