@@ -1,5 +1,6 @@
 //! All that can happen to the supervisor.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::app::{ExitStatus, RunId};
@@ -77,6 +78,20 @@ pub enum UserSignal {
     Usr1,
     /// SIGUSR2, passed on.
     Usr2,
+}
+
+impl fmt::Display for UserSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Int => "SIGINT",
+            Self::Term => "SIGTERM",
+            Self::Hup => "SIGHUP",
+            Self::Quit => "SIGQUIT",
+            Self::Tstp => "SIGTSTP",
+            Self::Usr1 => "SIGUSR1",
+            Self::Usr2 => "SIGUSR2",
+        })
+    }
 }
 
 /// Why stdout cannot be written any more.

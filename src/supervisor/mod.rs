@@ -1,11 +1,154 @@
 //! What should happen: the pure state machine.
+//!
+//! [`Supervisor::handle`] takes what happened and returns what to do; [`Supervisor::next_deadline`] says when to call it
+//! again with [`Event::Tick`]. It has no clock, no channel and no file, and acts on no process id. The runtime performs
+//! the effects in order and decides nothing.
+//!
+//! Intent (`wanted`) stands apart from fact (`state`): events change one of them, `reconcile` moves facts toward
+//! intent. What each event does in each state:
+//!
+//! | | Starting | Booting | Up | Stopping | Clearing | Down, Backoff, Crashed, Lost |
+//! |---|---|---|---|---|---|---|
+//! | Spawned | Booting or Up | - | - | takes the pid | - | - |
+//! | `SpawnFailed` | crash, 126 | - | - | over | - | - |
+//! | Ready | - | Up | - | - | - | - |
+//! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
+//! | Gone | over | over | over | over | over | - |
+//! | Unkillable | - | - | - | Lost if killed | Lost if killed | - |
+//! | Tick | - | kill (R10) | - | kill, replace | kill, replace | start again |
+//!
+//! "Over" leads to Down, Backoff or Crashed. A report whose run is not the dyno's present one changes nothing.
 
+mod deadlines;
+mod dyno_state;
 mod effect;
 mod event;
 mod notice;
 mod policy;
+mod release_phase;
+mod reports;
+mod restart;
+mod shutdown;
+mod slot;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::app::{Now, RunId, SpawnSpec};
 
 pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, OutputLoss, SpawnFailure, UserSignal};
 pub use notice::{Notice, NoticeKind};
 pub use policy::{CanDie, OnExit, Plan, Policy, RestartPolicy};
+pub use snapshot::{PublicState, Quantity, Row, Snapshot};
+
+use dyno_state::DynoState;
+use shutdown::{Phase, Tally};
+use slot::{Role, Slot, Turn};
+
+/// Decides what happens to the dynos of one start.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    policy: Policy,
+    /// The release phase if there is one, then the formation in start order.
+    slots: Vec<Slot>,
+    /// Whose run it is, for every run of which something may be left.
+    slot_of: BTreeMap<RunId, usize>,
+    last_run: u64,
+    phase: Phase,
+    tally: Tally,
+}
+
+impl Supervisor {
+    /// A supervisor that waits for [`Event::Boot`].
+    #[must_use]
+    pub fn new(plan: Plan, policy: Policy) -> Self {
+        let release = plan.release.into_iter().map(|spec| (spec, Role::Release));
+        let formation = plan.formation.into_iter().map(|spec| (spec, Role::Formation));
+        let slots = release.chain(formation).map(|(spec, role)| Slot::new(spec, role, &policy)).collect();
+        Self { policy, slots, slot_of: BTreeMap::new(), last_run: 0, phase: Phase::Unbooted, tally: Tally::default() }
+    }
+
+    /// Takes one event and returns what to do, in order.
+    ///
+    /// After [`Effect::Suspend`] the next event is [`Event::Resumed`]. After [`Effect::Finish`] or
+    /// [`Effect::ReplaceGuardian`] nothing is ordered any more.
+    #[must_use = "an effect that is not performed never happens"]
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        let mut turn = Turn::new(now);
+        match self.phase {
+            Phase::Over => return turn.effects,
+            Phase::Unbooted | Phase::Release | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } => {}
+        }
+        match event {
+            Event::Boot => self.on_boot(&mut turn),
+            Event::Spawned { run, pid } => self.on_spawned(run, pid, &mut turn),
+            Event::SpawnFailed { run, why } => self.on_spawn_failed(run, why, &mut turn),
+            Event::Exited { run, exit } => self.on_exited(run, exit, &mut turn),
+            Event::Gone { run } => self.on_gone(run, &mut turn),
+            Event::Ready { run } => self.on_ready(run, &mut turn),
+            Event::Unkillable { run, survivor } => self.on_unkillable(run, survivor, &mut turn),
+            Event::Signal(signal) => self.on_signal(signal, &mut turn),
+            Event::Resumed { paused_for } => self.on_resumed(paused_for, &mut turn),
+            Event::OutputLost(loss) => self.on_output_lost(loss, &mut turn),
+            Event::Tick => self.on_tick(&mut turn),
+        }
+        self.finish_if_done(&mut turn);
+        turn.effects
+    }
+
+    fn reconcile_all(&mut self, turn: &mut Turn) {
+        for index in 0..self.slots.len() {
+            self.reconcile(index, turn);
+        }
+    }
+
+    /// Moves one dyno toward what is wanted of it. Changes nothing where it is on its way or has arrived.
+    fn reconcile(&mut self, index: usize, turn: &mut Turn) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        match (slot.wanted, slot.state) {
+            (true, DynoState::Down) => self.spawn(index, turn),
+            (true, DynoState::Backoff { until }) if until <= turn.now.mono => {
+                slot.restarts = slot.restarts.saturating_add(1);
+                self.spawn(index, turn);
+            }
+            (false, DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. }) => {
+                slot.stop(self.policy.grace, turn);
+            }
+            (false, DynoState::Backoff { .. }) => slot.enter(DynoState::Down, turn.now),
+            // Wanted: arrived, or due later, or its old run first (S6.7), or given up until a person asks for it.
+            // Unwanted: arrived, or on its way.
+            (
+                true,
+                DynoState::Starting { .. }
+                | DynoState::Booting { .. }
+                | DynoState::Up { .. }
+                | DynoState::Backoff { .. },
+            )
+            | (
+                true | false,
+                DynoState::Stopping { .. } | DynoState::Clearing { .. } | DynoState::Crashed | DynoState::Lost,
+            )
+            | (false, DynoState::Down) => {}
+        }
+    }
+
+    fn spawn(&mut self, index: usize, turn: &mut Turn) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        self.last_run = self.last_run.saturating_add(1);
+        let run = RunId(self.last_run);
+        self.slot_of.insert(run, index);
+        slot.enter(DynoState::Starting { run }, turn.now);
+        slot.notify(run, NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);
+        turn.order(Effect::Spawn(SpawnSpec { run, spec: slot.spec.clone() }));
+    }
+
+    /// Sends a signal to every run of which something may be left, in start order.
+    fn signal_all(&self, signal: GroupSignal, turn: &mut Turn) {
+        for run in self.slots.iter().filter_map(|slot| slot.state.run()) {
+            turn.signal(run, signal);
+        }
+    }
+}

@@ -83,6 +83,15 @@ impl Policy {
     pub const HEROKU_GRACE: Duration = Duration::from_secs(30);
     /// Boot timeout on the platform.
     pub const HEROKU_BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// SIGTERM, for types without a signal of their own.
+    const DEFAULT_STOP_SIGNAL: i32 = 15;
+
+    /// The number of the signal that stops dynos of a type (S6.6).
+    #[must_use]
+    pub fn stop_signal(&self, process_type: &ProcessType) -> i32 {
+        self.stop_signals.get(process_type).copied().unwrap_or(Self::DEFAULT_STOP_SIGNAL)
+    }
 }
 
 impl Default for Policy {

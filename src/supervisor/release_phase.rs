@@ -1,0 +1,76 @@
+//! The gate: the release command must exit 0, and nothing of it may be left, before the formation boots (S8).
+//!
+//! Its failure ends the whole with its status; it is never restarted. Stopping it is like stopping any dyno.
+
+use crate::app::{ExitStatus, RunId};
+
+use super::shutdown::Phase;
+use super::slot::{Role, Slot, Turn};
+use super::{NoticeKind, Outcome, Supervisor};
+
+/// Status when something of the release command cannot be killed (S11).
+const INTERNAL: Outcome = Outcome::Code(70);
+
+impl Supervisor {
+    /// Begins, with the release command where there is one.
+    pub(super) fn on_boot(&mut self, turn: &mut Turn) {
+        match self.phase {
+            Phase::Unbooted => {}
+            Phase::Release | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => return,
+        }
+        for slot in &mut self.slots {
+            slot.since = turn.now.wall;
+        }
+        if self.slots.iter().any(|slot| slot.role == Role::Release) {
+            self.phase = Phase::Release;
+            self.want(Role::Release, turn);
+        } else {
+            self.phase = Phase::Running;
+            self.want(Role::Formation, turn);
+        }
+    }
+
+    fn want(&mut self, role: Role, turn: &mut Turn) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.role == role) {
+            slot.wanted = true;
+        }
+        self.reconcile_all(turn);
+    }
+
+    /// The release command exited 0 and nothing of it is left. If a stop was asked for meanwhile, the gate stays shut.
+    pub(super) fn open_gate(&mut self, turn: &mut Turn) {
+        match self.phase {
+            Phase::Release => {
+                self.phase = Phase::Running;
+                self.want(Role::Formation, turn);
+            }
+            Phase::Unbooted | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
+        }
+    }
+
+    /// The release command failed: nothing starts and its status is ours (S8.2).
+    pub(super) fn release_failed(&mut self, index: usize, run: RunId, exit: ExitStatus, turn: &mut Turn) {
+        if let Some(slot) = self.slots.get(index) {
+            slot.notify(run, NoticeKind::ReleaseFailed(exit), turn);
+        }
+        self.begin_stop(Outcome::Code(exit.shell_code()), None, turn);
+    }
+
+    /// Something of the release command cannot be killed: it may hold what the formation needs, so nothing starts.
+    pub(super) fn release_lost(&mut self, turn: &mut Turn) {
+        match self.phase {
+            Phase::Release => self.begin_stop(INTERNAL, None, turn),
+            Phase::Unbooted | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
+        }
+    }
+}
+
+impl Slot {
+    /// Whether its end opens or shuts the gate.
+    pub(super) fn is_release(&self) -> bool {
+        match self.role {
+            Role::Release => true,
+            Role::Formation => false,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Decides how the whole ends: who may ask for it, how hard, and which exit status is ours (S11, S12).
+//!
+//! The first cause wins and gives the status; only a process that could not be killed beats it. How a single run is
+//! stopped or killed: `slot`.
+
+use std::time::Duration;
+
+use crate::app::ExitStatus;
+
+use super::dyno_state::{Deadline, DynoState};
+use super::slot::Turn;
+use super::{Effect, GroupSignal, NoticeKind, Outcome, OutputLoss, Supervisor, UserSignal};
+
+/// A second INT, TERM or HUP this soon is the same keypress: terminals and wrappers such as npm deliver it twice (S12).
+const SAME_KEYPRESS: Duration = Duration::from_millis(300);
+
+/// SIGTERM, shown where the stop signals of the types differ.
+const SIGTERM: i32 = 15;
+
+/// stdout was closed: 128 + SIGPIPE (S11).
+const OUTPUT_CLOSED: u8 = 141;
+
+/// The output could not be written (S11).
+const OUTPUT_FAILED: u8 = 74;
+
+/// A process could not be killed (S11).
+const INTERNAL: u8 = 70;
+
+/// Where the whole run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// `Event::Boot` has not come.
+    Unbooted,
+    /// `release.1` runs and gates the formation.
+    Release,
+    /// The formation runs.
+    Running,
+    /// All is unwanted, the grace runs. `signalled_at`: when the signal that asked for it came, if one did.
+    Stopping { outcome: Outcome, signalled_at: Option<Duration> },
+    /// All that is left was sent SIGKILL.
+    Killing { outcome: Outcome },
+    /// `Finish` or `ReplaceGuardian` was ordered; nothing is ordered any more.
+    Over,
+}
+
+impl Phase {
+    /// The same phase after the clock stood still for `by`.
+    pub(super) fn postponed(self, by: Duration) -> Self {
+        match self {
+            Self::Stopping { outcome, signalled_at } => {
+                Self::Stopping { outcome, signalled_at: signalled_at.map(|at| at.saturating_add(by)) }
+            }
+            Self::Unbooted | Self::Release | Self::Running | Self::Killing { .. } | Self::Over => self,
+        }
+    }
+}
+
+/// What counts for our exit status when the formation ends by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// The first end other than 0 of a type that may end so.
+    first_failure: Option<ExitStatus>,
+    /// The crash of the dyno that was given up last.
+    last_given_up: Option<ExitStatus>,
+    /// A process could not be killed.
+    lost: bool,
+}
+
+impl Tally {
+    pub(super) fn record_done(&mut self, exit: ExitStatus) {
+        if !exit.is_success() && self.first_failure.is_none() {
+            self.first_failure = Some(exit);
+        }
+    }
+
+    pub(super) fn record_given_up(&mut self, exit: ExitStatus) {
+        self.last_given_up = Some(exit);
+    }
+
+    pub(super) fn record_lost(&mut self) {
+        self.lost = true;
+    }
+
+    /// The status where nobody asked for the end: of the dyno given up last, else the first failure among those that
+    /// were allowed to end, else 0.
+    fn natural(self) -> Outcome {
+        let exit = self.last_given_up.or(self.first_failure).unwrap_or(ExitStatus::Code(0));
+        Outcome::Code(exit.shell_code())
+    }
+
+    fn corrected(self, outcome: Outcome) -> Outcome {
+        if self.lost { Outcome::Code(INTERNAL) } else { outcome }
+    }
+}
+
+impl Supervisor {
+    /// `dyno` itself was signalled: the table of S12.
+    pub(super) fn on_signal(&mut self, signal: UserSignal, turn: &mut Turn) {
+        match signal {
+            UserSignal::Int | UserSignal::Term | UserSignal::Hup => self.on_stop_request(signal, turn),
+            UserSignal::Quit => self.on_quit(turn),
+            UserSignal::Tstp => {
+                self.signal_all(GroupSignal::Pause, turn);
+                turn.order(Effect::Suspend);
+            }
+            UserSignal::Usr1 | UserSignal::Usr2 => self.signal_all(GroupSignal::User(signal), turn),
+        }
+    }
+
+    fn on_stop_request(&mut self, signal: UserSignal, turn: &mut Turn) {
+        match self.phase {
+            Phase::Unbooted | Phase::Release | Phase::Running => {
+                turn.announce(NoticeKind::StopRequested(signal));
+                self.stop_all(Outcome::Signal(signal), Some(turn.now.mono), turn);
+            }
+            Phase::Stopping { signalled_at: Some(at), .. } if turn.now.mono.saturating_sub(at) < SAME_KEYPRESS => {}
+            Phase::Stopping { outcome, .. } => self.kill_all(outcome, turn),
+            Phase::Killing { .. } | Phase::Over => {}
+        }
+    }
+
+    fn on_quit(&mut self, turn: &mut Turn) {
+        match self.phase {
+            Phase::Unbooted | Phase::Release | Phase::Running => {
+                turn.announce(NoticeKind::StopRequested(UserSignal::Quit));
+                self.kill_all(Outcome::Signal(UserSignal::Quit), turn);
+            }
+            Phase::Stopping { outcome, .. } => self.kill_all(outcome, turn),
+            Phase::Killing { .. } | Phase::Over => {}
+        }
+    }
+
+    /// Nobody can read the dynos any more: stop, quietly where the reader went away by itself (S7.5).
+    pub(super) fn on_output_lost(&mut self, loss: OutputLoss, turn: &mut Turn) {
+        let code = match loss {
+            OutputLoss::Closed => OUTPUT_CLOSED,
+            OutputLoss::Failed => OUTPUT_FAILED,
+        };
+        match self.phase {
+            Phase::Unbooted | Phase::Release | Phase::Running => self.stop_all(Outcome::Code(code), None, turn),
+            Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
+        }
+    }
+
+    /// Makes all unwanted and starts the grace. Called once, by the first cause.
+    pub(super) fn stop_all(&mut self, outcome: Outcome, signalled_at: Option<Duration>, turn: &mut Turn) {
+        turn.announce(NoticeKind::Stopping { signal: self.shown_stop_signal() });
+        self.begin_stop(outcome, signalled_at, turn);
+    }
+
+    /// The same without a word, where the reason was said already and nothing else runs.
+    pub(super) fn begin_stop(&mut self, outcome: Outcome, signalled_at: Option<Duration>, turn: &mut Turn) {
+        self.phase = Phase::Stopping { outcome, signalled_at };
+        self.want_none();
+        self.reconcile_all(turn);
+    }
+
+    fn kill_all(&mut self, outcome: Outcome, turn: &mut Turn) {
+        turn.announce(NoticeKind::Killing);
+        self.phase = Phase::Killing { outcome };
+        self.want_none();
+        for slot in &mut self.slots {
+            slot.kill(turn);
+        }
+        self.reconcile_all(turn);
+    }
+
+    fn want_none(&mut self) {
+        for slot in &mut self.slots {
+            slot.wanted = false;
+        }
+    }
+
+    /// The stop signal the dynos about to be stopped have in common, else SIGTERM.
+    fn shown_stop_signal(&self) -> i32 {
+        let mut signals = self.slots.iter().filter(|slot| slot.state.run().is_some()).map(|slot| slot.stop_signal);
+        match signals.next() {
+            Some(first) if signals.all(|signal| signal == first) => first,
+            Some(_) | None => SIGTERM,
+        }
+    }
+
+    /// Kills the runs whose grace is over (S6.6).
+    pub(super) fn kill_overdue(&mut self, turn: &mut Turn) {
+        let mono = turn.now.mono;
+        let is_overdue = |state: DynoState| state.is_due(Deadline::Kill, mono);
+        if !self.slots.iter().any(|slot| is_overdue(slot.state)) {
+            return;
+        }
+        let spares_nobody = self.slots.iter().all(|slot| is_overdue(slot.state) || !slot.is_spared());
+        match self.phase {
+            Phase::Stopping { outcome, .. } if spares_nobody => {
+                turn.announce(NoticeKind::Killing);
+                self.phase = Phase::Killing { outcome };
+            }
+            Phase::Unbooted
+            | Phase::Release
+            | Phase::Running
+            | Phase::Stopping { .. }
+            | Phase::Killing { .. }
+            | Phase::Over => {}
+        }
+        let after = self.policy.grace;
+        for slot in self.slots.iter_mut().filter(|slot| is_overdue(slot.state)) {
+            if let (Some(run), true) = (slot.state.run(), self.policy.report_exit_timeout) {
+                slot.notify(run, NoticeKind::ExitTimeout { after }, turn);
+            }
+            slot.kill(turn);
+        }
+    }
+
+    /// The guardian is lost: the runtime kills it, sweeps in its place and ends with 70, so this is our last order.
+    pub(super) fn replace_guardian(&mut self, turn: &mut Turn) {
+        turn.announce(NoticeKind::GuardianWedged);
+        turn.order(Effect::ReplaceGuardian);
+        self.phase = Phase::Over;
+    }
+
+    /// Ends the whole once nothing lives and nothing is due to start.
+    pub(super) fn finish_if_done(&mut self, turn: &mut Turn) {
+        let outcome = match self.phase {
+            Phase::Unbooted | Phase::Release | Phase::Over => return,
+            Phase::Running => self.tally.natural(),
+            Phase::Stopping { outcome, .. } | Phase::Killing { outcome } => outcome,
+        };
+        let is_waiting = |state: DynoState| matches!(state, DynoState::Backoff { .. });
+        if !self.slot_of.is_empty() || self.slots.iter().any(|slot| is_waiting(slot.state)) {
+            return;
+        }
+        self.phase = Phase::Over;
+        turn.order(Effect::Finish(self.tally.corrected(outcome)));
+    }
+}

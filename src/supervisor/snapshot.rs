@@ -1,0 +1,97 @@
+//! The read model: what `ps`, the API and a dashboard may know. Nothing is decided from it.
+
+use std::fmt;
+
+use crate::app::{DynoName, ExitStatus, ProcessType};
+
+use super::Supervisor;
+use super::dyno_state::DynoState;
+use super::slot::Role;
+
+/// Everything visible at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// How many dynos of each process type, in the order of the Procfile.
+    pub formation: Vec<Quantity>,
+    /// One row a dyno in start order; the release phase has the first one while it runs and when it failed.
+    pub rows: Vec<Row>,
+}
+
+/// How many dynos of one process type belong to the formation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quantity {
+    /// The process type.
+    pub process_type: ProcessType,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// One dyno at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its name.
+    pub dyno: DynoName,
+    /// Its state in the words of the platform.
+    pub state: PublicState,
+    /// Since when that is its state. The epoch before `Event::Boot`.
+    pub since: jiff::Timestamp,
+    /// The process id of its leader while that lives.
+    pub pid: Option<i32>,
+    /// How often it was restarted after a crash.
+    pub restarts: u32,
+    /// How its last run ended. 126: it could not be started.
+    pub last_exit: Option<ExitStatus>,
+}
+
+/// The states of the Platform API v3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PublicState {
+    /// It ended unasked; it may be about to start again.
+    Crashed,
+    /// It has ended and nobody wants it to run.
+    Down,
+    /// It sleeps until somebody needs it. Not reached yet.
+    Idle,
+    /// It is being started, or does not listen yet.
+    Starting,
+    /// It runs.
+    Up,
+}
+
+impl fmt::Display for PublicState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Crashed => "crashed",
+            Self::Down => "down",
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+            Self::Up => "up",
+        })
+    }
+}
+
+impl Supervisor {
+    /// What is visible now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut formation: Vec<Quantity> = Vec::new();
+        let mut rows = Vec::with_capacity(self.slots.len());
+        for slot in &self.slots {
+            match slot.role {
+                Role::Release if slot.state == DynoState::Down => continue,
+                Role::Release => {}
+                Role::Formation => count(&mut formation, &slot.spec.dyno.process_type),
+            }
+            rows.push(slot.row());
+        }
+        Snapshot { formation, rows }
+    }
+}
+
+/// Adds one dyno of a type. Dynos of one type follow each other in a plan, so the last entry is nearly always the one.
+fn count(formation: &mut Vec<Quantity>, process_type: &ProcessType) {
+    match formation.iter_mut().rev().find(|entry| entry.process_type == *process_type) {
+        Some(entry) => entry.quantity = entry.quantity.saturating_add(1),
+        None => formation.push(Quantity { process_type: process_type.clone(), quantity: 1 }),
+    }
+}

@@ -1,0 +1,270 @@
+//! One dyno from spawn to Gone.
+
+use super::*;
+
+#[test]
+fn boot_spawns_the_formation_in_the_order_of_the_procfile() {
+    let mut supervisor = Supervisor::new(formation(&["web.1", "web.2", "clock.1"]), Policy::default());
+
+    let lines = boot(&mut supervisor);
+
+    assert_eq!(
+        lines,
+        [
+            "web.1: starting `./web.1`",
+            "spawn web.1 #1",
+            "web.2: starting `./web.2`",
+            "spawn web.2 #2",
+            "clock.1: starting `./clock.1`",
+            "spawn clock.1 #3",
+        ]
+    );
+    assert_eq!(boot(&mut supervisor), [""; 0], "a second Boot changes nothing");
+}
+
+#[test]
+fn an_empty_formation_is_finished_at_once() {
+    assert_eq!(boot(&mut Supervisor::new(Plan::default(), Policy::default())), ["finish 0"]);
+}
+
+#[test]
+fn s6_2_a_dyno_is_up_when_its_exec_succeeded() {
+    let mut supervisor = Supervisor::new(formation(&["worker.1"]), Policy::default());
+    boot(&mut supervisor);
+    assert_eq!(state(&supervisor, "worker.1"), PublicState::Starting);
+
+    assert_eq!(spawned(&mut supervisor, "worker.1", at(1)), ["worker.1: started with pid 101", "worker.1: up"]);
+
+    let row = row(&supervisor, "worker.1");
+    assert_eq!((row.state, row.pid, row.since), (PublicState::Up, Some(101), at(1).wall));
+}
+
+#[test]
+fn s6_2_a_ready_type_is_up_when_it_listens() {
+    let policy = Policy { ready: vec![process_type("web")], ..Policy::default() };
+    let mut supervisor = Supervisor::new(formation(&["web.1"]), policy);
+    boot(&mut supervisor);
+
+    assert_eq!(spawned(&mut supervisor, "web.1", at(1)), ["web.1: started with pid 101"]);
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Starting);
+    assert_eq!(ready(&mut supervisor, "web.1", at(2)), ["web.1: up"]);
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Up);
+    assert_eq!(ready(&mut supervisor, "web.1", at(3)), [""; 0], "told twice");
+}
+
+#[test]
+fn s6_7_only_gone_makes_room_for_the_next_run() {
+    let mut supervisor = all_up(&["web.1"], restarting());
+
+    assert_eq!(
+        exit(&mut supervisor, "web.1", code(1), at(1)),
+        ["web.1: exited with code 1", "#1 stop 15"],
+        "what the leader left behind is told to stop"
+    );
+    assert_eq!(
+        gone(&mut supervisor, "web.1", at(3)),
+        ["web.1: restarting", "web.1: starting `./web.1`", "spawn web.1 #2"]
+    );
+}
+
+#[test]
+fn a_report_of_an_older_run_changes_nothing() {
+    let mut supervisor = all_up(&["web.1"], restarting());
+    let old = run_of(&supervisor, "web.1");
+    crash(&mut supervisor, "web.1", at(1));
+    spawned(&mut supervisor, "web.1", at(1));
+    let before = supervisor.snapshot();
+
+    for event in [
+        Event::Exited { run: old, exit: code(3) },
+        Event::Gone { run: old },
+        Event::Ready { run: old },
+        Event::Spawned { run: old, pid: 9 },
+        Event::SpawnFailed { run: old, why: SpawnFailure("late".into()) },
+        Event::Unkillable { run: old, survivor: "9 (x)".into() },
+        Event::Gone { run: RunId(999) },
+    ] {
+        assert_eq!(happen(&mut supervisor, event.clone(), at(2)), [""; 0], "{event:?}");
+    }
+    assert_eq!(supervisor.snapshot(), before);
+}
+
+#[test]
+fn s1_6_exit_127_points_at_the_line_above() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
+
+    assert_eq!(
+        exit(&mut supervisor, "web.1", code(127), at(1)),
+        [
+            "web.1: exited with code 127",
+            "web.1: command not found, see the line above",
+            "#1 stop 15",
+            "system: sending SIGTERM to all processes",
+            "#2 stop 15",
+        ]
+    );
+}
+
+#[test]
+fn a_dyno_that_cannot_be_started_says_why_and_ends_all_with_126() {
+    let mut supervisor = Supervisor::new(formation(&["web.1", "worker.1"]), Policy::default());
+    boot(&mut supervisor);
+
+    assert_eq!(
+        spawn_failed(&mut supervisor, "web.1", at(0)),
+        ["web.1: cannot start /bin/sh: no memory", "system: sending SIGTERM to all processes", "#2 stop 15"]
+    );
+    assert_eq!(
+        spawn_failed(&mut supervisor, "worker.1", at(0)),
+        ["worker.1: cannot start /bin/sh: no memory", "finish 126"]
+    );
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_spawn_to_be_confirmed() {
+    let mut supervisor = Supervisor::new(formation(&["web.1"]), Policy::default());
+    boot(&mut supervisor);
+
+    let lines = signal(&mut supervisor, UserSignal::Term, at(0));
+    assert_eq!(lines.last().unwrap(), "#1 stop 15");
+    assert_eq!(spawned(&mut supervisor, "web.1", at(0)), ["web.1: started with pid 101"], "told once already");
+    assert_eq!(obey(&mut supervisor, "web.1", at(0)), ["web.1: terminated by SIGTERM", "finish by SIGTERM"]);
+}
+
+#[test]
+fn s6_5_a_ready_type_that_does_not_listen_in_time_is_killed_and_its_status_is_that_of_sigkill() {
+    let policy =
+        Policy { ready: vec![process_type("web")], boot_timeout: Some(Duration::from_secs(60)), ..Policy::default() };
+    let mut supervisor = Supervisor::new(formation(&["web.1", "worker.1"]), policy);
+    boot(&mut supervisor);
+    spawned(&mut supervisor, "web.1", at(1));
+    spawned(&mut supervisor, "worker.1", at(1));
+    assert_eq!(supervisor.next_deadline(), Some(at(61).mono));
+
+    assert_eq!(
+        tick(&mut supervisor, at(61)),
+        [
+            "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch",
+            "#1 kill",
+            "system: sending SIGTERM to all processes",
+            "#2 stop 15",
+        ]
+    );
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Crashed);
+    obey(&mut supervisor, "worker.1", at(62));
+    assert_eq!(exit(&mut supervisor, "web.1", killed_by(9), at(62)), ["web.1: terminated by SIGKILL"]);
+    assert_eq!(gone(&mut supervisor, "web.1", at(62)), ["finish 137"]);
+}
+
+#[test]
+fn s6_5_with_restarts_a_boot_timeout_is_a_crash_like_others() {
+    let policy = Policy {
+        ready: vec![process_type("web")],
+        boot_timeout: Some(Duration::from_secs(60)),
+        ..restarting_at_most(0)
+    };
+    let mut supervisor = Supervisor::new(formation(&["web.1"]), policy);
+    boot(&mut supervisor);
+    spawned(&mut supervisor, "web.1", at(0));
+    tick(&mut supervisor, at(60));
+    exit(&mut supervisor, "web.1", killed_by(9), at(60));
+
+    assert_eq!(gone(&mut supervisor, "web.1", at(60)), ["web.1: crashed, stays down", "finish 137"]);
+}
+
+#[test]
+fn s6_6_after_the_grace_what_is_left_is_killed_and_r12_is_logged_where_asked_for() {
+    let policy = Policy { grace: Policy::HEROKU_GRACE, report_exit_timeout: true, ..Policy::default() };
+    let mut supervisor = all_up(&["web.1", "worker.1"], policy);
+    signal(&mut supervisor, UserSignal::Term, at(1));
+    obey(&mut supervisor, "worker.1", at(2));
+    assert_eq!(supervisor.next_deadline(), Some(at(31).mono));
+
+    assert_eq!(
+        tick(&mut supervisor, at(31)),
+        [
+            "system: sending SIGKILL to all processes",
+            "web.1: Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM",
+            "#1 kill",
+        ]
+    );
+    assert_eq!(tick(&mut supervisor, at(32)), [""; 0], "killed once; the guardian repeats it");
+}
+
+#[test]
+fn what_a_crashed_leader_left_behind_is_killed_after_the_grace() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
+    exit(&mut supervisor, "web.1", code(1), at(1));
+
+    assert_eq!(tick(&mut supervisor, at(6)), ["#1 kill"]);
+    assert_eq!(gone(&mut supervisor, "web.1", at(6)).last().unwrap(), "spawn web.1 #3");
+}
+
+#[test]
+fn s11_a_process_that_cannot_be_killed_is_named_and_ends_all_with_70() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
+    signal(&mut supervisor, UserSignal::Quit, at(1));
+
+    assert_eq!(unkillable(&mut supervisor, "web.1", at(3)), ["web.1: process 77 (nfs) could not be killed"]);
+    assert_eq!(obey(&mut supervisor, "worker.1", at(3)).last().unwrap(), "finish 70");
+}
+
+#[test]
+fn a_dyno_with_an_unkillable_process_is_never_restarted_but_the_others_go_on() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
+    exit(&mut supervisor, "web.1", code(1), at(1));
+    tick(&mut supervisor, at(6));
+    unkillable(&mut supervisor, "web.1", at(8));
+
+    assert_eq!(tick(&mut supervisor, at(100)), [""; 0]);
+    assert_eq!(state(&supervisor, "worker.1"), PublicState::Up);
+    signal(&mut supervisor, UserSignal::Int, at(101));
+    assert_eq!(obey(&mut supervisor, "worker.1", at(101)).last().unwrap(), "finish 70");
+}
+
+#[test]
+fn unkillable_means_nothing_for_a_run_nobody_killed() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+
+    assert_eq!(unkillable(&mut supervisor, "web.1", at(1)), [""; 0]);
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Up);
+}
+
+#[test]
+fn a_run_of_which_only_gone_is_reported_has_crashed() {
+    let mut supervisor = all_up(&["web.1"], restarting());
+
+    assert_eq!(
+        gone(&mut supervisor, "web.1", at(1)),
+        ["web.1: terminated by SIGKILL", "web.1: restarting", "web.1: starting `./web.1`", "spawn web.1 #2"]
+    );
+}
+
+#[test]
+fn the_snapshot_counts_the_formation_by_type_and_remembers_the_last_exit() {
+    let mut supervisor = all_up(&["web.1", "web.2", "worker.1"], restarting());
+    crash(&mut supervisor, "web.2", at(7));
+
+    let snapshot = supervisor.snapshot();
+
+    let quantities: Vec<_> =
+        snapshot.formation.iter().map(|entry| (entry.process_type.as_str(), entry.quantity)).collect();
+    assert_eq!(quantities, [("web", 2), ("worker", 1)]);
+    let web_2 = row(&supervisor, "web.2");
+    assert_eq!(
+        (web_2.state, web_2.pid, web_2.restarts, web_2.last_exit, web_2.since),
+        (PublicState::Starting, None, 1, Some(code(1)), at(7).wall)
+    );
+}
+
+#[test]
+fn a_thousand_dynos_boot_and_stop() {
+    let names: Vec<String> = (1..=1_000).map(|index| format!("web.{index}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut supervisor = all_up(&names, Policy::default());
+
+    signal(&mut supervisor, UserSignal::Int, at(1));
+    let last = names.iter().map(|name| obey(&mut supervisor, name, at(1))).last().unwrap();
+
+    assert_eq!(last.last().unwrap(), "finish by SIGINT");
+}

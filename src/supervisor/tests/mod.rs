@@ -1,0 +1,177 @@
+//! Event histories: what happened, and what was ordered, as lines of text.
+
+mod life;
+mod release;
+mod restart;
+mod signals;
+mod stop_all;
+mod time;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::app::{DynoName, DynoSpec, Environment, ExitStatus, Io, ProcessType};
+
+fn at(seconds: u64) -> Now {
+    at_ms(seconds * 1_000)
+}
+
+fn at_ms(milliseconds: u64) -> Now {
+    let mono = Duration::from_millis(milliseconds);
+    Now { mono, wall: jiff::Timestamp::from_second(1_700_000_000).unwrap() + mono }
+}
+
+fn code(code: u8) -> ExitStatus {
+    ExitStatus::Code(code)
+}
+
+fn killed_by(signal: u8) -> ExitStatus {
+    ExitStatus::Signal(signal)
+}
+
+fn dyno(name: &str) -> DynoName {
+    let (process_type, index) = name.split_once('.').unwrap();
+    DynoName::new(ProcessType::new(process_type).unwrap(), index.parse().unwrap())
+}
+
+fn process_type(name: &str) -> ProcessType {
+    ProcessType::new(name).unwrap()
+}
+
+fn spec(name: &str) -> Arc<DynoSpec> {
+    Arc::new(DynoSpec {
+        dyno: dyno(name),
+        command_line: format!("./{name}"),
+        shell_line: format!("exec ./{name}").into_bytes(),
+        own_shell: false,
+        environment: Environment::default(),
+        directory: PathBuf::from("/app"),
+        io: Io::Pipe,
+    })
+}
+
+fn formation(names: &[&str]) -> Plan {
+    Plan { release: None, formation: names.iter().map(|name| spec(name)).collect() }
+}
+
+fn with_release(names: &[&str]) -> Plan {
+    Plan { release: Some(spec("release.1")), ..formation(names) }
+}
+
+fn restarting() -> Policy {
+    Policy { on_exit: OnExit::Restart(RestartPolicy::default()), ..Policy::default() }
+}
+
+fn restarting_at_most(restarts: u32) -> Policy {
+    let policy = RestartPolicy { max_restarts: Some(restarts), ..RestartPolicy::default() };
+    Policy { on_exit: OnExit::Restart(policy), ..Policy::default() }
+}
+
+/// A formation whose dynos are all up at second 0.
+fn all_up(names: &[&str], policy: Policy) -> Supervisor {
+    let mut supervisor = Supervisor::new(formation(names), policy);
+    boot(&mut supervisor);
+    for name in names {
+        spawned(&mut supervisor, name, at(0));
+    }
+    supervisor
+}
+
+fn run_of(supervisor: &Supervisor, name: &str) -> RunId {
+    let slot = supervisor.slots.iter().find(|slot| slot.spec.dyno == dyno(name)).unwrap();
+    slot.state.run().unwrap_or_else(|| panic!("{name} has no run: {:?}", slot.state))
+}
+
+fn row(supervisor: &Supervisor, name: &str) -> Row {
+    supervisor.snapshot().rows.into_iter().find(|row| row.dyno == dyno(name)).unwrap()
+}
+
+fn state(supervisor: &Supervisor, name: &str) -> PublicState {
+    row(supervisor, name).state
+}
+
+fn happen(supervisor: &mut Supervisor, event: Event, now: Now) -> Vec<String> {
+    supervisor.handle(event, now).iter().map(line).collect()
+}
+
+fn boot(supervisor: &mut Supervisor) -> Vec<String> {
+    happen(supervisor, Event::Boot, at(0))
+}
+
+fn spawned(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(supervisor, name);
+    happen(supervisor, Event::Spawned { run, pid: i32::try_from(run.0).unwrap() + 100 }, now)
+}
+
+fn spawn_failed(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(supervisor, name);
+    happen(supervisor, Event::SpawnFailed { run, why: SpawnFailure("cannot start /bin/sh: no memory".into()) }, now)
+}
+
+fn ready(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(supervisor, name);
+    happen(supervisor, Event::Ready { run }, now)
+}
+
+fn exit(supervisor: &mut Supervisor, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
+    let run = run_of(supervisor, name);
+    happen(supervisor, Event::Exited { run, exit }, now)
+}
+
+fn gone(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(supervisor, name);
+    happen(supervisor, Event::Gone { run }, now)
+}
+
+/// Its leader exits with 1 and leaves nothing behind.
+fn crash(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
+    let mut lines = exit(supervisor, name, code(1), now);
+    lines.extend(gone(supervisor, name, now));
+    lines
+}
+
+/// It ends as it was told to.
+fn obey(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
+    let mut lines = exit(supervisor, name, killed_by(15), now);
+    lines.extend(gone(supervisor, name, now));
+    lines
+}
+
+fn unkillable(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(supervisor, name);
+    happen(supervisor, Event::Unkillable { run, survivor: "77 (nfs)".into() }, now)
+}
+
+fn signal(supervisor: &mut Supervisor, signal: UserSignal, now: Now) -> Vec<String> {
+    happen(supervisor, Event::Signal(signal), now)
+}
+
+fn tick(supervisor: &mut Supervisor, now: Now) -> Vec<String> {
+    happen(supervisor, Event::Tick, now)
+}
+
+/// One effect as a line: `spawn web.1 #1`, `#1 stop 15`, `web.1: exited with code 1`, `system: …`, `finish 1`.
+fn line(effect: &Effect) -> String {
+    match effect {
+        Effect::Spawn(SpawnSpec { run, spec }) => format!("spawn {} #{}", spec.dyno, run.0),
+        Effect::Signal { run, signal } => format!("#{} {}", run.0, order(*signal)),
+        Effect::Notify(Notice { about: Some((dyno, _)), kind }) => format!("{dyno}: {kind}"),
+        Effect::Notify(Notice { about: None, kind }) => format!("system: {kind}"),
+        Effect::Suspend => "suspend".into(),
+        Effect::ReplaceGuardian => "replace guardian".into(),
+        Effect::Finish(Outcome::Code(code)) => format!("finish {code}"),
+        Effect::Finish(Outcome::Signal(signal)) => format!("finish by {signal}"),
+    }
+}
+
+fn order(signal: GroupSignal) -> String {
+    match signal {
+        GroupSignal::Stop(number) => format!("stop {number}"),
+        GroupSignal::Kill => "kill".into(),
+        GroupSignal::Pause => "pause".into(),
+        GroupSignal::Continue => "continue".into(),
+        GroupSignal::User(signal) => format!("pass {signal}"),
+    }
+}

@@ -1,0 +1,93 @@
+//! The release phase gates the formation (S8).
+
+use super::*;
+
+fn in_release_phase(policy: Policy) -> Supervisor {
+    let mut supervisor = Supervisor::new(with_release(&["web.1"]), policy);
+    boot(&mut supervisor);
+    spawned(&mut supervisor, "release.1", at(0));
+    supervisor
+}
+
+#[test]
+fn s8_1_nothing_starts_before_the_release_command_exited_0_and_is_gone() {
+    let mut supervisor = Supervisor::new(with_release(&["web.1"]), Policy::default());
+
+    assert_eq!(boot(&mut supervisor), ["release.1: starting `./release.1`", "spawn release.1 #1"]);
+    assert_eq!(spawned(&mut supervisor, "release.1", at(0)), ["release.1: started with pid 101", "release.1: up"]);
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Down);
+    assert_eq!(exit(&mut supervisor, "release.1", code(0), at(1)), ["release.1: exited with code 0", "#1 stop 15"]);
+    assert_eq!(gone(&mut supervisor, "release.1", at(2)), ["web.1: starting `./web.1`", "spawn web.1 #2"]);
+    assert_eq!(supervisor.snapshot().rows.len(), 1, "a finished release phase has no row");
+}
+
+#[test]
+fn s8_2_when_it_fails_nothing_starts_and_its_status_is_ours() {
+    for policy in [Policy::default(), restarting()] {
+        let mut supervisor = in_release_phase(policy);
+
+        assert_eq!(
+            exit(&mut supervisor, "release.1", code(4), at(1)),
+            [
+                "release.1: exited with code 4",
+                "#1 stop 15",
+                "release.1: release command failed with status 4, nothing was started",
+            ]
+        );
+        assert_eq!(gone(&mut supervisor, "release.1", at(1)), ["finish 4"]);
+    }
+}
+
+#[test]
+fn s8_2_a_release_command_that_cannot_be_started_has_failed() {
+    let mut supervisor = Supervisor::new(with_release(&["web.1"]), restarting());
+    boot(&mut supervisor);
+
+    assert_eq!(
+        spawn_failed(&mut supervisor, "release.1", at(0)),
+        [
+            "release.1: cannot start /bin/sh: no memory",
+            "release.1: release command failed with status 126, nothing was started",
+            "finish 126",
+        ]
+    );
+}
+
+#[test]
+fn a_signal_during_the_release_phase_stops_it_like_any_dyno() {
+    let mut supervisor = in_release_phase(Policy::default());
+
+    assert_eq!(signal(&mut supervisor, UserSignal::Int, at(1)).last().unwrap(), "#1 stop 15");
+    assert_eq!(obey(&mut supervisor, "release.1", at(1)), ["release.1: terminated by SIGTERM", "finish by SIGINT"]);
+}
+
+#[test]
+fn a_signal_after_the_release_command_exited_0_keeps_the_gate_shut() {
+    let mut supervisor = in_release_phase(Policy::default());
+    exit(&mut supervisor, "release.1", code(0), at(1));
+    signal(&mut supervisor, UserSignal::Int, at(1));
+
+    assert_eq!(gone(&mut supervisor, "release.1", at(1)), ["finish by SIGINT"]);
+}
+
+#[test]
+fn nothing_starts_beside_an_unkillable_rest_of_the_release_command() {
+    let mut supervisor = in_release_phase(Policy::default());
+    exit(&mut supervisor, "release.1", code(0), at(1));
+    tick(&mut supervisor, at(6));
+
+    assert_eq!(
+        unkillable(&mut supervisor, "release.1", at(8)),
+        ["release.1: process 77 (nfs) could not be killed", "finish 70"]
+    );
+}
+
+#[test]
+fn a_release_command_without_a_formation_ends_with_0() {
+    let mut supervisor = Supervisor::new(with_release(&[]), Policy::default());
+    boot(&mut supervisor);
+    spawned(&mut supervisor, "release.1", at(0));
+    exit(&mut supervisor, "release.1", code(0), at(0));
+
+    assert_eq!(gone(&mut supervisor, "release.1", at(0)), ["finish 0"]);
+}

@@ -1,0 +1,139 @@
+//! With `--restart`, an unasked exit is a crash (S6.4).
+
+use super::*;
+
+fn restart_and_crash(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
+    tick(supervisor, now);
+    spawned(supervisor, name, now);
+    crash(supervisor, name, now)
+}
+
+#[test]
+fn s6_4_the_first_restart_comes_at_once_and_the_others_are_left_alone() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
+
+    assert_eq!(
+        crash(&mut supervisor, "web.1", at(1)),
+        ["web.1: exited with code 1", "#1 stop 15", "web.1: restarting", "web.1: starting `./web.1`", "spawn web.1 #3",]
+    );
+}
+
+#[test]
+fn s6_4_a_second_crash_within_the_healthy_window_waits_and_a_third_waits_twice_as_long() {
+    let mut supervisor = all_up(&["web.1"], restarting());
+    crash(&mut supervisor, "web.1", at(1));
+
+    assert_eq!(restart_and_crash(&mut supervisor, "web.1", at(2)).last().unwrap(), "web.1: restarting in 1s");
+    assert_eq!(supervisor.next_deadline(), Some(at(3).mono));
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Crashed);
+    assert_eq!(restart_and_crash(&mut supervisor, "web.1", at(3)).last().unwrap(), "web.1: restarting in 2s");
+    assert_eq!(supervisor.next_deadline(), Some(at(5).mono));
+    assert_eq!(tick(&mut supervisor, at_ms(4_999)), [""; 0]);
+    assert_eq!(tick(&mut supervisor, at(5)), ["web.1: starting `./web.1`", "spawn web.1 #4"]);
+}
+
+#[test]
+fn s6_4_the_count_clears_after_ten_seconds_up() {
+    let mut supervisor = all_up(&["web.1"], restarting());
+    crash(&mut supervisor, "web.1", at(1));
+    spawned(&mut supervisor, "web.1", at(1));
+
+    assert_eq!(crash(&mut supervisor, "web.1", at(11)).last().unwrap(), "spawn web.1 #3");
+}
+
+#[test]
+fn time_spent_booting_is_not_time_up() {
+    let policy = Policy { ready: vec![process_type("web")], ..restarting() };
+    let mut supervisor = all_up(&["web.1"], policy);
+    crash(&mut supervisor, "web.1", at(1));
+    spawned(&mut supervisor, "web.1", at(1));
+    ready(&mut supervisor, "web.1", at(9));
+
+    assert_eq!(crash(&mut supervisor, "web.1", at(18)).last().unwrap(), "web.1: restarting in 1s");
+}
+
+#[test]
+fn s6_4_after_the_last_allowed_restart_it_stays_crashed_and_says_so() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], restarting_at_most(1));
+    crash(&mut supervisor, "web.1", at(1));
+
+    let lines = restart_and_crash(&mut supervisor, "web.1", at(1));
+
+    assert_eq!(lines.last().unwrap(), "web.1: crashed again after 1 restart, stays down");
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Crashed);
+    assert_eq!(row(&supervisor, "web.1").restarts, 1);
+    assert_eq!(supervisor.next_deadline(), None);
+    assert_eq!(state(&supervisor, "worker.1"), PublicState::Up);
+}
+
+#[test]
+fn s6_4_with_nobody_left_the_status_is_that_of_the_last_dyno_given_up() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], restarting_at_most(0));
+    crash(&mut supervisor, "web.1", at(1));
+
+    exit(&mut supervisor, "worker.1", code(7), at(2));
+
+    assert_eq!(gone(&mut supervisor, "worker.1", at(2)), ["worker.1: crashed, stays down", "finish 7"]);
+}
+
+#[test]
+fn s6_4_a_type_that_may_end_goes_down_with_0_and_is_restarted_otherwise() {
+    for rule in [CanDie::Success, CanDie::Any] {
+        let policy = Policy { can_die: [(process_type("setup"), rule)].into(), ..restarting() };
+        let mut supervisor = all_up(&["setup.1"], policy);
+
+        assert_eq!(crash(&mut supervisor, "setup.1", at(1)).last().unwrap(), "spawn setup.1 #2");
+        exit(&mut supervisor, "setup.1", code(0), at(2));
+        assert_eq!(gone(&mut supervisor, "setup.1", at(2)), ["finish 0"]);
+        assert_eq!(state(&supervisor, "setup.1"), PublicState::Down);
+    }
+}
+
+#[test]
+fn s6_4_without_can_die_an_exit_with_0_is_a_crash() {
+    let mut supervisor = all_up(&["web.1"], restarting());
+
+    exit(&mut supervisor, "web.1", code(0), at(1));
+
+    assert_eq!(gone(&mut supervisor, "web.1", at(1)).last().unwrap(), "spawn web.1 #2");
+}
+
+#[test]
+fn a_dyno_that_cannot_be_started_is_tried_again_with_the_same_delays() {
+    let mut supervisor = Supervisor::new(formation(&["web.1"]), restarting());
+    boot(&mut supervisor);
+
+    assert_eq!(
+        spawn_failed(&mut supervisor, "web.1", at(0)),
+        ["web.1: cannot start /bin/sh: no memory", "web.1: restarting", "web.1: starting `./web.1`", "spawn web.1 #2"]
+    );
+    assert_eq!(spawn_failed(&mut supervisor, "web.1", at(0)).last().unwrap(), "web.1: restarting in 1s");
+    assert_eq!(row(&supervisor, "web.1").last_exit, Some(code(126)));
+}
+
+#[test]
+fn a_stop_ends_a_back_off() {
+    let mut supervisor = all_up(&["web.1"], restarting());
+    crash(&mut supervisor, "web.1", at(1));
+    restart_and_crash(&mut supervisor, "web.1", at(1));
+
+    assert_eq!(
+        signal(&mut supervisor, UserSignal::Int, at(1)),
+        ["system: SIGINT received, starting shutdown", "system: sending SIGTERM to all processes", "finish by SIGINT"]
+    );
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Down);
+}
+
+#[test]
+fn a_dyno_that_crashed_before_the_stop_is_not_restarted_after_it() {
+    let mut supervisor = all_up(&["web.1"], restarting());
+    exit(&mut supervisor, "web.1", code(1), at(1));
+
+    assert_eq!(
+        signal(&mut supervisor, UserSignal::Int, at(1)).last().unwrap(),
+        "system: sending SIGTERM to all processes",
+        "what is left of it was told already"
+    );
+    assert_eq!(gone(&mut supervisor, "web.1", at(1)), ["finish by SIGINT"]);
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Crashed);
+}

@@ -1,0 +1,120 @@
+//! The default: an unasked exit of any dyno stops everything (S6.3).
+
+use super::*;
+
+fn can_die(types: &[(&str, CanDie)]) -> Policy {
+    let can_die = types.iter().map(|(name, rule)| (process_type(name), *rule)).collect();
+    Policy { can_die, ..Policy::default() }
+}
+
+#[test]
+fn s6_3_an_unasked_exit_stops_all_and_its_status_is_ours() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
+
+    assert_eq!(
+        exit(&mut supervisor, "web.1", code(3), at(1)),
+        ["web.1: exited with code 3", "#1 stop 15", "system: sending SIGTERM to all processes", "#2 stop 15"]
+    );
+    assert_eq!(gone(&mut supervisor, "web.1", at(1)), [""; 0]);
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Crashed);
+    assert_eq!(obey(&mut supervisor, "worker.1", at(2)), ["worker.1: terminated by SIGTERM", "finish 3"]);
+    assert_eq!(state(&supervisor, "worker.1"), PublicState::Down);
+    assert_eq!(signal(&mut supervisor, UserSignal::Int, at(3)), [""; 0], "finished once");
+    assert_eq!(supervisor.next_deadline(), None);
+}
+
+#[test]
+fn s6_3_an_unasked_exit_with_0_stops_all_too() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+
+    exit(&mut supervisor, "web.1", code(0), at(1));
+
+    assert_eq!(gone(&mut supervisor, "web.1", at(1)), ["finish 0"]);
+}
+
+#[test]
+fn s11_death_by_signal_counts_as_128_plus_its_number() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+
+    exit(&mut supervisor, "web.1", killed_by(11), at(1));
+
+    assert_eq!(gone(&mut supervisor, "web.1", at(1)), ["finish 139"]);
+}
+
+#[test]
+fn the_first_unasked_end_gives_the_status() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
+
+    crash(&mut supervisor, "worker.1", at(1));
+    exit(&mut supervisor, "web.1", code(9), at(1));
+
+    assert_eq!(gone(&mut supervisor, "web.1", at(1)), ["finish 1"]);
+}
+
+#[test]
+fn s6_3_a_type_that_may_end_with_0_goes_down_and_the_others_go_on() {
+    let mut supervisor = all_up(&["web.1", "setup.1"], can_die(&[("setup", CanDie::Success)]));
+
+    assert_eq!(exit(&mut supervisor, "setup.1", code(0), at(1)), ["setup.1: exited with code 0", "#2 stop 15"]);
+    assert_eq!(gone(&mut supervisor, "setup.1", at(1)), [""; 0]);
+    assert_eq!(state(&supervisor, "setup.1"), PublicState::Down);
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Up);
+}
+
+#[test]
+fn s6_3_a_type_that_may_end_with_0_stops_all_with_another_status() {
+    let mut supervisor = all_up(&["web.1", "setup.1"], can_die(&[("setup", CanDie::Success)]));
+
+    let lines = exit(&mut supervisor, "setup.1", code(2), at(1));
+
+    assert!(lines.contains(&"system: sending SIGTERM to all processes".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn when_all_dynos_were_allowed_to_end_the_first_failure_is_our_status() {
+    let policy = can_die(&[("a", CanDie::Success), ("b", CanDie::Any), ("c", CanDie::Any)]);
+    let mut supervisor = all_up(&["a.1", "b.1", "c.1"], policy);
+    for (name, status) in [("a.1", 0), ("b.1", 4), ("c.1", 5)] {
+        exit(&mut supervisor, name, code(status), at(1));
+    }
+
+    assert_eq!(gone(&mut supervisor, "a.1", at(1)), [""; 0]);
+    assert_eq!(gone(&mut supervisor, "b.1", at(1)), [""; 0]);
+    assert_eq!(gone(&mut supervisor, "c.1", at(1)), ["finish 4"]);
+}
+
+#[test]
+fn when_all_dynos_ended_with_0_as_they_may_our_status_is_0() {
+    let mut supervisor = all_up(&["a.1"], can_die(&[("a", CanDie::Success)]));
+
+    exit(&mut supervisor, "a.1", code(0), at(1));
+
+    assert_eq!(gone(&mut supervisor, "a.1", at(1)), ["finish 0"]);
+}
+
+#[test]
+fn an_exit_that_was_asked_for_never_counts() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
+    signal(&mut supervisor, UserSignal::Term, at(1));
+
+    exit(&mut supervisor, "web.1", code(5), at(1));
+    gone(&mut supervisor, "web.1", at(1));
+
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Down);
+    assert_eq!(obey(&mut supervisor, "worker.1", at(1)).last().unwrap(), "finish by SIGTERM");
+}
+
+#[test]
+fn s7_5_a_closed_stdout_stops_all_with_141_and_a_full_disk_with_74() {
+    for (loss, end) in [(OutputLoss::Closed, "finish 141"), (OutputLoss::Failed, "finish 74")] {
+        let mut supervisor = all_up(&["web.1"], Policy::default());
+
+        assert_eq!(
+            happen(&mut supervisor, Event::OutputLost(loss), at(1)),
+            ["system: sending SIGTERM to all processes", "#1 stop 15"]
+        );
+        happen(&mut supervisor, Event::OutputLost(OutputLoss::Failed), at(1));
+        signal(&mut supervisor, UserSignal::Hup, at(2));
+        assert_eq!(obey(&mut supervisor, "web.1", at(2)).last().unwrap(), end, "the first cause wins");
+    }
+}

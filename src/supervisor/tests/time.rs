@@ -1,0 +1,108 @@
+//! Deadlines: suspension moves all of them, and a guardian that misses its own is replaced.
+
+use super::*;
+
+fn suspend(supervisor: &mut Supervisor, seconds: u64, now: Now) {
+    let _ = supervisor.handle(Event::Signal(UserSignal::Tstp), now);
+    let paused_for = Duration::from_secs(seconds);
+    let _ = supervisor.handle(Event::Resumed { paused_for }, Now { mono: now.mono + paused_for, ..now });
+}
+
+#[test]
+fn s12_suspension_moves_the_grace() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+    signal(&mut supervisor, UserSignal::Int, at(1));
+
+    suspend(&mut supervisor, 100, at(2));
+
+    assert_eq!(supervisor.next_deadline(), Some(at(106).mono));
+}
+
+#[test]
+fn s12_suspension_moves_a_back_off_and_a_boot_deadline() {
+    let boot_timeout = Some(Duration::from_secs(60));
+    let policy = Policy { ready: vec![process_type("web")], boot_timeout, ..restarting() };
+    let mut supervisor = all_up(&["web.1", "worker.1"], policy);
+    crash(&mut supervisor, "worker.1", at(0));
+    spawned(&mut supervisor, "worker.1", at(0));
+    crash(&mut supervisor, "worker.1", at(0));
+
+    suspend(&mut supervisor, 100, at(0));
+
+    let deadlines: Vec<_> = supervisor.deadlines().collect();
+    assert_eq!(deadlines, [at(160).mono, at(101).mono]);
+}
+
+#[test]
+fn s12_time_suspended_is_not_time_up() {
+    let mut supervisor = all_up(&["web.1"], restarting());
+    crash(&mut supervisor, "web.1", at(0));
+    spawned(&mut supervisor, "web.1", at(0));
+
+    suspend(&mut supervisor, 100, at(1));
+
+    assert_eq!(crash(&mut supervisor, "web.1", at(105)).last().unwrap(), "web.1: restarting in 1s");
+}
+
+#[test]
+fn s12_suspension_moves_the_end_of_the_keypress() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+    signal(&mut supervisor, UserSignal::Int, at(1));
+
+    suspend(&mut supervisor, 100, at(1));
+
+    assert_eq!(signal(&mut supervisor, UserSignal::Int, at_ms(101_100)), [""; 0]);
+}
+
+#[test]
+fn a_guardian_that_does_not_answer_to_a_kill_for_3_s_is_replaced_once() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+    signal(&mut supervisor, UserSignal::Int, at(1));
+    assert_eq!(tick(&mut supervisor, at(6)), ["system: sending SIGKILL to all processes", "#1 kill"]);
+    assert_eq!(supervisor.next_deadline(), Some(at(9).mono));
+
+    assert_eq!(
+        tick(&mut supervisor, at(9)),
+        ["system: the process guardian does not answer, ending without it", "replace guardian"]
+    );
+    assert_eq!(supervisor.next_deadline(), None);
+    assert_eq!(tick(&mut supervisor, at(99)), [""; 0]);
+}
+
+#[test]
+fn a_kill_that_was_answered_in_time_replaces_nobody() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
+    exit(&mut supervisor, "web.1", code(1), at(1));
+    tick(&mut supervisor, at(6));
+    gone(&mut supervisor, "web.1", at(7));
+
+    assert_eq!(tick(&mut supervisor, at(9)), [""; 0]);
+}
+
+#[test]
+fn a_grace_of_zero_is_over_at_once() {
+    let mut supervisor = all_up(&["web.1"], Policy { grace: Duration::ZERO, ..Policy::default() });
+    signal(&mut supervisor, UserSignal::Int, at(1));
+
+    assert_eq!(supervisor.next_deadline(), Some(at(1).mono));
+    assert_eq!(tick(&mut supervisor, at(1)).last().unwrap(), "#1 kill");
+}
+
+#[test]
+fn an_endless_grace_never_overflows() {
+    let mut supervisor = all_up(&["web.1"], Policy { grace: Duration::MAX, ..Policy::default() });
+    signal(&mut supervisor, UserSignal::Int, at(1));
+    suspend(&mut supervisor, 100, at(2));
+
+    assert_eq!(supervisor.next_deadline(), Some(Duration::MAX));
+}
+
+#[test]
+fn while_stopping_only_the_last_kill_is_announced_as_a_kill_of_all() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
+    exit(&mut supervisor, "web.1", code(1), at(1));
+    signal(&mut supervisor, UserSignal::Int, at(3));
+
+    assert_eq!(tick(&mut supervisor, at(6)), ["#1 kill"]);
+    assert_eq!(tick(&mut supervisor, at(8)), ["system: sending SIGKILL to all processes", "#2 kill"]);
+}
