@@ -37,6 +37,11 @@ impl Environment {
         self.0.insert(key.into(), Secret::new(value));
     }
 
+    /// Takes a variable away.
+    pub fn remove(&mut self, key: &[u8]) {
+        self.0.remove(key);
+    }
+
     /// The value of a variable.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<&Secret> {

@@ -2,15 +2,47 @@
 //!
 //! Pure: text in, values out. Reading files, the clock and the environment of this process
 //! belong to `commands`; what should happen with the values belongs to `supervisor`.
+//!
+//! All readers take the bytes of a file and give its values and its [`Problem`]s, all at once; the caller adds the
+//! file's name.
 
+mod command_line;
 mod dyno;
+mod env_file;
+mod env_json;
+mod env_value;
 mod environment;
+mod environment_limits;
+mod foreign_file;
+mod formation;
+mod formation_error;
+mod layers;
+mod nearest;
 mod now;
+mod ports;
+mod problem;
 mod process_type;
+mod procfile;
+mod procfile_line;
+mod procfile_message;
+mod source_text;
 mod spawn_spec;
 
+pub use command_line::{AppendError, ShellLine, append_words, join_words, quote_word, shell_line};
 pub use dyno::{DynoName, ExitStatus, RunId};
+pub use env_file::{EnvEntry, EnvFile, EnvScope, is_env_key};
 pub use environment::{Environment, Secret};
+pub use environment_limits::{EnvironmentTooBig, MAX_VARIABLE_BYTES};
+pub use formation::{Formation, FormationRequest, MAX_QUANTITY, Scale};
+pub use formation_error::{FormationError, FormationWarning};
+pub use layers::{DynoVariables, Given, InvalidSetting, Layers, Origin, PortVariable};
+pub use nearest::nearest;
 pub use now::Now;
+pub use ports::{
+    BLOCK_UNIT, BaseSources, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, Ports, parse_port,
+};
+pub use problem::{Problem, Severity};
 pub use process_type::{InvalidProcessType, ProcessType};
+pub use procfile::{Procfile, ProcfileEntry};
+pub use source_text::MAX_FILE_BYTES;
 pub use spawn_spec::{DynoSpec, Io, PtySize, SpawnSpec};

@@ -1,0 +1,287 @@
+//! How many dynos of each process type run: the formation, from what was asked on the command line (S4.1-S4.4).
+//!
+//! Pure. The defaults of `.foreman` are put in by the caller; that `release` runs before the rest is decided in
+//! `supervisor`. Nothing here starts or stops a dyno.
+
+use super::formation_error::{FormationError, FormationWarning};
+use super::nearest::nearest;
+use super::{DynoName, ProcessType};
+
+/// Largest quantity of one process type (S4.2). A typing error must not start ten thousand processes.
+pub const MAX_QUANTITY: u16 = 1_000;
+
+/// The name that stands for all process types.
+const ALL: &str = "all";
+
+/// Quantities of the process types of a Procfile, in its order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Formation(Vec<(ProcessType, u16)>);
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FormationRequest<'a> {
+    /// `-m all=1,web=2`: the whole formation; what is not mentioned gets 0 (foreman).
+    pub whole: Option<&'a str>,
+    /// `-c web=2`: counts changed; what is not mentioned keeps its 1 (honcho). Several: later ones win.
+    pub changed: &'a [String],
+    /// `start web worker=2` and `-l web,worker`: only these. Wins over `whole`, as in foreman.
+    pub only: &'a [String],
+    /// `-x web,css`: not these. Wins over all others.
+    pub except: &'a [String],
+}
+
+/// One `NAME=QUANTITY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Wanted {
+    name: String,
+    quantity: u16,
+}
+
+impl Formation {
+    /// One dyno of every process type (S4.1). `release` is left out (S1.8).
+    #[must_use]
+    pub fn one_of_each(types: &[ProcessType]) -> Self {
+        let joining = types.iter().filter(|process_type| !process_type.is_release());
+        Self(joining.map(|process_type| (process_type.clone(), 1)).collect())
+    }
+
+    /// The formation that was asked for. `types`: those of the Procfile in its order; whether `release` is among
+    /// them makes no difference.
+    ///
+    /// # Errors
+    /// Every [`FormationError`] of the request at once; nothing may start then (S4.4).
+    pub fn resolve(
+        types: &[ProcessType],
+        request: &FormationRequest<'_>,
+    ) -> Result<(Self, Vec<FormationWarning>), Vec<FormationError>> {
+        let mut resolving = Resolving { types, errors: Vec::new(), warnings: Vec::new() };
+        let formation = resolving.resolve(request);
+        if resolving.errors.is_empty() { Ok((formation, resolving.warnings)) } else { Err(resolving.errors) }
+    }
+
+    /// The quantity of a process type; 0 if there is none of that name.
+    #[must_use]
+    pub fn quantity(&self, process_type: &ProcessType) -> u16 {
+        self.iter().find(|(known, _)| *known == process_type).map_or(0, |(_, quantity)| quantity)
+    }
+
+    /// All process types with their quantities, 0 too, in the order of the Procfile.
+    pub fn iter(&self) -> impl Iterator<Item = (&ProcessType, u16)> {
+        self.0.iter().map(|(process_type, quantity)| (process_type, *quantity))
+    }
+
+    /// The dynos in start order: `web.1`, `web.2`, `worker.1`.
+    pub fn dynos(&self) -> impl Iterator<Item = DynoName> {
+        self.iter().flat_map(|(process_type, quantity)| {
+            (1..=u32::from(quantity)).map(|index| DynoName::new(process_type.clone(), index))
+        })
+    }
+
+    /// Whether no dyno runs at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().all(|(_, quantity)| quantity == 0)
+    }
+
+    /// The largest quantity of one process type.
+    #[must_use]
+    pub fn largest_quantity(&self) -> u16 {
+        self.iter().map(|(_, quantity)| quantity).max().unwrap_or(0)
+    }
+
+    fn set(&mut self, name: &str, quantity: u16) {
+        for (process_type, current) in &mut self.0 {
+            if name == ALL || process_type.as_str() == name {
+                *current = quantity;
+            }
+        }
+    }
+}
+
+/// A request on its way to a formation.
+struct Resolving<'a> {
+    types: &'a [ProcessType],
+    errors: Vec<FormationError>,
+    warnings: Vec<FormationWarning>,
+}
+
+impl Resolving<'_> {
+    fn resolve(&mut self, request: &FormationRequest<'_>) -> Formation {
+        let mut formation = Formation::one_of_each(self.types);
+        if !request.only.is_empty() {
+            let wanted = self.read(request.only, Some(1));
+            formation.set(ALL, 0);
+            self.apply(&mut formation, &wanted);
+        } else if let Some(whole) = request.whole {
+            let wanted = self.read(&[whole], None);
+            formation.set(ALL, 0);
+            self.apply(&mut formation, &wanted);
+        }
+        let changed = self.read(request.changed, None);
+        let left_out: Vec<&Wanted> = changed
+            .iter()
+            .filter(|wanted| !request.only.is_empty() && self.is_left_out(&formation, &wanted.name))
+            .collect();
+        for wanted in &left_out {
+            self.warnings.push(FormationWarning::NotAmongTheNamed { name: wanted.name.clone() });
+        }
+        let changed: Vec<Wanted> = changed.iter().filter(|wanted| !left_out.contains(wanted)).cloned().collect();
+        let named = formation.clone();
+        self.apply(&mut formation, &changed);
+        if !request.only.is_empty() {
+            // `-c all=2` is about the ones that are named.
+            formation.0.iter_mut().zip(&named.0).filter(|(_, (_, was))| *was == 0).for_each(|(now, _)| now.1 = 0);
+        }
+        let except = self.read(request.except, Some(0));
+        self.apply(&mut formation, &except);
+        formation
+    }
+
+    /// Whether a known type was not among those that were named: honcho does not start it either.
+    fn is_left_out(&self, formation: &Formation, name: &str) -> bool {
+        self.types.iter().any(|known| known.as_str() == name && formation.quantity(known) == 0)
+    }
+
+    /// Reads comma lists. `bare`: the quantity of a name without one; None: it needs one.
+    fn read(&mut self, lists: &[impl AsRef<str>], bare: Option<u16>) -> Vec<Wanted> {
+        let mut wanted = Vec::new();
+        for list in lists {
+            let list = list.as_ref();
+            // Ruby's `split` forgives one comma at the end, so scripts have it.
+            let forgiven = list.trim_end().strip_suffix(',').filter(|rest| !rest.trim().is_empty());
+            for item in forgiven.unwrap_or(list).split(',') {
+                match read_item(item.trim(), list, bare) {
+                    Ok(item) => wanted.push(item),
+                    Err(error) => self.errors.push(error),
+                }
+            }
+        }
+        wanted
+    }
+
+    fn apply(&mut self, formation: &mut Formation, wanted: &[Wanted]) {
+        // `all` is the quantity of what is not mentioned, wherever it stands (foreman).
+        let (all, named): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|wanted| wanted.name == ALL);
+        for wanted in all.iter().chain(&named) {
+            if self.is_known(wanted) {
+                formation.set(&wanted.name, wanted.quantity);
+            }
+        }
+    }
+
+    fn is_known(&mut self, wanted: &Wanted) -> bool {
+        let Wanted { name, quantity } = wanted;
+        if name == "release" {
+            if *quantity > 0 {
+                self.errors.push(FormationError::Release);
+            }
+            return false;
+        }
+        if name == ALL || self.types.iter().any(|known| known.as_str() == name) {
+            return true;
+        }
+        let known = self.types.iter().map(ProcessType::as_str).filter(|known| *known != "release");
+        if *quantity == 0 {
+            self.warnings.push(FormationWarning::UnknownType { name: name.clone() });
+        } else {
+            let all = known.clone().map(str::to_owned).collect();
+            let nearest = nearest(name, known).into_iter().map(str::to_owned).collect();
+            self.errors.push(FormationError::UnknownType { name: name.clone(), nearest, known: all });
+        }
+        false
+    }
+}
+
+/// Reads `NAME=QUANTITY`, or `NAME` where `bare` gives its quantity.
+fn read_item(item: &str, list: &str, bare: Option<u16>) -> Result<Wanted, FormationError> {
+    if item.is_empty() {
+        return Err(FormationError::EmptyItem { list: list.to_owned() });
+    }
+    let Some((name, quantity)) = item.split_once('=') else {
+        let quantity = bare.ok_or_else(|| FormationError::NoQuantity { name: item.to_owned() })?;
+        return Ok(Wanted { name: item.to_owned(), quantity });
+    };
+    let (name, quantity) = (name.trim().to_owned(), quantity.trim());
+    if name.is_empty() {
+        return Err(FormationError::NoName { item: item.to_owned() });
+    }
+    Ok(Wanted { quantity: read_quantity(&name, quantity)?, name })
+}
+
+fn read_quantity(name: &str, text: &str) -> Result<u16, FormationError> {
+    if text.is_empty() {
+        return Err(FormationError::NoQuantity { name: name.to_owned() });
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(FormationError::BadQuantity { name: name.to_owned(), text: text.to_owned() });
+    }
+    match text.parse::<u16>() {
+        Ok(quantity) if quantity <= MAX_QUANTITY => Ok(quantity),
+        Ok(_) | Err(_) => Err(FormationError::TooMany { name: name.to_owned(), text: text.to_owned() }),
+    }
+}
+
+/// How `ps:scale` changes one quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// `web=3`.
+    To(u16),
+    /// `web+1`.
+    Up(u16),
+    /// `web-1`.
+    Down(u16),
+}
+
+impl Scale {
+    /// Reads `web=3`, `web+1` or `web-1`.
+    ///
+    /// `-` is part of names too: what stands before the last one is the name only if a digit and nothing else
+    /// follows it.
+    ///
+    /// # Errors
+    /// [`FormationError`] if it is none of these, or the name is none of `types`.
+    pub fn parse(text: &str, types: &[ProcessType]) -> Result<(ProcessType, Self), FormationError> {
+        let text = text.trim();
+        let operator = text.rfind(['=', '+']).or_else(|| text.rfind('-'));
+        let parts = operator.and_then(|at| {
+            let (name, rest) = (text.get(..at)?, text.get(at..)?);
+            let mut characters = rest.chars();
+            Some((name.trim(), characters.next()?, characters.as_str().trim()))
+        });
+        let Some((name, operator, amount)) = parts else {
+            return Err(FormationError::NoQuantity { name: text.to_owned() });
+        };
+        if name.is_empty() {
+            return Err(FormationError::NoName { item: text.to_owned() });
+        }
+        let amount = read_quantity(name, amount)?;
+        let mut resolving = Resolving { types, errors: Vec::new(), warnings: Vec::new() };
+        // Asked for one, so that 0 of an unknown type is an error here: nobody shares a script of `ps:scale`.
+        let known = resolving.is_known(&Wanted { name: name.to_owned(), quantity: 1 });
+        if let Some(error) = resolving.errors.pop() {
+            return Err(error);
+        }
+        let process_type = types.iter().find(|process_type| known && process_type.as_str() == name);
+        let process_type = process_type.ok_or_else(|| FormationError::NoName { item: text.to_owned() })?;
+        let scale = match operator {
+            '+' => Self::Up(amount),
+            '-' => Self::Down(amount),
+            _ => Self::To(amount),
+        };
+        Ok((process_type.clone(), scale))
+    }
+
+    /// The new quantity. `current`: the one it is now. Down stops at 0.
+    ///
+    /// # Errors
+    /// None above [`MAX_QUANTITY`].
+    #[must_use]
+    pub fn apply(self, current: u16) -> Option<u16> {
+        let quantity = match self {
+            Self::To(quantity) => quantity,
+            Self::Up(more) => current.saturating_add(more),
+            Self::Down(fewer) => current.saturating_sub(fewer),
+        };
+        (quantity <= MAX_QUANTITY).then_some(quantity)
+    }
+}

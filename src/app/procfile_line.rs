@@ -1,0 +1,317 @@
+//! What one line of a Procfile is: blank, comment, entry, or something else and what it looks like (S1.2-S1.4).
+//!
+//! One line at a time; what depends on the lines around it (duplicates, YAML below a key) is in `procfile`.
+
+use super::process_type::{InvalidProcessType, ProcessType};
+use super::source_text::{first_word, is_blank, part, trim, trim_end, trim_start};
+
+/// What a line is.
+#[derive(Debug)]
+pub(crate) enum Line<'a> {
+    /// Nothing but blanks.
+    Blank,
+    /// `# …`.
+    Comment,
+    /// A process type and its command.
+    Entry(EntryLine<'a>),
+    /// Anything else.
+    Unreadable(Unreadable<'a>),
+}
+
+/// A line that is an entry.
+#[derive(Debug)]
+pub(crate) struct EntryLine<'a> {
+    pub(crate) process_type: ProcessType,
+    /// Without blanks round it; never empty.
+    pub(crate) command: &'a [u8],
+    /// What is odd about it, though it was read.
+    pub(crate) oddities: Vec<Oddity<'a>>,
+}
+
+/// Why an entry deserves a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Oddity<'a> {
+    LeadingBlanks,
+    BlankBeforeColon,
+    /// `ps:scale worker=1`.
+    HerokuCommand,
+    /// `http://localhost`.
+    Address,
+    /// `web:: npm start`: the shell's `:` does nothing.
+    ColonCommand,
+    OnlyComment,
+    CarriageReturn,
+    /// `%PORT%`, with the percent signs.
+    WindowsVariable(&'a [u8]),
+    /// `bin\start.bat`.
+    WindowsPath(&'a [u8]),
+}
+
+/// Why a line is no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreadable<'a> {
+    ConflictMarker,
+    /// A document mark, a list item, or a key that opens a block of lines.
+    Yaml {
+        opens_block: bool,
+    },
+    /// `{% if %}`, `<%= x %>`.
+    Template,
+    /// `heroku ps:scale web=1`.
+    HerokuCommand,
+    /// `KEY=value`; only the key is kept, the value may be a secret.
+    Assignment {
+        key: &'a [u8],
+    },
+    MissingColon,
+    /// The text before the colon is no name.
+    InvalidName {
+        name: &'a [u8],
+        why: InvalidProcessType,
+    },
+    /// `generate:api-client: pnpm generate`.
+    NameWithColon {
+        name: &'a [u8],
+    },
+    /// `web:`.
+    EmptyCommand {
+        name: &'a [u8],
+    },
+    /// The command ends in a backslash.
+    Continued {
+        name: &'a [u8],
+    },
+}
+
+/// `topic` and `command` of the Heroku CLI that people leave in a Procfile as a note.
+const HEROKU_COMMANDS: &[(&[u8], &[&[u8]])] = &[
+    (b"ps", &[b"scale", b"restart", b"stop", b"kill", b"exec", b"type", b"resize", b"wait"]),
+    (b"run", &[b"detached", b"inside"]),
+    (b"config", &[b"set", b"get", b"unset", b"add", b"remove", b"edit"]),
+    (b"addons", &[b"create", b"add", b"attach", b"destroy", b"upgrade"]),
+    (b"buildpacks", &[b"set", b"add", b"remove", b"clear"]),
+    (b"local", &[b"start", b"run"]),
+    (b"git", &[b"remote", b"clone"]),
+    (b"pg", &[b"push", b"pull", b"reset", b"psql", b"promote"]),
+];
+
+/// Says what a line is. `text`: the line without its line end.
+pub(crate) fn classify(text: &[u8]) -> Line<'_> {
+    let body = trim(text);
+    if body.is_empty() {
+        return Line::Blank;
+    }
+    if body.starts_with(b"#") {
+        return Line::Comment;
+    }
+    if let Some(unreadable) = foreign(body) {
+        return Line::Unreadable(unreadable);
+    }
+    let Some(colon) = memchr::memchr(b':', body) else {
+        return Line::Unreadable(without_colon(body));
+    };
+    let before = part(body, 0..colon);
+    let name = trim_end(before);
+    let after = part(body, colon + 1..body.len());
+    match ProcessType::new(&String::from_utf8_lossy(name)) {
+        Ok(process_type) => {
+            let mut oddities = Vec::new();
+            if text.first().is_some_and(|byte| is_blank(*byte)) {
+                oddities.push(Oddity::LeadingBlanks);
+            }
+            if name.len() < before.len() {
+                oddities.push(Oddity::BlankBeforeColon);
+            }
+            entry(body, colon, process_type, oddities)
+        }
+        Err(why) => Line::Unreadable(not_a_name(body, name, after, why)),
+    }
+}
+
+/// Lines that are of another kind of file, whatever colon they have.
+fn foreign(body: &[u8]) -> Option<Unreadable<'_>> {
+    let marker = [b"<<<<<<<", b">>>>>>>", b"=======", b"|||||||"].iter().any(|marker| body.starts_with(*marker));
+    if marker {
+        return Some(Unreadable::ConflictMarker);
+    }
+    if matches!(body, b"---" | b"..." | b"-") || body.starts_with(b"- ") || body.starts_with(b"--- ") {
+        return Some(Unreadable::Yaml { opens_block: false });
+    }
+    if body.starts_with(b"{%") || body.starts_with(b"{{") || body.starts_with(b"<%") {
+        return Some(Unreadable::Template);
+    }
+    let (first, rest) = first_word(body);
+    (first == b"heroku" && !rest.starts_with(b":")).then_some(Unreadable::HerokuCommand)
+}
+
+fn without_colon(body: &[u8]) -> Unreadable<'_> {
+    assigned_key(body).map_or(Unreadable::MissingColon, |key| Unreadable::Assignment { key })
+}
+
+/// The key of `KEY=value` or `export KEY=value`.
+fn assigned_key(body: &[u8]) -> Option<&[u8]> {
+    let (first, rest) = first_word(body);
+    let assignment = if first == b"export" { rest } else { body };
+    let key = trim_end(part(assignment, 0..memchr::memchr(b'=', assignment)?));
+    let is_key = !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    is_key.then_some(key)
+}
+
+/// There is a colon, but what stands before it is no name: a bad name, or a command that has a colon in it.
+fn not_a_name<'a>(body: &'a [u8], name: &'a [u8], after: &'a [u8], why: InvalidProcessType) -> Unreadable<'a> {
+    if let Some(key) = assigned_key(name).or_else(|| assigned_key(body)) {
+        return Unreadable::Assignment { key };
+    }
+    let (_, other_words) = first_word(name);
+    let separates = after.first().is_none_or(|byte| is_blank(*byte));
+    let two_words = !other_words.contains(&b' ') && !other_words.contains(&b'\t');
+    if other_words.is_empty() || (separates && two_words) {
+        return Unreadable::InvalidName { name, why };
+    }
+    Unreadable::MissingColon
+}
+
+/// A line with a good name: what its command is. `colon`: where the colon is in `body`.
+fn entry<'a>(body: &'a [u8], colon: usize, process_type: ProcessType, mut oddities: Vec<Oddity<'a>>) -> Line<'a> {
+    let name = trim_end(part(body, 0..colon));
+    let after = part(body, colon + 1..body.len());
+    let command = trim_start(after);
+    if command.is_empty() {
+        return Line::Unreadable(Unreadable::EmptyCommand { name });
+    }
+    if matches!(command, b"|" | b">" | b"|-" | b">-" | b"|+" | b">+") {
+        return Line::Unreadable(Unreadable::Yaml { opens_block: true });
+    }
+    let backslashes = command.iter().rev().take_while(|byte| **byte == b'\\').count();
+    if backslashes % 2 == 1 {
+        return Line::Unreadable(Unreadable::Continued { name });
+    }
+    // Without a blank the colon may belong to something else: `ps:scale`, `http://`, `generate:api-client:`.
+    if after.len() == command.len() {
+        let (word, _) = first_word(command);
+        if let Some(second_name) = word.strip_suffix(b":")
+            && ProcessType::new(&String::from_utf8_lossy(second_name)).is_ok()
+        {
+            return Line::Unreadable(Unreadable::NameWithColon { name: part(body, 0..colon + word.len()) });
+        }
+        if is_heroku_command(name, word) {
+            oddities.push(Oddity::HerokuCommand);
+        } else if command.starts_with(b"//") {
+            oddities.push(Oddity::Address);
+        }
+    }
+    oddities.extend(command_oddities(command));
+    Line::Entry(EntryLine { process_type, command, oddities })
+}
+
+fn is_heroku_command(topic: &[u8], command: &[u8]) -> bool {
+    HEROKU_COMMANDS.iter().any(|(known, commands)| *known == topic && commands.contains(&command))
+}
+
+/// What is odd about a command, whatever its process type.
+fn command_oddities(command: &[u8]) -> impl Iterator<Item = Oddity<'_>> {
+    let colon = command.starts_with(b": ").then_some(Oddity::ColonCommand);
+    let comment = command.starts_with(b"#").then_some(Oddity::OnlyComment);
+    let carriage_return = memchr::memchr(b'\r', command).map(|_| Oddity::CarriageReturn);
+    let variable = windows_variable(command).map(Oddity::WindowsVariable);
+    let path = windows_path(command).map(Oddity::WindowsPath);
+    [colon, comment, carriage_return, variable, path].into_iter().flatten()
+}
+
+/// The first `%NAME%`. Two letters at least, all upper case: `date +%H%M` is no variable.
+fn windows_variable(command: &[u8]) -> Option<&[u8]> {
+    let mut percents = memchr::memchr_iter(b'%', command);
+    let mut begin = percents.next()?;
+    for end in percents {
+        let name = part(command, begin + 1..end);
+        let upper = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+        if name.len() >= 2 && name.iter().all(upper) && name.first().is_some_and(|byte| !byte.is_ascii_digit()) {
+            return Some(part(command, begin..end + 1));
+        }
+        begin = end;
+    }
+    None
+}
+
+/// The first word that is the path of a Windows program; in quotes the backslashes stay, so those are fine.
+fn windows_path(command: &[u8]) -> Option<&[u8]> {
+    memchr::memchr(b'\\', command)?;
+    command.split(|byte| is_blank(*byte)).find(|word| {
+        let lower = word.to_ascii_lowercase();
+        let program = [b".bat", b".cmd", b".exe"].iter().any(|ending| lower.ends_with(*ending));
+        program && word.contains(&b'\\') && !word.contains(&b'\'') && !word.contains(&b'"')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unreadable(line: &str) -> Unreadable<'_> {
+        let Line::Unreadable(unreadable) = classify(line.as_bytes()) else { panic!("{line}") };
+        unreadable
+    }
+
+    fn oddities(line: &str) -> Vec<Oddity<'_>> {
+        let Line::Entry(entry) = classify(line.as_bytes()) else { panic!("{line}") };
+        entry.oddities
+    }
+
+    #[test]
+    fn a_line_without_a_colon_is_not_an_entry() {
+        for line in ["npm start", "     fast enough.", "release bundle exec rake db:migrate", "a b c: d"] {
+            assert_eq!(unreadable(line), Unreadable::MissingColon, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_assignment_keeps_only_its_key() {
+        for line in ["KEY=value", "export KEY=a:b", "KEY=postgres://u:p@host", "KEY = a: b"] {
+            assert_eq!(unreadable(line), Unreadable::Assignment { key: b"KEY" }, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_colon_in_a_name_is_told_from_a_colon_before_a_command() {
+        let name = b"generate:api-client";
+        assert_eq!(unreadable("generate:api-client: pnpm generate"), Unreadable::NameWithColon { name });
+        assert!(oddities("web:flask --app x").is_empty());
+        assert!(oddities("web: a:b: c").is_empty());
+        assert_eq!(oddities("web:: npm start"), [Oddity::ColonCommand]);
+    }
+
+    #[test]
+    fn notes_of_heroku_commands_and_addresses_are_entries_with_a_warning() {
+        assert_eq!(oddities("ps:scale worker=1"), [Oddity::HerokuCommand]);
+        assert_eq!(oddities("http://example.com"), [Oddity::Address]);
+        assert_eq!(unreadable("heroku ps:scale web=1"), Unreadable::HerokuCommand);
+        assert!(oddities("heroku: ./local").is_empty());
+    }
+
+    #[test]
+    fn a_windows_variable_is_told_from_a_date_format() {
+        assert_eq!(oddities("web: python -p %PORT%"), [Oddity::WindowsVariable(b"%PORT%")]);
+        assert!(oddities("web: date +%Y%m%d %H%M%S").is_empty());
+        assert_eq!(oddities(r"web: bin\x.bat 1"), [Oddity::WindowsPath(br"bin\x.bat")]);
+        assert!(oddities(r"web: 'bin\x.bat' a\.b").is_empty());
+    }
+
+    #[test]
+    fn a_lone_backslash_at_the_end_is_a_continuation_and_two_are_not() {
+        assert_eq!(unreadable("web: a \\"), Unreadable::Continued { name: b"web" });
+        assert_eq!(unreadable("web: a \\ "), Unreadable::Continued { name: b"web" });
+        assert!(oddities("web: a \\\\").is_empty());
+    }
+
+    #[test]
+    fn a_bad_name_is_told_from_a_command_with_a_colon() {
+        for line in ["my worker: x", "my.worker:x", "+web: x", "wéb: x", ": x", "\"web\": x"] {
+            assert!(matches!(unreadable(line), Unreadable::InvalidName { .. }), "{line}");
+        }
+    }
+
+    #[test]
+    fn blanks_before_the_name_or_the_colon_are_tolerated() {
+        assert_eq!(oddities("  web\t: x"), [Oddity::LeadingBlanks, Oddity::BlankBeforeColon]);
+    }
+}

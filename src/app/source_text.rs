@@ -1,0 +1,199 @@
+//! The bytes of a file the user wrote: what every reader checks and cuts in the same way (S1.1).
+//!
+//! Not here: what a line means.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::problem::{Problem, Severity};
+
+/// Longest file that is read, in bytes (S1.1). Real ones have a few kilobytes.
+pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most characters of a line that a message shows.
+const SHOWN_CHARACTERS: usize = 40;
+
+/// The byte order mark of UTF-8.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// A file that passed S1.1: no NUL, not too long, byte order mark skipped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceText<'a> {
+    bytes: &'a [u8],
+    /// Where the text begins: after the byte order mark.
+    begin: usize,
+}
+
+/// One line, without its line end.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceLine<'a> {
+    /// 1-based.
+    pub(crate) number: usize,
+    /// Its bytes, without `\n` or `\r\n`.
+    pub(crate) text: &'a [u8],
+    /// Where these bytes are in the file.
+    pub(crate) span: Range<usize>,
+}
+
+impl<'a> SourceText<'a> {
+    /// Checks the bytes of a file.
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Problem> {
+        if bytes.len() > MAX_FILE_BYTES {
+            let message = format!("the file is longer than {} MiB", MAX_FILE_BYTES / (1024 * 1024));
+            return Err(Problem::new(Severity::Error, 1, message, "is it the right file?"));
+        }
+        if let Some(at) = memchr::memchr(0, bytes) {
+            let line = 1 + memchr::memchr_iter(b'\n', part(bytes, 0..at)).count();
+            let hint = if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+                "it looks like UTF-16; save it as UTF-8"
+            } else {
+                "it looks like a binary file; is it the right one?"
+            };
+            return Err(Problem::new(Severity::Error, line, "the file has a NUL byte", hint));
+        }
+        Ok(Self { bytes, begin: if bytes.starts_with(BOM) { BOM.len() } else { 0 } })
+    }
+
+    /// The whole file, byte order mark included: spans count from its start.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Where the text begins in [`Self::bytes`].
+    pub(crate) fn begin(self) -> usize {
+        self.begin
+    }
+
+    /// The lines from the start.
+    pub(crate) fn lines(self) -> impl Iterator<Item = SourceLine<'a>> {
+        let mut at = self.begin;
+        let mut number = 0;
+        std::iter::from_fn(move || {
+            let line = self.line_at(at, number + 1)?;
+            number = line.number;
+            at = after_line(self.bytes, at);
+            Some(line)
+        })
+    }
+
+    /// The rest of the line that holds byte `at`, as line `number`. None at the end of the file.
+    pub(crate) fn line_at(self, at: usize, number: usize) -> Option<SourceLine<'a>> {
+        if at >= self.bytes.len() {
+            return None;
+        }
+        let end = line_end(self.bytes, at);
+        let text = part(self.bytes, at..end);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        Some(SourceLine { number, text, span: at..at + text.len() })
+    }
+}
+
+/// Where the line that holds byte `at` ends: its `\n`, or the end of the file.
+pub(crate) fn line_end(bytes: &[u8], at: usize) -> usize {
+    memchr::memchr(b'\n', part(bytes, at..bytes.len())).map_or(bytes.len(), |length| at + length)
+}
+
+/// Where the line after the one that holds byte `at` begins.
+pub(crate) fn after_line(bytes: &[u8], at: usize) -> usize {
+    (line_end(bytes, at) + 1).min(bytes.len())
+}
+
+/// A part of some bytes; what lies beyond the end is left out.
+pub(crate) fn part(bytes: &[u8], range: Range<usize>) -> &[u8] {
+    bytes.get(range.start.min(bytes.len())..range.end.min(bytes.len())).unwrap_or_default()
+}
+
+/// Whether this byte is a blank: space or tab.
+pub(crate) fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// The text without blanks before it.
+pub(crate) fn trim_start(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|byte| is_blank(**byte)).count();
+    part(text, blanks..text.len())
+}
+
+/// The text without blanks after it; a carriage return that is left over counts as one.
+pub(crate) fn trim_end(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().rev().take_while(|byte| is_blank(**byte) || **byte == b'\r').count();
+    part(text, 0..text.len() - blanks)
+}
+
+/// The text without blanks round it.
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
+    trim_end(trim_start(text))
+}
+
+/// The first word and what follows it, without the blanks between.
+pub(crate) fn first_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let text = trim_start(text);
+    let length = text.iter().take_while(|byte| !is_blank(**byte)).count();
+    (part(text, 0..length), trim_start(part(text, length..text.len())))
+}
+
+/// A text for a message: one line, at most 40 characters, no control characters.
+pub(crate) fn shortened(text: &[u8]) -> String {
+    // A few bytes a character are enough: the line may have megabytes.
+    let head = part(text, 0..SHOWN_CHARACTERS * 4 + 4);
+    let head: Cow<'_, str> = String::from_utf8_lossy(head);
+    let mut shown: String = head
+        .chars()
+        .take(SHOWN_CHARACTERS)
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
+    if head.chars().count() > SHOWN_CHARACTERS {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(bytes: &[u8]) -> Vec<(usize, &[u8], Range<usize>)> {
+        let text = SourceText::new(bytes).unwrap();
+        text.lines().map(|line| (line.number, line.text, line.span)).collect()
+    }
+
+    #[test]
+    fn windows_line_ends_and_a_byte_order_mark_are_dropped() {
+        assert_eq!(lines(b"\xEF\xBB\xBFa\r\n\r\nb"), [(1, &b"a"[..], 3..4), (2, b"", 6..6), (3, b"b", 8..9)]);
+    }
+
+    #[test]
+    fn a_newline_at_the_end_begins_no_further_line() {
+        assert_eq!(lines(b"a\n").len(), 1);
+        assert_eq!(lines(b"").len(), 0);
+        assert_eq!(lines(b"\n\n").len(), 2);
+    }
+
+    #[test]
+    fn a_nul_byte_is_an_error_with_its_line() {
+        let problem = SourceText::new(b"a: b\nc: \0\n").unwrap_err();
+
+        assert_eq!((problem.severity, problem.line), (Severity::Error, 2));
+    }
+
+    #[test]
+    fn a_file_in_utf_16_is_called_so() {
+        let problem = SourceText::new(b"\xFF\xFEw\0e\0b\0").unwrap_err();
+
+        assert_eq!(problem.hint, "it looks like UTF-16; save it as UTF-8");
+    }
+
+    #[test]
+    fn a_file_of_16_mebibytes_is_the_longest() {
+        assert!(SourceText::new(&vec![b'#'; MAX_FILE_BYTES]).is_ok());
+        assert!(SourceText::new(&vec![b'#'; MAX_FILE_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn a_long_line_is_shortened_for_a_message() {
+        assert_eq!(shortened(b"npm start"), "npm start");
+        assert_eq!(shortened(&[b'x'; 41]), format!("{}…", "x".repeat(40)));
+        assert_eq!(shortened(b"a\x1b[31mb"), "a [31mb");
+        assert_eq!(shortened(&"é".repeat(1_000).into_bytes()), format!("{}…", "é".repeat(40)));
+    }
+}
