@@ -1,0 +1,122 @@
+//! Options of `dyno start`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::ProjectArgs;
+
+/// Options of `dyno start`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
+pub struct StartArgs {
+    /// Which files make the app.
+    #[command(flatten)]
+    pub project: ProjectArgs,
+
+    /// Process types to run, with a quantity if you like [default: all]
+    #[arg(value_name = "TYPE[=N]")]
+    pub types: Vec<String>,
+    /// The whole formation: types not named do not run, unless `all=` is
+    #[arg(short = 'm', long, value_name = "all=1,web=2")]
+    pub formation: Option<String>,
+    /// Change single quantities; all other types run once
+    #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation")]
+    pub concurrency: Option<String>,
+    /// Leave process types out
+    #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub except: Vec<String>,
+
+    /// Base port [default: PORT in .env, then in the shell, then 5000]
+    #[arg(short, long, value_name = "PORT")]
+    pub port: Option<String>,
+    /// Distance between the ports of two process types; 0: all share the base
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub port_step: u16,
+    /// Set a config var, above all files
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Let the shell's variables win over those of the files
+    #[arg(long)]
+    pub prefer_shell: bool,
+
+    /// Start a dyno again when it ends, with growing delays, instead of stopping all
+    #[arg(long)]
+    pub restart: bool,
+    /// Restarts in a row before a dyno stays down [default: no limit]
+    #[arg(long, value_name = "N", requires = "restart")]
+    pub max_restarts: Option<u32>,
+    /// Do not run the release command first
+    #[arg(long)]
+    pub no_release: bool,
+    /// Types that may end with 0 without stopping the rest; `TYPE=any`: with any status
+    #[arg(long, value_name = "TYPE[=any],…", value_delimiter = ',')]
+    pub can_die: Vec<String>,
+    /// Stop dynos of a type by another signal than TERM
+    #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',')]
+    pub stop_signal: Vec<String>,
+    /// Seconds between the stop signal and SIGKILL
+    #[arg(short = 't', long, value_name = "SECONDS", default_value = "5")]
+    pub timeout: Seconds,
+
+    /// Give dynos a terminal of their own
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto)]
+    pub pty: PtyMode,
+    /// What dynos without a terminal read
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true)]
+    pub stdin: StdinMode,
+    /// Colour the prefixes
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
+    pub color: clap::ColorChoice,
+    /// Leave out the time of day
+    #[arg(long, visible_alias = "no-timestamp")]
+    pub no_timestamps: bool,
+    /// Leave out time and name
+    #[arg(long)]
+    pub no_prefix: bool,
+    /// Run these types but do not show what they say
+    #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub quiet: Vec<String>,
+}
+
+/// When dynos get a terminal (ARCHITECTURE §6.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PtyMode {
+    /// When stdout is one.
+    Auto,
+    /// Always.
+    Always,
+    /// Never: a pipe.
+    Never,
+}
+
+/// What a dyno without a terminal reads (S6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StdinMode {
+    /// A pipe that never gives data and never ends.
+    Endless,
+    /// `/dev/null`.
+    Null,
+}
+
+/// A duration in seconds, fractions allowed: `5`, `0.5`. At most a day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seconds(pub Duration);
+
+impl Seconds {
+    const MAX: f64 = 86_400.0;
+}
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+        if (0.0..=Self::MAX).contains(&seconds) {
+            Ok(Self(Duration::from_secs_f64(seconds)))
+        } else {
+            Err(format!("expected 0 to {} seconds", Self::MAX))
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Whether prefixes are coloured (S7.2).
+
+use clap::ColorChoice;
+
+/// The option, then `NO_COLOR`, then `CLICOLOR_FORCE` or `FORCE_COLOR`, then whether stdout is a terminal.
+///
+/// `variable`: looks up a variable of the shell.
+pub(super) fn is_wanted(
+    choice: ColorChoice,
+    variable: impl Fn(&str) -> Option<String>,
+    stdout_is_terminal: bool,
+) -> bool {
+    let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
+    let is_on = |name| variable(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto if is_set("NO_COLOR") => false,
+        ColorChoice::Auto if is_on("CLICOLOR_FORCE") || is_on("FORCE_COLOR") => true,
+        ColorChoice::Auto => stdout_is_terminal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(choice: ColorChoice, variables: &[(&str, &str)], terminal: bool) -> bool {
+        let find =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        is_wanted(choice, find, terminal)
+    }
+
+    #[test]
+    fn the_option_beats_no_color_beats_force_color_beats_the_terminal() {
+        let all = [("NO_COLOR", "1"), ("FORCE_COLOR", "1")];
+
+        assert!(wanted(ColorChoice::Always, &all, false));
+        assert!(!wanted(ColorChoice::Never, &[("FORCE_COLOR", "1")], true));
+        assert!(!wanted(ColorChoice::Auto, &all, true));
+        assert!(wanted(ColorChoice::Auto, &[("CLICOLOR_FORCE", "1")], false));
+        assert!(wanted(ColorChoice::Auto, &[("FORCE_COLOR", "3")], false));
+        assert!(wanted(ColorChoice::Auto, &[], true));
+        assert!(!wanted(ColorChoice::Auto, &[], false));
+    }
+
+    #[test]
+    fn an_empty_or_zero_variable_says_nothing() {
+        assert!(wanted(ColorChoice::Auto, &[("NO_COLOR", "")], true));
+        assert!(!wanted(ColorChoice::Auto, &[("FORCE_COLOR", "0"), ("CLICOLOR_FORCE", "0")], false));
+    }
+}

@@ -1,0 +1,37 @@
+//! Lines on stderr: `error:`, `warning:` and their `hint:`.
+//!
+//! The only place that writes there. Never blocks for ever and never panics: stderr may be closed, or the same
+//! stopped terminal that stdout is.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use console::{Style, colors_enabled_stderr};
+
+use crate::error::{Complaint, Error};
+use crate::runtime::stderr_takes_text;
+
+/// Shows an error: each fact, a blank line, its hint.
+pub fn show_error(error: &Error) {
+    for complaint in error.complaints() {
+        show(&Style::new().red().bold(), "error", complaint, "\n");
+    }
+}
+
+/// Shows a warning: the fact and the hint right below it, since several may follow each other.
+pub(super) fn warn(complaint: &Complaint) {
+    show(&Style::new().yellow().bold(), "warning", complaint, "");
+}
+
+fn show(style: &Style, label: &str, complaint: &Complaint, before_hint: &str) {
+    let colored = colors_enabled_stderr();
+    let label = style.clone().force_styling(colored).apply_to(label);
+    let mut text = format!("{label}: {}\n", complaint.fact);
+    if !complaint.hint.is_empty() {
+        let hint = Style::new().cyan().force_styling(colored).apply_to("hint");
+        let _ = writeln!(text, "{before_hint}{hint}: {}", complaint.hint);
+    }
+    if stderr_takes_text() {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}

@@ -1,0 +1,97 @@
+//! The options of `start` that name process types, as the policy they make (S6.3, S6.6).
+
+use std::collections::BTreeMap;
+
+use nix::sys::signal::Signal;
+
+use crate::app::{ProcessType, nearest};
+use crate::cli::StartArgs;
+use crate::error::{Complaint, Error, Status};
+use crate::supervisor::{CanDie, OnExit, Policy, RestartPolicy};
+
+/// The policy that the options make. `types`: those of the Procfile.
+pub(super) fn policy(args: &StartArgs, types: &[ProcessType]) -> Result<Policy, Error> {
+    let mut can_die = BTreeMap::new();
+    for item in &args.can_die {
+        let (name, how) = match item.split_once('=') {
+            None => (item.as_str(), CanDie::Success),
+            Some((name, "any")) => (name, CanDie::Any),
+            Some((name, other)) => {
+                let hint = format!("write `--can-die {name}` or `--can-die {name}=any`");
+                return Err(usage(format!("`--can-die {item}`: `{other}` is not `any`"), hint));
+            }
+        };
+        can_die.insert(known_type("--can-die", name, types)?, how);
+    }
+    let mut stop_signals = BTreeMap::new();
+    for item in &args.stop_signal {
+        let Some((name, signal)) = item.split_once('=') else {
+            return Err(usage(format!("`--stop-signal {item}` names no signal"), format!("write `{item}=INT`")));
+        };
+        stop_signals.insert(known_type("--stop-signal", name, types)?, signal_number(name, signal)?);
+    }
+    let on_exit = if args.restart {
+        OnExit::Restart(RestartPolicy { max_restarts: args.max_restarts, ..RestartPolicy::default() })
+    } else {
+        OnExit::StopAll
+    };
+    Ok(Policy { on_exit, can_die, stop_signals, grace: args.timeout.0, ..Policy::default() })
+}
+
+/// The process type of that name, or an error that names the nearest.
+pub(super) fn known_type(option: &str, name: &str, types: &[ProcessType]) -> Result<ProcessType, Error> {
+    if let Some(found) = types.iter().find(|known| known.as_str() == name) {
+        return Ok(found.clone());
+    }
+    let names = || types.iter().map(ProcessType::as_str);
+    let near = nearest(name, names());
+    let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+    let hint = if near.is_empty() {
+        format!("it has {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+    } else {
+        format!("did you mean {}?", list(&near))
+    };
+    Err(usage(format!("`{option}`: the Procfile has no process type `{name}`"), hint))
+}
+
+/// `INT`, `SIGINT` or `2`.
+fn signal_number(name: &str, text: &str) -> Result<i32, Error> {
+    let upper = text.to_ascii_uppercase();
+    let full = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
+    let by_number = || text.parse::<i32>().ok().and_then(|number| Signal::try_from(number).ok());
+    let found = full.parse().ok().or_else(by_number);
+    match found {
+        None => {
+            let fact = format!("`--stop-signal {name}={text}`: there is no signal `{text}`");
+            Err(usage(fact, "write a name such as `INT` or `QUIT`"))
+        }
+        Some(signal) => Ok(signal as i32),
+    }
+}
+
+fn usage(fact: impl Into<String>, hint: impl Into<String>) -> Error {
+    Error::all(Status::Usage, [Complaint::new(fact, hint)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_named_with_or_without_sig_or_by_its_number() {
+        for text in ["INT", "int", "SIGINT", "2"] {
+            assert_eq!(signal_number("web", text), Ok(2), "{text}");
+        }
+        assert!(signal_number("web", "NOPE").is_err());
+        assert!(signal_number("web", "99").is_err());
+    }
+
+    #[test]
+    fn an_unknown_type_is_told_with_the_nearest_name() {
+        let types = [ProcessType::new("worker").expect("a name")];
+
+        let error = known_type("--can-die", "wroker", &types).expect_err("unknown");
+
+        assert_eq!(error.complaints()[0].hint, "did you mean `worker`?");
+    }
+}

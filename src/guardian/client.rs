@@ -1,0 +1,333 @@
+//! `dyno`'s side of the guardian: asking, and hearing what happened.
+//!
+//! Never blocks: what the socket does not take now waits in a queue, so neither side can wait for the other. The
+//! caller (`runtime`) waits for the socket to become ready and calls [`Guardian::flush`] and [`Guardian::receive`].
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid};
+
+use super::process;
+use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, Sending, SpawnRequest, Stage};
+use super::sys;
+use crate::app::{DynoSpec, ExitStatus, Io, RunId, SpawnSpec};
+
+/// The shell every command line is given to (S1.6).
+const SHELL: &str = "/bin/sh";
+
+/// A resource limit as the user has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    soft: u64,
+    hard: u64,
+}
+
+impl From<Limit> for libc::rlimit {
+    fn from(limit: Limit) -> Self {
+        Self { rlim_cur: limit.soft, rlim_max: limit.hard }
+    }
+}
+
+/// The limits of the user, which every dyno gets back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub(super) open_files: Limit,
+    pub(super) core: Limit,
+}
+
+impl Limits {
+    /// Remembers the user's limits, then lets this process open as many files as it may and write no core file:
+    /// its memory holds the values of the config vars.
+    ///
+    /// # Errors
+    /// Those of getrlimit(2) and setrlimit(2).
+    pub fn raise() -> Result<Self, Errno> {
+        let read = |resource| getrlimit(resource).map(|(soft, hard)| Limit { soft, hard });
+        let limits = Self { open_files: read(Resource::RLIMIT_NOFILE)?, core: read(Resource::RLIMIT_CORE)? };
+        setrlimit(Resource::RLIMIT_NOFILE, limits.open_files.hard, limits.open_files.hard)?;
+        setrlimit(Resource::RLIMIT_CORE, 0, limits.core.hard)?;
+        Ok(limits)
+    }
+
+    /// How many files this process may open after [`Limits::raise`].
+    #[must_use]
+    pub fn open_files(&self) -> u64 {
+        self.open_files.hard
+    }
+}
+
+/// Why a process was not started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpawnError {
+    stage: Stage,
+    errno: Errno,
+}
+
+impl SpawnError {
+    /// The reason in words. `directory`: the one the process was to run in.
+    #[must_use]
+    pub fn describe(&self, directory: &Path) -> String {
+        let reason = self.errno.desc();
+        match (self.stage, self.errno) {
+            (Stage::Fork, Errno::EAGAIN) => {
+                format!("cannot start another process: the system's or the user's limit is reached ({reason})")
+            }
+            (Stage::Fork, _) => format!("cannot start another process: {reason}"),
+            (Stage::Directory, _) => format!("cannot enter the directory `{}`: {reason}", directory.display()),
+            (Stage::Exec, Errno::E2BIG) => {
+                format!("the command line and the environment together are too long for the system ({reason})")
+            }
+            (Stage::Exec, _) => format!("cannot execute `{SHELL}`: {reason}"),
+            (Stage::Setup, _) => format!("cannot prepare the process: {reason}"),
+        }
+    }
+}
+
+/// What the guardian reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// Its exec succeeded.
+    Spawned(RunId, i32),
+    /// Nothing of it exists.
+    SpawnFailed(RunId, SpawnError),
+    /// The leader ended.
+    Exited(RunId, ExitStatus),
+    /// Nothing of it is left.
+    Gone(RunId),
+    /// It was killed 2 s ago and something is still there: `pid (command)`.
+    Unkillable(RunId, String),
+    /// The sweep is over.
+    Swept {
+        /// Processes that dynos had left behind and that no run accounted for.
+        left: u32,
+        /// Processes that could not be killed.
+        survivors: Vec<String>,
+    },
+}
+
+/// The guardian is gone: its socket is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the guardian process was lost")]
+pub struct Lost;
+
+enum Outgoing {
+    Spawn(SpawnSpec, Vec<OwnedFd>),
+    Signal(RunId, Sending),
+    Sweep,
+}
+
+/// The guardian process as `dyno` sees it.
+pub struct Guardian {
+    socket: OwnedFd,
+    pid: Pid,
+    queue: VecDeque<Outgoing>,
+    /// The rest of the frame that is being sent.
+    sending: Vec<u8>,
+    /// Bytes received of a frame that is not complete.
+    received: Vec<u8>,
+}
+
+impl Guardian {
+    /// Forks the guardian. Call it before any thread exists and with all signals blocked; they stay blocked there.
+    ///
+    /// # Errors
+    /// EAGAIN or ENOMEM: no process or socket could be made.
+    pub fn start(limits: Limits) -> Result<Self, Errno> {
+        nix::sys::prctl::set_child_subreaper(true)?;
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
+        match sys::fork_guardian()? {
+            ForkResult::Child => {
+                drop(ours);
+                let status = if process::live(theirs, limits).is_ok() { 0 } else { 70 };
+                sys::exit_at_once(status)
+            }
+            ForkResult::Parent { child } => {
+                fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+                Ok(Self { socket: ours, pid: child, queue: VecDeque::new(), sending: Vec::new(), received: Vec::new() })
+            }
+        }
+    }
+
+    /// Asks for a process. `streams`: the one terminal for all, or stdin and the output, or all three.
+    pub fn spawn(&mut self, spec: SpawnSpec, streams: Vec<OwnedFd>) {
+        self.queue.push_back(Outgoing::Spawn(spec, streams));
+    }
+
+    /// Asks all that is left of a run to stop: the signal and SIGCONT, once to each process.
+    pub fn stop(&mut self, run: RunId, signal: i32) {
+        self.queue.push_back(Outgoing::Signal(run, Sending::Stop(signal)));
+    }
+
+    /// Kills all that is left of a run, again and again until nothing is.
+    pub fn kill(&mut self, run: RunId) {
+        self.queue.push_back(Outgoing::Signal(run, Sending::Kill));
+    }
+
+    /// Sends a signal to all that is left of a run.
+    pub fn signal(&mut self, run: RunId, signal: i32) {
+        self.queue.push_back(Outgoing::Signal(run, Sending::All(signal)));
+    }
+
+    /// Sends a signal to all that is left of a run but a leader that is a shell of ours.
+    pub fn signal_sparing_shell(&mut self, run: RunId, signal: i32) {
+        self.queue.push_back(Outgoing::Signal(run, Sending::SpareShell(signal)));
+    }
+
+    /// Asks for the end: every descendant is killed, then [`Report::Swept`], then the socket closes.
+    pub fn sweep(&mut self) {
+        self.queue.push_back(Outgoing::Sweep);
+    }
+
+    /// Whether [`Guardian::flush`] has something to send.
+    #[must_use]
+    pub fn has_queued(&self) -> bool {
+        !self.queue.is_empty() || !self.sending.is_empty()
+    }
+
+    /// Sends what the socket takes now.
+    ///
+    /// # Errors
+    /// [`Lost`] if the guardian is gone.
+    pub fn flush(&mut self) -> Result<(), Lost> {
+        loop {
+            while !self.sending.is_empty() {
+                match sys::send_with_fds(self.socket.as_fd(), &self.sending, &[]) {
+                    Ok(sent) => drop(self.sending.drain(..sent)),
+                    Err(Errno::EAGAIN) => return Ok(()),
+                    Err(Errno::EINTR) => {}
+                    Err(_) => return Err(Lost),
+                }
+            }
+            let Some(next) = self.queue.pop_front() else { return Ok(()) };
+            let (run, request, streams) = match &next {
+                Outgoing::Spawn(spec, streams) => {
+                    (spec.run, Request::Spawn(spawn_request(&spec.spec)), streams.as_slice())
+                }
+                Outgoing::Signal(run, sending) => (*run, Request::Signal(*sending), &[][..]),
+                Outgoing::Sweep => (RunId(0), Request::Sweep, &[][..]),
+            };
+            let frame = frame(run, &request);
+            match sys::send_with_fds(self.socket.as_fd(), &frame, streams) {
+                Ok(sent) => self.sending = frame.get(sent..).unwrap_or_default().to_vec(),
+                Err(Errno::EAGAIN) => {
+                    self.queue.push_front(next);
+                    return Ok(());
+                }
+                Err(Errno::EINTR) => self.queue.push_front(next),
+                Err(_) => return Err(Lost),
+            }
+        }
+    }
+
+    /// The reports that have arrived; reads until the socket has no more.
+    ///
+    /// # Errors
+    /// [`Lost`] once the guardian is gone and all its reports were taken.
+    pub fn receive(&mut self, reports: &mut Vec<Report>) -> Result<(), Lost> {
+        let mut buffer = [0; 4096];
+        let mut open = true;
+        loop {
+            match nix::unistd::read(&self.socket, &mut buffer) {
+                Ok(0) => open = false,
+                Ok(read) => {
+                    self.received.extend_from_slice(buffer.get(..read).unwrap_or_default());
+                    continue;
+                }
+                Err(Errno::EAGAIN) => {}
+                Err(Errno::EINTR) => continue,
+                Err(_) => open = false,
+            }
+            break;
+        }
+        let before = reports.len();
+        let mut rest = self.received.as_slice();
+        while let Some((report, after)) = parse(rest) {
+            reports.extend(report);
+            rest = after;
+        }
+        self.received = rest.to_vec();
+        if open || reports.len() > before { Ok(()) } else { Err(Lost) }
+    }
+
+    /// The process id, for display.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Kills the guardian: it does not answer. Its descendants fall to this process; [`super::sweep`] follows.
+    pub fn kill_guardian(&self) {
+        let _ = kill(self.pid, Signal::SIGKILL);
+    }
+
+    /// Waits until the guardian has ended and takes its status. Call it after [`Lost`] or `kill_guardian`.
+    pub fn reap(&self) {
+        while waitpid(self.pid, None) == Err(Errno::EINTR) {}
+    }
+}
+
+impl AsFd for Guardian {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn frame(run: RunId, request: &Request) -> Vec<u8> {
+    let (kind, mut payload) = request.encode();
+    if payload.len() > MAX_PAYLOAD_BYTES {
+        // The guardian answers a spawn without words with EINVAL; E2BIG is what exec would have said, and the
+        // sizes are checked before anything starts (S2.9). Kept as the last line of defence.
+        payload.clear();
+    }
+    let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(0), run };
+    let mut frame = header.encode().to_vec();
+    frame.append(&mut payload);
+    frame
+}
+
+/// The first whole frame, and what follows it. None: not complete yet.
+fn parse(bytes: &[u8]) -> Option<(Option<Report>, &[u8])> {
+    let (head, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+    let header = Header::decode(*head)?;
+    let (payload, rest) = rest.split_at_checked(header.payload_bytes as usize)?;
+    let run = header.run;
+    let report = Message::decode(header.kind, payload).map(|message| match message {
+        Message::Spawned { pid } => Report::Spawned(run, pid),
+        Message::SpawnFailed { stage, errno } => {
+            Report::SpawnFailed(run, SpawnError { stage, errno: Errno::from_raw(errno) })
+        }
+        Message::Exited(exit) => Report::Exited(run, exit),
+        Message::Gone => Report::Gone(run),
+        Message::Unkillable { survivor } => Report::Unkillable(run, String::from_utf8_lossy(&survivor).into_owned()),
+        Message::Swept { left, survivors } => {
+            let survivors = String::from_utf8_lossy(&survivors).lines().map(str::to_owned).collect();
+            Report::Swept { left, survivors }
+        }
+    });
+    Some((report, rest))
+}
+
+fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
+    let terminated = |parts: &[&[u8]]| {
+        let mut text = parts.concat();
+        text.push(0);
+        text
+    };
+    SpawnRequest {
+        terminal: matches!(spec.io, Io::Pty(_)),
+        own_shell: spec.own_shell,
+        marker: format!("DYNO={}", spec.dyno).into_bytes(),
+        directory: terminated(&[spec.directory.as_os_str().as_bytes()]),
+        arguments: vec![terminated(&[SHELL.as_bytes()]), terminated(&[b"-c"]), terminated(&[&spec.shell_line])],
+        environment: spec.environment.iter().map(|(key, value)| terminated(&[key, b"=", value.reveal()])).collect(),
+    }
+}

@@ -1,0 +1,19 @@
+//! The only code that spawns: a tiny process between `dyno` and its dynos.
+//!
+//! It is forked from `dyno` before any thread exists, starts every dyno, reaps every process and exists so that
+//! nothing outlives the run, whoever dies first: when `dyno` is killed it sees the end of its socket and kills all
+//! its descendants; when it is killed itself its descendants fall to `dyno`, which does the same
+//! ([`sweep`]). It decides nothing else. Called by `runtime` through [`Guardian`].
+
+mod client;
+mod descendants;
+mod process;
+mod protocol;
+mod runs;
+mod spawn;
+mod sweep;
+mod sys;
+
+pub use client::{Guardian, Limits, Lost, Report, SpawnError};
+pub use sweep::{Survivor, sweep};
+pub use sys::{controls_terminal, is_ignored, set_terminal_size, terminal_size};

@@ -1,0 +1,349 @@
+//! The frames between `dyno` and its guardian. Pure: bytes in, values out.
+//!
+//! A stream of frames, each a header of fixed size and a payload. File descriptors ride on the header, so a
+//! reader that takes exactly one header at a time always knows whose they are. Both ends are the same binary:
+//! numbers are in the machine's own order and there is no version.
+
+use crate::app::{ExitStatus, RunId};
+
+/// Size of a header, in bytes.
+pub(super) const HEADER_BYTES: usize = 16;
+/// Largest payload, in bytes: Linux takes at most 6 MiB of arguments and environment.
+pub(super) const MAX_PAYLOAD_BYTES: usize = 8 << 20;
+/// Most descriptors one frame carries: stdin, stdout, stderr.
+pub(super) const MAX_FDS: usize = 3;
+
+/// The fixed part of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) kind: u32,
+    pub(super) payload_bytes: u32,
+    pub(super) run: RunId,
+}
+
+impl Header {
+    pub(super) fn encode(self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        let (kind, rest) = bytes.split_at_mut(4);
+        let (length, run) = rest.split_at_mut(4);
+        kind.copy_from_slice(&self.kind.to_ne_bytes());
+        length.copy_from_slice(&self.payload_bytes.to_ne_bytes());
+        run.copy_from_slice(&self.run.0.to_ne_bytes());
+        bytes
+    }
+
+    /// None: no frame of ours has such a header.
+    pub(super) fn decode(bytes: [u8; HEADER_BYTES]) -> Option<Self> {
+        let mut reader = Reader(&bytes);
+        let header = Self { kind: reader.u32()?, payload_bytes: reader.u32()?, run: RunId(reader.u64()?) };
+        (header.payload_bytes as usize <= MAX_PAYLOAD_BYTES).then_some(header)
+    }
+}
+
+/// What `dyno` asks the guardian.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Start a process; its streams ride along.
+    Spawn(SpawnRequest),
+    /// Signal all that is left of a run.
+    Signal(Sending),
+    /// Kill every descendant, report and exit.
+    Sweep,
+}
+
+/// What is sent, to whom of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// This signal and SIGCONT, once to each process.
+    Stop(i32),
+    /// SIGKILL until nothing is left.
+    Kill,
+    /// This signal to all.
+    All(i32),
+    /// This signal to all but a leader that is a shell of ours.
+    SpareShell(i32),
+}
+
+/// One process to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SpawnRequest {
+    /// The streams are a terminal that becomes the controlling one.
+    pub(super) terminal: bool,
+    /// The leader is a `sh` of ours, not the server itself.
+    pub(super) own_shell: bool,
+    /// `DYNO=web.1`, which marks the processes of this dyno.
+    pub(super) marker: Vec<u8>,
+    /// NUL-terminated path.
+    pub(super) directory: Vec<u8>,
+    /// NUL-terminated words, the first the path of the program.
+    pub(super) arguments: Vec<Vec<u8>>,
+    /// NUL-terminated `KEY=value`.
+    pub(super) environment: Vec<Vec<u8>>,
+}
+
+const SPAWN: u32 = 1;
+const SIGNAL: u32 = 2;
+const SWEEP: u32 = 3;
+const STOP: u32 = 0;
+const KILL: u32 = 1;
+const ALL: u32 = 2;
+const SPARE_SHELL: u32 = 3;
+
+impl Request {
+    /// The kind for the header and the payload.
+    pub(super) fn encode(&self) -> (u32, Vec<u8>) {
+        let mut payload = Vec::new();
+        match self {
+            Self::Spawn(spawn) => {
+                put_u32(&mut payload, u32::from(spawn.terminal));
+                put_u32(&mut payload, u32::from(spawn.own_shell));
+                put_bytes(&mut payload, &spawn.marker);
+                put_bytes(&mut payload, &spawn.directory);
+                for list in [&spawn.arguments, &spawn.environment] {
+                    put_u32(&mut payload, u32::try_from(list.len()).unwrap_or(u32::MAX));
+                    for item in list {
+                        put_bytes(&mut payload, item);
+                    }
+                }
+                (SPAWN, payload)
+            }
+            Self::Signal(sending) => {
+                let (how, signal) = match *sending {
+                    Sending::Stop(signal) => (STOP, signal),
+                    Sending::Kill => (KILL, 0),
+                    Sending::All(signal) => (ALL, signal),
+                    Sending::SpareShell(signal) => (SPARE_SHELL, signal),
+                };
+                put_u32(&mut payload, how);
+                put_i32(&mut payload, signal);
+                (SIGNAL, payload)
+            }
+            Self::Sweep => (SWEEP, payload),
+        }
+    }
+
+    pub(super) fn decode(kind: u32, payload: &[u8]) -> Option<Self> {
+        let mut reader = Reader(payload);
+        match kind {
+            SPAWN => {
+                let (terminal, own_shell) = (reader.u32()? != 0, reader.u32()? != 0);
+                let (marker, directory) = (reader.bytes()?.to_vec(), reader.bytes()?.to_vec());
+                let (arguments, environment) = (reader.list()?, reader.list()?);
+                Some(Self::Spawn(SpawnRequest { terminal, own_shell, marker, directory, arguments, environment }))
+            }
+            SIGNAL => {
+                let (how, signal) = (reader.u32()?, reader.i32()?);
+                let sending = match how {
+                    STOP => Sending::Stop(signal),
+                    KILL => Sending::Kill,
+                    ALL => Sending::All(signal),
+                    SPARE_SHELL => Sending::SpareShell(signal),
+                    _ => return None,
+                };
+                Some(Self::Signal(sending))
+            }
+            SWEEP => Some(Self::Sweep),
+            _ => None,
+        }
+    }
+}
+
+/// The step of a spawn that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(super) enum Stage {
+    /// No process could be made.
+    Fork = 1,
+    /// The working directory could not be entered.
+    Directory = 2,
+    /// The program could not be executed.
+    Exec = 3,
+    /// Anything else between the two.
+    Setup = 4,
+}
+
+impl Stage {
+    pub(super) fn from_number(number: u32) -> Self {
+        match number {
+            1 => Self::Fork,
+            2 => Self::Directory,
+            3 => Self::Exec,
+            _ => Self::Setup,
+        }
+    }
+}
+
+/// What the guardian tells `dyno`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Message {
+    Spawned { pid: i32 },
+    SpawnFailed { stage: Stage, errno: i32 },
+    Exited(ExitStatus),
+    Gone,
+    Unkillable { survivor: Vec<u8> },
+    Swept { left: u32, survivors: Vec<u8> },
+}
+
+const SPAWNED: u32 = 11;
+const SPAWN_FAILED: u32 = 12;
+const EXITED: u32 = 13;
+const GONE: u32 = 14;
+const UNKILLABLE: u32 = 15;
+const SWEPT: u32 = 16;
+
+impl Message {
+    pub(super) fn encode(&self) -> (u32, Vec<u8>) {
+        let mut payload = Vec::new();
+        let kind = match self {
+            Self::Spawned { pid } => {
+                put_i32(&mut payload, *pid);
+                SPAWNED
+            }
+            Self::SpawnFailed { stage, errno } => {
+                put_u32(&mut payload, *stage as u32);
+                put_i32(&mut payload, *errno);
+                SPAWN_FAILED
+            }
+            Self::Exited(exit) => {
+                let (by_signal, number) = match *exit {
+                    ExitStatus::Code(code) => (0, code),
+                    ExitStatus::Signal(signal) => (1, signal),
+                };
+                put_u32(&mut payload, by_signal);
+                put_u32(&mut payload, u32::from(number));
+                EXITED
+            }
+            Self::Gone => GONE,
+            Self::Unkillable { survivor } => {
+                put_bytes(&mut payload, survivor);
+                UNKILLABLE
+            }
+            Self::Swept { left, survivors } => {
+                put_u32(&mut payload, *left);
+                put_bytes(&mut payload, survivors);
+                SWEPT
+            }
+        };
+        (kind, payload)
+    }
+
+    pub(super) fn decode(kind: u32, payload: &[u8]) -> Option<Self> {
+        let mut reader = Reader(payload);
+        Some(match kind {
+            SPAWNED => Self::Spawned { pid: reader.i32()? },
+            SPAWN_FAILED => Self::SpawnFailed { stage: Stage::from_number(reader.u32()?), errno: reader.i32()? },
+            EXITED => {
+                let (by_signal, number) = (reader.u32()? != 0, u8::try_from(reader.u32()?).ok()?);
+                Self::Exited(if by_signal { ExitStatus::Signal(number) } else { ExitStatus::Code(number) })
+            }
+            GONE => Self::Gone,
+            UNKILLABLE => Self::Unkillable { survivor: reader.bytes()?.to_vec() },
+            SWEPT => Self::Swept { left: reader.u32()?, survivors: reader.bytes()?.to_vec() },
+            _ => return None,
+        })
+    }
+}
+
+fn put_u32(payload: &mut Vec<u8>, number: u32) {
+    payload.extend_from_slice(&number.to_ne_bytes());
+}
+
+fn put_i32(payload: &mut Vec<u8>, number: i32) {
+    payload.extend_from_slice(&number.to_ne_bytes());
+}
+
+fn put_bytes(payload: &mut Vec<u8>, bytes: &[u8]) {
+    put_u32(payload, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    payload.extend_from_slice(bytes);
+}
+
+/// Takes values off the front; None at the end, never a panic.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_ne_bytes)
+    }
+
+    fn i32(&mut self) -> Option<i32> {
+        self.array().map(i32::from_ne_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_ne_bytes)
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.u32()? as usize;
+        let (head, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    fn list(&mut self) -> Option<Vec<Vec<u8>>> {
+        let count = self.u32()?;
+        (0..count).map(|_| self.bytes().map(<[u8]>::to_vec)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8)
+    }
+
+    proptest! {
+        #[test]
+        fn a_spawn_request_arrives_as_it_was_sent(
+            terminal: bool, own_shell: bool, marker: Vec<u8>, directory: Vec<u8>, arguments in words(), environment in words(),
+        ) {
+            let request =
+                Request::Spawn(SpawnRequest { terminal, own_shell, marker, directory, arguments, environment });
+
+            let (kind, payload) = request.encode();
+
+            prop_assert_eq!(Request::decode(kind, &payload), Some(request));
+        }
+
+        #[test]
+        fn no_bytes_panic_the_reader(kind in 0_u32..20, payload: Vec<u8>) {
+            let _ = Request::decode(kind, &payload);
+            let _ = Message::decode(kind, &payload);
+        }
+    }
+
+    #[test]
+    fn every_message_arrives_as_it_was_sent() {
+        for message in [
+            Message::Spawned { pid: 7 },
+            Message::SpawnFailed { stage: Stage::Exec, errno: 2 },
+            Message::Exited(ExitStatus::Code(3)),
+            Message::Exited(ExitStatus::Signal(9)),
+            Message::Gone,
+            Message::Unkillable { survivor: b"7 (sh)".to_vec() },
+            Message::Swept { left: 2, survivors: b"8 (x)".to_vec() },
+        ] {
+            let (kind, payload) = message.encode();
+            assert_eq!(Message::decode(kind, &payload), Some(message));
+        }
+        for sending in [Sending::Stop(15), Sending::Kill, Sending::All(19), Sending::SpareShell(10)] {
+            let (kind, payload) = Request::Signal(sending).encode();
+            assert_eq!(Request::decode(kind, &payload), Some(Request::Signal(sending)));
+        }
+    }
+
+    #[test]
+    fn a_header_with_an_absurd_length_is_refused() {
+        let header = Header { kind: SPAWN, payload_bytes: u32::MAX, run: RunId(1) };
+        assert_eq!(Header::decode(header.encode()), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! The runs the guardian has started: whom to signal, and when nothing is left of one.
+//!
+//! A run is more than its leader: the leader's group, and every process that left the group (setsid, a daemon) but
+//! still descends from the leader or carries the markers of the session and the dyno in its environment.
+//! Decides nothing about restarts or the end; that is the supervisor's.
+
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use super::descendants::{self, Stat};
+use super::protocol::Sending;
+use super::sweep::{UNKILLABLE_AFTER, describe};
+use crate::app::RunId;
+
+/// One run.
+#[derive(Debug)]
+struct Run {
+    id: RunId,
+    /// The leader's pid, which is also the number of its group and session.
+    leader: Pid,
+    leader_lives: bool,
+    own_shell: bool,
+    /// `DYNO=web.1`.
+    marker: Vec<u8>,
+    /// The stop signal, once it was ordered; each process outside the group gets it once.
+    stop: Option<i32>,
+    stopped_strays: Vec<Pid>,
+    killed_at: Option<Instant>,
+    unkillable_reported: bool,
+}
+
+/// Something the table has to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Finding {
+    Gone(RunId),
+    Unkillable(RunId, String),
+}
+
+/// Which runs to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Those whose leader is gone: a child has just ended, it may have been the last of one.
+    LeaderGone,
+    /// All that are ending.
+    Ending,
+}
+
+/// All runs of which something may be left.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    runs: Vec<Run>,
+    /// `DYNO_SESSION=…`, taken from the first spawn.
+    session: Vec<u8>,
+}
+
+impl Runs {
+    pub(super) fn add(&mut self, id: RunId, leader: Pid, own_shell: bool, marker: Vec<u8>, session: &[u8]) {
+        if self.session.is_empty() {
+            self.session = session.to_vec();
+        }
+        self.runs.push(Run {
+            id,
+            leader,
+            leader_lives: true,
+            own_shell,
+            marker,
+            stop: None,
+            stopped_strays: Vec::new(),
+            killed_at: None,
+            unkillable_reported: false,
+        });
+    }
+
+    /// A child was reaped: the run whose leader it was, if any.
+    pub(super) fn reaped(&mut self, pid: Pid) -> Option<RunId> {
+        let run = self.runs.iter_mut().find(|run| run.leader_lives && run.leader == pid)?;
+        run.leader_lives = false;
+        Some(run.id)
+    }
+
+    /// Whether something can change without a child's end: a group whose members are not our children empties.
+    pub(super) fn need_watching(&self) -> bool {
+        self.runs.iter().any(Run::is_ending)
+    }
+
+    /// Sends a signal to all that is left of a run. A run that is gone is not signalled.
+    pub(super) fn signal(&mut self, id: RunId, sending: Sending) {
+        let Some(position) = self.runs.iter().position(|run| run.id == id) else { return };
+        let strays = self.strays_of(position);
+        let Some(run) = self.runs.get_mut(position) else { return };
+        match sending {
+            Sending::Stop(signal) => {
+                if run.stop.is_none() {
+                    run.stop = Some(signal);
+                    run.signal_group(signal);
+                    run.signal_group(libc::SIGCONT);
+                }
+                run.stop_strays(&strays);
+            }
+            Sending::Kill => {
+                run.killed_at.get_or_insert_with(Instant::now);
+                run.kill_all(&strays);
+            }
+            Sending::All(signal) => {
+                run.signal_group(signal);
+                send_to_each(&strays, signal);
+            }
+            Sending::SpareShell(signal) => {
+                if run.own_shell {
+                    send_to_each(&run.members_but_leader(), signal);
+                } else {
+                    run.signal_group(signal);
+                }
+                send_to_each(&strays, signal);
+            }
+        }
+    }
+
+    /// Looks again at runs that are ending: signals what newly left its group, finds those that are gone.
+    pub(super) fn look(&mut self, scope: Scope, findings: &mut Vec<Finding>) {
+        let mut position = 0;
+        while let Some(run) = self.runs.get(position) {
+            let due = match scope {
+                Scope::LeaderGone => !run.leader_lives,
+                Scope::Ending => run.is_ending(),
+            };
+            if !due {
+                position += 1;
+                continue;
+            }
+            let strays = self.strays_of(position);
+            let Some(run) = self.runs.get_mut(position) else { return };
+            if !run.leader_lives && strays.is_empty() && run.group_is_empty() {
+                findings.push(Finding::Gone(run.id));
+                self.runs.remove(position);
+                continue;
+            }
+            if run.stop.is_some() {
+                run.stop_strays(&strays);
+            }
+            if let Some(killed_at) = run.killed_at {
+                run.kill_all(&strays);
+                if killed_at.elapsed() >= UNKILLABLE_AFTER && !run.unkillable_reported {
+                    run.unkillable_reported = true;
+                    let survivor = strays.first().copied().unwrap_or(run.leader);
+                    findings.push(Finding::Unkillable(run.id, describe(survivor)));
+                }
+            }
+            position += 1;
+        }
+    }
+
+    /// Processes of a run that are no members of its group.
+    ///
+    /// Below a living leader: whoever descends from it. Otherwise: our own children (they lost their parent) that
+    /// are in its session or carry its markers, and whoever descends from those.
+    fn strays_of(&self, position: usize) -> Vec<Pid> {
+        let Some(run) = self.runs.get(position) else { return Vec::new() };
+        let mut strays = Vec::new();
+        if run.leader_lives {
+            collect_below(run.leader, run.leader, &mut strays);
+        }
+        let mut orphans = Vec::new();
+        descendants::for_each_own_child(|child| orphans.push(child));
+        // A leader is nobody's stray; this also spares a look at each of many living dynos.
+        orphans.retain(|orphan| !self.runs.iter().any(|run| run.leader_lives && run.leader == *orphan));
+        for orphan in orphans {
+            let Some(stat) = Stat::read(orphan).filter(|stat| !stat.zombie) else { continue };
+            let marked = stat.group == run.leader
+                || stat.session == run.leader
+                || descendants::is_marked(orphan, [&self.session, &run.marker]);
+            if marked {
+                if stat.group != run.leader {
+                    strays.push(orphan);
+                }
+                collect_below(orphan, run.leader, &mut strays);
+            }
+        }
+        strays
+    }
+}
+
+/// Adds the descendants of `top` that are not members of `group`.
+fn collect_below(top: Pid, group: Pid, strays: &mut Vec<Pid>) {
+    let mut open = descendants::children_of(top);
+    while let Some(pid) = open.pop() {
+        let Some(stat) = Stat::read(pid).filter(|stat| !stat.zombie) else { continue };
+        if stat.group != group {
+            strays.push(pid);
+        }
+        open.extend(descendants::children_of(pid));
+    }
+}
+
+impl Run {
+    fn is_ending(&self) -> bool {
+        !self.leader_lives || self.stop.is_some() || self.killed_at.is_some()
+    }
+
+    fn signal_group(&self, signal: i32) {
+        // While the leader is unreaped or a member lives the kernel keeps the group's number from anybody else.
+        if let Ok(signal) = Signal::try_from(signal) {
+            let _ = killpg(self.leader, signal);
+        }
+    }
+
+    fn group_is_empty(&self) -> bool {
+        killpg(self.leader, None) == Err(Errno::ESRCH)
+    }
+
+    fn stop_strays(&mut self, strays: &[Pid]) {
+        let Some(signal) = self.stop else { return };
+        for stray in strays {
+            if !self.stopped_strays.contains(stray) {
+                self.stopped_strays.push(*stray);
+                send(*stray, signal);
+                send(*stray, libc::SIGCONT);
+            }
+        }
+    }
+
+    fn kill_all(&self, strays: &[Pid]) {
+        self.signal_group(libc::SIGKILL);
+        send_to_each(strays, libc::SIGKILL);
+    }
+
+    fn members_but_leader(&self) -> Vec<Pid> {
+        let mut members = Vec::new();
+        let mut open = descendants::children_of(self.leader);
+        descendants::for_each_own_child(|child| open.push(child));
+        while let Some(pid) = open.pop() {
+            if pid == self.leader || members.contains(&pid) {
+                continue;
+            }
+            if Stat::read(pid).is_some_and(|stat| stat.group == self.leader) {
+                members.push(pid);
+                open.extend(descendants::children_of(pid));
+            }
+        }
+        members
+    }
+}
+
+fn send_to_each(pids: &[Pid], signal: i32) {
+    for pid in pids {
+        send(*pid, signal);
+    }
+}
+
+fn send(pid: Pid, signal: i32) {
+    if let Ok(signal) = Signal::try_from(signal) {
+        // ESRCH: it ended in between. EPERM: it changed its user; it is reported as unkillable if it stays.
+        let _ = kill(pid, signal);
+    }
+}

@@ -1,0 +1,113 @@
+//! The last steps: sweep, show all that was written, end the log thread. In this order, each with a limit.
+
+use tokio::io::Interest;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::log_hub::HubEvent;
+use super::{Finished, Runtime, STALLED_AFTER, clear_readiness};
+use crate::guardian::{Report, sweep};
+use crate::supervisor::Outcome;
+
+/// How a run ended, for `main` to act on and for stderr.
+#[derive(Debug)]
+pub struct Ending {
+    /// The status, before what follows is weighed in: [`Ending::outcome`] does that.
+    outcome: Outcome,
+    /// The guardian was killed or wedged.
+    pub guardian_lost: bool,
+    /// Processes that could not be killed: `4711 (name)`.
+    pub survivors: Vec<String>,
+    /// Why stdout refused a write, where that is not simply a closed reader.
+    pub output_error: Option<String>,
+    /// Bytes that nobody took before the patience was over.
+    pub unwritten_bytes: u64,
+}
+
+impl Ending {
+    /// The status of `dyno` (S11): 70 where the guardian was lost or a process survived.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        if self.guardian_lost || !self.survivors.is_empty() { Outcome::Code(70) } else { self.outcome }
+    }
+}
+
+impl Runtime {
+    pub(super) async fn end(mut self, finished: Finished) -> Ending {
+        let (outcome, mut guardian_lost) = match finished {
+            Finished::Outcome(outcome) => (outcome, false),
+            Finished::GuardianLost => (Outcome::Code(70), true),
+        };
+        let swept = if guardian_lost { None } else { self.swept_by_guardian().await };
+        let survivors = if let Some((left, survivors)) = swept {
+            if left > 0 {
+                let processes = if left == 1 { "process" } else { "processes" };
+                self.system_line(format!("killed {left} {processes} left behind"));
+            }
+            survivors
+        } else {
+            guardian_lost = true;
+            self.guardian.kill_guardian();
+            self.guardian.reap();
+            sweep().into_iter().map(|survivor| survivor.description).collect()
+        };
+        let unwritten_bytes = self.flush().await;
+        let output_error = self.lost_output.map(|errno| errno.desc().to_owned());
+        Ending { outcome, guardian_lost, survivors, output_error, unwritten_bytes }
+    }
+
+    /// Asks the guardian for the end. None: it did not answer in time.
+    async fn swept_by_guardian(&mut self) -> Option<(u32, Vec<String>)> {
+        self.guardian.sweep();
+        // The guardian's own patience with a process that does not die, and as much again for an answer.
+        let deadline = Instant::now() + 2 * STALLED_AFTER;
+        let mut reports = Vec::new();
+        let mut swept = None;
+        loop {
+            let lost = self.guardian.flush().is_err() | self.guardian.receive(&mut reports).is_err();
+            for report in reports.drain(..) {
+                if let Report::Swept { left, survivors } = report {
+                    swept = Some((left, survivors));
+                }
+            }
+            if lost {
+                // Only now is it certain that nothing of it is left.
+                if swept.is_some() {
+                    self.guardian.reap();
+                }
+                return swept;
+            }
+            timeout_at(deadline, self.link.readable()).await.ok()?.ok()?;
+            clear_readiness(&self.link, Interest::READABLE);
+        }
+    }
+
+    /// Hands all that is still in the streams to the hub and waits until it is written; returns the bytes that
+    /// nobody took.
+    async fn flush(&mut self) -> u64 {
+        // Without a sender each task drains its stream and ends.
+        self.outputs.clear();
+        self.runs.clear();
+        let mut progress = self.hub.written_bytes();
+        let mut closing = false;
+        loop {
+            if self.tasks.is_empty() && !closing {
+                closing = true;
+                self.hub.close();
+            }
+            tokio::select! {
+                Some(_) = self.tasks.join_next() => {}
+                event = self.hub_events.recv() => match event {
+                    Some(HubEvent::Done) | None => return self.hub.waiting_bytes(),
+                    Some(HubEvent::Lost(errno)) => self.output_lost(errno),
+                },
+                () = sleep(STALLED_AFTER) => {
+                    let now = self.hub.written_bytes();
+                    if now == progress {
+                        return self.hub.waiting_bytes();
+                    }
+                    progress = now;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The one thread that owns the output: it formats blocks and writes them.
+//!
+//! Dynos wait for it, decisions never do: a reader takes a buffer out of a bounded budget and gets it back when the
+//! buffer's lines were written, so a slow terminal stops the dynos' output and nothing else. Notices of our own
+//! need no buffer, but at most [`MAX_NOTICES`] wait.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::logs::{Formatter, LogBlock, Source};
+
+/// Bytes read at once: what a pipe holds.
+pub(super) const READ_BYTES: usize = 64 << 10;
+/// Buffers in flight between the readers and the terminal; with [`READ_BYTES`] a budget of 4 MiB.
+const BUFFERS: usize = 64;
+/// Notices that wait for a stalled terminal; the rest are counted.
+const MAX_NOTICES: usize = 1024;
+/// Formatted bytes gathered before they are written, so that many small blocks share one write(2).
+const WRITE_BYTES: usize = 64 << 10;
+/// A formatted buffer that grew beyond this is let go: very short lines grow by a factor of 20.
+const KEEP_BYTES: usize = 512 << 10;
+
+/// What the hub tells the run loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HubEvent {
+    /// Nothing can be written any more, for this reason. Told once; later output is taken and dropped.
+    Lost(Errno),
+    /// All is written and the thread has ended.
+    Done,
+}
+
+enum Item {
+    /// Lines of a dyno; their buffer goes back to the budget.
+    Block(LogBlock),
+    /// A further piece of the same buffer, or a notice: no buffer to give back.
+    Extra(LogBlock),
+}
+
+#[derive(Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    notices: usize,
+    skipped_notices: u64,
+    closing: bool,
+    sleeping: bool,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    budget: Semaphore,
+    pool: Mutex<Vec<Vec<u8>>>,
+    written_bytes: AtomicU64,
+    waiting_bytes: AtomicU64,
+}
+
+/// The way to the hub. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct LogHub {
+    shared: Arc<Shared>,
+}
+
+impl LogHub {
+    /// Starts the thread. `quiet`: whose lines are taken but not shown.
+    ///
+    /// # Errors
+    /// The thread could not be made.
+    pub(super) fn start(
+        formatter: Formatter,
+        quiet: impl Fn(&Source) -> bool + Send + 'static,
+        events: UnboundedSender<HubEvent>,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            budget: Semaphore::new(BUFFERS),
+            pool: Mutex::default(),
+            written_bytes: AtomicU64::new(0),
+            waiting_bytes: AtomicU64::new(0),
+        });
+        let writer = Writer { shared: Arc::clone(&shared), formatter, quiet, events, out: Vec::new(), lost: false };
+        // Small: the thread calls nothing deep, and it counts towards the memory of every user.
+        std::thread::Builder::new().name("log-hub".into()).stack_size(256 << 10).spawn(move || writer.live())?;
+        Ok(Self { shared })
+    }
+
+    /// An empty buffer, once the budget has one.
+    pub(super) async fn buffer(&self) -> Vec<u8> {
+        if let Ok(permit) = self.shared.budget.acquire().await {
+            permit.forget();
+        }
+        lock(&self.shared.pool).pop().unwrap_or_else(|| Vec::with_capacity(READ_BYTES))
+    }
+
+    /// Gives back a buffer that was not needed.
+    pub(super) fn give_back(&self, buffer: Vec<u8>) {
+        self.shared.recycle(buffer);
+    }
+
+    /// Queues lines read into a buffer of [`LogHub::buffer`].
+    pub(super) fn push(&self, block: LogBlock) {
+        self.enqueue(Item::Block(block));
+    }
+
+    /// Queues a further piece that holds no buffer of the budget.
+    pub(super) fn push_extra(&self, block: LogBlock) {
+        self.enqueue(Item::Extra(block));
+    }
+
+    /// Queues a notice of our own, or counts it where too many wait.
+    pub(super) fn notice(&self, block: LogBlock) {
+        {
+            let mut queue = lock(&self.shared.queue);
+            if queue.notices >= MAX_NOTICES {
+                queue.skipped_notices += 1;
+                return;
+            }
+            queue.notices += 1;
+        }
+        self.enqueue(Item::Extra(block));
+    }
+
+    /// Lets the thread end when all that was queued is written; [`HubEvent::Done`] follows.
+    pub(super) fn close(&self) {
+        let mut queue = lock(&self.shared.queue);
+        queue.closing = true;
+        self.shared.wake.notify_one();
+    }
+
+    /// Grows as output is written; the measure of progress.
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.shared.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of dynos and notices that are queued and not yet written.
+    pub(super) fn waiting_bytes(&self) -> u64 {
+        self.shared.waiting_bytes.load(Ordering::Relaxed)
+    }
+
+    fn enqueue(&self, item: Item) {
+        let (Item::Block(block) | Item::Extra(block)) = &item;
+        self.shared.waiting_bytes.fetch_add(block.bytes.len() as u64, Ordering::Relaxed);
+        let mut queue = lock(&self.shared.queue);
+        queue.items.push_back(item);
+        // Waking costs a system call; a thread that works looks again by itself.
+        if queue.sleeping {
+            queue.sleeping = false;
+            self.shared.wake.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    fn recycle(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        if buffer.capacity() <= 2 * READ_BYTES {
+            lock(&self.pool).push(buffer);
+        }
+        self.budget.add_permits(1);
+    }
+}
+
+/// A thread that panicked while it held the lock left a queue that is still whole: every change is one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Writer<Q> {
+    shared: Arc<Shared>,
+    formatter: Formatter,
+    quiet: Q,
+    events: UnboundedSender<HubEvent>,
+    out: Vec<u8>,
+    lost: bool,
+}
+
+impl<Q: Fn(&Source) -> bool> Writer<Q> {
+    fn live(mut self) {
+        let mut batch = VecDeque::new();
+        while self.next_batch(&mut batch) {
+            for item in batch.drain(..) {
+                self.take(item);
+            }
+            self.write_out();
+        }
+        let _ = self.events.send(HubEvent::Done);
+    }
+
+    /// Waits for work; false: all is done.
+    fn next_batch(&mut self, batch: &mut VecDeque<Item>) -> bool {
+        let mut queue = lock(&self.shared.queue);
+        loop {
+            if !queue.items.is_empty() {
+                std::mem::swap(batch, &mut queue.items);
+                queue.notices = 0;
+                let skipped = std::mem::take(&mut queue.skipped_notices);
+                if skipped > 0 {
+                    let bytes = format!("… {skipped} notices skipped\n").into_bytes();
+                    let time = jiff::Timestamp::now();
+                    batch.push_back(Item::Extra(LogBlock { source: Source::System, time, bytes, continued: false }));
+                }
+                return true;
+            }
+            if queue.closing {
+                return false;
+            }
+            queue.sleeping = true;
+            queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn take(&mut self, item: Item) {
+        let (Item::Block(block) | Item::Extra(block)) = &item;
+        let bytes = block.bytes.len() as u64;
+        if !self.lost && !(self.quiet)(&block.source) {
+            self.formatter.render(block, &mut self.out);
+        }
+        match item {
+            Item::Block(block) => self.shared.recycle(block.bytes),
+            Item::Extra(_) => {}
+        }
+        if self.out.len() >= WRITE_BYTES {
+            self.write_out();
+        }
+        self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn write_out(&mut self) {
+        if !self.lost
+            && let Err(errno) = write_all(std::io::stdout().as_fd(), &self.out, &self.shared.written_bytes)
+        {
+            self.lost = true;
+            let _ = self.events.send(HubEvent::Lost(errno));
+        }
+        self.out.clear();
+        if self.out.capacity() > KEEP_BYTES {
+            self.out = Vec::new();
+        }
+    }
+}
+
+/// Writes all of it. Never sets `O_NONBLOCK`, but the user's shell may have: then it waits.
+fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8], written: &AtomicU64) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(fd, bytes) {
+            Ok(0) => return Err(Errno::EIO),
+            Ok(count) => {
+                written.fetch_add(count as u64, Ordering::Relaxed);
+                bytes = bytes.get(count..).unwrap_or_default();
+            }
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                let mut ready = [PollFd::new(fd, PollFlags::POLLOUT)];
+                let _ = poll(&mut ready, PollTimeout::NONE);
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}

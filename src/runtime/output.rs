@@ -1,0 +1,219 @@
+//! One task per dyno: what its runs write, in order, with our notices about them in between.
+//!
+//! Decides nothing but order: last words, then the notice, then the next run's first words. Reads a stream only while
+//! the hub has a buffer to spare, so a slow terminal stops the dyno and costs no memory.
+
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use nix::errno::Errno;
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until};
+
+use super::log_hub::{LogHub, READ_BYTES};
+use crate::app::DynoName;
+use crate::logs::{Chunk, LineMode, Lines, LogBlock, PARTIAL_AFTER, Source};
+
+/// The most a stream can hold that its writer has left: a pipe's 64 KiB, or the buffers of a terminal. Draining stops
+/// after that many bytes, since a grandchild may go on writing for ever.
+const DRAIN_BYTES: usize = 128 << 10;
+
+/// Bytes read at once where tokio sees nothing to read; what is left is read by the next turn of the drain.
+const DIRECT_BYTES: usize = 4096;
+
+/// What the run loop tells the task. The queue needs no bound of its own: it grows by a few orders a run, and a run
+/// ends only after the guardian was asked.
+pub(super) enum Order {
+    /// A new run: read this from now on. The stream of the run before was closed by `Close`.
+    Open(Rc<Receiver>, LineMode),
+    /// Show a line of ours, after all that was written before now.
+    Notice(String),
+    /// Show a line about the whole formation, after the notices before it.
+    SystemLine(String),
+    /// The run is gone: show what is left in its stream and close it.
+    Close,
+}
+
+/// The state of one dyno's output.
+pub(super) struct Output {
+    dyno: DynoName,
+    hub: LogHub,
+    orders: UnboundedReceiver<Order>,
+    stream: Option<Rc<Receiver>>,
+    lines: Lines,
+    /// When the unfinished line is shown; None: there is none.
+    show_partial_at: Option<Instant>,
+}
+
+enum Read {
+    Some(usize),
+    Empty,
+    Ended,
+}
+
+impl Output {
+    pub(super) fn new(dyno: DynoName, hub: LogHub, orders: UnboundedReceiver<Order>) -> Self {
+        Self { dyno, hub, orders, stream: None, lines: Lines::new(LineMode::Pipe), show_partial_at: None }
+    }
+
+    /// Runs until no more orders can come; then all is handed to the hub.
+    pub(super) async fn live(mut self) {
+        loop {
+            let show_partial_at = self.show_partial_at;
+            tokio::select! {
+                biased;
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => break,
+                },
+                () = readable(self.stream.as_deref()) => { self.read().await; }
+                () = at(show_partial_at) => self.show_partial(),
+            }
+        }
+        self.close().await;
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Open(stream, mode) => {
+                self.lines = Lines::new(mode);
+                self.stream = Some(stream);
+            }
+            Order::Notice(text) => {
+                self.drain().await;
+                self.finish_line();
+                self.notice(Source::Notice(self.dyno.clone()), text);
+            }
+            Order::SystemLine(text) => self.notice(Source::System, text),
+            Order::Close => self.close().await,
+        }
+    }
+
+    fn notice(&self, source: Source, text: String) {
+        let bytes = (text + "\n").into_bytes();
+        self.hub.notice(LogBlock { source, time: Timestamp::now(), bytes, continued: false });
+    }
+
+    async fn close(&mut self) {
+        self.drain().await;
+        self.finish_line();
+        self.stream = None;
+    }
+
+    /// Takes all the stream holds now.
+    async fn drain(&mut self) {
+        let mut drained = 0;
+        while self.stream.is_some() && drained < DRAIN_BYTES {
+            match self.read().await {
+                Read::Some(bytes) => drained += bytes,
+                Read::Empty | Read::Ended => return,
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Read {
+        let Some(stream) = self.stream.as_deref() else { return Read::Ended };
+        let mut buffer = self.hub.buffer().await;
+        self.lines.begin(&mut buffer);
+        let fresh_from = buffer.len();
+        buffer.reserve(READ_BYTES.saturating_sub(fresh_from).max(READ_BYTES / 2));
+        let result = read_some(stream, &mut buffer);
+        self.split(buffer, fresh_from);
+        match result {
+            Ok(0) => {
+                self.finish_line();
+                self.stream = None;
+                Read::Ended
+            }
+            Ok(bytes) => {
+                self.plan_partial();
+                Read::Some(bytes)
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => Read::Empty,
+            // EIO: the last process let go of the terminal. Anything else leaves nothing to read either.
+            Err(_) => {
+                self.finish_line();
+                self.stream = None;
+                Read::Ended
+            }
+        }
+    }
+
+    fn split(&mut self, buffer: Vec<u8>, fresh_from: usize) {
+        let time = Timestamp::now();
+        let (hub, dyno) = (&self.hub, &self.dyno);
+        let mut budgeted = true;
+        let spare = self.lines.split(buffer, fresh_from, &mut |chunk| {
+            let block = block(dyno, time, chunk);
+            // The buffer itself goes to the hub or comes back as the spare one; pieces are copies.
+            if block.bytes.capacity() >= READ_BYTES && budgeted {
+                budgeted = false;
+                hub.push(block);
+            } else {
+                hub.push_extra(block);
+            }
+        });
+        // Exactly one buffer of the budget was taken: it went out with a block, or goes back now.
+        if budgeted {
+            self.hub.give_back(spare.unwrap_or_default());
+        }
+    }
+
+    fn plan_partial(&mut self) {
+        if !self.lines.has_partial() {
+            self.show_partial_at = None;
+        } else if self.show_partial_at.is_none() || !self.lines.wants_refresh() {
+            self.show_partial_at = Some(Instant::now() + PARTIAL_AFTER);
+        }
+    }
+
+    fn show_partial(&mut self) {
+        self.show_partial_at = None;
+        let (hub, dyno, time) = (&self.hub, &self.dyno, Timestamp::now());
+        self.lines.flush_silent(&mut |chunk| hub.push_extra(block(dyno, time, chunk)));
+    }
+
+    fn finish_line(&mut self) {
+        self.show_partial_at = None;
+        let (hub, dyno, time) = (&self.hub, &self.dyno, Timestamp::now());
+        self.lines.finish(&mut |chunk| hub.push_extra(block(dyno, time, chunk)));
+    }
+}
+
+fn block(dyno: &DynoName, time: Timestamp, chunk: Chunk) -> LogBlock {
+    LogBlock { source: Source::App(dyno.clone()), time, bytes: chunk.bytes, continued: chunk.continued }
+}
+
+/// Ready when the stream has something to say; never without a stream.
+async fn readable(stream: Option<&Receiver>) {
+    match stream {
+        // The readiness is left as it is: the read that follows clears it when it finds nothing.
+        Some(stream) => drop(stream.readable().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads once into the spare capacity, also where tokio has not been told yet that there is something to read: a drain
+/// must not miss what is in the pipe.
+fn read_some(stream: &Receiver, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
+    let result = match stream.try_read_buf(buffer) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            let before = buffer.len();
+            buffer.resize(before + DIRECT_BYTES, 0);
+            let result = nix::unistd::read(stream, buffer.get_mut(before..).unwrap_or_default());
+            buffer.truncate(before + result.unwrap_or(0));
+            return result;
+        }
+        result => result,
+    };
+    result.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+}

@@ -1,0 +1,45 @@
+//! Questions about our own terminal, and waiting for a descriptor without blocking for ever.
+
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::app::PtySize;
+use crate::guardian::terminal_size;
+
+/// A dyno's terminal is never narrower than this, however long the names are.
+const MIN_COLUMNS: u16 = 20;
+
+/// The size of the terminal behind stdout.
+#[must_use]
+pub fn own_terminal_size() -> Option<PtySize> {
+    terminal_size(std::io::stdout())
+}
+
+/// The size of a dyno's terminal: ours without the columns of the prefix.
+pub(super) fn dyno_size(prefix_columns: u16) -> Option<PtySize> {
+    own_terminal_size().map(|size| PtySize {
+        rows: size.rows,
+        cols: size.cols.saturating_sub(prefix_columns).max(MIN_COLUMNS.min(size.cols)),
+    })
+}
+
+pub(super) fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Whether a message on stderr would be taken at once: it may be the same stopped terminal that stdout is.
+#[must_use]
+pub fn stderr_takes_text() -> bool {
+    let stderr = std::io::stderr();
+    let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut ready, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+        && ready.iter().all(|fd| fd.revents().is_some_and(|events| events.contains(PollFlags::POLLOUT)))
+}
+
+/// Waits until `fd` takes bytes, or has failed.
+pub(super) fn wait_writable(fd: BorrowedFd<'_>) {
+    let mut ready = [PollFd::new(fd, PollFlags::POLLOUT)];
+    let _ = poll(&mut ready, PollTimeout::NONE);
+}
