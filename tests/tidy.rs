@@ -1,0 +1,338 @@
+//! Keeps the architecture true by machine: who may import whom, what a pure layer may touch, file sizes, where
+//! `unsafe` may stand, and that no test sleeps, is skipped or is left half done.
+//!
+//! The table is the one in the crate documentation. A rule that fails names file and line. The second half of this
+//! file feeds the rules with code that breaks them: a check that cannot fail is none.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken checker should say where")]
+
+#[path = "tidy/rust.rs"]
+mod rust;
+
+use std::path::Path;
+
+/// Longest file, in lines with its unit tests. Longer ones hold two ideas.
+const MAX_LINES: usize = 400;
+
+/// Which layers each layer may name, itself excluded. Pure ones first.
+const MAY_USE: [(&str, &[&str]); 11] = [
+    ("app", &[]),
+    ("logs", &["app"]),
+    ("supervisor", &["app"]),
+    ("api", &["app", "supervisor"]),
+    ("export", &["app"]),
+    ("guardian", &["app"]),
+    ("runtime", &["app", "logs", "supervisor", "api", "guardian"]),
+    ("cli", &["app"]),
+    ("error", &["app", "logs", "supervisor", "api", "guardian", "runtime"]),
+    ("commands", &["app", "logs", "supervisor", "api", "export", "guardian", "runtime", "cli", "error"]),
+    ("main", &["app", "logs", "supervisor", "api", "export", "guardian", "runtime", "cli", "error", "commands"]),
+];
+
+const PURE: [&str; 5] = ["app", "logs", "supervisor", "api", "export"];
+
+/// Nothing pure touches these: files, environment, processes, network, threads, clocks.
+const IMPURE: [&str; 11] = [
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::net",
+    "std::thread",
+    "tokio",
+    "nix",
+    "libc",
+    "Instant::now",
+    "SystemTime::now",
+    "Timestamp::now",
+];
+
+/// They panic on a closed pipe.
+const PRINTS: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
+
+/// The only files with `unsafe`: what a process does between fork and exec, and received descriptors.
+const UNSAFE: [&str; 2] = ["src/guardian/spawn.rs", "src/guardian/sys.rs"];
+
+/// The only file with a sleep, inside `until`.
+const SLEEP: &str = "tests/it/harness.rs";
+
+/// A file of the tree: its path from the root of the repository and its text.
+#[derive(Clone)]
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// `src/app/dyno.rs` is `["app", "dyno"]`; the root of the crate is empty, the binary `["main"]`.
+    fn module(&self) -> Vec<&str> {
+        let inner = self.path.strip_prefix("src/").unwrap_or(&self.path);
+        let inner = inner.strip_suffix(".rs").unwrap_or(inner);
+        inner.split('/').filter(|part| *part != "mod" && *part != "lib").collect()
+    }
+
+    fn at(&self, line: usize, what: &str) -> String {
+        format!("{}:{line}: {what}", self.path)
+    }
+}
+
+/// Every broken rule of a tree, one line each.
+fn broken_rules(tree: &[Source]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let rust: Vec<&Source> =
+        tree.iter().filter(|source| Path::new(&source.path).extension().is_some_and(|end| end == "rs")).collect();
+    let only_in_tests: Vec<Vec<String>> = rust.iter().flat_map(|source| test_modules_of(source)).collect();
+    for source in &rust {
+        let is_src = source.path.starts_with("src/");
+        let module = source.module();
+        let is_test = !is_src
+            || only_in_tests.iter().any(|prefix| module.len() >= prefix.len() && prefix == &module[..prefix.len()]);
+        if is_src && !is_test {
+            broken.extend(layer_rules(source));
+        }
+        broken.extend(file_rules(source));
+    }
+    broken.extend(tree.iter().flat_map(words));
+    broken
+}
+
+fn test_modules_of(source: &Source) -> Vec<Vec<String>> {
+    let (_, names) = rust::without_tests(&rust::tokens(&source.text));
+    let module = source.module();
+    let inside = |name: String| module.iter().map(|&part| part.to_owned()).chain([name]).collect();
+    names.into_iter().map(inside).collect()
+}
+
+/// What production code may name, by its layer.
+fn layer_rules(source: &Source) -> Vec<String> {
+    let (tokens, _) = rust::without_tests(&rust::tokens(&source.text));
+    let mut broken = Vec::new();
+    for pair in tokens.windows(2) {
+        if pair[1].text == "!" && PRINTS.contains(&pair[0].text.as_str()) {
+            broken.push(source.at(pair[0].line, &format!("`{}!` panics on a closed pipe", pair[0].text)));
+        }
+    }
+    let module = source.module();
+    let Some(layer) = module.first() else { return broken };
+    let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| name == layer) else {
+        broken.push(source.at(1, &format!("`{layer}` is no layer of the table")));
+        return broken;
+    };
+    for path in rust::paths(&tokens) {
+        if PURE.contains(layer)
+            && let Some(word) = IMPURE.iter().find(|word| names(&path.segments, word))
+        {
+            broken.push(source.at(path.line, &format!("`{layer}` is pure and may not use `{word}`")));
+        }
+        let async_or_threads = names(&path.segments, "tokio") || names(&path.segments, "std::thread");
+        if ["guardian", "cli", "error"].contains(layer) && async_or_threads {
+            broken.push(source.at(path.line, &format!("`{layer}` has no threads and no tokio")));
+        }
+        match target_layer(&path.segments, &module) {
+            Some(target) if target == *layer || allowed.contains(&target.as_str()) => {}
+            Some(target) => broken.push(source.at(path.line, &format!("`{layer}` may not use `{target}`"))),
+            None => {}
+        }
+    }
+    broken
+}
+
+/// Whether a path is `word` or leads into it; a word with a method (`Instant::now`) is looked for at the end.
+fn names(segments: &[String], word: &str) -> bool {
+    let word: Vec<&str> = word.split("::").collect();
+    segments.starts_with(&word.iter().map(|&part| part.to_owned()).collect::<Vec<_>>())
+        || word[0].starts_with(char::is_uppercase) && segments.windows(word.len()).any(|part| part == word)
+}
+
+/// The layer of this crate that a path leads to, if it does.
+fn target_layer(segments: &[String], module: &[&str]) -> Option<String> {
+    let ups = segments.iter().take_while(|segment| *segment == "super").count();
+    match segments[0].as_str() {
+        "crate" | "dynorun" => segments.get(1).cloned(),
+        "super" if ups >= module.len() => segments.get(ups).cloned(),
+        _ => None,
+    }
+}
+
+/// What holds for every Rust file, tests included.
+fn file_rules(source: &Source) -> Vec<String> {
+    let mut broken = Vec::new();
+    let lines = source.text.lines().count();
+    if lines > MAX_LINES {
+        broken.push(source.at(lines, &format!("{lines} lines, the limit is {MAX_LINES}")));
+    }
+    let name = source.path.rsplit('/').next().unwrap_or_default();
+    if ["util", "helper", "manager", "handler", "misc", "common"].iter().any(|word| name.contains(word)) {
+        broken.push(source.at(1, "a file is named after its main type"));
+    }
+    let tokens = rust::tokens(&source.text);
+    for (index, token) in tokens.iter().enumerate() {
+        let before = |count: usize| index.checked_sub(count).map_or("", |at| tokens[at].text.as_str());
+        let text = token.text.as_str();
+        if (text == "unsafe" || text == "unsafe_code") && !UNSAFE.contains(&source.path.as_str()) {
+            broken.push(source.at(token.line, "`unsafe` outside the two files that may have it"));
+        }
+        if text == "ignore" && before(1) == "[" && before(2) == "#" {
+            broken.push(source.at(token.line, "a skipped test proves nothing"));
+        }
+        let sleeps = text == "sleep" && (source.path.starts_with("tests/") || before(2) == "thread");
+        if sleeps && source.path != SLEEP {
+            broken.push(source.at(token.line, "wait for a condition with a deadline, do not sleep"));
+        }
+    }
+    broken
+}
+
+/// Marks of unfinished work and paths of one developer's machine, in any file.
+fn words(source: &Source) -> Vec<String> {
+    // In two parts, so that this file does not break its own rule.
+    let marks = [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK")].map(|(a, b)| format!("{a}{b}"));
+    let phrases = [
+        ("todo", "!("),
+        ("unimple", "mented!("),
+        ("for n", "ow"),
+        ("place", "holder"),
+        ("/wo", "rk/"),
+        ("/tmp/", "wt"),
+    ]
+    .map(|(a, b)| format!("{a}{b}"));
+    let mut broken = Vec::new();
+    for (index, line) in source.text.lines().enumerate() {
+        let is_mark = |word: &str| marks.iter().any(|mark| mark == word);
+        let mark = line.split(|c: char| !c.is_alphanumeric() && c != '_').find(|word| is_mark(word));
+        let phrase = phrases.iter().map(String::as_str).find(|phrase| line.contains(phrase));
+        if let Some(word) = mark.or(phrase) {
+            broken.push(source.at(index + 1, &format!("`{word}` does not belong into the tree")));
+        }
+    }
+    broken
+}
+
+/// All text files of the repository that people write.
+fn tree() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if name != "target" && (!name.starts_with('.') || name == ".ci") {
+                    folders.push(path);
+                }
+            } else if name != "Cargo.lock"
+                && name != ".git"
+                && let Ok(text) = std::fs::read_to_string(&path)
+            {
+                found.push(Source { path: path.strip_prefix(root).unwrap().to_string_lossy().into_owned(), text });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+#[test]
+fn the_tree_keeps_the_rules_of_the_house() {
+    let tree = tree();
+
+    assert!(tree.iter().any(|source| source.path == "src/lib.rs"), "found no sources: {}", tree.len());
+    let broken = broken_rules(&tree);
+
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+fn broken(path: &str, text: &str) -> Vec<String> {
+    broken_rules(&[Source { path: path.to_owned(), text: text.to_owned() }])
+}
+
+fn assert_breaks(path: &str, text: &str, line: usize) {
+    let broken = broken(path, text);
+    assert!(broken.iter().any(|message| message.starts_with(&format!("{path}:{line}: "))), "{text:?}: {broken:?}");
+}
+
+#[test]
+fn a_pure_layer_that_touches_the_system_is_found() {
+    for layer in PURE {
+        let path = format!("src/{layer}/x.rs");
+        assert_breaks(&path, "\nuse std::fs;", 2);
+        assert_breaks(&path, "use std::{fmt, io::{self}, env::{self, var}};", 1);
+        assert_breaks(&path, "fn f() {\n  std::process::exit(1)\n}", 2);
+        assert_breaks(&path, "fn f() { ::std::net::TcpListener::bind(a); }", 1);
+        assert_breaks(&path, "use std::thread as t;", 1);
+        assert_breaks(&path, "use tokio::sync::mpsc;", 1);
+        assert_breaks(&path, "type P = nix::unistd::Pid; type L = libc::c_int;", 1);
+        assert_breaks(&path, "fn f() { let a = Instant::now(); }", 1);
+        assert_breaks(&path, "fn f() { let a = std::time::SystemTime::now(); }", 1);
+        assert_breaks(&path, "fn f() { let a = jiff::Timestamp::now(); }", 1);
+        assert_breaks(&path, "fn f() { println!(\"x\"); }", 1);
+    }
+}
+
+#[test]
+fn tests_comments_and_texts_of_a_pure_layer_may_name_the_system() {
+    assert_eq!(broken("src/app/x.rs", "//! Not `std::fs`.\n/* libc::c_int */ const A: &str = \"std::env\";"), [""; 0]);
+    assert_eq!(broken("src/app/x.rs", "const A: &str = r#\"a \" std::env::var\"#; const C: char = '\"';"), [""; 0]);
+    assert_eq!(broken("src/app/x.rs", "#[cfg(test)]\nmod tests {\n use std::fs; fn f() { {} }\n}\n"), [""; 0]);
+    assert_breaks("src/app/x.rs", "#[cfg(test)]\nmod tests {\n fn f() { {} }\n}\nuse std::fs;", 5);
+    assert_breaks("src/app/x.rs", "fn f<'a>(a: &'a str) { std::fs::read(\"'\"); }", 1);
+}
+
+#[test]
+fn a_module_that_exists_only_in_tests_may_do_what_tests_do() {
+    let module = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+    let parent = module("src/supervisor/mod.rs", "#[cfg(test)]\nmod histories;\nmod walk;\n");
+    let clock = "fn f() { std::time::Instant::now(); }";
+    let (test, production) = (module("src/supervisor/histories.rs", clock), module("src/supervisor/walk.rs", clock));
+
+    assert_eq!(broken_rules(&[parent.clone(), test]), [""; 0]);
+    assert_eq!(broken_rules(&[parent, production]).len(), 1);
+}
+
+#[test]
+fn an_arrow_back_is_found_however_it_is_written() {
+    assert_breaks("src/app/x.rs", "use crate::logs::LogBlock;", 1);
+    assert_breaks("src/app/mod.rs", "use super::logs::LogBlock;", 1);
+    assert_breaks("src/app/x.rs", "use super::super::logs::LogBlock;", 1);
+    assert_breaks("src/app/x.rs", "use crate::{app::Now,\n  supervisor::{Effect, Event}};", 2);
+    assert_breaks("src/logs/x.rs", "fn f(e: &crate::supervisor::Effect) {}", 1);
+    assert_breaks("src/supervisor/x.rs", "use crate::logs;", 1);
+    assert_breaks("src/guardian/x.rs", "use crate::supervisor::Event;", 1);
+    assert_breaks("src/runtime/x.rs", "use crate::commands::start;", 1);
+    assert_breaks("src/runtime/x.rs", "use crate::cli::Start;", 1);
+    assert_breaks("src/error.rs", "use crate::commands::start;", 1);
+    assert_breaks("src/app/x.rs", "use crate::*;", 1);
+    assert_breaks("src/helpful/x.rs", "", 1);
+}
+
+#[test]
+fn the_arrows_of_the_table_are_allowed() {
+    assert_eq!(broken("src/app/x.rs", "use super::Now; use self::a::b; use crate::app::Now;"), [""; 0]);
+    assert_eq!(broken("src/supervisor/x.rs", "use crate::app::{Now, RunId}; use super::Effect;"), [""; 0]);
+    assert_eq!(broken("src/runtime/x.rs", "use crate::{app, guardian, logs, supervisor}; use tokio::select;"), [""; 0]);
+    assert_eq!(broken("src/main.rs", "use dynorun::{cli::Cli, commands, error::Error};"), [""; 0]);
+    assert_breaks("src/guardian/x.rs", "use tokio::net::UnixStream;", 1);
+    assert_breaks("src/guardian/x.rs", "fn f() { std::thread::spawn(|| {}); }", 1);
+}
+
+#[test]
+fn long_files_unsafe_code_skipped_tests_and_sleeps_are_found() {
+    assert_breaks("tests/it/x.rs", &"\n".repeat(MAX_LINES + 1), MAX_LINES + 1);
+    assert_eq!(broken("tests/it/x.rs", &"\n".repeat(MAX_LINES)), [""; 0]);
+    assert_breaks("src/runtime/pty.rs", "fn f() {\n unsafe { g() } }", 2);
+    assert_breaks("src/runtime/pty.rs", "#[expect(unsafe_code, reason = \"x\")]", 1);
+    assert_eq!(broken("src/guardian/spawn.rs", "fn f() { unsafe { g() } }"), [""; 0]);
+    assert_breaks("tests/it/x.rs", "#[ignore = \"slow\"]", 1);
+    assert_breaks("tests/it/x.rs", "fn f() { std::thread::sleep(d); }", 1);
+    assert_breaks("tests/it/x.rs", "use std::thread::sleep as pause;", 1);
+    assert_eq!(broken("tests/it/x.rs", "const SH: &str = \"sleep 1000\";"), [""; 0]);
+    assert_breaks("src/app/string_utils.rs", "", 1);
+}
+
+#[test]
+fn unfinished_work_is_found_in_any_file() {
+    let later = ["TO", "DO"].concat();
+    assert_breaks("README.md", &format!("a\n{later}: the rest"), 2);
+    assert_breaks("src/app/x.rs", &format!("// {later} later"), 1);
+    assert_eq!(broken("README.md", &format!("{later}S is no such mark")), [""; 0]);
+}
