@@ -1,0 +1,208 @@
+//! An app in a directory of its own, and how `dyno` is started on it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::harness::{Capture, Finished, Running, until};
+use crate::process_table;
+use crate::terminal::Terminal;
+
+/// A directory with an app, removed at the end.
+pub(crate) struct App {
+    top: PathBuf,
+}
+
+impl App {
+    /// An empty app.
+    pub(crate) fn empty() -> Self {
+        let top = std::env::temp_dir().join(format!("dyno-it-{}", unique()));
+        for folder in ["app", "home", "run"] {
+            fs::create_dir_all(top.join(folder)).unwrap();
+        }
+        Self { top }
+    }
+
+    /// An app with this Procfile.
+    pub(crate) fn new(procfile: &str) -> Self {
+        Self::empty().file("Procfile", procfile)
+    }
+
+    /// Adds a file below the root of the app.
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Adds an executable `sh` script below the root of the app.
+    pub(crate) fn script(self, name: &str, content: &str) -> Self {
+        let app = self.file(name, format!("#!/bin/sh\n{content}"));
+        fs::set_permissions(app.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        app
+    }
+
+    /// Adds a fifo below the root of the app.
+    pub(crate) fn fifo(self, name: &str) -> Self {
+        nix::unistd::mkfifo(&self.path(name), nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
+        self
+    }
+
+    /// A path below the root of the app.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.top.join("app").join(name)
+    }
+
+    /// The directory that holds the root, the home and the runtime directory.
+    pub(crate) fn top(&self) -> &Path {
+        &self.top
+    }
+
+    /// Whether a file exists below the root of the app.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Lets whoever reads a line from this fifo go on.
+    pub(crate) fn release(&self, fifo: &str) {
+        let path = self.path(fifo);
+        until(&format!("somebody reads {fifo}"), || {
+            let open = fs::OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(&path);
+            open.is_ok_and(|mut pipe| pipe.write_all(b"go\n").is_ok())
+        });
+    }
+
+    /// Prepares a run of `dyno` with these arguments, in the root of the app.
+    pub(crate) fn dyno<const N: usize>(&self, args: [&str; N]) -> Call {
+        let mark = format!("it-{}", unique());
+        let path = std::env::var_os("PATH").unwrap();
+        let env = [
+            ("PATH", path),
+            ("HOME", self.top.join("home").into()),
+            ("XDG_RUNTIME_DIR", self.top.join("run").into()),
+            ("TZ", "UTC".into()),
+            (process_table::MARK, mark.clone().into()),
+        ];
+        Call {
+            program: env!("CARGO_BIN_EXE_dyno").into(),
+            wrapper: Vec::new(),
+            args: args.iter().map(OsString::from).collect(),
+            env: env.map(|(key, value)| (key.to_owned(), value)).into(),
+            directory: self.path(""),
+            mark,
+            stdout: None,
+            user: None,
+        }
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.top);
+    }
+}
+
+fn unique() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A run of `dyno` that is about to start. Its environment holds nothing but what is set here.
+pub(crate) struct Call {
+    program: OsString,
+    wrapper: Vec<OsString>,
+    args: Vec<OsString>,
+    env: Vec<(String, OsString)>,
+    directory: PathBuf,
+    mark: String,
+    stdout: Option<Stdio>,
+    user: Option<u32>,
+}
+
+impl Call {
+    /// More arguments.
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(OsString::from));
+        self
+    }
+
+    /// Sets a variable that `dyno` inherits.
+    pub(crate) fn env(mut self, key: &str, value: impl Into<OsString>) -> Self {
+        self.env.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// Lets another program start it: the words before the path of the binary.
+    pub(crate) fn under(mut self, words: &[&str]) -> Self {
+        self.wrapper.extend(words.iter().map(OsString::from));
+        self
+    }
+
+    /// Runs this `sh` line first, in the process that becomes `dyno`.
+    pub(crate) fn after(self, line: &str) -> Self {
+        self.under(&["sh", "-c", &format!("{line}; exec \"$0\" \"$@\"")])
+    }
+
+    /// The binary at another place.
+    pub(crate) fn program(mut self, path: &Path) -> Self {
+        self.program = path.into();
+        self
+    }
+
+    /// As another user; only root can.
+    pub(crate) fn user(mut self, uid: u32) -> Self {
+        self.user = Some(uid);
+        self
+    }
+
+    /// Writes its output there, where nobody looks.
+    pub(crate) fn stdout_to(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.stdout = Some(stdout.into());
+        self
+    }
+
+    fn command(&mut self) -> Command {
+        let mut words = self.wrapper.drain(..).chain([self.program.clone()]).chain(self.args.drain(..));
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).env_clear().envs(self.env.drain(..)).current_dir(&self.directory);
+        if let Some(uid) = self.user {
+            command.uid(uid).gid(uid);
+        }
+        command
+    }
+
+    /// Starts it with pipes as its streams.
+    pub(crate) fn spawn(mut self) -> Running {
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(self.stdout.take().unwrap_or_else(Stdio::piped)).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // The command still holds a file that was given as stdout: a reader would never see its end.
+        drop(command);
+        let stdout = child.stdout.take().map(Capture::of).unwrap_or_default();
+        let stderr = child.stderr.take().map(Capture::of).unwrap_or_default();
+        Running::new(child, self.mark, stdout, stderr, None)
+    }
+
+    /// Starts it as the leader of a terminal, as a terminal emulator does.
+    pub(crate) fn spawn_in_terminal(mut self) -> Running {
+        self.wrapper.splice(0..0, ["setsid".into(), "--ctty".into()]);
+        let terminal = Terminal::open();
+        let mut command = self.command();
+        command.env("TERM", "xterm").stdin(terminal.side()).stdout(terminal.side()).stderr(terminal.side());
+        let child = command.spawn().unwrap();
+        drop(command);
+        let stdout = terminal.shown();
+        Running::new(child, self.mark, stdout, Capture::default(), Some(terminal))
+    }
+
+    /// Starts it and waits for its end.
+    pub(crate) fn run(self) -> Finished {
+        self.spawn().finish()
+    }
+}

@@ -1,0 +1,264 @@
+//! Runs the binary in a directory of its own and sees everything a user sees: status, stdout, stderr.
+//!
+//! Each run carries a marker in its environment that all its processes inherit, so that what is left of it can be
+//! found, and is killed when a test fails. Nothing here knows what `dyno` should do.
+
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+pub(crate) use crate::app::{App, Call};
+use crate::process_table::{self, Process};
+use crate::terminal::Terminal;
+
+/// How long a condition may take. Far beyond what anything takes on a loaded machine: only failures wait for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at a condition.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Waits for a condition.
+pub(crate) fn until(what: &str, condition: impl FnMut() -> bool) {
+    assert!(happens(condition), "waited {PATIENCE:?} in vain until {what}");
+}
+
+/// Whether a condition comes true in time.
+fn happens(mut condition: impl FnMut() -> bool) -> bool {
+    let begin = Instant::now();
+    while !condition() {
+        if begin.elapsed() > PATIENCE {
+            return false;
+        }
+        thread::sleep(POLL);
+    }
+    true
+}
+
+/// What came out of a stream so far.
+#[derive(Clone, Default)]
+pub(crate) struct Capture {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Capture {
+    /// Reads a stream to its end.
+    pub(crate) fn of(mut stream: impl Read + Send + 'static) -> Self {
+        let capture = Self::default();
+        let bytes = Arc::clone(&capture.bytes);
+        *capture.reader.lock().unwrap() = Some(thread::spawn(move || {
+            let mut buffer = vec![0; 65536];
+            loop {
+                match stream.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(count) => bytes.lock().unwrap().extend_from_slice(&buffer[..count]),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    // The last process of a terminal is gone.
+                    Err(_) => break,
+                }
+            }
+        }));
+        capture
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap().clone()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    /// Waits for the end of the stream: nobody holds its other side any more.
+    fn to_end(&self) -> Vec<u8> {
+        until("a stream ends", || self.reader.lock().unwrap().as_ref().is_none_or(JoinHandle::is_finished));
+        self.bytes()
+    }
+}
+
+/// A run of `dyno` under way. What is left of it when the value is dropped is killed.
+pub(crate) struct Running {
+    child: Child,
+    mark: String,
+    pub(crate) stdout: Capture,
+    pub(crate) stderr: Capture,
+    terminal: Option<Terminal>,
+}
+
+impl Running {
+    pub(crate) fn new(
+        child: Child,
+        mark: String,
+        stdout: Capture,
+        stderr: Capture,
+        terminal: Option<Terminal>,
+    ) -> Self {
+        Self { child, mark, stdout, stderr, terminal }
+    }
+
+    /// The process id of `dyno` itself.
+    pub(crate) fn main(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// The process id of the guardian, the only child of `dyno`.
+    pub(crate) fn guardian(&self) -> i32 {
+        let mut found = None;
+        self.until("there is a guardian", || {
+            found = process_table::children(self.main()).first().copied();
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// Every process of this run: `dyno`, its guardian, and whatever they started.
+    pub(crate) fn processes(&self) -> Vec<Process> {
+        process_table::marked(&self.mark)
+    }
+
+    /// The processes of the dynos alone.
+    pub(crate) fn of_dynos(&self) -> Vec<Process> {
+        self.processes().into_iter().filter(|process| process.dyno.is_some()).collect()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.main()), signal).unwrap();
+    }
+
+    pub(crate) fn terminal(&self) -> &Terminal {
+        self.terminal.as_ref().expect("this run has no terminal")
+    }
+
+    /// Closes the terminal window.
+    pub(crate) fn close_terminal(&mut self) {
+        self.terminal.take().expect("this run has no terminal").close();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for a condition and shows what was seen if it does not come.
+    pub(crate) fn until(&self, what: &str, condition: impl FnMut() -> bool) {
+        assert!(happens(condition), "waited {PATIENCE:?} in vain until {what}\n{}", self.report());
+    }
+
+    /// Waits until this text was shown.
+    pub(crate) fn until_shown(&self, text: &str) {
+        self.until(&format!("`{text}` is shown"), || self.stdout.text().contains(text));
+    }
+
+    pub(crate) fn report(&self) -> String {
+        let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
+        let cut = |text: &str| text.chars().take(4000).collect::<String>();
+        format!("stdout:\n{}\nstderr:\n{}\nprocesses: {:#?}", cut(&stdout), cut(&stderr), self.processes())
+    }
+
+    /// Waits for the end. Nothing may be left at this moment, unless `dyno` itself was killed.
+    pub(crate) fn finish(mut self) -> Finished {
+        let mut ended = None;
+        let in_time = happens(|| {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert!(in_time, "waited {PATIENCE:?} in vain for the end\n{}", self.report());
+        let status = ended.unwrap();
+        let ended = match (status.code(), status.signal()) {
+            (Some(code), _) => Ended::Code(code),
+            (None, signal) => Ended::Signal(Signal::try_from(signal.unwrap()).unwrap()),
+        };
+        if ended == Ended::Signal(Signal::SIGKILL) {
+            self.until("nothing is left", || self.processes().is_empty());
+        }
+        assert!(self.processes().is_empty(), "`dyno` ended with {ended:?} and left something\n{}", self.report());
+        let stdout = self.stdout.to_end();
+        Finished { ended, stdout, stderr: self.stderr.to_end() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // Only after a failure: stopped, wedged or lost, nothing stays behind for the next case.
+        let _ = happens(|| {
+            let left = self.processes();
+            for process in &left {
+                let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+            }
+            left.is_empty()
+        });
+    }
+}
+
+/// How `dyno` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Code(i32),
+    Signal(Signal),
+}
+
+/// A run that is over.
+pub(crate) struct Finished {
+    pub(crate) ended: Ended,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+impl Finished {
+    /// What was shown, with times and process ids replaced by `TIME` and `PID`.
+    pub(crate) fn stdout(&self) -> String {
+        without_times_and_pids(&self.stdout)
+    }
+
+    /// What was said beside the log, with process ids replaced by `PID`.
+    pub(crate) fn stderr(&self) -> String {
+        without_times_and_pids(&self.stderr)
+    }
+
+    /// Compares everything a user sees.
+    #[track_caller]
+    pub(crate) fn expect(&self, ended: Ended, stdout: &str, stderr: &str) {
+        assert_eq!((self.ended, self.stdout().as_str(), self.stderr().as_str()), (ended, stdout, stderr));
+    }
+
+    /// Compares the end alone, and shows the rest if it is another.
+    #[track_caller]
+    pub(crate) fn expect_end(&self, ended: Ended) {
+        assert_eq!(self.ended, ended, "stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
+    }
+
+    /// The texts that a dyno wrote, without the prefix of the line.
+    pub(crate) fn lines_of(&self, dyno: &str) -> Vec<String> {
+        let stdout = self.stdout();
+        let prefix = format!("TIME {dyno} ");
+        let texts = stdout.lines().filter_map(|line| line.strip_prefix(&prefix)?.split_once("| "));
+        texts.map(|(_, text)| text.to_owned()).collect()
+    }
+}
+
+fn without_times_and_pids(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let is_time =
+            |time: &str| time.bytes().enumerate().all(|(i, b)| if i % 3 == 2 { b == b':' } else { b.is_ascii_digit() });
+        let line = match line.split_at_checked(8) {
+            Some((time, rest)) if is_time(time) => format!("TIME{rest}"),
+            _ => line.to_owned(),
+        };
+        match line.split_once("pid ") {
+            Some((before, after)) if after.starts_with(|c: char| c.is_ascii_digit()) => {
+                out.extend([before, "pid PID", after.trim_start_matches(|c: char| c.is_ascii_digit())]);
+            }
+            _ => out += &line,
+        }
+    }
+    out
+}

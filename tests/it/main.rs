@@ -1,0 +1,25 @@
+//! The binary as its user meets it: processes, signals, terminals, bytes and exit statuses.
+//!
+//! One behaviour per file. `harness` starts `dyno` in a directory of its own and holds the only sleep, in `until`;
+//! `process_table` finds every process of a case; `terminal` is a terminal in the hand of the test.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly, and starts the binary it is about"
+)]
+
+mod app;
+mod harness;
+mod orphans;
+mod output;
+mod output_flow;
+mod process_table;
+mod resources;
+mod secrets;
+mod signals;
+mod signals_hard;
+mod start;
+mod terminal;

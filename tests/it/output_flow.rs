@@ -1,0 +1,175 @@
+//! Bytes never wait for decisions and decisions never wait for bytes: held pipes, silent lines, slow and lost readers
+//! (S7.5, S7.6, S11).
+
+use std::fs::OpenOptions;
+use std::io::Read;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Ended, Running};
+use crate::process_table;
+
+#[test]
+fn a_grandchild_that_holds_the_pipe_never_delays_the_exit_notice() {
+    let app = App::new("web: (trap '' TERM; sleep 1000) & echo out; exit 3\n");
+    let dyno = app.dyno(["start", "-t", "300"]).spawn();
+
+    dyno.until_shown("web.1  | exited with code 3");
+
+    let commands: Vec<String> = dyno.of_dynos().into_iter().map(|process| process.command).collect();
+    assert!(commands.iter().any(|command| command.contains("sleep 1000")), "{commands:?}");
+    dyno.signal(Signal::SIGQUIT);
+    dyno.finish();
+}
+
+#[test]
+fn what_a_grandchild_says_after_the_exit_is_still_shown() {
+    let app = App::new("web: (trap '' TERM; read -r _ <go; echo late) & exit 3\n").fifo("go");
+    let dyno = app.dyno(["start", "-t", "300"]).spawn();
+
+    dyno.until_shown("exited with code 3");
+    app.release("go");
+    let finished = dyno.finish();
+
+    finished.expect_end(Ended::Code(3));
+    assert!(finished.stdout().contains("| late\n"), "{}", finished.stdout());
+}
+
+#[test]
+fn a_silent_partial_line_is_shown_and_blocks_nobody() {
+    let app = App::new(
+        "ask: printf 'password: '; read -r _ <go; echo thanks; read -r _ <go\n\
+         other: read -r _ <other; echo one; read -r _ <other; echo two; read -r _ <other\n",
+    )
+    .fifo("go")
+    .fifo("other");
+    let dyno = app.dyno(["start", "--pty", "never"]).spawn();
+
+    dyno.until_shown("ask.1   | password: ");
+    app.release("other");
+    dyno.until_shown("other.1 | one\n");
+    app.release("go");
+    dyno.until_shown("thanks\n");
+    app.release("other");
+    dyno.until_shown("other.1 | two\n");
+    dyno.signal(Signal::SIGTERM);
+    let finished = dyno.finish();
+
+    // The pause cuts the line, but no other line is torn by it.
+    assert_eq!(finished.lines_of("other.1")[1..3], ["one", "two"]);
+    assert!(finished.stdout().contains("TIME ask.1   | password: "), "{}", finished.stdout());
+}
+
+#[test]
+fn a_slow_reader_loses_nothing() {
+    const LINES: usize = 300_000;
+    let app = App::new("web: seq -f 'line %06.0f' 1 300000\n");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut dyno = app.dyno(["start", "--no-prefix"]).stdout_to(writer).spawn();
+
+    // Nobody reads until the dyno can write no more: it waits, and so does its end.
+    dyno.until("the dyno waits", || all_dynos_wait(&dyno));
+    assert!(!dyno.has_ended());
+    let mut shown = String::new();
+    reader.read_to_string(&mut shown).unwrap();
+
+    dyno.finish().expect_end(Ended::Code(0));
+    let lines = shown.lines().filter(|line| line.starts_with("line "));
+    let expected = (1..=LINES).map(|number| format!("line {number:06}"));
+    assert!(lines.eq(expected), "{} lines", shown.lines().count());
+}
+
+/// Whether no process of a dyno can write any more.
+fn all_dynos_wait(dyno: &Running) -> bool {
+    let dynos = dyno.of_dynos();
+    !dynos.is_empty() && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
+}
+
+#[test]
+fn a_reader_that_goes_away_is_a_quiet_stop_with_141() {
+    let app = App::new("web: yes\nother: sleep 1000\n");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let dyno = app.dyno(["start"]).stdout_to(writer).spawn();
+
+    let mut some = [0; 100];
+    reader.read_exact(&mut some).unwrap();
+    drop(reader);
+    let finished = dyno.finish();
+
+    finished.expect(Ended::Code(141), "", "");
+}
+
+#[test]
+fn a_pipe_into_head_ends_the_whole() {
+    let app = App::new("web: while :; do echo line; done\n");
+
+    // A shell, as people use it; the last status of the pipe is the one of `head`.
+    let call = app.dyno(["start"]).under(&["sh", "-c", "{ \"$0\" \"$@\"; echo $? >status; } | head -n 3"]);
+    let finished = call.run();
+
+    assert_eq!(finished.stdout().lines().count(), 3);
+    assert_eq!(std::fs::read_to_string(app.path("status")).unwrap(), "141\n");
+}
+
+#[test]
+fn a_full_disk_is_named_and_ends_with_74() {
+    let app = App::new("web: sleep 1000\n");
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+
+    let finished = app.dyno(["start"]).stdout_to(full).run();
+
+    finished.expect_end(Ended::Code(74));
+    assert!(finished.stderr().starts_with("error: "), "{}", finished.stderr());
+    assert!(finished.stderr().contains("No space left on device"), "{}", finished.stderr());
+}
+
+#[test]
+fn stdout_may_be_a_file_or_closed() {
+    let app = App::new("web: echo hello\n");
+    let path = app.path("log");
+    let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+
+    app.dyno(["start", "--no-timestamps"]).stdout_to(file).run().expect_end(Ended::Code(0));
+    let closed = app.dyno(["start"]).after("exec >&-").run();
+
+    assert!(std::fs::read_to_string(&path).unwrap().contains("web.1  | hello\n"));
+    assert!([Ended::Code(0), Ended::Code(141), Ended::Code(74)].contains(&closed.ended), "{:?}", closed.ended);
+}
+
+#[test]
+fn standard_input_of_a_dyno_never_gives_data_and_never_ends() {
+    let app = App::new("web: cat; echo ended\nother: read -r _ <go; exit 4\n").fifo("go");
+    let dyno = app.dyno(["start", "--pty", "never"]).spawn();
+
+    dyno.until_shown("other.1 | started with pid");
+    dyno.until("cat waits", || dyno.of_dynos().iter().any(|process| process.command == "cat" && process.state == 'S'));
+    app.release("go");
+    let finished = dyno.finish();
+
+    finished.expect_end(Ended::Code(4));
+    assert!(!finished.stdout().contains("| ended"), "{}", finished.stdout());
+}
+
+#[test]
+fn standard_input_may_be_asked_to_be_empty() {
+    let app = App::new("web: cat; echo ended; exit 4\n");
+
+    let finished = app.dyno(["start", "--stdin", "null", "--pty", "never"]).run();
+
+    finished.expect_end(Ended::Code(4));
+    assert!(finished.stdout().contains("| ended\n"), "{}", finished.stdout());
+}
+
+#[test]
+fn a_dyno_on_a_terminal_has_a_terminal_of_the_same_size_that_follows() {
+    let app = App::new("web: trap 'stty size' WINCH; stty size; while :; do sleep 0.05; done\n");
+    let dyno = app.dyno(["start", "-t", "1"]).spawn_in_terminal();
+    // The prefix takes its place on the line or not: either way the height is the same.
+    dyno.until_shown("24 ");
+
+    dyno.terminal().resize(40, 120);
+
+    dyno.until_shown("40 ");
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}

@@ -1,0 +1,171 @@
+//! Nothing leaks, limits are said before anything starts, and a dyno has the limits of its user (S6.1, S1.6).
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Call, Ended, Running};
+use crate::process_table;
+
+/// What `dyno` and its guardian hold.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    main_files: usize,
+    main_threads: usize,
+    guardian_files: usize,
+    guardian_children: usize,
+}
+
+fn held(dyno: &Running) -> Held {
+    let (main, guardian) = (dyno.main(), dyno.guardian());
+    Held {
+        main_files: process_table::count(main, "fd"),
+        main_threads: process_table::count(main, "task"),
+        guardian_files: process_table::count(guardian, "fd"),
+        guardian_children: process_table::children(guardian).len(),
+    }
+}
+
+#[test]
+fn two_hundred_dynos_run_and_stop() {
+    let app =
+        App::new("web: echo \"$DYNO on $PORT\"; trap 'echo bye; exit' TERM; while :; do read -r _ <never; done\n")
+            .fifo("never");
+    let dyno = app.dyno(["start", "-m", "web=200", "-t", "60"]).spawn();
+
+    dyno.until("all say where they are", || dyno.stdout.text().matches(" on 5").count() == 200);
+    dyno.signal(Signal::SIGTERM);
+    let finished = dyno.finish();
+
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    for index in 1..=200_usize {
+        let lines = finished.lines_of(&format!("web.{index}"));
+        let port = 4999 + index;
+        let expected = ["started with pid PID", &format!("web.{index} on {port}"), "bye", "exited with code 0"];
+        assert_eq!(lines, expected, "web.{index}");
+    }
+}
+
+#[test]
+fn a_thousand_starts_and_exits_leak_no_file_no_zombie_and_no_thread() {
+    let app = App::new("web: sleep 1000\njob: exit 0\n");
+    let held_after = |jobs: usize| {
+        let formation = format!("web=1,job={jobs}");
+        let dyno = app.dyno(["start", "-m", &formation, "--can-die", "job"]).spawn();
+        dyno.until("all jobs ended", || dyno.stdout.text().matches("exited with code 0").count() == jobs);
+        let mut seen = held(&dyno);
+        // The last report may still be under way.
+        let steady = Held { guardian_children: 1, ..held(&dyno) };
+        dyno.until("only the web is left", || {
+            seen = held(&dyno);
+            seen.guardian_children == steady.guardian_children
+        });
+        dyno.signal(Signal::SIGTERM);
+        dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+        seen
+    };
+
+    assert_eq!(held_after(1000), held_after(1));
+}
+
+#[test]
+fn a_limit_of_open_files_that_is_too_low_is_named_before_anything_starts() {
+    let app = App::new("web: touch started; sleep 1000\n");
+
+    let finished = app.dyno(["start", "-m", "web=30"]).after("ulimit -n 20").run();
+
+    assert!(!matches!(finished.ended, Ended::Code(0) | Ended::Signal(_)), "{:?}", finished.ended);
+    assert_eq!(finished.stdout(), "");
+    let stderr = finished.stderr();
+    assert!(
+        stderr.starts_with("error: ") && stderr.contains("open files") && stderr.contains("\n\nhint: "),
+        "{stderr}"
+    );
+    assert!(stderr.contains("20"), "the limit is named: {stderr}");
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn limits_mask_signals_and_files_of_a_dyno_are_those_of_its_user() {
+    const ASK: &str = "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc; umask; grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; \
+                       ls /proc/self/fd | wc -l; cat /proc/self/oom_score_adj";
+    let limits = "ulimit -Sn 333; ulimit -Hn 4444; umask 027";
+    let app = App::new(&format!("web: {ASK}\n"));
+    let ask = format!("{limits}; {ASK}");
+    let plain = Command::new("sh").args(["-c", &ask]).stdin(Stdio::null()).output().unwrap();
+    let plain = String::from_utf8(plain.stdout).unwrap();
+
+    let finished = app.dyno(["start", "--pty", "never"]).after(limits).run();
+
+    let mut expected: Vec<&str> = plain.lines().collect();
+    expected.insert(0, "started with pid PID");
+    expected.push("exited with code 0");
+    assert_eq!(finished.lines_of("web.1"), expected);
+}
+
+#[test]
+fn a_dyno_leads_its_own_session_and_inherits_no_open_file() {
+    let app = App::new("web: cut -d' ' -f 1,5,6 /proc/self/stat; ls /proc/self/fd\n").file("log", "");
+    let open = "exec 7<Procfile 8>>log";
+
+    let finished = app.dyno(["start", "--pty", "never"]).after(open).run();
+
+    let lines = finished.lines_of("web.1");
+    // `cut` is a child of the shell that leads: its group and session are one, and not its own.
+    let ids: Vec<&str> = lines[1].split(' ').collect();
+    assert_eq!(ids[1], ids[2], "{lines:?}");
+    // 3 is the directory that `ls` reads.
+    assert_eq!(lines[2..6], ["0", "1", "2", "3"], "{lines:?}");
+    assert_eq!(lines[6], "exited with code 0", "{lines:?}");
+}
+
+/// Limits the number of processes of the user of this run: root is never limited, so it becomes somebody else;
+/// somebody else counts anew in a user namespace.
+fn with_few_processes(app: &App, call: Call, limit: u32) -> Call {
+    // Nobody on this system; each test its own, as the count is the user's.
+    const UID: u32 = 254_321;
+    // Wherever the binary was built, this user may not go there.
+    let copy = app.top().join("dyno");
+    fs::copy(env!("CARGO_BIN_EXE_dyno"), &copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    // dash has `-p` where bash has `-u`.
+    let call = call.program(&copy);
+    let limited = format!("ulimit -u {limit} 2>/dev/null || ulimit -p {limit}");
+    if nix::unistd::geteuid().is_root() {
+        call.after(&limited).user(UID)
+    } else {
+        call.under(&["unshare", "--user", "--map-current-user"]).after(&limited)
+    }
+}
+
+#[test]
+fn when_the_system_starts_no_more_processes_the_reason_is_shown_and_nothing_is_left() {
+    let app = App::new("web: sleep 1000\n");
+    let call = with_few_processes(&app, app.dyno(["start", "-m", "web=40", "-t", "1"]), 20);
+
+    let finished = call.run();
+
+    assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
+    let shown = finished.stdout() + &finished.stderr();
+    assert!(shown.contains("Resource temporarily unavailable"), "{shown}");
+    assert!(
+        shown.contains("web.1  | started with pid PID") || shown.contains("web.1   | started with pid PID"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_system_without_room_for_the_guardian_is_said_in_one_message() {
+    let app = App::new("web: touch started; sleep 1000\n");
+    let call = with_few_processes(&app, app.dyno(["start"]), 1);
+
+    let finished = call.run();
+
+    assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
+    assert_eq!(finished.stdout(), "");
+    assert!(finished.stderr().starts_with("error: "), "{}", finished.stderr());
+    assert!(finished.stderr().contains("Resource temporarily unavailable"), "{}", finished.stderr());
+    assert!(!app.has("started"));
+}

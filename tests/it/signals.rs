@@ -1,0 +1,231 @@
+//! What each signal does to a running formation, and how `dyno` itself ends then (S11, S12).
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::harness::{App, Call, Ended, Running};
+use crate::process_table;
+
+/// A second signal within 300 ms is the same keypress.
+const NEXT_KEYPRESS: Duration = Duration::from_millis(400);
+
+/// Hears TERM, says so, and ends when it is released.
+const SLOW: &str = "trap 'echo got TERM' TERM\necho up\nuntil read -r _ <go; do :; done 2>/dev/null\necho clean end\n";
+
+fn slow_app() -> App {
+    App::new("web: ./slow\n").script("slow", SLOW).fifo("go")
+}
+
+fn up(call: Call) -> Running {
+    let dyno = call.spawn();
+    dyno.until_shown("| up");
+    dyno
+}
+
+fn wait_for_the_next_keypress() {
+    let since = Instant::now();
+    crate::harness::until("a keypress is another one", || since.elapsed() > NEXT_KEYPRESS);
+}
+
+#[test]
+fn int_term_and_hup_stop_everything_and_dyno_dies_by_that_signal() {
+    let app = App::new("web: ./polite\n")
+        .script("polite", "trap 'echo bye; exit 0' TERM\necho up\nread -r _ <go\n")
+        .fifo("go");
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let dyno = up(app.dyno(["start"]));
+
+        dyno.signal(signal);
+
+        dyno.finish().expect(
+            Ended::Signal(signal),
+            &format!(
+                "TIME web.1  | started with pid PID\n\
+                 TIME web.1  | up\n\
+                 TIME system | {signal} received, starting shutdown\n\
+                 TIME system | sending SIGTERM to all processes\n\
+                 TIME web.1  | bye\n\
+                 TIME web.1  | exited with code 0\n"
+            ),
+            "",
+        );
+    }
+}
+
+#[test]
+fn a_shell_sees_130_and_stops_its_script() {
+    let app = slow_app();
+    let dyno = up(app.dyno(["start", "-t", "0.1"]).under(&["sh", "-c", "\"$0\" \"$@\"; echo status $?"]));
+
+    let [main] = process_table::children(dyno.main())[..] else { panic!("{}", dyno.report()) };
+    kill(Pid::from_raw(main), Signal::SIGINT).unwrap();
+
+    let finished = dyno.finish();
+    assert!(finished.stdout().ends_with("status 130\n"), "{}", finished.stdout());
+}
+
+#[test]
+fn a_dyno_that_does_not_end_within_the_grace_is_killed() {
+    let app = slow_app();
+    let dyno = up(app.dyno(["start", "-t", "0.3"]));
+
+    dyno.signal(Signal::SIGTERM);
+
+    dyno.finish().expect(
+        Ended::Signal(Signal::SIGTERM),
+        "TIME web.1  | started with pid PID\n\
+         TIME web.1  | up\n\
+         TIME system | SIGTERM received, starting shutdown\n\
+         TIME system | sending SIGTERM to all processes\n\
+         TIME web.1  | got TERM\n\
+         TIME system | sending SIGKILL to all processes\n\
+         TIME web.1  | terminated by SIGKILL\n",
+        "",
+    );
+}
+
+#[test]
+fn a_second_ctrl_c_kills_now() {
+    let app = slow_app();
+    let dyno = up(app.dyno(["start", "-t", "300"]));
+
+    dyno.signal(Signal::SIGINT);
+    dyno.until_shown("got TERM");
+    wait_for_the_next_keypress();
+    dyno.signal(Signal::SIGINT);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGINT));
+    assert!(finished.stdout().contains("sending SIGKILL to all processes"), "{}", finished.stdout());
+    assert!(finished.stdout().ends_with("web.1  | terminated by SIGKILL\n"), "{}", finished.stdout());
+}
+
+#[test]
+fn a_second_signal_at_once_is_the_same_keypress() {
+    let app = slow_app();
+    let dyno = up(app.dyno(["start", "-t", "300"]));
+
+    // A wrapper such as npm passes on what the terminal has sent already.
+    dyno.signal(Signal::SIGINT);
+    dyno.signal(Signal::SIGTERM);
+    dyno.until_shown("got TERM");
+    wait_for_the_next_keypress();
+    app.release("go");
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGINT));
+    assert_eq!(finished.lines_of("web.1")[1..], ["up", "got TERM", "clean end", "exited with code 0"]);
+}
+
+#[test]
+fn every_process_gets_term_once() {
+    let counts = "trap 'echo term' TERM\nsh -c 'trap \"echo child\" TERM; echo up; while :; do read -r _ <go && exit; done' 2>/dev/null &\n\
+                  while :; do wait && exit; done\n";
+    let app = App::new("web: ./counts\n").script("counts", counts).fifo("go");
+    let dyno = up(app.dyno(["start", "-t", "300"]));
+
+    dyno.signal(Signal::SIGTERM);
+    dyno.until_shown("| term");
+    dyno.until_shown("| child");
+    wait_for_the_next_keypress();
+    app.release("go");
+    let finished = dyno.finish();
+
+    let mut lines = finished.lines_of("web.1")[2..].to_vec();
+    lines.sort();
+    assert_eq!(lines, ["child", "exited with code 0", "term"]);
+}
+
+#[test]
+fn quit_kills_at_once() {
+    let app = slow_app();
+    let dyno = up(app.dyno(["start", "-t", "300"]));
+
+    dyno.signal(Signal::SIGQUIT);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGQUIT));
+    assert!(!finished.stdout().contains("got TERM"), "{}", finished.stdout());
+    assert!(finished.stdout().contains("web.1  | terminated by SIGKILL\n"), "{}", finished.stdout());
+}
+
+#[test]
+fn under_nohup_the_closed_terminal_is_ignored() {
+    let app = slow_app();
+    let dyno = up(app.dyno(["start", "-t", "0.1"]).under(&["nohup"]));
+
+    dyno.signal(Signal::SIGHUP);
+    wait_for_the_next_keypress();
+    assert!(!dyno.stdout.text().contains("SIGHUP"), "{}", dyno.report());
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert!(!finished.stdout().contains("SIGHUP"), "{}", finished.stdout());
+}
+
+#[test]
+fn int_quit_and_term_are_handled_even_if_they_were_ignored_at_the_start() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT] {
+        let app = slow_app();
+        // As a shell does with a job in the background.
+        let dyno = up(app.dyno(["start", "-t", "0.1"]).after("trap '' INT QUIT TERM"));
+
+        dyno.signal(signal);
+
+        dyno.finish().expect_end(Ended::Signal(signal));
+    }
+}
+
+#[test]
+fn a_dyno_has_default_signals_whatever_dyno_ignores() {
+    let app = App::new("web: exec grep -E 'Sig(Ign|Blk)' /proc/self/status\n");
+
+    let finished = app.dyno(["start", "--pty", "never"]).after("trap '' HUP INT QUIT PIPE USR1 TSTP").run();
+
+    let lines = finished.lines_of("web.1");
+    assert_eq!(lines[1..3], ["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"], "{lines:?}");
+}
+
+#[test]
+fn usr1_and_usr2_go_to_every_process_of_a_dyno() {
+    let hears = "trap 'echo \"$1 heard USR1\"' USR1\ntrap 'echo \"$1 heard USR2\"' USR2\necho \"$1 up\"\n\
+                 until read -r _ <go; do :; done 2>/dev/null\n";
+    let app = App::new("web: ./hears web\nworker: ./hears a & ./hears b & wait; wait; wait\n")
+        .script("hears", hears)
+        .fifo("go");
+    let dyno = app.dyno(["start", "-t", "1"]).spawn();
+    let all_say = |what: &str| {
+        for name in ["web", "a", "b"] {
+            dyno.until_shown(&format!("| {name} {what}\n"));
+        }
+    };
+    all_say("up");
+
+    dyno.signal(Signal::SIGUSR1);
+    all_say("heard USR1");
+    dyno.signal(Signal::SIGUSR2);
+    all_say("heard USR2");
+
+    // The shell that leads `worker.1` is ours: the signal would have ended it.
+    let report = dyno.stdout.text();
+    assert!(!report.contains("exited") && !report.contains("terminated"), "{report}");
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
+
+#[test]
+fn a_type_may_have_a_stop_signal_of_its_own() {
+    let hears = "trap 'echo \"$1 heard INT\"; exit 0' INT\ntrap 'echo \"$1 heard TERM\"; exit 0' TERM\necho up\nread -r _ <go\n";
+    let app = App::new("web: ./hears web\nworker: ./hears worker\n").script("hears", hears).fifo("go");
+    let dyno = app.dyno(["start", "--stop-signal", "worker=INT"]).spawn();
+    dyno.until("both are up", || dyno.stdout.text().matches("| up").count() == 2);
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    assert_eq!(finished.lines_of("web.1")[2], "web heard TERM");
+    assert_eq!(finished.lines_of("worker.1")[2], "worker heard INT");
+}

@@ -1,0 +1,203 @@
+//! The hard cases of S12: suspended, process 1, terminals that are closed or stand still, a guardian that does not
+//! answer, a process that cannot be killed.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::harness::{App, Ended, Running, until};
+use crate::process_table;
+
+fn state_of(pid: i32) -> char {
+    process_table::stat(pid).map_or('-', |(state, _)| state)
+}
+
+fn wait(time: Duration) {
+    let since = Instant::now();
+    until("the time has passed", || since.elapsed() > time);
+}
+
+fn sleeper() -> App {
+    App::new("web: sleep 1000\nworker: sh -c 'sleep 1000; true'\n")
+}
+
+fn both_run(dyno: &Running) {
+    dyno.until("both sleep", || dyno.of_dynos().iter().filter(|process| process.command == "sleep 1000").count() == 2);
+}
+
+#[test]
+fn ctrl_z_stops_dynos_and_dyno_and_cont_continues_them() {
+    let app = sleeper();
+    let dyno = app.dyno(["start"]).spawn();
+    both_run(&dyno);
+
+    dyno.signal(Signal::SIGTSTP);
+    dyno.until("all are stopped", || {
+        state_of(dyno.main()) == 'T' && dyno.of_dynos().iter().all(|process| process.state == 'T')
+    });
+    dyno.signal(Signal::SIGCONT);
+    dyno.until("all go on", || {
+        state_of(dyno.main()) != 'T' && dyno.of_dynos().iter().all(|process| process.state != 'T')
+    });
+
+    // It can be done again.
+    dyno.signal(Signal::SIGTSTP);
+    dyno.until("all are stopped", || state_of(dyno.main()) == 'T');
+    dyno.signal(Signal::SIGCONT);
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
+
+#[test]
+fn the_grace_stands_still_while_dyno_is_suspended() {
+    const GRACE: Duration = Duration::from_secs(4);
+    let slow = "trap 'echo got TERM' TERM\necho up\nuntil read -r _ <go; do :; done 2>/dev/null\necho clean end\n";
+    let app = App::new("web: ./slow\n").script("slow", slow).fifo("go");
+    let dyno = app.dyno(["start", "-t", "4"]).spawn();
+    dyno.until_shown("| up");
+
+    dyno.signal(Signal::SIGTERM);
+    dyno.until_shown("got TERM");
+    dyno.signal(Signal::SIGTSTP);
+    dyno.until("dyno is stopped", || state_of(dyno.main()) == 'T');
+    wait(GRACE + Duration::from_secs(1));
+    dyno.signal(Signal::SIGCONT);
+    // Had the grace gone on, it would be over now, and the dyno killed at once.
+    wait(Duration::from_millis(500));
+    app.release("go");
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert_eq!(finished.lines_of("web.1")[2..], ["got TERM", "clean end", "exited with code 0"]);
+}
+
+#[test]
+fn as_process_1_dyno_reaps_strangers_and_exits_with_128_plus_the_signal() {
+    // A process that lost its parent becomes a child of process 1, which is `dyno` here.
+    let app = App::new("web: setsid sh -c '(sleep 0.01 &)'; echo up; exec sleep 1000\n");
+    let mut words = vec!["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    if !nix::unistd::geteuid().is_root() {
+        words.extend(["--user", "--map-root-user"]);
+    }
+    let dyno = app.dyno(["start"]).under(&words).spawn();
+    dyno.until_shown("| up");
+    let [main] = process_table::children(dyno.main())[..] else { panic!("{}", dyno.report()) };
+    dyno.until("no zombie is left", || dyno.processes().iter().all(|process| process.state != 'Z'));
+
+    kill(Pid::from_raw(main), Signal::SIGTERM).unwrap();
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Code(143));
+    assert!(finished.stdout().contains("SIGTERM received, starting shutdown"), "{}", finished.stdout());
+}
+
+#[test]
+fn ctrl_c_in_a_terminal_reaches_dyno_alone_and_ends_by_the_signal() {
+    let app = App::new("web: ./hears\n")
+        .script("hears", "trap 'echo heard INT' INT\ntrap 'echo heard TERM; exit 0' TERM\necho up\nread -r _ <go\n")
+        .fifo("go");
+    let dyno = app.dyno(["start"]).spawn_in_terminal();
+    dyno.until_shown("up\r\n");
+
+    dyno.terminal().type_keys(b"\x03");
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGINT));
+    let shown = finished.stdout();
+    assert!(shown.contains("heard TERM") && !shown.contains("heard INT"), "{shown}");
+}
+
+#[test]
+fn a_closed_terminal_stops_everything() {
+    let app = sleeper();
+    let mut dyno = app.dyno(["start"]).spawn_in_terminal();
+    both_run(&dyno);
+
+    dyno.close_terminal();
+
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGHUP));
+}
+
+#[test]
+fn a_terminal_that_stands_still_holds_up_no_stop() {
+    let app = App::new("web: while :; do echo line; done\n");
+    let dyno = app.dyno(["start", "-t", "1"]).spawn_in_terminal();
+    dyno.until_shown("line\r\n");
+
+    // Ctrl-S. What was written before it is still shown.
+    dyno.terminal().type_keys(b"\x13");
+    dyno.until("the dyno waits", || {
+        let dynos = dyno.of_dynos();
+        !dynos.is_empty() && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
+    });
+    dyno.signal(Signal::SIGTERM);
+
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
+
+#[test]
+fn a_reader_that_stands_still_holds_up_no_stop() {
+    let app = App::new("web: while :; do echo line; done\nworker: sleep 1000\n");
+    let (reader, writer) = std::io::pipe().unwrap();
+    let dyno = app.dyno(["start", "-t", "1"]).stdout_to(writer).spawn();
+    dyno.until("the dyno waits", || {
+        let dynos = dyno.of_dynos();
+        dynos.iter().any(|process| process_table::waits_to_write(process.pid))
+    });
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    drop(reader);
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+}
+
+#[test]
+fn a_guardian_that_does_not_answer_is_replaced() {
+    let app = sleeper();
+    let dyno = app.dyno(["start", "-t", "0.5"]).spawn();
+    both_run(&dyno);
+    kill(Pid::from_raw(dyno.guardian()), Signal::SIGSTOP).unwrap();
+
+    dyno.signal(Signal::SIGINT);
+
+    dyno.finish().expect_end(Ended::Code(70));
+}
+
+#[test]
+fn a_guardian_that_is_lost_ends_the_run_with_70_and_a_message() {
+    let app = sleeper();
+    let dyno = app.dyno(["start"]).spawn();
+    both_run(&dyno);
+
+    kill(Pid::from_raw(dyno.guardian()), Signal::SIGKILL).unwrap();
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Code(70));
+    assert!(
+        finished.stderr().starts_with("error: ") && finished.stderr().contains("guardian"),
+        "{}",
+        finished.stderr()
+    );
+}
+
+#[test]
+fn a_process_that_cannot_be_killed_is_named_and_the_end_is_70() {
+    let app = sleeper();
+    let dyno = app.dyno(["start", "-t", "0.5"]).spawn();
+    both_run(&dyno);
+    // Traced, an ended process stays until its tracer has looked: nobody else can remove it.
+    let web = dyno.of_dynos().into_iter().find(|process| process.dyno.as_deref() == Some("web.1")).unwrap().pid;
+    ptrace::seize(Pid::from_raw(web), ptrace::Options::empty()).unwrap();
+
+    dyno.signal(Signal::SIGTERM);
+    // A traced process stops before a signal is delivered; only SIGKILL passes, and leaves it as an ended process.
+    let finished = dyno.finish();
+
+    finished.expect_end(Ended::Code(70));
+    let said = finished.stdout() + &finished.stderr();
+    assert!(said.contains("PID") && said.contains("killed"), "{said}");
+    let _ = nix::sys::wait::waitpid(Pid::from_raw(web), None);
+}

@@ -1,0 +1,267 @@
+//! `dyno start` on an app: what is started, with which environment, and how it ends.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Ended, Finished};
+
+/// What each dyno printed, as `name: text`, sorted.
+fn said(finished: &Finished) -> Vec<String> {
+    let stdout = finished.stdout();
+    let lines = stdout.lines().filter_map(|line| line.strip_prefix("TIME ")?.split_once("| "));
+    let own = ["started with", "exited with", "terminated by"];
+    let mut said: Vec<String> = lines
+        .filter(|(name, text)| !name.starts_with("system") && !own.iter().any(|notice| text.starts_with(notice)))
+        .map(|(name, text)| format!("{}: {text}", name.trim_end()))
+        .collect();
+    said.sort();
+    said
+}
+
+/// Each dyno prints its port and ends; nobody's end stops the others.
+const THREE: &str = "web: echo $PORT\nworker: echo $PORT\nclock: echo $PORT\n";
+
+fn ports(args: &[&str]) -> Vec<String> {
+    let app = App::new(THREE);
+    let finished = app.dyno(["start", "--can-die", "web,worker,clock"]).args(args).run();
+    finished.expect_end(Ended::Code(0));
+    said(&finished)
+}
+
+#[test]
+fn one_dyno_of_each_type_runs_unless_said_otherwise() {
+    assert_eq!(ports(&[]), ["clock.1: 5200", "web.1: 5000", "worker.1: 5100"]);
+}
+
+#[test]
+fn the_formation_names_what_runs_and_how_often() {
+    // S4.2: with -m what is not named does not run, with -c it runs once.
+    assert_eq!(ports(&["-m", "web=2"]), ["web.1: 5000", "web.2: 5001"]);
+    assert_eq!(ports(&["-m", "all=1,web=0"]), ["clock.1: 5200", "worker.1: 5100"]);
+    assert_eq!(ports(&["--formation", "web=1, clock=1"]), ["clock.1: 5200", "web.1: 5000"]);
+    assert_eq!(ports(&["-c", "web=2"]), ["clock.1: 5200", "web.1: 5000", "web.2: 5001", "worker.1: 5100"]);
+    // S4.3: positional, and Rails' idiom.
+    assert_eq!(ports(&["worker"]), ["worker.1: 5100"]);
+    assert_eq!(ports(&["web=2", "clock"]), ["clock.1: 5200", "web.1: 5000", "web.2: 5001"]);
+    assert_eq!(ports(&["all=1,web=0"]), ["clock.1: 5200", "worker.1: 5100"]);
+    assert_eq!(ports(&["-x", "web,clock"]), ["worker.1: 5100"]);
+}
+
+#[test]
+fn ports_count_types_by_their_place_in_the_procfile() {
+    // S5.1, S5.2.
+    assert_eq!(ports(&["-p", "7000", "worker=2"]), ["worker.1: 7100", "worker.2: 7101"]);
+    assert_eq!(ports(&["--port-step", "10", "clock"]), ["clock.1: 5020"]);
+    assert_eq!(ports(&["--port-step", "0"]), ["clock.1: 5000", "web.1: 5000", "worker.1: 5000"]);
+}
+
+#[test]
+fn two_dynos_with_one_port_are_refused_before_anything_starts() {
+    let app = App::new("web: touch started\nworker: touch started\n");
+
+    let finished = app.dyno(["start", "-m", "web=101,worker=1"]).run();
+
+    assert!(!matches!(finished.ended, Ended::Code(0) | Ended::Signal(_)), "{:?}", finished.ended);
+    assert_eq!(finished.stdout(), "");
+    let stderr = finished.stderr();
+    assert!(stderr.contains("web.101") && stderr.contains("worker.1") && stderr.contains("5100"), "{stderr}");
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn the_base_port_comes_from_the_flag_then_the_env_file_then_the_shell() {
+    let app = App::new("web: echo $PORT\n");
+    let in_shell = app.dyno(["start"]).env("PORT", "6000").run();
+    let app = app.file(".env", "PORT=7000\n");
+    let in_file = app.dyno(["start"]).env("PORT", "6000").run();
+    let in_flag = app.dyno(["start", "-p", "8000"]).env("PORT", "6000").run();
+
+    assert_eq!(
+        [in_shell, in_file, in_flag].map(|finished| said(&finished).concat()),
+        ["web.1: 6000", "web.1: 7000", "web.1: 8000"]
+    );
+}
+
+#[test]
+fn files_beat_the_shell_and_set_beats_files_and_the_dyno_knows_its_name() {
+    // S3.1.
+    let app = App::new("web: echo $A-$B-$C-$D $DYNO $PS $FOREMAN_WORKER_NAME $HONCHO_PROCESS_NAME $PYTHONUNBUFFERED\n")
+        .file(".env", "B=file\nC=file\nD=file\n")
+        .file("more.env", "C=more\n");
+
+    let call = app.dyno(["start", "-e", ".env,more.env", "--set", "D=set"]);
+    let finished = call.env("A", "shell").env("B", "shell").run();
+
+    assert_eq!(said(&finished), ["web.1: shell-file-more-set web.1 web.1 web.1 web.1 1"]);
+}
+
+#[test]
+fn bytes_of_the_inherited_environment_pass_unchanged() {
+    use std::os::unix::ffi::OsStringExt;
+    let app = App::new("web: printf '%s\\n' \"$ODD\"\n");
+
+    let odd = std::ffi::OsString::from_vec(b"caf\xe9\xff".to_vec());
+    let finished = app.dyno(["start", "--no-prefix"]).env("ODD", odd).run();
+
+    assert!(
+        finished.stdout.windows(7).any(|window| window == b"caf\xe9\xff\n\0"[..7].as_ref()),
+        "{:?}",
+        finished.stdout()
+    );
+}
+
+#[test]
+fn a_named_env_file_that_is_missing_is_an_error() {
+    let app = App::new("web: touch started\n");
+
+    let finished = app.dyno(["start", "-e", "nowhere.env"]).run();
+
+    finished.expect_end(Ended::Code(78));
+    assert!(
+        finished.stderr().starts_with("error: ") && finished.stderr().contains("nowhere.env"),
+        "{}",
+        finished.stderr()
+    );
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn a_simple_command_is_its_own_leader_and_a_shell_line_keeps_its_shell() {
+    // S1.6: pid, signals and status are the server's own.
+    let app = App::new("web: ./name $HOME\nworker: ./name one; ./name two\n").script("name", "cat /proc/$PPID/comm\n");
+
+    let finished = app.dyno(["start", "--can-die", "web,worker"]).run();
+
+    assert_ne!(finished.lines_of("web.1")[1], "sh");
+    assert_eq!(finished.lines_of("worker.1")[1..3], ["sh", "sh"]);
+}
+
+#[test]
+fn the_first_unasked_end_stops_everything_and_its_status_is_ours() {
+    let app = App::new("web: ./polite\nworker: read -r _ <go; exit 7\n")
+        .script("polite", "trap 'echo bye; exit 0' TERM\necho up\nread -r _ <never\n")
+        .fifo("go")
+        .fifo("never");
+    let dyno = app.dyno(["start"]).spawn();
+    dyno.until_shown("| up");
+    dyno.until_shown("worker.1 | started");
+
+    app.release("go");
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Code(7));
+    let order =
+        ["worker.1 | exited with code 7\n", "system   | sending SIGTERM to all processes\n", "web.1    | bye\n"];
+    let places: Vec<_> = order.iter().map(|line| finished.stdout().find(line)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{}", finished.stdout());
+}
+
+#[test]
+fn an_end_by_a_signal_counts_as_128_plus_its_number() {
+    let app = App::new("web: sh -c 'kill -KILL $$'\n");
+
+    app.dyno(["start"]).run().expect(
+        Ended::Code(137),
+        "TIME web.1  | started with pid PID\nTIME web.1  | terminated by SIGKILL\n",
+        "",
+    );
+}
+
+#[test]
+fn an_end_with_0_stops_everything_too() {
+    let app = App::new("web: sleep 1000\nworker: exit 0\n");
+
+    app.dyno(["start"]).run().expect_end(Ended::Code(0));
+}
+
+#[test]
+fn types_that_can_die_end_alone() {
+    // S6.3: with 0, or with `=any` however.
+    let app = App::new("web: read -r _ <go; exit 5\nok: exit 0\nbad: exit 3\n").fifo("go");
+    let dyno = app.dyno(["start", "--can-die", "ok,bad=any"]).spawn();
+
+    dyno.until_shown("ok.1   | exited with code 0");
+    dyno.until_shown("bad.1  | exited with code 3");
+    assert!(!dyno.stdout.text().contains("sending SIGTERM"), "{}", dyno.report());
+    app.release("go");
+    dyno.finish().expect_end(Ended::Code(5));
+
+    app.dyno(["start", "ok", "bad", "--can-die", "ok,bad"]).run().expect_end(Ended::Code(3));
+}
+
+#[test]
+fn a_command_that_is_not_found_says_so() {
+    let app = App::new("web: no-such-command --port $PORT\n");
+
+    let finished = app.dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(127));
+    let lines = finished.lines_of("web.1");
+    assert!(lines[1].contains("no-such-command") && lines[1].contains("not found"), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("command not found, see the line above")), "{lines:?}");
+}
+
+#[test]
+fn what_cannot_be_read_in_a_procfile_is_a_warning_with_its_line() {
+    // S1.4, S1.5.
+    let app = App::new("web: echo one\nno colon here\n\n# comment\nempty:\nweb: echo two\n");
+
+    let finished = app.dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(said(&finished), ["web.1: two"]);
+    for place in ["Procfile:2", "Procfile:5", "Procfile:6"] {
+        assert!(finished.stderr().contains(place), "{place}: {}", finished.stderr());
+    }
+}
+
+#[test]
+fn without_a_procfile_the_error_says_where_it_was_looked_for() {
+    let app = App::empty().file("Procfile.dev", "web: sleep 1\n");
+
+    let finished = app.dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(78));
+    let stderr = finished.stderr();
+    assert!(
+        stderr.starts_with("error: ") && stderr.contains("\n\nhint: ") && stderr.contains("Procfile.dev"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn an_unknown_type_is_a_usage_error_with_the_nearest_names() {
+    let app = App::new("web: touch started\nworker: touch started\n");
+
+    let finished = app.dyno(["start", "wroker"]).run();
+
+    finished.expect_end(Ended::Code(2));
+    assert!(finished.stderr().contains("wroker") && finished.stderr().contains("worker"), "{}", finished.stderr());
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn the_root_is_the_directory_of_the_procfile_or_the_one_that_is_named() {
+    let app = App::empty().file("sub/Procfile", "web: pwd\n");
+
+    let by_file = app.dyno(["start", "-f", "sub/Procfile"]).run();
+    let by_root = app.dyno(["start", "-d", "sub"]).run();
+
+    let expected = format!("web.1: {}", app.path("sub").canonicalize().unwrap().display());
+    assert_eq!((said(&by_file), said(&by_root)), (vec![expected.clone()], vec![expected]));
+}
+
+#[test]
+fn the_quickstart_runs() {
+    let procfile = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart/Procfile");
+    let app = App::empty();
+    let dyno = app.dyno(["start", "-f", procfile]).spawn();
+    dyno.until_shown("web.1    | Hello from the quickstart! Listening on port 5000\n");
+    dyno.until_shown("worker.1 | I am worker.1, waiting for jobs\n");
+
+    dyno.signal(Signal::SIGINT);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGINT));
+    assert_eq!(finished.lines_of("web.1").last().unwrap(), "exited with code 0");
+    assert_eq!(finished.lines_of("worker.1")[2..], ["job 1 goes back to the queue", "exited with code 0"]);
+}
