@@ -155,6 +155,13 @@ impl Call {
         self
     }
 
+    /// In another directory than the root of the app.
+    #[cfg(feature = "real-apps")]
+    pub(crate) fn directory(mut self, directory: &Path) -> Self {
+        directory.clone_into(&mut self.directory);
+        self
+    }
+
     /// As another user; only root can.
     pub(crate) fn user(mut self, uid: u32) -> Self {
         self.user = Some(uid);

@@ -243,21 +243,21 @@ impl Finished {
     }
 }
 
-fn without_times_and_pids(bytes: &[u8]) -> String {
+/// The same text with `TIME` and `PID` where those stand.
+pub(crate) fn without_times_and_pids(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let is_time =
             |time: &str| time.bytes().enumerate().all(|(i, b)| if i % 3 == 2 { b == b':' } else { b.is_ascii_digit() });
-        let line = match line.split_at_checked(8) {
-            Some((time, rest)) if is_time(time) => format!("TIME{rest}"),
-            _ => line.to_owned(),
-        };
-        match line.split_once("pid ") {
+        let (time, rest) = line.split_at_checked(8).unwrap_or(("", line));
+        let line = if time.len() == 8 && is_time(time) { format!("TIME{rest}") } else { line.to_owned() };
+        let word = ["pid: ", "pid "].into_iter().find(|word| line.contains(word)).unwrap_or("pid ");
+        match line.split_once(word) {
             Some((before, after)) if after.starts_with(|c: char| c.is_ascii_digit()) => {
-                out.extend([before, "pid PID", after.trim_start_matches(|c: char| c.is_ascii_digit())]);
+                out.extend([before, word, "PID", after.trim_start_matches(|c: char| c.is_ascii_digit())]);
             }
-            _ => out += &line,
+            Some(_) | None => out += &line,
         }
     }
     out

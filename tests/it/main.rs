@@ -17,6 +17,8 @@ mod orphans;
 mod output;
 mod output_flow;
 mod process_table;
+#[cfg(feature = "real-apps")]
+mod real_apps;
 mod resources;
 mod secrets;
 mod signals;

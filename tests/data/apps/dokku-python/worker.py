@@ -1,0 +1,4 @@
+import signal
+
+print("sleepy worker")
+signal.pause()

@@ -1,0 +1,169 @@
+//! Apps as people run them, in a real terminal and with the output in a file.
+//!
+//! Shaped after the Procfiles of mastodon, chatwoot, dokku's python app, a Django app with a worker loop and one that
+//! starts two programs with `&`. python3 and node stand in for the servers: they listen, log, fork and end on SIGTERM
+//! like their models. `tests/data/transcripts` holds what is to be seen, times and process ids replaced.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Call, Ended, until, without_times_and_pids};
+
+struct RealApp {
+    name: &'static str,
+    args: &'static [&'static str],
+    /// Shown when all of it is up.
+    up: &'static [&'static str],
+}
+
+const APPS: [RealApp; 5] = [
+    RealApp {
+        name: "mastodon",
+        args: &["-f", "Procfile.dev"],
+        up: &["Use Ctrl-C to stop", "hit Ctrl-C to stop", "Streaming API now listening", "http://localhost:31500/"],
+    },
+    RealApp {
+        name: "chatwoot",
+        args: &["-f", "Procfile.dev"],
+        up: &["Use Ctrl-C to stop", "hit Ctrl-C to stop", "http://localhost:32500/"],
+    },
+    RealApp {
+        name: "dokku-python",
+        args: &["-x", "release", "--can-die", "cron,custom,task", "-p", "33000"],
+        up: &["Listening on port 33300", "sleepy worker", "without a newline", "cron run", "custom.1 | exited"],
+    },
+    RealApp {
+        name: "showroom",
+        args: &["-p", "34000"],
+        up: &["Listening at", "0 of at most 100", "Booting worker with pid: 2", "Booting worker with pid: 3"],
+    },
+    RealApp { name: "uvicorn-and-main", args: &["-p", "35000"], up: &["Uvicorn running", "bot: logged in"] },
+];
+
+fn data(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
+}
+
+/// `dyno start` in the directory of the app, with the stand-ins as the programs that are found first.
+fn call(home: &App, app: &RealApp) -> Call {
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", data("apps/stand-ins").display());
+    home.dyno(["start"]).args(app.args).env("PATH", path).directory(&data("apps").join(app.name))
+}
+
+/// Whether all of the app is up, by what was shown so far.
+fn is_up(app: &RealApp, shown: &str) -> bool {
+    app.up.iter().all(|text| {
+        // The process id of a forked worker is another each time; how many there are is not.
+        match text.strip_prefix("Booting worker with pid: ") {
+            Some(count) => shown.matches("Booting worker with pid: ").count() + 1 >= count.parse().unwrap(),
+            None => shown.contains(text),
+        }
+    })
+}
+
+/// Compares with a transcript. Dynos write when they like, so the order of their lines is not compared here.
+fn assert_like_transcript(name: &str, seen: &str) {
+    let path = data("transcripts").join(name);
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(seen), sorted(&kept), "{} differs; seen:\n{seen}", path.display());
+}
+
+fn in_a_file(app: &RealApp) {
+    let home = App::empty();
+    let log = home.path("log");
+    let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+    let dyno = call(&home, app).stdout_to(file).spawn();
+    let shown = || fs::read_to_string(&log).unwrap_or_default();
+    dyno.until(&format!("{} is up: {}", app.name, shown()), || is_up(app, &shown()));
+
+    dyno.signal(Signal::SIGTERM);
+
+    dyno.finish().expect(Ended::Signal(Signal::SIGTERM), "", "");
+    assert_like_transcript(&format!("{}.file", app.name), &without_times_and_pids(shown().as_bytes()));
+}
+
+/// A terminal multiplexer of our own: nobody's settings, nobody's sessions.
+struct Tmux<'a> {
+    socket: &'a Path,
+}
+
+impl Tmux<'_> {
+    fn run(&self, words: &[&str]) -> String {
+        let output =
+            Command::new("tmux").arg("-S").arg(self.socket).args(["-f", "/dev/null"]).args(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The whole screen, also what has left it at the top.
+    fn screen(&self) -> String {
+        self.run(&["capture-pane", "-p", "-J", "-S", "-"])
+    }
+}
+
+impl Drop for Tmux<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").arg("-S").arg(self.socket).arg("kill-server").output();
+    }
+}
+
+fn in_a_terminal(app: &RealApp) {
+    let home = App::empty();
+    let socket = home.top().join("tmux");
+    let tmux = Tmux { socket: &socket };
+    // The shell stays when `dyno` has ended, and shows the status as a person would ask for it.
+    let shell = "\"$0\" \"$@\"; echo \"status $?\"; read -r _";
+    let screen =
+        ["tmux", "-S", socket.to_str().unwrap(), "-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "50"];
+    let server = call(&home, app).under(&screen).under(&["sh", "-c", shell]).env("LANG", "C.UTF-8").spawn();
+    until("there is a screen", || socket.exists());
+    server.until(&format!("{} is up", app.name), || is_up(app, &tmux.screen()));
+
+    tmux.run(&["send-keys", "C-c"]);
+    server.until("the shell is back", || tmux.screen().contains("status "));
+    let seen = tmux.screen();
+    tmux.run(&["send-keys", "Enter"]);
+
+    assert!(seen.contains("status 130"), "{seen}");
+    server.until("nothing is left", || server.processes().is_empty());
+    assert_like_transcript(&format!("{}.terminal", app.name), &without_times_and_pids(seen.trim_end().as_bytes()));
+}
+
+#[test]
+fn mastodon_with_four_programs_that_have_ports_of_their_own() {
+    in_a_file(&APPS[0]);
+    in_a_terminal(&APPS[0]);
+}
+
+#[test]
+fn chatwoot_with_comments_and_wrappers() {
+    in_a_file(&APPS[1]);
+    in_a_terminal(&APPS[1]);
+}
+
+#[test]
+fn dokku_s_python_app_with_one_shots_beside_servers() {
+    in_a_file(&APPS[2]);
+    in_a_terminal(&APPS[2]);
+}
+
+#[test]
+fn showroom_with_a_migration_forked_workers_and_an_endless_loop() {
+    in_a_file(&APPS[3]);
+    in_a_terminal(&APPS[3]);
+}
+
+#[test]
+fn two_programs_in_one_command_line_end_together() {
+    in_a_file(&APPS[4]);
+    in_a_terminal(&APPS[4]);
+}
