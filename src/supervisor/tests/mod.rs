@@ -6,6 +6,7 @@ mod restart;
 mod signals;
 mod stop_all;
 mod time;
+mod walk;
 
 use std::path::PathBuf;
 use std::sync::Arc;

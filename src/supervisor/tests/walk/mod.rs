@@ -1,0 +1,343 @@
+//! A random walk: a world of misbehaving processes and users against the supervisor, every rule checked after every
+//! event. A failing episode is cut down to the operations that matter and printed with its seed.
+//!
+//! `world` knows what is the case, `model` what the supervisor may know of it and what it must order.
+
+mod model;
+mod rules;
+mod scenario;
+mod world;
+
+use super::*;
+use model::Model;
+use scenario::Scenario;
+use world::{Op, World};
+
+const EVENTS_PER_SEED: usize = 100_000;
+
+/// Operations after the end of an episode: enough to see that nothing is ordered any more.
+const OPS_AFTER_THE_END: usize = 10;
+
+/// What a walk must come across; otherwise it proves nothing about it.
+const EVERYTHING: [&str; 25] = [
+    "Starting",
+    "Started",
+    "Up",
+    "SpawnFailed",
+    "Exited",
+    "CommandNotFound",
+    "Restarting",
+    "GaveUp",
+    "BootTimeout",
+    "ExitTimeout",
+    "Unkillable",
+    "ReleaseFailed",
+    "StopRequested",
+    "Stopping",
+    "Killing",
+    "GuardianWedged",
+    "Spawn",
+    "Stop",
+    "Kill",
+    "Pause",
+    "Continue",
+    "User",
+    "Suspend",
+    "Code",
+    "Signal",
+];
+
+/// Why a rule is broken.
+type Broken = String;
+
+/// Returns with a message unless the rule holds.
+macro_rules! rule {
+    ($holds:expr, $($message:tt)+) => {
+        if !$holds {
+            return Err(format!($($message)+));
+        }
+    };
+}
+use rule;
+
+#[test]
+fn no_rule_breaks_on_walk_1() {
+    walk(1);
+}
+
+#[test]
+fn no_rule_breaks_on_walk_2() {
+    walk(0x0dd_ba11);
+}
+
+#[test]
+fn no_rule_breaks_on_walk_3() {
+    walk(0x5eed_0003);
+}
+
+fn walk(seed: u64) {
+    let mut random = Random(seed);
+    let mut handled = 0;
+    let mut reached = BTreeMap::new();
+    while handled < EVENTS_PER_SEED {
+        let scenario = Scenario::random(&mut random);
+        let length = 5 + random.below(150);
+        let ops: Vec<Op> = (0..length).map(|_| Op::random(&mut random)).collect();
+        let mut episode = Episode::new(&scenario);
+        if episode.play(&ops).is_err() {
+            report(seed, &scenario, &shrunk(&scenario, ops));
+        }
+        handled += episode.events;
+        for (what, times) in episode.reached {
+            *reached.entry(what).or_insert(0) += times;
+        }
+    }
+    for what in EVERYTHING {
+        let times = reached.get(what).copied().unwrap_or(0);
+        assert!(times >= 20, "the walk reaches `{what}` {times} times only: {reached:#?}");
+    }
+}
+
+fn report(seed: u64, scenario: &Scenario, ops: &[Op]) -> ! {
+    let mut episode = Episode::new(scenario);
+    let broken = episode.play(ops).err();
+    panic!(
+        "seed {seed:#x}: {}\n\n{scenario}\n\noperations: {ops:#?}\n\nhistory:\n{}",
+        broken.unwrap_or_default(),
+        episode.history.join("\n")
+    )
+}
+
+/// Delta debugging: leaves out ever smaller pieces as long as some rule still breaks.
+fn shrunk(scenario: &Scenario, mut ops: Vec<Op>) -> Vec<Op> {
+    let mut piece = ops.len().max(1);
+    loop {
+        let mut start = 0;
+        while start < ops.len() {
+            let mut fewer = ops.clone();
+            fewer.drain(start..(start + piece).min(ops.len()));
+            if Episode::new(scenario).play(&fewer).is_err() {
+                ops = fewer;
+            } else {
+                start += piece;
+            }
+        }
+        if piece == 1 {
+            return ops;
+        }
+        piece /= 2;
+    }
+}
+
+/// One life of a supervisor, from Boot to an end that the world does not hinder any more.
+struct Episode<'a> {
+    scenario: &'a Scenario,
+    supervisor: Supervisor,
+    world: World,
+    model: Model,
+    mono: Duration,
+    events: usize,
+    reached: BTreeMap<String, usize>,
+    history: Vec<String>,
+}
+
+impl<'a> Episode<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
+        Self {
+            scenario,
+            supervisor: Supervisor::new(scenario.plan.clone(), scenario.policy.clone()),
+            world: World::default(),
+            model: Model::new(scenario),
+            mono: Duration::ZERO,
+            events: 0,
+            reached: BTreeMap::new(),
+            history: Vec::new(),
+        }
+    }
+
+    fn play(&mut self, ops: &[Op]) -> Result<(), Broken> {
+        if !self.scenario.boots_late {
+            self.feed(&Event::Boot)?;
+        }
+        let mut after_the_end = 0;
+        for op in ops {
+            self.perform(*op)?;
+            after_the_end += usize::from(self.model.is_over());
+            if after_the_end >= OPS_AFTER_THE_END {
+                return Ok(());
+            }
+        }
+        self.end_fairly()
+    }
+
+    fn perform(&mut self, op: Op) -> Result<(), Broken> {
+        match op {
+            Op::Boot => self.feed(&Event::Boot),
+            Op::Happen { pick, fate } => {
+                self.world.happen(pick, fate);
+                Ok(())
+            }
+            Op::Deliver => match self.world.next_report() {
+                Some(event) => self.feed(&event),
+                None => Ok(()),
+            },
+            Op::Listen { pick } => {
+                let listening = self.model.running(pick);
+                self.world.listen(listening);
+                Ok(())
+            }
+            Op::DeliverReady => match self.world.next_ready() {
+                Some(event) => self.feed(&event),
+                None => Ok(()),
+            },
+            Op::Repeat { pick } => match self.world.old_report(pick) {
+                Some(event) => self.feed_in_vain(&event),
+                None => Ok(()),
+            },
+            Op::Forge { pick } => self.forge(pick),
+            Op::Signal(signal) => self.feed(&Event::Signal(signal)),
+            Op::OutputLost(loss) => self.feed(&Event::OutputLost(loss)),
+            Op::Wait { milliseconds } => {
+                self.mono += Duration::from_millis(milliseconds);
+                Ok(())
+            }
+            Op::Tick { late, answered } => {
+                if answered {
+                    while self.world.finish_one(true) {}
+                    self.deliver_all()?;
+                }
+                self.mono = self.mono.max(self.supervisor.next_deadline().unwrap_or_default());
+                self.mono += Duration::from_millis(late);
+                self.feed(&Event::Tick)
+            }
+            Op::Suspend { milliseconds } => {
+                self.feed(&Event::Signal(UserSignal::Tstp))?;
+                let paused_for = Duration::from_millis(milliseconds);
+                self.mono += paused_for;
+                self.resume(paused_for)
+            }
+        }
+    }
+
+    fn deliver_all(&mut self) -> Result<(), Broken> {
+        while let Some(event) = self.world.next_report() {
+            self.feed(&event)?;
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self, paused_for: Duration) -> Result<(), Broken> {
+        let moved: Vec<_> = self.supervisor.deadlines().map(|at| at + paused_for).collect();
+        self.feed(&Event::Resumed { paused_for })?;
+        let now: Vec<_> = self.supervisor.deadlines().collect();
+        rule!(moved == now, "suspension must move every deadline: {moved:?} became {now:?}");
+        Ok(())
+    }
+
+    /// A report nobody can have sent: of a run that never was, or of a survivor of a kill that never was.
+    fn forge(&mut self, pick: usize) -> Result<(), Broken> {
+        let unknown = RunId(1_000_000 + pick as u64);
+        let event = match (pick % 4, self.model.spared(pick)) {
+            (0, Some(run)) => Event::Unkillable { run, survivor: "1 (x)".into() },
+            (0 | 1, _) => Event::Gone { run: unknown },
+            (2, _) => Event::Exited { run: unknown, exit: code(1) },
+            _ => Event::Spawned { run: unknown, pid: 1 },
+        };
+        self.feed_in_vain(&event)
+    }
+
+    fn feed_in_vain(&mut self, event: &Event) -> Result<(), Broken> {
+        let before = self.supervisor.snapshot();
+        let shown = format!("{event:?}");
+        let effects = self.handle(event);
+        rule!(effects.is_empty(), "{shown} must change nothing, but ordered {effects:?}");
+        rule!(self.supervisor.snapshot() == before, "{shown} must change nothing, but changed the snapshot");
+        Ok(())
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: self.mono, wall: at(0).wall + self.mono }
+    }
+
+    fn handle(&mut self, event: &Event) -> Vec<Effect> {
+        self.events += 1;
+        let mut entry = format!("{:>9} ms  {event:?}", self.mono.as_millis());
+        let effects = self.supervisor.handle(event.clone(), self.now());
+        for effect in &effects {
+            *self.reached.entry(kind(effect)).or_insert(0) += 1;
+            entry.push_str("\n              ");
+            entry.push_str(&line(effect));
+        }
+        self.history.push(entry);
+        effects
+    }
+
+    fn feed(&mut self, event: &Event) -> Result<(), Broken> {
+        let effects = self.handle(event);
+        self.world.obey(&effects);
+        self.model.check(event, self.now(), &effects)?;
+        self.model.compare(&self.supervisor, self.now())
+    }
+
+    /// A stop is asked for, every report arrives and every killed process dies: there must be an end, soon.
+    fn end_fairly(&mut self) -> Result<(), Broken> {
+        self.feed(&Event::Signal(UserSignal::Term))?;
+        let bound = self.events + 20 + 8 * (self.world.pending() + self.world.alive());
+        loop {
+            self.deliver_all()?;
+            if self.model.is_over() {
+                break;
+            }
+            rule!(self.events < bound, "the end did not come within {bound} events");
+            if self.world.finish_one(self.scenario.stubborn) {
+                continue;
+            }
+            let Some(deadline) = self.supervisor.next_deadline() else {
+                return Err("something lives, and nothing is due to end it".into());
+            };
+            self.mono = self.mono.max(deadline);
+            self.feed(&Event::Tick)?;
+        }
+        for event in [Event::Tick, Event::Boot, Event::Signal(UserSignal::Quit), Event::Gone { run: RunId(1) }] {
+            self.feed(&event)?;
+        }
+        Ok(())
+    }
+}
+
+/// The name of what an effect does, as in `EVERYTHING`.
+fn kind(effect: &Effect) -> String {
+    let shown = match effect {
+        Effect::Notify(notice) => format!("{:?}", notice.kind),
+        Effect::Signal { signal, .. } => format!("{signal:?}"),
+        Effect::Finish(outcome) => format!("{outcome:?}"),
+        Effect::Spawn(_) => "Spawn".into(),
+        Effect::Suspend | Effect::ReplaceGuardian => format!("{effect:?}"),
+    };
+    shown.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().into()
+}
+
+/// splitmix64: small, and the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn one_in(&mut self, odds: u64) -> bool {
+        self.below(odds) == 0
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
+    }
+}

@@ -1,0 +1,286 @@
+//! What the supervisor may know, and what it must do about it: the rules, said a second time in other words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+const KEYPRESS: Duration = Duration::from_millis(300);
+
+/// How far a run's life was reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    Ordered,
+    Leader(i32),
+    Group,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Asked,
+    Done,
+    Crashed(ExitStatus),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) dyno: usize,
+    pub(super) seen: Seen,
+    /// Since when it is up.
+    pub(super) up: Option<Duration>,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) shown: PublicState,
+    pub(super) stopped: bool,
+    pub(super) killed: bool,
+    pub(super) boot_due: Option<Duration>,
+    pub(super) kill_due: Option<Duration>,
+    pub(super) answer_due: Option<Duration>,
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by one rule")]
+#[derive(Debug, Clone)]
+pub(super) struct Dyno {
+    pub(super) name: DynoName,
+    pub(super) is_release: bool,
+    pub(super) awaited: bool,
+    pub(super) rest: PublicState,
+    /// What was visible last, and since when.
+    pub(super) state: PublicState,
+    pub(super) since: jiff::Timestamp,
+    pub(super) last_exit: Option<ExitStatus>,
+    pub(super) restarts: u32,
+    /// Restarts in a row, and the last delay among them.
+    pub(super) in_a_row: (u32, Duration),
+    pub(super) must_spawn: bool,
+    pub(super) must_decide: Option<ExitStatus>,
+    pub(super) restart_due: Option<Duration>,
+    pub(super) retired: bool,
+}
+
+/// The supervisor's duties.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by one rule")]
+pub(super) struct Model {
+    pub(super) policy: Policy,
+    pub(super) dynos: Vec<Dyno>,
+    /// Runs of which, for all the supervisor knows, something is left.
+    pub(super) runs: BTreeMap<RunId, Run>,
+    pub(super) last_run: u64,
+    pub(super) booted: bool,
+    pub(super) gate_open: bool,
+    pub(super) cause: Option<Outcome>,
+    pub(super) signalled_at: Option<Duration>,
+    pub(super) may_kill: bool,
+    pub(super) announced: BTreeSet<&'static str>,
+    pub(super) first_failure: Option<ExitStatus>,
+    pub(super) last_given_up: Option<ExitStatus>,
+    pub(super) lost: bool,
+    pub(super) over: bool,
+}
+
+impl Model {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let dyno = |spec: &Arc<DynoSpec>, is_release: bool| Dyno {
+            name: spec.dyno.clone(),
+            is_release,
+            awaited: !is_release && scenario.policy.ready.contains(&spec.dyno.process_type),
+            rest: PublicState::Down,
+            state: PublicState::Down,
+            since: jiff::Timestamp::UNIX_EPOCH,
+            last_exit: None,
+            restarts: 0,
+            in_a_row: (0, Duration::ZERO),
+            must_spawn: false,
+            must_decide: None,
+            restart_due: None,
+            retired: false,
+        };
+        let release = scenario.plan.release.iter().map(|spec| dyno(spec, true));
+        let formation = scenario.plan.formation.iter().map(|spec| dyno(spec, false));
+        Self {
+            policy: scenario.policy.clone(),
+            dynos: release.chain(formation).collect(),
+            runs: BTreeMap::new(),
+            last_run: 0,
+            booted: false,
+            gate_open: scenario.plan.release.is_none(),
+            cause: None,
+            signalled_at: None,
+            may_kill: false,
+            announced: BTreeSet::new(),
+            first_failure: None,
+            last_given_up: None,
+            lost: false,
+            over: false,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// A run whose leader was reported and did not end.
+    pub(super) fn running(&self, pick: usize) -> Option<RunId> {
+        let running: Vec<_> = self.runs.iter().filter(|(_, run)| matches!(run.seen, Seen::Leader(_))).collect();
+        running.get(pick % running.len().max(1)).map(|(run, _)| **run)
+    }
+
+    /// A run nobody killed.
+    pub(super) fn spared(&self, pick: usize) -> Option<RunId> {
+        let spared: Vec<_> = self.runs.iter().filter(|(_, run)| !run.killed).collect();
+        spared.get(pick % spared.len().max(1)).map(|(run, _)| **run)
+    }
+
+    /// Takes note of what the event tells. True if it is the end of a leader.
+    pub(super) fn learn(&mut self, event: &Event, mono: Duration) -> bool {
+        match event {
+            Event::Boot if !self.booted && self.cause.is_none() => {
+                self.booted = true;
+                let gated = !self.gate_open;
+                self.dynos.iter_mut().filter(|dyno| dyno.is_release == gated).for_each(|dyno| dyno.must_spawn = true);
+            }
+            Event::Boot | Event::Tick => {}
+            Event::Spawned { run, pid } => self.learn_spawned(*run, *pid, mono),
+            Event::Ready { run } => {
+                if let Some(run) = self.runs.get_mut(run).filter(|run| run.seen != Seen::Group && run.verdict.is_none())
+                {
+                    run.up = run.up.or(Some(mono));
+                    run.boot_due = None;
+                }
+            }
+            Event::SpawnFailed { run, .. } => self.learn_end(*run, code(126), mono, true),
+            Event::Exited { run, exit } => {
+                let is_news = self.runs.get(run).is_some_and(|run| run.seen != Seen::Group);
+                self.learn_end(*run, *exit, mono, false);
+                return is_news;
+            }
+            Event::Gone { run } => self.learn_gone(*run, mono),
+            Event::Unkillable { run, .. } => self.learn_lost(*run),
+            Event::Signal(signal) => self.learn_signal(*signal, mono),
+            Event::OutputLost(OutputLoss::Closed) => self.stop_for(Outcome::Code(141)),
+            Event::OutputLost(OutputLoss::Failed) => self.stop_for(Outcome::Code(74)),
+            Event::Resumed { paused_for } => {
+                let runs = self.runs.values_mut();
+                let dues =
+                    runs.flat_map(|run| [&mut run.boot_due, &mut run.kill_due, &mut run.answer_due, &mut run.up]);
+                let restarts = self.dynos.iter_mut().map(|dyno| &mut dyno.restart_due);
+                let all = dues.chain(restarts).chain([&mut self.signalled_at]);
+                all.flatten().for_each(|due| *due += *paused_for);
+            }
+        }
+        false
+    }
+
+    fn learn_spawned(&mut self, id: RunId, pid: i32, mono: Duration) {
+        let Some(run) = self.runs.get_mut(&id).filter(|run| run.seen == Seen::Ordered) else { return };
+        run.seen = Seen::Leader(pid);
+        if run.verdict.is_none() {
+            run.up = Some(mono).filter(|_| !self.dynos[run.dyno].awaited);
+            run.boot_due = self.policy.boot_timeout.filter(|_| run.up.is_none()).map(|limit| mono + limit);
+        }
+    }
+
+    fn learn_end(&mut self, id: RunId, exit: ExitStatus, mono: Duration, nothing_left: bool) {
+        let Some(run) = self.runs.get_mut(&id).filter(|run| run.seen != Seen::Group) else { return };
+        run.seen = Seen::Group;
+        run.boot_due = None;
+        self.dynos[run.dyno].last_exit = Some(exit);
+        if run.verdict.is_none() {
+            self.judge(id, exit, mono);
+        }
+        if nothing_left {
+            self.learn_gone(id, mono);
+        }
+    }
+
+    fn learn_gone(&mut self, id: RunId, mono: Duration) {
+        let Some(run) = self.runs.get(&id) else { return };
+        if run.seen != Seen::Group && run.verdict.is_none() {
+            return self.learn_end(id, killed_by(9), mono, true);
+        }
+        let Some(run) = self.runs.remove(&id) else { return };
+        let stopping = self.cause.is_some();
+        let dyno = &mut self.dynos[run.dyno];
+        match run.verdict {
+            Some(Verdict::Crashed(exit)) => {
+                dyno.rest = PublicState::Crashed;
+                dyno.must_decide = Some(exit).filter(|_| !stopping);
+            }
+            Some(Verdict::Done) if dyno.is_release && !stopping => {
+                dyno.rest = PublicState::Down;
+                self.gate_open = true;
+                self.dynos.iter_mut().filter(|dyno| !dyno.is_release).for_each(|dyno| dyno.must_spawn = true);
+            }
+            Some(Verdict::Done | Verdict::Asked) | None => dyno.rest = PublicState::Down,
+        }
+    }
+
+    fn learn_lost(&mut self, id: RunId) {
+        let Some(run) = self.runs.remove(&id) else { return };
+        let dyno = &mut self.dynos[run.dyno];
+        dyno.rest = PublicState::Crashed;
+        dyno.retired = true;
+        self.lost = true;
+        if dyno.is_release {
+            self.stop_for(Outcome::Code(70));
+        }
+    }
+
+    fn learn_signal(&mut self, signal: UserSignal, mono: Duration) {
+        match signal {
+            UserSignal::Int | UserSignal::Term | UserSignal::Hup => {
+                let same_key = self.signalled_at.is_some_and(|at| mono < at + KEYPRESS);
+                self.may_kill = self.cause.is_some() && !same_key;
+                if self.cause.is_none() {
+                    self.signalled_at = Some(mono);
+                }
+                self.stop_for(Outcome::Signal(signal));
+            }
+            UserSignal::Quit => {
+                self.may_kill = true;
+                self.stop_for(Outcome::Signal(signal));
+            }
+            UserSignal::Tstp | UserSignal::Usr1 | UserSignal::Usr2 => {}
+        }
+    }
+
+    /// The first cause wins.
+    fn stop_for(&mut self, outcome: Outcome) {
+        if self.cause.is_some() {
+            return;
+        }
+        self.cause = Some(outcome);
+        for dyno in &mut self.dynos {
+            dyno.must_spawn = false;
+            dyno.must_decide = None;
+            if dyno.restart_due.take().is_some() {
+                dyno.rest = PublicState::Down;
+            }
+        }
+    }
+
+    /// S6.3, S6.4, S8.2.
+    pub(super) fn judge(&mut self, id: RunId, exit: ExitStatus, mono: Duration) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        let dyno = &mut self.dynos[run.dyno];
+        let stops_all = self.policy.on_exit == OnExit::StopAll;
+        let may_end = match self.policy.can_die.get(&dyno.name.process_type) {
+            _ if dyno.is_release => exit == code(0),
+            Some(CanDie::Any) if stops_all => true,
+            Some(CanDie::Any | CanDie::Success) => exit == code(0),
+            None => false,
+        };
+        run.verdict = Some(if may_end { Verdict::Done } else { Verdict::Crashed(exit) });
+        if may_end {
+            dyno.retired = true;
+            if exit != code(0) {
+                self.first_failure = self.first_failure.or(Some(exit));
+            }
+        } else if stops_all || dyno.is_release {
+            self.stop_for(Outcome::Code(exit.shell_code()));
+        } else if let OnExit::Restart(policy) = self.policy.on_exit {
+            let healthy_window = policy.min_healthy.max(2 * dyno.in_a_row.1);
+            if run.up.map_or(Duration::ZERO, |since| mono.saturating_sub(since)) >= healthy_window {
+                dyno.in_a_row = (0, Duration::ZERO);
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The rules: what each effect presupposes, what each event demands, and what must be visible afterwards.
+
+use super::model::{Model, Run, Seen, Verdict};
+use super::*;
+
+const ANSWER: Duration = Duration::from_secs(3);
+
+impl Model {
+    pub(super) fn check(&mut self, event: &Event, now: Now, effects: &[Effect]) -> Result<(), Broken> {
+        if self.over {
+            rule!(effects.is_empty(), "after the end nothing may be ordered, but {effects:?}");
+            return Ok(());
+        }
+        self.may_kill = false;
+        if self.learn(event, now.mono) {
+            let told = matches!(effects.first(), Some(Effect::Notify(Notice { kind: NoticeKind::Exited(_), .. })));
+            rule!(told, "an exit must be told before anything is done about it");
+        }
+        for effect in effects {
+            rule!(!self.over, "nothing may follow the last order, but {effect:?}");
+            self.allow(effect, event, now.mono)?;
+        }
+        if self.over { Ok(()) } else { self.demand(event, now.mono, effects) }
+    }
+
+    fn allow(&mut self, effect: &Effect, event: &Event, mono: Duration) -> Result<(), Broken> {
+        match effect {
+            Effect::Spawn(spawn) => self.allow_spawn(spawn, mono),
+            Effect::Signal { run, signal } => self.allow_signal(*run, *signal, event, mono),
+            Effect::Notify(notice) => self.allow_notice(notice, mono),
+            Effect::Suspend => {
+                rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may suspend");
+                Ok(())
+            }
+            Effect::ReplaceGuardian => {
+                let wedged = self.runs.values().any(|run| run.answer_due.is_some_and(|due| due <= mono));
+                rule!(*event == Event::Tick && wedged, "the guardian still has time to answer");
+                self.over = true;
+                Ok(())
+            }
+            Effect::Finish(outcome) => self.allow_finish(*outcome),
+        }
+    }
+
+    fn allow_spawn(&mut self, spawn: &SpawnSpec, mono: Duration) -> Result<(), Broken> {
+        let name = &spawn.spec.dyno;
+        let index = self.dynos.iter().position(|dyno| dyno.name == *name).ok_or("a dyno nobody planned")?;
+        rule!(spawn.run.0 > self.last_run, "run {} is not new", spawn.run.0);
+        rule!(self.cause.is_none(), "{name} must not be spawned while all is stopping");
+        rule!(self.runs.values().all(|run| run.dyno != index), "{name} must not have two runs");
+        let gate_open = self.gate_open;
+        let dyno = &mut self.dynos[index];
+        rule!(gate_open || dyno.is_release, "{name} must wait for the release command");
+        rule!(!dyno.retired, "{name} must not be started again");
+        let restart = dyno.restart_due.take();
+        rule!(dyno.must_spawn || restart.is_some_and(|due| due <= mono), "{name} is not due to start");
+        dyno.must_spawn = false;
+        dyno.restarts += u32::from(restart.is_some());
+        self.last_run = spawn.run.0;
+        let run = Run {
+            dyno: index,
+            seen: Seen::Ordered,
+            up: None,
+            verdict: None,
+            shown: PublicState::Starting,
+            stopped: false,
+            killed: false,
+            boot_due: None,
+            kill_due: None,
+            answer_due: None,
+        };
+        self.runs.insert(spawn.run, run);
+        Ok(())
+    }
+
+    fn allow_signal(&mut self, id: RunId, sent: GroupSignal, event: &Event, mono: Duration) -> Result<(), Broken> {
+        let stopping = self.cause.is_some();
+        let Some(run) = self.runs.get_mut(&id) else {
+            return Err(format!("run {} is gone or never was, and must not be sent {sent:?}", id.0));
+        };
+        let process_type = &self.dynos[run.dyno].name.process_type;
+        match sent {
+            GroupSignal::Stop(number) => {
+                rule!(!run.stopped && !run.killed, "run {} must not be told to stop again", id.0);
+                rule!(stopping || run.verdict.is_some(), "run {} must not be stopped", id.0);
+                rule!(number == self.policy.stop_signal(process_type), "run {} is stopped by {number}", id.0);
+                run.stopped = true;
+                run.kill_due = Some(mono + self.policy.grace);
+                run.boot_due = None;
+                run.condemn(Verdict::Asked);
+            }
+            GroupSignal::Kill => {
+                rule!(!run.killed, "run {} must be killed once", id.0);
+                let is_tick = *event == Event::Tick;
+                let not_up = is_tick && run.boot_due.is_some_and(|due| due <= mono);
+                let overdue = is_tick && run.kill_due.is_some_and(|due| due <= mono);
+                rule!(not_up || overdue || self.may_kill, "run {} must not be killed yet", id.0);
+                run.killed = true;
+                run.answer_due = Some(mono + ANSWER);
+                (run.kill_due, run.boot_due) = (None, None);
+                if not_up {
+                    self.judge(id, killed_by(9), mono);
+                    self.show_verdict(id);
+                } else {
+                    run.condemn(Verdict::Asked);
+                }
+            }
+            GroupSignal::Pause => rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may pause"),
+            GroupSignal::Continue => rule!(matches!(event, Event::Resumed { .. }), "only Resumed may continue"),
+            GroupSignal::User(signal) => rule!(*event == Event::Signal(signal), "nobody sent {signal}"),
+        }
+        Ok(())
+    }
+
+    /// A run that is killed for not listening is seen as what its end counts as.
+    fn show_verdict(&mut self, id: RunId) {
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.shown = run.visible_end();
+        }
+    }
+
+    fn allow_notice(&mut self, notice: &Notice, mono: Duration) -> Result<(), Broken> {
+        let index = self.dynos.iter().position(|dyno| notice.about.as_ref().is_some_and(|about| dyno.name == about.0));
+        let once = match (&notice.kind, index) {
+            (NoticeKind::Restarting { after }, Some(index)) => {
+                let dyno = &mut self.dynos[index];
+                rule!(dyno.must_decide.take().is_some() && !dyno.retired, "{} must not be restarted", dyno.name);
+                let expected = delay(dyno.in_a_row.0, self.policy.on_exit);
+                rule!(Some(*after) == expected, "{} must wait {expected:?}, not {after:?}", dyno.name);
+                dyno.in_a_row = (dyno.in_a_row.0 + 1, *after);
+                dyno.restart_due = Some(mono + *after);
+                return Ok(());
+            }
+            (NoticeKind::GaveUp { .. }, Some(index)) => {
+                let dyno = &mut self.dynos[index];
+                let expected = delay(dyno.in_a_row.0, self.policy.on_exit);
+                rule!(dyno.must_decide.is_some() && expected.is_none(), "{} must not be given up", dyno.name);
+                self.last_given_up = dyno.must_decide.take();
+                return Ok(());
+            }
+            (NoticeKind::ExitTimeout { .. }, Some(_)) => {
+                rule!(self.policy.report_exit_timeout, "R12 is off");
+                return Ok(());
+            }
+            (NoticeKind::StopRequested(_), None) => "stop requested",
+            (NoticeKind::Stopping { .. }, None) => "stopping",
+            (NoticeKind::Killing, None) => "killing",
+            (NoticeKind::GuardianWedged, None) => "wedged",
+            (_, Some(_)) => return Ok(()),
+            (kind, None) => return Err(format!("{kind:?} must say which dyno")),
+        };
+        rule!(self.announced.insert(once), "`{once}` must be announced once");
+        Ok(())
+    }
+
+    fn allow_finish(&mut self, outcome: Outcome) -> Result<(), Broken> {
+        rule!(self.runs.is_empty(), "there is no end while {:?} live", self.runs.keys());
+        let waiting = self.dynos.iter().any(|dyno| dyno.restart_due.is_some() || dyno.must_spawn);
+        rule!(!waiting, "there is no end while a dyno is about to start");
+        let natural = self.last_given_up.or(self.first_failure).unwrap_or(code(0)).shell_code();
+        let expected = if self.lost { Outcome::Code(70) } else { self.cause.unwrap_or(Outcome::Code(natural)) };
+        rule!(outcome == expected, "the end must be {expected:?}, not {outcome:?}");
+        self.over = true;
+        Ok(())
+    }
+
+    /// What must have been ordered when the event is handled.
+    fn demand(&self, event: &Event, mono: Duration, effects: &[Effect]) -> Result<(), Broken> {
+        for dyno in &self.dynos {
+            rule!(!dyno.must_spawn, "{} must be spawned", dyno.name);
+            rule!(dyno.must_decide.is_none(), "{} crashed: it must be restarted or given up", dyno.name);
+            let due = dyno.restart_due.is_some_and(|due| due <= mono);
+            rule!(*event != Event::Tick || !due, "{} is due to start again", dyno.name);
+        }
+        for (id, run) in &self.runs {
+            rule!(self.cause.is_none() || run.stopped || run.killed, "run {} must be told to stop", id.0);
+            rule!(run.seen != Seen::Group || run.stopped || run.killed, "the rest of run {} must stop", id.0);
+            rule!(!self.may_kill || run.killed, "run {} must be killed now", id.0);
+            let mut dues = [run.boot_due, run.kill_due, run.answer_due].into_iter().flatten();
+            rule!(*event != Event::Tick || dues.all(|due| due > mono), "a deadline of run {} was missed", id.0);
+        }
+        let goes_to_all = match event {
+            Event::Signal(UserSignal::Tstp) => Some(GroupSignal::Pause),
+            Event::Resumed { .. } => Some(GroupSignal::Continue),
+            Event::Signal(signal @ (UserSignal::Usr1 | UserSignal::Usr2)) => Some(GroupSignal::User(*signal)),
+            Event::Boot
+            | Event::Spawned { .. }
+            | Event::SpawnFailed { .. }
+            | Event::Exited { .. }
+            | Event::Gone { .. }
+            | Event::Ready { .. }
+            | Event::Unkillable { .. }
+            | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)
+            | Event::OutputLost(_)
+            | Event::Tick => None,
+        };
+        if let Some(expected) = goes_to_all {
+            for id in self.runs.keys() {
+                let order = Effect::Signal { run: *id, signal: expected };
+                rule!(
+                    effects.iter().filter(|effect| **effect == order).count() == 1,
+                    "run {} must get {expected:?}",
+                    id.0
+                );
+            }
+        }
+        let waiting = self.dynos.iter().any(|dyno| dyno.restart_due.is_some());
+        let done = self.cause.is_some() || (self.booted && self.gate_open && !waiting);
+        rule!(!done || !self.runs.is_empty(), "nothing lives and nothing is due: this must be the end");
+        Ok(())
+    }
+
+    /// What must be visible from outside.
+    pub(super) fn compare(&mut self, supervisor: &Supervisor, now: Now) -> Result<(), Broken> {
+        if self.over {
+            rule!(supervisor.next_deadline().is_none(), "nothing may be due after the end");
+            return Ok(());
+        }
+        let runs = self.runs.values().flat_map(|run| [run.boot_due, run.kill_due, run.answer_due]);
+        let expected = runs.chain(self.dynos.iter().map(|dyno| dyno.restart_due)).flatten().min();
+        let next = supervisor.next_deadline();
+        rule!(next == expected, "the next deadline must be {expected:?}, not {next:?}");
+
+        let snapshot = supervisor.snapshot();
+        let total: u32 = snapshot.formation.iter().map(|entry| entry.quantity).sum();
+        let formation = self.dynos.iter().filter(|dyno| !dyno.is_release).count();
+        rule!(total as usize == formation, "the formation must have {formation} dynos, not {total}");
+        let mut rows = snapshot.rows.iter();
+        for (index, dyno) in self.dynos.iter_mut().enumerate() {
+            let run = self.runs.values().find(|run| run.dyno == index);
+            let state = run.map_or(dyno.rest, Run::visible);
+            if dyno.is_release && run.is_none() && state == PublicState::Down {
+                continue;
+            }
+            let row = rows.next().ok_or_else(|| format!("{} must have a row", dyno.name))?;
+            let told = (&row.dyno, row.state, row.pid, row.last_exit, row.restarts);
+            let known = (&dyno.name, state, run.and_then(Run::pid), dyno.last_exit, dyno.restarts);
+            rule!(told == known, "the row must be {known:?}, not {told:?}");
+            let changed = (state != dyno.state).then_some(now.wall);
+            rule!(changed.is_none_or(|at| row.since == at), "{} has been {state} since now", dyno.name);
+            rule!(row.since == dyno.since || row.since == now.wall, "{} is {state} since {}", dyno.name, row.since);
+            (dyno.state, dyno.since) = (state, row.since);
+        }
+        rule!(rows.next().is_none(), "a row nobody planned");
+        Ok(())
+    }
+}
+
+/// S6.4: at once, then 1, 2, 4 … times the base up to the cap. None: not again.
+fn delay(in_a_row: u32, on_exit: OnExit) -> Option<Duration> {
+    match on_exit {
+        OnExit::StopAll => None,
+        OnExit::Restart(policy) if policy.max_restarts.is_some_and(|most| in_a_row >= most) => None,
+        OnExit::Restart(_) if in_a_row == 0 => Some(Duration::ZERO),
+        OnExit::Restart(policy) => Some((policy.base * (1 << (in_a_row - 1).min(10))).min(policy.cap)),
+    }
+}
+
+impl Run {
+    fn condemn(&mut self, verdict: Verdict) {
+        if self.verdict.is_none() {
+            self.shown = self.visible();
+            self.verdict = Some(verdict);
+        }
+    }
+
+    fn pid(&self) -> Option<i32> {
+        match self.seen {
+            Seen::Leader(pid) => Some(pid),
+            Seen::Ordered | Seen::Group => None,
+        }
+    }
+
+    fn visible(&self) -> PublicState {
+        match (self.seen, self.verdict) {
+            (Seen::Group, _) => self.visible_end(),
+            (Seen::Ordered | Seen::Leader(_), Some(_)) => self.shown,
+            (Seen::Ordered | Seen::Leader(_), None) if self.up.is_some() => PublicState::Up,
+            (Seen::Ordered | Seen::Leader(_), None) => PublicState::Starting,
+        }
+    }
+
+    fn visible_end(&self) -> PublicState {
+        if matches!(self.verdict, Some(Verdict::Crashed(_))) { PublicState::Crashed } else { PublicState::Down }
+    }
+}

@@ -1,0 +1,64 @@
+//! A random plan under random rules.
+
+use std::fmt;
+
+use super::*;
+
+pub(super) struct Scenario {
+    pub(super) plan: Plan,
+    pub(super) policy: Policy,
+    /// In the fair end processes die of SIGKILL only.
+    pub(super) stubborn: bool,
+    /// Boot is left to chance.
+    pub(super) boots_late: bool,
+}
+
+impl Scenario {
+    pub(super) fn random(random: &mut Random) -> Self {
+        let mut plan = if random.one_in(3) { with_release(&[]) } else { Plan::default() };
+        for name in ["web", "worker", "job"] {
+            plan.formation.extend((1..=random.below(3)).map(|index| spec(&format!("{name}.{index}"))));
+        }
+        Self { plan, policy: random_policy(random), stubborn: random.one_in(2), boots_late: random.one_in(20) }
+    }
+}
+
+fn random_policy(random: &mut Random) -> Policy {
+    let mut policy = Policy {
+        grace: Duration::from_millis(random.one_of(&[0, 1_000, 5_000])),
+        boot_timeout: random.one_of(&[None, Some(Duration::from_secs(2)), Some(Duration::from_secs(7))]),
+        report_exit_timeout: random.one_in(2),
+        ..Policy::default()
+    };
+    if random.one_in(2) {
+        policy.on_exit = OnExit::Restart(RestartPolicy {
+            base: Duration::from_millis(random.one_of(&[0, 1_000])),
+            cap: Duration::from_secs(8),
+            min_healthy: Duration::from_secs(random.below(12)),
+            max_restarts: random.one_of(&[None, None, Some(0), Some(1), Some(3)]),
+        });
+    }
+    for name in ["web", "worker", "job"] {
+        if random.one_in(2) {
+            policy.ready.push(process_type(name));
+        }
+        if random.one_in(3) {
+            policy.can_die.insert(process_type(name), random.one_of(&[CanDie::Success, CanDie::Any]));
+        }
+        if random.one_in(4) {
+            policy.stop_signals.insert(process_type(name), random.one_of(&[2, 3]));
+        }
+    }
+    policy
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |specs: &mut dyn Iterator<Item = &Arc<DynoSpec>>| {
+            specs.map(|spec| spec.dyno.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        writeln!(f, "release: {}", names(&mut self.plan.release.iter()))?;
+        writeln!(f, "formation: {}", names(&mut self.plan.formation.iter()))?;
+        write!(f, "policy: {:#?}\nstubborn: {}, boots late: {}", self.policy, self.stubborn, self.boots_late)
+    }
+}

@@ -1,0 +1,182 @@
+//! What is the case: processes, a guardian that reports in order, and a probe that reports when it likes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::*;
+
+/// One thing that happens. Numbers pick among what is there when it happens, so that any part of an episode makes sense.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Op {
+    Boot,
+    /// A run goes one step on in its life.
+    Happen {
+        pick: usize,
+        fate: Fate,
+    },
+    /// The guardian's oldest report arrives.
+    Deliver,
+    /// A run begins to listen.
+    Listen {
+        pick: usize,
+    },
+    /// The probe's oldest report arrives.
+    DeliverReady,
+    /// A report that arrived before arrives again.
+    Repeat {
+        pick: usize,
+    },
+    /// A report arrives that nobody can have sent.
+    Forge {
+        pick: usize,
+    },
+    Signal(UserSignal),
+    OutputLost(OutputLoss),
+    Wait {
+        milliseconds: u64,
+    },
+    /// The next deadline passes, and some more time. `answered`: all that was killed is gone by then.
+    Tick {
+        late: u64,
+        answered: bool,
+    },
+    Suspend {
+        milliseconds: u64,
+    },
+}
+
+/// How a run goes on, where it has a choice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fate {
+    exit: ExitStatus,
+    /// The spawn fails; the run vanishes without an exit; what was killed stays.
+    badly: bool,
+}
+
+impl Op {
+    pub(super) fn random(random: &mut Random) -> Self {
+        let pick = usize::try_from(random.below(64)).unwrap();
+        match random.below(100) {
+            0..28 => Self::Happen { pick, fate: Fate { exit: random_exit(random), badly: random.one_in(12) } },
+            28..60 => Self::Deliver,
+            60..66 => Self::Listen { pick },
+            66..72 => Self::DeliverReady,
+            72..76 => Self::Repeat { pick },
+            76..78 => Self::Forge { pick },
+            78..85 => Self::Wait { milliseconds: random.one_of(&[1, 100, 400, 900, 3_000, 15_000]) },
+            85..95 => Self::Tick { late: random.one_of(&[0, 0, 0, 1, 500, 4_000]), answered: !random.one_in(12) },
+            95..97 => Self::Suspend { milliseconds: random.one_of(&[0, 10, 1_000, 60_000]) },
+            97 => Self::Boot,
+            98 => Self::Signal(random.one_of(&[UserSignal::Usr1, UserSignal::Usr2])),
+            _ if random.one_in(6) => Self::OutputLost(random.one_of(&[OutputLoss::Closed, OutputLoss::Failed])),
+            _ => Self::Signal(random.one_of(&[
+                UserSignal::Int,
+                UserSignal::Int,
+                UserSignal::Term,
+                UserSignal::Hup,
+                UserSignal::Quit,
+            ])),
+        }
+    }
+}
+
+fn random_exit(random: &mut Random) -> ExitStatus {
+    match random.below(4) {
+        0 | 1 => code(0),
+        2 => code(random.one_of(&[1, 2, 127, 255])),
+        _ => killed_by(random.one_of(&[9, 11, 15])),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Ordered,
+    Leader,
+    Group,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct World {
+    /// Every run of which something is left, and whether it was killed.
+    runs: BTreeMap<RunId, (Stage, bool)>,
+    guardian: VecDeque<Event>,
+    probe: VecDeque<Event>,
+    delivered: Vec<Event>,
+}
+
+impl World {
+    /// Performs what was ordered.
+    pub(super) fn obey(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                Effect::Spawn(spawn) => {
+                    self.runs.insert(spawn.run, (Stage::Ordered, false));
+                }
+                Effect::Signal { run, signal: GroupSignal::Kill } => {
+                    if let Some((_, killed)) = self.runs.get_mut(run) {
+                        *killed = true;
+                    }
+                }
+                Effect::Signal { .. }
+                | Effect::Notify(_)
+                | Effect::Suspend
+                | Effect::ReplaceGuardian
+                | Effect::Finish(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn happen(&mut self, pick: usize, fate: Fate) {
+        let Some((&run, &(stage, killed))) = self.runs.iter().nth(pick % self.runs.len().max(1)) else { return };
+        let (next, report) = match (stage, fate.badly) {
+            (Stage::Ordered, true) => (None, Event::SpawnFailed { run, why: SpawnFailure("no".into()) }),
+            (Stage::Ordered, false) => {
+                (Some(Stage::Leader), Event::Spawned { run, pid: i32::try_from(run.0).unwrap() + 100 })
+            }
+            (Stage::Leader | Stage::Group, true) if killed => {
+                (None, Event::Unkillable { run, survivor: "7 (x)".into() })
+            }
+            (Stage::Leader, false) => (Some(Stage::Group), Event::Exited { run, exit: fate.exit }),
+            (Stage::Leader, true) | (Stage::Group, true | false) => (None, Event::Gone { run }),
+        };
+        match next {
+            Some(stage) => self.runs.insert(run, (stage, killed)),
+            None => self.runs.remove(&run),
+        };
+        self.guardian.push_back(report);
+    }
+
+    /// One process goes a step on toward its end; stubborn ones only when they were killed.
+    pub(super) fn finish_one(&mut self, stubborn: bool) -> bool {
+        let Some(pick) = self.runs.values().position(|(_, killed)| *killed || !stubborn) else { return false };
+        self.happen(pick, Fate { exit: code(0), badly: false });
+        true
+    }
+
+    pub(super) fn listen(&mut self, run: Option<RunId>) {
+        self.probe.extend(run.map(|run| Event::Ready { run }));
+    }
+
+    pub(super) fn next_report(&mut self) -> Option<Event> {
+        let event = self.guardian.pop_front()?;
+        self.delivered.push(event.clone());
+        Some(event)
+    }
+
+    pub(super) fn next_ready(&mut self) -> Option<Event> {
+        let event = self.probe.pop_front()?;
+        self.delivered.push(event.clone());
+        Some(event)
+    }
+
+    pub(super) fn old_report(&self, pick: usize) -> Option<Event> {
+        self.delivered.iter().rev().nth(pick % self.delivered.len().max(1)).cloned()
+    }
+
+    pub(super) fn pending(&self) -> usize {
+        self.guardian.len()
+    }
+
+    pub(super) fn alive(&self) -> usize {
+        self.runs.len()
+    }
+}
