@@ -7,6 +7,7 @@
 //! file's name.
 
 mod command_line;
+mod command_scan;
 mod dyno;
 mod env_file;
 mod env_json;
@@ -14,6 +15,7 @@ mod env_value;
 mod environment;
 mod environment_limits;
 mod foreign_file;
+mod foreman_file;
 mod formation;
 mod formation_error;
 mod layers;
@@ -25,6 +27,7 @@ mod process_type;
 mod procfile;
 mod procfile_line;
 mod procfile_message;
+mod shell_words;
 mod source_text;
 mod spawn_spec;
 
@@ -33,6 +36,7 @@ pub use dyno::{DynoName, ExitStatus, RunId};
 pub use env_file::{EnvEntry, EnvFile, EnvScope, is_env_key};
 pub use environment::{Environment, Secret};
 pub use environment_limits::{EnvironmentTooBig, MAX_VARIABLE_BYTES};
+pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationRequest, MAX_QUANTITY, Scale};
 pub use formation_error::{FormationError, FormationWarning};
 pub use layers::{DynoVariables, Given, InvalidSetting, Layers, Origin, PortVariable};

@@ -1,0 +1,296 @@
+//! Reads `.foreman`: the defaults of `start` as foreman has them, one `key: value` a line (S4.5).
+//!
+//! Of YAML only what such files have: comments, quotes, and comma lists with blanks. Flags win over all of it; that is
+//! decided in `commands`. The formation stays a text here: what it means depends on the Procfile (`formation`).
+
+use std::time::Duration;
+
+use super::ports::parse_port;
+use super::problem::{Problem, Problems, Severity};
+use super::source_text::{SourceLine, SourceText, is_blank, part, shortened, trim, trim_end, trim_start};
+
+/// Longest `timeout`, in seconds: a day. More is a typing error.
+const MAX_TIMEOUT_SECONDS: u64 = 24 * 60 * 60;
+
+/// Keys of foreman that mean nothing here, so that nobody looks for a typing error in them.
+const OTHER_KEYS_OF_FOREMAN: [&str; 8] = ["app", "color", "format", "log", "run", "template", "timestamp", "user"];
+
+/// What a `.foreman` file sets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ForemanFile {
+    /// As `-p`.
+    pub port: Option<Setting<u16>>,
+    /// As `-m`: what is not mentioned gets 0.
+    pub formation: Option<Setting<String>>,
+    /// As `-c`, the name it had before foreman 0.60: what is not mentioned keeps its 1.
+    pub concurrency: Option<Setting<String>>,
+    /// As `-f`.
+    pub procfile: Option<Setting<String>>,
+    /// As `-e`: the files in order, later ones win.
+    pub env: Option<Setting<Vec<String>>>,
+    /// As `-d`.
+    pub root: Option<Setting<String>>,
+    /// As `-t`: whole seconds, at most a day.
+    pub timeout: Option<Setting<Duration>>,
+    /// What is odd about the file: warnings and defects, no errors.
+    pub problems: Vec<Problem>,
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// 1-based line.
+    pub line: usize,
+}
+
+impl ForemanFile {
+    /// Reads a `.foreman` file.
+    ///
+    /// # Errors
+    /// All its problems, the warnings too, if one of them is an error: a port, timeout or quote that cannot be read.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
+        let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
+        let mut file = Self::default();
+        let mut problems = Problems::default();
+        let mut seen: Vec<(String, usize)> = Vec::new();
+        for line in text.lines() {
+            let body = trim(line.text);
+            if body.is_empty() || body.starts_with(b"#") || body == b"---" || body == b"..." {
+                continue;
+            }
+            let read = key_and_value(&line).and_then(|(key, value)| {
+                if let Some((_, earlier)) = seen.iter().find(|(known, _)| known == key) {
+                    problems.push(twice(key, *earlier, line.number));
+                }
+                seen.retain(|(known, _)| known != key);
+                seen.push((key.to_owned(), line.number));
+                file.set(key, &value, line.number)
+            });
+            if let Err(problem) = read {
+                problems.push(problem);
+            }
+        }
+        if problems.has_error() {
+            return Err(problems.into_list());
+        }
+        file.problems = problems.into_list();
+        Ok(file)
+    }
+
+    fn set(&mut self, key: &str, value: &str, line: usize) -> Result<(), Problem> {
+        let known = ["port", "formation", "concurrency", "procfile", "env", "root", "timeout"].contains(&key);
+        if known && matches!(value, "" | "~" | "null") {
+            let message = format!("`{key}` has no value and is left out");
+            return Err(Problem::new(Severity::Warning, line, message, "write one, or remove the line").about(key));
+        }
+        let text = || Some(Setting { value: value.to_owned(), line });
+        match key {
+            "port" => self.port = Some(Setting { value: read_port(value, line)?, line }),
+            "formation" => self.formation = text(),
+            "concurrency" => self.concurrency = text(),
+            "procfile" => self.procfile = text(),
+            "root" => self.root = text(),
+            "timeout" => self.timeout = Some(Setting { value: read_timeout(value, line)?, line }),
+            "env" => {
+                let files = value.split(',').map(str::trim).filter(|file| !file.is_empty()).map(str::to_owned);
+                self.env = Some(Setting { value: files.collect(), line });
+            }
+            other => return Err(unknown_key(other, line)),
+        }
+        Ok(())
+    }
+}
+
+/// Cuts a line into its key and its value without quotes and comment.
+fn key_and_value<'a>(line: &SourceLine<'a>) -> Result<(&'a str, String), Problem> {
+    let no_pair = || {
+        let message = format!("`{}` is not `key: value`", shortened(trim(line.text)));
+        Problem::new(Severity::Defect, line.number, message, "write a line such as `port: 5000`")
+    };
+    let colon = memchr::memchr(b':', line.text).ok_or_else(no_pair)?;
+    let value = part(line.text, colon + 1..line.text.len());
+    let separated = value.first().is_none_or(|byte| is_blank(*byte));
+    let key = std::str::from_utf8(part(line.text, 0..colon)).map_err(|_| no_pair())?.trim_end();
+    let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if !separated || !is_key {
+        return Err(no_pair());
+    }
+    let unreadable = |what: &str, hint: &str| {
+        Problem::new(Severity::Error, line.number, format!("the value of `{key}` {what}"), hint).about(key)
+    };
+    let value = std::str::from_utf8(value).map_err(|_| unreadable("is not UTF-8", "save the file as UTF-8"))?;
+    let value = read_scalar(value.trim()).map_err(|(what, hint)| unreadable(what, hint))?;
+    Ok((key, value))
+}
+
+/// The text of a plain or quoted YAML value. The error: what is wrong with it, and the hint.
+fn read_scalar(text: &str) -> Result<String, (&'static str, &'static str)> {
+    let Some(first) = text.chars().next() else { return Ok(String::new()) };
+    match first {
+        '\'' | '"' => {
+            let rest = text.get(1..).unwrap_or_default();
+            let (value, after) = unquote(rest, first).ok_or(("has no closing quote", "close the quote"))?;
+            if after.trim().is_empty() || after.trim().starts_with('#') {
+                return Ok(value);
+            }
+            Err(("goes on after its closing quote", "put all of it into the quotes"))
+        }
+        '[' | '{' | '|' | '>' | '&' | '*' | '!' => {
+            Err(("is YAML of a kind that is not read", "write `a, b` for a list"))
+        }
+        _ => {
+            let text = text.as_bytes();
+            let comment = memchr::memchr_iter(b'#', text)
+                .find(|at| at.checked_sub(1).and_then(|before| text.get(before)).is_none_or(|byte| is_blank(*byte)));
+            let value = trim_end(trim_start(part(text, 0..comment.unwrap_or(text.len()))));
+            Ok(String::from_utf8_lossy(value).into_owned())
+        }
+    }
+}
+
+/// The text before the closing quote, and what follows it. A quote is doubled in `'…'` and escaped in `"…"`.
+fn unquote(text: &str, quote: char) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character == '\\' && quote == '"' {
+            value.push(characters.next()?);
+        } else if character != quote {
+            value.push(character);
+        } else if quote == '\'' && characters.as_str().starts_with('\'') {
+            value.extend(characters.next());
+        } else {
+            return Some((value, characters.as_str()));
+        }
+    }
+    None
+}
+
+fn read_port(text: &str, line: usize) -> Result<u16, Problem> {
+    parse_port(text.as_bytes()).ok_or_else(|| {
+        let message = format!("`{}` is no port number from 1 to 65535", shortened(text.as_bytes()));
+        Problem::new(Severity::Error, line, message, "write a line such as `port: 5000`").about("port")
+    })
+}
+
+fn read_timeout(text: &str, line: usize) -> Result<Duration, Problem> {
+    let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds <= MAX_TIMEOUT_SECONDS);
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        let message = format!("`{}` is no timeout in seconds, at most a day", shortened(text.as_bytes()));
+        Problem::new(Severity::Error, line, message, "write a line such as `timeout: 5`").about("timeout")
+    })
+}
+
+fn unknown_key(key: &str, line: usize) -> Problem {
+    let shown = shortened(key.as_bytes());
+    let message = format!("`{shown}` has no effect");
+    let hint = if OTHER_KEYS_OF_FOREMAN.contains(&key) {
+        "it is a key of foreman that is not needed here; the line can stay"
+    } else {
+        "known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`"
+    };
+    Problem::new(Severity::Warning, line, message, hint).about(shown)
+}
+
+fn twice(key: &str, earlier: usize, line: usize) -> Problem {
+    let message = format!("`{}` is set on line {earlier} and again here; this value counts", shortened(key.as_bytes()));
+    Problem::new(Severity::Defect, line, message, "remove one of the lines").about(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refused(text: &str) -> Vec<String> {
+        let problems = ForemanFile::parse(text.as_bytes()).unwrap_err();
+        problems.into_iter().map(|problem| format!("{}: {}", problem.line, problem.message)).collect()
+    }
+
+    #[test]
+    fn all_keys_are_read_with_their_lines() {
+        let text = "# vi: ft=yaml\n---\nport: 7000\nformation: web=2, worker=1 # two\nprocfile: 'Procfile.dev'\n\
+                    env: .env.shared,.env \nroot: \"app dir\"\ntimeout: 10\n\n\n";
+
+        let file = ForemanFile::parse(text.as_bytes()).unwrap();
+
+        assert_eq!(file.port, Some(Setting { value: 7000, line: 3 }));
+        assert_eq!(file.formation, Some(Setting { value: "web=2, worker=1".to_owned(), line: 4 }));
+        assert_eq!(file.procfile, Some(Setting { value: "Procfile.dev".to_owned(), line: 5 }));
+        assert_eq!(file.env, Some(Setting { value: vec![".env.shared".to_owned(), ".env".to_owned()], line: 6 }));
+        assert_eq!(file.root, Some(Setting { value: "app dir".to_owned(), line: 7 }));
+        assert_eq!(file.timeout, Some(Setting { value: Duration::from_secs(10), line: 8 }));
+        assert_eq!(file.problems, []);
+    }
+
+    #[test]
+    fn the_older_name_of_the_formation_is_read_too() {
+        let file = ForemanFile::parse(b"concurrency: medium=1, mailers=1\r\n").unwrap();
+
+        assert_eq!(file.concurrency.unwrap().value, "medium=1, mailers=1");
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_warning_and_a_line_that_is_no_pair_a_defect() {
+        let file = ForemanFile::parse(b"app: x\nprot: 1\nnonsense\n  nested: x\nport:7000\nport:\n").unwrap();
+
+        let told: Vec<_> = file.problems.iter().map(|problem| (problem.severity, problem.line)).collect();
+        assert_eq!(
+            told,
+            [
+                (Severity::Warning, 1),
+                (Severity::Warning, 2),
+                (Severity::Defect, 3),
+                (Severity::Defect, 4),
+                (Severity::Defect, 5),
+                (Severity::Warning, 6),
+            ]
+        );
+        assert_eq!(file.port, None);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_an_error_and_all_are_told() {
+        assert_eq!(
+            refused("port: 0\ntimeout: soon\nenv: [a, b]\nroot: 'a\nprocfile: 'a' b\n"),
+            [
+                "1: `0` is no port number from 1 to 65535",
+                "2: `soon` is no timeout in seconds, at most a day",
+                "3: the value of `env` is YAML of a kind that is not read",
+                "4: the value of `root` has no closing quote",
+                "5: the value of `procfile` goes on after its closing quote",
+            ]
+        );
+    }
+
+    #[test]
+    fn quotes_inside_quotes_are_read_as_yaml_does() {
+        let file = ForemanFile::parse(b"root: 'it''s' # x\nprocfile: \"a \\\"b\\\" # c\"\n").unwrap();
+
+        assert_eq!(file.root.unwrap().value, "it's");
+        assert_eq!(file.procfile.unwrap().value, "a \"b\" # c");
+    }
+
+    #[test]
+    fn the_last_of_two_values_counts_and_both_lines_are_told() {
+        let file = ForemanFile::parse(b"port: 1\nport: 2\n").unwrap();
+
+        assert_eq!(file.port, Some(Setting { value: 2, line: 2 }));
+        assert_eq!(file.problems[0].message, "`port` is set on line 1 and again here; this value counts");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = ForemanFile::parse(&bytes);
+        }
+
+        #[test]
+        fn any_lines_of_keys_and_quotes_are_read_or_refused(text in "((port|env|root|x): ?['\"a-c0-9,# \\\\]{0,8}\n){0,6}") {
+            let _ = ForemanFile::parse(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Words that mean something to the shell itself.
+
+/// Reserved words, and commands that are part of a shell we may meet as `/bin/sh` (dash, bash, busybox, ksh):
+/// `exec` would look for a program of that name.
+const SHELL_WORDS: &str = "
+    . : [ [[ ]] alias autoload bg bind break builtin caller case cd chdir command compgen complete compopt continue
+    coproc declare dirs disown do done echo elif else enable esac eval exec exit export false fc fg fi float for
+    function functions getopts hash help history if in integer jobs kill let local logout mapfile nameref namespace
+    newgrp popd print printf pushd pwd read readarray readonly rename return select set shift shopt source suspend
+    test then time times trap true type typeset ulimit umask unalias unset until wait whence while
+";
+
+/// Whether the shell would not look for a program of this name.
+pub(crate) fn is_shell_word(word: &[u8]) -> bool {
+    // `%1` is a job.
+    word.starts_with(b"%") || SHELL_WORDS.split_ascii_whitespace().any(|known| known.as_bytes() == word)
+}
+
+/// `NAME=…` or `NAME+=…`. A name that begins with a digit is none, but with it the line is odd enough to be left alone.
+pub(crate) fn is_assignment(word: &[u8]) -> bool {
+    let Some(equals) = memchr::memchr(b'=', word) else { return false };
+    let name = word.get(..equals).unwrap_or_default();
+    let name = name.strip_suffix(b"+").unwrap_or(name);
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
