@@ -4,12 +4,9 @@
 
 use crate::app::{ExitStatus, RunId};
 
-use super::shutdown::Phase;
+use super::shutdown::{Phase, UNKILLABLE};
 use super::slot::{Role, Slot, Turn};
 use super::{NoticeKind, Outcome, Supervisor};
-
-/// Status when something of the release command cannot be killed (S11).
-const INTERNAL: Outcome = Outcome::Code(70);
 
 impl Supervisor {
     /// Begins, with the release command where there is one.
@@ -59,7 +56,7 @@ impl Supervisor {
     /// Something of the release command cannot be killed: it may hold what the formation needs, so nothing starts.
     pub(super) fn release_lost(&mut self, turn: &mut Turn) {
         match self.phase {
-            Phase::Release => self.begin_stop(INTERNAL, None, turn),
+            Phase::Release => self.begin_stop(UNKILLABLE, None, turn),
             Phase::Unbooted | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
         }
     }

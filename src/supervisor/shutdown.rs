@@ -23,8 +23,8 @@ const OUTPUT_CLOSED: u8 = 141;
 /// The output could not be written (S11).
 const OUTPUT_FAILED: u8 = 74;
 
-/// A process could not be killed (S11).
-const INTERNAL: u8 = 70;
+/// How we end when a process could not be killed (S11).
+pub(super) const UNKILLABLE: Outcome = Outcome::Code(70);
 
 /// Where the whole run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Tally {
     }
 
     fn corrected(self, outcome: Outcome) -> Outcome {
-        if self.lost { Outcome::Code(INTERNAL) } else { outcome }
+        if self.lost { UNKILLABLE } else { outcome }
     }
 }
 

@@ -11,6 +11,7 @@ impl Model {
             rule!(effects.is_empty(), "after the end nothing may be ordered, but {effects:?}");
             return Ok(());
         }
+        let was_stopping = self.cause.is_some();
         self.may_kill = false;
         if self.learn(event, now.mono) {
             let told = matches!(effects.first(), Some(Effect::Notify(Notice { kind: NoticeKind::Exited(_), .. })));
@@ -20,7 +21,11 @@ impl Model {
             rule!(!self.over, "nothing may follow the last order, but {effect:?}");
             self.allow(effect, event, now.mono)?;
         }
-        if self.over { Ok(()) } else { self.demand(event, now.mono, effects) }
+        if self.over {
+            return Ok(());
+        }
+        self.demand_announcement(event, effects, was_stopping)?;
+        self.demand(event, now.mono, effects)
     }
 
     fn allow(&mut self, effect: &Effect, event: &Event, mono: Duration) -> Result<(), Broken> {
@@ -207,6 +212,17 @@ impl Model {
         let waiting = self.dynos.iter().any(|dyno| dyno.restart_due.is_some());
         let done = self.cause.is_some() || (self.booted && self.gate_open && !waiting);
         rule!(!done || !self.runs.is_empty(), "nothing lives and nothing is due: this must be the end");
+        Ok(())
+    }
+
+    /// Killing is announced with the kill that spares nobody, and not before.
+    fn demand_announcement(&self, event: &Event, effects: &[Effect], was_stopping: bool) -> Result<(), Broken> {
+        let spares_nobody = self.runs.values().all(|run| run.killed);
+        let kills = effects.iter().any(|effect| matches!(effect, Effect::Signal { signal: GroupSignal::Kill, .. }));
+        let must = self.may_kill || (was_stopping && *event == Event::Tick && kills && spares_nobody);
+        let announced = self.announced.contains("killing");
+        rule!(announced || !must, "the kill of all must be announced");
+        rule!(spares_nobody || !announced, "a kill of all was announced, but somebody is spared");
         Ok(())
     }
 
