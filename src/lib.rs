@@ -1,10 +1,65 @@
 //! `dynorun`, the library behind the binary `dyno`: the Heroku runtime on a developer's machine.
+//!
+//! # The idea
+//!
+//! 1. A [`supervisor::Supervisor`] is a plain value: `handle(event, now)` changes it and returns effects;
+//!    `next_deadline()` says when to call it again with `Tick`. It has no clock, no channel, no file, no process.
+//! 2. A [`guardian`] process, tiny and single-threaded, is the only one that spawns. It exists so that no process outlives
+//!    the run, whoever dies first.
+//! 3. A thin [`runtime`] turns the world into events and effects into system calls. It decides nothing.
+//! 4. Log bytes never pass through the supervisor: dyno -> pipe or pty -> [`logs::Lines`] -> hub thread. Decisions never
+//!    wait for bytes, bytes never wait for decisions.
+//! 5. What is pure stays pure: text in, values out ([`app`]); bytes in, bytes out ([`logs`]); event in, effects out
+//!    ([`supervisor`]). So nearly everything is tested without a process, a port or a sleep.
+//!
+//! # Who may import whom
+//!
+//! ```text
+//! app  <-  logs                                      pure
+//! app  <-  supervisor                                pure
+//! app  <-  guardian                                  nix and libc only: no tokio, no threads
+//! app, logs, supervisor, guardian  <-  runtime  <-  commands  <-  main        cli: commands and main only
+//! ```
+//!
+//! No arrow back, none between `logs` and `supervisor`. `tests/tidy.rs` keeps this by machine.
+//!
+//! # Flow of a start
+//!
+//! `main` blocks all signals, `commands::start` forks the guardian before any thread exists, reads the files into a
+//! [`supervisor::Plan`] and a [`supervisor::Policy`] and calls [`runtime::run`]. The loop feeds `Boot`; each
+//! `Effect::Spawn` makes a pipe or a pty whose other side travels to the guardian over a socket (`SCM_RIGHTS`); the
+//! guardian starts the process with memory shared until exec (`CLONE_VM | CLONE_VFORK`: nothing is copied, and an error
+//! comes back in that memory, so no status pipe is needed) and reports `Spawned`, `Exited` and, when the last process of
+//! the run is gone, `Gone`. Only `Gone` lets a dyno start again.
+//!
+//! When `dyno` is killed, the guardian reads the end of its socket and kills every descendant until the system says there
+//! is none. When the guardian is killed, its descendants fall to `dyno` (both are subreapers), which does the same.
+//!
+//! # Where do I add X?
+//!
+//! | I want to add | go to |
+//! |---|---|
+//! | a subcommand | `cli`, one file in `commands`, a test in `tests/it` |
+//! | something a dyno can do or suffer | `supervisor::Event` or `Effect`, then follow the compiler |
+//! | a log format | `logs`, next to `text` |
+//! | a rule of the Procfile or of `.env` | its reader in `app` |
+//! | a limit | the constant at the top of the file that enforces it |
+//!
+//! # Other systems
+//!
+//! What is Linux alone stands in `guardian` (`descendants`, `spawn`, `sys`) and `runtime`. Elsewhere only the pure layers
+//! are built, and the binary refuses to start.
 
 pub mod app;
-pub mod cli;
-pub mod commands;
 pub mod error;
-pub mod guardian;
 pub mod logs;
-pub mod runtime;
 pub mod supervisor;
+
+#[cfg(target_os = "linux")]
+pub mod cli;
+#[cfg(target_os = "linux")]
+pub mod commands;
+#[cfg(target_os = "linux")]
+pub mod guardian;
+#[cfg(target_os = "linux")]
+pub mod runtime;

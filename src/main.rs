@@ -1,13 +1,14 @@
 //! The binary `dyno`: parse, run, print an error and its hint once, end with the right status.
 
-use std::process::ExitCode;
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    use std::process::ExitCode;
 
-use clap::Parser;
-use dynorun::cli::Cli;
-use dynorun::supervisor::Outcome;
-use dynorun::{commands, runtime};
+    use clap::Parser;
+    use dynorun::cli::Cli;
+    use dynorun::supervisor::Outcome;
+    use dynorun::{commands, runtime};
 
-fn main() -> ExitCode {
     // First of all: a signal between two steps of the start must find everything ready or nothing begun.
     runtime::block_all();
     let cli = Cli::parse();
@@ -22,4 +23,14 @@ fn main() -> ExitCode {
             ExitCode::from(error.status() as u8)
         }
     }
+}
+
+/// Its promises rest on subreapers and `/proc`; a system without them is told so, not given half of them.
+#[cfg(not(target_os = "linux"))]
+fn main() -> std::process::ExitCode {
+    use std::io::Write;
+
+    let text = "error: `dyno` runs on Linux only so far: elsewhere it could not promise to leave no process behind\n";
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    std::process::ExitCode::from(70)
 }
