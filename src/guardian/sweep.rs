@@ -53,7 +53,7 @@ pub fn sweep() -> Vec<Survivor> {
         if round > EAGER_ROUNDS {
             let _ = nix::poll::poll(&mut [], 1_u8);
         } else {
-            std::thread::yield_now();
+            let _ = nix::sched::sched_yield();
         }
     }
 }

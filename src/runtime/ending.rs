@@ -1,12 +1,17 @@
 //! The last steps: sweep, show all that was written, end the log thread. In this order, each with a limit.
 
+use std::time::Duration;
+
 use tokio::io::Interest;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::log_hub::HubEvent;
-use super::{Finished, Runtime, STALLED_AFTER, clear_readiness};
+use super::run_loop::{Finished, Runtime, clear_readiness};
 use crate::guardian::{Report, sweep};
 use crate::supervisor::Outcome;
+
+/// How long something that makes no progress is waited for at the end.
+const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 /// How a run ended, for `main` to act on and for stderr.
 #[derive(Debug)]

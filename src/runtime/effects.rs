@@ -1,0 +1,145 @@
+//! Performs what the supervisor orders. No decision is made here.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use tokio::net::unix::pipe::Receiver;
+
+use super::output::Order;
+use super::run_loop::{Finished, LiveRun, Runtime, Work};
+use super::streams::Streams;
+use super::{signal_number, signals, terminal};
+use crate::app::{DynoName, Io, RunId, SpawnSpec};
+use crate::guardian::{Lost, set_terminal_size};
+use crate::logs::{LineMode, LogBlock, Source};
+use crate::supervisor::{Effect, Event, GroupSignal, Notice, NoticeKind, SpawnFailure};
+
+/// Spawns the guardian is asked for at once. More would not be started sooner: it starts one after the other.
+const MAX_SPAWNS_IN_FLIGHT: usize = 16;
+
+impl Runtime {
+    /// `last_dyno`: whose notice came last out of the same event.
+    pub(super) fn perform(&mut self, effect: Effect, last_dyno: &mut Option<DynoName>) -> Option<Finished> {
+        match effect {
+            Effect::Spawn(spec) => self.work.push_back(Work::Spawn(spec)),
+            Effect::Signal { run, signal } => self.work.push_back(Work::Signal(run, signal)),
+            Effect::Notify(notice) => self.notify(notice, last_dyno),
+            Effect::Suspend => self.suspend(),
+            Effect::ReplaceGuardian => return Some(Finished::GuardianLost),
+            Effect::Finish(outcome) => return Some(Finished::Outcome(outcome)),
+        }
+        None
+    }
+
+    /// Sends what the guardian takes now. A spawn waits for its turn, so that a large formation does not need all its
+    /// descriptors twice at once; a signal never overtakes the spawn of its run.
+    pub(super) fn send_work(&mut self) -> Result<(), Lost> {
+        loop {
+            match self.work.front() {
+                Some(Work::Spawn(_)) if self.spawns_in_flight >= MAX_SPAWNS_IN_FLIGHT => break,
+                Some(_) => {}
+                None => break,
+            }
+            match self.work.pop_front() {
+                Some(Work::Spawn(spec)) => self.spawn(spec),
+                Some(Work::Signal(run, signal)) => match signal {
+                    GroupSignal::Stop(signal) => self.guardian.stop(run, signal),
+                    GroupSignal::Kill => self.guardian.kill(run),
+                    GroupSignal::Pause => self.guardian.signal(run, libc::SIGSTOP),
+                    GroupSignal::Continue => self.guardian.signal(run, libc::SIGCONT),
+                    GroupSignal::User(signal) => self.guardian.signal_sparing_shell(run, signal_number(signal)),
+                },
+                None => break,
+            }
+        }
+        self.guardian.flush()
+    }
+
+    fn spawn(&mut self, spec: SpawnSpec) {
+        let run = spec.run;
+        let io = match spec.spec.io {
+            Io::Pty(size) => Io::Pty(terminal::dyno_size(self.prefix_columns).unwrap_or(size)),
+            other @ (Io::Pipe | Io::Inherit) => other,
+        };
+        let opened = Streams::open(io, &self.stdin).and_then(|streams| {
+            // Not checked to be a pipe, since it may be a terminal's master: both are read alike.
+            let ours = streams.ours.map(Receiver::from_owned_fd_unchecked).transpose();
+            let ours = ours.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))?;
+            Ok((ours.map(Rc::new), streams.theirs))
+        });
+        match opened {
+            Ok((stream, theirs)) => {
+                self.runs.insert(run, LiveRun { spec: spec.clone(), stream });
+                self.spawns_in_flight += 1;
+                self.guardian.spawn(spec, theirs);
+            }
+            Err(errno) => {
+                let why = SpawnFailure(format!("cannot make its streams: {}", errno.desc()));
+                self.events.push_back(Event::SpawnFailed { run, why });
+            }
+        }
+    }
+
+    pub(super) fn open_stream(&self, run: RunId) {
+        let Some(live) = self.runs.get(&run) else { return };
+        let Some(stream) = &live.stream else { return };
+        let mode = match live.spec.spec.io {
+            Io::Pty(_) => LineMode::Pty,
+            Io::Pipe | Io::Inherit => LineMode::Pipe,
+        };
+        self.order(&live.spec.spec.dyno, Order::Open(Rc::clone(stream), mode));
+    }
+
+    pub(super) fn order(&self, dyno: &DynoName, order: Order) {
+        if let Some(output) = self.outputs.get(dyno) {
+            // Its task ends only when this sender is dropped.
+            let _ = output.send(order);
+        }
+    }
+
+    fn notify(&self, notice: Notice, last_dyno: &mut Option<DynoName>) {
+        // The words of the platform for these belong to its own log format.
+        if matches!(notice.kind, NoticeKind::Starting { .. } | NoticeKind::Up) {
+            return;
+        }
+        let text = notice.kind.to_string();
+        match (notice.about, &last_dyno) {
+            (Some((dyno, _)), _) => {
+                self.order(&dyno, Order::Notice(text));
+                *last_dyno = Some(dyno);
+            }
+            // What follows from a dyno's end is said after it: through the same queue, behind its last words.
+            (None, Some(dyno)) => self.order(dyno, Order::SystemLine(text)),
+            (None, None) => self.system_line(text),
+        }
+    }
+
+    pub(super) fn system_line(&self, text: String) {
+        let bytes = (text + "\n").into_bytes();
+        let time = jiff::Timestamp::now();
+        self.hub.notice(LogBlock { source: Source::System, time, bytes, continued: false });
+    }
+
+    pub(super) fn resize(&self) {
+        let Some(size) = terminal::dyno_size(self.prefix_columns) else { return };
+        for live in self.runs.values() {
+            if let (Io::Pty(_), Some(stream)) = (live.spec.spec.io, &live.stream) {
+                // A terminal whose last process is gone has no size to change.
+                let _ = set_terminal_size(stream.as_ref(), size);
+            }
+        }
+    }
+
+    /// Stops this process until somebody lets it go on. The guardian has the orders to stop the dynos by then.
+    fn suspend(&mut self) {
+        // A spawn that still waits for its turn stays behind with the signals that follow it.
+        while self.send_work().is_ok() && self.guardian.has_queued() {
+            terminal::wait_writable(self.guardian.as_fd());
+        }
+        let before = Instant::now();
+        signals::stop_ourselves();
+        self.events.push_back(Event::Resumed { paused_for: before.elapsed() });
+    }
+}

@@ -1,0 +1,211 @@
+//! The loop: waits for signals, reports of the guardian, the log hub and the next deadline, and makes events of them.
+//!
+//! What the supervisor orders in return is performed by `effects`, how it all ends is in `ending`.
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+use super::log_hub::{HubEvent, LogHub};
+use super::output::{Order, Output};
+use super::signals::{Arrived, Signals};
+use super::streams::Stdin;
+use super::{Start, terminal};
+use crate::app::{DynoName, Now, RunId, SpawnSpec};
+use crate::guardian::{Guardian, Lost, Report};
+use crate::supervisor::{Event, GroupSignal, Outcome, OutputLoss, SpawnFailure, Supervisor};
+
+/// Why the loop ended.
+pub(super) enum Finished {
+    /// The supervisor says so.
+    Outcome(Outcome),
+    /// The guardian is gone or does not answer; its descendants are ours to sweep.
+    GuardianLost,
+}
+
+/// Something to ask of the guardian, in this order.
+pub(super) enum Work {
+    Spawn(SpawnSpec),
+    Signal(RunId, GroupSignal),
+}
+
+/// A run whose guardian has not answered yet, or that lives.
+pub(super) struct LiveRun {
+    pub(super) spec: SpawnSpec,
+    pub(super) stream: Option<Rc<Receiver>>,
+}
+
+pub(super) struct Runtime {
+    pub(super) supervisor: Supervisor,
+    pub(super) guardian: Guardian,
+    /// The guardian's socket, for waiting only.
+    pub(super) link: UnixStream,
+    pub(super) signals: Signals,
+    pub(super) hub: LogHub,
+    pub(super) hub_events: UnboundedReceiver<HubEvent>,
+    pub(super) outputs: HashMap<DynoName, UnboundedSender<Order>>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) runs: HashMap<RunId, LiveRun>,
+    pub(super) work: VecDeque<Work>,
+    /// Spawns that were sent and not answered.
+    pub(super) spawns_in_flight: usize,
+    pub(super) stdin: Stdin,
+    pub(super) prefix_columns: u16,
+    pub(super) began: Instant,
+    /// Events that came out of performing effects.
+    pub(super) events: VecDeque<Event>,
+    pub(super) lost_output: Option<Errno>,
+}
+
+impl Runtime {
+    pub(super) fn new(start: Start, guardian: Guardian) -> std::io::Result<Self> {
+        let signals = Signals::install()?;
+        let (hub_sender, hub_events) = unbounded_channel();
+        let hub = LogHub::start(start.formatter, start.quiet, hub_sender)?;
+        let stdin = if start.null_stdin { Stdin::null() } else { Stdin::endless() }?;
+        let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
+        let mut tasks = JoinSet::new();
+        let mut outputs = HashMap::new();
+        for spec in start.plan.release.iter().chain(&start.plan.formation) {
+            let (sender, orders) = unbounded_channel();
+            tasks.spawn_local(Output::new(spec.dyno.clone(), hub.clone(), orders).live());
+            outputs.insert(spec.dyno.clone(), sender);
+        }
+        Ok(Self {
+            supervisor: Supervisor::new(start.plan, start.policy),
+            guardian,
+            link,
+            signals,
+            hub,
+            hub_events,
+            outputs,
+            tasks,
+            runs: HashMap::new(),
+            work: VecDeque::new(),
+            spawns_in_flight: 0,
+            stdin,
+            prefix_columns: start.prefix_columns,
+            began: Instant::now(),
+            events: VecDeque::from([Event::Boot]),
+            lost_output: None,
+        })
+    }
+
+    pub(super) async fn until_finished(&mut self) -> Finished {
+        let mut reports = Vec::new();
+        loop {
+            if let Some(finished) = self.handle_events() {
+                return finished;
+            }
+            if self.send_work().is_err() {
+                return Finished::GuardianLost;
+            }
+            let deadline = self.supervisor.next_deadline().map(|at| self.began + at);
+            let sending = self.guardian.has_queued();
+            tokio::select! {
+                arrived = self.signals.next() => match arrived {
+                    Arrived::User(signal) => self.events.push_back(Event::Signal(signal)),
+                    Arrived::Resized => self.resize(),
+                },
+                _ = self.link.readable() => {
+                    clear_readiness(&self.link, Interest::READABLE);
+                    let result = self.guardian.receive(&mut reports);
+                    for report in reports.drain(..) {
+                        if let Some(finished) = self.report(report) {
+                            return finished;
+                        }
+                    }
+                    if result == Err(Lost) {
+                        return Finished::GuardianLost;
+                    }
+                },
+                _ = self.link.writable(), if sending => clear_readiness(&self.link, Interest::WRITABLE),
+                event = self.hub_events.recv() => {
+                    if let Some(HubEvent::Lost(errno)) = event {
+                        self.output_lost(errno);
+                    }
+                },
+                () = until(deadline) => self.events.push_back(Event::Tick),
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: self.began.elapsed(), wall: jiff::Timestamp::now() }
+    }
+
+    pub(super) fn handle_events(&mut self) -> Option<Finished> {
+        while let Some(event) = self.events.pop_front() {
+            let now = self.now();
+            let mut last_dyno = None;
+            for effect in self.supervisor.handle(event, now) {
+                if let Some(finished) = self.perform(effect, &mut last_dyno) {
+                    return Some(finished);
+                }
+            }
+        }
+        None
+    }
+
+    /// Turns a report into an event, with what the streams of the run need before or after it.
+    fn report(&mut self, report: Report) -> Option<Finished> {
+        match report {
+            Report::Spawned(run, pid) => {
+                self.spawns_in_flight -= 1;
+                self.events.push_back(Event::Spawned { run, pid });
+                let finished = self.handle_events();
+                // After the notice that it has started: its first words come second.
+                self.open_stream(run);
+                return finished;
+            }
+            Report::SpawnFailed(run, error) => {
+                self.spawns_in_flight -= 1;
+                let live = self.runs.remove(&run);
+                let why = live.map_or_else(String::new, |live| error.describe(&live.spec.spec.directory));
+                self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });
+            }
+            Report::Exited(run, exit) => self.events.push_back(Event::Exited { run, exit }),
+            Report::Gone(run) => {
+                if let Some(live) = self.runs.remove(&run) {
+                    self.order(&live.spec.spec.dyno, Order::Close);
+                }
+                self.events.push_back(Event::Gone { run });
+            }
+            Report::Unkillable(run, survivor) => self.events.push_back(Event::Unkillable { run, survivor }),
+            // Asked for only by `end`, which hears it itself.
+            Report::Swept { .. } => {}
+        }
+        self.handle_events()
+    }
+
+    pub(super) fn output_lost(&mut self, errno: Errno) {
+        let terminal_gone = errno == Errno::EIO && terminal::stdout_is_terminal();
+        let loss = if errno == Errno::EPIPE || terminal_gone {
+            OutputLoss::Closed
+        } else {
+            self.lost_output = Some(errno);
+            OutputLoss::Failed
+        };
+        self.events.push_back(Event::OutputLost(loss));
+    }
+}
+
+/// Lets the next wait be a real one. Before the I/O that follows, which goes on until the socket is empty or full.
+pub(super) fn clear_readiness(link: &UnixStream, interest: Interest) {
+    let _ = link.try_io(interest, || Err::<(), _>(std::io::Error::from(std::io::ErrorKind::WouldBlock)));
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
