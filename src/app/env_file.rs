@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::env_json;
+use super::env_line::{EnvLine, classify};
 use super::env_value::{ReadValue, UnreadValue, read_value};
 use super::problem::{Problem, Problems, Severity};
-use super::source_text::{SourceLine, SourceText, is_blank, part, trim_end, trim_start};
+use super::source_text::{SourceLine, SourceText, after_line, part};
 use super::{Environment, Secret};
 
 /// A `.env` file that can be used.
@@ -127,73 +128,6 @@ fn write_double_quoted(value: &[u8], line: &mut Vec<u8>) {
     line.push(b'"');
 }
 
-/// Whether a text is the name of a variable (S2.2).
-#[must_use]
-pub fn is_env_key(key: &[u8]) -> bool {
-    !key.is_empty() && key.iter().all(|byte| is_key_byte(*byte))
-}
-
-fn is_key_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
-}
-
-/// What a line is, before its value is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EnvLine<'a> {
-    /// Blank or a comment.
-    Nothing,
-    /// `KEY=`, or `KEY: `; `value`: offset in the line of the first byte that is not a blank.
-    Assignment {
-        key: &'a [u8],
-        value: usize,
-    },
-    /// `export KEY`.
-    ExportAlone,
-    /// `KEY:` and no value: the start of a YAML block.
-    ColonAlone,
-    ConflictMarker,
-    /// `=`, but what stands before it is no name.
-    BadKey,
-    Other,
-}
-
-fn classify(text: &[u8]) -> EnvLine<'_> {
-    let body = trim_start(text);
-    if trim_end(body).is_empty() || body.starts_with(b"#") {
-        return EnvLine::Nothing;
-    }
-    let exported = body.strip_prefix(b"export").filter(|rest| rest.first().is_some_and(|byte| is_blank(*byte)));
-    let exported = exported.map(trim_start).filter(|rest| rest.first().is_some_and(|byte| is_key_byte(*byte)));
-    let assignment = exported.unwrap_or(body);
-    let key_length = assignment.iter().take_while(|byte| is_key_byte(**byte)).count();
-    let key = part(assignment, 0..key_length);
-    let after = part(assignment, key_length..assignment.len());
-    let separator = trim_start(after);
-    let value = match separator.split_first() {
-        Some((b'=', value)) if !key.is_empty() => Some(value),
-        // Without the blank it is an address or a time, not `KEY: value`.
-        Some((b':', value)) if !key.is_empty() && after.len() == separator.len() => {
-            if trim_end(value).is_empty() {
-                return EnvLine::ColonAlone;
-            }
-            value.first().is_some_and(|byte| is_blank(*byte)).then_some(value)
-        }
-        _ => None,
-    };
-    if let Some(value) = value {
-        return EnvLine::Assignment { key, value: text.len() - trim_start(value).len() };
-    }
-    if [b"<<<<<<<", b">>>>>>>", b"=======", b"|||||||"].iter().any(|marker| body.starts_with(*marker)) {
-        EnvLine::ConflictMarker
-    } else if exported.is_some() && trim_end(separator).is_empty() {
-        EnvLine::ExportAlone
-    } else if body.contains(&b'=') {
-        EnvLine::BadKey
-    } else {
-        EnvLine::Other
-    }
-}
-
 /// A file as far as it is read.
 struct Reading<'a> {
     file: EnvFile,
@@ -214,7 +148,7 @@ impl Reading<'_> {
 
     /// Reads what begins on this line; where the line after it begins.
     fn line(&mut self, text: SourceText<'_>, line: &SourceLine<'_>) -> usize {
-        let next = super::source_text::after_line(text.bytes(), line.span.start);
+        let next = after_line(text.bytes(), line.span.start);
         match classify(line.text) {
             EnvLine::Nothing => next,
             EnvLine::Assignment { key, value } => {
@@ -306,6 +240,11 @@ impl Reading<'_> {
             let hint = "put single quotes round the value if that is meant";
             self.problems.push(Problem::new(Severity::Warning, line.number, message, hint).about(key));
         }
+        if read.has_carriage_return {
+            let message = format!("`{key}` has a carriage return in its value");
+            let hint = "save the file with newlines as line ends";
+            self.problems.push(Problem::new(Severity::Warning, line.number, message, hint).about(key));
+        }
     }
 
     fn find(&self, name: &[u8]) -> Option<Vec<u8>> {
@@ -315,5 +254,125 @@ impl Reading<'_> {
         let in_files = || in_files().map(|entry| entry.value.reveal().to_vec());
         let inherited = || self.scope.inherited.get(name).map(|value| value.reveal().to_vec());
         if self.scope.inherited_first { inherited().or_else(in_files) } else { in_files().or_else(inherited) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<EnvFile, Vec<Problem>> {
+        let inherited = Environment::default();
+        EnvFile::parse(text.as_bytes(), &EnvScope { earlier: &[], inherited: &inherited, inherited_first: false })
+    }
+
+    fn told(problems: &[Problem]) -> Vec<String> {
+        problems.iter().map(|problem| format!("{}: {}", problem.line, problem.message)).collect()
+    }
+
+    #[test]
+    fn entries_have_their_lines_and_spans() {
+        let text = "\u{feff}# c\nA='1\n2' # x\r\n\n export B = 3\nA=4";
+
+        let file = parse(text).unwrap();
+
+        let shown: Vec<_> = file.entries().iter().map(|entry| (entry.line, &text[entry.span.clone()])).collect();
+        assert_eq!(shown, [(2, "A='1\n2' # x"), (5, " export B = 3"), (6, "A=4")]);
+        assert_eq!(file.get("A").unwrap().value.reveal(), b"4");
+    }
+
+    #[test]
+    fn all_errors_and_warnings_come_at_once_and_name_line_and_key() {
+        let problems = parse("hunter2\nA='x' y\nB=\"never closed\nC=${NO}\nK:\n").unwrap_err();
+
+        assert_eq!(
+            told(&problems),
+            [
+                "1: the line is no assignment",
+                "2: the quote of `A` is followed by text",
+                "3: the quote of `B` is not closed before the end of the file",
+                "4: `C` refers to a variable that is not set; it counts as empty",
+                "5: nothing follows the colon",
+            ]
+        );
+        assert_eq!(problems[2].key.as_deref(), Some("B"));
+    }
+
+    #[test]
+    fn a_quote_that_swallowed_other_lines_says_so() {
+        let file = parse("A=\"x\nB=1\nC=\"y\"\nD=2\n").unwrap();
+
+        assert_eq!(told(file.problems()), ["1: the quote of `A` is closed 2 lines below, and text follows there"]);
+        assert_eq!(file.entries().len(), 1);
+    }
+
+    #[test]
+    fn references_look_at_earlier_keys_then_earlier_files_then_the_environment() {
+        let first = parse("A=file\nB=file\n").unwrap();
+        let mut inherited = Environment::default();
+        for key in ["A", "B", "C"] {
+            inherited.set(key, "shell");
+        }
+        let read = |inherited_first| {
+            let earlier = [first.clone()];
+            let scope = EnvScope { earlier: &earlier, inherited: &inherited, inherited_first };
+            let file = EnvFile::parse(b"A=own\nK=${A} ${B} ${C}\n", &scope).unwrap();
+            String::from_utf8(file.get("K").unwrap().value.reveal().to_vec()).unwrap()
+        };
+
+        assert_eq!(read(false), "own file shell");
+        assert_eq!(read(true), "shell shell shell");
+    }
+
+    #[test]
+    fn lines_that_double_each_other_end_in_an_error_not_in_all_of_the_memory() {
+        let doubling: Vec<String> = (1..60).map(|n| format!("A{n}=${{A{}}}${{A{}}}\n", n - 1, n - 1)).collect();
+
+        let problems = parse(&format!("A0=xxxxxxxxxx\n{}", doubling.concat())).unwrap_err();
+
+        assert_eq!(problems[0].message, "`A14` is longer than 128 KiB, the most a variable can have");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let inherited = Environment::default();
+            let _ = EnvFile::parse(&bytes, &EnvScope { earlier: &[], inherited: &inherited, inherited_first: false });
+        }
+
+        #[test]
+        fn every_line_is_an_entry_a_comment_or_a_problem(text in "([ \t]{0,2}(export )?[A-Za-z.<-]{0,6}[ =:#]{0,3}[a-z0-9 =#]{0,8}\r?\n){0,8}") {
+            let file = parse(&text).unwrap();
+
+            for (index, line) in text.lines().enumerate() {
+                let ignored = line.trim().is_empty() || line.trim().starts_with('#');
+                let read = file.entries().iter().any(|entry| entry.line == index + 1);
+                let told = file.problems().iter().any(|problem| problem.line == index + 1);
+                prop_assert!(ignored || read || told, "{:?} is passed over", line);
+            }
+        }
+
+        #[test]
+        fn no_message_shows_a_value_or_a_line(text in "(K|export K|K:|'|\"|)[=: ]?['\"`]?(\\$\\{)?SECRET[}'\"` ]{0,3}(SECRET)?\n?") {
+            let problems = parse(&text).map_or_else(|problems| problems, |file| file.problems);
+
+            for problem in problems {
+                prop_assert!(!format!("{problem:?}").contains("SECRET"), "{problem:?}");
+            }
+        }
+
+        #[test]
+        fn an_entry_written_out_is_read_as_the_same(key in "[A-Za-z_0-9.-]{1,12}", value in proptest::collection::vec(1_u8.., 0..60)) {
+            let entry = EnvEntry { key, value: Secret::new(value), line: 1, span: 0..0 };
+            let inherited = Environment::default();
+            let scope = EnvScope { earlier: &[], inherited: &inherited, inherited_first: false };
+
+            let read = EnvFile::parse(&entry.write_entry(), &scope).unwrap();
+
+            prop_assert_eq!(read.entries().len(), 1);
+            prop_assert_eq!((&read.entries()[0].key, &read.entries()[0].value), (&entry.key, &entry.value));
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! Nested keys are joined by `_` and upper-cased, items of a list are numbered, `null` is left out. No message holds
 //! a value.
 
-use super::env_file::{EnvEntry, is_env_key};
+use super::env_file::EnvEntry;
+use super::env_line::is_env_key;
 use super::environment::Secret;
 use super::environment_limits::MAX_VARIABLE_BYTES;
 use super::problem::{Problem, Problems, Severity};
@@ -234,4 +235,99 @@ impl Json<'_> {
 fn joined(key: &str, name: &str) -> String {
     let name = name.to_uppercase();
     if key.is_empty() { name } else { format!("{key}_{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read_all(text: &[u8]) -> (Vec<(String, String)>, Vec<Problem>) {
+        let text = SourceText::new(text).unwrap();
+        assert!(is_json(text));
+        let mut problems = Problems::default();
+        let entries = read(text, &mut problems);
+        let value = |entry: &EnvEntry| String::from_utf8_lossy(entry.value.reveal()).into_owned();
+        (entries.iter().map(|entry| (entry.key.clone(), value(entry))).collect(), problems.into_list())
+    }
+
+    fn variables(text: &str) -> Vec<(String, String)> {
+        let (entries, problems) = read_all(text.as_bytes());
+        assert_eq!(problems, []);
+        entries
+    }
+
+    fn fault(text: &str) -> String {
+        let (_, problems) = read_all(text.as_bytes());
+        format!("{}: {}", problems[0].line, problems[0].message)
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn nested_keys_are_joined_and_upper_cased_and_null_is_left_out() {
+        let text = r#"
+            {"top": {"middle": {"bottom": "value"}, "other": ["zero", 1.50, true, null]}, "last": 42, "none": {}}
+        "#;
+
+        assert_eq!(
+            variables(text),
+            pairs(&[
+                ("TOP_MIDDLE_BOTTOM", "value"),
+                ("TOP_OTHER_0", "zero"),
+                ("TOP_OTHER_1", "1.50"),
+                ("TOP_OTHER_2", "true"),
+                ("LAST", "42"),
+            ])
+        );
+    }
+
+    #[test]
+    fn escapes_are_read_and_nothing_is_expanded() {
+        let text = r#"{"a": "\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00 ${A} $B"}"#;
+
+        assert_eq!(variables(text), pairs(&[("A", "\"\\/\u{8}\u{c}\n\r\té😀 ${A} $B")]));
+    }
+
+    #[test]
+    fn bad_json_is_an_error_with_its_line() {
+        for (text, expected) in [
+            ("{\n\"a\": 1,\n}", "3: the JSON cannot be read: a name in double quotes is expected here"),
+            ("{\"a\" 1}", "1: the JSON cannot be read: a colon is expected after a name"),
+            ("{\"a\": \"x", "1: the JSON cannot be read: a string is not closed"),
+            ("{\"a\": [1", "1: the JSON cannot be read: it ends too early"),
+            ("{\"a\": tru}", "1: the JSON cannot be read: a value is expected here"),
+            ("{\"a\": 1.}", "1: the JSON cannot be read: a number is not well written"),
+            ("{\"a\": \"\\ud800x\"}", "1: the JSON cannot be read: a string has a bad `\\u` escape"),
+            ("{\"a\": \"\\u0000\"}", "1: the JSON cannot be read: a string has a NUL character"),
+            ("{}\nA=1", "2: the JSON cannot be read: text follows the closing brace"),
+        ] {
+            assert_eq!(fault(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_variable_can_have_is_a_defect() {
+        let (entries, problems) = read_all(b"{\"a b\": 1, \"c\": 2}");
+
+        assert_eq!(entries, pairs(&[("C", "2")]));
+        assert_eq!(problems[0].severity, Severity::Defect);
+    }
+
+    #[test]
+    fn nesting_without_end_is_refused_before_it_ends_the_stack() {
+        let text = "{\"a\":".repeat(1_000_000);
+
+        assert_eq!(fault(&text), "1: the JSON cannot be read: it is nested too deeply");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_of_json_characters_is_read_or_refused(text in "\\{[a\"\\\\:,\\[\\]{}0-9.eEu \n-]{0,60}") {
+            read_all(text.as_bytes());
+        }
+    }
 }

@@ -24,6 +24,8 @@ pub(crate) struct ReadValue {
     pub(crate) has_unknown: bool,
     /// It has a `${` that is none of the two forms that are read; it was kept as it is.
     pub(crate) has_other_form: bool,
+    /// It has a carriage return that belongs to no line end: the file was saved with old line ends.
+    pub(crate) has_carriage_return: bool,
 }
 
 /// Why a value cannot be used.
@@ -70,7 +72,8 @@ fn quoted(file: &[u8], at: usize, quote: u8, lookup: &Lookup<'_>) -> Result<Read
     if raw.len() > MAX_VARIABLE_BYTES {
         return Err(UnreadValue::TooLong { next });
     }
-    Ok(ReadValue { value: raw, next, has_unknown: false, has_other_form: false })
+    let has_carriage_return = raw.contains(&b'\r');
+    Ok(ReadValue { value: raw, next, has_unknown: false, has_other_form: false, has_carriage_return })
 }
 
 fn closing_quote(rest: &[u8], quote: u8, escapes: bool) -> Option<usize> {
@@ -130,8 +133,9 @@ impl<'a> Expansion<'a> {
         if self.raw.len() > MAX_VARIABLE_BYTES || self.expand(0..self.raw.len(), 0).is_none() {
             return Err(UnreadValue::TooLong { next });
         }
+        let has_carriage_return = self.raw.contains(&b'\r');
         let Self { value, has_unknown, has_other_form, .. } = self;
-        Ok(ReadValue { value, next, has_unknown, has_other_form })
+        Ok(ReadValue { value, next, has_unknown, has_other_form, has_carriage_return })
     }
 
     /// Appends a range of the raw value. None: it grew too long.
@@ -234,4 +238,124 @@ fn closing_braces(raw: &[u8], escapes: bool) -> HashMap<usize, usize> {
         }
     }
     closing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value that stands after `K=`; `A` is `one`, `E` is empty, `B.C` is `dot`, all else is not set.
+    fn read(file: &str) -> ReadValue {
+        read_value(file.as_bytes(), 0, &lookup).unwrap()
+    }
+
+    fn lookup(name: &[u8]) -> Option<Vec<u8>> {
+        let value: &[u8] = match name {
+            b"A" => b"one",
+            b"E" => b"",
+            b"B.C" => b"dot",
+            _ => return None,
+        };
+        Some(value.to_vec())
+    }
+
+    fn value(file: &str) -> String {
+        String::from_utf8(read(file).value).unwrap()
+    }
+
+    #[test]
+    fn a_plain_value_is_trimmed_and_keeps_what_is_inside() {
+        assert_eq!(value("hello  world \t\r\nX=1"), "hello  world");
+        assert_eq!(value(r#"["http://x"] it's a\b=c"#), r#"["http://x"] it's a\b=c"#);
+        assert_eq!(value(""), "");
+        assert_eq!(value("\nX=1"), "");
+    }
+
+    #[test]
+    fn a_hash_begins_a_comment_only_at_the_start_or_after_a_blank() {
+        assert_eq!(value("5432      # Port"), "5432");
+        assert_eq!(value("#see readme"), "");
+        assert_eq!(value("ab#cd"), "ab#cd");
+        assert_eq!(value("ab#cd #x"), "ab#cd");
+    }
+
+    #[test]
+    fn single_quotes_and_backticks_are_verbatim_and_may_span_lines() {
+        assert_eq!(value("'a\\n ${A} # \" \r\nb'  # c"), "a\\n ${A} # \" \nb");
+        assert_eq!(value("`it's \"x\"`#c"), "it's \"x\"");
+        assert_eq!(read("'a\nb'\nX=1").next, 6);
+    }
+
+    #[test]
+    fn double_quotes_read_six_escapes_and_keep_other_backslashes() {
+        assert_eq!(value(r#""\n\r\t\"\\\$""#), "\n\r\t\"\\$");
+        assert_eq!(value(r#""Symfony\Component\Cache""#), r"Symfony\Component\Cache");
+        assert_eq!(value(r#""a\\""#), r"a\");
+        assert_eq!(value("\"a\r\nb\""), "a\nb");
+    }
+
+    #[test]
+    fn only_a_comment_may_follow_a_closing_quote() {
+        let read = |file: &str| read_value(file.as_bytes(), 0, &lookup).unwrap_err();
+
+        assert_eq!(read("'a'b\nX=1"), UnreadValue::TextAfterQuote { next: 5 });
+        assert_eq!(read("\"a"), UnreadValue::Unterminated);
+        assert_eq!(read("\"a\\\""), UnreadValue::Unterminated);
+        assert_eq!(read("'a\nb"), UnreadValue::Unterminated);
+    }
+
+    #[test]
+    fn braces_expand_and_a_bare_dollar_does_not() {
+        assert_eq!(value("${A}-${E}-$A-${B.C}"), "one--$A-dot");
+        assert_eq!(value("\"${A} \\${A} $A\""), "one ${A} $A");
+        assert_eq!(value("\\${A}"), "\\one");
+    }
+
+    #[test]
+    fn a_default_counts_if_the_variable_is_not_set_or_empty() {
+        assert_eq!(value("${X:-false}${E:-e}${A:-a}"), "falseeone");
+        assert_eq!(value("${X:-${Y:-${A}}}"), "one");
+        assert_eq!(value("\"${X:-a\\nb}\""), "a\nb");
+        assert!(!read("${X:-}").has_unknown);
+    }
+
+    #[test]
+    fn an_unknown_variable_is_empty_and_noted() {
+        assert_eq!(value("a${X}b"), "ab");
+        assert!(read("a${X}b").has_unknown && !read("'${X}'").has_unknown);
+    }
+
+    #[test]
+    fn other_forms_stay_as_they_are_and_are_noted() {
+        for form in ["${X:?no}", "${X-d}", "${}", "${", "a${b", "${X", "$${"] {
+            assert_eq!(value(form), form);
+            assert!(read(form).has_other_form, "{form}");
+        }
+        assert_eq!(value("${${A}"), "${one");
+    }
+
+    #[test]
+    fn defaults_are_nested_eight_deep_at_most() {
+        let nested = |depth: usize| format!("{}x{}", "${X:-".repeat(depth), "}".repeat(depth));
+
+        assert_eq!(value(&nested(8)), "x");
+        assert_eq!(value(&nested(9)), "${X:-x}");
+        assert!(value(&nested(10_000)).starts_with("${X:-"));
+    }
+
+    #[test]
+    fn values_that_grow_too_long_are_given_up_early() {
+        let file = "${A}".repeat(MAX_VARIABLE_BYTES / 4);
+
+        let ten = |_: &[u8]| Some(vec![b'x'; 10]);
+
+        assert_eq!(read_value(file.as_bytes(), 0, &ten).unwrap_err(), UnreadValue::TooLong { next: file.len() });
+        assert!(read_value(&vec![b'x'; MAX_VARIABLE_BYTES + 1], 0, &lookup).is_err());
+    }
+
+    #[test]
+    fn a_carriage_return_inside_a_value_is_noted() {
+        assert!(read("a\rB=c\r\n").has_carriage_return);
+        assert!(!read("a\r\nB=c\r\n").has_carriage_return && !read("'a\r\nb'").has_carriage_return);
+    }
 }

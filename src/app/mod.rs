@@ -11,6 +11,7 @@ mod command_scan;
 mod dyno;
 mod env_file;
 mod env_json;
+mod env_line;
 mod env_value;
 mod environment;
 mod environment_limits;
@@ -33,7 +34,8 @@ mod spawn_spec;
 
 pub use command_line::{AppendError, ShellLine, append_words, join_words, quote_word, shell_line};
 pub use dyno::{DynoName, ExitStatus, RunId};
-pub use env_file::{EnvEntry, EnvFile, EnvScope, is_env_key};
+pub use env_file::{EnvEntry, EnvFile, EnvScope};
+pub use env_line::is_env_key;
 pub use environment::{Environment, Secret};
 pub use environment_limits::{EnvironmentTooBig, MAX_VARIABLE_BYTES};
 pub use foreman_file::{ForemanFile, Setting};
