@@ -180,16 +180,20 @@ impl Resolving<'_> {
         if name == ALL || self.types.iter().any(|known| known.as_str() == name) {
             return true;
         }
-        let known = self.types.iter().map(ProcessType::as_str).filter(|known| *known != "release");
         if *quantity == 0 {
             self.warnings.push(FormationWarning::UnknownType { name: name.clone() });
         } else {
-            let all = known.clone().map(str::to_owned).collect();
-            let nearest = nearest(name, known).into_iter().map(str::to_owned).collect();
-            self.errors.push(FormationError::UnknownType { name: name.clone(), nearest, known: all });
+            self.errors.push(unknown_type(name, self.types));
         }
         false
     }
+}
+
+/// The error for a name that the Procfile does not have.
+pub(super) fn unknown_type(name: &str, types: &[ProcessType]) -> FormationError {
+    let known = types.iter().map(ProcessType::as_str).filter(|known| *known != "release");
+    let nearest = nearest(name, known.clone()).into_iter().map(str::to_owned).collect();
+    FormationError::UnknownType { name: name.to_owned(), nearest, known: known.map(str::to_owned).collect() }
 }
 
 /// Reads `NAME=QUANTITY`, or `NAME` where `bare` gives its quantity.
@@ -208,7 +212,8 @@ fn read_item(item: &str, list: &str, bare: Option<u16>) -> Result<Wanted, Format
     Ok(Wanted { quantity: read_quantity(&name, quantity)?, name })
 }
 
-fn read_quantity(name: &str, text: &str) -> Result<u16, FormationError> {
+/// Reads the quantity of a process type.
+pub(super) fn read_quantity(name: &str, text: &str) -> Result<u16, FormationError> {
     if text.is_empty() {
         return Err(FormationError::NoQuantity { name: name.to_owned() });
     }
@@ -218,71 +223,6 @@ fn read_quantity(name: &str, text: &str) -> Result<u16, FormationError> {
     match text.parse::<u16>() {
         Ok(quantity) if quantity <= MAX_QUANTITY => Ok(quantity),
         Ok(_) | Err(_) => Err(FormationError::TooMany { name: name.to_owned(), text: text.to_owned() }),
-    }
-}
-
-/// How `ps:scale` changes one quantity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    /// `web=3`.
-    To(u16),
-    /// `web+1`.
-    Up(u16),
-    /// `web-1`.
-    Down(u16),
-}
-
-impl Scale {
-    /// Reads `web=3`, `web+1` or `web-1`.
-    ///
-    /// `-` is part of names too: what stands before the last one is the name only if a digit and nothing else
-    /// follows it.
-    ///
-    /// # Errors
-    /// [`FormationError`] if it is none of these, or the name is none of `types`.
-    pub fn parse(text: &str, types: &[ProcessType]) -> Result<(ProcessType, Self), FormationError> {
-        let text = text.trim();
-        let operator = text.rfind(['=', '+']).or_else(|| text.rfind('-'));
-        let parts = operator.and_then(|at| {
-            let (name, rest) = (text.get(..at)?, text.get(at..)?);
-            let mut characters = rest.chars();
-            Some((name.trim(), characters.next()?, characters.as_str().trim()))
-        });
-        let Some((name, operator, amount)) = parts else {
-            return Err(FormationError::NoQuantity { name: text.to_owned() });
-        };
-        if name.is_empty() {
-            return Err(FormationError::NoName { item: text.to_owned() });
-        }
-        let amount = read_quantity(name, amount)?;
-        let mut resolving = Resolving { types, errors: Vec::new(), warnings: Vec::new() };
-        // Asked for one, so that 0 of an unknown type is an error here: nobody shares a script of `ps:scale`.
-        let known = resolving.is_known(&Wanted { name: name.to_owned(), quantity: 1 });
-        if let Some(error) = resolving.errors.pop() {
-            return Err(error);
-        }
-        let process_type = types.iter().find(|process_type| known && process_type.as_str() == name);
-        let process_type = process_type.ok_or_else(|| FormationError::NoName { item: text.to_owned() })?;
-        let scale = match operator {
-            '+' => Self::Up(amount),
-            '-' => Self::Down(amount),
-            _ => Self::To(amount),
-        };
-        Ok((process_type.clone(), scale))
-    }
-
-    /// The new quantity. `current`: the one it is now. Down stops at 0.
-    ///
-    /// # Errors
-    /// None above [`MAX_QUANTITY`].
-    #[must_use]
-    pub fn apply(self, current: u16) -> Option<u16> {
-        let quantity = match self {
-            Self::To(quantity) => quantity,
-            Self::Up(more) => current.saturating_add(more),
-            Self::Down(fewer) => current.saturating_sub(fewer),
-        };
-        (quantity <= MAX_QUANTITY).then_some(quantity)
     }
 }
 
@@ -421,26 +361,12 @@ mod tests {
         assert_eq!(warnings, [FormationWarning::NotAmongTheNamed { name: "worker".to_owned() }]);
     }
 
-    #[test]
-    fn scaling_sets_adds_or_takes_away() {
-        let parse = |text: &str| Scale::parse(text, &types()).map(|(name, scale)| (name.to_string(), scale));
-
-        assert_eq!(parse("web=3"), Ok(("web".to_owned(), Scale::To(3))));
-        assert_eq!(parse("my-clock+2"), Ok(("my-clock".to_owned(), Scale::Up(2))));
-        assert_eq!(parse("my-clock-1"), Ok(("my-clock".to_owned(), Scale::Down(1))));
-        assert!(parse("my-clock").is_err() && parse("web").is_err() && parse("wbe=0").is_err());
-        assert!(parse("release=1").is_err() && parse("all=1").is_err());
-        assert_eq!(Scale::Down(3).apply(2), Some(0));
-        assert_eq!(Scale::Up(1).apply(1_000), None);
-    }
-
     proptest! {
         #[test]
         fn any_text_gives_a_formation_or_an_error(text in "[a-z=, 0-9-]{0,20}") {
             for line in [["-m", &text], ["-c", &text], ["-x", &text], ["web", &text]] {
                 let _ = resolve(&line);
             }
-            let _ = Scale::parse(&text, &types());
         }
     }
 }
