@@ -199,11 +199,12 @@ impl Call {
     /// Starts it as the leader of a terminal, as a terminal emulator does.
     pub(crate) fn spawn_in_terminal(mut self) -> Running {
         self.wrapper.splice(0..0, ["setsid".into(), "--ctty".into()]);
-        let terminal = Terminal::open();
+        let mut terminal = Terminal::open();
         let mut command = self.command();
         command.env("TERM", "xterm").stdin(terminal.side()).stdout(terminal.side()).stderr(terminal.side());
         let child = command.spawn().unwrap();
         drop(command);
+        terminal.handed_over();
         let stdout = terminal.shown();
         Running::new(child, self.mark, stdout, Capture::default(), Some(terminal))
     }

@@ -157,7 +157,9 @@ fn run_with((end, habit, moment): Cell, queued: usize) -> bool {
     let finished = dyno.finish();
 
     assert_end(&finished, end, moment);
-    assert!(process_table::stat(guardian).is_none(), "the guardian is left");
+    // Of a killed parent it is process 1 that takes note of the end, whenever it likes.
+    let left = process_table::stat(guardian).filter(|(state, _)| !(end == End::MainKilled && *state == 'Z'));
+    assert_eq!(left, None, "the guardian is left");
     true
 }
 

@@ -91,7 +91,10 @@ fn the_last_words_stand_before_the_exit_notice() {
         for _ in 0..50 {
             app.dyno(["start", "--pty", pty]).run().expect(
                 Ended::Code(1),
-                "TIME web.1  | started with pid PID\nTIME web.1  | FATAL\nTIME web.1  | exited with code 1\n",
+                "TIME web.1  | started with pid PID\n\
+                 TIME web.1  | FATAL\n\
+                 TIME web.1  | exited with code 1\n\
+                 TIME system | sending SIGTERM to all processes\n",
                 "",
             );
         }

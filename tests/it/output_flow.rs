@@ -11,7 +11,7 @@ use crate::process_table;
 
 #[test]
 fn a_grandchild_that_holds_the_pipe_never_delays_the_exit_notice() {
-    let app = App::new("web: (trap '' TERM; sleep 1000) & echo out; exit 3\n");
+    let app = App::new("web: (trap '' TERM; echo >set; exec sleep 1000) & read -r _ <set; exit 3\n").fifo("set");
     let dyno = app.dyno(["start", "-t", "300"]).spawn();
 
     dyno.until_shown("web.1  | exited with code 3");
@@ -24,7 +24,8 @@ fn a_grandchild_that_holds_the_pipe_never_delays_the_exit_notice() {
 
 #[test]
 fn what_a_grandchild_says_after_the_exit_is_still_shown() {
-    let app = App::new("web: (trap '' TERM; read -r _ <go; echo late) & exit 3\n").fifo("go");
+    let app = App::new("web: (trap '' TERM; echo >set; read -r _ <go; echo late) & read -r _ <set; exit 3\n");
+    let app = app.fifo("set").fifo("go");
     let dyno = app.dyno(["start", "-t", "300"]).spawn();
 
     dyno.until_shown("exited with code 3");

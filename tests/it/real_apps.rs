@@ -51,7 +51,8 @@ fn data(path: &str) -> PathBuf {
 fn call(home: &App, app: &RealApp) -> Call {
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", data("apps/stand-ins").display());
-    home.dyno(["start"]).args(app.args).env("PATH", path).directory(&data("apps").join(app.name))
+    let call = home.dyno(["start"]).args(app.args).env("PATH", path).env("PYTHONDONTWRITEBYTECODE", "1");
+    call.directory(&data("apps").join(app.name))
 }
 
 /// Whether all of the app is up, by what was shown so far.

@@ -30,9 +30,10 @@ fn held(dyno: &Running) -> Held {
 
 #[test]
 fn two_hundred_dynos_run_and_stop() {
-    let app =
-        App::new("web: echo \"$DYNO on $PORT\"; trap 'echo bye; exit' TERM; while :; do read -r _ <never; done\n")
-            .fifo("never");
+    let app = App::new(
+        "web: echo \"$DYNO on $PORT\"; trap 'echo bye; exit 0' TERM; while :; do read -r _ <never; done 2>/dev/null\n",
+    )
+    .fifo("never");
     let dyno = app.dyno(["start", "-m", "web=200", "-t", "60"]).spawn();
 
     dyno.until("all say where they are", || dyno.stdout.text().matches(" on 5").count() == 200);
@@ -88,9 +89,8 @@ fn a_limit_of_open_files_that_is_too_low_is_named_before_anything_starts() {
 }
 
 #[test]
-fn limits_mask_signals_and_files_of_a_dyno_are_those_of_its_user() {
-    const ASK: &str = "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc; umask; grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; \
-                       ls /proc/self/fd | wc -l; cat /proc/self/oom_score_adj";
+fn limits_mask_and_priority_of_a_dyno_are_those_of_its_user() {
+    const ASK: &str = "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc; umask; nice; cat /proc/self/oom_score_adj";
     let limits = "ulimit -Sn 333; ulimit -Hn 4444; umask 027";
     let app = App::new(&format!("web: {ASK}\n"));
     let ask = format!("{limits}; {ASK}");
@@ -149,11 +149,9 @@ fn when_the_system_starts_no_more_processes_the_reason_is_shown_and_nothing_is_l
 
     assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
     let shown = finished.stdout() + &finished.stderr();
-    assert!(shown.contains("Resource temporarily unavailable"), "{shown}");
-    assert!(
-        shown.contains("web.1  | started with pid PID") || shown.contains("web.1   | started with pid PID"),
-        "{shown}"
-    );
+    assert!(shown.contains("cannot start another process: the system's or the user's limit is reached"), "{shown}");
+    let started = shown.matches("started with pid PID").count();
+    assert!((1..20).contains(&started), "{shown}");
 }
 
 #[test]
@@ -165,7 +163,7 @@ fn a_system_without_room_for_the_guardian_is_said_in_one_message() {
 
     assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
     assert_eq!(finished.stdout(), "");
-    assert!(finished.stderr().starts_with("error: "), "{}", finished.stderr());
-    assert!(finished.stderr().contains("Resource temporarily unavailable"), "{}", finished.stderr());
+    let stderr = finished.stderr();
+    assert!(stderr.starts_with("error: cannot start its guardian process: ") && stderr.contains("hint: "), "{stderr}");
     assert!(!app.has("started"));
 }

@@ -96,7 +96,10 @@ fn as_process_1_dyno_reaps_strangers_and_exits_with_128_plus_the_signal() {
 #[test]
 fn ctrl_c_in_a_terminal_reaches_dyno_alone_and_ends_by_the_signal() {
     let app = App::new("web: ./hears\n")
-        .script("hears", "trap 'echo heard INT' INT\ntrap 'echo heard TERM; exit 0' TERM\necho up\nread -r _ <go\n")
+        .script(
+            "hears",
+            "trap 'echo heard INT' INT\ntrap 'echo heard TERM; exit 0' TERM\necho up\n{ read -r _ <go; } 2>/dev/null\n",
+        )
         .fifo("go");
     let dyno = app.dyno(["start"]).spawn_in_terminal();
     dyno.until_shown("up\r\n");

@@ -21,6 +21,8 @@ const LOOK_MS: u8 = 5;
 /// The side of a terminal that the window holds.
 pub(crate) struct Terminal {
     keyboard: File,
+    /// Until the first program has it: without any, a terminal is at its end.
+    side: Option<File>,
     path: PathBuf,
     shown: Capture,
     closing: Arc<AtomicBool>,
@@ -36,10 +38,11 @@ impl Terminal {
         unlockpt(&master).unwrap();
         let path = PathBuf::from(ptsname_r(&master).unwrap());
         let window = File::from(OwnedFd::from(master));
+        let side = Some(open_side(&path));
         let (closing, closed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let keyboard = window.try_clone().unwrap();
         let reader = Screen { window, closing: Arc::clone(&closing), _closed: SetOnDrop(Arc::clone(&closed)) };
-        let terminal = Self { keyboard, path, shown: Capture::of(reader), closing, closed };
+        let terminal = Self { keyboard, side, path, shown: Capture::of(reader), closing, closed };
         terminal.resize(24, 80);
         terminal
     }
@@ -47,6 +50,11 @@ impl Terminal {
     /// The side that programs hold.
     pub(crate) fn side(&self) -> Stdio {
         open_side(&self.path).into()
+    }
+
+    /// The programs have it now; when the last of them is gone, it is at its end.
+    pub(crate) fn handed_over(&mut self) {
+        self.side = None;
     }
 
     /// What was shown so far.
