@@ -221,6 +221,8 @@ impl<'a> Scan<'a> {
                 Some(length) => self.at += length,
                 None => self.compound = true,
             },
+            // The shell's own pid: a brace after it begins no expansion.
+            Some(b'$') => self.at += 1,
             // `$'…'` and `$"…"` are read in one way by bash and in another by dash.
             Some(b'\'' | b'"') if !quoted => self.compound = true,
             _ => {}

@@ -367,7 +367,9 @@ mod tests {
         fn every_line_is_an_entry_blank_a_comment_or_a_problem(lines in proptest::collection::vec(line(), 0..7)) {
             let text = lines.join("\n");
             let Ok(procfile) = Procfile::parse(text.as_bytes()) else { return Ok(()) };
-            prop_assume!(!procfile.problems.iter().any(|problem| problem.message.contains("lines are no entries")));
+            if procfile.problems.iter().any(|problem| problem.message.contains("lines are no entries")) {
+                return Ok(());
+            }
 
             for (index, line) in text.split('\n').enumerate() {
                 let line = line.trim_matches([' ', '\t', '\r']);
