@@ -371,7 +371,7 @@ mod tests {
                 return Ok(());
             }
 
-            for (index, line) in text.split('\n').enumerate() {
+            for (index, line) in text.trim_start_matches('\u{feff}').split('\n').enumerate() {
                 let line = line.trim_matches([' ', '\t', '\r']);
                 let ignored = line.is_empty() || line.starts_with('#');
                 let read = procfile.entries().iter().any(|entry| entry.line == index + 1);

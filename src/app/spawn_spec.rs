@@ -38,6 +38,8 @@ pub struct DynoSpec {
     pub own_shell: bool,
     /// The whole environment, nothing is inherited besides.
     pub environment: Environment,
+    /// The port it is to listen on, if it is up only then (S6.2).
+    pub awaited_port: Option<u16>,
     /// The working directory.
     pub directory: PathBuf,
     /// Where the streams go.

@@ -53,6 +53,7 @@ pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
         prefix_columns: prefix_columns(args, &plan),
         formatter: formatter(args, &plan, &types),
         quiet: quiet(args, &types)?,
+        files: None,
         null_stdin: args.stdin == StdinMode::Null,
         plan,
         policy,
@@ -167,6 +168,7 @@ fn spec(
         shell_line: shell_line.line,
         own_shell: shell_line.own_shell,
         environment,
+        awaited_port: None,
         directory: project.root.clone(),
         io: io(args.pty),
     })

@@ -59,6 +59,9 @@ impl Runtime {
 
     fn spawn(&mut self, spec: SpawnSpec) {
         let run = spec.run;
+        if let Some(port) = spec.spec.awaited_port {
+            self.listening.before_spawn(run, port);
+        }
         let io = match spec.spec.io {
             Io::Pty(size) => Io::Pty(terminal::dyno_size(self.prefix_columns).unwrap_or(size)),
             other @ (Io::Pipe | Io::Inherit) => other,

@@ -103,7 +103,7 @@ impl Runtime {
                 Some(_) = self.tasks.join_next() => {}
                 event = self.hub_events.recv() => match event {
                     Some(HubEvent::Done) | None => return self.hub.waiting_bytes(),
-                    Some(HubEvent::Lost(errno)) => self.output_lost(errno),
+                    Some(event @ (HubEvent::Lost(_) | HubEvent::FilesLost(_))) => self.hub_event(event),
                 },
                 () = sleep(STALLED_AFTER) => {
                     let now = self.hub.written_bytes();

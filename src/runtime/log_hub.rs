@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::log_files::LogFiles;
 use crate::logs::{Formatter, LogBlock, Source};
 
 /// Bytes read at once: what a pipe holds.
@@ -30,8 +31,10 @@ const KEEP_BYTES: usize = 512 << 10;
 /// What the hub tells the run loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HubEvent {
-    /// Nothing can be written any more, for this reason. Told once; later output is taken and dropped.
+    /// Nothing can be written to stdout any more, for this reason. Told once; later output is taken and dropped.
     Lost(Errno),
+    /// The same for the files of `--log-dir`.
+    FilesLost(Errno),
     /// All is written and the thread has ended.
     Done,
 }
@@ -68,13 +71,14 @@ pub(super) struct LogHub {
 }
 
 impl LogHub {
-    /// Starts the thread. `quiet`: whose lines are taken but not shown.
+    /// Starts the thread. `quiet`: whose lines are taken but not shown; `files`: where all of them go besides.
     ///
     /// # Errors
     /// The thread could not be made.
     pub(super) fn start(
         formatter: Formatter,
         quiet: impl Fn(&Source) -> bool + Send + 'static,
+        files: Option<LogFiles>,
         events: UnboundedSender<HubEvent>,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -85,7 +89,8 @@ impl LogHub {
             written_bytes: AtomicU64::new(0),
             waiting_bytes: AtomicU64::new(0),
         });
-        let writer = Writer { shared: Arc::clone(&shared), formatter, quiet, events, out: Vec::new(), lost: false };
+        let writer =
+            Writer { shared: Arc::clone(&shared), formatter, quiet, files, events, out: Vec::new(), lost: false };
         // Small: the thread calls nothing deep, and it counts towards the memory of every user.
         std::thread::Builder::new().name("log-hub".into()).stack_size(256 << 10).spawn(move || writer.live())?;
         Ok(Self { shared })
@@ -176,6 +181,7 @@ struct Writer<Q> {
     shared: Arc<Shared>,
     formatter: Formatter,
     quiet: Q,
+    files: Option<LogFiles>,
     events: UnboundedSender<HubEvent>,
     out: Vec<u8>,
     lost: bool,
@@ -219,6 +225,13 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
     fn take(&mut self, item: Item) {
         let (Item::Block(block) | Item::Extra(block)) = &item;
         let bytes = block.bytes.len() as u64;
+        if let Some(files) = &mut self.files
+            && let Err(error) = files.write(block)
+        {
+            self.files = None;
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+            let _ = self.events.send(HubEvent::FilesLost(errno));
+        }
         if !self.lost && !(self.quiet)(&block.source) {
             self.formatter.render(block, &mut self.out);
         }

@@ -5,6 +5,8 @@
 
 mod effects;
 mod ending;
+mod listening;
+mod log_files;
 mod log_hub;
 mod output;
 mod run_loop;
@@ -19,6 +21,7 @@ use crate::logs::{Formatter, Source};
 use crate::supervisor::{Plan, Policy};
 
 pub use ending::Ending;
+pub use log_files::LogFiles;
 pub use signals::{block_all, die_by, number as signal_number, unblock_all};
 pub use terminal::{own_terminal_size, stderr_takes_text};
 
@@ -37,6 +40,8 @@ pub struct Start {
     pub formatter: Formatter,
     /// Whose lines are not shown.
     pub quiet: Quiet,
+    /// Files that all lines go to besides.
+    pub files: Option<LogFiles>,
     /// Whether dynos without a terminal read `/dev/null` instead of a pipe that never ends.
     pub null_stdin: bool,
     /// Columns of the terminal that the prefix takes away from a dyno's own.

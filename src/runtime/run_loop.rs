@@ -14,6 +14,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+use super::listening::{Found, Listening};
 use super::log_hub::{HubEvent, LogHub};
 use super::output::{Order, Output};
 use super::signals::{Arrived, Signals};
@@ -54,6 +55,7 @@ pub(super) struct Runtime {
     pub(super) outputs: HashMap<DynoName, UnboundedSender<Order>>,
     pub(super) tasks: JoinSet<()>,
     pub(super) runs: HashMap<RunId, LiveRun>,
+    pub(super) listening: Listening,
     pub(super) work: VecDeque<Work>,
     /// Spawns that were sent and not answered.
     pub(super) spawns_in_flight: usize,
@@ -69,7 +71,7 @@ impl Runtime {
     pub(super) fn new(start: Start, guardian: Guardian) -> std::io::Result<Self> {
         let signals = Signals::install()?;
         let (hub_sender, hub_events) = unbounded_channel();
-        let hub = LogHub::start(start.formatter, start.quiet, hub_sender)?;
+        let hub = LogHub::start(start.formatter, start.quiet, start.files, hub_sender)?;
         let stdin = if start.null_stdin { Stdin::null() } else { Stdin::endless() }?;
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
         let mut tasks = JoinSet::new();
@@ -89,6 +91,7 @@ impl Runtime {
             outputs,
             tasks,
             runs: HashMap::new(),
+            listening: Listening::default(),
             work: VecDeque::new(),
             spawns_in_flight: 0,
             stdin,
@@ -109,6 +112,7 @@ impl Runtime {
                 return Finished::GuardianLost;
             }
             let deadline = self.supervisor.next_deadline().map(|at| self.began + at);
+            let look = self.listening.next_look();
             let sending = self.guardian.has_queued();
             tokio::select! {
                 arrived = self.signals.next() => match arrived {
@@ -129,11 +133,12 @@ impl Runtime {
                 },
                 _ = self.link.writable(), if sending => clear_readiness(&self.link, Interest::WRITABLE),
                 event = self.hub_events.recv() => {
-                    if let Some(HubEvent::Lost(errno)) = event {
-                        self.output_lost(errno);
+                    if let Some(event) = event {
+                        self.hub_event(event);
                     }
                 },
                 () = until(deadline) => self.events.push_back(Event::Tick),
+                () = until(look) => self.look_who_listens(),
             }
         }
     }
@@ -164,6 +169,7 @@ impl Runtime {
                 let finished = self.handle_events();
                 // After the notice that it has started: its first words come second.
                 self.open_stream(run);
+                self.listening.begin(run);
                 return finished;
             }
             Report::SpawnFailed(run, error) => {
@@ -172,7 +178,10 @@ impl Runtime {
                 let why = live.map_or_else(String::new, |live| error.describe(&live.spec.spec.directory));
                 self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });
             }
-            Report::Exited(run, exit) => self.events.push_back(Event::Exited { run, exit }),
+            Report::Exited(run, exit) => {
+                self.listening.forget(run);
+                self.events.push_back(Event::Exited { run, exit });
+            }
             Report::Gone(run) => {
                 if let Some(live) = self.runs.remove(&run) {
                     self.order(&live.spec.spec.dyno, Order::Close);
@@ -186,7 +195,34 @@ impl Runtime {
         self.handle_events()
     }
 
-    pub(super) fn output_lost(&mut self, errno: Errno) {
+    fn look_who_listens(&mut self) {
+        for found in self.listening.look(Instant::now()) {
+            match found {
+                Found::Listening { run, .. } => self.events.push_back(Event::Ready { run }),
+                Found::GaveUp { run } => {
+                    if let Some(live) = self.runs.get(&run) {
+                        let text = "does not listen on its port after 60 seconds; it counts as up from now on";
+                        self.order(&live.spec.spec.dyno, Order::Notice(text.to_owned()));
+                    }
+                    self.events.push_back(Event::Ready { run });
+                }
+            }
+        }
+    }
+
+    pub(super) fn hub_event(&mut self, event: HubEvent) {
+        match event {
+            HubEvent::Lost(errno) => self.output_lost(errno),
+            HubEvent::FilesLost(errno) => {
+                self.lost_output = Some(errno);
+                self.events.push_back(Event::OutputLost(OutputLoss::Failed));
+            }
+            // Said only when it was closed, which `ending` does and hears itself.
+            HubEvent::Done => {}
+        }
+    }
+
+    fn output_lost(&mut self, errno: Errno) {
         let terminal_gone = errno == Errno::EIO && terminal::stdout_is_terminal();
         let loss = if errno == Errno::EPIPE || terminal_gone {
             OutputLoss::Closed

@@ -174,6 +174,12 @@ impl Call {
         self
     }
 
+    /// Appends its output to a file.
+    #[cfg(feature = "real-apps")]
+    pub(crate) fn stdout_to_file(self, path: &Path) -> Self {
+        self.stdout_to(fs::OpenOptions::new().create(true).append(true).open(path).unwrap())
+    }
+
     fn command(&mut self) -> Command {
         let mut words = self.wrapper.drain(..).chain([self.program.clone()]).chain(self.args.drain(..));
         let mut command = Command::new(words.next().unwrap());

@@ -37,6 +37,24 @@ fn what_a_grandchild_says_after_the_exit_is_still_shown() {
 }
 
 #[test]
+fn a_line_that_the_exit_cuts_goes_on_as_the_rest_of_that_line() {
+    let line = "web: (trap '' TERM; printf half; echo >set; read -r _ <go; printf REST) & read -r _ <set; exit 3\n";
+    for (rest, expected) in [("' whole\\n'", "TIME web.1  >  whole\n"), ("'\\n'", "")] {
+        let app = App::new(&line.replace("REST", rest)).fifo("set").fifo("go");
+        let dyno = app.dyno(["start", "-t", "300", "--pty", "never"]).spawn();
+
+        dyno.until_shown("exited with code 3");
+        app.release("go");
+
+        let shown = dyno.finish().stdout();
+        let (_, after) = shown.split_once("| half\n").expect(&shown);
+        let after: String =
+            after.split_inclusive('\n').filter(|line| !line.contains(" | ") || line.ends_with("| \n")).collect();
+        assert_eq!(after, expected, "{shown}");
+    }
+}
+
+#[test]
 fn a_silent_partial_line_is_shown_and_blocks_nobody() {
     let app = App::new(
         "ask: printf 'password: '; read -r _ <go; echo thanks; read -r _ <go\n\

@@ -32,8 +32,14 @@ const APPS: [RealApp; 5] = [
     },
     RealApp {
         name: "dokku-python",
-        args: &["-x", "release", "--can-die", "cron,custom,task", "-p", "33000"],
-        up: &["Listening on port 33300", "sleepy worker", "without a newline", "cron run", "custom.1 | exited"],
+        args: &["--can-die", "cron,custom,task", "-p", "33000"],
+        up: &[
+            "Listening on port 33300",
+            "sleepy worker",
+            "cron.1    | exited",
+            "task.1    | exited",
+            "custom.1  | exited",
+        ],
     },
     RealApp {
         name: "showroom",
@@ -81,10 +87,9 @@ fn assert_like_transcript(name: &str, seen: &str) {
 fn in_a_file(app: &RealApp) {
     let home = App::empty();
     let log = home.path("log");
-    let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-    let dyno = call(&home, app).stdout_to(file).spawn();
-    let shown = || fs::read_to_string(&log).unwrap_or_default();
-    dyno.until(&format!("{} is up: {}", app.name, shown()), || is_up(app, &shown()));
+    let dyno = call(&home, app).stdout_to_file(&log).spawn();
+    let shown = || fs::read_to_string(&log).unwrap();
+    dyno.until(&format!("{} is up", app.name), || is_up(app, &shown()));
 
     dyno.signal(Signal::SIGTERM);
 
@@ -125,8 +130,8 @@ fn in_a_terminal(app: &RealApp) {
     let shell = "\"$0\" \"$@\"; echo \"status $?\"; read -r _";
     let screen =
         ["tmux", "-S", socket.to_str().unwrap(), "-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "50"];
-    let server = call(&home, app).under(&screen).under(&["sh", "-c", shell]).env("LANG", "C.UTF-8").spawn();
-    until("there is a screen", || socket.exists());
+    let mut server = call(&home, app).under(&screen).under(&["sh", "-c", shell]).env("LANG", "C.UTF-8").spawn();
+    until("the client has given its order to the server", || server.has_ended());
     server.until(&format!("{} is up", app.name), || is_up(app, &tmux.screen()));
 
     tmux.run(&["send-keys", "C-c"]);

@@ -47,6 +47,7 @@ fn spec(name: &str) -> Arc<DynoSpec> {
         command_line: format!("./{name}"),
         shell_line: format!("exec ./{name}").into_bytes(),
         own_shell: false,
+        awaited_port: None,
         environment: Environment::default(),
         directory: PathBuf::from("/app"),
         io: Io::Pipe,

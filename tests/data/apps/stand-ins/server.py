@@ -10,11 +10,15 @@ signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 def say(text):
-    print(text, flush=True)
+    """A line on stdout, in one write."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def warn(text):
-    print(text, file=sys.stderr, flush=True)
+    """A line on stderr, in one write."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 def listen(port):

@@ -3,10 +3,10 @@ import sys
 
 
 def stop(*_):
-    print("bot: logged out")
+    sys.stdout.write("bot: logged out\n")
     sys.exit(0)
 
 
 signal.signal(signal.SIGTERM, stop)
-print("bot: logged in")
+sys.stdout.write("bot: logged in\n")
 signal.pause()

@@ -1,0 +1,160 @@
+//! An app in a directory of its own, `dyno start` on it, and a `sh` script beside it in the same circumstances.
+
+#![expect(clippy::disallowed_methods, reason = "what is measured is started from outside")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::Pid;
+
+use crate::processes;
+use crate::roles;
+
+/// How long something may take before the measurement is given up, in milliseconds.
+const PATIENCE_MS: u16 = 30_000;
+
+/// Between two looks at a condition that wakes nobody, in milliseconds.
+const LOOK_AGAIN_MS: u16 = 5;
+
+/// A directory with a Procfile of one process type, `web`. Removed at the end.
+pub(crate) struct App {
+    directory: PathBuf,
+    /// Where [`roles::report_and_wait`] writes to. Open for writing too, so that it never ends.
+    reports: File,
+}
+
+/// What a process says when it begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    /// Nanoseconds since 1970.
+    pub(crate) at: u128,
+    pub(crate) pid: i32,
+}
+
+impl App {
+    pub(crate) fn new(command_line: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("dyno-bench-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let fifo = directory.join("reports");
+        nix::unistd::mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let reports = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+        fs::write(directory.join("Procfile"), format!("web: {command_line}\n")).unwrap();
+        Self { directory, reports }
+    }
+
+    /// An app whose dynos report their exec, then do nothing.
+    pub(crate) fn idle() -> Self {
+        Self::new(&roles::report_and_wait("reports"))
+    }
+
+    /// A file in the directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Starts this many dynos.
+    pub(crate) fn start(&self, dynos: usize, stdout: Stdio) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
+        command.arg("start").args(["-m", &format!("web={dynos}"), "--can-die", "web"]);
+        self.run(command, stdout)
+    }
+
+    /// Starts a script of the shell that `dyno` gives its command lines to.
+    pub(crate) fn shell(&self, script: &str, stdout: Stdio) -> Running {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        self.run(command, stdout)
+    }
+
+    fn run(&self, mut command: Command, stdout: Stdio) -> Running {
+        command.current_dir(&self.directory).env_clear().env("HOME", &self.directory);
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        Running(command.stdin(Stdio::null()).stdout(stdout).spawn().unwrap())
+    }
+
+    /// Waits until this many processes have reported.
+    pub(crate) fn begun(&self, count: usize) -> Vec<Begun> {
+        let mut text = Vec::new();
+        let mut part = [0; 4096];
+        while text.iter().filter(|byte| **byte == b'\n').count() < count {
+            let mut ready = [PollFd::new(self.reports.as_fd(), PollFlags::POLLIN)];
+            assert!(poll(&mut ready, PATIENCE_MS).unwrap() > 0, "waited in vain for {count} processes to begin");
+            let read = (&self.reports).read(&mut part).unwrap();
+            text.write_all(part.get(..read).unwrap()).unwrap();
+        }
+        let report = |line: &str| {
+            let (at, pid) = line.split_once(' ').unwrap();
+            Begun { at: at.parse().unwrap(), pid: pid.parse().unwrap() }
+        };
+        String::from_utf8(text).unwrap().lines().map(report).collect()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A process under way. Ended, if it is `dyno` with all its dynos, when the value is dropped.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.0.id()).unwrap()
+    }
+
+    /// The two processes of `dyno`: itself, and the guardian, its only child.
+    pub(crate) fn both(&self) -> [i32; 2] {
+        [self.pid(), *processes::children(self.pid()).first().expect("`dyno` has its guardian")]
+    }
+
+    pub(crate) fn stdout(&mut self) -> ChildStdout {
+        self.0.stdout.take().expect("stdout is a pipe")
+    }
+
+    pub(crate) fn terminate(&self) {
+        signal(self.pid());
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(&mut self) {
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// Sends SIGTERM.
+pub(crate) fn signal(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+}
+
+/// Waits for a condition that can only be looked at.
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    for _ in 0..PATIENCE_MS / LOOK_AGAIN_MS {
+        if condition() {
+            return;
+        }
+        pause(LOOK_AGAIN_MS);
+    }
+    panic!("waited in vain until {what}");
+}
+
+/// Lets time pass that is itself measured, or lies between two looks.
+pub(crate) fn pause(milliseconds: u16) {
+    poll(&mut [], PollTimeout::from(milliseconds)).unwrap();
+}

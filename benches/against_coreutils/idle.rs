@@ -1,0 +1,47 @@
+//! What `dyno` does while there is nothing to do.
+
+use std::process::Stdio;
+
+use crate::Effort;
+use crate::app::{App, pause};
+use crate::processes;
+use crate::table::{Limit, Table};
+
+const DYNOS: usize = 3;
+
+/// How long nothing must happen before the start counts as over, in milliseconds.
+const SETTLED_MS: u16 = 500;
+
+/// How often that is waited for. One that never rests is measured as it is.
+const SETTLING_ROUNDS: u32 = 10;
+
+pub(crate) fn measure(effort: Effort, table: &mut Table) {
+    let app = App::idle();
+    let mut dyno = app.start(DYNOS, Stdio::null());
+    app.begun(DYNOS);
+    let both = dyno.both();
+    let switches = || both.iter().map(|pid| processes::switches(*pid)).sum::<u64>();
+    let ticks = || both.iter().map(|pid| processes::ticks(*pid)).sum::<u64>();
+    for _ in 0..SETTLING_ROUNDS {
+        let before = switches();
+        pause(SETTLED_MS);
+        if switches() == before {
+            break;
+        }
+    }
+    let interval_ms = effort.of(10_000, 2_000);
+    let (switches_before, ticks_before) = (switches(), ticks());
+    pause(interval_ms);
+    let (switches, ticks) = (switches() - switches_before, ticks() - ticks_before);
+    let seconds = interval_ms / 1000;
+    dyno.terminate();
+    dyno.wait();
+    let what = |what: &str| format!("  {DYNOS} dynos for {seconds} s, {what}");
+    table.alone(&what("wake-ups"), &[count(switches)], "", Limit::AtMost(0.0));
+    table.alone(&what("CPU"), &[count(ticks) * 10.0], "ms", Limit::AtMost(0.0));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small")]
+fn count(number: u64) -> f64 {
+    number as f64
+}

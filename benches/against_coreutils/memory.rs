@@ -1,0 +1,103 @@
+//! How much memory both processes of `dyno` hold: idle, while dynos write as fast as they can, and while nobody
+//! reads what they write.
+
+use std::io::Read;
+use std::process::Stdio;
+
+use crate::Effort;
+use crate::app::{App, until};
+use crate::processes;
+use crate::roles::flood;
+use crate::table::{Limit, Table};
+
+const DYNOS: usize = 10;
+
+/// Most memory of both processes, in megabytes, pages that they share counted twice.
+const IDLE_MB: f64 = 12.0;
+const FLOOD_MB: f64 = 24.0;
+
+/// Looks in a row at which all producers wait: then everything between them and the reader is full.
+const LOOKS: u32 = 20;
+
+/// Megabytes of both processes.
+struct Memory {
+    /// Resident now.
+    resident: f64,
+    /// The most that was ever resident.
+    peak: f64,
+    /// Shared pages divided among those who share them.
+    fair: f64,
+}
+
+impl Memory {
+    fn of(both: [i32; 2]) -> Self {
+        let sum = |file: &str, field: &str| megabytes(both.iter().map(|pid| processes::kib(*pid, file, field)).sum());
+        Self { resident: sum("status", "VmRSS"), peak: sum("status", "VmHWM"), fair: sum("smaps_rollup", "Pss") }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few megabytes")]
+fn megabytes(kib: u64) -> f64 {
+    kib as f64 * 1024.0 / 1e6
+}
+
+pub(crate) fn measure(effort: Effort, table: &mut Table) {
+    let rounds = effort.of(5, 1);
+    let app = App::idle();
+    let idle: Vec<Memory> = (0..rounds).map(|_| while_idle(&app)).collect();
+    drop(app);
+    let app = App::new(&flood());
+    let (mut read, mut unread) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let (one, other) = while_flooded(&app, effort.of(2_000_000_000, 200_000_000));
+        read.push(one);
+        unread.push(other);
+    }
+    let mut rows = |what: &str, all: &[Memory], limit: f64| {
+        let of = |field: fn(&Memory) -> f64| all.iter().map(field).collect::<Vec<f64>>();
+        table.alone(
+            &format!("  {DYNOS} dynos {what}, peak RSS"),
+            &of(|memory| memory.peak),
+            "MB",
+            Limit::AtMost(limit),
+        );
+        table.alone(&format!("  {DYNOS} dynos {what}, RSS"), &of(|memory| memory.resident), "MB", Limit::None);
+        table.alone(&format!("  {DYNOS} dynos {what}, PSS"), &of(|memory| memory.fair), "MB", Limit::None);
+    };
+    rows("idle", &idle, IDLE_MB);
+    rows("flooding", &read, FLOOD_MB);
+    rows("flooding, nobody reads", &unread, FLOOD_MB);
+}
+
+fn while_idle(app: &App) -> Memory {
+    let mut dyno = app.start(DYNOS, Stdio::null());
+    app.begun(DYNOS);
+    let memory = Memory::of(dyno.both());
+    dyno.terminate();
+    dyno.wait();
+    memory
+}
+
+fn while_flooded(app: &App, bytes: usize) -> (Memory, Memory) {
+    let mut dyno = app.start(DYNOS, Stdio::piped());
+    let mut stdout = dyno.stdout();
+    let mut buffer = vec![0; 1 << 20];
+    let mut read = 0;
+    while read < bytes {
+        read += stdout.read(&mut buffer).unwrap();
+    }
+    let both = dyno.both();
+    let flooded = Memory::of(both);
+    let producers = processes::children(both[1]);
+    assert_eq!(producers.len(), DYNOS, "all dynos are up");
+    let mut looks = 0;
+    until("everything between producers and reader is full", || {
+        looks = if producers.iter().all(|pid| processes::waits(*pid)) { looks + 1 } else { 0 };
+        looks == LOOKS
+    });
+    let stalled = Memory::of(both);
+    dyno.terminate();
+    while stdout.read(&mut buffer).unwrap() > 0 {}
+    dyno.wait();
+    (flooded, stalled)
+}

@@ -1,0 +1,55 @@
+//! What the system's process table says.
+
+use std::fs;
+use std::path::PathBuf;
+
+fn read(pid: i32, name: &str) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/{name}")).ok()
+}
+
+/// Whether there is such a process, ended ones that nobody asked included.
+pub(crate) fn exists(pid: i32) -> bool {
+    fs::exists(format!("/proc/{pid}")).unwrap()
+}
+
+pub(crate) fn children(pid: i32) -> Vec<i32> {
+    let list = read(pid, &format!("task/{pid}/children")).expect("the kernel lists children");
+    list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// A field in KiB of `/proc/PID/status` (`VmRSS`, `VmHWM`) or `/proc/PID/smaps_rollup` (`Pss`).
+pub(crate) fn kib(pid: i32, file: &str, field: &str) -> u64 {
+    let text = read(pid, file).expect("the process lives");
+    number(&text, field).unwrap_or_else(|| panic!("no `{field}` in `{file}`"))
+}
+
+fn number(text: &str, field: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    value.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// How often the threads of a process were put aside: each time one wakes it is put aside once more.
+pub(crate) fn switches(pid: i32) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let status = |path: PathBuf| fs::read_to_string(path.join("status")).unwrap_or_default();
+    let of_thread = |text: String| {
+        number(&text, "voluntary_ctxt_switches").unwrap_or(0) + number(&text, "nonvoluntary_ctxt_switches").unwrap_or(0)
+    };
+    threads.map(|thread| of_thread(status(thread.unwrap().path()))).sum()
+}
+
+/// The fields of `/proc/PID/stat` behind the name, which may hold blanks: state first.
+fn stat(pid: i32) -> Vec<String> {
+    let text = read(pid, "stat").unwrap_or_default();
+    text.rsplit_once(") ").map_or_else(Vec::new, |(_, rest)| rest.split(' ').map(str::to_owned).collect())
+}
+
+/// User and system time in ticks of 10 ms.
+pub(crate) fn ticks(pid: i32) -> u64 {
+    stat(pid).iter().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+/// Whether it waits for something that can be interrupted, such as a full pipe.
+pub(crate) fn waits(pid: i32) -> bool {
+    stat(pid).first().is_some_and(|state| state == "S")
+}

@@ -1,0 +1,88 @@
+//! What this program does when it is started as a dyno, or as the same command beside it.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::errno::Errno;
+use nix::poll::{PollTimeout, poll};
+
+/// Bytes of a line, with its newline.
+pub(crate) const LINE_BYTES: usize = 100;
+
+/// The byte that fills all of a line but its newline. No prefix and no notice holds it.
+pub(crate) const FILLER: u8 = b'Z';
+
+/// Bytes of one write: what a pipe holds.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// Blocks after which lines and blocks end together.
+const BLOCKS: usize = 25;
+
+/// The command line for `lines` lines, then the end.
+pub(crate) fn produce(lines: usize) -> String {
+    format!("{} produce {lines}", program())
+}
+
+/// The command line for lines without an end.
+pub(crate) fn flood() -> String {
+    produce(usize::MAX / LINE_BYTES)
+}
+
+/// The command line for a process that writes the moment of its exec and its pid into this fifo, then does nothing
+/// until it is told to end.
+pub(crate) fn report_and_wait(fifo: &str) -> String {
+    format!("{} report-and-wait {fifo}", program())
+}
+
+fn program() -> String {
+    let path = std::env::current_exe().unwrap();
+    let path = path.to_str().expect("the path of this program is UTF-8");
+    assert!(!path.contains([' ', '\'', '"', '$', '\\']), "the path of this program needs no quoting: {path}");
+    path.to_owned()
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn nanoseconds(moment: SystemTime) -> u128 {
+    moment.duration_since(UNIX_EPOCH).map_or(0, |since: Duration| since.as_nanos())
+}
+
+/// False: these words name no role.
+pub(crate) fn play(words: &[String], begun: SystemTime) -> bool {
+    match words {
+        [role, lines] if role == "produce" => write_lines(lines.parse().unwrap()),
+        [role, fifo] if role == "report-and-wait" => {
+            let report = format!("{} {}\n", nanoseconds(begun), std::process::id());
+            // One write of few bytes: whole also where many write at once.
+            OpenOptions::new().write(true).open(fifo).unwrap().write_all(report.as_bytes()).unwrap();
+            while poll(&mut [], PollTimeout::NONE) == Err(Errno::EINTR) {}
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Writes straight to the descriptor: the standard library's stdout would look for line ends first.
+fn write_lines(lines: usize) {
+    let mut line = [FILLER; LINE_BYTES];
+    *line.last_mut().unwrap() = b'\n';
+    let text = line.repeat(BLOCKS * BLOCK_BYTES / LINE_BYTES);
+    let stdout = std::io::stdout();
+    let mut left = lines * LINE_BYTES;
+    for block in text.chunks(BLOCK_BYTES).cycle() {
+        let mut rest = block.get(..left.min(block.len())).unwrap();
+        if rest.is_empty() {
+            return;
+        }
+        left -= rest.len();
+        while !rest.is_empty() {
+            match nix::unistd::write(stdout.as_fd(), rest) {
+                Ok(written) => rest = rest.get(written..).unwrap(),
+                Err(Errno::EINTR) => {}
+                // The reader has seen enough.
+                Err(_) => return,
+            }
+        }
+    }
+}

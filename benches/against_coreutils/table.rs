@@ -1,0 +1,116 @@
+//! The result: medians, ratios, limits.
+
+use std::fmt;
+
+/// What must be reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Limit {
+    /// Shown, not judged.
+    None,
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+struct Row {
+    section: &'static str,
+    cells: [String; 5],
+    reached: bool,
+}
+
+/// Rows in the order they were measured.
+#[derive(Default)]
+pub(crate) struct Table {
+    section: &'static str,
+    rows: Vec<Row>,
+}
+
+impl Table {
+    /// What follows belongs to this section.
+    pub(crate) fn section(&mut self, name: &'static str) {
+        self.section = name;
+    }
+
+    /// A measure of `dyno` alone. The limit is one of its median.
+    pub(crate) fn alone(&mut self, what: &str, values: &[f64], unit: &str, limit: Limit) {
+        let verdict = verdict(median(values), limit, unit);
+        self.push([what.to_owned(), shown(values, unit), String::new(), String::new()], verdict);
+    }
+
+    /// The same measure of `dyno` and of something else, round by round. The limit is one of the ratio's median.
+    pub(crate) fn against(&mut self, what: &str, [dyno, other]: [&[f64]; 2], unit: &str, limit: Limit) {
+        assert_eq!(dyno.len(), other.len(), "`{what}` was measured in pairs");
+        let ratios: Vec<f64> = dyno.iter().zip(other).map(|(dyno, other)| dyno / other).collect();
+        let verdict = verdict(median(&ratios), limit, "×");
+        self.push([what.to_owned(), shown(dyno, unit), shown(other, unit), shown(&ratios, "×")], verdict);
+    }
+
+    fn push(&mut self, cells: [String; 4], (verdict, reached): (String, bool)) {
+        let [what, dyno, other, ratio] = cells;
+        self.rows.push(Row { section: self.section, cells: [what, dyno, other, ratio, verdict], reached });
+    }
+
+    pub(crate) fn all_reached(&self) -> bool {
+        self.rows.iter().all(|row| row.reached)
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = ["median (least–most)", "dyno", "other", "ratio, pair by pair", "limit"];
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.cells.get(column));
+            let heads = heads.get(column).map_or(0, |head| head.chars().count());
+            cells.map(|cell| cell.chars().count()).fold(heads, usize::max)
+        };
+        let line = |cells: [&str; 5]| {
+            let cells = cells.iter().enumerate().map(|(column, cell)| format!("{cell:<1$}", width(column)));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        writeln!(f, "\n{}", line(heads))?;
+        let mut section = "";
+        for row in &self.rows {
+            if row.section != section {
+                section = row.section;
+                writeln!(f, "{section}")?;
+            }
+            writeln!(f, "{}", line(row.cells.each_ref().map(String::as_str)))?;
+        }
+        let missed = self.rows.iter().filter(|row| !row.reached).count();
+        if missed == 0 { write!(f, "all limits reached") } else { write!(f, "{missed} limits missed") }
+    }
+}
+
+fn verdict(value: f64, limit: Limit, unit: &str) -> (String, bool) {
+    let (sign, bound, reached) = match limit {
+        Limit::None => return (String::new(), true),
+        Limit::AtMost(most) => ("≤", most, value <= most),
+        Limit::AtLeast(least) => ("≥", least, value >= least),
+    };
+    let word = if reached { "reached" } else { "MISSED" };
+    (format!("{sign} {bound} {unit}: {word}"), reached)
+}
+
+fn shown(values: &[f64], unit: &str) -> String {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{} {unit} ({}–{})", number(median(values)), number(least), number(most))
+}
+
+/// Three digits that count.
+fn number(value: f64) -> String {
+    if value >= 100.0 || value == 0.0 {
+        format!("{value:.0}")
+    } else if value >= 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// The one in the middle; of an even number the mean of the two.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |index: usize| sorted.get(index).copied().expect("something was measured");
+    f64::midpoint(at((sorted.len() - 1) / 2), at(sorted.len() / 2))
+}

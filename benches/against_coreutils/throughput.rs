@@ -1,0 +1,141 @@
+//! How fast lines of 100 bytes come through, and whether all of them do.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::process::Stdio;
+use std::time::Instant;
+
+use crate::Effort;
+use crate::app::{App, Running};
+use crate::roles::{FILLER, LINE_BYTES, produce};
+use crate::table::{Limit, Table};
+
+/// Bytes read at once, so that the reader is never what is measured.
+const READ_BYTES: usize = 1 << 20;
+
+/// Lines that `dyno` may add of its own: that a dyno has started, that it has ended, and two in the end.
+const fn notices(dynos: usize) -> usize {
+    2 * dynos + 2
+}
+
+/// What stands between the producers and the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Program {
+    Dyno,
+    Cat,
+    Sed,
+    /// The producers write to the reader themselves: the most that can be.
+    Nothing,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Sink {
+    Pipe,
+    File,
+}
+
+/// What arrived.
+#[derive(Debug, Default)]
+struct Arrived {
+    lines: usize,
+    filler: usize,
+}
+
+pub(crate) fn measure(effort: Effort, table: &mut Table) {
+    for sink in [Sink::Pipe, Sink::File] {
+        for producers in [1, 10] {
+            compare(effort, table, sink, producers);
+        }
+    }
+}
+
+fn compare(effort: Effort, table: &mut Table, sink: Sink, producers: usize) {
+    let (rounds, megabytes) = match sink {
+        Sink::Pipe => (effort.of(9, 3), effort.of(400, 100)),
+        Sink::File => (effort.of(7, 3), effort.of(200, 100)),
+    };
+    let lines = megabytes * 1_000_000 / LINE_BYTES / producers * producers;
+    let app = App::new(&produce(lines / producers));
+    let mut speeds = [Program::Dyno, Program::Cat, Program::Sed, Program::Nothing].map(|program| (program, Vec::new()));
+    for round in 0..=rounds {
+        for (program, speeds) in &mut speeds {
+            let seconds = run(&app, *program, sink, producers, lines);
+            // The first round is the warm-up.
+            if round > 0 {
+                speeds.push(megabytes_per_second(lines, seconds));
+            }
+        }
+    }
+    let [(_, dyno), (_, cat), (_, sed), (_, nothing)] = &speeds;
+    let to = match sink {
+        Sink::Pipe => "to a pipe",
+        Sink::File => "to a file",
+    };
+    let what = if producers == 1 { format!("1 producer {to}") } else { format!("{producers} producers {to}") };
+    let limit = match (sink, producers) {
+        (Sink::Pipe, 1) => Limit::AtLeast(1.0),
+        (Sink::Pipe | Sink::File, _) => Limit::None,
+    };
+    table.against(&format!("  {what}, `sed`"), [dyno, sed], "MB/s", limit);
+    table.against(&format!("  {what}, `cat`"), [dyno, cat], "MB/s", Limit::None);
+    table.against(&format!("  {what}, nothing between"), [dyno, nothing], "MB/s", Limit::None);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few million lines")]
+fn megabytes_per_second(lines: usize, seconds: f64) -> f64 {
+    (lines * LINE_BYTES) as f64 / 1e6 / seconds
+}
+
+/// Seconds from before the start to the end of the output. Fails where a byte is missing or a line is torn.
+fn run(app: &App, program: Program, sink: Sink, producers: usize, lines: usize) -> f64 {
+    let path = app.path("output");
+    let begin = Instant::now();
+    let (seconds, arrived) = match sink {
+        Sink::Pipe => {
+            let mut running = start(app, program, producers, lines, Stdio::piped());
+            let arrived = count(running.stdout());
+            running.wait();
+            (begin.elapsed().as_secs_f64(), arrived)
+        }
+        Sink::File => {
+            let file = File::create(&path).unwrap();
+            start(app, program, producers, lines, file.into()).wait();
+            let seconds = begin.elapsed().as_secs_f64();
+            let arrived = count(File::open(&path).unwrap());
+            fs::remove_file(&path).unwrap();
+            (seconds, arrived)
+        }
+    };
+    let own = if program == Program::Dyno { notices(producers) } else { 0 };
+    let extra = arrived.lines.checked_sub(lines).unwrap_or_else(|| panic!("{program:?} lost lines: {arrived:?}"));
+    assert!(extra <= own, "{program:?} tore lines: {arrived:?} of {lines}");
+    assert_eq!(arrived.filler, lines * (LINE_BYTES - 1), "{program:?} lost bytes");
+    seconds
+}
+
+fn start(app: &App, program: Program, producers: usize, lines: usize, stdout: Stdio) -> Running {
+    let produce = produce(lines / producers);
+    let produce =
+        if producers == 1 { produce } else { format!("{{ {} wait; }}", format!("{produce} & ").repeat(producers)) };
+    match program {
+        Program::Dyno => app.start(producers, stdout),
+        Program::Cat => app.shell(&format!("{produce} | cat"), stdout),
+        Program::Sed => app.shell(&format!("{produce} | sed 's/^/web.1 | /'"), stdout),
+        Program::Nothing => app.shell(&produce, stdout),
+    }
+}
+
+/// Reads to the end.
+fn count(mut stream: impl Read) -> Arrived {
+    let mut buffer = vec![0; READ_BYTES];
+    let mut arrived = Arrived::default();
+    loop {
+        let read = stream.read(&mut buffer).unwrap();
+        if read == 0 {
+            return arrived;
+        }
+        let bytes = buffer.get(..read).unwrap();
+        arrived.lines += memchr::memchr_iter(b'\n', bytes).count();
+        arrived.filler += memchr::memchr_iter(FILLER, bytes).count();
+    }
+}

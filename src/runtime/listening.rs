@@ -1,0 +1,204 @@
+//! Whether a dyno listens on its port, as the kernel's socket tables tell it (S6.2).
+//!
+//! Never by connecting: a server must not see a client that is none. A socket counts if it was not there when the run was
+//! spawned, whoever holds it: `docker-proxy` and `sudo` listen for a dyno without being its children.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::app::RunId;
+
+/// Pause after the first look; it doubles from look to look.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long is looked at all.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The tables, one for each version of the protocol.
+const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+/// A socket that listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Listener {
+    pub(super) port: u16,
+    /// Whether only this machine can reach it.
+    pub(super) loopback: bool,
+    pub(super) inode: u64,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The run listens on its port.
+    Listening { run: RunId, loopback_only: bool },
+    /// It does not, and is not looked at any more.
+    GaveUp { run: RunId },
+}
+
+#[derive(Debug)]
+struct Watch {
+    port: u16,
+    /// Listeners on the port that were there before the run.
+    older: BTreeSet<u64>,
+    began: Instant,
+    pause: Duration,
+    next: Option<Instant>,
+}
+
+/// The runs that are looked at.
+#[derive(Debug, Default)]
+pub(super) struct Listening {
+    watches: HashMap<RunId, Watch>,
+}
+
+impl Listening {
+    /// Remembers who listens before a run is spawned.
+    pub(super) fn before_spawn(&mut self, run: RunId, port: u16) {
+        let older = listeners().into_iter().filter(|listener| listener.port == port).map(|listener| listener.inode);
+        let watch = Watch { port, older: older.collect(), began: Instant::now(), pause: FIRST_PAUSE, next: None };
+        self.watches.insert(run, watch);
+    }
+
+    /// Begins to look: the run was spawned.
+    pub(super) fn begin(&mut self, run: RunId) {
+        if let Some(watch) = self.watches.get_mut(&run) {
+            watch.next = Some(Instant::now() + watch.pause);
+        }
+    }
+
+    /// The run has ended: nothing is to be found any more.
+    pub(super) fn forget(&mut self, run: RunId) {
+        self.watches.remove(&run);
+    }
+
+    /// When to look again; None: there is nobody to look at.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.watches.values().filter_map(|watch| watch.next).min()
+    }
+
+    /// Looks at those that are due.
+    pub(super) fn look(&mut self, now: Instant) -> Vec<Found> {
+        if self.next_look().is_none_or(|next| next > now) {
+            return Vec::new();
+        }
+        let listeners = listeners();
+        let mut found = Vec::new();
+        for (run, watch) in &mut self.watches {
+            if watch.next.is_none_or(|next| next > now) {
+                continue;
+            }
+            let mut own =
+                listeners.iter().filter(|socket| socket.port == watch.port && !watch.older.contains(&socket.inode));
+            if let Some(first) = own.next() {
+                let loopback_only = first.loopback && own.all(|socket| socket.loopback);
+                found.push(Found::Listening { run: *run, loopback_only });
+            } else if watch.began + PATIENCE <= now {
+                found.push(Found::GaveUp { run: *run });
+            } else {
+                watch.pause = (2 * watch.pause).min(LONGEST_PAUSE);
+                watch.next = Some(now + watch.pause);
+            }
+        }
+        for result in &found {
+            let (Found::Listening { run, .. } | Found::GaveUp { run }) = result;
+            self.watches.remove(run);
+        }
+        found
+    }
+}
+
+/// All sockets that listen. Empty where the system does not tell.
+pub(super) fn listeners() -> Vec<Listener> {
+    let tables = TABLES.iter().filter_map(|path| std::fs::read_to_string(path).ok());
+    tables.flat_map(|table| parse(&table)).collect()
+}
+
+/// `  0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 12345 …`
+fn parse(table: &str) -> Vec<Listener> {
+    const LISTEN: &str = "0A";
+    let line = |line: &str| {
+        let mut fields = line.split_ascii_whitespace();
+        let (address, port) = fields.nth(1)?.split_once(':')?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        let listening = fields.nth(1)? == LISTEN;
+        let inode = fields.nth(5)?.parse().ok()?;
+        listening.then(|| Listener { port, loopback: is_loopback(address), inode })
+    };
+    table.lines().skip(1).filter_map(line).collect()
+}
+
+/// `0100007F` is 127.0.0.1: words of four bytes in the machine's order, here that of x86 and ARM.
+fn is_loopback(address: &str) -> bool {
+    const LOOPBACK_V6: &str = "00000000000000000000000001000000";
+    const MAPPED_V4: &str = "0000000000000000FFFF0000";
+    let v4 = |text: &str| text.len() == 8 && text.ends_with("7F");
+    v4(address) || address == LOOPBACK_V6 || address.strip_prefix(MAPPED_V4).is_some_and(v4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
+         0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 111 1 0 100 0 0 10 0\n   \
+         1: 00000000:1389 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 222 1 0 100 0 0 10 0\n   \
+         2: 0100007F:1388 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 333 1 0 20 4 0 10 -1\n";
+
+    #[test]
+    fn only_sockets_that_listen_count() {
+        let expected =
+            [Listener { port: 5000, loopback: true, inode: 111 }, Listener { port: 5001, loopback: false, inode: 222 }];
+
+        assert_eq!(parse(TCP), expected);
+    }
+
+    #[test]
+    fn a_table_cut_in_the_middle_of_a_line_is_read_as_far_as_it_goes() {
+        for end in 0..TCP.len() {
+            let _ = parse(&TCP[..end]);
+        }
+    }
+
+    #[test]
+    fn loopback_is_known_in_both_versions_of_the_protocol() {
+        assert!(is_loopback("0100007F") && is_loopback("00000000000000000000000001000000"));
+        assert!(is_loopback("0000000000000000FFFF00000100007F"));
+        assert!(!is_loopback("00000000") && !is_loopback("00000000000000000000000000000000"));
+    }
+
+    #[test]
+    fn s6_2_a_socket_that_was_there_before_the_run_does_not_count() {
+        let before = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = before.local_addr().expect("bound").port();
+        let mut listening = Listening::default();
+        listening.before_spawn(RunId(1), port);
+        listening.begin(RunId(1));
+
+        let later = Instant::now() + FIRST_PAUSE;
+        assert_eq!(listening.look(later), []);
+        drop(before);
+        let _own = std::net::TcpListener::bind(("127.0.0.1", port)).expect("free again");
+
+        let found = listening.look(later + LONGEST_PAUSE);
+        assert_eq!(found, [Found::Listening { run: RunId(1), loopback_only: true }]);
+        assert_eq!(listening.next_look(), None);
+    }
+
+    #[test]
+    fn s6_2_it_looks_from_10_ms_doubling_to_500_and_gives_up_after_a_minute() {
+        let mut listening = Listening::default();
+        listening.before_spawn(RunId(1), 1);
+        listening.begin(RunId(1));
+
+        let mut looks = 0;
+        let mut last = Vec::new();
+        while let Some(next) = listening.next_look() {
+            last = listening.look(next);
+            looks += 1;
+        }
+
+        assert_eq!(last, [Found::GaveUp { run: RunId(1) }]);
+        assert!((120..140).contains(&looks), "{looks}");
+    }
+}
