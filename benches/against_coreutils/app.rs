@@ -82,7 +82,7 @@ impl App {
     pub(crate) fn begun(&self, count: usize) -> Vec<Begun> {
         let mut text = Vec::new();
         let mut part = [0; 4096];
-        while text.iter().filter(|byte| **byte == b'\n').count() < count {
+        while memchr::memchr_iter(b'\n', &text).count() < count {
             let mut ready = [PollFd::new(self.reports.as_fd(), PollFlags::POLLIN)];
             assert!(poll(&mut ready, PATIENCE_MS).unwrap() > 0, "waited in vain for {count} processes to begin");
             let read = (&self.reports).read(&mut part).unwrap();

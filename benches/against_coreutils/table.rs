@@ -63,7 +63,7 @@ impl fmt::Display for Table {
             cells.map(|cell| cell.chars().count()).fold(heads, usize::max)
         };
         let line = |cells: [&str; 5]| {
-            let cells = cells.iter().enumerate().map(|(column, cell)| format!("{cell:<1$}", width(column)));
+            let cells = cells.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         writeln!(f, "\n{}", line(heads))?;

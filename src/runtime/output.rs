@@ -83,7 +83,8 @@ impl Output {
             }
             Order::Notice(text) => {
                 self.drain().await;
-                self.finish_line();
+                // Not the end of the line while the stream is open: what a grandchild adds goes on with it.
+                self.show_partial();
                 self.notice(Source::Notice(self.dyno.clone()), text);
             }
             Order::SystemLine(text) => self.notice(Source::System, text),

@@ -21,8 +21,8 @@ use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{Start, terminal};
 use crate::app::{DynoName, Now, RunId, SpawnSpec};
-use crate::guardian::{Guardian, Lost, Report};
-use crate::supervisor::{Event, GroupSignal, Outcome, OutputLoss, SpawnFailure, Supervisor};
+use crate::guardian::{Guardian, Lost, Report, is_ignored};
+use crate::supervisor::{Event, GroupSignal, Outcome, OutputLoss, SpawnFailure, Supervisor, UserSignal};
 
 /// Why the loop ended.
 pub(super) enum Finished {
@@ -64,6 +64,8 @@ pub(super) struct Runtime {
     pub(super) began: Instant,
     /// Events that came out of performing effects.
     pub(super) events: VecDeque<Event>,
+    /// Asked at the start: a terminal that is gone does not say any more that it was one.
+    writes_to_terminal: bool,
     pub(super) lost_output: Option<Errno>,
 }
 
@@ -98,6 +100,7 @@ impl Runtime {
             prefix_columns: start.prefix_columns,
             began: Instant::now(),
             events: VecDeque::from([Event::Boot]),
+            writes_to_terminal: terminal::stdout_is_terminal(),
             lost_output: None,
         })
     }
@@ -223,14 +226,17 @@ impl Runtime {
     }
 
     fn output_lost(&mut self, errno: Errno) {
-        let terminal_gone = errno == Errno::EIO && terminal::stdout_is_terminal();
-        let loss = if errno == Errno::EPIPE || terminal_gone {
-            OutputLoss::Closed
+        // A closed terminal is told twice, by SIGHUP and by the write; whichever comes first means the same.
+        let terminal_gone = errno == Errno::EIO && self.writes_to_terminal;
+        let event = if terminal_gone && !is_ignored(libc::SIGHUP) {
+            Event::Signal(UserSignal::Hup)
+        } else if terminal_gone || errno == Errno::EPIPE {
+            Event::OutputLost(OutputLoss::Closed)
         } else {
             self.lost_output = Some(errno);
-            OutputLoss::Failed
+            Event::OutputLost(OutputLoss::Failed)
         };
-        self.events.push_back(Event::OutputLost(loss));
+        self.events.push_back(event);
     }
 }
 

@@ -57,19 +57,21 @@ fn a_line_that_the_exit_cuts_goes_on_as_the_rest_of_that_line() {
 #[test]
 fn a_silent_partial_line_is_shown_and_blocks_nobody() {
     let app = App::new(
-        "ask: printf 'password: '; read -r _ <go; echo thanks; read -r _ <go\n\
-         other: read -r _ <other; echo one; read -r _ <other; echo two; read -r _ <other\n",
+        "ask: printf 'password: '; read -r _ <go; echo thanks; read -r _ <never\n\
+         other: read -r _ <first; echo one; read -r _ <second; echo two; read -r _ <never\n",
     )
     .fifo("go")
-    .fifo("other");
+    .fifo("first")
+    .fifo("second")
+    .fifo("never");
     let dyno = app.dyno(["start", "--pty", "never"]).spawn();
 
     dyno.until_shown("ask.1   | password: ");
-    app.release("other");
+    app.release("first");
     dyno.until_shown("other.1 | one\n");
     app.release("go");
     dyno.until_shown("thanks\n");
-    app.release("other");
+    app.release("second");
     dyno.until_shown("other.1 | two\n");
     dyno.signal(Signal::SIGTERM);
     let finished = dyno.finish();
