@@ -264,7 +264,7 @@ impl Guardian {
         self.pid.as_raw()
     }
 
-    /// Kills the guardian: it does not answer. Its descendants fall to this process; [`super::sweep`] follows.
+    /// Kills the guardian: it does not answer. Its descendants fall to this process; [`super::sweep()`] follows.
     pub fn kill_guardian(&self) {
         let _ = kill(self.pid, Signal::SIGKILL);
     }

@@ -1,6 +1,6 @@
 //! The only code besides the guardian that touches the system: turns the world into events and effects into calls.
 //!
-//! Decides nothing: [`Supervisor`] does. One loop waits for signals, the guardian's reports, the log hub and the next
+//! Decides nothing: [`crate::supervisor::Supervisor`] does. One loop waits for signals, the guardian's reports, the log hub and the next
 //! deadline; each becomes an event, and what the supervisor orders is performed at once. Called by `commands`.
 
 mod effects;

@@ -110,9 +110,11 @@ impl Tmux<'_> {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The whole screen, also what has left it at the top.
+    /// The whole screen, also what has left it at the top. Empty while the server is not there yet.
     fn screen(&self) -> String {
-        self.run(&["capture-pane", "-p", "-J", "-S", "-"])
+        let capture = ["capture-pane", "-p", "-J", "-S", "-"];
+        let output = Command::new("tmux").arg("-S").arg(self.socket).args(capture).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 }
 
@@ -126,8 +128,8 @@ fn in_a_terminal(app: &RealApp) {
     let home = App::empty();
     let socket = home.top().join("tmux");
     let tmux = Tmux { socket: &socket };
-    // The shell stays when `dyno` has ended, and shows the status as a person would ask for it.
-    let shell = "\"$0\" \"$@\"; echo \"status $?\"; read -r _";
+    // The shell stays when `dyno` has ended, by the keypress that reaches both, and shows the status as a person would ask for it.
+    let shell = "trap : INT; \"$0\" \"$@\"; echo \"status $?\"; read -r _";
     let screen =
         ["tmux", "-S", socket.to_str().unwrap(), "-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "50"];
     let mut server = call(&home, app).under(&screen).under(&["sh", "-c", shell]).env("LANG", "C.UTF-8").spawn();
