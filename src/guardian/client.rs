@@ -19,7 +19,7 @@ use nix::unistd::{ForkResult, Pid};
 use super::process;
 use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, Sending, SpawnRequest, Stage};
 use super::sys;
-use crate::app::{DynoSpec, ExitStatus, Io, RunId, SpawnSpec};
+use crate::app::{DynoSpec, ExitStatus, RunId, SpawnSpec};
 
 /// The shell every command line is given to (S1.6).
 const SHELL: &str = "/bin/sh";
@@ -323,7 +323,6 @@ fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
         text
     };
     SpawnRequest {
-        terminal: matches!(spec.io, Io::Pty(_)),
         own_shell: spec.own_shell,
         marker: format!("DYNO={}", spec.dyno).into_bytes(),
         directory: terminated(&[spec.directory.as_os_str().as_bytes()]),

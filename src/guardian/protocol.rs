@@ -67,8 +67,6 @@ pub(super) enum Sending {
 /// One process to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SpawnRequest {
-    /// The streams are a terminal that becomes the controlling one.
-    pub(super) terminal: bool,
     /// The leader is a `sh` of ours, not the server itself.
     pub(super) own_shell: bool,
     /// `DYNO=web.1`, which marks the processes of this dyno.
@@ -95,7 +93,6 @@ impl Request {
         let mut payload = Vec::new();
         match self {
             Self::Spawn(spawn) => {
-                put_u32(&mut payload, u32::from(spawn.terminal));
                 put_u32(&mut payload, u32::from(spawn.own_shell));
                 put_bytes(&mut payload, &spawn.marker);
                 put_bytes(&mut payload, &spawn.directory);
@@ -126,10 +123,10 @@ impl Request {
         let mut reader = Reader(payload);
         match kind {
             SPAWN => {
-                let (terminal, own_shell) = (reader.u32()? != 0, reader.u32()? != 0);
+                let own_shell = reader.u32()? != 0;
                 let (marker, directory) = (reader.bytes()?.to_vec(), reader.bytes()?.to_vec());
                 let (arguments, environment) = (reader.list()?, reader.list()?);
-                Some(Self::Spawn(SpawnRequest { terminal, own_shell, marker, directory, arguments, environment }))
+                Some(Self::Spawn(SpawnRequest { own_shell, marker, directory, arguments, environment }))
             }
             SIGNAL => {
                 let (how, signal) = (reader.u32()?, reader.i32()?);
@@ -304,10 +301,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_spawn_request_arrives_as_it_was_sent(
-            terminal: bool, own_shell: bool, marker: Vec<u8>, directory: Vec<u8>, arguments in words(), environment in words(),
+            own_shell: bool, marker: Vec<u8>, directory: Vec<u8>, arguments in words(), environment in words(),
         ) {
             let request =
-                Request::Spawn(SpawnRequest { terminal, own_shell, marker, directory, arguments, environment });
+                Request::Spawn(SpawnRequest { own_shell, marker, directory, arguments, environment });
 
             let (kind, payload) = request.encode();
 

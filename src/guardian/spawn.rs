@@ -27,7 +27,6 @@ struct Child {
     environment: *const *const c_char,
     directory: *const c_char,
     streams: [RawFd; 3],
-    terminal: bool,
     parent: libc::pid_t,
     limits: [(c_int, libc::rlimit); 2],
     failed_stage: u32,
@@ -70,7 +69,6 @@ impl Spawner {
             environment: environment.as_ptr(),
             directory: request.directory.as_ptr().cast(),
             streams: streams.map(AsRawFd::as_raw_fd),
-            terminal: request.terminal,
             parent: nix::unistd::getpid().as_raw(),
             limits: [
                 (limit_number(libc::RLIMIT_NOFILE), self.limits.open_files.into()),
@@ -150,9 +148,8 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
                 return Stage::Setup;
             }
         }
-        if child.terminal && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
-            return Stage::Setup;
-        }
+        // A terminal does not become the controlling one: when its leader, often just a `sh`, ended, the system would
+        // hang it up for the server behind, which still has its grace and its last words.
         for (resource, limit) in &child.limits {
             #[expect(clippy::cast_sign_loss, reason = "the numbers of the limits are not negative")]
             if libc::setrlimit(*resource as libc::__rlimit_resource_t, limit) < 0 {

@@ -125,12 +125,14 @@ impl Runtime {
         self.hub.notice(LogBlock { source: Source::System, time, bytes, continued: false });
     }
 
-    pub(super) fn resize(&self) {
+    pub(super) fn resize(&mut self) {
         let Some(size) = terminal::dyno_size(self.prefix_columns) else { return };
-        for live in self.runs.values() {
+        for (run, live) in &self.runs {
             if let (Io::Pty(_), Some(stream)) = (live.spec.spec.io, &live.stream) {
                 // A terminal whose last process is gone has no size to change.
                 let _ = set_terminal_size(stream.as_ref(), size);
+                // The system tells only those whose controlling terminal it is, which is nobody.
+                self.guardian.signal(*run, libc::SIGWINCH);
             }
         }
     }

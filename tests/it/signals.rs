@@ -233,3 +233,17 @@ fn a_type_may_have_a_stop_signal_of_its_own() {
     assert_eq!(finished.lines_of("web.1")[2], "web heard TERM");
     assert_eq!(finished.lines_of("worker.1")[2], "worker heard INT");
 }
+
+#[test]
+fn a_server_behind_a_shell_keeps_its_terminal_and_its_grace_when_the_shell_has_ended() {
+    // $PPID is the shell that leads the group: it dies of the signal at once.
+    let server = "trap 'while kill -0 $PPID 2>/dev/null; do :; done; echo graceful; exit 0' TERM\n\
+                  echo up\nwhile :; do read -r _ <never; done\n";
+    let app = App::new("web: ./server; true\n").script("server", server).fifo("never");
+    let dyno = up(app.dyno(["start", "--pty", "always"]));
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    assert!(finished.stdout().contains("TIME web.1  | graceful\n"), "{}", finished.stdout());
+}
