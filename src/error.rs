@@ -16,6 +16,10 @@ pub enum Status {
     Output = 74,
     /// Procfile, .env, .foreman or app.json missing or invalid.
     Config = 78,
+    /// `run`: there is such a file, but it cannot be executed.
+    NotExecutable = 126,
+    /// `run`: there is no such command.
+    NotFound = 127,
 }
 
 /// One thing that is wrong, and what to do about it.

@@ -4,14 +4,19 @@
 fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
 
-    use clap::Parser;
-    use dynorun::cli::Cli;
     use dynorun::supervisor::Outcome;
-    use dynorun::{commands, runtime};
+    use dynorun::{cli, commands, runtime};
 
     // First of all: a signal between two steps of the start must find everything ready or nothing begun.
     runtime::block_all();
-    let cli = Cli::parse();
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            // Nobody may be there to read it.
+            let _ = refusal.error.print();
+            return ExitCode::from(refusal.status);
+        }
+    };
     match commands::run(&cli) {
         Ok(Outcome::Code(code)) => ExitCode::from(code),
         Ok(Outcome::Signal(signal)) => {
@@ -20,7 +25,7 @@ fn main() -> std::process::ExitCode {
         }
         Err(error) => {
             commands::show_error(&error);
-            ExitCode::from(error.status() as u8)
+            ExitCode::from(cli.dialect.status(error.status() as u8))
         }
     }
 }

@@ -1,11 +1,21 @@
 //! The command line as types. No behaviour: `commands` gives it its meaning.
+//!
+//! Under the names `foreman` and `honcho` the binary has the command line of those (`drop_in`); what it says becomes
+//! the same types.
 
+mod drop_in;
+mod one_off;
+mod parse;
+mod reading;
 mod start;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use one_off::{RunArgs, TypeWord};
+pub use parse::{Refusal, parse};
+pub use reading::{CheckArgs, ConfigArgs};
 pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
 
 /// The Heroku runtime on your machine.
@@ -17,11 +27,14 @@ pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = false,
-    after_help = "Examples:\n  dyno start                       run everything in ./Procfile\n  dyno start -f Procfile.dev       run another Procfile\n  dyno start -m all=1,worker=2     choose the formation\n  dyno start web                   run one process type"
+    after_help = "Examples:\n  dyno start                       run everything in ./Procfile\n  dyno start -f Procfile.dev       run another Procfile\n  dyno start -m all=1,worker=2     choose the formation\n  dyno start web                   run one process type\n  dyno run rails console           run one command with the app's environment"
 )]
 pub struct Cli {
     #[command(flatten)]
     project: ProjectArgs,
+    /// Whose habits apply where they differ.
+    #[arg(skip)]
+    pub dialect: Dialect,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -36,22 +49,52 @@ impl Cli {
             procfile: after.procfile.clone().or_else(|| before.procfile.clone()),
             root: after.root.clone().or_else(|| before.root.clone()),
             env: if after.env.is_empty() { before.env.clone() } else { after.env.clone() },
+            no_color: after.no_color || before.no_color,
+        }
+    }
+}
+
+/// Whose habits apply (S13.2): where the tools we stand in for disagree, the name decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Our own.
+    #[default]
+    Dyno,
+    /// Called as `foreman`.
+    Foreman,
+    /// Called as `honcho`.
+    Honcho,
+    /// `dyno local`, as in `heroku local`.
+    HerokuLocal,
+}
+
+impl Dialect {
+    /// The exit status of an error of our own: 1 under the names of others (S11), but what a shell says of a command
+    /// that cannot be run stays, except as foreman, which says 1 there too.
+    #[must_use]
+    pub fn status(self, status: u8) -> u8 {
+        match (self, status) {
+            (Self::Honcho, 126 | 127) | (Self::Dyno | Self::HerokuLocal, _) => status,
+            (Self::Foreman | Self::Honcho, _) => 1,
         }
     }
 }
 
 /// Which files make the app (S1.7, S2.1).
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct ProjectArgs {
     /// Procfile to read; `-` reads it from stdin
     #[arg(short = 'f', long, value_name = "FILE")]
     pub procfile: Option<PathBuf>,
     /// Directory of the app [default: that of the Procfile]
-    #[arg(short = 'd', long, value_name = "DIR", visible_alias = "app-root")]
+    #[arg(short = 'd', long, value_name = "DIR", alias = "app-root")]
     pub root: Option<PathBuf>,
     /// Files of config vars, later ones win [default: .env]
     #[arg(short = 'e', long, value_name = "FILE,…", value_delimiter = ',')]
     pub env: Vec<PathBuf>,
+    /// As `--color never`
+    #[arg(long, alias = "no-colour", hide = true)]
+    pub no_color: bool,
 }
 
 /// What to do.
@@ -60,4 +103,19 @@ pub enum Command {
     /// Run the app: every dyno of the formation, until one ends or Ctrl-C
     #[command(visible_alias = "s")]
     Start(Box<StartArgs>),
+    /// Run one command, or a process type, with the app's environment
+    Run(RunArgs),
+    /// Check Procfile, .env and .foreman: status 0 or 78
+    Check(CheckArgs),
+    /// Show the config vars that the files give
+    Config(ConfigArgs),
+    /// As `start`, in the words of `heroku local`
+    #[command(name = "local", alias = "local:start", hide = true)]
+    Local(Box<StartArgs>),
+    /// As `run`, in the words of `heroku local:run`
+    #[command(name = "local:run", hide = true)]
+    LocalRun(RunArgs),
+    /// Print the version
+    #[command(alias = "local:version", hide = true)]
+    Version,
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::ProjectArgs;
+use crate::app::DEFAULT_STEP;
 
 /// Options of `dyno start`.
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
 pub struct StartArgs {
     /// Which files make the app.
@@ -18,6 +19,9 @@ pub struct StartArgs {
     /// Process types to run, with a quantity if you like [default: all]
     #[arg(value_name = "TYPE[=N]")]
     pub types: Vec<String>,
+    /// As the process types without an option
+    #[arg(short = 'l', long, value_name = "TYPE,…")]
+    pub processes: Vec<String>,
     /// The whole formation: types not named do not run, unless `all=` is
     #[arg(short = 'm', long, value_name = "all=1,web=2")]
     pub formation: Option<String>,
@@ -28,12 +32,15 @@ pub struct StartArgs {
     #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',')]
     pub except: Vec<String>,
 
-    /// Base port [default: PORT in .env, then in the shell, then 5000]
+    /// Base port, or `auto` for the first free ones [default: PORT in .env, then in the shell, then 5000]
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<String>,
     /// Distance between the ports of two process types; 0: all share the base
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_STEP)]
     pub port_step: u16,
+    /// Refuse to start if the port of a web dyno is in use
+    #[arg(long)]
+    pub strict_ports: bool,
     /// Set a config var, above all files
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -47,6 +54,12 @@ pub struct StartArgs {
     /// Restarts in a row before a dyno stays down [default: no limit]
     #[arg(long, value_name = "N", requires = "restart")]
     pub max_restarts: Option<u32>,
+    /// Types that are up when they listen on their port [default with --boot-timeout: web]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub ready: Vec<String>,
+    /// Seconds such a type may take to listen; then it is killed, and that is a crash (R10)
+    #[arg(long, value_name = "SECONDS")]
+    pub boot_timeout: Option<Seconds>,
     /// Do not run the release command first
     #[arg(long)]
     pub no_release: bool,
@@ -56,9 +69,9 @@ pub struct StartArgs {
     /// Stop dynos of a type by another signal than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',')]
     pub stop_signal: Vec<String>,
-    /// Seconds between the stop signal and SIGKILL
-    #[arg(short = 't', long, value_name = "SECONDS", default_value = "5")]
-    pub timeout: Seconds,
+    /// Seconds between the stop signal and SIGKILL [default: 5]
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    pub timeout: Option<Seconds>,
 
     /// Give dynos a terminal of their own
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto)]
@@ -70,7 +83,7 @@ pub struct StartArgs {
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
     pub color: clap::ColorChoice,
     /// Leave out the time of day
-    #[arg(long, visible_alias = "no-timestamp")]
+    #[arg(long, alias = "no-timestamp")]
     pub no_timestamps: bool,
     /// Leave out time and name
     #[arg(long)]
@@ -78,6 +91,43 @@ pub struct StartArgs {
     /// Run these types but do not show what they say
     #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',')]
     pub quiet: Vec<String>,
+    /// What to run as `web` if there is no Procfile
+    #[arg(long, value_name = "COMMAND", hide = true)]
+    pub start_cmd: Option<String>,
+}
+
+impl Default for StartArgs {
+    /// As `dyno start` without options.
+    fn default() -> Self {
+        Self {
+            project: ProjectArgs::default(),
+            types: Vec::new(),
+            processes: Vec::new(),
+            formation: None,
+            concurrency: None,
+            except: Vec::new(),
+            port: None,
+            port_step: DEFAULT_STEP,
+            strict_ports: false,
+            set: Vec::new(),
+            prefer_shell: false,
+            restart: false,
+            max_restarts: None,
+            ready: Vec::new(),
+            boot_timeout: None,
+            no_release: false,
+            can_die: Vec::new(),
+            stop_signal: Vec::new(),
+            timeout: None,
+            pty: PtyMode::Auto,
+            stdin: StdinMode::Endless,
+            color: clap::ColorChoice::Auto,
+            no_timestamps: false,
+            no_prefix: false,
+            quiet: Vec::new(),
+            start_cmd: None,
+        }
+    }
 }
 
 /// When dynos get a terminal (ARCHITECTURE §6.5).
@@ -118,5 +168,30 @@ impl FromStr for Seconds {
         } else {
             Err(format!("expected 0 to {} seconds", Self::MAX))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn the_defaults_are_those_of_the_command_line() {
+        let cli = Cli::try_parse_from(["dyno", "start"]).expect("understood");
+
+        let Command::Start(args) = cli.command else { panic!("another command") };
+        assert_eq!(*args, StartArgs::default());
+    }
+
+    #[test]
+    fn a_timeout_is_a_number_of_seconds_up_to_a_day() {
+        assert_eq!("0.5".parse(), Ok(Seconds(Duration::from_millis(500))));
+        assert!("-1".parse::<Seconds>().is_err());
+        assert!("86401".parse::<Seconds>().is_err());
+        assert!("soon".parse::<Seconds>().is_err());
+        assert!("NaN".parse::<Seconds>().is_err());
     }
 }

@@ -23,6 +23,20 @@ pub(super) fn warn(complaint: &Complaint) {
     show(&Style::new().yellow().bold(), "warning", complaint, "");
 }
 
+/// Shows something a check has found: an error, or a note that does not fail it.
+pub(super) fn show_finding(fails: bool, complaint: &Complaint) {
+    if fails {
+        show(&Style::new().red().bold(), "error", complaint, "");
+    } else {
+        show(&Style::new().cyan().bold(), "note", complaint, "");
+    }
+}
+
+/// One line that is neither error nor warning.
+pub(super) fn tell(line: &str) {
+    put(&format!("{line}\n"));
+}
+
 fn show(style: &Style, label: &str, complaint: &Complaint, before_hint: &str) {
     let colored = colors_enabled_stderr();
     let label = style.clone().force_styling(colored).apply_to(label);
@@ -31,6 +45,10 @@ fn show(style: &Style, label: &str, complaint: &Complaint, before_hint: &str) {
         let hint = Style::new().cyan().force_styling(colored).apply_to("hint");
         let _ = writeln!(text, "{before_hint}{hint}: {}", complaint.hint);
     }
+    put(&text);
+}
+
+fn put(text: &str) {
     if stderr_takes_text() {
         let _ = std::io::stderr().write_all(text.as_bytes());
     }

@@ -3,12 +3,26 @@
 //! Decides how a command line and files become a plan and a policy. Prints nothing but diagnostics before the first
 //! spawn and after the last; `main` prints errors and ends the process.
 
+mod check;
 mod color;
+mod config;
 mod diagnostics;
+mod files;
+mod findings;
+mod formation;
+mod identity;
+mod look;
+mod one_off;
+mod places;
 mod policy;
+mod ports;
 mod project;
+mod size;
 mod source_file;
 mod start;
+mod stdout;
+mod strict_reader;
+mod version;
 
 use crate::cli::{Cli, Command};
 use crate::error::Error;
@@ -22,6 +36,10 @@ pub use diagnostics::show_error;
 /// Why it could not be carried out.
 pub fn run(cli: &Cli) -> Result<Outcome, Error> {
     match &cli.command {
-        Command::Start(args) => start::run(cli, args),
+        Command::Start(args) | Command::Local(args) => start::run(cli, args),
+        Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
+        Command::Check(args) => check::run(cli, args),
+        Command::Config(args) => config::run(cli, args),
+        Command::Version => version::run(cli.dialect),
     }
 }

@@ -1,16 +1,20 @@
 //! The options of `start` that name process types, as the policy they make (S6.3, S6.6).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::app::{ProcessType, nearest};
+use crate::app::{ForemanFile, ProcessType, nearest};
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
 use crate::supervisor::{CanDie, OnExit, Policy, RestartPolicy};
 
-/// The policy that the options make. `types`: those of the Procfile.
-pub(super) fn policy(args: &StartArgs, types: &[ProcessType]) -> Result<Policy, Error> {
+/// Between the stop signal and SIGKILL where nothing says otherwise (S6.6).
+const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+
+/// The policy that the options make. `types`: those of the Procfile. `file`: the defaults of `.foreman`.
+pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
     let mut can_die = BTreeMap::new();
     for item in &args.can_die {
         let (name, how) = match item.split_once('=') {
@@ -35,7 +39,23 @@ pub(super) fn policy(args: &StartArgs, types: &[ProcessType]) -> Result<Policy, 
     } else {
         OnExit::StopAll
     };
-    Ok(Policy { on_exit, can_die, stop_signals, grace: args.timeout.0, ..Policy::default() })
+    let by_file = file.timeout.as_ref().map(|timeout| timeout.value);
+    let grace = args.timeout.map(|timeout| timeout.0).or(by_file).unwrap_or(DEFAULT_GRACE);
+    let mut ready = Vec::new();
+    for name in &args.ready {
+        ready.push(known_type("--ready", name, types)?);
+    }
+    if ready.is_empty() {
+        ready.extend(types.iter().filter(|known| ready_types(args).any(|name| name == known.as_str())).cloned());
+    }
+    let boot_timeout = args.boot_timeout.map(|seconds| seconds.0);
+    Ok(Policy { on_exit, can_die, stop_signals, grace, ready, boot_timeout, ..Policy::default() })
+}
+
+/// The names of the types that are up when they listen: those of `--ready`; with a boot timeout alone, `web`.
+pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
+    let by_default = args.ready.is_empty() && args.boot_timeout.is_some();
+    args.ready.iter().map(String::as_str).chain(by_default.then_some("web"))
 }
 
 /// The process type of that name, or an error that names the nearest.

@@ -22,6 +22,8 @@ const PIPE_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) enum Unreadable {
     #[error("does not exist")]
     Missing,
+    #[error("does not exist: a part of its path is not a directory")]
+    NotADirectory,
     #[error("is a directory")]
     Directory,
     #[error("is not a regular file")]
@@ -34,8 +36,25 @@ pub(super) enum Unreadable {
     Other(String),
 }
 
+impl Unreadable {
+    /// What to do about it; empty where there is no advice.
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Missing | Self::NotADirectory => "check the name, or make the file",
+            Self::Directory => "name a file in it",
+            Self::Special => "give a regular file; `-` reads stdin",
+            Self::TooLarge => "is it the right file?",
+            Self::Endless => "the program that writes it must end",
+            Self::Other(_) => "",
+        }
+    }
+}
+
 impl From<io::Error> for Unreadable {
     fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotADirectory {
+            return Self::NotADirectory;
+        }
         if error.kind() == io::ErrorKind::NotFound {
             return Self::Missing;
         }

@@ -9,7 +9,9 @@ mod listening;
 mod log_files;
 mod log_hub;
 mod output;
+mod ports;
 mod run_loop;
+mod runtime_directory;
 mod signals;
 mod streams;
 mod terminal;
@@ -22,6 +24,8 @@ use crate::supervisor::{Plan, Policy};
 
 pub use ending::Ending;
 pub use log_files::LogFiles;
+pub use ports::{PortHolder, first_ephemeral_port, is_port_free, port_holder};
+pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all};
 pub use terminal::{own_terminal_size, stderr_takes_text};
 

@@ -1,0 +1,234 @@
+//! The command line of foreman 0.90.
+//!
+//! Its habits that scripts rely on: `-c` is colour, a repeated option counts the last time, subcommands may be
+//! shortened, no subcommand prints the help.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand};
+
+use crate::cli::{CheckArgs, Cli, Command, Dialect, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "foreman",
+    about = "`dyno` under the name `foreman`: runs a Procfile app",
+    args_override_self = true,
+    infer_subcommands = true,
+    disable_version_flag = true
+)]
+struct Foreman {
+    /// Print the version
+    #[arg(short = 'v', long)]
+    version: bool,
+    #[command(flatten)]
+    files: Files,
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Start the app, or one PROCESS
+    #[command(args_override_self = true)]
+    Start(Box<Start>),
+    /// Run a command, or a process, with the app's environment
+    #[command(args_override_self = true)]
+    Run(Run),
+    /// Check the Procfile
+    #[command(args_override_self = true)]
+    Check(Files),
+    /// Print the version
+    Version,
+}
+
+/// The options that all of its commands have.
+#[derive(Debug, Clone, Args)]
+struct Files {
+    /// Procfile to read [default: Procfile]
+    #[arg(short = 'f', long, value_name = "PROCFILE")]
+    procfile: Option<PathBuf>,
+    /// Directory of the app [default: that of the Procfile]
+    #[arg(short = 'd', long, value_name = "ROOT")]
+    root: Option<PathBuf>,
+    /// Files of variables, later ones win [default: .env]
+    #[arg(short = 'e', long, value_name = "ENV", value_delimiter = ',')]
+    env: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
+struct Start {
+    #[command(flatten)]
+    files: Files,
+    /// Process type, or a list such as `all=1,web=0`
+    process: Option<String>,
+    /// Force colours
+    #[arg(short = 'c', long, alias = "colour", overrides_with = "no_color")]
+    color: bool,
+    /// No colours
+    #[arg(long, aliases = ["no-colour", "skip-color"], overrides_with = "color")]
+    no_color: bool,
+    /// The whole formation, such as `web=1,worker=2`; types not named do not run, unless `all=` is
+    #[arg(short = 'm', long)]
+    formation: Option<String>,
+    /// Base port
+    #[arg(short = 'p', long)]
+    port: Option<String>,
+    /// Seconds between SIGTERM and SIGKILL
+    #[arg(short = 't', long)]
+    timeout: Option<Seconds>,
+    /// Show the time of day
+    #[arg(long, overrides_with = "no_timestamp")]
+    timestamp: bool,
+    /// Leave out the time of day
+    #[arg(long, alias = "skip-timestamp", overrides_with = "timestamp")]
+    no_timestamp: bool,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    files: Files,
+    /// The command and its arguments, or one process type
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// Reads the words of a command line; the first is the program.
+pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
+    let foreman = Foreman::try_parse_from(words)?;
+    let command = match foreman.task {
+        _ if foreman.version => Command::Version,
+        Some(Task::Version) => Command::Version,
+        Some(Task::Start(start)) => Command::Start(Box::new(start.translate())),
+        Some(Task::Run(run)) => Command::Run(run.translate()),
+        Some(Task::Check(files)) => Command::Check(CheckArgs { project: files.translate(), ..CheckArgs::default() }),
+        None => {
+            let help = Foreman::command().render_help();
+            return Err(clap::Error::raw(clap::error::ErrorKind::DisplayHelp, help));
+        }
+    };
+    Ok(Cli { project: foreman.files.translate(), dialect: Dialect::Foreman, command })
+}
+
+impl Files {
+    fn translate(self) -> ProjectArgs {
+        ProjectArgs { procfile: self.procfile, root: self.root, env: self.env, no_color: false }
+    }
+}
+
+impl Start {
+    fn translate(self) -> StartArgs {
+        let color = match (self.color, self.no_color) {
+            (true, _) => ColorChoice::Always,
+            (false, true) => ColorChoice::Never,
+            (false, false) => ColorChoice::Auto,
+        };
+        StartArgs {
+            project: self.files.translate(),
+            types: self.process.into_iter().collect(),
+            formation: self.formation,
+            port: self.port,
+            timeout: self.timeout,
+            color,
+            no_timestamps: self.no_timestamp && !self.timestamp,
+            ..StartArgs::default()
+        }
+    }
+}
+
+impl Run {
+    fn translate(self) -> RunArgs {
+        RunArgs {
+            project: self.files.translate(),
+            set: Vec::new(),
+            prefer_shell: false,
+            words: self.words,
+            type_word: TypeWord::Alone,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        parse(&std::iter::once("foreman").chain(line.split_ascii_whitespace()).map(OsString::from).collect::<Vec<_>>())
+    }
+
+    fn start(line: &str) -> StartArgs {
+        let Command::Start(args) = read(line).expect("understood").command else { panic!("another command") };
+        *args
+    }
+
+    #[test]
+    fn the_line_of_rails_bin_dev_is_understood() {
+        let args = start("start -f Procfile.dev --env /dev/null -m all=1,web=0");
+
+        let project = ProjectArgs {
+            procfile: Some("Procfile.dev".into()),
+            env: vec!["/dev/null".into()],
+            ..ProjectArgs::default()
+        };
+        let expected = StartArgs { project, formation: Some("all=1,web=0".to_owned()), ..StartArgs::default() };
+        assert_eq!(args, expected);
+    }
+
+    #[test]
+    fn a_formation_may_stand_where_the_process_does() {
+        assert_eq!(start("start all=1,web=0").types, ["all=1,web=0"]);
+        assert_eq!(start("start web").types, ["web"]);
+        assert!(read("start web worker").is_err());
+    }
+
+    #[test]
+    fn c_is_colour_and_the_last_of_two_words_counts() {
+        assert_eq!(start("start -c").color, ColorChoice::Always);
+        assert_eq!(start("start --no-color").color, ColorChoice::Never);
+        assert_eq!(start("start --color --no-color").color, ColorChoice::Never);
+        assert_eq!(start("start --no-color -c").color, ColorChoice::Always);
+        assert_eq!(start("start").color, ColorChoice::Auto);
+        assert!(start("start --no-timestamp").no_timestamps && !start("start --timestamp").no_timestamps);
+    }
+
+    #[test]
+    fn a_repeated_option_counts_the_last_time() {
+        let args = start("start -m web=1 -m web=2 -p 1 -p=2 -t 3 -t4 -f a -f b");
+
+        assert_eq!((args.formation.as_deref(), args.port.as_deref()), (Some("web=2"), Some("2")));
+        assert_eq!(args.timeout, Some(Seconds(Duration::from_secs(4))));
+        assert_eq!(args.project.procfile, Some("b".into()));
+    }
+
+    #[test]
+    fn a_task_may_be_shortened_while_it_is_unambiguous() {
+        assert_eq!(start("s -p 1").port.as_deref(), Some("1"));
+        assert!(matches!(read("ch").map(|cli| cli.command), Ok(Command::Check(_))));
+        assert!(matches!(read("v").map(|cli| cli.command), Ok(Command::Version)));
+    }
+
+    #[test]
+    fn options_after_the_command_of_run_belong_to_it() {
+        let cli = read("run -e .env.x ls -e --color").expect("understood");
+
+        let Command::Run(args) = cli.command else { panic!("another command") };
+        assert_eq!(args.words, ["ls", "-e", "--color"]);
+        assert_eq!((args.type_word, args.project.env), (TypeWord::Alone, vec![".env.x".into()]));
+    }
+
+    #[test]
+    fn the_version_has_three_spellings_and_no_task_is_help() {
+        for line in ["version", "-v", "--version"] {
+            assert!(matches!(read(line).map(|cli| cli.command), Ok(Command::Version)), "{line}");
+        }
+        for line in ["", "help", "help start", "--help"] {
+            let error = read(line).expect_err("help");
+            assert!(!error.use_stderr(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The command line of honcho 2.0.
+//!
+//! Its habits that scripts rely on: the common options stand on either side of the task, long options may be
+//! shortened, `-c` changes single quantities, `run` never means a process type.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cli::{CheckArgs, Cli, Command, Dialect, ProjectArgs, RunArgs, StartArgs, TypeWord};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "honcho",
+    about = "`dyno` under the name `honcho`: manages Procfile-based applications",
+    args_override_self = true,
+    infer_long_args = true,
+    disable_version_flag = true
+)]
+struct Honcho {
+    /// Print the version
+    #[arg(short = 'v', long)]
+    version: bool,
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Start the application, or specific processes
+    #[command(args_override_self = true, infer_long_args = true)]
+    Start(Box<Start>),
+    /// Run a command using the application's environment
+    #[command(args_override_self = true, infer_long_args = true)]
+    Run(Run),
+    /// Validate a Procfile
+    #[command(args_override_self = true, infer_long_args = true)]
+    Check(Common),
+    /// Print the version
+    Version,
+}
+
+/// The options that stand on either side of the task.
+#[derive(Debug, Args)]
+struct Common {
+    /// Environment file[,file] [default: .env]
+    #[arg(short = 'e', long)]
+    env: Option<OsString>,
+    /// Directory of Procfile and .env [default: .]
+    #[arg(short = 'd', long, value_name = "DIR", alias = "root")]
+    app_root: Option<PathBuf>,
+    /// No colours
+    #[arg(long, alias = "no-color")]
+    no_colour: bool,
+    /// Leave out time and name
+    #[arg(long)]
+    no_prefix: bool,
+    /// Procfile to read [default: Procfile]
+    #[arg(short = 'f', long, value_name = "FILE")]
+    procfile: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Start {
+    #[command(flatten)]
+    common: Common,
+    /// Base port [default: 5000]
+    #[arg(short = 'p', long)]
+    port: Option<String>,
+    /// The number of each process type to run, such as `web=2,worker=1`; others run once
+    #[arg(short = 'c', long, value_name = "TYPE=N,…")]
+    concurrency: Option<String>,
+    /// Processes whose output is not shown
+    #[arg(short = 'q', long, value_name = "TYPE,…")]
+    quiet: Option<String>,
+    /// Processes to start [default: all]
+    processes: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    common: Common,
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// Reads the words of a command line; the first is the program.
+pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
+    let honcho = Honcho::try_parse_from(words)?;
+    let before = &honcho.common;
+    let command = match honcho.task {
+        _ if honcho.version => Command::Version,
+        Some(Task::Version) => Command::Version,
+        Some(Task::Start(start)) => Command::Start(Box::new(start.translate(before.no_prefix))),
+        Some(Task::Run(run)) => Command::Run(RunArgs {
+            project: run.common.project(),
+            set: Vec::new(),
+            prefer_shell: false,
+            words: run.words,
+            type_word: TypeWord::Never,
+        }),
+        Some(Task::Check(common)) => Command::Check(CheckArgs { project: common.project(), ..CheckArgs::default() }),
+        None => {
+            let message = "the following arguments are required: command\n";
+            return Err(clap::Error::raw(clap::error::ErrorKind::MissingSubcommand, message));
+        }
+    };
+    Ok(Cli { project: before.project(), dialect: Dialect::Honcho, command })
+}
+
+impl Common {
+    fn project(&self) -> ProjectArgs {
+        ProjectArgs {
+            procfile: self.procfile.clone(),
+            root: self.app_root.clone(),
+            env: self.env.iter().map(PathBuf::from).collect(),
+            no_color: self.no_colour,
+        }
+    }
+}
+
+impl Start {
+    fn translate(self, no_prefix: bool) -> StartArgs {
+        let quiet = self.quiet.unwrap_or_default();
+        let quiet = quiet.split(',').map(str::trim).filter(|name| !name.is_empty());
+        StartArgs {
+            project: self.common.project(),
+            types: self.processes,
+            concurrency: self.concurrency,
+            port: self.port,
+            no_prefix: no_prefix || self.common.no_prefix,
+            quiet: quiet.map(str::to_owned).collect(),
+            ..StartArgs::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        parse(&std::iter::once("honcho").chain(line.split_ascii_whitespace()).map(OsString::from).collect::<Vec<_>>())
+    }
+
+    fn start(line: &str) -> StartArgs {
+        let Command::Start(args) = read(line).expect("understood").command else { panic!("another command") };
+        *args
+    }
+
+    #[test]
+    fn the_common_options_stand_on_either_side_and_those_after_the_task_win() {
+        let cli = read("-e .env.x -d a --no-prefix start -d b").expect("understood");
+
+        let Command::Start(args) = &cli.command else { panic!("another command") };
+        let project = cli.project(&args.project);
+        assert_eq!((project.env, project.root), (vec![".env.x".into()], Some("b".into())));
+        assert!(args.no_prefix);
+    }
+
+    #[test]
+    fn c_changes_quantities_and_processes_are_named_one_by_one() {
+        let args = start("start -c web=2 -p 6000 -q web, web worker");
+
+        assert_eq!(args.concurrency.as_deref(), Some("web=2"));
+        assert_eq!((args.port.as_deref(), args.quiet), (Some("6000"), vec!["web".to_owned()]));
+        assert_eq!(args.types, ["web", "worker"]);
+    }
+
+    #[test]
+    fn a_long_option_may_be_shortened() {
+        assert_eq!(start("start --conc web=2").concurrency.as_deref(), Some("web=2"));
+        assert!(read("start --no-col").is_ok_and(|cli| matches!(cli.command, Command::Start(_))));
+    }
+
+    #[test]
+    fn run_takes_a_separator_and_options_of_the_command() {
+        for line in ["run -- ls -e", "run ls -e"] {
+            let Command::Run(args) = read(line).expect("understood").command else { panic!("another command") };
+            assert_eq!((args.words, args.type_word), (vec!["ls".into(), "-e".into()], TypeWord::Never), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_version_has_three_spellings_and_no_task_is_an_error() {
+        for line in ["version", "-v", "--version"] {
+            assert!(matches!(read(line).map(|cli| cli.command), Ok(Command::Version)), "{line}");
+        }
+        assert!(read("").is_err_and(|error| error.use_stderr()));
+        assert!(read("help start").is_err_and(|error| !error.use_stderr()));
+    }
+}

@@ -1,0 +1,43 @@
+//! Options of `dyno run`.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::ProjectArgs;
+
+/// Options of `dyno run`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "dyno run [OPTIONS] COMMAND [WORD…]",
+    after_help = "Examples:\n  dyno run rails console           several words: each is kept as it is\n  dyno run 'echo $DATABASE_URL'    one word: a line for the shell\n  dyno run worker --once           a process type, with more arguments\n\nOptions after the command belong to the command."
+)]
+pub struct RunArgs {
+    /// Which files make the app.
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    /// Set a config var, above all files
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Let the shell's variables win over those of the files
+    #[arg(long)]
+    pub prefer_shell: bool,
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<OsString>,
+    /// When a word is a process type.
+    #[arg(skip)]
+    pub type_word: TypeWord,
+}
+
+/// When the first word means a process type (S9.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TypeWord {
+    /// If it is the name of one; what follows is appended.
+    #[default]
+    First,
+    /// If it is the only word (foreman).
+    Alone,
+    /// Never (honcho).
+    Never,
+}

@@ -1,0 +1,113 @@
+//! From the words of the command line to its types, by the name the binary was called with (S13.2).
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::Parser;
+
+use super::drop_in::{foreman, honcho};
+use super::{Cli, Command, Dialect};
+
+/// A command line that asks for help or the version, or cannot be understood.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What to print, and where.
+    pub error: clap::Error,
+    /// The exit status (S11).
+    pub status: u8,
+}
+
+/// Reads a command line. `words`: the name of the program first.
+///
+/// # Errors
+/// [`Refusal`] if there is nothing to carry out.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let dialect = dialect(words.first().map_or(OsStr::new(""), OsString::as_os_str));
+    let parsed = match dialect {
+        Dialect::Foreman => foreman::parse(&words),
+        Dialect::Honcho => honcho::parse(&words),
+        Dialect::Dyno | Dialect::HerokuLocal => Cli::try_parse_from(with_colons(words)).map(with_habits),
+    };
+    parsed.map_err(|error| {
+        let status = if error.use_stderr() { dialect.status(2) } else { 0 };
+        Refusal { error, status }
+    })
+}
+
+/// A symlink or a copy is enough.
+fn dialect(program: &OsStr) -> Dialect {
+    match Path::new(program).file_name().and_then(OsStr::to_str) {
+        Some("foreman") => Dialect::Foreman,
+        Some("honcho") => Dialect::Honcho,
+        Some(_) | None => Dialect::Dyno,
+    }
+}
+
+/// `heroku local` never runs the release command.
+fn with_habits(mut cli: Cli) -> Cli {
+    match &mut cli.command {
+        Command::Local(args) => {
+            cli.dialect = Dialect::HerokuLocal;
+            args.no_release = true;
+        }
+        Command::LocalRun(_) => cli.dialect = Dialect::HerokuLocal,
+        Command::Start(_) | Command::Run(_) | Command::Check(_) | Command::Config(_) | Command::Version => {}
+    }
+    cli
+}
+
+/// `local run CMD` is `local:run CMD`: blanks and colons are both accepted.
+fn with_colons(mut words: Vec<OsString>) -> Vec<OsString> {
+    let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word == text);
+    let second = ["run", "start", "version"].into_iter().find(|second| is(1, "local") && is(2, second));
+    if let Some(second) = second {
+        words.splice(1..3, [OsString::from(format!("local:{second}"))]);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Cli {
+        parse(line.split(' ').map(OsString::from)).expect("understood")
+    }
+
+    fn refused(line: &str) -> (u8, String) {
+        let refusal = parse(line.split(' ').map(OsString::from)).expect_err("refused");
+        (refusal.status, refusal.error.to_string())
+    }
+
+    #[test]
+    fn the_name_of_the_program_decides_whose_options_are_read() {
+        assert_eq!(parsed("/usr/local/bin/foreman start -c").dialect, Dialect::Foreman);
+        assert_eq!(parsed("honcho start -c web=2").dialect, Dialect::Honcho);
+        assert_eq!(parsed("dyno start -c web=2").dialect, Dialect::Dyno);
+    }
+
+    #[test]
+    fn blanks_and_colons_are_both_accepted() {
+        assert!(matches!(parsed("dyno local run ls").command, Command::LocalRun(_)));
+        assert!(matches!(parsed("dyno local:run ls").command, Command::LocalRun(_)));
+        assert!(matches!(parsed("dyno local start").command, Command::Local(_)));
+        assert!(matches!(parsed("dyno local web").command, Command::Local(_)));
+    }
+
+    #[test]
+    fn a_wrong_option_is_2_and_under_the_names_of_others_1_and_help_is_0() {
+        assert_eq!(refused("dyno start --nope").0, 2);
+        assert_eq!(refused("foreman start --nope").0, 1);
+        assert_eq!(refused("honcho start --nope").0, 1);
+        assert_eq!(refused("foreman help").0, 0);
+        assert_eq!(refused("dyno --version").0, 0);
+    }
+
+    #[test]
+    fn a_typing_error_finds_the_subcommand_that_was_meant() {
+        let (status, text) = refused("dyno strat");
+
+        assert!(status == 2 && text.contains("'start'"), "{text}");
+    }
+}

@@ -1,0 +1,39 @@
+//! Options of the commands that only read: `check` and `config`.
+
+use clap::Args;
+
+use super::ProjectArgs;
+
+/// Options of `dyno check`.
+#[derive(Debug, Default, Args)]
+pub struct CheckArgs {
+    /// Which files make the app.
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    /// Print what was found as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Let notes fail the check too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Options of `dyno config`.
+#[derive(Debug, Default, Args)]
+pub struct ConfigArgs {
+    /// Which files make the app.
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    /// Set a config var, above all files
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Let the shell's variables win over those of the files
+    #[arg(long)]
+    pub prefer_shell: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Tell where the value of one variable comes from, and what it shadows
+    #[arg(long, value_name = "KEY")]
+    pub explain: Option<String>,
+}

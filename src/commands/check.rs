@@ -1,0 +1,135 @@
+//! `dyno check`: whether the files of an app are right (S1.4, S1.5, S2.6, S2.8).
+//!
+//! Status 0, or 78 if something the user wrote has no effect. What `start` only warns of fails here; under the names of
+//! others, only what makes a file unusable does, as with them.
+
+use serde::Serialize;
+
+use super::diagnostics;
+use super::files::{self, EnvText, Settings};
+use super::findings::{Finding, Findings};
+use super::places::Places;
+use super::stdout;
+use super::strict_reader::{Difference, difference};
+use crate::app::{Procfile, Severity};
+use crate::cli::{CheckArgs, Cli, Dialect};
+use crate::error::{Error, Status};
+use crate::supervisor::Outcome;
+
+/// The result as JSON.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    process_types: Vec<Type<'a>>,
+    problems: Vec<Problem<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Type<'a> {
+    name: &'a str,
+    command: String,
+    line: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Problem<'a> {
+    /// `error` fails the check, `note` does not.
+    severity: &'static str,
+    file: &'a str,
+    /// 1-based; null: the file as a whole.
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    message: &'a str,
+    hint: &'a str,
+}
+
+pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
+    crate::runtime::unblock_all();
+    let mut findings = Findings::default();
+    let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
+    let mut texts = Vec::new();
+    let settings = Settings { set: &[], prefer_shell: false };
+    let layers = files::layers_with_texts(&places, &settings, &mut findings, Some(&mut texts))?;
+    let found = files::procfile_path(&places, &layers);
+    let procfile = files::procfile(&places, &found, &mut findings);
+    // Nobody who calls another tool asks about a third reader.
+    if cli.dialect == Dialect::Dyno {
+        compare(&texts, args.strict, &mut findings);
+    }
+
+    let fails = |finding: &Finding| match cli.dialect {
+        Dialect::Dyno | Dialect::HerokuLocal => finding.severity.fails_check(),
+        Dialect::Foreman | Dialect::Honcho => finding.severity == Severity::Error,
+    };
+    let failed = findings.iter().any(fails);
+    if args.json {
+        stdout::write(&report(procfile.as_ref(), &findings, fails)?)?;
+    } else {
+        for finding in findings.iter() {
+            diagnostics::show_finding(fails(finding), &finding.complaint());
+        }
+        if !failed {
+            say_valid(cli.dialect, procfile.as_ref())?;
+        }
+    }
+    Ok(Outcome::Code(if failed { cli.dialect.status(Status::Config as u8) } else { 0 }))
+}
+
+/// The words scripts look for, on the stream they look at.
+fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<(), Error> {
+    let entries = procfile.map(Procfile::entries).unwrap_or_default();
+    let names: Vec<&str> = entries.iter().map(|entry| entry.process_type.as_str()).collect();
+    let names = names.join(", ");
+    match dialect {
+        Dialect::Dyno | Dialect::Foreman | Dialect::HerokuLocal => {
+            stdout::write(&format!("valid procfile detected ({names})\n"))?;
+        }
+        Dialect::Honcho => diagnostics::tell(&format!("Valid procfile detected ({names})")),
+    }
+    Ok(())
+}
+
+/// Notes on where a strict reader differs; JSON files have no lines of their own to compare.
+fn compare(texts: &[EnvText], strict: bool, findings: &mut Findings) {
+    let severity = if strict { Severity::Defect } else { Severity::Warning };
+    for text in texts.iter().filter(|text| text.bytes.trim_ascii_start().first() != Some(&b'{')) {
+        for entry in text.file.entries() {
+            let message = match difference(&text.bytes, entry) {
+                None => continue,
+                Some(Difference::Refuses) => format!("a strict reader refuses `{}`", entry.key),
+                Some(Difference::ReadsAnotherValue) => {
+                    format!("a strict reader reads another value of `{}`", entry.key)
+                }
+            };
+            findings.push(Finding {
+                severity,
+                file: text.name.clone(),
+                line: Some(entry.line),
+                key: Some(entry.key.clone()),
+                message,
+                hint: "put the value in single quotes, and every reader agrees".to_owned(),
+            });
+        }
+    }
+}
+
+fn report(procfile: Option<&Procfile>, findings: &Findings, fails: impl Fn(&Finding) -> bool) -> Result<String, Error> {
+    let entries = procfile.map(Procfile::entries).unwrap_or_default();
+    let process_types = entries.iter().map(|entry| Type {
+        name: entry.process_type.as_str(),
+        command: entry.command_line().into_owned(),
+        line: entry.line,
+    });
+    let problems = findings.iter().map(|finding| Problem {
+        severity: if fails(finding) { "error" } else { "note" },
+        file: &finding.file,
+        line: finding.line,
+        key: finding.key.as_deref(),
+        message: &finding.message,
+        hint: &finding.hint,
+    });
+    let report = Report { process_types: process_types.collect(), problems: problems.collect() };
+    let text = serde_json::to_string(&report)
+        .map_err(|error| Error::new(Status::Internal, format!("the result cannot be written as JSON: {error}"), ""))?;
+    Ok(text + "\n")
+}

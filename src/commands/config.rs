@@ -1,0 +1,69 @@
+//! `dyno config`: the config vars that the files give, and where one comes from (S3.2).
+//!
+//! The only command that prints values, since it was asked to; `--explain` prints none.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::files::{self, Settings};
+use super::findings::Findings;
+use super::places::Places;
+use super::stdout;
+use crate::app::{EnvEntry, Layers};
+use crate::cli::{Cli, ConfigArgs};
+use crate::error::{Error, Status};
+use crate::supervisor::Outcome;
+
+pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
+    crate::runtime::unblock_all();
+    let mut findings = Findings::default();
+    let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
+    let settings = Settings { set: &args.set, prefer_shell: args.prefer_shell };
+    let layers = files::layers(&places, &settings, &mut findings)?;
+    findings.settle()?;
+    match &args.explain {
+        Some(key) => explain(key, &layers),
+        None if args.json => json(&layers),
+        None => lines(&layers),
+    }
+}
+
+/// As lines of a `.env` file: read again, they give the same.
+fn lines(layers: &Layers) -> Result<Outcome, Error> {
+    let mut text = Vec::new();
+    for (key, given) in layers.config_vars() {
+        if let Some(value) = given.value {
+            text.extend(EnvEntry { key, value, line: 1, span: 0..0 }.write_entry());
+        }
+    }
+    stdout::write_bytes(&text)
+}
+
+/// One flat object of strings. A value that is not UTF-8 has U+FFFD in place of what is none.
+fn json(layers: &Layers) -> Result<Outcome, Error> {
+    let vars = layers.config_vars();
+    let object: BTreeMap<&str, String> = vars
+        .iter()
+        .filter_map(|(key, given)| {
+            let value = given.value.as_ref()?;
+            Some((key.as_str(), String::from_utf8_lossy(value.reveal()).into_owned()))
+        })
+        .collect();
+    let text = serde_json::to_string(&object).map_err(|error| {
+        Error::new(Status::Internal, format!("the config vars cannot be written as JSON: {error}"), "")
+    })?;
+    stdout::write(&(text + "\n"))
+}
+
+fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
+    let given = layers.explain(key.as_bytes(), None);
+    let Some((winner, shadowed)) = given.split_first() else {
+        let hint = "neither the files, nor `--set`, nor the shell have it";
+        return Err(Error::new(Status::Config, format!("`{key}` is not set"), hint));
+    };
+    let mut text = format!("{key} comes from {}\n", winner.origin);
+    for other in shadowed {
+        let _ = writeln!(text, "  and shadows {}", other.origin);
+    }
+    stdout::write(&text)
+}

@@ -1,0 +1,170 @@
+//! Reads the files of an app: `.env` and Procfile.
+//!
+//! Decides which file counts (S1.7, S2.1); what it says is decided in `app`. All that is wrong goes to the findings.
+
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use super::findings::Findings;
+use super::places::Places;
+use super::source_file::{self, Unreadable};
+use crate::app::{EnvFile, Environment, Layers, Procfile, Severity};
+use crate::cli::Dialect;
+use crate::error::{Error, Status};
+
+/// What decides the layers besides the files.
+pub(super) struct Settings<'a> {
+    /// `--set KEY=VALUE`.
+    pub(super) set: &'a [String],
+    /// `--prefer-shell`.
+    pub(super) prefer_shell: bool,
+}
+
+/// A `.env` file as it was read, for whoever looks at its text again.
+pub(super) struct EnvText {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) file: EnvFile,
+}
+
+/// The Procfile that counts.
+pub(super) struct ProcfilePath {
+    pub(super) path: PathBuf,
+    /// As the user knows it.
+    pub(super) name: String,
+    /// Nobody named it: it is simply called `Procfile`.
+    pub(super) by_default: bool,
+}
+
+/// All variables of the app.
+///
+/// # Errors
+/// Status 2 for a bad `--set`.
+pub(super) fn layers(places: &Places, settings: &Settings<'_>, findings: &mut Findings) -> Result<Layers, Error> {
+    layers_with_texts(places, settings, findings, None)
+}
+
+/// As [`layers`]; the files are kept in `texts` as they were read.
+pub(super) fn layers_with_texts(
+    places: &Places,
+    settings: &Settings<'_>,
+    findings: &mut Findings,
+    mut texts: Option<&mut Vec<EnvText>>,
+) -> Result<Layers, Error> {
+    let mut inherited = Environment::default();
+    for (key, value) in env::vars_os() {
+        inherited.set(key.into_vec(), value.into_vec());
+    }
+    let mut layers = Layers::new(inherited, settings.prefer_shell);
+    for (path, is_named) in env_paths(places) {
+        let name = places.shown(&path);
+        match source_file::read(&path) {
+            Ok(bytes) => match EnvFile::parse(&bytes, &layers.scope()) {
+                Ok(file) => {
+                    findings.add(&name, file.problems());
+                    if let Some(texts) = &mut texts {
+                        texts.push(EnvText { name: name.clone(), bytes, file: file.clone() });
+                    }
+                    layers.add_file(name, file);
+                }
+                Err(problems) => findings.add(&name, &problems),
+            },
+            Err(Unreadable::Missing) if !is_named => {}
+            Err(why) => findings.add_file(missing_is(places.dialect, &why), &name, &why.to_string(), why.hint()),
+        }
+    }
+    for setting in settings.set {
+        layers
+            .add_setting(setting.as_bytes())
+            .map_err(|error| Error::new(Status::Usage, error.to_string(), "write `--set KEY=VALUE`"))?;
+    }
+    Ok(layers)
+}
+
+/// A file that is named must be there; honcho and heroku local start without it, so there it is a warning.
+fn missing_is(dialect: Dialect, why: &Unreadable) -> Severity {
+    match dialect {
+        Dialect::Honcho | Dialect::HerokuLocal if matches!(why, Unreadable::Missing) => Severity::Warning,
+        Dialect::Dyno | Dialect::Foreman | Dialect::Honcho | Dialect::HerokuLocal => Severity::Error,
+    }
+}
+
+/// Each with whether somebody named it.
+fn env_paths(places: &Places) -> Vec<(PathBuf, bool)> {
+    if let Some(named) = places.named_env_files() {
+        return named.into_iter().map(|path| (path, true)).collect();
+    }
+    let of_root = places.root.join(".env");
+    let of_current = places.current.join(".env");
+    let path = if of_root != of_current && is_missing(&of_root) { of_current } else { of_root };
+    vec![(path, false)]
+}
+
+fn is_missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err()
+}
+
+/// `-f`, else `PROCFILE` of `.env` or the shell, else `.foreman`'s, else `Procfile` of the root (S1.7).
+pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
+    let by_variable = || {
+        let value = layers.get_from_files("PROCFILE").or_else(|| layers.get("PROCFILE"))?.value?;
+        let name = OsString::from_vec(value.reveal().to_vec());
+        (!name.is_empty()).then(|| places.root.join(name))
+    };
+    let named = places.option_procfile().or_else(by_variable).or_else(|| places.foreman_procfile());
+    let by_default = named.is_none();
+    let path = named.unwrap_or_else(|| places.root.join("Procfile"));
+    ProcfilePath { name: places.shown(&path), path, by_default }
+}
+
+/// Reads the Procfile. None: the findings say why.
+pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Findings) -> Option<Procfile> {
+    let name = &found.name;
+    match source_file::read(&found.path) {
+        Ok(bytes) => {
+            if found.by_default && places.root.join("Procfile.dev").exists() {
+                let hint = "`dyno start -f Procfile.dev` runs that one";
+                findings.add_file(Severity::Warning, name, "is used, and there is a `Procfile.dev` too", hint);
+            }
+            match Procfile::parse(&bytes) {
+                Ok(procfile) => {
+                    findings.add(name, procfile.problems());
+                    Some(procfile)
+                }
+                Err(problems) => {
+                    findings.add(name, &problems);
+                    None
+                }
+            }
+        }
+        Err(Unreadable::Missing) => {
+            findings.add_file(Severity::Error, name, "does not exist", &missing_procfile_hint(&places.root));
+            None
+        }
+        Err(why) => {
+            findings.add_file(Severity::Error, name, &why.to_string(), why.hint());
+            None
+        }
+    }
+}
+
+/// Names the files that may have been meant.
+fn missing_procfile_hint(root: &Path) -> String {
+    let mut others: Vec<String> = std::fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with("Procfile"))
+        .collect();
+    others.sort();
+    match others.as_slice() {
+        [] => "write one line for each process type into it, such as `web: npm start`".to_owned(),
+        [first, ..] => {
+            let list: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+            format!("there is {}; `dyno start -f {first}` runs it", list.join(" and "))
+        }
+    }
+}

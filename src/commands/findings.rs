@@ -1,0 +1,87 @@
+//! Everything that is wrong or odd with the files of an app, collected before any of it is shown.
+//!
+//! `start`, `run` and `config` show all of it at once and go on if nothing makes a file unusable; `check` prints it as
+//! its result. Not here: what is wrong, the readers in `app` say that.
+
+use super::diagnostics::warn;
+use crate::app::{Problem, Severity};
+use crate::error::{Complaint, Error, Status};
+
+/// One thing that is wrong or odd with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) severity: Severity,
+    /// Its name as the user knows it.
+    pub(super) file: String,
+    /// 1-based; None: the file as a whole, and the message goes on after its name.
+    pub(super) line: Option<usize>,
+    /// The process type or variable it is about.
+    pub(super) key: Option<String>,
+    pub(super) message: String,
+    pub(super) hint: String,
+}
+
+impl Finding {
+    /// The words for it.
+    pub(super) fn complaint(&self) -> Complaint {
+        let fact = match self.line {
+            Some(line) => format!("{}:{line}: {}", self.file, self.message),
+            None => format!("{} {}", self.file, self.message),
+        };
+        Complaint::new(fact, self.hint.clone())
+    }
+}
+
+/// All of them, in the order they were found.
+#[derive(Debug, Default)]
+pub(super) struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// What a reader says of a file.
+    pub(super) fn add(&mut self, file: &str, problems: &[Problem]) {
+        self.0.extend(problems.iter().map(|problem| Finding {
+            severity: problem.severity,
+            file: file.to_owned(),
+            line: Some(problem.line),
+            key: problem.key.clone(),
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
+        }));
+    }
+
+    /// Something about a file as a whole, such as `does not exist`.
+    pub(super) fn add_file(&mut self, severity: Severity, file: &str, message: &str, hint: &str) {
+        self.push(Finding {
+            severity,
+            file: file.to_owned(),
+            line: None,
+            key: None,
+            message: message.to_owned(),
+            hint: hint.to_owned(),
+        });
+    }
+
+    pub(super) fn push(&mut self, finding: Finding) {
+        self.0.push(finding);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter()
+    }
+
+    /// Shows what is odd.
+    ///
+    /// # Errors
+    /// All that makes a file unusable, status 78.
+    pub(super) fn settle(&self) -> Result<(), Error> {
+        let (errors, others): (Vec<&Finding>, Vec<&Finding>) =
+            self.iter().partition(|finding| finding.severity == Severity::Error);
+        for finding in others {
+            warn(&finding.complaint());
+        }
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(Error::all(Status::Config, errors.iter().map(|finding| finding.complaint())))
+    }
+}

@@ -1,0 +1,92 @@
+//! The formation of a start: what the options ask for, else what `.foreman` does (S4).
+
+use super::diagnostics::warn;
+use crate::app::{ForemanFile, Formation, FormationRequest, ProcessType};
+use crate::cli::StartArgs;
+use crate::error::{Complaint, Error, Status};
+
+/// How many dynos of each type run. `types`: those of the Procfile.
+///
+/// # Errors
+/// Status 2: an unknown type, a bad quantity, or nothing is left to run.
+pub(super) fn formation(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Formation, Error> {
+    let only: Vec<String> = args.types.iter().chain(&args.processes).cloned().collect();
+    let by_option = args.formation.is_some() || args.concurrency.is_some() || !only.is_empty();
+    let setting = |setting: &Option<crate::app::Setting<String>>| {
+        setting.as_ref().filter(|_| !by_option).map(|setting| setting.value.clone())
+    };
+    let whole = args.formation.clone().or_else(|| setting(&file.formation));
+    let changed: Vec<String> = args.concurrency.clone().or_else(|| setting(&file.concurrency)).into_iter().collect();
+    let request = FormationRequest { whole: whole.as_deref(), changed: &changed, only: &only, except: &args.except };
+    match Formation::resolve(types, &request) {
+        Ok((formation, warnings)) => {
+            for warning in warnings {
+                warn(&Complaint::new(warning.to_string(), warning.hint()));
+            }
+            if formation.is_empty() {
+                let fact = "the formation is empty: no process type has a quantity above 0";
+                return Err(Error::new(Status::Usage, fact, "name at least one, such as `dyno start web`"));
+            }
+            Ok(formation)
+        }
+        Err(errors) => {
+            let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), error.hint()));
+            Err(Error::all(Status::Usage, complaints))
+        }
+    }
+}
+
+/// Whether the release command runs first: `release=0` says the same as `--no-release`.
+pub(super) fn wants_release(args: &StartArgs) -> bool {
+    let lists = args.formation.iter().chain(&args.types).chain(&args.processes);
+    let is_zero =
+        |item: &str| item.split_once('=').is_some_and(|(name, n)| name.trim() == "release" && n.trim() == "0");
+    let left_out = lists.flat_map(|list| list.split(',')).any(is_zero);
+    !args.no_release && !left_out && !args.except.iter().any(|name| name.trim() == "release")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Setting;
+
+    fn types() -> Vec<ProcessType> {
+        ["web", "worker"].map(|name| ProcessType::new(name).expect("a name")).into()
+    }
+
+    fn quantities(args: &StartArgs, file: &ForemanFile) -> Vec<u16> {
+        formation(args, file, &types()).expect("a formation").iter().map(|(_, quantity)| quantity).collect()
+    }
+
+    fn file(formation: &str) -> ForemanFile {
+        ForemanFile { formation: Some(Setting { value: formation.to_owned(), line: 1 }), ..ForemanFile::default() }
+    }
+
+    #[test]
+    fn the_defaults_file_counts_where_no_option_says_otherwise() {
+        let none = StartArgs::default();
+        let named = StartArgs { types: vec!["worker".to_owned()], ..StartArgs::default() };
+        let whole = StartArgs { formation: Some("all=3".to_owned()), ..StartArgs::default() };
+
+        assert_eq!(quantities(&none, &file("web=2, worker=1")), [2, 1]);
+        assert_eq!(quantities(&none, &file("web=2")), [2, 0]);
+        assert_eq!(quantities(&named, &file("web=2")), [0, 1]);
+        assert_eq!(quantities(&whole, &file("web=2")), [3, 3]);
+    }
+
+    #[test]
+    fn processes_are_the_types_without_an_option() {
+        let args = StartArgs { processes: vec!["web=2,worker".to_owned()], ..StartArgs::default() };
+
+        assert_eq!(quantities(&args, &ForemanFile::default()), [2, 1]);
+    }
+
+    #[test]
+    fn a_release_of_quantity_0_is_not_run() {
+        let with = |formation: &str| StartArgs { formation: Some(formation.to_owned()), ..StartArgs::default() };
+
+        assert!(wants_release(&with("all=1")));
+        assert!(!wants_release(&with("all=1, release=0")));
+        assert!(!wants_release(&StartArgs { except: vec!["release".to_owned()], ..StartArgs::default() }));
+    }
+}

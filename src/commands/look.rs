@@ -1,0 +1,53 @@
+//! How the lines of a start look: colours, time zone, width of the names (S7.1, S7.2).
+
+use std::io::IsTerminal;
+
+use super::color;
+use crate::app::ProcessType;
+use crate::cli::StartArgs;
+use crate::logs::{Formatter, LogFormat, Palette, TextOptions, View, name_width};
+use crate::supervisor::Plan;
+
+/// `10:00:00 ` and ` | ` round the name.
+const TIME_COLUMNS: usize = 9;
+const BAR_COLUMNS: usize = 3;
+
+/// What writes the lines. `no_color`: the option that all commands have.
+pub(super) fn formatter(args: &StartArgs, no_color: bool, plan: &Plan, types: &[ProcessType]) -> Formatter {
+    let terminal = std::io::stdout().is_terminal();
+    let variable = |name: &str| std::env::var(name).ok();
+    let choice = if no_color { clap::ColorChoice::Never } else { args.color };
+    let release = plan.release.iter().map(|spec| spec.dyno.process_type.clone());
+    let view = View {
+        color: color::is_wanted(choice, variable, terminal),
+        terminal,
+        name_width: width(plan),
+        palette: Palette::new(types.iter().cloned().chain(release)),
+        zone: local_zone(),
+    };
+    let options = TextOptions { timestamps: !args.no_timestamps, prefix: !args.no_prefix };
+    Formatter::new(LogFormat::Text(options), view)
+}
+
+fn width(plan: &Plan) -> usize {
+    name_width(plan.release.iter().chain(&plan.formation).map(|spec| &spec.dyno))
+}
+
+/// Columns that the prefix takes away from a dyno's terminal.
+pub(super) fn prefix_columns(args: &StartArgs, plan: &Plan) -> u16 {
+    if args.no_prefix {
+        return 0;
+    }
+    let time = if args.no_timestamps { 0 } else { TIME_COLUMNS };
+    u16::try_from(time + width(plan) + BAR_COLUMNS).unwrap_or(u16::MAX)
+}
+
+/// The zone of the user. Without `TZ` it is read from one file; finding its name in the database takes 20 times longer
+/// than starting a dyno.
+fn local_zone() -> jiff::tz::TimeZone {
+    if std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty()) {
+        return jiff::tz::TimeZone::system();
+    }
+    let file = std::fs::read("/etc/localtime").ok();
+    file.and_then(|bytes| jiff::tz::TimeZone::tzif("local", &bytes).ok()).unwrap_or(jiff::tz::TimeZone::UTC)
+}

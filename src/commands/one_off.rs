@@ -1,0 +1,159 @@
+//! `dyno run`: this process becomes the command (S9).
+//!
+//! No guardian, no pipe: terminal, job control, status and death by a signal are the command's own. What is decided
+//! here is the line the shell gets; that there is such a program is looked up before, so that the message is ours.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::unistd::{AccessFlags, access};
+
+use super::files::{self, Settings};
+use super::findings::Findings;
+use super::identity;
+use super::places::{Places, reason};
+use super::size;
+use crate::app::{
+    DynoName, DynoVariables, Environment, Layers, PortVariable, ProcessType, ProcfileEntry, Severity, append_words,
+    join_words, shell_line,
+};
+use crate::cli::{Cli, Dialect, RunArgs, TypeWord};
+use crate::error::{Complaint, Error, Status};
+use crate::runtime;
+use crate::supervisor::Outcome;
+
+/// The shell that every line is given to.
+const SHELL: &str = "/bin/sh";
+
+/// Where programs are looked for if `PATH` is not set, as the shell does.
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Returns only if the command could not be started.
+pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
+    runtime::unblock_all();
+    let mut findings = Findings::default();
+    let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
+    let settings = Settings { set: &args.set, prefer_shell: args.prefer_shell };
+    let layers = files::layers(&places, &settings, &mut findings)?;
+    let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_bytes()).collect();
+    let entry = type_entry(args, &places, &layers, &mut findings);
+    findings.settle()?;
+
+    let line = command_line(cli.dialect, &words, entry.as_ref())?;
+    let process_type = ProcessType::new("run")
+        .map_err(|error| Error::new(Status::Internal, format!("cannot name the dyno: {error}"), ""))?;
+    let dyno = DynoName::new(process_type, identity::one_off_number()?);
+    let session = identity::session()?;
+    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: &session };
+    let environment = layers.environment(&variables);
+    size::check(&environment)?;
+    look_up(&line, &environment, places.dyno_directory())?;
+    Err(become_command(&line, &environment, places.dyno_directory()))
+}
+
+/// The entry of the Procfile that is meant. Without a Procfile, or with one that cannot be used, every word is a
+/// command: `run` is also for mending the app.
+fn type_entry(args: &RunArgs, places: &Places, layers: &Layers, findings: &mut Findings) -> Option<ProcfileEntry> {
+    let name = match (args.type_word, args.words.as_slice()) {
+        (TypeWord::First, [first, ..]) | (TypeWord::Alone, [first]) => first,
+        (TypeWord::First | TypeWord::Alone | TypeWord::Never, _) => return None,
+    };
+    let process_type = ProcessType::new(name.to_str()?).ok()?;
+    let found = files::procfile_path(places, layers);
+    let named = args.project.procfile.is_some();
+    if !named && !found.path.exists() {
+        return None;
+    }
+    let mut of_procfile = Findings::default();
+    let procfile = files::procfile(places, &found, &mut of_procfile);
+    if procfile.is_none() {
+        for finding in of_procfile.iter().filter(|finding| finding.severity == Severity::Error) {
+            let severity = if named { Severity::Error } else { Severity::Warning };
+            findings.push(super::findings::Finding { severity, ..finding.clone() });
+        }
+    }
+    procfile?.get(&process_type).cloned()
+}
+
+/// The line for the shell.
+fn command_line(dialect: Dialect, words: &[&[u8]], entry: Option<&ProcfileEntry>) -> Result<Vec<u8>, Error> {
+    if let (Some(entry), Some(others)) = (entry, words.get(1..)) {
+        return append_words(&entry.command, others).map_err(|error| {
+            let fact = format!("the arguments cannot be given to `{}`: {error}", entry.process_type);
+            Error::new(Status::Config, fact, format!("{} (line {})", error.hint(), entry.line))
+        });
+    }
+    match (dialect, words) {
+        // foreman and honcho keep a single word as it is, too.
+        (Dialect::Dyno | Dialect::HerokuLocal, [line]) => Ok(line.to_vec()),
+        (Dialect::Dyno | Dialect::HerokuLocal | Dialect::Foreman | Dialect::Honcho, _) => Ok(join_words(words)),
+    }
+}
+
+/// Fails with 127 or 126 where the first word of the line is plainly a program that is missing or no program. What
+/// is less plain is left to the shell.
+fn look_up(line: &[u8], environment: &Environment, directory: &Path) -> Result<(), Error> {
+    if shell_line(line).own_shell || line.starts_with(b"exec ") {
+        return Ok(());
+    }
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./+@%:,".contains(byte);
+    let length = line.iter().take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let (word, _) = line.split_at_checked(length).unwrap_or((line, b""));
+    if word.is_empty() || !word.iter().all(plain) {
+        return Ok(());
+    }
+    let path = environment.get(b"PATH").map_or(DEFAULT_PATH, |path| path.reveal());
+    let candidates: Vec<PathBuf> = if word.contains(&b'/') {
+        vec![directory.join(OsStr::from_bytes(word))]
+    } else {
+        let folders = path.split(|byte| *byte == b':').map(|folder| directory.join(OsStr::from_bytes(folder)));
+        folders.map(|folder| folder.join(OsStr::from_bytes(word))).collect()
+    };
+    let is_program = |path: &PathBuf| path.is_file() && access(path.as_path(), AccessFlags::X_OK).is_ok();
+    if candidates.iter().any(is_program) {
+        return Ok(());
+    }
+    let shown = String::from_utf8_lossy(word);
+    let Some(there) = candidates.iter().find(|path| path.exists()) else {
+        let hint =
+            if word.contains(&b'/') { "check the path; it starts at the root of the app" } else { NOT_FOUND_HINT };
+        return Err(Error::new(Status::NotFound, format!("`{shown}` was not found"), hint));
+    };
+    if there.is_dir() {
+        return Err(Error::new(Status::NotExecutable, format!("`{shown}` is a directory"), "name a program in it"));
+    }
+    let hint = format!("`chmod +x {shown}` makes it so");
+    Err(Error::new(Status::NotExecutable, format!("`{shown}` is not executable"), hint))
+}
+
+const NOT_FOUND_HINT: &str = "it is no process type of the Procfile, and no program of that name is in `PATH`";
+
+/// Executes the shell with the line. The standard library clears the signal mask and sets SIGPIPE, which Rust's
+/// own start ignores, back to its default; nothing else was changed in this process.
+fn become_command(line: &[u8], environment: &Environment, directory: &Path) -> Error {
+    let shell_line = shell_line(line).line;
+    let variables = environment.iter().map(|(key, value)| (OsStr::from_bytes(key), OsStr::from_bytes(value.reveal())));
+    let error = Command::new(SHELL)
+        .arg("-c")
+        .arg(OsString::from(OsStr::from_bytes(&shell_line)))
+        .env_clear()
+        .envs(variables)
+        .current_dir(directory)
+        .exec();
+    let why = reason(&error);
+    let kind = error.kind();
+    let (status, fact, hint) = if !directory.is_dir() {
+        (Status::Config, format!("the directory `{}` cannot be used: {why}", directory.display()), "check `-d`")
+    } else if kind == io::ErrorKind::ArgumentListTooLong {
+        (Status::NotExecutable, format!("the command is too long: {why}"), "give fewer or shorter arguments")
+    } else if kind == io::ErrorKind::NotFound {
+        (Status::NotFound, format!("`{SHELL}` was not found"), "it runs every command")
+    } else {
+        (Status::NotExecutable, format!("`{SHELL}` cannot be executed: {why}"), "")
+    };
+    Error::all(status, [Complaint::new(fact, hint)])
+}

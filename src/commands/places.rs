@@ -1,0 +1,170 @@
+//! Where the files of an app are: root, `.foreman`, `.env`, Procfile (S1.7, S2.1, S4.5).
+//!
+//! Decides paths only. What `.foreman` says is a default of the options; `files` reads the rest.
+
+use std::env;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::findings::Findings;
+use super::source_file::{self, Unreadable};
+use crate::app::{ForemanFile, Severity};
+use crate::cli::{Dialect, ProjectArgs};
+use crate::error::{Error, Status};
+
+/// The places of one app.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Where `dyno` was called.
+    pub(super) current: PathBuf,
+    /// Where the app is: absolute.
+    pub(super) root: PathBuf,
+    /// Whose habits apply.
+    pub(super) dialect: Dialect,
+    /// What `.foreman` says; empty without one.
+    pub(super) foreman: ForemanFile,
+    /// Its name as the user knows it.
+    pub(super) foreman_name: String,
+    /// The directory it stands in: its paths start there.
+    foreman_directory: PathBuf,
+    args: ProjectArgs,
+}
+
+impl Places {
+    /// Finds the root and reads `.foreman`.
+    ///
+    /// # Errors
+    /// Status 78: there is no current directory, or `-d` is none.
+    pub(super) fn find(args: ProjectArgs, dialect: Dialect, findings: &mut Findings) -> Result<Self, Error> {
+        let current = env::current_dir().map_err(|error| {
+            let fact = format!("the current directory cannot be used: {}", reason(&error));
+            Error::new(Status::Config, fact, "change to a directory that exists")
+        })?;
+        let foreman_directory = args.root.as_deref().map_or_else(|| current.clone(), |root| current.join(root));
+        let mut places = Self {
+            root: current.clone(),
+            foreman: ForemanFile::default(),
+            foreman_name: ".foreman".to_owned(),
+            foreman_directory,
+            current,
+            dialect,
+            args,
+        };
+        // honcho has no such file.
+        if dialect != Dialect::Honcho {
+            places.read_foreman_file(findings);
+        }
+        places.root = places.find_root()?;
+        Ok(places)
+    }
+
+    fn read_foreman_file(&mut self, findings: &mut Findings) {
+        let path = self.foreman_directory.join(".foreman");
+        self.foreman_name = self.shown(&path);
+        match source_file::read(&path) {
+            Ok(bytes) => match ForemanFile::parse(&bytes) {
+                Ok(file) => {
+                    findings.add(&self.foreman_name, &file.problems);
+                    self.foreman = file;
+                }
+                Err(problems) => findings.add(&self.foreman_name, &problems),
+            },
+            // `-d` may be no directory at all: that is told of itself.
+            Err(Unreadable::Missing | Unreadable::NotADirectory) => {}
+            Err(why) => {
+                findings.add_file(Severity::Error, &self.foreman_name, &why.to_string(), why.hint());
+            }
+        }
+    }
+
+    /// `-d`, else `.foreman`'s, else the directory of `-f`, else the current one.
+    fn find_root(&self) -> Result<PathBuf, Error> {
+        let named = self.args.root.clone().map(|root| (self.current.join(root), "check `-d`".to_owned()));
+        let named = named.or_else(|| {
+            let setting = self.foreman.root.as_ref()?;
+            let hint = format!("check `root` on line {} of {}", setting.line, self.foreman_name);
+            Some((self.foreman_directory.join(&setting.value), hint))
+        });
+        let Some((root, hint)) = named else {
+            // As honcho the root never follows the Procfile (S13.2).
+            let of_procfile = self.named_procfile().filter(|_| self.dialect != Dialect::Honcho);
+            let parent = of_procfile.as_deref().filter(|path| !is_stream(path)).and_then(Path::parent);
+            let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+            // A missing directory of `-f` is told as a missing Procfile.
+            return Ok(parent.map_or_else(|| self.current.clone(), Path::to_owned));
+        };
+        let fact = match std::fs::metadata(&root) {
+            Ok(metadata) if metadata.is_dir() => return Ok(root),
+            Ok(_) => format!("`{}` is not a directory", self.shown(&root)),
+            Err(error) => format!("the directory `{}` cannot be used: {}", self.shown(&root), reason(&error)),
+        };
+        Err(Error::new(Status::Config, fact, hint))
+    }
+
+    /// The working directory of the dynos: the root, but honcho leaves its own alone (S13.2).
+    pub(super) fn dyno_directory(&self) -> &Path {
+        match self.dialect {
+            Dialect::Honcho => &self.current,
+            Dialect::Dyno | Dialect::Foreman | Dialect::HerokuLocal => &self.root,
+        }
+    }
+
+    /// `-f`, else `.foreman`'s `procfile`.
+    fn named_procfile(&self) -> Option<PathBuf> {
+        self.option_procfile().or_else(|| self.foreman_procfile())
+    }
+
+    /// `-f`, which starts at the current directory; as honcho at the root.
+    pub(super) fn option_procfile(&self) -> Option<PathBuf> {
+        let path = self.args.procfile.as_deref()?;
+        if is_stream(path) {
+            return Some(path.to_owned());
+        }
+        let from = if self.dialect == Dialect::Honcho { &self.root } else { &self.current };
+        Some(from.join(path))
+    }
+
+    /// `.foreman`'s `procfile`.
+    pub(super) fn foreman_procfile(&self) -> Option<PathBuf> {
+        let setting = self.foreman.procfile.as_ref()?;
+        Some(self.foreman_directory.join(&setting.value))
+    }
+
+    /// The `.env` files that were named, by `-e` or in `.foreman`. None: nobody named any; empty: `-e ''`, none is
+    /// wanted.
+    pub(super) fn named_env_files(&self) -> Option<Vec<PathBuf>> {
+        if !self.args.env.is_empty() {
+            let from = if self.dialect == Dialect::Honcho { &self.root } else { &self.current };
+            return Some(self.args.env.iter().flat_map(|list| items(list)).map(|path| absolute(from, path)).collect());
+        }
+        let setting = self.foreman.env.as_ref()?;
+        Some(setting.value.iter().map(|path| absolute(&self.foreman_directory, Path::new(path))).collect())
+    }
+
+    /// The path as the user would write it: relative where it is below the current directory.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        let path = path.strip_prefix(&self.current).unwrap_or(path);
+        if path.as_os_str().is_empty() { ".".to_owned() } else { path.display().to_string() }
+    }
+}
+
+/// The items of a comma list, without blanks round them; empty ones are left out.
+fn items(list: &Path) -> impl Iterator<Item = &Path> {
+    let items = list.as_os_str().as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    items.filter(|item| !item.is_empty()).map(|item| Path::new(OsStr::from_bytes(item)))
+}
+
+fn absolute(from: &Path, path: &Path) -> PathBuf {
+    if is_stream(path) { path.to_owned() } else { from.join(path) }
+}
+
+/// stdin, or a pipe of the shell: it has no directory of its own.
+fn is_stream(path: &Path) -> bool {
+    path == Path::new("-") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
+}
+
+/// What the system says, without Rust's number after it.
+pub(super) fn reason(error: &std::io::Error) -> &'static str {
+    nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc()
+}

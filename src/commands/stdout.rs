@@ -1,0 +1,30 @@
+//! Results on stdout. Never panics: a closed pipe ends the command quietly (S11).
+
+use std::io::{self, Write};
+
+use crate::error::{Error, Status};
+use crate::supervisor::Outcome;
+
+/// What a shell says of a command whose reader went away: 128 + SIGPIPE.
+const CLOSED: u8 = 141;
+
+/// Writes a result. 0, or 141 if nobody reads it.
+///
+/// # Errors
+/// Status 74: it could not be written.
+pub(super) fn write(text: &str) -> Result<Outcome, Error> {
+    write_bytes(text.as_bytes())
+}
+
+/// As [`write`], for bytes that need not be UTF-8.
+pub(super) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Outcome::Code(0)),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Code(CLOSED)),
+        Err(error) => {
+            let fact = format!("the output could not be written: {}", super::places::reason(&error));
+            Err(Error::new(Status::Output, fact, ""))
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Whether a port is free, and who holds it if not (S5.3, S5.4).
+//!
+//! Decides nothing about it. Never connects: a bind tells, `/proc` names the holder.
+
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, bind, setsockopt, socket, sockopt,
+};
+
+/// The first port for outgoing connections where the system does not tell: Linux' default.
+const DEFAULT_FIRST_EPHEMERAL: u16 = 32_768;
+
+/// The state of a listening socket in `/proc/net/tcp`.
+const LISTEN: &str = "0A";
+
+/// A process that listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortHolder {
+    /// Its process id.
+    pub pid: i32,
+    /// The name of its program, as `ps` shows it.
+    pub command: String,
+}
+
+/// Whether a server could listen on this port, on IPv4 and IPv6. What the system refuses for another reason than
+/// that somebody has it (a port below 1024) counts as free: the server's own message will say so.
+#[must_use]
+pub fn is_port_free(port: u16) -> bool {
+    let everywhere = SockaddrIn6::from(std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, port, 0, 0));
+    match try_bind(AddressFamily::Inet6, &everywhere) {
+        Ok(()) => true,
+        Err(Errno::EADDRINUSE) => false,
+        // No IPv6 here.
+        Err(_) => try_bind(AddressFamily::Inet, &SockaddrIn::new(0, 0, 0, 0, port)) != Err(Errno::EADDRINUSE),
+    }
+}
+
+fn try_bind(family: AddressFamily, address: &dyn SockaddrLike) -> Result<(), Errno> {
+    let socket: OwnedFd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // As servers do: connections of an earlier run that have not faded yet are no reason against a port.
+    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    if family == AddressFamily::Inet6 {
+        setsockopt(&socket, sockopt::Ipv6V6Only, &false)?;
+    }
+    bind(socket.as_raw_fd(), address)
+}
+
+/// The process that listens on a port; None where the system does not tell, as of another user's.
+#[must_use]
+pub fn port_holder(port: u16) -> Option<PortHolder> {
+    let tables = ["/proc/net/tcp6", "/proc/net/tcp"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let inodes: Vec<String> = tables.iter().flat_map(|table| listening_inodes(table, port)).collect();
+    if inodes.is_empty() {
+        return None;
+    }
+    let sockets: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
+    let mut pids: Vec<i32> = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| pid_of(&entry)).collect();
+    // The oldest one that has it is the server, later ones its workers.
+    pids.sort_unstable();
+    let pid = pids.into_iter().find(|pid| holds(*pid, &sockets))?;
+    let command = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(PortHolder { pid, command: command.trim_end().to_owned() })
+}
+
+fn pid_of(entry: &fs::DirEntry) -> Option<i32> {
+    entry.file_name().to_str()?.parse().ok()
+}
+
+fn holds(pid: i32, sockets: &[String]) -> bool {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let targets = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+    targets.into_iter().any(|target| sockets.iter().any(|socket| target.as_path() == Path::new(socket)))
+}
+
+/// The inodes of the sockets that listen on a port, from a table of `/proc/net`.
+fn listening_inodes(table: &str, port: u16) -> Vec<String> {
+    let wanted = format!(":{port:04X}");
+    let rows = table.lines().skip(1).map(|row| row.split_ascii_whitespace().collect::<Vec<_>>());
+    let inodes = rows.filter_map(|row| {
+        let is_it = row.get(1)?.ends_with(&wanted) && *row.get(3)? == LISTEN;
+        is_it.then(|| row.get(9).map(|inode| (*inode).to_owned()))?
+    });
+    inodes.collect()
+}
+
+/// The first port that the system gives to outgoing connections.
+#[must_use]
+pub fn first_ephemeral_port() -> u16 {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let first = range.split_ascii_whitespace().next().and_then(|first| first.parse().ok());
+    first.unwrap_or(DEFAULT_FIRST_EPHEMERAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+    use super::*;
+
+    fn port_of(listener: &TcpListener) -> u16 {
+        listener.local_addr().expect("an address").port()
+    }
+
+    #[test]
+    fn a_port_that_somebody_listens_on_is_not_free_on_either_protocol() {
+        for address in [(Ipv4Addr::LOCALHOST.into(), 0), (std::net::IpAddr::from(Ipv6Addr::LOCALHOST), 0)] {
+            let listener = TcpListener::bind(address).expect("a port");
+
+            assert!(!is_port_free(port_of(&listener)), "{address:?}");
+            let holder = port_holder(port_of(&listener)).expect("we hold it");
+            assert_eq!(holder.pid, i32::try_from(std::process::id()).expect("a pid"));
+        }
+    }
+
+    #[test]
+    fn a_port_that_was_let_go_is_free() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = port_of(&listener);
+
+        drop(listener);
+
+        assert!(is_port_free(port));
+    }
+
+    #[test]
+    fn only_listening_sockets_of_this_port_are_looked_up() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+               0: 00000000:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 111 1\n\
+               1: 0100007F:1388 0100007F:9999 01 00000000:00000000 00:00000000 00000000  1000        0 222 1\n\
+               2: 00000000:1389 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 333 1\n\
+             short\n";
+
+        assert_eq!(listening_inodes(table, 5_000), ["111"]);
+    }
+}
