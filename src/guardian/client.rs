@@ -4,7 +4,7 @@
 //! caller (`runtime`) waits for the socket to become ready and calls [`Guardian::flush`] and [`Guardian::receive`].
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -272,6 +272,15 @@ impl Guardian {
     /// Waits until the guardian has ended and takes its status. Call it after [`Lost`] or `kill_guardian`.
     pub fn reap(&self) {
         while waitpid(self.pid, None) == Err(Errno::EINTR) {}
+    }
+}
+
+impl Drop for Guardian {
+    /// Lets the guardian go and waits for its end, so that none is seen after `dyno` itself has ended. At once where
+    /// it was reaped before.
+    fn drop(&mut self) {
+        let _ = nix::sys::socket::shutdown(self.socket.as_raw_fd(), nix::sys::socket::Shutdown::Both);
+        self.reap();
     }
 }
 

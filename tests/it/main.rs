@@ -12,10 +12,14 @@
 )]
 
 mod app;
+mod check_config;
+mod drop_in;
 mod harness;
+mod one_off;
 mod orphans;
 mod output;
 mod output_flow;
+mod ports;
 mod process_table;
 #[cfg(feature = "real-apps")]
 mod real_apps;

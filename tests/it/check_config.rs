@@ -1,0 +1,88 @@
+//! `dyno check` and `dyno config`: full texts and statuses (S1.4, S2.6, S2.8, S3.2).
+
+use crate::harness::{App, Ended};
+
+#[test]
+fn an_app_without_problems_is_said_to_be_valid() {
+    let app = App::new("web: a\nworker: b\n").file(".env", "A=1\n");
+
+    app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (web, worker)\n", "");
+}
+
+#[test]
+fn s1_4_a_line_that_is_no_entry_fails_the_check() {
+    let app = App::new("web: a\nnpm start\n");
+
+    app.dyno(["check"]).run().expect(
+        Ended::Code(78),
+        "",
+        "error: Procfile:2: `npm start` has no process type\nhint: write `web: npm start`\n",
+    );
+}
+
+#[test]
+fn s2_8_where_a_strict_reader_differs_is_a_note_and_fails_only_when_asked_to() {
+    let app = App::new("web: a\n").file(".env", "NAME=two words\n");
+    let text =
+        ".env:1: a strict reader refuses `NAME`\nhint: put the value in single quotes, and every reader agrees\n";
+
+    let valid = "valid procfile detected (web)\n";
+    app.dyno(["check"]).run().expect(Ended::Code(0), valid, &format!("note: {text}"));
+    app.dyno(["check", "--strict"]).run().expect(Ended::Code(78), "", &format!("error: {text}"));
+}
+
+#[test]
+fn the_result_as_json_has_types_and_problems() {
+    let app = App::new("web: run --it\nnpm start\n").file(".env", "K=a b\n");
+
+    let finished = app.dyno(["check", "--json"]).run();
+
+    finished.expect_end(Ended::Code(78));
+    let result: serde_json::Value = serde_json::from_str(&finished.stdout()).unwrap();
+    let expected = serde_json::json!({
+        "process_types": [{"name": "web", "command": "run --it", "line": 1}],
+        "problems": [
+            {"severity": "note", "file": ".env", "line": 1, "key": "K",
+             "message": "a strict reader refuses `K`",
+             "hint": "put the value in single quotes, and every reader agrees"},
+            {"severity": "error", "file": "Procfile", "line": 2,
+             "message": "`npm start` has no process type", "hint": "write `web: npm start`"},
+        ],
+    });
+    let sorted = |value: &serde_json::Value| {
+        let mut problems: Vec<String> = value["problems"].as_array().unwrap().iter().map(ToString::to_string).collect();
+        problems.sort();
+        (value["process_types"].clone(), problems)
+    };
+    assert_eq!(sorted(&result), sorted(&expected));
+}
+
+#[test]
+fn the_config_vars_of_the_files_are_shown_so_that_they_can_be_read_again() {
+    let app = App::new("web: a\n").file(".env", "A=1 # one\nB=\"x\\ny\"\n").file("more.env", "A=2\n");
+
+    app.dyno(["config"]).run().expect(Ended::Code(0), "A=1\nB=\"x\\ny\"\n", "");
+    let both = ["config", "--json", "-e", ".env,more.env"];
+    app.dyno(both).run().expect(Ended::Code(0), "{\"A\":\"2\",\"B\":\"x\\ny\"}\n", "");
+}
+
+#[test]
+fn s3_2_a_value_is_explained_by_where_it_comes_from_and_what_it_shadows() {
+    let app = App::new("web: a\n").file("a.env", "\nKEY=1\n").file("b.env", "KEY=2\n");
+
+    let explained = app.dyno(["config", "-e", "a.env,b.env", "--explain", "KEY"]).env("KEY", "shell").run();
+
+    let text = "KEY comes from b.env:1\n  and shadows a.env:2\n  and shadows the shell\n";
+    explained.expect(Ended::Code(0), text, "");
+}
+
+#[test]
+fn a_variable_that_nobody_sets_is_an_error() {
+    let app = App::new("web: a\n");
+
+    app.dyno(["config", "--explain", "NOPE"]).run().expect(
+        Ended::Code(78),
+        "",
+        "error: `NOPE` is not set\n\nhint: neither the files, nor `--set`, nor the shell have it\n",
+    );
+}

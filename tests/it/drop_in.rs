@@ -1,0 +1,107 @@
+//! Under the names `foreman` and `honcho`, and in the words of `heroku local` (S13).
+
+use std::os::unix::fs::symlink;
+
+use crate::harness::{App, Call, Ended};
+
+/// The binary under another name.
+fn called<const N: usize>(app: &App, name: &str, args: [&str; N]) -> Call {
+    let path = app.top().join(name);
+    if !path.exists() {
+        symlink(env!("CARGO_BIN_EXE_dyno"), &path).unwrap();
+    }
+    app.dyno(args).program(&path)
+}
+
+const TWO: &str = "web: echo web $PORT\nworker: echo worker $PORT\n";
+
+#[test]
+fn foreman_start_understands_what_scripts_give_it() {
+    let app = App::empty().file("Procfile.dev", TWO).file(".env", "PORT=9\n");
+
+    for args in [
+        &["start", "-f", "Procfile.dev", "--env", "/dev/null", "-m", "all=1,web=0"][..],
+        &["start", "-f", "Procfile.dev", "-e", "/dev/null", "all=1,web=0"],
+        &["s", "-f", "Procfile.dev", "-e", "/dev/null", "worker", "--no-color", "-t", "3"],
+    ] {
+        let finished = called(&app, "foreman", []).args(args).run();
+
+        finished.expect_end(Ended::Code(0));
+        assert_eq!(finished.lines_of("worker.1")[1], "worker 5100", "{}", finished.stdout());
+        assert!(finished.lines_of("web.1").is_empty(), "{}", finished.stdout());
+    }
+}
+
+#[test]
+fn foreman_run_check_and_version_answer_as_it_does() {
+    let app = App::new("web: echo from the Procfile\n").file(".env", "A=1\n");
+
+    called(&app, "foreman", ["run", "sh", "-c", "echo $A"]).run().expect(Ended::Code(0), "1\n", "");
+    called(&app, "foreman", ["run", "web"]).run().expect(Ended::Code(0), "from the Procfile\n", "");
+    called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
+    let version = called(&app, "foreman", ["version"]).run();
+    assert_eq!(version.stdout(), "0.90.0\n");
+}
+
+#[test]
+fn an_error_of_our_own_is_1_under_the_names_of_others() {
+    let app = App::empty();
+
+    called(&app, "foreman", ["start"]).run().expect_end(Ended::Code(1));
+    called(&app, "honcho", ["start"]).run().expect_end(Ended::Code(1));
+    app.dyno(["start"]).run().expect_end(Ended::Code(78));
+}
+
+#[test]
+fn honcho_runs_checks_and_starts_with_its_own_options() {
+    let app = App::new("foo: echo foo $HONCHO_PROCESS_NAME\nbar: sleep 1000\n").file(".env.x", "A=x\n");
+
+    called(&app, "honcho", ["-e", ".env.x", "run", "printenv", "A"]).run().expect(Ended::Code(0), "x\n", "");
+    let valid = "Valid procfile detected (foo, bar)\n";
+    called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", valid);
+    let started = called(&app, "honcho", ["start", "-c", "foo=2"]).run();
+    started.expect_end(Ended::Code(0));
+    assert!(!started.lines_of("foo.2").is_empty() && !started.lines_of("bar.1").is_empty(), "{}", started.stdout());
+}
+
+#[test]
+fn heroku_local_starts_without_the_release_command() {
+    let app = App::new("release: echo released\nweb: echo up\n");
+
+    let finished = app.dyno(["local"]).run();
+
+    finished.expect_end(Ended::Code(0));
+    assert!(finished.stdout().contains("| up\n") && !finished.stdout().contains("released"), "{}", finished.stdout());
+    app.dyno(["local:run", "echo", "hi"]).run().expect(Ended::Code(0), "hi\n", "");
+}
+
+/// What Rails' generated script does: a default port, and all arguments passed on.
+#[test]
+fn a_bin_dev_like_that_of_rails_runs_unchanged() {
+    let script = "#!/usr/bin/env sh\n\
+                  if ! command -v foreman >/dev/null; then echo 'Installing foreman...'; exit 1; fi\n\
+                  export PORT=\"${PORT:-3000}\"\n\
+                  exec foreman start -f Procfile.dev --env /dev/null \"$@\"\n";
+    let app =
+        App::empty().file("Procfile.dev", "web: echo web on $PORT\ncss: echo css on $PORT\n").script("dev", script);
+    let foreman = app.top().join("foreman");
+    symlink(env!("CARGO_BIN_EXE_dyno"), &foreman).unwrap();
+    let path = format!("{}:{}", app.top().display(), std::env::var("PATH").unwrap());
+
+    let finished = app.dyno([]).program(&app.path("dev")).env("PATH", path).args(&["web=1,css=0"]).run();
+
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(finished.lines_of("web.1")[1], "web on 3000");
+}
+
+#[test]
+fn s4_5_dot_foreman_gives_defaults_and_options_win() {
+    let app = App::empty()
+        .file("Procfile.x", TWO)
+        .file(".foreman", "procfile: Procfile.x\nport: 7000\nformation: web=0, worker=1\n");
+
+    let by_file = app.dyno(["start"]).run();
+    assert_eq!(by_file.lines_of("worker.1")[1], "worker 7100", "{}", by_file.stdout());
+    let by_option = app.dyno(["start", "-p", "8000", "web"]).run();
+    assert_eq!(by_option.lines_of("web.1")[1], "web 8000", "{}", by_option.stdout());
+}

@@ -1,0 +1,50 @@
+//! Ports that are in use, and `-p auto` (S5.3, S5.4).
+
+use std::net::TcpListener;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Ended};
+
+#[test]
+fn s5_3_a_port_in_use_is_a_warning_that_names_the_holder_and_strictly_an_error() {
+    for address in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+        let Ok(holder) = TcpListener::bind(address) else { continue };
+        let port = holder.local_addr().unwrap().port().to_string();
+        let app = App::new("web: echo started\n");
+
+        let warned = app.dyno(["start", "-p", &port]).run();
+        warned.expect_end(Ended::Code(0));
+        let fact = format!("port {port} of `web.1` is in use by `");
+        assert!(warned.stderr().starts_with(&format!("warning: {fact}")), "{address}: {}", warned.stderr());
+
+        let refused = app.dyno(["start", "-p", &port, "--strict-ports"]).run();
+        refused.expect_end(Ended::Code(69));
+        assert!(refused.stdout().is_empty() && refused.stderr().starts_with(&format!("error: {fact}")));
+    }
+}
+
+#[test]
+fn s5_4_two_runs_with_automatic_ports_never_share_one() {
+    let app =
+        App::new("web: echo port $PORT; read -r _ <never\nworker: echo port $PORT; read -r _ <never\n").fifo("never");
+    let run_directory = app.top().to_owned();
+    let start = || {
+        let dyno = app.dyno(["start", "-p", "auto", "--pty", "never"]).env("XDG_RUNTIME_DIR", &run_directory).spawn();
+        dyno.until_shown("web.1    | port ");
+        dyno.until_shown("worker.1 | port ");
+        dyno
+    };
+
+    let (one, other) = (start(), start());
+    one.signal(Signal::SIGTERM);
+    other.signal(Signal::SIGTERM);
+    let (one, other) = (one.finish(), other.finish());
+
+    let ports = |dyno: &str| [one.lines_of(dyno)[1].clone(), other.lines_of(dyno)[1].clone()];
+    let mut all = [ports("web.1"), ports("worker.1")].concat();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 4, "{all:?}");
+    assert!(one.stderr().starts_with("ports: web.1 "), "{}", one.stderr());
+}
