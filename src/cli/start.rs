@@ -1,5 +1,6 @@
 //! Options of `dyno start`.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -91,6 +92,9 @@ pub struct StartArgs {
     /// Run these types but do not show what they say
     #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',')]
     pub quiet: Vec<String>,
+    /// Append all lines to files in this directory too: one for each dyno, and all.log
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
     /// What to run as `web` if there is no Procfile
     #[arg(long, value_name = "COMMAND", hide = true)]
     pub start_cmd: Option<String>,
@@ -125,6 +129,7 @@ impl Default for StartArgs {
             no_timestamps: false,
             no_prefix: false,
             quiet: Vec::new(),
+            log_dir: None,
             start_cmd: None,
         }
     }

@@ -3,9 +3,12 @@
 use std::io::IsTerminal;
 
 use super::color;
+use super::places::reason;
 use crate::app::ProcessType;
 use crate::cli::StartArgs;
+use crate::error::{Error, Status};
 use crate::logs::{Formatter, LogFormat, Palette, TextOptions, View, name_width};
+use crate::runtime::LogFiles;
 use crate::supervisor::Plan;
 
 /// `10:00:00 ` and ` | ` round the name.
@@ -17,9 +20,26 @@ pub(super) fn formatter(args: &StartArgs, no_color: bool, plan: &Plan, types: &[
     let terminal = std::io::stdout().is_terminal();
     let variable = |name: &str| std::env::var(name).ok();
     let choice = if no_color { clap::ColorChoice::Never } else { args.color };
+    render(args, color::is_wanted(choice, variable, terminal), terminal, plan, types)
+}
+
+/// The files that all lines go to besides: without colours, and the bytes of the dynos as they are.
+///
+/// # Errors
+/// Status 74: the directory or a file in it cannot be made.
+pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) -> Result<Option<LogFiles>, Error> {
+    let Some(directory) = &args.log_dir else { return Ok(None) };
+    let files = LogFiles::open(directory, render(args, false, false, plan, types));
+    files.map(Some).map_err(|error| {
+        let fact = format!("the log directory `{}` cannot be used: {}", directory.display(), reason(&error));
+        Error::new(Status::Output, fact, "name a directory you may write to")
+    })
+}
+
+fn render(args: &StartArgs, color: bool, terminal: bool, plan: &Plan, types: &[ProcessType]) -> Formatter {
     let release = plan.release.iter().map(|spec| spec.dyno.process_type.clone());
     let view = View {
-        color: color::is_wanted(choice, variable, terminal),
+        color,
         terminal,
         name_width: width(plan),
         palette: Palette::new(types.iter().cloned().chain(release)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::files::Settings;
 use super::formation::{formation, wants_release};
 use super::identity::session;
-use super::look::{formatter, prefix_columns};
+use super::look::{formatter, log_files, prefix_columns};
 use super::policy::{known_type, policy, ready_types};
 use super::ports;
 use super::project::Project;
@@ -50,7 +50,7 @@ pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
         prefix_columns: prefix_columns(args, &plan),
         formatter: formatter(args, no_color, &plan, &types),
         quiet: quiet(args, &types)?,
-        files: None,
+        files: log_files(args, &plan, &types)?,
         null_stdin: args.stdin == StdinMode::Null,
         plan,
         policy,

@@ -12,9 +12,11 @@
 )]
 
 mod app;
+mod bad_input;
 mod check_config;
 mod drop_in;
 mod harness;
+mod log_files;
 mod one_off;
 mod orphans;
 mod output;

@@ -1,0 +1,110 @@
+//! Files and options that cannot be used: the right status, one clear message, nothing started, nothing left.
+
+use std::fs;
+
+use crate::harness::{App, Ended};
+
+/// Starts with this Procfile and expects this error.
+fn refuses(app: &App, args: &[&str], status: u8, stderr: &str) {
+    let finished = app.dyno(["start"]).args(args).run();
+
+    finished.expect(Ended::Code(i32::from(status)), "", stderr);
+    assert!(!app.has("started"));
+}
+
+fn app() -> App {
+    App::new("web: touch started\n")
+}
+
+#[test]
+fn s1_1_a_procfile_that_is_no_regular_file_is_refused_and_not_waited_for() {
+    let app = app().fifo("fifo");
+    fs::create_dir(app.path("folder")).unwrap();
+    let special = "\n\nhint: give a regular file; `-` reads stdin\n";
+
+    refuses(&app, &["-f", "fifo"], 78, &format!("error: fifo is not a regular file{special}"));
+    refuses(&app, &["-f", "/dev/zero"], 78, &format!("error: /dev/zero is not a regular file{special}"));
+    refuses(&app, &["-f", "folder"], 78, "error: folder is a directory\n\nhint: name a file in it\n");
+}
+
+#[test]
+fn s1_1_a_procfile_may_come_through_a_pipe_of_the_shell() {
+    let app = App::empty().file("text", "web: echo from a pipe\n");
+
+    let finished = app.dyno(["start", "-f", "-", "--no-prefix"]).after("exec <text").run();
+
+    finished.expect_end(Ended::Code(0));
+    assert!(finished.stdout().contains("from a pipe\n"), "{}", finished.stdout());
+}
+
+#[test]
+fn a_procfile_without_an_entry_or_with_a_nul_byte_is_refused() {
+    let app = app().file("empty", "").file("binary", b"web: a\0b\n");
+
+    let hint = "hint: write a line such as `web: npm start`\n";
+    refuses(&app, &["-f", "empty"], 78, &format!("error: empty:1: no process type is defined\n\n{hint}"));
+    let hint = "hint: it looks like a binary file; is it the right one?\n";
+    refuses(&app, &["-f", "binary"], 78, &format!("error: binary:1: the file has a NUL byte\n\n{hint}"));
+}
+
+#[test]
+fn a_missing_procfile_is_told_with_those_that_are_there() {
+    let app = App::empty().file("Procfile.dev", "web: touch started\n");
+
+    let hint = "hint: there is `Procfile.dev`; `dyno start -f Procfile.dev` runs it\n";
+    refuses(&app, &[], 78, &format!("error: Procfile does not exist\n\n{hint}"));
+}
+
+#[test]
+fn a_quote_that_is_not_closed_and_a_variable_that_is_too_long_are_named_by_line_and_key() {
+    let app = app().file("quote", "A=1\nB=\"secret\n").file("long", format!("A={}\n", "y".repeat(140_000)));
+
+    let hint = "hint: close it, or put the value into the other kind of quotes\n";
+    let fact = "error: quote:2: the quote of `B` is not closed before the end of the file\n";
+    refuses(&app, &["-e", "quote"], 78, &format!("{fact}\n{hint}"));
+    let hint = "hint: write the value into a file and its path into the variable\n";
+    let fact = "error: long:1: `A` is longer than 128 KiB, the most a variable can have\n";
+    refuses(&app, &["-e", "long"], 78, &format!("{fact}\n{hint}"));
+}
+
+#[test]
+fn numbers_out_of_range_are_usage_errors() {
+    let app = app();
+
+    let hint = "hint: give a port such as `-p 5000`, or `-p auto`\n";
+    for port in ["0", "65536", "http", "-"] {
+        let fact = format!("error: `-p {port}` is no port number from 1 to 65535\n");
+        refuses(&app, &["-p", port], 2, &format!("{fact}\n{hint}"));
+    }
+    let fact = "error: `1001` dynos of `web` are more than 1000\n";
+    refuses(&app, &["web=1001"], 2, &format!("{fact}\nhint: write at most `web=1000`\n"));
+    for seconds in ["soon", "86401"] {
+        app.dyno(["start", "-t", seconds]).run().expect_end(Ended::Code(2));
+    }
+    app.dyno(["start", "-t", "1", "-t", "2"]).run().expect_end(Ended::Code(2));
+}
+
+#[test]
+fn a_hundred_thousand_keys_and_lines_are_read() {
+    let keys: String = (0..100_000).map(|n| format!("K{n}=v\n")).collect();
+    let comments = "# a comment\n".repeat(100_000) + "web: echo $K99999\n";
+    let app = App::new(&comments).file("keys", keys);
+
+    app.dyno(["config", "-e", "keys", "--explain", "K99999"]).run().expect(
+        Ended::Code(0),
+        "K99999 comes from keys:100000\n",
+        "",
+    );
+    app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
+}
+
+#[test]
+fn a_directory_that_is_gone_is_told_by_the_dyno_that_could_not_enter_it() {
+    let app = App::new("release: rmdir \"$PWD\"\nweb: true\n");
+    fs::create_dir(app.path("root")).unwrap();
+
+    let finished = app.dyno(["start", "-f", "Procfile", "-d", "root"]).run();
+
+    finished.expect_end(Ended::Code(126));
+    assert!(finished.stdout().contains("web.1     | cannot enter the directory `"), "{}", finished.stdout());
+}
