@@ -134,7 +134,7 @@ fn a_command_that_goes_on_after_a_backslash_is_not_started_in_half() {
         [
             "worker = celery",
             "warning:1: the command of `web` ends in a backslash, and lines are not joined",
-            "warning:2: `--log-file -` goes on with line 1, and lines are not joined",
+            "warning:2: `--log-file -` continues line 1, and lines are not joined",
         ]
     );
 }

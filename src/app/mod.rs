@@ -26,6 +26,7 @@ mod ports;
 mod problem;
 mod process_type;
 mod procfile;
+mod procfile_entry;
 mod procfile_line;
 mod procfile_message;
 mod scale;
@@ -50,7 +51,8 @@ pub use ports::{
 };
 pub use problem::{Problem, Severity};
 pub use process_type::{InvalidProcessType, ProcessType};
-pub use procfile::{Procfile, ProcfileEntry};
+pub use procfile::Procfile;
+pub use procfile_entry::ProcfileEntry;
 pub use scale::Scale;
 pub use source_text::MAX_FILE_BYTES;
 pub use spawn_spec::{DynoSpec, Io, PtySize, SpawnSpec};

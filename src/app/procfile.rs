@@ -3,14 +3,12 @@
 //! Pure: bytes in, values out. Which file it is and whether it exists is decided in `commands`; what a single line
 //! is, in `procfile_line`. No line ever invents a process type, and none is passed over in silence.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 
 use super::ProcessType;
-use super::command_line::{ShellLine, shell_line};
 use super::foreign_file::Tally;
 use super::problem::{Problem, Problems, Severity};
+use super::procfile_entry::ProcfileEntry;
 use super::procfile_line::{EntryLine, Line, Unreadable, classify};
 use super::procfile_message::{duplicate, not_a_procfile, nothing_defined, oddity, unreadable};
 use super::source_text::{SourceLine, SourceText, is_blank};
@@ -20,42 +18,6 @@ use super::source_text::{SourceLine, SourceText, is_blank};
 pub struct Procfile {
     entries: Vec<ProcfileEntry>,
     problems: Vec<Problem>,
-}
-
-/// One process type of a Procfile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcfileEntry {
-    /// Its name.
-    pub process_type: ProcessType,
-    /// Its command line without blanks round it: bytes, as the shell gets them (S1.1).
-    pub command: Vec<u8>,
-    /// 1-based line of the command that counts.
-    pub line: usize,
-    /// The bytes of that line in the file, without its line end.
-    pub span: Range<usize>,
-}
-
-impl ProcfileEntry {
-    /// The command line as text, for messages and `DynoSpec::command_line`.
-    #[must_use]
-    pub fn command_line(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.command)
-    }
-
-    /// What `/bin/sh -c` is given (S1.6).
-    #[must_use]
-    pub fn shell_line(&self) -> ShellLine {
-        shell_line(&self.command)
-    }
-
-    /// The entry as a line of a Procfile, with its newline. Read again, it is the same entry.
-    #[must_use]
-    pub fn write_entry(&self) -> Vec<u8> {
-        let mut line = format!("{}: ", self.process_type).into_bytes();
-        line.extend_from_slice(&self.command);
-        line.push(b'\n');
-        line
-    }
 }
 
 impl Procfile {
@@ -133,10 +95,10 @@ impl Reading {
             Line::Entry(_) | Line::Unreadable(_) if self.is_in_block(line.text) => {
                 self.unreadable(line, &Unreadable::Yaml { opens_block: false });
             }
-            // Indented below a backslash: the rest of that command, though it happens to have a colon.
-            Line::Entry(_) if self.continued.is_some() && indentation(line.text) > 0 => {
+            // Indented below a backslash: the rest of that command, though it may have a colon.
+            Line::Entry(_) | Line::Unreadable(_) if self.continued.is_some() && indentation(line.text) > 0 => {
                 self.unreadable(line, &Unreadable::MissingColon);
-                self.continued = None;
+                self.continued = self.continued.filter(|_| line.text.ends_with(b"\\"));
             }
             Line::Entry(entry) => {
                 self.continued = None;
@@ -144,11 +106,8 @@ impl Reading {
             }
             Line::Unreadable(kind) => {
                 self.unreadable(line, &kind);
-                if let Unreadable::Continued { .. } = kind {
-                    self.continued = Some(line.number);
-                } else if !line.text.ends_with(b"\\") {
-                    self.continued = None;
-                }
+                let ends_in_backslash = matches!(kind, Unreadable::Continued { .. });
+                self.continued = ends_in_backslash.then_some(line.number);
             }
         }
     }
@@ -197,8 +156,9 @@ impl Reading {
     fn finish(mut self) -> Result<Procfile, Vec<Problem>> {
         let few = self.tally.unreadable <= Procfile::MAX_SINGLE_COMPLAINTS;
         let minority = self.tally.unreadable <= self.significant - self.tally.unreadable;
-        let whole = (!few && !minority && !self.tally.is_conflict()).then(|| {
-            let guess = self.tally.guess();
+        let guess = self.tally.guess();
+        let nothing_else = self.entries.is_empty() && self.tally.unreadable > 0 && guess.is_some();
+        let whole = ((!few && !minority && !self.tally.is_conflict()) || nothing_else).then(|| {
             not_a_procfile(self.first_unreadable.unwrap_or(1), self.tally.unreadable, self.significant, guess)
         });
         match whole {
@@ -303,6 +263,10 @@ mod tests {
         assert!(told(script)[0].contains("looks like a script"), "{:?}", told(script));
         let json = "{\n  \"web\": \"x\",\n  \"a\": \"b\",\n  \"c\": 1\n}\n";
         assert!(told(json)[0].contains("looks like JSON"), "{:?}", told(json));
+        assert_eq!(
+            told("{\"web\": \"x\"}")[0],
+            "error:1: the file looks like JSON: 1 of 1 lines are no entries of a Procfile"
+        );
         let env = "A=1\nB=2\nexport C=3\nD=4\n";
         assert_eq!(
             told(env),
@@ -330,8 +294,14 @@ mod tests {
         let text = "web: gunicorn \\\n  --bind: x \\\n  app:app\nworker: y\n";
 
         assert_eq!(entries(text), [entry("worker", "y", 4)]);
-        assert_eq!(told(text).len(), 3);
-        assert_eq!(told(text)[0], "warning:1: the command of `web` ends in a backslash, and lines are not joined");
+        assert_eq!(
+            told(text),
+            [
+                "warning:1: the command of `web` ends in a backslash, and lines are not joined",
+                "warning:2: `--bind: x \\` continues line 1, and lines are not joined",
+                "warning:3: `app:app` continues line 1, and lines are not joined",
+            ]
+        );
     }
 
     #[test]

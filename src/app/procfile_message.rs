@@ -59,7 +59,7 @@ pub(crate) fn unreadable(line: &SourceLine<'_>, kind: &Unreadable<'_>, continued
 fn missing_colon(line: &SourceLine<'_>, continued: Option<usize>) -> Problem {
     let body = trim(line.text);
     if let Some(begin) = continued {
-        let message = format!("`{}` goes on with line {begin}, and lines are not joined", shortened(body));
+        let message = format!("`{}` continues line {begin}, and lines are not joined", shortened(body));
         return Problem::new(Severity::Defect, line.number, message, "write the whole command on one line");
     }
     let (first, rest) = first_word(body);

@@ -1,0 +1,43 @@
+//! One entry of a Procfile: a process type and its command line.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::ProcessType;
+use super::command_line::{ShellLine, shell_line};
+
+/// One process type of a Procfile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcfileEntry {
+    /// Its name.
+    pub process_type: ProcessType,
+    /// Its command line without blanks round it: bytes, as the shell gets them (S1.1).
+    pub command: Vec<u8>,
+    /// 1-based line of the command that counts.
+    pub line: usize,
+    /// The bytes of that line in the file, without its line end.
+    pub span: Range<usize>,
+}
+
+impl ProcfileEntry {
+    /// The command line as text, for messages and `DynoSpec::command_line`.
+    #[must_use]
+    pub fn command_line(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.command)
+    }
+
+    /// What `/bin/sh -c` is given (S1.6).
+    #[must_use]
+    pub fn shell_line(&self) -> ShellLine {
+        shell_line(&self.command)
+    }
+
+    /// The entry as a line of a Procfile, with its newline. Read again, it is the same entry.
+    #[must_use]
+    pub fn write_entry(&self) -> Vec<u8> {
+        let mut line = format!("{}: ", self.process_type).into_bytes();
+        line.extend_from_slice(&self.command);
+        line.push(b'\n');
+        line
+    }
+}
