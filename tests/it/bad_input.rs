@@ -86,7 +86,7 @@ fn numbers_out_of_range_are_usage_errors() {
 
 #[test]
 fn a_hundred_thousand_keys_and_lines_are_read() {
-    let keys: String = (0..100_000).map(|n| format!("K{n}=v\n")).collect();
+    let keys = (0..100_000).map(|n| format!("K{n}=v")).collect::<Vec<_>>().join("\n");
     let comments = "# a comment\n".repeat(100_000) + "web: echo $K99999\n";
     let app = App::new(&comments).file("keys", keys);
 
