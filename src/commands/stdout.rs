@@ -16,7 +16,7 @@ pub(super) fn write(text: &str) -> Result<Outcome, Error> {
     write_bytes(text.as_bytes())
 }
 
-/// As [`write`], for bytes that need not be UTF-8.
+/// As [`write()`], for bytes that need not be UTF-8.
 pub(super) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {

@@ -46,7 +46,7 @@ enum Task {
 /// The options that stand on either side of the task.
 #[derive(Debug, Args)]
 struct Common {
-    /// Environment file[,file] [default: .env]
+    /// Environment files, separated by commas [default: .env]
     #[arg(short = 'e', long)]
     env: Option<OsString>,
     /// Directory of Procfile and .env [default: .]
