@@ -11,7 +11,7 @@ use super::findings::{Finding, Findings};
 use super::places::Places;
 use super::stdout;
 use super::strict_reader::{Difference, difference};
-use crate::app::{Procfile, Severity};
+use crate::app::{Formation, FormationRequest, Given, Layers, Origin, Procfile, Severity, parse_port};
 use crate::cli::{CheckArgs, Cli, Dialect};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
@@ -52,6 +52,10 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     let layers = files::layers_with_texts(&places, &settings, &mut findings, Some(&mut texts))?;
     let found = files::procfile_path(&places, &layers);
     let procfile = files::procfile(&places, &found, &mut findings);
+    if let Some(procfile) = &procfile {
+        check_defaults(&places, procfile, &mut findings);
+    }
+    check_port(&layers, &mut findings);
     // Nobody who calls another tool asks about a third reader.
     if cli.dialect == Dialect::Dyno {
         compare(&texts, args.strict, &mut findings);
@@ -87,6 +91,53 @@ fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<(), Error>
         Dialect::Honcho => diagnostics::tell(&format!("Valid procfile detected ({names})")),
     }
     Ok(())
+}
+
+/// The formation of `.foreman` is about the types of the Procfile (S4.5).
+fn check_defaults(places: &Places, procfile: &Procfile, findings: &mut Findings) {
+    let types = procfile.formation_types();
+    let settings = [("formation", &places.foreman.formation), ("concurrency", &places.foreman.concurrency)];
+    for (key, setting) in settings {
+        let Some(setting) = setting else { continue };
+        let list = [setting.value.clone()];
+        let request = match key {
+            "formation" => FormationRequest { whole: Some(&setting.value), ..FormationRequest::default() },
+            _ => FormationRequest { changed: &list, ..FormationRequest::default() },
+        };
+        let found = |severity, message: String, hint: String| Finding {
+            severity,
+            file: places.foreman_name.clone(),
+            line: Some(setting.line),
+            key: Some(key.to_owned()),
+            message,
+            hint,
+        };
+        match Formation::resolve(&types, &request) {
+            Ok((_, warnings)) => warnings
+                .iter()
+                .for_each(|warning| findings.push(found(Severity::Warning, warning.to_string(), warning.hint()))),
+            Err(errors) => {
+                errors.iter().for_each(|error| findings.push(found(Severity::Error, error.to_string(), error.hint())));
+            }
+        }
+    }
+}
+
+/// The `PORT` of a file is the base of all ports (S5.2).
+fn check_port(layers: &Layers, findings: &mut Findings) {
+    let Some(Given { value: Some(value), origin: Origin::File { name, line } }) = layers.get_from_files("PORT") else {
+        return;
+    };
+    if !value.reveal().trim_ascii().is_empty() && parse_port(value.reveal()).is_none() {
+        findings.push(Finding {
+            severity: Severity::Error,
+            file: name,
+            line: Some(line),
+            key: Some("PORT".to_owned()),
+            message: "`PORT` is no port number from 1 to 65535".to_owned(),
+            hint: "write a line such as `PORT=5000`".to_owned(),
+        });
+    }
 }
 
 /// Notes on where a strict reader differs; JSON files have no lines of their own to compare.

@@ -1,9 +1,9 @@
 //! Where a strict reader of `.env` differs from ours (S2.8).
 //!
-//! The second reader is `dotenvy`. It gets each entry's own text, and never one it would expand from the environment of
-//! this process; what it says of an error is never shown, since that holds the value.
+//! The second reader is `dotenvy`. It gets each entry's own text, and never a reference in it: that would be expanded
+//! from the environment of this process. What it says of an error is never shown, since that holds the value.
 
-use crate::app::EnvEntry;
+use crate::app::{EnvEntry, EnvFile, EnvScope, Environment, is_env_key};
 
 /// How it differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +17,22 @@ pub(super) enum Difference {
 /// Compares one entry. `file`: the whole text it stands in.
 pub(super) fn difference(file: &[u8], entry: &EnvEntry) -> Option<Difference> {
     let text = file.get(entry.span.clone())?;
-    if memchr::memchr(b'$', text).is_some() && !is_verbatim(text) {
-        return has_bare_reference(text).then_some(Difference::ReadsAnotherValue);
+    if memchr::memchr(b'$', text).is_none() || quote(text) == Some(b'\'') {
+        return compare(text, entry);
     }
+    // Read by both with a word in place of each `$…`; what becomes of the `$…` themselves is known by rule.
+    let judged = Judged::of(text);
+    if judged.difference.is_some() {
+        return judged.difference;
+    }
+    let inherited = Environment::default();
+    let scope = EnvScope { earlier: &[], inherited: &inherited, inherited_first: false };
+    let plain = EnvFile::parse(&judged.text, &scope).ok()?;
+    plain.get(&entry.key).and_then(|plain| compare(&judged.text, plain))
+}
+
+/// Runs the second reader on a text without references.
+fn compare(text: &[u8], entry: &EnvEntry) -> Option<Difference> {
     let mut entries = dotenvy::from_read_iter(text);
     match (entries.next(), entries.next()) {
         (Some(Err(_)), _) | (_, Some(Err(_))) => Some(Difference::Refuses),
@@ -28,41 +41,133 @@ pub(super) fn difference(file: &[u8], entry: &EnvEntry) -> Option<Difference> {
     }
 }
 
-/// `KEY='…'`: no reader expands anything in it.
-fn is_verbatim(text: &[u8]) -> bool {
+/// The quote that a value begins with.
+fn quote(text: &[u8]) -> Option<u8> {
     let value = memchr::memchr2(b'=', b':', text).and_then(|at| text.get(at + 1..)).unwrap_or_default();
-    value.trim_ascii_start().first() == Some(&b'\'')
+    value.trim_ascii_start().first().copied().filter(|byte| matches!(byte, b'\'' | b'"' | b'`'))
 }
 
-/// A `$NAME` without braces, which we keep and a strict reader expands. `\$` is a dollar to both.
-fn has_bare_reference(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'$', text).any(|at| {
-        let escaped = at.checked_sub(1).and_then(|before| text.get(before)) == Some(&b'\\');
-        let begins = text.get(at + 1).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
-        begins && !escaped
-    })
+/// A text without its `$…`, and how those are read otherwise.
+struct Judged {
+    text: Vec<u8>,
+    difference: Option<Difference>,
+}
+
+/// What stands for each `$…`: plain to both readers.
+const WORD: u8 = b'x';
+
+impl Judged {
+    /// Both expand `${NAME}`, and `\$` in double quotes is a dollar to both. We keep any other `$`; the strict reader
+    /// takes it and the letters after it for a reference, and a double quote that follows at once for text.
+    fn of(text: &[u8]) -> Self {
+        let double = quote(text) == Some(b'"');
+        let mut judged = Self { text: Vec::with_capacity(text.len()), difference: None };
+        let mut rest = text;
+        while let Some((byte, after)) = rest.split_first() {
+            rest = after;
+            match (byte, after.first()) {
+                (b'\\', Some(b'$')) => {
+                    rest = after.get(1..).unwrap_or_default();
+                    judged.put(if double { None } else { Some(Difference::ReadsAnotherValue) });
+                }
+                (b'\\', Some(escaped)) => {
+                    judged.text.extend_from_slice(&[b'\\', *escaped]);
+                    rest = after.get(1..).unwrap_or_default();
+                }
+                (b'$', Some(b'{')) => {
+                    let name = after.get(1..).unwrap_or_default();
+                    let Some(end) = memchr::memchr(b'}', name) else {
+                        judged.put(Some(Difference::Refuses));
+                        continue;
+                    };
+                    let (name, closed) = name.split_at_checked(end).unwrap_or_default();
+                    rest = closed.get(1..).unwrap_or_default();
+                    judged.put(if is_env_key(name) { None } else { Some(Difference::ReadsAnotherValue) });
+                }
+                (b'$', _) => {
+                    let letters = after.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                    rest = after.get(letters..).unwrap_or_default();
+                    let swallows = double && rest.first() == Some(&b'"');
+                    let difference = if swallows { Difference::Refuses } else { Difference::ReadsAnotherValue };
+                    judged.put(Some(difference));
+                }
+                _ => judged.text.push(*byte),
+            }
+        }
+        judged
+    }
+
+    /// The first difference is what is told: one is enough to mend the line.
+    fn put(&mut self, difference: Option<Difference>) {
+        self.text.push(WORD);
+        self.difference = self.difference.or(difference);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::app::{EnvFile, EnvScope, Environment};
+    use proptest::prelude::*;
 
-    fn differences(text: &str) -> Vec<Option<Difference>> {
+    use super::*;
+
+    fn entries(text: &str) -> Vec<EnvEntry> {
         let inherited = Environment::default();
         let scope = EnvScope { earlier: &[], inherited: &inherited, inherited_first: false };
-        let file = EnvFile::parse(text.as_bytes(), &scope).expect("a readable file");
-        file.entries().iter().map(|entry| difference(text.as_bytes(), entry)).collect()
+        EnvFile::parse(text.as_bytes(), &scope).map_or_else(|_| Vec::new(), |file| file.entries().to_vec())
     }
+
+    fn differences(text: &str) -> Vec<Option<Difference>> {
+        entries(text).iter().map(|entry| difference(text.as_bytes(), entry)).collect()
+    }
+
+    const REFUSES: Option<Difference> = Some(Difference::Refuses);
+    const OTHER: Option<Difference> = Some(Difference::ReadsAnotherValue);
 
     #[test]
     fn s2_8_what_both_read_alike_is_not_mentioned() {
-        assert_eq!(differences("A=1\nexport B='x y'\nC=\"a\\nb\"\nD=\nE='$F'\n"), [None; 5]);
+        assert_eq!(
+            differences("A=1\nexport B='x y'\nC=\"a\\nb\"\nD=\nE='$F'\nG=${A}\nH=\"\\$x\"\nI=1 # c\n"),
+            [None; 8]
+        );
     }
 
     #[test]
-    fn s2_8_unquoted_blanks_are_refused_and_a_bare_reference_is_read_otherwise() {
-        assert_eq!(differences("NAME=OpenID Connect\n"), [Some(Difference::Refuses)]);
-        assert_eq!(differences("A=pa$sword\nB=${HOME}\nC=1$\n"), [Some(Difference::ReadsAnotherValue), None, None]);
+    fn s2_8_what_it_refuses() {
+        for text in ["A=two words\n", "A: b\n", "A-B=1\n", "A=it's\n", "A=\"x$y\"\n", "A=`x y`\n", "1A=x\n"] {
+            assert_eq!(differences(text), [REFUSES], "{text}");
+        }
+    }
+
+    #[test]
+    fn s2_8_what_it_reads_otherwise() {
+        for text in ["A=pa$sword\n", "A=1$\n", "A=${B:-c}\n", "A=`x`\n", "A=\"a $b c\"\n", "A=a\\$b\n", "A='x'y\n"] {
+            let found = differences(text);
+            assert!(found.iter().all(|difference| *difference == OTHER), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_reference_does_not_hide_what_else_is_refused() {
+        assert_eq!(differences("A=two ${WORDS}\n"), [REFUSES]);
+    }
+
+    proptest! {
+        /// The rule says of references what the reader really does where they name nothing.
+        #[test]
+        fn the_rule_agrees_with_the_reader(value in "[\"'`]?[a-c .\\\\]{0,3}([$]([{]?[A-Z]{0,2}(:-d)?[}]?)|\\\\[$])?[a-c ]{0,2}[\"'`]?") {
+            let text = format!("KEY={value}\n");
+            for entry in entries(&text) {
+                let run = compare(text.trim_end_matches('\n').as_bytes(), &entry);
+                let found = difference(text.as_bytes(), &entry);
+                // A bare `$` may also undo a quote or a blank, so of two differences the rule may name the other one.
+                let alike = if text.contains('$') { found.is_some() == run.is_some() } else { found == run };
+                prop_assert!(alike, "{:?}: {:?} and {:?}", text, found, run);
+            }
+        }
+
+        #[test]
+        fn any_text_is_compared_without_a_panic(text in "([A-B]{1,2}=)?[\"'`a-b$ \\\\{}#\r\n\u{e9}]{0,24}") {
+            let _ = differences(&text);
+        }
     }
 }
