@@ -117,7 +117,9 @@ fn check_defaults(places: &Places, procfile: &Procfile, findings: &mut Findings)
                 .iter()
                 .for_each(|warning| findings.push(found(Severity::Warning, warning.to_string(), warning.hint()))),
             Err(errors) => {
-                errors.iter().for_each(|error| findings.push(found(Severity::Error, error.to_string(), error.hint())));
+                for error in &errors {
+                    findings.push(found(Severity::Error, error.to_string(), error.hint()));
+                }
             }
         }
     }
