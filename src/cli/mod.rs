@@ -11,6 +11,7 @@ mod start;
 
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub use one_off::{RunArgs, TypeWord};
@@ -90,11 +91,16 @@ pub struct ProjectArgs {
     #[arg(short = 'd', long, value_name = "DIR", alias = "app-root")]
     pub root: Option<PathBuf>,
     /// Files of config vars, later ones win [default: .env]
-    #[arg(short = 'e', long, value_name = "FILE,…", value_delimiter = ',')]
+    #[arg(short = 'e', long, value_name = "FILE,…", value_delimiter = ',', value_parser = file_list())]
     pub env: Vec<PathBuf>,
     /// As `--color never`
     #[arg(long, alias = "no-colour", hide = true)]
     pub no_color: bool,
+}
+
+/// Paths that may be empty: `-e ''` asks for no file at all.
+fn file_list() -> impl TypedValueParser<Value = PathBuf> {
+    clap::builder::OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// What to do.

@@ -37,7 +37,7 @@ pub struct StartArgs {
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<String>,
     /// Distance between the ports of two process types; 0: all share the base
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_STEP)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_STEP, value_parser = whole_number::<u16>)]
     pub port_step: u16,
     /// Refuse to start if the port of a web dyno is in use
     #[arg(long)]
@@ -53,7 +53,7 @@ pub struct StartArgs {
     #[arg(long)]
     pub restart: bool,
     /// Restarts in a row before a dyno stays down [default: no limit]
-    #[arg(long, value_name = "N", requires = "restart")]
+    #[arg(long, value_name = "N", requires = "restart", value_parser = whole_number::<u32>)]
     pub max_restarts: Option<u32>,
     /// Types that are up when they listen on their port [default with --boot-timeout: web]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
@@ -153,6 +153,12 @@ pub enum StdinMode {
     Endless,
     /// `/dev/null`.
     Null,
+}
+
+/// A number in digits, as large as its type.
+fn whole_number<Number: FromStr>(text: &str) -> Result<Number, String> {
+    let largest = (1_u128 << (8 * size_of::<Number>())) - 1;
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {largest}"))
 }
 
 /// A duration in seconds, fractions allowed: `5`, `0.5`. At most a day.

@@ -125,8 +125,9 @@ pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
     match source_file::read(&found.path) {
         Ok(bytes) => {
             if found.by_default && places.root.join("Procfile.dev").exists() {
-                let hint = "`dyno start -f Procfile.dev` runs that one";
-                findings.add_file(Severity::Warning, name, "is used, and there is a `Procfile.dev` too", hint);
+                let other = places.shown(&places.root.join("Procfile.dev"));
+                let message = format!("is used, and there is `{other}` too");
+                findings.add_file(Severity::Warning, name, &message, &format!("`-f {other}` uses that one"));
             }
             match Procfile::parse(&bytes) {
                 Ok(procfile) => {
@@ -140,7 +141,7 @@ pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
             }
         }
         Err(Unreadable::Missing) => {
-            findings.add_file(Severity::Error, name, "does not exist", &missing_procfile_hint(&places.root));
+            findings.add_file(Severity::Error, name, "does not exist", &missing_procfile_hint(places));
             None
         }
         Err(why) => {
@@ -151,20 +152,21 @@ pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
 }
 
 /// Names the files that may have been meant.
-fn missing_procfile_hint(root: &Path) -> String {
-    let mut others: Vec<String> = std::fs::read_dir(root)
+fn missing_procfile_hint(places: &Places) -> String {
+    let mut others: Vec<String> = std::fs::read_dir(&places.root)
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name.starts_with("Procfile"))
+        .map(|name| places.shown(&places.root.join(name)))
         .collect();
     others.sort();
     match others.as_slice() {
         [] => "write one line for each process type into it, such as `web: npm start`".to_owned(),
         [first, ..] => {
             let list: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
-            format!("there is {}; `dyno start -f {first}` runs it", list.join(" and "))
+            format!("there is {}; `-f {first}` uses it", list.join(" and "))
         }
     }
 }

@@ -8,8 +8,13 @@ use crate::error::{Complaint, Error, Status};
 /// How many dynos of each type run. `types`: those of the Procfile.
 ///
 /// # Errors
-/// Status 2: an unknown type, a bad quantity, or nothing is left to run.
-pub(super) fn formation(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Formation, Error> {
+/// Status 2: an unknown type, a bad quantity, or nothing is left to run; 78 if `.foreman` asks for it.
+pub(super) fn formation(
+    args: &StartArgs,
+    file: &ForemanFile,
+    file_name: &str,
+    types: &[ProcessType],
+) -> Result<Formation, Error> {
     let only: Vec<String> = args.types.iter().chain(&args.processes).cloned().collect();
     let by_option = args.formation.is_some() || args.concurrency.is_some() || !only.is_empty();
     let setting = |setting: &Option<crate::app::Setting<String>>| {
@@ -25,13 +30,18 @@ pub(super) fn formation(args: &StartArgs, file: &ForemanFile, types: &[ProcessTy
             }
             if formation.is_empty() {
                 let fact = "the formation is empty: no process type has a quantity above 0";
-                return Err(Error::new(Status::Usage, fact, "name at least one, such as `dyno start web`"));
+                return Err(Error::new(Status::Usage, fact, "name at least one, such as `start web`"));
             }
             Ok(formation)
         }
         Err(errors) => {
-            let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), error.hint()));
-            Err(Error::all(Status::Usage, complaints))
+            let of_file = [&file.formation, &file.concurrency].into_iter().flatten().next().filter(|_| !by_option);
+            let (status, place) = match of_file {
+                Some(setting) => (Status::Config, format!("{file_name}:{}: ", setting.line)),
+                None => (Status::Usage, String::new()),
+            };
+            let complaints = errors.iter().map(|error| Complaint::new(format!("{place}{error}"), error.hint()));
+            Err(Error::all(status, complaints))
         }
     }
 }
@@ -55,7 +65,7 @@ mod tests {
     }
 
     fn quantities(args: &StartArgs, file: &ForemanFile) -> Vec<u16> {
-        formation(args, file, &types()).expect("a formation").iter().map(|(_, quantity)| quantity).collect()
+        formation(args, file, ".foreman", &types()).expect("a formation").iter().map(|(_, quantity)| quantity).collect()
     }
 
     fn file(formation: &str) -> ForemanFile {

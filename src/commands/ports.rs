@@ -23,7 +23,7 @@ pub(super) struct Assigned {
 /// Gives every dyno its port.
 ///
 /// # Errors
-/// Status 2: a bad base, a port over 65535, two dynos with one port. 69: with `--strict-ports` a port is in use, or
+/// Status 2: a bad base (78 if a file gives it), a port over 65535, two dynos with one port. 69: with `--strict-ports` a port is in use, or
 /// no block is free.
 pub(super) fn assign(
     args: &StartArgs,
@@ -44,7 +44,7 @@ pub(super) fn assign(
 /// Where the ports begin.
 ///
 /// # Errors
-/// Status 2 naming the source that is no port.
+/// Status 2 naming the source that is no port; 78 if that is a file.
 pub(super) fn base(args: &StartArgs, project: &Project) -> Result<PortBase, Error> {
     let from_files = project.layers.get_from_files("PORT");
     let file = from_files.as_ref().and_then(|given| Some((given.origin.to_string(), given.value.as_ref()?)));
@@ -57,7 +57,9 @@ pub(super) fn base(args: &StartArgs, project: &Project) -> Result<PortBase, Erro
         shell: project.layers.scope().inherited.get(b"PORT").map(Secret::reveal),
         prefer_shell: args.prefer_shell,
     };
-    PortBase::choose(&sources).map_err(|error| refused(&error))
+    let by_file = sources.option.is_none() && file.is_some() && !(args.prefer_shell && sources.shell.is_some());
+    let status = if by_file { Status::Config } else { Status::Usage };
+    PortBase::choose(&sources).map_err(|error| Error::new(status, error.to_string(), error.hint()))
 }
 
 fn refused(error: &PortError) -> Error {

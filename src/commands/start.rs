@@ -40,7 +40,7 @@ pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
     let project = Project::load(cli, &args.project, &settings, args.start_cmd.as_deref())?;
     let types = project.procfile.formation_types();
     let policy = policy(args, &project.places.foreman, &types)?;
-    let formation = formation(args, &project.places.foreman, &types)?;
+    let formation = formation(args, &project.places.foreman, &project.places.foreman_name, &types)?;
     let assigned = ports::assign(args, &project, &types, &formation)?;
     let plan = plan(args, &project, &assigned.ports)?;
     check_open_files(limits, plan.formation.len())?;

@@ -51,7 +51,7 @@ fn a_procfile_without_an_entry_or_with_a_nul_byte_is_refused() {
 fn a_missing_procfile_is_told_with_those_that_are_there() {
     let app = App::empty().file("Procfile.dev", "web: touch started\n");
 
-    let hint = "hint: there is `Procfile.dev`; `dyno start -f Procfile.dev` runs it\n";
+    let hint = "hint: there is `Procfile.dev`; `-f Procfile.dev` uses it\n";
     refuses(&app, &[], 78, &format!("error: Procfile does not exist\n\n{hint}"));
 }
 

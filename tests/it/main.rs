@@ -17,6 +17,7 @@ mod check_config;
 mod drop_in;
 mod harness;
 mod log_files;
+mod messages;
 mod one_off;
 mod orphans;
 mod output;

@@ -6,9 +6,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand};
 
-use crate::cli::{CheckArgs, Cli, Command, Dialect, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord};
+use crate::cli::{CheckArgs, Cli, Command, Dialect, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord, file_list};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -53,7 +53,7 @@ struct Files {
     #[arg(short = 'd', long, value_name = "ROOT")]
     root: Option<PathBuf>,
     /// Files of variables, later ones win [default: .env]
-    #[arg(short = 'e', long, value_name = "ENV", value_delimiter = ',')]
+    #[arg(short = 'e', long, value_name = "ENV", value_delimiter = ',', value_parser = file_list())]
     env: Vec<PathBuf>,
 }
 
@@ -105,10 +105,8 @@ pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
         Some(Task::Start(start)) => Command::Start(Box::new(start.translate())),
         Some(Task::Run(run)) => Command::Run(run.translate()),
         Some(Task::Check(files)) => Command::Check(CheckArgs { project: files.translate(), ..CheckArgs::default() }),
-        None => {
-            let help = Foreman::command().render_help();
-            return Err(clap::Error::raw(clap::error::ErrorKind::DisplayHelp, help));
-        }
+        // No task is help, and no error.
+        None => return parse(&["foreman".into(), "--help".into()]),
     };
     Ok(Cli { project: foreman.files.translate(), dialect: Dialect::Foreman, command })
 }

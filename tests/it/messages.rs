@@ -1,0 +1,234 @@
+//! The full text of errors and warnings, written by hand: a message is a part of the product.
+//!
+//! What is wrong with a line of a Procfile or `.env` is tested in `odd_inputs` and beside the readers; files that cannot
+//! be read in `bad_input`; ports in use in `ports`.
+
+use crate::harness::{App, Ended};
+
+/// `web` ends at once, so that a start that is only warned of ends too.
+fn app() -> App {
+    App::new("web: true\nworker: sleep 1000 # for long\n")
+}
+
+/// Nothing on stdout: nothing was started.
+#[track_caller]
+fn says(app: &App, args: &[&str], status: i32, stderr: &str) {
+    app.dyno([]).args(args).run().expect(Ended::Code(status), "", stderr);
+}
+
+/// Starts, and warns of this before.
+#[track_caller]
+fn warns(app: &App, args: &[&str], stderr: &str) {
+    let finished = app.dyno([]).args(args).run();
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(finished.stderr(), stderr);
+}
+
+/// An error of ours: fact and hint.
+fn error(fact: &str, hint: &str) -> String {
+    format!("error: {fact}\n\nhint: {hint}\n")
+}
+
+/// An error of the command line, as clap words it.
+fn usage(fact: &str) -> String {
+    format!("error: {fact}\n\nFor more information, try '--help'.\n")
+}
+
+#[test]
+fn s4_4_a_type_that_is_unknown_is_told_with_the_nearest_or_with_all() {
+    let app = app();
+
+    let fact = |name: &str| format!("the Procfile has no process type `{name}`");
+    says(&app, &["start", "wbe"], 2, &error(&fact("wbe"), "did you mean `web`?"));
+    says(&app, &["start", "-m", "postgres=1"], 2, &error(&fact("postgres"), "it has `web`, `worker`"));
+    says(&app, &["start", "-l", "work"], 2, &error(&fact("work"), "did you mean `worker`?"));
+    for option in ["--can-die", "--quiet", "--ready"] {
+        let fact = format!("`{option}`: {}", fact("wbe"));
+        says(&app, &["start", option, "wbe"], 2, &error(&fact, "did you mean `web`?"));
+    }
+    let fact = format!("`--stop-signal`: {}", fact("wbe"));
+    says(&app, &["start", "--stop-signal", "wbe=INT"], 2, &error(&fact, "did you mean `web`?"));
+}
+
+#[test]
+fn several_unknown_types_are_told_at_once() {
+    let both = "error: the Procfile has no process type `wbe`\n\nhint: did you mean `web`?\n\
+                error: the Procfile has no process type `worke`\n\nhint: did you mean `worker`?\n";
+
+    says(&app(), &["start", "wbe", "worke"], 2, both);
+}
+
+#[test]
+fn s4_a_formation_that_cannot_be_read() {
+    let app = app();
+    let list = "write a list such as `web=2,worker=1`";
+
+    says(&app, &["start", "web=x"], 2, &error("`x` is no quantity of `web`", "write a number, such as `web=1`"));
+    says(&app, &["start", "web=-1"], 2, &error("`-1` is no quantity of `web`", "write a number, such as `web=1`"));
+    says(&app, &["start", "-m", "web"], 2, &error("`web` has no quantity", "write `web=1`"));
+    says(&app, &["start", "web="], 2, &error("`web` has no quantity", "write `web=1`"));
+    says(&app, &["start", "-m", "=1"], 2, &error("`=1` has no process type before the `=`", list));
+    says(&app, &["start", "-m", "web=1,,worker=1"], 2, &error("an item of `web=1,,worker=1` is empty", list));
+    let fact = "the formation is empty: no process type has a quantity above 0";
+    says(&app, &["start", "-x", "web,worker"], 2, &error(fact, "name at least one, such as `start web`"));
+}
+
+#[test]
+fn s4_a_formation_that_is_only_odd() {
+    let app = app();
+
+    warns(
+        &app,
+        &["start", "-m", "web=1,ghost=0"],
+        "warning: the Procfile has no process type `ghost` to leave out\nhint: check the name, or leave it as it is\n",
+    );
+    warns(
+        &app,
+        &["start", "web", "-c", "worker=2"],
+        "warning: the quantity of `worker` has no effect: it is not among the process types to start\n\
+         hint: name `worker` too, or leave out its quantity\n",
+    );
+}
+
+#[test]
+fn options_with_a_value_of_another_kind() {
+    let app = app();
+
+    let fact = "`--can-die web=all`: `all` is not `any`";
+    let hint = "write `--can-die web` or `--can-die web=any`";
+    says(&app, &["start", "--can-die", "web=all"], 2, &error(fact, hint));
+    let fact = "`--stop-signal web` names no signal";
+    says(&app, &["start", "--stop-signal", "web"], 2, &error(fact, "write `web=INT`"));
+    let fact = "`--stop-signal web=NOPE`: there is no signal `NOPE`";
+    says(&app, &["start", "--stop-signal", "web=NOPE"], 2, &error(fact, "write a name such as `INT` or `QUIT`"));
+    let fact = "invalid value 'soon' for '--timeout <SECONDS>': expected a number of seconds";
+    says(&app, &["start", "-t", "soon"], 2, &usage(fact));
+    let fact = "invalid value '86401' for '--timeout <SECONDS>': expected 0 to 86400 seconds";
+    says(&app, &["start", "-t", "86401"], 2, &usage(fact));
+    let fact = "invalid value '65536' for '--port-step <N>': expected a whole number from 0 to 65535";
+    says(&app, &["start", "--port-step", "65536"], 2, &usage(fact));
+    let fact = "invalid value 'x' for '--max-restarts <N>': expected a whole number from 0 to 4294967295";
+    says(&app, &["start", "--restart", "--max-restarts", "x"], 2, &usage(fact));
+}
+
+#[test]
+fn s2_a_setting_without_a_key_is_refused_without_showing_it() {
+    let fact = "`--set` needs `KEY=VALUE`, with a key of A-Z a-z 0-9 _ . -";
+
+    for setting in ["hunter2", "=hunter2", "A B=hunter2"] {
+        for command in ["start", "config"] {
+            says(&app(), &[command, "--set", setting], 2, &error(fact, "write `--set KEY=VALUE`"));
+        }
+    }
+}
+
+#[test]
+fn options_and_commands_that_do_not_exist_are_told_with_the_nearest() {
+    let app = app();
+
+    let near = |given: &str, meant: &str, usage: &str| {
+        format!(
+            "error: unexpected argument '{given}' found\n\n  tip: a similar argument exists: '{meant}'\n\n\
+             Usage: dyno {usage}\n\nFor more information, try '--help'.\n"
+        )
+    };
+    says(&app, &["start", "--prot", "3"], 2, &near("--prot", "--port", "start --port <PORT> [TYPE[=N]]..."));
+    says(&app, &["check", "--jsn"], 2, &near("--jsn", "--json", "check --json"));
+    says(
+        &app,
+        &["confg"],
+        2,
+        "error: unrecognized subcommand 'confg'\n\n  tip: a similar subcommand exists: 'config'\n\n\
+         Usage: dyno [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+    );
+    let twice =
+        "the argument '--port <PORT>' cannot be used multiple times\n\nUsage: dyno start [OPTIONS] [TYPE[=N]]...";
+    says(&app, &["start", "-p", "1", "-p", "2"], 2, &usage(twice));
+}
+
+#[test]
+fn s5_ports_that_cannot_be_given() {
+    let app = App::new("web: true\nworker: true\n").file("port.env", "PORT=http\n");
+    let hint = "give a port such as `-p 5000`, or `-p auto`";
+
+    says(&app, &["start", "-p", "http"], 2, &error("`-p http` is no port number from 1 to 65535", hint));
+    let fact = "`PORT` of port.env:1 is no port number from 1 to 65535";
+    says(&app, &["start", "-e", "port.env"], 78, &error(fact, hint));
+    let fact = "`PORT` of the shell is no port number from 1 to 65535";
+    app.dyno(["start"]).env("PORT", "x").run().expect(Ended::Code(2), "", &error(fact, hint));
+    let hint = "start from a lower port with `-p`, or set a smaller `--port-step`";
+    let fact = "`worker.1` would get port 65635, and the last one is 65535";
+    says(&app, &["start", "-p", "65535"], 2, &error(fact, hint));
+    let hint = "set a larger `--port-step`, or `--port-step 0` to share one port";
+    let fact = "`web.101` and `worker.1` would both get port 5100";
+    says(&app, &["start", "web=101", "worker"], 2, &error(fact, hint));
+}
+
+#[test]
+fn s4_5_what_is_wrong_in_dot_foreman_is_told_with_its_line() {
+    let bad = |text: &str| app().file(".foreman", text);
+
+    let fact = ".foreman:2: `0` is no port number from 1 to 65535";
+    says(&bad("# x\nport: 0\n"), &["start"], 78, &error(fact, "write a line such as `port: 5000`"));
+    let fact = ".foreman:1: the Procfile has no process type `wbe`";
+    says(&bad("formation: wbe=1\n"), &["start"], 78, &error(fact, "did you mean `web`?"));
+    let fact = "the directory `nowhere` cannot be used: No such file or directory";
+    says(&bad("root: nowhere\n"), &["start"], 78, &error(fact, "check `root` on line 1 of .foreman"));
+    let known = "known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`";
+    let warning = format!("warning: .foreman:1: `prot` has no effect\nhint: {known}\n");
+    warns(&bad("prot: 1\n"), &["start", "web"], &warning);
+}
+
+#[test]
+fn places_that_are_not_there() {
+    let app = app();
+
+    let fact = "the directory `nowhere` cannot be used: No such file or directory";
+    says(&app, &["start", "-d", "nowhere"], 78, &error(fact, "check `-d`"));
+    says(&app, &["start", "-d", "Procfile"], 78, &error("`Procfile` is not a directory", "check `-d`"));
+    let check = "check the name, or make the file";
+    let fact = "Procfile/x does not exist: a part of its path is not a directory";
+    says(&app, &["start", "-f", "Procfile/x"], 78, &error(fact, check));
+    says(&app, &["start", "-e", "no.env"], 78, &error("no.env does not exist", check));
+    says(&app, &["run", "-e", "no.env", "true"], 78, &error("no.env does not exist", check));
+    let hint = "there is `Procfile`; `-f Procfile` uses it";
+    says(&app, &["run", "-f", "nope", "web"], 78, &error("nope does not exist", hint));
+    let hint = "write one line for each process type into it, such as `web: npm start`";
+    says(&App::empty(), &["start"], 78, &error("Procfile does not exist", hint));
+}
+
+#[test]
+fn s1_7_a_procfile_that_is_taken_beside_another_is_told_once() {
+    let app = app().file("Procfile.dev", "web: true\n");
+
+    let text = "warning: Procfile is used, and there is `Procfile.dev` too\nhint: `-f Procfile.dev` uses that one\n";
+    warns(&app, &["start", "web"], text);
+}
+
+#[test]
+fn s9_2_words_that_a_comment_would_swallow() {
+    let fact = "the arguments cannot be given to `worker`: the command ends in a comment, which would swallow the \
+                arguments";
+    let hint = "put the comment on a line of its own in the Procfile (line 2)";
+
+    says(&app(), &["run", "worker", "x"], 78, &error(fact, hint));
+}
+
+#[test]
+fn s9_a_procfile_that_cannot_be_used_is_only_a_warning_for_run() {
+    let app = App::new("nonsense\n");
+
+    app.dyno(["run", "true"]).run().expect(
+        Ended::Code(0),
+        "",
+        "warning: Procfile:1: no process type is defined\nhint: write a line such as `web: npm start`\n",
+    );
+}
+
+#[test]
+fn a_start_command_beside_a_procfile_has_no_effect() {
+    let text = "warning: `--start-cmd` has no effect\n\
+                hint: the Procfile counts; remove the option, or run the command with `dyno run`\n";
+
+    warns(&app(), &["local", "web", "--start-cmd", "false"], text);
+}
