@@ -66,31 +66,29 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         Dialect::Foreman | Dialect::Honcho => finding.severity == Severity::Error,
     };
     let failed = findings.iter().any(fails);
-    if args.json {
-        stdout::write(&report(procfile.as_ref(), &findings, fails)?)?;
+    let written = if args.json {
+        stdout::write(&report(procfile.as_ref(), &findings, fails)?)?
     } else {
-        for finding in findings.iter() {
-            diagnostics::show_finding(fails(finding), &finding.complaint());
-        }
-        if !failed {
-            say_valid(cli.dialect, procfile.as_ref())?;
-        }
-    }
-    Ok(Outcome::Code(if failed { cli.dialect.status(Status::Config as u8) } else { 0 }))
+        findings.iter().for_each(|finding| diagnostics::show_finding(fails(finding), &finding.complaint()));
+        if failed { Outcome::Code(0) } else { say_valid(cli.dialect, procfile.as_ref())? }
+    };
+    Ok(if failed { Outcome::Code(cli.dialect.status(Status::Config as u8)) } else { written })
 }
 
 /// The words scripts look for, on the stream they look at.
-fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<(), Error> {
+fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<Outcome, Error> {
     let entries = procfile.map(Procfile::entries).unwrap_or_default();
     let names: Vec<&str> = entries.iter().map(|entry| entry.process_type.as_str()).collect();
     let names = names.join(", ");
     match dialect {
         Dialect::Dyno | Dialect::Foreman | Dialect::HerokuLocal => {
-            stdout::write(&format!("valid procfile detected ({names})\n"))?;
+            stdout::write(&format!("valid procfile detected ({names})\n"))
         }
-        Dialect::Honcho => diagnostics::tell(&format!("Valid procfile detected ({names})")),
+        Dialect::Honcho => {
+            diagnostics::tell(&format!("Valid procfile detected ({names})"));
+            Ok(Outcome::Code(0))
+        }
     }
-    Ok(())
 }
 
 /// The formation of `.foreman` is about the types of the Procfile (S4.5).

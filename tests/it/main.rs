@@ -13,6 +13,7 @@
 
 mod app;
 mod bad_input;
+mod bad_input_hard;
 mod check_config;
 mod drop_in;
 mod harness;
