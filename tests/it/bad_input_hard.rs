@@ -38,7 +38,7 @@ fn a_file_that_may_not_be_read_is_refused() {
     if !nix::unistd::geteuid().is_root() {
         // Another user cannot be played; our own file without permissions does the same.
         let app = app();
-        fs::set_permissions(app.path("Procfile"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(app.path("Procfile"), fs::Permissions::from_mode(0o000)).unwrap();
         let fact = "error: Procfile cannot be read: Permission denied\n";
         app.dyno(["start"]).run().expect(Ended::Code(78), "", fact);
         return;
