@@ -3,6 +3,7 @@
 //! Each run carries a marker in its environment that all its processes inherit, so that what is left of it can be
 //! found, and is killed when a test fails. Nothing here knows what `dyno` should do.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
@@ -236,10 +237,18 @@ impl Finished {
 
     /// The texts that a dyno wrote, without the prefix of the line.
     pub(crate) fn lines_of(&self, dyno: &str) -> Vec<String> {
-        let stdout = self.stdout();
-        let prefix = format!("TIME {dyno} ");
-        let texts = stdout.lines().filter_map(|line| line.strip_prefix(&prefix)?.split_once("| "));
-        texts.map(|(_, text)| text.to_owned()).collect()
+        self.lines().remove(dyno).unwrap_or_default()
+    }
+
+    /// The texts of all dynos by their names, without the prefix of the line.
+    pub(crate) fn lines(&self) -> BTreeMap<String, Vec<String>> {
+        let mut lines = BTreeMap::<String, Vec<String>>::new();
+        for line in self.stdout().lines() {
+            if let Some((name, text)) = line.strip_prefix("TIME ").and_then(|line| line.split_once("| ")) {
+                lines.entry(name.trim_end().to_owned()).or_default().push(text.to_owned());
+            }
+        }
+        lines
     }
 }
 

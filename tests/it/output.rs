@@ -76,8 +76,9 @@ fn fifty_dynos_that_end_at_once_lose_nothing_either() {
         let finished = app.dyno(["start", "-m", "web=50", "--can-die", "web=any", "--pty", pty]).run();
 
         finished.expect_end(Ended::Code(1));
+        let lines = finished.lines();
         for dyno in 1..=50 {
-            let lines = finished.lines_of(&format!("web.{dyno}"));
+            let lines = &lines[&format!("web.{dyno}")];
             assert_eq!(lines.len(), 2003, "{pty}: web.{dyno}");
             assert_eq!(lines[2000..], ["2000", "FATAL", "exited with code 1"], "{pty}: web.{dyno}");
         }
