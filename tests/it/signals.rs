@@ -139,6 +139,34 @@ fn every_process_gets_term_once() {
 }
 
 #[test]
+fn a_stopped_process_hears_the_stop_signal_too() {
+    let app = App::new("web: ./stopped\n")
+        .script("stopped", "trap 'echo bye; exit 0' TERM\necho up\nkill -STOP $$\nread -r _ <never\n")
+        .fifo("never");
+    let dyno = up(app.dyno(["start", "-t", "300"]));
+    dyno.until("it is stopped", || dyno.of_dynos().iter().all(|process| process.state == 'T'));
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    assert_eq!(finished.lines_of("web.1")[2..], ["bye", "exited with code 0"]);
+}
+
+#[test]
+fn a_process_that_left_its_group_gets_the_stop_signal_and_the_grace() {
+    // S6.6: what carries the marks of the dyno belongs to it, in whatever session.
+    let left = "trap 'echo bye; exit 0' TERM\necho up\nuntil read -r _ <never; do :; done 2>/dev/null\n";
+    let app = App::new("web: setsid ./left & exec sleep 1000\n").script("left", left).fifo("never");
+    let dyno = up(app.dyno(["start", "-t", "300"]));
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert!(finished.stdout().contains("web.1  | bye\n"), "{}", finished.stdout());
+}
+
+#[test]
 fn quit_kills_at_once() {
     let app = slow_app();
     let dyno = up(app.dyno(["start", "-t", "300"]));
