@@ -6,12 +6,17 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::harness::{Capture, Finished, Running, until};
 use crate::process_table;
 use crate::terminal::Terminal;
+
+/// Held by all who fork, and alone by who writes what will be executed: a child forked meanwhile would hold the file
+/// open until its own exec, and an open file cannot be executed.
+static FORKS: RwLock<()> = RwLock::new(());
 
 /// A directory with an app, removed at the end.
 pub(crate) struct App {
@@ -43,7 +48,9 @@ impl App {
 
     /// Adds an executable `sh` script below the root of the app.
     pub(crate) fn script(self, name: &str, content: &str) -> Self {
+        let alone = FORKS.write().unwrap();
         let app = self.file(name, format!("#!/bin/sh\n{content}"));
+        drop(alone);
         fs::set_permissions(app.path(name), fs::Permissions::from_mode(0o755)).unwrap();
         app
     }
@@ -106,6 +113,12 @@ impl Drop for App {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.top);
     }
+}
+
+/// Starts a program; when this returns, it has begun.
+pub(crate) fn fork(command: &mut Command) -> Child {
+    let _not_alone = FORKS.read().unwrap();
+    command.spawn().unwrap()
 }
 
 fn unique() -> String {
@@ -194,7 +207,7 @@ impl Call {
     pub(crate) fn spawn(mut self) -> Running {
         let mut command = self.command();
         command.stdin(Stdio::null()).stdout(self.stdout.take().unwrap_or_else(Stdio::piped)).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = fork(&mut command);
         // The command still holds a file that was given as stdout: a reader would never see its end.
         drop(command);
         let stdout = child.stdout.take().map(Capture::of).unwrap_or_default();
@@ -208,7 +221,7 @@ impl Call {
         let mut terminal = Terminal::open();
         let mut command = self.command();
         command.env("TERM", "xterm").stdin(terminal.side()).stdout(terminal.side()).stderr(terminal.side());
-        let child = command.spawn().unwrap();
+        let child = fork(&mut command);
         drop(command);
         terminal.handed_over();
         let stdout = terminal.shown();

@@ -126,16 +126,18 @@ fn a_dyno_leads_its_own_session_and_inherits_no_open_file() {
 /// somebody else counts anew in a user namespace.
 fn with_few_processes(app: &App, call: Call, limit: u32) -> Call {
     // Nobody on this system; each test its own, as the count is the user's.
-    const UID: u32 = 254_321;
+    let uid = 254_000 + limit;
     // Wherever the binary was built, this user may not go there.
     let copy = app.top().join("dyno");
-    fs::copy(env!("CARGO_BIN_EXE_dyno"), &copy).unwrap();
+    // By a process of its own: a child that another thread forks while we write would hold the file open, and an open
+    // file cannot be executed.
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_dyno")).arg(&copy).status().unwrap().success());
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     // dash has `-p` where bash has `-u`.
     let call = call.program(&copy);
     let limited = format!("ulimit -u {limit} 2>/dev/null || ulimit -p {limit}");
     if nix::unistd::geteuid().is_root() {
-        call.after(&limited).user(UID)
+        call.after(&limited).user(uid)
     } else {
         call.under(&["unshare", "--user", "--map-current-user"]).after(&limited)
     }

@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
+use crate::app::fork;
 use crate::harness::{Capture, until};
 
 /// How long the reader waits before it looks whether the window was closed, in milliseconds.
@@ -69,7 +70,7 @@ impl Terminal {
 
     /// Makes the window larger or smaller.
     pub(crate) fn resize(&self, rows: u16, cols: u16) {
-        let stty = |words: &[String]| Command::new("stty").args(words).stdin(self.side()).status().unwrap();
+        let stty = |words: &[String]| fork(Command::new("stty").args(words).stdin(self.side())).wait().unwrap();
         assert!(stty(&["rows".into(), rows.to_string(), "cols".into(), cols.to_string()]).success());
     }
 
