@@ -79,6 +79,7 @@ impl Runtime {
                 self.guardian.spawn(spec, theirs);
             }
             Err(errno) => {
+                self.listening.forget(run);
                 let why = SpawnFailure(format!("cannot make its streams: {}", errno.desc()));
                 self.events.push_back(Event::SpawnFailed { run, why });
             }
@@ -145,6 +146,7 @@ impl Runtime {
         }
         let before = Instant::now();
         signals::stop_ourselves();
-        self.events.push_back(Event::Resumed { paused_for: before.elapsed() });
+        // Before anything that waits: no deadline may be judged by time that stood still.
+        self.events.push_front(Event::Resumed { paused_for: before.elapsed() });
     }
 }

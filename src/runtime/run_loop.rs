@@ -114,6 +114,10 @@ impl Runtime {
             if self.send_work().is_err() {
                 return Finished::GuardianLost;
             }
+            // A run whose streams could not be made: nothing else would wake the loop for it.
+            if !self.events.is_empty() {
+                continue;
+            }
             let deadline = self.supervisor.next_deadline().map(|at| self.began + at);
             let look = self.listening.next_look();
             let sending = self.guardian.has_queued();
@@ -177,6 +181,7 @@ impl Runtime {
             }
             Report::SpawnFailed(run, error) => {
                 self.spawns_in_flight -= 1;
+                self.listening.forget(run);
                 let live = self.runs.remove(&run);
                 let why = live.map_or_else(String::new, |live| error.describe(&live.spec.spec.directory));
                 self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });

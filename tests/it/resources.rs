@@ -170,3 +170,21 @@ fn a_system_without_room_for_the_guardian_is_said_in_one_message() {
     assert!(stderr.starts_with("error: cannot start its guardian process: ") && stderr.contains("hint: "), "{stderr}");
     assert!(!app.has("started"));
 }
+
+#[test]
+fn a_dyno_whose_streams_cannot_be_made_says_so_at_once_and_is_tried_again() {
+    let app = App::new("web: read -r _ <go; exit 1\n").fifo("go");
+    let dyno = app.dyno(["start", "--restart"]).spawn();
+    dyno.until_shown("started with pid");
+
+    // From outside, while it runs: what is open stays open, and nothing more can be.
+    let limit = ["--pid", &dyno.main().to_string(), "--nofile=3:3"];
+    assert!(Command::new("prlimit").args(limit).status().unwrap().success());
+    app.release("go");
+
+    // Nothing else happens that could wake the loop for it.
+    dyno.until_shown("cannot make its streams: Too many open files");
+    dyno.until_shown("restarting in 1s");
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
