@@ -29,10 +29,17 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// The status of `dyno` (S11): 70 where the guardian was lost or a process survived.
+    /// The status of `dyno` (S11): 70 where the guardian was lost or a process survived, 74 where all went well but the
+    /// last of the output could not be written.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if self.guardian_lost || !self.survivors.is_empty() { Outcome::Code(70) } else { self.outcome }
+        if self.guardian_lost || !self.survivors.is_empty() {
+            Outcome::Code(70)
+        } else if self.output_error.is_some() && self.outcome == Outcome::Code(0) {
+            Outcome::Code(74)
+        } else {
+            self.outcome
+        }
     }
 }
 
@@ -114,5 +121,32 @@ impl Runtime {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(outcome: Outcome, output_error: Option<&str>) -> Ending {
+        let output_error = output_error.map(str::to_owned);
+        Ending { outcome, guardian_lost: false, survivors: Vec::new(), output_error, unwritten_bytes: 0 }
+    }
+
+    #[test]
+    fn s11_an_output_that_failed_in_the_last_flush_is_no_success() {
+        assert_eq!(ending(Outcome::Code(0), Some("No space left on device")).outcome(), Outcome::Code(74));
+        assert_eq!(ending(Outcome::Code(0), None).outcome(), Outcome::Code(0));
+    }
+
+    #[test]
+    fn s11_what_ended_the_run_before_that_stays_its_status() {
+        assert_eq!(ending(Outcome::Code(3), Some("No space left on device")).outcome(), Outcome::Code(3));
+    }
+
+    #[test]
+    fn s11_a_survivor_beats_all() {
+        let survivors = vec!["7 (sh)".to_owned()];
+        assert_eq!(Ending { survivors, ..ending(Outcome::Code(0), Some("x")) }.outcome(), Outcome::Code(70));
     }
 }
