@@ -154,6 +154,11 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_none_of_the_kernels_is_passed_over() {
+        assert_eq!(parse(&format!("{TCP}short\n")), parse(TCP));
+    }
+
+    #[test]
     fn a_table_cut_in_the_middle_of_a_line_is_read_as_far_as_it_goes() {
         for end in 0..TCP.len() {
             let _ = parse(&TCP[..end]);

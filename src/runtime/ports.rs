@@ -11,11 +11,10 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, bind, setsockopt, socket, sockopt,
 };
 
+use super::listening::listeners;
+
 /// The first port for outgoing connections where the system does not tell: Linux' default.
 const DEFAULT_FIRST_EPHEMERAL: u16 = 32_768;
-
-/// The state of a listening socket in `/proc/net/tcp`.
-const LISTEN: &str = "0A";
 
 /// A process that listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,12 +51,11 @@ fn try_bind(family: AddressFamily, address: &dyn SockaddrLike) -> Result<(), Err
 /// The process that listens on a port; None where the system does not tell, as of another user's.
 #[must_use]
 pub fn port_holder(port: u16) -> Option<PortHolder> {
-    let tables = ["/proc/net/tcp6", "/proc/net/tcp"].map(|path| fs::read_to_string(path).unwrap_or_default());
-    let inodes: Vec<String> = tables.iter().flat_map(|table| listening_inodes(table, port)).collect();
-    if inodes.is_empty() {
+    let own = listeners().into_iter().filter(|listener| listener.port == port);
+    let sockets: Vec<String> = own.map(|listener| format!("socket:[{}]", listener.inode)).collect();
+    if sockets.is_empty() {
         return None;
     }
-    let sockets: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
     let mut pids: Vec<i32> = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| pid_of(&entry)).collect();
     // The oldest one that has it is the server, later ones its workers.
     pids.sort_unstable();
@@ -74,17 +72,6 @@ fn holds(pid: i32, sockets: &[String]) -> bool {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let targets = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
     targets.into_iter().any(|target| sockets.iter().any(|socket| target.as_path() == Path::new(socket)))
-}
-
-/// The inodes of the sockets that listen on a port, from a table of `/proc/net`.
-fn listening_inodes(table: &str, port: u16) -> Vec<String> {
-    let wanted = format!(":{port:04X}");
-    let rows = table.lines().skip(1).map(|row| row.split_ascii_whitespace().collect::<Vec<_>>());
-    let inodes = rows.filter_map(|row| {
-        let is_it = row.get(1)?.ends_with(&wanted) && *row.get(3)? == LISTEN;
-        is_it.then(|| row.get(9).map(|inode| (*inode).to_owned()))?
-    });
-    inodes.collect()
 }
 
 /// The first port that the system gives to outgoing connections.
@@ -124,16 +111,5 @@ mod tests {
         drop(listener);
 
         assert!(is_port_free(port));
-    }
-
-    #[test]
-    fn only_listening_sockets_of_this_port_are_looked_up() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-               0: 00000000:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 111 1\n\
-               1: 0100007F:1388 0100007F:9999 01 00000000:00000000 00:00000000 00000000  1000        0 222 1\n\
-               2: 00000000:1389 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 333 1\n\
-             short\n";
-
-        assert_eq!(listening_inodes(table, 5_000), ["111"]);
     }
 }
