@@ -326,7 +326,7 @@ mod tests {
         for line in [vec!["release"], vec!["-m", "release=1"], vec!["-c", "release=2"]] {
             let errors = resolve(&line).unwrap_err();
             assert_eq!(errors, [FormationError::Release]);
-            assert_eq!(errors[0].hint(), "run it alone with `dyno release`");
+            assert_eq!(errors[0].hint(), "leave it out: it runs by itself before the formation");
         }
     }
 
