@@ -30,7 +30,8 @@
 //! `Effect::Spawn` makes a pipe or a pty whose other side travels to the guardian over a socket (`SCM_RIGHTS`); the
 //! guardian starts the process with memory shared until exec (`CLONE_VM | CLONE_VFORK`: nothing is copied, and an error
 //! comes back in that memory, so no status pipe is needed) and reports `Spawned`, `Exited` and, when the last process of
-//! the run is gone, `Gone`. Only `Gone` lets a dyno start again.
+//! the run is gone, `Gone`. Only `Gone` lets a dyno start again. What it executes is the shell with the line; where the
+//! shell would do nothing but execute one program, it is that program (S1.6): [`app::without_shell`].
 //!
 //! When `dyno` is killed, the guardian reads the end of its socket and kills every descendant until the system says there
 //! is none. When the guardian is killed, its descendants fall to `dyno` (both are subreapers), which does the same.

@@ -18,6 +18,7 @@ pub struct Layers {
     names: Vec<String>,
     files: Vec<EnvFile>,
     set: Vec<(String, Secret)>,
+    directory: Option<Vec<u8>>,
     prefer_shell: bool,
 }
 
@@ -102,6 +103,11 @@ impl Layers {
         self.files.push(file);
     }
 
+    /// The absolute name of the dynos' working directory: their `PWD`, which a shell would set, too.
+    pub fn set_directory(&mut self, name: impl Into<Vec<u8>>) {
+        self.directory = Some(name.into());
+    }
+
     /// Adds one `--set KEY=VALUE`; later ones win.
     ///
     /// # Errors
@@ -126,6 +132,9 @@ impl Layers {
         let mut environment = Environment::default();
         for (key, value, _) in self.given() {
             environment.set(key, value.reveal());
+        }
+        if let Some(directory) = &self.directory {
+            environment.set("PWD", directory.as_slice());
         }
         for (key, change) in dyno_changes(variables, |key| environment.get(key).is_some()) {
             match change {

@@ -33,6 +33,7 @@ mod scale;
 mod shell_words;
 mod source_text;
 mod spawn_spec;
+mod without_shell;
 
 pub use command_line::{AppendError, ShellLine, append_words, join_words, quote_word, shell_line};
 pub use dyno::{DynoName, ExitStatus, RunId};
@@ -56,3 +57,4 @@ pub use procfile_entry::ProcfileEntry;
 pub use scale::Scale;
 pub use source_text::MAX_FILE_BYTES;
 pub use spawn_spec::{DynoSpec, Io, PtySize, SpawnSpec};
+pub use without_shell::{Direct, without_shell};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::findings::Findings;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
-use crate::app::{EnvFile, Environment, Layers, Procfile, Severity};
+use crate::app::{EnvFile, Environment, Layers, Procfile, Secret, Severity};
 use crate::cli::Dialect;
 use crate::error::{Error, Status};
 
@@ -57,7 +57,9 @@ pub(super) fn layers_with_texts(
     for (key, value) in env::vars_os() {
         inherited.set(key.into_vec(), value.into_vec());
     }
+    let directory = places.directory_name(inherited.get(b"PWD").map(Secret::reveal));
     let mut layers = Layers::new(inherited, settings.prefer_shell);
+    layers.set_directory(directory);
     for (path, is_named) in env_paths(places) {
         let name = places.shown(&path);
         match source_file::read(&path) {

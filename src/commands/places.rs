@@ -4,7 +4,9 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::fs::Metadata;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
@@ -108,6 +110,20 @@ impl Places {
             Dialect::Honcho => &self.current,
             Dialect::Dyno | Dialect::Foreman | Dialect::HerokuLocal => &self.root,
         }
+    }
+
+    /// What `PWD` is in a dyno, as a shell decides it: `inherited` if that is a name of the working directory,
+    /// through whatever links the user took, else the directory's own.
+    pub(super) fn directory_name(&self, inherited: Option<&[u8]>) -> Vec<u8> {
+        let directory = self.dyno_directory();
+        let inherited = inherited.map(|name| Path::new(OsStr::from_bytes(name)));
+        let is_ours = |name: &&Path| {
+            let same = |(one, other): (Metadata, Metadata)| (one.dev(), one.ino()) == (other.dev(), other.ino());
+            let both = || Some((std::fs::metadata(name).ok()?, std::fs::metadata(directory).ok()?));
+            name.is_absolute() && both().is_some_and(same)
+        };
+        let own = || std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+        inherited.filter(is_ours).map_or_else(own, Path::to_owned).into_os_string().into_vec()
     }
 
     /// `-f`, else `.foreman`'s `procfile`.

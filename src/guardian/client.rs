@@ -19,7 +19,7 @@ use nix::unistd::{ForkResult, Pid};
 use super::process;
 use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, Sending, SpawnRequest, Stage};
 use super::sys;
-use crate::app::{DynoSpec, ExitStatus, RunId, SpawnSpec};
+use crate::app::{DynoSpec, ExitStatus, RunId, SpawnSpec, without_shell};
 
 /// The shell every command line is given to (S1.6).
 const SHELL: &str = "/bin/sh";
@@ -331,11 +331,16 @@ fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
         text.push(0);
         text
     };
+    let direct = without_shell(&spec.shell_line, &spec.environment);
+    let (programs, words) = direct.map_or_else(Default::default, |direct| (direct.programs, direct.words));
+    let all_terminated = |texts: Vec<Vec<u8>>| texts.iter().map(|text| terminated(&[text])).collect();
     SpawnRequest {
         own_shell: spec.own_shell,
         marker: format!("DYNO={}", spec.dyno).into_bytes(),
         directory: terminated(&[spec.directory.as_os_str().as_bytes()]),
         arguments: vec![terminated(&[SHELL.as_bytes()]), terminated(&[b"-c"]), terminated(&[&spec.shell_line])],
+        programs: all_terminated(programs),
+        words: all_terminated(words),
         environment: spec.environment.iter().map(|(key, value)| terminated(&[key, b"=", value.reveal()])).collect(),
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
 /// Lets go of the user's terminal, directory and streams, so that we neither hold nor disturb them.
 fn settle() -> Result<(), Errno> {
     // All signals stay blocked for ever; SIGCHLD is read as a descriptor.
+    sys::reset_signals();
     setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
     if let Ok(name) = CString::new("dyno-guardian") {

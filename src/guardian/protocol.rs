@@ -75,6 +75,10 @@ pub(super) struct SpawnRequest {
     pub(super) directory: Vec<u8>,
     /// NUL-terminated words, the first the path of the program.
     pub(super) arguments: Vec<Vec<u8>>,
+    /// NUL-terminated paths: programs to execute instead, with `words`. The first that can be is taken.
+    pub(super) programs: Vec<Vec<u8>>,
+    /// NUL-terminated words for them.
+    pub(super) words: Vec<Vec<u8>>,
     /// NUL-terminated `KEY=value`.
     pub(super) environment: Vec<Vec<u8>>,
 }
@@ -96,7 +100,7 @@ impl Request {
                 put_u32(&mut payload, u32::from(spawn.own_shell));
                 put_bytes(&mut payload, &spawn.marker);
                 put_bytes(&mut payload, &spawn.directory);
-                for list in [&spawn.arguments, &spawn.environment] {
+                for list in [&spawn.arguments, &spawn.programs, &spawn.words, &spawn.environment] {
                     put_u32(&mut payload, u32::try_from(list.len()).unwrap_or(u32::MAX));
                     for item in list {
                         put_bytes(&mut payload, item);
@@ -125,8 +129,17 @@ impl Request {
             SPAWN => {
                 let own_shell = reader.u32()? != 0;
                 let (marker, directory) = (reader.bytes()?.to_vec(), reader.bytes()?.to_vec());
-                let (arguments, environment) = (reader.list()?, reader.list()?);
-                Some(Self::Spawn(SpawnRequest { own_shell, marker, directory, arguments, environment }))
+                let (arguments, programs, words) = (reader.list()?, reader.list()?, reader.list()?);
+                let environment = reader.list()?;
+                Some(Self::Spawn(SpawnRequest {
+                    own_shell,
+                    marker,
+                    directory,
+                    arguments,
+                    programs,
+                    words,
+                    environment,
+                }))
             }
             SIGNAL => {
                 let (how, signal) = (reader.u32()?, reader.i32()?);
@@ -301,10 +314,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_spawn_request_arrives_as_it_was_sent(
-            own_shell: bool, marker: Vec<u8>, directory: Vec<u8>, arguments in words(), environment in words(),
+            own_shell: bool, marker: Vec<u8>, directory: Vec<u8>, lists in [words(), words(), words(), words()],
         ) {
-            let request =
-                Request::Spawn(SpawnRequest { own_shell, marker, directory, arguments, environment });
+            let [arguments, programs, words, environment] = lists;
+            let request = Request::Spawn(SpawnRequest {
+                own_shell, marker, directory, arguments, programs, words, environment,
+            });
 
             let (kind, payload) = request.encode();
 

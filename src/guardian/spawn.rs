@@ -2,7 +2,8 @@
 //!
 //! The child shares our memory and we stand still until it has executed (`CLONE_VM | CLONE_VFORK`): nothing is
 //! copied, and an error is handed over in that memory. Between clone and exec only async-signal-safe calls
-//! are made: no allocation, no lock. One of the two files that may hold `unsafe`; the other is `sys`.
+//! are made: no allocation, no lock. The dispositions of signals are the guardian's own, which are all the default.
+//! One of the two files that may hold `unsafe`; the other is `sys`.
 #![expect(unsafe_code, reason = "clone and what runs between it and exec have no safe form")]
 
 use std::ffi::{c_char, c_int, c_void};
@@ -24,6 +25,9 @@ pub(super) type Failure = (Stage, Errno);
 struct Child {
     program: *const c_char,
     arguments: *const *const c_char,
+    /// Programs to try before `program`, ended by a null, and their words.
+    programs: *const *const c_char,
+    words: *const *const c_char,
     environment: *const *const c_char,
     directory: *const c_char,
     streams: [RawFd; 3],
@@ -56,16 +60,20 @@ impl Spawner {
         };
         let terminated =
             |text: &[u8]| text.split_last().is_some_and(|(last, before)| *last == 0 && !before.contains(&0));
-        let texts = request.arguments.iter().chain(&request.environment).chain([&request.directory]);
+        let lists = [&request.arguments, &request.programs, &request.words, &request.environment];
+        let texts = lists.into_iter().flatten().chain([&request.directory]);
         if !texts.into_iter().all(|text| terminated(text)) {
             return Err((Stage::Setup, Errno::EINVAL));
         }
         let arguments = null_ended(&request.arguments);
+        let (programs, words) = (null_ended(&request.programs), null_ended(&request.words));
         let environment = null_ended(&request.environment);
         let Some(&program) = arguments.first() else { return Err((Stage::Setup, Errno::EINVAL)) };
         let mut child = Child {
             program,
             arguments: arguments.as_ptr(),
+            programs: programs.as_ptr(),
+            words: words.as_ptr(),
             environment: environment.as_ptr(),
             directory: request.directory.as_ptr().cast(),
             streams: streams.map(AsRawFd::as_raw_fd),
@@ -137,12 +145,6 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
         if libc::getppid() != child.parent {
             libc::_exit(127);
         }
-        let mut default: libc::sigaction = std::mem::zeroed();
-        default.sa_sigaction = libc::SIG_DFL;
-        for signal in 1..=libc::SIGRTMAX() {
-            // Refused for KILL, STOP and the C library's own; those need no reset.
-            libc::sigaction(signal, &raw const default, std::ptr::null_mut());
-        }
         for (stream, target) in child.streams.iter().zip(0..) {
             if libc::dup2(*stream, target) < 0 {
                 return Stage::Setup;
@@ -165,6 +167,16 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
         let mut empty: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut empty);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, std::ptr::null_mut());
+        let mut next = child.programs;
+        while !(*next).is_null() {
+            libc::execve(*next, child.words, child.environment);
+            // These send a shell on to the next entry of `PATH`. Whatever else it is, the shell below knows what to
+            // do, or has words for it: a script without `#!`, too many bytes.
+            if !matches!(Errno::last(), Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) {
+                break;
+            }
+            next = next.add(1);
+        }
         libc::execve(child.program, child.arguments, child.environment);
         Stage::Exec
     }

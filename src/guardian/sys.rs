@@ -25,6 +25,20 @@ pub(super) fn fork_guardian() -> Result<ForkResult, Errno> {
     unsafe { fork() }
 }
 
+/// Gives every signal back its default disposition, whatever was inherited or set: `nohup` ignores SIGHUP, a careless
+/// parent SIGCHLD, the standard library SIGPIPE. Children inherit this.
+pub(super) fn reset_signals() {
+    // SAFETY: zeroed bytes are a valid action, and no handler is installed.
+    unsafe {
+        let mut default: libc::sigaction = std::mem::zeroed();
+        default.sa_sigaction = libc::SIG_DFL;
+        for signal in 1..=libc::SIGRTMAX() {
+            // Refused for KILL, STOP and the C library's own; those need no reset.
+            libc::sigaction(signal, &raw const default, std::ptr::null_mut());
+        }
+    }
+}
+
 /// Ends this process at once; nothing of `dyno` that the fork copied is run or flushed a second time.
 pub(super) fn exit_at_once(status: i32) -> ! {
     // SAFETY: ends the process; nothing is read or written.

@@ -33,3 +33,4 @@ mod signals;
 mod signals_hard;
 mod start;
 mod terminal;
+mod without_shell;

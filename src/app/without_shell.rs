@@ -1,0 +1,161 @@
+//! Which commands need no shell at all (S1.6).
+//!
+//! `sh -c "exec puma -C config/puma.rb"` only looks for `puma` and becomes it. Where that is plainly all the shell
+//! would do, the guardian does it itself and saves one exec. Nothing a dyno can see may differ; in doubt, and
+//! whenever no program of the list can be executed, the shell gets the line after all and finds its own words.
+
+use super::Environment;
+use super::source_text::is_blank;
+
+/// Entries of `PATH` that are looked at. A longer list is left to the shell.
+const MAX_PATH_ENTRIES: usize = 256;
+
+/// Variables by which a shell would do more, or which it would change.
+const SHELL_VARIABLES: [&[u8]; 5] = [b"BASHOPTS", b"IFS", b"OPTIND", b"PPID", b"SHELLOPTS"];
+
+/// A command as the shell would execute it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct {
+    /// The paths to try, in this order; relative ones start at the dyno's directory.
+    pub programs: Vec<Vec<u8>>,
+    /// The words, the first as it was written.
+    pub words: Vec<Vec<u8>>,
+}
+
+/// Takes a line for the shell apart if the shell would do nothing but execute it. `environment`: the dyno's.
+#[must_use]
+pub fn without_shell(shell_line: &[u8], environment: &Environment) -> Option<Direct> {
+    let rest = shell_line.strip_prefix(b"exec")?;
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(byte) || is_blank(*byte);
+    if !rest.first().is_some_and(|byte| is_blank(*byte)) || !rest.iter().all(plain) {
+        return None;
+    }
+    let words: Vec<Vec<u8>> =
+        rest.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect();
+    let program = words.first().filter(|word| !word.starts_with(b"-"))?;
+    if !environment.iter().all(|(name, _)| passes_shell(name)) {
+        return None;
+    }
+    let programs = if program.contains(&b'/') {
+        vec![program.clone()]
+    } else {
+        candidates(environment.get(b"PATH")?.reveal(), program)?
+    };
+    Some(Direct { programs, words })
+}
+
+/// Whether a shell hands a variable of this name on as it is: dash drops the others.
+fn passes_shell(name: &[u8]) -> bool {
+    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    !name.first().is_none_or(u8::is_ascii_digit) && name.iter().all(of_name) && !SHELL_VARIABLES.contains(&name)
+}
+
+fn candidates(path: &[u8], program: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let entries = || path.split(|byte| *byte == b':');
+    // dash gives `%` in an entry a meaning of its own.
+    if path.contains(&b'%') || entries().nth(MAX_PATH_ENTRIES).is_some() {
+        return None;
+    }
+    // An empty entry is the working directory.
+    Some(
+        entries()
+            .map(|entry| if entry.is_empty() { program.to_vec() } else { [entry, b"/", program].concat() })
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn direct_in(line: &str, variables: &[(&str, &str)]) -> Option<Direct> {
+        let mut environment = Environment::default();
+        for (name, value) in variables {
+            environment.set(*name, *value);
+        }
+        without_shell(line.as_bytes(), &environment)
+    }
+
+    fn direct(line: &str) -> Option<Direct> {
+        direct_in(line, &[("PATH", "/bin:/usr/bin"), ("LANG", "C")])
+    }
+
+    fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+        texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn a_plain_command_is_looked_up_in_the_dynos_path() {
+        let found = direct("exec  puma -C\tconfig/puma.rb -b tcp://0.0.0.0:80 a=b@c%d+e,f ").unwrap();
+        assert_eq!(found.programs, texts(&["/bin/puma", "/usr/bin/puma"]));
+        assert_eq!(found.words, texts(&["puma", "-C", "config/puma.rb", "-b", "tcp://0.0.0.0:80", "a=b@c%d+e,f"]));
+        assert_eq!(direct("exec bin/web").unwrap().programs, texts(&["bin/web"]));
+        assert_eq!(direct_in("exec web", &[("PATH", ":bin:")]).unwrap().programs, texts(&["web", "bin/web", "web"]));
+    }
+
+    #[test]
+    fn whatever_a_shell_would_expand_remains_its_own() {
+        for line in [
+            "exec web $PORT",
+            "exec web 'a b'",
+            "exec web \"a\"",
+            "exec web a\\ b",
+            "exec web ~",
+            "exec web *.rb",
+            "exec web a?",
+            "exec web [ab]",
+            "exec web {a,b}",
+            "exec web # why",
+            "exec web >log",
+            "exec web 2>&1",
+            "exec web; true",
+            "exec web & true",
+            "exec web | cat",
+            "exec `web`",
+            "exec (web)",
+            "exec web !",
+            "exec web\nexec other",
+            "exec web ^a",
+            "exec wéb",
+            "exec web a\u{0}",
+        ] {
+            assert_eq!(direct(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_exec_remains_the_shells() {
+        for line in [
+            "",
+            "exec",
+            "exec ",
+            "web",
+            "execweb",
+            "exec\u{b}web",
+            "exec -a name web",
+            "exec -- web",
+            "PORT=1 exec web",
+        ] {
+            assert_eq!(direct(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn variables_that_a_shell_would_not_hand_on_unchanged_need_it() {
+        let path = ("PATH", "/bin");
+        assert!(direct_in("exec web", &[path, ("a_1", "x"), ("_", "x")]).is_some());
+        for name in ["a.b", "a-b", "1a", "BASH_FUNC_f%%", "", "IFS", "OPTIND", "PPID", "SHELLOPTS"] {
+            assert_eq!(direct_in("exec web", &[path, (name, "x")]), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_missing_odd_or_endless_needs_the_shell() {
+        assert_eq!(direct_in("exec web", &[]), None);
+        assert_eq!(direct_in("exec web", &[("PATH", "/bin:/lib%func")]), None);
+        assert!(direct_in("exec web", &[("PATH", &["/bin"; MAX_PATH_ENTRIES].join(":"))]).is_some());
+        assert_eq!(direct_in("exec web", &[("PATH", &["/bin"; MAX_PATH_ENTRIES + 1].join(":"))]), None);
+        // A path needs no lookup.
+        assert!(direct_in("exec ./web", &[]).is_some());
+    }
+}

@@ -1,0 +1,112 @@
+//! S1.6: whether or not a shell is needed to start a command, the command sees the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use crate::harness::{App, Call, Ended};
+
+/// The same program twice: the quotes need a shell.
+const TWICE: &str = "plain: env\nquoted: \"env\"\n";
+
+/// What differs from dyno to dyno, and what some shells count for themselves.
+const OWN: [&str; 7] = ["DYNO", "FOREMAN_WORKER_NAME", "HONCHO_PROCESS_NAME", "PORT", "PS", "SHLVL", "_"];
+
+/// The variables of the two dynos.
+fn environments(call: Call) -> [BTreeMap<String, String>; 2] {
+    let finished = call.args(&["--can-die", "plain,quoted"]).run();
+    finished.expect_end(Ended::Code(0));
+    ["plain.1", "quoted.1"].map(|dyno| {
+        let stdout = finished.stdout();
+        let lines = stdout.lines().filter_map(|line| line.strip_prefix("TIME ")?.split_once("| "));
+        let variables = lines.filter(|(name, _)| name.trim_end() == dyno).filter_map(|(_, text)| text.split_once('='));
+        variables
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .filter(|(key, _)| !OWN.contains(&&**key))
+            .collect()
+    })
+}
+
+#[test]
+fn the_environment_is_the_same_wherever_dyno_was_called() {
+    let app = App::new(TWICE).file("sub/Procfile", TWICE);
+    symlink(app.path(""), app.top().join("link")).unwrap();
+    let root = app.path("").canonicalize().unwrap();
+    let through_link = app.top().join("link");
+    for (call, pwd) in [
+        (app.dyno(["start"]), root.clone()),
+        (app.dyno(["start"]).env("PWD", "/"), root.clone()),
+        (app.dyno(["start"]).env("PWD", "relative"), root.clone()),
+        (app.dyno(["start"]).env("PWD", "/does/not/exist"), root.clone()),
+        // As a shell does it: the way the user took.
+        (app.dyno(["start"]).env("PWD", &through_link), through_link.clone()),
+        (app.dyno(["start", "-d", "sub"]).env("PWD", &root), root.join("sub")),
+        (app.dyno(["start", "-f", "sub/Procfile"]), root.join("sub")),
+    ] {
+        let [plain, quoted] = environments(call);
+        assert_eq!(plain.get("PWD").unwrap(), pwd.to_str().unwrap());
+        assert_eq!(plain, quoted);
+    }
+}
+
+#[test]
+fn variables_that_a_shell_changes_or_drops_are_the_same_in_every_dyno() {
+    let app = App::new(TWICE).file(".env", "PWD=/etc\na.b=1\na-b=2\nOPTIND=7\nIFS=x\nPPID=1\nPLAIN=1\n");
+    let [plain, quoted] = environments(app.dyno(["start"]));
+    assert_eq!(plain.get("PLAIN").unwrap(), "1");
+    // A process id.
+    let [plain, quoted] = [plain, quoted].map(|mut all| (all.remove("PPID").is_some(), all));
+    assert_eq!(plain, quoted);
+}
+
+#[test]
+fn a_program_is_found_as_the_shell_finds_it() {
+    let app = App::new("web: hello there\n")
+        .script("first/other", "echo other")
+        .script("own/hello", "echo \"own $1\"")
+        .script("late/hello", "echo \"late $1\"")
+        .script("hello", "echo \"here $1\"")
+        .file("no/hello", "echo not executable")
+        .file("odd/hello", "echo \"without a first line $1\"");
+    fs::set_permissions(app.path("odd/hello"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(app.path("directory/hello")).unwrap();
+    let system = std::env::var("PATH").unwrap();
+    for (path, said) in [
+        ("first:own:late", "own there"),
+        // Neither a directory, nor a file that may not be executed, nor a missing entry ends the search.
+        ("directory:no:missing:late:own", "late there"),
+        // An empty entry is the root.
+        (":own", "here there"),
+        // Without `#!` it is a script of the shell, and the search ends there.
+        ("odd:own", "without a first line there"),
+    ] {
+        let finished = app.dyno(["start"]).env("PATH", format!("{path}:{system}")).run();
+        finished.expect_end(Ended::Code(0));
+        assert!(finished.stdout().contains(&format!("| {said}\n")), "{path}: {}", finished.stdout());
+    }
+}
+
+#[test]
+fn what_cannot_be_executed_is_told_by_the_shell_and_its_status() {
+    let app = App::new("web: ./hello\n").file("hello", "#!/bin/sh\n");
+    let finished = app.dyno(["start"]).run();
+    finished.expect_end(Ended::Code(126));
+    assert!(finished.stdout().contains("./hello: Permission denied\n"), "{}", finished.stdout());
+
+    let app = App::new("web: hello\n");
+    let finished = app.dyno(["start"]).run();
+    finished.expect_end(Ended::Code(127));
+    assert!(finished.stdout().contains("hello: not found\n"), "{}", finished.stdout());
+}
+
+#[test]
+fn signals_that_dyno_was_told_to_ignore_are_not_ignored_in_a_dyno() {
+    // A caller that ignores SIGCHLD must not cost us the statuses, and no disposition but the default is handed on.
+    let app = App::new("web: grep SigIgn /proc/self/status\n");
+    let finished = app.dyno(["start"]).after("trap '' CHLD HUP PIPE USR1").run();
+    finished.expect_end(Ended::Code(0));
+    let stdout = finished.stdout();
+    let ignored = stdout.lines().find_map(|line| line.split_once("SigIgn:\t")).unwrap().1;
+    // Signals 32 and 33 belong to the C library, which lets nobody change them.
+    assert_eq!(u64::from_str_radix(ignored, 16).unwrap() & !(0b11 << 31), 0, "{stdout}");
+}
