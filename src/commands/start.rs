@@ -71,18 +71,19 @@ fn internal(what: &str, errno: nix::errno::Errno) -> Error {
 
 fn plan(args: &StartArgs, project: &Project, ports: &[(DynoName, u16)]) -> Result<Plan, Error> {
     let session = session()?;
+    let io = io(args.pty);
     let mut specs = Vec::new();
     for (dyno, port) in ports {
         let Some(entry) = project.procfile.get(&dyno.process_type) else { continue };
         let variables = DynoVariables { dyno, port: PortVariable::Assigned(*port), session: &session };
-        specs.push(Arc::new(spec(args, project, entry, &variables)?));
+        specs.push(Arc::new(spec(args, project, entry, &variables, io)?));
     }
     let release = match project.procfile.release().filter(|_| wants_release(args)) {
         None => None,
         Some(entry) => {
             let dyno = DynoName::new(entry.process_type.clone(), 1);
             let variables = DynoVariables { dyno: &dyno, port: PortVariable::Removed, session: &session };
-            Some(Arc::new(spec(args, project, entry, &variables)?))
+            Some(Arc::new(spec(args, project, entry, &variables, io)?))
         }
     };
     Ok(Plan { release, formation: specs })
@@ -93,6 +94,7 @@ fn spec(
     project: &Project,
     entry: &ProcfileEntry,
     variables: &DynoVariables<'_>,
+    io: Io,
 ) -> Result<DynoSpec, Error> {
     let environment = project.layers.environment(variables);
     size::check(&environment)?;
@@ -105,7 +107,7 @@ fn spec(
         awaited_port: awaited_port(args, variables),
         environment,
         directory: project.directory.clone(),
-        io: io(args.pty),
+        io,
     })
 }
 
@@ -132,6 +134,7 @@ fn io(mode: PtyMode) -> Io {
 fn check_open_files(limits: Limits, dynos: usize) -> Result<(), Error> {
     let needed = OWN_DESCRIPTORS + dynos as u64;
     if limits.open_files() >= needed {
+        limits.make_room(needed);
         return Ok(());
     }
     let fact = format!("{dynos} dynos need {needed} open files, and the limit is {}", limits.open_files());

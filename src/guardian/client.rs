@@ -4,7 +4,7 @@
 //! caller (`runtime`) waits for the socket to become ready and calls [`Guardian::flush`] and [`Guardian::receive`].
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -56,6 +56,19 @@ impl Limits {
         setrlimit(Resource::RLIMIT_NOFILE, limits.open_files.hard, limits.open_files.hard)?;
         setrlimit(Resource::RLIMIT_CORE, 0, limits.core.hard)?;
         Ok(limits)
+    }
+
+    /// Makes room for this many open files at once. Later, with a second thread, the kernel would wait each time its
+    /// table grows until no processor looks at the old one: several milliseconds in which no dyno is started.
+    pub fn make_room(&self, open_files: u64) {
+        let Some(last) = RawFd::try_from(open_files.min(self.open_files.hard)).ok().and_then(|n| n.checked_sub(1))
+        else {
+            return;
+        };
+        // Only the highest number matters, and failing costs nothing but the time above.
+        if let Ok(highest) = fcntl(std::io::stdin(), FcntlArg::F_DUPFD_CLOEXEC(last)) {
+            let _ = nix::unistd::close(highest);
+        }
     }
 
     /// How many files this process may open after [`Limits::raise`].

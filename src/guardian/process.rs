@@ -25,6 +25,10 @@ use crate::app::{ExitStatus, RunId};
 /// Pause between two looks at runs that are ending.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// Most bytes of messages that wait for the spawns still asked for: eight that something runs. `dyno` has up to 16
+/// spawns asked for at a time, so it has time to ask for more.
+const BATCH_BYTES: usize = 8 * (HEADER_BYTES + 4);
+
 /// The socket to `dyno` is closed, or it speaks no sense: either way nobody waits for us any more.
 struct Disconnected;
 
@@ -35,6 +39,8 @@ struct GuardianProcess {
     spawner: Spawner,
     /// When to look at the runs that are ending; None: there are none.
     look_at: Option<Instant>,
+    /// Messages that were not sent yet.
+    outgoing: Vec<u8>,
 }
 
 /// Runs the guardian until the sweep was asked for or `dyno` is gone. The caller then ends the process.
@@ -45,8 +51,14 @@ pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
     let child_ended = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    let mut guardian =
-        GuardianProcess { socket, child_ended, runs: Runs::default(), spawner: Spawner::new(limits), look_at: None };
+    let mut guardian = GuardianProcess {
+        socket,
+        child_ended,
+        runs: Runs::default(),
+        spawner: Spawner::new(limits),
+        look_at: None,
+        outgoing: Vec::new(),
+    };
     while guardian.turn().is_ok() {}
     // Whatever ended the loop, nothing may outlive us. If the sweep was asked for there is nothing left to do.
     let _ = sweep();
@@ -57,6 +69,7 @@ pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
 fn settle() -> Result<(), Errno> {
     // All signals stay blocked for ever; SIGCHLD is read as a descriptor.
     sys::reset_signals();
+    sys::ask_for_short_turns();
     setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
     if let Ok(name) = CString::new("dyno-guardian") {
@@ -77,6 +90,8 @@ impl GuardianProcess {
         let timeout = timeout.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::ZERO)
         });
+        // What waits to be sent waits for other spawns only, never for something to happen.
+        let timeout = if self.outgoing.is_empty() { timeout } else { PollTimeout::ZERO };
         let mut ready = [
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.child_ended.as_fd(), PollFlags::POLLIN),
@@ -86,6 +101,9 @@ impl GuardianProcess {
             Err(_) => return Err(Disconnected),
         }
         let [from_dyno, _] = ready.map(|fd| fd.any().unwrap_or(true));
+        if !from_dyno {
+            self.flush()?;
+        }
         if self.reap()? {
             self.look(Scope::LeaderGone)?;
         }
@@ -195,12 +213,20 @@ impl GuardianProcess {
         Ok((header.run, request, streams))
     }
 
-    fn send(&self, run: RunId, message: &Message) -> Result<(), Disconnected> {
+    /// Sends a message after all before it. That something runs may wait for the spawns asked for behind it: each
+    /// message wakes `dyno`, which takes the processor from what was just started.
+    fn send(&mut self, run: RunId, message: &Message) -> Result<(), Disconnected> {
         let (kind, payload) = message.encode();
         let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX), run };
-        let mut frame = header.encode().to_vec();
-        frame.extend_from_slice(&payload);
-        let mut rest = frame.as_slice();
+        self.outgoing.extend_from_slice(&header.encode());
+        self.outgoing.extend_from_slice(&payload);
+        let may_wait = matches!(message, Message::Spawned { .. }) && self.outgoing.len() < BATCH_BYTES;
+        if may_wait { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), Disconnected> {
+        let outgoing = std::mem::take(&mut self.outgoing);
+        let mut rest = outgoing.as_slice();
         while !rest.is_empty() {
             match sys::send_with_fds(self.socket.as_fd(), rest, &[]) {
                 Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
