@@ -4,6 +4,7 @@
 //! the same types.
 
 mod drop_in;
+mod help;
 mod one_off;
 mod parse;
 mod reading;
@@ -24,11 +25,9 @@ pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
 #[command(
     name = "dyno",
     version,
-    about = "The Heroku runtime on your machine: runs a Procfile app, leaves no orphan, loses no line",
+    about = "The Heroku runtime on your machine: leaves no orphan, loses no line",
     subcommand_required = true,
-    arg_required_else_help = true,
-    disable_help_subcommand = false,
-    after_help = "Examples:\n  dyno start                       run everything in ./Procfile\n  dyno start -f Procfile.dev       run another Procfile\n  dyno start -m all=1,worker=2     choose the formation\n  dyno start web                   run one process type\n  dyno run rails console           run one command with the app's environment"
+    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` shows a command, `dyno help COMMAND` all of its options."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -84,13 +83,15 @@ impl Dialect {
 /// Which files make the app (S1.7, S2.1).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct ProjectArgs {
-    /// Procfile to read; `-` reads it from stdin
+    /// Procfile to read; `-` is stdin
     #[arg(short = 'f', long, value_name = "FILE")]
     pub procfile: Option<PathBuf>,
     /// Directory of the app [default: that of the Procfile]
     #[arg(short = 'd', long, value_name = "DIR", alias = "app-root")]
     pub root: Option<PathBuf>,
-    /// Files of config vars, later ones win [default: .env]
+    /// Files of config vars [default: .env]
+    ///
+    /// Later ones win. `/dev/null` is an empty one.
     #[arg(short = 'e', long, value_name = "FILE,…", value_delimiter = ',', value_parser = file_list())]
     pub env: Vec<PathBuf>,
     /// As `--color never`
@@ -106,8 +107,8 @@ fn file_list() -> impl TypedValueParser<Value = PathBuf> {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the app: every dyno of the formation, until one ends or Ctrl-C
-    #[command(visible_alias = "s")]
+    /// Run the app: its whole formation, until a dyno ends or Ctrl-C
+    #[command(alias = "s")]
     Start(Box<StartArgs>),
     /// Run one command, or a process type, with the app's environment
     Run(RunArgs),

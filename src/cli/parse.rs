@@ -3,9 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::Parser;
+use clap::FromArgMatches;
+use clap::error::ErrorKind;
 
 use super::drop_in::{foreman, honcho};
+use super::help::{self, Extent};
 use super::{Cli, Command, Dialect};
 
 /// A command line that asks for help or the version, or cannot be understood.
@@ -27,12 +29,26 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> 
     let parsed = match dialect {
         Dialect::Foreman => foreman::parse(&words),
         Dialect::Honcho => honcho::parse(&words),
-        Dialect::Dyno | Dialect::HerokuLocal => Cli::try_parse_from(with_colons(words)).map(with_habits),
+        Dialect::Dyno | Dialect::HerokuLocal => own(words).map(with_habits),
     };
     parsed.map_err(|error| {
         let status = if error.use_stderr() { dialect.status(2) } else { 0 };
         Refusal { error, status }
     })
+}
+
+/// No word at all asks for help, as it does of foreman and of the platform's tool.
+fn own(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    if words.len() <= 1 {
+        words = vec!["dyno".into(), "--help".into()];
+    }
+    let mut command = help::command(Extent::wanted(&words));
+    let matches = command.try_get_matches_from_mut(with_colons(words)).map_err(|error| {
+        // Its own message lists hidden subcommands, too.
+        let is_bare = error.kind() == ErrorKind::MissingSubcommand;
+        if is_bare { command.error(error.kind(), "a subcommand is missing") } else { error }
+    })?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// A symlink or a copy is enough.

@@ -11,19 +11,24 @@ use crate::app::DEFAULT_STEP;
 
 /// Options of `dyno start`.
 #[derive(Debug, PartialEq, Args)]
+#[command(
+    after_help = "Examples:\n  dyno start -f Procfile.dev            another Procfile\n  dyno start web worker=2               these process types, two workers\n  dyno start -m all=1,css=0 -p 3000     all but css, web.1 on port 3000"
+)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
 pub struct StartArgs {
     /// Which files make the app.
     #[command(flatten)]
     pub project: ProjectArgs,
 
-    /// Process types to run, with a quantity if you like [default: all]
+    /// Process types to run, with a quantity if need be [default: all]
     #[arg(value_name = "TYPE[=N]")]
     pub types: Vec<String>,
     /// As the process types without an option
     #[arg(short = 'l', long, value_name = "TYPE,…")]
     pub processes: Vec<String>,
-    /// The whole formation: types not named do not run, unless `all=` is
+    /// The whole formation; others get 0
+    ///
+    /// `all=1` gives each type that is not named one dyno.
     #[arg(short = 'm', long, value_name = "all=1,web=2")]
     pub formation: Option<String>,
     /// Change single quantities; all other types run once
@@ -33,7 +38,9 @@ pub struct StartArgs {
     #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',')]
     pub except: Vec<String>,
 
-    /// Base port, or `auto` for the first free ones [default: PORT in .env, then in the shell, then 5000]
+    /// Base port, or `auto` for free ones
+    ///
+    /// [default: `PORT` in .env, then in the shell, then 5000]
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<String>,
     /// Distance between the ports of two process types; 0: all share the base
@@ -49,7 +56,9 @@ pub struct StartArgs {
     #[arg(long)]
     pub prefer_shell: bool,
 
-    /// Start a dyno again when it ends, with growing delays, instead of stopping all
+    /// Start dynos again when they end
+    ///
+    /// At once, then after 1, 2, 4 … 60 seconds. Without this, the first dyno that ends stops all.
     #[arg(long)]
     pub restart: bool,
     /// Restarts in a row before a dyno stays down [default: no limit]
@@ -64,13 +73,17 @@ pub struct StartArgs {
     /// Do not run the release command first
     #[arg(long)]
     pub no_release: bool,
-    /// Types that may end with 0 without stopping the rest; `TYPE=any`: with any status
+    /// Types that may end and stop nothing
+    ///
+    /// `TYPE`: with status 0; `TYPE=any`: with any status.
     #[arg(long, value_name = "TYPE[=any],…", value_delimiter = ',')]
     pub can_die: Vec<String>,
     /// Stop dynos of a type by another signal than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',')]
     pub stop_signal: Vec<String>,
-    /// Seconds between the stop signal and SIGKILL [default: 5]
+    /// Seconds until SIGKILL [default: 5]
+    ///
+    /// Counted from the stop signal.
     #[arg(short = 't', long, value_name = "SECONDS")]
     pub timeout: Option<Seconds>,
 

@@ -15,6 +15,7 @@ mod app;
 mod bad_input;
 mod bad_input_hard;
 mod check_config;
+mod comfort;
 mod drop_in;
 mod harness;
 mod log_files;

@@ -1,0 +1,87 @@
+//! What makes it pleasant: help that fits a screen, suggestions, colours where they are wanted (S7.2, S13.3).
+
+use crate::harness::{App, Ended};
+
+/// A terminal of 24 lines, the last one for the prompt.
+const SCREEN_LINES: usize = 23;
+const SCREEN_COLUMNS: usize = 80;
+
+/// What `dyno` prints for these words, in a window of 80 columns.
+fn printed(app: &App, args: &[&str]) -> String {
+    let finished = app.dyno([]).args(args).env("COLUMNS", SCREEN_COLUMNS.to_string()).run();
+
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(finished.stderr(), "", "{args:?}");
+    finished.stdout()
+}
+
+/// The subcommands that `dyno --help` lists, and `local`, which it does not.
+fn subcommands(app: &App) -> Vec<String> {
+    let help = printed(app, &["--help"]);
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = lines.map(|line| line.split_whitespace().next().unwrap().to_owned());
+    names.filter(|name| name != "help").chain(["local".to_owned(), "local:run".to_owned()]).collect()
+}
+
+#[test]
+fn s13_3_the_help_of_every_command_fits_a_screen() {
+    let app = App::empty();
+    let names = subcommands(&app);
+    assert!(
+        ["start", "run", "check", "config"].iter().all(|name| names.iter().any(|known| known == name)),
+        "{names:?}"
+    );
+
+    for words in names.iter().map(|name| vec![name.as_str()]).chain([vec![]]) {
+        for flag in ["--help", "-h"] {
+            let text = printed(&app, &[&words[..], &[flag]].concat());
+            let lines = text.lines().count();
+            let columns = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(
+                lines <= SCREEN_LINES && columns <= SCREEN_COLUMNS,
+                "{lines} lines of at most {columns} columns; `cli::help` says which options are on the screen:\n{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn s13_3_the_help_of_the_commands_that_run_something_ends_with_examples() {
+    let app = App::empty();
+
+    for words in [&["--help"][..], &["start", "--help"], &["run", "--help"]] {
+        let text = printed(&app, words);
+        let (_, examples) = text.split_once("\nExamples:\n").expect("examples");
+        assert!(examples.lines().filter(|line| line.starts_with("  dyno ")).count() >= 3, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_on_the_screen_of_start_is_told_by_help_start() {
+    let app = App::empty();
+
+    let (screen, whole) = (printed(&app, &["start", "--help"]), printed(&app, &["help", "start"]));
+
+    for option in ["--procfile", "--port", "--restart"] {
+        assert!(screen.contains(option) && whole.contains(option), "{option}");
+    }
+    for option in ["--port-step", "--max-restarts", "--stdin", "--log-dir"] {
+        assert!(!screen.contains(option) && whole.contains(option), "{option}");
+    }
+    for heading in ["What runs:", "Ports and variables:", "Life of a dyno:", "Terminal and output:"] {
+        assert!(whole.contains(&format!("\n{heading}\n")), "{heading}");
+    }
+    assert!(screen.contains("`dyno help start` tells all"), "{screen}");
+}
+
+#[test]
+fn dyno_alone_prints_its_help_and_an_option_alone_is_an_error() {
+    let app = App::empty();
+
+    assert_eq!(printed(&app, &[]), printed(&app, &["--help"]));
+    app.dyno(["-f", "Procfile"]).run().expect(
+        Ended::Code(2),
+        "",
+        "error: a subcommand is missing\n\nUsage: dyno [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+    );
+}
