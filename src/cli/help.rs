@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 
 use super::Cli;
@@ -27,7 +28,7 @@ const OUTPUT: &[&str] =
 
 /// How much of the options the help tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(super) enum Extent {
     /// What fits a screen, in one list.
     Screen,
     /// All of them, under headings.
@@ -42,10 +43,19 @@ impl Extent {
 }
 
 /// The command line of `dyno` with its help in shape.
-pub(crate) fn command(extent: Extent) -> Command {
+pub(super) fn command(extent: Extent) -> Command {
     // clap's own flag would print the whole list for `--help` and the screen for `-h`.
     let root = Cli::command().disable_help_flag(true);
-    in_shape(root, extent).mut_subcommands(|command| in_shape(command, extent))
+    let visible = root.get_subcommands().filter(|command| !command.is_hide_set());
+    let pages: Vec<String> = visible.map(|command| command.get_name().to_owned()).collect();
+    let root = in_shape(root, extent).mut_subcommands(|command| in_shape(command, extent));
+    root.mut_subcommand("man", |man| man.mut_arg("page", |page| page.value_parser(PossibleValuesParser::new(pages))))
+}
+
+/// The command line of `dyno` with all options under their headings.
+#[must_use]
+pub fn whole_command() -> Command {
+    command(Extent::Whole)
 }
 
 fn in_shape(command: Command, extent: Extent) -> Command {
@@ -64,7 +74,7 @@ fn in_shape(command: Command, extent: Extent) -> Command {
         }
         Extent::Whole => command.mut_args(under_heading),
     };
-    command.arg(flag.hide_short_help(name == "dyno"))
+    command.arg(flag.hide_short_help(extent == Extent::Screen && name == "dyno"))
 }
 
 fn under_heading(arg: Arg) -> Arg {

@@ -5,6 +5,7 @@
 
 mod drop_in;
 mod help;
+mod man;
 mod one_off;
 mod parse;
 mod reading;
@@ -15,6 +16,8 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand};
 
+pub use help::whole_command;
+pub use man::ManArgs;
 pub use one_off::{RunArgs, TypeWord};
 pub use parse::{Refusal, parse};
 pub use reading::{CheckArgs, ConfigArgs};
@@ -116,6 +119,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the config vars that the files give
     Config(ConfigArgs),
+    /// Print a manual page
+    Man(ManArgs),
     /// As `start`, in the words of `heroku local`
     #[command(name = "local", alias = "local:start", hide = true)]
     Local(Box<StartArgs>),

@@ -68,7 +68,12 @@ fn with_habits(mut cli: Cli) -> Cli {
             args.no_release = true;
         }
         Command::LocalRun(_) => cli.dialect = Dialect::HerokuLocal,
-        Command::Start(_) | Command::Run(_) | Command::Check(_) | Command::Config(_) | Command::Version => {}
+        Command::Start(_)
+        | Command::Run(_)
+        | Command::Check(_)
+        | Command::Config(_)
+        | Command::Man(_)
+        | Command::Version => {}
     }
     cli
 }

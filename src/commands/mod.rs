@@ -12,6 +12,7 @@ mod findings;
 mod formation;
 mod identity;
 mod look;
+mod man;
 mod one_off;
 mod places;
 mod policy;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
         Command::Check(args) => check::run(cli, args),
         Command::Config(args) => config::run(cli, args),
+        Command::Man(args) => man::run(args),
         Command::Version => version::run(cli.dialect),
     }
 }

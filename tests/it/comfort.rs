@@ -85,3 +85,47 @@ fn dyno_alone_prints_its_help_and_an_option_alone_is_an_error() {
         "error: a subcommand is missing\n\nUsage: dyno [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
     );
 }
+
+#[test]
+fn the_manual_tells_exit_statuses_files_environment_and_examples() {
+    let page = printed(&App::empty(), &["man"]);
+
+    let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+    let expected = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS", "\"EXIT STATUS\"", "FILES"];
+    assert_eq!(sections, [&expected[..], &["ENVIRONMENT", "EXAMPLES", "\"SEE ALSO\""]].concat());
+    // S11.
+    for status in ["0", "n, 128+n", "2", "69", "70", "74", "78", "126", "127", "141"] {
+        assert!(page.contains(&format!("\n.TP\n\\fB{status}\\fR\n")), "{status}: {page}");
+    }
+    for word in ["Procfile", ".env", ".foreman", "PORT", "NO_COLOR", "XDG_RUNTIME_DIR", "DYNO_SESSION"] {
+        assert!(page.contains(word), "{word}: {page}");
+    }
+    assert!(page.is_ascii() && page.starts_with(".TH \"DYNO\" \"1\" "), "{page}");
+}
+
+#[test]
+fn every_command_has_a_page_with_all_of_its_options() {
+    let app = App::empty();
+
+    for name in subcommands(&app).iter().filter(|name| !name.starts_with("local")) {
+        let (page, whole) = (printed(&app, &["man", name]), printed(&app, &["help", name]));
+        assert!(page.starts_with(&format!(".TH \"DYNO-{}\" \"1\" ", name.to_uppercase())), "{page}");
+        let options = whole.split_whitespace().filter(|word| word.starts_with("--"));
+        for option in options.map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric())) {
+            let escaped = format!("\\-\\-{}", option.replace('-', "\\-"));
+            assert!(page.contains(&escaped), "{name}: --{option}\n{page}");
+        }
+    }
+}
+
+#[test]
+fn a_page_that_does_not_exist_is_told_with_the_nearest() {
+    let near = "error: invalid value 'strat' for '[COMMAND]'\n  [possible values: ";
+
+    let finished = App::empty().dyno(["man", "strat"]).run();
+
+    finished.expect_end(Ended::Code(2));
+    assert_eq!(finished.stdout(), "");
+    assert!(finished.stderr().starts_with(near), "{}", finished.stderr());
+    assert!(finished.stderr().contains("\n  tip: a similar value exists: 'start'\n"), "{}", finished.stderr());
+}

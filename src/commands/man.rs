@@ -1,0 +1,166 @@
+//! `dyno man`: the manual pages, made from the command line itself and what it cannot say.
+
+use std::fmt::Write as _;
+use std::io;
+
+use clap::builder::{PossibleValue, StyledStr};
+use clap::{Arg, Command};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, italic, roman};
+
+use super::stdout;
+use crate::cli::{ManArgs, whole_command};
+use crate::error::{Error, Status};
+use crate::supervisor::Outcome;
+
+/// The version stands for a date, which nobody would keep right.
+const SOURCE: &str = concat!("dyno ", env!("CARGO_PKG_VERSION"));
+const MANUAL: &str = "User Commands";
+
+/// S11.
+const EXIT_STATUS: [(&str, &str); 11] = [
+    ("0", "Asked to stop, and all stopped; or the first dyno that ended, ended with 0."),
+    ("n, 128+n", "Code, or signal, of the first dyno or release command that ended by itself."),
+    ("by the signal", "Stopped by INT, TERM, HUP or QUIT; a shell shows 130, 143, 129, 131."),
+    ("2", "The command line cannot be understood."),
+    ("69", "No port is free, or something is already running."),
+    ("70", "The guardian was lost, or a process could not be killed; it is named."),
+    ("74", "The output could not be written."),
+    ("78", "Procfile, .env or .foreman is missing or invalid."),
+    ("126", "run: the command cannot be executed."),
+    ("127", "run: the command was not found."),
+    ("141", "The reader of stdout went away."),
+];
+
+const FILES: [(&str, &str); 4] = [
+    ("Procfile", "The process types, one `name: command` a line. The command of `release` runs before all others."),
+    (".env", "Config vars, one KEY=VALUE a line. They win over the variables of the shell."),
+    (".foreman", "Defaults of options: port, formation, concurrency, procfile, env, root, timeout. Options win."),
+    ("$XDG_RUNTIME_DIR/dyno, /tmp/dyno-UID", "Locks on the ports that `-p auto` has found."),
+];
+
+/// What `dyno` itself reads (S1.7, S5.2, S7.2, S13.3).
+const ENVIRONMENT: [(&str, &str); 7] = [
+    ("PORT", "The base port, unless -p or .env gives one."),
+    ("PROCFILE", "The Procfile to read, unless -f or .env gives one."),
+    ("NO_COLOR", "Not empty: no colours, unless --color always."),
+    ("CLICOLOR_FORCE, FORCE_COLOR", "Neither empty nor 0: colours even where stdout is no terminal."),
+    ("TZ", "The time zone of the times in the log."),
+    ("XDG_RUNTIME_DIR", "The directory for what belongs to a run."),
+    ("PATH", "Where run looks for commands."),
+];
+
+/// What each dyno gets besides (S3.1).
+const DYNO_ENVIRONMENT: [(&str, &str); 5] = [
+    ("PORT", "The port to listen on: base + 100 × position in the Procfile + (index − 1)."),
+    ("DYNO, PS", "The name of the dyno, such as web.1."),
+    ("FOREMAN_WORKER_NAME, HONCHO_PROCESS_NAME", "The same name, unless set already."),
+    ("PYTHONUNBUFFERED", "1, unless set already: Python's output is shown at once."),
+    ("DYNO_SESSION", "A number of this run, by which none of its processes is overlooked."),
+];
+
+/// Prints the page of `dyno` or of one subcommand.
+pub(super) fn run(args: &ManArgs) -> Result<Outcome, Error> {
+    let mut command = whole_command().disable_help_subcommand(true);
+    command.build();
+    let page = match &args.page {
+        None => page_of(&command, None),
+        Some(name) => match command.find_subcommand(name) {
+            Some(subcommand) => page_of(subcommand, Some(&command)),
+            None => Err(io::Error::from(io::ErrorKind::NotFound)),
+        },
+    };
+    let page = page.map_err(|error| Error::new(Status::Internal, format!("cannot make the page: {error}"), ""))?;
+    stdout::write(&in_ascii(&page))
+}
+
+/// `root`: the command that this one belongs to.
+fn page_of(command: &Command, root: Option<&Command>) -> io::Result<Vec<u8>> {
+    let usage = usage(command);
+    let command = command.clone().override_usage(usage).subcommand_help_heading("COMMANDS").mut_args(one_paragraph);
+    let title = command.get_display_name().unwrap_or("dyno").to_uppercase();
+    let man = Man::new(command.clone());
+    let mut page = format!(".TH \"{title}\" \"1\" \"\" \"{SOURCE}\" \"{MANUAL}\"\n").into_bytes();
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if root.is_none() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    let mut roff = Roff::new();
+    if root.is_none() {
+        definitions(&mut roff, "EXIT STATUS", &EXIT_STATUS);
+        definitions(&mut roff, "FILES", &FILES);
+        definitions(&mut roff, "ENVIRONMENT", &ENVIRONMENT);
+        roff.control("PP", []).text([roman("Each dyno finds in its own environment:")]);
+        entries(&mut roff, &DYNO_ENVIRONMENT);
+    }
+    examples(&mut roff, &command);
+    roff.control("SH", ["SEE ALSO"]);
+    let others = root.unwrap_or(&command).get_subcommands().filter(|other| !other.is_hide_set());
+    let names = others.map(Command::get_name).filter(|name| *name != "help" && *name != command.get_name());
+    let names = names.map(|name| format!("dyno-{name}(1)")).chain(root.map(|_| "dyno(1)".to_owned()));
+    roff.text([roman(names.collect::<Vec<_>>().join(", "))]);
+    roff.to_writer(&mut page)?;
+    Ok(page)
+}
+
+/// The line that help shows, without its label. A list of all options would tell nothing.
+fn usage(command: &Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned()
+}
+
+/// Paragraphs, and values one below the other, would break the list of options apart.
+fn one_paragraph(arg: Arg) -> Arg {
+    let help = arg.get_long_help().or_else(|| arg.get_help()).map(StyledStr::to_string).unwrap_or_default();
+    let mut sentences: Vec<String> = help.split("\n\n").map(str::to_owned).collect();
+    if !arg.is_hide_possible_values_set() {
+        let values = arg.get_possible_values();
+        let names: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
+        if !names.is_empty() && arg.get_action().takes_values() {
+            sentences.push(format!("One of {}", names.join(", ")));
+        }
+    }
+    arg.long_help(sentences.join(". ")).hide_possible_values(true)
+}
+
+/// The same page in the characters that every `roff` reads.
+fn in_ascii(page: &[u8]) -> String {
+    let mut text = String::with_capacity(page.len());
+    for char in String::from_utf8_lossy(page).chars() {
+        if char.is_ascii() {
+            text.push(char);
+        } else {
+            let _ = write!(text, "\\[u{:04X}]", u32::from(char));
+        }
+    }
+    text
+}
+
+fn definitions(roff: &mut Roff, heading: &str, pairs: &[(&str, &str)]) {
+    roff.control("SH", [heading]);
+    entries(roff, pairs);
+}
+
+fn entries(roff: &mut Roff, pairs: &[(&str, &str)]) {
+    for (term, text) in pairs {
+        roff.control("TP", []).text([bold(*term)]).text([roman(*text)]);
+    }
+}
+
+/// The examples that the help ends with: a line each, the command and what it does.
+fn examples(roff: &mut Roff, command: &Command) {
+    let help = command.get_after_help().map(StyledStr::to_string).unwrap_or_default();
+    let Some(text) = help.strip_prefix("Examples:\n") else { return };
+    let (lines, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    roff.control("SH", ["EXAMPLES"]);
+    for line in lines.lines() {
+        let (example, meaning) = line.trim().split_once("   ").unwrap_or((line.trim(), ""));
+        roff.control("TP", []).text([bold(example)]).text([italic(meaning.trim())]);
+    }
+    if !rest.is_empty() {
+        roff.control("PP", []).text([roman(rest)]);
+    }
+}
