@@ -176,8 +176,9 @@ fn absolute(from: &Path, path: &Path) -> PathBuf {
 }
 
 /// stdin, or a pipe of the shell: it has no directory of its own.
-fn is_stream(path: &Path) -> bool {
-    path == Path::new("-") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
+pub(super) fn is_stream(path: &Path) -> bool {
+    let is = |name: &str| path == Path::new(name);
+    is("-") || is("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }
 
 /// What the system says, without Rust's number after it.

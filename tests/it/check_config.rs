@@ -86,3 +86,12 @@ fn a_variable_that_nobody_sets_is_an_error() {
         "error: `NOPE` is not set\n\nhint: neither the files, nor `--set`, nor the shell have it\n",
     );
 }
+
+#[test]
+fn s1_7_a_procfile_on_stdin_has_no_directory_of_its_own() {
+    let app = App::empty().file("other", "web: test -f other\n");
+
+    for name in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        app.dyno(["start", "-f", name]).after("exec < other").run().expect_end(Ended::Code(0));
+    }
+}
