@@ -3,6 +3,8 @@
 //! Under the names `foreman` and `honcho` the binary has the command line of those (`drop_in`); what it says becomes
 //! the same types.
 
+mod completions;
+mod cursor;
 mod drop_in;
 mod help;
 mod man;
@@ -10,12 +12,15 @@ mod one_off;
 mod parse;
 mod reading;
 mod start;
+mod typed_line;
 
 use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand};
 
+pub use completions::{CompletionsArgs, CursorArgs, Shell};
+pub use cursor::{Candidate, Cursor, Expected, TypeSlot};
 pub use help::whole_command;
 pub use man::ManArgs;
 pub use one_off::{RunArgs, TypeWord};
@@ -119,6 +124,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the config vars that the files give
     Config(ConfigArgs),
+    /// Print the script that lets a shell complete command lines
+    Completions(CompletionsArgs),
     /// Print a manual page
     Man(ManArgs),
     /// As `start`, in the words of `heroku local`
@@ -127,6 +134,9 @@ pub enum Command {
     /// As `run`, in the words of `heroku local:run`
     #[command(name = "local:run", hide = true)]
     LocalRun(RunArgs),
+    /// What may stand at the cursor: asked by the scripts of `completions`
+    #[command(name = "__complete", hide = true)]
+    Complete(CursorArgs),
     /// Print the version
     #[command(alias = "local:version", hide = true)]
     Version,

@@ -72,14 +72,16 @@ fn with_habits(mut cli: Cli) -> Cli {
         | Command::Run(_)
         | Command::Check(_)
         | Command::Config(_)
+        | Command::Completions(_)
         | Command::Man(_)
+        | Command::Complete(_)
         | Command::Version => {}
     }
     cli
 }
 
 /// `local run CMD` is `local:run CMD`: blanks and colons are both accepted.
-fn with_colons(mut words: Vec<OsString>) -> Vec<OsString> {
+pub(super) fn with_colons(mut words: Vec<OsString>) -> Vec<OsString> {
     let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word == text);
     let second = ["run", "start", "version"].into_iter().find(|second| is(1, "local") && is(2, second));
     if let Some(second) = second {

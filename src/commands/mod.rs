@@ -5,6 +5,7 @@
 
 mod check;
 mod color;
+mod completions;
 mod config;
 mod diagnostics;
 mod files;
@@ -41,6 +42,8 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
         Command::Check(args) => check::run(cli, args),
         Command::Config(args) => config::run(cli, args),
+        Command::Completions(args) => completions::script(args.shell),
+        Command::Complete(args) => completions::at_cursor(args),
         Command::Man(args) => man::run(args),
         Command::Version => version::run(cli.dialect),
     }

@@ -16,6 +16,7 @@ mod bad_input;
 mod bad_input_hard;
 mod check_config;
 mod comfort;
+mod completions;
 mod drop_in;
 mod harness;
 mod log_files;
@@ -28,6 +29,8 @@ mod ports;
 mod process_table;
 #[cfg(feature = "real-apps")]
 mod real_apps;
+#[cfg(feature = "real-apps")]
+mod real_apps_shells;
 mod resources;
 mod secrets;
 mod signals;
