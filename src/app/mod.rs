@@ -45,6 +45,7 @@ pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationRequest, MAX_QUANTITY};
 pub use formation_error::{FormationError, FormationWarning};
 pub use layers::{DynoVariables, Given, InvalidSetting, Layers, Origin, PortVariable};
+pub(crate) use nearest::did_you_mean;
 pub use nearest::nearest;
 pub use now::Now;
 pub use ports::{

@@ -19,7 +19,7 @@ use super::places::{Places, reason};
 use super::size;
 use crate::app::{
     DynoName, DynoVariables, Environment, Layers, PortVariable, ProcessType, ProcfileEntry, Severity, append_words,
-    join_words, shell_line,
+    did_you_mean, join_words, nearest, shell_line,
 };
 use crate::cli::{Cli, Dialect, RunArgs, TypeWord};
 use crate::error::{Complaint, Error, Status};
@@ -51,7 +51,13 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: &session };
     let environment = layers.environment(&variables);
     size::check(&environment)?;
-    look_up(&line, &environment, places.dyno_directory())?;
+    look_up(&line, &environment, places.dyno_directory()).map_err(|error| {
+        let meant = if error.status() == Status::NotFound { nearest_type(args, &places, &layers) } else { None };
+        match meant {
+            Some(hint) => Error::new(error.status(), error.to_string(), hint),
+            None => error,
+        }
+    })?;
     Err(become_command(&line, &environment, places.dyno_directory()))
 }
 
@@ -77,6 +83,17 @@ fn type_entry(args: &RunArgs, places: &Places, layers: &Layers, findings: &mut F
         }
     }
     procfile?.get(&process_type).cloned()
+}
+
+/// The process types that a word that is no command was meant to be, as a hint.
+fn nearest_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String> {
+    if args.type_word == TypeWord::Never {
+        return None;
+    }
+    let found = files::procfile_path(places, layers);
+    let procfile = files::procfile(places, &found, &mut Findings::default())?;
+    let names = procfile.entries().iter().map(|entry| entry.process_type.as_str());
+    did_you_mean(&nearest(args.words.first()?.to_str()?, names))
 }
 
 /// The line for the shell.
