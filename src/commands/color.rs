@@ -2,7 +2,8 @@
 
 use clap::ColorChoice;
 
-/// The option, then `NO_COLOR`, then `CLICOLOR_FORCE` or `FORCE_COLOR`, then whether stdout is a terminal.
+/// The option, then `NO_COLOR`, then `CLICOLOR_FORCE` or `FORCE_COLOR`, then whether stdout is a terminal that shows
+/// colours: not with `TERM=dumb`, nor where `CLICOLOR=0` asks for none.
 ///
 /// `variable`: looks up a variable of the shell.
 pub(super) fn is_wanted(
@@ -12,12 +13,13 @@ pub(super) fn is_wanted(
 ) -> bool {
     let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
     let is_on = |name| variable(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    let is = |name, text: &str| variable(name).is_some_and(|value| value == text);
     match choice {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto if is_set("NO_COLOR") => false,
         ColorChoice::Auto if is_on("CLICOLOR_FORCE") || is_on("FORCE_COLOR") => true,
-        ColorChoice::Auto => stdout_is_terminal,
+        ColorChoice::Auto => stdout_is_terminal && !is("TERM", "dumb") && !is("CLICOLOR", "0"),
     }
 }
 
@@ -42,6 +44,17 @@ mod tests {
         assert!(wanted(ColorChoice::Auto, &[("FORCE_COLOR", "3")], false));
         assert!(wanted(ColorChoice::Auto, &[], true));
         assert!(!wanted(ColorChoice::Auto, &[], false));
+    }
+
+    #[test]
+    fn a_terminal_that_shows_no_colours_gets_none_unless_they_are_forced() {
+        for variable in [("TERM", "dumb"), ("CLICOLOR", "0")] {
+            assert!(!wanted(ColorChoice::Auto, &[variable], true));
+            assert!(wanted(ColorChoice::Auto, &[variable, ("FORCE_COLOR", "1")], true));
+            assert!(wanted(ColorChoice::Always, &[variable], true));
+        }
+        assert!(wanted(ColorChoice::Auto, &[("TERM", "xterm"), ("CLICOLOR", "1")], true));
+        assert!(!wanted(ColorChoice::Auto, &[("CLICOLOR", "1")], false));
     }
 
     #[test]

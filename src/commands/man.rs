@@ -40,10 +40,11 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 /// What `dyno` itself reads (S1.7, S5.2, S7.2, S13.3).
-const ENVIRONMENT: [(&str, &str); 7] = [
+const ENVIRONMENT: [(&str, &str); 8] = [
     ("PORT", "The base port, unless -p or .env gives one."),
     ("PROCFILE", "The Procfile to read, unless -f or .env gives one."),
     ("NO_COLOR", "Not empty: no colours, unless --color always."),
+    ("CLICOLOR=0, TERM=dumb", "No colours on a terminal, unless they are forced."),
     ("CLICOLOR_FORCE, FORCE_COLOR", "Neither empty nor 0: colours even where stdout is no terminal."),
     ("TZ", "The time zone of the times in the log."),
     ("XDG_RUNTIME_DIR", "The directory for what belongs to a run."),

@@ -129,3 +129,67 @@ fn a_page_that_does_not_exist_is_told_with_the_nearest() {
     assert!(finished.stderr().starts_with(near), "{}", finished.stderr());
     assert!(finished.stderr().contains("\n  tip: a similar value exists: 'start'\n"), "{}", finished.stderr());
 }
+
+/// Whether the prefix of a line is coloured.
+fn is_colored(shown: &str) -> bool {
+    assert!(shown.contains("exited with code 0"), "{shown}");
+    shown.contains("\u{1b}[")
+}
+
+/// Each with what it takes precedence over.
+#[test]
+fn s7_2_without_a_terminal_colours_are_only_where_they_are_forced() {
+    let app = App::new("web: true\n");
+
+    for (variables, args, colored) in [
+        (&[][..], &[][..], false),
+        (&["CLICOLOR=1"], &[], false),
+        (&["CLICOLOR_FORCE=1"], &[], true),
+        (&["FORCE_COLOR=1"], &[], true),
+        (&["FORCE_COLOR=3", "TERM=dumb"], &[], true),
+        (&["CLICOLOR_FORCE=0", "FORCE_COLOR=0"], &[], false),
+        (&["FORCE_COLOR=1", "NO_COLOR=1"], &[], false),
+        (&["CLICOLOR_FORCE=1", "NO_COLOR=1"], &[], false),
+        (&["FORCE_COLOR=1", "NO_COLOR="], &[], true),
+        (&["NO_COLOR=1", "TERM=dumb", "CLICOLOR=0"], &["--color", "always"], true),
+        (&["FORCE_COLOR=1", "CLICOLOR_FORCE=1"], &["--color", "never"], false),
+    ] {
+        let call = variables.iter().fold(app.dyno(["start"]).args(args), |call, variable| {
+            let (name, value) = variable.split_once('=').unwrap();
+            call.env(name, value)
+        });
+        assert_eq!(is_colored(&call.run().stdout()), colored, "{variables:?} {args:?}");
+    }
+}
+
+#[test]
+fn s7_2_on_a_terminal_colours_are_unless_they_are_unwanted() {
+    let app = App::new("web: true\n");
+
+    for (variable, args, colored) in [
+        ("A=", &[][..], true),
+        ("NO_COLOR=", &[], true),
+        ("NO_COLOR=1", &[], false),
+        ("CLICOLOR=0", &[], false),
+        ("CLICOLOR=1", &[], true),
+        ("TERM=dumb", &[], false),
+        ("TERM=xterm", &["--color", "never"], false),
+        ("TERM=dumb", &["--color", "always"], true),
+        ("A=", &["--no-colour"], false),
+    ] {
+        let call = app.dyno(["start"]).args(args).after(&format!("export {variable}"));
+        let finished = call.spawn_in_terminal().finish();
+        assert_eq!(is_colored(&finished.stdout()), colored, "{variable} {args:?}: {}", finished.stdout());
+    }
+}
+
+#[test]
+fn s9_2_a_mistyped_process_type_of_run_is_told_with_the_nearest() {
+    let app = App::new("release: true\nweb: true\nworker: true\n");
+
+    app.dyno(["run", "wroker", "--once"]).run().expect(
+        Ended::Code(127),
+        "",
+        "error: `wroker` was not found\n\nhint: did you mean `worker`?\n",
+    );
+}
