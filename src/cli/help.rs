@@ -45,7 +45,10 @@ impl Extent {
 /// The command line of `dyno` with its help in shape.
 pub(super) fn command(extent: Extent) -> Command {
     // clap's own flag would print the whole list for `--help` and the screen for `-h`.
-    let root = Cli::command().disable_help_flag(true);
+    let root = Cli::command().disable_help_flag(true).disable_version_flag(true);
+    // The place on the screen belongs to the commands.
+    let version = Arg::new("version").short('V').long("version").action(ArgAction::Version).help("Print version");
+    let root = root.arg(version);
     let visible = root.get_subcommands().filter(|command| !command.is_hide_set());
     let pages: Vec<String> = visible.map(|command| command.get_name().to_owned()).collect();
     let root = in_shape(root, extent).mut_subcommands(|command| in_shape(command, extent));

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::FromArgMatches;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::drop_in::{foreman, honcho};
 use super::help::{self, Extent};
@@ -46,9 +46,18 @@ fn own(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
     let matches = command.try_get_matches_from_mut(with_colons(words)).map_err(|error| {
         // Its own message lists hidden subcommands, too.
         let is_bare = error.kind() == ErrorKind::MissingSubcommand;
-        if is_bare { command.error(error.kind(), "a subcommand is missing") } else { error }
+        if is_bare { command.error(error.kind(), "a subcommand is missing") } else { without_internals(error) }
     })?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Nobody meant the command that is there for scripts.
+fn without_internals(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) {
+        let names = names.iter().filter(|name| !name.starts_with("__")).cloned().collect();
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(names));
+    }
+    error
 }
 
 /// A symlink or a copy is enough.
@@ -132,5 +141,7 @@ mod tests {
         let (status, text) = refused("dyno strat");
 
         assert!(status == 2 && text.contains("'start'"), "{text}");
+        let (_, text) = refused("dyno completion");
+        assert!(text.contains("'completions'") && !text.contains("__complete"), "{text}");
     }
 }

@@ -75,6 +75,16 @@ fn what_is_not_on_the_screen_of_start_is_told_by_help_start() {
 }
 
 #[test]
+fn the_version_is_an_option_and_a_command() {
+    let app = App::empty();
+
+    for word in ["-V", "--version", "version"] {
+        assert_eq!(printed(&app, &[word]), concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n"));
+    }
+    assert!(printed(&app, &["help"]).contains("-V, --version"));
+}
+
+#[test]
 fn dyno_alone_prints_its_help_and_an_option_alone_is_an_error() {
     let app = App::empty();
 
