@@ -86,7 +86,7 @@ fn plan(args: &StartArgs, project: &Project, ports: &[(DynoName, u16)]) -> Resul
             Some(Arc::new(spec(args, project, entry, &variables, io)?))
         }
     };
-    Ok(Plan { release, formation: specs })
+    Ok(Plan { release, formation: specs, ..Plan::default() })
 }
 
 fn spec(

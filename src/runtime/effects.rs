@@ -14,18 +14,19 @@ use super::{signal_number, signals, terminal};
 use crate::app::{DynoName, Io, RunId, SpawnSpec};
 use crate::guardian::{Lost, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, Source};
-use crate::supervisor::{Effect, Event, GroupSignal, Notice, NoticeKind, SpawnFailure};
+use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, NoticeStyle, SpawnFailure};
 
 /// Spawns the guardian is asked for at once. More would not be started sooner: it starts one after the other.
 const MAX_SPAWNS_IN_FLIGHT: usize = 16;
 
 impl Runtime {
-    /// `last_dyno`: whose notice came last out of the same event.
-    pub(super) fn perform(&mut self, effect: Effect, last_dyno: &mut Option<DynoName>) -> Option<Finished> {
+    pub(super) fn perform(&mut self, effect: Effect) -> Option<Finished> {
         match effect {
             Effect::Spawn(spec) => self.work.push_back(Work::Spawn(spec)),
             Effect::Signal { run, signal } => self.work.push_back(Work::Signal(run, signal)),
-            Effect::Notify(notice) => self.notify(notice, last_dyno),
+            Effect::Notify(notice) => self.notify(notice),
+            // Not looked up: the answer is a hint for a person and may be missing.
+            Effect::FindListener { .. } => {}
             Effect::Suspend => self.suspend(),
             Effect::ReplaceGuardian => return Some(Finished::GuardianLost),
             Effect::Finish(outcome) => return Some(Finished::Outcome(outcome)),
@@ -103,20 +104,13 @@ impl Runtime {
         }
     }
 
-    fn notify(&self, notice: Notice, last_dyno: &mut Option<DynoName>) {
-        // The words of the platform for these belong to its own log format.
-        if matches!(notice.kind, NoticeKind::Starting { .. } | NoticeKind::Up) {
-            return;
-        }
-        let text = notice.kind.to_string();
-        match (notice.about, &last_dyno) {
-            (Some((dyno, _)), _) => {
-                self.order(&dyno, Order::Notice(text));
-                *last_dyno = Some(dyno);
-            }
-            // What follows from a dyno's end is said after it: through the same queue, behind its last words.
-            (None, Some(dyno)) => self.order(dyno, Order::SystemLine(text)),
-            (None, None) => self.system_line(text),
+    fn notify(&self, notice: Notice) {
+        let Some(text) = notice.kind.text(NoticeStyle::Plain) else { return };
+        match notice.about {
+            About::Dyno(dyno) => self.order(&dyno, Order::Notice(text)),
+            // Through the queue of that dyno, behind its last words.
+            About::Formation { after: Some(dyno) } => self.order(&dyno, Order::SystemLine(text)),
+            About::Formation { after: None } => self.system_line(text),
         }
     }
 

@@ -13,7 +13,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long is looked at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The tables, one for each version of the protocol.
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];

@@ -14,7 +14,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::listening::{Found, Listening};
+use super::listening::{Found, Listening, PATIENCE};
 use super::log_hub::{HubEvent, LogHub};
 use super::output::{Order, Output};
 use super::signals::{Arrived, Signals};
@@ -157,9 +157,8 @@ impl Runtime {
     pub(super) fn handle_events(&mut self) -> Option<Finished> {
         while let Some(event) = self.events.pop_front() {
             let now = self.now();
-            let mut last_dyno = None;
             for effect in self.supervisor.handle(event, now) {
-                if let Some(finished) = self.perform(effect, &mut last_dyno) {
+                if let Some(finished) = self.perform(effect) {
                     return Some(finished);
                 }
             }
@@ -206,14 +205,10 @@ impl Runtime {
     fn look_who_listens(&mut self) {
         for found in self.listening.look(Instant::now()) {
             match found {
-                Found::Listening { run, .. } => self.events.push_back(Event::Ready { run }),
-                Found::GaveUp { run } => {
-                    if let Some(live) = self.runs.get(&run) {
-                        let text = "does not listen on its port after 60 seconds; it counts as up from now on";
-                        self.order(&live.spec.spec.dyno, Order::Notice(text.to_owned()));
-                    }
-                    self.events.push_back(Event::Ready { run });
+                Found::Listening { run, loopback_only } => {
+                    self.events.push_back(Event::Ready { run, loopback_only });
                 }
+                Found::GaveUp { run } => self.events.push_back(Event::NotReady { run, after: PATIENCE }),
             }
         }
     }

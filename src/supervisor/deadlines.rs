@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::app::ExitStatus;
 
-use super::dyno_state::{Deadline, DynoState, Ending};
+use super::dyno_state::{Deadline, DynoState};
 use super::reports::{UnaskedEnd, judge};
 use super::shutdown::Phase;
 use super::slot::Turn;
-use super::{GroupSignal, NoticeKind, Supervisor};
+use super::{GroupSignal, Supervisor};
 
 /// How a dyno counts that was killed because it did not listen in time, whatever its leader made of it.
 const KILLED: ExitStatus = ExitStatus::Signal(9);
@@ -52,9 +52,7 @@ impl Supervisor {
             }
             let Some(run) = slot.state.run() else { continue };
             let ending = judge(slot, KILLED, &self.policy);
-            slot.notify(run, NoticeKind::BootTimeout { after }, turn);
-            slot.kill(turn);
-            slot.condemn(ending, turn);
+            slot.kill_for_not_listening(after, ending, turn);
             self.on_unasked_end(index, ending, UnaskedEnd { run, exit: KILLED, up_for: Duration::ZERO }, turn);
         }
     }
@@ -65,26 +63,6 @@ impl Supervisor {
         self.phase = self.phase.postponed(paused_for);
         for slot in &mut self.slots {
             slot.state = slot.state.postponed(paused_for);
-        }
-    }
-}
-
-impl super::slot::Slot {
-    /// Gives the kill that was just ordered its meaning.
-    fn condemn(&mut self, verdict: Ending, turn: &Turn) {
-        match self.state {
-            DynoState::Stopping { run, pid, ordered, .. } => {
-                let shown = verdict.public();
-                self.enter(DynoState::Stopping { run, pid, ordered, ending: verdict, shown }, turn.now);
-            }
-            DynoState::Down
-            | DynoState::Starting { .. }
-            | DynoState::Booting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Clearing { .. }
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
         }
     }
 }

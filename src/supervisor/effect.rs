@@ -16,8 +16,14 @@ pub enum Effect {
         /// What to send.
         signal: GroupSignal,
     },
-    /// Show a line of our own. One about a run comes after all the run had written.
+    /// Show a line of our own, where it has a text in the log format.
     Notify(Notice),
+    /// Look once, before any later order is carried out, on which port the processes of a run listen;
+    /// `Event::ListensElsewhere` is the answer. A hint for a person: where the system does not tell, there is none.
+    FindListener {
+        /// Which run.
+        run: RunId,
+    },
     /// Stop ourselves as the terminal asked (SIGTSTP); `Event::Resumed` follows.
     Suspend,
     /// The guardian did not answer for too long: kill it and sweep in its place, then finish with 70.

@@ -40,6 +40,22 @@ pub enum Event {
     Ready {
         /// Which run.
         run: RunId,
+        /// Whether only this machine can reach it there.
+        loopback_only: bool,
+    },
+    /// A run does not listen on its port, and nobody looks any more (S6.2).
+    NotReady {
+        /// Which run.
+        run: RunId,
+        /// How long it was looked at.
+        after: Duration,
+    },
+    /// The answer to `Effect::FindListener`, if there is one: a run listens on another port than its own.
+    ListensElsewhere {
+        /// Which run.
+        run: RunId,
+        /// Where.
+        port: u16,
     },
     /// The guardian killed a run and 2 s later some of it was still there.
     Unkillable {
@@ -59,6 +75,23 @@ pub enum Event {
     OutputLost(OutputLoss),
     /// A deadline passed.
     Tick,
+}
+
+impl Event {
+    /// Which run it is about.
+    pub(super) fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Spawned { run, .. }
+            | Self::SpawnFailed { run, .. }
+            | Self::Exited { run, .. }
+            | Self::Gone { run }
+            | Self::Ready { run, .. }
+            | Self::NotReady { run, .. }
+            | Self::ListensElsewhere { run, .. }
+            | Self::Unkillable { run, .. } => Some(*run),
+            Self::Boot | Self::Signal(_) | Self::Resumed { .. } | Self::OutputLost(_) | Self::Tick => None,
+        }
+    }
 }
 
 /// A signal `dyno` received (S12).

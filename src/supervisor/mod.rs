@@ -12,6 +12,8 @@
 //! | Spawned | Booting or Up | - | - | takes the pid | - | - |
 //! | `SpawnFailed` | crash, 126 | - | - | over | - | - |
 //! | Ready | - | Up | - | - | - | - |
+//! | `NotReady` | - | Up unless R10 is due | - | - | - | - |
+//! | `ListensElsewhere` | - | - | - | said | said | - |
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
 //! | Gone | over | over | over | over | over | - |
 //! | Unkillable | - | - | - | Lost if killed | Lost if killed | - |
@@ -24,6 +26,7 @@ mod dyno_state;
 mod effect;
 mod event;
 mod notice;
+mod notice_text;
 mod policy;
 mod release_phase;
 mod reports;
@@ -40,8 +43,9 @@ use crate::app::{Now, RunId, SpawnSpec};
 
 pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, OutputLoss, SpawnFailure, UserSignal};
-pub use notice::{Notice, NoticeKind};
-pub use policy::{CanDie, OnExit, Plan, Policy, RestartPolicy};
+pub use notice::{About, Notice, NoticeKind};
+pub use notice_text::NoticeStyle;
+pub use policy::{CanDie, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy};
 pub use snapshot::{PublicState, Quantity, Row, Snapshot};
 
 use dyno_state::DynoState;
@@ -52,6 +56,7 @@ use slot::{Role, Slot, Turn};
 #[derive(Debug, Clone)]
 pub struct Supervisor {
     policy: Policy,
+    record: ReleaseRecord,
     /// The release phase if there is one, then the formation in start order.
     slots: Vec<Slot>,
     /// Whose run it is, for every run of which something may be left.
@@ -68,7 +73,15 @@ impl Supervisor {
         let release = plan.release.into_iter().map(|spec| (spec, Role::Release));
         let formation = plan.formation.into_iter().map(|spec| (spec, Role::Formation));
         let slots = release.chain(formation).map(|(spec, role)| Slot::new(spec, role, &policy)).collect();
-        Self { policy, slots, slot_of: BTreeMap::new(), last_run: 0, phase: Phase::Unbooted, tally: Tally::default() }
+        Self {
+            policy,
+            record: plan.record,
+            slots,
+            slot_of: BTreeMap::new(),
+            last_run: 0,
+            phase: Phase::Unbooted,
+            tally: Tally::default(),
+        }
     }
 
     /// Takes one event and returns what to do, in order.
@@ -77,7 +90,8 @@ impl Supervisor {
     /// [`Effect::ReplaceGuardian`] nothing is ordered any more.
     #[must_use = "an effect that is not performed never happens"]
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
-        let mut turn = Turn::new(now);
+        let subject = event.run().and_then(|run| self.slots.get(*self.slot_of.get(&run)?));
+        let mut turn = Turn::new(now, subject.map(|slot| slot.spec.dyno.clone()));
         match self.phase {
             Phase::Over => return turn.effects,
             Phase::Unbooted | Phase::Release | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } => {}
@@ -88,7 +102,9 @@ impl Supervisor {
             Event::SpawnFailed { run, why } => self.on_spawn_failed(run, why, &mut turn),
             Event::Exited { run, exit } => self.on_exited(run, exit, &mut turn),
             Event::Gone { run } => self.on_gone(run, &mut turn),
-            Event::Ready { run } => self.on_ready(run, &mut turn),
+            Event::Ready { run, loopback_only } => self.on_ready(run, loopback_only, &mut turn),
+            Event::NotReady { run, after } => self.on_not_ready(run, after, &mut turn),
+            Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::Unkillable { run, survivor } => self.on_unkillable(run, survivor, &mut turn),
             Event::Signal(signal) => self.on_signal(signal, &mut turn),
             Event::Resumed { paused_for } => self.on_resumed(paused_for, &mut turn),
@@ -117,7 +133,7 @@ impl Supervisor {
             (false, DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. }) => {
                 slot.stop(self.policy.grace, turn);
             }
-            (false, DynoState::Backoff { .. }) => slot.enter(DynoState::Down, turn.now),
+            (false, DynoState::Backoff { .. }) => slot.enter(DynoState::Down, turn),
             // Wanted: arrived, or due later, or its old run first (S6.7), or given up until a person asks for it.
             // Unwanted: arrived, or on its way.
             (
@@ -140,8 +156,8 @@ impl Supervisor {
         self.last_run = self.last_run.saturating_add(1);
         let run = RunId(self.last_run);
         self.slot_of.insert(run, index);
-        slot.enter(DynoState::Starting { run }, turn.now);
-        slot.notify(run, NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);
+        slot.enter(DynoState::Starting { run }, turn);
+        slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);
         turn.order(Effect::Spawn(SpawnSpec { run, spec: slot.spec.clone() }));
     }
 

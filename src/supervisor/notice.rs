@@ -1,43 +1,115 @@
-//! The tool's own log lines, as values. `Display` is the text of the default log format.
+//! The tool's own log lines, as values. What they say in which log format: `notice_text`.
 
-use std::fmt;
 use std::time::Duration;
 
-use crate::app::{DynoName, ExitStatus, RunId};
+use crate::app::{DynoName, ExitStatus, ProcessType};
 
-use super::{SpawnFailure, UserSignal};
+use super::{PublicState, SpawnFailure, UserSignal};
 
-/// One line of our own in the log.
+/// One line of our own in the log. In some formats it has no text and is not shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// The run it is about; it is shown after all that run had written. None: about the whole formation.
-    pub about: Option<(DynoName, RunId)>,
+    /// Whom it is about, which is also where it stands in the log.
+    pub about: About,
     /// What it says.
     pub kind: NoticeKind,
+}
+
+/// Whom a notice is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// One dyno; shown after all that it has written.
+    Dyno(DynoName),
+    /// The whole formation.
+    Formation {
+        /// Shown after all that this dyno has written, since it follows from that.
+        after: Option<DynoName>,
+    },
 }
 
 /// What a notice says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoticeKind {
-    /// A run is about to start; the command line as written. Shown in the heroku format only.
+    /// Why there is a new release. Heroku format only.
+    ReleaseDescribed {
+        /// `Deploy 60a874b3`.
+        description: String,
+        /// Who made it.
+        user: String,
+    },
+    /// The release command of a release is about to run. Heroku format only.
+    ReleaseRunning {
+        /// The number of the release.
+        version: u32,
+        /// Who made it.
+        user: String,
+    },
+    /// A one-off dyno was asked for. Heroku format only.
+    OneOffRequested {
+        /// Command line as written, unexpanded.
+        command_line: String,
+        /// Who asked.
+        user: String,
+    },
+    /// The formation may start on this release. Heroku format only.
+    ReleaseCreated {
+        /// The number of the release.
+        version: u32,
+        /// Who made it.
+        user: String,
+    },
+    /// The release command failed; nothing was started (S8.2).
+    ReleaseFailed {
+        /// The number of the release.
+        version: u32,
+        /// How its command ended.
+        exit: ExitStatus,
+    },
+    /// A run is about to start. Heroku format only.
     Starting {
-        /// Command line as in the Procfile, unexpanded.
+        /// Command line as in the Procfile, unexpanded (S7.4).
         command_line: String,
     },
-    /// A run was started.
+    /// A run was started. Default format only.
     Started {
         /// Its process id.
         pid: i32,
     },
-    /// A run is up: it listens on its port, or its exec succeeded. Shown in the heroku format only.
-    Up,
+    /// What is visible of a dyno is another state. Heroku format only.
+    StateChanged {
+        /// The state before.
+        from: PublicState,
+        /// The state since then.
+        to: PublicState,
+    },
+    /// A dyno that is to end by itself, such as the release phase, has ended, however. Heroku format only.
+    Completed {
+        /// The state before.
+        from: PublicState,
+    },
+    /// It listens, but only this machine can reach it.
+    LoopbackOnly,
+    /// It did not listen for so long that it counts as up without (S6.2).
+    NotListening {
+        /// Its port.
+        port: Option<u16>,
+        /// How long it was looked at.
+        after: Duration,
+    },
+    /// It did not listen on its port in time, but on another one.
+    ListensElsewhere {
+        /// Where it listens.
+        port: u16,
+        /// The port it was given.
+        given: Option<u16>,
+    },
     /// A run could not be started.
     SpawnFailed(SpawnFailure),
     /// The leader ended.
     Exited(ExitStatus),
     /// Exit 127 of a shell line: what it could not find stands in the line above (S1.6).
     CommandNotFound,
-    /// A crashed dyno starts again after this delay (zero: at once).
+    /// A crashed dyno starts again after this delay (zero: at once). Default format only.
     Restarting {
         /// The delay.
         after: Duration,
@@ -49,6 +121,8 @@ pub enum NoticeKind {
     },
     /// R10: it did not listen in time and is killed.
     BootTimeout {
+        /// Its process type.
+        process_type: ProcessType,
         /// The limit.
         after: Duration,
     },
@@ -56,138 +130,32 @@ pub enum NoticeKind {
     ExitTimeout {
         /// The grace.
         after: Duration,
+        /// The signal that told it to end, usually SIGTERM.
+        signal: i32,
     },
+    /// Its stop signal goes to all its processes. Heroku format only.
+    StoppingProcesses {
+        /// Number of the signal, usually SIGTERM.
+        signal: i32,
+    },
+    /// SIGKILL goes to a run that nobody had told to end. Heroku format only.
+    KillingProcess,
+    /// SIGKILL goes to what is left of a run. Heroku format only.
+    KillingRemaining,
     /// A process stays although it was killed.
     Unkillable {
         /// `pid (command)`.
         survivor: String,
     },
-    /// The release command failed; nothing was started.
-    ReleaseFailed(ExitStatus),
-    /// A signal asked for the end.
+    /// A signal asked for the end. Default format only.
     StopRequested(UserSignal),
-    /// The stop signal goes to all.
+    /// The stop signal goes to all. Default format only.
     Stopping {
         /// Number of the signal, usually SIGTERM.
         signal: i32,
     },
-    /// SIGKILL goes to all that is left.
+    /// SIGKILL goes to all that is left. Default format only.
     Killing,
     /// The guardian does not answer.
     GuardianWedged,
-}
-
-impl fmt::Display for NoticeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Starting { command_line } => write!(f, "starting `{command_line}`"),
-            Self::Started { pid } => write!(f, "started with pid {pid}"),
-            Self::Up => f.write_str("up"),
-            Self::SpawnFailed(why) => write!(f, "{why}"),
-            Self::Exited(ExitStatus::Code(code)) => write!(f, "exited with code {code}"),
-            Self::Exited(ExitStatus::Signal(signal)) => write!(f, "terminated by {}", SignalName(i32::from(*signal))),
-            Self::CommandNotFound => f.write_str("command not found, see the line above"),
-            Self::Restarting { after } if after.is_zero() => f.write_str("restarting"),
-            Self::Restarting { after } => write!(f, "restarting in {}s", after.as_secs_f64()),
-            Self::GaveUp { restarts: 0 } => f.write_str("crashed, stays down"),
-            Self::GaveUp { restarts } => write!(f, "crashed again after {}, stays down", times(*restarts)),
-            // The platform's words, to be found by those who search for them.
-            Self::BootTimeout { after } => write!(
-                f,
-                "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within {} seconds of launch",
-                after.as_secs_f64()
-            ),
-            Self::ExitTimeout { after } => write!(
-                f,
-                "Error R12 (Exit timeout) -> At least one process failed to exit within {} seconds of SIGTERM",
-                after.as_secs_f64()
-            ),
-            Self::Unkillable { survivor } => write!(f, "process {survivor} could not be killed"),
-            Self::ReleaseFailed(exit) => {
-                write!(f, "release command failed with status {}, nothing was started", exit.shell_code())
-            }
-            Self::StopRequested(signal) => write!(f, "{signal} received, starting shutdown"),
-            Self::Stopping { signal } => write!(f, "sending {} to all processes", SignalName(*signal)),
-            Self::Killing => f.write_str("sending SIGKILL to all processes"),
-            Self::GuardianWedged => f.write_str("the process guardian does not answer, ending without it"),
-        }
-    }
-}
-
-fn times(restarts: u32) -> String {
-    if restarts == 1 { "1 restart".to_owned() } else { format!("{restarts} restarts in a row") }
-}
-
-/// The name of a signal; `signal N` where it has no name, or not the same one on every system.
-struct SignalName(i32);
-
-impl fmt::Display for SignalName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.0 {
-            1 => "SIGHUP",
-            2 => "SIGINT",
-            3 => "SIGQUIT",
-            4 => "SIGILL",
-            5 => "SIGTRAP",
-            6 => "SIGABRT",
-            8 => "SIGFPE",
-            9 => "SIGKILL",
-            11 => "SIGSEGV",
-            13 => "SIGPIPE",
-            14 => "SIGALRM",
-            15 => "SIGTERM",
-            number if cfg!(target_os = "linux") => match number {
-                7 => "SIGBUS",
-                10 => "SIGUSR1",
-                12 => "SIGUSR2",
-                24 => "SIGXCPU",
-                25 => "SIGXFSZ",
-                28 => "SIGWINCH",
-                31 => "SIGSYS",
-                other => return write!(f, "signal {other}"),
-            },
-            other => return write!(f, "signal {other}"),
-        };
-        f.write_str(name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_texts_of_the_default_format_are_foremans() {
-        let second = Duration::from_secs(1);
-        for (kind, text) in [
-            (NoticeKind::Started { pid: 42 }, "started with pid 42"),
-            (NoticeKind::Exited(ExitStatus::Code(1)), "exited with code 1"),
-            (NoticeKind::Exited(ExitStatus::Signal(15)), "terminated by SIGTERM"),
-            (NoticeKind::Exited(ExitStatus::Signal(40)), "terminated by signal 40"),
-            (NoticeKind::CommandNotFound, "command not found, see the line above"),
-            (NoticeKind::StopRequested(UserSignal::Int), "SIGINT received, starting shutdown"),
-            (NoticeKind::Stopping { signal: 15 }, "sending SIGTERM to all processes"),
-            (NoticeKind::Stopping { signal: 2 }, "sending SIGINT to all processes"),
-            (NoticeKind::Killing, "sending SIGKILL to all processes"),
-            (NoticeKind::Restarting { after: Duration::ZERO }, "restarting"),
-            (NoticeKind::Restarting { after: 2 * second }, "restarting in 2s"),
-            (NoticeKind::Restarting { after: second / 2 }, "restarting in 0.5s"),
-            (NoticeKind::GaveUp { restarts: 3 }, "crashed again after 3 restarts in a row, stays down"),
-            (NoticeKind::GaveUp { restarts: 0 }, "crashed, stays down"),
-        ] {
-            assert_eq!(kind.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn s6_the_platforms_errors_keep_the_platforms_words() {
-        assert_eq!(
-            NoticeKind::BootTimeout { after: Duration::from_secs(60) }.to_string(),
-            "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch"
-        );
-        assert_eq!(
-            NoticeKind::ExitTimeout { after: Duration::from_secs(30) }.to_string(),
-            "Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM"
-        );
-    }
 }

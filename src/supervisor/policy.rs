@@ -9,10 +9,29 @@ use crate::app::{DynoSpec, ProcessType};
 /// What runs: the release command that gates the rest, then the formation in the order of the Procfile.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
+    /// The release all of it belongs to.
+    pub record: ReleaseRecord,
     /// `release.1`; must exit 0 before anything else starts (S8.1).
     pub release: Option<Arc<DynoSpec>>,
     /// The dynos in start order.
     pub formation: Vec<Arc<DynoSpec>>,
+}
+
+/// What the log says about a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseRecord {
+    /// Its number, from 1.
+    pub version: u32,
+    /// Who made it, such as the login name.
+    pub user: String,
+    /// What made it: `Deploy 60a874b3`. None: there is nothing to say, as where the code is no commit.
+    pub description: Option<String>,
+}
+
+impl Default for ReleaseRecord {
+    fn default() -> Self {
+        Self { version: 1, user: "local".to_owned(), description: None }
+    }
 }
 
 /// The rules of one start.

@@ -2,11 +2,11 @@
 //!
 //! Its failure ends the whole with its status; it is never restarted. Stopping it is like stopping any dyno.
 
-use crate::app::{ExitStatus, RunId};
+use crate::app::ExitStatus;
 
 use super::shutdown::{Phase, UNKILLABLE};
 use super::slot::{Role, Slot, Turn};
-use super::{NoticeKind, Outcome, Supervisor};
+use super::{NoticeKind, Outcome, ReleaseRecord, Supervisor};
 
 impl Supervisor {
     /// Begins, with the release command where there is one.
@@ -18,13 +18,26 @@ impl Supervisor {
         for slot in &mut self.slots {
             slot.since = turn.now.wall;
         }
-        if self.slots.iter().any(|slot| slot.role == Role::Release) {
+        let ReleaseRecord { version, user, description } = self.record.clone();
+        if let Some(description) = description {
+            turn.announce(NoticeKind::ReleaseDescribed { description, user: user.clone() });
+        }
+        if let Some(slot) = self.slots.iter().find(|slot| slot.role == Role::Release) {
             self.phase = Phase::Release;
+            let command_line = slot.spec.command_line.clone();
+            turn.announce(NoticeKind::ReleaseRunning { version, user: user.clone() });
+            turn.announce(NoticeKind::OneOffRequested { command_line, user });
             self.want(Role::Release, turn);
         } else {
-            self.phase = Phase::Running;
-            self.want(Role::Formation, turn);
+            self.boot_formation(turn);
         }
+    }
+
+    fn boot_formation(&mut self, turn: &mut Turn) {
+        let ReleaseRecord { version, user, .. } = self.record.clone();
+        turn.announce(NoticeKind::ReleaseCreated { version, user });
+        self.phase = Phase::Running;
+        self.want(Role::Formation, turn);
     }
 
     fn want(&mut self, role: Role, turn: &mut Turn) {
@@ -37,19 +50,14 @@ impl Supervisor {
     /// The release command exited 0 and nothing of it is left. If a stop was asked for meanwhile, the gate stays shut.
     pub(super) fn open_gate(&mut self, turn: &mut Turn) {
         match self.phase {
-            Phase::Release => {
-                self.phase = Phase::Running;
-                self.want(Role::Formation, turn);
-            }
+            Phase::Release => self.boot_formation(turn),
             Phase::Unbooted | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
         }
     }
 
     /// The release command failed: nothing starts and its status is ours (S8.2).
-    pub(super) fn release_failed(&mut self, index: usize, run: RunId, exit: ExitStatus, turn: &mut Turn) {
-        if let Some(slot) = self.slots.get(index) {
-            slot.notify(run, NoticeKind::ReleaseFailed(exit), turn);
-        }
+    pub(super) fn release_failed(&mut self, exit: ExitStatus, turn: &mut Turn) {
+        turn.announce(NoticeKind::ReleaseFailed { version: self.record.version, exit });
         self.begin_stop(Outcome::Code(exit.shell_code()), None, turn);
     }
 

@@ -41,17 +41,17 @@ impl Supervisor {
         let awaits_port = slot.role == Role::Formation && self.policy.ready.contains(&slot.spec.dyno.process_type);
         match slot.state {
             DynoState::Starting { .. } => {
-                slot.notify(run, NoticeKind::Started { pid }, turn);
+                slot.notify(NoticeKind::Started { pid }, turn);
                 if awaits_port {
                     let deadline = boot_timeout.map(|limit| turn.now.mono.saturating_add(limit));
-                    slot.enter(DynoState::Booting { run, pid, deadline }, turn.now);
+                    slot.enter(DynoState::Booting { run, pid, deadline }, turn);
                 } else {
                     slot.rise(run, pid, turn);
                 }
             }
             DynoState::Stopping { pid: None, ordered, ending, shown, .. } => {
-                slot.notify(run, NoticeKind::Started { pid }, turn);
-                slot.enter(DynoState::Stopping { run, pid: Some(pid), ordered, ending, shown }, turn.now);
+                slot.notify(NoticeKind::Started { pid }, turn);
+                slot.enter(DynoState::Stopping { run, pid: Some(pid), ordered, ending, shown }, turn);
             }
             // Told twice, or too late to matter.
             DynoState::Stopping { pid: Some(_), .. }
@@ -65,10 +65,17 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn on_ready(&mut self, run: RunId, turn: &mut Turn) {
+    /// A server that only this machine can reach is told of where somebody waits for it as the platform does.
+    pub(super) fn on_ready(&mut self, run: RunId, loopback_only: bool, turn: &mut Turn) {
+        let is_like_the_platform = self.policy.boot_timeout.is_some();
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
-            DynoState::Booting { run, pid, .. } => slot.rise(run, pid, turn),
+            DynoState::Booting { run, pid, .. } => {
+                slot.rise(run, pid, turn);
+                if loopback_only && is_like_the_platform {
+                    slot.notify(NoticeKind::LoopbackOnly, turn);
+                }
+            }
             // Nobody probes before `Spawned`; the others were up, are ending or have ended.
             DynoState::Starting { .. }
             | DynoState::Up { .. }
@@ -81,17 +88,56 @@ impl Supervisor {
         }
     }
 
+    /// Without a boot timeout nothing else ends its state of starting: it counts as up from here on.
+    pub(super) fn on_not_ready(&mut self, run: RunId, after: Duration, turn: &mut Turn) {
+        let Some((_, slot)) = self.slot_of(run) else { return };
+        match slot.state {
+            DynoState::Booting { run, pid, deadline: None } => {
+                slot.notify(NoticeKind::NotListening { port: slot.spec.awaited_port, after }, turn);
+                slot.rise(run, pid, turn);
+            }
+            // R10 decides, or it does not matter any more.
+            DynoState::Booting { deadline: Some(_), .. }
+            | DynoState::Starting { .. }
+            | DynoState::Up { .. }
+            | DynoState::Stopping { .. }
+            | DynoState::Clearing { .. }
+            | DynoState::Down
+            | DynoState::Backoff { .. }
+            | DynoState::Crashed
+            | DynoState::Lost => {}
+        }
+    }
+
+    /// Why a run that is being killed did not seem to listen.
+    pub(super) fn on_listens_elsewhere(&mut self, run: RunId, port: u16, turn: &mut Turn) {
+        let Some((_, slot)) = self.slot_of(run) else { return };
+        match slot.state {
+            DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
+                slot.notify(NoticeKind::ListensElsewhere { port, given: slot.spec.awaited_port }, turn);
+            }
+            // Nobody asked, or it is over.
+            DynoState::Starting { .. }
+            | DynoState::Booting { .. }
+            | DynoState::Up { .. }
+            | DynoState::Down
+            | DynoState::Backoff { .. }
+            | DynoState::Crashed
+            | DynoState::Lost => {}
+        }
+    }
+
     pub(super) fn on_spawn_failed(&mut self, run: RunId, why: SpawnFailure, turn: &mut Turn) {
         let Some((index, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Starting { .. } => {
                 slot.last_exit = Some(NOT_STARTED);
-                slot.notify(run, NoticeKind::SpawnFailed(why), turn);
+                slot.notify(NoticeKind::SpawnFailed(why), turn);
                 self.vanish(index, UnaskedEnd { run, exit: NOT_STARTED, up_for: Duration::ZERO }, turn);
             }
             DynoState::Stopping { pid: None, ending, .. } => {
                 slot.last_exit = Some(NOT_STARTED);
-                slot.notify(run, NoticeKind::SpawnFailed(why), turn);
+                slot.notify(NoticeKind::SpawnFailed(why), turn);
                 self.settle(index, run, ending, turn);
             }
             // It was started: the report contradicts an earlier one.
@@ -114,15 +160,13 @@ impl Supervisor {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
                 let end = UnaskedEnd { run, exit, up_for: slot.up_for(turn) };
                 let ending = judge(slot, exit, &self.policy);
-                slot.record_exit(run, exit, turn);
-                // What it left behind may hold its port and would outlive it.
-                let ordered = slot.order_stop(run, grace, turn);
-                slot.enter(DynoState::Clearing { run, ordered, ending }, turn.now);
+                slot.record_exit(exit, turn);
+                slot.clear(run, ending, grace, turn);
                 self.on_unasked_end(index, ending, end, turn);
             }
             DynoState::Stopping { ordered, ending, .. } => {
-                slot.record_exit(run, exit, turn);
-                slot.enter(DynoState::Clearing { run, ordered, ending }, turn.now);
+                slot.record_exit(exit, turn);
+                slot.enter(DynoState::Clearing { run, ordered, ending }, turn);
             }
             // Told twice.
             DynoState::Clearing { .. }
@@ -141,7 +185,7 @@ impl Supervisor {
             }
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
                 let end = UnaskedEnd { run, exit: VANISHED, up_for: slot.up_for(turn) };
-                slot.record_exit(run, VANISHED, turn);
+                slot.record_exit(VANISHED, turn);
                 self.vanish(index, end, turn);
             }
             DynoState::Down | DynoState::Backoff { .. } | DynoState::Crashed | DynoState::Lost => {}
@@ -164,9 +208,9 @@ impl Supervisor {
         match ordered {
             Ordered::Stop { .. } => {}
             Ordered::Kill { .. } => {
-                slot.notify(run, NoticeKind::Unkillable { survivor }, turn);
+                slot.notify(NoticeKind::Unkillable { survivor }, turn);
                 slot.wanted = false;
-                slot.enter(DynoState::Lost, turn.now);
+                slot.enter(DynoState::Lost, turn);
                 let was_release = slot.is_release();
                 self.slot_of.remove(&run);
                 self.tally.record_lost();
@@ -182,7 +226,7 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(index) else { return };
         match (slot.role, ending, self.policy.on_exit) {
             (Role::Release, Ending::Crashed(exit), OnExit::StopAll | OnExit::Restart(_)) => {
-                self.release_failed(index, end.run, exit, turn);
+                self.release_failed(exit, turn);
             }
             (Role::Formation, Ending::Crashed(exit), OnExit::StopAll) => {
                 self.stop_all(Outcome::Code(exit.shell_code()), None, turn);
@@ -204,7 +248,11 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let ending = judge(slot, end.exit, &self.policy);
         self.slot_of.remove(&end.run);
-        slot.enter(DynoState::Crashed, turn.now);
+        let state = match ending {
+            Ending::Asked | Ending::Done => DynoState::Down,
+            Ending::Crashed(_) => DynoState::Crashed,
+        };
+        slot.enter(state, turn);
         self.on_unasked_end(index, ending, end, turn);
         self.settle(index, end.run, ending, turn);
     }
@@ -217,11 +265,11 @@ impl Supervisor {
             (true | false, Ending::Asked | Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => DynoState::Down,
             (true, Ending::Crashed(exit), OnExit::Restart(policy)) => match slot.crashes.next_restart(policy) {
                 Decision::Restart { after } => {
-                    slot.notify(run, NoticeKind::Restarting { after }, turn);
+                    slot.notify(NoticeKind::Restarting { after }, turn);
                     DynoState::Backoff { until: turn.now.mono.saturating_add(after) }
                 }
                 Decision::GiveUp { restarts } => {
-                    slot.notify(run, NoticeKind::GaveUp { restarts }, turn);
+                    slot.notify(NoticeKind::GaveUp { restarts }, turn);
                     self.tally.record_given_up(exit);
                     DynoState::Crashed
                 }
@@ -229,7 +277,7 @@ impl Supervisor {
             (true, Ending::Crashed(_), OnExit::StopAll)
             | (false, Ending::Crashed(_), OnExit::StopAll | OnExit::Restart(_)) => DynoState::Crashed,
         };
-        slot.enter(state, turn.now);
+        slot.enter(state, turn);
         match (slot.role, ending) {
             (Role::Release, Ending::Done) => self.open_gate(turn),
             (Role::Release, Ending::Asked | Ending::Crashed(_))
@@ -241,8 +289,7 @@ impl Supervisor {
 impl Slot {
     /// The dyno is up from now on.
     fn rise(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
-        self.notify(run, NoticeKind::Up, turn);
-        self.enter(DynoState::Up { run, pid, since: turn.now.mono }, turn.now);
+        self.enter(DynoState::Up { run, pid, since: turn.now.mono }, turn);
     }
 
     fn up_for(&self, turn: &Turn) -> Duration {

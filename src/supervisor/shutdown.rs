@@ -202,8 +202,8 @@ impl Supervisor {
         }
         let after = self.policy.grace;
         for slot in self.slots.iter_mut().filter(|slot| is_overdue(slot.state)) {
-            if let (Some(run), true) = (slot.state.run(), self.policy.report_exit_timeout) {
-                slot.notify(run, NoticeKind::ExitTimeout { after }, turn);
+            if self.policy.report_exit_timeout {
+                slot.notify(NoticeKind::ExitTimeout { after, signal: slot.stop_signal }, turn);
             }
             slot.kill(turn);
         }

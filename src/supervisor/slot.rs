@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{DynoSpec, ExitStatus, Now, RunId};
+use crate::app::{DynoName, DynoSpec, ExitStatus, Now, RunId};
 
 use super::dyno_state::{DynoState, Ending, Ordered};
 use super::restart::CrashCount;
-use super::snapshot::Row;
-use super::{Effect, GroupSignal, Notice, NoticeKind, Policy};
+use super::snapshot::{PublicState, Row};
+use super::{About, Effect, GroupSignal, Notice, NoticeKind, Policy};
 
 /// A guardian answers to SIGKILL within 2 s, be it with `Unkillable`; one second more and it is wedged.
 const ANSWER_TO_KILL: Duration = Duration::from_secs(3);
@@ -20,11 +20,14 @@ const ANSWER_TO_KILL: Duration = Duration::from_secs(3);
 pub(super) struct Turn {
     pub(super) now: Now,
     pub(super) effects: Vec<Effect>,
+    /// The dyno that what is said about the formation follows from.
+    subject: Option<DynoName>,
 }
 
 impl Turn {
-    pub(super) fn new(now: Now) -> Self {
-        Self { now, effects: Vec::new() }
+    /// `subject`: the dyno the event is about.
+    pub(super) fn new(now: Now, subject: Option<DynoName>) -> Self {
+        Self { now, effects: Vec::new(), subject }
     }
 
     pub(super) fn order(&mut self, effect: Effect) {
@@ -38,8 +41,12 @@ impl Turn {
 
     /// Shows a line about the whole formation.
     pub(super) fn announce(&mut self, kind: NoticeKind) {
-        self.order(Effect::Notify(Notice { about: None, kind }));
+        self.order(Effect::Notify(Notice { about: About::Formation { after: self.subject.clone() }, kind }));
     }
+}
+
+fn killed(turn: &Turn) -> Ordered {
+    Ordered::Kill { answer_by: turn.now.mono.saturating_add(ANSWER_TO_KILL) }
 }
 
 /// What a dyno is there for.
@@ -83,25 +90,59 @@ impl Slot {
         }
     }
 
-    /// Changes the state, and the time of the public one if that changes too.
-    pub(super) fn enter(&mut self, state: DynoState, now: Now) {
-        if self.state.public() != state.public() {
-            self.since = now.wall;
-        }
+    /// Changes the state. If that is to be seen from outside, it is said, and the time of it is kept. The only way to
+    /// another state, so that no change goes untold.
+    pub(super) fn enter(&mut self, state: DynoState, turn: &mut Turn) {
+        let (from, to) = (self.state.public(), state.public());
         self.state = state;
+        if from == to {
+            return;
+        }
+        self.since = turn.now.wall;
+        if let Some(kind) = self.change(from, to) {
+            self.notify(kind, turn);
+        }
     }
 
-    /// Shows a line about one of its runs.
-    pub(super) fn notify(&self, run: RunId, kind: NoticeKind, turn: &mut Turn) {
-        turn.order(Effect::Notify(Notice { about: Some((self.spec.dyno.clone(), run)), kind }));
+    /// What the platform logs about a change of the public state.
+    fn change(&self, from: PublicState, to: PublicState) -> Option<NoticeKind> {
+        match from {
+            // A dyno is created in the state `starting`: its first line is the one with its command. One that is down
+            // and cannot be killed says so itself.
+            PublicState::Down => return None,
+            PublicState::Crashed | PublicState::Idle | PublicState::Starting | PublicState::Up => {}
+        }
+        let has_ended = match to {
+            PublicState::Down | PublicState::Crashed => true,
+            PublicState::Idle | PublicState::Starting | PublicState::Up => false,
+        };
+        Some(match (self.role, has_ended) {
+            (Role::Release, true) => NoticeKind::Completed { from },
+            (Role::Release, false) | (Role::Formation, true | false) => NoticeKind::StateChanged { from, to },
+        })
+    }
+
+    /// Shows a line about it.
+    pub(super) fn notify(&self, kind: NoticeKind, turn: &mut Turn) {
+        turn.subject = Some(self.spec.dyno.clone());
+        turn.order(Effect::Notify(Notice { about: About::Dyno(self.spec.dyno.clone()), kind }));
     }
 
     /// Shows how a leader ended and remembers it.
-    pub(super) fn record_exit(&mut self, run: RunId, exit: ExitStatus, turn: &mut Turn) {
+    pub(super) fn record_exit(&mut self, exit: ExitStatus, turn: &mut Turn) {
         self.last_exit = Some(exit);
-        self.notify(run, NoticeKind::Exited(exit), turn);
+        self.notify(NoticeKind::Exited(exit), turn);
         if exit == ExitStatus::Code(127) {
-            self.notify(run, NoticeKind::CommandNotFound, turn);
+            self.notify(NoticeKind::CommandNotFound, turn);
+        }
+    }
+
+    /// What is seen of it from the moment it was told to end until its leader did: for the platform a dyno of the
+    /// formation is down once that was asked for, a release phase is up until it is complete.
+    fn shown_while_ending(&self) -> PublicState {
+        match self.role {
+            Role::Formation => PublicState::Down,
+            Role::Release => self.state.public(),
         }
     }
 
@@ -109,14 +150,11 @@ impl Slot {
     pub(super) fn stop(&mut self, grace: Duration, turn: &mut Turn) {
         match self.state {
             DynoState::Starting { run } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
-                let stopping = DynoState::Stopping {
-                    run,
-                    pid: self.state.pid(),
-                    ordered: self.order_stop(run, grace, turn),
-                    ending: Ending::Asked,
-                    shown: self.state.public(),
-                };
-                self.enter(stopping, turn.now);
+                let (pid, shown) = (self.state.pid(), self.shown_while_ending());
+                let ordered = Ordered::Stop { kill_at: turn.now.mono.saturating_add(grace) };
+                self.enter(DynoState::Stopping { run, pid, ordered, ending: Ending::Asked, shown }, turn);
+                self.notify(NoticeKind::StoppingProcesses { signal: self.stop_signal }, turn);
+                turn.signal(run, GroupSignal::Stop(self.stop_signal));
             }
             // Told already (a second SIGTERM means `die now` to many servers), or nothing to tell.
             DynoState::Stopping { .. }
@@ -128,25 +166,29 @@ impl Slot {
         }
     }
 
-    /// Sends the stop signal of its type; the caller keeps the returned deadline in the state.
-    pub(super) fn order_stop(&self, run: RunId, grace: Duration, turn: &mut Turn) -> Ordered {
+    /// Its leader ended by itself: what that left behind is told to stop, since it may hold the port and would outlive
+    /// it. Nothing is said, as mostly nothing is left.
+    pub(super) fn clear(&mut self, run: RunId, ending: Ending, grace: Duration, turn: &mut Turn) {
+        let ordered = Ordered::Stop { kill_at: turn.now.mono.saturating_add(grace) };
+        self.enter(DynoState::Clearing { run, ordered, ending }, turn);
         turn.signal(run, GroupSignal::Stop(self.stop_signal));
-        Ordered::Stop { kill_at: turn.now.mono.saturating_add(grace) }
     }
 
     /// Kills its run, if it has one and that was not done before: the guardian repeats the signal by itself.
     pub(super) fn kill(&mut self, turn: &mut Turn) {
-        let killed = Ordered::Kill { answer_by: turn.now.mono.saturating_add(ANSWER_TO_KILL) };
-        let state = match self.state {
+        let killed = killed(turn);
+        let (run, state, kind) = match self.state {
             DynoState::Starting { run } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
-                let shown = self.state.public();
-                DynoState::Stopping { run, pid: self.state.pid(), ordered: killed, ending: Ending::Asked, shown }
+                let (pid, shown) = (self.state.pid(), self.shown_while_ending());
+                let state = DynoState::Stopping { run, pid, ordered: killed, ending: Ending::Asked, shown };
+                (run, state, NoticeKind::KillingProcess)
             }
             DynoState::Stopping { run, pid, ordered: Ordered::Stop { .. }, ending, shown } => {
-                DynoState::Stopping { run, pid, ordered: killed, ending, shown }
+                let state = DynoState::Stopping { run, pid, ordered: killed, ending, shown };
+                (run, state, NoticeKind::KillingRemaining)
             }
             DynoState::Clearing { run, ordered: Ordered::Stop { .. }, ending } => {
-                DynoState::Clearing { run, ordered: killed, ending }
+                (run, DynoState::Clearing { run, ordered: killed, ending }, NoticeKind::KillingRemaining)
             }
             DynoState::Stopping { ordered: Ordered::Kill { .. }, .. }
             | DynoState::Clearing { ordered: Ordered::Kill { .. }, .. }
@@ -155,10 +197,33 @@ impl Slot {
             | DynoState::Crashed
             | DynoState::Lost => return,
         };
-        if let Some(run) = state.run() {
-            turn.signal(run, GroupSignal::Kill);
+        self.enter(state, turn);
+        self.notify(kind, turn);
+        turn.signal(run, GroupSignal::Kill);
+    }
+
+    /// Kills it because it does not listen in time. Until its leader ends it is seen as what it was.
+    pub(super) fn kill_for_not_listening(&mut self, after: Duration, ending: Ending, turn: &mut Turn) {
+        match self.state {
+            DynoState::Booting { run, pid, .. } => {
+                let (pid, shown) = (Some(pid), self.state.public());
+                let process_type = self.spec.dyno.process_type.clone();
+                self.notify(NoticeKind::BootTimeout { process_type, after }, turn);
+                turn.order(Effect::FindListener { run });
+                self.notify(NoticeKind::KillingProcess, turn);
+                turn.signal(run, GroupSignal::Kill);
+                self.enter(DynoState::Stopping { run, pid, ordered: killed(turn), ending, shown }, turn);
+            }
+            // Nobody waits for it to listen.
+            DynoState::Starting { .. }
+            | DynoState::Up { .. }
+            | DynoState::Stopping { .. }
+            | DynoState::Clearing { .. }
+            | DynoState::Down
+            | DynoState::Backoff { .. }
+            | DynoState::Crashed
+            | DynoState::Lost => {}
         }
-        self.enter(state, turn.now);
     }
 
     /// Whether it has a run that nobody has killed yet.

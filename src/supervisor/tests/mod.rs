@@ -1,6 +1,8 @@
 //! Event histories: what happened, and what was ordered, as lines of text.
 
+mod heroku;
 mod life;
+mod ready;
 mod release;
 mod restart;
 mod signals;
@@ -55,7 +57,7 @@ fn spec(name: &str) -> Arc<DynoSpec> {
 }
 
 fn formation(names: &[&str]) -> Plan {
-    Plan { release: None, formation: names.iter().map(|name| spec(name)).collect() }
+    Plan { formation: names.iter().map(|name| spec(name)).collect(), ..Plan::default() }
 }
 
 fn with_release(names: &[&str]) -> Plan {
@@ -95,7 +97,7 @@ fn state(supervisor: &Supervisor, name: &str) -> PublicState {
 }
 
 fn happen(supervisor: &mut Supervisor, event: Event, now: Now) -> Vec<String> {
-    supervisor.handle(event, now).iter().map(line).collect()
+    supervisor.handle(event, now).iter().filter_map(|effect| line(effect, NoticeStyle::Plain)).collect()
 }
 
 fn boot(supervisor: &mut Supervisor) -> Vec<String> {
@@ -114,7 +116,7 @@ fn spawn_failed(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String
 
 fn ready(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::Ready { run }, now)
+    happen(supervisor, Event::Ready { run, loopback_only: false }, now)
 }
 
 fn exit(supervisor: &mut Supervisor, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
@@ -154,18 +156,20 @@ fn tick(supervisor: &mut Supervisor, now: Now) -> Vec<String> {
     happen(supervisor, Event::Tick, now)
 }
 
-/// One effect as a line: `spawn web.1 #1`, `#1 stop 15`, `web.1: exited with code 1`, `system: …`, `finish 1`.
-fn line(effect: &Effect) -> String {
-    match effect {
+/// One effect as a line: `spawn web.1 #1`, `#1 stop 15`, `web.1: exited with code 1`, `system: …`, `finish 1`. A notice
+/// that has no text in this style is none.
+fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
+    Some(match effect {
         Effect::Spawn(SpawnSpec { run, spec }) => format!("spawn {} #{}", spec.dyno, run.0),
         Effect::Signal { run, signal } => format!("#{} {}", run.0, order(*signal)),
-        Effect::Notify(Notice { about: Some((dyno, _)), kind }) => format!("{dyno}: {kind}"),
-        Effect::Notify(Notice { about: None, kind }) => format!("system: {kind}"),
+        Effect::Notify(Notice { about: About::Dyno(dyno), kind }) => format!("{dyno}: {}", kind.text(style)?),
+        Effect::Notify(Notice { about: About::Formation { .. }, kind }) => format!("system: {}", kind.text(style)?),
+        Effect::FindListener { run } => format!("#{} find listener", run.0),
         Effect::Suspend => "suspend".into(),
         Effect::ReplaceGuardian => "replace guardian".into(),
         Effect::Finish(Outcome::Code(code)) => format!("finish {code}"),
         Effect::Finish(Outcome::Signal(signal)) => format!("finish by {signal}"),
-    }
+    })
 }
 
 fn order(signal: GroupSignal) -> String {

@@ -13,11 +13,11 @@ fn in_release_phase(policy: Policy) -> Supervisor {
 fn s8_1_nothing_starts_before_the_release_command_exited_0_and_is_gone() {
     let mut supervisor = Supervisor::new(with_release(&["web.1"]), Policy::default());
 
-    assert_eq!(boot(&mut supervisor), ["release.1: starting `./release.1`", "spawn release.1 #1"]);
-    assert_eq!(spawned(&mut supervisor, "release.1", at(0)), ["release.1: started with pid 101", "release.1: up"]);
+    assert_eq!(boot(&mut supervisor), ["spawn release.1 #1"]);
+    assert_eq!(spawned(&mut supervisor, "release.1", at(0)), ["release.1: started with pid 101"]);
     assert_eq!(state(&supervisor, "web.1"), PublicState::Down);
     assert_eq!(exit(&mut supervisor, "release.1", code(0), at(1)), ["release.1: exited with code 0", "#1 stop 15"]);
-    assert_eq!(gone(&mut supervisor, "release.1", at(2)), ["web.1: starting `./web.1`", "spawn web.1 #2"]);
+    assert_eq!(gone(&mut supervisor, "release.1", at(2)), ["spawn web.1 #2"]);
     assert_eq!(supervisor.snapshot().rows.len(), 1, "a finished release phase has no row");
 }
 
@@ -31,7 +31,7 @@ fn s8_2_when_it_fails_nothing_starts_and_its_status_is_ours() {
             [
                 "release.1: exited with code 4",
                 "#1 stop 15",
-                "release.1: release command failed with status 4, nothing was started",
+                "system: release v1 failed: its command ended with status 4, nothing was started",
             ]
         );
         assert_eq!(gone(&mut supervisor, "release.1", at(1)), ["finish 4"]);
@@ -47,7 +47,7 @@ fn s8_2_a_release_command_that_cannot_be_started_has_failed() {
         spawn_failed(&mut supervisor, "release.1", at(0)),
         [
             "release.1: cannot start /bin/sh: no memory",
-            "release.1: release command failed with status 126, nothing was started",
+            "system: release v1 failed: its command ended with status 126, nothing was started",
             "finish 126",
         ]
     );

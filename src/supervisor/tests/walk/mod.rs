@@ -6,6 +6,7 @@
 mod model;
 mod rules;
 mod scenario;
+mod told;
 mod world;
 
 use super::*;
@@ -19,10 +20,20 @@ const EVENTS_PER_SEED: usize = 100_000;
 const OPS_AFTER_THE_END: usize = 10;
 
 /// What a walk must come across; otherwise it proves nothing about it.
-const EVERYTHING: [&str; 25] = [
+const EVERYTHING: [&str; 36] = [
+    "ReleaseRunning",
+    "OneOffRequested",
+    "ReleaseCreated",
     "Starting",
     "Started",
-    "Up",
+    "StateChanged",
+    "Completed",
+    "LoopbackOnly",
+    "NotListening",
+    "ListensElsewhere",
+    "StoppingProcesses",
+    "KillingProcess",
+    "KillingRemaining",
     "SpawnFailed",
     "Exited",
     "CommandNotFound",
@@ -36,6 +47,7 @@ const EVERYTHING: [&str; 25] = [
     "Stopping",
     "Killing",
     "GuardianWedged",
+    "FindListener",
     "Spawn",
     "Stop",
     "Kill",
@@ -181,9 +193,9 @@ impl<'a> Episode<'a> {
                 Some(event) => self.feed(&event),
                 None => Ok(()),
             },
-            Op::Listen { pick } => {
+            Op::Listen { pick, found } => {
                 let listening = self.model.running(pick);
-                self.world.listen(listening);
+                self.world.listen(listening, found);
                 Ok(())
             }
             Op::DeliverReady => match self.world.next_ready() {
@@ -265,8 +277,9 @@ impl<'a> Episode<'a> {
         let effects = self.supervisor.handle(event.clone(), self.now());
         for effect in &effects {
             *self.reached.entry(kind(effect)).or_insert(0) += 1;
+            let shown = line(effect, NoticeStyle::Heroku).or_else(|| line(effect, NoticeStyle::Plain));
             entry.push_str("\n              ");
-            entry.push_str(&line(effect));
+            entry.push_str(&shown.unwrap_or_else(|| format!("{effect:?}")));
         }
         self.history.push(entry);
         effects
@@ -276,7 +289,11 @@ impl<'a> Episode<'a> {
         let effects = self.handle(event);
         self.world.obey(&effects);
         self.model.check(event, self.now(), &effects)?;
-        self.model.compare(&self.supervisor, self.now())
+        self.model.compare(&self.supervisor, self.now())?;
+        match self.world.next_answer() {
+            Some(answer) => self.feed(&answer),
+            None => Ok(()),
+        }
     }
 
     /// A stop is asked for, every report arrives and every killed process dies: there must be an end, soon.
@@ -312,7 +329,7 @@ fn kind(effect: &Effect) -> String {
         Effect::Signal { signal, .. } => format!("{signal:?}"),
         Effect::Finish(outcome) => format!("{outcome:?}"),
         Effect::Spawn(_) => "Spawn".into(),
-        Effect::Suspend | Effect::ReplaceGuardian => format!("{effect:?}"),
+        Effect::FindListener { .. } | Effect::Suspend | Effect::ReplaceGuardian => format!("{effect:?}"),
     };
     shown.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().into()
 }

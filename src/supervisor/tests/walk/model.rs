@@ -46,6 +46,8 @@ pub(super) struct Dyno {
     /// What was visible last, and since when.
     pub(super) state: PublicState,
     pub(super) since: jiff::Timestamp,
+    /// What the log said last.
+    pub(super) told: PublicState,
     pub(super) last_exit: Option<ExitStatus>,
     pub(super) restarts: u32,
     /// Restarts in a row, and the last delay among them.
@@ -85,6 +87,7 @@ impl Model {
             rest: PublicState::Down,
             state: PublicState::Down,
             since: jiff::Timestamp::UNIX_EPOCH,
+            told: PublicState::Down,
             last_exit: None,
             restarts: 0,
             in_a_row: (0, Duration::ZERO),
@@ -137,13 +140,19 @@ impl Model {
                 let gated = !self.gate_open;
                 self.dynos.iter_mut().filter(|dyno| dyno.is_release == gated).for_each(|dyno| dyno.must_spawn = true);
             }
-            Event::Boot | Event::Tick => {}
+            Event::Boot | Event::Tick | Event::ListensElsewhere { .. } => {}
             Event::Spawned { run, pid } => self.learn_spawned(*run, *pid, mono),
-            Event::Ready { run } => {
+            Event::Ready { run, .. } => {
                 if let Some(run) = self.runs.get_mut(run).filter(|run| run.seen != Seen::Group && run.verdict.is_none())
                 {
                     run.up = run.up.or(Some(mono));
                     run.boot_due = None;
+                }
+            }
+            Event::NotReady { run, .. } => {
+                let is_booting = |run: &&mut Run| matches!(run.seen, Seen::Leader(_)) && run.verdict.is_none();
+                if let Some(run) = self.runs.get_mut(run).filter(is_booting) {
+                    run.up = run.up.or(Some(mono).filter(|_| run.boot_due.is_none()));
                 }
             }
             Event::SpawnFailed { run, .. } => self.learn_end(*run, code(126), mono, true),

@@ -1,5 +1,7 @@
 //! The rules: what each effect presupposes, what each event demands, and what must be visible afterwards.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and alike for all others")]
+
 use super::model::{Model, Run, Seen, Verdict};
 use super::*;
 
@@ -17,10 +19,14 @@ impl Model {
             let told = matches!(effects.first(), Some(Effect::Notify(Notice { kind: NoticeKind::Exited(_), .. })));
             rule!(told, "an exit must be told before anything is done about it");
         }
+        let mut before = None;
         for effect in effects {
             rule!(!self.over, "nothing may follow the last order, but {effect:?}");
+            self.demand_words(before, effect)?;
             self.allow(effect, event, now.mono)?;
+            before = Some(effect);
         }
+        self.compare_told()?;
         if self.over {
             return Ok(());
         }
@@ -32,7 +38,15 @@ impl Model {
         match effect {
             Effect::Spawn(spawn) => self.allow_spawn(spawn, mono),
             Effect::Signal { run, signal } => self.allow_signal(*run, *signal, event, mono),
-            Effect::Notify(notice) => self.allow_notice(notice, mono),
+            Effect::Notify(notice) => match &notice.about {
+                About::Dyno(name) => self.allow_notice(name, &notice.kind, event, mono),
+                About::Formation { after } => self.allow_announcement(after.as_ref(), &notice.kind),
+            },
+            Effect::FindListener { run } => {
+                let due = self.runs.get(run).is_some_and(|run| run.boot_due.is_some_and(|due| due <= mono));
+                rule!(*event == Event::Tick && due, "nobody misses run {}", run.0);
+                Ok(())
+            }
             Effect::Suspend => {
                 rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may suspend");
                 Ok(())
@@ -56,6 +70,9 @@ impl Model {
         let gate_open = self.gate_open;
         let dyno = &mut self.dynos[index];
         rule!(gate_open || dyno.is_release, "{name} must wait for the release command");
+        let created = self.announced.contains("release created");
+        rule!(created != dyno.is_release, "{name} starts before the release is there, or behind it");
+        rule!(dyno.told == PublicState::Starting, "{name} is spawned, but was told to be {}", dyno.told);
         rule!(!dyno.retired, "{name} must not be started again");
         let restart = dyno.restart_due.take();
         rule!(dyno.must_spawn || restart.is_some_and(|due| due <= mono), "{name} is not due to start");
@@ -84,6 +101,7 @@ impl Model {
             return Err(format!("run {} is gone or never was, and must not be sent {sent:?}", id.0));
         };
         let process_type = &self.dynos[run.dyno].name.process_type;
+        let is_release = self.dynos[run.dyno].is_release;
         match sent {
             GroupSignal::Stop(number) => {
                 rule!(!run.stopped && !run.killed, "run {} must not be told to stop again", id.0);
@@ -92,7 +110,7 @@ impl Model {
                 run.stopped = true;
                 run.kill_due = Some(mono + self.policy.grace);
                 run.boot_due = None;
-                run.condemn(Verdict::Asked);
+                run.condemn(is_release);
             }
             GroupSignal::Kill => {
                 rule!(!run.killed, "run {} must be killed once", id.0);
@@ -104,10 +122,10 @@ impl Model {
                 run.answer_due = Some(mono + ANSWER);
                 (run.kill_due, run.boot_due) = (None, None);
                 if not_up {
+                    run.shown = run.visible();
                     self.judge(id, killed_by(9), mono);
-                    self.show_verdict(id);
                 } else {
-                    run.condemn(Verdict::Asked);
+                    run.condemn(is_release);
                 }
             }
             GroupSignal::Pause => rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may pause"),
@@ -117,43 +135,50 @@ impl Model {
         Ok(())
     }
 
-    /// A run that is killed for not listening is seen as what its end counts as.
-    fn show_verdict(&mut self, id: RunId) {
-        if let Some(run) = self.runs.get_mut(&id) {
-            run.shown = run.visible_end();
-        }
-    }
-
-    fn allow_notice(&mut self, notice: &Notice, mono: Duration) -> Result<(), Broken> {
-        let index = self.dynos.iter().position(|dyno| notice.about.as_ref().is_some_and(|about| dyno.name == about.0));
-        let once = match (&notice.kind, index) {
-            (NoticeKind::Restarting { after }, Some(index)) => {
-                let dyno = &mut self.dynos[index];
-                rule!(dyno.must_decide.take().is_some() && !dyno.retired, "{} must not be restarted", dyno.name);
-                let expected = delay(dyno.in_a_row.0, self.policy.on_exit);
-                rule!(Some(*after) == expected, "{} must wait {expected:?}, not {after:?}", dyno.name);
+    fn allow_notice(
+        &mut self,
+        name: &DynoName,
+        kind: &NoticeKind,
+        event: &Event,
+        mono: Duration,
+    ) -> Result<(), Broken> {
+        let index = self.dynos.iter().position(|dyno| dyno.name == *name).ok_or("a dyno nobody planned")?;
+        let dyno = &mut self.dynos[index];
+        let expected = delay(dyno.in_a_row.0, self.policy.on_exit);
+        match kind {
+            NoticeKind::Restarting { after } => {
+                rule!(dyno.must_decide.take().is_some() && !dyno.retired, "{name} must not be restarted");
+                rule!(Some(*after) == expected, "{name} must wait {expected:?}, not {after:?}");
                 dyno.in_a_row = (dyno.in_a_row.0 + 1, *after);
                 dyno.restart_due = Some(mono + *after);
-                return Ok(());
             }
-            (NoticeKind::GaveUp { .. }, Some(index)) => {
-                let dyno = &mut self.dynos[index];
-                let expected = delay(dyno.in_a_row.0, self.policy.on_exit);
-                rule!(dyno.must_decide.is_some() && expected.is_none(), "{} must not be given up", dyno.name);
+            NoticeKind::GaveUp { .. } => {
+                rule!(dyno.must_decide.is_some() && expected.is_none(), "{name} must not be given up");
                 self.last_given_up = dyno.must_decide.take();
-                return Ok(());
             }
-            (NoticeKind::ExitTimeout { .. }, Some(_)) => {
-                rule!(self.policy.report_exit_timeout, "R12 is off");
-                return Ok(());
+            NoticeKind::ExitTimeout { .. } => rule!(self.policy.report_exit_timeout, "R12 is off"),
+            kind => {
+                self.allow_hint(kind, event)?;
+                self.hear(index, kind)?;
             }
-            (NoticeKind::StopRequested(_), None) => "stop requested",
-            (NoticeKind::Stopping { .. }, None) => "stopping",
-            (NoticeKind::Killing, None) => "killing",
-            (NoticeKind::GuardianWedged, None) => "wedged",
-            (_, Some(_)) => return Ok(()),
-            (kind, None) => return Err(format!("{kind:?} must say which dyno")),
+        }
+        Ok(())
+    }
+
+    fn allow_announcement(&mut self, after: Option<&DynoName>, kind: &NoticeKind) -> Result<(), Broken> {
+        let once = match kind {
+            NoticeKind::ReleaseRunning { .. } => "release running",
+            NoticeKind::OneOffRequested { .. } => "release requested",
+            NoticeKind::ReleaseCreated { .. } => "release created",
+            NoticeKind::ReleaseFailed { .. } => "release failed",
+            NoticeKind::StopRequested(_) => "stop requested",
+            NoticeKind::Stopping { .. } => "stopping",
+            NoticeKind::Killing => "killing",
+            NoticeKind::GuardianWedged => "wedged",
+            kind => return Err(format!("{kind:?} must say which dyno")),
         };
+        let known = after.is_none_or(|name| self.dynos.iter().any(|dyno| dyno.name == *name));
+        rule!(known, "`{once}` follows from a dyno nobody planned");
         rule!(self.announced.insert(once), "`{once}` must be announced once");
         Ok(())
     }
@@ -194,6 +219,8 @@ impl Model {
             | Event::Exited { .. }
             | Event::Gone { .. }
             | Event::Ready { .. }
+            | Event::NotReady { .. }
+            | Event::ListensElsewhere { .. }
             | Event::Unkillable { .. }
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)
             | Event::OutputLost(_)
@@ -273,10 +300,11 @@ fn delay(in_a_row: u32, on_exit: OnExit) -> Option<Duration> {
 }
 
 impl Run {
-    fn condemn(&mut self, verdict: Verdict) {
+    /// It was asked to end: a dyno of the formation is down for others from this moment.
+    fn condemn(&mut self, is_release: bool) {
         if self.verdict.is_none() {
-            self.shown = self.visible();
-            self.verdict = Some(verdict);
+            self.shown = if is_release { self.visible() } else { PublicState::Down };
+            self.verdict = Some(Verdict::Asked);
         }
     }
 
@@ -287,7 +315,7 @@ impl Run {
         }
     }
 
-    fn visible(&self) -> PublicState {
+    pub(super) fn visible(&self) -> PublicState {
         match (self.seen, self.verdict) {
             (Seen::Group, _) => self.visible_end(),
             (Seen::Ordered | Seen::Leader(_), Some(_)) => self.shown,

@@ -15,9 +15,10 @@ pub(super) enum Op {
     },
     /// The guardian's oldest report arrives.
     Deliver,
-    /// A run begins to listen.
+    /// A run begins to listen, or the probe gives it up.
     Listen {
         pick: usize,
+        found: bool,
     },
     /// The probe's oldest report arrives.
     DeliverReady,
@@ -58,7 +59,7 @@ impl Op {
         match random.below(100) {
             0..28 => Self::Happen { pick, fate: Fate { exit: random_exit(random), badly: random.one_in(12) } },
             28..60 => Self::Deliver,
-            60..66 => Self::Listen { pick },
+            60..66 => Self::Listen { pick, found: !random.one_in(4) },
             66..72 => Self::DeliverReady,
             72..76 => Self::Repeat { pick },
             76..78 => Self::Forge { pick },
@@ -100,6 +101,7 @@ pub(super) struct World {
     runs: BTreeMap<RunId, (Stage, bool)>,
     guardian: VecDeque<Event>,
     probe: VecDeque<Event>,
+    answers: VecDeque<Event>,
     delivered: Vec<Event>,
 }
 
@@ -116,7 +118,11 @@ impl World {
                         *killed = true;
                     }
                 }
+                Effect::FindListener { run } if run.0 % 2 == 0 => {
+                    self.answers.push_back(Event::ListensElsewhere { run: *run, port: 3000 });
+                }
                 Effect::Signal { .. }
+                | Effect::FindListener { .. }
                 | Effect::Notify(_)
                 | Effect::Suspend
                 | Effect::ReplaceGuardian
@@ -152,8 +158,20 @@ impl World {
         true
     }
 
-    pub(super) fn listen(&mut self, run: Option<RunId>) {
-        self.probe.extend(run.map(|run| Event::Ready { run }));
+    pub(super) fn listen(&mut self, run: Option<RunId>, found: bool) {
+        let report = |run: RunId| {
+            if found {
+                Event::Ready { run, loopback_only: !run.0.is_multiple_of(4) }
+            } else {
+                Event::NotReady { run, after: Duration::from_secs(60) }
+            }
+        };
+        self.probe.extend(run.map(report));
+    }
+
+    /// The answer to a question of the supervisor; it comes at once, and once.
+    pub(super) fn next_answer(&mut self) -> Option<Event> {
+        self.answers.pop_front()
     }
 
     pub(super) fn next_report(&mut self) -> Option<Event> {

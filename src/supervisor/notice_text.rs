@@ -1,0 +1,335 @@
+//! What a notice says: in foreman's words by default, in the platform's with the heroku format (S7.3, S7.4).
+//!
+//! A notice that only one of the two has says nothing in the other. What the platform has no words for, and what helps
+//! the person in front of it, is said in both.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::app::{ExitStatus, ProcessType};
+
+use super::{NoticeKind, PublicState};
+
+/// In whose words notices are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NoticeStyle {
+    /// Foreman's: `exited with code 1`.
+    #[default]
+    Plain,
+    /// The platform's: `Process exited with status 1`.
+    Heroku,
+}
+
+impl NoticeKind {
+    /// The text in this style. None: nothing is shown.
+    #[must_use]
+    pub fn text(&self, style: NoticeStyle) -> Option<String> {
+        match style {
+            NoticeStyle::Plain => self.plain(),
+            NoticeStyle::Heroku => self.heroku(),
+        }
+    }
+
+    fn plain(&self) -> Option<String> {
+        Some(match self {
+            Self::Started { pid } => format!("started with pid {pid}"),
+            Self::Exited(ExitStatus::Code(code)) => format!("exited with code {code}"),
+            Self::Exited(ExitStatus::Signal(signal)) => format!("terminated by {}", SignalName(i32::from(*signal))),
+            Self::Restarting { after } if after.is_zero() => "restarting".to_owned(),
+            Self::Restarting { after } => format!("restarting in {}s", after.as_secs_f64()),
+            Self::StopRequested(signal) => format!("{signal} received, starting shutdown"),
+            Self::Stopping { signal } => format!("sending {} to all processes", SignalName(*signal)),
+            Self::Killing => "sending SIGKILL to all processes".to_owned(),
+            Self::ReleaseDescribed { .. }
+            | Self::ReleaseRunning { .. }
+            | Self::OneOffRequested { .. }
+            | Self::ReleaseCreated { .. }
+            | Self::Starting { .. }
+            | Self::StateChanged { .. }
+            | Self::Completed { .. }
+            | Self::StoppingProcesses { .. }
+            | Self::KillingProcess
+            | Self::KillingRemaining => return None,
+            Self::ReleaseFailed { .. }
+            | Self::LoopbackOnly
+            | Self::NotListening { .. }
+            | Self::ListensElsewhere { .. }
+            | Self::SpawnFailed(_)
+            | Self::CommandNotFound
+            | Self::GaveUp { .. }
+            | Self::BootTimeout { .. }
+            | Self::ExitTimeout { .. }
+            | Self::Unkillable { .. }
+            | Self::GuardianWedged => return self.shared(),
+        })
+    }
+
+    fn heroku(&self) -> Option<String> {
+        Some(match self {
+            Self::ReleaseDescribed { description, user } => format!("{description} by user {user}"),
+            Self::ReleaseRunning { version, user } => format!("Running release v{version} commands by user {user}"),
+            Self::OneOffRequested { command_line, user } => {
+                format!("Starting process with command `{command_line}` by user {user}")
+            }
+            Self::ReleaseCreated { version, user } => format!("Release v{version} created by user {user}"),
+            Self::Starting { command_line } => format!("Starting process with command `{command_line}`"),
+            Self::StateChanged { from, to } => format!("State changed from {} to {}", logged(*from), logged(*to)),
+            Self::Completed { from } => format!("State changed from {} to complete", logged(*from)),
+            Self::Exited(exit) => format!("Process exited with status {}", exit.shell_code()),
+            Self::StoppingProcesses { signal } => format!("Stopping all processes with {}", SignalName(*signal)),
+            Self::KillingProcess => "Stopping process with SIGKILL".to_owned(),
+            Self::KillingRemaining => "Stopping remaining processes with SIGKILL".to_owned(),
+            // Each dyno says for itself what happens to it.
+            Self::Started { .. }
+            | Self::Restarting { .. }
+            | Self::StopRequested(_)
+            | Self::Stopping { .. }
+            | Self::Killing => return None,
+            Self::ReleaseFailed { .. }
+            | Self::LoopbackOnly
+            | Self::NotListening { .. }
+            | Self::ListensElsewhere { .. }
+            | Self::SpawnFailed(_)
+            | Self::CommandNotFound
+            | Self::GaveUp { .. }
+            | Self::BootTimeout { .. }
+            | Self::ExitTimeout { .. }
+            | Self::Unkillable { .. }
+            | Self::GuardianWedged => return self.shared(),
+        })
+    }
+
+    /// What is said alike in both styles.
+    fn shared(&self) -> Option<String> {
+        Some(match self {
+            Self::ReleaseFailed { version, exit } => {
+                format!(
+                    "release v{version} failed: its command ended with status {}, nothing was started",
+                    exit.shell_code()
+                )
+            }
+            Self::LoopbackOnly => "listens on the loopback address only; the platform would not see it".to_owned(),
+            Self::NotListening { port, after } => {
+                let port = port.map_or_else(|| "its port".to_owned(), |port| format!("port {port}"));
+                format!("does not listen on {port} after {}; it counts as up from here on", seconds(*after))
+            }
+            Self::ListensElsewhere { port, given } => {
+                let given = given.map_or_else(String::new, |port| format!(" ({port})"));
+                format!("it listens on port {port}, not on $PORT{given}")
+            }
+            Self::SpawnFailed(why) => why.to_string(),
+            Self::CommandNotFound => "command not found, see the line above".to_owned(),
+            Self::GaveUp { restarts: 0 } => "crashed, stays down".to_owned(),
+            Self::GaveUp { restarts: 1 } => "crashed again after 1 restart, stays down".to_owned(),
+            Self::GaveUp { restarts } => format!("crashed again after {restarts} restarts in a row, stays down"),
+            // The platform's words in both, to be found by those who search for them.
+            Self::BootTimeout { process_type, after } => format!(
+                "Error R10 (Boot timeout) -> {} process failed to bind to $PORT within {} of launch",
+                capitalised(process_type),
+                seconds(*after)
+            ),
+            Self::ExitTimeout { after, signal } => format!(
+                "Error R12 (Exit timeout) -> At least one process failed to exit within {} of {}",
+                seconds(*after),
+                SignalName(*signal)
+            ),
+            Self::Unkillable { survivor } => format!("process {survivor} could not be killed"),
+            Self::GuardianWedged => "the process guardian does not answer, ending without it".to_owned(),
+            Self::ReleaseDescribed { .. }
+            | Self::ReleaseRunning { .. }
+            | Self::OneOffRequested { .. }
+            | Self::ReleaseCreated { .. }
+            | Self::Starting { .. }
+            | Self::Started { .. }
+            | Self::StateChanged { .. }
+            | Self::Completed { .. }
+            | Self::Exited(_)
+            | Self::Restarting { .. }
+            | Self::StoppingProcesses { .. }
+            | Self::KillingProcess
+            | Self::KillingRemaining
+            | Self::StopRequested(_)
+            | Self::Stopping { .. }
+            | Self::Killing => return None,
+        })
+    }
+}
+
+/// The word of the platform's log: it calls a sleeping dyno `down` there, unlike its API.
+fn logged(state: PublicState) -> PublicState {
+    match state {
+        PublicState::Idle => PublicState::Down,
+        PublicState::Crashed | PublicState::Down | PublicState::Starting | PublicState::Up => state,
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{seconds} seconds") }
+}
+
+/// `Web`, as the platform begins the sentence.
+fn capitalised(process_type: &ProcessType) -> String {
+    let (first, rest) = process_type.as_str().split_at(1);
+    first.to_ascii_uppercase() + rest
+}
+
+/// The name of a signal; `signal N` where it has no name, or not the same one on every system.
+struct SignalName(i32);
+
+impl fmt::Display for SignalName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            1 => "SIGHUP",
+            2 => "SIGINT",
+            3 => "SIGQUIT",
+            4 => "SIGILL",
+            5 => "SIGTRAP",
+            6 => "SIGABRT",
+            8 => "SIGFPE",
+            9 => "SIGKILL",
+            11 => "SIGSEGV",
+            13 => "SIGPIPE",
+            14 => "SIGALRM",
+            15 => "SIGTERM",
+            number if cfg!(target_os = "linux") => match number {
+                7 => "SIGBUS",
+                10 => "SIGUSR1",
+                12 => "SIGUSR2",
+                24 => "SIGXCPU",
+                25 => "SIGXFSZ",
+                28 => "SIGWINCH",
+                31 => "SIGSYS",
+                other => return write!(f, "signal {other}"),
+            },
+            other => return write!(f, "signal {other}"),
+        };
+        f.write_str(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervisor::{SpawnFailure, UserSignal};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn assert_texts(kind: &NoticeKind, plain: Option<&str>, heroku: Option<&str>) {
+        assert_eq!(kind.text(NoticeStyle::Plain).as_deref(), plain, "{kind:?}");
+        assert_eq!(kind.text(NoticeStyle::Heroku).as_deref(), heroku, "{kind:?}");
+    }
+
+    fn web() -> ProcessType {
+        ProcessType::new("web").unwrap()
+    }
+
+    #[test]
+    fn s7_4_the_default_format_has_foremans_words() {
+        for (kind, text) in [
+            (NoticeKind::Started { pid: 42 }, "started with pid 42"),
+            (NoticeKind::StopRequested(UserSignal::Int), "SIGINT received, starting shutdown"),
+            (NoticeKind::Stopping { signal: 15 }, "sending SIGTERM to all processes"),
+            (NoticeKind::Stopping { signal: 2 }, "sending SIGINT to all processes"),
+            (NoticeKind::Killing, "sending SIGKILL to all processes"),
+            (NoticeKind::Restarting { after: Duration::ZERO }, "restarting"),
+            (NoticeKind::Restarting { after: 2 * SECOND }, "restarting in 2s"),
+            (NoticeKind::Restarting { after: SECOND / 2 }, "restarting in 0.5s"),
+        ] {
+            assert_texts(&kind, Some(text), None);
+        }
+    }
+
+    #[test]
+    fn s7_4_the_heroku_format_has_the_platforms_words() {
+        let (command_line, user) = ("node server.js --port $PORT".to_owned(), "ada".to_owned());
+        for (kind, text) in [
+            (
+                NoticeKind::Starting { command_line: command_line.clone() },
+                "Starting process with command `node server.js --port $PORT`",
+            ),
+            (
+                NoticeKind::OneOffRequested { command_line, user: user.clone() },
+                "Starting process with command `node server.js --port $PORT` by user ada",
+            ),
+            (
+                NoticeKind::ReleaseDescribed { description: "Deploy 60a874b3".into(), user: user.clone() },
+                "Deploy 60a874b3 by user ada",
+            ),
+            (NoticeKind::ReleaseRunning { version: 7, user: user.clone() }, "Running release v7 commands by user ada"),
+            (NoticeKind::ReleaseCreated { version: 7, user }, "Release v7 created by user ada"),
+            (
+                NoticeKind::StateChanged { from: PublicState::Up, to: PublicState::Idle },
+                "State changed from up to down",
+            ),
+            (
+                NoticeKind::StateChanged { from: PublicState::Crashed, to: PublicState::Starting },
+                "State changed from crashed to starting",
+            ),
+            (NoticeKind::Completed { from: PublicState::Up }, "State changed from up to complete"),
+            (NoticeKind::StoppingProcesses { signal: 15 }, "Stopping all processes with SIGTERM"),
+            (NoticeKind::KillingProcess, "Stopping process with SIGKILL"),
+            (NoticeKind::KillingRemaining, "Stopping remaining processes with SIGKILL"),
+        ] {
+            assert_texts(&kind, None, Some(text));
+        }
+    }
+
+    #[test]
+    fn an_end_has_the_status_of_the_shell_on_the_platform() {
+        for (exit, plain, heroku) in [
+            (ExitStatus::Code(1), "exited with code 1", "Process exited with status 1"),
+            (ExitStatus::Signal(15), "terminated by SIGTERM", "Process exited with status 143"),
+            (ExitStatus::Signal(40), "terminated by signal 40", "Process exited with status 168"),
+        ] {
+            assert_texts(&NoticeKind::Exited(exit), Some(plain), Some(heroku));
+        }
+    }
+
+    #[test]
+    fn s6_the_platforms_errors_keep_the_platforms_words_in_both() {
+        let worker = ProcessType::new("worker").unwrap();
+        for (kind, text) in [
+            (
+                NoticeKind::BootTimeout { process_type: web(), after: 60 * SECOND },
+                "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch",
+            ),
+            (
+                NoticeKind::BootTimeout { process_type: worker, after: SECOND / 2 },
+                "Error R10 (Boot timeout) -> Worker process failed to bind to $PORT within 0.5 seconds of launch",
+            ),
+            (
+                NoticeKind::ExitTimeout { after: 30 * SECOND, signal: 15 },
+                "Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM",
+            ),
+        ] {
+            assert_texts(&kind, Some(text), Some(text));
+        }
+    }
+
+    #[test]
+    fn what_helps_the_person_in_front_of_it_is_said_in_both() {
+        for (kind, text) in [
+            (NoticeKind::CommandNotFound, "command not found, see the line above"),
+            (NoticeKind::SpawnFailed(SpawnFailure("cannot start /bin/sh".into())), "cannot start /bin/sh"),
+            (NoticeKind::GaveUp { restarts: 3 }, "crashed again after 3 restarts in a row, stays down"),
+            (NoticeKind::GaveUp { restarts: 1 }, "crashed again after 1 restart, stays down"),
+            (NoticeKind::GaveUp { restarts: 0 }, "crashed, stays down"),
+            (NoticeKind::LoopbackOnly, "listens on the loopback address only; the platform would not see it"),
+            (
+                NoticeKind::NotListening { port: Some(5000), after: 60 * SECOND },
+                "does not listen on port 5000 after 60 seconds; it counts as up from here on",
+            ),
+            (
+                NoticeKind::ListensElsewhere { port: 3000, given: Some(5000) },
+                "it listens on port 3000, not on $PORT (5000)",
+            ),
+            (
+                NoticeKind::ReleaseFailed { version: 3, exit: ExitStatus::Signal(9) },
+                "release v3 failed: its command ended with status 137, nothing was started",
+            ),
+        ] {
+            assert_texts(&kind, Some(text), Some(text));
+        }
+    }
+}

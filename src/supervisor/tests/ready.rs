@@ -1,0 +1,73 @@
+//! Types that are up when they listen (S6.2, S6.5).
+
+use super::*;
+
+fn awaited(boot_timeout: Option<Duration>) -> Supervisor {
+    let spec = DynoSpec { awaited_port: Some(5000), ..DynoSpec::clone(&spec("web.1")) };
+    let plan = Plan { formation: vec![Arc::new(spec)], ..Plan::default() };
+    let mut supervisor =
+        Supervisor::new(plan, Policy { ready: vec![process_type("web")], boot_timeout, ..restarting() });
+    boot(&mut supervisor);
+    spawned(&mut supervisor, "web.1", at(0));
+    supervisor
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn s6_2_after_a_minute_without_listening_it_counts_as_up_and_that_is_said_once() {
+    let mut supervisor = awaited(None);
+    let event = Event::NotReady { run: run_of(&supervisor, "web.1"), after: MINUTE };
+
+    assert_eq!(
+        happen(&mut supervisor, event.clone(), at(60)),
+        ["web.1: does not listen on port 5000 after 60 seconds; it counts as up from here on"]
+    );
+    assert_eq!((state(&supervisor, "web.1"), row(&supervisor, "web.1").since), (PublicState::Up, at(60).wall));
+    assert_eq!(happen(&mut supervisor, event, at(61)), [""; 0]);
+}
+
+#[test]
+fn s6_5_with_a_boot_timeout_that_alone_decides() {
+    let mut supervisor = awaited(Some(2 * MINUTE));
+    let event = Event::NotReady { run: run_of(&supervisor, "web.1"), after: MINUTE };
+
+    assert_eq!(happen(&mut supervisor, event, at(60)), [""; 0]);
+    assert_eq!((state(&supervisor, "web.1"), supervisor.next_deadline()), (PublicState::Starting, Some(2 * MINUTE)));
+}
+
+#[test]
+fn on_r10_whoever_listens_on_another_port_is_told_where() {
+    let mut supervisor = awaited(Some(MINUTE));
+    let run = run_of(&supervisor, "web.1");
+
+    assert_eq!(
+        tick(&mut supervisor, at(60)),
+        [
+            "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch",
+            "#1 find listener",
+            "#1 kill",
+        ]
+    );
+    assert_eq!(
+        happen(&mut supervisor, Event::ListensElsewhere { run, port: 3000 }, at(60)),
+        ["web.1: it listens on port 3000, not on $PORT (5000)"]
+    );
+    exit(&mut supervisor, "web.1", killed_by(9), at(60));
+    gone(&mut supervisor, "web.1", at(60));
+    assert_eq!(happen(&mut supervisor, Event::ListensElsewhere { run, port: 3000 }, at(61)), [""; 0], "over");
+}
+
+#[test]
+fn where_the_platform_would_wait_a_server_on_loopback_alone_is_told_so() {
+    for (boot_timeout, lines) in [
+        (Some(MINUTE), &["web.1: listens on the loopback address only; the platform would not see it"][..]),
+        (None, &[]),
+    ] {
+        let mut supervisor = awaited(boot_timeout);
+        let run = run_of(&supervisor, "web.1");
+
+        assert_eq!(happen(&mut supervisor, Event::Ready { run, loopback_only: true }, at(1)), lines);
+        assert_eq!(state(&supervisor, "web.1"), PublicState::Up);
+    }
+}
