@@ -25,6 +25,27 @@ pub struct PtySize {
     pub cols: u16,
 }
 
+/// What a command line is given to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shell {
+    /// The system's (S1.6).
+    #[default]
+    Sh,
+    /// The platform's, which reads the profile of the app (S3.3).
+    Bash,
+}
+
+impl Shell {
+    /// Where it is.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Sh => "/bin/sh",
+            Self::Bash => "/bin/bash",
+        }
+    }
+}
+
 /// All that every run of one dyno has in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DynoSpec {
@@ -32,9 +53,11 @@ pub struct DynoSpec {
     pub dyno: DynoName,
     /// The command line as written in the Procfile; the messages show this one.
     pub command_line: String,
-    /// What is passed to `/bin/sh -c`: the command line, with `exec ` before it where that is safe (S1.6).
+    /// What runs the shell line.
+    pub shell: Shell,
+    /// What is passed to it with `-c`: the command line, with `exec ` before it where that is safe (S1.6).
     pub shell_line: Vec<u8>,
-    /// Whether a `sh` of ours stays the leader of the group: the line could not be given to `exec`.
+    /// Whether a shell of ours stays the leader of the group: the line could not be given to `exec`.
     pub own_shell: bool,
     /// The whole environment, nothing is inherited besides.
     pub environment: Environment,

@@ -14,7 +14,7 @@ use super::policy::{known_type, policy, ready_types};
 use super::ports;
 use super::project::Project;
 use super::size;
-use crate::app::{DynoName, DynoSpec, DynoVariables, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
+use crate::app::{DynoName, DynoSpec, DynoVariables, Io, PortVariable, ProcessType, ProcfileEntry, PtySize, Shell};
 use crate::cli::{Cli, PtyMode, StartArgs, StdinMode};
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::{Guardian, Limits};
@@ -102,6 +102,7 @@ fn spec(
     Ok(DynoSpec {
         dyno: variables.dyno.clone(),
         command_line: entry.command_line().into_owned(),
+        shell: Shell::Sh,
         shell_line: shell_line.line,
         own_shell: shell_line.own_shell,
         awaited_port: awaited_port(args, variables),

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -19,10 +18,7 @@ use nix::unistd::{ForkResult, Pid};
 use super::process;
 use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, Sending, SpawnRequest, Stage};
 use super::sys;
-use crate::app::{DynoSpec, ExitStatus, RunId, SpawnSpec, without_shell};
-
-/// The shell every command line is given to (S1.6).
-const SHELL: &str = "/bin/sh";
+use crate::app::{DynoSpec, ExitStatus, RunId, Shell, SpawnSpec, without_shell};
 
 /// A resource limit as the user has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,20 +82,20 @@ pub struct SpawnError {
 }
 
 impl SpawnError {
-    /// The reason in words. `directory`: the one the process was to run in.
+    /// The reason in words. `spec`: what was to run.
     #[must_use]
-    pub fn describe(&self, directory: &Path) -> String {
+    pub fn describe(&self, spec: &DynoSpec) -> String {
         let reason = self.errno.desc();
         match (self.stage, self.errno) {
             (Stage::Fork, Errno::EAGAIN) => {
                 format!("cannot start another process: the system's or the user's limit is reached ({reason})")
             }
             (Stage::Fork, _) => format!("cannot start another process: {reason}"),
-            (Stage::Directory, _) => format!("cannot enter the directory `{}`: {reason}", directory.display()),
+            (Stage::Directory, _) => format!("cannot enter the directory `{}`: {reason}", spec.directory.display()),
             (Stage::Exec, Errno::E2BIG) => {
                 format!("the command line and the environment together are too long for the system ({reason})")
             }
-            (Stage::Exec, _) => format!("cannot execute `{SHELL}`: {reason}"),
+            (Stage::Exec, _) => format!("cannot execute `{}`: {reason}", spec.shell.path()),
             (Stage::Setup, _) => format!("cannot prepare the process: {reason}"),
         }
     }
@@ -344,14 +340,22 @@ fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
         text.push(0);
         text
     };
-    let direct = without_shell(&spec.shell_line, &spec.environment);
+    let direct = match spec.shell {
+        Shell::Sh => without_shell(&spec.shell_line, &spec.environment),
+        // It reads the profile first.
+        Shell::Bash => None,
+    };
     let (programs, words) = direct.map_or_else(Default::default, |direct| (direct.programs, direct.words));
     let all_terminated = |texts: Vec<Vec<u8>>| texts.iter().map(|text| terminated(&[text])).collect();
     SpawnRequest {
         own_shell: spec.own_shell,
         marker: format!("DYNO={}", spec.dyno).into_bytes(),
         directory: terminated(&[spec.directory.as_os_str().as_bytes()]),
-        arguments: vec![terminated(&[SHELL.as_bytes()]), terminated(&[b"-c"]), terminated(&[&spec.shell_line])],
+        arguments: vec![
+            terminated(&[spec.shell.path().as_bytes()]),
+            terminated(&[b"-c"]),
+            terminated(&[&spec.shell_line]),
+        ],
         programs: all_terminated(programs),
         words: all_terminated(words),
         environment: spec.environment.iter().map(|(key, value)| terminated(&[key, b"=", value.reveal()])).collect(),

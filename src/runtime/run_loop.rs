@@ -182,7 +182,7 @@ impl Runtime {
                 self.spawns_in_flight -= 1;
                 self.listening.forget(run);
                 let live = self.runs.remove(&run);
-                let why = live.map_or_else(String::new, |live| error.describe(&live.spec.spec.directory));
+                let why = live.map_or_else(String::new, |live| error.describe(&live.spec.spec));
                 self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });
             }
             Report::Exited(run, exit) => {

@@ -27,6 +27,7 @@ mod output;
 mod output_flow;
 mod ports;
 mod process_table;
+mod profile;
 #[cfg(feature = "real-apps")]
 mod real_apps;
 #[cfg(feature = "real-apps")]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::app::{DynoName, DynoSpec, Environment, ExitStatus, Io, ProcessType};
+use crate::app::{DynoName, DynoSpec, Environment, ExitStatus, Io, ProcessType, Shell};
 
 fn at(seconds: u64) -> Now {
     at_ms(seconds * 1_000)
@@ -47,6 +47,7 @@ fn spec(name: &str) -> Arc<DynoSpec> {
     Arc::new(DynoSpec {
         dyno: dyno(name),
         command_line: format!("./{name}"),
+        shell: Shell::Sh,
         shell_line: format!("exec ./{name}").into_bytes(),
         own_shell: false,
         awaited_port: None,

@@ -1,0 +1,107 @@
+//! The profile of an app, as bash reads it (S3.3).
+
+use std::process::{Command, Output};
+
+use dynorun::app::{Shell, shell_line, with_profile};
+
+use crate::app::App;
+
+/// Runs a command line behind the profile of an app, in its root.
+fn run(app: &App, command_line: &str) -> Output {
+    let line = with_profile(&shell_line(command_line.as_bytes()));
+    let line = String::from_utf8(line.line).unwrap();
+    Command::new(Shell::Bash.path()).args(["-c", &line]).current_dir(app.path("")).output().unwrap()
+}
+
+fn printed(app: &App, command_line: &str) -> String {
+    let output = run(app, command_line);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_scripts_of_the_profile_run_in_the_order_of_their_names_and_then_the_profile() {
+    let app = App::empty()
+        .file(".profile.d/b.sh", "echo b; export FROM=b\n")
+        .file(".profile.d/a.sh", "echo a; export FROM=a\n")
+        .file(".profile.d/c.txt", "echo c\n")
+        .file(".profile", "echo profile after $FROM; export FROM=profile\n");
+
+    assert_eq!(printed(&app, "printenv FROM"), "a\nb\nprofile after b\nprofile\n");
+    assert_eq!(printed(&app, "echo $FROM | cat; echo ${dyno_profile-none}"), "a\nb\nprofile after b\nprofile\nnone\n");
+}
+
+#[test]
+fn without_a_profile_the_command_alone_runs() {
+    let app = App::empty();
+
+    let output = run(&app, "printf '%s|' 'a b' 'c\"d'");
+
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"a b|c\"d|"[..], &b""[..]));
+}
+
+#[test]
+fn a_root_with_blanks_and_patterns_in_its_name_is_no_other_one() {
+    let app = App::empty().file("a [b] *$c/.profile.d/x.sh", "echo inside\n").file("a b/.profile", "echo wrong\n");
+    let line = with_profile(&shell_line(b"pwd -P"));
+
+    let output = Command::new(Shell::Bash.path())
+        .args(["-c", &String::from_utf8(line.line).unwrap()])
+        .current_dir(app.path("a [b] *$c"))
+        .output()
+        .unwrap();
+
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with("inside\n") && printed.ends_with("a [b] *$c\n"), "{printed}");
+}
+
+#[test]
+fn a_script_that_fails_says_so_and_the_command_runs() {
+    let app = App::empty()
+        .file(".profile.d/1.sh", "no-such-command\n")
+        .file(".profile.d/2.sh", "if then\n")
+        .file(".profile.d/3.sh", "return 3\n")
+        .file(".profile", "cd /\nfalse\n");
+
+    let output = run(&app, "pwd");
+
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "/\n");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("1.sh: line 1: no-such-command: command not found"), "{stderr}");
+    assert!(stderr.contains("2.sh: line 1: syntax error"), "{stderr}");
+}
+
+#[test]
+fn a_script_that_changes_directory_does_not_hide_those_behind_it() {
+    let app = App::empty().file(".profile.d/1.sh", "cd /\n").file(".profile.d/2.sh", "echo two\n");
+
+    assert_eq!(printed(&app, "pwd"), "two\n/\n");
+}
+
+#[test]
+fn a_script_that_exits_ends_the_dyno_with_its_status() {
+    let app = App::empty().file(".profile", "echo closed; exit 4\n");
+
+    let output = run(&app, "echo never");
+
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(4), &b"closed\n"[..]));
+}
+
+#[test]
+fn one_simple_command_takes_the_place_of_bash() {
+    let app = App::empty().file(".profile", "echo $$\n");
+
+    let printed = printed(&app, "sh -c 'echo $$'");
+
+    let pids: Vec<&str> = printed.lines().collect();
+    assert_eq!(pids[0], pids[1]);
+}
+
+#[test]
+fn what_cannot_be_parsed_in_the_command_does_not_keep_the_profile_from_running() {
+    let app = App::empty().file(".profile", "echo profile\n");
+
+    let output = run(&app, "echo 'open");
+
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b"profile\n"[..]));
+}
