@@ -26,7 +26,7 @@ pub use man::ManArgs;
 pub use one_off::{RunArgs, TypeWord};
 pub use parse::{Refusal, parse};
 pub use reading::{CheckArgs, ConfigArgs};
-pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
+pub use start::{LogFormatName, PtyMode, Seconds, StartArgs, StdinMode};
 
 /// The Heroku runtime on your machine.
 #[derive(Debug, Parser)]

@@ -22,6 +22,11 @@ pub struct RunArgs {
     /// Let the shell's variables win over those of the files
     #[arg(long)]
     pub prefer_shell: bool,
+    /// Source .profile.d/*.sh and .profile by bash first
+    ///
+    /// A part of what `--heroku` means for `dyno start`; here that option means the same as this one.
+    #[arg(long, alias = "heroku")]
+    pub profile: bool,
     /// The command and its arguments
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub words: Vec<OsString>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::ProjectArgs;
 use crate::app::DEFAULT_STEP;
@@ -12,6 +12,7 @@ use crate::app::DEFAULT_STEP;
 /// Options of `dyno start`.
 #[derive(Debug, PartialEq, Args)]
 #[command(
+    group = ArgGroup::new("restarting").args(["restart", "heroku"]).multiple(true),
     after_help = "Examples:\n  dyno start -f Procfile.dev            another Procfile\n  dyno start web worker=2               these process types, two workers\n  dyno start -m all=1,css=0 -p 3000     all but css, web.1 on port 3000"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
@@ -56,20 +57,28 @@ pub struct StartArgs {
     #[arg(long)]
     pub prefer_shell: bool,
 
+    /// Behave as the platform does
+    ///
+    /// Restarts, 30 s grace, 60 s boot timeout, profile, its log: each is an option of its own, too.
+    #[arg(long)]
+    pub heroku: bool,
     /// Start dynos again when they end
     ///
     /// At once, then after 1, 2, 4 … 60 seconds. Without this, the first dyno that ends stops all.
     #[arg(long)]
     pub restart: bool,
     /// Restarts in a row before a dyno stays down [default: no limit]
-    #[arg(long, value_name = "N", requires = "restart", value_parser = whole_number::<u32>)]
+    #[arg(long, value_name = "N", requires = "restarting", value_parser = whole_number::<u32>)]
     pub max_restarts: Option<u32>,
-    /// Types that are up when they listen on their port [default with --boot-timeout: web]
+    /// Types that are up when they listen on their port [default with --boot-timeout or --heroku: web]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
     pub ready: Vec<String>,
     /// Seconds such a type may take to listen; then it is killed, and that is a crash (R10)
     #[arg(long, value_name = "SECONDS")]
     pub boot_timeout: Option<Seconds>,
+    /// Source .profile.d/*.sh and .profile by bash before each command
+    #[arg(long)]
+    pub profile: bool,
     /// Do not run the release command first
     #[arg(long)]
     pub no_release: bool,
@@ -83,7 +92,7 @@ pub struct StartArgs {
     pub stop_signal: Vec<String>,
     /// Seconds until SIGKILL [default: 5]
     ///
-    /// Counted from the stop signal.
+    /// Counted from the stop signal. With --heroku 30 by default.
     #[arg(short = 't', long, value_name = "SECONDS")]
     pub timeout: Option<Seconds>,
 
@@ -96,6 +105,9 @@ pub struct StartArgs {
     /// Colour the prefixes
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
     pub color: clap::ColorChoice,
+    /// How lines are written [default: text; with --heroku: heroku]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub log_format: Option<LogFormatName>,
     /// Leave out the time of day
     #[arg(long, alias = "no-timestamp")]
     pub no_timestamps: bool,
@@ -128,10 +140,12 @@ impl Default for StartArgs {
             strict_ports: false,
             set: Vec::new(),
             prefer_shell: false,
+            heroku: false,
             restart: false,
             max_restarts: None,
             ready: Vec::new(),
             boot_timeout: None,
+            profile: false,
             no_release: false,
             can_die: Vec::new(),
             stop_signal: Vec::new(),
@@ -139,6 +153,7 @@ impl Default for StartArgs {
             pty: PtyMode::Auto,
             stdin: StdinMode::Endless,
             color: clap::ColorChoice::Auto,
+            log_format: None,
             no_timestamps: false,
             no_prefix: false,
             quiet: Vec::new(),
@@ -157,6 +172,17 @@ pub enum PtyMode {
     Always,
     /// Never: a pipe.
     Never,
+}
+
+/// How a log line is written (S7.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatName {
+    /// `10:00:00 web.1    | text`.
+    Text,
+    /// The platform's, in UTC with microseconds, and in its words.
+    Heroku,
+    /// One JSON object a line.
+    Json,
 }
 
 /// What a dyno without a terminal reads (S6.1).

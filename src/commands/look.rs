@@ -2,11 +2,12 @@
 
 use std::io::IsTerminal;
 
-use super::color;
+use super::diagnostics::warn;
 use super::places::reason;
+use super::{color, platform};
 use crate::app::ProcessType;
-use crate::cli::StartArgs;
-use crate::error::{Error, Status};
+use crate::cli::{LogFormatName, StartArgs};
+use crate::error::{Complaint, Error, Status};
 use crate::logs::{Formatter, LogFormat, Palette, TextOptions, View, name_width};
 use crate::runtime::LogFiles;
 use crate::supervisor::Plan;
@@ -14,6 +15,23 @@ use crate::supervisor::Plan;
 /// `10:00:00 ` and ` | ` round the name.
 const TIME_COLUMNS: usize = 9;
 const BAR_COLUMNS: usize = 3;
+
+/// `2025-09-16T02:55:24.741657+00:00 app[` and `]: ` round the name.
+const HEROKU_COLUMNS: usize = 40;
+
+/// Says which options count for nothing, since the format has its own prefix.
+pub(super) fn check(args: &StartArgs) {
+    let format = match platform::log_format(args) {
+        LogFormatName::Text => return,
+        LogFormatName::Heroku => "heroku",
+        LogFormatName::Json => "json",
+    };
+    let options = [("--no-timestamps", args.no_timestamps), ("--no-prefix", args.no_prefix)];
+    for (option, _) in options.iter().filter(|(_, is_given)| *is_given) {
+        let fact = format!("`{option}` has no effect: each line of the log format `{format}` has its time and source");
+        warn(&Complaint::new(fact, "leave it out, or add `--log-format text`"));
+    }
+}
 
 /// What writes the lines. `no_color`: the option that all commands have.
 pub(super) fn formatter(args: &StartArgs, no_color: bool, plan: &Plan, types: &[ProcessType]) -> Formatter {
@@ -45,8 +63,14 @@ fn render(args: &StartArgs, color: bool, terminal: bool, plan: &Plan, types: &[P
         palette: Palette::new(types.iter().cloned().chain(release)),
         zone: local_zone(),
     };
-    let options = TextOptions { timestamps: !args.no_timestamps, prefix: !args.no_prefix };
-    Formatter::new(LogFormat::Text(options), view)
+    let format = match platform::log_format(args) {
+        LogFormatName::Text => {
+            LogFormat::Text(TextOptions { timestamps: !args.no_timestamps, prefix: !args.no_prefix })
+        }
+        LogFormatName::Heroku => LogFormat::Heroku,
+        LogFormatName::Json => LogFormat::Json,
+    };
+    Formatter::new(format, view)
 }
 
 fn width(plan: &Plan) -> usize {
@@ -55,11 +79,15 @@ fn width(plan: &Plan) -> usize {
 
 /// Columns that the prefix takes away from a dyno's terminal.
 pub(super) fn prefix_columns(args: &StartArgs, plan: &Plan) -> u16 {
-    if args.no_prefix {
-        return 0;
-    }
-    let time = if args.no_timestamps { 0 } else { TIME_COLUMNS };
-    u16::try_from(time + width(plan) + BAR_COLUMNS).unwrap_or(u16::MAX)
+    let columns = match platform::log_format(args) {
+        // A program reads the objects; what is in them is as wide as the terminal.
+        LogFormatName::Json => 0,
+        LogFormatName::Heroku => HEROKU_COLUMNS + width(plan),
+        LogFormatName::Text if args.no_prefix => 0,
+        LogFormatName::Text if args.no_timestamps => width(plan) + BAR_COLUMNS,
+        LogFormatName::Text => TIME_COLUMNS + width(plan) + BAR_COLUMNS,
+    };
+    u16::try_from(columns).unwrap_or(u16::MAX)
 }
 
 /// The zone of the user. Without `TZ` it is read from one file; finding its name in the database takes 20 times longer

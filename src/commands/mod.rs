@@ -16,6 +16,7 @@ mod look;
 mod man;
 mod one_off;
 mod places;
+mod platform;
 mod policy;
 mod ports;
 mod project;

@@ -16,18 +16,15 @@ use super::files::{self, Settings};
 use super::findings::Findings;
 use super::identity;
 use super::places::{Places, reason};
-use super::size;
+use super::{platform, size};
 use crate::app::{
-    DynoName, DynoVariables, Environment, Layers, PortVariable, ProcessType, ProcfileEntry, Severity, append_words,
-    did_you_mean, join_words, nearest, shell_line,
+    DynoName, DynoVariables, Environment, Layers, PortVariable, ProcessType, ProcfileEntry, Severity, Shell,
+    append_words, did_you_mean, join_words, nearest, shell_line,
 };
 use crate::cli::{Cli, Dialect, RunArgs, TypeWord};
 use crate::error::{Complaint, Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
-
-/// The shell that every line is given to.
-const SHELL: &str = "/bin/sh";
 
 /// Where programs are looked for if `PATH` is not set, as the shell does.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -51,14 +48,19 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: &session };
     let environment = layers.environment(&variables);
     size::check(&environment)?;
-    look_up(&line, &environment, places.dyno_directory()).map_err(|error| {
-        let meant = if error.status() == Status::NotFound { nearest_type(args, &places, &layers) } else { None };
-        match meant {
-            Some(hint) => Error::new(error.status(), error.to_string(), hint),
-            None => error,
-        }
-    })?;
-    Err(become_command(&line, &environment, places.dyno_directory()))
+    // What the profile makes of `PATH` is known only when it has run.
+    if !args.profile {
+        look_up(&line, &environment, places.dyno_directory()).map_err(|error| {
+            let meant = if error.status() == Status::NotFound { nearest_type(args, &places, &layers) } else { None };
+            match meant {
+                Some(hint) => Error::new(error.status(), error.to_string(), hint),
+                None => error,
+            }
+        })?;
+    }
+    platform::check_shell(args.profile)?;
+    let (shell, line) = platform::shell(args.profile, shell_line(&line));
+    Err(become_command(shell, &line.line, &environment, places.dyno_directory()))
 }
 
 /// The entry of the Procfile that is meant. Without a Procfile, or with one that cannot be used, every word is a
@@ -151,12 +153,12 @@ const NOT_FOUND_HINT: &str = "it is no process type of the Procfile, and no prog
 
 /// Executes the shell with the line. The standard library clears the signal mask and sets SIGPIPE, which Rust's
 /// own start ignores, back to its default; nothing else was changed in this process.
-fn become_command(line: &[u8], environment: &Environment, directory: &Path) -> Error {
-    let shell_line = shell_line(line).line;
+fn become_command(shell: Shell, line: &[u8], environment: &Environment, directory: &Path) -> Error {
+    let shell = shell.path();
     let variables = environment.iter().map(|(key, value)| (OsStr::from_bytes(key), OsStr::from_bytes(value.reveal())));
-    let error = Command::new(SHELL)
+    let error = Command::new(shell)
         .arg("-c")
-        .arg(OsString::from(OsStr::from_bytes(&shell_line)))
+        .arg(OsString::from(OsStr::from_bytes(line)))
         .env_clear()
         .envs(variables)
         .current_dir(directory)
@@ -168,9 +170,9 @@ fn become_command(line: &[u8], environment: &Environment, directory: &Path) -> E
     } else if kind == io::ErrorKind::ArgumentListTooLong {
         (Status::NotExecutable, format!("the command is too long: {why}"), "give fewer or shorter arguments")
     } else if kind == io::ErrorKind::NotFound {
-        (Status::NotFound, format!("`{SHELL}` was not found"), "it runs every command")
+        (Status::NotFound, format!("`{shell}` was not found"), "it runs every command")
     } else {
-        (Status::NotExecutable, format!("`{SHELL}` cannot be executed: {why}"), "")
+        (Status::NotExecutable, format!("`{shell}` cannot be executed: {why}"), "")
     };
     Error::all(status, [Complaint::new(fact, hint)])
 }

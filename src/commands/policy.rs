@@ -1,17 +1,14 @@
 //! The options of `start` that name process types, as the policy they make (S6.3, S6.6).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::platform;
 use crate::app::{ForemanFile, ProcessType, nearest};
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
-use crate::supervisor::{CanDie, OnExit, Policy, RestartPolicy};
-
-/// Between the stop signal and SIGKILL where nothing says otherwise (S6.6).
-const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+use crate::supervisor::{CanDie, Policy};
 
 /// The policy that the options make. `types`: those of the Procfile. `file`: the defaults of `.foreman`.
 pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
@@ -34,28 +31,23 @@ pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]
         };
         stop_signals.insert(known_type("--stop-signal", name, types)?, signal_number(name, signal)?);
     }
-    let on_exit = if args.restart {
-        OnExit::Restart(RestartPolicy { max_restarts: args.max_restarts, ..RestartPolicy::default() })
-    } else {
-        OnExit::StopAll
-    };
-    let by_file = file.timeout.as_ref().map(|timeout| timeout.value);
-    let grace = args.timeout.map(|timeout| timeout.0).or(by_file).unwrap_or(DEFAULT_GRACE);
     let mut ready = Vec::new();
     for name in &args.ready {
         ready.push(known_type("--ready", name, types)?);
     }
     if ready.is_empty() {
-        ready.extend(types.iter().filter(|known| ready_types(args).any(|name| name == known.as_str())).cloned());
+        let is_ready = |known: &&ProcessType| platform::ready_types(args).any(|name| name == known.as_str());
+        ready.extend(types.iter().filter(is_ready).cloned());
     }
-    let boot_timeout = args.boot_timeout.map(|seconds| seconds.0);
-    Ok(Policy { on_exit, can_die, stop_signals, grace, ready, boot_timeout, ..Policy::default() })
-}
-
-/// The names of the types that are up when they listen: those of `--ready`; with a boot timeout alone, `web`.
-pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
-    let by_default = args.ready.is_empty() && args.boot_timeout.is_some();
-    args.ready.iter().map(String::as_str).chain(by_default.then_some("web"))
+    Ok(Policy {
+        on_exit: platform::on_exit(args),
+        can_die,
+        stop_signals,
+        grace: platform::grace(args, file),
+        ready,
+        boot_timeout: platform::boot_timeout(args),
+        report_exit_timeout: platform::reports_exit_timeout(args),
+    })
 }
 
 /// The process type of that name, or an error that names the nearest.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use super::files::Settings;
 use super::formation::{formation, wants_release};
 use super::identity::session;
-use super::look::{formatter, log_files, prefix_columns};
-use super::policy::{known_type, policy, ready_types};
+use super::look::{self, formatter, log_files, prefix_columns};
+use super::platform;
+use super::policy::{known_type, policy};
 use super::ports;
 use super::project::Project;
 use super::size;
-use crate::app::{DynoName, DynoSpec, DynoVariables, Io, PortVariable, ProcessType, ProcfileEntry, PtySize, Shell};
+use crate::app::{DynoName, DynoSpec, DynoVariables, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
 use crate::cli::{Cli, PtyMode, StartArgs, StdinMode};
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::{Guardian, Limits};
@@ -42,8 +43,10 @@ pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
     let policy = policy(args, &project.places.foreman, &types)?;
     let formation = formation(args, &project.places.foreman, &project.places.foreman_name, &types)?;
     let assigned = ports::assign(args, &project, &types, &formation)?;
+    platform::check_shell(reads_profile(args))?;
     let plan = plan(args, &project, &assigned.ports)?;
     check_open_files(limits, plan.formation.len())?;
+    look::check(args);
 
     let no_color = cli.project(&args.project).no_color;
     let start = runtime::Start {
@@ -51,6 +54,7 @@ pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
         formatter: formatter(args, no_color, &plan, &types),
         quiet: quiet(args, &types)?,
         files: log_files(args, &plan, &types)?,
+        notices: platform::notice_style(args),
         null_stdin: args.stdin == StdinMode::Null,
         plan,
         policy,
@@ -86,7 +90,7 @@ fn plan(args: &StartArgs, project: &Project, ports: &[(DynoName, u16)]) -> Resul
             Some(Arc::new(spec(args, project, entry, &variables, io)?))
         }
     };
-    Ok(Plan { release, formation: specs, ..Plan::default() })
+    Ok(Plan { record: platform::release_record(), release, formation: specs })
 }
 
 fn spec(
@@ -98,11 +102,11 @@ fn spec(
 ) -> Result<DynoSpec, Error> {
     let environment = project.layers.environment(variables);
     size::check(&environment)?;
-    let shell_line = entry.shell_line();
+    let (shell, shell_line) = platform::shell(reads_profile(args), entry.shell_line());
     Ok(DynoSpec {
         dyno: variables.dyno.clone(),
         command_line: entry.command_line().into_owned(),
-        shell: Shell::Sh,
+        shell,
         shell_line: shell_line.line,
         own_shell: shell_line.own_shell,
         awaited_port: awaited_port(args, variables),
@@ -112,6 +116,10 @@ fn spec(
     })
 }
 
+fn reads_profile(args: &StartArgs) -> bool {
+    args.heroku || args.profile
+}
+
 /// The port a dyno is up by, if its type was named to be ready only then (S6.2).
 fn awaited_port(args: &StartArgs, variables: &DynoVariables<'_>) -> Option<u16> {
     let port = match variables.port {
@@ -119,7 +127,7 @@ fn awaited_port(args: &StartArgs, variables: &DynoVariables<'_>) -> Option<u16> 
         PortVariable::Kept | PortVariable::Removed => return None,
     };
     let name = variables.dyno.process_type.as_str();
-    ready_types(args).any(|ready| ready == name).then_some(port)
+    platform::ready_types(args).any(|ready| ready == name).then_some(port)
 }
 
 /// A terminal where our own stdout is one, so that colours and line buffering survive (S7.5).

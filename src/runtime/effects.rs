@@ -14,7 +14,7 @@ use super::{signal_number, signals, terminal};
 use crate::app::{DynoName, Io, RunId, SpawnSpec};
 use crate::guardian::{Lost, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, Source};
-use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, NoticeStyle, SpawnFailure};
+use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SpawnFailure};
 
 /// Spawns the guardian is asked for at once. More would not be started sooner: it starts one after the other.
 const MAX_SPAWNS_IN_FLIGHT: usize = 16;
@@ -100,12 +100,14 @@ impl Runtime {
     pub(super) fn order(&self, dyno: &DynoName, order: Order) {
         if let Some(output) = self.outputs.get(dyno) {
             // Its task ends only when this sender is dropped.
-            let _ = output.send(order);
+            if output.send(order).is_ok() {
+                self.backlog.add();
+            }
         }
     }
 
     fn notify(&self, notice: Notice) {
-        let Some(text) = notice.kind.text(NoticeStyle::Plain) else { return };
+        let Some(text) = notice.kind.text(self.notices) else { return };
         match notice.about {
             About::Dyno(dyno) => self.order(&dyno, Order::Notice(text)),
             // Through the queue of that dyno, behind its last words.

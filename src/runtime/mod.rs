@@ -20,7 +20,7 @@ use tokio::task::LocalSet;
 
 use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
-use crate::supervisor::{Plan, Policy};
+use crate::supervisor::{NoticeStyle, Plan, Policy};
 
 pub use ending::Ending;
 pub use log_files::LogFiles;
@@ -40,6 +40,8 @@ pub struct Start {
     pub plan: Plan,
     /// By which rules.
     pub policy: Policy,
+    /// In whose words our own lines are.
+    pub notices: NoticeStyle,
     /// How lines look.
     pub formatter: Formatter,
     /// Whose lines are not shown.

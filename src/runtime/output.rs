@@ -3,6 +3,7 @@
 //! Decides nothing but order: last words, then the notice, then the next run's first words. Reads a stream only while
 //! the hub has a buffer to spare, so a slow terminal stops the dyno and costs no memory.
 
+use std::cell::Cell;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::log_hub::{LogHub, READ_BYTES};
@@ -36,11 +38,37 @@ pub(super) enum Order {
     Close,
 }
 
+/// How many orders the tasks have not carried out yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Backlog(Rc<Cell<usize>>);
+
+impl Backlog {
+    /// An order was sent.
+    pub(super) fn add(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    fn remove(&self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+
+    /// Lets the tasks carry out what they were ordered, unless they wait for a slow terminal: then there is no end to
+    /// wait for.
+    pub(super) async fn work_off(&self) {
+        let mut before = usize::MAX;
+        while (1..before).contains(&self.0.get()) {
+            before = self.0.get();
+            yield_now().await;
+        }
+    }
+}
+
 /// The state of one dyno's output.
 pub(super) struct Output {
     dyno: DynoName,
     hub: LogHub,
     orders: UnboundedReceiver<Order>,
+    backlog: Backlog,
     stream: Option<Rc<Receiver>>,
     lines: Lines,
     /// When the unfinished line is shown; None: there is none.
@@ -54,8 +82,8 @@ enum Read {
 }
 
 impl Output {
-    pub(super) fn new(dyno: DynoName, hub: LogHub, orders: UnboundedReceiver<Order>) -> Self {
-        Self { dyno, hub, orders, stream: None, lines: Lines::new(LineMode::Pipe), show_partial_at: None }
+    pub(super) fn new(dyno: DynoName, hub: LogHub, orders: UnboundedReceiver<Order>, backlog: Backlog) -> Self {
+        Self { dyno, hub, orders, backlog, stream: None, lines: Lines::new(LineMode::Pipe), show_partial_at: None }
     }
 
     /// Runs until no more orders can come; then all is handed to the hub.
@@ -65,7 +93,10 @@ impl Output {
             tokio::select! {
                 biased;
                 order = self.orders.recv() => match order {
-                    Some(order) => self.obey(order).await,
+                    Some(order) => {
+                        self.obey(order).await;
+                        self.backlog.remove();
+                    }
                     None => break,
                 },
                 () = readable(self.stream.as_deref()) => { self.read().await; }

@@ -16,13 +16,13 @@ use tokio::task::JoinSet;
 
 use super::listening::{Found, Listening, PATIENCE};
 use super::log_hub::{HubEvent, LogHub};
-use super::output::{Order, Output};
+use super::output::{Backlog, Order, Output};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{Start, terminal};
 use crate::app::{DynoName, Now, RunId, SpawnSpec};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
-use crate::supervisor::{Event, GroupSignal, Outcome, OutputLoss, SpawnFailure, Supervisor, UserSignal};
+use crate::supervisor::{Event, GroupSignal, NoticeStyle, Outcome, OutputLoss, SpawnFailure, Supervisor, UserSignal};
 
 /// Why the loop ended.
 pub(super) enum Finished {
@@ -46,6 +46,7 @@ pub(super) struct LiveRun {
 
 pub(super) struct Runtime {
     pub(super) supervisor: Supervisor,
+    pub(super) notices: NoticeStyle,
     pub(super) guardian: Guardian,
     /// The guardian's socket, for waiting only.
     pub(super) link: UnixStream,
@@ -53,6 +54,8 @@ pub(super) struct Runtime {
     pub(super) hub: LogHub,
     pub(super) hub_events: UnboundedReceiver<HubEvent>,
     pub(super) outputs: HashMap<DynoName, UnboundedSender<Order>>,
+    /// What these were sent and have not done.
+    pub(super) backlog: Backlog,
     pub(super) tasks: JoinSet<()>,
     pub(super) runs: HashMap<RunId, LiveRun>,
     pub(super) listening: Listening,
@@ -78,19 +81,22 @@ impl Runtime {
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
         let mut tasks = JoinSet::new();
         let mut outputs = HashMap::new();
+        let backlog = Backlog::default();
         for spec in start.plan.release.iter().chain(&start.plan.formation) {
             let (sender, orders) = unbounded_channel();
-            tasks.spawn_local(Output::new(spec.dyno.clone(), hub.clone(), orders).live());
+            tasks.spawn_local(Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone()).live());
             outputs.insert(spec.dyno.clone(), sender);
         }
         Ok(Self {
             supervisor: Supervisor::new(start.plan, start.policy),
+            notices: start.notices,
             guardian,
             link,
             signals,
             hub,
             hub_events,
             outputs,
+            backlog,
             tasks,
             runs: HashMap::new(),
             listening: Listening::default(),
@@ -110,6 +116,11 @@ impl Runtime {
         loop {
             if let Some(finished) = self.handle_events() {
                 return finished;
+            }
+            // What is said about an order stands before the dyno's answer to it: a task that is told to show `Stopping all
+            // processes with SIGTERM` shows first what it finds in the stream, and that must not be the last words yet.
+            if !self.work.is_empty() {
+                self.backlog.work_off().await;
             }
             if self.send_work().is_err() {
                 return Finished::GuardianLost;

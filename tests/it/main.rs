@@ -19,6 +19,7 @@ mod comfort;
 mod completions;
 mod drop_in;
 mod harness;
+mod heroku;
 mod log_files;
 mod messages;
 mod one_off;
@@ -33,6 +34,7 @@ mod real_apps;
 #[cfg(feature = "real-apps")]
 mod real_apps_shells;
 mod resources;
+mod restart;
 mod secrets;
 mod signals;
 mod signals_hard;

@@ -143,6 +143,7 @@ impl Run {
             project: self.files.translate(),
             set: Vec::new(),
             prefer_shell: false,
+            profile: false,
             words: self.words,
             type_word: TypeWord::Alone,
         }

@@ -101,6 +101,7 @@ pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
             project: run.common.project(),
             set: Vec::new(),
             prefer_shell: false,
+            profile: false,
             words: run.words,
             type_word: TypeWord::Never,
         }),

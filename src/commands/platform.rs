@@ -1,0 +1,152 @@
+//! What `--heroku` is made of (S3.3, S6.4 to S6.6, S7.3): each part is an option of its own, and that option wins.
+//!
+//! Decides what counts where `--heroku` and the option of a part are both there or both missing. Called by `start`,
+//! `policy` and `look`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::app::{ForemanFile, Shell, ShellLine, with_profile};
+use crate::cli::{LogFormatName, StartArgs};
+use crate::error::{Error, Status};
+use crate::supervisor::{NoticeStyle, OnExit, Policy, ReleaseRecord, RestartPolicy};
+
+/// The type that is up when it listens where none is named: the one the platform's router sends requests to.
+const WEB: &str = "web";
+
+/// What an unasked exit leads to (S6.3, S6.4).
+pub(super) fn on_exit(args: &StartArgs) -> OnExit {
+    if args.restart || args.heroku {
+        OnExit::Restart(RestartPolicy { max_restarts: args.max_restarts, ..RestartPolicy::default() })
+    } else {
+        OnExit::StopAll
+    }
+}
+
+/// Between the stop signal and SIGKILL (S6.6): the option, then `.foreman`, then the default.
+pub(super) fn grace(args: &StartArgs, file: &ForemanFile) -> Duration {
+    let by_file = file.timeout.as_ref().map(|timeout| timeout.value);
+    let default = if args.heroku { Policy::HEROKU_GRACE } else { Policy::DEFAULT_GRACE };
+    args.timeout.map(|timeout| timeout.0).or(by_file).unwrap_or(default)
+}
+
+/// How long a ready type may take to listen (S6.5).
+pub(super) fn boot_timeout(args: &StartArgs) -> Option<Duration> {
+    args.boot_timeout.map(|seconds| seconds.0).or(args.heroku.then_some(Policy::HEROKU_BOOT_TIMEOUT))
+}
+
+/// The names of the types that are up when they listen (S6.2): those of `--ready`; where only a boot timeout is given,
+/// `web`.
+pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
+    let by_default = args.ready.is_empty() && boot_timeout(args).is_some();
+    args.ready.iter().map(String::as_str).chain(by_default.then_some(WEB))
+}
+
+/// How lines are written (S7.3).
+pub(super) fn log_format(args: &StartArgs) -> LogFormatName {
+    let default = if args.heroku { LogFormatName::Heroku } else { LogFormatName::Text };
+    args.log_format.unwrap_or(default)
+}
+
+/// In whose words our own lines are (S7.4).
+pub(super) fn notice_style(args: &StartArgs) -> NoticeStyle {
+    match log_format(args) {
+        LogFormatName::Heroku => NoticeStyle::Heroku,
+        LogFormatName::Text | LogFormatName::Json => NoticeStyle::Plain,
+    }
+}
+
+/// Whether an overrun grace is logged as R12 (S6.6): a line of the platform, where its rules or its log were asked for.
+pub(super) fn reports_exit_timeout(args: &StartArgs) -> bool {
+    args.heroku || log_format(args) == LogFormatName::Heroku
+}
+
+/// What a command line is given to, and what stands before it (S3.3).
+pub(super) fn shell(reads_profile: bool, line: ShellLine) -> (Shell, ShellLine) {
+    if reads_profile { (Shell::Bash, with_profile(&line)) } else { (Shell::Sh, line) }
+}
+
+/// Nothing is started where the shell that reads the profile is missing.
+pub(super) fn check_shell(reads_profile: bool) -> Result<(), Error> {
+    let path = Shell::Bash.path();
+    if !reads_profile || Path::new(path).exists() {
+        return Ok(());
+    }
+    let fact = format!("`{path}` does not exist, and the profile of the app is written for it");
+    Err(Error::new(Status::Internal, fact, "install bash, or leave out `--heroku` and `--profile`"))
+}
+
+/// What the log says about the release that is run: whoever starts it makes it.
+pub(super) fn release_record() -> ReleaseRecord {
+    let variable = |name: &str| std::env::var(name).ok().filter(|user| is_shown_as_it_is(user));
+    match variable("LOGNAME").or_else(|| variable("USER")) {
+        Some(user) => ReleaseRecord { user, ..ReleaseRecord::default() },
+        None => ReleaseRecord::default(),
+    }
+}
+
+/// A name goes into a line of the log.
+fn is_shown_as_it_is(user: &str) -> bool {
+    !user.is_empty() && !user.contains(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Setting;
+    use crate::cli::Seconds;
+
+    fn heroku() -> StartArgs {
+        StartArgs { heroku: true, ..StartArgs::default() }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn s6_6_the_grace_is_that_of_the_option_then_of_the_file_then_30_seconds_on_the_platform() {
+        let none = ForemanFile::default();
+        let file = ForemanFile { timeout: Some(Setting { value: seconds(7), line: 1 }), ..ForemanFile::default() };
+        let named = StartArgs { timeout: Some(Seconds(seconds(3))), ..heroku() };
+
+        assert_eq!(grace(&StartArgs::default(), &none), seconds(5));
+        assert_eq!(grace(&heroku(), &none), seconds(30));
+        assert_eq!(grace(&heroku(), &file), seconds(7));
+        assert_eq!(grace(&named, &file), seconds(3));
+    }
+
+    #[test]
+    fn s6_5_web_has_to_listen_within_a_minute_on_the_platform() {
+        let longer = StartArgs { boot_timeout: Some(Seconds(seconds(90))), ready: vec!["api".to_owned()], ..heroku() };
+
+        assert_eq!((boot_timeout(&StartArgs::default()), ready_types(&StartArgs::default()).count()), (None, 0));
+        assert_eq!(boot_timeout(&heroku()), Some(seconds(60)));
+        assert_eq!(ready_types(&heroku()).collect::<Vec<_>>(), ["web"]);
+        assert_eq!(boot_timeout(&longer), Some(seconds(90)));
+        assert_eq!(ready_types(&longer).collect::<Vec<_>>(), ["api"]);
+    }
+
+    #[test]
+    fn s7_3_a_format_that_is_named_wins_over_that_of_the_platform() {
+        let with = |format| StartArgs { log_format: Some(format), ..heroku() };
+        let plain = StartArgs { heroku: false, ..with(LogFormatName::Heroku) };
+
+        assert_eq!(log_format(&heroku()), LogFormatName::Heroku);
+        assert_eq!(log_format(&with(LogFormatName::Json)), LogFormatName::Json);
+        assert_eq!(notice_style(&with(LogFormatName::Text)), NoticeStyle::Plain);
+        assert_eq!(notice_style(&plain), NoticeStyle::Heroku);
+        assert!(reports_exit_timeout(&plain) && reports_exit_timeout(&with(LogFormatName::Text)));
+        assert!(!reports_exit_timeout(&StartArgs::default()));
+    }
+
+    #[test]
+    fn s6_4_a_dyno_is_restarted_on_the_platform_and_where_that_is_asked_for() {
+        let restart = StartArgs { restart: true, max_restarts: Some(3), ..StartArgs::default() };
+        let unlimited = RestartPolicy::default();
+
+        assert_eq!(on_exit(&StartArgs::default()), OnExit::StopAll);
+        assert_eq!(on_exit(&heroku()), OnExit::Restart(unlimited));
+        assert_eq!(on_exit(&restart), OnExit::Restart(RestartPolicy { max_restarts: Some(3), ..unlimited }));
+    }
+}

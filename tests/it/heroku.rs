@@ -1,0 +1,278 @@
+//! `--heroku`: the same app, the same log as on the platform.
+//!
+//! The files in `tests/data/heroku` say what the platform logs for such a session. They were written by hand, line by
+//! line, from logs of the platform and its documentation, before anything was run, and are not to be written from what
+//! `dyno` prints. Not in them: `Deploy 60a874b3 by user U`, since the directory of a test is no commit.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Ended};
+
+/// What stands instead of the platform's 30 and 60 seconds here.
+const LIMIT: &str = "2";
+
+/// `examples/listen.rs`, built now if only this test binary was.
+fn listen() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
+        let release = folder.ends_with("release").then_some("--release");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--example", "listen", "--target-dir"])
+            .arg(folder.parent().unwrap())
+            .args(release)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(built.unwrap().success(), "the example `listen` cannot be built");
+        folder.join("examples/listen")
+    })
+}
+
+fn free_port() -> String {
+    TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+/// The log with `TIME`, `USER` and the platform's limits where those stand.
+fn filtered(log: &[u8]) -> String {
+    let log = String::from_utf8(log.to_vec()).unwrap();
+    let mut lines = String::new();
+    for line in log.lines() {
+        let (time, rest) = line.split_once(' ').unwrap_or((line, ""));
+        assert!(is_platform_time(time), "{line}");
+        let rest = rest.split_once(" by user ").map_or(rest.to_owned(), |(what, _)| format!("{what} by user USER"));
+        let limit = format!("within {LIMIT} seconds of");
+        let rest = rest.replace(&format!("{limit} launch"), "within 60 seconds of launch");
+        let rest = rest.replace(&format!("{limit} SIGTERM"), "within 30 seconds of SIGTERM");
+        lines.extend(["TIME ", &rest, "\n"]);
+    }
+    lines
+}
+
+/// `2025-09-16T02:55:24.741657+00:00`.
+fn is_platform_time(time: &str) -> bool {
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    shape == "0000-00-00T00:00:00.000000+00:00"
+}
+
+/// Where a line stands in the log.
+#[track_caller]
+fn place(log: &str, line: &str) -> usize {
+    assert!(log.contains(line), "`{line}` is missing in\n{log}");
+    log.find(line).unwrap()
+}
+
+/// The lines of each dyno, and those of the API. Only they have an order: as on the platform, lines of different dynos
+/// may overtake each other.
+fn by_dyno(log: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut lines: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in log.lines() {
+        let name = line.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("", |(name, _)| name);
+        lines.entry(name).or_default().push(line);
+    }
+    lines
+}
+
+#[track_caller]
+fn assert_like_the_platform(name: &str, log: &[u8]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/heroku").join(name);
+    let expected = fs::read_to_string(path).unwrap();
+    let seen = filtered(log);
+    assert_eq!(by_dyno(&seen), by_dyno(&expected), "seen:\n{seen}");
+}
+
+#[test]
+fn a_deploy_a_crash_and_a_shutdown_are_logged_as_on_the_platform() {
+    let app = App::new("release: ./migrate\nweb: ./serve --port $PORT\nworker: ./work\n")
+        .script("migrate", "echo Migrating the database\n")
+        .script("serve", "echo Booting the server\nexec ./listen >/dev/null\n")
+        .script(
+            "work",
+            "if mkdir crashed 2>/dev/null; then\n\
+             echo Working on job 1; read -r _ <go; echo Cannot reach the queue >&2; exit 1\n\
+             fi\n\
+             trap 'echo Job 2 is not finished yet' TERM\n\
+             echo Working on job 2\n\
+             while :; do sleep 1000 & wait; done\n",
+        )
+        .fifo("go");
+    symlink(listen(), app.path("listen")).unwrap();
+    let dyno = app.dyno(["start", "--heroku", "-t", LIMIT, "-p"]).args(&[&free_port()]).spawn();
+
+    dyno.until_shown("app[worker.1]: Working on job 1\n");
+    dyno.until_shown("heroku[web.1]: State changed from starting to up\n");
+    app.release("go");
+    dyno.until_shown("app[worker.1]: Working on job 2\n");
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert_eq!(String::from_utf8_lossy(&finished.stderr), "");
+    assert_like_the_platform("deploy.log", &finished.stdout);
+    let log = filtered(&finished.stdout);
+    let phases = ["Running release v1", "from up to complete", "Release v1 created", "heroku[web.1]: Starting process"];
+    assert!(phases.map(|line| place(&log, line)).is_sorted(), "{log}");
+}
+
+#[test]
+fn a_web_dyno_that_never_listens_is_r10_as_on_the_platform() {
+    let app = App::new("web: ./serve\n").script("serve", "echo Booting the server\nexec sleep 1000\n");
+
+    let options = ["start", "--heroku", "--boot-timeout", LIMIT, "--max-restarts", "0", "-p"];
+    let finished = app.dyno(options).args(&[&free_port()]).run();
+
+    finished.expect_end(Ended::Code(137));
+    // The platform never gives a dyno up, so it has no words for it.
+    let log = String::from_utf8(finished.stdout).unwrap();
+    let (given_up, log): (Vec<&str>, Vec<&str>) =
+        log.split_inclusive('\n').partition(|line| line.ends_with("heroku[web.1]: crashed, stays down\n"));
+    assert_eq!(given_up.len(), 1);
+    assert_like_the_platform("boot-timeout.log", log.concat().as_bytes());
+}
+
+#[test]
+fn s3_3_every_dyno_reads_the_profile_first() {
+    let app = App::new("release: echo release has $FROM\nworker: echo worker has $FROM; exit 3\n")
+        .file(".profile.d/from.sh", "export FROM=profile.d\n")
+        .file(".profile", "echo reading with $FROM\n");
+
+    let finished = app.dyno(["start", "--heroku", "--max-restarts", "0"]).run();
+
+    finished.expect_end(Ended::Code(3));
+    let log = filtered(&finished.stdout);
+    for dyno in ["release", "worker"] {
+        let lines =
+            [format!("app[{dyno}.1]: reading with profile.d\n"), format!("app[{dyno}.1]: {dyno} has profile.d\n")];
+        assert!(lines.map(|line| place(&log, &line)).is_sorted(), "{log}");
+    }
+}
+
+// S7.5: also where there are more dynos than the runtime gives a turn to at once.
+#[test]
+fn what_is_said_about_the_stop_signal_stands_before_the_answer_to_it() {
+    const DYNOS: usize = 150;
+    let app = App::new(
+        "worker: trap 'echo stopping; exit 0' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\n",
+    )
+    .fifo("never");
+    let formation = format!("worker={DYNOS}");
+    let dyno = app.dyno(["start", "--heroku", "-m", &formation]).spawn();
+    dyno.until("all are ready", || dyno.stdout.text().matches("]: ready\n").count() == DYNOS);
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    let log = filtered(&finished.stdout);
+    for index in 1..=DYNOS {
+        let line = |source: &str, text: &str| format!("TIME {source}[worker.{index}]: {text}\n");
+        let lines = [
+            line("heroku", "Stopping all processes with SIGTERM"),
+            line("app", "stopping"),
+            line("heroku", "Process exited with status 0"),
+        ];
+        assert!(lines.map(|line| place(&log, &line)).is_sorted(), "worker.{index}");
+    }
+}
+
+#[test]
+fn s7_3_the_log_of_the_platform_alone_changes_nothing_else() {
+    let app = App::new("web: echo up; exit 4\n").file(".profile", "echo never\n");
+
+    let finished = app.dyno(["start", "--log-format", "heroku"]).run();
+
+    finished.expect_end(Ended::Code(4));
+    let seen = filtered(&finished.stdout);
+    let expected = "TIME heroku[web.1]: Starting process with command `echo up; exit 4`\n\
+                    TIME heroku[web.1]: State changed from starting to up\n\
+                    TIME app[web.1]: up\n\
+                    TIME heroku[web.1]: Process exited with status 4\n\
+                    TIME heroku[web.1]: State changed from up to crashed\n";
+    let (api, rest): (Vec<&str>, Vec<&str>) = seen.split_inclusive('\n').partition(|line| line.contains("app[api]"));
+    assert_eq!(rest.concat(), expected);
+    assert_eq!(api, ["TIME app[api]: Release v1 created by user USER\n"]);
+}
+
+#[test]
+fn s7_3_the_rules_of_the_platform_alone_leave_the_log_as_it_is() {
+    let app =
+        App::new("worker: trap '' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\n").fifo("never");
+    let dyno = app.dyno(["start", "--heroku", "--log-format", "text", "-t", "0.2"]).spawn();
+    dyno.until_shown("ready\n");
+
+    dyno.signal(Signal::SIGTERM);
+
+    let expected = [
+        "started with pid PID",
+        "ready",
+        "Error R12 (Exit timeout) -> At least one process failed to exit within 0.2 seconds of SIGTERM",
+        "terminated by SIGKILL",
+    ];
+    assert_eq!(dyno.finish().lines_of("worker.1"), expected);
+}
+
+#[test]
+fn an_exit_timeout_is_only_told_where_the_platform_was_asked_for() {
+    let app =
+        App::new("worker: trap '' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\n").fifo("never");
+    let dyno = app.dyno(["start", "-t", "0.2"]).spawn();
+    dyno.until_shown("ready\n");
+
+    dyno.signal(Signal::SIGTERM);
+
+    assert_eq!(dyno.finish().lines_of("worker.1"), ["started with pid PID", "ready", "terminated by SIGKILL"]);
+}
+
+#[test]
+fn s3_3_the_profile_alone_is_read_in_the_formation_and_in_a_one_off_dyno() {
+    let app = App::new("web: echo $FROM $DYNO; exit 5\n").file(".profile", "export FROM=profile PATH=$PWD/bin:$PATH\n");
+    let app = app.script("bin/tool", "echo tool of $FROM\n");
+
+    let finished = app.dyno(["start", "--profile"]).run();
+    finished.expect_end(Ended::Code(5));
+    assert_eq!(finished.lines_of("web.1"), ["started with pid PID", "profile web.1", "exited with code 5"]);
+
+    let in_profile = |option: &str| app.dyno(["run", option, "tool"]).run();
+    in_profile("--profile").expect(Ended::Code(0), "tool of profile\n", "");
+    in_profile("--heroku").expect(Ended::Code(0), "tool of profile\n", "");
+    app.dyno(["run", "echo none${FROM}"]).run().expect(Ended::Code(0), "none\n", "");
+}
+
+#[test]
+fn a_profile_that_fails_says_so_and_one_that_exits_ends_the_dyno() {
+    let app = App::new("worker: echo works; exit 3\n").file(".profile", "no-such-command\n");
+    let start = |app: &App| app.dyno(["start", "--profile"]).run();
+
+    let failing = start(&app);
+    failing.expect_end(Ended::Code(3));
+    let lines = failing.lines_of("worker.1");
+    assert!(lines[1].ends_with(".profile: line 1: no-such-command: command not found"), "{lines:?}");
+    assert_eq!(lines[2..], ["works", "exited with code 3"]);
+
+    let exiting = start(&app.file(".profile", "echo closed; exit 6\n"));
+    exiting.expect_end(Ended::Code(6));
+    assert_eq!(exiting.lines_of("worker.1"), ["started with pid PID", "closed", "exited with code 6"]);
+}
+
+#[test]
+fn options_that_count_for_nothing_in_a_format_are_told() {
+    let app = App::new("web: true\n");
+
+    let finished = app.dyno(["start", "--log-format", "json", "--no-timestamps", "--no-prefix"]).run();
+
+    finished.expect_end(Ended::Code(0));
+    let warning = |option: &str| {
+        format!(
+            "warning: `{option}` has no effect: each line of the log format `json` has its time and source\n\
+             hint: leave it out, or add `--log-format text`\n"
+        )
+    };
+    assert_eq!(finished.stderr(), warning("--no-timestamps") + &warning("--no-prefix"));
+}

@@ -1,0 +1,66 @@
+//! Restarts after crashes (S6.4), and what they leave behind.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Ended};
+
+#[test]
+fn s6_4_a_dyno_that_crashed_too_often_stays_down_and_says_so() {
+    let app = App::new("worker: echo working; exit 3\n");
+
+    let finished = app.dyno(["start", "--restart", "--max-restarts", "2"]).run();
+
+    // Nothing is left to run: the status of the last crash is ours.
+    finished.expect_end(Ended::Code(3));
+    let run = ["started with pid PID", "working", "exited with code 3"];
+    let expected: Vec<&str> = run
+        .into_iter()
+        .chain(["restarting"])
+        .chain(run)
+        .chain(["restarting in 1s"])
+        .chain(run)
+        .chain(["crashed again after 2 restarts in a row, stays down"])
+        .collect();
+    assert_eq!(finished.lines_of("worker.1"), expected);
+}
+
+#[test]
+fn s6_4_a_dyno_that_stays_crashed_leaves_the_others_running() {
+    let app = App::new("web: read -r _ <go; echo still here; read -r _ <go\nworker: exit 3\n").fifo("go");
+    let dyno =
+        app.dyno(["start", "--heroku", "--ready", "worker", "--boot-timeout", "60", "--max-restarts", "0"]).spawn();
+    dyno.until_shown("heroku[worker.1]: State changed from starting to crashed\n");
+    dyno.until_shown("heroku[worker.1]: crashed, stays down\n");
+
+    app.release("go");
+
+    dyno.until_shown("app[web.1]: still here\n");
+    dyno.signal(Signal::SIGINT);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGINT));
+}
+
+#[test]
+fn s6_4_a_type_that_may_end_goes_down_where_others_are_restarted() {
+    let app = App::new("setup: echo done\nworker: echo working; exit 3\n");
+
+    let finished = app.dyno(["start", "--restart", "--max-restarts", "0", "--can-die", "setup"]).run();
+
+    finished.expect_end(Ended::Code(3));
+    assert_eq!(finished.lines_of("setup.1"), ["started with pid PID", "done", "exited with code 0"]);
+}
+
+#[test]
+fn a_limit_of_restarts_needs_restarts() {
+    let app = App::new("web: touch started\n");
+
+    let finished = app.dyno(["start", "--max-restarts", "3"]).run();
+
+    finished.expect(
+        Ended::Code(2),
+        "",
+        "error: the following required arguments were not provided:\n  <--restart|--heroku>\n\n\
+         Usage: dyno start --max-restarts <N> <--restart|--heroku> [TYPE[=N]]...\n\n\
+         For more information, try '--help'.\n",
+    );
+    assert!(!app.has("started"));
+}
