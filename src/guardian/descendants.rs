@@ -71,6 +71,23 @@ fn all_processes() -> impl Iterator<Item = Pid> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw)
 }
 
+/// The leader of a session, the members of it, and all who descend from one of them, whatever session they made since.
+#[must_use]
+pub fn family_of(leader: i32) -> Vec<i32> {
+    let leader = Pid::from_raw(leader);
+    let known: Vec<(Pid, Stat)> = all_processes().filter_map(|pid| Some((pid, Stat::read(pid)?))).collect();
+    let mut family = vec![leader];
+    family.extend(known.iter().filter(|(pid, stat)| stat.session == leader && *pid != leader).map(|(pid, _)| *pid));
+    let mut at = 0;
+    while let Some(&parent) = family.get(at) {
+        let children = known.iter().filter(|(_, stat)| stat.parent == parent).map(|(pid, _)| *pid);
+        let strangers: Vec<Pid> = children.filter(|child| !family.contains(child)).collect();
+        family.extend(strangers);
+        at += 1;
+    }
+    family.into_iter().map(Pid::as_raw).collect()
+}
+
 /// What the kernel says of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
@@ -122,5 +139,14 @@ mod tests {
         let stat = Stat::read(getpid()).expect("our own entry");
 
         assert_eq!((stat.zombie, stat.parent), (false, nix::unistd::getppid()));
+    }
+
+    #[test]
+    fn a_family_is_the_leader_and_who_descends_from_it() {
+        let own = getpid().as_raw();
+        let parent = nix::unistd::getppid().as_raw();
+
+        assert_eq!(family_of(own).first(), Some(&own));
+        assert!(family_of(parent).contains(&own) && !family_of(own).contains(&parent));
     }
 }

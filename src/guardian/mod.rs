@@ -15,5 +15,6 @@ mod sweep;
 mod sys;
 
 pub use client::{Guardian, Limits, Lost, Report, SpawnError};
+pub use descendants::family_of;
 pub use sweep::{Survivor, sweep};
 pub use sys::{controls_terminal, is_ignored, set_terminal_size, terminal_size};

@@ -8,11 +8,12 @@ use nix::errno::Errno;
 use tokio::net::unix::pipe::Receiver;
 
 use super::output::Order;
+use super::ports::listening_ports;
 use super::run_loop::{Finished, LiveRun, Runtime, Work};
 use super::streams::Streams;
 use super::{signal_number, signals, terminal};
 use crate::app::{DynoName, Io, RunId, SpawnSpec};
-use crate::guardian::{Lost, set_terminal_size};
+use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, Source};
 use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SpawnFailure};
 
@@ -25,13 +26,23 @@ impl Runtime {
             Effect::Spawn(spec) => self.work.push_back(Work::Spawn(spec)),
             Effect::Signal { run, signal } => self.work.push_back(Work::Signal(run, signal)),
             Effect::Notify(notice) => self.notify(notice),
-            // Not looked up: the answer is a hint for a person and may be missing.
-            Effect::FindListener { .. } => {}
+            Effect::FindListener { run } => self.find_listener(run),
             Effect::Suspend => self.suspend(),
             Effect::ReplaceGuardian => return Some(Finished::GuardianLost),
             Effect::Finish(outcome) => return Some(Finished::Outcome(outcome)),
         }
         None
+    }
+
+    /// Here and now: the orders that follow kill the run.
+    fn find_listener(&mut self, run: RunId) {
+        let Some(live) = self.runs.get(&run) else { return };
+        let Some(leader) = live.pid else { return };
+        // A server with several ports is told of one: the point is that none of them is the right one.
+        let ports = listening_ports(&family_of(leader), live.spec.spec.awaited_port);
+        if let Some(&port) = ports.first() {
+            self.events.push_back(Event::ListensElsewhere { run, port });
+        }
     }
 
     /// Sends what the guardian takes now. A spawn waits for its turn, so that a large formation does not need all its
@@ -75,7 +86,7 @@ impl Runtime {
         });
         match opened {
             Ok((stream, theirs)) => {
-                self.runs.insert(run, LiveRun { spec: spec.clone(), stream });
+                self.runs.insert(run, LiveRun { spec: spec.clone(), stream, pid: None });
                 self.spawns_in_flight += 1;
                 self.guardian.spawn(spec, theirs);
             }
@@ -142,7 +153,9 @@ impl Runtime {
         }
         let before = Instant::now();
         signals::stop_ourselves();
+        let paused_for = before.elapsed();
+        self.listening.postpone(paused_for);
         // Before anything that waits: no deadline may be judged by time that stood still.
-        self.events.push_front(Event::Resumed { paused_for: before.elapsed() });
+        self.events.push_front(Event::Resumed { paused_for });
     }
 }

@@ -12,8 +12,8 @@ use crate::app::RunId;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// How long is looked at all.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long is looked where nothing says otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The tables, one for each version of the protocol.
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
@@ -33,7 +33,7 @@ pub(super) enum Found {
     /// The run listens on its port.
     Listening { run: RunId, loopback_only: bool },
     /// It does not, and is not looked at any more.
-    GaveUp { run: RunId },
+    GaveUp { run: RunId, after: Duration },
 }
 
 #[derive(Debug)]
@@ -47,12 +47,28 @@ struct Watch {
 }
 
 /// The runs that are looked at.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Listening {
     watches: HashMap<RunId, Watch>,
+    patience: Duration,
 }
 
 impl Listening {
+    /// `boot_timeout`: how long a run may take; it is looked at for at least so long.
+    pub(super) fn new(boot_timeout: Option<Duration>) -> Self {
+        // Not given up right before the deadline: what begins to listen then is still in time.
+        let patience = boot_timeout.map_or(PATIENCE, |limit| PATIENCE.max(limit.saturating_add(LONGEST_PAUSE)));
+        Self { watches: HashMap::new(), patience }
+    }
+
+    /// Nobody ran for so long, neither the dynos nor we.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        for watch in self.watches.values_mut() {
+            watch.began += by;
+            watch.next = watch.next.map(|next| next + by);
+        }
+    }
+
     /// Remembers who listens before a run is spawned.
     pub(super) fn before_spawn(&mut self, run: RunId, port: u16) {
         let older = listeners().into_iter().filter(|listener| listener.port == port).map(|listener| listener.inode);
@@ -70,6 +86,13 @@ impl Listening {
     /// The run has ended: nothing is to be found any more.
     pub(super) fn forget(&mut self, run: RunId) {
         self.watches.remove(&run);
+    }
+
+    /// Makes all due: a decision is about to be made about what is seen.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        for next in self.watches.values_mut().filter_map(|watch| watch.next.as_mut()) {
+            *next = now.min(*next);
+        }
     }
 
     /// When to look again; None: there is nobody to look at.
@@ -93,15 +116,15 @@ impl Listening {
             if let Some(first) = own.next() {
                 let loopback_only = first.loopback && own.all(|socket| socket.loopback);
                 found.push(Found::Listening { run: *run, loopback_only });
-            } else if watch.began + PATIENCE <= now {
-                found.push(Found::GaveUp { run: *run });
+            } else if watch.began + self.patience <= now {
+                found.push(Found::GaveUp { run: *run, after: self.patience });
             } else {
                 watch.pause = (2 * watch.pause).min(LONGEST_PAUSE);
                 watch.next = Some(now + watch.pause);
             }
         }
         for result in &found {
-            let (Found::Listening { run, .. } | Found::GaveUp { run }) = result;
+            let (Found::Listening { run, .. } | Found::GaveUp { run, .. }) = result;
             self.watches.remove(run);
         }
         found
@@ -176,7 +199,7 @@ mod tests {
     fn s6_2_a_socket_that_was_there_before_the_run_does_not_count() {
         let before = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = before.local_addr().expect("bound").port();
-        let mut listening = Listening::default();
+        let mut listening = Listening::new(None);
         listening.before_spawn(RunId(1), port);
         listening.begin(RunId(1));
 
@@ -192,18 +215,61 @@ mod tests {
 
     #[test]
     fn s6_2_it_looks_from_10_ms_doubling_to_500_and_gives_up_after_a_minute() {
-        let mut listening = Listening::default();
+        let (looks, last) = looks_in_vain(&mut Listening::new(None));
+
+        assert_eq!(last, [Found::GaveUp { run: RunId(1), after: PATIENCE }]);
+        assert!((120..140).contains(&looks), "{looks}");
+    }
+
+    /// A run that never listens: how often was looked, and what was found in the end.
+    fn looks_in_vain(listening: &mut Listening) -> (usize, Vec<Found>) {
         listening.before_spawn(RunId(1), 1);
         listening.begin(RunId(1));
-
         let mut looks = 0;
         let mut last = Vec::new();
         while let Some(next) = listening.next_look() {
             last = listening.look(next);
             looks += 1;
         }
+        (looks, last)
+    }
 
-        assert_eq!(last, [Found::GaveUp { run: RunId(1) }]);
-        assert!((120..140).contains(&looks), "{looks}");
+    #[test]
+    fn s6_5_it_looks_for_as_long_as_a_longer_boot_timeout_lasts() {
+        let second = Duration::from_secs(1);
+
+        let (looks, last) = looks_in_vain(&mut Listening::new(Some(180 * second)));
+
+        let found = matches!(last[..], [Found::GaveUp { after, .. }] if after > 180 * second);
+        assert!(found && looks > 360, "{looks} {last:?}");
+        let (_, last) = looks_in_vain(&mut Listening::new(Some(second)));
+        assert_eq!(last, [Found::GaveUp { run: RunId(1), after: PATIENCE }]);
+    }
+
+    #[test]
+    fn s6_5_it_is_looked_once_more_when_the_time_is_over() {
+        let mut listening = Listening::new(None);
+        listening.before_spawn(RunId(1), 1);
+        let now = Instant::now();
+
+        listening.hurry(now);
+        assert_eq!(listening.next_look(), None, "nobody looks before it was spawned");
+        listening.begin(RunId(1));
+        listening.hurry(now);
+
+        assert_eq!(listening.next_look(), Some(now));
+    }
+
+    #[test]
+    fn time_that_stood_still_is_no_time_to_give_up_after() {
+        let mut listening = Listening::new(None);
+        listening.before_spawn(RunId(1), 1);
+        listening.begin(RunId(1));
+        let next = listening.next_look().expect("one look is due");
+
+        listening.postpone(2 * PATIENCE);
+
+        assert_eq!(listening.next_look(), Some(next + 2 * PATIENCE));
+        assert_eq!(listening.look(next + 2 * PATIENCE), []);
     }
 }

@@ -52,7 +52,7 @@ fn try_bind(family: AddressFamily, address: &dyn SockaddrLike) -> Result<(), Err
 #[must_use]
 pub fn port_holder(port: u16) -> Option<PortHolder> {
     let own = listeners().into_iter().filter(|listener| listener.port == port);
-    let sockets: Vec<String> = own.map(|listener| format!("socket:[{}]", listener.inode)).collect();
+    let sockets: Vec<String> = own.map(|listener| socket_name(listener.inode)).collect();
     if sockets.is_empty() {
         return None;
     }
@@ -62,6 +62,21 @@ pub fn port_holder(port: u16) -> Option<PortHolder> {
     let pid = pids.into_iter().find(|pid| holds(*pid, &sockets))?;
     let command = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(PortHolder { pid, command: command.trim_end().to_owned() })
+}
+
+/// The ports that these processes listen on, sorted, without `except`. Empty where the system does not tell.
+pub(super) fn listening_ports(pids: &[i32], except: Option<u16>) -> Vec<u16> {
+    let others = listeners().into_iter().filter(|listener| Some(listener.port) != except);
+    let held = |inode: u64| pids.iter().any(|pid| holds(*pid, &[socket_name(inode)]));
+    let mut ports: Vec<u16> = others.filter(|listener| held(listener.inode)).map(|listener| listener.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// As `/proc/PID/fd` calls it.
+fn socket_name(inode: u64) -> String {
+    format!("socket:[{inode}]")
 }
 
 fn pid_of(entry: &fs::DirEntry) -> Option<i32> {
@@ -101,6 +116,17 @@ mod tests {
             let holder = port_holder(port_of(&listener)).expect("we hold it");
             assert_eq!(holder.pid, i32::try_from(std::process::id()).expect("a pid"));
         }
+    }
+
+    #[test]
+    fn s6_5_the_ports_of_a_process_are_found_but_for_the_one_it_was_given() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = port_of(&listener);
+        let own = i32::try_from(std::process::id()).expect("a pid");
+
+        assert!(listening_ports(&[own], None).contains(&port));
+        assert!(!listening_ports(&[own], Some(port)).contains(&port));
+        assert!(listening_ports(&[], None).is_empty());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::listening::{Found, Listening, PATIENCE};
+use super::listening::{Found, Listening};
 use super::log_hub::{HubEvent, LogHub};
 use super::output::{Backlog, Order, Output};
 use super::signals::{Arrived, Signals};
@@ -42,6 +42,8 @@ pub(super) enum Work {
 pub(super) struct LiveRun {
     pub(super) spec: SpawnSpec,
     pub(super) stream: Option<Rc<Receiver>>,
+    /// Its leader; None before the guardian has told.
+    pub(super) pid: Option<i32>,
 }
 
 pub(super) struct Runtime {
@@ -87,6 +89,7 @@ impl Runtime {
             tasks.spawn_local(Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone()).live());
             outputs.insert(spec.dyno.clone(), sender);
         }
+        let boot_timeout = start.policy.boot_timeout;
         Ok(Self {
             supervisor: Supervisor::new(start.plan, start.policy),
             notices: start.notices,
@@ -99,7 +102,7 @@ impl Runtime {
             backlog,
             tasks,
             runs: HashMap::new(),
-            listening: Listening::default(),
+            listening: Listening::new(boot_timeout),
             work: VecDeque::new(),
             spawns_in_flight: 0,
             stdin,
@@ -155,7 +158,12 @@ impl Runtime {
                         self.hub_event(event);
                     }
                 },
-                () = until(deadline) => self.events.push_back(Event::Tick),
+                () = until(deadline) => {
+                    // The last look is up to half a second old, and what listens in time is not killed.
+                    self.listening.hurry(Instant::now());
+                    self.look_who_listens();
+                    self.events.push_back(Event::Tick);
+                },
                 () = until(look) => self.look_who_listens(),
             }
         }
@@ -182,6 +190,9 @@ impl Runtime {
         match report {
             Report::Spawned(run, pid) => {
                 self.spawns_in_flight -= 1;
+                if let Some(live) = self.runs.get_mut(&run) {
+                    live.pid = Some(pid);
+                }
                 self.events.push_back(Event::Spawned { run, pid });
                 let finished = self.handle_events();
                 // After the notice that it has started: its first words come second.
@@ -219,7 +230,7 @@ impl Runtime {
                 Found::Listening { run, loopback_only } => {
                     self.events.push_back(Event::Ready { run, loopback_only });
                 }
-                Found::GaveUp { run } => self.events.push_back(Event::NotReady { run, after: PATIENCE }),
+                Found::GaveUp { run, after } => self.events.push_back(Event::NotReady { run, after }),
             }
         }
     }

@@ -137,6 +137,49 @@ fn a_web_dyno_that_never_listens_is_r10_as_on_the_platform() {
     assert_like_the_platform("boot-timeout.log", log.concat().as_bytes());
 }
 
+/// R10 of a server that listens on a port of its own choice.
+fn boot_timeout_of(serve: &str) {
+    let app = App::new("web: ./serve\n").script("serve", serve);
+    symlink(listen(), app.path("listen")).unwrap();
+    let port = free_port();
+
+    let options = ["start", "--heroku", "--boot-timeout", LIMIT, "--max-restarts", "0", "-p", &port];
+    let finished = app.dyno(options).run();
+
+    finished.expect_end(Ended::Code(137));
+    let log = filtered(&finished.stdout);
+    let said = log.lines().find_map(|line| line.strip_prefix("TIME app[web.1]: Listening on 0.0.0.0:")).expect(&log);
+    let lines = [
+        "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch\n".to_owned(),
+        format!("TIME heroku[web.1]: it listens on port {said}, not on $PORT ({port})\n"),
+        "TIME heroku[web.1]: State changed from starting to crashed\n".to_owned(),
+    ];
+    assert!(lines.map(|line| place(&log, &line)).is_sorted(), "{log}");
+}
+
+#[test]
+fn s6_5_a_boot_timeout_names_the_port_that_the_server_listens_on() {
+    boot_timeout_of("PORT=0 exec ./listen\n");
+}
+
+#[test]
+fn s6_5_a_boot_timeout_names_the_port_of_a_child_in_a_session_of_its_own() {
+    boot_timeout_of("PORT=0 setsid ./listen &\nwait\n");
+}
+
+#[test]
+fn s6_5_a_server_that_only_this_machine_can_reach_is_up_and_told_so() {
+    let app = App::new("web: ./listen 127.0.0.1\n");
+    symlink(listen(), app.path("listen")).unwrap();
+    let dyno = app.dyno(["start", "--heroku", "-p"]).args(&[&free_port()]).spawn();
+
+    dyno.until_shown("heroku[web.1]: State changed from starting to up\n");
+    dyno.until_shown("heroku[web.1]: listens on the loopback address only; the platform would not see it\n");
+
+    dyno.signal(Signal::SIGINT);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGINT));
+}
+
 #[test]
 fn s3_3_every_dyno_reads_the_profile_first() {
     let app = App::new("release: echo release has $FROM\nworker: echo worker has $FROM; exit 3\n")
