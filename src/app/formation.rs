@@ -326,7 +326,10 @@ mod tests {
         for line in [vec!["release"], vec!["-m", "release=1"], vec!["-c", "release=2"]] {
             let errors = resolve(&line).unwrap_err();
             assert_eq!(errors, [FormationError::Release]);
-            assert_eq!(errors[0].hint(), "leave it out: it runs by itself before the formation");
+            assert_eq!(
+                errors[0].hint(),
+                "leave it out: it runs by itself before the formation; `dyno release` runs it alone"
+            );
         }
     }
 

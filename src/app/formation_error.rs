@@ -64,7 +64,9 @@ impl FormationError {
                 let quoted: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
                 if quoted.is_empty() { "it defines none".to_owned() } else { format!("it has {}", quoted.join(", ")) }
             }),
-            Self::Release => "leave it out: it runs by itself before the formation".to_owned(),
+            Self::Release => {
+                "leave it out: it runs by itself before the formation; `dyno release` runs it alone".to_owned()
+            }
             Self::EmptyItem { .. } | Self::NoName { .. } => "write a list such as `web=2,worker=1`".to_owned(),
             Self::NoQuantity { name } => format!("write `{name}=1`"),
             Self::BadQuantity { name, .. } => format!("write a number, such as `{name}=1`"),

@@ -11,8 +11,10 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use super::Cli;
 
 /// What the screen of a command shows if it has more options than fit. Commands that are not here show all of theirs.
-const ON_SCREEN: [(&str, &[&str]); 3] = [("dyno", &[]), ("start", START), ("local", START)];
+const ON_SCREEN: [(&str, &[&str]); 4] = [("dyno", &[]), ("start", START), ("local", START), ("release", RELEASE)];
 const START: &[&str] = &["procfile", "env", "formation", "except", "port", "timeout", "can_die", "restart"];
+
+const RELEASE: &[&str] = &["procfile", "env", "set", "heroku", "profile", "timeout", "log_dir"];
 
 /// The headings of the whole list; other options stand under `Options`.
 const HEADINGS: [(&str, &[&str]); 4] = [

@@ -11,6 +11,7 @@ mod man;
 mod one_off;
 mod parse;
 mod reading;
+mod release;
 mod start;
 mod typed_line;
 
@@ -26,6 +27,7 @@ pub use man::ManArgs;
 pub use one_off::{RunArgs, TypeWord};
 pub use parse::{Refusal, parse};
 pub use reading::{CheckArgs, ConfigArgs};
+pub use release::ReleaseArgs;
 pub use start::{LogFormatName, PtyMode, Seconds, StartArgs, StdinMode};
 
 /// The Heroku runtime on your machine.
@@ -120,6 +122,8 @@ pub enum Command {
     Start(Box<StartArgs>),
     /// Run one command, or a process type, with the app's environment
     Run(RunArgs),
+    /// Run the release command alone
+    Release(ReleaseArgs),
     /// Check Procfile, .env and .foreman: status 0 or 78
     Check(CheckArgs),
     /// Show the config vars that the files give

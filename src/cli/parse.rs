@@ -79,6 +79,7 @@ fn with_habits(mut cli: Cli) -> Cli {
         Command::LocalRun(_) => cli.dialect = Dialect::HerokuLocal,
         Command::Start(_)
         | Command::Run(_)
+        | Command::Release(_)
         | Command::Check(_)
         | Command::Config(_)
         | Command::Completions(_)

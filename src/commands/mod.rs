@@ -40,6 +40,7 @@ pub use diagnostics::show_error;
 pub fn run(cli: &Cli) -> Result<Outcome, Error> {
     match &cli.command {
         Command::Start(args) | Command::Local(args) => start::run(cli, args),
+        Command::Release(args) => start::run_release(cli, &args.as_start()),
         Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
         Command::Check(args) => check::run(cli, args),
         Command::Config(args) => config::run(cli, args),

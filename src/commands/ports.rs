@@ -13,6 +13,7 @@ use crate::runtime::{self, PortLocks};
 const WEB: &str = "web";
 
 /// The ports of all dynos.
+#[derive(Default)]
 pub(super) struct Assigned {
     /// In start order.
     pub(super) ports: Vec<(DynoName, u16)>,

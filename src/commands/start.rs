@@ -30,7 +30,26 @@ const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
 /// runs that are being started.
 const OWN_DESCRIPTORS: u64 = 80;
 
+/// What of the app runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// The release command, then the formation.
+    App,
+    /// The release command alone (S8.2).
+    Release,
+}
+
+/// `dyno start`.
 pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
+    carry_out(Scope::App, cli, args)
+}
+
+/// `dyno release`: as a start that ends behind the gate.
+pub(super) fn run_release(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
+    carry_out(Scope::Release, cli, args)
+}
+
+fn carry_out(scope: Scope, cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
     let limits = Limits::raise().map_err(|errno| internal("cannot read its resource limits", errno))?;
     // Before any file is read and any thread exists: a fork copies as little as possible.
     let guardian = Guardian::start(limits).map_err(|errno| internal("cannot start its guardian process", errno))?;
@@ -41,8 +60,17 @@ pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
     let project = Project::load(cli, &args.project, &settings, args.start_cmd.as_deref())?;
     let types = project.procfile.formation_types();
     let policy = policy(args, &project.places.foreman, &types)?;
-    let formation = formation(args, &project.places.foreman, &project.places.foreman_name, &types)?;
-    let assigned = ports::assign(args, &project, &types, &formation)?;
+    let assigned = match scope {
+        Scope::App => {
+            let formation = formation(args, &project.places.foreman, &project.places.foreman_name, &types)?;
+            ports::assign(args, &project, &types, &formation)?
+        }
+        Scope::Release if project.procfile.release().is_some() => ports::Assigned::default(),
+        Scope::Release => {
+            let hint = "write a line such as `release: ./migrate`";
+            return Err(Error::new(Status::Config, "the Procfile has no `release` command", hint));
+        }
+    };
     platform::check_shell(reads_profile(args))?;
     let plan = plan(args, &project, &assigned.ports)?;
     check_open_files(limits, plan.formation.len())?;

@@ -33,6 +33,7 @@ mod profile;
 mod real_apps;
 #[cfg(feature = "real-apps")]
 mod real_apps_shells;
+mod release;
 mod resources;
 mod restart;
 mod secrets;

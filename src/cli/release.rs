@@ -1,0 +1,122 @@
+//! Options of `dyno release`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::ProjectArgs;
+use super::start::{LogFormatName, PtyMode, Seconds, StartArgs};
+
+/// Options of `dyno release`: those of `start` that mean something where only the release command runs.
+#[derive(Debug, PartialEq, Args)]
+#[command(
+    after_help = "Examples:\n  dyno release                     run the release command of ./Procfile\n  dyno release -e .env.staging     with other config vars"
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
+pub struct ReleaseArgs {
+    /// Which files make the app.
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    /// Set a config var, above all files
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Let the shell's variables win over those of the files
+    #[arg(long)]
+    pub prefer_shell: bool,
+    /// Behave as the platform does
+    ///
+    /// 30 s grace, profile, its log: each is an option of its own, too.
+    #[arg(long)]
+    pub heroku: bool,
+    /// Source .profile.d/*.sh and .profile by bash first
+    #[arg(long)]
+    pub profile: bool,
+    /// Seconds until SIGKILL [default: 5]
+    ///
+    /// Counted from the stop signal. With --heroku 30 by default.
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    pub timeout: Option<Seconds>,
+    /// Give it a terminal of its own
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto)]
+    pub pty: PtyMode,
+    /// Colour the prefixes
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
+    pub color: clap::ColorChoice,
+    /// How lines are written [default: text; with --heroku: heroku]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub log_format: Option<LogFormatName>,
+    /// Leave out the time of day
+    #[arg(long, alias = "no-timestamp")]
+    pub no_timestamps: bool,
+    /// Leave out time and name
+    #[arg(long)]
+    pub no_prefix: bool,
+    /// Append all lines to files in this directory too
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+}
+
+impl ReleaseArgs {
+    /// The same as options of a start.
+    #[must_use]
+    pub fn as_start(&self) -> StartArgs {
+        StartArgs {
+            project: self.project.clone(),
+            set: self.set.clone(),
+            prefer_shell: self.prefer_shell,
+            heroku: self.heroku,
+            profile: self.profile,
+            timeout: self.timeout,
+            pty: self.pty,
+            color: self.color,
+            log_format: self.log_format,
+            no_timestamps: self.no_timestamps,
+            no_prefix: self.no_prefix,
+            log_dir: self.log_dir.clone(),
+            ..StartArgs::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::{Cli, Command, StartArgs};
+
+    fn as_start(options: &[&str]) -> StartArgs {
+        let cli = Cli::try_parse_from(["dyno", "release"].iter().chain(options)).expect("understood");
+        let Command::Release(args) = cli.command else { panic!("another command") };
+        args.as_start()
+    }
+
+    #[test]
+    fn each_option_means_what_it_means_for_a_start() {
+        let options = [
+            "-f",
+            "Procfile.dev",
+            "--set",
+            "A=1",
+            "--prefer-shell",
+            "--heroku",
+            "--profile",
+            "-t",
+            "3",
+            "--pty",
+            "never",
+            "--color",
+            "always",
+            "--log-format",
+            "text",
+            "--no-timestamps",
+            "--no-prefix",
+            "--log-dir",
+            "log",
+        ];
+        let cli = Cli::try_parse_from(["dyno", "start"].iter().chain(&options)).expect("understood");
+
+        let Command::Start(start) = cli.command else { panic!("another command") };
+        assert_eq!(as_start(&options), *start);
+        assert_eq!(as_start(&[]), StartArgs::default());
+    }
+}

@@ -1,0 +1,220 @@
+//! The release phase (S8.1, S8.2): first, visible, gating; and `dyno release`.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Ended};
+
+#[test]
+fn s8_1_the_release_command_runs_first_without_a_port_and_gates_the_formation() {
+    let app = App::new("web: echo up on $PORT; exit 4\nrelease: echo \"$DYNO has ${PORT-no port}\"; echo migrated\n");
+
+    let finished = app.dyno(["start", "-p", "6000"]).run();
+
+    finished.expect(
+        Ended::Code(4),
+        "TIME release.1 | started with pid PID\n\
+         TIME release.1 | release.1 has no port\n\
+         TIME release.1 | migrated\n\
+         TIME release.1 | exited with code 0\n\
+         TIME web.1     | started with pid PID\n\
+         TIME web.1     | up on 6000\n\
+         TIME web.1     | exited with code 4\n\
+         TIME system    | sending SIGTERM to all processes\n",
+        "",
+    );
+}
+
+#[test]
+fn s8_2_a_release_that_fails_is_named_and_its_status_is_ours() {
+    for (end, told, status) in [("exit 3", "exited with code 3", 3), ("kill -9 $$", "terminated by SIGKILL", 137)] {
+        let app = App::new(&format!("release: echo migrating; {end}\nweb: touch started\n"));
+
+        for command in ["start", "release"] {
+            app.dyno([command]).run().expect(
+                Ended::Code(status),
+                &format!(
+                    "TIME release.1 | started with pid PID\n\
+                     TIME release.1 | migrating\n\
+                     TIME release.1 | {told}\n\
+                     TIME system    | release v1 failed: its command ended with status {status}, nothing was started\n"
+                ),
+                "",
+            );
+            assert!(!app.has("started"));
+        }
+    }
+}
+
+#[test]
+fn s8_2_no_release_skips_it_and_release_runs_it_alone() {
+    let app = App::new("release: echo released\nweb: echo up\n").file(".env", "A=1\n");
+
+    let skipped = app.dyno(["start", "--no-release", "--no-prefix"]).run();
+    skipped.expect_end(Ended::Code(0));
+    assert!(skipped.stdout().contains("up\n") && !skipped.stdout().contains("released"), "{}", skipped.stdout());
+
+    app.dyno(["release"]).run().expect(
+        Ended::Code(0),
+        "TIME release.1 | started with pid PID\nTIME release.1 | released\nTIME release.1 | exited with code 0\n",
+        "",
+    );
+}
+
+#[test]
+fn s8_2_a_release_alone_reads_the_files_the_profile_and_the_options_that_a_start_reads() {
+    let app = App::new("web: touch started\n")
+        .file("Procfile.dev", "release: echo $A $B $FROM\n")
+        .file("dev.env", "A=file\nB=file\n")
+        .file(".profile", "export FROM=profile\n");
+
+    let options = ["release", "-f", "Procfile.dev", "-e", "dev.env", "--set", "B=set", "--profile", "--log-dir", "log"];
+    let finished = app.dyno(options).run();
+
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(finished.lines_of("release.1"), ["started with pid PID", "file set profile", "exited with code 0"]);
+    assert!(app.has("log/release.1.log"));
+}
+
+#[test]
+fn a_procfile_without_a_release_command_is_told() {
+    let app = App::new("web: touch started\n");
+
+    let error = "error: the Procfile has no `release` command\n\nhint: write a line such as `release: ./migrate`\n";
+    app.dyno(["release"]).run().expect(Ended::Code(78), "", error);
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn a_release_command_that_is_not_found_ends_with_127_and_starts_nothing() {
+    let app = App::new("release: no-such-command\nweb: touch started\n");
+
+    let finished = app.dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(127));
+    let lines = finished.lines_of("release.1");
+    assert_eq!(lines[2..], ["exited with code 127", "command not found, see the line above"]);
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn s8_a_signal_ends_a_release_that_hangs() {
+    for (command, signal) in [("start", Signal::SIGTERM), ("release", Signal::SIGINT)] {
+        let app = App::new("release: echo hanging; exec sleep 1000\nweb: touch started\n");
+        let dyno = app.dyno([command]).spawn();
+        dyno.until_shown("hanging\n");
+
+        dyno.signal(signal);
+
+        let finished = dyno.finish();
+        finished.expect_end(Ended::Signal(signal));
+        assert_eq!(
+            finished.stdout(),
+            format!(
+                "TIME release.1 | started with pid PID\n\
+                 TIME release.1 | hanging\n\
+                 TIME system    | {signal} received, starting shutdown\n\
+                 TIME system    | sending SIGTERM to all processes\n\
+                 TIME release.1 | terminated by SIGTERM\n"
+            )
+        );
+        assert!(!app.has("started"));
+    }
+}
+
+#[test]
+fn s8_a_release_that_ends_well_after_a_signal_opens_nothing() {
+    let app = App::new(
+        "release: trap 'echo rolled back; exit 0' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\n\
+         web: touch started\n",
+    )
+    .fifo("never");
+    let dyno = app.dyno(["start"]).spawn();
+    dyno.until_shown("ready\n");
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert!(
+        finished.stdout().ends_with("| rolled back\nTIME release.1 | exited with code 0\n"),
+        "{}",
+        finished.stdout()
+    );
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn s8_a_release_that_ignores_the_signal_is_killed_after_the_grace() {
+    let app = App::new(
+        "release: trap '' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\nweb: touch started\n",
+    )
+    .fifo("never");
+    let dyno = app.dyno(["release", "-t", "0.2"]).spawn();
+    dyno.until_shown("ready\n");
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert_eq!(finished.lines_of("release.1"), ["started with pid PID", "ready", "terminated by SIGKILL"]);
+    assert!(!app.has("started"));
+}
+
+// S6.6: it is over when nothing of it is left, since what is left may hold what the formation needs.
+#[test]
+fn what_a_release_left_running_is_ended_before_anything_else_starts() {
+    let app = App::new("release: setsid ./daemon & read -r _ <begun; echo migrated\nweb: cat ended; exit 4\n")
+        .script(
+            "daemon",
+            "exec 2>/dev/null\ntrap 'echo the daemon has ended >ended; exit 0' TERM\necho >begun\nread -r _ <never\n",
+        )
+        .fifo("begun")
+        .fifo("never");
+
+    let finished = app.dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(4));
+    assert_eq!(finished.lines_of("release.1"), ["started with pid PID", "migrated", "exited with code 0"]);
+    assert_eq!(finished.lines_of("web.1"), ["started with pid PID", "the daemon has ended", "exited with code 4"]);
+}
+
+#[test]
+fn all_that_a_release_floods_the_log_with_is_shown_before_its_end_and_before_the_rest() {
+    const LINES: usize = 100_000;
+    let app = App::new(&format!("release: seq 1 {LINES}\nweb: echo up; exit 4\n"));
+
+    let finished = app.dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(4));
+    let mut expected = vec!["release.1 | started with pid PID".to_owned()];
+    expected.extend((1..=LINES).map(|number| format!("release.1 | {number}")));
+    expected.extend(
+        [
+            "release.1 | exited with code 0",
+            "web.1     | started with pid PID",
+            "web.1     | up",
+            "web.1     | exited with code 4",
+            "system    | sending SIGTERM to all processes",
+        ]
+        .map(str::to_owned),
+    );
+    let stdout = finished.stdout();
+    assert!(stdout.lines().map(|line| line.trim_start_matches("TIME ")).eq(expected.iter().map(String::as_str)));
+}
+
+#[test]
+fn a_release_that_needs_a_terminal_has_one_where_dyno_has_and_fails_by_itself_elsewhere() {
+    const ASK: &str = "release: test -t 0 || { echo no terminal to ask in; exit 9; }; echo Sure?; read -r _\n";
+    let app = App::new(&(ASK.to_owned() + "web: touch started\n"));
+
+    let without = app.dyno(["start"]).run();
+    without.expect_end(Ended::Code(9));
+    assert_eq!(without.lines_of("release.1")[1..], ["no terminal to ask in", "exited with code 9"]);
+
+    // Nobody can answer: it waits until it is told to end.
+    let with = app.dyno(["start"]).spawn_in_terminal();
+    with.until_shown("Sure?");
+    with.terminal().type_keys(b"\x03");
+    with.finish().expect_end(Ended::Signal(Signal::SIGINT));
+    assert!(!app.has("started"));
+}
