@@ -20,6 +20,7 @@ mod completions;
 mod drop_in;
 mod harness;
 mod heroku;
+mod json;
 mod log_files;
 mod messages;
 mod one_off;
