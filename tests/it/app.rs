@@ -7,8 +7,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, RwLock};
 
 use crate::harness::{Capture, Finished, Running, until};
 use crate::process_table;
@@ -119,6 +119,22 @@ impl Drop for App {
 pub(crate) fn fork(command: &mut Command) -> Child {
     let _not_alone = FORKS.read().unwrap();
     command.spawn().unwrap()
+}
+
+/// A program of `examples`, built now if only this test binary was.
+pub(crate) fn example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let folder = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
+    BUILT.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--locked", "--examples", "--target-dir"]).arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        build.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+        assert!(fork(&mut build).wait().unwrap().success(), "the examples cannot be built");
+    });
+    folder.join("examples").join(name)
 }
 
 fn unique() -> String {

@@ -8,33 +8,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::Path;
 
 use nix::sys::signal::Signal;
 
+use crate::app::example;
 use crate::harness::{App, Ended};
 
 /// What stands instead of the platform's 30 and 60 seconds here.
 const LIMIT: &str = "2";
-
-/// `examples/listen.rs`, built now if only this test binary was.
-fn listen() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
-        let release = folder.ends_with("release").then_some("--release");
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--example", "listen", "--target-dir"])
-            .arg(folder.parent().unwrap())
-            .args(release)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status();
-        assert!(built.unwrap().success(), "the example `listen` cannot be built");
-        folder.join("examples/listen")
-    })
-}
 
 fn free_port() -> String {
     TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port().to_string()
@@ -103,7 +85,7 @@ fn a_deploy_a_crash_and_a_shutdown_are_logged_as_on_the_platform() {
              while :; do sleep 1000 & wait; done\n",
         )
         .fifo("go");
-    symlink(listen(), app.path("listen")).unwrap();
+    symlink(example("listen"), app.path("listen")).unwrap();
     let dyno = app.dyno(["start", "--heroku", "-t", LIMIT, "-p"]).args(&[&free_port()]).spawn();
 
     dyno.until_shown("app[worker.1]: Working on job 1\n");
@@ -140,7 +122,7 @@ fn a_web_dyno_that_never_listens_is_r10_as_on_the_platform() {
 /// R10 of a server that listens on a port of its own choice.
 fn boot_timeout_of(serve: &str) {
     let app = App::new("web: ./serve\n").script("serve", serve);
-    symlink(listen(), app.path("listen")).unwrap();
+    symlink(example("listen"), app.path("listen")).unwrap();
     let port = free_port();
 
     let options = ["start", "--heroku", "--boot-timeout", LIMIT, "--max-restarts", "0", "-p", &port];
@@ -170,7 +152,7 @@ fn s6_5_a_boot_timeout_names_the_port_of_a_child_in_a_session_of_its_own() {
 #[test]
 fn s6_5_a_server_that_only_this_machine_can_reach_is_up_and_told_so() {
     let app = App::new("web: ./listen 127.0.0.1\n");
-    symlink(listen(), app.path("listen")).unwrap();
+    symlink(example("listen"), app.path("listen")).unwrap();
     let dyno = app.dyno(["start", "--heroku", "-p"]).args(&[&free_port()]).spawn();
 
     dyno.until_shown("heroku[web.1]: State changed from starting to up\n");

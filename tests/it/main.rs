@@ -41,5 +41,6 @@ mod secrets;
 mod signals;
 mod signals_hard;
 mod start;
+mod storm;
 mod terminal;
 mod without_shell;

@@ -1,0 +1,85 @@
+//! The runtime as a library, under the worst of restart policies: every dyno of `./Procfile` that ends is started again
+//! at once, for ever.
+//!
+//! `restart_storm` in the directory of an app. What it leaves behind is looked at from outside, in `tests/it/storm.rs`.
+
+use std::error::Error;
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, fs};
+
+use dynorun::app::{DynoName, DynoSpec, DynoVariables, Environment, Io, Layers, PortVariable, Procfile, Shell};
+use dynorun::guardian::{Guardian, Limits};
+use dynorun::logs::{Formatter, LogFormat, Palette, TextOptions, View, name_width};
+use dynorun::runtime::{self, Start};
+use dynorun::supervisor::{NoticeStyle, OnExit, Outcome, Plan, Policy, ReleaseRecord, RestartPolicy};
+
+/// No pause, ever: nothing is up long enough to clear the count, and the count has no end.
+const STORM: RestartPolicy =
+    RestartPolicy { base: Duration::ZERO, cap: Duration::ZERO, min_healthy: Duration::MAX, max_restarts: None };
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    runtime::block_all();
+    let guardian = Guardian::start(Limits::raise()?)?;
+    runtime::unblock_all();
+    let plan = plan()?;
+    let types = plan.formation.iter().map(|spec| spec.dyno.process_type.clone());
+    let view = View {
+        color: false,
+        terminal: false,
+        name_width: name_width(plan.formation.iter().map(|spec| &spec.dyno)),
+        palette: Palette::new(types),
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let start = Start {
+        plan,
+        policy: Policy { on_exit: OnExit::Restart(STORM), ..Policy::default() },
+        notices: NoticeStyle::Plain,
+        formatter: Formatter::new(LogFormat::Text(TextOptions::default()), view),
+        quiet: Box::new(|_| false),
+        files: None,
+        null_stdin: false,
+        prefix_columns: 0,
+    };
+    match runtime::run(start, guardian)?.outcome() {
+        Outcome::Code(code) => Ok(ExitCode::from(code)),
+        Outcome::Signal(signal) => {
+            runtime::die_by(signal);
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// One dyno of each process type.
+fn plan() -> Result<Plan, Box<dyn Error>> {
+    let procfile = Procfile::parse(&fs::read("Procfile")?).map_err(|_| "the Procfile cannot be read")?;
+    let mut inherited = Environment::default();
+    for (key, value) in env::vars_os() {
+        inherited.set(key.into_vec(), value.into_vec());
+    }
+    let layers = Layers::new(inherited, false);
+    let session = fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim_end().replace('-', "");
+    let directory = env::current_dir()?;
+    let mut formation = Vec::new();
+    for process_type in procfile.formation_types() {
+        let Some(entry) = procfile.get(&process_type) else { continue };
+        let dyno = DynoName::new(process_type, 1);
+        let variables = DynoVariables { dyno: &dyno, port: PortVariable::Removed, session: &session };
+        let environment = layers.environment(&variables);
+        let line = entry.shell_line();
+        formation.push(Arc::new(DynoSpec {
+            dyno,
+            command_line: entry.command_line().into_owned(),
+            shell: Shell::Sh,
+            shell_line: line.line,
+            own_shell: line.own_shell,
+            environment,
+            awaited_port: None,
+            directory: directory.clone(),
+            io: Io::Pipe,
+        }));
+    }
+    Ok(Plan { record: ReleaseRecord::default(), release: None, formation })
+}

@@ -1,0 +1,129 @@
+//! Dynos that end as fast as they are started, without any back-off: a thousand restarts leave nothing behind, and
+//! nobody else suffers (S6.4).
+//!
+//! The back-off is zero through the `Policy` of `examples/restart_storm.rs`, which runs the library's runtime.
+
+use nix::sys::signal::Signal;
+
+use crate::app::example;
+use crate::harness::{App, Ended, Running};
+use crate::process_table;
+
+/// Runs before the first look: all that is made once is there by then.
+const FIRST: usize = 20;
+
+/// Memory that comes and goes: of the allocator, of pages the kernel takes and gives.
+const SLACK_KIB: u64 = 512;
+
+/// Restarts between the two looks. `DYNO_TEST_RESTARTS` is for a longer run by hand; it is not the product's.
+fn restarts() -> usize {
+    std::env::var("DYNO_TEST_RESTARTS").map_or(1_000, |count| count.parse().unwrap())
+}
+
+/// What `dyno` and its guardian hold while nothing changes.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    main_files: usize,
+    main_threads: usize,
+    main_children: usize,
+    guardian_files: usize,
+    guardian_threads: usize,
+    /// Zombies are children, too.
+    guardian_children: usize,
+}
+
+fn held(dyno: &Running) -> Held {
+    let (main, guardian) = (dyno.main(), dyno.guardian());
+    Held {
+        main_files: process_table::count(main, "fd"),
+        main_threads: process_table::count(main, "task"),
+        main_children: process_table::children(main).len(),
+        guardian_files: process_table::count(guardian, "fd"),
+        guardian_threads: process_table::count(guardian, "task"),
+        guardian_children: process_table::children(guardian).len(),
+    }
+}
+
+/// Resident memory of both, in KiB.
+fn memory_kib(dyno: &Running) -> [u64; 2] {
+    [dyno.main(), dyno.guardian()].map(|pid| {
+        let resident = process_table::status(pid, "VmRSS").unwrap();
+        resident.trim_end_matches(" kB").parse().unwrap()
+    })
+}
+
+#[test]
+fn s6_4_a_thousand_restarts_leave_nothing_behind_and_keep_last_words_exit_and_next_run_in_order() {
+    let last = FIRST + restarts();
+    // The last words have no newline; two runs wait to be looked at.
+    let work = format!(
+        "read -r n <count; n=$((n + 1)); echo $n >count\n\
+         echo first of $n\n\
+         case $n in {FIRST}|{last}) echo waits at $n; read -r _ <go;; esac\n\
+         printf 'last of %s' $n\n\
+         exit 1\n"
+    );
+    let app = App::new("job: ./work\nweb: sleep 1000\n").script("work", &work).file("count", "0\n").fifo("go");
+    let dyno = app.dyno([]).program(&example("restart_storm")).spawn();
+
+    dyno.until_shown(&format!("waits at {FIRST}\n"));
+    let (before, memory_before) = (held(&dyno), memory_kib(&dyno));
+    app.release("go");
+    dyno.until_shown(&format!("waits at {last}\n"));
+    let (after, memory_after) = (held(&dyno), memory_kib(&dyno));
+    app.release("go");
+    dyno.until_shown(&format!("first of {}\n", last + 1));
+    dyno.signal(Signal::SIGTERM);
+    let finished = dyno.finish();
+
+    // Seen with `--nocapture`.
+    println!("{before:?} {memory_before:?} KiB, after {} restarts {after:?} {memory_after:?} KiB", restarts());
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert_eq!(before, after);
+    assert_eq!((before.main_children, before.guardian_children), (1, 2));
+    for (before, after) in memory_before.into_iter().zip(memory_after) {
+        assert!(after <= before + SLACK_KIB, "{memory_before:?} KiB, then {memory_after:?}");
+    }
+    let lines = finished.lines_of("job.1");
+    let mut runs = lines.split(|line| line == "restarting");
+    for n in 1..=last {
+        let (first, waits, ends) = (format!("first of {n}"), format!("waits at {n}"), format!("last of {n}"));
+        let waits = (n == FIRST || n == last).then_some(waits.as_str());
+        let expected = ["started with pid PID", &first].into_iter().chain(waits).chain([&*ends, "exited with code 1"]);
+        assert!(runs.next().unwrap().iter().map(String::as_str).eq(expected), "run {n}");
+    }
+}
+
+#[test]
+fn s6_4_a_crash_loop_of_one_dyno_stands_in_nobodys_way() {
+    const QUESTIONS: usize = 30;
+    let app = App::new("job: exit 1\nweb: ./serve\n")
+        .script("serve", "exec 3<>ask\nn=0\nwhile read -r _ <&3; do n=$((n + 1)); echo answer $n; done\n")
+        .fifo("ask");
+    let dyno = app.dyno([]).program(&example("restart_storm")).spawn();
+    let crashes = || dyno.stdout.text().matches("exited with code 1").count();
+
+    for question in 1..=QUESTIONS {
+        let before = crashes();
+        app.release("ask");
+        dyno.until_shown(&format!("answer {question}\n"));
+        dyno.until("the loop goes on", || crashes() > before);
+    }
+
+    dyno.signal(Signal::SIGTERM);
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    // The web was never restarted.
+    assert_eq!(finished.lines_of("web.1").iter().filter(|line| line.starts_with("started")).count(), 1);
+}
+
+#[test]
+fn a_storm_ends_when_it_is_told_to() {
+    let app = App::new("job: exit 1\nother: exit 2\n");
+    let dyno = app.dyno([]).program(&example("restart_storm")).spawn();
+    dyno.until("both restart", || dyno.stdout.text().matches("restarting").count() > 100);
+
+    dyno.signal(Signal::SIGINT);
+
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGINT));
+}
