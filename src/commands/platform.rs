@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use nix::unistd::{User, getuid};
+
 use crate::app::{ForemanFile, Shell, ShellLine, with_profile};
 use crate::cli::{LogFormatName, StartArgs};
 use crate::error::{Error, Status};
@@ -68,8 +70,11 @@ pub(super) fn shell(reads_profile: bool, line: ShellLine) -> (Shell, ShellLine) 
 
 /// Nothing is started where the shell that reads the profile is missing.
 pub(super) fn check_shell(reads_profile: bool) -> Result<(), Error> {
-    let path = Shell::Bash.path();
-    if !reads_profile || Path::new(path).exists() {
+    if reads_profile { check_exists(Shell::Bash.path()) } else { Ok(()) }
+}
+
+fn check_exists(path: &str) -> Result<(), Error> {
+    if Path::new(path).exists() {
         return Ok(());
     }
     let fact = format!("`{path}` does not exist, and the profile of the app is written for it");
@@ -77,12 +82,22 @@ pub(super) fn check_shell(reads_profile: bool) -> Result<(), Error> {
 }
 
 /// What the log says about the release that is run: whoever starts it makes it.
-pub(super) fn release_record() -> ReleaseRecord {
-    let variable = |name: &str| std::env::var(name).ok().filter(|user| is_shown_as_it_is(user));
-    match variable("LOGNAME").or_else(|| variable("USER")) {
-        Some(user) => ReleaseRecord { user, ..ReleaseRecord::default() },
-        None => ReleaseRecord::default(),
+pub(super) fn release_record(style: NoticeStyle) -> ReleaseRecord {
+    match style {
+        NoticeStyle::Heroku => match login_name(|name| std::env::var(name).ok()) {
+            Some(user) => ReleaseRecord { user, ..ReleaseRecord::default() },
+            None => ReleaseRecord::default(),
+        },
+        // It names nobody, and asking the system for a name may take longer than starting a dyno.
+        NoticeStyle::Plain => ReleaseRecord::default(),
     }
+}
+
+/// As the login has set it, else as the system's table of users has it.
+fn login_name(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let by_login = ["LOGNAME", "USER"].into_iter().filter_map(variable).find(|user| is_shown_as_it_is(user));
+    let by_system = || User::from_uid(getuid()).ok().flatten().map(|user| user.name);
+    by_login.or_else(by_system).filter(|user| is_shown_as_it_is(user))
 }
 
 /// A name goes into a line of the log.
@@ -138,6 +153,28 @@ mod tests {
         assert_eq!(notice_style(&plain), NoticeStyle::Heroku);
         assert!(reports_exit_timeout(&plain) && reports_exit_timeout(&with(LogFormatName::Text)));
         assert!(!reports_exit_timeout(&StartArgs::default()));
+    }
+
+    #[test]
+    fn whoever_starts_a_release_is_named_in_one_line() {
+        let with = |logname: &str, user: &str| {
+            let variables = [("LOGNAME", logname.to_owned()), ("USER", user.to_owned())];
+            login_name(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()))
+        };
+
+        assert_eq!(with("ada", "root").as_deref(), Some("ada"));
+        assert_eq!(with("", "ada").as_deref(), Some("ada"));
+        assert_eq!(with("a\nb", "ada").as_deref(), Some("ada"));
+        assert_eq!(with("", ""), login_name(|_| None));
+    }
+
+    #[test]
+    fn s3_3_a_system_without_bash_is_told_before_anything_starts() {
+        let error = check_exists("/nowhere/bash").expect_err("there is none");
+
+        assert_eq!(error.to_string(), "`/nowhere/bash` does not exist, and the profile of the app is written for it");
+        assert_eq!(error.status(), Status::Internal);
+        assert_eq!((check_exists("/"), check_shell(false)), (Ok(()), Ok(())));
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn plan(args: &StartArgs, project: &Project, ports: &[(DynoName, u16)]) -> Resul
             Some(Arc::new(spec(args, project, entry, &variables, io)?))
         }
     };
-    Ok(Plan { record: platform::release_record(), release, formation: specs })
+    Ok(Plan { record: platform::release_record(platform::notice_style(args)), release, formation: specs })
 }
 
 fn spec(
