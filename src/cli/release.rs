@@ -42,7 +42,7 @@ pub struct ReleaseArgs {
     /// Colour the prefixes
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
     pub color: clap::ColorChoice,
-    /// How lines are written [default: text; with --heroku: heroku]
+    /// How lines are written: text, heroku or json [default: text; with --heroku: heroku]
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub log_format: Option<LogFormatName>,
     /// Leave out the time of day
