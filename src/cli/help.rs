@@ -12,7 +12,7 @@ use super::Cli;
 
 /// What the screen of a command shows if it has more options than fit. Commands that are not here show all of theirs.
 const ON_SCREEN: [(&str, &[&str]); 4] = [("dyno", &[]), ("start", START), ("local", START), ("release", RELEASE)];
-const START: &[&str] = &["procfile", "env", "formation", "except", "port", "timeout", "can_die", "restart"];
+const START: &[&str] = &["procfile", "env", "formation", "except", "port", "timeout", "can_die", "restart", "heroku"];
 
 const RELEASE: &[&str] = &["procfile", "env", "set", "heroku", "profile", "timeout", "log_dir"];
 
