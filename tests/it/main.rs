@@ -37,6 +37,8 @@ mod real_apps_shells;
 mod release;
 mod resources;
 mod restart;
+#[cfg(feature = "real-apps")]
+mod run_terminal;
 mod secrets;
 mod signals;
 mod signals_hard;
