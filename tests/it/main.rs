@@ -23,6 +23,7 @@ mod heroku;
 mod json;
 mod log_files;
 mod messages;
+mod migration;
 mod one_off;
 mod orphans;
 mod output;
