@@ -75,23 +75,30 @@ fn heroku_local_starts_without_the_release_command() {
     app.dyno(["local:run", "echo", "hi"]).run().expect(Ended::Code(0), "hi\n", "");
 }
 
-/// What Rails' generated script does: a default port, and all arguments passed on.
+/// What Rails' generated script does: asks gem for foreman, sets a default port, passes all arguments on.
 #[test]
 fn a_bin_dev_like_that_of_rails_runs_unchanged() {
     let script = "#!/usr/bin/env sh\n\
-                  if ! command -v foreman >/dev/null; then echo 'Installing foreman...'; exit 1; fi\n\
+                  if ! gem list foreman -i --silent; then\n\
+                  echo 'Installing foreman...'\n\
+                  gem install foreman\n\
+                  fi\n\
                   export PORT=\"${PORT:-3000}\"\n\
                   exec foreman start -f Procfile.dev --env /dev/null \"$@\"\n";
-    let app =
-        App::empty().file("Procfile.dev", "web: echo web on $PORT\ncss: echo css on $PORT\n").script("dev", script);
-    let foreman = app.top().join("foreman");
-    symlink(env!("CARGO_BIN_EXE_dyno"), &foreman).unwrap();
-    let path = format!("{}:{}", app.top().display(), std::env::var("PATH").unwrap());
+    let app = App::empty()
+        .file("Procfile.dev", "web: echo web on $PORT\ncss: echo css on $PORT\n")
+        .script("dev", script)
+        .script("tools/gem", "[ \"$*\" = 'list foreman -i --silent' ]\n");
+    symlink(env!("CARGO_BIN_EXE_dyno"), app.path("tools/foreman")).unwrap();
+    let path = format!("{}:{}", app.path("tools").display(), std::env::var("PATH").unwrap());
+    let bin_dev = |args: &[&str]| app.dyno([]).program(&app.path("dev")).env("PATH", &path).args(args);
 
-    let finished = app.dyno([]).program(&app.path("dev")).env("PATH", path).args(&["web=1,css=0"]).run();
-
-    finished.expect_end(Ended::Code(0));
-    assert_eq!(finished.lines_of("web.1")[1], "web on 3000");
+    let some = bin_dev(&["web=1,css=0"]).run();
+    some.expect_end(Ended::Code(0));
+    assert_eq!(some.lines_of("web.1")[1], "web on 3000");
+    let all = bin_dev(&["-m", "all=1,web=0"]).env("PORT", "4000").run();
+    all.expect_end(Ended::Code(0));
+    assert_eq!(all.lines_of("css.1")[1], "css on 4100");
 }
 
 #[test]
