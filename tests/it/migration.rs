@@ -1,14 +1,46 @@
 //! The tables of the README for people who come from another tool: each row, in the order of the tables.
 //!
-//! A row that says "same" is given the other tool's own words. What the drop-in names do besides is in `drop_in`.
+//! A test names the rows of its table as it proves them, so that a row without a test fails, and a test without a row
+//! too. A row that says "same" is given the other tool's own words. What the drop-in names do besides is in `drop_in`.
 
+use std::collections::VecDeque;
 use std::os::unix::fs::symlink;
 
+use nix::sys::signal::Signal;
+
 use crate::harness::{App, Call, Ended, Finished};
+
+const README: &str = include_str!("../../README.md");
 
 /// Each dyno prints its port and ends alone.
 const PORTS: &str = "web: echo $PORT\nworker: echo $PORT\nclock: echo $PORT\n";
 const ALL_MAY_END: &str = "web,worker,clock";
+
+/// The rows of one table of the README that are still to be proved.
+struct Table {
+    rows: VecDeque<String>,
+}
+
+impl Table {
+    /// The table under this heading, by the first cells of its rows.
+    fn under(heading: &str) -> Self {
+        let (_, section) = README.split_once(&format!("\n### {heading}\n")).unwrap();
+        let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+        let rows =
+            rows.map_while(|line| line.strip_prefix("| ")).map(|row| row.split_once(" | ").unwrap().0.to_owned());
+        Self { rows: rows.collect() }
+    }
+
+    /// What follows proves the next row.
+    #[track_caller]
+    fn row(&mut self, first_cell: &str) {
+        assert_eq!(self.rows.pop_front().as_deref(), Some(first_cell));
+    }
+
+    fn end(self) {
+        assert!(self.rows.is_empty(), "rows without a test: {:?}", self.rows);
+    }
+}
 
 /// The binary under another name.
 fn called(app: &App, name: &str, line: &str) -> Call {
@@ -48,162 +80,282 @@ fn ports_of(app: &App, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn whoever_you_come_from() {
-    // `$VAR` in a command; `.env`; a line that cannot be read.
-    let app = App::new("web: echo '$A' $A $B $C \"$D\" $E\nnonsense\n")
-        .file(".env", "export A=1 # one\nB = it's\nC=p$x\nD=\"two\nlines\"\nE=${A}${Z:-z}\n");
-    let finished = run(&app, "start");
-    assert_eq!(said(&finished), ["web.1 $A 1 it's p$x two", "web.1 lines 1z"]);
-    assert!(finished.stderr().starts_with("warning: Procfile:2: "), "{}", finished.stderr());
-    run(&app, "check").expect_end(Ended::Code(78));
-    // An unknown process type; the status.
-    run(&app, "start wbe").expect_end(Ended::Code(2));
-    run(&App::new("web: exit 7\n"), "start").expect_end(Ended::Code(7));
-    run(&App::new("web: kill -TERM $$\n"), "start").expect_end(Ended::Code(143));
-    // `PORT`; `release:`; one name twice.
-    assert_eq!(ports("start clock"), ["clock.1 5200"]);
-    let app = App::new("release: echo first\nweb: echo up\n");
-    assert_eq!(said(&run(&app, "start")), ["release.1 first", "web.1 up"]);
-    assert_eq!(said(&run(&app, "start --no-release")), ["web.1 up"]);
-    assert_eq!(said(&run(&app, "start -m all=1,release=0")), ["web.1 up"]);
-    let finished = run(&App::new("web: echo one\nweb: echo two\n"), "start");
-    assert!(finished.stderr().contains("`web` is defined on line 1 and again here"), "{}", finished.stderr());
-    assert_eq!(said(&finished), ["web.1 two"]);
+fn a_row_that_is_not_named_in_its_turn_fails() {
+    let table = Table::under("From hivemind");
+
+    assert!(table.rows.len() > 5, "{:?}", table.rows);
+    assert!(std::panic::catch_unwind(|| Table::under("From hivemind").row("`-T`")).is_err());
+    assert!(std::panic::catch_unwind(|| Table::under("From hivemind").end()).is_err());
 }
 
 #[test]
-fn from_foreman_start() {
+fn whatever_you_come_from() {
+    let mut table = Table::under("Whatever you come from");
+    let app = App::new("web: echo '$A' $A $B $C \"$D\" $E\nnonsense\n")
+        .file(".env", "export A=1 # one\nB = it's\nC=p$x\nD=\"two\nlines\"\nE=${A}${Z:-z}\n");
+    let finished = run(&app, "start");
+    table.row("`$VAR` in a command");
+    table.row("`.env`");
+    assert_eq!(said(&finished), ["web.1 $A 1 it's p$x two", "web.1 lines 1z"]);
+    table.row("a line that cannot be read");
+    assert!(finished.stderr().starts_with("warning: Procfile:2: "), "{}", finished.stderr());
+    run(&app, "check").expect_end(Ended::Code(78));
+    table.row("an unknown process type");
+    let unknown = run(&app, "start wbe");
+    unknown.expect_end(Ended::Code(2));
+    assert!(unknown.stdout.is_empty() && unknown.stderr().contains("did you mean `web`?"), "{}", unknown.stderr());
+    table.row("status");
+    run(&App::new("web: exit 7\n"), "start").expect_end(Ended::Code(7));
+    run(&App::new("web: kill -TERM $$\n"), "start").expect_end(Ended::Code(143));
+    let waiting = App::new("web: read -r _ <never\n").fifo("never");
+    let stopped = waiting.dyno(["start"]).spawn();
+    stopped.until_shown("started with pid");
+    stopped.signal(Signal::SIGINT);
+    stopped.finish().expect_end(Ended::Signal(Signal::SIGINT));
+    table.row("`PORT`");
+    assert_eq!(ports("start clock"), ["clock.1 5200"]);
+    table.row("`release:`");
+    let app = App::new("release: echo first\nweb: echo up\n");
+    assert_eq!(said(&run(&app, "start")), ["release.1 first", "web.1 up"]);
+    assert_eq!(said(&run(&app, "start --no-release")), ["web.1 up"]);
+    run(&App::new("release: exit 5\nweb: echo up\n"), "start").expect_end(Ended::Code(5));
+    table.row("one name twice");
+    let finished = run(&App::new("web: echo one\nweb: echo two\n"), "start");
+    assert!(finished.stderr().contains("`web` is defined on line 1 and again here"), "{}", finished.stderr());
+    assert_eq!(said(&finished), ["web.1 two"]);
+    table.end();
+}
+
+#[test]
+fn from_foreman() {
+    let mut table = Table::under("From foreman");
+    table.row("`foreman start`");
     assert_eq!(ports("start"), ["clock.1 5200", "web.1 5000", "worker.1 5100"]);
+    table.row("`start web`, `web=2`, `all=1,web=0`");
+    assert_eq!(ports("start web"), ["web.1 5000"]);
     assert_eq!(ports("start web=2"), ["web.1 5000", "web.2 5001"]);
     assert_eq!(ports("start all=1,web=0"), ["clock.1 5200", "worker.1 5100"]);
     assert_eq!(ports("start web worker"), ["web.1 5000", "worker.1 5100"]);
-    assert_eq!(ports("start -m all=1,web=2"), ["clock.1 5200", "web.1 5000", "web.2 5001", "worker.1 5100"]);
-    assert_eq!(ports("start web -p 3000 -t 10 --no-color"), ["web.1 3000"]);
+    table.row("`-f FILE`, `-d DIR`, `-e A,B`");
     let app =
         App::new("web: false\n").file("sub/Other", "web: echo $A $PS $DYNO $(basename $PWD)\n").file("a", "A=1\n");
     assert_eq!(said(&run(&app, "start -f sub/Other -e a")), ["web.1 1 web.1 web.1 sub"]);
-    assert_eq!(said(&run(&app, "start -f sub/Other -d . -e a --no-timestamp")), ["web.1 1 web.1 web.1 app"]);
+    assert_eq!(said(&run(&app, "start -f sub/Other -d . -e a")), ["web.1 1 web.1 web.1 app"]);
     run(&app, "start -e missing").expect_end(Ended::Code(78));
     let app = App::new("web: echo .$A.\n").file(".env", "A=1\n");
     assert_eq!(said(&run(&app, "start -e /dev/null")), ["web.1 .."]);
     assert_eq!(said(&app.dyno(["start", "-e", ""]).run()), ["web.1 .."]);
+    table.row("`-m all=1,web=2`");
+    assert_eq!(ports("start -m all=1,web=2"), ["clock.1 5200", "web.1 5000", "web.2 5001", "worker.1 5100"]);
     run(&app, "start -m web=1 -m web=1").expect_end(Ended::Code(2));
     called(&app, "foreman", "start -m web=2 -m web=1").run().expect_end(Ended::Code(0));
-}
-
-#[test]
-fn from_foreman_colour() {
+    table.row("`-p 3000`");
+    assert_eq!(ports("start web -p 3000"), ["web.1 3000"]);
+    run(&App::new(PORTS), "start web=101 worker").expect_end(Ended::Code(2));
+    assert!(run(&app, "start -p auto").stderr().starts_with("ports: web.1 "));
+    table.row("`-t 10`");
+    // Nothing is left when a run has ended, which every run here is checked for.
+    let deaf = App::new("web: ./deaf; true\nworker: read -r _ <ready; exit 3\n").fifo("ready").fifo("never");
+    let deaf = deaf.script("deaf", "trap '' TERM\nexec 3<>never\necho >ready\nread -r _ <&3\n");
+    run(&deaf, "start -t 0.1").expect_end(Ended::Code(3));
     let app = App::new("web: echo hi\n");
     let is_coloured = |finished: Finished| finished.stdout.contains(&0x1b);
-
+    table.row("`-c`, `--color`");
     assert!(is_coloured(run(&app, "start --color always")));
     assert!(is_coloured(called(&app, "foreman", "start -c").run()));
     assert!(!is_coloured(called(&app, "foreman", "start").run()));
-    assert!(!is_coloured(called(&app, "foreman", "start --no-color").env("FORCE_COLOR", "1").run()));
-    assert!(!is_coloured(run(&app, "start --color auto")));
-}
-
-#[test]
-fn from_foreman_the_other_commands() {
+    table.row("`--no-color`, `--no-timestamp`");
+    let forced = |line: &str| called(&app, "dyno", line).env("FORCE_COLOR", "1");
+    assert!(is_coloured(forced("start").run()));
+    assert!(!is_coloured(forced("start --no-color").run()));
+    assert!(!is_coloured(forced("start").env("NO_COLOR", "1").run()));
+    assert!(run(&app, "start --no-timestamp").stdout().starts_with("web.1  | started"));
+    table.row("`foreman run CMD…`, `run web`");
     let app = App::new("web: echo from the Procfile\nnonsense\n");
-
     app.dyno(["run", "echo one; echo two"]).run().expect(Ended::Code(0), "one\ntwo\n", "");
     app.dyno(["run", "web", "x"]).run().expect(Ended::Code(0), "from the Procfile x\n", "");
     called(&app, "foreman", "run web").run().expect(Ended::Code(0), "from the Procfile\n", "");
-    called(&app, "foreman", "run nowhere").run().expect_end(Ended::Code(1));
+    app.dyno(["run", "kill -KILL $$"]).run().expect_end(Ended::Signal(Signal::SIGKILL));
+    table.row("`foreman check`");
     run(&app, "check").expect_end(Ended::Code(78));
     called(&app, "foreman", "check").run().expect_end(Ended::Code(0));
+    let nothing = App::new("nonsense\n");
+    called(&nothing, "foreman", "check").run().expect_end(Ended::Code(1));
+    table.row("`foreman s`, `version`");
     run(&app, "s").expect_end(Ended::Code(0));
     let own = concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n");
     run(&app, "version").expect(Ended::Code(0), own, "");
     let version = called(&app, "foreman", "version").run();
     assert_eq!((version.stdout(), version.stderr().starts_with("dyno ")), ("0.90.0\n".to_owned(), true));
-    for name in ["foreman", "honcho"] {
-        called(&app, name, "export upstart .").run().expect_end(Ended::Code(1));
-    }
+    table.row("`foreman export`");
+    run(&app, "export upstart .").expect_end(Ended::Code(2));
+    called(&app, "foreman", "export upstart .").run().expect_end(Ended::Code(1));
+    table.row("`.foreman`");
     let app = App::new(PORTS).file(".foreman", "port: 6000\nformation: worker=1\ntimeout: 3\nenv: a\n").file("a", "");
     assert_eq!(ports_of(&app, "start"), ["worker.1 6100"]);
+    table.row("`PS=web.1`");
+    assert_eq!(said(&run(&App::new("web: echo $PS $DYNO\n"), "start")), ["web.1 web.1 web.1"]);
+    table.end();
 }
 
 #[test]
 fn from_heroku_local() {
+    let mut table = Table::under("From `heroku local`");
     let app = App::new("release: false\nweb: echo $PORT\nworker: echo $PORT\n");
     let may_end = |line: &str| said(&run(&app, &format!("{line} --can-die web,worker")));
-
+    table.row("`heroku local`");
     assert_eq!(may_end("local"), ["web.1 5000", "worker.1 5100"]);
+    run(&app, "start").expect_end(Ended::Code(1));
+    table.row("`local web`, `local web=1,worker=2`");
     assert_eq!(may_end("local:start web"), ["web.1 5000"]);
-    assert_eq!(may_end("local web=1,worker=2 -p 3000"), ["web.1 3000", "worker.1 3100", "worker.2 3101"]);
-    let missing = run(&app, "local web -e missing");
+    assert_eq!(may_end("local web=1,worker=2"), ["web.1 5000", "worker.1 5100", "worker.2 5101"]);
+    table.row("`-f FILE`, `-e A,B`");
+    let missing = run(&app, "local web -f Procfile -e missing");
     missing.expect_end(Ended::Code(0));
     assert_eq!(missing.stderr(), "warning: missing does not exist\nhint: check the name, or make the file\n");
+    run(&app, "start web -e missing").expect_end(Ended::Code(78));
+    table.row("`-p 3000`");
+    assert_eq!(may_end("local web -p 3000"), ["web.1 3000"]);
+    table.row("`local:run CMD`");
     for line in ["local:run echo hi", "local run echo hi", "run echo hi"] {
         run(&app, line).expect(Ended::Code(0), "hi\n", "");
     }
+    table.row("`--start-cmd CMD`");
     let started = App::empty().dyno(["local", "--start-cmd", "echo on $PORT"]).run();
     assert_eq!(said(&started), ["web.1 on 5000"]);
-    run(&App::empty().file("package.json", "{}"), "local").expect_end(Ended::Code(78));
+    assert_eq!(said(&run(&App::new("web: echo mine\n"), "local --start-cmd false")), ["web.1 mine"]);
+    table.row("no Procfile: `npm start`");
+    let none = run(&App::empty().file("package.json", "{}"), "local");
+    none.expect_end(Ended::Code(78));
+    assert!(none.stderr().contains("such as `web: npm start`"), "{}", none.stderr());
+    table.row("status 0 whatever happens");
     run(&App::new("web: exit 4\n"), "local").expect_end(Ended::Code(4));
+    table.row("`.env` in JSON");
     let app = App::new("web: echo $TOP_INNER\n").file(".env", "{\"top\": {\"inner\": \"json\"}}");
     assert_eq!(said(&run(&app, "local")), ["web.1 json"]);
+    table.end();
 }
 
 #[test]
 fn from_honcho() {
+    let mut table = Table::under("From honcho");
+    table.row("`honcho start [PROC…]`");
     assert_eq!(ports("start worker"), ["worker.1 5100"]);
+    table.row("`-c web=2`, `-q web`");
     assert_eq!(ports("start -c web=2"), ["clock.1 5200", "web.1 5000", "web.2 5001", "worker.1 5100"]);
     assert_eq!(ports("start -q web"), ["clock.1 5200", "worker.1 5100"]);
-    let app = App::new(PORTS).file(".env", "PORT=7000\n");
-    assert_eq!(ports_of(&app, "start -p 6000 web --no-colour"), ["web.1 6000"]);
+    table.row("`-f FILE`, `-e A,B`");
     let app = App::empty().file("sub/Procfile", "web: basename $PWD\n");
-    assert_eq!(said(&run(&app, "start -d sub")), ["web.1 sub"]);
-    assert_eq!(said(&called(&app, "honcho", "-d sub start").run()), ["web.1 app"]);
-    let missing = called(&app, "honcho", "start -d sub -e missing --no-prefix").run();
+    let honcho = |line: &str| called(&app, "honcho", line).run();
+    run(&app, "start -f sub/Procfile -e missing").expect_end(Ended::Code(78));
+    let missing = honcho("start -f sub/Procfile -e missing");
     missing.expect_end(Ended::Code(0));
-    assert!(missing.stderr().starts_with("warning: sub/missing does not exist"), "{}", missing.stderr());
-    assert!(missing.stdout().contains("app\n") && !missing.stdout().contains(" | "), "{}", missing.stdout());
-
+    assert!(missing.stderr().starts_with("warning: missing does not exist"), "{}", missing.stderr());
+    table.row("`-d DIR`");
+    assert_eq!(said(&run(&app, "start -d sub")), ["web.1 sub"]);
+    assert_eq!(said(&honcho("-d sub start")), ["web.1 app"]);
+    table.row("`-p 6000`");
+    let ported = App::new(PORTS).file(".env", "PORT=7000\n");
+    assert_eq!(ports_of(&ported, "start web"), ["web.1 7000"]);
+    assert_eq!(ports_of(&ported, "start -p 6000 web"), ["web.1 6000"]);
+    table.row("`--no-colour`, `--no-prefix`");
+    let bare = called(&app, "dyno", "start -d sub --no-colour --no-prefix").env("FORCE_COLOR", "1").run().stdout();
+    assert!(bare.contains("\nsub\n") && !bare.contains('\x1b'), "{bare}");
+    table.row("`honcho run [--] CMD…`");
     let app = App::new("true: exit 3\n").file(".env", "PROCFILE=Procfile.x\n").file("Procfile.x", "web: echo x\n");
-    assert_eq!(said(&run(&app, "start")), ["web.1 x"]);
+    let honcho = |line: &str| called(&app, "honcho", line).run();
     run(&app, "run -- echo hi").expect(Ended::Code(0), "hi\n", "");
     run(&app, "run -f Procfile true").expect_end(Ended::Code(3));
-    called(&app, "honcho", "run -f Procfile true").run().expect_end(Ended::Code(0));
+    honcho("run -f Procfile true").expect_end(Ended::Code(0));
+    table.row("`honcho check`");
     run(&app, "check").expect(Ended::Code(0), "valid procfile detected (web)\n", "");
-    called(&app, "honcho", "check").run().expect(Ended::Code(0), "", "Valid procfile detected (web)\n");
-    assert_eq!(called(&app, "honcho", "version").run().stdout(), "honcho 2.0.0\n");
+    honcho("check").expect(Ended::Code(0), "", "Valid procfile detected (web)\n");
+    table.row("`honcho version`");
+    assert_eq!(honcho("version").stdout(), "honcho 2.0.0\n");
+    table.row("`PROCFILE` in `.env`");
+    assert_eq!(said(&run(&app, "start")), ["web.1 x"]);
+    table.row("`honcho export`");
+    run(&app, "export upstart .").expect_end(Ended::Code(2));
+    honcho("export upstart .").expect_end(Ended::Code(1));
+    table.end();
 }
 
 #[test]
 fn from_overmind() {
-    assert_eq!(ports("s -l web,worker"), ["web.1 5000", "worker.1 5100"]);
+    let mut table = Table::under("From overmind");
+    table.row("`overmind start`, `s`");
+    assert_eq!(ports("s"), ports("start"));
+    table.row("`-l web,worker`, `-x web`");
+    assert_eq!(ports("start -l web,worker"), ["web.1 5000", "worker.1 5100"]);
     assert_eq!(ports("start -x web"), ["clock.1 5200", "worker.1 5100"]);
+    table.row("`-m web=2`");
     assert_eq!(ports("start -c web=2"), ["clock.1 5200", "web.1 5000", "web.2 5001", "worker.1 5100"]);
     assert_eq!(ports("start -m web=2"), ["web.1 5000", "web.2 5001"]);
-    assert_eq!(ports("start -p 3000 --port-step 10 clock -t 10"), ["clock.1 3020"]);
+    table.row("`-m all=2,web=3`");
+    assert_eq!(ports("start -m all=2,web=3 -x clock").len(), 5);
+    table.row("`-d DIR`, `-f FILE`, `-p 3000`, `-t 10`");
+    assert_eq!(ports("start -d . -f Procfile -p 3000 -t 10 clock"), ["clock.1 3200"]);
+    table.row("`-P 10`");
+    assert_eq!(ports("start --port-step 10 web=2 worker"), ["web.1 5000", "web.2 5001", "worker.1 5010"]);
+    run(&App::new(PORTS), "start --port-step 1 web=2 worker").expect_end(Ended::Code(2));
+    table.row("`-c worker`");
     run(&App::new("web: exit 3\n"), "start --can-die web").expect_end(Ended::Code(3));
     let app = App::new("web: read -r _ <go; exit 0\nworker: echo >go; exit 3\n").fifo("go");
     run(&app, "start --can-die worker=any").expect_end(Ended::Code(0));
+    table.row("`--any-can-die`");
+    let app = App::new("web: exit 4\nworker: read -r _ <go; echo alone\n").fifo("go");
+    let alone = called(&app, "dyno", "start --can-die web=any,worker=any").spawn();
+    alone.until_shown("web.1    | exited with code 4");
+    app.release("go");
+    assert_eq!(said(&alone.finish()), ["worker.1 alone"]);
+    table.row("`-r all`");
     let restarted = run(&App::new("web: echo up\n"), "start --restart --max-restarts 1");
     assert_eq!(said(&restarted).iter().filter(|line| *line == "web.1 up").count(), 2, "{}", restarted.stdout());
-    let app = App::new("web: ./deaf\nworker: read -r _ <ready\n")
-        .script("deaf", "trap '' TERM\ntrap 'echo heard INT; exit' INT\necho >ready\nexec 3<>never\nread -r _ <&3\n")
-        .fifo("ready")
-        .fifo("never");
+    table.row("`-i web=INT`");
+    let app = App::new("web: ./deaf\nworker: read -r _ <ready\n").fifo("ready").fifo("never");
+    let deaf = "trap 'echo heard INT; exit' INT\ntrap 'echo heard TERM; exit' TERM\nexec 3<>never\necho >ready\n";
+    let app = app.script("deaf", &format!("{deaf}read -r _ <&3\n"));
     assert_eq!(said(&run(&app, "start --stop-signal web=INT")), ["web.1 heard INT"]);
-    let bare = run(&App::new("web: echo hi\n"), "start --no-timestamps");
-    assert!(bare.stdout().starts_with("web.1  | started"), "{}", bare.stdout());
-    let app = App::new("web: echo $A $B\n").file(".overmind.env", "A=1\nB=1\n").file(".env", "B=2\n");
-    assert_eq!(said(&run(&app, "start -e .overmind.env,.env")), ["web.1 1 2"]);
+    assert_eq!(said(&run(&app, "start")), ["web.1 heard TERM"]);
+    table.row("`-T`");
+    let app = App::new("web: echo $A $B $PS\n").file(".overmind.env", "A=1\nB=1\n").file(".env", "B=2\n");
+    assert!(run(&app, "start").stdout().starts_with("TIME web.1  | started"));
+    assert!(run(&app, "start --no-timestamps").stdout().starts_with("web.1  | started"));
+    table.row("`.overmind.env`");
+    let overmind = called(&app, "dyno", "start -e .overmind.env,.env").env("OVERMIND_PROCFILE", "nowhere").run();
+    table.row("`PS=web#2`");
+    assert_eq!(said(&overmind), ["web.1 1 2 web.1"]);
+    table.row("`-N`, `-b`, `-w`, `-H`");
+    for option in ["-N", "-b", "-w", "-H"] {
+        run(&app, &format!("start {option}")).expect_end(Ended::Code(2));
+    }
+    table.end();
 }
 
 #[test]
 fn from_hivemind() {
+    let mut table = Table::under("From hivemind");
     let app = App::empty().file("Other", "web:echo $A\n").file(".env", "A=file\n");
-
+    table.row("`hivemind`, `hivemind FILE`, `hivemind -`");
+    assert_eq!(ports("start").len(), 3);
     assert_eq!(said(&run(&app, "start -f Other")), ["web.1 file"]);
     assert_eq!(said(&app.dyno(["start", "-f", "-"]).after("exec <Other").run()), ["web.1 file"]);
-    let preferred = app.dyno(["start", "-f", "Other", "--prefer-shell"]).env("A", "shell").run();
-    assert_eq!(said(&preferred), ["web.1 shell"]);
+    table.row("`-l web`, `-p 3000`, `-d DIR`, `-t 10`");
     assert_eq!(ports("start -l web -p 3000 -t 10 -d ."), ["web.1 3000"]);
+    table.row("`-P 10`");
+    assert_eq!(ports("start --port-step 10 clock"), ["clock.1 5020"]);
+    table.row("`--no-prefix`");
     let bare = run(&app, "start -f Other --no-prefix");
     assert!(bare.stdout().contains("\nfile\n"), "{}", bare.stdout());
+    table.row("`-T`");
+    assert!(run(&app, "start -f Other").stdout().starts_with("TIME "));
+    table.row("the shell wins over `.env`");
+    let shell = |line: &str| said(&called(&app, "dyno", line).env("A", "shell").run());
+    assert_eq!(shell("start -f Other --prefer-shell"), ["web.1 shell"]);
+    assert_eq!(shell("start -f Other"), ["web.1 file"]);
+    table.row("status 0 whatever happens");
+    run(&App::new("web: exit 4\n"), "start").expect_end(Ended::Code(4));
+    table.row("`web:cmd` is skipped");
+    assert_eq!(said(&run(&App::new("web:echo runs\n"), "start")), ["web.1 runs"]);
+    table.end();
 }
