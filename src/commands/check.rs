@@ -35,7 +35,7 @@ struct Problem<'a> {
     /// `error` fails the check, `note` does not.
     severity: &'static str,
     file: &'a str,
-    /// 1-based; null: the file as a whole.
+    /// 1-based; null: the file as a whole, or a directory.
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
@@ -46,7 +46,15 @@ struct Problem<'a> {
 pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
     let mut findings = Findings::default();
-    let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
+    let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
+        Ok(places) => places,
+        Err(none) if args.json => {
+            findings.push(none.finding());
+            stdout::write(&report(None, &findings, |finding| finding.severity.fails_check())?)?;
+            return Ok(Outcome::Code(Status::Config as u8));
+        }
+        Err(none) => return Err(none.into()),
+    };
     let mut texts = Vec::new();
     let settings = Settings { set: &[], prefer_shell: false };
     let layers = files::layers_with_texts(&places, &settings, &mut findings, Some(&mut texts))?;

@@ -9,11 +9,36 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::findings::Findings;
+use super::findings::{Finding, Findings};
 use super::source_file::{self, Unreadable};
 use crate::app::{ForemanFile, Severity};
 use crate::cli::{Dialect, ProjectArgs};
 use crate::error::{Error, Status};
+
+/// Why an app has no directory.
+#[derive(Debug)]
+pub(super) struct NoDirectory {
+    /// The directory, or the file that names it.
+    file: String,
+    /// The line of that file, 1-based.
+    line: Option<usize>,
+    fact: String,
+    hint: String,
+}
+
+impl NoDirectory {
+    /// As something that was found; its message names the directory.
+    pub(super) fn finding(self) -> Finding {
+        let Self { file, line, fact, hint } = self;
+        Finding { severity: Severity::Error, file, line, key: None, message: fact, hint }
+    }
+}
+
+impl From<NoDirectory> for Error {
+    fn from(none: NoDirectory) -> Self {
+        Self::new(Status::Config, none.fact, none.hint)
+    }
+}
 
 /// The places of one app.
 #[derive(Debug)]
@@ -37,11 +62,13 @@ impl Places {
     /// Finds the root and reads `.foreman`.
     ///
     /// # Errors
-    /// Status 78: there is no current directory, or `-d` is none.
-    pub(super) fn find(args: ProjectArgs, dialect: Dialect, findings: &mut Findings) -> Result<Self, Error> {
-        let current = env::current_dir().map_err(|error| {
-            let fact = format!("the current directory cannot be used: {}", reason(&error));
-            Error::new(Status::Config, fact, "change to a directory that exists")
+    /// There is no current directory, or `-d` is none: status 78.
+    pub(super) fn find(args: ProjectArgs, dialect: Dialect, findings: &mut Findings) -> Result<Self, NoDirectory> {
+        let current = env::current_dir().map_err(|error| NoDirectory {
+            file: ".".to_owned(),
+            line: None,
+            fact: format!("the current directory cannot be used: {}", reason(&error)),
+            hint: "change to a directory that exists".to_owned(),
         })?;
         let foreman_directory = args.root.as_deref().map_or_else(|| current.clone(), |root| current.join(root));
         let mut places = Self {
@@ -81,27 +108,39 @@ impl Places {
     }
 
     /// `-d`, else `.foreman`'s, else the directory of `-f`, else the current one.
-    fn find_root(&self) -> Result<PathBuf, Error> {
-        let named = self.args.root.clone().map(|root| (self.current.join(root), "check `-d`".to_owned()));
-        let named = named.or_else(|| {
-            let setting = self.foreman.root.as_ref()?;
-            let hint = format!("check `root` on line {} of {}", setting.line, self.foreman_name);
-            Some((self.foreman_directory.join(&setting.value), hint))
-        });
-        let Some((root, hint)) = named else {
-            // As honcho the root never follows the Procfile (S13.2).
-            let of_procfile = self.named_procfile().filter(|_| self.dialect != Dialect::Honcho);
-            let parent = of_procfile.as_deref().filter(|path| !is_stream(path)).and_then(Path::parent);
-            let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
-            // A missing directory of `-f` is told as a missing Procfile.
-            return Ok(parent.map_or_else(|| self.current.clone(), Path::to_owned));
-        };
-        let fact = match std::fs::metadata(&root) {
-            Ok(metadata) if metadata.is_dir() => return Ok(root),
-            Ok(_) => format!("`{}` is not a directory", self.shown(&root)),
-            Err(error) => format!("the directory `{}` cannot be used: {}", self.shown(&root), reason(&error)),
-        };
-        Err(Error::new(Status::Config, fact, hint))
+    fn find_root(&self) -> Result<PathBuf, NoDirectory> {
+        if let Some(root) = &self.args.root {
+            let root = self.current.join(root);
+            return self.directory(&root).map_err(|fact| NoDirectory {
+                file: self.shown(&root),
+                line: None,
+                fact,
+                hint: "check `-d`".to_owned(),
+            });
+        }
+        if let Some(setting) = &self.foreman.root {
+            return self.directory(&self.foreman_directory.join(&setting.value)).map_err(|fact| NoDirectory {
+                file: self.foreman_name.clone(),
+                line: Some(setting.line),
+                fact,
+                hint: format!("check `root` on line {} of {}", setting.line, self.foreman_name),
+            });
+        }
+        // As honcho the root never follows the Procfile (S13.2).
+        let of_procfile = self.named_procfile().filter(|_| self.dialect != Dialect::Honcho);
+        let parent = of_procfile.as_deref().filter(|path| !is_stream(path)).and_then(Path::parent);
+        let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+        // A missing directory of `-f` is told as a missing Procfile.
+        Ok(parent.map_or_else(|| self.current.clone(), Path::to_owned))
+    }
+
+    /// A directory that was named, or why it is none.
+    fn directory(&self, path: &Path) -> Result<PathBuf, String> {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Ok(path.to_owned()),
+            Ok(_) => Err(format!("`{}` is not a directory", self.shown(path))),
+            Err(error) => Err(format!("the directory `{}` cannot be used: {}", self.shown(path), reason(&error))),
+        }
     }
 
     /// The working directory of the dynos: the root, but honcho leaves its own alone (S13.2).

@@ -1,6 +1,6 @@
 //! `dyno check` and `dyno config`: full texts and statuses (S1.4, S2.6, S2.8, S3.2).
 
-use crate::harness::{App, Ended};
+use crate::harness::{App, Ended, Finished};
 
 #[test]
 fn an_app_without_problems_is_said_to_be_valid() {
@@ -55,6 +55,39 @@ fn the_result_as_json_has_types_and_problems() {
         (value["process_types"].clone(), problems)
     };
     assert_eq!(sorted(&result), sorted(&expected));
+}
+
+/// What makes the check fail, as JSON: its file, line and message.
+#[track_caller]
+fn fails_with(finished: &Finished, expected: &serde_json::Value) {
+    finished.expect_end(Ended::Code(78));
+    assert_eq!(finished.stderr(), "");
+    let result: serde_json::Value = serde_json::from_str(&finished.stdout()).unwrap();
+    assert_eq!(&result, expected);
+}
+
+#[test]
+fn whatever_fails_the_check_is_in_the_json_and_has_no_line_where_there_is_none() {
+    let app = App::new("web: a\n").file("foreman/.foreman", "root: gone\n");
+    let one = |file: &str, line: Option<u32>, message: &str, hint: &str| {
+        let problem =
+            serde_json::json!({"severity": "error", "file": file, "line": line, "message": message, "hint": hint});
+        serde_json::json!({"process_types": [], "problems": [problem]})
+    };
+
+    let hint = "there is `Procfile`; `-f Procfile` uses it";
+    fails_with(&app.dyno(["check", "--json", "-f", "none"]).run(), &one("none", None, "does not exist", hint));
+    let message = "the directory `none` cannot be used: No such file or directory";
+    fails_with(&app.dyno(["check", "--json", "-d", "none"]).run(), &one("none", None, message, "check `-d`"));
+    let message = "`Procfile` is not a directory";
+    fails_with(&app.dyno(["check", "--json", "-d", "Procfile"]).run(), &one("Procfile", None, message, "check `-d`"));
+    let message = "the directory `gone` cannot be used: No such file or directory";
+    let hint = "check `root` on line 1 of .foreman";
+    let within = app.dyno(["check", "--json"]).after("cd foreman").run();
+    fails_with(&within, &one(".foreman", Some(1), message, hint));
+    let message = "the current directory cannot be used: No such file or directory";
+    let nowhere = app.dyno(["check", "--json"]).after("mkdir gone && cd gone && rmdir \"$PWD\"").run();
+    fails_with(&nowhere, &one(".", None, message, "change to a directory that exists"));
 }
 
 #[test]
