@@ -206,10 +206,16 @@ impl Reading<'_> {
             }
             Err(UnreadValue::TextAfterQuote { next }) => {
                 let lines = memchr::memchr_iter(b'\n', part(text.bytes(), line.span.start..next)).count();
-                let (message, hint) = if lines > 1 {
-                    (format!("is closed {} lines below, and text follows there", lines - 1), "close it on its own line")
-                } else {
-                    ("is followed by text".to_owned(), "put all of the value into quotes, or none of it")
+                let below = match lines {
+                    0 | 1 => None,
+                    2 => Some("a line".to_owned()),
+                    more => Some(format!("{} lines", more - 1)),
+                };
+                let (message, hint) = match below {
+                    Some(below) => {
+                        (format!("is closed {below} below, and text follows there"), "close it on its own line")
+                    }
+                    None => ("is followed by text".to_owned(), "put all of the value into quotes, or none of it"),
                 };
                 self.refuse(Severity::Defect, line, key, &message, hint);
                 Some(next)

@@ -85,9 +85,21 @@ impl Problems {
             self.listed.push(problem);
             return;
         }
-        self.left_out += 1;
-        let (line, gravest) = self.first_left_out.unwrap_or((problem.line, problem.severity));
-        self.first_left_out = Some((line, gravest.max(problem.severity)));
+        self.leave_out(1, problem.line, problem.severity);
+    }
+
+    /// Adds those of another list. What it left out stays left out.
+    pub(crate) fn append(&mut self, other: Self) {
+        other.listed.into_iter().for_each(|problem| self.push(problem));
+        if let Some((line, gravest)) = other.first_left_out {
+            self.leave_out(other.left_out, line, gravest);
+        }
+    }
+
+    fn leave_out(&mut self, count: usize, line: usize, severity: Severity) {
+        self.left_out += count;
+        let (first, gravest) = self.first_left_out.unwrap_or((line, severity));
+        self.first_left_out = Some((first.min(line), gravest.max(severity)));
     }
 
     /// Whether one of them makes the file unusable.
@@ -100,7 +112,8 @@ impl Problems {
     pub(crate) fn into_list(mut self) -> Vec<Problem> {
         self.listed.sort_by_key(|problem| problem.line);
         if let Some((line, severity)) = self.first_left_out {
-            let message = format!("{} more problems from here on", self.left_out);
+            let problems = if self.left_out == 1 { "problem" } else { "problems" };
+            let message = format!("{} more {problems} from here on", self.left_out);
             self.listed.push(Problem::new(severity, line, message, "mend the first ones and look again"));
         }
         self.listed
@@ -131,6 +144,18 @@ mod tests {
         assert_eq!(listed.len(), 101);
         assert_eq!(listed[100].message, "2 more problems from here on");
         assert_eq!(listed[100].line, 101);
+    }
+
+    #[test]
+    fn what_a_list_left_out_is_counted_in_the_list_it_is_added_to() {
+        let (mut problems, mut others) = (Problems::default(), Problems::default());
+        problems.push(warning(1));
+        (2..=103).for_each(|line| others.push(warning(line)));
+
+        problems.append(others);
+
+        let listed = problems.into_list();
+        assert_eq!((listed[100].line, listed[100].message.as_str()), (101, "3 more problems from here on"));
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl Reading {
             // Of another kind: what else is odd about its lines does not matter.
             Some(problem) if problem.severity == Severity::Error => return Err(vec![problem]),
             Some(problem) => self.problems.push(problem),
-            None => self.complaints.into_list().into_iter().for_each(|problem| self.problems.push(problem)),
+            None => self.problems.append(self.complaints),
         }
         if self.entries.is_empty() {
             self.problems.push(nothing_defined());

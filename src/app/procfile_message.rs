@@ -1,9 +1,9 @@
 //! The words for what is wrong with a Procfile. It decides nothing: which problem it is, `procfile_line` says.
 
-use super::ProcessType;
 use super::problem::{Problem, Severity};
 use super::procfile_line::{EntryLine, Oddity, Unreadable};
 use super::source_text::{SourceLine, first_word, is_blank, shortened, trim};
+use super::{InvalidProcessType, ProcessType};
 
 /// Names that people give to process types; such a word at the start of a line lacks its colon.
 const COMMON_NAMES: [&[u8]; 8] = [b"web", b"worker", b"release", b"clock", b"scheduler", b"sidekiq", b"beat", b"cron"];
@@ -35,6 +35,9 @@ pub(crate) fn unreadable(line: &SourceLine<'_>, kind: &Unreadable<'_>, continued
             "write the line into `.env`",
         ),
         Unreadable::MissingColon => missing_colon(line, continued),
+        Unreadable::InvalidName { why: InvalidProcessType::Empty, .. } => {
+            problem("no name stands before the colon".to_owned(), "write `web: COMMAND`")
+        }
         Unreadable::InvalidName { name, why } => problem(
             format!("`{}` is no process type: {why}", shortened(name)),
             &format!("write `{}: COMMAND`", as_name(name)),

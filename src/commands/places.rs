@@ -199,6 +199,9 @@ impl Places {
 
     /// The path as the user would write it: relative where it is below the current directory.
     pub(super) fn shown(&self, path: &Path) -> String {
+        if path == Path::new("-") {
+            return "stdin".to_owned();
+        }
         let path = path.strip_prefix(&self.current).unwrap_or(path);
         if path.as_os_str().is_empty() { ".".to_owned() } else { path.display().to_string() }
     }

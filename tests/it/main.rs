@@ -18,6 +18,7 @@ mod check_config;
 mod comfort;
 mod completions;
 mod drop_in;
+mod file_messages;
 mod harness;
 mod heroku;
 mod json;

@@ -1,0 +1,297 @@
+//! The full text of what is said about Procfile, `.env` and `.foreman`: every message that a line of theirs can cause.
+//!
+//! `check` shows all of them; `start` and `run` warn in the same words. A file that cannot be read is in `bad_input`.
+
+use crate::harness::{App, Ended};
+
+/// What `check` says of this file, which fails it.
+#[track_caller]
+fn refuses(app: &App, file: &str, stderr: &str) {
+    let finished = match file {
+        ".env" | ".foreman" | "Procfile" => app.dyno(["check"]),
+        file if file.starts_with("env") => app.dyno(["check", "-e", file]),
+        file => app.dyno(["check", "-f", file]),
+    };
+    finished.run().expect(Ended::Code(78), "", stderr);
+}
+
+#[test]
+fn s1_4_every_kind_of_line_of_a_procfile_that_is_no_entry() {
+    let entries = (1..=20).map(|number| format!("type{number}: true\n")).collect::<Vec<_>>().concat();
+    let lines = "\
+<<<<<<< HEAD
+- web
+{% if web %}
+heroku ps:scale web=1
+KEY=hunter2
+my.worker: a
+: a
+generate:api: a
+empty:
+wrapped: a \\
+  --more
+release bundle exec rake
+npm start
+   fast enough.
+type1: again
+";
+    let long = format!("{}: a\n", "n".repeat(129));
+    let app = App::new(&[lines, &long, &entries].concat());
+
+    refuses(
+        &app,
+        "Procfile",
+        "\
+error: Procfile:1: `<<<<<<< HEAD` is the mark of a merge conflict
+hint: keep one side of the conflict and remove its marks
+error: Procfile:2: `- web` looks like YAML
+hint: a process type and its command are one line, such as `web: npm start`
+error: Procfile:3: `{% if web %}` looks like a template
+hint: render the template and name its result with `-f`
+error: Procfile:4: `heroku ps:scale web=1` looks like a Heroku command
+hint: run it in a terminal and remove the line
+error: Procfile:5: `KEY` is assigned here, but a Procfile has no variables
+hint: write the line into `.env`
+error: Procfile:6: `my.worker` is no process type: the name has a character other than A-Z a-z 0-9 _ -
+hint: write `my-worker: COMMAND`
+error: Procfile:7: no name stands before the colon
+hint: write `web: COMMAND`
+error: Procfile:8: `generate:api` is no process type: the name has a colon
+hint: write `generate-api: COMMAND`
+error: Procfile:9: `empty` has no command
+hint: write `empty: COMMAND`, or remove the line
+error: Procfile:10: the command of `wrapped` ends in a backslash, and lines are not joined
+hint: write the whole command on one line
+error: Procfile:11: `--more` continues line 10, and lines are not joined
+hint: write the whole command on one line
+error: Procfile:12: the colon after `release` is missing
+hint: write `release: bundle exec rake`
+error: Procfile:13: `npm start` has no process type
+hint: write `web: npm start`
+error: Procfile:14: `fast enough.` has no process type
+hint: write `NAME: COMMAND`, or `#` before it if it is a comment
+error: Procfile:16: `nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn…` is no process type: the name is longer than 128 characters
+hint: write `nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn: COMMAND`
+error: Procfile:17: `type1` is defined on line 15 and again here; this command counts
+hint: remove one, or rename one, such as `type1_2`, to run both
+",
+    );
+}
+
+#[test]
+fn every_kind_of_entry_that_is_only_odd() {
+    let app = App::new(
+        "  web: a\nworker : a\nps:scale web=1\nhttp://example.com\ncolons:: npm start\ncomment: # only this\n\
+         windows: python -p %PORT%\npath: bin\\serve.bat 1\ncr: a\rb\n",
+    );
+
+    app.dyno(["check"]).run().expect(
+        Ended::Code(0),
+        "valid procfile detected (web, worker, ps, http, colons, comment, windows, path, cr)\n",
+        "\
+note: Procfile:1: there are blanks before `web`
+hint: remove them: other tools ignore the line or fail
+note: Procfile:2: there are blanks between `worker` and its colon
+hint: remove them: other tools ignore the line or fail
+note: Procfile:3: `ps:scale web=1` looks like a Heroku command, but it defines the process type `ps`
+hint: run it in a terminal and remove the line
+note: Procfile:4: `http://example.com` looks like an address, but it defines the process type `http`
+hint: write `#` before it if it is a comment
+note: Procfile:5: the command of `colons` begins with `:`, which does nothing
+hint: write one colon after `colons`
+note: Procfile:6: the command of `comment` is only a comment
+hint: write `#` before `comment` to leave it out, or a command after the colon
+note: Procfile:7: `%PORT%` is a variable on Windows only
+hint: write `$PORT`
+note: Procfile:8: the shell drops the backslashes of `bin\\serve.bat`
+hint: write `/` in paths, or name a Procfile for this system with `-f`
+note: Procfile:9: the command of `cr` has a carriage return in it
+hint: save the file with newlines as line ends
+",
+    );
+}
+
+#[test]
+fn a_file_of_another_kind_is_told_in_one_message() {
+    let hint = "hint: write lines such as `web: npm start`, or name the Procfile with `-f`\n";
+    for (text, line, kind, count) in [
+        ("services:\n  web:\n    image: x\n    ports:\n", 1, "a docker-compose file", "4 of 4"),
+        ("{\"web\": \"x\"}\n", 1, "JSON", "1 of 1"),
+        ("<html>\n<body>\n", 1, "XML or HTML", "2 of 2"),
+        ("#!/bin/sh\nset -e\nnpm start\n", 2, "a script", "2 of 2"),
+        ("version: 2\njobs:\n  - build\n  - test\n---\n", 2, "YAML", "4 of 5"),
+        ("A=1\nB=2\n", 1, "a `.env` file", "2 of 2"),
+        ("FROM x\nRUN y\n", 1, "a Dockerfile", "2 of 2"),
+        ("int main() {\n return 0;\n}\n", 1, "source code", "3 of 3"),
+        ("set -e\ncd x\necho x\n", 1, "a shell script", "3 of 3"),
+        ("{{ x }}\n{{ y }}\n", 1, "a template", "2 of 2"),
+    ] {
+        let fact =
+            format!("error: Procfile:{line}: the file looks like {kind}: {count} lines are no entries of a Procfile\n");
+        refuses(&App::new(text), "Procfile", &(fact + hint));
+    }
+    let prose = "this is prose\n".repeat(40) + "web: true\n";
+    let fact = "error: Procfile:1: 40 of 41 lines are no entries of a Procfile\n";
+    refuses(&App::new(&prose), "Procfile", &[fact, hint].concat());
+}
+
+#[test]
+fn files_that_are_no_text_or_have_no_end() {
+    let app = App::empty().file("utf16", b"\xff\xfew\0e\0").file("big", "#".repeat((16 << 20) + 1)).fifo("fifo");
+
+    refuses(&app, "utf16", "error: utf16:1: the file has a NUL byte\nhint: it looks like UTF-16; save it as UTF-8\n");
+    refuses(&app, "big", "error: big is larger than 16 MiB\nhint: is it the right file?\n");
+    let endless = "error: stdin gave no end within 5 seconds\nhint: the program that writes it must end\n";
+    app.dyno(["check", "-f", "-"]).after("exec <>fifo").run().expect(Ended::Code(78), "", endless);
+}
+
+#[test]
+fn the_problems_beyond_a_hundred_are_counted() {
+    let nonsense = |count: usize| (1..=count).map(|n| format!("npm {n}\ntype{n}: true\n")).collect::<Vec<_>>();
+    for (count, rest) in [(101, "1 more problem"), (102, "2 more problems")] {
+        let finished = App::new(&nonsense(count).concat()).dyno(["check"]).run();
+
+        let stderr = finished.stderr();
+        let last = format!("error: Procfile:201: {rest} from here on\nhint: mend the first ones and look again\n");
+        assert!(stderr.ends_with(&last) && stderr.lines().count() == 2 * 101, "{stderr}");
+    }
+}
+
+#[test]
+fn s2_every_line_of_an_env_file_that_has_no_effect_or_is_odd() {
+    let text = "export KEY\nNAME:\n=======\nA B=hunter2\nhunter2\nAFTER=\"a\"hunter2\nLINES=\"a\nb\" hunter2\n\
+                MORE=\"a\n\nb\" hunter2\n";
+    let app = App::new("web: true\n").file(".env", text);
+
+    refuses(
+        &app,
+        ".env",
+        "\
+error: .env:1: `export` without a value sets nothing
+hint: write `KEY=value`; all are exported
+error: .env:2: nothing follows the colon
+hint: write `KEY=value`, or `KEY=` for an empty value
+error: .env:3: the line is the mark of a merge conflict
+hint: keep one side and remove its marks
+error: .env:4: what stands before `=` is no name of a variable
+hint: a name has only A-Z a-z 0-9 _ . -; write `KEY=value`
+error: .env:5: the line is no assignment
+hint: write `KEY=value`, or `#` before a comment
+error: .env:6: the quote of `AFTER` is followed by text
+hint: put all of the value into quotes, or none of it
+error: .env:7: the quote of `LINES` is closed a line below, and text follows there
+hint: close it on its own line
+error: .env:9: the quote of `MORE` is closed 2 lines below, and text follows there
+hint: close it on its own line
+",
+    );
+}
+
+#[test]
+fn s2_5_references_that_may_not_be_meant_and_what_a_strict_reader_makes_of_them() {
+    let text = "UNKNOWN=${NOWHERE}\nFORM=a${b\nCR='a\rb'\nBARE=a$B\n";
+    let app = App::new("web: true\n").file(".env", text);
+
+    app.dyno(["check"]).run().expect(
+        Ended::Code(0),
+        "valid procfile detected (web)\n",
+        "\
+note: .env:1: `UNKNOWN` refers to a variable that is not set; it counts as empty
+hint: write `${NAME:-default}`, or single quotes round the value to keep `${` as it is
+note: .env:2: `FORM` has a `${` that is not `${NAME}` or `${NAME:-default}`; it is kept
+hint: put single quotes round the value if that is meant
+note: .env:3: `CR` has a carriage return in its value
+hint: save the file with newlines as line ends
+note: .env:2: a strict reader refuses `FORM`
+hint: put the value in single quotes, and every reader agrees
+note: .env:4: a strict reader reads another value of `BARE`
+hint: put the value in single quotes, and every reader agrees
+",
+    );
+}
+
+#[test]
+fn s2_9_a_value_that_is_too_long_a_quote_without_end_and_a_port_that_is_none() {
+    let long = "x".repeat(140_000);
+    let app = App::new("web: true\n")
+        .file("env", format!("LONG={long}\nOPEN=\"a\n"))
+        .file("env.json", format!("{{\"long\": \"{long}\"}}"))
+        .file(".env", "PORT=http\n");
+
+    let hint = "hint: write the value into a file and its path into the variable\n";
+    let fact = "`LONG` is longer than 128 KiB, the most a variable can have\n";
+    let open = "error: env:2: the quote of `OPEN` is not closed before the end of the file\n\
+                hint: close it, or put the value into the other kind of quotes\n";
+    refuses(&app, "env", &format!("error: env:1: {fact}{hint}{open}"));
+    refuses(&app, "env.json", &format!("error: env.json:1: {fact}{hint}"));
+    let port = "error: .env:1: `PORT` is no port number from 1 to 65535\nhint: write a line such as `PORT=5000`\n";
+    refuses(&app, ".env", port);
+}
+
+#[test]
+fn s2_7_json_that_cannot_be_read() {
+    for (text, fault) in [
+        ("{\"A\" 1}", "a colon is expected after a name"),
+        ("{A: 1}", "a name in double quotes is expected here"),
+        ("{\"A\": x}", "a value is expected here"),
+        ("{\"A\": 1", "it ends too early"),
+        ("{\"A\": 1 \"B\": 2}", "a comma or a closing brace is expected here"),
+        ("{\"A\": [1 2]}", "a comma or a closing bracket is expected here"),
+        ("{\"A\": 1} x", "text follows the closing brace"),
+        ("{\"A\": 1.}", "a number is not well written"),
+        ("{\"A\": \"b", "a string is not closed"),
+        ("{\"A\": \"\\x\"}", "a string has an escape that JSON does not know"),
+        ("{\"A\": \"\\u12\"}", "a string has a bad `\\u` escape"),
+        ("{\"A\": \"\\u0000\"}", "a string has a NUL character"),
+        ("{\"A\": \"a\nb\"}", "a string has a control character; write `\\n` for a newline"),
+    ] {
+        let app = App::new("web: true\n").file(".env", text);
+        let fact = format!("error: .env:1: the JSON cannot be read: {fault}\n");
+        refuses(&app, ".env", &(fact + "hint: mend the JSON, or write one `KEY=value` a line\n"));
+    }
+    let app = App::new("web: true\n").file(".env", "{\"a b\": 1}");
+    let fact = "error: .env:1: the name of a value cannot be the name of a variable\n";
+    refuses(&app, ".env", &[fact, "hint: a name has only A-Z a-z 0-9 _ . -\n"].concat());
+    let app = App::new("web: true\n").file(".env", "{\"a\":".repeat(1000));
+    let fact = "error: .env:1: the JSON cannot be read: it is nested too deeply\n";
+    refuses(&app, ".env", &[fact, "hint: mend the JSON, or write one `KEY=value` a line\n"].concat());
+}
+
+#[test]
+fn s4_5_every_line_of_dot_foreman_that_has_no_effect() {
+    let app = App::new("web: true\n").file(".foreman", "root:\napp: x\nprot: 1\nnonsense\nport: 5000\nport: 6000\n");
+
+    refuses(
+        &app,
+        ".foreman",
+        "\
+note: .foreman:1: `root` has no value and is left out
+hint: write one, or remove the line
+note: .foreman:2: `app` has no effect
+hint: it is a key of foreman that is not needed here; the line can stay
+note: .foreman:3: `prot` has no effect
+hint: known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`
+error: .foreman:4: `nonsense` is not `key: value`
+hint: write a line such as `port: 5000`
+error: .foreman:6: `port` is set on line 5 and again here; this value counts
+hint: remove one of the lines
+",
+    );
+}
+
+#[test]
+fn s4_5_every_value_of_dot_foreman_that_cannot_be_used() {
+    for (line, fact, hint) in [
+        (&b"port: \"1"[..], "the value of `port` has no closing quote", "close the quote"),
+        (b"port: \"1\" 2", "the value of `port` goes on after its closing quote", "put all of it into the quotes"),
+        (b"env: [a]", "the value of `env` is YAML of a kind that is not read", "write `a, b` for a list"),
+        (b"env: \xff", "the value of `env` is not UTF-8", "save the file as UTF-8"),
+        (b"port: 0", "`0` is no port number from 1 to 65535", "write a line such as `port: 5000`"),
+        (b"timeout: soon", "`soon` is no timeout in seconds, at most a day", "write a line such as `timeout: 5`"),
+        (b"formation: web", "`web` has no quantity", "write `web=1`"),
+        (b"concurrency: wbe=1", "the Procfile has no process type `wbe`", "did you mean `web`?"),
+    ] {
+        let app = App::new("web: true\n").file(".foreman", line);
+        refuses(&app, ".foreman", &format!("error: .foreman:1: {fact}\nhint: {hint}\n"));
+    }
+}
