@@ -163,7 +163,12 @@ fn become_command(shell: Shell, line: &[u8], environment: &Environment, director
         .envs(variables)
         .current_dir(directory)
         .exec();
-    let why = reason(&error);
+    not_executed(&error, shell, directory)
+}
+
+/// Why the shell did not become this process.
+fn not_executed(error: &io::Error, shell: &str, directory: &Path) -> Error {
+    let why = reason(error);
     let kind = error.kind();
     let (status, fact, hint) = if !directory.is_dir() {
         (Status::Config, format!("the directory `{}` cannot be used: {why}", directory.display()), "check `-d`")
@@ -175,4 +180,27 @@ fn become_command(shell: Shell, line: &[u8], environment: &Environment, director
         (Status::NotExecutable, format!("`{shell}` cannot be executed: {why}"), "")
     };
     Error::all(status, [Complaint::new(fact, hint)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s9_3_why_the_shell_cannot_be_executed() {
+        let told = |errno: i32, directory: &str| {
+            let error = not_executed(&io::Error::from_raw_os_error(errno), "/bin/sh", Path::new(directory));
+            let complaint = &error.complaints()[0];
+            (error.status() as u8, complaint.fact.clone(), complaint.hint.clone())
+        };
+        let expected = |status, fact: &str, hint: &str| (status, fact.to_owned(), hint.to_owned());
+
+        let gone = "the directory `/nowhere` cannot be used: No such file or directory";
+        assert_eq!(told(libc::ENOENT, "/nowhere"), expected(78, gone, "check `-d`"));
+        assert_eq!(told(libc::ENOENT, "/"), expected(127, "`/bin/sh` was not found", "it runs every command"));
+        let refused = "`/bin/sh` cannot be executed: Permission denied";
+        assert_eq!(told(libc::EACCES, "/"), expected(126, refused, ""));
+        let long = "the command is too long: Argument list too long";
+        assert_eq!(told(libc::E2BIG, "/"), expected(126, long, "give fewer or shorter arguments"));
+    }
 }

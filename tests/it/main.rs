@@ -46,5 +46,6 @@ mod signals;
 mod signals_hard;
 mod start;
 mod storm;
+mod system_messages;
 mod terminal;
 mod without_shell;

@@ -165,7 +165,8 @@ fn when_the_system_starts_no_more_processes_the_reason_is_shown_and_nothing_is_l
 
     assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
     let shown = finished.stdout() + &finished.stderr();
-    assert!(shown.contains("cannot start another process: the system's or the user's limit is reached"), "{shown}");
+    let why = "cannot start another process: the system's or the user's limit is reached (Try again)\n";
+    assert!(shown.contains(why), "{shown}");
     let started = shown.matches("started with pid PID").count();
     assert!((1..20).contains(&started), "{shown}");
 }
@@ -179,8 +180,9 @@ fn a_system_without_room_for_the_guardian_is_said_in_one_message() {
 
     assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
     assert_eq!(finished.stdout(), "");
-    let stderr = finished.stderr();
-    assert!(stderr.starts_with("error: cannot start its guardian process: ") && stderr.contains("hint: "), "{stderr}");
+    let fact = "error: cannot start its guardian process: Try again\n";
+    let hint = "hint: the system's or the user's limits may be reached: `ulimit -a` shows them\n";
+    assert_eq!(finished.stderr(), format!("{fact}\n{hint}"));
     assert!(!app.has("started"));
 }
 

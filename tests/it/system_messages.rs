@@ -1,0 +1,207 @@
+//! The full text of what is said where the system refuses something, or something beside the files of the app is not as
+//! it should be: directories, ports, limits, programs, the guardian. What the files cause is in `file_messages`.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::harness::{App, Ended};
+
+/// Nothing on stdout: nothing was started.
+#[track_caller]
+fn says(app: &App, args: &[&str], status: i32, stderr: &str) {
+    app.dyno([]).args(args).run().expect(Ended::Code(status), "", stderr);
+}
+
+fn error(fact: &str, hint: &str) -> String {
+    format!("error: {fact}\n\nhint: {hint}\n")
+}
+
+#[test]
+fn s5_3_a_port_in_use_names_its_holder() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    let app = App::new("web: true\n");
+
+    let name = fs::read_to_string("/proc/self/comm").unwrap();
+    let fact = format!("port {port} of `web.1` is in use by `{}` (pid PID)", name.trim_end());
+    let hint = "end that process, or choose other ports with `-p`; `-p auto` finds free ones";
+    says(&app, &["start", "-p", &port, "--strict-ports"], 69, &error(&fact, hint));
+    let warned = app.dyno(["start", "-p", &port]).run();
+    assert_eq!((warned.ended, warned.stderr()), (Ended::Code(0), format!("warning: {fact}\nhint: {hint}\n")));
+}
+
+#[test]
+fn s5_4_without_a_free_block_of_ports_or_a_directory_for_its_locks_nothing_starts() {
+    let types = (0..40).map(|index| format!("type{index}: touch started\n")).collect::<Vec<_>>().concat();
+    let app = App::new(&types);
+
+    let hint = "end what holds them, or name the ports with `-p`";
+    let fact = "no block of 40000 free ports was found from 5000 up";
+    says(&app, &["start", "-p", "auto", "-m", "type0=1000"], 69, &error(fact, hint));
+
+    let hint = "set `XDG_RUNTIME_DIR` to a directory of your own, or name the ports with `-p`";
+    let ours = app.top().join("run/dyno");
+    fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
+    let fact = format!("the directory `{}` is not yours alone", ours.display());
+    says(&app, &["start", "-p", "auto"], 69, &error(&fact, hint));
+    // Nobody can make a directory there.
+    let fact = "the directory `/proc/dyno` cannot be used: No such file or directory";
+    let refused = app.dyno(["start", "-p", "auto"]).env("XDG_RUNTIME_DIR", "/proc").run();
+    refused.expect(Ended::Code(69), "", &error(fact, hint));
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn s2_9_an_environment_that_is_too_large_names_its_longest_variable() {
+    let keys = (0..30).map(|index| format!("KEY{index}={}\n", "x".repeat(100_000))).collect::<Vec<_>>().concat();
+    let app = App::new("web: touch started\n").file(".env", keys + "LONGEST=" + &"x".repeat(100_001) + "\n");
+
+    // What the system takes is a quarter of the stack.
+    let long = app.dyno(["start"]).after("ulimit -s 8192").run();
+
+    long.expect_end(Ended::Code(78));
+    assert_eq!(long.stdout(), "");
+    let (before, after) = ("error: the environment has ", " bytes, and the system takes at most ");
+    let stderr = long.stderr();
+    let (bytes, rest) = stderr.strip_prefix(before).and_then(|rest| rest.split_once(after)).unwrap();
+    assert!(bytes.parse::<usize>().unwrap() > 3_100_000, "{stderr}");
+    let hint = "write the value into a file and its path into the variable";
+    assert_eq!(rest, format!("2097152; the longest variable is `LONGEST`\n\nhint: {hint}\n"));
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn s1_6_a_command_that_the_system_does_not_take() {
+    let line = "x".repeat(1 << 17);
+    let app = App::new(&format!("web: true # {line}\n"));
+
+    let finished = app.dyno(["start"]).run();
+    let why = "the command line and the environment together are too long for the system (Argument list too long)";
+    let stopping = "TIME system | sending SIGTERM to all processes\n";
+    finished.expect(Ended::Code(126), &format!("TIME web.1  | {why}\n{stopping}"), "");
+
+    let fact = "the command is too long: Argument list too long";
+    says(&app, &["run", "env", &line[..(1 << 17) - 5]], 126, &error(fact, "give fewer or shorter arguments"));
+}
+
+#[test]
+fn s1_6_a_directory_that_cannot_be_entered() {
+    let app = App::new("web: true\nrelease: rmdir \"$PWD\"\n");
+    fs::create_dir(app.path("root")).unwrap();
+
+    let finished = app.dyno(["start", "-f", "Procfile", "-d", "root"]).run();
+
+    let why = format!("cannot enter the directory `{}`: No such file or directory", app.path("root").display());
+    finished.expect(
+        Ended::Code(126),
+        &format!(
+            "TIME release.1 | started with pid PID\nTIME release.1 | exited with code 0\nTIME web.1     | {why}\n\
+             TIME system    | sending SIGTERM to all processes\n"
+        ),
+        "",
+    );
+}
+
+#[test]
+fn s9_3_words_that_are_no_program() {
+    let app = App::new("web: true\nodd: echo 'a\n");
+    fs::create_dir(app.path("folder")).unwrap();
+
+    let hint = "check the path; it starts at the root of the app";
+    says(&app, &["run", "./nowhere", "x"], 127, &error("`./nowhere` was not found", hint));
+    says(&app, &["run", "./folder", "x"], 126, &error("`./folder` is a directory", "name a program in it"));
+    let fact = "the arguments cannot be given to `odd`: the command ends inside a quote or in a backslash";
+    says(&app, &["run", "odd", "x"], 78, &error(fact, "mend the command in the Procfile (line 2)"));
+}
+
+#[test]
+fn a_log_directory_that_cannot_be_used() {
+    let app = App::new("web: touch started\n");
+
+    let fact = "the log directory `Procfile` cannot be used: File exists";
+    says(&app, &["start", "--log-dir", "Procfile"], 74, &error(fact, "name a directory you may write to"));
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn a_full_disk_below_a_running_formation() {
+    let app = App::new("web: echo hi; read -r _ <never\n").fifo("never");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+
+    let finished = app.dyno(["start"]).stdout_to(full).run();
+
+    let fact = "the output could not be written: No space left on device";
+    finished.expect(Ended::Code(74), "", &error(fact, "all dynos were stopped"));
+}
+
+#[test]
+fn a_procfile_with_nothing_to_start() {
+    let app = App::new("release: touch started\n");
+
+    let fact = "the formation is empty: no process type has a quantity above 0";
+    says(&app, &["start"], 2, &error(fact, "name at least one, such as `start web`"));
+    says(&app, &["start", "web"], 2, &error("the Procfile has no process type `web`", "it defines none"));
+    let fact = "`release` is the release phase and never joins the formation";
+    says(
+        &app,
+        &["start", "release"],
+        2,
+        &error(fact, "leave it out: it runs by itself before the formation; `dyno release` runs it alone"),
+    );
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn s11_a_guardian_that_is_lost() {
+    let app = App::new("web: read -r _ <never\n").fifo("never");
+    let dyno = app.dyno(["start"]).spawn();
+    dyno.until_shown("started with pid");
+
+    kill(Pid::from_raw(dyno.guardian()), Signal::SIGKILL).unwrap();
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Code(70));
+    assert_eq!(finished.stderr(), "error: the guardian process was lost; all dynos were killed\n");
+}
+
+#[test]
+fn too_few_open_files_for_the_formation() {
+    let app = App::new("web: touch started\n");
+
+    let fact = "30 dynos need 110 open files, and the limit is 100";
+    let hint = "raise it with `ulimit -n 110`, or run fewer dynos";
+    let finished = app.dyno(["start", "-m", "web=30"]).after("ulimit -n 100").run();
+    finished.expect(Ended::Code(70), "", &error(fact, hint));
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn under_the_names_of_others_it_says_who_answers() {
+    let app = App::new("web: true\n");
+    let called = |name: &str, word: &[&str]| {
+        let path = app.top().join(name);
+        let _ = symlink(env!("CARGO_BIN_EXE_dyno"), &path);
+        app.dyno([]).program(&path).args(word).run()
+    };
+
+    let own = concat!("dyno ", env!("CARGO_PKG_VERSION"));
+    for (name, version) in [("foreman", "0.90.0\n"), ("honcho", "honcho 2.0.0\n")] {
+        let stderr = format!("{own}, called as `{name}`\n");
+        called(name, &["version"]).expect(Ended::Code(0), version, &stderr);
+    }
+    let stderr = "error: the following arguments are required: command\n";
+    called("honcho", &[]).expect(Ended::Code(1), "", stderr);
+}
+
+#[test]
+fn s3_2_what_no_file_gives_is_explained_too() {
+    let app = App::new("web: true\n");
+
+    let explained = app.dyno(["config", "--explain", "PYTHONUNBUFFERED"]).run();
+
+    explained.expect(Ended::Code(0), "PYTHONUNBUFFERED comes from the default of `dyno`\n", "");
+}
