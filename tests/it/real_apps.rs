@@ -176,3 +176,29 @@ fn two_programs_in_one_command_line_end_together() {
     in_a_file(&APPS[4]);
     in_a_terminal(&APPS[4]);
 }
+
+#[test]
+fn s5_3_a_port_that_another_run_of_ours_holds_is_named_by_the_dyno_that_listens() {
+    // Python opens the port on IPv6 alone and says which one it got.
+    let serve = "import socket, time\n\
+                 s = socket.socket(socket.AF_INET6)\n\
+                 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)\n\
+                 s.bind(('::1', 0))\n\
+                 s.listen()\n\
+                 print('port', s.getsockname()[1], flush=True)\n\
+                 time.sleep(1000)\n";
+    let app = App::new("web: exec /usr/bin/env python3 serve.py\n").file("serve.py", serve);
+    let holder = app.dyno(["start", "--pty", "never"]).spawn();
+    holder.until_shown("| port ");
+    let shown = holder.stdout.text();
+    let (_, port) = shown.trim_end().rsplit_once("| port ").unwrap();
+
+    let refused = app.dyno(["start", "-p", port, "--strict-ports"]).run();
+
+    let python = fs::read_to_string(format!("/proc/{}/comm", holder.of_dynos()[0].pid)).unwrap();
+    let fact = format!("error: port {port} of `web.1` is in use by `{}` (pid PID)\n", python.trim_end());
+    let hint = "hint: end that process, or choose other ports with `-p`; `-p auto` finds free ones\n";
+    refused.expect(Ended::Code(69), "", &format!("{fact}\n{hint}"));
+    holder.signal(Signal::SIGTERM);
+    holder.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
