@@ -115,7 +115,7 @@ fn oracle(mode: LineMode, limit: usize, all: &[u8]) -> Shown {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_chopping_gives_the_lines_of_the_oracle(mode in modes(), limit in 1_usize..20, reads in reads()) {
