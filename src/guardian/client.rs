@@ -361,3 +361,38 @@ fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
         environment: spec.environment.iter().map(|(key, value)| terminated(&[key, b"=", value.reveal()])).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s1_6_why_a_process_was_not_started() {
+        let process_type = crate::app::ProcessType::new("web").expect("a name");
+        let spec = DynoSpec {
+            dyno: crate::app::DynoName::new(process_type, 1),
+            command_line: "web".to_owned(),
+            shell: Shell::Sh,
+            shell_line: b"exec web".to_vec(),
+            own_shell: false,
+            environment: crate::app::Environment::default(),
+            awaited_port: None,
+            directory: "/app".into(),
+            io: crate::app::Io::Pipe,
+        };
+        let told = |stage, errno| SpawnError { stage, errno }.describe(&spec);
+
+        assert_eq!(
+            told(Stage::Fork, Errno::EAGAIN),
+            "cannot start another process: the system's or the user's limit is reached (Try again)"
+        );
+        assert_eq!(told(Stage::Fork, Errno::ENOMEM), "cannot start another process: Out of memory");
+        assert_eq!(told(Stage::Directory, Errno::EACCES), "cannot enter the directory `/app`: Permission denied");
+        assert_eq!(
+            told(Stage::Exec, Errno::E2BIG),
+            "the command line and the environment together are too long for the system (Argument list too long)"
+        );
+        assert_eq!(told(Stage::Exec, Errno::ENOENT), "cannot execute `/bin/sh`: No such file or directory");
+        assert_eq!(told(Stage::Setup, Errno::EMFILE), "cannot prepare the process: Too many open files");
+    }
+}
