@@ -191,9 +191,17 @@ fn quiet(args: &StartArgs, types: &[ProcessType]) -> Result<runtime::Quiet, Erro
 
 /// Says on stderr what the log could not say.
 fn tell(ending: &Ending) {
+    let complaints = complaints(ending);
+    if !complaints.is_empty() {
+        super::show_error(&Error::all(Status::Internal, complaints));
+    }
+}
+
+fn complaints(ending: &Ending) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     if ending.guardian_lost {
-        complaints.push(Complaint::new("the guardian process was lost; all dynos were killed", ""));
+        let others = if ending.survivors.is_empty() { "all dynos were killed" } else { "what could be killed was" };
+        complaints.push(Complaint::new(format!("the guardian process was lost; {others}"), ""));
     }
     for survivor in &ending.survivors {
         let hint = "it waits inside the kernel, is traced, or belongs to another user; end it by hand";
@@ -206,7 +214,47 @@ fn tell(ending: &Ending) {
         let fact = format!("{} bytes of output were not written: nobody took them", ending.unwritten_bytes);
         complaints.push(Complaint::new(fact, ""));
     }
-    if !complaints.is_empty() {
-        super::show_error(&Error::all(Status::Internal, complaints));
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s11_what_the_log_could_not_say_is_told_at_the_end() {
+        let told = |change: &dyn Fn(&mut Ending)| -> Vec<(String, String)> {
+            let mut ending = Ending::plain(Outcome::Code(0));
+            change(&mut ending);
+            complaints(&ending).into_iter().map(|complaint| (complaint.fact, complaint.hint)).collect()
+        };
+        let one = |fact: &str, hint: &str| vec![(fact.to_owned(), hint.to_owned())];
+
+        assert_eq!(told(&|_| ()), []);
+        assert_eq!(
+            told(&|ending| ending.guardian_lost = true),
+            one("the guardian process was lost; all dynos were killed", "")
+        );
+        let survivors = vec!["7 (sh)".to_owned()];
+        let hint = "it waits inside the kernel, is traced, or belongs to another user; end it by hand";
+        let survived = one("process 7 (sh) could not be killed", hint);
+        assert_eq!(told(&|ending| ending.survivors.clone_from(&survivors)), survived);
+        let both = |ending: &mut Ending| {
+            ending.survivors.clone_from(&survivors);
+            ending.guardian_lost = true;
+        };
+        assert_eq!(
+            told(&both),
+            [one("the guardian process was lost; what could be killed was", ""), survived].concat()
+        );
+        let fact = "the output could not be written: No space left on device";
+        assert_eq!(
+            told(&|ending| ending.output_error = Some("No space left on device".to_owned())),
+            one(fact, "all dynos were stopped")
+        );
+        assert_eq!(
+            told(&|ending| ending.unwritten_bytes = 7),
+            one("7 bytes of output were not written: nobody took them", "")
+        );
     }
 }

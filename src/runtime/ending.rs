@@ -29,6 +29,12 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// An end about which there is nothing else to say.
+    #[cfg(test)]
+    pub(crate) fn plain(outcome: Outcome) -> Self {
+        Self { outcome, guardian_lost: false, survivors: Vec::new(), output_error: None, unwritten_bytes: 0 }
+    }
+
     /// The status of `dyno` (S11): 70 where the guardian was lost or a process survived, 74 where all went well but the
     /// last of the output could not be written.
     #[must_use]
@@ -129,8 +135,7 @@ mod tests {
     use super::*;
 
     fn ending(outcome: Outcome, output_error: Option<&str>) -> Ending {
-        let output_error = output_error.map(str::to_owned);
-        Ending { outcome, guardian_lost: false, survivors: Vec::new(), output_error, unwritten_bytes: 0 }
+        Ending { output_error: output_error.map(str::to_owned), ..Ending::plain(outcome) }
     }
 
     #[test]
