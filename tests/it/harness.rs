@@ -128,6 +128,12 @@ impl Running {
         self.processes().into_iter().filter(|process| process.dyno.is_some()).collect()
     }
 
+    /// Whether there are processes of dynos, and this holds for all of them.
+    pub(crate) fn all_of_dynos(&self, holds: impl Fn(&Process) -> bool) -> bool {
+        let processes = self.of_dynos();
+        !processes.is_empty() && processes.iter().all(holds)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.main()), signal).unwrap();
     }

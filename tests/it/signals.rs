@@ -144,7 +144,7 @@ fn a_stopped_process_hears_the_stop_signal_too() {
         .script("stopped", "trap 'echo bye; exit 0' TERM\necho up\nkill -STOP $$\nread -r _ <never\n")
         .fifo("never");
     let dyno = up(app.dyno(["start", "-t", "300"]));
-    dyno.until("it is stopped", || dyno.of_dynos().iter().all(|process| process.state == 'T'));
+    dyno.until("it is stopped", || dyno.all_of_dynos(|process| process.state == 'T'));
 
     dyno.signal(Signal::SIGTERM);
 

@@ -34,13 +34,9 @@ fn ctrl_z_stops_dynos_and_dyno_and_cont_continues_them() {
     both_run(&dyno);
 
     dyno.signal(Signal::SIGTSTP);
-    dyno.until("all are stopped", || {
-        state_of(dyno.main()) == 'T' && dyno.of_dynos().iter().all(|process| process.state == 'T')
-    });
+    dyno.until("all are stopped", || state_of(dyno.main()) == 'T' && dyno.all_of_dynos(|process| process.state == 'T'));
     dyno.signal(Signal::SIGCONT);
-    dyno.until("all go on", || {
-        state_of(dyno.main()) != 'T' && dyno.of_dynos().iter().all(|process| process.state != 'T')
-    });
+    dyno.until("all go on", || state_of(dyno.main()) != 'T' && dyno.all_of_dynos(|process| process.state != 'T'));
 
     // It can be done again.
     dyno.signal(Signal::SIGTSTP);
@@ -52,10 +48,10 @@ fn ctrl_z_stops_dynos_and_dyno_and_cont_continues_them() {
 
 #[test]
 fn the_grace_stands_still_while_dyno_is_suspended() {
-    const GRACE: Duration = Duration::from_secs(4);
+    const GRACE: Duration = Duration::from_secs(10);
     let slow = "trap 'echo got TERM' TERM\necho up\nuntil read -r _ <go; do :; done 2>/dev/null\necho clean end\n";
     let app = App::new("web: ./slow\n").script("slow", slow).fifo("go");
-    let dyno = app.dyno(["start", "-t", "4"]).spawn();
+    let dyno = app.dyno(["start", "-t", "10"]).spawn();
     dyno.until_shown("| up");
 
     dyno.signal(Signal::SIGTERM);
