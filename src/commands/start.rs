@@ -28,7 +28,7 @@ const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
 
 /// Descriptors `dyno` needs besides one for each dyno: its own streams, sockets, the event queue, and those of the
 /// runs that are being started.
-const OWN_DESCRIPTORS: u64 = 80;
+const OWN_DESCRIPTORS: u64 = 96;
 
 /// What of the app runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

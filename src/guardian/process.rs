@@ -25,9 +25,9 @@ use crate::app::{ExitStatus, RunId};
 /// Pause between two looks at runs that are ending.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Most bytes of messages that wait for the spawns still asked for: eight that something runs. `dyno` has up to 16
+/// Most bytes of messages that wait for the spawns still asked for: sixteen that something runs. `dyno` has up to 32
 /// spawns asked for at a time, so it has time to ask for more.
-const BATCH_BYTES: usize = 8 * (HEADER_BYTES + 4);
+const BATCH_BYTES: usize = 16 * (HEADER_BYTES + 4);
 
 /// The socket to `dyno` is closed, or it speaks no sense: either way nobody waits for us any more.
 struct Disconnected;

@@ -17,8 +17,8 @@ use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, Source};
 use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SpawnFailure};
 
-/// Spawns the guardian is asked for at once. More would not be started sooner: it starts one after the other.
-const MAX_SPAWNS_IN_FLIGHT: usize = 16;
+/// Spawns the guardian is asked for at once: it starts one after the other, and must never wait for us in between.
+const MAX_SPAWNS_IN_FLIGHT: usize = 32;
 
 impl Runtime {
     pub(super) fn perform(&mut self, effect: Effect) -> Option<Finished> {

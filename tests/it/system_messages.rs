@@ -172,8 +172,8 @@ fn s11_a_guardian_that_is_lost() {
 fn too_few_open_files_for_the_formation() {
     let app = App::new("web: touch started\n");
 
-    let fact = "30 dynos need 110 open files, and the limit is 100";
-    let hint = "raise it with `ulimit -n 110`, or run fewer dynos";
+    let fact = "30 dynos need 126 open files, and the limit is 100";
+    let hint = "raise it with `ulimit -n 126`, or run fewer dynos";
     let finished = app.dyno(["start", "-m", "web=30"]).after("ulimit -n 100").run();
     finished.expect(Ended::Code(70), "", &error(fact, hint));
     assert!(!app.has("started"));
