@@ -174,7 +174,7 @@ fn s7_2_without_a_terminal_colours_are_only_where_they_are_forced() {
 
 #[test]
 fn s7_2_on_a_terminal_colours_are_unless_they_are_unwanted() {
-    let app = App::new("web: true\n");
+    let app = App::new("worker: true\n");
 
     for (variable, args, colored) in [
         ("A=", &[][..], true),

@@ -224,9 +224,10 @@ impl Finished {
         without_times_and_pids(&self.stdout)
     }
 
-    /// What was said beside the log, with process ids replaced by `PID`.
+    /// What was said beside the log, with process ids replaced by `PID`. That a port of the usual range is in use says
+    /// something about the machine, not about the test.
     pub(crate) fn stderr(&self) -> String {
-        without_times_and_pids(&self.stderr)
+        without_taken_ports(&without_times_and_pids(&self.stderr))
     }
 
     /// Compares everything a user sees.
@@ -256,6 +257,21 @@ impl Finished {
         }
         lines
     }
+}
+
+/// Ports that a test gives away itself are ephemeral ones.
+fn without_taken_ports(text: &str) -> String {
+    let mut lines = text.split_inclusive('\n');
+    let mut kept = String::new();
+    while let Some(line) = lines.next() {
+        let port = line.strip_prefix("warning: port ").filter(|rest| rest.contains(" is in use"));
+        match port.and_then(|rest| rest.split(' ').next()?.parse().ok()) {
+            // Its hint goes with it.
+            Some(0..30_000_u32) => drop(lines.next()),
+            Some(_) | None => kept.push_str(line),
+        }
+    }
+    kept
 }
 
 /// The same text with `TIME` and `PID` where those stand.
