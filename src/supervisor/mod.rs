@@ -33,6 +33,7 @@ mod reports;
 mod restart;
 mod shutdown;
 mod slot;
+mod smoke_report;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,9 @@ pub use event::{Event, OutputLoss, SpawnFailure, UserSignal};
 pub use notice::{About, Notice, NoticeKind};
 pub use notice_text::NoticeStyle;
 pub use policy::{CanDie, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy};
+pub use smoke_report::{
+    CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
+};
 pub use snapshot::{PublicState, Quantity, Row, Snapshot};
 
 use dyno_state::DynoState;
