@@ -42,6 +42,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         files: None,
         null_stdin: false,
         prefix_columns: 0,
+        smoke: None,
     };
     match runtime::run(start, guardian)?.outcome() {
         Outcome::Code(code) => Ok(ExitCode::from(code)),
@@ -81,5 +82,5 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
             io: Io::Pipe,
         }));
     }
-    Ok(Plan { record: ReleaseRecord::default(), release: None, formation })
+    Ok(Plan { record: ReleaseRecord::default(), release: None, formation, command: None })
 }

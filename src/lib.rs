@@ -36,6 +36,12 @@
 //! When `dyno` is killed, the guardian reads the end of its socket and kills every descendant until the system says there
 //! is none. When the guardian is killed, its descendants fall to `dyno` (both are subreapers), which does the same.
 //!
+//! # A smoke
+//!
+//! [`supervisor::Smoke`] stands between the runtime and a supervisor: it holds back readiness until a dyno has answered
+//! over HTTP, waits until all were up for a moment, has the command started, and says in the end with which status and
+//! for which reason it was over. The command runs through the guardian like a dyno, on the streams of `dyno`.
+//!
 //! # Where do I add X?
 //!
 //! | I want to add | go to |

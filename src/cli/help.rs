@@ -11,9 +11,11 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use super::Cli;
 
 /// What the screen of a command shows if it has more options than fit. Commands that are not here show all of theirs.
-const ON_SCREEN: [(&str, &[&str]); 4] = [("dyno", &[]), ("start", START), ("local", START), ("release", RELEASE)];
+const ON_SCREEN: [(&str, &[&str]); 5] =
+    [("dyno", &[]), ("start", START), ("local", START), ("release", RELEASE), ("smoke", SMOKE)];
 const START: &[&str] = &["procfile", "env", "formation", "except", "port", "timeout", "can_die", "restart", "heroku"];
 
+const SMOKE: &[&str] = &["command", "types", "http", "boot_timeout", "settle", "allow_exit", "ready"];
 const RELEASE: &[&str] = &["procfile", "env", "set", "heroku", "profile", "timeout", "log_dir"];
 
 /// The headings of the whole list; other options stand under `Options`.
@@ -23,8 +25,21 @@ const HEADINGS: [(&str, &[&str]); 4] = [
     ("Life of a dyno", LIFE),
     ("Terminal and output", OUTPUT),
 ];
-const LIFE: &[&str] =
-    &["restart", "max_restarts", "ready", "boot_timeout", "can_die", "stop_signal", "timeout", "heroku", "profile"];
+const LIFE: &[&str] = &[
+    "restart",
+    "max_restarts",
+    "http",
+    "settle",
+    "allow_exit",
+    "grace",
+    "ready",
+    "boot_timeout",
+    "can_die",
+    "stop_signal",
+    "timeout",
+    "heroku",
+    "profile",
+];
 const OUTPUT: &[&str] =
     &["focus", "pty", "stdin", "color", "no_timestamps", "no_prefix", "quiet", "log_format", "log_dir"];
 

@@ -12,6 +12,7 @@ mod one_off;
 mod parse;
 mod reading;
 mod release;
+mod smoke;
 mod start;
 mod typed_line;
 
@@ -28,6 +29,7 @@ pub use one_off::{RunArgs, TypeWord};
 pub use parse::{Refusal, parse};
 pub use reading::{CheckArgs, ConfigArgs};
 pub use release::ReleaseArgs;
+pub use smoke::SmokeArgs;
 pub use start::{LogFormatName, PtyMode, Seconds, StartArgs, StdinMode};
 
 /// The Heroku runtime on your machine.
@@ -124,6 +126,8 @@ pub enum Command {
     Run(RunArgs),
     /// Run the release command alone
     Release(ReleaseArgs),
+    /// Start all, run a command such as the tests, stop all: for CI
+    Smoke(Box<SmokeArgs>),
     /// Check Procfile, .env and .foreman: status 0 or 78
     Check(CheckArgs),
     /// Show the config vars that the files give

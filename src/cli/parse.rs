@@ -80,6 +80,7 @@ fn with_habits(mut cli: Cli) -> Cli {
         Command::Start(_)
         | Command::Run(_)
         | Command::Release(_)
+        | Command::Smoke(_)
         | Command::Check(_)
         | Command::Config(_)
         | Command::Completions(_)

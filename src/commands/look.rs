@@ -33,12 +33,30 @@ pub(super) fn check(args: &StartArgs) {
     }
 }
 
+/// Where the lines are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// On stdout.
+    OnStdout,
+    /// On stderr, and alike for everybody: that it is a terminal is no reason for colours.
+    OnStderrForSmoke,
+}
+
 /// What writes the lines. `no_color`: the option that all commands have.
-pub(super) fn formatter(args: &StartArgs, no_color: bool, plan: &Plan, types: &[ProcessType]) -> Formatter {
-    let terminal = std::io::stdout().is_terminal();
+pub(super) fn formatter(
+    args: &StartArgs,
+    no_color: bool,
+    shown: Shown,
+    plan: &Plan,
+    types: &[ProcessType],
+) -> Formatter {
+    let (terminal, shows_colors) = match shown {
+        Shown::OnStdout => (std::io::stdout().is_terminal(), std::io::stdout().is_terminal()),
+        Shown::OnStderrForSmoke => (std::io::stderr().is_terminal(), false),
+    };
     let variable = |name: &str| std::env::var(name).ok();
     let choice = if no_color { clap::ColorChoice::Never } else { args.color };
-    render(args, color::is_wanted(choice, variable, terminal), terminal, plan, types)
+    render(args, color::is_wanted(choice, variable, shows_colors), terminal, plan, types)
 }
 
 /// The files that all lines go to besides: without colours, and the bytes of the dynos as they are.
@@ -55,12 +73,12 @@ pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) ->
 }
 
 fn render(args: &StartArgs, color: bool, terminal: bool, plan: &Plan, types: &[ProcessType]) -> Formatter {
-    let release = plan.release.iter().map(|spec| spec.dyno.process_type.clone());
+    let others = plan.release.iter().chain(&plan.command).map(|spec| spec.dyno.process_type.clone());
     let view = View {
         color,
         terminal,
         name_width: width(plan),
-        palette: Palette::new(types.iter().cloned().chain(release)),
+        palette: Palette::new(types.iter().cloned().chain(others)),
         zone: local_zone(),
     };
     let format = match platform::log_format(args) {
@@ -74,7 +92,7 @@ fn render(args: &StartArgs, color: bool, terminal: bool, plan: &Plan, types: &[P
 }
 
 fn width(plan: &Plan) -> usize {
-    name_width(plan.release.iter().chain(&plan.formation).map(|spec| &spec.dyno))
+    name_width(plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno))
 }
 
 /// Columns that the prefix takes away from a dyno's terminal.

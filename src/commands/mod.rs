@@ -21,6 +21,7 @@ mod policy;
 mod ports;
 mod project;
 mod size;
+mod smoke;
 mod source_file;
 mod start;
 mod stdout;
@@ -42,6 +43,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Start(args) | Command::Local(args) => start::run(cli, args),
         Command::Release(args) => start::run_release(cli, &args.as_start()),
         Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
+        Command::Smoke(args) => smoke::run(cli, args),
         Command::Check(args) => check::run(cli, args),
         Command::Config(args) => config::run(cli, args),
         Command::Completions(args) => completions::script(args.shell),

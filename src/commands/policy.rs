@@ -47,6 +47,7 @@ pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]
         ready,
         boot_timeout: platform::boot_timeout(args),
         report_exit_timeout: platform::reports_exit_timeout(args),
+        outlives_formation: false,
     })
 }
 

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use super::files::Settings;
 use super::formation::{formation, wants_release};
 use super::identity::session;
-use super::look::{self, formatter, log_files, prefix_columns};
+use super::look::{self, Shown, formatter, log_files, prefix_columns};
 use super::platform;
 use super::policy::{known_type, policy};
 use super::ports;
 use super::project::Project;
 use super::size;
+use super::smoke::Request;
 use crate::app::{DynoName, DynoSpec, DynoVariables, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
 use crate::cli::{Cli, PtyMode, StartArgs, StdinMode};
 use crate::error::{Complaint, Error, Status};
@@ -31,25 +32,33 @@ const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
 const OWN_DESCRIPTORS: u64 = 96;
 
 /// What of the app runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
+#[derive(Clone, Copy)]
+pub(super) enum Scope<'a> {
     /// The release command, then the formation.
     App,
     /// The release command alone (S8.2).
     Release,
+    /// All of it, to be tested.
+    Smoke(&'a Request<'a>),
 }
 
 /// `dyno start`.
 pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
-    carry_out(Scope::App, cli, args)
+    carry_out(Scope::App, cli, args).map(|ending| end(&ending))
 }
 
 /// `dyno release`: as a start that ends behind the gate.
 pub(super) fn run_release(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
-    carry_out(Scope::Release, cli, args)
+    carry_out(Scope::Release, cli, args).map(|ending| end(&ending))
 }
 
-fn carry_out(scope: Scope, cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
+fn end(ending: &Ending) -> Outcome {
+    tell(ending);
+    ending.outcome()
+}
+
+/// Runs it to its end.
+pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result<Ending, Error> {
     let limits = Limits::raise().map_err(|errno| internal("cannot read its resource limits", errno))?;
     // Before any file is read and any thread exists: a fork copies as little as possible.
     let guardian = Guardian::start(limits).map_err(|errno| internal("cannot start its guardian process", errno))?;
@@ -61,7 +70,7 @@ fn carry_out(scope: Scope, cli: &Cli, args: &StartArgs) -> Result<Outcome, Error
     let types = project.procfile.formation_types();
     let policy = policy(args, &project.places.foreman, &types)?;
     let assigned = match scope {
-        Scope::App => {
+        Scope::App | Scope::Smoke(_) => {
             let formation = formation(args, &project.places.foreman, &project.places.foreman_name, &types)?;
             ports::assign(args, &project, &types, &formation)?
         }
@@ -72,28 +81,49 @@ fn carry_out(scope: Scope, cli: &Cli, args: &StartArgs) -> Result<Outcome, Error
         }
     };
     platform::check_shell(reads_profile(args))?;
-    let plan = plan(args, &project, &assigned.ports)?;
+    let session = session()?;
+    let mut plan = plan(args, &project, &assigned.ports, &session)?;
+    if let Scope::Smoke(request) = scope {
+        request.check_ready(&policy, &assigned.ports)?;
+        plan.command = request.command(args, &project, &assigned.ports, &session)?;
+    }
     check_open_files(limits, plan.formation.len())?;
     look::check(args);
 
     let no_color = cli.project(&args.project).no_color;
     let start = runtime::Start {
         prefix_columns: prefix_columns(args, &plan),
-        formatter: formatter(args, no_color, &plan, &types),
+        formatter: formatter(args, no_color, scope.shown(), &plan, &types),
         quiet: quiet(args, &types)?,
         files: log_files(args, &plan, &types)?,
         notices: platform::notice_style(args),
         null_stdin: args.stdin == StdinMode::Null,
         plan,
         policy,
+        smoke: scope.smoke_start(),
     };
     let ending = runtime::run(start, guardian).map_err(|error| {
         let fact = format!("cannot start: {error}");
         Error::new(Status::Internal, fact, "the system's or the user's limits may be reached: `ulimit -a` shows them")
     })?;
     drop(assigned.locks);
-    tell(&ending);
-    Ok(ending.outcome())
+    Ok(ending)
+}
+
+impl Scope<'_> {
+    fn shown(self) -> Shown {
+        match self {
+            Self::App | Self::Release => Shown::OnStdout,
+            Self::Smoke(_) => Shown::OnStderrForSmoke,
+        }
+    }
+
+    fn smoke_start(self) -> Option<runtime::SmokeStart> {
+        match self {
+            Self::App | Self::Release => None,
+            Self::Smoke(request) => Some(request.smoke_start()),
+        }
+    }
 }
 
 fn internal(what: &str, errno: nix::errno::Errno) -> Error {
@@ -101,24 +131,28 @@ fn internal(what: &str, errno: nix::errno::Errno) -> Error {
     Error::new(Status::Internal, format!("{what}: {}", errno.desc()), hint)
 }
 
-fn plan(args: &StartArgs, project: &Project, ports: &[(DynoName, u16)]) -> Result<Plan, Error> {
-    let session = session()?;
+fn plan(args: &StartArgs, project: &Project, ports: &[(DynoName, u16)], session: &str) -> Result<Plan, Error> {
     let io = io(args.pty);
     let mut specs = Vec::new();
     for (dyno, port) in ports {
         let Some(entry) = project.procfile.get(&dyno.process_type) else { continue };
-        let variables = DynoVariables { dyno, port: PortVariable::Assigned(*port), session: &session };
+        let variables = DynoVariables { dyno, port: PortVariable::Assigned(*port), session };
         specs.push(Arc::new(spec(args, project, entry, &variables, io)?));
     }
     let release = match project.procfile.release().filter(|_| wants_release(args)) {
         None => None,
         Some(entry) => {
             let dyno = DynoName::new(entry.process_type.clone(), 1);
-            let variables = DynoVariables { dyno: &dyno, port: PortVariable::Removed, session: &session };
+            let variables = DynoVariables { dyno: &dyno, port: PortVariable::Removed, session };
             Some(Arc::new(spec(args, project, entry, &variables, io)?))
         }
     };
-    Ok(Plan { record: platform::release_record(platform::notice_style(args)), release, formation: specs })
+    Ok(Plan {
+        record: platform::release_record(platform::notice_style(args)),
+        release,
+        formation: specs,
+        command: None,
+    })
 }
 
 fn spec(
@@ -144,7 +178,7 @@ fn spec(
     })
 }
 
-fn reads_profile(args: &StartArgs) -> bool {
+pub(super) fn reads_profile(args: &StartArgs) -> bool {
     args.heroku || args.profile
 }
 
@@ -190,7 +224,7 @@ fn quiet(args: &StartArgs, types: &[ProcessType]) -> Result<runtime::Quiet, Erro
 }
 
 /// Says on stderr what the log could not say.
-fn tell(ending: &Ending) {
+pub(super) fn tell(ending: &Ending) {
     let complaints = complaints(ending);
     if !complaints.is_empty() {
         super::show_error(&Error::all(Status::Internal, complaints));

@@ -13,10 +13,12 @@ mod json;
 mod lines;
 mod palette;
 mod stamp;
+mod tail;
 mod text;
 
 pub use block::{LogBlock, Source};
 pub use format::{Formatter, LogFormat, TextOptions, View};
 pub use lines::{Chunk, LineMode, Lines, PARTIAL_AFTER, PIECE_BYTES};
 pub use palette::{Color, Palette};
+pub use tail::{TAIL_LINES, Tail};
 pub use text::name_width;

@@ -15,7 +15,7 @@ use super::{signal_number, signals, terminal};
 use crate::app::{DynoName, Io, RunId, SpawnSpec};
 use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, Source};
-use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SpawnFailure};
+use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SmokePhase, SpawnFailure};
 
 /// Spawns the guardian is asked for at once: it starts one after the other, and must never wait for us in between.
 const MAX_SPAWNS_IN_FLIGHT: usize = 32;
@@ -27,6 +27,8 @@ impl Runtime {
             Effect::Signal { run, signal } => self.work.push_back(Work::Signal(run, signal)),
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
+            Effect::Ask { run } => self.ask(run),
+            Effect::EnterPhase(phase) => self.mark(phase),
             Effect::Suspend => self.suspend(),
             Effect::ReplaceGuardian => return Some(Finished::GuardianLost),
             Effect::Finish(outcome) => return Some(Finished::Outcome(outcome)),
@@ -42,6 +44,18 @@ impl Runtime {
         let ports = listening_ports(&family_of(leader), live.spec.spec.awaited_port);
         if let Some(&port) = ports.first() {
             self.events.push_back(Event::ListensElsewhere { run, port });
+        }
+    }
+
+    fn ask(&mut self, run: RunId) {
+        if let Some(port) = self.runs.get(&run).and_then(|live| live.spec.spec.awaited_port) {
+            self.http.ask(run, port);
+        }
+    }
+
+    fn mark(&mut self, phase: SmokePhase) {
+        if let Some(mark) = &mut self.phase_mark {
+            self.hub.mark(mark(phase).into_bytes());
         }
     }
 

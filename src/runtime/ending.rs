@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::log_hub::HubEvent;
 use super::run_loop::{Finished, Runtime, clear_readiness};
 use crate::guardian::{Report, sweep};
-use crate::supervisor::Outcome;
+use crate::supervisor::{Outcome, SmokeReport};
 
 /// How long something that makes no progress is waited for at the end.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
@@ -24,6 +24,8 @@ pub struct Ending {
     pub survivors: Vec<String>,
     /// Why stdout refused a write, where that is not simply a closed reader.
     pub output_error: Option<String>,
+    /// What a smoke was.
+    pub smoke: Option<SmokeReport>,
     /// Bytes that nobody took before the patience was over.
     pub unwritten_bytes: u64,
 }
@@ -32,7 +34,14 @@ impl Ending {
     /// An end about which there is nothing else to say.
     #[cfg(test)]
     pub(crate) fn plain(outcome: Outcome) -> Self {
-        Self { outcome, guardian_lost: false, survivors: Vec::new(), output_error: None, unwritten_bytes: 0 }
+        Self {
+            outcome,
+            guardian_lost: false,
+            survivors: Vec::new(),
+            output_error: None,
+            smoke: None,
+            unwritten_bytes: 0,
+        }
     }
 
     /// The status of `dyno` (S11): 70 where the guardian was lost or a process survived, 74 where all went well but the
@@ -55,6 +64,7 @@ impl Runtime {
             Finished::Outcome(outcome) => (outcome, false),
             Finished::GuardianLost => (Outcome::Code(70), true),
         };
+        let smoke = self.director.report(outcome, self.now().mono);
         let swept = if guardian_lost { None } else { self.swept_by_guardian().await };
         let survivors = if let Some((left, survivors)) = swept {
             if left > 0 {
@@ -70,7 +80,7 @@ impl Runtime {
         };
         let unwritten_bytes = self.flush().await;
         let output_error = self.lost_output.map(|errno| errno.desc().to_owned());
-        Ending { outcome, guardian_lost, survivors, output_error, unwritten_bytes }
+        Ending { outcome, guardian_lost, survivors, output_error, smoke, unwritten_bytes }
     }
 
     /// Asks the guardian for the end. None: it did not answer in time.

@@ -5,6 +5,7 @@
 //! need no buffer, but at most [`MAX_NOTICES`] wait.
 
 use std::collections::VecDeque;
+use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::log_files::LogFiles;
+use super::tails::Tails;
 use crate::logs::{Formatter, LogBlock, Source};
 
 /// Bytes read at once: what a pipe holds.
@@ -31,7 +33,7 @@ const KEEP_BYTES: usize = 512 << 10;
 /// What the hub tells the run loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HubEvent {
-    /// Nothing can be written to stdout any more, for this reason. Told once; later output is taken and dropped.
+    /// Nothing can be written to the screen any more, for this reason. Told once; later output is taken and dropped.
     Lost(Errno),
     /// The same for the files of `--log-dir`.
     FilesLost(Errno),
@@ -44,6 +46,17 @@ enum Item {
     Block(LogBlock),
     /// A further piece of the same buffer, or a notice: no buffer to give back.
     Extra(LogBlock),
+    /// Written as it is, where the log is shown.
+    Mark(Vec<u8>),
+}
+
+impl Item {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Block(block) | Self::Extra(block) => block.bytes.len() as u64,
+            Self::Mark(text) => text.len() as u64,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -64,6 +77,43 @@ struct Shared {
     waiting_bytes: AtomicU64,
 }
 
+/// Where the lines go.
+pub(super) struct Receivers<Q> {
+    /// How they look where they are shown.
+    pub(super) formatter: Formatter,
+    /// Whose lines are taken but not shown.
+    pub(super) quiet: Q,
+    /// Files that all of them go to besides.
+    pub(super) files: Option<LogFiles>,
+    /// What keeps the last ones of each dyno.
+    pub(super) tails: Option<Tails>,
+    /// Where they are shown.
+    pub(super) screen: Screen,
+}
+
+/// The stream that shows the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Screen {
+    Stdout,
+    Stderr,
+}
+
+impl Screen {
+    pub(super) fn is_terminal(self) -> bool {
+        match self {
+            Self::Stdout => std::io::stdout().is_terminal(),
+            Self::Stderr => std::io::stderr().is_terminal(),
+        }
+    }
+
+    fn write_all(self, bytes: &[u8], written: &AtomicU64) -> Result<(), Errno> {
+        match self {
+            Self::Stdout => write_all(std::io::stdout().as_fd(), bytes, written),
+            Self::Stderr => write_all(std::io::stderr().as_fd(), bytes, written),
+        }
+    }
+}
+
 /// The way to the hub. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct LogHub {
@@ -71,14 +121,12 @@ pub(super) struct LogHub {
 }
 
 impl LogHub {
-    /// Starts the thread. `quiet`: whose lines are taken but not shown; `files`: where all of them go besides.
+    /// Starts the thread.
     ///
     /// # Errors
     /// The thread could not be made.
     pub(super) fn start(
-        formatter: Formatter,
-        quiet: impl Fn(&Source) -> bool + Send + 'static,
-        files: Option<LogFiles>,
+        receivers: Receivers<impl Fn(&Source) -> bool + Send + 'static>,
         events: UnboundedSender<HubEvent>,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -89,8 +137,7 @@ impl LogHub {
             written_bytes: AtomicU64::new(0),
             waiting_bytes: AtomicU64::new(0),
         });
-        let writer =
-            Writer { shared: Arc::clone(&shared), formatter, quiet, files, events, out: Vec::new(), lost: false };
+        let writer = Writer { shared: Arc::clone(&shared), receivers, events, out: Vec::new(), lost: false };
         // Small: the thread calls nothing deep, and it counts towards the memory of every user.
         std::thread::Builder::new().name("log-hub".into()).stack_size(256 << 10).spawn(move || writer.live())?;
         Ok(Self { shared })
@@ -132,6 +179,11 @@ impl LogHub {
         self.enqueue(Item::Extra(block));
     }
 
+    /// Queues a mark between the lines. Few: it is not counted.
+    pub(super) fn mark(&self, text: Vec<u8>) {
+        self.enqueue(Item::Mark(text));
+    }
+
     /// Lets the thread end when all that was queued is written; [`HubEvent::Done`] follows.
     pub(super) fn close(&self) {
         let mut queue = lock(&self.shared.queue);
@@ -150,8 +202,7 @@ impl LogHub {
     }
 
     fn enqueue(&self, item: Item) {
-        let (Item::Block(block) | Item::Extra(block)) = &item;
-        self.shared.waiting_bytes.fetch_add(block.bytes.len() as u64, Ordering::Relaxed);
+        self.shared.waiting_bytes.fetch_add(item.bytes(), Ordering::Relaxed);
         let mut queue = lock(&self.shared.queue);
         queue.items.push_back(item);
         // Waking costs a system call; a thread that works looks again by itself.
@@ -179,9 +230,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 struct Writer<Q> {
     shared: Arc<Shared>,
-    formatter: Formatter,
-    quiet: Q,
-    files: Option<LogFiles>,
+    receivers: Receivers<Q>,
     events: UnboundedSender<HubEvent>,
     out: Vec<u8>,
     lost: bool,
@@ -223,21 +272,15 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
     }
 
     fn take(&mut self, item: Item) {
-        let (Item::Block(block) | Item::Extra(block)) = &item;
-        let bytes = block.bytes.len() as u64;
-        if let Some(files) = &mut self.files
-            && let Err(error) = files.write(block)
-        {
-            self.files = None;
-            let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-            let _ = self.events.send(HubEvent::FilesLost(errno));
-        }
-        if !self.lost && !(self.quiet)(&block.source) {
-            self.formatter.render(block, &mut self.out);
+        let bytes = item.bytes();
+        match &item {
+            Item::Block(block) | Item::Extra(block) => self.hand_out(block),
+            Item::Mark(text) if !self.lost => self.out.extend_from_slice(text),
+            Item::Mark(_) => {}
         }
         match item {
             Item::Block(block) => self.shared.recycle(block.bytes),
-            Item::Extra(_) => {}
+            Item::Extra(_) | Item::Mark(_) => {}
         }
         if self.out.len() >= WRITE_BYTES {
             self.write_out();
@@ -245,9 +288,26 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    fn hand_out(&mut self, block: &LogBlock) {
+        let Receivers { formatter, quiet, files, tails, .. } = &mut self.receivers;
+        if let Some(file) = files
+            && let Err(error) = file.write(block)
+        {
+            *files = None;
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+            let _ = self.events.send(HubEvent::FilesLost(errno));
+        }
+        if let Some(tails) = tails {
+            tails.push(block);
+        }
+        if !self.lost && !quiet(&block.source) {
+            formatter.render(block, &mut self.out);
+        }
+    }
+
     fn write_out(&mut self) {
         if !self.lost
-            && let Err(errno) = write_all(std::io::stdout().as_fd(), &self.out, &self.shared.written_bytes)
+            && let Err(errno) = self.receivers.screen.write_all(&self.out, &self.shared.written_bytes)
         {
             self.lost = true;
             let _ = self.events.send(HubEvent::Lost(errno));

@@ -5,6 +5,8 @@
 
 mod effects;
 mod ending;
+mod http_probe;
+mod last_words;
 mod listening;
 mod log_files;
 mod log_hub;
@@ -14,19 +16,22 @@ mod run_loop;
 mod runtime_directory;
 mod signals;
 mod streams;
+mod tails;
 mod terminal;
 
 use tokio::task::LocalSet;
 
 use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
-use crate::supervisor::{NoticeStyle, Plan, Policy};
+use crate::supervisor::{NoticeStyle, Plan, Policy, SmokePhase, SmokeRules};
 
 pub use ending::Ending;
+pub use last_words::write_last_words;
 pub use log_files::LogFiles;
 pub use ports::{PortHolder, first_ephemeral_port, is_port_free, port_holder};
 pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all};
+pub use tails::Tails;
 pub use terminal::{own_terminal_size, stderr_takes_text};
 
 use run_loop::Runtime;
@@ -52,7 +57,22 @@ pub struct Start {
     pub null_stdin: bool,
     /// Columns of the terminal that the prefix takes away from a dyno's own.
     pub prefix_columns: u16,
+    /// What makes a smoke of it; then the log goes to stderr, since stdout belongs to the command.
+    pub smoke: Option<SmokeStart>,
 }
+
+/// What a smoke needs besides.
+pub struct SmokeStart {
+    /// By which rules.
+    pub rules: SmokeRules,
+    /// Where the last lines of each dyno are kept.
+    pub tails: Tails,
+    /// What is written into the log, on lines of its own, when a phase begins.
+    pub phase_mark: Option<PhaseMark>,
+}
+
+/// What is written when a phase begins: whole lines.
+pub type PhaseMark = Box<dyn FnMut(SmokePhase) -> String>;
 
 /// Runs a formation to its end.
 ///

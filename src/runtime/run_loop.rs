@@ -14,15 +14,18 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+use super::http_probe::HttpProbes;
 use super::listening::{Found, Listening};
-use super::log_hub::{HubEvent, LogHub};
+use super::log_hub::{HubEvent, LogHub, Receivers, Screen};
 use super::output::{Backlog, Order, Output};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
-use super::{Start, terminal};
+use super::{PhaseMark, SmokeStart, Start};
 use crate::app::{DynoName, Now, RunId, SpawnSpec};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
-use crate::supervisor::{Event, GroupSignal, NoticeStyle, Outcome, OutputLoss, SpawnFailure, Supervisor, UserSignal};
+use crate::supervisor::{
+    Director, Event, GroupSignal, NoticeStyle, Outcome, OutputLoss, Smoke, SpawnFailure, Supervisor, UserSignal,
+};
 
 /// Why the loop ended.
 pub(super) enum Finished {
@@ -47,7 +50,7 @@ pub(super) struct LiveRun {
 }
 
 pub(super) struct Runtime {
-    pub(super) supervisor: Supervisor,
+    pub(super) director: Director,
     pub(super) notices: NoticeStyle,
     pub(super) guardian: Guardian,
     /// The guardian's socket, for waiting only.
@@ -61,6 +64,8 @@ pub(super) struct Runtime {
     pub(super) tasks: JoinSet<()>,
     pub(super) runs: HashMap<RunId, LiveRun>,
     pub(super) listening: Listening,
+    pub(super) http: HttpProbes,
+    pub(super) phase_mark: Option<PhaseMark>,
     pub(super) work: VecDeque<Work>,
     /// Spawns that were sent and not answered.
     pub(super) spawns_in_flight: usize,
@@ -70,7 +75,7 @@ pub(super) struct Runtime {
     /// Events that came out of performing effects.
     pub(super) events: VecDeque<Event>,
     /// Asked at the start: a terminal that is gone does not say any more that it was one.
-    writes_to_terminal: bool,
+    shows_on_terminal: bool,
     pub(super) lost_output: Option<Errno>,
 }
 
@@ -78,20 +83,30 @@ impl Runtime {
     pub(super) fn new(start: Start, guardian: Guardian) -> std::io::Result<Self> {
         let signals = Signals::install()?;
         let (hub_sender, hub_events) = unbounded_channel();
-        let hub = LogHub::start(start.formatter, start.quiet, start.files, hub_sender)?;
+        let screen = if start.smoke.is_some() { Screen::Stderr } else { Screen::Stdout };
+        let (formatter, quiet, files) = (start.formatter, start.quiet, start.files);
+        let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
+        let hub = LogHub::start(Receivers { formatter, quiet, files, tails, screen }, hub_sender)?;
         let stdin = if start.null_stdin { Stdin::null() } else { Stdin::endless() }?;
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
         let mut tasks = JoinSet::new();
         let mut outputs = HashMap::new();
         let backlog = Backlog::default();
-        for spec in start.plan.release.iter().chain(&start.plan.formation) {
+        for spec in start.plan.release.iter().chain(&start.plan.formation).chain(&start.plan.command) {
             let (sender, orders) = unbounded_channel();
             tasks.spawn_local(Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone()).live());
             outputs.insert(spec.dyno.clone(), sender);
         }
         let boot_timeout = start.policy.boot_timeout;
+        let (director, http, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
+            let http = HttpProbes::new(rules.http.clone());
+            (Director::Smoke(Box::new(Smoke::new(start.plan, start.policy, rules))), http, phase_mark)
+        } else {
+            let supervisor = Supervisor::new(start.plan, start.policy);
+            (Director::Start(Box::new(supervisor)), HttpProbes::new(None), None)
+        };
         Ok(Self {
-            supervisor: Supervisor::new(start.plan, start.policy),
+            director,
             notices: start.notices,
             guardian,
             link,
@@ -103,13 +118,15 @@ impl Runtime {
             tasks,
             runs: HashMap::new(),
             listening: Listening::new(boot_timeout),
+            http,
+            phase_mark,
             work: VecDeque::new(),
             spawns_in_flight: 0,
             stdin,
             prefix_columns: start.prefix_columns,
             began: Instant::now(),
             events: VecDeque::from([Event::Boot]),
-            writes_to_terminal: terminal::stdout_is_terminal(),
+            shows_on_terminal: screen.is_terminal(),
             lost_output: None,
         })
     }
@@ -132,7 +149,7 @@ impl Runtime {
             if !self.events.is_empty() {
                 continue;
             }
-            let deadline = self.supervisor.next_deadline().map(|at| self.began + at);
+            let deadline = self.director.next_deadline().map(|at| self.began + at);
             let look = self.listening.next_look();
             let sending = self.guardian.has_queued();
             tokio::select! {
@@ -141,15 +158,8 @@ impl Runtime {
                     Arrived::Resized => self.resize(),
                 },
                 _ = self.link.readable() => {
-                    clear_readiness(&self.link, Interest::READABLE);
-                    let result = self.guardian.receive(&mut reports);
-                    for report in reports.drain(..) {
-                        if let Some(finished) = self.report(report) {
-                            return finished;
-                        }
-                    }
-                    if result == Err(Lost) {
-                        return Finished::GuardianLost;
+                    if let Some(finished) = self.receive(&mut reports) {
+                        return finished;
                     }
                 },
                 _ = self.link.writable(), if sending => clear_readiness(&self.link, Interest::WRITABLE),
@@ -158,7 +168,12 @@ impl Runtime {
                         self.hub_event(event);
                     }
                 },
+                answer = self.http.next() => self.events.push_back(answer),
                 () = until(deadline) => {
+                    // What ended in time must not be found out about too late.
+                    if let Some(finished) = self.receive(&mut reports) {
+                        return finished;
+                    }
                     // The last look is up to half a second old, and what listens in time is not killed.
                     self.listening.hurry(Instant::now());
                     self.look_who_listens();
@@ -169,14 +184,25 @@ impl Runtime {
         }
     }
 
-    fn now(&self) -> Now {
+    fn receive(&mut self, reports: &mut Vec<Report>) -> Option<Finished> {
+        clear_readiness(&self.link, Interest::READABLE);
+        let result = self.guardian.receive(reports);
+        for report in reports.drain(..) {
+            if let Some(finished) = self.report(report) {
+                return Some(finished);
+            }
+        }
+        (result == Err(Lost)).then_some(Finished::GuardianLost)
+    }
+
+    pub(super) fn now(&self) -> Now {
         Now { mono: self.began.elapsed(), wall: jiff::Timestamp::now() }
     }
 
     pub(super) fn handle_events(&mut self) -> Option<Finished> {
         while let Some(event) = self.events.pop_front() {
             let now = self.now();
-            for effect in self.supervisor.handle(event, now) {
+            for effect in self.director.handle(event, now) {
                 if let Some(finished) = self.perform(effect) {
                     return Some(finished);
                 }
@@ -209,6 +235,7 @@ impl Runtime {
             }
             Report::Exited(run, exit) => {
                 self.listening.forget(run);
+                self.http.forget(run);
                 self.events.push_back(Event::Exited { run, exit });
             }
             Report::Gone(run) => {
@@ -249,7 +276,7 @@ impl Runtime {
 
     fn output_lost(&mut self, errno: Errno) {
         // A closed terminal is told twice, by SIGHUP and by the write; whichever comes first means the same.
-        let terminal_gone = errno == Errno::EIO && self.writes_to_terminal;
+        let terminal_gone = errno == Errno::EIO && self.shows_on_terminal;
         let event = if terminal_gone && !is_ignored(libc::SIGHUP) {
             Event::Signal(UserSignal::Hup)
         } else if terminal_gone || errno == Errno::EPIPE {

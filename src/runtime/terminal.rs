@@ -1,6 +1,5 @@
 //! Questions about our own terminal, and waiting for a descriptor without blocking for ever.
 
-use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -23,10 +22,6 @@ pub(super) fn dyno_size(prefix_columns: u16) -> Option<PtySize> {
         rows: size.rows,
         cols: size.cols.saturating_sub(prefix_columns).max(MIN_COLUMNS.min(size.cols)),
     })
-}
-
-pub(super) fn stdout_is_terminal() -> bool {
-    std::io::stdout().is_terminal()
 }
 
 /// Whether a message on stderr would be taken at once: it may be the same stopped terminal that stdout is.

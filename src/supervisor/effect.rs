@@ -2,7 +2,7 @@
 
 use crate::app::{RunId, SpawnSpec};
 
-use super::{Notice, UserSignal};
+use super::{Notice, SmokePhase, UserSignal};
 
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,13 @@ pub enum Effect {
         /// Which run.
         run: RunId,
     },
+    /// Ask a run that listens over HTTP, again and again until the answer is right; `Event::Answer` follows.
+    Ask {
+        /// Which run.
+        run: RunId,
+    },
+    /// A smoke enters a phase.
+    EnterPhase(SmokePhase),
     /// Stop ourselves as the terminal asked (SIGTSTP); `Event::Resumed` follows.
     Suspend,
     /// The guardian did not answer for too long: kill it and sweep in its place, then finish with 70.

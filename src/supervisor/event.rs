@@ -50,6 +50,13 @@ pub enum Event {
         /// How long it was looked at.
         after: Duration,
     },
+    /// What came of `Effect::Ask`, told when it changes, until the answer is right.
+    Answer {
+        /// Which run.
+        run: RunId,
+        /// What came.
+        answer: HttpAnswer,
+    },
     /// The answer to `Effect::FindListener`, if there is one: a run listens on another port than its own.
     ListensElsewhere {
         /// Which run.
@@ -87,6 +94,7 @@ impl Event {
             | Self::Gone { run }
             | Self::Ready { run, .. }
             | Self::NotReady { run, .. }
+            | Self::Answer { run, .. }
             | Self::ListensElsewhere { run, .. }
             | Self::Unkillable { run, .. } => Some(*run),
             Self::Boot | Self::Signal(_) | Self::Resumed { .. } | Self::OutputLost(_) | Self::Tick => None,
@@ -125,6 +133,28 @@ impl fmt::Display for UserSignal {
             Self::Usr2 => "SIGUSR2",
         })
     }
+}
+
+/// What came of an HTTP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpAnswer {
+    /// An answer with this status.
+    Status(u16),
+    /// None.
+    None(HttpSilence),
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpSilence {
+    /// There was no connection.
+    Refused,
+    /// The connection was closed before there was an answer.
+    Closed,
+    /// What came is no answer of HTTP.
+    NotHttp,
+    /// Nothing came for too long, or not all of the first line.
+    Slow,
 }
 
 /// Why stdout cannot be written any more.

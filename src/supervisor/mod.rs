@@ -22,6 +22,7 @@
 //! "Over" leads to Down, Backoff or Crashed. A report whose run is not the dyno's present one changes nothing.
 
 mod deadlines;
+mod director;
 mod dyno_state;
 mod effect;
 mod event;
@@ -33,6 +34,7 @@ mod reports;
 mod restart;
 mod shutdown;
 mod slot;
+mod smoke;
 mod smoke_report;
 mod snapshot;
 #[cfg(test)]
@@ -42,11 +44,13 @@ use std::collections::BTreeMap;
 
 use crate::app::{Now, RunId, SpawnSpec};
 
+pub use director::Director;
 pub use effect::{Effect, GroupSignal, Outcome};
-pub use event::{Event, OutputLoss, SpawnFailure, UserSignal};
+pub use event::{Event, HttpAnswer, HttpSilence, OutputLoss, SpawnFailure, UserSignal};
 pub use notice::{About, Notice, NoticeKind};
 pub use notice_text::NoticeStyle;
 pub use policy::{CanDie, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy};
+pub use smoke::{Smoke, SmokeRules};
 pub use smoke_report::{
     CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
 };
@@ -61,7 +65,7 @@ use slot::{Role, Slot, Turn};
 pub struct Supervisor {
     policy: Policy,
     record: ReleaseRecord,
-    /// The release phase if there is one, then the formation in start order.
+    /// The release phase if there is one, then the formation in start order, then the command if there is one.
     slots: Vec<Slot>,
     /// Whose run it is, for every run of which something may be left.
     slot_of: BTreeMap<RunId, usize>,
@@ -76,7 +80,9 @@ impl Supervisor {
     pub fn new(plan: Plan, policy: Policy) -> Self {
         let release = plan.release.into_iter().map(|spec| (spec, Role::Release));
         let formation = plan.formation.into_iter().map(|spec| (spec, Role::Formation));
-        let slots = release.chain(formation).map(|(spec, role)| Slot::new(spec, role, &policy)).collect();
+        let command = plan.command.into_iter().map(|spec| (spec, Role::Command));
+        let slots =
+            release.chain(formation).chain(command).map(|(spec, role)| Slot::new(spec, role, &policy)).collect();
         Self {
             policy,
             record: plan.record,
@@ -108,6 +114,8 @@ impl Supervisor {
             Event::Gone { run } => self.on_gone(run, &mut turn),
             Event::Ready { run, loopback_only } => self.on_ready(run, loopback_only, &mut turn),
             Event::NotReady { run, after } => self.on_not_ready(run, after, &mut turn),
+            // Nobody is asked in a start.
+            Event::Answer { .. } => {}
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::Unkillable { run, survivor } => self.on_unkillable(run, survivor, &mut turn),
             Event::Signal(signal) => self.on_signal(signal, &mut turn),

@@ -15,6 +15,16 @@ pub struct Notice {
     pub kind: NoticeKind,
 }
 
+impl Notice {
+    /// Whether it is about this dyno.
+    pub(super) fn is_about(&self, dyno: &DynoName) -> bool {
+        match &self.about {
+            About::Dyno(about) => about == dyno,
+            About::Formation { .. } => false,
+        }
+    }
+}
+
 /// Whom a notice is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
@@ -123,6 +133,13 @@ pub enum NoticeKind {
     BootTimeout {
         /// Its process type.
         process_type: ProcessType,
+        /// The limit.
+        after: Duration,
+    },
+    /// It listens, but did not give the right answer in time, and is killed.
+    NotAnswering {
+        /// `answers GET / with 500, not 200 to 399`.
+        why: String,
         /// The limit.
         after: Duration,
     },

@@ -58,6 +58,7 @@ impl NoticeKind {
             | Self::CommandNotFound
             | Self::GaveUp { .. }
             | Self::BootTimeout { .. }
+            | Self::NotAnswering { .. }
             | Self::ExitTimeout { .. }
             | Self::Unkillable { .. }
             | Self::GuardianWedged => return self.shared(),
@@ -93,6 +94,7 @@ impl NoticeKind {
             | Self::CommandNotFound
             | Self::GaveUp { .. }
             | Self::BootTimeout { .. }
+            | Self::NotAnswering { .. }
             | Self::ExitTimeout { .. }
             | Self::Unkillable { .. }
             | Self::GuardianWedged => return self.shared(),
@@ -128,6 +130,7 @@ impl NoticeKind {
                 capitalised(process_type),
                 seconds(*after)
             ),
+            Self::NotAnswering { why, after } => format!("not up within {}: it {why}", seconds(*after)),
             Self::ExitTimeout { after, signal } => format!(
                 "Error R12 (Exit timeout) -> At least one process failed to exit within {} of {}",
                 seconds(*after),
@@ -163,7 +166,7 @@ fn logged(state: PublicState) -> PublicState {
     }
 }
 
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{seconds} seconds") }
 }
@@ -175,7 +178,7 @@ fn capitalised(process_type: &ProcessType) -> String {
 }
 
 /// The name of a signal; `signal N` where it has no name, or not the same one on every system.
-struct SignalName(i32);
+pub(super) struct SignalName(pub(super) i32);
 
 impl fmt::Display for SignalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,6 +15,8 @@ pub struct Plan {
     pub release: Option<Arc<DynoSpec>>,
     /// The dynos in start order.
     pub formation: Vec<Arc<DynoSpec>>,
+    /// Started only when `Supervisor` is told to, once; its end is no reason to stop anything.
+    pub command: Option<Arc<DynoSpec>>,
 }
 
 /// What the log says about a release.
@@ -51,6 +53,8 @@ pub struct Policy {
     pub boot_timeout: Option<Duration>,
     /// Whether an overrun grace is logged as R12 (S6.6).
     pub report_exit_timeout: bool,
+    /// Whether the whole goes on when all dynos have ended as they may.
+    pub outlives_formation: bool,
 }
 
 /// What the unasked exit of a formation dyno leads to.
@@ -123,6 +127,7 @@ impl Default for Policy {
             ready: Vec::new(),
             boot_timeout: None,
             report_exit_timeout: false,
+            outlives_formation: false,
         }
     }
 }

@@ -40,7 +40,7 @@ impl Supervisor {
         self.want(Role::Formation, turn);
     }
 
-    fn want(&mut self, role: Role, turn: &mut Turn) {
+    pub(super) fn want(&mut self, role: Role, turn: &mut Turn) {
         for slot in self.slots.iter_mut().filter(|slot| slot.role == role) {
             slot.wanted = true;
         }
@@ -75,7 +75,7 @@ impl Slot {
     pub(super) fn is_release(&self) -> bool {
         match self.role {
             Role::Release => true,
-            Role::Formation => false,
+            Role::Formation | Role::Command => false,
         }
     }
 }

@@ -238,7 +238,13 @@ impl Supervisor {
                 slot.wanted = false;
                 self.tally.record_done(end.exit);
             }
-            (Role::Release, Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => slot.wanted = false,
+            // What the end of a command means is decided by whoever asked for it.
+            (
+                Role::Command,
+                Ending::Done | Ending::Crashed(_) | Ending::Asked,
+                OnExit::StopAll | OnExit::Restart(_),
+            )
+            | (Role::Release, Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => slot.wanted = false,
             (Role::Release | Role::Formation, Ending::Asked, OnExit::StopAll | OnExit::Restart(_)) => {}
         }
     }
@@ -281,7 +287,9 @@ impl Supervisor {
         match (slot.role, ending) {
             (Role::Release, Ending::Done) => self.open_gate(turn),
             (Role::Release, Ending::Asked | Ending::Crashed(_))
-            | (Role::Formation, Ending::Asked | Ending::Done | Ending::Crashed(_)) => self.reconcile(index, turn),
+            | (Role::Formation | Role::Command, Ending::Asked | Ending::Done | Ending::Crashed(_)) => {
+                self.reconcile(index, turn);
+            }
         }
     }
 }
@@ -314,7 +322,8 @@ pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy) -> Ending {
         | (Role::Formation, Some(CanDie::Success), OnExit::StopAll | OnExit::Restart(_))
         // With restarts only 0 ends a dyno for good (S6.4).
         | (Role::Formation, Some(CanDie::Any), OnExit::Restart(_)) => exit.is_success(),
-        (Role::Formation, Some(CanDie::Any), OnExit::StopAll) => true,
+        (Role::Formation, Some(CanDie::Any), OnExit::StopAll)
+        | (Role::Command, Some(CanDie::Success | CanDie::Any) | None, OnExit::StopAll | OnExit::Restart(_)) => true,
         (Role::Formation, None, OnExit::StopAll | OnExit::Restart(_)) => false,
     };
     if is_in_order { Ending::Done } else { Ending::Crashed(exit) }

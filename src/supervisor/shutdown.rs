@@ -77,6 +77,10 @@ impl Tally {
         self.last_given_up = Some(exit);
     }
 
+    pub(super) fn has_lost(self) -> bool {
+        self.lost
+    }
+
     pub(super) fn record_lost(&mut self) {
         self.lost = true;
     }
@@ -220,6 +224,7 @@ impl Supervisor {
     pub(super) fn finish_if_done(&mut self, turn: &mut Turn) {
         let outcome = match self.phase {
             Phase::Unbooted | Phase::Release | Phase::Over => return,
+            Phase::Running if self.policy.outlives_formation => return,
             Phase::Running => self.tally.natural(),
             Phase::Stopping { outcome, .. } | Phase::Killing { outcome } => outcome,
         };

@@ -56,6 +56,8 @@ pub(super) enum Role {
     Release,
     /// Part of the formation.
     Formation,
+    /// Runs once, beside the formation, when it is told to.
+    Command,
 }
 
 /// One dyno: intent (`wanted`) apart from fact (`state`).
@@ -117,8 +119,10 @@ impl Slot {
             PublicState::Idle | PublicState::Starting | PublicState::Up => false,
         };
         Some(match (self.role, has_ended) {
-            (Role::Release, true) => NoticeKind::Completed { from },
-            (Role::Release, false) | (Role::Formation, true | false) => NoticeKind::StateChanged { from, to },
+            (Role::Release | Role::Command, true) => NoticeKind::Completed { from },
+            (Role::Release | Role::Command, false) | (Role::Formation, true | false) => {
+                NoticeKind::StateChanged { from, to }
+            }
         })
     }
 
@@ -138,11 +142,12 @@ impl Slot {
     }
 
     /// What is seen of it from the moment it was told to end until its leader did: for the platform a dyno of the
-    /// formation is down once that was asked for, a release phase is up until it is complete.
+    /// formation is down once that was asked for, a release phase and a command are up until they
+    /// are complete.
     fn shown_while_ending(&self) -> PublicState {
         match self.role {
             Role::Formation => PublicState::Down,
-            Role::Release => self.state.public(),
+            Role::Release | Role::Command => self.state.public(),
         }
     }
 

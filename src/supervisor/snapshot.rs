@@ -13,7 +13,8 @@ use super::slot::Role;
 pub struct Snapshot {
     /// How many dynos of each process type, in the order of the Procfile.
     pub formation: Vec<Quantity>,
-    /// One row a dyno in start order; the release phase has the first one while it runs and when it failed.
+    /// One row a dyno in start order; the release phase has the first one while it runs and when it failed, a command
+    /// the last one while it runs.
     pub rows: Vec<Row>,
 }
 
@@ -78,8 +79,8 @@ impl Supervisor {
         let mut rows = Vec::with_capacity(self.slots.len());
         for slot in &self.slots {
             match slot.role {
-                Role::Release if slot.state == DynoState::Down => continue,
-                Role::Release => {}
+                Role::Release | Role::Command if slot.state == DynoState::Down => continue,
+                Role::Release | Role::Command => {}
                 Role::Formation => count(&mut formation, &slot.spec.dyno.process_type),
             }
             rows.push(slot.row());

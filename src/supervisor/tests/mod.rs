@@ -17,20 +17,20 @@ use std::time::Duration;
 use super::*;
 use crate::app::{DynoName, DynoSpec, Environment, ExitStatus, Io, ProcessType, Shell};
 
-fn at(seconds: u64) -> Now {
+pub(super) fn at(seconds: u64) -> Now {
     at_ms(seconds * 1_000)
 }
 
-fn at_ms(milliseconds: u64) -> Now {
+pub(super) fn at_ms(milliseconds: u64) -> Now {
     let mono = Duration::from_millis(milliseconds);
     Now { mono, wall: jiff::Timestamp::from_second(1_700_000_000).unwrap() + mono }
 }
 
-fn code(code: u8) -> ExitStatus {
+pub(super) fn code(code: u8) -> ExitStatus {
     ExitStatus::Code(code)
 }
 
-fn killed_by(signal: u8) -> ExitStatus {
+pub(super) fn killed_by(signal: u8) -> ExitStatus {
     ExitStatus::Signal(signal)
 }
 
@@ -39,11 +39,11 @@ fn dyno(name: &str) -> DynoName {
     DynoName::new(ProcessType::new(process_type).unwrap(), index.parse().unwrap())
 }
 
-fn process_type(name: &str) -> ProcessType {
+pub(super) fn process_type(name: &str) -> ProcessType {
     ProcessType::new(name).unwrap()
 }
 
-fn spec(name: &str) -> Arc<DynoSpec> {
+pub(super) fn spec(name: &str) -> Arc<DynoSpec> {
     Arc::new(DynoSpec {
         dyno: dyno(name),
         command_line: format!("./{name}"),
@@ -57,7 +57,7 @@ fn spec(name: &str) -> Arc<DynoSpec> {
     })
 }
 
-fn formation(names: &[&str]) -> Plan {
+pub(super) fn formation(names: &[&str]) -> Plan {
     Plan { formation: names.iter().map(|name| spec(name)).collect(), ..Plan::default() }
 }
 
@@ -159,13 +159,15 @@ fn tick(supervisor: &mut Supervisor, now: Now) -> Vec<String> {
 
 /// One effect as a line: `spawn web.1 #1`, `#1 stop 15`, `web.1: exited with code 1`, `system: …`, `finish 1`. A notice
 /// that has no text in this style is none.
-fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
+pub(super) fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
     Some(match effect {
         Effect::Spawn(SpawnSpec { run, spec }) => format!("spawn {} #{}", spec.dyno, run.0),
         Effect::Signal { run, signal } => format!("#{} {}", run.0, order(*signal)),
         Effect::Notify(Notice { about: About::Dyno(dyno), kind }) => format!("{dyno}: {}", kind.text(style)?),
         Effect::Notify(Notice { about: About::Formation { .. }, kind }) => format!("system: {}", kind.text(style)?),
         Effect::FindListener { run } => format!("#{} find listener", run.0),
+        Effect::Ask { run } => format!("#{} ask", run.0),
+        Effect::EnterPhase(phase) => format!("-- {phase}"),
         Effect::Suspend => "suspend".into(),
         Effect::ReplaceGuardian => "replace guardian".into(),
         Effect::Finish(Outcome::Code(code)) => format!("finish {code}"),

@@ -329,7 +329,11 @@ fn kind(effect: &Effect) -> String {
         Effect::Signal { signal, .. } => format!("{signal:?}"),
         Effect::Finish(outcome) => format!("{outcome:?}"),
         Effect::Spawn(_) => "Spawn".into(),
-        Effect::FindListener { .. } | Effect::Suspend | Effect::ReplaceGuardian => format!("{effect:?}"),
+        Effect::FindListener { .. }
+        | Effect::Ask { .. }
+        | Effect::EnterPhase(_)
+        | Effect::Suspend
+        | Effect::ReplaceGuardian => format!("{effect:?}"),
     };
     shown.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().into()
 }

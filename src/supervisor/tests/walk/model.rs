@@ -140,7 +140,7 @@ impl Model {
                 let gated = !self.gate_open;
                 self.dynos.iter_mut().filter(|dyno| dyno.is_release == gated).for_each(|dyno| dyno.must_spawn = true);
             }
-            Event::Boot | Event::Tick | Event::ListensElsewhere { .. } => {}
+            Event::Boot | Event::Tick | Event::ListensElsewhere { .. } | Event::Answer { .. } => {}
             Event::Spawned { run, pid } => self.learn_spawned(*run, *pid, mono),
             Event::Ready { run, .. } => {
                 if let Some(run) = self.runs.get_mut(run).filter(|run| run.seen != Seen::Group && run.verdict.is_none())

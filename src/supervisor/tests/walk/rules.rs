@@ -47,6 +47,7 @@ impl Model {
                 rule!(*event == Event::Tick && due, "nobody misses run {}", run.0);
                 Ok(())
             }
+            Effect::Ask { .. } | Effect::EnterPhase(_) => Err("only a smoke does that".into()),
             Effect::Suspend => {
                 rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may suspend");
                 Ok(())
@@ -220,6 +221,7 @@ impl Model {
             | Event::Gone { .. }
             | Event::Ready { .. }
             | Event::NotReady { .. }
+            | Event::Answer { .. }
             | Event::ListensElsewhere { .. }
             | Event::Unkillable { .. }
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)

@@ -123,6 +123,8 @@ impl World {
                 }
                 Effect::Signal { .. }
                 | Effect::FindListener { .. }
+                | Effect::Ask { .. }
+                | Effect::EnterPhase(_)
                 | Effect::Notify(_)
                 | Effect::Suspend
                 | Effect::ReplaceGuardian

@@ -1,0 +1,242 @@
+//! Options of `dyno smoke`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::ProjectArgs;
+use super::start::{LogFormatName, PtyMode, Seconds, StartArgs, StdinMode};
+use crate::app::HttpCheck;
+
+/// How long all have to stay up where nothing else is said.
+const DEFAULT_SETTLE: Seconds = Seconds(Duration::from_secs(1));
+/// How long a dyno may take to be up where nothing else is said (S6.5).
+const DEFAULT_BOOT_TIMEOUT: Seconds = Seconds(Duration::from_secs(60));
+
+/// Options of `dyno smoke`: those of `start` that mean something where nobody looks on, and its own.
+#[derive(Debug, PartialEq, Args)]
+#[command(
+    override_usage = "dyno smoke [OPTIONS] [TYPE[=N]…] [-- COMMAND [WORD…]]",
+    after_help = "Examples:\n  dyno smoke -- npm test                    start all, test, stop all\n  dyno smoke --http /health                 does it come up, and answer?\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word: a line for the shell"
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
+pub struct SmokeArgs {
+    /// Which files make the app.
+    #[command(flatten)]
+    pub project: ProjectArgs,
+
+    /// Process types to run, with a quantity if need be [default: all]
+    #[arg(value_name = "TYPE[=N]")]
+    pub types: Vec<String>,
+    /// As the process types without an option
+    #[arg(short = 'l', long, value_name = "TYPE,…")]
+    pub processes: Vec<String>,
+    /// The whole formation; others get 0
+    #[arg(short = 'm', long, value_name = "all=1,web=2")]
+    pub formation: Option<String>,
+    /// Change single quantities; all other types run once
+    #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation")]
+    pub concurrency: Option<String>,
+    /// Leave process types out
+    #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub except: Vec<String>,
+
+    /// Set a config var, above all files
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Let the shell's variables win over those of the files
+    #[arg(long)]
+    pub prefer_shell: bool,
+
+    /// Types that must listen [default: web]
+    ///
+    /// They are up when they do so on their `PORT`; all others when they are started.
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub ready: Vec<String>,
+    /// What they must answer [STATUS: 200-399]
+    ///
+    /// A redirect is an answer. STATUS: `204`, or a range such as `200-299`.
+    #[arg(long, value_name = "/PATH[=STATUS]")]
+    pub http: Option<HttpCheck>,
+    /// Seconds until all must be up [default: 60]
+    ///
+    /// Counted from the start of each dyno. Otherwise the status is 75.
+    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS")]
+    pub boot_timeout: Option<Seconds>,
+    /// Seconds all must stay up [default: 1]
+    #[arg(long, value_name = "SECONDS")]
+    pub settle: Option<Seconds>,
+    /// Types that may end
+    ///
+    /// `TYPE`: with status 0; `TYPE=any`: with any status.
+    #[arg(long, alias = "can-die", value_name = "TYPE[=any],…", value_delimiter = ',')]
+    pub allow_exit: Vec<String>,
+    /// Do not run the release command first
+    #[arg(long)]
+    pub no_release: bool,
+    /// Behave as the platform does
+    ///
+    /// 30 s grace, profile, its log: each is an option of its own, too. Nothing is restarted.
+    #[arg(long)]
+    pub heroku: bool,
+    /// Source .profile.d/*.sh and .profile by bash before each command
+    #[arg(long)]
+    pub profile: bool,
+    /// Stop dynos of a type by another signal than TERM
+    #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',')]
+    pub stop_signal: Vec<String>,
+    /// Seconds from the stop signal until SIGKILL [default: 5]
+    ///
+    /// With --heroku 30 by default.
+    #[arg(long, value_name = "SECONDS")]
+    pub grace: Option<Seconds>,
+
+    /// What dynos read
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true)]
+    pub stdin: StdinMode,
+    /// Colour the prefixes; `auto`: only where the environment asks for it
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
+    pub color: clap::ColorChoice,
+    /// How lines are written: text, heroku or json [default: text; with --heroku: heroku]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub log_format: Option<LogFormatName>,
+    /// Leave out the time of day
+    #[arg(long, alias = "no-timestamp")]
+    pub no_timestamps: bool,
+    /// Leave out time and name
+    #[arg(long)]
+    pub no_prefix: bool,
+    /// Run these types but do not show what they say
+    #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub quiet: Vec<String>,
+    /// Append all lines to files in this directory too: one for each dyno, and all.log
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+
+    /// What to run once all are up; `BASE_URL` tells it where
+    #[arg(value_name = "COMMAND", last = true)]
+    pub command: Vec<OsString>,
+}
+
+impl SmokeArgs {
+    /// How long all have to stay up.
+    #[must_use]
+    pub fn settle(&self) -> Duration {
+        self.settle.unwrap_or(DEFAULT_SETTLE).0
+    }
+
+    /// The same as options of a start: on free ports, without a terminal.
+    #[must_use]
+    pub fn as_start(&self) -> StartArgs {
+        StartArgs {
+            project: self.project.clone(),
+            types: self.types.clone(),
+            processes: self.processes.clone(),
+            formation: self.formation.clone(),
+            concurrency: self.concurrency.clone(),
+            except: self.except.clone(),
+            port: Some("auto".to_owned()),
+            set: self.set.clone(),
+            prefer_shell: self.prefer_shell,
+            heroku: self.heroku,
+            ready: self.ready.clone(),
+            boot_timeout: Some(self.boot_timeout.unwrap_or(DEFAULT_BOOT_TIMEOUT)),
+            profile: self.profile,
+            no_release: self.no_release,
+            can_die: self.allow_exit.clone(),
+            stop_signal: self.stop_signal.clone(),
+            timeout: self.grace,
+            pty: PtyMode::Never,
+            stdin: self.stdin,
+            color: self.color,
+            log_format: self.log_format,
+            no_timestamps: self.no_timestamps,
+            no_prefix: self.no_prefix,
+            quiet: self.quiet.clone(),
+            log_dir: self.log_dir.clone(),
+            ..StartArgs::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn parsed(options: &[&str]) -> SmokeArgs {
+        let cli = Cli::try_parse_from(["dyno", "smoke"].iter().chain(options)).expect("understood");
+        let Command::Smoke(args) = cli.command else { panic!("another command") };
+        *args
+    }
+
+    fn started(options: &[&str]) -> StartArgs {
+        let cli = Cli::try_parse_from(["dyno", "start"].iter().chain(options)).expect("understood");
+        let Command::Start(args) = cli.command else { panic!("another command") };
+        *args
+    }
+
+    #[test]
+    fn each_option_of_a_start_means_what_it_means_there() {
+        let shared = [
+            "-f",
+            "Procfile.dev",
+            "-l",
+            "web",
+            "-c",
+            "web=2",
+            "-x",
+            "css",
+            "--set",
+            "A=1",
+            "--prefer-shell",
+            "--heroku",
+            "--profile",
+            "--no-release",
+            "--ready",
+            "web",
+            "--stop-signal",
+            "web=INT",
+            "--stdin",
+            "null",
+            "--color",
+            "always",
+            "--log-format",
+            "text",
+            "--no-timestamps",
+            "--no-prefix",
+            "-q",
+            "web",
+            "--log-dir",
+            "log",
+            "worker",
+        ];
+        let fixed = ["-p", "auto", "--pty", "never", "--boot-timeout", "60"];
+
+        assert_eq!(parsed(&shared).as_start(), started(&[&shared[..], &fixed].concat()));
+        assert_eq!(parsed(&["-m", "all=1"]).as_start(), started(&[&["-m", "all=1"][..], &fixed].concat()));
+    }
+
+    #[test]
+    fn s13_1_timeout_means_the_boot_timeout_here_and_the_grace_has_its_own_name() {
+        let start = parsed(&["--timeout", "7", "--grace", "3", "--allow-exit", "worker=any"]).as_start();
+
+        assert_eq!(start.boot_timeout, Some(Seconds(Duration::from_secs(7))));
+        assert_eq!(start.timeout, Some(Seconds(Duration::from_secs(3))));
+        assert_eq!(start.can_die, ["worker=any"]);
+        assert_eq!(parsed(&["--boot-timeout", "7"]).as_start().boot_timeout, start.boot_timeout);
+    }
+
+    #[test]
+    fn what_stands_after_two_dashes_is_the_command() {
+        let args = parsed(&["web=2", "--settle", "0.5", "--", "npm", "test", "--", "-v"]);
+
+        assert_eq!((args.types.as_slice(), args.settle()), (&["web=2".to_owned()][..], Duration::from_millis(500)));
+        assert_eq!(args.command, ["npm", "test", "--", "-v"]);
+        assert_eq!(parsed(&[]).settle(), Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,180 @@
+//! Asks a server that listens for an answer over HTTP/1.1, until it is the right one.
+//!
+//! Reads the first line of an answer and no more of it, within limits of time and bytes. What an answer means is decided
+//! by `supervisor`; which statuses are right, by [`HttpCheck`].
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::{sleep, timeout};
+
+use crate::app::{HttpCheck, RunId};
+use crate::supervisor::{Event, HttpAnswer, HttpSilence};
+
+/// How long the first attempt waits for a first byte. Each later one that gets none waits twice as long: a first page may
+/// take a compiler to make, and a server that was not ready may never answer what it took too early.
+const FIRST_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the first line may take from its first byte on.
+const LINE_PATIENCE: Duration = Duration::from_secs(2);
+/// Longest first line: a status and a reason of any sane length.
+const LINE_BYTES: usize = 4096;
+/// Pause after the first attempt; it doubles from one to the next.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Where a server is looked for.
+const ADDRESSES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+/// The servers that are asked.
+pub(super) struct HttpProbes {
+    check: Option<Arc<HttpCheck>>,
+    tasks: HashMap<RunId, AbortHandle>,
+    /// A few answers a second from each at most: only a changed one is told.
+    sender: UnboundedSender<(RunId, HttpAnswer)>,
+    answers: UnboundedReceiver<(RunId, HttpAnswer)>,
+}
+
+impl HttpProbes {
+    pub(super) fn new(check: Option<HttpCheck>) -> Self {
+        let (sender, answers) = unbounded_channel();
+        Self { check: check.map(Arc::new), tasks: HashMap::new(), sender, answers }
+    }
+
+    /// Begins to ask the server on this port.
+    pub(super) fn ask(&mut self, run: RunId, port: u16) {
+        let Some(check) = self.check.clone() else { return };
+        let task = spawn_local(ask_until_right(check, run, port, self.sender.clone()));
+        self.tasks.insert(run, task.abort_handle());
+    }
+
+    /// The run has ended: nobody is asked any more.
+    pub(super) fn forget(&mut self, run: RunId) {
+        if let Some(task) = self.tasks.remove(&run) {
+            task.abort();
+        }
+    }
+
+    /// The next answer. Cancel safe.
+    pub(super) async fn next(&mut self) -> Event {
+        match self.answers.recv().await {
+            Some((run, answer)) => Event::Answer { run, answer },
+            // A sender is ours.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn ask_until_right(check: Arc<HttpCheck>, run: RunId, port: u16, sender: UnboundedSender<(RunId, HttpAnswer)>) {
+    let (mut patience, mut pause, mut last) = (FIRST_PATIENCE, FIRST_PAUSE, None);
+    loop {
+        let answer = ask(&check, port, patience).await;
+        if last != Some(answer) && sender.send((run, answer)).is_err() {
+            return;
+        }
+        last = Some(answer);
+        match answer {
+            HttpAnswer::Status(status) if check.accepts(status) => return,
+            HttpAnswer::None(HttpSilence::Slow) => patience *= 2,
+            HttpAnswer::Status(_)
+            | HttpAnswer::None(HttpSilence::Refused | HttpSilence::Closed | HttpSilence::NotHttp) => {}
+        }
+        sleep(pause).await;
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
+}
+
+/// Asks once.
+async fn ask(check: &HttpCheck, port: u16, patience: Duration) -> HttpAnswer {
+    let silence = match timeout(patience, begin(check, port)).await {
+        Err(_) => HttpSilence::Slow,
+        Ok(Err(silence)) => silence,
+        Ok(Ok((server, line))) => match timeout(LINE_PATIENCE, rest_of_line(server, line)).await {
+            Err(_) => HttpSilence::Slow,
+            Ok(line) => match status(&line) {
+                Some(status) => return HttpAnswer::Status(status),
+                None => HttpSilence::NotHttp,
+            },
+        },
+    };
+    HttpAnswer::None(silence)
+}
+
+/// Sends the request and waits for the first bytes of the answer.
+async fn begin(check: &HttpCheck, port: u16) -> Result<(TcpStream, Vec<u8>), HttpSilence> {
+    let mut server = connect(port).await.map_err(|_| HttpSilence::Refused)?;
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: dyno\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        check.path()
+    );
+    // A server may answer before it has read all, and close: what it said counts.
+    let _ = server.write_all(request.as_bytes()).await;
+    let mut line = Vec::with_capacity(LINE_BYTES);
+    match server.read_buf(&mut line).await {
+        Ok(0) | Err(_) => Err(HttpSilence::Closed),
+        Ok(_) => Ok((server, line)),
+    }
+}
+
+async fn connect(port: u16) -> io::Result<TcpStream> {
+    let [first, second] = ADDRESSES;
+    match TcpStream::connect((first, port)).await {
+        Ok(server) => Ok(server),
+        Err(_) => TcpStream::connect((second, port)).await,
+    }
+}
+
+/// Reads up to the end of the line, of the stream or of the room.
+async fn rest_of_line(mut server: TcpStream, mut line: Vec<u8>) -> Vec<u8> {
+    while !line.contains(&b'\n') && line.len() < LINE_BYTES {
+        if !matches!(server.read_buf(&mut line).await, Ok(1..)) {
+            break;
+        }
+    }
+    line
+}
+
+/// The status of `HTTP/1.1 200 OK`.
+fn status(answer: &[u8]) -> Option<u16> {
+    let (line, _) = answer.split_at(answer.iter().position(|byte| *byte == b'\n')?);
+    let mut words = line.trim_ascii_end().split(|byte| *byte == b' ');
+    let version = words.next()?.strip_prefix(b"HTTP/1.")?;
+    let digits = words.next().filter(|digits| digits.len() == 3 && digits.iter().all(u8::is_ascii_digit))?;
+    if matches!(version, [b'0' | b'1']) { str::from_utf8(digits).ok()?.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_the_second_word_of_the_first_line() {
+        assert_eq!(status(b"HTTP/1.1 200 OK\r\nServer: x\r\n"), Some(200));
+        assert_eq!(status(b"HTTP/1.0 404 Not Found\n"), Some(404));
+        assert_eq!(status(b"HTTP/1.1 302\r\n"), Some(302));
+    }
+
+    #[test]
+    fn what_is_no_first_line_of_an_answer_has_no_status() {
+        let texts: [&[u8]; 8] = [
+            b"",
+            b"HTTP/1.1 200 OK",
+            b"HTTP/2 200\r\n",
+            b"SSH-2.0-x\r\n",
+            b"HTTP/1.1 20\r\n",
+            b"HTTP/1.1 abc\r\n",
+            b"HTTP/1.1\r\n",
+            b"\xff\xfe\n",
+        ];
+        for text in texts {
+            assert_eq!(status(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The last lines of every dyno, written by the log thread and read when the run is over.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::app::DynoName;
+use crate::logs::{LogBlock, Source, Tail};
+
+/// Cheap to clone; all clones see the same lines.
+#[derive(Debug, Clone, Default)]
+pub struct Tails(Arc<Mutex<HashMap<DynoName, Tail>>>);
+
+impl Tails {
+    /// Takes what a dyno wrote.
+    pub(super) fn push(&self, block: &LogBlock) {
+        match &block.source {
+            Source::App(dyno) => {
+                let mut tails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(tail) = tails.get_mut(dyno) {
+                    tail.push(block);
+                } else {
+                    tails.entry(dyno.clone()).or_default().push(block);
+                }
+            }
+            Source::Notice(_) | Source::System => {}
+        }
+    }
+
+    /// The last lines of a dyno, the oldest first.
+    #[must_use]
+    pub fn of(&self, dyno: &DynoName) -> Vec<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(dyno).map(Tail::lines).unwrap_or_default()
+    }
+}

@@ -1,0 +1,197 @@
+//! Why a smoke ends: the value, what it says, and the status it gives (S11).
+
+use std::time::Duration;
+
+use crate::app::{DynoName, ExitStatus, HttpCheck, RunId};
+use crate::supervisor::notice_text::{SignalName, seconds};
+use crate::supervisor::{HttpAnswer, HttpSilence, Outcome, SmokePhase, SpawnFailure, UserSignal};
+
+/// Not up in time (S11).
+const NOT_UP: u8 = 75;
+
+/// Why it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// All came up and stayed so, and there is nothing else to do.
+    Settled { after: Duration },
+    /// The command ended.
+    Command(Died),
+    /// A dyno ended that should not have, or the release command failed.
+    Died { dyno: DynoName, how: Died, phase: SmokePhase },
+    /// Not everybody was up in time.
+    NotUp { after: Duration, check: Option<HttpCheck>, dynos: Vec<NotUp> },
+    /// The end was asked for.
+    Signal { signal: UserSignal, phase: SmokePhase },
+    /// Nobody takes the log any more.
+    OutputLost,
+    /// Something cannot be killed.
+    Lost,
+}
+
+/// How something ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Died {
+    Exit(ExitStatus),
+    NotStarted(SpawnFailure),
+    /// Nothing of it is left, and nobody told how it ended.
+    Vanished,
+}
+
+/// A dyno that was not up in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotUp {
+    pub(super) dyno: DynoName,
+    pub(super) run: RunId,
+    pub(super) why: WhyNotUp,
+}
+
+/// Why it was not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum WhyNotUp {
+    NotStarted,
+    NotListening {
+        port: u16,
+    },
+    ListensElsewhere {
+        port: u16,
+        given: u16,
+    },
+    /// It listens. None: it was asked, and nothing has come of it yet.
+    Answer(Option<HttpAnswer>),
+}
+
+impl Died {
+    fn status(&self) -> u8 {
+        match self {
+            Self::Exit(exit) => exit.shell_code(),
+            Self::NotStarted(_) => 126,
+            Self::Vanished => 137,
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Exit(ExitStatus::Code(code)) => format!("exited with code {code}"),
+            Self::Exit(ExitStatus::Signal(signal)) => {
+                format!("was terminated by {}", SignalName(i32::from(*signal)))
+            }
+            Self::NotStarted(why) => format!("could not be started: {why}"),
+            Self::Vanished => "vanished".to_owned(),
+        }
+    }
+
+    /// The exit code or 128+n.
+    pub(super) fn code(&self) -> Option<u8> {
+        match self {
+            Self::Exit(exit) => Some(exit.shell_code()),
+            Self::NotStarted(_) | Self::Vanished => None,
+        }
+    }
+}
+
+impl Cause {
+    /// The status it gives. None: that of the start.
+    pub(super) fn own_outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Settled { .. } => Some(Outcome::Code(0)),
+            Self::Command(how) => Some(Outcome::Code(how.status())),
+            // That it ended with success is no success.
+            Self::Died { how, .. } => Some(Outcome::Code(how.status().max(1))),
+            Self::NotUp { .. } => Some(Outcome::Code(NOT_UP)),
+            Self::Signal { .. } | Self::OutputLost | Self::Lost => None,
+        }
+    }
+
+    /// What it says, in one line.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Settled { after } if after.is_zero() => "everybody came up".to_owned(),
+            Self::Settled { after } => format!("everybody came up and stayed up for {}", seconds(*after)),
+            Self::Command(how) => format!("the command {}", how.describe()),
+            Self::Died { dyno, how, phase: SmokePhase::Release } => format!("{dyno} {}", how.describe()),
+            Self::Died { dyno, how, phase } => format!("{dyno} {} {}", how.describe(), meanwhile(*phase)),
+            Self::NotUp { after, check, dynos } => {
+                let each = dynos.iter().map(|not_up| format!("{} {}", not_up.dyno, not_up.describe(check.as_ref())));
+                format!("not up within {}: {}", seconds(*after), each.collect::<Vec<_>>().join("; "))
+            }
+            Self::Signal { signal, phase } => format!("stopped by {signal} {}", meanwhile(*phase)),
+            Self::OutputLost => "the log could not be written".to_owned(),
+            Self::Lost => "a process could not be killed".to_owned(),
+        }
+    }
+
+    /// Whom it blames, with the reason for each; nobody where it is nobody's fault.
+    pub(super) fn blames(&self, dyno: &DynoName) -> Option<String> {
+        match self {
+            Self::Died { dyno: died, how, phase } if died == dyno => Some(match phase {
+                SmokePhase::Release => how.describe(),
+                SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command | SmokePhase::Stop => {
+                    format!("{} {}", how.describe(), meanwhile(*phase))
+                }
+            }),
+            Self::NotUp { after, check, dynos } => {
+                let not_up = dynos.iter().find(|not_up| not_up.dyno == *dyno)?;
+                Some(format!("not up within {}: it {}", seconds(*after), not_up.describe(check.as_ref())))
+            }
+            Self::Died { .. }
+            | Self::Settled { .. }
+            | Self::Command(_)
+            | Self::Signal { .. }
+            | Self::OutputLost
+            | Self::Lost => None,
+        }
+    }
+
+    /// The first one it blames.
+    pub(super) fn culprit(&self) -> Option<&DynoName> {
+        match self {
+            Self::Died { dyno, .. } => Some(dyno),
+            Self::NotUp { dynos, .. } => dynos.first().map(|not_up| &not_up.dyno),
+            Self::Settled { .. } | Self::Command(_) | Self::Signal { .. } | Self::OutputLost | Self::Lost => None,
+        }
+    }
+
+    /// Whether the phase that it ended was a success.
+    pub(super) fn is_success(&self) -> bool {
+        match self {
+            Self::Settled { .. } => true,
+            Self::Command(how) => how.status() == 0,
+            Self::Died { .. } | Self::NotUp { .. } | Self::Signal { .. } | Self::OutputLost | Self::Lost => false,
+        }
+    }
+}
+
+impl NotUp {
+    fn describe(&self, check: Option<&HttpCheck>) -> String {
+        match (&self.why, check) {
+            (WhyNotUp::NotStarted, _) => "was not started yet".to_owned(),
+            (WhyNotUp::NotListening { port }, _) => format!("does not listen on $PORT ({port})"),
+            (WhyNotUp::ListensElsewhere { port, given }, _) => {
+                format!("listens on port {port}, not on $PORT ({given})")
+            }
+            (WhyNotUp::Answer(answer), Some(check)) => not_answering(check, *answer),
+            (WhyNotUp::Answer(_), None) => "does not answer".to_owned(),
+        }
+    }
+}
+
+/// What is wrong with an answer: `answers GET / with 500, not 200 to 399`.
+pub(super) fn not_answering(check: &HttpCheck, answer: Option<HttpAnswer>) -> String {
+    match answer {
+        Some(HttpAnswer::Status(status)) => format!("answers {check} with {status}, not {}", check.expected()),
+        Some(HttpAnswer::None(HttpSilence::Refused)) => format!("takes no connection for {check}"),
+        Some(HttpAnswer::None(HttpSilence::Closed)) => format!("closes the connection without an answer to {check}"),
+        Some(HttpAnswer::None(HttpSilence::NotHttp)) => format!("answers {check} with something that is not HTTP"),
+        Some(HttpAnswer::None(HttpSilence::Slow)) | None => format!("listens but does not answer {check}"),
+    }
+}
+
+fn meanwhile(phase: SmokePhase) -> &'static str {
+    match phase {
+        SmokePhase::Release => "during the release phase",
+        SmokePhase::Boot => "while booting",
+        SmokePhase::Settle => "while settling",
+        SmokePhase::Command => "while the command ran",
+        SmokePhase::Stop => "while stopping",
+    }
+}

@@ -1,0 +1,362 @@
+//! Decides how a smoke goes: everybody up, still up a moment later, then the command, then the end.
+//!
+//! ```text
+//! Release ──> Boot ──────────> Settle ─────────────> Command ─────────> Stop
+//!             all are up       nobody ended          it ended and       all are gone
+//!             (and answer)     for so long           nothing is left
+//! ```
+//!
+//! Stands between the runtime and a [`Supervisor`], which decides about each dyno as in any start: the first one that ends
+//! stops all. What is added is watched from outside: who has to answer, when all are up, and what an end means for the
+//! status (S11). Pure. Not here: what a reason says (`cause`), and what became of each dyno (`account`).
+
+mod account;
+mod cause;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::app::{DynoName, HttpCheck, Now, RunId};
+
+use super::dyno_state::DynoState;
+use super::shutdown::Phase;
+use super::slot::{Role, Slot, Turn};
+use super::{Effect, Event, HttpAnswer, NoticeKind, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor};
+
+use account::Account;
+use cause::{Cause, Died, NotUp, WhyNotUp};
+
+/// What one smoke asks for besides the policy of the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmokeRules {
+    /// How long all have to stay up before the command runs.
+    pub settle: Duration,
+    /// What every dyno that is waited for has to answer. None: it is enough that it listens.
+    pub http: Option<HttpCheck>,
+    /// The words of the command as they were given; empty where there is none.
+    pub words: Vec<String>,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Before,
+    Release,
+    Boot,
+    Settle { until: Duration },
+    Command,
+    Stop,
+}
+
+/// A run that listens and is asked.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    loopback_only: bool,
+    /// Its last answer, which was not right.
+    answer: Option<HttpAnswer>,
+}
+
+/// A start that is there to be tested.
+#[derive(Debug, Clone)]
+pub struct Smoke {
+    supervisor: Supervisor,
+    rules: SmokeRules,
+    stage: Stage,
+    asked: BTreeMap<RunId, Asked>,
+    account: Account,
+    /// Why it ends. The first cause is the one.
+    cause: Option<Cause>,
+}
+
+impl Smoke {
+    /// A smoke that waits for [`Event::Boot`]. Nothing of it is restarted.
+    #[must_use]
+    pub fn new(plan: Plan, policy: Policy, rules: SmokeRules) -> Self {
+        // A formation that ended as it may is no end of the smoke: the command is still to come.
+        let policy = Policy { on_exit: super::OnExit::StopAll, outlives_formation: true, ..policy };
+        let account = Account::new(&plan);
+        let supervisor = Supervisor::new(plan, policy);
+        Self { supervisor, rules, stage: Stage::Before, asked: BTreeMap::new(), account, cause: None }
+    }
+
+    /// Takes one event and returns what to do, in order; as [`Supervisor::handle`].
+    #[must_use = "an effect that is not performed never happens"]
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        let Some(event) = self.asked_first(event) else { return Vec::new() };
+        match &event {
+            Event::Ready { run, loopback_only } if self.has_to_ask(*run) => {
+                self.asked.insert(*run, Asked { loopback_only: *loopback_only, answer: None });
+                return vec![Effect::Ask { run: *run }];
+            }
+            Event::Resumed { paused_for } => self.postpone(*paused_for),
+            Event::ListensElsewhere { run, port } => self.note_other_port(*run, *port),
+            Event::Boot
+            | Event::Spawned { .. }
+            | Event::SpawnFailed { .. }
+            | Event::Exited { .. }
+            | Event::Gone { .. }
+            | Event::Ready { .. }
+            | Event::Answer { .. }
+            | Event::NotReady { .. }
+            | Event::Unkillable { .. }
+            | Event::Signal(_)
+            | Event::OutputLost(_)
+            | Event::Tick => {}
+        }
+        let subject = event.run().and_then(|run| self.slot(run)).map(|slot| (slot.spec.dyno.clone(), slot.role));
+        let waiting = self.waiting();
+        let mut effects = self.supervisor.handle(event.clone(), now);
+        self.account.record(&event, subject.as_ref().map(|(dyno, _)| dyno), &self.supervisor, &effects, now.mono);
+        if self.cause.is_none() && self.is_ending() {
+            self.cause = Some(self.cause_of(&event, subject, waiting));
+            self.explain_not_up(&mut effects);
+        }
+        self.advance(now, &mut effects);
+        self.with_own_status(effects)
+    }
+
+    /// When to call [`Smoke::handle`] with `Event::Tick` next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let settled = match self.stage {
+            Stage::Settle { until } => Some(until),
+            Stage::Before | Stage::Release | Stage::Boot | Stage::Command | Stage::Stop => None,
+        };
+        self.supervisor.next_deadline().into_iter().chain(settled).min()
+    }
+
+    /// What there is to tell at its end. `outcome`: how it ends.
+    #[must_use]
+    pub fn report(&self, outcome: Outcome, at: Duration) -> SmokeReport {
+        self.account.report(self.cause.as_ref(), &self.supervisor, &self.rules, outcome, at)
+    }
+
+    /// An answer that is right is what makes a dyno ready. None: there is nothing more to do about the event.
+    fn asked_first(&mut self, event: Event) -> Option<Event> {
+        let Event::Answer { run, answer } = event else { return Some(event) };
+        let check = self.rules.http.as_ref()?;
+        match answer {
+            HttpAnswer::Status(status) if check.accepts(status) => {
+                let asked = self.asked.get(&run)?;
+                Some(Event::Ready { run, loopback_only: asked.loopback_only })
+            }
+            HttpAnswer::Status(_) | HttpAnswer::None(_) => {
+                self.asked.get_mut(&run)?.answer = Some(answer);
+                None
+            }
+        }
+    }
+
+    fn has_to_ask(&self, run: RunId) -> bool {
+        let is_booting = self.slot(run).is_some_and(|slot| matches!(slot.state, DynoState::Booting { .. }));
+        self.rules.http.is_some() && is_booting && !self.asked.contains_key(&run)
+    }
+
+    fn slot(&self, run: RunId) -> Option<&Slot> {
+        self.supervisor.slots.get(*self.supervisor.slot_of.get(&run)?)
+    }
+
+    fn formation(&self) -> impl Iterator<Item = &Slot> {
+        self.supervisor.slots.iter().filter(|slot| slot.role == Role::Formation)
+    }
+
+    /// Those that are not up yet, and why, as far as that is known.
+    fn waiting(&self) -> Vec<NotUp> {
+        let is_waiting = |slot: &&Slot| matches!(slot.state, DynoState::Starting { .. } | DynoState::Booting { .. });
+        let not_up = |slot: &Slot| {
+            let run = slot.state.run()?;
+            let why = match (self.asked.get(&run), slot.spec.awaited_port) {
+                (Some(asked), _) => WhyNotUp::Answer(asked.answer),
+                (None, Some(port)) => WhyNotUp::NotListening { port },
+                (None, None) => WhyNotUp::NotStarted,
+            };
+            Some(NotUp { dyno: slot.spec.dyno.clone(), run, why })
+        };
+        self.formation().filter(is_waiting).filter_map(not_up).collect()
+    }
+
+    fn is_ending(&self) -> bool {
+        match self.supervisor.phase {
+            Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => true,
+            Phase::Unbooted | Phase::Release | Phase::Running => false,
+        }
+    }
+
+    /// Why the supervisor began to stop all with this event. `waiting`: who was not up before it.
+    fn cause_of(&self, event: &Event, subject: Option<(DynoName, Role)>, waiting: Vec<NotUp>) -> Cause {
+        let phase = self.phase();
+        match (event, subject) {
+            (Event::Signal(signal), _) => Cause::Signal { signal: *signal, phase },
+            (Event::OutputLost(_), _) => Cause::OutputLost,
+            (Event::Tick, _) => Cause::NotUp {
+                after: self.supervisor.policy.boot_timeout.unwrap_or_default(),
+                check: self.rules.http.clone(),
+                dynos: waiting,
+            },
+            (Event::SpawnFailed { why, .. }, Some((dyno, _))) => {
+                Cause::Died { dyno, how: Died::NotStarted(why.clone()), phase }
+            }
+            (Event::Exited { exit, .. }, Some((dyno, _))) => Cause::Died { dyno, how: Died::Exit(*exit), phase },
+            (Event::Gone { .. }, Some((dyno, _))) => Cause::Died { dyno, how: Died::Vanished, phase },
+            (
+                Event::Boot
+                | Event::Spawned { .. }
+                | Event::Ready { .. }
+                | Event::Answer { .. }
+                | Event::NotReady { .. }
+                | Event::ListensElsewhere { .. }
+                | Event::Unkillable { .. }
+                | Event::Resumed { .. },
+                _,
+            )
+            | (Event::SpawnFailed { .. } | Event::Exited { .. } | Event::Gone { .. }, None) => Cause::Lost,
+        }
+    }
+
+    fn phase(&self) -> SmokePhase {
+        match self.stage {
+            Stage::Before | Stage::Release => SmokePhase::Release,
+            Stage::Boot => SmokePhase::Boot,
+            Stage::Settle { .. } => SmokePhase::Settle,
+            Stage::Command => SmokePhase::Command,
+            Stage::Stop => SmokePhase::Stop,
+        }
+    }
+
+    /// The supervisor blames the first one alone, and says only that it does not listen.
+    fn explain_not_up(&self, effects: &mut Vec<Effect>) {
+        let Some(Cause::NotUp { after, check, dynos }) = &self.cause else { return };
+        let is_asked = |run: &RunId| self.asked.contains_key(run);
+        // Those that listen where they should: nobody needs to know where else they do.
+        effects.retain(|effect| !matches!(effect, Effect::FindListener { run } if is_asked(run)));
+        for effect in effects.iter_mut() {
+            if let Effect::Notify(notice) = effect
+                && let NoticeKind::BootTimeout { .. } = notice.kind
+                && let Some(not_up) = dynos.iter().find(|not_up| notice.is_about(&not_up.dyno))
+                && let (WhyNotUp::Answer(answer), Some(check)) = (&not_up.why, check)
+            {
+                let why = cause::not_answering(check, *answer);
+                notice.kind = NoticeKind::NotAnswering { why, after: *after };
+            }
+        }
+        let looked_at: Vec<RunId> = effects.iter().filter_map(find_listener).collect();
+        let others = dynos.iter().map(|not_up| not_up.run).filter(|run| !is_asked(run) && !looked_at.contains(run));
+        effects.splice(0..0, others.map(|run| Effect::FindListener { run }));
+    }
+
+    fn note_other_port(&mut self, run: RunId, port: u16) {
+        let Some(Cause::NotUp { dynos, .. }) = &mut self.cause else { return };
+        for not_up in dynos.iter_mut().filter(|not_up| not_up.run == run) {
+            if let WhyNotUp::NotListening { port: given } = not_up.why {
+                not_up.why = WhyNotUp::ListensElsewhere { port, given };
+            }
+        }
+    }
+
+    fn postpone(&mut self, by: Duration) {
+        if let Stage::Settle { until } = &mut self.stage {
+            *until = until.saturating_add(by);
+        }
+    }
+
+    /// Goes on to the next stage, and to the one after it where nothing is to be waited for.
+    fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        loop {
+            let is_ending = self.is_ending();
+            match (self.stage, self.supervisor.phase) {
+                (Stage::Stop, _) => return,
+                (_, _) if is_ending => self.enter(Stage::Stop, now, effects, 0),
+                (Stage::Before, Phase::Release) => self.enter(Stage::Release, now, effects, 0),
+                (Stage::Before | Stage::Release, Phase::Running) => self.enter(Stage::Boot, now, effects, 0),
+                (Stage::Boot, Phase::Running) if self.all_are_up() => {
+                    let until = now.mono.saturating_add(self.rules.settle);
+                    self.enter(Stage::Settle { until }, now, effects, effects.len());
+                }
+                (Stage::Settle { until }, Phase::Running) if until <= now.mono => self.settled(now, effects),
+                (Stage::Command, Phase::Running) if self.command_is_over() => self.command_ended(now, effects),
+                (Stage::Before | Stage::Release | Stage::Boot | Stage::Settle { .. } | Stage::Command, _) => return,
+            }
+        }
+    }
+
+    fn enter(&mut self, stage: Stage, now: Now, effects: &mut Vec<Effect>, position: usize) {
+        self.stage = stage;
+        let phase = self.phase();
+        self.account.enter(phase, now.mono);
+        effects.insert(position, Effect::EnterPhase(phase));
+    }
+
+    /// Up, or ended as it may.
+    fn all_are_up(&self) -> bool {
+        self.formation().all(|slot| !slot.wanted || matches!(slot.state, DynoState::Up { .. }))
+    }
+
+    fn command(&self) -> Option<&Slot> {
+        self.supervisor.slots.iter().find(|slot| slot.role == Role::Command)
+    }
+
+    fn settled(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.command().is_some() {
+            self.enter(Stage::Command, now, effects, effects.len());
+            let spawned = self.order(now, None, |supervisor, turn| supervisor.want(Role::Command, turn));
+            effects.extend(spawned);
+        } else {
+            self.cause = Some(Cause::Settled { after: self.rules.settle });
+            self.stop(Outcome::Code(0), now, effects);
+        }
+    }
+
+    /// It ended and nothing of it is left: what it left behind may still use the formation.
+    fn command_is_over(&self) -> bool {
+        let is_over = |slot: &Slot| !slot.wanted && matches!(slot.state, DynoState::Down | DynoState::Lost);
+        self.command().is_some_and(is_over)
+    }
+
+    fn command_ended(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let cause = Cause::Command(self.account.command_end());
+        let outcome = cause.own_outcome();
+        self.cause = Some(cause);
+        self.stop(outcome.unwrap_or(super::shutdown::UNKILLABLE), now, effects);
+    }
+
+    fn stop(&mut self, outcome: Outcome, now: Now, effects: &mut Vec<Effect>) {
+        let after = self.command().map(|slot| slot.spec.dyno.clone());
+        effects.extend(self.order(now, after, |supervisor, turn| {
+            if supervisor.slot_of.is_empty() {
+                supervisor.begin_stop(outcome, None, turn);
+            } else {
+                supervisor.stop_all(outcome, None, turn);
+            }
+        }));
+    }
+
+    /// Does something to the supervisor that no event does.
+    fn order(
+        &mut self,
+        now: Now,
+        after: Option<DynoName>,
+        ask: impl FnOnce(&mut Supervisor, &mut Turn),
+    ) -> Vec<Effect> {
+        let mut turn = Turn::new(now, after);
+        ask(&mut self.supervisor, &mut turn);
+        self.supervisor.finish_if_done(&mut turn);
+        turn.effects
+    }
+
+    /// The status of a smoke where it differs from that of a start.
+    fn with_own_status(&self, mut effects: Vec<Effect>) -> Vec<Effect> {
+        let own = self.cause.as_ref().and_then(Cause::own_outcome).filter(|_| !self.supervisor.tally.has_lost());
+        for effect in &mut effects {
+            if let (Effect::Finish(outcome), Some(own)) = (effect, own) {
+                *outcome = own;
+            }
+        }
+        effects
+    }
+}
+
+fn find_listener(effect: &Effect) -> Option<RunId> {
+    if let Effect::FindListener { run } = effect { Some(*run) } else { None }
+}

@@ -1,0 +1,229 @@
+//! Event histories of a smoke: what happened, and what was ordered, as lines of text.
+
+mod failures;
+mod reports;
+mod walk;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::app::{DynoSpec, ExitStatus, SpawnSpec};
+use crate::supervisor::tests::{at, at_ms, code, formation, killed_by, line, process_type, spec};
+use crate::supervisor::{
+    CanDie, HttpSilence, NoticeStyle, OnExit, OutputLoss, RestartPolicy, SpawnFailure, UserSignal,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// One that listens on port 5000 + its index.
+fn listening(name: &str) -> Arc<DynoSpec> {
+    let plain = spec(name);
+    let port = 5000 + u16::try_from(plain.dyno.index).unwrap();
+    Arc::new(DynoSpec { awaited_port: Some(port), ..DynoSpec::clone(&plain) })
+}
+
+fn plan(names: &[&str], command: bool) -> Plan {
+    let plan = formation(names);
+    let formation = plan.formation.iter().map(|spec| {
+        if spec.dyno.process_type.as_str() == "web" { listening(&spec.dyno.to_string()) } else { Arc::clone(spec) }
+    });
+    Plan { formation: formation.collect(), command: command.then(|| spec("run.1")), ..Plan::default() }
+}
+
+fn policy() -> Policy {
+    Policy { ready: vec![process_type("web")], boot_timeout: Some(60 * SECOND), ..Policy::default() }
+}
+
+fn rules() -> SmokeRules {
+    SmokeRules { settle: SECOND, http: None, words: vec!["npm".into(), "test".into()] }
+}
+
+fn asking() -> SmokeRules {
+    SmokeRules { http: Some("/health".parse().unwrap()), ..rules() }
+}
+
+/// A smoke that was told to begin.
+fn begun(plan: Plan, policy: Policy, rules: SmokeRules) -> Smoke {
+    let mut smoke = Smoke::new(plan, policy, rules);
+    let _ = smoke.handle(Event::Boot, at(0));
+    smoke
+}
+
+/// A smoke with `web.1` and a command, both without a fault so far: settled, and the command runs.
+fn testing(policy: Policy) -> Smoke {
+    let mut smoke = begun(plan(&["web.1"], true), policy, rules());
+    spawned(&mut smoke, "web.1", at(0));
+    ready(&mut smoke, "web.1", at(1));
+    happen(&mut smoke, Event::Tick, at(2));
+    spawned(&mut smoke, "run.1", at(2));
+    smoke
+}
+
+fn happen(smoke: &mut Smoke, event: Event, now: Now) -> Vec<String> {
+    smoke.handle(event, now).iter().filter_map(|effect| line(effect, NoticeStyle::Plain)).collect()
+}
+
+fn run_of(smoke: &Smoke, name: &str) -> RunId {
+    let slot = smoke.supervisor.slots.iter().find(|slot| slot.spec.dyno.to_string() == name).unwrap();
+    slot.state.run().unwrap_or_else(|| panic!("{name} has no run: {:?}", slot.state))
+}
+
+fn spawned(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(smoke, name);
+    happen(smoke, Event::Spawned { run, pid: 100 + i32::try_from(run.0).unwrap() }, now)
+}
+
+fn ready(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(smoke, name);
+    happen(smoke, Event::Ready { run, loopback_only: false }, now)
+}
+
+fn answered(smoke: &mut Smoke, name: &str, answer: HttpAnswer, now: Now) -> Vec<String> {
+    let run = run_of(smoke, name);
+    happen(smoke, Event::Answer { run, answer }, now)
+}
+
+fn exit(smoke: &mut Smoke, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
+    let run = run_of(smoke, name);
+    happen(smoke, Event::Exited { run, exit }, now)
+}
+
+fn gone(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(smoke, name);
+    happen(smoke, Event::Gone { run }, now)
+}
+
+/// It ends and leaves nothing behind.
+fn end(smoke: &mut Smoke, name: &str, how: ExitStatus, now: Now) -> Vec<String> {
+    let mut lines = exit(smoke, name, how, now);
+    lines.extend(gone(smoke, name, now));
+    lines
+}
+
+#[test]
+fn a_web_that_listens_a_moment_of_rest_the_command_and_the_end() {
+    let mut smoke = Smoke::new(plan(&["web.1", "worker.1"], true), policy(), rules());
+
+    assert_eq!(happen(&mut smoke, Event::Boot, at(0)), ["-- boot", "spawn web.1 #1", "spawn worker.1 #2"]);
+    assert_eq!(spawned(&mut smoke, "web.1", at(0)), ["web.1: started with pid 101"]);
+    assert_eq!(spawned(&mut smoke, "worker.1", at(0)), ["worker.1: started with pid 102"]);
+    assert_eq!(ready(&mut smoke, "web.1", at(3)), ["-- settle"]);
+    assert_eq!(smoke.next_deadline(), Some(4 * SECOND));
+    assert_eq!(happen(&mut smoke, Event::Tick, at_ms(3_999)), [""; 0]);
+    assert_eq!(happen(&mut smoke, Event::Tick, at(4)), ["-- command", "spawn run.1 #3"]);
+    assert_eq!(spawned(&mut smoke, "run.1", at(4)), ["run.1: started with pid 103"]);
+    assert_eq!(exit(&mut smoke, "run.1", code(0), at(9)), ["run.1: exited with code 0", "#3 stop 15"]);
+    assert_eq!(
+        gone(&mut smoke, "run.1", at(9)),
+        ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15", "#2 stop 15"]
+    );
+    assert_eq!(end(&mut smoke, "web.1", killed_by(15), at(9)), ["web.1: terminated by SIGTERM"]);
+    assert_eq!(end(&mut smoke, "worker.1", code(0), at(9)), ["worker.1: exited with code 0", "finish 0"]);
+}
+
+#[test]
+fn without_a_command_it_ends_when_all_stayed_up() {
+    let mut smoke = begun(plan(&["web.1"], false), policy(), rules());
+    spawned(&mut smoke, "web.1", at(0));
+    ready(&mut smoke, "web.1", at(1));
+
+    assert_eq!(
+        happen(&mut smoke, Event::Tick, at(2)),
+        ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15"]
+    );
+    assert_eq!(end(&mut smoke, "web.1", killed_by(15), at(2)), ["web.1: terminated by SIGTERM", "finish 0"]);
+}
+
+#[test]
+fn without_a_moment_of_rest_the_command_starts_with_the_last_one_up() {
+    let settle = SmokeRules { settle: Duration::ZERO, ..rules() };
+    let mut smoke = begun(plan(&["web.1", "web.2"], true), policy(), settle);
+    for name in ["web.1", "web.2"] {
+        spawned(&mut smoke, name, at(0));
+    }
+
+    assert_eq!(ready(&mut smoke, "web.2", at(1)), [""; 0]);
+    assert_eq!(ready(&mut smoke, "web.1", at(2)), ["-- settle", "-- command", "spawn run.1 #3"]);
+}
+
+#[test]
+fn the_release_phase_comes_first() {
+    let plan = Plan { release: Some(spec("release.1")), ..plan(&["worker.1"], false) };
+    let mut smoke = Smoke::new(plan, policy(), rules());
+
+    assert_eq!(happen(&mut smoke, Event::Boot, at(0)), ["-- release", "spawn release.1 #1"]);
+    spawned(&mut smoke, "release.1", at(0));
+    exit(&mut smoke, "release.1", code(0), at(2));
+    assert_eq!(gone(&mut smoke, "release.1", at(2)), ["-- boot", "spawn worker.1 #2"]);
+    // Nobody waits for it to listen.
+    assert_eq!(spawned(&mut smoke, "worker.1", at(2)), ["worker.1: started with pid 102", "-- settle"]);
+}
+
+#[test]
+fn the_moment_of_rest_stands_still_while_all_is_suspended() {
+    let mut smoke = begun(plan(&["worker.1"], false), policy(), rules());
+    spawned(&mut smoke, "worker.1", at(0));
+
+    happen(&mut smoke, Event::Signal(UserSignal::Tstp), at_ms(500));
+    happen(&mut smoke, Event::Resumed { paused_for: 10 * SECOND }, at_ms(10_500));
+
+    assert_eq!(smoke.next_deadline(), Some(11 * SECOND));
+    assert_eq!(happen(&mut smoke, Event::Tick, at_ms(10_900)), [""; 0]);
+}
+
+#[test]
+fn a_type_that_may_end_does_not_hold_up_the_rest() {
+    let may_end = Policy { can_die: [(process_type("worker"), CanDie::Success)].into(), ..policy() };
+    let mut smoke = begun(plan(&["web.1", "worker.1"], true), may_end, rules());
+    spawned(&mut smoke, "web.1", at(0));
+    spawned(&mut smoke, "worker.1", at(0));
+
+    assert_eq!(end(&mut smoke, "worker.1", code(0), at(0)), ["worker.1: exited with code 0", "#2 stop 15"]);
+    assert_eq!(ready(&mut smoke, "web.1", at(1)), ["-- settle"]);
+    assert_eq!(happen(&mut smoke, Event::Tick, at(2)), ["-- command", "spawn run.1 #3"]);
+}
+
+#[test]
+fn the_command_runs_also_where_all_have_ended_as_they_may() {
+    let may_end = Policy { can_die: [(process_type("worker"), CanDie::Success)].into(), ..policy() };
+    let mut smoke = begun(plan(&["worker.1"], true), may_end, rules());
+    spawned(&mut smoke, "worker.1", at(0));
+    end(&mut smoke, "worker.1", code(0), at(0));
+
+    assert_eq!(happen(&mut smoke, Event::Tick, at(1)), ["-- command", "spawn run.1 #2"]);
+    spawned(&mut smoke, "run.1", at(1));
+    exit(&mut smoke, "run.1", code(0), at(2));
+    assert_eq!(gone(&mut smoke, "run.1", at(2)), ["-- stop", "finish 0"]);
+}
+
+#[test]
+fn a_web_that_listens_is_asked_and_up_when_the_answer_is_right() {
+    let mut smoke = begun(plan(&["web.1"], true), policy(), asking());
+    spawned(&mut smoke, "web.1", at(0));
+
+    assert_eq!(ready(&mut smoke, "web.1", at(1)), ["#1 ask"]);
+    assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::None(HttpSilence::Closed), at(2)), [""; 0]);
+    assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(500), at(3)), [""; 0]);
+    assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(302), at(4)), ["-- settle"]);
+    // An answer that was under way changes nothing.
+    assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(500), at(4)), [""; 0]);
+    assert_eq!(smoke.next_deadline(), Some(5 * SECOND));
+}
+
+#[test]
+fn what_the_command_left_behind_is_gone_before_the_formation_is_stopped() {
+    let mut smoke = testing(policy());
+
+    assert_eq!(exit(&mut smoke, "run.1", code(0), at(3)), ["run.1: exited with code 0", "#2 stop 15"]);
+    assert_eq!(happen(&mut smoke, Event::Tick, at(8)), ["#2 kill"]);
+    assert_eq!(gone(&mut smoke, "run.1", at(8)), ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15"]);
+}
+
+#[test]
+fn nothing_is_restarted_even_where_the_policy_says_so() {
+    let restarting = Policy { on_exit: OnExit::Restart(RestartPolicy::default()), ..policy() };
+    let mut smoke = begun(plan(&["worker.1"], false), restarting, rules());
+    spawned(&mut smoke, "worker.1", at(0));
+
+    assert_eq!(end(&mut smoke, "worker.1", code(3), at(0)).last().unwrap(), "finish 3");
+}
