@@ -1,0 +1,255 @@
+//! `dyno smoke`: how it goes, and how it fails (S6.2, S11).
+//!
+//! Lines of different dynos may overtake each other, so what is compared is all that was said, by who said it. The
+//! ports are `PORT` there, since every smoke of this machine has others.
+
+use std::fs::{DirBuilder, File};
+use std::ops::Range;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use dynorun::app::BLOCK_UNIT;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::app::example;
+use crate::harness::{App, Call, Ended, Finished, Running};
+
+/// An app with `listen`.
+pub(crate) fn app(procfile: &str) -> App {
+    let app = App::new(procfile);
+    symlink(example("listen"), app.path("listen")).unwrap();
+    app
+}
+
+/// Locks of ports count for all who share a runtime directory: here all smokes of all test runs of this machine.
+pub(crate) fn smoke(app: &App, args: &[&str]) -> Call {
+    static PORTS: OnceLock<Ports> = OnceLock::new();
+    app.dyno(["smoke"]).args(args).env("XDG_RUNTIME_DIR", &PORTS.get_or_init(Ports::shared).directory)
+}
+
+/// A runtime directory in which the ports of other tests are taken: those say what stands on stderr where somebody
+/// listens on theirs. The directory stays, since another test run may be about to lock something in it.
+struct Ports {
+    directory: PathBuf,
+    _taken: Vec<Flock<File>>,
+}
+
+impl Ports {
+    /// The base ports of `start` and what may be counted from them.
+    const TAKEN: Range<u16> = 5_000..6_000;
+
+    fn shared() -> Self {
+        let directory = std::env::temp_dir().join(format!("dyno-it-ports-{}", nix::unistd::geteuid()));
+        let locks = directory.join("dyno");
+        DirBuilder::new().recursive(true).mode(0o700).create(&locks).unwrap();
+        let take = |port: u16| {
+            let file = locks.join(format!("ports-{port}"));
+            let file = File::options().write(true).create(true).truncate(false).open(file).unwrap();
+            Flock::lock(file, FlockArg::LockShared).unwrap()
+        };
+        let taken = Self::TAKEN.step_by(BLOCK_UNIT.into()).map(take).collect();
+        Self { directory, _taken: taken }
+    }
+}
+
+/// Waits until the log has this.
+pub(crate) fn until_logged(smoke: &Running, text: &str) {
+    smoke.until(&format!("`{text}` is logged"), || smoke.stderr.text().contains(text));
+}
+
+/// The ports of a run, as it tells them in its first line.
+pub(crate) fn ports(stderr: &str) -> Vec<String> {
+    let first = stderr.lines().find_map(|line| line.strip_prefix("ports: ")).unwrap_or_default();
+    first.split(", ").filter_map(|item| item.split_once(' ')).map(|(_, port)| port.to_owned()).collect()
+}
+
+/// All that was said on stderr: before the log, by each dyno, and after it. What the shell says of a command that it
+/// cannot run is left out: each shell has words of its own.
+pub(crate) fn told(finished: &Finished) -> String {
+    let mut text = finished.stderr();
+    for port in ports(&text.clone()) {
+        text = text.replace(&port, "PORT");
+    }
+    let (mut before, mut after) = (String::new(), String::new());
+    for line in text.lines().filter(|line| !line.starts_with("TIME ") && !line.starts_with("/bin/sh: ")) {
+        let place = if line.starts_with("smoke ") { &mut after } else { &mut before };
+        place.extend([line, "\n"]);
+    }
+    let log = Finished { ended: finished.ended, stdout: text.into_bytes(), stderr: Vec::new() };
+    for (name, lines) in log.lines() {
+        before.extend(lines.iter().map(|line| format!("{name}: {line}\n")));
+    }
+    before + &after
+}
+
+#[track_caller]
+fn assert_told(finished: &Finished, ended: Ended, stdout: &str, lines: &[&str]) {
+    let seen = told(finished);
+    let seen: Vec<&str> = seen.lines().collect();
+    assert_eq!((finished.ended, finished.stdout().as_str(), seen.as_slice()), (ended, stdout, lines));
+    assert!(finished.stderr().lines().last().is_some_and(|line| line.starts_with("smoke ")), "{}", finished.stderr());
+}
+
+/// What a web dyno that listens says, from its start to its end.
+const WEB: [&str; 3] =
+    ["web.1: started with pid PID", "web.1: Listening on 0.0.0.0:PORT", "web.1: terminated by SIGTERM"];
+const STOPPING: &str = "system: sending SIGTERM to all processes";
+
+fn passed(command: &[&'static str], reason: &'static str) -> Vec<&'static str> {
+    [&["ports: web.1 PORT"][..], command, &[STOPPING], &WEB, &[reason]].concat()
+}
+
+#[test]
+fn a_command_gets_the_environment_of_web_1_and_its_streams_are_ours() {
+    let app = app("web: ./listen\n").file(".env", "TOKEN=s3cret\n");
+    let command = "echo $TOKEN $DYNO; test $BASE_URL = http://127.0.0.1:$PORT && test $WEB_PORT = $PORT && echo same; \
+                   read -r line || echo end of input; tty";
+
+    let finished = smoke(&app, &["--settle", "0", "--http", "/", "--", command]).run();
+
+    let command = ["run.1: started with pid PID", "run.1: exited with code 1"];
+    let reason = "smoke failed: the command exited with code 1 (status 1)";
+    // `tty` fails without a terminal.
+    let stdout = "s3cret run.1\nsame\nend of input\nnot a tty\n";
+    assert_told(&finished, Ended::Code(1), stdout, &passed(&command, reason));
+}
+
+#[test]
+fn without_a_command_it_passes_when_all_came_up() {
+    let finished = smoke(&app("web: ./listen\n"), &["--settle", "0.1"]).run();
+
+    let reason = "smoke passed: everybody came up and stayed up for 0.1 seconds";
+    assert_told(&finished, Ended::Code(0), "", &passed(&[], reason));
+}
+
+#[test]
+fn s9_1_several_words_are_kept_apart() {
+    let finished = smoke(&app("web: ./listen\n"), &["--settle", "0", "--", "printf", "%s|", "a b", "$PORT"]).run();
+
+    let command = ["run.1: started with pid PID", "run.1: exited with code 0"];
+    let expected = passed(&command, "smoke passed: the command exited with code 0");
+    assert_told(&finished, Ended::Code(0), "a b|$PORT|", &expected);
+}
+
+#[test]
+fn a_redirect_is_an_answer_and_is_not_followed() {
+    let finished = smoke(&app("web: ./listen 0.0.0.0 302\n"), &["--settle", "0", "--http", "/"]).run();
+
+    assert_told(&finished, Ended::Code(0), "", &passed(&[], "smoke passed: everybody came up"));
+}
+
+#[test]
+fn a_web_that_listens_late_is_waited_for() {
+    let app = app("web: read -r _ <go; exec ./listen\n").fifo("go");
+    let smoke = smoke(&app, &["--settle", "0", "--", "true"]).spawn();
+
+    until_logged(&smoke, "web.1  | started");
+    app.release("go");
+
+    let command = ["run.1: started with pid PID", "run.1: exited with code 0"];
+    let expected = passed(&command, "smoke passed: the command exited with code 0");
+    assert_told(&smoke.finish(), Ended::Code(0), "", &expected);
+}
+
+#[test]
+fn a_server_on_ipv6_alone_is_asked_too() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let finished = smoke(&app("web: ./listen ::1\n"), &["--settle", "0", "--http", "/"]).run();
+
+    finished.expect_end(Ended::Code(0));
+}
+
+#[test]
+fn a_command_that_floods_loses_nothing() {
+    const LINES: usize = 200_000;
+    let command = format!("i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); done");
+
+    let finished = smoke(&app("web: ./listen\n"), &["--settle", "0", "--", &command]).run();
+
+    finished.expect_end(Ended::Code(0));
+    let expected = (0..LINES).fold(String::new(), |text, i| text + "line " + &i.to_string() + "\n");
+    assert!(finished.stdout == expected.as_bytes(), "{} bytes of {}", finished.stdout.len(), expected.len());
+}
+
+#[test]
+fn a_daemon_of_the_command_is_gone_before_the_formation_is_stopped() {
+    let app = app("web: ./listen\n");
+    let finished = smoke(&app, &["--settle", "0", "--", "setsid sleep 1000 </dev/null >/dev/null 2>&1 & exit 0"]).run();
+
+    let command = ["run.1: started with pid PID", "run.1: exited with code 0"];
+    let expected = passed(&command, "smoke passed: the command exited with code 0");
+    assert_told(&finished, Ended::Code(0), "", &expected);
+}
+
+#[test]
+fn s6_3_types_that_may_end_are_no_failure() {
+    let app = app("web: ./listen\njob: echo done\nflaky: exit 3\n");
+    let args = ["--settle", "0.1", "--allow-exit", "job,flaky=any", "--", "echo tested"];
+
+    let finished = smoke(&app, &args).run();
+
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(finished.stdout(), "tested\n");
+    assert!(told(&finished).contains("job.1: done\njob.1: exited with code 0\n"), "{}", told(&finished));
+}
+
+#[test]
+fn s7_7_the_log_goes_to_files_too() {
+    let app = app("web: ./listen\n");
+
+    let finished = smoke(&app, &["--settle", "0", "--log-dir", "log", "--", "echo out"]).run();
+
+    finished.expect_end(Ended::Code(0));
+    let log = std::fs::read_to_string(app.path("log/web.1.log")).unwrap();
+    assert!(log.contains("web.1  | Listening on "), "{log}");
+    assert!(!std::fs::read_to_string(app.path("log/all.log")).unwrap().contains("out\n"));
+}
+
+#[test]
+fn s7_2_there_is_no_colour_and_no_control_character_unless_they_are_asked_for() {
+    let app = app("web: ./listen\n");
+    let shown = |args: &[&str]| {
+        let smoke = smoke(&app, &[&["--settle", "0"], args].concat()).spawn_in_terminal();
+        let finished = smoke.finish();
+        finished.expect_end(Ended::Code(0));
+        String::from_utf8(finished.stdout).unwrap()
+    };
+
+    let plain = shown(&[]);
+    assert!(!plain.contains(|c: char| c.is_control() && c != '\n' && c != '\r'), "{plain:?}");
+    assert!(plain.ends_with("smoke passed: everybody came up\r\n"), "{plain:?}");
+    assert!(shown(&["--color", "always"]).contains("\u{1b}["));
+}
+
+#[test]
+fn the_same_app_says_the_same_every_time() {
+    let app = app("release: echo migrated\nweb: ./listen\nworker: echo works; read -r _ <never\n").fifo("never");
+    let once = || told(&smoke(&app, &["--settle", "0.2", "--http", "/", "--", "echo tested"]).run());
+
+    let first = once();
+
+    assert_eq!([once(), once()], [first.clone(), first]);
+}
+
+#[test]
+fn options_that_cannot_be_meant_are_refused_before_anything_starts() {
+    let app = app("worker: echo never\nweb: ./listen\n");
+    let refused = |args: &[&str], text: &str| {
+        let finished = smoke(&app, args).run();
+        finished.expect_end(Ended::Code(2));
+        assert!(
+            finished.stderr().contains(text) && !finished.stderr().contains("started with"),
+            "{}",
+            finished.stderr()
+        );
+    };
+
+    refused(&["worker", "--http", "/"], "error: `--http` has nobody to ask: no process type that runs is waited for");
+    refused(&["--http", "health"], "error: invalid value 'health' for '--http </PATH[=STATUS]>': expected a path that");
+    refused(&["--allow-exit", "wroker"], "error: `--can-die`: the Procfile has no process type `wroker`");
+    refused(&["--ready", "wbe"], "error: `--ready`: the Procfile has no process type `wbe`");
+    refused(&["-t", "3"], "error: unexpected argument '-t' found");
+}

@@ -1,0 +1,246 @@
+//! The ways a smoke fails, each with its status and all that is said (S11).
+
+use crate::harness::{Ended, Finished};
+use crate::smoke::{app, smoke, told};
+
+/// Long enough for a server of ours to listen and to be asked on a loaded machine.
+const TIMEOUT: &str = "5";
+
+#[track_caller]
+fn assert_fails(finished: &Finished, status: i32, lines: &[&str]) {
+    let told = told(finished);
+    let told: Vec<&str> = told.lines().collect();
+    assert_eq!((finished.ended, finished.stdout().as_str(), told.as_slice()), (Ended::Code(status), "", lines));
+    let last = finished.stderr().lines().last().unwrap_or_default().to_owned();
+    assert!(last.starts_with("smoke failed: ") && last.ends_with(&format!(" (status {status})")), "{last}");
+}
+
+/// What is said of a web that is not up in time.
+#[track_caller]
+fn assert_not_up(web: &str, http: &[&str], why: &str) {
+    let app = app(&format!("web: {web}\n"));
+
+    let finished = smoke(&app, &[&["--timeout", TIMEOUT], http, &["--", "echo never"]].concat()).run();
+
+    let notice = format!("web.1: not up within {TIMEOUT} seconds: it {why}");
+    let reason = format!("smoke failed: not up within {TIMEOUT} seconds: web.1 {why} (status 75)");
+    let lines = [
+        "ports: web.1 PORT",
+        "system: sending SIGTERM to all processes",
+        "web.1: started with pid PID",
+        "web.1: Listening on 0.0.0.0:PORT",
+        &notice,
+        "web.1: terminated by SIGKILL",
+        &reason,
+    ];
+    assert_fails(&finished, 75, &lines);
+}
+
+#[test]
+fn a_web_that_answers_500() {
+    assert_not_up("./listen 0.0.0.0 500", &["--http", "/"], "answers GET / with 500, not 200 to 399");
+}
+
+#[test]
+fn a_web_that_answers_with_another_status_than_the_one_asked_for() {
+    assert_not_up("./listen", &["--http", "/up=204"], "answers GET /up with 200, not 204");
+}
+
+#[test]
+fn a_web_that_hangs_after_accept() {
+    assert_not_up("./listen 0.0.0.0 mute", &["--http", "/"], "listens but does not answer GET /");
+}
+
+#[test]
+fn a_web_that_answers_one_byte_a_second() {
+    assert_not_up("./listen 0.0.0.0 drip", &["--http", "/"], "listens but does not answer GET /");
+}
+
+#[test]
+fn a_web_that_closes_the_connection() {
+    assert_not_up("./listen 0.0.0.0 close", &["--http", "/"], "closes the connection without an answer to GET /");
+}
+
+#[test]
+fn a_web_that_does_not_speak_http() {
+    assert_not_up("./listen 0.0.0.0 noise", &["--http", "/"], "answers GET / with something that is not HTTP");
+}
+
+#[test]
+fn a_web_that_never_listens() {
+    let finished = smoke(&app("web: exec sleep 1000\n"), &["--timeout", "0.3", "--", "echo never"]).run();
+
+    let r10 = "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 0.3 seconds of launch";
+    let lines = [
+        "ports: web.1 PORT",
+        "system: sending SIGTERM to all processes",
+        "web.1: started with pid PID",
+        r10,
+        "web.1: terminated by SIGKILL",
+        "smoke failed: not up within 0.3 seconds: web.1 does not listen on $PORT (PORT) (status 75)",
+    ];
+    assert_fails(&finished, 75, &lines);
+}
+
+#[test]
+fn a_web_that_listens_on_another_port() {
+    let finished = smoke(&app("web: PORT=0 exec ./listen\n"), &["--timeout", TIMEOUT]).run();
+
+    finished.expect_end(Ended::Code(75));
+    let told = told(&finished);
+    let other = told.lines().find_map(|line| line.strip_prefix("web.1: Listening on 0.0.0.0:")).expect(&told);
+    let reason = format!(
+        "smoke failed: not up within {TIMEOUT} seconds: web.1 listens on port {other}, not on $PORT (PORT) (status 75)"
+    );
+    assert_eq!(told.lines().last(), Some(reason.as_str()));
+}
+
+#[test]
+fn two_web_dynos_of_which_one_comes_up() {
+    let app = app("web: case $DYNO in web.1) exec ./listen;; *) exec sleep 1000;; esac\n");
+
+    let finished = smoke(&app, &["web=2", "--timeout", TIMEOUT, "--", "echo never"]).run();
+
+    let lines = [
+        "ports: web.1 PORT, web.2 PORT",
+        "system: sending SIGTERM to all processes",
+        "web.1: started with pid PID",
+        "web.1: Listening on 0.0.0.0:PORT",
+        "web.1: terminated by SIGTERM",
+        "web.2: started with pid PID",
+        "web.2: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 5 seconds of launch",
+        "web.2: terminated by SIGKILL",
+        "smoke failed: not up within 5 seconds: web.2 does not listen on $PORT (PORT) (status 75)",
+    ];
+    assert_fails(&finished, 75, &lines);
+}
+
+/// What is said of a web that ends by itself.
+#[track_caller]
+fn assert_died(web: &str, args: &[&str], status: i32, said: &[&str], how: &str, reason: &str) {
+    let finished = smoke(&app(&format!("web: {web}\n")), &[args, &["--", "echo never"]].concat()).run();
+
+    let first = ["ports: web.1 PORT", "system: sending SIGTERM to all processes", "web.1: started with pid PID"];
+    let last = [format!("web.1: {how}"), format!("smoke failed: web.1 {reason} (status {status})")];
+    assert_fails(&finished, status, &[&first, said, &last.each_ref().map(String::as_str)].concat());
+}
+
+#[test]
+fn a_web_that_dies_while_booting() {
+    assert_died("echo no; exit 7", &[], 7, &["web.1: no"], "exited with code 7", "exited with code 7 while booting");
+}
+
+#[test]
+fn a_web_that_ends_with_success_while_booting() {
+    assert_died("true", &[], 1, &[], "exited with code 0", "exited with code 0 while booting");
+}
+
+#[test]
+fn a_web_that_is_killed_while_booting() {
+    assert_died("kill -9 $$; :", &[], 137, &[], "terminated by SIGKILL", "was terminated by SIGKILL while booting");
+}
+
+#[test]
+fn a_web_that_listens_and_dies() {
+    let said = ["web.1: Listening on 0.0.0.0:PORT"];
+    let reason = "exited with code 3 while booting";
+    assert_died("./listen 0.0.0.0 die", &["--http", "/"], 3, &said, "exited with code 3", reason);
+}
+
+#[test]
+fn a_worker_that_dies_while_settling() {
+    let app = app("worker: echo ready; read -r _ <go; exit 4\n").fifo("go");
+    let smoke = smoke(&app, &["--settle", "60", "--", "echo never"]).spawn();
+
+    crate::smoke::until_logged(&smoke, "| ready");
+    app.release("go");
+
+    let lines = [
+        "ports: worker.1 PORT",
+        "warning: no process type that runs is waited for to listen: all count as up when they are started",
+        "hint: name the types that listen on `$PORT` with `--ready`",
+        "system: sending SIGTERM to all processes",
+        "worker.1: started with pid PID",
+        "worker.1: ready",
+        "worker.1: exited with code 4",
+        "smoke failed: worker.1 exited with code 4 while settling (status 4)",
+    ];
+    assert_fails(&smoke.finish(), 4, &lines);
+}
+
+#[test]
+fn a_web_that_dies_while_a_command_runs_that_passes_when_it_is_told_to_stop() {
+    let app = app("web: echo $$ >pid; exec ./listen\n").fifo("never");
+    let command = "trap 'exit 0' TERM; kill -9 $(cat pid); while :; do read -r _ <never; done";
+
+    let finished = smoke(&app, &["--settle", "0", "--", command]).run();
+
+    let lines = [
+        "ports: web.1 PORT",
+        "run.1: started with pid PID",
+        "run.1: exited with code 0",
+        "system: sending SIGTERM to all processes",
+        "web.1: started with pid PID",
+        "web.1: Listening on 0.0.0.0:PORT",
+        "web.1: terminated by SIGKILL",
+        "smoke failed: web.1 was terminated by SIGKILL while the command ran (status 137)",
+    ];
+    assert_fails(&finished, 137, &lines);
+}
+
+/// What is said of a command that fails.
+#[track_caller]
+fn assert_command_fails(command: &[&str], status: i32, said: &[&str], reason: &str) {
+    let app = app("web: ./listen\n").file("script", "echo never\n");
+
+    let finished = smoke(&app, &[&["--settle", "0", "--"], command].concat()).run();
+
+    let reason = format!("smoke failed: the command {reason} (status {status})");
+    let last = [
+        "system: sending SIGTERM to all processes",
+        "web.1: started with pid PID",
+        "web.1: Listening on 0.0.0.0:PORT",
+        "web.1: terminated by SIGTERM",
+        &reason,
+    ];
+    assert_fails(&finished, status, &[&["ports: web.1 PORT", "run.1: started with pid PID"], said, &last].concat());
+}
+
+#[test]
+fn a_command_that_fails() {
+    assert_command_fails(&["exit 3"], 3, &["run.1: exited with code 3"], "exited with code 3");
+}
+
+#[test]
+fn a_command_that_is_missing() {
+    let said = ["run.1: exited with code 127", "run.1: command not found, see the line above"];
+    assert_command_fails(&["no-such-command"], 127, &said, "exited with code 127");
+}
+
+#[test]
+fn a_command_that_is_not_executable() {
+    assert_command_fails(&["./script"], 126, &["run.1: exited with code 126"], "exited with code 126");
+}
+
+#[test]
+fn a_command_that_is_killed() {
+    let said = ["run.1: terminated by SIGKILL"];
+    assert_command_fails(&["kill -9 $$; :"], 137, &said, "was terminated by SIGKILL");
+}
+
+#[test]
+fn a_release_that_fails() {
+    let app = app("release: echo no; exit 4\nweb: ./listen\n");
+
+    let finished = smoke(&app, &["--", "echo never"]).run();
+
+    let lines = [
+        "ports: web.1 PORT",
+        "release.1: started with pid PID",
+        "release.1: no",
+        "release.1: exited with code 4",
+        "system: release v1 failed: its command ended with status 4, nothing was started",
+        "smoke failed: release.1 exited with code 4 (status 4)",
+    ];
+    assert_fails(&finished, 4, &lines);
+}

@@ -1,0 +1,117 @@
+//! The CI runner ends a smoke, or many run at once: the right status, nothing left behind (S11, S12, S5.4).
+
+use std::collections::BTreeSet;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Ended, Running, until};
+use crate::smoke::{app, ports, smoke, told, until_logged};
+
+/// A smoke in each of its phases: its name in the reason, and the run.
+fn in_phase(phase: &str) -> (App, Running) {
+    let (procfile, args, shown): (_, &[&str], _) = match phase {
+        "during the release phase" => ("release: echo here; read -r _ <never\nweb: ./listen\n", &[], "| here"),
+        "while booting" => ("web: echo here; read -r _ <never\n", &[], "| here"),
+        "while settling" => ("worker: echo here; read -r _ <never\n", &["--settle", "1000"], "| here"),
+        "while the command ran" => {
+            ("web: ./listen\n", &["--settle", "0", "--", "echo here >&2; read -r _ <never"], "here\n")
+        }
+        _ => (
+            "worker: trap 'echo here' TERM; echo up; while :; do read -r _ <never; done 2>/dev/null\n",
+            &["--settle", "0.5", "--grace", "1000", "--", "exit 3"],
+            "| here",
+        ),
+    };
+    let app = app(procfile).fifo("never");
+    let smoke = smoke(&app, args).spawn();
+    until_logged(&smoke, shown);
+    (app, smoke)
+}
+
+const PHASES: [&str; 4] = ["during the release phase", "while booting", "while settling", "while the command ran"];
+
+#[test]
+fn s11_a_smoke_that_is_terminated_dies_by_the_signal_and_says_where_it_was() {
+    for phase in PHASES {
+        for (signal, name, status) in [(Signal::SIGTERM, "SIGTERM", 143), (Signal::SIGINT, "SIGINT", 130)] {
+            let (_app, smoke) = in_phase(phase);
+
+            smoke.signal(signal);
+
+            let finished = smoke.finish();
+            finished.expect_end(Ended::Signal(signal));
+            let reason = format!("smoke failed: stopped by {name} {phase} (status {status})");
+            assert_eq!(told(&finished).lines().last(), Some(reason.as_str()));
+        }
+    }
+}
+
+#[test]
+fn s12_a_smoke_that_is_terminated_while_it_stops_kills_and_keeps_its_status() {
+    let (_app, smoke) = in_phase("while stopping");
+
+    smoke.signal(Signal::SIGTERM);
+
+    let finished = smoke.finish();
+    finished.expect_end(Ended::Code(3));
+    let told = told(&finished);
+    assert!(told.contains("worker.1: terminated by SIGKILL\n"), "{told}");
+    assert_eq!(told.lines().last(), Some("smoke failed: the command exited with code 3 (status 3)"));
+}
+
+#[test]
+fn a_smoke_that_is_killed_leaves_nothing_behind_in_any_phase() {
+    for phase in PHASES.into_iter().chain(["while stopping"]) {
+        let (_app, smoke) = in_phase(phase);
+
+        smoke.signal(Signal::SIGKILL);
+
+        // Waits until nothing is left.
+        smoke.finish().expect_end(Ended::Signal(Signal::SIGKILL));
+    }
+}
+
+#[test]
+fn s11_a_smoke_whose_guardian_is_killed_is_70_and_leaves_nothing_behind() {
+    let (_app, smoke) = in_phase("while the command ran");
+
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(smoke.guardian()), Signal::SIGKILL).unwrap();
+
+    let finished = smoke.finish();
+    finished.expect_end(Ended::Code(70));
+    let last = "smoke failed: the guardian process was lost (status 70)";
+    assert_eq!(told(&finished).lines().last(), Some(last));
+}
+
+#[test]
+fn s5_4_forty_smokes_at_once_share_no_port_and_leave_nothing() {
+    const SMOKES: usize = 40;
+    let app = app("web: ./listen\nworker: read -r _ <never\n").fifo("never");
+    let gate = |number: usize| format!("go.{number}");
+    let app = (0..SMOKES).fold(app, |app, number| app.fifo(&gate(number)));
+
+    let smokes: Vec<Running> = (0..SMOKES)
+        .map(|number| {
+            let command = format!("echo tested; read -r _ <{}", gate(number));
+            smoke(&app, &["web=2", "worker", "--settle", "0", "--http", "/", "--", &command]).spawn()
+        })
+        .collect();
+    // All of them at once, at this moment.
+    for smoke in &smokes {
+        until("it is tested", || smoke.stdout.text() == "tested\n" || smoke.stderr.text().contains("smoke failed"));
+    }
+    for number in 0..SMOKES {
+        app.release(&gate(number));
+    }
+
+    let mut all = BTreeSet::new();
+    for smoke in smokes {
+        let finished = smoke.finish();
+        finished.expect_end(Ended::Code(0));
+        let own = ports(&finished.stderr());
+        assert_eq!(own.len(), 3, "{}", finished.stderr());
+        for port in own {
+            assert!(all.insert(port.clone()), "{port} was given twice");
+        }
+    }
+}
