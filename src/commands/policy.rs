@@ -10,19 +10,25 @@ use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
 use crate::supervisor::{CanDie, Policy};
 
-/// The policy that the options make. `types`: those of the Procfile. `file`: the defaults of `.foreman`.
-pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
+/// The policy that the options make. `types`: those of the Procfile. `file`: the defaults of `.foreman`. `can_die_option`:
+/// what the command calls the option of types that may end.
+pub(super) fn policy(
+    args: &StartArgs,
+    file: &ForemanFile,
+    types: &[ProcessType],
+    can_die_option: &str,
+) -> Result<Policy, Error> {
     let mut can_die = BTreeMap::new();
     for item in &args.can_die {
         let (name, how) = match item.split_once('=') {
             None => (item.as_str(), CanDie::Success),
             Some((name, "any")) => (name, CanDie::Any),
             Some((name, other)) => {
-                let hint = format!("write `--can-die {name}` or `--can-die {name}=any`");
-                return Err(usage(format!("`--can-die {item}`: `{other}` is not `any`"), hint));
+                let hint = format!("write `{can_die_option} {name}` or `{can_die_option} {name}=any`");
+                return Err(usage(format!("`{can_die_option} {item}`: `{other}` is not `any`"), hint));
             }
         };
-        can_die.insert(known_type("--can-die", name, types)?, how);
+        can_die.insert(known_type(can_die_option, name, types)?, how);
     }
     let mut stop_signals = BTreeMap::new();
     for item in &args.stop_signal {

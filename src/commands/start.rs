@@ -68,7 +68,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let settings = Settings { set: &args.set, prefer_shell: args.prefer_shell };
     let project = Project::load(cli, &args.project, &settings, args.start_cmd.as_deref())?;
     let types = project.procfile.formation_types();
-    let policy = policy(args, &project.places.foreman, &types)?;
+    let policy = policy(args, &project.places.foreman, &types, scope.can_die_option())?;
     let assigned = match scope {
         Scope::App | Scope::Smoke(_) => {
             let formation = formation(args, &project.places.foreman, &project.places.foreman_name, &types)?;
@@ -115,6 +115,13 @@ impl Scope<'_> {
         match self {
             Self::App | Self::Release => Shown::OnStdout,
             Self::Smoke(_) => Shown::OnStderrForSmoke,
+        }
+    }
+
+    fn can_die_option(self) -> &'static str {
+        match self {
+            Self::App | Self::Release => "--can-die",
+            Self::Smoke(_) => "--allow-exit",
         }
     }
 
