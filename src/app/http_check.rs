@@ -8,8 +8,8 @@ use std::str::FromStr;
 /// The statuses that are right where none is named: success, and a redirect, which is an answer as well.
 const DEFAULT_STATUSES: (u16, u16) = (200, 399);
 
-/// All that a status can be.
-const STATUSES: std::ops::RangeInclusive<u16> = 100..=999;
+/// All that the status of an answer can be; those below are said before it.
+const STATUSES: std::ops::RangeInclusive<u16> = 200..=999;
 
 /// A path, and the statuses of a right answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_would_break_the_request_or_can_never_be_answered_is_refused() {
-        for text in ["", "health", "=200", "/a b", "/a\r\nX: y", "/ä", "/=99", "/=1000", "/=300-200", "/=-", "/=2-"] {
+        for text in ["", "health", "=200", "/a b", "/a\r\nX: y", "/ä", "/=103", "/=1000", "/=300-200", "/=-", "/=2-"] {
             assert!(text.parse::<HttpCheck>().is_err(), "{text:?}");
         }
     }

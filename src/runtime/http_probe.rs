@@ -23,8 +23,8 @@ use crate::supervisor::{Event, HttpAnswer, HttpSilence};
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the first line may take from its first byte on.
 const LINE_PATIENCE: Duration = Duration::from_secs(2);
-/// Longest first line: a status and a reason of any sane length.
-const LINE_BYTES: usize = 4096;
+/// Most bytes that are read of an answer: a first line of any sane length, and the hints that may stand before it.
+const ANSWER_BYTES: usize = 8192;
 /// Pause after the first attempt; it doubles from one to the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause between two attempts.
@@ -96,12 +96,10 @@ async fn ask(check: &HttpCheck, port: u16, patience: Duration) -> HttpAnswer {
     let silence = match timeout(patience, begin(check, port)).await {
         Err(_) => HttpSilence::Slow,
         Ok(Err(silence)) => silence,
-        Ok(Ok((server, line))) => match timeout(LINE_PATIENCE, rest_of_line(server, line)).await {
+        Ok(Ok((server, answer))) => match timeout(LINE_PATIENCE, rest(server, answer)).await {
             Err(_) => HttpSilence::Slow,
-            Ok(line) => match status(&line) {
-                Some(status) => return HttpAnswer::Status(status),
-                None => HttpSilence::NotHttp,
-            },
+            Ok(None) => HttpSilence::NotHttp,
+            Ok(Some(status)) => return HttpAnswer::Status(status),
         },
     };
     HttpAnswer::None(silence)
@@ -116,10 +114,10 @@ async fn begin(check: &HttpCheck, port: u16) -> Result<(TcpStream, Vec<u8>), Htt
     );
     // A server may answer before it has read all, and close: what it said counts.
     let _ = server.write_all(request.as_bytes()).await;
-    let mut line = Vec::with_capacity(LINE_BYTES);
-    match server.read_buf(&mut line).await {
+    let mut answer = Vec::with_capacity(ANSWER_BYTES);
+    match server.read_buf(&mut answer).await {
         Ok(0) | Err(_) => Err(HttpSilence::Closed),
-        Ok(_) => Ok((server, line)),
+        Ok(_) => Ok((server, answer)),
     }
 }
 
@@ -131,14 +129,33 @@ async fn connect(port: u16) -> io::Result<TcpStream> {
     }
 }
 
-/// Reads up to the end of the line, of the stream or of the room.
-async fn rest_of_line(mut server: TcpStream, mut line: Vec<u8>) -> Vec<u8> {
-    while !line.contains(&b'\n') && line.len() < LINE_BYTES {
-        if !matches!(server.read_buf(&mut line).await, Ok(1..)) {
-            break;
+/// Reads on until the status of the answer is there, or certainly none. `answer`: what came first.
+async fn rest(mut server: TcpStream, mut answer: Vec<u8>) -> Option<u16> {
+    loop {
+        if answer.contains(&b'\n') {
+            match status(&answer)? {
+                // Said before the answer, such as `103 Early Hints`: another head follows.
+                100..=199 => {
+                    if let Some(end) = end_of_head(&answer) {
+                        answer.drain(..end);
+                        continue;
+                    }
+                }
+                status => return Some(status),
+            }
+        }
+        let has_room = answer.len() < ANSWER_BYTES;
+        if !has_room || !matches!(server.read_buf(&mut answer).await, Ok(1..)) {
+            return None;
         }
     }
-    line
+}
+
+/// Where the lines before the first empty one end, with that.
+fn end_of_head(answer: &[u8]) -> Option<usize> {
+    let ends = [&b"\r\n\r\n"[..], b"\n\n"];
+    let end = |mark: &[u8]| answer.windows(mark.len()).position(|bytes| bytes == mark).map(|at| at + mark.len());
+    ends.into_iter().filter_map(end).min()
 }
 
 /// The status of `HTTP/1.1 200 OK`.
@@ -152,7 +169,68 @@ fn status(answer: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
+
+    /// What comes of one request to a server that answers with these pieces and holds the connection, and the request.
+    fn asked(pieces: &'static [&'static [u8]]) -> (HttpAnswer, String) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let server = thread::spawn(move || {
+            let (mut client, _) = listener.accept().expect("a client");
+            let mut request = vec![0; 1024];
+            let read = client.read(&mut request).expect("a request");
+            for piece in pieces {
+                client.write_all(piece).expect("written");
+            }
+            // Until the client goes.
+            let _ = client.read(&mut [0]);
+            String::from_utf8_lossy(request.get(..read).expect("no more than that")).replace(&port.to_string(), "PORT")
+        });
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let check = "/up?a=b".parse().expect("a check");
+        let answer = tokio.block_on(ask(&check, port, FIRST_PATIENCE));
+        (answer, server.join().expect("no panic"))
+    }
+
+    #[test]
+    fn a_request_names_the_host_and_asks_for_no_second_one() {
+        let (answer, request) = asked(&[b"HTTP/1.1 204 No", b" Content\r\n"]);
+
+        let lines = ["GET /up?a=b HTTP/1.1", "Host: 127.0.0.1:PORT", "User-Agent: dyno", "Accept: */*"];
+        assert_eq!(request, lines.join("\r\n") + "\r\nConnection: close\r\n\r\n");
+        assert_eq!(answer, HttpAnswer::Status(204));
+    }
+
+    #[test]
+    fn what_is_said_before_the_answer_is_passed_over() {
+        const HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+
+        assert_eq!(asked(&[HINTS, HINTS, b"HTTP/1.1 200 OK\r\n"]).0, HttpAnswer::Status(200));
+    }
+
+    #[test]
+    fn an_answer_that_stops_in_its_first_line_is_too_slow() {
+        assert_eq!(asked(&[b"H"]).0, HttpAnswer::None(HttpSilence::Slow));
+    }
+
+    #[test]
+    fn a_first_line_without_end_is_not_read_for_ever() {
+        assert_eq!(asked(&[&[b'x'; 2 * ANSWER_BYTES]]).0, HttpAnswer::None(HttpSilence::NotHttp));
+    }
+
+    #[test]
+    fn a_port_that_nobody_listens_on_takes_no_connection() {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+
+        let answer = tokio.block_on(ask(&"/".parse().expect("a check"), port.expect("a port").port(), FIRST_PATIENCE));
+
+        assert_eq!(answer, HttpAnswer::None(HttpSilence::Refused));
+    }
 
     #[test]
     fn the_status_is_the_second_word_of_the_first_line() {
