@@ -8,7 +8,8 @@ const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
 /// First byte of U+0080..=U+009F in UTF-8: terminals take these for control characters too.
 const C1_LEAD: u8 = 0xc2;
-const RESET: &[u8] = b"\x1b[0m";
+/// Ends all colours.
+pub(super) const RESET: &[u8] = b"\x1b[0m";
 
 /// Bytes looked at together; long enough for vector instructions, short enough to find an early hit early.
 const SCAN_BYTES: usize = 1024;
@@ -32,7 +33,7 @@ pub(super) enum Open {
 }
 
 /// What stands at the front of a text.
-enum Sequence<'t> {
+pub(super) enum Sequence<'t> {
     /// Parameters of an SGR sequence, which passes, and the text behind it.
     Sgr(&'t [u8], &'t [u8]),
     /// Something that is left out, and the text behind it.
@@ -96,7 +97,7 @@ fn is_special(byte: u8) -> bool {
 }
 
 /// Reads what begins with a special byte. A `C1_LEAD` that only begins a letter goes to `out`.
-fn sequence<'t>(text: &'t [u8], out: &mut Vec<u8>) -> Sequence<'t> {
+pub(super) fn sequence<'t>(text: &'t [u8], out: &mut Vec<u8>) -> Sequence<'t> {
     match text {
         [ESC, behind @ ..] => escape(behind),
         [C1_LEAD, 0x9b, behind @ ..] => match csi(behind) {

@@ -1,117 +1,200 @@
-//! The last lines of a dyno, to be shown again when it is to blame.
+//! The last lines of one dyno, kept while it runs so that they can be repeated when it fails.
+//!
+//! Takes whole blocks: of a long one only its last lines are looked at and copied, so a flood costs no more than a
+//! trickle, and nothing is allocated once the ring is full. Bounded in lines when it is read and in bytes always. Not
+//! here: whose lines these are, and how they are shown ([`printable`](super::printable)).
 
 use std::collections::VecDeque;
 
+use memchr::memrchr_iter;
+
 use super::{LogBlock, Source};
 
-/// Lines that are kept: two screens, and little enough to be read.
+/// Lines that are repeated: what fits a screen of a CI log and holds a stack trace.
 pub const TAIL_LINES: usize = 50;
 
-/// Bytes that are kept of a line; what follows in it is dropped.
-const LINE_BYTES: usize = 2048;
+/// Bytes kept of them: fifty lines of 1.3 KB. Longer ones lose their beginning.
+pub const TAIL_BYTES: usize = 64 << 10;
 
-/// The last lines of one dyno, without our notices about it.
-#[derive(Debug, Clone, Default)]
-pub struct Tail(VecDeque<Vec<u8>>);
+/// What stands for the beginning of a line that was not kept.
+const CUT: &[u8] = "…".as_bytes();
 
-impl Tail {
-    /// Takes what was written.
-    pub fn push(&mut self, block: &LogBlock) {
-        match block.source {
-            Source::App(_) => {}
-            Source::Notice(_) | Source::System => return,
-        }
-        let mut is_rest = block.continued;
-        for line in block.lines() {
-            match self.0.back_mut().filter(|_| is_rest) {
-                Some(last) => extend(last, line),
-                None => self.begin(line),
-            }
-            is_rest = false;
-        }
-    }
-
-    fn begin(&mut self, line: &[u8]) {
-        if self.0.len() >= TAIL_LINES {
-            self.0.pop_front();
-        }
-        let mut kept = Vec::new();
-        extend(&mut kept, line);
-        self.0.push_back(kept);
-    }
-
-    /// The lines, the oldest first, without their `\n`.
-    #[must_use]
-    pub fn lines(&self) -> Vec<Vec<u8>> {
-        self.0.iter().cloned().collect()
-    }
+/// A ring over the bytes that one dyno wrote last, without our notices about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tail {
+    bytes: VecDeque<u8>,
+    /// The first line of the ring lacks its beginning.
+    cut: bool,
 }
 
-fn extend(kept: &mut Vec<u8>, line: &[u8]) {
-    let room = LINE_BYTES.saturating_sub(kept.len());
-    kept.extend_from_slice(line.get(..room).unwrap_or(line));
+impl Tail {
+    /// Takes what was written. A line that came in pieces is one line again (S7.6).
+    pub fn push(&mut self, block: &LogBlock) {
+        match block.source {
+            Source::App(_) => self.push_lines(&block.bytes, block.continued),
+            Source::Notice(_) | Source::System => {}
+        }
+    }
+
+    fn push_lines(&mut self, lines: &[u8], continued: bool) {
+        if continued && self.bytes.back() == Some(&b'\n') {
+            self.bytes.pop_back();
+        }
+        let mut fresh = lines;
+        if let Some(at) = memrchr_iter(b'\n', lines).nth(TAIL_LINES) {
+            self.forget();
+            fresh = lines.get(at + 1..).unwrap_or_default();
+        }
+        if let Some((lost, kept)) = fresh.len().checked_sub(TAIL_BYTES).and_then(|over| fresh.split_at_checked(over)) {
+            self.forget();
+            self.cut = lost.last().is_some_and(|byte| *byte != b'\n');
+            fresh = kept;
+        }
+        let room = TAIL_BYTES - fresh.len();
+        if let Some(over) = self.bytes.len().checked_sub(room).filter(|over| *over > 0) {
+            self.cut = self.bytes.get(over - 1) != Some(&b'\n');
+            self.bytes.drain(..over);
+        }
+        self.bytes.extend(fresh);
+    }
+
+    fn forget(&mut self) {
+        self.bytes.clear();
+        self.cut = false;
+    }
+
+    /// The last [`TAIL_LINES`] lines without their `\n`, oldest first. One whose beginning was not kept starts with `…`.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Vec<u8>> {
+        let mut bytes: Vec<u8> = self.bytes.iter().copied().collect();
+        if bytes.is_empty() {
+            return Vec::new();
+        }
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        let from = memrchr_iter(b'\n', &bytes).nth(TAIL_LINES - 1);
+        let kept = from.and_then(|at| bytes.get(at + 1..)).unwrap_or(&bytes);
+        let mut lines: Vec<Vec<u8>> = kept.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        if let Some(first) = lines.first_mut().filter(|_| self.cut && from.is_none()) {
+            first.splice(..0, CUT.iter().copied());
+        }
+        lines
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::app::{DynoName, ProcessType};
 
-    fn web() -> DynoName {
-        DynoName::new(ProcessType::new("web").unwrap(), 1)
+    fn tail(blocks: &[&[u8]]) -> Tail {
+        let mut tail = Tail::default();
+        for block in blocks {
+            tail.push_lines(block, false);
+        }
+        tail
     }
 
-    fn block(text: &str, continued: bool) -> LogBlock {
-        let (source, time) = (Source::App(web()), Timestamp::UNIX_EPOCH);
-        LogBlock { source, time, bytes: text.as_bytes().to_vec(), continued }
-    }
-
-    fn shown(tail: &Tail) -> Vec<String> {
-        tail.lines().into_iter().map(|line| String::from_utf8(line).unwrap()).collect()
+    fn text(tail: &Tail) -> Vec<String> {
+        tail.lines().iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
     }
 
     #[test]
-    fn only_the_last_lines_are_kept() {
+    fn the_last_lines_are_kept_in_order() {
+        let blocks: Vec<Vec<u8>> = (0..120).map(|n| format!("line {n}\n\n").into_bytes()).collect();
         let mut tail = Tail::default();
-
-        for number in 0..TAIL_LINES + 3 {
-            tail.push(&block(&format!("{number}\n"), false));
+        for block in &blocks {
+            tail.push_lines(block, false);
         }
 
-        let expected: Vec<String> = (3..TAIL_LINES + 3).map(|number| number.to_string()).collect();
-        assert_eq!(shown(&tail), expected);
+        let lines = text(&tail);
+
+        assert_eq!(lines.len(), TAIL_LINES);
+        assert_eq!((lines[0].as_str(), lines[48].as_str(), lines[49].as_str()), ("line 95", "line 119", ""));
+        assert_eq!(text(&Tail::default()), [""; 0]);
+        assert_eq!(text(&super::tests::tail(&[b"\n"])), [""]);
     }
 
     #[test]
-    fn the_rest_of_a_line_belongs_to_it_and_an_endless_line_is_cut() {
-        let mut tail = Tail::default();
+    fn of_a_long_block_only_its_last_lines_are_copied() {
+        let mut tail = tail(&[b"before\n"]);
 
-        tail.push(&block("a\nb", false));
-        tail.push(&block("c\nd\n", true));
-        assert_eq!(shown(&tail), ["a", "bc", "d"]);
+        tail.push_lines(&b"x\n".repeat(100_000), false);
 
-        tail.push(&block(&"x".repeat(3 * LINE_BYTES), false));
-        tail.push(&block(&"y".repeat(3 * LINE_BYTES), true));
-        assert_eq!(tail.lines().last().map(Vec::len), Some(LINE_BYTES));
+        assert_eq!(tail.bytes.len(), 2 * TAIL_LINES);
+        assert_eq!(text(&tail), ["x"; TAIL_LINES]);
+    }
+
+    // S7.6: a line that pauses or is over-long comes in pieces.
+    #[test]
+    fn a_line_that_came_in_pieces_is_one_line_again() {
+        let mut tail = tail(&[b"a\nhalf\n"]);
+
+        tail.push_lines(b" and half\nb\n", true);
+
+        assert_eq!(text(&tail), ["a", "half and half", "b"]);
     }
 
     #[test]
     fn our_own_notices_are_not_its_words() {
+        let web = DynoName::new(ProcessType::new("web").unwrap(), 1);
+        let block = |source, text: &str| LogBlock {
+            source,
+            time: Timestamp::UNIX_EPOCH,
+            bytes: text.as_bytes().to_vec(),
+            continued: false,
+        };
         let mut tail = Tail::default();
 
-        tail.push(&LogBlock { source: Source::Notice(web()), ..block("exited with code 1\n", false) });
+        tail.push(&block(Source::App(web.clone()), "boom\n"));
+        tail.push(&block(Source::Notice(web), "exited with code 1\n"));
+        tail.push(&block(Source::System, "sending SIGTERM\n"));
 
-        assert_eq!(shown(&tail), [""; 0]);
+        assert_eq!(text(&tail), ["boom"]);
     }
 
     #[test]
-    fn a_rest_without_a_beginning_begins_a_line() {
-        let mut tail = Tail::default();
+    fn a_line_whose_beginning_is_lost_says_so() {
+        let long = [b"short\n".to_vec(), vec![b'x'; TAIL_BYTES], b"end\n".to_vec()].concat();
+        let lines = text(&tail(&[&long]));
 
-        tail.push(&block("rest\n", true));
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].starts_with("…xxx") && lines[0].ends_with("xend"));
+        let whole = [b"y\n".to_vec(), vec![b'x'; TAIL_BYTES - 1], b"\n".to_vec()].concat();
+        assert!(text(&tail(&[&whole]))[0].starts_with("xxx"), "cut between two lines");
+        assert!(text(&tail(&[b"y\n", &whole[2..]]))[0].starts_with("xxx"), "cut between two blocks");
+    }
 
-        assert_eq!(shown(&tail), ["rest"]);
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// However the bytes were cut into blocks, what is kept is the end of them.
+        #[test]
+        fn what_is_kept_is_the_end_and_never_more_than_the_limit(
+            blocks in prop::collection::vec((0..3_usize, prop::sample::select(vec![1_usize, 7, 900, 40_000])), 1..120),
+        ) {
+            let mut tail = Tail::default();
+            let mut all = Vec::new();
+            for (count, length) in blocks {
+                let block = [vec![b'a' + u8::try_from(length % 26).unwrap(); length], b"\n".to_vec()].concat().repeat(count);
+                tail.push_lines(&block, false);
+                all.extend(block);
+                prop_assert!(tail.bytes.len() <= TAIL_BYTES);
+            }
+
+            let mut kept = tail.lines().join(&b'\n');
+            if !tail.bytes.is_empty() {
+                kept.push(b'\n');
+            }
+            let kept = kept.strip_prefix(CUT).unwrap_or(&kept);
+            prop_assert!(all.ends_with(kept));
+            let whole: Vec<&[u8]> = all.split_inclusive(|byte| *byte == b'\n').collect();
+            let last = whole[whole.len().saturating_sub(TAIL_LINES)..].concat();
+            prop_assert_eq!(kept.len(), last.len().min(TAIL_BYTES));
+        }
     }
 }

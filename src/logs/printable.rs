@@ -1,0 +1,119 @@
+//! The text of a line with nothing in it that acts on whoever shows it: no escape sequence, no control character.
+//!
+//! For reports and for lines that are repeated. Lines that only pass are `escapes`' affair, which is made for speed.
+
+use std::io::Write;
+
+use super::escapes::{self, Sequence};
+
+/// What others wrote as printable text, valid whatever the bytes are.
+///
+/// Escape sequences are left out, all but colours with `colors`, which are reset at the end. Any other control character
+/// but TAB is written as `\r`, `\n` or `\x07`, bytes that are no UTF-8 as U+FFFD.
+#[must_use]
+pub fn printable(bytes: &[u8], colors: bool) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut out = Vec::with_capacity(text.len());
+    let mut colored = false;
+    let mut rest = text.as_bytes();
+    while let Some(at) = position_of_control(rest) {
+        let (plain, tail) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let lone = tail.get(lone_bytes(tail)..).unwrap_or_default();
+        rest = match escapes::sequence(tail, &mut Vec::new()) {
+            Sequence::Sgr(parameters, behind) => {
+                if colors {
+                    out.extend([b"\x1b[", parameters, b"m"].into_iter().flatten());
+                    colored = true;
+                }
+                behind
+            }
+            Sequence::Hidden(behind) if behind.len() < lone.len() => behind,
+            // Nothing but the character itself.
+            Sequence::Hidden(_) => {
+                write_visible(tail, &mut out);
+                lone
+            }
+            Sequence::Cut(_) => &[],
+        };
+    }
+    out.extend_from_slice(rest);
+    if colored {
+        out.extend_from_slice(escapes::RESET);
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Where the first control character but TAB is. `text` is UTF-8.
+fn position_of_control(text: &[u8]) -> Option<usize> {
+    let is_control = |(at, byte): (usize, &u8)| match byte {
+        b'\t' => false,
+        0xc2 => text.get(at + 1).is_some_and(|next| (0x80..=0x9f).contains(next)),
+        byte => byte.is_ascii_control(),
+    };
+    text.iter().enumerate().position(is_control)
+}
+
+/// Length of the control character that stands at the front.
+fn lone_bytes(text: &[u8]) -> usize {
+    if text.first() == Some(&0xc2) { 2 } else { 1 }
+}
+
+fn write_visible(text: &[u8], out: &mut Vec<u8>) {
+    let _ = match text {
+        [b'\r', ..] => write!(out, "\\r"),
+        [b'\n', ..] => write!(out, "\\n"),
+        [0xc2, control, ..] | [control, ..] => write!(out, "\\x{control:02x}"),
+        [] => Ok(()),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_stays_as_it_is() {
+        for text in ["", "plain\ttext", "µ € 😀 <&>\"'\\", "::error::x"] {
+            assert_eq!(printable(text.as_bytes(), false), text);
+        }
+        assert_eq!(printable(b"a\xffb\xc2", false), "a\u{fffd}b\u{fffd}");
+    }
+
+    #[test]
+    fn escape_sequences_are_left_out_and_colours_only_where_they_are_not_wanted() {
+        let line = b"\x1b[1;31mred\x1b[m\x1b[2J\x1b]0;title\x07 \xc2\x9b31mend\x1b[3";
+
+        assert_eq!(printable(line, false), "red end");
+        assert_eq!(printable(line, true), "\x1b[1;31mred\x1b[m end\x1b[0m");
+    }
+
+    #[test]
+    fn other_control_characters_are_written_out() {
+        assert_eq!(printable(b"10%\r20%\n\0\x07\x08\x0e\x7f\xc2\x85", false), r"10%\r20%\n\x00\x07\x08\x0e\x7f\x85");
+        assert_eq!(printable(b"a\x1b\xc2\xb5", false), "a\\x1b\u{b5}");
+        assert_eq!(printable(b"end\x1b", false), "end");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_become_printable_text(
+            bytes in prop::collection::vec(
+                prop_oneof![prop::sample::select(&b"\x1b\x1b[]m31;P\\\x07\xc2\x9b\x9d\x85\xb5\r\n\x08"[..]), any::<u8>()],
+                0..40,
+            ),
+        ) {
+            let text = printable(&bytes, false);
+            prop_assert!(!text.chars().any(|letter| letter.is_control() && letter != '\t'), "{:?}", text);
+
+            let colored = printable(&bytes, true);
+            let without: String = colored.split("\x1b[").map(|part| part.split_once('m').map_or("", |(_, text)| text)).skip(1).collect();
+            let first = colored.split("\x1b[").next().unwrap_or_default();
+            prop_assert_eq!(first.to_owned() + &without, text);
+        }
+    }
+}
