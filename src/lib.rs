@@ -17,8 +17,10 @@
 //! ```text
 //! app  <-  logs                                      pure
 //! app  <-  supervisor                                pure
+//! app, logs, supervisor  <-  reports                 pure
 //! app  <-  guardian                                  nix and libc only: no tokio, no threads
-//! app, logs, supervisor, guardian  <-  runtime  <-  commands  <-  main        cli: commands and main only
+//! app, logs, supervisor, guardian  <-  runtime  <-  commands  <-  main
+//! cli: commands and main only; reports: commands only
 //! ```
 //!
 //! No arrow back, none between `logs` and `supervisor`. `tests/tidy.rs` keeps this by machine.
@@ -49,6 +51,7 @@
 //! | a subcommand | `cli`, one file in `commands`, a test in `tests/it` |
 //! | something a dyno can do or suffer | `supervisor::Event` or `Effect`, then follow the compiler |
 //! | a log format | `logs`, next to `text` |
+//! | a form in which a smoke is reported, or a field of one | `reports`, one file for each |
 //! | a rule of the Procfile or of `.env` | its reader in `app` |
 //! | a limit | the constant at the top of the file that enforces it |
 //!
@@ -60,6 +63,7 @@
 pub mod app;
 pub mod error;
 pub mod logs;
+pub mod reports;
 pub mod supervisor;
 
 #[cfg(target_os = "linux")]

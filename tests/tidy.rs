@@ -15,21 +15,25 @@ use std::path::Path;
 const MAX_LINES: usize = 400;
 
 /// Which layers each layer may name, itself excluded. Pure ones first.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("app", &[]),
     ("logs", &["app"]),
     ("supervisor", &["app"]),
     ("api", &["app", "supervisor"]),
     ("export", &["app"]),
+    ("reports", &["app", "logs", "supervisor"]),
     ("guardian", &["app"]),
     ("runtime", &["app", "logs", "supervisor", "api", "guardian"]),
     ("cli", &["app"]),
     ("error", &["app", "logs", "supervisor", "api", "guardian", "runtime"]),
-    ("commands", &["app", "logs", "supervisor", "api", "export", "guardian", "runtime", "cli", "error"]),
-    ("main", &["app", "logs", "supervisor", "api", "export", "guardian", "runtime", "cli", "error", "commands"]),
+    ("commands", &["app", "logs", "supervisor", "api", "export", "reports", "guardian", "runtime", "cli", "error"]),
+    (
+        "main",
+        &["app", "logs", "supervisor", "api", "export", "reports", "guardian", "runtime", "cli", "error", "commands"],
+    ),
 ];
 
-const PURE: [&str; 5] = ["app", "logs", "supervisor", "api", "export"];
+const PURE: [&str; 6] = ["app", "logs", "supervisor", "api", "export", "reports"];
 
 /// Nothing pure touches these: files, environment, processes, network, threads, clocks.
 const IMPURE: [&str; 11] = [

@@ -1,0 +1,146 @@
+//! What a smoke says to GitHub's runner: a group for each phase, and an annotation that names dyno and reason.
+//!
+//! The runner reads stdout and stderr line by line, where a bare CR ends a line too, and takes two kinds of commands:
+//! `::name key=value::text` at the start of a line, blanks before it not counted, and `##[name]text` anywhere in it. Dynos
+//! write what they like, so their lines have to be made [`harmless`]: a prefix keeps the first kind from the start
+//! of the line, and the second is broken up. `::stop-commands::` would keep the command of a smoke from annotating its
+//! own failures, while dynos may write at the same time.
+
+use std::borrow::Cow;
+
+use super::Smoke;
+use crate::logs::printable;
+use crate::supervisor::SmokePhase;
+
+/// The groups of a log. One is open at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups {
+    open: bool,
+}
+
+impl Groups {
+    /// The lines that close the group before and open that of a phase.
+    pub fn enter(&mut self, phase: SmokePhase) -> String {
+        let before = self.leave();
+        self.open = true;
+        format!("{before}::group::smoke: {phase}\n")
+    }
+
+    /// The line that closes the group that is open, if one is.
+    pub fn leave(&mut self) -> &'static str {
+        if std::mem::take(&mut self.open) { "::endgroup::\n" } else { "" }
+    }
+}
+
+/// The annotation of a smoke that failed, with dyno and reason. None: it passed.
+#[must_use]
+pub fn annotation(smoke: &Smoke<'_>) -> Option<String> {
+    if smoke.passed() {
+        return None;
+    }
+    let title = match &smoke.report.culprit {
+        Some(dyno) => format!("smoke failed: {dyno}"),
+        None => "smoke failed".to_owned(),
+    };
+    let message = format!("{} (status {})", smoke.report.reason, smoke.status);
+    Some(format!("::error title={}::{}\n", property(&title), data(&message)))
+}
+
+/// The same lines without commands to the runner, if each of them has a prefix.
+#[must_use]
+pub fn harmless(lines: &str) -> Cow<'_, str> {
+    if lines.contains("##[") { Cow::Owned(lines.replace("##[", "## [")) } else { Cow::Borrowed(lines) }
+}
+
+/// Text behind the second `::`. The runner turns `%25` into `%` last, so `%` has to be escaped first.
+fn data(text: &str) -> String {
+    printable(text.as_bytes(), false).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The value of a property, which ends at `,` and `::`.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::reports::examples::{dying_web, passing};
+
+    // Issue 5, reports: groups per phase.
+    #[test]
+    fn one_group_is_open_at_a_time() {
+        let mut groups = Groups::default();
+
+        assert_eq!(groups.leave(), "");
+        assert_eq!(groups.enter(SmokePhase::Release), "::group::smoke: release\n");
+        assert_eq!(groups.enter(SmokePhase::Boot), "::endgroup::\n::group::smoke: boot\n");
+        assert_eq!((groups.leave(), groups.leave()), ("::endgroup::\n", ""));
+    }
+
+    // Issue 5, reports: an `::error` annotation that names dyno and reason.
+    #[test]
+    fn the_annotation_names_dyno_reason_and_status() {
+        let report = dying_web();
+        let annotation = annotation(&report.smoke(&[]));
+
+        assert_eq!(
+            annotation.as_deref(),
+            Some("::error title=smoke failed%3A web.1::web.1 exited with code 3 (status 3)\n")
+        );
+    }
+
+    #[test]
+    fn a_smoke_that_passed_has_no_annotation_and_one_without_culprit_names_none() {
+        let mut report = passing();
+        assert_eq!(annotation(&report.smoke(&[])), None);
+
+        report.status = 1;
+        report.report.reason = "`npm test` exited with code 1".to_owned();
+        let annotation = annotation(&report.smoke(&[]));
+        assert_eq!(
+            annotation.as_deref(),
+            Some("::error title=smoke failed::`npm test` exited with code 1 (status 1)\n")
+        );
+    }
+
+    /// What the runner makes of a line: the properties and the text of its command.
+    fn read(line: &str) -> (String, String) {
+        let unescape = |text: &str| {
+            [("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")]
+                .iter()
+                .fold(text.to_owned(), |text, (code, letter)| text.replace(code, letter))
+        };
+        let (properties, text) = line.strip_prefix("::error ").unwrap().split_once("::").unwrap();
+        let (key, value) = properties.split_once('=').unwrap();
+        assert_eq!((key, value.contains(',')), ("title", false));
+        (unescape(value), unescape(text))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_reason_is_one_line_that_the_runner_reads_back(reason in "([:,%\r\n#\\[]|%0A|%25|::|\\PC){0,20}") {
+            let mut report = dying_web();
+            report.report.reason = reason.clone();
+
+            let line = annotation(&report.smoke(&[])).unwrap();
+
+            prop_assert_eq!(line.find(['\r', '\n']), Some(line.len() - 1));
+            let (title, text) = read(line.trim_end_matches('\n'));
+            prop_assert_eq!(title, "smoke failed: web.1");
+            prop_assert_eq!(text, format!("{} (status 3)", printable(reason.as_bytes(), false)));
+        }
+
+        #[test]
+        fn no_line_behind_a_prefix_is_a_command(line in "([:#\\[\\] ]|##\\[|::|error|\\PC){0,20}") {
+            let shown = harmless(&line);
+
+            prop_assert!(!shown.contains("##["));
+            prop_assert_eq!(shown.replace(' ', ""), line.replace(' ', ""));
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A smoke as one JSON object, for scripts. Its fields are those of [`Summary`], in that order, and always all there.
+//!
+//! Times are seconds with up to six decimals, counted from the start of the run. Bytes that are no UTF-8 stand as U+FFFD,
+//! and control characters are escaped, DEL and U+0080..=U+009F too: a terminal that shows the file obeys none.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Smoke;
+use crate::supervisor::{DynoReport, DynoResult, PhaseReport, PhaseResult};
+
+/// The version of the form. A field that is added does not change it; one that changes its meaning or goes away does.
+pub const VERSION: u32 = 1;
+
+/// The object.
+#[derive(Debug, Serialize)]
+pub struct Summary<'a> {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Whether the status is 0.
+    pub passed: bool,
+    /// The exit status as a shell shows it.
+    pub status: u8,
+    /// Why it is that: the last line of the log says the same.
+    pub reason: &'a str,
+    /// The dyno that is to blame, such as `web.1`. Null: it passed, the command failed, or no single dyno is to blame.
+    pub culprit: Option<String>,
+    /// When it began: RFC 3339, UTC.
+    pub started: String,
+    /// Seconds from the start of the run to the end of its last phase.
+    pub seconds: f64,
+    /// `release`, `boot`, `settle`, `command`, `stop`, always all five in this order.
+    pub phases: Vec<Phase<'a>>,
+    /// The release dyno if there is one, then the formation in start order.
+    pub dynos: Vec<Dyno<'a>>,
+    /// What was run once all were up. Null: nothing was asked for.
+    pub command: Option<Command<'a>>,
+    /// The last lines of the culprit, at most 50, oldest first. Empty without a culprit.
+    pub last_lines: Vec<String>,
+}
+
+/// One of [`Summary::phases`].
+#[derive(Debug, Serialize)]
+pub struct Phase<'a> {
+    /// Its name.
+    pub phase: String,
+    /// `passed`, `failed`, `not needed` (there is nothing to do in it) or `not reached` (something failed before).
+    pub result: &'static str,
+    /// When it began. Null: it did not.
+    pub start_seconds: Option<f64>,
+    /// How long it took, up to the failure where it failed. Null: it did not begin.
+    pub seconds: Option<f64>,
+    /// Why it failed. Null: it did not.
+    pub why: Option<&'a str>,
+}
+
+/// One of [`Summary::dynos`].
+#[derive(Debug, Serialize)]
+pub struct Dyno<'a> {
+    /// Its name.
+    pub dyno: String,
+    /// `passed`, `failed`, `not started`, or `stopped before up` (something else failed).
+    pub result: &'static str,
+    /// From the order to start it until its program ran. Null: that was not reached.
+    pub boot_seconds: Option<f64>,
+    /// From there until it was up; 0 where nobody waits for it to listen. Null: it never was.
+    pub ready_seconds: Option<f64>,
+    /// Why it failed. Null: it did not.
+    pub why: Option<&'a str>,
+}
+
+/// [`Summary::command`].
+#[derive(Debug, Serialize)]
+pub struct Command<'a> {
+    /// Its words as they were given.
+    pub words: &'a [String],
+    /// Its own status, 128 + n for a signal. Null: it was not started, or did not end by itself.
+    pub status: Option<u8>,
+}
+
+/// The file: one line.
+///
+/// # Errors
+/// None that is known: no value of a [`Summary`] is refused as JSON.
+pub fn render(smoke: &Smoke<'_>) -> serde_json::Result<String> {
+    let report = smoke.report;
+    let summary = Summary {
+        version: VERSION,
+        passed: smoke.passed(),
+        status: smoke.status,
+        reason: &report.reason,
+        culprit: report.culprit.as_ref().map(ToString::to_string),
+        started: smoke.started.to_string(),
+        seconds: seconds(smoke.time()),
+        phases: report.phases.iter().map(phase).collect(),
+        dynos: report.dynos.iter().map(dyno).collect(),
+        command: report.command.as_ref().map(|command| Command { words: &command.words, status: command.status }),
+        last_lines: smoke.last_lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect(),
+    };
+    Ok(escape_rest(&serde_json::to_string(&summary)?) + "\n")
+}
+
+fn phase(report: &PhaseReport) -> Phase<'_> {
+    let (result, span, why) = match &report.result {
+        PhaseResult::NotNeeded => ("not needed", None, None),
+        PhaseResult::NotReached => ("not reached", None, None),
+        PhaseResult::Passed(span) => ("passed", Some(span), None),
+        PhaseResult::Failed { span, why } => ("failed", Some(span), Some(why.as_str())),
+    };
+    Phase {
+        phase: report.phase.to_string(),
+        result,
+        start_seconds: span.map(|span| seconds(span.start)),
+        seconds: span.map(|span| seconds(span.duration)),
+        why,
+    }
+}
+
+fn dyno(report: &DynoReport) -> Dyno<'_> {
+    let (result, why) = match &report.result {
+        DynoResult::NotStarted => ("not started", None),
+        DynoResult::StoppedBeforeUp => ("stopped before up", None),
+        DynoResult::Passed => ("passed", None),
+        DynoResult::Failed(why) => ("failed", Some(why.as_str())),
+    };
+    Dyno {
+        dyno: report.dyno.to_string(),
+        result,
+        boot_seconds: report.boot.map(seconds),
+        ready_seconds: report.ready.map(seconds),
+        why,
+    }
+}
+
+/// The number that is written with at most six decimals. By its digits: a sum of whole seconds and a fraction is often
+/// written with seventeen.
+fn seconds(time: Duration) -> f64 {
+    format!("{}.{:06}", time.as_secs(), time.subsec_micros()).parse().unwrap_or_default()
+}
+
+/// JSON lets DEL and the C1 control characters stand. They can stand in strings only, where an escape means the same.
+fn escape_rest(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            let _ = write!(out, "\\u{:04x}", u32::from(letter));
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::reports::examples::{dying_web, passing};
+
+    // Issue 5, reports: phase timings, boot and ready of each dyno, status, reason, culprit.
+    #[test]
+    fn all_fields_are_there_in_their_order() {
+        let report = dying_web();
+        let lines = [b"boom".to_vec(), b"\x1b[31m\xff\x7f\xc2\x9b".to_vec()];
+
+        assert_eq!(
+            render(&report.smoke(&lines)).unwrap(),
+            concat!(
+                r#"{"version":1,"passed":false,"status":3,"reason":"web.1 exited with code 3","culprit":"web.1","#,
+                r#""started":"2025-09-16T02:55:24.741657Z","seconds":1.25,"phases":["#,
+                r#"{"phase":"release","result":"passed","start_seconds":0.0,"seconds":0.5,"why":null},"#,
+                r#"{"phase":"boot","result":"failed","start_seconds":0.5,"seconds":0.25,"why":"web.1 exited with code 3"},"#,
+                r#"{"phase":"settle","result":"not reached","start_seconds":null,"seconds":null,"why":null},"#,
+                r#"{"phase":"command","result":"not reached","start_seconds":null,"seconds":null,"why":null},"#,
+                r#"{"phase":"stop","result":"passed","start_seconds":0.75,"seconds":0.5,"why":null}],"dynos":["#,
+                r#"{"dyno":"release.1","result":"passed","boot_seconds":0.001,"ready_seconds":0.0,"why":null},"#,
+                r#"{"dyno":"web.1","result":"failed","boot_seconds":0.002,"ready_seconds":null,"#,
+                r#""why":"web.1 exited with code 3"},"#,
+                r#"{"dyno":"worker.1","result":"stopped before up","boot_seconds":0.003,"ready_seconds":null,"#,
+                r#""why":null}],"#,
+                r#""command":{"words":["npm","test"],"status":null},"#,
+                r#""last_lines":["boom","\u001b[31m"#,
+                "\u{fffd}",
+                r#"\u007f\u009b"]}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_smoke_that_passed_has_the_same_fields() {
+        let report = passing();
+        let (passed, failed) = (report.smoke(&[]), dying_web());
+        let read = |smoke: &Smoke<'_>| -> Value { serde_json::from_str(&render(smoke).unwrap()).unwrap() };
+
+        let (passed, failed) = (read(&passed), read(&failed.smoke(&[])));
+
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&passed), keys(&failed));
+        assert_eq!((&passed["passed"], &passed["culprit"], &passed["status"]), (&json!(true), &Value::Null, &json!(0)));
+        assert_eq!(passed["phases"][0]["result"], "not needed");
+        assert_eq!(passed["command"], Value::Null);
+        assert_eq!(passed["dynos"][1]["ready_seconds"], 0.0);
+    }
+
+    #[test]
+    fn seconds_have_no_more_decimals_than_there_were() {
+        let shown = |micros: u64| serde_json::to_string(&seconds(Duration::from_micros(micros))).unwrap();
+
+        assert_eq!([shown(0), shown(1_012_345), shown(60_000_001)], ["0.0", "1.012345", "60.000001"]);
+        assert_eq!(shown(4_100_000_000_003), "4100000.000003");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_give_one_line_of_json_and_come_back(
+            lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..4),
+            reason: String,
+            words in prop::collection::vec(any::<String>(), 0..3),
+        ) {
+            let mut report = dying_web();
+            report.report.reason = reason.clone();
+            report.report.command.as_mut().unwrap().words = words.clone();
+
+            let text = render(&report.smoke(&lines)).unwrap();
+
+            prop_assert_eq!(text.find(char::is_control), Some(text.len() - 1));
+            let value: Value = serde_json::from_str(&text).unwrap();
+            let texts: Vec<_> = lines.iter().map(|line| String::from_utf8_lossy(line)).collect();
+            prop_assert_eq!(&value["last_lines"], &json!(texts));
+            prop_assert_eq!(&value["reason"], &json!(reason));
+            prop_assert_eq!(&value["command"]["words"], &json!(words));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A smoke as a JUnit file, the form that every CI shows: one test case for each phase and for each dyno.
+//!
+//! The common form is no standard but three schemas, by Jenkins (`junit-10.xsd`), by its older plugin and by Ant; what is
+//! written is valid by all of them, but for `skipped`, which Ant's does not know. A phase that has nothing to do has no
+//! case; one that was not reached, and a dyno that was not up when something else failed, is skipped. So the cases of an
+//! app are the same in every run.
+
+use std::time::Duration;
+
+use super::xml::{Document, Element};
+use super::{Smoke, last_words};
+use crate::logs::printable;
+use crate::supervisor::{DynoReport, DynoResult, PhaseReport, PhaseResult};
+
+/// What came of one test case.
+enum Verdict<'a> {
+    Passed,
+    Skipped(&'static str),
+    Failed { kind: &'static str, why: &'a str, last_lines: Option<String> },
+}
+
+struct Case<'a> {
+    class: &'static str,
+    name: String,
+    time: Duration,
+    verdict: Verdict<'a>,
+}
+
+/// The file.
+#[must_use]
+pub fn render(smoke: &Smoke<'_>) -> String {
+    let phases = smoke.report.phases.iter().filter_map(phase);
+    let cases: Vec<Case<'_>> = phases.chain(smoke.report.dynos.iter().map(|report| dyno(smoke, report))).collect();
+
+    let mut document = Document::new();
+    document.element("testsuites").content(|suites| {
+        suite(suites, smoke, &cases).content(|suite| {
+            properties(suite, smoke);
+            for case in &cases {
+                write_case(suite, case);
+            }
+            // Empty, but Ant's schema asks for them: what dynos said stands with the failures.
+            suite.element("system-out").empty();
+            suite.element("system-err").empty();
+        });
+    });
+    document.into_text()
+}
+
+fn suite<'d>(document: &'d mut Document, smoke: &Smoke<'_>, cases: &[Case<'_>]) -> Element<'d> {
+    let count = |counts: fn(&Verdict<'_>) -> bool| cases.iter().filter(|case| counts(&case.verdict)).count();
+    let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
+    let suite = document
+        .element("testsuite")
+        .attribute("name", "dyno smoke")
+        .attribute("package", "dyno")
+        .attribute("id", "0")
+        .attribute("timestamp", &smoke.started.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+        .attribute("hostname", "localhost")
+        .attribute("tests", &cases.len().to_string())
+        .attribute("failures", &count(|verdict| matches!(verdict, Verdict::Failed { .. })).to_string())
+        .attribute("errors", "0")
+        .attribute("time", &seconds(smoke.time()));
+    if skipped == 0 { suite } else { suite.attribute("skipped", &skipped.to_string()) }
+}
+
+fn properties(suite: &mut Document, smoke: &Smoke<'_>) {
+    let command = smoke.report.command.as_ref().map(|command| command.words.join(" "));
+    suite.element("properties").content(|properties| {
+        let mut property = |name: &str, value: &str| {
+            properties.element("property").attribute("name", name).attribute("value", &text(value)).empty();
+        };
+        property("status", &smoke.status.to_string());
+        property("reason", &smoke.report.reason);
+        if let Some(command) = &command {
+            property("command", command);
+        }
+    });
+}
+
+fn write_case(suite: &mut Document, case: &Case<'_>) {
+    let element = suite
+        .element("testcase")
+        .attribute("classname", case.class)
+        .attribute("name", &case.name)
+        .attribute("time", &seconds(case.time));
+    match &case.verdict {
+        Verdict::Passed => element.empty(),
+        Verdict::Skipped(why) => element.content(|case| case.element("skipped").text(why)),
+        Verdict::Failed { kind, why, last_lines } => element.content(|case| {
+            let why = text(why);
+            let whole = last_lines.as_ref().map_or_else(|| why.clone(), |lines| format!("{why}\n\n{lines}"));
+            case.element("failure").attribute("message", &why).attribute("type", kind).text(&whole);
+        }),
+    }
+}
+
+fn phase(report: &PhaseReport) -> Option<Case<'_>> {
+    let (time, verdict) = match &report.result {
+        PhaseResult::NotNeeded => return None,
+        PhaseResult::NotReached => (Duration::ZERO, Verdict::Skipped("not reached")),
+        PhaseResult::Passed(span) => (span.duration, Verdict::Passed),
+        PhaseResult::Failed { span, why } => (span.duration, Verdict::Failed { kind: "phase", why, last_lines: None }),
+    };
+    Some(Case { class: "smoke.phase", name: report.phase.to_string(), time, verdict })
+}
+
+fn dyno<'a>(smoke: &Smoke<'_>, report: &'a DynoReport) -> Case<'a> {
+    let is_culprit = smoke.report.culprit.as_ref() == Some(&report.dyno);
+    let verdict = match &report.result {
+        DynoResult::NotStarted => Verdict::Skipped("not started"),
+        DynoResult::StoppedBeforeUp => Verdict::Skipped("stopped before it was up"),
+        DynoResult::Passed => Verdict::Passed,
+        DynoResult::Failed(why) => {
+            let last_lines = is_culprit.then(|| last_words::lines(&report.dyno, smoke.last_lines, false));
+            Verdict::Failed { kind: "dyno", why, last_lines: last_lines.filter(|lines| !lines.is_empty()) }
+        }
+    };
+    let time = report.boot.unwrap_or_default() + report.ready.unwrap_or_default();
+    Case { class: "smoke.dyno", name: report.dyno.to_string(), time, verdict }
+}
+
+/// Three decimals, as the schemas have it.
+fn seconds(time: Duration) -> String {
+    format!("{}.{:03}", time.as_secs(), time.subsec_millis())
+}
+
+fn text(value: &str) -> String {
+    printable(value.as_bytes(), false)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Whether the file is what the schemas of Jenkins and Ant ask for, checked by a reader of its own: [`xml::parse`].
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::reports::examples::{Example, dying_web, passing};
+
+#[path = "parse.rs"]
+mod parse;
+
+use parse::{Node, parse};
+
+// Issue 5, reports: one test case per phase and per dyno, failures with message and the last lines.
+#[test]
+fn phases_and_dynos_are_test_cases_with_their_times_and_reasons() {
+    let lines = [b"boom".to_vec(), b"\x1b[31m<&>\x07\xff".to_vec()];
+
+    assert_eq!(
+        render(&dying_web().smoke(&lines)),
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites>
+  <testsuite name="dyno smoke" package="dyno" id="0" timestamp="2025-09-16T02:55:24" hostname="localhost" tests="8" failures="2" errors="0" time="1.250" skipped="3">
+    <properties>
+      <property name="status" value="3"/>
+      <property name="reason" value="web.1 exited with code 3"/>
+      <property name="command" value="npm test"/>
+    </properties>
+    <testcase classname="smoke.phase" name="release" time="0.500"/>
+    <testcase classname="smoke.phase" name="boot" time="0.250">
+      <failure message="web.1 exited with code 3" type="phase">web.1 exited with code 3</failure>
+    </testcase>
+    <testcase classname="smoke.phase" name="settle" time="0.000">
+      <skipped>not reached</skipped>
+    </testcase>
+    <testcase classname="smoke.phase" name="command" time="0.000">
+      <skipped>not reached</skipped>
+    </testcase>
+    <testcase classname="smoke.phase" name="stop" time="0.500"/>
+    <testcase classname="smoke.dyno" name="release.1" time="0.001"/>
+    <testcase classname="smoke.dyno" name="web.1" time="0.002">
+      <failure message="web.1 exited with code 3" type="dyno">web.1 exited with code 3
+
+last 2 lines of web.1:
+web.1 | boom
+web.1 | &lt;&amp;&gt;\x07�
+</failure>
+    </testcase>
+    <testcase classname="smoke.dyno" name="worker.1" time="0.003">
+      <skipped>stopped before it was up</skipped>
+    </testcase>
+    <system-out/>
+    <system-err/>
+  </testsuite>
+</testsuites>
+"#
+    );
+}
+
+#[test]
+fn a_smoke_that_passed_is_valid_even_by_the_strictest_schema_which_knows_no_skipped() {
+    let text = render(&passing().smoke(&[]));
+
+    let root = parse(&text).unwrap();
+    assert_valid(&root);
+    let names: Vec<_> = cases(&root).iter().map(|case| case.attribute("name").to_owned()).collect();
+    assert_eq!(names, ["boot", "settle", "stop", "web.1", "worker.1"]);
+    assert!(!text.contains("skipped") && !text.contains("<failure"), "{text}");
+}
+
+#[test]
+fn the_validator_refuses_what_the_schemas_refuse() {
+    let good = render(&dying_web().smoke(&[]));
+    let bad = [
+        ("tests=\"8\"", "tests=\"7\""),
+        ("failures=\"2\"", "failures=\"1\""),
+        ("skipped=\"3\"", "skipped=\"2\""),
+        ("time=\"1.250\"", "time=\"1.2500\""),
+        (" hostname=\"localhost\"", ""),
+        ("<system-out/>", ""),
+        (" type=\"dyno\"", ""),
+        ("2025-09-16T02:55:24", "2025-09-16T02:55:24Z"),
+        ("<property name=\"status\" value=\"3\"/>", "<property name=\"status\"/>"),
+        ("<testcase classname=\"smoke.phase\" name=\"stop\" time=\"0.500\"/>", "<case/>"),
+        ("name=\"stop\"", "name=\"release\""),
+    ];
+    for (from, to) in bad {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from}");
+        assert!(problem(&parse(&text).unwrap()).is_some(), "{to:?} in place of {from:?}");
+    }
+    for broken in
+        ["<a>", "<a></b>", "<a b='c'/>", "<a>&x;</a>", "<a>\u{8}</a>", "<a b=\"<\"/>", "<a>]]></a>", "<a/><a/>"]
+    {
+        assert!(parse(&format!("{HEAD}{broken}")).is_err(), "{broken}");
+    }
+}
+
+const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_give_a_valid_file_that_says_them(
+        lines in prop::collection::vec(
+            prop::collection::vec(
+                prop_oneof![prop::sample::select(&b"<>&\"']]>\x00\x1b[m\x08\xc2\x9b\xef\xbf\xbe\xbf\r\t"[..]), any::<u8>()],
+                0..40,
+            ),
+            0..4,
+        ),
+        reason in "([<>&\"'\\]\r\n\t\0\u{1b}]|\u{fffe}|\\PC){0,12}",
+        word: String,
+        results in prop::collection::vec(0..4_usize, 3),
+    ) {
+        let example = changed(&reason, word, &results);
+
+        let text = render(&example.smoke(&lines));
+
+        let root = parse(&text).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(problem(&root), None);
+        let said = |text: &str| printable(text.as_bytes(), false).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+        let web = cases(&root).into_iter().find(|case| case.attribute("name") == "web.1").unwrap();
+        match web.children.first() {
+            Some(failure) if failure.name == "failure" => {
+                prop_assert_eq!(failure.attribute("message"), said(&reason));
+                let shown = last_words::lines(&name_of_web(), &lines, false).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+                prop_assert!(failure.text.ends_with(&shown));
+            }
+            Some(_) | None => prop_assert_ne!(results[1], 3),
+        }
+    }
+}
+
+fn name_of_web() -> crate::app::DynoName {
+    dying_web().report.culprit.unwrap()
+}
+
+/// The example with other texts, and its dynos with these results.
+fn changed(reason: &str, word: String, results: &[usize]) -> Example {
+    let mut example = dying_web();
+    reason.clone_into(&mut example.report.reason);
+    example.report.command.as_mut().unwrap().words.push(word);
+    for (dyno, result) in example.report.dynos.iter_mut().zip(results) {
+        dyno.result = match result {
+            0 => DynoResult::Passed,
+            1 => DynoResult::NotStarted,
+            2 => DynoResult::StoppedBeforeUp,
+            _ => DynoResult::Failed(reason.to_owned()),
+        };
+    }
+    example
+}
+
+fn cases(root: &Node) -> Vec<&Node> {
+    root.children.iter().flat_map(|suite| &suite.children).filter(|child| child.name == "testcase").collect()
+}
+
+#[track_caller]
+fn assert_valid(root: &Node) {
+    assert_eq!(problem(root), None);
+}
+
+/// What a schema refuses, or a reader that counts.
+fn problem(root: &Node) -> Option<String> {
+    let [suite] = root.children.as_slice() else { return Some("one suite".into()) };
+    if (root.name.as_str(), suite.name.as_str(), root.attributes.len()) != ("testsuites", "testsuite", 0) {
+        return Some("testsuites > testsuite".into());
+    }
+    let needed = ["name", "package", "id", "timestamp", "hostname", "tests", "failures", "errors", "time"];
+    let known = suite.attributes.iter().all(|(key, _)| key == "skipped" || needed.contains(&key.as_str()));
+    if !known || needed.iter().any(|key| suite.attribute(key).is_empty()) {
+        return Some(format!("attributes of the suite: {:?}", suite.attributes));
+    }
+    let timestamp = suite.attribute("timestamp");
+    let pattern: String = timestamp.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if pattern != "0000-00-00T00:00:00" || !is_time(suite.attribute("time")) {
+        return Some(format!("a time of the suite: {timestamp}, {}", suite.attribute("time")));
+    }
+    let names: Vec<&str> = suite.children.iter().map(|child| child.name.as_str()).collect();
+    let inner = names.len().checked_sub(3).map(|count| vec!["testcase"; count]).unwrap_or_default();
+    if names != [&["properties"], inner.as_slice(), &["system-out", "system-err"]].concat() {
+        return Some(format!("children of the suite: {names:?}"));
+    }
+    let properties = &suite.children[0].children;
+    let is_property = |child: &Node| child.name == "property" && has_only(child, &["name", "value"]);
+    if properties.is_empty() || !properties.iter().all(is_property) {
+        return Some("a property".into());
+    }
+    let cases = cases(root);
+    if let Some(case) = cases.iter().find(|case| !is_case(case)) {
+        return Some(format!("a case: {case:?}"));
+    }
+    let mut full_names: Vec<_> =
+        cases.iter().map(|case| (case.attribute("classname"), case.attribute("name"))).collect();
+    full_names.sort_unstable();
+    full_names.dedup();
+    let count = |name: &str| cases.iter().filter(|case| case.children.iter().any(|child| child.name == name)).count();
+    let says = |key: &str, count: usize| suite.attribute(key) == count.to_string();
+    let skipped = count("skipped");
+    let counted = says("tests", cases.len())
+        && says("failures", count("failure"))
+        && says("errors", 0)
+        && (skipped == 0 && suite.attribute("skipped").is_empty() || says("skipped", skipped))
+        && full_names.len() == cases.len();
+    (!counted).then(|| "a count".into())
+}
+
+fn is_case(case: &Node) -> bool {
+    let inner = match case.children.as_slice() {
+        [] => true,
+        [only] if only.name == "skipped" => only.attributes.is_empty() && only.children.is_empty(),
+        [only] => only.name == "failure" && has_only(only, &["message", "type"]) && only.children.is_empty(),
+        [..] => false,
+    };
+    inner && has_only(case, &["classname", "name", "time"]) && is_time(case.attribute("time"))
+}
+
+fn has_only(node: &Node, keys: &[&str]) -> bool {
+    node.attributes.iter().map(|(key, _)| key.as_str()).eq(keys.iter().copied())
+}
+
+/// Whole seconds and three decimals.
+fn is_time(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('.').is_some_and(|(whole, rest)| digits(whole) && digits(rest) && rest.len() == 3)
+}
