@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use dynorun::app::{DynoName, DynoSpec, DynoVariables, Environment, Io, Layers, PortVariable, Procfile, Shell};
 use dynorun::guardian::{Guardian, Limits};
-use dynorun::logs::{Formatter, LogFormat, Palette, TextOptions, View, name_width};
+use dynorun::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
 use dynorun::runtime::{self, Start};
 use dynorun::supervisor::{NoticeStyle, OnExit, Outcome, Plan, Policy, ReleaseRecord, RestartPolicy};
 
@@ -28,7 +28,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let types = plan.formation.iter().map(|spec| spec.dyno.process_type.clone());
     let view = View {
         color: false,
-        terminal: false,
+        passing: Passing::All,
         name_width: name_width(plan.formation.iter().map(|spec| &spec.dyno)),
         palette: Palette::new(types),
         zone: jiff::tz::TimeZone::UTC,

@@ -8,7 +8,7 @@ use super::{color, platform};
 use crate::app::ProcessType;
 use crate::cli::{LogFormatName, StartArgs};
 use crate::error::{Complaint, Error, Status};
-use crate::logs::{Formatter, LogFormat, Palette, TextOptions, View, name_width};
+use crate::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
 use crate::runtime::LogFiles;
 use crate::supervisor::Plan;
 
@@ -50,13 +50,28 @@ pub(super) fn formatter(
     plan: &Plan,
     types: &[ProcessType],
 ) -> Formatter {
-    let (terminal, shows_colors) = match shown {
-        Shown::OnStdout => (std::io::stdout().is_terminal(), std::io::stdout().is_terminal()),
-        Shown::OnStderrForSmoke => (std::io::stderr().is_terminal(), false),
+    let passing = match shown {
+        Shown::OnStdout if std::io::stdout().is_terminal() => Passing::Terminal,
+        Shown::OnStdout => Passing::All,
+        Shown::OnStderrForSmoke if is_read_by_github() => Passing::GitHub,
+        Shown::OnStderrForSmoke => Passing::Text,
     };
-    let variable = |name: &str| std::env::var(name).ok();
+    render(args, has_colors(args, no_color, shown), passing, plan, types)
+}
+
+/// Whether the lines are coloured.
+pub(super) fn has_colors(args: &StartArgs, no_color: bool, shown: Shown) -> bool {
+    let shows_colors = match shown {
+        Shown::OnStdout => std::io::stdout().is_terminal(),
+        Shown::OnStderrForSmoke => false,
+    };
     let choice = if no_color { clap::ColorChoice::Never } else { args.color };
-    render(args, color::is_wanted(choice, variable, shows_colors), terminal, plan, types)
+    color::is_wanted(choice, |name| std::env::var(name).ok(), shows_colors)
+}
+
+/// Whether this is a job of GitHub's CI, whose runner reads the log for commands.
+pub(super) fn is_read_by_github() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
 /// The files that all lines go to besides: without colours, and the bytes of the dynos as they are.
@@ -65,18 +80,18 @@ pub(super) fn formatter(
 /// Status 74: the directory or a file in it cannot be made.
 pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) -> Result<Option<LogFiles>, Error> {
     let Some(directory) = &args.log_dir else { return Ok(None) };
-    let files = LogFiles::open(directory, render(args, false, false, plan, types));
+    let files = LogFiles::open(directory, render(args, false, Passing::All, plan, types));
     files.map(Some).map_err(|error| {
         let fact = format!("the log directory `{}` cannot be used: {}", directory.display(), reason(&error));
         Error::new(Status::Output, fact, "name a directory you may write to")
     })
 }
 
-fn render(args: &StartArgs, color: bool, terminal: bool, plan: &Plan, types: &[ProcessType]) -> Formatter {
+fn render(args: &StartArgs, color: bool, passing: Passing, plan: &Plan, types: &[ProcessType]) -> Formatter {
     let others = plan.release.iter().chain(&plan.command).map(|spec| spec.dyno.process_type.clone());
     let view = View {
         color,
-        terminal,
+        passing,
         name_width: width(plan),
         palette: Palette::new(types.iter().cloned().chain(others)),
         zone: local_zone(),

@@ -12,7 +12,7 @@ const C1_LEAD: u8 = 0xc2;
 pub(super) const RESET: &[u8] = b"\x1b[0m";
 
 /// Bytes looked at together; long enough for vector instructions, short enough to find an early hit early.
-const SCAN_BYTES: usize = 1024;
+pub(super) const SCAN_BYTES: usize = 1024;
 
 /// The sequence that was open where a piece of a line ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

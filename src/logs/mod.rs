@@ -16,11 +16,13 @@ mod printable;
 mod stamp;
 mod tail;
 mod text;
+mod workflow;
 
 pub use block::{LogBlock, Source};
-pub use format::{Formatter, LogFormat, TextOptions, View};
+pub use format::{Formatter, LogFormat, Passing, TextOptions, View};
 pub use lines::{Chunk, LineMode, Lines, PARTIAL_AFTER, PIECE_BYTES};
 pub use palette::{Color, Palette};
 pub use printable::printable;
 pub use tail::{TAIL_BYTES, TAIL_LINES, Tail};
 pub use text::name_width;
+pub use workflow::defuse;

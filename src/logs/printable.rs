@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use super::escapes::{self, Sequence};
+use super::escapes::{self, SCAN_BYTES, Sequence};
 
 /// What others wrote as printable text, valid whatever the bytes are.
 ///
@@ -42,6 +42,13 @@ pub fn printable(bytes: &[u8], colors: bool) -> String {
         out.extend_from_slice(escapes::RESET);
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Whether lines can be shown as they are. May say no for a harmless byte, never yes for a control character.
+pub(super) fn is_text(lines: &[u8]) -> bool {
+    let may_act = |byte: u8| byte == 0xc2 || (byte.is_ascii_control() && byte != b'\n' && byte != b'\t');
+    // No early exit within a part: so the compiler can look at many bytes at once.
+    lines.chunks(SCAN_BYTES).all(|part| part.iter().fold(0, |found, byte| found | u8::from(may_act(*byte))) == 0)
 }
 
 /// Where the first control character but TAB is. `text` is UTF-8.

@@ -1,12 +1,6 @@
 //! What a smoke says to GitHub's runner: a group for each phase, and an annotation that names dyno and reason.
 //!
-//! The runner reads stdout and stderr line by line, where a bare CR ends a line too, and takes two kinds of commands:
-//! `::name key=value::text` at the start of a line, blanks before it not counted, and `##[name]text` anywhere in it. Dynos
-//! write what they like, so their lines have to be made [`harmless`]: a prefix keeps the first kind from the start
-//! of the line, and the second is broken up. `::stop-commands::` would keep the command of a smoke from annotating its
-//! own failures, while dynos may write at the same time.
-
-use std::borrow::Cow;
+//! That no dyno says anything to it is `logs`' affair: [`defuse`](crate::logs::defuse).
 
 use super::Smoke;
 use crate::logs::printable;
@@ -44,12 +38,6 @@ pub fn annotation(smoke: &Smoke<'_>) -> Option<String> {
     };
     let message = format!("{} (status {})", smoke.report.reason, smoke.status);
     Some(format!("::error title={}::{}\n", property(&title), data(&message)))
-}
-
-/// The same lines without commands to the runner, if each of them has a prefix.
-#[must_use]
-pub fn harmless(lines: &str) -> Cow<'_, str> {
-    if lines.contains("##[") { Cow::Owned(lines.replace("##[", "## [")) } else { Cow::Borrowed(lines) }
 }
 
 /// Text behind the second `::`. The runner turns `%25` into `%` last, so `%` has to be escaped first.
@@ -133,14 +121,6 @@ mod tests {
             let (title, text) = read(line.trim_end_matches('\n'));
             prop_assert_eq!(title, "smoke failed: web.1");
             prop_assert_eq!(text, format!("{} (status 3)", printable(reason.as_bytes(), false)));
-        }
-
-        #[test]
-        fn no_line_behind_a_prefix_is_a_command(line in "([:#\\[\\] ]|##\\[|::|error|\\PC){0,20}") {
-            let shown = harmless(&line);
-
-            prop_assert!(!shown.contains("##["));
-            prop_assert_eq!(shown.replace(' ', ""), line.replace(' ', ""));
         }
     }
 }

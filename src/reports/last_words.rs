@@ -1,9 +1,7 @@
 //! The last lines of the dyno that is to blame, repeated where the reader looks first: at the end.
 
 use crate::app::DynoName;
-use crate::logs::printable;
-
-use super::github;
+use crate::logs::{defuse, printable};
 
 /// Who reads the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +20,7 @@ pub fn render(dyno: &DynoName, last_lines: &[Vec<u8>], reader: Reader) -> String
         return String::new();
     }
     let lines = lines(dyno, last_lines, reader.colors);
-    if reader.github { github::harmless(&lines).into_owned() } else { lines }
+    if reader.github { defuse(&lines, true).into_owned() } else { lines }
 }
 
 /// As [`render`], for a file.
