@@ -40,8 +40,19 @@ const LIFE: &[&str] = &[
     "heroku",
     "profile",
 ];
-const OUTPUT: &[&str] =
-    &["focus", "pty", "stdin", "color", "no_timestamps", "no_prefix", "quiet", "log_format", "log_dir"];
+const OUTPUT: &[&str] = &[
+    "focus",
+    "pty",
+    "stdin",
+    "color",
+    "no_timestamps",
+    "no_prefix",
+    "quiet",
+    "log_format",
+    "log_dir",
+    "junit",
+    "json",
+];
 
 /// How much of the options the help tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -115,6 +115,13 @@ pub struct SmokeArgs {
     #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
 
+    /// Write a JUnit file: a test case for each phase and each dyno
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write a summary as JSON: status, reason, the times of each phase and dyno
+    #[arg(long = "json", id = "json_file", value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
     /// What to run once all are up; `BASE_URL` tells it where
     #[arg(value_name = "COMMAND", last = true)]
     pub command: Vec<OsString>,

@@ -1,20 +1,28 @@
 //! `dyno smoke`: a start that is there to be tested, and ends with one sentence that says how it went.
 //!
-//! Decides what the command gets and what is said at the end. How it goes is decided by `supervisor::Smoke`.
+//! Decides what the command gets. How it goes is decided by `supervisor::Smoke`, and what is said at the end by
+//! `smoke_end`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::diagnostics::warn;
+use super::look::{self, Shown};
 use super::project::Project;
+use super::report_files::ReportFiles;
+use super::smoke_end::SmokeEnd;
 use super::start::{self, Scope};
 use super::{platform, size};
 use crate::app::{DynoName, DynoSpec, DynoVariables, Io, PortVariable, ProcessType, join_words, shell_line};
 use crate::cli::{Cli, SmokeArgs, StartArgs};
 use crate::error::{Complaint, Error, Status};
-use crate::runtime::{self, Ending, SmokeStart, Tails};
-use crate::supervisor::{Outcome, Policy, SmokeReport, SmokeRules};
+use crate::reports::github::{self, Groups};
+use crate::reports::last_words::Reader;
+use crate::runtime::{self, PhaseMark, SmokeStart, Tails};
+use crate::supervisor::{Outcome, Policy, SmokeRules};
 
 /// The process type whose address the command gets.
 const WEB: &str = "web";
@@ -29,40 +37,26 @@ pub(super) struct Request<'a> {
 
 /// `dyno smoke`.
 pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {
+    let files = ReportFiles::open(args.junit.as_deref(), args.json.as_deref())?;
+    let started = Timestamp::now();
     let request = Request { args, tails: Tails::default() };
-    let ending = start::carry_out(Scope::Smoke(&request), cli, &args.as_start())?;
-    start::tell(&ending);
-    let outcome = ending.outcome();
-    if let Some(report) = &ending.smoke {
-        runtime::write_last_words(verdict(&final_report(report, &ending, outcome)).as_bytes());
-    }
-    Ok(outcome)
-}
-
-/// What came after the end of the formation may be worse than what was known before.
-fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> SmokeReport {
-    let reason = if ending.guardian_lost {
-        "the guardian process was lost"
-    } else if !ending.survivors.is_empty() {
-        "a process could not be killed"
-    } else if outcome != report.outcome {
-        "the log could not be written"
-    } else {
-        return report.clone();
-    };
-    SmokeReport { outcome, reason: reason.to_owned(), ..report.clone() }
-}
-
-/// The last line of all.
-fn verdict(report: &SmokeReport) -> String {
-    let reason = &report.reason;
-    match report.outcome {
-        Outcome::Code(0) => format!("smoke passed: {reason}\n"),
-        Outcome::Code(code) => format!("smoke failed: {reason} (status {code})\n"),
-        Outcome::Signal(signal) => {
-            format!("smoke failed: {reason} (status {})\n", 128 + runtime::signal_number(signal))
+    let start = args.as_start();
+    let ending = match start::carry_out(Scope::Smoke(&request), cli, &start) {
+        Ok(ending) => ending,
+        Err(error) => {
+            files.discard();
+            return Err(error);
         }
+    };
+    let github = look::is_read_by_github();
+    if github {
+        runtime::write_last_words(github::END_OF_GROUP.as_bytes());
     }
+    start::tell(&ending);
+    let Some(report) = &ending.smoke else { return Ok(ending.outcome()) };
+    let colors = look::has_colors(&start, cli.project(&args.project).no_color, Shown::OnStderrForSmoke);
+    let end = SmokeEnd { tails: &request.tails, files, started, reader: Reader { colors, github } };
+    Ok(end.tell(&ending, report))
 }
 
 impl Request<'_> {
@@ -70,7 +64,11 @@ impl Request<'_> {
     pub(super) fn smoke_start(&self) -> SmokeStart {
         let words = self.args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let rules = SmokeRules { settle: self.args.settle(), http: self.args.http.clone(), words };
-        SmokeStart { rules, tails: self.tails.clone(), phase_mark: None }
+        let phase_mark = look::is_read_by_github().then(|| {
+            let mut groups = Groups::default();
+            Box::new(move |phase| groups.enter(phase)) as PhaseMark
+        });
+        SmokeStart { rules, tails: self.tails.clone(), phase_mark }
     }
 
     /// Says that nobody is waited for.
@@ -146,40 +144,9 @@ fn own_name(ports: &[(DynoName, u16)]) -> Result<DynoName, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervisor::UserSignal;
-
-    fn report(outcome: Outcome) -> SmokeReport {
-        let reason = "the command exited with code 3".to_owned();
-        SmokeReport { outcome, reason, phases: Vec::new(), dynos: Vec::new(), command: None, culprit: None }
-    }
 
     fn name(process_type: &str, index: u32) -> DynoName {
         DynoName::new(ProcessType::new(process_type).expect("a name"), index)
-    }
-
-    #[test]
-    fn the_last_line_names_the_reason_and_the_status() {
-        for (outcome, line) in [
-            (Outcome::Code(0), "smoke passed: the command exited with code 3\n"),
-            (Outcome::Code(3), "smoke failed: the command exited with code 3 (status 3)\n"),
-            (Outcome::Signal(UserSignal::Term), "smoke failed: the command exited with code 3 (status 143)\n"),
-        ] {
-            assert_eq!(verdict(&report(outcome)), line);
-        }
-    }
-
-    #[test]
-    fn s11_what_goes_wrong_after_the_end_is_the_reason_then() {
-        let ending = |outcome| {
-            let mut ending = Ending::plain(Outcome::Code(0));
-            ending.guardian_lost = outcome == Outcome::Code(70);
-            ending
-        };
-        let told = |outcome| final_report(&report(Outcome::Code(0)), &ending(outcome), outcome).reason;
-
-        assert_eq!(told(Outcome::Code(0)), "the command exited with code 3");
-        assert_eq!(told(Outcome::Code(70)), "the guardian process was lost");
-        assert_eq!(told(Outcome::Code(74)), "the log could not be written");
     }
 
     #[test]

@@ -6,23 +6,20 @@ use super::Smoke;
 use crate::logs::printable;
 use crate::supervisor::SmokePhase;
 
-/// The groups of a log. One is open at a time.
+/// The line that closes a group.
+pub const END_OF_GROUP: &str = "::endgroup::\n";
+
+/// The groups of a log. One is open at a time, and the last one at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Groups {
     open: bool,
 }
 
 impl Groups {
-    /// The lines that close the group before and open that of a phase.
+    /// The lines that close the group before, if there is one, and open that of a phase.
     pub fn enter(&mut self, phase: SmokePhase) -> String {
-        let before = self.leave();
-        self.open = true;
+        let before = if std::mem::replace(&mut self.open, true) { END_OF_GROUP } else { "" };
         format!("{before}::group::smoke: {phase}\n")
-    }
-
-    /// The line that closes the group that is open, if one is.
-    pub fn leave(&mut self) -> &'static str {
-        if std::mem::take(&mut self.open) { "::endgroup::\n" } else { "" }
     }
 }
 
@@ -62,10 +59,8 @@ mod tests {
     fn one_group_is_open_at_a_time() {
         let mut groups = Groups::default();
 
-        assert_eq!(groups.leave(), "");
         assert_eq!(groups.enter(SmokePhase::Release), "::group::smoke: release\n");
         assert_eq!(groups.enter(SmokePhase::Boot), "::endgroup::\n::group::smoke: boot\n");
-        assert_eq!((groups.leave(), groups.leave()), ("::endgroup::\n", ""));
     }
 
     // Issue 5, reports: an `::error` annotation that names dyno and reason.

@@ -1,12 +1,14 @@
 //! A smoke as one JSON object, for scripts. Its fields are those of [`Summary`], in that order, and always all there.
 //!
-//! Times are seconds with up to six decimals, counted from the start of the run. Bytes that are no UTF-8 stand as U+FFFD,
+//! Times are seconds with six decimals, counted from the start of the run. Bytes that are no UTF-8 stand as U+FFFD,
 //! and control characters are escaped, DEL and U+0080..=U+009F too: a terminal that shows the file obeys none.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::Smoke;
 use crate::supervisor::{DynoReport, DynoResult, PhaseReport, PhaseResult};
@@ -30,7 +32,7 @@ pub struct Summary<'a> {
     /// When it began: RFC 3339, UTC.
     pub started: String,
     /// Seconds from the start of the run to the end of its last phase.
-    pub seconds: f64,
+    pub seconds: Seconds,
     /// `release`, `boot`, `settle`, `command`, `stop`, always all five in this order.
     pub phases: Vec<Phase<'a>>,
     /// The release dyno if there is one, then the formation in start order.
@@ -49,9 +51,9 @@ pub struct Phase<'a> {
     /// `passed`, `failed`, `not needed` (there is nothing to do in it) or `not reached` (something failed before).
     pub result: &'static str,
     /// When it began. Null: it did not.
-    pub start_seconds: Option<f64>,
+    pub start_seconds: Option<Seconds>,
     /// How long it took, up to the failure where it failed. Null: it did not begin.
-    pub seconds: Option<f64>,
+    pub seconds: Option<Seconds>,
     /// Why it failed. Null: it did not.
     pub why: Option<&'a str>,
 }
@@ -64,9 +66,9 @@ pub struct Dyno<'a> {
     /// `passed`, `failed`, `not started`, or `stopped before up` (something else failed).
     pub result: &'static str,
     /// From the order to start it until its program ran. Null: that was not reached.
-    pub boot_seconds: Option<f64>,
+    pub boot_seconds: Option<Seconds>,
     /// From there until it was up; 0 where nobody waits for it to listen. Null: it never was.
-    pub ready_seconds: Option<f64>,
+    pub ready_seconds: Option<Seconds>,
     /// Why it failed. Null: it did not.
     pub why: Option<&'a str>,
 }
@@ -78,6 +80,17 @@ pub struct Command<'a> {
     pub words: &'a [String],
     /// Its own status, 128 + n for a signal. Null: it was not started, or did not end by itself.
     pub status: Option<u8>,
+}
+
+/// A time. By its digits, since the nearest number in binary has others: `0.000006`, not `6e-6`.
+#[derive(Debug)]
+pub struct Seconds(Duration);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let digits = format!("{}.{:06}", self.0.as_secs(), self.0.subsec_micros());
+        RawValue::from_string(digits).map_err(S::Error::custom)?.serialize(serializer)
+    }
 }
 
 /// The file: one line.
@@ -92,8 +105,8 @@ pub fn render(smoke: &Smoke<'_>) -> serde_json::Result<String> {
         status: smoke.status,
         reason: &report.reason,
         culprit: report.culprit.as_ref().map(ToString::to_string),
-        started: smoke.started.to_string(),
-        seconds: seconds(smoke.time()),
+        started: smoke.started.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+        seconds: Seconds(smoke.time()),
         phases: report.phases.iter().map(phase).collect(),
         dynos: report.dynos.iter().map(dyno).collect(),
         command: report.command.as_ref().map(|command| Command { words: &command.words, status: command.status }),
@@ -112,8 +125,8 @@ fn phase(report: &PhaseReport) -> Phase<'_> {
     Phase {
         phase: report.phase.to_string(),
         result,
-        start_seconds: span.map(|span| seconds(span.start)),
-        seconds: span.map(|span| seconds(span.duration)),
+        start_seconds: span.map(|span| Seconds(span.start)),
+        seconds: span.map(|span| Seconds(span.duration)),
         why,
     }
 }
@@ -128,16 +141,10 @@ fn dyno(report: &DynoReport) -> Dyno<'_> {
     Dyno {
         dyno: report.dyno.to_string(),
         result,
-        boot_seconds: report.boot.map(seconds),
-        ready_seconds: report.ready.map(seconds),
+        boot_seconds: report.boot.map(Seconds),
+        ready_seconds: report.ready.map(Seconds),
         why,
     }
-}
-
-/// The number that is written with at most six decimals. By its digits: a sum of whole seconds and a fraction is often
-/// written with seventeen.
-fn seconds(time: Duration) -> f64 {
-    format!("{}.{:06}", time.as_secs(), time.subsec_micros()).parse().unwrap_or_default()
 }
 
 /// JSON lets DEL and the C1 control characters stand. They can stand in strings only, where an escape means the same.
@@ -171,16 +178,16 @@ mod tests {
             render(&report.smoke(&lines)).unwrap(),
             concat!(
                 r#"{"version":1,"passed":false,"status":3,"reason":"web.1 exited with code 3","culprit":"web.1","#,
-                r#""started":"2025-09-16T02:55:24.741657Z","seconds":1.25,"phases":["#,
-                r#"{"phase":"release","result":"passed","start_seconds":0.0,"seconds":0.5,"why":null},"#,
-                r#"{"phase":"boot","result":"failed","start_seconds":0.5,"seconds":0.25,"why":"web.1 exited with code 3"},"#,
+                r#""started":"2025-09-16T02:55:24.741657Z","seconds":1.250000,"phases":["#,
+                r#"{"phase":"release","result":"passed","start_seconds":0.000000,"seconds":0.500000,"why":null},"#,
+                r#"{"phase":"boot","result":"failed","start_seconds":0.500000,"seconds":0.250000,"why":"web.1 exited with code 3"},"#,
                 r#"{"phase":"settle","result":"not reached","start_seconds":null,"seconds":null,"why":null},"#,
                 r#"{"phase":"command","result":"not reached","start_seconds":null,"seconds":null,"why":null},"#,
-                r#"{"phase":"stop","result":"passed","start_seconds":0.75,"seconds":0.5,"why":null}],"dynos":["#,
-                r#"{"dyno":"release.1","result":"passed","boot_seconds":0.001,"ready_seconds":0.0,"why":null},"#,
-                r#"{"dyno":"web.1","result":"failed","boot_seconds":0.002,"ready_seconds":null,"#,
+                r#"{"phase":"stop","result":"passed","start_seconds":0.750000,"seconds":0.500000,"why":null}],"dynos":["#,
+                r#"{"dyno":"release.1","result":"passed","boot_seconds":0.001000,"ready_seconds":0.000000,"why":null},"#,
+                r#"{"dyno":"web.1","result":"failed","boot_seconds":0.002000,"ready_seconds":null,"#,
                 r#""why":"web.1 exited with code 3"},"#,
-                r#"{"dyno":"worker.1","result":"stopped before up","boot_seconds":0.003,"ready_seconds":null,"#,
+                r#"{"dyno":"worker.1","result":"stopped before up","boot_seconds":0.003000,"ready_seconds":null,"#,
                 r#""why":null}],"#,
                 r#""command":{"words":["npm","test"],"status":null},"#,
                 r#""last_lines":["boom","\u001b[31m"#,
@@ -208,11 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn seconds_have_no_more_decimals_than_there_were() {
-        let shown = |micros: u64| serde_json::to_string(&seconds(Duration::from_micros(micros))).unwrap();
+    fn seconds_have_six_decimals() {
+        let shown = |micros: u64| serde_json::to_string(&Seconds(Duration::from_micros(micros))).unwrap();
 
-        assert_eq!([shown(0), shown(1_012_345), shown(60_000_001)], ["0.0", "1.012345", "60.000001"]);
-        assert_eq!(shown(4_100_000_000_003), "4100000.000003");
+        assert_eq!([shown(0), shown(6), shown(1_012_345)], ["0.000000", "0.000006", "1.012345"]);
+        assert_eq!([shown(60_000_001), shown(4_100_000_000_003)], ["60.000001", "4100000.000003"]);
     }
 
     proptest! {

@@ -54,8 +54,12 @@ impl Runtime {
     }
 
     fn mark(&mut self, phase: SmokePhase) {
-        if let Some(mark) = &mut self.phase_mark {
-            self.hub.mark(mark(phase).into_bytes());
+        let Some(mark) = &mut self.phase_mark else { return };
+        let text = mark(phase);
+        match &self.told_last {
+            // Behind its last words and what was said about it.
+            Some(dyno) => self.order(dyno, Order::Mark(text)),
+            None => self.hub.mark(text.into_bytes()),
         }
     }
 
@@ -131,10 +135,15 @@ impl Runtime {
         }
     }
 
-    fn notify(&self, notice: Notice) {
+    fn notify(&mut self, notice: Notice) {
         let Some(text) = notice.kind.text(self.notices) else { return };
         match notice.about {
-            About::Dyno(dyno) => self.order(&dyno, Order::Notice(text)),
+            About::Dyno(dyno) => {
+                self.order(&dyno, Order::Notice(text));
+                if self.phase_mark.is_some() {
+                    self.told_last = Some(dyno);
+                }
+            }
             // Through the queue of that dyno, behind its last words.
             About::Formation { after: Some(dyno) } => self.order(&dyno, Order::SystemLine(text)),
             About::Formation { after: None } => self.system_line(text),

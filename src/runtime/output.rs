@@ -34,6 +34,8 @@ pub(super) enum Order {
     Notice(String),
     /// Show a line about the whole formation, after the notices before it.
     SystemLine(String),
+    /// Write this as it is, after all that was ordered before.
+    Mark(String),
     /// The run is gone: show what is left in its stream and close it.
     Close,
 }
@@ -119,6 +121,7 @@ impl Output {
                 self.notice(Source::Notice(self.dyno.clone()), text);
             }
             Order::SystemLine(text) => self.notice(Source::System, text),
+            Order::Mark(text) => self.hub.mark(text.into_bytes()),
             Order::Close => self.close().await,
         }
     }

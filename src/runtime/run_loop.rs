@@ -66,6 +66,8 @@ pub(super) struct Runtime {
     pub(super) listening: Listening,
     pub(super) http: HttpProbes,
     pub(super) phase_mark: Option<PhaseMark>,
+    /// About whom something was said last; kept where phases are marked.
+    pub(super) told_last: Option<DynoName>,
     pub(super) work: VecDeque<Work>,
     /// Spawns that were sent and not answered.
     pub(super) spawns_in_flight: usize,
@@ -120,6 +122,7 @@ impl Runtime {
             listening: Listening::new(boot_timeout),
             http,
             phase_mark,
+            told_last: None,
             work: VecDeque::new(),
             spawns_in_flight: 0,
             stdin,

@@ -65,11 +65,17 @@ pub(crate) fn ports(stderr: &str) -> Vec<String> {
 }
 
 /// All that was said on stderr: before the log, by each dyno, and after it. What the shell says of a command that it
-/// cannot run is left out: each shell has words of its own.
+/// cannot run is left out: each shell has words of its own. So are the last lines of the culprit, which were said before
+/// (`smoke_reports`).
 pub(crate) fn told(finished: &Finished) -> String {
     let mut text = finished.stderr();
     for port in ports(&text.clone()) {
         text = text.replace(&port, "PORT");
+    }
+    if let Some((log, (_, verdict))) =
+        text.split_once("\nlast ").map(|(log, rest)| (log, rest.rsplit_once("\nsmoke ").unwrap()))
+    {
+        text = format!("{log}\nsmoke {verdict}");
     }
     let (mut before, mut after) = (String::new(), String::new());
     for line in text.lines().filter(|line| !line.starts_with("TIME ") && !line.starts_with("/bin/sh: ")) {

@@ -23,7 +23,9 @@ use crate::app::{DynoName, HttpCheck, Now, RunId};
 use super::dyno_state::DynoState;
 use super::shutdown::Phase;
 use super::slot::{Role, Slot, Turn};
-use super::{Effect, Event, HttpAnswer, NoticeKind, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor};
+use super::{
+    About, Effect, Event, HttpAnswer, Notice, NoticeKind, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor,
+};
 
 use account::Account;
 use cause::{Cause, Died, NotUp, WhyNotUp};
@@ -267,7 +269,11 @@ impl Smoke {
             let is_ending = self.is_ending();
             match (self.stage, self.supervisor.phase) {
                 (Stage::Stop, _) => return,
-                (_, _) if is_ending => self.enter(Stage::Stop, now, effects, 0),
+                // What is said of the dyno that ends it all belongs to the phase it ended.
+                (_, _) if is_ending => {
+                    let position = usize::from(effects.first().is_some_and(is_about_a_dyno));
+                    self.enter(Stage::Stop, now, effects, position);
+                }
                 (Stage::Before, Phase::Release) => self.enter(Stage::Release, now, effects, 0),
                 (Stage::Before | Stage::Release, Phase::Running) => self.enter(Stage::Boot, now, effects, 0),
                 (Stage::Boot, Phase::Running) if self.all_are_up() => {
@@ -355,6 +361,10 @@ impl Smoke {
         }
         effects
     }
+}
+
+fn is_about_a_dyno(effect: &Effect) -> bool {
+    matches!(effect, Effect::Notify(Notice { about: About::Dyno(_), .. }))
 }
 
 fn find_listener(effect: &Effect) -> Option<RunId> {

@@ -154,7 +154,7 @@ fn a_web_that_listens_and_gives_no_right_answer_is_told_so() {
 
         let mut lines = happen(&mut smoke, Event::Tick, at(60));
         let told = format!("web.1: not up within 60 seconds: it {why}");
-        assert_eq!(lines, ["-- stop", &told, "#1 kill", "system: sending SIGTERM to all processes"]);
+        assert_eq!(lines, [told.as_str(), "-- stop", "#1 kill", "system: sending SIGTERM to all processes"]);
 
         lines = end(&mut smoke, "web.1", killed_by(9), at(60));
         assert_ends(&smoke, &lines, "finish 75", &format!("not up within 60 seconds: web.1 {why}"));
@@ -211,7 +211,7 @@ fn s11_what_cannot_be_killed_beats_all() {
     let run = run_of(&smoke, "run.1");
 
     let lines = happen(&mut smoke, Event::Unkillable { run, survivor: "77 (nfs)".into() }, at(10));
-    assert_eq!(lines[..2], ["-- stop", "run.1: process 77 (nfs) could not be killed"]);
+    assert_eq!(lines[..2], ["run.1: process 77 (nfs) could not be killed", "-- stop"]);
 
     let lines = end(&mut smoke, "web.1", killed_by(15), at(10));
     assert_ends(&smoke, &lines, "finish 70", "a process could not be killed");

@@ -1,0 +1,128 @@
+//! What is said and written when a smoke is over: report files, the last lines of the culprit, one sentence.
+//!
+//! Everything that counts is in the last lines, in this order: what went wrong after the end, the lines of the culprit, the
+//! sentence with the reason and the status, and GitHub's annotation.
+
+use jiff::Timestamp;
+
+use super::diagnostics::show_error;
+use super::report_files::ReportFiles;
+use crate::error::Status;
+use crate::reports::last_words::Reader;
+use crate::reports::{Smoke, github, last_words};
+use crate::runtime::{self, Ending, Tails, write_last_words};
+use crate::supervisor::{Outcome, SmokeReport};
+
+/// A run that is over, with what its reports need besides.
+pub(super) struct SmokeEnd<'a> {
+    /// What was kept of the log.
+    pub(super) tails: &'a Tails,
+    /// Where the reports go.
+    pub(super) files: ReportFiles,
+    /// When it began.
+    pub(super) started: Timestamp,
+    /// Who reads what is said.
+    pub(super) reader: Reader,
+}
+
+impl SmokeEnd<'_> {
+    /// Says and writes all of it. Returns how `dyno` ends.
+    pub(super) fn tell(mut self, ending: &Ending, report: &SmokeReport) -> Outcome {
+        let mut report = final_report(report, ending, ending.outcome());
+        let last_lines = report.culprit.as_ref().map(|culprit| self.tails.of(culprit)).unwrap_or_default();
+        if let Err(error) = self.files.write(&self.smoke(&report, &last_lines)) {
+            show_error(&error);
+            if report.outcome == Outcome::Code(0) {
+                report.outcome = Outcome::Code(Status::Output as u8);
+                "a report could not be written".clone_into(&mut report.reason);
+                // What could be written says so, too. The complaint was heard.
+                let _ = self.files.write(&self.smoke(&report, &last_lines));
+            }
+        }
+        let smoke = self.smoke(&report, &last_lines);
+        let mut text = String::new();
+        if let Some(culprit) = &report.culprit {
+            text += &last_words::render(culprit, &last_lines, self.reader);
+        }
+        text += &verdict(&smoke);
+        if self.reader.github {
+            text += &github::annotation(&smoke).unwrap_or_default();
+        }
+        write_last_words(text.as_bytes());
+        report.outcome
+    }
+
+    fn smoke<'s>(&self, report: &'s SmokeReport, last_lines: &'s [Vec<u8>]) -> Smoke<'s> {
+        Smoke { report, status: status(report.outcome), started: self.started, last_lines }
+    }
+}
+
+/// What came after the end of the formation may be worse than what was known before.
+fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> SmokeReport {
+    let reason = if ending.guardian_lost {
+        "the guardian process was lost"
+    } else if !ending.survivors.is_empty() {
+        "a process could not be killed"
+    } else if outcome != report.outcome {
+        "the log could not be written"
+    } else {
+        return report.clone();
+    };
+    SmokeReport { outcome, reason: reason.to_owned(), ..report.clone() }
+}
+
+/// The status as a shell shows it.
+fn status(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Code(code) => code,
+        Outcome::Signal(signal) => u8::try_from(128 + runtime::signal_number(signal)).unwrap_or(u8::MAX),
+    }
+}
+
+/// The last line of all.
+fn verdict(smoke: &Smoke<'_>) -> String {
+    let reason = &smoke.report.reason;
+    match smoke.status {
+        0 => format!("smoke passed: {reason}\n"),
+        status => format!("smoke failed: {reason} (status {status})\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervisor::UserSignal;
+
+    fn report(outcome: Outcome) -> SmokeReport {
+        let reason = "the command exited with code 3".to_owned();
+        SmokeReport { outcome, reason, phases: Vec::new(), dynos: Vec::new(), command: None, culprit: None }
+    }
+
+    #[test]
+    fn the_last_line_names_the_reason_and_the_status() {
+        for (outcome, line) in [
+            (Outcome::Code(0), "smoke passed: the command exited with code 3\n"),
+            (Outcome::Code(3), "smoke failed: the command exited with code 3 (status 3)\n"),
+            (Outcome::Signal(UserSignal::Term), "smoke failed: the command exited with code 3 (status 143)\n"),
+        ] {
+            let report = report(outcome);
+            let started = Timestamp::UNIX_EPOCH;
+
+            assert_eq!(verdict(&Smoke { report: &report, status: status(outcome), started, last_lines: &[] }), line);
+        }
+    }
+
+    #[test]
+    fn s11_what_goes_wrong_after_the_end_is_the_reason_then() {
+        let ending = |outcome| {
+            let mut ending = Ending::plain(Outcome::Code(0));
+            ending.guardian_lost = outcome == Outcome::Code(70);
+            ending
+        };
+        let told = |outcome| final_report(&report(Outcome::Code(0)), &ending(outcome), outcome).reason;
+
+        assert_eq!(told(Outcome::Code(0)), "the command exited with code 3");
+        assert_eq!(told(Outcome::Code(70)), "the guardian process was lost");
+        assert_eq!(told(Outcome::Code(74)), "the log could not be written");
+    }
+}
