@@ -15,7 +15,7 @@ const ON_SCREEN: [(&str, &[&str]); 5] =
     [("dyno", &[]), ("start", START), ("local", START), ("release", RELEASE), ("smoke", SMOKE)];
 const START: &[&str] = &["procfile", "env", "formation", "except", "port", "timeout", "can_die", "restart", "heroku"];
 
-const SMOKE: &[&str] = &["command", "types", "http", "boot_timeout", "settle", "allow_exit", "ready"];
+const SMOKE: &[&str] = &["command", "types", "http", "boot_timeout", "settle", "allow_exit", "ready", "junit"];
 const RELEASE: &[&str] = &["procfile", "env", "set", "heroku", "profile", "timeout", "log_dir"];
 
 /// The headings of the whole list; other options stand under `Options`.

@@ -115,7 +115,7 @@ pub struct SmokeArgs {
     #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
 
-    /// Write a JUnit file: a test case for each phase and each dyno
+    /// Write a JUnit file: a case per phase and dyno
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Write a summary as JSON: status, reason, the times of each phase and dyno

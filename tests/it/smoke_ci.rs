@@ -1,8 +1,17 @@
 //! `dyno smoke` on GitHub Actions, the examples in `examples/ci`, and what the README says about both (issue 5).
 
-use crate::harness::Ended;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::{App, Call, Ended};
 use crate::smoke::app;
 use crate::smoke_reports::{quick, said};
+
+const README: &str = include_str!("../../README.md");
+const SCRIPT: &str = include_str!("../../examples/ci/smoke.sh");
+const WORKFLOW: &str = include_str!("../../examples/ci/smoke.yml");
 
 #[test]
 fn on_github_each_phase_is_a_group_of_the_log() {
@@ -66,4 +75,119 @@ fn no_dyno_gives_a_command_to_the_runner_but_the_command_may() {
     let app = app("web: ./listen >/dev/null\n");
     let finished = quick(&app, ["--", "echo ::error::mine"]).env("GITHUB_ACTIONS", "true").run();
     assert_eq!(finished.stdout(), "::error::mine\n");
+}
+
+/// An app with `npm test`, which asks the app for its address and ends with `status`.
+fn app_with_npm(procfile: &str, status: u8) -> App {
+    let npm = format!("echo npm \"$@\" at ${{BASE_URL%:*}}\nexit {status}\n");
+    app(procfile).script("bin/npm", &npm)
+}
+
+/// A line for the shell, where `dyno` and the `npm` of the app are on the path.
+fn shell(app: &App, words: &[&str]) -> Call {
+    let binaries = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
+    let path = format!("{}:{}:{}", app.path("bin").display(), binaries.display(), std::env::var("PATH").unwrap());
+    app.dyno([]).program(Path::new("/bin/sh")).args(words).env("PATH", path).env("XDG_RUNTIME_DIR", "")
+}
+
+/// The rows of the table under a heading, or with this in its own heading, by their cells.
+fn table(before: &str) -> Vec<Vec<&'static str>> {
+    let (_, section) = README.split_once(before).unwrap();
+    let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let rows = rows.map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").collect()).collect()
+}
+
+#[test]
+fn each_line_of_the_readme_that_takes_the_place_of_others_does_what_they_are_for() {
+    let rows = table("\n### In place of\n");
+    let replaced: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    assert!(
+        replaced[0].starts_with("start-server-and-test ")
+            && replaced[1].contains("wait-on")
+            && replaced[2].contains("sleep")
+    );
+    assert_eq!(rows.len(), 3);
+
+    for row in &rows {
+        let line = row[1].trim_matches('`');
+        let runs_tests = line.ends_with("-- npm test");
+        let good = app_with_npm("web: ./listen\n", 0);
+        let red = app_with_npm("web: ./listen\n", 7);
+        let dead = app_with_npm("web: exit 9\n", 0);
+
+        let passed = shell(&good, &["-c", line]).run();
+        let failed = shell(&red, &["-c", line]).run();
+        let died = shell(&dead, &["-c", line]).run();
+
+        assert_eq!(passed.stdout(), if runs_tests { "npm test at http://127.0.0.1\n" } else { "" }, "{line}");
+        passed.expect_end(Ended::Code(0));
+        failed.expect_end(Ended::Code(if runs_tests { 7 } else { 0 }));
+        died.expect_end(Ended::Code(9));
+    }
+    let silent = app_with_npm("web: ./listen 0.0.0.0 500\n", 0);
+    let asked = rows.iter().map(|row| row[1].trim_matches('`')).filter(|line| line.contains("--http"));
+    for line in asked {
+        shell(&silent, &["-c", &line.replace("smoke", "smoke --timeout 1")]).run().expect_end(Ended::Code(75));
+    }
+}
+
+#[test]
+fn the_readme_names_each_field_of_the_summary() {
+    let app = app("web: ./listen\n");
+    quick(&app, ["--json", "smoke.json", "--", "true"]).run().expect_end(Ended::Code(0));
+    let summary: Value = serde_json::from_slice(&fs::read(app.path("smoke.json")).unwrap()).unwrap();
+
+    let rows = table("\n| field of the JSON summary |");
+    let named = rows.iter().flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`'));
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let mut named: Vec<&str> = named.collect();
+    named.sort_unstable();
+    let mut fields = keys(&summary);
+    fields.sort_unstable();
+    assert_eq!(named, fields);
+    for field in ["phases", "dynos"] {
+        let row = rows.iter().find(|row| row[0].contains(field)).unwrap();
+        let inner = keys(&summary[field][0]);
+        assert!(inner.iter().all(|key| row[1].contains(&format!("`{key}`"))), "{field}: {inner:?}");
+    }
+}
+
+#[test]
+fn the_shell_script_leaves_what_a_ci_service_collects() {
+    let app = app_with_npm("web: ./listen\nworker: exec sleep 1000\n", 3).file("smoke.sh", SCRIPT);
+
+    shell(&app, &["smoke.sh"]).run().expect_end(Ended::Code(0));
+    let finished = shell(&app, &["smoke.sh", "npm", "test", "-v"]).env("REPORTS", "out/of").env("HEALTH", "/up").run();
+
+    finished.expect_end(Ended::Code(3));
+    assert_eq!(finished.stdout(), "npm test -v at http://127.0.0.1\n");
+    for folder in ["smoke-reports", "out/of"] {
+        for name in ["smoke.xml", "smoke.json", "log/all.log", "log/web.1.log", "log/worker.1.log"] {
+            assert!(app.has(&format!("{folder}/{name}")), "{folder}/{name}");
+        }
+    }
+}
+
+#[test]
+fn the_workflow_runs_as_it_is_and_makes_all_that_it_keeps() {
+    let (_, step) = WORKFLOW.split_once("- name: Smoke test\n").unwrap();
+    let line = step.lines().find_map(|line| line.trim().strip_prefix("run: ")).unwrap();
+    let (_, kept) = WORKFLOW.split_once("path: |\n").unwrap();
+    let kept: Vec<&str> = kept.lines().map(str::trim).collect();
+    assert_eq!(kept.len(), 3);
+    assert!(!WORKFLOW.contains('\t'));
+
+    for (procfile, status, last) in [
+        ("web: ./listen\n", 0, "smoke passed: the command exited with code 0"),
+        ("web: exit 8\n", 8, "::error title=smoke failed%3A web.1::web.1 exited with code 8 while booting (status 8)"),
+    ] {
+        let app = app_with_npm(procfile, 0);
+        // As the runner runs a step: `bash -e` by default, nothing of which the line needs.
+        let finished = shell(&app, &["-e", "-c", line]).env("GITHUB_ACTIONS", "true").env("CI", "true").run();
+
+        finished.expect_end(Ended::Code(status));
+        assert_eq!(said(&finished).lines().last(), Some(last));
+        assert!(kept.iter().all(|name| app.has(name)), "{kept:?}");
+    }
 }
