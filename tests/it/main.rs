@@ -36,6 +36,8 @@ mod profile;
 mod real_apps;
 #[cfg(feature = "real-apps")]
 mod real_apps_shells;
+#[cfg(feature = "real-apps")]
+mod real_apps_smoke;
 mod release;
 mod resources;
 mod restart;
