@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
 
-use dynorun::app::{DynoName, DynoSpec, DynoVariables, Environment, Io, Layers, PortVariable, Procfile, Shell};
+use dynorun::app::{DynoName, DynoSpec, DynoVariables, Environment, Focus, Io, Layers, PortVariable, Procfile, Shell};
 use dynorun::guardian::{Guardian, Limits};
 use dynorun::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
 use dynorun::runtime::{self, Start};
@@ -30,6 +30,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         color: false,
         passing: Passing::All,
         name_width: name_width(plan.formation.iter().map(|spec| &spec.dyno)),
+        unprefixed: None,
         palette: Palette::new(types),
         zone: jiff::tz::TimeZone::UTC,
     };
@@ -80,6 +81,7 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
             awaited_port: None,
             directory: directory.clone(),
             io: Io::Pipe,
+            focus: Focus::Elsewhere,
         }));
     }
     Ok(Plan { record: ReleaseRecord::default(), release: None, formation, command: None })

@@ -61,5 +61,5 @@ pub use procfile_entry::ProcfileEntry;
 pub use profile::with_profile;
 pub use scale::Scale;
 pub use source_text::MAX_FILE_BYTES;
-pub use spawn_spec::{DynoSpec, Io, PtySize, Shell, SpawnSpec};
+pub use spawn_spec::{DynoSpec, Focus, Io, PtySize, Shell, SpawnSpec};
 pub use without_shell::{Direct, without_shell};

@@ -16,6 +16,18 @@ pub enum Io {
     Inherit,
 }
 
+/// Whether the keyboard is this dyno's (S6.8).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Focus {
+    /// It is not.
+    #[default]
+    Elsewhere,
+    /// The keys of the user go to its terminal, which controls its session: Ctrl-C, job control and `/dev/tty` work.
+    Keyboard,
+    /// It reads our own stdin, which is no terminal, to its end.
+    Stdin,
+}
+
 /// Size of a terminal in character cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PtySize {
@@ -67,6 +79,8 @@ pub struct DynoSpec {
     pub directory: PathBuf,
     /// Where the streams go.
     pub io: Io,
+    /// Whose keyboard it is; with [`Focus::Keyboard`] the streams are a terminal.
+    pub focus: Focus,
 }
 
 /// One spawn: the dyno's specification and the number of this run.

@@ -96,6 +96,12 @@ pub struct StartArgs {
     #[arg(short = 't', long, value_name = "SECONDS")]
     pub timeout: Option<Seconds>,
 
+    /// Give the keyboard to one dyno: `web` is web.1
+    ///
+    /// For debuggers, REPLs and questions: its output is shown as it is, those of the others round it. Ctrl-C goes to it
+    /// once and to all the second time. Without a terminal, it reads the stdin of `dyno`.
+    #[arg(long, value_name = "TYPE[.N]")]
+    pub focus: Option<String>,
     /// Give dynos a terminal of their own
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto)]
     pub pty: PtyMode,
@@ -150,6 +156,7 @@ impl Default for StartArgs {
             can_die: Vec::new(),
             stop_signal: Vec::new(),
             timeout: None,
+            focus: None,
             pty: PtyMode::Auto,
             stdin: StdinMode::Endless,
             color: clap::ColorChoice::Auto,

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use super::diagnostics::warn;
 use super::places::reason;
 use super::{color, platform};
-use crate::app::ProcessType;
+use crate::app::{DynoName, Focus, ProcessType};
 use crate::cli::{LogFormatName, StartArgs};
 use crate::error::{Complaint, Error, Status};
 use crate::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
@@ -56,7 +56,8 @@ pub(super) fn formatter(
         Shown::OnStderrForSmoke if is_read_by_github() => Passing::GitHub,
         Shown::OnStderrForSmoke => Passing::Text,
     };
-    render(args, has_colors(args, no_color, shown), passing, plan, types)
+    let focused = plan.release.iter().chain(&plan.formation).find(|spec| spec.focus != Focus::Elsewhere);
+    render(args, has_colors(args, no_color, shown), passing, focused.map(|spec| &spec.dyno), plan, types)
 }
 
 /// Whether the lines are coloured.
@@ -80,19 +81,27 @@ pub(super) fn is_read_by_github() -> bool {
 /// Status 74: the directory or a file in it cannot be made.
 pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) -> Result<Option<LogFiles>, Error> {
     let Some(directory) = &args.log_dir else { return Ok(None) };
-    let files = LogFiles::open(directory, render(args, false, Passing::All, plan, types));
+    let files = LogFiles::open(directory, render(args, false, Passing::All, None, plan, types));
     files.map(Some).map_err(|error| {
         let fact = format!("the log directory `{}` cannot be used: {}", directory.display(), reason(&error));
         Error::new(Status::Output, fact, "name a directory you may write to")
     })
 }
 
-fn render(args: &StartArgs, color: bool, passing: Passing, plan: &Plan, types: &[ProcessType]) -> Formatter {
+fn render(
+    args: &StartArgs,
+    color: bool,
+    passing: Passing,
+    unprefixed: Option<&DynoName>,
+    plan: &Plan,
+    types: &[ProcessType],
+) -> Formatter {
     let others = plan.release.iter().chain(&plan.command).map(|spec| spec.dyno.process_type.clone());
     let view = View {
         color,
         passing,
         name_width: width(plan),
+        unprefixed: unprefixed.cloned(),
         palette: Palette::new(types.iter().cloned().chain(others)),
         zone: local_zone(),
     };

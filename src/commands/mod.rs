@@ -10,6 +10,7 @@ mod config;
 mod diagnostics;
 mod files;
 mod findings;
+mod focus;
 mod formation;
 mod identity;
 mod look;

@@ -16,7 +16,7 @@ use super::report_files::ReportFiles;
 use super::smoke_end::SmokeEnd;
 use super::start::{self, Scope};
 use super::{platform, size};
-use crate::app::{DynoName, DynoSpec, DynoVariables, Io, PortVariable, ProcessType, join_words, shell_line};
+use crate::app::{DynoName, DynoSpec, DynoVariables, Focus, Io, PortVariable, ProcessType, join_words, shell_line};
 use crate::cli::{Cli, SmokeArgs, StartArgs};
 use crate::error::{Complaint, Error, Status};
 use crate::reports::github::{self, Groups};
@@ -120,6 +120,7 @@ impl Request<'_> {
             awaited_port: None,
             directory: project.directory.clone(),
             io: Io::Inherit,
+            focus: Focus::Elsewhere,
         })))
     }
 }

@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::files::Settings;
+use super::focus;
 use super::formation::{formation, wants_release};
 use super::identity::session;
 use super::look::{self, Shown, formatter, log_files, prefix_columns};
@@ -16,7 +17,7 @@ use super::ports;
 use super::project::Project;
 use super::size;
 use super::smoke::Request;
-use crate::app::{DynoName, DynoSpec, DynoVariables, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
+use crate::app::{DynoName, DynoSpec, DynoVariables, Focus, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
 use crate::cli::{Cli, PtyMode, StartArgs, StdinMode};
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::{Guardian, Limits};
@@ -82,7 +83,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     };
     platform::check_shell(reads_profile(args))?;
     let session = session()?;
-    let mut plan = plan(args, &project, &assigned.ports, &session)?;
+    let mut plan = plan(args, &project, &types, &assigned.ports, &session)?;
     if let Scope::Smoke(request) = scope {
         request.check_ready(&policy, &assigned.ports)?;
         plan.command = request.command(args, &project, &assigned.ports, &session)?;
@@ -138,20 +139,31 @@ fn internal(what: &str, errno: nix::errno::Errno) -> Error {
     Error::new(Status::Internal, format!("{what}: {}", errno.desc()), hint)
 }
 
-fn plan(args: &StartArgs, project: &Project, ports: &[(DynoName, u16)], session: &str) -> Result<Plan, Error> {
-    let io = io(args.pty);
+fn plan(
+    args: &StartArgs,
+    project: &Project,
+    types: &[ProcessType],
+    ports: &[(DynoName, u16)],
+    session: &str,
+) -> Result<Plan, Error> {
+    let release = project.procfile.release().filter(|_| wants_release(args));
+    let of_release = release.map(|entry| DynoName::new(entry.process_type.clone(), 1));
+    let dynos: Vec<DynoName> = of_release.into_iter().chain(ports.iter().map(|(dyno, _)| dyno.clone())).collect();
+    let focused = focus::focused(args, types, &dynos)?;
+    let (others, of_focused) = streams(args.pty);
+    let streams = |dyno: &DynoName| if focused.as_ref() == Some(dyno) { of_focused } else { others };
     let mut specs = Vec::new();
     for (dyno, port) in ports {
         let Some(entry) = project.procfile.get(&dyno.process_type) else { continue };
         let variables = DynoVariables { dyno, port: PortVariable::Assigned(*port), session };
-        specs.push(Arc::new(spec(args, project, entry, &variables, io)?));
+        specs.push(Arc::new(spec(args, project, entry, &variables, streams(dyno))?));
     }
-    let release = match project.procfile.release().filter(|_| wants_release(args)) {
+    let release = match release {
         None => None,
         Some(entry) => {
             let dyno = DynoName::new(entry.process_type.clone(), 1);
             let variables = DynoVariables { dyno: &dyno, port: PortVariable::Removed, session };
-            Some(Arc::new(spec(args, project, entry, &variables, io)?))
+            Some(Arc::new(spec(args, project, entry, &variables, streams(&dyno))?))
         }
     };
     Ok(Plan {
@@ -167,7 +179,7 @@ fn spec(
     project: &Project,
     entry: &ProcfileEntry,
     variables: &DynoVariables<'_>,
-    io: Io,
+    (io, focus): (Io, Focus),
 ) -> Result<DynoSpec, Error> {
     let environment = project.layers.environment(variables);
     size::check(&environment)?;
@@ -182,6 +194,7 @@ fn spec(
         environment,
         directory: project.directory.clone(),
         io,
+        focus,
     })
 }
 
@@ -199,14 +212,17 @@ fn awaited_port(args: &StartArgs, variables: &DynoVariables<'_>) -> Option<u16> 
     platform::ready_types(args).any(|ready| ready == name).then_some(port)
 }
 
-/// A terminal where our own stdout is one, so that colours and line buffering survive (S7.5).
-fn io(mode: PtyMode) -> Io {
-    let size = runtime::own_terminal_size();
-    match mode {
-        PtyMode::Always => Io::Pty(size.unwrap_or(DEFAULT_TERMINAL)),
-        PtyMode::Auto if std::io::stdout().is_terminal() => Io::Pty(size.unwrap_or(DEFAULT_TERMINAL)),
+/// The streams of a dyno, and of the one that has the keyboard: a terminal where our own stdout is one, so that colours
+/// and line buffering survive (S7.5), and in any case where the user types into it (S6.8).
+fn streams(mode: PtyMode) -> ((Io, Focus), (Io, Focus)) {
+    let terminal = Io::Pty(runtime::own_terminal_size().unwrap_or(DEFAULT_TERMINAL));
+    let io = match mode {
+        PtyMode::Always => terminal,
+        PtyMode::Auto if std::io::stdout().is_terminal() => terminal,
         PtyMode::Auto | PtyMode::Never => Io::Pipe,
-    }
+    };
+    let focused = if std::io::stdin().is_terminal() { (terminal, Focus::Keyboard) } else { (io, Focus::Stdin) };
+    ((io, Focus::Elsewhere), focused)
 }
 
 fn check_open_files(limits: Limits, dynos: usize) -> Result<(), Error> {

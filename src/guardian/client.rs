@@ -4,75 +4,22 @@
 //! caller (`runtime`) waits for the socket to become ready and calls [`Guardian::flush`] and [`Guardian::receive`].
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid};
 
+use super::limits::Limits;
 use super::process;
 use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, Sending, SpawnRequest, Stage};
 use super::sys;
-use crate::app::{DynoSpec, ExitStatus, RunId, Shell, SpawnSpec, without_shell};
-
-/// A resource limit as the user has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    soft: u64,
-    hard: u64,
-}
-
-impl From<Limit> for libc::rlimit {
-    fn from(limit: Limit) -> Self {
-        Self { rlim_cur: limit.soft, rlim_max: limit.hard }
-    }
-}
-
-/// The limits of the user, which every dyno gets back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    pub(super) open_files: Limit,
-    pub(super) core: Limit,
-}
-
-impl Limits {
-    /// Remembers the user's limits, then lets this process open as many files as it may and write no core file:
-    /// its memory holds the values of the config vars.
-    ///
-    /// # Errors
-    /// Those of getrlimit(2) and setrlimit(2).
-    pub fn raise() -> Result<Self, Errno> {
-        let read = |resource| getrlimit(resource).map(|(soft, hard)| Limit { soft, hard });
-        let limits = Self { open_files: read(Resource::RLIMIT_NOFILE)?, core: read(Resource::RLIMIT_CORE)? };
-        setrlimit(Resource::RLIMIT_NOFILE, limits.open_files.hard, limits.open_files.hard)?;
-        setrlimit(Resource::RLIMIT_CORE, 0, limits.core.hard)?;
-        Ok(limits)
-    }
-
-    /// Makes room for this many open files at once. Later, with a second thread, the kernel would wait each time its
-    /// table grows until no processor looks at the old one: several milliseconds in which no dyno is started.
-    pub fn make_room(&self, open_files: u64) {
-        let Some(last) = RawFd::try_from(open_files.min(self.open_files.hard)).ok().and_then(|n| n.checked_sub(1))
-        else {
-            return;
-        };
-        // Only the highest number matters, and failing costs nothing but the time above.
-        if let Ok(highest) = fcntl(std::io::stdin(), FcntlArg::F_DUPFD_CLOEXEC(last)) {
-            let _ = nix::unistd::close(highest);
-        }
-    }
-
-    /// How many files this process may open after [`Limits::raise`].
-    #[must_use]
-    pub fn open_files(&self) -> u64 {
-        self.open_files.hard
-    }
-}
+use super::terminal_modes::TerminalModes;
+use crate::app::{DynoSpec, ExitStatus, Focus, RunId, Shell, SpawnSpec, without_shell};
 
 /// Why a process was not started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +78,8 @@ pub struct Lost;
 enum Outgoing {
     Spawn(SpawnSpec, Vec<OwnedFd>),
     Signal(RunId, Sending),
+    MindTerminal(OwnedFd, TerminalModes, TerminalModes),
+    ForgetTerminal,
     Sweep,
 }
 
@@ -191,6 +140,17 @@ impl Guardian {
         self.queue.push_back(Outgoing::Signal(run, Sending::SpareShell(signal)));
     }
 
+    /// Hands over a terminal whose modes are about to change from `before` to `during`: they are given back when `dyno`
+    /// is killed.
+    pub fn mind_terminal(&mut self, terminal: OwnedFd, before: TerminalModes, during: TerminalModes) {
+        self.queue.push_back(Outgoing::MindTerminal(terminal, before, during));
+    }
+
+    /// The modes are back; the guardian lets go of the terminal.
+    pub fn forget_terminal(&mut self) {
+        self.queue.push_back(Outgoing::ForgetTerminal);
+    }
+
     /// Asks for the end: every descendant is killed, then [`Report::Swept`], then the socket closes.
     pub fn sweep(&mut self) {
         self.queue.push_back(Outgoing::Sweep);
@@ -222,6 +182,11 @@ impl Guardian {
                     (spec.run, Request::Spawn(spawn_request(&spec.spec)), streams.as_slice())
                 }
                 Outgoing::Signal(run, sending) => (*run, Request::Signal(*sending), &[][..]),
+                Outgoing::MindTerminal(terminal, before, during) => {
+                    let request = Request::MindTerminal { before: *before, during: *during };
+                    (RunId(0), request, std::slice::from_ref(terminal))
+                }
+                Outgoing::ForgetTerminal => (RunId(0), Request::ForgetTerminal, &[][..]),
                 Outgoing::Sweep => (RunId(0), Request::Sweep, &[][..]),
             };
             let frame = frame(run, &request);
@@ -349,6 +314,7 @@ fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
     let all_terminated = |texts: Vec<Vec<u8>>| texts.iter().map(|text| terminated(&[text])).collect();
     SpawnRequest {
         own_shell: spec.own_shell,
+        controlling: spec.focus == Focus::Keyboard,
         marker: format!("DYNO={}", spec.dyno).into_bytes(),
         directory: terminated(&[spec.directory.as_os_str().as_bytes()]),
         arguments: vec![
@@ -379,6 +345,7 @@ mod tests {
             awaited_port: None,
             directory: "/app".into(),
             io: crate::app::Io::Pipe,
+            focus: Focus::Elsewhere,
         };
         let told = |stage, errno| SpawnError { stage, errno }.describe(&spec);
 

@@ -7,14 +7,18 @@
 
 mod client;
 mod descendants;
+mod limits;
 mod process;
 mod protocol;
 mod runs;
 mod spawn;
 mod sweep;
 mod sys;
+mod terminal_modes;
 
-pub use client::{Guardian, Limits, Lost, Report, SpawnError};
+pub use client::{Guardian, Lost, Report, SpawnError};
 pub use descendants::family_of;
+pub use limits::Limits;
 pub use sweep::{Survivor, sweep};
-pub use sys::{controls_terminal, is_ignored, set_terminal_size, terminal_size};
+pub use sys::{is_ignored, set_terminal_size, terminal_size};
+pub use terminal_modes::TerminalModes;

@@ -14,12 +14,13 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{chdir, setsid};
 
-use super::client::Limits;
+use super::limits::Limits;
 use super::protocol::{HEADER_BYTES, Header, Message, Request};
 use super::runs::{Finding, Runs, Scope};
 use super::spawn::Spawner;
 use super::sweep::sweep;
 use super::sys;
+use super::terminal_modes::MindedTerminal;
 use crate::app::{ExitStatus, RunId};
 
 /// Pause between two looks at runs that are ending.
@@ -37,6 +38,8 @@ struct GuardianProcess {
     child_ended: SignalFd,
     runs: Runs,
     spawner: Spawner,
+    /// The user's terminal, while its modes are changed.
+    terminal: Option<MindedTerminal>,
     /// When to look at the runs that are ending; None: there are none.
     look_at: Option<Instant>,
     /// Messages that were not sent yet.
@@ -56,10 +59,15 @@ pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
         child_ended,
         runs: Runs::default(),
         spawner: Spawner::new(limits),
+        terminal: None,
         look_at: None,
         outgoing: Vec::new(),
     };
     while guardian.turn().is_ok() {}
+    // Before the sweep, which may take its time: the user is back at a prompt.
+    if let Some(terminal) = &guardian.terminal {
+        terminal.give_back();
+    }
     // Whatever ended the loop, nothing may outlive us. If the sweep was asked for there is nothing left to do.
     let _ = sweep();
     Ok(())
@@ -172,6 +180,15 @@ impl GuardianProcess {
             }
             Request::Signal(sending) => {
                 self.runs.signal(run, sending);
+                Ok(())
+            }
+            Request::MindTerminal { before, during } => {
+                let terminal = streams.into_iter().next();
+                self.terminal = terminal.map(|terminal| MindedTerminal { terminal, before, during });
+                Ok(())
+            }
+            Request::ForgetTerminal => {
+                self.terminal = None;
                 Ok(())
             }
             Request::Sweep => {

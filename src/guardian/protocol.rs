@@ -4,6 +4,7 @@
 //! reader that takes exactly one header at a time always knows whose they are. Both ends are the same binary:
 //! numbers are in the machine's own order and there is no version.
 
+use super::terminal_modes::TerminalModes;
 use crate::app::{ExitStatus, RunId};
 
 /// Size of a header, in bytes.
@@ -47,6 +48,10 @@ pub(super) enum Request {
     Spawn(SpawnRequest),
     /// Signal all that is left of a run.
     Signal(Sending),
+    /// The terminal that rides along is about to change its modes: give those before back if `dyno` is killed.
+    MindTerminal { before: TerminalModes, during: TerminalModes },
+    /// Its modes are back.
+    ForgetTerminal,
     /// Kill every descendant, report and exit.
     Sweep,
 }
@@ -69,6 +74,8 @@ pub(super) enum Sending {
 pub(super) struct SpawnRequest {
     /// The leader is a `sh` of ours, not the server itself.
     pub(super) own_shell: bool,
+    /// Its stdin is a terminal, which controls its session.
+    pub(super) controlling: bool,
     /// `DYNO=web.1`, which marks the processes of this dyno.
     pub(super) marker: Vec<u8>,
     /// NUL-terminated path.
@@ -86,6 +93,8 @@ pub(super) struct SpawnRequest {
 const SPAWN: u32 = 1;
 const SIGNAL: u32 = 2;
 const SWEEP: u32 = 3;
+const MIND_TERMINAL: u32 = 4;
+const FORGET_TERMINAL: u32 = 5;
 const STOP: u32 = 0;
 const KILL: u32 = 1;
 const ALL: u32 = 2;
@@ -98,6 +107,7 @@ impl Request {
         match self {
             Self::Spawn(spawn) => {
                 put_u32(&mut payload, u32::from(spawn.own_shell));
+                put_u32(&mut payload, u32::from(spawn.controlling));
                 put_bytes(&mut payload, &spawn.marker);
                 put_bytes(&mut payload, &spawn.directory);
                 for list in [&spawn.arguments, &spawn.programs, &spawn.words, &spawn.environment] {
@@ -119,6 +129,12 @@ impl Request {
                 put_i32(&mut payload, signal);
                 (SIGNAL, payload)
             }
+            Self::MindTerminal { before, during } => {
+                put_bytes(&mut payload, &before.encode());
+                put_bytes(&mut payload, &during.encode());
+                (MIND_TERMINAL, payload)
+            }
+            Self::ForgetTerminal => (FORGET_TERMINAL, payload),
             Self::Sweep => (SWEEP, payload),
         }
     }
@@ -127,12 +143,13 @@ impl Request {
         let mut reader = Reader(payload);
         match kind {
             SPAWN => {
-                let own_shell = reader.u32()? != 0;
+                let (own_shell, controlling) = (reader.u32()? != 0, reader.u32()? != 0);
                 let (marker, directory) = (reader.bytes()?.to_vec(), reader.bytes()?.to_vec());
                 let (arguments, programs, words) = (reader.list()?, reader.list()?, reader.list()?);
                 let environment = reader.list()?;
                 Some(Self::Spawn(SpawnRequest {
                     own_shell,
+                    controlling,
                     marker,
                     directory,
                     arguments,
@@ -152,6 +169,11 @@ impl Request {
                 };
                 Some(Self::Signal(sending))
             }
+            MIND_TERMINAL => {
+                let before = TerminalModes::decode(reader.bytes()?)?;
+                Some(Self::MindTerminal { before, during: TerminalModes::decode(reader.bytes()?)? })
+            }
+            FORGET_TERMINAL => Some(Self::ForgetTerminal),
             SWEEP => Some(Self::Sweep),
             _ => None,
         }
@@ -314,11 +336,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_spawn_request_arrives_as_it_was_sent(
-            own_shell: bool, marker: Vec<u8>, directory: Vec<u8>, lists in [words(), words(), words(), words()],
+            flags: [bool; 2], marker: Vec<u8>, directory: Vec<u8>, lists in [words(), words(), words(), words()],
         ) {
+            let [own_shell, controlling] = flags;
             let [arguments, programs, words, environment] = lists;
             let request = Request::Spawn(SpawnRequest {
-                own_shell, marker, directory, arguments, programs, words, environment,
+                own_shell, controlling, marker, directory, arguments, programs, words, environment,
             });
 
             let (kind, payload) = request.encode();

@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::client::Limits;
+use super::limits::Limits;
 use super::protocol::{SpawnRequest, Stage};
 
 /// Stack of the child until it executes, in bytes. It calls a dozen functions of the C library, none deep.
@@ -31,6 +31,8 @@ struct Child {
     environment: *const *const c_char,
     directory: *const c_char,
     streams: [RawFd; 3],
+    /// Whether the first of them is a terminal that is to control the session.
+    controlling: bool,
     parent: libc::pid_t,
     limits: [(c_int, libc::rlimit); 2],
     failed_stage: u32,
@@ -77,6 +79,7 @@ impl Spawner {
             environment: environment.as_ptr(),
             directory: request.directory.as_ptr().cast(),
             streams: streams.map(AsRawFd::as_raw_fd),
+            controlling: request.controlling,
             parent: nix::unistd::getpid().as_raw(),
             limits: [
                 (limit_number(libc::RLIMIT_NOFILE), self.limits.open_files.into()),
@@ -150,8 +153,11 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
                 return Stage::Setup;
             }
         }
-        // A terminal does not become the controlling one: when its leader, often just a `sh`, ended, the system would
-        // hang it up for the server behind, which still has its grace and its last words.
+        // Only the terminal that has the keyboard becomes the controlling one: when the leader, often just a `sh`, ended,
+        // the system would hang it up for the server behind, which still has its grace and its last words.
+        if child.controlling && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+            return Stage::Setup;
+        }
         for (resource, limit) in &child.limits {
             #[expect(clippy::cast_sign_loss, reason = "the numbers of the limits are not negative")]
             if libc::setrlimit(*resource as libc::__rlimit_resource_t, limit) < 0 {

@@ -133,9 +133,3 @@ pub fn is_ignored(signal: i32) -> bool {
             && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
-
-/// Whether `fd` is the terminal that controls this process, and this process stands in its foreground.
-#[must_use]
-pub fn controls_terminal(fd: impl AsFd) -> bool {
-    nix::unistd::tcgetpgrp(fd).is_ok_and(|group| group == nix::unistd::getpgrp())
-}

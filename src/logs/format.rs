@@ -14,6 +14,7 @@ use super::escapes::{self, Open};
 use super::printable::{is_text, printable};
 use super::stamp::Stamp;
 use super::{LogBlock, Palette, Source, heroku, json, text, workflow};
+use crate::app::DynoName;
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct View {
     pub passing: Passing,
     /// Width of the names in [`LogFormat::Text`], see [`name_width`](super::name_width).
     pub name_width: usize,
+    /// A dyno whose lines have nothing before them (S6.8), except in [`LogFormat::Json`].
+    pub unprefixed: Option<DynoName>,
     /// Colours by process type.
     pub palette: Palette,
     /// Zone of the time of day in [`LogFormat::Text`]; the other formats are in UTC.
@@ -97,8 +100,10 @@ impl Formatter {
 
     /// Appends the lines of `block` to `out`, each ended by `\n`.
     pub fn render(&mut self, block: &LogBlock, out: &mut Vec<u8>) {
+        let is_bare = matches!(&block.source, Source::App(dyno) if self.view.unprefixed.as_ref() == Some(dyno));
         match self.format {
             LogFormat::Text(TextOptions { prefix: false, .. }) => self.render_without_prefix(block, out),
+            LogFormat::Text(_) | LogFormat::Heroku if is_bare => self.render_without_prefix(block, out),
             LogFormat::Text(_) | LogFormat::Heroku => {
                 self.build_prefixes(block);
                 match self.view.passing {

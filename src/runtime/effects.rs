@@ -10,9 +10,9 @@ use tokio::net::unix::pipe::Receiver;
 use super::output::Order;
 use super::ports::listening_ports;
 use super::run_loop::{Finished, LiveRun, Runtime, Work};
-use super::streams::Streams;
+use super::streams::{Reads, Streams};
 use super::{signal_number, signals, terminal};
-use crate::app::{DynoName, Io, RunId, SpawnSpec};
+use crate::app::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
 use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, Source};
 use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SmokePhase, SpawnFailure};
@@ -29,6 +29,11 @@ impl Runtime {
             Effect::FindListener { run } => self.find_listener(run),
             Effect::Ask { run } => self.ask(run),
             Effect::EnterPhase(phase) => self.mark(phase),
+            Effect::PassInterrupt { run } => {
+                if let Some(keyboard) = &mut self.keyboard {
+                    keyboard.type_interrupt(run);
+                }
+            }
             Effect::Suspend => self.suspend(),
             Effect::ReplaceGuardian => return Some(Finished::GuardianLost),
             Effect::Finish(outcome) => return Some(Finished::Outcome(outcome)),
@@ -93,10 +98,10 @@ impl Runtime {
             self.listening.before_spawn(run, port);
         }
         let io = match spec.spec.io {
-            Io::Pty(size) => Io::Pty(terminal::dyno_size(self.prefix_columns).unwrap_or(size)),
+            Io::Pty(size) => Io::Pty(self.terminal_size(&spec.spec).unwrap_or(size)),
             other @ (Io::Pipe | Io::Inherit) => other,
         };
-        let opened = Streams::open(io, &self.stdin).and_then(|streams| {
+        let opened = Streams::open(io, self.reads(&spec.spec)).and_then(|streams| {
             // Not checked to be a pipe, since it may be a terminal's master: both are read alike.
             let ours = streams.ours.map(Receiver::from_owned_fd_unchecked).transpose();
             let ours = ours.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))?;
@@ -116,9 +121,32 @@ impl Runtime {
         }
     }
 
-    pub(super) fn open_stream(&self, run: RunId) {
+    /// The size of a dyno's terminal: ours, without the columns of a prefix that its lines do not have.
+    fn terminal_size(&self, spec: &DynoSpec) -> Option<PtySize> {
+        match (spec.focus, &self.keyboard) {
+            (Focus::Keyboard, Some(keyboard)) => terminal::full_size(keyboard.terminal()),
+            (Focus::Keyboard | Focus::Stdin, _) => terminal::own_terminal_size(),
+            (Focus::Elsewhere, _) => terminal::dyno_size(self.prefix_columns),
+        }
+    }
+
+    fn reads(&self, spec: &DynoSpec) -> Reads<'_> {
+        match (spec.focus, &self.keyboard) {
+            (Focus::Keyboard, Some(keyboard)) => {
+                Reads::Keyboard { modes: keyboard.user_modes(), is_shown_raw: keyboard.shares_output() }
+            }
+            (Focus::Stdin, _) => Reads::OwnStdin,
+            (Focus::Elsewhere, _) | (Focus::Keyboard, None) => Reads::Stdin(&self.stdin),
+        }
+    }
+
+    pub(super) fn open_stream(&mut self, run: RunId) {
         let Some(live) = self.runs.get(&run) else { return };
         let Some(stream) = &live.stream else { return };
+        if let (Focus::Keyboard, Some(keyboard)) = (live.spec.spec.focus, &mut self.keyboard) {
+            // Without a descriptor to spare it cannot be typed to, and runs on.
+            let _ = keyboard.give_to(run, stream, &mut self.guardian);
+        }
         let mode = match live.spec.spec.io {
             Io::Pty(_) => LineMode::Pty,
             Io::Pipe | Io::Inherit => LineMode::Pipe,
@@ -157,19 +185,22 @@ impl Runtime {
     }
 
     pub(super) fn resize(&mut self) {
-        let Some(size) = terminal::dyno_size(self.prefix_columns) else { return };
         for (run, live) in &self.runs {
+            let Some(size) = self.terminal_size(&live.spec.spec) else { continue };
             if let (Io::Pty(_), Some(stream)) = (live.spec.spec.io, &live.stream) {
                 // A terminal whose last process is gone has no size to change.
                 let _ = set_terminal_size(stream.as_ref(), size);
-                // The system tells only those whose controlling terminal it is, which is nobody.
-                self.guardian.signal(*run, libc::SIGWINCH);
+                // The system tells only those whose controlling terminal it is.
+                if live.spec.spec.focus != Focus::Keyboard {
+                    self.guardian.signal(*run, libc::SIGWINCH);
+                }
             }
         }
     }
 
     /// Stops this process until somebody lets it go on. The guardian has the orders to stop the dynos by then.
     fn suspend(&mut self) {
+        self.keyboard_in_use(false);
         // A spawn that still waits for its turn stays behind with the signals that follow it.
         while self.send_work().is_ok() && self.guardian.has_queued() {
             terminal::wait_writable(self.guardian.as_fd());
@@ -177,6 +208,7 @@ impl Runtime {
         let before = Instant::now();
         signals::stop_ourselves();
         let paused_for = before.elapsed();
+        self.keyboard_in_use(true);
         self.listening.postpone(paused_for);
         // Before anything that waits: no deadline may be judged by time that stood still.
         self.events.push_front(Event::Resumed { paused_for });

@@ -64,6 +64,8 @@ impl Runtime {
             Finished::Outcome(outcome) => (outcome, false),
             Finished::GuardianLost => (Outcome::Code(70), true),
         };
+        self.keyboard_in_use(false);
+        self.keyboard = None;
         let smoke = self.director.report(outcome, self.now().mono);
         let swept = if guardian_lost { None } else { self.swept_by_guardian().await };
         let survivors = if let Some((left, survivors)) = swept {

@@ -15,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::focused::Focused;
 use super::log_files::LogFiles;
 use super::tails::Tails;
 use crate::logs::{Formatter, LogBlock, Source};
@@ -48,13 +49,15 @@ enum Item {
     Extra(LogBlock),
     /// Written as it is, where the log is shown.
     Mark(Vec<u8>),
+    /// What the focused dyno writes, as it is, in a buffer of the budget.
+    Shown(Vec<u8>),
 }
 
 impl Item {
     fn bytes(&self) -> u64 {
         match self {
             Self::Block(block) | Self::Extra(block) => block.bytes.len() as u64,
-            Self::Mark(text) => text.len() as u64,
+            Self::Mark(text) | Self::Shown(text) => text.len() as u64,
         }
     }
 }
@@ -89,6 +92,8 @@ pub(super) struct Receivers<Q> {
     pub(super) tails: Option<Tails>,
     /// Where they are shown.
     pub(super) screen: Screen,
+    /// The dyno that is shown as it is.
+    pub(super) focused: Option<Focused>,
 }
 
 /// The stream that shows the log.
@@ -164,6 +169,11 @@ impl LogHub {
     /// Queues a further piece that holds no buffer of the budget.
     pub(super) fn push_extra(&self, block: LogBlock) {
         self.enqueue(Item::Extra(block));
+    }
+
+    /// Queues what is to be shown as it is, in a buffer of [`LogHub::buffer`].
+    pub(super) fn show(&self, bytes: Vec<u8>) {
+        self.enqueue(Item::Shown(bytes));
     }
 
     /// Queues a notice of our own, or counts it where too many wait.
@@ -243,6 +253,9 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
             for item in batch.drain(..) {
                 self.take(item);
             }
+            if let Some(focused) = &mut self.receivers.focused {
+                focused.come_back(&mut self.out);
+            }
             self.write_out();
         }
         let _ = self.events.send(HubEvent::Done);
@@ -273,14 +286,20 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
 
     fn take(&mut self, item: Item) {
         let bytes = item.bytes();
-        match &item {
-            Item::Block(block) | Item::Extra(block) => self.hand_out(block),
-            Item::Mark(text) if !self.lost => self.out.extend_from_slice(text),
-            Item::Mark(_) => {}
-        }
         match item {
-            Item::Block(block) => self.shared.recycle(block.bytes),
-            Item::Extra(_) | Item::Mark(_) => {}
+            Item::Block(block) => {
+                self.hand_out(&block);
+                self.shared.recycle(block.bytes);
+            }
+            Item::Extra(block) => self.hand_out(&block),
+            Item::Mark(text) if !self.lost => self.out.extend_from_slice(&text),
+            Item::Mark(_) => {}
+            Item::Shown(shown) => {
+                if let Some(focused) = self.receivers.focused.as_mut().filter(|_| !self.lost) {
+                    focused.show(&shown, &mut self.out);
+                }
+                self.shared.recycle(shown);
+            }
         }
         if self.out.len() >= WRITE_BYTES {
             self.write_out();
@@ -289,7 +308,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
     }
 
     fn hand_out(&mut self, block: &LogBlock) {
-        let Receivers { formatter, quiet, files, tails, .. } = &mut self.receivers;
+        let Receivers { formatter, quiet, files, tails, focused, .. } = &mut self.receivers;
         if let Some(file) = files
             && let Err(error) = file.write(block)
         {
@@ -300,8 +319,12 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         if let Some(tails) = tails {
             tails.push(block);
         }
-        if !self.lost && !quiet(&block.source) {
-            formatter.render(block, &mut self.out);
+        if self.lost || quiet(&block.source) {
+            return;
+        }
+        match focused {
+            Some(focused) => focused.render(formatter, block, &mut self.out),
+            None => formatter.render(block, &mut self.out),
         }
     }
 

@@ -5,6 +5,8 @@
 
 mod effects;
 mod ending;
+mod focus;
+mod focused;
 mod http_probe;
 mod last_words;
 mod listening;

@@ -73,6 +73,8 @@ pub(super) struct Output {
     backlog: Backlog,
     stream: Option<Rc<Receiver>>,
     lines: Lines,
+    /// Besides its lines, what it writes is shown as it is and at once.
+    is_seen_as_it_is: bool,
     /// When the unfinished line is shown; None: there is none.
     show_partial_at: Option<Instant>,
 }
@@ -85,7 +87,14 @@ enum Read {
 
 impl Output {
     pub(super) fn new(dyno: DynoName, hub: LogHub, orders: UnboundedReceiver<Order>, backlog: Backlog) -> Self {
-        Self { dyno, hub, orders, backlog, stream: None, lines: Lines::new(LineMode::Pipe), show_partial_at: None }
+        let lines = Lines::new(LineMode::Pipe);
+        Self { dyno, hub, orders, backlog, stream: None, lines, is_seen_as_it_is: false, show_partial_at: None }
+    }
+
+    /// Whether what it writes is shown as it is and at once, besides its lines for those who keep them (S6.8).
+    pub(super) fn seen_as_it_is(mut self, is_seen_as_it_is: bool) -> Self {
+        self.is_seen_as_it_is = is_seen_as_it_is;
+        self
     }
 
     /// Runs until no more orders can come; then all is handed to the hub.
@@ -150,11 +159,21 @@ impl Output {
 
     async fn read(&mut self) -> Read {
         let Some(stream) = self.stream.as_deref() else { return Read::Ended };
+        // Of the same budget: a slow terminal stops this dyno, too.
+        let shown = if self.is_seen_as_it_is { Some(self.hub.buffer().await) } else { None };
         let mut buffer = self.hub.buffer().await;
         self.lines.begin(&mut buffer);
         let fresh_from = buffer.len();
         buffer.reserve(READ_BYTES.saturating_sub(fresh_from).max(READ_BYTES / 2));
         let result = read_some(stream, &mut buffer);
+        if let Some(mut shown) = shown {
+            shown.extend_from_slice(buffer.get(fresh_from..).unwrap_or_default());
+            if shown.is_empty() {
+                self.hub.give_back(shown);
+            } else {
+                self.hub.show(shown);
+            }
+        }
         self.split(buffer, fresh_from);
         match result {
             Ok(0) => {
@@ -230,7 +249,8 @@ async fn readable(stream: Option<&Receiver>) {
     }
 }
 
-async fn at(moment: Option<Instant>) {
+/// When the moment has come; never without one.
+pub(super) async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,

@@ -14,6 +14,8 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+use super::focus::{Keyboard, Keys, Pressed, Typed};
+use super::focused::Focused;
 use super::http_probe::HttpProbes;
 use super::listening::{Found, Listening};
 use super::log_hub::{HubEvent, LogHub, Receivers, Screen};
@@ -21,10 +23,10 @@ use super::output::{Backlog, Order, Output};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{PhaseMark, SmokeStart, Start};
-use crate::app::{DynoName, Now, RunId, SpawnSpec};
+use crate::app::{DynoName, Focus, Now, RunId, SpawnSpec};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
 use crate::supervisor::{
-    Director, Event, GroupSignal, NoticeStyle, Outcome, OutputLoss, Smoke, SpawnFailure, Supervisor, UserSignal,
+    Director, Event, GroupSignal, Key, NoticeStyle, Outcome, OutputLoss, Smoke, SpawnFailure, Supervisor, UserSignal,
 };
 
 /// Why the loop ended.
@@ -72,6 +74,8 @@ pub(super) struct Runtime {
     /// Spawns that were sent and not answered.
     pub(super) spawns_in_flight: usize,
     pub(super) stdin: Stdin,
+    /// The user's, where a dyno has it.
+    pub(super) keyboard: Option<Keyboard>,
     pub(super) prefix_columns: u16,
     pub(super) began: Instant,
     /// Events that came out of performing effects.
@@ -86,9 +90,19 @@ impl Runtime {
         let signals = Signals::install()?;
         let (hub_sender, hub_events) = unbounded_channel();
         let screen = if start.smoke.is_some() { Screen::Stderr } else { Screen::Stdout };
+        let shows_on_terminal = screen.is_terminal();
+        let mut specs = start.plan.release.iter().chain(&start.plan.formation);
+        let focused = specs.find(|spec| spec.focus != Focus::Elsewhere);
+        let keyboard = match focused.map_or(Focus::Elsewhere, |spec| spec.focus) {
+            Focus::Keyboard => Some(Keyboard::open()?),
+            Focus::Elsewhere | Focus::Stdin => None,
+        };
+        let seen_as_it_is = focused.filter(|_| shows_on_terminal).map(|spec| spec.dyno.clone());
+        let begins_lines = keyboard.as_ref().is_some_and(Keyboard::shares_output);
+        let focused = seen_as_it_is.clone().map(|dyno| Focused::new(dyno, begins_lines));
         let (formatter, quiet, files) = (start.formatter, start.quiet, start.files);
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
-        let hub = LogHub::start(Receivers { formatter, quiet, files, tails, screen }, hub_sender)?;
+        let hub = LogHub::start(Receivers { formatter, quiet, files, tails, screen, focused }, hub_sender)?;
         let stdin = if start.null_stdin { Stdin::null() } else { Stdin::endless() }?;
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
         let mut tasks = JoinSet::new();
@@ -96,7 +110,9 @@ impl Runtime {
         let backlog = Backlog::default();
         for spec in start.plan.release.iter().chain(&start.plan.formation).chain(&start.plan.command) {
             let (sender, orders) = unbounded_channel();
-            tasks.spawn_local(Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone()).live());
+            let output = Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone());
+            let is_seen_as_it_is = seen_as_it_is.as_ref() == Some(&spec.dyno);
+            tasks.spawn_local(output.seen_as_it_is(is_seen_as_it_is).live());
             outputs.insert(spec.dyno.clone(), sender);
         }
         let boot_timeout = start.policy.boot_timeout;
@@ -126,10 +142,11 @@ impl Runtime {
             work: VecDeque::new(),
             spawns_in_flight: 0,
             stdin,
+            keyboard,
             prefix_columns: start.prefix_columns,
             began: Instant::now(),
             events: VecDeque::from([Event::Boot]),
-            shows_on_terminal: screen.is_terminal(),
+            shows_on_terminal,
             lost_output: None,
         })
     }
@@ -159,6 +176,17 @@ impl Runtime {
                 arrived = self.signals.next() => match arrived {
                     Arrived::User(signal) => self.events.push_back(Event::Signal(signal)),
                     Arrived::Resized => self.resize(),
+                    Arrived::Continued => self.keyboard_in_use(true),
+                },
+                pressed = pressed(self.keyboard.as_mut()) => match pressed {
+                    Pressed::Keys(keys) => {
+                        if let Some(finished) = self.typed(&keys) {
+                            return finished;
+                        }
+                    }
+                    // Nobody else may tell a job in the background.
+                    Pressed::Gone if !is_ignored(libc::SIGHUP) => self.events.push_back(Event::Signal(UserSignal::Hup)),
+                    Pressed::Gone => {}
                 },
                 _ = self.link.readable() => {
                     if let Some(finished) = self.receive(&mut reports) {
@@ -242,6 +270,9 @@ impl Runtime {
                 self.events.push_back(Event::Exited { run, exit });
             }
             Report::Gone(run) => {
+                if let Some(keyboard) = &mut self.keyboard {
+                    keyboard.take_from(run, &mut self.guardian);
+                }
                 if let Some(live) = self.runs.remove(&run) {
                     self.order(&live.spec.spec.dyno, Order::Close);
                 }
@@ -252,6 +283,37 @@ impl Runtime {
             Report::Swept { .. } => {}
         }
         self.handle_events()
+    }
+
+    /// Hands keys over in order; who hears an interrupt is for the supervisor to say.
+    fn typed(&mut self, keys: &Keys) -> Option<Finished> {
+        // A shell has brought us to the foreground without a word.
+        self.keyboard_in_use(true);
+        for part in keys.parts() {
+            let key = match part {
+                Typed::Text(text) => {
+                    if let Some(keyboard) = &mut self.keyboard {
+                        keyboard.type_text(keys.run, text);
+                    }
+                    Key::Other
+                }
+                Typed::Interrupt => Key::Interrupt,
+            };
+            self.events.push_back(Event::Key { run: keys.run, key });
+            if let Some(finished) = self.handle_events() {
+                return Some(finished);
+            }
+        }
+        None
+    }
+
+    /// Takes the user's terminal for the run that has the keyboard, or gives it back for a while.
+    pub(super) fn keyboard_in_use(&mut self, in_use: bool) {
+        match &mut self.keyboard {
+            Some(keyboard) if in_use => keyboard.change_modes(&mut self.guardian),
+            Some(keyboard) => keyboard.restore_modes(&mut self.guardian),
+            None => {}
+        }
     }
 
     fn look_who_listens(&mut self) {
@@ -295,6 +357,14 @@ impl Runtime {
 /// Lets the next wait be a real one. Before the I/O that follows, which goes on until the socket is empty or full.
 pub(super) fn clear_readiness(link: &UnixStream, interest: Interest) {
     let _ = link.try_io(interest, || Err::<(), _>(std::io::Error::from(std::io::ErrorKind::WouldBlock)));
+}
+
+/// What the user does next; never where no dyno has the keyboard.
+async fn pressed(keyboard: Option<&mut Keyboard>) -> Pressed {
+    match keyboard {
+        Some(keyboard) => keyboard.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn until(deadline: Option<Instant>) {

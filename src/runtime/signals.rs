@@ -21,6 +21,8 @@ pub(super) enum Arrived {
     User(UserSignal),
     /// The terminal has another size.
     Resized,
+    /// Somebody let us go on after a stop.
+    Continued,
 }
 
 /// Blocks every signal of this process. Call it first of all, so that none comes between two steps of the start.
@@ -89,7 +91,8 @@ fn meaning(signal: i32) -> Option<Arrived> {
         SIGUSR1 => Arrived::User(UserSignal::Usr1),
         SIGUSR2 => Arrived::User(UserSignal::Usr2),
         SIGWINCH => Arrived::Resized,
-        // SIGCONT only ends the stop; what it means is decided where we stopped. No other was asked for.
+        SIGCONT => Arrived::Continued,
+        // No other was asked for.
         _ => return None,
     })
 }

@@ -9,8 +9,9 @@ use nix::sys::stat::Mode;
 use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::pipe2;
 
+use super::focus::own_stdin;
 use crate::app::{Io, PtySize};
-use crate::guardian::set_terminal_size;
+use crate::guardian::{TerminalModes, set_terminal_size};
 
 /// What a dyno without a terminal reads.
 pub(super) enum Stdin {
@@ -40,6 +41,22 @@ impl Stdin {
     }
 }
 
+/// What one run reads.
+#[derive(Clone, Copy)]
+pub(super) enum Reads<'a> {
+    /// Its terminal if it has one, else this.
+    Stdin(&'a Stdin),
+    /// Our own stdin.
+    OwnStdin,
+    /// Its terminal, which the user types into.
+    Keyboard {
+        /// Of the user's terminal; None: not known, so a new terminal's own.
+        modes: Option<TerminalModes>,
+        /// Whether it shows things on the user's terminal as they are.
+        is_shown_raw: bool,
+    },
+}
+
 /// The two sides of a run's streams.
 pub(super) struct Streams {
     /// Our side, not blocking: the pipe's reading end or the terminal's master. None: the run uses our own streams.
@@ -49,18 +66,22 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn open(io: Io, stdin: &Stdin) -> Result<Self, Errno> {
+    pub(super) fn open(io: Io, reads: Reads<'_>) -> Result<Self, Errno> {
         match io {
             Io::Pipe => {
                 let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
                 // Only our end: the flag belongs to it alone, the dyno's end blocks as a program expects.
                 fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-                Ok(Self { ours: Some(reader), theirs: vec![stdin.for_a_run()?, writer] })
+                Ok(Self { ours: Some(reader), theirs: vec![reads.for_a_pipe()?, writer] })
             }
             Io::Pty(size) => {
-                let (master, slave) = terminal(size)?;
+                let (master, slave) = terminal(size, reads)?;
                 fcntl(&master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
-                Ok(Self { ours: Some(master), theirs: vec![slave] })
+                let theirs = match reads {
+                    Reads::Stdin(_) | Reads::Keyboard { .. } => vec![slave],
+                    Reads::OwnStdin => vec![own_stdin()?, slave],
+                };
+                Ok(Self { ours: Some(master), theirs })
             }
             Io::Inherit => {
                 let own = |fd: std::os::fd::BorrowedFd<'_>| {
@@ -75,16 +96,37 @@ impl Streams {
     }
 }
 
-/// A terminal that knows its size before anybody can ask, and leaves `\n` alone.
-fn terminal(size: PtySize) -> Result<(OwnedFd, OwnedFd), Errno> {
+impl Reads<'_> {
+    /// What stands in for a keyboard.
+    fn for_a_pipe(self) -> Result<OwnedFd, Errno> {
+        match self {
+            Self::Stdin(stdin) => stdin.for_a_run(),
+            Self::OwnStdin | Self::Keyboard { .. } => own_stdin(),
+        }
+    }
+}
+
+/// A terminal that knows its size before anybody can ask, and leaves `\n` alone unless somebody sees it as it is.
+fn terminal(size: PtySize, reads: Reads<'_>) -> Result<(OwnedFd, OwnedFd), Errno> {
     let pty = openpty(None, None)?;
     for end in [&pty.master, &pty.slave] {
         fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     }
-    let mut modes = tcgetattr(&pty.slave)?;
-    // `\n` -> `\r\n` would only be undone again by the splitter.
-    modes.output_flags.remove(OutputFlags::ONLCR);
-    tcsetattr(&pty.slave, SetArg::TCSANOW, &modes)?;
+    let leaves_lines_alone = match reads {
+        Reads::Keyboard { modes, is_shown_raw } => {
+            if let Some(modes) = modes {
+                modes.set(&pty.slave)?;
+            }
+            !is_shown_raw
+        }
+        Reads::Stdin(_) | Reads::OwnStdin => true,
+    };
+    if leaves_lines_alone {
+        let mut modes = tcgetattr(&pty.slave)?;
+        // `\n` -> `\r\n` would only be undone again by the splitter.
+        modes.output_flags.remove(OutputFlags::ONLCR);
+        tcsetattr(&pty.slave, SetArg::TCSANOW, &modes)?;
+    }
     set_terminal_size(&pty.slave, size)?;
     Ok((pty.master, pty.slave))
 }

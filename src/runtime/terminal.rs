@@ -16,6 +16,11 @@ pub fn own_terminal_size() -> Option<PtySize> {
     terminal_size(std::io::stdout())
 }
 
+/// The size of the terminal of a dyno that has it for itself. `keyboard`: where what is shown goes elsewhere.
+pub(super) fn full_size(keyboard: impl AsFd) -> Option<PtySize> {
+    own_terminal_size().or_else(|| terminal_size(keyboard))
+}
+
 /// The size of a dyno's terminal: ours without the columns of the prefix.
 pub(super) fn dyno_size(prefix_columns: u16) -> Option<PtySize> {
     own_terminal_size().map(|size| PtySize {

@@ -31,6 +31,11 @@ pub enum Effect {
     },
     /// A smoke enters a phase.
     EnterPhase(SmokePhase),
+    /// Type Ctrl-C into the terminal of a run.
+    PassInterrupt {
+        /// Which run.
+        run: RunId,
+    },
     /// Stop ourselves as the terminal asked (SIGTSTP); `Event::Resumed` follows.
     Suspend,
     /// The guardian did not answer for too long: kill it and sweep in its place, then finish with 70.

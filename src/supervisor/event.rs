@@ -73,6 +73,13 @@ pub enum Event {
     },
     /// `dyno` itself received a signal.
     Signal(UserSignal),
+    /// The user pressed a key while the keyboard belongs to a run.
+    Key {
+        /// Which run.
+        run: RunId,
+        /// Which key.
+        key: Key,
+    },
     /// `dyno` was suspended for this long and goes on now.
     Resumed {
         /// How long every deadline stood still.
@@ -85,7 +92,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Which run it is about.
+    /// Which run reports it. A key is the user's: what follows from it does not wait for the words of the dyno.
     pub(super) fn run(&self) -> Option<RunId> {
         match self {
             Self::Spawned { run, .. }
@@ -97,7 +104,12 @@ impl Event {
             | Self::Answer { run, .. }
             | Self::ListensElsewhere { run, .. }
             | Self::Unkillable { run, .. } => Some(*run),
-            Self::Boot | Self::Signal(_) | Self::Resumed { .. } | Self::OutputLost(_) | Self::Tick => None,
+            Self::Boot
+            | Self::Signal(_)
+            | Self::Key { .. }
+            | Self::Resumed { .. }
+            | Self::OutputLost(_)
+            | Self::Tick => None,
         }
     }
 }
@@ -133,6 +145,15 @@ impl fmt::Display for UserSignal {
             Self::Usr2 => "SIGUSR2",
         })
     }
+}
+
+/// What a key means to us while the keyboard belongs to a dyno.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// Ctrl-C, or what the user's terminal has in its place.
+    Interrupt,
+    /// Any other: it went to the dyno.
+    Other,
 }
 
 /// What came of an HTTP request.

@@ -17,6 +17,7 @@
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
 //! | Gone | over | over | over | over | over | - |
 //! | Unkillable | - | - | - | Lost if killed | Lost if killed | - |
+//! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | - |
 //! | Tick | - | kill (R10) | - | kill, replace | kill, replace | start again |
 //!
 //! "Over" leads to Down, Backoff or Crashed. A report whose run is not the dyno's present one changes nothing.
@@ -26,6 +27,7 @@ mod director;
 mod dyno_state;
 mod effect;
 mod event;
+mod keyboard;
 mod notice;
 mod notice_text;
 mod policy;
@@ -46,7 +48,7 @@ use crate::app::{Now, RunId, SpawnSpec};
 
 pub use director::Director;
 pub use effect::{Effect, GroupSignal, Outcome};
-pub use event::{Event, HttpAnswer, HttpSilence, OutputLoss, SpawnFailure, UserSignal};
+pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};
 pub use notice::{About, Notice, NoticeKind};
 pub use notice_text::NoticeStyle;
 pub use policy::{CanDie, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy};
@@ -72,6 +74,8 @@ pub struct Supervisor {
     last_run: u64,
     phase: Phase,
     tally: Tally,
+    /// The run that the last key was passed to as Ctrl-C.
+    interrupted: Option<RunId>,
 }
 
 impl Supervisor {
@@ -91,6 +95,7 @@ impl Supervisor {
             last_run: 0,
             phase: Phase::Unbooted,
             tally: Tally::default(),
+            interrupted: None,
         }
     }
 
@@ -119,6 +124,7 @@ impl Supervisor {
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::Unkillable { run, survivor } => self.on_unkillable(run, survivor, &mut turn),
             Event::Signal(signal) => self.on_signal(signal, &mut turn),
+            Event::Key { run, key } => self.on_key(run, key, &mut turn),
             Event::Resumed { paused_for } => self.on_resumed(paused_for, &mut turn),
             Event::OutputLost(loss) => self.on_output_lost(loss, &mut turn),
             Event::Tick => self.on_tick(&mut turn),

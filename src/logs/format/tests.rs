@@ -16,7 +16,8 @@ fn web() -> DynoName {
 /// Off a terminal, without colour, in a zone two hours east of Greenwich.
 fn plain() -> View {
     let palette = Palette::new([ProcessType::new("web").unwrap()]);
-    View { color: false, passing: Passing::All, name_width: 8, palette, zone: TimeZone::fixed(tz::offset(2)) }
+    let zone = TimeZone::fixed(tz::offset(2));
+    View { color: false, passing: Passing::All, name_width: 8, unprefixed: None, palette, zone }
 }
 
 fn block(source: Source, bytes: &[u8]) -> LogBlock {

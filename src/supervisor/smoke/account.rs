@@ -104,6 +104,7 @@ impl Account {
             | Event::ListensElsewhere { .. }
             | Event::Unkillable { .. }
             | Event::Signal(_)
+            | Event::Key { .. }
             | Event::Resumed { .. }
             | Event::OutputLost(_)
             | Event::Tick => return,

@@ -104,6 +104,7 @@ impl Smoke {
             | Event::NotReady { .. }
             | Event::Unkillable { .. }
             | Event::Signal(_)
+            | Event::Key { .. }
             | Event::OutputLost(_)
             | Event::Tick => {}
         }
@@ -210,6 +211,7 @@ impl Smoke {
                 | Event::NotReady { .. }
                 | Event::ListensElsewhere { .. }
                 | Event::Unkillable { .. }
+                | Event::Key { .. }
                 | Event::Resumed { .. },
                 _,
             )

@@ -1,6 +1,7 @@
 //! Event histories: what happened, and what was ordered, as lines of text.
 
 mod heroku;
+mod keyboard;
 mod life;
 mod ready;
 mod release;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::app::{DynoName, DynoSpec, Environment, ExitStatus, Io, ProcessType, Shell};
+use crate::app::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, ProcessType, Shell};
 
 pub(super) fn at(seconds: u64) -> Now {
     at_ms(seconds * 1_000)
@@ -54,6 +55,7 @@ pub(super) fn spec(name: &str) -> Arc<DynoSpec> {
         environment: Environment::default(),
         directory: PathBuf::from("/app"),
         io: Io::Pipe,
+        focus: Focus::Elsewhere,
     })
 }
 
@@ -168,6 +170,7 @@ pub(super) fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
         Effect::FindListener { run } => format!("#{} find listener", run.0),
         Effect::Ask { run } => format!("#{} ask", run.0),
         Effect::EnterPhase(phase) => format!("-- {phase}"),
+        Effect::PassInterrupt { run } => format!("#{} Ctrl-C", run.0),
         Effect::Suspend => "suspend".into(),
         Effect::ReplaceGuardian => "replace guardian".into(),
         Effect::Finish(Outcome::Code(code)) => format!("finish {code}"),

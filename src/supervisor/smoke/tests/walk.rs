@@ -56,6 +56,7 @@ impl Episode {
                 | Effect::FindListener { .. }
                 | Effect::Ask { .. }
                 | Effect::EnterPhase(_)
+                | Effect::PassInterrupt { .. }
                 | Effect::Suspend => {}
                 Effect::ReplaceGuardian => self.finished = Some(Outcome::Code(70)),
             }

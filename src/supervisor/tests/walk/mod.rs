@@ -20,7 +20,7 @@ const EVENTS_PER_SEED: usize = 100_000;
 const OPS_AFTER_THE_END: usize = 10;
 
 /// What a walk must come across; otherwise it proves nothing about it.
-const EVERYTHING: [&str; 36] = [
+const EVERYTHING: [&str; 37] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -48,6 +48,7 @@ const EVERYTHING: [&str; 36] = [
     "Killing",
     "GuardianWedged",
     "FindListener",
+    "PassInterrupt",
     "Spawn",
     "Stop",
     "Kill",
@@ -208,6 +209,10 @@ impl<'a> Episode<'a> {
             },
             Op::Forge { pick } => self.forge(pick),
             Op::Signal(signal) => self.feed(&Event::Signal(signal)),
+            Op::Press { pick, key } => match self.model.running(pick) {
+                Some(run) => self.feed(&Event::Key { run, key }),
+                None => Ok(()),
+            },
             Op::OutputLost(loss) => self.feed(&Event::OutputLost(loss)),
             Op::Wait { milliseconds } => {
                 self.mono += Duration::from_millis(milliseconds);
@@ -332,6 +337,7 @@ fn kind(effect: &Effect) -> String {
         Effect::FindListener { .. }
         | Effect::Ask { .. }
         | Effect::EnterPhase(_)
+        | Effect::PassInterrupt { .. }
         | Effect::Suspend
         | Effect::ReplaceGuardian => format!("{effect:?}"),
     };

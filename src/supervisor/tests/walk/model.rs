@@ -71,6 +71,10 @@ pub(super) struct Model {
     pub(super) cause: Option<Outcome>,
     pub(super) signalled_at: Option<Duration>,
     pub(super) may_kill: bool,
+    /// The run that heard the last key as Ctrl-C.
+    interrupted: Option<RunId>,
+    /// The run that must hear this one.
+    pub(super) must_pass: Option<RunId>,
     pub(super) announced: BTreeSet<&'static str>,
     pub(super) first_failure: Option<ExitStatus>,
     pub(super) last_given_up: Option<ExitStatus>,
@@ -108,6 +112,8 @@ impl Model {
             cause: None,
             signalled_at: None,
             may_kill: false,
+            interrupted: None,
+            must_pass: None,
             announced: BTreeSet::new(),
             first_failure: None,
             last_given_up: None,
@@ -164,6 +170,8 @@ impl Model {
             Event::Gone { run } => self.learn_gone(*run, mono),
             Event::Unkillable { run, .. } => self.learn_lost(*run),
             Event::Signal(signal) => self.learn_signal(*signal, mono),
+            Event::Key { key: Key::Other, .. } => self.interrupted = None,
+            Event::Key { run, key: Key::Interrupt } => self.learn_interrupt(*run, mono),
             Event::OutputLost(OutputLoss::Closed) => self.stop_for(Outcome::Code(141)),
             Event::OutputLost(OutputLoss::Failed) => self.stop_for(Outcome::Code(74)),
             Event::Resumed { paused_for } => {
@@ -248,6 +256,17 @@ impl Model {
                 self.stop_for(Outcome::Signal(signal));
             }
             UserSignal::Tstp | UserSignal::Usr1 | UserSignal::Usr2 => {}
+        }
+    }
+
+    /// S6.8: the first Ctrl-C in a row is for a run that nobody stops, any other for all.
+    fn learn_interrupt(&mut self, id: RunId, mono: Duration) {
+        let hears = |run: &Run| matches!(run.seen, Seen::Leader(_)) && run.verdict.is_none();
+        if self.interrupted != Some(id) && self.runs.get(&id).is_some_and(hears) {
+            self.interrupted = Some(id);
+            self.must_pass = Some(id);
+        } else {
+            self.learn_signal(UserSignal::Int, mono);
         }
     }
 

@@ -14,7 +14,7 @@ impl Model {
             return Ok(());
         }
         let was_stopping = self.cause.is_some();
-        self.may_kill = false;
+        (self.may_kill, self.must_pass) = (false, None);
         if self.learn(event, now.mono) {
             let told = matches!(effects.first(), Some(Effect::Notify(Notice { kind: NoticeKind::Exited(_), .. })));
             rule!(told, "an exit must be told before anything is done about it");
@@ -48,6 +48,10 @@ impl Model {
                 Ok(())
             }
             Effect::Ask { .. } | Effect::EnterPhase(_) => Err("only a smoke does that".into()),
+            Effect::PassInterrupt { run } => {
+                rule!(self.must_pass.take() == Some(*run), "run {} must not hear Ctrl-C", run.0);
+                Ok(())
+            }
             Effect::Suspend => {
                 rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may suspend");
                 Ok(())
@@ -197,6 +201,7 @@ impl Model {
 
     /// What must have been ordered when the event is handled.
     fn demand(&self, event: &Event, mono: Duration, effects: &[Effect]) -> Result<(), Broken> {
+        rule!(self.must_pass.is_none(), "Ctrl-C must be passed on");
         for dyno in &self.dynos {
             rule!(!dyno.must_spawn, "{} must be spawned", dyno.name);
             rule!(dyno.must_decide.is_none(), "{} crashed: it must be restarted or given up", dyno.name);
@@ -225,6 +230,7 @@ impl Model {
             | Event::ListensElsewhere { .. }
             | Event::Unkillable { .. }
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)
+            | Event::Key { .. }
             | Event::OutputLost(_)
             | Event::Tick => None,
         };

@@ -31,6 +31,11 @@ pub(super) enum Op {
         pick: usize,
     },
     Signal(UserSignal),
+    /// A key is pressed while a run has the keyboard.
+    Press {
+        pick: usize,
+        key: Key,
+    },
     OutputLost(OutputLoss),
     Wait {
         milliseconds: u64,
@@ -64,7 +69,8 @@ impl Op {
             72..76 => Self::Repeat { pick },
             76..78 => Self::Forge { pick },
             78..85 => Self::Wait { milliseconds: random.one_of(&[1, 100, 400, 900, 3_000, 15_000]) },
-            85..95 => Self::Tick { late: random.one_of(&[0, 0, 0, 1, 500, 4_000]), answered: !random.one_in(12) },
+            85..94 => Self::Tick { late: random.one_of(&[0, 0, 0, 1, 500, 4_000]), answered: !random.one_in(12) },
+            94 => Self::Press { pick, key: random.one_of(&[Key::Interrupt, Key::Interrupt, Key::Other]) },
             95..97 => Self::Suspend { milliseconds: random.one_of(&[0, 10, 1_000, 60_000]) },
             97 => Self::Boot,
             98 => Self::Signal(random.one_of(&[UserSignal::Usr1, UserSignal::Usr2])),
@@ -126,6 +132,7 @@ impl World {
                 | Effect::Ask { .. }
                 | Effect::EnterPhase(_)
                 | Effect::Notify(_)
+                | Effect::PassInterrupt { .. }
                 | Effect::Suspend
                 | Effect::ReplaceGuardian
                 | Effect::Finish(_) => {}

@@ -1,0 +1,119 @@
+//! `--focus`: which dyno has the keyboard (S6.8), and what does not go together with it.
+
+use std::io::IsTerminal;
+
+use super::platform;
+use super::policy::known_type;
+use crate::app::{DynoName, ProcessType};
+use crate::cli::{LogFormatName, PtyMode, StartArgs};
+use crate::error::{Error, Status};
+
+/// The dyno that has the keyboard, if one is named.
+///
+/// `types`: those of the Procfile; `dynos`: all that are going to run, the release command among them.
+///
+/// # Errors
+/// Status 2: there is no such dyno, or another option forbids what it needs.
+pub(super) fn focused(args: &StartArgs, types: &[ProcessType], dynos: &[DynoName]) -> Result<Option<DynoName>, Error> {
+    let Some(text) = &args.focus else { return Ok(None) };
+    let dyno = named(text, types, dynos)?;
+    if args.quiet.iter().any(|name| name == dyno.process_type.as_str()) {
+        let hint = format!("leave out one of them: `--focus` shows what `{dyno}` says");
+        return Err(usage(format!("`--focus {text}` and `--quiet {}` exclude each other", dyno.process_type), hint));
+    }
+    if platform::log_format(args) == LogFormatName::Json {
+        let fact = format!("`--focus {text}` shows what `{dyno}` says as it is, which is no JSON");
+        return Err(usage(fact, "leave out `--log-format json`"));
+    }
+    if args.project.procfile.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+        let fact = format!("`--focus {text}` gives stdin to `{dyno}`, and `-f -` reads the Procfile from it");
+        return Err(usage(fact, "name a file with `-f`"));
+    }
+    if args.pty == PtyMode::Never && std::io::stdin().is_terminal() {
+        let fact = format!("`--focus {text}` gives `{dyno}` a terminal to type into, and `--pty never` forbids one");
+        return Err(usage(fact, "leave out `--pty never`"));
+    }
+    Ok(Some(dyno))
+}
+
+fn named(text: &str, types: &[ProcessType], dynos: &[DynoName]) -> Result<DynoName, Error> {
+    if let Some((name, _)) = text.split_once(['=', ',']) {
+        let fact = format!("`--focus {text}` does not name one dyno: one keyboard is one dyno's");
+        return Err(usage(fact, format!("write `--focus {name}`, which is `{name}.1`, or `--focus {name}.2`")));
+    }
+    let (name, index) = match text.rsplit_once('.') {
+        Some((name, index)) => (name, index.parse().ok()),
+        None => (text, Some(1)),
+    };
+    let process_type = match dynos.iter().find(|dyno| dyno.process_type.as_str() == name) {
+        Some(dyno) => dyno.process_type.clone(),
+        None => known_type("--focus", name, types)?,
+    };
+    let mut of_type = dynos.iter().filter(|dyno| dyno.process_type == process_type);
+    if let Some(found) = of_type.clone().find(|dyno| Some(dyno.index) == index) {
+        return Ok(found.clone());
+    }
+    Err(match of_type.next_back() {
+        None => {
+            let fact = format!("`--focus {text}`: the formation has no dyno of `{name}`");
+            usage(fact, format!("give it a quantity: `{name}=1`"))
+        }
+        Some(last) if last.index == 1 => {
+            usage(format!("`--focus {text}`: there is no such dyno"), format!("write `--focus {name}`"))
+        }
+        Some(last) => {
+            let hint = format!("the dynos of this type are `{name}.1` to `{last}`");
+            usage(format!("`--focus {text}`: there is no such dyno"), hint)
+        }
+    })
+}
+
+fn usage(fact: String, hint: impl Into<String>) -> Error {
+    Error::new(Status::Usage, fact, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dyno(name: &str, index: u32) -> DynoName {
+        DynoName::new(ProcessType::new(name).expect("a name"), index)
+    }
+
+    /// The dyno that `text` names among web.1, web.2, job.1 and release.1, or what is wrong.
+    fn find(text: &str) -> String {
+        let types = ["web", "job", "worker"].map(|name| ProcessType::new(name).expect("a name"));
+        let dynos = [dyno("release", 1), dyno("web", 1), dyno("web", 2), dyno("job", 1)];
+        match named(text, &types, &dynos) {
+            Ok(dyno) => dyno.to_string(),
+            Err(error) => format!("{error} ({})", error.complaints()[0].hint),
+        }
+    }
+
+    #[test]
+    fn s6_8_a_type_means_its_first_dyno() {
+        assert_eq!(["web", "web.1", "web.2", "release"].map(find), ["web.1", "web.1", "web.2", "release.1"]);
+    }
+
+    #[test]
+    fn s6_8_what_names_no_dyno_is_told_with_one_that_is_there() {
+        let none = "there is no such dyno";
+        assert_eq!(find("wbe"), "`--focus`: the Procfile has no process type `wbe` (did you mean `web`?)");
+        assert_eq!(
+            find("worker"),
+            "`--focus worker`: the formation has no dyno of `worker` (give it a quantity: `worker=1`)"
+        );
+        assert_eq!(find("web.3"), format!("`--focus web.3`: {none} (the dynos of this type are `web.1` to `web.2`)"));
+        assert_eq!(find("web.x"), format!("`--focus web.x`: {none} (the dynos of this type are `web.1` to `web.2`)"));
+        assert_eq!(find("job.2"), format!("`--focus job.2`: {none} (write `--focus job`)"));
+        for text in ["web=2", "web,job"] {
+            assert_eq!(
+                find(text),
+                format!(
+                    "`--focus {text}` does not name one dyno: one keyboard is one dyno's \
+                     (write `--focus web`, which is `web.1`, or `--focus web.2`)"
+                )
+            );
+        }
+    }
+}

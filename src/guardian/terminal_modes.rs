@@ -1,0 +1,166 @@
+//! The modes of a terminal: read, changed for somebody who wants every key, and given back.
+//!
+//! `dyno` changes those of the user's terminal while a dyno has the keyboard. The guardian minds them meanwhile: when
+//! `dyno` is killed it gives them back, unless somebody else has set others by then (a shell that comes back does).
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::termios::{
+    InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices as Character, Termios, tcgetattr, tcsetattr,
+};
+
+/// Size of [`TerminalModes`] in a frame, in bytes.
+const BYTES: usize = 3 * 4 + libc::NCCS;
+
+/// What a terminal does with keys and with output. Speed and character size are left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminalModes {
+    input: u32,
+    output: u32,
+    local: u32,
+    characters: [u8; libc::NCCS],
+}
+
+impl TerminalModes {
+    /// Those of the terminal behind `fd`.
+    ///
+    /// # Errors
+    /// ENOTTY: it is none. EIO: it is gone.
+    pub fn of(fd: impl AsFd) -> Result<Self, Errno> {
+        let modes = tcgetattr(fd)?;
+        Ok(Self {
+            input: modes.input_flags.bits(),
+            output: modes.output_flags.bits(),
+            local: modes.local_flags.bits(),
+            characters: modes.control_chars,
+        })
+    }
+
+    /// Gives them to the terminal behind `fd`, at once; what was typed and not read yet stays.
+    ///
+    /// # Errors
+    /// As [`TerminalModes::of`].
+    pub fn set(&self, fd: impl AsFd) -> Result<(), Errno> {
+        let mut modes: Termios = tcgetattr(&fd)?;
+        modes.input_flags = InputFlags::from_bits_retain(self.input);
+        modes.output_flags = OutputFlags::from_bits_retain(self.output);
+        modes.local_flags = LocalFlags::from_bits_retain(self.local);
+        modes.control_chars = self.characters;
+        tcsetattr(fd, SetArg::TCSANOW, &modes)
+    }
+
+    /// The same with every key handed over as it is, at once, without echo and without signals. `output_too`: what is
+    /// shown passes as it is as well; otherwise `\n` still begins a new line.
+    #[must_use]
+    pub fn raw(mut self, output_too: bool) -> Self {
+        let input = InputFlags::IGNBRK
+            | InputFlags::BRKINT
+            | InputFlags::PARMRK
+            | InputFlags::ISTRIP
+            | InputFlags::INLCR
+            | InputFlags::IGNCR
+            | InputFlags::ICRNL
+            | InputFlags::IXON;
+        let local = LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG | LocalFlags::IEXTEN;
+        self.input &= !input.bits();
+        self.local &= !local.bits();
+        if output_too {
+            self.output &= !OutputFlags::OPOST.bits();
+        }
+        for (index, value) in [(Character::VMIN, 1), (Character::VTIME, 0)] {
+            if let Some(character) = self.characters.get_mut(index as usize) {
+                *character = value;
+            }
+        }
+        self
+    }
+
+    /// The key that interrupts: Ctrl-C if the user has set no other. None: no key does.
+    #[must_use]
+    pub fn interrupt_key(&self) -> Option<u8> {
+        let makes_signals = LocalFlags::from_bits_retain(self.local).contains(LocalFlags::ISIG);
+        let key = self.characters.get(Character::VINTR as usize).copied();
+        key.filter(|key| makes_signals && *key != libc::_POSIX_VDISABLE)
+    }
+
+    pub(super) fn encode(&self) -> [u8; BYTES] {
+        let mut bytes = [0; BYTES];
+        let flags = [self.input, self.output, self.local];
+        let flags = flags.iter().flat_map(|flags| flags.to_ne_bytes());
+        for (to, from) in bytes.iter_mut().zip(flags.chain(self.characters)) {
+            *to = from;
+        }
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (input, rest) = bytes.split_first_chunk()?;
+        let (output, rest) = rest.split_first_chunk()?;
+        let (local, rest) = rest.split_first_chunk()?;
+        let [input, output, local] = [input, output, local].map(|flags| u32::from_ne_bytes(*flags));
+        Some(Self { input, output, local, characters: rest.try_into().ok()? })
+    }
+}
+
+/// A terminal whose modes `dyno` has changed.
+pub(super) struct MindedTerminal {
+    pub(super) terminal: OwnedFd,
+    pub(super) before: TerminalModes,
+    pub(super) during: TerminalModes,
+}
+
+impl MindedTerminal {
+    /// Gives its modes back, unless somebody else has changed them: then they are no business of ours any more.
+    pub(super) fn give_back(&self) {
+        if TerminalModes::of(&self.terminal) == Ok(self.during) {
+            let _ = self.before.set(&self.terminal);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cooked() -> TerminalModes {
+        let pty = nix::pty::openpty(None, None).expect("a terminal");
+        TerminalModes::of(&pty.slave).expect("its modes")
+    }
+
+    #[test]
+    fn modes_arrive_as_they_were_sent() {
+        let modes = cooked();
+
+        assert_eq!(TerminalModes::decode(&modes.encode()), Some(modes));
+        assert_eq!(TerminalModes::decode(&modes.encode()[1..]), None);
+    }
+
+    #[test]
+    fn a_minded_terminal_gets_its_modes_back_only_while_they_are_as_we_left_them() {
+        let pty = nix::pty::openpty(None, None).expect("a terminal");
+        let before = TerminalModes::of(&pty.slave).expect("its modes");
+        let during = before.raw(true);
+        let minded = MindedTerminal { terminal: pty.slave.try_clone().expect("a descriptor"), before, during };
+        during.set(&pty.slave).expect("set");
+        assert_eq!(TerminalModes::of(&pty.slave), Ok(during));
+
+        minded.give_back();
+        assert_eq!(TerminalModes::of(&pty.slave), Ok(before));
+
+        let others = before.raw(false);
+        others.set(&pty.slave).expect("set");
+        minded.give_back();
+        assert_eq!(TerminalModes::of(&pty.slave), Ok(others), "a shell is back and has set its own");
+    }
+
+    #[test]
+    fn the_interrupt_key_is_the_users() {
+        let mut modes = cooked();
+        assert_eq!(modes.interrupt_key(), Some(3));
+
+        modes.characters[Character::VINTR as usize] = 24;
+        assert_eq!(modes.interrupt_key(), Some(24));
+        assert_eq!(modes.raw(false).interrupt_key(), None);
+    }
+}

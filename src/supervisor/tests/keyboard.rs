@@ -1,0 +1,88 @@
+//! Ctrl-C while the keyboard belongs to a dyno (S6.8).
+
+use super::*;
+
+/// The user presses Ctrl-C, `dyno` passes keys to `name`.
+fn ctrl_c(supervisor: &mut Supervisor, run: RunId, now: Now) -> Vec<String> {
+    happen(supervisor, Event::Key { run, key: Key::Interrupt }, now)
+}
+
+fn other_key(supervisor: &mut Supervisor, run: RunId, now: Now) -> Vec<String> {
+    happen(supervisor, Event::Key { run, key: Key::Other }, now)
+}
+
+#[test]
+fn s6_8_ctrl_c_goes_to_the_dyno_once_and_to_all_the_second_time() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
+    let web = run_of(&supervisor, "web.1");
+
+    assert_eq!(ctrl_c(&mut supervisor, web, at(1)), ["#1 Ctrl-C"]);
+    assert_eq!(
+        ctrl_c(&mut supervisor, web, at_ms(1_001)),
+        [
+            "system: SIGINT received, starting shutdown",
+            "system: sending SIGTERM to all processes",
+            "#1 stop 15",
+            "#2 stop 15"
+        ]
+    );
+    obey(&mut supervisor, "web.1", at(2));
+    assert_eq!(obey(&mut supervisor, "worker.1", at(2)).last().unwrap(), "finish by SIGINT");
+}
+
+#[test]
+fn s6_8_a_key_in_between_makes_the_next_ctrl_c_a_first_one_again() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+    let web = run_of(&supervisor, "web.1");
+    ctrl_c(&mut supervisor, web, at(1));
+
+    assert_eq!(other_key(&mut supervisor, web, at(2)), [""; 0]);
+
+    assert_eq!(ctrl_c(&mut supervisor, web, at(3)), ["#1 Ctrl-C"]);
+    assert_eq!(ctrl_c(&mut supervisor, web, at(60)).len(), 3, "however much later");
+}
+
+#[test]
+fn s6_8_a_third_ctrl_c_kills_unless_it_is_the_same_keypress() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+    let web = run_of(&supervisor, "web.1");
+    ctrl_c(&mut supervisor, web, at(1));
+    ctrl_c(&mut supervisor, web, at(2));
+
+    assert_eq!(ctrl_c(&mut supervisor, web, at_ms(2_100)), [""; 0]);
+    assert_eq!(ctrl_c(&mut supervisor, web, at_ms(2_300)), ["system: sending SIGKILL to all processes", "#1 kill"]);
+}
+
+#[test]
+fn s6_8_ctrl_c_goes_to_all_at_once_where_the_dyno_is_ending_or_gone() {
+    let mut ending = all_up(&["web.1", "worker.1"], restarting());
+    let web = run_of(&ending, "web.1");
+    exit(&mut ending, "web.1", code(1), at(1));
+    let mut gone = ending.clone();
+    super::gone(&mut gone, "web.1", at(1));
+
+    for supervisor in [&mut ending, &mut gone] {
+        assert_eq!(ctrl_c(supervisor, web, at(2))[0], "system: SIGINT received, starting shutdown");
+    }
+}
+
+#[test]
+fn s6_8_the_next_run_hears_its_first_ctrl_c() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
+    let first = run_of(&supervisor, "web.1");
+    ctrl_c(&mut supervisor, first, at(1));
+    crash(&mut supervisor, "web.1", at(1));
+    tick(&mut supervisor, at(1));
+    spawned(&mut supervisor, "web.1", at(1));
+
+    let second = run_of(&supervisor, "web.1");
+
+    assert_eq!(ctrl_c(&mut supervisor, second, at(2)), [format!("#{} Ctrl-C", second.0)]);
+}
+
+#[test]
+fn s6_8_a_signal_that_comes_from_elsewhere_is_no_key() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+
+    assert_eq!(signal(&mut supervisor, UserSignal::Int, at(1)).last().unwrap(), "#1 stop 15");
+}
