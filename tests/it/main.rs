@@ -19,6 +19,10 @@ mod comfort;
 mod completions;
 mod drop_in;
 mod file_messages;
+mod focus;
+mod focus_ends;
+#[cfg(feature = "real-apps")]
+mod focus_real_apps;
 mod harness;
 mod heroku;
 mod json;
@@ -55,4 +59,6 @@ mod start;
 mod storm;
 mod system_messages;
 mod terminal;
+#[cfg(feature = "real-apps")]
+mod window;
 mod without_shell;

@@ -1,76 +1,9 @@
 //! `dyno run` in a real terminal, under the shell of a person: editors, pagers, a REPL, job control (S9.3).
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
 use crate::harness::{App, until};
-
-/// A window with an interactive shell in the root of an app; `dyno` is in its `PATH`.
-struct Window {
-    app: App,
-    socket: PathBuf,
-}
-
-impl Window {
-    fn open(app: App) -> Self {
-        symlink(env!("CARGO_BIN_EXE_dyno"), app.top().join("dyno")).unwrap();
-        let window = Self { socket: app.top().join("tmux"), app };
-        let path = format!("{}:{}", window.app.top().display(), std::env::var("PATH").unwrap());
-        let shell = format!("cd '{}' && exec env PS1='ready> ' sh -i", window.app.path("").display());
-        let opened = Command::new("tmux")
-            .arg("-S")
-            .arg(&window.socket)
-            .args(["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", &shell])
-            .env("PATH", path)
-            .env("HOME", window.app.top())
-            .env_remove("TMUX")
-            .output()
-            .unwrap();
-        assert!(opened.status.success(), "{opened:?}");
-        window.until("ready>");
-        window
-    }
-
-    fn tmux(&self, words: &[&str]) -> Output {
-        Command::new("tmux").arg("-S").arg(&self.socket).args(words).output().unwrap()
-    }
-
-    fn screen(&self) -> String {
-        String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p"]).stdout).into_owned()
-    }
-
-    /// Waits until the screen shows this.
-    fn until(&self, text: &str) {
-        until(&format!("the screen shows `{text}`"), || self.screen().contains(text));
-    }
-
-    /// Presses keys by their names.
-    fn press(&self, keys: &[&str]) {
-        assert!(self.tmux(&[&["send-keys"], keys].concat()).status.success());
-    }
-
-    /// Types a line.
-    fn line(&self, text: &str) {
-        assert!(self.tmux(&["send-keys", "-l", text]).status.success());
-        self.press(&["Enter"]);
-    }
-
-    /// Asks the shell how the last command ended.
-    fn expect_status(&self, status: &str) {
-        // What is typed before the shell reads again may be thrown away with the terminal's old settings.
-        until("the shell is back", || self.screen().trim_end().ends_with("\nready>"));
-        self.line("echo \"[status $?]\"");
-        self.until(&format!("[status {status}]"));
-    }
-}
-
-impl Drop for Window {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-    }
-}
+use crate::window::Window;
 
 #[test]
 fn a_repl_reads_lines_and_survives_ctrl_c() {
@@ -117,7 +50,7 @@ fn an_editor_writes_a_file() {
     window.line(":wq");
     window.expect_status("0");
 
-    assert_eq!(fs::read_to_string(window.app.path("note")).unwrap(), "written by hand\n");
+    assert_eq!(fs::read_to_string(window.app().path("note")).unwrap(), "written by hand\n");
 }
 
 #[test]

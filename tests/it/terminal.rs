@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::termios::{Termios, tcgetattr};
 
 use crate::app::fork;
 use crate::harness::{Capture, until};
@@ -61,6 +62,11 @@ impl Terminal {
     /// What was shown so far.
     pub(crate) fn shown(&self) -> Capture {
         self.shown.clone()
+    }
+
+    /// What it does with keys and with output.
+    pub(crate) fn modes(&self) -> Termios {
+        tcgetattr(&self.keyboard).unwrap()
     }
 
     /// Presses keys.

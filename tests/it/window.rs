@@ -1,0 +1,87 @@
+//! A window of a terminal multiplexer with an interactive shell, as a person sits before it.
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::harness::{App, until};
+
+/// A window with an interactive shell in the root of an app; `dyno` is in its `PATH`.
+pub(crate) struct Window {
+    app: App,
+    socket: PathBuf,
+}
+
+impl Window {
+    /// Opens it with `sh`.
+    pub(crate) fn open(app: App) -> Self {
+        Self::open_with(app, "sh -i")
+    }
+
+    /// Opens it with another shell, which takes its prompt from `PS1`.
+    pub(crate) fn open_with(app: App, shell: &str) -> Self {
+        symlink(env!("CARGO_BIN_EXE_dyno"), app.top().join("dyno")).unwrap();
+        let window = Self { socket: app.top().join("tmux"), app };
+        let path = format!("{}:{}", window.app.top().display(), std::env::var("PATH").unwrap());
+        let shell = format!("cd '{}' && exec env PS1='ready> ' {shell}", window.app.path("").display());
+        let opened = Command::new("tmux")
+            .arg("-S")
+            .arg(&window.socket)
+            .args(["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", &shell])
+            .env("PATH", path)
+            .env("HOME", window.app.top())
+            .env_remove("TMUX")
+            .output()
+            .unwrap();
+        assert!(opened.status.success(), "{opened:?}");
+        window.until("ready>");
+        window
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
+    pub(crate) fn tmux(&self, words: &[&str]) -> Output {
+        Command::new("tmux").arg("-S").arg(&self.socket).args(words).output().unwrap()
+    }
+
+    pub(crate) fn screen(&self) -> String {
+        String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p"]).stdout).into_owned()
+    }
+
+    /// Types text without the Enter key.
+    pub(crate) fn text(&self, text: &str) {
+        assert!(self.tmux(&["send-keys", "-l", text]).status.success());
+    }
+
+    /// Waits until the screen shows this.
+    pub(crate) fn until(&self, text: &str) {
+        until(&format!("the screen shows `{text}`"), || self.screen().contains(text));
+    }
+
+    /// Presses keys by their names.
+    pub(crate) fn press(&self, keys: &[&str]) {
+        assert!(self.tmux(&[&["send-keys"], keys].concat()).status.success());
+    }
+
+    /// Types a line.
+    pub(crate) fn line(&self, text: &str) {
+        self.text(text);
+        self.press(&["Enter"]);
+    }
+
+    /// Asks the shell how the last command ended.
+    pub(crate) fn expect_status(&self, status: &str) {
+        // What is typed before the shell reads again may be thrown away with the terminal's old settings.
+        until("the shell is back", || self.screen().trim_end().ends_with("\nready>"));
+        self.line("echo \"[status $?]\"");
+        self.until(&format!("[status {status}]"));
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
