@@ -70,7 +70,9 @@ pub struct StartArgs {
     /// Restarts in a row before a dyno stays down [default: no limit]
     #[arg(long, value_name = "N", requires = "restarting", value_parser = whole_number::<u32>)]
     pub max_restarts: Option<u32>,
-    /// Types that are up when they listen on their port [default with --boot-timeout or --heroku: web]
+    /// Types that are up when they listen on their port
+    ///
+    /// [default with --heroku, --restart, --boot-timeout or --log-format heroku: web]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
     pub ready: Vec<String>,
     /// Seconds such a type may take to listen; then it is killed, and that is a crash (R10)

@@ -37,11 +37,19 @@ pub(super) fn boot_timeout(args: &StartArgs) -> Option<Duration> {
     args.boot_timeout.map(|seconds| seconds.0).or(args.heroku.then_some(Policy::HEROKU_BOOT_TIMEOUT))
 }
 
-/// The names of the types that are up when they listen (S6.2): those of `--ready`; where only a boot timeout is given,
-/// `web`.
+/// The names of the types that are up when they listen (S6.2): those of `--ready`, else `web` where being up means
+/// something. Where it is neither shown nor counted nobody looks: a look is a wake-up of a run that is idle.
 pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
-    let by_default = args.ready.is_empty() && boot_timeout(args).is_some();
+    let is_shown = notice_style(args) == NoticeStyle::Heroku;
+    let counts = args.restart || boot_timeout(args).is_some();
+    let by_default = args.ready.is_empty() && (is_shown || counts);
     args.ready.iter().map(String::as_str).chain(by_default.then_some(WEB))
+}
+
+/// Whether a server that only this machine can reach is told so (S6.2): where the platform is meant, which would not
+/// see it. Elsewhere such a server is the rule.
+pub(super) fn notes_loopback(args: &StartArgs) -> bool {
+    boot_timeout(args).is_some() || notice_style(args) == NoticeStyle::Heroku
 }
 
 /// How lines are written (S7.3).
@@ -140,6 +148,20 @@ mod tests {
         assert_eq!(ready_types(&heroku()).collect::<Vec<_>>(), ["web"]);
         assert_eq!(boot_timeout(&longer), Some(seconds(90)));
         assert_eq!(ready_types(&longer).collect::<Vec<_>>(), ["api"]);
+    }
+
+    #[test]
+    fn s6_2_web_is_waited_for_where_being_up_is_shown_or_counts() {
+        let of = |args: StartArgs| (ready_types(&args).map(str::to_owned).collect::<Vec<_>>(), notes_loopback(&args));
+        let web = || vec!["web".to_owned()];
+        let format = |format| StartArgs { log_format: Some(format), ..StartArgs::default() };
+
+        assert_eq!(of(StartArgs::default()), (vec![], false));
+        assert_eq!(of(format(LogFormatName::Json)), (vec![], false));
+        assert_eq!(of(format(LogFormatName::Heroku)), (web(), true));
+        assert_eq!(of(StartArgs { restart: true, ..StartArgs::default() }), (web(), false));
+        assert_eq!(of(StartArgs { boot_timeout: Some(Seconds(seconds(9))), ..StartArgs::default() }), (web(), true));
+        assert_eq!(of(heroku()), (web(), true));
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub(super) fn policy(
         grace: platform::grace(args, file),
         ready,
         boot_timeout: platform::boot_timeout(args),
+        notes_loopback: platform::notes_loopback(args),
         report_exit_timeout: platform::reports_exit_timeout(args),
         outlives_formation: false,
     })

@@ -51,6 +51,8 @@ pub struct Policy {
     pub ready: Vec<ProcessType>,
     /// R10: how long a ready type may take to listen (S6.5). None: no limit.
     pub boot_timeout: Option<Duration>,
+    /// Whether a ready type that only this machine can reach is told so (S6.2).
+    pub notes_loopback: bool,
     /// Whether an overrun grace is logged as R12 (S6.6).
     pub report_exit_timeout: bool,
     /// Whether the whole goes on when all dynos have ended as they may.
@@ -126,6 +128,7 @@ impl Default for Policy {
             grace: Self::DEFAULT_GRACE,
             ready: Vec::new(),
             boot_timeout: None,
+            notes_loopback: false,
             report_exit_timeout: false,
             outlives_formation: false,
         }

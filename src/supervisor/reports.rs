@@ -67,12 +67,12 @@ impl Supervisor {
 
     /// A server that only this machine can reach is told of where somebody waits for it as the platform does.
     pub(super) fn on_ready(&mut self, run: RunId, loopback_only: bool, turn: &mut Turn) {
-        let is_like_the_platform = self.policy.boot_timeout.is_some();
+        let is_noted = self.policy.notes_loopback;
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Booting { run, pid, .. } => {
                 slot.rise(run, pid, turn);
-                if loopback_only && is_like_the_platform {
+                if loopback_only && is_noted {
                     slot.notify(NoticeKind::LoopbackOnly, turn);
                 }
             }

@@ -209,20 +209,38 @@ fn what_is_said_about_the_stop_signal_stands_before_the_answer_to_it() {
 
 #[test]
 fn s7_3_the_log_of_the_platform_alone_changes_nothing_else() {
-    let app = App::new("web: echo up; exit 4\n").file(".profile", "echo never\n");
+    let app = App::new("worker: echo up; exit 4\n").file(".profile", "echo never\n");
 
     let finished = app.dyno(["start", "--log-format", "heroku"]).run();
 
     finished.expect_end(Ended::Code(4));
     let seen = filtered(&finished.stdout);
-    let expected = "TIME heroku[web.1]: Starting process with command `echo up; exit 4`\n\
-                    TIME heroku[web.1]: State changed from starting to up\n\
-                    TIME app[web.1]: up\n\
-                    TIME heroku[web.1]: Process exited with status 4\n\
-                    TIME heroku[web.1]: State changed from up to crashed\n";
+    let expected = "TIME heroku[worker.1]: Starting process with command `echo up; exit 4`\n\
+                    TIME heroku[worker.1]: State changed from starting to up\n\
+                    TIME app[worker.1]: up\n\
+                    TIME heroku[worker.1]: Process exited with status 4\n\
+                    TIME heroku[worker.1]: State changed from up to crashed\n";
     let (api, rest): (Vec<&str>, Vec<&str>) = seen.split_inclusive('\n').partition(|line| line.contains("app[api]"));
     assert_eq!(rest.concat(), expected);
     assert_eq!(api, ["TIME app[api]: Release v1 created by user USER\n"]);
+}
+
+#[test]
+fn s6_2_in_the_log_of_the_platform_alone_web_is_up_when_it_listens() {
+    let app = App::new("web: echo not yet; read -r _ <go; exec ./listen 127.0.0.1\n").fifo("go");
+    symlink(example("listen"), app.path("listen")).unwrap();
+    let dyno = app.dyno(["start", "--log-format", "heroku", "-p"]).args(&[&free_port()]).spawn();
+    dyno.until_shown("app[web.1]: not yet\n");
+
+    app.release("go");
+
+    dyno.until_shown("heroku[web.1]: listens on the loopback address only; the platform would not see it\n");
+    dyno.signal(Signal::SIGINT);
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGINT));
+    let log = filtered(&finished.stdout);
+    let lines = ["app[web.1]: not yet\n", "heroku[web.1]: State changed from starting to up\n"];
+    assert!(lines.map(|line| place(&log, line)).is_sorted(), "{log}");
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 use super::*;
 
-fn awaited(boot_timeout: Option<Duration>) -> Supervisor {
+fn awaited_for(boot_timeout: Option<Duration>) -> Supervisor {
+    awaited(Policy { boot_timeout, ..restarting() })
+}
+
+fn awaited(policy: Policy) -> Supervisor {
     let spec = DynoSpec { awaited_port: Some(5000), ..DynoSpec::clone(&spec("web.1")) };
     let plan = Plan { formation: vec![Arc::new(spec)], ..Plan::default() };
-    let mut supervisor =
-        Supervisor::new(plan, Policy { ready: vec![process_type("web")], boot_timeout, ..restarting() });
+    let mut supervisor = Supervisor::new(plan, Policy { ready: vec![process_type("web")], ..policy });
     boot(&mut supervisor);
     spawned(&mut supervisor, "web.1", at(0));
     supervisor
@@ -16,7 +19,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn s6_2_after_a_minute_without_listening_it_counts_as_up_and_that_is_said_once() {
-    let mut supervisor = awaited(None);
+    let mut supervisor = awaited_for(None);
     let event = Event::NotReady { run: run_of(&supervisor, "web.1"), after: MINUTE };
 
     assert_eq!(
@@ -29,7 +32,7 @@ fn s6_2_after_a_minute_without_listening_it_counts_as_up_and_that_is_said_once()
 
 #[test]
 fn s6_5_with_a_boot_timeout_that_alone_decides() {
-    let mut supervisor = awaited(Some(2 * MINUTE));
+    let mut supervisor = awaited_for(Some(2 * MINUTE));
     let event = Event::NotReady { run: run_of(&supervisor, "web.1"), after: MINUTE };
 
     assert_eq!(happen(&mut supervisor, event, at(60)), [""; 0]);
@@ -38,7 +41,7 @@ fn s6_5_with_a_boot_timeout_that_alone_decides() {
 
 #[test]
 fn on_r10_whoever_listens_on_another_port_is_told_where() {
-    let mut supervisor = awaited(Some(MINUTE));
+    let mut supervisor = awaited_for(Some(MINUTE));
     let run = run_of(&supervisor, "web.1");
 
     assert_eq!(
@@ -59,12 +62,11 @@ fn on_r10_whoever_listens_on_another_port_is_told_where() {
 }
 
 #[test]
-fn where_the_platform_would_wait_a_server_on_loopback_alone_is_told_so() {
-    for (boot_timeout, lines) in [
-        (Some(MINUTE), &["web.1: listens on the loopback address only; the platform would not see it"][..]),
-        (None, &[]),
-    ] {
-        let mut supervisor = awaited(boot_timeout);
+fn where_the_platform_is_meant_a_server_on_loopback_alone_is_told_so() {
+    for (notes_loopback, lines) in
+        [(true, &["web.1: listens on the loopback address only; the platform would not see it"][..]), (false, &[])]
+    {
+        let mut supervisor = awaited(Policy { notes_loopback, ..restarting() });
         let run = run_of(&supervisor, "web.1");
 
         assert_eq!(happen(&mut supervisor, Event::Ready { run, loopback_only: true }, at(1)), lines);

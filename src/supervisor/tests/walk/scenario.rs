@@ -27,6 +27,7 @@ fn random_policy(random: &mut Random) -> Policy {
     let mut policy = Policy {
         grace: Duration::from_millis(random.one_of(&[0, 1_000, 5_000])),
         boot_timeout: random.one_of(&[None, Some(Duration::from_secs(2)), Some(Duration::from_secs(7))]),
+        notes_loopback: random.one_in(2),
         report_exit_timeout: random.one_in(2),
         ..Policy::default()
     };
