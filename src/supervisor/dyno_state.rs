@@ -100,6 +100,19 @@ impl DynoState {
         }
     }
 
+    /// Whether it has a run that nobody has told to end and whose leader lives.
+    pub(super) fn may_be_stopped(self) -> bool {
+        match self {
+            Self::Starting { .. } | Self::Booting { .. } | Self::Up { .. } => true,
+            Self::Down
+            | Self::Stopping { .. }
+            | Self::Clearing { .. }
+            | Self::Backoff { .. }
+            | Self::Crashed
+            | Self::Lost => false,
+        }
+    }
+
     /// When something is due in this state, and what. At most one thing is.
     pub(super) fn deadline(self) -> Option<(Duration, Deadline)> {
         match self {

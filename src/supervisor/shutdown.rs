@@ -148,7 +148,9 @@ impl Supervisor {
 
     /// Makes all unwanted and starts the grace. Called once, by the first cause.
     pub(super) fn stop_all(&mut self, outcome: Outcome, signalled_at: Option<Duration>, turn: &mut Turn) {
-        turn.announce(NoticeKind::Stopping { signal: self.shown_stop_signal() });
+        if let Some(signal) = self.shown_stop_signal() {
+            turn.announce(NoticeKind::Stopping { signal });
+        }
         self.begin_stop(outcome, signalled_at, turn);
     }
 
@@ -175,13 +177,11 @@ impl Supervisor {
         }
     }
 
-    /// The stop signal the dynos about to be stopped have in common, else SIGTERM.
-    fn shown_stop_signal(&self) -> i32 {
-        let mut signals = self.slots.iter().filter(|slot| slot.state.run().is_some()).map(|slot| slot.stop_signal);
-        match signals.next() {
-            Some(first) if signals.all(|signal| signal == first) => first,
-            Some(_) | None => SIGTERM,
-        }
+    /// The stop signal the dynos about to be stopped have in common, else SIGTERM. None: there is nobody to stop.
+    fn shown_stop_signal(&self) -> Option<i32> {
+        let mut signals = self.slots.iter().filter(|slot| slot.state.may_be_stopped()).map(|slot| slot.stop_signal);
+        let first = signals.next()?;
+        Some(if signals.all(|signal| signal == first) { first } else { SIGTERM })
     }
 
     /// Kills the runs whose grace is over (S6.6).

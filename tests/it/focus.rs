@@ -167,7 +167,7 @@ fn s6_8_without_a_terminal_it_reads_our_own_stdin_to_its_end() {
     let web = "while read -r line; do echo \"got <$line>\"; done\necho end of input\nexit 3\n";
     let app = App::new("web: ./web\n").script("web", web).file("lines", "one\ntwo\n");
     let expected = "TIME web.1  | started with pid PID\ngot <one>\ngot <two>\nend of input\n\
-                    TIME web.1  | exited with code 3\nTIME system | sending SIGTERM to all processes\n";
+                    TIME web.1  | exited with code 3\n";
 
     let from_file = app.dyno(["start", "--focus", "web", "--pty", "never"]).after("exec <lines").run();
     let from_pipe = app.dyno(["start", "--focus", "web"]).under(&["sh", "-c", "cat lines | \"$0\" \"$@\""]).run();

@@ -106,7 +106,6 @@ fn s7_3_notices_are_objects_too_in_the_words_of_the_default_format() {
             "dyno release.1 exited with code 0",
             "dyno web.1 started with pid PID",
             "dyno web.1 exited with code 3",
-            "system - sending SIGTERM to all processes",
         ]
     );
 }

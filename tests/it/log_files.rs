@@ -3,19 +3,25 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use nix::sys::signal::Signal;
+
 use crate::harness::{App, Ended, without_times_and_pids};
 
 #[test]
 fn s7_7_every_line_is_appended_to_the_file_of_its_dyno_and_to_the_merged_one() {
-    let app = App::new("web: echo one; echo two; exit 3\n");
-    let own =
-        "TIME web.1  | started with pid PID\nTIME web.1  | one\nTIME web.1  | two\nTIME web.1  | exited with code 3\n";
-    let all = format!("{own}TIME system | sending SIGTERM to all processes\n");
+    let app = App::new("web: echo one; echo two; read -r _ <never\n").fifo("never");
+    let said = "TIME web.1  | started with pid PID\nTIME web.1  | one\nTIME web.1  | two\n";
+    let end = "TIME web.1  | terminated by SIGTERM\n";
+    let stop = "TIME system | SIGTERM received, starting shutdown\nTIME system | sending SIGTERM to all processes\n";
+    let (own, all) = (format!("{said}{end}"), format!("{said}{stop}{end}"));
 
     for times in 1..=2 {
-        let finished = app.dyno(["start", "--log-dir", "log", "--color", "always", "-q", "web"]).run();
+        let dyno = app.dyno(["start", "--log-dir", "log", "--color", "always", "-q", "web"]).spawn();
+        let is_said = |log: String| log.matches("two\n").count() == times;
+        dyno.until("all is said", || fs::read_to_string(app.path("log/web.1.log")).is_ok_and(is_said));
+        dyno.signal(Signal::SIGTERM);
 
-        finished.expect_end(Ended::Code(3));
+        dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
         let read = |name: &str| without_times_and_pids(&fs::read(app.path("log").join(name)).unwrap());
         assert_eq!(read("web.1.log"), own.repeat(times));
         assert_eq!(read("all.log"), all.repeat(times));

@@ -59,7 +59,7 @@ fn run(app: &App, line: &str) -> Finished {
 fn said(finished: &Finished) -> Vec<String> {
     let stdout = finished.stdout();
     let lines = stdout.lines().filter_map(|line| line.strip_prefix("TIME ").unwrap_or(line).split_once("| "));
-    let own = ["started with", "exited with", "terminated by", "sending SIGTERM"];
+    let own = ["started with", "exited with", "terminated by", "sending SIG"];
     let mut said: Vec<String> = lines
         .filter(|(_, text)| !own.iter().any(|notice| text.starts_with(notice)))
         .map(|(name, text)| format!("{} {text}", name.trim_end()))

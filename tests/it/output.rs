@@ -106,8 +106,7 @@ fn the_last_words_stand_before_the_exit_notice() {
                 Ended::Code(1),
                 "TIME web.1  | started with pid PID\n\
                  TIME web.1  | FATAL\n\
-                 TIME web.1  | exited with code 1\n\
-                 TIME system | sending SIGTERM to all processes\n",
+                 TIME web.1  | exited with code 1\n",
                 "",
             );
         }

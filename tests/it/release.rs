@@ -18,8 +18,7 @@ fn s8_1_the_release_command_runs_first_without_a_port_and_gates_the_formation() 
          TIME release.1 | exited with code 0\n\
          TIME web.1     | started with pid PID\n\
          TIME web.1     | up on 6000\n\
-         TIME web.1     | exited with code 4\n\
-         TIME system    | sending SIGTERM to all processes\n",
+         TIME web.1     | exited with code 4\n",
         "",
     );
 }
@@ -194,7 +193,6 @@ fn all_that_a_release_floods_the_log_with_is_shown_before_its_end_and_before_the
             "web.1     | started with pid PID",
             "web.1     | up",
             "web.1     | exited with code 4",
-            "system    | sending SIGTERM to all processes",
         ]
         .map(str::to_owned),
     );

@@ -44,7 +44,7 @@ fn on_github_an_annotation_names_the_dyno_and_the_reason() {
     assert_eq!(
         said(&finished),
         "::group::smoke: boot\nTIME web.1  | started with pid PID\nTIME web.1  | no\nTIME web.1  | exited with code 3\n\
-         ::endgroup::\n::group::smoke: stop\nTIME system | sending SIGTERM to all processes\n::endgroup::\n\
+         ::endgroup::\n::group::smoke: stop\n::endgroup::\n\
          last line of web.1:\nweb.1 | no\nsmoke failed: web.1 exited with code 3 while booting (status 3)\n\
          ::error title=smoke failed%3A web.1::web.1 exited with code 3 while booting (status 3)\n"
     );

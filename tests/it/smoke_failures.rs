@@ -26,7 +26,6 @@ fn assert_not_up(web: &str, http: &[&str], why: &str) {
     let reason = format!("smoke failed: not up within {TIMEOUT} seconds: web.1 {why} (status 75)");
     let lines = [
         "ports: web.1 PORT",
-        "system: sending SIGTERM to all processes",
         "web.1: started with pid PID",
         "web.1: Listening on 0.0.0.0:PORT",
         &notice,
@@ -73,7 +72,6 @@ fn a_web_that_never_listens() {
     let r10 = "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 0.3 seconds of launch";
     let lines = [
         "ports: web.1 PORT",
-        "system: sending SIGTERM to all processes",
         "web.1: started with pid PID",
         r10,
         "web.1: terminated by SIGKILL",
@@ -120,7 +118,7 @@ fn two_web_dynos_of_which_one_comes_up() {
 fn assert_died(web: &str, args: &[&str], status: i32, said: &[&str], how: &str, reason: &str) {
     let finished = smoke(&app(&format!("web: {web}\n")), &[args, &["--", "echo never"]].concat()).run();
 
-    let first = ["ports: web.1 PORT", "system: sending SIGTERM to all processes", "web.1: started with pid PID"];
+    let first = ["ports: web.1 PORT", "web.1: started with pid PID"];
     let last = [format!("web.1: {how}"), format!("smoke failed: web.1 {reason} (status {status})")];
     assert_fails(&finished, status, &[&first, said, &last.each_ref().map(String::as_str)].concat());
 }
@@ -159,7 +157,6 @@ fn a_worker_that_dies_while_settling() {
         "ports: worker.1 PORT",
         "warning: no process type that runs is waited for to listen: all count as up when they are started",
         "hint: name the types that listen on `$PORT` with `--ready`",
-        "system: sending SIGTERM to all processes",
         "worker.1: started with pid PID",
         "worker.1: ready",
         "worker.1: exited with code 4",

@@ -127,7 +127,7 @@ fn a_dyno_that_dies_is_named_in_every_report_with_its_last_lines() {
     assert_eq!(
         said(&finished),
         "TIME web.1  | started with pid PID\nTIME web.1  | booting\nTIME web.1  | red\\r\u{fffd}\n\
-         TIME web.1  | exited with code 3\nTIME system | sending SIGTERM to all processes\n\
+         TIME web.1  | exited with code 3\n\
          last 2 lines of web.1:\nweb.1 | booting\nweb.1 | red\\r\u{fffd}\n\
          smoke failed: web.1 exited with code 3 while booting (status 3)\n"
     );

@@ -158,8 +158,7 @@ fn an_end_by_a_signal_counts_as_128_plus_its_number() {
     app.dyno(["start"]).run().expect(
         Ended::Code(137),
         "TIME web.1  | started with pid PID\n\
-         TIME web.1  | terminated by SIGKILL\n\
-         TIME system | sending SIGTERM to all processes\n",
+         TIME web.1  | terminated by SIGKILL\n",
         "",
     );
 }

@@ -154,7 +154,7 @@ fn a_web_that_listens_and_gives_no_right_answer_is_told_so() {
 
         let mut lines = happen(&mut smoke, Event::Tick, at(60));
         let told = format!("web.1: not up within 60 seconds: it {why}");
-        assert_eq!(lines, [told.as_str(), "-- stop", "#1 kill", "system: sending SIGTERM to all processes"]);
+        assert_eq!(lines, [told.as_str(), "-- stop", "#1 kill"]);
 
         lines = end(&mut smoke, "web.1", killed_by(9), at(60));
         assert_ends(&smoke, &lines, "finish 75", &format!("not up within 60 seconds: web.1 {why}"));
