@@ -119,7 +119,7 @@ pub struct StartArgs {
     /// Leave out the time of day
     #[arg(long, alias = "no-timestamp")]
     pub no_timestamps: bool,
-    /// Leave out time and name
+    /// Leave out time and name; files of --log-dir keep them
     #[arg(long)]
     pub no_prefix: bool,
     /// Run these types but do not show what they say

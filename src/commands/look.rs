@@ -3,13 +3,12 @@
 use std::io::IsTerminal;
 
 use super::diagnostics::warn;
-use super::places::reason;
 use super::{color, platform};
 use crate::app::{DynoName, Focus, ProcessType};
 use crate::cli::{LogFormatName, StartArgs};
 use crate::error::{Complaint, Error, Status};
 use crate::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
-use crate::runtime::LogFiles;
+use crate::runtime::{LogFileError, LogFiles};
 use crate::supervisor::Plan;
 
 /// `10:00:00 ` and ` | ` round the name.
@@ -81,10 +80,16 @@ pub(super) fn is_read_by_github() -> bool {
 /// Status 74: the directory or a file in it cannot be made.
 pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) -> Result<Option<LogFiles>, Error> {
     let Some(directory) = &args.log_dir else { return Ok(None) };
-    let files = LogFiles::open(directory, render(args, false, Passing::All, None, plan, types));
+    let dynos = plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno);
+    // The merged file could not be read without the names.
+    let formatter = render(args, false, Passing::All, None, plan, types).with_prefix();
+    let files = LogFiles::open(directory, dynos, formatter);
     files.map(Some).map_err(|error| {
-        let fact = format!("the log directory `{}` cannot be used: {}", directory.display(), reason(&error));
-        Error::new(Status::Output, fact, "name a directory you may write to")
+        let hint = match error {
+            LogFileError::Directory { .. } => "name a directory you may write to",
+            LogFileError::File { .. } | LogFileError::Write { .. } => "move it away, or name another directory",
+        };
+        Error::new(Status::Output, error.to_string(), hint)
     })
 }
 

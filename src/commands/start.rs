@@ -88,7 +88,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         request.check_ready(&policy, &assigned.ports)?;
         plan.command = request.command(args, &project, &assigned.ports, &session)?;
     }
-    check_open_files(limits, plan.formation.len())?;
+    check_open_files(limits, plan.formation.len(), if args.log_dir.is_some() { 2 } else { 1 })?;
     look::check(args);
 
     let no_color = cli.project(&args.project).no_color;
@@ -225,8 +225,9 @@ fn streams(mode: PtyMode) -> ((Io, Focus), (Io, Focus)) {
     ((io, Focus::Elsewhere), focused)
 }
 
-fn check_open_files(limits: Limits, dynos: usize) -> Result<(), Error> {
-    let needed = OWN_DESCRIPTORS + dynos as u64;
+/// `each`: files that one dyno needs, its stream and maybe that of its log.
+fn check_open_files(limits: Limits, dynos: usize, each: u64) -> Result<(), Error> {
+    let needed = OWN_DESCRIPTORS + each * dynos as u64;
     if limits.open_files() >= needed {
         limits.make_room(needed);
         return Ok(());
@@ -264,8 +265,8 @@ fn complaints(ending: &Ending) -> Vec<Complaint> {
         let hint = "it waits inside the kernel, is traced, or belongs to another user; end it by hand";
         complaints.push(Complaint::new(format!("process {survivor} could not be killed"), hint));
     }
-    if let Some(reason) = &ending.output_error {
-        complaints.push(Complaint::new(format!("the output could not be written: {reason}"), "all dynos were stopped"));
+    if let Some(fact) = &ending.output_error {
+        complaints.push(Complaint::new(fact, "all dynos were stopped"));
     }
     if ending.unwritten_bytes > 0 {
         let fact = format!("{} bytes of output were not written: nobody took them", ending.unwritten_bytes);
@@ -305,10 +306,7 @@ mod tests {
             [one("the guardian process was lost; what could be killed was", ""), survived].concat()
         );
         let fact = "the output could not be written: No space left on device";
-        assert_eq!(
-            told(&|ending| ending.output_error = Some("No space left on device".to_owned())),
-            one(fact, "all dynos were stopped")
-        );
+        assert_eq!(told(&|ending| ending.output_error = Some(fact.to_owned())), one(fact, "all dynos were stopped"));
         assert_eq!(
             told(&|ending| ending.unwritten_bytes = 7),
             one("7 bytes of output were not written: nobody took them", "")

@@ -98,6 +98,15 @@ impl Formatter {
         Self { format, view, stamp, prefix: Vec::new(), first_prefix: Vec::new(), open: HashMap::new() }
     }
 
+    /// The same with names and times in [`LogFormat::Text`], or with names alone where times are left out anyway.
+    #[must_use]
+    pub fn with_prefix(mut self) -> Self {
+        if let LogFormat::Text(options) = &mut self.format {
+            options.prefix = true;
+        }
+        self
+    }
+
     /// Appends the lines of `block` to `out`, each ended by `\n`.
     pub fn render(&mut self, block: &LogBlock, out: &mut Vec<u8>) {
         let is_bare = matches!(&block.source, Source::App(dyno) if self.view.unprefixed.as_ref() == Some(dyno));

@@ -22,7 +22,7 @@ pub struct Ending {
     pub guardian_lost: bool,
     /// Processes that could not be killed: `4711 (name)`.
     pub survivors: Vec<String>,
-    /// Why stdout refused a write, where that is not simply a closed reader.
+    /// What of the output could not be written, and why, where that is not simply a closed reader of stdout.
     pub output_error: Option<String>,
     /// What a smoke was.
     pub smoke: Option<SmokeReport>,
@@ -81,7 +81,7 @@ impl Runtime {
             sweep().into_iter().map(|survivor| survivor.description).collect()
         };
         let unwritten_bytes = self.flush().await;
-        let output_error = self.lost_output.map(|errno| errno.desc().to_owned());
+        let output_error = self.lost_output;
         Ending { outcome, guardian_lost, survivors, output_error, smoke, unwritten_bytes }
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::focused::Focused;
-use super::log_files::LogFiles;
+use super::log_files::{LogFileError, LogFiles};
 use super::tails::Tails;
 use crate::logs::{Formatter, LogBlock, Source};
 
@@ -32,12 +32,12 @@ const WRITE_BYTES: usize = 64 << 10;
 const KEEP_BYTES: usize = 512 << 10;
 
 /// What the hub tells the run loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HubEvent {
     /// Nothing can be written to the screen any more, for this reason. Told once; later output is taken and dropped.
     Lost(Errno),
     /// The same for the files of `--log-dir`.
-    FilesLost(Errno),
+    FilesLost(LogFileError),
     /// All is written and the thread has ended.
     Done,
 }
@@ -313,8 +313,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
             && let Err(error) = file.write(block)
         {
             *files = None;
-            let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-            let _ = self.events.send(HubEvent::FilesLost(errno));
+            let _ = self.events.send(HubEvent::FilesLost(error));
         }
         if let Some(tails) = tails {
             tails.push(block);

@@ -82,7 +82,8 @@ pub(super) struct Runtime {
     pub(super) events: VecDeque<Event>,
     /// Asked at the start: a terminal that is gone does not say any more that it was one.
     shows_on_terminal: bool,
-    pub(super) lost_output: Option<Errno>,
+    /// What could not be written, and why.
+    pub(super) lost_output: Option<String>,
 }
 
 impl Runtime {
@@ -330,8 +331,8 @@ impl Runtime {
     pub(super) fn hub_event(&mut self, event: HubEvent) {
         match event {
             HubEvent::Lost(errno) => self.output_lost(errno),
-            HubEvent::FilesLost(errno) => {
-                self.lost_output = Some(errno);
+            HubEvent::FilesLost(error) => {
+                self.lost_output = Some(error.to_string());
                 self.events.push_back(Event::OutputLost(OutputLoss::Failed));
             }
             // Said only when it was closed, which `ending` does and hears itself.
@@ -347,7 +348,7 @@ impl Runtime {
         } else if terminal_gone || errno == Errno::EPIPE {
             Event::OutputLost(OutputLoss::Closed)
         } else {
-            self.lost_output = Some(errno);
+            self.lost_output = Some(format!("the output could not be written: {}", errno.desc()));
             Event::OutputLost(OutputLoss::Failed)
         };
         self.events.push_back(event);

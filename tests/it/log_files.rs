@@ -1,7 +1,7 @@
 //! `--log-dir` (S7.7).
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use nix::sys::signal::Signal;
 
@@ -52,5 +52,46 @@ fn the_files_go_on_to_the_last_word_when_nobody_reads_stdout_any_more() {
     app.dyno(["start", "--log-dir", "log", "--no-prefix"]).under(&["sh", "-c", line]).run().expect_end(Ended::Code(0));
 
     let log = fs::read_to_string(app.path("log").join("web.1.log")).unwrap();
-    assert!(log.ends_with("last word\nexited with code 0\n"), "{}", log.get(log.len().saturating_sub(200)..).unwrap());
+    let log = without_times_and_pids(log.as_bytes());
+    let last = "TIME web.1  | last word\nTIME web.1  | exited with code 0\n";
+    assert!(log.ends_with(last), "{}", log.get(log.len().saturating_sub(200)..).unwrap());
+}
+
+#[test]
+fn s7_7_the_files_keep_the_names_that_the_terminal_does_without() {
+    let app = App::new("web: echo one; exit 3\n");
+
+    let finished = app.dyno(["start", "--log-dir", "log", "--no-prefix", "--no-timestamps"]).run();
+
+    finished.expect(Ended::Code(3), "started with pid PID\none\nexited with code 3\n", "");
+    let log = without_times_and_pids(&fs::read(app.path("log/all.log")).unwrap());
+    assert_eq!(log, "web.1  | started with pid PID\nweb.1  | one\nweb.1  | exited with code 3\n");
+}
+
+#[test]
+fn a_log_file_that_cannot_be_used_is_named_before_anything_starts() {
+    let refused = |app: &App, why: &str| {
+        let fact = format!("error: the log file `log/{why}\n\nhint: move it away, or name another directory\n");
+        app.dyno(["start", "--log-dir", "log"]).run().expect(Ended::Code(74), "", &fact);
+        assert!(!app.has("started"));
+    };
+    let app = || App::new("web: touch started\nrelease: touch started\n").file("log/taken", "");
+
+    refused(&app().fifo("log/web.1.log"), "web.1.log` cannot be used: it is no regular file");
+    refused(&app().file("log/all.log/file", ""), "all.log` cannot be used: Is a directory");
+    let app = app();
+    symlink("taken", app.path("log/release.1.log")).unwrap();
+    refused(&app, "release.1.log` cannot be used: it is a symbolic link");
+}
+
+// A file that may not grow is as good as a full disk, and needs no file system of its own.
+#[test]
+fn s7_7_a_log_file_that_is_full_is_named_at_the_end() {
+    let app = App::new("web: seq 1 100000; read -r _ <never\n").fifo("never");
+
+    let dyno = app.dyno(["start", "--log-dir", "log"]).after("trap '' XFSZ; ulimit -f 8").run();
+
+    let fact = "error: the log file `log/all.log` could not be written: File too large\n";
+    dyno.expect_end(Ended::Code(74));
+    assert_eq!(dyno.stderr(), format!("{fact}\nhint: all dynos were stopped\n"));
 }
