@@ -26,7 +26,7 @@ const EXIT_STATUS: [(&str, &str); 11] = [
     ("69", "No port is free, or something is already running."),
     ("70", "The guardian was lost, or a process could not be killed; it is named."),
     ("74", "The output could not be written."),
-    ("78", "Procfile, .env or .foreman is missing or invalid."),
+    ("78", "Procfile, .env or .foreman is missing or invalid, or there is no bash for the profile."),
     ("126", "run: the command cannot be executed."),
     ("127", "run: the command was not found."),
     ("141", "The reader of stdout went away."),

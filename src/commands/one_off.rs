@@ -58,7 +58,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
             }
         })?;
     }
-    platform::check_shell(args.profile)?;
+    platform::check_shell_of_run(args.profile)?;
     let (shell, line) = platform::shell(args.profile, shell_line(&line));
     Err(become_command(shell, &line.line, &environment, places.dyno_directory()))
 }

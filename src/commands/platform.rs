@@ -3,10 +3,10 @@
 //! Decides what counts where `--heroku` and the option of a part are both there or both missing. Called by `start`,
 //! `policy` and `look`.
 
-use std::path::Path;
 use std::time::Duration;
 
-use nix::unistd::{User, getuid};
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, User, access, getuid};
 
 use crate::app::{ForemanFile, Shell, ShellLine, with_profile};
 use crate::cli::{LogFormatName, StartArgs};
@@ -76,17 +76,36 @@ pub(super) fn shell(reads_profile: bool, line: ShellLine) -> (Shell, ShellLine) 
     if reads_profile { (Shell::Bash, with_profile(&line)) } else { (Shell::Sh, line) }
 }
 
-/// Nothing is started where the shell that reads the profile is missing.
+/// Nothing is started where the shell that reads the profile is missing: the app asks for what the system does not have
+/// (S11: 78).
 pub(super) fn check_shell(reads_profile: bool) -> Result<(), Error> {
-    if reads_profile { check_exists(Shell::Bash.path()) } else { Ok(()) }
+    if reads_profile { check_bash(Shell::Bash.path(), Asked::ByStart) } else { Ok(()) }
 }
 
-fn check_exists(path: &str) -> Result<(), Error> {
-    if Path::new(path).exists() {
-        return Ok(());
-    }
-    let fact = format!("`{path}` does not exist, and the profile of the app is written for it");
-    Err(Error::new(Status::Internal, fact, "install bash, or leave out `--heroku` and `--profile`"))
+/// The same for `run`, where it is the command that is not found or cannot be executed (S9.3).
+pub(super) fn check_shell_of_run(reads_profile: bool) -> Result<(), Error> {
+    if reads_profile { check_bash(Shell::Bash.path(), Asked::ByRun) } else { Ok(()) }
+}
+
+/// Who asks for the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    ByStart,
+    ByRun,
+}
+
+fn check_bash(path: &str, asked: Asked) -> Result<(), Error> {
+    let (what, of_run) = match access(path, AccessFlags::X_OK) {
+        Ok(()) => return Ok(()),
+        Err(Errno::ENOENT) => ("does not exist", Status::NotFound),
+        Err(_) => ("cannot be executed", Status::NotExecutable),
+    };
+    let status = match asked {
+        Asked::ByStart => Status::Config,
+        Asked::ByRun => of_run,
+    };
+    let fact = format!("`{path}` {what}, and the profile of the app is written for it");
+    Err(Error::new(status, fact, "install bash, or leave out `--heroku` and `--profile`"))
 }
 
 /// What the log says about the release that is run: whoever starts it makes it.
@@ -192,11 +211,20 @@ mod tests {
 
     #[test]
     fn s3_3_a_system_without_bash_is_told_before_anything_starts() {
-        let error = check_exists("/nowhere/bash").expect_err("there is none");
+        let hint = "install bash, or leave out `--heroku` and `--profile`";
+        let told = |path: &str, asked| {
+            let error = check_bash(path, asked).expect_err("it is no program");
+            assert_eq!(error.complaints()[0].hint, hint);
+            (error.status(), error.to_string())
+        };
+        let missing = "`/nowhere/bash` does not exist, and the profile of the app is written for it".to_owned();
+        let refused = "`/dev/null` cannot be executed, and the profile of the app is written for it".to_owned();
 
-        assert_eq!(error.to_string(), "`/nowhere/bash` does not exist, and the profile of the app is written for it");
-        assert_eq!(error.status(), Status::Internal);
-        assert_eq!((check_exists("/"), check_shell(false)), (Ok(()), Ok(())));
+        assert_eq!(told("/nowhere/bash", Asked::ByStart), (Status::Config, missing.clone()));
+        assert_eq!(told("/nowhere/bash", Asked::ByRun), (Status::NotFound, missing));
+        assert_eq!(told("/dev/null", Asked::ByStart), (Status::Config, refused.clone()));
+        assert_eq!(told("/dev/null", Asked::ByRun), (Status::NotExecutable, refused));
+        assert_eq!((check_bash("/bin/sh", Asked::ByStart), check_shell(false)), (Ok(()), Ok(())));
     }
 
     #[test]
