@@ -82,6 +82,7 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
             directory: directory.clone(),
             io: Io::Pipe,
             focus: Focus::Elsewhere,
+            stdin_is_empty: false,
         }));
     }
     Ok(Plan { record: ReleaseRecord::default(), release: None, formation, command: None })

@@ -81,6 +81,9 @@ pub struct DynoSpec {
     pub io: Io,
     /// Whose keyboard it is; with [`Focus::Keyboard`] the streams are a terminal.
     pub focus: Focus,
+    /// Whether it finds its stdin at the end at once, also where the other streams are a terminal: nobody can answer what
+    /// it asks there.
+    pub stdin_is_empty: bool,
 }
 
 /// One spawn: the dyno's specification and the number of this run.

@@ -121,6 +121,7 @@ impl Request<'_> {
             directory: project.directory.clone(),
             io: Io::Inherit,
             focus: Focus::Elsewhere,
+            stdin_is_empty: true,
         })))
     }
 }

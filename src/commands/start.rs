@@ -195,6 +195,8 @@ fn spec(
         directory: project.directory.clone(),
         io,
         focus,
+        // As on the platform: what waits for an answer fails at once instead of for ever.
+        stdin_is_empty: entry.process_type.as_str() == "release" && focus == Focus::Elsewhere,
     })
 }
 

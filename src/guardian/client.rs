@@ -346,6 +346,7 @@ mod tests {
             directory: "/app".into(),
             io: crate::app::Io::Pipe,
             focus: Focus::Elsewhere,
+            stdin_is_empty: false,
         };
         let told = |stage, errno| SpawnError { stage, errno }.describe(&spec);
 

@@ -10,7 +10,7 @@ use tokio::net::unix::pipe::Receiver;
 use super::output::Order;
 use super::ports::listening_ports;
 use super::run_loop::{Finished, LiveRun, Runtime, Work};
-use super::streams::{Reads, Streams};
+use super::streams::{Reads, Streams, with_empty_stdin};
 use super::{signal_number, signals, terminal};
 use crate::app::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
 use crate::guardian::{Lost, family_of, set_terminal_size};
@@ -105,7 +105,8 @@ impl Runtime {
             // Not checked to be a pipe, since it may be a terminal's master: both are read alike.
             let ours = streams.ours.map(Receiver::from_owned_fd_unchecked).transpose();
             let ours = ours.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))?;
-            Ok((ours.map(Rc::new), streams.theirs))
+            let theirs = if spec.spec.stdin_is_empty { with_empty_stdin(streams.theirs)? } else { streams.theirs };
+            Ok((ours.map(Rc::new), theirs))
         });
         match opened {
             Ok((stream, theirs)) => {

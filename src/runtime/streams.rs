@@ -32,7 +32,7 @@ impl Stdin {
     }
 
     pub(super) fn null() -> Result<Self, Errno> {
-        Ok(Self::Null(nix::fcntl::open("/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?))
+        Ok(Self::Null(dev_null()?))
     }
 
     fn for_a_run(&self) -> Result<OwnedFd, Errno> {
@@ -104,6 +104,22 @@ impl Reads<'_> {
             Self::OwnStdin | Self::Keyboard { .. } => own_stdin(),
         }
     }
+}
+
+fn dev_null() -> Result<OwnedFd, Errno> {
+    nix::fcntl::open("/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// The same streams of a run with `/dev/null` as stdin.
+pub(super) fn with_empty_stdin(mut theirs: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Errno> {
+    let null = dev_null()?;
+    match theirs.as_mut_slice() {
+        // One for all three.
+        [_] => theirs.insert(0, null),
+        [stdin, ..] => *stdin = null,
+        [] => {}
+    }
+    Ok(theirs)
 }
 
 /// A terminal that knows its size before anybody can ask, and leaves `\n` alone unless somebody sees it as it is.

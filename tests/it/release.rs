@@ -200,19 +200,36 @@ fn all_that_a_release_floods_the_log_with_is_shown_before_its_end_and_before_the
     assert!(stdout.lines().map(|line| line.trim_start_matches("TIME ")).eq(expected.iter().map(String::as_str)));
 }
 
+// As on the platform, where nobody is there to answer: it does not hang, and what it writes to is what others have.
 #[test]
-fn a_release_that_needs_a_terminal_has_one_where_dyno_has_and_fails_by_itself_elsewhere() {
-    const ASK: &str = "release: test -t 0 || { echo no terminal to ask in; exit 9; }; echo Sure?; read -r _\n";
-    let app = App::new(&(ASK.to_owned() + "web: touch started\n"));
+fn a_release_that_asks_finds_no_answer_at_once_with_and_without_a_terminal() {
+    let app = App::new(
+        "release: test -t 1 && echo shown on a terminal; echo Sure?; read -r answer || { echo nobody; exit 9; }\n\
+         web: touch started\n",
+    );
 
-    let without = app.dyno(["start"]).run();
-    without.expect_end(Ended::Code(9));
-    assert_eq!(without.lines_of("release.1")[1..], ["no terminal to ask in", "exited with code 9"]);
+    for command in ["start", "release"] {
+        let without = app.dyno([command]).run();
+        without.expect_end(Ended::Code(9));
+        assert_eq!(without.lines_of("release.1")[1..], ["Sure?", "nobody", "exited with code 9"]);
 
-    // Nobody can answer: it waits until it is told to end.
-    let with = app.dyno(["start"]).spawn_in_terminal();
-    with.until_shown("Sure?");
-    with.terminal().type_keys(b"\x03");
-    with.finish().expect_end(Ended::Signal(Signal::SIGINT));
+        let with = app.dyno([command, "--color", "never"]).spawn_in_terminal();
+        let with = with.finish();
+        with.expect_end(Ended::Code(9));
+        let expected = ["shown on a terminal", "Sure?", "nobody", "exited with code 9"];
+        assert_eq!(with.lines_of("release.1")[1..], expected, "{}", with.stdout());
+    }
     assert!(!app.has("started"));
+}
+
+#[test]
+fn a_release_that_asks_is_answered_by_a_one_off_dyno() {
+    let app = App::new("release: test -t 0; read -r answer; echo migrated by $answer; exit 7\nweb: true\n");
+
+    let dyno = app.dyno(["run", "release"]).spawn_in_terminal();
+    dyno.terminal().type_keys(b"ada\n");
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Code(7));
+    assert!(finished.stdout().contains("migrated by ada"), "{}", finished.stdout());
 }

@@ -56,6 +56,7 @@ pub(super) fn spec(name: &str) -> Arc<DynoSpec> {
         directory: PathBuf::from("/app"),
         io: Io::Pipe,
         focus: Focus::Elsewhere,
+        stdin_is_empty: false,
     })
 }
 
