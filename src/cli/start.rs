@@ -76,7 +76,7 @@ pub struct StartArgs {
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
     pub ready: Vec<String>,
     /// Seconds such a type may take to listen; then it is killed, and that is a crash (R10)
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_time)]
     pub boot_timeout: Option<Seconds>,
     /// Source .profile.d/*.sh and .profile by bash before each command
     #[arg(long)]
@@ -209,6 +209,14 @@ fn whole_number<Number: FromStr>(text: &str) -> Result<Number, String> {
     text.parse().map_err(|_| format!("expected a whole number from 0 to {largest}"))
 }
 
+/// Seconds in which something can happen: 0 would be a limit that nothing keeps, and is not "no limit" either.
+pub(super) fn some_time(text: &str) -> Result<Seconds, String> {
+    match text.parse::<Seconds>()? {
+        Seconds(Duration::ZERO) => Err(format!("expected more than 0, up to {} seconds", Seconds::MAX)),
+        seconds => Ok(seconds),
+    }
+}
+
 /// A duration in seconds, fractions allowed: `5`, `0.5`. At most a day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seconds(pub Duration);
@@ -252,5 +260,7 @@ mod tests {
         assert!("86401".parse::<Seconds>().is_err());
         assert!("soon".parse::<Seconds>().is_err());
         assert!("NaN".parse::<Seconds>().is_err());
+        assert_eq!(some_time("0.5"), "0.5".parse());
+        assert_eq!(some_time("0"), Err("expected more than 0, up to 86400 seconds".to_owned()));
     }
 }

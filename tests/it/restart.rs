@@ -50,6 +50,17 @@ fn s6_4_a_type_that_may_end_goes_down_where_others_are_restarted() {
 }
 
 #[test]
+fn s6_5_a_boot_timeout_of_nothing_is_told() {
+    let app = App::new("web: touch started\n");
+
+    let finished = app.dyno(["start", "--heroku", "--boot-timeout", "0"]).run();
+
+    let fact = "invalid value '0' for '--boot-timeout <SECONDS>': expected more than 0, up to 86400 seconds";
+    finished.expect(Ended::Code(2), "", &format!("error: {fact}\n\nFor more information, try '--help'.\n"));
+    assert!(!app.has("started"));
+}
+
+#[test]
 fn a_limit_of_restarts_needs_restarts() {
     let app = App::new("web: touch started\n");
 
