@@ -54,6 +54,9 @@ const OUTPUT: &[&str] = &[
     "json",
 ];
 
+/// Where lines are broken, however wide the terminal is, or if there is none.
+const SCREEN_COLUMNS: usize = 80;
+
 /// How much of the options the help tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -73,7 +76,7 @@ impl Extent {
 /// The command line of `dyno` with its help in shape.
 pub(super) fn command(extent: Extent) -> Command {
     // clap's own flag would print the whole list for `--help` and the screen for `-h`.
-    let root = Cli::command().disable_help_flag(true).disable_version_flag(true);
+    let root = Cli::command().disable_help_flag(true).disable_version_flag(true).max_term_width(SCREEN_COLUMNS);
     // The place on the screen belongs to the commands.
     let version = Arg::new("version").short('V').long("version").action(ArgAction::Version).help("Print version");
     let root = root.arg(version);

@@ -6,6 +6,9 @@ use super::ProjectArgs;
 
 /// Options of `dyno check`.
 #[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dyno check                     what is wrong, with file and line\n  dyno check -f Procfile.dev     of another Procfile\n  dyno check --json              the same for a program"
+)]
 pub struct CheckArgs {
     /// Which files make the app.
     #[command(flatten)]
@@ -20,6 +23,9 @@ pub struct CheckArgs {
 
 /// Options of `dyno config`.
 #[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dyno config                            KEY=VALUE, a line each\n  dyno config -e .env,.env.local         of these files, later ones win\n  dyno config --explain DATABASE_URL     which file and line gave the value"
+)]
 pub struct ConfigArgs {
     /// Which files make the app.
     #[command(flatten)]
