@@ -24,6 +24,30 @@ fn s6_4_a_dyno_that_crashed_too_often_stays_down_and_says_so() {
     assert_eq!(finished.lines_of("worker.1"), expected);
 }
 
+/// The colour of the second type of a Procfile, before the time.
+const YELLOW: &str = "\x1b[33m";
+
+#[test]
+fn s6_4_restarts_keep_name_port_and_colour() {
+    let app = App::new("web: true\nworker: echo $DYNO on $PORT; exit 3\nlast: read -r _ <never\n").fifo("never");
+
+    let options = ["start", "worker=2", "last", "-p", "6000", "--color", "always", "--restart", "--max-restarts", "1"];
+    let dyno = app.dyno(options).spawn();
+    dyno.until("both stay down", || dyno.stdout.text().matches("stays down\n").count() == 2);
+    dyno.signal(Signal::SIGINT);
+
+    let finished = dyno.finish();
+    let shown = String::from_utf8_lossy(&finished.stdout);
+    for (name, port) in [("worker.1", 6100), ("worker.2", 6101)] {
+        let lines: Vec<&str> = shown.lines().filter(|line| line.contains(name)).collect();
+        let told: Vec<&str> = lines.iter().map(|line| line.rsplit_once("\x1b[0m").unwrap().1.trim()).collect();
+        let said = format!("{name} on {port}");
+        let runs: Vec<&str> = told.iter().copied().filter(|text| text.contains(" on ")).collect();
+        assert_eq!(runs, [&said; 2], "{shown}");
+        assert!(lines.len() == 8 && lines.iter().all(|line| line.starts_with(YELLOW)), "{shown}");
+    }
+}
+
 #[test]
 fn s6_4_a_dyno_that_stays_crashed_leaves_the_others_running() {
     let app = App::new("web: read -r _ <go; echo still here; read -r _ <go\nworker: exit 3\n").fifo("go");
