@@ -96,6 +96,7 @@ fn usage(fact: impl Into<String>, hint: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervisor::NoticeKind;
 
     #[test]
     fn a_signal_is_named_with_or_without_sig_or_by_its_number() {
@@ -104,6 +105,25 @@ mod tests {
         }
         assert!(signal_number("web", "NOPE").is_err());
         assert!(signal_number("web", "99").is_err());
+    }
+
+    /// The limits that are named in the lines of R10 and R12, by these options.
+    fn told(args: &StartArgs) -> [Option<String>; 2] {
+        let web = ProcessType::new("web").expect("a name");
+        let policy = policy(args, &ForemanFile::default(), std::slice::from_ref(&web), "--can-die").expect("a policy");
+        assert_eq!(policy.ready, std::slice::from_ref(&web));
+        let boot = policy.boot_timeout.map(|after| NoticeKind::BootTimeout { process_type: web, after });
+        let exit = policy.report_exit_timeout.then_some(NoticeKind::ExitTimeout { after: policy.grace, signal: 15 });
+        [boot, exit].map(|kind| kind?.text(platform::notice_style(args)))
+    }
+
+    #[test]
+    fn s6_5_and_s6_6_the_lines_of_the_platform_name_its_limits_where_nobody_says_otherwise() {
+        let heroku = StartArgs { heroku: true, ..StartArgs::default() };
+        let r10 = "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch";
+        let r12 = "Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM";
+
+        assert_eq!(told(&heroku), [Some(r10.to_owned()), Some(r12.to_owned())]);
     }
 
     #[test]
