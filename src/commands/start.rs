@@ -11,6 +11,7 @@ use super::focus;
 use super::formation::{formation, wants_release};
 use super::identity::session;
 use super::look::{self, Shown, formatter, log_files, prefix_columns};
+use super::places::reason;
 use super::platform;
 use super::policy::{known_type, policy};
 use super::ports;
@@ -31,6 +32,9 @@ const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
 /// Descriptors `dyno` needs besides one for each dyno: its own streams, sockets, the event queue, and those of the
 /// runs that are being started.
 const OWN_DESCRIPTORS: u64 = 96;
+
+/// The system neither tells nor changes how many files may be open.
+const NO_LIMITS: &str = "cannot read its resource limits";
 
 /// What of the app runs.
 #[derive(Clone, Copy)]
@@ -60,9 +64,10 @@ fn end(ending: &Ending) -> Outcome {
 
 /// Runs it to its end.
 pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result<Ending, Error> {
-    let limits = Limits::raise().map_err(|errno| internal("cannot read its resource limits", errno))?;
+    let limits = Limits::raise().map_err(|errno| refused(NO_LIMITS, errno.desc()))?;
     // Before any file is read and any thread exists: a fork copies as little as possible.
-    let guardian = Guardian::start(limits).map_err(|errno| internal("cannot start its guardian process", errno))?;
+    let guardian =
+        Guardian::start(limits).map_err(|errno| refused("cannot start its guardian process", errno.desc()))?;
     // Until the first dyno is asked for, a signal may simply end us: the guardian follows.
     runtime::unblock_all();
 
@@ -103,10 +108,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         policy,
         smoke: scope.smoke_start(),
     };
-    let ending = runtime::run(start, guardian).map_err(|error| {
-        let fact = format!("cannot start: {error}");
-        Error::new(Status::Internal, fact, "the system's or the user's limits may be reached: `ulimit -a` shows them")
-    })?;
+    let ending = runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))?;
     drop(assigned.locks);
     Ok(ending)
 }
@@ -134,9 +136,9 @@ impl Scope<'_> {
     }
 }
 
-fn internal(what: &str, errno: nix::errno::Errno) -> Error {
+fn refused(what: &str, why: &str) -> Error {
     let hint = "the system's or the user's limits may be reached: `ulimit -a` shows them";
-    Error::new(Status::Internal, format!("{what}: {}", errno.desc()), hint)
+    Error::new(Status::Internal, format!("{what}: {why}"), hint)
 }
 
 fn plan(
@@ -280,6 +282,15 @@ fn complaints(ending: &Ending) -> Vec<Complaint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s11_a_system_that_refuses_what_dyno_needs_is_told_with_status_70() {
+        let error = refused(NO_LIMITS, "Operation not permitted");
+
+        let hint = "the system's or the user's limits may be reached: `ulimit -a` shows them";
+        let complaint = Complaint::new("cannot read its resource limits: Operation not permitted", hint);
+        assert_eq!((error.status(), error.complaints()), (Status::Internal, &[complaint][..]));
+    }
 
     #[test]
     fn s11_what_the_log_could_not_say_is_told_at_the_end() {

@@ -3,10 +3,13 @@
 //!
 //! The back-off is zero through the `Policy` of `examples/restart_storm.rs`, which runs the library's runtime.
 
+use std::fs;
+
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 
 use crate::app::example;
-use crate::harness::{App, Ended, Running};
+use crate::harness::{App, Capture, Ended, Running};
 use crate::process_table;
 
 /// Runs before the first look: all that is made once is there by then.
@@ -115,6 +118,31 @@ fn s6_4_a_crash_loop_of_one_dyno_stands_in_nobodys_way() {
     finished.expect_end(Ended::Signal(Signal::SIGTERM));
     // The web was never restarted.
     assert_eq!(finished.lines_of("web.1").iter().filter(|line| line.starts_with("started")).count(), 1);
+}
+
+// S7.5: a reader that stands still stops no dyno that is silent, and what could not wait for it is counted.
+#[test]
+fn notices_that_nobody_reads_are_counted_not_kept() {
+    const RUNS: u32 = 1_000;
+    let app = App::new("job: ./work\n")
+        .script("work", "read -r n <count; n=$((n + 1)); echo $n >count; exit 1\n")
+        .file("count", "0\n");
+    let (reader, writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    let dyno = app.dyno([]).program(&example("restart_storm")).stdout_to(writer).spawn();
+    let runs = || fs::read_to_string(app.path("count")).ok().and_then(|text| text.trim().parse::<u32>().ok());
+
+    // More than a pipe and all that waits can hold.
+    dyno.until("they are too many", || runs().is_some_and(|runs| runs > RUNS));
+    let shown = Capture::of(reader);
+    dyno.until("the rest is counted", || shown.text().contains(" notices skipped\n"));
+    dyno.signal(Signal::SIGINT);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGINT));
+
+    let shown = shown.text();
+    let counted = shown.lines().find(|line| line.ends_with(" notices skipped")).unwrap();
+    let number = counted.split_once("system | … ").and_then(|(_, rest)| rest.split_once(' ')).unwrap().0;
+    assert!(number.parse::<u32>().unwrap() > 0, "{counted}");
 }
 
 #[test]
