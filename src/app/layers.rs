@@ -3,7 +3,7 @@
 //! Pure: the inherited environment and the files are passed in. Lowest to highest: the shell, the default of
 //! `PYTHONUNBUFFERED`, the `.env` files, `--set`, the variables of the dyno.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use super::{DynoName, EnvFile, EnvScope, Environment, Secret, is_env_key};
@@ -185,7 +185,10 @@ impl Layers {
     pub fn config_vars(&self) -> BTreeMap<String, Given> {
         let from_files = self.files.iter().flat_map(|file| file.entries().iter().map(|entry| &entry.key));
         let keys = from_files.chain(self.set.iter().map(|(key, _)| key));
-        keys.filter_map(|key| Some((key.clone(), self.get(key)?))).collect()
+        // One pass over all layers, in which later ones replace earlier ones: a search for each key would be quadratic.
+        let mut in_force: HashMap<&[u8], Given> =
+            self.given().map(|(key, value, origin)| (key, Given { value: Some(value.clone()), origin })).collect();
+        keys.filter_map(|key| Some((key.clone(), in_force.remove(key.as_bytes())?))).collect()
     }
 
     /// Every value of every layer, lowest first.

@@ -85,17 +85,51 @@ fn numbers_out_of_range_are_usage_errors() {
 }
 
 #[test]
-fn a_hundred_thousand_keys_and_lines_are_read() {
-    let keys = (0..100_000).map(|n| format!("K{n}=v")).collect::<Vec<_>>().join("\n");
-    let comments = "# a comment\n".repeat(100_000) + "web: echo $K99999\n";
-    let app = App::new(&comments).file("keys", keys);
+fn s2_1_a_hundred_thousand_comments_are_passed_over() {
+    let app = App::new(&("# a comment\n".repeat(100_000) + "web: true\n"));
 
-    app.dyno(["config", "-e", "keys", "--explain", "K99999"]).run().expect(
-        Ended::Code(0),
-        "K99999 comes from keys:100000\n",
-        "",
-    );
     app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
+}
+
+#[test]
+fn s3_2_a_hundred_thousand_keys_are_read_by_every_command() {
+    let keys: Vec<String> = (0..100_000).map(|n| format!("K{n:05}=v")).collect();
+    let file = keys.join("\n") + "\n";
+    // The same key in the shell, in both files and once more in one of them: each command takes the last.
+    let app = App::new("job: echo $K99999\n").file("keys", &file).file("more", "K99999=x\nK99999=y\n");
+    let dyno = |args: &[&str]| app.dyno([]).args(args).args(&["-e", "keys,more"]).env("K99999", "of the shell").run();
+
+    dyno(&["check"]).expect(Ended::Code(0), "valid procfile detected (job)\n", "");
+    let shown = file.replace("K99999=v", "K99999=y");
+    dyno(&["config"]).expect(Ended::Code(0), &shown, "");
+    let entries: Vec<String> = shown.lines().map(|line| format!("\"{}\"", line.replace('=', "\":\""))).collect();
+    dyno(&["config", "--json"]).expect(Ended::Code(0), &format!("{{{}}}\n", entries.join(",")), "");
+    let explained =
+        "K99999 comes from more:2\n  and shadows more:1\n  and shadows keys:100000\n  and shadows the shell\n";
+    dyno(&["config", "--explain", "K99999"]).expect(Ended::Code(0), explained, "");
+    app.dyno(["run", "-e", "keys,more", "echo $K00000 $K99999"]).run().expect(Ended::Code(0), "v y\n", "");
+    let started = dyno(&["start"]);
+    started.expect_end(Ended::Code(0));
+    assert_eq!(
+        (started.lines_of("job.1"), started.stderr()),
+        (Vec::from(["started with pid PID", "y", "exited with code 0"].map(str::to_owned)), String::new())
+    );
+}
+
+#[test]
+fn s2_9_keys_whose_number_alone_is_too_much_for_the_system_are_refused_by_run_and_start() {
+    // Nine bytes each, and eight for the pointer: more than the quarter of an ordinary stack, and of 6 MiB at most.
+    let keys: Vec<String> = (0..400_000).map(|n| format!("K{n:06}=v")).collect();
+    let app = App::new("job: touch started\n").file(".env", keys.join("\n"));
+
+    for args in [&["run", "touch", "started"][..], &["start"]] {
+        let finished = app.dyno([]).args(args).run();
+
+        finished.expect_end(Ended::Code(78));
+        let stderr = finished.stderr();
+        assert!(stderr.starts_with("error: the environment has ") && stderr.lines().count() == 3, "{stderr}");
+        assert!(finished.stdout.is_empty() && !app.has("started"));
+    }
 }
 
 #[test]
