@@ -38,7 +38,8 @@ impl AppendError {
     }
 }
 
-/// Puts `exec ` before a command line if it is one simple command.
+/// Puts `exec ` before a command line if it is one simple command, and a blank before one that would be read as
+/// options of the shell.
 #[must_use]
 pub fn shell_line(command_line: &[u8]) -> ShellLine {
     let scan = Scan::of(command_line);
@@ -46,11 +47,21 @@ pub fn shell_line(command_line: &[u8]) -> ShellLine {
         return ShellLine { line: command_line.to_vec(), own_shell: false };
     }
     if !scan.may_be_executed() {
-        return ShellLine { line: command_line.to_vec(), own_shell: true };
+        return ShellLine { line: no_option(command_line), own_shell: true };
     }
     let mut line = b"exec ".to_vec();
     line.extend_from_slice(command_line);
     ShellLine { line, own_shell: false }
+}
+
+/// The same line for the shell, but none that `sh -c` would take for options of its own.
+fn no_option(command_line: &[u8]) -> Vec<u8> {
+    let mut line = Vec::new();
+    if command_line.starts_with(b"-") || command_line.starts_with(b"+") {
+        line.push(b' ');
+    }
+    line.extend_from_slice(command_line);
+    line
 }
 
 /// A command line with further words, each quoted: nothing in them is expanded (S9.2).
@@ -110,6 +121,13 @@ mod tests {
         let given = shell_line(line.as_bytes());
         assert_eq!(given.line.starts_with(b"exec "), !given.own_shell, "{line}");
         !given.own_shell
+    }
+
+    #[test]
+    fn s1_6_a_line_that_begins_like_an_option_is_a_command_all_the_same() {
+        for line in ["-e echo x", "--foo; echo x", "-", "+x; y", "-x $A"] {
+            assert_eq!(shell_line(line.as_bytes()).line, format!(" {line}").into_bytes(), "{line}");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct RunArgs {
     #[arg(long, alias = "heroku")]
     pub profile: bool,
     /// The command and its arguments
-    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     pub words: Vec<OsString>,
     /// When a word is a process type.
     #[arg(skip)]

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::FromArgMatches;
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::drop_in::{foreman, honcho};
@@ -51,11 +52,18 @@ fn own(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// Nobody meant the command that is there for scripts.
+/// Leaves out what nobody meant: the command that is there for scripts, and a one-letter alias beside its command; and
+/// the advice to put `--` before an option, which would make a process type or a command of a typing error.
 fn without_internals(mut error: clap::Error) -> clap::Error {
     if let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) {
-        let names = names.iter().filter(|name| !name.starts_with("__")).cloned().collect();
+        let names = names.iter().filter(|name| name.len() > 1 && !name.starts_with("__")).cloned().collect();
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(names));
+    }
+    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
+        let is_wanted = |tip: &&StyledStr| !tip.to_string().contains(" as a value, use ");
+        let tips: Vec<StyledStr> = tips.iter().filter(is_wanted).cloned().collect();
+        let tips = if tips.is_empty() { ContextValue::None } else { ContextValue::StyledStrs(tips) };
+        error.insert(ContextKind::Suggested, tips);
     }
     error
 }
@@ -145,5 +153,16 @@ mod tests {
         assert!(status == 2 && text.contains("'start'"), "{text}");
         let (_, text) = refused("dyno completion");
         assert!(text.contains("'completions'") && !text.contains("__complete"), "{text}");
+        let (_, text) = refused("dyno strt");
+        assert!(text.contains("\n  tip: a similar subcommand exists: 'start'\n"), "{text}");
+    }
+
+    #[test]
+    fn no_tip_makes_an_argument_of_an_option_that_does_not_exist() {
+        for line in ["dyno start -t -1", "dyno start -z", "dyno local -r", "dyno run --nope ls", "dyno check -x"] {
+            let (status, text) = refused(line);
+
+            assert!(status == 2 && text.contains("unexpected argument") && !text.contains("tip:"), "{line}: {text}");
+        }
     }
 }

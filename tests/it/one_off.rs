@@ -30,6 +30,40 @@ fn s9_2_a_process_type_stands_for_its_command_and_takes_more_words() {
 }
 
 #[test]
+fn s13_1_an_option_that_run_does_not_have_is_a_usage_error_and_not_the_shells() {
+    let app = App::new("web: true\n");
+    let refuses = |args: &[&str], tip: &str| {
+        let finished = app.dyno(["run"]).args(args).run();
+
+        let fact = format!("error: unexpected argument '{}' found\n\n{tip}", args[0]);
+        let usage = "Usage: dyno run [OPTIONS] COMMAND [WORD…]\n\nFor more information, try '--help'.\n";
+        finished.expect(Ended::Code(2), "", &(fact + usage));
+    };
+
+    refuses(&["--porcfile", "P", "ls"], "  tip: a similar argument exists: '--procfile'\n\n");
+    refuses(&["--nope", "ls"], "");
+    refuses(&["-x"], "");
+    // Behind the command they are its own.
+    app.dyno(["run", "printf", "%s|", "--nope", "-f", "--"]).run().expect(Ended::Code(0), "--nope|-f|--|", "");
+}
+
+#[test]
+fn s1_6_a_command_that_begins_like_an_option_is_none_of_the_shell() {
+    let app = App::new("job: --foo; echo \"then $0\"\nlist: -e echo x\n");
+
+    let finished = app.dyno(["run", "--", "--nope"]).run();
+    finished.expect_end(Ended::Code(127));
+    assert!(finished.stderr().contains("--nope: ") && finished.stderr().contains("not found"), "{}", finished.stderr());
+    let finished = app.dyno(["run", "job"]).run();
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(finished.stdout(), "then /bin/sh\n");
+    let started = app.dyno(["start", "job"]).run();
+    started.expect_end(Ended::Code(0));
+    assert!(started.lines_of("job.1").contains(&"then /bin/sh".to_owned()), "{}", started.stdout());
+    app.dyno(["start", "list"]).run().expect_end(Ended::Code(127));
+}
+
+#[test]
 fn s9_2_words_after_a_comment_are_refused_with_a_hint() {
     let app = App::new("greet: echo hello # politely\n");
 
