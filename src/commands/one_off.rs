@@ -51,7 +51,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     // What the profile makes of `PATH` is known only when it has run.
     if !args.profile {
         look_up(&line, &environment, places.dyno_directory()).map_err(|error| {
-            let meant = if error.status() == Status::NotFound { nearest_type(args, &places, &layers) } else { None };
+            let meant = if error.status() == Status::NotFound { meant_type(args, &places, &layers) } else { None };
             match meant {
                 Some(hint) => Error::new(error.status(), error.to_string(), hint),
                 None => error,
@@ -87,15 +87,22 @@ fn type_entry(args: &RunArgs, places: &Places, layers: &Layers, findings: &mut F
     procfile?.get(&process_type).cloned()
 }
 
-/// The process types that a word that is no command was meant to be, as a hint.
-fn nearest_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String> {
-    if args.type_word == TypeWord::Never {
-        return None;
-    }
+/// How a process type that a word which is no command stands for is run, or the types it was meant to be, as a hint.
+fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String> {
     let found = files::procfile_path(places, layers);
     let procfile = files::procfile(places, &found, &mut Findings::default())?;
-    let names = procfile.entries().iter().map(|entry| entry.process_type.as_str());
-    did_you_mean(&nearest(args.words.first()?.to_str()?, names))
+    let line = args.words.first()?.to_str()?.trim();
+    let (word, _) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let names = || procfile.entries().iter().map(|entry| entry.process_type.as_str());
+    match (args.type_word, names().any(|name| name == word)) {
+        (TypeWord::First, true) => Some(format!("one argument is a line for the shell; write `dyno run {line}`")),
+        (TypeWord::Alone, true) => Some(format!("`{word}` is a process type, and as such takes no more words here")),
+        (TypeWord::Never, true) => {
+            Some(format!("`{word}` is a process type, and here only a command can be run; `dyno run {word}` runs it"))
+        }
+        (TypeWord::First | TypeWord::Alone, false) => did_you_mean(&nearest(word, names())),
+        (TypeWord::Never, false) => None,
+    }
 }
 
 /// The line for the shell.

@@ -44,6 +44,19 @@ fn foreman_run_check_and_version_answer_as_it_does() {
 }
 
 #[test]
+fn a_process_type_that_stands_for_no_command_under_another_name_is_told_as_one() {
+    let app = App::new("web-x: echo w\n");
+    let refuses = |name: &str, args: &[&str], status: i32, hint: &str| {
+        let stderr = format!("error: `web-x` was not found\n\nhint: {hint}\n");
+        called(&app, name, []).args(args).run().expect(Ended::Code(status), "", &stderr);
+    };
+
+    let hint = "`web-x` is a process type, and here only a command can be run; `dyno run web-x` runs it";
+    refuses("honcho", &["run", "web-x"], 127, hint);
+    refuses("foreman", &["run", "web-x", "42"], 1, "`web-x` is a process type, and as such takes no more words here");
+}
+
+#[test]
 fn an_error_of_our_own_is_1_under_the_names_of_others() {
     let app = App::empty();
 

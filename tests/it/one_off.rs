@@ -74,6 +74,24 @@ fn s9_2_words_after_a_comment_are_refused_with_a_hint() {
 }
 
 #[test]
+fn s9_1_a_line_that_begins_with_a_process_type_says_how_the_type_is_run() {
+    let app = App::new("worker-x: echo w\n");
+
+    for (line, meant) in
+        [("worker-x 42", "worker-x 42"), ("worker-x --once", "worker-x --once"), ("worker-x ", "worker-x")]
+    {
+        app.dyno(["run", line]).run().expect(
+            Ended::Code(127),
+            "",
+            &format!(
+                "error: `worker-x` was not found\n\n\
+                 hint: one argument is a line for the shell; write `dyno run {meant}`\n"
+            ),
+        );
+    }
+}
+
+#[test]
 fn s9_3_status_and_death_by_a_signal_are_the_commands_own() {
     let app = App::new("web: true\n");
 
