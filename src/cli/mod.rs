@@ -83,11 +83,21 @@ pub enum Dialect {
 impl Dialect {
     /// The exit status of an error of our own: 1 under the names of others (S11), but what a shell says of a command
     /// that cannot be run stays, except as foreman, which says 1 there too.
+    /// Of a command line that cannot be read it is [`usage_status`](Self::usage_status).
     #[must_use]
     pub fn status(self, status: u8) -> u8 {
         match (self, status) {
             (Self::Honcho, 126 | 127) | (Self::Dyno | Self::HerokuLocal, _) => status,
             (Self::Foreman | Self::Honcho, _) => 1,
+        }
+    }
+
+    /// The exit status of a command line that cannot be read: 2, as of honcho's own reader; foreman says 1.
+    #[must_use]
+    pub fn usage_status(self) -> u8 {
+        match self {
+            Self::Foreman => 1,
+            Self::Dyno | Self::HerokuLocal | Self::Honcho => 2,
         }
     }
 }

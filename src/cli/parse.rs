@@ -33,7 +33,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> 
         Dialect::Dyno | Dialect::HerokuLocal => own(words).map(with_habits),
     };
     parsed.map_err(|error| {
-        let status = if error.use_stderr() { dialect.status(2) } else { 0 };
+        let status = if error.use_stderr() { dialect.usage_status() } else { 0 };
         Refusal { error, status }
     })
 }
@@ -138,10 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_option_is_2_and_under_the_names_of_others_1_and_help_is_0() {
+    fn a_wrong_option_is_2_as_it_is_of_honcho_but_1_as_foreman_and_help_is_0() {
         assert_eq!(refused("dyno start --nope").0, 2);
         assert_eq!(refused("foreman start --nope").0, 1);
-        assert_eq!(refused("honcho start --nope").0, 1);
+        for line in ["honcho", "honcho bogus", "honcho export", "honcho start --nope", "honcho start -x"] {
+            assert_eq!(refused(line).0, 2, "{line}");
+        }
         assert_eq!(refused("foreman help").0, 0);
         assert_eq!(refused("dyno --version").0, 0);
     }

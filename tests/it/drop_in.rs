@@ -63,6 +63,24 @@ fn an_error_of_our_own_is_1_under_the_names_of_others() {
     called(&app, "foreman", ["start"]).run().expect_end(Ended::Code(1));
     called(&app, "honcho", ["start"]).run().expect_end(Ended::Code(1));
     app.dyno(["start"]).run().expect_end(Ended::Code(78));
+    // A name that is not in the Procfile is no error of honcho's reader; `-c` and `-q` are stricter than there (S4.4).
+    let app = App::new("web: true\n");
+    for args in [&["start", "nope"][..], &["start", "-c", "nope=2"], &["start", "-q", "nope"], &["start", "-p", "abc"]]
+    {
+        called(&app, "honcho", []).args(args).run().expect_end(Ended::Code(1));
+    }
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_is_2_as_of_honcho_and_1_as_of_foreman() {
+    let app = App::new("web: true\n");
+
+    for args in [&[][..], &["bogus"], &["export", "upstart", "."], &["start", "--nope"], &["start", "-x"], &["run"]] {
+        called(&app, "honcho", []).args(args).run().expect_end(Ended::Code(2));
+    }
+    for args in [&["bogus"][..], &["export", "upstart", "."], &["start", "--nope"]] {
+        called(&app, "foreman", []).args(args).run().expect_end(Ended::Code(1));
+    }
 }
 
 #[test]

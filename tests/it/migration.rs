@@ -244,6 +244,10 @@ fn from_honcho() {
     table.row("`-c web=2`, `-q web`");
     assert_eq!(ports("start -c web=2"), ["clock.1 5200", "web.1 5000", "web.2 5001", "worker.1 5100"]);
     assert_eq!(ports("start -q web"), ["clock.1 5200", "worker.1 5100"]);
+    for line in ["start -c nope=2", "start -q nope"] {
+        run(&App::new(PORTS), line).expect_end(Ended::Code(2));
+        called(&App::new(PORTS), "honcho", line).run().expect_end(Ended::Code(1));
+    }
     table.row("`-f FILE`, `-e A,B`");
     let app = App::empty().file("sub/Procfile", "web: basename $PWD\n");
     let honcho = |line: &str| called(&app, "honcho", line).run();
@@ -274,9 +278,14 @@ fn from_honcho() {
     assert_eq!(honcho("version").stdout(), "honcho 2.0.0\n");
     table.row("`PROCFILE` in `.env`");
     assert_eq!(said(&run(&app, "start")), ["web.1 x"]);
+    table.row("no command, `run` without words");
+    called(&app, "dyno", "").run().expect_end(Ended::Code(0));
+    run(&app, "run").expect_end(Ended::Code(2));
+    called(&app, "honcho", "").run().expect_end(Ended::Code(2));
+    honcho("run").expect_end(Ended::Code(2));
     table.row("`honcho export`");
     run(&app, "export upstart .").expect_end(Ended::Code(2));
-    honcho("export upstart .").expect_end(Ended::Code(1));
+    honcho("export upstart .").expect_end(Ended::Code(2));
     table.end();
 }
 
@@ -297,7 +306,9 @@ fn from_overmind() {
     assert_eq!(ports("start -d . -f Procfile -p 3000 -t 10 clock"), ["clock.1 3200"]);
     table.row("`-P 10`");
     assert_eq!(ports("start --port-step 10 web=2 worker"), ["web.1 5000", "web.2 5001", "worker.1 5010"]);
+    // Only two dynos with one port are refused: six of a single type fit any step.
     run(&App::new(PORTS), "start --port-step 1 web=2 worker").expect_end(Ended::Code(2));
+    assert_eq!(ports("start --port-step 5 web=6").len(), 6);
     table.row("`-c worker`");
     run(&App::new("web: exit 3\n"), "start --can-die web").expect_end(Ended::Code(3));
     let app = App::new("web: read -r _ <go; exit 0\nworker: echo >go; exit 3\n").fifo("go");

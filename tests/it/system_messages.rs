@@ -192,7 +192,7 @@ fn under_the_names_of_others_it_says_who_answers() {
         called(name, &["version"]).expect(Ended::Code(0), version, &stderr);
     }
     let stderr = "error: the following arguments are required: command\n";
-    called("honcho", &[]).expect(Ended::Code(1), "", stderr);
+    called("honcho", &[]).expect(Ended::Code(2), "", stderr);
 }
 
 #[test]
