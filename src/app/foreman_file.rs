@@ -32,7 +32,7 @@ pub struct ForemanFile {
     pub root: Option<Setting<String>>,
     /// As `-t`: whole seconds, at most a day.
     pub timeout: Option<Setting<Duration>>,
-    /// What is odd about the file: warnings and defects, no errors.
+    /// What is wrong or odd about the file; an error: a port, timeout or quote that cannot be read.
     pub problems: Vec<Problem>,
 }
 
@@ -46,12 +46,14 @@ pub struct Setting<T> {
 }
 
 impl ForemanFile {
-    /// Reads a `.foreman` file.
-    ///
-    /// # Errors
-    /// All its problems, the warnings too, if one of them is an error: a port, timeout or quote that cannot be read.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
-        let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
+    /// Reads a `.foreman` file. A value that cannot be read is an error among its problems and left out; the others
+    /// are there, so that what they lead to is not told as missing.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let text = match SourceText::new(bytes) {
+            Ok(text) => text,
+            Err(problem) => return Self { problems: vec![problem], ..Self::default() },
+        };
         let mut file = Self::default();
         let mut problems = Problems::default();
         let mut seen: Vec<(String, usize)> = Vec::new();
@@ -72,11 +74,8 @@ impl ForemanFile {
                 problems.push(problem);
             }
         }
-        if problems.has_error() {
-            return Err(problems.into_list());
-        }
         file.problems = problems.into_list();
-        Ok(file)
+        file
     }
 
     fn set(&mut self, key: &str, value: &str, line: usize) -> Result<(), Problem> {
@@ -206,8 +205,10 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> Vec<String> {
-        let problems = ForemanFile::parse(text.as_bytes()).unwrap_err();
-        problems.into_iter().map(|problem| format!("{}: {}", problem.line, problem.message)).collect()
+        let file = ForemanFile::parse(text.as_bytes());
+        assert_eq!(ForemanFile { problems: Vec::new(), ..file.clone() }, ForemanFile::default());
+        let errors = file.problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+        errors.map(|problem| format!("{}: {}", problem.line, problem.message)).collect()
     }
 
     #[test]
@@ -215,7 +216,7 @@ mod tests {
         let text = "# vi: ft=yaml\n---\nport: 7000\nformation: web=2, worker=1 # two\nprocfile: 'Procfile.dev'\n\
                     env: .env.shared,.env \nroot: \"app dir\"\ntimeout: 10\n\n\n";
 
-        let file = ForemanFile::parse(text.as_bytes()).unwrap();
+        let file = ForemanFile::parse(text.as_bytes());
 
         assert_eq!(file.port, Some(Setting { value: 7000, line: 3 }));
         assert_eq!(file.formation, Some(Setting { value: "web=2, worker=1".to_owned(), line: 4 }));
@@ -228,14 +229,14 @@ mod tests {
 
     #[test]
     fn the_older_name_of_the_formation_is_read_too() {
-        let file = ForemanFile::parse(b"concurrency: medium=1, mailers=1\r\n").unwrap();
+        let file = ForemanFile::parse(b"concurrency: medium=1, mailers=1\r\n");
 
         assert_eq!(file.concurrency.unwrap().value, "medium=1, mailers=1");
     }
 
     #[test]
     fn an_unknown_key_is_a_warning_and_a_line_that_is_no_pair_a_defect() {
-        let file = ForemanFile::parse(b"app: x\nprot: 1\nnonsense\n  nested: x\nport:7000\nport:\n").unwrap();
+        let file = ForemanFile::parse(b"app: x\nprot: 1\nnonsense\n  nested: x\nport:7000\nport:\n");
 
         let told: Vec<_> = file.problems.iter().map(|problem| (problem.severity, problem.line)).collect();
         assert_eq!(
@@ -267,8 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn s4_5_what_could_be_read_beside_a_value_that_could_not_is_kept() {
+        let file = ForemanFile::parse(b"procfile: P1\nport: abc\ntimeout: x\nroot: app\n");
+
+        assert_eq!(file.procfile, Some(Setting { value: "P1".to_owned(), line: 1 }));
+        assert_eq!(file.root, Some(Setting { value: "app".to_owned(), line: 4 }));
+        assert_eq!((file.port, file.timeout, file.problems.len()), (None, None, 2));
+    }
+
+    #[test]
     fn quotes_inside_quotes_are_read_as_yaml_does() {
-        let file = ForemanFile::parse(b"root: 'it''s' # x\nprocfile: \"a \\\"b\\\" # c\"\n").unwrap();
+        let file = ForemanFile::parse(b"root: 'it''s' # x\nprocfile: \"a \\\"b\\\" # c\"\n");
 
         assert_eq!(file.root.unwrap().value, "it's");
         assert_eq!(file.procfile.unwrap().value, "a \"b\" # c");
@@ -276,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_last_of_two_values_counts_and_both_lines_are_told() {
-        let file = ForemanFile::parse(b"port: 1\nport: 2\n").unwrap();
+        let file = ForemanFile::parse(b"port: 1\nport: 2\n");
 
         assert_eq!(file.port, Some(Setting { value: 2, line: 2 }));
         assert_eq!(file.problems[0].message, "`port` is set on line 1 and again here; this value counts");

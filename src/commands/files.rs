@@ -142,6 +142,8 @@ pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
                 }
             }
         }
+        // Where it is may stand in the line that could not be read: that is told, and enough.
+        Err(Unreadable::Missing) if found.by_default && findings.may_hide_procfile(&places.foreman_name) => None,
         Err(Unreadable::Missing) => {
             findings.add_file(Severity::Error, name, "does not exist", &missing_procfile_hint(places));
             None

@@ -69,6 +69,15 @@ impl Findings {
         self.0.iter()
     }
 
+    /// Whether what could not be read of `.foreman` may have named the Procfile.
+    pub(super) fn may_hide_procfile(&self, foreman_file: &str) -> bool {
+        let names_it = |key: &String| key == "procfile" || key == "root";
+        self.iter().any(|finding| {
+            let is_error = finding.severity == Severity::Error && finding.file == foreman_file;
+            is_error && finding.key.as_ref().is_none_or(names_it)
+        })
+    }
+
     /// Shows what is odd.
     ///
     /// # Errors

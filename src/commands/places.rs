@@ -92,13 +92,10 @@ impl Places {
         let path = self.foreman_directory.join(".foreman");
         self.foreman_name = self.shown(&path);
         match source_file::read(&path) {
-            Ok(bytes) => match ForemanFile::parse(&bytes) {
-                Ok(file) => {
-                    findings.add(&self.foreman_name, &file.problems);
-                    self.foreman = file;
-                }
-                Err(problems) => findings.add(&self.foreman_name, &problems),
-            },
+            Ok(bytes) => {
+                self.foreman = ForemanFile::parse(&bytes);
+                findings.add(&self.foreman_name, &self.foreman.problems);
+            }
             // `-d` may be no directory at all: that is told of itself.
             Err(Unreadable::Missing | Unreadable::NotADirectory) => {}
             Err(why) => {

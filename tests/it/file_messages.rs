@@ -295,3 +295,22 @@ fn s4_5_every_value_of_dot_foreman_that_cannot_be_used() {
         refuses(&app, ".foreman", &format!("error: .foreman:1: {fact}\nhint: {hint}\n"));
     }
 }
+
+#[test]
+fn s4_5_a_bad_value_of_dot_foreman_leaves_the_others_and_causes_no_second_error() {
+    let error = |line: u8, fact: &str, between: &str, hint: &str| {
+        format!("error: .foreman:{line}: {fact}\n{between}hint: {hint}\n")
+    };
+    let port = ("`abc` is no port number from 1 to 65535", "write a line such as `port: 5000`");
+    let quote = ("the value of `procfile` has no closing quote", "close the quote");
+    for (file, line, (fact, hint)) in [("procfile: P1\nport: abc\n", 2, port), ("procfile: 'P1\n", 1, quote)] {
+        let app = App::empty().file("P1", "web: true\n").file(".foreman", file);
+
+        app.dyno(["check"]).run().expect(Ended::Code(78), "", &error(line, fact, "", hint));
+        app.dyno(["start"]).run().expect(Ended::Code(78), "", &error(line, fact, "\n", hint));
+    }
+    // A value that says nothing about it hides no missing Procfile.
+    let app = App::empty().file(".foreman", "port: abc\n");
+    let stderr = app.dyno(["check"]).run().stderr();
+    assert!(stderr.contains("error: Procfile does not exist\n"), "{stderr}");
+}
