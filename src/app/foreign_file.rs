@@ -13,6 +13,8 @@ pub(crate) struct Tally {
     pub(crate) unreadable: usize,
     conflict_markers: usize,
     yaml: usize,
+    /// `web:`: a key of YAML only where other lines are YAML, too.
+    empty_commands: usize,
     assignments: usize,
     templates: usize,
     docker_instructions: usize,
@@ -54,7 +56,7 @@ impl Tally {
             Unreadable::ConflictMarker => self.conflict_markers += 1,
             Unreadable::Yaml { .. } => self.yaml += 1,
             Unreadable::EmptyCommand { name } => {
-                self.yaml += 1;
+                self.empty_commands += 1;
                 self.services |= *name == b"services";
             }
             Unreadable::Template => self.templates += 1,
@@ -78,17 +80,18 @@ impl Tally {
 
     /// What the file is, as the end of `the file looks like …`.
     pub(crate) fn guess(&self) -> Option<&'static str> {
+        let yaml = if self.yaml > 0 { self.yaml + self.empty_commands } else { 0 };
         match self.begins_as {
             Some(Beginning::Json) => return Some("JSON"),
             Some(Beginning::Markup) => return Some("XML or HTML"),
-            Some(Beginning::Shebang) if self.yaml * 2 < self.unreadable => return Some("a script"),
+            Some(Beginning::Shebang) if yaml * 2 < self.unreadable => return Some("a script"),
             Some(Beginning::Shebang | Beginning::Other) | None => {}
         }
-        if self.services && self.yaml * 2 > self.unreadable {
+        if self.services && yaml * 2 > self.unreadable {
             return Some("a docker-compose file");
         }
         let counted = [
-            (self.yaml, "YAML"),
+            (yaml, "YAML"),
             (self.assignments, "a `.env` file"),
             (self.docker_instructions, "a Dockerfile"),
             (self.code, "source code"),

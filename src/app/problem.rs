@@ -59,6 +59,11 @@ impl Problem {
     pub(crate) fn about(self, key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..self }
     }
+
+    /// The same problem, where it makes the file unusable.
+    pub(crate) fn grave(self) -> Self {
+        Self { severity: Severity::Error, ..self }
+    }
 }
 
 /// Collects the problems of one file, so that a file of 16 MiB of nonsense gives a page, not a gigabyte.
@@ -94,6 +99,13 @@ impl Problems {
         if let Some((line, gravest)) = other.first_left_out {
             self.leave_out(other.left_out, line, gravest);
         }
+    }
+
+    /// All of them, where they make the file unusable.
+    pub(crate) fn grave(mut self) -> Self {
+        self.listed = self.listed.into_iter().map(Problem::grave).collect();
+        self.first_left_out = self.first_left_out.map(|(line, _)| (line, Severity::Error));
+        self
     }
 
     fn leave_out(&mut self, count: usize, line: usize, severity: Severity) {

@@ -161,13 +161,15 @@ impl Reading {
         let whole = ((!few && !minority && !self.tally.is_conflict()) || nothing_else).then(|| {
             not_a_procfile(self.first_unreadable.unwrap_or(1), self.tally.unreadable, self.significant, guess)
         });
+        // Without any entry the lines that are none are the reason why nothing can start.
+        let nothing = self.entries.is_empty();
         match whole {
             // Of another kind: what else is odd about its lines does not matter.
             Some(problem) if problem.severity == Severity::Error => return Err(vec![problem]),
-            Some(problem) => self.problems.push(problem),
-            None => self.problems.append(self.complaints),
+            Some(problem) => self.problems.push(if nothing { problem.grave() } else { problem }),
+            None => self.problems.append(if nothing { self.complaints.grave() } else { self.complaints }),
         }
-        if self.entries.is_empty() {
+        if nothing && self.tally.unreadable == 0 {
             self.problems.push(nothing_defined());
         }
         if self.problems.has_error() {
@@ -272,6 +274,18 @@ mod tests {
             told(env),
             ["error:1: the file looks like a `.env` file: 4 of 4 lines are no entries of a Procfile"]
         );
+    }
+
+    #[test]
+    fn s1_4_lines_that_are_the_only_ones_are_the_reason_why_nothing_is_defined() {
+        assert_eq!(told("web:\n"), ["error:1: `web` has no command"]);
+        assert_eq!(told("web:\nworker:\n"), ["error:1: `web` has no command", "error:2: `worker` has no command"]);
+        assert_eq!(told("npm start\n"), ["error:1: `npm start` has no process type"]);
+        let lines = "p1 true\n".repeat(1000);
+        assert_eq!(told(&lines), ["error:1: 1000 of 1000 lines are no entries of a Procfile"]);
+        assert_eq!(told("# nothing\n"), ["error:1: no process type is defined"]);
+        let conflicts = told(&"=======\n".repeat(1200));
+        assert_eq!(conflicts.last().unwrap(), "error:101: 1100 more problems from here on");
     }
 
     #[test]

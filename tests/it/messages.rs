@@ -221,7 +221,7 @@ fn s9_a_procfile_that_cannot_be_used_is_only_a_warning_for_run() {
     app.dyno(["run", "true"]).run().expect(
         Ended::Code(0),
         "",
-        "warning: Procfile:1: no process type is defined\nhint: write a line such as `web: npm start`\n",
+        "warning: Procfile:1: `nonsense` has no process type\nhint: write `web: nonsense`\n",
     );
 }
 
