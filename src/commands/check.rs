@@ -9,6 +9,7 @@ use super::diagnostics;
 use super::files::{self, EnvText, Settings};
 use super::findings::{Finding, Findings};
 use super::places::Places;
+use super::size;
 use super::stdout;
 use super::strict_reader::{Difference, difference};
 use crate::app::{Formation, FormationRequest, Given, Layers, Origin, Procfile, Severity, parse_port};
@@ -62,6 +63,7 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     let procfile = files::procfile(&places, &found, &mut findings);
     if let Some(procfile) = &procfile {
         check_defaults(&places, procfile, &mut findings);
+        size::find(&found.name, procfile, &layers, &mut findings);
     }
     check_port(&layers, &mut findings);
     // Nobody who calls another tool asks about a third reader.

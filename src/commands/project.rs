@@ -19,6 +19,8 @@ pub(super) struct Project {
     pub(super) procfile: Procfile,
     /// All variables and where they came from.
     pub(super) layers: Layers,
+    /// The name of the Procfile as the user knows it.
+    pub(super) procfile_name: String,
     /// Where it is, and what `.foreman` says.
     pub(super) places: Places,
 }
@@ -39,10 +41,12 @@ impl Project {
         let places = Places::find(cli.project(args), cli.dialect, &mut findings)?;
         let layers = files::layers(&places, settings, &mut findings)?;
         let found = files::procfile_path(&places, &layers);
+        let mut procfile_name = found.name.clone();
         let procfile = match start_command {
             Some(command) if found.by_default && !found.path.exists() => {
+                "--start-cmd".clone_into(&mut procfile_name);
                 let read = Procfile::parse(format!("web: {command}\n").as_bytes());
-                read.map_err(|problems| findings.add("--start-cmd", &problems)).ok()
+                read.map_err(|problems| findings.add(&procfile_name, &problems)).ok()
             }
             Some(_) => {
                 let hint = "the Procfile counts; remove the option, or run the command with `dyno run`";
@@ -53,7 +57,9 @@ impl Project {
         };
         findings.settle()?;
         match procfile {
-            Some(procfile) => Ok(Self { directory: places.dyno_directory().to_owned(), procfile, layers, places }),
+            Some(procfile) => {
+                Ok(Self { directory: places.dyno_directory().to_owned(), procfile, procfile_name, layers, places })
+            }
             // Every reason is among the findings, and `settle` has told them.
             None => Err(Error::all(crate::error::Status::Config, [])),
         }

@@ -184,8 +184,8 @@ fn spec(
     (io, focus): (Io, Focus),
 ) -> Result<DynoSpec, Error> {
     let environment = project.layers.environment(variables);
-    size::check(&environment)?;
     let (shell, shell_line) = platform::shell(reads_profile(args), entry.shell_line());
+    size::check_run(&project.procfile_name, entry, &shell_line.line, &environment)?;
     Ok(DynoSpec {
         dyno: variables.dyno.clone(),
         command_line: entry.command_line().into_owned(),

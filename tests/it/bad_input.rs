@@ -134,11 +134,15 @@ fn s2_9_keys_whose_number_alone_is_too_much_for_the_system_are_refused_by_run_an
 
 #[test]
 fn a_directory_that_is_gone_is_told_by_the_dyno_that_could_not_enter_it() {
-    let app = App::new("release: rmdir \"$PWD\"\nweb: true\n");
+    let app = App::new("release: rmdir \"$PWD\"\njob: touch started\nother: touch started\n");
     fs::create_dir(app.path("root")).unwrap();
 
     let finished = app.dyno(["start", "-f", "Procfile", "-d", "root"]).run();
 
+    // Known only when the release has run. Which one is told first is the scheduler's.
     finished.expect_end(Ended::Code(126));
-    assert!(finished.stdout().contains("web.1     | cannot enter the directory `"), "{}", finished.stdout());
+    let fact = format!("cannot enter the directory `{}`: No such file or directory", app.path("root").display());
+    let told = finished.lines();
+    let said: Vec<&String> = ["job.1", "other.1"].iter().filter_map(|dyno| told.get(*dyno)).flatten().collect();
+    assert!(!said.is_empty() && said.iter().all(|line| line.contains(&fact)), "{}", finished.stdout());
 }

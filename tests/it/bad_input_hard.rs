@@ -52,28 +52,83 @@ fn a_file_that_may_not_be_read_is_refused() {
 }
 
 #[test]
-fn a_line_of_a_megabyte_runs_or_is_told_in_a_short_message() {
-    let long = "x".repeat(1 << 20);
-    let comment = App::new(&format!("web: echo short # {long}\n"));
-    let garbage = App::new(&format!("web: true\n{long}\n"));
+fn s1_6_a_line_that_is_too_long_for_the_system_is_refused_before_any_other_dyno_starts() {
+    let limit = 128 * 1024;
+    // What the shell gets: `exec env echo …` and a zero byte.
+    let line = |bytes: usize| format!("env echo {}", "x".repeat(bytes - "exec env echo ".len() - 1));
+    let error = |between: &str, bytes: usize| {
+        format!(
+            "error: Procfile:2: the command of `big` is {bytes} bytes long for the shell, and an argument has at most \
+             131072\n{between}hint: write it into a script and run that\n"
+        )
+    };
+    for bytes in [limit + 1, 1 << 20] {
+        let app = App::new(&format!("first: touch started\nbig: {}\nlast: touch started\n", line(bytes)));
 
-    // The system takes no argument of a megabyte: the dyno says so, and nothing hangs.
-    let finished = comment.dyno(["start"]).run();
-    finished.expect_end(Ended::Code(126));
-    assert!(finished.stdout().len() < 3 << 20 && finished.stdout().contains("Argument list too long"));
-    let finished = garbage.dyno(["check"]).run();
+        app.dyno(["check"]).run().expect(Ended::Code(78), "", &error("", bytes));
+        app.dyno(["start"]).run().expect(Ended::Code(78), "", &error("\n", bytes));
+        let long = "error: the command is too long: Argument list too long\n\nhint: give fewer or shorter arguments\n";
+        app.dyno(["run", "big"]).run().expect(Ended::Code(126), "", long);
+        assert!(!app.has("started"));
+        // What is not started is not in the way.
+        app.dyno(["start", "last"]).run().expect_end(Ended::Code(0));
+        assert!(app.has("started"));
+    }
+    let app = App::new(&format!("job: true\nbig: {}\n", line(limit)));
+    app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (job, big)\n", "");
+    let longest = app.dyno(["start", "big"]).run();
+    longest.expect_end(Ended::Code(0));
+    assert!(longest.stdout.len() > limit - 100, "{}", longest.stdout.len());
+    // The profile is a part of the line.
+    let finished = app.dyno(["start", "big", "--profile"]).run();
     finished.expect_end(Ended::Code(78));
-    assert!(finished.stderr().starts_with("error: Procfile:2: `xxx") && finished.stderr().len() < 400);
+    assert!(
+        finished.stdout.is_empty() && finished.stderr().starts_with("error: Procfile:2: "),
+        "{}",
+        finished.stderr()
+    );
 }
 
 #[test]
-fn a_hundred_thousand_lines_of_nonsense_give_one_page() {
-    let app = App::new(&("web: true\n".to_owned() + &"this is prose\n".repeat(100_000)));
+fn a_line_of_a_megabyte_that_is_no_entry_is_told_in_a_short_message() {
+    let app = App::new(&format!("web: true\n{}\n", "x".repeat(1 << 20)));
 
-    let finished = app.dyno(["check"]).run();
+    let shown = format!("{}…", "x".repeat(40));
+    let stderr = format!("error: Procfile:2: `{shown}` has no process type\nhint: write `web: {shown}`\n");
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &stderr);
+}
 
-    finished.expect_end(Ended::Code(78));
-    assert!(finished.stderr().lines().count() < 300, "{}", finished.stderr().len());
+#[test]
+fn a_hundred_thousand_lines_of_nonsense_are_told_in_one_line() {
+    let told = |fact: &str| format!("error: Procfile:{fact} lines are no entries of a Procfile\n");
+    let hint = "hint: write lines such as `web: npm start`, or name the Procfile with `-f`\n";
+    let nonsense = "this is prose\n".repeat(100_000);
+
+    let app = App::new(&("web: true\n".to_owned() + &nonsense));
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &(told("2: 100000 of 100001") + hint));
+    let app = App::new(&nonsense);
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &(told("1: 100000 of 100000") + hint));
+    app.dyno(["start"]).run().expect(Ended::Code(78), "", &(told("1: 100000 of 100000") + "\n" + hint));
+}
+
+#[test]
+fn s2_9_an_environment_that_start_refuses_fails_the_check_at_the_line_of_the_longest_variable() {
+    let value = "x".repeat(100_000);
+    let file: Vec<String> = (1..=80).map(|n| format!("K{n:02}={value}")).collect();
+    let app = App::new("job: touch started\n").file(".env", file.join("\n") + "y\n");
+
+    let (checked, started) = (app.dyno(["check"]).run(), app.dyno(["start"]).run());
+
+    for (finished, begins) in
+        [(checked, "error: .env:80: the environment has 8"), (started, "error: the environment has 8")]
+    {
+        finished.expect_end(Ended::Code(78));
+        let stderr = finished.stderr();
+        let (fact, hint) = stderr.split_once('\n').unwrap();
+        assert!(fact.starts_with(begins) && fact.ends_with("; the longest variable is `K80`"), "{fact}");
+        assert_eq!(hint.trim_start(), "hint: write the value into a file and its path into the variable\n");
+        assert!(finished.stdout.is_empty() && !app.has("started"));
+    }
 }
 
 #[test]
@@ -92,7 +147,7 @@ fn a_hundred_thousand_keys_are_too_much_for_the_system_and_the_longest_is_named(
         )])
         .collect();
     let keys = keys.concat();
-    let app = app().file(".env", keys);
+    let app = App::new("job: touch started\n").file(".env", keys);
 
     let finished = app.dyno(["start"]).run();
 

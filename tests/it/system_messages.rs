@@ -79,9 +79,9 @@ fn s1_6_a_command_that_the_system_does_not_take() {
     let line = "x".repeat(1 << 17);
     let app = App::new(&format!("web: true # {line}\n"));
 
-    let finished = app.dyno(["start"]).run();
-    let why = "the command line and the environment together are too long for the system (Argument list too long)";
-    finished.expect(Ended::Code(126), &format!("TIME web.1  | {why}\n"), "");
+    let fact =
+        "Procfile:1: the command of `web` is 131080 bytes long for the shell, and an argument has at most 131072";
+    says(&app, &["start"], 78, &error(fact, "write it into a script and run that"));
 
     let fact = "the command is too long: Argument list too long";
     says(&app, &["run", "env", &line[..(1 << 17) - 5]], 126, &error(fact, "give fewer or shorter arguments"));
