@@ -94,6 +94,14 @@ impl EnvFile {
 }
 
 impl EnvEntry {
+    /// Whether every shell hands the variable on: dash, `/bin/sh` of many systems, drops any whose name is none in a
+    /// shell, such as `A.B`, which S2.2 allows.
+    #[must_use]
+    pub fn passes_every_shell(&self) -> bool {
+        let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !self.key.starts_with(|first: char| first.is_ascii_digit()) && self.key.bytes().all(of_name)
+    }
+
     /// The entry as a line of a `.env` file, with its newline. Read again, it is the same key and value; for any
     /// value without a NUL byte.
     #[must_use]

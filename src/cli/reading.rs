@@ -16,7 +16,9 @@ pub struct CheckArgs {
     /// Print what was found as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Let notes fail the check too
+    /// Fail too where a strict reader of .env differs
+    ///
+    /// Other notes stay notes.
     #[arg(long)]
     pub strict: bool,
 }

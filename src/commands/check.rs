@@ -12,7 +12,7 @@ use super::places::Places;
 use super::size;
 use super::stdout;
 use super::strict_reader::{Difference, difference};
-use crate::app::{Formation, FormationRequest, Given, Layers, Origin, Procfile, Severity, parse_port};
+use crate::app::{EnvEntry, Formation, FormationRequest, Given, Layers, Origin, Procfile, Severity, parse_port};
 use crate::cli::{CheckArgs, Cli, Dialect};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
@@ -66,10 +66,12 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         size::find(&found.name, procfile, &layers, &mut findings);
     }
     check_port(&layers, &mut findings);
-    // Nobody who calls another tool asks about a third reader.
+    // Nobody who calls another tool asks about a third reader, and what is told of a shell is true of theirs.
     if cli.dialect == Dialect::Dyno {
+        note_names(&texts, &mut findings);
         compare(&texts, args.strict, &mut findings);
     }
+    findings.sort_by_line();
 
     let fails = |finding: &Finding| match cli.dialect {
         Dialect::Dyno | Dialect::HerokuLocal => finding.severity.fails_check(),
@@ -147,6 +149,23 @@ fn check_port(layers: &Layers, findings: &mut Findings) {
             message: "`PORT` is no port number from 1 to 65535".to_owned(),
             hint: "write a line such as `PORT=5000`".to_owned(),
         });
+    }
+}
+
+/// Notes on variables that are in the environment of a dyno and may be missing in the program behind its shell.
+fn note_names(texts: &[EnvText], findings: &mut Findings) {
+    for text in texts {
+        let counting = |entry: &&EnvEntry| text.file.get(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry));
+        for entry in text.file.entries().iter().filter(counting).filter(|entry| !entry.passes_every_shell()) {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                file: text.name.clone(),
+                line: Some(entry.line),
+                key: Some(entry.key.clone()),
+                message: format!("`{}` is no name to a shell, and `/bin/sh` may drop the variable", entry.key),
+                hint: "use A-Z a-z 0-9 _ and no digit first".to_owned(),
+            });
+        }
     }
 }
 

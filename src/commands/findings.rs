@@ -65,6 +65,18 @@ impl Findings {
         self.0.push(finding);
     }
 
+    /// In the order of the lines, the files in the order they were read.
+    pub(super) fn sort_by_line(&mut self) {
+        let mut files: Vec<String> = Vec::new();
+        for finding in &self.0 {
+            if !files.contains(&finding.file) {
+                files.push(finding.file.clone());
+            }
+        }
+        let place = |finding: &Finding| files.iter().position(|file| *file == finding.file);
+        self.0.sort_by_key(|finding| (place(finding), finding.line));
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Finding> {
         self.0.iter()
     }

@@ -32,6 +32,50 @@ fn s2_8_where_a_strict_reader_differs_is_a_note_and_fails_only_when_asked_to() {
 }
 
 #[test]
+fn s2_8_strictly_the_notes_on_the_strict_reader_fail_and_no_others() {
+    let app = App::new("  web: a\n").file(".env", "A=${NOPE}\nB=1\n");
+    let notes = "note: .env:1: `A` refers to a variable that is not set; it counts as empty\n\
+                 hint: write `${NAME:-default}`, or single quotes round the value to keep `${` as it is\n\
+                 note: Procfile:1: there are blanks before `web`\n\
+                 hint: remove them: other tools ignore the line or fail\n";
+
+    app.dyno(["check", "--strict"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", notes);
+    let help = app.dyno(["check", "--help"]).run().stdout();
+    assert!(help.contains("--strict           Fail too where a strict reader of .env differs\n"), "{help}");
+}
+
+#[test]
+fn s2_2_a_name_that_a_shell_may_drop_is_noted_with_its_line_and_nothing_is_said_twice() {
+    let text = "A.B=first\nOK=1\nA.B=last\nC-D=dash\n1E=digit\n";
+    let app = App::new("web: a\n").file("odd.env", text).file("vars.json", "{\"a.b\": {\"c-d\": 1}}");
+
+    let checked = app.dyno(["check", "-e", "odd.env,vars.json"]).run();
+
+    checked.expect_end(Ended::Code(0));
+    let stderr = checked.stderr();
+    let notes: Vec<&str> = stderr.lines().filter(|line| line.contains(" no name to a shell")).collect();
+    let note = |place: &str, key: &str| {
+        format!("note: {place}: `{key}` is no name to a shell, and `/bin/sh` may drop the variable")
+    };
+    assert_eq!(
+        notes,
+        [note("odd.env:3", "A.B"), note("odd.env:4", "C-D"), note("odd.env:5", "1E"), note("vars.json:1", "A.B_C-D"),]
+    );
+    assert!(stderr.contains("\nhint: use A-Z a-z 0-9 _ and no digit first\n"), "{stderr}");
+}
+
+#[test]
+fn what_was_found_is_told_in_the_order_of_the_lines() {
+    let app = App::new("web: a\n").file(".env", "A=two words\nnonsense\nB=it's\nC=${NOPE}\n");
+
+    let stderr = app.dyno(["check"]).run().stderr();
+
+    let places: Vec<&str> =
+        stderr.lines().filter_map(|line| line.split(": ").nth(1).filter(|_| !line.starts_with("hint"))).collect();
+    assert_eq!(places, [".env:1", ".env:2", ".env:3", ".env:4"], "{stderr}");
+}
+
+#[test]
 fn the_result_as_json_has_types_and_problems() {
     let app = App::new("web: run --it\nnpm start\n").file(".env", "K=a b\n");
 

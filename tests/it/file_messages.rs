@@ -200,10 +200,10 @@ note: .env:1: `UNKNOWN` refers to a variable that is not set; it counts as empty
 hint: write `${NAME:-default}`, or single quotes round the value to keep `${` as it is
 note: .env:2: `FORM` has a `${` that is not `${NAME}` or `${NAME:-default}`; it is kept
 hint: put single quotes round the value if that is meant
-note: .env:3: `CR` has a carriage return in its value
-hint: save the file with newlines as line ends
 note: .env:2: a strict reader refuses `FORM`
 hint: put the value in single quotes, and every reader agrees
+note: .env:3: `CR` has a carriage return in its value
+hint: save the file with newlines as line ends
 note: .env:4: a strict reader reads another value of `BARE`
 hint: put the value in single quotes, and every reader agrees
 ",
