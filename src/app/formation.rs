@@ -144,14 +144,20 @@ impl Resolving<'_> {
 
     /// Reads comma lists. `bare`: the quantity of a name without one; None: it needs one.
     fn read(&mut self, lists: &[impl AsRef<str>], bare: Option<u16>) -> Vec<Wanted> {
-        let mut wanted = Vec::new();
+        let mut wanted: Vec<Wanted> = Vec::new();
         for list in lists {
             let list = list.as_ref();
             // Ruby's `split` forgives one comma at the end, so scripts have it.
             let forgiven = list.trim_end().strip_suffix(',').filter(|rest| !rest.trim().is_empty());
             for item in forgiven.unwrap_or(list).split(',') {
                 match read_item(item.trim(), list, bare) {
-                    Ok(item) => wanted.push(item),
+                    Ok(item) => {
+                        let Wanted { name, quantity } = &item;
+                        if wanted.iter().any(|earlier| earlier.name == *name && earlier.quantity != *quantity) {
+                            self.warnings.push(FormationWarning::Twice { name: name.clone(), quantity: *quantity });
+                        }
+                        wanted.push(item);
+                    }
                     Err(error) => self.errors.push(error),
                 }
             }
@@ -278,7 +284,9 @@ mod tests {
     fn a_whole_formation_gives_0_to_what_it_does_not_mention() {
         assert_eq!(formation(&["-m", "web=2"]), "web=2 worker=0 my-clock=0");
         assert_eq!(formation(&["-m", "all=1, web=2"]), "web=2 worker=1 my-clock=1");
-        assert_eq!(formation(&["-m", "web=2,all=3,web=4"]), "web=4 worker=3 my-clock=3");
+        let (formation, warnings) = resolve(&["-m", "web=2,all=3,web=4"]).unwrap();
+        assert_eq!(formation, "web=4 worker=3 my-clock=3");
+        assert_eq!(warnings, [FormationWarning::Twice { name: "web".to_owned(), quantity: 4 }]);
     }
 
     #[test]

@@ -84,6 +84,14 @@ pub enum FormationWarning {
         /// What was left out.
         name: String,
     },
+    /// `-m web=1,web=2`.
+    #[error("`{name}` is given another quantity before `{name}={quantity}`, which counts")]
+    Twice {
+        /// The process type.
+        name: String,
+        /// The last one.
+        quantity: u16,
+    },
     /// `start web -c worker=2`: only the named ones run.
     #[error("the quantity of `{name}` has no effect: it is not among the process types to start")]
     NotAmongTheNamed {
@@ -98,6 +106,7 @@ impl FormationWarning {
     pub fn hint(&self) -> String {
         match self {
             Self::UnknownType { .. } => "check the name, or leave it as it is".to_owned(),
+            Self::Twice { name, .. } => format!("write `{name}` once"),
             Self::NotAmongTheNamed { name } => format!("name `{name}` too, or leave out its quantity"),
         }
     }

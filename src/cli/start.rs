@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::ProjectArgs;
-use crate::app::DEFAULT_STEP;
 
 /// Options of `dyno start`.
 #[derive(Debug, PartialEq, Args)]
@@ -44,9 +43,9 @@ pub struct StartArgs {
     /// [default: `PORT` in .env, then in the shell, then 5000]
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<String>,
-    /// Distance between the ports of two process types; 0: all share the base
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_STEP, value_parser = whole_number::<u16>)]
-    pub port_step: u16,
+    /// Distance between the ports of two process types; 0: all share the base [default: 100]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u16>)]
+    pub port_step: Option<u16>,
     /// Refuse to start if the port of a web dyno is in use
     #[arg(long)]
     pub strict_ports: bool,
@@ -144,7 +143,7 @@ impl Default for StartArgs {
             concurrency: None,
             except: Vec::new(),
             port: None,
-            port_step: DEFAULT_STEP,
+            port_step: None,
             strict_ports: false,
             set: Vec::new(),
             prefer_shell: false,

@@ -2,16 +2,18 @@
 //!
 //! The only command that prints values, since it was asked to; `--explain` prints none.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::diagnostics::warn;
 use super::files::{self, Settings};
 use super::findings::Findings;
 use super::places::Places;
 use super::stdout;
-use crate::app::{EnvEntry, Layers};
+use crate::app::{DEFAULT_BASE, DynoName, DynoVariables, EnvEntry, Given, Layers, PortVariable, ProcessType};
 use crate::cli::{Cli, ConfigArgs};
-use crate::error::{Error, Status};
+use crate::error::{Complaint, Error, Status};
 use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
@@ -39,14 +41,19 @@ fn lines(layers: &Layers) -> Result<Outcome, Error> {
     stdout::write_bytes(&text)
 }
 
-/// One flat object of strings. A value that is not UTF-8 has U+FFFD in place of what is none.
+/// One flat object of strings. A value that is not UTF-8 has U+FFFD in place of what is none, and that is told.
 fn json(layers: &Layers) -> Result<Outcome, Error> {
     let vars = layers.config_vars();
     let object: BTreeMap<&str, String> = vars
         .iter()
         .filter_map(|(key, given)| {
-            let value = given.value.as_ref()?;
-            Some((key.as_str(), String::from_utf8_lossy(value.reveal()).into_owned()))
+            let value = String::from_utf8_lossy(given.value.as_ref()?.reveal());
+            if let Cow::Owned(_) = value {
+                let fact =
+                    format!("{}: the value of `{key}` is not UTF-8, and JSON has U+FFFD in its place", given.origin);
+                warn(&Complaint::new(fact, "`dyno config` without `--json` prints its bytes"));
+            }
+            Some((key.as_str(), value.into_owned()))
         })
         .collect();
     let text = serde_json::to_string(&object).map_err(|error| {
@@ -55,8 +62,19 @@ fn json(layers: &Layers) -> Result<Outcome, Error> {
     stdout::write(&(text + "\n"))
 }
 
+/// What no layer sets and every dyno has nevertheless, such as `PORT`.
+fn of_a_dyno(key: &str, layers: &Layers) -> Vec<Given> {
+    let Ok(process_type) = ProcessType::new("web") else { return Vec::new() };
+    let dyno = DynoName::new(process_type, 1);
+    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Assigned(DEFAULT_BASE), session: "" };
+    layers.explain(key.as_bytes(), Some(&variables))
+}
+
 fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
-    let given = layers.explain(key.as_bytes(), None);
+    let mut given = layers.explain(key.as_bytes(), None);
+    if given.is_empty() {
+        given = of_a_dyno(key, layers);
+    }
     let Some((winner, shadowed)) = given.split_first() else {
         let hint = "neither the files, nor `--set`, nor the shell have it";
         return Err(Error::new(Status::Config, format!("`{key}` is not set"), hint));

@@ -29,8 +29,7 @@ pub(super) fn formation(
                 warn(&Complaint::new(warning.to_string(), warning.hint()));
             }
             if formation.is_empty() {
-                let fact = "the formation is empty: no process type has a quantity above 0";
-                return Err(Error::new(Status::Usage, fact, "name at least one, such as `start web`"));
+                return Err(empty(args, types));
             }
             Ok(formation)
         }
@@ -40,10 +39,30 @@ pub(super) fn formation(
                 Some(setting) => (Status::Config, format!("{file_name}:{}: ", setting.line)),
                 None => (Status::Usage, String::new()),
             };
-            let complaints = errors.iter().map(|error| Complaint::new(format!("{place}{error}"), error.hint()));
+            let mut complaints: Vec<Complaint> = Vec::new();
+            for complaint in errors.iter().map(|error| Complaint::new(format!("{place}{error}"), error.hint())) {
+                if !complaints.contains(&complaint) {
+                    complaints.push(complaint);
+                }
+            }
             Err(Error::all(status, complaints))
         }
     }
+}
+
+/// Nothing would run. `types`: those of the Procfile that can.
+fn empty(args: &StartArgs, types: &[ProcessType]) -> Error {
+    let Some(first) = types.first() else {
+        let fact = "the formation is empty: the Procfile defines `release` only";
+        return Error::new(Status::Usage, fact, "`dyno release` runs it alone");
+    };
+    let fact = "the formation is empty: no process type has a quantity above 0";
+    let hint = if args.except.is_empty() {
+        format!("give one a quantity, such as `{first}=1`")
+    } else {
+        "`-x` leaves out all that would run: name fewer".to_owned()
+    };
+    Error::new(Status::Usage, fact, hint)
 }
 
 /// Whether the release command runs first: `release=0` says the same as `--no-release`.

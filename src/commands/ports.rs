@@ -4,7 +4,9 @@
 
 use super::diagnostics::{tell, warn};
 use super::project::Project;
-use crate::app::{BaseSources, DynoName, Formation, PortBase, PortBlock, PortError, Ports, ProcessType, Secret};
+use crate::app::{
+    BaseSources, DEFAULT_STEP, DynoName, Formation, PortBase, PortBlock, PortError, Ports, ProcessType, Secret,
+};
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
 use crate::runtime::{self, PortLocks};
@@ -34,9 +36,14 @@ pub(super) fn assign(
 ) -> Result<Assigned, Error> {
     match base(args, project)? {
         PortBase::Fixed(base) => {
-            let ports = Ports::new(base, args.port_step, types).assign(formation).map_err(|error| refused(&error))?;
+            let step = args.port_step.unwrap_or(DEFAULT_STEP);
+            let ports = Ports::new(base, step, types).assign(formation).map_err(|error| refused(&error))?;
             probe(args, &ports)?;
             Ok(Assigned { ports, locks: None })
+        }
+        PortBase::Auto if args.port_step.is_some() => {
+            let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
+            Err(Error::new(Status::Usage, fact, "leave it out, or name the base, such as `-p 5000`"))
         }
         PortBase::Auto => automatic(types, formation),
     }

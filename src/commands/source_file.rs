@@ -32,6 +32,8 @@ pub(super) enum Unreadable {
     TooLarge,
     #[error("gave no end within 5 seconds")]
     Endless,
+    #[error("cannot be read: Permission denied")]
+    Denied,
     #[error("cannot be read: {0}")]
     Other(String),
 }
@@ -45,6 +47,7 @@ impl Unreadable {
             Self::Special => "give a regular file; `-` reads stdin",
             Self::TooLarge => "is it the right file?",
             Self::Endless => "the program that writes it must end",
+            Self::Denied => "`ls -l` shows who may read it",
             Self::Other(_) => "",
         }
     }
@@ -57,6 +60,9 @@ impl From<io::Error> for Unreadable {
         }
         if error.kind() == io::ErrorKind::NotFound {
             return Self::Missing;
+        }
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return Self::Denied;
         }
         Self::Other(nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc().to_owned())
     }

@@ -39,7 +39,7 @@ fn a_file_that_may_not_be_read_is_refused() {
         // Another user cannot be played; our own file without permissions does the same.
         let app = app();
         fs::set_permissions(app.path("Procfile"), fs::Permissions::from_mode(0o000)).unwrap();
-        let fact = "error: Procfile cannot be read: Permission denied\n";
+        let fact = "error: Procfile cannot be read: Permission denied\n\nhint: `ls -l` shows who may read it\n";
         app.dyno(["start"]).run().expect(Ended::Code(78), "", fact);
         return;
     }
@@ -48,7 +48,8 @@ fn a_file_that_may_not_be_read_is_refused() {
 
     let finished = app.dyno(["start", "-e", "secret.env"]).user(NOBODY).run();
 
-    finished.expect(Ended::Code(78), "", "error: secret.env cannot be read: Permission denied\n");
+    let fact = "error: secret.env cannot be read: Permission denied\n\nhint: `ls -l` shows who may read it\n";
+    finished.expect(Ended::Code(78), "", fact);
 }
 
 #[test]

@@ -70,7 +70,12 @@ fn s4_a_formation_that_cannot_be_read() {
     says(&app, &["start", "-m", "=1"], 2, &error("`=1` has no process type before the `=`", list));
     says(&app, &["start", "-m", "web=1,,worker=1"], 2, &error("an item of `web=1,,worker=1` is empty", list));
     let fact = "the formation is empty: no process type has a quantity above 0";
-    says(&app, &["start", "-x", "web,worker"], 2, &error(fact, "name at least one, such as `start web`"));
+    says(&app, &["start", "-x", "web,worker"], 2, &error(fact, "`-x` leaves out all that would run: name fewer"));
+    for list in ["all=0", "web=0,worker=0"] {
+        says(&app, &["start", list], 2, &error(fact, "give one a quantity, such as `web=1`"));
+    }
+    // The same error is told once.
+    says(&app, &["start", "-m", " , "], 2, &error("an item of ` , ` is empty", list));
 }
 
 #[test]
@@ -82,6 +87,9 @@ fn s4_a_formation_that_is_only_odd() {
         &["start", "-m", "web=1,ghost=0"],
         "warning: the Procfile has no process type `ghost` to leave out\nhint: check the name, or leave it as it is\n",
     );
+    let twice = "warning: `web` is given another quantity before `web=1`, which counts\nhint: write `web` once\n";
+    warns(&app, &["start", "-m", "web=2,web=1"], twice);
+    warns(&app, &["start", "-c", "web=2,web=1"], twice);
     warns(
         &app,
         &["start", "web", "-c", "worker=2"],
@@ -107,6 +115,12 @@ fn options_with_a_value_of_another_kind() {
     says(&app, &["start", "-t", "86401"], 2, &usage(fact));
     let fact = "invalid value '65536' for '--port-step <N>': expected a whole number from 0 to 65535";
     says(&app, &["start", "--port-step", "65536"], 2, &usage(fact));
+    let fact = "invalid value '0' for '--boot-timeout <SECONDS>': expected more than 0 seconds; leave the option out for no \
+                limit";
+    says(&app, &["start", "--boot-timeout", "0"], 2, &usage(fact));
+    let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
+    let hint = "leave it out, or name the base, such as `-p 5000`";
+    says(&app, &["start", "-p", "auto", "--port-step", "7"], 2, &error(fact, hint));
     let fact = "invalid value 'x' for '--max-restarts <N>': expected a whole number from 0 to 4294967295";
     says(&app, &["start", "--restart", "--max-restarts", "x"], 2, &usage(fact));
 }

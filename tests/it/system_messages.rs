@@ -140,8 +140,8 @@ fn a_full_disk_below_a_running_formation() {
 fn a_procfile_with_nothing_to_start() {
     let app = App::new("release: touch started\n");
 
-    let fact = "the formation is empty: no process type has a quantity above 0";
-    says(&app, &["start"], 2, &error(fact, "name at least one, such as `start web`"));
+    let fact = "the formation is empty: the Procfile defines `release` only";
+    says(&app, &["start"], 2, &error(fact, "`dyno release` runs it alone"));
     says(&app, &["start", "web"], 2, &error("the Procfile has no process type `web`", "it defines none"));
     let fact = "`release` is the release phase and never joins the formation";
     says(
@@ -202,4 +202,21 @@ fn s3_2_what_no_file_gives_is_explained_too() {
     let explained = app.dyno(["config", "--explain", "PYTHONUNBUFFERED"]).run();
 
     explained.expect(Ended::Code(0), "PYTHONUNBUFFERED comes from the default of `dyno`\n", "");
+    for key in ["PORT", "DYNO", "PS", "FOREMAN_WORKER_NAME", "DYNO_SESSION"] {
+        let explained = app.dyno(["config", "--explain", key]).run();
+        explained.expect(Ended::Code(0), &format!("{key} comes from the dyno\n"), "");
+    }
+}
+
+#[test]
+fn a_value_that_json_cannot_hold_is_told() {
+    let app = App::new("web: true\n").file(".env", b"A=1\nK=\xff\n");
+
+    app.dyno(["config", "--json"]).run().expect(
+        Ended::Code(0),
+        "{\"A\":\"1\",\"K\":\"\u{fffd}\"}\n",
+        "warning: .env:2: the value of `K` is not UTF-8, and JSON has U+FFFD in its place\n\
+         hint: `dyno config` without `--json` prints its bytes\n",
+    );
+    assert_eq!(app.dyno(["config"]).run().stdout, b"A=1\nK='\xff'\n");
 }
