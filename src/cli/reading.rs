@@ -41,7 +41,7 @@ pub struct ConfigArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Tell where the value of one variable comes from, and what it shadows
+    /// Tell where a value comes from, and what it shadows
     #[arg(long, value_name = "KEY")]
     pub explain: Option<String>,
 }
