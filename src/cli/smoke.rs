@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::ProjectArgs;
-use super::start::{LogFormatName, PtyMode, Seconds, StartArgs, StdinMode};
+use super::start::{LogFormatName, PtyMode, Seconds, StartArgs, StdinMode, some_time};
 use crate::app::HttpCheck;
 
 /// How long all have to stay up where nothing else is said.
@@ -63,7 +63,7 @@ pub struct SmokeArgs {
     /// Seconds until all must be up [default: 60]
     ///
     /// Counted from the start of each dyno. Otherwise the status is 75.
-    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS")]
+    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", value_parser = some_time)]
     pub boot_timeout: Option<Seconds>,
     /// Seconds all must stay up [default: 1]
     #[arg(long, value_name = "SECONDS")]

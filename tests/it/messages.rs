@@ -115,9 +115,10 @@ fn options_with_a_value_of_another_kind() {
     says(&app, &["start", "-t", "86401"], 2, &usage(fact));
     let fact = "invalid value '65536' for '--port-step <N>': expected a whole number from 0 to 65535";
     says(&app, &["start", "--port-step", "65536"], 2, &usage(fact));
-    let fact = "invalid value '0' for '--boot-timeout <SECONDS>': expected more than 0 seconds; leave the option out for no \
-                limit";
+    let fact = "invalid value '0' for '--boot-timeout <SECONDS>': expected more than 0, up to 86400 seconds";
     says(&app, &["start", "--boot-timeout", "0"], 2, &usage(fact));
+    let fact = "invalid value '0' for '--timeout <SECONDS>': expected more than 0, up to 86400 seconds";
+    says(&app, &["smoke", "--timeout", "0"], 2, &usage(fact));
     let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
     let hint = "leave it out, or name the base, such as `-p 5000`";
     says(&app, &["start", "-p", "auto", "--port-step", "7"], 2, &error(fact, hint));
