@@ -1,10 +1,12 @@
 //! `start --focus`: the keyboard is one dyno's, and its output is shown as it is (S6.8).
+//!
+//! No type is called `web`: whoever holds port 5000 of this machine would be told about.
 
 use std::fs;
 
 use crate::harness::{App, Call, Ended, Running, without_times_and_pids};
 
-/// Ctrl-C, Ctrl-D and Backspace.
+/// Keys with a meaning.
 const CTRL_C: &[u8] = b"\x03";
 const CTRL_D: &[u8] = b"\x04";
 
@@ -14,13 +16,13 @@ const TALK: &str = "echo ready\nwhile read -r line; do echo \"got <$line>\"; don
 /// Says something each time somebody writes to the fifo `go`.
 const WORK: &str = "echo up\nwhile :; do read -r _ <go && echo job done; done\n";
 
-/// `web` is this script; `worker` speaks when it is told to.
-fn app(web: &str) -> App {
-    App::new("web: ./web\nworker: ./worker\n").script("web", web).script("worker", WORK).fifo("go").fifo("never")
+/// `app` runs this script; `worker` speaks when it is told to.
+fn app(script: &str) -> App {
+    App::new("app: ./app\nworker: ./worker\n").script("app", script).script("worker", WORK).fifo("go").fifo("never")
 }
 
 fn focus(app: &App) -> Call {
-    app.dyno(["start", "--focus", "web", "--no-timestamps", "--color", "never", "-t", "1"])
+    app.dyno(["start", "--focus", "app", "--no-timestamps", "--color", "never", "-t", "1"])
 }
 
 /// Starts it in a terminal and waits until both dynos are there.
@@ -58,7 +60,7 @@ fn s6_8_keys_go_to_it_with_echo_and_line_editing_and_its_lines_have_no_prefix() 
     finished.expect_end(Ended::Code(3));
     assert_eq!(
         shown_after_the_start(&finished.stdout),
-        "helx\u{8} \u{8}lo\ngot <hello>\nworker.1 | job done\nend of input\nweb.1    | exited with code 3\n\
+        "helx\u{8} \u{8}lo\ngot <hello>\nworker.1 | job done\nend of input\napp.1    | exited with code 3\n\
          system   | sending SIGTERM to all processes\nworker.1 | terminated by SIGTERM\n"
     );
 }
@@ -77,7 +79,7 @@ fn s6_8_an_unfinished_line_makes_room_for_the_lines_of_others_and_is_shown_again
     let finished = dyno.finish();
     finished.expect_end(Ended::Code(0));
     let shown = shown(&finished.stdout);
-    assert!(shown.contains("name? an\r\u{1b}[Jworker.1 | job done\nname? ann\nhi ann\nweb.1    | exited"), "{shown}");
+    assert!(shown.contains("name? an\r\u{1b}[Jworker.1 | job done\nname? ann\nhi ann\napp.1    | exited"), "{shown}");
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn s6_8_ctrl_c_goes_to_it_once_and_to_all_the_second_time() {
     assert_eq!(keys, "^Cheard\nx\ngot <x>\n^Cheard\n");
     let mut end: Vec<&str> = end.lines().collect();
     end[1..].sort_unstable();
-    let terminated = ["web.1    | terminated by SIGTERM", "worker.1 | terminated by SIGTERM"];
+    let terminated = ["app.1    | terminated by SIGTERM", "worker.1 | terminated by SIGTERM"];
     assert_eq!(end, ["system   | sending SIGTERM to all processes", terminated[0], terminated[1]]);
 }
 
@@ -119,12 +121,12 @@ fn s6_8_a_signal_from_elsewhere_stops_all_at_once() {
 
 #[test]
 fn s6_8_its_terminal_controls_it_and_has_the_full_size() {
-    let web = "trap 'stty size' WINCH\necho speaking >/dev/tty\nstty size\necho ready\n\
+    let script = "trap 'stty size' WINCH\necho speaking >/dev/tty\nstty size\necho ready\n\
                while :; do read -r line && echo \"got <$line>\"; done\n";
-    let app = app(web);
+    let app = app(script);
     let dyno = up(focus(&app));
     let seen = shown(&dyno.stdout.bytes());
-    let own: Vec<&str> = seen.lines().filter(|line| !line.contains("web.1 ") && !line.contains("worker.1 ")).collect();
+    let own: Vec<&str> = seen.lines().filter(|line| !line.contains("app.1 ") && !line.contains("worker.1 ")).collect();
     assert_eq!(own, ["speaking", "24 80", "ready"], "{seen}");
 
     dyno.terminal().resize(30, 100);
@@ -149,7 +151,7 @@ fn s6_8_the_next_run_has_the_keyboard_too() {
 
 #[test]
 fn s6_8_the_release_command_may_ask() {
-    let app = App::new("release: ./ask\nweb: echo web is here\n")
+    let app = App::new("release: ./ask\napp: echo app is here\n")
         .script("ask", "printf 'drop all tables? '\nread -r answer\necho \"answer: $answer\"\n");
     let dyno = app.dyno(["start", "--focus", "release", "--color", "never"]).spawn_in_terminal();
     dyno.until_shown("drop all tables? ");
@@ -159,18 +161,18 @@ fn s6_8_the_release_command_may_ask() {
     let finished = dyno.finish();
     finished.expect_end(Ended::Code(0));
     let shown = shown(&finished.stdout);
-    assert!(shown.contains("drop all tables? no\nanswer: no\n") && shown.contains("| web is here\n"), "{shown}");
+    assert!(shown.contains("drop all tables? no\nanswer: no\n") && shown.contains("| app is here\n"), "{shown}");
 }
 
 #[test]
 fn s6_8_without_a_terminal_it_reads_our_own_stdin_to_its_end() {
-    let web = "while read -r line; do echo \"got <$line>\"; done\necho end of input\nexit 3\n";
-    let app = App::new("web: ./web\n").script("web", web).file("lines", "one\ntwo\n");
-    let expected = "TIME web.1  | started with pid PID\ngot <one>\ngot <two>\nend of input\n\
-                    TIME web.1  | exited with code 3\n";
+    let script = "while read -r line; do echo \"got <$line>\"; done\necho end of input\nexit 3\n";
+    let app = App::new("app: ./app\n").script("app", script).file("lines", "one\ntwo\n");
+    let expected = "TIME app.1  | started with pid PID\ngot <one>\ngot <two>\nend of input\n\
+                    TIME app.1  | exited with code 3\n";
 
-    let from_file = app.dyno(["start", "--focus", "web", "--pty", "never"]).after("exec <lines").run();
-    let from_pipe = app.dyno(["start", "--focus", "web"]).under(&["sh", "-c", "cat lines | \"$0\" \"$@\""]).run();
+    let from_file = app.dyno(["start", "--focus", "app", "--pty", "never"]).after("exec <lines").run();
+    let from_pipe = app.dyno(["start", "--focus", "app"]).under(&["sh", "-c", "cat lines | \"$0\" \"$@\""]).run();
 
     from_file.expect(Ended::Code(3), expected, "");
     from_pipe.expect(Ended::Code(3), expected, "");
@@ -192,12 +194,12 @@ fn s6_8_what_is_shown_may_go_to_a_file_while_the_keyboard_is_its() {
         lines,
         [
             "status 3",
-            "web.1    | started with pid PID",
+            "app.1    | started with pid PID",
             "ready",
             "hello",
             "got <hello>",
             "end of input",
-            "web.1    | exited with code 3",
+            "app.1    | exited with code 3",
             "system   | sending SIGTERM to all processes"
         ]
     );
@@ -211,43 +213,43 @@ fn s6_8_files_get_its_lines_as_any_others() {
     dyno.terminal().type_keys(b"hello\n\x04");
 
     dyno.finish().expect_end(Ended::Code(3));
-    let log = without_times_and_pids(&fs::read(app.path("log").join("web.1.log")).unwrap());
+    let log = without_times_and_pids(&fs::read(app.path("log").join("app.1.log")).unwrap());
     let lines = ["started with pid PID", "ready", "hello", "got <hello>", "end of input", "exited with code 3"];
-    assert_eq!(log, lines.map(|line| format!("web.1    | {line}\n")).concat());
+    assert_eq!(log, lines.map(|line| format!("app.1    | {line}\n")).concat());
 }
 
 #[test]
 fn s6_8_what_cannot_be_is_told_and_nothing_starts() {
-    let app = App::new("web: touch started\nworker: touch started\nrelease: touch started\n");
-    let both = "error: `--focus web` and `--quiet web` exclude each other\n\n\
-                hint: leave out one of them: `--focus` shows what `web.1` says\n";
+    let app = App::new("app: touch started\nworker: touch started\nrelease: touch started\n");
+    let both = "error: `--focus app` and `--quiet app` exclude each other\n\n\
+                hint: leave out one of them: `--focus` shows what `app.1` says\n";
     let refusals = [
         (
             &["--focus", "nope"][..],
-            "error: `--focus`: the Procfile has no process type `nope`\n\nhint: it has `web`, `worker`\n",
+            "error: `--focus`: the Procfile has no process type `nope`\n\nhint: it has `app`, `worker`\n",
         ),
         (
-            &["--focus", "wbe"],
-            "error: `--focus`: the Procfile has no process type `wbe`\n\nhint: did you mean `web`?\n",
+            &["--focus", "apq"],
+            "error: `--focus`: the Procfile has no process type `apq`\n\nhint: did you mean `app`?\n",
         ),
         (
-            &["--focus", "web", "-m", "worker=1"],
-            "error: `--focus web`: the formation has no dyno of `web`\n\nhint: give it a quantity: `web=1`\n",
+            &["--focus", "app", "-m", "worker=1"],
+            "error: `--focus app`: the formation has no dyno of `app`\n\nhint: give it a quantity: `app=1`\n",
         ),
         (
-            &["--focus", "web=2"],
-            "error: `--focus web=2` does not name one dyno: one keyboard is one dyno's\n\n\
-             hint: write `--focus web`, which is `web.1`, or `--focus web.2`\n",
+            &["--focus", "app=2"],
+            "error: `--focus app=2` does not name one dyno: one keyboard is one dyno's\n\n\
+             hint: write `--focus app`, which is `app.1`, or `--focus app.2`\n",
         ),
-        (&["--focus", "web.2"], "error: `--focus web.2`: there is no such dyno\n\nhint: write `--focus web`\n"),
+        (&["--focus", "app.2"], "error: `--focus app.2`: there is no such dyno\n\nhint: write `--focus app`\n"),
         (
             &["--focus", "release", "--no-release"],
-            "error: `--focus`: the Procfile has no process type `release`\n\nhint: it has `web`, `worker`\n",
+            "error: `--focus`: the Procfile has no process type `release`\n\nhint: it has `app`, `worker`\n",
         ),
-        (&["--focus", "web", "-q", "web"], both),
+        (&["--focus", "app", "-q", "app"], both),
         (
-            &["--focus", "web", "--log-format", "json"],
-            "error: `--focus web` shows what `web.1` says as it is, which is no JSON\n\n\
+            &["--focus", "app", "--log-format", "json"],
+            "error: `--focus app` shows what `app.1` says as it is, which is no JSON\n\n\
              hint: leave out `--log-format json`\n",
         ),
     ];
@@ -255,24 +257,24 @@ fn s6_8_what_cannot_be_is_told_and_nothing_starts() {
     for (args, stderr) in refusals {
         app.dyno(["start"]).args(args).run().expect(Ended::Code(2), "", stderr);
     }
-    let from_stdin = app.dyno(["start", "--focus", "web", "-f", "-"]).after("exec <Procfile").run();
+    let from_stdin = app.dyno(["start", "--focus", "app", "-f", "-"]).after("exec <Procfile").run();
     from_stdin.expect(
         Ended::Code(2),
         "",
-        "error: `--focus web` gives stdin to `web.1`, and `-f -` reads the Procfile from it\n\n\
+        "error: `--focus app` gives stdin to `app.1`, and `-f -` reads the Procfile from it\n\n\
          hint: name a file with `-f`\n",
     );
-    for args in [&["--focus", "web", "--focus", "web"][..], &["--focus"]] {
+    for args in [&["--focus", "app", "--focus", "app"][..], &["--focus"]] {
         let finished = app.dyno(["start"]).args(args).run();
         finished.expect_end(Ended::Code(2));
         assert!(finished.stderr().contains("'--focus <TYPE[.N]>'"), "{}", finished.stderr());
     }
     let in_terminal =
-        app.dyno(["start", "--focus", "web", "--pty", "never"]).env("NO_COLOR", "1").spawn_in_terminal().finish();
+        app.dyno(["start", "--focus", "app", "--pty", "never"]).env("NO_COLOR", "1").spawn_in_terminal().finish();
     in_terminal.expect_end(Ended::Code(2));
     assert_eq!(
         shown(&in_terminal.stdout),
-        "error: `--focus web` gives `web.1` a terminal to type into, and `--pty never` forbids one\n\n\
+        "error: `--focus app` gives `app.1` a terminal to type into, and `--pty never` forbids one\n\n\
          hint: leave out `--pty never`\n"
     );
     assert!(!app.has("started"));

@@ -42,11 +42,11 @@ fn main_of(shell: &Running) -> Pid {
 }
 
 fn app() -> App {
-    App::new("web: ./web\n").script("web", TALK).fifo("never")
+    App::new("app: ./app\n").script("app", TALK).fifo("never")
 }
 
 fn call(app: &App) -> Call {
-    app.dyno(["start", "--focus", "web", "--no-timestamps", "-t", "1"])
+    app.dyno(["start", "--focus", "app", "--no-timestamps", "-t", "1"])
 }
 
 fn modes(shell: &Running) -> Termios {
@@ -56,8 +56,8 @@ fn modes(shell: &Running) -> Termios {
 #[test]
 fn s6_8_the_terminal_has_its_modes_back_after_any_end() {
     for end in ENDS {
-        let web = if matches!(end, End::DynoExits) { "echo ready\nread -r _\n" } else { TALK };
-        let app = App::new("web: ./web\n").script("web", web);
+        let script = if matches!(end, End::DynoExits) { "echo ready\nread -r _\n" } else { TALK };
+        let app = App::new("app: ./app\n").script("app", script);
         // What the shell itself would do to the terminal comes after the look at it.
         let shell = in_shell(call(&app), "until read -r line; do :; done; \"$0\" \"$@\"; echo over; read -r _");
         let before = modes(&shell);
@@ -127,7 +127,7 @@ fn s6_8_in_the_background_the_terminal_is_left_alone_until_fg() {
 #[test]
 fn s6_8_the_users_own_interrupt_key_counts() {
     let app =
-        App::new("web: ./web\n").script("web", "trap 'echo heard' INT\necho ready\nwhile :; do read -r _; done\n");
+        App::new("app: ./app\n").script("app", "trap 'echo heard' INT\necho ready\nwhile :; do read -r _; done\n");
     // Ctrl-X; Ctrl-C is a key like others.
     let shell = in_shell(call(&app), "stty intr '^X'; \"$0\" \"$@\"; echo over; read -r _");
     shell.until_shown("ready");
