@@ -114,12 +114,25 @@ impl Stat {
     }
 }
 
+/// What the environment of a process says about where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marks {
+    /// It holds all that was looked for.
+    Present,
+    /// It does not; so for a process of another user, and for one that has written over its environment.
+    Absent,
+    /// It is empty, as it is in the middle of an exec.
+    Blank,
+}
+
 /// Whether the environment a process was started with holds all of these `KEY=value` texts.
-///
-/// False for a process of another user, and for one that has written over its environment.
-pub(super) fn is_marked(pid: Pid, markers: [&[u8]; 2]) -> bool {
-    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
-    markers.iter().all(|marker| environment.split(|byte| *byte == 0).any(|variable| variable == *marker))
+pub(super) fn marks_of(pid: Pid, markers: [&[u8]; 2]) -> Marks {
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return Marks::Absent };
+    if environment.is_empty() {
+        return Marks::Blank;
+    }
+    let holds = |marker: &&[u8]| environment.split(|byte| *byte == 0).any(|variable| variable == *marker);
+    if markers.iter().all(holds) { Marks::Present } else { Marks::Absent }
 }
 
 #[cfg(test)]

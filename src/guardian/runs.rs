@@ -4,16 +4,20 @@
 //! still descends from the leader or carries the markers of the session and the dyno in its environment.
 //! Decides nothing about restarts or the end; that is the supervisor's.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use super::descendants::{self, Stat};
+use super::descendants::{self, Marks, Stat};
 use super::protocol::Sending;
 use super::sweep::{UNKILLABLE_AFTER, describe};
 use crate::app::RunId;
+
+/// How long a child of ours may be without an environment before it counts as a stranger's: in the middle of an exec it
+/// has none, and on a busy machine that takes its time.
+const EXEC_TAKES: Duration = Duration::from_millis(200);
 
 /// One run.
 #[derive(Debug)]
@@ -51,9 +55,19 @@ pub(super) enum Scope {
 /// All runs of which something may be left.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
-    runs: Vec<Run>,
+    all: Vec<Run>,
     /// `DYNO_SESSION=…`, taken from the first spawn.
     session: Vec<u8>,
+    /// Children of ours that had no environment when they were looked at, and since when.
+    blank: Vec<(Pid, Instant)>,
+}
+
+/// What of a run is outside its group.
+#[derive(Debug, Default)]
+struct Strays {
+    pids: Vec<Pid>,
+    /// Whether there is a process that may turn out to be another one.
+    undecided: bool,
 }
 
 impl Runs {
@@ -61,7 +75,7 @@ impl Runs {
         if self.session.is_empty() {
             self.session = session.to_vec();
         }
-        self.runs.push(Run {
+        self.all.push(Run {
             id,
             leader,
             leader_lives: true,
@@ -76,21 +90,21 @@ impl Runs {
 
     /// A child was reaped: the run whose leader it was, if any.
     pub(super) fn reaped(&mut self, pid: Pid) -> Option<RunId> {
-        let run = self.runs.iter_mut().find(|run| run.leader_lives && run.leader == pid)?;
+        let run = self.all.iter_mut().find(|run| run.leader_lives && run.leader == pid)?;
         run.leader_lives = false;
         Some(run.id)
     }
 
     /// Whether something can change without a child's end: a group whose members are not our children empties.
     pub(super) fn need_watching(&self) -> bool {
-        self.runs.iter().any(Run::is_ending)
+        self.all.iter().any(Run::is_ending)
     }
 
     /// Sends a signal to all that is left of a run. A run that is gone is not signalled.
     pub(super) fn signal(&mut self, id: RunId, sending: Sending) {
-        let Some(position) = self.runs.iter().position(|run| run.id == id) else { return };
-        let strays = self.strays_of(position);
-        let Some(run) = self.runs.get_mut(position) else { return };
+        let Some(position) = self.all.iter().position(|run| run.id == id) else { return };
+        let strays = self.strays_of(position).pids;
+        let Some(run) = self.all.get_mut(position) else { return };
         match sending {
             Sending::Stop(signal) => {
                 if run.stop.is_none() {
@@ -122,7 +136,7 @@ impl Runs {
     /// Looks again at runs that are ending: signals what newly left its group, finds those that are gone.
     pub(super) fn look(&mut self, scope: Scope, findings: &mut Vec<Finding>) {
         let mut position = 0;
-        while let Some(run) = self.runs.get(position) {
+        while let Some(run) = self.all.get(position) {
             let due = match scope {
                 Scope::LeaderGone => !run.leader_lives,
                 Scope::Ending => run.is_ending(),
@@ -131,11 +145,13 @@ impl Runs {
                 position += 1;
                 continue;
             }
-            let strays = self.strays_of(position);
-            let Some(run) = self.runs.get_mut(position) else { return };
-            if !run.leader_lives && strays.is_empty() && run.group_is_empty() {
+            // Before the search: who leaves the group in between is found outside it.
+            let is_empty = !run.leader_lives && run.group_is_empty();
+            let Strays { pids: strays, undecided } = self.strays_of(position);
+            let Some(run) = self.all.get_mut(position) else { return };
+            if is_empty && strays.is_empty() && !undecided {
                 findings.push(Finding::Gone(run.id));
-                self.runs.remove(position);
+                self.all.remove(position);
                 continue;
             }
             if run.stop.is_some() {
@@ -157,30 +173,47 @@ impl Runs {
     ///
     /// Below a living leader: whoever descends from it. Otherwise: our own children (they lost their parent) that
     /// are in its session or carry its markers, and whoever descends from those.
-    fn strays_of(&self, position: usize) -> Vec<Pid> {
-        let Some(run) = self.runs.get(position) else { return Vec::new() };
-        let mut strays = Vec::new();
+    fn strays_of(&mut self, position: usize) -> Strays {
+        let Some(run) = self.all.get(position) else { return Strays::default() };
+        let (mut strays, mut undecided) = (Vec::new(), false);
         if run.leader_lives {
             collect_below(run.leader, run.leader, &mut strays);
         }
         let mut orphans = Vec::new();
         descendants::for_each_own_child(|child| orphans.push(child));
+        self.blank.retain(|(pid, _)| orphans.contains(pid));
         // A leader is nobody's stray; this also spares a look at each of many living dynos.
-        orphans.retain(|orphan| !self.runs.iter().any(|run| run.leader_lives && run.leader == *orphan));
+        orphans.retain(|orphan| !self.all.iter().any(|run| run.leader_lives && run.leader == *orphan));
         for orphan in orphans {
             let Some(stat) = Stat::read(orphan).filter(|stat| !stat.zombie) else { continue };
-            let marked = stat.group == run.leader
-                || stat.session == run.leader
-                || descendants::is_marked(orphan, [&self.session, &run.marker]);
-            if marked {
+            let marks = if stat.group == run.leader || stat.session == run.leader {
+                Marks::Present
+            } else {
+                descendants::marks_of(orphan, [&self.session, &run.marker])
+            };
+            if marks == Marks::Blank {
+                undecided |= is_new(&mut self.blank, orphan);
+            }
+            if marks == Marks::Present {
                 if stat.group != run.leader {
                     strays.push(orphan);
                 }
                 collect_below(orphan, run.leader, &mut strays);
             }
         }
-        strays
+        Strays { pids: strays, undecided }
     }
+}
+
+/// Whether this process is without an environment for the first time, or not for long.
+fn is_new(blank: &mut Vec<(Pid, Instant)>, pid: Pid) -> bool {
+    let known = blank.iter().find(|(known, _)| *known == pid).map(|(_, since)| *since);
+    let since = known.unwrap_or_else(|| {
+        let now = Instant::now();
+        blank.push((pid, now));
+        now
+    });
+    since.elapsed() < EXEC_TAKES
 }
 
 /// Adds the descendants of `top` that are not members of `group`.

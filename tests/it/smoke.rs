@@ -191,6 +191,16 @@ fn a_daemon_of_the_command_is_gone_before_the_formation_is_stopped() {
 }
 
 #[test]
+fn a_daemon_that_carries_no_mark_ends_with_the_run_at_the_latest() {
+    let app = app("web: ./listen\n");
+    let daemon = "setsid env -i sleep 1000 </dev/null >/dev/null 2>&1 & exit 0";
+    let finished = smoke(&app, &["--settle", "0", "--", daemon]).run();
+
+    // Whether it was marked when it was looked at is up to the scheduler; nothing waits for it for long.
+    finished.expect_end(Ended::Code(0));
+}
+
+#[test]
 fn s6_3_types_that_may_end_are_no_failure() {
     let app = app("web: ./listen\njob: echo done\nflaky: exit 3\n");
     let args = ["--settle", "0.1", "--allow-exit", "job,flaky=any", "--", "echo tested"];
