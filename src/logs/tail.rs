@@ -2,7 +2,7 @@
 //!
 //! Takes whole blocks: of a long one only its last lines are looked at and copied, so a flood costs no more than a
 //! trickle, and nothing is allocated once the ring is full. Bounded in lines when it is read and in bytes always. Not
-//! here: whose lines these are, and how they are shown ([`printable`](super::printable)).
+//! here: whose lines these are, and how they are shown ([`printable`](super::printable())).
 
 use std::collections::VecDeque;
 
