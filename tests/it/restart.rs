@@ -50,7 +50,8 @@ fn s6_4_restarts_keep_name_port_and_colour() {
 
 #[test]
 fn s6_4_a_dyno_that_stays_crashed_leaves_the_others_running() {
-    let app = App::new("web: read -r _ <go; echo still here; read -r _ <go\nworker: exit 3\n").fifo("go");
+    let app =
+        App::new("web: read -r _ <go; echo still here; read -r _ <never\nworker: exit 3\n").fifo("go").fifo("never");
     let dyno =
         app.dyno(["start", "--heroku", "--ready", "worker", "--boot-timeout", "60", "--max-restarts", "0"]).spawn();
     dyno.until_shown("heroku[worker.1]: State changed from starting to crashed\n");
