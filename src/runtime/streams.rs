@@ -89,8 +89,7 @@ impl Streams {
                         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))
                 };
                 let (stdout, stderr) = (own(std::io::stdout().as_fd())?, own(std::io::stderr().as_fd())?);
-                // It shall never wait for anybody.
-                Ok(Self { ours: None, theirs: vec![Stdin::null()?.for_a_run()?, stdout, stderr] })
+                Ok(Self { ours: None, theirs: vec![reads.for_a_pipe()?, stdout, stderr] })
             }
         }
     }

@@ -169,6 +169,14 @@ fn a_server_on_ipv6_alone_is_asked_too() {
 }
 
 #[test]
+fn a_command_that_reads_finds_the_end_at_once() {
+    let finished = smoke(&app("web: ./listen\n"), &["--settle", "0", "--", "read -r line; echo \"read: $?\""]).run();
+
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(finished.stdout(), "read: 1\n");
+}
+
+#[test]
 fn a_command_that_floods_loses_nothing() {
     const LINES: usize = 200_000;
     let command = format!("i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); done");
