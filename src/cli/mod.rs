@@ -12,6 +12,7 @@ mod one_off;
 mod parse;
 mod reading;
 mod release;
+mod shared;
 mod smoke;
 mod start;
 mod typed_line;
@@ -29,8 +30,9 @@ pub use one_off::{RunArgs, TypeWord};
 pub use parse::{Refusal, parse};
 pub use reading::{CheckArgs, ConfigArgs};
 pub use release::ReleaseArgs;
+pub use shared::{FormationArgs, LogArgs, LogFormatName, VariableArgs};
 pub use smoke::SmokeArgs;
-pub use start::{LogFormatName, PtyMode, Seconds, StartArgs, StdinMode};
+pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
 
 /// The Heroku runtime on your machine.
 #[derive(Debug, Parser)]

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::ProjectArgs;
+use super::{ProjectArgs, VariableArgs};
 
 /// Options of `dyno run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     override_usage = "dyno run [OPTIONS] COMMAND [WORD…]",
     after_help = "Examples:\n  dyno run rails console           several words: each is kept as it is\n  dyno run 'echo $DATABASE_URL'    one word: a line for the shell\n  dyno run worker --once           a process type, with more arguments\n\nOptions after the command belong to the command."
@@ -16,12 +16,9 @@ pub struct RunArgs {
     /// Which files make the app.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Set a config var, above all files
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Let the shell's variables win over those of the files
-    #[arg(long)]
-    pub prefer_shell: bool,
+    /// Variables beside those of the files.
+    #[command(flatten)]
+    pub variables: VariableArgs,
     /// Source .profile.d/*.sh and .profile by bash first
     ///
     /// A part of what `--heroku` means for `dyno start`; here that option means the same as this one.

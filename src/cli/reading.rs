@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::ProjectArgs;
+use super::{ProjectArgs, VariableArgs};
 
 /// Options of `dyno check`.
 #[derive(Debug, Default, Args)]
@@ -32,12 +32,9 @@ pub struct ConfigArgs {
     /// Which files make the app.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Set a config var, above all files
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Let the shell's variables win over those of the files
-    #[arg(long)]
-    pub prefer_shell: bool,
+    /// Variables beside those of the files.
+    #[command(flatten)]
+    pub variables: VariableArgs,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

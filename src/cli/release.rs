@@ -1,28 +1,22 @@
 //! Options of `dyno release`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::ProjectArgs;
-use super::start::{LogFormatName, PtyMode, Seconds, StartArgs};
+use super::start::{PtyMode, Seconds, StartArgs};
+use super::{LogArgs, ProjectArgs, VariableArgs};
 
 /// Options of `dyno release`: those of `start` that mean something where only the release command runs.
 #[derive(Debug, PartialEq, Args)]
 #[command(
     after_help = "Examples:\n  dyno release                     run the release command of ./Procfile\n  dyno release -e .env.staging     with other config vars"
 )]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
 pub struct ReleaseArgs {
     /// Which files make the app.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Set a config var, above all files
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Let the shell's variables win over those of the files
-    #[arg(long)]
-    pub prefer_shell: bool,
+    /// Variables beside those of the files.
+    #[command(flatten)]
+    pub variables: VariableArgs,
     /// Behave as the platform does
     ///
     /// 30 s grace, profile, its log: each is an option of its own, too.
@@ -39,21 +33,9 @@ pub struct ReleaseArgs {
     /// Give it a terminal of its own
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto)]
     pub pty: PtyMode,
-    /// Colour the prefixes
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
-    pub color: clap::ColorChoice,
-    /// How lines are written: text, heroku or json [default: text; with --heroku: heroku]
-    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
-    pub log_format: Option<LogFormatName>,
-    /// Leave out the time of day
-    #[arg(long, alias = "no-timestamp")]
-    pub no_timestamps: bool,
-    /// Leave out time and name
-    #[arg(long)]
-    pub no_prefix: bool,
-    /// Append all lines to files in this directory too
-    #[arg(long, value_name = "DIR")]
-    pub log_dir: Option<PathBuf>,
+    /// How the log looks, and where it goes.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 impl ReleaseArgs {
@@ -62,17 +44,12 @@ impl ReleaseArgs {
     pub fn as_start(&self) -> StartArgs {
         StartArgs {
             project: self.project.clone(),
-            set: self.set.clone(),
-            prefer_shell: self.prefer_shell,
+            variables: self.variables.clone(),
             heroku: self.heroku,
             profile: self.profile,
             timeout: self.timeout,
             pty: self.pty,
-            color: self.color,
-            log_format: self.log_format,
-            no_timestamps: self.no_timestamps,
-            no_prefix: self.no_prefix,
-            log_dir: self.log_dir.clone(),
+            log: self.log.clone(),
             ..StartArgs::default()
         }
     }

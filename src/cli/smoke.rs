@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::ProjectArgs;
-use super::start::{LogFormatName, PtyMode, Seconds, StartArgs, StdinMode, some_time};
+use super::start::{PtyMode, Seconds, StartArgs, StdinMode, some_time};
+use super::{FormationArgs, LogArgs, ProjectArgs, VariableArgs};
 use crate::app::HttpCheck;
 
 /// How long all have to stay up where nothing else is said.
@@ -21,34 +21,17 @@ const DEFAULT_BOOT_TIMEOUT: Seconds = Seconds(Duration::from_secs(60));
     override_usage = "dyno smoke [OPTIONS] [TYPE[=N]…] [-- COMMAND [WORD…]]",
     after_help = "Examples:\n  dyno smoke -- npm test                    start all, test, stop all\n  dyno smoke --http /health                 does it come up, and answer?\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word: a line for the shell"
 )]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
 pub struct SmokeArgs {
     /// Which files make the app.
     #[command(flatten)]
     pub project: ProjectArgs,
 
-    /// Process types to run, with a quantity if need be [default: all]
-    #[arg(value_name = "TYPE[=N]")]
-    pub types: Vec<String>,
-    /// As the process types without an option
-    #[arg(short = 'l', long, value_name = "TYPE,…")]
-    pub processes: Vec<String>,
-    /// The whole formation; others get 0
-    #[arg(short = 'm', long, value_name = "all=1,web=2")]
-    pub formation: Option<String>,
-    /// Change single quantities; all other types run once
-    #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation")]
-    pub concurrency: Option<String>,
-    /// Leave process types out
-    #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',')]
-    pub except: Vec<String>,
-
-    /// Set a config var, above all files
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Let the shell's variables win over those of the files
-    #[arg(long)]
-    pub prefer_shell: bool,
+    /// What runs.
+    #[command(flatten)]
+    pub formation: FormationArgs,
+    /// Variables beside those of the files.
+    #[command(flatten)]
+    pub variables: VariableArgs,
 
     /// Types that must listen [default: web]
     ///
@@ -96,24 +79,12 @@ pub struct SmokeArgs {
     /// What dynos read
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true)]
     pub stdin: StdinMode,
-    /// Colour the prefixes; `auto`: only where the environment asks for it
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
-    pub color: clap::ColorChoice,
-    /// How lines are written: text, heroku or json [default: text; with --heroku: heroku]
-    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
-    pub log_format: Option<LogFormatName>,
-    /// Leave out the time of day
-    #[arg(long, alias = "no-timestamp")]
-    pub no_timestamps: bool,
-    /// Leave out time and name
-    #[arg(long)]
-    pub no_prefix: bool,
+    /// How the log looks, and where it goes.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// Run these types but do not show what they say
     #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',')]
     pub quiet: Vec<String>,
-    /// Append all lines to files in this directory too: one for each dyno, and all.log
-    #[arg(long, value_name = "DIR")]
-    pub log_dir: Option<PathBuf>,
 
     /// Write a JUnit file: a case per phase and dyno
     #[arg(long, value_name = "FILE")]
@@ -139,14 +110,9 @@ impl SmokeArgs {
     pub fn as_start(&self) -> StartArgs {
         StartArgs {
             project: self.project.clone(),
-            types: self.types.clone(),
-            processes: self.processes.clone(),
             formation: self.formation.clone(),
-            concurrency: self.concurrency.clone(),
-            except: self.except.clone(),
             port: Some("auto".to_owned()),
-            set: self.set.clone(),
-            prefer_shell: self.prefer_shell,
+            variables: self.variables.clone(),
             heroku: self.heroku,
             ready: self.ready.clone(),
             boot_timeout: Some(self.boot_timeout.unwrap_or(DEFAULT_BOOT_TIMEOUT)),
@@ -157,12 +123,8 @@ impl SmokeArgs {
             timeout: self.grace,
             pty: PtyMode::Never,
             stdin: self.stdin,
-            color: self.color,
-            log_format: self.log_format,
-            no_timestamps: self.no_timestamps,
-            no_prefix: self.no_prefix,
+            log: self.log.clone(),
             quiet: self.quiet.clone(),
-            log_dir: self.log_dir.clone(),
             ..StartArgs::default()
         }
     }
@@ -242,7 +204,10 @@ mod tests {
     fn what_stands_after_two_dashes_is_the_command() {
         let args = parsed(&["web=2", "--settle", "0.5", "--", "npm", "test", "--", "-v"]);
 
-        assert_eq!((args.types.as_slice(), args.settle()), (&["web=2".to_owned()][..], Duration::from_millis(500)));
+        assert_eq!(
+            (args.formation.types.as_slice(), args.settle()),
+            (&["web=2".to_owned()][..], Duration::from_millis(500))
+        );
         assert_eq!(args.command, ["npm", "test", "--", "-v"]);
         assert_eq!(parsed(&[]).settle(), Duration::from_secs(1));
     }

@@ -1,15 +1,14 @@
 //! Options of `dyno start`.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::ProjectArgs;
+use super::{FormationArgs, LogArgs, ProjectArgs, VariableArgs};
 
 /// Options of `dyno start`.
-#[derive(Debug, PartialEq, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 #[command(
     group = ArgGroup::new("restarting").args(["restart", "heroku"]).multiple(true),
     after_help = "Examples:\n  dyno start -f Procfile.dev            another Procfile\n  dyno start web worker=2               these process types, two workers\n  dyno start -m all=1,css=0 -p 3000     all but css, web.1 on port 3000"
@@ -20,23 +19,9 @@ pub struct StartArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
 
-    /// Process types to run, with a quantity if need be [default: all]
-    #[arg(value_name = "TYPE[=N]")]
-    pub types: Vec<String>,
-    /// As the process types without an option
-    #[arg(short = 'l', long, value_name = "TYPE,…")]
-    pub processes: Vec<String>,
-    /// The whole formation; others get 0
-    ///
-    /// `all=1` gives each type that is not named one dyno.
-    #[arg(short = 'm', long, value_name = "all=1,web=2")]
-    pub formation: Option<String>,
-    /// Change single quantities; all other types run once
-    #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation")]
-    pub concurrency: Option<String>,
-    /// Leave process types out
-    #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',')]
-    pub except: Vec<String>,
+    /// What runs.
+    #[command(flatten)]
+    pub formation: FormationArgs,
 
     /// Base port, or `auto` for free ones
     ///
@@ -49,12 +34,9 @@ pub struct StartArgs {
     /// Refuse to start if the port of a web dyno is in use
     #[arg(long)]
     pub strict_ports: bool,
-    /// Set a config var, above all files
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Let the shell's variables win over those of the files
-    #[arg(long)]
-    pub prefer_shell: bool,
+    /// Variables beside those of the files.
+    #[command(flatten)]
+    pub variables: VariableArgs,
 
     /// Behave as the platform does
     ///
@@ -109,72 +91,22 @@ pub struct StartArgs {
     /// What dynos without a terminal read
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true)]
     pub stdin: StdinMode,
-    /// Colour the prefixes
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
-    pub color: clap::ColorChoice,
-    /// How lines are written: text, heroku or json [default: text; with --heroku: heroku]
-    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
-    pub log_format: Option<LogFormatName>,
-    /// Leave out the time of day
-    #[arg(long, alias = "no-timestamp")]
-    pub no_timestamps: bool,
-    /// Leave out time and name; files of --log-dir keep them
-    #[arg(long)]
-    pub no_prefix: bool,
+    /// How the log looks, and where it goes.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// Run these types but do not show what they say
     #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',')]
     pub quiet: Vec<String>,
-    /// Append all lines to files in this directory too: one for each dyno, and all.log
-    #[arg(long, value_name = "DIR")]
-    pub log_dir: Option<PathBuf>,
     /// What to run as `web` if there is no Procfile
     #[arg(long, value_name = "COMMAND", hide = true)]
     pub start_cmd: Option<String>,
 }
 
-impl Default for StartArgs {
-    /// As `dyno start` without options.
-    fn default() -> Self {
-        Self {
-            project: ProjectArgs::default(),
-            types: Vec::new(),
-            processes: Vec::new(),
-            formation: None,
-            concurrency: None,
-            except: Vec::new(),
-            port: None,
-            port_step: None,
-            strict_ports: false,
-            set: Vec::new(),
-            prefer_shell: false,
-            heroku: false,
-            restart: false,
-            max_restarts: None,
-            ready: Vec::new(),
-            boot_timeout: None,
-            profile: false,
-            no_release: false,
-            can_die: Vec::new(),
-            stop_signal: Vec::new(),
-            timeout: None,
-            focus: None,
-            pty: PtyMode::Auto,
-            stdin: StdinMode::Endless,
-            color: clap::ColorChoice::Auto,
-            log_format: None,
-            no_timestamps: false,
-            no_prefix: false,
-            quiet: Vec::new(),
-            log_dir: None,
-            start_cmd: None,
-        }
-    }
-}
-
 /// When dynos get a terminal (ARCHITECTURE §6.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PtyMode {
     /// When stdout is one.
+    #[default]
     Auto,
     /// Always.
     Always,
@@ -182,21 +114,11 @@ pub enum PtyMode {
     Never,
 }
 
-/// How a log line is written (S7.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormatName {
-    /// `10:00:00 web.1    | text`.
-    Text,
-    /// The platform's, in UTC with microseconds, and in its words.
-    Heroku,
-    /// One JSON object a line.
-    Json,
-}
-
 /// What a dyno without a terminal reads (S6.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum StdinMode {
     /// A pipe that never gives data and never ends.
+    #[default]
     Endless,
     /// `/dev/null`.
     Null,

@@ -20,7 +20,7 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
     let mut findings = Findings::default();
     let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
-    let settings = Settings { set: &args.set, prefer_shell: args.prefer_shell };
+    let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let layers = files::layers(&places, &settings, &mut findings)?;
     findings.settle()?;
     match &args.explain {

@@ -2,7 +2,7 @@
 
 use super::diagnostics::warn;
 use crate::app::{ForemanFile, Formation, FormationRequest, ProcessType};
-use crate::cli::StartArgs;
+use crate::cli::FormationArgs;
 use crate::error::{Complaint, Error, Status};
 
 /// How many dynos of each type run. `types`: those of the Procfile.
@@ -10,7 +10,7 @@ use crate::error::{Complaint, Error, Status};
 /// # Errors
 /// Status 2: an unknown type, a bad quantity, or nothing is left to run; 78 if `.foreman` asks for it.
 pub(super) fn formation(
-    args: &StartArgs,
+    args: &FormationArgs,
     file: &ForemanFile,
     file_name: &str,
     types: &[ProcessType],
@@ -51,7 +51,7 @@ pub(super) fn formation(
 }
 
 /// Nothing would run. `types`: those of the Procfile that can.
-fn empty(args: &StartArgs, types: &[ProcessType]) -> Error {
+fn empty(args: &FormationArgs, types: &[ProcessType]) -> Error {
     let Some(first) = types.first() else {
         let fact = "the formation is empty: the Procfile defines `release` only";
         return Error::new(Status::Usage, fact, "`dyno release` runs it alone");
@@ -65,13 +65,13 @@ fn empty(args: &StartArgs, types: &[ProcessType]) -> Error {
     Error::new(Status::Usage, fact, hint)
 }
 
-/// Whether the release command runs first: `release=0` says the same as `--no-release`.
-pub(super) fn wants_release(args: &StartArgs) -> bool {
+/// Whether the release command may run first: `release=0` and `-x release` say the same as `--no-release`.
+pub(super) fn keeps_release(args: &FormationArgs) -> bool {
     let lists = args.formation.iter().chain(&args.types).chain(&args.processes);
     let is_zero =
         |item: &str| item.split_once('=').is_some_and(|(name, n)| name.trim() == "release" && n.trim() == "0");
     let left_out = lists.flat_map(|list| list.split(',')).any(is_zero);
-    !args.no_release && !left_out && !args.except.iter().any(|name| name.trim() == "release")
+    !left_out && !args.except.iter().any(|name| name.trim() == "release")
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
         ["web", "worker"].map(|name| ProcessType::new(name).expect("a name")).into()
     }
 
-    fn quantities(args: &StartArgs, file: &ForemanFile) -> Vec<u16> {
+    fn quantities(args: &FormationArgs, file: &ForemanFile) -> Vec<u16> {
         formation(args, file, ".foreman", &types()).expect("a formation").iter().map(|(_, quantity)| quantity).collect()
     }
 
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn the_defaults_file_counts_where_no_option_says_otherwise() {
-        let none = StartArgs::default();
-        let named = StartArgs { types: vec!["worker".to_owned()], ..StartArgs::default() };
-        let whole = StartArgs { formation: Some("all=3".to_owned()), ..StartArgs::default() };
+        let none = FormationArgs::default();
+        let named = FormationArgs { types: vec!["worker".to_owned()], ..FormationArgs::default() };
+        let whole = FormationArgs { formation: Some("all=3".to_owned()), ..FormationArgs::default() };
 
         assert_eq!(quantities(&none, &file("web=2, worker=1")), [2, 1]);
         assert_eq!(quantities(&none, &file("web=2")), [2, 0]);
@@ -105,17 +105,18 @@ mod tests {
 
     #[test]
     fn processes_are_the_types_without_an_option() {
-        let args = StartArgs { processes: vec!["web=2,worker".to_owned()], ..StartArgs::default() };
+        let args = FormationArgs { processes: vec!["web=2,worker".to_owned()], ..FormationArgs::default() };
 
         assert_eq!(quantities(&args, &ForemanFile::default()), [2, 1]);
     }
 
     #[test]
     fn a_release_of_quantity_0_is_not_run() {
-        let with = |formation: &str| StartArgs { formation: Some(formation.to_owned()), ..StartArgs::default() };
+        let with =
+            |formation: &str| FormationArgs { formation: Some(formation.to_owned()), ..FormationArgs::default() };
 
-        assert!(wants_release(&with("all=1")));
-        assert!(!wants_release(&with("all=1, release=0")));
-        assert!(!wants_release(&StartArgs { except: vec!["release".to_owned()], ..StartArgs::default() }));
+        assert!(keeps_release(&with("all=1")));
+        assert!(!keeps_release(&with("all=1, release=0")));
+        assert!(!keeps_release(&FormationArgs { except: vec!["release".to_owned()], ..FormationArgs::default() }));
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn check(args: &StartArgs) {
         LogFormatName::Heroku => "heroku",
         LogFormatName::Json => "json",
     };
-    let options = [("--no-timestamps", args.no_timestamps), ("--no-prefix", args.no_prefix)];
+    let options = [("--no-timestamps", args.log.no_timestamps), ("--no-prefix", args.log.no_prefix)];
     for (option, _) in options.iter().filter(|(_, is_given)| *is_given) {
         let fact = format!("`{option}` has no effect: each line of the log format `{format}` has its time and source");
         warn(&Complaint::new(fact, "leave it out, or add `--log-format text`"));
@@ -65,7 +65,7 @@ pub(super) fn has_colors(args: &StartArgs, no_color: bool, shown: Shown) -> bool
         Shown::OnStdout => std::io::stdout().is_terminal(),
         Shown::OnStderrForSmoke => false,
     };
-    let choice = if no_color { clap::ColorChoice::Never } else { args.color };
+    let choice = if no_color { clap::ColorChoice::Never } else { args.log.color };
     color::is_wanted(choice, |name| std::env::var(name).ok(), shows_colors)
 }
 
@@ -79,7 +79,7 @@ pub(super) fn is_read_by_github() -> bool {
 /// # Errors
 /// Status 74: the directory or a file in it cannot be made.
 pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) -> Result<Option<LogFiles>, Error> {
-    let Some(directory) = &args.log_dir else { return Ok(None) };
+    let Some(directory) = &args.log.log_dir else { return Ok(None) };
     let dynos = plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno);
     // The merged file could not be read without the names.
     let formatter = render(args, false, Passing::All, None, plan, types).with_prefix();
@@ -112,7 +112,7 @@ fn render(
     };
     let format = match platform::log_format(args) {
         LogFormatName::Text => {
-            LogFormat::Text(TextOptions { timestamps: !args.no_timestamps, prefix: !args.no_prefix })
+            LogFormat::Text(TextOptions { timestamps: !args.log.no_timestamps, prefix: !args.log.no_prefix })
         }
         LogFormatName::Heroku => LogFormat::Heroku,
         LogFormatName::Json => LogFormat::Json,
@@ -130,8 +130,8 @@ pub(super) fn prefix_columns(args: &StartArgs, plan: &Plan) -> u16 {
         // A program reads the objects; what is in them is as wide as the terminal.
         LogFormatName::Json => 0,
         LogFormatName::Heroku => HEROKU_COLUMNS + width(plan),
-        LogFormatName::Text if args.no_prefix => 0,
-        LogFormatName::Text if args.no_timestamps => width(plan) + BAR_COLUMNS,
+        LogFormatName::Text if args.log.no_prefix => 0,
+        LogFormatName::Text if args.log.no_timestamps => width(plan) + BAR_COLUMNS,
         LogFormatName::Text => TIME_COLUMNS + width(plan) + BAR_COLUMNS,
     };
     u16::try_from(columns).unwrap_or(u16::MAX)

@@ -34,7 +34,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
     let mut findings = Findings::default();
     let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
-    let settings = Settings { set: &args.set, prefer_shell: args.prefer_shell };
+    let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let layers = files::layers(&places, &settings, &mut findings)?;
     let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_bytes()).collect();
     let entry = type_entry(args, &places, &layers, &mut findings);

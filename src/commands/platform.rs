@@ -55,7 +55,7 @@ pub(super) fn notes_loopback(args: &StartArgs) -> bool {
 /// How lines are written (S7.3).
 pub(super) fn log_format(args: &StartArgs) -> LogFormatName {
     let default = if args.heroku { LogFormatName::Heroku } else { LogFormatName::Text };
-    args.log_format.unwrap_or(default)
+    args.log.log_format.unwrap_or(default)
 }
 
 /// In whose words our own lines are (S7.4).
@@ -136,7 +136,7 @@ fn is_shown_as_it_is(user: &str) -> bool {
 mod tests {
     use super::*;
     use crate::app::Setting;
-    use crate::cli::Seconds;
+    use crate::cli::{LogArgs, Seconds};
 
     fn heroku() -> StartArgs {
         StartArgs { heroku: true, ..StartArgs::default() }
@@ -173,7 +173,8 @@ mod tests {
     fn s6_2_web_is_waited_for_where_being_up_is_shown_or_counts() {
         let of = |args: StartArgs| (ready_types(&args).map(str::to_owned).collect::<Vec<_>>(), notes_loopback(&args));
         let web = || vec!["web".to_owned()];
-        let format = |format| StartArgs { log_format: Some(format), ..StartArgs::default() };
+        let written_in = |format| LogArgs { log_format: Some(format), ..LogArgs::default() };
+        let format = |format| StartArgs { log: written_in(format), ..StartArgs::default() };
 
         assert_eq!(of(StartArgs::default()), (vec![], false));
         assert_eq!(of(format(LogFormatName::Json)), (vec![], false));
@@ -185,7 +186,8 @@ mod tests {
 
     #[test]
     fn s7_3_a_format_that_is_named_wins_over_that_of_the_platform() {
-        let with = |format| StartArgs { log_format: Some(format), ..heroku() };
+        let written_in = |format| LogArgs { log_format: Some(format), ..LogArgs::default() };
+        let with = |format| StartArgs { log: written_in(format), ..heroku() };
         let plain = StartArgs { heroku: false, ..with(LogFormatName::Heroku) };
 
         assert_eq!(log_format(&heroku()), LogFormatName::Heroku);

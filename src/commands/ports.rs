@@ -63,9 +63,10 @@ pub(super) fn base(args: &StartArgs, project: &Project) -> Result<PortBase, Erro
         foreman_file: foreman.as_ref().map(|(at, port)| (at.as_str(), *port)),
         env_file: file.as_ref().map(|(at, value)| (at.as_str(), value.reveal())),
         shell: project.layers.scope().inherited.get(b"PORT").map(Secret::reveal),
-        prefer_shell: args.prefer_shell,
+        prefer_shell: args.variables.prefer_shell,
     };
-    let by_file = sources.option.is_none() && file.is_some() && !(args.prefer_shell && sources.shell.is_some());
+    let by_file =
+        sources.option.is_none() && file.is_some() && !(args.variables.prefer_shell && sources.shell.is_some());
     let status = if by_file { Status::Config } else { Status::Usage };
     PortBase::choose(&sources).map_err(|error| Error::new(status, error.to_string(), error.hint()))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::files::Settings;
 use super::focus;
-use super::formation::{formation, wants_release};
+use super::formation::{formation, keeps_release};
 use super::identity::session;
 use super::look::{self, Shown, formatter, log_files, prefix_columns};
 use super::places::reason;
@@ -71,13 +71,13 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     // Until the first dyno is asked for, a signal may simply end us: the guardian follows.
     runtime::unblock_all();
 
-    let settings = Settings { set: &args.set, prefer_shell: args.prefer_shell };
+    let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let project = Project::load(cli, &args.project, &settings, args.start_cmd.as_deref())?;
     let types = project.procfile.formation_types();
     let policy = policy(args, &project.places.foreman, &types, scope.can_die_option())?;
     let assigned = match scope {
         Scope::App | Scope::Smoke(_) => {
-            let formation = formation(args, &project.places.foreman, &project.places.foreman_name, &types)?;
+            let formation = formation(&args.formation, &project.places.foreman, &project.places.foreman_name, &types)?;
             ports::assign(args, &project, &types, &formation)?
         }
         Scope::Release if project.procfile.release().is_some() => ports::Assigned::default(),
@@ -93,7 +93,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         request.check_ready(&policy, &assigned.ports)?;
         plan.command = request.command(args, &project, &assigned.ports, &session)?;
     }
-    check_open_files(limits, plan.formation.len(), if args.log_dir.is_some() { 2 } else { 1 })?;
+    check_open_files(limits, plan.formation.len(), if args.log.log_dir.is_some() { 2 } else { 1 })?;
     look::check(args);
 
     let no_color = cli.project(&args.project).no_color;
@@ -148,7 +148,7 @@ fn plan(
     ports: &[(DynoName, u16)],
     session: &str,
 ) -> Result<Plan, Error> {
-    let release = project.procfile.release().filter(|_| wants_release(args));
+    let release = project.procfile.release().filter(|_| !args.no_release && keeps_release(&args.formation));
     let of_release = release.map(|entry| DynoName::new(entry.process_type.clone(), 1));
     let dynos: Vec<DynoName> = of_release.into_iter().chain(ports.iter().map(|(dyno, _)| dyno.clone())).collect();
     let focused = focus::focused(args, types, &dynos)?;

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
-use crate::cli::{CheckArgs, Cli, Command, Dialect, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord, file_list};
+use crate::cli::{
+    CheckArgs, Cli, Command, Dialect, FormationArgs, LogArgs, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord,
+    file_list,
+};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -126,12 +129,14 @@ impl Start {
         };
         StartArgs {
             project: self.files.translate(),
-            types: self.process.into_iter().collect(),
-            formation: self.formation,
+            formation: FormationArgs {
+                types: self.process.into_iter().collect(),
+                formation: self.formation,
+                ..FormationArgs::default()
+            },
             port: self.port,
             timeout: self.timeout,
-            color,
-            no_timestamps: self.no_timestamp && !self.timestamp,
+            log: LogArgs { color, no_timestamps: self.no_timestamp && !self.timestamp, ..LogArgs::default() },
             ..StartArgs::default()
         }
     }
@@ -139,14 +144,7 @@ impl Start {
 
 impl Run {
     fn translate(self) -> RunArgs {
-        RunArgs {
-            project: self.files.translate(),
-            set: Vec::new(),
-            prefer_shell: false,
-            profile: false,
-            words: self.words,
-            type_word: TypeWord::Alone,
-        }
+        RunArgs { project: self.files.translate(), words: self.words, type_word: TypeWord::Alone, ..RunArgs::default() }
     }
 }
 
@@ -174,32 +172,33 @@ mod tests {
             env: vec!["/dev/null".into()],
             ..ProjectArgs::default()
         };
-        let expected = StartArgs { project, formation: Some("all=1,web=0".to_owned()), ..StartArgs::default() };
+        let formation = FormationArgs { formation: Some("all=1,web=0".to_owned()), ..FormationArgs::default() };
+        let expected = StartArgs { project, formation, ..StartArgs::default() };
         assert_eq!(args, expected);
     }
 
     #[test]
     fn a_formation_may_stand_where_the_process_does() {
-        assert_eq!(start("start all=1,web=0").types, ["all=1,web=0"]);
-        assert_eq!(start("start web").types, ["web"]);
+        assert_eq!(start("start all=1,web=0").formation.types, ["all=1,web=0"]);
+        assert_eq!(start("start web").formation.types, ["web"]);
         assert!(read("start web worker").is_err());
     }
 
     #[test]
     fn c_is_colour_and_the_last_of_two_words_counts() {
-        assert_eq!(start("start -c").color, ColorChoice::Always);
-        assert_eq!(start("start --no-color").color, ColorChoice::Never);
-        assert_eq!(start("start --color --no-color").color, ColorChoice::Never);
-        assert_eq!(start("start --no-color -c").color, ColorChoice::Always);
-        assert_eq!(start("start").color, ColorChoice::Auto);
-        assert!(start("start --no-timestamp").no_timestamps && !start("start --timestamp").no_timestamps);
+        assert_eq!(start("start -c").log.color, ColorChoice::Always);
+        assert_eq!(start("start --no-color").log.color, ColorChoice::Never);
+        assert_eq!(start("start --color --no-color").log.color, ColorChoice::Never);
+        assert_eq!(start("start --no-color -c").log.color, ColorChoice::Always);
+        assert_eq!(start("start").log.color, ColorChoice::Auto);
+        assert!(start("start --no-timestamp").log.no_timestamps && !start("start --timestamp").log.no_timestamps);
     }
 
     #[test]
     fn a_repeated_option_counts_the_last_time() {
         let args = start("start -m web=1 -m web=2 -p 1 -p=2 -t 3 -t4 -f a -f b");
 
-        assert_eq!((args.formation.as_deref(), args.port.as_deref()), (Some("web=2"), Some("2")));
+        assert_eq!((args.formation.formation.as_deref(), args.port.as_deref()), (Some("web=2"), Some("2")));
         assert_eq!(args.timeout, Some(Seconds(Duration::from_secs(4))));
         assert_eq!(args.project.procfile, Some("b".into()));
     }

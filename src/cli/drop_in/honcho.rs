@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::{CheckArgs, Cli, Command, Dialect, ProjectArgs, RunArgs, StartArgs, TypeWord};
+use crate::cli::{CheckArgs, Cli, Command, Dialect, FormationArgs, LogArgs, ProjectArgs, RunArgs, StartArgs, TypeWord};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -99,11 +99,9 @@ pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
         Some(Task::Start(start)) => Command::Start(Box::new(start.translate(before.no_prefix))),
         Some(Task::Run(run)) => Command::Run(RunArgs {
             project: run.common.project(),
-            set: Vec::new(),
-            prefer_shell: false,
-            profile: false,
             words: run.words,
             type_word: TypeWord::Never,
+            ..RunArgs::default()
         }),
         Some(Task::Check(common)) => Command::Check(CheckArgs { project: common.project(), ..CheckArgs::default() }),
         None => {
@@ -131,10 +129,13 @@ impl Start {
         let quiet = quiet.split(',').map(str::trim).filter(|name| !name.is_empty());
         StartArgs {
             project: self.common.project(),
-            types: self.processes,
-            concurrency: self.concurrency,
+            formation: FormationArgs {
+                types: self.processes,
+                concurrency: self.concurrency,
+                ..FormationArgs::default()
+            },
             port: self.port,
-            no_prefix: no_prefix || self.common.no_prefix,
+            log: LogArgs { no_prefix: no_prefix || self.common.no_prefix, ..LogArgs::default() },
             quiet: quiet.map(str::to_owned).collect(),
             ..StartArgs::default()
         }
@@ -161,21 +162,21 @@ mod tests {
         let Command::Start(args) = &cli.command else { panic!("another command") };
         let project = cli.project(&args.project);
         assert_eq!((project.env, project.root), (vec![".env.x".into()], Some("b".into())));
-        assert!(args.no_prefix);
+        assert!(args.log.no_prefix);
     }
 
     #[test]
     fn c_changes_quantities_and_processes_are_named_one_by_one() {
         let args = start("start -c web=2 -p 6000 -q web, web worker");
 
-        assert_eq!(args.concurrency.as_deref(), Some("web=2"));
+        assert_eq!(args.formation.concurrency.as_deref(), Some("web=2"));
         assert_eq!((args.port.as_deref(), args.quiet), (Some("6000"), vec!["web".to_owned()]));
-        assert_eq!(args.types, ["web", "worker"]);
+        assert_eq!(args.formation.types, ["web", "worker"]);
     }
 
     #[test]
     fn a_long_option_may_be_shortened() {
-        assert_eq!(start("start --conc web=2").concurrency.as_deref(), Some("web=2"));
+        assert_eq!(start("start --conc web=2").formation.concurrency.as_deref(), Some("web=2"));
         assert!(read("start --no-col").is_ok_and(|cli| matches!(cli.command, Command::Start(_))));
     }
 

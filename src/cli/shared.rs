@@ -1,0 +1,71 @@
+//! Options that several commands have, and that mean the same in each.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// What runs (S4).
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct FormationArgs {
+    /// Process types to run, with a quantity if need be [default: all]
+    #[arg(value_name = "TYPE[=N]")]
+    pub types: Vec<String>,
+    /// As the process types without an option
+    #[arg(short = 'l', long, value_name = "TYPE,…")]
+    pub processes: Vec<String>,
+    /// The whole formation; others get 0
+    ///
+    /// `all=1` gives each type that is not named one dyno.
+    #[arg(short = 'm', long, value_name = "all=1,web=2")]
+    pub formation: Option<String>,
+    /// Change single quantities; all other types run once
+    #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation")]
+    pub concurrency: Option<String>,
+    /// Leave process types out
+    #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub except: Vec<String>,
+}
+
+/// Variables beside those of the files (S3.1).
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct VariableArgs {
+    /// Set a config var, above all files
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Let the shell's variables win over those of the files
+    #[arg(long)]
+    pub prefer_shell: bool,
+}
+
+/// How the log looks, and where it goes (S7).
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct LogArgs {
+    /// Colour the prefixes
+    ///
+    /// `auto`: on a terminal (a smoke has none), or where the environment asks for it.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
+    pub color: clap::ColorChoice,
+    /// How lines are written: text, heroku or json [default: text; with --heroku: heroku]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub log_format: Option<LogFormatName>,
+    /// Leave out the time of day
+    #[arg(long, alias = "no-timestamp")]
+    pub no_timestamps: bool,
+    /// Leave out time and name; files of --log-dir keep them
+    #[arg(long)]
+    pub no_prefix: bool,
+    /// Append all lines to files in this directory too: one for each dyno, and all.log
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+}
+
+/// How a log line is written (S7.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatName {
+    /// `10:00:00 web.1    | text`.
+    Text,
+    /// The platform's, in UTC with microseconds, and in its words.
+    Heroku,
+    /// One JSON object a line.
+    Json,
+}
