@@ -3,7 +3,7 @@
 //! Nested keys are joined by `_` and upper-cased, items of a list are numbered, `null` is left out. No message holds
 //! a value.
 
-use super::env_file::EnvEntry;
+use super::env_entry::EnvEntry;
 use super::env_line::is_env_key;
 use super::environment::Secret;
 use super::environment_limits::MAX_VARIABLE_BYTES;

@@ -9,6 +9,7 @@
 mod command_line;
 mod command_scan;
 mod dyno;
+mod env_entry;
 mod env_file;
 mod env_json;
 mod env_line;
@@ -39,7 +40,8 @@ mod without_shell;
 
 pub use command_line::{AppendError, ShellLine, append_words, join_words, quote_word, shell_line};
 pub use dyno::{DynoName, ExitStatus, RunId};
-pub use env_file::{EnvEntry, EnvFile, EnvScope};
+pub use env_entry::EnvEntry;
+pub use env_file::{EnvFile, EnvScope};
 pub use env_line::is_env_key;
 pub use environment::{Environment, Secret};
 pub use environment_limits::{EnvironmentTooBig, MAX_VARIABLE_BYTES};

@@ -25,6 +25,7 @@ mod report_files;
 mod size;
 mod smoke;
 mod smoke_end;
+mod smoke_request;
 mod source_file;
 mod start;
 mod stdout;

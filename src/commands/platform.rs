@@ -71,6 +71,11 @@ pub(super) fn reports_exit_timeout(args: &StartArgs) -> bool {
     args.heroku || log_format(args) == LogFormatName::Heroku
 }
 
+/// Whether bash sources the app's profile before each command (S3.3).
+pub(super) fn reads_profile(args: &StartArgs) -> bool {
+    args.heroku || args.profile
+}
+
 /// What a command line is given to, and what stands before it (S3.3).
 pub(super) fn shell(reads_profile: bool, line: ShellLine) -> (Shell, ShellLine) {
     if reads_profile { (Shell::Bash, with_profile(&line)) } else { (Shell::Sh, line) }

@@ -1,39 +1,21 @@
 //! `dyno smoke`: a start that is there to be tested, and ends with one sentence that says how it went.
 //!
-//! Decides what the command gets. How it goes is decided by `supervisor::Smoke`, and what is said at the end by
+//! How it goes is decided by `supervisor::Smoke`, what its command gets by `smoke_request`, and what is said at the end by
 //! `smoke_end`.
-
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::diagnostics::warn;
 use super::look::{self, Shown};
-use super::project::Project;
 use super::report_files::ReportFiles;
 use super::smoke_end::SmokeEnd;
+use super::smoke_request::Request;
 use super::start::{self, Scope};
-use super::{platform, size};
-use crate::app::{DynoName, DynoSpec, DynoVariables, Focus, Io, PortVariable, ProcessType, join_words, shell_line};
-use crate::cli::{Cli, SmokeArgs, StartArgs};
-use crate::error::{Complaint, Error, Status};
-use crate::reports::github::{self, Groups};
+use crate::cli::{Cli, SmokeArgs};
+use crate::error::Error;
+use crate::reports::github;
 use crate::reports::last_words::Reader;
-use crate::runtime::{self, PhaseMark, SmokeStart, Tails};
-use crate::supervisor::{Outcome, Policy, SmokeRules};
-
-/// The process type whose address the command gets.
-const WEB: &str = "web";
-/// The type of the command's own name, as of every one-off dyno.
-const ONE_OFF: &str = "run";
-
-/// What a smoke needs besides the options of a start.
-pub(super) struct Request<'a> {
-    args: &'a SmokeArgs,
-    tails: Tails,
-}
+use crate::runtime::{self, Tails};
+use crate::supervisor::Outcome;
 
 /// `dyno smoke`.
 pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {
@@ -57,112 +39,4 @@ pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {
     let colors = look::has_colors(&start, cli.project(&args.project).no_color, Shown::OnStderrForSmoke);
     let end = SmokeEnd { tails: &request.tails, files, started, reader: Reader { colors, github } };
     Ok(end.tell(&ending, report))
-}
-
-impl Request<'_> {
-    /// What the runtime needs of it.
-    pub(super) fn smoke_start(&self) -> SmokeStart {
-        let words = self.args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let rules = SmokeRules { settle: self.args.settle(), http: self.args.http.clone(), words };
-        let phase_mark = look::is_read_by_github().then(|| {
-            let mut groups = Groups::default();
-            Box::new(move |phase| groups.enter(phase)) as PhaseMark
-        });
-        SmokeStart { rules, tails: self.tails.clone(), phase_mark }
-    }
-
-    /// Says that nobody is waited for.
-    ///
-    /// # Errors
-    /// Status 2: there is nobody to be asked for an answer.
-    pub(super) fn check_ready(&self, policy: &Policy, ports: &[(DynoName, u16)]) -> Result<(), Error> {
-        if ports.iter().any(|(dyno, _)| policy.ready.contains(&dyno.process_type)) {
-            return Ok(());
-        }
-        let hint = "name the types that listen on `$PORT` with `--ready`";
-        if self.args.http.is_some() {
-            let fact = "`--http` has nobody to ask: no process type that runs is waited for to listen";
-            return Err(Error::new(Status::Usage, fact, hint));
-        }
-        let fact = "no process type that runs is waited for to listen: all count as up when they are started";
-        warn(&Complaint::new(fact, hint));
-        Ok(())
-    }
-
-    /// The command as one more dyno: the environment of the formation, and where `web.1` is.
-    pub(super) fn command(
-        &self,
-        args: &StartArgs,
-        project: &Project,
-        ports: &[(DynoName, u16)],
-        session: &str,
-    ) -> Result<Option<Arc<DynoSpec>>, Error> {
-        let Some(line) = line(&self.args.command) else { return Ok(None) };
-        let dyno = own_name(ports)?;
-        let web = ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == WEB && dyno.index == 1);
-        let port = web.map(|(_, port)| *port);
-        let variables =
-            DynoVariables { dyno: &dyno, port: port.map_or(PortVariable::Kept, PortVariable::Assigned), session };
-        let mut environment = project.layers.environment(&variables);
-        if let Some(port) = port {
-            environment.set("WEB_PORT", port.to_string());
-            environment.set("BASE_URL", format!("http://127.0.0.1:{port}"));
-        }
-        size::check(&environment)?;
-        let (shell, shell_line) = platform::shell(start::reads_profile(args), shell_line(&line));
-        Ok(Some(Arc::new(DynoSpec {
-            dyno,
-            command_line: String::from_utf8_lossy(&line).into_owned(),
-            shell,
-            shell_line: shell_line.line,
-            own_shell: shell_line.own_shell,
-            environment,
-            awaited_port: None,
-            directory: project.directory.clone(),
-            io: Io::Inherit,
-            focus: Focus::Elsewhere,
-            stdin_is_empty: true,
-        })))
-    }
-}
-
-/// One word is a line for the shell, several are words kept apart, as in `dyno run` (S9.1).
-fn line(words: &[OsString]) -> Option<Vec<u8>> {
-    match words {
-        [] => None,
-        [line] => Some(line.as_bytes().to_vec()),
-        words => Some(join_words(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>())),
-    }
-}
-
-/// `run.1`, or the next one that the formation has not.
-fn own_name(ports: &[(DynoName, u16)]) -> Result<DynoName, Error> {
-    let process_type = ProcessType::new(ONE_OFF)
-        .map_err(|error| Error::new(Status::Internal, format!("cannot name the command: {error}"), ""))?;
-    let taken = ports.iter().filter(|(dyno, _)| dyno.process_type == process_type).map(|(dyno, _)| dyno.index).max();
-    Ok(DynoName::new(process_type, taken.unwrap_or(0).saturating_add(1)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(process_type: &str, index: u32) -> DynoName {
-        DynoName::new(ProcessType::new(process_type).expect("a name"), index)
-    }
-
-    #[test]
-    fn the_command_has_a_name_that_no_dyno_has() {
-        assert_eq!(own_name(&[(name("web", 1), 5000)]).expect("a name"), name("run", 1));
-        assert_eq!(own_name(&[(name("run", 1), 5000), (name("run", 2), 5001)]).expect("a name"), name("run", 3));
-    }
-
-    #[test]
-    fn s9_1_one_word_is_a_line_and_several_are_kept_apart() {
-        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-
-        assert_eq!(line(&words(&[])), None);
-        assert_eq!(line(&words(&["a && b"])), Some(b"a && b".to_vec()));
-        assert_eq!(line(&words(&["a", "&&", "b c"])), Some(b"a '&&' 'b c'".to_vec()));
-    }
 }

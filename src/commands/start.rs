@@ -17,7 +17,7 @@ use super::policy::{known_type, policy};
 use super::ports;
 use super::project::Project;
 use super::size;
-use super::smoke::Request;
+use super::smoke_request::Request;
 use crate::app::{DynoName, DynoSpec, DynoVariables, Focus, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
 use crate::cli::{Cli, PtyMode, StartArgs, StdinMode};
 use crate::error::{Complaint, Error, Status};
@@ -86,7 +86,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
             return Err(Error::new(Status::Config, "the Procfile has no `release` command", hint));
         }
     };
-    platform::check_shell(reads_profile(args))?;
+    platform::check_shell(platform::reads_profile(args))?;
     let session = session()?;
     let mut plan = plan(args, &project, &types, &assigned.ports, &session)?;
     if let Scope::Smoke(request) = scope {
@@ -184,7 +184,7 @@ fn spec(
     (io, focus): (Io, Focus),
 ) -> Result<DynoSpec, Error> {
     let environment = project.layers.environment(variables);
-    let (shell, shell_line) = platform::shell(reads_profile(args), entry.shell_line());
+    let (shell, shell_line) = platform::shell(platform::reads_profile(args), entry.shell_line());
     size::check_run(&project.procfile_name, entry, &shell_line.line, &environment)?;
     Ok(DynoSpec {
         dyno: variables.dyno.clone(),
@@ -200,10 +200,6 @@ fn spec(
         // As on the platform: what waits for an answer fails at once instead of for ever.
         stdin_is_empty: entry.process_type.as_str() == "release" && focus == Focus::Elsewhere,
     })
-}
-
-pub(super) fn reads_profile(args: &StartArgs) -> bool {
-    args.heroku || args.profile
 }
 
 /// The port a dyno is up by, if its type was named to be ready only then (S6.2).

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::app::{DynoName, DynoSpec, ExitStatus, Now, RunId};
 
+use super::PublicState;
 use super::dyno_state::{DynoState, Ending, Ordered};
 use super::restart::CrashCount;
-use super::snapshot::{PublicState, Row};
 use super::{About, Effect, GroupSignal, Notice, NoticeKind, Policy};
 
 /// A guardian answers to SIGKILL within 2 s, be it with `Unkillable`; one second more and it is wedged.
@@ -240,18 +240,6 @@ impl Slot {
                 Ordered::Kill { .. } => false,
             },
             DynoState::Down | DynoState::Backoff { .. } | DynoState::Crashed | DynoState::Lost => false,
-        }
-    }
-
-    /// Its line in the read model.
-    pub(super) fn row(&self) -> Row {
-        Row {
-            dyno: self.spec.dyno.clone(),
-            state: self.state.public(),
-            since: self.since,
-            pid: self.state.pid(),
-            restarts: self.restarts,
-            last_exit: self.last_exit,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::app::{DynoName, ExitStatus, ProcessType};
 
 use super::Supervisor;
 use super::dyno_state::DynoState;
-use super::slot::Role;
+use super::slot::{Role, Slot};
 
 /// Everything visible at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,19 @@ pub struct Row {
     pub restarts: u32,
     /// How its last run ended. 126: it could not be started.
     pub last_exit: Option<ExitStatus>,
+}
+
+impl Row {
+    fn of(slot: &Slot) -> Self {
+        Self {
+            dyno: slot.spec.dyno.clone(),
+            state: slot.state.public(),
+            since: slot.since,
+            pid: slot.state.pid(),
+            restarts: slot.restarts,
+            last_exit: slot.last_exit,
+        }
+    }
 }
 
 /// The states of the Platform API v3.
@@ -83,7 +96,7 @@ impl Supervisor {
                 Role::Release | Role::Command => {}
                 Role::Formation => count(&mut formation, &slot.spec.dyno.process_type),
             }
-            rows.push(slot.row());
+            rows.push(Row::of(slot));
         }
         Snapshot { formation, rows }
     }
