@@ -1,11 +1,13 @@
 //! The files of `--junit` and `--json`: opened before anything starts, written when all is over.
 //!
 //! Each is emptied at once, so that a smoke that is killed leaves no report of an older one, and taken away where nothing
-//! was started. Decides nothing about what is in them: `reports` does.
+//! was started. One that is the log itself (`/dev/stdout`) is neither: it gets the report behind what it holds. Decides
+//! nothing about what is in them: `reports` does.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::places::reason;
@@ -18,7 +20,19 @@ type Render = fn(&Smoke<'_>) -> io::Result<String>;
 struct ReportFile {
     path: PathBuf,
     file: File,
+    kind: Kind,
     render: Render,
+}
+
+/// What was found at a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A file that holds the report and nothing else.
+    Own,
+    /// What cannot be emptied, such as a pipe, or must not be: our own stdout or stderr.
+    Stream,
+    /// Such a one that has its report: a second one would not take the place of the first.
+    Spent,
 }
 
 /// Those that were asked for.
@@ -30,22 +44,25 @@ impl ReportFiles {
     /// # Errors
     /// Status 2: both are the same file. Status 74: one cannot be written; then there is none.
     pub(super) fn open(junit: Option<&Path>, json: Option<&Path>) -> Result<Self, Error> {
-        if junit.is_some() && junit == json {
-            let hint = "give each its own file, such as `--junit smoke.xml --json smoke.json`";
-            return Err(Error::new(Status::Usage, "`--junit` and `--json` name the same file", hint));
-        }
         let wanted: [(Option<&Path>, Render); 2] =
             [(junit, |smoke| Ok(junit::render(smoke))), (json, |smoke| Ok(json::render(smoke)?))];
         let mut files = Self(Vec::new());
         for (path, render) in wanted {
             let Some(path) = path else { continue };
-            match open(path) {
-                Ok(file) => files.0.push(ReportFile { path: path.to_owned(), file, render }),
+            match ReportFile::open(path, render) {
+                Ok(file) => files.0.push(file),
                 Err(error) => {
                     files.discard();
                     return Err(cannot_be_written(path, &error));
                 }
             }
+        }
+        if let [first, second] = files.0.as_slice()
+            && first.is_same_as(second)
+        {
+            files.discard();
+            let hint = "give each its own file, such as `--junit smoke.xml --json smoke.json`";
+            return Err(Error::new(Status::Usage, "`--junit` and `--json` name the same file", hint));
         }
         Ok(files)
     }
@@ -62,8 +79,8 @@ impl ReportFiles {
     /// Takes them away: nothing was started.
     pub(super) fn discard(self) {
         for file in self.0 {
-            // Not what others made and wait at, such as a FIFO.
-            if file.file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            // Neither what others made and wait at, such as a FIFO, nor a link that leads to it.
+            if file.kind == Kind::Own && file.is_at(fs::symlink_metadata(&file.path)) {
                 let _ = fs::remove_file(&file.path);
             }
         }
@@ -71,22 +88,79 @@ impl ReportFiles {
 }
 
 impl ReportFile {
+    fn open(path: &Path, render: Render) -> io::Result<Self> {
+        // Not blocking: opening a FIFO would wait for a reader.
+        let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
+        let file = File::options().write(true).create(true).truncate(false).custom_flags(flags).open(path)?;
+        let metadata = file.metadata()?;
+        // Opened once more it would be written from its start, over what is there.
+        let (file, kind) = match own_stream(&metadata)? {
+            Some(stream) => (stream, Kind::Stream),
+            None if metadata.is_file() => (file, Kind::Own),
+            None => (file, Kind::Stream),
+        };
+        let report = Self { path: path.to_owned(), file, kind, render };
+        report.clear()?;
+        Ok(report)
+    }
+
     fn write(&mut self, smoke: &Smoke<'_>) -> Result<(), Complaint> {
+        if self.kind == Kind::Spent {
+            return Ok(());
+        }
         let written = (self.render)(smoke).and_then(|text| {
-            // It may hold an earlier version; a pipe cannot be emptied and never does.
-            if self.file.metadata()?.is_file() {
-                self.file.set_len(0)?;
-                self.file.seek(SeekFrom::Start(0))?;
+            // What ran meanwhile may have cleaned up where the file was.
+            if self.kind == Kind::Own && !self.is_at(fs::metadata(&self.path)) {
+                *self = Self::open(&self.path, self.render)?;
             }
-            self.file.write_all(text.as_bytes())
+            // It may hold an earlier version.
+            self.clear()?;
+            self.file.write_all(text.as_bytes())?;
+            if self.kind == Kind::Stream {
+                self.kind = Kind::Spent;
+            }
+            Ok(())
         });
         written.map_err(|error| complaint(&self.path, &error))
     }
+
+    fn clear(&self) -> io::Result<()> {
+        match self.kind {
+            Kind::Own => {
+                self.file.set_len(0)?;
+                (&self.file).seek(SeekFrom::Start(0)).map(drop)
+            }
+            Kind::Stream | Kind::Spent => Ok(()),
+        }
+    }
+
+    /// Whether this is what was found at its path.
+    fn is_at(&self, found: io::Result<Metadata>) -> bool {
+        found.and_then(|found| Ok(is_same(&found, &self.file.metadata()?))).unwrap_or(false)
+    }
+
+    /// A device such as `/dev/null` may take both.
+    fn is_same_as(&self, other: &Self) -> bool {
+        let (Ok(one), Ok(other)) = (self.file.metadata(), other.file.metadata()) else { return false };
+        is_same(&one, &other) && !one.file_type().is_char_device()
+    }
 }
 
-/// Not blocking: opening a FIFO would wait for a reader.
-fn open(path: &Path) -> io::Result<File> {
-    File::options().write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)
+/// Our own stdout or stderr, if it is that file.
+fn own_stream(file: &Metadata) -> io::Result<Option<File>> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    for stream in [stdout.as_fd(), stderr.as_fd()] {
+        // A stream may be closed.
+        let Ok(stream) = stream.try_clone_to_owned().map(File::from) else { continue };
+        if is_same(file, &stream.metadata()?) && !file.file_type().is_char_device() {
+            return Ok(Some(stream));
+        }
+    }
+    Ok(None)
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 fn cannot_be_written(path: &Path, error: &io::Error) -> Error {
