@@ -1,16 +1,18 @@
-//! The directory of this user's runs, and the locks on blocks of ports in it (S5.4).
+//! The directory of this user's runs, and the locks on blocks of ports (S5.4): one in it for each unit of a block, and a
+//! name that counts for other users and directories as well.
 //!
 //! `$XDG_RUNTIME_DIR/dyno`, else `/tmp/dyno-UID`. Others may write to `/tmp`: what is found there is only used if it
 //! is a directory of ours that nobody else can enter.
 
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
@@ -44,7 +46,17 @@ pub struct RuntimeDirectory(File);
 
 /// Ports that no other run takes while this value lives.
 #[derive(Debug)]
-pub struct PortLocks(#[expect(dead_code, reason = "held for its lock")] Vec<Flock<File>>);
+pub struct PortLocks(#[expect(dead_code, reason = "held for its locks")] Vec<PortLock>);
+
+/// The lock on one unit of ports.
+#[derive(Debug)]
+#[expect(dead_code, reason = "held for its locks")]
+struct PortLock {
+    /// Against the other runs that share the directory.
+    file: Flock<File>,
+    /// Against those of other users and directories: a name that all processes share that share the ports.
+    name: OwnedFd,
+}
 
 impl RuntimeDirectory {
     /// Opens the directory, and makes it where it is missing.
@@ -83,7 +95,11 @@ impl RuntimeDirectory {
 
     /// Locks all of these units of ports, or none: None if another run holds one of them.
     pub fn lock_ports(&self, units: impl IntoIterator<Item = u16>) -> Option<PortLocks> {
-        units.into_iter().map(|unit| self.lock(&format!("ports-{unit}"))).collect::<Option<Vec<_>>>().map(PortLocks)
+        let lock = |unit| {
+            let file = self.lock(&format!("ports-{unit}"))?;
+            Some(PortLock { file, name: take_name(&format!("dyno-ports-{unit}"))? })
+        };
+        units.into_iter().map(lock).collect::<Option<Vec<_>>>().map(PortLocks)
     }
 
     fn lock(&self, name: &str) -> Option<Flock<File>> {
@@ -91,6 +107,14 @@ impl RuntimeDirectory {
         let file = openat(self.0.as_fd(), name, flags, Mode::S_IRUSR | Mode::S_IWUSR).ok()?;
         Flock::lock(File::from(file), FlockArg::LockExclusiveNonblock).ok()
     }
+}
+
+/// Takes a name among the sockets that have no file: one process of a network namespace can have it, for as long as it
+/// lives. Just there a port can be taken once, too.
+fn take_name(name: &str) -> Option<OwnedFd> {
+    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).ok()?;
+    bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes()).ok()?).ok()?;
+    Some(socket)
 }
 
 #[cfg(test)]
@@ -124,16 +148,20 @@ mod tests {
 
     #[test]
     fn units_are_locked_all_or_none_until_the_locks_are_dropped() {
-        let path = scratch("locks");
+        // Above what is ever asked for: no run of this machine has them.
+        let [a, b, c] = [65_510, 65_520, 65_530];
+        let [path, other] = ["locks", "other-locks"].map(scratch);
         let directory = RuntimeDirectory::open_at(path.clone()).expect("a directory");
+        let elsewhere = RuntimeDirectory::open_at(other.clone()).expect("a directory");
 
-        let first = directory.lock_ports([5_000, 5_010]);
+        let first = directory.lock_ports([a, b]);
 
         assert!(first.is_some());
-        assert!(directory.lock_ports([5_020, 5_010]).is_none());
-        assert!(directory.lock_ports([5_020]).is_some());
+        assert!(directory.lock_ports([c, b]).is_none());
+        assert!(elsewhere.lock_ports([c, b]).is_none());
+        assert!(directory.lock_ports([c]).is_some());
         drop(first);
-        assert!(directory.lock_ports([5_010]).is_some());
-        fs::remove_dir_all(path).expect("removed");
+        assert!(elsewhere.lock_ports([b]).is_some());
+        fs::remove_dir_all(path).and_then(|()| fs::remove_dir_all(other)).expect("removed");
     }
 }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{App, Ended};
+use crate::harness::{App, Ended, Finished, Running};
 
 #[test]
 fn s5_3_a_port_in_use_is_a_warning_that_names_the_holder_and_strictly_an_error() {
@@ -28,23 +28,25 @@ fn s5_3_a_port_in_use_is_a_warning_that_names_the_holder_and_strictly_an_error()
 fn s5_4_two_runs_with_automatic_ports_never_share_one() {
     let app =
         App::new("web: echo port $PORT; read -r _ <never\nworker: echo port $PORT; read -r _ <never\n").fifo("never");
-    let run_directory = app.top().to_owned();
-    let start = || {
-        let dyno = app.dyno(["start", "-p", "auto", "--pty", "never"]).env("XDG_RUNTIME_DIR", &run_directory).spawn();
+    let start = |runtime_directory: &Path| {
+        let dyno =
+            app.dyno(["start", "-p", "auto", "--pty", "never"]).env("XDG_RUNTIME_DIR", runtime_directory).spawn();
         dyno.until_shown("web.1    | port ");
         dyno.until_shown("worker.1 | port ");
         dyno
     };
 
-    let (one, other) = (start(), start());
-    one.signal(Signal::SIGTERM);
-    other.signal(Signal::SIGTERM);
-    let (one, other) = (one.finish(), other.finish());
+    // The last one has a runtime directory of its own, as another user has.
+    let runs = [start(app.top()), start(app.top()), start(&app.top().join("run"))];
+    for run in &runs {
+        run.signal(Signal::SIGTERM);
+    }
+    let runs = runs.map(Running::finish);
 
-    let ports = |dyno: &str| [one.lines_of(dyno)[1].clone(), other.lines_of(dyno)[1].clone()];
-    let mut all = [ports("web.1"), ports("worker.1")].concat();
+    let ports = |run: &Finished| ["web.1", "worker.1"].map(|dyno| run.lines_of(dyno)[1].clone());
+    let mut all = runs.each_ref().map(ports).concat();
     all.sort();
     all.dedup();
-    assert_eq!(all.len(), 4, "{all:?}");
-    assert!(one.stderr().starts_with("ports: web.1 "), "{}", one.stderr());
+    assert_eq!(all.len(), 6, "{all:?}");
+    assert!(runs[0].stderr().starts_with("ports: web.1 "), "{}", runs[0].stderr());
 }

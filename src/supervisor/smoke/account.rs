@@ -121,6 +121,13 @@ impl Account {
         self.begun.entry(phase).or_insert(at);
     }
 
+    /// What ends it. A dyno that did not stay up for long enough takes back that the settling was reached.
+    pub(super) fn blame(&mut self, cause: &Cause) {
+        if let Cause::Died { phase: SmokePhase::Boot, .. } = cause {
+            self.begun.remove(&SmokePhase::Settle);
+        }
+    }
+
     pub(super) fn report(
         &self,
         cause: Option<&Cause>,

@@ -9,11 +9,15 @@ use crate::supervisor::{HttpAnswer, HttpSilence, Outcome, SmokePhase, SpawnFailu
 /// Not up in time (S11).
 const NOT_UP: u8 = 75;
 
+/// Most dynos that one reason names.
+const MOST_NAMED: usize = 5;
+
 /// Why it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cause {
     /// All came up and stayed so, and there is nothing else to do.
-    Settled { after: Duration },
+    /// `ended`: who did not stay, as it may.
+    Settled { after: Duration, ended: Vec<DynoName> },
     /// The command ended.
     Command(Died),
     /// A dyno ended that should not have, or the release command failed.
@@ -49,6 +53,8 @@ pub(super) struct NotUp {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WhyNotUp {
     NotStarted,
+    /// A command that has to end first.
+    StillRuns,
     NotListening {
         port: u16,
     },
@@ -80,6 +86,15 @@ impl Died {
         }
     }
 
+    /// What a status of the shell that runs the command says besides.
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Exit(ExitStatus::Code(127)) => ", as a shell does where a program is not found",
+            Self::Exit(ExitStatus::Code(126)) => ", as a shell does where a program cannot be executed",
+            Self::Exit(ExitStatus::Code(_) | ExitStatus::Signal(_)) | Self::NotStarted(_) | Self::Vanished => "",
+        }
+    }
+
     /// The exit code or 128+n.
     pub(super) fn code(&self) -> Option<u8> {
         match self {
@@ -105,14 +120,22 @@ impl Cause {
     /// What it says, in one line.
     pub(super) fn reason(&self) -> String {
         match self {
-            Self::Settled { after } if after.is_zero() => "everybody came up".to_owned(),
-            Self::Settled { after } => format!("everybody came up and stayed up for {}", seconds(*after)),
-            Self::Command(how) => format!("the command {}", how.describe()),
+            Self::Settled { after, ended } => {
+                let mut reason = "everybody came up".to_owned();
+                if !after.is_zero() {
+                    reason += &format!(" and stayed up for {}", seconds(*after));
+                }
+                if !ended.is_empty() {
+                    reason += &format!(", or ended as it may: {}", some(ended.iter().map(DynoName::to_string), ", "));
+                }
+                reason
+            }
+            Self::Command(how) => format!("the command {}{}", how.describe(), how.hint()),
             Self::Died { dyno, how, phase: SmokePhase::Release } => format!("{dyno} {}", how.describe()),
             Self::Died { dyno, how, phase } => format!("{dyno} {} {}", how.describe(), meanwhile(*phase)),
             Self::NotUp { after, check, dynos } => {
                 let each = dynos.iter().map(|not_up| format!("{} {}", not_up.dyno, not_up.describe(check.as_ref())));
-                format!("not up within {}: {}", seconds(*after), each.collect::<Vec<_>>().join("; "))
+                format!("not up within {}: {}", seconds(*after), some(each, "; "))
             }
             Self::Signal { signal, phase } => format!("stopped by {signal} {}", meanwhile(*phase)),
             Self::OutputLost => "the log could not be written".to_owned(),
@@ -165,6 +188,7 @@ impl NotUp {
     fn describe(&self, check: Option<&HttpCheck>) -> String {
         match (&self.why, check) {
             (WhyNotUp::NotStarted, _) => "was not started yet".to_owned(),
+            (WhyNotUp::StillRuns, _) => "still runs".to_owned(),
             (WhyNotUp::NotListening { port }, _) => format!("does not listen on $PORT ({port})"),
             (WhyNotUp::ListensElsewhere { port, given }, _) => {
                 format!("listens on port {port}, not on $PORT ({given})")
@@ -184,6 +208,13 @@ pub(super) fn not_answering(check: &HttpCheck, answer: Option<HttpAnswer>) -> St
         Some(HttpAnswer::None(HttpSilence::NotHttp)) => format!("answers {check} with something that is not HTTP"),
         Some(HttpAnswer::None(HttpSilence::Slow)) | None => format!("listens but does not answer {check}"),
     }
+}
+
+/// Some of many: a sentence has an end.
+fn some(each: impl ExactSizeIterator<Item = String>, between: &str) -> String {
+    let others = each.len().saturating_sub(MOST_NAMED);
+    let others = (others > 0).then(|| format!("and {others} more"));
+    each.take(MOST_NAMED).chain(others).collect::<Vec<_>>().join(between)
 }
 
 fn meanwhile(phase: SmokePhase) -> &'static str {

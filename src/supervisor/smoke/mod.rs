@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Release ──> Boot ──────────> Settle ─────────────> Command ─────────> Stop
-//!             all are up       nobody ended          it ended and       all are gone
+//! in time     all are up       nobody ended          it ended and       all are gone
 //!             (and answer)     for so long           nothing is left
 //! ```
 //!
@@ -12,6 +12,7 @@
 
 mod account;
 mod cause;
+mod stage;
 #[cfg(test)]
 mod tests;
 
@@ -23,12 +24,11 @@ use crate::app::{DynoName, HttpCheck, Now, RunId};
 use super::dyno_state::DynoState;
 use super::shutdown::Phase;
 use super::slot::{Role, Slot, Turn};
-use super::{
-    About, Effect, Event, HttpAnswer, Notice, NoticeKind, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor,
-};
+use super::{About, Effect, Event, HttpAnswer, NoticeKind, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor};
 
 use account::Account;
 use cause::{Cause, Died, NotUp, WhyNotUp};
+use stage::{LAST_LOOK, Stage};
 
 /// What one smoke asks for besides the policy of the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,17 +39,6 @@ pub struct SmokeRules {
     pub http: Option<HttpCheck>,
     /// The words of the command as they were given; empty where there is none.
     pub words: Vec<String>,
-}
-
-/// How far it has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Before,
-    Release,
-    Boot,
-    Settle { until: Duration },
-    Command,
-    Stop,
 }
 
 /// A run that listens and is asked.
@@ -113,7 +102,9 @@ impl Smoke {
         let mut effects = self.supervisor.handle(event.clone(), now);
         self.account.record(&event, subject.as_ref().map(|(dyno, _)| dyno), &self.supervisor, &effects, now.mono);
         if self.cause.is_none() && self.is_ending() {
-            self.cause = Some(self.cause_of(&event, subject, waiting));
+            let cause = self.cause_of(&event, subject, waiting);
+            self.account.blame(&cause);
+            self.cause = Some(cause);
             self.explain_not_up(&mut effects);
         }
         self.advance(now, &mut effects);
@@ -123,11 +114,8 @@ impl Smoke {
     /// When to call [`Smoke::handle`] with `Event::Tick` next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
-        let settled = match self.stage {
-            Stage::Settle { until } => Some(until),
-            Stage::Before | Stage::Release | Stage::Boot | Stage::Command | Stage::Stop => None,
-        };
-        self.supervisor.next_deadline().into_iter().chain(settled).min()
+        let mut stage = self.stage;
+        self.supervisor.next_deadline().into_iter().chain(stage.deadline().copied()).min()
     }
 
     /// What there is to tell at its end. `outcome`: how it ends.
@@ -189,7 +177,15 @@ impl Smoke {
 
     /// Why the supervisor began to stop all with this event. `waiting`: who was not up before it.
     fn cause_of(&self, event: &Event, subject: Option<(DynoName, Role)>, waiting: Vec<NotUp>) -> Cause {
-        let phase = self.phase();
+        let phase = match self.stage.phase() {
+            // Whether one that listened for a moment was seen to be up is chance: it never was for long enough.
+            SmokePhase::Settle if subject.is_some() => SmokePhase::Boot,
+            phase @ (SmokePhase::Release
+            | SmokePhase::Boot
+            | SmokePhase::Settle
+            | SmokePhase::Command
+            | SmokePhase::Stop) => phase,
+        };
         match (event, subject) {
             (Event::Signal(signal), _) => Cause::Signal { signal: *signal, phase },
             (Event::OutputLost(_), _) => Cause::OutputLost,
@@ -216,16 +212,6 @@ impl Smoke {
                 _,
             )
             | (Event::SpawnFailed { .. } | Event::Exited { .. } | Event::Gone { .. }, None) => Cause::Lost,
-        }
-    }
-
-    fn phase(&self) -> SmokePhase {
-        match self.stage {
-            Stage::Before | Stage::Release => SmokePhase::Release,
-            Stage::Boot => SmokePhase::Boot,
-            Stage::Settle { .. } => SmokePhase::Settle,
-            Stage::Command => SmokePhase::Command,
-            Stage::Stop => SmokePhase::Stop,
         }
     }
 
@@ -260,7 +246,7 @@ impl Smoke {
     }
 
     fn postpone(&mut self, by: Duration) {
-        if let Stage::Settle { until } = &mut self.stage {
+        if let Some(until) = self.stage.deadline() {
             *until = until.saturating_add(by);
         }
     }
@@ -273,25 +259,46 @@ impl Smoke {
                 (Stage::Stop, _) => return,
                 // What is said of the dyno that ends it all belongs to the phase it ended.
                 (_, _) if is_ending => {
-                    let position = usize::from(effects.first().is_some_and(is_about_a_dyno));
+                    let position = effects.iter().take_while(|effect| is_about_an_end(effect)).count();
                     self.enter(Stage::Stop, now, effects, position);
                 }
-                (Stage::Before, Phase::Release) => self.enter(Stage::Release, now, effects, 0),
-                (Stage::Before | Stage::Release, Phase::Running) => self.enter(Stage::Boot, now, effects, 0),
+                (Stage::Before, Phase::Release) => {
+                    let until = self.supervisor.policy.boot_timeout.map(|after| now.mono.saturating_add(after));
+                    self.enter(Stage::Release { until }, now, effects, 0);
+                }
+                (Stage::Release { until: Some(until) }, Phase::Release) if until <= now.mono => {
+                    self.release_hangs(now, effects);
+                }
+                (Stage::Before | Stage::Release { .. }, Phase::Running) => self.enter(Stage::Boot, now, effects, 0),
                 (Stage::Boot, Phase::Running) if self.all_are_up() => {
                     let until = now.mono.saturating_add(self.rules.settle);
                     self.enter(Stage::Settle { until }, now, effects, effects.len());
                 }
                 (Stage::Settle { until }, Phase::Running) if until <= now.mono => self.settled(now, effects),
-                (Stage::Command, Phase::Running) if self.command_is_over() => self.command_ended(now, effects),
-                (Stage::Before | Stage::Release | Stage::Boot | Stage::Settle { .. } | Stage::Command, _) => return,
+                (Stage::Command, Phase::Running) if self.command_is_over() => {
+                    if Cause::Command(self.account.command_end()).is_success() {
+                        self.stage = Stage::LastLook { until: now.mono.saturating_add(LAST_LOOK) };
+                    } else {
+                        self.command_ended(now, effects);
+                    }
+                }
+                (Stage::LastLook { until }, Phase::Running) if until <= now.mono => self.command_ended(now, effects),
+                (
+                    Stage::Before
+                    | Stage::Release { .. }
+                    | Stage::Boot
+                    | Stage::Settle { .. }
+                    | Stage::Command
+                    | Stage::LastLook { .. },
+                    _,
+                ) => return,
             }
         }
     }
 
     fn enter(&mut self, stage: Stage, now: Now, effects: &mut Vec<Effect>, position: usize) {
         self.stage = stage;
-        let phase = self.phase();
+        let phase = self.stage.phase();
         self.account.enter(phase, now.mono);
         effects.insert(position, Effect::EnterPhase(phase));
     }
@@ -311,9 +318,24 @@ impl Smoke {
             let spawned = self.order(now, None, |supervisor, turn| supervisor.want(Role::Command, turn));
             effects.extend(spawned);
         } else {
-            self.cause = Some(Cause::Settled { after: self.rules.settle });
+            let ended = self.formation().filter(|slot| !slot.wanted).map(|slot| slot.spec.dyno.clone()).collect();
+            self.cause = Some(Cause::Settled { after: self.rules.settle, ended });
             self.stop(Outcome::Code(0), now, effects);
         }
+    }
+
+    /// The platform would wait for it; a smoke waits for nothing longer than it was told.
+    fn release_hangs(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let release = self.supervisor.slots.iter().find(|slot| slot.role == Role::Release);
+        let not_up = |slot: &Slot| {
+            Some(NotUp { dyno: slot.spec.dyno.clone(), run: slot.state.run()?, why: WhyNotUp::StillRuns })
+        };
+        let dynos = release.and_then(not_up).into_iter().collect();
+        let after = self.supervisor.policy.boot_timeout.unwrap_or_default();
+        let cause = Cause::NotUp { after, check: None, dynos };
+        let outcome = cause.own_outcome();
+        self.cause = Some(cause);
+        self.stop(outcome.unwrap_or(super::shutdown::UNKILLABLE), now, effects);
     }
 
     /// It ended and nothing of it is left: what it left behind may still use the formation.
@@ -365,8 +387,10 @@ impl Smoke {
     }
 }
 
-fn is_about_a_dyno(effect: &Effect) -> bool {
-    matches!(effect, Effect::Notify(Notice { about: About::Dyno(_), .. }))
+/// What is said of a dyno, and of the release that it was.
+fn is_about_an_end(effect: &Effect) -> bool {
+    let Effect::Notify(notice) = effect else { return false };
+    matches!(notice.about, About::Dyno(_)) || matches!(notice.kind, NoticeKind::ReleaseFailed { .. })
 }
 
 fn find_listener(effect: &Effect) -> Option<RunId> {

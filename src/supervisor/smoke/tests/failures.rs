@@ -18,14 +18,20 @@ fn the_status_of_the_command_is_ours() {
     for (how, last, reason) in [
         (code(0), "finish 0", "the command exited with code 0"),
         (code(3), "finish 3", "the command exited with code 3"),
-        (code(127), "finish 127", "the command exited with code 127"),
+        (code(127), "finish 127", "the command exited with code 127, as a shell does where a program is not found"),
+        (
+            code(126),
+            "finish 126",
+            "the command exited with code 126, as a shell does where a program cannot be executed",
+        ),
         (killed_by(9), "finish 137", "the command was terminated by SIGKILL"),
     ] {
         let mut smoke = testing(policy());
 
         end(&mut smoke, "run.1", how, at(3));
+        look(&mut smoke, 3);
 
-        let lines = end(&mut smoke, "web.1", killed_by(15), at(3));
+        let lines = end(&mut smoke, "web.1", killed_by(15), at(4));
         assert_ends(&smoke, &lines, last, reason);
     }
 }
@@ -60,8 +66,9 @@ fn a_dyno_that_ends_while_booting_settling_or_while_the_command_runs_fails_it() 
     let mut settling = booting.clone();
     spawned(&mut settling, "web.1", at(0));
     ready(&mut settling, "web.1", at(1));
+    // Whether one that listened for a moment was seen is chance: both are told as the same.
     for (smoke, when) in
-        [(booting, "while booting"), (settling, "while settling"), (testing(policy()), "while the command ran")]
+        [(booting, "while booting"), (settling, "while booting"), (testing(policy()), "while the command ran")]
     {
         for (how, status, words) in [
             (code(7), 7, "exited with code 7"),
@@ -90,6 +97,57 @@ fn a_dyno_that_ends_between_the_end_of_the_command_and_of_its_children_fails_it(
 
     let lines = gone(&mut smoke, "run.1", at(3));
     assert_ends(&smoke, &lines, "finish 1", "web.1 exited with code 0 while the command ran");
+}
+
+#[test]
+fn a_dyno_that_ends_by_the_last_that_the_command_did_fails_it() {
+    let mut smoke = testing(policy());
+    assert_eq!(end(&mut smoke, "run.1", code(0), at(3)).last().unwrap(), "#2 stop 15");
+
+    exit(&mut smoke, "web.1", killed_by(9), at(3));
+
+    let lines = gone(&mut smoke, "web.1", at(3));
+    assert_ends(&smoke, &lines, "finish 137", "web.1 was terminated by SIGKILL while the command ran");
+}
+
+#[test]
+fn a_command_that_failed_is_looked_at_no_longer() {
+    let mut smoke = testing(policy());
+
+    let lines = end(&mut smoke, "run.1", code(3), at(3));
+
+    assert_eq!(lines.last().unwrap(), "#1 stop 15");
+}
+
+#[test]
+fn who_did_not_stay_as_it_may_is_named_where_nothing_is_run() {
+    let may_end = Policy { can_die: [(process_type("web"), CanDie::Any)].into(), ..policy() };
+    let mut smoke = begun(plan(&["web.1", "worker.1"], false), may_end, rules());
+    spawned(&mut smoke, "web.1", at(0));
+    spawned(&mut smoke, "worker.1", at(0));
+    end(&mut smoke, "web.1", code(3), at(0));
+    happen(&mut smoke, Event::Tick, at(1));
+
+    let lines = end(&mut smoke, "worker.1", killed_by(15), at(1));
+
+    assert_ends(&smoke, &lines, "finish 0", "everybody came up and stayed up for 1 second, or ended as it may: web.1");
+}
+
+#[test]
+fn a_reason_names_five_and_how_many_more() {
+    let names: Vec<String> = (1..=7).map(|index| format!("web.{index}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut smoke = begun(plan(&names, false), policy(), rules());
+    for name in &names {
+        spawned(&mut smoke, name, at(0));
+    }
+
+    happen(&mut smoke, Event::Tick, at(60));
+
+    let each = |index| format!("web.{index} does not listen on $PORT (500{index}); ");
+    let named: String = (1..=5).map(each).collect();
+    let report = smoke.report(Outcome::Code(75), at(60).mono);
+    assert_eq!(report.reason, format!("not up within 60 seconds: {named}and 2 more"));
 }
 
 #[test]
@@ -206,7 +264,7 @@ fn a_log_that_nobody_takes_ends_it() {
 #[test]
 fn s11_what_cannot_be_killed_beats_all() {
     let mut smoke = testing(policy());
-    exit(&mut smoke, "run.1", code(0), at(3));
+    exit(&mut smoke, "run.1", code(3), at(3));
     happen(&mut smoke, Event::Tick, at(8));
     let run = run_of(&smoke, "run.1");
 

@@ -59,6 +59,11 @@ fn testing(policy: Policy) -> Smoke {
     smoke
 }
 
+/// The look at the formation after the command has passed.
+fn look(smoke: &mut Smoke, after: u64) -> Vec<String> {
+    happen(smoke, Event::Tick, Now { mono: at(after).mono + LAST_LOOK, ..at(after) })
+}
+
 fn happen(smoke: &mut Smoke, event: Event, now: Now) -> Vec<String> {
     smoke.handle(event, now).iter().filter_map(|effect| line(effect, NoticeStyle::Plain)).collect()
 }
@@ -113,8 +118,10 @@ fn a_web_that_listens_a_moment_of_rest_the_command_and_the_end() {
     assert_eq!(happen(&mut smoke, Event::Tick, at(4)), ["-- command", "spawn run.1 #3"]);
     assert_eq!(spawned(&mut smoke, "run.1", at(4)), ["run.1: started with pid 103"]);
     assert_eq!(exit(&mut smoke, "run.1", code(0), at(9)), ["run.1: exited with code 0", "#3 stop 15"]);
+    assert_eq!(gone(&mut smoke, "run.1", at(9)), [""; 0]);
+    assert_eq!(smoke.next_deadline(), Some(9 * SECOND + LAST_LOOK));
     assert_eq!(
-        gone(&mut smoke, "run.1", at(9)),
+        look(&mut smoke, 9),
         ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15", "#2 stop 15"]
     );
     assert_eq!(end(&mut smoke, "web.1", killed_by(15), at(9)), ["web.1: terminated by SIGTERM"]);
@@ -160,6 +167,27 @@ fn the_release_phase_comes_first() {
 }
 
 #[test]
+fn a_release_command_that_hangs_is_not_waited_for_longer_than_a_dyno() {
+    let plan = Plan { release: Some(spec("release.1")), ..plan(&["worker.1"], true) };
+    let mut smoke = begun(plan, policy(), rules());
+    spawned(&mut smoke, "release.1", at(1));
+    assert_eq!(smoke.next_deadline(), Some(60 * SECOND));
+    happen(&mut smoke, Event::Signal(UserSignal::Tstp), at(2));
+    happen(&mut smoke, Event::Resumed { paused_for: 10 * SECOND }, at(12));
+    assert_eq!(happen(&mut smoke, Event::Tick, at(69)), [""; 0]);
+
+    assert_eq!(
+        happen(&mut smoke, Event::Tick, at(70)),
+        ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15"]
+    );
+
+    assert_eq!(end(&mut smoke, "release.1", killed_by(15), at(71)).last().unwrap(), "finish 75");
+    let report = smoke.report(Outcome::Code(75), at(71).mono);
+    assert_eq!(report.reason, "not up within 60 seconds: release.1 still runs");
+    assert_eq!(report.culprit, Some(spec("release.1").dyno.clone()));
+}
+
+#[test]
 fn the_moment_of_rest_stands_still_while_all_is_suspended() {
     let mut smoke = begun(plan(&["worker.1"], false), policy(), rules());
     spawned(&mut smoke, "worker.1", at(0));
@@ -192,8 +220,8 @@ fn the_command_runs_also_where_all_have_ended_as_they_may() {
 
     assert_eq!(happen(&mut smoke, Event::Tick, at(1)), ["-- command", "spawn run.1 #2"]);
     spawned(&mut smoke, "run.1", at(1));
-    exit(&mut smoke, "run.1", code(0), at(2));
-    assert_eq!(gone(&mut smoke, "run.1", at(2)), ["-- stop", "finish 0"]);
+    end(&mut smoke, "run.1", code(0), at(2));
+    assert_eq!(look(&mut smoke, 2), ["-- stop", "finish 0"]);
 }
 
 #[test]
@@ -214,7 +242,7 @@ fn a_web_that_listens_is_asked_and_up_when_the_answer_is_right() {
 fn what_the_command_left_behind_is_gone_before_the_formation_is_stopped() {
     let mut smoke = testing(policy());
 
-    assert_eq!(exit(&mut smoke, "run.1", code(0), at(3)), ["run.1: exited with code 0", "#2 stop 15"]);
+    assert_eq!(exit(&mut smoke, "run.1", code(3), at(3)), ["run.1: exited with code 3", "#2 stop 15"]);
     assert_eq!(happen(&mut smoke, Event::Tick, at(8)), ["#2 kill"]);
     assert_eq!(gone(&mut smoke, "run.1", at(8)), ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15"]);
 }

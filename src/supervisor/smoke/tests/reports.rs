@@ -29,11 +29,12 @@ fn a_smoke_that_passed_tells_when_each_phase_and_dyno_was_done() {
     happen(&mut smoke, Event::Tick, at(10));
     spawned(&mut smoke, "run.1", at(11));
     end(&mut smoke, "run.1", code(0), at(20));
+    happen(&mut smoke, Event::Tick, at(21));
     end(&mut smoke, "web.1", killed_by(15), at(22));
 
     let report = smoke.report(Outcome::Code(0), at(22).mono);
 
-    let phases = [span(0, 3), span(3, 9), span(9, 10), span(10, 20), span(20, 22)];
+    let phases = [span(0, 3), span(3, 9), span(9, 10), span(10, 21), span(21, 22)];
     assert_eq!(results(&report), phases.map(PhaseResult::Passed));
     assert_eq!(
         report.dynos,
@@ -44,6 +45,28 @@ fn a_smoke_that_passed_tells_when_each_phase_and_dyno_was_done() {
     );
     assert_eq!(report.command, Some(CommandReport { words: vec!["npm".into(), "test".into()], status: Some(0) }));
     assert_eq!((report.outcome, report.culprit), (Outcome::Code(0), None));
+}
+
+#[test]
+fn a_dyno_that_died_while_settling_was_never_booted() {
+    let mut smoke = begun(plan(&["web.1"], false), policy(), rules());
+    spawned(&mut smoke, "web.1", at(1));
+    ready(&mut smoke, "web.1", at(2));
+    end(&mut smoke, "web.1", code(3), at(3));
+
+    let report = smoke.report(Outcome::Code(3), at(3).mono);
+
+    let why = "web.1 exited with code 3 while booting".to_owned();
+    assert_eq!(
+        results(&report),
+        [
+            PhaseResult::NotNeeded,
+            PhaseResult::Failed { span: span(0, 3), why },
+            PhaseResult::NotReached,
+            PhaseResult::NotNeeded,
+            PhaseResult::Passed(span(3, 3)),
+        ]
+    );
 }
 
 #[test]

@@ -64,6 +64,8 @@ impl Episode {
     }
 
     fn order(&mut self, run: RunId, name: String) {
+        let releases = self.lives.values().any(|(name, _)| name == "release.1");
+        assert!(!releases, "the release is not over\n{}", self.history.join("\n"));
         if name == "run.1" {
             self.commands += 1;
             assert!(self.up.values().all(|up| *up), "the command came too early\n{}", self.history.join("\n"));
@@ -155,8 +157,9 @@ impl Episode {
 fn play(random: &mut Random) -> (Outcome, bool) {
     let names: &[&str] = random.pick(&[&["web.1"][..], &["web.1", "web.2"], &["web.1", "worker.1"], &["worker.1"]]);
     let rules = if random.below(2) == 0 { rules() } else { asking() };
+    let release = (random.below(3) == 0).then(|| spec("release.1"));
     let mut episode = Episode {
-        smoke: Smoke::new(plan(names, true), policy(), rules),
+        smoke: Smoke::new(Plan { release, ..plan(names, true) }, policy(), rules),
         now: 0,
         lives: BTreeMap::new(),
         up: names.iter().map(|name| ((*name).to_owned(), false)).collect(),
