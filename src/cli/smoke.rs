@@ -45,7 +45,7 @@ pub struct SmokeArgs {
     pub http: Option<HttpCheck>,
     /// Seconds until all must be up [default: 60]
     ///
-    /// Counted from the start of each dyno. Otherwise the status is 75.
+    /// Counted from the start of each dyno. Otherwise the status is 75. The release command may take as long.
     #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", value_parser = some_time)]
     pub boot_timeout: Option<Seconds>,
     /// Seconds all must stay up [default: 1]

@@ -19,6 +19,15 @@ use crate::supervisor::Outcome;
 
 /// `dyno smoke`.
 pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {
+    let github = look::is_read_by_github();
+    carry_out(cli, args, github).inspect_err(|error| {
+        if github {
+            runtime::write_last_words(github::refusal(error).as_bytes());
+        }
+    })
+}
+
+fn carry_out(cli: &Cli, args: &SmokeArgs, github: bool) -> Result<Outcome, Error> {
     let files = ReportFiles::open(args.junit.as_deref(), args.json.as_deref())?;
     let started = Timestamp::now();
     let request = Request { args, tails: Tails::default() };
@@ -30,7 +39,6 @@ pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {
             return Err(error);
         }
     };
-    let github = look::is_read_by_github();
     if github {
         runtime::write_last_words(github::END_OF_GROUP.as_bytes());
     }

@@ -66,6 +66,10 @@ impl Request<'_> {
         session: &str,
     ) -> Result<Option<Arc<DynoSpec>>, Error> {
         let Some(line) = line(&self.args.command) else { return Ok(None) };
+        if line.trim_ascii().is_empty() {
+            let hint = "a variable in it may be empty; leave `--` out to run no command";
+            return Err(Error::new(Status::Usage, "the command behind `--` is empty", hint));
+        }
         let dyno = own_name(ports)?;
         let web = ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == WEB && dyno.index == 1);
         let port = web.map(|(_, port)| *port);

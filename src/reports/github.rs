@@ -3,6 +3,7 @@
 //! That no dyno says anything to it is `logs`' affair: [`defuse`](crate::logs::defuse).
 
 use super::Smoke;
+use crate::error::Error;
 use crate::logs::printable;
 use crate::supervisor::SmokePhase;
 
@@ -37,6 +38,12 @@ pub fn annotation(smoke: &Smoke<'_>) -> Option<String> {
     Some(format!("::error title={}::{}\n", property(&title), data(&message)))
 }
 
+/// The annotation of a smoke that could not even begin.
+#[must_use]
+pub fn refusal(error: &Error) -> String {
+    format!("::error title=smoke failed::{}\n", data(&format!("{error} (status {})", error.status() as u8)))
+}
+
 /// Text behind the second `::`. The runner turns `%25` into `%` last, so `%` has to be escaped first.
 fn data(text: &str) -> String {
     printable(text.as_bytes(), false).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
@@ -52,6 +59,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::error::{Complaint, Status};
     use crate::reports::examples::{dying_web, passing};
 
     // Issue 5, reports: groups per phase.
@@ -87,6 +95,15 @@ mod tests {
             annotation.as_deref(),
             Some("::error title=smoke failed::`npm test` exited with code 1 (status 1)\n")
         );
+    }
+
+    #[test]
+    fn an_error_before_anything_starts_is_one_line_with_all_its_facts() {
+        let complaint = |fact: &str| Complaint::new(fact, "a hint");
+
+        let line = refusal(&Error::all(Status::Config, [complaint("Procfile:3: 100%"), complaint("b\nc")]));
+
+        assert_eq!(line, "::error title=smoke failed::Procfile:3: 100%25; b\\nc (status 78)\n");
     }
 
     /// What the runner makes of a line: the properties and the text of its command.

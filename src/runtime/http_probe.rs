@@ -1,7 +1,7 @@
 //! Asks a server that listens for an answer over HTTP/1.1, until it is the right one.
 //!
-//! Reads the first line of an answer and no more of it, within limits of time and bytes. What an answer means is decided
-//! by `supervisor`; which statuses are right, by [`HttpCheck`].
+//! Looks at the first line of an answer, within limits of time and bytes. What an answer means is decided by `supervisor`;
+//! which statuses are right, by [`HttpCheck`].
 
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::{AbortHandle, spawn, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use crate::app::{HttpCheck, RunId};
@@ -25,6 +25,9 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 const LINE_PATIENCE: Duration = Duration::from_secs(2);
 /// Most bytes that are read of an answer: a first line of any sane length, and the hints that may stand before it.
 const ANSWER_BYTES: usize = 8192;
+/// How long the rest of an answer is taken, once its status is known: a server that is cut off says so in its log, where
+/// that would be taken for the reason of what fails later. Nobody waits for it.
+const REST_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause after the first attempt; it doubles from one to the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause between two attempts.
@@ -96,10 +99,13 @@ async fn ask(check: &HttpCheck, port: u16, patience: Duration) -> HttpAnswer {
     let silence = match timeout(patience, begin(check, port)).await {
         Err(_) => HttpSilence::Slow,
         Ok(Err(silence)) => silence,
-        Ok(Ok((server, answer))) => match timeout(LINE_PATIENCE, rest(server, answer)).await {
+        Ok(Ok((mut server, answer))) => match timeout(LINE_PATIENCE, rest(&mut server, answer)).await {
             Err(_) => HttpSilence::Slow,
             Ok(None) => HttpSilence::NotHttp,
-            Ok(Some(status)) => return HttpAnswer::Status(status),
+            Ok(Some(status)) => {
+                spawn(timeout(REST_PATIENCE, take_all(server)));
+                return HttpAnswer::Status(status);
+            }
         },
     };
     HttpAnswer::None(silence)
@@ -130,7 +136,7 @@ async fn connect(port: u16) -> io::Result<TcpStream> {
 }
 
 /// Reads on until the status of the answer is there, or certainly none. `answer`: what came first.
-async fn rest(mut server: TcpStream, mut answer: Vec<u8>) -> Option<u16> {
+async fn rest(server: &mut TcpStream, mut answer: Vec<u8>) -> Option<u16> {
     loop {
         if answer.contains(&b'\n') {
             match status(&answer)? {
@@ -149,6 +155,12 @@ async fn rest(mut server: TcpStream, mut answer: Vec<u8>) -> Option<u16> {
             return None;
         }
     }
+}
+
+/// Takes what comes to its end.
+async fn take_all(mut server: TcpStream) {
+    let mut taken = vec![0; ANSWER_BYTES];
+    while matches!(server.read(&mut taken).await, Ok(1..)) {}
 }
 
 /// Where the lines before the first empty one end, with that.
@@ -193,6 +205,7 @@ mod tests {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let check = "/up?a=b".parse().expect("a check");
         let answer = tokio.block_on(ask(&check, port, FIRST_PATIENCE));
+        drop(tokio);
         (answer, server.join().expect("no panic"))
     }
 
@@ -203,6 +216,29 @@ mod tests {
         let lines = ["GET /up?a=b HTTP/1.1", "Host: 127.0.0.1:PORT", "User-Agent: dyno", "Accept: */*"];
         assert_eq!(request, lines.join("\r\n") + "\r\nConnection: close\r\n\r\n");
         assert_eq!(answer, HttpAnswer::Status(204));
+    }
+
+    #[test]
+    fn a_long_answer_is_taken_to_its_end() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let server = thread::spawn(move || {
+            let (mut client, _) = listener.accept().expect("a client");
+            let _ = client.read(&mut [0; 1024]).expect("a request");
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").and_then(|()| client.write_all(&vec![b'x'; 10 << 20]))
+        });
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+
+        let answer = tokio.block_on(async {
+            let answer = ask(&"/".parse().expect("a check"), port, FIRST_PATIENCE).await;
+            while !server.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            answer
+        });
+
+        assert_eq!(answer, HttpAnswer::Status(200));
+        server.join().expect("no panic").expect("nobody went away");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Ports that are in use, and `-p auto` (S5.3, S5.4).
 
 use std::net::TcpListener;
+use std::path::Path;
 
 use nix::sys::signal::Signal;
 

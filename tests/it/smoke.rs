@@ -122,6 +122,19 @@ fn a_command_gets_the_environment_of_web_1_and_its_streams_are_ours() {
 }
 
 #[test]
+fn what_a_command_says_on_stderr_has_no_prefix_and_its_web_is_the_first_of_two() {
+    let app = app("web: ./listen >/dev/null\n");
+
+    let finished = smoke(&app, &["web=2", "--settle", "0", "--", "echo $PORT $WEB_PORT $BASE_URL >&2"]).run();
+
+    finished.expect_end(Ended::Code(0));
+    let stderr = finished.stderr();
+    let first = &ports(&stderr)[0];
+    let line = format!("{first} {first} http://127.0.0.1:{first}");
+    assert!(stderr.lines().any(|told| told == line), "{stderr}");
+}
+
+#[test]
 fn without_a_command_it_passes_when_all_came_up() {
     let finished = smoke(&app("web: ./listen\n"), &["--settle", "0.1"]).run();
 

@@ -52,6 +52,35 @@ fn on_github_an_annotation_names_the_dyno_and_the_reason() {
     assert!(!said(&elsewhere).contains("::"), "{}", said(&elsewhere));
 }
 
+#[test]
+fn on_github_an_error_before_anything_starts_is_an_annotation_too() {
+    let app = app("web: ./listen\n");
+
+    for (args, status, text) in [
+        (&["-f", "nowhere"][..], 78, "nowhere does not exist (status 78)"),
+        (&["wep"], 2, "the Procfile has no process type `wep` (status 2)"),
+        (&["--json", "no/x"], 74, "the report `no/x` cannot be written: No such file or directory (status 74)"),
+    ] {
+        let finished = quick(&app, []).args(args).env("GITHUB_ACTIONS", "true").run();
+
+        finished.expect_end(Ended::Code(status));
+        let annotation = format!("::error title=smoke failed::{text}\n");
+        assert_eq!(said(&finished).matches(&annotation).count(), 1, "{}", said(&finished));
+        assert!(!said(&quick(&app, []).args(args).run()).contains("::error"));
+    }
+}
+
+#[test]
+fn on_github_what_is_said_of_a_failed_release_is_in_its_group() {
+    let app = app("release: exit 4\nweb: ./listen\n");
+
+    let finished = quick(&app, []).env("GITHUB_ACTIONS", "true").run();
+
+    let said = said(&finished);
+    let (group, _) = said.split_once("::endgroup::").unwrap();
+    assert!(group.contains("system    | release v1 failed: "), "{said}");
+}
+
 /// What the runner takes for a command: at the start of a line, where a bare CR begins one too, or anywhere in it.
 fn commands(log: &str) -> Vec<&str> {
     let lines = log.split(['\n', '\r']);

@@ -146,6 +146,38 @@ fn a_web_that_listens_and_dies() {
 }
 
 #[test]
+fn a_web_that_listens_and_dies_whether_that_was_seen_or_not() {
+    for moment in ["", "read -r _ <go; "] {
+        let web = format!("web: ./listen & pid=$!; {moment}kill -9 $pid; wait $pid; exit 3\n");
+        let app = app(&web).fifo("go");
+        let smoke = smoke(&app, &["--settle", "1000", "--json", "summary"]).spawn();
+
+        if !moment.is_empty() {
+            crate::smoke::until_logged(&smoke, "| Listening on ");
+            app.release("go");
+        }
+        let finished = smoke.finish();
+
+        let told = told(&finished);
+        assert_eq!(finished.ended, Ended::Code(3), "{told}");
+        assert_eq!(told.lines().last(), Some("smoke failed: web.1 exited with code 3 while booting (status 3)"));
+        let summary = std::fs::read_to_string(app.path("summary")).unwrap();
+        assert!(summary.contains(r#"{"phase":"settle","result":"not reached","#), "{summary}");
+    }
+}
+
+#[test]
+fn one_of_two_that_are_asked_answers_wrong() {
+    let app = app("web: ./listen\napi: exec ./listen 0.0.0.0 500\n");
+
+    let finished = smoke(&app, &["--http", "/", "--ready", "web,api", "--timeout", TIMEOUT, "--", "echo never"]).run();
+
+    finished.expect_end(Ended::Code(75));
+    let reason = "smoke failed: not up within 5 seconds: api.1 answers GET / with 500, not 200 to 399 (status 75)";
+    assert_eq!((told(&finished).lines().last(), finished.stdout().as_str()), (Some(reason), ""));
+}
+
+#[test]
 fn a_worker_that_dies_while_settling() {
     let app = app("worker: echo ready; read -r _ <go; exit 4\n").fifo("go");
     let smoke = smoke(&app, &["--settle", "60", "--", "echo never"]).spawn();
@@ -160,7 +192,7 @@ fn a_worker_that_dies_while_settling() {
         "worker.1: started with pid PID",
         "worker.1: ready",
         "worker.1: exited with code 4",
-        "smoke failed: worker.1 exited with code 4 while settling (status 4)",
+        "smoke failed: worker.1 exited with code 4 while booting (status 4)",
     ];
     assert_fails(&smoke.finish(), 4, &lines);
 }
@@ -211,13 +243,27 @@ fn a_command_that_fails() {
 #[test]
 fn a_command_that_is_missing() {
     let said = ["run.1: exited with code 127", "run.1: command not found, see the line above"];
+    let reason = "exited with code 127, as a shell does where a program is not found";
     // A shell says what it misses in several writes, and the log may come between them.
-    assert_command_fails(&["no-such-command 2>/dev/null"], 127, &said, "exited with code 127");
+    assert_command_fails(&["no-such-command 2>/dev/null"], 127, &said, reason);
 }
 
 #[test]
 fn a_command_that_is_not_executable() {
-    assert_command_fails(&["./script 2>/dev/null"], 126, &["run.1: exited with code 126"], "exited with code 126");
+    let reason = "exited with code 126, as a shell does where a program cannot be executed";
+    assert_command_fails(&["./script 2>/dev/null"], 126, &["run.1: exited with code 126"], reason);
+}
+
+#[test]
+fn a_command_that_is_empty() {
+    for command in ["", "  "] {
+        let finished = smoke(&app("web: ./listen\n"), &["--", command]).run();
+
+        finished.expect_end(Ended::Code(2));
+        let error = "error: the command behind `--` is empty\n\n\
+                     hint: a variable in it may be empty; leave `--` out to run no command\n";
+        assert_eq!(crate::smoke_reports::said(&finished), error);
+    }
 }
 
 #[test]
@@ -241,4 +287,21 @@ fn a_release_that_fails() {
         "smoke failed: release.1 exited with code 4 (status 4)",
     ];
     assert_fails(&finished, 4, &lines);
+}
+
+#[test]
+fn a_release_that_hangs() {
+    let app = app("release: echo migrating; read -r _ <never\nweb: ./listen\n").fifo("never");
+
+    let finished = smoke(&app, &["--timeout", "0.3", "--", "echo never"]).run();
+
+    let lines = [
+        "ports: web.1 PORT",
+        "release.1: started with pid PID",
+        "release.1: migrating",
+        "release.1: terminated by SIGTERM",
+        "system: sending SIGTERM to all processes",
+        "smoke failed: not up within 0.3 seconds: release.1 still runs (status 75)",
+    ];
+    assert_fails(&finished, 75, &lines);
 }

@@ -33,7 +33,12 @@ const PHASES: [&str; 4] = ["during the release phase", "while booting", "while s
 #[test]
 fn s11_a_smoke_that_is_terminated_dies_by_the_signal_and_says_where_it_was() {
     for phase in PHASES {
-        for (signal, name, status) in [(Signal::SIGTERM, "SIGTERM", 143), (Signal::SIGINT, "SIGINT", 130)] {
+        for (signal, name, status) in [
+            (Signal::SIGTERM, "SIGTERM", 143),
+            (Signal::SIGINT, "SIGINT", 130),
+            (Signal::SIGHUP, "SIGHUP", 129),
+            (Signal::SIGQUIT, "SIGQUIT", 131),
+        ] {
             let (_app, smoke) = in_phase(phase);
 
             smoke.signal(signal);

@@ -121,14 +121,11 @@ impl Cause {
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Settled { after, ended } => {
-                let mut reason = "everybody came up".to_owned();
-                if !after.is_zero() {
-                    reason += &format!(" and stayed up for {}", seconds(*after));
-                }
-                if !ended.is_empty() {
-                    reason += &format!(", or ended as it may: {}", some(ended.iter().map(DynoName::to_string), ", "));
-                }
-                reason
+                let stayed =
+                    if after.is_zero() { String::new() } else { format!(" and stayed up for {}", seconds(*after)) };
+                let names = some(ended.iter().map(DynoName::to_string), ", ");
+                let others = if names.is_empty() { names } else { format!(", or ended as it may: {names}") };
+                format!("everybody came up{stayed}{others}")
             }
             Self::Command(how) => format!("the command {}{}", how.describe(), how.hint()),
             Self::Died { dyno, how, phase: SmokePhase::Release } => format!("{dyno} {}", how.describe()),

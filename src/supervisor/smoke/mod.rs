@@ -24,7 +24,7 @@ use crate::app::{DynoName, HttpCheck, Now, RunId};
 use super::dyno_state::DynoState;
 use super::shutdown::Phase;
 use super::slot::{Role, Slot, Turn};
-use super::{About, Effect, Event, HttpAnswer, NoticeKind, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor};
+use super::{Effect, Event, HttpAnswer, NoticeKind, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor};
 
 use account::Account;
 use cause::{Cause, Died, NotUp, WhyNotUp};
@@ -259,7 +259,7 @@ impl Smoke {
                 (Stage::Stop, _) => return,
                 // What is said of the dyno that ends it all belongs to the phase it ended.
                 (_, _) if is_ending => {
-                    let position = effects.iter().take_while(|effect| is_about_an_end(effect)).count();
+                    let position = stage::end_of_phase(effects);
                     self.enter(Stage::Stop, now, effects, position);
                 }
                 (Stage::Before, Phase::Release) => {
@@ -385,12 +385,6 @@ impl Smoke {
         }
         effects
     }
-}
-
-/// What is said of a dyno, and of the release that it was.
-fn is_about_an_end(effect: &Effect) -> bool {
-    let Effect::Notify(notice) = effect else { return false };
-    matches!(notice.about, About::Dyno(_)) || matches!(notice.kind, NoticeKind::ReleaseFailed { .. })
 }
 
 fn find_listener(effect: &Effect) -> Option<RunId> {

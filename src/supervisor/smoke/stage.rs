@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::supervisor::SmokePhase;
+use crate::supervisor::{About, Effect, NoticeKind, SmokePhase};
 
 /// How long all are watched once the command has passed: what its last request killed takes a moment to end.
 pub(super) const LAST_LOOK: Duration = Duration::from_millis(20);
@@ -46,4 +46,18 @@ impl Stage {
             Self::Stop => SmokePhase::Stop,
         }
     }
+}
+
+/// Behind what is said of the dyno that ends a phase, and of the release that it was.
+pub(super) fn end_of_phase(effects: &[Effect]) -> usize {
+    let of_release = effects.iter().position(is_about_the_release).map(|at| at + 1);
+    of_release.unwrap_or_else(|| effects.iter().take_while(|effect| is_about_a_dyno(effect)).count())
+}
+
+fn is_about_a_dyno(effect: &Effect) -> bool {
+    matches!(effect, Effect::Notify(notice) if matches!(notice.about, About::Dyno(_)))
+}
+
+fn is_about_the_release(effect: &Effect) -> bool {
+    matches!(effect, Effect::Notify(notice) if matches!(notice.kind, NoticeKind::ReleaseFailed { .. }))
 }
