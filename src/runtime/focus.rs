@@ -220,7 +220,11 @@ impl Keyboard {
                     // Whatever a terminal says, signals and dynos are heard.
                     yield_now().await;
                 }
-                _ = typing.master.writable(), if is_waiting => typing.write(),
+                _ = typing.master.writable(), if is_waiting => {
+                    typing.write();
+                    // As long as nobody has the terminal it says so at once, each time.
+                    yield_now().await;
+                }
                 () = at(look_again), if has_room => match self.look() {
                     Found::Keys(bytes) => {
                         self.look_again = None;
@@ -296,11 +300,19 @@ impl Typing {
             let (front, _) = self.waiting.as_slices();
             match self.master.try_write(front) {
                 Ok(count @ 1..) => drop(self.waiting.drain(..count)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock && self.is_held() => return,
                 // Nobody has the terminal any more.
                 Ok(0) | Err(_) => self.waiting.clear(),
             }
         }
+    }
+
+    /// Whether some program has the terminal. One that is full says "later" for ever where none has.
+    fn is_held(&self) -> bool {
+        let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::empty())];
+        let _ = poll(&mut fds, PollTimeout::ZERO);
+        let [events] = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+        !events.contains(PollFlags::POLLHUP)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Decides who hears Ctrl-C while the keyboard belongs to a dyno (S6.8).
 //!
 //! The first one is the dyno's: it may interrupt a line that is being typed, or end the dyno. A second one with no other
-//! key in between is meant for all, and counts as SIGINT (S12). The keys themselves are carried by the runtime.
+//! key in between is meant for all, and counts as SIGINT (S12), also where the first one made the dyno start again. The
+//! keys themselves are carried by the runtime.
 
 use crate::app::RunId;
 
@@ -12,9 +13,9 @@ use super::{Effect, Key, Supervisor, UserSignal};
 impl Supervisor {
     pub(super) fn on_key(&mut self, run: RunId, key: Key, turn: &mut Turn) {
         match key {
-            Key::Other => self.interrupted = None,
-            Key::Interrupt if self.interrupted != Some(run) && self.hears_keys(run) => {
-                self.interrupted = Some(run);
+            Key::Other => self.interrupted = false,
+            Key::Interrupt if !self.interrupted && self.hears_keys(run) => {
+                self.interrupted = true;
                 turn.order(Effect::PassInterrupt { run });
             }
             Key::Interrupt => self.on_signal(UserSignal::Int, turn),

@@ -75,7 +75,7 @@ pub struct Supervisor {
     phase: Phase,
     tally: Tally,
     /// The run that the last key was passed to as Ctrl-C.
-    interrupted: Option<RunId>,
+    interrupted: bool,
 }
 
 impl Supervisor {
@@ -95,7 +95,7 @@ impl Supervisor {
             last_run: 0,
             phase: Phase::Unbooted,
             tally: Tally::default(),
-            interrupted: None,
+            interrupted: false,
         }
     }
 

@@ -108,6 +108,30 @@ fn s6_8_ctrl_c_goes_to_it_once_and_to_all_the_second_time() {
 }
 
 #[test]
+fn s6_8_keys_that_wait_for_one_that_ends_do_not_hold_up_the_end() {
+    let app = app("echo ready\nread -r _ <never\nexit 3\n");
+    let dyno = up(focus(&app));
+
+    // More than its terminal takes from a program that reads nothing.
+    dyno.terminal().type_keys(&b"line of text\n".repeat(5000));
+    app.release("never");
+
+    dyno.finish().expect_end(Ended::Code(3));
+}
+
+#[test]
+fn s6_8_the_second_ctrl_c_is_for_all_though_the_first_made_it_start_again() {
+    let app = app("echo ready\nread -r _\n");
+    let dyno = up(focus(&app).args(&["--restart"]));
+
+    dyno.terminal().type_keys(CTRL_C);
+    dyno.until("it runs again", || dyno.stdout.text().matches("ready\r\n").count() == 2);
+    dyno.terminal().type_keys(CTRL_C);
+
+    dyno.finish().expect_end(Ended::Signal(nix::sys::signal::Signal::SIGINT));
+}
+
+#[test]
 fn s6_8_a_signal_from_elsewhere_stops_all_at_once() {
     let app = app("trap 'echo heard' INT\necho ready\nwhile :; do read -r _ <never; done\n");
     let dyno = up(focus(&app));

@@ -67,7 +67,7 @@ fn s6_8_ctrl_c_goes_to_all_at_once_where_the_dyno_is_ending_or_gone() {
 }
 
 #[test]
-fn s6_8_the_next_run_hears_its_first_ctrl_c() {
+fn s6_8_the_second_ctrl_c_is_for_all_though_the_first_made_the_dyno_start_again() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     let first = run_of(&supervisor, "web.1");
     ctrl_c(&mut supervisor, first, at(1));
@@ -77,7 +77,10 @@ fn s6_8_the_next_run_hears_its_first_ctrl_c() {
 
     let second = run_of(&supervisor, "web.1");
 
-    assert_eq!(ctrl_c(&mut supervisor, second, at(2)), [format!("#{} Ctrl-C", second.0)]);
+    let mut typed_into = supervisor.clone();
+    assert_eq!(ctrl_c(&mut supervisor, second, at(60))[0], "system: SIGINT received, starting shutdown");
+    other_key(&mut typed_into, second, at(2));
+    assert_eq!(ctrl_c(&mut typed_into, second, at(3)), [format!("#{} Ctrl-C", second.0)]);
 }
 
 #[test]

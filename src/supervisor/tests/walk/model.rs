@@ -72,7 +72,7 @@ pub(super) struct Model {
     pub(super) signalled_at: Option<Duration>,
     pub(super) may_kill: bool,
     /// The run that heard the last key as Ctrl-C.
-    interrupted: Option<RunId>,
+    interrupted: bool,
     /// The run that must hear this one.
     pub(super) must_pass: Option<RunId>,
     pub(super) announced: BTreeSet<&'static str>,
@@ -112,7 +112,7 @@ impl Model {
             cause: None,
             signalled_at: None,
             may_kill: false,
-            interrupted: None,
+            interrupted: false,
             must_pass: None,
             announced: BTreeSet::new(),
             first_failure: None,
@@ -170,7 +170,7 @@ impl Model {
             Event::Gone { run } => self.learn_gone(*run, mono),
             Event::Unkillable { run, .. } => self.learn_lost(*run),
             Event::Signal(signal) => self.learn_signal(*signal, mono),
-            Event::Key { key: Key::Other, .. } => self.interrupted = None,
+            Event::Key { key: Key::Other, .. } => self.interrupted = false,
             Event::Key { run, key: Key::Interrupt } => self.learn_interrupt(*run, mono),
             Event::OutputLost(OutputLoss::Closed) => self.stop_for(Outcome::Code(141)),
             Event::OutputLost(OutputLoss::Failed) => self.stop_for(Outcome::Code(74)),
@@ -262,8 +262,8 @@ impl Model {
     /// S6.8: the first Ctrl-C in a row is for a run that nobody stops, any other for all.
     fn learn_interrupt(&mut self, id: RunId, mono: Duration) {
         let hears = |run: &Run| matches!(run.seen, Seen::Leader(_)) && run.verdict.is_none();
-        if self.interrupted != Some(id) && self.runs.get(&id).is_some_and(hears) {
-            self.interrupted = Some(id);
+        if !self.interrupted && self.runs.get(&id).is_some_and(hears) {
+            self.interrupted = true;
             self.must_pass = Some(id);
         } else {
             self.learn_signal(UserSignal::Int, mono);
