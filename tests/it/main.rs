@@ -31,9 +31,13 @@ mod messages;
 mod migration;
 mod one_off;
 mod orphans;
+mod other_names;
 mod output;
 mod output_flow;
+mod places;
 mod ports;
+mod ports_auto;
+mod precedence;
 mod process_table;
 mod profile;
 #[cfg(feature = "real-apps")]

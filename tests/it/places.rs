@@ -1,0 +1,150 @@
+//! Where the files of an app are looked up, and where its commands run (S1.1, S1.7, S2.1, S4.5, S9.1).
+//!
+//! Each file says where it stands. What the names `foreman` and `honcho` change is in `other_names`.
+
+use crate::harness::{App, Ended};
+
+/// A directory `sub` below the root that has the same files.
+fn app_in_app() -> App {
+    let file = |app: App, name: &str, content: fn(&str) -> String| {
+        app.file(name, content("app")).file(&format!("sub/{name}"), content("sub"))
+    };
+    let app = file(App::empty(), "Procfile", |place| format!("of_{place}: cat place\n"));
+    file(app, "place", |place| format!("{place}\n"))
+}
+
+#[test]
+fn s1_1_a_pipe_that_the_shell_opened_is_read_as_procfile_and_as_env_file() {
+    let app = App::empty();
+    // What `<(…)` is in other shells: a pipe, and its name in place of a file's.
+    let piped = "printf 'web: echo $A in ${PWD##*/}\\n' | {\n\
+                 printf 'A=1\\n' | exec \"$0\" \"$@\" 4<&0 </dev/null\n\
+                 } 3<&0";
+
+    for folder in ["/dev/fd", "/proc/self/fd"] {
+        let (procfile, env) = (format!("{folder}/3"), format!("{folder}/4"));
+        let words = ["start", "--no-timestamps", "-f", &procfile, "-e", &env];
+        let finished = app.dyno(words).under(&["sh", "-c", piped]).run();
+
+        finished.expect(
+            Ended::Code(0),
+            "web.1  | started with pid PID\n\
+             web.1  | 1 in app\n\
+             web.1  | exited with code 0\n",
+            "",
+        );
+    }
+}
+
+#[test]
+fn s1_7_the_procfile_that_the_shell_names_counts_unless_env_or_an_option_names_another() {
+    let app = App::new("by_default: true\n")
+        .file("of_option", "by_option: true\n")
+        .file("of_env", "by_env: true\n")
+        .file("of_shell", "by_shell: true\n")
+        .file("of_foreman", "by_foreman: true\n")
+        .file("sub/of_shell", "by_shell_in_sub: true\n");
+    let takes = |app: &App, shell: &str, args: &[&str], name: &str| {
+        let checked = app.dyno(["check"]).env("PROCFILE", shell).args(args).run();
+        checked.expect(Ended::Code(0), &format!("valid procfile detected ({name})\n"), "");
+    };
+
+    takes(&app, "of_shell", &[], "by_shell");
+    takes(&app, "of_shell", &["-d", "sub"], "by_shell_in_sub");
+    takes(&app, "of_shell", &["-f", "of_option"], "by_option");
+    takes(&app, "", &[], "by_default");
+    let app = app.file(".foreman", "procfile: of_foreman\n");
+    takes(&app, "of_shell", &[], "by_shell");
+    takes(&app, "", &[], "by_foreman");
+    let app = app.file(".env", "PROCFILE=of_env\n");
+    takes(&app, "of_shell", &[], "by_env");
+    takes(&app, "of_shell", &["-f", "of_option"], "by_option");
+    let missing = app.dyno(["check", "-e", ""]).env("PROCFILE", "gone").run();
+    let hint = "there is `Procfile`; `-f Procfile` uses it";
+    missing.expect(Ended::Code(78), "", &format!("error: gone does not exist\nhint: {hint}\n"));
+}
+
+#[test]
+fn s2_1_env_of_the_root_is_read_and_that_of_the_current_directory_where_the_root_has_none() {
+    let app = app_in_app().file(".env", "A=app\n");
+    let reads = |app: &App, args: &[&str], vars: &str| {
+        app.dyno(["config"]).args(args).run().expect(Ended::Code(0), vars, "");
+    };
+
+    reads(&app, &["-d", "sub"], "A=app\n");
+    reads(&app, &["-f", "sub/Procfile"], "A=app\n");
+    let app = app.file("sub/.env", "B=sub\n");
+    reads(&app, &["-d", "sub"], "B=sub\n");
+    reads(&app, &["-f", "sub/Procfile"], "B=sub\n");
+    reads(&app, &[], "A=app\n");
+    // `-e` starts where the user is, whatever the root.
+    reads(&app, &["-d", "sub", "-e", ".env"], "A=app\n");
+}
+
+#[test]
+fn s4_5_dot_foreman_is_looked_up_in_the_named_root_and_else_in_the_current_directory() {
+    let app = app_in_app()
+        .file(".foreman", "env: vars\n")
+        .file("vars", "A=app\n")
+        .file("sub/.foreman", "env: vars\n")
+        .file("sub/vars", "B=sub\n")
+        .file("bare/Procfile", "web: true\n");
+    let reads = |args: &[&str], place: &str, vars: &str| {
+        app.dyno(["config"]).after(&format!("cd {place}")).args(args).run().expect(Ended::Code(0), vars, "");
+    };
+
+    reads(&[], ".", "A=app\n");
+    reads(&[], "sub", "B=sub\n");
+    reads(&["-d", "sub"], ".", "B=sub\n");
+    reads(&["-d", ".."], "sub", "A=app\n");
+    reads(&["-d", "bare"], ".", "");
+    // The Procfile does not lead to it.
+    reads(&["-f", "sub/Procfile"], ".", "A=app\n");
+}
+
+#[test]
+fn s4_5_the_root_that_dot_foreman_names_is_that_of_all_files_and_commands() {
+    let app = app_in_app().file(".env", "A=app\n").file("sub/.env", "A=sub\n").file("more/.foreman", "root: ../sub\n");
+    let app = app.file(".foreman", "root: sub\n");
+
+    app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (of_sub)\n", "");
+    app.dyno(["config"]).run().expect(Ended::Code(0), "A=sub\n", "");
+    app.dyno(["run", "of_sub"]).run().expect(Ended::Code(0), "sub\n", "");
+    app.dyno(["start", "--no-timestamps"]).run().expect(
+        Ended::Code(0),
+        "of_sub.1 | started with pid PID\nof_sub.1 | sub\nof_sub.1 | exited with code 0\n",
+        "",
+    );
+    // It starts where its file stands, and gives way to `-d` alone.
+    app.dyno(["run", "cat", "place"]).after("cd more").run().expect(Ended::Code(0), "sub\n", "");
+    app.dyno(["run", "-f", "Procfile", "of_app"]).run().expect(Ended::Code(0), "sub\n", "");
+    app.dyno(["run", "-d", ".", "of_app"]).run().expect(Ended::Code(0), "app\n", "");
+    app.dyno(["run", "-d", "more", "pwd"]).run().expect(
+        Ended::Code(0),
+        &format!("{}\n", app.path("more").canonicalize().unwrap().display()),
+        "",
+    );
+}
+
+#[test]
+fn s9_1_a_one_off_command_runs_in_the_root() {
+    let app = app_in_app().script("sub/tool", "cat place\n");
+
+    for root in [["-d", "sub"], ["-f", "sub/Procfile"], ["--root", "sub/."]] {
+        for command in [&["cat", "place"][..], &["cat place"], &["of_sub"], &["./tool"]] {
+            app.dyno(["run"]).args(&root).args(command).run().expect(Ended::Code(0), "sub\n", "");
+        }
+    }
+    app.dyno(["run", "cat", "place"]).run().expect(Ended::Code(0), "app\n", "");
+    app.dyno(["run", "-d", "..", "of_app"]).after("cd sub").run().expect(Ended::Code(0), "app\n", "");
+}
+
+#[test]
+fn s13_2_app_root_is_another_word_for_the_root_and_not_in_the_help() {
+    let app = app_in_app();
+
+    app.dyno(["check", "--app-root", "sub"]).run().expect(Ended::Code(0), "valid procfile detected (of_sub)\n", "");
+    app.dyno(["--app-root=sub", "run", "cat", "place"]).run().expect(Ended::Code(0), "sub\n", "");
+    let help = app.dyno(["help", "check"]).run().stdout();
+    assert!(help.contains("--root") && !help.contains("--app-root"), "{help}");
+}

@@ -1,0 +1,34 @@
+//! `-p auto` among ports that are in use (S5.4). What its runs leave to each other is in `ports`.
+
+use std::net::TcpListener;
+
+use crate::harness::{App, Ended, until};
+
+#[test]
+fn s5_4_a_block_with_a_port_that_somebody_listens_on_is_passed_over() {
+    let app = App::new("web: echo $PORT\nworker: true\n");
+    let last_port_of_a_block = || {
+        let finished = app.dyno(["start", "-p", "auto", "--can-die", "web,worker"]).run();
+        finished.expect_end(Ended::Code(0));
+        let web: u16 = finished.lines_of("web.1")[1].parse().unwrap();
+        assert_eq!(finished.stderr(), format!("ports: web.1 {web}, worker.1 {}\n", web + 10));
+        web + 10
+    };
+    let mut holders = Vec::new();
+    for address in ["127.0.0.1", "::1", "::"] {
+        // No IPv6 here.
+        let Ok(_) = TcpListener::bind((address, 0)) else { continue };
+        // The block that comes next may be another program's by now: then the one after it.
+        until("a port of the block that comes next is held", || {
+            let holder = TcpListener::bind((address, last_port_of_a_block())).ok();
+            let is_held = holder.is_some();
+            holders.extend(holder);
+            is_held
+        });
+
+        let chosen = last_port_of_a_block();
+
+        let held: Vec<u16> = holders.iter().map(|holder| holder.local_addr().unwrap().port()).collect();
+        assert!(!held.contains(&chosen), "{address}: {chosen} is among {held:?}");
+    }
+}

@@ -1,0 +1,98 @@
+//! What wins where several say something: files, shell, `--set`, `.foreman` and options (S2.5, S3.1, S4.5, S5.2).
+
+use crate::harness::{App, Ended};
+
+#[test]
+fn s3_1_a_setting_of_run_wins_over_files_and_shell() {
+    let app = App::new("web: true\n").file(".env", "A=file\n");
+
+    for prefer in [&[][..], &["--prefer-shell"]] {
+        let call = app.dyno(["run", "--set", "A=first", "--set", "A=set", "--set", "B=x=y z"]).env("A", "shell");
+
+        call.args(prefer).args(&["echo \"$A $B\""]).run().expect(Ended::Code(0), "set x=y z\n", "");
+    }
+}
+
+#[test]
+fn s3_1_the_file_wins_over_the_shell_and_with_prefer_shell_the_shell_over_the_file() {
+    let app = App::new("web: true\n").file(".env", "A=file\nONLY_FILE=1\n");
+    let answers = |args: &[&str], stdout: &str| {
+        let call = app.dyno([]).env("A", "shell").env("ONLY_SHELL", "2");
+        call.args(args).run().expect(Ended::Code(0), stdout, "");
+    };
+
+    answers(&["run", "echo $A $ONLY_FILE $ONLY_SHELL"], "file 1 2\n");
+    answers(&["run", "--prefer-shell", "echo $A $ONLY_FILE $ONLY_SHELL"], "shell 1 2\n");
+    answers(&["config"], "A=file\nONLY_FILE=1\n");
+    answers(&["config", "--prefer-shell"], "A=shell\nONLY_FILE=1\n");
+    answers(&["config", "--prefer-shell", "--json"], "{\"A\":\"shell\",\"ONLY_FILE\":\"1\"}\n");
+    answers(&["config", "--explain", "A"], "A comes from .env:1\n  and shadows the shell\n");
+    answers(&["config", "--prefer-shell", "--explain", "A"], "A comes from the shell\n  and shadows .env:1\n");
+}
+
+#[test]
+fn s2_5_what_a_reference_means_follows_who_wins() {
+    let app = App::new("web: true\n").file(".env", "HOST=file\nURL=http://${HOST}/${ONLY_SHELL:-none}\n");
+    let url = |args: &[&str], shell: &str, stdout: &str| {
+        let call = app.dyno(["run"]).env("HOST", shell).args(args);
+        call.args(&["printenv", "URL"]).run().expect(Ended::Code(0), stdout, "");
+    };
+
+    url(&[], "shell", "http://file/none\n");
+    url(&["--prefer-shell"], "shell", "http://shell/none\n");
+    let both = app.dyno(["config", "--prefer-shell"]).env("HOST", "shell").env("ONLY_SHELL", "2").run();
+    both.expect(Ended::Code(0), "HOST=shell\nURL=http://shell/2\n", "");
+}
+
+#[test]
+fn s5_2_the_base_port_of_the_file_wins_over_the_shells_unless_the_shell_is_preferred() {
+    let with_file = App::new("job: echo $PORT\n").file(".env", "PORT=6000\n");
+    let without = App::new("job: echo $PORT\n").file(".env", "PORT=\n");
+    let starts_at = |app: &App, args: &[&str], port: &str| {
+        let finished = app.dyno(["start", "--no-timestamps"]).env("PORT", "7000").args(args).run();
+        let stdout = format!("job.1  | started with pid PID\njob.1  | {port}\njob.1  | exited with code 0\n");
+        finished.expect(Ended::Code(0), &stdout, "");
+    };
+
+    starts_at(&with_file, &[], "6000");
+    starts_at(&with_file, &["--prefer-shell"], "7000");
+    starts_at(&with_file, &["--prefer-shell", "-p", "8000"], "8000");
+    starts_at(&without, &[], "7000");
+    let neither = with_file.dyno(["start", "--prefer-shell"]).run();
+    assert_eq!(neither.lines_of("job.1")[1], "6000", "{}", neither.stdout());
+    let bad = with_file.dyno(["start", "--prefer-shell"]).env("PORT", "x").run();
+    let fact = "error: `PORT` of the shell is no port number from 1 to 65535\n";
+    bad.expect(Ended::Code(2), "", &format!("{fact}\nhint: give a port such as `-p 5000`, or `-p auto`\n"));
+}
+
+#[test]
+fn s9_1_run_finds_programs_where_path_of_the_files_says() {
+    let app = App::new("job: greet me\n").script("tools/greet", "echo hello \"$@\"\n");
+    let tools = app.path("tools").display().to_string();
+    let app = app.file(".env", format!("PATH={tools}:${{PATH}}\n")).file("alone.env", format!("PATH={tools}\n"));
+
+    for words in [&["greet", "you"][..], &["greet you"]] {
+        app.dyno(["run"]).args(words).run().expect(Ended::Code(0), "hello you\n", "");
+    }
+    app.dyno(["run", "job"]).run().expect(Ended::Code(0), "hello me\n", "");
+    // Where the shell alone would find it, it is missing.
+    app.dyno(["run", "-e", "alone.env", "printenv", "PATH"]).run().expect(
+        Ended::Code(127),
+        "",
+        "error: `printenv` was not found\n\n\
+         hint: it is no process type of the Procfile, and no program of that name is in `PATH`\n",
+    );
+}
+
+#[test]
+fn s4_5_quantities_that_are_changed_by_option_stand_in_for_all_that_dot_foreman_says() {
+    for setting in ["formation: web=0, worker=3", "concurrency: web=4, worker=3"] {
+        let app = App::new("web: true\nworker: true\n").file(".foreman", format!("{setting}\n"));
+
+        let finished = app.dyno(["start", "-c", "web=2", "--can-die", "web,worker", "--port-step", "10"]).run();
+
+        finished.expect_end(Ended::Code(0));
+        let dynos: Vec<String> = finished.lines().into_keys().filter(|name| name != "system").collect();
+        assert_eq!(dynos, ["web.1", "web.2", "worker.1"], "{setting}: {}", finished.stdout());
+    }
+}
