@@ -4,20 +4,17 @@
 fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
 
+    use dynorun::cli::Dialect;
     use dynorun::supervisor::Outcome;
     use dynorun::{cli, commands, runtime};
 
     // First of all: a signal between two steps of the start must find everything ready or nothing begun.
     runtime::block_all();
-    let cli = match cli::parse(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(refusal) => {
-            // Nobody may be there to read it.
-            let _ = refusal.error.print();
-            return ExitCode::from(refusal.status);
-        }
+    let (outcome, dialect) = match cli::parse(std::env::args_os()) {
+        Ok(cli) => (commands::run(&cli), cli.dialect),
+        Err(refusal) => (commands::refuse(&refusal), Dialect::Dyno),
     };
-    match commands::run(&cli) {
+    match outcome {
         Ok(Outcome::Code(code)) => ExitCode::from(code),
         Ok(Outcome::Signal(signal)) => {
             runtime::die_by(signal);
@@ -25,7 +22,7 @@ fn main() -> std::process::ExitCode {
         }
         Err(error) => {
             commands::show_error(&error);
-            ExitCode::from(cli.dialect.status(error.status() as u8))
+            ExitCode::from(dialect.status(error.status() as u8))
         }
     }
 }

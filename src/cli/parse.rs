@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::drop_in::{foreman, honcho};
 use super::help::{self, Extent};
 use super::{Cli, Command, Dialect};
+use crate::app::nearest;
 
 /// A command line that asks for help or the version, or cannot be understood.
 #[derive(Debug)]
@@ -28,8 +29,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> 
     let words: Vec<OsString> = words.into_iter().collect();
     let dialect = dialect(words.first().map_or(OsStr::new(""), OsString::as_os_str));
     let parsed = match dialect {
-        Dialect::Foreman => foreman::parse(&words),
-        Dialect::Honcho => honcho::parse(&words),
+        Dialect::Foreman => foreman::parse(&words).map_err(without_escape),
+        Dialect::Honcho => honcho::parse(&words).map_err(without_escape),
         Dialect::Dyno | Dialect::HerokuLocal => own(words).map(with_habits),
     };
     parsed.map_err(|error| {
@@ -47,23 +48,34 @@ fn own(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
     let matches = command.try_get_matches_from_mut(with_colons(words)).map_err(|error| {
         // Its own message lists hidden subcommands, too.
         let is_bare = error.kind() == ErrorKind::MissingSubcommand;
-        if is_bare { command.error(error.kind(), "a subcommand is missing") } else { without_internals(error) }
+        if is_bare { command.error(error.kind(), "a subcommand is missing") } else { with_tips(error, &command) }
     })?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// Leaves out what nobody meant: the command that is there for scripts, and a one-letter alias beside its command; and
-/// the advice to put `--` before an option, which would make a process type or a command of a typing error.
-fn without_internals(mut error: clap::Error) -> clap::Error {
-    if let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) {
-        let names = names.iter().filter(|name| name.len() > 1 && !name.starts_with("__")).cloned().collect();
-        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(names));
+/// Names the subcommand that was meant by our own measure, as of process types: clap's leaves out short words and names
+/// what is hidden. And leaves out the advice to put `--` before an option, which would make a process type or a command
+/// of a typing error.
+fn with_tips(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) {
+        let visible = command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
+        let near: Vec<String> = nearest(typed, visible).into_iter().map(str::to_owned).collect();
+        error.remove(ContextKind::SuggestedSubcommand);
+        if !near.is_empty() {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
+        }
     }
+    without_escape(error)
+}
+
+fn without_escape(mut error: clap::Error) -> clap::Error {
     if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
         let is_wanted = |tip: &&StyledStr| !tip.to_string().contains(" as a value, use ");
         let tips: Vec<StyledStr> = tips.iter().filter(is_wanted).cloned().collect();
-        let tips = if tips.is_empty() { ContextValue::None } else { ContextValue::StyledStrs(tips) };
-        error.insert(ContextKind::Suggested, tips);
+        error.remove(ContextKind::Suggested);
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
     }
     error
 }
@@ -155,16 +167,29 @@ mod tests {
         assert!(status == 2 && text.contains("'start'"), "{text}");
         let (_, text) = refused("dyno completion");
         assert!(text.contains("'completions'") && !text.contains("__complete"), "{text}");
-        let (_, text) = refused("dyno strt");
-        assert!(text.contains("\n  tip: a similar subcommand exists: 'start'\n"), "{text}");
+        for (typed, meant) in [("strt", "start"), ("rn", "run"), ("rnu", "run"), ("help strat", "start")] {
+            let (_, text) = refused(&format!("dyno {typed}"));
+            assert!(text.contains(&format!("\n  tip: a similar subcommand exists: '{meant}'\n")), "{typed}: {text}");
+        }
+        for typed in ["xyzzy", "help xyzzy", "loca"] {
+            let (_, text) = refused(&format!("dyno {typed}"));
+            assert!(!text.contains("tip:"), "{typed}: {text}");
+        }
     }
 
     #[test]
     fn no_tip_makes_an_argument_of_an_option_that_does_not_exist() {
-        for line in ["dyno start -t -1", "dyno start -z", "dyno local -r", "dyno run --nope ls", "dyno check -x"] {
+        for line in [
+            "dyno start -t -1",
+            "dyno start -z",
+            "dyno local -r",
+            "dyno run --nope ls",
+            "dyno check -x",
+            "foreman start -x",
+        ] {
             let (status, text) = refused(line);
 
-            assert!(status == 2 && text.contains("unexpected argument") && !text.contains("tip:"), "{line}: {text}");
+            assert!(status > 0 && text.contains("unexpected argument") && !text.contains("tip:"), "{line}: {text}");
         }
     }
 }

@@ -32,11 +32,24 @@ mod stdout;
 mod strict_reader;
 mod version;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Refusal};
 use crate::error::Error;
 use crate::supervisor::Outcome;
 
 pub use diagnostics::show_error;
+
+/// Shows the help that was asked for, or why a command line cannot be read.
+///
+/// # Errors
+/// Status 74: the help could not be written.
+pub fn refuse(refusal: &Refusal) -> Result<Outcome, Error> {
+    let printed = refusal.error.print();
+    if refusal.error.use_stderr() {
+        // Nobody may be there to read it.
+        return Ok(Outcome::Code(refusal.status));
+    }
+    stdout::outcome(printed)
+}
 
 /// Carries out a command line.
 ///

@@ -19,7 +19,15 @@ pub(super) fn write(text: &str) -> Result<Outcome, Error> {
 /// As [`write()`], for bytes that need not be UTF-8.
 pub(super) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    outcome(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// What comes of a result that was written.
+///
+/// # Errors
+/// Status 74: it could not be written.
+pub(super) fn outcome(written: io::Result<()>) -> Result<Outcome, Error> {
+    match written {
         Ok(()) => Ok(Outcome::Code(0)),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Code(CLOSED)),
         Err(error) => {

@@ -11,6 +11,8 @@ const MAX_BYTES: usize = 4096;
 const TAB_COLUMNS: usize = 8;
 
 const NEW_LINE: &[u8] = b"\r\n";
+/// What stands below: rows of the line, where the cursor was not in the last one.
+const ERASE_BELOW: &[u8] = b"\x1b[J";
 /// The line and what stands below it, as a hint of a REPL does.
 const ERASE: &[u8] = b"\r\x1b[J";
 const NO_COLOR: &[u8] = b"\x1b[0m";
@@ -76,13 +78,15 @@ impl OpenLine {
             Look::Nothing => {}
             Look::Line { columns: taken, .. } => {
                 self.reset_color(out);
-                let fits = columns().is_some_and(|columns| taken < usize::from(columns));
-                out.extend_from_slice(if fits { ERASE } else { NEW_LINE });
+                match columns() {
+                    Some(columns) if taken < usize::from(columns) => out.extend_from_slice(ERASE),
+                    columns => begin_line(columns.is_some(), out),
+                }
                 self.aside = true;
             }
             Look::Unknown => {
                 self.reset_color(out);
-                out.extend_from_slice(NEW_LINE);
+                begin_line(columns().is_some(), out);
                 self.clear();
             }
         }
@@ -91,9 +95,7 @@ impl OpenLine {
     /// Shows the line again behind those of others.
     pub fn come_back(&mut self, out: &mut Vec<u8>) {
         if let (true, Look::Line { from, .. }) = (self.aside, self.look()) {
-            let line = self.recent.get(from..).unwrap_or_default();
-            // The bell rang already.
-            out.extend(line.iter().filter(|byte| **byte != b'\x07'));
+            show_again(self.recent.get(from..).unwrap_or_default(), out);
         }
         self.aside = false;
     }
@@ -134,6 +136,43 @@ impl OpenLine {
             }
         }
         if self.recent.is_empty() { Look::Nothing } else { Look::Unknown }
+    }
+}
+
+fn begin_line(can_erase: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(NEW_LINE);
+    if can_erase {
+        out.extend_from_slice(ERASE_BELOW);
+    }
+}
+
+/// Writes a line once more, without what has had its effect: the bell rang, the title is set, the terminal has answered.
+fn show_again(mut line: &[u8], out: &mut Vec<u8>) {
+    while let Some((byte, rest)) = line.split_first() {
+        let behind = match (byte, rest.first()) {
+            (b'\x07', _) => Some(rest),
+            (b'\x1b', Some(b']')) => behind_command(rest),
+            (b'\x1b', _) => rest.strip_prefix(QUESTION),
+            (_, _) => None,
+        };
+        line = behind.unwrap_or_else(|| {
+            out.push(*byte);
+            rest
+        });
+    }
+}
+
+/// Where the cursor is, as a REPL asks before its prompt; behind the escape.
+const QUESTION: &[u8] = b"[6n";
+
+/// What stands behind a command to the terminal that moves nothing, such as its title. `bytes`: behind the escape.
+fn behind_command(bytes: &[u8]) -> Option<&[u8]> {
+    let end = bytes.iter().position(|byte| matches!(byte, b'\x07' | b'\x1b' | b'\n'))?;
+    let (end, rest) = bytes.get(end..)?.split_first()?;
+    match (end, rest) {
+        (b'\x07', _) => Some(rest),
+        (b'\x1b', [b'\\', rest @ ..]) => Some(rest),
+        (_, _) => None,
     }
 }
 
@@ -180,6 +219,7 @@ impl Cursor {
         match kind {
             // Which codes the keys of the number pad send.
             b'=' | b'>' => return Some(rest),
+            b']' => return behind_command(bytes),
             b'[' => {}
             _ => return None,
         }
@@ -200,8 +240,10 @@ impl Cursor {
             b'C' => self.column += number()?,
             b'D' => self.column = self.column.saturating_sub(number()?),
             b'G' => self.column = number()? - 1,
-            // Codes of the arrow keys, the cursor's look, marks round what is pasted.
-            b'h' | b'l' if matches!(parameters, b"?1" | b"?12" | b"?25" | b"?2004") => {}
+            // Codes of the arrow keys, the cursor's look (of `screen` and `tmux`, too), marks round what is pasted.
+            b'h' | b'l' if matches!(parameters, b"?1" | b"?12" | b"?25" | b"34" | b"?2004") => {}
+            // The answer comes as keys.
+            b'n' if parameters == b"6" => {}
             _ => return None,
         }
         Some(rest)
@@ -209,144 +251,4 @@ impl Cursor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What stands on the terminal when `written` is interrupted by the line `other` and goes on with `then`.
-    fn interrupted(written: &[u8], columns: Option<u16>, then: &[u8]) -> String {
-        let mut line = OpenLine::default();
-        let mut out = written.to_vec();
-        line.follow(written);
-        for _ in 0..2 {
-            line.step_aside(|| columns, &mut out);
-            out.extend_from_slice(b"other\r\n");
-        }
-        line.come_back(&mut out);
-        out.extend_from_slice(then);
-        String::from_utf8_lossy(&out).into_owned()
-    }
-
-    #[test]
-    fn s6_8_a_whole_line_is_in_nobodys_way() {
-        assert_eq!(interrupted(b"done\r\n", Some(80), b"next"), "done\r\nother\r\nother\r\nnext");
-        assert_eq!(interrupted(b"", Some(80), b"next"), "other\r\nother\r\nnext");
-        // Behind what ends a line that was typed.
-        let marks = "\r\n\x1b[?2004l\r";
-        assert_eq!(interrupted(marks.as_bytes(), Some(80), b"42"), format!("{marks}other\r\nother\r\n42"));
-    }
-
-    #[test]
-    fn s6_8_a_prompt_with_what_was_typed_is_shown_again_behind_the_lines_of_others() {
-        assert_eq!(
-            interrupted(b"old\r\n(Pdb) pri", Some(80), b"nt"),
-            "old\r\n(Pdb) pri\r\x1b[Jother\r\nother\r\n(Pdb) print"
-        );
-    }
-
-    #[test]
-    fn s6_8_colours_do_not_leak_into_the_lines_of_others() {
-        assert_eq!(
-            interrupted(b"\x1b[32m> ab\x08\x1b[K", Some(80), b"c"),
-            "\x1b[32m> ab\x08\x1b[K\x1b[0m\r\x1b[Jother\r\nother\r\n\x1b[32m> ab\x08\x1b[Kc"
-        );
-    }
-
-    #[test]
-    fn s6_8_a_line_that_may_fill_several_rows_is_left_and_shown_again_below() {
-        for columns in [None, Some(5)] {
-            assert_eq!(interrupted(b"12345", columns, b"6"), "12345\r\nother\r\nother\r\n123456");
-        }
-        assert_eq!(interrupted(b"12345", Some(6), b"6"), "12345\r\x1b[Jother\r\nother\r\n123456");
-    }
-
-    #[test]
-    fn s6_8_what_may_be_sent_once_only_is_not_sent_again() {
-        // A question to the terminal, a cursor that leaves the line, a sequence that is not complete, a title.
-        for line in ["a\x1b[6n", "a\x1b[A", "a\x1b[3", "a\x1b]0;t\x07", "a\x1b"] {
-            assert_eq!(
-                interrupted(line.as_bytes(), Some(80), b"b"),
-                format!("{line}\x1b[0m\r\nother\r\nother\r\nb"),
-                "{line:?}"
-            );
-        }
-        assert_eq!(interrupted(b"a\x07", Some(80), b"b"), "a\x07\r\x1b[Jother\r\nother\r\nab");
-    }
-
-    #[test]
-    fn s6_8_a_very_long_line_is_left_alone() {
-        let long = vec![b'x'; MAX_BYTES + 1];
-        let shown = interrupted(&long, Some(80), b"y");
-
-        assert!(shown.ends_with("x\x1b[0m\r\nother\r\nother\r\ny"), "{shown}");
-    }
-
-    #[test]
-    fn s6_8_our_notice_about_the_dyno_ends_its_line() {
-        let mut line = OpenLine::default();
-        let mut out = Vec::new();
-        line.follow(b"(Pdb) ");
-        line.step_aside(|| Some(80), &mut out);
-        out.extend_from_slice(b"other\r\n");
-
-        line.end(&mut out);
-        line.end(&mut out);
-
-        assert_eq!(String::from_utf8_lossy(&out), "\r\x1b[Jother\r\n(Pdb) \r\n");
-    }
-
-    #[test]
-    fn s6_8_a_hint_below_the_line_is_shown_again_with_it() {
-        // As node does: the result of what is typed so far, and back up.
-        let hint = "\r\n\x1b[90m42\x1b[39m\x1b[6G\x1b[1A";
-        let typed = format!("ok\r\n> 6*7{hint}\x1b[1B\x1b[2K\x1b[1A+{hint}");
-        let line = typed.strip_prefix("ok\r\n").expect("the first line");
-
-        assert_eq!(
-            interrupted(typed.as_bytes(), Some(80), b"1"),
-            format!("{typed}\x1b[0m\r\x1b[Jother\r\nother\r\n{line}1")
-        );
-    }
-
-    #[test]
-    fn movement_within_a_line_is_counted() {
-        let look = |text: &str| {
-            let mut line = OpenLine::default();
-            line.follow(text.as_bytes());
-            match line.look() {
-                Look::Nothing => Some(0),
-                Look::Line { columns, .. } => Some(columns),
-                Look::Unknown => None,
-            }
-        };
-
-        assert_eq!(look("\x1b[1G\x1b[0J> \x1b[3G"), Some(2));
-        assert_eq!(look("abc\rd"), Some(3));
-        assert_eq!(look("\t\x1b[5C\x1b[Dx"), Some(13));
-        assert_eq!(look("\x1b[?25l\x1b=\r"), Some(0));
-        for unknown in ["\x1b[99999999999C", "a\x1b[2J", "a\x1b[B", "a\r\nb\x1b[2A"] {
-            assert_eq!(look(unknown), None, "{unknown:?}");
-        }
-    }
-
-    #[test]
-    fn any_chopping_of_the_same_bytes_leads_to_the_same_line() {
-        let long: Vec<u8> = (0..40_000_u32).map(|n| if n % 97 == 0 { b'\n' } else { b'x' }).collect();
-        let endless = vec![b'x'; 2 * MAX_BYTES];
-        let begun = [b"ab\n", &endless[..]].concat();
-        let texts = [&long[..], &endless, &begun, &[&endless[..], b"\nab"].concat()];
-
-        for (text, last) in texts.into_iter().zip([Some(39_999 % 97), None, None, Some(2)]) {
-            for size in [1, 7, MAX_BYTES - 1, MAX_BYTES, MAX_BYTES + 1, text.len()] {
-                let mut line = OpenLine::default();
-                text.chunks(size).for_each(|chunk| line.follow(chunk));
-                let expected = last.map_or(Look::Unknown, |columns| match line.look() {
-                    Look::Line { from, .. } => Look::Line { from, columns },
-                    other @ (Look::Nothing | Look::Unknown) => other,
-                });
-                assert_eq!(line.look(), expected, "{size}");
-                assert!(line.recent.len() <= MAX_BYTES, "{size}");
-                assert_eq!(line.look() == Look::Unknown, last.is_none(), "{size}");
-            }
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::app::{ExitStatus, RunId};
+use crate::app::{ExitStatus, Focus, RunId};
 
 use super::dyno_state::{DynoState, Ending, Ordered};
 use super::restart::Decision;
@@ -38,6 +38,8 @@ impl Supervisor {
         let boot_timeout = self.policy.boot_timeout;
         let Some(&index) = self.slot_of.get(&run) else { return };
         let Some(slot) = self.slots.get_mut(index) else { return };
+        // Who sits in a debugger before it listens is not to be killed there (S6.8).
+        let boot_timeout = boot_timeout.filter(|_| slot.spec.focus != Focus::Keyboard);
         let awaits_port = slot.role == Role::Formation && self.policy.ready.contains(&slot.spec.dyno.process_type);
         match slot.state {
             DynoState::Starting { .. } => {

@@ -1,6 +1,7 @@
 //! Types that are up when they listen (S6.2, S6.5).
 
 use super::*;
+use crate::app::Focus;
 
 fn awaited_for(boot_timeout: Option<Duration>) -> Supervisor {
     awaited(Policy { boot_timeout, ..restarting() })
@@ -37,6 +38,19 @@ fn s6_5_with_a_boot_timeout_that_alone_decides() {
 
     assert_eq!(happen(&mut supervisor, event, at(60)), [""; 0]);
     assert_eq!((state(&supervisor, "web.1"), supervisor.next_deadline()), (PublicState::Starting, Some(2 * MINUTE)));
+}
+
+#[test]
+fn s6_8_the_dyno_that_has_the_keyboard_may_take_its_time() {
+    for (focus, deadline) in [(Focus::Keyboard, None), (Focus::Stdin, Some(MINUTE)), (Focus::Elsewhere, Some(MINUTE))] {
+        let spec = DynoSpec { awaited_port: Some(5000), focus, ..DynoSpec::clone(&spec("web.1")) };
+        let policy = Policy { boot_timeout: Some(MINUTE), ready: vec![process_type("web")], ..Policy::default() };
+        let mut supervisor = Supervisor::new(Plan { formation: vec![Arc::new(spec)], ..Plan::default() }, policy);
+        boot(&mut supervisor);
+        spawned(&mut supervisor, "web.1", at(0));
+
+        assert_eq!((state(&supervisor, "web.1"), supervisor.next_deadline()), (PublicState::Starting, deadline));
+    }
 }
 
 #[test]
