@@ -52,7 +52,9 @@ pub struct TypeSlot {
     pub after: &'static str,
     /// Whether `all` may stand there as well.
     pub or_all: bool,
-    /// Whether any command may stand there as well, and the release command.
+    /// Whether the release command may.
+    pub or_release: bool,
+    /// Whether any command may.
     pub or_command: bool,
 }
 
@@ -268,7 +270,8 @@ impl<'a> Walk<'a> {
         let taken = if or_command { Vec::new() } else { taken.map(str::to_owned).collect() };
         let after = if name.contains("web=") || name.contains("=SIGNAL") { "=" } else { "" };
         let or_all = name.contains("all=");
-        Expected::ProcessType(TypeSlot { before, typed: item.to_owned(), taken, after, or_all, or_command })
+        let or_release = or_command || name.contains("[.N]");
+        Expected::ProcessType(TypeSlot { before, typed: item.to_owned(), taken, after, or_all, or_release, or_command })
     }
 }
 

@@ -20,7 +20,7 @@ mod typed_line;
 use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand};
 
 pub use completions::{CompletionsArgs, CursorArgs, Shell};
 pub use cursor::{Candidate, Cursor, Expected, TypeSlot};
@@ -65,6 +65,25 @@ impl Cli {
             env: if after.env.is_empty() { before.env.clone() } else { after.env.clone() },
             no_color: after.no_color || before.no_color,
         }
+    }
+}
+
+impl Cli {
+    /// Whether colours are wanted; `auto` for commands without such an option.
+    #[must_use]
+    pub fn color(&self) -> ColorChoice {
+        let (project, choice) = match &self.command {
+            Command::Start(args) | Command::Local(args) => (Some(&args.project), args.log.color),
+            Command::Release(args) => (Some(&args.project), args.log.color),
+            Command::Smoke(args) => (Some(&args.project), args.log.color),
+            Command::Run(args) | Command::LocalRun(args) => (Some(&args.project), ColorChoice::Auto),
+            Command::Check(args) => (Some(&args.project), ColorChoice::Auto),
+            Command::Config(args) => (Some(&args.project), ColorChoice::Auto),
+            Command::Completions(_) | Command::Man(_) | Command::Complete(_) | Command::Version => {
+                (None, ColorChoice::Auto)
+            }
+        };
+        if project.is_some_and(|project| self.project(project).no_color) { ColorChoice::Never } else { choice }
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn at_cursor(args: &CursorArgs) -> Result<Outcome, Error> {
 fn process_types(slot: &TypeSlot, project: &ProjectArgs) -> Vec<Candidate> {
     let Some(procfile) = procfile(project) else { return Vec::new() };
     let word = |name: &str| format!("{}{name}{}", slot.before, slot.after);
-    let entries = procfile.entries().iter().filter(|entry| slot.or_command || entry.process_type.as_str() != "release");
+    let entries = procfile.entries().iter().filter(|entry| slot.or_release || !entry.process_type.is_release());
     let types = entries.map(|entry| {
         let command = String::from_utf8_lossy(&entry.command);
         Candidate { word: word(entry.process_type.as_str()), meaning: command.chars().take(MEANING_CHARS).collect() }

@@ -4,12 +4,18 @@
 //! stopped terminal that stdout is.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal, Write as _, stderr};
 
-use console::{Style, colors_enabled_stderr};
+use console::{Style, colors_enabled_stderr, set_colors_enabled_stderr};
 
+use super::color;
 use crate::error::{Complaint, Error};
 use crate::runtime::stderr_takes_text;
+
+/// Colours are decided as for the log (S7.2), by the stream that they go to.
+pub(super) fn choose_color(choice: clap::ColorChoice) {
+    set_colors_enabled_stderr(color::is_wanted(choice, |name| std::env::var(name).ok(), stderr().is_terminal()));
+}
 
 /// Shows an error: each fact, a blank line, its hint.
 pub fn show_error(error: &Error) {
@@ -50,6 +56,6 @@ fn show(style: &Style, label: &str, complaint: &Complaint, before_hint: &str) {
 
 fn put(text: &str) {
     if stderr_takes_text() {
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = stderr().write_all(text.as_bytes());
     }
 }

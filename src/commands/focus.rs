@@ -39,10 +39,14 @@ pub(super) fn focused(args: &StartArgs, types: &[ProcessType], dynos: &[DynoName
 fn named(text: &str, types: &[ProcessType], dynos: &[DynoName]) -> Result<DynoName, Error> {
     if let Some((name, _)) = text.split_once(['=', ',']) {
         let fact = format!("`--focus {text}` does not name one dyno: one keyboard is one dyno's");
-        return Err(usage(fact, format!("write `--focus {name}`, which is `{name}.1`, or `--focus {name}.2`")));
+        let process_type = name.split('.').next().unwrap_or(name);
+        let hint =
+            format!("write `--focus {process_type}`, which is `{process_type}.1`, or `--focus {process_type}.2`");
+        return Err(usage(fact, hint));
     }
     let (name, index) = match text.rsplit_once('.') {
-        Some((name, index)) => (name, index.parse().ok()),
+        // As it is written in the log: `web.01` is no dyno.
+        Some((name, index)) => (name, index.parse().ok().filter(|_| !index.starts_with(['0', '+']))),
         None => (text, Some(1)),
     };
     let process_type = match dynos.iter().find(|dyno| dyno.process_type.as_str() == name) {
@@ -106,7 +110,7 @@ mod tests {
         assert_eq!(find("web.3"), format!("`--focus web.3`: {none} (the dynos of this type are `web.1` to `web.2`)"));
         assert_eq!(find("web.x"), format!("`--focus web.x`: {none} (the dynos of this type are `web.1` to `web.2`)"));
         assert_eq!(find("job.2"), format!("`--focus job.2`: {none} (write `--focus job`)"));
-        for text in ["web=2", "web,job"] {
+        for text in ["web=2", "web,job", "web.2,job"] {
             assert_eq!(
                 find(text),
                 format!(

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use clap::ColorChoice;
+
 use super::diagnostics::warn;
 use super::{color, platform};
 use crate::app::{DynoName, Focus, ProcessType};
@@ -41,10 +43,10 @@ pub(super) enum Shown {
     OnStderrForSmoke,
 }
 
-/// What writes the lines. `no_color`: the option that all commands have.
+/// What writes the lines. `choice`: of colours.
 pub(super) fn formatter(
     args: &StartArgs,
-    no_color: bool,
+    choice: ColorChoice,
     shown: Shown,
     plan: &Plan,
     types: &[ProcessType],
@@ -56,16 +58,15 @@ pub(super) fn formatter(
         Shown::OnStderrForSmoke => Passing::Text,
     };
     let focused = plan.release.iter().chain(&plan.formation).find(|spec| spec.focus != Focus::Elsewhere);
-    render(args, has_colors(args, no_color, shown), passing, focused.map(|spec| &spec.dyno), plan, types)
+    render(args, has_colors(choice, shown), passing, focused.map(|spec| &spec.dyno), plan, types)
 }
 
 /// Whether the lines are coloured.
-pub(super) fn has_colors(args: &StartArgs, no_color: bool, shown: Shown) -> bool {
+pub(super) fn has_colors(choice: ColorChoice, shown: Shown) -> bool {
     let shows_colors = match shown {
         Shown::OnStdout => std::io::stdout().is_terminal(),
         Shown::OnStderrForSmoke => false,
     };
-    let choice = if no_color { clap::ColorChoice::Never } else { args.log.color };
     color::is_wanted(choice, |name| std::env::var(name).ok(), shows_colors)
 }
 

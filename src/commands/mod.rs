@@ -56,6 +56,7 @@ pub fn refuse(refusal: &Refusal) -> Result<Outcome, Error> {
 /// # Errors
 /// Why it could not be carried out.
 pub fn run(cli: &Cli) -> Result<Outcome, Error> {
+    diagnostics::choose_color(cli.color());
     match &cli.command {
         Command::Start(args) | Command::Local(args) => start::run(cli, args),
         Command::Release(args) => start::run_release(cli, &args.as_start()),

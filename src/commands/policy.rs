@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nix::sys::signal::Signal;
 
 use super::platform;
-use crate::app::{ForemanFile, ProcessType, nearest};
+use crate::app::{ForemanFile, ProcessType, did_you_mean, nearest};
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
 use crate::supervisor::{CanDie, Policy};
@@ -65,12 +65,9 @@ pub(super) fn known_type(option: &str, name: &str, types: &[ProcessType]) -> Res
     }
     let names = || types.iter().map(ProcessType::as_str);
     let near = nearest(name, names());
-    let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-    let hint = if near.is_empty() {
+    let hint = did_you_mean(&near).unwrap_or_else(|| {
         format!("it has {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
-    } else {
-        format!("did you mean {}?", list(&near))
-    };
+    });
     Err(usage(format!("`{option}`: the Procfile has no process type `{name}`"), hint))
 }
 
@@ -83,7 +80,10 @@ fn signal_number(name: &str, text: &str) -> Result<i32, Error> {
     match found {
         None => {
             let fact = format!("`--stop-signal {name}={text}`: there is no signal `{text}`");
-            Err(usage(fact, "write a name such as `INT` or `QUIT`"))
+            let names = Signal::iterator().filter_map(|signal| signal.as_str().strip_prefix("SIG"));
+            let near = nearest(text.strip_prefix("SIG").unwrap_or(text), names);
+            let hint = did_you_mean(&near).unwrap_or_else(|| "write a name such as `INT` or `QUIT`".to_owned());
+            Err(usage(fact, hint))
         }
         Some(signal) => Ok(signal as i32),
     }

@@ -44,7 +44,7 @@ fn carry_out(cli: &Cli, args: &SmokeArgs, github: bool) -> Result<Outcome, Error
     }
     start::tell(&ending);
     let Some(report) = &ending.smoke else { return Ok(ending.outcome()) };
-    let colors = look::has_colors(&start, cli.project(&args.project).no_color, Shown::OnStderrForSmoke);
+    let colors = look::has_colors(cli.color(), Shown::OnStderrForSmoke);
     let end = SmokeEnd { tails: &request.tails, files, started, reader: Reader { colors, github } };
     Ok(end.tell(&ending, report))
 }

@@ -96,10 +96,9 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     check_open_files(limits, plan.formation.len(), if args.log.log_dir.is_some() { 2 } else { 1 })?;
     look::check(args);
 
-    let no_color = cli.project(&args.project).no_color;
     let start = runtime::Start {
         prefix_columns: prefix_columns(args, &plan),
-        formatter: formatter(args, no_color, scope.shown(), &plan, &types),
+        formatter: formatter(args, cli.color(), scope.shown(), &plan, &types),
         quiet: quiet(args, &types)?,
         files: log_files(args, &plan, &types)?,
         notices: platform::notice_style(args),

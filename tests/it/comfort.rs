@@ -100,6 +100,21 @@ fn dyno_alone_prints_its_help_and_an_option_alone_is_an_error() {
 }
 
 #[test]
+fn s11_help_that_cannot_be_written_is_an_error_and_nothing_where_nobody_reads_it() {
+    let app = App::empty();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let error = "error: the output could not be written: No space left on device\n";
+
+    for words in [&[][..], &["--help"], &["start", "--help"], &["help", "start"], &["--version"], &["man"]] {
+        app.dyno([]).args(words).stdout_to(full()).run().expect(Ended::Code(74), "", error);
+        let line = "{ \"$0\" \"$@\"; echo $? >status; } | true";
+        app.dyno([]).args(words).under(&["sh", "-c", line]).run().expect(Ended::Code(0), "", "");
+        let status = std::fs::read_to_string(app.path("status")).unwrap();
+        assert!(["0\n", "141\n"].contains(&status.as_str()), "{words:?}: {status}");
+    }
+}
+
+#[test]
 fn the_manual_tells_exit_statuses_files_environment_and_examples() {
     let page = printed(&App::empty(), &["man"]);
 
@@ -194,6 +209,23 @@ fn s7_2_on_a_terminal_colours_are_unless_they_are_unwanted() {
         let finished = call.spawn_in_terminal().finish();
         assert_eq!(is_colored(&finished.stdout()), colored, "{variable} {args:?}: {}", finished.stdout());
     }
+}
+
+#[test]
+fn s7_2_errors_are_coloured_by_the_same_rule() {
+    let app = App::new("worker: true\n");
+    let is_red = |text: &str| {
+        assert!(text.contains("error"), "{text}");
+        text.contains("\u{1b}[31m")
+    };
+
+    for (args, colored) in [(&[][..], true), (&["--color", "never"], false), (&["--no-color"], false)] {
+        let finished = app.dyno(["start", "nope"]).args(args).spawn_in_terminal().finish();
+        assert_eq!(is_red(&finished.stdout()), colored, "{args:?}: {}", finished.stdout());
+    }
+    assert!(!is_red(&app.dyno(["start", "nope"]).run().stderr()));
+    assert!(is_red(&app.dyno(["start", "nope"]).env("FORCE_COLOR", "1").run().stderr()));
+    assert!(is_red(&app.dyno(["start", "nope", "--color", "always"]).run().stderr()));
 }
 
 #[test]

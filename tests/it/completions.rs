@@ -43,6 +43,8 @@ fn a_process_type_is_completed_wherever_one_may_stand() {
         ("dyno start --can-die worker=", &["worker=any"]),
         ("dyno start --stop-signal wo", &["worker="]),
         ("dyno start --stop-signal web=INT,worker=Q", &["web=INT,worker=QUIT"]),
+        ("dyno start --focus re", &["release"]),
+        ("dyno start --focus wo", &["worker"]),
         ("dyno run w", &["web", "worker", "web_hook"]),
         ("dyno run rel", &["release"]),
     ] {

@@ -33,6 +33,21 @@ fn s7_7_every_line_is_appended_to_the_file_of_its_dyno_and_to_the_merged_one() {
 }
 
 #[test]
+fn s7_7_the_files_have_the_format_of_the_log() {
+    let app = App::new("web: echo one\n");
+
+    for (format, is_line) in [
+        ("json", (|line: &str| line.starts_with("{\"time\":\"") && line.ends_with("\"}")) as fn(&str) -> bool),
+        ("heroku", |line| line.contains("+00:00 app[web.1]: ") || line.contains("+00:00 heroku[web.1]: ")),
+    ] {
+        app.dyno(["start", "--log-dir", format, "--log-format", format]).run().expect_end(Ended::Code(0));
+
+        let log = fs::read_to_string(app.path(format).join("web.1.log")).unwrap();
+        assert!(log.contains("one") && log.lines().all(is_line), "{log}");
+    }
+}
+
+#[test]
 fn a_log_directory_that_cannot_be_made_is_an_error_before_anything_starts() {
     let app = App::new("web: touch started\n").file("taken", "");
 

@@ -107,8 +107,10 @@ fn options_with_a_value_of_another_kind() {
     says(&app, &["start", "--can-die", "web=all"], 2, &error(fact, hint));
     let fact = "`--stop-signal web` names no signal";
     says(&app, &["start", "--stop-signal", "web"], 2, &error(fact, "write `web=INT`"));
-    let fact = "`--stop-signal web=NOPE`: there is no signal `NOPE`";
-    says(&app, &["start", "--stop-signal", "web=NOPE"], 2, &error(fact, "write a name such as `INT` or `QUIT`"));
+    let fact = "`--stop-signal web=XYZZY`: there is no signal `XYZZY`";
+    says(&app, &["start", "--stop-signal", "web=XYZZY"], 2, &error(fact, "write a name such as `INT` or `QUIT`"));
+    let fact = "`--stop-signal web=SIGTRM`: there is no signal `SIGTRM`";
+    says(&app, &["start", "--stop-signal", "web=SIGTRM"], 2, &error(fact, "did you mean `TERM`, `TRAP` or `ALRM`?"));
     let fact = "invalid value 'soon' for '--timeout <SECONDS>': expected a number of seconds";
     says(&app, &["start", "-t", "soon"], 2, &usage(fact));
     let fact = "invalid value '86401' for '--timeout <SECONDS>': expected 0 to 86400 seconds";

@@ -89,7 +89,7 @@ fn the_scripts_are_right_for_those_who_only_read_them() {
 fn the_manual_pages_are_clean() {
     let app = app();
 
-    for page in ["", "start", "run", "check", "config", "completions", "man"] {
+    for page in ["", "start", "run", "release", "smoke", "check", "config", "completions", "man"] {
         let text = app.dyno(["man"]).args(if page.is_empty() { &[] } else { std::slice::from_ref(&page) }).run().stdout;
         let mut lint = Command::new("mandoc")
             .args(["-T", "lint", "-W", "warning"])

@@ -75,6 +75,18 @@ fn s6_4_a_type_that_may_end_goes_down_where_others_are_restarted() {
 }
 
 #[test]
+fn s6_5_a_boot_timeout_alone_ends_all_with_the_one_that_does_not_listen() {
+    let app = App::new("api: read -r _ <never\nworker: read -r _ <never\n").fifo("never");
+
+    let finished = app.dyno(["start", "--boot-timeout", "0.3", "--ready", "api"]).run();
+
+    finished.expect_end(Ended::Code(137));
+    let r10 = "Error R10 (Boot timeout) -> Api process failed to bind to $PORT within 0.3 seconds of launch";
+    assert_eq!(finished.lines_of("api.1"), ["started with pid PID", r10, "terminated by SIGKILL"]);
+    assert_eq!(finished.lines_of("worker.1"), ["started with pid PID", "terminated by SIGTERM"]);
+}
+
+#[test]
 fn s6_5_a_boot_timeout_of_nothing_is_told() {
     let app = App::new("web: touch started\n");
 
