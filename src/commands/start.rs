@@ -231,7 +231,8 @@ fn check_open_files(limits: Limits, dynos: usize, each: u64) -> Result<(), Error
         limits.make_room(needed);
         return Ok(());
     }
-    let fact = format!("{dynos} dynos need {needed} open files, and the limit is {}", limits.open_files());
+    let dynos = if dynos == 1 { "1 dyno needs".to_owned() } else { format!("{dynos} dynos need") };
+    let fact = format!("{dynos} {needed} open files, and the limit is {}", limits.open_files());
     Err(Error::new(Status::Internal, fact, format!("raise it with `ulimit -n {needed}`, or run fewer dynos")))
 }
 

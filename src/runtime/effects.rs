@@ -131,13 +131,13 @@ impl Runtime {
         }
     }
 
-    fn reads(&self, spec: &DynoSpec) -> Reads<'_> {
+    fn reads(&self, spec: &DynoSpec) -> Reads {
         match (spec.focus, &self.keyboard) {
             (Focus::Keyboard, Some(keyboard)) => {
                 Reads::Keyboard { modes: keyboard.user_modes(), is_shown_raw: keyboard.shares_output() }
             }
             (Focus::Stdin, _) => Reads::OwnStdin,
-            (Focus::Elsewhere, _) | (Focus::Keyboard, None) => Reads::Stdin(&self.stdin),
+            (Focus::Elsewhere, _) | (Focus::Keyboard, None) => Reads::Stdin(self.stdin),
         }
     }
 

@@ -7,11 +7,15 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::log_hub::HubEvent;
 use super::run_loop::{Finished, Runtime, clear_readiness};
+use super::signals::Arrived;
 use crate::guardian::{Report, sweep};
-use crate::supervisor::{Outcome, SmokeReport};
+use crate::supervisor::{Outcome, SmokeReport, UserSignal};
 
 /// How long something that makes no progress is waited for at the end.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
+
+/// A signal within this time at the end is the same keypress as the one that asked for it (S12).
+const SAME_KEYPRESS: Duration = Duration::from_millis(300);
 
 /// How a run ended, for `main` to act on and for stderr.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ impl Ending {
     pub fn outcome(&self) -> Outcome {
         if self.guardian_lost || !self.survivors.is_empty() {
             Outcome::Code(70)
-        } else if self.output_error.is_some() && self.outcome == Outcome::Code(0) {
+        } else if (self.output_error.is_some() || self.unwritten_bytes > 0) && self.outcome == Outcome::Code(0) {
             Outcome::Code(74)
         } else {
             self.outcome
@@ -69,6 +73,7 @@ impl Runtime {
         let smoke = self.director.report(outcome, self.now().mono);
         let swept = if guardian_lost { None } else { self.swept_by_guardian().await };
         let survivors = if let Some((left, survivors)) = swept {
+            let left = left.saturating_sub(u32::try_from(survivors.len()).unwrap_or(u32::MAX));
             if left > 0 {
                 let processes = if left == 1 { "process" } else { "processes" };
                 self.system_line(format!("killed {left} {processes} left behind"));
@@ -106,7 +111,9 @@ impl Runtime {
                 }
                 return swept;
             }
-            timeout_at(deadline, self.link.readable()).await.ok()?.ok()?;
+            if !matches!(timeout_at(deadline, self.link.readable()).await, Ok(Ok(()))) {
+                return swept;
+            }
             clear_readiness(&self.link, Interest::READABLE);
         }
     }
@@ -119,6 +126,7 @@ impl Runtime {
         self.runs.clear();
         let mut progress = self.hub.written_bytes();
         let mut closing = false;
+        let began = Instant::now();
         loop {
             if self.tasks.is_empty() && !closing {
                 closing = true;
@@ -130,6 +138,11 @@ impl Runtime {
                     Some(HubEvent::Done) | None => return self.hub.waiting_bytes(),
                     Some(event @ (HubEvent::Lost(_) | HubEvent::FilesLost(_))) => self.hub_event(event),
                 },
+                arrived = self.signals.next() => {
+                    if gives_up(arrived, began.elapsed()) {
+                        return self.hub.waiting_bytes();
+                    }
+                }
                 () = sleep(STALLED_AFTER) => {
                     let now = self.hub.written_bytes();
                     if now == progress {
@@ -139,6 +152,17 @@ impl Runtime {
                 }
             }
         }
+    }
+}
+
+/// Whether the user does not want to wait until a slow reader has taken all.
+fn gives_up(arrived: Arrived, after: Duration) -> bool {
+    match arrived {
+        Arrived::User(UserSignal::Quit) => true,
+        Arrived::User(UserSignal::Int | UserSignal::Term | UserSignal::Hup) => after >= SAME_KEYPRESS,
+        Arrived::User(UserSignal::Tstp | UserSignal::Usr1 | UserSignal::Usr2)
+        | Arrived::Resized
+        | Arrived::Continued => false,
     }
 }
 
@@ -154,6 +178,13 @@ mod tests {
     fn s11_an_output_that_failed_in_the_last_flush_is_no_success() {
         assert_eq!(ending(Outcome::Code(0), Some("No space left on device")).outcome(), Outcome::Code(74));
         assert_eq!(ending(Outcome::Code(0), None).outcome(), Outcome::Code(0));
+    }
+
+    #[test]
+    fn s11_output_that_nobody_took_is_no_success() {
+        let unwritten = Ending { unwritten_bytes: 7, ..ending(Outcome::Code(0), None) };
+
+        assert_eq!(unwritten.outcome(), Outcome::Code(74));
     }
 
     #[test]

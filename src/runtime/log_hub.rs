@@ -6,17 +6,17 @@
 
 use std::collections::VecDeque;
 use std::io::IsTerminal;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::focused::Focused;
 use super::log_files::{LogFileError, LogFiles};
+use super::pace::{Pace, write_all};
 use super::tails::Tails;
 use crate::logs::{Formatter, LogBlock, Source};
 
@@ -27,7 +27,7 @@ const BUFFERS: usize = 64;
 /// Notices that wait for a stalled terminal; the rest are counted.
 const MAX_NOTICES: usize = 1024;
 /// Formatted bytes gathered before they are written, so that many small blocks share one write(2).
-const WRITE_BYTES: usize = 64 << 10;
+pub(super) const WRITE_BYTES: usize = 64 << 10;
 /// A formatted buffer that grew beyond this is let go: very short lines grow by a factor of 20.
 const KEEP_BYTES: usize = 512 << 10;
 
@@ -43,9 +43,9 @@ pub(super) enum HubEvent {
 }
 
 enum Item {
-    /// Lines of a dyno; their buffer goes back to the budget.
+    /// Lines of a dyno; when they are written a buffer goes back to the budget.
     Block(LogBlock),
-    /// A further piece of the same buffer, or a notice: no buffer to give back.
+    /// A piece before them of the same buffer, or a notice: no buffer to give back.
     Extra(LogBlock),
     /// Written as it is, where the log is shown.
     Mark(Vec<u8>),
@@ -111,10 +111,10 @@ impl Screen {
         }
     }
 
-    fn write_all(self, bytes: &[u8], written: &AtomicU64) -> Result<(), Errno> {
+    fn write_all(self, bytes: &[u8], pace: &mut Pace, written: &AtomicU64) -> Result<(), Errno> {
         match self {
-            Self::Stdout => write_all(std::io::stdout().as_fd(), bytes, written),
-            Self::Stderr => write_all(std::io::stderr().as_fd(), bytes, written),
+            Self::Stdout => write_all(std::io::stdout().as_fd(), bytes, pace, written),
+            Self::Stderr => write_all(std::io::stderr().as_fd(), bytes, pace, written),
         }
     }
 }
@@ -142,7 +142,14 @@ impl LogHub {
             written_bytes: AtomicU64::new(0),
             waiting_bytes: AtomicU64::new(0),
         });
-        let writer = Writer { shared: Arc::clone(&shared), receivers, events, out: Vec::new(), lost: false };
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            receivers,
+            events,
+            out: Vec::new(),
+            pace: Pace::default(),
+            lost: false,
+        };
         // Small: the thread calls nothing deep, and it counts towards the memory of every user.
         std::thread::Builder::new().name("log-hub".into()).stack_size(256 << 10).spawn(move || writer.live())?;
         Ok(Self { shared })
@@ -161,12 +168,17 @@ impl LogHub {
         self.shared.recycle(buffer);
     }
 
-    /// Queues lines read into a buffer of [`LogHub::buffer`].
+    /// Keeps the memory of a buffer whose place in the budget a block has.
+    pub(super) fn keep(&self, buffer: Vec<u8>) {
+        self.shared.keep(buffer);
+    }
+
+    /// Queues lines that have the place of a buffer of [`LogHub::buffer`] in the budget.
     pub(super) fn push(&self, block: LogBlock) {
         self.enqueue(Item::Block(block));
     }
 
-    /// Queues a further piece that holds no buffer of the budget.
+    /// Queues a piece of what follows in the place of one buffer.
     pub(super) fn push_extra(&self, block: LogBlock) {
         self.enqueue(Item::Extra(block));
     }
@@ -224,12 +236,16 @@ impl LogHub {
 }
 
 impl Shared {
-    fn recycle(&self, mut buffer: Vec<u8>) {
+    fn recycle(&self, buffer: Vec<u8>) {
+        self.keep(buffer);
+        self.budget.add_permits(1);
+    }
+
+    fn keep(&self, mut buffer: Vec<u8>) {
         buffer.clear();
-        if buffer.capacity() <= 2 * READ_BYTES {
+        if (READ_BYTES..=2 * READ_BYTES).contains(&buffer.capacity()) {
             lock(&self.pool).push(buffer);
         }
-        self.budget.add_permits(1);
     }
 }
 
@@ -243,6 +259,7 @@ struct Writer<Q> {
     receivers: Receivers<Q>,
     events: UnboundedSender<HubEvent>,
     out: Vec<u8>,
+    pace: Pace,
     lost: bool,
 }
 
@@ -329,7 +346,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
 
     fn write_out(&mut self) {
         if !self.lost
-            && let Err(errno) = self.receivers.screen.write_all(&self.out, &self.shared.written_bytes)
+            && let Err(errno) = self.receivers.screen.write_all(&self.out, &mut self.pace, &self.shared.written_bytes)
         {
             self.lost = true;
             let _ = self.events.send(HubEvent::Lost(errno));
@@ -339,24 +356,4 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
             self.out = Vec::new();
         }
     }
-}
-
-/// Writes all of it. Never sets `O_NONBLOCK`, but the user's shell may have: then it waits.
-fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8], written: &AtomicU64) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match nix::unistd::write(fd, bytes) {
-            Ok(0) => return Err(Errno::EIO),
-            Ok(count) => {
-                written.fetch_add(count as u64, Ordering::Relaxed);
-                bytes = bytes.get(count..).unwrap_or_default();
-            }
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => {
-                let mut ready = [PollFd::new(fd, PollFlags::POLLOUT)];
-                let _ = poll(&mut ready, PollTimeout::NONE);
-            }
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }

@@ -13,6 +13,7 @@ mod listening;
 mod log_files;
 mod log_hub;
 mod output;
+mod pace;
 mod ports;
 mod run_loop;
 mod runtime_directory;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::yield_now;
@@ -18,9 +19,8 @@ use super::log_hub::{LogHub, READ_BYTES};
 use crate::app::DynoName;
 use crate::logs::{Chunk, LineMode, Lines, LogBlock, PARTIAL_AFTER, Source};
 
-/// The most a stream can hold that its writer has left: a pipe's 64 KiB, or the buffers of a terminal. Draining stops
-/// after that many bytes, since a grandchild may go on writing for ever.
-const DRAIN_BYTES: usize = 128 << 10;
+/// The most the buffers of a terminal can hold that its writer has left.
+const TERMINAL_BYTES: usize = 128 << 10;
 
 /// Bytes read at once where tokio sees nothing to read; what is left is read by the next turn of the drain.
 const DIRECT_BYTES: usize = 4096;
@@ -111,7 +111,7 @@ impl Output {
                     None => break,
                 },
                 () = readable(self.stream.as_deref()) => { self.read().await; }
-                () = at(show_partial_at) => self.show_partial(),
+                () = at(show_partial_at) => self.show_partial().await,
             }
         }
         self.close().await;
@@ -126,7 +126,7 @@ impl Output {
             Order::Notice(text) => {
                 self.drain().await;
                 // Not the end of the line while the stream is open: what a grandchild adds goes on with it.
-                self.show_partial();
+                self.show_partial().await;
                 self.notice(Source::Notice(self.dyno.clone()), text);
             }
             Order::SystemLine(text) => self.notice(Source::System, text),
@@ -142,14 +142,15 @@ impl Output {
 
     async fn close(&mut self) {
         self.drain().await;
-        self.finish_line();
+        self.finish_line().await;
         self.stream = None;
     }
 
-    /// Takes all the stream holds now.
+    /// Takes all the stream holds now, and no more: a grandchild may go on writing for ever.
     async fn drain(&mut self) {
+        let held = self.stream.as_deref().map_or(0, capacity);
         let mut drained = 0;
-        while self.stream.is_some() && drained < DRAIN_BYTES {
+        while self.stream.is_some() && drained < held {
             match self.read().await {
                 Read::Some(bytes) => drained += bytes,
                 Read::Empty | Read::Ended => return,
@@ -177,7 +178,7 @@ impl Output {
         self.split(buffer, fresh_from);
         match result {
             Ok(0) => {
-                self.finish_line();
+                self.finish_line().await;
                 self.stream = None;
                 Read::Ended
             }
@@ -188,31 +189,18 @@ impl Output {
             Err(Errno::EAGAIN | Errno::EINTR) => Read::Empty,
             // EIO: the last process let go of the terminal. Anything else leaves nothing to read either.
             Err(_) => {
-                self.finish_line();
+                self.finish_line().await;
                 self.stream = None;
                 Read::Ended
             }
         }
     }
 
+    /// `buffer`: one of the budget.
     fn split(&mut self, buffer: Vec<u8>, fresh_from: usize) {
-        let time = Timestamp::now();
-        let (hub, dyno) = (&self.hub, &self.dyno);
-        let mut budgeted = true;
-        let spare = self.lines.split(buffer, fresh_from, &mut |chunk| {
-            let block = block(dyno, time, chunk);
-            // The buffer itself goes to the hub or comes back as the spare one; pieces are copies.
-            if block.bytes.capacity() >= READ_BYTES && budgeted {
-                budgeted = false;
-                hub.push(block);
-            } else {
-                hub.push_extra(block);
-            }
-        });
-        // Exactly one buffer of the budget was taken: it went out with a block, or goes back now.
-        if budgeted {
-            self.hub.give_back(spare.unwrap_or_default());
-        }
+        let mut pieces = Pieces::new(&self.hub, &self.dyno);
+        let spare = self.lines.split(buffer, fresh_from, &mut |chunk| pieces.add(chunk));
+        pieces.finish(spare);
     }
 
     fn plan_partial(&mut self) {
@@ -223,21 +211,65 @@ impl Output {
         }
     }
 
-    fn show_partial(&mut self) {
+    async fn show_partial(&mut self) {
         self.show_partial_at = None;
-        let (hub, dyno, time) = (&self.hub, &self.dyno, Timestamp::now());
-        self.lines.flush_silent(&mut |chunk| hub.push_extra(block(dyno, time, chunk)));
+        if self.lines.has_partial() {
+            let buffer = self.hub.buffer().await;
+            let mut pieces = Pieces::new(&self.hub, &self.dyno);
+            self.lines.flush_silent(&mut |chunk| pieces.add(chunk));
+            pieces.finish(Some(buffer));
+        }
     }
 
-    fn finish_line(&mut self) {
+    async fn finish_line(&mut self) {
         self.show_partial_at = None;
-        let (hub, dyno, time) = (&self.hub, &self.dyno, Timestamp::now());
-        self.lines.finish(&mut |chunk| hub.push_extra(block(dyno, time, chunk)));
+        let buffer = self.hub.buffer().await;
+        let mut pieces = Pieces::new(&self.hub, &self.dyno);
+        self.lines.finish(&mut |chunk| pieces.add(chunk));
+        pieces.finish(Some(buffer));
+    }
+}
+
+/// What one buffer of the budget became, on its way to the hub. The budget gets it back when the last piece was written:
+/// pieces are copies, and they take memory like the buffer itself.
+struct Pieces<'a> {
+    hub: &'a LogHub,
+    dyno: &'a DynoName,
+    time: Timestamp,
+    last: Option<LogBlock>,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(hub: &'a LogHub, dyno: &'a DynoName) -> Self {
+        Self { hub, dyno, time: Timestamp::now(), last: None }
+    }
+
+    fn add(&mut self, chunk: Chunk) {
+        if let Some(before) = self.last.replace(block(self.dyno, self.time, chunk)) {
+            self.hub.push_extra(before);
+        }
+    }
+
+    /// `spare`: the buffer, where it is none of the pieces.
+    fn finish(self, spare: Option<Vec<u8>>) {
+        match self.last {
+            Some(last) => {
+                self.hub.push(last);
+                self.hub.keep(spare.unwrap_or_default());
+            }
+            None => self.hub.give_back(spare.unwrap_or_default()),
+        }
     }
 }
 
 fn block(dyno: &DynoName, time: Timestamp, chunk: Chunk) -> LogBlock {
     LogBlock { source: Source::App(dyno.clone()), time, bytes: chunk.bytes, continued: chunk.continued }
+}
+
+/// The most the stream can hold. A dyno may have made its pipe larger.
+fn capacity(stream: &Receiver) -> usize {
+    let size = fcntl(stream, FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| usize::try_from(size).ok());
+    size.unwrap_or(TERMINAL_BYTES)
 }
 
 /// Ready when the stream has something to say; never without a stream.

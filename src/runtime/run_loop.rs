@@ -104,7 +104,7 @@ impl Runtime {
         let (formatter, quiet, files) = (start.formatter, start.quiet, start.files);
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
         let hub = LogHub::start(Receivers { formatter, quiet, files, tails, screen, focused }, hub_sender)?;
-        let stdin = if start.null_stdin { Stdin::null() } else { Stdin::endless() }?;
+        let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
         let mut tasks = JoinSet::new();
         let mut outputs = HashMap::new();

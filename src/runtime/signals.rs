@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH, SIGXFSZ};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use tokio::io::Interest;
@@ -50,7 +50,8 @@ impl Signals {
         let (read, write) = StdStream::pair()?;
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
-        let mut wanted = vec![SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH];
+        // SIGXFSZ alone would end us: with a handler, the write that reached the limit fails like that of a full disk.
+        let mut wanted = vec![SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH, SIGXFSZ];
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);
         }
@@ -92,7 +93,7 @@ fn meaning(signal: i32) -> Option<Arrived> {
         SIGUSR2 => Arrived::User(UserSignal::Usr2),
         SIGWINCH => Arrived::Resized,
         SIGCONT => Arrived::Continued,
-        // No other was asked for.
+        // SIGXFSZ: the write says so itself. No other was asked for.
         _ => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! The streams of a run: a pipe or a terminal of its own, and what it reads as stdin.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
@@ -14,38 +14,36 @@ use crate::app::{Io, PtySize};
 use crate::guardian::{TerminalModes, set_terminal_size};
 
 /// What a dyno without a terminal reads.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Stdin {
     /// A pipe that never gives data and never ends: watchers stop at the end of their input (S6.1).
-    Endless {
-        reader: OwnedFd,
-        /// Held open for as long as `dyno` lives; nothing is ever written to it.
-        _writer: OwnedFd,
-    },
+    Endless,
     /// `/dev/null`.
-    Null(OwnedFd),
+    Null,
 }
 
 impl Stdin {
-    pub(super) fn endless() -> Result<Self, Errno> {
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
-        Ok(Self::Endless { reader, _writer: writer })
+    /// One of its own for each run: what a program sets on it, such as `O_NONBLOCK`, is nobody else's affair.
+    fn for_a_run(self) -> Result<OwnedFd, Errno> {
+        match self {
+            Self::Endless => endless(),
+            Self::Null => dev_null(),
+        }
     }
+}
 
-    pub(super) fn null() -> Result<Self, Errno> {
-        Ok(Self::Null(dev_null()?))
-    }
-
-    fn for_a_run(&self) -> Result<OwnedFd, Errno> {
-        let (Self::Endless { reader, .. } | Self::Null(reader)) = self;
-        reader.try_clone().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))
-    }
+/// The dyno holds the writing end of its own stdin: it never ends while anybody can read it, and we hold nothing.
+fn endless() -> Result<OwnedFd, Errno> {
+    let (reader, _writer) = pipe2(OFlag::O_CLOEXEC)?;
+    let both_ends = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    nix::fcntl::open(both_ends.as_str(), OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// What one run reads.
 #[derive(Clone, Copy)]
-pub(super) enum Reads<'a> {
+pub(super) enum Reads {
     /// Its terminal if it has one, else this.
-    Stdin(&'a Stdin),
+    Stdin(Stdin),
     /// Our own stdin.
     OwnStdin,
     /// Its terminal, which the user types into.
@@ -66,7 +64,7 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn open(io: Io, reads: Reads<'_>) -> Result<Self, Errno> {
+    pub(super) fn open(io: Io, reads: Reads) -> Result<Self, Errno> {
         match io {
             Io::Pipe => {
                 let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
@@ -95,7 +93,7 @@ impl Streams {
     }
 }
 
-impl Reads<'_> {
+impl Reads {
     /// What stands in for a keyboard.
     fn for_a_pipe(self) -> Result<OwnedFd, Errno> {
         match self {
@@ -122,7 +120,7 @@ pub(super) fn with_empty_stdin(mut theirs: Vec<OwnedFd>) -> Result<Vec<OwnedFd>,
 }
 
 /// A terminal that knows its size before anybody can ask, and leaves `\n` alone unless somebody sees it as it is.
-fn terminal(size: PtySize, reads: Reads<'_>) -> Result<(OwnedFd, OwnedFd), Errno> {
+fn terminal(size: PtySize, reads: Reads) -> Result<(OwnedFd, OwnedFd), Errno> {
     let pty = openpty(None, None)?;
     for end in [&pty.master, &pty.slave] {
         fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;

@@ -34,6 +34,7 @@ mod orphans;
 mod other_names;
 mod output;
 mod output_flow;
+mod output_streams;
 mod places;
 mod ports;
 mod ports_auto;

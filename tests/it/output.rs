@@ -145,22 +145,27 @@ fn fifty_megabytes_without_a_newline_pass_in_bounded_memory() {
 
 #[test]
 fn a_flood_that_nobody_reads_stays_in_bounded_memory() {
-    let app = App::new("web: yes 0123456789012345678901234567890123456789\n");
-    let (reader, writer) = std::io::pipe().unwrap();
+    let whole = "yes 0123456789012345678901234567890123456789";
+    // Of such lines only the end is shown: they are copied.
+    let redrawn = "exec yes \"$(printf '0123456789\\r0123456789')\"";
+    for (command, pty) in [(whole, "never"), (redrawn, "always")] {
+        let app = App::new(&format!("web: {command}\n"));
+        let (reader, writer) = std::io::pipe().unwrap();
 
-    let dyno = app.dyno(["start", "-m", "web=10", "-t", "1"]).stdout_to(writer).spawn();
-    // Everything stands still: each dyno waits until somebody takes what it wrote.
-    dyno.until("all dynos wait", || {
-        let dynos = dyno.of_dynos();
-        dynos.len() == 10 && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
-    });
-    let peak = process_table::peak_memory_kib(dyno.main()) + process_table::peak_memory_kib(dyno.guardian());
-    dyno.signal(Signal::SIGTERM);
-    let finished = dyno.finish();
-    drop(reader);
+        let dyno = app.dyno(["start", "-m", "web=10", "-t", "1", "--pty", pty]).stdout_to(writer).spawn();
+        // Everything stands still: each dyno waits until somebody takes what it wrote.
+        dyno.until("all dynos wait", || {
+            let dynos = dyno.of_dynos();
+            dynos.len() == 10 && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
+        });
+        let peak = process_table::peak_memory_kib(dyno.main()) + process_table::peak_memory_kib(dyno.guardian());
+        dyno.signal(Signal::SIGTERM);
+        let finished = dyno.finish();
+        drop(reader);
 
-    finished.expect_end(Ended::Signal(Signal::SIGTERM));
-    assert!(peak < MOST_MEMORY_KIB, "{peak} KiB");
+        finished.expect_end(Ended::Signal(Signal::SIGTERM));
+        assert!(peak < MOST_MEMORY_KIB, "{command}: {peak} KiB");
+    }
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! What programs do to their streams, and readers that take their time: nothing is lost or mixed up by either (S6.1, S7.5).
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use nix::sys::signal::Signal;
+
+use crate::app::example;
+use crate::harness::{App, Capture, Ended};
+use crate::process_table;
+
+fn meddler(procfile: &str) -> App {
+    let app = App::new(procfile);
+    symlink(example("meddle"), app.path("meddle")).unwrap();
+    app
+}
+
+#[test]
+fn s7_5_what_a_dyno_left_in_a_pipe_that_it_made_larger_is_shown_before_its_exit() {
+    const LINES: usize = 80_000;
+    let line = "0123456789".repeat(10);
+    let app = meddler(&format!(
+        "web: read -r _ <go; exec ./meddle wide {LINES}\nother: yes {line} | head -c 20000000; read -r _ <never\n"
+    ))
+    .fifo("go")
+    .fifo("never");
+    let (reader, writer) = std::io::pipe().unwrap();
+    let dyno = app
+        .dyno(["start", "--no-timestamps", "--pty", "never", "--can-die", "web", "-t", "1"])
+        .stdout_to(writer)
+        .spawn();
+    let of = |name: &str| dyno.of_dynos().into_iter().filter(|process| process.dyno.as_deref() == Some(name)).collect();
+    // Nobody reads, so nothing of web.1 is taken either: all it says stays in its pipe.
+    dyno.until("the budget is spent", || {
+        let other: Vec<process_table::Process> = of("other.1");
+        other.iter().any(|process| process_table::waits_to_write(process.pid))
+    });
+    app.release("go");
+    dyno.until("web.1 is gone", || of("web.1").is_empty());
+
+    let shown = Capture::of(reader);
+    dyno.until("its exit is told", || shown.text().contains("web.1   | exited with code 0\n"));
+
+    let text = shown.text();
+    let (before, _) = text.split_once("web.1   | exited with code 0\n").unwrap();
+    let lines = before.lines().filter_map(|line| line.strip_prefix("web.1   | line "));
+    let expected = (1..=LINES).map(|number| format!("{number:06}"));
+    assert!(lines.clone().eq(expected), "{} lines", lines.count());
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
+
+#[test]
+fn s6_1_what_one_dyno_sets_on_its_stdin_is_no_affair_of_another() {
+    let app =
+        meddler("one: ./meddle deaf; read -r _ <never\ntwo: read -r _ <go; cat; echo ended\n").fifo("go").fifo("never");
+    let dyno = app.dyno(["start", "--pty", "never", "-t", "1"]).spawn();
+    dyno.until_shown("one.1  | deaf\n");
+
+    app.release("go");
+
+    dyno.until("cat waits", || dyno.of_dynos().iter().any(|process| process.command == "cat" && process.state == 'S'));
+    dyno.signal(Signal::SIGTERM);
+    let finished = dyno.finish();
+    assert!(!finished.stdout().contains("| ended"), "{}", finished.stdout());
+}
+
+#[test]
+fn s7_5_a_reader_that_is_slow_all_the_time_gets_all_of_it() {
+    let slow = "while dd bs=4096 count=1 of=piece 2>/dev/null && [ -s piece ]; do cat piece >>out; sleep 0.2; done\n";
+    let app = App::new("web: seq -f 'line %06.0f' 1 10000\n").script("slow", slow);
+    let line = "{ \"$0\" \"$@\"; echo $? >status; } | ./slow";
+
+    let finished = app.dyno(["start", "--no-prefix"]).under(&["sh", "-c", line]).run();
+
+    assert_eq!(finished.stderr(), "");
+    assert_eq!(fs::read_to_string(app.path("status")).unwrap(), "0\n");
+    let shown = fs::read_to_string(app.path("out")).unwrap();
+    let lines = shown.lines().filter(|line| line.starts_with("line "));
+    assert!(lines.eq((1..=10_000).map(|number| format!("line {number:06}"))), "{} lines", shown.lines().count());
+}
