@@ -6,9 +6,11 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::waitpid;
@@ -20,6 +22,9 @@ use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request,
 use super::sys;
 use super::terminal_modes::TerminalModes;
 use crate::app::{DynoSpec, ExitStatus, Focus, RunId, Shell, SpawnSpec, without_shell};
+
+/// How long the guardian may take to end once it is let go: what it takes to call a process unkillable, and a second.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why a process was not started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,10 +256,37 @@ impl Guardian {
 
 impl Drop for Guardian {
     /// Lets the guardian go and waits for its end, so that none is seen after `dyno` itself has ended. At once where
-    /// it was reaped before.
+    /// it was reaped before. One that somebody has stopped is killed.
     fn drop(&mut self) {
-        let _ = nix::sys::socket::shutdown(self.socket.as_raw_fd(), nix::sys::socket::Shutdown::Both);
-        self.reap();
+        let _ = nix::sys::socket::shutdown(self.socket.as_raw_fd(), nix::sys::socket::Shutdown::Write);
+        if self.hangs_up() {
+            self.reap();
+        } else {
+            self.kill_guardian();
+            self.reap();
+            let _ = super::sweep();
+        }
+    }
+}
+
+impl Guardian {
+    /// Whether its end closes the socket in time; what it still says is for nobody.
+    fn hangs_up(&self) -> bool {
+        let deadline = Instant::now() + LETS_GO_WITHIN;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut ready = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut ready, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) {
+                Ok(0) => return false,
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(_) => return true,
+            }
+            match nix::unistd::read(&self.socket, &mut [0; HEADER_BYTES]) {
+                Ok(0) => return true,
+                Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(_) => return true,
+            }
+        }
     }
 }
 

@@ -13,8 +13,14 @@ const LIST_BYTES: usize = 4096;
 /// Calls `f` for each child of this process, zombies included. Allocates nothing where the kernel lists children.
 ///
 /// Call it on the main thread: it is the one that forks, and the one that orphans are given to.
-pub(super) fn for_each_own_child(mut f: impl FnMut(Pid)) {
-    if for_each_listed("/proc/thread-self/children", &mut f) {
+pub(super) fn for_each_own_child(f: impl FnMut(Pid)) {
+    for_each_own_child_in_parts(f, || ());
+}
+
+/// The same with a pause after each part of the list, in which children may be reaped: a pid of the next part is read
+/// after it, so it is still a child's.
+pub(super) fn for_each_own_child_in_parts(mut f: impl FnMut(Pid), mut pause: impl FnMut()) {
+    if for_each_listed("/proc/thread-self/children", &mut f, &mut pause) {
         return;
     }
     let own = getpid();
@@ -32,7 +38,8 @@ pub(super) fn children_of(pid: Pid) -> Vec<Pid> {
     let mut listed = false;
     for thread in threads.flatten() {
         let path = thread.path().join("children");
-        listed |= path.to_str().is_some_and(|path| for_each_listed(path, &mut |child| children.push(child)));
+        listed |=
+            path.to_str().is_some_and(|path| for_each_listed(path, &mut |child| children.push(child), &mut || ()));
     }
     if !listed {
         children.extend(all_processes().filter(|child| Stat::read(*child).is_some_and(|stat| stat.parent == pid)));
@@ -41,7 +48,7 @@ pub(super) fn children_of(pid: Pid) -> Vec<Pid> {
 }
 
 /// False: the kernel has no such list.
-fn for_each_listed(path: &str, f: &mut impl FnMut(Pid)) -> bool {
+fn for_each_listed(path: &str, f: &mut impl FnMut(Pid), pause: &mut impl FnMut()) -> bool {
     let Ok(mut file) = File::open(path) else { return false };
     let mut buffer = [0; LIST_BYTES];
     let mut number = 0_i32;
@@ -59,6 +66,7 @@ fn for_each_listed(path: &str, f: &mut impl FnMut(Pid)) -> bool {
                 number = 0;
             }
         }
+        pause();
     }
     if number > 0 {
         f(Pid::from_raw(number));

@@ -44,6 +44,8 @@ struct GuardianProcess {
     look_at: Option<Instant>,
     /// Messages that were not sent yet.
     outgoing: Vec<u8>,
+    /// The sweep was asked for, and its outcome was told.
+    swept: bool,
 }
 
 /// Runs the guardian until the sweep was asked for or `dyno` is gone. The caller then ends the process.
@@ -62,15 +64,29 @@ pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
         terminal: None,
         look_at: None,
         outgoing: Vec::new(),
+        swept: false,
     };
     while guardian.turn().is_ok() {}
     // Before the sweep, which may take its time: the user is back at a prompt.
     if let Some(terminal) = &guardian.terminal {
         terminal.give_back();
     }
-    // Whatever ended the loop, nothing may outlive us. If the sweep was asked for there is nothing left to do.
-    let _ = sweep();
+    if !guardian.swept {
+        sweep_to_the_last();
+    }
     Ok(())
+}
+
+/// `dyno` is gone and nobody is told who is left: as long as it gets fewer, or others, nothing may outlive us.
+fn sweep_to_the_last() {
+    let mut before = sweep();
+    while !before.is_empty() {
+        let left = sweep();
+        if left == before {
+            return;
+        }
+        before = left;
+    }
 }
 
 /// Lets go of the user's terminal, directory and streams, so that we neither hold nor disturb them.
@@ -171,7 +187,8 @@ impl GuardianProcess {
                         let is_session = |variable: &&Vec<u8>| variable.starts_with(b"DYNO_SESSION=");
                         let session = request.environment.iter().find(is_session).and_then(|text| text.split_last());
                         let session = session.map_or(&[][..], |(_, text)| text);
-                        self.runs.add(run, pid, request.own_shell, request.marker, session);
+                        let own_shell = request.own_shell.then(|| request.arguments.concat());
+                        self.runs.add(run, pid, own_shell, request.marker, session);
                         Message::Spawned { pid: pid.as_raw() }
                     }
                     Err((stage, errno)) => Message::SpawnFailed { stage, errno: errno as i32 },
@@ -197,6 +214,7 @@ impl GuardianProcess {
                 let survivors: Vec<String> = sweep().into_iter().map(|survivor| survivor.description).collect();
                 let survivors = survivors.join("\n").into_bytes();
                 self.send(run, &Message::Swept { left, survivors })?;
+                self.swept = true;
                 Err(Disconnected)
             }
         }

@@ -4,6 +4,7 @@
 //! still descends from the leader or carries the markers of the session and the dyno in its environment.
 //! Decides nothing about restarts or the end; that is the supervisor's.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -26,12 +27,13 @@ struct Run {
     /// The leader's pid, which is also the number of its group and session.
     leader: Pid,
     leader_lives: bool,
-    own_shell: bool,
+    /// The words of the shell that is to run its line. It may have been replaced since: `cd app && exec ./server`.
+    own_shell: Option<Vec<u8>>,
     /// `DYNO=web.1`.
     marker: Vec<u8>,
-    /// The stop signal, once it was ordered; each process outside the group gets it once.
+    /// The stop signal, once it was ordered; each process gets it once.
     stop: Option<i32>,
-    stopped_strays: Vec<Pid>,
+    stopped: Vec<Pid>,
     killed_at: Option<Instant>,
     unkillable_reported: bool,
 }
@@ -62,16 +64,20 @@ pub(super) struct Runs {
     blank: Vec<(Pid, Instant)>,
 }
 
-/// What of a run is outside its group.
+/// What there is of a run besides its leader.
 #[derive(Debug, Default)]
-struct Strays {
-    pids: Vec<Pid>,
+struct Found {
+    /// In its group.
+    members: Vec<Pid>,
+    /// Outside of it.
+    strays: Vec<Pid>,
     /// Whether there is a process that may turn out to be another one.
     undecided: bool,
 }
 
 impl Runs {
-    pub(super) fn add(&mut self, id: RunId, leader: Pid, own_shell: bool, marker: Vec<u8>, session: &[u8]) {
+    /// `own_shell`: the words that a shell of ours runs its line by, each ended by NUL.
+    pub(super) fn add(&mut self, id: RunId, leader: Pid, own_shell: Option<Vec<u8>>, marker: Vec<u8>, session: &[u8]) {
         if self.session.is_empty() {
             self.session = session.to_vec();
         }
@@ -82,7 +88,7 @@ impl Runs {
             own_shell,
             marker,
             stop: None,
-            stopped_strays: Vec::new(),
+            stopped: Vec::new(),
             killed_at: None,
             unkillable_reported: false,
         });
@@ -103,12 +109,14 @@ impl Runs {
     /// Sends a signal to all that is left of a run. A run that is gone is not signalled.
     pub(super) fn signal(&mut self, id: RunId, sending: Sending) {
         let Some(position) = self.all.iter().position(|run| run.id == id) else { return };
-        let strays = self.strays_of(position).pids;
+        let Found { members, strays, .. } = self.processes_of(position);
         let Some(run) = self.all.get_mut(position) else { return };
         match sending {
             Sending::Stop(signal) => {
                 if run.stop.is_none() {
                     run.stop = Some(signal);
+                    // They get it with the group, also those that leave it then.
+                    run.stopped = members;
                     run.signal_group(signal);
                     run.signal_group(libc::SIGCONT);
                 }
@@ -123,8 +131,8 @@ impl Runs {
                 send_to_each(&strays, signal);
             }
             Sending::SpareShell(signal) => {
-                if run.own_shell {
-                    send_to_each(&run.members_but_leader(), signal);
+                if run.own_shell.is_some() && run.own_shell == words_of(run.leader) {
+                    send_to_each(&members, signal);
                 } else {
                     run.signal_group(signal);
                 }
@@ -147,7 +155,7 @@ impl Runs {
             }
             // Before the search: who leaves the group in between is found outside it.
             let is_empty = !run.leader_lives && run.group_is_empty();
-            let Strays { pids: strays, undecided } = self.strays_of(position);
+            let Found { strays, undecided, .. } = self.processes_of(position);
             let Some(run) = self.all.get_mut(position) else { return };
             if is_empty && strays.is_empty() && !undecided {
                 findings.push(Finding::Gone(run.id));
@@ -169,20 +177,20 @@ impl Runs {
         }
     }
 
-    /// Processes of a run that are no members of its group.
+    /// Processes of a run besides its leader.
     ///
     /// Below a living leader: whoever descends from it. Otherwise: our own children (they lost their parent) that
-    /// are in its session or carry its markers, and whoever descends from those.
-    fn strays_of(&mut self, position: usize) -> Strays {
-        let Some(run) = self.all.get(position) else { return Strays::default() };
-        let (mut strays, mut undecided) = (Vec::new(), false);
+    /// are in its group or session or carry its markers, and whoever descends from those.
+    fn processes_of(&mut self, position: usize) -> Found {
+        let Some(run) = self.all.get(position) else { return Found::default() };
+        let mut found = Found::default();
         if run.leader_lives {
-            collect_below(run.leader, run.leader, &mut strays);
+            found.collect_below(run.leader, run.leader);
         }
         let mut orphans = Vec::new();
         descendants::for_each_own_child(|child| orphans.push(child));
         self.blank.retain(|(pid, _)| orphans.contains(pid));
-        // A leader is nobody's stray; this also spares a look at each of many living dynos.
+        // A leader belongs to its own run alone; this also spares a look at each of many living dynos.
         orphans.retain(|orphan| !self.all.iter().any(|run| run.leader_lives && run.leader == *orphan));
         for orphan in orphans {
             let Some(stat) = Stat::read(orphan).filter(|stat| !stat.zombie) else { continue };
@@ -192,17 +200,36 @@ impl Runs {
                 descendants::marks_of(orphan, [&self.session, &run.marker])
             };
             if marks == Marks::Blank {
-                undecided |= is_new(&mut self.blank, orphan);
+                found.undecided |= is_new(&mut self.blank, orphan);
             }
             if marks == Marks::Present {
-                if stat.group != run.leader {
-                    strays.push(orphan);
-                }
-                collect_below(orphan, run.leader, &mut strays);
+                found.add(orphan, stat.group == run.leader);
+                found.collect_below(orphan, run.leader);
             }
         }
-        Strays { pids: strays, undecided }
+        found
     }
+}
+
+impl Found {
+    fn add(&mut self, pid: Pid, is_member: bool) {
+        if is_member { self.members.push(pid) } else { self.strays.push(pid) }
+    }
+
+    /// Adds the descendants of `top`.
+    fn collect_below(&mut self, top: Pid, group: Pid) {
+        let mut open = descendants::children_of(top);
+        while let Some(pid) = open.pop() {
+            let Some(stat) = Stat::read(pid).filter(|stat| !stat.zombie) else { continue };
+            self.add(pid, stat.group == group);
+            open.extend(descendants::children_of(pid));
+        }
+    }
+}
+
+/// What a process was executed with.
+fn words_of(pid: Pid) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok()
 }
 
 /// Whether this process is without an environment for the first time, or not for long.
@@ -214,18 +241,6 @@ fn is_new(blank: &mut Vec<(Pid, Instant)>, pid: Pid) -> bool {
         now
     });
     since.elapsed() < EXEC_TAKES
-}
-
-/// Adds the descendants of `top` that are not members of `group`.
-fn collect_below(top: Pid, group: Pid, strays: &mut Vec<Pid>) {
-    let mut open = descendants::children_of(top);
-    while let Some(pid) = open.pop() {
-        let Some(stat) = Stat::read(pid).filter(|stat| !stat.zombie) else { continue };
-        if stat.group != group {
-            strays.push(pid);
-        }
-        open.extend(descendants::children_of(pid));
-    }
 }
 
 impl Run {
@@ -247,8 +262,8 @@ impl Run {
     fn stop_strays(&mut self, strays: &[Pid]) {
         let Some(signal) = self.stop else { return };
         for stray in strays {
-            if !self.stopped_strays.contains(stray) {
-                self.stopped_strays.push(*stray);
+            if !self.stopped.contains(stray) {
+                self.stopped.push(*stray);
                 send(*stray, signal);
                 send(*stray, libc::SIGCONT);
             }
@@ -258,22 +273,6 @@ impl Run {
     fn kill_all(&self, strays: &[Pid]) {
         self.signal_group(libc::SIGKILL);
         send_to_each(strays, libc::SIGKILL);
-    }
-
-    fn members_but_leader(&self) -> Vec<Pid> {
-        let mut members = Vec::new();
-        let mut open = descendants::children_of(self.leader);
-        descendants::for_each_own_child(|child| open.push(child));
-        while let Some(pid) = open.pop() {
-            if pid == self.leader || members.contains(&pid) {
-                continue;
-            }
-            if Stat::read(pid).is_some_and(|stat| stat.group == self.leader) {
-                members.push(pid);
-                open.extend(descendants::children_of(pid));
-            }
-        }
-        members
     }
 }
 

@@ -39,9 +39,13 @@ pub fn sweep() -> Vec<Survivor> {
     let deadline = Instant::now() + UNKILLABLE_AFTER;
     let mut round = 0_u32;
     loop {
-        descendants::for_each_own_child(|child| {
+        let kill_child = |child| {
             // Our own unreaped child: its pid cannot belong to anybody else.
             let _ = kill(child, Signal::SIGKILL);
+        };
+        // Under a flood of processes the list is mostly of dead ones, and would grow faster than it is read.
+        descendants::for_each_own_child_in_parts(kill_child, || {
+            let _ = reap_all();
         });
         if reap_all() == Err(Errno::ECHILD) {
             return Vec::new();

@@ -107,7 +107,12 @@ impl Supervisor {
                 self.signal_all(GroupSignal::Pause, turn);
                 turn.order(Effect::Suspend);
             }
-            UserSignal::Usr1 | UserSignal::Usr2 => self.signal_all(GroupSignal::User(signal), turn),
+            UserSignal::Usr1 | UserSignal::Usr2 => match self.phase {
+                Phase::Unbooted | Phase::Release | Phase::Running => {
+                    self.signal_all(GroupSignal::User(signal), turn);
+                }
+                Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
+            },
         }
     }
 

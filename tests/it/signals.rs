@@ -250,6 +250,20 @@ fn usr1_and_usr2_go_to_every_process_of_a_dyno() {
 }
 
 #[test]
+fn s12_usr1_goes_to_a_server_that_took_the_place_of_our_shell() {
+    let hears = "trap 'echo heard' USR1\necho up\nuntil read -r _ <go; do :; done 2>/dev/null\n";
+    let app = App::new("a: cd . && exec ./hears\nb: A=1 exec ./hears\n").script("hears", hears).fifo("go");
+    let dyno = app.dyno(["start", "-t", "1"]).spawn();
+    dyno.until("both are up", || dyno.stdout.text().matches("| up").count() == 2);
+
+    dyno.signal(Signal::SIGUSR1);
+
+    dyno.until("both have heard", || dyno.stdout.text().matches("| heard").count() == 2);
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish();
+}
+
+#[test]
 fn a_type_may_have_a_stop_signal_of_its_own() {
     let hears = "trap 'echo \"$1 heard INT\"; exit 0' INT\ntrap 'echo \"$1 heard TERM\"; exit 0' TERM\necho up\n{ read -r _ <go; } 2>/dev/null\n";
     let app = App::new("web: ./hears web\nworker: ./hears worker\n").script("hears", hears).fifo("go");

@@ -198,6 +198,36 @@ fn a_process_that_cannot_be_killed_is_named_and_the_end_is_70() {
     finished.expect_end(Ended::Code(70));
     let hint = "hint: it waits inside the kernel, is traced, or belongs to another user; end it by hand\n";
     let fact = format!("error: process {web} (sleep) could not be killed\n");
-    assert!(finished.stderr().ends_with(&format!("{fact}\n{hint}")), "{}", finished.stderr());
+    assert_eq!(finished.stderr(), format!("{fact}\n{hint}"));
+    assert!(!finished.stdout().contains("left behind"), "{}", finished.stdout());
     let _ = nix::sys::wait::waitpid(Pid::from_raw(web), None);
+}
+
+#[test]
+fn s11_a_guardian_that_is_stopped_before_anything_starts_does_not_hold_up_the_end() {
+    let app = App::empty().fifo("in");
+    let dyno = app.dyno(["start", "-f", "-", "-e", ""]).under(&["sh", "-c", "exec \"$0\" \"$@\" <in"]).spawn();
+    // Opened for both directions: whoever comes first does not wait for the other.
+    let mut procfile = std::fs::OpenOptions::new().read(true).write(true).open(app.path("in")).unwrap();
+    let guardian = dyno.guardian();
+    kill(Pid::from_raw(guardian), Signal::SIGSTOP).unwrap();
+
+    std::io::Write::write_all(&mut procfile, b"no entry\n").unwrap();
+    drop(procfile);
+
+    dyno.finish().expect_end(Ended::Code(78));
+}
+
+#[test]
+fn s11_a_file_that_may_not_grow_any_more_is_named_and_ends_with_74() {
+    let app = App::new("web: yes\n");
+
+    let finished = app.dyno(["start"]).after("ulimit -f 100; exec >log").run();
+
+    finished.expect_end(Ended::Code(74));
+    assert!(
+        finished.stderr().contains("error: ") && finished.stderr().contains("File too large"),
+        "{}",
+        finished.stderr()
+    );
 }

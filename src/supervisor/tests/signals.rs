@@ -93,6 +93,8 @@ fn s12_usr1_and_usr2_are_passed_on_to_every_run() {
 
     assert_eq!(signal(&mut supervisor, UserSignal::Usr1, at(1)), ["#1 pass SIGUSR1", "#2 pass SIGUSR1"]);
     assert_eq!(signal(&mut supervisor, UserSignal::Usr2, at(1)), ["#1 pass SIGUSR2", "#2 pass SIGUSR2"]);
+    signal(&mut supervisor, UserSignal::Term, at(2));
+    assert_eq!(signal(&mut supervisor, UserSignal::Usr1, at(2)), [""; 0], "they are stopping");
 }
 
 #[test]

@@ -218,7 +218,10 @@ impl Model {
         let goes_to_all = match event {
             Event::Signal(UserSignal::Tstp) => Some(GroupSignal::Pause),
             Event::Resumed { .. } => Some(GroupSignal::Continue),
-            Event::Signal(signal @ (UserSignal::Usr1 | UserSignal::Usr2)) => Some(GroupSignal::User(*signal)),
+            // Who is told to stop already is not told to reopen its log.
+            Event::Signal(signal @ (UserSignal::Usr1 | UserSignal::Usr2)) => {
+                self.cause.is_none().then_some(GroupSignal::User(*signal))
+            }
             Event::Boot
             | Event::Spawned { .. }
             | Event::SpawnFailed { .. }
