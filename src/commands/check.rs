@@ -8,11 +8,12 @@ use serde::Serialize;
 use super::diagnostics;
 use super::files::{self, EnvText, Settings};
 use super::findings::{Finding, Findings};
+use super::formation;
 use super::places::Places;
 use super::size;
 use super::stdout;
 use super::strict_reader::{Difference, difference};
-use crate::app::{EnvEntry, Formation, FormationRequest, Given, Layers, Origin, Procfile, Severity, parse_port};
+use crate::app::{EnvEntry, Given, Layers, Origin, Procfile, Severity, parse_port};
 use crate::cli::{CheckArgs, Cli, Dialect};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
@@ -62,7 +63,8 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     let found = files::procfile_path(&places, &layers);
     let procfile = files::procfile(&places, &found, &mut findings);
     if let Some(procfile) = &procfile {
-        check_defaults(&places, procfile, &mut findings);
+        let types = procfile.formation_types();
+        formation::find(&places.foreman, &places.foreman_name, &types, &mut findings);
         size::find(&found.name, procfile, &layers, &mut findings);
     }
     check_port(&layers, &mut findings);
@@ -99,38 +101,6 @@ fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<Outcome, E
         Dialect::Honcho => {
             diagnostics::tell(&format!("Valid procfile detected ({names})"));
             Ok(Outcome::Code(0))
-        }
-    }
-}
-
-/// The formation of `.foreman` is about the types of the Procfile (S4.5).
-fn check_defaults(places: &Places, procfile: &Procfile, findings: &mut Findings) {
-    let types = procfile.formation_types();
-    let settings = [("formation", &places.foreman.formation), ("concurrency", &places.foreman.concurrency)];
-    for (key, setting) in settings {
-        let Some(setting) = setting else { continue };
-        let list = [setting.value.clone()];
-        let request = match key {
-            "formation" => FormationRequest { whole: Some(&setting.value), ..FormationRequest::default() },
-            _ => FormationRequest { changed: &list, ..FormationRequest::default() },
-        };
-        let found = |severity, message: String, hint: String| Finding {
-            severity,
-            file: places.foreman_name.clone(),
-            line: Some(setting.line),
-            key: Some(key.to_owned()),
-            message,
-            hint,
-        };
-        match Formation::resolve(&types, &request) {
-            Ok((_, warnings)) => warnings
-                .iter()
-                .for_each(|warning| findings.push(found(Severity::Warning, warning.to_string(), warning.hint()))),
-            Err(errors) => {
-                for error in &errors {
-                    findings.push(found(Severity::Error, error.to_string(), error.hint()));
-                }
-            }
         }
     }
 }

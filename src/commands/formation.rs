@@ -1,53 +1,109 @@
 //! The formation of a start: what the options ask for, else what `.foreman` does (S4).
 
 use super::diagnostics::warn;
-use crate::app::{ForemanFile, Formation, FormationRequest, ProcessType};
+use super::findings::{Finding, Findings};
+use crate::app::{ForemanFile, Formation, FormationRequest, ProcessType, Setting, Severity};
 use crate::cli::FormationArgs;
 use crate::error::{Complaint, Error, Status};
 
-/// How many dynos of each type run. `types`: those of the Procfile.
-///
-/// # Errors
-/// Status 2: an unknown type, a bad quantity, or nothing is left to run; 78 if `.foreman` asks for it.
-pub(super) fn formation(
-    args: &FormationArgs,
-    file: &ForemanFile,
-    file_name: &str,
-    types: &[ProcessType],
-) -> Result<Formation, Error> {
-    let only: Vec<String> = args.types.iter().chain(&args.processes).cloned().collect();
-    let by_option = args.formation.is_some() || args.concurrency.is_some() || !only.is_empty();
-    let setting = |setting: &Option<crate::app::Setting<String>>| {
-        setting.as_ref().filter(|_| !by_option).map(|setting| setting.value.clone())
-    };
-    let whole = args.formation.clone().or_else(|| setting(&file.formation));
-    let changed: Vec<String> = args.concurrency.clone().or_else(|| setting(&file.concurrency)).into_iter().collect();
-    let request = FormationRequest { whole: whole.as_deref(), changed: &changed, only: &only, except: &args.except };
-    match Formation::resolve(types, &request) {
-        Ok((formation, warnings)) => {
-            for warning in warnings {
-                warn(&Complaint::new(warning.to_string(), warning.hint()));
-            }
-            if formation.is_empty() {
-                return Err(empty(args, types));
-            }
-            Ok(formation)
+/// Who asks for what.
+pub(super) struct Asked<'a> {
+    args: &'a FormationArgs,
+    file: &'a ForemanFile,
+    by_option: bool,
+    whole: Option<&'a str>,
+    changed: &'a [String],
+    only: Vec<String>,
+}
+
+impl<'a> Asked<'a> {
+    /// Where an option asks for a formation, nothing of the file's counts.
+    pub(super) fn new(args: &'a FormationArgs, file: &'a ForemanFile) -> Self {
+        let only: Vec<String> = args.types.iter().chain(&args.processes).cloned().collect();
+        let by_option = args.formation.is_some() || args.concurrency.is_some() || !only.is_empty();
+        let of_file = |setting: &'a Option<Setting<String>>| setting.as_ref().map(|setting| &setting.value);
+        let (whole, changed) = if by_option {
+            (args.formation.as_ref(), args.concurrency.as_ref())
+        } else {
+            (of_file(&file.formation), of_file(&file.concurrency))
+        };
+        let changed = changed.map(std::slice::from_ref).unwrap_or_default();
+        Self { args, file, by_option, whole: whole.map(String::as_str), changed, only }
+    }
+
+    /// How many dynos of each type run. `types`: those of the Procfile.
+    ///
+    /// # Errors
+    /// Status 2: an unknown type, a bad quantity, or nothing is left to run; 78 if `.foreman` asks for it.
+    pub(super) fn formation(&self, file_name: &str, types: &[ProcessType]) -> Result<Formation, Error> {
+        let request =
+            FormationRequest { whole: self.whole, changed: self.changed, only: &self.only, except: &self.args.except };
+        if !self.by_option {
+            let mut findings = Findings::default();
+            find(self.file, file_name, types, &mut findings);
+            findings.settle()?;
         }
-        Err(errors) => {
-            let of_file = [&file.formation, &file.concurrency].into_iter().flatten().next().filter(|_| !by_option);
-            let (status, place) = match of_file {
-                Some(setting) => (Status::Config, format!("{file_name}:{}: ", setting.line)),
-                None => (Status::Usage, String::new()),
-            };
-            let mut complaints: Vec<Complaint> = Vec::new();
-            for complaint in errors.iter().map(|error| Complaint::new(format!("{place}{error}"), error.hint())) {
-                if !complaints.contains(&complaint) {
-                    complaints.push(complaint);
-                }
+        let (formation, warnings) = Formation::resolve(types, &request).map_err(|errors| {
+            let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), error.hint()));
+            Error::all(Status::Usage, without_repeats(complaints))
+        })?;
+        for warning in warnings {
+            warn(&Complaint::new(warning.to_string(), warning.hint()));
+        }
+        if formation.is_empty() { Err(empty(self.args, types)) } else { Ok(formation) }
+    }
+
+    /// Whether the release command may run first: `release=0` and `-x release` say the same as `--no-release`.
+    pub(super) fn keeps_release(&self) -> bool {
+        let is_zero = |item: &str| {
+            item.split_once('=').is_some_and(|(name, n)| name.trim() == "release" && n.trim().parse() == Ok(0_u16))
+        };
+        let quantities = self.whole.into_iter().chain(self.changed.iter().chain(&self.only).map(String::as_str));
+        let left_out = quantities.flat_map(|list| list.split(',')).any(is_zero);
+        !left_out && !self.args.except.iter().any(|name| name.trim() == "release")
+    }
+}
+
+/// What is wrong or odd with the formation of `.foreman` (S4.5). `types`: those of the Procfile.
+pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], findings: &mut Findings) {
+    let whole =
+        |list: &String| Formation::resolve(types, &FormationRequest { whole: Some(list), ..Default::default() });
+    let changed = |list: &String| {
+        let changed = std::slice::from_ref(list);
+        Formation::resolve(types, &FormationRequest { changed, ..FormationRequest::default() })
+    };
+    let formation = file.formation.iter().map(|setting| ("formation", setting.line, whole(&setting.value)));
+    let concurrency = file.concurrency.iter().map(|setting| ("concurrency", setting.line, changed(&setting.value)));
+    for (key, line, resolved) in formation.chain(concurrency) {
+        let found = |severity, message: String, hint: String| Finding {
+            severity,
+            file: file_name.to_owned(),
+            line: Some(line),
+            key: Some(key.to_owned()),
+            message,
+            hint,
+        };
+        let all: Vec<Finding> = match resolved {
+            Ok((_, warnings)) => {
+                warnings.iter().map(|warning| found(Severity::Warning, warning.to_string(), warning.hint())).collect()
             }
-            Err(Error::all(status, complaints))
+            Err(errors) => errors.iter().map(|error| found(Severity::Error, error.to_string(), error.hint())).collect(),
+        };
+        for finding in without_repeats(all) {
+            findings.push(finding);
         }
     }
+}
+
+/// `wbe=1,wbe=2` is one typing error.
+fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut once: Vec<T> = Vec::new();
+    for one in all {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    once
 }
 
 /// Nothing would run. `types`: those of the Procfile that can.
@@ -65,26 +121,17 @@ fn empty(args: &FormationArgs, types: &[ProcessType]) -> Error {
     Error::new(Status::Usage, fact, hint)
 }
 
-/// Whether the release command may run first: `release=0` and `-x release` say the same as `--no-release`.
-pub(super) fn keeps_release(args: &FormationArgs) -> bool {
-    let lists = args.formation.iter().chain(&args.types).chain(&args.processes);
-    let is_zero =
-        |item: &str| item.split_once('=').is_some_and(|(name, n)| name.trim() == "release" && n.trim() == "0");
-    let left_out = lists.flat_map(|list| list.split(',')).any(is_zero);
-    !left_out && !args.except.iter().any(|name| name.trim() == "release")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::Setting;
 
     fn types() -> Vec<ProcessType> {
         ["web", "worker"].map(|name| ProcessType::new(name).expect("a name")).into()
     }
 
     fn quantities(args: &FormationArgs, file: &ForemanFile) -> Vec<u16> {
-        formation(args, file, ".foreman", &types()).expect("a formation").iter().map(|(_, quantity)| quantity).collect()
+        let formation = Asked::new(args, file).formation(".foreman", &types()).expect("a formation");
+        formation.iter().map(|(_, quantity)| quantity).collect()
     }
 
     fn file(formation: &str) -> ForemanFile {
@@ -112,11 +159,17 @@ mod tests {
 
     #[test]
     fn a_release_of_quantity_0_is_not_run() {
-        let with =
-            |formation: &str| FormationArgs { formation: Some(formation.to_owned()), ..FormationArgs::default() };
+        let (none, nothing) = (FormationArgs::default(), ForemanFile::default());
+        let with = |list: &str| FormationArgs { formation: Some(list.to_owned()), ..FormationArgs::default() };
+        let changed = |list: &str| FormationArgs { concurrency: Some(list.to_owned()), ..FormationArgs::default() };
+        let except = FormationArgs { except: vec!["release".to_owned()], ..FormationArgs::default() };
+        let keeps = |args: &FormationArgs, file: &ForemanFile| Asked::new(args, file).keeps_release();
 
-        assert!(keeps_release(&with("all=1")));
-        assert!(!keeps_release(&with("all=1, release=0")));
-        assert!(!keeps_release(&FormationArgs { except: vec!["release".to_owned()], ..FormationArgs::default() }));
+        assert!(keeps(&with("all=1"), &nothing) && keeps(&none, &file("all=1")));
+        assert!(!keeps(&with("all=1, release=0"), &nothing) && !keeps(&changed("release=0"), &nothing));
+        assert!(!keeps(&except, &nothing));
+        assert!(!keeps(&none, &file("all=1,release=0")) && !keeps(&except, &file("all=1")));
+        // An option stands in for all that the file says.
+        assert!(keeps(&with("all=1"), &file("all=1,release=0")));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::files::Settings;
 use super::focus;
-use super::formation::{formation, keeps_release};
+use super::formation::Asked;
 use super::identity::session;
 use super::look::{self, Shown, formatter, log_files, prefix_columns};
 use super::places::reason;
@@ -75,12 +75,15 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let project = Project::load(cli, &args.project, &settings, args.start_cmd.as_deref())?;
     let types = project.procfile.formation_types();
     let policy = policy(args, &project.places.foreman, &types, scope.can_die_option())?;
-    let assigned = match scope {
+    let release = project.procfile.release();
+    let (release, assigned) = match scope {
         Scope::App | Scope::Smoke(_) => {
-            let formation = formation(&args.formation, &project.places.foreman, &project.places.foreman_name, &types)?;
-            ports::assign(args, &project, &types, &formation)?
+            let asked = Asked::new(&args.formation, &project.places.foreman);
+            let formation = asked.formation(&project.places.foreman_name, &types)?;
+            let release = release.filter(|_| !args.no_release && asked.keeps_release());
+            (release, ports::assign(args, &project, &types, &formation)?)
         }
-        Scope::Release if project.procfile.release().is_some() => ports::Assigned::default(),
+        Scope::Release if release.is_some() => (release, ports::Assigned::default()),
         Scope::Release => {
             let hint = "write a line such as `release: ./migrate`";
             return Err(Error::new(Status::Config, "the Procfile has no `release` command", hint));
@@ -88,7 +91,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     };
     platform::check_shell(platform::reads_profile(args))?;
     let session = session()?;
-    let mut plan = plan(args, &project, &types, &assigned.ports, &session)?;
+    let mut plan = plan(args, &project, &types, release, &assigned.ports, &session)?;
     if let Scope::Smoke(request) = scope {
         request.check_ready(&policy, &assigned.ports)?;
         plan.command = request.command(args, &project, &assigned.ports, &session)?;
@@ -144,10 +147,10 @@ fn plan(
     args: &StartArgs,
     project: &Project,
     types: &[ProcessType],
+    release: Option<&ProcfileEntry>,
     ports: &[(DynoName, u16)],
     session: &str,
 ) -> Result<Plan, Error> {
-    let release = project.procfile.release().filter(|_| !args.no_release && keeps_release(&args.formation));
     let of_release = release.map(|entry| DynoName::new(entry.process_type.clone(), 1));
     let dynos: Vec<DynoName> = of_release.into_iter().chain(ports.iter().map(|(dyno, _)| dyno.clone())).collect();
     let focused = focus::focused(args, types, &dynos)?;

@@ -233,3 +233,26 @@ fn a_release_that_asks_is_answered_by_a_one_off_dyno() {
     finished.expect_end(Ended::Code(7));
     assert!(finished.stdout().contains("migrated by ada"), "{}", finished.stdout());
 }
+
+#[test]
+fn s4_5_release_0_leaves_the_release_command_out_wherever_it_stands() {
+    let app = App::new("release: touch released\nweb: true\n");
+    for (file, args) in [
+        ("formation: all=1,release=0\n", &["start"][..]),
+        ("concurrency: release=0\n", &["start"]),
+        ("", &["start", "-c", "release=0"]),
+        ("", &["start", "-m", "all=1,release=0"]),
+        ("", &["start", "web", "release=0"]),
+    ] {
+        std::fs::write(app.path(".foreman"), file).unwrap();
+
+        let finished = app.dyno([]).args(args).run();
+
+        finished.expect_end(Ended::Code(0));
+        assert!(!app.has("released"), "{file:?} {args:?}: {}", finished.stdout());
+    }
+    // Asked for by name it runs, whatever the defaults of a start are.
+    std::fs::write(app.path(".foreman"), "formation: all=1,release=0\n").unwrap();
+    app.dyno(["release"]).run().expect_end(Ended::Code(0));
+    assert!(app.has("released"));
+}
