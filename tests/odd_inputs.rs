@@ -56,7 +56,7 @@ fn a_note_of_a_heroku_command_is_an_entry_with_a_warning() {
         [
             "worker = python bot.py",
             "ps = scale worker=1",
-            "warning:2: `ps:scale worker=1` looks like a Heroku command, but it defines the process type `ps`",
+            "warning:2: `ps:scale` looks like a Heroku command, but it defines the process type `ps`",
         ]
     );
 }

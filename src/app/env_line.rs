@@ -14,6 +14,18 @@ fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
+/// Whether a text, of whatever file, assigns to a name somewhere, so that it may hold a value that no message shows.
+/// The `=` of an option, such as `--bind=x`, assigns nothing.
+pub(crate) fn holds_assignment(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'=', text).any(|equals| {
+        let before = trim_end(part(text, 0..equals));
+        let before = before.strip_suffix(b"+").unwrap_or(before);
+        let length = before.iter().rev().take_while(|byte| is_key_byte(**byte)).count();
+        let name = part(before, before.len() - length..before.len());
+        !name.is_empty() && !name.starts_with(b"-")
+    })
+}
+
 /// What a line is, before its value is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EnvLine<'a> {
@@ -94,6 +106,15 @@ mod tests {
         assert_eq!(key(" \tK \t= \tv "), Some(("K", "v ")));
         assert_eq!(key("K="), Some(("K", "")));
         assert_eq!(key("K =  "), Some(("K", "")));
+    }
+
+    #[test]
+    fn a_text_holds_a_value_wherever_a_name_is_assigned_to_and_not_where_an_option_is_given() {
+        let options = ["npm start", "--bind=x a -k=v", "=======", "<%= x %>", ""];
+        let values = ["A=1", "set -a; export A=1", "a;B.C-d = 1", "x --env=A=1", "sh -c 'A=1'", "A+=1", "u?token=1"];
+
+        assert!(options.iter().all(|text| !holds_assignment(text.as_bytes())));
+        assert!(values.iter().all(|text| holds_assignment(text.as_bytes())));
     }
 
     #[test]

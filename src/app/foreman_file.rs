@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::env_line::holds_assignment;
 use super::ports::parse_port;
 use super::problem::{Problem, Problems, Severity};
 use super::source_text::{SourceLine, SourceText, is_blank, part, shortened, trim, trim_end, trim_start};
@@ -105,7 +106,9 @@ impl ForemanFile {
 /// Cuts a line into its key and its value without quotes and comment.
 fn key_and_value<'a>(line: &SourceLine<'a>) -> Result<(&'a str, String), Problem> {
     let no_pair = || {
-        let message = format!("`{}` is not `key: value`", shortened(trim(line.text)));
+        let body = trim(line.text);
+        let called = if holds_assignment(body) { "the line".to_owned() } else { format!("`{}`", shortened(body)) };
+        let message = format!("{called} is not `key: value`");
         Problem::new(Severity::Defect, line.number, message, "write a line such as `port: 5000`")
     };
     let colon = memchr::memchr(b':', line.text).ok_or_else(no_pair)?;

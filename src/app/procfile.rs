@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 
 use super::ProcessType;
+use super::env_line::holds_assignment;
 use super::foreign_file::Tally;
 use super::problem::{Problem, Problems, Severity};
 use super::procfile_entry::ProcfileEntry;
 use super::procfile_line::{EntryLine, Line, Unreadable, classify};
-use super::procfile_message::{duplicate, not_a_procfile, nothing_defined, oddity, unreadable};
+use super::procfile_message::{Surroundings, duplicate, not_a_procfile, nothing_defined, oddity, unreadable};
 use super::source_text::{SourceLine, SourceText, is_blank};
 
 /// A Procfile that can be used.
@@ -31,7 +32,12 @@ impl Procfile {
     /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), no process type at all, or the file is clearly of another kind.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
-        let mut reading = Reading::default();
+        let gives_value = |line: SourceLine<'_>| {
+            let kind = classify(line.text);
+            let may = matches!(kind, Line::Unreadable(Unreadable::Assignment { .. } | Unreadable::MissingColon));
+            may && holds_assignment(line.text)
+        };
+        let mut reading = Reading { has_values: text.lines().any(gives_value), ..Reading::default() };
         text.lines().for_each(|line| reading.line(&line));
         reading.finish()
     }
@@ -78,6 +84,8 @@ struct Reading {
     complaints: Problems,
     tally: Tally,
     first_unreadable: Option<usize>,
+    /// Some line gives a variable a value.
+    has_values: bool,
     /// Lines that are neither blank nor comments.
     significant: usize,
     /// Indentation of a key without a command: lines indented deeper are its YAML body.
@@ -150,7 +158,8 @@ impl Reading {
         if let Unreadable::EmptyCommand { .. } | Unreadable::Yaml { opens_block: true } = kind {
             self.block = Some(indentation(line.text));
         }
-        self.complaints.push(unreadable(line, kind, self.continued));
+        let around = Surroundings { continued: self.continued, has_values: self.has_values };
+        self.complaints.push(unreadable(line, kind, around));
     }
 
     fn finish(mut self) -> Result<Procfile, Vec<Problem>> {

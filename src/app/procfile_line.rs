@@ -2,6 +2,7 @@
 //!
 //! One line at a time; what depends on the lines around it (duplicates, YAML below a key) is in `procfile`.
 
+use super::env_line::{holds_assignment, is_env_key};
 use super::process_type::{InvalidProcessType, ProcessType};
 use super::source_text::{first_word, is_blank, part, trim, trim_end, trim_start};
 
@@ -153,8 +154,7 @@ fn assigned_key(body: &[u8]) -> Option<&[u8]> {
     let (first, rest) = first_word(body);
     let assignment = if first == b"export" { rest } else { body };
     let key = trim_end(part(assignment, 0..memchr::memchr(b'=', assignment)?));
-    let is_key = !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    is_key.then_some(key)
+    (is_env_key(key) && !key.starts_with(b"-")).then_some(key)
 }
 
 /// There is a colon, but what stands before it is no name: a bad name, or a command that has a colon in it.
@@ -239,7 +239,8 @@ fn windows_path(command: &[u8]) -> Option<&[u8]> {
     command.split(|byte| is_blank(*byte)).find(|word| {
         let lower = word.to_ascii_lowercase();
         let program = [b".bat", b".cmd", b".exe"].iter().any(|ending| lower.ends_with(*ending));
-        program && word.contains(&b'\\') && !word.contains(&b'\'') && !word.contains(&b'"')
+        let in_quotes = word.contains(&b'\'') || word.contains(&b'"');
+        program && word.contains(&b'\\') && !in_quotes && !holds_assignment(word)
     })
 }
 
@@ -269,6 +270,10 @@ mod tests {
         for line in ["KEY=value", "export KEY=a:b", "KEY=postgres://u:p@host", "KEY = a: b"] {
             assert_eq!(unreadable(line), Unreadable::Assignment { key: b"KEY" }, "{line}");
         }
+        for (line, key) in [("DB.PASSWORD=x", "DB.PASSWORD"), ("MY-KEY=x: y", "MY-KEY"), ("export 1.A = x", "1.A")] {
+            assert_eq!(unreadable(line), Unreadable::Assignment { key: key.as_bytes() }, "{line}");
+        }
+        assert_eq!(unreadable("--bind=x"), Unreadable::MissingColon);
     }
 
     #[test]

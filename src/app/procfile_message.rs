@@ -1,5 +1,6 @@
 //! The words for what is wrong with a Procfile. It decides nothing: which problem it is, `procfile_line` says.
 
+use super::env_line::holds_assignment;
 use super::problem::{Problem, Severity};
 use super::procfile_line::{EntryLine, Oddity, Unreadable};
 use super::source_text::{SourceLine, first_word, is_blank, shortened, trim};
@@ -8,33 +9,53 @@ use super::{InvalidProcessType, ProcessType};
 /// Names that people give to process types; such a word at the start of a line lacks its colon.
 const COMMON_NAMES: [&[u8]; 8] = [b"web", b"worker", b"release", b"clock", b"scheduler", b"sidekiq", b"beat", b"cron"];
 
-/// A line that is no entry. `continued`: the line of a command above it that ended in a backslash.
-pub(crate) fn unreadable(line: &SourceLine<'_>, kind: &Unreadable<'_>, continued: Option<usize>) -> Problem {
-    let body = trim(line.text);
+/// What else is known where a line stands that is no entry.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Surroundings {
+    /// The line of a command above it that ended in a backslash.
+    pub(crate) continued: Option<usize>,
+    /// Some line gives a variable a value: one without a colon may be the rest of it, in quotes.
+    pub(crate) has_values: bool,
+}
+
+impl Surroundings {
+    /// How a message calls the line: by its text, unless that may hold the value of a variable.
+    fn called(self, body: &[u8]) -> String {
+        self.shown(body).map_or_else(|| "the line".to_owned(), |text| format!("`{text}`"))
+    }
+
+    /// A text of the line as a message shows it. None: it may hold the value of a variable.
+    fn shown(self, text: &[u8]) -> Option<String> {
+        let may_hold_value = holds_assignment(text) || (self.has_values && !text.contains(&b':'));
+        (!may_hold_value).then(|| shortened(text))
+    }
+}
+
+/// A line that is no entry.
+pub(crate) fn unreadable(line: &SourceLine<'_>, kind: &Unreadable<'_>, around: Surroundings) -> Problem {
+    let called = around.called(trim(line.text));
     let at = line.number;
     let problem = |message: String, hint: &str| Problem::new(Severity::Defect, at, message, hint);
     match kind {
         Unreadable::ConflictMarker => problem(
-            format!("`{}` is the mark of a merge conflict", shortened(body)),
+            format!("{called} is the mark of a merge conflict"),
             "keep one side of the conflict and remove its marks",
         ),
         Unreadable::Yaml { .. } => problem(
-            format!("`{}` looks like YAML", shortened(body)),
+            format!("{called} looks like YAML"),
             "a process type and its command are one line, such as `web: npm start`",
         ),
-        Unreadable::Template => problem(
-            format!("`{}` looks like a template", shortened(body)),
-            "render the template and name its result with `-f`",
-        ),
-        Unreadable::HerokuCommand => problem(
-            format!("`{}` looks like a Heroku command", shortened(body)),
-            "run it in a terminal and remove the line",
-        ),
+        Unreadable::Template => {
+            problem(format!("{called} looks like a template"), "render the template and name its result with `-f`")
+        }
+        Unreadable::HerokuCommand => {
+            problem(format!("{called} looks like a Heroku command"), "run it in a terminal and remove the line")
+        }
         Unreadable::Assignment { key } => problem(
             format!("`{}` is assigned here, but a Procfile has no variables", shortened(key)),
             "write the line into `.env`",
         ),
-        Unreadable::MissingColon => missing_colon(line, continued),
+        Unreadable::MissingColon => missing_colon(line, around, &called),
         Unreadable::InvalidName { why: InvalidProcessType::Empty, .. } => {
             problem("no name stands before the colon".to_owned(), "write `web: COMMAND`")
         }
@@ -59,31 +80,32 @@ pub(crate) fn unreadable(line: &SourceLine<'_>, kind: &Unreadable<'_>, continued
     }
 }
 
-fn missing_colon(line: &SourceLine<'_>, continued: Option<usize>) -> Problem {
+fn missing_colon(line: &SourceLine<'_>, around: Surroundings, called: &str) -> Problem {
     let body = trim(line.text);
-    if let Some(begin) = continued {
-        let message = format!("`{}` continues line {begin}, and lines are not joined", shortened(body));
+    if let Some(begin) = around.continued {
+        let message = format!("{called} continues line {begin}, and lines are not joined");
         return Problem::new(Severity::Defect, line.number, message, "write the whole command on one line");
     }
     let (first, rest) = first_word(body);
     if COMMON_NAMES.contains(&first) && !rest.is_empty() {
         let name = shortened(first);
         let message = format!("the colon after `{name}` is missing");
-        let hint = format!("write `{name}: {}`", shortened(rest));
+        let command = around.shown(rest).unwrap_or_else(|| "COMMAND".to_owned());
+        let hint = format!("write `{name}: {command}`");
         return Problem::new(Severity::Defect, line.number, message, hint).about(name);
     }
-    let hint = if line.text.first().is_some_and(|byte| is_blank(*byte)) {
-        "write `NAME: COMMAND`, or `#` before it if it is a comment".to_owned()
-    } else {
-        format!("write `web: {}`", shortened(body))
+    let is_indented = line.text.first().is_some_and(|byte| is_blank(*byte));
+    let hint = match around.shown(body).filter(|_| !is_indented) {
+        Some(command) => format!("write `web: {command}`"),
+        None => "write `NAME: COMMAND`, or `#` before it if it is a comment".to_owned(),
     };
-    Problem::new(Severity::Defect, line.number, format!("`{}` has no process type", shortened(body)), hint)
+    Problem::new(Severity::Defect, line.number, format!("{called} has no process type"), hint)
 }
 
 /// An entry that was read, though it is odd.
 pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<'_>) -> Problem {
     let name = entry.process_type.as_str();
-    let body = shortened(trim(line.text));
+    let called = Surroundings::default().called(trim(line.text));
     let (message, hint) = match odd {
         Oddity::LeadingBlanks => {
             (format!("there are blanks before `{name}`"), "remove them: other tools ignore the line or fail".to_owned())
@@ -92,12 +114,16 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
             format!("there are blanks between `{name}` and its colon"),
             "remove them: other tools ignore the line or fail".to_owned(),
         ),
+        // Not its arguments: `config:set` has a value among them.
         Oddity::HerokuCommand => (
-            format!("`{body}` looks like a Heroku command, but it defines the process type `{name}`"),
+            format!(
+                "`{}` looks like a Heroku command, but it defines the process type `{name}`",
+                shortened(first_word(line.text).0)
+            ),
             "run it in a terminal and remove the line".to_owned(),
         ),
         Oddity::Address => (
-            format!("`{body}` looks like an address, but it defines the process type `{name}`"),
+            format!("{called} looks like an address, but it defines the process type `{name}`"),
             "write `#` before it if it is a comment".to_owned(),
         ),
         Oddity::ColonCommand => (

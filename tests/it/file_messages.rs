@@ -22,8 +22,8 @@ fn s1_4_every_kind_of_line_of_a_procfile_that_is_no_entry() {
 <<<<<<< HEAD
 - web
 {% if web %}
-heroku ps:scale web=1
-KEY=hunter2
+heroku ps:restart web
+# KEY=hunter2
 my.worker: a
 : a
 generate:api: a
@@ -48,10 +48,8 @@ error: Procfile:2: `- web` looks like YAML
 hint: a process type and its command are one line, such as `web: npm start`
 error: Procfile:3: `{% if web %}` looks like a template
 hint: render the template and name its result with `-f`
-error: Procfile:4: `heroku ps:scale web=1` looks like a Heroku command
+error: Procfile:4: `heroku ps:restart web` looks like a Heroku command
 hint: run it in a terminal and remove the line
-error: Procfile:5: `KEY` is assigned here, but a Procfile has no variables
-hint: write the line into `.env`
 error: Procfile:6: `my.worker` is no process type: the name has a character other than A-Z a-z 0-9 _ -
 hint: write `my-worker: COMMAND`
 error: Procfile:7: no name stands before the colon
@@ -93,7 +91,7 @@ note: Procfile:1: there are blanks before `web`
 hint: remove them: other tools ignore the line or fail
 note: Procfile:2: there are blanks between `worker` and its colon
 hint: remove them: other tools ignore the line or fail
-note: Procfile:3: `ps:scale web=1` looks like a Heroku command, but it defines the process type `ps`
+note: Procfile:3: `ps:scale` looks like a Heroku command, but it defines the process type `ps`
 hint: run it in a terminal and remove the line
 note: Procfile:4: `http://example.com` looks like an address, but it defines the process type `http`
 hint: write `#` before it if it is a comment

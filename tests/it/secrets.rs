@@ -105,3 +105,68 @@ fn a_dyno_that_cannot_be_started_is_reported_without_its_environment() {
     let shown = finished.stdout() + &finished.stderr();
     assert!(shown.contains("TOKEN") && !shown.contains(SECRET), "{}", &shown[..shown.len().min(2000)]);
 }
+
+#[test]
+fn a_value_that_stands_in_a_procfile_or_in_dot_foreman_is_in_no_message() {
+    let valid: Vec<String> = (1..=20).map(|n| format!("type{n}: true\n")).collect();
+    let app = App::empty().file(".env", "").file(".foreman", "SECRET=hunter2\n");
+    for lines in [
+        "DB.PASSWORD=hunter2\n",
+        "MY-KEY=hunter2\n",
+        "set -a; export SECRET=hunter2\n",
+        "npm start SECRET=hunter2\n",
+        "web SECRET=hunter2 npm start\n",
+        "a;SECRET=hunter2\n",
+        "heroku config:set SECRET=hunter2\n",
+        "config:set SECRET=hunter2\n",
+        "- SECRET=hunter2\n",
+        "{{ x }} SECRET=hunter2\n",
+        "a: b \\\n  SECRET=hunter2 \\\n  c\n",
+        "KEY=\"secret1\nMIIEhunter2\n\"\n",
+        "MIIEhunter2\nweb hunter2\n- hunter2\nKEY=1\n",
+        "a: TOOL=hunter2\\a.exe\n",
+    ] {
+        fs::write(app.path("Procfile"), valid.concat() + lines).unwrap();
+
+        let checked = app.dyno(["check"]).run();
+        let started = app.dyno(["start", "type1"]).run();
+
+        assert!(!checked.stderr().contains("hunter2"), "{lines}: {}", checked.stderr());
+        assert!(!started.stderr().contains("hunter2"), "{lines}: {}", started.stderr());
+        let told = checked.stderr();
+        assert!(lines.contains(".exe") || told.contains(" Procfile:21: "), "{lines}: {told}");
+    }
+}
+
+#[test]
+fn a_line_whose_text_is_not_shown_is_told_by_its_place() {
+    let text = "type: true\nMIIE\nA=hunter2\nnpm start A=1\nweb A=1 npm start\n- A=1\nheroku ps:scale web=1\n\
+                ps:scale web=1\nb: true\nc: true\nd: true\ne: true\n";
+    let app = App::new(text).file(".foreman", "A=hunter2\n");
+
+    app.dyno(["check"]).run().expect(
+        Ended::Code(78),
+        "",
+        "\
+error: .foreman:1: the line is not `key: value`
+hint: write a line such as `port: 5000`
+error: Procfile:2: the line has no process type
+hint: write `NAME: COMMAND`, or `#` before it if it is a comment
+error: Procfile:3: `A` is assigned here, but a Procfile has no variables
+hint: write the line into `.env`
+error: Procfile:4: the line has no process type
+hint: write `NAME: COMMAND`, or `#` before it if it is a comment
+error: Procfile:5: the colon after `web` is missing
+hint: write `web: COMMAND`
+error: Procfile:6: the line looks like YAML
+hint: a process type and its command are one line, such as `web: npm start`
+error: Procfile:7: the line looks like a Heroku command
+hint: run it in a terminal and remove the line
+note: Procfile:8: `ps:scale` looks like a Heroku command, but it defines the process type `ps`
+hint: run it in a terminal and remove the line
+",
+    );
+    let app = App::new("web: A=1 true\nnpm start --bind=x\n");
+    let told = "error: Procfile:2: `npm start --bind=x` has no process type\nhint: write `web: npm start --bind=x`\n";
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", told);
+}
