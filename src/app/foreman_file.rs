@@ -3,6 +3,7 @@
 //! Of YAML only what such files have: comments, quotes, and comma lists with blanks. Flags win over all of it; that is
 //! decided in `commands`. The formation stays a text here: what it means depends on the Procfile (`formation`).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::env_line::holds_assignment;
@@ -57,18 +58,16 @@ impl ForemanFile {
         };
         let mut file = Self::default();
         let mut problems = Problems::default();
-        let mut seen: Vec<(String, usize)> = Vec::new();
+        let mut seen: HashMap<String, usize> = HashMap::new();
         for line in text.lines() {
             let body = trim(line.text);
             if body.is_empty() || body.starts_with(b"#") || body == b"---" || body == b"..." {
                 continue;
             }
             let read = key_and_value(&line).and_then(|(key, value)| {
-                if let Some((_, earlier)) = seen.iter().find(|(known, _)| known == key) {
-                    problems.push(twice(key, *earlier, line.number));
+                if let Some(earlier) = seen.insert(key.to_owned(), line.number) {
+                    problems.push(twice(key, earlier, line.number));
                 }
-                seen.retain(|(known, _)| known != key);
-                seen.push((key.to_owned(), line.number));
                 file.set(key, &value, line.number)
             });
             if let Err(problem) = read {

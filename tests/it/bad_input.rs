@@ -92,6 +92,18 @@ fn s2_1_a_hundred_thousand_comments_are_passed_over() {
 }
 
 #[test]
+fn s4_5_a_hundred_thousand_keys_of_dot_foreman_take_no_longer_than_any_file_of_that_size() {
+    let keys: Vec<String> = (0..100_000).map(|n| format!("key{n}: x\n")).collect();
+    let app = App::new("web: true\n").file(".foreman", keys.concat());
+
+    // A search for each key among all before it takes longer than any test waits.
+    let finished = app.dyno(["check"]).run();
+
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(finished.stderr().lines().count(), 2 * 101);
+}
+
+#[test]
 fn s3_2_a_hundred_thousand_keys_are_read_by_every_command() {
     let keys: Vec<String> = (0..100_000).map(|n| format!("K{n:05}=v")).collect();
     let file = keys.join("\n") + "\n";
