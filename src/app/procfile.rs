@@ -19,6 +19,7 @@ use super::source_text::{SourceLine, SourceText, is_blank};
 pub struct Procfile {
     entries: Vec<ProcfileEntry>,
     problems: Vec<Problem>,
+    repeats: Vec<usize>,
 }
 
 impl Procfile {
@@ -54,6 +55,12 @@ impl Procfile {
         &self.problems
     }
 
+    /// The lines, 1-based, that define a process type again (S1.5).
+    #[must_use]
+    pub fn repeats(&self) -> &[usize] {
+        &self.repeats
+    }
+
     /// The entry of a process type.
     #[must_use]
     pub fn get(&self, process_type: &ProcessType) -> Option<&ProcfileEntry> {
@@ -79,6 +86,7 @@ impl Procfile {
 struct Reading {
     entries: Vec<ProcfileEntry>,
     places: HashMap<ProcessType, usize>,
+    repeats: Vec<usize>,
     problems: Problems,
     /// Problems of lines that are no entries, told one by one only if they are few.
     complaints: Problems,
@@ -144,6 +152,7 @@ impl Reading {
         let place = self.places.get(&entry.process_type).and_then(|place| self.entries.get_mut(*place));
         if let Some(earlier) = place {
             self.problems.push(duplicate(&entry.process_type, earlier.line, entry.line));
+            self.repeats.push(entry.line);
             *earlier = entry;
         } else {
             self.places.insert(entry.process_type.clone(), self.entries.len());
@@ -184,7 +193,7 @@ impl Reading {
         if self.problems.has_error() {
             return Err(self.problems.into_list());
         }
-        Ok(Procfile { entries: self.entries, problems: self.problems.into_list() })
+        Ok(Procfile { entries: self.entries, problems: self.problems.into_list(), repeats: self.repeats })
     }
 }
 

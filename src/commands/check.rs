@@ -75,9 +75,15 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     }
     findings.sort_by_line();
 
+    let repeats = procfile.as_ref().map(Procfile::repeats).unwrap_or_default();
+    let repeats_name = |finding: &Finding| {
+        let is_repeat = finding.line.is_some_and(|line| repeats.contains(&line));
+        is_repeat && finding.file == found.name && finding.severity == Severity::Defect
+    };
     let fails = |finding: &Finding| match cli.dialect {
         Dialect::Dyno | Dialect::HerokuLocal => finding.severity.fails_check(),
-        Dialect::Foreman | Dialect::Honcho => finding.severity == Severity::Error,
+        Dialect::Foreman => finding.severity == Severity::Error,
+        Dialect::Honcho => finding.severity == Severity::Error || repeats_name(finding),
     };
     let failed = findings.iter().any(fails);
     let written = if args.json {

@@ -80,6 +80,23 @@ fn s2_8_what_a_strict_reader_or_a_shell_would_do_is_not_told_under_other_names()
     called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", &valid);
 }
 
+/// `echo one` twice in a Procfile: honcho 2.0.0 ends with 1, `process names must be unique within a Procfile`;
+/// foreman runs both and finds nothing to say.
+#[test]
+fn s1_5_a_name_that_is_defined_twice_fails_the_check_of_honcho_and_not_that_of_foreman() {
+    let app = App::new("web: a\nnonsense\nworker: b\nweb: c\n");
+    let twice = "Procfile:4: `web` is defined on line 1 and again here; this command counts\n\
+                 hint: remove one, or rename one, such as `web_2`, to run both\n";
+    let nonsense = "note: Procfile:2: `nonsense` has no process type\nhint: write `web: nonsense`\n";
+
+    let honcho = called(&app, "honcho", ["check"]).run();
+    let foreman = called(&app, "foreman", ["check"]).run();
+
+    honcho.expect(Ended::Code(1), "", &format!("{nonsense}error: {twice}"));
+    let valid = "valid procfile detected (web, worker)\n";
+    foreman.expect(Ended::Code(0), valid, &format!("{nonsense}note: {twice}"));
+}
+
 #[test]
 fn the_version_is_told_in_the_words_of_heroku_local() {
     let app = App::empty();
