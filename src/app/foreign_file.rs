@@ -13,12 +13,16 @@ pub(crate) struct Tally {
     pub(crate) unreadable: usize,
     conflict_markers: usize,
     yaml: usize,
+    /// Of these, `image: nginx` and `- name` below a key: no command that was written on the line after its name.
+    yaml_below_keys: usize,
     /// `web:`: a key of YAML only where other lines are YAML, too.
     empty_commands: usize,
     assignments: usize,
     templates: usize,
     docker_instructions: usize,
     shell: usize,
+    /// `npm start`: a line of a script only where other lines are of one, too.
+    without_colon: usize,
     code: usize,
     services: bool,
     begins_as: Option<Beginning>,
@@ -54,15 +58,19 @@ impl Tally {
         self.unreadable += 1;
         match unreadable {
             Unreadable::ConflictMarker => self.conflict_markers += 1,
-            Unreadable::Yaml { .. } => self.yaml += 1,
+            Unreadable::Yaml { .. } => {
+                let (word, _) = first_word(body);
+                self.yaml += 1;
+                self.yaml_below_keys += usize::from(self.empty_commands > 0 && (word.ends_with(b":") || word == b"-"));
+            }
             Unreadable::EmptyCommand { name } => {
                 self.empty_commands += 1;
                 self.services |= *name == b"services";
             }
             Unreadable::Template => self.templates += 1,
             Unreadable::Assignment { .. } => self.assignments += 1,
+            Unreadable::MissingColon => self.without_colon += 1,
             Unreadable::HerokuCommand
-            | Unreadable::MissingColon
             | Unreadable::InvalidName { .. }
             | Unreadable::NameWithColon { .. }
             | Unreadable::Continued { .. } => {}
@@ -78,8 +86,17 @@ impl Tally {
         self.conflict_markers == self.unreadable
     }
 
-    /// What the file is, as the end of `the file looks like …`.
-    pub(crate) fn guess(&self) -> Option<&'static str> {
+    /// Whether a guess is beyond doubt however few the lines are that it is made from.
+    pub(crate) fn is_certain(&self) -> bool {
+        match self.begins_as {
+            Some(Beginning::Json | Beginning::Markup | Beginning::Shebang) => true,
+            Some(Beginning::Other) | None => self.yaml_below_keys > 0,
+        }
+    }
+
+    /// What the file is, as the end of `the file looks like …`. `alone`: it has no entries.
+    pub(crate) fn guess(&self, alone: bool) -> Option<&'static str> {
+        let shell = if alone && self.shell > 0 { self.shell.max(self.without_colon) } else { self.shell };
         let yaml = if self.yaml > 0 { self.yaml + self.empty_commands } else { 0 };
         match self.begins_as {
             Some(Beginning::Json) => return Some("JSON"),
@@ -95,7 +112,7 @@ impl Tally {
             (self.assignments, "a `.env` file"),
             (self.docker_instructions, "a Dockerfile"),
             (self.code, "source code"),
-            (self.shell, "a shell script"),
+            (shell, "a shell script"),
             (self.templates, "a template"),
         ];
         let most = counted.iter().max_by_key(|(count, _)| *count)?;

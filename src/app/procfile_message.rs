@@ -9,6 +9,11 @@ use super::{InvalidProcessType, ProcessType};
 /// Names that people give to process types; such a word at the start of a line lacks its colon.
 const COMMON_NAMES: [&[u8]; 8] = [b"web", b"worker", b"release", b"clock", b"scheduler", b"sidekiq", b"beat", b"cron"];
 
+/// Whether people name process types so.
+pub(crate) fn is_common_name(name: &[u8]) -> bool {
+    COMMON_NAMES.contains(&name)
+}
+
 /// What else is known where a line stands that is no entry.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Surroundings {
@@ -87,7 +92,7 @@ fn missing_colon(line: &SourceLine<'_>, around: Surroundings, called: &str) -> P
         return Problem::new(Severity::Defect, line.number, message, "write the whole command on one line");
     }
     let (first, rest) = first_word(body);
-    if COMMON_NAMES.contains(&first) && !rest.is_empty() {
+    if is_common_name(first) && !rest.is_empty() {
         let name = shortened(first);
         let message = format!("the colon after `{name}` is missing");
         let command = around.shown(rest).unwrap_or_else(|| "COMMAND".to_owned());

@@ -122,6 +122,9 @@ fn a_file_of_another_kind_is_told_in_one_message() {
         ("FROM x\nRUN y\n", 1, "a Dockerfile", "2 of 2"),
         ("int main() {\n return 0;\n}\n", 1, "source code", "3 of 3"),
         ("set -e\ncd x\necho x\n", 1, "a shell script", "3 of 3"),
+        ("set -e\nnpm install\nnpm start\n", 1, "a shell script", "3 of 3"),
+        ("version: '3'\nservices:\n  web:\n    image: nginx\n", 2, "a docker-compose file", "3 of 4"),
+        ("name: test\non: push\njobs:\n  test:\n    runs-on: x\n", 3, "YAML", "3 of 5"),
         ("{{ x }}\n{{ y }}\n", 1, "a template", "2 of 2"),
     ] {
         let fact =
