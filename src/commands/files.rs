@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
+use super::named_by::NamedBy;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
 use crate::app::{EnvFile, Environment, Layers, Procfile, Secret, Severity};
@@ -34,8 +35,7 @@ pub(super) struct ProcfilePath {
     pub(super) path: PathBuf,
     /// As the user knows it.
     pub(super) name: String,
-    /// Nobody named it: it is simply called `Procfile`.
-    pub(super) by_default: bool,
+    pub(super) named_by: NamedBy,
 }
 
 /// All variables of the app.
@@ -60,7 +60,8 @@ pub(super) fn layers_with_texts(
     let directory = places.directory_name(inherited.get(b"PWD").map(Secret::reveal));
     let mut layers = Layers::new(inherited, settings.prefer_shell);
     layers.set_directory(directory);
-    for (path, is_named) in env_paths(places) {
+    let (paths, named_by) = env_paths(places);
+    for path in paths {
         let name = places.shown(&path);
         match source_file::read(&path) {
             Ok(bytes) => match EnvFile::parse(&bytes, &layers.scope()) {
@@ -73,8 +74,11 @@ pub(super) fn layers_with_texts(
                 }
                 Err(problems) => findings.add(&name, &problems),
             },
-            Err(Unreadable::Missing) if !is_named => {}
-            Err(why) => findings.add_file(missing_is(places.dialect, &why), &name, &why.to_string(), why.hint()),
+            Err(Unreadable::Missing) if named_by == NamedBy::Nobody => {}
+            Err(why) => {
+                let severity = missing_is(places.dialect, &why);
+                findings.push(named_by.finding(severity, "the file", &name, &why.to_string(), why.hint()));
+            }
         }
     }
     for setting in settings.set {
@@ -93,15 +97,14 @@ fn missing_is(dialect: Dialect, why: &Unreadable) -> Severity {
     }
 }
 
-/// Each with whether somebody named it.
-fn env_paths(places: &Places) -> Vec<(PathBuf, bool)> {
+fn env_paths(places: &Places) -> (Vec<PathBuf>, NamedBy) {
     if let Some(named) = places.named_env_files() {
-        return named.into_iter().map(|path| (path, true)).collect();
+        return named;
     }
     let of_root = places.root.join(".env");
     let of_current = places.current.join(".env");
     let path = if of_root != of_current && is_missing(&of_root) { of_current } else { of_root };
-    vec![(path, false)]
+    (vec![path], NamedBy::Nobody)
 }
 
 fn is_missing(path: &Path) -> bool {
@@ -110,15 +113,15 @@ fn is_missing(path: &Path) -> bool {
 
 /// `-f`, else `PROCFILE` of `.env` or the shell, else `.foreman`'s, else `Procfile` of the root (S1.7).
 pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
+    let by_option = places.option_procfile().map(|path| (path, NamedBy::Option));
     let by_variable = || {
-        let value = layers.get_from_files("PROCFILE").or_else(|| layers.get("PROCFILE"))?.value?;
-        let name = OsString::from_vec(value.reveal().to_vec());
-        (!name.is_empty()).then(|| places.root.join(name))
+        let given = layers.get_from_files("PROCFILE").or_else(|| layers.get("PROCFILE"))?;
+        let name = OsString::from_vec(given.value?.reveal().to_vec());
+        (!name.is_empty()).then(|| (places.root.join(name), NamedBy::Variable(given.origin)))
     };
-    let named = places.option_procfile().or_else(by_variable).or_else(|| places.foreman_procfile());
-    let by_default = named.is_none();
-    let path = named.unwrap_or_else(|| places.root.join("Procfile"));
-    ProcfilePath { name: places.shown(&path), path, by_default }
+    let named = by_option.or_else(by_variable).or_else(|| places.foreman_procfile());
+    let (path, named_by) = named.unwrap_or_else(|| (places.root.join("Procfile"), NamedBy::Nobody));
+    ProcfilePath { name: places.shown(&path), path, named_by }
 }
 
 /// Reads the Procfile. None: the findings say why.
@@ -126,7 +129,7 @@ pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
     let name = &found.name;
     match source_file::read(&found.path) {
         Ok(bytes) => {
-            if found.by_default && places.root.join("Procfile.dev").exists() {
+            if found.named_by == NamedBy::Nobody && places.root.join("Procfile.dev").exists() {
                 let other = places.shown(&places.root.join("Procfile.dev"));
                 let message = format!("is used, and there is `{other}` too");
                 findings.add_file(Severity::Warning, name, &message, &format!("`-f {other}` uses that one"));
@@ -143,20 +146,22 @@ pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
             }
         }
         // Where it is may stand in the line that could not be read: that is told, and enough.
-        Err(Unreadable::Missing) if found.by_default && findings.may_hide_procfile(&places.foreman_name) => None,
-        Err(Unreadable::Missing) => {
-            findings.add_file(Severity::Error, name, "does not exist", &missing_procfile_hint(places));
+        Err(Unreadable::Missing)
+            if found.named_by == NamedBy::Nobody && findings.may_hide_procfile(&places.foreman_name) =>
+        {
             None
         }
         Err(why) => {
-            findings.add_file(Severity::Error, name, &why.to_string(), why.hint());
+            let is_missing = matches!(why, Unreadable::Missing);
+            let hint = if is_missing { missing_procfile_hint(places, &found.named_by) } else { why.hint().to_owned() };
+            findings.push(found.named_by.finding(Severity::Error, "the Procfile", name, &why.to_string(), &hint));
             None
         }
     }
 }
 
 /// Names the files that may have been meant.
-fn missing_procfile_hint(places: &Places) -> String {
+fn missing_procfile_hint(places: &Places, named_by: &NamedBy) -> String {
     let mut others: Vec<String> = std::fs::read_dir(&places.root)
         .into_iter()
         .flatten()
@@ -166,11 +171,14 @@ fn missing_procfile_hint(places: &Places) -> String {
         .map(|name| places.shown(&places.root.join(name)))
         .collect();
     others.sort();
-    match others.as_slice() {
-        [] => "write one line for each process type into it, such as `web: npm start`".to_owned(),
-        [first, ..] => {
-            let list: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
-            format!("there is {}; `-f {first}` uses it", list.join(" and "))
+    let list: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+    let list = list.join(" and ");
+    match (others.as_slice(), named_by) {
+        ([], NamedBy::Nobody | NamedBy::Option) => {
+            "write one line for each process type into it, such as `web: npm start`".to_owned()
         }
+        ([], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => Unreadable::Missing.hint().to_owned(),
+        ([first, ..], NamedBy::Nobody | NamedBy::Option) => format!("there is {list}; `-f {first}` uses it"),
+        ([_, ..], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => format!("check the name; there is {list}"),
     }
 }

@@ -15,6 +15,7 @@ mod formation;
 mod identity;
 mod look;
 mod man;
+mod named_by;
 mod one_off;
 mod places;
 mod platform;

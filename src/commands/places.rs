@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::findings::{Finding, Findings};
+use super::named_by::NamedBy;
 use super::source_file::{self, Unreadable};
 use crate::app::{ForemanFile, Severity};
 use crate::cli::{Dialect, ProjectArgs};
@@ -164,7 +165,7 @@ impl Places {
 
     /// `-f`, else `.foreman`'s `procfile`.
     fn named_procfile(&self) -> Option<PathBuf> {
-        self.option_procfile().or_else(|| self.foreman_procfile())
+        self.option_procfile().or_else(|| self.foreman_procfile().map(|(path, _)| path))
     }
 
     /// `-f`, which starts at the current directory; as honcho at the root.
@@ -178,20 +179,26 @@ impl Places {
     }
 
     /// `.foreman`'s `procfile`.
-    pub(super) fn foreman_procfile(&self) -> Option<PathBuf> {
+    pub(super) fn foreman_procfile(&self) -> Option<(PathBuf, NamedBy)> {
         let setting = self.foreman.procfile.as_ref()?;
-        Some(self.foreman_directory.join(&setting.value))
+        Some((self.foreman_directory.join(&setting.value), self.by_foreman("procfile", setting.line)))
     }
 
     /// The `.env` files that were named, by `-e` or in `.foreman`. None: nobody named any; empty: `-e ''`, none is
     /// wanted.
-    pub(super) fn named_env_files(&self) -> Option<Vec<PathBuf>> {
+    pub(super) fn named_env_files(&self) -> Option<(Vec<PathBuf>, NamedBy)> {
         if !self.args.env.is_empty() {
             let from = if self.dialect == Dialect::Honcho { &self.root } else { &self.current };
-            return Some(self.args.env.iter().flat_map(|list| items(list)).map(|path| absolute(from, path)).collect());
+            let paths = self.args.env.iter().flat_map(|list| items(list)).map(|path| absolute(from, path));
+            return Some((paths.collect(), NamedBy::Option));
         }
         let setting = self.foreman.env.as_ref()?;
-        Some(setting.value.iter().map(|path| absolute(&self.foreman_directory, Path::new(path))).collect())
+        let paths = setting.value.iter().map(|path| absolute(&self.foreman_directory, Path::new(path)));
+        Some((paths.collect(), self.by_foreman("env", setting.line)))
+    }
+
+    fn by_foreman(&self, key: &'static str, line: usize) -> NamedBy {
+        NamedBy::Foreman { file: self.foreman_name.clone(), line, key }
     }
 
     /// The path as the user would write it: relative where it is below the current directory.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::files::{self, Settings};
 use super::findings::Findings;
+use super::named_by::NamedBy;
 use super::places::Places;
 use crate::app::{Layers, Procfile};
 use crate::cli::{Cli, ProjectArgs};
@@ -43,7 +44,7 @@ impl Project {
         let found = files::procfile_path(&places, &layers);
         let mut procfile_name = found.name.clone();
         let procfile = match start_command {
-            Some(command) if found.by_default && !found.path.exists() => {
+            Some(command) if found.named_by == NamedBy::Nobody && !found.path.exists() => {
                 "--start-cmd".clone_into(&mut procfile_name);
                 let read = Procfile::parse(format!("web: {command}\n").as_bytes());
                 read.map_err(|problems| findings.add(&procfile_name, &problems)).ok()

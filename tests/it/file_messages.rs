@@ -327,3 +327,24 @@ fn s4_5_a_quantity_of_dot_foreman_is_told_with_its_own_line() {
     refuses(&app, ".foreman", &format!("note: {warning}{fact}{hint}"));
     app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("warning: {warning}{fact}\n{hint}"));
 }
+
+#[test]
+fn a_file_that_another_file_names_and_that_cannot_be_read_is_told_where_its_name_stands() {
+    let named = |file: &str, text: &str| App::new("web: true\n").file("Procfile.dev", "web: true\n").file(file, text);
+    let told = |app: &App, fact: &str, hint: &str| {
+        app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\nhint: {hint}\n"));
+        app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\n\nhint: {hint}\n"));
+    };
+    let there = "check the name; there is `Procfile` and `Procfile.dev`";
+    let missing = "check the name, or make the file";
+
+    told(&named(".foreman", "port: 1\nprocfile: no\n"), ".foreman:2: the Procfile `no` does not exist", there);
+    told(&named(".foreman", "procfile: ..\n"), ".foreman:1: the Procfile `..` is a directory", "name a file in it");
+    let app = App::new("web: true\n").file(".foreman", "env: .env, a\n").file(".env", "");
+    told(&app, ".foreman:1: the file `a` does not exist", missing);
+    told(&named(".env", "A=1\nPROCFILE=no\n"), ".env:2: the Procfile `no` does not exist", there);
+    told(&App::empty().file(".env", "PROCFILE=no\n"), ".env:1: the Procfile `no` does not exist", missing);
+    let of_shell = named("unused", "").dyno(["check"]).env("PROCFILE", "no").run();
+    let fact = "error: no does not exist; `PROCFILE` of the shell names it\n";
+    of_shell.expect(Ended::Code(78), "", &format!("{fact}hint: {there}\n"));
+}

@@ -60,8 +60,8 @@ fn s1_7_the_procfile_that_the_shell_names_counts_unless_env_or_an_option_names_a
     takes(&app, "of_shell", &[], "by_env");
     takes(&app, "of_shell", &["-f", "of_option"], "by_option");
     let missing = app.dyno(["check", "-e", ""]).env("PROCFILE", "gone").run();
-    let hint = "there is `Procfile`; `-f Procfile` uses it";
-    missing.expect(Ended::Code(78), "", &format!("error: gone does not exist\nhint: {hint}\n"));
+    let fact = "error: gone does not exist; `PROCFILE` of the shell names it\n";
+    missing.expect(Ended::Code(78), "", &format!("{fact}hint: check the name; there is `Procfile`\n"));
 }
 
 #[test]
