@@ -47,7 +47,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     let session = identity::session()?;
     let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: &session };
     let environment = layers.environment(&variables);
-    size::check(&environment)?;
+    size::check_one_off(&environment, &layers)?;
     // What the profile makes of `PATH` is known only when it has run.
     if !args.profile {
         look_up(&line, &environment, places.dyno_directory()).map_err(|error| {

@@ -32,7 +32,16 @@ pub(super) fn check(environment: &Environment) -> Result<(), Error> {
     fits(environment, b"").map_err(|error| Error::new(Status::Config, error.to_string(), error.hint()))
 }
 
-/// Checks what a dyno is started with. `file`: the name of the Procfile; `line`: what the shell is given.
+/// Checks the environment of a one-off dyno. `layers`: where it came from.
+///
+/// # Errors
+/// Status 78, naming the variable and its line.
+pub(super) fn check_one_off(environment: &Environment, layers: &Layers) -> Result<(), Error> {
+    fits(environment, b"").map_err(|error| refused(&error, layers))
+}
+
+/// Checks what a dyno is started with. `file`: the name of the Procfile; `line`: what the shell is given; `layers`: where
+/// the environment came from.
 ///
 /// # Errors
 /// Status 78, naming the line of the Procfile or the variable.
@@ -41,11 +50,18 @@ pub(super) fn check_run(
     entry: &ProcfileEntry,
     line: &[u8],
     environment: &Environment,
+    layers: &Layers,
 ) -> Result<(), Error> {
     if let Some(finding) = too_long(file, entry, line) {
         return Err(Error::all(Status::Config, [finding.complaint()]));
     }
-    fits(environment, line).map_err(|error| Error::new(Status::Config, error.to_string(), error.hint()))
+    fits(environment, line).map_err(|error| refused(&error, layers))
+}
+
+/// At the line of the variable, if a file gives it.
+fn refused(error: &EnvironmentTooBig, layers: &Layers) -> Error {
+    let place = given_at(error, layers).map_or_else(String::new, |(file, line)| format!("{file}:{line}: "));
+    Error::new(Status::Config, format!("{place}{error}"), error.hint())
 }
 
 /// What `start` would refuse of any process type, for `check`.
@@ -94,16 +110,25 @@ fn too_long(file: &str, entry: &ProcfileEntry, line: &[u8]) -> Option<Finding> {
     })
 }
 
-/// At the line of the variable that is named, if a file gives it.
+/// As something that was found, at the line of the variable that is named, if a file gives it.
 fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
-    let (EnvironmentTooBig::Variable { key, .. } | EnvironmentTooBig::Total { longest: key, .. }) = error;
-    let origin = layers.get(key).map(|given| given.origin);
-    let (file, line, message) = match origin {
-        Some(Origin::File { name, line }) => (name, Some(line), error.to_string()),
-        Some(Origin::Shell | Origin::Default | Origin::Option | Origin::Dyno) | None => {
-            ("the environment of a dyno".to_owned(), None, format!("is too big: {error}"))
-        }
+    let (file, line, message) = match given_at(error, layers) {
+        Some((file, line)) => (file, Some(line), error.to_string()),
+        None => ("the environment of a dyno".to_owned(), None, format!("is too big: {error}")),
     };
     let hint = error.hint().to_owned();
-    Finding { severity: Severity::Error, file, line, key: Some(key.clone()), message, hint }
+    Finding { severity: Severity::Error, file, line, key: Some(named(error).to_owned()), message, hint }
+}
+
+fn named(error: &EnvironmentTooBig) -> &str {
+    let (EnvironmentTooBig::Variable { key, .. } | EnvironmentTooBig::Total { longest: key, .. }) = error;
+    key
+}
+
+/// File and line of the variable that is named, if a file gives it.
+fn given_at(error: &EnvironmentTooBig, layers: &Layers) -> Option<(String, usize)> {
+    match layers.get(named(error))?.origin {
+        Origin::File { name, line } => Some((name, line)),
+        Origin::Shell | Origin::Default | Origin::Option | Origin::Dyno => None,
+    }
 }

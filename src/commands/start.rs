@@ -187,7 +187,7 @@ fn spec(
 ) -> Result<DynoSpec, Error> {
     let environment = project.layers.environment(variables);
     let (shell, shell_line) = platform::shell(platform::reads_profile(args), entry.shell_line());
-    size::check_run(&project.procfile_name, entry, &shell_line.line, &environment)?;
+    size::check_run(&project.procfile_name, entry, &shell_line.line, &environment, &project.layers)?;
     Ok(DynoSpec {
         dyno: variables.dyno.clone(),
         command_line: entry.command_line().into_owned(),

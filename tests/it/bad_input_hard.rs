@@ -120,16 +120,34 @@ fn s2_9_an_environment_that_start_refuses_fails_the_check_at_the_line_of_the_lon
 
     let (checked, started) = (app.dyno(["check"]).run(), app.dyno(["start"]).run());
 
-    for (finished, begins) in
-        [(checked, "error: .env:80: the environment has 8"), (started, "error: the environment has 8")]
-    {
+    for finished in [checked, started, app.dyno(["run", "touch", "started"]).run()] {
         finished.expect_end(Ended::Code(78));
         let stderr = finished.stderr();
         let (fact, hint) = stderr.split_once('\n').unwrap();
-        assert!(fact.starts_with(begins) && fact.ends_with("; the longest variable is `K80`"), "{fact}");
+        assert!(
+            fact.starts_with("error: .env:80: the environment has 8")
+                && fact.ends_with("; the longest variable is `K80`"),
+            "{fact}"
+        );
         assert_eq!(hint.trim_start(), "hint: write the value into a file and its path into the variable\n");
         assert!(finished.stdout.is_empty() && !app.has("started"));
     }
+}
+
+#[test]
+fn s2_9_a_variable_that_is_too_long_is_told_with_its_line_if_a_file_gives_it() {
+    // As `BIG=…` and a zero byte.
+    let value = "x".repeat(131_073 - 5);
+    let app = App::new("job: touch started\n").file(".env", format!("A=1\nBIG={value}\n"));
+    let too_long = "`BIG` is 131073 bytes long, and a variable has at most 131072\n";
+    let hint = "hint: write the value into a file and its path into the variable\n";
+
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: .env:2: {too_long}{hint}"));
+    for args in [&["start"][..], &["run", "touch", "started"], &["run", "job"]] {
+        let finished = app.dyno([]).args(args).run();
+        finished.expect(Ended::Code(78), "", &format!("error: .env:2: {too_long}\n{hint}"));
+    }
+    assert!(!app.has("started"));
 }
 
 #[test]
@@ -154,7 +172,10 @@ fn a_hundred_thousand_keys_are_too_much_for_the_system_and_the_longest_is_named(
 
     finished.expect_end(Ended::Code(78));
     let stderr = finished.stderr();
-    assert!(stderr.starts_with("error: the environment has ") && stderr.contains("`LONGEST_OF_ALL`"), "{stderr}");
+    assert!(
+        stderr.starts_with("error: .env:100001: the environment has ") && stderr.contains("`LONGEST_OF_ALL`"),
+        "{stderr}"
+    );
     assert!(!stderr.contains("some_value") && !app.has("started"));
 }
 

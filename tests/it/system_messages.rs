@@ -65,7 +65,7 @@ fn s2_9_an_environment_that_is_too_large_names_its_longest_variable() {
 
     long.expect_end(Ended::Code(78));
     assert_eq!(long.stdout(), "");
-    let (before, after) = ("error: the environment has ", " bytes, and the system takes at most ");
+    let (before, after) = ("error: .env:31: the environment has ", " bytes, and the system takes at most ");
     let stderr = long.stderr();
     let (bytes, rest) = stderr.strip_prefix(before).and_then(|rest| rest.split_once(after)).unwrap();
     assert!(bytes.parse::<usize>().unwrap() > 3_100_000, "{stderr}");
