@@ -32,8 +32,8 @@ impl AppendError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Comment => "put the comment on a line of its own in the Procfile",
-            Self::Unfinished => "mend the command in the Procfile",
+            Self::Comment => "put the comment on a line of its own",
+            Self::Unfinished => "mend the command",
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     let entry = type_entry(args, &places, &layers, &mut findings);
     findings.settle()?;
 
-    let line = command_line(cli.dialect, &words, entry.as_ref())?;
+    let line = command_line(cli.dialect, &words, entry.as_ref().map(|(file, entry)| (file.as_str(), entry)))?;
     let process_type = ProcessType::new("run")
         .map_err(|error| Error::new(Status::Internal, format!("cannot name the dyno: {error}"), ""))?;
     let dyno = DynoName::new(process_type, identity::one_off_number()?);
@@ -63,9 +63,14 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     Err(become_command(shell, &line.line, &environment, places.dyno_directory()))
 }
 
-/// The entry of the Procfile that is meant. Without a Procfile, or with one that cannot be used, every word is a
+/// The entry of the Procfile that is meant, and the name of that file. Without a Procfile, or with one that cannot be used, every word is a
 /// command: `run` is also for mending the app.
-fn type_entry(args: &RunArgs, places: &Places, layers: &Layers, findings: &mut Findings) -> Option<ProcfileEntry> {
+fn type_entry(
+    args: &RunArgs,
+    places: &Places,
+    layers: &Layers,
+    findings: &mut Findings,
+) -> Option<(String, ProcfileEntry)> {
     let name = match (args.type_word, args.words.as_slice()) {
         (TypeWord::First, [first, ..]) | (TypeWord::Alone, [first]) => first,
         (TypeWord::First | TypeWord::Alone | TypeWord::Never, _) => return None,
@@ -84,7 +89,8 @@ fn type_entry(args: &RunArgs, places: &Places, layers: &Layers, findings: &mut F
             findings.push(super::findings::Finding { severity, ..finding.clone() });
         }
     }
-    procfile?.get(&process_type).cloned()
+    let entry = procfile?.get(&process_type)?.clone();
+    Some((found.name, entry))
 }
 
 /// How a process type that a word which is no command stands for is run, or the types it was meant to be, as a hint.
@@ -105,12 +111,13 @@ fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String
     }
 }
 
-/// The line for the shell.
-fn command_line(dialect: Dialect, words: &[&[u8]], entry: Option<&ProcfileEntry>) -> Result<Vec<u8>, Error> {
-    if let (Some(entry), Some(others)) = (entry, words.get(1..)) {
+/// The line for the shell. `entry`: what the first word stands for, with the name of its file.
+fn command_line(dialect: Dialect, words: &[&[u8]], entry: Option<(&str, &ProcfileEntry)>) -> Result<Vec<u8>, Error> {
+    if let (Some((file, entry)), Some(others)) = (entry, words.get(1..)) {
         return append_words(&entry.command, others).map_err(|error| {
-            let fact = format!("the arguments cannot be given to `{}`: {error}", entry.process_type);
-            Error::new(Status::Config, fact, format!("{} (line {})", error.hint(), entry.line))
+            let name = &entry.process_type;
+            let fact = format!("{file}:{}: the arguments cannot be given to `{name}`: {error}", entry.line);
+            Error::new(Status::Config, fact, error.hint())
         });
     }
     match (dialect, words) {

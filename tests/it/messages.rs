@@ -224,9 +224,9 @@ fn s1_7_a_procfile_that_is_taken_beside_another_is_told_once() {
 
 #[test]
 fn s9_2_words_that_a_comment_would_swallow() {
-    let fact = "the arguments cannot be given to `worker`: the command ends in a comment, which would swallow the \
-                arguments";
-    let hint = "put the comment on a line of its own in the Procfile (line 2)";
+    let fact = "Procfile:2: the arguments cannot be given to `worker`: the command ends in a comment, which would \
+                swallow the arguments";
+    let hint = "put the comment on a line of its own";
 
     says(&app(), &["run", "worker", "x"], 78, &error(fact, hint));
 }

@@ -112,8 +112,8 @@ fn s9_3_words_that_are_no_program() {
     let hint = "check the path; it starts at the root of the app";
     says(&app, &["run", "./nowhere", "x"], 127, &error("`./nowhere` was not found", hint));
     says(&app, &["run", "./folder", "x"], 126, &error("`./folder` is a directory", "name a program in it"));
-    let fact = "the arguments cannot be given to `odd`: the command ends inside a quote or in a backslash";
-    says(&app, &["run", "odd", "x"], 78, &error(fact, "mend the command in the Procfile (line 2)"));
+    let fact = "Procfile:2: the arguments cannot be given to `odd`: the command ends inside a quote or in a backslash";
+    says(&app, &["run", "odd", "x"], 78, &error(fact, "mend the command"));
 }
 
 #[test]
