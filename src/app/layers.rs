@@ -179,6 +179,12 @@ impl Layers {
         })
     }
 
+    /// The value that `--set` gives.
+    #[must_use]
+    pub fn get_from_options(&self, key: &str) -> Option<&Secret> {
+        self.set.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
     /// The config vars of the app: what files and `--set` give, sorted by name. The shell's own are not listed,
     /// but with `--prefer-shell` they are what is in force.
     #[must_use]

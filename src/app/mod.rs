@@ -54,7 +54,7 @@ pub(crate) use nearest::did_you_mean;
 pub use nearest::nearest;
 pub use now::Now;
 pub use ports::{
-    BLOCK_UNIT, BaseSources, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, Ports, parse_port,
+    BLOCK_UNIT, BaseSource, BaseSources, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, Ports, parse_port,
 };
 pub use problem::{Problem, Severity};
 pub use process_type::{InvalidProcessType, ProcessType};

@@ -10,10 +10,11 @@ use super::files::{self, EnvText, Settings};
 use super::findings::{Finding, Findings};
 use super::formation;
 use super::places::Places;
+use super::ports;
 use super::size;
 use super::stdout;
 use super::strict_reader::{Difference, difference};
-use crate::app::{EnvEntry, Given, Layers, Origin, Procfile, Severity, parse_port};
+use crate::app::{EnvEntry, Procfile, Severity};
 use crate::cli::{CheckArgs, Cli, Dialect};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
@@ -67,7 +68,7 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         formation::find(&places.foreman, &places.foreman_name, &types, &mut findings);
         size::find(&found.name, procfile, &layers, &mut findings);
     }
-    check_port(&layers, &mut findings);
+    ports::find(&found.name, procfile.as_ref(), &layers, &places, &mut findings);
     // Nobody who calls another tool asks about a third reader, and what is told of a shell is true of theirs.
     if cli.dialect == Dialect::Dyno {
         note_names(&texts, &mut findings);
@@ -108,23 +109,6 @@ fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<Outcome, E
             diagnostics::tell(&format!("Valid procfile detected ({names})"));
             Ok(Outcome::Code(0))
         }
-    }
-}
-
-/// The `PORT` of a file is the base of all ports (S5.2).
-fn check_port(layers: &Layers, findings: &mut Findings) {
-    let Some(Given { value: Some(value), origin: Origin::File { name, line } }) = layers.get_from_files("PORT") else {
-        return;
-    };
-    if !value.reveal().trim_ascii().is_empty() && parse_port(value.reveal()).is_none() {
-        findings.push(Finding {
-            severity: Severity::Error,
-            file: name,
-            line: Some(line),
-            key: Some("PORT".to_owned()),
-            message: "`PORT` is no port number from 1 to 65535".to_owned(),
-            hint: "write a line such as `PORT=5000`".to_owned(),
-        });
     }
 }
 

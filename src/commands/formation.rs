@@ -64,6 +64,14 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// The formation of a start without options. `types`: those of the Procfile. None if that cannot be used.
+pub(super) fn of_file(file: &ForemanFile, types: &[ProcessType]) -> Option<Formation> {
+    let none = FormationArgs::default();
+    let asked = Asked::new(&none, file);
+    let request = FormationRequest { whole: asked.whole, changed: asked.changed, ..FormationRequest::default() };
+    Formation::resolve(types, &request).ok().map(|(formation, _)| formation)
+}
+
 /// What is wrong or odd with the formation of `.foreman` (S4.5). `types`: those of the Procfile.
 pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], findings: &mut Findings) {
     let whole =

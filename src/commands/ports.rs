@@ -3,9 +3,13 @@
 //! Decides what a taken port means; `runtime::ports` finds out whether it is taken and by whom.
 
 use super::diagnostics::{tell, warn};
+use super::findings::{Finding, Findings};
+use super::formation::of_file;
+use super::places::Places;
 use super::project::Project;
 use crate::app::{
-    BaseSources, DEFAULT_STEP, DynoName, Formation, PortBase, PortBlock, PortError, Ports, ProcessType, Secret,
+    BaseSource, BaseSources, DEFAULT_STEP, DynoName, Formation, Layers, Origin, PortBase, PortBlock, PortError, Ports,
+    ProcessType, Procfile, Secret, Severity,
 };
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
@@ -26,18 +30,23 @@ pub(super) struct Assigned {
 /// Gives every dyno its port.
 ///
 /// # Errors
-/// Status 2: a bad base (78 if a file gives it), a port over 65535, two dynos with one port. 69: with `--strict-ports` a port is in use, or
-/// no block is free.
+/// Status 2: a bad base, a port over 65535, two dynos with one port; 78 if a file gives the base. 69: with `--strict-ports`
+/// a port is in use, or no block is free.
 pub(super) fn assign(
     args: &StartArgs,
     project: &Project,
     types: &[ProcessType],
     formation: &Formation,
 ) -> Result<Assigned, Error> {
-    match base(args, project)? {
+    let (base, given) = base(args.port.as_deref(), args.variables.prefer_shell, &project.layers, &project.places);
+    let status = if given.file().is_some() { Status::Config } else { Status::Usage };
+    match base.map_err(|error| Error::new(status, error.to_string(), error.hint()))? {
         PortBase::Fixed(base) => {
             let step = args.port_step.unwrap_or(DEFAULT_STEP);
-            let ports = Ports::new(base, step, types).assign(formation).map_err(|error| refused(&error))?;
+            let ports = Ports::new(base, step, types).assign(formation).map_err(|error| {
+                let place = given.file().map_or_else(String::new, |(name, line, _)| format!("{name}:{line}: "));
+                Error::new(status, format!("{place}{error}"), error.hint())
+            })?;
             probe(args, &ports)?;
             Ok(Assigned { ports, locks: None })
         }
@@ -49,30 +58,95 @@ pub(super) fn assign(
     }
 }
 
-/// Where the ports begin.
-///
-/// # Errors
-/// Status 2 naming the source that is no port; 78 if that is a file.
-pub(super) fn base(args: &StartArgs, project: &Project) -> Result<PortBase, Error> {
-    let from_files = project.layers.get_from_files("PORT");
-    let file = from_files.as_ref().and_then(|given| Some((given.origin.to_string(), given.value.as_ref()?)));
-    let foreman = project.places.foreman.port.as_ref();
-    let foreman = foreman.map(|port| (format!("{}:{}", project.places.foreman_name, port.line), port.value));
-    let sources = BaseSources {
-        option: args.port.as_deref(),
-        foreman_file: foreman.as_ref().map(|(at, port)| (at.as_str(), *port)),
-        env_file: file.as_ref().map(|(at, value)| (at.as_str(), value.reveal())),
-        shell: project.layers.scope().inherited.get(b"PORT").map(Secret::reveal),
-        prefer_shell: args.variables.prefer_shell,
-    };
-    let by_file =
-        sources.option.is_none() && file.is_some() && !(args.variables.prefer_shell && sources.shell.is_some());
-    let status = if by_file { Status::Config } else { Status::Usage };
-    PortBase::choose(&sources).map_err(|error| Error::new(status, error.to_string(), error.hint()))
+/// Who says where the ports begin.
+enum Given {
+    /// A line of a file, by this key.
+    File { name: String, line: usize, key: &'static str },
+    /// The shell: another one may say something else.
+    Shell,
+    /// An option, or nobody.
+    Otherwise,
 }
 
-fn refused(error: &PortError) -> Error {
-    Error::new(Status::Usage, error.to_string(), error.hint())
+impl Given {
+    fn file(&self) -> Option<(&str, usize, &'static str)> {
+        match self {
+            Self::File { name, line, key } => Some((name, *line, key)),
+            Self::Shell | Self::Otherwise => None,
+        }
+    }
+}
+
+/// Where the ports begin, or why that is no port (S5.2). `option`: `-p`.
+fn base(
+    option: Option<&str>,
+    prefer_shell: bool,
+    layers: &Layers,
+    places: &Places,
+) -> (Result<PortBase, PortError>, Given) {
+    let in_files = layers.get_from_files("PORT");
+    let in_files = in_files.as_ref().and_then(|given| Some((given.origin.to_string(), given.value.as_ref()?)));
+    let sources = BaseSources {
+        option,
+        setting: layers.get_from_options("PORT").map(Secret::reveal),
+        foreman_file: places.foreman.port.as_ref().map(|setting| setting.value),
+        env_file: in_files.as_ref().map(|(at, value)| (at.as_str(), value.reveal())),
+        shell: layers.scope().inherited.get(b"PORT").map(Secret::reveal),
+        prefer_shell,
+    };
+    let source = sources.first();
+    let given = match source {
+        BaseSource::ForemanFile(_) => places.foreman.port.as_ref().map(|setting| Given::File {
+            name: places.foreman_name.clone(),
+            line: setting.line,
+            key: "port",
+        }),
+        BaseSource::EnvFile(..) => layers.get_from_files("PORT").and_then(|given| match given.origin {
+            Origin::File { name, line } => Some(Given::File { name, line, key: "PORT" }),
+            Origin::Shell | Origin::Default | Origin::Option | Origin::Dyno => None,
+        }),
+        BaseSource::Shell(_) => Some(Given::Shell),
+        BaseSource::Option(_) | BaseSource::Setting(_) | BaseSource::Default => None,
+    };
+    (source.base(), given.unwrap_or(Given::Otherwise))
+}
+
+/// What `start` without options would refuse because of the files, for `check`. `file`: the name of the Procfile.
+pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, places: &Places, findings: &mut Findings) {
+    let (base, given) = base(None, false, layers, places);
+    let mut find = |name: &str, line, key: &str, message, hint: &str| {
+        findings.push(Finding {
+            severity: Severity::Error,
+            file: name.to_owned(),
+            line: Some(line),
+            key: Some(key.to_owned()),
+            message,
+            hint: hint.to_owned(),
+        });
+    };
+    let base = match (base, &given) {
+        (Ok(PortBase::Fixed(base)), Given::File { .. } | Given::Otherwise) => base,
+        (Err(_), Given::File { name, line, key }) => {
+            let message = "`PORT` is no port number from 1 to 65535".to_owned();
+            return find(name, *line, key, message, "write a line such as `PORT=5000`");
+        }
+        (Ok(_) | Err(_), Given::Shell) | (Ok(PortBase::Auto) | Err(_), _) => return,
+    };
+    let Some(procfile) = procfile else { return };
+    let types = procfile.formation_types();
+    // What is wrong with the formation itself is told already.
+    let Some(formation) = of_file(&places.foreman, &types) else { return };
+    let Err(error) = Ports::new(base, DEFAULT_STEP, &types).assign(&formation) else { return };
+    let dyno = match &error {
+        PortError::OutOfRange { dyno, .. } | PortError::Collision { second: dyno, .. } => Some(dyno),
+        PortError::BadBase { .. } => None,
+    };
+    let entry = dyno.and_then(|dyno| procfile.get(&dyno.process_type));
+    match (given.file(), entry) {
+        (Some((name, line, key)), _) => find(name, line, key, error.to_string(), error.hint()),
+        (None, Some(entry)) => find(file, entry.line, entry.process_type.as_str(), error.to_string(), error.hint()),
+        (None, None) => {}
+    }
 }
 
 /// S5.3.

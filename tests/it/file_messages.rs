@@ -348,3 +348,36 @@ fn a_file_that_another_file_names_and_that_cannot_be_read_is_told_where_its_name
     let fact = "error: no does not exist; `PROCFILE` of the shell names it\n";
     of_shell.expect(Ended::Code(78), "", &format!("{fact}hint: {there}\n"));
 }
+
+#[test]
+fn s5_1_ports_that_a_file_makes_impossible_fail_the_check_and_the_start_at_its_line() {
+    let app = |file: &str, text: &str| App::new("release: true\nweb: true\nworker: true\n").file(file, text);
+    let told = |app: &App, fact: &str, hint: &str| {
+        app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\nhint: {hint}\n"));
+        app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\n\nhint: {hint}\n"));
+    };
+    let lower = "start from a lower port with `-p`, or set a smaller `--port-step`";
+    let port = |dyno: &str, port: u32| format!("`{dyno}` would get port {port}, and the last one is 65535");
+
+    told(&app(".env", "A=1\nPORT=65500\n"), &format!(".env:2: {}", port("worker.1", 65600)), lower);
+    told(&app(".foreman", "port: 65500\n"), &format!(".foreman:1: {}", port("worker.1", 65600)), lower);
+    let app = app(".foreman", "port: 65435\nformation: web=2,worker=2\n");
+    told(&app, &format!(".foreman:1: {}", port("worker.2", 65536)), lower);
+    // An option is to blame, or the shell, or takes the blame away.
+    let fact = port("worker.1", 65600);
+    let by_option = app.dyno(["start", "-p", "65500"]).run();
+    by_option.expect(Ended::Code(2), "", &format!("error: {fact}\n\nhint: {lower}\n"));
+    app.dyno(["start", "-m", "all=1", "--can-die", "web,worker"]).run().expect_end(Ended::Code(0));
+    let of_shell = App::new("web: true\nworker: true\n").dyno(["check"]).env("PORT", "65500").run();
+    of_shell.expect(Ended::Code(0), "valid procfile detected (web, worker)\n", "");
+}
+
+#[test]
+fn s5_1_more_types_than_ports_fail_the_check_at_the_first_that_has_none() {
+    let types: Vec<String> = (1..=607).map(|n| format!("t{n}: true\n")).collect();
+
+    App::new(&types[..606].concat()).dyno(["check"]).run().expect_end(Ended::Code(0));
+    let fact = "error: Procfile:607: `t607.1` would get port 65600, and the last one is 65535\n";
+    let hint = "hint: start from a lower port with `-p`, or set a smaller `--port-step`\n";
+    refuses(&App::new(&types.concat()), "Procfile", &[fact, hint].concat());
+}

@@ -66,6 +66,24 @@ fn s5_2_the_base_port_of_the_file_wins_over_the_shells_unless_the_shell_is_prefe
 }
 
 #[test]
+fn s5_2_a_setting_of_the_base_port_wins_over_all_files_and_the_port_option_over_it() {
+    let app = App::new("job: echo $PORT\n").file(".env", "PORT=6000\n").file("foreman/.foreman", "port: 6500\n");
+    let starts_at = |args: &[&str], port: &str| {
+        let finished = app.dyno(["start", "--set", "PORT=1", "--set"]).env("PORT", "5500").args(args).run();
+        assert_eq!(finished.lines_of("job.1")[1], port, "{}", finished.stdout());
+    };
+
+    starts_at(&["PORT=7000"], "7000");
+    starts_at(&["PORT=7000", "--prefer-shell"], "7000");
+    starts_at(&["PORT=7000", "-d", "foreman", "-f", "Procfile", "-e", ".env"], "7000");
+    starts_at(&["PORT=7000", "-p", "8000"], "8000");
+    starts_at(&["PORT="], "6000");
+    let bad = app.dyno(["start", "--set", "PORT=hunter2"]).run();
+    let fact = "error: `PORT` of `--set` is no port number from 1 to 65535\n";
+    bad.expect(Ended::Code(2), "", &format!("{fact}\nhint: give a port such as `-p 5000`, or `-p auto`\n"));
+}
+
+#[test]
 fn s9_1_run_finds_programs_where_path_of_the_files_says() {
     let app = App::new("job: greet me\n").script("tools/greet", "echo hello \"$@\"\n");
     let tools = app.path("tools").display().to_string();

@@ -1,0 +1,143 @@
+//! Which base counts, which port each dyno gets, and which blocks `-p auto` tries.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::app::FormationRequest;
+
+fn types(names: &[&str]) -> Vec<ProcessType> {
+    names.iter().map(|name| ProcessType::new(name).unwrap()).collect()
+}
+
+fn formation(types: &[ProcessType], whole: &str) -> Formation {
+    let request = FormationRequest { whole: Some(whole), ..FormationRequest::default() };
+    Formation::resolve(types, &request).unwrap().0
+}
+
+fn assigned(base: u16, step: u16, names: &[&str], whole: &str) -> Result<Vec<String>, String> {
+    let types = types(names);
+    let ports = Ports::new(base, step, &types).assign(&formation(&types, whole));
+    let shown = |ports: Vec<(DynoName, u16)>| ports.iter().map(|(dyno, port)| format!("{dyno} {port}")).collect();
+    ports.map(shown).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_position_counts_every_process_type_of_the_procfile_but_release() {
+    let names = ["web", "release", "worker", "clock"];
+
+    assert_eq!(assigned(5000, 100, &names, "all=1").unwrap(), ["web.1 5000", "worker.1 5100", "clock.1 5200"]);
+    assert_eq!(assigned(5000, 100, &names, "worker=2").unwrap(), ["worker.1 5100", "worker.2 5101"]);
+}
+
+#[test]
+fn with_step_0_all_process_types_share_the_base() {
+    assert_eq!(
+        assigned(3000, 0, &["web", "css"], "all=2").unwrap(),
+        ["web.1 3000", "web.2 3001", "css.1 3000", "css.2 3001"]
+    );
+}
+
+#[test]
+fn two_dynos_with_one_port_are_both_named() {
+    let collision = assigned(5000, 1, &["web", "worker"], "web=2,worker=1").unwrap_err();
+
+    assert_eq!(collision, "`web.2` and `worker.1` would both get port 5001");
+}
+
+#[test]
+fn a_port_over_65535_names_the_dyno() {
+    assert_eq!(assigned(65_535, 100, &["web"], "web=1").unwrap(), ["web.1 65535"]);
+    assert_eq!(
+        assigned(65_500, 100, &["web", "worker"], "all=1").unwrap_err(),
+        "`worker.1` would get port 65600, and the last one is 65535"
+    );
+}
+
+#[test]
+fn the_base_is_the_option_then_the_setting_then_the_files_then_the_shell_then_5000() {
+    let all = BaseSources {
+        option: Some("9000"),
+        setting: Some(b"8500"),
+        foreman_file: Some(8000),
+        env_file: Some((".env:2", b"7000")),
+        shell: Some(b"6000"),
+        prefer_shell: false,
+    };
+    let choose = |sources: BaseSources<'_>| sources.first().base().unwrap();
+
+    assert_eq!(choose(all.clone()), PortBase::Fixed(9000));
+    let without = BaseSources { option: None, ..all };
+    assert_eq!(choose(without.clone()), PortBase::Fixed(8500));
+    assert_eq!(choose(BaseSources { setting: Some(b" "), ..without.clone() }), PortBase::Fixed(8000));
+    let without = BaseSources { setting: None, ..without };
+    assert_eq!(choose(without.clone()), PortBase::Fixed(8000));
+    let without = BaseSources { foreman_file: None, ..without };
+    assert_eq!(choose(without.clone()), PortBase::Fixed(7000));
+    assert_eq!(choose(BaseSources { prefer_shell: true, ..without.clone() }), PortBase::Fixed(6000));
+    assert_eq!(choose(BaseSources { env_file: Some((".env:2", b"")), ..without }), PortBase::Fixed(6000));
+    assert_eq!(choose(BaseSources::default()), PortBase::Fixed(DEFAULT_BASE));
+    assert_eq!(choose(BaseSources { option: Some("auto"), ..BaseSources::default() }), PortBase::Auto);
+}
+
+#[test]
+fn a_text_that_is_no_port_names_where_it_came_from_and_shows_only_an_option() {
+    let told = |sources: BaseSources<'_>| sources.first().base().unwrap_err().to_string();
+
+    assert_eq!(
+        told(BaseSources { option: Some("abc"), ..BaseSources::default() }),
+        "`-p abc` is no port number from 1 to 65535"
+    );
+    assert_eq!(
+        told(BaseSources { env_file: Some((".env:2", b"0")), ..BaseSources::default() }),
+        "`PORT` of .env:2 is no port number from 1 to 65535"
+    );
+    assert_eq!(
+        told(BaseSources { shell: Some(b"65536"), ..BaseSources::default() }),
+        "`PORT` of the shell is no port number from 1 to 65535"
+    );
+}
+
+#[test]
+fn a_block_is_ten_ports_a_type_or_as_many_as_its_largest_quantity_needs() {
+    let types = types(&["web", "worker"]);
+
+    let one = PortBlock::for_formation(&formation(&types, "all=1"), 2);
+    let many = PortBlock::for_formation(&formation(&types, "web=11"), 2);
+
+    assert_eq!(one, PortBlock { step: 10, size: 20 });
+    assert_eq!(many, PortBlock { step: 20, size: 40 });
+    assert_eq!(one.candidates(32_768).take(3).collect::<Vec<_>>(), [5000, 5020, 5040]);
+    assert_eq!(one.candidates(5_045).collect::<Vec<_>>(), [5000, 5020]);
+    assert_eq!(one.units(5020).collect::<Vec<_>>(), [5020, 5030]);
+}
+
+#[test]
+fn no_block_fits_where_there_are_too_few_ports() {
+    let block = PortBlock { step: 1_000, size: 100_000 };
+
+    assert_eq!(block.candidates(32_768).next(), None);
+    assert_eq!(block.candidates(0).next(), None);
+}
+
+proptest! {
+    #[test]
+    fn no_port_is_given_twice_unless_the_step_is_0(base in 1_u16.., step in 0_u16..300, a in 0..400, b in 0..400) {
+        let types = types(&["a", "b"]);
+        let given = Ports::new(base, step, &types).assign(&formation(&types, &format!("a={a},b={b}")));
+
+        if let (Ok(given), true) = (given, step > 0) {
+            let ports: std::collections::BTreeSet<u16> = given.iter().map(|(_, port)| *port).collect();
+            prop_assert_eq!(ports.len(), given.len());
+            prop_assert!(ports.iter().all(|port| *port >= base));
+        }
+    }
+
+    #[test]
+    fn every_block_ends_below_the_ephemeral_ports(step in 1_u16..100, types in 1_u32..50, ephemeral in 0_u16..) {
+        let block = PortBlock { step: step * 10, size: u32::from(step) * 10 * types };
+
+        for base in block.candidates(ephemeral) {
+            prop_assert!(base >= DEFAULT_BASE && u32::from(base) + block.size <= u32::from(ephemeral));
+        }
+    }
+}
