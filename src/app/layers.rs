@@ -11,6 +11,9 @@ use super::{DynoName, EnvFile, EnvScope, Environment, Secret, is_env_key};
 /// Heroku's Python runtime sets it; without it nothing is seen of a Python program until its buffer is full.
 const PYTHONUNBUFFERED: &[u8] = b"PYTHONUNBUFFERED";
 
+/// The working directory: a shell would set it, too.
+const PWD: &[u8] = b"PWD";
+
 /// All that makes up the environments of one start, lowest first.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
@@ -134,7 +137,7 @@ impl Layers {
             environment.set(key, value.reveal());
         }
         if let Some(directory) = &self.directory {
-            environment.set("PWD", directory.as_slice());
+            environment.set(PWD, directory.as_slice());
         }
         for (key, change) in dyno_changes(variables, |key| environment.get(key).is_some()) {
             match change {
@@ -157,6 +160,8 @@ impl Layers {
         if let Some(variables) = variables {
             let is_set = |known: &[u8]| self.given().any(|(other, _, _)| other == known);
             let changes = dyno_changes(variables, is_set).into_iter().filter(|(known, _)| known.as_bytes() == key);
+            let directory = self.directory.as_ref().filter(|_| key == PWD);
+            given.extend(directory.map(|name| Given { value: Some(Secret::new(name.clone())), origin: Origin::Dyno }));
             given.extend(changes.map(|(_, value)| Given { value: value.map(Secret::new), origin: Origin::Dyno }));
         }
         given.reverse();

@@ -39,6 +39,6 @@ pub struct ConfigArgs {
     #[arg(long)]
     pub json: bool,
     /// Tell where a value comes from, and what it shadows
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", conflicts_with = "json")]
     pub explain: Option<String>,
 }

@@ -62,8 +62,8 @@ fn json(layers: &Layers) -> Result<Outcome, Error> {
     stdout::write(&(text + "\n"))
 }
 
-/// What no layer sets and every dyno has nevertheless, such as `PORT`.
-fn of_a_dyno(key: &str, layers: &Layers) -> Vec<Given> {
+/// Every value of a variable in a dyno, the one in force first: some, such as `PORT`, a dyno has of its own.
+fn given_to_a_dyno(key: &str, layers: &Layers) -> Vec<Given> {
     let Ok(process_type) = ProcessType::new("web") else { return Vec::new() };
     let dyno = DynoName::new(process_type, 1);
     let variables = DynoVariables { dyno: &dyno, port: PortVariable::Assigned(DEFAULT_BASE), session: "" };
@@ -71,10 +71,7 @@ fn of_a_dyno(key: &str, layers: &Layers) -> Vec<Given> {
 }
 
 fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
-    let mut given = layers.explain(key.as_bytes(), None);
-    if given.is_empty() {
-        given = of_a_dyno(key, layers);
-    }
+    let given = given_to_a_dyno(key, layers);
     let Some((winner, shadowed)) = given.split_first() else {
         let hint = "neither the files, nor `--set`, nor the shell have it";
         return Err(Error::new(Status::Config, format!("`{key}` is not set"), hint));
