@@ -13,11 +13,15 @@ use super::places::Places;
 use super::ports;
 use super::size;
 use super::stdout;
-use super::strict_reader::{Difference, difference};
+use super::strict_reader::{Difference, advice, difference};
 use crate::app::{EnvEntry, Procfile, Severity};
 use crate::cli::{CheckArgs, Cli, Dialect};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
+
+/// Most notes of one kind on one `.env` file that are listed: more than fit a screen help nobody, and a file of 16 MiB
+/// has a million.
+const MAX_NOTES: usize = 100;
 
 /// The result as JSON.
 #[derive(Debug, Serialize)]
@@ -116,16 +120,36 @@ fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<Outcome, E
 fn note_names(texts: &[EnvText], findings: &mut Findings) {
     for text in texts {
         let counting = |entry: &&EnvEntry| text.file.get(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry));
-        for entry in text.file.entries().iter().filter(counting).filter(|entry| !entry.passes_every_shell()) {
-            findings.push(Finding {
-                severity: Severity::Warning,
-                file: text.name.clone(),
-                line: Some(entry.line),
-                key: Some(entry.key.clone()),
-                message: format!("`{}` is no name to a shell, and `/bin/sh` may drop the variable", entry.key),
-                hint: "use A-Z a-z 0-9 _ and no digit first".to_owned(),
-            });
+        let odd = text.file.entries().iter().filter(counting).filter(|entry| !entry.passes_every_shell());
+        let notes = odd.map(|entry| {
+            let message = format!("`{}` is no name to a shell, and `/bin/sh` may drop the variable", entry.key);
+            (entry, message, "use A-Z a-z 0-9 _ and no digit first".to_owned())
+        });
+        note(text, Severity::Warning, notes, findings);
+    }
+}
+
+/// Adds notes on entries of one file, each with its message and hint: the first ones, and how many more there are.
+fn note<'a>(
+    text: &EnvText,
+    severity: Severity,
+    notes: impl Iterator<Item = (&'a EnvEntry, String, String)>,
+    findings: &mut Findings,
+) {
+    let found = |line, key, message, hint| Finding { severity, file: text.name.clone(), line, key, message, hint };
+    let mut left_out = 0_usize;
+    let mut first_left_out = None;
+    for (index, (entry, message, hint)) in notes.enumerate() {
+        if index < MAX_NOTES {
+            findings.push(found(Some(entry.line), Some(entry.key.clone()), message, hint));
+        } else {
+            left_out += 1;
+            first_left_out.get_or_insert(entry.line);
         }
+    }
+    if left_out > 0 {
+        let message = format!("{left_out} more such {} from here on", if left_out == 1 { "entry" } else { "entries" });
+        findings.push(found(first_left_out, None, message, "mend the first ones and look again".to_owned()));
     }
 }
 
@@ -133,23 +157,14 @@ fn note_names(texts: &[EnvText], findings: &mut Findings) {
 fn compare(texts: &[EnvText], strict: bool, findings: &mut Findings) {
     let severity = if strict { Severity::Defect } else { Severity::Warning };
     for text in texts.iter().filter(|text| text.bytes.trim_ascii_start().first() != Some(&b'{')) {
-        for entry in text.file.entries() {
-            let message = match difference(&text.bytes, entry) {
-                None => continue,
-                Some(Difference::Refuses) => format!("a strict reader refuses `{}`", entry.key),
-                Some(Difference::ReadsAnotherValue) => {
-                    format!("a strict reader reads another value of `{}`", entry.key)
-                }
+        let notes = text.file.entries().iter().filter_map(|entry| {
+            let message = match difference(&text.bytes, entry)? {
+                Difference::Refuses => format!("a strict reader refuses `{}`", entry.key),
+                Difference::ReadsAnotherValue => format!("a strict reader reads another value of `{}`", entry.key),
             };
-            findings.push(Finding {
-                severity,
-                file: text.name.clone(),
-                line: Some(entry.line),
-                key: Some(entry.key.clone()),
-                message,
-                hint: "put the value in single quotes, and every reader agrees".to_owned(),
-            });
-        }
+            Some((entry, message, advice(&text.bytes, entry).to_string()))
+        });
+        note(text, severity, notes, findings);
     }
 }
 

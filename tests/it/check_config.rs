@@ -32,6 +32,25 @@ fn s2_8_where_a_strict_reader_differs_is_a_note_and_fails_only_when_asked_to() {
 }
 
 #[test]
+fn s2_8_notes_on_one_file_are_listed_up_to_a_hundred_of_a_kind() {
+    let entries: Vec<String> = (1..=1_000).map(|n| format!("K-{n}=v\n")).collect();
+    let app = App::new("web: a\n").file(".env", entries.concat());
+
+    let checked = app.dyno(["check"]).run();
+    checked.expect_end(Ended::Code(0));
+    let stderr = checked.stderr();
+    let more = "note: .env:101: 900 more such entries from here on\nhint: mend the first ones and look again\n";
+    assert!(stderr.ends_with(&more.repeat(2)) && stderr.lines().count() == 2 * 202, "{stderr}");
+    let as_json = app.dyno(["check", "--strict", "--json"]).run();
+    as_json.expect_end(Ended::Code(78));
+    let result: serde_json::Value = serde_json::from_str(&as_json.stdout()).unwrap();
+    assert_eq!(result["problems"].as_array().unwrap().len(), 202);
+    let last = serde_json::json!({"severity": "error", "file": ".env", "line": 101,
+        "message": "900 more such entries from here on", "hint": "mend the first ones and look again"});
+    assert!(result["problems"].as_array().unwrap().contains(&last), "{result}");
+}
+
+#[test]
 fn s2_8_strictly_the_notes_on_the_strict_reader_fail_and_no_others() {
     let app = App::new("  web: a\n").file(".env", "A=${NOPE}\nB=1\n");
     let notes = "note: .env:1: `A` refers to a variable that is not set; it counts as empty\n\
