@@ -9,6 +9,7 @@ use super::env_entry::EnvEntry;
 use super::env_json;
 use super::env_line::{EnvLine, classify};
 use super::env_value::{ReadValue, UnreadValue, read_value};
+use super::environment_limits::MAX_VALUES_BYTES;
 use super::problem::{Problem, Problems, Severity};
 use super::source_text::{SourceLine, SourceText, after_line, part};
 use super::{Environment, Secret};
@@ -40,7 +41,7 @@ impl EnvFile {
     /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), a quote that is not closed, a variable that is too long, bad JSON.
     pub fn parse(bytes: &[u8], scope: &EnvScope<'_>) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
-        let mut reading = Reading { file: Self::default(), problems: Problems::default(), scope };
+        let mut reading = Reading { file: Self::default(), problems: Problems::default(), scope, bytes: 0 };
         if env_json::is_json(text) {
             let values = env_json::read(text, &mut reading.problems);
             for entry in values {
@@ -84,6 +85,8 @@ struct Reading<'a> {
     file: EnvFile,
     problems: Problems,
     scope: &'a EnvScope<'a>,
+    /// Bytes of all keys and values so far.
+    bytes: usize,
 }
 
 impl Reading<'_> {
@@ -92,6 +95,12 @@ impl Reading<'_> {
         let mut number = 1;
         while let Some(line) = text.line_at(at, number) {
             let next = self.line(text, &line);
+            if self.bytes > MAX_VALUES_BYTES {
+                let message = "all values up to here have more than 16 MiB together";
+                let hint = "write long values into files and their paths into the variables";
+                self.problems.push(Problem::new(Severity::Error, line.number, message, hint));
+                return;
+            }
             number += memchr::memchr_iter(b'\n', part(text.bytes(), at..next)).count();
             at = next;
         }
@@ -142,6 +151,7 @@ impl Reading<'_> {
                 let own = part(text.bytes(), line.span.start..read.next);
                 let own = own.strip_suffix(b"\n").unwrap_or(own);
                 let own = own.strip_suffix(b"\r").unwrap_or(own);
+                self.bytes += key.len() + read.value.len();
                 self.file.add(EnvEntry {
                     key: key.to_owned(),
                     value: Secret::new(read.value),
@@ -290,6 +300,16 @@ mod tests {
         let problems = parse(&format!("A0=xxxxxxxxxx\n{}", doubling.concat())).unwrap_err();
 
         assert_eq!(problems[0].message, "`A14` is longer than 128 KiB, the most a variable can have");
+    }
+
+    #[test]
+    fn lines_that_repeat_a_long_value_end_in_an_error_too() {
+        let repeats: Vec<String> = (1..=4_000).map(|n| format!("K{n}=${{K0}}\n")).collect();
+
+        let problems = parse(&format!("K0={}\n{}", "x".repeat(120_000), repeats.concat())).unwrap_err();
+
+        assert_eq!(told(&problems), ["140: all values up to here have more than 16 MiB together"]);
+        assert!(parse(&repeats[..100].concat()).is_ok());
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 use super::env_entry::EnvEntry;
 use super::env_line::is_env_key;
 use super::environment::Secret;
-use super::environment_limits::MAX_VARIABLE_BYTES;
+use super::environment_limits::{MAX_VALUES_BYTES, MAX_VARIABLE_BYTES};
 use super::problem::{Problem, Problems, Severity};
 use super::source_text::{SourceText, part};
 
@@ -21,7 +21,7 @@ pub(crate) fn is_json(text: SourceText<'_>) -> bool {
 
 /// The variables in the order of the file. Problems, an error for text that is no JSON, are added to `problems`.
 pub(crate) fn read(text: SourceText<'_>, problems: &mut Problems) -> Vec<EnvEntry> {
-    let mut json = Json { text: text.bytes(), at: text.begin(), line: 1, entries: Vec::new(), problems };
+    let mut json = Json { text: text.bytes(), at: text.begin(), line: 1, entries: Vec::new(), bytes: 0, problems };
     let read = json.value("", 0).and_then(|()| match json.peek() {
         None => Ok(()),
         Some(_) => Err("text follows the closing brace"),
@@ -42,6 +42,8 @@ struct Json<'a> {
     at: usize,
     line: usize,
     entries: Vec<EnvEntry>,
+    /// Bytes of all names and values so far.
+    bytes: usize,
     problems: &'a mut Problems,
 }
 
@@ -78,16 +80,14 @@ impl Json<'_> {
             Some(b'"') => {
                 self.at += 1;
                 let value = self.string()?;
-                self.add(key, value, begin);
-                Ok(())
+                self.add(key, value, begin)
             }
-            Some(b't') => self.word(b"true").map(|()| self.add(key, b"true".to_vec(), begin)),
-            Some(b'f') => self.word(b"false").map(|()| self.add(key, b"false".to_vec(), begin)),
+            Some(b't') => self.word(b"true").and_then(|()| self.add(key, b"true".to_vec(), begin)),
+            Some(b'f') => self.word(b"false").and_then(|()| self.add(key, b"false".to_vec(), begin)),
             Some(b'n') => self.word(b"null"),
             Some(b'-' | b'0'..=b'9') => {
                 let number = self.number()?;
-                self.add(key, number, begin);
-                Ok(())
+                self.add(key, number, begin)
             }
             Some(_) => Err("a value is expected here"),
             None => Err("it ends too early"),
@@ -216,7 +216,12 @@ impl Json<'_> {
         std::str::from_utf8(digits).ok().filter(|_| all_digits).and_then(|digits| u16::from_str_radix(digits, 16).ok())
     }
 
-    fn add(&mut self, key: &str, value: Vec<u8>, begin: usize) {
+    fn add(&mut self, key: &str, value: Vec<u8>, begin: usize) -> Result<(), Fault> {
+        // Each name holds those above it, so a short file may make very long ones.
+        self.bytes += key.len() + value.len();
+        if self.bytes > MAX_VALUES_BYTES {
+            return Err("all names and values up to here have more than 16 MiB together");
+        }
         let problem = |severity, message: String, hint| Problem::new(severity, self.line, message, hint);
         if !is_env_key(key.as_bytes()) {
             let message = "the name of a value cannot be the name of a variable".to_owned();
@@ -229,6 +234,7 @@ impl Json<'_> {
             let value = Secret::new(value);
             self.entries.push(EnvEntry { key: key.to_owned(), value, line: self.line, span: begin..self.at });
         }
+        Ok(())
     }
 }
 
@@ -322,6 +328,14 @@ mod tests {
         let text = "{\"a\":".repeat(1_000_000);
 
         assert_eq!(fault(&text), "1: the JSON cannot be read: it is nested too deeply");
+    }
+
+    #[test]
+    fn long_names_round_many_values_end_in_an_error() {
+        let text = format!("{{\"{}\": [{}1]}}", "k".repeat(1 << 20), "1,\n".repeat(1_000));
+
+        let long = "all names and values up to here have more than 16 MiB together";
+        assert_eq!(fault(&text), format!("16: the JSON cannot be read: {long}"));
     }
 
     proptest! {

@@ -1,9 +1,14 @@
 //! What the system takes as an environment: checked before anything starts (S2.9).
 
 use super::Environment;
+use super::source_text::MAX_FILE_BYTES;
 
 /// Longest variable, as `KEY=value` with the zero after it, in bytes: Linux' `MAX_ARG_STRLEN`.
 pub const MAX_VARIABLE_BYTES: usize = 128 * 1024;
+
+/// Most bytes that all keys and values of one `.env` file have together. Without references no file has more; with them a
+/// few lines would fill the memory, and no system takes a half of it.
+pub(crate) const MAX_VALUES_BYTES: usize = MAX_FILE_BYTES;
 
 /// What the system needs for each variable besides its bytes: a pointer.
 const POINTER_BYTES: usize = size_of::<usize>();

@@ -151,6 +151,18 @@ fn s2_9_a_variable_that_is_too_long_is_told_with_its_line_if_a_file_gives_it() {
 }
 
 #[test]
+fn s2_5_references_that_would_fill_the_memory_are_refused_at_their_line() {
+    let repeats: Vec<String> = (1..=4_000).map(|n| format!("K{n}=${{K0}}\n")).collect();
+    let app =
+        App::new("job: touch started\n").file(".env", format!("K0={}\n{}", "x".repeat(120_000), repeats.concat()));
+
+    let fact = "error: .env:140: all values up to here have more than 16 MiB together\n";
+    let hint = "hint: write long values into files and their paths into the variables\n";
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &[fact, hint].concat());
+    app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("{fact}\n{hint}"));
+}
+
+#[test]
 fn a_hundred_thousand_keys_are_too_much_for_the_system_and_the_longest_is_named() {
     let keys = (0..100_000).map(|n| {
         format!(
