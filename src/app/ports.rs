@@ -155,7 +155,8 @@ pub fn parse_port(text: &[u8]) -> Option<u16> {
 pub struct Ports {
     base: u16,
     step: u16,
-    types: Vec<ProcessType>,
+    /// A map, not a list: a Procfile of any length may be given, and each dyno looks itself up.
+    positions: HashMap<ProcessType, u64>,
 }
 
 impl Ports {
@@ -163,7 +164,8 @@ impl Ports {
     /// place. `step`: ports from one type to the next; 0: all share the base.
     #[must_use]
     pub fn new(base: u16, step: u16, types: &[ProcessType]) -> Self {
-        Self { base, step, types: types.iter().filter(|known| !known.is_release()).cloned().collect() }
+        let counted = types.iter().filter(|known| !known.is_release()).cloned();
+        Self { base, step, positions: counted.zip(0..).collect() }
     }
 
     /// The port of a dyno: `base + step × position + (index − 1)` (S5.1). None for a type that has no place.
@@ -171,10 +173,8 @@ impl Ports {
     /// # Errors
     /// [`PortError::OutOfRange`] over 65535.
     pub fn port_of(&self, dyno: &DynoName) -> Result<Option<u16>, PortError> {
-        let Some(position) = self.types.iter().position(|known| *known == dyno.process_type) else {
-            return Ok(None);
-        };
-        let places = u64::try_from(position).unwrap_or(u64::MAX).saturating_mul(u64::from(self.step));
+        let Some(position) = self.positions.get(&dyno.process_type) else { return Ok(None) };
+        let places = position.saturating_mul(u64::from(self.step));
         let port = places.saturating_add(u64::from(self.base)).saturating_add(u64::from(dyno.index.saturating_sub(1)));
         match u16::try_from(port) {
             Ok(port) => Ok(Some(port)),

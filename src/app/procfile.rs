@@ -23,6 +23,8 @@ mod tests;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Procfile {
     entries: Vec<ProcfileEntry>,
+    /// Where the entry of each process type is.
+    places: HashMap<ProcessType, usize>,
     problems: Vec<Problem>,
     repeats: Vec<usize>,
 }
@@ -69,7 +71,7 @@ impl Procfile {
     /// The entry of a process type.
     #[must_use]
     pub fn get(&self, process_type: &ProcessType) -> Option<&ProcfileEntry> {
-        self.entries.iter().find(|entry| entry.process_type == *process_type)
+        self.places.get(process_type).and_then(|place| self.entries.get(*place))
     }
 
     /// The entry of the release phase (S8).
@@ -201,7 +203,8 @@ impl Reading {
         if self.problems.has_error() {
             return Err(self.problems.into_list());
         }
-        Ok(Procfile { entries: self.entries, problems: self.problems.into_list(), repeats: self.repeats })
+        let Self { entries, places, problems, repeats, .. } = self;
+        Ok(Procfile { entries, places, problems: problems.into_list(), repeats })
     }
 }
 

@@ -90,13 +90,13 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         }
     };
     platform::check_shell(platform::reads_profile(args))?;
+    check_open_files(limits, assigned.ports.len(), if args.log.log_dir.is_some() { 2 } else { 1 })?;
     let session = session()?;
     let mut plan = plan(args, &project, &types, release, &assigned.ports, &session)?;
     if let Scope::Smoke(request) = scope {
         request.check_ready(&policy, &assigned.ports)?;
         plan.command = request.command(args, &project, &assigned.ports, &session)?;
     }
-    check_open_files(limits, plan.formation.len(), if args.log.log_dir.is_some() { 2 } else { 1 })?;
     look::check(args);
 
     let start = runtime::Start {

@@ -104,6 +104,20 @@ fn s4_5_a_hundred_thousand_keys_of_dot_foreman_take_no_longer_than_any_file_of_t
 }
 
 #[test]
+fn a_hundred_thousand_process_types_are_more_than_the_open_files_allow_and_that_is_known_at_once() {
+    let types: Vec<String> = (0..100_000).map(|n| format!("t{n}: touch started\n")).collect();
+    let app = App::new(&types.concat());
+
+    // A search for each dyno among all types takes longer than any test waits.
+    let finished = app.dyno(["start", "--port-step", "0"]).after("ulimit -n 1024").run();
+
+    let fact = "error: 100000 dynos need 100096 open files, and the limit is 1024\n";
+    let hint = "hint: raise it with `ulimit -n 100096`, or run fewer dynos\n";
+    finished.expect(Ended::Code(70), "", &format!("{fact}\n{hint}"));
+    assert!(!app.has("started"));
+}
+
+#[test]
 fn s3_2_a_hundred_thousand_keys_are_read_by_every_command() {
     let keys: Vec<String> = (0..100_000).map(|n| format!("K{n:05}=v")).collect();
     let file = keys.join("\n") + "\n";
