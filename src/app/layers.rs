@@ -184,10 +184,18 @@ impl Layers {
         })
     }
 
+    /// The value of the environment that `dyno` was started with.
+    #[must_use]
+    pub fn get_from_shell(&self, key: &str) -> Option<Given> {
+        let value = self.inherited.get(key.as_bytes())?.clone();
+        Some(Given { value: Some(value), origin: Origin::Shell })
+    }
+
     /// The value that `--set` gives.
     #[must_use]
-    pub fn get_from_options(&self, key: &str) -> Option<&Secret> {
-        self.set.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value)
+    pub fn get_from_options(&self, key: &str) -> Option<Given> {
+        let (_, value) = self.set.iter().rev().find(|(known, _)| known == key)?;
+        Some(Given { value: Some(value.clone()), origin: Origin::Option })
     }
 
     /// The config vars of the app: what files and `--set` give, sorted by name. The shell's own are not listed,

@@ -11,7 +11,7 @@ use super::findings::Findings;
 use super::named_by::NamedBy;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
-use crate::app::{EnvFile, Environment, Layers, Procfile, Secret, Severity};
+use crate::app::{EnvFile, Environment, Given, Layers, Procfile, Secret, Severity};
 use crate::cli::Dialect;
 use crate::error::{Error, Status};
 
@@ -115,9 +115,14 @@ fn is_missing(path: &Path) -> bool {
 pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
     let by_option = places.option_procfile().map(|path| (path, NamedBy::Option));
     let by_variable = || {
-        let given = layers.get_from_files("PROCFILE").or_else(|| layers.get("PROCFILE"))?;
+        // As of `PORT`, an empty one counts as not set.
+        let is_set = |given: &Given| given.value.as_ref().is_some_and(|value| !value.reveal().is_empty());
+        let by_setting = || layers.get_from_options("PROCFILE").filter(is_set);
+        let in_files = || layers.get_from_files("PROCFILE").filter(is_set);
+        let by_shell = || layers.get_from_shell("PROCFILE").filter(is_set);
+        let given = by_setting().or_else(in_files).or_else(by_shell)?;
         let name = OsString::from_vec(given.value?.reveal().to_vec());
-        (!name.is_empty()).then(|| (places.root.join(name), NamedBy::Variable(given.origin)))
+        Some((places.root.join(name), NamedBy::Variable(given.origin)))
     };
     let named = by_option.or_else(by_variable).or_else(|| places.foreman_procfile());
     let (path, named_by) = named.unwrap_or_else(|| (places.root.join("Procfile"), NamedBy::Nobody));

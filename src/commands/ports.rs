@@ -86,9 +86,10 @@ fn base(
 ) -> (Result<PortBase, PortError>, Given) {
     let in_files = layers.get_from_files("PORT");
     let in_files = in_files.as_ref().and_then(|given| Some((given.origin.to_string(), given.value.as_ref()?)));
+    let setting = layers.get_from_options("PORT").and_then(|given| given.value);
     let sources = BaseSources {
         option,
-        setting: layers.get_from_options("PORT").map(Secret::reveal),
+        setting: setting.as_ref().map(Secret::reveal),
         foreman_file: places.foreman.port.as_ref().map(|setting| setting.value),
         env_file: in_files.as_ref().map(|(at, value)| (at.as_str(), value.reveal())),
         shell: layers.scope().inherited.get(b"PORT").map(Secret::reveal),

@@ -59,6 +59,11 @@ fn s1_7_the_procfile_that_the_shell_names_counts_unless_env_or_an_option_names_a
     let app = app.file(".env", "PROCFILE=of_env\n");
     takes(&app, "of_shell", &[], "by_env");
     takes(&app, "of_shell", &["-f", "of_option"], "by_option");
+    let app = app.file(".env", "PROCFILE=\n");
+    takes(&app, "of_shell", &[], "by_shell");
+    takes(&app, "", &[], "by_foreman");
+    let checked = app.dyno(["run", "--set", "PROCFILE=of_option", "by_option"]).env("PROCFILE", "of_shell").run();
+    checked.expect(Ended::Code(0), "", "");
     let missing = app.dyno(["check", "-e", ""]).env("PROCFILE", "gone").run();
     let fact = "error: gone does not exist; `PROCFILE` of the shell names it\n";
     missing.expect(Ended::Code(78), "", &format!("{fact}hint: check the name; there is `Procfile`\n"));
