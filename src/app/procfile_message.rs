@@ -1,5 +1,6 @@
 //! The words for what is wrong with a Procfile. It decides nothing: which problem it is, `procfile_line` says.
 
+use super::command_scan::Scan;
 use super::env_line::holds_assignment;
 use super::problem::{Problem, Severity};
 use super::procfile_line::{EntryLine, Oddity, Unreadable};
@@ -95,12 +96,14 @@ fn missing_colon(line: &SourceLine<'_>, around: Surroundings, called: &str) -> P
     if is_common_name(first) && !rest.is_empty() {
         let name = shortened(first);
         let message = format!("the colon after `{name}` is missing");
-        let command = around.shown(rest).unwrap_or_else(|| "COMMAND".to_owned());
+        let command = around.shown(rest).filter(|_| !Scan::of(rest).unfinished).unwrap_or_else(|| "COMMAND".to_owned());
         let hint = format!("write `{name}: {command}`");
         return Problem::new(Severity::Defect, line.number, message, hint).about(name);
     }
     let is_indented = line.text.first().is_some_and(|byte| is_blank(*byte));
-    let hint = match around.shown(body).filter(|_| !is_indented) {
+    // What the shell would find unfinished is no command, whatever name stands before it.
+    let may_be_command = !is_indented && !Scan::of(body).unfinished;
+    let hint = match around.shown(body).filter(|_| may_be_command) {
         Some(command) => format!("write `web: {command}`"),
         None => "write `NAME: COMMAND`, or `#` before it if it is a comment".to_owned(),
     };

@@ -63,8 +63,8 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     Err(become_command(shell, &line.line, &environment, places.dyno_directory()))
 }
 
-/// The entry of the Procfile that is meant, and the name of that file. Without a Procfile, or with one that cannot be used, every word is a
-/// command: `run` is also for mending the app.
+/// The entry of the Procfile that is meant, and the name of that file. Without a Procfile, or with one that cannot be
+/// used, every word is a command: `run` is also for mending the app.
 fn type_entry(
     args: &RunArgs,
     places: &Places,
@@ -96,9 +96,11 @@ fn type_entry(
 /// How a process type that a word which is no command stands for is run, or the types it was meant to be, as a hint.
 fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String> {
     let found = files::procfile_path(places, layers);
-    let procfile = files::procfile(places, &found, &mut Findings::default())?;
     let line = args.words.first()?.to_str()?.trim();
     let (word, _) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let Some(procfile) = files::procfile(places, &found, &mut Findings::default()) else {
+        return (!word.contains('/')).then(|| NO_PROCFILE_HINT.to_owned());
+    };
     let names = || procfile.entries().iter().map(|entry| entry.process_type.as_str());
     match (args.type_word, names().any(|name| name == word)) {
         (TypeWord::First, true) => Some(format!("one argument is a line for the shell; write `dyno run {line}`")),
@@ -164,6 +166,8 @@ fn look_up(line: &[u8], environment: &Environment, directory: &Path) -> Result<(
 }
 
 const NOT_FOUND_HINT: &str = "it is no process type of the Procfile, and no program of that name is in `PATH`";
+
+const NO_PROCFILE_HINT: &str = "no program of that name is in `PATH`, and there is no Procfile to name a process type";
 
 /// Executes the shell with the line. The standard library clears the signal mask and sets SIGPIPE, which Rust's
 /// own start ignores, back to its default; nothing else was changed in this process.

@@ -39,7 +39,7 @@ pub(super) enum Unreadable {
 }
 
 impl Unreadable {
-    /// What to do about it; empty where there is no advice.
+    /// What to do about it.
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Missing | Self::NotADirectory => "check the name, or make the file",
@@ -48,7 +48,7 @@ impl Unreadable {
             Self::TooLarge => "is it the right file?",
             Self::Endless => "the program that writes it must end",
             Self::Denied => "`ls -l` shows who may read it",
-            Self::Other(_) => "",
+            Self::Other(_) => "check the name and what it leads to",
         }
     }
 }

@@ -381,3 +381,13 @@ fn s5_1_more_types_than_ports_fail_the_check_at_the_first_that_has_none() {
     let hint = "hint: start from a lower port with `-p`, or set a smaller `--port-step`\n";
     refuses(&App::new(&types.concat()), "Procfile", &[fact, hint].concat());
 }
+
+#[test]
+fn s1_4_no_hint_makes_a_command_of_a_line_that_the_shell_would_find_unfinished() {
+    let app = App::new("a: b\nnpm start \\\n\"\n\\\nweb it's\nc: d\ne: f\ng: h\ni: j\n");
+
+    let hint = "hint: write `NAME: COMMAND`, or `#` before it if it is a comment\n";
+    let told = |line: u8, text: &str| format!("error: Procfile:{line}: `{text}` has no process type\n{hint}");
+    let colon = "error: Procfile:5: the colon after `web` is missing\nhint: write `web: COMMAND`\n";
+    refuses(&app, "Procfile", &[told(2, "npm start \\"), told(3, "\""), told(4, "\\"), colon.to_owned()].concat());
+}

@@ -249,3 +249,20 @@ fn a_start_command_beside_a_procfile_has_no_effect() {
 
     warns(&app(), &["local", "web", "--start-cmd", "false"], text);
 }
+
+#[test]
+fn s9_a_word_that_is_no_program_where_there_is_no_procfile() {
+    let hint = "no program of that name is in `PATH`, and there is no Procfile to name a process type";
+    says(&App::empty(), &["run", "nothing-like-it"], 127, &error("`nothing-like-it` was not found", hint));
+    let hint = "check the path; it starts at the root of the app";
+    says(&App::empty(), &["run", "./nothing", "x"], 127, &error("`./nothing` was not found", hint));
+}
+
+#[test]
+fn a_file_that_the_system_cannot_open_has_a_hint_too() {
+    let app = App::empty();
+    std::os::unix::fs::symlink("loop", app.path("loop")).unwrap();
+
+    let hint = "check the name and what it leads to";
+    says(&app, &["start", "-f", "loop"], 78, &error("loop cannot be read: Too many symbolic links encountered", hint));
+}
