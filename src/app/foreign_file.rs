@@ -13,6 +13,10 @@ pub(crate) struct Tally {
     pub(crate) unreadable: usize,
     conflict_markers: usize,
     yaml: usize,
+    /// Of these, what nothing but YAML has: marks, list items, keys.
+    yaml_beyond_doubt: usize,
+    /// Of these, those that begin with a tab, as YAML's never do and a recipe does.
+    recipes: usize,
     /// Of these, `image: nginx` and `- name` below a key: no command that was written on the line after its name.
     yaml_below_keys: usize,
     /// `web:`: a key of YAML only where other lines are YAML, too.
@@ -32,6 +36,8 @@ pub(crate) struct Tally {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beginning {
     Json,
+    /// `[section]`.
+    Section,
     Markup,
     Shebang,
     Other,
@@ -45,6 +51,11 @@ impl Tally {
             return;
         }
         self.begins_as = Some(match body {
+            [b'[', rest @ .., b']']
+                if rest.strip_prefix(b"[").unwrap_or(rest).first().is_some_and(u8::is_ascii_alphabetic) =>
+            {
+                Beginning::Section
+            }
             [b'{' | b'[', rest @ ..] if !rest.starts_with(b"%") && !rest.starts_with(b"{") => Beginning::Json,
             [b'#', b'!', ..] => Beginning::Shebang,
             [b'<', b'!' | b'?' | b'a'..=b'z', ..] => Beginning::Markup,
@@ -58,10 +69,13 @@ impl Tally {
         self.unreadable += 1;
         match unreadable {
             Unreadable::ConflictMarker => self.conflict_markers += 1,
-            Unreadable::Yaml { .. } => {
+            Unreadable::Yaml { opens_block } => {
                 let (word, _) = first_word(body);
                 self.yaml += 1;
-                self.yaml_below_keys += usize::from(self.empty_commands > 0 && (word.ends_with(b":") || word == b"-"));
+                let is_item = word.ends_with(b":") || matches!(word, b"-" | b"---" | b"...");
+                self.yaml_beyond_doubt += usize::from(is_item || *opens_block);
+                self.recipes += usize::from(text.starts_with(b"\t"));
+                self.yaml_below_keys += usize::from(self.empty_commands > 0 && is_item);
             }
             Unreadable::EmptyCommand { name } => {
                 self.empty_commands += 1;
@@ -89,7 +103,7 @@ impl Tally {
     /// Whether a guess is beyond doubt however few the lines are that it is made from.
     pub(crate) fn is_certain(&self) -> bool {
         match self.begins_as {
-            Some(Beginning::Json | Beginning::Markup | Beginning::Shebang) => true,
+            Some(Beginning::Json | Beginning::Section | Beginning::Markup | Beginning::Shebang) => true,
             Some(Beginning::Other) | None => self.yaml_below_keys > 0,
         }
     }
@@ -100,15 +114,23 @@ impl Tally {
         let yaml = if self.yaml > 0 { self.yaml + self.empty_commands } else { 0 };
         match self.begins_as {
             Some(Beginning::Json) => return Some("JSON"),
+            Some(Beginning::Section) => return Some("a TOML or INI file"),
             Some(Beginning::Markup) => return Some("XML or HTML"),
             Some(Beginning::Shebang) if yaml * 2 < self.unreadable => return Some("a script"),
             Some(Beginning::Shebang | Beginning::Other) | None => {}
         }
+        let indented = if self.recipes * 2 > self.yaml {
+            "a Makefile"
+        } else if self.yaml_beyond_doubt > 0 {
+            "YAML"
+        } else {
+            "plain text"
+        };
         if self.services && yaml * 2 > self.unreadable {
             return Some("a docker-compose file");
         }
         let counted = [
-            (yaml, "YAML"),
+            (yaml, indented),
             (self.assignments, "a `.env` file"),
             (self.docker_instructions, "a Dockerfile"),
             (self.code, "source code"),

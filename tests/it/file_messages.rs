@@ -115,6 +115,11 @@ fn a_file_of_another_kind_is_told_in_one_message() {
     for (text, line, kind, count) in [
         ("services:\n  web:\n    image: x\n    ports:\n", 1, "a docker-compose file", "4 of 4"),
         ("{\"web\": \"x\"}\n", 1, "JSON", "1 of 1"),
+        ("[\n1]\n", 1, "JSON", "2 of 2"),
+        ("[web]\ncommand = x\n", 1, "a TOML or INI file", "2 of 2"),
+        ("[[processes]]\nname = \"x\"\n", 1, "a TOML or INI file", "2 of 2"),
+        ("all: build\nbuild:\n\tgo build\n\tgo vet\ntest:\n\tgo test\n", 2, "a Makefile", "5 of 6"),
+        ("Usage:\n  run this\n  then that\nNotes:\n  none\n", 1, "plain text", "5 of 5"),
         ("<html>\n<body>\n", 1, "XML or HTML", "2 of 2"),
         ("#!/bin/sh\nset -e\nnpm start\n", 2, "a script", "2 of 2"),
         ("version: 2\njobs:\n  - build\n  - test\n---\n", 2, "YAML", "4 of 5"),
