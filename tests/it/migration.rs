@@ -142,6 +142,11 @@ fn from_foreman() {
     assert_eq!(said(&run(&app, "start -f sub/Other -e a")), ["web.1 1 web.1 web.1 sub"]);
     assert_eq!(said(&run(&app, "start -f sub/Other -d . -e a")), ["web.1 1 web.1 web.1 app"]);
     run(&app, "start -e missing").expect_end(Ended::Code(78));
+    let app = app.file(".env", "A=2\n");
+    assert_eq!(said(&run(&app, "start -f sub/Other")), ["web.1 2 web.1 web.1 sub"]);
+    let app = app.file("sub/.env", "A=3\n");
+    assert_eq!(said(&run(&app, "start -f sub/Other")), ["web.1 3 web.1 web.1 sub"]);
+    assert_eq!(said(&called(&app, "foreman", "start -f sub/Other").run()), ["web.1 3 web.1 web.1 sub"]);
     let app = App::new("web: echo .$A.\n").file(".env", "A=1\n");
     assert_eq!(said(&run(&app, "start -e /dev/null")), ["web.1 .."]);
     assert_eq!(said(&app.dyno(["start", "-e", ""]).run()), ["web.1 .."]);
@@ -220,6 +225,12 @@ fn from_heroku_local() {
     for line in ["local:run echo hi", "local run echo hi", "run echo hi"] {
         run(&app, line).expect(Ended::Code(0), "hi\n", "");
     }
+    run(&app, "local:run echo -p 3000 -e A").expect(Ended::Code(0), "-p 3000 -e A\n", "");
+    run(&app, "local:run -p 3000 echo hi").expect_end(Ended::Code(2));
+    table.row("`local release`");
+    run(&app, "local release").expect_end(Ended::Code(2));
+    let release = run(&App::new("release: echo ready\nweb: false\n"), "release");
+    assert_eq!(said(&release), ["release.1 ready"]);
     table.row("`--start-cmd CMD`");
     let started = App::empty().dyno(["local", "--start-cmd", "echo on $PORT"]).run();
     assert_eq!(said(&started), ["web.1 on 5000"]);
