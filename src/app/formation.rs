@@ -187,7 +187,7 @@ impl Resolving<'_> {
             return true;
         }
         if *quantity == 0 {
-            self.warnings.push(FormationWarning::UnknownType { name: name.clone() });
+            self.warnings.push(FormationWarning::UnknownType { name: name.clone(), nearest: near(name, self.types) });
         } else {
             self.errors.push(unknown_type(name, self.types));
         }
@@ -197,9 +197,16 @@ impl Resolving<'_> {
 
 /// The error for a name that the Procfile does not have.
 pub(super) fn unknown_type(name: &str, types: &[ProcessType]) -> FormationError {
-    let known = types.iter().map(ProcessType::as_str).filter(|known| *known != "release");
-    let nearest = nearest(name, known.clone()).into_iter().map(str::to_owned).collect();
-    FormationError::UnknownType { name: name.to_owned(), nearest, known: known.map(str::to_owned).collect() }
+    let known = of_formation(types).map(str::to_owned).collect();
+    FormationError::UnknownType { name: name.to_owned(), nearest: near(name, types), known }
+}
+
+fn near(name: &str, types: &[ProcessType]) -> Vec<String> {
+    nearest(name, of_formation(types)).into_iter().map(str::to_owned).collect()
+}
+
+fn of_formation(types: &[ProcessType]) -> impl Iterator<Item = &str> {
+    types.iter().map(ProcessType::as_str).filter(|known| *known != "release")
 }
 
 /// Reads `NAME=QUANTITY`, or `NAME` where `bare` gives its quantity.
@@ -326,6 +333,8 @@ mod tests {
         assert_eq!(formation, "web=1 worker=1 my-clock=1");
         assert_eq!(warnings[0].to_string(), "the Procfile has no process type `stripe` to leave out");
         assert_eq!(warnings.len(), 2);
+        let (_, warnings) = resolve(&["-m", "all=1", "-x", "wroker"]).unwrap();
+        assert_eq!(warnings[0].hint(), "did you mean `worker`?");
     }
 
     #[test]

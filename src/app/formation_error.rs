@@ -83,6 +83,8 @@ pub enum FormationWarning {
     UnknownType {
         /// What was left out.
         name: String,
+        /// The names most like it: then that one runs, which was not meant.
+        nearest: Vec<String>,
     },
     /// `-m web=1,web=2`.
     #[error("`{name}` is given another quantity before `{name}={quantity}`, which counts")]
@@ -105,7 +107,9 @@ impl FormationWarning {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::UnknownType { .. } => "check the name, or leave it as it is".to_owned(),
+            Self::UnknownType { nearest, .. } => {
+                did_you_mean(nearest).unwrap_or_else(|| "check the name, or leave it as it is".to_owned())
+            }
             Self::Twice { name, .. } => format!("write `{name}` once"),
             Self::NotAmongTheNamed { name } => format!("name `{name}` too, or leave out its quantity"),
         }

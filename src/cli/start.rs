@@ -25,7 +25,7 @@ pub struct StartArgs {
 
     /// Base port, or `auto` for free ones
     ///
-    /// [default: `PORT` in .env, then in the shell, then 5000]
+    /// [default: `PORT` of --set, then in .env, then in the shell, then 5000]
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<String>,
     /// Distance between the ports of two process types; 0: all share the base [default: 100]

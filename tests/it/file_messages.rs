@@ -323,9 +323,9 @@ fn s4_5_a_bad_value_of_dot_foreman_leaves_the_others_and_causes_no_second_error(
 
 #[test]
 fn s4_5_a_quantity_of_dot_foreman_is_told_with_its_own_line() {
-    let app = App::new("web: true\n").file(".foreman", "formation: all=1,wrk=0\n\nconcurrency: wbe=2\n");
+    let app = App::new("web: true\n").file(".foreman", "formation: all=1,stripe=0\n\nconcurrency: wbe=2\n");
 
-    let warning = ".foreman:1: the Procfile has no process type `wrk` to leave out\n\
+    let warning = ".foreman:1: the Procfile has no process type `stripe` to leave out\n\
                    hint: check the name, or leave it as it is\n";
     let fact = "error: .foreman:3: the Procfile has no process type `wbe`\n";
     let hint = "hint: did you mean `web`?\n";
