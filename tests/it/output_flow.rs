@@ -101,7 +101,7 @@ fn a_slow_reader_loses_nothing() {
 }
 
 /// Whether no process of a dyno can write any more.
-fn all_dynos_wait(dyno: &Running) -> bool {
+pub(crate) fn all_dynos_wait(dyno: &Running) -> bool {
     let dynos = dyno.of_dynos();
     !dynos.is_empty() && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
 }

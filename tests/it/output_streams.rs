@@ -1,12 +1,15 @@
 //! What programs do to their streams, and readers that take their time: nothing is lost or mixed up by either (S6.1, S7.5).
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::symlink;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 
 use crate::app::example;
 use crate::harness::{App, Capture, Ended};
+use crate::output_flow::all_dynos_wait;
 use crate::process_table;
 
 fn meddler(procfile: &str) -> App {
@@ -63,6 +66,22 @@ fn s6_1_what_one_dyno_sets_on_its_stdin_is_no_affair_of_another() {
     dyno.signal(Signal::SIGTERM);
     let finished = dyno.finish();
     assert!(!finished.stdout().contains("| ended"), "{}", finished.stdout());
+}
+
+#[test]
+fn s7_5_a_stdout_that_the_user_s_shell_made_non_blocking_is_waited_for() {
+    let app = App::new("web: seq -f 'line %06.0f' 1 300000\n");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let dyno = app.dyno(["start", "--no-prefix"]).stdout_to(writer).spawn();
+    dyno.until("the dyno waits", || all_dynos_wait(&dyno));
+
+    let mut shown = String::new();
+    reader.read_to_string(&mut shown).unwrap();
+
+    dyno.finish().expect_end(Ended::Code(0));
+    let lines = shown.lines().filter(|line| line.starts_with("line "));
+    assert!(lines.eq((1..=300_000).map(|number| format!("line {number:06}"))), "{} lines", shown.lines().count());
 }
 
 #[test]

@@ -231,3 +231,18 @@ fn s11_a_file_that_may_not_grow_any_more_is_named_and_ends_with_74() {
         finished.stderr()
     );
 }
+
+#[test]
+fn a_dyno_dies_with_the_guardian_whoever_else_is_there_to_kill_it() {
+    let app = App::new("web: sleep 1000\n");
+    let dyno = app.dyno(["start"]).spawn();
+    dyno.until("it sleeps", || dyno.all_of_dynos(|process| process.command == "sleep 1000"));
+    // Stopped, `dyno` itself kills nobody.
+    dyno.signal(Signal::SIGSTOP);
+
+    kill(Pid::from_raw(dyno.guardian()), Signal::SIGKILL).unwrap();
+
+    dyno.until("the dynos are gone", || dyno.of_dynos().is_empty());
+    dyno.signal(Signal::SIGCONT);
+    dyno.finish().expect_end(Ended::Code(70));
+}
