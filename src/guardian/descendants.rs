@@ -66,7 +66,10 @@ fn for_each_listed(path: &str, f: &mut impl FnMut(Pid), pause: &mut impl FnMut()
                 number = 0;
             }
         }
-        pause();
+        // Not within a number: it is a pid that was read before.
+        if number == 0 {
+            pause();
+        }
     }
     if number > 0 {
         f(Pid::from_raw(number));
