@@ -1,11 +1,15 @@
-//! Does to its streams what programs do, for tests: `meddle wide LINES` makes the pipe behind its stdout as large as every
-//! user may and writes so many lines into it; `meddle deaf` sets `O_NONBLOCK` on its stdin and says so.
+//! Does to its streams and its group what programs do, for tests: `meddle wide LINES` makes the pipe behind its stdout as
+//! large as every user may and writes so many lines into it; `meddle deaf` sets `O_NONBLOCK` on its stdin and says so;
+//! `meddle leave` says each SIGTERM that it gets, leaves its group with it, and stays.
 
 use std::env;
 use std::error::Error;
 use std::io::{Write, stdin, stdout};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{Pid, setpgid};
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
 
 /// The default of `/proc/sys/fs/pipe-max-size`.
 const LARGE_BYTES: i32 = 1 << 20;
@@ -26,7 +30,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             fcntl(stdin(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
             stdout().write_all(b"deaf\n")?;
         }
-        _ => return Err("wide LINES, or deaf".into()),
+        ["leave"] => {
+            let mut signals = Signals::new([SIGTERM])?;
+            stdout().write_all(b"up\n")?;
+            for _ in signals.forever() {
+                setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+                stdout().write_all(b"TERM\n")?;
+            }
+        }
+        _ => return Err("wide LINES, deaf, or leave".into()),
     }
     Ok(())
 }

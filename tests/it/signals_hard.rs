@@ -7,6 +7,7 @@ use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::app::example;
 use crate::harness::{App, Ended, Running, until};
 use crate::process_table;
 
@@ -230,6 +231,21 @@ fn s11_a_file_that_may_not_grow_any_more_is_named_and_ends_with_74() {
         "{}",
         finished.stderr()
     );
+}
+
+#[test]
+fn s6_6_a_process_that_leaves_its_group_when_it_is_told_to_stop_is_told_once() {
+    let app = App::new("web: ./meddle leave & wait\n");
+    std::os::unix::fs::symlink(example("meddle"), app.path("meddle")).unwrap();
+    let dyno = app.dyno(["start", "-t", "0.5"]).spawn();
+    dyno.until_shown("| up\n");
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    let told = finished.lines_of("web.1");
+    assert_eq!(told.iter().filter(|line| *line == "TERM").count(), 1, "{told:?}");
 }
 
 #[test]
