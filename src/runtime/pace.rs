@@ -9,6 +9,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::log_hub::WRITE_BYTES;
 
+/// Written at once as long as the reader keeps up. Not more: where it is slow from now on, this much shows no progress.
+const FAST_WRITE_BYTES: usize = 16 << 10;
 /// Written at once while the reader is slow: what a pipe takes as soon as its reader has read anything. So progress is seen.
 const SLOW_WRITE_BYTES: usize = 4096;
 /// A reader is slow if [`WRITE_BYTES`] take longer. Far beyond what a busy machine makes of it.
@@ -26,7 +28,7 @@ pub(super) struct Pace {
 
 impl Pace {
     fn most_at_once(&self) -> usize {
-        if self.slow { SLOW_WRITE_BYTES } else { WRITE_BYTES }
+        if self.slow { SLOW_WRITE_BYTES } else { FAST_WRITE_BYTES }
     }
 
     fn note(&mut self, bytes: usize, took: Duration) {
@@ -75,9 +77,9 @@ mod tests {
     #[test]
     fn a_reader_that_is_slow_gets_little_at_once_until_it_is_fast_again() {
         let mut pace = Pace::default();
-        assert_eq!(pace.most_at_once(), WRITE_BYTES);
+        assert_eq!(pace.most_at_once(), FAST_WRITE_BYTES);
 
-        pace.note(WRITE_BYTES, 51 * MILLISECOND);
+        pace.note(FAST_WRITE_BYTES, 51 * MILLISECOND);
         assert_eq!(pace.most_at_once(), SLOW_WRITE_BYTES);
         for _ in 0..20 {
             pace.note(SLOW_WRITE_BYTES, 4 * MILLISECOND);
@@ -87,6 +89,6 @@ mod tests {
         for _ in 0..32 {
             pace.note(SLOW_WRITE_BYTES, MILLISECOND);
         }
-        assert_eq!(pace.most_at_once(), WRITE_BYTES);
+        assert_eq!(pace.most_at_once(), FAST_WRITE_BYTES);
     }
 }

@@ -86,7 +86,7 @@ fn s7_5_a_stdout_that_the_user_s_shell_made_non_blocking_is_waited_for() {
 
 #[test]
 fn s7_5_a_reader_that_is_slow_all_the_time_gets_all_of_it() {
-    let slow = "while dd bs=4096 count=1 of=piece 2>/dev/null && [ -s piece ]; do cat piece >>out; sleep 0.2; done\n";
+    let slow = "while dd bs=4096 count=1 of=piece 2>/dev/null && [ -s piece ]; do cat piece >>out; sleep 0.1; done\n";
     let app = App::new("web: seq -f 'line %06.0f' 1 10000\n").script("slow", slow);
     let line = "{ \"$0\" \"$@\"; echo $? >status; } | ./slow";
 
