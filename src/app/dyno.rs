@@ -59,6 +59,23 @@ impl ExitStatus {
     }
 }
 
+/// A process that was still running when the leader of its run had ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftRunning {
+    /// Its process id.
+    pub pid: i32,
+    /// The name of its program, as `ps` shows it.
+    pub name: String,
+    /// The TCP port it listened on.
+    pub port: Option<u16>,
+}
+
+impl fmt::Display for LeftRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.name, self.pid)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

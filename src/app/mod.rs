@@ -39,7 +39,7 @@ mod spawn_spec;
 mod without_shell;
 
 pub use command_line::{AppendError, ShellLine, append_words, join_words, quote_word, shell_line};
-pub use dyno::{DynoName, ExitStatus, RunId};
+pub use dyno::{DynoName, ExitStatus, LeftRunning, RunId};
 pub use env_entry::EnvEntry;
 pub use env_file::{EnvFile, EnvScope};
 pub use env_line::is_env_key;

@@ -36,6 +36,7 @@ const LIFE: &[&str] = &[
     "boot_timeout",
     "can_die",
     "stop_signal",
+    "stop_all",
     "timeout",
     "heroku",
     "profile",

@@ -70,6 +70,11 @@ pub struct SmokeArgs {
     /// Stop dynos of a type by another signal than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',')]
     pub stop_signal: Vec<String>,
+    /// Send the stop signal to all processes of these types at once; `all` for every type
+    ///
+    /// Otherwise a program that leads gets it first and ends its own workers. With --heroku every type is stopped at once.
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub stop_all: Vec<String>,
     /// Seconds from the stop signal until SIGKILL [default: 5]
     ///
     /// With --heroku 30 by default.
@@ -120,6 +125,7 @@ impl SmokeArgs {
             no_release: self.no_release,
             can_die: self.allow_exit.clone(),
             stop_signal: self.stop_signal.clone(),
+            stop_all: self.stop_all.clone(),
             timeout: self.grace,
             pty: PtyMode::Never,
             stdin: self.stdin,

@@ -73,6 +73,11 @@ pub struct StartArgs {
     /// Stop dynos of a type by another signal than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',')]
     pub stop_signal: Vec<String>,
+    /// Send the stop signal to all processes of these types at once; `all` for every type
+    ///
+    /// Otherwise a program that leads gets it first and ends its own workers. With --heroku every type is stopped at once.
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub stop_all: Vec<String>,
     /// Seconds until SIGKILL [default: 5]
     ///
     /// Counted from the stop signal. With --heroku 30 by default.

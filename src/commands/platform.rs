@@ -32,6 +32,11 @@ pub(super) fn grace(args: &StartArgs, file: &ForemanFile) -> Duration {
     args.timeout.map(|timeout| timeout.0).or(by_file).unwrap_or(default)
 }
 
+/// Whether all processes of a dyno get the stop signal at once (S6.6).
+pub(super) fn stops_everything(args: &StartArgs) -> bool {
+    args.heroku
+}
+
 /// How long a ready type may take to listen (S6.5).
 pub(super) fn boot_timeout(args: &StartArgs) -> Option<Duration> {
     args.boot_timeout.map(|seconds| seconds.0).or(args.heroku.then_some(Policy::HEROKU_BOOT_TIMEOUT))

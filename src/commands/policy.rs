@@ -8,7 +8,10 @@ use super::platform;
 use crate::app::{ForemanFile, ProcessType, did_you_mean, nearest};
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
-use crate::supervisor::{CanDie, Policy};
+use crate::supervisor::{CanDie, Policy, StopAll};
+
+/// Stands for every process type, as in a formation.
+const EVERY_TYPE: &str = "all";
 
 /// The policy that the options make. `types`: those of the Procfile. `file`: the defaults of `.foreman`. `can_die_option`:
 /// what the command calls the option of types that may end.
@@ -49,6 +52,7 @@ pub(super) fn policy(
         on_exit: platform::on_exit(args),
         can_die,
         stop_signals,
+        stop_all: stop_all(args, types)?,
         grace: platform::grace(args, file),
         ready,
         boot_timeout: platform::boot_timeout(args),
@@ -56,6 +60,15 @@ pub(super) fn policy(
         report_exit_timeout: platform::reports_exit_timeout(args),
         outlives_formation: false,
     })
+}
+
+/// The process types that are stopped at once in all their processes (S6.6).
+fn stop_all(args: &StartArgs, types: &[ProcessType]) -> Result<StopAll, Error> {
+    if platform::stops_everything(args) || args.stop_all.iter().any(|name| name == EVERY_TYPE) {
+        return Ok(StopAll::EveryType);
+    }
+    let known: Result<_, Error> = args.stop_all.iter().map(|name| known_type("--stop-all", name, types)).collect();
+    Ok(StopAll::Types(known?))
 }
 
 /// The process type of that name, or an error that names the nearest.
@@ -71,13 +84,21 @@ pub(super) fn known_type(option: &str, name: &str, types: &[ProcessType]) -> Res
     Err(usage(format!("`{option}`: the Procfile has no process type `{name}`"), hint))
 }
 
-/// `INT`, `SIGINT` or `2`.
+/// `INT`, `SIGINT`, `2`, or a real-time signal such as `RTMIN+3` or `37`.
 fn signal_number(name: &str, text: &str) -> Result<i32, Error> {
     let upper = text.to_ascii_uppercase();
     let full = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-    let by_number = || text.parse::<i32>().ok().and_then(|number| Signal::try_from(number).ok());
-    let found = full.parse().ok().or_else(by_number);
-    match found {
+    let real_time = libc::SIGRTMIN()..=libc::SIGRTMAX();
+    let by_number = || text.parse().ok().filter(|number| (1..=31).contains(number) || real_time.contains(number));
+    let by_offset = || {
+        let offset = match full.strip_prefix("SIGRTMIN")? {
+            "" => 0,
+            offset => offset.strip_prefix('+')?.parse::<u8>().ok()?,
+        };
+        Some(libc::SIGRTMIN() + i32::from(offset)).filter(|number| real_time.contains(number))
+    };
+    let by_name = || full.parse::<Signal>().ok().map(|signal| signal as i32);
+    match by_name().or_else(by_number).or_else(by_offset) {
         None => {
             let fact = format!("`--stop-signal {name}={text}`: there is no signal `{text}`");
             let names = Signal::iterator().filter_map(|signal| signal.as_str().strip_prefix("SIG"));
@@ -85,7 +106,7 @@ fn signal_number(name: &str, text: &str) -> Result<i32, Error> {
             let hint = did_you_mean(&near).unwrap_or_else(|| "write a name such as `INT` or `QUIT`".to_owned());
             Err(usage(fact, hint))
         }
-        Some(signal) => Ok(signal as i32),
+        Some(number) => Ok(number),
     }
 }
 
@@ -103,7 +124,12 @@ mod tests {
         for text in ["INT", "int", "SIGINT", "2"] {
             assert_eq!(signal_number("web", text), Ok(2), "{text}");
         }
-        assert!(signal_number("web", "NOPE").is_err());
+        for (text, number) in [("34", 34), ("RTMIN", 34), ("SIGRTMIN+3", 37), ("rtmin+30", 64)] {
+            assert_eq!(signal_number("web", text), Ok(number), "{text}");
+        }
+        for text in ["NOPE", "0", "32", "65", "RTMIN+31", "RTMIN3"] {
+            assert!(signal_number("web", text).is_err(), "{text}");
+        }
         assert!(signal_number("web", "99").is_err());
     }
 

@@ -11,17 +11,16 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid};
 
 use super::limits::Limits;
 use super::process;
 use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, Sending, SpawnRequest, Stage};
+use super::sweep::{Spared, Survivor, sweep};
 use super::sys;
 use super::terminal_modes::TerminalModes;
-use crate::app::{DynoSpec, ExitStatus, Focus, RunId, Shell, SpawnSpec, without_shell};
+use crate::app::{DynoSpec, ExitStatus, Focus, LeftRunning, RunId, Shell, SpawnSpec, without_shell};
 
 /// How long the guardian may take to end once it is let go: what it takes to call a process unkillable, and a second.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(3);
@@ -60,8 +59,10 @@ pub enum Report {
     Spawned(RunId, i32),
     /// Nothing of it exists.
     SpawnFailed(RunId, SpawnError),
-    /// The leader ended.
-    Exited(RunId, ExitStatus),
+    /// The leader ended, and left these processes running if nothing had asked it to end.
+    Exited(RunId, ExitStatus, Vec<LeftRunning>),
+    /// This run is gone, and it or another of these dynos left a process running that belongs to no run for certain.
+    LeftBehind(RunId, Vec<String>, LeftRunning),
     /// Nothing of it is left.
     Gone(RunId),
     /// It was killed 2 s ago and something is still there: `pid (command)`.
@@ -92,6 +93,7 @@ enum Outgoing {
 pub struct Guardian {
     socket: OwnedFd,
     pid: Pid,
+    spared: Spared,
     queue: VecDeque<Outgoing>,
     /// The rest of the frame that is being sent.
     sending: Vec<u8>,
@@ -105,9 +107,10 @@ impl Guardian {
     /// # Errors
     /// EAGAIN or ENOMEM: no process or socket could be made.
     pub fn start(limits: Limits) -> Result<Self, Errno> {
+        let spared = Spared::present();
         nix::sys::prctl::set_child_subreaper(true)?;
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
-        match sys::fork_guardian()? {
+        match sys::fork_process()? {
             ForkResult::Child => {
                 drop(ours);
                 let status = if process::live(theirs, limits).is_ok() { 0 } else { 70 };
@@ -115,7 +118,8 @@ impl Guardian {
             }
             ForkResult::Parent { child } => {
                 fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-                Ok(Self { socket: ours, pid: child, queue: VecDeque::new(), sending: Vec::new(), received: Vec::new() })
+                let (queue, sending, received) = (VecDeque::new(), Vec::new(), Vec::new());
+                Ok(Self { socket: ours, pid: child, spared, queue, sending, received })
             }
         }
     }
@@ -125,9 +129,14 @@ impl Guardian {
         self.queue.push_back(Outgoing::Spawn(spec, streams));
     }
 
-    /// Asks all that is left of a run to stop: the signal and SIGCONT, once to each process.
-    pub fn stop(&mut self, run: RunId, signal: i32) {
-        self.queue.push_back(Outgoing::Signal(run, Sending::Stop(signal)));
+    /// Asks a run to stop: the signal and SIGCONT, once to each process, in the order of S6.6 or to `everything` at once.
+    pub fn stop(&mut self, run: RunId, signal: i32, everything: bool) {
+        self.queue.push_back(Outgoing::Signal(run, Sending::Stop { signal, everything }));
+    }
+
+    /// Sends the stop signal to all of a run that have not had it.
+    pub fn stop_rest(&mut self, run: RunId) {
+        self.queue.push_back(Outgoing::Signal(run, Sending::StopRest));
     }
 
     /// Kills all that is left of a run, again and again until nothing is.
@@ -237,20 +246,18 @@ impl Guardian {
         if open || reports.len() > before { Ok(()) } else { Err(Lost) }
     }
 
-    /// The process id, for display.
-    #[must_use]
-    pub fn pid(&self) -> i32 {
-        self.pid.as_raw()
+    /// Takes the place of a guardian that is lost or does not answer: kills it, then all that descends from a dyno.
+    ///
+    /// Returns what is left after 2 s.
+    pub fn sweep_in_its_place(&self) -> Vec<Survivor> {
+        sys::send(self.pid, libc::SIGKILL);
+        self.reap();
+        sweep(&self.spared)
     }
 
-    /// Kills the guardian: it does not answer. Its descendants fall to this process; [`super::sweep()`] follows.
-    pub fn kill_guardian(&self) {
-        let _ = kill(self.pid, Signal::SIGKILL);
-    }
-
-    /// Waits until the guardian has ended and takes its status. Call it after [`Lost`] or `kill_guardian`.
+    /// Waits until the guardian has ended and takes its status. Call it after [`Lost`] or a SIGKILL.
     pub fn reap(&self) {
-        while waitpid(self.pid, None) == Err(Errno::EINTR) {}
+        sys::reap_when_ended(self.pid);
     }
 }
 
@@ -262,9 +269,7 @@ impl Drop for Guardian {
         if self.hangs_up() {
             self.reap();
         } else {
-            self.kill_guardian();
-            self.reap();
-            let _ = super::sweep();
+            let _ = self.sweep_in_its_place();
         }
     }
 }
@@ -320,7 +325,8 @@ fn parse(bytes: &[u8]) -> Option<(Option<Report>, &[u8])> {
         Message::SpawnFailed { stage, errno } => {
             Report::SpawnFailed(run, SpawnError { stage, errno: Errno::from_raw(errno) })
         }
-        Message::Exited(exit) => Report::Exited(run, exit),
+        Message::Exited { exit, left } => Report::Exited(run, exit, left),
+        Message::LeftBehind { dynos, process } => Report::LeftBehind(run, dynos, process),
         Message::Gone => Report::Gone(run),
         Message::Unkillable { survivor } => Report::Unkillable(run, String::from_utf8_lossy(&survivor).into_owned()),
         Message::Swept { left, survivors } => {
@@ -347,7 +353,12 @@ fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
     SpawnRequest {
         own_shell: spec.own_shell,
         controlling: spec.focus == Focus::Keyboard,
-        marker: format!("DYNO={}", spec.dyno).into_bytes(),
+        dyno: spec.dyno.to_string(),
+        port: spec
+            .environment
+            .iter()
+            .find(|(key, _)| *key == b"PORT")
+            .and_then(|(_, port)| std::str::from_utf8(port.reveal()).ok()?.parse().ok()),
         directory: terminated(&[spec.directory.as_os_str().as_bytes()]),
         arguments: vec![
             terminated(&[spec.shell.path().as_bytes()]),

@@ -6,19 +6,22 @@
 //! ([`sweep()`]). It decides nothing else. Called by `runtime` through [`Guardian`].
 
 mod client;
-mod descendants;
+mod finder;
 mod limits;
+mod proc_table;
 mod process;
 mod protocol;
 mod runs;
 mod spawn;
+mod stop_order;
 mod sweep;
 mod sys;
+mod table;
 mod terminal_modes;
 
 pub use client::{Guardian, Lost, Report, SpawnError};
-pub use descendants::family_of;
 pub use limits::Limits;
-pub use sweep::{Survivor, sweep};
+pub use proc_table::{NoProcessTable, check_process_table, family_of};
+pub use sweep::Survivor;
 pub use sys::{is_ignored, set_terminal_size, terminal_size};
 pub use terminal_modes::TerminalModes;

@@ -1,7 +1,7 @@
 //! The guardian's own life: one loop over the socket and the ends of children.
 //!
-//! One thread, no runtime. It sleeps without a timeout unless a run is ending; then it looks every 20 ms, because
-//! the end of a process that is not our child wakes nobody.
+//! One thread, no runtime. It never waits for a program to be executed. It sleeps without a timeout unless a run is ending;
+//! then it looks every 20 ms, because the end of a process that is not our child does not wake it.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,17 +11,17 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{chdir, setsid};
 
 use super::limits::Limits;
-use super::protocol::{HEADER_BYTES, Header, Message, Request};
-use super::runs::{Finding, Runs, Scope};
+use super::proc_table::stream_name;
+use super::protocol::{HEADER_BYTES, Header, Message, Request, SpawnRequest};
+use super::runs::{Finding, NewRun, Runs};
 use super::spawn::Spawner;
-use super::sweep::sweep;
+use super::sweep::{Spared, sweep};
 use super::sys;
 use super::terminal_modes::MindedTerminal;
-use crate::app::{ExitStatus, RunId};
+use crate::app::RunId;
 
 /// Pause between two looks at runs that are ending.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -79,9 +79,9 @@ pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
 
 /// `dyno` is gone and nobody is told who is left: as long as it gets fewer, or others, nothing may outlive us.
 fn sweep_to_the_last() {
-    let mut before = sweep();
+    let mut before = sweep(&Spared::default());
     while !before.is_empty() {
-        let left = sweep();
+        let left = sweep(&Spared::default());
         if left == before {
             return;
         }
@@ -109,94 +109,119 @@ fn settle() -> Result<(), Errno> {
 
 impl GuardianProcess {
     fn turn(&mut self) -> Result<(), Disconnected> {
+        if self.wait()? {
+            // All that waits in the socket is taken before the look that carries it out.
+            return self.serve_one();
+        }
+        let has_reaped = self.reap();
+        // After it: the exec of a child that has ended is over, and one that failed is not an exit.
+        self.report_executed()?;
+        let is_ending = self.runs.need_watching();
+        let is_due = self.look_at.is_some_and(|at| at <= Instant::now());
+        if self.runs.need_look() || (is_ending && (has_reaped || is_due)) {
+            self.look()?;
+        }
+        if self.look_at.is_none() && self.runs.need_watching() {
+            self.look_at = Some(Instant::now() + LOOK_AGAIN);
+        }
+        self.flush()
+    }
+
+    /// Waits until there is something to do; whether `dyno` has sent something.
+    fn wait(&self) -> Result<bool, Disconnected> {
         let timeout = self.look_at.map(|at| at.saturating_duration_since(Instant::now()));
-        // Rounded up: a timeout of zero would turn the last millisecond into a busy loop.
-        let timeout = timeout.map_or(PollTimeout::NONE, |left| {
-            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::ZERO)
+        let timeout = timeout.map_or(PollTimeout::NONE, |left| match left {
+            Duration::ZERO => PollTimeout::ZERO,
+            // Rounded up: a timeout of zero would turn the last millisecond into a busy loop.
+            left => PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::ZERO),
         });
         // What waits to be sent waits for other spawns only, never for something to happen.
-        let timeout = if self.outgoing.is_empty() { timeout } else { PollTimeout::ZERO };
-        let mut ready = [
+        let is_waiting = self.outgoing.is_empty() && !self.runs.need_look();
+        let timeout = if is_waiting { timeout } else { PollTimeout::ZERO };
+        let mut ready = vec![
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.child_ended.as_fd(), PollFlags::POLLIN),
         ];
+        ready.extend(self.runs.executions().map(|execution| PollFd::new(execution.as_fd(), PollFlags::POLLIN)));
         match poll(&mut ready, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return Err(Disconnected),
         }
-        let [from_dyno, _] = ready.map(|fd| fd.any().unwrap_or(true));
-        if !from_dyno {
-            self.flush()?;
+        Ok(ready.first().is_none_or(|socket| socket.any().unwrap_or(true)))
+    }
+
+    fn report_executed(&mut self) -> Result<(), Disconnected> {
+        let mut findings = Vec::new();
+        self.runs.take_executed(&mut findings);
+        self.report(findings)
+    }
+
+    /// Takes the status of every child that has ended; whether there was one.
+    fn reap(&mut self) -> bool {
+        let mut has_reaped = false;
+        while let Ok(Some(_)) = self.child_ended.read_signal() {}
+        while let Ok(Some((pid, exit))) = sys::reap_any() {
+            has_reaped = true;
+            self.runs.reaped(pid, exit);
         }
-        if self.reap()? {
-            self.look(Scope::LeaderGone)?;
-        }
-        if from_dyno {
-            self.serve_one()?;
-        }
-        if !self.runs.need_watching() {
-            self.look_at = None;
-        } else if self.look_at.get_or_insert_with(|| Instant::now() + LOOK_AGAIN) <= &mut Instant::now() {
-            self.look(Scope::Ending)?;
-            self.look_at = Some(Instant::now() + LOOK_AGAIN);
+        has_reaped
+    }
+
+    fn look(&mut self) -> Result<(), Disconnected> {
+        let mut findings = Vec::new();
+        self.runs.look(&mut findings);
+        self.look_at = match (self.runs.need_watching(), self.runs.is_eager()) {
+            (true, true) => Some(Instant::now()),
+            (true, false) => Some(Instant::now() + LOOK_AGAIN),
+            (false, _) => None,
+        };
+        self.report(findings)
+    }
+
+    fn report(&mut self, findings: Vec<Finding>) -> Result<(), Disconnected> {
+        for finding in findings {
+            let (run, message) = match finding {
+                Finding::Spawned(run, pid) => (run, Message::Spawned { pid: pid.as_raw() }),
+                Finding::SpawnFailed(run, (stage, errno)) => (run, Message::SpawnFailed { stage, errno: errno as i32 }),
+                Finding::Exited(run, exit, left) => (run, Message::Exited { exit, left }),
+                Finding::LeftBehind(run, dynos, process) => (run, Message::LeftBehind { dynos, process }),
+                Finding::Gone(run) => (run, Message::Gone),
+                Finding::Unkillable(run, survivor) => (run, Message::Unkillable { survivor: survivor.into_bytes() }),
+            };
+            self.send(run, &message)?;
         }
         Ok(())
     }
 
-    /// Takes the status of every child that has ended; whether there was one.
-    fn reap(&mut self) -> Result<bool, Disconnected> {
-        let mut reaped = false;
-        while let Ok(Some(_)) = self.child_ended.read_signal() {}
-        loop {
-            let (pid, exit) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, ExitStatus::Code(u8::try_from(code).unwrap_or(u8::MAX))),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                    (pid, ExitStatus::Signal(u8::try_from(signal as i32).unwrap_or(u8::MAX)))
-                }
-                Ok(WaitStatus::StillAlive) => return Ok(reaped),
-                Ok(_) | Err(Errno::EINTR) => continue,
-                Err(_) => return Ok(reaped),
-            };
-            reaped = true;
-            if let Some(run) = self.runs.reaped(pid) {
-                self.send(run, &Message::Exited(exit))?;
-            }
-        }
-    }
-
-    fn look(&mut self, scope: Scope) -> Result<(), Disconnected> {
-        let mut findings = Vec::new();
-        self.runs.look(scope, &mut findings);
-        for finding in findings {
-            match finding {
-                Finding::Gone(run) => self.send(run, &Message::Gone)?,
-                Finding::Unkillable(run, survivor) => {
-                    self.send(run, &Message::Unkillable { survivor: survivor.into_bytes() })?;
-                }
-            }
-        }
+    fn spawn(&mut self, run: RunId, request: &SpawnRequest, streams: &[OwnedFd]) -> Result<(), Disconnected> {
+        let started = sys::ticks_since_boot();
+        let process = match self.spawner.spawn(request, streams) {
+            Ok(process) => process,
+            Err(failure) => return self.report(vec![Finding::SpawnFailed(run, failure)]),
+        };
+        let is_session = |variable: &&Vec<u8>| variable.starts_with(b"DYNO_SESSION=");
+        let session = request.environment.iter().find(is_session).and_then(|text| text.split_last());
+        let session = session.map_or_else(Vec::new, |(_, text)| text.to_vec());
+        self.runs.add(NewRun {
+            id: run,
+            leader: process.pid,
+            execution: process.execution,
+            started,
+            own_shell: request.own_shell.then(|| request.arguments.concat()),
+            dyno: request.dyno.clone(),
+            session,
+            streams: streams.iter().filter_map(|stream| stream_name(stream.as_fd())).collect(),
+            port: request.port,
+        });
         Ok(())
     }
 
     fn serve_one(&mut self) -> Result<(), Disconnected> {
         let (run, request, streams) = self.receive()?;
         match request {
-            Request::Spawn(request) => {
-                let message = match self.spawner.spawn(&request, &streams) {
-                    Ok(pid) => {
-                        let is_session = |variable: &&Vec<u8>| variable.starts_with(b"DYNO_SESSION=");
-                        let session = request.environment.iter().find(is_session).and_then(|text| text.split_last());
-                        let session = session.map_or(&[][..], |(_, text)| text);
-                        let own_shell = request.own_shell.then(|| request.arguments.concat());
-                        self.runs.add(run, pid, own_shell, request.marker, session);
-                        Message::Spawned { pid: pid.as_raw() }
-                    }
-                    Err((stage, errno)) => Message::SpawnFailed { stage, errno: errno as i32 },
-                };
-                self.send(run, &message)
-            }
+            Request::Spawn(request) => self.spawn(run, &request, &streams),
             Request::Signal(sending) => {
-                self.runs.signal(run, sending);
+                self.runs.order(run, sending);
                 Ok(())
             }
             Request::MindTerminal { before, during } => {
@@ -210,8 +235,9 @@ impl GuardianProcess {
             }
             Request::Sweep => {
                 let mut left = 0;
-                super::descendants::for_each_own_child(|_| left += 1);
-                let survivors: Vec<String> = sweep().into_iter().map(|survivor| survivor.description).collect();
+                super::proc_table::for_each_own_child(|_| left += 1);
+                let survivors: Vec<String> =
+                    sweep(&Spared::default()).into_iter().map(|survivor| survivor.description).collect();
                 let survivors = survivors.join("\n").into_bytes();
                 self.send(run, &Message::Swept { left, survivors })?;
                 self.swept = true;

@@ -5,7 +5,7 @@
 //! numbers are in the machine's own order and there is no version.
 
 use super::terminal_modes::TerminalModes;
-use crate::app::{ExitStatus, RunId};
+use crate::app::{ExitStatus, LeftRunning, RunId};
 
 /// Size of a header, in bytes.
 pub(super) const HEADER_BYTES: usize = 16;
@@ -59,8 +59,10 @@ pub(super) enum Request {
 /// What is sent, to whom of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// This signal and SIGCONT, once to each process.
-    Stop(i32),
+    /// This signal and SIGCONT, once to each process, in the order of S6.6 or to everything at once.
+    Stop { signal: i32, everything: bool },
+    /// The stop signal to all that have not had it.
+    StopRest,
     /// SIGKILL until nothing is left.
     Kill,
     /// This signal to all.
@@ -76,8 +78,10 @@ pub(super) struct SpawnRequest {
     pub(super) own_shell: bool,
     /// Its stdin is a terminal, which controls its session.
     pub(super) controlling: bool,
-    /// `DYNO=web.1`, which marks the processes of this dyno.
-    pub(super) marker: Vec<u8>,
+    /// `web.1`.
+    pub(super) dyno: String,
+    /// Its `PORT`.
+    pub(super) port: Option<u16>,
     /// NUL-terminated path.
     pub(super) directory: Vec<u8>,
     /// NUL-terminated words, the first the path of the program.
@@ -99,6 +103,8 @@ const STOP: u32 = 0;
 const KILL: u32 = 1;
 const ALL: u32 = 2;
 const SPARE_SHELL: u32 = 3;
+const STOP_EVERYTHING: u32 = 4;
+const STOP_REST: u32 = 5;
 
 impl Request {
     /// The kind for the header and the payload.
@@ -108,7 +114,8 @@ impl Request {
             Self::Spawn(spawn) => {
                 put_u32(&mut payload, u32::from(spawn.own_shell));
                 put_u32(&mut payload, u32::from(spawn.controlling));
-                put_bytes(&mut payload, &spawn.marker);
+                put_bytes(&mut payload, spawn.dyno.as_bytes());
+                put_port(&mut payload, spawn.port);
                 put_bytes(&mut payload, &spawn.directory);
                 for list in [&spawn.arguments, &spawn.programs, &spawn.words, &spawn.environment] {
                     put_u32(&mut payload, u32::try_from(list.len()).unwrap_or(u32::MAX));
@@ -120,7 +127,9 @@ impl Request {
             }
             Self::Signal(sending) => {
                 let (how, signal) = match *sending {
-                    Sending::Stop(signal) => (STOP, signal),
+                    Sending::Stop { signal, everything: false } => (STOP, signal),
+                    Sending::Stop { signal, everything: true } => (STOP_EVERYTHING, signal),
+                    Sending::StopRest => (STOP_REST, 0),
                     Sending::Kill => (KILL, 0),
                     Sending::All(signal) => (ALL, signal),
                     Sending::SpareShell(signal) => (SPARE_SHELL, signal),
@@ -144,13 +153,14 @@ impl Request {
         match kind {
             SPAWN => {
                 let (own_shell, controlling) = (reader.u32()? != 0, reader.u32()? != 0);
-                let (marker, directory) = (reader.bytes()?.to_vec(), reader.bytes()?.to_vec());
+                let (dyno, port, directory) = (reader.text()?, reader.port()?, reader.bytes()?.to_vec());
                 let (arguments, programs, words) = (reader.list()?, reader.list()?, reader.list()?);
                 let environment = reader.list()?;
                 Some(Self::Spawn(SpawnRequest {
                     own_shell,
                     controlling,
-                    marker,
+                    dyno,
+                    port,
                     directory,
                     arguments,
                     programs,
@@ -161,7 +171,9 @@ impl Request {
             SIGNAL => {
                 let (how, signal) = (reader.u32()?, reader.i32()?);
                 let sending = match how {
-                    STOP => Sending::Stop(signal),
+                    STOP => Sending::Stop { signal, everything: false },
+                    STOP_EVERYTHING => Sending::Stop { signal, everything: true },
+                    STOP_REST => Sending::StopRest,
                     KILL => Sending::Kill,
                     ALL => Sending::All(signal),
                     SPARE_SHELL => Sending::SpareShell(signal),
@@ -205,15 +217,34 @@ impl Stage {
     }
 }
 
-/// What the guardian tells `dyno`.
+/// What the guardian reports to `dyno`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
-    Spawned { pid: i32 },
-    SpawnFailed { stage: Stage, errno: i32 },
-    Exited(ExitStatus),
+    Spawned {
+        pid: i32,
+    },
+    SpawnFailed {
+        stage: Stage,
+        errno: i32,
+    },
+    /// The leader ended, with what it left running if nothing had asked it to end.
+    Exited {
+        exit: ExitStatus,
+        left: Vec<LeftRunning>,
+    },
+    /// A process that one of these dynos has left running.
+    LeftBehind {
+        dynos: Vec<String>,
+        process: LeftRunning,
+    },
     Gone,
-    Unkillable { survivor: Vec<u8> },
-    Swept { left: u32, survivors: Vec<u8> },
+    Unkillable {
+        survivor: Vec<u8>,
+    },
+    Swept {
+        left: u32,
+        survivors: Vec<u8>,
+    },
 }
 
 const SPAWNED: u32 = 11;
@@ -222,6 +253,7 @@ const EXITED: u32 = 13;
 const GONE: u32 = 14;
 const UNKILLABLE: u32 = 15;
 const SWEPT: u32 = 16;
+const LEFT_BEHIND: u32 = 17;
 
 impl Message {
     pub(super) fn encode(&self) -> (u32, Vec<u8>) {
@@ -236,14 +268,22 @@ impl Message {
                 put_i32(&mut payload, *errno);
                 SPAWN_FAILED
             }
-            Self::Exited(exit) => {
+            Self::Exited { exit, left } => {
                 let (by_signal, number) = match *exit {
                     ExitStatus::Code(code) => (0, code),
                     ExitStatus::Signal(signal) => (1, signal),
                 };
                 put_u32(&mut payload, by_signal);
                 put_u32(&mut payload, u32::from(number));
+                put_u32(&mut payload, u32::try_from(left.len()).unwrap_or(u32::MAX));
+                left.iter().for_each(|process| put_process(&mut payload, process));
                 EXITED
+            }
+            Self::LeftBehind { dynos, process } => {
+                put_u32(&mut payload, u32::try_from(dynos.len()).unwrap_or(u32::MAX));
+                dynos.iter().for_each(|dyno| put_bytes(&mut payload, dyno.as_bytes()));
+                put_process(&mut payload, process);
+                LEFT_BEHIND
             }
             Self::Gone => GONE,
             Self::Unkillable { survivor } => {
@@ -266,7 +306,13 @@ impl Message {
             SPAWN_FAILED => Self::SpawnFailed { stage: Stage::from_number(reader.u32()?), errno: reader.i32()? },
             EXITED => {
                 let (by_signal, number) = (reader.u32()? != 0, u8::try_from(reader.u32()?).ok()?);
-                Self::Exited(if by_signal { ExitStatus::Signal(number) } else { ExitStatus::Code(number) })
+                let exit = if by_signal { ExitStatus::Signal(number) } else { ExitStatus::Code(number) };
+                let left = (0..reader.u32()?).map(|_| reader.process()).collect::<Option<_>>()?;
+                Self::Exited { exit, left }
+            }
+            LEFT_BEHIND => {
+                let dynos = (0..reader.u32()?).map(|_| reader.text()).collect::<Option<_>>()?;
+                Self::LeftBehind { dynos, process: reader.process()? }
             }
             GONE => Self::Gone,
             UNKILLABLE => Self::Unkillable { survivor: reader.bytes()?.to_vec() },
@@ -287,6 +333,16 @@ fn put_i32(payload: &mut Vec<u8>, number: i32) {
 fn put_bytes(payload: &mut Vec<u8>, bytes: &[u8]) {
     put_u32(payload, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
     payload.extend_from_slice(bytes);
+}
+
+fn put_port(payload: &mut Vec<u8>, port: Option<u16>) {
+    put_u32(payload, u32::from(port.unwrap_or(0)));
+}
+
+fn put_process(payload: &mut Vec<u8>, process: &LeftRunning) {
+    put_i32(payload, process.pid);
+    put_bytes(payload, process.name.as_bytes());
+    put_port(payload, process.port);
 }
 
 /// Takes values off the front; None at the end, never a panic.
@@ -318,6 +374,20 @@ impl<'a> Reader<'a> {
         Some(head)
     }
 
+    fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?.to_vec()).ok()
+    }
+
+    /// None inside: there is no port.
+    fn port(&mut self) -> Option<Option<u16>> {
+        let port = u16::try_from(self.u32()?).ok()?;
+        Some((port > 0).then_some(port))
+    }
+
+    fn process(&mut self) -> Option<LeftRunning> {
+        Some(LeftRunning { pid: self.i32()?, name: self.text()?, port: self.port()? })
+    }
+
     fn list(&mut self) -> Option<Vec<Vec<u8>>> {
         let count = self.u32()?;
         (0..count).map(|_| self.bytes().map(<[u8]>::to_vec)).collect()
@@ -336,12 +406,13 @@ mod tests {
     proptest! {
         #[test]
         fn a_spawn_request_arrives_as_it_was_sent(
-            flags: [bool; 2], marker: Vec<u8>, directory: Vec<u8>, lists in [words(), words(), words(), words()],
+            flags: [bool; 2], dyno: String, port in proptest::option::of(1_u16..), directory: Vec<u8>,
+            lists in [words(), words(), words(), words()],
         ) {
             let [own_shell, controlling] = flags;
             let [arguments, programs, words, environment] = lists;
             let request = Request::Spawn(SpawnRequest {
-                own_shell, controlling, marker, directory, arguments, programs, words, environment,
+                own_shell, controlling, dyno, port, directory, arguments, programs, words, environment,
             });
 
             let (kind, payload) = request.encode();
@@ -356,13 +427,21 @@ mod tests {
         }
     }
 
+    fn nginx() -> LeftRunning {
+        LeftRunning { pid: 812, name: "nginx".to_owned(), port: Some(5000) }
+    }
+
     #[test]
     fn every_message_arrives_as_it_was_sent() {
         for message in [
             Message::Spawned { pid: 7 },
             Message::SpawnFailed { stage: Stage::Exec, errno: 2 },
-            Message::Exited(ExitStatus::Code(3)),
-            Message::Exited(ExitStatus::Signal(9)),
+            Message::Exited { exit: ExitStatus::Code(3), left: Vec::new() },
+            Message::Exited {
+                exit: ExitStatus::Signal(34),
+                left: vec![nginx(), LeftRunning { port: None, ..nginx() }],
+            },
+            Message::LeftBehind { dynos: vec!["web.1".to_owned(), "worker.1".to_owned()], process: nginx() },
             Message::Gone,
             Message::Unkillable { survivor: b"7 (sh)".to_vec() },
             Message::Swept { left: 2, survivors: b"8 (x)".to_vec() },
@@ -370,7 +449,14 @@ mod tests {
             let (kind, payload) = message.encode();
             assert_eq!(Message::decode(kind, &payload), Some(message));
         }
-        for sending in [Sending::Stop(15), Sending::Kill, Sending::All(19), Sending::SpareShell(10)] {
+        for sending in [
+            Sending::Stop { signal: 15, everything: false },
+            Sending::Stop { signal: 37, everything: true },
+            Sending::StopRest,
+            Sending::Kill,
+            Sending::All(19),
+            Sending::SpareShell(10),
+        ] {
             let (kind, payload) = Request::Signal(sending).encode();
             assert_eq!(Request::decode(kind, &payload), Some(Request::Signal(sending)));
         }

@@ -1,27 +1,50 @@
 //! Starts one process: a new session, its streams, its limits, exec.
 //!
-//! The child shares our memory and we stand still until it has executed (`CLONE_VM | CLONE_VFORK`): nothing is
-//! copied, and an error is handed over in that memory. Between clone and exec only async-signal-safe calls
-//! are made: no allocation, no lock. The dispositions of signals are the guardian's own, which are all the default.
+//! The guardian does not wait for the exec, which can take for ever: a program on a dead network file system. An error
+//! comes back over a pipe that a successful exec closes. Between fork and exec only async-signal-safe calls are made: no
+//! allocation, no lock. The dispositions of signals are the guardian's own, which are all the default.
 //! One of the two files that may hold `unsafe`; the other is `sys`.
-#![expect(unsafe_code, reason = "clone and what runs between it and exec have no safe form")]
+#![expect(unsafe_code, reason = "fork and what runs between it and exec have no safe form")]
 
-use std::ffi::{c_char, c_int, c_void};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::ffi::{c_char, c_int};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::unistd::Pid;
+use nix::fcntl::OFlag;
+use nix::unistd::{ForkResult, Pid, pipe2};
 
 use super::limits::Limits;
 use super::protocol::{SpawnRequest, Stage};
+use super::sys;
 
-/// Stack of the child until it executes, in bytes. It calls a dozen functions of the C library, none deep.
-const STACK_BYTES: usize = 64 << 10;
+/// Bytes of an error on the pipe: the step and what the system said.
+const FAILURE_BYTES: usize = 8;
 
 /// The step that failed and what the system said.
 pub(super) type Failure = (Stage, Errno);
 
-/// What the child reads, and where it leaves its error.
+/// A process that may not have executed its program yet.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) pid: Pid,
+    pub(super) execution: Execution,
+}
+
+/// Tells whether a process has executed its program. Readable once that is known.
+#[derive(Debug)]
+pub(super) struct Execution(OwnedFd);
+
+/// What is known of an exec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It is not over.
+    Executing,
+    /// The program runs, or has ended.
+    Executed,
+    Failed(Failure),
+}
+
+/// What the child reads.
 struct Child {
     program: *const c_char,
     arguments: *const *const c_char,
@@ -35,25 +58,49 @@ struct Child {
     controlling: bool,
     parent: libc::pid_t,
     limits: [(c_int, libc::rlimit); 2],
-    failed_stage: u32,
-    errno: c_int,
+    /// Where it leaves its error.
+    failure: RawFd,
 }
 
-/// Starts processes. Holds the stack that each child borrows until it executes.
+impl Execution {
+    /// Never blocks.
+    pub(super) fn progress(&self) -> Progress {
+        let mut bytes = [0; FAILURE_BYTES];
+        loop {
+            return match nix::unistd::read(&self.0, &mut bytes) {
+                Err(Errno::EINTR) => continue,
+                Err(Errno::EAGAIN) => Progress::Executing,
+                Ok(FAILURE_BYTES) => {
+                    let [a, b, c, d, e, f, g, h] = bytes;
+                    let stage = Stage::from_number(u32::from_ne_bytes([a, b, c, d]));
+                    Progress::Failed((stage, Errno::from_raw(i32::from_ne_bytes([e, f, g, h]))))
+                }
+                Ok(_) | Err(_) => Progress::Executed,
+            };
+        }
+    }
+}
+
+impl AsFd for Execution {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Starts processes.
 pub(super) struct Spawner {
-    stack: Vec<u128>,
     limits: Limits,
 }
 
 impl Spawner {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { stack: vec![0; STACK_BYTES / size_of::<u128>()], limits }
+        Self { limits }
     }
 
     /// Starts a process as the leader of a new session and group.
     ///
     /// `streams`: one descriptor for all three, or stdin and one for stdout and stderr, or all three.
-    pub(super) fn spawn(&mut self, request: &SpawnRequest, streams: &[OwnedFd]) -> Result<Pid, Failure> {
+    pub(super) fn spawn(&self, request: &SpawnRequest, streams: &[OwnedFd]) -> Result<Started, Failure> {
         let streams = match streams {
             [all] => [all, all, all],
             [stdin, output] => [stdin, output, output],
@@ -71,7 +118,9 @@ impl Spawner {
         let (programs, words) = (null_ended(&request.programs), null_ended(&request.words));
         let environment = null_ended(&request.environment);
         let Some(&program) = arguments.first() else { return Err((Stage::Setup, Errno::EINVAL)) };
-        let mut child = Child {
+        let (execution, failure) =
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| (Stage::Setup, errno))?;
+        let child = Child {
             program,
             arguments: arguments.as_ptr(),
             programs: programs.as_ptr(),
@@ -85,32 +134,14 @@ impl Spawner {
                 (limit_number(libc::RLIMIT_NOFILE), self.limits.open_files.into()),
                 (limit_number(libc::RLIMIT_CORE), self.limits.core.into()),
             ],
-            failed_stage: 0,
-            errno: 0,
+            failure: failure.as_raw_fd(),
         };
-        let top = self.stack.as_mut_ptr_range().end;
-        // SAFETY: the stack is ours and unused, its end is aligned to 16 bytes; we stand still until the child has
-        // executed or exited, so `child` and all it points to outlive its use.
-        let pid = unsafe {
-            libc::clone(
-                run_child,
-                top.cast(),
-                libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
-                (&raw mut child).cast::<c_void>(),
-            )
-        };
-        if pid < 0 {
-            return Err((Stage::Fork, Errno::last()));
+        match sys::fork_process() {
+            Ok(ForkResult::Parent { child: pid }) => Ok(Started { pid, execution: Execution(execution) }),
+            // SAFETY: this is the child, and the fork has copied all that `child` points to.
+            Ok(ForkResult::Child) => unsafe { run_child(&child) },
+            Err(errno) => Err((Stage::Fork, errno)),
         }
-        // SAFETY: `child` is a live local; read anew because the child wrote it through the pointer.
-        let (failed_stage, errno) =
-            unsafe { ((&raw const child.failed_stage).read_volatile(), (&raw const child.errno).read_volatile()) };
-        if failed_stage != 0 {
-            // The child has exited or is about to; nobody else may see its end.
-            while nix::sys::wait::waitpid(Pid::from_raw(pid), None) == Err(Errno::EINTR) {}
-            return Err((Stage::from_number(failed_stage), Errno::from_raw(errno)));
-        }
-        Ok(Pid::from_raw(pid))
     }
 }
 
@@ -123,15 +154,20 @@ fn limit_number(resource: libc::__rlimit_resource_t) -> c_int {
     resource as c_int
 }
 
-extern "C" fn run_child(argument: *mut c_void) -> c_int {
-    // SAFETY: the parent passed a `Child` that lives until we execute or exit.
-    let child = unsafe { &mut *argument.cast::<Child>() };
-    // SAFETY: called once, in the child.
-    let stage = unsafe { prepare_and_execute(child) };
-    child.errno = Errno::last_raw();
-    child.failed_stage = stage as u32;
-    // SAFETY: ends only this child.
-    unsafe { libc::_exit(127) }
+/// # Safety
+/// Only in the child, with a `child` whose pointers are valid.
+unsafe fn run_child(child: &Child) -> ! {
+    // SAFETY: as the caller promised.
+    let stage = unsafe { prepare_and_execute(child) } as u32;
+    let [stage, errno] = [stage.to_ne_bytes(), Errno::last_raw().to_ne_bytes()];
+    // SAFETY: both calls are async-signal-safe; the bytes outlive the first, and the second ends only this child.
+    unsafe {
+        let [a, b, c, d] = stage;
+        let [e, f, g, h] = errno;
+        let bytes: [u8; FAILURE_BYTES] = [a, b, c, d, e, f, g, h];
+        libc::write(child.failure, bytes.as_ptr().cast(), bytes.len());
+        libc::_exit(127)
+    }
 }
 
 /// Returns only on failure, with the step that failed; errno says why.
@@ -166,7 +202,10 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
         }
         // Every descriptor of ours is CLOEXEC; this also closes those we inherited from the user's shell. Kernels
         // before 5.9 do not know the call: there the inherited ones stay open, as with a plain shell.
-        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32);
+        // The pipe for the error stays open until the exec closes it.
+        let failure = child.failure as u32;
+        libc::syscall(libc::SYS_close_range, 3_u32, failure - 1, 0_u32);
+        libc::syscall(libc::SYS_close_range, failure + 1, u32::MAX, 0_u32);
         if libc::chdir(child.directory) < 0 {
             return Stage::Directory;
         }

@@ -1,4 +1,5 @@
-//! System calls without a safe form: forking the guardian, received descriptors, terminal sizes.
+//! System calls without a safe form: forking the guardian, raw wait statuses, signals of any number, received
+//! descriptors, terminal sizes.
 //!
 //! One of the two files that may hold `unsafe`; the other is `spawn`.
 #![expect(unsafe_code, reason = "the calls below have no safe form")]
@@ -8,10 +9,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, Pid, fork};
 
 use super::protocol::{HEADER_BYTES, MAX_FDS};
-use crate::app::PtySize;
+use crate::app::{ExitStatus, PtySize};
 
 /// The shortest turn the scheduler grants, in nanoseconds.
 const TURN_NANOSECONDS: u64 = 100_000;
@@ -19,12 +20,13 @@ const TURN_NANOSECONDS: u64 = 100_000;
 nix::ioctl_read_bad!(get_window_size, libc::TIOCGWINSZ, libc::winsize);
 nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
 
-/// Forks this process.
+/// Forks this process: `dyno` for its guardian, the guardian for a dyno.
 ///
 /// # Errors
 /// Those of fork(2): EAGAIN at the limit of processes, ENOMEM.
-pub(super) fn fork_guardian() -> Result<ForkResult, Errno> {
-    // SAFETY: called before any thread exists, so the child is a full copy and may do anything.
+pub(super) fn fork_process() -> Result<ForkResult, Errno> {
+    // SAFETY: `dyno` forks before it has any thread and the guardian never has one, so the child is a full copy and may
+    // do anything.
     unsafe { fork() }
 }
 
@@ -69,6 +71,122 @@ pub(super) fn ask_for_short_turns() {
 pub(super) fn exit_at_once(status: i32) -> ! {
     // SAFETY: ends the process; nothing is read or written.
     unsafe { libc::_exit(status) }
+}
+
+/// A child that has ended, and how.
+///
+/// Read from the raw wait status: `nix::WaitStatus` cannot hold a death by a real-time signal, and the kernel has reaped
+/// the child by the time that is noticed.
+///
+/// # Errors
+/// ECHILD: there is no child at all.
+pub(super) fn reap_any() -> Result<Option<(Pid, ExitStatus)>, Errno> {
+    loop {
+        let mut status = 0;
+        // SAFETY: writes one number, which outlives the call.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        let exit = match pid {
+            0 => return Ok(None),
+            pid if pid < 0 && Errno::last() == Errno::EINTR => continue,
+            pid if pid < 0 => return Err(Errno::last()),
+            _ if libc::WIFSIGNALED(status) => ExitStatus::Signal(number(libc::WTERMSIG(status))),
+            _ => ExitStatus::Code(number(libc::WEXITSTATUS(status))),
+        };
+        return Ok(Some((Pid::from_raw(pid), exit)));
+    }
+}
+
+/// Waits for the end of this child and takes its status. Does nothing if that was done before.
+pub(super) fn reap_when_ended(pid: Pid) {
+    // SAFETY: a null pointer asks for no status.
+    while unsafe { libc::waitpid(pid.as_raw(), std::ptr::null_mut(), 0) } < 0 && Errno::last() == Errno::EINTR {}
+}
+
+/// The pid of a process that is started and ended for this alone: the last one that the system has given away.
+pub(super) fn newest_pid() -> Option<Pid> {
+    match fork_process() {
+        Ok(ForkResult::Child) => exit_at_once(0),
+        Ok(ForkResult::Parent { child }) => {
+            reap_when_ended(child);
+            Some(child)
+        }
+        Err(_) => None,
+    }
+}
+
+fn number(status: libc::c_int) -> u8 {
+    u8::try_from(status).unwrap_or(u8::MAX)
+}
+
+/// Whether this process has a child, dead or alive, of which `which` is the pid or the process group.
+///
+/// While there is one, the number cannot belong to anyone else: only we can reap it.
+pub(super) fn has_child(which: Child) -> bool {
+    let (kind, id) = match which {
+        Child::Any => (libc::P_ALL, Pid::from_raw(0)),
+        Child::WithPid(pid) => (libc::P_PID, pid),
+        Child::InGroup(group) => (libc::P_PGID, group),
+    };
+    let Ok(id) = libc::id_t::try_from(id.as_raw()) else { return false };
+    // SAFETY: zeroed bytes are a valid value, and the call writes at most one.
+    unsafe {
+        let mut information: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(kind, id, &raw mut information, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) == 0
+    }
+}
+
+/// A child by its pid, one in a process group, or any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Child {
+    Any,
+    WithPid(Pid),
+    InGroup(Pid),
+}
+
+/// Sends any signal, real-time ones included.
+///
+/// The caller makes sure that the number still belongs to the process it means.
+pub(super) fn send(pid: Pid, signal: i32) {
+    // ESRCH: it has ended. EPERM: it changed its user; it is reported as unkillable if it stays.
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(pid.as_raw(), signal) };
+}
+
+/// Sends any signal to a process group; whether it has a member that we may signal. The caller makes sure that the number
+/// still belongs to the group it means.
+pub(super) fn send_to_group(group: Pid, signal: i32) -> bool {
+    // SAFETY: no memory is involved.
+    unsafe { libc::killpg(group.as_raw(), signal) == 0 }
+}
+
+/// A descriptor of a process, which never refers to a later process with the same number.
+///
+/// # Errors
+/// ESRCH: there is no such process. ENOSYS: the kernel is older than 5.3.
+pub(super) fn open_process(pid: Pid) -> Result<OwnedFd, Errno> {
+    // SAFETY: no memory is involved.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    let fd = RawFd::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel made this descriptor for us in this call; nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sends any signal to the process of a descriptor from [`open_process`].
+pub(super) fn send_by_descriptor(process: BorrowedFd<'_>, signal: i32) {
+    // SAFETY: a null pointer stands for the information that kill(2) would give.
+    unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0);
+    }
+}
+
+/// Clock ticks of `/proc/PID/stat` since the system booted.
+pub(super) fn ticks_since_boot() -> u64 {
+    // SAFETY: reads a constant of the system.
+    let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100);
+    let Ok(since_boot) = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME) else { return 0 };
+    let seconds = u64::try_from(since_boot.tv_sec()).unwrap_or(0);
+    let nanoseconds = u64::try_from(since_boot.tv_nsec()).unwrap_or(0);
+    seconds * per_second + nanoseconds * per_second / 1_000_000_000
 }
 
 /// Sends bytes with descriptors on the first of them.

@@ -80,7 +80,8 @@ impl Runtime {
             match self.work.pop_front() {
                 Some(Work::Spawn(spec)) => self.spawn(spec),
                 Some(Work::Signal(run, signal)) => match signal {
-                    GroupSignal::Stop(signal) => self.guardian.stop(run, signal),
+                    GroupSignal::Stop { signal, everything } => self.guardian.stop(run, signal, everything),
+                    GroupSignal::StopRest => self.guardian.stop_rest(run),
                     GroupSignal::Kill => self.guardian.kill(run),
                     GroupSignal::Pause => self.guardian.signal(run, libc::SIGSTOP),
                     GroupSignal::Continue => self.guardian.signal(run, libc::SIGCONT),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::log_hub::HubEvent;
 use super::run_loop::{Finished, Runtime, clear_readiness};
 use super::signals::Arrived;
-use crate::guardian::{Report, sweep};
+use crate::guardian::Report;
 use crate::supervisor::{Outcome, SmokeReport, UserSignal};
 
 /// How long something that makes no progress is waited for at the end.
@@ -81,9 +81,7 @@ impl Runtime {
             survivors
         } else {
             guardian_lost = true;
-            self.guardian.kill_guardian();
-            self.guardian.reap();
-            sweep().into_iter().map(|survivor| survivor.description).collect()
+            self.guardian.sweep_in_its_place().into_iter().map(|survivor| survivor.description).collect()
         };
         let unwritten_bytes = self.flush().await;
         let output_error = self.lost_output;

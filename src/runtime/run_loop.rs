@@ -265,10 +265,13 @@ impl Runtime {
                 let why = live.map_or_else(String::new, |live| error.describe(&live.spec.spec));
                 self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });
             }
-            Report::Exited(run, exit) => {
+            Report::Exited(run, exit, left) => {
                 self.listening.forget(run);
                 self.http.forget(run);
-                self.events.push_back(Event::Exited { run, exit });
+                self.events.push_back(Event::Exited { run, exit, left });
+            }
+            Report::LeftBehind(run, dynos, process) => {
+                self.events.push_back(Event::LeftBehind { run, dynos, process });
             }
             Report::Gone(run) => {
                 if let Some(keyboard) = &mut self.keyboard {

@@ -38,6 +38,9 @@ impl Supervisor {
         }
         // In this order: a boot timeout may stop everything, and a grace of zero is over at once.
         self.time_out_boots(turn);
+        for slot in self.slots.iter_mut().filter(|slot| slot.state.is_due(Deadline::Rest, mono)) {
+            slot.stop_rest(turn);
+        }
         self.kill_overdue(turn);
         self.reconcile_all(turn);
     }

@@ -43,8 +43,8 @@ pub(super) enum DynoState {
 /// The last order given to a run that has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ordered {
-    /// The stop signal; SIGKILL follows at `kill_at`.
-    Stop { kill_at: Duration },
+    /// The stop signal; at `rest_at` all that have not had it get it, SIGKILL follows at `kill_at`.
+    Stop { rest_at: Option<Duration>, kill_at: Duration },
     /// SIGKILL. A guardian that has not answered by `answer_by` is wedged.
     Kill { answer_by: Duration },
 }
@@ -65,6 +65,8 @@ pub(super) enum Ending {
 pub(super) enum Deadline {
     /// A dyno does not listen: R10.
     Boot,
+    /// The grace is nearly over: the stop signal to all that have not had it.
+    Rest,
     /// The grace is over: SIGKILL.
     Kill,
     /// The guardian has not answered to a SIGKILL.
@@ -160,14 +162,17 @@ impl DynoState {
 impl Ordered {
     fn deadline(self) -> (Duration, Deadline) {
         match self {
-            Self::Stop { kill_at } => (kill_at, Deadline::Kill),
+            Self::Stop { rest_at: Some(rest_at), .. } => (rest_at, Deadline::Rest),
+            Self::Stop { rest_at: None, kill_at } => (kill_at, Deadline::Kill),
             Self::Kill { answer_by } => (answer_by, Deadline::Answer),
         }
     }
 
     fn postponed(self, by: Duration) -> Self {
         match self {
-            Self::Stop { kill_at } => Self::Stop { kill_at: kill_at.saturating_add(by) },
+            Self::Stop { rest_at, kill_at } => {
+                Self::Stop { rest_at: rest_at.map(|at| at.saturating_add(by)), kill_at: kill_at.saturating_add(by) }
+            }
             Self::Kill { answer_by } => Self::Kill { answer_by: answer_by.saturating_add(by) },
         }
     }

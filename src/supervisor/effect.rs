@@ -47,8 +47,15 @@ pub enum Effect {
 /// What is sent to a run's processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupSignal {
-    /// This signal number, usually SIGTERM, then SIGCONT; at most once to each process.
-    Stop(i32),
+    /// The stop signal, then SIGCONT; at most once to each process, and to the rest when the first have ended (S6.6).
+    Stop {
+        /// Number of the signal, usually SIGTERM.
+        signal: i32,
+        /// Whether all processes get it at once, as on the platform.
+        everything: bool,
+    },
+    /// The stop signal to all that have not had it.
+    StopRest,
     /// SIGKILL, repeated by the guardian until nothing is left.
     Kill,
     /// SIGSTOP.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::app::{ExitStatus, RunId};
+use crate::app::{ExitStatus, LeftRunning, RunId};
 
 /// Something happened. Reports about a process carry the number of its run; a report about an older run changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,17 @@ pub enum Event {
         run: RunId,
         /// How the leader ended.
         exit: ExitStatus,
+        /// What it left running, if nothing had asked it to end (S6.10).
+        left: Vec<LeftRunning>,
+    },
+    /// A run is gone, and a process that it or another dyno left behind lives on: nothing says whose it is (S6.10).
+    LeftBehind {
+        /// The run that is gone.
+        run: RunId,
+        /// The dynos it may come from, as `web.1`.
+        dynos: Vec<String>,
+        /// The process.
+        process: LeftRunning,
     },
     /// Nothing of a run is left: its group and its marked sessions are empty.
     Gone {
@@ -98,6 +109,7 @@ impl Event {
             Self::Spawned { run, .. }
             | Self::SpawnFailed { run, .. }
             | Self::Exited { run, .. }
+            | Self::LeftBehind { run, .. }
             | Self::Gone { run }
             | Self::Ready { run, .. }
             | Self::NotReady { run, .. }

@@ -15,10 +15,11 @@
 //! | `NotReady` | - | Up unless R10 is due | - | - | - | - |
 //! | `ListensElsewhere` | - | - | - | said | said | - |
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
+//! | `LeftBehind` | reported | reported | reported | reported | reported | reported |
 //! | Gone | over | over | over | over | over | - |
 //! | Unkillable | - | - | - | Lost if killed | Lost if killed | - |
 //! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | - |
-//! | Tick | - | kill (R10) | - | kill, replace | kill, replace | start again |
+//! | Tick | - | kill (R10) | - | stop the rest, kill, replace | stop the rest, kill, replace | start again |
 //!
 //! "Over" leads to Down, Backoff or Crashed. A report whose run is not the dyno's present one changes nothing.
 
@@ -51,7 +52,7 @@ pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};
 pub use notice::{About, Notice, NoticeKind};
 pub use notice_text::NoticeStyle;
-pub use policy::{CanDie, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy};
+pub use policy::{CanDie, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy, StopAll};
 pub use smoke::{Smoke, SmokeRules};
 pub use smoke_report::{
     CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
@@ -115,7 +116,8 @@ impl Supervisor {
             Event::Boot => self.on_boot(&mut turn),
             Event::Spawned { run, pid } => self.on_spawned(run, pid, &mut turn),
             Event::SpawnFailed { run, why } => self.on_spawn_failed(run, why, &mut turn),
-            Event::Exited { run, exit } => self.on_exited(run, exit, &mut turn),
+            Event::Exited { run, exit, left } => self.on_exited(run, exit, left, &mut turn),
+            Event::LeftBehind { dynos, process, .. } => turn.announce(NoticeKind::LeftBehind { dynos, process }),
             Event::Gone { run } => self.on_gone(run, &mut turn),
             Event::Ready { run, loopback_only } => self.on_ready(run, loopback_only, &mut turn),
             Event::NotReady { run, after } => self.on_not_ready(run, after, &mut turn),
@@ -149,7 +151,7 @@ impl Supervisor {
                 self.spawn(index, turn);
             }
             (false, DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. }) => {
-                slot.stop(self.policy.grace, turn);
+                slot.stop(turn);
             }
             (false, DynoState::Backoff { .. }) => slot.enter(DynoState::Down, turn),
             // Wanted: arrived, or due later, or its old run first (S6.7), or given up until a person asks for it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::{DynoName, ExitStatus, ProcessType};
+use crate::app::{DynoName, ExitStatus, LeftRunning, ProcessType};
 
 use super::{PublicState, SpawnFailure, UserSignal};
 
@@ -117,6 +117,22 @@ pub enum NoticeKind {
     SpawnFailed(SpawnFailure),
     /// The leader ended.
     Exited(ExitStatus),
+    /// The leader ended, and a process that it left running listens on a port: a server that went into the background.
+    ExitedListening {
+        /// How the leader ended.
+        exit: ExitStatus,
+        /// The process, which is stopped too.
+        process: LeftRunning,
+    },
+    /// The leader ended and left these processes running, which are stopped too (S6.10).
+    LeftRunning(Vec<LeftRunning>),
+    /// A process lives on that one of these dynos left behind; the end of the whole stops it (S6.10).
+    LeftBehind {
+        /// The dynos it may come from, as `web.1`.
+        dynos: Vec<String>,
+        /// The process.
+        process: LeftRunning,
+    },
     /// Exit 127 of a shell line: what it could not find stands in the line above (S1.6).
     CommandNotFound,
     /// A crashed dyno starts again after this delay (zero: at once). Default format only.

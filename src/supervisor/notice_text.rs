@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::app::{ExitStatus, ProcessType};
+use crate::app::{ExitStatus, LeftRunning, ProcessType};
 
 use super::{NoticeKind, PublicState};
 
@@ -33,8 +33,8 @@ impl NoticeKind {
     fn plain(&self) -> Option<String> {
         Some(match self {
             Self::Started { pid } => format!("started with pid {pid}"),
-            Self::Exited(ExitStatus::Code(code)) => format!("exited with code {code}"),
-            Self::Exited(ExitStatus::Signal(signal)) => format!("terminated by {}", SignalName(i32::from(*signal))),
+            Self::Exited(exit) => ended(*exit),
+            Self::ExitedListening { exit, process } => format!("{}, {}", ended(*exit), left_listening(process)),
             Self::Restarting { after } if after.is_zero() => "restarting".to_owned(),
             Self::Restarting { after } => format!("restarting in {}s", after.as_secs_f64()),
             Self::StopRequested(signal) => format!("{signal} received, starting shutdown"),
@@ -61,6 +61,8 @@ impl NoticeKind {
             | Self::NotAnswering { .. }
             | Self::ExitTimeout { .. }
             | Self::Unkillable { .. }
+            | Self::LeftRunning(_)
+            | Self::LeftBehind { .. }
             | Self::GuardianWedged => return self.shared(),
         })
     }
@@ -77,6 +79,9 @@ impl NoticeKind {
             Self::StateChanged { from, to } => format!("State changed from {} to {}", logged(*from), logged(*to)),
             Self::Completed { from } => format!("State changed from {} to complete", logged(*from)),
             Self::Exited(exit) => format!("Process exited with status {}", exit.shell_code()),
+            Self::ExitedListening { exit, process } => {
+                format!("Process exited with status {}, {}", exit.shell_code(), left_listening(process))
+            }
             Self::StoppingProcesses { signal } => format!("Stopping all processes with {}", SignalName(*signal)),
             Self::KillingProcess => "Stopping process with SIGKILL".to_owned(),
             Self::KillingRemaining => "Stopping remaining processes with SIGKILL".to_owned(),
@@ -97,6 +102,8 @@ impl NoticeKind {
             | Self::NotAnswering { .. }
             | Self::ExitTimeout { .. }
             | Self::Unkillable { .. }
+            | Self::LeftRunning(_)
+            | Self::LeftBehind { .. }
             | Self::GuardianWedged => return self.shared(),
         })
     }
@@ -137,6 +144,14 @@ impl NoticeKind {
                 SignalName(*signal)
             ),
             Self::Unkillable { survivor } => format!("process {survivor} could not be killed"),
+            Self::LeftRunning(processes) => {
+                let them = if processes.len() == 1 { "it" } else { "them" };
+                let processes: Vec<String> = processes.iter().map(LeftRunning::to_string).collect();
+                format!("left {} running; stopped {them} too", processes.join(", "))
+            }
+            Self::LeftBehind { dynos, process } => {
+                format!("left behind by {}: {process}, stopped at the end", dynos.join(" or "))
+            }
             Self::GuardianWedged => "the process guardian does not answer, ending without it".to_owned(),
             Self::ReleaseDescribed { .. }
             | Self::ReleaseRunning { .. }
@@ -147,6 +162,7 @@ impl NoticeKind {
             | Self::StateChanged { .. }
             | Self::Completed { .. }
             | Self::Exited(_)
+            | Self::ExitedListening { .. }
             | Self::Restarting { .. }
             | Self::StoppingProcesses { .. }
             | Self::KillingProcess
@@ -156,6 +172,21 @@ impl NoticeKind {
             | Self::Killing => return None,
         })
     }
+}
+
+fn ended(exit: ExitStatus) -> String {
+    match exit {
+        ExitStatus::Code(code) => format!("exited with code {code}"),
+        ExitStatus::Signal(signal) => format!("terminated by {}", SignalName(i32::from(signal))),
+    }
+}
+
+fn left_listening(process: &LeftRunning) -> String {
+    let LeftRunning { pid, name, port } = process;
+    let port = port.map_or_else(String::new, |port| format!(" on port {port}"));
+    format!(
+        "and left a process listening{port} ({name}, pid {pid}), which was stopped: run the server in the foreground"
+    )
 }
 
 /// The word of the platform's log: it calls a sleeping dyno `down` there, unlike its API.
@@ -287,6 +318,34 @@ mod tests {
         ] {
             assert_texts(&NoticeKind::Exited(exit), Some(plain), Some(heroku));
         }
+    }
+
+    #[test]
+    fn s6_10_processes_that_outlive_their_leader_are_named() {
+        let process = |name: &str, pid, port| LeftRunning { pid, name: name.to_owned(), port };
+        let nginx = process("nginx", 812, None);
+        for (kind, text) in [
+            (NoticeKind::LeftRunning(vec![nginx.clone()]), "left nginx (pid 812) running; stopped it too"),
+            (
+                NoticeKind::LeftRunning(vec![nginx, process("redis-server", 813, None)]),
+                "left nginx (pid 812), redis-server (pid 813) running; stopped them too",
+            ),
+            (
+                NoticeKind::LeftBehind {
+                    dynos: vec!["web.1".to_owned(), "worker.1".to_owned()],
+                    process: process("ssh-agent", 812, None),
+                },
+                "left behind by web.1 or worker.1: ssh-agent (pid 812), stopped at the end",
+            ),
+        ] {
+            assert_texts(&kind, Some(text), Some(text));
+        }
+        let daemon =
+            NoticeKind::ExitedListening { exit: ExitStatus::Code(0), process: process("python3", 812, Some(5000)) };
+        let left = "and left a process listening on port 5000 (python3, pid 812), which was stopped: run the server in the \
+                    foreground";
+        let (plain, heroku) = (format!("exited with code 0, {left}"), format!("Process exited with status 0, {left}"));
+        assert_texts(&daemon, Some(&plain), Some(&heroku));
     }
 
     #[test]

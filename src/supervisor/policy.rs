@@ -45,6 +45,8 @@ pub struct Policy {
     pub can_die: BTreeMap<ProcessType, CanDie>,
     /// Signal number that stops dynos of a type; SIGTERM for others (S6.6).
     pub stop_signals: BTreeMap<ProcessType, i32>,
+    /// Which process types get it in all their processes at once (S6.6).
+    pub stop_all: StopAll,
     /// Time between the stop signal and SIGKILL.
     pub grace: Duration,
     /// Process types that are up when they listen; others are up when exec succeeded (S6.2).
@@ -101,6 +103,15 @@ pub enum CanDie {
     Any,
 }
 
+/// Process types whose processes all get the stop signal at once, instead of the leader first (S6.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopAll {
+    /// These.
+    Types(Vec<ProcessType>),
+    /// Every type, as on the platform.
+    EveryType,
+}
+
 impl Policy {
     /// Default time between SIGTERM and SIGKILL (foreman).
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(5);
@@ -111,6 +122,24 @@ impl Policy {
 
     /// SIGTERM, for types without a signal of their own.
     const DEFAULT_STOP_SIGNAL: i32 = 15;
+
+    /// When the stop signal goes to all that have not had it, so long after the stop: 1 s before the grace is over, or after
+    /// half of a grace of 2 s or less (S6.6). None: there is no grace, and SIGKILL comes first.
+    #[must_use]
+    pub fn stop_rest_after(&self) -> Option<Duration> {
+        const BEFORE_KILL: Duration = Duration::from_secs(1);
+        let after = if self.grace > 2 * BEFORE_KILL { self.grace - BEFORE_KILL } else { self.grace / 2 };
+        (!after.is_zero()).then_some(after)
+    }
+
+    /// Whether all processes of this type get the stop signal at once.
+    #[must_use]
+    pub fn stops_everything(&self, process_type: &ProcessType) -> bool {
+        match &self.stop_all {
+            StopAll::Types(types) => types.contains(process_type),
+            StopAll::EveryType => true,
+        }
+    }
 
     /// The number of the signal that stops dynos of a type (S6.6).
     #[must_use]
@@ -125,6 +154,7 @@ impl Default for Policy {
             on_exit: OnExit::StopAll,
             can_die: BTreeMap::new(),
             stop_signals: BTreeMap::new(),
+            stop_all: StopAll::Types(Vec::new()),
             grace: Self::DEFAULT_GRACE,
             ready: Vec::new(),
             boot_timeout: None,

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::app::{ExitStatus, Focus, RunId};
+use crate::app::{ExitStatus, Focus, LeftRunning, RunId};
 
 use super::dyno_state::{DynoState, Ending, Ordered};
 use super::restart::Decision;
@@ -154,20 +154,19 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn on_exited(&mut self, run: RunId, exit: ExitStatus, turn: &mut Turn) {
-        let grace = self.policy.grace;
+    pub(super) fn on_exited(&mut self, run: RunId, exit: ExitStatus, left: Vec<LeftRunning>, turn: &mut Turn) {
         let Some(&index) = self.slot_of.get(&run) else { return };
         let Some(slot) = self.slots.get_mut(index) else { return };
         match slot.state {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
                 let end = UnaskedEnd { run, exit, up_for: slot.up_for(turn) };
                 let ending = judge(slot, exit, &self.policy);
-                slot.record_exit(exit, turn);
-                slot.clear(run, ending, grace, turn);
+                slot.record_exit(exit, left, turn);
+                slot.clear(run, ending, turn);
                 self.on_unasked_end(index, ending, end, turn);
             }
             DynoState::Stopping { ordered, ending, .. } => {
-                slot.record_exit(exit, turn);
+                slot.record_exit(exit, left, turn);
                 slot.enter(DynoState::Clearing { run, ordered, ending }, turn);
             }
             // Told twice.
@@ -187,7 +186,7 @@ impl Supervisor {
             }
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
                 let end = UnaskedEnd { run, exit: VANISHED, up_for: slot.up_for(turn) };
-                slot.record_exit(VANISHED, turn);
+                slot.record_exit(VANISHED, Vec::new(), turn);
                 self.vanish(index, end, turn);
             }
             DynoState::Down | DynoState::Backoff { .. } | DynoState::Crashed | DynoState::Lost => {}

@@ -184,7 +184,8 @@ impl Supervisor {
 
     /// The stop signal the dynos about to be stopped have in common, else SIGTERM. None: there is nobody to stop.
     fn shown_stop_signal(&self) -> Option<i32> {
-        let mut signals = self.slots.iter().filter(|slot| slot.state.may_be_stopped()).map(|slot| slot.stop_signal);
+        let mut signals =
+            self.slots.iter().filter(|slot| slot.state.may_be_stopped()).map(|slot| slot.stop_rules.signal);
         let first = signals.next()?;
         Some(if signals.all(|signal| signal == first) { first } else { SIGTERM })
     }
@@ -212,7 +213,7 @@ impl Supervisor {
         let after = self.policy.grace;
         for slot in self.slots.iter_mut().filter(|slot| is_overdue(slot.state)) {
             if self.policy.report_exit_timeout {
-                slot.notify(NoticeKind::ExitTimeout { after, signal: slot.stop_signal }, turn);
+                slot.notify(NoticeKind::ExitTimeout { after, signal: slot.stop_rules.signal }, turn);
             }
             slot.kill(turn);
         }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{DynoName, DynoSpec, ExitStatus, Now, RunId};
+use crate::app::{DynoName, DynoSpec, ExitStatus, LeftRunning, Now, ProcessType, RunId};
 
 use super::PublicState;
 use super::dyno_state::{DynoState, Ending, Ordered};
@@ -73,12 +73,44 @@ pub(super) struct Slot {
     pub(super) last_exit: Option<ExitStatus>,
     /// Since when the public state is what it is.
     pub(super) since: jiff::Timestamp,
-    pub(super) stop_signal: i32,
+    pub(super) stop_rules: StopRules,
+}
+
+/// How the runs of a dyno are told to end (S6.6).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StopRules {
+    pub(super) signal: i32,
+    /// Whether all its processes get the signal at once.
+    everything: bool,
+    /// When those that have not had it get it.
+    rest_after: Option<Duration>,
+    grace: Duration,
+}
+
+impl StopRules {
+    fn new(process_type: &ProcessType, policy: &Policy) -> Self {
+        let everything = policy.stops_everything(process_type);
+        Self {
+            signal: policy.stop_signal(process_type),
+            everything,
+            rest_after: policy.stop_rest_after().filter(|_| !everything),
+            grace: policy.grace,
+        }
+    }
+
+    fn ordered(self, now: Duration) -> Ordered {
+        let rest_at = self.rest_after.map(|after| now.saturating_add(after));
+        Ordered::Stop { rest_at, kill_at: now.saturating_add(self.grace) }
+    }
+
+    fn group_signal(self) -> GroupSignal {
+        GroupSignal::Stop { signal: self.signal, everything: self.everything }
+    }
 }
 
 impl Slot {
     pub(super) fn new(spec: Arc<DynoSpec>, role: Role, policy: &Policy) -> Self {
-        let stop_signal = policy.stop_signal(&spec.dyno.process_type);
+        let stop_rules = StopRules::new(&spec.dyno.process_type, policy);
         Self {
             spec,
             role,
@@ -88,7 +120,7 @@ impl Slot {
             restarts: 0,
             last_exit: None,
             since: jiff::Timestamp::UNIX_EPOCH,
-            stop_signal,
+            stop_rules,
         }
     }
 
@@ -132,10 +164,16 @@ impl Slot {
         turn.order(Effect::Notify(Notice { about: About::Dyno(self.spec.dyno.clone()), kind }));
     }
 
-    /// Shows how a leader ended and remembers it.
-    pub(super) fn record_exit(&mut self, exit: ExitStatus, turn: &mut Turn) {
+    /// Shows how a leader ended and remembers it. `left`: what it left running, which is stopped too.
+    pub(super) fn record_exit(&mut self, exit: ExitStatus, left: Vec<LeftRunning>, turn: &mut Turn) {
         self.last_exit = Some(exit);
-        self.notify(NoticeKind::Exited(exit), turn);
+        match left.iter().find(|process| process.port.is_some()) {
+            Some(process) => self.notify(NoticeKind::ExitedListening { exit, process: process.clone() }, turn),
+            None => self.notify(NoticeKind::Exited(exit), turn),
+        }
+        if !left.is_empty() && left.iter().all(|process| process.port.is_none()) {
+            self.notify(NoticeKind::LeftRunning(left), turn);
+        }
         if exit == ExitStatus::Code(127) {
             self.notify(NoticeKind::CommandNotFound, turn);
         }
@@ -152,14 +190,14 @@ impl Slot {
     }
 
     /// Tells a run that nobody has told yet to stop. Allowed before `Spawned` too: the guardian takes orders in sequence.
-    pub(super) fn stop(&mut self, grace: Duration, turn: &mut Turn) {
+    pub(super) fn stop(&mut self, turn: &mut Turn) {
         match self.state {
             DynoState::Starting { run } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending());
-                let ordered = Ordered::Stop { kill_at: turn.now.mono.saturating_add(grace) };
+                let ordered = self.stop_rules.ordered(turn.now.mono);
                 self.enter(DynoState::Stopping { run, pid, ordered, ending: Ending::Asked, shown }, turn);
-                self.notify(NoticeKind::StoppingProcesses { signal: self.stop_signal }, turn);
-                turn.signal(run, GroupSignal::Stop(self.stop_signal));
+                self.notify(NoticeKind::StoppingProcesses { signal: self.stop_rules.signal }, turn);
+                turn.signal(run, self.stop_rules.group_signal());
             }
             // Told already (a second SIGTERM means `die now` to many servers), or nothing to tell.
             DynoState::Stopping { .. }
@@ -171,12 +209,35 @@ impl Slot {
         }
     }
 
-    /// Its leader ended by itself: what that left behind is told to stop, since it may hold the port and would outlive
-    /// it. Nothing is said, as mostly nothing is left.
-    pub(super) fn clear(&mut self, run: RunId, ending: Ending, grace: Duration, turn: &mut Turn) {
-        let ordered = Ordered::Stop { kill_at: turn.now.mono.saturating_add(grace) };
+    /// Its leader ended by itself: what that left running is stopped too, since it may hold the port and would outlive it.
+    pub(super) fn clear(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
+        let ordered = self.stop_rules.ordered(turn.now.mono);
         self.enter(DynoState::Clearing { run, ordered, ending }, turn);
-        turn.signal(run, GroupSignal::Stop(self.stop_signal));
+        turn.signal(run, self.stop_rules.group_signal());
+    }
+
+    /// Its grace is nearly over: all that have not had the stop signal get it.
+    pub(super) fn stop_rest(&mut self, turn: &mut Turn) {
+        let told = |kill_at| Ordered::Stop { rest_at: None, kill_at };
+        let (run, state) = match self.state {
+            DynoState::Stopping { run, pid, ordered: Ordered::Stop { kill_at, .. }, ending, shown } => {
+                (run, DynoState::Stopping { run, pid, ordered: told(kill_at), ending, shown })
+            }
+            DynoState::Clearing { run, ordered: Ordered::Stop { kill_at, .. }, ending } => {
+                (run, DynoState::Clearing { run, ordered: told(kill_at), ending })
+            }
+            DynoState::Stopping { ordered: Ordered::Kill { .. }, .. }
+            | DynoState::Clearing { ordered: Ordered::Kill { .. }, .. }
+            | DynoState::Starting { .. }
+            | DynoState::Booting { .. }
+            | DynoState::Up { .. }
+            | DynoState::Down
+            | DynoState::Backoff { .. }
+            | DynoState::Crashed
+            | DynoState::Lost => return,
+        };
+        self.enter(state, turn);
+        turn.signal(run, GroupSignal::StopRest);
     }
 
     /// Kills its run, if it has one and that was not done before: the guardian repeats the signal by itself.

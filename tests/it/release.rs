@@ -173,7 +173,10 @@ fn what_a_release_left_running_is_ended_before_anything_else_starts() {
     let finished = app.dyno(["start"]).run();
 
     finished.expect_end(Ended::Code(4));
-    assert_eq!(finished.lines_of("release.1"), ["started with pid PID", "migrated", "exited with code 0"]);
+    assert_eq!(
+        finished.lines_of("release.1"),
+        ["started with pid PID", "migrated", "exited with code 0", "left daemon (pid PID) running; stopped it too"]
+    );
     assert_eq!(finished.lines_of("web.1"), ["started with pid PID", "the daemon has ended", "exited with code 4"]);
 }
 

@@ -206,7 +206,8 @@ fn a_daemon_of_the_command_is_gone_before_the_formation_is_stopped() {
     let app = app("web: ./listen\n");
     let finished = smoke(&app, &["--settle", "0", "--", "setsid sleep 1000 </dev/null >/dev/null 2>&1 & exit 0"]).run();
 
-    let command = ["run.1: started with pid PID", "run.1: exited with code 0"];
+    let left = "run.1: left sleep (pid PID) running; stopped it too";
+    let command = ["run.1: started with pid PID", "run.1: exited with code 0", left];
     let expected = passed(&command, "smoke passed: the command exited with code 0");
     assert_told(&finished, Ended::Code(0), "", &expected);
 }

@@ -137,6 +137,8 @@ impl Start {
             port: self.port,
             log: LogArgs { no_prefix: no_prefix || self.common.no_prefix, ..LogArgs::default() },
             quiet: quiet.map(str::to_owned).collect(),
+            // It signals the whole group of each process (S6.6).
+            stop_all: vec!["all".to_owned()],
             ..StartArgs::default()
         }
     }

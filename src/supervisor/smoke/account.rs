@@ -102,6 +102,7 @@ impl Account {
             | Event::Answer { .. }
             | Event::NotReady { .. }
             | Event::ListensElsewhere { .. }
+            | Event::LeftBehind { .. }
             | Event::Unkillable { .. }
             | Event::Signal(_)
             | Event::Key { .. }

@@ -87,6 +87,7 @@ impl Smoke {
             | Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
+            | Event::LeftBehind { .. }
             | Event::Gone { .. }
             | Event::Ready { .. }
             | Event::Answer { .. }
@@ -206,6 +207,7 @@ impl Smoke {
                 | Event::Answer { .. }
                 | Event::NotReady { .. }
                 | Event::ListensElsewhere { .. }
+                | Event::LeftBehind { .. }
                 | Event::Unkillable { .. }
                 | Event::Key { .. }
                 | Event::Resumed { .. },

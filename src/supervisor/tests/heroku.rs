@@ -21,7 +21,7 @@ fn told_spawned(supervisor: &mut Supervisor, now: Now) -> Vec<String> {
 
 fn told_exit(supervisor: &mut Supervisor, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    told(supervisor, Event::Exited { run, exit }, now)
+    told(supervisor, Event::Exited { run, exit, left: Vec::new() }, now)
 }
 
 fn told_gone(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
@@ -260,7 +260,7 @@ fn what_follows_from_the_end_of_a_dyno_is_shown_after_it() {
     };
 
     let of_itself = announced(&supervisor.clone().handle(Event::Signal(UserSignal::Int), at(1)));
-    let after_an_end = announced(&supervisor.handle(Event::Exited { run, exit: code(1) }, at(1)));
+    let after_an_end = announced(&supervisor.handle(Event::Exited { run, exit: code(1), left: Vec::new() }, at(1)));
 
     assert_eq!(of_itself, Some(About::Formation { after: None }));
     assert_eq!(after_an_end, Some(About::Formation { after: Some(dyno("worker.1")) }));

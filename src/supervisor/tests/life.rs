@@ -1,6 +1,7 @@
 //! One dyno from spawn to Gone.
 
 use super::*;
+use crate::app::LeftRunning;
 
 #[test]
 fn boot_spawns_the_formation_in_the_order_of_the_procfile() {
@@ -63,7 +64,7 @@ fn a_report_of_an_older_run_changes_nothing() {
     let before = supervisor.snapshot();
 
     for event in [
-        Event::Exited { run: old, exit: code(3) },
+        Event::Exited { run: old, exit: code(3), left: Vec::new() },
         Event::Gone { run: old },
         Event::Ready { run: old, loopback_only: false },
         Event::Spawned { run: old, pid: 9 },
@@ -166,8 +167,9 @@ fn s6_6_after_the_grace_what_is_left_is_killed_and_r12_is_logged_where_asked_for
     let mut supervisor = all_up(&["web.1", "worker.1"], policy);
     signal(&mut supervisor, UserSignal::Term, at(1));
     obey(&mut supervisor, "worker.1", at(2));
-    assert_eq!(supervisor.next_deadline(), Some(at(31).mono));
+    assert_eq!(supervisor.next_deadline(), Some(at(30).mono));
 
+    assert_eq!(tick(&mut supervisor, at(30)), ["#1 stop the rest"]);
     assert_eq!(
         tick(&mut supervisor, at(31)),
         [
@@ -180,10 +182,62 @@ fn s6_6_after_the_grace_what_is_left_is_killed_and_r12_is_logged_where_asked_for
 }
 
 #[test]
+fn s6_6_the_rest_gets_the_stop_signal_half_way_through_a_short_grace() {
+    for (grace, rest_at) in [(1, at_ms(1_500)), (2, at(2)), (3, at(3))] {
+        let policy = Policy { grace: Duration::from_secs(grace), ..Policy::default() };
+        let mut supervisor = all_up(&["web.1"], policy);
+
+        signal(&mut supervisor, UserSignal::Term, at(1));
+
+        assert_eq!(supervisor.next_deadline(), Some(rest_at.mono), "a grace of {grace} s");
+        assert_eq!(tick(&mut supervisor, rest_at), ["#1 stop the rest"]);
+    }
+}
+
+#[test]
+fn s6_6_on_the_platform_everything_gets_the_stop_signal_at_once() {
+    let mut supervisor = all_up(&["web.1"], Policy { stop_all: StopAll::EveryType, ..Policy::default() });
+
+    assert_eq!(signal(&mut supervisor, UserSignal::Term, at(1)).last().unwrap(), "#1 stop everything 15");
+    assert_eq!(supervisor.next_deadline(), Some(at(6).mono), "nothing is left to tell before the kill");
+}
+
+#[test]
+fn s6_10_a_server_that_went_into_the_background_is_reported_with_its_starter() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+    let server = LeftRunning { pid: 812, name: "python3".to_owned(), port: Some(5000) };
+
+    let exited = Event::Exited { run: RunId(1), exit: code(0), left: vec![server] };
+
+    assert_eq!(
+        happen(&mut supervisor, exited, at(1))[..2],
+        [
+            "web.1: exited with code 0, and left a process listening on port 5000 (python3, pid 812), which was stopped: \
+             run the server in the foreground",
+            "#1 stop 15",
+        ]
+    );
+}
+
+#[test]
+fn s6_10_a_process_of_no_certain_run_is_named_once() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
+    let process = LeftRunning { pid: 812, name: "ssh-agent".to_owned(), port: None };
+    exit(&mut supervisor, "web.1", code(1), at(1));
+    let dynos = vec!["web.1".to_owned(), "worker.1".to_owned()];
+
+    assert_eq!(
+        happen(&mut supervisor, Event::LeftBehind { run: RunId(1), dynos, process }, at(1)),
+        ["system: left behind by web.1 or worker.1: ssh-agent (pid 812), stopped at the end"]
+    );
+}
+
+#[test]
 fn what_a_crashed_leader_left_behind_is_killed_after_the_grace() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     exit(&mut supervisor, "web.1", code(1), at(1));
 
+    assert_eq!(tick(&mut supervisor, at(5)), ["#1 stop the rest"]);
     assert_eq!(tick(&mut supervisor, at(6)), ["#1 kill"]);
     assert_eq!(gone(&mut supervisor, "web.1", at(6)).last().unwrap(), "spawn web.1 #3");
 }

@@ -125,7 +125,7 @@ fn ready(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
 
 fn exit(supervisor: &mut Supervisor, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::Exited { run, exit }, now)
+    happen(supervisor, Event::Exited { run, exit, left: Vec::new() }, now)
 }
 
 fn gone(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
@@ -181,7 +181,9 @@ pub(super) fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
 
 fn order(signal: GroupSignal) -> String {
     match signal {
-        GroupSignal::Stop(number) => format!("stop {number}"),
+        GroupSignal::Stop { signal, everything: false } => format!("stop {signal}"),
+        GroupSignal::Stop { signal, everything: true } => format!("stop everything {signal}"),
+        GroupSignal::StopRest => "stop the rest".into(),
         GroupSignal::Kill => "kill".into(),
         GroupSignal::Pause => "pause".into(),
         GroupSignal::Continue => "continue".into(),

@@ -15,6 +15,8 @@ fn s12_suspension_moves_the_grace() {
 
     suspend(&mut supervisor, 100, at(2));
 
+    assert_eq!(supervisor.next_deadline(), Some(at(105).mono), "the rest gets the signal");
+    assert_eq!(tick(&mut supervisor, at(105)), ["#1 stop the rest"]);
     assert_eq!(supervisor.next_deadline(), Some(at(106).mono));
 }
 
@@ -58,6 +60,7 @@ fn s12_suspension_moves_the_end_of_the_keypress() {
 fn a_guardian_that_does_not_answer_to_a_kill_for_3_s_is_replaced_once() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
     signal(&mut supervisor, UserSignal::Int, at(1));
+    tick(&mut supervisor, at(5));
     assert_eq!(tick(&mut supervisor, at(6)), ["system: sending SIGKILL to all processes", "#1 kill"]);
     assert_eq!(supervisor.next_deadline(), Some(at(9).mono));
 
@@ -103,6 +106,8 @@ fn while_stopping_only_the_last_kill_is_announced_as_a_kill_of_all() {
     exit(&mut supervisor, "web.1", code(1), at(1));
     signal(&mut supervisor, UserSignal::Int, at(3));
 
+    tick(&mut supervisor, at(5));
     assert_eq!(tick(&mut supervisor, at(6)), ["#1 kill"]);
+    tick(&mut supervisor, at(7));
     assert_eq!(tick(&mut supervisor, at(8)), ["system: sending SIGKILL to all processes", "#2 kill"]);
 }

@@ -90,7 +90,7 @@ fn answered(smoke: &mut Smoke, name: &str, answer: HttpAnswer, now: Now) -> Vec<
 
 fn exit(smoke: &mut Smoke, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    happen(smoke, Event::Exited { run, exit }, now)
+    happen(smoke, Event::Exited { run, exit, left: Vec::new() }, now)
 }
 
 fn gone(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
@@ -243,6 +243,7 @@ fn what_the_command_left_behind_is_gone_before_the_formation_is_stopped() {
     let mut smoke = testing(policy());
 
     assert_eq!(exit(&mut smoke, "run.1", code(3), at(3)), ["run.1: exited with code 3", "#2 stop 15"]);
+    assert_eq!(happen(&mut smoke, Event::Tick, at(7)), ["#2 stop the rest"]);
     assert_eq!(happen(&mut smoke, Event::Tick, at(8)), ["#2 kill"]);
     assert_eq!(gone(&mut smoke, "run.1", at(8)), ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15"]);
 }

@@ -98,7 +98,11 @@ impl Episode {
             }
             Life::Runs if name == "run.1" || random.below(12) == 0 || self.smoke.is_ending() => {
                 self.lives.insert(run, (name, Life::Clears));
-                self.feed(Event::Exited { run, exit: random.pick(&[code(0), code(0), code(3), killed_by(9)]) });
+                self.feed(Event::Exited {
+                    run,
+                    exit: random.pick(&[code(0), code(0), code(3), killed_by(9)]),
+                    left: Vec::new(),
+                });
             }
             Life::Runs => {}
             Life::Clears => {

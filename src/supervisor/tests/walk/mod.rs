@@ -257,7 +257,7 @@ impl<'a> Episode<'a> {
         let event = match (pick % 4, self.model.spared(pick)) {
             (0, Some(run)) => Event::Unkillable { run, survivor: "1 (x)".into() },
             (0 | 1, _) => Event::Gone { run: unknown },
-            (2, _) => Event::Exited { run: unknown, exit: code(1) },
+            (2, _) => Event::Exited { run: unknown, exit: code(1), left: Vec::new() },
             _ => Event::Spawned { run: unknown, pid: 1 },
         };
         self.feed_in_vain(&event)

@@ -32,6 +32,8 @@ pub(super) struct Run {
     pub(super) stopped: bool,
     pub(super) killed: bool,
     pub(super) boot_due: Option<Duration>,
+    /// When the rest gets the stop signal.
+    pub(super) rest_due: Option<Duration>,
     pub(super) kill_due: Option<Duration>,
     pub(super) answer_due: Option<Duration>,
 }
@@ -146,7 +148,11 @@ impl Model {
                 let gated = !self.gate_open;
                 self.dynos.iter_mut().filter(|dyno| dyno.is_release == gated).for_each(|dyno| dyno.must_spawn = true);
             }
-            Event::Boot | Event::Tick | Event::ListensElsewhere { .. } | Event::Answer { .. } => {}
+            Event::Boot
+            | Event::Tick
+            | Event::ListensElsewhere { .. }
+            | Event::LeftBehind { .. }
+            | Event::Answer { .. } => {}
             Event::Spawned { run, pid } => self.learn_spawned(*run, *pid, mono),
             Event::Ready { run, .. } => {
                 if let Some(run) = self.runs.get_mut(run).filter(|run| run.seen != Seen::Group && run.verdict.is_none())
@@ -162,7 +168,7 @@ impl Model {
                 }
             }
             Event::SpawnFailed { run, .. } => self.learn_end(*run, code(126), mono, true),
-            Event::Exited { run, exit } => {
+            Event::Exited { run, exit, .. } => {
                 let is_news = self.runs.get(run).is_some_and(|run| run.seen != Seen::Group);
                 self.learn_end(*run, *exit, mono, false);
                 return is_news;
@@ -176,8 +182,9 @@ impl Model {
             Event::OutputLost(OutputLoss::Failed) => self.stop_for(Outcome::Code(74)),
             Event::Resumed { paused_for } => {
                 let runs = self.runs.values_mut();
-                let dues =
-                    runs.flat_map(|run| [&mut run.boot_due, &mut run.kill_due, &mut run.answer_due, &mut run.up]);
+                let dues = runs.flat_map(|run| {
+                    [&mut run.boot_due, &mut run.rest_due, &mut run.kill_due, &mut run.answer_due, &mut run.up]
+                });
                 let restarts = self.dynos.iter_mut().map(|dyno| &mut dyno.restart_due);
                 let all = dues.chain(restarts).chain([&mut self.signalled_at]);
                 all.flatten().for_each(|due| *due += *paused_for);

@@ -93,6 +93,7 @@ impl Model {
             stopped: false,
             killed: false,
             boot_due: None,
+            rest_due: None,
             kill_due: None,
             answer_due: None,
         };
@@ -108,14 +109,25 @@ impl Model {
         let process_type = &self.dynos[run.dyno].name.process_type;
         let is_release = self.dynos[run.dyno].is_release;
         match sent {
-            GroupSignal::Stop(number) => {
+            GroupSignal::Stop { signal: number, everything } => {
+                let at_once = self.policy.stops_everything(process_type);
+                rule!(everything == at_once, "run {} is stopped at once: {everything}", id.0);
                 rule!(!run.stopped && !run.killed, "run {} must not be told to stop again", id.0);
                 rule!(stopping || run.verdict.is_some(), "run {} must not be stopped", id.0);
                 rule!(number == self.policy.stop_signal(process_type), "run {} is stopped by {number}", id.0);
                 run.stopped = true;
-                run.kill_due = Some(mono + self.policy.grace);
+                let grace = self.policy.grace;
+                let second = Duration::from_secs(1);
+                let rest_after = if grace > 2 * second { grace - second } else { grace / 2 };
+                run.rest_due = (!at_once && !grace.is_zero()).then_some(mono + rest_after);
+                run.kill_due = Some(mono + grace);
                 run.boot_due = None;
                 run.condemn(is_release);
+            }
+            GroupSignal::StopRest => {
+                let is_due = *event == Event::Tick && run.rest_due.is_some_and(|due| due <= mono);
+                rule!(is_due && !run.killed, "the rest of run {} must not be stopped yet", id.0);
+                run.rest_due = None;
             }
             GroupSignal::Kill => {
                 rule!(!run.killed, "run {} must be killed once", id.0);
@@ -125,7 +137,7 @@ impl Model {
                 rule!(not_up || overdue || self.may_kill, "run {} must not be killed yet", id.0);
                 run.killed = true;
                 run.answer_due = Some(mono + ANSWER);
-                (run.kill_due, run.boot_due) = (None, None);
+                (run.rest_due, run.kill_due, run.boot_due) = (None, None, None);
                 if not_up {
                     run.shown = run.visible();
                     self.judge(id, killed_by(9), mono);
@@ -212,7 +224,7 @@ impl Model {
             rule!(self.cause.is_none() || run.stopped || run.killed, "run {} must be told to stop", id.0);
             rule!(run.seen != Seen::Group || run.stopped || run.killed, "the rest of run {} must stop", id.0);
             rule!(!self.may_kill || run.killed, "run {} must be killed now", id.0);
-            let mut dues = [run.boot_due, run.kill_due, run.answer_due].into_iter().flatten();
+            let mut dues = [run.boot_due, run.rest_due, run.kill_due, run.answer_due].into_iter().flatten();
             rule!(*event != Event::Tick || dues.all(|due| due > mono), "a deadline of run {} was missed", id.0);
         }
         let goes_to_all = match event {
@@ -226,6 +238,7 @@ impl Model {
             | Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
+            | Event::LeftBehind { .. }
             | Event::Gone { .. }
             | Event::Ready { .. }
             | Event::NotReady { .. }
@@ -270,7 +283,7 @@ impl Model {
             rule!(supervisor.next_deadline().is_none(), "nothing may be due after the end");
             return Ok(());
         }
-        let runs = self.runs.values().flat_map(|run| [run.boot_due, run.kill_due, run.answer_due]);
+        let runs = self.runs.values().flat_map(|run| [run.boot_due, run.rest_due, run.kill_due, run.answer_due]);
         let expected = runs.chain(self.dynos.iter().map(|dyno| dyno.restart_due)).flatten().min();
         let next = supervisor.next_deadline();
         rule!(next == expected, "the next deadline must be {expected:?}, not {next:?}");

@@ -26,6 +26,7 @@ impl Scenario {
 fn random_policy(random: &mut Random) -> Policy {
     let mut policy = Policy {
         grace: Duration::from_millis(random.one_of(&[0, 1_000, 5_000])),
+        stop_all: if random.one_in(3) { StopAll::EveryType } else { StopAll::Types(Vec::new()) },
         boot_timeout: random.one_of(&[None, Some(Duration::from_secs(2)), Some(Duration::from_secs(7))]),
         notes_loopback: random.one_in(2),
         report_exit_timeout: random.one_in(2),
@@ -45,6 +46,9 @@ fn random_policy(random: &mut Random) -> Policy {
         }
         if random.one_in(3) {
             policy.can_die.insert(process_type(name), random.one_of(&[CanDie::Success, CanDie::Any]));
+        }
+        if let (StopAll::Types(types), true) = (&mut policy.stop_all, random.one_in(4)) {
+            types.push(process_type(name));
         }
         if random.one_in(4) {
             policy.stop_signals.insert(process_type(name), random.one_of(&[2, 3]));

@@ -52,11 +52,11 @@ impl Model {
         let Some(run) = self.runs.get(id) else { return Ok(()) };
         let kind = match signal {
             // What a dead leader left behind is stopped in silence: mostly nothing is left.
-            GroupSignal::Stop(_) if run.seen == Seen::Group => return Ok(()),
-            GroupSignal::Stop(signal) => NoticeKind::StoppingProcesses { signal: *signal },
+            GroupSignal::Stop { .. } if run.seen == Seen::Group => return Ok(()),
+            GroupSignal::Stop { signal, .. } => NoticeKind::StoppingProcesses { signal: *signal },
             GroupSignal::Kill if run.stopped => NoticeKind::KillingRemaining,
             GroupSignal::Kill => NoticeKind::KillingProcess,
-            GroupSignal::Pause | GroupSignal::Continue | GroupSignal::User(_) => return Ok(()),
+            GroupSignal::StopRest | GroupSignal::Pause | GroupSignal::Continue | GroupSignal::User(_) => return Ok(()),
         };
         let words = Effect::Notify(Notice { about: About::Dyno(self.dynos[run.dyno].name.clone()), kind });
         rule!(before == Some(&words), "before {effect:?} stands {before:?}, not {words:?}");

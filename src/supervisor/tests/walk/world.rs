@@ -150,7 +150,7 @@ impl World {
             (Stage::Leader | Stage::Group, true) if killed => {
                 (None, Event::Unkillable { run, survivor: "7 (x)".into() })
             }
-            (Stage::Leader, false) => (Some(Stage::Group), Event::Exited { run, exit: fate.exit }),
+            (Stage::Leader, false) => (Some(Stage::Group), Event::Exited { run, exit: fate.exit, left: Vec::new() }),
             (Stage::Leader, true) | (Stage::Group, true | false) => (None, Event::Gone { run }),
         };
         match next {

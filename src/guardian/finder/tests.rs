@@ -1,0 +1,248 @@
+//! Made-up tables: who is whose, and what a look that raced with a fork may not conclude.
+
+use super::*;
+
+const WEB: RunId = RunId(1);
+const WORKER: RunId = RunId(2);
+
+/// web.1 is process 10, worker.1 is process 20; both started at tick 100.
+struct World {
+    finder: Finder,
+    web: Facts,
+    worker: Facts,
+    processes: Vec<Process>,
+    is_complete: bool,
+    evidence: BTreeMap<i32, Evidence>,
+    now: Instant,
+}
+
+struct Facts {
+    leader_lives: bool,
+    streams: Vec<String>,
+}
+
+impl World {
+    fn new() -> Self {
+        let facts = |stream: &str| Facts { leader_lives: true, streams: vec![stream.to_owned()] };
+        let mut world = Self {
+            finder: Finder::default(),
+            web: facts("pipe:[10]"),
+            worker: facts("pipe:[20]"),
+            processes: vec![process(10, 1), process(20, 1)],
+            is_complete: true,
+            evidence: BTreeMap::new(),
+            now: Instant::now(),
+        };
+        world.look();
+        world
+    }
+
+    fn look(&mut self) {
+        let facts = |id, leader, dyno, facts: &'_ Facts| RunFacts {
+            id,
+            leader: Pid::from_raw(leader),
+            leader_lives: facts.leader_lives,
+            dyno,
+            streams: &[],
+            port: u16::try_from(leader * 100).ok(),
+            started: 100,
+        };
+        let web = RunFacts { streams: &self.web.streams, ..facts(WEB, 10, "web.1", &self.web) };
+        let worker = RunFacts { streams: &self.worker.streams, ..facts(WORKER, 20, "worker.1", &self.worker) };
+        let runs: Vec<_> = if self.web.streams.is_empty() { vec![worker] } else { vec![web, worker] };
+        let table = Table { processes: self.processes.clone(), is_complete: self.is_complete };
+        let mut evidence = |process: &Process| self.evidence.get(&process.pid.as_raw()).cloned().unwrap_or_default();
+        self.finder.update(&table, &runs, self.now, &mut evidence);
+    }
+
+    fn add(&mut self, process: Process) -> &mut Self {
+        self.processes.push(process);
+        self
+    }
+
+    /// A process ends: its children become ours.
+    fn end(&mut self, pid: i32) -> &mut Self {
+        self.processes.retain(|process| process.pid.as_raw() != pid);
+        for process in self.processes.iter_mut().filter(|process| process.parent.as_raw() == pid) {
+            process.parent = Pid::from_raw(1);
+        }
+        self
+    }
+
+    fn owner(&self, pid: i32) -> Owner {
+        let process = self.processes.iter().find(|process| process.pid.as_raw() == pid).expect("a process");
+        self.finder.owner(process).expect("it was seen").clone()
+    }
+}
+
+/// A process in a session and group of its own.
+fn process(pid: i32, parent: i32) -> Process {
+    let pid = Pid::from_raw(pid);
+    Process { pid, start: 100, parent: Pid::from_raw(parent), group: pid, session: pid, zombie: false }
+}
+
+fn one_of(candidates: &[(RunId, &str)]) -> Owner {
+    let candidate = |(run, dyno): &(RunId, &str)| Candidate { run: *run, dyno: (*dyno).to_owned() };
+    Owner::OneOf(candidates.iter().map(candidate).collect())
+}
+
+fn either() -> Owner {
+    one_of(&[(WEB, "web.1"), (WORKER, "worker.1")])
+}
+
+#[test]
+fn s6_10_a_process_belongs_to_the_run_of_its_parent() {
+    let mut world = World::new();
+
+    world.add(process(11, 10)).add(process(12, 11)).add(process(21, 20)).look();
+
+    assert_eq!((world.owner(11), world.owner(12)), (Owner::Run(WEB), Owner::Run(WEB)));
+    assert_eq!(world.owner(21), Owner::Run(WORKER));
+}
+
+#[test]
+fn s6_10_a_process_keeps_its_run_when_its_parent_ends() {
+    let mut world = World::new();
+    world.add(process(11, 10)).add(process(12, 11)).look();
+
+    world.end(10).end(11).look();
+
+    assert_eq!(world.owner(12), Owner::Run(WEB));
+}
+
+#[test]
+fn s6_10_a_child_of_an_adopted_process_inherits_its_run() {
+    let mut world = World::new();
+    world.add(process(11, 10)).look();
+    world.end(10).look();
+
+    world.add(process(12, 11)).look();
+
+    assert_eq!(world.owner(12), Owner::Run(WEB));
+}
+
+#[test]
+fn s6_10_an_orphan_is_known_by_the_group_of_a_dead_leader() {
+    let mut world = World::new();
+    world.web.leader_lives = false;
+    let group = Pid::from_raw(10);
+
+    world.end(10).add(Process { group, session: group, ..process(12, 1) }).look();
+
+    assert_eq!(world.owner(12), Owner::Run(WEB));
+}
+
+#[test]
+fn s6_10_an_orphan_is_known_by_the_session_of_a_process_that_was_seen() {
+    let mut world = World::new();
+    world.add(process(11, 10)).look();
+    let session = Pid::from_raw(11);
+
+    world.end(11).add(Process { session, ..process(12, 1) }).look();
+
+    assert_eq!(world.owner(12), Owner::Run(WEB));
+}
+
+#[test]
+fn s6_10_marks_go_before_streams_and_streams_before_ports() {
+    let mut world = World::new();
+    let marks = Marks::Dyno("worker.1".to_owned());
+    let (streams, ports) = (vec!["pipe:[10]".to_owned()], vec![2000]);
+    world.evidence.insert(30, Evidence { marks, streams: streams.clone(), ports: vec![1000] });
+    world.evidence.insert(31, Evidence { marks: Marks::Absent, streams, ports: ports.clone() });
+    world.evidence.insert(32, Evidence { marks: Marks::Absent, streams: Vec::new(), ports });
+
+    world.add(process(30, 1)).add(process(31, 1)).add(process(32, 1)).look();
+
+    assert_eq!(world.owner(30), Owner::Run(WORKER), "by its marks");
+    assert_eq!(world.owner(31), Owner::Run(WEB), "by its pipe");
+    assert_eq!(world.owner(32), Owner::Run(WORKER), "by its port");
+}
+
+#[test]
+fn s6_10_an_orphan_without_evidence_belongs_to_the_only_run_of_its_time() {
+    let mut world = World::new();
+    world.web.streams.clear();
+
+    world.add(process(30, 1)).look();
+
+    assert_eq!(world.owner(30), Owner::Run(WORKER));
+}
+
+#[test]
+fn s6_10_an_orphan_without_evidence_belongs_to_no_run_if_several_lived() {
+    let mut world = World::new();
+
+    world.add(process(30, 1)).add(process(31, 30)).look();
+
+    assert_eq!((world.owner(30), world.owner(31)), (either(), either()));
+}
+
+#[test]
+fn s6_10_a_process_older_than_every_run_belongs_to_none() {
+    let mut world = World::new();
+
+    world.add(Process { start: 99, ..process(30, 1) }).look();
+
+    assert_eq!(world.owner(30), one_of(&[]));
+}
+
+#[test]
+fn s6_10_a_later_process_with_the_same_pid_inherits_nothing() {
+    let mut world = World::new();
+    world.add(process(11, 10)).look();
+
+    world.end(11).add(Process { start: 200, ..process(11, 1) }).look();
+
+    assert_eq!(world.owner(11), either());
+}
+
+#[test]
+fn s6_10_a_process_in_the_middle_of_an_exec_is_looked_at_again() {
+    let mut world = World::new();
+    world.evidence.insert(30, Evidence { marks: Marks::Blank, ..Evidence::default() });
+    world.add(process(30, 1)).look();
+    assert!(world.finder.is_undecided());
+
+    let marks = Marks::Dyno("web.1".to_owned());
+    world.evidence.insert(30, Evidence { marks, ..Evidence::default() });
+    world.look();
+
+    assert_eq!(world.owner(30), Owner::Run(WEB));
+    assert!(!world.finder.is_undecided());
+}
+
+#[test]
+fn s6_10_an_environment_that_stays_empty_is_an_answer_in_the_end() {
+    let mut world = World::new();
+    world.evidence.insert(30, Evidence { marks: Marks::Blank, ..Evidence::default() });
+    world.add(process(30, 1)).look();
+
+    world.now += EXEC_TAKES;
+    world.look();
+
+    assert_eq!(world.owner(30), either());
+}
+
+#[test]
+fn s6_10_a_look_during_which_a_process_vanished_settles_nothing() {
+    let mut world = World::new();
+    assert!(world.finder.is_settled());
+
+    world.is_complete = false;
+    world.look();
+
+    assert!(!world.finder.is_settled());
+}
+
+#[test]
+fn s6_10_a_process_that_has_just_ended_unsettles_one_look() {
+    let mut world = World::new();
+
+    world.add(Process { zombie: true, ..process(11, 10) }).look();
+    let first = world.finder.is_settled();
+    world.look();
+
+    assert!(!first, "it may have handed its children to us after our list was read");
+    assert!(world.finder.is_settled(), "a zombie that its parent ignores says nothing new");
+}

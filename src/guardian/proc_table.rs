@@ -1,0 +1,285 @@
+//! Reads from `/proc` which processes descend from this one, and what each shows about its origin (Linux).
+//!
+//! Reads only; `runs` and `sweep` send the signals. Another system needs its own form of this file.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, getpgid, getpid, getsid};
+
+use super::finder::{Evidence, Marks};
+use super::sys::{self, Child};
+use super::table::{Process, Table};
+
+/// Bytes of the list of children read at once; a longer list is read in parts.
+const LIST_BYTES: usize = 4096;
+
+/// Highest pid that Linux ever gives: `PID_MAX_LIMIT`.
+const HIGHEST_PID: i32 = 1 << 22;
+
+/// Programs that pass no signal on to what they run (S6.6).
+const SHELLS: [&str; 9] = ["sh", "dash", "bash", "ash", "zsh", "ksh", "mksh", "busybox", "fish"];
+
+/// Why `/proc` cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoProcessTable {
+    /// It is not mounted.
+    #[error("`/proc` is not mounted")]
+    NotMounted,
+    /// It lists the processes of another pid namespace, under other numbers.
+    #[error("`/proc` belongs to another pid namespace")]
+    OtherNamespace,
+}
+
+/// Checks that `/proc` lists the processes of this pid namespace. Otherwise no number from it may be signalled.
+///
+/// # Errors
+/// It is not mounted, or it is another namespace's.
+pub fn check_process_table() -> Result<(), NoProcessTable> {
+    let Ok(own) = fs::read_link("/proc/self") else { return Err(NoProcessTable::NotMounted) };
+    if own.to_str() == Some(getpid().to_string().as_str()) { Ok(()) } else { Err(NoProcessTable::OtherNamespace) }
+}
+
+/// All processes below this one.
+///
+/// The children of a process are read before its state, so that a process which ends meanwhile and hands its children
+/// to us is either found to have vanished or seen as a zombie.
+pub(super) fn read_descendants() -> Table {
+    let mut table = Table { processes: Vec::new(), is_complete: true };
+    let mut open = Vec::new();
+    for_each_own_child(|child| open.push(child));
+    while let Some(pid) = open.pop() {
+        let children = children_of(pid);
+        if let Some(process) = read_process(pid) {
+            table.processes.push(process);
+            open.extend(children);
+        } else {
+            table.is_complete = false;
+        }
+    }
+    table
+}
+
+/// None: there is no such process.
+pub(super) fn read_process(pid: Pid) -> Option<Process> {
+    let text = fs::read(format!("/proc/{pid}/stat"));
+    text.ok().and_then(|text| parse(pid, &text)).or_else(|| hidden_process(pid))
+}
+
+/// A process that `/proc` hides, as `hidepid` does with those of another user.
+fn hidden_process(pid: Pid) -> Option<Process> {
+    if kill(pid, None) == Err(Errno::ESRCH) {
+        return None;
+    }
+    let (group, session) = (getpgid(Some(pid)).ok()?, getsid(Some(pid)).ok()?);
+    Some(Process { pid, start: 0, parent: getpid(), group, session, zombie: false })
+}
+
+fn parse(pid: Pid, text: &[u8]) -> Option<Process> {
+    // The command name is in parentheses and may itself hold any byte, `)` included.
+    let end = memchr::memrchr(b')', text)?;
+    let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let zombie = matches!(fields.next()?, "Z" | "X");
+    let mut number = || fields.next()?.parse().ok().map(Pid::from_raw);
+    let (parent, group, session) = (number()?, number()?, number()?);
+    // Fields 7 to 21 are of no interest here; 22 is the start.
+    let start = fields.nth(15)?.parse().ok()?;
+    Some(Process { pid, start, parent, group, session, zombie })
+}
+
+/// Calls `f` for each child of this process, zombies included. Allocates nothing where the kernel lists children.
+///
+/// Call it on the main thread: it is the one that forks, and the one that orphans are given to.
+pub(super) fn for_each_own_child(f: impl FnMut(Pid)) {
+    for_each_own_child_in_parts(f, || ());
+}
+
+/// The same with a pause after each part of the list, in which children may be reaped: a pid of the next part is read
+/// after it, so it is still a child's.
+pub(super) fn for_each_own_child_in_parts(mut f: impl FnMut(Pid), mut pause: impl FnMut()) {
+    if check_process_table().is_err() {
+        for_each_own_child_by_asking(f);
+    } else if !for_each_listed("/proc/thread-self/children", &mut f, &mut pause) {
+        let own = getpid();
+        for pid in all_processes() {
+            if read_process(pid).is_some_and(|process| process.parent == own) {
+                f(pid);
+            }
+        }
+    }
+}
+
+/// The same without `/proc`: asks the kernel about every number that a process can have.
+fn for_each_own_child_by_asking(mut f: impl FnMut(Pid)) {
+    let newest = sys::newest_pid().map_or(HIGHEST_PID, Pid::as_raw);
+    let mut found = false;
+    let mut ask = |numbers: std::ops::Range<i32>| {
+        for pid in numbers.map(Pid::from_raw).filter(|pid| sys::has_child(Child::WithPid(*pid))) {
+            found = true;
+            f(pid);
+        }
+        found
+    };
+    // Numbers are given away in turn. Only where they have begun again from the bottom, an older process has a higher one,
+    // and then the search takes most of a second.
+    if !ask(1..newest) && sys::has_child(Child::Any) {
+        ask(newest..HIGHEST_PID);
+    }
+}
+
+/// All children of a process, whichever of its threads forked them.
+fn children_of(pid: Pid) -> Vec<Pid> {
+    let mut children = Vec::new();
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return children };
+    let mut listed = false;
+    for thread in threads.flatten() {
+        let path = thread.path().join("children");
+        listed |=
+            path.to_str().is_some_and(|path| for_each_listed(path, &mut |child| children.push(child), &mut || ()));
+    }
+    if !listed {
+        children.extend(all_processes().filter(|child| read_process(*child).is_some_and(|it| it.parent == pid)));
+    }
+    children
+}
+
+/// False: the kernel has no such list.
+fn for_each_listed(path: &str, f: &mut impl FnMut(Pid), pause: &mut impl FnMut()) -> bool {
+    let Ok(mut file) = File::open(path) else { return false };
+    let mut buffer = [0; LIST_BYTES];
+    let mut number = 0_i32;
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(_) => return false,
+        };
+        for byte in buffer.iter().take(read) {
+            if byte.is_ascii_digit() {
+                number = number.saturating_mul(10).saturating_add(i32::from(byte - b'0'));
+            } else if number > 0 {
+                f(Pid::from_raw(number));
+                number = 0;
+            }
+        }
+        // Not within a number: it is a pid that was read before.
+        if number == 0 {
+            pause();
+        }
+    }
+    if number > 0 {
+        f(Pid::from_raw(number));
+    }
+    true
+}
+
+fn all_processes() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw)
+}
+
+/// The leader of a session, its members, and all their descendants, whatever sessions those have made since.
+#[must_use]
+pub fn family_of(leader: i32) -> Vec<i32> {
+    let leader = Pid::from_raw(leader);
+    let known: Vec<Process> = all_processes().filter_map(read_process).collect();
+    let mut family = vec![leader];
+    family.extend(known.iter().filter(|it| it.session == leader && it.pid != leader).map(|it| it.pid));
+    let mut at = 0;
+    while let Some(&parent) = family.get(at) {
+        let children = known.iter().filter(|process| process.parent == parent).map(|process| process.pid);
+        let strangers: Vec<Pid> = children.filter(|child| !family.contains(child)).collect();
+        family.extend(strangers);
+        at += 1;
+    }
+    family.into_iter().map(Pid::as_raw).collect()
+}
+
+/// The name of a process as `ps` shows it.
+pub(super) fn name_of(pid: Pid) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
+}
+
+/// The words a process was executed with, each ended by NUL.
+pub(super) fn words_of(pid: Pid) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok()
+}
+
+/// Whether a process executes a shell (S6.6). `busybox` is one if it runs as one.
+pub(super) fn is_shell(pid: Pid) -> bool {
+    let Ok(executable) = fs::read_link(format!("/proc/{pid}/exe")) else { return false };
+    let name = executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = name.strip_suffix(" (deleted)").unwrap_or(name);
+    let is_shell = |name: &str| SHELLS.contains(&name.trim_end_matches(|letter: char| letter.is_ascii_digit()));
+    is_shell(name) && (name != "busybox" || name_of(pid).is_some_and(|name| is_shell(&name)))
+}
+
+/// A pipe or terminal, by the name that `/proc/PID/fd` gives it in every process that has it open.
+pub(super) fn stream_name(stream: BorrowedFd<'_>) -> Option<String> {
+    name_of_open_file(&format!("/proc/self/fd/{}", stream.as_raw_fd()))
+}
+
+/// `pipe:[71]`, `/dev/pts/3`, `socket:[72]`. The link is read, not followed: that could hang on a dead file system.
+fn name_of_open_file(path: &str) -> Option<String> {
+    fs::read_link(path).ok()?.into_os_string().into_string().ok()
+}
+
+/// What an orphan shows about its origin. `session`: `DYNO_SESSION=…` of this run of `dyno`.
+pub(super) fn evidence_of(pid: Pid, session: &[u8]) -> Evidence {
+    let marks = marks_of(pid, session);
+    let streams = open_files(pid);
+    let ports = ports_of(&streams, &listeners());
+    Evidence { marks, streams, ports }
+}
+
+fn marks_of(pid: Pid, session: &[u8]) -> Marks {
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return Marks::Absent };
+    if environment.is_empty() {
+        return Marks::Blank;
+    }
+    let mut variables = environment.split(|byte| *byte == 0);
+    let dyno = variables.clone().find_map(|variable| variable.strip_prefix(b"DYNO="));
+    match dyno {
+        Some(dyno) if variables.any(|variable| variable == session) => {
+            Marks::Dyno(String::from_utf8_lossy(dyno).into_owned())
+        }
+        Some(_) | None => Marks::Absent,
+    }
+}
+
+fn open_files(pid: Pid) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| name_of_open_file(entry.path().to_str()?)).collect()
+}
+
+/// Sockets that listen for TCP connections: the name of each, and its port.
+pub(super) fn listeners() -> Vec<(String, u16)> {
+    let tables =
+        ["/proc/self/net/tcp", "/proc/self/net/tcp6"].into_iter().filter_map(|path| fs::read_to_string(path).ok());
+    tables.flat_map(|table| table.lines().filter_map(parse_listener).collect::<Vec<_>>()).collect()
+}
+
+/// `  0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 12345 …`
+fn parse_listener(line: &str) -> Option<(String, u16)> {
+    const LISTEN: &str = "0A";
+    let mut fields = line.split_ascii_whitespace();
+    let (_, port) = fields.nth(1)?.split_once(':')?;
+    let is_listening = fields.nth(1)? == LISTEN;
+    let inode = fields.nth(5)?;
+    is_listening.then_some(())?;
+    Some((format!("socket:[{inode}]"), u16::from_str_radix(port, 16).ok()?))
+}
+
+fn ports_of(open_files: &[String], listeners: &[(String, u16)]) -> Vec<u16> {
+    listeners.iter().filter(|(socket, _)| open_files.contains(socket)).map(|(_, port)| *port).collect()
+}
+
+/// The TCP ports that a process listens on.
+pub(super) fn listening_ports(pid: Pid, listeners: &[(String, u16)]) -> Vec<u16> {
+    ports_of(&open_files(pid), listeners)
+}

@@ -1,0 +1,185 @@
+//! Processes that outlive the leader of their run: whose they are, and what is said about them (S6.10).
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+
+use crate::app::example;
+use crate::harness::{App, Ended, until};
+use crate::process_table;
+
+/// A daemon that nothing shows the origin of: no environment, no stream, a session of its own. It tells its pid when it is
+/// there.
+const UNMARKED: &str = "env -i setsid sh ./daemon </dev/null >/dev/null 2>&1 &";
+const DAEMON: &str = "echo $$ >pid\necho >begun\nwhile :; do read -r _ <never; done\n";
+
+fn with_daemon(procfile: &str) -> App {
+    let app = App::new(&procfile.replace("DAEMON", UNMARKED));
+    app.file("daemon", DAEMON).fifo("begun").fifo("never").fifo("go")
+}
+
+fn pid_of_daemon(app: &App) -> i32 {
+    fs::read_to_string(app.path("pid")).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn s6_10_a_process_that_a_leader_left_running_is_named_and_stopped() {
+    let app = with_daemon("web: DAEMON read -r _ <begun; exit 3\n");
+
+    let finished = app.dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(3));
+    assert_eq!(
+        finished.lines_of("web.1"),
+        ["started with pid PID", "exited with code 3", "left sh (pid PID) running; stopped it too"]
+    );
+    assert_eq!(process_table::stat(pid_of_daemon(&app)), None);
+}
+
+#[test]
+fn s6_10_a_restart_waits_until_an_unmarked_daemon_is_gone() {
+    let app = with_daemon("web: [ -e second ] && exit 4; DAEMON read -r _ <begun; >second; exit 3\n");
+
+    let finished = app.dyno(["start", "--restart", "--max-restarts", "1"]).run();
+
+    finished.expect_end(Ended::Code(4));
+    assert_eq!(process_table::stat(pid_of_daemon(&app)), None);
+    assert!(finished.lines_of("web.1").contains(&"left sh (pid PID) running; stopped it too".to_owned()));
+}
+
+#[test]
+fn s6_10_a_daemon_whose_run_is_uncertain_is_named_and_ends_with_the_whole() {
+    let app = with_daemon(
+        "web: [ -e second ] && exec sleep 1000; DAEMON read -r _ <begun; >second; exit 3\nworker: sleep 1000\n",
+    );
+    let dyno = app.dyno(["start", "--restart"]).spawn();
+    dyno.until_shown("web.1    | restarting");
+    dyno.until("web.1 runs again", || dyno.stdout.text().matches("web.1    | started").count() == 2);
+    let daemon = pid_of_daemon(&app);
+    assert!(process_table::stat(daemon).is_some(), "a restart must spare it");
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    let line = "left behind by web.1 or worker.1: sh (pid PID), stopped at the end\n";
+    assert_eq!(finished.stdout().matches(line).count(), 1, "{}", finished.stdout());
+    assert!(finished.stdout().ends_with("system   | killed 1 process left behind\n"), "{}", finished.stdout());
+    assert_eq!(process_table::stat(daemon), None);
+}
+
+#[test]
+fn s6_10_a_daemon_is_known_by_descent_once_it_was_seen_with_its_parent() {
+    // The end of worker.1 makes the guardian look while the parent of the daemon is still there.
+    let app = with_daemon(
+        "web: [ -e second ] && exec sleep 1000; (DAEMON read -r _ <go); >second; exit 3\n\
+         worker: [ -e third ] && exec sleep 1000; read -r _ <begun; >third; exit 5\n",
+    );
+    let dyno = app.dyno(["start", "--restart"]).spawn();
+    dyno.until("worker.1 runs again", || dyno.stdout.text().matches("worker.1 | started").count() == 2);
+    app.release("go");
+    dyno.until("web.1 runs again", || dyno.stdout.text().matches("web.1    | started").count() == 2);
+    assert_eq!(process_table::stat(pid_of_daemon(&app)), None, "the restart of web.1 stops it");
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    assert!(finished.lines_of("web.1").contains(&"left sh (pid PID) running; stopped it too".to_owned()));
+}
+
+#[test]
+fn s6_10_a_daemon_that_keeps_forking_never_meets_the_next_run() {
+    let walker = "[ \"$1\" = 0 ] && exec sleep 1000\nsetsid sh ./walk $(($1 - 1)) </dev/null >/dev/null 2>&1 &\n";
+    let app = App::new("web: [ -e second ] && exec sleep 1000; >second; setsid sh ./walk 100000 & exit 3\n")
+        .file("walk", walker);
+    let dyno = app.dyno(["start", "--restart", "-t", "0.2"]).spawn();
+    let second = || dyno.stdout.text().matches("web.1  | started").count() == 2;
+    dyno.until("web.1 runs again", second);
+
+    let of_web = dyno.of_dynos();
+
+    let (walkers, runs): (Vec<_>, Vec<_>) = of_web.iter().partition(|process| process.command.contains("walk"));
+    assert!(walkers.is_empty() && !runs.is_empty(), "{of_web:#?}");
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
+
+#[test]
+fn s6_10_a_server_that_goes_into_the_background_is_reported_with_its_port() {
+    let listen = example("listen");
+    let starter = format!("PORT=$PORT setsid {} >up 2>&1 </dev/null &\nread -r _ <up\nexit 0\n", listen.display());
+    let app = App::new("web: ./starter\n").script("starter", &starter).fifo("up");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+
+    let finished = app.dyno(["start", "-p", &port.to_string()]).run();
+
+    finished.expect_end(Ended::Code(0));
+    let expected = format!(
+        "exited with code 0, and left a process listening on port {port} (listen, pid PID), which was stopped: run the \
+         server in the foreground"
+    );
+    assert_eq!(finished.lines_of("web.1"), ["started with pid PID", &expected]);
+}
+
+#[test]
+fn s11_a_dyno_that_dies_by_a_real_time_signal_ends_the_run() {
+    let finished = App::new("web: kill -34 $$\nworker: sleep 1000\n").dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(162));
+    assert_eq!(finished.lines_of("web.1"), ["started with pid PID", "terminated by signal 34"]);
+}
+
+#[test]
+fn s11_a_release_that_dies_by_a_real_time_signal_has_failed() {
+    let finished = App::new("release: kill -64 $$\nweb: sleep 1000\n").dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(192));
+    assert_eq!(finished.lines_of("release.1"), ["started with pid PID", "terminated by signal 64"]);
+    assert!(finished.lines_of("web.1").is_empty());
+}
+
+#[test]
+fn s11_a_smoke_command_that_dies_by_a_real_time_signal_fails_it() {
+    let finished = App::new("worker: sleep 1000\n").dyno(["smoke", "--settle", "0", "--", "kill -35 $$"]).run();
+
+    finished.expect_end(Ended::Code(163));
+}
+
+#[test]
+fn s6_4_two_dynos_that_end_at_once_by_odd_signals_are_both_seen() {
+    let procfile = "a: read -r _ <go; kill -34 $$\nb: read -r _ <go2; kill -34 $$\nc: sleep 1000\n";
+    let app = App::new(procfile).fifo("go").fifo("go2");
+    let dyno = app.dyno(["start", "--can-die", "a=any,b=any"]).spawn();
+    dyno.until_shown("c.1");
+
+    app.release("go");
+    app.release("go2");
+    dyno.until("both are seen", || dyno.stdout.text().matches("terminated by signal 34").count() == 2);
+
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
+
+/// A child that the process which becomes `dyno` had before, such as `tee` in `exec > >(tee log); exec dyno start`.
+#[test]
+fn a_lost_guardian_takes_only_what_descends_from_dynos() {
+    let app = App::new("web: setsid sleep 1000 & exec sleep 1000\n").fifo("last").fifo("never");
+    let foreign =
+        "{ env -i sh -c 'echo $$ >pid; read -r line <last; echo \"$line\" >written' </dev/null >/dev/null 2>&1 & }";
+    let dyno = app.dyno(["start"]).after(foreign).spawn();
+    dyno.until_shown("started");
+    dyno.until("the foreign child is there", || app.has("pid"));
+    dyno.until("both dyno processes run", || {
+        dyno.of_dynos().iter().filter(|it| it.command.contains("sleep")).count() == 2
+    });
+
+    let guardian = process_table::children(dyno.main()).into_iter().find(|child| {
+        fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|name| name.trim() == "dyno-guardian")
+    });
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(guardian.unwrap()), Signal::SIGKILL).unwrap();
+
+    dyno.finish().expect_end(Ended::Code(70));
+    app.release("last");
+    until("the foreign child writes its last line", || {
+        fs::read_to_string(app.path("written")).is_ok_and(|it| it == "go\n")
+    });
+}
