@@ -21,6 +21,7 @@ mod places;
 mod platform;
 mod policy;
 mod ports;
+mod process_table;
 mod project;
 mod report_files;
 mod size;

@@ -15,6 +15,7 @@ use super::places::reason;
 use super::platform;
 use super::policy::{known_type, policy};
 use super::ports;
+use super::process_table;
 use super::project::Project;
 use super::size;
 use super::smoke_request::Request;
@@ -70,6 +71,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         Guardian::start(limits).map_err(|errno| refused("cannot start its guardian process", errno.desc()))?;
     // Until the first dyno is asked for, a signal may simply end us: the guardian follows.
     runtime::unblock_all();
+    process_table::check(scope)?;
 
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let project = Project::load(cli, &args.project, &settings, args.start_cmd.as_deref())?;

@@ -7,11 +7,14 @@ use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::pty::openpty;
 use nix::sys::stat::Mode;
 use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
-use nix::unistd::pipe2;
+use nix::unistd::{mkfifo, pipe2, unlink};
 
 use super::focus::own_stdin;
 use crate::app::{Io, PtySize};
 use crate::guardian::{TerminalModes, set_terminal_size};
+
+/// Names that are tried for a fifo; another program would have to take all of them.
+const FIFO_NAMES: u32 = 100;
 
 /// What a dyno without a terminal reads.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,24 @@ fn endless() -> Result<OwnedFd, Errno> {
     let (reader, _writer) = pipe2(OFlag::O_CLOEXEC)?;
     let both_ends = format!("/proc/self/fd/{}", reader.as_raw_fd());
     nix::fcntl::open(both_ends.as_str(), OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
+        .or_else(|_| endless_without_proc())
+}
+
+/// The same by way of a name in the file system, which is gone when this returns.
+fn endless_without_proc() -> Result<OwnedFd, Errno> {
+    let name = |number: u32| std::env::temp_dir().join(format!("dyno-stdin-{}-{number}", std::process::id()));
+    for path in (0..FIFO_NAMES).map(name) {
+        match mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Ok(()) => {
+                let opened = nix::fcntl::open(&path, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty());
+                unlink(&path)?;
+                return opened;
+            }
+            Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Err(Errno::EEXIST)
 }
 
 /// What one run reads.

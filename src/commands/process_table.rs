@@ -1,0 +1,29 @@
+//! Whether `/proc` can be read, and what does not hold without it.
+
+use super::diagnostics::warn;
+use super::start::Scope;
+use crate::error::{Complaint, Error, Status};
+use crate::guardian::check_process_table;
+
+/// Warns where `/proc` lists no processes of ours, as in some containers.
+///
+/// # Errors
+/// A smoke could not see whether its dynos are up.
+pub(super) fn check(scope: Scope<'_>) -> Result<(), Error> {
+    let Err(why) = check_process_table() else { return Ok(()) };
+    let hint = "mount it: `mount -t proc proc /proc`";
+    match scope {
+        Scope::App | Scope::Release => {
+            let fact = format!(
+                "{why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, and no port \
+                 is watched or attributed"
+            );
+            warn(&Complaint::new(fact, hint));
+            Ok(())
+        }
+        Scope::Smoke(_) => {
+            let fact = format!("{why}: a smoke test cannot see whether its dynos listen");
+            Err(Error::new(Status::Internal, fact, hint))
+        }
+    }
+}
