@@ -45,6 +45,8 @@ mod profile;
 #[cfg(feature = "real-apps")]
 mod real_apps;
 #[cfg(feature = "real-apps")]
+mod real_apps_kernel;
+#[cfg(feature = "real-apps")]
 mod real_apps_shells;
 #[cfg(feature = "real-apps")]
 mod real_apps_smoke;

@@ -1,0 +1,163 @@
+//! What the kernel can do to a run: `/proc` that is missing or another namespace's, and a program that cannot be executed
+//! because its file system does not answer. Needs `unshare`, `mount` and `python3`.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+
+use crate::harness::{App, Call, Ended, Running, until};
+use crate::process_table;
+
+/// A dyno that leaves a daemon behind, which no process of the case is known by: it tells its pid on the way.
+const DAEMON: &str = "web: setsid sh ./daemon & read -r _ <begun; exit 3\nworker: sleep 1000\n";
+
+fn with_daemon() -> App {
+    let daemon = "exec >/dev/null 2>&1 </dev/null\necho >begun\nwhile :; do read -r _ <never; done\n";
+    App::new(DAEMON).file("daemon", daemon).fifo("begun").fifo("never")
+}
+
+/// In a mount namespace of its own whose `/proc` is empty.
+fn without_proc(call: Call) -> Call {
+    let line = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
+    call.under(&[&["unshare", "--mount"][..], as_root(), &["sh", "-c", line]].concat())
+}
+
+/// In a pid namespace of its own whose `/proc` is that of the namespace outside.
+fn with_foreign_proc(call: Call) -> Call {
+    call.under(&[&["unshare", "--pid", "--fork", "--kill-child"][..], as_root()].concat())
+}
+
+fn as_root() -> &'static [&'static str] {
+    if geteuid().is_root() { &[] } else { &["--user", "--map-root-user"] }
+}
+
+fn warning(why: &str) -> String {
+    format!(
+        "warning: `/proc` {why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, and \
+         no port is watched or attributed\nhint: mount it: `mount -t proc proc /proc`\n"
+    )
+}
+
+#[test]
+fn without_proc_a_start_warns_and_leaves_nothing_behind() {
+    for (call, why) in [
+        (without_proc as fn(Call) -> Call, "is not mounted"),
+        (with_foreign_proc as fn(Call) -> Call, "belongs to another pid namespace"),
+    ] {
+        let app = with_daemon();
+
+        let finished = call(app.dyno(["start"])).run();
+
+        finished.expect_end(Ended::Code(3));
+        assert_eq!(finished.stderr(), warning(why));
+        assert_eq!(finished.lines_of("web.1"), ["started with pid PID", "exited with code 3"]);
+        assert_eq!(finished.lines_of("worker.1"), ["started with pid PID", "terminated by SIGTERM"]);
+        assert!(finished.stdout().ends_with("killed 1 process left behind\n"), "{}", finished.stdout());
+    }
+}
+
+#[test]
+fn without_proc_nothing_outlives_a_killed_main_process() {
+    let app = with_daemon();
+    let dyno = without_proc(app.dyno(["start", "-m", "worker=1"])).spawn();
+    dyno.until_shown("started");
+
+    dyno.signal(Signal::SIGKILL);
+
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
+}
+
+#[test]
+fn without_proc_a_smoke_is_refused() {
+    let finished = without_proc(with_daemon().dyno(["smoke", "--", "true"])).run();
+
+    finished.expect(
+        Ended::Code(70),
+        "",
+        "error: `/proc` is not mounted: a smoke test cannot see whether its dynos listen\n\nhint: mount it: `mount -t proc \
+         proc /proc`\n",
+    );
+}
+
+/// Holds a lease on a file until it is killed: whoever executes the file hangs inside the kernel meanwhile.
+struct Lease(std::process::Child);
+
+impl Lease {
+    fn on(path: &Path, app: &App) -> Self {
+        let line = "import fcntl, os, signal, sys\n\
+                    signal.signal(signal.SIGIO, signal.SIG_IGN)\n\
+                    fd = os.open(sys.argv[1], os.O_WRONLY)\n\
+                    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)\n\
+                    open(sys.argv[2], 'w')\n\
+                    signal.pause()\n\
+                    signal.pause()\n";
+        let held = app.path("held");
+        let mut python = std::process::Command::new("python3");
+        let lease = Self(crate::app::fork(python.args(["-c", line]).arg(path).arg(&held)));
+        until("the lease is held", || held.exists());
+        lease
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// worker.1 runs, and the exec of web.1 hangs.
+fn hanging(app: &App) -> Running {
+    let dyno = app.dyno(["start", "-t", "0.5"]).spawn();
+    dyno.until_shown("worker.1 | started");
+    dyno.until_shown("worker.1 | at work");
+    assert!(!dyno.stdout.text().contains("web.1    | started"), "{}", dyno.report());
+    dyno
+}
+
+fn with_dead_program() -> App {
+    App::new("web: ./dead\nworker: echo at work; exec sleep 1000\n").script("dead", "echo never\n")
+}
+
+#[test]
+fn a_hanging_exec_does_not_keep_the_other_dynos_from_running_and_stopping() {
+    let app = with_dead_program();
+    let lease = Lease::on(&app.path("dead"), &app);
+    let dyno = hanging(&app);
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert_eq!(finished.lines_of("worker.1"), ["started with pid PID", "at work", "terminated by SIGTERM"]);
+    drop(lease);
+}
+
+#[test]
+fn a_hanging_exec_does_not_keep_the_guardian_from_its_work() {
+    let app = with_dead_program();
+    let lease = Lease::on(&app.path("dead"), &app);
+    let dyno = hanging(&app);
+    let worker = dyno.of_dynos().into_iter().find(|it| it.dyno.as_deref() == Some("worker.1")).unwrap();
+
+    dyno.signal(Signal::SIGKILL);
+
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
+    assert!(process_table::stat(worker.pid).is_none_or(|(state, _)| state == 'Z'));
+    drop(lease);
+}
+
+/// ssh-agent hides its environment and its files from everyone but root, and leaves its parent at once.
+#[test]
+fn s6_10_an_agent_that_hides_its_environment_does_not_outlive_its_run() {
+    let app = App::new("web: eval \"$(ssh-agent -s)\"; echo $SSH_AGENT_PID >agent; exit 3\n");
+
+    let finished = app.dyno(["start"]).run();
+
+    finished.expect_end(Ended::Code(3));
+    let agent: i32 = fs::read_to_string(app.path("agent")).unwrap().trim().parse().unwrap();
+    assert!(finished.lines_of("web.1").contains(&"left ssh-agent (pid PID) running; stopped it too".to_owned()));
+    assert_eq!(kill(Pid::from_raw(agent), None), Err(nix::errno::Errno::ESRCH));
+}
