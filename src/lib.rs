@@ -30,10 +30,12 @@
 //! `main` blocks all signals, `commands::start` forks the guardian before any thread exists, reads the files into a
 //! [`supervisor::Plan`] and a [`supervisor::Policy`] and calls [`runtime::run`]. The loop feeds `Boot`; each
 //! `Effect::Spawn` makes a pipe or a pty whose other side travels to the guardian over a socket (`SCM_RIGHTS`); the
-//! guardian starts the process with memory shared until exec (`CLONE_VM | CLONE_VFORK`: nothing is copied, and an error
-//! comes back in that memory, so no status pipe is needed) and reports `Spawned`, `Exited` and, when the last process of
-//! the run is gone, `Gone`. Only `Gone` lets a dyno start again. What it executes is the shell with the line; where the
-//! shell would do nothing but execute one program, it is that program (S1.6): [`app::without_shell`].
+//! guardian forks and reports `Spawned` when the program runs: an error comes back over a pipe that the exec closes, so that
+//! a program on a dead file system blocks nothing. It reports `Exited` and, when the last process of the run is gone,
+//! `Gone`. Only `Gone` lets a dyno start again. Which processes a run consists of is decided by `guardian::finder` over a
+//! table of all descendants: a process belongs to the run of its parent, and an orphan shows where it comes from (S6.10).
+//! What it executes is the shell with the line; where the shell would do nothing but execute one program, it is that
+//! program (S1.6): [`app::without_shell`].
 //!
 //! When `dyno` is killed, the guardian reads the end of its socket and kills every descendant until the system says there
 //! is none. When the guardian is killed, its descendants fall to `dyno` (both are subreapers), which does the same.
@@ -57,7 +59,7 @@
 //!
 //! # Other systems
 //!
-//! What is Linux alone stands in `guardian` (`descendants`, `spawn`, `sys`) and `runtime`. Elsewhere only the pure layers
+//! What is Linux alone stands in `guardian` (`proc_table`, `spawn`, `sys`) and `runtime`. Elsewhere only the pure layers
 //! are built, and the binary refuses to start.
 
 pub mod app;
