@@ -219,9 +219,11 @@ pub(super) fn is_shell(pid: Pid) -> bool {
     is_shell(name) && (name != "busybox" || name_of(pid).is_some_and(|name| is_shell(&name)))
 }
 
-/// A pipe or terminal, by the name that `/proc/PID/fd` gives it in every process that has it open.
+/// A pipe, socket or terminal, by the name that `/proc/PID/fd` gives it in every process that has it open. None: many
+/// programs have such a file open, `/dev/null` for one.
 pub(super) fn stream_name(stream: BorrowedFd<'_>) -> Option<String> {
-    name_of_open_file(&format!("/proc/self/fd/{}", stream.as_raw_fd()))
+    let name = name_of_open_file(&format!("/proc/self/fd/{}", stream.as_raw_fd()))?;
+    ["pipe:[", "socket:[", "/dev/pts/"].iter().any(|kind| name.starts_with(kind)).then_some(name)
 }
 
 /// `pipe:[71]`, `/dev/pts/3`, `socket:[72]`. The link is read, not followed: that could hang on a dead file system.
@@ -282,4 +284,48 @@ fn ports_of(open_files: &[String], listeners: &[(String, u16)]) -> Vec<u16> {
 /// The TCP ports that a process listens on.
 pub(super) fn listening_ports(pid: Pid, listeners: &[(String, u16)]) -> Vec<u16> {
     ports_of(&open_files(pid), listeners)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_command_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
+        let pid = Pid::from_raw(42);
+        let fields = "7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 71 9000 5";
+
+        let process = parse(pid, format!("42 (a) S (b) Z {fields}").as_bytes());
+
+        let (parent, group, session) = (Pid::from_raw(7), Pid::from_raw(8), Pid::from_raw(9));
+        assert_eq!(process, Some(Process { pid, start: 71, parent, group, session, zombie: true }));
+    }
+
+    #[test]
+    fn this_process_is_known_to_the_system() {
+        let process = read_process(getpid()).expect("our own entry");
+
+        assert_eq!((process.zombie, process.parent), (false, nix::unistd::getppid()));
+        assert!(process.start <= sys::ticks_since_boot());
+    }
+
+    #[test]
+    fn a_family_is_the_leader_and_its_descendants() {
+        let own = getpid().as_raw();
+        let parent = nix::unistd::getppid().as_raw();
+
+        assert_eq!(family_of(own).first(), Some(&own));
+        assert!(family_of(parent).contains(&own) && !family_of(own).contains(&parent));
+    }
+
+    #[test]
+    fn only_a_stream_of_its_own_says_whose_a_process_is() {
+        let (pipe, _writer) = nix::unistd::pipe().expect("a pipe");
+        let null = File::open("/dev/null").expect("it is there");
+
+        assert!(stream_name(pipe.as_fd()).is_some_and(|name| name.starts_with("pipe:[")));
+        assert_eq!(stream_name(null.as_fd()), None);
+    }
 }
