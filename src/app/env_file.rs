@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use super::env_entry::EnvEntry;
 use super::env_json;
-use super::env_line::{EnvLine, classify};
-use super::env_value::{ReadValue, UnreadValue, read_value};
+use super::env_line::{EnvLine, begins_assignment, classify};
+use super::env_message::doubtful;
+use super::env_value::{UnreadValue, read_value};
 use super::environment_limits::MAX_VALUES_BYTES;
 use super::problem::{Problem, Problems, Severity};
 use super::source_text::{SourceLine, SourceText, after_line, part};
@@ -38,7 +39,8 @@ impl EnvFile {
     ///
     /// # Errors
     /// All its problems, the warnings too, if one of them is an error: a NUL byte, more than
-    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), a quote that is not closed, a variable that is too long, bad JSON.
+    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line ends, a quote that is not closed, a variable that
+    /// is too long, bad JSON.
     pub fn parse(bytes: &[u8], scope: &EnvScope<'_>) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
         let mut reading = Reading { file: Self::default(), problems: Problems::default(), scope, bytes: 0 };
@@ -48,6 +50,7 @@ impl EnvFile {
                 reading.file.add(entry);
             }
         } else {
+            text.check_line_ends(begins_assignment)?;
             reading.lines(text);
         }
         if reading.problems.has_error() {
@@ -147,7 +150,9 @@ impl Reading<'_> {
         let read = read_value(text.bytes(), at, &|name| self.find(name));
         match read {
             Ok(read) => {
-                self.doubts(line, key, &read);
+                for doubt in &read.doubts {
+                    self.problems.push(doubtful(line.number, key, doubt));
+                }
                 let own = part(text.bytes(), line.span.start..read.next);
                 let own = own.strip_suffix(b"\n").unwrap_or(own);
                 let own = own.strip_suffix(b"\r").unwrap_or(own);
@@ -193,25 +198,6 @@ impl Reading<'_> {
     fn refuse(&mut self, severity: Severity, line: &SourceLine<'_>, key: &str, what: &str, hint: &str) {
         let message = format!("the quote of `{key}` {what}");
         self.problems.push(Problem::new(severity, line.number, message, hint).about(key));
-    }
-
-    fn doubts(&mut self, line: &SourceLine<'_>, key: &str, read: &ReadValue) {
-        // The name is not shown: in a password with `${` in it, it would be a part of the password.
-        if read.has_unknown {
-            let message = format!("`{key}` refers to a variable that is not set; it counts as empty");
-            let hint = "write `${NAME:-default}`, or single quotes round the value to keep `${` as it is";
-            self.problems.push(Problem::new(Severity::Warning, line.number, message, hint).about(key));
-        }
-        if read.has_other_form {
-            let message = format!("`{key}` has a `${{` that is not `${{NAME}}` or `${{NAME:-default}}`; it is kept");
-            let hint = "put single quotes round the value if that is meant";
-            self.problems.push(Problem::new(Severity::Warning, line.number, message, hint).about(key));
-        }
-        if read.has_carriage_return {
-            let message = format!("`{key}` has a carriage return in its value");
-            let hint = "save the file with newlines as line ends";
-            self.problems.push(Problem::new(Severity::Warning, line.number, message, hint).about(key));
-        }
     }
 
     fn find(&self, name: &[u8]) -> Option<Vec<u8>> {
@@ -260,7 +246,7 @@ mod tests {
                 "1: the line is no assignment",
                 "2: the quote of `A` is followed by text",
                 "3: the quote of `B` is not closed before the end of the file",
-                "4: `C` refers to a variable that is not set; it counts as empty",
+                "4: `C` refers to the unset variable `NO`, treated as empty",
                 "5: nothing follows the colon",
             ]
         );
@@ -332,7 +318,7 @@ mod tests {
         }
 
         #[test]
-        fn no_message_shows_a_value_or_a_line(text in "(K|export K|K:|'|\"|)[=: ]?['\"`]?(\\$\\{)?SECRET[}'\"` ]{0,3}(SECRET)?\n?") {
+        fn no_message_shows_a_value_or_a_line(text in "(K|export K|K:|'|\"|)[=: ]?['\"`]?(\\$\\{NAME:-|\\$\\{-)?SECRET[}'\"`\r #]{0,3}(SECRET)?\n?") {
             let problems = parse(&text).map_or_else(|problems| problems, |file| file.problems);
 
             for problem in problems {

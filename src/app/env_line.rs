@@ -84,6 +84,11 @@ pub(crate) fn classify(text: &[u8]) -> EnvLine<'_> {
     }
 }
 
+/// Whether a text, up to a line end, begins an entry.
+pub(crate) fn begins_assignment(text: &[u8]) -> bool {
+    matches!(classify(text), EnvLine::Assignment { .. })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

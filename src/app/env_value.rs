@@ -1,18 +1,11 @@
-//! The value of one `.env` entry: quotes, escapes, comments and `${NAME}` (S2.3-S2.5).
+//! Where the value of one `.env` entry begins and ends: quotes and comments (S2.3, S2.4).
 //!
-//! Not here: keys and lines (`env_file`). Values are secrets: nothing in here makes a message.
+//! Not here: keys and lines (`env_file`), escapes and `${NAME}` (`env_reference`). Values are secrets: nothing in here
+//! makes a message.
 
-use std::collections::HashMap;
-use std::ops::Range;
-
+use super::env_reference::{Doubt, Expanded, Lookup, closing_quote, expand};
 use super::environment_limits::MAX_VARIABLE_BYTES;
 use super::source_text::{after_line, is_blank, line_end, part, trim, trim_end};
-
-/// How deep defaults may be nested, as in `${A:-${B:-c}}`. Deeper ones are kept as they are.
-const MAX_NESTING: usize = 8;
-
-/// Finds the value of a variable for `${NAME}`.
-pub(crate) type Lookup<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'a;
 
 /// A value and where it ends.
 #[derive(Debug)]
@@ -20,12 +13,8 @@ pub(crate) struct ReadValue {
     pub(crate) value: Vec<u8>,
     /// Where the next line begins.
     pub(crate) next: usize,
-    /// It refers to a variable that is not set.
-    pub(crate) has_unknown: bool,
-    /// It has a `${` that is none of the two forms that are read; it was kept as it is.
-    pub(crate) has_other_form: bool,
-    /// It has a carriage return that belongs to no line end: the file was saved with old line ends.
-    pub(crate) has_carriage_return: bool,
+    /// What may not be meant.
+    pub(crate) doubts: Vec<Doubt>,
 }
 
 /// Why a value cannot be used.
@@ -51,46 +40,64 @@ fn unquoted(file: &[u8], at: usize, lookup: &Lookup<'_>) -> Result<ReadValue, Un
     let line = part(file, at..line_end(file, at));
     let comment = memchr::memchr_iter(b'#', line)
         .find(|hash| hash.checked_sub(1).and_then(|before| line.get(before)).is_none_or(|byte| is_blank(*byte)));
-    let raw = trim_end(part(line, 0..comment.unwrap_or(line.len())));
-    Expansion::of(raw, false, lookup).read(after_line(file, at))
+    let text = trim_end(part(line, 0..comment.unwrap_or(line.len())));
+    let cuts_quote = comment.is_some() && has_open_quote(text);
+    let next = after_line(file, at);
+    let expanded = expand(text, false, lookup).ok_or(UnreadValue::TooLong { next })?;
+    Ok(read(expanded, text, next, cuts_quote.then_some(Doubt::CommentInQuote)))
+}
+
+/// Whether a text has an odd number of `"` or of `'`. A `'` between two letters is an apostrophe.
+fn has_open_quote(text: &[u8]) -> bool {
+    // Any byte of a character that is not ASCII: `l'été`.
+    let is_letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
+    let is_apostrophe =
+        |at: &usize| is_letter(at.checked_sub(1).and_then(|before| text.get(before))) && is_letter(text.get(at + 1));
+    let double = memchr::memchr_iter(b'"', text).count();
+    let single = memchr::memchr_iter(b'\'', text).filter(|at| !is_apostrophe(at)).count();
+    double % 2 == 1 || single % 2 == 1
 }
 
 fn quoted(file: &[u8], at: usize, quote: u8, lookup: &Lookup<'_>) -> Result<ReadValue, UnreadValue> {
-    let escapes = quote == b'"';
     let rest = part(file, at + 1..file.len());
-    let length = closing_quote(rest, quote, escapes).ok_or(UnreadValue::Unterminated)?;
+    let length = closing_quote(rest, quote).ok_or(UnreadValue::Unterminated)?;
     let close = at + 1 + length;
     let next = after_line(file, close);
-    let after = trim(part(file, close + 1..line_end(file, close)));
-    if !after.is_empty() && !after.starts_with(b"#") {
+    let after = part(file, close + 1..line_end(file, close));
+    let comment = trim(after);
+    if !comment.is_empty() && !is_comment(after, comment, quote) {
         return Err(UnreadValue::TextAfterQuote { next });
     }
-    let raw = without_carriage_returns(part(rest, 0..length));
-    if escapes {
-        return Expansion::of(&raw, true, lookup).read(next);
+    let text = without_carriage_returns(part(rest, 0..length));
+    if quote == b'"' {
+        let expanded = expand(&text, true, lookup).ok_or(UnreadValue::TooLong { next })?;
+        return Ok(read(expanded, &text, next, None));
     }
-    if raw.len() > MAX_VARIABLE_BYTES {
+    if text.len() > MAX_VARIABLE_BYTES {
         return Err(UnreadValue::TooLong { next });
     }
-    let has_carriage_return = raw.contains(&b'\r');
-    Ok(ReadValue { value: raw, next, has_unknown: false, has_other_form: false, has_carriage_return })
+    // `'it\' # isn't'`: in such quotes a backslash escapes nothing, so the value ends here.
+    let looks_escaped = text.ends_with(b"\\") && comment.contains(&quote);
+    let verbatim = Expanded { value: text.clone(), doubts: Vec::new() };
+    Ok(read(verbatim, &text, next, looks_escaped.then_some(Doubt::BackslashBeforeQuote)))
 }
 
-fn closing_quote(rest: &[u8], quote: u8, escapes: bool) -> Option<usize> {
-    if !escapes {
-        return memchr::memchr(quote, rest);
-    }
-    let mut from = 0;
-    loop {
-        let found = from + memchr::memchr2(quote, b'\\', part(rest, from..rest.len()))?;
-        if rest.get(found) == Some(&quote) {
-            return Some(found);
-        }
-        from = found + 2;
-    }
+/// Whether what follows a closing quote is a comment. Without a blank before it, `#` and another such quote on the same
+/// line are the rest of a value that was meant to go on: `'p\'#c'`.
+fn is_comment(after: &[u8], trimmed: &[u8], quote: u8) -> bool {
+    let is_apart = after.first().is_some_and(|byte| is_blank(*byte));
+    trimmed.starts_with(b"#") && (is_apart || !trimmed.contains(&quote))
 }
 
-/// `\r\n` counts as `\n` inside a value too (S1.1).
+/// A value that was read, with what is doubtful about its text.
+fn read(expanded: Expanded, text: &[u8], next: usize, doubt: Option<Doubt>) -> ReadValue {
+    let Expanded { value, mut doubts } = expanded;
+    doubts.extend(doubt);
+    doubts.extend(text.contains(&b'\r').then_some(Doubt::CarriageReturn));
+    ReadValue { value, next, doubts }
+}
+
+/// `\r\n` is read as `\n` inside a value too (S1.1).
 fn without_carriage_returns(raw: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(raw.len());
     let mut bytes = raw.iter().peekable();
@@ -102,161 +109,13 @@ fn without_carriage_returns(raw: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Reads escapes and references of one value.
-struct Expansion<'a> {
-    raw: &'a [u8],
-    escapes: bool,
-    lookup: &'a Lookup<'a>,
-    /// Where the reference that begins with the `$` at this place ends: its `}`. Found in one pass, so that a value
-    /// of nothing but `${` is not read a thousand times.
-    closing: HashMap<usize, usize>,
-    value: Vec<u8>,
-    has_unknown: bool,
-    has_other_form: bool,
-}
-
-impl<'a> Expansion<'a> {
-    fn of(raw: &'a [u8], escapes: bool, lookup: &'a Lookup<'a>) -> Self {
-        Self {
-            raw,
-            escapes,
-            lookup,
-            closing: closing_braces(raw, escapes),
-            value: Vec::with_capacity(raw.len()),
-            has_unknown: false,
-            has_other_form: false,
-        }
-    }
-
-    fn read(mut self, next: usize) -> Result<ReadValue, UnreadValue> {
-        // Checked while it grows: a few lines that double each other would fill the memory.
-        if self.raw.len() > MAX_VARIABLE_BYTES || self.expand(0..self.raw.len(), 0).is_none() {
-            return Err(UnreadValue::TooLong { next });
-        }
-        let has_carriage_return = self.raw.contains(&b'\r');
-        let Self { value, has_unknown, has_other_form, .. } = self;
-        Ok(ReadValue { value, next, has_unknown, has_other_form, has_carriage_return })
-    }
-
-    /// Appends a range of the raw value. None: it grew too long.
-    fn expand(&mut self, range: Range<usize>, depth: usize) -> Option<()> {
-        let mut at = range.start;
-        while at < range.end {
-            let byte = *self.raw.get(at)?;
-            let next = self.raw.get(at + 1).copied().filter(|_| at + 1 < range.end);
-            match (byte, next) {
-                (b'\\', Some(escaped)) if self.escapes => {
-                    at += self.escape(escaped);
-                }
-                (b'$', Some(b'{')) => {
-                    let end = self.closing.get(&at).copied().filter(|_| depth < MAX_NESTING);
-                    at = self.reference(at, end, depth)?;
-                }
-                _ => {
-                    self.value.push(byte);
-                    at += 1;
-                }
-            }
-            if self.value.len() > MAX_VARIABLE_BYTES {
-                return None;
-            }
-        }
-        Some(())
-    }
-
-    /// Appends what `\x` stands for; how many bytes were read.
-    fn escape(&mut self, escaped: u8) -> usize {
-        let byte = match escaped {
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'"' | b'\\' | b'$' => escaped,
-            // Any other backslash is kept, as in `"Symfony\Component"`.
-            _ => {
-                self.value.push(b'\\');
-                return 1;
-            }
-        };
-        self.value.push(byte);
-        2
-    }
-
-    /// Appends the reference that begins at `at` and ends with the brace at `end`; where to go on.
-    fn reference(&mut self, at: usize, end: Option<usize>, depth: usize) -> Option<usize> {
-        let raw = self.raw;
-        let content = end.map(|end| part(raw, at + 2..end)).unwrap_or_default();
-        let length = content.iter().take_while(|byte| is_name_byte(**byte)).count();
-        let (name, rest) = (part(content, 0..length), part(content, length..content.len()));
-        match end {
-            Some(end) if !name.is_empty() && rest.is_empty() => {
-                match (self.lookup)(name) {
-                    Some(value) => self.value.extend_from_slice(&value),
-                    None => self.has_unknown = true,
-                }
-                Some(end + 1)
-            }
-            Some(end) if !name.is_empty() && rest.starts_with(b":-") => {
-                match (self.lookup)(name).filter(|value| !value.is_empty()) {
-                    Some(value) => self.value.extend_from_slice(&value),
-                    None => self.expand(at + 2 + length + 2..end, depth + 1)?,
-                }
-                Some(end + 1)
-            }
-            // `${X:?no}`, `${`, `${}`: no form of ours, so it may just as well be part of a password.
-            Some(_) | None => {
-                self.has_other_form = true;
-                self.value.extend_from_slice(b"${");
-                Some(at + 2)
-            }
-        }
-    }
-}
-
-/// A dash is left out though keys may have one: `${A-b}` is the shell's default.
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.'
-}
-
-fn closing_braces(raw: &[u8], escapes: bool) -> HashMap<usize, usize> {
-    let mut closing = HashMap::new();
-    let mut open = Vec::new();
-    if memchr::memchr(b'$', raw).is_none() {
-        return closing;
-    }
-    let mut bytes = raw.iter().enumerate().peekable();
-    while let Some((at, byte)) = bytes.next() {
-        let next = bytes.peek().map(|(_, next)| **next);
-        match byte {
-            b'\\' if escapes => drop(bytes.next()),
-            b'$' if next == Some(b'{') => open.push(at),
-            b'}' => {
-                if let Some(begin) = open.pop() {
-                    closing.insert(begin, at);
-                }
-            }
-            _ => {}
-        }
-    }
-    closing
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The value that stands after `K=`; `A` is `one`, `E` is empty, `B.C` is `dot`, all else is not set.
+    /// The value that stands after `K=`; no variable is set.
     fn read(file: &str) -> ReadValue {
-        read_value(file.as_bytes(), 0, &lookup).unwrap()
-    }
-
-    fn lookup(name: &[u8]) -> Option<Vec<u8>> {
-        let value: &[u8] = match name {
-            b"A" => b"one",
-            b"E" => b"",
-            b"B.C" => b"dot",
-            _ => return None,
-        };
-        Some(value.to_vec())
+        read_value(file.as_bytes(), 0, &|_| None).unwrap()
     }
 
     fn value(file: &str) -> String {
@@ -280,6 +139,41 @@ mod tests {
     }
 
     #[test]
+    fn s2_3_a_comment_that_begins_in_an_open_quote_is_noted() {
+        for file in [
+            r#"{"a": "x #y"}"#,
+            "sh -c 'echo #1'",
+            "5\" # inch",
+            "a \"b\" \"c # d\"",
+            "it's 'x #1'",
+            "x' # a",
+            "90's # a",
+            "'' \" '' # a",
+        ] {
+            let noted = read_value(format!("x {file}").as_bytes(), 0, &|_| None).unwrap();
+            assert_eq!(noted.doubts, [Doubt::CommentInQuote], "{file}");
+        }
+        assert_eq!(value(r#"{"a": "x #y"}"#), r#"{"a": "x"#);
+    }
+
+    #[test]
+    fn s2_3_apostrophes_closed_quotes_and_quotes_in_the_comment_are_not() {
+        for file in [
+            "Don't panic # shown",
+            "l'été d'août # shown",
+            "rock'n'roll isn't # it's",
+            r#"{"a": "x"} # "y"#,
+            "x # it's \"",
+            "x# \"y",
+            "\"no comment",
+            "# it's",
+        ] {
+            let plain = read_value(format!("x {file}").as_bytes(), 0, &|_| None).unwrap();
+            assert_eq!(plain.doubts, [], "{file}");
+        }
+    }
+
+    #[test]
     fn single_quotes_and_backticks_are_verbatim_and_may_span_lines() {
         assert_eq!(value("'a\\n ${A} # \" \r\nb'  # c"), "a\\n ${A} # \" \nb");
         assert_eq!(value("`it's \"x\"`#c"), "it's \"x\"");
@@ -296,7 +190,7 @@ mod tests {
 
     #[test]
     fn only_a_comment_may_follow_a_closing_quote() {
-        let read = |file: &str| read_value(file.as_bytes(), 0, &lookup).unwrap_err();
+        let read = |file: &str| read_value(file.as_bytes(), 0, &|_| None).unwrap_err();
 
         assert_eq!(read("'a'b\nX=1"), UnreadValue::TextAfterQuote { next: 5 });
         assert_eq!(read("\"a"), UnreadValue::Unterminated);
@@ -305,57 +199,37 @@ mod tests {
     }
 
     #[test]
-    fn braces_expand_and_a_bare_dollar_does_not() {
-        assert_eq!(value("${A}-${E}-$A-${B.C}"), "one--$A-dot");
-        assert_eq!(value("\"${A} \\${A} $A\""), "one ${A} $A");
-        assert_eq!(value("\\${A}"), "\\one");
-    }
-
-    #[test]
-    fn a_default_counts_if_the_variable_is_not_set_or_empty() {
-        assert_eq!(value("${X:-false}${E:-e}${A:-a}"), "falseeone");
-        assert_eq!(value("${X:-${Y:-${A}}}"), "one");
-        assert_eq!(value("\"${X:-a\\nb}\""), "a\nb");
-        assert!(!read("${X:-}").has_unknown);
-    }
-
-    #[test]
-    fn an_unknown_variable_is_empty_and_noted() {
-        assert_eq!(value("a${X}b"), "ab");
-        assert!(read("a${X}b").has_unknown && !read("'${X}'").has_unknown);
-    }
-
-    #[test]
-    fn other_forms_stay_as_they_are_and_are_noted() {
-        for form in ["${X:?no}", "${X-d}", "${}", "${", "a${b", "${X", "$${"] {
-            assert_eq!(value(form), form);
-            assert!(read(form).has_other_form, "{form}");
+    fn s2_4_a_hash_right_after_a_closing_quote_is_not_a_comment_if_the_quote_comes_again() {
+        for file in ["'p\\'#c'", "\"a\"#b\"", "`a`#`", "'a\nb'#'"] {
+            let unread = read_value(file.as_bytes(), 0, &|_| None).unwrap_err();
+            assert_eq!(unread, UnreadValue::TextAfterQuote { next: file.len() }, "{file}");
         }
-        assert_eq!(value("${${A}"), "${one");
+        for file in ["\"foo\"#bar", "'foo' #it's", "\"foo\"#it's", "'foo'\t#'"] {
+            assert_eq!(value(file), "foo", "{file}");
+        }
     }
 
     #[test]
-    fn defaults_are_nested_eight_deep_at_most() {
-        let nested = |depth: usize| format!("{}x{}", "${X:-".repeat(depth), "}".repeat(depth));
-
-        assert_eq!(value(&nested(8)), "x");
-        assert_eq!(value(&nested(9)), "${X:-x}");
-        assert!(value(&nested(10_000)).starts_with("${X:-"));
+    fn s2_4_a_value_that_ends_at_a_quote_meant_as_escaped_is_noted() {
+        assert_eq!(read(r"'p\' #c'").doubts, [Doubt::BackslashBeforeQuote]);
+        assert_eq!(read(r"'C:\dir\' # the folder").doubts, []);
+        assert_eq!(read(r"'p' #c'").doubts, []);
     }
 
     #[test]
-    fn values_that_grow_too_long_are_given_up_early() {
-        let file = "${A}".repeat(MAX_VARIABLE_BYTES / 4);
+    fn a_value_that_is_too_long_ends_where_the_next_line_begins() {
+        let long = "x".repeat(MAX_VARIABLE_BYTES + 1);
 
-        let ten = |_: &[u8]| Some(vec![b'x'; 10]);
-
-        assert_eq!(read_value(file.as_bytes(), 0, &ten).unwrap_err(), UnreadValue::TooLong { next: file.len() });
-        assert!(read_value(&vec![b'x'; MAX_VARIABLE_BYTES + 1], 0, &lookup).is_err());
+        for file in [format!("{long}\nX=1"), format!("'{long}'\nX=1"), format!("\"{long}\"\nX=1")] {
+            let unread = read_value(file.as_bytes(), 0, &|_| None).unwrap_err();
+            assert_eq!(unread, UnreadValue::TooLong { next: file.len() - 3 });
+        }
     }
 
     #[test]
     fn a_carriage_return_inside_a_value_is_noted() {
-        assert!(read("a\rB=c\r\n").has_carriage_return);
-        assert!(!read("a\r\nB=c\r\n").has_carriage_return && !read("'a\r\nb'").has_carriage_return);
+        assert_eq!(read("a\rb c\r\n").doubts, [Doubt::CarriageReturn]);
+        assert_eq!(read("'a\rb'").doubts, [Doubt::CarriageReturn]);
+        assert_eq!((read("a\r\nB=c\r\n").doubts, read("'a\r\nb'").doubts), (Vec::new(), Vec::new()));
     }
 }

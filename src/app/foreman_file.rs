@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::env_line::holds_assignment;
 use super::ports::parse_port;
 use super::problem::{Problem, Problems, Severity};
-use super::source_text::{SourceLine, SourceText, is_blank, part, shortened, trim, trim_end, trim_start};
+use super::source_text::{
+    SourceLine, SourceText, begins_with_name_and_colon, is_blank, part, shortened, trim, trim_end, trim_start,
+};
 
 /// Longest `timeout`, in seconds: a day. More is a typing error.
 const MAX_TIMEOUT_SECONDS: u64 = 24 * 60 * 60;
@@ -52,9 +54,11 @@ impl ForemanFile {
     /// are there, so that what they lead to is not told as missing.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
-        let text = match SourceText::new(bytes) {
+        let checked = SourceText::new(bytes).map_err(|problem| vec![problem]);
+        let checked = checked.and_then(|text| text.check_line_ends(begins_with_name_and_colon).map(|()| text));
+        let text = match checked {
             Ok(text) => text,
-            Err(problem) => return Self { problems: vec![problem], ..Self::default() },
+            Err(problems) => return Self { problems, ..Self::default() },
         };
         let mut file = Self::default();
         let mut problems = Problems::default();

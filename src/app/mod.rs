@@ -13,6 +13,8 @@ mod env_entry;
 mod env_file;
 mod env_json;
 mod env_line;
+mod env_message;
+mod env_reference;
 mod env_value;
 mod environment;
 mod environment_limits;

@@ -14,7 +14,7 @@ use super::procfile_line::{EntryLine, Line, Unreadable, classify};
 use super::procfile_message::{
     Surroundings, duplicate, is_common_name, not_a_procfile, nothing_defined, oddity, unreadable,
 };
-use super::source_text::{SourceLine, SourceText, is_blank};
+use super::source_text::{SourceLine, SourceText, begins_with_name_and_colon, is_blank};
 
 #[cfg(test)]
 mod tests;
@@ -37,9 +37,11 @@ impl Procfile {
     ///
     /// # Errors
     /// All its problems, the warnings too, if one of them is an error: a NUL byte, more than
-    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), no process type at all, or the file is clearly of another kind.
+    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line ends, no process type at all, or the file is
+    /// clearly of another kind.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
+        text.check_line_ends(begins_with_name_and_colon)?;
         let gives_value = |line: SourceLine<'_>| {
             let kind = classify(line.text);
             let may = matches!(kind, Line::Unreadable(Unreadable::Assignment { .. } | Unreadable::MissingColon));

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::problem::{Problem, Severity};
+use super::problem::{Problem, Problems, Severity};
 
 /// Longest file that is read, in bytes (S1.1). Real ones have a few kilobytes.
 pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
@@ -52,6 +52,24 @@ impl<'a> SourceText<'a> {
             return Err(Problem::new(Severity::Error, line, "the file has a NUL byte", hint));
         }
         Ok(Self { bytes, begin: if bytes.starts_with(BOM) { BOM.len() } else { 0 } })
+    }
+
+    /// Refuses a file in which a carriage return stands where a line end should: the entry after it would be lost (S1.1).
+    /// `begins_entry`: whether a text, up to the next carriage return or line end, begins an entry.
+    pub(crate) fn check_line_ends(self, begins_entry: impl Fn(&[u8]) -> bool) -> Result<(), Vec<Problem>> {
+        if memchr::memchr(b'\r', self.bytes).is_none() {
+            return Ok(());
+        }
+        let mut problems = Problems::default();
+        for line in self.lines() {
+            let mut after_returns = line.text.split(|byte| *byte == b'\r').skip(1);
+            if after_returns.any(&begins_entry) {
+                let message = "a lone carriage return does not end a line, and the entry after it would be lost";
+                let hint = "save the file with LF or CRLF as line ends";
+                problems.push(Problem::new(Severity::Error, line.number, message, hint));
+            }
+        }
+        if problems.has_error() { Err(problems.into_list()) } else { Ok(()) }
     }
 
     /// The whole file, byte order mark included: spans count from its start.
@@ -132,6 +150,14 @@ pub(crate) fn first_word(text: &[u8]) -> (&[u8], &[u8]) {
     (part(text, 0..length), trim_start(part(text, length..text.len())))
 }
 
+/// Whether a text begins with a name and a colon, as an entry of a Procfile or `.foreman` does.
+pub(crate) fn begins_with_name_and_colon(text: &[u8]) -> bool {
+    let text = trim_start(text);
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let length = text.iter().take_while(|byte| is_name(byte)).count();
+    length > 0 && trim_start(part(text, length..text.len())).starts_with(b":")
+}
+
 /// A text for a message: one line, at most 40 characters, no control characters.
 pub(crate) fn shortened(text: &[u8]) -> String {
     // A few bytes a character are enough: the line may have megabytes.
@@ -174,6 +200,20 @@ mod tests {
         let problem = SourceText::new(b"a: b\nc: \0\n").unwrap_err();
 
         assert_eq!((problem.severity, problem.line), (Severity::Error, 2));
+    }
+
+    #[test]
+    fn s1_1_carriage_returns_before_an_entry_are_errors_on_their_lines() {
+        let lines = |text: &[u8]| {
+            let checked = SourceText::new(text).unwrap().check_line_ends(begins_with_name_and_colon);
+            checked.map_or_else(|problems| problems.iter().map(|problem| problem.line).collect(), |()| Vec::new())
+        };
+
+        assert_eq!(lines(b"a: b\rc: d\r"), [1]);
+        assert_eq!(lines(b"x\r\na: b\r\r c : d\r\n# e\rf:\n"), [2, 3]);
+        for harmless in [&b"a: b\r\nc: d\r\n"[..], b"a: b\r\r\nc: d\r\r\n", b"a: b\r", b"a: b\rc\n", b"a: b\r:c", b""] {
+            assert_eq!(lines(harmless), [0; 0], "{harmless:?}");
+        }
     }
 
     #[test]

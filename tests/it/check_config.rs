@@ -53,8 +53,8 @@ fn s2_8_notes_on_one_file_are_listed_up_to_a_hundred_of_a_kind() {
 #[test]
 fn s2_8_strictly_the_notes_on_the_strict_reader_fail_and_no_others() {
     let app = App::new("  web: a\n").file(".env", "A=${NOPE}\nB=1\n");
-    let notes = "note: .env:1: `A` refers to a variable that is not set; it counts as empty\n\
-                 hint: write `${NAME:-default}`, or single quotes round the value to keep `${` as it is\n\
+    let notes = "note: .env:1: `A` refers to the unset variable `NOPE`, treated as empty\n\
+                 hint: write `${NOPE:-default}`, or put single quotes around the value to keep `${` as it is\n\
                  note: Procfile:1: there are blanks before `web`\n\
                  hint: remove them: other tools ignore the line or fail\n";
 

@@ -202,10 +202,10 @@ fn s2_5_references_that_may_not_be_meant_and_what_a_strict_reader_makes_of_them(
         Ended::Code(0),
         "valid procfile detected (web)\n",
         "\
-note: .env:1: `UNKNOWN` refers to a variable that is not set; it counts as empty
-hint: write `${NAME:-default}`, or single quotes round the value to keep `${` as it is
+note: .env:1: `UNKNOWN` refers to the unset variable `NOWHERE`, treated as empty
+hint: write `${NOWHERE:-default}`, or put single quotes around the value to keep `${` as it is
 note: .env:2: `FORM` has a `${` that is not `${NAME}` or `${NAME:-default}`; it is kept
-hint: put single quotes round the value if that is meant
+hint: put single quotes around the value to keep it, or quotes around a default with a lone brace
 note: .env:2: a strict reader refuses `FORM`
 hint: put the value in single quotes, and every reader agrees
 note: .env:3: `CR` has a carriage return in its value

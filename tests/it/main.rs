@@ -18,6 +18,7 @@ mod check_config;
 mod comfort;
 mod completions;
 mod drop_in;
+mod env_values;
 mod file_messages;
 mod focus;
 mod focus_ends;
