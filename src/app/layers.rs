@@ -8,8 +8,17 @@ use std::fmt;
 
 use super::{DynoName, EnvFile, EnvScope, Environment, Secret, is_env_key};
 
+#[cfg(test)]
+mod tests;
+
 /// Heroku's Python runtime sets it; without it nothing is seen of a Python program until its buffer is full.
 const PYTHONUNBUFFERED: &[u8] = b"PYTHONUNBUFFERED";
+
+/// Marks every process of a run, so its presence shows that `dyno` was started inside one.
+const DYNO_SESSION: &str = "DYNO_SESSION";
+
+/// The name of the dyno as other tools call it: a dyno gets them unless the user set them.
+const NAMES_OF_OTHER_TOOLS: [&str; 2] = ["FOREMAN_WORKER_NAME", "HONCHO_PROCESS_NAME"];
 
 /// The working directory: a shell would set it, too.
 const PWD: &[u8] = b"PWD";
@@ -96,7 +105,11 @@ pub struct InvalidSetting;
 impl Layers {
     /// Begins with the environment that `dyno` was started with. `prefer_shell`: it wins over the files.
     #[must_use]
-    pub fn new(inherited: Environment, prefer_shell: bool) -> Self {
+    pub fn new(mut inherited: Environment, prefer_shell: bool) -> Self {
+        // Inside a run these are the outer dyno's, not the user's: a nested run has its own (S3.1).
+        if inherited.get(DYNO_SESSION.as_bytes()).is_some() {
+            NAMES_OF_OTHER_TOOLS.iter().for_each(|name| inherited.remove(name.as_bytes()));
+        }
         Self { inherited, prefer_shell, ..Self::default() }
     }
 
@@ -246,149 +259,11 @@ fn dyno_changes(variables: &DynoVariables<'_>, is_set: impl Fn(&[u8]) -> bool) -
     };
     changes.push(("DYNO", Some(name.clone())));
     changes.push(("PS", Some(name.clone())));
-    for key in ["FOREMAN_WORKER_NAME", "HONCHO_PROCESS_NAME"] {
+    for key in NAMES_OF_OTHER_TOOLS {
         if !is_set(key.as_bytes()) {
             changes.push((key, Some(name.clone())));
         }
     }
-    changes.push(("DYNO_SESSION", Some(variables.session.to_owned())));
+    changes.push((DYNO_SESSION, Some(variables.session.to_owned())));
     changes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::app::ProcessType;
-
-    fn layers(shell: &[(&str, &str)], files: &[(&str, &str)], prefer_shell: bool) -> Layers {
-        let mut inherited = Environment::default();
-        for (key, value) in shell {
-            inherited.set(*key, *value);
-        }
-        let mut layers = Layers::new(inherited, prefer_shell);
-        for (name, text) in files {
-            let file = EnvFile::parse(text.as_bytes(), &layers.scope()).unwrap();
-            layers.add_file(*name, file);
-        }
-        layers
-    }
-
-    fn web_1(layers: &Layers, port: PortVariable) -> Environment {
-        let dyno = DynoName::new(ProcessType::new("web").unwrap(), 1);
-        layers.environment(&DynoVariables { dyno: &dyno, port, session: "abc" })
-    }
-
-    fn value<'a>(environment: &'a Environment, key: &str) -> Option<&'a str> {
-        environment.get(key.as_bytes()).map(|value| std::str::from_utf8(value.reveal()).unwrap())
-    }
-
-    fn explained(layers: &Layers, key: &str) -> Vec<String> {
-        let dyno = DynoName::new(ProcessType::new("web").unwrap(), 1);
-        let variables = DynoVariables { dyno: &dyno, port: PortVariable::Assigned(5000), session: "abc" };
-        let shown = |given: &Given| {
-            let value = given.value.as_ref().map_or("nothing".into(), |value| String::from_utf8_lossy(value.reveal()));
-            format!("{value} from {}", given.origin)
-        };
-        layers.explain(key.as_bytes(), Some(&variables)).iter().map(shown).collect()
-    }
-
-    #[test]
-    fn files_beat_the_shell_later_files_the_earlier_and_settings_all_files() {
-        let mut layers = layers(&[("K", "shell")], &[(".env", "K=a\nK=b\n"), (".env.local", "\nK=c\n")], false);
-        layers.add_setting(b"K=d=e").unwrap();
-
-        assert_eq!(value(&web_1(&layers, PortVariable::Kept), "K"), Some("d=e"));
-        assert_eq!(
-            explained(&layers, "K"),
-            ["d=e from `--set`", "c from .env.local:2", "b from .env:2", "a from .env:1", "shell from the shell"]
-        );
-    }
-
-    #[test]
-    fn prefer_shell_turns_that_round_for_files_only() {
-        let mut layers = layers(&[("K", "shell"), ("S", "shell")], &[(".env", "K=file\nF=file\n")], true);
-        layers.add_setting(b"S=set").unwrap();
-
-        let environment = web_1(&layers, PortVariable::Kept);
-
-        assert_eq!(value(&environment, "K"), Some("shell"));
-        assert_eq!(value(&environment, "F"), Some("file"));
-        assert_eq!(value(&environment, "S"), Some("set"));
-        assert_eq!(explained(&layers, "K"), ["shell from the shell", "file from .env:1"]);
-    }
-
-    #[test]
-    fn a_dyno_gets_its_name_its_port_and_the_session() {
-        let environment = web_1(&layers(&[("PORT", "1"), ("DYNO", "x")], &[], false), PortVariable::Assigned(5000));
-
-        for (key, expected) in [
-            ("PORT", "5000"),
-            ("DYNO", "web.1"),
-            ("PS", "web.1"),
-            ("FOREMAN_WORKER_NAME", "web.1"),
-            ("HONCHO_PROCESS_NAME", "web.1"),
-            ("DYNO_SESSION", "abc"),
-            ("PYTHONUNBUFFERED", "1"),
-        ] {
-            assert_eq!(value(&environment, key), Some(expected), "{key}");
-        }
-    }
-
-    #[test]
-    fn names_for_other_tools_and_python_s_setting_are_kept_where_they_are_set() {
-        let shell = [("PYTHONUNBUFFERED", ""), ("HONCHO_PROCESS_NAME", "mine")];
-        let layers = layers(&shell, &[(".env", "FOREMAN_WORKER_NAME=its\n")], false);
-
-        let environment = web_1(&layers, PortVariable::Kept);
-
-        assert_eq!(value(&environment, "PYTHONUNBUFFERED"), Some(""));
-        assert_eq!(value(&environment, "HONCHO_PROCESS_NAME"), Some("mine"));
-        assert_eq!(value(&environment, "FOREMAN_WORKER_NAME"), Some("its"));
-    }
-
-    #[test]
-    fn a_file_can_take_python_s_default_back() {
-        for prefer_shell in [false, true] {
-            let layers = layers(&[], &[(".env", "PYTHONUNBUFFERED=\n")], prefer_shell);
-
-            assert_eq!(value(&web_1(&layers, PortVariable::Kept), "PYTHONUNBUFFERED"), Some(""));
-        }
-    }
-
-    #[test]
-    fn the_release_phase_has_no_port_and_a_one_off_dyno_the_one_of_the_layers() {
-        let layers = layers(&[], &[(".env", "PORT=7000\n")], false);
-
-        assert_eq!(value(&web_1(&layers, PortVariable::Removed), "PORT"), None);
-        assert_eq!(value(&web_1(&layers, PortVariable::Kept), "PORT"), Some("7000"));
-        assert_eq!(explained(&layers, "PORT"), ["5000 from the dyno", "7000 from .env:1"]);
-    }
-
-    #[test]
-    fn inherited_bytes_that_are_not_utf_8_pass_unchanged() {
-        let mut inherited = Environment::default();
-        inherited.set(b"K\xFF".as_slice(), b"\xFE".as_slice());
-
-        let environment = web_1(&Layers::new(inherited, false), PortVariable::Kept);
-
-        assert_eq!(environment.get(b"K\xFF").map(Secret::reveal), Some(b"\xFE".as_slice()));
-    }
-
-    #[test]
-    fn config_vars_are_those_of_the_files_and_settings() {
-        let mut layers = layers(&[("HOME", "/root")], &[(".env", "B=1\nA=2\n")], false);
-        layers.add_setting(b"C=3").unwrap();
-
-        assert_eq!(layers.config_vars().into_keys().collect::<Vec<_>>(), ["A", "B", "C"]);
-        assert_eq!(layers.get("HOME").map(|given| given.origin), Some(Origin::Shell));
-        assert_eq!(layers.get_from_files("HOME"), None);
-    }
-
-    #[test]
-    fn a_setting_needs_a_key_and_an_equals_sign_and_is_never_shown() {
-        for setting in [b"hunter2".as_slice(), b"=hunter2", b"a b=hunter2"] {
-            let error = Layers::default().add_setting(setting).unwrap_err();
-            assert!(!error.to_string().contains("hunter2"));
-        }
-    }
 }

@@ -31,6 +31,32 @@ fn s3_1_the_file_wins_over_the_shell_and_with_prefer_shell_the_shell_over_the_fi
 }
 
 #[test]
+fn s3_1_dynos_of_a_nested_run_have_their_own_names() {
+    let dyno = env!("CARGO_BIN_EXE_dyno");
+    let names = "echo $DYNO $PS $FOREMAN_WORKER_NAME $HONCHO_PROCESS_NAME";
+    let nested = |command: &str, options: &str| {
+        let app = App::empty()
+            .file("Procfile", format!("outer: \"{dyno}\" {command} -f Inner --no-prefix -e {options}\n"))
+            .file("Inner", format!("release: {names}\ninner: {names}\n"))
+            .file("mine", "FOREMAN_WORKER_NAME=mine\n");
+        let finished = app.dyno(["start"]).env("HONCHO_PROCESS_NAME", "shell").run();
+        finished.lines_of("outer.1")
+    };
+    let own = |name: &str| [name; 4].join(" ");
+
+    let started = nested("start", "/dev/null");
+    assert!(started.contains(&own("release.1")) && started.contains(&own("inner.1")), "{started:?}");
+    let released = nested("release", "mine --prefer-shell");
+    assert!(released.contains(&"release.1 release.1 mine release.1".to_owned()), "{released:?}");
+    // A first run inside no other keeps what the user set.
+    let app = App::new("web: true\n");
+    let run = app.dyno(["run", "echo $HONCHO_PROCESS_NAME"]).env("HONCHO_PROCESS_NAME", "shell").run();
+    run.expect(Ended::Code(0), "shell\n", "");
+    let run = app.dyno(["run", "test $HONCHO_PROCESS_NAME = $DYNO"]).env("HONCHO_PROCESS_NAME", "web.1");
+    run.env("DYNO_SESSION", "outer").run().expect(Ended::Code(0), "", "");
+}
+
+#[test]
 fn s2_5_what_a_reference_means_follows_who_wins() {
     let app = App::new("web: true\n").file(".env", "HOST=file\nURL=http://${HOST}/${ONLY_SHELL:-none}\n");
     let url = |args: &[&str], shell: &str, stdout: &str| {
