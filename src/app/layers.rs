@@ -108,7 +108,9 @@ impl Layers {
     pub fn new(mut inherited: Environment, prefer_shell: bool) -> Self {
         // Inside a run these are the outer dyno's, not the user's: a nested run has its own (S3.1).
         if inherited.get(DYNO_SESSION.as_bytes()).is_some() {
-            NAMES_OF_OTHER_TOOLS.iter().for_each(|name| inherited.remove(name.as_bytes()));
+            for name in NAMES_OF_OTHER_TOOLS {
+                inherited.remove(name.as_bytes());
+            }
         }
         Self { inherited, prefer_shell, ..Self::default() }
     }

@@ -62,9 +62,8 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         }
         Err(none) => return Err(none.into()),
     };
-    let mut texts = Vec::new();
     let settings = Settings { set: &[], prefer_shell: false };
-    let layers = files::layers_with_texts(&places, &settings, &mut findings, Some(&mut texts))?;
+    let (layers, texts) = files::layers_with_texts(&places, &settings, &mut findings)?;
     let found = files::procfile_path(&places, &layers);
     let procfile = files::procfile(&places, &found, &mut findings);
     if let Some(procfile) = &procfile {

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Settings};
+use super::files;
 use super::findings::Findings;
 use super::places::{Places, is_stream};
 use super::stdout;
@@ -84,7 +84,7 @@ fn procfile(project: &ProjectArgs) -> Option<Procfile> {
     };
     let mut unheard = Findings::default();
     let places = Places::find(args, Dialect::Dyno, &mut unheard).ok()?;
-    let layers = files::layers(&places, &Settings { set: &[], prefer_shell: false }, &mut unheard).ok()?;
+    let layers = files::layers_for_completion(&places)?;
     files::procfile(&places, &files::procfile_path(&places, &layers), &mut unheard)
 }
 

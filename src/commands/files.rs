@@ -7,7 +7,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::findings::Findings;
+use super::diagnostics::tell;
+use super::findings::{Finding, Findings};
 use super::named_by::NamedBy;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
@@ -21,6 +22,15 @@ pub(super) struct Settings<'a> {
     pub(super) set: &'a [String],
     /// `--prefer-shell`.
     pub(super) prefer_shell: bool,
+}
+
+/// What becomes of a `.env` file that is a named pipe (S2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NamedPipes {
+    /// It is read once, and waited for.
+    Read,
+    /// It is not opened: its writer would be asked for values that nobody needs.
+    Skip,
 }
 
 /// A `.env` file as it was read, for whoever looks at its text again.
@@ -43,13 +53,30 @@ pub(super) struct ProcfilePath {
 /// # Errors
 /// Status 2 for a bad `--set`.
 pub(super) fn layers(places: &Places, settings: &Settings<'_>, findings: &mut Findings) -> Result<Layers, Error> {
-    layers_with_texts(places, settings, findings, None)
+    read_layers(places, settings, NamedPipes::Read, findings, None)
 }
 
-/// As [`layers`]; the files are kept in `texts` as they were read.
+/// As [`layers`], and the files as they were read.
 pub(super) fn layers_with_texts(
     places: &Places,
     settings: &Settings<'_>,
+    findings: &mut Findings,
+) -> Result<(Layers, Vec<EnvText>), Error> {
+    let mut texts = Vec::new();
+    let layers = read_layers(places, settings, NamedPipes::Read, findings, Some(&mut texts))?;
+    Ok((layers, texts))
+}
+
+/// The variables that decide about the Procfile, for the completion of a command line. None if they cannot be known.
+pub(super) fn layers_for_completion(places: &Places) -> Option<Layers> {
+    let settings = Settings { set: &[], prefer_shell: false };
+    read_layers(places, &settings, NamedPipes::Skip, &mut Findings::default(), None).ok()
+}
+
+fn read_layers(
+    places: &Places,
+    settings: &Settings<'_>,
+    named_pipes: NamedPipes,
     findings: &mut Findings,
     mut texts: Option<&mut Vec<EnvText>>,
 ) -> Result<Layers, Error> {
@@ -60,10 +87,19 @@ pub(super) fn layers_with_texts(
     let directory = places.directory_name(inherited.get(b"PWD").map(Secret::reveal));
     let mut layers = Layers::new(inherited, settings.prefer_shell);
     layers.set_directory(directory);
-    let (paths, named_by) = env_paths(places);
+    // Before any file: the user need not wait for a named pipe to hear of it.
+    for setting in settings.set {
+        layers
+            .add_setting(setting.as_bytes())
+            .map_err(|error| Error::new(Status::Usage, error.to_string(), "write `--set KEY=VALUE`"))?;
+    }
+    let (paths, named_by) = env_paths(places, findings);
     for path in paths {
         let name = places.shown(&path);
-        match source_file::read(&path) {
+        if named_pipes == NamedPipes::Skip && source_file::is_named_pipe(&path) {
+            continue;
+        }
+        match source_file::read_or_wait(&path, |seconds| announce(&name, seconds)) {
             Ok(bytes) => match EnvFile::parse(&bytes, &layers.scope()) {
                 Ok(file) => {
                     findings.add(&name, file.problems());
@@ -75,40 +111,56 @@ pub(super) fn layers_with_texts(
                 Err(problems) => findings.add(&name, &problems),
             },
             Err(Unreadable::Missing) if named_by == NamedBy::Nobody => {}
-            Err(why) => {
-                let severity = missing_is(places.dialect, &why);
-                findings.push(named_by.finding(severity, "the file", &name, &why.to_string(), why.hint()));
-            }
+            Err(why) => findings.push(unreadable_env(&name, &why, &named_by, places.dialect)),
         }
-    }
-    for setting in settings.set {
-        layers
-            .add_setting(setting.as_bytes())
-            .map_err(|error| Error::new(Status::Usage, error.to_string(), "write `--set KEY=VALUE`"))?;
     }
     Ok(layers)
 }
 
-/// A file that is named must be there; honcho and heroku local start without it, so there it is a warning.
-fn missing_is(dialect: Dialect, why: &Unreadable) -> Severity {
-    match dialect {
-        Dialect::Honcho | Dialect::HerokuLocal if matches!(why, Unreadable::Missing) => Severity::Warning,
-        Dialect::Dyno | Dialect::Foreman | Dialect::Honcho | Dialect::HerokuLocal => Severity::Error,
-    }
+fn announce(name: &str, seconds: u64) {
+    tell(&format!("waiting up to {seconds} seconds for the program that writes to {name} (a named pipe)"));
 }
 
-fn env_paths(places: &Places) -> (Vec<PathBuf>, NamedBy) {
+/// Why a `.env` file was not read. One that is named must be there; honcho and heroku local start without it, so there
+/// it is a warning.
+fn unreadable_env(name: &str, why: &Unreadable, named_by: &NamedBy, dialect: Dialect) -> Finding {
+    let by_default = *named_by == NamedBy::Nobody;
+    let (severity, message, hint) = match (why, dialect) {
+        (Unreadable::BrokenLink(_), _) if by_default => {
+            (Severity::Defect, format!("{why}, so no config vars are read from it"), why.hint())
+        }
+        (Unreadable::Special(_), _) if by_default => {
+            (Severity::Error, why.to_string(), "replace it with a regular file, or name another one with `-e`")
+        }
+        (why, Dialect::Honcho | Dialect::HerokuLocal) if why.is_missing() => {
+            (Severity::Warning, why.to_string(), why.hint())
+        }
+        (why, _) => (Severity::Error, why.to_string(), why.hint()),
+    };
+    named_by.finding(severity, "the file", name, &message, hint)
+}
+
+/// The files to read. Of those that nobody named it is the first that is there: that of the root, else that of the current
+/// directory.
+fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, NamedBy) {
     if let Some(named) = places.named_env_files() {
         return named;
     }
-    let of_root = places.root.join(".env");
-    let of_current = places.current.join(".env");
-    let path = if of_root != of_current && is_missing(&of_root) { of_current } else { of_root };
-    (vec![path], NamedBy::Nobody)
+    let mut paths = vec![places.root.join(".env"), places.current.join(".env")];
+    paths.dedup();
+    let directories = paths.extract_if(.., |path| path.is_dir()).collect::<Vec<_>>();
+    // A virtual environment of Python is often called so.
+    if let Some(directory) = directories.first() {
+        let hint = "if your config vars are in another file, name it with `-e`";
+        findings.add_file(Severity::Warning, &places.shown(directory), "is a directory, so it is not read", hint);
+    }
+    let found = paths.into_iter().find(|path| !is_missing(path));
+    (found.into_iter().collect(), NamedBy::Nobody)
 }
 
-fn is_missing(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_err()
+/// Whether there is nothing of that name, not even a broken link.
+pub(super) fn is_missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| Unreadable::from(error).is_missing())
 }
 
 /// `-f`, else `PROCFILE` of `.env` or the shell, else `.foreman`'s, else `Procfile` of the root (S1.7).

@@ -17,6 +17,7 @@ mod look;
 mod man;
 mod named_by;
 mod one_off;
+mod pipe_reader;
 mod places;
 mod platform;
 mod policy;

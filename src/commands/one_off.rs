@@ -78,7 +78,7 @@ fn type_entry(
     let process_type = ProcessType::new(name.to_str()?).ok()?;
     let found = files::procfile_path(places, layers);
     let named = args.project.procfile.is_some();
-    if !named && !found.path.exists() {
+    if !named && files::is_missing(&found.path) {
         return None;
     }
     let mut of_procfile = Findings::default();

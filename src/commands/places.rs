@@ -100,7 +100,8 @@ impl Places {
             // `-d` may be no directory at all: that is told of itself.
             Err(Unreadable::Missing | Unreadable::NotADirectory) => {}
             Err(why) => {
-                findings.add_file(Severity::Error, &self.foreman_name, &why.to_string(), why.hint());
+                let severity = if why.is_missing() { Severity::Defect } else { Severity::Error };
+                findings.add_file(severity, &self.foreman_name, &why.to_string(), why.hint());
             }
         }
     }

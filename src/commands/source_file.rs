@@ -1,21 +1,19 @@
-//! Reads a file of the user without ever waiting for one that does not answer.
+//! Reads a file of the user without ever waiting for long for one that does not answer.
 //!
-//! Rule: S1.1. A regular file of at most 16 MiB; stdin, and a pipe the shell made for `<(…)`, for at most 5 s. Any other
-//! pipe or device is refused, not waited for.
+//! Rules: S1.1, S2.1. A regular file of at most 16 MiB; stdin, and a pipe the shell made for `<(…)`, for at most 5 s; a `.env`
+//! that is a named pipe for at most 10 s. Whatever else is not a regular file is refused without being opened: that alone may
+//! have an effect, such as letting the writer of a named pipe write into nothing.
 
-use std::fs::File;
+use std::fs::{self, File, FileType};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use super::pipe_reader::{self, NAMED_PIPE, OPEN_PIPE};
 
 /// Largest file that is read.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
-/// How long stdin or a pipe of the shell may take to give all of its text.
-const PIPE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a file was not read. `Display` is the fact without the file's name.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +22,18 @@ pub(super) enum Unreadable {
     Missing,
     #[error("does not exist: a part of its path is not a directory")]
     NotADirectory,
+    #[error("is a broken symlink to `{}`", .0.display())]
+    BrokenLink(PathBuf),
     #[error("is a directory")]
     Directory,
-    #[error("is not a regular file")]
-    Special,
+    #[error("is a {0}, not a regular file")]
+    Special(&'static str),
     #[error("is larger than 16 MiB")]
     TooLarge,
-    #[error("gave no end within 5 seconds")]
-    Endless,
+    #[error("did not reach end of file within {seconds} seconds")]
+    Endless { seconds: u64, received: bool },
+    #[error("is a named pipe, and no program wrote to it within {seconds} seconds")]
+    Silent { seconds: u64 },
     #[error("cannot be read: Permission denied")]
     Denied,
     #[error("cannot be read: {0}")]
@@ -43,13 +45,20 @@ impl Unreadable {
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Missing | Self::NotADirectory => "check the name, or make the file",
+            Self::BrokenLink(_) => "make the file that it points to, or change the link",
             Self::Directory => "name a file in it",
-            Self::Special => "give a regular file; `-` reads stdin",
+            Self::Special(_) => "give a regular file; `-` reads stdin",
             Self::TooLarge => "is it the right file?",
-            Self::Endless => "the program that writes it must end",
+            Self::Endless { .. } => "the program that writes it must end",
+            Self::Silent { .. } => "start the program that writes to it, or name another file with `-e`",
             Self::Denied => "`ls -l` shows who may read it",
             Self::Other(_) => "check the name and what it leads to",
         }
+    }
+
+    /// Whether there is no such file.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing | Self::NotADirectory | Self::BrokenLink(_))
     }
 }
 
@@ -68,29 +77,84 @@ impl From<io::Error> for Unreadable {
     }
 }
 
+/// What a path leads to, as far as it can be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Regular,
+    /// stdin, or a pipe of the shell, or a named pipe.
+    Pipe,
+    /// `/dev/null`.
+    Null,
+}
+
 /// Reads a file. `-` is stdin.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
     if path.as_os_str() == "-" {
-        let stdin = io::stdin();
-        let file = File::from(stdin.as_fd().try_clone_to_owned()?);
-        return if file.metadata()?.is_file() { read_regular(file) } else { read_pipe(file) };
+        let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        return if stdin.metadata()?.is_file() { read_regular(stdin) } else { read_open_pipe(stdin) };
     }
-    // Not blocking: opening a FIFO for reading would wait for a writer.
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
-    let kind = file.metadata()?.file_type();
-    if kind.is_file() {
-        return read_regular(file);
+    match kind(path, look_up(path)?)? {
+        Kind::Regular => read_regular(open(path)?),
+        Kind::Pipe if is_of_the_shell(path) => read_open_pipe(open(path)?),
+        Kind::Pipe => Err(Unreadable::Special(NAMED)),
+        Kind::Null => Ok(Vec::new()),
     }
-    if kind.is_dir() {
-        return Err(Unreadable::Directory);
+}
+
+/// Reads a file that may be a named pipe: that is waited for, and `announce` says so.
+pub(super) fn read_or_wait(path: &Path, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
+    if is_named_pipe(path) {
+        return pipe_reader::read(open(path)?, NAMED_PIPE, announce).map_err(of_named_pipe);
     }
-    if kind.is_fifo() && is_of_the_shell(path) {
-        return read_pipe(file);
+    read(path)
+}
+
+/// A named pipe that gave nothing has a writer that is missing, not one that is slow.
+fn of_named_pipe(why: Unreadable) -> Unreadable {
+    if let Unreadable::Endless { seconds, received: false } = why { Unreadable::Silent { seconds } } else { why }
+}
+
+/// Whether a path leads to a pipe that some program may or may not open.
+pub(super) fn is_named_pipe(path: &Path) -> bool {
+    !is_of_the_shell(path) && fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+const NAMED: &str = "named pipe";
+
+fn look_up(path: &Path) -> Result<FileType, Unreadable> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.file_type()),
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(0);
+            let leads_nowhere = [libc::ENOENT, libc::ENOTDIR, libc::ELOOP].contains(&errno);
+            match fs::read_link(path) {
+                Ok(target) if leads_nowhere => Err(Unreadable::BrokenLink(target)),
+                Ok(_) | Err(_) => Err(error.into()),
+            }
+        }
     }
-    if kind.is_char_device() && is_null(path) {
-        return Ok(Vec::new());
+}
+
+fn kind(path: &Path, file_type: FileType) -> Result<Kind, Unreadable> {
+    if file_type.is_file() {
+        Ok(Kind::Regular)
+    } else if file_type.is_dir() {
+        Err(Unreadable::Directory)
+    } else if file_type.is_fifo() {
+        Ok(Kind::Pipe)
+    } else if file_type.is_socket() {
+        Err(Unreadable::Special("socket"))
+    } else if file_type.is_char_device() && is_null(path) {
+        Ok(Kind::Null)
+    } else {
+        Err(Unreadable::Special("device"))
     }
-    Err(Unreadable::Special)
+}
+
+/// Opens a file without waiting for the other side of a pipe, and without making a terminal ours.
+fn open(path: &Path) -> Result<File, Unreadable> {
+    let flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+    Ok(File::options().read(true).custom_flags(flags).open(path)?)
 }
 
 /// `/dev/fd/N` and its other names: an open pipe of the shell, not a FIFO that somebody may or may not open.
@@ -100,7 +164,7 @@ fn is_of_the_shell(path: &Path) -> bool {
 }
 
 fn is_null(path: &Path) -> bool {
-    std::fs::canonicalize(path).is_ok_and(|path| path == Path::new("/dev/null"))
+    fs::canonicalize(path).is_ok_and(|path| path == Path::new("/dev/null"))
 }
 
 fn read_regular(file: File) -> Result<Vec<u8>, Unreadable> {
@@ -109,29 +173,24 @@ fn read_regular(file: File) -> Result<Vec<u8>, Unreadable> {
     if bytes.len() as u64 > MAX_BYTES { Err(Unreadable::TooLarge) } else { Ok(bytes) }
 }
 
-fn read_pipe(mut file: File) -> Result<Vec<u8>, Unreadable> {
-    let deadline = Instant::now() + PIPE_PATIENCE;
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        wait_readable(file.as_fd(), deadline)?;
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(bytes),
-            Ok(read) => bytes.extend_from_slice(buffer.get(..read).unwrap_or_default()),
-            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
-            Err(error) => return Err(error.into()),
-        }
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(Unreadable::TooLarge);
-        }
-    }
+fn read_open_pipe(pipe: File) -> Result<Vec<u8>, Unreadable> {
+    pipe_reader::read(pipe, OPEN_PIPE, |_| ())
 }
 
-fn wait_readable(fd: BorrowedFd<'_>, deadline: Instant) -> Result<(), Unreadable> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let mut ready = [PollFd::new(fd, PollFlags::POLLIN)];
-    match poll(&mut ready, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) {
-        Ok(0) => Err(Unreadable::Endless),
-        _ => Ok(()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s2_1_a_named_pipe_without_a_writer_is_told_from_one_that_is_slow() {
+        let shown = |received| {
+            let why = of_named_pipe(Unreadable::Endless { seconds: 10, received });
+            (why.to_string(), why.hint())
+        };
+
+        let silent = "is a named pipe, and no program wrote to it within 10 seconds".to_owned();
+        assert_eq!(shown(false), (silent, "start the program that writes to it, or name another file with `-e`"));
+        let slow = "did not reach end of file within 10 seconds".to_owned();
+        assert_eq!(shown(true), (slow, "the program that writes it must end"));
     }
 }

@@ -20,10 +20,10 @@ fn app() -> App {
 fn s1_1_a_procfile_that_is_no_regular_file_is_refused_and_not_waited_for() {
     let app = app().fifo("fifo");
     fs::create_dir(app.path("folder")).unwrap();
-    let special = "\n\nhint: give a regular file; `-` reads stdin\n";
+    let special = ", not a regular file\n\nhint: give a regular file; `-` reads stdin\n";
 
-    refuses(&app, &["-f", "fifo"], 78, &format!("error: fifo is not a regular file{special}"));
-    refuses(&app, &["-f", "/dev/zero"], 78, &format!("error: /dev/zero is not a regular file{special}"));
+    refuses(&app, &["-f", "fifo"], 78, &format!("error: fifo is a named pipe{special}"));
+    refuses(&app, &["-f", "/dev/zero"], 78, &format!("error: /dev/zero is a device{special}"));
     refuses(&app, &["-f", "folder"], 78, "error: folder is a directory\n\nhint: name a file in it\n");
 }
 

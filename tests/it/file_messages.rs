@@ -147,7 +147,8 @@ fn files_that_are_no_text_or_have_no_end() {
 
     refuses(&app, "utf16", "error: utf16:1: the file has a NUL byte\nhint: it looks like UTF-16; save it as UTF-8\n");
     refuses(&app, "big", "error: big is larger than 16 MiB\nhint: is it the right file?\n");
-    let endless = "error: stdin gave no end within 5 seconds\nhint: the program that writes it must end\n";
+    let endless =
+        "error: stdin did not reach end of file within 5 seconds\nhint: the program that writes it must end\n";
     app.dyno(["check", "-f", "-"]).after("exec <>fifo").run().expect(Ended::Code(78), "", endless);
 }
 

@@ -31,6 +31,7 @@ mod left_running;
 mod log_files;
 mod messages;
 mod migration;
+mod odd_env_files;
 mod one_off;
 mod orphans;
 mod other_names;

@@ -1,0 +1,196 @@
+//! Reads a pipe to its end, for a limited time.
+//!
+//! Rules: S1.1 (stdin and pipes of the shell), S2.1 (a `.env` that is a named pipe). Which files may be pipes is decided in
+//! `source_file`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::source_file::{MAX_BYTES, Unreadable};
+
+/// How long a pipe is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// When a line says what is being waited for. None: never.
+    announce_after: Option<Duration>,
+    /// When the wait is over.
+    give_up_after: Duration,
+}
+
+/// For stdin and pipes of the shell: their writer is running already.
+pub(super) const OPEN_PIPE: Patience = Patience { announce_after: None, give_up_after: Duration::from_secs(5) };
+
+/// For a named pipe: its writer may ask the user for permission first.
+pub(super) const NAMED_PIPE: Patience =
+    Patience { announce_after: Some(Duration::from_secs(1)), give_up_after: Duration::from_secs(10) };
+
+/// What a wait has come to.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// Wait this long, then look again.
+    Wait(Duration),
+    /// Say what is being waited for, then look again.
+    Announce,
+    GiveUp,
+}
+
+/// A wait under way.
+#[derive(Debug)]
+struct Wait {
+    patience: Patience,
+    begun: Instant,
+    announced: bool,
+}
+
+impl Wait {
+    fn next(&mut self, now: Instant) -> Step {
+        let waited = now.saturating_duration_since(self.begun);
+        let left = |until: Duration| until.saturating_sub(waited);
+        let give_up = left(self.patience.give_up_after);
+        if give_up.is_zero() {
+            return Step::GiveUp;
+        }
+        match self.patience.announce_after.filter(|_| !self.announced).map(left) {
+            Some(Duration::ZERO) => {
+                self.announced = true;
+                Step::Announce
+            }
+            Some(announce) => Step::Wait(announce.min(give_up)),
+            None => Step::Wait(give_up),
+        }
+    }
+}
+
+/// Reads a pipe that was opened without blocking. `announce` is called once, if the wait is long, with the seconds after which
+/// it will be over.
+///
+/// A named pipe that has had no writer since it was opened is not at its end: `poll` knows that, `read` does not. What a writer
+/// left in it before it closed it is still there.
+///
+/// # Errors
+/// It was too slow, too long, or the system refused.
+pub(super) fn read(mut pipe: File, patience: Patience, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
+    let mut wait = Wait { patience, begun: Instant::now(), announced: false };
+    let seconds = patience.give_up_after.as_secs();
+    let mut announce = Some(announce);
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        // Before the clock: what came while we were stopped is not too late.
+        if !is_ready(&pipe, Duration::ZERO)? {
+            match wait.next(Instant::now()) {
+                Step::Wait(left) => drop(is_ready(&pipe, left)?),
+                Step::Announce => {
+                    if let Some(announce) = announce.take() {
+                        announce(seconds);
+                    }
+                }
+                Step::GiveUp => return Err(Unreadable::Endless { seconds, received: !bytes.is_empty() }),
+            }
+            continue;
+        }
+        match pipe.read(&mut buffer) {
+            Ok(0) => return Ok(bytes),
+            Ok(read) => bytes.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(Unreadable::TooLarge);
+        }
+    }
+}
+
+/// Whether there is something to read, an end included; waits at most this long for it.
+fn is_ready(pipe: &File, wait: Duration) -> Result<bool, Unreadable> {
+    let mut ready = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    // Rounded up: a wait of less than a millisecond would poll again and again until it is over.
+    let milliseconds = u16::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u16::MAX);
+    match poll(&mut ready, PollTimeout::from(milliseconds)) {
+        Ok(count) => Ok(count > 0),
+        Err(Errno::EINTR) => Ok(false),
+        Err(errno) => Err(io::Error::from(errno).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(wait: &Wait, milliseconds: u64) -> Instant {
+        wait.begun + Duration::from_millis(milliseconds)
+    }
+
+    fn wait(patience: Patience) -> Wait {
+        Wait { patience, begun: Instant::now(), announced: false }
+    }
+
+    #[test]
+    fn s2_1_a_named_pipe_is_announced_after_a_second_and_given_up_after_ten() {
+        let mut wait = wait(NAMED_PIPE);
+
+        assert_eq!(wait.next(at(&wait, 0)), Step::Wait(SECOND));
+        assert_eq!(wait.next(at(&wait, 400)), Step::Wait(Duration::from_millis(600)));
+        assert_eq!(wait.next(at(&wait, 1_000)), Step::Announce);
+        assert_eq!(wait.next(at(&wait, 1_000)), Step::Wait(9 * SECOND));
+        assert_eq!(wait.next(at(&wait, 9_999)), Step::Wait(Duration::from_millis(1)));
+        assert_eq!(wait.next(at(&wait, 10_000)), Step::GiveUp);
+    }
+
+    #[test]
+    fn s1_1_a_pipe_of_the_shell_is_given_up_after_five_seconds_without_a_word() {
+        let mut wait = wait(OPEN_PIPE);
+
+        assert_eq!(wait.next(at(&wait, 0)), Step::Wait(5 * SECOND));
+        assert_eq!(wait.next(at(&wait, 4_000)), Step::Wait(SECOND));
+        assert_eq!(wait.next(at(&wait, 5_000)), Step::GiveUp);
+    }
+
+    #[test]
+    fn a_wait_that_was_stopped_past_its_end_is_over_without_an_announcement() {
+        let mut wait = wait(NAMED_PIPE);
+
+        assert_eq!(wait.next(at(&wait, 60_000)), Step::GiveUp);
+    }
+
+    /// Reads what comes out of a pipe while its writing end is open, if `open`, with no time to wait.
+    fn read_at_once(text: &[u8], open: bool) -> (Result<Vec<u8>, Unreadable>, Vec<u64>) {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(text).unwrap();
+        let kept = open.then_some(writer);
+        let patience = Patience { announce_after: Some(Duration::ZERO), give_up_after: Duration::ZERO };
+        let mut announced = Vec::new();
+        let read = read(File::from(OwnedFd::from(reader)), patience, |seconds| announced.push(seconds));
+        drop(kept);
+        (read, announced)
+    }
+
+    #[test]
+    fn what_a_writer_left_before_it_closed_the_pipe_is_read_even_if_the_time_is_up() {
+        let (read, announced) = read_at_once(b"A=1\n", false);
+
+        assert_eq!((read.unwrap(), announced), (b"A=1\n".to_vec(), Vec::new()));
+    }
+
+    #[test]
+    fn s2_1_a_writer_that_does_not_close_the_pipe_in_time_is_an_error() {
+        for (text, expected) in [(&b""[..], false), (b"A=1\n", true)] {
+            let (read, _) = read_at_once(text, true);
+
+            assert!(
+                matches!(read, Err(Unreadable::Endless { seconds: 0, received }) if received == expected),
+                "{text:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A `.env` that is not a regular file: directories, named pipes, broken links, devices, sockets (S2.1, S1.1).
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::harness::{App, Ended};
+
+/// Every command that reads the config vars, and what it prints if `A` is `%`.
+const READERS: [(&[&str], &str); 6] = [
+    (&["check"], "valid procfile detected (release, job)\n"),
+    (&["config", "--json"], "{%}\n"),
+    (&["run", "echo \"[$A]\""], "[%]\n"),
+    (
+        &["start", "--no-prefix"],
+        "started with pid PID\nreleased [%]\nexited with code 0\nstarted with pid PID\n[%]\nexited with code 0\n",
+    ),
+    (&["release", "--no-prefix"], "started with pid PID\nreleased [%]\nexited with code 0\n"),
+    (&["smoke", "--settle", "0.01", "--allow-exit", "job", "--", "echo \"[$A]\""], "[%]\n"),
+];
+
+fn app() -> App {
+    App::new("release: echo \"released [$A]\"\njob: echo \"[$A]\"\n")
+}
+
+fn link(app: App, name: &str, target: impl AsRef<Path>) -> App {
+    symlink(target, app.path(name)).unwrap();
+    app
+}
+
+/// A program that writes this text to a named pipe when somebody reads it, once.
+fn write_once(path: PathBuf, text: &'static str) -> thread::JoinHandle<()> {
+    thread::spawn(move || fs::OpenOptions::new().write(true).open(path).unwrap().write_all(text.as_bytes()).unwrap())
+}
+
+/// Runs a command with these options after its name, and compares what it prints, its warnings and its status. A smoke says
+/// more than its warnings.
+#[track_caller]
+fn reads(app: &App, (words, shown): (&[&str], &str), options: &[&str], value: &str, warning: &str) {
+    let finished = app.dyno([]).args(&words[..1]).args(options).args(&words[1..]).run();
+
+    let json = if value.is_empty() { String::new() } else { format!("\"A\":\"{value}\"") };
+    let shown = shown.replace("{%}", &format!("{{{json}}}")).replace('%', value);
+    let label = if words[0] == "check" { "note: " } else { "warning: " };
+    let warning = if warning.is_empty() { String::new() } else { format!("{label}{}", warning.trim_end()) };
+    // A loaded machine may let the writer of a pipe come late.
+    let stderr =
+        finished.stderr().lines().filter(|line| !line.starts_with("waiting up to ")).collect::<Vec<_>>().join("\n");
+    let stderr = if words[0] == "smoke" { &stderr[..warning.len()] } else { &stderr };
+    assert_eq!((finished.ended, finished.stdout().as_str(), stderr), (Ended::Code(0), &*shown, &*warning), "{words:?}");
+}
+
+/// `check` and `start` end with this error.
+#[track_caller]
+fn refused(app: &App, options: &[&str], fact: &str, hint: &str) {
+    for words in [&["check"][..], &["config"], &["run", "true"], &["start"], &["release"], &["smoke"]] {
+        let between = if words[0] == "check" { "" } else { "\n" };
+        let finished = app.dyno([]).args(&words[..1]).args(options).args(&words[1..]).run();
+
+        finished.expect(Ended::Code(78), "", &format!("error: {fact}\n{between}hint: {hint}\n"));
+    }
+}
+
+#[test]
+fn s2_1_a_default_env_that_is_a_directory_is_ignored_with_one_warning() {
+    let warning = ".env is a directory, so it is not read\n\
+                   hint: if your config vars are in another file, name it with `-e`\n";
+    let directory = app().file(".env/pyvenv.cfg", "");
+    let linked = link(app().file("venv/pyvenv.cfg", ""), ".env", "venv");
+
+    for reader in READERS {
+        reads(&directory, reader, &[], "", warning);
+        reads(&linked, reader, &[], "", warning);
+    }
+    refused(&linked, &["-e", "venv"], "venv is a directory", "name a file in it");
+    refused(&linked, &["-e", ".env"], ".env is a directory", "name a file in it");
+}
+
+#[test]
+fn s2_1_the_current_directory_has_the_env_file_if_that_of_the_root_is_a_directory() {
+    let app = app().file("sub/.env/pyvenv.cfg", "").file("sub/Procfile", "job: true\n").file(".env", "A=1\n");
+
+    let warning = "warning: sub/.env is a directory, so it is not read\n\
+                   hint: if your config vars are in another file, name it with `-e`\n";
+    app.dyno(["config", "-d", "sub"]).run().expect(Ended::Code(0), "A=1\n", warning);
+}
+
+#[test]
+fn s2_1_a_named_pipe_is_read_once_by_every_command() {
+    let app = link(app().fifo("pipe"), ".env", "pipe");
+    for reader in READERS {
+        for options in [&[][..], &["-e", "pipe"], &["-e", "/dev/null,.env"]] {
+            let writer = write_once(app.path("pipe"), "A=piped\n");
+            reads(&app, reader, options, "piped", "");
+            writer.join().unwrap();
+        }
+    }
+    // The pipe itself, and a value that spans lines.
+    fs::rename(app.path("pipe"), app.path(".env")).unwrap();
+    let writer = write_once(app.path(".env"), "A='two\nlines'\n");
+    app.dyno(["config"]).run().expect(Ended::Code(0), "A=\"two\\nlines\"\n", "");
+    writer.join().unwrap();
+}
+
+#[test]
+fn s2_1_waiting_for_the_writer_of_a_named_pipe_is_announced_after_a_second() {
+    let app = app().fifo(".env");
+    let waiting = "waiting up to 10 seconds for the program that writes to .env (a named pipe)\n";
+    let dyno = app.dyno(["config"]).spawn();
+    dyno.until("it says that it waits", || dyno.stderr.text() == waiting);
+
+    let writer = write_once(app.path(".env"), "A=late\n");
+
+    dyno.finish().expect(Ended::Code(0), "A=late\n", waiting);
+    writer.join().unwrap();
+}
+
+#[test]
+fn s2_1_a_wrong_setting_is_reported_before_a_named_pipe_is_waited_for() {
+    let app = app().fifo(".env");
+
+    let error = "error: `--set` needs `KEY=VALUE`, with a key of A-Z a-z 0-9 _ . -\n\nhint: write `--set KEY=VALUE`\n";
+    app.dyno(["start", "--set", "x"]).run().expect(Ended::Code(2), "", error);
+}
+
+#[test]
+fn s2_1_completion_does_not_read_a_named_pipe() {
+    let app = app().fifo(".env");
+    let mut pipe = fs::OpenOptions::new();
+    let pipe = pipe.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
+    let mut pipe = pipe.open(app.path(".env")).unwrap();
+    pipe.write_all(b"A=1\n").unwrap();
+
+    for line in ["dyno start j", "dyno start -e .env j"] {
+        let answer = app.dyno(["__complete", "--line", line]).run();
+        answer.expect(Ended::Code(0), "words\tj\njob\techo \"[$A]\"\n", "");
+    }
+
+    let mut left = [0; 4];
+    pipe.read_exact(&mut left).unwrap();
+    assert_eq!(&left, b"A=1\n");
+}
+
+#[test]
+fn s2_1_a_broken_link_warns_and_fails_the_check() {
+    let hint = "hint: make the file that it points to, or change the link\n";
+    for (target, between) in [("gone", "gone"), ("Procfile/.env", "Procfile/.env"), (".env", ".env")] {
+        let app = link(app(), ".env", target);
+        let fact = format!(".env is a broken symlink to `{between}`, so no config vars are read from it\n{hint}");
+
+        app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}"));
+        for reader in &READERS[1..] {
+            reads(&app, *reader, &[], "", &fact);
+        }
+        refused(&app, &["-e", ".env"], &format!(".env is a broken symlink to `{between}`"), &hint[6..hint.len() - 1]);
+    }
+}
+
+#[test]
+fn s1_7_broken_links_of_the_other_files_are_named_too() {
+    let hint = "make the file that it points to, or change the link";
+    let app = link(App::empty(), "Procfile", "gone");
+    let fact = "Procfile is a broken symlink to `gone`";
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\nhint: {hint}\n"));
+    app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\n\nhint: {hint}\n"));
+    app.dyno(["run", "true"]).run().expect(Ended::Code(0), "", &format!("warning: {fact}\nhint: {hint}\n"));
+
+    let app = link(App::new("job: true\n"), ".foreman", "gone");
+    let fact = ".foreman is a broken symlink to `gone`";
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\nhint: {hint}\n"));
+    app.dyno(["run", "true"]).run().expect(Ended::Code(0), "", &format!("warning: {fact}\nhint: {hint}\n"));
+}
+
+#[test]
+fn s2_1_devices_and_sockets_are_refused_and_dev_null_is_empty() {
+    let app = link(link(app(), "zero", "/dev/zero"), "null", "/dev/null");
+    let _socket = UnixListener::bind(app.path("socket")).unwrap();
+    for (name, kind) in [("zero", "device"), ("/dev/zero", "device"), ("socket", "socket")] {
+        let fact = format!("{name} is a {kind}, not a regular file");
+        refused(&app, &["-e", name], &fact, "give a regular file; `-` reads stdin");
+
+        let app = link(self::app(), ".env", app.path(name));
+        let fact = format!(".env is a {kind}, not a regular file");
+        refused(&app, &[], &fact, "replace it with a regular file, or name another one with `-e`");
+    }
+    let linked = link(self::app(), ".env", "/dev/null");
+    for reader in READERS {
+        for name in ["null", "/dev/null"] {
+            reads(&app, reader, &["-e", name], "", "");
+        }
+        reads(&linked, reader, &[], "", "");
+    }
+}
