@@ -58,6 +58,12 @@ fn own(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
 /// of a typing error.
 fn with_tips(mut error: clap::Error, command: &clap::Command) -> clap::Error {
     if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) {
+        if typed == "config:get" {
+            let tip = StyledStr::from("`dyno config --explain KEY` shows where a value comes from");
+            error.remove(ContextKind::SuggestedSubcommand);
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+            return error;
+        }
         let visible = command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
         let near: Vec<String> = nearest(typed, visible).into_iter().map(str::to_owned).collect();
         error.remove(ContextKind::SuggestedSubcommand);

@@ -1,5 +1,7 @@
 //! Options of the commands that only read: `check` and `config`.
 
+use std::ffi::OsString;
+
 use clap::Args;
 
 use super::{ProjectArgs, VariableArgs};
@@ -38,7 +40,15 @@ pub struct ConfigArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Tell where a value comes from, and what it shadows
+    /// Show where a value comes from, and what it shadows
+    ///
+    /// `PORT`: where the ports of the dynos begin, and which each of them gets.
     #[arg(long, value_name = "KEY", conflicts_with = "json")]
     pub explain: Option<String>,
+    /// Base port for `--explain PORT`, as for `dyno start`
+    #[arg(short, long, value_name = "PORT", requires = "explain")]
+    pub port: Option<String>,
+    /// `dyno config KEY`, which is answered with what to type instead.
+    #[arg(value_name = "KEY", hide = true)]
+    pub keys: Vec<OsString>,
 }

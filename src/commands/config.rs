@@ -10,20 +10,30 @@ use super::diagnostics::warn;
 use super::files::{self, Settings};
 use super::findings::Findings;
 use super::places::Places;
+use super::port_explanation;
 use super::stdout;
-use crate::app::{DEFAULT_BASE, DynoName, DynoVariables, EnvEntry, Given, Layers, PortVariable, ProcessType};
+use crate::app::{
+    DynoName, DynoVariables, EnvEntry, Layers, PortVariable, ProcessType, did_you_mean, is_env_key, nearest,
+};
 use crate::cli::{Cli, ConfigArgs};
 use crate::error::{Complaint, Error, Status};
 use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
+    if let Some(key) = args.keys.first() {
+        return Err(without_key(&key.to_string_lossy()));
+    }
     let mut findings = Findings::default();
     let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let layers = files::layers(&places, &settings, &mut findings)?;
     findings.settle()?;
-    match &args.explain {
+    match args.explain.as_deref() {
+        Some("PORT") => {
+            let option = args.port.as_deref();
+            stdout::write(&port_explanation::explain(option, args.variables.prefer_shell, &layers, &places)?)
+        }
         Some(key) => explain(key, &layers),
         None if args.json => json(&layers),
         None => lines(&layers),
@@ -62,23 +72,37 @@ fn json(layers: &Layers) -> Result<Outcome, Error> {
     stdout::write(&(text + "\n"))
 }
 
-/// Every value of a variable in a dyno, the one in force first: some, such as `PORT`, a dyno has of its own.
-fn given_to_a_dyno(key: &str, layers: &Layers) -> Vec<Given> {
-    let Ok(process_type) = ProcessType::new("web") else { return Vec::new() };
-    let dyno = DynoName::new(process_type, 1);
-    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Assigned(DEFAULT_BASE), session: "" };
-    layers.explain(key.as_bytes(), Some(&variables))
+/// `dyno config KEY`. What may be a value is not repeated.
+fn without_key(word: &str) -> Error {
+    let key = if is_env_key(word.as_bytes()) { word } else { "KEY" };
+    let hint = format!("`dyno config --explain {key}` shows where its value comes from");
+    Error::new(Status::Usage, "`config` takes no key: it shows every config var", hint)
 }
 
 fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
-    let given = given_to_a_dyno(key, layers);
+    let process_type = ProcessType::new("web")
+        .map_err(|error| Error::new(Status::Internal, format!("cannot name a dyno: {error}"), ""))?;
+    let dyno = DynoName::new(process_type, 1);
+    // Some variables, such as `PS`, a dyno has of its own.
+    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" };
+    let given = layers.explain(key.as_bytes(), Some(&variables));
     let Some((winner, shadowed)) = given.split_first() else {
-        let hint = "neither the files, nor `--set`, nor the shell have it";
-        return Err(Error::new(Status::Config, format!("`{key}` is not set"), hint));
+        return Err(not_set(key, layers, &variables));
     };
     let mut text = format!("{key} comes from {}\n", winner.origin);
     for other in shadowed {
         let _ = writeln!(text, "  and shadows {}", other.origin);
     }
     stdout::write(&text)
+}
+
+/// Names the config vars that may have been meant, or those that every dyno has.
+fn not_set(key: &str, layers: &Layers, variables: &DynoVariables<'_>) -> Error {
+    let of_app = layers.config_vars();
+    let of_dyno = Layers::default().environment(variables);
+    let of_dyno = of_dyno.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok()).chain(["PORT"]);
+    let known = of_app.keys().map(String::as_str).chain(of_dyno.filter(|name| !of_app.contains_key(*name)));
+    let hint = did_you_mean(&nearest(key, known));
+    let hint = hint.unwrap_or_else(|| "neither the files, nor `--set`, nor the shell have it".to_owned());
+    Error::new(Status::Config, format!("`{key}` is not set"), hint)
 }

@@ -21,6 +21,7 @@ mod pipe_reader;
 mod places;
 mod platform;
 mod policy;
+mod port_explanation;
 mod ports;
 mod process_table;
 mod project;

@@ -32,6 +32,11 @@ const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 /// Returns only if the command could not be started.
 pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
+    // `dyno run "$CMD"`, if `CMD` is empty: the shell would do nothing, and say that all is well.
+    if args.words.first().is_some_and(|word| word.as_bytes().trim_ascii().is_empty()) {
+        let hint = "a variable in it may be empty; write a command such as `dyno run rails console`";
+        return Err(Error::new(Status::Usage, "the command is empty", hint));
+    }
     let mut findings = Findings::default();
     let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };

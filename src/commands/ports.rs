@@ -39,14 +39,10 @@ pub(super) fn assign(
     formation: &Formation,
 ) -> Result<Assigned, Error> {
     let (base, given) = base(args.port.as_deref(), args.variables.prefer_shell, &project.layers, &project.places);
-    let status = if given.file().is_some() { Status::Config } else { Status::Usage };
-    match base.map_err(|error| Error::new(status, error.to_string(), error.hint()))? {
+    match base.map_err(|error| given.refused(&error))? {
         PortBase::Fixed(base) => {
             let step = args.port_step.unwrap_or(DEFAULT_STEP);
-            let ports = Ports::new(base, step, types).assign(formation).map_err(|error| {
-                let place = given.file().map_or_else(String::new, |(name, line, _)| format!("{name}:{line}: "));
-                Error::new(status, format!("{place}{error}"), error.hint())
-            })?;
+            let ports = Ports::new(base, step, types).assign(formation).map_err(|error| given.refused(&error))?;
             probe(args, &ports)?;
             Ok(Assigned { ports, locks: None })
         }
@@ -59,7 +55,7 @@ pub(super) fn assign(
 }
 
 /// Who says where the ports begin.
-enum Given {
+pub(super) enum Given {
     /// A line of a file, by this key.
     File { name: String, line: usize, key: &'static str },
     /// The shell: another one may say something else.
@@ -75,10 +71,25 @@ impl Given {
             Self::Shell | Self::Otherwise => None,
         }
     }
+
+    /// The error if its base cannot be used.
+    pub(super) fn refused(&self, error: &PortError) -> Error {
+        let status = if self.file().is_some() { Status::Config } else { Status::Usage };
+        let place = match (error, self.file()) {
+            (PortError::OutOfRange { .. } | PortError::Collision { .. }, Some((name, line, _))) => {
+                format!("{name}:{line}: ")
+            }
+            // A bad base names its place itself.
+            (PortError::BadBase { .. }, _) | (PortError::OutOfRange { .. } | PortError::Collision { .. }, None) => {
+                String::new()
+            }
+        };
+        Error::new(status, format!("{place}{error}"), error.hint())
+    }
 }
 
 /// Where the ports begin, or why that is no port (S5.2). `option`: `-p`.
-fn base(
+pub(super) fn base(
     option: Option<&str>,
     prefer_shell: bool,
     layers: &Layers,
@@ -193,6 +204,6 @@ fn automatic(types: &[ProcessType], formation: &Formation) -> Result<Assigned, E
 }
 
 /// `web.1 5000, web.2 5001, worker.1 5010`.
-fn list(ports: &[(DynoName, u16)]) -> String {
+pub(super) fn list(ports: &[(DynoName, u16)]) -> String {
     ports.iter().map(|(dyno, port)| format!("{dyno} {port}")).collect::<Vec<_>>().join(", ")
 }

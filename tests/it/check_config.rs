@@ -174,17 +174,17 @@ fn s3_2_a_value_is_explained_by_where_it_comes_from_and_what_it_shadows() {
 
 #[test]
 fn s3_2_what_a_dyno_has_of_its_own_shadows_what_the_files_say() {
-    let text = "DYNO=a\nPS=b\nDYNO_SESSION=c\nPWD=d\nPORT=7000\nHONCHO_PROCESS_NAME=mine\n";
+    let text = "DYNO=a\nPS=b\nDYNO_SESSION=c\nPWD=d\nHONCHO_PROCESS_NAME=mine\n";
     let app = App::new("web: a\n").file(".env", text);
     let explained = |key: &str, stdout: &str| {
         app.dyno(["config", "--explain", key]).env(key, "x").run().expect(Ended::Code(0), stdout, "");
     };
 
-    for (line, key) in ["DYNO", "PS", "DYNO_SESSION", "PWD", "PORT"].into_iter().enumerate() {
+    for (line, key) in ["DYNO", "PS", "DYNO_SESSION", "PWD"].into_iter().enumerate() {
         let shadowed = format!("  and shadows .env:{}\n  and shadows the shell\n", line + 1);
         explained(key, &format!("{key} comes from the dyno\n{shadowed}"));
     }
-    explained("HONCHO_PROCESS_NAME", "HONCHO_PROCESS_NAME comes from .env:6\n  and shadows the shell\n");
+    explained("HONCHO_PROCESS_NAME", "HONCHO_PROCESS_NAME comes from .env:5\n  and shadows the shell\n");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod comfort;
 mod completions;
 mod drop_in;
 mod env_values;
+mod explain;
 mod file_messages;
 mod focus;
 mod focus_ends;

@@ -202,7 +202,7 @@ fn s3_2_what_no_file_gives_is_explained_too() {
     let explained = app.dyno(["config", "--explain", "PYTHONUNBUFFERED"]).run();
 
     explained.expect(Ended::Code(0), "PYTHONUNBUFFERED comes from the default of `dyno`\n", "");
-    for key in ["PORT", "DYNO", "PS", "FOREMAN_WORKER_NAME", "DYNO_SESSION"] {
+    for key in ["DYNO", "PS", "FOREMAN_WORKER_NAME", "DYNO_SESSION"] {
         let explained = app.dyno(["config", "--explain", key]).run();
         explained.expect(Ended::Code(0), &format!("{key} comes from the dyno\n"), "");
     }

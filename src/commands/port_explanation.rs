@@ -1,0 +1,83 @@
+//! What `dyno config --explain PORT` says: where the ports begin, who said so, and what each dyno gets (S3.2, S5.2).
+//!
+//! Decides the words alone; which source wins and which port a dyno gets is decided where `start` asks, too (`ports`).
+
+use std::fmt::Write;
+
+use super::files;
+use super::findings::Findings;
+use super::formation;
+use super::places::Places;
+use super::ports::{self, Given};
+use crate::app::{DEFAULT_STEP, DynoName, Layers, Origin, PortBase, Ports};
+use crate::error::Error;
+
+/// The explanation for a start with this `-p` and no other option.
+///
+/// # Errors
+/// What the start would refuse: a base that is not a port, or a dyno whose port is too high.
+pub(super) fn explain(
+    option: Option<&str>,
+    prefer_shell: bool,
+    layers: &Layers,
+    places: &Places,
+) -> Result<String, Error> {
+    let (base, given) = ports::base(option, prefer_shell, layers, places);
+    let winner = winner(option, &given, layers);
+    let from = winner.as_ref().map_or_else(|| "by default".to_owned(), |source| format!("from {source}"));
+    let mut text = match base.map_err(|error| given.refused(&error))? {
+        PortBase::Auto => format!("base {from}: free ports are chosen when the app starts\n"),
+        PortBase::Fixed(base) => {
+            let dynos = dynos(base, &given, layers, places)?;
+            let dynos = if dynos.is_empty() { String::new() } else { format!("; {}", ports::list(&dynos)) };
+            format!("base {base} {from}{dynos}\n")
+        }
+    };
+    let sources = sources(option, layers, places);
+    let place = sources.iter().position(|source| Some(source) == winner.as_ref()).map_or(sources.len(), |at| at + 1);
+    for shadowed in sources.iter().skip(place) {
+        let _ = writeln!(text, "  and shadows {shadowed}");
+    }
+    Ok(text)
+}
+
+/// The source of the base. None: the default.
+fn winner(option: Option<&str>, given: &Given, layers: &Layers) -> Option<String> {
+    match given {
+        Given::File { name, line, .. } => Some(place(name, *line)),
+        Given::Shell => Some(Origin::Shell.to_string()),
+        Given::Otherwise if option.is_some() => Some(OPTION.to_owned()),
+        // Neither a file nor the shell: `--set`, unless that is empty like a variable that is not set.
+        Given::Otherwise => {
+            let setting = layers.get_from_options("PORT")?;
+            let is_set = setting.value.is_some_and(|value| !value.reveal().trim_ascii().is_empty());
+            is_set.then(|| setting.origin.to_string())
+        }
+    }
+}
+
+const OPTION: &str = "`-p`";
+
+fn place(file: &str, line: usize) -> String {
+    Origin::File { name: file.to_owned(), line }.to_string()
+}
+
+/// Everything that names a base, the strongest first.
+fn sources(option: Option<&str>, layers: &Layers, places: &Places) -> Vec<String> {
+    let (settings, variables): (Vec<Origin>, Vec<Origin>) =
+        layers.explain(b"PORT", None).into_iter().map(|given| given.origin).partition(|it| *it == Origin::Option);
+    let foreman = places.foreman.port.as_ref().map(|setting| place(&places.foreman_name, setting.line));
+    let shown = |origins: Vec<Origin>| origins.into_iter().map(|origin| origin.to_string());
+    let option = option.map(|_| OPTION.to_owned());
+    option.into_iter().chain(shown(settings)).chain(foreman).chain(shown(variables)).collect()
+}
+
+/// The port of each dyno of the formation. None where no Procfile says which there are.
+fn dynos(base: u16, given: &Given, layers: &Layers, places: &Places) -> Result<Vec<(DynoName, u16)>, Error> {
+    let found = files::procfile_path(places, layers);
+    // What is wrong with it is the business of `check`.
+    let Some(procfile) = files::procfile(places, &found, &mut Findings::default()) else { return Ok(Vec::new()) };
+    let types = procfile.formation_types();
+    let Some(formation) = formation::of_file(&places.foreman, &types) else { return Ok(Vec::new()) };
+    Ports::new(base, DEFAULT_STEP, &types).assign(&formation).map_err(|error| given.refused(&error))
+}
