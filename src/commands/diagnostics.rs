@@ -4,13 +4,13 @@
 //! stopped terminal that stdout is.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _, stderr};
+use std::io::{IsTerminal, stderr};
 
 use console::{Style, colors_enabled_stderr, set_colors_enabled_stderr};
 
 use super::color;
 use crate::error::{Complaint, Error};
-use crate::runtime::stderr_takes_text;
+use crate::runtime::write_last_words;
 
 /// Colours are decided as for the log (S7.2), by the stream that they go to.
 pub(super) fn choose_color(choice: clap::ColorChoice) {
@@ -55,7 +55,5 @@ fn show(style: &Style, label: &str, complaint: &Complaint, before_hint: &str) {
 }
 
 fn put(text: &str) {
-    if stderr_takes_text() {
-        let _ = stderr().write_all(text.as_bytes());
-    }
+    write_last_words(text.as_bytes());
 }

@@ -25,7 +25,7 @@ const EXIT_STATUS: [(&str, &str); 11] = [
     ("2", "The command line cannot be understood."),
     ("69", "No port is free, or something is already running."),
     ("70", "The guardian was lost, or a process could not be killed; it is named."),
-    ("74", "The output could not be written, or nobody took any of it for two seconds after the end."),
+    ("74", "The output could not be written, or its reader took none of it for two seconds after the end."),
     ("78", "Procfile, .env or .foreman is missing or invalid, or there is no bash for the profile."),
     ("126", "run: the command cannot be executed."),
     ("127", "run: the command was not found."),

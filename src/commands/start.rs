@@ -92,7 +92,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         }
     };
     platform::check_shell(platform::reads_profile(args))?;
-    check_open_files(limits, assigned.ports.len(), if args.log.log_dir.is_some() { 2 } else { 1 })?;
+    check_open_files(limits, assigned.ports.len(), open_files_of_a_dyno(args))?;
     let session = session()?;
     let mut plan = plan(args, &project, &types, release, &assigned.ports, &session)?;
     if let Scope::Smoke(request) = scope {
@@ -229,7 +229,17 @@ fn streams(mode: PtyMode) -> ((Io, Focus), (Io, Focus)) {
     ((io, Focus::Elsewhere), focused)
 }
 
-/// `each`: files that one dyno needs, its stream and maybe that of its log.
+/// Both sides of its terminal or our side of its pipe, and its log file.
+fn open_files_of_a_dyno(args: &StartArgs) -> u64 {
+    let ((io, _), _) = streams(args.pty);
+    let of_stream = match io {
+        Io::Pty(_) => 2,
+        Io::Pipe | Io::Inherit => 1,
+    };
+    of_stream + u64::from(args.log.log_dir.is_some())
+}
+
+/// `each`: open files that one dyno needs.
 fn check_open_files(limits: Limits, dynos: usize, each: u64) -> Result<(), Error> {
     let needed = OWN_DESCRIPTORS + each * dynos as u64;
     if limits.open_files() >= needed {
@@ -274,10 +284,14 @@ fn complaints(ending: &Ending) -> Vec<Complaint> {
         complaints.push(Complaint::new(fact, "all dynos were stopped"));
     }
     if ending.unwritten_bytes > 0 {
-        let fact = format!("{} bytes of output were not written: nobody took them", ending.unwritten_bytes);
-        complaints.push(Complaint::new(fact, ""));
+        complaints.push(Complaint::new(lost_bytes(ending.unwritten_bytes), ""));
     }
     complaints
+}
+
+fn lost_bytes(bytes: u64) -> String {
+    let bytes = if bytes == 1 { "1 byte of output was".to_owned() } else { format!("{bytes} bytes of output were") };
+    format!("{bytes} lost: the reader stopped reading")
 }
 
 #[cfg(test)]
@@ -323,7 +337,8 @@ mod tests {
         assert_eq!(told(&|ending| ending.output_error = Some(fact.to_owned())), one(fact, "all dynos were stopped"));
         assert_eq!(
             told(&|ending| ending.unwritten_bytes = 7),
-            one("7 bytes of output were not written: nobody took them", "")
+            one("7 bytes of output were lost: the reader stopped reading", "")
         );
+        assert_eq!(lost_bytes(1), "1 byte of output was lost: the reader stopped reading");
     }
 }

@@ -1,8 +1,9 @@
 //! Results on stdout. Never panics: a closed pipe ends the command quietly (S11).
 
-use std::io::{self, Write};
+use std::io;
 
 use crate::error::{Error, Status};
+use crate::runtime;
 use crate::supervisor::Outcome;
 
 /// What a shell says of a command whose reader went away: 128 + SIGPIPE.
@@ -18,8 +19,7 @@ pub(super) fn write(text: &str) -> Result<Outcome, Error> {
 
 /// As [`write()`], for bytes that need not be UTF-8.
 pub(super) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
-    let mut stdout = io::stdout().lock();
-    outcome(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+    outcome(runtime::write_result(bytes))
 }
 
 /// What comes of a result that was written.

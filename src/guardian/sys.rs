@@ -19,6 +19,9 @@ const TURN_NANOSECONDS: u64 = 100_000;
 
 nix::ioctl_read_bad!(get_window_size, libc::TIOCGWINSZ, libc::winsize);
 nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
+nix::ioctl_read_bad!(get_readable_bytes, libc::FIONREAD, libc::c_int);
+nix::ioctl_read_bad!(get_unsent_bytes, libc::TIOCOUTQ, libc::c_int);
+nix::ioctl_read!(get_terminal_device, b'T', 0x32, libc::c_uint);
 
 /// Forks this process: `dyno` for its guardian, the guardian for a dyno.
 ///
@@ -239,6 +242,33 @@ pub fn set_terminal_size(fd: impl AsFd, size: PtySize) -> Result<(), Errno> {
     let size = libc::winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: TIOCSWINSZ reads one winsize, which outlives the call.
     unsafe { set_window_size(fd.as_fd().as_raw_fd(), &raw const size) }.map(drop)
+}
+
+/// Bytes in a pipe that its reader has not taken yet; None if the system cannot tell. `fd`: either end.
+#[must_use]
+pub fn unread_in_pipe(fd: impl AsFd) -> Option<usize> {
+    let mut bytes = 0;
+    // SAFETY: FIONREAD writes one integer, which outlives the call.
+    unsafe { get_readable_bytes(fd.as_fd().as_raw_fd(), &raw mut bytes) }.ok()?;
+    usize::try_from(bytes).ok()
+}
+
+/// Bytes that a terminal or a socket has accepted and not passed on yet; None if the system cannot tell.
+#[must_use]
+pub fn unsent(fd: impl AsFd) -> Option<usize> {
+    let mut bytes = 0;
+    // SAFETY: TIOCOUTQ, which has the number of SIOCOUTQ, writes one integer, which outlives the call.
+    unsafe { get_unsent_bytes(fd.as_fd().as_raw_fd(), &raw mut bytes) }.ok()?;
+    usize::try_from(bytes).ok()
+}
+
+/// The number of the terminal behind `fd`, also if it was opened as `/dev/tty`; None if it is not a terminal.
+#[must_use]
+pub fn terminal_device(fd: impl AsFd) -> Option<u32> {
+    let mut device = 0;
+    // SAFETY: TIOCGDEV writes one unsigned integer, which outlives the call.
+    unsafe { get_terminal_device(fd.as_fd().as_raw_fd(), &raw mut device) }.ok()?;
+    Some(device)
 }
 
 /// Whether a signal is ignored in this process, as `nohup` leaves it.

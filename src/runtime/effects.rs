@@ -107,11 +107,11 @@ impl Runtime {
             let ours = streams.ours.map(Receiver::from_owned_fd_unchecked).transpose();
             let ours = ours.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))?;
             let theirs = if spec.spec.stdin_is_empty { with_empty_stdin(streams.theirs)? } else { streams.theirs };
-            Ok((ours.map(Rc::new), theirs))
+            Ok((ours.map(Rc::new), theirs, streams.kept_open))
         });
         match opened {
-            Ok((stream, theirs)) => {
-                self.runs.insert(run, LiveRun { spec: spec.clone(), stream, pid: None });
+            Ok((stream, theirs, kept_open)) => {
+                self.runs.insert(run, LiveRun { spec: spec.clone(), stream, _kept_open: kept_open, pid: None });
                 self.spawns_in_flight += 1;
                 self.guardian.spawn(spec, theirs);
             }

@@ -6,13 +6,11 @@ use tokio::io::Interest;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::log_hub::HubEvent;
+use super::patience::{LOOK_AGAIN, Patience, STALLED_AFTER};
 use super::run_loop::{Finished, Runtime, clear_readiness};
 use super::signals::Arrived;
 use crate::guardian::Report;
 use crate::supervisor::{Outcome, SmokeReport, UserSignal};
-
-/// How long something that makes no progress is waited for at the end.
-const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 /// A signal within this time at the end is the same keypress as the one that asked for it (S12).
 const SAME_KEYPRESS: Duration = Duration::from_millis(300);
@@ -30,7 +28,7 @@ pub struct Ending {
     pub output_error: Option<String>,
     /// What a smoke was.
     pub smoke: Option<SmokeReport>,
-    /// Bytes that nobody took before the patience was over.
+    /// Bytes of output that no `write` had accepted when the reader had stopped reading.
     pub unwritten_bytes: u64,
 }
 
@@ -116,38 +114,43 @@ impl Runtime {
         }
     }
 
-    /// Hands all that is still in the streams to the hub and waits until it is written; returns the bytes that
-    /// nobody took.
+    /// Hands all that is still in the streams to the hub and waits until it is written, as long as the reader takes any of
+    /// it; returns the bytes that no `write` has accepted.
     async fn flush(&mut self) -> u64 {
         // Without a sender each task drains its stream and ends.
         self.outputs.clear();
         self.runs.clear();
-        let mut progress = self.hub.written_bytes();
-        let mut closing = false;
+        self.hub.begin_end();
         let began = Instant::now();
+        let mut patience = Patience::new(self.hub.progress(), began.into_std());
+        let mut given_up = false;
+        let mut closing = false;
         loop {
             if self.tasks.is_empty() && !closing {
                 closing = true;
                 self.hub.close();
             }
-            tokio::select! {
-                Some(_) = self.tasks.join_next() => {}
+            let is_over = tokio::select! {
+                Some(_) = self.tasks.join_next() => false,
                 event = self.hub_events.recv() => match event {
-                    Some(HubEvent::Done) | None => return self.hub.waiting_bytes(),
-                    Some(event @ (HubEvent::Lost(_) | HubEvent::FilesLost(_))) => self.hub_event(event),
+                    Some(HubEvent::Done) | None => return self.hub.unwritten_bytes(),
+                    Some(event @ (HubEvent::Lost(_) | HubEvent::FilesLost(_))) => {
+                        self.hub_event(event);
+                        false
+                    }
                 },
-                arrived = self.signals.next() => {
-                    if gives_up(arrived, began.elapsed()) {
-                        return self.hub.waiting_bytes();
-                    }
-                }
-                () = sleep(STALLED_AFTER) => {
-                    let now = self.hub.written_bytes();
-                    if now == progress {
-                        return self.hub.waiting_bytes();
-                    }
-                    progress = now;
-                }
+                arrived = self.signals.next() => gives_up(arrived, began.elapsed()),
+                () = sleep(LOOK_AGAIN) => patience.is_over(self.hub.progress(), Instant::now().into_std()),
+            };
+            if is_over && given_up {
+                // The thread itself is stuck: in a file system that does not answer, or in a stream that only blocks.
+                return self.hub.unwritten_bytes();
+            }
+            if is_over {
+                given_up = true;
+                // The rest is still drained, counted, and written to the log files.
+                self.hub.give_up();
+                patience = Patience::new(self.hub.progress(), Instant::now().into_std());
             }
         }
     }

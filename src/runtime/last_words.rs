@@ -1,40 +1,62 @@
-//! What is said on stderr when all is over: nothing follows it, so it waits for a slow reader, but not for ever.
+//! What we say outside the log: results on stdout, and diagnostics on stderr, which never hold up the end for long.
 
-use std::io::stderr;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::io::{Error, ErrorKind, stderr, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 
-/// How long a reader that takes nothing is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+use super::outlet::{Aim, Outlet};
+use super::patience::{LOOK_AGAIN, Patience, Progress};
 
-/// What a pipe that is ready takes at once, as POSIX has it.
-const PIECE_BYTES: usize = 512;
+/// The reader of stderr has stopped reading: later texts do not wait for it again.
+static STOPPED_READING: AtomicBool = AtomicBool::new(false);
 
-/// Writes to stderr; gives up where nobody takes it.
+/// The reader of this stream has stopped reading. If stderr is the same stream, it is not waited for once more.
+pub(super) fn note_stopped_reading(outlet: &Outlet) {
+    if outlet.is_same_as(stderr()) {
+        STOPPED_READING.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Writes to stderr. Waits for a slow reader and gives up on one that has stopped reading: stderr may be the same stopped
+/// terminal as stdout.
 pub fn write_last_words(text: &[u8]) {
-    let fd = stderr();
+    let outlet = Outlet::new(stderr());
     let mut rest = text;
-    let mut began = Instant::now();
+    let progress = |rest: &[u8]| Progress { done: (text.len() - rest.len()) as u64, unread: outlet.unread_bytes() };
+    let mut patience = Patience::new(progress(rest), Instant::now());
     while !rest.is_empty() {
-        let mut ready = [PollFd::new(fd.as_fd(), PollFlags::POLLOUT)];
-        let left = PollTimeout::try_from(PATIENCE.saturating_sub(began.elapsed())).unwrap_or(PollTimeout::ZERO);
-        match poll(&mut ready, left) {
+        match outlet.write_now(rest, Aim::VisibleProgress) {
             Ok(0) => return,
-            Ok(_) => {}
-            Err(Errno::EINTR) => continue,
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) if STOPPED_READING.load(Ordering::Relaxed) => return,
+            Err(Errno::EAGAIN) => outlet.wait(PollTimeout::try_from(LOOK_AGAIN).unwrap_or(PollTimeout::ZERO)),
             Err(_) => return,
         }
-        match nix::unistd::write(&fd, rest.get(..PIECE_BYTES).unwrap_or(rest)) {
-            Ok(0) => return,
-            Ok(written) => {
-                rest = rest.get(written..).unwrap_or_default();
-                began = Instant::now();
-            }
-            Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Err(_) => return,
+        if patience.is_over(progress(rest), Instant::now()) {
+            STOPPED_READING.store(true, Ordering::Relaxed);
+            return;
         }
     }
+}
+
+/// Writes a result to stdout and waits for its reader as long as it takes, also if someone has set `O_NONBLOCK` on it.
+///
+/// # Errors
+/// Those of write(2).
+pub fn write_result(mut text: &[u8]) -> std::io::Result<()> {
+    let outlet = Outlet::new(stdout());
+    while !text.is_empty() {
+        match outlet.write_now(text, Aim::Throughput) {
+            Ok(0) => return Err(Error::from(ErrorKind::WriteZero)),
+            Ok(count) => text = text.get(count..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => outlet.wait(PollTimeout::NONE),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
 }

@@ -6,17 +6,17 @@
 
 use std::collections::VecDeque;
 use std::io::IsTerminal;
-use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::delivery::Delivery;
 use super::focused::Focused;
 use super::log_files::{LogFileError, LogFiles};
-use super::pace::{Pace, write_all};
+use super::outlet::Outlet;
+use super::patience::Progress;
 use super::tails::Tails;
 use crate::logs::{Formatter, LogBlock, Source};
 
@@ -27,7 +27,7 @@ const BUFFERS: usize = 64;
 /// Notices that wait for a stalled terminal; the rest are counted.
 const MAX_NOTICES: usize = 1024;
 /// Formatted bytes gathered before they are written, so that many small blocks share one write(2).
-pub(super) const WRITE_BYTES: usize = 64 << 10;
+const WRITE_BYTES: usize = 64 << 10;
 /// A formatted buffer that grew beyond this is let go: very short lines grow by a factor of 20.
 const KEEP_BYTES: usize = 512 << 10;
 
@@ -76,8 +76,7 @@ struct Shared {
     wake: Condvar,
     budget: Semaphore,
     pool: Mutex<Vec<Vec<u8>>>,
-    written_bytes: AtomicU64,
-    waiting_bytes: AtomicU64,
+    delivery: Delivery,
 }
 
 /// Where the lines go.
@@ -111,10 +110,10 @@ impl Screen {
         }
     }
 
-    fn write_all(self, bytes: &[u8], pace: &mut Pace, written: &AtomicU64) -> Result<(), Errno> {
+    fn outlet(self) -> Outlet {
         match self {
-            Self::Stdout => write_all(std::io::stdout().as_fd(), bytes, pace, written),
-            Self::Stderr => write_all(std::io::stderr().as_fd(), bytes, pace, written),
+            Self::Stdout => Outlet::new(std::io::stdout()),
+            Self::Stderr => Outlet::new(std::io::stderr()),
         }
     }
 }
@@ -129,7 +128,7 @@ impl LogHub {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The thread could not be made.
+    /// The thread, or what wakes it, could not be created.
     pub(super) fn start(
         receivers: Receivers<impl Fn(&Source) -> bool + Send + 'static>,
         events: UnboundedSender<HubEvent>,
@@ -139,17 +138,9 @@ impl LogHub {
             wake: Condvar::new(),
             budget: Semaphore::new(BUFFERS),
             pool: Mutex::default(),
-            written_bytes: AtomicU64::new(0),
-            waiting_bytes: AtomicU64::new(0),
+            delivery: Delivery::new(receivers.screen.outlet())?,
         });
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            receivers,
-            events,
-            out: Vec::new(),
-            pace: Pace::default(),
-            lost: false,
-        };
+        let writer = Writer { shared: Arc::clone(&shared), receivers, events, out: Vec::new(), lost: false };
         // Small: the thread calls nothing deep, and it counts towards the memory of every user.
         std::thread::Builder::new().name("log-hub".into()).stack_size(256 << 10).spawn(move || writer.live())?;
         Ok(Self { shared })
@@ -213,18 +204,28 @@ impl LogHub {
         self.shared.wake.notify_one();
     }
 
-    /// Grows as output is written; the measure of progress.
-    pub(super) fn written_bytes(&self) -> u64 {
-        self.shared.written_bytes.load(Ordering::Relaxed)
+    /// The end has begun: from now on it is known soon whether the reader still reads.
+    pub(super) fn begin_end(&self) {
+        self.shared.delivery.begin_end();
     }
 
-    /// Bytes of dynos and notices that are queued and not yet written.
-    pub(super) fn waiting_bytes(&self) -> u64 {
-        self.shared.waiting_bytes.load(Ordering::Relaxed)
+    /// The reader has stopped reading: the rest goes to the log files alone and is counted.
+    pub(super) fn give_up(&self) {
+        self.shared.delivery.give_up();
+    }
+
+    /// How far the output has come.
+    pub(super) fn progress(&self) -> Progress {
+        self.shared.delivery.progress()
+    }
+
+    /// Bytes of output that no `write` has accepted.
+    pub(super) fn unwritten_bytes(&self) -> u64 {
+        self.shared.delivery.unwritten_bytes()
     }
 
     fn enqueue(&self, item: Item) {
-        self.shared.waiting_bytes.fetch_add(item.bytes(), Ordering::Relaxed);
+        self.shared.delivery.queue(item.bytes());
         let mut queue = lock(&self.shared.queue);
         queue.items.push_back(item);
         // Waking costs a system call; a thread that works looks again by itself.
@@ -259,7 +260,6 @@ struct Writer<Q> {
     receivers: Receivers<Q>,
     events: UnboundedSender<HubEvent>,
     out: Vec<u8>,
-    pace: Pace,
     lost: bool,
 }
 
@@ -318,10 +318,10 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
                 self.shared.recycle(shown);
             }
         }
+        self.shared.delivery.take(bytes);
         if self.out.len() >= WRITE_BYTES {
             self.write_out();
         }
-        self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn hand_out(&mut self, block: &LogBlock) {
@@ -346,7 +346,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
 
     fn write_out(&mut self) {
         if !self.lost
-            && let Err(errno) = self.receivers.screen.write_all(&self.out, &mut self.pace, &self.shared.written_bytes)
+            && let Err(errno) = self.shared.delivery.write_all(&self.out)
         {
             self.lost = true;
             let _ = self.events.send(HubEvent::Lost(errno));

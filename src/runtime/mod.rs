@@ -3,6 +3,7 @@
 //! Decides nothing: [`crate::supervisor::Supervisor`] does. One loop waits for signals, the guardian's reports, the log hub and the next
 //! deadline; each becomes an event, and what the supervisor orders is performed at once. Called by `commands`.
 
+mod delivery;
 mod effects;
 mod ending;
 mod focus;
@@ -12,8 +13,9 @@ mod last_words;
 mod listening;
 mod log_files;
 mod log_hub;
+mod outlet;
 mod output;
-mod pace;
+mod patience;
 mod ports;
 mod run_loop;
 mod runtime_directory;
@@ -29,13 +31,13 @@ use crate::logs::{Formatter, Source};
 use crate::supervisor::{NoticeStyle, Plan, Policy, SmokePhase, SmokeRules};
 
 pub use ending::Ending;
-pub use last_words::write_last_words;
+pub use last_words::{write_last_words, write_result};
 pub use log_files::{LogFileError, LogFiles};
 pub use ports::{PortHolder, first_ephemeral_port, is_port_free, port_holder};
 pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all};
 pub use tails::Tails;
-pub use terminal::{own_terminal_size, stderr_takes_text};
+pub use terminal::own_terminal_size;
 
 use run_loop::Runtime;
 

@@ -187,7 +187,7 @@ impl Output {
                 Read::Some(bytes)
             }
             Err(Errno::EAGAIN | Errno::EINTR) => Read::Empty,
-            // EIO: the last process let go of the terminal. Anything else leaves nothing to read either.
+            // EIO: the run is gone, and with it the last open side of its terminal. Nothing else leaves anything to read.
             Err(_) => {
                 self.finish_line().await;
                 self.stream = None;

@@ -3,7 +3,7 @@
 //! What the supervisor orders in return is performed by `effects`, how it all ends is in `ending`.
 
 use std::collections::{HashMap, VecDeque};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -47,6 +47,8 @@ pub(super) enum Work {
 pub(super) struct LiveRun {
     pub(super) spec: SpawnSpec,
     pub(super) stream: Option<Rc<Receiver>>,
+    /// Its terminal has no end before it is gone.
+    pub(super) _kept_open: Option<OwnedFd>,
     /// Its leader; None before the guardian has told.
     pub(super) pid: Option<i32>,
 }

@@ -1,6 +1,6 @@
 //! The streams of a run: a pipe or a terminal of its own, and what it reads as stdin.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
@@ -82,6 +82,9 @@ pub(super) struct Streams {
     pub(super) ours: Option<OwnedFd>,
     /// The run's side, in the form the guardian takes.
     pub(super) theirs: Vec<OwnedFd>,
+    /// A copy of the run's side of a terminal, to keep open for as long as the run lives. Without any open side the master
+    /// reports the end (EIO), although the run may open its terminal again.
+    pub(super) kept_open: Option<OwnedFd>,
 }
 
 impl Streams {
@@ -91,24 +94,21 @@ impl Streams {
                 let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
                 // Only our end: the flag belongs to it alone, the dyno's end blocks as a program expects.
                 fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-                Ok(Self { ours: Some(reader), theirs: vec![reads.for_a_pipe()?, writer] })
+                Ok(Self { ours: Some(reader), theirs: vec![reads.for_a_pipe()?, writer], kept_open: None })
             }
             Io::Pty(size) => {
                 let (master, slave) = terminal(size, reads)?;
                 fcntl(&master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
+                let kept_open = Some(copy(slave.as_fd())?);
                 let theirs = match reads {
                     Reads::Stdin(_) | Reads::Keyboard { .. } => vec![slave],
                     Reads::OwnStdin => vec![own_stdin()?, slave],
                 };
-                Ok(Self { ours: Some(master), theirs })
+                Ok(Self { ours: Some(master), theirs, kept_open })
             }
             Io::Inherit => {
-                let own = |fd: std::os::fd::BorrowedFd<'_>| {
-                    fd.try_clone_to_owned()
-                        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))
-                };
-                let (stdout, stderr) = (own(std::io::stdout().as_fd())?, own(std::io::stderr().as_fd())?);
-                Ok(Self { ours: None, theirs: vec![reads.for_a_pipe()?, stdout, stderr] })
+                let (stdout, stderr) = (copy(std::io::stdout().as_fd())?, copy(std::io::stderr().as_fd())?);
+                Ok(Self { ours: None, theirs: vec![reads.for_a_pipe()?, stdout, stderr], kept_open: None })
             }
         }
     }
@@ -122,6 +122,10 @@ impl Reads {
             Self::OwnStdin | Self::Keyboard { .. } => own_stdin(),
         }
     }
+}
+
+fn copy(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    fd.try_clone_to_owned().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))
 }
 
 fn dev_null() -> Result<OwnedFd, Errno> {

@@ -29,15 +29,6 @@ pub(super) fn dyno_size(prefix_columns: u16) -> Option<PtySize> {
     })
 }
 
-/// Whether a message on stderr would be taken at once: it may be the same stopped terminal that stdout is.
-#[must_use]
-pub fn stderr_takes_text() -> bool {
-    let stderr = std::io::stderr();
-    let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    poll(&mut ready, PollTimeout::ZERO).is_ok_and(|count| count > 0)
-        && ready.iter().all(|fd| fd.revents().is_some_and(|events| events.contains(PollFlags::POLLOUT)))
-}
-
 /// Waits until `fd` takes bytes, or has failed.
 pub(super) fn wait_writable(fd: BorrowedFd<'_>) {
     let mut ready = [PollFd::new(fd, PollFlags::POLLOUT)];
