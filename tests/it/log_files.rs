@@ -110,3 +110,77 @@ fn s7_7_a_log_file_that_is_full_is_named_at_the_end() {
     dyno.expect_end(Ended::Code(74));
     assert_eq!(dyno.stderr(), format!("{fact}\nhint: all dynos were stopped\n"));
 }
+
+/// The texts of the dyno's lines in a log file, without our notices.
+fn texts(app: &App, file: &str) -> Vec<String> {
+    let log = fs::read_to_string(app.path(file)).unwrap_or_default();
+    let texts = log.lines().filter_map(|line| Some(line.split_once("web.1  | ")?.1.to_owned()));
+    texts.filter(|text| !text.starts_with("started") && !text.starts_with("exited")).collect()
+}
+
+#[test]
+fn s7_7_a_log_directory_that_is_removed_is_created_again() {
+    let app = App::new("web: rm -r log; echo after\n");
+
+    let finished = app.dyno(["start", "--log-dir", "log"]).run();
+
+    finished.expect_end(Ended::Code(0));
+    for file in ["log/web.1.log", "log/all.log"] {
+        assert_eq!(texts(&app, file), ["after"]);
+        assert_eq!(fs::metadata(app.path(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    assert_eq!(fs::metadata(app.path("log")).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn s7_7_a_log_file_that_is_moved_away_is_followed_by_a_new_one() {
+    let app = App::new("web: echo before; read -r _ <go; echo after\n").fifo("go");
+    let dyno = app.dyno(["start", "--log-dir", "log"]).spawn();
+    dyno.until("it has written", || texts(&app, "log/web.1.log") == ["before"]);
+
+    fs::rename(app.path("log/web.1.log"), app.path("log/web.1.log.1")).unwrap();
+    app.release("go");
+
+    dyno.finish().expect_end(Ended::Code(0));
+    assert_eq!(texts(&app, "log/web.1.log.1"), ["before"]);
+    assert_eq!(texts(&app, "log/web.1.log"), ["after"]);
+    assert_eq!(texts(&app, "log/all.log"), ["before", "after"]);
+}
+
+#[test]
+fn s7_7_no_line_is_lost_while_the_directory_is_moved_again_and_again() {
+    const MOVES: usize = 20;
+    const LINES: usize = 300_000;
+    let app = App::new(&format!("web: seq 1 {LINES}\n"));
+    let dyno = app.dyno(["start", "--log-dir", "log", "-q", "web"]).spawn();
+
+    let mut moved = 0;
+    while moved < MOVES {
+        let path = app.path(&format!("log.{moved}"));
+        if fs::rename(app.path("log"), path).is_ok() {
+            moved += 1;
+        }
+        if dyno.stdout.text().contains("exited") {
+            break;
+        }
+    }
+
+    dyno.finish().expect_end(Ended::Code(0));
+    let directories = (0..moved).map(|n| format!("log.{n}")).chain(["log".to_owned()]);
+    for name in ["web.1.log", "all.log"] {
+        let files = directories.clone().map(|directory| format!("{directory}/{name}"));
+        let lines: Vec<String> = files.filter(|file| app.has(file)).flat_map(|file| texts(&app, &file)).collect();
+        assert!(lines.iter().cloned().eq((1..=LINES).map(|line| line.to_string())), "{name}: {} lines", lines.len());
+    }
+}
+
+#[test]
+fn s7_7_a_log_directory_that_cannot_be_created_again_ends_the_run_with_74() {
+    let app = App::new("web: rm -r log; : >log; echo after; read -r _ <never\n").fifo("never");
+
+    let finished = app.dyno(["start", "--log-dir", "log"]).run();
+
+    let fact = "error: the log directory `log` cannot be used: File exists\n";
+    finished.expect_end(Ended::Code(74));
+    assert_eq!(finished.stderr(), format!("{fact}\nhint: all dynos were stopped\n"));
+}

@@ -37,6 +37,7 @@ mod one_off;
 mod orphans;
 mod other_names;
 mod output;
+mod output_ends;
 mod output_flow;
 mod output_streams;
 mod places;

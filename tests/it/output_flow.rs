@@ -194,3 +194,34 @@ fn a_dyno_on_a_terminal_has_a_terminal_of_the_same_size_that_follows() {
     dyno.signal(Signal::SIGTERM);
     dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
 }
+
+/// The leader writes a lot and ends, its child writes after that, and then the next run begins.
+#[test]
+fn s7_5_words_exit_and_next_run_keep_their_order_when_a_child_outlives_the_leader() {
+    const LINES: usize = 2000;
+    let work = format!(
+        "if [ -e again ]; then echo second; read -r _ <never; fi\n\
+         : >again\n\
+         (trap '' TERM HUP; echo >set; read -r _ <go; echo child) &\n\
+         read -r _ <set\n\
+         seq 1 {LINES}\n\
+         echo last words\n\
+         exit 3\n"
+    );
+    for pty in ["never", "always"] {
+        let app = App::new("web: ./work\n").script("work", &work).fifo("set").fifo("go").fifo("never");
+        let dyno = app.dyno(["start", "--restart", "-t", "300", "--pty", pty]).spawn();
+
+        dyno.until_shown("| exited with code 3\n");
+        app.release("go");
+        dyno.until_shown("| second\n");
+        dyno.signal(Signal::SIGQUIT);
+
+        let lines = dyno.finish().lines_of("web.1");
+        let at = |text: &str| lines.iter().position(|line| line == text).expect(text);
+        let numbers = (1..=LINES).map(|number| number.to_string());
+        assert!(lines[1..=LINES].iter().cloned().eq(numbers), "{pty}: {lines:?}");
+        assert_eq!(lines[LINES + 1..LINES + 3], ["last words", "exited with code 3"], "{pty}");
+        assert!(at("exited with code 3") < at("child") && at("child") < at("second"), "{pty}");
+    }
+}

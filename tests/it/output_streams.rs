@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 
 use crate::app::example;
-use crate::harness::{App, Capture, Ended};
+use crate::harness::{App, Capture, Ended, Finished};
 use crate::output_flow::all_dynos_wait;
 use crate::process_table;
 
@@ -97,4 +97,47 @@ fn s7_5_a_reader_that_is_slow_all_the_time_gets_all_of_it() {
     let shown = fs::read_to_string(app.path("out")).unwrap();
     let lines = shown.lines().filter(|line| line.starts_with("line "));
     assert!(lines.eq((1..=10_000).map(|number| format!("line {number:06}"))), "{} lines", shown.lines().count());
+}
+
+/// What a dyno writes to its terminal after every process has closed it for a while.
+fn reopened_terminal(writes: &str) -> Finished {
+    let line = format!(
+        "web: t=$(tty); exec </dev/null >/dev/null 2>&1; read -r _ <go; exec >\"$t\"; {writes}\n\
+         other: read -r _ <look; echo looked; read -r _ <never\n"
+    );
+    let app = App::new(&line).fifo("go").fifo("look").fifo("never");
+    let dyno = app.dyno(["start", "--pty", "always", "-t", "1"]).spawn();
+    let is_of_web = |process: &process_table::Process| process.dyno.as_deref() == Some("web.1");
+    let holds_terminal = |pid: i32| {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        files.filter_map(|file| fs::read_link(file.path()).ok()).any(|path| path.starts_with("/dev/pts"))
+    };
+    dyno.until("web.1 has closed its terminal", || {
+        let processes: Vec<_> = dyno.of_dynos().into_iter().filter(is_of_web).collect();
+        !processes.is_empty() && !processes.iter().any(|process| holds_terminal(process.pid))
+    });
+    // What `dyno` was told of that, it has dealt with before this line.
+    app.release("look");
+    dyno.until_shown("| looked");
+
+    app.release("go");
+    dyno.finish()
+}
+
+#[test]
+fn s7_5_a_terminal_that_a_dyno_closes_and_opens_again_loses_nothing() {
+    let finished = reopened_terminal("echo again; exit 3");
+
+    finished.expect_end(Ended::Code(3));
+    assert_eq!(finished.lines_of("web.1"), ["started with pid PID", "again", "exited with code 3"]);
+}
+
+#[test]
+fn s7_5_a_flood_into_a_terminal_that_was_opened_again_is_read() {
+    let finished = reopened_terminal("seq 1 20000; exit 3");
+
+    finished.expect_end(Ended::Code(3));
+    let numbers = (1..=20_000).map(|number| number.to_string());
+    let lines = finished.lines_of("web.1");
+    assert!(lines[1..].iter().cloned().eq(numbers.chain(["exited with code 3".to_owned()])), "{} lines", lines.len());
 }

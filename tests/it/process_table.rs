@@ -77,6 +77,11 @@ pub(crate) fn peak_memory_kib(pid: i32) -> u64 {
     peak.trim_end_matches(" kB").parse().unwrap()
 }
 
+/// Whether the main thread of a process waits in poll(2) or its kin.
+pub(crate) fn polls(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|place| place.contains("poll"))
+}
+
 /// Whether a process can write no more before somebody reads: its pipe or its terminal is full.
 pub(crate) fn waits_to_write(pid: i32) -> bool {
     let place = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
