@@ -1,7 +1,8 @@
 //! One task per dyno: what its runs write, in order, with our notices about them in between.
 //!
-//! Decides nothing but order: last words, then the notice, then the next run's first words. Reads a stream only while
-//! the hub has a buffer to spare, so a slow terminal stops the dyno and costs no memory.
+//! Decides nothing but order: what the run's leader wrote, then its exit notice, then what its children wrote after that,
+//! then the next run's first words. The notice never waits for a child: that may live as long as the grace. Reads a stream
+//! only while the hub has a buffer to spare, so a slow terminal stops the dyno and costs no memory.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
