@@ -36,12 +36,15 @@ impl Table {
         self.push([what.to_owned(), shown(values, unit), String::new(), String::new()], verdict);
     }
 
-    /// The same measure of `dyno` and of something else, round by round. The limit is one of the ratio's median.
-    pub(crate) fn against(&mut self, what: &str, [dyno, other]: [&[f64]; 2], unit: &str, limit: Limit) {
+    /// The same measure of `dyno` and of something else, round by round. The limit is one of the ratio's median, which is
+    /// returned.
+    pub(crate) fn against(&mut self, what: &str, [dyno, other]: [&[f64]; 2], unit: &str, limit: Limit) -> f64 {
         assert_eq!(dyno.len(), other.len(), "`{what}` was measured in pairs");
         let ratios: Vec<f64> = dyno.iter().zip(other).map(|(dyno, other)| dyno / other).collect();
-        let verdict = verdict(median(&ratios), limit, "×");
-        self.push([what.to_owned(), shown(dyno, unit), shown(other, unit), shown(&ratios, "×")], verdict);
+        let ratio = median(&ratios);
+        let cells = [what.to_owned(), shown(dyno, unit), shown(other, unit), shown(&ratios, "×")];
+        self.push(cells, verdict(ratio, limit, "×"));
+        ratio
     }
 
     fn push(&mut self, cells: [String; 4], (verdict, reached): (String, bool)) {
@@ -87,7 +90,7 @@ fn verdict(value: f64, limit: Limit, unit: &str) -> (String, bool) {
         Limit::AtLeast(least) => ("≥", least, value >= least),
     };
     let word = if reached { "reached" } else { "MISSED" };
-    (format!("{sign} {bound} {unit}: {word}"), reached)
+    (format!("{sign} {} {unit}: {word}", number(bound)), reached)
 }
 
 fn shown(values: &[f64], unit: &str) -> String {

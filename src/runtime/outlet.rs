@@ -174,7 +174,7 @@ mod tests {
     fn fill(outlet: &Outlet, aim: Aim) -> usize {
         let mut accepted = 0;
         loop {
-            match outlet.write_now(&[b'x'; 100_000], aim) {
+            match outlet.write_now(&[b'x'; 10_000], aim) {
                 Ok(count) => accepted += count,
                 Err(errno) => {
                     assert_eq!(errno, Errno::EAGAIN);
@@ -244,6 +244,6 @@ mod tests {
     fn a_file_gets_all_of_it_at_once() {
         let null = std::fs::File::options().write(true).open("/dev/null").unwrap();
 
-        assert_eq!(Outlet::new(null).write_now(&[0; 100_000], Aim::VisibleProgress), Ok(100_000));
+        assert_eq!(Outlet::new(null).write_now(&[0; 10_000], Aim::VisibleProgress), Ok(10_000));
     }
 }
