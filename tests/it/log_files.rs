@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{App, Ended, without_times_and_pids};
+use crate::harness::{App, Ended, Finished, without_times_and_pids};
 
 #[test]
 fn s7_7_every_line_is_appended_to_the_file_of_its_dyno_and_to_the_merged_one() {
@@ -118,11 +118,20 @@ fn texts(app: &App, file: &str) -> Vec<String> {
     texts.filter(|text| !text.starts_with("started") && !text.starts_with("exited")).collect()
 }
 
+/// Runs a command line once its first notice is in the log files, so that nothing is written while it changes them.
+fn run_when_logged(line: &str) -> (App, Finished) {
+    let app = App::new(&format!("web: read -r _ <go; {line}\n")).fifo("go").fifo("never");
+    let dyno = app.dyno(["start", "--log-dir", "log"]).spawn();
+    let log = app.path("log/web.1.log");
+    dyno.until("its start is logged", || fs::read_to_string(&log).is_ok_and(|log| log.contains("started with pid")));
+    app.release("go");
+    let finished = dyno.finish();
+    (app, finished)
+}
+
 #[test]
 fn s7_7_a_log_directory_that_is_removed_is_created_again() {
-    let app = App::new("web: rm -r log; echo after\n");
-
-    let finished = app.dyno(["start", "--log-dir", "log"]).run();
+    let (app, finished) = run_when_logged("rm -r log; echo after");
 
     finished.expect_end(Ended::Code(0));
     for file in ["log/web.1.log", "log/all.log"] {
@@ -172,9 +181,7 @@ fn s7_7_no_line_is_lost_while_the_directory_is_moved_again_and_again() {
 
 #[test]
 fn s7_7_a_log_directory_that_cannot_be_created_again_ends_the_run_with_74() {
-    let app = App::new("web: rm -r log; : >log; echo after; read -r _ <never\n").fifo("never");
-
-    let finished = app.dyno(["start", "--log-dir", "log"]).run();
+    let (_app, finished) = run_when_logged("rm -r log; : >log; echo after; read -r _ <never");
 
     let fact = "error: the log directory `log` cannot be used: File exists\n";
     finished.expect_end(Ended::Code(74));
