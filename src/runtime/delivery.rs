@@ -131,3 +131,32 @@ impl Delivery {
         bytes(&self.dropped) + bytes(&self.formatted) + bytes(&self.queued)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn s7_5_giving_up_wakes_the_writer_and_counts_every_byte() {
+        let text = vec![b'x'; 1 << 20];
+        let (reader, writer) = std::io::pipe().unwrap();
+        let delivery = Delivery::new(Outlet::new(writer)).unwrap();
+
+        let written = thread::scope(|scope| {
+            let writing = scope.spawn(|| delivery.write_all(&text));
+            while delivery.progress().unread == 0 {
+                thread::yield_now();
+            }
+            delivery.begin_end();
+            delivery.give_up();
+            writing.join().unwrap()
+        });
+
+        assert_eq!(written, Ok(()));
+        assert_eq!(delivery.progress().done + delivery.unwritten_bytes(), text.len() as u64);
+        assert_eq!(delivery.progress().done, delivery.progress().unread as u64);
+        drop(reader);
+    }
+}
