@@ -28,6 +28,7 @@ const HEADINGS: [(&str, &[&str]); 4] = [
 const LIFE: &[&str] = &[
     "restart",
     "max_restarts",
+    "max_delay",
     "http",
     "settle",
     "allow_exit",

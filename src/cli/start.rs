@@ -45,12 +45,17 @@ pub struct StartArgs {
     pub heroku: bool,
     /// Start dynos again when they end
     ///
-    /// At once, then after 1, 2, 4 … 60 seconds. Without this, the first dyno that ends stops all.
+    /// At once, then after 1, 2, 4 … 60 seconds (`--max-delay`). Without this, the first dyno that ends stops all.
     #[arg(long)]
     pub restart: bool,
     /// Restarts in a row before a dyno stays down [default: no limit]
     #[arg(long, value_name = "N", requires = "restarting", value_parser = whole_number::<u32>)]
     pub max_restarts: Option<u32>,
+    /// Longest pause between two restarts [default: 60]
+    ///
+    /// 0: always restart at once.
+    #[arg(long, value_name = "SECONDS", requires = "restarting")]
+    pub max_delay: Option<Seconds>,
     /// Types that are up when they listen on their port
     ///
     /// [default with --heroku, --restart, --boot-timeout or --log-format heroku: web]

@@ -19,7 +19,9 @@ const WEB: &str = "web";
 /// What an unasked exit leads to (S6.3, S6.4).
 pub(super) fn on_exit(args: &StartArgs) -> OnExit {
     if args.restart || args.heroku {
-        OnExit::Restart(RestartPolicy { max_restarts: args.max_restarts, ..RestartPolicy::default() })
+        let default = RestartPolicy::default();
+        let cap = args.max_delay.map_or(default.cap, |delay| delay.0);
+        OnExit::Restart(RestartPolicy { max_restarts: args.max_restarts, cap, ..default })
     } else {
         OnExit::StopAll
     }
@@ -247,5 +249,7 @@ mod tests {
         assert_eq!(on_exit(&StartArgs::default()), OnExit::StopAll);
         assert_eq!(on_exit(&heroku()), OnExit::Restart(unlimited));
         assert_eq!(on_exit(&restart), OnExit::Restart(RestartPolicy { max_restarts: Some(3), ..unlimited }));
+        let hasty = StartArgs { max_delay: Some(Seconds(seconds(2))), ..heroku() };
+        assert_eq!(on_exit(&hasty), OnExit::Restart(RestartPolicy { cap: seconds(2), ..unlimited }));
     }
 }

@@ -13,7 +13,7 @@ use crate::app::{
 };
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
-use crate::runtime::{self, PortLocks};
+use crate::runtime::{self, BindMode, PortLocks};
 
 /// The process type whose port is probed: the one that listens on the platform.
 const WEB: &str = "web";
@@ -166,7 +166,7 @@ fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<(), Error> {
     let mut taken = Vec::new();
     for (dyno, port) in ports.iter().filter(|(dyno, _)| dyno.process_type.as_str() == WEB) {
         // With `--port-step 0` many dynos share one port: one message is enough.
-        if taken.iter().any(|(known, _)| known == port) || runtime::is_port_free(*port) {
+        if taken.iter().any(|(known, _)| known == port) || runtime::is_port_free(*port, BindMode::ReuseAddress) {
             continue;
         }
         let holder = runtime::port_holder(*port);
@@ -194,7 +194,8 @@ fn automatic(types: &[ProcessType], formation: &Formation) -> Result<Assigned, E
     for base in block.candidates(runtime::first_ephemeral_port()) {
         let Some(locks) = directory.lock_ports(block.units(base)) else { continue };
         let Ok(ports) = Ports::new(base, block.step, types).assign(formation) else { continue };
-        if ports.iter().all(|(_, port)| runtime::is_port_free(*port)) {
+        // Any block will do, so one that suits every server: not all of them set `SO_REUSEADDR`.
+        if ports.iter().all(|(_, port)| runtime::is_port_free(*port, BindMode::Plain)) {
             tell(&format!("ports: {}", list(&ports)));
             return Ok(Assigned { ports, locks: Some(locks) });
         }

@@ -33,7 +33,7 @@ use crate::supervisor::{NoticeStyle, Plan, Policy, SmokePhase, SmokeRules};
 pub use ending::Ending;
 pub use last_words::{write_last_words, write_result};
 pub use log_files::{LogFileError, LogFiles};
-pub use ports::{PortHolder, first_ephemeral_port, is_port_free, port_holder};
+pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, port_holder};
 pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all};
 pub use tails::Tails;

@@ -25,23 +25,31 @@ pub struct PortHolder {
     pub command: String,
 }
 
-/// Whether a server could listen on this port, on IPv4 and IPv6. What the system refuses for another reason than
-/// that somebody has it (a port below 1024) counts as free: the server's own message will say so.
+/// How the server that gets a port binds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BindMode {
+    /// With `SO_REUSEADDR`, like most servers: connections of an earlier run in TIME_WAIT do not matter (S5.5).
+    ReuseAddress,
+    /// Without it: for the minute that they last, such connections keep the server from its port (S5.4).
+    Plain,
+}
+
+/// Whether a server that binds in this mode could listen on this port, on IPv4 and IPv6. If the system refuses for
+/// another reason (a port below 1024), the port is reported as free: the server's own message explains it better.
 #[must_use]
-pub fn is_port_free(port: u16) -> bool {
+pub fn is_port_free(port: u16, mode: BindMode) -> bool {
     let everywhere = SockaddrIn6::from(std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, port, 0, 0));
-    match try_bind(AddressFamily::Inet6, &everywhere) {
+    match try_bind(AddressFamily::Inet6, &everywhere, mode) {
         Ok(()) => true,
         Err(Errno::EADDRINUSE) => false,
         // No IPv6 here.
-        Err(_) => try_bind(AddressFamily::Inet, &SockaddrIn::new(0, 0, 0, 0, port)) != Err(Errno::EADDRINUSE),
+        Err(_) => try_bind(AddressFamily::Inet, &SockaddrIn::new(0, 0, 0, 0, port), mode) != Err(Errno::EADDRINUSE),
     }
 }
 
-fn try_bind(family: AddressFamily, address: &dyn SockaddrLike) -> Result<(), Errno> {
+fn try_bind(family: AddressFamily, address: &dyn SockaddrLike, mode: BindMode) -> Result<(), Errno> {
     let socket: OwnedFd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // As servers do: connections of an earlier run that have not faded yet are no reason against a port.
-    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    setsockopt(&socket, sockopt::ReuseAddr, &(mode == BindMode::ReuseAddress))?;
     if family == AddressFamily::Inet6 {
         setsockopt(&socket, sockopt::Ipv6V6Only, &false)?;
     }
@@ -99,7 +107,8 @@ pub fn first_ephemeral_port() -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+    use std::io::Read;
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 
     use super::*;
 
@@ -112,7 +121,9 @@ mod tests {
         for address in [(Ipv4Addr::LOCALHOST.into(), 0), (std::net::IpAddr::from(Ipv6Addr::LOCALHOST), 0)] {
             let listener = TcpListener::bind(address).expect("a port");
 
-            assert!(!is_port_free(port_of(&listener)), "{address:?}");
+            for mode in [BindMode::ReuseAddress, BindMode::Plain] {
+                assert!(!is_port_free(port_of(&listener), mode), "{address:?} {mode:?}");
+            }
             let holder = port_holder(port_of(&listener)).expect("we hold it");
             assert_eq!(holder.pid, i32::try_from(std::process::id()).expect("a pid"));
         }
@@ -136,6 +147,26 @@ mod tests {
 
         drop(listener);
 
-        assert!(is_port_free(port));
+        assert!(is_port_free(port, BindMode::ReuseAddress) && is_port_free(port, BindMode::Plain));
+    }
+
+    #[test]
+    fn s5_4_a_connection_in_time_wait_only_matters_to_a_plain_bind() {
+        for address in [std::net::IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            // No IPv6 here.
+            let Ok(listener) = TcpListener::bind((address, 0)) else { continue };
+            let port = port_of(&listener);
+            let mut client = TcpStream::connect((address, port)).expect("a connection");
+            let (server, _) = listener.accept().expect("a client");
+            drop(listener);
+
+            // The side that closes first keeps the connection in TIME_WAIT.
+            drop(server);
+            assert_eq!(client.read(&mut [0]).expect("the end"), 0);
+            drop(client);
+
+            assert!(is_port_free(port, BindMode::ReuseAddress), "{address}");
+            assert!(!is_port_free(port, BindMode::Plain), "{address}");
+        }
     }
 }

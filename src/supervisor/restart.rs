@@ -74,6 +74,14 @@ mod tests {
     }
 
     #[test]
+    fn s6_9_the_longest_delay_can_be_chosen_and_may_be_none() {
+        let capped = |seconds| RestartPolicy { cap: Duration::from_secs(seconds), ..RestartPolicy::default() };
+
+        assert_eq!(seconds(capped(3), 6), [0, 1, 2, 3, 3, 3]);
+        assert_eq!(seconds(capped(0), 4), [0, 0, 0, 0]);
+    }
+
+    #[test]
     fn a_dyno_that_crashes_for_weeks_never_overflows_the_delay() {
         assert_eq!(seconds(RestartPolicy::default(), 100).last(), Some(&60));
         let endless = RestartPolicy { base: Duration::MAX, cap: Duration::MAX, ..RestartPolicy::default() };

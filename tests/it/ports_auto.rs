@@ -1,6 +1,7 @@
 //! `-p auto` among ports that are in use (S5.4). What its runs leave to each other is in `ports`.
 
-use std::net::TcpListener;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
 
 use crate::harness::{App, Ended, until};
 
@@ -31,4 +32,32 @@ fn s5_4_a_block_with_a_port_that_somebody_listens_on_is_passed_over() {
         let held: Vec<u16> = holders.iter().map(|holder| holder.local_addr().unwrap().port()).collect();
         assert!(!held.contains(&chosen), "{address}: {chosen} is among {held:?}");
     }
+}
+
+/// Leaves a connection of this port in TIME_WAIT: the side that closes first keeps it for a minute.
+fn leave_time_wait(port: u16) -> std::io::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    let mut client = TcpStream::connect(("127.0.0.1", port))?;
+    drop(listener.accept()?);
+    client.read(&mut [0]).map(drop)
+}
+
+#[test]
+fn s5_4_a_port_in_time_wait_is_passed_over_unless_it_was_asked_for() {
+    let app = App::new("web: echo $PORT\n");
+    let chosen = || {
+        let finished = app.dyno(["start", "-p", "auto"]).run();
+        finished.expect_end(Ended::Code(0));
+        finished.lines_of("web.1")[1].parse::<u16>().unwrap()
+    };
+    let mut port = 0;
+    // Another program may take the port first: then the next one.
+    until("a port that comes next is in TIME_WAIT", || {
+        port = chosen();
+        leave_time_wait(port).is_ok()
+    });
+
+    assert_ne!(chosen(), port);
+    let asked_for = app.dyno(["start", "-p", &port.to_string(), "--strict-ports"]).run();
+    asked_for.expect_end(Ended::Code(0));
 }

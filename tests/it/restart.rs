@@ -112,3 +112,37 @@ fn a_limit_of_restarts_needs_restarts() {
     );
     assert!(!app.has("started"));
 }
+
+#[test]
+fn s6_9_without_a_delay_every_restart_comes_at_once() {
+    let app = App::new("worker: exit 3\n");
+
+    let finished = app.dyno(["start", "--restart", "--max-delay", "0", "--max-restarts", "4"]).run();
+
+    finished.expect_end(Ended::Code(3));
+    let run = ["started with pid PID", "exited with code 3"];
+    let restarts = [&run[..], &["restarting"]].concat().repeat(4);
+    let last = [run[0], run[1], "crashed again after 4 restarts in a row, stays down"];
+    assert_eq!(finished.lines_of("worker.1"), [restarts, last.to_vec()].concat());
+}
+
+#[test]
+fn s6_9_a_shorter_delay_caps_the_pauses() {
+    let app = App::new("worker: exit 3\n");
+
+    let finished =
+        app.dyno(["start", "--heroku", "--log-format", "text", "--max-delay", "0.1", "--max-restarts", "3"]).run();
+
+    let lines = finished.lines_of("worker.1");
+    let pauses: Vec<&String> = lines.iter().filter(|line| line.starts_with("restarting")).collect();
+    assert_eq!(pauses, ["restarting", "restarting in 0.1s", "restarting in 0.1s"]);
+}
+
+#[test]
+fn s6_9_a_longest_delay_needs_restarts() {
+    let finished = App::new("web: touch started\n").dyno(["start", "--max-delay", "3"]).run();
+
+    finished.expect_end(Ended::Code(2));
+    let fact = "error: the following required arguments were not provided:\n  <--restart|--heroku>\n";
+    assert!(finished.stderr().starts_with(fact), "{}", finished.stderr());
+}
