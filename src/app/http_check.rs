@@ -1,14 +1,13 @@
-//! What a server has to answer before it counts as up: `--http /path[=STATUS]`.
+//! What a server must answer before it counts as up: `--http /PATH[=STATUS]` and `--http-status STATUS` (S19.4).
 //!
-//! Decides which answers are right. Asking is done by `runtime`.
+//! Decides which answers are right, and what was meant by text that cannot be used. `runtime` sends the request.
 
 use std::fmt;
-use std::str::FromStr;
 
-/// The statuses that are right where none is named: success, and a redirect, which is an answer as well.
+/// The statuses that are right by default: success, and a redirect, which is an answer as well.
 const DEFAULT_STATUSES: (u16, u16) = (200, 399);
 
-/// All that the status of an answer can be; those below are said before it.
+/// Every status that an answer can have. Lower ones precede the answer, such as `103 Early Hints`.
 const STATUSES: std::ops::RangeInclusive<u16> = 200..=999;
 
 /// A path, and the statuses of a right answer.
@@ -19,8 +18,102 @@ pub struct HttpCheck {
     last: u16,
 }
 
+/// Why the options do not make a check.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpCheckError {
+    /// The text after `=` is not a status.
+    #[error("`--http {path}={text}`: `{text}` is not a status")]
+    BadStatusAfterPath {
+        /// The text before `=`.
+        path: String,
+        /// The text after it.
+        text: String,
+    },
+    /// The value of `--http-status` is not a status.
+    #[error("`--http-status {text}`: `{text}` is not a status")]
+    BadStatus {
+        /// The value.
+        text: String,
+    },
+    /// Both options have a status.
+    #[error("`--http {target}` and `--http-status` both name a status")]
+    TwoStatuses {
+        /// The value of `--http`.
+        target: String,
+    },
+    /// The path does not begin with `/`, or has a character that cannot be sent.
+    #[error("`--http {target}`: expected {expected}")]
+    BadPath {
+        /// The value of `--http`.
+        target: String,
+        /// What a path is.
+        expected: &'static str,
+        /// The value that was probably meant.
+        meant: String,
+    },
+}
+
+impl HttpCheckError {
+    /// What to type instead.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::BadStatusAfterPath { path, text } => match meant_statuses(text) {
+                Some(meant) => format!("write `--http {path}={meant}`"),
+                None => format!(
+                    "write a number or a range, such as `--http {path}=200-299`; \
+                     if `={text}` belongs to the path, add `--http-status 200-399`"
+                ),
+            },
+            Self::BadStatus { text } => match meant_statuses(text) {
+                Some(meant) => format!("write `--http-status {meant}`"),
+                None => "write a number from 200 to 999, or a range such as `200-299`".to_owned(),
+            },
+            Self::TwoStatuses { .. } => "leave one of them out".to_owned(),
+            Self::BadPath { meant, .. } => format!("write `--http {meant}`"),
+        }
+    }
+}
+
 impl HttpCheck {
-    /// The path with its query, as it stands in the request.
+    /// Reads both options. `target`: `/PATH[=STATUS]`, where a `?` in the path means that `=` belongs to the query.
+    /// `status`: the value of `--http-status`.
+    ///
+    /// # Errors
+    /// [`HttpCheckError`] names what was probably meant.
+    pub fn new(target: &str, status: Option<&str>) -> Result<Self, HttpCheckError> {
+        let after_path = if target.contains('?') { None } else { target.rsplit_once('=') };
+        let (path, (first, last)) = match (after_path, status) {
+            (Some((_, text)), Some(_)) if parse_statuses(text).is_some() => {
+                return Err(HttpCheckError::TwoStatuses { target: target.to_owned() });
+            }
+            (_, Some(text)) => {
+                (target, parse_statuses(text).ok_or_else(|| HttpCheckError::BadStatus { text: text.to_owned() })?)
+            }
+            (Some((path, text)), None) => match parse_statuses(text) {
+                Some(statuses) => (path, statuses),
+                None => {
+                    return Err(HttpCheckError::BadStatusAfterPath { path: path.to_owned(), text: text.to_owned() });
+                }
+            },
+            (None, None) => (target, DEFAULT_STATUSES),
+        };
+        // A control character must not reach the terminal.
+        let shown = || target.escape_debug().to_string();
+        let bad_path = |expected, meant| HttpCheckError::BadPath { target: shown(), expected, meant };
+        if !path.starts_with('/') {
+            return Err(bad_path("a path that begins with `/`", meant_target(target)));
+        }
+        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(bad_path("a path of visible ASCII characters", percent_encoded(target)));
+        }
+        if let Some((before, _)) = path.split_once('#') {
+            return Err(bad_path("a path without a fragment", before.to_owned()));
+        }
+        Ok(Self { path: path.to_owned(), first, last })
+    }
+
+    /// The path with its query, as it is sent in the request.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -45,47 +138,69 @@ impl fmt::Display for HttpCheck {
     }
 }
 
-impl FromStr for HttpCheck {
-    type Err = String;
-
-    /// `/path`, `/path=204` or `/path=200-299`. A query may hold `=`: only what looks like a status is one.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let looks_like_statuses =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        let (path, (first, last)) = match text.rsplit_once('=') {
-            Some((path, statuses)) if looks_like_statuses(statuses) => (path, parse_statuses(statuses)?),
-            Some(_) | None => (text, DEFAULT_STATUSES),
-        };
-        if !path.starts_with('/') {
-            return Err("expected a path that begins with `/`".to_owned());
-        }
-        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("expected a path of visible ASCII characters; write others as `%20`".to_owned());
-        }
-        Ok(Self { path: path.to_owned(), first, last })
-    }
+/// `204` or `200-299`.
+fn parse_statuses(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let status = |text: &str| text.parse().ok().filter(|status| is_number(text) && STATUSES.contains(status));
+    status(first).zip(status(last)).filter(|(first, last)| first <= last)
 }
 
-fn parse_statuses(text: &str) -> Result<(u16, u16), String> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let status = |text: &str| text.parse().ok().filter(|status| STATUSES.contains(status));
-    let statuses = status(first).zip(status(last)).filter(|(first, last)| first <= last);
-    statuses.ok_or_else(|| "expected a status such as `204`, or a range such as `200-299`".to_owned())
+/// `400-499` for `4xx`, `200-299` for `200..299` or `299-200`.
+fn meant_statuses(text: &str) -> Option<String> {
+    const SEPARATORS: [&str; 7] = ["..=", "...", "..", "–", ":", ",", "-"];
+    let (first, last) = SEPARATORS.iter().find_map(|mark| text.split_once(mark)).unwrap_or((text, text));
+    let (first, last) = (bounds(first.trim())?, bounds(last.trim())?);
+    let (low, high) = (first.0.min(last.0), first.1.max(last.1));
+    let can_be_answered = STATUSES.contains(&low) && STATUSES.contains(&high);
+    can_be_answered.then(|| if low == high { low.to_string() } else { format!("{low}-{high}") })
+}
+
+/// The lowest and the highest number that `4xx` stands for.
+fn bounds(text: &str) -> Option<(u16, u16)> {
+    let with = |digit: &str| (text.len() == 3).then(|| text.replace(['x', 'X', '*'], digit))?.parse().ok();
+    with("0").zip(with("9"))
+}
+
+/// The value that was meant by one without a leading `/`: `health`, `http://localhost:3000/health`, `204`.
+fn meant_target(target: &str) -> String {
+    if parse_statuses(target).is_some() {
+        return format!("/={target}");
+    }
+    let after_scheme = target.split_once("://").map(|(_, rest)| rest);
+    let (host, path) = match after_scheme.unwrap_or(target).split_once('/') {
+        Some((host, path)) => (host, path),
+        None => (after_scheme.unwrap_or(target), ""),
+    };
+    let names_host = after_scheme.is_some() || host.contains(':');
+    if names_host { format!("/{path}") } else { format!("/{target}") }
+}
+
+fn percent_encoded(target: &str) -> String {
+    let encoded = |byte: u8| {
+        if byte.is_ascii_graphic() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    target.bytes().map(encoded).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> (String, u16, u16) {
-        let check: HttpCheck = text.parse().expect(text);
+    fn read(target: &str, status: Option<&str>) -> (String, u16, u16) {
+        let check = HttpCheck::new(target, status).expect(target);
         (check.path, check.first, check.last)
     }
 
+    /// The error and its hint.
+    fn refused(target: &str, status: Option<&str>) -> (String, String) {
+        let error = HttpCheck::new(target, status).expect_err(target);
+        (error.to_string(), error.hint())
+    }
+
     #[test]
-    fn a_redirect_is_an_answer_where_no_status_is_named() {
-        assert_eq!(read("/"), ("/".to_owned(), 200, 399));
-        let check: HttpCheck = "/health".parse().expect("a check");
+    fn a_redirect_is_a_right_answer_by_default() {
+        let check = HttpCheck::new("/health", None).expect("a check");
 
         assert_eq!(
             [199, 200, 302, 399, 400, 500].map(|status| check.accepts(status)),
@@ -94,24 +209,85 @@ mod tests {
     }
 
     #[test]
-    fn a_status_or_a_range_may_follow_the_path() {
-        assert_eq!(read("/health=204"), ("/health".to_owned(), 204, 204));
-        assert_eq!(read("/health=200-299"), ("/health".to_owned(), 200, 299));
-        assert_eq!(read("/search?q=x"), ("/search?q=x".to_owned(), 200, 399));
-        assert_eq!(read("/search?q=200=200-399"), ("/search?q=200".to_owned(), 200, 399));
-        assert_eq!(read("/search?q="), ("/search?q=".to_owned(), 200, 399));
+    fn s19_4_a_status_or_a_range_may_follow_a_path_without_a_query() {
+        assert_eq!(read("/", None), ("/".to_owned(), 200, 399));
+        assert_eq!(read("/health=204", None), ("/health".to_owned(), 204, 204));
+        assert_eq!(read("/health=200-299", None), ("/health".to_owned(), 200, 299));
+        assert_eq!(read("/a=b=200", None), ("/a=b".to_owned(), 200, 200));
     }
 
     #[test]
-    fn what_would_break_the_request_or_can_never_be_answered_is_refused() {
-        for text in ["", "health", "=200", "/a b", "/a\r\nX: y", "/ä", "/=103", "/=1000", "/=300-200", "/=-", "/=2-"] {
-            assert!(text.parse::<HttpCheck>().is_err(), "{text:?}");
+    fn s19_4_an_equals_sign_in_a_query_never_begins_a_status() {
+        for target in ["/ready?min=200", "/search?q=x", "/search?q=", "/a?b=200-299", "/a=204?b"] {
+            assert_eq!(read(target, None), (target.to_owned(), 200, 399));
+            assert_eq!(read(target, Some("204")), (target.to_owned(), 204, 204));
         }
     }
 
     #[test]
-    fn the_right_statuses_are_told() {
-        let check = |text: &str| text.parse::<HttpCheck>().expect(text);
+    fn s19_4_with_http_status_the_path_may_contain_an_equals_sign() {
+        assert_eq!(read("/a=b", Some("200-299")), ("/a=b".to_owned(), 200, 299));
+        let both = ("`--http /a=204` and `--http-status` both name a status", "leave one of them out");
+        assert_eq!(refused("/a=204", Some("200")), (both.0.to_owned(), both.1.to_owned()));
+    }
+
+    #[test]
+    fn s19_4_an_error_says_which_statuses_were_meant() {
+        for (text, meant) in [
+            ("4xx", "400-499"),
+            ("2XX", "200-299"),
+            ("20x", "200-209"),
+            ("4xx-5xx", "400-599"),
+            ("200..299", "200-299"),
+            ("200..=299", "200-299"),
+            ("200,204", "200-204"),
+            ("299-200", "200-299"),
+            (" 204", "204"),
+        ] {
+            let fact = format!("`--http /health={text}`: `{text}` is not a status");
+            assert_eq!(refused(&format!("/health={text}"), None), (fact, format!("write `--http /health={meant}`")));
+            let fact = format!("`--http-status {text}`: `{text}` is not a status");
+            assert_eq!(refused("/health", Some(text)), (fact, format!("write `--http-status {meant}`")));
+        }
+    }
+
+    #[test]
+    fn s19_4_a_status_that_no_answer_can_have_is_refused() {
+        for text in ["", "ok", "103", "1xx", "1000", "-", "2-", "200-", "+200", "20", "é"] {
+            let hint = "write a number from 200 to 999, or a range such as `200-299`";
+            assert_eq!(refused("/", Some(text)).1, hint, "{text:?}");
+            let after_path = refused(&format!("/={text}"), None);
+            assert!(
+                after_path.1.starts_with("write a number or a range, such as `--http /=200-299`"),
+                "{after_path:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn s19_4_an_error_says_which_path_was_meant() {
+        for (target, meant) in [
+            ("health", "/health"),
+            ("", "/"),
+            ("health=204", "/health=204"),
+            ("204", "/=204"),
+            ("http://localhost:3000/health", "/health"),
+            ("http://localhost", "/"),
+            ("localhost:3000/up?a=b", "/up?a=b"),
+            (":3000", "/"),
+            ("/a b", "/a%20b"),
+            ("/ä=204", "/%C3%A4=204"),
+            ("/a\r\nX: y", "/a%0D%0AX:%20y"),
+            ("/a#b", "/a"),
+        ] {
+            assert_eq!(refused(target, None).1, format!("write `--http {meant}`"), "{target:?}");
+            assert!(HttpCheck::new(meant, None).is_ok(), "{meant}");
+        }
+    }
+
+    #[test]
+    fn the_right_statuses_are_named() {
+        let check = |target: &str| HttpCheck::new(target, None).expect(target);
 
         assert_eq!(format!("{}: {}", check("/a"), check("/a").expected()), "GET /a: 200 to 399");
         assert_eq!(check("/a=204").expected(), "204");

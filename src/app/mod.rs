@@ -50,7 +50,7 @@ pub use environment_limits::{EnvironmentTooBig, MAX_VARIABLE_BYTES};
 pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationRequest, MAX_QUANTITY};
 pub use formation_error::{FormationError, FormationWarning};
-pub use http_check::HttpCheck;
+pub use http_check::{HttpCheck, HttpCheckError};
 pub use layers::{DynoVariables, Given, InvalidSetting, Layers, Origin, PortVariable};
 pub(crate) use nearest::did_you_mean;
 pub use nearest::nearest;

@@ -52,6 +52,18 @@ impl Procfile {
         reading.finish()
     }
 
+    /// A Procfile of a single entry that no file has. None if the command line is blank.
+    #[must_use]
+    pub fn single(process_type: ProcessType, command: &str) -> Option<Self> {
+        let command = command.trim_ascii().as_bytes().to_vec();
+        if command.is_empty() {
+            return None;
+        }
+        let places = HashMap::from([(process_type.clone(), 0)]);
+        let entry = ProcfileEntry { process_type, span: 0..command.len(), command, line: 1 };
+        Some(Self { entries: vec![entry], places, problems: Vec::new(), repeats: Vec::new() })
+    }
+
     /// The entries in the order of the file, `release` too. Never empty.
     #[must_use]
     pub fn entries(&self) -> &[ProcfileEntry] {

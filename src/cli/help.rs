@@ -15,12 +15,12 @@ const ON_SCREEN: [(&str, &[&str]); 5] =
     [("dyno", &[]), ("start", START), ("local", START), ("release", RELEASE), ("smoke", SMOKE)];
 const START: &[&str] = &["procfile", "env", "formation", "except", "port", "timeout", "can_die", "restart", "heroku"];
 
-const SMOKE: &[&str] = &["command", "types", "http", "boot_timeout", "settle", "allow_exit", "ready", "junit"];
+const SMOKE: &[&str] = &["command", "types", "start", "http", "boot_timeout", "settle", "can_die", "ready", "junit"];
 const RELEASE: &[&str] = &["procfile", "env", "set", "heroku", "profile", "timeout", "log_dir"];
 
 /// The headings of the whole list; other options stand under `Options`.
 const HEADINGS: [(&str, &[&str]); 4] = [
-    ("What runs", &["processes", "formation", "concurrency", "except", "no_release", "start_cmd"]),
+    ("What runs", &["processes", "formation", "concurrency", "except", "no_release", "start", "start_cmd"]),
     ("Ports and variables", &["port", "port_step", "strict_ports", "set", "prefer_shell"]),
     ("Life of a dyno", LIFE),
     ("Terminal and output", OUTPUT),
@@ -30,8 +30,8 @@ const LIFE: &[&str] = &[
     "max_restarts",
     "max_delay",
     "http",
+    "http_status",
     "settle",
-    "allow_exit",
     "grace",
     "ready",
     "boot_timeout",

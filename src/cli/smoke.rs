@@ -8,7 +8,9 @@ use clap::Args;
 
 use super::start::{PtyMode, Seconds, StartArgs, StdinMode, some_time};
 use super::{FormationArgs, LogArgs, ProjectArgs, VariableArgs};
-use crate::app::HttpCheck;
+
+/// Options that choose from a Procfile.
+const WHAT_A_PROCFILE_RUNS: [&str; 6] = ["procfile", "types", "processes", "formation", "concurrency", "except"];
 
 /// How long all have to stay up where nothing else is said.
 const DEFAULT_SETTLE: Seconds = Seconds(Duration::from_secs(1));
@@ -19,7 +21,7 @@ const DEFAULT_BOOT_TIMEOUT: Seconds = Seconds(Duration::from_secs(60));
 #[derive(Debug, PartialEq, Args)]
 #[command(
     override_usage = "dyno smoke [OPTIONS] [TYPE[=N]…] [-- COMMAND [WORD…]]",
-    after_help = "Examples:\n  dyno smoke -- npm test                    start all, test, stop all\n  dyno smoke --http /health                 does it come up, and answer?\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word: a line for the shell"
+    after_help = "Examples:\n  dyno smoke -- npm test                    start all, test, stop all\n  dyno smoke --http /health                 does it come up, and answer?\n  dyno smoke --start 'npm start' -- npm test   without a Procfile\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word: a line for the shell"
 )]
 pub struct SmokeArgs {
     /// Which files make the app.
@@ -33,6 +35,11 @@ pub struct SmokeArgs {
     #[command(flatten)]
     pub variables: VariableArgs,
 
+    /// Run this command as `web`, without a Procfile
+    ///
+    /// One that exists is not read.
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = WHAT_A_PROCFILE_RUNS)]
+    pub start: Option<String>,
     /// Types that must listen [default: web]
     ///
     /// They are up when they do so on their `PORT`; all others when they are started.
@@ -40,9 +47,15 @@ pub struct SmokeArgs {
     pub ready: Vec<String>,
     /// What they must answer [STATUS: 200-399]
     ///
-    /// A redirect is an answer. STATUS: `204`, or a range such as `200-299`.
+    /// A redirect is an answer. STATUS: `204`, or a range such as `200-299`. If the path has a `?`, STATUS needs
+    /// `--http-status`.
     #[arg(long, value_name = "/PATH[=STATUS]")]
-    pub http: Option<HttpCheck>,
+    pub http: Option<String>,
+    /// Status of a right answer, if it cannot follow the path
+    ///
+    /// `204`, or a range such as `200-299`.
+    #[arg(long, value_name = "STATUS", requires = "http")]
+    pub http_status: Option<String>,
     /// Seconds until all must be up [default: 60]
     ///
     /// Counted from the start of each dyno. Otherwise the status is 75. The release command may take as long.
@@ -51,11 +64,11 @@ pub struct SmokeArgs {
     /// Seconds all must stay up [default: 1]
     #[arg(long, value_name = "SECONDS")]
     pub settle: Option<Seconds>,
-    /// Types that may end
+    /// Process types that may exit
     ///
-    /// `TYPE`: with status 0; `TYPE=any`: with any status.
-    #[arg(long, alias = "can-die", value_name = "TYPE[=any],…", value_delimiter = ',')]
-    pub allow_exit: Vec<String>,
+    /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is another name of this option.
+    #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',')]
+    pub can_die: Vec<String>,
     /// Do not run the release command first
     #[arg(long)]
     pub no_release: bool,
@@ -123,7 +136,7 @@ impl SmokeArgs {
             boot_timeout: Some(self.boot_timeout.unwrap_or(DEFAULT_BOOT_TIMEOUT)),
             profile: self.profile,
             no_release: self.no_release,
-            can_die: self.allow_exit.clone(),
+            can_die: self.can_die.clone(),
             stop_signal: self.stop_signal.clone(),
             stop_all: self.stop_all.clone(),
             timeout: self.grace,
@@ -204,6 +217,28 @@ mod tests {
         assert_eq!(start.timeout, Some(Seconds(Duration::from_secs(3))));
         assert_eq!(start.can_die, ["worker=any"]);
         assert_eq!(parsed(&["--boot-timeout", "7"]).as_start().boot_timeout, start.boot_timeout);
+    }
+
+    #[test]
+    fn s19_4_can_die_and_allow_exit_are_one_option() {
+        for name in ["--can-die", "--allow-exit"] {
+            assert_eq!(parsed(&[name, "job,cron=any"]).can_die, ["job", "cron=any"]);
+            assert_eq!(started(&[name, "job", name, "cron=any"]).can_die, ["job", "cron=any"]);
+        }
+    }
+
+    #[test]
+    fn s19_1_start_excludes_everything_that_chooses_from_a_procfile() {
+        let args = parsed(&["--start", "npm start", "-e", "ci.env", "--set", "A=1", "--", "npm", "test"]);
+        assert_eq!((args.start.as_deref(), args.command.len()), (Some("npm start"), 2));
+
+        let choices =
+            [&["-f", "Procfile"][..], &["web"], &["-l", "web"], &["-m", "web=2"], &["-c", "web=2"], &["-x", "web"]];
+        for choice in choices {
+            let words = [&["dyno", "smoke", "--start", "npm start"], choice].concat();
+            let error = Cli::try_parse_from(words).expect_err("a conflict");
+            assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{choice:?}");
+        }
     }
 
     #[test]

@@ -70,10 +70,10 @@ pub struct StartArgs {
     /// Do not run the release command first
     #[arg(long)]
     pub no_release: bool,
-    /// Types that may end and stop nothing
+    /// Process types that may exit without stopping the rest
     ///
-    /// `TYPE`: with status 0; `TYPE=any`: with any status.
-    #[arg(long, value_name = "TYPE[=any],…", value_delimiter = ',')]
+    /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is another name of this option.
+    #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',')]
     pub can_die: Vec<String>,
     /// Stop dynos of a type by another signal than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',')]

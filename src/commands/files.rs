@@ -181,27 +181,30 @@ pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
     ProcfilePath { name: places.shown(&path), path, named_by }
 }
 
+/// Warns that there is also a `Procfile.dev`, if nothing says which of the two is meant (S1.7).
+pub(super) fn mention_procfile_dev(places: &Places, found: &ProcfilePath, findings: &mut Findings) {
+    let other = places.root.join("Procfile.dev");
+    if found.named_by == NamedBy::Nobody && found.path.exists() && other.exists() {
+        let other = places.shown(&other);
+        let message = format!("is used, and there is `{other}` too");
+        findings.add_file(Severity::Warning, &found.name, &message, &format!("`-f {other}` uses that one"));
+    }
+}
+
 /// Reads the Procfile. None: the findings say why.
 pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Findings) -> Option<Procfile> {
     let name = &found.name;
     match source_file::read(&found.path) {
-        Ok(bytes) => {
-            if found.named_by == NamedBy::Nobody && places.root.join("Procfile.dev").exists() {
-                let other = places.shown(&places.root.join("Procfile.dev"));
-                let message = format!("is used, and there is `{other}` too");
-                findings.add_file(Severity::Warning, name, &message, &format!("`-f {other}` uses that one"));
+        Ok(bytes) => match Procfile::parse(&bytes) {
+            Ok(procfile) => {
+                findings.add(name, procfile.problems());
+                Some(procfile)
             }
-            match Procfile::parse(&bytes) {
-                Ok(procfile) => {
-                    findings.add(name, procfile.problems());
-                    Some(procfile)
-                }
-                Err(problems) => {
-                    findings.add(name, &problems);
-                    None
-                }
+            Err(problems) => {
+                findings.add(name, &problems);
+                None
             }
-        }
+        },
         // Where it is may stand in the line that could not be read: that is told, and enough.
         Err(Unreadable::Missing)
             if found.named_by == NamedBy::Nobody && findings.may_hide_procfile(&places.foreman_name) =>

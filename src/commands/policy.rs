@@ -13,25 +13,22 @@ use crate::supervisor::{CanDie, Policy, StopAll};
 /// Stands for every process type, as in a formation.
 const EVERY_TYPE: &str = "all";
 
-/// The policy that the options make. `types`: those of the Procfile. `file`: the defaults of `.foreman`. `can_die_option`:
-/// what the command calls the option of types that may end.
-pub(super) fn policy(
-    args: &StartArgs,
-    file: &ForemanFile,
-    types: &[ProcessType],
-    can_die_option: &str,
-) -> Result<Policy, Error> {
+/// The name of the option in messages; it is also accepted as `--allow-exit`.
+const CAN_DIE: &str = "--can-die";
+
+/// The policy that the options make. `types`: those of the Procfile. `file`: the defaults of `.foreman`.
+pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
     let mut can_die = BTreeMap::new();
     for item in &args.can_die {
         let (name, how) = match item.split_once('=') {
             None => (item.as_str(), CanDie::Success),
             Some((name, "any")) => (name, CanDie::Any),
             Some((name, other)) => {
-                let hint = format!("write `{can_die_option} {name}` or `{can_die_option} {name}=any`");
-                return Err(usage(format!("`{can_die_option} {item}`: `{other}` is not `any`"), hint));
+                let hint = format!("write `{CAN_DIE} {name}` or `{CAN_DIE} {name}=any`");
+                return Err(usage(format!("`{CAN_DIE} {item}`: `{other}` is not `any`"), hint));
             }
         };
-        can_die.insert(known_type(can_die_option, name, types)?, how);
+        can_die.insert(known_type(CAN_DIE, name, types)?, how);
     }
     let mut stop_signals = BTreeMap::new();
     for item in &args.stop_signal {
@@ -136,7 +133,7 @@ mod tests {
     /// The limits that are named in the lines of R10 and R12, by these options.
     fn told(args: &StartArgs) -> [Option<String>; 2] {
         let web = ProcessType::new("web").expect("a name");
-        let policy = policy(args, &ForemanFile::default(), std::slice::from_ref(&web), "--can-die").expect("a policy");
+        let policy = policy(args, &ForemanFile::default(), std::slice::from_ref(&web)).expect("a policy");
         assert_eq!(policy.ready, std::slice::from_ref(&web));
         let boot = policy.boot_timeout.map(|after| NoticeKind::BootTimeout { process_type: web, after });
         let exit = policy.report_exit_timeout.then_some(NoticeKind::ExitTimeout { after: policy.grace, signal: 15 });

@@ -8,9 +8,9 @@ use super::files::{self, Settings};
 use super::findings::Findings;
 use super::named_by::NamedBy;
 use super::places::Places;
-use crate::app::{Layers, Procfile};
+use crate::app::{Layers, ProcessType, Procfile, Severity};
 use crate::cli::{Cli, ProjectArgs};
-use crate::error::Error;
+use crate::error::{Error, Status};
 
 /// The app that is run.
 pub(super) struct Project {
@@ -26,35 +26,60 @@ pub(super) struct Project {
     pub(super) places: Places,
 }
 
+/// Where the process types of a start come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TypeSource<'a> {
+    /// The Procfile.
+    Procfile,
+    /// The Procfile; without one, this command as `web` (`--start-cmd` of `heroku local`).
+    ProcfileOr(&'a str),
+    /// This command as `web`; a Procfile is not read (S19.1).
+    Command(&'a str),
+}
+
+/// How the process types of a start are found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Types<'a> {
+    pub(super) from: TypeSource<'a>,
+    /// Whether a warning says that there is also a `Procfile.dev`.
+    pub(super) mentions_procfile_dev: bool,
+}
+
 impl Project {
-    /// Reads all files of the app and shows their warnings. `start_command`: what is run as `web` where there is no
-    /// Procfile.
+    /// Reads all files of the app and shows their warnings.
     ///
     /// # Errors
-    /// Status 78 with everything that makes a file unusable; 2 for a bad `--set`.
+    /// Status 78 with everything that makes a file unusable; 2 for a bad `--set` or a blank command.
     pub(super) fn load(
         cli: &Cli,
         args: &ProjectArgs,
         settings: &Settings<'_>,
-        start_command: Option<&str>,
+        types: &Types<'_>,
     ) -> Result<Self, Error> {
         let mut findings = Findings::default();
-        let places = Places::find(cli.project(args), cli.dialect, &mut findings)?;
+        let mut places = Places::find(cli.project(args), cli.dialect, &mut findings)?;
         let layers = files::layers(&places, settings, &mut findings)?;
         let found = files::procfile_path(&places, &layers);
-        let mut procfile_name = found.name.clone();
-        let procfile = match start_command {
-            Some(command) if found.named_by == NamedBy::Nobody && !found.path.exists() => {
-                "--start-cmd".clone_into(&mut procfile_name);
-                let read = Procfile::parse(format!("web: {command}\n").as_bytes());
-                read.map_err(|problems| findings.add(&procfile_name, &problems)).ok()
+        let (procfile, procfile_name) = match types.from {
+            TypeSource::Command(command) => {
+                // They choose from the types of the Procfile.
+                (places.foreman.formation, places.foreman.concurrency) = (None, None);
+                (Some(web_alone("--start", command)?), "--start".to_owned())
             }
-            Some(_) => {
+            TypeSource::ProcfileOr(command) if found.named_by == NamedBy::Nobody && !found.path.exists() => {
+                (Some(web_alone("--start-cmd", command)?), "--start-cmd".to_owned())
+            }
+            TypeSource::ProcfileOr(_) => {
                 let hint = "the Procfile counts; remove the option, or run the command with `dyno run`";
-                findings.add_file(crate::app::Severity::Warning, "`--start-cmd`", "has no effect", hint);
-                files::procfile(&places, &found, &mut findings)
+                findings.add_file(Severity::Warning, "`--start-cmd`", "has no effect", hint);
+                (files::procfile(&places, &found, &mut findings), found.name)
             }
-            None => files::procfile(&places, &found, &mut findings),
+            TypeSource::Procfile => {
+                if types.mentions_procfile_dev {
+                    files::mention_procfile_dev(&places, &found, &mut findings);
+                }
+                (files::procfile(&places, &found, &mut findings), found.name)
+            }
         };
         findings.settle()?;
         match procfile {
@@ -62,7 +87,16 @@ impl Project {
                 Ok(Self { directory: places.dyno_directory().to_owned(), procfile, procfile_name, layers, places })
             }
             // Every reason is among the findings, and `settle` has told them.
-            None => Err(Error::all(crate::error::Status::Config, [])),
+            None => Err(Error::all(Status::Config, [])),
         }
     }
+}
+
+/// The only process type of an app that a command line describes.
+fn web_alone(option: &str, command: &str) -> Result<Procfile, Error> {
+    let web = ProcessType::new("web").ok();
+    web.and_then(|web| Procfile::single(web, command)).ok_or_else(|| {
+        let hint = format!("a variable in it may be empty; write a command, such as `{option} 'npm start'`");
+        Error::new(Status::Usage, format!("the command of `{option}` is empty"), hint)
+    })
 }

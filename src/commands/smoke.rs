@@ -14,7 +14,7 @@ use crate::cli::{Cli, SmokeArgs};
 use crate::error::Error;
 use crate::reports::github;
 use crate::reports::last_words::Reader;
-use crate::runtime::{self, Tails};
+use crate::runtime;
 use crate::supervisor::Outcome;
 
 /// `dyno smoke`.
@@ -28,9 +28,9 @@ pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {
 }
 
 fn carry_out(cli: &Cli, args: &SmokeArgs, github: bool) -> Result<Outcome, Error> {
+    let request = Request::new(args, &cli.project(&args.project))?;
     let files = ReportFiles::open(args.junit.as_deref(), args.json.as_deref())?;
     let started = Timestamp::now();
-    let request = Request { args, tails: Tails::default() };
     let start = args.as_start();
     let ending = match start::carry_out(Scope::Smoke(&request), cli, &start) {
         Ok(ending) => ending,

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use super::diagnostics::warn;
 use super::look;
-use super::project::Project;
+use super::project::{Project, TypeSource};
 use super::{platform, size};
-use crate::app::{DynoName, DynoSpec, DynoVariables, Focus, Io, PortVariable, ProcessType, join_words, shell_line};
-use crate::cli::{SmokeArgs, StartArgs};
+use crate::app::{
+    DynoName, DynoSpec, DynoVariables, Focus, HttpCheck, Io, PortVariable, ProcessType, join_words, shell_line,
+};
+use crate::cli::{ProjectArgs, SmokeArgs, StartArgs};
 use crate::error::{Complaint, Error, Status};
 use crate::reports::github::Groups;
 use crate::runtime::{PhaseMark, SmokeStart, Tails};
@@ -22,16 +24,38 @@ const ONE_OFF: &str = "run";
 
 /// What a smoke needs besides the options of a start.
 pub(super) struct Request<'a> {
-    pub(super) args: &'a SmokeArgs,
+    args: &'a SmokeArgs,
+    http: Option<HttpCheck>,
     /// The last lines of each dyno.
     pub(super) tails: Tails,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// Reads the options that `clap` does not judge. `project`: those of the files, before and after `smoke`.
+    ///
+    /// # Errors
+    /// Status 2: they contradict each other, or the value of one cannot be used.
+    pub(super) fn new(args: &'a SmokeArgs, project: &ProjectArgs) -> Result<Self, Error> {
+        if args.start.is_some() && project.procfile.is_some() {
+            let fact = "`--start` cannot be used with `--procfile`";
+            return Err(Error::new(Status::Usage, fact, "leave one of them out: `--start` replaces the Procfile"));
+        }
+        let check = |target: &String| {
+            let check = HttpCheck::new(target, args.http_status.as_deref());
+            check.map_err(|error| Error::new(Status::Usage, error.to_string(), error.hint()))
+        };
+        Ok(Self { args, http: args.http.as_ref().map(check).transpose()?, tails: Tails::default() })
+    }
+
+    /// Where its process types come from.
+    pub(super) fn type_source(&self) -> TypeSource<'a> {
+        self.args.start.as_deref().map_or(TypeSource::Procfile, TypeSource::Command)
+    }
+
     /// What the runtime needs of it.
     pub(super) fn smoke_start(&self) -> SmokeStart {
         let words = self.args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let rules = SmokeRules { settle: self.args.settle(), http: self.args.http.clone(), words };
+        let rules = SmokeRules { settle: self.args.settle(), http: self.http.clone(), words };
         let phase_mark = look::is_read_by_github().then(|| {
             let mut groups = Groups::default();
             Box::new(move |phase| groups.enter(phase)) as PhaseMark
@@ -48,8 +72,8 @@ impl Request<'_> {
             return Ok(());
         }
         let hint = "name the types that listen on `$PORT` with `--ready`";
-        if self.args.http.is_some() {
-            let fact = "`--http` has nobody to ask: no process type that runs is waited for to listen";
+        if self.http.is_some() {
+            let fact = "`--http` has nothing to probe: no started process type is expected to listen";
             return Err(Error::new(Status::Usage, fact, hint));
         }
         let fact = "no process type that runs is waited for to listen: all count as up when they are started";

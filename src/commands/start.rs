@@ -16,7 +16,7 @@ use super::platform;
 use super::policy::{known_type, policy};
 use super::ports;
 use super::process_table;
-use super::project::Project;
+use super::project::{Project, TypeSource, Types};
 use super::size;
 use super::smoke_request::Request;
 use crate::app::{DynoName, DynoSpec, DynoVariables, Focus, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
@@ -74,9 +74,10 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     process_table::check(scope)?;
 
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
-    let project = Project::load(cli, &args.project, &settings, args.start_cmd.as_deref())?;
+    let types = Types { from: scope.type_source(args), mentions_procfile_dev: scope.mentions_procfile_dev() };
+    let project = Project::load(cli, &args.project, &settings, &types)?;
     let types = project.procfile.formation_types();
-    let policy = policy(args, &project.places.foreman, &types, scope.can_die_option())?;
+    let policy = policy(args, &project.places.foreman, &types)?;
     let release = project.procfile.release();
     let (release, assigned) = match scope {
         Scope::App | Scope::Smoke(_) => {
@@ -117,7 +118,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     Ok(ending)
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
     fn shown(self) -> Shown {
         match self {
             Self::App | Self::Release => Shown::OnStdout,
@@ -125,10 +126,19 @@ impl Scope<'_> {
         }
     }
 
-    fn can_die_option(self) -> &'static str {
+    fn type_source(self, args: &'a StartArgs) -> TypeSource<'a> {
+        match (self, args.start_cmd.as_deref()) {
+            (Self::Smoke(request), _) => request.type_source(),
+            (Self::App | Self::Release, Some(command)) => TypeSource::ProcfileOr(command),
+            (Self::App | Self::Release, None) => TypeSource::Procfile,
+        }
+    }
+
+    /// A person may have meant the other Procfile; a smoke runs unattended, and the same way every time.
+    fn mentions_procfile_dev(self) -> bool {
         match self {
-            Self::App | Self::Release => "--can-die",
-            Self::Smoke(_) => "--allow-exit",
+            Self::App | Self::Release => true,
+            Self::Smoke(_) => false,
         }
     }
 

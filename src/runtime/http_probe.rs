@@ -203,7 +203,7 @@ mod tests {
             String::from_utf8_lossy(request.get(..read).expect("no more than that")).replace(&port.to_string(), "PORT")
         });
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let check = "/up?a=b".parse().expect("a check");
+        let check = HttpCheck::new("/up?a=b", None).expect("a check");
         let answer = tokio.block_on(ask(&check, port, FIRST_PATIENCE));
         drop(tokio);
         (answer, server.join().expect("no panic"))
@@ -230,7 +230,7 @@ mod tests {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
 
         let answer = tokio.block_on(async {
-            let answer = ask(&"/".parse().expect("a check"), port, FIRST_PATIENCE).await;
+            let answer = ask(&HttpCheck::new("/", None).expect("a check"), port, FIRST_PATIENCE).await;
             while !server.is_finished() {
                 tokio::task::yield_now().await;
             }
@@ -263,7 +263,11 @@ mod tests {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
 
-        let answer = tokio.block_on(ask(&"/".parse().expect("a check"), port.expect("a port").port(), FIRST_PATIENCE));
+        let answer = tokio.block_on(ask(
+            &HttpCheck::new("/", None).expect("a check"),
+            port.expect("a port").port(),
+            FIRST_PATIENCE,
+        ));
 
         assert_eq!(answer, HttpAnswer::None(HttpSilence::Refused));
     }

@@ -65,6 +65,7 @@ mod signals_hard;
 mod smoke;
 mod smoke_ci;
 mod smoke_failures;
+mod smoke_options;
 mod smoke_report_files;
 mod smoke_reports;
 mod smoke_signals;

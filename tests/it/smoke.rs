@@ -285,9 +285,9 @@ fn options_that_cannot_be_meant_are_refused_before_anything_starts() {
         );
     };
 
-    refused(&["worker", "--http", "/"], "error: `--http` has nobody to ask: no process type that runs is waited for");
-    refused(&["--http", "health"], "error: invalid value 'health' for '--http </PATH[=STATUS]>': expected a path that");
-    refused(&["--allow-exit", "wroker"], "error: `--allow-exit`: the Procfile has no process type `wroker`");
+    let fact = "error: `--http` has nothing to probe: no started process type is expected to listen";
+    refused(&["worker", "--http", "/"], fact);
+    refused(&["--allow-exit", "wroker"], "error: `--can-die`: the Procfile has no process type `wroker`");
     refused(&["--ready", "wbe"], "error: `--ready`: the Procfile has no process type `wbe`");
     refused(&["-t", "3"], "error: unexpected argument '-t' found");
 }

@@ -39,7 +39,7 @@ fn rules() -> SmokeRules {
 }
 
 fn asking() -> SmokeRules {
-    SmokeRules { http: Some("/health".parse().unwrap()), ..rules() }
+    SmokeRules { http: Some(HttpCheck::new("/health", None).unwrap()), ..rules() }
 }
 
 /// A smoke that was told to begin.
