@@ -12,7 +12,7 @@ pub enum Io {
     Pipe,
     /// All three streams are a terminal of this size.
     Pty(PtySize),
-    /// stdout and stderr of `dyno` itself; stdin is at its end at once.
+    /// stdout and stderr of `dyno` itself.
     Inherit,
 }
 

@@ -1,6 +1,7 @@
 //! What a smoke asks of the start that it is: who is waited for, and the command with its environment.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -106,6 +107,9 @@ impl<'a> Request<'a> {
         }
         size::check(&environment)?;
         let (shell, shell_line) = platform::shell(platform::reads_profile(args), shell_line(&line));
+        // A pipe, a socket or a file was put there for the command (S19.3). A terminal stays the user's: Ctrl-C is ours, and
+        // nobody can answer what a command asks in the middle of a smoke.
+        let reads_stdin = !std::io::stdin().is_terminal();
         Ok(Some(Arc::new(DynoSpec {
             dyno,
             command_line: String::from_utf8_lossy(&line).into_owned(),
@@ -116,8 +120,8 @@ impl<'a> Request<'a> {
             awaited_port: None,
             directory: project.directory.clone(),
             io: Io::Inherit,
-            focus: Focus::Elsewhere,
-            stdin_is_empty: true,
+            focus: if reads_stdin { Focus::Stdin } else { Focus::Elsewhere },
+            stdin_is_empty: !reads_stdin,
         })))
     }
 }

@@ -103,6 +103,7 @@ impl App {
             env: env.map(|(key, value)| (key.to_owned(), value)).into(),
             directory: self.path(""),
             mark,
+            stdin: None,
             stdout: None,
             user: None,
         }
@@ -150,6 +151,7 @@ pub(crate) struct Call {
     env: Vec<(String, OsString)>,
     directory: PathBuf,
     mark: String,
+    stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     user: Option<u32>,
 }
@@ -197,6 +199,12 @@ impl Call {
         self
     }
 
+    /// Reads its input from there instead of `/dev/null`.
+    pub(crate) fn stdin_from(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.stdin = Some(stdin.into());
+        self
+    }
+
     /// Writes its output there, where nobody looks.
     pub(crate) fn stdout_to(mut self, stdout: impl Into<Stdio>) -> Self {
         self.stdout = Some(stdout.into());
@@ -222,7 +230,10 @@ impl Call {
     /// Starts it with pipes as its streams.
     pub(crate) fn spawn(mut self) -> Running {
         let mut command = self.command();
-        command.stdin(Stdio::null()).stdout(self.stdout.take().unwrap_or_else(Stdio::piped)).stderr(Stdio::piped());
+        command
+            .stdin(self.stdin.take().unwrap_or_else(Stdio::null))
+            .stdout(self.stdout.take().unwrap_or_else(Stdio::piped))
+            .stderr(Stdio::piped());
         let mut child = fork(&mut command);
         // The command still holds a file that was given as stdout: a reader would never see its end.
         drop(command);

@@ -69,6 +69,7 @@ mod smoke_options;
 mod smoke_report_files;
 mod smoke_reports;
 mod smoke_signals;
+mod smoke_stdin;
 mod start;
 mod stop_order;
 mod storm;
