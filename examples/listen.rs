@@ -8,7 +8,6 @@ use std::env;
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write, stdout};
 use std::net::{TcpListener, TcpStream};
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// What a request may be long; the rest of it is not read.
@@ -21,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const DRIP: Duration = Duration::from_secs(1);
 
 /// The status of one that dies.
-const DEATH: u8 = 3;
+const DEATH: i32 = 3;
 
 /// How it treats a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +35,11 @@ enum Manner {
     Close,
     /// `noise`: what it says is not HTTP.
     Noise,
-    /// `die`: it ends with status 3 at the first request.
+    /// `die`: it ends with status 3 at the first request, while the client is connected.
     Die,
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).unwrap_or_else(|| "0.0.0.0".to_owned());
     let manner = match env::args().nth(2).as_deref() {
         None => Manner::Answer(200),
@@ -57,11 +56,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     for client in listener.incoming() {
         // One that went away is no reason to end.
         let _ = client.and_then(|client| serve(manner, client));
-        if manner == Manner::Die {
-            return Ok(ExitCode::from(DEATH));
-        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn serve(manner: Manner, mut client: TcpStream) -> std::io::Result<()> {
@@ -75,9 +71,16 @@ fn serve(manner: Manner, mut client: TcpStream) -> std::io::Result<()> {
             client.read(&mut request).map(drop)
         }
         Manner::Drip => drip(&mut client),
-        Manner::Close | Manner::Die => Ok(()),
+        Manner::Close => Ok(()),
+        Manner::Die => die(),
         Manner::Noise => client.write_all(b"SSH-2.0-noise\r\n"),
     }
+}
+
+/// Like a program that crashes: the system closes the listener before the connection, which a return would not.
+#[expect(clippy::disallowed_methods, reason = "a crash runs no destructors")]
+fn die() -> ! {
+    std::process::exit(DEATH)
 }
 
 fn answer(status: u16) -> String {

@@ -148,7 +148,7 @@ fn parse_statuses(text: &str) -> Option<(u16, u16)> {
 
 /// `400-499` for `4xx`, `200-299` for `200..299` or `299-200`.
 fn meant_statuses(text: &str) -> Option<String> {
-    const SEPARATORS: [&str; 7] = ["..=", "...", "..", "–", ":", ",", "-"];
+    const SEPARATORS: [&str; 6] = ["...", "..", "–", ":", ",", "-"];
     let (first, last) = SEPARATORS.iter().find_map(|mark| text.split_once(mark)).unwrap_or((text, text));
     let (first, last) = (bounds(first.trim())?, bounds(last.trim())?);
     let (low, high) = (first.0.min(last.0), first.1.max(last.1));
@@ -239,7 +239,6 @@ mod tests {
             ("20x", "200-209"),
             ("4xx-5xx", "400-599"),
             ("200..299", "200-299"),
-            ("200..=299", "200-299"),
             ("200,204", "200-204"),
             ("299-200", "200-299"),
             (" 204", "204"),

@@ -44,6 +44,9 @@ impl SmokeEnd<'_> {
         if let Some(culprit) = &report.culprit {
             text += &last_words::render(culprit, &last_lines, self.reader);
         }
+        if let Some(hint) = &report.hint {
+            text.extend(["hint: ", hint, "\n"]);
+        }
         text += &verdict(&smoke);
         if self.reader.github {
             text += &github::annotation(&smoke).unwrap_or_default();
@@ -68,7 +71,7 @@ fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> Smok
     } else {
         return report.clone();
     };
-    SmokeReport { outcome, reason: reason.to_owned(), ..report.clone() }
+    SmokeReport { outcome, reason: reason.to_owned(), hint: None, ..report.clone() }
 }
 
 /// The status as a shell shows it.
@@ -95,7 +98,8 @@ mod tests {
 
     fn report(outcome: Outcome) -> SmokeReport {
         let reason = "the command exited with code 3".to_owned();
-        SmokeReport { outcome, reason, phases: Vec::new(), dynos: Vec::new(), command: None, culprit: None }
+        let (phases, dynos) = (Vec::new(), Vec::new());
+        SmokeReport { outcome, reason, phases, dynos, command: None, culprit: None, hint: None }
     }
 
     #[test]

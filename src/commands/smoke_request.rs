@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use super::look;
 use super::project::{Project, TypeSource};
 use super::{platform, size};
 use crate::app::{
-    DynoName, DynoSpec, DynoVariables, Focus, HttpCheck, Io, PortVariable, ProcessType, join_words, shell_line,
+    DynoName, DynoSpec, DynoVariables, Focus, HttpCheck, Io, PortVariable, ProcessType, http_url, join_words,
+    shell_line,
 };
 use crate::cli::{ProjectArgs, SmokeArgs, StartArgs};
 use crate::error::{Complaint, Error, Status};
@@ -54,9 +56,10 @@ impl<'a> Request<'a> {
     }
 
     /// What the runtime needs of it.
-    pub(super) fn smoke_start(&self) -> SmokeStart {
+    pub(super) fn smoke_start(&self, ports: &[(DynoName, u16)]) -> SmokeStart {
         let words = self.args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let rules = SmokeRules { settle: self.args.settle(), http: self.http.clone(), words };
+        let base = first_web(ports).map(|(dyno, _)| dyno.clone());
+        let rules = SmokeRules { settle: self.args.settle(), http: self.http.clone(), base, words };
         let phase_mark = look::is_read_by_github().then(|| {
             let mut groups = Groups::default();
             Box::new(move |phase| groups.enter(phase)) as PhaseMark
@@ -96,14 +99,14 @@ impl<'a> Request<'a> {
             return Err(Error::new(Status::Usage, "the command behind `--` is empty", hint));
         }
         let dyno = own_name(ports)?;
-        let web = ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == WEB && dyno.index == 1);
-        let port = web.map(|(_, port)| *port);
+        let port = first_web(ports).map(|(_, port)| *port);
         let variables =
             DynoVariables { dyno: &dyno, port: port.map_or(PortVariable::Kept, PortVariable::Assigned), session };
         let mut environment = project.layers.environment(&variables);
         if let Some(port) = port {
             environment.set("WEB_PORT", port.to_string());
-            environment.set("BASE_URL", format!("http://127.0.0.1:{port}"));
+            // Where it answers is only known once it is up: `Smoke` sets this anew.
+            environment.set("BASE_URL", http_url(Ipv4Addr::LOCALHOST.into(), port));
         }
         size::check(&environment)?;
         let (shell, shell_line) = platform::shell(platform::reads_profile(args), shell_line(&line));
@@ -124,6 +127,11 @@ impl<'a> Request<'a> {
             stdin_is_empty: !reads_stdin,
         })))
     }
+}
+
+/// `web.1`, which the command tests.
+fn first_web(ports: &[(DynoName, u16)]) -> Option<&(DynoName, u16)> {
+    ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == WEB && dyno.index == 1)
 }
 
 /// One word is a line for the shell, several are words kept apart, as in `dyno run` (S9.1).

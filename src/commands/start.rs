@@ -111,7 +111,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         null_stdin: args.stdin == StdinMode::Null,
         plan,
         policy,
-        smoke: scope.smoke_start(),
+        smoke: scope.smoke_start(&assigned.ports),
     };
     let ending = runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))?;
     drop(assigned.locks);
@@ -142,10 +142,10 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn smoke_start(self) -> Option<runtime::SmokeStart> {
+    fn smoke_start(self, ports: &[(DynoName, u16)]) -> Option<runtime::SmokeStart> {
         match self {
             Self::App | Self::Release => None,
-            Self::Smoke(request) => Some(request.smoke_start()),
+            Self::Smoke(request) => Some(request.smoke_start(ports)),
         }
     }
 }

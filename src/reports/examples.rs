@@ -61,6 +61,7 @@ pub(super) fn dying_web() -> Example {
         ],
         command: Some(CommandReport { words: vec!["npm".into(), "test".into()], status: None }),
         culprit: Some(name("web")),
+        hint: None,
     };
     Example { report, status: 3 }
 }
@@ -80,6 +81,7 @@ pub(super) fn passing() -> Example {
         dynos: vec![dyno("web", 2, Some(1_400), DynoResult::Passed), dyno("worker", 3, Some(0), DynoResult::Passed)],
         command: None,
         culprit: None,
+        hint: None,
     };
     Example { report, status: 0 }
 }

@@ -4,8 +4,7 @@
 //! which statuses are right, by [`HttpCheck`].
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, spawn, spawn_local};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::app::{HttpCheck, RunId};
+use super::listening::listened_on;
+use crate::app::{HttpCheck, RunId, reachable_at};
 use crate::supervisor::{Event, HttpAnswer, HttpSilence};
 
 /// How long the first attempt waits for a first byte. Each later one that gets none waits twice as long: a first page may
@@ -33,17 +33,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Where a server is looked for.
-const ADDRESSES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+/// Where a server is looked for if the system does not say where it listens.
+const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// The servers that are asked.
 pub(super) struct HttpProbes {
     check: Option<Arc<HttpCheck>>,
     tasks: HashMap<RunId, AbortHandle>,
-    /// A few answers a second from each at most: only a changed one is told.
-    sender: UnboundedSender<(RunId, HttpAnswer)>,
-    answers: UnboundedReceiver<(RunId, HttpAnswer)>,
+    /// At most a few a second from each server, because only changes are sent.
+    sender: UnboundedSender<Answered>,
+    answers: UnboundedReceiver<Answered>,
 }
+
+/// What a server answered, and at which address.
+type Answered = (RunId, IpAddr, HttpAnswer);
 
 impl HttpProbes {
     pub(super) fn new(check: Option<HttpCheck>) -> Self {
@@ -68,22 +71,31 @@ impl HttpProbes {
     /// The next answer. Cancel safe.
     pub(super) async fn next(&mut self) -> Event {
         match self.answers.recv().await {
-            Some((run, answer)) => Event::Answer { run, answer },
+            Some((run, address, answer)) => Event::Answer { run, address, answer },
             // A sender is ours.
             None => std::future::pending().await,
         }
     }
 }
 
-async fn ask_until_right(check: Arc<HttpCheck>, run: RunId, port: u16, sender: UnboundedSender<(RunId, HttpAnswer)>) {
-    let (mut patience, mut pause, mut last) = (FIRST_PATIENCE, FIRST_PAUSE, None);
+async fn ask_until_right(check: Arc<HttpCheck>, run: RunId, port: u16, sender: UnboundedSender<Answered>) {
+    let (mut patience, mut pause, mut last, mut sent) = (FIRST_PATIENCE, FIRST_PAUSE, None, None);
     loop {
         let answer = ask(&check, port, patience).await;
-        if last != Some(answer) && sender.send((run, answer)).is_err() {
-            return;
-        }
+        let is_certain = match answer.1 {
+            // A server that exits closes its connections, too: it is not reported for that, its exit is.
+            HttpAnswer::None(HttpSilence::Closed) => last == Some(answer),
+            HttpAnswer::Status(_)
+            | HttpAnswer::None(HttpSilence::Refused | HttpSilence::NotHttp | HttpSilence::Slow) => true,
+        };
         last = Some(answer);
-        match answer {
+        if is_certain && sent != last {
+            sent = last;
+            if sender.send((run, answer.0, answer.1)).is_err() {
+                return;
+            }
+        }
+        match answer.1 {
             HttpAnswer::Status(status) if check.accepts(status) => return,
             HttpAnswer::None(HttpSilence::Slow) => patience *= 2,
             HttpAnswer::Status(_)
@@ -94,12 +106,37 @@ async fn ask_until_right(check: Arc<HttpCheck>, run: RunId, port: u16, sender: U
     }
 }
 
-/// Asks once.
-async fn ask(check: &HttpCheck, port: u16, patience: Duration) -> HttpAnswer {
-    let silence = match timeout(patience, begin(check, port)).await {
+/// Sends one request, to the address where the server can be reached now. Returns the address with the answer.
+async fn ask(check: &HttpCheck, port: u16, patience: Duration) -> (IpAddr, HttpAnswer) {
+    let mut addresses = reachable_at(&listened_on(port));
+    if addresses.is_empty() {
+        addresses.extend(LOCALHOST);
+    }
+    let patient_until = Instant::now() + patience;
+    let (mut address, mut silence) = (IpAddr::V4(Ipv4Addr::LOCALHOST), HttpSilence::Refused);
+    for candidate in addresses {
+        address = candidate;
+        match timeout_at(patient_until, TcpStream::connect((address, port))).await {
+            // The next one may take the connection: `::` may or may not include IPv4.
+            Ok(Err(_)) => {}
+            Ok(Ok(server)) => {
+                return (address, exchange(server, check, SocketAddr::new(address, port), patient_until).await);
+            }
+            Err(_) => {
+                silence = HttpSilence::Slow;
+                break;
+            }
+        }
+    }
+    (address, HttpAnswer::None(silence))
+}
+
+/// Sends the request and reads the first line of the answer.
+async fn exchange(mut server: TcpStream, check: &HttpCheck, host: SocketAddr, patient_until: Instant) -> HttpAnswer {
+    let silence = match timeout_at(patient_until, begin(&mut server, check, host)).await {
         Err(_) => HttpSilence::Slow,
-        Ok(Err(silence)) => silence,
-        Ok(Ok((mut server, answer))) => match timeout(LINE_PATIENCE, rest(&mut server, answer)).await {
+        Ok(None) => HttpSilence::Closed,
+        Ok(Some(answer)) => match timeout(LINE_PATIENCE, rest(&mut server, answer)).await {
             Err(_) => HttpSilence::Slow,
             Ok(None) => HttpSilence::NotHttp,
             Ok(Some(status)) => {
@@ -111,27 +148,18 @@ async fn ask(check: &HttpCheck, port: u16, patience: Duration) -> HttpAnswer {
     HttpAnswer::None(silence)
 }
 
-/// Sends the request and waits for the first bytes of the answer.
-async fn begin(check: &HttpCheck, port: u16) -> Result<(TcpStream, Vec<u8>), HttpSilence> {
-    let mut server = connect(port).await.map_err(|_| HttpSilence::Refused)?;
+/// Sends the request and waits for the first bytes of the answer. None: the connection was closed before.
+async fn begin(server: &mut TcpStream, check: &HttpCheck, host: SocketAddr) -> Option<Vec<u8>> {
     let request = format!(
-        "GET {} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: dyno\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dyno\r\nAccept: */*\r\nConnection: close\r\n\r\n",
         check.path()
     );
-    // A server may answer before it has read all, and close: what it said counts.
+    // A server may answer before it has read everything, and close: its answer is still there to be read.
     let _ = server.write_all(request.as_bytes()).await;
     let mut answer = Vec::with_capacity(ANSWER_BYTES);
     match server.read_buf(&mut answer).await {
-        Ok(0) | Err(_) => Err(HttpSilence::Closed),
-        Ok(_) => Ok((server, answer)),
-    }
-}
-
-async fn connect(port: u16) -> io::Result<TcpStream> {
-    let [first, second] = ADDRESSES;
-    match TcpStream::connect((first, port)).await {
-        Ok(server) => Ok(server),
-        Err(_) => TcpStream::connect((second, port)).await,
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(answer),
     }
 }
 
@@ -206,7 +234,7 @@ mod tests {
         let check = HttpCheck::new("/up?a=b", None).expect("a check");
         let answer = tokio.block_on(ask(&check, port, FIRST_PATIENCE));
         drop(tokio);
-        (answer, server.join().expect("no panic"))
+        (answer.1, server.join().expect("no panic"))
     }
 
     #[test]
@@ -237,7 +265,7 @@ mod tests {
             answer
         });
 
-        assert_eq!(answer, HttpAnswer::Status(200));
+        assert_eq!(answer, (IpAddr::V4(Ipv4Addr::LOCALHOST), HttpAnswer::Status(200)));
         server.join().expect("no panic").expect("nobody went away");
     }
 
@@ -269,7 +297,31 @@ mod tests {
             FIRST_PATIENCE,
         ));
 
-        assert_eq!(answer, HttpAnswer::None(HttpSilence::Refused));
+        assert_eq!(answer.1, HttpAnswer::None(HttpSilence::Refused));
+    }
+
+    #[test]
+    fn s19_3_a_server_is_asked_at_the_address_it_listens_on() {
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for address in [IpAddr::from([127, 0, 0, 2]), Ipv6Addr::LOCALHOST.into()] {
+            // No IPv6 here.
+            let Ok(listener) = TcpListener::bind((address, 0)) else { continue };
+            let own = listener.local_addr().expect("an address");
+            let server = thread::spawn(move || {
+                let (mut client, _) = listener.accept().expect("a client");
+                let mut request = vec![0; 1024];
+                let read = client.read(&mut request).expect("a request");
+                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("written");
+                String::from_utf8_lossy(request.get(..read).expect("no more than that")).into_owned()
+            });
+
+            let check = HttpCheck::new("/", None).expect("a check");
+            let answer = tokio.block_on(ask(&check, own.port(), FIRST_PATIENCE));
+
+            assert_eq!(answer, (address, HttpAnswer::Status(200)));
+            let request = server.join().expect("no panic");
+            assert!(request.contains(&format!("\r\nHost: {own}\r\n")), "{request}");
+        }
     }
 
     #[test]

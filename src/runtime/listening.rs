@@ -4,9 +4,10 @@
 //! spawned, whoever holds it: `docker-proxy` and `sudo` listen for a dyno without being its children.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::app::RunId;
+use crate::app::{RunId, is_loopback_only, reachable_at};
 
 /// Pause after the first look; it doubles from look to look.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -22,8 +23,7 @@ const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Listener {
     pub(super) port: u16,
-    /// Whether only this machine can reach it.
-    pub(super) loopback: bool,
+    pub(super) address: IpAddr,
     pub(super) inode: u64,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Listener {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// The run listens on its port.
-    Listening { run: RunId, loopback_only: bool },
+    Listening { run: RunId, address: IpAddr, loopback_only: bool },
     /// It does not, and is not looked at any more.
     GaveUp { run: RunId, after: Duration },
 }
@@ -111,11 +111,10 @@ impl Listening {
             if watch.next.is_none_or(|next| next > now) {
                 continue;
             }
-            let mut own =
-                listeners.iter().filter(|socket| socket.port == watch.port && !watch.older.contains(&socket.inode));
-            if let Some(first) = own.next() {
-                let loopback_only = first.loopback && own.all(|socket| socket.loopback);
-                found.push(Found::Listening { run: *run, loopback_only });
+            let is_own = |socket: &&Listener| socket.port == watch.port && !watch.older.contains(&socket.inode);
+            let own: Vec<IpAddr> = listeners.iter().filter(is_own).map(|socket| socket.address).collect();
+            if let Some(address) = reachable_at(&own).first().copied() {
+                found.push(Found::Listening { run: *run, address, loopback_only: is_loopback_only(&own) });
             } else if watch.began + self.patience <= now {
                 found.push(Found::GaveUp { run: *run, after: self.patience });
             } else {
@@ -129,6 +128,11 @@ impl Listening {
         }
         found
     }
+}
+
+/// The addresses on which a port is listened on.
+pub(super) fn listened_on(port: u16) -> Vec<IpAddr> {
+    listeners().into_iter().filter(|listener| listener.port == port).map(|listener| listener.address).collect()
 }
 
 /// All sockets that listen. Empty where the system does not tell.
@@ -146,17 +150,23 @@ fn parse(table: &str) -> Vec<Listener> {
         let port = u16::from_str_radix(port, 16).ok()?;
         let listening = fields.nth(1)? == LISTEN;
         let inode = fields.nth(5)?.parse().ok()?;
-        listening.then(|| Listener { port, loopback: is_loopback(address), inode })
+        if listening { Some(Listener { port, address: parse_address(address)?, inode }) } else { None }
     };
     table.lines().skip(1).filter_map(line).collect()
 }
 
-/// `0100007F` is 127.0.0.1: words of four bytes in the machine's order, here that of x86 and ARM.
-fn is_loopback(address: &str) -> bool {
-    const LOOPBACK_V6: &str = "00000000000000000000000001000000";
-    const MAPPED_V4: &str = "0000000000000000FFFF0000";
-    let v4 = |text: &str| text.len() == 8 && text.ends_with("7F");
-    v4(address) || address == LOOPBACK_V6 || address.strip_prefix(MAPPED_V4).is_some_and(v4)
+/// `0100007F` is 127.0.0.1: words of four bytes, each printed as a number in the machine's own byte order.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let word = |at: usize| u32::from_str_radix(text.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
+    match text.len() {
+        8 => Some(IpAddr::from(word(0)?)),
+        32 => {
+            let words = [word(0)?, word(8)?, word(16)?, word(24)?];
+            let bytes: [u8; 16] = words.as_flattened().try_into().ok()?;
+            Some(IpAddr::from(bytes))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -170,8 +180,8 @@ mod tests {
 
     #[test]
     fn only_sockets_that_listen_count() {
-        let expected =
-            [Listener { port: 5000, loopback: true, inode: 111 }, Listener { port: 5001, loopback: false, inode: 222 }];
+        let listener = |port, address: &str, inode| Listener { port, address: address.parse().expect(address), inode };
+        let expected = [listener(5000, "127.0.0.1", 111), listener(5001, "0.0.0.0", 222)];
 
         assert_eq!(parse(TCP), expected);
     }
@@ -189,10 +199,20 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_known_in_both_versions_of_the_protocol() {
-        assert!(is_loopback("0100007F") && is_loopback("00000000000000000000000001000000"));
-        assert!(is_loopback("0000000000000000FFFF00000100007F"));
-        assert!(!is_loopback("00000000") && !is_loopback("00000000000000000000000000000000"));
+    #[cfg(target_endian = "little")]
+    fn an_address_is_read_in_words_of_four_bytes() {
+        for (text, address) in [
+            ("0100007F", "127.0.0.1"),
+            ("0200007F", "127.0.0.2"),
+            ("00000000", "0.0.0.0"),
+            ("00000000000000000000000001000000", "::1"),
+            ("00000000000000000000000000000000", "::"),
+            ("0000000000000000FFFF00000100007F", "::ffff:127.0.0.1"),
+            ("B80D0120000000000000000005000000", "2001:db8::5"),
+        ] {
+            assert_eq!(parse_address(text), address.parse().ok(), "{text}");
+        }
+        assert_eq!([parse_address("0100007"), parse_address(""), parse_address("0100007G")], [None; 3]);
     }
 
     #[test]
@@ -209,7 +229,8 @@ mod tests {
         let _own = std::net::TcpListener::bind(("127.0.0.1", port)).expect("free again");
 
         let found = listening.look(later + LONGEST_PAUSE);
-        assert_eq!(found, [Found::Listening { run: RunId(1), loopback_only: true }]);
+        let address = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(found, [Found::Listening { run: RunId(1), address, loopback_only: true }]);
         assert_eq!(listening.next_look(), None);
     }
 

@@ -325,8 +325,8 @@ impl Runtime {
     fn look_who_listens(&mut self) {
         for found in self.listening.look(Instant::now()) {
             match found {
-                Found::Listening { run, loopback_only } => {
-                    self.events.push_back(Event::Ready { run, loopback_only });
+                Found::Listening { run, address, loopback_only } => {
+                    self.events.push_back(Event::Ready { run, address, loopback_only });
                 }
                 Found::GaveUp { run, after } => self.events.push_back(Event::NotReady { run, after }),
             }

@@ -1,5 +1,6 @@
 //! All that can happen to the supervisor.
 
+use core::net::IpAddr;
 use std::fmt;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub enum Event {
     Ready {
         /// Which run.
         run: RunId,
+        /// Where it answers on this machine.
+        address: IpAddr,
         /// Whether only this machine can reach it there.
         loopback_only: bool,
     },
@@ -65,6 +68,8 @@ pub enum Event {
     Answer {
         /// Which run.
         run: RunId,
+        /// Where it was asked.
+        address: IpAddr,
         /// What came.
         answer: HttpAnswer,
     },

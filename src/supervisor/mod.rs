@@ -119,7 +119,7 @@ impl Supervisor {
             Event::Exited { run, exit, left } => self.on_exited(run, exit, left, &mut turn),
             Event::LeftBehind { dynos, process, .. } => turn.announce(NoticeKind::LeftBehind { dynos, process }),
             Event::Gone { run } => self.on_gone(run, &mut turn),
-            Event::Ready { run, loopback_only } => self.on_ready(run, loopback_only, &mut turn),
+            Event::Ready { run, loopback_only, .. } => self.on_ready(run, loopback_only, &mut turn),
             Event::NotReady { run, after } => self.on_not_ready(run, after, &mut turn),
             // Nobody is asked in a start.
             Event::Answer { .. } => {}

@@ -152,6 +152,18 @@ pub enum NoticeKind {
         /// The limit.
         after: Duration,
     },
+    /// It gave a wrong answer over HTTP, of a kind that it had not given before; it is asked again.
+    WrongAnswer {
+        /// `answers GET / with 500, not 200 to 399`.
+        why: String,
+    },
+    /// Dynos are not up yet.
+    StillWaiting {
+        /// How long they have been waited for.
+        after: Duration,
+        /// `web.1 does not listen on $PORT (5000)`.
+        what: String,
+    },
     /// It listens, but did not give the right answer in time, and is killed.
     NotAnswering {
         /// `answers GET / with 500, not 200 to 399`.

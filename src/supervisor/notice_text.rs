@@ -58,6 +58,8 @@ impl NoticeKind {
             | Self::CommandNotFound
             | Self::GaveUp { .. }
             | Self::BootTimeout { .. }
+            | Self::WrongAnswer { .. }
+            | Self::StillWaiting { .. }
             | Self::NotAnswering { .. }
             | Self::ExitTimeout { .. }
             | Self::Unkillable { .. }
@@ -99,6 +101,8 @@ impl NoticeKind {
             | Self::CommandNotFound
             | Self::GaveUp { .. }
             | Self::BootTimeout { .. }
+            | Self::WrongAnswer { .. }
+            | Self::StillWaiting { .. }
             | Self::NotAnswering { .. }
             | Self::ExitTimeout { .. }
             | Self::Unkillable { .. }
@@ -137,6 +141,8 @@ impl NoticeKind {
                 capitalised(process_type),
                 seconds(*after)
             ),
+            Self::WrongAnswer { why } => format!("{why}; trying again"),
+            Self::StillWaiting { after, what } => format!("still waiting after {}: {what}", seconds(*after)),
             Self::NotAnswering { why, after } => format!("not up within {}: it {why}", seconds(*after)),
             Self::ExitTimeout { after, signal } => format!(
                 "Error R12 (Exit timeout) -> At least one process failed to exit within {} of {}",

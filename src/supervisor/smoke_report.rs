@@ -25,6 +25,8 @@ pub struct SmokeReport {
     pub command: Option<CommandReport>,
     /// Whose fault it is. None: it passed, or no single dyno is to blame, or the command is.
     pub culprit: Option<DynoName>,
+    /// What to type if that was meant to happen, in one line.
+    pub hint: Option<String>,
 }
 
 /// What happens one after the other.

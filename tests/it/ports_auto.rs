@@ -34,7 +34,7 @@ fn s5_4_a_block_with_a_port_that_somebody_listens_on_is_passed_over() {
     }
 }
 
-/// Leaves a connection of this port in TIME_WAIT: the side that closes first keeps it for a minute.
+/// Leaves a connection of this port in `TIME_WAIT`: the side that closes first keeps it for a minute.
 fn leave_time_wait(port: u16) -> std::io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     let mut client = TcpStream::connect(("127.0.0.1", port))?;

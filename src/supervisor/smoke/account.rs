@@ -165,6 +165,7 @@ impl Account {
             dynos: self.dynos.iter().map(|dyno| self.dyno(dyno, cause)).collect(),
             command,
             culprit: cause.and_then(Cause::culprit).cloned(),
+            hint: cause.and_then(|cause| cause.hint(&supervisor.policy)),
         }
     }
 

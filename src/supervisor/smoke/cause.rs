@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::app::{DynoName, ExitStatus, HttpCheck, RunId};
 use crate::supervisor::notice_text::{SignalName, seconds};
-use crate::supervisor::{HttpAnswer, HttpSilence, Outcome, SmokePhase, SpawnFailure, UserSignal};
+use crate::supervisor::{HttpAnswer, HttpSilence, Outcome, Policy, SmokePhase, SpawnFailure, UserSignal};
 
 /// Not up in time (S11).
 const NOT_UP: u8 = 75;
@@ -131,8 +131,7 @@ impl Cause {
             Self::Died { dyno, how, phase: SmokePhase::Release } => format!("{dyno} {}", how.describe()),
             Self::Died { dyno, how, phase } => format!("{dyno} {} {}", how.describe(), meanwhile(*phase)),
             Self::NotUp { after, check, dynos } => {
-                let each = dynos.iter().map(|not_up| format!("{} {}", not_up.dyno, not_up.describe(check.as_ref())));
-                format!("not up within {}: {}", seconds(*after), some(each, "; "))
+                format!("not up within {}: {}", seconds(*after), describe_all(dynos, check.as_ref()))
             }
             Self::Signal { signal, phase } => format!("stopped by {signal} {}", meanwhile(*phase)),
             Self::OutputLost => "the log could not be written".to_owned(),
@@ -162,6 +161,27 @@ impl Cause {
         }
     }
 
+    /// What to type if that was meant to happen.
+    pub(super) fn hint(&self, policy: &Policy) -> Option<String> {
+        match self {
+            // A type that is expected to listen is not meant to exit.
+            Self::Died {
+                dyno,
+                how: Died::Exit(ExitStatus::Code(0)),
+                phase: SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command,
+            } if !policy.ready.contains(&dyno.process_type) => {
+                Some(format!("if `{0}` is meant to exit, add `--can-die {0}`", dyno.process_type))
+            }
+            Self::Died { .. }
+            | Self::NotUp { .. }
+            | Self::Settled { .. }
+            | Self::Command(_)
+            | Self::Signal { .. }
+            | Self::OutputLost
+            | Self::Lost => None,
+        }
+    }
+
     /// The first one it blames.
     pub(super) fn culprit(&self) -> Option<&DynoName> {
         match self {
@@ -182,10 +202,20 @@ impl Cause {
 }
 
 impl NotUp {
+    /// Whether it is unknown where it listens.
+    pub(super) fn does_not_listen(&self) -> bool {
+        match self.why {
+            WhyNotUp::NotListening { .. } => true,
+            WhyNotUp::NotStarted | WhyNotUp::StillRuns | WhyNotUp::ListensElsewhere { .. } | WhyNotUp::Answer(_) => {
+                false
+            }
+        }
+    }
+
     fn describe(&self, check: Option<&HttpCheck>) -> String {
         match (&self.why, check) {
             (WhyNotUp::NotStarted, _) => "was not started yet".to_owned(),
-            (WhyNotUp::StillRuns, _) => "still runs".to_owned(),
+            (WhyNotUp::StillRuns, _) => "has not exited".to_owned(),
             (WhyNotUp::NotListening { port }, _) => format!("does not listen on $PORT ({port})"),
             (WhyNotUp::ListensElsewhere { port, given }, _) => {
                 format!("listens on port {port}, not on $PORT ({given})")
@@ -194,6 +224,11 @@ impl NotUp {
             (WhyNotUp::Answer(_), None) => "does not answer".to_owned(),
         }
     }
+}
+
+/// `web.1 does not listen on $PORT (5000); api.1 was not started yet`.
+pub(super) fn describe_all(dynos: &[NotUp], check: Option<&HttpCheck>) -> String {
+    some(dynos.iter().map(|not_up| format!("{} {}", not_up.dyno, not_up.describe(check))), "; ")
 }
 
 /// What is wrong with an answer: `answers GET / with 500, not 200 to 399`.

@@ -8,14 +8,18 @@
 //!
 //! Stands between the runtime and a [`Supervisor`], which decides about each dyno as in any start: the first one that ends
 //! stops all. What is added is watched from outside: who has to answer, when all are up, and what an end means for the
-//! status (S11). Pure. Not here: what a reason says (`cause`), and what became of each dyno (`account`).
+//! status (S11). Pure. Not here: who is waited for and what they answered (`awaited`), what a reason says (`cause`), and what
+//! became of each dyno (`account`).
 
 mod account;
+mod awaited;
 mod cause;
+mod progress;
 mod stage;
 #[cfg(test)]
 mod tests;
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -24,10 +28,12 @@ use crate::app::{DynoName, HttpCheck, Now, RunId};
 use super::dyno_state::DynoState;
 use super::shutdown::Phase;
 use super::slot::{Role, Slot, Turn};
-use super::{Effect, Event, HttpAnswer, NoticeKind, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor};
+use super::{Effect, Event, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor};
 
 use account::Account;
-use cause::{Cause, Died, NotUp, WhyNotUp};
+use awaited::Asked;
+use cause::{Cause, Died, NotUp};
+use progress::Progress;
 use stage::{LAST_LOOK, Stage};
 
 /// What one smoke asks for besides the policy of the start.
@@ -37,16 +43,10 @@ pub struct SmokeRules {
     pub settle: Duration,
     /// What every dyno that is waited for has to answer. None: it is enough that it listens.
     pub http: Option<HttpCheck>,
+    /// The dyno whose address the command gets as `BASE_URL`.
+    pub base: Option<DynoName>,
     /// The words of the command as they were given; empty where there is none.
     pub words: Vec<String>,
-}
-
-/// A run that listens and is asked.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    loopback_only: bool,
-    /// Its last answer, which was not right.
-    answer: Option<HttpAnswer>,
 }
 
 /// A start that is there to be tested.
@@ -56,6 +56,10 @@ pub struct Smoke {
     rules: SmokeRules,
     stage: Stage,
     asked: BTreeMap<RunId, Asked>,
+    /// Where each run that is ready answers.
+    answers_at: BTreeMap<RunId, IpAddr>,
+    /// The lines of the phase that is being waited for.
+    progress: Option<Progress>,
     account: Account,
     /// Why it ends. The first cause is the one.
     cause: Option<Cause>,
@@ -69,27 +73,33 @@ impl Smoke {
         let policy = Policy { on_exit: super::OnExit::StopAll, outlives_formation: true, ..policy };
         let account = Account::new(&plan);
         let supervisor = Supervisor::new(plan, policy);
-        Self { supervisor, rules, stage: Stage::Before, asked: BTreeMap::new(), account, cause: None }
+        Self {
+            supervisor,
+            rules,
+            stage: Stage::Before,
+            asked: BTreeMap::new(),
+            answers_at: BTreeMap::new(),
+            progress: None,
+            account,
+            cause: None,
+        }
     }
 
     /// Takes one event and returns what to do, in order; as [`Supervisor::handle`].
     #[must_use = "an effect that is not performed never happens"]
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
-        let Some(event) = self.asked_first(event) else { return Vec::new() };
+        let mut effects = Vec::new();
+        let Some(event) = self.asked_first(event, now, &mut effects) else { return effects };
         match &event {
-            Event::Ready { run, loopback_only } if self.has_to_ask(*run) => {
-                self.asked.insert(*run, Asked { loopback_only: *loopback_only, answer: None });
-                return vec![Effect::Ask { run: *run }];
-            }
             Event::Resumed { paused_for } => self.postpone(*paused_for),
             Event::ListensElsewhere { run, port } => self.note_other_port(*run, *port),
+            Event::Ready { .. } => self.note_address(&event),
             Event::Boot
             | Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
             | Event::LeftBehind { .. }
             | Event::Gone { .. }
-            | Event::Ready { .. }
             | Event::Answer { .. }
             | Event::NotReady { .. }
             | Event::Unkillable { .. }
@@ -100,7 +110,7 @@ impl Smoke {
         }
         let subject = event.run().and_then(|run| self.slot(run)).map(|slot| (slot.spec.dyno.clone(), slot.role));
         let waiting = self.waiting();
-        let mut effects = self.supervisor.handle(event.clone(), now);
+        effects = self.supervisor.handle(event.clone(), now);
         self.account.record(&event, subject.as_ref().map(|(dyno, _)| dyno), &self.supervisor, &effects, now.mono);
         if self.cause.is_none() && self.is_ending() {
             let cause = self.cause_of(&event, subject, waiting);
@@ -109,6 +119,9 @@ impl Smoke {
             self.explain_not_up(&mut effects);
         }
         self.advance(now, &mut effects);
+        if event == Event::Tick {
+            self.show_progress(now.mono, &mut effects);
+        }
         self.with_own_status(effects)
     }
 
@@ -116,7 +129,8 @@ impl Smoke {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         let mut stage = self.stage;
-        self.supervisor.next_deadline().into_iter().chain(stage.deadline().copied()).min()
+        let progress = self.progress.as_ref().map(Progress::due);
+        self.supervisor.next_deadline().into_iter().chain(stage.deadline().copied()).chain(progress).min()
     }
 
     /// What there is to tell at its end. `outcome`: how it ends.
@@ -125,48 +139,12 @@ impl Smoke {
         self.account.report(self.cause.as_ref(), &self.supervisor, &self.rules, outcome, at)
     }
 
-    /// An answer that is right is what makes a dyno ready. None: there is nothing more to do about the event.
-    fn asked_first(&mut self, event: Event) -> Option<Event> {
-        let Event::Answer { run, answer } = event else { return Some(event) };
-        let check = self.rules.http.as_ref()?;
-        match answer {
-            HttpAnswer::Status(status) if check.accepts(status) => {
-                let asked = self.asked.get(&run)?;
-                Some(Event::Ready { run, loopback_only: asked.loopback_only })
-            }
-            HttpAnswer::Status(_) | HttpAnswer::None(_) => {
-                self.asked.get_mut(&run)?.answer = Some(answer);
-                None
-            }
-        }
-    }
-
-    fn has_to_ask(&self, run: RunId) -> bool {
-        let is_booting = self.slot(run).is_some_and(|slot| matches!(slot.state, DynoState::Booting { .. }));
-        self.rules.http.is_some() && is_booting && !self.asked.contains_key(&run)
-    }
-
     fn slot(&self, run: RunId) -> Option<&Slot> {
         self.supervisor.slots.get(*self.supervisor.slot_of.get(&run)?)
     }
 
     fn formation(&self) -> impl Iterator<Item = &Slot> {
         self.supervisor.slots.iter().filter(|slot| slot.role == Role::Formation)
-    }
-
-    /// Those that are not up yet, and why, as far as that is known.
-    fn waiting(&self) -> Vec<NotUp> {
-        let is_waiting = |slot: &&Slot| matches!(slot.state, DynoState::Starting { .. } | DynoState::Booting { .. });
-        let not_up = |slot: &Slot| {
-            let run = slot.state.run()?;
-            let why = match (self.asked.get(&run), slot.spec.awaited_port) {
-                (Some(asked), _) => WhyNotUp::Answer(asked.answer),
-                (None, Some(port)) => WhyNotUp::NotListening { port },
-                (None, None) => WhyNotUp::NotStarted,
-            };
-            Some(NotUp { dyno: slot.spec.dyno.clone(), run, why })
-        };
-        self.formation().filter(is_waiting).filter_map(not_up).collect()
     }
 
     fn is_ending(&self) -> bool {
@@ -217,39 +195,12 @@ impl Smoke {
         }
     }
 
-    /// The supervisor blames the first one alone, and says only that it does not listen.
-    fn explain_not_up(&self, effects: &mut Vec<Effect>) {
-        let Some(Cause::NotUp { after, check, dynos }) = &self.cause else { return };
-        let is_asked = |run: &RunId| self.asked.contains_key(run);
-        // Those that listen where they should: nobody needs to know where else they do.
-        effects.retain(|effect| !matches!(effect, Effect::FindListener { run } if is_asked(run)));
-        for effect in effects.iter_mut() {
-            if let Effect::Notify(notice) = effect
-                && let NoticeKind::BootTimeout { .. } = notice.kind
-                && let Some(not_up) = dynos.iter().find(|not_up| notice.is_about(&not_up.dyno))
-                && let (WhyNotUp::Answer(answer), Some(check)) = (&not_up.why, check)
-            {
-                let why = cause::not_answering(check, *answer);
-                notice.kind = NoticeKind::NotAnswering { why, after: *after };
-            }
-        }
-        let looked_at: Vec<RunId> = effects.iter().filter_map(find_listener).collect();
-        let others = dynos.iter().map(|not_up| not_up.run).filter(|run| !is_asked(run) && !looked_at.contains(run));
-        effects.splice(0..0, others.map(|run| Effect::FindListener { run }));
-    }
-
-    fn note_other_port(&mut self, run: RunId, port: u16) {
-        let Some(Cause::NotUp { dynos, .. }) = &mut self.cause else { return };
-        for not_up in dynos.iter_mut().filter(|not_up| not_up.run == run) {
-            if let WhyNotUp::NotListening { port: given } = not_up.why {
-                not_up.why = WhyNotUp::ListensElsewhere { port, given };
-            }
-        }
-    }
-
     fn postpone(&mut self, by: Duration) {
         if let Some(until) = self.stage.deadline() {
             *until = until.saturating_add(by);
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.postpone(by);
         }
     }
 
@@ -301,6 +252,10 @@ impl Smoke {
     fn enter(&mut self, stage: Stage, now: Now, effects: &mut Vec<Effect>, position: usize) {
         self.stage = stage;
         let phase = self.stage.phase();
+        self.progress = match phase {
+            SmokePhase::Release | SmokePhase::Boot => Some(Progress::new(now.mono)),
+            SmokePhase::Settle | SmokePhase::Command | SmokePhase::Stop => None,
+        };
         self.account.enter(phase, now.mono);
         effects.insert(position, Effect::EnterPhase(phase));
     }
@@ -317,6 +272,7 @@ impl Smoke {
     fn settled(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if self.command().is_some() {
             self.enter(Stage::Command, now, effects, effects.len());
+            self.set_base_url();
             let spawned = self.order(now, None, |supervisor, turn| supervisor.want(Role::Command, turn));
             effects.extend(spawned);
         } else {
@@ -328,11 +284,7 @@ impl Smoke {
 
     /// The platform would wait for it; a smoke waits for nothing longer than it was told.
     fn release_hangs(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let release = self.supervisor.slots.iter().find(|slot| slot.role == Role::Release);
-        let not_up = |slot: &Slot| {
-            Some(NotUp { dyno: slot.spec.dyno.clone(), run: slot.state.run()?, why: WhyNotUp::StillRuns })
-        };
-        let dynos = release.and_then(not_up).into_iter().collect();
+        let dynos = self.running_release().into_iter().collect();
         let after = self.supervisor.policy.boot_timeout.unwrap_or_default();
         let cause = Cause::NotUp { after, check: None, dynos };
         let outcome = cause.own_outcome();
@@ -387,8 +339,4 @@ impl Smoke {
         }
         effects
     }
-}
-
-fn find_listener(effect: &Effect) -> Option<RunId> {
-    if let Effect::FindListener { run } = effect { Some(*run) } else { None }
 }

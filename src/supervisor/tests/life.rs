@@ -66,7 +66,7 @@ fn a_report_of_an_older_run_changes_nothing() {
     for event in [
         Event::Exited { run: old, exit: code(3), left: Vec::new() },
         Event::Gone { run: old },
-        Event::Ready { run: old, loopback_only: false },
+        Event::Ready { run: old, address: LOCALHOST, loopback_only: false },
         Event::Spawned { run: old, pid: 9 },
         Event::SpawnFailed { run: old, why: SpawnFailure("late".into()) },
         Event::Unkillable { run: old, survivor: "9 (x)".into() },

@@ -11,12 +11,16 @@ mod stop_all;
 mod time;
 mod walk;
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::app::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, ProcessType, Shell};
+
+/// Where a server answers if the address does not matter.
+pub(super) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub(super) fn at(seconds: u64) -> Now {
     at_ms(seconds * 1_000)
@@ -120,7 +124,7 @@ fn spawn_failed(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String
 
 fn ready(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::Ready { run, loopback_only: false }, now)
+    happen(supervisor, Event::Ready { run, address: LOCALHOST, loopback_only: false }, now)
 }
 
 fn exit(supervisor: &mut Supervisor, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {

@@ -83,7 +83,10 @@ fn where_the_platform_is_meant_a_server_on_loopback_alone_is_told_so() {
         let mut supervisor = awaited(Policy { notes_loopback, ..restarting() });
         let run = run_of(&supervisor, "web.1");
 
-        assert_eq!(happen(&mut supervisor, Event::Ready { run, loopback_only: true }, at(1)), lines);
+        assert_eq!(
+            happen(&mut supervisor, Event::Ready { run, address: LOCALHOST, loopback_only: true }, at(1)),
+            lines
+        );
         assert_eq!(state(&supervisor, "web.1"), PublicState::Up);
     }
 }

@@ -1,6 +1,7 @@
 //! Event histories of a smoke: what happened, and what was ordered, as lines of text.
 
 mod failures;
+mod progress;
 mod reports;
 mod walk;
 
@@ -8,9 +9,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::app::{DynoSpec, ExitStatus, SpawnSpec};
-use crate::supervisor::tests::{at, at_ms, code, formation, killed_by, line, process_type, spec};
+use crate::supervisor::tests::{LOCALHOST, at, at_ms, code, formation, killed_by, line, process_type, spec};
 use crate::supervisor::{
-    CanDie, HttpSilence, NoticeStyle, OnExit, OutputLoss, RestartPolicy, SpawnFailure, UserSignal,
+    CanDie, HttpAnswer, HttpSilence, NoticeStyle, OnExit, OutputLoss, RestartPolicy, SpawnFailure, UserSignal,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,7 +36,12 @@ fn policy() -> Policy {
 }
 
 fn rules() -> SmokeRules {
-    SmokeRules { settle: SECOND, http: None, words: vec!["npm".into(), "test".into()] }
+    SmokeRules {
+        settle: SECOND,
+        http: None,
+        base: Some(spec("web.1").dyno.clone()),
+        words: vec!["npm".into(), "test".into()],
+    }
 }
 
 fn asking() -> SmokeRules {
@@ -80,12 +86,12 @@ fn spawned(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
 
 fn ready(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    happen(smoke, Event::Ready { run, loopback_only: false }, now)
+    happen(smoke, Event::Ready { run, address: LOCALHOST, loopback_only: false }, now)
 }
 
 fn answered(smoke: &mut Smoke, name: &str, answer: HttpAnswer, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    happen(smoke, Event::Answer { run, answer }, now)
+    happen(smoke, Event::Answer { run, address: LOCALHOST, answer }, now)
 }
 
 fn exit(smoke: &mut Smoke, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
@@ -171,10 +177,12 @@ fn a_release_command_that_hangs_is_not_waited_for_longer_than_a_dyno() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["worker.1"], true) };
     let mut smoke = begun(plan, policy(), rules());
     spawned(&mut smoke, "release.1", at(1));
-    assert_eq!(smoke.next_deadline(), Some(60 * SECOND));
     happen(&mut smoke, Event::Signal(UserSignal::Tstp), at(2));
     happen(&mut smoke, Event::Resumed { paused_for: 10 * SECOND }, at(12));
-    assert_eq!(happen(&mut smoke, Event::Tick, at(69)), [""; 0]);
+    happen(&mut smoke, Event::Tick, at(69));
+    let line = happen(&mut smoke, Event::Tick, at(69));
+    assert_eq!(line, ["system: still waiting after 55 seconds: release.1 has not exited"]);
+    assert_eq!(smoke.next_deadline(), Some(70 * SECOND));
 
     assert_eq!(
         happen(&mut smoke, Event::Tick, at(70)),
@@ -183,7 +191,7 @@ fn a_release_command_that_hangs_is_not_waited_for_longer_than_a_dyno() {
 
     assert_eq!(end(&mut smoke, "release.1", killed_by(15), at(71)).last().unwrap(), "finish 75");
     let report = smoke.report(Outcome::Code(75), at(71).mono);
-    assert_eq!(report.reason, "not up within 60 seconds: release.1 still runs");
+    assert_eq!(report.reason, "not up within 60 seconds: release.1 has not exited");
     assert_eq!(report.culprit, Some(spec("release.1").dyno.clone()));
 }
 
@@ -230,8 +238,9 @@ fn a_web_that_listens_is_asked_and_up_when_the_answer_is_right() {
     spawned(&mut smoke, "web.1", at(0));
 
     assert_eq!(ready(&mut smoke, "web.1", at(1)), ["#1 ask"]);
-    assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::None(HttpSilence::Closed), at(2)), [""; 0]);
-    assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(500), at(3)), [""; 0]);
+    assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::None(HttpSilence::Slow), at(2)), [""; 0]);
+    let wrong = ["web.1: answers GET /health with 500, not 200 to 399; trying again"];
+    assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(500), at(3)), wrong);
     assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(302), at(4)), ["-- settle"]);
     // An answer that was under way changes nothing.
     assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(500), at(4)), [""; 0]);

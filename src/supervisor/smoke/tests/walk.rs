@@ -93,8 +93,8 @@ impl Episode {
             }
             Life::Runs if name.starts_with("web") && !self.up[&name] && random.below(4) > 0 => {
                 self.up.insert(name, true);
-                self.feed(Event::Ready { run, loopback_only: false });
-                self.feed(Event::Answer { run, answer: HttpAnswer::Status(200) });
+                self.feed(Event::Ready { run, address: LOCALHOST, loopback_only: false });
+                self.feed(Event::Answer { run, address: LOCALHOST, answer: HttpAnswer::Status(200) });
             }
             Life::Runs if name == "run.1" || random.below(12) == 0 || self.smoke.is_ending() => {
                 self.lives.insert(run, (name, Life::Clears));

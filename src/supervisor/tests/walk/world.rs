@@ -170,7 +170,7 @@ impl World {
     pub(super) fn listen(&mut self, run: Option<RunId>, found: bool) {
         let report = |run: RunId| {
             if found {
-                Event::Ready { run, loopback_only: !run.0.is_multiple_of(4) }
+                Event::Ready { run, address: LOCALHOST, loopback_only: !run.0.is_multiple_of(4) }
             } else {
                 Event::NotReady { run, after: Duration::from_secs(60) }
             }

@@ -1,0 +1,199 @@
+//! The dynos that a smoke waits for: who has to answer over HTTP, what was answered, and who is not up yet and why.
+
+use core::net::IpAddr;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{DynoSpec, Now, RunId, http_url};
+use crate::supervisor::dyno_state::DynoState;
+use crate::supervisor::slot::{Role, Slot, Turn};
+use crate::supervisor::{About, Effect, Event, HttpAnswer, HttpSilence, Notice, NoticeKind};
+
+use super::Smoke;
+use super::cause::{self, Cause, NotUp, WhyNotUp};
+use super::progress::Step;
+
+/// A run that listens and is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    loopback_only: bool,
+    /// Its wrong answers in order of time, each kind once.
+    kinds: Vec<HttpAnswer>,
+    /// Its last answer, which was not right.
+    answer: Option<HttpAnswer>,
+}
+
+impl Smoke {
+    /// Readiness waits for the right answer: a dyno is ready when it has given one. None: only `effects` are left to do
+    /// about the event.
+    pub(super) fn asked_first(&mut self, event: Event, now: Now, effects: &mut Vec<Effect>) -> Option<Event> {
+        if let Event::Answer { run, address, answer } = event {
+            return self.judge_answer(run, address, answer, now, effects);
+        }
+        if let Event::Ready { run, loopback_only, .. } = event
+            && self.has_to_ask(run)
+        {
+            self.asked.insert(run, Asked { loopback_only, kinds: Vec::new(), answer: None });
+            effects.push(Effect::Ask { run });
+            return None;
+        }
+        Some(event)
+    }
+
+    fn judge_answer(
+        &mut self,
+        run: RunId,
+        address: IpAddr,
+        answer: HttpAnswer,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Event> {
+        let check = self.rules.http.as_ref()?;
+        let asked = self.asked.get_mut(&run)?;
+        match answer {
+            HttpAnswer::Status(status) if check.accepts(status) => {
+                Some(Event::Ready { run, address, loopback_only: asked.loopback_only })
+            }
+            HttpAnswer::Status(_) | HttpAnswer::None(_) => {
+                asked.answer = Some(answer);
+                if asked.is_new(answer) {
+                    let why = cause::not_answering(check, Some(answer));
+                    self.notify(run, NoticeKind::WrongAnswer { why }, now, effects);
+                }
+                None
+            }
+        }
+    }
+
+    fn has_to_ask(&self, run: RunId) -> bool {
+        let is_booting = self.slot(run).is_some_and(|slot| matches!(slot.state, DynoState::Booting { .. }));
+        self.rules.http.is_some() && is_booting && !self.asked.contains_key(&run)
+    }
+
+    /// Shows a line about the dyno of a run that is still starting.
+    fn notify(&self, run: RunId, kind: NoticeKind, now: Now, effects: &mut Vec<Effect>) {
+        let Some(slot) = self.slot(run).filter(|slot| matches!(slot.state, DynoState::Booting { .. })) else { return };
+        let mut turn = Turn::new(now, None);
+        slot.notify(kind, &mut turn);
+        effects.extend(turn.effects);
+    }
+
+    /// Remembers where a run answers.
+    pub(super) fn note_address(&mut self, event: &Event) {
+        if let Event::Ready { run, address, .. } = event {
+            self.answers_at.insert(*run, *address);
+        }
+    }
+
+    /// Tells the command where `web.1` answers (S19.3).
+    pub(super) fn set_base_url(&mut self) {
+        let web = self.formation().find(|slot| Some(&slot.spec.dyno) == self.rules.base.as_ref());
+        let known = web.and_then(|slot| Some((self.answers_at.get(&slot.state.run()?)?, slot.spec.awaited_port?)));
+        let Some(url) = known.map(|(address, port)| http_url(*address, port)) else { return };
+        if let Some(command) = self.supervisor.slots.iter_mut().find(|slot| slot.role == Role::Command) {
+            let mut spec = DynoSpec::clone(&command.spec);
+            spec.environment.set("BASE_URL", url);
+            command.spec = Arc::new(spec);
+        }
+    }
+
+    /// Those that are not up yet, and why, as far as that is known.
+    pub(super) fn waiting(&self) -> Vec<NotUp> {
+        let not_up = |slot: &Slot| {
+            let is_waiting = matches!(slot.state, DynoState::Starting { .. } | DynoState::Booting { .. });
+            let run = slot.state.run().filter(|_| is_waiting)?;
+            let why = match (self.asked.get(&run), slot.spec.awaited_port) {
+                (Some(asked), _) => WhyNotUp::Answer(asked.answer),
+                (None, Some(port)) => WhyNotUp::NotListening { port },
+                (None, None) => WhyNotUp::NotStarted,
+            };
+            Some(NotUp { dyno: slot.spec.dyno.clone(), run, why })
+        };
+        self.formation().filter_map(not_up).collect()
+    }
+
+    /// The release command, while it runs.
+    pub(super) fn running_release(&self) -> Option<NotUp> {
+        let release = self.supervisor.slots.iter().find(|slot| slot.role == Role::Release)?;
+        Some(NotUp { dyno: release.spec.dyno.clone(), run: release.state.run()?, why: WhyNotUp::StillRuns })
+    }
+
+    /// Says what is being waited for, if it is time to.
+    pub(super) fn show_progress(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(progress) = &mut self.progress else { return };
+        let (after, elsewhere) = match progress.step(now) {
+            Step::Nothing => return,
+            Step::FindListeners => {
+                let not_listening = self.waiting().into_iter().filter(NotUp::does_not_listen);
+                return effects.extend(not_listening.map(|not_up| Effect::FindListener { run: not_up.run }));
+            }
+            Step::Say { after, elsewhere } => (after, elsewhere),
+        };
+        let mut dynos: Vec<NotUp> = self.running_release().into_iter().chain(self.waiting()).collect();
+        note_other_ports(&mut dynos, &elsewhere);
+        if !dynos.is_empty() {
+            let what = cause::describe_all(&dynos, self.rules.http.as_ref());
+            let kind = NoticeKind::StillWaiting { after, what };
+            effects.push(Effect::Notify(Notice { about: About::Formation { after: None }, kind }));
+        }
+    }
+
+    /// The supervisor blames the first one alone, and says only that it does not listen.
+    pub(super) fn explain_not_up(&self, effects: &mut Vec<Effect>) {
+        let Some(Cause::NotUp { after, check, dynos }) = &self.cause else { return };
+        let is_asked = |run: &RunId| self.asked.contains_key(run);
+        // Those that listen where they should: nobody needs to know where else they do.
+        effects.retain(|effect| !matches!(effect, Effect::FindListener { run } if is_asked(run)));
+        for effect in effects.iter_mut() {
+            if let Effect::Notify(notice) = effect
+                && let NoticeKind::BootTimeout { .. } = notice.kind
+                && let Some(not_up) = dynos.iter().find(|not_up| notice.is_about(&not_up.dyno))
+                && let (WhyNotUp::Answer(answer), Some(check)) = (&not_up.why, check)
+            {
+                let why = cause::not_answering(check, *answer);
+                notice.kind = NoticeKind::NotAnswering { why, after: *after };
+            }
+        }
+        let looked_at: Vec<RunId> = effects.iter().filter_map(find_listener).collect();
+        let others = dynos.iter().map(|not_up| not_up.run).filter(|run| !is_asked(run) && !looked_at.contains(run));
+        effects.splice(0..0, others.map(|run| Effect::FindListener { run }));
+    }
+
+    /// A run listens on another port than its own.
+    pub(super) fn note_other_port(&mut self, run: RunId, port: u16) {
+        if let Some(progress) = &mut self.progress {
+            progress.note_other_port(run, port);
+        }
+        if let Some(Cause::NotUp { dynos, .. }) = &mut self.cause {
+            note_other_ports(dynos, &BTreeMap::from([(run, port)]));
+        }
+    }
+}
+
+impl Asked {
+    /// Whether this kind of wrong answer is the first of its kind. That there is none yet is said by the progress lines.
+    fn is_new(&mut self, answer: HttpAnswer) -> bool {
+        let is_wrong = match answer {
+            HttpAnswer::Status(_) | HttpAnswer::None(HttpSilence::Closed | HttpSilence::NotHttp) => true,
+            HttpAnswer::None(HttpSilence::Refused | HttpSilence::Slow) => false,
+        };
+        let is_new = is_wrong && !self.kinds.contains(&answer);
+        if is_new {
+            self.kinds.push(answer);
+        }
+        is_new
+    }
+}
+
+fn note_other_ports(dynos: &mut [NotUp], elsewhere: &BTreeMap<RunId, u16>) {
+    for not_up in dynos {
+        if let (WhyNotUp::NotListening { port: given }, Some(&port)) = (&not_up.why, elsewhere.get(&not_up.run)) {
+            not_up.why = WhyNotUp::ListensElsewhere { port, given: *given };
+        }
+    }
+}
+
+fn find_listener(effect: &Effect) -> Option<RunId> {
+    if let Effect::FindListener { run } = effect { Some(*run) } else { None }
+}

@@ -1,0 +1,144 @@
+//! When a smoke says what it is still waiting for (S19.5): after 5 s of a phase, then every 10 s.
+//!
+//! Shortly before it says so, the runs that do not listen are looked up once more: one that listens on another port is the
+//! most common reason, and the most helpful to name.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::app::RunId;
+
+/// Until the first line.
+const FIRST_LINE: Duration = Duration::from_secs(5);
+/// From one line to the next.
+const NEXT_LINE: Duration = Duration::from_secs(10);
+
+/// The lines of one phase.
+#[derive(Debug, Clone)]
+pub(super) struct Progress {
+    began: Duration,
+    due: Duration,
+    look: Look,
+}
+
+/// How far the preparation of the next line is.
+#[derive(Debug, Clone)]
+enum Look {
+    NotYet,
+    /// The answers so far: where runs listen instead. They arrive before the next tick.
+    Asked(BTreeMap<RunId, u16>),
+}
+
+/// What has to be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Nothing,
+    /// Find out where the runs listen that do not listen on their port.
+    FindListeners,
+    /// Say what is being waited for after this time. `elsewhere`: where runs listen instead.
+    Say {
+        after: Duration,
+        elsewhere: BTreeMap<RunId, u16>,
+    },
+}
+
+impl Progress {
+    pub(super) fn new(began: Duration) -> Self {
+        Self { began, due: began.saturating_add(FIRST_LINE), look: Look::NotYet }
+    }
+
+    /// When to call [`step`](Self::step) again.
+    pub(super) fn due(&self) -> Duration {
+        self.due
+    }
+
+    /// The clock stood still for so long.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        self.began = self.began.saturating_add(by);
+        self.due = self.due.saturating_add(by);
+    }
+
+    /// A run listens on this port, which is not its own.
+    pub(super) fn note_other_port(&mut self, run: RunId, port: u16) {
+        match &mut self.look {
+            Look::Asked(elsewhere) => {
+                elsewhere.insert(run, port);
+            }
+            Look::NotYet => {}
+        }
+    }
+
+    /// Goes one step further, at a tick.
+    pub(super) fn step(&mut self, now: Duration) -> Step {
+        if now < self.due {
+            return Step::Nothing;
+        }
+        match std::mem::replace(&mut self.look, Look::NotYet) {
+            Look::NotYet => {
+                self.look = Look::Asked(BTreeMap::new());
+                Step::FindListeners
+            }
+            Look::Asked(elsewhere) => {
+                // If several are due, as after a pause that nobody announced, one is enough.
+                let missed = (now.saturating_sub(self.due).as_secs() / NEXT_LINE.as_secs()).try_into();
+                let due = self.due.saturating_add(NEXT_LINE.saturating_mul(missed.unwrap_or(u32::MAX)));
+                self.due = due.saturating_add(NEXT_LINE);
+                Step::Say { after: due.saturating_sub(self.began), elsewhere }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn said(after: u64, elsewhere: &[(RunId, u16)]) -> Step {
+        Step::Say { after: Duration::from_secs(after), elsewhere: elsewhere.iter().copied().collect() }
+    }
+
+    #[test]
+    fn s19_5_a_line_is_due_after_5_seconds_then_every_10() {
+        let mut progress = Progress::new(2 * SECOND);
+
+        assert_eq!((progress.due(), progress.step(6 * SECOND)), (7 * SECOND, Step::Nothing));
+        assert_eq!([progress.step(7 * SECOND), progress.step(7 * SECOND)], [Step::FindListeners, said(5, &[])]);
+        assert_eq!((progress.due(), progress.step(16 * SECOND)), (17 * SECOND, Step::Nothing));
+        assert_eq!([progress.step(17 * SECOND), progress.step(17 * SECOND)], [Step::FindListeners, said(15, &[])]);
+    }
+
+    #[test]
+    fn a_port_counts_for_the_line_it_was_looked_up_for() {
+        let mut progress = Progress::new(Duration::ZERO);
+        progress.note_other_port(RunId(1), 3000);
+        progress.step(5 * SECOND);
+        progress.note_other_port(RunId(2), 5173);
+
+        assert_eq!(progress.step(5 * SECOND), said(5, &[(RunId(2), 5173)]));
+        progress.step(15 * SECOND);
+        assert_eq!(progress.step(15 * SECOND), said(15, &[]));
+    }
+
+    #[test]
+    fn missed_lines_are_not_made_up_for() {
+        let mut progress = Progress::new(Duration::ZERO);
+
+        progress.step(47 * SECOND);
+
+        assert_eq!(progress.step(47 * SECOND), said(45, &[]));
+        assert_eq!(progress.due(), 55 * SECOND);
+    }
+
+    #[test]
+    fn a_pause_moves_the_lines() {
+        let mut progress = Progress::new(Duration::ZERO);
+
+        progress.postpone(60 * SECOND);
+
+        assert_eq!(progress.due(), 65 * SECOND);
+        progress.step(65 * SECOND);
+        assert_eq!(progress.step(65 * SECOND), said(5, &[]));
+    }
+}

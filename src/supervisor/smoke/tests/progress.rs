@@ -1,0 +1,138 @@
+//! What a smoke says while it waits (S19.5), and where it sends its command (S19.3).
+
+use core::net::{IpAddr, Ipv6Addr};
+
+use super::*;
+
+/// Both ticks of a progress line: what is looked up, then what is said.
+fn ticks(smoke: &mut Smoke, after: u64) -> [Vec<String>; 2] {
+    [happen(smoke, Event::Tick, at(after)), happen(smoke, Event::Tick, at(after))]
+}
+
+fn no_lines() -> [Vec<String>; 2] {
+    [Vec::new(), Vec::new()]
+}
+
+#[test]
+fn s19_5_a_line_names_everyone_who_is_waited_for_and_why() {
+    let mut smoke = begun(plan(&["web.1", "web.2", "worker.1", "worker.2"], true), policy(), asking());
+    for name in ["web.1", "web.2", "worker.1"] {
+        spawned(&mut smoke, name, at(0));
+    }
+    ready(&mut smoke, "web.1", at(1));
+    assert_eq!(smoke.next_deadline(), Some(5 * SECOND));
+    assert_eq!(happen(&mut smoke, Event::Tick, at_ms(4_999)), [""; 0]);
+
+    let line = "system: still waiting after 5 seconds: web.1 listens but does not answer GET /health; \
+                web.2 does not listen on $PORT (5002); worker.2 was not started yet";
+    assert_eq!(ticks(&mut smoke, 5), [vec!["#2 find listener".to_owned()], vec![line.to_owned()]]);
+    assert_eq!(smoke.next_deadline(), Some(15 * SECOND));
+}
+
+#[test]
+fn s19_5_a_port_that_is_listened_on_instead_is_named_in_that_line_alone() {
+    let mut smoke = begun(plan(&["web.1"], true), policy(), rules());
+    spawned(&mut smoke, "web.1", at(0));
+    happen(&mut smoke, Event::Tick, at(5));
+    let run = run_of(&smoke, "web.1");
+
+    assert_eq!(happen(&mut smoke, Event::ListensElsewhere { run, port: 5173 }, at(5)), [""; 0]);
+
+    let line = "system: still waiting after 5 seconds: web.1 listens on port 5173, not on $PORT (5001)";
+    assert_eq!(happen(&mut smoke, Event::Tick, at(5)), [line]);
+    let [_, later] = ticks(&mut smoke, 15);
+    assert_eq!(later, ["system: still waiting after 15 seconds: web.1 does not listen on $PORT (5001)"]);
+}
+
+#[test]
+fn s19_5_nothing_is_said_once_all_are_up() {
+    let mut smoke = begun(plan(&["web.1"], true), policy(), SmokeRules { settle: 60 * SECOND, ..rules() });
+    spawned(&mut smoke, "web.1", at(0));
+    ready(&mut smoke, "web.1", at(1));
+
+    assert_eq!(ticks(&mut smoke, 20), no_lines());
+    let mut testing = testing(policy());
+    assert_eq!((testing.next_deadline(), ticks(&mut testing, 600)), (None, no_lines()));
+}
+
+#[test]
+fn s19_5_nothing_is_said_after_a_timeout() {
+    let mut smoke = begun(plan(&["web.1"], true), Policy { boot_timeout: Some(5 * SECOND), ..policy() }, rules());
+    spawned(&mut smoke, "web.1", at(0));
+
+    let [lines, later] = ticks(&mut smoke, 5);
+
+    assert!(!lines.concat().contains("still waiting"), "{lines:?}");
+    assert_eq!(later, [""; 0]);
+}
+
+#[test]
+fn s19_5_a_wrong_answer_is_reported_once_per_kind_and_dyno() {
+    let mut smoke = begun(plan(&["web.1", "web.2"], true), policy(), asking());
+    for name in ["web.1", "web.2"] {
+        spawned(&mut smoke, name, at(0));
+        ready(&mut smoke, name, at(1));
+    }
+    let mut says = |name: &str, answer| answered(&mut smoke, name, answer, at(2)).concat();
+
+    let missing = "answers GET /health with 404, not 200 to 399; trying again";
+    assert_eq!(says("web.1", HttpAnswer::Status(404)), format!("web.1: {missing}"));
+    assert_eq!(says("web.2", HttpAnswer::Status(404)), format!("web.2: {missing}"));
+    let closed = "web.1: closes the connection without an answer to GET /health; trying again";
+    assert_eq!(says("web.1", HttpAnswer::None(HttpSilence::Closed)), closed);
+    let noise = "web.1: answers GET /health with something that is not HTTP; trying again";
+    assert_eq!(says("web.1", HttpAnswer::None(HttpSilence::NotHttp)), noise);
+    for again in [
+        HttpAnswer::Status(404),
+        HttpAnswer::None(HttpSilence::Closed),
+        HttpAnswer::None(HttpSilence::Refused),
+        HttpAnswer::None(HttpSilence::Slow),
+    ] {
+        assert_eq!(says("web.1", again), "");
+    }
+}
+
+/// `BASE_URL` of the command, once it was ordered.
+fn base_url(lines: &[Effect]) -> Option<String> {
+    let spec = lines.iter().find_map(|effect| if let Effect::Spawn(spawn) = effect { Some(&spawn.spec) } else { None });
+    let value = spec.expect("the command was ordered").environment.get(b"BASE_URL")?;
+    Some(String::from_utf8_lossy(value.reveal()).into_owned())
+}
+
+#[test]
+fn s19_3_the_command_gets_the_address_at_which_web_1_answered() {
+    let listens = |name: &str, address: IpAddr, smoke: &mut Smoke| {
+        let run = run_of(smoke, name);
+        happen(smoke, Event::Ready { run, address, loopback_only: true }, at(1));
+    };
+    let mut smoke = begun(plan(&["web.1", "web.2"], true), policy(), rules());
+    for name in ["web.1", "web.2"] {
+        spawned(&mut smoke, name, at(0));
+    }
+    listens("web.2", LOCALHOST, &mut smoke);
+    listens("web.1", Ipv6Addr::LOCALHOST.into(), &mut smoke);
+    assert_eq!(base_url(&smoke.handle(Event::Tick, at(2))).as_deref(), Some("http://[::1]:5001"));
+
+    let mut asked = begun(plan(&["web.1"], true), policy(), asking());
+    spawned(&mut asked, "web.1", at(0));
+    listens("web.1", LOCALHOST, &mut asked);
+    let answer = HttpAnswer::Status(200);
+    let right = Event::Answer { run: run_of(&asked, "web.1"), address: IpAddr::from([127, 0, 0, 2]), answer };
+    happen(&mut asked, right, at(1));
+    assert_eq!(base_url(&asked.handle(Event::Tick, at(2))).as_deref(), Some("http://127.0.0.2:5001"));
+}
+
+#[test]
+fn a_type_that_exits_with_0_gets_a_hint_unless_it_should_listen() {
+    let hint = |name: &str, how: ExitStatus| {
+        let mut smoke = begun(plan(&["web.1", "setup.1"], true), policy(), rules());
+        for name in ["web.1", "setup.1"] {
+            spawned(&mut smoke, name, at(0));
+        }
+        end(&mut smoke, name, how, at(1));
+        smoke.report(Outcome::Code(1), at(2).mono).hint
+    };
+
+    assert_eq!(hint("setup.1", code(0)).as_deref(), Some("if `setup` is meant to exit, add `--can-die setup`"));
+    assert_eq!([hint("setup.1", code(3)), hint("setup.1", killed_by(15)), hint("web.1", code(0))], [None, None, None]);
+}
