@@ -21,7 +21,7 @@ const DEFAULT_BOOT_TIMEOUT: Seconds = Seconds(Duration::from_secs(60));
 #[derive(Debug, PartialEq, Args)]
 #[command(
     override_usage = "dyno smoke [OPTIONS] [TYPE[=N]…] [-- COMMAND [WORD…]]",
-    after_help = "Examples:\n  dyno smoke -- npm test                    start all, test, stop all\n  dyno smoke --http /health                 does it come up, and answer?\n  dyno smoke --start 'npm start' -- npm test   without a Procfile\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word: a line for the shell"
+    after_help = "Examples:\n  dyno smoke -- npm test                    start all, test, stop all\n  dyno smoke --http /health                 does it come up, and answer?\n  dyno smoke --start 'npm start' --http /   an app without a Procfile\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word: a line for the shell"
 )]
 pub struct SmokeArgs {
     /// Which files make the app.
@@ -64,7 +64,7 @@ pub struct SmokeArgs {
     /// Seconds all must stay up [default: 1]
     #[arg(long, value_name = "SECONDS")]
     pub settle: Option<Seconds>,
-    /// Process types that may exit
+    /// Types that may exit
     ///
     /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is another name of this option.
     #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',')]

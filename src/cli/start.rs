@@ -70,7 +70,7 @@ pub struct StartArgs {
     /// Do not run the release command first
     #[arg(long)]
     pub no_release: bool,
-    /// Process types that may exit without stopping the rest
+    /// Types that may exit without stopping the rest
     ///
     /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is another name of this option.
     #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',')]

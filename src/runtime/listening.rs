@@ -4,9 +4,10 @@
 //! spawned, whoever holds it: `docker-proxy` and `sudo` listen for a dyno without being its children.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
+use super::ipv6_only;
 use crate::app::{RunId, is_loopback_only, reachable_at};
 
 /// Pause after the first look; it doubles from look to look.
@@ -112,9 +113,10 @@ impl Listening {
                 continue;
             }
             let is_own = |socket: &&Listener| socket.port == watch.port && !watch.older.contains(&socket.inode);
-            let own: Vec<IpAddr> = listeners.iter().filter(is_own).map(|socket| socket.address).collect();
-            if let Some(address) = reachable_at(&own).first().copied() {
-                found.push(Found::Listening { run: *run, address, loopback_only: is_loopback_only(&own) });
+            let own: Vec<Listener> = listeners.iter().filter(is_own).copied().collect();
+            if let Some(address) = answers_at(&own) {
+                let addresses: Vec<IpAddr> = own.iter().map(|socket| socket.address).collect();
+                found.push(Found::Listening { run: *run, address, loopback_only: is_loopback_only(&addresses) });
             } else if watch.began + self.patience <= now {
                 found.push(Found::GaveUp { run: *run, after: self.patience });
             } else {
@@ -128,6 +130,16 @@ impl Listening {
         }
         found
     }
+}
+
+/// The best address to reach a server at from this machine; None: it does not listen.
+fn answers_at(own: &[Listener]) -> Option<IpAddr> {
+    let is_any = |socket: &Listener| socket.address == IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let only_ipv6 = if own.iter().any(is_any) { ipv6_only::sockets() } else { BTreeSet::new() };
+    let seen_from_here = |socket: &Listener| {
+        if is_any(socket) && only_ipv6.contains(&socket.inode) { Ipv6Addr::LOCALHOST.into() } else { socket.address }
+    };
+    reachable_at(&own.iter().map(seen_from_here).collect::<Vec<_>>()).first().copied()
 }
 
 /// The addresses on which a port is listened on.
@@ -171,6 +183,13 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddrV6;
+    use std::os::fd::AsRawFd;
+
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, SockaddrIn6, bind, listen, setsockopt, socket, sockopt,
+    };
+
     use super::*;
 
     const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
@@ -232,6 +251,28 @@ mod tests {
         let address = IpAddr::from([127, 0, 0, 1]);
         assert_eq!(found, [Found::Listening { run: RunId(1), address, loopback_only: true }]);
         assert_eq!(listening.next_look(), None);
+    }
+
+    #[test]
+    fn s19_3_a_server_on_all_addresses_of_ipv6_alone_answers_at_its_loopback_address() {
+        for (only_ipv6, address) in [(true, "::1"), (false, "127.0.0.1")] {
+            let Ok(server) = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None) else {
+                return;
+            };
+            setsockopt(&server, sockopt::Ipv6V6Only, &only_ipv6).expect("an option of IPv6");
+            let everywhere = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
+            // No IPv6 here.
+            if bind(server.as_raw_fd(), &SockaddrIn6::from(everywhere)).is_err() {
+                return;
+            }
+            listen(&server, Backlog::MAXCONN).expect("it can listen");
+            let port =
+                std::net::TcpListener::from(server.try_clone().expect("a copy")).local_addr().expect("bound").port();
+
+            let own: Vec<Listener> = listeners().into_iter().filter(|socket| socket.port == port).collect();
+
+            assert_eq!(answers_at(&own), address.parse().ok(), "{own:?}");
+        }
     }
 
     #[test]

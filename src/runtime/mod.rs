@@ -9,6 +9,7 @@ mod ending;
 mod focus;
 mod focused;
 mod http_probe;
+mod ipv6_only;
 mod last_words;
 mod listening;
 mod log_files;

@@ -41,6 +41,7 @@ fn a_process_type_is_completed_wherever_one_may_stand() {
         ("dyno start -m all=1,wo", &["all=1,worker="]),
         ("dyno start -c wo", &["worker="]),
         ("dyno start --can-die worker=", &["worker=any"]),
+        ("dyno start --allow-exit worker=", &["worker=any"]),
         ("dyno start --stop-signal wo", &["worker="]),
         ("dyno start --stop-signal web=INT,worker=Q", &["web=INT,worker=QUIT"]),
         ("dyno start --focus re", &["release"]),
