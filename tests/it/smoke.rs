@@ -66,8 +66,14 @@ pub(crate) fn ports(stderr: &str) -> Vec<String> {
 
 /// All that was said on stderr: before the log, by each dyno, and after it. What the shell says of a command that it
 /// cannot run is left out: each shell has words of its own. So are the last lines of the culprit, which were said before
-/// (`smoke_reports`).
+/// (`smoke_reports`), and progress lines: on a loaded machine any smoke may take 5 seconds (`smoke_progress`).
 pub(crate) fn told(finished: &Finished) -> String {
+    let all = all_told(finished);
+    all.split_inclusive('\n').filter(|line| !line.starts_with("system: still waiting after ")).collect()
+}
+
+/// The same with progress lines.
+pub(crate) fn all_told(finished: &Finished) -> String {
     let mut text = finished.stderr();
     for port in ports(&text.clone()) {
         text = text.replace(&port, "PORT");

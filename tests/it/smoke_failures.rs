@@ -4,8 +4,7 @@ use crate::harness::{Ended, Finished};
 use crate::smoke::{app, smoke, told};
 
 /// Long enough for a server of ours to listen and to be asked on a loaded machine.
-/// Less than the 5 seconds after which a line says who is waited for.
-const TIMEOUT: &str = "4";
+const TIMEOUT: &str = "6";
 
 #[track_caller]
 fn assert_fails(finished: &Finished, status: i32, lines: &[&str]) {
@@ -103,9 +102,9 @@ fn two_web_dynos_of_which_one_comes_up() {
         "web.1: Listening on 0.0.0.0:PORT",
         "web.1: terminated by SIGTERM",
         "web.2: started with pid PID",
-        "web.2: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 4 seconds of launch",
+        "web.2: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 6 seconds of launch",
         "web.2: terminated by SIGKILL",
-        "smoke failed: not up within 4 seconds: web.2 does not listen on $PORT (PORT) (status 75)",
+        "smoke failed: not up within 6 seconds: web.2 does not listen on $PORT (PORT) (status 75)",
     ];
     assert_fails(&finished, 75, &lines);
 }
@@ -170,7 +169,7 @@ fn one_of_two_that_are_asked_answers_wrong() {
     let finished = smoke(&app, &["--http", "/", "--ready", "web,api", "--timeout", TIMEOUT, "--", "echo never"]).run();
 
     finished.expect_end(Ended::Code(75));
-    let reason = "smoke failed: not up within 4 seconds: api.1 answers GET / with 500, not 200 to 399 (status 75)";
+    let reason = "smoke failed: not up within 6 seconds: api.1 answers GET / with 500, not 200 to 399 (status 75)";
     assert_eq!((told(&finished).lines().last(), finished.stdout().as_str()), (Some(reason), ""));
 }
 

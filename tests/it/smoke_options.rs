@@ -86,10 +86,10 @@ fn s19_4_a_query_may_end_like_a_status() {
     for args in [&["--http", "/ready?min=204"][..], &["--http", "/ready?min=5", "--http-status", "200-299"]] {
         smoke(&app, &[args, &["--settle", "0"]].concat()).run().expect_end(Ended::Code(0));
     }
-    let other = ["--http", "/ready?min=5", "--http-status", "204", "--timeout", "1"];
+    let other = ["--http", "/ready?min=5", "--http-status", "204", "--timeout", "6"];
     let finished = smoke(&app, &other).run();
     finished.expect_end(Ended::Code(75));
-    let reason = "smoke failed: not up within 1 second: web.1 answers GET /ready?min=5 with 200, not 204 (status 75)";
+    let reason = "smoke failed: not up within 6 seconds: web.1 answers GET /ready?min=5 with 200, not 204 (status 75)";
     assert_eq!(told(&finished).lines().last(), Some(reason));
 }
 

@@ -1,7 +1,7 @@
 //! What a smoke says while it waits (S19.5), and the hint for a type that exits.
 
 use crate::harness::Ended;
-use crate::smoke::{app, smoke, told, until_logged};
+use crate::smoke::{all_told, app, smoke, until_logged};
 
 /// Waits for the first progress line, lets the dyno go on, and returns how the smoke ended.
 #[track_caller]
@@ -14,7 +14,7 @@ fn assert_waits(procfile: &str, http: &[&str], line: &str) {
 
     let finished = smoke.finish();
     finished.expect_end(Ended::Code(0));
-    let told = told(&finished);
+    let told = all_told(&finished);
     assert!(told.contains(&format!("system: still waiting after 5 seconds: {line}\n")), "{told}");
 }
 
@@ -41,7 +41,7 @@ fn s19_5_the_port_that_is_listened_on_instead_is_named() {
     finished.expect_end(Ended::Code(0));
     let other = log.trim_end().rsplit_once(':').unwrap().1;
     let line = format!("system: still waiting after 5 seconds: web.1 listens on port {other}, not on $PORT (PORT)\n");
-    assert!(told(&finished).contains(&line), "{}", told(&finished));
+    assert!(all_told(&finished).contains(&line), "{}", all_told(&finished));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn s19_5_a_wrong_answer_is_reported_at_once_and_only_once() {
 
     let finished = smoke.finish();
     finished.expect_end(Ended::Code(0));
-    let told = told(&finished);
+    let told = all_told(&finished);
     assert_eq!(told.matches("trying again").count(), 1, "{told}");
     assert!(told.contains("web.1: answers GET /up with 404, not 200 to 399; trying again\n"), "{told}");
 }

@@ -18,11 +18,11 @@ pub(crate) fn quick<const N: usize>(app: &App, args: [&str; N]) -> Call {
     smoke(app, &["--settle", "0"]).args(&args)
 }
 
-/// What was said, without the numbers of the ports.
+/// What was said, without the numbers of the ports and progress lines, which depend on the load.
 pub(crate) fn said(finished: &Finished) -> String {
     let stderr = finished.stderr();
-    let lines = stderr.split_inclusive('\n').filter(|line| !line.starts_with("ports: "));
-    lines.collect()
+    let is_left_out = |line: &str| line.starts_with("ports: ") || line.contains("| still waiting after ");
+    stderr.split_inclusive('\n').filter(|line| !is_left_out(line)).collect()
 }
 
 fn read(app: &App, name: &str) -> String {
