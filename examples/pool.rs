@@ -16,11 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let script = env::args().nth(1).ok_or("pool SCRIPT")?;
     let mut signals = Signals::new([SIGTERM])?;
     let mut worker = Command::new("sh").args(["-c", &script]).spawn()?;
-    for _ in signals.forever() {
-        writeln!(stdout(), "leader: TERM")?;
-        let ended = worker.wait()?;
-        writeln!(stdout(), "worker: {ended}")?;
-        return Ok(());
-    }
+    signals.forever().next();
+    writeln!(stdout(), "leader: TERM")?;
+    let ended = worker.wait()?;
+    writeln!(stdout(), "worker: {ended}")?;
     Ok(())
 }

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -16,11 +15,12 @@ use nix::unistd::{ForkResult, Pid};
 
 use super::limits::Limits;
 use super::process;
-use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, Sending, SpawnRequest, Stage};
+use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, Sending, Stage};
+use super::spawn_request::spawn_request;
 use super::sweep::{Spared, Survivor, sweep};
 use super::sys;
 use super::terminal_modes::TerminalModes;
-use crate::app::{DynoSpec, ExitStatus, Focus, LeftRunning, RunId, Shell, SpawnSpec, without_shell};
+use crate::app::{DynoSpec, ExitStatus, LeftRunning, RunId, SpawnSpec};
 
 /// How long the guardian may take to end once it is let go: what it takes to call a process unkillable, and a second.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(3);
@@ -249,6 +249,7 @@ impl Guardian {
     /// Takes the place of a guardian that is lost or does not answer: kills it, then all that descends from a dyno.
     ///
     /// Returns what is left after 2 s.
+    #[must_use]
     pub fn sweep_in_its_place(&self) -> Vec<Survivor> {
         sys::send(self.pid, libc::SIGKILL);
         self.reap();
@@ -337,43 +338,10 @@ fn parse(bytes: &[u8]) -> Option<(Option<Report>, &[u8])> {
     Some((report, rest))
 }
 
-fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
-    let terminated = |parts: &[&[u8]]| {
-        let mut text = parts.concat();
-        text.push(0);
-        text
-    };
-    let direct = match spec.shell {
-        Shell::Sh => without_shell(&spec.shell_line, &spec.environment),
-        // It reads the profile first.
-        Shell::Bash => None,
-    };
-    let (programs, words) = direct.map_or_else(Default::default, |direct| (direct.programs, direct.words));
-    let all_terminated = |texts: Vec<Vec<u8>>| texts.iter().map(|text| terminated(&[text])).collect();
-    SpawnRequest {
-        own_shell: spec.own_shell,
-        controlling: spec.focus == Focus::Keyboard,
-        dyno: spec.dyno.to_string(),
-        port: spec
-            .environment
-            .iter()
-            .find(|(key, _)| *key == b"PORT")
-            .and_then(|(_, port)| std::str::from_utf8(port.reveal()).ok()?.parse().ok()),
-        directory: terminated(&[spec.directory.as_os_str().as_bytes()]),
-        arguments: vec![
-            terminated(&[spec.shell.path().as_bytes()]),
-            terminated(&[b"-c"]),
-            terminated(&[&spec.shell_line]),
-        ],
-        programs: all_terminated(programs),
-        words: all_terminated(words),
-        environment: spec.environment.iter().map(|(key, value)| terminated(&[key, b"=", value.reveal()])).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{Focus, Shell};
 
     #[test]
     fn s1_6_why_a_process_was_not_started() {

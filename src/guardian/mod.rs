@@ -11,13 +11,16 @@ mod limits;
 mod proc_table;
 mod process;
 mod protocol;
+mod run;
 mod runs;
 mod spawn;
+mod spawn_request;
 mod stop_order;
 mod sweep;
 mod sys;
 mod table;
 mod terminal_modes;
+mod wire;
 
 pub use client::{Guardian, Lost, Report, SpawnError};
 pub use limits::Limits;

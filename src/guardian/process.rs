@@ -16,7 +16,8 @@ use nix::unistd::{chdir, setsid};
 use super::limits::Limits;
 use super::proc_table::stream_name;
 use super::protocol::{HEADER_BYTES, Header, Message, Request, SpawnRequest};
-use super::runs::{Finding, NewRun, Runs};
+use super::run::NewRun;
+use super::runs::{Finding, Runs};
 use super::spawn::Spawner;
 use super::sweep::{Spared, sweep};
 use super::sys;
@@ -201,18 +202,18 @@ impl GuardianProcess {
         };
         let is_session = |variable: &&Vec<u8>| variable.starts_with(b"DYNO_SESSION=");
         let session = request.environment.iter().find(is_session).and_then(|text| text.split_last());
-        let session = session.map_or_else(Vec::new, |(_, text)| text.to_vec());
-        self.runs.add(NewRun {
+        let session = session.map_or(&[][..], |(_, text)| text);
+        let new = NewRun {
             id: run,
             leader: process.pid,
-            execution: process.execution,
+            execution: Some(process.execution),
             started,
             own_shell: request.own_shell.then(|| request.arguments.concat()),
             dyno: request.dyno.clone(),
-            session,
             streams: streams.iter().filter_map(|stream| stream_name(stream.as_fd())).collect(),
             port: request.port,
-        });
+        };
+        self.runs.add(new, session);
         Ok(())
     }
 

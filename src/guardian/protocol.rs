@@ -5,6 +5,7 @@
 //! numbers are in the machine's own order and there is no version.
 
 use super::terminal_modes::TerminalModes;
+use super::wire::{Reader, put_bytes, put_i32, put_port, put_process, put_u32, some_port};
 use crate::app::{ExitStatus, LeftRunning, RunId};
 
 /// Size of a header, in bytes.
@@ -153,7 +154,7 @@ impl Request {
         match kind {
             SPAWN => {
                 let (own_shell, controlling) = (reader.u32()? != 0, reader.u32()? != 0);
-                let (dyno, port, directory) = (reader.text()?, reader.port()?, reader.bytes()?.to_vec());
+                let (dyno, port, directory) = (reader.text()?, some_port(reader.port()?), reader.bytes()?.to_vec());
                 let (arguments, programs, words) = (reader.list()?, reader.list()?, reader.list()?);
                 let environment = reader.list()?;
                 Some(Self::Spawn(SpawnRequest {
@@ -276,12 +277,16 @@ impl Message {
                 put_u32(&mut payload, by_signal);
                 put_u32(&mut payload, u32::from(number));
                 put_u32(&mut payload, u32::try_from(left.len()).unwrap_or(u32::MAX));
-                left.iter().for_each(|process| put_process(&mut payload, process));
+                for process in left {
+                    put_process(&mut payload, process);
+                }
                 EXITED
             }
             Self::LeftBehind { dynos, process } => {
                 put_u32(&mut payload, u32::try_from(dynos.len()).unwrap_or(u32::MAX));
-                dynos.iter().for_each(|dyno| put_bytes(&mut payload, dyno.as_bytes()));
+                for dyno in dynos {
+                    put_bytes(&mut payload, dyno.as_bytes());
+                }
                 put_process(&mut payload, process);
                 LEFT_BEHIND
             }
@@ -322,149 +327,5 @@ impl Message {
     }
 }
 
-fn put_u32(payload: &mut Vec<u8>, number: u32) {
-    payload.extend_from_slice(&number.to_ne_bytes());
-}
-
-fn put_i32(payload: &mut Vec<u8>, number: i32) {
-    payload.extend_from_slice(&number.to_ne_bytes());
-}
-
-fn put_bytes(payload: &mut Vec<u8>, bytes: &[u8]) {
-    put_u32(payload, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-    payload.extend_from_slice(bytes);
-}
-
-fn put_port(payload: &mut Vec<u8>, port: Option<u16>) {
-    put_u32(payload, u32::from(port.unwrap_or(0)));
-}
-
-fn put_process(payload: &mut Vec<u8>, process: &LeftRunning) {
-    put_i32(payload, process.pid);
-    put_bytes(payload, process.name.as_bytes());
-    put_port(payload, process.port);
-}
-
-/// Takes values off the front; None at the end, never a panic.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_ne_bytes)
-    }
-
-    fn i32(&mut self) -> Option<i32> {
-        self.array().map(i32::from_ne_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_ne_bytes)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = self.u32()? as usize;
-        let (head, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(head)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        String::from_utf8(self.bytes()?.to_vec()).ok()
-    }
-
-    /// None inside: there is no port.
-    fn port(&mut self) -> Option<Option<u16>> {
-        let port = u16::try_from(self.u32()?).ok()?;
-        Some((port > 0).then_some(port))
-    }
-
-    fn process(&mut self) -> Option<LeftRunning> {
-        Some(LeftRunning { pid: self.i32()?, name: self.text()?, port: self.port()? })
-    }
-
-    fn list(&mut self) -> Option<Vec<Vec<u8>>> {
-        let count = self.u32()?;
-        (0..count).map(|_| self.bytes().map(<[u8]>::to_vec)).collect()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
-        proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8)
-    }
-
-    proptest! {
-        #[test]
-        fn a_spawn_request_arrives_as_it_was_sent(
-            flags: [bool; 2], dyno: String, port in proptest::option::of(1_u16..), directory: Vec<u8>,
-            lists in [words(), words(), words(), words()],
-        ) {
-            let [own_shell, controlling] = flags;
-            let [arguments, programs, words, environment] = lists;
-            let request = Request::Spawn(SpawnRequest {
-                own_shell, controlling, dyno, port, directory, arguments, programs, words, environment,
-            });
-
-            let (kind, payload) = request.encode();
-
-            prop_assert_eq!(Request::decode(kind, &payload), Some(request));
-        }
-
-        #[test]
-        fn no_bytes_panic_the_reader(kind in 0_u32..20, payload: Vec<u8>) {
-            let _ = Request::decode(kind, &payload);
-            let _ = Message::decode(kind, &payload);
-        }
-    }
-
-    fn nginx() -> LeftRunning {
-        LeftRunning { pid: 812, name: "nginx".to_owned(), port: Some(5000) }
-    }
-
-    #[test]
-    fn every_message_arrives_as_it_was_sent() {
-        for message in [
-            Message::Spawned { pid: 7 },
-            Message::SpawnFailed { stage: Stage::Exec, errno: 2 },
-            Message::Exited { exit: ExitStatus::Code(3), left: Vec::new() },
-            Message::Exited {
-                exit: ExitStatus::Signal(34),
-                left: vec![nginx(), LeftRunning { port: None, ..nginx() }],
-            },
-            Message::LeftBehind { dynos: vec!["web.1".to_owned(), "worker.1".to_owned()], process: nginx() },
-            Message::Gone,
-            Message::Unkillable { survivor: b"7 (sh)".to_vec() },
-            Message::Swept { left: 2, survivors: b"8 (x)".to_vec() },
-        ] {
-            let (kind, payload) = message.encode();
-            assert_eq!(Message::decode(kind, &payload), Some(message));
-        }
-        for sending in [
-            Sending::Stop { signal: 15, everything: false },
-            Sending::Stop { signal: 37, everything: true },
-            Sending::StopRest,
-            Sending::Kill,
-            Sending::All(19),
-            Sending::SpareShell(10),
-        ] {
-            let (kind, payload) = Request::Signal(sending).encode();
-            assert_eq!(Request::decode(kind, &payload), Some(Request::Signal(sending)));
-        }
-    }
-
-    #[test]
-    fn a_header_with_an_absurd_length_is_refused() {
-        let header = Header { kind: SPAWN, payload_bytes: u32::MAX, run: RunId(1) };
-        assert_eq!(Header::decode(header.encode()), None);
-    }
-}
+mod tests;

@@ -1,104 +1,28 @@
-//! The runs the guardian has started: whom to signal (S6.6), and when nothing is left of one (S6.7, S6.10).
+//! The runs the guardian has started: whom to signal, and when nothing is left of one (S6.7, S6.10).
 //!
 //! A run is more than its leader. One look at the process table serves all that waits for it: it says which processes
 //! belong to which run, carries out the orders that have come in, and finds the runs that are gone.
 //! Decides nothing about restarts or the end; that is the supervisor's.
 
 use std::collections::BTreeSet;
-use std::os::fd::AsFd;
 use std::time::Instant;
 
-use nix::errno::Errno;
 use nix::unistd::{Pid, getpid};
 
 use super::finder::{Finder, Owner, RunFacts};
 use super::proc_table;
 use super::protocol::Sending;
+use super::run::{Look, NewRun, Run};
 use super::spawn::{Execution, Failure, Progress};
-use super::stop_order::{FirstToStop, first_to_stop};
-use super::sweep::{UNKILLABLE_AFTER, describe};
-use super::sys::{self, Child};
 use super::table::{Identity, Process, Table};
 use crate::app::{ExitStatus, LeftRunning, RunId};
-
-/// Looks at which nothing of a run is found before it is gone, unless a process ended during them.
-const EMPTY_LOOKS: u32 = 2;
-
-/// The same where processes end all the time, which may have children that a look misses: other dynos must not delay the
-/// restart of this one for ever.
-const EMPTY_UNSETTLED_LOOKS: u32 = 25;
 
 /// Looks in a row that may follow each other without a pause: a process that forks again and again is outrun, not waited
 /// for.
 const EAGER_LOOKS: u32 = 64;
 
-/// Looks that pass the stop signal on to the rest of a run, while processes appear that the one before had missed.
-const STOP_LOOKS: u32 = 3;
-
 /// Most processes that are named when a leader leaves them behind.
 const NAMED: usize = 3;
-
-/// A run as it is started.
-pub(super) struct NewRun {
-    pub(super) id: RunId,
-    pub(super) leader: Pid,
-    pub(super) execution: Execution,
-    /// Clock ticks from boot to just before its start.
-    pub(super) started: u64,
-    /// The words that a shell of ours runs its line by, each ended by NUL.
-    pub(super) own_shell: Option<Vec<u8>>,
-    /// `web.1`.
-    pub(super) dyno: String,
-    /// `DYNO_SESSION=…`.
-    pub(super) session: Vec<u8>,
-    pub(super) streams: Vec<String>,
-    pub(super) port: Option<u16>,
-}
-
-/// One run.
-#[derive(Debug)]
-struct Run {
-    id: RunId,
-    /// The leader's pid, which is also the number of its group and session.
-    leader: Pid,
-    leader_lives: bool,
-    /// Until its program runs.
-    execution: Option<Execution>,
-    /// How its leader ended, until that is reported.
-    exit: Option<ExitStatus>,
-    started: u64,
-    /// The words of the shell that is to run its line. It may have been replaced since: `cd app && exec ./server`.
-    own_shell: Option<Vec<u8>>,
-    dyno: String,
-    streams: Vec<String>,
-    port: Option<u16>,
-    stop: Option<Stop>,
-    killed_at: Option<Instant>,
-    unkillable_reported: bool,
-    /// Looks in a row that found nothing of it, and how many of them nothing disturbed.
-    empty_looks: u32,
-    settled_looks: u32,
-}
-
-/// A stop that was ordered.
-#[derive(Debug)]
-struct Stop {
-    signal: i32,
-    stage: StopStage,
-    /// Each process gets the signal once.
-    signalled: BTreeSet<Identity>,
-}
-
-/// Who is getting the stop signal.
-#[derive(Debug)]
-enum StopStage {
-    /// The order has not been carried out yet.
-    Ordered,
-    /// These programs have it; the rest follows when they have ended.
-    First(Vec<Identity>),
-    /// Everything, for this many more looks.
-    Rest(u32),
-}
 
 /// Something to report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,58 +54,38 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    pub(super) fn add(&mut self, new: NewRun) {
+    /// `session`: its `DYNO_SESSION=…`, the same for all.
+    pub(super) fn add(&mut self, new: NewRun, session: &[u8]) {
         if self.session.is_empty() {
-            self.session = new.session;
+            self.session = session.to_vec();
         }
-        self.all.push(Run {
-            id: new.id,
-            leader: new.leader,
-            leader_lives: true,
-            execution: Some(new.execution),
-            exit: None,
-            started: new.started,
-            own_shell: new.own_shell,
-            dyno: new.dyno,
-            streams: new.streams,
-            port: new.port,
-            stop: None,
-            killed_at: None,
-            unkillable_reported: false,
-            empty_looks: 0,
-            settled_looks: 0,
-        });
+        self.all.push(Run::new(new));
     }
 
     /// Descriptors that become readable when an exec is over.
     pub(super) fn executions(&self) -> impl Iterator<Item = &Execution> {
-        self.all.iter().filter_map(|run| run.execution.as_ref())
+        self.all.iter().filter_map(Run::execution)
     }
 
     /// Takes the outcome of every exec that is over. One that failed was never a run.
     pub(super) fn take_executed(&mut self, findings: &mut Vec<Finding>) {
-        self.all.retain_mut(|run| match run.execution.as_ref().map(Execution::progress) {
+        self.all.retain_mut(|run| match run.take_executed() {
             Some(Progress::Executed) => {
-                run.execution = None;
-                findings.push(Finding::Spawned(run.id, run.leader));
+                findings.push(Finding::Spawned(run.id(), run.leader()));
                 true
             }
             Some(Progress::Failed(failure)) => {
-                findings.push(Finding::SpawnFailed(run.id, failure));
+                findings.push(Finding::SpawnFailed(run.id(), failure));
                 false
             }
             Some(Progress::Executing) | None => true,
         });
     }
 
-    /// A child was reaped. Call [`Runs::take_executed`] first: the exec of a child that has ended is over.
+    /// A child was reaped. Call [`Runs::take_executed`] before the next look: an exec that failed is not an exit.
     pub(super) fn reaped(&mut self, pid: Pid, exit: ExitStatus) {
-        match self.all.iter_mut().find(|run| run.leader_lives && run.leader == pid) {
-            Some(run) => {
-                run.leader_lives = false;
-                run.exit = Some(exit);
-            }
-            None => self.has_missed |= !self.finder.knows(pid),
+        if !self.all.iter_mut().any(|run| run.reaped(pid, exit)) {
+            self.has_missed |= !self.finder.knows(pid);
         }
     }
 
@@ -192,7 +96,7 @@ impl Runs {
 
     /// Whether a look is due now, for an order or for an exit.
     pub(super) fn need_look(&self) -> bool {
-        !self.orders.is_empty() || self.all.iter().any(|run| run.exit.is_some())
+        !self.orders.is_empty() || self.all.iter().any(Run::has_exit)
     }
 
     /// Whether something can change without a child's end: a group whose members are not our children empties.
@@ -210,44 +114,32 @@ impl Runs {
         let is_readable = proc_table::check_process_table().is_ok();
         let table = if is_readable { proc_table::read_descendants() } else { Table::default() };
         self.find(&table);
-        let is_settled = self.finder.is_settled() && !std::mem::take(&mut self.has_missed);
-        let (mut is_urgent, mut position) = (false, 0);
+        let has_missed = std::mem::take(&mut self.has_missed);
+        let is_settled = !is_readable || (self.finder.is_settled() && !has_missed);
+        let look = Look { table: &table, is_readable, is_settled };
+        let is_undecided = self.finder.is_undecided();
         let orders = std::mem::take(&mut self.orders);
-        let mut gone = Vec::new();
-        while let Some(run) = self.all.get_mut(position) {
-            let id = run.id;
+        let (mut is_urgent, mut gone) = (false, Vec::new());
+        for run in &mut self.all {
+            let id = run.id();
             let processes = living_processes(&table, &self.finder, id);
-            let rest: Vec<Process> = processes.iter().filter(|it| it.pid != run.leader).copied().collect();
-            if let Some(exit) = run.exit.take() {
-                let left = if run.is_asked_to_end() { Vec::new() } else { left_processes(&rest, run.port) };
-                findings.push(Finding::Exited(run.id, exit, left));
+            if let Some(exit) = run.take_exit() {
+                let left = if run.is_asked_to_end() { Vec::new() } else { left_running(&processes, run.port()) };
+                findings.push(Finding::Exited(id, exit, left));
             }
             for (_, sending) in orders.iter().filter(|(ordered, _)| *ordered == id) {
-                run.take(*sending, &processes);
+                run.order(*sending, &processes);
             }
-            if is_readable {
-                run.pass_stop_on(&table, &processes, is_settled);
-            } else {
-                run.stop_group();
-            }
-            if run.killed_at.is_some() {
-                run.signal(libc::SIGKILL, &processes);
-                is_urgent |= !rest.is_empty();
-            }
-            let is_empty = if is_readable {
-                rest.is_empty() && !self.finder.is_undecided()
-            } else {
-                !sys::has_child(Child::InGroup(run.leader))
-            };
-            if !run.leader_lives && run.is_empty_again(is_empty, is_settled || !is_readable) {
-                gone.push(run.id);
-                self.all.remove(position);
+            run.carry_out(&look, &processes);
+            let is_empty = run.is_empty(&look, &processes, is_undecided);
+            if run.is_gone(&look, is_empty) {
+                gone.push(id);
                 continue;
             }
-            is_urgent |= !run.leader_lives && is_empty;
-            findings.extend(run.unkillable(&rest));
-            position += 1;
+            is_urgent |= is_empty || (run.is_killed() && processes.iter().any(|process| process.pid != run.leader()));
+            findings.extend(run.unkillable(&processes).map(|survivor| Finding::Unkillable(id, survivor)));
         }
+        self.all.retain(|run| !gone.contains(&run.id()));
         for run in gone {
             self.name_left_behind(run, &table, findings);
             findings.push(Finding::Gone(run));
@@ -286,7 +178,7 @@ fn living_processes(table: &Table, finder: &Finder, run: RunId) -> Vec<Process> 
 }
 
 /// What a leader has left running: the one that listens on a port if there is one, else the first of each family.
-fn left_processes(rest: &[Process], port: Option<u16>) -> Vec<LeftRunning> {
+fn left_running(rest: &[Process], port: Option<u16>) -> Vec<LeftRunning> {
     if rest.is_empty() {
         return Vec::new();
     }
@@ -307,145 +199,4 @@ fn left_processes(rest: &[Process], port: Option<u16>) -> Vec<LeftRunning> {
 fn left_process(process: &Process, port: Option<u16>) -> LeftRunning {
     let name = proc_table::name_of(process.pid).unwrap_or_else(|| "a process".to_owned());
     LeftRunning { pid: process.pid.as_raw(), name, port }
-}
-
-impl Run {
-    fn facts(&self) -> RunFacts<'_> {
-        RunFacts {
-            id: self.id,
-            leader: self.leader,
-            leader_lives: self.leader_lives,
-            dyno: &self.dyno,
-            streams: &self.streams,
-            port: self.port,
-            started: self.started,
-        }
-    }
-
-    fn is_asked_to_end(&self) -> bool {
-        self.stop.is_some() || self.killed_at.is_some()
-    }
-
-    fn is_ending(&self) -> bool {
-        !self.leader_lives || self.is_asked_to_end()
-    }
-
-    /// Takes an order. What it means for processes that a later look finds is kept.
-    fn take(&mut self, sending: Sending, processes: &[Process]) {
-        match sending {
-            Sending::Stop { signal, everything } => {
-                let stage = if everything { StopStage::Rest(STOP_LOOKS) } else { StopStage::Ordered };
-                self.stop.get_or_insert(Stop { signal, stage, signalled: BTreeSet::new() });
-            }
-            Sending::StopRest => {
-                if let Some(stop) = &mut self.stop {
-                    stop.stage = StopStage::Rest(STOP_LOOKS);
-                }
-            }
-            Sending::Kill => {
-                self.killed_at.get_or_insert_with(Instant::now);
-            }
-            Sending::All(signal) => self.signal(signal, processes),
-            Sending::SpareShell(signal) => {
-                if self.own_shell.is_some() && self.own_shell == proc_table::words_of(self.leader) {
-                    let others = processes.iter().filter(|process| process.pid != self.leader);
-                    others.for_each(|process| signal_process(process, signal));
-                } else {
-                    self.signal(signal, processes);
-                }
-            }
-        }
-    }
-
-    /// Sends the stop signal to whom it is due, followed by SIGCONT.
-    fn pass_stop_on(&mut self, table: &Table, processes: &[Process], is_settled: bool) {
-        let leader = self.leader;
-        let Some(stop) = &mut self.stop else { return };
-        let is_alive = |first: &Identity| processes.iter().any(|process| process.identity() == *first);
-        let once_more = if is_settled { 0 } else { STOP_LOOKS };
-        let (due, stage) = match std::mem::replace(&mut stop.stage, StopStage::Rest(0)) {
-            StopStage::Ordered => {
-                let FirstToStop { mut programs, shells } = first_to_stop(table, leader, &mut proc_table::is_shell);
-                if programs.is_empty() {
-                    (processes.to_vec(), StopStage::Rest(once_more))
-                } else {
-                    let stage = StopStage::First(programs.iter().map(Process::identity).collect());
-                    programs.extend(shells);
-                    (programs, stage)
-                }
-            }
-            StopStage::First(first) if first.iter().any(is_alive) => (Vec::new(), StopStage::First(first)),
-            StopStage::First(_) => (processes.to_vec(), StopStage::Rest(once_more)),
-            StopStage::Rest(0) => (Vec::new(), StopStage::Rest(0)),
-            StopStage::Rest(looks) => (processes.to_vec(), StopStage::Rest(once_more.min(looks - 1))),
-        };
-        stop.stage = stage;
-        for process in due {
-            if stop.signalled.insert(process.identity()) {
-                signal_process(&process, stop.signal);
-                signal_process(&process, libc::SIGCONT);
-            }
-        }
-    }
-
-    /// The same where processes cannot be listed: everything in the leader's group gets the signal at once.
-    fn stop_group(&mut self) {
-        let Some(stop) = &mut self.stop else { return };
-        if stop.signalled.insert((self.leader, 0)) {
-            let signal = stop.signal;
-            self.signal(signal, &[]);
-            self.signal(libc::SIGCONT, &[]);
-        }
-    }
-
-    /// Signals the whole group, and those of the processes that have left it.
-    fn signal(&self, signal: i32, processes: &[Process]) {
-        // While the leader is not reaped or a child of ours is in it, nobody else can have the number of the group.
-        let is_group_ours = self.leader_lives || sys::has_child(Child::InGroup(self.leader));
-        if is_group_ours && !sys::send_to_group(self.leader, signal) && self.leader_lives {
-            // It was forked just now and has no group of its own yet.
-            sys::send(self.leader, signal);
-        }
-        let missed = processes.iter().filter(|process| !is_group_ours || process.group != self.leader);
-        missed.for_each(|process| signal_process(process, signal));
-    }
-
-    /// Whether enough looks in a row have found nothing.
-    fn is_empty_again(&mut self, is_empty: bool, is_settled: bool) -> bool {
-        if !is_empty {
-            (self.empty_looks, self.settled_looks) = (0, 0);
-            return false;
-        }
-        self.empty_looks += 1;
-        self.settled_looks += u32::from(is_settled);
-        self.settled_looks >= EMPTY_LOOKS || self.empty_looks >= EMPTY_UNSETTLED_LOOKS
-    }
-
-    /// Something that was killed long ago and is still there, once.
-    fn unkillable(&mut self, rest: &[Process]) -> Option<Finding> {
-        if self.unkillable_reported || self.killed_at?.elapsed() < UNKILLABLE_AFTER {
-            return None;
-        }
-        self.unkillable_reported = true;
-        let survivor = rest.first().map_or(self.leader, |process| process.pid);
-        Some(Finding::Unkillable(self.id, describe(survivor)))
-    }
-}
-
-/// Signals this process, and never a later one with its pid.
-fn signal_process(process: &Process, signal: i32) {
-    if process.parent == getpid() {
-        // Our own child: only we can reap it, and have not since the look.
-        sys::send(process.pid, signal);
-        return;
-    }
-    let descriptor = sys::open_process(process.pid);
-    let is_same = || proc_table::read_process(process.pid).is_some_and(|now| now.start == process.start);
-    match descriptor {
-        Ok(descriptor) if is_same() => sys::send_by_descriptor(descriptor.as_fd(), signal),
-        Ok(_) | Err(Errno::ESRCH) => {}
-        // A kernel or a sandbox that knows no such descriptors.
-        Err(_) if is_same() => sys::send(process.pid, signal),
-        Err(_) => {}
-    }
 }

@@ -18,7 +18,7 @@ use super::protocol::{SpawnRequest, Stage};
 use super::sys;
 
 /// Bytes of an error on the pipe: the step and what the system said.
-const FAILURE_BYTES: usize = 8;
+const FAILURE_BYTES: usize = size_of::<u64>();
 
 /// The step that failed and what the system said.
 pub(super) type Failure = (Stage, Errno);
@@ -71,9 +71,8 @@ impl Execution {
                 Err(Errno::EINTR) => continue,
                 Err(Errno::EAGAIN) => Progress::Executing,
                 Ok(FAILURE_BYTES) => {
-                    let [a, b, c, d, e, f, g, h] = bytes;
-                    let stage = Stage::from_number(u32::from_ne_bytes([a, b, c, d]));
-                    Progress::Failed((stage, Errno::from_raw(i32::from_ne_bytes([e, f, g, h]))))
+                    let (stage, errno) = split(u64::from_ne_bytes(bytes));
+                    Progress::Failed((Stage::from_number(stage), Errno::from_raw(errno)))
                 }
                 Ok(_) | Err(_) => Progress::Executed,
             };
@@ -145,6 +144,16 @@ impl Spawner {
     }
 }
 
+/// One number for an error, so that a single write carries it.
+fn joined(stage: u32, errno: c_int) -> u64 {
+    u64::from(stage) << 32 | u64::from(errno.cast_unsigned())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each half has 32 bits")]
+fn split(number: u64) -> (u32, c_int) {
+    ((number >> 32) as u32, (number as u32).cast_signed())
+}
+
 fn null_ended(texts: &[Vec<u8>]) -> Vec<*const c_char> {
     texts.iter().map(|text| text.as_ptr().cast()).chain([std::ptr::null()]).collect()
 }
@@ -159,12 +168,9 @@ fn limit_number(resource: libc::__rlimit_resource_t) -> c_int {
 unsafe fn run_child(child: &Child) -> ! {
     // SAFETY: as the caller promised.
     let stage = unsafe { prepare_and_execute(child) } as u32;
-    let [stage, errno] = [stage.to_ne_bytes(), Errno::last_raw().to_ne_bytes()];
+    let bytes = joined(stage, Errno::last_raw()).to_ne_bytes();
     // SAFETY: both calls are async-signal-safe; the bytes outlive the first, and the second ends only this child.
     unsafe {
-        let [a, b, c, d] = stage;
-        let [e, f, g, h] = errno;
-        let bytes: [u8; FAILURE_BYTES] = [a, b, c, d, e, f, g, h];
         libc::write(child.failure, bytes.as_ptr().cast(), bytes.len());
         libc::_exit(127)
     }
@@ -203,7 +209,7 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
         // Every descriptor of ours is CLOEXEC; this also closes those we inherited from the user's shell. Kernels
         // before 5.9 do not know the call: there the inherited ones stay open, as with a plain shell.
         // The pipe for the error stays open until the exec closes it.
-        let failure = child.failure as u32;
+        let failure = child.failure.cast_unsigned();
         libc::syscall(libc::SYS_close_range, 3_u32, failure - 1, 0_u32);
         libc::syscall(libc::SYS_close_range, failure + 1, u32::MAX, 0_u32);
         if libc::chdir(child.directory) < 0 {
@@ -224,5 +230,16 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
         }
         libc::execve(child.program, child.arguments, child.environment);
         Stage::Exec
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_fits_into_one_number() {
+        assert_eq!(split(joined(Stage::Exec as u32, libc::ENOENT)), (3, libc::ENOENT));
+        assert_eq!(split(joined(u32::MAX, -1)), (u32::MAX, -1));
     }
 }

@@ -128,7 +128,7 @@ impl Policy {
     #[must_use]
     pub fn stop_rest_after(&self) -> Option<Duration> {
         const BEFORE_KILL: Duration = Duration::from_secs(1);
-        let after = if self.grace > 2 * BEFORE_KILL { self.grace - BEFORE_KILL } else { self.grace / 2 };
+        let after = (self.grace / 2).max(self.grace.saturating_sub(BEFORE_KILL));
         (!after.is_zero()).then_some(after)
     }
 

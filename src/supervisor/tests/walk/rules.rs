@@ -117,8 +117,9 @@ impl Model {
                 rule!(number == self.policy.stop_signal(process_type), "run {} is stopped by {number}", id.0);
                 run.stopped = true;
                 let grace = self.policy.grace;
-                let second = Duration::from_secs(1);
-                let rest_after = if grace > 2 * second { grace - second } else { grace / 2 };
+                let half = grace / 2;
+                let rest_after =
+                    if half > Duration::from_secs(1) { grace.saturating_sub(Duration::from_secs(1)) } else { half };
                 run.rest_due = (!at_once && !grace.is_zero()).then_some(mono + rest_after);
                 run.kill_due = Some(mono + grace);
                 run.boot_due = None;

@@ -1,0 +1,70 @@
+//! Everything that is sent arrives as it was, and no bytes do harm.
+
+use super::*;
+use proptest::prelude::*;
+
+fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8)
+}
+
+proptest! {
+    #[test]
+    fn a_spawn_request_arrives_as_it_was_sent(
+        flags: [bool; 2], dyno: String, port in proptest::option::of(1_u16..), directory: Vec<u8>,
+        lists in [words(), words(), words(), words()],
+    ) {
+        let [own_shell, controlling] = flags;
+        let [arguments, programs, words, environment] = lists;
+        let request = Request::Spawn(SpawnRequest {
+            own_shell, controlling, dyno, port, directory, arguments, programs, words, environment,
+        });
+
+        let (kind, payload) = request.encode();
+
+        prop_assert_eq!(Request::decode(kind, &payload), Some(request));
+    }
+
+    #[test]
+    fn no_bytes_panic_the_reader(kind in 0_u32..20, payload: Vec<u8>) {
+        let _ = Request::decode(kind, &payload);
+        let _ = Message::decode(kind, &payload);
+    }
+}
+
+fn nginx() -> LeftRunning {
+    LeftRunning { pid: 812, name: "nginx".to_owned(), port: Some(5000) }
+}
+
+#[test]
+fn every_message_arrives_as_it_was_sent() {
+    for message in [
+        Message::Spawned { pid: 7 },
+        Message::SpawnFailed { stage: Stage::Exec, errno: 2 },
+        Message::Exited { exit: ExitStatus::Code(3), left: Vec::new() },
+        Message::Exited { exit: ExitStatus::Signal(34), left: vec![nginx(), LeftRunning { port: None, ..nginx() }] },
+        Message::LeftBehind { dynos: vec!["web.1".to_owned(), "worker.1".to_owned()], process: nginx() },
+        Message::Gone,
+        Message::Unkillable { survivor: b"7 (sh)".to_vec() },
+        Message::Swept { left: 2, survivors: b"8 (x)".to_vec() },
+    ] {
+        let (kind, payload) = message.encode();
+        assert_eq!(Message::decode(kind, &payload), Some(message));
+    }
+    for sending in [
+        Sending::Stop { signal: 15, everything: false },
+        Sending::Stop { signal: 37, everything: true },
+        Sending::StopRest,
+        Sending::Kill,
+        Sending::All(19),
+        Sending::SpareShell(10),
+    ] {
+        let (kind, payload) = Request::Signal(sending).encode();
+        assert_eq!(Request::decode(kind, &payload), Some(Request::Signal(sending)));
+    }
+}
+
+#[test]
+fn a_header_with_an_absurd_length_is_refused() {
+    let header = Header { kind: SPAWN, payload_bytes: u32::MAX, run: RunId(1) };
+    assert_eq!(Header::decode(header.encode()), None);
+}
