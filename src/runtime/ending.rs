@@ -9,6 +9,7 @@ use super::log_hub::HubEvent;
 use super::patience::{LOOK_AGAIN, Patience, STALLED_AFTER};
 use super::run_loop::{Finished, Runtime, clear_readiness};
 use super::signals::Arrived;
+use crate::app::RunId;
 use crate::guardian::Report;
 use crate::supervisor::{Outcome, SmokeReport, UserSignal};
 
@@ -117,6 +118,12 @@ impl Runtime {
     /// Hands all that is still in the streams to the hub and waits until it is written, as long as the reader takes any of
     /// it; returns the bytes that no `write` has accepted.
     async fn flush(&mut self) -> u64 {
+        // A guardian that was lost or stopped may have started runs that it has not reported.
+        let unreported: Vec<RunId> =
+            self.runs.iter().filter(|(_, live)| live.pid.is_none()).map(|(run, _)| *run).collect();
+        for run in unreported {
+            self.open_stream(run);
+        }
         // Without a sender each task drains its stream and ends.
         self.outputs.clear();
         self.runs.clear();

@@ -32,6 +32,7 @@ mod left_running;
 mod log_files;
 mod messages;
 mod migration;
+mod mix;
 mod odd_env_files;
 mod one_off;
 mod orphans;

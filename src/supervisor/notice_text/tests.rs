@@ -1,0 +1,149 @@
+//! The words of every notice, in both styles.
+
+use super::*;
+use crate::supervisor::{SpawnFailure, UserSignal};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn assert_texts(kind: &NoticeKind, plain: Option<&str>, heroku: Option<&str>) {
+    assert_eq!(kind.text(NoticeStyle::Plain).as_deref(), plain, "{kind:?}");
+    assert_eq!(kind.text(NoticeStyle::Heroku).as_deref(), heroku, "{kind:?}");
+}
+
+fn web() -> ProcessType {
+    ProcessType::new("web").unwrap()
+}
+
+#[test]
+fn s7_4_the_default_format_has_foremans_words() {
+    for (kind, text) in [
+        (NoticeKind::Started { pid: 42 }, "started with pid 42"),
+        (NoticeKind::StopRequested(UserSignal::Int), "SIGINT received, starting shutdown"),
+        (NoticeKind::Stopping { signal: 15 }, "sending SIGTERM to all processes"),
+        (NoticeKind::Stopping { signal: 2 }, "sending SIGINT to all processes"),
+        (NoticeKind::Killing, "sending SIGKILL to all processes"),
+        (NoticeKind::Restarting { after: Duration::ZERO }, "restarting"),
+        (NoticeKind::Restarting { after: 2 * SECOND }, "restarting in 2s"),
+        (NoticeKind::Restarting { after: SECOND / 2 }, "restarting in 0.5s"),
+    ] {
+        assert_texts(&kind, Some(text), None);
+    }
+}
+
+#[test]
+fn s7_4_the_heroku_format_has_the_platforms_words() {
+    let (command_line, user) = ("node server.js --port $PORT".to_owned(), "ada".to_owned());
+    for (kind, text) in [
+        (
+            NoticeKind::Starting { command_line: command_line.clone() },
+            "Starting process with command `node server.js --port $PORT`",
+        ),
+        (
+            NoticeKind::OneOffRequested { command_line, user: user.clone() },
+            "Starting process with command `node server.js --port $PORT` by user ada",
+        ),
+        (
+            NoticeKind::ReleaseDescribed { description: "Deploy 60a874b3".into(), user: user.clone() },
+            "Deploy 60a874b3 by user ada",
+        ),
+        (NoticeKind::ReleaseRunning { version: 7, user: user.clone() }, "Running release v7 commands by user ada"),
+        (NoticeKind::ReleaseCreated { version: 7, user }, "Release v7 created by user ada"),
+        (NoticeKind::StateChanged { from: PublicState::Up, to: PublicState::Idle }, "State changed from up to down"),
+        (
+            NoticeKind::StateChanged { from: PublicState::Crashed, to: PublicState::Starting },
+            "State changed from crashed to starting",
+        ),
+        (NoticeKind::Completed { from: PublicState::Up }, "State changed from up to complete"),
+        (NoticeKind::StoppingProcesses { signal: 15 }, "Stopping all processes with SIGTERM"),
+        (NoticeKind::KillingProcess, "Stopping process with SIGKILL"),
+        (NoticeKind::KillingRemaining, "Stopping remaining processes with SIGKILL"),
+    ] {
+        assert_texts(&kind, None, Some(text));
+    }
+}
+
+#[test]
+fn an_end_has_the_status_of_the_shell_on_the_platform() {
+    for (exit, plain, heroku) in [
+        (ExitStatus::Code(1), "exited with code 1", "Process exited with status 1"),
+        (ExitStatus::Signal(15), "terminated by SIGTERM", "Process exited with status 143"),
+        (ExitStatus::Signal(40), "terminated by signal 40", "Process exited with status 168"),
+    ] {
+        assert_texts(&NoticeKind::Exited(exit), Some(plain), Some(heroku));
+    }
+}
+
+#[test]
+fn s6_10_processes_that_outlive_their_leader_are_named() {
+    let process = |name: &str, pid, port| LeftRunning { pid, name: name.to_owned(), port };
+    let nginx = process("nginx", 812, None);
+    for (kind, text) in [
+        (NoticeKind::LeftRunning(vec![nginx.clone()]), "left nginx (pid 812) running; stopped it too"),
+        (
+            NoticeKind::LeftRunning(vec![nginx, process("redis-server", 813, None)]),
+            "left nginx (pid 812), redis-server (pid 813) running; stopped them too",
+        ),
+        (
+            NoticeKind::LeftBehind {
+                dynos: vec!["web.1".to_owned(), "worker.1".to_owned()],
+                process: process("ssh-agent", 812, None),
+            },
+            "left behind by web.1 or worker.1: ssh-agent (pid 812), stopped at the end",
+        ),
+    ] {
+        assert_texts(&kind, Some(text), Some(text));
+    }
+    let daemon =
+        NoticeKind::ExitedListening { exit: ExitStatus::Code(0), process: process("python3", 812, Some(5000)) };
+    let left = "and left a process listening on port 5000 (python3, pid 812), which was stopped: run the server in the \
+                foreground";
+    let (plain, heroku) = (format!("exited with code 0, {left}"), format!("Process exited with status 0, {left}"));
+    assert_texts(&daemon, Some(&plain), Some(&heroku));
+}
+
+#[test]
+fn s6_the_platforms_errors_keep_the_platforms_words_in_both() {
+    let worker = ProcessType::new("worker").unwrap();
+    for (kind, text) in [
+        (
+            NoticeKind::BootTimeout { process_type: web(), after: 60 * SECOND },
+            "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch",
+        ),
+        (
+            NoticeKind::BootTimeout { process_type: worker, after: SECOND / 2 },
+            "Error R10 (Boot timeout) -> Worker process failed to bind to $PORT within 0.5 seconds of launch",
+        ),
+        (
+            NoticeKind::ExitTimeout { after: 30 * SECOND, signal: 15 },
+            "Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM",
+        ),
+    ] {
+        assert_texts(&kind, Some(text), Some(text));
+    }
+}
+
+#[test]
+fn what_helps_the_person_in_front_of_it_is_said_in_both() {
+    for (kind, text) in [
+        (NoticeKind::CommandNotFound, "command not found, see the line above"),
+        (NoticeKind::SpawnFailed(SpawnFailure("cannot start /bin/sh".into())), "cannot start /bin/sh"),
+        (NoticeKind::GaveUp { restarts: 3 }, "crashed again after 3 restarts in a row, stays down"),
+        (NoticeKind::GaveUp { restarts: 1 }, "crashed again after 1 restart, stays down"),
+        (NoticeKind::GaveUp { restarts: 0 }, "crashed, stays down"),
+        (NoticeKind::LoopbackOnly, "listens on the loopback address only; the platform would not see it"),
+        (
+            NoticeKind::NotListening { port: Some(5000), after: 60 * SECOND },
+            "does not listen on port 5000 after 60 seconds; it counts as up from here on",
+        ),
+        (
+            NoticeKind::ListensElsewhere { port: 3000, given: Some(5000) },
+            "it listens on port 3000, not on $PORT (5000)",
+        ),
+        (
+            NoticeKind::ReleaseFailed { version: 3, exit: ExitStatus::Signal(9) },
+            "release v3 failed: its command ended with status 137, nothing was started",
+        ),
+    ] {
+        assert_texts(&kind, Some(text), Some(text));
+    }
+}

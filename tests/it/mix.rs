@@ -1,0 +1,153 @@
+//! A random mix of everything that can happen to a run: crashes, restarts, forks, sessions, stopped processes, slow readers,
+//! and every way to end, `kill -9` of either process included. Nothing may be left, and no line may be missing.
+//!
+//! `DYNO_MIX_ROUNDS` and `DYNO_MIX_SEED` make it longer and repeat a failure.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::app::fork;
+use crate::harness::{App, Ended, Running};
+use crate::process_table;
+
+/// Runs in `cargo test`.
+const ROUNDS: u64 = 12;
+
+/// Lines that each run writes.
+const LINES: usize = 200;
+
+/// Writes them: `line PID NUMBER`, from 1 on. Then a file says that the last one was written.
+const CHATTER: &str = "i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo \"line $$ $i\"; done; >done-$$\n";
+
+/// What a dyno does after its lines.
+const HABITS: [&str; 8] = [
+    "exec sleep 1000",
+    "exit 3",
+    "kill -9 $$",
+    "kill -34 $$",
+    "setsid sleep 1000 & exit 4",
+    "env -i setsid sleep 1000 </dev/null >/dev/null 2>&1 & exec sleep 1000",
+    "sleep 1000 & kill -STOP $! $$",
+    "trap '' TERM; sleep 1000; sleep 1000",
+];
+
+/// How a round ends.
+const ENDS: [End; 7] = [
+    End::Signal(Signal::SIGTERM),
+    End::Signal(Signal::SIGINT),
+    End::Signal(Signal::SIGHUP),
+    End::Signal(Signal::SIGQUIT),
+    End::MainKilled,
+    End::GuardianKilled,
+    End::GuardianStopped,
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Signal(Signal),
+    MainKilled,
+    GuardianKilled,
+    GuardianStopped,
+}
+
+/// xorshift64*: the same rounds for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let mixed = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32;
+        usize::try_from(mixed).unwrap() % end
+    }
+
+    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().map_or(default, |text| text.parse().unwrap())
+}
+
+#[test]
+fn a_random_mix_leaves_no_process_and_loses_no_line() {
+    let (first, rounds) = (number("DYNO_MIX_SEED", 1), number("DYNO_MIX_ROUNDS", ROUNDS));
+    for seed in first..first + rounds {
+        let round = std::panic::catch_unwind(|| round(&mut Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)));
+        assert!(round.is_ok(), "DYNO_MIX_SEED={seed} DYNO_MIX_ROUNDS=1 repeats this");
+    }
+}
+
+fn round(random: &mut Random) {
+    let types = 1 + random.below(4);
+    let habits: Vec<&str> = (0..types).map(|_| random.pick(&HABITS)).collect();
+    let end = random.pick(&ENDS);
+    let line = |(index, habit): (usize, &&str)| format!("t{index}: . ./chatter; >ready-$DYNO; {habit}\n");
+    let procfile: String = habits.iter().enumerate().map(line).collect();
+    let app = App::new(&procfile).file("chatter", CHATTER).fifo("shown");
+    let mut call = app.dyno(["start", "-t", "0.5", "--no-timestamps", "--log-dir", "log"]);
+    if random.below(2) == 0 {
+        call = call.args(&["--restart"]);
+    }
+    let shown = app.path("shown.txt");
+    let mut reader = slow_reader(&app);
+    let dyno = call.stdout_to(File::options().write(true).open(app.path("shown")).unwrap()).spawn();
+
+    for index in 0..types {
+        // One that ends by itself may take the whole with it before another has begun.
+        dyno.until("its lines are written", || app.has(&format!("ready-t{index}.1")) || dyno.processes().is_empty());
+    }
+    let ended = stop(dyno, end);
+    reader.wait().unwrap();
+
+    let text = fs::read_to_string(&shown).unwrap();
+    let context = format!("{habits:?} ended with {ended:?}\n{text}");
+    let shown = lines_of_runs(&text, &context);
+    if end != End::MainKilled {
+        for entry in fs::read_dir(app.path("")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let Some(pid) = name.strip_prefix("done-") else { continue };
+            assert_eq!(shown.get(pid), Some(&LINES), "run {pid} of {context}");
+        }
+    }
+}
+
+/// Reads byte by byte, as `read` of a shell does.
+fn slow_reader(app: &App) -> Child {
+    let script = "while IFS= read -r line; do printf '%s\\n' \"$line\"; done <shown >shown.txt";
+    let mut sh = Command::new("sh");
+    fork(sh.args(["-c", script]).current_dir(app.path("")).stdin(Stdio::null()))
+}
+
+fn stop(dyno: Running, end: End) -> Ended {
+    let guardian = || process_table::children(dyno.main()).first().copied();
+    let signal = |pid: i32, signal: Signal| drop(kill(Pid::from_raw(pid), signal));
+    match end {
+        End::Signal(sent) => signal(dyno.main(), sent),
+        End::MainKilled => signal(dyno.main(), Signal::SIGKILL),
+        End::GuardianKilled => guardian().into_iter().for_each(|pid| signal(pid, Signal::SIGKILL)),
+        End::GuardianStopped => {
+            guardian().into_iter().for_each(|pid| signal(pid, Signal::SIGSTOP));
+            signal(dyno.main(), Signal::SIGTERM);
+        }
+    }
+    dyno.finish().ended
+}
+
+/// How many lines of each run were shown. They are 1, 2, 3 … without a gap.
+fn lines_of_runs<'a>(text: &'a str, context: &str) -> BTreeMap<&'a str, usize> {
+    let mut shown = BTreeMap::new();
+    for (_, line) in text.lines().filter_map(|line| line.split_once("| line ")) {
+        let (pid, number) = line.split_once(' ').unwrap();
+        let count = shown.entry(pid).or_insert(0);
+        *count += 1;
+        assert_eq!(number.parse(), Ok(*count), "run {pid} of {context}");
+    }
+    shown
+}
