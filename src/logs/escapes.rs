@@ -1,16 +1,18 @@
 //! Makes the text of a dyno harmless for a terminal that shows other lines too (S7.2).
 //!
-//! Colours (SGR) pass and are reset at the end of their line; what moves the cursor, switches the character set, asks
+//! Colours (SGR) pass, are reset at the end of their line and set again on the next one; blanks at the end of a line are
+//! left out, since they would wrap; what moves the cursor, switches the character set, asks
 //! the terminal something or sets its title is left out. All other bytes stay as they are, valid UTF-8 or not.
 //! Called for prefixed lines on a terminal only.
+
+use std::mem;
+
+use super::style::{RESET, Style};
 
 const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
 /// First byte of U+0080..=U+009F in UTF-8: terminals take these for control characters too.
 const C1_LEAD: u8 = 0xc2;
-/// Ends all colours.
-pub(super) const RESET: &[u8] = b"\x1b[0m";
-
 /// Bytes looked at together; long enough for vector instructions, short enough to find an early hit early.
 pub(super) const SCAN_BYTES: usize = 1024;
 
@@ -52,42 +54,68 @@ fn may_harm(byte: u8) -> bool {
     byte == C1_LEAD || (byte < 0x20 && byte != b'\n' && byte != b'\t' && byte != b'\r')
 }
 
-/// Copies one line, or a piece of it, without what a terminal must not get. `open`: what was open where the piece
-/// before ended. Returns what is open at the end.
-pub(super) fn copy_harmless(line: &[u8], open: Open, out: &mut Vec<u8>) -> Open {
-    let mut colored = false;
-    let mut open = open;
+/// What a line leaves to the next one of the same source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct LeftOver {
+    /// The sequence that the end of a piece cut.
+    pub(super) open: Open,
+    /// Colours that are still on.
+    pub(super) style: Style,
+}
+
+/// Copies one line, or a piece of it, without what a terminal must not get, and without the blanks at its end.
+pub(super) fn copy_harmless(line: &[u8], left: &mut LeftOver, out: &mut Vec<u8>) {
     let mut rest = line;
-    if open != Open::Nothing {
-        match resume(open, rest) {
-            Sequence::Sgr(_, behind) | Sequence::Hidden(behind) => rest = behind,
-            Sequence::Cut(still_open) => return still_open,
+    match resume(mem::take(&mut left.open), rest) {
+        // Of a colour only the end is known.
+        Sequence::Sgr(_, behind) | Sequence::Hidden(behind) => rest = behind,
+        Sequence::Cut(still_open) => {
+            left.open = still_open;
+            return;
         }
-        open = Open::Nothing;
     }
+    let start = out.len();
+    Style::PLAIN.write_change(left.style, out);
+    let mut colored = out.len() > start;
+    // Everything behind this is not seen.
+    let mut visible = start;
     while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
         let (plain, tail) = rest.split_at(at);
-        out.extend_from_slice(plain);
+        copy_text(plain, left.style, &mut visible, out);
         match sequence(tail, out) {
             Sequence::Sgr(parameters, behind) => {
-                out.extend_from_slice(b"\x1b[");
-                out.extend_from_slice(parameters);
-                out.push(b'm');
+                out.extend([b"\x1b[", parameters, b"m"].into_iter().flatten());
+                left.style.apply(parameters);
                 colored = true;
                 rest = behind;
             }
             Sequence::Hidden(behind) => rest = behind,
             Sequence::Cut(cut) => {
-                open = cut;
+                left.open = cut;
                 rest = &[];
             }
         }
     }
-    out.extend_from_slice(rest);
-    if colored {
+    copy_text(rest, left.style, &mut visible, out);
+    out.truncate(visible);
+    if colored && visible > start {
         out.extend_from_slice(RESET);
     }
-    open
+}
+
+/// `visible` moves behind the last byte that is seen.
+fn copy_text(text: &[u8], style: Style, visible: &mut usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(text);
+    let seen = if style.is_seen_on_blanks() { text } else { without_blanks(text) };
+    if !seen.is_empty() {
+        *visible = out.len() - (text.len() - seen.len());
+    }
+}
+
+/// A line without the blanks at its end.
+pub(super) fn without_blanks(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|byte| !matches!(byte, b' ' | b'\t'));
+    line.get(..end.map_or(0, |at| at + 1)).unwrap_or_default()
 }
 
 /// Bytes that may begin something to be left out. TAB stays, CR is a byte like others (S7.6), NUL, BEL and DEL move
@@ -118,6 +146,7 @@ pub(super) fn sequence<'t>(text: &'t [u8], out: &mut Vec<u8>) -> Sequence<'t> {
     }
 }
 
+/// What was open where the piece before ended.
 fn resume(open: Open, text: &[u8]) -> Sequence<'_> {
     match open {
         Open::Nothing => Sequence::Hidden(text),
@@ -194,15 +223,15 @@ mod tests {
 
     fn shown(line: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        copy_harmless(line, Open::Nothing, &mut out);
+        copy_harmless(line, &mut LeftOver::default(), &mut out);
         out
     }
 
     fn shown_in_pieces(pieces: [&[u8]; 2]) -> Vec<Vec<u8>> {
-        let mut open = Open::Nothing;
+        let mut left = LeftOver::default();
         let pieces = pieces.map(|piece| {
             let mut out = Vec::new();
-            open = copy_harmless(piece, open, &mut out);
+            copy_harmless(piece, &mut left, &mut out);
             out
         });
         pieces.to_vec()
@@ -212,8 +241,26 @@ mod tests {
     #[test]
     fn colours_pass_and_are_reset_at_the_end_of_their_line() {
         assert_eq!(shown(b"\x1b[1;31mred"), b"\x1b[1;31mred\x1b[0m");
-        assert_eq!(shown(b"\x1b[38:5:9mx\x1b[m"), b"\x1b[38:5:9mx\x1b[m\x1b[0m");
+        assert_eq!(shown(b"\x1b[38:5:9mx\x1b[m"), b"\x1b[38:5:9mx\x1b[0m");
         assert_eq!(shown(b"plain \xff\tbytes\r"), b"plain \xff\tbytes\r");
+    }
+
+    #[test]
+    fn s7_2_a_colour_that_is_left_on_is_set_again_on_the_next_line() {
+        assert_eq!(
+            shown_in_pieces([b"\x1b[1;31mred", b"still\x1b[m not"]),
+            [&b"\x1b[1;31mred\x1b[0m"[..], b"\x1b[1;31mstill\x1b[m not\x1b[0m"]
+        );
+        assert_eq!(shown_in_pieces([b"\x1b[31m", b"  "]), [b"", b""]);
+    }
+
+    #[test]
+    fn s7_6_blanks_at_the_end_of_a_line_are_left_out_unless_they_are_seen() {
+        assert_eq!(shown(b"logo  \t "), b"logo");
+        assert_eq!(shown(b"   "), b"");
+        assert_eq!(shown(b"\x1b[32mok   \x1b[39m  "), b"\x1b[32mok\x1b[0m");
+        assert_eq!(shown(b"\x1b[41m  \x1b[49m  "), b"\x1b[41m  \x1b[0m");
+        assert_eq!(shown(b"a\x1b[7m \x1b[m"), b"a\x1b[7m \x1b[0m");
     }
 
     #[test]
@@ -286,7 +333,7 @@ mod tests {
             let text = without_colours(&shown);
             prop_assert!(!text.iter().any(|byte| *byte == ESC || (is_special(*byte) && *byte != C1_LEAD)));
             prop_assert!(!shown.windows(2).any(|pair| pair[0] == C1_LEAD && (0x80..=0x9f).contains(&pair[1])));
-            prop_assert!(!is_harmless(&line) || shown == line);
+            prop_assert!(!is_harmless(&line) || shown == without_blanks(&line));
         }
 
         #[test]
@@ -298,7 +345,10 @@ mod tests {
 
             let pieces = shown_in_pieces([first, second]).concat();
 
-            prop_assert_eq!(without_colours(&pieces), without_colours(&shown(&line)));
+            let visible = |text: &[u8]| -> Vec<u8> {
+                without_colours(text).into_iter().filter(|byte| !matches!(byte, b' ' | b'\t')).collect()
+            };
+            prop_assert_eq!(visible(&pieces), visible(&shown(&line)));
         }
     }
 }

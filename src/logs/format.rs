@@ -5,12 +5,11 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::mem;
 
 use jiff::tz::TimeZone;
 use memchr::memchr_iter;
 
-use super::escapes::{self, Open};
+use super::escapes::{self, LeftOver, Open};
 use super::printable::{is_text, printable};
 use super::stamp::Stamp;
 use super::{LogBlock, Palette, Source, heroku, json, text, workflow};
@@ -82,8 +81,8 @@ pub struct Formatter {
     prefix: Vec<u8>,
     /// What stands before its first line.
     first_prefix: Vec<u8>,
-    /// Escape sequences cut by the end of a piece. At most one per dyno.
-    open: HashMap<Source, Open>,
+    /// Colours and sequences that the last line left. At most one per dyno.
+    left: HashMap<Source, LeftOver>,
 }
 
 impl Formatter {
@@ -95,7 +94,7 @@ impl Formatter {
             LogFormat::Heroku | LogFormat::Json => TimeZone::UTC,
         };
         let stamp = Stamp::new(zone);
-        Self { format, view, stamp, prefix: Vec::new(), first_prefix: Vec::new(), open: HashMap::new() }
+        Self { format, view, stamp, prefix: Vec::new(), first_prefix: Vec::new(), left: HashMap::new() }
     }
 
     /// The same with names and times in [`LogFormat::Text`], or with names alone where times are left out anyway.
@@ -116,7 +115,7 @@ impl Formatter {
             LogFormat::Text(_) | LogFormat::Heroku => {
                 self.build_prefixes(block);
                 match self.view.passing {
-                    Passing::All => copy_lines(&self.first_prefix, &self.prefix, &block.bytes, out),
+                    Passing::All => copy_lines::<false>(&self.first_prefix, &self.prefix, &block.bytes, out),
                     Passing::Terminal => self.render_for_terminal(block, out),
                     Passing::Text | Passing::GitHub => self.render_text(block, out),
                 }
@@ -146,20 +145,25 @@ impl Formatter {
     }
 
     fn render_for_terminal(&mut self, block: &LogBlock, out: &mut Vec<u8>) {
-        let mut open = self.take_open(block);
-        if open == Open::Nothing && escapes::is_harmless(&block.bytes) {
-            return copy_lines(&self.first_prefix, &self.prefix, &block.bytes, out);
+        let mut left = self.left_over(block);
+        if left == LeftOver::default() && escapes::is_harmless(&block.bytes) {
+            return copy_lines::<true>(&self.first_prefix, &self.prefix, &block.bytes, out);
         }
         let mut prefix = &self.first_prefix;
-        let mut last_open = Open::Nothing;
-        for line in block.lines() {
+        for (at, line) in block.lines().enumerate() {
+            // What a line leaves open is completed by the rest of this line, never by the next one.
+            if at > 0 || !block.continued {
+                left.open = Open::Nothing;
+            }
             out.extend_from_slice(prefix);
-            last_open = escapes::copy_harmless(line, mem::take(&mut open), out);
+            escapes::copy_harmless(line, &mut left, out);
             out.push(b'\n');
             prefix = &self.prefix;
         }
-        if last_open != Open::Nothing {
-            self.open.insert(block.source.clone(), last_open);
+        match self.left.get_mut(&block.source) {
+            Some(kept) => *kept = left,
+            None if left == LeftOver::default() => {}
+            None => drop(self.left.insert(block.source.clone(), left)),
         }
     }
 
@@ -179,7 +183,7 @@ impl Formatter {
     fn render_text(&self, block: &LogBlock, out: &mut Vec<u8>) {
         let github = self.view.passing == Passing::GitHub;
         if is_text(&block.bytes) && !(github && workflow::may_hold_command(&block.bytes)) {
-            return copy_lines(&self.first_prefix, &self.prefix, &block.bytes, out);
+            return copy_lines::<false>(&self.first_prefix, &self.prefix, &block.bytes, out);
         }
         let mut prefix = &self.first_prefix;
         for line in block.lines() {
@@ -190,12 +194,19 @@ impl Formatter {
         }
     }
 
-    /// What the piece before this block left open.
-    fn take_open(&mut self, block: &LogBlock) -> Open {
-        if self.open.is_empty() {
-            return Open::Nothing;
+    /// What the blocks before this one left. Our notices leave nothing; behind one about a dyno another run may follow.
+    fn left_over(&mut self, block: &LogBlock) -> LeftOver {
+        if self.left.is_empty() {
+            return LeftOver::default();
         }
-        self.open.remove(&block.source).filter(|_| block.continued).unwrap_or_default()
+        match &block.source {
+            Source::App(_) => self.left.get(&block.source).copied().unwrap_or_default(),
+            Source::Notice(dyno) => {
+                self.left.remove(&Source::App(dyno.clone()));
+                LeftOver::default()
+            }
+            Source::System => LeftOver::default(),
+        }
     }
 }
 
@@ -234,8 +245,8 @@ fn write_prefix(
     }
 }
 
-/// Copies lines as they are, each behind its prefix. The path that must be fast.
-fn copy_lines(first_prefix: &[u8], prefix: &[u8], lines: &[u8], out: &mut Vec<u8>) {
+/// Copies lines, each behind its prefix. `TRIM`: without the blanks at their ends. The path that must be fast.
+fn copy_lines<const TRIM: bool>(first_prefix: &[u8], prefix: &[u8], lines: &[u8], out: &mut Vec<u8>) {
     let count = memchr_iter(b'\n', lines).count() + 1;
     out.reserve(lines.len() + 1 + count * first_prefix.len().max(prefix.len()));
 
@@ -243,15 +254,26 @@ fn copy_lines(first_prefix: &[u8], prefix: &[u8], lines: &[u8], out: &mut Vec<u8
     let mut from = 0;
     for end in memchr_iter(b'\n', lines) {
         out.extend_from_slice(before);
-        out.extend_from_slice(lines.get(from..=end).unwrap_or_default());
+        copy_line::<TRIM>(lines.get(from..=end).unwrap_or_default(), out);
         before = prefix;
         from = end + 1;
     }
     // A block ends with a line end; one that does not still loses nothing.
     if let Some(rest) = lines.get(from..).filter(|rest| !rest.is_empty()) {
         out.extend_from_slice(before);
-        out.extend_from_slice(rest);
+        copy_line::<TRIM>(rest, out);
+        if !out.ends_with(b"\n") {
+            out.push(b'\n');
+        }
+    }
+}
+
+fn copy_line<const TRIM: bool>(line: &[u8], out: &mut Vec<u8>) {
+    if TRIM && matches!(line, [.., b' ' | b'\t', b'\n'] | [.., b' ' | b'\t']) {
+        out.extend_from_slice(escapes::without_blanks(line.strip_suffix(b"\n").unwrap_or(line)));
         out.push(b'\n');
+    } else {
+        out.extend_from_slice(line);
     }
 }
 

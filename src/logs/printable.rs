@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use super::escapes::{self, SCAN_BYTES, Sequence};
+use super::style;
 
 /// What others wrote as printable text, valid whatever the bytes are.
 ///
@@ -39,7 +40,7 @@ pub fn printable(bytes: &[u8], colors: bool) -> String {
     }
     out.extend_from_slice(rest);
     if colored {
-        out.extend_from_slice(escapes::RESET);
+        out.extend_from_slice(style::RESET);
     }
     String::from_utf8_lossy(&out).into_owned()
 }

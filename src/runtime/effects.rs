@@ -14,7 +14,7 @@ use super::streams::{Reads, Streams, with_empty_stdin};
 use super::{signal_number, signals, terminal};
 use crate::app::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
 use crate::guardian::{Lost, family_of, set_terminal_size};
-use crate::logs::{LineMode, LogBlock, Source};
+use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
 use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SmokePhase, SpawnFailure};
 
 /// Spawns the guardian is asked for at once: it starts one after the other, and must never wait for us in between.
@@ -149,9 +149,17 @@ impl Runtime {
             // Without a descriptor to spare it cannot be typed to, and runs on.
             let _ = keyboard.give_to(run, stream, &mut self.guardian);
         }
+        let is_kept = self.keeps_files;
         let mode = match live.spec.spec.io {
-            Io::Pty(_) => LineMode::Pty,
-            Io::Pipe | Io::Inherit => LineMode::Pipe,
+            Io::Pty(size) => {
+                let size = screen_size(self.terminal_size(&live.spec.spec).unwrap_or(size));
+                LineMode::Terminal { size, is_kept }
+            }
+            Io::Pipe if self.terminal_takes_lines => {
+                let columns = terminal::dyno_size(self.prefix_columns).map_or(u16::MAX, |size| size.cols);
+                LineMode::PipeOnTerminal { columns, is_kept }
+            }
+            Io::Pipe | Io::Inherit => LineMode::AllBytes,
         };
         self.order(&live.spec.spec.dyno, Order::Open(Rc::clone(stream), mode));
     }
@@ -192,6 +200,7 @@ impl Runtime {
             if let (Io::Pty(_), Some(stream)) = (live.spec.spec.io, &live.stream) {
                 // A terminal whose last process is gone has no size to change.
                 let _ = set_terminal_size(stream.as_ref(), size);
+                self.order(&live.spec.spec.dyno, Order::Resize(screen_size(size)));
                 // The system tells only those whose controlling terminal it is.
                 if live.spec.spec.focus != Focus::Keyboard {
                     self.guardian.signal(*run, libc::SIGWINCH);
@@ -215,4 +224,8 @@ impl Runtime {
         // Before anything that waits: no deadline may be judged by time that stood still.
         self.events.push_front(Event::Resumed { paused_for });
     }
+}
+
+fn screen_size(size: PtySize) -> ScreenSize {
+    ScreenSize { rows: size.rows, columns: size.cols }
 }

@@ -1,16 +1,30 @@
 //! The focused dyno on the terminal: what it writes as it is, and the lines of others round it (S6.8).
 //!
-//! Part of the hub's thread. How its unfinished line makes room is decided by [`OpenLine`].
+//! Part of the hub's thread. How its unfinished line makes room is decided by [`OpenLine`]. While it draws on the
+//! alternate screen the lines of others wait.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
 
 use crate::app::DynoName;
-use crate::logs::{Formatter, LogBlock, OpenLine, Source};
+use crate::logs::{AlternateScreen, Formatter, LogBlock, OpenLine, Source};
 
 use super::own_terminal_size;
+
+/// Lines of others that wait while the dyno draws a whole screen, in bytes; the oldest are left out.
+const WAITING_BYTES: usize = 1 << 20;
 
 /// The dyno whose output is shown as it is.
 pub(super) struct Focused {
     dyno: DynoName,
     line: OpenLine,
+    screen: AlternateScreen,
+    /// Lines that wait until it leaves the alternate screen, and how many of them were left out.
+    waiting: VecDeque<u8>,
+    left_out: usize,
+    /// Whether files have what is left out here.
+    has_files: bool,
     /// The terminal takes everything as it is: `\n` alone does not begin a line.
     is_raw: bool,
     /// Whether the terminal can erase a line.
@@ -20,44 +34,229 @@ pub(super) struct Focused {
 }
 
 impl Focused {
-    /// `is_raw`: whether the terminal is made to take everything as it is while the dyno has the keyboard.
-    pub(super) fn new(dyno: DynoName, is_raw: bool) -> Self {
+    /// `is_raw`: whether the terminal is made to take everything as it is while the dyno has the keyboard. `has_files`:
+    /// whether all lines go to files besides.
+    pub(super) fn new(dyno: DynoName, is_raw: bool, has_files: bool) -> Self {
         let erases = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-        Self { dyno, line: OpenLine::default(), is_raw, erases, lines: Vec::new() }
+        Self {
+            dyno,
+            line: OpenLine::default(),
+            screen: AlternateScreen::default(),
+            waiting: VecDeque::new(),
+            left_out: 0,
+            has_files,
+            is_raw,
+            erases,
+            lines: Vec::new(),
+        }
     }
 
-    /// Shows what the dyno wrote.
-    pub(super) fn show(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        self.line.come_back(out);
-        out.extend_from_slice(bytes);
-        self.line.follow(bytes);
+    /// Shows what the dyno wrote. The lines that wait come where it leaves the alternate screen.
+    pub(super) fn show(&mut self, bytes: &[u8], formatter: &mut Formatter, out: &mut Vec<u8>) {
+        if !self.screen.is_shown() {
+            self.line.come_back(out);
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let was_shown = self.screen.is_shown();
+            let (part, behind) = rest.split_at(self.screen.follow(rest));
+            out.extend_from_slice(part);
+            match (was_shown, self.screen.is_shown()) {
+                (false, false) => self.line.follow(part),
+                // The terminal keeps what was there, and shows it again.
+                (false, true) => self.line.follow(part.get(..text_before_sequence(part)).unwrap_or_default()),
+                (true, false) => self.show_waiting(formatter, out),
+                (true, true) => {}
+            }
+            rest = behind;
+        }
+    }
+
+    /// The run is over. A program that was killed on the alternate screen did not leave it.
+    pub(super) fn end_of_run(&mut self, formatter: &mut Formatter, out: &mut Vec<u8>) {
+        if self.screen.is_shown() {
+            self.screen.leave(out);
+            self.show_waiting(formatter, out);
+        }
     }
 
     /// Shows lines of others, and our notices about the dyno, which end its line. Its own lines were shown before.
     pub(super) fn render(&mut self, formatter: &mut Formatter, block: &LogBlock, out: &mut Vec<u8>) {
-        match &block.source {
+        let is_own = match &block.source {
             Source::App(dyno) if *dyno == self.dyno => return,
-            Source::Notice(dyno) if *dyno == self.dyno => self.line.end(out),
-            Source::App(_) | Source::Notice(_) | Source::System => {
-                let columns = || own_terminal_size().map(|size| size.cols).filter(|_| self.erases);
-                self.line.step_aside(columns, out);
-            }
-        }
-        if !self.is_raw {
-            return formatter.render(block, out);
-        }
+            Source::Notice(dyno) => *dyno == self.dyno,
+            Source::App(_) | Source::System => false,
+        };
         self.lines.clear();
         formatter.render(block, &mut self.lines);
-        let mut from = 0;
-        for end in memchr::memchr_iter(b'\n', &self.lines) {
-            out.extend_from_slice(self.lines.get(from..end).unwrap_or_default());
-            out.extend_from_slice(b"\r\n");
-            from = end + 1;
+        if self.screen.is_shown() {
+            return self.wait();
         }
+        if is_own {
+            self.line.end(out);
+        } else {
+            self.step_aside(out);
+        }
+        write_lines(&self.lines, self.is_raw, out);
     }
 
     /// Shows the unfinished line of the dyno again, behind those of others.
     pub(super) fn come_back(&mut self, out: &mut Vec<u8>) {
+        if !self.screen.is_shown() {
+            self.line.come_back(out);
+        }
+    }
+
+    fn step_aside(&mut self, out: &mut Vec<u8>) {
+        let columns = || own_terminal_size().map(|size| size.cols).filter(|_| self.erases);
+        self.line.step_aside(columns, out);
+    }
+
+    /// Keeps the rendered lines for later, and leaves out the oldest where they are too many.
+    fn wait(&mut self) {
+        self.waiting.extend(&self.lines);
+        while self.waiting.len() > WAITING_BYTES {
+            let end = self.waiting.iter().position(|byte| *byte == b'\n').map_or(self.waiting.len(), |at| at + 1);
+            self.waiting.drain(..end);
+            self.left_out += 1;
+        }
+    }
+
+    fn show_waiting(&mut self, formatter: &mut Formatter, out: &mut Vec<u8>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        self.step_aside(out);
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            let (lines, files) = (if left_out == 1 { "line" } else { "lines" }, self.where_they_are());
+            let text = format!("{left_out} {lines} left out while {} drew a whole screen{files}\n", self.dyno);
+            let bytes = text.into_bytes();
+            let block = LogBlock { source: Source::System, time: Timestamp::now(), bytes, continued: false };
+            self.lines.clear();
+            formatter.render(&block, &mut self.lines);
+            write_lines(&self.lines, self.is_raw, out);
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        write_lines(waiting.make_contiguous(), self.is_raw, out);
         self.line.come_back(out);
+    }
+
+    fn where_they_are(&self) -> &'static str {
+        if self.has_files { "; the log directory has them" } else { "" }
+    }
+}
+
+/// Where the sequence at the end of what was written begins.
+fn text_before_sequence(part: &[u8]) -> usize {
+    memchr::memrchr(b'\x1b', part).unwrap_or(0)
+}
+
+/// `is_raw`: `\n` alone does not begin a line.
+fn write_lines(lines: &[u8], is_raw: bool, out: &mut Vec<u8>) {
+    if !is_raw {
+        return out.extend_from_slice(lines);
+    }
+    let mut from = 0;
+    for end in memchr::memchr_iter(b'\n', lines) {
+        out.extend_from_slice(lines.get(from..end).unwrap_or_default());
+        out.extend_from_slice(b"\r\n");
+        from = end + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::app::ProcessType;
+    use crate::logs::{LogFormat, Palette, Passing, TextOptions, View};
+
+    fn dyno(name: &str) -> DynoName {
+        DynoName::new(ProcessType::new(name).unwrap(), 1)
+    }
+
+    fn formatter() -> Formatter {
+        let format = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
+        let palette = Palette::new([]);
+        let passing = Passing::Terminal;
+        Formatter::new(
+            format,
+            View { color: false, passing, name_width: 6, unprefixed: None, palette, zone: TimeZone::UTC },
+        )
+    }
+
+    struct Shown {
+        focused: Focused,
+        formatter: Formatter,
+        out: Vec<u8>,
+    }
+
+    impl Shown {
+        fn new() -> Self {
+            Self { focused: Focused::new(dyno("web"), false, true), formatter: formatter(), out: Vec::new() }
+        }
+
+        fn web(&mut self, bytes: &[u8]) {
+            self.focused.show(bytes, &mut self.formatter, &mut self.out);
+        }
+
+        fn other(&mut self, source: Source, bytes: &[u8]) {
+            let block = LogBlock { source, time: Timestamp::UNIX_EPOCH, bytes: bytes.to_vec(), continued: false };
+            self.focused.render(&mut self.formatter, &block, &mut self.out);
+        }
+
+        fn take(&mut self) -> String {
+            String::from_utf8(std::mem::take(&mut self.out)).unwrap()
+        }
+    }
+
+    #[test]
+    fn s6_8_lines_of_others_wait_until_it_leaves_the_alternate_screen() {
+        let mut shown = Shown::new();
+        shown.web(b"$ vi\n\x1b[?1049hscreen");
+        shown.other(Source::App(dyno("worker")), b"job 1\n");
+        shown.other(Source::Notice(dyno("web")), b"listens\n");
+        shown.web(b"more");
+        assert_eq!(shown.take(), "$ vi\n\x1b[?1049hscreenmore");
+
+        shown.web(b"bye\x1b[?1049l$ ");
+
+        assert_eq!(shown.take(), "bye\x1b[?1049lworker.1 | job 1\nweb.1  | listens\n$ ");
+    }
+
+    #[test]
+    fn s6_8_the_oldest_lines_beyond_1_mib_are_left_out_with_their_number() {
+        let mut shown = Shown::new();
+        shown.web(b"\x1b[?1049h");
+        for number in 0..3000 {
+            let line = format!("{number:04}{}\n", "x".repeat(496 - "worker.1 | ".len() + 11));
+            shown.other(Source::App(dyno("worker")), line.as_bytes());
+            assert!(shown.focused.waiting.len() <= WAITING_BYTES);
+        }
+
+        shown.web(b"\x1b[?1049l");
+
+        let text = shown.take();
+        let lines: Vec<&str> = text.strip_prefix("\x1b[?1049h\x1b[?1049l").unwrap().lines().collect();
+        let left_out = 3001 - lines.len();
+        let said =
+            format!("system | {left_out} lines left out while web.1 drew a whole screen; the log directory has them");
+        assert_eq!(lines[0], said);
+        assert!(lines[1].starts_with(&format!("worker.1 | {left_out:04}x")), "{}", lines[1]);
+        assert!(lines.last().unwrap().starts_with("worker.1 | 2999x"));
+    }
+
+    #[test]
+    fn s6_8_a_program_killed_on_the_alternate_screen_is_taken_off_it() {
+        let mut shown = Shown::new();
+        shown.web(b"\x1b[?1049hscreen");
+        shown.other(Source::App(dyno("worker")), b"job\n");
+        shown.take();
+
+        shown.focused.end_of_run(&mut shown.formatter, &mut shown.out);
+
+        assert_eq!(shown.take(), "\x1b[?1049lworker.1 | job\n");
     }
 }

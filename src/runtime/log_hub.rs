@@ -18,7 +18,7 @@ use super::log_files::{LogFileError, LogFiles};
 use super::outlet::Outlet;
 use super::patience::Progress;
 use super::tails::Tails;
-use crate::logs::{Formatter, LogBlock, Source};
+use crate::logs::{Audience, Formatter, LogBlock, Source};
 
 /// Bytes read at once: what a pipe holds.
 pub(super) const READ_BYTES: usize = 64 << 10;
@@ -44,20 +44,23 @@ pub(super) enum HubEvent {
 
 enum Item {
     /// Lines of a dyno; when they are written a buffer goes back to the budget.
-    Block(LogBlock),
+    Block(LogBlock, Audience),
     /// A piece before them of the same buffer, or a notice: no buffer to give back.
-    Extra(LogBlock),
+    Extra(LogBlock, Audience),
     /// Written as it is, where the log is shown.
     Mark(Vec<u8>),
     /// What the focused dyno writes, as it is, in a buffer of the budget.
     Shown(Vec<u8>),
+    /// The run of the focused dyno is over.
+    ShownEnd,
 }
 
 impl Item {
     fn bytes(&self) -> u64 {
         match self {
-            Self::Block(block) | Self::Extra(block) => block.bytes.len() as u64,
+            Self::Block(block, _) | Self::Extra(block, _) => block.bytes.len() as u64,
             Self::Mark(text) | Self::Shown(text) => text.len() as u64,
+            Self::ShownEnd => 0,
         }
     }
 }
@@ -165,18 +168,23 @@ impl LogHub {
     }
 
     /// Queues lines that have the place of a buffer of [`LogHub::buffer`] in the budget.
-    pub(super) fn push(&self, block: LogBlock) {
-        self.enqueue(Item::Block(block));
+    pub(super) fn push(&self, block: LogBlock, audience: Audience) {
+        self.enqueue(Item::Block(block, audience));
     }
 
     /// Queues a piece of what follows in the place of one buffer.
-    pub(super) fn push_extra(&self, block: LogBlock) {
-        self.enqueue(Item::Extra(block));
+    pub(super) fn push_extra(&self, block: LogBlock, audience: Audience) {
+        self.enqueue(Item::Extra(block, audience));
     }
 
     /// Queues what is to be shown as it is, in a buffer of [`LogHub::buffer`].
     pub(super) fn show(&self, bytes: Vec<u8>) {
         self.enqueue(Item::Shown(bytes));
+    }
+
+    /// Says that the run whose output is shown as it is is over.
+    pub(super) fn end_shown(&self) {
+        self.enqueue(Item::ShownEnd);
     }
 
     /// Queues a notice of our own, or counts it where too many wait.
@@ -189,7 +197,7 @@ impl LogHub {
             }
             queue.notices += 1;
         }
-        self.enqueue(Item::Extra(block));
+        self.enqueue(Item::Extra(block, Audience::All));
     }
 
     /// Queues a mark between the lines. Few: it is not counted.
@@ -289,7 +297,8 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
                 if skipped > 0 {
                     let bytes = format!("… {skipped} notices skipped\n").into_bytes();
                     let time = jiff::Timestamp::now();
-                    batch.push_back(Item::Extra(LogBlock { source: Source::System, time, bytes, continued: false }));
+                    let block = LogBlock { source: Source::System, time, bytes, continued: false };
+                    batch.push_back(Item::Extra(block, Audience::All));
                 }
                 return true;
             }
@@ -304,18 +313,23 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
     fn take(&mut self, item: Item) {
         let bytes = item.bytes();
         match item {
-            Item::Block(block) => {
-                self.hand_out(&block);
+            Item::Block(block, audience) => {
+                self.hand_out(&block, audience);
                 self.shared.recycle(block.bytes);
             }
-            Item::Extra(block) => self.hand_out(&block),
+            Item::Extra(block, audience) => self.hand_out(&block, audience),
             Item::Mark(text) if !self.lost => self.out.extend_from_slice(&text),
             Item::Mark(_) => {}
             Item::Shown(shown) => {
                 if let Some(focused) = self.receivers.focused.as_mut().filter(|_| !self.lost) {
-                    focused.show(&shown, &mut self.out);
+                    focused.show(&shown, &mut self.receivers.formatter, &mut self.out);
                 }
                 self.shared.recycle(shown);
+            }
+            Item::ShownEnd => {
+                if let Some(focused) = self.receivers.focused.as_mut().filter(|_| !self.lost) {
+                    focused.end_of_run(&mut self.receivers.formatter, &mut self.out);
+                }
             }
         }
         self.shared.delivery.take(bytes);
@@ -324,13 +338,17 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         }
     }
 
-    fn hand_out(&mut self, block: &LogBlock) {
+    fn hand_out(&mut self, block: &LogBlock, audience: Audience) {
         let Receivers { formatter, quiet, files, tails, focused, .. } = &mut self.receivers;
-        if let Some(file) = files
+        if audience != Audience::Screens
+            && let Some(file) = files
             && let Err(error) = file.write(block)
         {
             *files = None;
             let _ = self.events.send(HubEvent::FilesLost(error));
+        }
+        if audience == Audience::Files {
+            return;
         }
         if let Some(tails) = tails {
             tails.push(block);

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::log_hub::{LogHub, READ_BYTES};
 use crate::app::DynoName;
-use crate::logs::{Chunk, LineMode, Lines, LogBlock, PARTIAL_AFTER, Source};
+use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, ScreenSize, Source};
 
 /// The most the buffers of a terminal can hold that its writer has left.
 const TERMINAL_BYTES: usize = 128 << 10;
@@ -31,6 +31,8 @@ const DIRECT_BYTES: usize = 4096;
 pub(super) enum Order {
     /// A new run: read this from now on. The stream of the run before was closed by `Close`.
     Open(Rc<Receiver>, LineMode),
+    /// The terminal of the run has another size now.
+    Resize(ScreenSize),
     /// Show a line of ours, after all that was written before now.
     Notice(String),
     /// Show a line about the whole formation, after the notices before it.
@@ -76,8 +78,26 @@ pub(super) struct Output {
     lines: Lines,
     /// Besides its lines, what it writes is shown as it is and at once.
     is_seen_as_it_is: bool,
-    /// When the unfinished line is shown; None: there is none.
-    show_partial_at: Option<Instant>,
+    /// It was said that it draws a whole screen.
+    told_of_focus: bool,
+    /// What waits to be shown; None: there is nothing.
+    waiting: Option<Waiting>,
+}
+
+/// When something that was read and not shown is shown.
+#[derive(Clone, Copy)]
+struct Waiting {
+    since: Instant,
+    /// If nothing is read before that.
+    still_at: Instant,
+    /// Whatever is read before that.
+    at_latest: Option<Instant>,
+}
+
+impl Waiting {
+    fn until(self) -> Instant {
+        self.at_latest.map_or(self.still_at, |latest| latest.min(self.still_at))
+    }
 }
 
 enum Read {
@@ -88,8 +108,18 @@ enum Read {
 
 impl Output {
     pub(super) fn new(dyno: DynoName, hub: LogHub, orders: UnboundedReceiver<Order>, backlog: Backlog) -> Self {
-        let lines = Lines::new(LineMode::Pipe);
-        Self { dyno, hub, orders, backlog, stream: None, lines, is_seen_as_it_is: false, show_partial_at: None }
+        let lines = Lines::new(LineMode::AllBytes);
+        Self {
+            dyno,
+            hub,
+            orders,
+            backlog,
+            stream: None,
+            lines,
+            is_seen_as_it_is: false,
+            told_of_focus: false,
+            waiting: None,
+        }
     }
 
     /// Whether what it writes is shown as it is and at once, besides its lines for those who keep them (S6.8).
@@ -101,7 +131,7 @@ impl Output {
     /// Runs until no more orders can come; then all is handed to the hub.
     pub(super) async fn live(mut self) {
         loop {
-            let show_partial_at = self.show_partial_at;
+            let show_at = self.waiting.map(Waiting::until);
             tokio::select! {
                 biased;
                 order = self.orders.recv() => match order {
@@ -112,7 +142,7 @@ impl Output {
                     None => break,
                 },
                 () = readable(self.stream.as_deref()) => { self.read().await; }
-                () = at(show_partial_at) => self.show_partial().await,
+                () = at(show_at) => self.show_waiting().await,
             }
         }
         self.close().await;
@@ -121,13 +151,20 @@ impl Output {
     async fn obey(&mut self, order: Order) {
         match order {
             Order::Open(stream, mode) => {
-                self.lines = Lines::new(mode);
+                // Its lines are shown already; what is left are the files, which keep all bytes.
+                self.lines = Lines::new(if self.is_seen_as_it_is { LineMode::AllBytes } else { mode });
                 self.stream = Some(stream);
+            }
+            Order::Resize(size) => {
+                let buffer = self.hub.buffer().await;
+                let mut pieces = Pieces::new(&self.hub, &self.dyno);
+                self.lines.resize(size, &mut |chunk| pieces.add(chunk));
+                pieces.finish(Some(buffer));
             }
             Order::Notice(text) => {
                 self.drain().await;
                 // Not the end of the line while the stream is open: what a grandchild adds goes on with it.
-                self.show_partial().await;
+                self.show_all().await;
                 self.notice(Source::Notice(self.dyno.clone()), text);
             }
             Order::SystemLine(text) => self.notice(Source::System, text),
@@ -145,6 +182,9 @@ impl Output {
         self.drain().await;
         self.finish_line().await;
         self.stream = None;
+        if self.is_seen_as_it_is {
+            self.hub.end_shown();
+        }
     }
 
     /// Takes all the stream holds now, and no more: a grandchild may go on writing for ever.
@@ -184,7 +224,8 @@ impl Output {
                 Read::Ended
             }
             Ok(bytes) => {
-                self.plan_partial();
+                self.plan();
+                self.say_that_it_takes_the_screen();
                 Read::Some(bytes)
             }
             Err(Errno::EAGAIN | Errno::EINTR) => Read::Empty,
@@ -197,6 +238,16 @@ impl Output {
         }
     }
 
+    /// A program that draws a whole screen is of no use among the lines of others.
+    fn say_that_it_takes_the_screen(&mut self) {
+        if self.lines.took_whole_screen() && !self.told_of_focus {
+            self.told_of_focus = true;
+            let (dyno, process_type) = (&self.dyno, &self.dyno.process_type);
+            let text = format!("{dyno} draws a whole screen: type `dyno start --focus {process_type}` to use it");
+            self.notice(Source::System, text);
+        }
+    }
+
     /// `buffer`: one of the budget.
     fn split(&mut self, buffer: Vec<u8>, fresh_from: usize) {
         let mut pieces = Pieces::new(&self.hub, &self.dyno);
@@ -204,26 +255,42 @@ impl Output {
         pieces.finish(spare);
     }
 
-    fn plan_partial(&mut self) {
-        if !self.lines.has_partial() {
-            self.show_partial_at = None;
-        } else if self.show_partial_at.is_none() || !self.lines.wants_refresh() {
-            self.show_partial_at = Some(Instant::now() + PARTIAL_AFTER);
+    /// After fresh bytes.
+    fn plan(&mut self) {
+        let now = Instant::now();
+        self.waiting = self.lines.patience().map(|patience| {
+            let since = self.waiting.map_or(now, |waiting| waiting.since);
+            let at_latest = patience.at_most.map(|most| since + most);
+            Waiting { since, still_at: now + patience.still, at_latest }
+        });
+    }
+
+    /// Shows what has waited long enough.
+    async fn show_waiting(&mut self) {
+        let Some(waiting) = self.waiting.take() else { return };
+        let now = Instant::now();
+        self.flush(now >= waiting.still_at).await;
+        // What a program that is drawing changed only a little waits on.
+        if let Some(patience) = self.lines.patience() {
+            let at_latest = patience.at_most.map(|most| now + most);
+            self.waiting = Some(Waiting { since: now, still_at: waiting.still_at.max(now), at_latest });
         }
     }
 
-    async fn show_partial(&mut self) {
-        self.show_partial_at = None;
-        if self.lines.has_partial() {
-            let buffer = self.hub.buffer().await;
-            let mut pieces = Pieces::new(&self.hub, &self.dyno);
-            self.lines.flush_silent(&mut |chunk| pieces.add(chunk));
-            pieces.finish(Some(buffer));
-        }
+    async fn show_all(&mut self) {
+        self.waiting = None;
+        self.flush(true).await;
+    }
+
+    async fn flush(&mut self, is_still: bool) {
+        let buffer = self.hub.buffer().await;
+        let mut pieces = Pieces::new(&self.hub, &self.dyno);
+        self.lines.flush(is_still, &mut |chunk| pieces.add(chunk));
+        pieces.finish(Some(buffer));
     }
 
     async fn finish_line(&mut self) {
-        self.show_partial_at = None;
+        self.waiting = None;
         let buffer = self.hub.buffer().await;
         let mut pieces = Pieces::new(&self.hub, &self.dyno);
         self.lines.finish(&mut |chunk| pieces.add(chunk));
@@ -237,7 +304,7 @@ struct Pieces<'a> {
     hub: &'a LogHub,
     dyno: &'a DynoName,
     time: Timestamp,
-    last: Option<LogBlock>,
+    last: Option<(LogBlock, Audience)>,
 }
 
 impl<'a> Pieces<'a> {
@@ -246,16 +313,17 @@ impl<'a> Pieces<'a> {
     }
 
     fn add(&mut self, chunk: Chunk) {
-        if let Some(before) = self.last.replace(block(self.dyno, self.time, chunk)) {
-            self.hub.push_extra(before);
+        let audience = chunk.audience;
+        if let Some((before, audience)) = self.last.replace((block(self.dyno, self.time, chunk), audience)) {
+            self.hub.push_extra(before, audience);
         }
     }
 
     /// `spare`: the buffer, where it is none of the pieces.
     fn finish(self, spare: Option<Vec<u8>>) {
         match self.last {
-            Some(last) => {
-                self.hub.push(last);
+            Some((last, audience)) => {
+                self.hub.push(last, audience);
                 self.hub.keep(spare.unwrap_or_default());
             }
             None => self.hub.give_back(spare.unwrap_or_default()),

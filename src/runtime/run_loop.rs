@@ -84,6 +84,10 @@ pub(super) struct Runtime {
     pub(super) events: VecDeque<Event>,
     /// Asked at the start: a terminal that is gone does not say any more that it was one.
     shows_on_terminal: bool,
+    /// Lines go to a terminal as they are: a `\r` of a pipe would overwrite the prefix.
+    pub(super) terminal_takes_lines: bool,
+    /// Whether files get all bytes besides.
+    pub(super) keeps_files: bool,
     /// What could not be written, and why.
     pub(super) lost_output: Option<String>,
 }
@@ -94,6 +98,7 @@ impl Runtime {
         let (hub_sender, hub_events) = unbounded_channel();
         let screen = if start.smoke.is_some() { Screen::Stderr } else { Screen::Stdout };
         let shows_on_terminal = screen.is_terminal();
+        let terminal_takes_lines = shows_on_terminal && start.smoke.is_none();
         let mut specs = start.plan.release.iter().chain(&start.plan.formation);
         let focused = specs.find(|spec| spec.focus != Focus::Elsewhere);
         let keyboard = match focused.map_or(Focus::Elsewhere, |spec| spec.focus) {
@@ -101,8 +106,9 @@ impl Runtime {
             Focus::Elsewhere | Focus::Stdin => None,
         };
         let seen_as_it_is = focused.filter(|_| shows_on_terminal).map(|spec| spec.dyno.clone());
+        let keeps_files = start.files.is_some();
         let begins_lines = keyboard.as_ref().is_some_and(Keyboard::shares_output);
-        let focused = seen_as_it_is.clone().map(|dyno| Focused::new(dyno, begins_lines));
+        let focused = seen_as_it_is.clone().map(|dyno| Focused::new(dyno, begins_lines, keeps_files));
         let (formatter, quiet, files) = (start.formatter, start.quiet, start.files);
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
         let hub = LogHub::start(Receivers { formatter, quiet, files, tails, screen, focused }, hub_sender)?;
@@ -150,6 +156,8 @@ impl Runtime {
             began: Instant::now(),
             events: VecDeque::from([Event::Boot]),
             shows_on_terminal,
+            terminal_takes_lines,
+            keeps_files,
             lost_output: None,
         })
     }
@@ -177,7 +185,10 @@ impl Runtime {
             let sending = self.guardian.has_queued();
             tokio::select! {
                 arrived = self.signals.next() => match arrived {
-                    Arrived::User(signal) => self.events.push_back(Event::Signal(signal)),
+                    Arrived::User(signal) => {
+                        self.cover_echo(signal);
+                        self.events.push_back(Event::Signal(signal));
+                    }
                     Arrived::Resized => self.resize(),
                     Arrived::Continued => self.keyboard_in_use(true),
                 },
@@ -319,6 +330,14 @@ impl Runtime {
             Some(keyboard) if in_use => keyboard.change_modes(&mut self.guardian),
             Some(keyboard) => keyboard.restore_modes(&mut self.guardian),
             None => {}
+        }
+    }
+
+    /// The terminal has written `^C` where the next line begins: that line covers it.
+    fn cover_echo(&self, signal: UserSignal) {
+        let has_echo = matches!(signal, UserSignal::Int | UserSignal::Quit);
+        if has_echo && self.terminal_takes_lines && self.keyboard.is_none() {
+            self.hub.mark(b"\r".to_vec());
         }
     }
 

@@ -78,12 +78,16 @@ fn colour_covers_the_prefix_as_in_foreman() {
 
 // S7.2
 #[test]
-fn on_a_terminal_only_colours_pass_and_end_with_their_line() {
+fn on_a_terminal_only_colours_pass_and_each_line_has_its_own() {
     let view = View { passing: Passing::Terminal, ..plain() };
     let no_time = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
-    let blocks = [block(Source::App(web()), b"\x1b[2J\x1b[31mred\nplain\x1b]0;t\n]\x07\n")];
+    let blocks = [block(Source::App(web()), b"\x1b[2J\x1b[31mred\nstill\x1b]0;t\n]\x1b[m\x07\nplain\n")];
 
-    assert_eq!(rendered(no_time, view, &blocks), "web.1    | \x1b[31mred\x1b[0m\nweb.1    | plain\nweb.1    | ]\x07\n");
+    assert_eq!(
+        rendered(no_time, view, &blocks),
+        "web.1    | \x1b[31mred\x1b[0m\nweb.1    | \x1b[31mstill\x1b[0m\n\
+         web.1    | \x1b[31m]\x1b[m\x07\x1b[0m\nweb.1    | plain\n"
+    );
 }
 
 #[test]
@@ -100,6 +104,37 @@ fn on_a_terminal_a_sequence_cut_by_a_piece_does_not_leak_into_the_next_one_of_th
         "web.1    | a\nsystem   | 1m\nweb.1    > b\nweb.1    | 1mc\n"
     );
     assert_eq!(rendered(no_time, view, &[first, other]), "web.1    | a\nweb.1    | 1mc\n");
+}
+
+#[test]
+fn s7_2_a_colour_left_on_goes_on_in_the_next_block_until_the_run_is_over() {
+    let view = View { passing: Passing::Terminal, ..plain() };
+    let no_time = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
+    let blocks = [
+        block(Source::App(web()), b"\x1b[31mred\n"),
+        block(Source::System, b"plain\n"),
+        block(Source::App(web()), b"red\n"),
+        block(Source::Notice(web()), b"exited with code 1\n"),
+        block(Source::App(web()), b"plain\n"),
+    ];
+
+    assert_eq!(
+        rendered(no_time, view, &blocks),
+        "web.1    | \x1b[31mred\x1b[0m\nsystem   | plain\nweb.1    | \x1b[31mred\x1b[0m\n\
+         web.1    | exited with code 1\nweb.1    | plain\n"
+    );
+}
+
+#[test]
+fn s7_6_on_a_terminal_blanks_at_the_end_of_a_line_are_not_shown() {
+    let no_time = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
+    let blocks = [block(Source::App(web()), b"logo      \n \t \n\x1b[1mbold  \x1b[m\nend  ")];
+
+    let on_terminal = rendered(no_time, View { passing: Passing::Terminal, ..plain() }, &blocks);
+    let in_file = rendered(no_time, plain(), &blocks[..1]);
+
+    assert_eq!(on_terminal, "web.1    | logo\nweb.1    | \nweb.1    | \x1b[1mbold\x1b[0m\nweb.1    | end\n");
+    assert!(in_file.contains("logo      \n") && in_file.ends_with("end  \n"), "{in_file}");
 }
 
 // S7.2: elsewhere bytes pass as they are.

@@ -1,241 +1,242 @@
-//! What the splitter does, example by example (S7.6).
+//! What is shown of a program on a terminal, sequence by sequence (S7.6).
 
 use super::*;
 
-/// Feeds each read, collects `(line, continued)`.
-struct Reader {
-    lines: Lines,
-    seen: Vec<(Vec<u8>, bool)>,
+/// A run on a terminal of 24 rows and 80 columns.
+pub(super) struct Run {
+    pub(super) lines: Lines,
+    shown: Vec<String>,
+    pub(super) files: Vec<u8>,
 }
 
-impl Reader {
+impl Run {
     fn new(mode: LineMode) -> Self {
-        Self { lines: Lines::new(mode), seen: Vec::new() }
+        Self { lines: Lines::new(mode), shown: Vec::new(), files: Vec::new() }
     }
 
-    fn read(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn on_terminal(rows: u16, columns: u16) -> Self {
+        Self::new(LineMode::Terminal { size: ScreenSize { rows, columns }, is_kept: true })
+    }
+
+    pub(super) fn on_pipe() -> Self {
+        Self::new(LineMode::PipeOnTerminal { columns: 80, is_kept: true })
+    }
+
+    /// The program writes this.
+    pub(super) fn write(&mut self, text: &str) {
+        self.write_bytes(text.as_bytes());
+    }
+
+    pub(super) fn write_bytes(&mut self, bytes: &[u8]) {
         let mut buffer = Vec::new();
         self.lines.begin(&mut buffer);
         let fresh_from = buffer.len();
         buffer.extend_from_slice(bytes);
-        self.lines.split(buffer, fresh_from, &mut |chunk| collect(&mut self.seen, &chunk))
+        let (shown, files) = (&mut self.shown, &mut self.files);
+        self.lines.split(buffer, fresh_from, &mut |chunk| collect(&chunk, shown, files));
     }
 
-    fn silence(&mut self) {
-        self.lines.flush_silent(&mut |chunk| collect(&mut self.seen, &chunk));
+    pub(super) fn flush(&mut self, is_still: bool) {
+        let (shown, files) = (&mut self.shown, &mut self.files);
+        self.lines.flush(is_still, &mut |chunk| collect(&chunk, shown, files));
     }
 
-    fn end(mut self) -> Vec<(Vec<u8>, bool)> {
-        self.lines.finish(&mut |chunk| collect(&mut self.seen, &chunk));
-        self.seen
+    /// It is silent for a while.
+    pub(super) fn pause(&mut self) {
+        while self.lines.patience().is_some() {
+            self.flush(true);
+        }
     }
 
-    fn take(&mut self) -> Vec<(String, bool)> {
-        self.seen.drain(..).map(|(line, continued)| (String::from_utf8(line).unwrap(), continued)).collect()
+    /// It has written for so long that what changed is shown anyway.
+    pub(super) fn go_on(&mut self) {
+        self.flush(false);
+    }
+
+    /// What was shown since this was asked last; the rest of a line begins with `> `.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.shown)
+    }
+
+    pub(super) fn end(mut self) -> Vec<String> {
+        let (shown, files) = (&mut self.shown, &mut self.files);
+        self.lines.finish(&mut |chunk| collect(&chunk, shown, files));
+        self.shown
+    }
+
+    /// What the files got.
+    pub(super) fn end_of_files(mut self) -> Vec<u8> {
+        let (shown, files) = (&mut self.shown, &mut self.files);
+        self.lines.finish(&mut |chunk| collect(&chunk, shown, files));
+        self.files
     }
 }
 
-fn collect(seen: &mut Vec<(Vec<u8>, bool)>, chunk: &Chunk) {
-    let text = chunk.bytes.strip_suffix(b"\n").unwrap();
-    seen.extend(
-        text.split(|byte| *byte == LF).enumerate().map(|(at, line)| (line.to_vec(), at == 0 && chunk.continued)),
-    );
+fn collect(chunk: &Chunk, shown: &mut Vec<String>, files: &mut Vec<u8>) {
+    match chunk.audience {
+        Audience::Files => files.extend_from_slice(&chunk.bytes),
+        Audience::All | Audience::Screens => {
+            let text = String::from_utf8_lossy(chunk.bytes.strip_suffix(b"\n").unwrap());
+            let marks = std::iter::once(if chunk.continued { "> " } else { "" }).chain(std::iter::repeat(""));
+            shown.extend(text.split('\n').zip(marks).map(|(line, mark)| format!("{mark}{line}")));
+        }
+    }
 }
 
-fn fresh(line: &str) -> (String, bool) {
-    (line.to_owned(), false)
+/// What is shown of these bytes at the end of the run.
+pub(super) fn shown(text: &str) -> Vec<String> {
+    let mut run = Run::on_terminal(24, 80);
+    run.write(text);
+    run.end()
 }
 
-fn continued(line: &str) -> (String, bool) {
-    (line.to_owned(), true)
-}
+const NOTHING: [&str; 0] = [];
 
 #[test]
-fn whole_lines_go_out_in_the_buffer_they_were_read_into() {
-    let mut lines = Lines::new(LineMode::Pipe);
-    let buffer = b"one\ntwo\nthr".to_vec();
+fn lines_without_control_characters_pass_in_the_buffer_they_were_read_into() {
+    let size = ScreenSize { rows: 24, columns: 80 };
+    let mut lines = Lines::new(LineMode::Terminal { size, is_kept: false });
+    let buffer = b"one\ttab  \n\x1b[31m\x1b[Kred\x1b[m\x1b[K\r\n\x1b]0;title\x07two\nthr".to_vec();
     let address = buffer.as_ptr();
     let mut chunks = Vec::new();
 
     let spare = lines.split(buffer, 0, &mut |chunk| chunks.push(chunk));
 
     assert_eq!(spare, None);
-    assert_eq!(chunks, [Chunk { bytes: b"one\ntwo\n".to_vec(), continued: false }]);
+    assert_eq!(chunks.len(), 1);
+    assert_eq!(chunks[0].bytes, b"one\ttab  \n\x1b[31m\x1b[Kred\x1b[m\x1b[K\n\x1b]0;title\x07two\n");
     assert_eq!(chunks[0].bytes.as_ptr(), address);
 }
 
 #[test]
-fn a_buffer_without_a_line_end_comes_back_empty() {
-    let mut reader = Reader::new(LineMode::Pipe);
-
-    assert_eq!(reader.read(b"no end"), Some(Vec::new()));
-
-    assert_eq!(reader.end(), [(b"no end".to_vec(), false)]);
+fn s7_6_a_carriage_return_overwrites_the_line_from_its_start() {
+    assert_eq!(
+        shown("10%\r50%\r100%\nplain\n\r\na\r\r\nb\rc\r\nlong line\rshort\n"),
+        ["100%", "plain", "", "a", "c", "shortline"]
+    );
+    assert_eq!(shown("a\nlast\r"), ["a", "last"]);
 }
 
 #[test]
-fn a_read_that_gave_nothing_loses_nothing() {
-    let mut reader = Reader::new(LineMode::Pipe);
-    reader.read(b"abc");
-
-    reader.read(b"");
-    reader.read(b"d\n");
-
-    assert_eq!(reader.take(), [fresh("abcd")]);
-}
-
-// S7.6: `\r\n` -> `\n`, wherever the stream was cut.
-#[test]
-fn crlf_becomes_lf_and_only_the_cr_before_it_goes() {
-    let mut reader = Reader::new(LineMode::Pipe);
-
-    reader.read(b"a\r\n\r\nb\r\r\nc\rd\r");
-    reader.read(b"\ne\r");
-    reader.read(b"f\n");
-
-    assert_eq!(reader.take(), ["a", "", "b\r", "c\rd", "e\rf"].map(fresh));
-}
-
-// S7.6: an unfinished line is shown after 250 ms of silence.
-#[test]
-fn an_unfinished_line_is_shown_after_silence_and_goes_on_marked() {
-    let mut reader = Reader::new(LineMode::Pipe);
-
-    reader.read(b"Password: ");
-    assert!(reader.lines.has_partial());
-    reader.silence();
-    assert!(!reader.lines.has_partial());
-    reader.read(b"ok\nnext\n");
-
-    assert_eq!(reader.take(), [fresh("Password: "), continued("ok"), fresh("next")]);
+fn s7_6_what_was_erased_in_the_end_is_not_shown() {
+    assert_eq!(shown("100%\r\x1b[Kdone\n"), ["done"]);
+    assert_eq!(shown("100%\r\x1b[K"), NOTHING);
+    assert_eq!(shown("100%\r\x1b[2K\nnext\n"), ["next"]);
+    assert_eq!(shown("100%\r    \r"), NOTHING);
+    assert_eq!(shown("working\x1b[1K\x1b[8Gx\n"), ["       x"]);
+    // A blank line that nothing was ever written to is a line.
+    assert_eq!(shown("\x1b[2K\n\x1b[2K\r\n"), ["", ""]);
 }
 
 #[test]
-fn a_line_end_alone_after_a_shown_line_gives_no_empty_line() {
-    for end in [&b"\n"[..], b"\r\n"] {
-        for mode in [LineMode::Pipe, LineMode::Pty] {
-            let mut reader = Reader::new(mode);
-            reader.read(b"> ");
-            reader.silence();
+fn s7_6_text_set_apart_by_cursor_columns_is_not_glued() {
+    assert_eq!(shown("name\x1b[12Gstate\x1b[20Gport\na\x1b[3Cb\x1b[2Dc\n"), ["name       state   port", "a  cb"]);
+    assert_eq!(shown("a\tb\x1b[1Xc\n"), ["a       bc"]);
+}
 
-            reader.read(end);
-            reader.read(b"x\n");
+#[test]
+fn s7_6_an_unfinished_line_goes_on_marked_and_is_shown_again_where_it_changed() {
+    let mut run = Run::on_terminal(24, 80);
+    run.write("Password: ");
+    run.pause();
+    run.write("ok\n> ");
+    run.pause();
+    run.write("\r\n50%\r100%");
+    run.pause();
+    run.write(" done\n90%");
+    run.pause();
+    run.write("\r100%\r");
+    run.pause();
+    run.write("\r\nnext\n");
 
-            assert_eq!(reader.take(), [fresh("> "), fresh("x")]);
-        }
+    assert_eq!(run.take(), ["Password: ", "> ok", "> ", "100%", ">  done", "90%", "100%", "next"]);
+}
+
+#[test]
+fn s7_6_a_redrawn_line_does_not_wait_for_silence() {
+    let mut run = Run::on_terminal(24, 80);
+    run.write("10%");
+    assert_eq!(run.lines.patience().unwrap().at_most, None);
+    run.write("\r20%\r30%\r");
+    assert_eq!(run.lines.patience().unwrap().at_most, Some(PARTIAL_AFTER));
+    run.go_on();
+    assert_eq!(run.lines.patience(), None);
+    run.write("\r40%");
+    run.go_on();
+    run.write(" done\r\nnext");
+
+    assert_eq!(run.end(), ["30%", "40%", ">  done", "next"]);
+}
+
+#[test]
+fn s7_2_the_colour_of_the_program_goes_on_behind_a_line_that_was_drawn() {
+    assert_eq!(shown("\x1b[31mred\n10%\r20%\nstill\n\x1b[mplain\n"), ["\x1b[31mred", "20%", "still", "\x1b[mplain"]);
+    assert_eq!(shown("a\x1b[31m\x08b\nc\x1b[m\x08d\n"), ["\x1b[31mb", "\x1b[0md"]);
+}
+
+#[test]
+fn s7_6_a_wrapped_line_is_one_line_and_can_be_reached() {
+    let long = "0123456789".repeat(25);
+    assert_eq!(shown(&format!("\x1b[1G{long}\x1b[K\n")), std::slice::from_ref(&long));
+    // Two rows up is its third row of 80.
+    assert_eq!(
+        shown(&format!("{long}\nx\n\x1b[2A\x1b[KX\n")),
+        [long.clone(), "x".to_owned(), format!("{}X", &long[..240])]
+    );
+    let mut run = Run::on_terminal(2, 10);
+    run.write("x\x08");
+    run.write(&long);
+    run.write("\nend\n");
+    assert_eq!(run.take(), [long, "end".to_owned()]);
+}
+
+#[test]
+fn s7_6_wide_characters_take_two_columns() {
+    assert_eq!(shown("漢字\x1b[3Gx\n"), ["漢x"]);
+    assert_eq!(shown("漢字\rab\n"), ["ab字"]);
+    assert_eq!(shown("e\u{301}\x1b[Ka\x08b\n"), ["e\u{301}b"]);
+}
+
+#[test]
+fn files_get_all_bytes_whatever_the_terminal_shows() {
+    let text = "plain\n10%\r20%\n\x1b[2J\x1b[H\x1b[?1049hx\x1b[?1049l\n\n\nend\x08";
+    let mut run = Run::on_terminal(24, 80);
+    for byte in text.bytes() {
+        run.write_bytes(&[byte]);
     }
+    run.pause();
+
+    assert_eq!(String::from_utf8_lossy(&run.files), format!("{text}\n"));
+    assert_eq!(run.take(), ["plain", "20%", "", "", "", "end"]);
 }
 
 #[test]
-fn a_cr_that_may_belong_to_a_line_end_is_not_shown_by_silence() {
-    let mut reader = Reader::new(LineMode::Pipe);
-    reader.read(b"ab\r");
+fn s7_6_on_our_terminal_a_bare_cr_from_a_pipe_is_treated_like_one_from_a_pty() {
+    let mut run = Run::on_pipe();
+    run.write("10%\r20%");
+    run.go_on();
+    run.write("\r30%\n\n\x1b[2Jbytes\x08\n\r\n");
 
-    reader.silence();
-    assert!(!reader.lines.has_partial());
-    reader.read(b"c");
-
-    assert_eq!(reader.end(), [(b"ab".to_vec(), false), (b"\rc".to_vec(), true)]);
+    assert_eq!(run.end(), ["20%", "30%", "", "\x1b[2Jbytes\x08", ""]);
 }
 
 #[test]
-fn a_stream_that_ends_within_a_line_shows_that_line() {
-    let mut pipe = Reader::new(LineMode::Pipe);
-    let mut pty = Reader::new(LineMode::Pty);
-    pipe.read(b"a\nlast\r");
-    pty.read(b"a\nlast\r");
+fn s7_6_rows_out_of_reach_stay_as_they_were_shown() {
+    let mut run = Run::on_terminal(3, 80);
+    run.write("a\nb\nc\nd\n\x1b[9A");
+    run.write("X\x1b[K");
+    run.pause();
 
-    assert_eq!(pipe.end(), [(b"a".to_vec(), false), (b"last\r".to_vec(), false)]);
-    assert_eq!(pty.end(), [(b"a".to_vec(), false), (b"last".to_vec(), false)]);
-}
-
-// S7.6: over 64 KiB a line goes out in marked pieces.
-#[test]
-fn a_line_over_64_kib_is_cut_every_65536_bytes_from_its_start() {
-    let mut reader = Reader::new(LineMode::Pipe);
-    let line = vec![b'x'; 2 * PIECE_BYTES + 1];
-
-    reader.read(b"ab\nxxx");
-    reader.silence();
-    for part in line[3..].chunks(1000) {
-        reader.read(part);
-    }
-    reader.read(b"\ncd\n");
-
-    let lengths: Vec<_> = reader.take().into_iter().map(|(line, continued)| (line.len(), continued)).collect();
-    assert_eq!(lengths, [(2, false), (3, false), (PIECE_BYTES - 3, true), (PIECE_BYTES, true), (1, true), (2, false)]);
+    assert_eq!(run.take(), ["a", "b", "c", "d", "X"]);
 }
 
 #[test]
-fn a_line_of_exactly_64_kib_is_one_line_also_with_crlf() {
-    for end in [&b"\n"[..], b"\r\n"] {
-        let mut reader = Reader::new(LineMode::Pipe);
-
-        reader.read(&vec![b'x'; PIECE_BYTES]);
-        for byte in end {
-            reader.read(&[*byte]);
-        }
-
-        assert_eq!(reader.take(), [fresh(&"x".repeat(PIECE_BYTES))]);
-    }
-}
-
-// S7.6: from a pty the last segment of a line is shown.
-#[test]
-fn from_a_pty_only_the_last_segment_of_a_line_is_shown() {
-    let mut reader = Reader::new(LineMode::Pty);
-
-    reader.read(b"10%\r50%\r100%\nplain\n\r\na\r\r\nb\rc\r\n");
-    reader.read(b"x\r");
-    reader.read(b"yy");
-    reader.read(b"\r\n");
-
-    assert_eq!(reader.take(), ["100%", "plain", "", "a", "c", "yy"].map(fresh));
-}
-
-#[test]
-fn a_redrawn_line_asks_for_a_refresh_and_shows_its_newest_segment() {
-    let mut reader = Reader::new(LineMode::Pty);
-
-    reader.read(b"10%");
-    assert!(!reader.lines.wants_refresh());
-    reader.read(b"\r20%\r30%\r");
-    assert!(reader.lines.wants_refresh());
-    reader.silence();
-    assert!(!reader.lines.wants_refresh());
-    reader.read(b"40%");
-    reader.silence();
-    reader.read(b" done\r\nnext");
-
-    assert_eq!(reader.take(), [fresh("30%"), fresh("40%"), continued(" done")]);
-    assert!(!reader.lines.wants_refresh());
-}
-
-#[test]
-fn a_shown_segment_is_not_shown_again_at_the_end_of_its_line() {
-    let mut reader = Reader::new(LineMode::Pty);
-
-    reader.read(b"50%\r100%\r");
-    reader.silence();
-    reader.read(b"\r\nnext\n");
-
-    assert_eq!(reader.take(), [fresh("100%"), fresh("next")]);
-}
-
-#[test]
-fn fifty_megabytes_without_a_line_end_never_hold_more_than_two_pieces() {
-    for mode in [LineMode::Pipe, LineMode::Pty] {
-        let mut reader = Reader::new(mode);
-        let read = vec![b'x'; PIECE_BYTES];
-        let mut bytes = 0;
-
-        for _ in 0..50 * 16 {
-            reader.read(&read);
-            bytes += reader.seen.drain(..).map(|(piece, _)| piece.len()).sum::<usize>();
-            assert!(reader.lines.carry.capacity() <= 2 * PIECE_BYTES + 2);
-        }
-        bytes += reader.end().iter().map(|(piece, _)| piece.len()).sum::<usize>();
-
-        assert_eq!(bytes, 50 * 16 * PIECE_BYTES);
-    }
+fn s7_6_a_resized_terminal_reaches_fewer_rows() {
+    let mut run = Run::on_terminal(24, 80);
+    run.write("a\n\x1b[1Ab\nc\n");
+    run.lines.resize(ScreenSize { rows: 1, columns: 20 }, &mut |chunk| collect(&chunk, &mut run.shown, &mut run.files));
+    assert_eq!(run.take(), ["a", "b", "c"]);
+    run.write("\x1b[5Ad\n");
+    run.pause();
+    assert_eq!(run.take(), ["d"]);
 }

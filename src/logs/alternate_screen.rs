@@ -1,0 +1,149 @@
+//! Whether a program that has the terminal draws on the alternate screen (S6.8).
+//!
+//! Follows the bytes as they pass, also where a sequence is cut between two reads. Decides nothing else.
+
+use memchr::memchr;
+
+/// Longest parameters that are looked at, in bytes; a sequence that switches screens is shorter.
+const MAX_PARAMETERS: usize = 64;
+
+/// The modes of a terminal that show its alternate screen.
+const MODES: [&[u8]; 3] = [b"47", b"1047", b"1049"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Ground,
+    Escape,
+    Csi,
+}
+
+/// Which screen a terminal shows.
+#[derive(Debug, Default)]
+pub struct AlternateScreen {
+    state: State,
+    parameters: Vec<u8>,
+    /// The mode that shows it.
+    shown_by: Option<&'static [u8]>,
+}
+
+impl AlternateScreen {
+    /// Whether the terminal shows it.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.shown_by.is_some()
+    }
+
+    /// Follows bytes up to the next change of the screen and returns how many that were. All of them: there was none.
+    pub fn follow(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if self.state == State::Ground {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let Some(escape) = memchr(b'\x1b', rest) else { return bytes.len() };
+                at += escape + 1;
+                self.state = State::Escape;
+                continue;
+            }
+            at += 1;
+            if self.step(byte) {
+                return at;
+            }
+        }
+        bytes.len()
+    }
+
+    /// One byte of a sequence. Returns whether the screen has changed.
+    fn step(&mut self, byte: u8) -> bool {
+        let was_shown = self.is_shown();
+        self.state = match (self.state, byte) {
+            (_, b'\x1b') => State::Escape,
+            (State::Escape, b'[') => {
+                self.parameters.clear();
+                State::Csi
+            }
+            (State::Escape, b'c') => {
+                self.shown_by = None;
+                State::Ground
+            }
+            (State::Csi, 0x20..=0x3f) if self.parameters.len() < MAX_PARAMETERS => {
+                self.parameters.push(byte);
+                State::Csi
+            }
+            (State::Csi, b'h' | b'l') => {
+                self.switch(byte == b'h');
+                State::Ground
+            }
+            (State::Ground | State::Escape | State::Csi, _) => State::Ground,
+        };
+        was_shown != self.is_shown()
+    }
+
+    fn switch(&mut self, is_set: bool) {
+        let Some(modes) = self.parameters.strip_prefix(b"?") else { return };
+        for mode in modes.split(|byte| *byte == b';') {
+            if let Some(known) = MODES.iter().find(|known| **known == mode) {
+                self.shown_by = is_set.then_some(*known);
+            }
+        }
+    }
+
+    /// Leaves it, where the program did not: it was killed.
+    pub fn leave(&mut self, out: &mut Vec<u8>) {
+        self.state = State::Ground;
+        if let Some(mode) = self.shown_by.take() {
+            out.extend([b"\x1b[?", mode, b"l"].into_iter().flatten());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parts of what was written, each with the screen that shows it in the end.
+    fn parts(reads: &[&[u8]]) -> Vec<(String, bool)> {
+        let mut screen = AlternateScreen::default();
+        let mut parts = Vec::new();
+        for read in reads {
+            let mut rest = *read;
+            while !rest.is_empty() {
+                let (part, behind) = rest.split_at(screen.follow(rest));
+                parts.push((String::from_utf8_lossy(part).into_owned(), screen.is_shown()));
+                rest = behind;
+            }
+        }
+        parts
+    }
+
+    #[test]
+    fn each_mode_that_shows_it_is_known() {
+        for mode in ["47", "1047", "1049", "25;1049"] {
+            let (on, off) = (format!("a\x1b[?{mode}h"), format!("b\x1b[?{mode}l"));
+            let all = format!("{on}{off}c");
+            assert_eq!(parts(&[all.as_bytes()]), [(on, true), (off, false), ("c".to_owned(), false)]);
+        }
+        assert_eq!(parts(&[b"\x1b[?1049h", b"\x1bc"]).last().unwrap(), &("\x1bc".to_owned(), false));
+        assert!(!parts(&[b"\x1b[1049h\x1b[?25h\x1b]47h\x1b[?1049x"]).iter().any(|(_, shown)| *shown));
+    }
+
+    #[test]
+    fn a_sequence_that_is_cut_between_two_reads_is_seen() {
+        let all = b"a\x1b[?1049hb";
+        for cut in 0..all.len() {
+            let seen = parts(&[&all[..cut], &all[cut..]]);
+            assert!(seen.last().unwrap().1, "{cut}");
+        }
+    }
+
+    #[test]
+    fn it_is_left_by_the_mode_that_showed_it() {
+        let (mut screen, mut out) = (AlternateScreen::default(), Vec::new());
+        screen.follow(b"\x1b[?47h");
+
+        screen.leave(&mut out);
+        screen.leave(&mut out);
+
+        assert_eq!(out, b"\x1b[?47l");
+    }
+}

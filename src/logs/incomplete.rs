@@ -1,0 +1,91 @@
+//! What the end of a text still lacks: a character or an escape sequence that its next bytes complete (S7.6).
+//!
+//! A piece of a line never ends inside a character: its bytes would be valid only together.
+
+use memchr::memrchr;
+
+use super::escapes::{self, Sequence};
+
+/// Longest escape sequence that is waited for, in bytes. A longer one is a title or an image, which moves nothing.
+const SEQUENCE_BYTES: usize = 128;
+
+/// How many bytes at the end begin a UTF-8 character and do not complete it: 0 to 3.
+pub(super) fn character_bytes(text: &[u8]) -> usize {
+    let tail = text.get(text.len().saturating_sub(3)..).unwrap_or_default();
+    for (at, byte) in tail.iter().enumerate().rev() {
+        if matches!(byte, 0x80..=0xbf) {
+            continue;
+        }
+        let begun = tail.get(at..).unwrap_or_default();
+        // `error_len` is None only if more bytes could complete the character.
+        let is_begun =
+            std::str::from_utf8(begun).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none());
+        return if is_begun { begun.len() } else { 0 };
+    }
+    0
+}
+
+/// How many bytes at the end begin a character or an escape sequence and do not complete it.
+pub(super) fn bytes_at_end(text: &[u8]) -> usize {
+    let tail = text.get(text.len().saturating_sub(SEQUENCE_BYTES)..).unwrap_or_default();
+    if let Some(begun) = memrchr(b'\x1b', tail).and_then(|at| tail.get(at..))
+        && matches!(escapes::sequence(begun, &mut Vec::new()), Sequence::Cut(_))
+    {
+        return begun.len();
+    }
+    character_bytes(text)
+}
+
+/// Whether something of it is seen: not only blanks, control characters and escape sequences.
+pub(super) fn has_visible(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = match byte {
+            b'\x1b' => match escapes::sequence(rest, &mut Vec::new()) {
+                Sequence::Sgr(_, behind) | Sequence::Hidden(behind) => behind,
+                Sequence::Cut(_) => return false,
+            },
+            0..=b' ' | 0x7f => behind,
+            _ => return true,
+        };
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_character_that_can_still_be_completed_is_held_back() {
+        for text in ["é", "€", "😀"] {
+            let bytes = text.as_bytes();
+            for cut in 1..bytes.len() {
+                assert_eq!(character_bytes(&[b"ab", &bytes[..cut]].concat()), cut, "{text} {cut}");
+            }
+            assert_eq!(character_bytes(bytes), 0);
+        }
+        for text in [&b""[..], b"a", b"\xff", b"\x80\x80\x80", b"\xc3\xa9\xa9", b"\xed\xa0", b"\xf5\x80", b"\xe9x"] {
+            assert_eq!(character_bytes(text), 0, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_escape_sequence_that_is_not_complete_is_held_back() {
+        assert_eq!(bytes_at_end(b"a\x1b[3"), 3);
+        assert_eq!(bytes_at_end(b"a\x1b"), 1);
+        assert_eq!(bytes_at_end(b"a\x1b[31mb"), 0);
+        assert_eq!(bytes_at_end(b"a\x1b[31m\xc3"), 1);
+        assert_eq!(bytes_at_end(&[b"\x1b]0;".as_slice(), &[b'x'; SEQUENCE_BYTES]].concat()), 0);
+    }
+
+    #[test]
+    fn only_text_that_is_seen_is_visible() {
+        for text in [&b""[..], b" \t\r\x07", b"\x1b[31m\x1b[0m", b"\x1b]0;title\x07", b"\x1b[2K\x1b[1G", b"\x1b[3"] {
+            assert!(!has_visible(text), "{text:?}");
+        }
+        for text in [&b"a"[..], b"\x1b[31m>", b"  \xc3\xa9"] {
+            assert!(has_visible(text), "{text:?}");
+        }
+    }
+}

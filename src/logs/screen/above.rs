@@ -1,0 +1,66 @@
+//! The lines above the rows of a [`Screen`](super::Screen) that were shown as they are, as text.
+//!
+//! Made for lines that pass quickly: nothing is looked at but line ends, and only the last lines are copied.
+
+use memchr::memrchr_iter;
+
+/// Most bytes that are kept, so that rows which are written again are known. Longer lines lose their beginning.
+const ABOVE_BYTES: usize = 32 << 10;
+
+#[derive(Debug, Default)]
+pub(super) struct Above {
+    bytes: Vec<u8>,
+    /// There were lines before these.
+    pub(super) is_cut: bool,
+}
+
+impl Above {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && !self.is_cut
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.is_cut = false;
+    }
+
+    /// Adds whole lines. `rows`: how many can be reached.
+    pub(super) fn push(&mut self, lines: &[u8], rows: usize) {
+        let most = lines.get(lines.len().saturating_sub(ABOVE_BYTES)..).unwrap_or_default();
+        let last = memrchr_iter(b'\n', most).nth(rows).and_then(|end| most.get(end + 1..)).unwrap_or(most);
+        if last.len() < lines.len() {
+            self.bytes.clear();
+            self.is_cut = true;
+        }
+        if self.bytes.len() + last.len() > 2 * ABOVE_BYTES {
+            let kept = self.bytes.len().min(ABOVE_BYTES);
+            self.bytes.drain(..self.bytes.len() - kept);
+            self.is_cut = true;
+        }
+        self.bytes.extend_from_slice(last);
+    }
+
+    pub(super) fn lines(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_kept_within_the_limit() {
+        let mut above = Above::default();
+        above.push(b"a\nb\n", 3);
+        assert_eq!((above.lines(), above.is_cut), (&b"a\nb\n"[..], false));
+
+        above.push(b"c\nd\ne\nf\n", 3);
+        assert_eq!((above.lines(), above.is_cut), (&b"d\ne\nf\n"[..], true));
+
+        for _ in 0..100 {
+            above.push(&b"x".repeat(ABOVE_BYTES / 3), 3);
+            assert!(above.lines().len() <= 2 * ABOVE_BYTES);
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What control characters and escape sequences do to the cursor and to the rows of a [`Screen`].
+
+use super::row::Row;
+use super::{Screen, Style, TAB_COLUMNS};
+
+/// What each number of a sequence may be at most; the screen is smaller.
+const MAX_NUMBER: usize = 9999;
+
+/// The numbers of a sequence. Missing ones are 0.
+fn numbers(parameters: &[u8]) -> impl Iterator<Item = usize> {
+    let number = |digits: &[u8]| {
+        digits.iter().fold(0_usize, |number, digit| match digit {
+            b'0'..=b'9' => (number * 10 + usize::from(digit - b'0')).min(MAX_NUMBER),
+            _ => number,
+        })
+    };
+    parameters.split(|byte| matches!(byte, b';' | b':')).map(number)
+}
+
+/// Whether a sequence, without its `ESC`, moves the cursor from the end of what was written, erases something there, or
+/// says that something will be drawn. Those that only colour, ask or set a title do not.
+pub(in crate::logs) fn acts(sequence: &[u8]) -> bool {
+    match sequence {
+        [b'7' | b'8' | b'D' | b'E' | b'M' | b'c', ..] => true,
+        [b'[', rest @ ..] => {
+            let end = rest.iter().position(|byte| !(0x20..=0x3f).contains(byte));
+            let Some((parameters, [last, ..])) = end.and_then(|end| rest.split_at_checked(end)) else { return false };
+            match last {
+                // Right of the end and below it there is nothing: `grep` and `gcc` do so in every line.
+                b'J' | b'K' => !matches!(parameters, b"" | b"0"),
+                b'@'
+                | b'A'..=b'I'
+                | b'L'
+                | b'M'
+                | b'P'
+                | b'S'
+                | b'T'
+                | b'X'
+                | b'`'
+                | b'a'
+                | b'd'
+                | b'e'
+                | b'f'
+                | b'r' => true,
+                b's' | b'u' => parameters.is_empty(),
+                b'h' | b'l' => modes(parameters).any(|mode| matches!(mode, 7 | 25 | 47 | 1047 | 1049 | 2026)),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// The private modes that a sequence sets or resets.
+fn modes(parameters: &[u8]) -> impl Iterator<Item = usize> {
+    parameters.strip_prefix(b"?").into_iter().flat_map(numbers)
+}
+
+impl Screen {
+    pub(super) fn control(&mut self, byte: u8) {
+        match byte {
+            b'\n' | 0x0b | 0x0c => self.line_end(),
+            b'\r' => self.column = 0,
+            0x08 => self.column = self.seen_column().saturating_sub(1),
+            b'\t' => self.column = ((self.column / TAB_COLUMNS + 1) * TAB_COLUMNS).min(self.width - 1),
+            _ => {}
+        }
+    }
+
+    pub(super) fn escape(&mut self, byte: u8) {
+        match byte {
+            b'7' => self.save_cursor(),
+            b'8' => self.restore_cursor(),
+            b'D' => self.next_row(),
+            b'E' => self.line_end(),
+            b'M' => {
+                self.reach_above();
+                if self.row == self.margins.0 { self.scroll_down() } else { self.move_up(1) }
+            }
+            _ => {}
+        }
+    }
+
+    /// The terminal is as new.
+    pub(super) fn reset(&mut self) {
+        self.is_alternate = false;
+        self.clear();
+        self.pen = Style::PLAIN;
+        self.wraps = true;
+        self.margins = (0, self.height - 1);
+        self.move_to(0, 0);
+    }
+
+    pub(super) fn set_modes(&mut self, parameters: &[u8], is_set: bool) {
+        for mode in modes(parameters) {
+            match mode {
+                7 => self.wraps = is_set,
+                47 | 1047 | 1049 => {
+                    self.is_alternate = is_set;
+                    self.began_alternate |= is_set;
+                }
+                // A hidden cursor and a synchronized update: what is written now will be drawn again.
+                25 => self.holds |= !is_set,
+                2026 => self.holds |= is_set,
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn sequence(&mut self, parameters: &[u8], last: u8) {
+        if last == b'm' {
+            if parameters.iter().all(|byte| matches!(byte, b'0'..=b'9' | b';' | b':')) {
+                self.pen.apply(parameters);
+            }
+            return;
+        }
+        if parameters.first().is_some_and(|byte| !byte.is_ascii_digit() && *byte != b';') {
+            return;
+        }
+        let mut numbers = numbers(parameters);
+        let (first, second) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        let count = first.max(1);
+        let (from, column, pen, width) = (self.column, self.seen_column(), self.pen, self.width);
+        match last {
+            b'A' => self.move_up(count),
+            b'B' | b'e' => self.move_down(count),
+            b'C' | b'a' => self.column = (column + count).min(width - 1),
+            b'D' => self.column = column.saturating_sub(count),
+            b'E' => {
+                self.column = 0;
+                self.move_down(count);
+            }
+            b'F' => {
+                self.column = 0;
+                self.move_up(count);
+            }
+            b'G' | b'`' => self.column = (count - 1).min(width - 1),
+            b'H' | b'f' => self.move_to(count - 1, second.max(1) - 1),
+            b'd' => self.move_to(count - 1, column),
+            b'I' => self.column = ((column / TAB_COLUMNS + count) * TAB_COLUMNS).min(width - 1),
+            b'J' => self.erase_screen(first),
+            b'K' => match first {
+                // A full row stays full, though some terminals erase its last character.
+                0 => self.current().erase(from, width, pen),
+                1 => self.current().erase(0, column + 1, pen),
+                _ => self.current().erase(0, width, pen),
+            },
+            b'X' => self.current().erase(from, (from + count).min(width), pen),
+            b'@' => self.current().shift(column, count.cast_signed(), width),
+            b'P' => self.current().shift(column, -count.cast_signed(), width),
+            b'L' => self.insert_rows(count),
+            b'M' => self.delete_rows(count),
+            b'S' => (0..count.min(self.height)).for_each(|_| self.scroll_up_whole()),
+            b'T' => (0..count.min(self.height)).for_each(|_| self.scroll_down()),
+            b'r' => self.set_margins(count - 1, second),
+            b's' => self.save_cursor(),
+            b'u' => self.restore_cursor(),
+            _ => {}
+        }
+    }
+
+    fn move_up(&mut self, count: usize) {
+        if count > self.row {
+            self.reach_above();
+        }
+        self.put_row(self.row.saturating_sub(count));
+    }
+
+    fn move_down(&mut self, count: usize) {
+        // Where the last row is, is known only with those above.
+        self.reach_above();
+        self.put_row((self.row + count).min(self.height - 1));
+    }
+
+    /// To a row and a column of the whole screen, both counted from 0.
+    fn move_to(&mut self, row: usize, column: usize) {
+        self.reach_above();
+        self.put_row(row.min(self.height - 1));
+        self.column = column.min(self.width - 1);
+        self.is_home = (self.row, self.column) == (0, 0);
+    }
+
+    /// A cursor that goes up over text will draw it again.
+    fn put_row(&mut self, row: usize) {
+        self.holds |= self.rows.range(row.min(self.row)..self.row).any(|row| !row.cells.is_empty());
+        self.row = row;
+        self.fill_to_cursor();
+    }
+
+    fn save_cursor(&mut self) {
+        self.reach_above();
+        self.saved = (self.row, self.column);
+    }
+
+    fn restore_cursor(&mut self) {
+        self.reach_above();
+        let (row, column) = self.saved;
+        self.put_row(row.min(self.height - 1));
+        self.column = column.min(self.width);
+    }
+
+    fn erase_screen(&mut self, what: usize) {
+        let (from, column, pen, width) = (self.column, self.seen_column(), self.pen, self.width);
+        match what {
+            0 if self.is_home && (self.row, self.column) == (0, 0) => self.clear(),
+            0 => {
+                self.current().erase(from, width, pen);
+                self.rows.range_mut(self.row + 1..).for_each(|row| row.erase(0, width, Style::PLAIN));
+            }
+            1 => {
+                self.reach_above();
+                self.rows.range_mut(..self.row).for_each(|row| row.erase(0, width, Style::PLAIN));
+                self.current().erase(0, column + 1, pen);
+            }
+            2 => self.clear(),
+            // Of what has left the screen nothing is known here; blank lines that are to leave it are not shown.
+            3 => self.rows.iter_mut().filter(|row| row.is_pending_blank()).for_each(|row| row.is_changed = false),
+            _ => {}
+        }
+    }
+
+    /// Forgets all rows. Those that were not shown yet never will be.
+    fn clear(&mut self) {
+        self.reach_above();
+        self.rows.clear();
+        self.fill_to_cursor();
+        self.holds = true;
+    }
+
+    fn insert_rows(&mut self, count: usize) {
+        for _ in 0..count.min(self.height) {
+            self.remove_row(self.margins.1);
+            self.rows.insert(self.row, Row::default());
+        }
+        self.holds = true;
+    }
+
+    fn delete_rows(&mut self, count: usize) {
+        for _ in 0..count.min(self.height) {
+            self.remove_row(self.row);
+            self.insert_row(self.margins.1);
+        }
+        self.fill_to_cursor();
+        self.holds = true;
+    }
+
+    fn scroll_up_whole(&mut self) {
+        self.reach_above();
+        self.scroll_up();
+        self.fill_to_cursor();
+    }
+
+    fn scroll_down(&mut self) {
+        self.reach_above();
+        self.remove_row(self.margins.1);
+        self.insert_row(self.margins.0);
+        self.fill_to_cursor();
+        self.holds = true;
+    }
+
+    /// What is left of a line that was wrapped stands alone.
+    fn remove_row(&mut self, at: usize) {
+        if let Some(above) = at.checked_sub(1).and_then(|above| self.rows.get_mut(above)) {
+            above.wraps = false;
+        }
+        if at < self.rows.len() {
+            self.rows.remove(at);
+        }
+    }
+
+    fn insert_row(&mut self, at: usize) {
+        if let Some(above) = at.checked_sub(1).and_then(|above| self.rows.get_mut(above)) {
+            above.wraps = false;
+        }
+        if at <= self.rows.len() {
+            self.rows.insert(at, Row::default());
+        }
+    }
+
+    fn set_margins(&mut self, first: usize, last: usize) {
+        let last = if last == 0 { self.height } else { last.min(self.height) } - 1;
+        self.margins = if first < last { (first, last) } else { (0, self.height - 1) };
+        self.move_to(0, 0);
+    }
+}

@@ -1,0 +1,202 @@
+//! Reads what a program sends to its terminal, byte by byte: text, control characters and escape sequences.
+//!
+//! Decides where each of them ends, also across reads. Knows nothing of a screen. Holds at most one unfinished
+//! sequence of [`MAX_PARAMETERS`] bytes or one unfinished character.
+
+use crate::logs::incomplete;
+
+/// Longest parameters of a sequence, in bytes. A sequence with more is ignored.
+const MAX_PARAMETERS: usize = 128;
+
+const ESC: u8 = 0x1b;
+/// `CSI` as one character, U+009B.
+const C1_CSI: char = '\u{9b}';
+
+/// What was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Token<'t> {
+    /// Characters that are shown, valid UTF-8 or not.
+    Text(&'t [u8]),
+    /// A control character.
+    Control(u8),
+    /// `ESC` and this byte.
+    Escape(u8),
+    /// `ESC [`, these parameters, this final byte.
+    Csi(&'t [u8], u8),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Ground,
+    Escape,
+    /// `ESC` and intermediate bytes, such as `ESC (`.
+    Intermediate,
+    Csi,
+    /// A sequence with too many parameters.
+    Ignored,
+    /// A title or the like: up to `BEL` or `ESC \`.
+    Osc,
+    /// Other strings: up to `ESC \`.
+    Text,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Parser {
+    state: State,
+    /// The parameters of an unfinished sequence.
+    parameters: Vec<u8>,
+    /// The first bytes of an unfinished character.
+    character: Vec<u8>,
+}
+
+impl Parser {
+    /// Whether no sequence and no character is unfinished.
+    pub(super) fn is_idle(&self) -> bool {
+        self.state == State::Ground && self.character.is_empty()
+    }
+
+    /// Reads the next token and returns it with the bytes behind it. None: all bytes are read, or kept until the
+    /// rest of a sequence comes.
+    pub(super) fn next<'p, 'b: 'p>(&'p mut self, mut bytes: &'b [u8]) -> Option<(Token<'p>, &'b [u8])> {
+        loop {
+            if self.state == State::Ground {
+                let (byte, behind) = bytes.split_first()?;
+                if !self.character.is_empty() && (0x80..=0xbf).contains(byte) {
+                    self.character.push(*byte);
+                    bytes = behind;
+                    if incomplete::character_bytes(&self.character) > 0 {
+                        continue;
+                    }
+                }
+                if !self.character.is_empty() {
+                    self.parameters.clear();
+                    self.parameters.append(&mut self.character);
+                    if self.parameters == C1_CSI.to_string().as_bytes() {
+                        self.parameters.clear();
+                        self.state = State::Csi;
+                        continue;
+                    }
+                    return Some((Token::Text(&self.parameters), bytes));
+                }
+                match byte {
+                    &ESC => self.state = State::Escape,
+                    0..=0x1f | 0x7f => return Some((Token::Control(*byte), behind)),
+                    // The characters U+0080 to U+009F stand alone: one of them begins a sequence.
+                    0xc2 => {
+                        self.character.push(*byte);
+                    }
+                    _ => match self.text(bytes) {
+                        ([], _) => return None,
+                        (text, behind) => return Some((Token::Text(text), behind)),
+                    },
+                }
+                bytes = behind;
+                continue;
+            }
+            let (byte, behind) = bytes.split_first()?;
+            bytes = behind;
+            if let Some((final_byte, is_csi)) = self.step(*byte) {
+                let token = if is_csi { Token::Csi(&self.parameters, final_byte) } else { Token::Escape(final_byte) };
+                return Some((token, bytes));
+            }
+        }
+    }
+
+    /// The text at the front, without a character at the end of all bytes that is not complete: that one is kept.
+    fn text<'b>(&mut self, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+        let end = bytes.iter().position(|byte| *byte < 0x20 || matches!(byte, 0x7f | 0xc2));
+        let Some(end) = end else {
+            let whole = bytes.len() - incomplete::character_bytes(bytes);
+            let (text, begun) = bytes.split_at(whole);
+            self.character.extend_from_slice(begun);
+            return (text, &[]);
+        };
+        bytes.split_at(end)
+    }
+
+    /// One byte of a sequence. Returns its final byte and whether it is a control sequence.
+    fn step(&mut self, byte: u8) -> Option<(u8, bool)> {
+        let (next, done) = match (self.state, byte) {
+            // Cancel and substitute end every sequence.
+            (_, 0x18 | 0x1a) => (State::Ground, None),
+            (_, ESC) => (State::Escape, None),
+            (State::Ground, _) | (State::Osc, 0x07) => (State::Ground, None),
+            (State::Osc | State::Text, _) => (self.state, None),
+            (State::Escape, b'[') => {
+                self.parameters.clear();
+                (State::Csi, None)
+            }
+            (State::Escape, b']') => (State::Osc, None),
+            (State::Escape, b'P' | b'X' | b'^' | b'_') => (State::Text, None),
+            (State::Escape | State::Intermediate, 0x20..=0x2f) => (State::Intermediate, None),
+            (State::Escape, 0x30..=0x7e) => (State::Ground, Some((byte, false))),
+            (State::Csi, 0x20..=0x3f) if self.parameters.len() >= MAX_PARAMETERS => (State::Ignored, None),
+            (State::Csi, 0x20..=0x3f) => {
+                self.parameters.push(byte);
+                (State::Csi, None)
+            }
+            (State::Csi, 0x40..=0x7e) => (State::Ground, Some((byte, true))),
+            (State::Ignored, 0x20..=0x3f) => (State::Ignored, None),
+            // The end of what is ignored, or of what cannot be a sequence.
+            (State::Escape | State::Intermediate | State::Csi | State::Ignored, _) => (State::Ground, None),
+        };
+        self.state = next;
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tokens of these reads, one word each.
+    fn read(reads: &[&[u8]]) -> Vec<String> {
+        let mut parser = Parser::default();
+        let mut seen = Vec::new();
+        for read in reads {
+            let mut rest = *read;
+            while let Some((token, behind)) = parser.next(rest) {
+                seen.push(match token {
+                    Token::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                    Token::Control(byte) => format!("^{byte}"),
+                    Token::Escape(byte) => format!("ESC {}", char::from(byte)),
+                    Token::Csi(parameters, byte) => {
+                        format!("CSI {}{}", String::from_utf8_lossy(parameters), char::from(byte))
+                    }
+                });
+                let left = behind.len();
+                rest = &read[read.len() - left..];
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn text_controls_and_sequences_are_told_apart() {
+        assert_eq!(
+            read(&[b"ab\r\x1b[2;3Hc\x1b7\x1b]0;t\x07d\x1bPx\x1b\\\x1b(Be\x7f"]),
+            ["ab", "^13", "CSI 2;3H", "c", "ESC 7", "d", "ESC \\", "e", "^127"]
+        );
+        assert_eq!(read(&[b"\xc2\x9b2Ka\xc2\xb5"]), ["CSI 2K", "a", "\u{b5}"]);
+    }
+
+    #[test]
+    fn a_cut_between_two_reads_changes_nothing() {
+        for text in ["a\x1b[1;2Hb\u{e9}c\u{20ac}\x1b]0;x\x07\u{1f600}\x1b(B!", "\u{b5}\u{9b}3A"] {
+            let bytes = text.as_bytes();
+            let whole = read(&[bytes]).concat();
+            for cut in 0..bytes.len() {
+                assert_eq!(read(&[&bytes[..cut], &bytes[cut..]]).concat(), whole, "{cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_stay_as_they_are_and_broken_sequences_are_ignored() {
+        assert_eq!(read(&[b"\xe9x\xc2"]), ["\u{fffd}x"]);
+        assert_eq!(read(&[b"\xc2", b"x"]), ["\u{fffd}", "x"]);
+        assert_eq!(read(&[&[b"\x1b[".as_slice(), &[b'1'; 500], b"Ha"].concat()]), ["a"]);
+        assert_eq!(read(&[b"\x1b[1\x18a\x1b[2\x1b[3Kb"]), ["a", "CSI 3K", "b"]);
+    }
+}

@@ -1,0 +1,276 @@
+//! The model against a naive terminal that keeps every cell of its screen, and any bytes at all.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ROWS: usize = 5;
+const COLUMNS: usize = 12;
+
+fn size() -> ScreenSize {
+    ScreenSize { rows: u16::try_from(ROWS).unwrap(), columns: u16::try_from(COLUMNS).unwrap() }
+}
+
+/// What a program does, one step at a time.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Text(char),
+    LineEnd,
+    Return,
+    Backspace,
+    Tab,
+    Up(usize),
+    Down(usize),
+    Right(usize),
+    Left(usize),
+    Column(usize),
+    To(usize, usize),
+    EraseRow(usize),
+    EraseScreen(usize),
+    Save,
+    Restore,
+    Reset,
+}
+
+fn bytes_of(step: Step) -> String {
+    match step {
+        Step::Text(letter) => letter.to_string(),
+        Step::LineEnd => "\n".to_owned(),
+        Step::Return => "\r".to_owned(),
+        Step::Backspace => "\x08".to_owned(),
+        Step::Tab => "\t".to_owned(),
+        Step::Up(count) => format!("\x1b[{count}A"),
+        Step::Down(count) => format!("\x1b[{count}B"),
+        Step::Right(count) => format!("\x1b[{count}C"),
+        Step::Left(count) => format!("\x1b[{count}D"),
+        Step::Column(column) => format!("\x1b[{}G", column + 1),
+        Step::To(row, column) => format!("\x1b[{};{}H", row + 1, column + 1),
+        Step::EraseRow(what) => format!("\x1b[{what}K"),
+        Step::EraseScreen(what) => format!("\x1b[{what}J"),
+        Step::Save => "\x1b7".to_owned(),
+        Step::Restore => "\x1b8".to_owned(),
+        Step::Reset => "\x1bc".to_owned(),
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        20 => prop::sample::select(vec!['a', 'b', 'c', ' ', '漢']).prop_map(Step::Text),
+        6 => Just(Step::LineEnd),
+        2 => Just(Step::Return),
+        1 => Just(Step::Backspace),
+        1 => Just(Step::Tab),
+        2 => (1..4_usize).prop_map(Step::Up),
+        1 => (1..4_usize).prop_map(Step::Down),
+        1 => (1..6_usize).prop_map(Step::Right),
+        1 => (1..6_usize).prop_map(Step::Left),
+        1 => (0..COLUMNS + 2).prop_map(Step::Column),
+        1 => (0..ROWS + 2, 0..COLUMNS).prop_map(|(row, column)| Step::To(row, column)),
+        2 => (0..3_usize).prop_map(Step::EraseRow),
+        1 => (0..3_usize).prop_map(Step::EraseScreen),
+        1 => prop_oneof![3 => Just(Step::Save), 3 => Just(Step::Restore), 1 => Just(Step::Reset)],
+    ];
+    prop::collection::vec(step, 0..80)
+}
+
+/// A terminal without colours: a grid of characters, `\0` for the right half of a wide one.
+struct Naive {
+    cells: Vec<[char; COLUMNS]>,
+    row: usize,
+    column: usize,
+    saved: (usize, usize),
+}
+
+impl Naive {
+    fn new() -> Self {
+        Self { cells: vec![[' '; COLUMNS]; ROWS], row: 0, column: 0, saved: (0, 0) }
+    }
+
+    fn line_end(&mut self) {
+        self.column = 0;
+        self.down();
+    }
+
+    fn down(&mut self) {
+        if self.row + 1 < ROWS {
+            self.row += 1;
+        } else {
+            self.cells.remove(0);
+            self.cells.push([' '; COLUMNS]);
+        }
+    }
+
+    fn text(&mut self, letter: char) {
+        let width = if letter.is_ascii() { 1 } else { 2 };
+        if self.column + width > COLUMNS {
+            self.line_end();
+        }
+        self.set(self.column, letter);
+        if width == 2 {
+            self.set(self.column + 1, '\0');
+        }
+        self.column += width;
+    }
+
+    /// Half a wide character is none.
+    fn set(&mut self, column: usize, letter: char) {
+        let cells = &mut self.cells[self.row];
+        if cells[column] == '\0' && letter != '\0' {
+            cells[column - 1] = ' ';
+        }
+        if column + 1 < COLUMNS && cells[column + 1] == '\0' {
+            cells[column + 1] = ' ';
+        }
+        cells[column] = letter;
+    }
+
+    fn erase(&mut self, from: usize, to: usize) {
+        (from..to).for_each(|column| self.set(column, ' '));
+    }
+
+    fn step(&mut self, step: Step) {
+        let seen = self.column.min(COLUMNS - 1);
+        match step {
+            Step::Text(letter) => self.text(letter),
+            Step::LineEnd => self.line_end(),
+            Step::Return => self.column = 0,
+            Step::Backspace => self.column = seen.saturating_sub(1),
+            Step::Tab => self.column = ((self.column / 8 + 1) * 8).min(COLUMNS - 1),
+            Step::Up(count) => self.row = self.row.saturating_sub(count),
+            Step::Down(count) => self.row = (self.row + count).min(ROWS - 1),
+            Step::Right(count) => self.column = (seen + count).min(COLUMNS - 1),
+            Step::Left(count) => self.column = seen.saturating_sub(count),
+            Step::Column(column) => self.column = column.min(COLUMNS - 1),
+            Step::To(row, column) => (self.row, self.column) = (row.min(ROWS - 1), column.min(COLUMNS - 1)),
+            Step::EraseRow(0) => self.erase(self.column, COLUMNS),
+            Step::EraseRow(1) => self.erase(0, seen + 1),
+            Step::EraseRow(_) => self.erase(0, COLUMNS),
+            Step::EraseScreen(0) => {
+                self.erase(self.column, COLUMNS);
+                self.cells[self.row + 1..].fill([' '; COLUMNS]);
+            }
+            Step::EraseScreen(1) => {
+                self.erase(0, seen + 1);
+                self.cells[..self.row].fill([' '; COLUMNS]);
+            }
+            Step::EraseScreen(_) => self.cells.fill([' '; COLUMNS]),
+            Step::Save => self.saved = (self.row, self.column),
+            Step::Restore => (self.row, self.column) = self.saved,
+            Step::Reset => {
+                let saved = self.saved;
+                *self = Self { saved, ..Self::new() };
+            }
+        }
+    }
+
+    fn rows(&self) -> Vec<String> {
+        let text = |cells: &[char; COLUMNS]| {
+            let text: String = cells.iter().filter(|letter| **letter != '\0').collect();
+            text.trim_end().to_owned()
+        };
+        let mut rows: Vec<String> = self.cells.iter().map(text).collect();
+        while rows.last().is_some_and(String::is_empty) {
+            rows.pop();
+        }
+        rows
+    }
+}
+
+/// The rows of the screen from the first to the last that is not empty.
+fn rows_of(screen: &mut Screen) -> Vec<String> {
+    screen.reach_above();
+    let text = |row: &Row| {
+        let mut out = Vec::new();
+        Row { before: Vec::new(), wraps: false, ..row.clone() }.write_line(COLUMNS, &mut out);
+        String::from_utf8(out).unwrap().trim_end().to_owned()
+    };
+    let mut rows: Vec<String> = screen.rows.iter().map(text).collect();
+    while rows.last().is_some_and(String::is_empty) {
+        rows.pop();
+    }
+    rows
+}
+
+/// What a splitter does with a screen: lines pass while it is at rest.
+fn run(bytes: &[u8], read: usize, rests: bool) -> (Screen, Vec<u8>) {
+    let mut screen = Screen::new(size());
+    let mut shown = Vec::new();
+    for part in bytes.chunks(read) {
+        let mut rest = part;
+        while !rest.is_empty() {
+            let count = screen.feed(rest);
+            rest = &rest[count..];
+            if rests && screen.is_at_rest() {
+                screen.rest();
+            }
+            assert!(screen.rows.len() <= ROWS);
+            assert!(screen.rows.iter().all(|row| row.cells.len() <= COLUMNS && row.before.len() <= PIECE_BYTES));
+        }
+        shown.extend(screen.take_shown().into_iter().flat_map(|chunk| chunk.bytes));
+    }
+    screen.show(Show::All);
+    shown.extend(screen.take_shown().into_iter().flat_map(|chunk| chunk.bytes));
+    (screen, shown)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(500), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_rows_within_reach_are_those_of_a_terminal(steps in steps(), read in 1_usize..40, rests: bool) {
+        let mut naive = Naive::new();
+        for step in &steps {
+            naive.step(*step);
+        }
+        let bytes: String = steps.iter().copied().map(bytes_of).collect();
+
+        let (mut screen, _) = run(bytes.as_bytes(), read, rests);
+
+        prop_assert_eq!(rows_of(&mut screen), naive.rows(), "{:?}", bytes);
+    }
+
+    #[test]
+    fn every_row_that_is_left_was_shown(steps in steps(), read in 1_usize..40) {
+        let bytes: String = steps.iter().copied().map(bytes_of).collect();
+
+        let (mut screen, shown) = run(bytes.as_bytes(), read, true);
+
+        let shown = String::from_utf8(shown).unwrap();
+        let left = rows_of(&mut screen);
+        let glued = shown.replace('\n', "");
+        for row in left.iter().map(|row| row.trim()).filter(|row| !row.is_empty()) {
+            prop_assert!(shown.contains(row) || glued.contains(row), "{:?} of {:?} in {:?}", row, bytes, shown);
+        }
+    }
+
+    #[test]
+    fn any_bytes_keep_within_bounds_and_cuts_between_reads_do_not_matter(
+        bytes in prop::collection::vec(
+            prop_oneof![
+                3 => prop::sample::select(&b"\x1b\x1b\x1b[[[?;0123456789ABCDEFGHJKLMPSTXhlmrsu78cDEM\n\r\x08\t\xc2\x9b\xe6\xbc\xa2ab "[..]),
+                1 => any::<u8>(),
+            ],
+            0..400,
+        ),
+        read in 1_usize..40,
+    ) {
+        let (_, whole) = run(&bytes, bytes.len().max(1), false);
+        let (_, parts) = run(&bytes, read, false);
+
+        prop_assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn text_without_control_characters_comes_out_as_lines(
+        lines in prop::collection::vec("[a-zé漢 ]{0,40}", 0..30),
+        read in 1_usize..40,
+    ) {
+        let text: String = lines.iter().map(|line| line.clone() + "\n").collect();
+
+        let (_, shown) = run(text.as_bytes(), read, true);
+
+        let trimmed: String = lines.iter().map(|line| line.trim_end_matches(' ').to_owned() + "\n").collect();
+        let shown: String = String::from_utf8(shown).unwrap().lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+        prop_assert_eq!(shown, trimmed);
+    }
+}

@@ -1,0 +1,227 @@
+//! Which lines of a [`Screen`] are shown, and how: only those that changed since, from the top down.
+
+use std::mem;
+use std::time::Duration;
+
+use super::row::Shown;
+use super::row::{Row, visible_cells, write_cells};
+use super::{Screen, Style};
+use crate::logs::lines::{PARTIAL_AFTER, PIECE_BYTES, Patience};
+use crate::logs::{Chunk, incomplete};
+
+/// How long rows that are drawn again must be still before they are shown. A little over the 250 ms after which rich
+/// draws again.
+const ROWS_STILL_AFTER: Duration = Duration::from_millis(300);
+/// How long rows that are never still wait.
+const ROWS_SHOWN_WITHIN: Duration = Duration::from_secs(2);
+
+/// What is to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::logs) enum Show {
+    /// Everything that changed.
+    All,
+    /// Of a program that is drawing: not what changed only in its symbols, such as a spinner.
+    News,
+}
+
+/// A line that is about to be shown.
+struct Line {
+    /// Its rows.
+    first: usize,
+    last: usize,
+    text: Vec<u8>,
+    cells: usize,
+}
+
+impl Screen {
+    /// When what changed is to be shown; None: there is nothing.
+    pub(in crate::logs) fn patience(&self) -> Option<Patience> {
+        if !self.rows.iter().any(|row| row.is_changed) {
+            return None;
+        }
+        let is_redrawn = self.rows.get(self.row).is_some_and(|row| row.is_changed && row.is_edited);
+        Some(match (self.holds, is_redrawn) {
+            (true, _) => Patience { still: ROWS_STILL_AFTER, at_most: Some(ROWS_SHOWN_WITHIN) },
+            (false, true) => Patience { still: PARTIAL_AFTER, at_most: Some(PARTIAL_AFTER) },
+            (false, false) => Patience { still: PARTIAL_AFTER, at_most: None },
+        })
+    }
+
+    /// Shows all rows, also the one that is not finished.
+    pub(in crate::logs) fn show(&mut self, what: Show) {
+        self.show_rows(self.rows.len() - 1, what);
+        self.holds = false;
+    }
+
+    /// What is in the rows now was shown before.
+    pub(super) fn mark_all_shown(&mut self) {
+        let last = self.rows.len() - 1;
+        for line in self.changed_lines(last) {
+            self.mark_shown(line, false);
+        }
+    }
+
+    /// The line with the cursor was shown before.
+    pub(super) fn mark_line_shown(&mut self, goes_on: bool) {
+        let at = self.row;
+        self.current().is_changed = true;
+        for line in self.changed_lines(at).into_iter().filter(|line| (line.first..=line.last).contains(&at)) {
+            self.mark_shown(line, goes_on);
+        }
+    }
+
+    /// Shows the lines that changed, down to the one with this row.
+    pub(super) fn show_rows(&mut self, last: usize, what: Show) {
+        let mut lines = self.changed_lines(last);
+        lines.retain(|line| {
+            let shown = self.rows.get(line.first).and_then(|row| row.shown.as_ref());
+            match shown {
+                Some(shown) if shown.text == line.text => {
+                    settle(self.rows.range_mut(line.first..=line.last));
+                    false
+                }
+                Some(shown) => what == Show::All || !same_letters(&shown.text, &line.text),
+                None => true,
+            }
+        });
+        // A line that moved to another row was shown before.
+        let mut elsewhere: Vec<Vec<u8>> = Vec::new();
+        if lines.len() > 1 {
+            let shown = lines.iter().filter_map(|line| self.rows.get(line.first)?.shown.as_ref());
+            elsewhere.extend(shown.map(|shown| shown.text.clone()).filter(|text| !text.is_empty()));
+        }
+        for line in lines {
+            let moved = elsewhere.iter().position(|text| *text == line.text);
+            if let Some(at) = moved {
+                elsewhere.swap_remove(at);
+            } else {
+                self.show_line(&line);
+            }
+            self.mark_shown(line, false);
+        }
+    }
+
+    fn show_line(&mut self, line: &Line) {
+        let rows = || self.rows.range(line.first..=line.last);
+        let Some(head) = self.rows.get(line.first) else { return };
+        if line.text.is_empty() {
+            if head.is_pending_blank() {
+                let mut text = Vec::new();
+                self.shown_style.write_change(self.pen, &mut text);
+                self.shown_style = self.pen;
+                self.push_line(&text, false);
+            }
+            return;
+        }
+        let is_edited = rows().any(|row| row.is_edited);
+        let is_last = |shown: &&Shown| shown.number == self.shown_lines;
+        let is_longer = |shown: &&Shown| !is_edited && line.text.starts_with(&shown.text);
+        let shown = head.shown.as_ref().filter(is_last).filter(is_longer);
+        let goes_on = shown.is_some_and(|shown| shown.goes_on || !shown.text.is_empty());
+        let from = shown.map_or(0, |shown| shown.cells);
+        let mut text = Vec::new();
+        let mut style = self.shown_style;
+        if from == 0 && !head.before.is_empty() && !goes_on {
+            style.write_change(Style::PLAIN, &mut text);
+            style = Style::PLAIN;
+            text.extend_from_slice(&head.before);
+        }
+        let cells = rows().flat_map(|row| &row.cells).take(line.cells).skip(from);
+        style = write_cells(cells, style, &mut text);
+        style.write_change(self.pen, &mut text);
+        self.shown_style = self.pen;
+        self.push_line(&text, goes_on);
+    }
+
+    /// A line whose beginning is out of reach has become too long to be held.
+    pub(super) fn show_beginning(&mut self) {
+        let Some(row) = self.rows.front_mut() else { return };
+        let before = mem::take(&mut row.before);
+        let number = self.shown_lines + 1;
+        let shown = row.shown.replace(Shown { goes_on: true, number, ..Shown::default() });
+        let goes_on = shown.is_some_and(|shown| shown.goes_on || !shown.text.is_empty());
+        let mut text = Vec::new();
+        self.shown_style.write_change(Style::PLAIN, &mut text);
+        text.extend_from_slice(&before);
+        self.shown_style = Style::PLAIN;
+        self.push_line(&text, goes_on);
+    }
+
+    fn mark_shown(&mut self, line: Line, goes_on: bool) {
+        settle(self.rows.range_mut(line.first..=line.last));
+        if let Some(row) = self.rows.get_mut(line.first) {
+            let is_nothing = line.text.is_empty() && !row.is_complete && !goes_on;
+            row.shown = (!is_nothing).then_some(Shown {
+                text: line.text,
+                cells: line.cells,
+                goes_on,
+                number: self.shown_lines,
+            });
+        }
+    }
+
+    /// The lines with a row that may have changed, from the top down to the one with this row.
+    fn changed_lines(&self, last: usize) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut first = 0;
+        while first <= last && first < self.rows.len() {
+            let mut end = first;
+            while self.rows.get(end).is_some_and(|row| row.wraps) && end + 1 < self.rows.len() {
+                end += 1;
+            }
+            let rows = || self.rows.range(first..=end);
+            if rows().any(|row| row.is_changed) {
+                let cells = visible_cells(rows());
+                let mut text = rows().next().map(|row| row.before.clone()).unwrap_or_default();
+                write_cells(rows().flat_map(|row| &row.cells).take(cells), Style::PLAIN, &mut text);
+                lines.push(Line { first, last: end, text, cells });
+            }
+            first = end + 1;
+        }
+        lines
+    }
+
+    /// Adds a line to what is shown; one that is too long goes out in marked pieces.
+    fn push_line(&mut self, text: &[u8], goes_on: bool) {
+        self.shown_lines += 1;
+        let (mut rest, mut continued) = (text, goes_on);
+        loop {
+            let most = rest.get(..PIECE_BYTES).unwrap_or(rest);
+            let cut = if most.len() < rest.len() { most.len() - incomplete::character_bytes(most) } else { most.len() };
+            let (piece, behind) = rest.split_at(cut);
+            // Only the first line of a chunk can be marked as continued.
+            if continued || self.shown.is_empty() {
+                self.shown.push(Chunk { continued, ..Chunk::default() });
+            }
+            if let Some(chunk) = self.shown.last_mut() {
+                chunk.push_line(piece);
+            }
+            if behind.is_empty() {
+                return;
+            }
+            (rest, continued) = (behind, true);
+        }
+    }
+}
+
+fn settle<'r>(rows: impl Iterator<Item = &'r mut Row>) {
+    for row in rows {
+        (row.is_changed, row.is_edited) = (false, false);
+    }
+}
+
+/// Whether two lines differ only in symbols and colours.
+fn same_letters(one: &[u8], other: &[u8]) -> bool {
+    let letters = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let mut letters = String::new();
+        let mut parts = text.split("\x1b[");
+        letters.extend(parts.next().unwrap_or_default().chars().filter(|letter| letter.is_alphanumeric()));
+        for part in parts {
+            let behind = part.split_once('m').map_or("", |(_, behind)| behind);
+            letters.extend(behind.chars().filter(|letter| letter.is_alphanumeric()));
+        }
+        letters
+    };
+    letters(one) == letters(other)
+}

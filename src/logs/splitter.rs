@@ -1,0 +1,259 @@
+//! Cuts a stream into whole lines, without copying them.
+//!
+//! Decides where a line ends and what becomes of a line that is over-long or unfinished (S7.6). Bytes stay bytes; a
+//! piece never ends inside a character. What a terminal makes of the lines is not decided here: see
+//! [`Lines`](super::Lines), which uses it.
+
+use std::mem;
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::incomplete;
+use super::lines::{Chunk, PIECE_BYTES};
+
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod tests;
+
+const LF: u8 = b'\n';
+const CR: u8 = b'\r';
+
+/// The lines of one stream.
+///
+/// A round is [`begin`](Self::begin), a read into the spare capacity of the buffer, [`split`](Self::split). Between
+/// rounds [`flush`](Self::flush), in the end [`finish`](Self::finish).
+#[derive(Debug)]
+pub(super) struct Splitter {
+    limit: usize,
+    /// The unfinished line as far as it was not shown: at most `limit` bytes, then at most one `\r` that may turn out
+    /// to belong to a `\r\n`.
+    carry: Vec<u8>,
+    /// How many bytes of the unfinished line went out already.
+    shown: usize,
+    /// How many of these went out since the line was cut last.
+    since_cut: usize,
+}
+
+impl Splitter {
+    pub(super) fn new() -> Self {
+        Self { limit: PIECE_BYTES, carry: Vec::new(), shown: 0, since_cut: 0 }
+    }
+
+    /// Begins a round: puts the unfinished line into the empty `buffer`; fresh bytes are appended after it.
+    ///
+    /// The unfinished line is in the buffer until [`split`](Self::split) gets it, also when nothing could be read.
+    pub(super) fn begin(&mut self, buffer: &mut Vec<u8>) {
+        buffer.extend_from_slice(&self.carry);
+        self.carry.clear();
+    }
+
+    /// Emits the whole lines of `buffer` and keeps the rest.
+    ///
+    /// `fresh_from`: the length of `buffer` after [`begin`](Self::begin). The buffer itself is emitted where nothing
+    /// in it must change; otherwise it comes back, empty, to be used again.
+    pub(super) fn split(
+        &mut self,
+        mut buffer: Vec<u8>,
+        fresh_from: usize,
+        emit: &mut impl FnMut(Chunk),
+    ) -> Option<Vec<u8>> {
+        debug_assert!(self.carry.is_empty(), "`split` without `begin`");
+        let fresh = buffer.get(fresh_from..).unwrap_or_default();
+        let whole = memrchr(LF, fresh).map_or(0, |at| fresh_from + at + 1);
+        self.carry.extend_from_slice(buffer.get(whole..).unwrap_or_default());
+        buffer.truncate(whole);
+
+        let spare = self.whole_lines(buffer, emit);
+        self.cut_carry(emit);
+        spare
+    }
+
+    /// What was shown of the unfinished line, in bytes.
+    pub(super) fn shown(&self) -> usize {
+        self.shown
+    }
+
+    /// The unfinished line as far as it can be shown now: without a character, a sequence or a line end that is not
+    /// complete. Empty where nothing of it would be seen.
+    pub(super) fn partial(&self) -> &[u8] {
+        let text = without_cr(&self.carry);
+        let whole = text.get(..text.len() - incomplete::bytes_at_end(text)).unwrap_or_default();
+        if incomplete::has_visible(whole) { whole } else { &[] }
+    }
+
+    /// Shows the [`partial`](Self::partial) line as a piece. What follows it will be `continued`.
+    pub(super) fn flush(&mut self, emit: &mut impl FnMut(Chunk)) {
+        let text = self.partial().to_vec();
+        if text.is_empty() {
+            return;
+        }
+        let mut chunk = Chunk::default();
+        self.append(&text, &mut chunk, emit);
+        self.count(text.len());
+        self.carry.drain(..text.len());
+        emit(chunk);
+    }
+
+    /// The stream has ended: shows what is left of an unfinished line.
+    pub(super) fn finish(&mut self, emit: &mut impl FnMut(Chunk)) {
+        let carry = mem::take(&mut self.carry);
+        let mut chunk = Chunk::default();
+        let rest = self.cut_pieces(&carry, &mut chunk, emit);
+        if !rest.is_empty() {
+            self.append(rest, &mut chunk, emit);
+        }
+        self.forget_line();
+        if !chunk.bytes.is_empty() {
+            emit(chunk);
+        }
+    }
+
+    /// The end of the stream is no line end: a `\r` before it shows nothing on a terminal.
+    pub(super) fn drop_cr(&mut self) {
+        self.carry.truncate(without_cr(&self.carry).len());
+    }
+
+    /// The unfinished line is another one's affair.
+    pub(super) fn forget_line(&mut self) {
+        self.carry.clear();
+        (self.shown, self.since_cut) = (0, 0);
+    }
+
+    /// Emits lines that are all complete; the first one may have been shown in part.
+    fn whole_lines(&mut self, mut buffer: Vec<u8>, emit: &mut impl FnMut(Chunk)) -> Option<Vec<u8>> {
+        if buffer.is_empty() {
+            return Some(buffer);
+        }
+        drop_cr_before_lf(&mut buffer);
+        if self.may_be_too_long(&buffer) {
+            self.each_line(&buffer, emit);
+            buffer.clear();
+            return Some(buffer);
+        }
+        let mut continued = self.shown > 0;
+        self.forget_line_shown();
+        if continued && buffer.first() == Some(&LF) {
+            // All of this line was shown, only its end was missing.
+            buffer.drain(..1);
+            continued = false;
+        }
+        if buffer.is_empty() {
+            return Some(buffer);
+        }
+        emit(Chunk { bytes: buffer, continued, ..Chunk::default() });
+        None
+    }
+
+    /// Whether some line may be over the limit. Never so by mistake while at most [`PIECE_BYTES`] come in a round:
+    /// behind the end of the first line there is nothing but fresh bytes.
+    fn may_be_too_long(&self, lines: &[u8]) -> bool {
+        let first = memchr(LF, lines).unwrap_or(lines.len());
+        first > self.room() || lines.len() - first > self.limit
+    }
+
+    /// The path with a copy: cuts over-long lines.
+    fn each_line(&mut self, lines: &[u8], emit: &mut impl FnMut(Chunk)) {
+        let mut chunk = Chunk::default();
+        let mut from = 0;
+        for end in memchr_iter(LF, lines) {
+            let text = lines.get(from..end).unwrap_or_default();
+            from = end + 1;
+            let rest = self.cut_pieces(text, &mut chunk, emit);
+            if !rest.is_empty() || self.shown == 0 {
+                self.append(rest, &mut chunk, emit);
+            }
+            self.forget_line_shown();
+        }
+        if !chunk.bytes.is_empty() {
+            emit(chunk);
+        }
+    }
+
+    /// Brings the carry into its bounds: emits full pieces.
+    fn cut_carry(&mut self, emit: &mut impl FnMut(Chunk)) {
+        if self.carry.len() <= self.room() {
+            return;
+        }
+        let raw = mem::take(&mut self.carry);
+        let mut chunk = Chunk::default();
+        let text = without_cr(&raw);
+        let rest = self.cut_pieces(text, &mut chunk, emit);
+        self.carry.extend_from_slice(rest);
+        if text.len() < raw.len() {
+            self.carry.push(CR);
+        }
+        if !chunk.bytes.is_empty() {
+            emit(chunk);
+        }
+    }
+
+    /// Emits the full pieces of `text`. What is left is empty only if `text` is.
+    fn cut_pieces<'t>(&mut self, text: &'t [u8], chunk: &mut Chunk, emit: &mut impl FnMut(Chunk)) -> &'t [u8] {
+        let mut rest = text;
+        while rest.len() > self.room() {
+            let room = self.room();
+            let full = rest.get(..room).unwrap_or(rest);
+            let whole = full.len() - incomplete::character_bytes(full);
+            // A limit below the length of a character would never be reached.
+            let cut = if whole == 0 && self.since_cut == 0 { room } else { whole };
+            let (piece, behind) = rest.split_at(cut);
+            if !piece.is_empty() {
+                self.append(piece, chunk, emit);
+                self.shown += piece.len();
+            }
+            self.since_cut = 0;
+            rest = behind;
+        }
+        rest
+    }
+
+    /// Adds a line to `chunk`. Only the first line of a chunk can be marked as continued.
+    fn append(&self, text: &[u8], chunk: &mut Chunk, emit: &mut impl FnMut(Chunk)) {
+        if self.shown > 0 {
+            if !chunk.bytes.is_empty() {
+                emit(mem::take(chunk));
+            }
+            chunk.continued = true;
+        }
+        chunk.push_line(text);
+    }
+
+    fn count(&mut self, flushed: usize) {
+        self.shown += flushed;
+        self.since_cut += flushed;
+    }
+
+    /// Bytes up to the next cut. Cuts are counted from the one before, so a flush does not move them.
+    fn room(&self) -> usize {
+        self.limit.saturating_sub(self.since_cut)
+    }
+
+    fn forget_line_shown(&mut self) {
+        (self.shown, self.since_cut) = (0, 0);
+    }
+}
+
+/// `text` without the one `\r` at its end that the next byte may turn into a line end.
+fn without_cr(text: &[u8]) -> &[u8] {
+    text.strip_suffix(&[CR]).unwrap_or(text)
+}
+
+/// Turns `\r\n` into `\n` in place.
+fn drop_cr_before_lf(bytes: &mut Vec<u8>) {
+    let mut from = 0;
+    let mut kept = 0;
+    let mut search = 0;
+    while let Some(at) = bytes.get(search..).and_then(|rest| memchr(CR, rest)).map(|at| search + at) {
+        search = at + 1;
+        if bytes.get(search) == Some(&LF) {
+            bytes.copy_within(from..at, kept);
+            kept += at - from;
+            from = search;
+        }
+    }
+    if from > 0 {
+        bytes.copy_within(from.., kept);
+        bytes.truncate(bytes.len() - from + kept);
+    }
+}

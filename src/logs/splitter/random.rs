@@ -1,0 +1,145 @@
+//! Any chopping of the same bytes gives the same lines (S7.6), judged by an oracle that sees all bytes at once.
+//!
+//! The limit of a piece is a few bytes here, so that cuts meet line ends all the time.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// No shorter than the longest character.
+const LIMITS: std::ops::Range<usize> = 4..20;
+
+type Shown = Vec<(Vec<u8>, bool)>;
+
+/// What the stream does next.
+#[derive(Debug, Clone)]
+enum Step {
+    Bytes(Vec<u8>),
+    Silence,
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![4 => Just(b'a'), 2 => Just(b'\r'), 2 => Just(b'\n'), 1 => prop::sample::select(&b"\xc3\xa9\xe2\x82\xac"[..]), 1 => any::<u8>()];
+    prop::collection::vec(byte, 0..24)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(prop_oneof![3 => bytes().prop_map(Step::Bytes), 1 => Just(Step::Silence)], 0..10)
+}
+
+fn reads() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    prop::collection::vec(bytes(), 0..10)
+}
+
+/// Runs the splitter over the steps; every read is cut into reads of at most `read_limit` bytes.
+fn run(limit: usize, steps: &[Step], read_limit: usize) -> Shown {
+    let mut lines = Splitter { limit, ..Splitter::new() };
+    let mut shown = Vec::new();
+    let mut emit = |chunk: Chunk| {
+        let text = chunk.bytes.strip_suffix(b"\n").expect("a chunk ends with a line end");
+        shown.extend(text.split(|byte| *byte == LF).enumerate().map(|(at, line)| {
+            assert!(line.len() <= limit);
+            (line.to_vec(), at == 0 && chunk.continued)
+        }));
+    };
+    let mut pool = None;
+    for step in steps {
+        match step {
+            Step::Silence => lines.flush(&mut emit),
+            Step::Bytes(bytes) => {
+                for part in bytes.chunks(read_limit) {
+                    let mut buffer: Vec<u8> = pool.take().unwrap_or_default();
+                    lines.begin(&mut buffer);
+                    let fresh_from = buffer.len();
+                    buffer.extend_from_slice(part);
+                    pool = lines.split(buffer, fresh_from, &mut emit);
+                    assert!(lines.carry.len() <= limit + 1, "more than one piece is held");
+                    assert!(pool.as_ref().is_none_or(Vec::is_empty), "a spare buffer is not empty");
+                }
+            }
+        }
+    }
+    lines.finish(&mut emit);
+    shown
+}
+
+fn pieces(text: &[u8], limit: usize) -> Shown {
+    if text.is_empty() {
+        return vec![(Vec::new(), false)];
+    }
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let full = &rest[..limit.min(rest.len())];
+        // Back to where a character begins, unless it ends here or never does.
+        let begun = if full.len() < rest.len() { incomplete::character_bytes(full) } else { 0 };
+        let (piece, behind) = rest.split_at(full.len() - begun);
+        pieces.push((piece.to_vec(), !pieces.is_empty()));
+        rest = behind;
+    }
+    pieces
+}
+
+/// Lines without their ends, `\r\n` read as `\n`, and whether the last one has no end.
+fn whole_lines(all: &[u8]) -> (Vec<Vec<u8>>, bool) {
+    let mut lines: Vec<Vec<u8>> = all.split(|byte| *byte == LF).map(<[u8]>::to_vec).collect();
+    let last = lines.pop().unwrap_or_default();
+    for line in &mut lines {
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
+    }
+    let unfinished = !last.is_empty();
+    if unfinished {
+        lines.push(last);
+    }
+    (lines, unfinished)
+}
+
+fn oracle(limit: usize, all: &[u8]) -> Shown {
+    whole_lines(all).0.iter().flat_map(|line| pieces(line, limit)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_chopping_gives_the_lines_of_the_oracle(limit in LIMITS, reads in reads()) {
+        let all = reads.concat();
+        let steps: Vec<_> = reads.into_iter().map(Step::Bytes).collect();
+
+        prop_assert_eq!(run(limit, &steps, usize::MAX), oracle(limit, &all));
+    }
+
+    #[test]
+    fn with_pauses_too_the_chopping_between_them_does_not_matter(
+        limit in LIMITS,
+        steps in steps(),
+        read_limit in 2_usize..30,
+    ) {
+        prop_assert_eq!(run(limit, &steps, read_limit), run(limit, &steps, 1));
+    }
+
+    #[test]
+    fn the_pieces_of_a_line_from_a_pipe_join_to_that_line(limit in LIMITS, steps in steps()) {
+        let all: Vec<u8> = steps.iter().flat_map(|step| match step {
+            Step::Bytes(bytes) => bytes.clone(),
+            Step::Silence => Vec::new(),
+        }).collect();
+
+        let shown = run(limit, &steps, usize::MAX);
+
+        let mut joined: Vec<Vec<u8>> = Vec::new();
+        for (piece, continued) in shown {
+            if continued {
+                let line = joined.last_mut().expect("something was shown before");
+                prop_assert!(!piece.is_empty());
+                prop_assert!(piece.len() <= limit);
+                line.extend(piece);
+            } else {
+                joined.push(piece);
+            }
+        }
+        prop_assert_eq!(joined, whole_lines(&all).0);
+    }
+}

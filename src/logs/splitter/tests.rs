@@ -1,0 +1,235 @@
+//! What the splitter does, example by example (S7.6).
+
+use super::*;
+
+/// Feeds each read, collects `(line, continued)`.
+struct Reader {
+    lines: Splitter,
+    seen: Vec<(Vec<u8>, bool)>,
+}
+
+impl Reader {
+    fn new() -> Self {
+        Self { lines: Splitter::new(), seen: Vec::new() }
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut buffer = Vec::new();
+        self.lines.begin(&mut buffer);
+        let fresh_from = buffer.len();
+        buffer.extend_from_slice(bytes);
+        self.lines.split(buffer, fresh_from, &mut |chunk| collect(&mut self.seen, &chunk))
+    }
+
+    fn silence(&mut self) {
+        self.lines.flush(&mut |chunk| collect(&mut self.seen, &chunk));
+    }
+
+    fn end(mut self) -> Vec<(Vec<u8>, bool)> {
+        self.lines.finish(&mut |chunk| collect(&mut self.seen, &chunk));
+        self.seen
+    }
+
+    fn take(&mut self) -> Vec<(String, bool)> {
+        self.seen.drain(..).map(|(line, continued)| (String::from_utf8(line).unwrap(), continued)).collect()
+    }
+}
+
+fn collect(seen: &mut Vec<(Vec<u8>, bool)>, chunk: &Chunk) {
+    let text = chunk.bytes.strip_suffix(b"\n").unwrap();
+    seen.extend(
+        text.split(|byte| *byte == LF).enumerate().map(|(at, line)| (line.to_vec(), at == 0 && chunk.continued)),
+    );
+}
+
+fn has_partial(reader: &Reader) -> bool {
+    !reader.lines.partial().is_empty()
+}
+
+fn fresh(line: &str) -> (String, bool) {
+    (line.to_owned(), false)
+}
+
+fn continued(line: &str) -> (String, bool) {
+    (line.to_owned(), true)
+}
+
+#[test]
+fn whole_lines_go_out_in_the_buffer_they_were_read_into() {
+    let mut lines = Splitter::new();
+    let buffer = b"one\ntwo\nthr".to_vec();
+    let address = buffer.as_ptr();
+    let mut chunks = Vec::new();
+
+    let spare = lines.split(buffer, 0, &mut |chunk| chunks.push(chunk));
+
+    assert_eq!(spare, None);
+    assert_eq!(chunks, [Chunk { bytes: b"one\ntwo\n".to_vec(), ..Chunk::default() }]);
+    assert_eq!(chunks[0].bytes.as_ptr(), address);
+}
+
+#[test]
+fn a_buffer_without_a_line_end_comes_back_empty() {
+    let mut reader = Reader::new();
+
+    assert_eq!(reader.read(b"no end"), Some(Vec::new()));
+
+    assert_eq!(reader.end(), [(b"no end".to_vec(), false)]);
+}
+
+#[test]
+fn a_read_that_gave_nothing_loses_nothing() {
+    let mut reader = Reader::new();
+    reader.read(b"abc");
+
+    reader.read(b"");
+    reader.read(b"d\n");
+
+    assert_eq!(reader.take(), [fresh("abcd")]);
+}
+
+// S7.6: `\r\n` -> `\n`, wherever the stream was cut.
+#[test]
+fn crlf_becomes_lf_and_only_the_cr_before_it_goes() {
+    let mut reader = Reader::new();
+
+    reader.read(b"a\r\n\r\nb\r\r\nc\rd\r");
+    reader.read(b"\ne\r");
+    reader.read(b"f\n");
+
+    assert_eq!(reader.take(), ["a", "", "b\r", "c\rd", "e\rf"].map(fresh));
+}
+
+// S7.6: an unfinished line is shown after 250 ms of silence.
+#[test]
+fn an_unfinished_line_is_shown_after_silence_and_goes_on_marked() {
+    let mut reader = Reader::new();
+
+    reader.read(b"Password: ");
+    assert!(has_partial(&reader));
+    reader.silence();
+    assert!(!has_partial(&reader));
+    reader.read(b"ok\nnext\n");
+
+    assert_eq!(reader.take(), [fresh("Password: "), continued("ok"), fresh("next")]);
+}
+
+#[test]
+fn a_line_end_alone_after_a_shown_line_gives_no_empty_line() {
+    for end in [&b"\n"[..], b"\r\n"] {
+        let mut reader = Reader::new();
+        reader.read(b"> ");
+        reader.silence();
+
+        reader.read(end);
+        reader.read(b"x\n");
+
+        assert_eq!(reader.take(), [fresh("> "), fresh("x")]);
+    }
+}
+
+#[test]
+fn a_cr_that_may_belong_to_a_line_end_is_not_shown_by_silence() {
+    let mut reader = Reader::new();
+    reader.read(b"ab\r");
+
+    reader.silence();
+    assert!(!has_partial(&reader));
+    reader.read(b"c");
+
+    assert_eq!(reader.end(), [(b"ab".to_vec(), false), (b"\rc".to_vec(), true)]);
+}
+
+#[test]
+fn a_stream_that_ends_within_a_line_shows_that_line() {
+    let mut reader = Reader::new();
+    reader.read(b"a\nlast\r");
+
+    assert_eq!(reader.end(), [(b"a".to_vec(), false), (b"last\r".to_vec(), false)]);
+}
+
+#[test]
+fn s7_6_a_piece_never_ends_inside_a_character() {
+    let mut reader = Reader::new();
+    reader.read("caf".as_bytes());
+    reader.read(b"\xc3");
+    reader.silence();
+    assert!(!has_partial(&reader), "the first byte of a character alone is not waited for");
+    reader.read(b"\xa9 au lait\n");
+    assert_eq!(reader.take(), [fresh("caf"), continued("\u{e9} au lait")]);
+
+    let long = "\u{20ac}".repeat(30_000) + "\n";
+    for part in long.as_bytes().chunks(1000) {
+        reader.read(part);
+    }
+    let lengths: Vec<_> = reader.take().into_iter().map(|(line, continued)| (line.len(), continued)).collect();
+    assert_eq!(lengths, [(65_535, false), (90_000 - 65_535, true)]);
+}
+
+#[test]
+fn s7_6_a_piece_without_a_visible_character_is_not_shown() {
+    for invisible in ["  ", "\t", "\x1b[0m", "\x1b]0;title\x07", "\x07"] {
+        let mut reader = Reader::new();
+        reader.read(invisible.as_bytes());
+        assert!(!has_partial(&reader), "{invisible:?}");
+        reader.silence();
+        reader.read(b"x\n");
+        assert_eq!(reader.take(), [fresh(&format!("{invisible}x"))]);
+    }
+}
+
+#[test]
+fn a_sequence_that_is_not_complete_is_held_back() {
+    let mut reader = Reader::new();
+    reader.read(b"a\x1b[3");
+    reader.silence();
+    reader.read(b"1mb\n");
+    assert_eq!(reader.take(), [fresh("a"), continued("\x1b[31mb")]);
+}
+
+// S7.6: over 64 KiB a line goes out in marked pieces.
+#[test]
+fn a_line_over_64_kib_is_cut_every_65536_bytes_from_its_start() {
+    let mut reader = Reader::new();
+    let line = vec![b'x'; 2 * PIECE_BYTES + 1];
+
+    reader.read(b"ab\nxxx");
+    reader.silence();
+    for part in line[3..].chunks(1000) {
+        reader.read(part);
+    }
+    reader.read(b"\ncd\n");
+
+    let lengths: Vec<_> = reader.take().into_iter().map(|(line, continued)| (line.len(), continued)).collect();
+    assert_eq!(lengths, [(2, false), (3, false), (PIECE_BYTES - 3, true), (PIECE_BYTES, true), (1, true), (2, false)]);
+}
+
+#[test]
+fn a_line_of_exactly_64_kib_is_one_line_also_with_crlf() {
+    for end in [&b"\n"[..], b"\r\n"] {
+        let mut reader = Reader::new();
+
+        reader.read(&vec![b'x'; PIECE_BYTES]);
+        for byte in end {
+            reader.read(&[*byte]);
+        }
+
+        assert_eq!(reader.take(), [fresh(&"x".repeat(PIECE_BYTES))]);
+    }
+}
+
+#[test]
+fn fifty_megabytes_without_a_line_end_never_hold_more_than_two_pieces() {
+    let mut reader = Reader::new();
+    let read = vec![b'x'; PIECE_BYTES];
+    let mut bytes = 0;
+
+    for _ in 0..50 * 16 {
+        reader.read(&read);
+        bytes += reader.seen.drain(..).map(|(piece, _)| piece.len()).sum::<usize>();
+        assert!(reader.lines.carry.capacity() <= 2 * PIECE_BYTES + 2);
+    }
+    bytes += reader.end().iter().map(|(piece, _)| piece.len()).sum::<usize>();
+
+    assert_eq!(bytes, 50 * 16 * PIECE_BYTES);
+}
