@@ -242,10 +242,16 @@ impl Call {
         Running::new(child, self.mark, stdout, stderr, None)
     }
 
-    /// Starts it as the leader of a terminal, as a terminal emulator does.
-    pub(crate) fn spawn_in_terminal(mut self) -> Running {
+    /// Starts it as the leader of a terminal of 24 lines of 80 characters, as a terminal emulator does.
+    pub(crate) fn spawn_in_terminal(self) -> Running {
+        self.spawn_in_terminal_of(24, 80)
+    }
+
+    /// The same in a terminal of another size.
+    pub(crate) fn spawn_in_terminal_of(mut self, rows: u16, cols: u16) -> Running {
         self.wrapper.splice(0..0, ["setsid".into(), "--ctty".into()]);
         let mut terminal = Terminal::open();
+        terminal.resize(rows, cols);
         let mut command = self.command();
         command.env("TERM", "xterm").stdin(terminal.side()).stdout(terminal.side()).stderr(terminal.side());
         let child = fork(&mut command);

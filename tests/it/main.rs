@@ -60,6 +60,7 @@ mod resources;
 mod restart;
 #[cfg(feature = "real-apps")]
 mod run_terminal;
+mod screen;
 mod secrets;
 mod signals;
 mod signals_hard;

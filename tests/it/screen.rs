@@ -1,0 +1,273 @@
+//! What programs draw on their terminal is shown as that terminal would leave it (S7.2, S7.6, S6.8).
+//!
+//! The bytes are those that the tools write, recorded on a terminal and shortened. No type is called `web`: port 5000 of
+//! this machine may be in use.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Call, Ended, without_times_and_pids};
+
+/// A program that writes these bytes at once.
+fn writes(bytes: &str) -> App {
+    App::new("app: cat bytes\n").file("bytes", bytes)
+}
+
+fn start(app: &App) -> Call {
+    app.dyno(["start", "--no-timestamps", "--color", "never", "-t", "1"])
+}
+
+/// The lines of `app.1` without our notices about it.
+fn lines_of_app(shown: &[u8]) -> Vec<String> {
+    let text = without_times_and_pids(shown).replace("\r\n", "\n");
+    let lines = text.lines().filter_map(|line| line.strip_prefix("app.1  | ").or(line.strip_prefix("app.1  > ")));
+    lines
+        .filter(|line| !line.starts_with("started with") && !line.starts_with("exited with"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Expects these lines of a program that writes these bytes, in a small and in a wide terminal.
+#[track_caller]
+fn expect(bytes: &str, lines: &[&str]) {
+    for (rows, columns) in [(24, 80), (24, 200)] {
+        let app = writes(bytes);
+
+        let finished = start(&app).spawn_in_terminal_of(rows, columns).finish();
+
+        assert_eq!(lines_of_app(&finished.stdout), lines, "{columns} columns");
+    }
+}
+
+#[test]
+fn s7_6_vite_shows_no_blank_lines_before_it_clears_the_screen() {
+    let blank = "\r\n".repeat(22);
+    let page = "\x1b[1;1H\x1b[0J\r\n  \x1b[32m\x1b[1mVITE\x1b[22m v8\x1b[39m  ready\r\n\r\n  press h\r\n";
+    expect(
+        &format!("> vite\n{blank}{page}"),
+        &["> vite", "", "  \x1b[1;32mVITE\x1b[0;32m v8\x1b[0m  ready\x1b[0m", "", "  press h"],
+    );
+}
+
+#[test]
+fn s7_6_tsc_shows_its_lines_and_no_cleared_ones() {
+    expect(
+        "> tsc -w\n\n\n\x1b[2J\x1b[3J\x1b[H[12:00] Starting\r\n\r\n[12:01] Found 0 errors.\r\n\r\n",
+        &["> tsc -w", "[12:00] Starting", "", "[12:01] Found 0 errors.", ""],
+    );
+}
+
+#[test]
+fn s7_6_spinners_of_ora_npm_and_readline_are_one_line() {
+    expect(
+        "\x1b[?25l\x1b[?2026h\x1b[1G⠋ Loading\x1b[?2026l\x1b[?2026h\x1b[1G\x1b[0K⠙ Loading\x1b[?2026l\
+         \x1b[?2026h\x1b[1G\x1b[0K\x1b[?2026l\x1b[?25h✔ Loaded\n",
+        &["✔ Loaded"],
+    );
+    expect("\x1b[1G\x1b[0K⠋\x1b[1G\x1b[0K⠙\x1b[1G\x1b[0K⠹\x1b[1G\x1b[0K\nadded 3 packages\n", &["added 3 packages"]);
+    expect("\x1b[2K\x1b[1G| busy\x1b[2K\x1b[1G/ busy\x1b[2K\x1b[1Gdone\n", &["done"]);
+}
+
+#[test]
+fn s7_6_a_backspace_spinner_is_one_line() {
+    expect("Loading |\x08/\x08-\x08\\\x08 \x08\nok\n", &["Loading", "ok"]);
+}
+
+#[test]
+fn s7_6_frames_of_rich_and_log_update_are_not_shown() {
+    expect(
+        "\x1b[?25l┏━━━┓\r\n┃ 0 ┃\r\n┗━━━┛\r\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K┏━━━┓\r\n┃ 1 ┃\r\n┗━━━┛\r\n\x1b[?25hend\n",
+        &["┏━━━┓", "┃ 1 ┃", "┗━━━┛", "end"],
+    );
+    expect(
+        "first\n\x1b[?25l\x1b[?2026hFrame 0\r\n  row\r\n\x1b[?2026l\x1b[?25l\
+         \x1b[?2026h\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[GFrame 1\r\n  row\r\n\x1b[?2026l\x1b[?25hdone\n",
+        &["first", "Frame 1", "  row", "done"],
+    );
+}
+
+#[test]
+fn s7_6_jest_and_vitest_show_each_row_once() {
+    let erase = "\x1b[?2026h\r\x1b[K\r\x1b[1A\r\x1b[K\r\x1b[1A";
+    let runs = "\r\n RUNS  a.test.js\r\n\x1b[?2026l";
+    let frames = [erase, runs].concat().repeat(5);
+    expect(
+        &format!(
+            "Determining\x1b[?2026h\x1b[999D\x1b[K\r\n\x1b[?2026l\x1b[?2026h\r\x1b[K\r\x1b[1A{runs}{frames}\
+             {erase} PASS  a.test.js\r\n{runs}{erase}\x1b[?2026lTests: 1 passed\r\n"
+        ),
+        &[" PASS  a.test.js", "Tests: 1 passed"],
+    );
+    let up = "\x1b[K\x1b[1A\x1b[K\x1b[1A\x1b[K";
+    expect(
+        &format!(
+            "\x1b[?25l ❯ a.test.js\r\n Tests 0\r\n{up} ❯ a.test.js\r\n Tests 1\r\n{up} ✓ a.test.js\r\n Tests 2\r\n\x1b[?25h"
+        ),
+        &[" ✓ a.test.js", " Tests 2"],
+    );
+}
+
+#[test]
+fn s7_6_bars_of_cli_progress_end_as_they_are() {
+    expect(
+        "\x1b[?25l\x1b[?7l\x1b[1G 00% a\x1b[0K\r\n\x1b[1G 00% b\x1b[0K\x1b[1A\x1b[1G 50% a\x1b[0K\r\n\x1b[1G 50% b\x1b[0K\
+         \x1b[?7h\x1b[?25h\r\nbye\r\n",
+        &[" 50% a", " 50% b", "bye"],
+    );
+}
+
+#[test]
+fn s7_6_an_erased_line_is_not_shown_and_columns_keep_their_distance() {
+    expect("100%\r\x1b[Kdone\nleft\x1b[10Gright\n100%\r\x1b[K", &["done", "left     right"]);
+}
+
+#[test]
+fn s7_2_a_colour_that_spans_lines_is_on_each_of_them() {
+    expect("\x1b[31mred\nalso red\x1b[0m\nplain\n", &["\x1b[31mred\x1b[0m", "\x1b[31malso red\x1b[0m", "plain"]);
+}
+
+#[test]
+fn s7_6_blanks_that_pad_a_logo_are_not_shown() {
+    expect(&format!("   _._{}\n_.-``__\n", " ".repeat(60)), &["   _._", "_.-``__"]);
+}
+
+#[test]
+fn s7_6_a_piece_without_a_visible_character_shows_nothing() {
+    let app = App::new("app: ./app\n").fifo("go").script("app", "printf '\\033c\\033[0m '\nread -r _ <go\necho up\n");
+    let dyno = start(&app).spawn_in_terminal();
+
+    dyno.until("it waits", || dyno.all_of_dynos(|process| process.state == 'S'));
+    app.release("go");
+
+    assert_eq!(lines_of_app(&dyno.finish().stdout), [" up"]);
+}
+
+#[test]
+fn s7_6_a_program_that_goes_on_drawing_is_shown_when_it_is_still() {
+    let script = "printf '\\033[?25lstep 1\\n'\nread -r _ <go\nprintf '\\033[1Astep 2\\033[K\\n'\nread -r _ <end\n";
+    let app = App::new("app: ./app\n").fifo("go").fifo("end").script("app", script);
+    let dyno = start(&app).spawn_in_terminal();
+
+    dyno.until_shown("app.1  | step 1\r\n");
+    app.release("go");
+    dyno.until_shown("app.1  | step 2\r\n");
+    app.release("end");
+
+    assert_eq!(lines_of_app(&dyno.finish().stdout), ["step 1", "step 2"]);
+}
+
+#[test]
+fn s7_6_on_a_terminal_a_carriage_return_from_a_pipe_spares_the_prefix() {
+    let app = writes("10%\r50%\r100%\nnext\n");
+
+    let finished = start(&app).args(&["--pty", "never"]).spawn_in_terminal().finish();
+
+    assert_eq!(lines_of_app(&finished.stdout), ["100%", "next"]);
+    assert!(!without_times_and_pids(&finished.stdout).replace("\r\n", "").contains('\r'));
+}
+
+#[test]
+fn s7_5_the_log_directory_has_all_bytes_of_what_was_drawn() {
+    let bytes = "10%\r20%\n\x1b[2J\x1b[Hpage\n\n\x1b[1A\x1b[Kend\n";
+    let app = writes(bytes);
+
+    let finished = start(&app).args(&["--log-dir", "log"]).spawn_in_terminal().finish();
+
+    let log = std::fs::read_to_string(app.path("log/app.1.log")).unwrap();
+    let kept: String = log.split_inclusive('\n').filter_map(|line| line.strip_prefix("app.1  | ")).collect();
+    let (_, kept) = kept.split_once("PID\n").unwrap_or(kept.split_once('\n').unwrap());
+    assert_eq!(kept, format!("{bytes}exited with code 0\n"));
+    assert_eq!(lines_of_app(&finished.stdout), ["20%", "page", "end"]);
+}
+
+#[test]
+fn s7_6_a_program_that_draws_a_whole_screen_is_named_with_what_to_type() {
+    let app =
+        writes("before\n\x1b[?1049h\x1b[H\x1b[2Jshreds\x1b[5;5Hmore\x1b[?1049l\x1b[?1049hagain\x1b[?1049lafter\n");
+
+    let finished = start(&app).spawn_in_terminal().finish();
+
+    assert_eq!(lines_of_app(&finished.stdout), ["before", "after"]);
+    let shown = without_times_and_pids(&finished.stdout);
+    let said = "system | app.1 draws a whole screen: type `dyno start --focus app` to use it\r\n";
+    assert_eq!(shown.matches(said).count(), 1, "{shown}");
+}
+
+#[test]
+fn s6_8_lines_of_others_wait_while_the_focused_program_draws_a_whole_screen() {
+    let draw = "echo ready\nread -r _ <go\nprintf '\\033[?1049hscreen'\nread -r _ <leave\n\
+                printf 'more\\033[?1049l'\nread -r _ <end\n";
+    let work = "echo up\nread -r _ <job\necho job done\nread -r _ <never\n";
+    let app = App::new("app: ./app\nworker: ./worker\n").script("app", draw).script("worker", work);
+    let app = app.fifo("go").fifo("leave").fifo("end").fifo("job").fifo("never");
+    let dyno = app
+        .dyno(["start", "--focus", "app", "--no-timestamps", "--color", "never", "-t", "1", "--log-dir", "log"])
+        .spawn_in_terminal();
+    dyno.until_shown("worker.1 | up");
+    app.release("go");
+    dyno.until_shown("screen");
+
+    app.release("job");
+    dyno.until("the file has its line", || {
+        std::fs::read_to_string(app.path("log/worker.1.log")).unwrap().contains("job done")
+    });
+    app.release("leave");
+    dyno.until_shown("job done");
+    app.release("end");
+
+    let finished = dyno.finish();
+    let shown = without_times_and_pids(&finished.stdout);
+    assert!(shown.contains("\x1b[?1049hscreenmore\x1b[?1049lworker.1 | job done\r\n"), "{shown:?}");
+}
+
+#[test]
+fn s6_8_a_focused_program_killed_on_its_screen_gives_the_terminal_back() {
+    let draw = "echo ready\nprintf '\\033[?1049hscreen'\nkill -9 $$\n";
+    let app = App::new("app: ./app\n").script("app", draw);
+
+    let finished =
+        app.dyno(["start", "--focus", "app", "--no-timestamps", "--color", "never"]).spawn_in_terminal().finish();
+
+    let shown = without_times_and_pids(&finished.stdout).replace("\r\r\n", "\r\n");
+    assert!(shown.contains("screen\x1b[?1049lapp.1  | terminated by SIGKILL\r\n"), "{shown:?}");
+}
+
+#[test]
+fn the_echo_of_ctrl_c_is_covered_by_the_next_line() {
+    let app = App::new("app: echo up; read -r _ <never\n").fifo("never");
+    let dyno = start(&app).spawn_in_terminal();
+    dyno.until_shown("app.1  | up");
+
+    dyno.terminal().type_keys(b"\x03");
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGINT));
+    let shown = without_times_and_pids(&finished.stdout);
+    assert!(shown.contains("^C\rsystem | SIGINT received"), "{shown:?}");
+}
+
+#[test]
+fn s7_6_a_pause_inside_a_character_does_not_tear_it() {
+    let script = "printf 'caf\\303'\nread -r _ <go\nprintf '\\251 au lait\\n'\n";
+    for pty in ["never", "always"] {
+        let app = App::new("app: ./app\n").fifo("go").script("app", script);
+        let dyno = app.dyno(["start", "--log-format", "json", "--pty", pty]).spawn();
+        dyno.until_shown("\"message\":\"caf\"");
+
+        app.release("go");
+
+        let finished = dyno.finish();
+        let shown = finished.stdout();
+        assert!(shown.contains("\"message\":\"\u{e9} au lait\",\"continued\":true"), "{pty}: {shown}");
+        assert!(!shown.contains("base64"), "{pty}: {shown}");
+    }
+}
+
+#[test]
+fn s7_6_a_long_line_is_not_cut_inside_a_character() {
+    let app = writes(&("x".to_owned() + &"\u{e9}".repeat(50_000) + "\n"));
+
+    let finished = app.dyno(["start", "--log-format", "json", "--pty", "never"]).run();
+
+    assert!(!finished.stdout().contains("base64"));
+    assert_eq!(finished.stdout().matches('\u{e9}').count(), 50_000);
+}
