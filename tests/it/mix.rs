@@ -127,7 +127,9 @@ fn slow_reader(app: &App) -> Child {
 
 fn stop(dyno: Running, end: End) -> Ended {
     let guardian = || process_table::children(dyno.main()).first().copied();
-    let signal = |pid: i32, signal: Signal| drop(kill(Pid::from_raw(pid), signal));
+    let signal = |pid: i32, signal: Signal| {
+        let _ = kill(Pid::from_raw(pid), signal);
+    };
     match end {
         End::Signal(sent) => signal(dyno.main(), sent),
         End::MainKilled => signal(dyno.main(), Signal::SIGKILL),
