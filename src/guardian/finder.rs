@@ -25,21 +25,21 @@ pub(super) struct RunFacts<'a> {
     pub(super) leader_lives: bool,
     /// `web.1`.
     pub(super) dyno: &'a str,
-    /// Its pipes or its terminal, by the names that [`Evidence`] uses.
+    /// Its pipes or its terminal, by the names that [`Evidence::open_files`] uses.
     pub(super) streams: &'a [String],
     pub(super) port: Option<u16>,
     /// Clock ticks from boot to just before its start.
     pub(super) started: u64,
 }
 
-/// What an orphan shows about its origin.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Evidence {
-    pub(super) marks: Marks,
-    /// Pipes and terminals that it has open.
-    pub(super) streams: Vec<String>,
-    /// TCP ports that it listens on.
-    pub(super) ports: Vec<u16>,
+/// Asks the system what an orphan shows about its origin. Each question costs more than the one before.
+pub(super) trait Evidence {
+    /// What its environment says.
+    fn marks(&mut self, pid: Pid) -> Marks;
+    /// The names of the files that it has open.
+    fn open_files(&mut self, pid: Pid) -> Vec<String>;
+    /// The TCP ports that it listens on.
+    fn ports(&mut self, pid: Pid) -> Vec<u16>;
 }
 
 /// What the environment says.
@@ -92,13 +92,7 @@ pub(super) struct Finder {
 
 impl Finder {
     /// Takes a new look at the system. `evidence` is asked once for each orphan that nothing else explains.
-    pub(super) fn update(
-        &mut self,
-        table: &Table,
-        runs: &[RunFacts<'_>],
-        now: Instant,
-        evidence: &mut dyn FnMut(&Process) -> Evidence,
-    ) {
+    pub(super) fn update(&mut self, table: &Table, runs: &[RunFacts<'_>], now: Instant, evidence: &mut dyn Evidence) {
         let before = std::mem::take(&mut self.known);
         for process in &table.processes {
             let seen = before.get(&process.pid).filter(|known| known.start == process.start);
@@ -181,16 +175,23 @@ fn by_kinship<'a>(
     known.find(is_related).map(|known| known.owner.clone())
 }
 
-fn by_evidence(process: &Process, runs: &[RunFacts<'_>], evidence: &mut dyn FnMut(&Process) -> Evidence) -> Verdict {
+fn by_evidence(process: &Process, runs: &[RunFacts<'_>], evidence: &mut dyn Evidence) -> Verdict {
     if process.zombie {
         return Verdict::Nothing;
     }
-    let evidence = evidence(process);
-    let by_marks = |run: &&RunFacts<'_>| matches!(&evidence.marks, Marks::Dyno(dyno) if dyno == run.dyno);
-    let by_streams = |run: &&RunFacts<'_>| run.streams.iter().any(|stream| evidence.streams.contains(stream));
-    let by_port = |run: &&RunFacts<'_>| run.port.is_some_and(|port| evidence.ports.contains(&port));
-    let found = runs.iter().find(by_marks).or_else(|| runs.iter().find(by_streams));
-    match (found.or_else(|| runs.iter().find(by_port)), evidence.marks) {
+    let marks = evidence.marks(process.pid);
+    let by_marks = |run: &&RunFacts<'_>| matches!(&marks, Marks::Dyno(dyno) if dyno == run.dyno);
+    if let Some(run) = runs.iter().find(by_marks) {
+        return Verdict::Run(run.id);
+    }
+    let files = evidence.open_files(process.pid);
+    let by_streams = |run: &&RunFacts<'_>| run.streams.iter().any(|stream| files.contains(stream));
+    if let Some(run) = runs.iter().find(by_streams) {
+        return Verdict::Run(run.id);
+    }
+    let ports = evidence.ports(process.pid);
+    let by_port = |run: &&RunFacts<'_>| run.port.is_some_and(|port| ports.contains(&port));
+    match (runs.iter().find(by_port), marks) {
         (Some(run), _) => Verdict::Run(run.id),
         (None, Marks::Blank) => Verdict::Blank,
         (None, Marks::Dyno(_) | Marks::Absent) => Verdict::Nothing,

@@ -3,7 +3,7 @@
 //! It is forked from `dyno` before any thread exists, starts every dyno, reaps every process and exists so that
 //! nothing outlives the run, whoever dies first: when `dyno` is killed it sees the end of its socket and kills all
 //! its descendants; when it is killed itself its descendants fall to `dyno`, which does the same
-//! ([`sweep()`]). It decides nothing else. Called by `runtime` through [`Guardian`].
+//! (`sweep`). It decides nothing else. Called by `runtime` through [`Guardian`].
 
 mod client;
 mod finder;

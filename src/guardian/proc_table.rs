@@ -231,15 +231,28 @@ fn name_of_open_file(path: &str) -> Option<String> {
     fs::read_link(path).ok()?.into_os_string().into_string().ok()
 }
 
-/// What an orphan shows about its origin. `session`: `DYNO_SESSION=…` of this run of `dyno`.
-pub(super) fn evidence_of(pid: Pid, session: &[u8]) -> Evidence {
-    let marks = marks_of(pid, session);
-    let streams = open_files(pid);
-    let ports = ports_of(&streams, &listeners());
-    Evidence { marks, streams, ports }
+/// What orphans show about their origin.
+pub(super) struct ProcEvidence<'a> {
+    /// `DYNO_SESSION=…` of this run of `dyno`.
+    pub(super) session: &'a [u8],
 }
 
-fn marks_of(pid: Pid, session: &[u8]) -> Marks {
+impl Evidence for ProcEvidence<'_> {
+    fn marks(&mut self, pid: Pid) -> Marks {
+        marks_of(pid, self.session)
+    }
+
+    fn open_files(&mut self, pid: Pid) -> Vec<String> {
+        open_files(pid)
+    }
+
+    fn ports(&mut self, pid: Pid) -> Vec<u16> {
+        listening_ports(pid, &listeners())
+    }
+}
+
+/// What the environment of a process says.
+pub(super) fn marks_of(pid: Pid, session: &[u8]) -> Marks {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return Marks::Absent };
     if environment.is_empty() {
         return Marks::Blank;
@@ -277,13 +290,10 @@ fn parse_listener(line: &str) -> Option<(String, u16)> {
     Some((format!("socket:[{inode}]"), u16::from_str_radix(port, 16).ok()?))
 }
 
-fn ports_of(open_files: &[String], listeners: &[(String, u16)]) -> Vec<u16> {
-    listeners.iter().filter(|(socket, _)| open_files.contains(socket)).map(|(_, port)| *port).collect()
-}
-
 /// The TCP ports that a process listens on.
 pub(super) fn listening_ports(pid: Pid, listeners: &[(String, u16)]) -> Vec<u16> {
-    ports_of(&open_files(pid), listeners)
+    let files = open_files(pid);
+    listeners.iter().filter(|(socket, _)| files.contains(socket)).map(|(_, port)| *port).collect()
 }
 
 #[cfg(test)]

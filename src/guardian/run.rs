@@ -111,6 +111,10 @@ impl Run {
         self.start.id
     }
 
+    pub(super) fn dyno(&self) -> &str {
+        &self.start.dyno
+    }
+
     pub(super) fn leader(&self) -> Pid {
         self.start.leader
     }
@@ -157,9 +161,9 @@ impl Run {
         self.exit.is_some()
     }
 
-    /// How its leader ended, once.
+    /// How its leader ended, once, and not before it is known whether it was executed at all.
     pub(super) fn take_exit(&mut self) -> Option<ExitStatus> {
-        self.exit.take()
+        if self.start.execution.is_none() { self.exit.take() } else { None }
     }
 
     pub(super) fn is_asked_to_end(&self) -> bool {

@@ -9,17 +9,22 @@ use std::time::Instant;
 
 use nix::unistd::{Pid, getpid};
 
+use super::finder::Marks;
 use super::finder::{Finder, Owner, RunFacts};
-use super::proc_table;
+use super::proc_table::{self, ProcEvidence};
 use super::protocol::Sending;
 use super::run::{Look, NewRun, Run};
 use super::spawn::{Execution, Failure, Progress};
+use super::sys;
 use super::table::{Identity, Process, Table};
 use crate::app::{ExitStatus, LeftRunning, RunId};
 
 /// Looks in a row that may follow each other without a pause: a process that forks again and again is outrun, not waited
 /// for.
 const EAGER_LOOKS: u32 = 64;
+
+/// Rounds of a pursuit in one look: some hundred milliseconds at the most, then other runs have their turn.
+const PURSUIT_ROUNDS: u32 = 1000;
 
 /// Most processes that are named when a leader leaves them behind.
 const NAMED: usize = 3;
@@ -109,9 +114,45 @@ impl Runs {
         (1..EAGER_LOOKS).contains(&self.eager_looks)
     }
 
+    /// Kills processes of killed runs as soon as they are seen, in rounds that cost next to nothing: a process that forks
+    /// again and again gives way only to those who are faster.
+    fn pursue(&mut self) {
+        let killed: Vec<String> =
+            self.all.iter().filter(|run| run.is_killed()).map(|run| run.dyno().to_owned()).collect();
+        if killed.is_empty() {
+            return;
+        }
+        let are_all_killed = killed.len() == self.all.len();
+        let mut hit = BTreeSet::new();
+        for _ in 0..PURSUIT_ROUNDS {
+            let before = hit.len();
+            proc_table::for_each_own_child(|pid| {
+                let is_leader = || self.all.iter().any(|run| run.leader() == pid);
+                let is_marked = || match proc_table::marks_of(pid, &self.session) {
+                    Marks::Dyno(dyno) => killed.contains(&dyno),
+                    Marks::Absent | Marks::Blank => are_all_killed,
+                };
+                if !hit.contains(&pid) && !self.finder.knows(pid) && !is_leader() && is_marked() {
+                    hit.insert(pid);
+                    // Our own child, which only we can reap.
+                    sys::send(pid, libc::SIGKILL);
+                }
+            });
+            while let Ok(Some((pid, exit))) = sys::reap_any() {
+                self.reaped(pid, exit);
+            }
+            if hit.len() == before {
+                return;
+            }
+        }
+    }
+
     /// Looks at the processes below us: reports exits, signals who is due, finds the runs that are gone.
     pub(super) fn look(&mut self, findings: &mut Vec<Finding>) {
         let is_readable = proc_table::check_process_table().is_ok();
+        if is_readable {
+            self.pursue();
+        }
         let table = if is_readable { proc_table::read_descendants() } else { Table::default() };
         self.find(&table);
         let has_missed = std::mem::take(&mut self.has_missed);
@@ -149,8 +190,7 @@ impl Runs {
 
     fn find(&mut self, table: &Table) {
         let facts: Vec<RunFacts<'_>> = self.all.iter().map(Run::facts).collect();
-        let session = &self.session;
-        let mut evidence = |process: &Process| proc_table::evidence_of(process.pid, session);
+        let mut evidence = ProcEvidence { session: &self.session };
         self.finder.update(table, &facts, Instant::now(), &mut evidence);
         self.named.retain(|(pid, _)| self.finder.knows(*pid));
     }

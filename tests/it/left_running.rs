@@ -49,8 +49,10 @@ fn s6_10_a_restart_waits_until_an_unmarked_daemon_is_gone() {
 
 #[test]
 fn s6_10_a_daemon_whose_run_is_uncertain_is_named_and_ends_with_the_whole() {
+    // The daemon starts while both runs live.
     let app = with_daemon(
-        "web: [ -e second ] && exec sleep 1000; DAEMON read -r _ <begun; >second; exit 3\nworker: sleep 1000\n",
+        "web: [ -e second ] && exec sleep 1000; read -r _ <go; DAEMON read -r _ <begun; >second; exit 3\n\
+         worker: echo >go; exec sleep 1000\n",
     );
     let dyno = app.dyno(["start", "--restart"]).spawn();
     dyno.until_shown("web.1    | restarting");

@@ -133,9 +133,15 @@ fn stop(dyno: Running, end: End) -> Ended {
     match end {
         End::Signal(sent) => signal(dyno.main(), sent),
         End::MainKilled => signal(dyno.main(), Signal::SIGKILL),
-        End::GuardianKilled => guardian().into_iter().for_each(|pid| signal(pid, Signal::SIGKILL)),
+        End::GuardianKilled => {
+            if let Some(pid) = guardian() {
+                signal(pid, Signal::SIGKILL);
+            }
+        }
         End::GuardianStopped => {
-            guardian().into_iter().for_each(|pid| signal(pid, Signal::SIGSTOP));
+            if let Some(pid) = guardian() {
+                signal(pid, Signal::SIGSTOP);
+            }
             signal(dyno.main(), Signal::SIGTERM);
         }
     }

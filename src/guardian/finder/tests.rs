@@ -12,8 +12,30 @@ struct World {
     worker: Facts,
     processes: Vec<Process>,
     is_complete: bool,
-    evidence: BTreeMap<i32, Evidence>,
+    evidence: BTreeMap<i32, Shown>,
     now: Instant,
+}
+
+/// What a process shows.
+#[derive(Default)]
+struct Shown {
+    marks: Marks,
+    streams: Vec<String>,
+    ports: Vec<u16>,
+}
+
+impl Evidence for BTreeMap<i32, Shown> {
+    fn marks(&mut self, pid: Pid) -> Marks {
+        self.get(&pid.as_raw()).map(|shown| shown.marks.clone()).unwrap_or_default()
+    }
+
+    fn open_files(&mut self, pid: Pid) -> Vec<String> {
+        self.get(&pid.as_raw()).map(|shown| shown.streams.clone()).unwrap_or_default()
+    }
+
+    fn ports(&mut self, pid: Pid) -> Vec<u16> {
+        self.get(&pid.as_raw()).map(|shown| shown.ports.clone()).unwrap_or_default()
+    }
 }
 
 struct Facts {
@@ -51,8 +73,7 @@ impl World {
         let worker = RunFacts { streams: &self.worker.streams, ..facts(WORKER, 20, "worker.1", &self.worker) };
         let runs: Vec<_> = if self.web.streams.is_empty() { vec![worker] } else { vec![web, worker] };
         let table = Table { processes: self.processes.clone(), is_complete: self.is_complete };
-        let mut evidence = |process: &Process| self.evidence.get(&process.pid.as_raw()).cloned().unwrap_or_default();
-        self.finder.update(&table, &runs, self.now, &mut evidence);
+        self.finder.update(&table, &runs, self.now, &mut self.evidence);
     }
 
     fn add(&mut self, process: Process) -> &mut Self {
@@ -148,9 +169,9 @@ fn s6_10_marks_go_before_streams_and_streams_before_ports() {
     let mut world = World::new();
     let marks = Marks::Dyno("worker.1".to_owned());
     let (streams, ports) = (vec!["pipe:[10]".to_owned()], vec![2000]);
-    world.evidence.insert(30, Evidence { marks, streams: streams.clone(), ports: vec![1000] });
-    world.evidence.insert(31, Evidence { marks: Marks::Absent, streams, ports: ports.clone() });
-    world.evidence.insert(32, Evidence { marks: Marks::Absent, streams: Vec::new(), ports });
+    world.evidence.insert(30, Shown { marks, streams: streams.clone(), ports: vec![1000] });
+    world.evidence.insert(31, Shown { marks: Marks::Absent, streams, ports: ports.clone() });
+    world.evidence.insert(32, Shown { marks: Marks::Absent, streams: Vec::new(), ports });
 
     world.add(process(30, 1)).add(process(31, 1)).add(process(32, 1)).look();
 
@@ -200,12 +221,12 @@ fn s6_10_a_later_process_with_the_same_pid_inherits_nothing() {
 #[test]
 fn s6_10_a_process_in_the_middle_of_an_exec_is_looked_at_again() {
     let mut world = World::new();
-    world.evidence.insert(30, Evidence { marks: Marks::Blank, ..Evidence::default() });
+    world.evidence.insert(30, Shown { marks: Marks::Blank, ..Shown::default() });
     world.add(process(30, 1)).look();
     assert!(world.finder.is_undecided());
 
     let marks = Marks::Dyno("web.1".to_owned());
-    world.evidence.insert(30, Evidence { marks, ..Evidence::default() });
+    world.evidence.insert(30, Shown { marks, ..Shown::default() });
     world.look();
 
     assert_eq!(world.owner(30), Owner::Run(WEB));
@@ -215,7 +236,7 @@ fn s6_10_a_process_in_the_middle_of_an_exec_is_looked_at_again() {
 #[test]
 fn s6_10_an_environment_that_stays_empty_is_an_answer_in_the_end() {
     let mut world = World::new();
-    world.evidence.insert(30, Evidence { marks: Marks::Blank, ..Evidence::default() });
+    world.evidence.insert(30, Shown { marks: Marks::Blank, ..Shown::default() });
     world.add(process(30, 1)).look();
 
     world.now += EXEC_TAKES;
