@@ -1,6 +1,6 @@
 //! Files as strange as people have really written them: what is read, and what is said about them.
 
-use dynorun::app::{EnvFile, EnvScope, Environment, Problem, Procfile};
+use dynorun::app::{EnvFile, EnvScope, Environment, Problem, Procfile, Severity};
 
 /// Entries as `NAME = COMMAND`, then problems as `LABEL:LINE: MESSAGE`.
 fn procfile(text: &str) -> Vec<String> {
@@ -32,7 +32,8 @@ fn env(text: &str) -> Vec<String> {
 }
 
 fn told(mut lines: Vec<String>, problems: &[Problem]) -> Vec<String> {
-    let shown = |problem: &Problem| format!("{}:{}: {}", problem.severity.label(), problem.line, problem.message);
+    let label = |problem: &Problem| if problem.severity == Severity::Error { "error" } else { "warning" };
+    let shown = |problem: &Problem| format!("{}:{}: {}", label(problem), problem.line, problem.message);
     lines.extend(problems.iter().map(shown));
     lines
 }

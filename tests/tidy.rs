@@ -15,25 +15,20 @@ use std::path::Path;
 const MAX_LINES: usize = 400;
 
 /// Which layers each layer may name, itself excluded. Pure ones first.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("app", &[]),
     ("logs", &["app"]),
     ("supervisor", &["app"]),
-    ("api", &["app", "supervisor"]),
-    ("export", &["app"]),
     ("reports", &["app", "logs", "supervisor"]),
     ("guardian", &["app"]),
-    ("runtime", &["app", "logs", "supervisor", "api", "guardian"]),
+    ("runtime", &["app", "logs", "supervisor", "guardian"]),
     ("cli", &["app"]),
-    ("error", &["app", "logs", "supervisor", "api", "guardian", "runtime"]),
-    ("commands", &["app", "logs", "supervisor", "api", "export", "reports", "guardian", "runtime", "cli", "error"]),
-    (
-        "main",
-        &["app", "logs", "supervisor", "api", "export", "reports", "guardian", "runtime", "cli", "error", "commands"],
-    ),
+    ("error", &["app", "logs", "supervisor", "guardian", "runtime"]),
+    ("commands", &["app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error"]),
+    ("main", &["app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error", "commands"]),
 ];
 
-const PURE: [&str; 6] = ["app", "logs", "supervisor", "api", "export", "reports"];
+const PURE: [&str; 4] = ["app", "logs", "supervisor", "reports"];
 
 /// Nothing pure touches these: files, environment, processes, network, threads, clocks.
 const IMPURE: [&str; 11] = [

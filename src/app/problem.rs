@@ -15,15 +15,6 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The word before the message: `warning` or `error`.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Warning | Self::Defect => "warning",
-            Self::Error => "error",
-        }
-    }
-
     /// Whether `check` fails because of it.
     #[must_use]
     pub fn fails_check(self) -> bool {
@@ -141,8 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn only_errors_are_called_so_but_defects_fail_check_too() {
-        assert_eq!(Severity::Defect.label(), "warning");
+    fn defects_and_errors_fail_check() {
         assert!(Severity::Defect.fails_check() && Severity::Error.fails_check() && !Severity::Warning.fails_check());
     }
 

@@ -31,13 +31,4 @@ impl ProcfileEntry {
     pub fn shell_line(&self) -> ShellLine {
         shell_line(&self.command)
     }
-
-    /// The entry as a line of a Procfile, with its newline. Read again, it is the same entry.
-    #[must_use]
-    pub fn write_entry(&self) -> Vec<u8> {
-        let mut line = format!("{}: ", self.process_type).into_bytes();
-        line.extend_from_slice(&self.command);
-        line.push(b'\n');
-        line
-    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::app::{ExitStatus, LeftRunning, ProcessType};
 
-use super::{NoticeKind, PublicState};
+use super::NoticeKind;
 
 /// In whose words notices are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -78,8 +78,8 @@ impl NoticeKind {
             }
             Self::ReleaseCreated { version, user } => format!("Release v{version} created by user {user}"),
             Self::Starting { command_line } => format!("Starting process with command `{command_line}`"),
-            Self::StateChanged { from, to } => format!("State changed from {} to {}", logged(*from), logged(*to)),
-            Self::Completed { from } => format!("State changed from {} to complete", logged(*from)),
+            Self::StateChanged { from, to } => format!("State changed from {from} to {to}"),
+            Self::Completed { from } => format!("State changed from {from} to complete"),
             Self::Exited(exit) => format!("Process exited with status {}", exit.shell_code()),
             Self::ExitedListening { exit, process } => {
                 format!("Process exited with status {}, {}", exit.shell_code(), left_listening(process))
@@ -193,14 +193,6 @@ fn left_listening(process: &LeftRunning) -> String {
     format!(
         "and left a process listening{port} ({name}, pid {pid}), which was stopped: run the server in the foreground"
     )
-}
-
-/// The word of the platform's log: it calls a sleeping dyno `down` there, unlike its API.
-fn logged(state: PublicState) -> PublicState {
-    match state {
-        PublicState::Idle => PublicState::Down,
-        PublicState::Crashed | PublicState::Down | PublicState::Starting | PublicState::Up => state,
-    }
 }
 
 pub(super) fn seconds(duration: Duration) -> String {

@@ -144,11 +144,11 @@ impl Slot {
             // A dyno is created in the state `starting`: its first line is the one with its command. One that is down
             // and cannot be killed says so itself.
             PublicState::Down => return None,
-            PublicState::Crashed | PublicState::Idle | PublicState::Starting | PublicState::Up => {}
+            PublicState::Crashed | PublicState::Starting | PublicState::Up => {}
         }
         let has_ended = match to {
             PublicState::Down | PublicState::Crashed => true,
-            PublicState::Idle | PublicState::Starting | PublicState::Up => false,
+            PublicState::Starting | PublicState::Up => false,
         };
         Some(match (self.role, has_ended) {
             (Role::Release | Role::Command, true) => NoticeKind::Completed { from },

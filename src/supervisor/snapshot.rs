@@ -64,8 +64,6 @@ pub enum PublicState {
     Crashed,
     /// It has ended and nobody wants it to run.
     Down,
-    /// It sleeps until somebody needs it. Not reached yet.
-    Idle,
     /// It is being started, or does not listen yet.
     Starting,
     /// It runs.
@@ -77,7 +75,6 @@ impl fmt::Display for PublicState {
         f.pad(match self {
             Self::Crashed => "crashed",
             Self::Down => "down",
-            Self::Idle => "idle",
             Self::Starting => "starting",
             Self::Up => "up",
         })

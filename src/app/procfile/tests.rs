@@ -18,7 +18,10 @@ fn told(text: &str) -> Vec<String> {
     let problems = Procfile::parse(text.as_bytes()).map_or_else(|problems| problems, |procfile| procfile.problems);
     problems
         .iter()
-        .map(|problem| format!("{}:{}: {}", problem.severity.label(), problem.line, problem.message))
+        .map(|problem| {
+            let label = if problem.severity == Severity::Error { "error" } else { "warning" };
+            format!("{label}:{}: {}", problem.line, problem.message)
+        })
         .collect()
 }
 
@@ -212,7 +215,8 @@ proptest! {
     fn entries_written_out_are_read_as_the_same(lines in proptest::collection::vec(line(), 0..7)) {
         let Ok(procfile) = Procfile::parse(lines.join("\n").as_bytes()) else { return Ok(()) };
 
-        let written: Vec<u8> = procfile.entries().iter().flat_map(ProcfileEntry::write_entry).collect();
+        let line = |entry: &ProcfileEntry| [entry.process_type.as_str().as_bytes(), b": ", &entry.command, b"\n"].concat();
+        let written: Vec<u8> = procfile.entries().iter().flat_map(line).collect();
 
         let shown = |procfile: &Procfile| -> Vec<_> {
             procfile.entries.iter().map(|entry| (entry.process_type.clone(), entry.command.clone())).collect()

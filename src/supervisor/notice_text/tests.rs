@@ -1,6 +1,7 @@
 //! The words of every notice, in both styles.
 
 use super::*;
+use crate::supervisor::PublicState;
 use crate::supervisor::{SpawnFailure, UserSignal};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,7 +49,7 @@ fn s7_4_the_heroku_format_has_the_platforms_words() {
         ),
         (NoticeKind::ReleaseRunning { version: 7, user: user.clone() }, "Running release v7 commands by user ada"),
         (NoticeKind::ReleaseCreated { version: 7, user }, "Release v7 created by user ada"),
-        (NoticeKind::StateChanged { from: PublicState::Up, to: PublicState::Idle }, "State changed from up to down"),
+        (NoticeKind::StateChanged { from: PublicState::Up, to: PublicState::Down }, "State changed from up to down"),
         (
             NoticeKind::StateChanged { from: PublicState::Crashed, to: PublicState::Starting },
             "State changed from crashed to starting",
