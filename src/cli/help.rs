@@ -1,7 +1,7 @@
-//! The shape of the help: `--help` is one screen of 24 lines of 80 columns, `dyno help COMMAND` tells everything.
+//! The shape of the help: `--help` is one screen of 24 lines of 80 columns, `dyno help COMMAND` lists every option.
 //!
-//! Decides which options a screen shows and under which heading the whole list has them. Where a command has a table
-//! here, options that it does not name are left to the whole list: a new one never makes the screen longer by itself.
+//! Each argument says itself under which heading it is listed (`help_heading`) and whether the screen leaves it out
+//! (`hide_short_help`). A command that has no room for an argument it shares with others hides it with [`off_screen`].
 
 use std::ffi::OsString;
 
@@ -10,59 +10,19 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 
 use super::Cli;
 
-/// What the screen of a command shows if it has more options than fit. Commands that are not here show all of theirs.
-const ON_SCREEN: [(&str, &[&str]); 5] =
-    [("dyno", &[]), ("start", START), ("local", START), ("release", RELEASE), ("smoke", SMOKE)];
-const START: &[&str] = &["procfile", "env", "formation", "except", "port", "timeout", "can_die", "restart", "heroku"];
-
-const SMOKE: &[&str] = &["command", "types", "start", "http", "boot_timeout", "settle", "can_die", "ready", "junit"];
-const RELEASE: &[&str] = &["procfile", "env", "set", "heroku", "profile", "timeout", "log_dir"];
-
-/// The headings of the whole list; other options stand under `Options`.
-const HEADINGS: [(&str, &[&str]); 4] = [
-    ("What runs", &["processes", "formation", "concurrency", "except", "no_release", "start", "start_cmd"]),
-    ("Ports and variables", &["port", "port_step", "strict_ports", "set", "prefer_shell"]),
-    ("Life of a dyno", LIFE),
-    ("Terminal and output", OUTPUT),
-];
-const LIFE: &[&str] = &[
-    "restart",
-    "max_restarts",
-    "max_delay",
-    "http",
-    "http_status",
-    "settle",
-    "grace",
-    "ready",
-    "boot_timeout",
-    "can_die",
-    "stop_signal",
-    "stop_all",
-    "timeout",
-    "heroku",
-    "profile",
-];
-const OUTPUT: &[&str] = &[
-    "focus",
-    "pty",
-    "stdin",
-    "color",
-    "no_timestamps",
-    "no_prefix",
-    "quiet",
-    "log_format",
-    "log_dir",
-    "junit",
-    "json",
-];
+/// Headings of the full list; arguments without one are listed under `Options`.
+pub(super) const WHAT_RUNS: &str = "What runs";
+pub(super) const PORTS_AND_VARIABLES: &str = "Ports and variables";
+pub(super) const LIFE: &str = "Life of a dyno";
+pub(super) const OUTPUT: &str = "Terminal and output";
 
 /// Where lines are broken, however wide the terminal is, or if there is none.
 const SCREEN_COLUMNS: usize = 80;
 
-/// How much of the options the help tells.
+/// How many of the options the help lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// What fits a screen, in one list.
+    /// Those that fit a screen, without headings.
     Screen,
     /// All of them, under headings.
     Whole,
@@ -81,7 +41,7 @@ pub(super) fn command(extent: Extent) -> Command {
     let root = Cli::command().disable_help_flag(true).disable_version_flag(true).max_term_width(SCREEN_COLUMNS);
     // The place on the screen belongs to the commands.
     let version = Arg::new("version").short('V').long("version").action(ArgAction::Version).help("Print version");
-    let root = root.arg(version);
+    let root = root.arg(version.hide_short_help(true));
     let visible = root.get_subcommands().filter(|command| !command.is_hide_set());
     let pages: Vec<String> = visible.map(|command| command.get_name().to_owned()).collect();
     let root = in_shape(root, extent).mut_subcommands(|command| in_shape(command, extent));
@@ -95,27 +55,19 @@ pub fn whole_command() -> Command {
 }
 
 fn in_shape(command: Command, extent: Extent) -> Command {
-    let name = command.get_name().to_owned();
-    let on_screen = ON_SCREEN.iter().find(|(known, _)| *known == name).map(|(_, ids)| *ids);
-    let is_off = move |id: &str| on_screen.is_some_and(|ids| !ids.contains(&id));
-    let text = if on_screen.is_some() && name != "dyno" {
-        format!("Print this; `dyno help {name}` tells all")
-    } else {
-        "Print this".to_owned()
-    };
+    let (name, is_root) = (command.get_name().to_owned(), command.get_name() == "dyno");
+    let hides = command.get_arguments().any(|arg| arg.is_hide_short_help_set() && !arg.is_hide_set());
+    let text =
+        if hides && !is_root { format!("Print this; `dyno help {name}` tells all") } else { "Print this".to_owned() };
     let flag = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help(text);
     let command = match extent {
-        Extent::Screen => {
-            command.mut_args(|arg| if is_off(arg.get_id().as_str()) { arg.hide_short_help(true) } else { arg })
-        }
-        Extent::Whole => command.mut_args(under_heading),
+        Extent::Screen => command.mut_args(|arg| arg.help_heading(None::<&str>)),
+        Extent::Whole => command,
     };
-    command.arg(flag.hide_short_help(extent == Extent::Screen && name == "dyno"))
+    command.arg(flag.hide_short_help(is_root))
 }
 
-fn under_heading(arg: Arg) -> Arg {
-    match HEADINGS.iter().find(|(_, ids)| ids.contains(&arg.get_id().as_str())) {
-        Some((heading, _)) => arg.help_heading(*heading),
-        None => arg,
-    }
+/// Leaves an argument out of the screen if it is one of `ids`.
+pub(super) fn off_screen(arg: Arg, ids: &[&str]) -> Arg {
+    if ids.contains(&arg.get_id().as_str()) { arg.hide_short_help(true) } else { arg }
 }

@@ -41,6 +41,7 @@ pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
     version,
     about = "The Heroku runtime on your machine: leaves no orphan, loses no line",
     subcommand_required = true,
+    mut_args(|arg| arg.hide_short_help(true)),
     after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` shows a command, `dyno help COMMAND` all of its options."
 )]
 pub struct Cli {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::help::LIFE;
 use super::{ProjectArgs, VariableArgs};
 
 /// Options of `dyno run`.
@@ -22,7 +23,7 @@ pub struct RunArgs {
     /// Source .profile.d/*.sh and .profile by bash first
     ///
     /// A part of what `--heroku` means for `dyno start`; here that option means the same as this one.
-    #[arg(long, alias = "heroku")]
+    #[arg(long, alias = "heroku", help_heading = LIFE)]
     pub profile: bool,
     /// The command and its arguments
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]

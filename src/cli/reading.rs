@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::help::{OUTPUT, PORTS_AND_VARIABLES};
 use super::{ProjectArgs, VariableArgs};
 
 /// Options of `dyno check`.
@@ -16,7 +17,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
     /// Print what was found as one JSON object
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
     /// Fail too where a strict reader of .env differs
     ///
@@ -38,7 +39,7 @@ pub struct ConfigArgs {
     #[command(flatten)]
     pub variables: VariableArgs,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
     /// Show where a value comes from, and what it shadows
     ///
@@ -46,7 +47,7 @@ pub struct ConfigArgs {
     #[arg(long, value_name = "KEY", conflicts_with = "json")]
     pub explain: Option<String>,
     /// Base port for `--explain PORT`, as for `dyno start`
-    #[arg(short, long, value_name = "PORT", requires = "explain")]
+    #[arg(short, long, value_name = "PORT", requires = "explain", help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
     /// `dyno config KEY`, which is answered with what to type instead.
     #[arg(value_name = "KEY", hide = true)]

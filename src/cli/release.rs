@@ -2,12 +2,14 @@
 
 use clap::Args;
 
+use super::help::{LIFE, OUTPUT, off_screen};
 use super::start::{PtyMode, Seconds, StartArgs};
 use super::{LogArgs, ProjectArgs, VariableArgs};
 
 /// Options of `dyno release`: those of `start` that mean something where only the release command runs.
 #[derive(Debug, PartialEq, Args)]
 #[command(
+    mut_args(|arg| off_screen(arg, &["prefer_shell"])),
     after_help = "Examples:\n  dyno release                     run the release command of ./Procfile\n  dyno release -e .env.staging     with other config vars"
 )]
 pub struct ReleaseArgs {
@@ -20,18 +22,18 @@ pub struct ReleaseArgs {
     /// Behave as the platform does
     ///
     /// 30 s grace, profile, its log: each is an option of its own, too.
-    #[arg(long)]
+    #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
     /// Source .profile.d/*.sh and .profile by bash first
-    #[arg(long)]
+    #[arg(long, help_heading = LIFE)]
     pub profile: bool,
     /// Seconds until SIGKILL [default: 5]
     ///
     /// Counted from the stop signal. With --heroku 30 by default.
-    #[arg(short = 't', long, value_name = "SECONDS")]
+    #[arg(short = 't', long, value_name = "SECONDS", help_heading = LIFE)]
     pub timeout: Option<Seconds>,
     /// Give it a terminal of its own
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto, help_heading = OUTPUT, hide_short_help = true)]
     pub pty: PtyMode,
     /// How the log looks, and where it goes.
     #[command(flatten)]

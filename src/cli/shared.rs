@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::help::{OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
+
 /// What runs (S4).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct FormationArgs {
@@ -11,18 +13,18 @@ pub struct FormationArgs {
     #[arg(value_name = "TYPE[=N]")]
     pub types: Vec<String>,
     /// As the process types without an option
-    #[arg(short = 'l', long, value_name = "TYPE,…")]
+    #[arg(short = 'l', long, value_name = "TYPE,…", help_heading = WHAT_RUNS, hide_short_help = true)]
     pub processes: Vec<String>,
     /// The whole formation; others get 0
     ///
     /// `all=1` gives each type that is not named one dyno.
-    #[arg(short = 'm', long, value_name = "all=1,web=2")]
+    #[arg(short = 'm', long, value_name = "all=1,web=2", help_heading = WHAT_RUNS)]
     pub formation: Option<String>,
     /// Change single quantities; all other types run once
-    #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation")]
+    #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation", help_heading = WHAT_RUNS, hide_short_help = true)]
     pub concurrency: Option<String>,
     /// Leave process types out
-    #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',')]
+    #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',', help_heading = WHAT_RUNS)]
     pub except: Vec<String>,
 }
 
@@ -30,10 +32,10 @@ pub struct FormationArgs {
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct VariableArgs {
     /// Set a config var, above all files
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = PORTS_AND_VARIABLES)]
     pub set: Vec<String>,
     /// Let the shell's variables win over those of the files
-    #[arg(long)]
+    #[arg(long, help_heading = PORTS_AND_VARIABLES)]
     pub prefer_shell: bool,
 }
 
@@ -43,19 +45,19 @@ pub struct LogArgs {
     /// Colour the prefixes
     ///
     /// `auto`: on a terminal (a smoke has none), or where the environment asks for it.
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto, help_heading = OUTPUT, hide_short_help = true)]
     pub color: clap::ColorChoice,
     /// How lines are written: text, heroku or json [default: text; with --heroku: heroku]
-    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, help_heading = OUTPUT, hide_short_help = true)]
     pub log_format: Option<LogFormatName>,
     /// Leave out the time of day
-    #[arg(long, alias = "no-timestamp")]
+    #[arg(long, alias = "no-timestamp", help_heading = OUTPUT, hide_short_help = true)]
     pub no_timestamps: bool,
     /// Leave out time and name; files of --log-dir keep them
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT, hide_short_help = true)]
     pub no_prefix: bool,
     /// Append all lines to files in this directory too: one for each dyno, and all.log
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT, hide_short_help = true)]
     pub log_dir: Option<PathBuf>,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::help::{LIFE, OUTPUT, WHAT_RUNS, off_screen};
 use super::start::{PtyMode, Seconds, StartArgs, StdinMode, some_time};
 use super::{FormationArgs, LogArgs, ProjectArgs, VariableArgs};
 
@@ -20,6 +21,7 @@ const DEFAULT_BOOT_TIMEOUT: Seconds = Seconds(Duration::from_secs(60));
 /// Options of `dyno smoke`: those of `start` that mean something where nobody looks on, and its own.
 #[derive(Debug, PartialEq, Args)]
 #[command(
+    mut_args(|arg| off_screen(arg, &["procfile", "root", "env", "formation", "except", "set", "prefer_shell"])),
     override_usage = "dyno smoke [OPTIONS] [TYPE[=N]…] [-- COMMAND [WORD…]]",
     after_help = "Examples:\n  dyno smoke -- npm test                    start all, test, stop all\n  dyno smoke --http /health                 does it come up, and answer?\n  dyno smoke --start 'npm start' --http /   an app without a Procfile\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word: a line for the shell"
 )]
@@ -38,77 +40,77 @@ pub struct SmokeArgs {
     /// Run this command as `web`, without a Procfile
     ///
     /// One that exists is not read.
-    #[arg(long, value_name = "COMMAND", conflicts_with_all = WHAT_A_PROCFILE_RUNS)]
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = WHAT_A_PROCFILE_RUNS, help_heading = WHAT_RUNS)]
     pub start: Option<String>,
     /// Types that must listen [default: web]
     ///
     /// They are up when they do so on their `PORT`; all others when they are started.
-    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE)]
     pub ready: Vec<String>,
     /// What they must answer [STATUS: 200-399]
     ///
     /// A redirect is an answer. STATUS: `204`, or a range such as `200-299`. If the path has a `?`, STATUS needs
     /// `--http-status`.
-    #[arg(long, value_name = "/PATH[=STATUS]")]
+    #[arg(long, value_name = "/PATH[=STATUS]", help_heading = LIFE)]
     pub http: Option<String>,
     /// Status of a right answer, if it cannot follow the path
     ///
     /// `204`, or a range such as `200-299`.
-    #[arg(long, value_name = "STATUS", requires = "http")]
+    #[arg(long, value_name = "STATUS", requires = "http", help_heading = LIFE, hide_short_help = true)]
     pub http_status: Option<String>,
     /// Seconds until all must be up [default: 60]
     ///
     /// Counted from the start of each dyno. Otherwise the status is 75. The release command may take as long.
-    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", value_parser = some_time)]
+    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", value_parser = some_time, help_heading = LIFE)]
     pub boot_timeout: Option<Seconds>,
     /// Seconds all must stay up [default: 1]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = LIFE)]
     pub settle: Option<Seconds>,
     /// Types that may exit
     ///
     /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is another name of this option.
-    #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',')]
+    #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE)]
     pub can_die: Vec<String>,
     /// Do not run the release command first
-    #[arg(long)]
+    #[arg(long, help_heading = WHAT_RUNS, hide_short_help = true)]
     pub no_release: bool,
     /// Behave as the platform does
     ///
     /// 30 s grace, profile, its log: each is an option of its own, too. Nothing is restarted.
-    #[arg(long)]
+    #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub heroku: bool,
     /// Source .profile.d/*.sh and .profile by bash before each command
-    #[arg(long)]
+    #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub profile: bool,
     /// Stop dynos of a type by another signal than TERM
-    #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',')]
+    #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true)]
     pub stop_signal: Vec<String>,
     /// Send the stop signal to all processes of these types at once; `all` for every type
     ///
     /// Otherwise a program that leads gets it first and ends its own workers. With --heroku every type is stopped at once.
-    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true)]
     pub stop_all: Vec<String>,
     /// Seconds from the stop signal until SIGKILL [default: 5]
     ///
     /// With --heroku 30 by default.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = LIFE, hide_short_help = true)]
     pub grace: Option<Seconds>,
 
     /// What dynos read
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true)]
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true, help_heading = OUTPUT, hide_short_help = true)]
     pub stdin: StdinMode,
     /// How the log looks, and where it goes.
     #[command(flatten)]
     pub log: LogArgs,
     /// Run these types but do not show what they say
-    #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',')]
+    #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',', help_heading = OUTPUT, hide_short_help = true)]
     pub quiet: Vec<String>,
 
     /// Write a JUnit file: a case per phase and dyno
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub junit: Option<PathBuf>,
     /// Write a summary as JSON: status, reason, the times of each phase and dyno
-    #[arg(long = "json", id = "json_file", value_name = "FILE")]
+    #[arg(long = "json", id = "json_file", value_name = "FILE", help_heading = OUTPUT, hide_short_help = true)]
     pub json: Option<PathBuf>,
 
     /// What to run once all are up; `BASE_URL` tells it where

@@ -39,7 +39,7 @@ fn s13_3_the_help_of_every_command_fits_a_screen() {
             let columns = text.lines().map(|line| line.chars().count()).max().unwrap();
             assert!(
                 lines <= SCREEN_LINES && columns <= SCREEN_COLUMNS,
-                "{lines} lines of at most {columns} columns; `cli::help` says which options are on the screen:\n{text}"
+                "{lines} lines of at most {columns} columns; hide an argument with `hide_short_help`:\n{text}"
             );
         }
     }
