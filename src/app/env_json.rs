@@ -1,7 +1,12 @@
-//! Reads a `.env` file that is JSON, as heroku local does (S2.7).
+//! Reads a `.env` file that is JSON, like heroku local (S2.7).
 //!
-//! Nested keys are joined by `_` and upper-cased, items of a list are numbered, `null` is left out. No message holds
-//! a value.
+//! Nested keys are joined by `_` and upper-cased, items of a list are numbered, `null` is left out. `serde_json` checks
+//! the syntax; values are read from its raw text, so that a number keeps its digits. No message holds a value.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::env_entry::EnvEntry;
 use super::env_line::is_env_key;
@@ -19,13 +24,39 @@ pub(crate) fn is_json(text: SourceText<'_>) -> bool {
     text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
-/// The variables in the order of the file. Problems, an error for text that is no JSON, are added to `problems`.
+/// Where the text is nested too deeply, if it is. Checked first, since every level is parsed again for its values.
+fn too_deep(text: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    text.iter().position(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_DEPTH
+    })
+}
+
+/// The variables in the order of the file. Problems, an error for text that is not JSON, are added to `problems`.
 pub(crate) fn read(text: SourceText<'_>, problems: &mut Problems) -> Vec<EnvEntry> {
-    let mut json = Json { text: text.bytes(), at: text.begin(), line: 1, entries: Vec::new(), bytes: 0, problems };
-    let read = json.value("", 0).and_then(|()| match json.peek() {
-        None => Ok(()),
-        Some(_) => Err("text follows the closing brace"),
-    });
+    let bytes = part(text.bytes(), text.begin()..text.bytes().len());
+    let mut json = Json { text: bytes, begin: text.begin(), at: 0, line: 1, entries: Vec::new(), bytes: 0, problems };
+    let read = match std::str::from_utf8(bytes) {
+        Ok(text) => match too_deep(bytes) {
+            None => json.value("", text.trim_ascii_start()),
+            Some(at) => {
+                json.advance(at);
+                Err("it is nested too deeply")
+            }
+        },
+        Err(error) => {
+            json.advance(error.valid_up_to());
+            Err("it has a byte that is not UTF-8")
+        }
+    };
     let Json { line, entries, .. } = json;
     if let Err(message) = read {
         let hint = "mend the JSON, or write one `KEY=value` a line";
@@ -37,186 +68,61 @@ pub(crate) fn read(text: SourceText<'_>, problems: &mut Problems) -> Vec<EnvEntr
 /// What is wrong with the JSON. Never a part of its text.
 type Fault = &'static str;
 
-struct Json<'a> {
-    text: &'a [u8],
+struct Json<'p, 't> {
+    text: &'t [u8],
+    /// Where the text begins in the file.
+    begin: usize,
+    /// Where in the text the value begins that is being read, and on which line.
     at: usize,
     line: usize,
     entries: Vec<EnvEntry>,
     /// Bytes of all names and values so far.
     bytes: usize,
-    problems: &'a mut Problems,
+    problems: &'p mut Problems,
 }
 
-impl Json<'_> {
-    /// The next byte that is not white space.
-    fn peek(&mut self) -> Option<u8> {
-        while let Some(byte) = self.text.get(self.at) {
-            match byte {
-                b'\n' => self.line += 1,
-                b' ' | b'\t' | b'\r' => {}
-                _ => return Some(*byte),
+/// The members of an object, in its order and with repeated names.
+struct Members<'t>(Vec<(String, &'t RawValue)>);
+
+impl<'t> Json<'_, 't> {
+    /// Reads a value and adds the variables it makes, named `key` or below it. `raw`: a part of the text.
+    fn value(&mut self, key: &str, raw: &'t str) -> Result<(), Fault> {
+        self.advance(raw.as_ptr().addr() - self.text.as_ptr().addr());
+        match raw.as_bytes().first() {
+            Some(b'{') => {
+                let Members(members) = self.parse(raw)?;
+                members
+                    .into_iter()
+                    .try_for_each(|(name, member)| self.value(&joined(key, without_nul(&name)?), member.get()))
             }
-            self.at += 1;
-        }
-        None
-    }
-
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    /// Reads a value and adds the variables it makes, named `key` or below it.
-    fn value(&mut self, key: &str, depth: usize) -> Result<(), Fault> {
-        if depth > MAX_DEPTH {
-            return Err("it is nested too deeply");
-        }
-        let first = self.peek();
-        let begin = self.at;
-        match first {
-            Some(b'{') => self.object(key, depth),
-            Some(b'[') => self.list(key, depth),
+            Some(b'[') => {
+                let items: Vec<&RawValue> = self.parse(raw)?;
+                let mut items = items.into_iter().enumerate();
+                items.try_for_each(|(index, item)| self.value(&joined(key, &index.to_string()), item.get()))
+            }
             Some(b'"') => {
-                self.at += 1;
-                let value = self.string()?;
-                self.add(key, value, begin)
+                let value: String = self.parse(raw)?;
+                self.add(key, without_nul(&value)?, raw.len())
             }
-            Some(b't') => self.word(b"true").and_then(|()| self.add(key, b"true".to_vec(), begin)),
-            Some(b'f') => self.word(b"false").and_then(|()| self.add(key, b"false".to_vec(), begin)),
-            Some(b'n') => self.word(b"null"),
-            Some(b'-' | b'0'..=b'9') => {
-                let number = self.number()?;
-                self.add(key, number, begin)
-            }
-            Some(_) => Err("a value is expected here"),
-            None => Err("it ends too early"),
+            Some(b'n') => Ok(()),
+            Some(_) | None => self.add(key, raw, raw.len()),
         }
     }
 
-    fn object(&mut self, key: &str, depth: usize) -> Result<(), Fault> {
-        self.at += 1;
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            if self.next() != Some(b'"') {
-                return Err("a name in double quotes is expected here");
-            }
-            let name = self.string()?;
-            if self.next() != Some(b':') {
-                return Err("a colon is expected after a name");
-            }
-            self.value(&joined(key, &String::from_utf8_lossy(&name)), depth + 1)?;
-            match self.next() {
-                Some(b',') => {}
-                Some(b'}') => return Ok(()),
-                Some(_) => return Err("a comma or a closing brace is expected here"),
-                None => return Err("it ends too early"),
-            }
-        }
+    fn parse<T: Deserialize<'t>>(&mut self, raw: &'t str) -> Result<T, Fault> {
+        serde_json::from_str(raw).map_err(|error| {
+            self.line += error.line().saturating_sub(1);
+            fault(&error, raw)
+        })
     }
 
-    fn list(&mut self, key: &str, depth: usize) -> Result<(), Fault> {
-        self.at += 1;
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(());
-        }
-        for index in 0_usize.. {
-            self.value(&joined(key, &index.to_string()), depth + 1)?;
-            match self.next() {
-                Some(b',') => {}
-                Some(b']') => break,
-                Some(_) => return Err("a comma or a closing bracket is expected here"),
-                None => return Err("it ends too early"),
-            }
-        }
-        Ok(())
+    /// Moves on to a place further down.
+    fn advance(&mut self, at: usize) {
+        self.line += memchr::memchr_iter(b'\n', part(self.text, self.at..at)).count();
+        self.at = at;
     }
 
-    fn word(&mut self, word: &[u8]) -> Result<(), Fault> {
-        if !part(self.text, self.at..self.text.len()).starts_with(word) {
-            return Err("a value is expected here");
-        }
-        self.at += word.len();
-        Ok(())
-    }
-
-    /// The digits of a number as they are written: nothing is rounded.
-    fn number(&mut self) -> Result<Vec<u8>, Fault> {
-        let rest = part(self.text, self.at..self.text.len());
-        let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
-        let number: Vec<u8> = rest.iter().copied().take_while(is_part).collect();
-        let is_number = std::str::from_utf8(&number).is_ok_and(|number| number.parse::<f64>().is_ok());
-        if !is_number || number.ends_with(b".") {
-            return Err("a number is not well written");
-        }
-        self.at += number.len();
-        Ok(number)
-    }
-
-    /// The rest of a string, after its opening quote.
-    fn string(&mut self) -> Result<Vec<u8>, Fault> {
-        let mut value = Vec::new();
-        loop {
-            let byte = *self.text.get(self.at).ok_or("a string is not closed")?;
-            self.at += 1;
-            match byte {
-                b'"' => return Ok(value),
-                b'\\' => {
-                    let character = self.escape()?;
-                    value.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-                0..=0x1F => return Err("a string has a control character; write `\\n` for a newline"),
-                _ => value.push(byte),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<char, Fault> {
-        let byte = self.text.get(self.at).ok_or("a string is not closed")?;
-        self.at += 1;
-        match byte {
-            b'"' | b'\\' | b'/' => Ok(char::from(*byte)),
-            b'b' => Ok('\u{8}'),
-            b'f' => Ok('\u{C}'),
-            b'n' => Ok('\n'),
-            b'r' => Ok('\r'),
-            b't' => Ok('\t'),
-            b'u' => self.unicode(),
-            _ => Err("a string has an escape that JSON does not know"),
-        }
-    }
-
-    /// The character after `\u`, two of them where it is a surrogate.
-    fn unicode(&mut self) -> Result<char, Fault> {
-        const FAULT: Fault = "a string has a bad `\\u` escape";
-        let mut units = vec![self.hexadecimal().ok_or(FAULT)?];
-        if matches!(units.first(), Some(0xD800..=0xDBFF)) {
-            if part(self.text, self.at..self.at + 2) != b"\\u" {
-                return Err(FAULT);
-            }
-            self.at += 2;
-            units.push(self.hexadecimal().ok_or(FAULT)?);
-        }
-        match char::decode_utf16(units).next() {
-            // No variable can hold it.
-            Some(Ok('\0')) => Err("a string has a NUL character"),
-            Some(Ok(character)) => Ok(character),
-            Some(Err(_)) | None => Err(FAULT),
-        }
-    }
-
-    fn hexadecimal(&mut self) -> Option<u16> {
-        let digits = part(self.text, self.at..self.at + 4);
-        self.at += digits.len();
-        let all_digits = digits.len() == 4 && digits.iter().all(u8::is_ascii_hexdigit);
-        std::str::from_utf8(digits).ok().filter(|_| all_digits).and_then(|digits| u16::from_str_radix(digits, 16).ok())
-    }
-
-    fn add(&mut self, key: &str, value: Vec<u8>, begin: usize) -> Result<(), Fault> {
+    fn add(&mut self, key: &str, value: &str, length: usize) -> Result<(), Fault> {
         // Each name holds those above it, so a short file may make very long ones.
         self.bytes += key.len() + value.len();
         if self.bytes > MAX_VALUES_BYTES {
@@ -231,11 +137,72 @@ impl Json<'_> {
             let hint = "write the value into a file and its path into the variable";
             self.problems.push(problem(Severity::Error, message, hint).about(key));
         } else {
-            let value = Secret::new(value);
-            self.entries.push(EnvEntry { key: key.to_owned(), value, line: self.line, span: begin..self.at });
+            let begin = self.begin + self.at;
+            let (value, span) = (Secret::new(value), begin..begin + length);
+            self.entries.push(EnvEntry { key: key.to_owned(), value, line: self.line, span });
         }
         Ok(())
     }
+}
+
+impl<'t> Deserialize<'t> for Members<'t> {
+    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'t> Visitor<'t> for Collect {
+            type Value = Members<'t>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Members<'t>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// Our words for an error of `serde_json`, which has no codes to compare. `raw`: the text that it read.
+fn fault(error: &serde_json::Error, raw: &str) -> Fault {
+    let message = error.to_string();
+    match message.split(" at line ").next().unwrap_or_default() {
+        "EOF while parsing a value" | "EOF while parsing an object" | "EOF while parsing a list" => "it ends too early",
+        "EOF while parsing a string" => "a string is not closed",
+        "expected `:`" => "a colon is expected after a name",
+        "expected `,` or `}`" => "a comma or a closing brace is expected here",
+        "expected `,` or `]`" => "a comma or a closing bracket is expected here",
+        "key must be a string" | "trailing comma" => "a name in double quotes is expected here",
+        "expected value" | "expected ident" => "a value is expected here",
+        "invalid number" => "a number is not well written",
+        "trailing characters" => "text follows the closing brace",
+        "control character (\\u0000-\\u001F) found while parsing a string" => {
+            "a string has a control character; write `\\n` for a newline"
+        }
+        "invalid escape" if !is_at_unicode_escape(error, raw) => "a string has an escape that JSON does not know",
+        "invalid escape" | "lone leading surrogate in hex escape" | "unexpected end of hex escape" => {
+            "a string has a bad `\\u` escape"
+        }
+        _ => "it is not valid JSON",
+    }
+}
+
+/// Whether the last backslash before the place of an error is followed by `u`.
+fn is_at_unicode_escape(error: &serde_json::Error, raw: &str) -> bool {
+    let line = raw.lines().nth(error.line().saturating_sub(1)).unwrap_or_default().as_bytes();
+    let before = part(line, 0..error.column());
+    memchr::memrchr(b'\\', before).is_some_and(|at| line.get(at + 1) == Some(&b'u'))
+}
+
+/// No variable can hold a NUL.
+fn without_nul(text: &str) -> Result<&str, Fault> {
+    if text.contains('\0') { Err("a string has a NUL character") } else { Ok(text) }
 }
 
 fn joined(key: &str, name: &str) -> String {
@@ -324,10 +291,45 @@ mod tests {
     }
 
     #[test]
-    fn nesting_without_end_is_refused_before_it_ends_the_stack() {
-        let text = "{\"a\":".repeat(1_000_000);
+    fn deep_nesting_is_refused_before_the_stack_overflows() {
+        for text in ["{\"a\":".repeat(1_000_000), format!("{{\n\"a\":{}1", "[".repeat(1_000_000))] {
+            assert_eq!(
+                fault(&text),
+                format!("{}: the JSON cannot be read: it is nested too deeply", text.lines().count())
+            );
+        }
+        assert_eq!(variables(&format!("{{\"a\": \"\\\"{}\"}}", "[".repeat(100)))[0].0, "A");
+        let most = format!("{}1{}", "{\"a\":".repeat(MAX_DEPTH), "}".repeat(MAX_DEPTH));
+        assert_eq!(variables(&most).len(), 1);
+    }
 
-        assert_eq!(fault(&text), "1: the JSON cannot be read: it is nested too deeply");
+    #[test]
+    fn faults_below_the_top_level_have_their_line() {
+        for (text, expected) in [
+            ("{\"a\": {\n\"b\": [\n\"\\udc00\"]}}", "3: the JSON cannot be read: a string has a bad `\\u` escape"),
+            ("{\"a\": {\n\"\\u0000\": 1}}", "1: the JSON cannot be read: a string has a NUL character"),
+            ("{\"a\": {\n\"b\": 1,\n}}", "3: the JSON cannot be read: a name in double quotes is expected here"),
+            ("{\"a\": [\n1,\n]}", "3: the JSON cannot be read: a value is expected here"),
+        ] {
+            assert_eq!(fault(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_refused_with_their_line() {
+        let (_, problems) = read_all(b"{\"a\": 1,\n\"b\": \"\xFF\"}");
+
+        assert_eq!(problems[0].message, "the JSON cannot be read: it has a byte that is not UTF-8");
+        assert_eq!(problems[0].line, 2);
+    }
+
+    #[test]
+    fn spans_cover_the_values() {
+        let text = "\u{feff} {\"a\": \"b\",\n \"c\": [10]}";
+        let read = read(SourceText::new(text.as_bytes()).unwrap(), &mut Problems::default());
+
+        let shown: Vec<(usize, &str)> = read.iter().map(|entry| (entry.line, &text[entry.span.clone()])).collect();
+        assert_eq!(shown, [(1, "\"b\""), (2, "10")]);
     }
 
     #[test]
