@@ -1,157 +1,131 @@
-//! What a file looks like that was given as a Procfile and is none.
+//! What a file looks like that was given as a Procfile and is not one.
 //!
-//! One sentence about the file helps more than forty about its lines. Only a guess for a message; which lines are
-//! entries is decided elsewhere (`procfile_line`).
+//! One sentence about the file helps more than forty about its lines. It is a guess from the first line, the first line that
+//! is not an entry, and the key `services`. Which lines are entries is decided in `procfile_line`.
 
 use super::procfile_line::Unreadable;
 use super::source_text::{first_word, trim};
 
-/// Counts what the lines of a file look like.
+/// What is known of the file so far.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// Lines that are no entries.
+pub(crate) struct ForeignFile {
+    /// Lines that are not entries.
     pub(crate) unreadable: usize,
     conflict_markers: usize,
-    yaml: usize,
-    /// Of these, what nothing but YAML has: marks, list items, keys.
-    yaml_beyond_doubt: usize,
-    /// Of these, those that begin with a tab, as YAML's never do and a recipe does.
-    recipes: usize,
-    /// Of these, `image: nginx` and `- name` below a key: no command that was written on the line after its name.
-    yaml_below_keys: usize,
-    /// `web:`: a key of YAML only where other lines are YAML, too.
-    empty_commands: usize,
-    assignments: usize,
-    templates: usize,
-    docker_instructions: usize,
-    shell: usize,
-    /// `npm start`: a line of a script only where other lines are of one, too.
-    without_colon: usize,
-    code: usize,
-    services: bool,
-    begins_as: Option<Beginning>,
+    /// Whether a line was seen that is not blank, and what a file is that begins like that.
+    begun: bool,
+    begins_as: Option<&'static str>,
+    /// Whether a line was seen that suggests a kind of file, or none, and which.
+    judged: bool,
+    suggested: Option<&'static str>,
+    keys: Keys,
+    /// `image: nginx` or `- name` below a key: nobody writes a command there.
+    has_nested_keys: bool,
 }
 
-/// What the first line that is not blank begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beginning {
-    Json,
-    /// `[section]`.
-    Section,
-    Markup,
-    Shebang,
-    Other,
+/// Lines such as `web:`: keys of YAML if there is YAML below them.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    #[default]
+    None,
+    Some,
+    /// `services:` is among them.
+    Services,
 }
 
-impl Tally {
-    /// Counts a line, before it is known what it is.
+const YAML: &str = "YAML";
+
+impl ForeignFile {
+    /// Looks at a line, whatever it is.
     pub(crate) fn see(&mut self, text: &[u8]) {
         let body = trim(text);
-        if body.is_empty() || self.begins_as.is_some() {
+        if body.is_empty() || self.begun {
             return;
         }
-        self.begins_as = Some(match body {
+        self.begun = true;
+        self.begins_as = match body {
             [b'[', rest @ .., b']']
                 if rest.strip_prefix(b"[").unwrap_or(rest).first().is_some_and(u8::is_ascii_alphabetic) =>
             {
-                Beginning::Section
+                Some("a TOML or INI file")
             }
-            [b'{' | b'[', rest @ ..] if !rest.starts_with(b"%") && !rest.starts_with(b"{") => Beginning::Json,
-            [b'#', b'!', ..] => Beginning::Shebang,
-            [b'<', b'!' | b'?' | b'a'..=b'z', ..] => Beginning::Markup,
-            _ => Beginning::Other,
-        });
+            [b'{' | b'[', rest @ ..] if !rest.starts_with(b"%") && !rest.starts_with(b"{") => Some("JSON"),
+            [b'#', b'!', ..] => Some("a script"),
+            [b'<', b'!' | b'?' | b'a'..=b'z', ..] => Some("XML or HTML"),
+            _ => None,
+        };
     }
 
-    /// Counts a line that is no entry.
+    /// Adds a line that is not an entry.
     pub(crate) fn add(&mut self, text: &[u8], unreadable: &Unreadable<'_>) {
-        let body = trim(text);
         self.unreadable += 1;
         match unreadable {
             Unreadable::ConflictMarker => self.conflict_markers += 1,
-            Unreadable::Yaml { opens_block } => {
-                let (word, _) = first_word(body);
-                self.yaml += 1;
-                let is_item = word.ends_with(b":") || matches!(word, b"-" | b"---" | b"...");
-                self.yaml_beyond_doubt += usize::from(is_item || *opens_block);
-                self.recipes += usize::from(text.starts_with(b"\t"));
-                self.yaml_below_keys += usize::from(self.empty_commands > 0 && is_item);
-            }
-            Unreadable::EmptyCommand { name } => {
-                self.empty_commands += 1;
-                self.services |= *name == b"services";
-            }
-            Unreadable::Template => self.templates += 1,
-            Unreadable::Assignment { .. } => self.assignments += 1,
-            Unreadable::MissingColon => self.without_colon += 1,
-            Unreadable::HerokuCommand
+            Unreadable::EmptyCommand { name: b"services" } => self.keys = Keys::Services,
+            Unreadable::EmptyCommand { .. } if self.keys == Keys::None => self.keys = Keys::Some,
+            Unreadable::EmptyCommand { .. } => {}
+            Unreadable::Yaml { .. }
+            | Unreadable::Template
+            | Unreadable::HerokuCommand
+            | Unreadable::Assignment { .. }
+            | Unreadable::MissingColon
             | Unreadable::InvalidName { .. }
             | Unreadable::NameWithColon { .. }
-            | Unreadable::Continued { .. } => {}
+            | Unreadable::Continued { .. } => {
+                let suggested = suggested_by(text, unreadable);
+                self.has_nested_keys |= self.keys != Keys::None && suggested == Some(YAML);
+                if !self.judged {
+                    self.judged = true;
+                    self.suggested = suggested;
+                }
+            }
         }
-        let (word, _) = first_word(body);
-        self.docker_instructions += usize::from(is_docker_instruction(word));
-        self.shell += usize::from(is_shell_line(word));
-        self.code += usize::from(body.ends_with(b";") || body.ends_with(b"{") || body.starts_with(b"}"));
     }
 
-    /// Whether all that could not be read are the markers of merge conflicts: then the file is a Procfile.
+    /// Whether every line that could not be read is a merge conflict marker: then the file is a Procfile.
     pub(crate) fn is_conflict(&self) -> bool {
         self.conflict_markers == self.unreadable
     }
 
-    /// Whether a guess is beyond doubt however few the lines are that it is made from.
+    /// Whether the guess is beyond doubt even for a file of a few lines.
     pub(crate) fn is_certain(&self) -> bool {
-        match self.begins_as {
-            Some(Beginning::Json | Beginning::Section | Beginning::Markup | Beginning::Shebang) => true,
-            Some(Beginning::Other) | None => self.yaml_below_keys > 0,
-        }
+        self.begins_as.is_some() || self.has_nested_keys
     }
 
-    /// What the file is, as the end of `the file looks like …`. `alone`: it has no entries.
-    pub(crate) fn guess(&self, alone: bool) -> Option<&'static str> {
-        let shell = if alone && self.shell > 0 { self.shell.max(self.without_colon) } else { self.shell };
-        let yaml = if self.yaml > 0 { self.yaml + self.empty_commands } else { 0 };
-        match self.begins_as {
-            Some(Beginning::Json) => return Some("JSON"),
-            Some(Beginning::Section) => return Some("a TOML or INI file"),
-            Some(Beginning::Markup) => return Some("XML or HTML"),
-            Some(Beginning::Shebang) if yaml * 2 < self.unreadable => return Some("a script"),
-            Some(Beginning::Shebang | Beginning::Other) | None => {}
-        }
-        let indented = if self.recipes * 2 > self.yaml {
-            "a Makefile"
-        } else if self.yaml_beyond_doubt > 0 {
-            "YAML"
-        } else {
-            "plain text"
-        };
-        if self.services && yaml * 2 > self.unreadable {
-            return Some("a docker-compose file");
-        }
-        let counted = [
-            (yaml, indented),
-            (self.assignments, "a `.env` file"),
-            (self.docker_instructions, "a Dockerfile"),
-            (self.code, "source code"),
-            (shell, "a shell script"),
-            (self.templates, "a template"),
-        ];
-        let most = counted.iter().max_by_key(|(count, _)| *count)?;
-        (most.0 * 2 > self.unreadable).then_some(most.1)
+    /// What the file is, as the end of `the file looks like …`.
+    pub(crate) fn guess(&self) -> Option<&'static str> {
+        let compose = (self.keys == Keys::Services && self.suggested == Some(YAML)).then_some("a docker-compose file");
+        self.begins_as.or(compose).or(self.suggested)
     }
 }
 
-fn is_docker_instruction(word: &[u8]) -> bool {
-    let instructions: [&[u8]; 11] =
-        [b"FROM", b"RUN", b"CMD", b"COPY", b"ADD", b"ENV", b"WORKDIR", b"EXPOSE", b"ENTRYPOINT", b"USER", b"ARG"];
-    instructions.contains(&word)
-}
-
-fn is_shell_line(word: &[u8]) -> bool {
-    let words: [&[u8]; 18] = [
-        b"if", b"then", b"else", b"fi", b"for", b"do", b"done", b"while", b"case", b"esac", b"set", b"export", b"echo",
-        b"cd", b"exit", b"exec", b"source", b"trap",
-    ];
-    words.contains(&word)
+/// The kind of file that has a line like this.
+fn suggested_by(text: &[u8], unreadable: &Unreadable<'_>) -> Option<&'static str> {
+    let body = trim(text);
+    let (word, _) = first_word(body);
+    match unreadable {
+        // YAML is never indented by tabs, recipes are.
+        Unreadable::Yaml { .. } if text.starts_with(b"\t") => Some("a Makefile"),
+        Unreadable::Yaml { opens_block: true } => Some(YAML),
+        Unreadable::Yaml { opens_block: false } if word.ends_with(b":") || matches!(word, b"-" | b"---" | b"...") => {
+            Some(YAML)
+        }
+        Unreadable::Yaml { opens_block: false } => Some("plain text"),
+        Unreadable::Template => Some("a template"),
+        Unreadable::Assignment { .. } => Some("a `.env` file"),
+        Unreadable::ConflictMarker
+        | Unreadable::HerokuCommand
+        | Unreadable::MissingColon
+        | Unreadable::InvalidName { .. }
+        | Unreadable::NameWithColon { .. }
+        | Unreadable::EmptyCommand { .. }
+        | Unreadable::Continued { .. } => match word {
+            b"FROM" | b"ARG" => Some("a Dockerfile"),
+            b"set" | b"if" | b"for" | b"while" | b"case" | b"cd" | b"echo" | b"exec" | b"source" | b"trap" => {
+                Some("a shell script")
+            }
+            _ if body.ends_with(b";") || body.ends_with(b"{") => Some("source code"),
+            _ => None,
+        },
+    }
 }

@@ -99,7 +99,8 @@ impl Problems {
         self
     }
 
-    fn leave_out(&mut self, count: usize, line: usize, severity: Severity) {
+    /// Counts problems that are not listed. `line`: where the first of them is; `severity`: that of the gravest.
+    pub(crate) fn leave_out(&mut self, count: usize, line: usize, severity: Severity) {
         self.left_out += count;
         let (first, gravest) = self.first_left_out.unwrap_or((line, severity));
         self.first_left_out = Some((first.min(line), gravest.max(severity)));

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::ProcessType;
 use super::env_line::holds_assignment;
-use super::foreign_file::Tally;
+use super::foreign_file::ForeignFile;
 use super::problem::{Problem, Problems, Severity};
 use super::procfile_entry::ProcfileEntry;
 use super::procfile_line::{EntryLine, Line, Unreadable, classify};
@@ -42,13 +42,8 @@ impl Procfile {
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
         text.check_line_ends(begins_with_name_and_colon)?;
-        let gives_value = |line: SourceLine<'_>| {
-            let kind = classify(line.text);
-            let may = matches!(kind, Line::Unreadable(Unreadable::Assignment { .. } | Unreadable::MissingColon));
-            may && holds_assignment(line.text)
-        };
-        let mut reading = Reading { has_values: text.lines().any(gives_value), ..Reading::default() };
-        text.lines().for_each(|line| reading.line(&line));
+        let mut reading = Reading::default();
+        text.lines().for_each(|line| reading.line(line));
         reading.finish()
     }
 
@@ -102,17 +97,27 @@ impl Procfile {
     }
 }
 
+/// A line that is not an entry, until the whole file is read and it is known how to report it.
+#[derive(Debug)]
+struct Complaint<'a> {
+    line: SourceLine<'a>,
+    kind: Unreadable<'a>,
+    /// The line of a command above it that ended in a backslash.
+    continued: Option<usize>,
+}
+
 /// A Procfile as far as it is read.
 #[derive(Debug, Default)]
-struct Reading {
+struct Reading<'a> {
     entries: Vec<ProcfileEntry>,
     places: HashMap<ProcessType, usize>,
     repeats: Vec<usize>,
     problems: Problems,
-    /// Problems of lines that are no entries, told one by one only if they are few.
-    complaints: Problems,
-    tally: Tally,
-    first_unreadable: Option<usize>,
+    /// Lines that are not entries, reported one by one only if they are few; at most [`Problems::MAX_LISTED`].
+    complaints: Vec<Complaint<'a>>,
+    /// The first of them that is not kept.
+    first_left_out: Option<usize>,
+    foreign: ForeignFile,
     /// Some line gives a variable a value.
     has_values: bool,
     /// Lines that are neither blank nor comments.
@@ -123,28 +128,32 @@ struct Reading {
     continued: Option<usize>,
 }
 
-impl Reading {
-    fn line(&mut self, line: &SourceLine<'_>) {
-        self.tally.see(line.text);
-        match classify(line.text) {
+impl<'a> Reading<'a> {
+    fn line(&mut self, line: SourceLine<'a>) {
+        self.foreign.see(line.text);
+        let kind = classify(line.text);
+        let may_give_value = matches!(kind, Line::Unreadable(Unreadable::Assignment { .. } | Unreadable::MissingColon));
+        self.has_values |= may_give_value && holds_assignment(line.text);
+        match kind {
             Line::Blank => self.continued = None,
             Line::Comment => {}
             Line::Entry(_) | Line::Unreadable(_) if self.is_in_block(line.text) => {
-                self.unreadable(line, &Unreadable::Yaml { opens_block: false });
+                self.unreadable(line, Unreadable::Yaml { opens_block: false });
             }
             // Indented below a backslash: the rest of that command, though it may have a colon.
             Line::Entry(_) | Line::Unreadable(_) if self.continued.is_some() && indentation(line.text) > 0 => {
-                self.unreadable(line, &Unreadable::MissingColon);
-                self.continued = self.continued.filter(|_| line.text.ends_with(b"\\"));
+                let goes_on = line.text.ends_with(b"\\");
+                self.unreadable(line, Unreadable::MissingColon);
+                self.continued = self.continued.filter(|_| goes_on);
             }
             Line::Entry(entry) => {
                 self.continued = None;
-                self.entry(line, &entry);
+                self.entry(&line, &entry);
             }
             Line::Unreadable(kind) => {
-                self.unreadable(line, &kind);
-                let ends_in_backslash = matches!(kind, Unreadable::Continued { .. });
-                self.continued = ends_in_backslash.then_some(line.number);
+                let number = line.number;
+                self.unreadable(line, kind);
+                self.continued = matches!(kind, Unreadable::Continued { .. }).then_some(number);
             }
         }
     }
@@ -181,37 +190,56 @@ impl Reading {
         }
     }
 
-    fn unreadable(&mut self, line: &SourceLine<'_>, kind: &Unreadable<'_>) {
+    fn unreadable(&mut self, line: SourceLine<'a>, kind: Unreadable<'a>) {
         self.significant += 1;
-        self.tally.add(line.text, kind);
-        self.first_unreadable.get_or_insert(line.number);
+        self.foreign.add(line.text, &kind);
         if let Unreadable::EmptyCommand { .. } | Unreadable::Yaml { opens_block: true } = kind {
             self.block = Some(indentation(line.text));
         }
-        let around = Surroundings { continued: self.continued, has_values: self.has_values };
-        self.complaints.push(unreadable(line, kind, around));
+        if self.complaints.len() < Problems::MAX_LISTED {
+            self.complaints.push(Complaint { line, kind, continued: self.continued });
+        } else {
+            self.first_left_out.get_or_insert(line.number);
+        }
+    }
+
+    /// The problems of the lines that are not entries.
+    fn complain(&self) -> Problems {
+        let mut problems = Problems::default();
+        for Complaint { line, kind, continued } in &self.complaints {
+            let around = Surroundings { continued: *continued, has_values: self.has_values };
+            problems.push(unreadable(line, kind, around));
+        }
+        if let Some(first) = self.first_left_out {
+            problems.leave_out(self.foreign.unreadable - self.complaints.len(), first, Severity::Defect);
+        }
+        problems
     }
 
     fn finish(mut self) -> Result<Procfile, Vec<Problem>> {
         // Without any entry the lines that are none are the reason why nothing can start.
         let nothing = self.entries.is_empty();
-        let few = self.tally.unreadable <= Procfile::MAX_SINGLE_COMPLAINTS;
-        let minority = self.tally.unreadable <= self.significant - self.tally.unreadable;
-        let guess = self.tally.guess(nothing);
-        let nothing_else = nothing && self.tally.unreadable > 0 && guess.is_some();
+        let few = self.foreign.unreadable <= Procfile::MAX_SINGLE_COMPLAINTS;
+        let minority = self.foreign.unreadable <= self.significant - self.foreign.unreadable;
+        let guess = self.foreign.guess();
+        let nothing_else = nothing && self.foreign.unreadable > 0 && guess.is_some();
         // So short a file may be a Procfile with a slip in each line, unless it cannot be taken for one.
         let is_meant = self.entries.iter().any(|entry| is_common_name(entry.process_type.as_str().as_bytes()));
-        let is_other = !few || (guess.is_some() && self.tally.is_certain() && !is_meant);
-        let whole = ((is_other && !minority && !self.tally.is_conflict()) || nothing_else).then(|| {
-            not_a_procfile(self.first_unreadable.unwrap_or(1), self.tally.unreadable, self.significant, guess)
+        let is_other = !few || (guess.is_some() && self.foreign.is_certain() && !is_meant);
+        let whole = ((is_other && !minority && !self.foreign.is_conflict()) || nothing_else).then(|| {
+            let first = self.complaints.first().map_or(1, |complaint| complaint.line.number);
+            not_a_procfile(first, self.foreign.unreadable, self.significant, guess)
         });
         match whole {
             // Of another kind: what else is odd about its lines does not matter.
             Some(problem) if problem.severity == Severity::Error => return Err(vec![problem]),
             Some(problem) => self.problems.push(if nothing { problem.grave() } else { problem }),
-            None => self.problems.append(if nothing { self.complaints.grave() } else { self.complaints }),
+            None => {
+                let complaints = self.complain();
+                self.problems.append(if nothing { complaints.grave() } else { complaints });
+            }
         }
-        if nothing && self.tally.unreadable == 0 {
+        if nothing && self.foreign.unreadable == 0 {
             self.problems.push(nothing_defined());
         }
         if self.problems.has_error() {
