@@ -13,7 +13,7 @@ use super::places::Places;
 use super::ports;
 use super::size;
 use super::stdout;
-use super::strict_reader::{Difference, advice, difference};
+use super::strict_reader::{self, Difference, difference};
 use crate::app::{EnvEntry, Procfile, Severity};
 use crate::cli::{CheckArgs, Cli, Dialect};
 use crate::error::{Error, Status};
@@ -162,7 +162,7 @@ fn compare(texts: &[EnvText], strict: bool, findings: &mut Findings) {
                 Difference::Refuses => format!("a strict reader refuses `{}`", entry.key),
                 Difference::ReadsAnotherValue => format!("a strict reader reads another value of `{}`", entry.key),
             };
-            Some((entry, message, advice(&text.bytes, entry).to_string()))
+            Some((entry, message, strict_reader::HINT.to_owned()))
         });
         note(text, severity, notes, findings);
     }

@@ -23,8 +23,7 @@ fn s1_4_a_line_that_is_no_entry_fails_the_check() {
 #[test]
 fn s2_8_where_a_strict_reader_differs_is_a_note_and_fails_only_when_asked_to() {
     let app = App::new("web: a\n").file(".env", "NAME=two words\n");
-    let text =
-        ".env:1: a strict reader refuses `NAME`\nhint: put the value in single quotes, and every reader agrees\n";
+    let text = ".env:1: a strict reader refuses `NAME`\nhint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`\n";
 
     let valid = "valid procfile detected (web)\n";
     app.dyno(["check"]).run().expect(Ended::Code(0), valid, &format!("note: {text}"));
@@ -107,7 +106,7 @@ fn the_result_as_json_has_types_and_problems() {
         "problems": [
             {"severity": "note", "file": ".env", "line": 1, "key": "K",
              "message": "a strict reader refuses `K`",
-             "hint": "put the value in single quotes, and every reader agrees"},
+             "hint": "every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`"},
             {"severity": "error", "file": "Procfile", "line": 2,
              "message": "`npm start` has no process type", "hint": "write `web: npm start`"},
         ],

@@ -208,11 +208,11 @@ hint: write `${NOWHERE:-default}`, or put single quotes around the value to keep
 note: .env:2: `FORM` has a `${` that is not `${NAME}` or `${NAME:-default}`; it is kept
 hint: put single quotes around the value to keep it, or quotes around a default with a lone brace
 note: .env:2: a strict reader refuses `FORM`
-hint: put the value in single quotes, and every reader agrees
+hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
 note: .env:3: `CR` has a carriage return in its value
 hint: save the file with newlines as line ends
 note: .env:4: a strict reader reads another value of `BARE`
-hint: put the value in single quotes, and every reader agrees
+hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
 ",
     );
 }
