@@ -7,15 +7,25 @@ use super::formation_error::{FormationError, FormationWarning};
 use super::nearest::nearest;
 use super::{DynoName, ProcessType};
 
+#[cfg(test)]
+mod tests;
+
 /// Largest quantity of one process type (S4.2). A typing error must not start ten thousand processes.
 pub const MAX_QUANTITY: u16 = 1_000;
 
 /// The name that stands for all process types.
 const ALL: &str = "all";
 
+/// It runs before the formation and is never in it (S1.8). Its only quantity is 0.
+const RELEASE: &str = "release";
+
 /// Quantities of the process types of a Procfile, in its order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Formation(Vec<(ProcessType, u16)>);
+pub struct Formation {
+    quantities: Vec<(ProcessType, u16)>,
+    /// `release=0` or `-x release`.
+    without_release: bool,
+}
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,7 +52,8 @@ impl Formation {
     #[must_use]
     pub fn one_of_each(types: &[ProcessType]) -> Self {
         let joining = types.iter().filter(|process_type| !process_type.is_release());
-        Self(joining.map(|process_type| (process_type.clone(), 1)).collect())
+        let quantities = joining.map(|process_type| (process_type.clone(), 1)).collect();
+        Self { quantities, without_release: false }
     }
 
     /// The formation that was asked for. `types`: those of the Procfile in its order; whether `release` is among
@@ -67,7 +78,7 @@ impl Formation {
 
     /// All process types with their quantities, 0 too, in the order of the Procfile.
     pub fn iter(&self) -> impl Iterator<Item = (&ProcessType, u16)> {
-        self.0.iter().map(|(process_type, quantity)| (process_type, *quantity))
+        self.quantities.iter().map(|(process_type, quantity)| (process_type, *quantity))
     }
 
     /// The dynos in start order: `web.1`, `web.2`, `worker.1`.
@@ -75,6 +86,12 @@ impl Formation {
         self.iter().flat_map(|(process_type, quantity)| {
             (1..=u32::from(quantity)).map(|index| DynoName::new(process_type.clone(), index))
         })
+    }
+
+    /// Whether the release command may run first: `release=0` and `-x release` mean the same as `--no-release`.
+    #[must_use]
+    pub fn keeps_release(&self) -> bool {
+        !self.without_release
     }
 
     /// Whether no dyno runs at all.
@@ -90,7 +107,7 @@ impl Formation {
     }
 
     fn set(&mut self, name: &str, quantity: u16) {
-        for (process_type, current) in &mut self.0 {
+        for (process_type, current) in &mut self.quantities {
             if name == ALL || process_type.as_str() == name {
                 *current = quantity;
             }
@@ -130,7 +147,8 @@ impl Resolving<'_> {
         self.apply(&mut formation, &changed);
         if !request.only.is_empty() {
             // `-c all=2` is about the ones that are named.
-            formation.0.iter_mut().zip(&named.0).filter(|(_, (_, was))| *was == 0).for_each(|(now, _)| now.1 = 0);
+            let both = formation.quantities.iter_mut().zip(&named.quantities);
+            both.filter(|(_, (_, was))| *was == 0).for_each(|(now, _)| now.1 = 0);
         }
         let except = self.read(request.except, Some(0));
         self.apply(&mut formation, &except);
@@ -139,7 +157,8 @@ impl Resolving<'_> {
 
     /// Whether a known type was not among those that were named: honcho does not start it either.
     fn is_left_out(&self, formation: &Formation, name: &str) -> bool {
-        self.types.iter().any(|known| known.as_str() == name && formation.quantity(known) == 0)
+        let mut types = self.types.iter().filter(|known| !known.is_release());
+        types.any(|known| known.as_str() == name && formation.quantity(known) == 0)
     }
 
     /// Reads comma lists. `bare`: the quantity of a name without one; None: it needs one.
@@ -169,6 +188,9 @@ impl Resolving<'_> {
         // `all` is the quantity of what is not mentioned, wherever it stands (foreman).
         let (all, named): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|wanted| wanted.name == ALL);
         for wanted in all.iter().chain(&named) {
+            if wanted.name == RELEASE {
+                formation.without_release = true;
+            }
             if self.is_known(wanted) {
                 formation.set(&wanted.name, wanted.quantity);
             }
@@ -177,7 +199,7 @@ impl Resolving<'_> {
 
     fn is_known(&mut self, wanted: &Wanted) -> bool {
         let Wanted { name, quantity } = wanted;
-        if name == "release" {
+        if name == RELEASE {
             if *quantity > 0 {
                 self.errors.push(FormationError::Release);
             }
@@ -206,7 +228,7 @@ fn near(name: &str, types: &[ProcessType]) -> Vec<String> {
 }
 
 fn of_formation(types: &[ProcessType]) -> impl Iterator<Item = &str> {
-    types.iter().map(ProcessType::as_str).filter(|known| *known != "release")
+    types.iter().map(ProcessType::as_str).filter(|known| *known != RELEASE)
 }
 
 /// Reads `NAME=QUANTITY`, or `NAME` where `bare` gives its quantity.
@@ -236,157 +258,5 @@ pub(super) fn read_quantity(name: &str, text: &str) -> Result<u16, FormationErro
     match text.parse::<u16>() {
         Ok(quantity) if quantity <= MAX_QUANTITY => Ok(quantity),
         Ok(_) | Err(_) => Err(FormationError::TooMany { name: name.to_owned(), text: text.to_owned() }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn types() -> Vec<ProcessType> {
-        ["web", "release", "worker", "my-clock"].iter().map(|name| ProcessType::new(name).unwrap()).collect()
-    }
-
-    fn shown(formation: &Formation) -> String {
-        let items: Vec<String> = formation.iter().map(|(name, quantity)| format!("{name}={quantity}")).collect();
-        items.join(" ")
-    }
-
-    /// A request in the words of the command line: `-m X`, `-c X`, `-x X`, and names.
-    fn resolve(line: &[&str]) -> Result<(String, Vec<FormationWarning>), Vec<FormationError>> {
-        let (mut whole, mut lists) = (None, [Vec::new(), Vec::new(), Vec::new()]);
-        let mut words = line.iter();
-        while let Some(word) = words.next() {
-            match *word {
-                "-m" => whole = words.next().copied(),
-                "-c" => lists[0].extend(words.next().map(|word| (*word).to_owned())),
-                "-x" => lists[1].extend(words.next().map(|word| (*word).to_owned())),
-                name => lists[2].push(name.to_owned()),
-            }
-        }
-        let [changed, except, only] = &lists;
-        let request = FormationRequest { whole, changed, only, except };
-        let (formation, warnings) = Formation::resolve(&types(), &request)?;
-        Ok((shown(&formation), warnings))
-    }
-
-    fn formation(line: &[&str]) -> String {
-        let (formation, warnings) = resolve(line).unwrap();
-        assert_eq!(warnings, [], "{line:?}");
-        formation
-    }
-
-    fn errors(line: &[&str]) -> Vec<String> {
-        resolve(line).unwrap_err().iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn the_default_is_one_of_each_but_release() {
-        assert_eq!(formation(&[]), "web=1 worker=1 my-clock=1");
-    }
-
-    #[test]
-    fn a_whole_formation_gives_0_to_what_it_does_not_mention() {
-        assert_eq!(formation(&["-m", "web=2"]), "web=2 worker=0 my-clock=0");
-        assert_eq!(formation(&["-m", "all=1, web=2"]), "web=2 worker=1 my-clock=1");
-        let (formation, warnings) = resolve(&["-m", "web=2,all=3,web=4"]).unwrap();
-        assert_eq!(formation, "web=4 worker=3 my-clock=3");
-        assert_eq!(warnings, [FormationWarning::Twice { name: "web".to_owned(), quantity: 4 }]);
-    }
-
-    #[test]
-    fn a_change_leaves_the_others_at_1() {
-        assert_eq!(formation(&["-c", "web=2", "-c", "worker=0"]), "web=2 worker=0 my-clock=1");
-    }
-
-    #[test]
-    fn names_start_only_these_and_may_have_quantities() {
-        assert_eq!(formation(&["worker", "web"]), "web=1 worker=1 my-clock=0");
-        assert_eq!(formation(&["web=2"]), "web=2 worker=0 my-clock=0");
-        assert_eq!(formation(&["all=1,web=0"]), "web=0 worker=1 my-clock=1");
-        assert_eq!(formation(&["all"]), "web=1 worker=1 my-clock=1");
-        assert_eq!(formation(&["-m", "all=5", "web"]), "web=1 worker=0 my-clock=0");
-        assert_eq!(formation(&["web", "-c", "all=3"]), "web=3 worker=0 my-clock=0");
-    }
-
-    #[test]
-    fn except_leaves_out_whatever_else_is_asked() {
-        assert_eq!(formation(&["-x", "worker,my-clock"]), "web=1 worker=0 my-clock=0");
-        assert_eq!(formation(&["-m", "all=2", "-x", "web"]), "web=0 worker=2 my-clock=2");
-    }
-
-    #[test]
-    fn an_unknown_name_is_an_error_with_the_nearest_and_all_are_told() {
-        let errors = resolve(&["-m", "wbe=1,postgres=1"]).unwrap_err();
-
-        assert_eq!(errors[0].to_string(), "the Procfile has no process type `wbe`");
-        assert_eq!(errors[0].hint(), "did you mean `web`?");
-        assert_eq!(errors[1].hint(), "it has `web`, `worker`, `my-clock`");
-    }
-
-    #[test]
-    fn quantity_0_of_an_unknown_name_is_a_warning() {
-        let (formation, warnings) = resolve(&["-m", "all=1,stripe=0", "-x", "js"]).unwrap();
-
-        assert_eq!(formation, "web=1 worker=1 my-clock=1");
-        assert_eq!(warnings[0].to_string(), "the Procfile has no process type `stripe` to leave out");
-        assert_eq!(warnings.len(), 2);
-        let (_, warnings) = resolve(&["-m", "all=1", "-x", "wroker"]).unwrap();
-        assert_eq!(warnings[0].hint(), "did you mean `worker`?");
-    }
-
-    #[test]
-    fn release_never_joins_but_may_be_left_out() {
-        assert_eq!(formation(&["-m", "all=1,release=0"]), "web=1 worker=1 my-clock=1");
-        for line in [vec!["release"], vec!["-m", "release=1"], vec!["-c", "release=2"]] {
-            let errors = resolve(&line).unwrap_err();
-            assert_eq!(errors, [FormationError::Release]);
-            assert_eq!(
-                errors[0].hint(),
-                "leave it out: it runs by itself before the formation; `dyno release` runs it alone"
-            );
-        }
-    }
-
-    #[test]
-    fn blanks_are_fine_and_gaps_are_errors() {
-        assert_eq!(formation(&["-c", " web   =   2, worker = 3 "]), "web=2 worker=3 my-clock=1");
-        assert_eq!(formation(&["-c", "web=2,"]), "web=2 worker=1 my-clock=1");
-        assert_eq!(errors(&["-c", "web="]), ["`web` has no quantity"]);
-        assert_eq!(errors(&["-c", "web"]), ["`web` has no quantity"]);
-        assert_eq!(errors(&["-c", "=1"]), ["`=1` has no process type before the `=`"]);
-        assert_eq!(errors(&["-c", ","]), ["an item of `,` is empty", "an item of `,` is empty"]);
-        assert_eq!(errors(&["-m", ""]), ["an item of `` is empty"]);
-        assert_eq!(errors(&["-c", "web===2"]), ["`==2` is no quantity of `web`"]);
-        assert_eq!(
-            errors(&["-c", "web=x,worker=-1"]),
-            ["`x` is no quantity of `web`", "`-1` is no quantity of `worker`"]
-        );
-    }
-
-    #[test]
-    fn a_thousand_dynos_of_a_type_are_the_most() {
-        assert_eq!(formation(&["-m", "web=1000"]), "web=1000 worker=0 my-clock=0");
-        assert_eq!(errors(&["-m", "web=1001"]), ["`1001` dynos of `web` are more than 1000"]);
-        assert_eq!(errors(&["-m", "web=99999999999"]), ["`99999999999` dynos of `web` are more than 1000"]);
-    }
-
-    #[test]
-    fn the_quantity_of_a_type_that_is_not_named_is_warned_about() {
-        let (formation, warnings) = resolve(&["web", "-c", "worker=2"]).unwrap();
-
-        assert_eq!(formation, "web=1 worker=0 my-clock=0");
-        assert_eq!(warnings, [FormationWarning::NotAmongTheNamed { name: "worker".to_owned() }]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_gives_a_formation_or_an_error(text in "[a-z=, 0-9-]{0,20}") {
-            for line in [["-m", &text], ["-c", &text], ["-x", &text], ["web", &text]] {
-                let _ = resolve(&line);
-            }
-        }
     }
 }

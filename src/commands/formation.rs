@@ -52,16 +52,6 @@ impl<'a> Asked<'a> {
         }
         if formation.is_empty() { Err(empty(self.args, types)) } else { Ok(formation) }
     }
-
-    /// Whether the release command may run first: `release=0` and `-x release` say the same as `--no-release`.
-    pub(super) fn keeps_release(&self) -> bool {
-        let is_zero = |item: &str| {
-            item.split_once('=').is_some_and(|(name, n)| name.trim() == "release" && n.trim().parse() == Ok(0_u16))
-        };
-        let quantities = self.whole.into_iter().chain(self.changed.iter().chain(&self.only).map(String::as_str));
-        let left_out = quantities.flat_map(|list| list.split(',')).any(is_zero);
-        !left_out && !self.args.except.iter().any(|name| name.trim() == "release")
-    }
 }
 
 /// The formation of a start without options. `types`: those of the Procfile. None if that cannot be used.
@@ -167,17 +157,15 @@ mod tests {
 
     #[test]
     fn a_release_of_quantity_0_is_not_run() {
-        let (none, nothing) = (FormationArgs::default(), ForemanFile::default());
         let with = |list: &str| FormationArgs { formation: Some(list.to_owned()), ..FormationArgs::default() };
-        let changed = |list: &str| FormationArgs { concurrency: Some(list.to_owned()), ..FormationArgs::default() };
         let except = FormationArgs { except: vec!["release".to_owned()], ..FormationArgs::default() };
-        let keeps = |args: &FormationArgs, file: &ForemanFile| Asked::new(args, file).keeps_release();
+        let keeps = |args: &FormationArgs, file: &ForemanFile| {
+            Asked::new(args, file).formation(".foreman", &types()).expect("a formation").keeps_release()
+        };
 
-        assert!(keeps(&with("all=1"), &nothing) && keeps(&none, &file("all=1")));
-        assert!(!keeps(&with("all=1, release=0"), &nothing) && !keeps(&changed("release=0"), &nothing));
-        assert!(!keeps(&except, &nothing));
-        assert!(!keeps(&none, &file("all=1,release=0")) && !keeps(&except, &file("all=1")));
-        // An option stands in for all that the file says.
+        assert!(keeps(&FormationArgs::default(), &file("all=1")));
+        assert!(!keeps(&FormationArgs::default(), &file("all=1,release=0")) && !keeps(&except, &file("all=1")));
+        // An option replaces everything in the file.
         assert!(keeps(&with("all=1"), &file("all=1,release=0")));
     }
 }

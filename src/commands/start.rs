@@ -83,7 +83,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         Scope::App | Scope::Smoke(_) => {
             let asked = Asked::new(&args.formation, &project.places.foreman);
             let formation = asked.formation(&project.places.foreman_name, &types)?;
-            let release = release.filter(|_| !args.no_release && asked.keeps_release());
+            let release = release.filter(|_| !args.no_release && formation.keeps_release());
             (release, ports::assign(args, &project, &types, &formation)?)
         }
         Scope::Release if release.is_some() => (release, ports::Assigned::default()),
