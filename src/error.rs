@@ -2,24 +2,51 @@
 
 use std::fmt;
 
-/// Exit statuses of `dyno` itself; a dyno's own status and 128+n are numbers of theirs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Status {
-    /// The command line cannot be understood.
-    Usage = 2,
-    /// Nothing is running here, something already is, or no port is free.
-    Unavailable = 69,
-    /// The system refused what `dyno` cannot be without, the guardian was lost, or a process could not be killed.
-    Internal = 70,
-    /// Output could not be written.
-    Output = 74,
-    /// Procfile, .env, .foreman or app.json missing or invalid.
-    Config = 78,
-    /// `run`: there is such a file, but it cannot be executed.
-    NotExecutable = 126,
-    /// `run`: there is no such command.
-    NotFound = 127,
+/// Declares [`Status`] from the one table of exit statuses.
+macro_rules! statuses {
+    ($($name:ident = $code:literal: $when:literal,)*) => {
+        /// Exit statuses of `dyno` itself. A dyno's own status and 128+n are not among them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Status {
+            $(#[doc = $when] $name = $code,)*
+        }
+
+        impl Status {
+            const ALL: &[(Self, &str)] = &[$((Self::$name, $when),)*];
+        }
+    };
+}
+
+statuses! {
+    Usage = 2: "The command line cannot be understood.",
+    Unavailable = 69: "No port is free, or something is already running.",
+    Internal = 70: "The guardian was lost, or a process could not be killed; it is named.",
+    Output = 74: "The output could not be written, or its reader took none of it for two seconds after the end.",
+    NotUp = 75: "smoke: not up in time, or the release command took too long.",
+    Config = 78: "Procfile, .env or .foreman is missing or invalid, or there is no bash for the profile.",
+    NotExecutable = 126: "The command, or the first dyno to end, could not be executed.",
+    NotFound = 127: "The command, or the first dyno to end, was not found.",
+    OutputClosed = 141: "The reader of stdout went away.",
+}
+
+impl Status {
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Every way in which `dyno` ends, with its exit status as people write it: `man` and the documentation show this.
+pub fn exit_statuses() -> impl Iterator<Item = (String, &'static str)> {
+    let of_dynos = [
+        ("0", "Asked to stop, and all stopped; or the first dyno that ended, ended with 0."),
+        ("n, 128+n", "Code, or signal, of the first dyno or release command that ended by itself."),
+        ("by the signal", "Stopped by INT, TERM, HUP or QUIT; a shell shows 130, 143, 129, 131."),
+    ];
+    let own = Status::ALL.iter().map(|(status, when)| (status.code().to_string(), *when));
+    of_dynos.into_iter().map(|(status, when)| (status.to_owned(), when)).chain(own)
 }
 
 /// One thing that is wrong, and what to do about it.
@@ -89,6 +116,13 @@ mod tests {
     fn an_error_shows_all_its_facts() {
         let error = Error::all(Status::Config, [Complaint::new("a", "do x"), Complaint::new("b", "")]);
 
-        assert_eq!((error.to_string().as_str(), error.status() as u8), ("a; b", 78));
+        assert_eq!((error.to_string().as_str(), error.status().code()), ("a; b", 78));
+    }
+    #[test]
+    fn s11_every_status_has_one_number_in_ascending_order() {
+        let own: Vec<u8> = Status::ALL.iter().map(|(status, _)| status.code()).collect();
+
+        assert!(own.is_sorted_by(|a, b| a < b), "{own:?}");
+        assert_eq!(exit_statuses().count(), 3 + own.len());
     }
 }

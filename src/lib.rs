@@ -15,6 +15,7 @@
 //! # Who may import whom
 //!
 //! ```text
+//! error: the exit statuses, for any layer but app and logs   pure
 //! app  <-  logs                                      pure
 //! app  <-  supervisor                                pure
 //! app, logs, supervisor  <-  reports                 pure

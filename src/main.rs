@@ -15,14 +15,15 @@ fn main() -> std::process::ExitCode {
         Err(refusal) => (commands::refuse(&refusal), Dialect::Dyno),
     };
     match outcome {
-        Ok(Outcome::Code(code)) => ExitCode::from(code),
-        Ok(Outcome::Signal(signal)) => {
-            runtime::die_by(signal);
-            ExitCode::from(u8::try_from(128 + runtime::signal_number(signal)).unwrap_or(u8::MAX))
+        Ok(outcome) => {
+            if let Outcome::Signal(signal) = outcome {
+                runtime::die_by(signal);
+            }
+            ExitCode::from(commands::shell_status(outcome))
         }
         Err(error) => {
             commands::show_error(&error);
-            ExitCode::from(dialect.status(error.status() as u8))
+            ExitCode::from(dialect.status(error.status().code()))
         }
     }
 }
@@ -34,5 +35,5 @@ fn main() -> std::process::ExitCode {
 
     let text = "error: `dyno` runs on Linux only so far: elsewhere it could not promise to leave no process behind\n";
     let _ = std::io::stderr().write_all(text.as_bytes());
-    std::process::ExitCode::from(70)
+    std::process::ExitCode::from(dynorun::error::Status::Internal.code())
 }

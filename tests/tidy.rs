@@ -16,19 +16,19 @@ const MAX_LINES: usize = 400;
 
 /// Which layers each layer may name, itself excluded. Pure ones first.
 const MAY_USE: [(&str, &[&str]); 10] = [
+    ("error", &[]),
     ("app", &[]),
     ("logs", &["app"]),
-    ("supervisor", &["app"]),
+    ("supervisor", &["app", "error"]),
     ("reports", &["app", "logs", "supervisor"]),
-    ("guardian", &["app"]),
-    ("runtime", &["app", "logs", "supervisor", "guardian"]),
-    ("cli", &["app"]),
-    ("error", &["app", "logs", "supervisor", "guardian", "runtime"]),
+    ("guardian", &["app", "error"]),
+    ("runtime", &["app", "error", "logs", "supervisor", "guardian"]),
+    ("cli", &["app", "error"]),
     ("commands", &["app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error"]),
     ("main", &["app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error", "commands"]),
 ];
 
-const PURE: [&str; 4] = ["app", "logs", "supervisor", "reports"];
+const PURE: [&str; 5] = ["error", "app", "logs", "supervisor", "reports"];
 
 /// Nothing pure touches these: files, environment, processes, network, threads, clocks.
 const IMPURE: [&str; 11] = [

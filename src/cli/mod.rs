@@ -34,6 +34,8 @@ pub use shared::{FormationArgs, LogArgs, LogFormatName, VariableArgs};
 pub use smoke::SmokeArgs;
 pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
 
+use crate::error::Status;
+
 /// The Heroku runtime on your machine.
 #[derive(Debug, Parser)]
 #[command(
@@ -108,8 +110,10 @@ impl Dialect {
     /// Of a command line that cannot be read it is [`usage_status`](Self::usage_status).
     #[must_use]
     pub fn status(self, status: u8) -> u8 {
+        const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();
+        const NOT_FOUND: u8 = Status::NotFound.code();
         match (self, status) {
-            (Self::Honcho, 126 | 127) | (Self::Dyno | Self::HerokuLocal, _) => status,
+            (Self::Honcho, NOT_EXECUTABLE | NOT_FOUND) | (Self::Dyno | Self::HerokuLocal, _) => status,
             (Self::Foreman | Self::Honcho, _) => 1,
         }
     }
@@ -119,7 +123,7 @@ impl Dialect {
     pub fn usage_status(self) -> u8 {
         match self {
             Self::Foreman => 1,
-            Self::Dyno | Self::HerokuLocal | Self::Honcho => 2,
+            Self::Dyno | Self::HerokuLocal | Self::Honcho => Status::Usage.code(),
         }
     }
 }
@@ -160,7 +164,8 @@ pub enum Command {
     Release(ReleaseArgs),
     /// Start all, run a command such as the tests, stop all: for CI
     Smoke(Box<SmokeArgs>),
-    /// Check Procfile, .env and .foreman: status 0 or 78
+    /// Check the files.
+    #[command(about = format!("Check Procfile, .env and .foreman: status 0 or {}", Status::Config.code()))]
     Check(CheckArgs),
     /// Show the config vars that the files give
     Config(ConfigArgs),

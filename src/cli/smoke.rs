@@ -9,6 +9,7 @@ use clap::Args;
 use super::help::{LIFE, OUTPUT, WHAT_RUNS, off_screen};
 use super::start::{PtyMode, Seconds, StartArgs, StdinMode, some_time};
 use super::{FormationArgs, LogArgs, ProjectArgs, VariableArgs};
+use crate::error::Status;
 
 /// Options that choose from a Procfile.
 const WHAT_A_PROCFILE_RUNS: [&str; 6] = ["procfile", "types", "processes", "formation", "concurrency", "except"];
@@ -59,9 +60,7 @@ pub struct SmokeArgs {
     #[arg(long, value_name = "STATUS", requires = "http", help_heading = LIFE, hide_short_help = true)]
     pub http_status: Option<String>,
     /// Seconds until all must be up [default: 60]
-    ///
-    /// Counted from the start of each dyno. Otherwise the status is 75. The release command may take as long.
-    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", value_parser = some_time, help_heading = LIFE)]
+    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", value_parser = some_time, help_heading = LIFE, long_help = boot_timeout_help())]
     pub boot_timeout: Option<Seconds>,
     /// Seconds all must stay up [default: 1]
     #[arg(long, value_name = "SECONDS", help_heading = LIFE)]
@@ -116,6 +115,14 @@ pub struct SmokeArgs {
     /// What to run once all are up; `BASE_URL` tells it where
     #[arg(value_name = "COMMAND", last = true)]
     pub command: Vec<OsString>,
+}
+
+fn boot_timeout_help() -> String {
+    format!(
+        "Seconds until all must be up [default: 60]\n\nCounted from the start of each dyno. Otherwise the status is {}. \
+         The release command may take as long.",
+        Status::NotUp.code()
+    )
 }
 
 impl SmokeArgs {

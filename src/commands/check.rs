@@ -58,7 +58,7 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         Err(none) if args.json => {
             findings.push(none.finding());
             stdout::write(&report(None, &findings, |finding| finding.severity.fails_check())?)?;
-            return Ok(Outcome::Code(Status::Config as u8));
+            return Ok(Outcome::Code(Status::Config.code()));
         }
         Err(none) => return Err(none.into()),
     };
@@ -97,7 +97,7 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         findings.iter().for_each(|finding| diagnostics::show_finding(fails(finding), &finding.complaint()));
         if failed { Outcome::Code(0) } else { say_valid(cli.dialect, procfile.as_ref())? }
     };
-    Ok(if failed { Outcome::Code(cli.dialect.status(Status::Config as u8)) } else { written })
+    Ok(if failed { Outcome::Code(cli.dialect.status(Status::Config.code())) } else { written })
 }
 
 /// The words scripts look for, on the stream they look at.

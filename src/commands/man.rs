@@ -10,27 +10,12 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use super::stdout;
 use crate::cli::{ManArgs, whole_command};
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, exit_statuses};
 use crate::supervisor::Outcome;
 
 /// The version stands for a date, which nobody would keep right.
 const SOURCE: &str = concat!("dyno ", env!("CARGO_PKG_VERSION"));
 const MANUAL: &str = "User Commands";
-
-/// S11.
-const EXIT_STATUS: [(&str, &str); 11] = [
-    ("0", "Asked to stop, and all stopped; or the first dyno that ended, ended with 0."),
-    ("n, 128+n", "Code, or signal, of the first dyno or release command that ended by itself."),
-    ("by the signal", "Stopped by INT, TERM, HUP or QUIT; a shell shows 130, 143, 129, 131."),
-    ("2", "The command line cannot be understood."),
-    ("69", "No port is free, or something is already running."),
-    ("70", "The guardian was lost, or a process could not be killed; it is named."),
-    ("74", "The output could not be written, or its reader took none of it for two seconds after the end."),
-    ("78", "Procfile, .env or .foreman is missing or invalid, or there is no bash for the profile."),
-    ("126", "run: the command cannot be executed."),
-    ("127", "run: the command was not found."),
-    ("141", "The reader of stdout went away."),
-];
 
 const FILES: [(&str, &str); 4] = [
     ("Procfile", "The process types, one `name: command` a line. The command of `release` runs before all others."),
@@ -91,7 +76,9 @@ fn page_of(command: &Command, root: Option<&Command>) -> io::Result<Vec<u8>> {
     }
     let mut roff = Roff::new();
     if root.is_none() {
-        definitions(&mut roff, "EXIT STATUS", &EXIT_STATUS);
+        let statuses: Vec<(String, &str)> = exit_statuses().collect();
+        let statuses: Vec<(&str, &str)> = statuses.iter().map(|(status, when)| (status.as_str(), *when)).collect();
+        definitions(&mut roff, "EXIT STATUS", &statuses);
         definitions(&mut roff, "FILES", &FILES);
         definitions(&mut roff, "ENVIRONMENT", &ENVIRONMENT);
         roff.control("PP", []).text([roman("Each dyno finds in its own environment:")]);

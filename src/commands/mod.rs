@@ -36,8 +36,10 @@ mod stdout;
 mod strict_reader;
 mod version;
 
+use crate::app::ExitStatus;
 use crate::cli::{Cli, Command, Refusal};
 use crate::error::Error;
+use crate::runtime;
 use crate::supervisor::Outcome;
 
 pub use diagnostics::show_error;
@@ -53,6 +55,18 @@ pub fn refuse(refusal: &Refusal) -> Result<Outcome, Error> {
         return Ok(Outcome::Code(refusal.status));
     }
     stdout::outcome(printed)
+}
+
+/// The exit status as a shell shows it.
+#[must_use]
+pub fn shell_status(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Code(code) => code,
+        Outcome::Signal(signal) => {
+            let number = u8::try_from(runtime::signal_number(signal)).unwrap_or(u8::MAX);
+            ExitStatus::Signal(number).shell_code()
+        }
+    }
 }
 
 /// Carries out a command line.

@@ -22,7 +22,7 @@ pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {
     let github = look::is_read_by_github();
     carry_out(cli, args, github).inspect_err(|error| {
         if github {
-            runtime::write_last_words(github::refusal(&error.to_string(), error.status() as u8).as_bytes());
+            runtime::write_last_words(github::refusal(&error.to_string(), error.status().code()).as_bytes());
         }
     })
 }

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 
 use super::diagnostics::show_error;
 use super::report_files::ReportFiles;
+use super::shell_status;
 use crate::error::Status;
 use crate::reports::last_words::Reader;
 use crate::reports::{Smoke, github, last_words};
-use crate::runtime::{self, Ending, Tails, write_last_words};
+use crate::runtime::{Ending, Tails, write_last_words};
 use crate::supervisor::{Outcome, SmokeReport};
 
 /// A run that is over, with what its reports need besides.
@@ -33,7 +34,7 @@ impl SmokeEnd<'_> {
         if let Err(error) = self.files.write(&self.smoke(&report, &last_lines)) {
             show_error(&error);
             if report.outcome == Outcome::Code(0) {
-                report.outcome = Outcome::Code(Status::Output as u8);
+                report.outcome = Outcome::Code(Status::Output.code());
                 "a report could not be written".clone_into(&mut report.reason);
                 // What could be written says so, too. The complaint was heard.
                 let _ = self.files.write(&self.smoke(&report, &last_lines));
@@ -56,7 +57,7 @@ impl SmokeEnd<'_> {
     }
 
     fn smoke<'s>(&self, report: &'s SmokeReport, last_lines: &'s [Vec<u8>]) -> Smoke<'s> {
-        Smoke { report, status: status(report.outcome), started: self.started, last_lines }
+        Smoke { report, status: shell_status(report.outcome), started: self.started, last_lines }
     }
 }
 
@@ -72,14 +73,6 @@ fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> Smok
         return report.clone();
     };
     SmokeReport { outcome, reason: reason.to_owned(), hint: None, ..report.clone() }
-}
-
-/// The status as a shell shows it.
-fn status(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Code(code) => code,
-        Outcome::Signal(signal) => u8::try_from(128 + runtime::signal_number(signal)).unwrap_or(u8::MAX),
-    }
 }
 
 /// The last line of all.
@@ -112,7 +105,10 @@ mod tests {
             let report = report(outcome);
             let started = Timestamp::UNIX_EPOCH;
 
-            assert_eq!(verdict(&Smoke { report: &report, status: status(outcome), started, last_lines: &[] }), line);
+            assert_eq!(
+                verdict(&Smoke { report: &report, status: shell_status(outcome), started, last_lines: &[] }),
+                line
+            );
         }
     }
 

@@ -6,9 +6,6 @@ use crate::error::{Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
 
-/// What a shell says of a command whose reader went away: 128 + SIGPIPE.
-const CLOSED: u8 = 141;
-
 /// Writes a result. 0, or 141 if nobody reads it.
 ///
 /// # Errors
@@ -29,7 +26,7 @@ pub(super) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
 pub(super) fn outcome(written: io::Result<()>) -> Result<Outcome, Error> {
     match written {
         Ok(()) => Ok(Outcome::Code(0)),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Code(CLOSED)),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Code(Status::OutputClosed.code())),
         Err(error) => {
             let fact = format!("the output could not be written: {}", super::places::reason(&error));
             Err(Error::new(Status::Output, fact, ""))

@@ -21,6 +21,7 @@ use super::sweep::{Spared, Survivor, sweep};
 use super::sys;
 use super::terminal_modes::TerminalModes;
 use crate::app::{DynoSpec, ExitStatus, LeftRunning, RunId, SpawnSpec};
+use crate::error::Status;
 
 /// How long the guardian may take to end once it is let go: what it takes to call a process unkillable, and a second.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(3);
@@ -113,8 +114,8 @@ impl Guardian {
         match sys::fork_process()? {
             ForkResult::Child => {
                 drop(ours);
-                let status = if process::live(theirs, limits).is_ok() { 0 } else { 70 };
-                sys::exit_at_once(status)
+                let status = if process::live(theirs, limits).is_ok() { 0 } else { Status::Internal.code() };
+                sys::exit_at_once(status.into())
             }
             ForkResult::Parent { child } => {
                 fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;

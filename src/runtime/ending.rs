@@ -10,6 +10,7 @@ use super::patience::{LOOK_AGAIN, Patience, STALLED_AFTER};
 use super::run_loop::{Finished, Runtime, clear_readiness};
 use super::signals::Arrived;
 use crate::app::RunId;
+use crate::error::Status;
 use crate::guardian::Report;
 use crate::supervisor::{Outcome, SmokeReport, UserSignal};
 
@@ -52,9 +53,9 @@ impl Ending {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         if self.guardian_lost || !self.survivors.is_empty() {
-            Outcome::Code(70)
+            Outcome::Code(Status::Internal.code())
         } else if (self.output_error.is_some() || self.unwritten_bytes > 0) && self.outcome == Outcome::Code(0) {
-            Outcome::Code(74)
+            Outcome::Code(Status::Output.code())
         } else {
             self.outcome
         }
@@ -65,7 +66,7 @@ impl Runtime {
     pub(super) async fn end(mut self, finished: Finished) -> Ending {
         let (outcome, mut guardian_lost) = match finished {
             Finished::Outcome(outcome) => (outcome, false),
-            Finished::GuardianLost => (Outcome::Code(70), true),
+            Finished::GuardianLost => (Outcome::Code(Status::Internal.code()), true),
         };
         self.keyboard_in_use(false);
         self.keyboard = None;

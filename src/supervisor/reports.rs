@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::app::{ExitStatus, Focus, LeftRunning, RunId};
+use crate::error::Status;
 
 use super::dyno_state::{DynoState, Ending, Ordered};
 use super::restart::Decision;
@@ -14,10 +15,10 @@ use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, SpawnFailure, Superviso
 
 /// Status of a dyno that could not be started, as a shell reports what it cannot execute. Only the policy and our own
 /// exit status see it; the message tells the reason.
-const NOT_STARTED: ExitStatus = ExitStatus::Code(126);
+pub(super) const NOT_STARTED: ExitStatus = ExitStatus::Code(Status::NotExecutable.code());
 
 /// Status of a run the guardian lost sight of: nothing is left of it, and nobody told how its leader ended.
-const VANISHED: ExitStatus = ExitStatus::Signal(9);
+pub(super) const VANISHED: ExitStatus = ExitStatus::Signal(9);
 
 /// An end nobody asked for.
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::app::ExitStatus;
+use crate::error::Status;
 
 use super::dyno_state::{Deadline, DynoState};
 use super::slot::Turn;
@@ -17,14 +18,8 @@ const SAME_KEYPRESS: Duration = Duration::from_millis(300);
 /// SIGTERM, shown where the stop signals of the types differ.
 const SIGTERM: i32 = 15;
 
-/// stdout was closed: 128 + SIGPIPE (S11).
-const OUTPUT_CLOSED: u8 = 141;
-
-/// The output could not be written (S11).
-const OUTPUT_FAILED: u8 = 74;
-
 /// How we end when a process could not be killed (S11).
-pub(super) const UNKILLABLE: Outcome = Outcome::Code(70);
+pub(super) const UNKILLABLE: Outcome = Outcome::Code(Status::Internal.code());
 
 /// Where the whole run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,8 +137,8 @@ impl Supervisor {
     /// Nobody can read the dynos any more: stop, quietly where the reader went away by itself (S7.5).
     pub(super) fn on_output_lost(&mut self, loss: OutputLoss, turn: &mut Turn) {
         let code = match loss {
-            OutputLoss::Closed => OUTPUT_CLOSED,
-            OutputLoss::Failed => OUTPUT_FAILED,
+            OutputLoss::Closed => Status::OutputClosed.code(),
+            OutputLoss::Failed => Status::Output.code(),
         };
         match self.phase {
             Phase::Unbooted | Phase::Release | Phase::Running => self.stop_all(Outcome::Code(code), None, turn),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::{DynoName, DynoSpec, ExitStatus, LeftRunning, Now, ProcessType, RunId};
+use crate::error::Status;
 
 use super::PublicState;
 use super::dyno_state::{DynoState, Ending, Ordered};
@@ -174,7 +175,7 @@ impl Slot {
         if !left.is_empty() && left.iter().all(|process| process.port.is_none()) {
             self.notify(NoticeKind::LeftRunning(left), turn);
         }
-        if exit == ExitStatus::Code(127) {
+        if exit == ExitStatus::Code(Status::NotFound.code()) {
             self.notify(NoticeKind::CommandNotFound, turn);
         }
     }

@@ -122,7 +122,7 @@ fn the_manual_tells_exit_statuses_files_environment_and_examples() {
     let expected = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS", "\"EXIT STATUS\"", "FILES"];
     assert_eq!(sections, [&expected[..], &["ENVIRONMENT", "EXAMPLES", "\"SEE ALSO\""]].concat());
     // S11.
-    for status in ["0", "n, 128+n", "2", "69", "70", "74", "78", "126", "127", "141"] {
+    for status in ["0", "n, 128+n", "by the signal", "2", "69", "70", "74", "75", "78", "126", "127", "141"] {
         assert!(page.contains(&format!("\n.TP\n\\fB{status}\\fR\n")), "{status}: {page}");
     }
     for word in ["Procfile", ".env", ".foreman", "PORT", "NO_COLOR", "XDG_RUNTIME_DIR", "DYNO_SESSION"] {

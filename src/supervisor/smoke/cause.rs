@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use crate::app::{DynoName, ExitStatus, HttpCheck, RunId};
+use crate::error::Status;
 use crate::supervisor::notice_text::{SignalName, seconds};
+use crate::supervisor::reports::{NOT_STARTED, VANISHED};
 use crate::supervisor::{HttpAnswer, HttpSilence, Outcome, Policy, SmokePhase, SpawnFailure, UserSignal};
 
-/// Not up in time (S11).
-const NOT_UP: u8 = 75;
+/// What a shell reports of a program that it cannot find or execute (S11).
+const NOT_FOUND: u8 = Status::NotFound.code();
+const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();
 
 /// Most dynos that one reason names.
 const MOST_NAMED: usize = 5;
@@ -70,8 +73,8 @@ impl Died {
     fn status(&self) -> u8 {
         match self {
             Self::Exit(exit) => exit.shell_code(),
-            Self::NotStarted(_) => 126,
-            Self::Vanished => 137,
+            Self::NotStarted(_) => NOT_STARTED.shell_code(),
+            Self::Vanished => VANISHED.shell_code(),
         }
     }
 
@@ -89,8 +92,8 @@ impl Died {
     /// What a status of the shell that runs the command says besides.
     fn hint(&self) -> &'static str {
         match self {
-            Self::Exit(ExitStatus::Code(127)) => ", as a shell does where a program is not found",
-            Self::Exit(ExitStatus::Code(126)) => ", as a shell does where a program cannot be executed",
+            Self::Exit(ExitStatus::Code(NOT_FOUND)) => ", as a shell does where a program is not found",
+            Self::Exit(ExitStatus::Code(NOT_EXECUTABLE)) => ", as a shell does where a program cannot be executed",
             Self::Exit(ExitStatus::Code(_) | ExitStatus::Signal(_)) | Self::NotStarted(_) | Self::Vanished => "",
         }
     }
@@ -112,7 +115,7 @@ impl Cause {
             Self::Command(how) => Some(Outcome::Code(how.status())),
             // That it ended with success is no success.
             Self::Died { how, .. } => Some(Outcome::Code(how.status().max(1))),
-            Self::NotUp { .. } => Some(Outcome::Code(NOT_UP)),
+            Self::NotUp { .. } => Some(Outcome::Code(Status::NotUp.code())),
             Self::Signal { .. } | Self::OutputLost | Self::Lost => None,
         }
     }
