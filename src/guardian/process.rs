@@ -235,6 +235,7 @@ impl GuardianProcess {
                 Ok(())
             }
             Request::Sweep => {
+                self.reap();
                 let mut left = 0;
                 super::proc_table::for_each_own_child(|_| left += 1);
                 let survivors: Vec<String> =

@@ -80,6 +80,8 @@ impl Runs {
                 true
             }
             Some(Progress::Failed(failure)) => {
+                // It has nothing left to do but to end, and must not be counted among what a dyno left behind.
+                sys::reap_when_ended(run.leader());
                 findings.push(Finding::SpawnFailed(run.id(), failure));
                 false
             }
