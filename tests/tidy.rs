@@ -1,11 +1,13 @@
 //! Keeps the architecture true by machine: who may import whom, what a pure layer may touch, file sizes, where
-//! `unsafe` may stand, and that no test sleeps, is skipped or is left half done.
+//! `unsafe` may be, that no test sleeps, is skipped or is left half done, and that cited rules exist.
 //!
 //! The table is the one in the crate documentation. A rule that fails names file and line. The second half of this
 //! file feeds the rules with code that breaks them: a check that cannot fail is none.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken checker should say where")]
 
+#[path = "tidy/rules.rs"]
+mod rules;
 #[path = "tidy/rust.rs"]
 mod rust;
 
@@ -236,7 +238,8 @@ fn the_tree_keeps_the_rules_of_the_house() {
     let tree = tree();
 
     assert!(tree.iter().any(|source| source.path == "src/lib.rs"), "found no sources: {}", tree.len());
-    let broken = broken_rules(&tree);
+    let mut broken = broken_rules(&tree);
+    broken.extend(rules::unknown_citations(&tree));
 
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }

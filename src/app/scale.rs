@@ -1,4 +1,4 @@
-//! How `ps:scale` changes the formation (S10.2).
+//! How `ps:scale` changes the formation.
 
 use super::ProcessType;
 use super::formation::{MAX_QUANTITY, read_quantity, unknown_type};

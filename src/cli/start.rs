@@ -114,7 +114,7 @@ pub struct StartArgs {
     pub start_cmd: Option<String>,
 }
 
-/// When dynos get a terminal (ARCHITECTURE §6.5).
+/// When dynos get a terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PtyMode {
     /// When stdout is one.

@@ -28,7 +28,7 @@ pub struct PortHolder {
 /// How the server that gets a port binds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindMode {
-    /// With `SO_REUSEADDR`, like most servers: connections of an earlier run in `TIME_WAIT` do not matter (S5.5).
+    /// With `SO_REUSEADDR`, like most servers: connections of an earlier run in `TIME_WAIT` do not matter (S5.3).
     ReuseAddress,
     /// Without it: for the minute that they last, such connections keep the server from its port (S5.4).
     Plain,
