@@ -47,6 +47,10 @@
 //! over HTTP, waits until all were up for a moment, has the command started, and says in the end with which status and
 //! for which reason it was over. The command runs through the guardian like a dyno, on the streams of `dyno`.
 //!
+//! # The rules
+//!
+//! `S6.2` in a comment or a test name is a rule of `docs/semantics.md`: what `dyno` does, with the reasons.
+//!
 //! # Where do I add X?
 //!
 //! | I want to add | go to |
@@ -56,6 +60,7 @@
 //! | a log format | `logs`, next to `text` |
 //! | a form in which a smoke is reported, or a field of one | `reports`, one file for each |
 //! | a rule of the Procfile or of `.env` | its reader in `app` |
+//! | a topic of `dyno help` | `cli::Topic`, a page in `docs`, `commands::topic` |
 //! | a limit | the constant at the top of the file that enforces it |
 //!
 //! # Other systems

@@ -15,6 +15,7 @@ mod release;
 mod shared;
 mod smoke;
 mod start;
+mod topic;
 mod typed_line;
 
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use release::ReleaseArgs;
 pub use shared::{FormationArgs, LogArgs, LogFormatName, VariableArgs};
 pub use smoke::SmokeArgs;
 pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
+pub use topic::Topic;
 
 use crate::error::Status;
 
@@ -82,7 +84,7 @@ impl Cli {
             Command::Run(args) | Command::LocalRun(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Check(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Config(args) => (Some(&args.project), ColorChoice::Auto),
-            Command::Completions(_) | Command::Man(_) | Command::Complete(_) | Command::Version => {
+            Command::Completions(_) | Command::Man(_) | Command::Complete(_) | Command::Version | Command::Topic(_) => {
                 (None, ColorChoice::Auto)
             }
         };
@@ -185,4 +187,7 @@ pub enum Command {
     /// Print the version
     #[command(alias = "local:version", hide = true)]
     Version,
+    /// `help TOPIC`: a page of text. The commands are listed by `help` itself
+    #[command(skip)]
+    Topic(Topic),
 }

@@ -9,7 +9,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::drop_in::{foreman, honcho};
 use super::help::{self, Extent};
-use super::{Cli, Command, Dialect};
+use super::topic::{self, Topic};
+use super::{Cli, Command, Dialect, ProjectArgs};
 use crate::app::nearest;
 
 /// A command line that asks for help or the version, or cannot be understood.
@@ -44,19 +45,41 @@ fn own(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
     if words.len() <= 1 {
         words = vec!["dyno".into(), "--help".into()];
     }
-    let mut command = help::command(Extent::wanted(&words));
+    let extent = Extent::wanted(&words);
+    let is_help = extent == Extent::Whole;
+    if is_help && let Some(topic) = words.get(2).and_then(|word| Topic::named(word.to_str()?)) {
+        return page(topic, words.get(3));
+    }
+    let mut command = help::command(extent);
+    if is_help {
+        command = topic::listed(command);
+    }
     let matches = command.try_get_matches_from_mut(with_colons(words)).map_err(|error| {
         // Its own message lists hidden subcommands, too.
         let is_bare = error.kind() == ErrorKind::MissingSubcommand;
-        if is_bare { command.error(error.kind(), "a subcommand is missing") } else { with_tips(error, &command) }
+        if is_bare {
+            command.error(error.kind(), "a subcommand is missing")
+        } else {
+            with_tips(error, &command, is_help)
+        }
     })?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// `dyno help TOPIC`, which takes no other word.
+fn page(topic: Topic, extra: Option<&OsString>) -> Result<Cli, clap::Error> {
+    if let Some(word) = extra {
+        let text = format!("unexpected argument '{}': `dyno help TOPIC` prints one page", word.display());
+        return Err(help::command(Extent::Screen).error(ErrorKind::UnknownArgument, text));
+    }
+    let project = ProjectArgs::default();
+    Ok(Cli { project, dialect: Dialect::Dyno, command: Command::Topic(topic) })
 }
 
 /// Names the subcommand that was meant by our own measure, as of process types: clap's leaves out short words and names
 /// what is hidden. And leaves out the advice to put `--` before an option, which would make a process type or a command
 /// of a typing error.
-fn with_tips(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+fn with_tips(mut error: clap::Error, command: &clap::Command, is_help: bool) -> clap::Error {
     if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) {
         if typed == "config:get" {
             let tip = StyledStr::from("`dyno config --explain KEY` shows where a value comes from");
@@ -64,9 +87,16 @@ fn with_tips(mut error: clap::Error, command: &clap::Command) -> clap::Error {
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
             return error;
         }
+        let topics = if is_help { Topic::names() } else { Vec::new() };
         let visible = command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
-        let near: Vec<String> = nearest(typed, visible).into_iter().map(str::to_owned).collect();
+        let names = visible.chain(topics.iter().map(String::as_str));
+        let near: Vec<String> = nearest(typed, names).into_iter().map(str::to_owned).collect();
         error.remove(ContextKind::SuggestedSubcommand);
+        if let Some(topic) = near.first().filter(|name| topics.contains(name)) {
+            let tip = StyledStr::from(format!("a similar topic exists: `dyno help {topic}`"));
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+            return error;
+        }
         if !near.is_empty() {
             error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
         }
@@ -112,7 +142,8 @@ fn with_habits(mut cli: Cli) -> Cli {
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Complete(_)
-        | Command::Version => {}
+        | Command::Version
+        | Command::Topic(_) => {}
     }
     cli
 }

@@ -34,6 +34,7 @@ mod source_file;
 mod start;
 mod stdout;
 mod strict_reader;
+mod topic;
 mod version;
 
 use crate::app::ExitStatus;
@@ -86,5 +87,6 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Complete(args) => completions::at_cursor(args),
         Command::Man(args) => man::run(args),
         Command::Version => version::run(cli.dialect),
+        Command::Topic(topic) => topic::run(*topic),
     }
 }

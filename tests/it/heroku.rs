@@ -2,7 +2,7 @@
 //!
 //! The files in `tests/data/heroku` say what the platform logs for such a session. They were written by hand, line by
 //! line, from logs of the platform and its documentation, before anything was run, and are not to be written from what
-//! `dyno` prints. Where `dyno` means to differ from the platform they are as `dyno` is, and the README names it: commands
+//! `dyno` prints. Where `dyno` means to differ from the platform they are as `dyno` is, and docs/heroku.md names it: commands
 //! as they are written, `release.1`, no `Deploy 60a874b3` and no `Scaled to`.
 
 use std::collections::BTreeMap;

@@ -26,6 +26,7 @@ mod focus_ends;
 #[cfg(feature = "real-apps")]
 mod focus_real_apps;
 mod harness;
+mod help_topics;
 mod heroku;
 mod json;
 mod left_running;

@@ -1,4 +1,4 @@
-//! The tables of the README for people who come from another tool: each row, in the order of the tables.
+//! The tables of `docs/migrating.md`: each row, in the order of the tables.
 //!
 //! A test names the rows of its table as it proves them, so that a row without a test fails, and a test without a row
 //! too. A row that says "same" is given the other tool's own words. What the drop-in names do besides is in `drop_in`.
@@ -9,14 +9,15 @@ use std::os::unix::fs::symlink;
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Call, Ended, Finished};
+use crate::smoke;
 
-const README: &str = include_str!("../../README.md");
+const MIGRATING: &str = include_str!("../../docs/migrating.md");
 
 /// Each dyno prints its port and ends alone.
 const PORTS: &str = "web: echo $PORT\nworker: echo $PORT\nclock: echo $PORT\n";
 const ALL_MAY_END: &str = "web,worker,clock";
 
-/// The rows of one table of the README that are still to be proved.
+/// The rows of one table that are still to be proved.
 struct Table {
     rows: VecDeque<String>,
 }
@@ -24,7 +25,7 @@ struct Table {
 impl Table {
     /// The table under this heading, by the first cells of its rows.
     fn under(heading: &str) -> Self {
-        let (_, section) = README.split_once(&format!("\n### {heading}\n")).unwrap();
+        let (_, section) = MIGRATING.split_once(&format!("\n## {heading}\n")).unwrap();
         let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
         let rows =
             rows.map_while(|line| line.strip_prefix("| ")).map(|row| row.split_once(" | ").unwrap().0.to_owned());
@@ -89,8 +90,8 @@ fn a_row_that_is_not_named_in_its_turn_fails() {
 }
 
 #[test]
-fn whatever_you_come_from() {
-    let mut table = Table::under("Whatever you come from");
+fn from_any_of_them() {
+    let mut table = Table::under("From any of them");
     let app = App::new("web: echo '$A' $A $B $C \"$D\" $E\nnonsense\n")
         .file(".env", "export A=1 # one\nB = it's\nC=p$x\nD=\"two\nlines\"\nE=${A}${Z:-z}\n");
     let finished = run(&app, "start");
@@ -119,7 +120,7 @@ fn whatever_you_come_from() {
     assert_eq!(said(&run(&app, "start")), ["release.1 first", "web.1 up"]);
     assert_eq!(said(&run(&app, "start --no-release")), ["web.1 up"]);
     run(&App::new("release: exit 5\nweb: echo up\n"), "start").expect_end(Ended::Code(5));
-    table.row("one name twice");
+    table.row("a name that occurs twice");
     let finished = run(&App::new("web: echo one\nweb: echo two\n"), "start");
     assert!(finished.stderr().contains("`web` is defined on line 1 and again here"), "{}", finished.stderr());
     assert_eq!(said(&finished), ["web.1 two"]);
@@ -205,7 +206,7 @@ fn from_foreman() {
 
 #[test]
 fn from_heroku_local() {
-    let mut table = Table::under("From `heroku local`");
+    let mut table = Table::under("From heroku local");
     let app = App::new("release: false\nweb: echo $PORT\nworker: echo $PORT\n");
     let may_end = |line: &str| said(&run(&app, &format!("{line} --can-die web,worker")));
     table.row("`heroku local`");
@@ -379,5 +380,21 @@ fn from_hivemind() {
     run(&App::new("web: exit 4\n"), "start").expect_end(Ended::Code(4));
     table.row("`web:cmd` is skipped");
     assert_eq!(said(&run(&App::new("web:echo runs\n"), "start")), ["web.1 runs"]);
+    table.end();
+}
+
+#[test]
+fn from_start_server_and_test() {
+    let mut table = Table::under("From start-server-and-test");
+    let up = smoke::app("web: ./listen\n");
+    table.row("`… start http://localhost:3000/up test`");
+    run(&up, "smoke --settle 0 --http /up -- true").expect_end(Ended::Code(0));
+    table.row("`… 3000 test`");
+    run(&up, "smoke --settle 0 -- true").expect_end(Ended::Code(0));
+    table.row("`--expect 403`");
+    let forbidden = smoke::app("web: ./listen 0.0.0.0 403\n");
+    run(&forbidden, "smoke --settle 0 --http /up=403 -- true").expect_end(Ended::Code(0));
+    table.row("`WAIT_ON_TIMEOUT=60000`");
+    run(&smoke::app("web: exec sleep 1000\n"), "smoke --timeout 0.1 -- true").expect_end(Ended::Code(75));
     table.end();
 }

@@ -1,4 +1,4 @@
-//! `dyno smoke` on GitHub Actions, the examples in `examples/ci`, and what the README says about both (issue 5).
+//! `dyno smoke` on GitHub Actions, the examples in `examples/ci`, and what `docs/ci.md` says about both.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::harness::{App, Call, Ended};
 use crate::smoke::app;
 use crate::smoke_reports::{quick, said};
 
-const README: &str = include_str!("../../README.md");
+const CI: &str = include_str!("../../docs/ci.md");
 const SCRIPT: &str = include_str!("../../examples/ci/smoke.sh");
 const WORKFLOW: &str = include_str!("../../examples/ci/smoke.yml");
 
@@ -121,15 +121,15 @@ fn shell(app: &App, words: &[&str]) -> Call {
 
 /// The rows of the table under a heading, or with this in its own heading, by their cells.
 fn table(before: &str) -> Vec<Vec<&'static str>> {
-    let (_, section) = README.split_once(before).unwrap();
+    let (_, section) = CI.split_once(before).unwrap();
     let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
     let rows = rows.map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     rows.map(|row| row.split(" | ").collect()).collect()
 }
 
 #[test]
-fn each_line_of_the_readme_that_takes_the_place_of_others_does_what_they_are_for() {
-    let rows = table("\n### In place of\n");
+fn every_replacement_in_the_ci_page_works() {
+    let rows = table("\n## Instead of\n");
     let replaced: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
     assert!(
         replaced[0].starts_with("start-server-and-test ")
@@ -162,7 +162,7 @@ fn each_line_of_the_readme_that_takes_the_place_of_others_does_what_they_are_for
 }
 
 #[test]
-fn the_readme_names_each_field_of_the_summary() {
+fn the_ci_page_names_each_field_of_the_summary() {
     let app = app("web: ./listen\n");
     quick(&app, ["--json", "smoke.json", "--", "true"]).run().expect_end(Ended::Code(0));
     let summary: Value = serde_json::from_slice(&fs::read(app.path("smoke.json")).unwrap()).unwrap();
@@ -175,10 +175,10 @@ fn the_readme_names_each_field_of_the_summary() {
     let mut fields = keys(&summary);
     fields.sort_unstable();
     assert_eq!(named, fields);
-    for field in ["phases", "dynos"] {
-        let row = rows.iter().find(|row| row[0].contains(field)).unwrap();
+    for (field, each) in [("phases", "Each phase has"), ("dynos", "Each dyno has")] {
+        let (_, listed) = CI.split_once(each).unwrap();
         let inner = keys(&summary[field][0]);
-        assert!(inner.iter().all(|key| row[1].contains(&format!("`{key}`"))), "{field}: {inner:?}");
+        assert!(inner.iter().all(|key| listed.contains(&format!("`{key}`"))), "{field}: {inner:?}");
     }
 }
 

@@ -1,0 +1,233 @@
+//! `dyno help TOPIC`: prints a page of `docs/`, wrapped to the terminal.
+//!
+//! Understands only the Markdown that these pages use: headings, paragraphs, lists, tables, fenced code and links.
+
+use std::io::{self, IsTerminal};
+
+use console::{Alignment, Style, Term, measure_text_width, pad_str};
+
+use super::{color, stdout};
+use crate::cli::Topic;
+use crate::error::Error;
+use crate::supervisor::Outcome;
+
+/// Lines longer than this are hard to read, however wide the terminal is.
+const MAX_COLUMNS: usize = 80;
+
+/// Blanks between the columns of a table.
+const COLUMN_GAP: usize = 2;
+
+/// Code blocks are indented, because their fences are not printed.
+const CODE_INDENT: &str = "    ";
+
+/// Prints the page.
+///
+/// # Errors
+/// Status 74: it could not be written.
+pub(super) fn run(topic: Topic) -> Result<Outcome, Error> {
+    let columns = Term::stdout().size_checked().map_or(MAX_COLUMNS, |(_, columns)| usize::from(columns));
+    let variable = |name: &str| std::env::var(name).ok();
+    let is_colored = color::is_wanted(clap::ColorChoice::Auto, variable, io::stdout().is_terminal());
+    let heading = if is_colored { Style::new().bold().force_styling(true) } else { Style::new().force_styling(false) };
+    stdout::write(&page(markdown(topic), columns.min(MAX_COLUMNS), &heading))
+}
+
+fn markdown(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Procfile => include_str!("../../docs/procfile.md"),
+        Topic::Environment => include_str!("../../docs/environment.md"),
+        Topic::Ports => include_str!("../../docs/ports.md"),
+        Topic::Keyboard => include_str!("../../docs/keyboard.md"),
+        Topic::Signals => include_str!("../../docs/signals.md"),
+        Topic::Statuses => include_str!("../../docs/statuses.md"),
+        Topic::Ci => include_str!("../../docs/ci.md"),
+        Topic::Migrating => include_str!("../../docs/migrating.md"),
+    }
+}
+
+/// What is collected until a line shows that it has ended.
+#[derive(Default)]
+struct Block {
+    text: String,
+    /// Before the first line: `- ` or `2. ` in a list, the other cells in a table.
+    mark: String,
+}
+
+/// The page as text. Code keeps its lines.
+fn page(markdown: &str, columns: usize, heading: &Style) -> String {
+    let mut out = String::new();
+    let mut block = Block::default();
+    let mut table: Vec<Vec<String>> = Vec::new();
+    let mut is_code = false;
+    for line in markdown.lines() {
+        if let Some(cells) = cells(line).filter(|_| !is_code) {
+            table.push(cells);
+            continue;
+        }
+        write_table(&mut out, &std::mem::take(&mut table), columns);
+        if line.starts_with("```") {
+            flush(&mut out, &mut block, columns);
+            is_code = !is_code;
+        } else if is_code {
+            let indent = if line.is_empty() { "" } else { CODE_INDENT };
+            out.push_str(&format!("{indent}{line}\n"));
+        } else if let Some(title) = line.strip_prefix('#') {
+            flush(&mut out, &mut block, columns);
+            let title = title.trim_start_matches('#').trim();
+            out.push_str(&format!("{}\n", heading.apply_to(title)));
+        } else if line.is_empty() {
+            flush(&mut out, &mut block, columns);
+            out.push('\n');
+        } else if let Some((mark, text)) = list_item(line) {
+            flush(&mut out, &mut block, columns);
+            block = Block { text: text.to_owned(), mark: mark.to_owned() };
+        } else {
+            block.text.push(' ');
+            block.text.push_str(line.trim_start());
+        }
+    }
+    write_table(&mut out, &table, columns);
+    flush(&mut out, &mut block, columns);
+    out
+}
+
+/// The cells of `| a | b |`.
+fn cells(line: &str) -> Option<Vec<String>> {
+    let cells = line.strip_prefix('|')?.trim_end().strip_suffix('|')?;
+    Some(cells.split('|').map(|cell| without_targets(cell.trim())).collect())
+}
+
+/// Columns side by side; the last one is wrapped.
+fn write_table(out: &mut String, rows: &[Vec<String>], columns: usize) {
+    let mut widths: Vec<usize> = Vec::new();
+    // The rule `|---|---|` is as wide as the columns.
+    for row in rows.iter().filter(|row| !is_rule(row)) {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = measure_text_width(cell).max(*width);
+        }
+    }
+    for row in rows {
+        let Some((last, others)) = row.split_last() else { continue };
+        let mut mark = String::new();
+        for (width, cell) in widths.iter().zip(others) {
+            let cell = if is_rule(row) { "-".repeat(*width) } else { cell.clone() };
+            mark.push_str(&pad_str(&cell, width + COLUMN_GAP, Alignment::Left, None));
+        }
+        let rest = columns.saturating_sub(measure_text_width(&mark)).min(widths.last().copied().unwrap_or_default());
+        let text = if is_rule(row) { "-".repeat(rest) } else { last.clone() };
+        flush(out, &mut Block { text, mark }, columns);
+    }
+}
+
+fn is_rule(row: &[String]) -> bool {
+    row.iter().all(|cell| !cell.is_empty() && cell.bytes().all(|byte| byte == b'-'))
+}
+
+/// `- text` and `2. text`, split behind the blank.
+fn list_item(line: &str) -> Option<(&str, &str)> {
+    let digits = line.len() - line.trim_start_matches(|char: char| char.is_ascii_digit()).len();
+    let end = if digits > 0 { digits + 2 } else { 2 };
+    let (mark, text) = line.split_at_checked(end)?;
+    (mark == "- " || digits > 0 && mark.ends_with(". ")).then_some((mark, text))
+}
+
+/// Writes the paragraph or list item, in lines of at most `columns`.
+fn flush(out: &mut String, block: &mut Block, columns: usize) {
+    let Block { text, mark } = std::mem::take(block);
+    let indent = " ".repeat(measure_text_width(&mark));
+    let mut line = mark;
+    let mut is_empty = true;
+    for word in without_targets(&text).split_whitespace() {
+        if !is_empty && measure_text_width(&line) + 1 + measure_text_width(word) > columns {
+            out.push_str(&line);
+            out.push('\n');
+            line.clone_from(&indent);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    if !line.trim().is_empty() {
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+}
+
+/// `[text](target)` as `text`: a terminal does not follow links.
+fn without_targets(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, label, after)) = first_link(rest) {
+        out.push_str(before);
+        out.push_str(label);
+        rest = after;
+    }
+    out + rest
+}
+
+/// The text before the first link, its label, and the text behind it.
+fn first_link(text: &str) -> Option<(&str, &str, &str)> {
+    let (before_target, behind) = text.split_once("](")?;
+    let (before, label) = before_target.rsplit_once('[')?;
+    let (_, after) = behind.split_once(')')?;
+    Some((before, label, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    fn plain(markdown: &str, columns: usize) -> String {
+        page(markdown, columns, &Style::new().force_styling(false))
+    }
+
+    #[test]
+    fn paragraphs_and_lists_are_wrapped() {
+        let markdown = "# Title\n\nOne two three\nfour five.\n\n- six seven eight nine\n  ten\n2. eleven twelve\n";
+
+        let wide = "Title\n\nOne two three\nfour five.\n\n- six seven eight\n  nine ten\n2. eleven twelve\n";
+        let narrow = "Title\n\nOne two\nthree four\nfive.\n\n- six seven\n  eight nine\n  ten\n2. eleven\n   twelve\n";
+        assert_eq!(plain(markdown, 17), wide);
+        assert_eq!(plain(markdown, 12), narrow);
+    }
+
+    #[test]
+    fn the_last_column_of_a_table_is_wrapped() {
+        let markdown = "A.\n\n| a | b |\n|---|---|\n| [c](d.md) | e |\n| long | f g h |\n\nB.\n";
+
+        let expected = "A.\n\na     b\n----  ---\nc     e\nlong  f g\n      h\n\nB.\n";
+        assert_eq!(plain(markdown, 9), expected);
+    }
+
+    #[test]
+    fn code_keeps_its_lines() {
+        let markdown = "```sh\ndyno start   # all\n\n| # end |\n```\n";
+
+        assert_eq!(plain(markdown, 8), "    dyno start   # all\n\n    | # end |\n");
+    }
+
+    #[test]
+    fn links_become_their_text_and_headings_bold() {
+        assert_eq!(
+            plain("See [`dyno help\nports`](ports.md), `a[0]` (b).\n", 80),
+            "See `dyno help ports`, `a[0]` (b).\n"
+        );
+        assert_eq!(page("## A\n", 80, &Style::new().bold().force_styling(true)), "\u{1b}[1mA\u{1b}[0m\n");
+    }
+
+    #[test]
+    fn every_page_fits_80_columns() {
+        for topic in Topic::value_variants() {
+            for line in plain(markdown(*topic), MAX_COLUMNS).lines() {
+                assert!(measure_text_width(line) <= MAX_COLUMNS, "{topic:?}: {line}");
+                assert!(!line.contains("]("), "{topic:?}: {line}");
+            }
+        }
+    }
+}
