@@ -1,5 +1,5 @@
 //! Keeps the architecture true by machine: who may import whom, what a pure layer may touch, file sizes, where
-//! `unsafe` may be, that no test sleeps, is skipped or is left half done, and that cited rules exist.
+//! `unsafe` may be, that no test sleeps, is skipped or is left half done, that cited rules exist, and the wording.
 //!
 //! The table is the one in the crate documentation. A rule that fails names file and line. The second half of this
 //! file feeds the rules with code that breaks them: a check that cannot fail is none.
@@ -10,6 +10,8 @@
 mod rules;
 #[path = "tidy/rust.rs"]
 mod rust;
+#[path = "tidy/wording.rs"]
+mod wording;
 
 use std::path::Path;
 
@@ -240,6 +242,7 @@ fn the_tree_keeps_the_rules_of_the_house() {
     assert!(tree.iter().any(|source| source.path == "src/lib.rs"), "found no sources: {}", tree.len());
     let mut broken = broken_rules(&tree);
     broken.extend(rules::unknown_citations(&tree));
+    broken.extend(tree.iter().flat_map(wording::faults));
 
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
