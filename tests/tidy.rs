@@ -73,6 +73,10 @@ impl Source {
         inner.split('/').filter(|part| *part != "mod" && *part != "lib").collect()
     }
 
+    fn is_rust(&self) -> bool {
+        Path::new(&self.path).extension().is_some_and(|end| end == "rs")
+    }
+
     fn at(&self, line: usize, what: &str) -> String {
         format!("{}:{line}: {what}", self.path)
     }
@@ -81,8 +85,7 @@ impl Source {
 /// Every broken rule of a tree, one line each.
 fn broken_rules(tree: &[Source]) -> Vec<String> {
     let mut broken = Vec::new();
-    let rust: Vec<&Source> =
-        tree.iter().filter(|source| Path::new(&source.path).extension().is_some_and(|end| end == "rs")).collect();
+    let rust: Vec<&Source> = tree.iter().filter(|source| source.is_rust()).collect();
     let only_in_tests: Vec<Vec<String>> = rust.iter().flat_map(|source| test_modules_of(source)).collect();
     for source in &rust {
         let is_src = source.path.starts_with("src/");

@@ -38,9 +38,9 @@ impl Topic {
 /// The command line with the list of topics between its options and its examples.
 pub(super) fn listed(command: Command) -> Command {
     let width = lines().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let list: String = lines().map(|(name, about)| format!("  {name:width$}  {about}\n")).collect();
+    let list: Vec<String> = lines().map(|(name, about)| format!("  {name:width$}  {about}")).collect();
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    command.after_help(format!("Topics (`dyno help TOPIC` prints a page):\n{list}\n{examples}"))
+    command.after_help(format!("Topics (`dyno help TOPIC` prints a page):\n{}\n\n{examples}", list.join("\n")))
 }
 
 fn lines() -> impl Iterator<Item = (String, String)> {

@@ -2,6 +2,7 @@
 //!
 //! Understands only the Markdown that these pages use: headings, paragraphs, lists, tables, fenced code and links.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 
 use console::{Alignment, Style, Term, measure_text_width, pad_str};
@@ -53,6 +54,13 @@ struct Block {
     mark: String,
 }
 
+impl Block {
+    /// A paragraph goes on to an empty line, even if one of its lines begins with `10. `.
+    fn may_end_in_list(&self) -> bool {
+        self.text.is_empty() || !self.mark.is_empty()
+    }
+}
+
 /// The page as text. Code keeps its lines.
 fn page(markdown: &str, columns: usize, heading: &Style) -> String {
     let mut out = String::new();
@@ -70,15 +78,15 @@ fn page(markdown: &str, columns: usize, heading: &Style) -> String {
             is_code = !is_code;
         } else if is_code {
             let indent = if line.is_empty() { "" } else { CODE_INDENT };
-            out.push_str(&format!("{indent}{line}\n"));
+            let _ = writeln!(out, "{indent}{line}");
         } else if let Some(title) = line.strip_prefix('#') {
             flush(&mut out, &mut block, columns);
             let title = title.trim_start_matches('#').trim();
-            out.push_str(&format!("{}\n", heading.apply_to(title)));
+            let _ = writeln!(out, "{}", heading.apply_to(title));
         } else if line.is_empty() {
             flush(&mut out, &mut block, columns);
             out.push('\n');
-        } else if let Some((mark, text)) = list_item(line) {
+        } else if let Some((mark, text)) = list_item(line).filter(|_| block.may_end_in_list()) {
             flush(&mut out, &mut block, columns);
             block = Block { text: text.to_owned(), mark: mark.to_owned() };
         } else {
@@ -94,7 +102,7 @@ fn page(markdown: &str, columns: usize, heading: &Style) -> String {
 /// The cells of `| a | b |`.
 fn cells(line: &str) -> Option<Vec<String>> {
     let cells = line.strip_prefix('|')?.trim_end().strip_suffix('|')?;
-    Some(cells.split('|').map(|cell| without_targets(cell.trim())).collect())
+    Some(cells.split('|').map(|cell| in_words(cell.trim())).collect())
 }
 
 /// Columns side by side; the last one is wrapped.
@@ -138,7 +146,7 @@ fn flush(out: &mut String, block: &mut Block, columns: usize) {
     let indent = " ".repeat(measure_text_width(&mark));
     let mut line = mark;
     let mut is_empty = true;
-    for word in without_targets(&text).split_whitespace() {
+    for word in in_words(&text).split_whitespace() {
         if !is_empty && measure_text_width(&line) + 1 + measure_text_width(word) > columns {
             out.push_str(&line);
             out.push('\n');
@@ -157,8 +165,8 @@ fn flush(out: &mut String, block: &mut Block, columns: usize) {
     }
 }
 
-/// `[text](target)` as `text`: a terminal does not follow links.
-fn without_targets(text: &str) -> String {
+/// `[text](target)` and `**text**` as `text`: a terminal does not follow links.
+fn in_words(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, label, after)) = first_link(rest) {
@@ -166,7 +174,7 @@ fn without_targets(text: &str) -> String {
         out.push_str(label);
         rest = after;
     }
-    out + rest
+    (out + rest).replace("**", "")
 }
 
 /// The text before the first link, its label, and the text behind it.
@@ -213,7 +221,14 @@ mod tests {
     }
 
     #[test]
+    fn a_number_inside_a_paragraph_does_not_begin_a_list() {
+        assert_eq!(plain("Every\n10. of\n- a\n", 80), "Every 10. of - a\n");
+        assert_eq!(plain("1. a\n2. b\n   c\n", 80), "1. a\n2. b c\n");
+    }
+
+    #[test]
     fn links_become_their_text_and_headings_bold() {
+        assert_eq!(plain("1. **boot**: all\n", 80), "1. boot: all\n");
         assert_eq!(
             plain("See [`dyno help\nports`](ports.md), `a[0]` (b).\n", 80),
             "See `dyno help ports`, `a[0]` (b).\n"

@@ -10,7 +10,7 @@ const RULES: &str = "docs/semantics.md";
 pub(super) fn unknown_citations(tree: &[Source]) -> Vec<String> {
     let rules = tree.iter().find(|source| source.path == RULES).map(|source| rules(&source.text)).unwrap_or_default();
     let mut broken = Vec::new();
-    for source in tree.iter().filter(|source| source.path.ends_with(".rs")) {
+    for source in tree.iter().filter(|source| source.is_rust()) {
         for (index, line) in source.text.lines().enumerate() {
             for rule in cited(line).filter(|rule| !rules.contains(rule)) {
                 broken.push(source.at(index + 1, &format!("`{rule}` is not in {RULES}")));
