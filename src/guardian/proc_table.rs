@@ -83,11 +83,14 @@ fn parse(pid: Pid, text: &[u8]) -> Option<Process> {
     let end = memchr::memrchr(b')', text)?;
     let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
-    let zombie = matches!(fields.next()?, "Z" | "X");
+    let has_main_thread = !matches!(fields.next()?, "Z" | "X");
     let mut number = || fields.next()?.parse().ok().map(Pid::from_raw);
     let (parent, group, session) = (number()?, number()?, number()?);
-    // Fields 7 to 21 are of no interest here; 22 is the start.
-    let start = fields.nth(15)?.parse().ok()?;
+    // Field 20 is the number of threads, 22 the start. A process lives as long as one of its threads does: a server may
+    // let its main thread end, and then has the state of a zombie.
+    let threads: u32 = fields.nth(13)?.parse().ok()?;
+    let zombie = !has_main_thread && threads <= 1;
+    let start = fields.nth(1)?.parse().ok()?;
     Some(Process { pid, start, parent, group, session, zombie })
 }
 
@@ -305,12 +308,25 @@ mod tests {
     #[test]
     fn a_command_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
         let pid = Pid::from_raw(42);
-        let fields = "7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 71 9000 5";
+        let fields = "7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 0 0 71 9000 5";
 
         let process = parse(pid, format!("42 (a) S (b) Z {fields}").as_bytes());
 
         let (parent, group, session) = (Pid::from_raw(7), Pid::from_raw(8), Pid::from_raw(9));
         assert_eq!(process, Some(Process { pid, start: 71, parent, group, session, zombie: true }));
+    }
+
+    #[test]
+    fn a_process_whose_main_thread_has_ended_is_not_a_zombie() {
+        let with_threads = |threads: u32| {
+            let text = format!("42 (server) Z 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 {threads} 0 71 9000 5");
+            parse(Pid::from_raw(42), text.as_bytes()).map(|process| (process.zombie, process.start))
+        };
+
+        assert_eq!(with_threads(3), Some((false, 71)));
+        assert_eq!(with_threads(2), Some((false, 71)));
+        assert_eq!(with_threads(1), Some((true, 71)));
+        assert_eq!(with_threads(0), Some((true, 71)));
     }
 
     #[test]

@@ -149,6 +149,48 @@ fn a_hanging_exec_does_not_keep_the_guardian_from_its_work() {
     drop(lease);
 }
 
+/// Its main thread ends, another one goes on and says when SIGTERM reaches the process.
+const WITHOUT_MAIN_THREAD: &str = "import ctypes, os, signal, threading\n\
+                                   signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n\
+                                   def serve():\n\
+                                   \x20   open('pid', 'w').write(str(os.getpid()))\n\
+                                   \x20   print('up', flush=True)\n\
+                                   \x20   signal.sigwait([signal.SIGTERM])\n\
+                                   \x20   print('got TERM', flush=True)\n\
+                                   \x20   os._exit(7)\n\
+                                   threading.Thread(target=serve).start()\n\
+                                   ctypes.CDLL(None).pthread_exit(None)\n";
+
+/// The state of such a process is that of a zombie.
+#[test]
+fn a_process_whose_main_thread_has_ended_gets_the_stop_signal() {
+    let app = App::new("web: python3 server.py\n").file("server.py", WITHOUT_MAIN_THREAD);
+    let dyno = app.dyno(["start", "-t", "300"]).spawn();
+    dyno.until_shown("| up");
+    let server: i32 = fs::read_to_string(app.path("pid")).unwrap().parse().unwrap();
+    until("its main thread has ended", || process_table::stat(server).is_some_and(|(state, _)| state == 'Z'));
+
+    dyno.signal(Signal::SIGTERM);
+
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert_eq!(finished.lines_of("web.1")[2..], ["got TERM", "exited with code 7"]);
+}
+
+#[test]
+fn s6_7_a_daemon_whose_main_thread_has_ended_does_not_meet_the_next_run() {
+    let app = App::new(
+        "web: [ -e second ] && exit 4; python3 server.py >begun & read -r _ <begun; \
+         until grep -q '^State:.Z' /proc/$!/status; do :; done; >second; exit 3\n",
+    );
+    let app = app.file("server.py", WITHOUT_MAIN_THREAD).fifo("begun");
+
+    let finished = app.dyno(["start", "--restart", "--max-restarts", "1"]).run();
+
+    finished.expect_end(Ended::Code(4));
+    assert!(finished.lines_of("web.1").contains(&"left python3 (pid PID) running; stopped it too".to_owned()));
+}
+
 /// ssh-agent hides its environment and its files from everyone but root, and leaves its parent at once.
 #[test]
 fn s6_10_an_agent_that_hides_its_environment_does_not_outlive_its_run() {
