@@ -10,7 +10,7 @@ use super::shutdown::Phase;
 use super::slot::Turn;
 use super::{GroupSignal, Supervisor};
 
-/// How a dyno counts that was killed because it did not listen in time, whatever its leader made of it.
+/// How a dyno counts that was killed because it was not up in time, whatever its leader made of it.
 const KILLED: ExitStatus = ExitStatus::Signal(9);
 
 impl Supervisor {
@@ -45,7 +45,7 @@ impl Supervisor {
         self.reconcile_all(turn);
     }
 
-    /// R10: kills the dynos that do not listen in time. Each counts as a crash from this moment (S6.5).
+    /// R10: kills the dynos that are not up in time. Each counts as a crash from this moment (S6.5).
     fn time_out_boots(&mut self, turn: &mut Turn) {
         let after = self.policy.boot_timeout.unwrap_or_default();
         for index in 0..self.slots.len() {
@@ -55,7 +55,7 @@ impl Supervisor {
             }
             let Some(run) = slot.state.run() else { continue };
             let ending = judge(slot, KILLED, &self.policy);
-            slot.kill_for_not_listening(after, ending, turn);
+            slot.kill_for_not_being_up(after, ending, turn);
             self.on_unasked_end(index, ending, UnaskedEnd { run, exit: KILLED, up_for: Duration::ZERO }, turn);
         }
     }

@@ -22,8 +22,8 @@ use super::PublicState;
 pub(super) enum DynoState {
     /// No run, and none is due.
     Down,
-    /// The spawn was ordered; the guardian has not answered.
-    Starting { run: RunId },
+    /// The spawn was ordered; its program does not run yet. After `deadline` it is killed (R10): an exec can hang.
+    Starting { run: RunId, deadline: Option<Duration> },
     /// Its exec succeeded; it does not listen yet. After `deadline` it is killed (R10).
     Booting { run: RunId, pid: i32, deadline: Option<Duration> },
     /// It is up since then (on the clock that counts no pause).
@@ -63,7 +63,7 @@ pub(super) enum Ending {
 /// What happens when the time of a state has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deadline {
-    /// A dyno does not listen: R10.
+    /// A dyno is not up in time: R10.
     Boot,
     /// The grace is nearly over: the stop signal to all that have not had it.
     Rest,
@@ -79,7 +79,7 @@ impl DynoState {
     /// The run it has, from the order to spawn it until nothing of it is left.
     pub(super) fn run(self) -> Option<RunId> {
         match self {
-            Self::Starting { run }
+            Self::Starting { run, .. }
             | Self::Booting { run, .. }
             | Self::Up { run, .. }
             | Self::Stopping { run, .. }
@@ -118,10 +118,10 @@ impl DynoState {
     /// When something is due in this state, and what. At most one thing is.
     pub(super) fn deadline(self) -> Option<(Duration, Deadline)> {
         match self {
-            Self::Booting { deadline, .. } => deadline.map(|at| (at, Deadline::Boot)),
+            Self::Starting { deadline, .. } | Self::Booting { deadline, .. } => deadline.map(|at| (at, Deadline::Boot)),
             Self::Stopping { ordered, .. } | Self::Clearing { ordered, .. } => Some(ordered.deadline()),
             Self::Backoff { until } => Some((until, Deadline::Restart)),
-            Self::Down | Self::Starting { .. } | Self::Up { .. } | Self::Crashed | Self::Lost => None,
+            Self::Down | Self::Up { .. } | Self::Crashed | Self::Lost => None,
         }
     }
 
@@ -133,6 +133,9 @@ impl DynoState {
     /// The same state after the clock stood still for `by`: every time in it moves along (S12, TSTP).
     pub(super) fn postponed(self, by: Duration) -> Self {
         match self {
+            Self::Starting { run, deadline } => {
+                Self::Starting { run, deadline: deadline.map(|at| at.saturating_add(by)) }
+            }
             Self::Booting { run, pid, deadline } => {
                 Self::Booting { run, pid, deadline: deadline.map(|at| at.saturating_add(by)) }
             }
@@ -142,7 +145,7 @@ impl DynoState {
             }
             Self::Clearing { run, ordered, ending } => Self::Clearing { run, ordered: ordered.postponed(by), ending },
             Self::Backoff { until } => Self::Backoff { until: until.saturating_add(by) },
-            Self::Down | Self::Starting { .. } | Self::Crashed | Self::Lost => self,
+            Self::Down | Self::Crashed | Self::Lost => self,
         }
     }
 

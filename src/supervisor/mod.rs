@@ -176,7 +176,8 @@ impl Supervisor {
         self.last_run = self.last_run.saturating_add(1);
         let run = RunId(self.last_run);
         self.slot_of.insert(run, index);
-        slot.enter(DynoState::Starting { run }, turn);
+        let deadline = slot.boot_deadline(&self.policy, turn);
+        slot.enter(DynoState::Starting { run, deadline }, turn);
         slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);
         turn.order(Effect::Spawn(SpawnSpec { run, spec: slot.spec.clone() }));
     }

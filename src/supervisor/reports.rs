@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::app::{ExitStatus, Focus, LeftRunning, RunId};
+use crate::app::{ExitStatus, LeftRunning, RunId};
 use crate::error::Status;
 
 use super::dyno_state::{DynoState, Ending, Ordered};
@@ -36,17 +36,14 @@ impl Supervisor {
     }
 
     pub(super) fn on_spawned(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
-        let boot_timeout = self.policy.boot_timeout;
         let Some(&index) = self.slot_of.get(&run) else { return };
         let Some(slot) = self.slots.get_mut(index) else { return };
-        // Who sits in a debugger before it listens is not to be killed there (S6.8).
-        let boot_timeout = boot_timeout.filter(|_| slot.spec.focus != Focus::Keyboard);
         let awaits_port = slot.role == Role::Formation && self.policy.ready.contains(&slot.spec.dyno.process_type);
         match slot.state {
             DynoState::Starting { .. } => {
                 slot.notify(NoticeKind::Started { pid }, turn);
                 if awaits_port {
-                    let deadline = boot_timeout.map(|limit| turn.now.mono.saturating_add(limit));
+                    let deadline = slot.boot_deadline(&self.policy, turn);
                     slot.enter(DynoState::Booting { run, pid, deadline }, turn);
                 } else {
                     slot.rise(run, pid, turn);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{DynoName, DynoSpec, ExitStatus, LeftRunning, Now, ProcessType, RunId};
+use crate::app::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, ProcessType, RunId};
 use crate::error::Status;
 
 use super::PublicState;
@@ -193,7 +193,7 @@ impl Slot {
     /// Tells a run that nobody has told yet to stop. Allowed before `Spawned` too: the guardian takes orders in sequence.
     pub(super) fn stop(&mut self, turn: &mut Turn) {
         match self.state {
-            DynoState::Starting { run } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
+            DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending());
                 let ordered = self.stop_rules.ordered(turn.now.mono);
                 self.enter(DynoState::Stopping { run, pid, ordered, ending: Ending::Asked, shown }, turn);
@@ -245,7 +245,7 @@ impl Slot {
     pub(super) fn kill(&mut self, turn: &mut Turn) {
         let killed = killed(turn);
         let (run, state, kind) = match self.state {
-            DynoState::Starting { run } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
+            DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending());
                 let state = DynoState::Stopping { run, pid, ordered: killed, ending: Ending::Asked, shown };
                 (run, state, NoticeKind::KillingProcess)
@@ -269,21 +269,29 @@ impl Slot {
         turn.signal(run, GroupSignal::Kill);
     }
 
-    /// Kills it because it does not listen in time. Until its leader ends it is seen as what it was.
-    pub(super) fn kill_for_not_listening(&mut self, after: Duration, ending: Ending, turn: &mut Turn) {
+    /// When it is killed unless it is up by then (R10); None: it may take its time.
+    pub(super) fn boot_deadline(&self, policy: &Policy, turn: &Turn) -> Option<Duration> {
+        // Someone sits in a debugger before it listens (S6.8).
+        let limit = policy.boot_timeout.filter(|_| self.spec.focus != Focus::Keyboard)?;
+        (self.role == Role::Formation).then(|| turn.now.mono.saturating_add(limit))
+    }
+
+    /// Kills it because it is not up in time. Until its leader ends it is seen as what it was.
+    pub(super) fn kill_for_not_being_up(&mut self, after: Duration, ending: Ending, turn: &mut Turn) {
         match self.state {
-            DynoState::Booting { run, pid, .. } => {
-                let (pid, shown) = (Some(pid), self.state.public());
+            DynoState::Starting { run, .. } => {
+                let why = "still waits for its program to be executed".to_owned();
+                self.notify(NoticeKind::NotAnswering { why, after }, turn);
+                self.kill_late(run, ending, turn);
+            }
+            DynoState::Booting { run, .. } => {
                 let process_type = self.spec.dyno.process_type.clone();
                 self.notify(NoticeKind::BootTimeout { process_type, after }, turn);
                 turn.order(Effect::FindListener { run });
-                self.notify(NoticeKind::KillingProcess, turn);
-                turn.signal(run, GroupSignal::Kill);
-                self.enter(DynoState::Stopping { run, pid, ordered: killed(turn), ending, shown }, turn);
+                self.kill_late(run, ending, turn);
             }
             // Nobody waits for it to listen.
-            DynoState::Starting { .. }
-            | DynoState::Up { .. }
+            DynoState::Up { .. }
             | DynoState::Stopping { .. }
             | DynoState::Clearing { .. }
             | DynoState::Down
@@ -291,6 +299,13 @@ impl Slot {
             | DynoState::Crashed
             | DynoState::Lost => {}
         }
+    }
+
+    fn kill_late(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
+        let (pid, shown) = (self.state.pid(), self.state.public());
+        self.notify(NoticeKind::KillingProcess, turn);
+        turn.signal(run, GroupSignal::Kill);
+        self.enter(DynoState::Stopping { run, pid, ordered: killed(turn), ending, shown }, turn);
     }
 
     /// Whether it has a run that nobody has killed yet.

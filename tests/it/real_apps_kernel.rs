@@ -149,6 +149,20 @@ fn a_hanging_exec_does_not_keep_the_guardian_from_its_work() {
     drop(lease);
 }
 
+#[test]
+fn s19_2_a_hanging_exec_does_not_outlast_the_timeout_of_a_smoke() {
+    let app = App::new("web: ./dead\n").script("dead", "echo never\n");
+    let lease = Lease::on(&app.path("dead"), &app);
+
+    let finished = app.dyno(["smoke", "--timeout", "0.5", "--", "true"]).run();
+
+    finished.expect_end(Ended::Code(75));
+    let line = "not up within 0.5 seconds: it still waits for its program to be executed";
+    let shown = String::from_utf8_lossy(&finished.stderr);
+    assert!(shown.contains(line), "{shown}");
+    drop(lease);
+}
+
 /// Its main thread ends, another one goes on and says when SIGTERM reaches the process.
 const WITHOUT_MAIN_THREAD: &str = "import ctypes, os, signal, threading\n\
                                    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n\

@@ -54,6 +54,37 @@ fn s6_8_the_dyno_that_has_the_keyboard_may_take_its_time() {
 }
 
 #[test]
+fn s6_5_an_exec_that_hangs_does_not_outlast_the_boot_timeout() {
+    for name in ["web.1", "worker.1"] {
+        let plan = Plan { formation: vec![spec(name)], ..Plan::default() };
+        let policy = Policy { boot_timeout: Some(MINUTE), ready: vec![process_type("web")], ..Policy::default() };
+        let mut supervisor = Supervisor::new(plan, policy);
+        boot(&mut supervisor);
+
+        assert_eq!(supervisor.next_deadline(), Some(MINUTE));
+        assert_eq!(
+            tick(&mut supervisor, at(60))[..2],
+            [
+                format!("{name}: not up within 60 seconds: it still waits for its program to be executed"),
+                "#1 kill".to_owned()
+            ]
+        );
+        assert_eq!(supervisor.next_deadline(), Some(at(63).mono));
+    }
+}
+
+#[test]
+fn s12_a_pause_during_an_exec_moves_the_boot_timeout() {
+    let plan = Plan { formation: vec![spec("web.1")], ..Plan::default() };
+    let mut supervisor = Supervisor::new(plan, Policy { boot_timeout: Some(MINUTE), ..Policy::default() });
+    boot(&mut supervisor);
+
+    happen(&mut supervisor, Event::Resumed { paused_for: MINUTE }, at(100));
+
+    assert_eq!(supervisor.next_deadline(), Some(2 * MINUTE));
+}
+
+#[test]
 fn on_r10_whoever_listens_on_another_port_is_told_where() {
     let mut supervisor = awaited_for(Some(MINUTE));
     let run = run_of(&supervisor, "web.1");

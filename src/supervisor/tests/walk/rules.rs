@@ -92,7 +92,7 @@ impl Model {
             shown: PublicState::Starting,
             stopped: false,
             killed: false,
-            boot_due: None,
+            boot_due: self.policy.boot_timeout.filter(|_| !dyno.is_release).map(|limit| mono + limit),
             rest_due: None,
             kill_due: None,
             answer_due: None,
