@@ -115,7 +115,7 @@ struct Terminal {
     is_pipe: bool,
     /// Blank lines at the end of those that passed: a clear of the screen would drop them.
     blanks: usize,
-    /// What was shown of the unfinished line, if that passed as it is.
+    /// The last of what was shown of the unfinished line, if that passed as it is: at most [`PIECE_BYTES`].
     partial: Vec<u8>,
     /// The style behind the lines that passed.
     style: Style,
@@ -205,7 +205,7 @@ impl Lines {
         self.pass_blanks(emit);
         let audience = self.audience;
         if let Some(terminal) = &mut self.terminal {
-            terminal.partial.extend_from_slice(self.plain.partial());
+            terminal.note_partial(self.plain.partial());
         }
         self.plain.flush(&mut |chunk| emit(Chunk { audience, ..chunk }));
     }
@@ -355,6 +355,13 @@ impl Terminal {
             self.partial.extend_from_slice(lines);
             self.screen.pass(&std::mem::take(&mut self.partial), self.style);
         }
+    }
+
+    /// Takes note of a part of the unfinished line that is shown.
+    fn note_partial(&mut self, part: &[u8]) {
+        self.partial.extend_from_slice(part);
+        let excess = self.partial.len().saturating_sub(PIECE_BYTES);
+        self.partial.drain(..excess);
     }
 
     /// `shown`: bytes of the unfinished line that were shown before.

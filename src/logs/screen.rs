@@ -134,7 +134,11 @@ impl Screen {
         for _ in 0..blanks {
             self.line_end();
         }
-        self.feed(shown);
+        if !shown.is_empty() {
+            self.feed(shown);
+            // A long line scrolls out of reach while it is read, but nothing of it is shown twice.
+            self.shown.clear();
+        }
         self.mark_line_shown(goes_on);
         self.shown_style = self.pen;
     }

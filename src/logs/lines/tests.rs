@@ -240,3 +240,32 @@ fn s7_6_a_resized_terminal_reaches_fewer_rows() {
     run.pause();
     assert_eq!(run.take(), ["d"]);
 }
+
+#[test]
+fn s7_6_of_a_long_line_an_edit_shows_only_the_end_again() {
+    let mut run = Run::on_terminal(24, 80);
+    for letter in ["x", "y", "z"] {
+        run.write(&letter.repeat(60_000));
+        run.pause();
+    }
+    let shown = run.take().iter().map(|line| line.trim_start_matches("> ").len()).sum::<usize>();
+    assert_eq!(shown, 180_000);
+
+    run.write("\x08!\nend\n");
+    let rest = run.end();
+
+    // The edited line, as far as it is known, and no line more.
+    let [edited, end] = rest.as_slice() else { panic!("{} lines", rest.len()) };
+    assert!(edited.len() <= PIECE_BYTES && edited.ends_with("z!"), "{} bytes", edited.len());
+    assert_eq!(end, "end");
+}
+
+#[test]
+fn s7_6_a_line_that_never_ends_takes_bounded_memory() {
+    let mut run = Run::on_terminal(24, 80);
+    for _ in 0..100 {
+        run.write(&"x".repeat(60_000));
+        run.pause();
+        assert!(run.lines.terminal.as_ref().unwrap().partial.len() <= PIECE_BYTES);
+    }
+}
