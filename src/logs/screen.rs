@@ -111,12 +111,24 @@ impl Screen {
     pub(super) fn resize(&mut self, size: ScreenSize) {
         self.height = usize::from(size.rows).clamp(1, MAX_ROWS);
         self.width = usize::from(size.columns).clamp(1, MAX_COLUMNS);
+        self.cut_to_width();
         while self.rows.len() > self.height {
             self.drop_first_row();
             self.row = self.row.saturating_sub(1);
         }
         self.column = self.column.min(self.width);
         self.margins = (0, self.height - 1);
+    }
+
+    /// A program that draws a row again on a narrower terminal never reaches what was written right of its edge.
+    fn cut_to_width(&mut self) {
+        if self.rows.iter().all(|row| row.cells.len() <= self.width) {
+            return;
+        }
+        self.show(Show::All);
+        for row in &mut self.rows {
+            row.cut(self.width);
+        }
     }
 
     pub(super) fn height(&self) -> usize {

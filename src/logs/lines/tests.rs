@@ -269,3 +269,17 @@ fn s7_6_a_line_that_never_ends_takes_bounded_memory() {
         assert!(run.lines.terminal.as_ref().unwrap().partial.len() <= PIECE_BYTES);
     }
 }
+
+#[test]
+fn s7_6_a_row_drawn_again_on_a_narrower_terminal_keeps_nothing_beyond_its_edge() {
+    let mut run = Run::on_terminal(24, 80);
+    run.write(&format!("\r{}50%", "#".repeat(40)));
+    run.lines
+        .resize(ScreenSize { rows: 24, columns: 20 }, &mut |chunk| collect(&chunk, &mut run.shown, &mut run.files));
+    run.write(&format!("\r{}60%", "#".repeat(12)));
+    run.pause();
+    run.write("\r\x1b[Kdone\n");
+
+    let [before, after] = [40, 12].map(|count| "#".repeat(count));
+    assert_eq!(run.end(), [format!("{before}50%"), format!("{after}60%#####"), "done".to_owned()]);
+}

@@ -144,6 +144,15 @@ impl Row {
         (self.is_edited, self.is_changed) = (true, true);
     }
 
+    /// Drops the cells from this column on. What was shown of them stays shown.
+    pub(super) fn cut(&mut self, width: usize) {
+        if width < self.cells.len() {
+            self.clear_halves(width, 0);
+            self.cells.truncate(width);
+            self.is_edited = true;
+        }
+    }
+
     /// Whether it is a blank line that was ended and not shown. One that was written and erased is none.
     pub(super) fn is_pending_blank(&self) -> bool {
         self.is_complete
