@@ -26,7 +26,8 @@ pub(super) fn character_bytes(text: &[u8]) -> usize {
 }
 
 /// How many bytes at the end begin a character or an escape sequence and do not complete it.
-pub(super) fn bytes_at_end(text: &[u8]) -> usize {
+#[must_use]
+pub fn bytes_at_end(text: &[u8]) -> usize {
     let tail = text.get(text.len().saturating_sub(SEQUENCE_BYTES)..).unwrap_or_default();
     if let Some(begun) = memrchr(b'\x1b', tail).and_then(|at| tail.get(at..))
         && matches!(escapes::sequence(begun, &mut Vec::new()), Sequence::Cut(_))

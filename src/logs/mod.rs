@@ -27,6 +27,7 @@ mod workflow;
 pub use alternate_screen::AlternateScreen;
 pub use block::{LogBlock, Source};
 pub use format::{Formatter, LogFormat, Passing, TextOptions, View};
+pub use incomplete::bytes_at_end as unfinished_bytes;
 pub use lines::{Audience, Chunk, LineMode, Lines, PARTIAL_AFTER, PIECE_BYTES, Patience};
 pub use open_line::OpenLine;
 pub use palette::{Color, Palette};

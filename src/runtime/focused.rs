@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use crate::app::DynoName;
-use crate::logs::{AlternateScreen, Formatter, LogBlock, OpenLine, Source};
+use crate::logs::{AlternateScreen, Formatter, LogBlock, OpenLine, Source, unfinished_bytes};
 
 use super::own_terminal_size;
 
@@ -20,6 +20,8 @@ pub(super) struct Focused {
     dyno: DynoName,
     line: OpenLine,
     screen: AlternateScreen,
+    /// The beginning of a sequence or of a character, which lines of others must not tear: its end was not read yet.
+    begun: Vec<u8>,
     /// Lines that wait until it leaves the alternate screen, and how many of them were left out.
     waiting: VecDeque<u8>,
     left_out: usize,
@@ -42,6 +44,7 @@ impl Focused {
             dyno,
             line: OpenLine::default(),
             screen: AlternateScreen::default(),
+            begun: Vec::new(),
             waiting: VecDeque::new(),
             left_out: 0,
             has_files,
@@ -56,6 +59,20 @@ impl Focused {
         if !self.screen.is_shown() {
             self.line.come_back(out);
         }
+        let mut all = std::mem::take(&mut self.begun);
+        all.extend_from_slice(bytes);
+        let (whole, begun) = all.split_at(all.len() - unfinished_bytes(&all));
+        self.begun.extend_from_slice(begun);
+        self.pass(whole, formatter, out);
+    }
+
+    /// What was begun is not finished any more.
+    fn show_begun(&mut self, formatter: &mut Formatter, out: &mut Vec<u8>) {
+        let begun = std::mem::take(&mut self.begun);
+        self.pass(&begun, formatter, out);
+    }
+
+    fn pass(&mut self, bytes: &[u8], formatter: &mut Formatter, out: &mut Vec<u8>) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let was_shown = self.screen.is_shown();
@@ -74,6 +91,7 @@ impl Focused {
 
     /// The run is over. A program that was killed on the alternate screen did not leave it.
     pub(super) fn end_of_run(&mut self, formatter: &mut Formatter, out: &mut Vec<u8>) {
+        self.show_begun(formatter, out);
         if self.screen.is_shown() {
             self.screen.leave(out);
             self.show_waiting(formatter, out);
@@ -87,6 +105,9 @@ impl Focused {
             Source::Notice(dyno) => *dyno == self.dyno,
             Source::App(_) | Source::System => false,
         };
+        if is_own {
+            self.show_begun(formatter, out);
+        }
         self.lines.clear();
         formatter.render(block, &mut self.lines);
         if self.screen.is_shown() {
@@ -224,6 +245,26 @@ mod tests {
         shown.web(b"bye\x1b[?1049l$ ");
 
         assert_eq!(shown.take(), "bye\x1b[?1049lworker.1 | job 1\nweb.1  | listens\n$ ");
+    }
+
+    #[test]
+    fn s6_8_lines_of_others_never_tear_a_sequence_or_a_character() {
+        for (first, second) in [("$ \x1b[?10", "49hX"), ("$ \x1b[3", "1mred"), ("$ \x1b", "[31mred")] {
+            let mut shown = Shown::new();
+            shown.web(first.as_bytes());
+            shown.other(Source::App(dyno("worker")), b"job\n");
+            shown.web(second.as_bytes());
+
+            let text = shown.take();
+            let whole = first.strip_prefix("$ ").unwrap().to_owned() + second;
+            assert!(text.ends_with(&whole) && text.contains("worker.1 | job\n"), "{text:?}");
+        }
+        let mut shown = Shown::new();
+        shown.web(b"\xc3");
+        assert_eq!(shown.take(), "");
+        shown.web(b"\xa9\x1b[3");
+        shown.other(Source::Notice(dyno("web")), b"exited\n");
+        assert!(shown.take().starts_with("\u{e9}\x1b[3"));
     }
 
     #[test]
