@@ -11,6 +11,7 @@ use nix::sys::signal::kill;
 use nix::unistd::{Pid, getpgid, getpid, getsid};
 
 use super::finder::{Evidence, Marks};
+use super::stop_order::Programs;
 use super::sys::{self, Child};
 use super::table::{Process, Table};
 
@@ -75,7 +76,8 @@ fn hidden_process(pid: Pid) -> Option<Process> {
         return None;
     }
     let (group, session) = (getpgid(Some(pid)).ok()?, getsid(Some(pid)).ok()?);
-    Some(Process { pid, start: 0, parent: getpid(), group, session, zombie: false })
+    // No parent is known, so a signal checks the process first.
+    Some(Process { pid, start: 0, parent: Pid::from_raw(0), group, session, zombie: false })
 }
 
 fn parse(pid: Pid, text: &[u8]) -> Option<Process> {
@@ -202,10 +204,12 @@ pub fn family_of(leader: i32) -> Vec<i32> {
     family.into_iter().map(Pid::as_raw).collect()
 }
 
-/// The name of a process as `ps` shows it.
+/// The name of a process as `ps` shows it. A program chooses it, so it may hold anything: what is not printable is `?`.
 pub(super) fn name_of(pid: Pid) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
-    Some(String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
+    // Only the line end that the system adds.
+    let name = name.strip_suffix(b"\n").unwrap_or(&name);
+    Some(String::from_utf8_lossy(name).replace(char::is_control, "?"))
 }
 
 /// The words a process was executed with, each ended by NUL.
@@ -214,7 +218,7 @@ pub(super) fn words_of(pid: Pid) -> Option<Vec<u8>> {
 }
 
 /// Whether a process executes a shell (S6.6). `busybox` is one if it runs as one.
-pub(super) fn is_shell(pid: Pid) -> bool {
+fn is_shell(pid: Pid) -> bool {
     let Ok(executable) = fs::read_link(format!("/proc/{pid}/exe")) else { return false };
     let name = executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let name = name.strip_suffix(" (deleted)").unwrap_or(name);
@@ -291,6 +295,23 @@ fn parse_listener(line: &str) -> Option<(String, u16)> {
     let inode = fields.nth(5)?;
     is_listening.then_some(())?;
     Some((format!("socket:[{inode}]"), u16::from_str_radix(port, 16).ok()?))
+}
+
+/// What is asked about the processes of a run that is to stop.
+pub(super) struct ProcPrograms;
+
+impl Programs for ProcPrograms {
+    fn is_shell(&mut self, pid: Pid) -> bool {
+        is_shell(pid)
+    }
+
+    fn reads_from(&mut self, pid: Pid) -> Option<String> {
+        name_of_open_file(&format!("/proc/{pid}/fd/0")).filter(|name| name.starts_with("pipe:["))
+    }
+
+    fn writes_to(&mut self, pid: Pid) -> Vec<String> {
+        [1, 2].iter().filter_map(|fd| name_of_open_file(&format!("/proc/{pid}/fd/{fd}"))).collect()
+    }
 }
 
 /// The TCP ports that a process listens on.

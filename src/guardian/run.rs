@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::unistd::{Pid, getpid};
 
 use super::finder::RunFacts;
-use super::proc_table;
+use super::proc_table::{self, ProcPrograms};
 use super::protocol::Sending;
 use super::spawn::{Execution, Progress};
 use super::stop_order::{FirstToStop, first_to_stop};
@@ -80,6 +80,8 @@ struct Stop {
     stage: StopStage,
     /// Each process gets the signal once.
     signalled: BTreeSet<Identity>,
+    /// Filters behind a program, until the grace is nearly over.
+    spared: Vec<Identity>,
 }
 
 /// Who is getting the stop signal.
@@ -187,11 +189,12 @@ impl Run {
         match sending {
             Sending::Stop { signal, everything } => {
                 let stage = if everything { StopStage::Rest(STOP_LOOKS) } else { StopStage::Ordered };
-                self.stop.get_or_insert(Stop { signal, stage, signalled: BTreeSet::new() });
+                self.stop.get_or_insert(Stop { signal, stage, signalled: BTreeSet::new(), spared: Vec::new() });
             }
             Sending::StopRest => {
                 if let Some(stop) = &mut self.stop {
                     stop.stage = StopStage::Rest(STOP_LOOKS);
+                    stop.spared.clear();
                 }
             }
             Sending::Kill => {
@@ -229,7 +232,9 @@ impl Run {
         let once_more = if look.is_settled { 0 } else { STOP_LOOKS };
         let (due, stage) = match std::mem::replace(&mut stop.stage, StopStage::Rest(0)) {
             StopStage::Ordered => {
-                let FirstToStop { mut programs, shells } = first_to_stop(look.table, leader, &mut proc_table::is_shell);
+                let first = first_to_stop(look.table, leader, &mut ProcPrograms);
+                let FirstToStop { mut programs, shells, filters } = first;
+                stop.spared = filters.iter().map(Process::identity).collect();
                 if programs.is_empty() {
                     (processes.to_vec(), StopStage::Rest(once_more))
                 } else {
@@ -244,7 +249,7 @@ impl Run {
             StopStage::Rest(looks) => (processes.to_vec(), StopStage::Rest(once_more.min(looks - 1))),
         };
         stop.stage = stage;
-        for process in due {
+        for process in due.into_iter().filter(|process| !stop.spared.contains(&process.identity())) {
             if stop.signalled.insert(process.identity()) {
                 signal_process(&process, stop.signal);
                 signal_process(&process, libc::SIGCONT);

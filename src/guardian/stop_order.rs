@@ -1,11 +1,22 @@
 //! Who gets the stop signal first (S6.6).
 //!
 //! Pure. A program ends its own workers, and loses their work if they are hit: Celery, gunicorn, puma, postgres. A shell
-//! does not pass the signal on, so the shell and the programs that it runs get it.
+//! does not pass the signal on, so the shell and the programs that it runs get it. A filter behind a program, such as `tee`,
+//! must outlive it, or the last words of the program are lost: it ends by itself when the program has ended.
 
 use nix::unistd::Pid;
 
 use super::table::{Process, Table};
+
+/// What has to be known of a process besides its place in the table.
+pub(super) trait Programs {
+    /// Whether it executes a shell.
+    fn is_shell(&mut self, pid: Pid) -> bool;
+    /// The name of the pipe that it reads as its stdin.
+    fn reads_from(&mut self, pid: Pid) -> Option<String>;
+    /// The names of the pipes that it writes to as stdout and stderr.
+    fn writes_to(&mut self, pid: Pid) -> Vec<String>;
+}
 
 /// Those that get the stop signal first; the rest of the run follows when the programs have ended.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,22 +25,24 @@ pub(super) struct FirstToStop {
     pub(super) programs: Vec<Process>,
     /// The shells in between.
     pub(super) shells: Vec<Process>,
+    /// Programs that read what another of these writes: they get the signal only when the grace is nearly over.
+    pub(super) filters: Vec<Process>,
 }
 
 /// Empty if the leader has ended.
-pub(super) fn first_to_stop(table: &Table, leader: Pid, is_shell: &mut dyn FnMut(Pid) -> bool) -> FirstToStop {
+pub(super) fn first_to_stop(table: &Table, leader: Pid, look: &mut dyn Programs) -> FirstToStop {
     let mut first = FirstToStop::default();
     let Some(leader) = table.processes.iter().find(|process| process.pid == leader && !process.zombie) else {
         return first;
     };
     first.programs.push(*leader);
     let mut open = Vec::new();
-    if is_shell(leader.pid) {
+    if look.is_shell(leader.pid) {
         open.push(leader.pid);
     }
     while let Some(shell) = open.pop() {
         for child in table.children_of(shell).filter(|child| !child.zombie) {
-            if is_shell(child.pid) {
+            if look.is_shell(child.pid) {
                 first.shells.push(*child);
                 open.push(child.pid);
             } else {
@@ -37,7 +50,29 @@ pub(super) fn first_to_stop(table: &Table, leader: Pid, is_shell: &mut dyn FnMut
             }
         }
     }
+    set_filters_apart(&mut first, leader.pid, look);
     first
+}
+
+fn set_filters_apart(first: &mut FirstToStop, leader: Pid, look: &mut dyn Programs) {
+    if first.programs.len() + first.shells.len() < 3 {
+        // A pipeline is a shell with two children at least.
+        return;
+    }
+    let mut written = Vec::new();
+    for process in first.programs.iter().chain(&first.shells).filter(|process| process.pid != leader) {
+        written.extend(look.writes_to(process.pid).into_iter().map(|pipe| (process.pid, pipe)));
+    }
+    let mut is_filter = |process: &Process| {
+        let source = look.reads_from(process.pid);
+        let reads = |(writer, pipe): &(Pid, String)| *writer != process.pid && Some(pipe) == source.as_ref();
+        process.pid != leader && written.iter().any(reads)
+    };
+    for kind in [&mut first.programs, &mut first.shells] {
+        let (filters, others) = kind.drain(..).partition(&mut is_filter);
+        first.filters.extend::<Vec<Process>>(filters);
+        *kind = others;
+    }
 }
 
 #[cfg(test)]
@@ -49,12 +84,46 @@ mod tests {
         Process { pid, start: 1, parent: Pid::from_raw(parent), group: pid, session: pid, zombie: false }
     }
 
-    /// The programs and the shells of the run that process 10 leads.
-    fn stopped_first(processes: &[Process], shells: &[i32]) -> [Vec<i32>; 2] {
+    /// The pids of shells; and of each pipe the writer and the reader.
+    struct Known<'a>(&'a [i32], &'a [(i32, i32)]);
+
+    impl Programs for Known<'_> {
+        fn is_shell(&mut self, pid: Pid) -> bool {
+            self.0.contains(&pid.as_raw())
+        }
+
+        fn reads_from(&mut self, pid: Pid) -> Option<String> {
+            self.1.iter().find(|(_, reader)| *reader == pid.as_raw()).map(|(writer, _)| format!("pipe:[{writer}]"))
+        }
+
+        fn writes_to(&mut self, pid: Pid) -> Vec<String> {
+            let own = self.1.iter().filter(|(writer, _)| *writer == pid.as_raw());
+            own.map(|(writer, _)| format!("pipe:[{writer}]")).collect()
+        }
+    }
+
+    /// The programs, the shells and the filters of the run that process 10 leads.
+    fn in_order(processes: &[Process], known: &mut Known<'_>) -> [Vec<i32>; 3] {
         let table = Table { processes: processes.to_vec(), is_complete: true };
-        let mut is_shell = |pid: Pid| shells.contains(&pid.as_raw());
-        let first = first_to_stop(&table, Pid::from_raw(10), &mut is_shell);
-        [first.programs, first.shells].map(|all| all.iter().map(|process| process.pid.as_raw()).collect())
+        let first = first_to_stop(&table, Pid::from_raw(10), known);
+        [first.programs, first.shells, first.filters]
+            .map(|all| all.iter().map(|process| process.pid.as_raw()).collect())
+    }
+
+    /// The programs and the shells, where nothing is a filter.
+    fn stopped_first(processes: &[Process], shells: &[i32]) -> [Vec<i32>; 2] {
+        let [programs, shells, filters] = in_order(processes, &mut Known(shells, &[]));
+        assert_eq!(filters, [0; 0]);
+        [programs, shells]
+    }
+
+    #[test]
+    fn s7_5_a_filter_outlives_the_program_whose_words_it_carries() {
+        let pipeline = [process(10, 1), process(11, 10), process(12, 10), process(13, 10)];
+
+        let order = in_order(&pipeline, &mut Known(&[10, 11], &[(11, 12), (12, 13)]));
+
+        assert_eq!(order, [vec![10], vec![11], vec![12, 13]]);
     }
 
     #[test]

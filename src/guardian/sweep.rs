@@ -122,7 +122,7 @@ pub(super) fn describe(pid: Pid) -> String {
         let text = text.trim().to_owned();
         (!text.is_empty() && text != "0").then_some(text)
     };
-    match (read("comm"), read("wchan")) {
+    match (proc_table::name_of(pid), read("wchan")) {
         (Some(command), Some(place)) => format!("{pid} ({command}, in {place})"),
         (Some(command), None) => format!("{pid} ({command})"),
         (None, _) => format!("{pid}"),

@@ -99,7 +99,9 @@ fn s6_10_a_daemon_that_keeps_forking_never_meets_the_next_run() {
 
     let of_web = dyno.of_dynos();
 
-    let (walkers, runs): (Vec<_>, Vec<_>) = of_web.iter().partition(|process| process.command.contains("walk"));
+    let (walkers, runs): (Vec<_>, Vec<_>) = of_web
+        .iter()
+        .partition(|process| process.command.contains("sh ./walk") && !process.command.starts_with("/bin/sh -c"));
     assert!(walkers.is_empty() && !runs.is_empty(), "{of_web:#?}");
     dyno.signal(Signal::SIGTERM);
     dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));

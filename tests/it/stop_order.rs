@@ -131,6 +131,21 @@ fn s6_6_programs_that_a_clean_up_starts_are_left_in_peace() {
 }
 
 #[test]
+fn s7_5_a_filter_carries_the_last_words_of_a_program_that_is_stopped() {
+    let server =
+        "trap 'sleep 0.1; echo last words; exit 0' TERM\necho up\nwhile :; do read -r _ <never; done 2>/dev/null\n";
+    for filter in ["tee copy", "cat | cat"] {
+        let app = App::new(&format!("web: sh ./server 2>&1 | {filter}\n")).file("server", server).fifo("never");
+        let dyno = up(app.dyno(["start", "-t", "300"]));
+
+        dyno.signal(Signal::SIGTERM);
+
+        let finished = dyno.finish();
+        assert!(finished.lines_of("web.1").contains(&"last words".to_owned()), "{filter}:\n{}", finished.stdout());
+    }
+}
+
+#[test]
 fn s6_6_a_type_can_be_stopped_by_a_real_time_signal() {
     let app = App::new("web: trap 'echo bye; exit 0' 37; echo up; while :; do read -r _ <never; done 2>/dev/null\n")
         .fifo("never");
