@@ -8,7 +8,10 @@ fn main() -> std::process::ExitCode {
     use dynorun::supervisor::Outcome;
     use dynorun::{cli, commands, runtime};
 
-    // First of all: a signal between two steps of the start must find everything ready or nothing begun.
+    if commands::answer_shell(std::env::args_os()) {
+        return ExitCode::SUCCESS;
+    }
+    // Before a run begins: a signal between two steps of the start must find everything ready or nothing begun.
     runtime::block_all();
     let (outcome, dialect) = match cli::parse(std::env::args_os()) {
         Ok(cli) => (commands::run(&cli), cli.dialect),

@@ -1,13 +1,11 @@
-//! Options of `dyno completions`, and of the question that its scripts ask.
-
-use std::ffi::OsString;
+//! Options of `dyno completions`.
 
 use clap::{Args, ValueEnum};
 
 /// Options of `dyno completions`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  dyno completions bash > ~/.local/share/bash-completion/completions/dyno\n  dyno completions zsh > ~/.zfunc/_dyno            a directory of your `fpath`\n  dyno completions fish > ~/.config/fish/completions/dyno.fish\n  dyno completions elvish >> ~/.config/elvish/rc.elv\n  dyno completions powershell >> $PROFILE"
+    after_help = "Examples:\n  echo '. <(dyno completions bash)' >> ~/.bashrc\n  echo 'autoload -U compinit; compinit; . <(dyno completions zsh)' >> ~/.zshrc\n  mkdir -p ~/.config/fish/completions ~/.config/elvish\n  echo 'dyno completions fish | source' > ~/.config/fish/completions/dyno.fish\n  echo 'eval (dyno completions elvish | slurp)' >> ~/.config/elvish/rc.elv\n  mkdir -p (Split-Path $PROFILE)      in PowerShell\n  'dyno completions powershell | Out-String | Invoke-Expression' >> $PROFILE\n\nEach takes effect in the next shell and stays right when `dyno` is updated."
 )]
 pub struct CompletionsArgs {
     /// The shell that reads the script
@@ -15,29 +13,18 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// A shell that can ask what may stand at the cursor.
+/// A shell that can complete the command lines of `dyno`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     /// 4.4 and later.
     Bash,
     /// With `compinit`.
     Zsh,
-    /// 3.0 and later.
+    /// 3.1 and later.
     Fish,
     /// 0.18 and later.
     Elvish,
     /// 7 and later.
     #[value(name = "powershell", alias = "pwsh")]
     PowerShell,
-}
-
-/// What a script asks: `dyno __complete`. Hidden from people, fixed for scripts that were made by an older version.
-#[derive(Debug, Args)]
-pub struct CursorArgs {
-    /// The line up to the cursor, as it was typed
-    #[arg(long, value_name = "LINE", conflicts_with = "words")]
-    pub line: Option<OsString>,
-    /// The words up to the cursor, the program first, without their quotes
-    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<OsString>,
 }

@@ -4,10 +4,10 @@
 //! the same types.
 
 mod completions;
-mod cursor;
 mod drop_in;
 mod help;
 mod man;
+mod offers;
 mod one_off;
 mod parse;
 mod reading;
@@ -16,19 +16,19 @@ mod shared;
 mod smoke;
 mod start;
 mod topic;
-mod typed_line;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use clap::builder::TypedValueParser;
-use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 
-pub use completions::{CompletionsArgs, CursorArgs, Shell};
-pub use cursor::{Candidate, Cursor, Expected, TypeSlot};
+pub use completions::{CompletionsArgs, Shell};
 pub use help::whole_command;
 pub use man::ManArgs;
+pub use offers::Offers;
 pub use one_off::{RunArgs, TypeWord};
-pub use parse::{Refusal, parse};
+pub use parse::{Refusal, parse, with_colons};
 pub use reading::{CheckArgs, ConfigArgs};
 pub use release::ReleaseArgs;
 pub use shared::{FormationArgs, LogArgs, LogFormatName, VariableArgs};
@@ -63,13 +63,7 @@ impl Cli {
     /// The project options before the subcommand, under those after it.
     #[must_use]
     pub fn project(&self, after: &ProjectArgs) -> ProjectArgs {
-        let before = &self.project;
-        ProjectArgs {
-            procfile: after.procfile.clone().or_else(|| before.procfile.clone()),
-            root: after.root.clone().or_else(|| before.root.clone()),
-            env: if after.env.is_empty() { before.env.clone() } else { after.env.clone() },
-            no_color: after.no_color || before.no_color,
-        }
+        after.over(&self.project)
     }
 }
 
@@ -84,7 +78,7 @@ impl Cli {
             Command::Run(args) | Command::LocalRun(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Check(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Config(args) => (Some(&args.project), ColorChoice::Auto),
-            Command::Completions(_) | Command::Man(_) | Command::Complete(_) | Command::Version | Command::Topic(_) => {
+            Command::Completions(_) | Command::Man(_) | Command::Version | Command::Topic(_) => {
                 (None, ColorChoice::Auto)
             }
         };
@@ -107,6 +101,16 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// The dialect that the name of the program asks for; a symlink or a copy is enough.
+    #[must_use]
+    pub fn of_program(program: &OsStr) -> Self {
+        match Path::new(program).file_name().and_then(OsStr::to_str) {
+            Some("foreman") => Self::Foreman,
+            Some("honcho") => Self::Honcho,
+            Some(_) | None => Self::Dyno,
+        }
+    }
+
     /// The exit status of an error of our own: 1 under the names of others (S11), but what a shell says of a command
     /// that cannot be run stays, except as foreman, which says 1 there too.
     /// Of a command line that cannot be read it is [`usage_status`](Self::usage_status).
@@ -134,19 +138,33 @@ impl Dialect {
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct ProjectArgs {
     /// Procfile to read; `-` is stdin
-    #[arg(short = 'f', long, value_name = "FILE")]
+    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub procfile: Option<PathBuf>,
     /// Directory of the app [default: that of the Procfile]
-    #[arg(short = 'd', long, value_name = "DIR", alias = "app-root")]
+    #[arg(short = 'd', long, value_name = "DIR", value_hint = ValueHint::DirPath, alias = "app-root")]
     pub root: Option<PathBuf>,
     /// Files of config vars [default: .env]
     ///
     /// Later ones win. `/dev/null` is an empty one.
-    #[arg(short = 'e', long, value_name = "FILE,…", value_delimiter = ',', value_parser = file_list())]
+    #[arg(short = 'e', long, value_name = "FILE,…", value_hint = ValueHint::FilePath)]
+    #[arg(value_delimiter = ',', value_parser = file_list())]
     pub env: Vec<PathBuf>,
     /// As `--color never`
     #[arg(long, alias = "no-colour", hide = true)]
     pub no_color: bool,
+}
+
+impl ProjectArgs {
+    /// These options, and those of `before` where these have none.
+    #[must_use]
+    pub fn over(&self, before: &Self) -> Self {
+        Self {
+            procfile: self.procfile.clone().or_else(|| before.procfile.clone()),
+            root: self.root.clone().or_else(|| before.root.clone()),
+            env: if self.env.is_empty() { before.env.clone() } else { self.env.clone() },
+            no_color: self.no_color || before.no_color,
+        }
+    }
 }
 
 /// Paths that may be empty: `-e ''` asks for no file at all.
@@ -181,9 +199,6 @@ pub enum Command {
     /// As `run`, in the words of `heroku local:run`
     #[command(name = "local:run", hide = true)]
     LocalRun(RunArgs),
-    /// What may stand at the cursor: asked by the scripts of `completions`
-    #[command(name = "__complete", hide = true)]
-    Complete(CursorArgs),
     /// Print the version
     #[command(alias = "local:version", hide = true)]
     Version,

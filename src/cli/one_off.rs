@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::help::LIFE;
-use super::{ProjectArgs, VariableArgs};
+use super::{Offers, ProjectArgs, VariableArgs};
 
 /// Options of `dyno run`.
 #[derive(Debug, Default, Args)]
@@ -26,7 +26,7 @@ pub struct RunArgs {
     #[arg(long, alias = "heroku", help_heading = LIFE)]
     pub profile: bool,
     /// The command and its arguments
-    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, add = Offers::CommandWords)]
     pub words: Vec<OsString>,
     /// When a word is a process type.
     #[arg(skip)]

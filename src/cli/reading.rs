@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::help::{OUTPUT, PORTS_AND_VARIABLES};
-use super::{ProjectArgs, VariableArgs};
+use super::{Offers, ProjectArgs, VariableArgs};
 
 /// Options of `dyno check`.
 #[derive(Debug, Default, Args)]
@@ -44,7 +44,7 @@ pub struct ConfigArgs {
     /// Show where a value comes from, and what it shadows
     ///
     /// `PORT`: where the ports of the dynos begin, and which each of them gets.
-    #[arg(long, value_name = "KEY", conflicts_with = "json")]
+    #[arg(long, value_name = "KEY", conflicts_with = "json", add = Offers::Keys)]
     pub explain: Option<String>,
     /// Base port for `--explain PORT`, as for `dyno start`
     #[arg(short, long, value_name = "PORT", requires = "explain", help_heading = PORTS_AND_VARIABLES)]

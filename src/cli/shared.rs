@@ -2,29 +2,30 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
+use super::Offers;
 use super::help::{OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
 
 /// What runs (S4).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct FormationArgs {
     /// Process types to run, with a quantity if need be [default: all]
-    #[arg(value_name = "TYPE[=N]")]
+    #[arg(value_name = "TYPE[=N]", add = Offers::ProcessTypes)]
     pub types: Vec<String>,
     /// As the process types without an option
-    #[arg(short = 'l', long, value_name = "TYPE,…", help_heading = WHAT_RUNS, hide_short_help = true)]
+    #[arg(short = 'l', long, value_name = "TYPE,…", help_heading = WHAT_RUNS, hide_short_help = true, add = Offers::ProcessTypes)]
     pub processes: Vec<String>,
     /// The whole formation; others get 0
     ///
     /// `all=1` gives each type that is not named one dyno.
-    #[arg(short = 'm', long, value_name = "all=1,web=2", help_heading = WHAT_RUNS)]
+    #[arg(short = 'm', long, value_name = "all=1,web=2", help_heading = WHAT_RUNS, add = Offers::WholeFormation)]
     pub formation: Option<String>,
     /// Change single quantities; all other types run once
-    #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation", help_heading = WHAT_RUNS, hide_short_help = true)]
+    #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation", help_heading = WHAT_RUNS, hide_short_help = true, add = Offers::Quantities)]
     pub concurrency: Option<String>,
     /// Leave process types out
-    #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',', help_heading = WHAT_RUNS)]
+    #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',', help_heading = WHAT_RUNS, add = Offers::ProcessTypes)]
     pub except: Vec<String>,
 }
 
@@ -32,7 +33,7 @@ pub struct FormationArgs {
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct VariableArgs {
     /// Set a config var, above all files
-    #[arg(long, value_name = "KEY=VALUE", help_heading = PORTS_AND_VARIABLES)]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = PORTS_AND_VARIABLES, add = Offers::NewValues)]
     pub set: Vec<String>,
     /// Let the shell's variables win over those of the files
     #[arg(long, help_heading = PORTS_AND_VARIABLES)]
@@ -57,7 +58,7 @@ pub struct LogArgs {
     #[arg(long, help_heading = OUTPUT, hide_short_help = true)]
     pub no_prefix: bool,
     /// Append all lines to files in this directory too: one for each dyno, and all.log
-    #[arg(long, value_name = "DIR", help_heading = OUTPUT, hide_short_help = true)]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT, hide_short_help = true, value_hint = ValueHint::DirPath)]
     pub log_dir: Option<PathBuf>,
 }
 

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::help::{LIFE, OUTPUT, WHAT_RUNS, off_screen};
 use super::start::{PtyMode, Seconds, StartArgs, StdinMode, some_time};
-use super::{FormationArgs, LogArgs, ProjectArgs, VariableArgs};
+use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
 use crate::error::Status;
 
 /// Options that choose from a Procfile.
@@ -46,7 +46,7 @@ pub struct SmokeArgs {
     /// Types that must listen [default: web]
     ///
     /// They are up when they do so on their `PORT`; all others when they are started.
-    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE)]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
     /// What they must answer [STATUS: 200-399]
     ///
@@ -68,7 +68,7 @@ pub struct SmokeArgs {
     /// Types that may exit
     ///
     /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is another name of this option.
-    #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE)]
+    #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE, add = Offers::MayExit)]
     pub can_die: Vec<String>,
     /// Do not run the release command first
     #[arg(long, help_heading = WHAT_RUNS, hide_short_help = true)]
@@ -82,12 +82,12 @@ pub struct SmokeArgs {
     #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub profile: bool,
     /// Stop dynos of a type by another signal than TERM
-    #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true)]
+    #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,
     /// Send the stop signal to all processes of these types at once; `all` for every type
     ///
     /// Otherwise a program that leads gets it first and ends its own workers. With --heroku every type is stopped at once.
-    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true)]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub stop_all: Vec<String>,
     /// Seconds from the stop signal until SIGKILL [default: 5]
     ///
@@ -102,18 +102,18 @@ pub struct SmokeArgs {
     #[command(flatten)]
     pub log: LogArgs,
     /// Run these types but do not show what they say
-    #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',', help_heading = OUTPUT, hide_short_help = true)]
+    #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',', help_heading = OUTPUT, hide_short_help = true, add = Offers::ProcessTypes)]
     pub quiet: Vec<String>,
 
     /// Write a JUnit file: a case per phase and dyno
-    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath)]
     pub junit: Option<PathBuf>,
     /// Write a summary as JSON: status, reason, the times of each phase and dyno
-    #[arg(long = "json", id = "json_file", value_name = "FILE", help_heading = OUTPUT, hide_short_help = true)]
+    #[arg(long = "json", id = "json_file", value_name = "FILE", help_heading = OUTPUT, hide_short_help = true, value_hint = ValueHint::FilePath)]
     pub json: Option<PathBuf>,
 
     /// What to run once all are up; `BASE_URL` tells it where
-    #[arg(value_name = "COMMAND", last = true)]
+    #[arg(value_name = "COMMAND", last = true, add = Offers::CommandWords)]
     pub command: Vec<OsString>,
 }
 

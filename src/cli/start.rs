@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::help::{LIFE, OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS, off_screen};
-use super::{FormationArgs, LogArgs, ProjectArgs, VariableArgs};
+use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
 
 /// Options of `dyno start`.
 #[derive(Debug, Default, PartialEq, Args)]
@@ -61,7 +61,7 @@ pub struct StartArgs {
     /// Types that are up when they listen on their port
     ///
     /// [default with --heroku, --restart, --boot-timeout or --log-format heroku: web]
-    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true)]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
     /// Seconds such a type may take to listen; then it is killed, and that is a crash (R10)
     #[arg(long, value_name = "SECONDS", value_parser = some_time, help_heading = LIFE, hide_short_help = true)]
@@ -75,15 +75,15 @@ pub struct StartArgs {
     /// Types that may exit without stopping the rest
     ///
     /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is another name of this option.
-    #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE)]
+    #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE, add = Offers::MayExit)]
     pub can_die: Vec<String>,
     /// Stop dynos of a type by another signal than TERM
-    #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true)]
+    #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,
     /// Send the stop signal to all processes of these types at once; `all` for every type
     ///
     /// Otherwise a program that leads gets it first and ends its own workers. With --heroku every type is stopped at once.
-    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true)]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub stop_all: Vec<String>,
     /// Seconds until SIGKILL [default: 5]
     ///
@@ -95,7 +95,7 @@ pub struct StartArgs {
     ///
     /// For debuggers, REPLs and questions: its output is shown as it is, those of the others round it. Ctrl-C goes to it
     /// once and to all the second time. Without a terminal, it reads the stdin of `dyno`.
-    #[arg(long, value_name = "TYPE[.N]", help_heading = OUTPUT, hide_short_help = true)]
+    #[arg(long, value_name = "TYPE[.N]", help_heading = OUTPUT, hide_short_help = true, add = Offers::Dynos)]
     pub focus: Option<String>,
     /// Give dynos a terminal of their own
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto, help_heading = OUTPUT, hide_short_help = true)]
@@ -107,7 +107,7 @@ pub struct StartArgs {
     #[command(flatten)]
     pub log: LogArgs,
     /// Run these types but do not show what they say
-    #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',', help_heading = OUTPUT, hide_short_help = true)]
+    #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',', help_heading = OUTPUT, hide_short_help = true, add = Offers::ProcessTypes)]
     pub quiet: Vec<String>,
     /// What to run as `web` if there is no Procfile
     #[arg(long, value_name = "COMMAND", hide = true)]

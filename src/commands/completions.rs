@@ -1,102 +1,225 @@
-//! `dyno completions`: the scripts for the shells, and what they ask at each press of Tab.
+//! `dyno completions`: the script that a shell reads, and the answer when that script asks at Tab.
 //!
-//! A script knows nothing but the question: `dyno __complete` answers with the kind of what is expected on the first
-//! line (`words`, `files`, `directories` or `nothing`, a tab, the word as far as it was typed) and, of words, one a
-//! line with its meaning behind a tab. Whatever is wrong with the files of the app, it is silent and ends with 0: it
-//! runs while somebody types.
+//! `clap_complete` makes the scripts and knows options and subcommands; the values of the app are looked up here.
+//! `CompleteEnv` is not used: it would print the candidates itself, while an answer has to be whole or empty after
+//! [`PATIENCE`], and it does not know the words that bash and zsh have quoted or taken apart.
+//!
+//! Completion runs while somebody types: whatever is wrong with the app's files, it says nothing, starts nothing and never
+//! reads stdin.
 
-use std::fmt::Write as _;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+mod app_values;
+mod programs;
+mod typed_line;
 
-use super::files;
-use super::findings::Findings;
-use super::places::{Places, is_stream};
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use clap::{Arg, ValueEnum};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+
+use self::app_values::AppValues;
+use self::typed_line::TypedLine;
 use super::stdout;
-use crate::app::Procfile;
-use crate::cli::{Candidate, Cursor, CursorArgs, Dialect, Expected, ProjectArgs, Shell, TypeSlot};
-use crate::error::Error;
+use crate::cli::{Dialect, Offers, Shell, whole_command};
+use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
 
-/// Characters of a command that are shown as the meaning of its process type.
-const MEANING_CHARS: usize = 60;
+/// Names the shell whose script asks. Not `COMPLETE`, clap's own choice: somebody may have a variable of that name.
+const VARIABLE: &str = "_DYNO_COMPLETE";
+
+/// How long an answer may take. A file system that does not answer must not hold up the prompt.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Where `clap_complete`'s scripts fall short: what to replace, and by what.
+const CORRECTIONS: [(Shell, &str, &str); 2] = [
+    // Behind `web=` bash gives an empty word; that there is a `=` has to be known.
+    (Shell::Bash, r#"words[COMP_CWORD]="$2""#, r#"[[ ${words[COMP_CWORD]} == [=:]* ]] || words[COMP_CWORD]="$2""#),
+    // After `worker=` goes a value, not a blank.
+    (
+        Shell::Zsh,
+        "[[ -n $other ]] && _describe -V 'values' other",
+        r#"local -a open=("${(@M)other:#*=(|:*)}")
+        other=("${(@)other:#*=(|:*)}")
+        [[ -n $open ]] && _describe -V 'values' open -S ''
+        [[ -n $other ]] && _describe -V 'values' other"#,
+    ),
+];
 
 /// Prints the script of a shell.
 pub(super) fn script(shell: Shell) -> Result<Outcome, Error> {
-    stdout::write(match shell {
-        Shell::Bash => include_str!("completions/dyno.bash"),
-        Shell::Zsh => include_str!("completions/dyno.zsh"),
-        Shell::Fish => include_str!("completions/dyno.fish"),
-        Shell::Elvish => include_str!("completions/dyno.elv"),
-        Shell::PowerShell => include_str!("completions/dyno.ps1"),
-    })
+    let script = registration(shell)
+        .map_err(|error| Error::new(Status::Internal, format!("cannot make the script: {error}"), ""))?;
+    let corrections = CORRECTIONS.iter().filter(|(of, _, _)| *of == shell);
+    stdout::write(&corrections.fold(script, |script, (_, from, to)| script.replace(from, to)))
 }
 
-/// Answers a script.
-pub(super) fn at_cursor(args: &CursorArgs) -> Result<Outcome, Error> {
-    let cursor = match &args.line {
-        Some(line) => Cursor::of_line(line.as_bytes()),
-        None => Cursor::of_words(args.words.clone()),
+/// The script as `clap_complete` makes it.
+fn registration(shell: Shell) -> std::io::Result<String> {
+    let completer: &dyn EnvCompleter = match shell {
+        Shell::Bash => &Bash,
+        Shell::Zsh => &Zsh,
+        Shell::Fish => &Fish,
+        Shell::Elvish => &Elvish,
+        Shell::PowerShell => &Powershell,
     };
-    let (kind, candidates) = match &cursor.expected {
-        Expected::Words(words) => ("words", words.clone()),
-        Expected::ProcessType(slot) => {
-            let types = process_types(slot, &cursor.project);
-            let is_like_one = types.iter().any(|candidate| candidate.word.starts_with(&cursor.typed));
-            if slot.or_command && !is_like_one { ("files", Vec::new()) } else { ("words", types) }
+    let mut script = Vec::new();
+    // The `dyno` on the PATH is asked, not this file: a package may replace it or carry it elsewhere.
+    completer.write_registration(VARIABLE, "dyno", "dyno", "dyno", &mut script)?;
+    Ok(String::from_utf8_lossy(&script).into_owned())
+}
+
+/// Answers the script of a shell. `words`: the command line of this process. Returns false if no script asked.
+pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
+    let shell = env::var(VARIABLE).ok().and_then(|name| Shell::from_str(&name, false).ok());
+    let Some(shell) = shell else { return false };
+    let mut words = words.into_iter();
+    let program = words.next().unwrap_or_default();
+    // The variable alone asks for nothing: it may have been exported by mistake.
+    if Dialect::of_program(&program) != Dialect::Dyno || words.next().as_deref() != Some(OsStr::new("--")) {
+        return false;
+    }
+    let words = words.collect();
+    silence_panics();
+    if let Some(answer) = in_time(PATIENCE, move || answer(shell, words)) {
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(&answer).and_then(|()| stdout.flush());
+    }
+    true
+}
+
+/// A fault in here must not write over the line that somebody types.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "after the hook, a release build would abort with a message of the shell"
+)]
+fn silence_panics() {
+    std::panic::set_hook(Box::new(|_| std::process::exit(0)));
+}
+
+/// The value, or None if it takes longer than `limit`.
+fn in_time<T: Send + 'static>(limit: Duration, value: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    std::thread::spawn(move || drop(sender.send(value())));
+    receiver.recv_timeout(limit).ok()
+}
+
+fn answer(shell: Shell, words: Vec<OsString>) -> Vec<u8> {
+    let index = match shell {
+        Shell::Bash | Shell::Zsh | Shell::Elvish => env::var("_CLAP_COMPLETE_INDEX").ok(),
+        // Their scripts end the words at the cursor.
+        Shell::Fish | Shell::PowerShell => None,
+    };
+    let index = index.and_then(|index| index.parse().ok());
+    let Some(line) = TypedLine::new(shell, words, index) else { return Vec::new() };
+    let separator = env::var("_CLAP_IFS").unwrap_or_else(|_| "\n".to_owned());
+    written(shell, &separator, &line, &candidates(&line))
+}
+
+/// What may be at the cursor.
+fn candidates(line: &TypedLine) -> Vec<CompletionCandidate> {
+    let values = Arc::new(AppValues::of(line));
+    if let Some(words) = line.inner_command() {
+        return values.command_words(words.len(), line.current());
+    }
+    let mut command = whole_command()
+        .mut_subcommands(|command| command.mut_args(|arg| with_values(with_visible_names(arg), &values)));
+    let mut words = line.words();
+    // For one dash the engine would list the short names, which say little.
+    if line.current() == "-" {
+        words.pop();
+        words.push("--".into());
+    }
+    let at = words.len().saturating_sub(1);
+    let mut found = complete(&mut command, words, at, env::current_dir().ok().as_deref()).unwrap_or_default();
+    // Options are offered once a dash is typed, or where nothing else can be.
+    let is_option = |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().starts_with(b"-");
+    if line.current().is_empty() && !found.iter().all(is_option) {
+        found.retain(|candidate| !is_option(candidate));
+    }
+    found
+}
+
+/// The engine does not know the values of an option under a name that the help leaves out, such as `--allow-exit`.
+fn with_visible_names(arg: Arg) -> Arg {
+    let names: Vec<String> = arg.get_aliases().unwrap_or_default().into_iter().map(str::to_owned).collect();
+    if names.is_empty() { arg } else { arg.alias(None::<&str>).visible_aliases(names) }
+}
+
+fn with_values(arg: Arg, values: &Arc<AppValues>) -> Arg {
+    let Some(offers) = arg.get::<Offers>().copied() else { return arg };
+    let (values, is_positional) = (Arc::clone(values), arg.is_positional());
+    arg.add(ArgValueCompleter::new(move |typed: &OsStr| {
+        values.offered(offers, is_positional, &typed.to_string_lossy())
+    }))
+}
+
+/// The candidates in the form that the script reads. Names with control characters are left out: they would break the form
+/// and reach the terminal.
+fn written(shell: Shell, separator: &str, line: &TypedLine, candidates: &[CompletionCandidate]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for candidate in candidates {
+        let Some(value) = candidate.get_value().to_str().filter(|value| !value.contains(char::is_control)) else {
+            continue;
+        };
+        let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+        let help = help.lines().next().unwrap_or_default();
+        lines.push(match shell {
+            Shell::Bash => line.without_kept(value).map_or_else(String::new, escaped_for_bash),
+            Shell::Elvish => value.to_owned(),
+            Shell::Fish | Shell::PowerShell => with_help(value, '\t', help),
+            Shell::Zsh => {
+                let (value, help) = (value.replace('\\', "\\\\"), help.replace('\\', "\\\\"));
+                with_help(&value.replace(':', "\\:"), ':', &help)
+            }
+        });
+    }
+    lines.join(separator).into_bytes()
+}
+
+fn with_help(value: &str, separator: char, help: &str) -> String {
+    if help.is_empty() { value.to_owned() } else { format!("{value}{separator}{help}") }
+}
+
+/// bash puts the text on the line as it is.
+fn escaped_for_bash(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    for char in value.chars() {
+        if char.is_ascii() && !char.is_ascii_alphanumeric() && !"_-./:,@%+=~".contains(char) {
+            escaped.push('\\');
         }
-        Expected::File => ("files", Vec::new()),
-        Expected::Directory => ("directories", Vec::new()),
-        Expected::Unknown => ("nothing", Vec::new()),
-    };
-    let mut answer = format!("{kind}\t{}\n", one_line(&cursor.typed));
-    for candidate in candidates.iter().filter(|candidate| candidate.word.starts_with(&cursor.typed)) {
-        let _ = writeln!(answer, "{}\t{}", one_line(&candidate.word), one_line(&candidate.meaning));
+        escaped.push(char);
     }
-    stdout::write(&answer)
+    escaped
 }
 
-/// The words for a process type, in the order of the Procfile.
-fn process_types(slot: &TypeSlot, project: &ProjectArgs) -> Vec<Candidate> {
-    let Some(procfile) = procfile(project) else { return Vec::new() };
-    let word = |name: &str| format!("{}{name}{}", slot.before, slot.after);
-    let entries = procfile.entries().iter().filter(|entry| slot.or_release || !entry.process_type.is_release());
-    let types = entries.map(|entry| {
-        let command = String::from_utf8_lossy(&entry.command);
-        Candidate { word: word(entry.process_type.as_str()), meaning: command.chars().take(MEANING_CHARS).collect() }
-    });
-    let all = slot.or_all.then(|| Candidate { word: word("all"), meaning: "what is not named".to_owned() });
-    let is_free = |candidate: &Candidate| !slot.taken.iter().any(|taken| candidate.word == word(taken));
-    types.chain(all).filter(is_free).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The Procfile of the line, as `start` would find it. None for whatever is wrong with it, and for one that could only
-/// be read once.
-fn procfile(project: &ProjectArgs) -> Option<Procfile> {
-    if project.procfile.as_deref().is_some_and(is_stream) {
-        return None;
+    #[test]
+    fn a_value_that_takes_too_long_is_given_up() {
+        let (release, wait) = mpsc::channel::<()>();
+
+        assert_eq!(in_time(Duration::from_millis(1), move || wait.recv()), None);
+        drop(release);
+        assert_eq!(in_time(Duration::from_secs(60), || 1), Some(1));
     }
-    let args = ProjectArgs {
-        procfile: project.procfile.as_deref().map(at_home),
-        root: project.root.as_deref().map(at_home),
-        env: project.env.iter().filter(|path| !is_stream(path)).map(|path| at_home(path)).collect(),
-        no_color: false,
-    };
-    let mut unheard = Findings::default();
-    let places = Places::find(args, Dialect::Dyno, &mut unheard).ok()?;
-    let layers = files::layers_for_completion(&places)?;
-    files::procfile(&places, &files::procfile_path(&places, &layers), &mut unheard)
-}
 
-/// A shell expands the tilde only when the line is done.
-fn at_home(path: &Path) -> PathBuf {
-    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
-        (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
-        (_, _) => path.to_owned(),
+    #[test]
+    fn each_correction_still_fits_the_script() {
+        for (shell, from, _) in CORRECTIONS {
+            assert_eq!(registration(shell).expect("a script").matches(from).count(), 1, "{shell:?}");
+        }
     }
-}
 
-/// Neither tab nor newline, and no escape sequence for the terminal of whoever types.
-fn one_line(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+    #[test]
+    fn bash_gets_file_names_with_their_blanks_and_quotes_escaped() {
+        assert_eq!(escaped_for_bash("a b/it's $1"), "a\\ b/it\\'s\\ \\$1");
+        assert_eq!(escaped_for_bash("all=1,web_é="), "all=1,web_é=");
+    }
 }

@@ -24,15 +24,6 @@ pub(super) struct Settings<'a> {
     pub(super) prefer_shell: bool,
 }
 
-/// What becomes of a `.env` file that is a named pipe (S2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NamedPipes {
-    /// It is read once, and waited for.
-    Read,
-    /// It is not opened: its writer would be asked for values that nobody needs.
-    Skip,
-}
-
 /// A `.env` file as it was read, for whoever looks at its text again.
 pub(super) struct EnvText {
     pub(super) name: String,
@@ -53,7 +44,7 @@ pub(super) struct ProcfilePath {
 /// # Errors
 /// Status 2 for a bad `--set`.
 pub(super) fn layers(places: &Places, settings: &Settings<'_>, findings: &mut Findings) -> Result<Layers, Error> {
-    read_layers(places, settings, NamedPipes::Read, findings, None)
+    read_layers(places, settings, findings, None)
 }
 
 /// As [`layers`], and the files as they were read.
@@ -63,30 +54,50 @@ pub(super) fn layers_with_texts(
     findings: &mut Findings,
 ) -> Result<(Layers, Vec<EnvText>), Error> {
     let mut texts = Vec::new();
-    let layers = read_layers(places, settings, NamedPipes::Read, findings, Some(&mut texts))?;
+    let layers = read_layers(places, settings, findings, Some(&mut texts))?;
     Ok((layers, texts))
 }
 
-/// The variables that decide about the Procfile, for the completion of a command line. None if they cannot be known.
-pub(super) fn layers_for_completion(places: &Places) -> Option<Layers> {
-    let settings = Settings { set: &[], prefer_shell: false };
-    read_layers(places, &settings, NamedPipes::Skip, &mut Findings::default(), None).ok()
+/// All variables of the app, for the completion of a command line: what cannot be used is left out, and what is not a regular
+/// file is not opened (S2.1).
+pub(super) fn layers_at_tab(places: &Places, settings: &Settings<'_>) -> Layers {
+    let mut layers = inherited_layers(places, settings.prefer_shell);
+    for setting in settings.set {
+        let _ = layers.add_setting(setting.as_bytes());
+    }
+    let (paths, _) = env_paths(places, &mut Findings::default());
+    for path in paths {
+        let file = source_file::read_if_regular(&path).map(|bytes| EnvFile::parse(&bytes, &layers.scope()));
+        if let Some(Ok(file)) = file {
+            layers.add_file(places.shown(&path), file);
+        }
+    }
+    layers
 }
 
-fn read_layers(
-    places: &Places,
-    settings: &Settings<'_>,
-    named_pipes: NamedPipes,
-    findings: &mut Findings,
-    mut texts: Option<&mut Vec<EnvText>>,
-) -> Result<Layers, Error> {
+/// The Procfile, for the completion of a command line. None for whatever is wrong with it.
+pub(super) fn procfile_at_tab(places: &Places, layers: &Layers) -> Option<Procfile> {
+    Procfile::parse(&source_file::read_if_regular(&procfile_path(places, layers).path)?).ok()
+}
+
+fn inherited_layers(places: &Places, prefer_shell: bool) -> Layers {
     let mut inherited = Environment::default();
     for (key, value) in env::vars_os() {
         inherited.set(key.into_vec(), value.into_vec());
     }
     let directory = places.directory_name(inherited.get(b"PWD").map(Secret::reveal));
-    let mut layers = Layers::new(inherited, settings.prefer_shell);
+    let mut layers = Layers::new(inherited, prefer_shell);
     layers.set_directory(directory);
+    layers
+}
+
+fn read_layers(
+    places: &Places,
+    settings: &Settings<'_>,
+    findings: &mut Findings,
+    mut texts: Option<&mut Vec<EnvText>>,
+) -> Result<Layers, Error> {
+    let mut layers = inherited_layers(places, settings.prefer_shell);
     // Before any file: the user need not wait for a named pipe to hear of it.
     for setting in settings.set {
         layers
@@ -96,9 +107,6 @@ fn read_layers(
     let (paths, named_by) = env_paths(places, findings);
     for path in paths {
         let name = places.shown(&path);
-        if named_pipes == NamedPipes::Skip && source_file::is_named_pipe(&path) {
-            continue;
-        }
         match source_file::read_or_wait(&path, |seconds| announce(&name, seconds)) {
             Ok(bytes) => match EnvFile::parse(&bytes, &layers.scope()) {
                 Ok(file) => {

@@ -36,14 +36,12 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// Status 2: an unknown type, a bad quantity, or nothing is left to run; 78 if `.foreman` asks for it.
     pub(super) fn formation(&self, file_name: &str, types: &[ProcessType]) -> Result<Formation, Error> {
-        let request =
-            FormationRequest { whole: self.whole, changed: self.changed, only: &self.only, except: &self.args.except };
         if !self.by_option {
             let mut findings = Findings::default();
             find(self.file, file_name, types, &mut findings);
             findings.settle()?;
         }
-        let (formation, warnings) = Formation::resolve(types, &request).map_err(|errors| {
+        let (formation, warnings) = Formation::resolve(types, &self.request()).map_err(|errors| {
             let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), error.hint()));
             Error::all(Status::Usage, without_repeats(complaints))
         })?;
@@ -52,14 +50,21 @@ impl<'a> Asked<'a> {
         }
         if formation.is_empty() { Err(empty(self.args, types)) } else { Ok(formation) }
     }
+
+    /// How many dynos of each type run, if that can be known. `types`: those of the Procfile.
+    pub(super) fn resolved(&self, types: &[ProcessType]) -> Option<Formation> {
+        Formation::resolve(types, &self.request()).ok().map(|(formation, _)| formation)
+    }
+
+    fn request(&self) -> FormationRequest<'_> {
+        FormationRequest { whole: self.whole, changed: self.changed, only: &self.only, except: &self.args.except }
+    }
 }
 
 /// The formation of a start without options. `types`: those of the Procfile. None if that cannot be used.
 pub(super) fn of_file(file: &ForemanFile, types: &[ProcessType]) -> Option<Formation> {
     let none = FormationArgs::default();
-    let asked = Asked::new(&none, file);
-    let request = FormationRequest { whole: asked.whole, changed: asked.changed, ..FormationRequest::default() };
-    Formation::resolve(types, &request).ok().map(|(formation, _)| formation)
+    Asked::new(&none, file).resolved(types)
 }
 
 /// What is wrong or odd with the formation of `.foreman` (S4.5). `types`: those of the Procfile.

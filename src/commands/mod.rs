@@ -43,6 +43,7 @@ use crate::error::Error;
 use crate::runtime;
 use crate::supervisor::Outcome;
 
+pub use completions::answer_shell;
 pub use diagnostics::show_error;
 
 /// Shows the help that was asked for, or why a command line cannot be read.
@@ -84,7 +85,6 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Check(args) => check::run(cli, args),
         Command::Config(args) => config::run(cli, args),
         Command::Completions(args) => completions::script(args.shell),
-        Command::Complete(args) => completions::at_cursor(args),
         Command::Man(args) => man::run(args),
         Command::Version => version::run(cli.dialect),
         Command::Topic(topic) => topic::run(*topic),

@@ -223,7 +223,7 @@ fn absolute(from: &Path, path: &Path) -> PathBuf {
 }
 
 /// stdin, or a pipe of the shell: it has no directory of its own.
-pub(super) fn is_stream(path: &Path) -> bool {
+fn is_stream(path: &Path) -> bool {
     let is = |name: &str| path == Path::new(name);
     is("-") || is("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }

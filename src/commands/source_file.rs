@@ -114,8 +114,15 @@ fn of_named_pipe(why: Unreadable) -> Unreadable {
     if let Unreadable::Endless { seconds, received: false } = why { Unreadable::Silent { seconds } } else { why }
 }
 
+/// Reads a regular file, and opens nothing else: not stdin either, even if that is one.
+pub(super) fn read_if_regular(path: &Path) -> Option<Vec<u8>> {
+    let is_stdin = path.as_os_str() == "-" || is_of_the_shell(path);
+    let is_regular = !is_stdin && fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    if is_regular { open(path).and_then(read_regular).ok() } else { None }
+}
+
 /// Whether a path leads to a pipe that some program may or may not open.
-pub(super) fn is_named_pipe(path: &Path) -> bool {
+fn is_named_pipe(path: &Path) -> bool {
     !is_of_the_shell(path) && fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 

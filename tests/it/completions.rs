@@ -1,39 +1,56 @@
-//! `dyno completions` and the question its scripts ask. Real shells press Tab in `real_apps_shells`.
+//! What Tab offers, asked as the scripts of `dyno completions` do. Real shells press Tab in `real_apps_shells`.
 
-use std::os::unix::fs::symlink;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 
-use crate::harness::{App, Ended};
+use crate::harness::{App, Call, Ended, until};
 
 const PROCFILE: &str = "release: ./migrate\nweb: bin/server -p $PORT\nworker: work\nweb_hook: hook\n";
 
-/// The words that may stand at the cursor behind this line.
-#[track_caller]
-fn offered(app: &App, line: &str) -> Vec<String> {
-    let answer = answer(app, line);
-    let (kind, words) = answer.split_once('\n').unwrap();
-    assert!(kind.starts_with("words\t"), "{line}: {answer}");
-    words.lines().map(|line| line.split_once('\t').unwrap().0.to_owned()).collect()
+/// The call of the script for fish: the words of this line up to the cursor.
+fn at_tab(app: &App, line: &str) -> Call {
+    app.dyno(["--"]).args(&line.split(' ').collect::<Vec<_>>()).env("_DYNO_COMPLETE", "fish")
 }
 
-/// The whole answer; it never complains.
+/// The answer, with the meanings. On a busy machine one may come too late: then it is asked for again.
 #[track_caller]
-fn answer(app: &App, line: &str) -> String {
-    let finished = app.dyno(["__complete", "--line", line]).run();
-    finished.expect_end(Ended::Code(0));
-    assert_eq!(finished.stderr(), "", "{line}");
-    finished.stdout()
+fn answer(call: impl Fn() -> Call) -> String {
+    let mut answer = String::new();
+    until("there is an answer", || {
+        let finished = call().run();
+        assert_eq!((finished.ended, finished.stderr().as_str()), (Ended::Code(0), ""));
+        answer = finished.stdout();
+        !answer.is_empty()
+    });
+    answer
+}
+
+/// The words that are offered at the end of this line.
+#[track_caller]
+fn offered(app: &App, line: &str) -> Vec<String> {
+    let answer = answer(|| at_tab(app, line));
+    answer.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn nothing_is_offered(app: &App, line: &str) {
+    at_tab(app, line).run().expect(Ended::Code(0), "", "");
 }
 
 #[test]
-fn a_process_type_is_completed_wherever_one_may_stand() {
+fn process_types_are_offered_wherever_they_fit() {
     let app = App::new(PROCFILE);
 
     for (line, words) in [
         ("dyno start ", &["web", "worker", "web_hook"][..]),
         ("dyno start we", &["web", "web_hook"]),
         ("dyno start web w", &["worker", "web_hook"]),
+        ("dyno start web=2 w", &["worker", "web_hook"]),
         ("dyno local wo", &["worker"]),
+        ("dyno local start wo", &["worker"]),
         ("dyno start -l web,wo", &["web,worker"]),
+        ("dyno start -l web,w", &["web,worker", "web,web_hook"]),
         ("dyno start --except=web,wo", &["--except=web,worker"]),
         ("dyno start --ready we", &["web", "web_hook"]),
         ("dyno start -q wo", &["worker"]),
@@ -44,24 +61,35 @@ fn a_process_type_is_completed_wherever_one_may_stand() {
         ("dyno start --allow-exit worker=", &["worker=any"]),
         ("dyno start --stop-signal wo", &["worker="]),
         ("dyno start --stop-signal web=INT,worker=Q", &["web=INT,worker=QUIT"]),
-        ("dyno start --focus re", &["release"]),
-        ("dyno start --focus wo", &["worker"]),
-        ("dyno run w", &["web", "worker", "web_hook"]),
-        ("dyno run rel", &["release"]),
+        ("dyno start -- wo", &["worker"]),
+        ("dyno smoke --allow-exit wo", &["worker"]),
+        ("dyno smoke wo", &["worker"]),
     ] {
         assert_eq!(offered(&app, line), words, "{line}");
     }
+    nothing_is_offered(&app, "dyno start -m web=");
 }
 
 #[test]
-fn the_meaning_of_a_process_type_is_its_command() {
+fn focus_offers_single_dynos_of_types_that_run_more_than_once() {
+    let app = App::new(PROCFILE);
+
+    assert_eq!(offered(&app, "dyno start --focus "), ["release", "web", "worker", "web_hook"]);
+    assert_eq!(offered(&app, "dyno start -m worker=2 --focus wo"), ["worker", "worker.1", "worker.2"]);
+    assert_eq!(offered(&app, "dyno start worker=2 --focus worker.2"), ["worker.2"]);
+    let app = app.file(".foreman", "formation: web=2\n");
+    assert_eq!(offered(&app, "dyno start --focus web."), ["web.1", "web.2"]);
+}
+
+#[test]
+fn a_process_type_is_explained_by_its_command() {
     let app = App::new("web: bin/server \u{1b}[31m\tred\nworker: work\n");
 
-    assert_eq!(answer(&app, "dyno start w"), "words\tw\nweb\tbin/server  [31m red\nworker\twork\n");
+    assert_eq!(answer(|| at_tab(&app, "dyno start w")), "web\tbin/server  [31m red\nworker\twork");
 }
 
 #[test]
-fn s1_7_the_procfile_is_the_one_the_line_names() {
+fn s1_7_process_types_come_from_the_procfile_of_the_line() {
     let app = App::new(PROCFILE)
         .file("Procfile.dev", "api: x\n")
         .file("a b/Procfile", "bot: x\n")
@@ -72,106 +100,190 @@ fn s1_7_the_procfile_is_the_one_the_line_names() {
     assert_eq!(offered(&app, "dyno start -f Procfile.dev "), ["api"]);
     assert_eq!(offered(&app, "dyno -f Procfile.dev start "), ["api"]);
     assert_eq!(offered(&app, "dyno start --procfile=Procfile.dev "), ["api"]);
-    assert_eq!(offered(&app, "dyno start -d 'a b' "), ["bot"]);
-    assert_eq!(offered(&app, "dyno start -da\\ b "), ["bot"]);
+    let directory = || app.dyno(["--", "dyno", "start", "-d", "a b", ""]).env("_DYNO_COMPLETE", "fish");
+    assert_eq!(answer(directory), "bot\tx");
     assert_eq!(offered(&app, "dyno start "), ["ci"]);
     assert_eq!(offered(&app, "dyno start -e /dev/null "), ["web", "worker", "web_hook"]);
+    assert_eq!(offered(&app, "dyno start --set PROCFILE=Procfile.dev "), ["api"]);
+    let exported = || at_tab(&app, "dyno start -e /dev/null ").env("PROCFILE", "Procfile.dev");
+    assert_eq!(answer(exported), "api\tx");
 }
 
 #[test]
 fn a_home_directory_is_found_before_the_shell_expands_it() {
     let app = App::empty();
-    std::fs::write(app.top().join("home/Procfile"), "home: x\n").unwrap();
+    fs::write(app.top().join("home/Procfile"), "home: x\n").unwrap();
 
     assert_eq!(offered(&app, "dyno start -d ~ "), ["home"]);
     assert_eq!(offered(&app, "dyno start -f ~/Procfile "), ["home"]);
+    assert_eq!(offered(&app, "dyno start -f ~/Pro"), ["~/Procfile"]);
 }
 
 #[test]
-fn subcommands_options_and_their_values_are_completed_and_hidden_ones_are_not() {
+fn subcommands_options_and_fixed_values_are_offered() {
     let app = App::new(PROCFILE);
 
     assert_eq!(offered(&app, "dyno st"), ["start"]);
-    assert!(!offered(&app, "dyno ").iter().any(|word| word.starts_with("__") || word.starts_with("local")));
+    let commands = ["start", "run", "release", "smoke", "check", "config", "completions", "man", "help"];
+    assert_eq!(offered(&app, "dyno "), commands);
     assert_eq!(offered(&app, "dyno help conf"), ["config"]);
     assert_eq!(offered(&app, "dyno man st"), ["start"]);
     assert_eq!(offered(&app, "dyno start --port"), ["--port", "--port-step"]);
-    assert!(!offered(&app, "dyno start --").iter().any(|word| word == "--no-color" || word == "--start-cmd"));
+    let check = ["--procfile", "--root", "--env", "--strict", "--help", "--json"];
+    assert_eq!(offered(&app, "dyno check "), check);
+    assert_eq!(offered(&app, "dyno check -"), check);
     assert_eq!(offered(&app, "dyno start --pty a"), ["auto", "always"]);
     assert_eq!(offered(&app, "dyno start --color=n"), ["--color=never"]);
     assert_eq!(offered(&app, "dyno completions "), ["bash", "zsh", "fish", "elvish", "powershell"]);
-}
-
-#[test]
-fn what_only_the_shell_can_complete_is_left_to_it() {
-    let app = App::new(PROCFILE);
-
-    for (line, expected) in [
-        ("dyno start -f ", "files\t\n"),
-        ("dyno start --env=a", "files\t--env=a\n"),
-        ("dyno start -d s", "directories\ts\n"),
-        ("dyno start -p 50", "nothing\t50\n"),
-        ("dyno start --nope=x", "nothing\t--nope=x\n"),
-        ("dyno run ./scr", "files\t./scr\n"),
-        ("dyno run ls --po", "files\t--po\n"),
-        ("dyno check x", "nothing\tx\n"),
-    ] {
-        assert_eq!(answer(&app, line), expected, "{line}");
+    for line in ["dyno start -p 50", "dyno start --nope=x", "dyno check x"] {
+        nothing_is_offered(&app, line);
     }
 }
 
-/// Tab is pressed in the middle of mending the file, too.
 #[test]
-fn a_procfile_that_cannot_be_used_is_no_reason_to_speak_or_to_wait() {
-    let none = "words\tw\n";
+fn files_and_directories_are_offered_where_an_option_takes_them() {
+    let app = App::new(PROCFILE).file("sub/Procfile.dev", "bot: x\n");
 
+    assert_eq!(offered(&app, "dyno start -f P"), ["Procfile"]);
+    assert_eq!(offered(&app, "dyno start --procfile=sub/P"), ["--procfile=sub/Procfile.dev"]);
+    assert_eq!(offered(&app, "dyno start -e a,P"), ["a,Procfile"]);
+    assert_eq!(offered(&app, "dyno start -d s"), ["sub/"]);
+    assert_eq!(offered(&app, "dyno start --log-dir s"), ["sub/"]);
+    assert_eq!(offered(&app, "dyno smoke --junit P"), ["Procfile"]);
+}
+
+#[test]
+fn run_offers_process_types_programs_and_files() {
+    let app = App::new(PROCFILE)
+        .script("bin/rails", "")
+        .script("programs/webpack", "")
+        .file("programs/web.txt", "")
+        .file(".env", "");
+    let with_path = |line: &'static str| {
+        let answer = answer(|| at_tab(&app, line).env("PATH", app.path("programs")));
+        answer.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+
+    assert_eq!(with_path("dyno run we"), ["web", "web_hook", "webpack"]);
+    assert_eq!(with_path("dyno run rel"), ["release"]);
+    assert_eq!(with_path("dyno run "), ["release", "web", "worker", "web_hook", "bin/", "programs/"]);
+    assert_eq!(with_path("dyno run bin/"), ["bin/rails"]);
+    assert_eq!(with_path("dyno run ./b"), ["./bin/"]);
+    assert_eq!(with_path("dyno run programs/"), ["programs/webpack"]);
+    assert_eq!(with_path("dyno run cat P"), ["Procfile"]);
+    assert_eq!(with_path("dyno run cat "), ["Procfile", "bin/", "programs/"]);
+    assert_eq!(with_path("dyno run cat .e"), [".env"]);
+    assert_eq!(with_path("dyno run cat Procfile programs/web."), ["programs/web.txt"]);
+    assert_eq!(with_path("dyno local run webp"), ["webpack"]);
+    assert_eq!(with_path("dyno smoke -- we"), ["webpack"]);
+    assert_eq!(with_path("dyno smoke web -- webpack programs/web."), ["programs/web.txt"]);
+    // Options after the command are not those of `dyno`.
+    nothing_is_offered(&app, "dyno run ls --pro");
+}
+
+#[test]
+fn set_and_explain_offer_the_keys_of_env_without_their_values() {
+    let app = App::new(PROCFILE)
+        .file(".env", "DATABASE_URL=postgres://secret\nDEBUG=1\n")
+        .file(".env.local", "\nDATABASE_URL=other\n");
+
+    assert_eq!(answer(|| at_tab(&app, "dyno config --explain ")), "DATABASE_URL\t.env:1\nDEBUG\t.env:2");
+    assert_eq!(answer(|| at_tab(&app, "dyno start --set DA")), "DATABASE_URL=\t.env:1");
+    let files = "dyno run -e .env,.env.local --set DA";
+    assert_eq!(answer(|| at_tab(&app, files)), "DATABASE_URL=\t.env.local:2");
+    nothing_is_offered(&app, "dyno start --set DEBUG=");
+}
+
+/// Tab is pressed while the file is being edited, too.
+#[test]
+fn s2_1_unusable_files_are_skipped_in_silence() {
     for content in [&b"nonsense\n"[..], b"web: a\0b\n", b"", b"\xff\xfe"] {
-        assert_eq!(answer(&App::empty().file("Procfile", content), "dyno start w"), none, "{content:?}");
+        nothing_is_offered(&App::empty().file("Procfile", content), "dyno start w");
     }
-    assert_eq!(answer(&App::new("nonsense\nweb: x\nweb: y\n"), "dyno start w"), "words\tw\nweb\ty\n");
-    assert_eq!(answer(&App::empty(), "dyno start w"), none);
-    assert_eq!(answer(&App::empty().fifo("Procfile"), "dyno start w"), none);
-    assert_eq!(answer(&App::empty().fifo("pipe"), "dyno start -f pipe w"), none);
-    let app = App::new(PROCFILE).file(".env", "A='open\n").file(".foreman", "port: x\n");
+    let app = App::new("nonsense\nweb: x\nweb: y\n");
+    assert_eq!(answer(|| at_tab(&app, "dyno start w")), "web\ty");
+    for app in [App::empty(), App::empty().fifo("Procfile"), App::empty().file("Procfile/web", "")] {
+        nothing_is_offered(&app, "dyno start w");
+    }
+    let app = App::new(PROCFILE).fifo("pipe").file(".env", "A='open\n").file(".foreman", "port: x\n");
     assert_eq!(offered(&app, "dyno start wo"), ["worker"]);
-    for line in ["dyno start -f - w", "dyno start -f /dev/stdin w", "dyno start -d nowhere w", "dyno -f"] {
-        assert!(!answer(&app, line).contains("worker"), "{line}");
+    for line in ["dyno start -f pipe w", "dyno start -d nowhere w"] {
+        nothing_is_offered(&app, line);
     }
+    nothing_is_offered(&App::new(PROCFILE).file(".foreman", "procfile: /dev/stdin\n"), "dyno start w");
 }
 
-/// Shells but bash give the words, without quotes.
 #[test]
-fn words_are_answered_as_a_line_is() {
+fn s2_1_stdin_is_never_read() {
     let app = App::new(PROCFILE);
+    let with_stdin = |line: &str, procfile: Option<&str>| {
+        let mut script = "printf 'stdin: x\\n' | { \"$@\"; printf '[%s]\\n' \"$(cat)\"; }".to_owned();
+        if let Some(procfile) = procfile {
+            script = format!("PROCFILE={procfile}; export PROCFILE; {script}");
+        }
+        let call = at_tab(&app, line).under(&["sh", "-c", &script, "sh"]);
+        call.run().expect(Ended::Code(0), "[stdin: x]\n", "");
+    };
 
-    app.dyno(["__complete", "--", "dyno", "start", "-m", "web=1,wo"]).run().expect(
-        Ended::Code(0),
-        "words\tweb=1,wo\nweb=1,worker=\twork\n",
-        "",
-    );
-    app.dyno(["__complete", "--", "dyno", "start", "--", "wo"]).run().expect(
-        Ended::Code(0),
-        "words\two\nworker\twork\n",
-        "",
-    );
-    app.dyno(["__complete"]).run().expect_end(Ended::Code(0));
+    for file in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        with_stdin(&format!("dyno start -f {file} s"), None);
+        with_stdin("dyno start s", Some(file));
+    }
+    with_stdin("dyno start -e /dev/stdin --set s", None);
 }
 
 #[test]
-fn each_shell_gets_its_script_and_an_unknown_one_is_told() {
+fn s2_1_a_named_pipe_is_not_opened() {
+    let app = App::new("job: x\n").fifo(".env");
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
+    let mut pipe = options.open(app.path(".env")).unwrap();
+    pipe.write_all(b"A=1\n").unwrap();
+
+    for line in ["dyno start j", "dyno start -e .env j"] {
+        assert_eq!(offered(&app, line), ["job"], "{line}");
+    }
+    nothing_is_offered(&app, "dyno start --set A");
+
+    let mut left = [0; 4];
+    pipe.read_exact(&mut left).unwrap();
+    assert_eq!(&left, b"A=1\n");
+}
+
+/// bash takes words apart at `=` and `:`, keeps the first parts, and leaves quotes and backslashes in.
+#[test]
+fn bash_gets_the_part_of_the_word_that_it_replaces() {
+    let app = App::new(PROCFILE).file("a b/Procfile", "bot: x\n");
+    let in_bash = |words: &[&str]| {
+        let call = || {
+            let call = app.dyno(["--"]).args(words).env("_DYNO_COMPLETE", "bash").env("_CLAP_IFS", "\u{b}");
+            call.env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string())
+        };
+        answer(call).replace('\u{b}', " | ")
+    };
+
+    assert_eq!(in_bash(&["dyno", "start", "-m", "web", "=", "1,wo"]), "1,worker=");
+    assert_eq!(in_bash(&["dyno", "start", "--formation", "=", "web", "=", "1,wo"]), "1,worker=");
+    assert_eq!(in_bash(&["dyno", "start", "--color", "="]), "auto | always | never");
+    assert_eq!(in_bash(&["dyno", "start", "-d", "'a b'", "-q", ""]), "bot");
+    assert_eq!(in_bash(&["dyno", "start", "-f", "a\\ b/P"]), "a\\ b/Procfile");
+}
+
+#[test]
+fn each_shell_gets_a_script_that_asks_the_dyno_on_the_path() {
     let app = App::empty();
 
-    for (shell, registers) in [
-        ("bash", "\ncomplete -F _dyno dyno\n"),
-        ("zsh", "#compdef dyno\n"),
-        ("fish", "\ncomplete -c dyno "),
-        ("elvish", "\nset edit:completion:arg-completer[dyno] = "),
-        ("powershell", "\nRegister-ArgumentCompleter -Native -CommandName 'dyno' "),
+    for (shell, registers, asks) in [
+        ("bash", "-F _clap_complete_dyno dyno\n", "_DYNO_COMPLETE=\"bash\" \\\n        \"dyno\" -- "),
+        ("zsh", "#compdef dyno\n", "_DYNO_COMPLETE=\"zsh\" \\\n        dyno -- "),
+        ("fish", "--command dyno ", "_DYNO_COMPLETE=fish dyno -- "),
+        ("elvish", "set edit:completion:arg-completer[dyno] = ", "_DYNO_COMPLETE=\"elvish\" dyno -- "),
+        ("powershell", "Register-ArgumentCompleter -Native -CommandName dyno ", "& dyno -- "),
     ] {
         let finished = app.dyno(["completions", shell]).run();
         finished.expect_end(Ended::Code(0));
         let script = finished.stdout();
-        assert!(script.contains(registers) && script.contains(" __complete --"), "{script}");
+        assert!(script.contains(registers) && script.contains(asks), "{script}");
         assert_eq!(finished.stderr(), "");
     }
     app.dyno(["completions", "bsah"]).run().expect(
@@ -184,14 +296,25 @@ fn each_shell_gets_its_script_and_an_unknown_one_is_told() {
 }
 
 #[test]
-fn s13_2_under_the_names_of_others_there_is_none_of_it() {
+fn a_variable_alone_never_turns_a_command_into_a_completion() {
+    let app = App::new("web: echo started\n");
+
+    for (name, value) in [("COMPLETE", "bash"), ("_DYNO_COMPLETE", "bash"), ("_DYNO_COMPLETE", "nonsense")] {
+        let finished = app.dyno(["start", "--no-timestamps", "--no-prefix"]).env(name, value).run();
+        finished.expect_end(Ended::Code(0));
+        assert!(finished.stdout().contains("started\n"), "{name}={value}: {}", finished.stdout());
+    }
+}
+
+#[test]
+fn s13_2_foreman_and_honcho_have_no_completions() {
     let app = App::new(PROCFILE);
 
     for (name, status) in [("foreman", 1), ("honcho", 2)] {
         let path = app.top().join(name);
         symlink(env!("CARGO_BIN_EXE_dyno"), &path).unwrap();
-        for args in [&["completions", "bash"][..], &["man"], &["__complete", "--line", "dyno start "]] {
-            let finished = app.dyno([]).program(&path).args(args).run();
+        for args in [&["completions", "bash"][..], &["man"], &["--", name, "sta"]] {
+            let finished = app.dyno([]).program(&path).args(args).env("_DYNO_COMPLETE", "bash").run();
             finished.expect_end(Ended::Code(status));
             assert_eq!(finished.stdout(), "", "{name} {args:?}");
         }

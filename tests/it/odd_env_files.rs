@@ -1,8 +1,8 @@
 //! A `.env` that is not a regular file: directories, named pipes, broken links, devices, sockets (S2.1, S1.1).
 
 use std::fs;
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -124,24 +124,6 @@ fn s2_1_a_wrong_setting_is_reported_before_a_named_pipe_is_waited_for() {
 
     let error = "error: `--set` needs `KEY=VALUE`, with a key of A-Z a-z 0-9 _ . -\n\nhint: write `--set KEY=VALUE`\n";
     app.dyno(["start", "--set", "x"]).run().expect(Ended::Code(2), "", error);
-}
-
-#[test]
-fn s2_1_completion_does_not_read_a_named_pipe() {
-    let app = app().fifo(".env");
-    let mut pipe = fs::OpenOptions::new();
-    let pipe = pipe.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
-    let mut pipe = pipe.open(app.path(".env")).unwrap();
-    pipe.write_all(b"A=1\n").unwrap();
-
-    for line in ["dyno start j", "dyno start -e .env j"] {
-        let answer = app.dyno(["__complete", "--line", line]).run();
-        answer.expect(Ended::Code(0), "words\tj\njob\techo \"[$A]\"\n", "");
-    }
-
-    let mut left = [0; 4];
-    pipe.read_exact(&mut left).unwrap();
-    assert_eq!(&left, b"A=1\n");
 }
 
 #[test]

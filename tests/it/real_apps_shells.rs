@@ -5,22 +5,31 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::harness::{App, Call, Running};
+use crate::harness::{App, Call, Ended, Running};
 
 const PROCFILE: &str = "web: true\nworker: true\n";
 
-/// What is typed, then Tab, and what stands on the line then.
-const CASES: [(&str, &str); 6] = [
-    ("dyno completi", "dyno completions"),
-    ("dyno start wo", "dyno start worker"),
-    ("dyno start -m web=1,wo", "dyno start -m web=1,worker="),
-    ("dyno start --formation=web=1,wo", "dyno start --formation=web=1,worker="),
-    ("dyno start -f sub/Pr", "dyno start -f sub/Procfile.dev"),
-    ("dyno start -f sub/Procfile.dev bo", "dyno start -f sub/Procfile.dev bot"),
+/// What is typed, with Tab in it, and the words on the line then.
+const CASES: [(&str, &str); 14] = [
+    ("dyno completi\t", "dyno completions"),
+    ("dyno start wo\t", "dyno start worker"),
+    ("dyno start web=2 wo\t", "dyno start web=2 worker"),
+    ("dyno start -m wo\t2", "dyno start -m worker=2"),
+    ("dyno start -m web=1,wo\t2", "dyno start -m web=1,worker=2"),
+    ("dyno start --formation=web=1,wo\t2", "dyno start --formation=web=1,worker=2"),
+    ("dyno start --color=n\t", "dyno start --color=never"),
+    ("dyno start --set DATA\tx:y -q wo\t", "dyno start --set DATABASE_URL=x:y -q worker"),
+    ("dyno start -f sub/Pr\t", "dyno start -f sub/Procfile.dev"),
+    ("dyno start -f sub/Procfile.dev bo\t", "dyno start -f sub/Procfile.dev bot"),
+    ("dyno start -d 'a b' ro\t", "dyno start -d a b robot"),
+    ("dyno start -f a\\ b/Pr\t", "dyno start -f a b/Procfile"),
+    ("dyno run cat READ\t", "dyno run cat README"),
+    ("dyno run bin/ra\t", "dyno run bin/rails"),
 ];
 
 fn app() -> App {
-    App::new(PROCFILE).file("sub/Procfile.dev", "bot: true\n")
+    let app = App::new(PROCFILE).file("sub/Procfile.dev", "bot: true\n").file("a b/Procfile", "robot: true\n");
+    app.file("README", "").file(".env", "DATABASE_URL=x\n").script("bin/rails", "")
 }
 
 /// A shell in a terminal that finds `dyno` by its name.
@@ -30,12 +39,12 @@ fn shell<const N: usize>(app: &App, program: &str, args: [&str; N]) -> Call {
     app.dyno(args).program(Path::new(program)).env("PATH", path)
 }
 
-/// Presses Tab behind each line, and lets the shell write the line to a file instead of running it.
+/// Types each line, and lets the shell write it to a file instead of running it.
 fn press_tab(app: &App, shell: &Running) {
     shell.until_shown("ready>");
     for (index, (typed, completed)) in CASES.iter().enumerate() {
         let begin_of_line = '\u{1}';
-        shell.terminal().type_keys(format!("{typed}\t{begin_of_line}echo > line{index} \r").as_bytes());
+        shell.terminal().type_keys(format!("{typed}{begin_of_line}echo > line{index} \r").as_bytes());
         let line = app.path(&format!("line{index}"));
         shell.until(&format!("`{typed}` becomes `{completed}`"), || {
             fs::read_to_string(&line).is_ok_and(|text| text.trim_end() == *completed)
@@ -43,38 +52,47 @@ fn press_tab(app: &App, shell: &Running) {
     }
 }
 
-#[test]
-fn bash_completes_by_the_script() {
-    let app = app().file("rc", "PS1='ready> '\nsource <(dyno completions bash)\n");
-
-    let bash = shell(&app, "bash", ["--noprofile", "--rcfile", "rc", "-i"]).spawn_in_terminal();
-
-    press_tab(&app, &bash);
+/// Follows the help: types its lines for this shell, on an account that has no file yet.
+fn install(app: &App, name: &str) {
+    let help = app.dyno(["completions", "--help"]).run().stdout();
+    let is_for_it = |line: &&str| line.starts_with("  mkdir -p ~") || line.contains(&format!("completions {name}"));
+    for line in help.lines().filter(is_for_it) {
+        shell(app, "sh", ["-ec", line]).run().expect(Ended::Code(0), "", "");
+    }
 }
 
 #[test]
-fn zsh_completes_by_the_script() {
-    let rc = "PS1='ready> '\nautoload -U compinit\ncompinit -u -D\nsource <(dyno completions zsh)\n";
-    let app = app().file("home/.zshrc", rc);
+fn bash_completes_after_the_install_line_of_the_help() {
+    let app = app();
+    install(&app, "bash");
+    let bashrc = app.top().join("home/.bashrc");
+    fs::write(&bashrc, fs::read_to_string(&bashrc).unwrap() + "PS1='ready> '\n").unwrap();
 
-    let zsh = shell(&app, "zsh", ["-d", "-i"]).env("ZDOTDIR", app.path("home")).spawn_in_terminal();
-
-    press_tab(&app, &zsh);
+    press_tab(&app, &shell(&app, "bash", ["-i"]).spawn_in_terminal());
 }
 
 #[test]
-fn fish_completes_by_the_script() {
-    let config = "function fish_prompt; echo 'ready> '; end\nset -g fish_greeting\ndyno completions fish | source\n";
-    let app = app().file("home/fish/config.fish", config);
-    let home = app.path("home");
+fn zsh_completes_after_the_install_line_of_the_help() {
+    let app = app();
+    install(&app, "zsh");
+    let zshrc = app.top().join("home/.zshrc");
+    fs::write(&zshrc, fs::read_to_string(&zshrc).unwrap() + "PS1='ready> '\n").unwrap();
 
-    let call = shell(&app, "fish", ["-i"]).env("XDG_CONFIG_HOME", &home).env("XDG_DATA_HOME", &home);
-
-    press_tab(&app, &call.spawn_in_terminal());
+    press_tab(&app, &shell(&app, "zsh", ["-d", "-i"]).spawn_in_terminal());
 }
 
 #[test]
-fn the_scripts_are_right_for_those_who_only_read_them() {
+fn fish_completes_after_the_install_lines_of_the_help() {
+    let app = app();
+    install(&app, "fish");
+    let config = "function fish_prompt; echo 'ready> '; end\nset -g fish_greeting\n";
+    fs::write(app.top().join("home/.config/fish/config.fish"), config).unwrap();
+
+    press_tab(&app, &shell(&app, "fish", ["-i"]).spawn_in_terminal());
+}
+
+#[test]
+fn the_scripts_have_no_syntax_errors() {
     let app = app();
 
     for (shell, words) in [("bash", &["bash", "-n"][..]), ("zsh", &["zsh", "-n"]), ("fish", &["fish", "-n"])] {

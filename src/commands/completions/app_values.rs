@@ -1,0 +1,195 @@
+//! The values of the app that Tab offers: process types, dynos, keys of `.env`.
+//!
+//! Reads regular files only. A named pipe would be emptied, or waited for, by a key that was pressed.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::builder::StyledStr;
+use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
+
+use super::programs;
+use super::typed_line::TypedLine;
+use crate::app::{Layers, Procfile};
+use crate::cli::{Dialect, FormationArgs, Offers, ProjectArgs, VariableArgs};
+use crate::commands::files::{self, Settings};
+use crate::commands::findings::Findings;
+use crate::commands::formation::Asked;
+use crate::commands::places::Places;
+
+/// Characters of a command that explain its process type.
+const COMMAND_CHARS: usize = 60;
+
+/// Signals that are offered for `--stop-signal`.
+const SIGNALS: [&str; 6] = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2"];
+
+/// What the line says about the app. Files are read when a value is asked for.
+pub(super) struct AppValues {
+    project: ProjectArgs,
+    variables: VariableArgs,
+    formation: FormationArgs,
+    /// The whole word at the cursor.
+    word: String,
+    runs_process_types: bool,
+}
+
+/// The files of the app, as far as they can be used.
+struct AppFiles {
+    places: Places,
+    layers: Layers,
+    procfile: Option<Procfile>,
+}
+
+impl AppValues {
+    pub(super) fn of(line: &TypedLine) -> Self {
+        Self {
+            project: line.project(),
+            variables: line.variables(),
+            formation: line.formation(),
+            word: line.current().to_owned(),
+            runs_process_types: line.runs_process_types(),
+        }
+    }
+
+    /// What an argument takes that starts with `typed`. `is_positional`: types that are already on the line are left out.
+    pub(super) fn offered(&self, offers: Offers, is_positional: bool, typed: &str) -> Vec<CompletionCandidate> {
+        // The engine takes any word at first for an argument that is not an option.
+        if is_positional && typed.starts_with('-') {
+            return Vec::new();
+        }
+        let (list, item) = typed.split_at(typed.rfind(',').map_or(0, |comma| comma + 1));
+        let taken = self.taken(is_positional);
+        let process_types = |after: &str| {
+            let all = self.process_types(false).into_iter();
+            all.filter(|(name, _)| !taken.contains(name)).map(|(name, help)| (name + after, help)).collect::<Vec<_>>()
+        };
+        let values = match offers {
+            Offers::ProcessTypes => process_types(""),
+            Offers::Quantities => process_types("="),
+            Offers::WholeFormation => {
+                let all = ("all=".to_owned(), "every type that is not named".to_owned());
+                process_types("=").into_iter().chain((!taken.iter().any(|name| name == "all")).then_some(all)).collect()
+            }
+            Offers::MayExit => after_type(item, &["any"]).unwrap_or_else(|| process_types("")),
+            Offers::StopSignals => after_type(item, &SIGNALS).unwrap_or_else(|| process_types("=")),
+            Offers::Dynos => self.dynos(),
+            Offers::Keys => self.keys(""),
+            Offers::NewValues => self.keys("="),
+            Offers::CommandWords => return self.command_words(0, typed),
+        };
+        let values =
+            values.into_iter().filter(|(value, _)| value.starts_with(item) && !(value == item && item.ends_with('=')));
+        values.map(|(value, help)| candidate(format!("{list}{value}"), &help)).collect()
+    }
+
+    /// A word of another command; `position` is 0 for its program.
+    pub(super) fn command_words(&self, position: usize, typed: &str) -> Vec<CompletionCandidate> {
+        if position > 0 {
+            return paths(&PathCompleter::any(), typed);
+        }
+        let all = if self.runs_process_types { self.process_types(true) } else { Vec::new() };
+        let named = all.into_iter().filter(|(name, _)| name.starts_with(typed));
+        let mut found: Vec<CompletionCandidate> = named.map(|(name, help)| candidate(name, &help)).collect();
+        let is_path = typed.contains('/');
+        // All programs of a machine would bury the rest.
+        if !typed.is_empty() && !is_path {
+            found.extend(programs::starting_with(typed).into_iter().map(CompletionCandidate::new));
+        }
+        // Without a `/`, a program of this directory would not be found.
+        let leads_on = move |path: &Path| path.is_dir() || is_path && programs::is_executable(path);
+        found.extend(paths(&PathCompleter::any().filter(leads_on), typed));
+        found
+    }
+
+    /// The process types that the word or the line names already.
+    fn taken(&self, is_positional: bool) -> Vec<String> {
+        let word = if self.word.starts_with("--") {
+            self.word.split_once('=').map_or("", |(_, value)| value)
+        } else {
+            self.word.as_str()
+        };
+        let listed = word.rsplit_once(',').map_or("", |(list, _)| list).split(',');
+        let named = self.formation.types.iter().filter(|_| is_positional).flat_map(|list| list.split(','));
+        listed.chain(named).filter_map(|item| item.split('=').next()).map(|name| name.trim().to_owned()).collect()
+    }
+
+    /// With their commands, in the order of the Procfile.
+    fn process_types(&self, release: bool) -> Vec<(String, String)> {
+        let procfile = self.files().and_then(|files| files.procfile);
+        let entries = procfile.iter().flat_map(Procfile::entries);
+        let wanted = entries.filter(|entry| release || !entry.process_type.is_release());
+        wanted.map(|entry| (entry.process_type.to_string(), shortened(&entry.command))).collect()
+    }
+
+    /// The process types, and the dynos of those that run more than once.
+    fn dynos(&self) -> Vec<(String, String)> {
+        let Some(AppFiles { places, procfile: Some(procfile), .. }) = self.files() else { return Vec::new() };
+        let formation = Asked::new(&self.formation, &places.foreman).resolved(&procfile.formation_types());
+        let mut found = Vec::new();
+        for entry in procfile.entries() {
+            let help = shortened(&entry.command);
+            let quantity = formation.as_ref().map_or(1, |formation| formation.quantity(&entry.process_type));
+            found.push((entry.process_type.to_string(), help.clone()));
+            if quantity > 1 {
+                found.extend((1..=quantity).map(|index| (format!("{}.{index}", entry.process_type), help.clone())));
+            }
+        }
+        found
+    }
+
+    /// The config vars of the app, with where they come from: never with their values.
+    fn keys(&self, after: &str) -> Vec<(String, String)> {
+        let vars = self.files().map(|files| files.layers.config_vars()).unwrap_or_default();
+        vars.into_iter().map(|(key, given)| (key + after, given.origin.to_string())).collect()
+    }
+
+    /// The files that `start` would find. None if it would not find a directory.
+    fn files(&self) -> Option<AppFiles> {
+        let project = ProjectArgs {
+            procfile: self.project.procfile.as_deref().map(at_home),
+            root: self.project.root.as_deref().map(at_home),
+            env: self.project.env.iter().map(|path| at_home(path)).collect(),
+            no_color: false,
+        };
+        let places = Places::find(project, Dialect::Dyno, &mut Findings::default()).ok()?;
+        let settings = Settings { set: &self.variables.set, prefer_shell: self.variables.prefer_shell };
+        let layers = files::layers_at_tab(&places, &settings);
+        let procfile = files::procfile_at_tab(&places, &layers);
+        Some(AppFiles { places, layers, procfile })
+    }
+}
+
+/// What follows `web=`. None: there is no `=` yet.
+fn after_type(item: &str, values: &[&str]) -> Option<Vec<(String, String)>> {
+    let (name, _) = item.split_once('=')?;
+    Some(values.iter().map(|value| (format!("{name}={value}"), String::new())).collect())
+}
+
+/// The help is shown without control characters, which would reach the terminal.
+fn candidate(value: impl Into<OsString>, help: &str) -> CompletionCandidate {
+    let help: String = help.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    CompletionCandidate::new(value).help((!help.is_empty()).then(|| StyledStr::from(help)))
+}
+
+/// Files and directories; hidden ones only if nothing else fits.
+fn paths(completer: &PathCompleter, typed: &str) -> Vec<CompletionCandidate> {
+    let mut found = completer.complete(OsStr::new(typed));
+    found.retain(|candidate| candidate.get_value() != ".");
+    if found.iter().any(|candidate| !candidate.is_hide_set()) {
+        found.retain(|candidate| !candidate.is_hide_set());
+    }
+    found
+}
+
+fn shortened(command: &[u8]) -> String {
+    String::from_utf8_lossy(command).chars().take(COMMAND_CHARS).collect()
+}
+
+/// A shell expands the tilde only when the line is done.
+fn at_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), env::var_os("HOME")) {
+        (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
+        (_, _) => path.to_owned(),
+    }
+}
