@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 /// Options of `dyno completions`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  echo '. <(dyno completions bash)' >> ~/.bashrc\n  echo 'autoload -U compinit; compinit; . <(dyno completions zsh)' >> ~/.zshrc\n  mkdir -p ~/.config/fish/completions ~/.config/elvish\n  echo 'dyno completions fish | source' > ~/.config/fish/completions/dyno.fish\n  echo 'eval (dyno completions elvish | slurp)' >> ~/.config/elvish/rc.elv\n  mkdir -p (Split-Path $PROFILE)      in PowerShell\n  'dyno completions powershell | Out-String | Invoke-Expression' >> $PROFILE\n\nEach takes effect in the next shell and stays right when `dyno` is updated."
+    after_help = "Examples:\n  echo '. <(dyno completions bash)' >> ~/.bashrc\n  echo 'autoload -U compinit; compinit; . <(dyno completions zsh)' >> ~/.zshrc\n  mkdir -p ~/.config/fish/completions ~/.config/elvish\n  echo 'dyno completions fish | source' > ~/.config/fish/completions/dyno.fish\n  echo 'eval (dyno completions elvish | slurp)' >> ~/.config/elvish/rc.elv\n\nEach takes effect in the next shell and stays right when `dyno` is updated."
 )]
 pub struct CompletionsArgs {
     /// The shell that reads the script
@@ -24,7 +24,4 @@ pub enum Shell {
     Fish,
     /// 0.18 and later.
     Elvish,
-    /// 7 and later.
-    #[value(name = "powershell", alias = "pwsh")]
-    PowerShell,
 }

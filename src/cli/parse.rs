@@ -100,6 +100,13 @@ fn with_tips(mut error: clap::Error, command: &clap::Command, is_help: bool) -> 
             error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
         }
     }
+    let is = |kind, text: &str| matches!(error.get(kind), Some(ContextValue::String(given)) if given == text);
+    let is_power_shell = ["powershell", "pwsh"].iter().any(|name| is(ContextKind::InvalidValue, name));
+    if is_power_shell && is(ContextKind::InvalidArg, "<SHELL>") {
+        let tip = StyledStr::from("PowerShell is not supported: its script would run a `$(…)` on the line at Tab");
+        error.remove(ContextKind::SuggestedValue);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
     without_escape(error)
 }
 

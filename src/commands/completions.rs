@@ -20,12 +20,12 @@ use std::time::Duration;
 
 use clap::{Arg, ValueEnum};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
-use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Zsh};
 
 use self::app_values::AppValues;
 use self::typed_line::TypedLine;
 use super::stdout;
-use crate::cli::{Dialect, Offers, Shell, whole_command};
+use crate::cli::{Dialect, Offers, Shell, Topic, whole_command};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
 
@@ -65,7 +65,6 @@ fn registration(shell: Shell) -> std::io::Result<String> {
         Shell::Zsh => &Zsh,
         Shell::Fish => &Fish,
         Shell::Elvish => &Elvish,
-        Shell::PowerShell => &Powershell,
     };
     let mut script = Vec::new();
     // The `dyno` on the PATH is asked, not this file: a package may replace it or carry it elsewhere.
@@ -111,8 +110,8 @@ fn in_time<T: Send + 'static>(limit: Duration, value: impl FnOnce() -> T + Send 
 fn answer(shell: Shell, words: Vec<OsString>) -> Vec<u8> {
     let index = match shell {
         Shell::Bash | Shell::Zsh | Shell::Elvish => env::var("_CLAP_COMPLETE_INDEX").ok(),
-        // Their scripts end the words at the cursor.
-        Shell::Fish | Shell::PowerShell => None,
+        // Its script ends the words at the cursor.
+        Shell::Fish => None,
     };
     let index = index.and_then(|index| index.parse().ok());
     let Some(line) = TypedLine::new(shell, words, index) else { return Vec::new() };
@@ -141,7 +140,17 @@ fn candidates(line: &TypedLine) -> Vec<CompletionCandidate> {
     if line.current().is_empty() && !found.iter().all(is_option) {
         found.retain(|candidate| !is_option(candidate));
     }
+    if line.asks_for_help() {
+        found.extend(topics(line.current()));
+    }
     found
+}
+
+/// Topics of `dyno help`. To clap they are no arguments: it offers subcommands only.
+fn topics(typed: &str) -> impl Iterator<Item = CompletionCandidate> {
+    let values = Topic::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let found = values.filter(move |value| value.get_name().starts_with(typed));
+    found.map(|value| CompletionCandidate::new(value.get_name()).help(value.get_help().cloned()))
 }
 
 /// The engine does not know the values of an option under a name that the help leaves out, such as `--allow-exit`.
@@ -171,7 +180,7 @@ fn written(shell: Shell, separator: &str, line: &TypedLine, candidates: &[Comple
         lines.push(match shell {
             Shell::Bash => line.without_kept(value).map_or_else(String::new, escaped_for_bash),
             Shell::Elvish => value.to_owned(),
-            Shell::Fish | Shell::PowerShell => with_help(value, '\t', help),
+            Shell::Fish => with_help(value, '\t', help),
             Shell::Zsh => {
                 let (value, help) = (value.replace('\\', "\\\\"), help.replace('\\', "\\\\"));
                 with_help(&value.replace(':', "\\:"), ':', &help)

@@ -62,7 +62,10 @@ fn process_types_are_offered_wherever_they_fit() {
         ("dyno start --stop-signal wo", &["worker="]),
         ("dyno start --stop-signal web=INT,worker=Q", &["web=INT,worker=QUIT"]),
         ("dyno start -- wo", &["worker"]),
+        ("dyno start --stop-all wo", &["worker"]),
         ("dyno smoke --allow-exit wo", &["worker"]),
+        ("dyno smoke --can-die wo", &["worker"]),
+        ("dyno smoke --stop-all wo", &["worker"]),
         ("dyno smoke wo", &["worker"]),
     ] {
         assert_eq!(offered(&app, line), words, "{line}");
@@ -127,6 +130,8 @@ fn subcommands_options_and_fixed_values_are_offered() {
     let commands = ["start", "run", "release", "smoke", "check", "config", "completions", "man", "help"];
     assert_eq!(offered(&app, "dyno "), commands);
     assert_eq!(offered(&app, "dyno help conf"), ["config"]);
+    assert_eq!(answer(|| at_tab(&app, "dyno help po")), "ports\tWhich port each dyno gets");
+    nothing_is_offered(&app, "dyno help ports po");
     assert_eq!(offered(&app, "dyno man st"), ["start"]);
     assert_eq!(offered(&app, "dyno start --port"), ["--port", "--port-step"]);
     let check = ["--procfile", "--root", "--env", "--strict", "--help", "--json"];
@@ -134,7 +139,9 @@ fn subcommands_options_and_fixed_values_are_offered() {
     assert_eq!(offered(&app, "dyno check -"), check);
     assert_eq!(offered(&app, "dyno start --pty a"), ["auto", "always"]);
     assert_eq!(offered(&app, "dyno start --color=n"), ["--color=never"]);
-    assert_eq!(offered(&app, "dyno completions "), ["bash", "zsh", "fish", "elvish", "powershell"]);
+    assert_eq!(offered(&app, "dyno completions "), ["bash", "zsh", "fish", "elvish"]);
+    assert_eq!(offered(&app, "dyno start --no-t"), ["--no-timestamps"]);
+    assert_eq!(offered(&app, "dyno smoke --color never --allow"), ["--allow-exit"]);
     for line in ["dyno start -p 50", "dyno start --nope=x", "dyno check x"] {
         nothing_is_offered(&app, line);
     }
@@ -278,7 +285,6 @@ fn each_shell_gets_a_script_that_asks_the_dyno_on_the_path() {
         ("zsh", "#compdef dyno\n", "_DYNO_COMPLETE=\"zsh\" \\\n        dyno -- "),
         ("fish", "--command dyno ", "_DYNO_COMPLETE=fish dyno -- "),
         ("elvish", "set edit:completion:arg-completer[dyno] = ", "_DYNO_COMPLETE=\"elvish\" dyno -- "),
-        ("powershell", "Register-ArgumentCompleter -Native -CommandName dyno ", "& dyno -- "),
     ] {
         let finished = app.dyno(["completions", shell]).run();
         finished.expect_end(Ended::Code(0));
@@ -289,10 +295,23 @@ fn each_shell_gets_a_script_that_asks_the_dyno_on_the_path() {
     app.dyno(["completions", "bsah"]).run().expect(
         Ended::Code(2),
         "",
-        "error: invalid value 'bsah' for '<SHELL>'\n  [possible values: bash, zsh, fish, elvish, powershell]\n\n  \
+        "error: invalid value 'bsah' for '<SHELL>'\n  [possible values: bash, zsh, fish, elvish]\n\n  \
          tip: a similar value exists: 'bash'\n\nFor more information, try '--help'.\n",
     );
     app.dyno(["completions"]).run().expect_end(Ended::Code(2));
+}
+
+#[test]
+fn powershell_is_refused_with_the_shells_that_are_supported() {
+    let app = App::empty();
+
+    for name in ["powershell", "pwsh"] {
+        let error = format!(
+            "error: invalid value '{name}' for '<SHELL>'\n  [possible values: bash, zsh, fish, elvish]\n\n  \
+             tip: PowerShell is not supported: its script would run a `$(…)` on the line at Tab\n\nFor more information, try '--help'.\n"
+        );
+        app.dyno(["completions", name]).run().expect(Ended::Code(2), "", &error);
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl TypedLine {
         words.resize(index + 1, OsString::new());
         let (words, last_part) = match shell {
             Shell::Bash => joined(words),
-            Shell::Zsh | Shell::Fish | Shell::Elvish | Shell::PowerShell => (words, None),
+            Shell::Zsh | Shell::Fish | Shell::Elvish => (words, None),
         };
         let mut words: Vec<OsString> = match shell {
             Shell::Bash | Shell::Zsh => words.iter().map(|word| unquoted(word)).collect(),
@@ -42,7 +42,7 @@ impl TypedLine {
                 let (last, others) = words.split_last()?;
                 others.iter().cloned().chain([unquoted(last)]).collect()
             }
-            Shell::Elvish | Shell::PowerShell => words,
+            Shell::Elvish => words,
         };
         let current = words.pop()?.to_string_lossy().into_owned();
         let kept = last_part.and_then(|part| current.strip_suffix(part.as_str())).unwrap_or_default().to_owned();
@@ -81,6 +81,11 @@ impl TypedLine {
             }
             _ => None,
         }
+    }
+
+    /// Whether the word at the cursor is what `dyno help` is asked about.
+    pub(super) fn asks_for_help(&self) -> bool {
+        self.before.len() == 2 && self.before.last().is_some_and(|word| word == "help")
     }
 
     /// Whether the first word of the inner command may be a process type.
