@@ -1,7 +1,6 @@
 //! Whether `/proc` can be read, and what does not hold without it.
 
 use super::diagnostics::warn;
-use super::start::Scope;
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::check_process_table;
 
@@ -9,21 +8,17 @@ use crate::guardian::check_process_table;
 ///
 /// # Errors
 /// A smoke could not see whether its dynos are up.
-pub(super) fn check(scope: Scope<'_>) -> Result<(), Error> {
+pub(super) fn check(is_smoke: bool) -> Result<(), Error> {
     let Err(why) = check_process_table() else { return Ok(()) };
     let hint = "mount it: `mount -t proc proc /proc`";
-    match scope {
-        Scope::App | Scope::Release => {
-            let fact = format!(
-                "{why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, and no port \
-                 is watched or attributed"
-            );
-            warn(&Complaint::new(fact, hint));
-            Ok(())
-        }
-        Scope::Smoke(_) => {
-            let fact = format!("{why}: a smoke test cannot see whether its dynos listen");
-            Err(Error::new(Status::Internal, fact, hint))
-        }
+    if is_smoke {
+        let fact = format!("{why}: a smoke test cannot see whether its dynos listen");
+        return Err(Error::new(Status::Internal, fact, hint));
     }
+    let fact = format!(
+        "{why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, and no port is watched \
+         or attributed"
+    );
+    warn(&Complaint::new(fact, hint));
+    Ok(())
 }

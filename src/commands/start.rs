@@ -71,7 +71,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         Guardian::start(limits).map_err(|errno| refused("cannot start its guardian process", errno.desc()))?;
     // Until the first dyno is asked for, a signal may simply end us: the guardian follows.
     runtime::unblock_all();
-    process_table::check(scope)?;
+    process_table::check(matches!(scope, Scope::Smoke(_)))?;
 
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let types = Types { from: scope.type_source(args), mentions_procfile_dev: scope.mentions_procfile_dev() };

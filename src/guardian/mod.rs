@@ -13,6 +13,7 @@ mod process;
 mod protocol;
 mod run;
 mod runs;
+mod signal;
 mod spawn;
 mod spawn_request;
 mod stop_order;

@@ -3,15 +3,14 @@
 //! Which processes belong to it is decided by `finder`; `runs` takes the looks.
 
 use std::collections::BTreeSet;
-use std::os::fd::AsFd;
 use std::time::Instant;
 
-use nix::errno::Errno;
-use nix::unistd::{Pid, getpid};
+use nix::unistd::Pid;
 
 use super::finder::RunFacts;
 use super::proc_table::{self, ProcPrograms};
 use super::protocol::Sending;
+use super::signal::signal_process;
 use super::spawn::{Execution, Progress};
 use super::stop_order::{FirstToStop, first_to_stop};
 use super::sweep::{UNKILLABLE_AFTER, describe};
@@ -309,23 +308,5 @@ impl Run {
         self.unkillable_reported = true;
         let others = processes.iter().find(|process| process.pid != self.start.leader);
         Some(describe(others.map_or(self.start.leader, |process| process.pid)))
-    }
-}
-
-/// Signals this process, and never a later one with its pid.
-fn signal_process(process: &Process, signal: i32) {
-    if process.parent == getpid() {
-        // Our own child: only we can reap it, and have not since the look.
-        sys::send(process.pid, signal);
-        return;
-    }
-    let descriptor = sys::open_process(process.pid);
-    let is_same = || proc_table::read_process(process.pid).is_some_and(|now| now.start == process.start);
-    match descriptor {
-        Ok(descriptor) if is_same() => sys::send_by_descriptor(descriptor.as_fd(), signal),
-        Ok(_) | Err(Errno::ESRCH) => {}
-        // A kernel or a sandbox that knows no such descriptors.
-        Err(_) if is_same() => sys::send(process.pid, signal),
-        Err(_) => {}
     }
 }
