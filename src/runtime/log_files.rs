@@ -18,7 +18,7 @@ use crate::logs::{Formatter, LogBlock, Source};
 const MERGED: &str = "all.log";
 
 /// How often a file that is gone is created anew before that is an error.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 100;
 
 /// Why the lines cannot go to a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -138,13 +138,12 @@ impl LogFile {
         }
     }
 
-    /// Tried more than once: somebody may be removing the directory right now.
+    /// Tried more than once: another program may be moving or removing the directory right now.
     fn create_anew(&mut self, directory: &Path) -> Result<(), LogFileError> {
         let mut left = ATTEMPTS;
         loop {
             left -= 1;
-            make(directory)?;
-            match Self::open(self.path.clone()) {
+            match make(directory).and_then(|()| Self::open(self.path.clone())) {
                 Ok(file) => {
                     *self = file;
                     return Ok(());

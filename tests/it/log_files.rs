@@ -162,6 +162,8 @@ fn s7_7_no_line_is_lost_while_the_directory_is_moved_again_and_again() {
     const LINES: usize = 300_000;
     let app = App::new(&format!("web: seq 1 {LINES}\n"));
     let mut dyno = app.dyno(["start", "--log-dir", "log", "-q", "web"]).spawn();
+    // Before that a missing directory is an error: nothing runs yet.
+    dyno.until("both files are open", || app.has("log/web.1.log"));
 
     let mut moved = 0;
     while moved < MOVES && !dyno.has_ended() {
