@@ -30,7 +30,7 @@ fn runs() -> impl Strategy<Value = fn() -> Run> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(500), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.clamp(500, 20_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_waits_for_ever_and_files_get_every_byte(run in runs(), steps in steps()) {

@@ -101,7 +101,7 @@ fn oracle(limit: usize, all: &[u8]) -> Shown {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.clamp(2_000, 100_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_chopping_gives_the_lines_of_the_oracle(limit in LIMITS, reads in reads()) {
