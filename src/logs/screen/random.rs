@@ -214,7 +214,7 @@ fn run(bytes: &[u8], read: usize, rests: bool) -> (Screen, Vec<u8>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.clamp(500, 20_000), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_rows_within_reach_are_those_of_a_terminal(steps in steps(), read in 1_usize..40, rests: bool) {
