@@ -45,7 +45,7 @@ pub(super) trait Evidence {
 /// What the environment says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Marks {
-    /// It names this session of `dyno` and this dyno.
+    /// It names this start of `dyno`, by `DYNO_SESSION`, and this dyno.
     Dyno(String),
     /// Nothing: it was overwritten, cleared, or cannot be read.
     #[default]
