@@ -195,7 +195,7 @@ impl Screen {
         let mut lines = Vec::new();
         let mut rows = mem::take(&mut self.rows).into_iter().peekable();
         while let Some(mut row) = rows.next() {
-            row.wraps &= rows.peek().is_some_and(|next| !next.cells.is_empty());
+            row.wraps = row.goes_on_in(rows.peek());
             row.write_line(self.width, &mut lines);
         }
         self.above.push(&lines, self.height);
@@ -317,7 +317,7 @@ impl Screen {
     /// The first row is out of reach from now on.
     fn drop_first_row(&mut self) {
         self.above.clear();
-        let goes_on = self.rows.front().is_some_and(|row| row.wraps) && self.rows.len() > 1;
+        let goes_on = self.rows.front().is_some_and(|row| row.goes_on_in(self.rows.get(1)));
         if !goes_on {
             self.show_rows(0, Show::All);
         }

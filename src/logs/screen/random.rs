@@ -181,7 +181,7 @@ fn rows_of(screen: &mut Screen) -> Vec<String> {
     screen.reach_above();
     let text = |row: &Row| {
         let mut out = Vec::new();
-        Row { before: Vec::new(), wraps: false, ..row.clone() }.write_line(COLUMNS, &mut out);
+        Row { wraps: false, ..row.clone() }.write_line(COLUMNS, &mut out);
         String::from_utf8(out).unwrap().trim_end().to_owned()
     };
     let mut rows: Vec<String> = screen.rows.iter().map(text).collect();
@@ -213,8 +213,25 @@ fn run(bytes: &[u8], read: usize, rests: bool) -> (Screen, Vec<u8>) {
     (screen, shown)
 }
 
+#[test]
+fn rows_stay_apart_when_the_beginning_of_their_line_is_out_of_reach() {
+    let continuation_erased = "漢a漢漢aa漢aa\x1b[1K\x1b[5;1Ha\n";
+    let beginning_not_full = "\na\x1b[12G漢\x1b[2B\na\n\r";
+
+    let rows = |bytes: &str| rows_of(&mut run(bytes.as_bytes(), 1, true).0);
+
+    assert_eq!(rows(continuation_erased), ["", "", "", "a"]);
+    assert_eq!(rows(beginning_not_full), ["漢", "", "", "a"]);
+}
+
+/// Cases take longer here than elsewhere.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    ProptestConfig { cases: asked.cases.clamp(500, 200_000), failure_persistence: None, ..asked }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_rows_within_reach_are_those_of_a_terminal(steps in steps(), read in 1_usize..40, rests: bool) {

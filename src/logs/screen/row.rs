@@ -162,6 +162,11 @@ impl Row {
             && self.cells.iter().all(Cell::is_blank)
     }
 
+    /// Whether the line of this row continues in the next one. It does not if that part was erased.
+    pub(super) fn goes_on_in(&self, next: Option<&Self>) -> bool {
+        self.wraps && next.is_some_and(|next| !next.cells.is_empty())
+    }
+
     /// The line goes on here; the row above, where it began, is out of reach.
     pub(super) fn take_beginning(&mut self, above: Self) {
         let cells = above.cells.len();
@@ -174,9 +179,9 @@ impl Row {
         self.is_changed |= above.is_changed;
     }
 
-    /// Writes it as text, with a line end unless its line goes on in the next row: then it is as wide as the screen.
+    /// Writes its cells as text, with a line end unless its line goes on in the next row: then it is as wide as the
+    /// screen. What came before it is out of reach, and is not written.
     pub(super) fn write_line(&self, width: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.before);
         let style = write_cells(self.cells.iter(), Style::PLAIN, out);
         style.write_change(Style::PLAIN, out);
         if self.wraps {
