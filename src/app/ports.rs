@@ -12,6 +12,17 @@ mod tests;
 /// First port where nothing says otherwise (foreman).
 pub const DEFAULT_BASE: u16 = 5_000;
 
+/// The first port of the blocks that `-p auto` tries (S5.4). Not [`DEFAULT_BASE`]: a smoke beside a running app would
+/// drive the app from its usual ports, and browsers refuse some of those between 5000 and 10000.
+const FIRST_BLOCK: u16 = 20_000;
+
+/// If the ports for outgoing connections begin so low that hardly a block fits below them, blocks end at
+/// [`LAST_BLOCK_END`] instead.
+const LOW_EPHEMERAL: u16 = 21_000;
+
+/// The port after the last one of the blocks on a system whose ports for outgoing connections begin low.
+const LAST_BLOCK_END: u16 = 32_768;
+
 /// Ports from one process type to the next (foreman).
 pub const DEFAULT_STEP: u16 = 100;
 
@@ -220,12 +231,13 @@ impl PortBlock {
         Self { step, size: u32::from(step).saturating_mul(types) }
     }
 
-    /// The first ports of the blocks to try, from 5000 up; every block ends below `ephemeral`, the first port that
-    /// the system gives to outgoing connections.
+    /// The first ports of the blocks to try, from 20000 up. Every block ends below `ephemeral`, the first port that the
+    /// system gives to outgoing connections, unless that is lower than 21000: then it ends below 32768.
     pub fn candidates(self, ephemeral: u16) -> impl Iterator<Item = u16> {
+        let end = if ephemeral < LOW_EPHEMERAL { LAST_BLOCK_END } else { ephemeral };
         let step = usize::try_from(self.size).unwrap_or(usize::MAX);
-        let fits = move |base: &u16| u32::from(*base) + self.size <= u32::from(ephemeral);
-        (DEFAULT_BASE..ephemeral).step_by(step).take_while(fits)
+        let fits = move |base: &u16| u32::from(*base) + self.size <= u32::from(end);
+        (FIRST_BLOCK..end).step_by(step).take_while(fits)
     }
 
     /// The units of ten ports that the block at `base` is made of, by their first ports: the block is ours while we

@@ -200,7 +200,7 @@ fn automatic(types: &[ProcessType], formation: &Formation) -> Result<Assigned, E
             return Ok(Assigned { ports, locks: Some(locks) });
         }
     }
-    let fact = format!("no block of {} free ports was found from 5000 up", block.size);
+    let fact = format!("no block of {} free ports was found from 20000 up", block.size);
     Err(Error::new(Status::Unavailable, fact, "end what holds them, or name the ports with `-p`"))
 }
 

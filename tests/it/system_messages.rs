@@ -40,7 +40,7 @@ fn s5_4_without_a_free_block_of_ports_or_a_directory_for_its_locks_nothing_start
     let app = App::new(&types);
 
     let hint = "end what holds them, or name the ports with `-p`";
-    let fact = "no block of 40000 free ports was found from 5000 up";
+    let fact = "no block of 40000 free ports was found from 20000 up";
     says(&app, &["start", "-p", "auto", "-m", "type0=1000"], 69, &error(fact, hint));
 
     let hint = "set `XDG_RUNTIME_DIR` to a directory of your own, or name the ports with `-p`";

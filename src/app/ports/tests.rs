@@ -106,9 +106,9 @@ fn a_block_is_ten_ports_a_type_or_as_many_as_its_largest_quantity_needs() {
 
     assert_eq!(one, PortBlock { step: 10, size: 20 });
     assert_eq!(many, PortBlock { step: 20, size: 40 });
-    assert_eq!(one.candidates(32_768).take(3).collect::<Vec<_>>(), [5000, 5020, 5040]);
-    assert_eq!(one.candidates(5_045).collect::<Vec<_>>(), [5000, 5020]);
-    assert_eq!(one.units(5020).collect::<Vec<_>>(), [5020, 5030]);
+    assert_eq!(one.candidates(32_768).take(3).collect::<Vec<_>>(), [20_000, 20_020, 20_040]);
+    assert_eq!(one.candidates(21_010).last(), Some(20_980));
+    assert_eq!(one.units(20_020).collect::<Vec<_>>(), [20_020, 20_030]);
 }
 
 #[test]
@@ -116,7 +116,14 @@ fn no_block_fits_where_there_are_too_few_ports() {
     let block = PortBlock { step: 1_000, size: 100_000 };
 
     assert_eq!(block.candidates(32_768).next(), None);
-    assert_eq!(block.candidates(0).next(), None);
+}
+
+#[test]
+fn s5_4_blocks_end_below_32768_where_ephemeral_ports_begin_below_21000() {
+    let block = PortBlock { step: 10, size: 20 };
+
+    assert_eq!(block.candidates(1_024).last(), Some(32_740));
+    assert_eq!(block.candidates(20_999).last(), Some(32_740));
 }
 
 proptest! {
@@ -133,11 +140,11 @@ proptest! {
     }
 
     #[test]
-    fn every_block_ends_below_the_ephemeral_ports(step in 1_u16..100, types in 1_u32..50, ephemeral in 0_u16..) {
+    fn every_block_ends_below_the_ephemeral_ports(step in 1_u16..100, types in 1_u32..50, ephemeral in 21_000_u16..) {
         let block = PortBlock { step: step * 10, size: u32::from(step) * 10 * types };
 
         for base in block.candidates(ephemeral) {
-            prop_assert!(base >= DEFAULT_BASE && u32::from(base) + block.size <= u32::from(ephemeral));
+            prop_assert!(base >= FIRST_BLOCK && u32::from(base) + block.size <= u32::from(ephemeral));
         }
     }
 }
