@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
 use nix::unistd::{chdir, setsid};
 
 use super::limits::Limits;
@@ -27,9 +28,12 @@ use crate::app::RunId;
 /// Pause between two looks at runs that are ending.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Most bytes of messages that wait for the spawns still asked for: sixteen that something runs. `dyno` has up to 32
-/// spawns asked for at a time, so it has time to ask for more.
-const BATCH_BYTES: usize = 16 * (HEADER_BYTES + 4);
+/// How long finished execs are collected before they are reported together. Reporting each one would wake the guardian
+/// and then `dyno`, and both would take the processor from the programs that are starting.
+const COLLECT_EXECS: Duration = Duration::from_millis(2);
+
+/// Messages are sent before they take more than this, even if more requests are waiting.
+const OUTGOING_BYTES: usize = 16 << 10;
 
 /// The socket to `dyno` is closed, or it speaks no sense: either way nobody waits for us any more.
 struct Disconnected;
@@ -43,6 +47,8 @@ struct GuardianProcess {
     terminal: Option<MindedTerminal>,
     /// When to look at the runs that are ending; None: there are none.
     look_at: Option<Instant>,
+    /// When to ask which execs are over; None: their pipes are watched, if there are any.
+    collect_at: Option<Instant>,
     /// Messages that were not sent yet.
     outgoing: Vec<u8>,
     /// The sweep was asked for, and its outcome was told.
@@ -64,6 +70,7 @@ pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
         spawner: Spawner::new(limits),
         terminal: None,
         look_at: None,
+        collect_at: None,
         outgoing: Vec::new(),
         swept: false,
     };
@@ -115,11 +122,13 @@ impl GuardianProcess {
             return self.serve_one();
         }
         let has_reaped = self.reap();
-        // After it: the exec of a child that has ended is over, and one that failed is not an exit.
-        self.report_executed()?;
-        let is_ending = self.runs.need_watching();
-        let is_due = self.look_at.is_some_and(|at| at <= Instant::now());
-        if self.runs.need_look() || (is_ending && (has_reaped || is_due)) {
+        let is_look_due = self.look_at.is_some_and(|at| at <= Instant::now());
+        let needs_look = self.runs.need_look() || (self.runs.need_watching() && (has_reaped || is_look_due));
+        // After the children are reaped: the exec of a child that has ended is over, and a failed exec is not an exit.
+        if needs_look || has_reaped || self.collect_at.is_none_or(|at| at <= Instant::now()) {
+            self.report_executed()?;
+        }
+        if needs_look {
             self.look()?;
         }
         if self.look_at.is_none() && self.runs.need_watching() {
@@ -130,30 +139,30 @@ impl GuardianProcess {
 
     /// Waits until there is something to do; whether `dyno` has sent something.
     fn wait(&self) -> Result<bool, Disconnected> {
-        let timeout = self.look_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let timeout = timeout.map_or(PollTimeout::NONE, |left| match left {
-            Duration::ZERO => PollTimeout::ZERO,
-            // Rounded up: a timeout of zero would turn the last millisecond into a busy loop.
-            left => PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::ZERO),
-        });
-        // What waits to be sent waits for other spawns only, never for something to happen.
+        // Messages wait only for requests that are already in the socket.
         let is_waiting = self.outgoing.is_empty() && !self.runs.need_look();
-        let timeout = if is_waiting { timeout } else { PollTimeout::ZERO };
+        let due = if is_waiting { self.look_at.into_iter().chain(self.collect_at).min() } else { Some(Instant::now()) };
+        let timeout = due.map(|at| TimeSpec::from_duration(at.saturating_duration_since(Instant::now())));
         let mut ready = vec![
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.child_ended.as_fd(), PollFlags::POLLIN),
         ];
-        ready.extend(self.runs.executions().map(|execution| PollFd::new(execution.as_fd(), PollFlags::POLLIN)));
-        match poll(&mut ready, timeout) {
+        if self.collect_at.is_none() {
+            ready.extend(self.runs.executions().map(|execution| PollFd::new(execution.as_fd(), PollFlags::POLLIN)));
+        }
+        match ppoll(&mut ready, timeout, None) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return Err(Disconnected),
         }
         Ok(ready.first().is_none_or(|socket| socket.any().unwrap_or(true)))
     }
 
+    /// Goes on collecting while execs finish. One that takes long is watched, so that it does not keep us awake.
     fn report_executed(&mut self) -> Result<(), Disconnected> {
         let mut findings = Vec::new();
         self.runs.take_executed(&mut findings);
+        let more_will_follow = !findings.is_empty() && self.runs.executions().next().is_some();
+        self.collect_at = more_will_follow.then(|| Instant::now() + COLLECT_EXECS);
         self.report(findings)
     }
 
@@ -214,6 +223,7 @@ impl GuardianProcess {
             port: request.port,
         };
         self.runs.add(new, session);
+        self.collect_at.get_or_insert_with(|| Instant::now() + COLLECT_EXECS);
         Ok(())
     }
 
@@ -242,6 +252,7 @@ impl GuardianProcess {
                     sweep(&Spared::default()).into_iter().map(|survivor| survivor.description).collect();
                 let survivors = survivors.join("\n").into_bytes();
                 self.send(run, &Message::Swept { left, survivors })?;
+                self.flush()?;
                 self.swept = true;
                 Err(Disconnected)
             }
@@ -276,15 +287,13 @@ impl GuardianProcess {
         Ok((header.run, request, streams))
     }
 
-    /// Sends a message after all before it. That something runs may wait for the spawns asked for behind it: each
-    /// message wakes `dyno`, which takes the processor from what was just started.
+    /// Adds a message to those that are sent when no more requests are waiting.
     fn send(&mut self, run: RunId, message: &Message) -> Result<(), Disconnected> {
         let (kind, payload) = message.encode();
         let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX), run };
         self.outgoing.extend_from_slice(&header.encode());
         self.outgoing.extend_from_slice(&payload);
-        let may_wait = matches!(message, Message::Spawned { .. }) && self.outgoing.len() < BATCH_BYTES;
-        if may_wait { Ok(()) } else { self.flush() }
+        if self.outgoing.len() < OUTGOING_BYTES { Ok(()) } else { self.flush() }
     }
 
     fn flush(&mut self) -> Result<(), Disconnected> {
