@@ -216,7 +216,7 @@ impl Lines {
             kept.finish(&mut |chunk| emit(Chunk { audience: Audience::Files, ..chunk }));
         }
         if let Some(terminal) = self.terminal.as_mut().filter(|terminal| terminal.is_followed) {
-            terminal.screen.show(Show::All);
+            terminal.screen.finish();
             return self.emit_shown(emit);
         }
         self.pass_blanks(emit);

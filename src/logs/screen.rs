@@ -28,7 +28,8 @@ use parser::{Parser, Token};
 use row::{LONG_AGO, Row, columns_of};
 pub(super) use show::Show;
 
-/// Most rows of a screen: together with [`MAX_COLUMNS`] it bounds what one run can make us hold, 8 MiB.
+/// Most rows of a screen: together with [`MAX_COLUMNS`] it bounds what a screen can make us hold, 8 MiB.
+/// A run has at most two: its own and the alternate one.
 const MAX_ROWS: usize = 256;
 /// Most columns of a screen.
 const MAX_COLUMNS: usize = 1024;
@@ -67,9 +68,10 @@ pub(super) struct Screen {
     wraps: bool,
     /// The cursor was put into the first cell and nothing was written since.
     is_home: bool,
-    /// The program draws on its alternate screen, of which nothing is kept.
-    is_alternate: bool,
-    /// It has done so since this was asked last.
+    /// What the program draws on its alternate screen. It is shown only if the program ends there: it holds the last
+    /// words of one that crashed.
+    alternate: Option<Box<Screen>>,
+    /// The alternate screen was entered since this was last asked.
     began_alternate: bool,
     /// The program draws rows again: they are shown when they are still.
     holds: bool,
@@ -96,7 +98,7 @@ impl Screen {
             margins: (0, 0),
             wraps: true,
             is_home: false,
-            is_alternate: false,
+            alternate: None,
             began_alternate: false,
             holds: false,
             shown_style: Style::PLAIN,
@@ -118,6 +120,9 @@ impl Screen {
         }
         self.column = self.column.min(self.width);
         self.margins = (0, self.height - 1);
+        if let Some(alternate) = &mut self.alternate {
+            alternate.resize(size);
+        }
     }
 
     /// A program that draws a row again on a narrower terminal never reaches what was written right of its edge.
@@ -133,6 +138,13 @@ impl Screen {
 
     pub(super) fn height(&self) -> usize {
         self.height
+    }
+
+    fn size(&self) -> ScreenSize {
+        ScreenSize {
+            rows: u16::try_from(self.height).unwrap_or(u16::MAX),
+            columns: u16::try_from(self.width).unwrap_or(u16::MAX),
+        }
     }
 
     /// Takes note of whole lines that were shown as they are, and of the style behind them.
@@ -171,6 +183,9 @@ impl Screen {
             }
         }
         self.parser = parser;
+        if let Some(alternate) = &mut self.alternate {
+            alternate.shown.clear();
+        }
         read
     }
 
@@ -179,7 +194,7 @@ impl Screen {
         let is_last = self.row + 1 == self.rows.len() && self.column == 0;
         is_last
             && !self.holds
-            && !self.is_alternate
+            && self.alternate.is_none()
             && self.parser.is_idle()
             && self.wraps
             && self.margins == (0, self.height - 1)
@@ -220,7 +235,15 @@ impl Screen {
             Token::Csi(parameters, b'h') => self.set_modes(parameters, true),
             Token::Csi(parameters, b'l') => self.set_modes(parameters, false),
             Token::Escape(b'c') => self.reset(),
-            _ if self.is_alternate => {}
+            _ => match &mut self.alternate {
+                Some(alternate) => alternate.draw(token),
+                None => self.draw(token),
+            },
+        }
+    }
+
+    fn draw(&mut self, token: &Token<'_>) {
+        match *token {
             Token::Text(text) => self.write(text),
             Token::Control(byte) => self.control(byte),
             Token::Escape(byte) => self.escape(byte),
@@ -336,11 +359,7 @@ impl Screen {
             return;
         }
         let above = mem::take(&mut self.above);
-        let size = ScreenSize {
-            rows: u16::try_from(self.height).unwrap_or(u16::MAX),
-            columns: u16::try_from(self.width).unwrap_or(u16::MAX),
-        };
-        let mut upper = Self::new(size);
+        let mut upper = Self::new(self.size());
         let mut rest = above.lines();
         while !rest.is_empty() {
             let read = upper.feed(rest);

@@ -203,6 +203,16 @@ fn s7_6_nothing_of_a_whole_screen_is_shown_and_it_is_said_once() {
 }
 
 #[test]
+fn s7_6_the_last_words_of_a_program_that_ends_on_its_alternate_screen_are_shown() {
+    let mut run = Run::on_terminal(24, 80);
+    run.write("before\n\x1b[?1049h\x1b[?7l\x1b[H\x1b[2Jframe 1\x1b[H\x1b[2Jframe 2");
+    run.pause();
+    run.write("\x1b[3;1Hpanicked at main.rs:7\r\n");
+
+    assert_eq!(run.end(), ["before", "frame 2", "panicked at main.rs:7"]);
+}
+
+#[test]
 fn s7_6_lines_between_a_progress_bar_and_text_are_kept_in_order() {
     // apt: the last row is outside the margins.
     let mut run = Run::on_terminal(5, 80);

@@ -83,7 +83,7 @@ impl Screen {
 
     /// The terminal is as new.
     pub(super) fn reset(&mut self) {
-        self.is_alternate = false;
+        self.alternate = None;
         self.clear();
         self.pen = Style::PLAIN;
         self.wraps = true;
@@ -94,10 +94,17 @@ impl Screen {
     pub(super) fn set_modes(&mut self, parameters: &[u8], is_set: bool) {
         for mode in modes(parameters) {
             match mode {
-                7 => self.wraps = is_set,
+                7 => {
+                    self.wraps = is_set;
+                    if let Some(alternate) = &mut self.alternate {
+                        alternate.wraps = is_set;
+                    }
+                }
+                47 | 1047 | 1049 if !is_set => self.alternate = None,
                 47 | 1047 | 1049 => {
-                    self.is_alternate = is_set;
-                    self.began_alternate |= is_set;
+                    let (size, wraps) = (self.size(), self.wraps);
+                    self.alternate.get_or_insert_with(|| Box::new(Self { wraps, ..Self::new(size) }));
+                    self.began_alternate = true;
                 }
                 // A hidden cursor and a synchronized update: what is written now will be drawn again.
                 25 => self.holds |= !is_set,

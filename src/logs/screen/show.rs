@@ -53,6 +53,17 @@ impl Screen {
         self.holds = false;
     }
 
+    /// The program has ended: shows what is left on its screen. A program that ended on its alternate screen may have
+    /// written there why it did.
+    pub(in crate::logs) fn finish(&mut self) {
+        self.show(Show::All);
+        if let Some(mut alternate) = self.alternate.take() {
+            alternate.shown_style = self.shown_style;
+            alternate.show(Show::All);
+            self.shown.append(&mut alternate.shown);
+        }
+    }
+
     /// What is in the rows now was shown before.
     pub(super) fn mark_all_shown(&mut self) {
         let last = self.rows.len() - 1;
