@@ -235,7 +235,7 @@ impl Screen {
             Token::Csi(parameters, b'h') => self.set_modes(parameters, true),
             Token::Csi(parameters, b'l') => self.set_modes(parameters, false),
             Token::Escape(b'c') => self.reset(),
-            _ => match &mut self.alternate {
+            Token::Text(_) | Token::Control(_) | Token::Escape(_) | Token::Csi(..) => match &mut self.alternate {
                 Some(alternate) => alternate.draw(token),
                 None => self.draw(token),
             },
