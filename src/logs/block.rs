@@ -1,4 +1,4 @@
-//! The unit of the log path: many whole lines of one source.
+//! The unit that travels through the log: many whole lines from one source.
 
 use std::iter;
 
@@ -7,28 +7,28 @@ use memchr::memchr;
 
 use crate::app::DynoName;
 
-/// Who said it.
+/// Where a log line comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// The dyno itself.
+    /// The output of a dyno.
     App(DynoName),
-    /// We, about this dyno.
+    /// A notice of `dyno` itself about one dyno.
     Notice(DynoName),
-    /// We, about the whole formation.
+    /// A notice of `dyno` itself about the whole formation.
     System,
 }
 
-/// Whole lines of one source, received together.
+/// Whole lines from one source, received together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogBlock {
-    /// Who said it.
+    /// Where the lines come from.
     pub source: Source,
-    /// When it was received.
+    /// When they were received.
     pub time: Timestamp,
     /// One or more lines, each ended by `\n`; `\r\n` is already `\n`.
     pub bytes: Vec<u8>,
-    /// The first line goes on with a line whose beginning was shown before: an over-long line, or one that
-    /// paused for longer than 250 ms (S7.6).
+    /// The first line is the rest of a line whose beginning has already been shown, because that line was too long or
+    /// paused for more than 250 ms (S7.6).
     pub continued: bool,
 }
 
@@ -40,8 +40,8 @@ impl LogBlock {
             if rest.is_empty() {
                 return None;
             }
-            let (line, behind) = rest.split_at(memchr(b'\n', rest).unwrap_or(rest.len()));
-            rest = behind.strip_prefix(b"\n").unwrap_or(behind);
+            let (line, after) = rest.split_at(memchr(b'\n', rest).unwrap_or(rest.len()));
+            rest = after.strip_prefix(b"\n").unwrap_or(after);
             Some(line)
         })
     }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_without_their_ends_and_none_is_missing() {
+    fn lines_yields_every_line_without_its_newline() {
         let source = Source::App(DynoName::new(ProcessType::new("web").unwrap(), 1));
         let block = LogBlock { source, time: Timestamp::UNIX_EPOCH, bytes: b"a\n\nb\nc".to_vec(), continued: false };
 

@@ -1,14 +1,14 @@
-//! Who says a line, in the platform's words: `+00:00 app[web.1]:` (S7.3).
+//! Writes the source of a line as the platform does: `+00:00 app[web.1]:` (S7.3).
 //!
-//! A dyno's output is `app[web.1]`, what is said about a dyno `heroku[web.1]`. Lines about the whole formation are
-//! `app[api]`: that is where the platform logs scaling, releases and all else that a person asked for.
+//! A dyno's output is `app[web.1]`; a notice about that dyno is `heroku[web.1]`. Lines about the whole formation are
+//! `app[api]`, the source under which the platform logs scaling, releases and everything else a person asked for.
 //! Called by `format`.
 
 use std::io::Write;
 
 use super::Source;
 
-/// Writes what stands between the time and the text.
+/// Writes the part between the time and the text.
 pub(super) fn write_source(source: &Source, out: &mut Vec<u8>) {
     let _ = match source {
         Source::App(dyno) => write!(out, "+00:00 app[{dyno}]:"),

@@ -1,15 +1,16 @@
-//! What the end of a text still lacks: a character or an escape sequence that its next bytes complete (S7.6).
+//! Finds an unfinished character or escape sequence at the end of a text (S7.6).
 //!
-//! A piece of a line never ends inside a character: its bytes would be valid only together.
+//! A piece of a line never ends inside a character: neither half would be valid UTF-8 on its own. Called wherever a
+//! line may be cut.
 
 use memchr::memrchr;
 
 use super::escapes::{self, Sequence};
 
-/// Longest escape sequence that is waited for, in bytes. A longer one is a title or an image, which moves nothing.
+/// Longest escape sequence that is held back, in bytes. A longer one is a title or an image, which moves nothing.
 const SEQUENCE_BYTES: usize = 128;
 
-/// How many bytes at the end begin a UTF-8 character and do not complete it: 0 to 3.
+/// Number of bytes at the end that begin a UTF-8 character without completing it: 0 to 3.
 pub(super) fn character_bytes(text: &[u8]) -> usize {
     let tail = text.get(text.len().saturating_sub(3)..).unwrap_or_default();
     for (at, byte) in tail.iter().enumerate().rev() {
@@ -25,7 +26,7 @@ pub(super) fn character_bytes(text: &[u8]) -> usize {
     0
 }
 
-/// How many bytes at the end begin a character or an escape sequence and do not complete it.
+/// Number of bytes at the end that begin a character or an escape sequence without completing it.
 #[must_use]
 pub fn bytes_at_end(text: &[u8]) -> usize {
     let tail = text.get(text.len().saturating_sub(SEQUENCE_BYTES)..).unwrap_or_default();
@@ -37,16 +38,16 @@ pub fn bytes_at_end(text: &[u8]) -> usize {
     character_bytes(text)
 }
 
-/// Whether something of it is seen: not only blanks, control characters and escape sequences.
+/// Whether a terminal would show anything: more than blanks, control characters and escape sequences.
 pub(super) fn has_visible(text: &[u8]) -> bool {
     let mut rest = text;
-    while let Some((byte, behind)) = rest.split_first() {
+    while let Some((byte, after)) = rest.split_first() {
         rest = match byte {
             b'\x1b' => match escapes::sequence(rest, &mut Vec::new()) {
-                Sequence::Sgr(_, behind) | Sequence::Hidden(behind) => behind,
+                Sequence::Sgr(_, after) | Sequence::Hidden(after) => after,
                 Sequence::Cut(_) => return false,
             },
-            0..=b' ' | 0x7f => behind,
+            0..=b' ' | 0x7f => after,
             _ => return true,
         };
     }
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_character_that_can_still_be_completed_is_held_back() {
+    fn only_a_character_that_more_bytes_could_complete_is_held_back() {
         for text in ["é", "€", "😀"] {
             let bytes = text.as_bytes();
             for cut in 1..bytes.len() {
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_sequence_that_is_not_complete_is_held_back() {
+    fn an_incomplete_escape_sequence_is_held_back() {
         assert_eq!(bytes_at_end(b"a\x1b[3"), 3);
         assert_eq!(bytes_at_end(b"a\x1b"), 1);
         assert_eq!(bytes_at_end(b"a\x1b[31mb"), 0);
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn only_text_that_is_seen_is_visible() {
+    fn blanks_control_characters_and_sequences_are_not_visible() {
         for text in [&b""[..], b" \t\r\x07", b"\x1b[31m\x1b[0m", b"\x1b]0;title\x07", b"\x1b[2K\x1b[1G", b"\x1b[3"] {
             assert!(!has_visible(text), "{text:?}");
         }

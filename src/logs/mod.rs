@@ -1,9 +1,9 @@
-//! What dynos say. Pure: bytes in, bytes out.
+//! Turns the output of dynos into log lines. Pure: bytes in, bytes out.
 //!
 //! Nothing here knows the supervisor or reads a clock; `runtime` reads the streams and writes the result.
-//! One [`Lines`] per run cuts its stream and follows what a program draws on its terminal, the caller makes a
-//! [`LogBlock`] of each [`Chunk`], and one [`Formatter`] per receiver (the terminal, a log file, a `logs` session) renders
-//! the blocks. Whole blocks, never single lines, go through all of it: that is what makes it fast.
+//! One [`Lines`] per run cuts its stream into lines and tracks what the program draws on its terminal. The caller wraps
+//! each [`Chunk`] in a [`LogBlock`], and one [`Formatter`] per receiver (the terminal, a log file) renders the blocks.
+//! Every stage handles whole blocks, never single lines: that is what makes it fast.
 
 mod alternate_screen;
 mod block;

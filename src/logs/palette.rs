@@ -1,7 +1,7 @@
-//! Which colour a process type has.
+//! Decides which colour each process type has.
 //!
-//! Follows the order of the formation, so that a colour stays with its process type from run to run, as in foreman.
-//! Whether there is colour at all (S7.2) is decided by the caller; called by the log formats.
+//! Colours follow the order of the Procfile, so that a process type keeps its colour from run to run, as in foreman.
+//! The caller decides whether to use colour at all (S7.2). Called by the log formats.
 
 use crate::app::ProcessType;
 
@@ -12,10 +12,10 @@ use super::Source;
 pub struct Color(u8);
 
 impl Color {
-    /// Lines about the whole formation, and process types that are not in the palette. foreman's too.
+    /// For lines about the whole formation and for process types that are not in the palette. foreman uses it, too.
     pub const SYSTEM: Self = Self(37);
 
-    /// foreman's order: cyan, yellow, green, magenta, red, blue, then the same ones bright.
+    /// foreman's order: cyan, yellow, green, magenta, red, blue, then the bright version of each.
     const ORDER: [Self; 12] = [
         Self(36),
         Self(33),
@@ -43,13 +43,13 @@ impl Color {
 pub struct Palette(Vec<(ProcessType, Color)>);
 
 impl Palette {
-    /// Gives each process type its colour, in the order of the Procfile. After twelve they repeat.
+    /// Gives each process type its colour, in the order of the Procfile. Colours repeat after twelve types.
     #[must_use]
     pub fn new(process_types: impl IntoIterator<Item = ProcessType>) -> Self {
         Self(process_types.into_iter().zip(Color::ORDER.into_iter().cycle()).collect())
     }
 
-    /// The colour of what this source says; a notice has the colour of the dyno it is about.
+    /// The colour of lines from this source; a notice has the colour of the dyno it is about.
     #[must_use]
     pub fn color(&self, source: &Source) -> Color {
         match source {
@@ -79,7 +79,7 @@ mod tests {
 
     // S7.1: coloured by process type.
     #[test]
-    fn process_types_get_foremans_colours_in_their_order() {
+    fn process_types_get_the_colours_of_foreman_in_the_same_order() {
         let palette = Palette::new(["web", "worker", "clock"].map(process_type));
 
         assert_eq!(color_of(&palette, "web", 1), 36);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seventh_process_type_is_bright_and_the_thirteenth_begins_again() {
+    fn colours_turn_bright_after_six_types_and_repeat_after_twelve() {
         let palette = Palette::new((0..13).map(|number| process_type(&format!("p{number}"))));
 
         assert_eq!(color_of(&palette, "p6", 1), 96);

@@ -1,16 +1,16 @@
-//! The text of a line with nothing in it that acts on whoever shows it: no escape sequence, no control character.
+//! Makes the text of a line safe to show anywhere: no escape sequences and no control characters are left.
 //!
-//! For reports and for lines that are repeated. Lines that only pass are `escapes`' affair, which is made for speed.
+//! Used for reports, CI logs and repeated lines. Ordinary lines on a terminal go through `escapes`, which is faster.
 
 use std::io::Write;
 
 use super::escapes::{self, SCAN_BYTES, Sequence};
 use super::style;
 
-/// What others wrote as printable text, valid whatever the bytes are.
+/// Any bytes as printable text.
 ///
-/// Escape sequences are left out, all but colours with `colors`, which are reset at the end. Any other control character
-/// but TAB is written as `\r`, `\n` or `\x07`, bytes that are no UTF-8 as U+FFFD.
+/// Escape sequences are removed. With `colors`, colours are kept and reset at the end. Control characters other than
+/// TAB are written as `\r`, `\n` or `\x07`; bytes that are not UTF-8 become U+FFFD.
 #[must_use]
 pub fn printable(bytes: &[u8], colors: bool) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -20,17 +20,17 @@ pub fn printable(bytes: &[u8], colors: bool) -> String {
     while let Some(at) = position_of_control(rest) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
-        let lone = tail.get(lone_bytes(tail)..).unwrap_or_default();
+        let lone = tail.get(control_bytes(tail)..).unwrap_or_default();
         rest = match escapes::sequence(tail, &mut Vec::new()) {
-            Sequence::Sgr(parameters, behind) => {
+            Sequence::Sgr(parameters, after) => {
                 if colors {
                     out.extend([b"\x1b[", parameters, b"m"].into_iter().flatten());
                     colored = true;
                 }
-                behind
+                after
             }
-            Sequence::Hidden(behind) if behind.len() < lone.len() => behind,
-            // Nothing but the character itself.
+            Sequence::Hidden(after) if after.len() < lone.len() => after,
+            // No sequence follows: only the control character itself is at the front.
             Sequence::Hidden(_) => {
                 write_visible(tail, &mut out);
                 lone
@@ -45,14 +45,14 @@ pub fn printable(bytes: &[u8], colors: bool) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Whether lines can be shown as they are. May say no for a harmless byte, never yes for a control character.
+/// Whether the lines can be shown unchanged. May be false for a harmless byte; never true for a control character.
 pub(super) fn is_text(lines: &[u8]) -> bool {
     let may_act = |byte: u8| byte == 0xc2 || (byte.is_ascii_control() && byte != b'\n' && byte != b'\t');
-    // No early exit within a part: so the compiler can look at many bytes at once.
+    // Without an early exit within a part, the compiler can vectorize the loop.
     lines.chunks(SCAN_BYTES).all(|part| part.iter().fold(0, |found, byte| found | u8::from(may_act(*byte))) == 0)
 }
 
-/// Where the first control character but TAB is. `text` is UTF-8.
+/// Position of the first control character other than TAB. `text` is UTF-8.
 fn position_of_control(text: &[u8]) -> Option<usize> {
     let is_control = |(at, byte): (usize, &u8)| match byte {
         b'\t' => false,
@@ -62,8 +62,8 @@ fn position_of_control(text: &[u8]) -> Option<usize> {
     text.iter().enumerate().position(is_control)
 }
 
-/// Length of the control character that stands at the front.
-fn lone_bytes(text: &[u8]) -> usize {
+/// Length in bytes of the control character at the front.
+fn control_bytes(text: &[u8]) -> usize {
     if text.first() == Some(&0xc2) { 2 } else { 1 }
 }
 
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_stays_as_it_is() {
+    fn plain_text_is_unchanged() {
         for text in ["", "plain\ttext", "µ € 😀 <&>\"'\\", "::error::x"] {
             assert_eq!(printable(text.as_bytes(), false), text);
         }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn escape_sequences_are_left_out_and_colours_only_where_they_are_not_wanted() {
+    fn escape_sequences_are_removed_and_colours_kept_only_on_request() {
         let line = b"\x1b[1;31mred\x1b[m\x1b[2J\x1b]0;title\x07 \xc2\x9b31mend\x1b[3";
 
         assert_eq!(printable(line, false), "red end");

@@ -1,8 +1,8 @@
 //! Cuts a stream into whole lines, without copying them.
 //!
-//! Decides where a line ends and what becomes of a line that is over-long or unfinished (S7.6). Bytes stay bytes; a
-//! piece never ends inside a character. What a terminal makes of the lines is not decided here: see
-//! [`Lines`](super::Lines), which uses it.
+//! Decides where a line ends and what happens to a line that is too long or unfinished (S7.6). Bytes stay bytes, and a
+//! piece never ends inside a character. How a terminal would show the lines is not decided here but in
+//! [`Lines`](super::Lines), which calls this.
 
 use std::mem;
 
@@ -21,17 +21,17 @@ const CR: u8 = b'\r';
 
 /// The lines of one stream.
 ///
-/// A round is [`begin`](Self::begin), a read into the spare capacity of the buffer, [`split`](Self::split). Between
-/// rounds [`flush`](Self::flush), in the end [`finish`](Self::finish).
+/// A round is [`begin`](Self::begin), a read into the spare capacity of the buffer, then [`split`](Self::split).
+/// [`flush`](Self::flush) may be called between rounds; [`finish`](Self::finish) ends the stream.
 #[derive(Debug)]
 pub(super) struct Splitter {
     limit: usize,
-    /// The unfinished line as far as it was not shown: at most `limit` bytes, then at most one `\r` that may turn out
-    /// to belong to a `\r\n`.
+    /// The part of the unfinished line that has not been shown: at most `limit` bytes, then at most one `\r`, which may
+    /// turn out to begin a `\r\n`.
     carry: Vec<u8>,
-    /// How many bytes of the unfinished line went out already.
+    /// Number of bytes of the unfinished line that have been shown.
     shown: usize,
-    /// How many of these went out since the line was cut last.
+    /// How many of these were shown after the last cut.
     since_cut: usize,
 }
 
@@ -42,7 +42,7 @@ impl Splitter {
 
     /// Begins a round: puts the unfinished line into the empty `buffer`; fresh bytes are appended after it.
     ///
-    /// The unfinished line is in the buffer until [`split`](Self::split) gets it, also when nothing could be read.
+    /// From then on only the buffer holds the unfinished line, so call [`split`](Self::split) even if nothing was read.
     pub(super) fn begin(&mut self, buffer: &mut Vec<u8>) {
         buffer.extend_from_slice(&self.carry);
         self.carry.clear();
@@ -50,8 +50,8 @@ impl Splitter {
 
     /// Emits the whole lines of `buffer` and keeps the rest.
     ///
-    /// `fresh_from`: the length of `buffer` after [`begin`](Self::begin). The buffer itself is emitted where nothing
-    /// in it must change; otherwise it comes back, empty, to be used again.
+    /// `fresh_from`: the length of `buffer` after [`begin`](Self::begin). If nothing in it must change, the buffer
+    /// itself is emitted; otherwise it is returned, empty, for reuse.
     pub(super) fn split(
         &mut self,
         mut buffer: Vec<u8>,
@@ -69,20 +69,20 @@ impl Splitter {
         spare
     }
 
-    /// What was shown of the unfinished line, in bytes.
+    /// Number of bytes of the unfinished line that have been shown.
     pub(super) fn shown(&self) -> usize {
         self.shown
     }
 
-    /// The unfinished line as far as it can be shown now: without a character, a sequence or a line end that is not
-    /// complete. Empty where nothing of it would be seen.
+    /// The part of the unfinished line that can be shown now: without an incomplete character, escape sequence or line
+    /// end. Empty if nothing in it is visible.
     pub(super) fn partial(&self) -> &[u8] {
         let text = without_cr(&self.carry);
         let whole = text.get(..text.len() - incomplete::bytes_at_end(text)).unwrap_or_default();
         if incomplete::has_visible(whole) { whole } else { &[] }
     }
 
-    /// Shows the [`partial`](Self::partial) line as a piece. What follows it will be `continued`.
+    /// Shows the [`partial`](Self::partial) line as a piece. The rest of the line will be marked `continued`.
     pub(super) fn flush(&mut self, emit: &mut impl FnMut(Chunk)) {
         let text = self.partial().to_vec();
         if text.is_empty() {
@@ -95,7 +95,7 @@ impl Splitter {
         emit(chunk);
     }
 
-    /// The stream has ended: shows what is left of an unfinished line.
+    /// Shows the rest of an unfinished line at the end of the stream.
     pub(super) fn finish(&mut self, emit: &mut impl FnMut(Chunk)) {
         let carry = mem::take(&mut self.carry);
         let mut chunk = Chunk::default();
@@ -109,18 +109,18 @@ impl Splitter {
         }
     }
 
-    /// The end of the stream is no line end: a `\r` before it shows nothing on a terminal.
+    /// Drops a `\r` at the end of the stream: it is not part of a line end, and a terminal would show nothing for it.
     pub(super) fn drop_cr(&mut self) {
         self.carry.truncate(without_cr(&self.carry).len());
     }
 
-    /// The unfinished line is another one's affair.
+    /// Drops the unfinished line, because the caller has taken it over.
     pub(super) fn forget_line(&mut self) {
         self.carry.clear();
         (self.shown, self.since_cut) = (0, 0);
     }
 
-    /// Emits lines that are all complete; the first one may have been shown in part.
+    /// Emits complete lines; part of the first one may have been shown before.
     fn whole_lines(&mut self, mut buffer: Vec<u8>, emit: &mut impl FnMut(Chunk)) -> Option<Vec<u8>> {
         if buffer.is_empty() {
             return Some(buffer);
@@ -132,9 +132,9 @@ impl Splitter {
             return Some(buffer);
         }
         let mut continued = self.shown > 0;
-        self.forget_line_shown();
+        self.reset_shown();
         if continued && buffer.first() == Some(&LF) {
-            // All of this line was shown, only its end was missing.
+            // Everything but the newline of this line has been shown.
             buffer.drain(..1);
             continued = false;
         }
@@ -145,14 +145,14 @@ impl Splitter {
         None
     }
 
-    /// Whether some line may be over the limit. Never so by mistake while at most [`PIECE_BYTES`] come in a round:
-    /// behind the end of the first line there is nothing but fresh bytes.
+    /// Whether some line may exceed the limit. No false alarm while a round reads at most [`PIECE_BYTES`], because
+    /// everything after the first line is fresh.
     fn may_be_too_long(&self, lines: &[u8]) -> bool {
         let first = memchr(LF, lines).unwrap_or(lines.len());
         first > self.room() || lines.len() - first > self.limit
     }
 
-    /// The path with a copy: cuts over-long lines.
+    /// The slow path: copies the lines and cuts those that are too long.
     fn each_line(&mut self, lines: &[u8], emit: &mut impl FnMut(Chunk)) {
         let mut chunk = Chunk::default();
         let mut from = 0;
@@ -163,14 +163,14 @@ impl Splitter {
             if !rest.is_empty() || self.shown == 0 {
                 self.append(rest, &mut chunk, emit);
             }
-            self.forget_line_shown();
+            self.reset_shown();
         }
         if !chunk.bytes.is_empty() {
             emit(chunk);
         }
     }
 
-    /// Brings the carry into its bounds: emits full pieces.
+    /// Emits full pieces until the carry is within its limit.
     fn cut_carry(&mut self, emit: &mut impl FnMut(Chunk)) {
         if self.carry.len() <= self.room() {
             return;
@@ -188,22 +188,22 @@ impl Splitter {
         }
     }
 
-    /// Emits the full pieces of `text`. What is left is empty only if `text` is.
+    /// Emits the full pieces of `text` and returns the rest, which is empty only if `text` is.
     fn cut_pieces<'t>(&mut self, text: &'t [u8], chunk: &mut Chunk, emit: &mut impl FnMut(Chunk)) -> &'t [u8] {
         let mut rest = text;
         while rest.len() > self.room() {
             let room = self.room();
             let full = rest.get(..room).unwrap_or(rest);
             let whole = full.len() - incomplete::character_bytes(full);
-            // A limit below the length of a character would never be reached.
+            // If the limit is shorter than one character, cut inside it: otherwise the loop would make no progress.
             let cut = if whole == 0 && self.since_cut == 0 { room } else { whole };
-            let (piece, behind) = rest.split_at(cut);
+            let (piece, after) = rest.split_at(cut);
             if !piece.is_empty() {
                 self.append(piece, chunk, emit);
                 self.shown += piece.len();
             }
             self.since_cut = 0;
-            rest = behind;
+            rest = after;
         }
         rest
     }
@@ -224,17 +224,17 @@ impl Splitter {
         self.since_cut += flushed;
     }
 
-    /// Bytes up to the next cut. Cuts are counted from the one before, so a flush does not move them.
+    /// Bytes left before the next cut. Counted from the previous cut, so a flush does not move the next one.
     fn room(&self) -> usize {
         self.limit.saturating_sub(self.since_cut)
     }
 
-    fn forget_line_shown(&mut self) {
+    fn reset_shown(&mut self) {
         (self.shown, self.since_cut) = (0, 0);
     }
 }
 
-/// `text` without the one `\r` at its end that the next byte may turn into a line end.
+/// `text` without one trailing `\r`, which the next byte may turn into a line end.
 fn without_cr(text: &[u8]) -> &[u8] {
     text.strip_suffix(&[CR]).unwrap_or(text)
 }

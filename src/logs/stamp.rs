@@ -1,18 +1,18 @@
-//! Writes when a block was received: as local time of day, or as RFC 3339 in UTC.
+//! Writes the time at which a block was received: as local time of day, or as RFC 3339 in UTC.
 //!
-//! What does not change within a second is kept as text: many blocks come in each second. Called by the log formats,
-//! once per block.
+//! Many blocks arrive in one second, so the text of the current second is cached. Called by the log formats, once per
+//! block.
 
 use std::io::Write;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A clock face in one time zone.
+/// Writes times in one time zone.
 #[derive(Debug)]
 pub(super) struct Stamp {
     zone: TimeZone,
-    /// The second that `text` is about, since 1970.
+    /// The second that `text` shows, counted from 1970.
     second: Option<i64>,
     text: Vec<u8>,
 }
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_day_is_that_of_the_zone_and_changes_with_the_second() {
+    fn the_time_of_day_is_local_and_changes_every_second() {
         let mut stamp = Stamp::new(TimeZone::fixed(tz::offset(2)));
         let mut out = Vec::new();
 

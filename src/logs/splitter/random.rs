@@ -1,17 +1,17 @@
-//! Any chopping of the same bytes gives the same lines (S7.6), judged by an oracle that sees all bytes at once.
+//! However a stream is cut into reads, the lines are the same (S7.6). An oracle that sees all bytes at once checks it.
 //!
-//! The limit of a piece is a few bytes here, so that cuts meet line ends all the time.
+//! A piece is limited to a few bytes here, so that cuts and line ends often coincide.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// No shorter than the longest character.
+/// At least the length of the longest character.
 const LIMITS: std::ops::Range<usize> = 4..20;
 
 type Shown = Vec<(Vec<u8>, bool)>;
 
-/// What the stream does next.
+/// The next thing that happens on the stream.
 #[derive(Debug, Clone)]
 enum Step {
     Bytes(Vec<u8>),
@@ -31,7 +31,7 @@ fn reads() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(bytes(), 0..10)
 }
 
-/// Runs the splitter over the steps; every read is cut into reads of at most `read_limit` bytes.
+/// Runs the splitter over the steps, with reads of at most `read_limit` bytes.
 fn run(limit: usize, steps: &[Step], read_limit: usize) -> Shown {
     let mut lines = Splitter { limit, ..Splitter::new() };
     let mut shown = Vec::new();
@@ -53,8 +53,8 @@ fn run(limit: usize, steps: &[Step], read_limit: usize) -> Shown {
                     let fresh_from = buffer.len();
                     buffer.extend_from_slice(part);
                     pool = lines.split(buffer, fresh_from, &mut emit);
-                    assert!(lines.carry.len() <= limit + 1, "more than one piece is held");
-                    assert!(pool.as_ref().is_none_or(Vec::is_empty), "a spare buffer is not empty");
+                    assert!(lines.carry.len() <= limit + 1, "the carry holds more than one piece");
+                    assert!(pool.as_ref().is_none_or(Vec::is_empty), "the spare buffer is not empty");
                 }
             }
         }
@@ -71,16 +71,16 @@ fn pieces(text: &[u8], limit: usize) -> Shown {
     let mut rest = text;
     while !rest.is_empty() {
         let full = &rest[..limit.min(rest.len())];
-        // Back to where a character begins, unless it ends here or never does.
+        // A character that the cut would split moves to the next piece.
         let begun = if full.len() < rest.len() { incomplete::character_bytes(full) } else { 0 };
-        let (piece, behind) = rest.split_at(full.len() - begun);
+        let (piece, after) = rest.split_at(full.len() - begun);
         pieces.push((piece.to_vec(), !pieces.is_empty()));
-        rest = behind;
+        rest = after;
     }
     pieces
 }
 
-/// Lines without their ends, `\r\n` read as `\n`, and whether the last one has no end.
+/// Lines without `\n` or `\r\n`, and whether the last one has no line end.
 fn whole_lines(all: &[u8]) -> (Vec<Vec<u8>>, bool) {
     let mut lines: Vec<Vec<u8>> = all.split(|byte| *byte == LF).map(<[u8]>::to_vec).collect();
     let last = lines.pop().unwrap_or_default();
@@ -104,7 +104,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.clamp(2_000, 100_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_chopping_gives_the_lines_of_the_oracle(limit in LIMITS, reads in reads()) {
+    fn the_lines_do_not_depend_on_how_the_stream_was_read(limit in LIMITS, reads in reads()) {
         let all = reads.concat();
         let steps: Vec<_> = reads.into_iter().map(Step::Bytes).collect();
 
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn with_pauses_too_the_chopping_between_them_does_not_matter(
+    fn between_pauses_the_size_of_the_reads_does_not_matter(
         limit in LIMITS,
         steps in steps(),
         read_limit in 2_usize..30,
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn the_pieces_of_a_line_from_a_pipe_join_to_that_line(limit in LIMITS, steps in steps()) {
+    fn joined_pieces_give_the_original_line(limit in LIMITS, steps in steps()) {
         let all: Vec<u8> = steps.iter().flat_map(|step| match step {
             Step::Bytes(bytes) => bytes.clone(),
             Step::Silence => Vec::new(),
@@ -132,7 +132,7 @@ proptest! {
         let mut joined: Vec<Vec<u8>> = Vec::new();
         for (piece, continued) in shown {
             if continued {
-                let line = joined.last_mut().expect("something was shown before");
+                let line = joined.last_mut().expect("a continued piece follows another piece");
                 prop_assert!(!piece.is_empty());
                 prop_assert!(piece.len() <= limit);
                 line.extend(piece);

@@ -1,8 +1,8 @@
-//! What the splitter does, example by example (S7.6).
+//! Examples of how the splitter cuts a stream (S7.6).
 
 use super::*;
 
-/// Feeds each read, collects `(line, continued)`.
+/// Feeds one read at a time and collects `(line, continued)`.
 struct Reader {
     lines: Splitter,
     seen: Vec<(Vec<u8>, bool)>,
@@ -55,7 +55,7 @@ fn continued(line: &str) -> (String, bool) {
 }
 
 #[test]
-fn whole_lines_go_out_in_the_buffer_they_were_read_into() {
+fn whole_lines_are_emitted_in_the_buffer_they_were_read_into() {
     let mut lines = Splitter::new();
     let buffer = b"one\ntwo\nthr".to_vec();
     let address = buffer.as_ptr();
@@ -69,7 +69,7 @@ fn whole_lines_go_out_in_the_buffer_they_were_read_into() {
 }
 
 #[test]
-fn a_buffer_without_a_line_end_comes_back_empty() {
+fn a_buffer_without_a_line_end_is_returned_empty() {
     let mut reader = Reader::new();
 
     assert_eq!(reader.read(b"no end"), Some(Vec::new()));
@@ -78,7 +78,7 @@ fn a_buffer_without_a_line_end_comes_back_empty() {
 }
 
 #[test]
-fn a_read_that_gave_nothing_loses_nothing() {
+fn an_empty_read_loses_nothing() {
     let mut reader = Reader::new();
     reader.read(b"abc");
 
@@ -88,9 +88,9 @@ fn a_read_that_gave_nothing_loses_nothing() {
     assert_eq!(reader.take(), [fresh("abcd")]);
 }
 
-// S7.6: `\r\n` -> `\n`, wherever the stream was cut.
+// S7.6: `\r\n` becomes `\n`, wherever the reads were cut.
 #[test]
-fn crlf_becomes_lf_and_only_the_cr_before_it_goes() {
+fn crlf_becomes_lf_and_every_other_cr_is_kept() {
     let mut reader = Reader::new();
 
     reader.read(b"a\r\n\r\nb\r\r\nc\rd\r");
@@ -102,7 +102,7 @@ fn crlf_becomes_lf_and_only_the_cr_before_it_goes() {
 
 // S7.6: an unfinished line is shown after 250 ms of silence.
 #[test]
-fn an_unfinished_line_is_shown_after_silence_and_goes_on_marked() {
+fn an_unfinished_line_is_shown_after_silence_and_its_rest_is_marked() {
     let mut reader = Reader::new();
 
     reader.read(b"Password: ");
@@ -115,7 +115,7 @@ fn an_unfinished_line_is_shown_after_silence_and_goes_on_marked() {
 }
 
 #[test]
-fn a_line_end_alone_after_a_shown_line_gives_no_empty_line() {
+fn a_late_line_end_does_not_add_an_empty_line() {
     for end in [&b"\n"[..], b"\r\n"] {
         let mut reader = Reader::new();
         reader.read(b"> ");
@@ -129,7 +129,7 @@ fn a_line_end_alone_after_a_shown_line_gives_no_empty_line() {
 }
 
 #[test]
-fn a_cr_that_may_belong_to_a_line_end_is_not_shown_by_silence() {
+fn silence_does_not_show_a_cr_that_may_begin_a_line_end() {
     let mut reader = Reader::new();
     reader.read(b"ab\r");
 
@@ -141,7 +141,7 @@ fn a_cr_that_may_belong_to_a_line_end_is_not_shown_by_silence() {
 }
 
 #[test]
-fn a_stream_that_ends_within_a_line_shows_that_line() {
+fn the_end_of_the_stream_shows_an_unfinished_line() {
     let mut reader = Reader::new();
     reader.read(b"a\nlast\r");
 
@@ -154,7 +154,7 @@ fn s7_6_a_piece_never_ends_inside_a_character() {
     reader.read("caf".as_bytes());
     reader.read(b"\xc3");
     reader.silence();
-    assert!(!has_partial(&reader), "the first byte of a character alone is not waited for");
+    assert!(!has_partial(&reader), "an incomplete character alone does not count as partial");
     reader.read(b"\xa9 au lait\n");
     assert_eq!(reader.take(), [fresh("caf"), continued("\u{e9} au lait")]);
 
@@ -179,7 +179,7 @@ fn s7_6_a_piece_without_a_visible_character_is_not_shown() {
 }
 
 #[test]
-fn a_sequence_that_is_not_complete_is_held_back() {
+fn an_incomplete_sequence_is_held_back() {
     let mut reader = Reader::new();
     reader.read(b"a\x1b[3");
     reader.silence();
@@ -187,7 +187,7 @@ fn a_sequence_that_is_not_complete_is_held_back() {
     assert_eq!(reader.take(), [fresh("a"), continued("\x1b[31mb")]);
 }
 
-// S7.6: over 64 KiB a line goes out in marked pieces.
+// S7.6: a line over 64 KiB is shown in marked pieces.
 #[test]
 fn a_line_over_64_kib_is_cut_every_65536_bytes_from_its_start() {
     let mut reader = Reader::new();
@@ -205,7 +205,7 @@ fn a_line_over_64_kib_is_cut_every_65536_bytes_from_its_start() {
 }
 
 #[test]
-fn a_line_of_exactly_64_kib_is_one_line_also_with_crlf() {
+fn a_line_of_exactly_64_kib_is_one_line_even_with_crlf() {
     for end in [&b"\n"[..], b"\r\n"] {
         let mut reader = Reader::new();
 
@@ -219,7 +219,7 @@ fn a_line_of_exactly_64_kib_is_one_line_also_with_crlf() {
 }
 
 #[test]
-fn fifty_megabytes_without_a_line_end_never_hold_more_than_two_pieces() {
+fn fifty_megabytes_without_a_line_end_hold_at_most_two_pieces() {
     let mut reader = Reader::new();
     let read = vec![b'x'; PIECE_BYTES];
     let mut bytes = 0;
