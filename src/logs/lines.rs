@@ -1,9 +1,9 @@
-//! Makes lines of what a dyno wrote: whole ones at once, unfinished ones after a while (S7.6).
+//! Turns the output of a dyno into lines: whole ones at once, unfinished ones after a while (S7.6).
 //!
-//! Decides what a stream is shown as. From a pipe bytes stay bytes. From a terminal, lines of plain text and colours
-//! pass as they are; where the program moves the cursor or erases something, a [`Screen`] follows it until all is shown.
-//! Knows no time: the caller waits as long as [`Lines::patience`] says. One value per run, owned by the task that reads
-//! its stream.
+//! Decides how a stream is shown. Bytes from a pipe stay bytes. From a terminal, lines of plain text and colours pass
+//! unchanged; when the program moves the cursor or erases something, a [`Screen`] takes over until everything on it
+//! has been shown. No clock: the caller waits as long as [`Lines::patience`] says. One value per run, owned by the task
+//! that reads its stream.
 
 use std::time::Duration;
 
@@ -20,33 +20,33 @@ mod tests;
 #[cfg(test)]
 mod tools;
 
-/// Silence after which an unfinished line is shown, and the least time between two refreshes of a redrawn one.
+/// Silence after which an unfinished line is shown, and the shortest time between two refreshes of a redrawn line.
 pub const PARTIAL_AFTER: Duration = Duration::from_millis(250);
 
-/// Longest piece of a line, in bytes, without its `\n`. It bounds what one run can make us hold.
+/// Longest piece of a line, in bytes, without its `\n`. Bounds the memory that one run can use.
 pub const PIECE_BYTES: usize = 65_536;
 
 const ESC: u8 = 0x1b;
 const BACKSPACE: u8 = 0x08;
 const CR: u8 = b'\r';
 
-/// What the stream is shown as.
+/// How the stream is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineMode {
     /// Every byte is shown.
     AllBytes,
-    /// As its terminal would leave it.
+    /// Lines are shown as the dyno's terminal would leave them.
     Terminal {
         /// The size of that terminal.
         size: ScreenSize,
-        /// Whether all bytes are wanted besides, for files.
+        /// Whether log files need all bytes as well.
         is_kept: bool,
     },
-    /// A pipe that is shown on our terminal: a bare `\r` goes back to the start of the line.
+    /// A pipe whose lines are shown on our terminal: a bare `\r` returns to the start of the line.
     PipeOnTerminal {
-        /// Where lines with a bare `\r` are wrapped.
+        /// Width at which lines with a bare `\r` wrap.
         columns: u16,
-        /// Whether all bytes are wanted besides, for files.
+        /// Whether log files need all bytes as well.
         is_kept: bool,
     },
 }
@@ -54,12 +54,12 @@ pub enum LineMode {
 /// Who gets the lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Audience {
-    /// Everybody.
+    /// Every receiver.
     #[default]
     All,
-    /// Those that keep all bytes: the files.
+    /// Only the log files, which keep all bytes.
     Files,
-    /// Those that show what is left on a terminal: all others.
+    /// Every receiver but the log files: lines as a terminal would leave them.
     Screens,
 }
 
@@ -68,7 +68,7 @@ pub enum Audience {
 pub struct Chunk {
     /// One or more lines, each ended by `\n`.
     pub bytes: Vec<u8>,
-    /// The first line goes on with a line whose beginning went out before.
+    /// The first line is the rest of a line whose beginning has already been emitted.
     pub continued: bool,
     /// Who gets it.
     pub audience: Audience,
@@ -82,47 +82,48 @@ impl Chunk {
     }
 }
 
-/// How long something that is not shown yet waits for more.
+/// How long output that has not been shown yet waits for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Without any fresh byte.
+    /// Flush after this long without a fresh byte.
     pub still: Duration,
-    /// Since it began to wait, whatever comes; None: as long as bytes come.
+    /// Flush after this long even if bytes keep arriving. None: no such limit.
     pub at_most: Option<Duration>,
 }
 
 /// The lines of one run's stream.
 ///
-/// A round is [`begin`](Self::begin), a read into the spare capacity of the buffer, [`split`](Self::split). After each
-/// round [`patience`](Self::patience) says when to [`flush`](Self::flush); in the end [`finish`](Self::finish).
+/// A round is [`begin`](Self::begin), a read into the spare capacity of the buffer, then [`split`](Self::split). After
+/// each round [`patience`](Self::patience) says when to [`flush`](Self::flush). [`finish`](Self::finish) ends the
+/// stream.
 #[derive(Debug)]
 pub struct Lines {
     plain: Splitter,
     terminal: Option<Box<Terminal>>,
-    /// All bytes, where a terminal shows others.
+    /// All bytes, for log files, if other receivers get only what a terminal would show.
     kept: Option<Splitter>,
-    /// Whom the lines of `plain` and of the terminal are for.
+    /// Who gets the lines of `plain` and `terminal`.
     audience: Audience,
 }
 
-/// What makes lines from a terminal differ from those of a pipe.
+/// What is needed beyond a [`Splitter`] to show lines as a terminal would.
 #[derive(Debug)]
 struct Terminal {
     screen: Screen,
-    /// The screen gets the bytes; otherwise lines pass as they are.
+    /// The screen interprets the bytes; otherwise lines pass unchanged.
     is_followed: bool,
-    /// Only a bare `\r` matters.
+    /// The stream is a pipe, in which only a bare `\r` needs the screen.
     is_pipe: bool,
-    /// Blank lines at the end of those that passed: a clear of the screen would drop them.
+    /// Number of blank lines that are held back, because a clear of the screen would drop them.
     blanks: usize,
-    /// The last of what was shown of the unfinished line, if that passed as it is: at most [`PIECE_BYTES`].
+    /// The shown part of the unfinished line, if it passed unchanged: its last [`PIECE_BYTES`] at most.
     partial: Vec<u8>,
-    /// The style behind the lines that passed.
+    /// The style at the end of the lines that passed.
     style: Style,
 }
 
 impl Lines {
-    /// The lines of a stream from its beginning.
+    /// Starts at the beginning of a stream.
     #[must_use]
     pub fn new(mode: LineMode) -> Self {
         let (terminal, is_kept) = match mode {
@@ -137,7 +138,7 @@ impl Lines {
         Self { plain: Splitter::new(), terminal: terminal.map(Box::new), kept, audience }
     }
 
-    /// The terminal has another size now.
+    /// Follows a change of the terminal's size.
     pub fn resize(&mut self, size: ScreenSize, emit: &mut impl FnMut(Chunk)) {
         if let Some(terminal) = self.terminal.as_mut().filter(|terminal| !terminal.is_pipe) {
             terminal.screen.resize(size);
@@ -145,7 +146,7 @@ impl Lines {
         }
     }
 
-    /// Whether the program began to draw on its alternate screen since this was asked last. What it draws is not shown.
+    /// Whether the program has switched to its alternate screen since the last call. What it draws there is not shown.
     pub fn took_whole_screen(&mut self) -> bool {
         self.terminal.as_mut().is_some_and(|terminal| terminal.screen.took_whole_screen())
     }
@@ -157,8 +158,8 @@ impl Lines {
 
     /// Emits what can be shown at once and keeps the rest.
     ///
-    /// `fresh_from`: the length of `buffer` after [`begin`](Self::begin). The buffer itself is emitted where nothing
-    /// in it must change; otherwise it comes back, empty, to be used again.
+    /// `fresh_from`: the length of `buffer` after [`begin`](Self::begin). If nothing in it must change, the buffer
+    /// itself is emitted; otherwise it is returned, empty, for reuse.
     pub fn split(&mut self, buffer: Vec<u8>, fresh_from: usize, emit: &mut impl FnMut(Chunk)) -> Option<Vec<u8>> {
         if let Some(kept) = &mut self.kept {
             let mut copy = Vec::new();
@@ -180,7 +181,7 @@ impl Lines {
         Some(spare)
     }
 
-    /// When to [`flush`](Self::flush); None: there is nothing that waits.
+    /// When to [`flush`](Self::flush). None: nothing is waiting.
     #[must_use]
     pub fn patience(&self) -> Option<Patience> {
         let drawn = self.terminal.as_ref().filter(|terminal| terminal.is_followed);
@@ -191,8 +192,8 @@ impl Lines {
         waits.then_some(Patience { still: PARTIAL_AFTER, at_most: None })
     }
 
-    /// Shows what waits. `is_still`: there was no byte for as long as patience says; otherwise something has waited for
-    /// the longest time.
+    /// Shows what is waiting. `is_still`: no byte has arrived for [`Patience::still`]; otherwise [`Patience::at_most`]
+    /// has passed.
     pub fn flush(&mut self, is_still: bool, emit: &mut impl FnMut(Chunk)) {
         if is_still && let Some(kept) = &mut self.kept {
             kept.flush(&mut |chunk| emit(Chunk { audience: Audience::Files, ..chunk }));
@@ -210,7 +211,7 @@ impl Lines {
         self.plain.flush(&mut |chunk| emit(Chunk { audience, ..chunk }));
     }
 
-    /// The stream has ended: shows what is left.
+    /// Shows the rest at the end of the stream.
     pub fn finish(&mut self, emit: &mut impl FnMut(Chunk)) {
         if let Some(kept) = &mut self.kept {
             kept.finish(&mut |chunk| emit(Chunk { audience: Audience::Files, ..chunk }));
@@ -227,7 +228,7 @@ impl Lines {
         self.plain.finish(&mut |chunk| emit(Chunk { audience, ..chunk }));
     }
 
-    /// The path with a copy: parts that pass and parts that the screen gets.
+    /// The slow path: passes lines on, or hands them to the screen once it is needed.
     fn follow(&mut self, bytes: &[u8], emit: &mut impl FnMut(Chunk)) {
         let mut rest = bytes;
         while let Some(terminal) = &mut self.terminal {
@@ -241,15 +242,15 @@ impl Lines {
                 }
                 continue;
             }
-            let acting = terminal.first_that_acts(rest);
+            let acting = terminal.first_for_the_screen(rest);
             let end = acting
                 .map_or(rest.len(), |at| memrchr(b'\n', rest.get(..at).unwrap_or_default()).map_or(0, |at| at + 1));
-            let (passing, behind) = rest.split_at(end);
+            let (passing, after) = rest.split_at(end);
             self.pass_lines(passing, emit);
             if acting.is_none() {
                 return;
             }
-            rest = behind;
+            rest = after;
             let shown = self.plain.shown();
             self.plain.forget_line();
             if let Some(terminal) = &mut self.terminal {
@@ -258,7 +259,7 @@ impl Lines {
         }
     }
 
-    /// Lines that pass, and an unfinished one at the end. Blank lines at the end wait.
+    /// Passes lines on unchanged, with an unfinished one at the end. Trailing blank lines are held back.
     fn pass_lines(&mut self, bytes: &[u8], emit: &mut impl FnMut(Chunk)) {
         let whole = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
         let (lines, unfinished) = bytes.split_at(whole);
@@ -282,7 +283,7 @@ impl Lines {
         self.plain.split(unfinished.to_vec(), 0, &mut |chunk| emit(Chunk { audience, ..chunk }));
     }
 
-    /// Blank lines that waited go out before what follows them.
+    /// Emits the blank lines that were held back.
     fn pass_blanks(&mut self, emit: &mut impl FnMut(Chunk)) {
         let Some(terminal) = &mut self.terminal else { return };
         let blanks = std::mem::take(&mut terminal.blanks);
@@ -314,8 +315,7 @@ impl Terminal {
         }
     }
 
-    /// Whether all of it passes as it is, in the buffer it was read into. `shown`: bytes of the first line that were
-    /// shown before.
+    /// Whether the whole buffer can pass unchanged. `shown`: number of bytes of the first line that have been shown.
     fn passes_all(&self, buffer: &[u8], shown: usize) -> bool {
         let ends_blank = || {
             let whole = memrchr(b'\n', buffer).map_or(0, |at| at + 1);
@@ -324,26 +324,27 @@ impl Terminal {
         };
         !self.is_followed
             && self.blanks == 0
-            && self.first_that_acts(buffer).is_none()
+            && self.first_for_the_screen(buffer).is_none()
             && (self.is_pipe || !ends_blank())
     }
 
-    /// Where the first byte is that moves the cursor in another way than text and line ends do, or erases something.
-    fn first_that_acts(&self, bytes: &[u8]) -> Option<usize> {
-        let behind = |at: usize| bytes.get(at + 1..).unwrap_or_default();
-        // At the end it may belong to a line end.
-        let is_bare = |at: usize| behind(at).first().is_some_and(|next| *next != b'\n');
+    /// Position of the first byte for which the screen is needed: it erases something, or moves the cursor in a way
+    /// that text and line ends do not.
+    fn first_for_the_screen(&self, bytes: &[u8]) -> Option<usize> {
+        let after = |at: usize| bytes.get(at + 1..).unwrap_or_default();
+        // A `\r` at the end of the bytes may belong to a line end.
+        let is_bare = |at: usize| after(at).first().is_some_and(|next| *next != b'\n');
         if self.is_pipe {
             return memchr_iter(CR, bytes).find(|at| is_bare(*at));
         }
         memchr3_iter(ESC, BACKSPACE, CR, bytes).find(|at| match bytes.get(*at) {
             Some(&CR) => is_bare(*at),
-            Some(&ESC) => acts(behind(*at)),
+            Some(&ESC) => acts(after(*at)),
             _ => true,
         })
     }
 
-    /// Takes note of lines that pass.
+    /// Records lines that pass unchanged.
     fn pass(&mut self, lines: &[u8]) {
         if lines.is_empty() {
             return;
@@ -357,14 +358,14 @@ impl Terminal {
         }
     }
 
-    /// Takes note of a part of the unfinished line that is shown.
+    /// Records a part of the unfinished line that is shown.
     fn note_partial(&mut self, part: &[u8]) {
         self.partial.extend_from_slice(part);
         let excess = self.partial.len().saturating_sub(PIECE_BYTES);
         self.partial.drain(..excess);
     }
 
-    /// `shown`: bytes of the unfinished line that were shown before.
+    /// Lets the screen take over. `shown`: number of bytes of the unfinished line that have been shown.
     fn begin_to_follow(&mut self, shown: usize) {
         let partial = std::mem::take(&mut self.partial);
         let goes_on = shown > partial.len();
@@ -372,7 +373,7 @@ impl Terminal {
         self.is_followed = true;
     }
 
-    /// Lets lines pass again when the screen has nothing left to do.
+    /// Lets lines pass unchanged again if the screen has nothing left to show.
     fn rest_if_done(&mut self) {
         if self.screen.is_at_rest() {
             self.style = self.screen.rest();
@@ -381,8 +382,8 @@ impl Terminal {
     }
 }
 
-/// How much of these whole lines is left without the blank ones at the end. `goes_on`: the first one was begun before,
-/// so that it is not blank.
+/// Length of these whole lines without the blank ones at the end. `goes_on`: the first line began earlier, so it is not
+/// blank.
 fn without_blank_lines(lines: &[u8], goes_on: bool) -> usize {
     let mut rest = lines;
     loop {

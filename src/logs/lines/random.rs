@@ -1,15 +1,15 @@
-//! Any bytes in any reads with any pauses: nothing waits for ever, files get every byte, text comes out as it is.
+//! Any bytes, reads and pauses: nothing waits forever, log files get every byte, and plain text is unchanged.
 
 use proptest::prelude::*;
 
 use super::tests::Run;
 
-/// What happens next.
+/// The next thing that happens on the stream.
 #[derive(Debug, Clone)]
 enum Step {
     Bytes(Vec<u8>),
     Pause,
-    GoOn,
+    KeepWriting,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -20,7 +20,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => prop::collection::vec(byte, 0..40).prop_map(Step::Bytes),
         1 => Just(Step::Pause),
-        1 => Just(Step::GoOn),
+        1 => Just(Step::KeepWriting),
     ];
     prop::collection::vec(step, 0..12)
 }
@@ -33,7 +33,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.clamp(500, 20_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_waits_for_ever_and_files_get_every_byte(run in runs(), steps in steps()) {
+    fn nothing_waits_forever_and_log_files_get_every_byte(run in runs(), steps in steps()) {
         let mut run = run();
         let mut all = Vec::new();
         for step in steps {
@@ -46,19 +46,19 @@ proptest! {
                     run.flush(true);
                     prop_assert_eq!(run.lines.patience(), None, "{:?}", all);
                 }
-                Step::GoOn => run.go_on(),
+                Step::KeepWriting => run.keep_writing(),
             }
         }
 
         let files = run.end_of_files();
 
-        // Pauses cut lines, and `\r\n` is a line end.
+        // Line ends differ: a pause cuts a line, and `\r\n` becomes `\n`.
         let kept = |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect() };
         prop_assert_eq!(kept(&files), kept(&all));
     }
 
     #[test]
-    fn text_without_control_characters_comes_out_exactly(
+    fn text_without_control_characters_is_unchanged(
         lines in prop::collection::vec("[a-z \té漢]{0,30}", 0..30),
         read in 1_usize..60,
         run in runs(),

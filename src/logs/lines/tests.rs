@@ -1,4 +1,4 @@
-//! What is shown of a program on a terminal, sequence by sequence (S7.6).
+//! How the output of a program on a terminal is shown, sequence by sequence (S7.6).
 
 use super::*;
 
@@ -22,7 +22,7 @@ impl Run {
         Self::new(LineMode::PipeOnTerminal { columns: 80, is_kept: true })
     }
 
-    /// The program writes this.
+    /// The program writes `text`.
     pub(super) fn write(&mut self, text: &str) {
         self.write_bytes(text.as_bytes());
     }
@@ -41,19 +41,19 @@ impl Run {
         self.lines.flush(is_still, &mut |chunk| collect(&chunk, shown, files));
     }
 
-    /// It is silent for a while.
+    /// The program is silent until nothing waits.
     pub(super) fn pause(&mut self) {
         while self.lines.patience().is_some() {
             self.flush(true);
         }
     }
 
-    /// It has written for so long that what changed is shown anyway.
-    pub(super) fn go_on(&mut self) {
+    /// The program has kept writing for so long that changes are shown anyway.
+    pub(super) fn keep_writing(&mut self) {
         self.flush(false);
     }
 
-    /// What was shown since this was asked last; the rest of a line begins with `> `.
+    /// The lines shown since the last call; the rest of a line begins with `> `.
     pub(super) fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.shown)
     }
@@ -64,7 +64,7 @@ impl Run {
         self.shown
     }
 
-    /// What the files got.
+    /// The bytes that the log files received.
     pub(super) fn end_of_files(mut self) -> Vec<u8> {
         let (shown, files) = (&mut self.shown, &mut self.files);
         self.lines.finish(&mut |chunk| collect(&chunk, shown, files));
@@ -83,7 +83,7 @@ fn collect(chunk: &Chunk, shown: &mut Vec<String>, files: &mut Vec<u8>) {
     }
 }
 
-/// What is shown of these bytes at the end of the run.
+/// The lines shown for this output by the end of the run.
 pub(super) fn shown(text: &str) -> Vec<String> {
     let mut run = Run::on_terminal(24, 80);
     run.write(text);
@@ -93,7 +93,7 @@ pub(super) fn shown(text: &str) -> Vec<String> {
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn lines_without_control_characters_pass_in_the_buffer_they_were_read_into() {
+fn plain_lines_are_emitted_in_the_buffer_they_were_read_into() {
     let size = ScreenSize { rows: 24, columns: 80 };
     let mut lines = Lines::new(LineMode::Terminal { size, is_kept: false });
     let buffer = b"one\ttab  \n\x1b[31m\x1b[Kred\x1b[m\x1b[K\r\n\x1b]0;title\x07two\nthr".to_vec();
@@ -118,24 +118,24 @@ fn s7_6_a_carriage_return_overwrites_the_line_from_its_start() {
 }
 
 #[test]
-fn s7_6_what_was_erased_in_the_end_is_not_shown() {
+fn s7_6_erased_text_is_not_shown() {
     assert_eq!(shown("100%\r\x1b[Kdone\n"), ["done"]);
     assert_eq!(shown("100%\r\x1b[K"), NOTHING);
     assert_eq!(shown("100%\r\x1b[2K\nnext\n"), ["next"]);
     assert_eq!(shown("100%\r    \r"), NOTHING);
     assert_eq!(shown("working\x1b[1K\x1b[8Gx\n"), ["       x"]);
-    // A blank line that nothing was ever written to is a line.
+    // A blank line is shown if nothing was ever written to it.
     assert_eq!(shown("\x1b[2K\n\x1b[2K\r\n"), ["", ""]);
 }
 
 #[test]
-fn s7_6_text_set_apart_by_cursor_columns_is_not_glued() {
+fn s7_6_text_in_cursor_columns_keeps_its_blanks() {
     assert_eq!(shown("name\x1b[12Gstate\x1b[20Gport\na\x1b[3Cb\x1b[2Dc\n"), ["name       state   port", "a  cb"]);
     assert_eq!(shown("a\tb\x1b[1Xc\n"), ["a       bc"]);
 }
 
 #[test]
-fn s7_6_an_unfinished_line_goes_on_marked_and_is_shown_again_where_it_changed() {
+fn s7_6_an_unfinished_line_is_continued_or_shown_again_if_redrawn() {
     let mut run = Run::on_terminal(24, 80);
     run.write("Password: ");
     run.pause();
@@ -159,26 +159,26 @@ fn s7_6_a_redrawn_line_does_not_wait_for_silence() {
     assert_eq!(run.lines.patience().unwrap().at_most, None);
     run.write("\r20%\r30%\r");
     assert_eq!(run.lines.patience().unwrap().at_most, Some(PARTIAL_AFTER));
-    run.go_on();
+    run.keep_writing();
     assert_eq!(run.lines.patience(), None);
     run.write("\r40%");
-    run.go_on();
+    run.keep_writing();
     run.write(" done\r\nnext");
 
     assert_eq!(run.end(), ["30%", "40%", ">  done", "next"]);
 }
 
 #[test]
-fn s7_2_the_colour_of_the_program_goes_on_behind_a_line_that_was_drawn() {
+fn s7_2_a_colour_that_is_left_on_survives_a_redrawn_line() {
     assert_eq!(shown("\x1b[31mred\n10%\r20%\nstill\n\x1b[mplain\n"), ["\x1b[31mred", "20%", "still", "\x1b[mplain"]);
     assert_eq!(shown("a\x1b[31m\x08b\nc\x1b[m\x08d\n"), ["\x1b[31mb", "\x1b[0md"]);
 }
 
 #[test]
-fn s7_6_a_wrapped_line_is_one_line_and_can_be_reached() {
+fn s7_6_a_wrapped_line_stays_one_line_and_can_be_edited() {
     let long = "0123456789".repeat(25);
     assert_eq!(shown(&format!("\x1b[1G{long}\x1b[K\n")), std::slice::from_ref(&long));
-    // Two rows up is its third row of 80.
+    // Two rows up is the third row of the long line.
     assert_eq!(
         shown(&format!("{long}\nx\n\x1b[2A\x1b[KX\n")),
         [long.clone(), "x".to_owned(), format!("{}X", &long[..240])]
@@ -198,7 +198,7 @@ fn s7_6_wide_characters_take_two_columns() {
 }
 
 #[test]
-fn files_get_all_bytes_whatever_the_terminal_shows() {
+fn log_files_get_all_bytes_whatever_the_terminal_shows() {
     let text = "plain\n10%\r20%\n\x1b[2J\x1b[H\x1b[?1049hx\x1b[?1049l\n\n\nend\x08";
     let mut run = Run::on_terminal(24, 80);
     for byte in text.bytes() {
@@ -211,10 +211,10 @@ fn files_get_all_bytes_whatever_the_terminal_shows() {
 }
 
 #[test]
-fn s7_6_on_our_terminal_a_bare_cr_from_a_pipe_is_treated_like_one_from_a_pty() {
+fn s7_6_a_bare_cr_from_a_pipe_is_treated_like_one_from_a_terminal() {
     let mut run = Run::on_pipe();
     run.write("10%\r20%");
-    run.go_on();
+    run.keep_writing();
     run.write("\r30%\n\n\x1b[2Jbytes\x08\n\r\n");
 
     assert_eq!(run.end(), ["20%", "30%", "", "\x1b[2Jbytes\x08", ""]);
@@ -242,7 +242,7 @@ fn s7_6_a_resized_terminal_reaches_fewer_rows() {
 }
 
 #[test]
-fn s7_6_of_a_long_line_an_edit_shows_only_the_end_again() {
+fn s7_6_editing_a_long_line_shows_only_its_end_again() {
     let mut run = Run::on_terminal(24, 80);
     for letter in ["x", "y", "z"] {
         run.write(&letter.repeat(60_000));
@@ -254,14 +254,14 @@ fn s7_6_of_a_long_line_an_edit_shows_only_the_end_again() {
     run.write("\x08!\nend\n");
     let rest = run.end();
 
-    // The edited line, as far as it is known, and no line more.
+    // Only the part of the edited line that is still known, then the next line.
     let [edited, end] = rest.as_slice() else { panic!("{} lines", rest.len()) };
     assert!(edited.len() <= PIECE_BYTES && edited.ends_with("z!"), "{} bytes", edited.len());
     assert_eq!(end, "end");
 }
 
 #[test]
-fn s7_6_a_line_that_never_ends_takes_bounded_memory() {
+fn s7_6_an_endless_line_takes_bounded_memory() {
     let mut run = Run::on_terminal(24, 80);
     for _ in 0..100 {
         run.write(&"x".repeat(60_000));
@@ -271,7 +271,7 @@ fn s7_6_a_line_that_never_ends_takes_bounded_memory() {
 }
 
 #[test]
-fn s7_6_a_row_drawn_again_on_a_narrower_terminal_keeps_nothing_beyond_its_edge() {
+fn s7_6_a_row_redrawn_on_a_narrower_terminal_is_cut_at_its_edge() {
     let mut run = Run::on_terminal(24, 80);
     run.write(&format!("\r{}50%", "#".repeat(40)));
     run.lines

@@ -1,15 +1,15 @@
-//! What is shown of real tools, with the bytes that they write to a terminal, recorded and shortened (S7.6).
+//! How the output of real tools is shown (S7.6). The bytes were recorded on a terminal and shortened.
 
 use super::tests::{Run, shown};
 use super::*;
 
 #[test]
-fn s7_6_a_backspace_spinner_is_one_line() {
+fn s7_6_a_spinner_drawn_with_backspaces_is_one_line() {
     assert_eq!(shown("Loading |\x08/\x08-\x08\\\x08 \x08\ndone\n"), ["Loading", "done"]);
 }
 
 #[test]
-fn s7_6_the_spinner_of_ora_is_the_line_it_ends_as() {
+fn s7_6_the_spinner_of_ora_is_shown_as_its_last_line() {
     let mut run = Run::on_terminal(24, 80);
     run.write("\x1b[?25l\x1b[?2026h\x1b[1G\x1b[36m⠋\x1b[39m Loading\x1b[?2026l");
     for frame in ["⠙", "⠹", "⠸"] {
@@ -22,11 +22,11 @@ fn s7_6_the_spinner_of_ora_is_the_line_it_ends_as() {
 }
 
 #[test]
-fn s7_6_a_spinner_that_goes_on_is_shown_again_only_for_other_letters() {
+fn s7_6_a_running_spinner_is_shown_again_only_if_its_letters_change() {
     let mut run = Run::on_terminal(24, 80);
     for text in ["⠋ reify: one", "⠙ reify: one", "⠹ reify: two", "⠸ reify: two"] {
         run.write(&format!("\x1b[1G\x1b[0K{text}"));
-        run.go_on();
+        run.keep_writing();
     }
     assert_eq!(run.take(), ["⠋ reify: one", "⠹ reify: two"]);
 
@@ -37,7 +37,7 @@ fn s7_6_a_spinner_that_goes_on_is_shown_again_only_for_other_letters() {
 }
 
 #[test]
-fn s7_6_the_spinner_of_node_readline_leaves_nothing_where_it_was_erased() {
+fn s7_6_the_erased_spinner_of_node_readline_leaves_no_line() {
     let mut run = Run::on_terminal(24, 80);
     for frame in ["|", "/", "-"] {
         run.write(&format!("\x1b[2K\x1b[1G{frame} working"));
@@ -48,7 +48,7 @@ fn s7_6_the_spinner_of_node_readline_leaves_nothing_where_it_was_erased() {
 }
 
 #[test]
-fn s7_6_vite_drops_the_blank_lines_before_it_clears_the_screen() {
+fn s7_6_the_blank_lines_before_vite_clears_the_screen_are_dropped() {
     for (rows, columns) in [(24, 80), (60, 200)] {
         let mut run = Run::on_terminal(rows, columns);
         run.write("> vite\n");
@@ -67,11 +67,11 @@ fn s7_6_vite_drops_the_blank_lines_before_it_clears_the_screen() {
 }
 
 #[test]
-fn s7_6_a_clear_of_the_screen_drops_the_blank_lines_right_before_it() {
+fn s7_6_clearing_the_screen_drops_the_blank_lines_right_before_it() {
     for clear in ["\x1b[2J\x1b[3J\x1b[H", "\x1bc", "\x1b[H\x1b[J", "\x1b[H\x1b[2J"] {
         assert_eq!(shown(&format!("old\n\n\n\n{clear}new\n\nend\n")), ["old", "new", "", "end"], "{clear:?}");
     }
-    // Of blank lines that are further away, and where nothing is cleared, none is dropped.
+    // Blank lines further up, and those that no clear follows, are kept.
     assert_eq!(shown("a\n\n\nb\n\n\x1bcc\n\n"), ["a", "", "", "b", "c", ""]);
 }
 
@@ -96,7 +96,7 @@ fn s7_6_the_first_page_of_tsc_is_shown() {
 }
 
 #[test]
-fn s7_6_frames_of_rich_live_are_shown_when_they_are_still_and_only_what_changed() {
+fn s7_6_rich_live_shows_the_changed_rows_when_they_are_still() {
     let up = "\x1b[1A\x1b[2K".repeat(2);
     let mut run = Run::on_terminal(24, 80);
     run.write("before\n");
@@ -116,14 +116,14 @@ fn s7_6_frames_of_rich_live_are_shown_when_they_are_still_and_only_what_changed(
 }
 
 #[test]
-fn s7_6_rows_that_are_never_still_are_shown_from_time_to_time() {
+fn s7_6_rows_that_keep_changing_are_shown_from_time_to_time() {
     let mut run = Run::on_terminal(24, 80);
     run.write("one\ntwo\n");
     for number in 0..10 {
         run.write(&format!("\x1b[2Aone {number}\x1b[K\n⠋ two\x1b[K\n"));
         assert_eq!(run.lines.patience().unwrap().at_most, Some(Duration::from_secs(2)));
         if number % 4 == 3 {
-            run.go_on();
+            run.keep_writing();
         }
     }
 
@@ -140,7 +140,7 @@ fn s7_6_jest_shows_each_row_once() {
     for _ in 0..20 {
         run.write(erase);
         run.write(runs);
-        run.go_on();
+        run.keep_writing();
     }
     run.write(&format!(
         "{erase}\x1b[0m\x1b[7m\x1b[1m\x1b[32m PASS \x1b[39m\x1b[22m\x1b[27m\x1b[0m a.test.js\r\n{runs}"
@@ -171,12 +171,12 @@ fn s7_6_log_update_and_cli_progress_show_the_last_frame() {
         run.write(&format!("{up}\x1b[1G {number}0% a\x1b[0K\r\n\x1b[1G {number}0% b\x1b[0K"));
     }
     run.write("\x1b[?7h\r\nbye\r\n");
-    // The first frame came before anything was drawn again.
+    // The first row was shown before the program drew anything again.
     assert_eq!(run.end(), [" 00% a", " 90% a", " 90% b", "bye"]);
 }
 
 #[test]
-fn s7_6_tsx_watch_shows_no_empty_line_and_no_mark() {
+fn s7_6_tsx_watch_shows_no_empty_line_and_no_continuation_mark() {
     let mut run = Run::on_terminal(24, 80);
     run.write("\x1bc");
     run.pause();
@@ -189,7 +189,7 @@ fn s7_6_tsx_watch_shows_no_empty_line_and_no_mark() {
 }
 
 #[test]
-fn s7_6_nothing_of_a_whole_screen_is_shown_and_it_is_said_once() {
+fn s7_6_a_full_screen_program_is_not_shown_and_is_reported_once() {
     let mut run = Run::on_terminal(24, 80);
     run.write("before\n");
     assert!(!run.lines.took_whole_screen());
@@ -203,7 +203,7 @@ fn s7_6_nothing_of_a_whole_screen_is_shown_and_it_is_said_once() {
 }
 
 #[test]
-fn s7_6_the_last_words_of_a_program_that_ends_on_its_alternate_screen_are_shown() {
+fn s7_6_a_program_that_ends_on_its_alternate_screen_shows_its_last_frame() {
     let mut run = Run::on_terminal(24, 80);
     run.write("before\n\x1b[?1049h\x1b[?7l\x1b[H\x1b[2Jframe 1\x1b[H\x1b[2Jframe 2");
     run.pause();
@@ -213,7 +213,7 @@ fn s7_6_the_last_words_of_a_program_that_ends_on_its_alternate_screen_are_shown(
 }
 
 #[test]
-fn s7_6_lines_between_a_progress_bar_and_text_are_kept_in_order() {
+fn s7_6_lines_above_a_progress_bar_are_shown_in_order() {
     // apt: the last row is outside the margins.
     let mut run = Run::on_terminal(5, 80);
     run.write("start\n\n\x1b7\x1b[0;4r\x1b8\x1b[1A");
