@@ -1,9 +1,9 @@
-//! Makes the text of a dyno harmless for a terminal that shows other lines too (S7.2).
+//! Makes the output of a dyno harmless for a terminal that shows other lines, too (S7.2).
 //!
-//! Colours (SGR) pass, are reset at the end of their line and set again on the next one; blanks at the end of a line are
-//! left out, since they would wrap; what moves the cursor, switches the character set, asks
-//! the terminal something or sets its title is left out. All other bytes stay as they are, valid UTF-8 or not.
-//! Called for prefixed lines on a terminal only.
+//! Colours (SGR) are kept, reset at the end of their line and set again on the next one. Blanks at the end of a line
+//! are removed, because they would wrap. Sequences that move the cursor, switch the character set, query the terminal
+//! or set its title are removed. All other bytes are unchanged, valid UTF-8 or not. Called only for prefixed lines on a
+//! terminal.
 
 use std::mem;
 
@@ -11,14 +11,14 @@ use super::style::{RESET, Style};
 
 const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
-/// First byte of U+0080..=U+009F in UTF-8: terminals take these for control characters too.
+/// First byte of U+0080..=U+009F in UTF-8, which terminals treat as control characters.
 const C1_LEAD: u8 = 0xc2;
-/// Bytes looked at together; long enough for vector instructions, short enough to find an early hit early.
+/// Number of bytes scanned at a time: enough for vector instructions, few enough to stop soon after an early hit.
 pub(super) const SCAN_BYTES: usize = 1024;
 
-/// The sequence that was open where a piece of a line ended.
+/// The sequence that is still open at the end of a piece of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Open {
+pub(super) enum OpenSequence {
     /// None.
     #[default]
     Nothing,
@@ -26,7 +26,7 @@ pub(super) enum Open {
     Escape,
     /// `ESC` and intermediate bytes, such as `ESC (`.
     Intermediate,
-    /// `ESC [` and maybe parameters.
+    /// `ESC [`, possibly with parameters.
     Csi,
     /// `ESC ]`: a title or the like, up to `BEL` or `ESC \`.
     Osc,
@@ -34,19 +34,19 @@ pub(super) enum Open {
     Text,
 }
 
-/// What stands at the front of a text.
+/// What is at the front of a text.
 pub(super) enum Sequence<'t> {
-    /// Parameters of an SGR sequence, which passes, and the text behind it.
+    /// An SGR sequence, which is kept: its parameters and the text after it.
     Sgr(&'t [u8], &'t [u8]),
-    /// Something that is left out, and the text behind it.
+    /// Something that is removed, and the text after it.
     Hidden(&'t [u8]),
-    /// It does not end here.
-    Cut(Open),
+    /// A sequence that does not end in this text.
+    Cut(OpenSequence),
 }
 
-/// Whether lines can be shown as they are. May say no for a harmless byte, never yes for a harmful one.
+/// Whether the lines can be shown unchanged. May be false for a harmless byte; never true for a harmful one.
 pub(super) fn is_harmless(lines: &[u8]) -> bool {
-    // No early exit within a part: so the compiler can look at many bytes at once.
+    // Without an early exit within a part, the compiler can vectorize the loop.
     lines.chunks(SCAN_BYTES).all(|part| part.iter().fold(0, |found, byte| found | u8::from(may_harm(*byte))) == 0)
 }
 
@@ -54,21 +54,21 @@ fn may_harm(byte: u8) -> bool {
     byte == C1_LEAD || (byte < 0x20 && byte != b'\n' && byte != b'\t' && byte != b'\r')
 }
 
-/// What a line leaves to the next one of the same source.
+/// What one line passes on to the next line of the same source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct LeftOver {
-    /// The sequence that the end of a piece cut.
-    pub(super) open: Open,
+    /// The sequence that was cut by the end of a piece.
+    pub(super) open: OpenSequence,
     /// Colours that are still on.
     pub(super) style: Style,
 }
 
-/// Copies one line, or a piece of it, without what a terminal must not get, and without the blanks at its end.
+/// Copies one line, or a piece of it, without harmful sequences and trailing blanks.
 pub(super) fn copy_harmless(line: &[u8], left: &mut LeftOver, out: &mut Vec<u8>) {
     let mut rest = line;
     match resume(mem::take(&mut left.open), rest) {
-        // Of a colour only the end is known.
-        Sequence::Sgr(_, behind) | Sequence::Hidden(behind) => rest = behind,
+        // The parameters of a colour sequence that was cut are incomplete, so it is dropped.
+        Sequence::Sgr(_, after) | Sequence::Hidden(after) => rest = after,
         Sequence::Cut(still_open) => {
             left.open = still_open;
             return;
@@ -77,19 +77,19 @@ pub(super) fn copy_harmless(line: &[u8], left: &mut LeftOver, out: &mut Vec<u8>)
     let start = out.len();
     Style::PLAIN.write_change(left.style, out);
     let mut colored = out.len() > start;
-    // Everything behind this is not seen.
+    // Length of `out` up to the last visible byte.
     let mut visible = start;
     while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
         let (plain, tail) = rest.split_at(at);
         copy_text(plain, left.style, &mut visible, out);
         match sequence(tail, out) {
-            Sequence::Sgr(parameters, behind) => {
+            Sequence::Sgr(parameters, after) => {
                 out.extend([b"\x1b[", parameters, b"m"].into_iter().flatten());
                 left.style.apply(parameters);
                 colored = true;
-                rest = behind;
+                rest = after;
             }
-            Sequence::Hidden(behind) => rest = behind,
+            Sequence::Hidden(after) => rest = after,
             Sequence::Cut(cut) => {
                 left.open = cut;
                 rest = &[];
@@ -103,113 +103,110 @@ pub(super) fn copy_harmless(line: &[u8], left: &mut LeftOver, out: &mut Vec<u8>)
     }
 }
 
-/// `visible` moves behind the last byte that is seen.
+/// Sets `visible` to the end of the last byte that a terminal would show.
 fn copy_text(text: &[u8], style: Style, visible: &mut usize, out: &mut Vec<u8>) {
     out.extend_from_slice(text);
-    let seen = if style.is_seen_on_blanks() { text } else { without_blanks(text) };
+    let seen = if style.is_seen_on_blanks() { text } else { without_trailing_blanks(text) };
     if !seen.is_empty() {
         *visible = out.len() - (text.len() - seen.len());
     }
 }
 
-/// A line without the blanks at its end.
-pub(super) fn without_blanks(line: &[u8]) -> &[u8] {
+/// A line without its trailing blanks.
+pub(super) fn without_trailing_blanks(line: &[u8]) -> &[u8] {
     let end = line.iter().rposition(|byte| !matches!(byte, b' ' | b'\t'));
     line.get(..end.map_or(0, |at| at + 1)).unwrap_or_default()
 }
 
-/// Bytes that may begin something to be left out. TAB stays, CR is a byte like others (S7.6), NUL, BEL and DEL move
-/// nothing.
+/// Bytes that may begin something to remove. TAB, NUL, BEL and DEL are harmless; `lines` has handled CR (S7.6).
 fn is_special(byte: u8) -> bool {
     byte == C1_LEAD || (byte < 0x20 && !matches!(byte, b'\t' | b'\r' | BEL | 0))
 }
 
-/// Reads what begins with a special byte. A `C1_LEAD` that only begins a letter goes to `out`.
+/// Reads the sequence at the front of `text`. A `C1_LEAD` that begins an ordinary character is copied to `out`.
 pub(super) fn sequence<'t>(text: &'t [u8], out: &mut Vec<u8>) -> Sequence<'t> {
     match text {
-        [ESC, behind @ ..] => escape(behind),
-        [C1_LEAD, 0x9b, behind @ ..] => match csi(behind) {
-            // An eight-bit introducer: not every terminal takes it for one, so it does not pass either.
-            Sequence::Sgr(_, behind) => Sequence::Hidden(behind),
+        [ESC, after @ ..] => escape(after),
+        [C1_LEAD, 0x9b, after @ ..] => match csi(after) {
+            // Not every terminal understands the eight-bit introducer, so colours with it are removed, too.
+            Sequence::Sgr(_, after) => Sequence::Hidden(after),
             other @ (Sequence::Hidden(_) | Sequence::Cut(_)) => other,
         },
-        [C1_LEAD, 0x9d, behind @ ..] => string(Open::Osc, behind),
-        [C1_LEAD, 0x90 | 0x98 | 0x9e | 0x9f, behind @ ..] => string(Open::Text, behind),
-        [C1_LEAD, 0x80..=0x9f, behind @ ..] => Sequence::Hidden(behind),
-        // A letter that is not whole. Left standing, it would meet the byte behind what is left out here.
-        [C1_LEAD, behind @ ..] if behind.first().is_some_and(|next| is_special(*next)) => Sequence::Hidden(behind),
-        [C1_LEAD, behind @ ..] => {
+        [C1_LEAD, 0x9d, after @ ..] => string(OpenSequence::Osc, after),
+        [C1_LEAD, 0x90 | 0x98 | 0x9e | 0x9f, after @ ..] => string(OpenSequence::Text, after),
+        [C1_LEAD, 0x80..=0x9f, after @ ..] => Sequence::Hidden(after),
+        // An incomplete character. If it were kept, it could form a new one with the byte after a removed sequence.
+        [C1_LEAD, after @ ..] if after.first().is_some_and(|next| is_special(*next)) => Sequence::Hidden(after),
+        [C1_LEAD, after @ ..] => {
             out.push(C1_LEAD);
-            Sequence::Hidden(behind)
+            Sequence::Hidden(after)
         }
-        [_, behind @ ..] | behind @ [] => Sequence::Hidden(behind),
+        [_, after @ ..] | after @ [] => Sequence::Hidden(after),
     }
 }
 
-/// What was open where the piece before ended.
-fn resume(open: Open, text: &[u8]) -> Sequence<'_> {
+/// Continues the sequence that was open at the end of the previous piece.
+fn resume(open: OpenSequence, text: &[u8]) -> Sequence<'_> {
     match open {
-        Open::Nothing => Sequence::Hidden(text),
-        Open::Escape => escape(text),
-        Open::Intermediate => intermediate(text),
-        Open::Csi => csi(text),
-        Open::Osc | Open::Text => string(open, text),
+        OpenSequence::Nothing => Sequence::Hidden(text),
+        OpenSequence::Escape => escape(text),
+        OpenSequence::Intermediate => intermediate(text),
+        OpenSequence::Csi => csi(text),
+        OpenSequence::Osc | OpenSequence::Text => string(open, text),
     }
 }
 
-/// Behind `ESC`. Where no sequence goes on, `ESC` alone is left out.
+/// Reads on after `ESC`. If no sequence follows, only the `ESC` is removed.
 fn escape(text: &[u8]) -> Sequence<'_> {
     match text {
-        [] => Sequence::Cut(Open::Escape),
-        [b'[', behind @ ..] => csi(behind),
-        [b']', behind @ ..] => string(Open::Osc, behind),
-        [b'P' | b'X' | b'^' | b'_', behind @ ..] => string(Open::Text, behind),
-        [0x20..=0x2f, behind @ ..] => intermediate(behind),
-        [0x30..=0x7e, behind @ ..] => Sequence::Hidden(behind),
+        [] => Sequence::Cut(OpenSequence::Escape),
+        [b'[', after @ ..] => csi(after),
+        [b']', after @ ..] => string(OpenSequence::Osc, after),
+        [b'P' | b'X' | b'^' | b'_', after @ ..] => string(OpenSequence::Text, after),
+        [0x20..=0x2f, after @ ..] => intermediate(after),
+        [0x30..=0x7e, after @ ..] => Sequence::Hidden(after),
         [_, ..] => Sequence::Hidden(text),
     }
 }
 
-/// Behind `ESC` and an intermediate byte: more of them, then one final byte.
+/// Reads on after `ESC` and an intermediate byte: more of them, then one final byte.
 fn intermediate(text: &[u8]) -> Sequence<'_> {
     let Some(end) = text.iter().position(|byte| !matches!(byte, 0x20..=0x2f)) else {
-        return Sequence::Cut(Open::Intermediate);
+        return Sequence::Cut(OpenSequence::Intermediate);
     };
     match text.split_at(end).1 {
-        [0x30..=0x7e, behind @ ..] => Sequence::Hidden(behind),
+        [0x30..=0x7e, after @ ..] => Sequence::Hidden(after),
         broken => Sequence::Hidden(broken),
     }
 }
 
-/// Behind `ESC [`: parameters and intermediate bytes, then one final byte.
+/// Reads on after `ESC [`: parameters and intermediate bytes, then one final byte.
 fn csi(text: &[u8]) -> Sequence<'_> {
     let Some(end) = text.iter().position(|byte| !matches!(byte, 0x20..=0x3f)) else {
-        return Sequence::Cut(Open::Csi);
+        return Sequence::Cut(OpenSequence::Csi);
     };
     match text.split_at(end) {
-        (parameters, [b'm', behind @ ..])
-            if parameters.iter().all(|byte| matches!(byte, b'0'..=b'9' | b';' | b':')) =>
-        {
-            Sequence::Sgr(parameters, behind)
+        (parameters, [b'm', after @ ..]) if parameters.iter().all(|byte| matches!(byte, b'0'..=b'9' | b';' | b':')) => {
+            Sequence::Sgr(parameters, after)
         }
-        (_, [0x40..=0x7e, behind @ ..]) => Sequence::Hidden(behind),
+        (_, [0x40..=0x7e, after @ ..]) => Sequence::Hidden(after),
         (_, broken) => Sequence::Hidden(broken),
     }
 }
 
-/// Within a string that a terminal keeps to itself. Any other `ESC` in it ends it too; `ESC \` is a sequence like
-/// others.
-fn string(kind: Open, text: &[u8]) -> Sequence<'_> {
+/// Reads on inside a string that a terminal does not show, such as a title. Any `ESC` ends it: if no `\` follows, a new
+/// sequence begins there.
+fn string(kind: OpenSequence, text: &[u8]) -> Sequence<'_> {
     let mut rest = text;
     loop {
         match rest {
             [] => return Sequence::Cut(kind),
-            [ESC, b'\\', behind @ ..] | [C1_LEAD, 0x9c, behind @ ..] | [0x18 | 0x1a, behind @ ..] => {
-                return Sequence::Hidden(behind);
+            [ESC, b'\\', after @ ..] | [C1_LEAD, 0x9c, after @ ..] | [0x18 | 0x1a, after @ ..] => {
+                return Sequence::Hidden(after);
             }
             [ESC, ..] => return Sequence::Hidden(rest),
-            [BEL, behind @ ..] if kind == Open::Osc => return Sequence::Hidden(behind),
-            [_, behind @ ..] => rest = behind,
+            [BEL, after @ ..] if kind == OpenSequence::Osc => return Sequence::Hidden(after),
+            [_, after @ ..] => rest = after,
         }
     }
 }
@@ -237,9 +234,9 @@ mod tests {
         pieces.to_vec()
     }
 
-    // S7.2: only SGR sequences pass, and are reset at the end of the line.
+    // S7.2: only SGR sequences are kept, and they are reset at the end of the line.
     #[test]
-    fn colours_pass_and_are_reset_at_the_end_of_their_line() {
+    fn colours_are_kept_and_reset_at_the_end_of_their_line() {
         assert_eq!(shown(b"\x1b[1;31mred"), b"\x1b[1;31mred\x1b[0m");
         assert_eq!(shown(b"\x1b[38:5:9mx\x1b[m"), b"\x1b[38:5:9mx\x1b[0m");
         assert_eq!(shown(b"plain \xff\tbytes\r"), b"plain \xff\tbytes\r");
@@ -255,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn s7_6_blanks_at_the_end_of_a_line_are_left_out_unless_they_are_seen() {
+    fn s7_6_trailing_blanks_are_removed_unless_they_are_visible() {
         assert_eq!(shown(b"logo  \t "), b"logo");
         assert_eq!(shown(b"   "), b"");
         assert_eq!(shown(b"\x1b[32mok   \x1b[39m  "), b"\x1b[32mok\x1b[0m");
@@ -264,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn all_other_sequences_are_left_out() {
+    fn all_other_sequences_are_removed() {
         for sequence in [
             &b"\x1b[2J"[..],
             b"\x1b[?25l",
@@ -289,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_cut_by_the_end_of_its_line_is_dropped() {
+    fn a_sequence_cut_by_the_end_of_its_line_is_removed() {
         for line in [&b"a\x1b"[..], b"a\x1b[", b"a\x1b[31", b"a\x1b]0;tit", b"a\x1b(", b"a\x1bPq\x1b"] {
             assert_eq!(shown(line), b"a");
         }
@@ -333,7 +330,7 @@ mod tests {
             let text = without_colours(&shown);
             prop_assert!(!text.iter().any(|byte| *byte == ESC || (is_special(*byte) && *byte != C1_LEAD)));
             prop_assert!(!shown.windows(2).any(|pair| pair[0] == C1_LEAD && (0x80..=0x9f).contains(&pair[1])));
-            prop_assert!(!is_harmless(&line) || shown == without_blanks(&line));
+            prop_assert!(!is_harmless(&line) || shown == without_trailing_blanks(&line));
         }
 
         #[test]

@@ -1,7 +1,8 @@
-//! Turns blocks into what the user sees: text, the platform's format, or JSON (S7.1 to S7.3).
+//! Renders blocks for the user: as text, in the platform's format, or as JSON (S7.1 to S7.3).
 //!
-//! Decides prefix, time and colour. Whether there is colour, which dynos are quiet, and where the bytes go is decided
-//! by the caller: the hub, the log files, `logs`. In steady state nothing is allocated, neither per line nor per block.
+//! Decides prefix, time and colour of each line. Whether there is colour, which dynos are quiet and where the bytes go
+//! is up to the callers: the hub and the log files. In steady state nothing is allocated, neither per line nor per
+//! block.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -9,7 +10,7 @@ use std::io::Write;
 use jiff::tz::TimeZone;
 use memchr::memchr_iter;
 
-use super::escapes::{self, LeftOver, Open};
+use super::escapes::{self, LeftOver, OpenSequence};
 use super::printable::{is_text, printable};
 use super::stamp::Stamp;
 use super::{LogBlock, Palette, Source, heroku, json, text, workflow};
@@ -18,20 +19,20 @@ use crate::app::DynoName;
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// `10:00:00 web.1    | text`, as foreman does.
+    /// `10:00:00 web.1    | text`, like foreman.
     Text(TextOptions),
-    /// `2025-09-16T02:55:24.741657+00:00 app[web.1]: text`, as the platform does.
+    /// `2025-09-16T02:55:24.741657+00:00 app[web.1]: text`, like the platform.
     Heroku,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What stands before the text of a line in [`LogFormat::Text`].
+/// Which parts come before the text of a line in [`LogFormat::Text`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextOptions {
     /// The time of day.
     pub timestamps: bool,
-    /// Anything at all: without a prefix there is no time either.
+    /// The whole prefix: if it is off, there is no time, either.
     pub prefix: bool,
 }
 
@@ -41,47 +42,47 @@ impl Default for TextOptions {
     }
 }
 
-/// Which bytes of a dyno are shown as they are; by who reads them.
+/// Which bytes of a dyno are shown unchanged. It depends on the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passing {
     /// All of them: a file or a pipe (S7.2).
     All,
-    /// All but what would disturb other lines: a terminal (S7.2).
+    /// All except those that would disturb other lines: a terminal (S7.2).
     Terminal,
-    /// Text, and colours where those are wanted: the log of a CI service.
+    /// Text, and colours if they are switched on: the log of a CI service.
     Text,
-    /// As [`Passing::Text`], without commands to GitHub's runner, which reads the log for them.
+    /// Like [`Passing::Text`], but without commands to GitHub's runner, which looks for them in the log (S19.6).
     GitHub,
 }
 
-/// Where the lines are shown, and with what names.
+/// How one receiver shows the lines.
 #[derive(Debug, Clone)]
 pub struct View {
     /// Whether prefixes are coloured.
     pub color: bool,
-    /// Which bytes of a dyno are shown as they are.
+    /// Which bytes of a dyno are shown unchanged.
     pub passing: Passing,
     /// Width of the names in [`LogFormat::Text`], see [`name_width`](super::name_width).
     pub name_width: usize,
-    /// A dyno whose lines have nothing before them (S6.8), except in [`LogFormat::Json`].
+    /// A dyno whose lines have no prefix (S6.8), except in [`LogFormat::Json`].
     pub unprefixed: Option<DynoName>,
     /// Colours by process type.
     pub palette: Palette,
-    /// Zone of the time of day in [`LogFormat::Text`]; the other formats are in UTC.
+    /// Time zone for [`LogFormat::Text`]; the other formats use UTC.
     pub zone: TimeZone,
 }
 
-/// Renders blocks for one receiver. After a change of the formation, make a new one.
+/// Renders blocks for one receiver. Create a new one after the formation has changed.
 #[derive(Debug)]
 pub struct Formatter {
     format: LogFormat,
     view: View,
     stamp: Stamp,
-    /// What stands before each line of the current block.
+    /// The prefix of the lines of the current block.
     prefix: Vec<u8>,
-    /// What stands before its first line.
+    /// The prefix of its first line.
     first_prefix: Vec<u8>,
-    /// Colours and sequences that the last line left. At most one per dyno.
+    /// Colours and unfinished sequences at the end of each dyno's last line.
     left: HashMap<Source, LeftOver>,
 }
 
@@ -97,7 +98,7 @@ impl Formatter {
         Self { format, view, stamp, prefix: Vec::new(), first_prefix: Vec::new(), left: HashMap::new() }
     }
 
-    /// The same with names and times in [`LogFormat::Text`], or with names alone where times are left out anyway.
+    /// The same, but always with names in [`LogFormat::Text`], and with times unless those are off.
     #[must_use]
     pub fn with_prefix(mut self) -> Self {
         if let LogFormat::Text(options) = &mut self.format {
@@ -131,7 +132,7 @@ impl Formatter {
         }
     }
 
-    /// What stands before the first line, which may be marked as continued, and before the others.
+    /// Writes both prefixes for a block: its first line may be marked as continued.
     fn build_prefixes(&mut self, block: &LogBlock) {
         self.prefix.clear();
         self.first_prefix.clear();
@@ -151,9 +152,9 @@ impl Formatter {
         }
         let mut prefix = &self.first_prefix;
         for (at, line) in block.lines().enumerate() {
-            // What a line leaves open is completed by the rest of this line, never by the next one.
+            // An open sequence can only be completed by the rest of the same line.
             if at > 0 || !block.continued {
-                left.open = Open::Nothing;
+                left.open = OpenSequence::Nothing;
             }
             out.extend_from_slice(prefix);
             escapes::copy_harmless(line, &mut left, out);
@@ -167,7 +168,7 @@ impl Formatter {
         }
     }
 
-    /// The marks of pieces are all that stands before a line.
+    /// Renders without a prefix; only the rest of a line is marked.
     fn render_without_prefix(&mut self, block: &LogBlock, out: &mut Vec<u8>) {
         match self.view.passing {
             Passing::All | Passing::Terminal => text::without_prefix(block, out),
@@ -194,7 +195,8 @@ impl Formatter {
         }
     }
 
-    /// What the blocks before this one left. Our notices leave nothing; behind one about a dyno another run may follow.
+    /// Colours and sequences left over from earlier blocks. A notice about a dyno clears them, because another run may
+    /// follow.
     fn left_over(&mut self, block: &LogBlock) -> LeftOver {
         if self.left.is_empty() {
             return LeftOver::default();
@@ -245,7 +247,7 @@ fn write_prefix(
     }
 }
 
-/// Copies lines, each behind its prefix. `TRIM`: without the blanks at their ends. The path that must be fast.
+/// Copies lines, each with its prefix. `TRIM`: without trailing blanks. This is the path that must be fast.
 fn copy_lines<const TRIM: bool>(first_prefix: &[u8], prefix: &[u8], lines: &[u8], out: &mut Vec<u8>) {
     let count = memchr_iter(b'\n', lines).count() + 1;
     out.reserve(lines.len() + 1 + count * first_prefix.len().max(prefix.len()));
@@ -258,7 +260,7 @@ fn copy_lines<const TRIM: bool>(first_prefix: &[u8], prefix: &[u8], lines: &[u8]
         before = prefix;
         from = end + 1;
     }
-    // A block ends with a line end; one that does not still loses nothing.
+    // A block should end with a line end. If it does not, nothing is lost.
     if let Some(rest) = lines.get(from..).filter(|rest| !rest.is_empty()) {
         out.extend_from_slice(before);
         copy_line::<TRIM>(rest, out);
@@ -270,7 +272,7 @@ fn copy_lines<const TRIM: bool>(first_prefix: &[u8], prefix: &[u8], lines: &[u8]
 
 fn copy_line<const TRIM: bool>(line: &[u8], out: &mut Vec<u8>) {
     if TRIM && matches!(line, [.., b' ' | b'\t', b'\n'] | [.., b' ' | b'\t']) {
-        out.extend_from_slice(escapes::without_blanks(line.strip_suffix(b"\n").unwrap_or(line)));
+        out.extend_from_slice(escapes::without_trailing_blanks(line.strip_suffix(b"\n").unwrap_or(line)));
         out.push(b'\n');
     } else {
         out.extend_from_slice(line);

@@ -1,9 +1,9 @@
-//! One JSON object a line, whatever the bytes are (S7.3).
+//! Writes one JSON object per line, whatever the bytes are (S7.3).
 //!
-//! Keys in this order: `time` (RFC 3339, UTC), `source` (`app`; `dyno` for what we say about a dyno, `system` about the
-//! formation), `dyno` (not with `system`), `message`, `message_base64` (only where the bytes were not UTF-8: these
-//! bytes), `continued` (only where it is true). Control characters are escaped, DEL and U+0080..=U+009F too: a
-//! terminal that shows the objects obeys none. Called by `format`.
+//! Keys, in this order: `time` (RFC 3339, UTC), `source` (`app` for output, `dyno` for a notice about a dyno, `system`
+//! for one about the formation), `dyno` (absent for `system`), `message`, `message_base64` (the original bytes, only if
+//! they were not UTF-8), `continued` (only if true). Control characters are escaped, including DEL and U+0080..=U+009F,
+//! so that the objects do nothing to a terminal. Called by `format`.
 
 use std::io::Write;
 use std::str;
@@ -11,10 +11,10 @@ use std::str;
 use super::stamp::Stamp;
 use super::{LogBlock, Source};
 
-/// Room for what each line has beyond prefix and text: closing braces and a few escaped characters.
+/// Extra room per line, in bytes: the closing brace and a few escaped characters.
 const SPARE_BYTES: usize = 16;
 
-/// Writes what the objects of a block have in common, up to the message.
+/// Writes the beginning that all objects of a block share, up to the message.
 pub(super) fn begin_object(block: &LogBlock, stamp: &mut Stamp, prefix: &mut Vec<u8>) {
     prefix.clear();
     prefix.extend_from_slice(b"{\"time\":\"");
@@ -70,13 +70,13 @@ fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
         rest = match tail {
-            [0xc2, control @ 0x80..=0x9f, behind @ ..] => {
+            [0xc2, control @ 0x80..=0x9f, after @ ..] => {
                 write_code(*control, out);
-                behind
+                after
             }
-            [byte, behind @ ..] => {
+            [byte, after @ ..] => {
                 write_escape(*byte, out);
-                behind
+                after
             }
             [] => tail,
         };
@@ -84,7 +84,7 @@ fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Bytes that do not stand for themselves. 0xc2 may begin U+0080..=U+009F.
+/// Bytes that may need an escape. 0xc2 may begin U+0080..=U+009F.
 fn is_special(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f | 0xc2)
 }
@@ -178,9 +178,9 @@ mod tests {
         assert!(line.contains(r#""message":"\"\\\t\r\u0000\u001b[0m\u007f \u009b µ /"}"#), "{line}");
     }
 
-    // S7.3: message_base64 only where the bytes were not UTF-8.
+    // S7.3: `message_base64` only if the bytes were not UTF-8.
     #[test]
-    fn bytes_that_are_no_text_are_there_in_base64_too() {
+    fn bytes_that_are_not_utf8_are_added_in_base64() {
         let lines = rendered(Source::System, b"a\xff\nok\n", false);
 
         assert!(lines.contains("\"message\":\"a\u{fffd}\",\"message_base64\":\"Yf8=\"}"));
@@ -203,7 +203,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(3_000), failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn any_bytes_give_one_object_a_line_and_the_message_comes_back(
+        fn any_bytes_give_one_valid_object_per_line(
             mut bytes in prop_oneof![
                 prop::collection::vec(any::<u8>(), 1..60),
                 "\\PC{1,30}".prop_map(String::into_bytes),

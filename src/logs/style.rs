@@ -1,7 +1,7 @@
 //! The colours and attributes that a program has switched on (SGR), as one value.
 //!
-//! Decides what an SGR sequence changes and which sequence leads to a style. Unknown codes change nothing.
-//! Used where a line must stand alone: [`escapes`] and the model of the screen.
+//! Decides what an SGR sequence changes and which sequence produces a style. Unknown codes change nothing. Used by
+//! [`escapes`] and `screen`, where each line must carry its own colours.
 
 use std::io::Write;
 
@@ -9,19 +9,19 @@ use memchr::memchr_iter;
 
 use super::escapes::{self, Sequence};
 
-/// Ends all colours and attributes.
+/// Switches off all colours and attributes.
 pub(super) const RESET: &[u8] = b"\x1b[0m";
 
-/// Codes that switch one attribute on, by their bit in [`Style::attributes`].
+/// Codes that switch on one attribute each. The index is its bit in [`Style::attributes`].
 const ATTRIBUTES: [u16; 10] = [1, 2, 3, 5, 6, 7, 8, 9, 20, 53];
-/// Positions in [`ATTRIBUTES`] of those that are seen on blanks as well: inverse, struck out, overlined.
+/// Bits of the attributes that are visible on blanks, too: inverse, struck out, overlined.
 const SEEN_ON_BLANKS: u16 = 1 << 5 | 1 << 7 | 1 << 9;
-/// Most numbers read of one sequence; a truecolor foreground, background and underline need 18.
+/// Maximum count of numbers read from one sequence; a truecolor foreground, background and underline need 15.
 const MAX_NUMBERS: usize = 32;
 
-/// A colour as the program named it.
+/// A colour, in the form in which the program gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Color {
+enum SgrColor {
     #[default]
     Default,
     /// One of 256; the first 16 have short codes.
@@ -35,34 +35,34 @@ pub(super) struct Style {
     attributes: u16,
     /// 0: none, 1: single, 2: double, 3 and up: curly, dotted, dashed.
     underline: u8,
-    foreground: Color,
-    background: Color,
-    underline_color: Color,
+    foreground: SgrColor,
+    background: SgrColor,
+    underline_color: SgrColor,
 }
 
 impl Style {
-    /// Nothing is switched on.
+    /// Without colours and attributes.
     pub(super) const PLAIN: Self = Self {
         attributes: 0,
         underline: 0,
-        foreground: Color::Default,
-        background: Color::Default,
-        underline_color: Color::Default,
+        foreground: SgrColor::Default,
+        background: SgrColor::Default,
+        underline_color: SgrColor::Default,
     };
 
-    /// Whether nothing is switched on.
+    /// Whether there are no colours and attributes.
     pub(super) fn is_plain(self) -> bool {
         self == Self::PLAIN
     }
 
-    /// What an erased cell keeps of the style.
+    /// The part of the style that an erased cell keeps.
     pub(super) fn background_only(self) -> Self {
         Self { background: self.background, ..Self::PLAIN }
     }
 
-    /// Whether a blank in this style differs from an empty cell.
+    /// Whether a blank in this style looks different from an empty cell.
     pub(super) fn is_seen_on_blanks(self) -> bool {
-        self.background != Color::Default || self.underline > 0 || self.attributes & SEEN_ON_BLANKS != 0
+        self.background != SgrColor::Default || self.underline > 0 || self.attributes & SEEN_ON_BLANKS != 0
     }
 
     /// Applies the parameters of `ESC [ … m`.
@@ -76,10 +76,10 @@ impl Style {
             match number(part) {
                 code @ (38 | 48 | 58) => {
                     let color = match numbers.next().map(number) {
-                        Some(5) => numbers.next().map(|index| Color::Indexed(byte(index))),
+                        Some(5) => numbers.next().map(|index| SgrColor::Indexed(byte(index))),
                         Some(2) => {
                             let mut channel = || numbers.next().map(byte);
-                            channel().zip(channel()).zip(channel()).map(|((r, g), b)| Color::Rgb(r, g, b))
+                            channel().zip(channel()).zip(channel()).map(|((r, g), b)| SgrColor::Rgb(r, g, b))
                         }
                         Some(_) | None => None,
                     };
@@ -90,7 +90,7 @@ impl Style {
         }
     }
 
-    /// Applies all SGR sequences of a text.
+    /// Applies all SGR sequences in a text.
     pub(super) fn apply_all(&mut self, text: &[u8]) {
         for at in memchr_iter(b'\x1b', text) {
             let sequence = text.get(at..).unwrap_or_default();
@@ -100,20 +100,20 @@ impl Style {
         }
     }
 
-    /// The form of ISO 8613-6: `38:5:9`, `38:2::1:2:3`, `4:3`.
+    /// Applies one parameter with colons (ISO 8613-6): `38:5:9`, `38:2::1:2:3`, `4:3`.
     fn apply_colons(&mut self, part: &[u8]) {
         let parts: Vec<&[u8]> = part.split(|byte| *byte == b':').collect();
         match parts.as_slice() {
             [b"4", kind, ..] => self.underline = byte(kind),
-            [code, b"5", index, ..] => self.set_color(number(code), Some(Color::Indexed(byte(index)))),
+            [code, b"5", index, ..] => self.set_color(number(code), Some(SgrColor::Indexed(byte(index)))),
             [code, b"2", r, g, b] | [code, b"2", _, r, g, b, ..] => {
-                self.set_color(number(code), Some(Color::Rgb(byte(r), byte(g), byte(b))));
+                self.set_color(number(code), Some(SgrColor::Rgb(byte(r), byte(g), byte(b))));
             }
             _ => {}
         }
     }
 
-    fn set_color(&mut self, code: u16, color: Option<Color>) {
+    fn set_color(&mut self, code: u16, color: Option<SgrColor>) {
         let Some(color) = color else { return };
         match code {
             38 => self.foreground = color,
@@ -124,7 +124,7 @@ impl Style {
     }
 
     fn apply_code(&mut self, code: u16) {
-        let index = |first: u16| Color::Indexed(u8::try_from(code - first).unwrap_or(0));
+        let index = |first: u16| SgrColor::Indexed(u8::try_from(code - first).unwrap_or(0));
         match code {
             0 => *self = Self::default(),
             4 => self.underline = 1,
@@ -138,10 +138,10 @@ impl Style {
             29 => self.switch_off(&[9]),
             55 => self.switch_off(&[53]),
             30..=37 => self.foreground = index(30),
-            39 => self.foreground = Color::Default,
+            39 => self.foreground = SgrColor::Default,
             40..=47 => self.background = index(40),
-            49 => self.background = Color::Default,
-            59 => self.underline_color = Color::Default,
+            49 => self.background = SgrColor::Default,
+            59 => self.underline_color = SgrColor::Default,
             90..=97 => self.foreground = index(90 - 8),
             100..=107 => self.background = index(100 - 8),
             code => {
@@ -160,7 +160,7 @@ impl Style {
         }
     }
 
-    /// Writes what leads from this style to another one; nothing if they are the same.
+    /// Writes the sequence that changes this style into `to`; nothing if they are the same.
     pub(super) fn write_change(self, to: Self, out: &mut Vec<u8>) {
         if self == to {
             return;
@@ -173,12 +173,12 @@ impl Style {
             out.extend_from_slice(b"0;");
         }
         to.write_codes(out);
-        // The last `;`.
+        // Replaces the last `;`.
         out.pop();
         out.push(b'm');
     }
 
-    /// Writes all that is switched on, each code followed by `;`.
+    /// Writes the codes that are switched on, each followed by `;`.
     fn write_codes(self, out: &mut Vec<u8>) {
         for (bit, code) in ATTRIBUTES.iter().enumerate() {
             if self.attributes & 1 << bit != 0 {
@@ -193,22 +193,22 @@ impl Style {
         }
         for (color, base, bright) in [(self.foreground, 30, 90), (self.background, 40, 100)] {
             let _ = match color {
-                Color::Default => Ok(()),
-                Color::Indexed(index @ 0..=7) => write!(out, "{};", base + index),
-                Color::Indexed(index @ 8..=15) => write!(out, "{};", bright + index - 8),
-                Color::Indexed(index) => write!(out, "{};5;{index};", base + 8),
-                Color::Rgb(r, g, b) => write!(out, "{};2;{r};{g};{b};", base + 8),
+                SgrColor::Default => Ok(()),
+                SgrColor::Indexed(index @ 0..=7) => write!(out, "{};", base + index),
+                SgrColor::Indexed(index @ 8..=15) => write!(out, "{};", bright + index - 8),
+                SgrColor::Indexed(index) => write!(out, "{};5;{index};", base + 8),
+                SgrColor::Rgb(r, g, b) => write!(out, "{};2;{r};{g};{b};", base + 8),
             };
         }
         let _ = match self.underline_color {
-            Color::Default => Ok(()),
-            Color::Indexed(index) => write!(out, "58;5;{index};"),
-            Color::Rgb(r, g, b) => write!(out, "58;2;{r};{g};{b};"),
+            SgrColor::Default => Ok(()),
+            SgrColor::Indexed(index) => write!(out, "58;5;{index};"),
+            SgrColor::Rgb(r, g, b) => write!(out, "58;2;{r};{g};{b};"),
         };
     }
 }
 
-/// An empty number is 0; one that is too large is out of every range.
+/// An empty number is 0. One that is too large saturates, which is outside every valid range.
 fn number(digits: &[u8]) -> u16 {
     digits.iter().fold(0, |number: u16, digit| {
         number.saturating_mul(10).saturating_add(u16::from(digit.wrapping_sub(b'0').min(9)))
@@ -246,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_as_short_as_it_can_be() {
+    fn a_change_of_style_is_as_short_as_possible() {
         assert_eq!(change(b"31", b"31"), "");
         assert_eq!(change(b"31", b""), "\x1b[0m");
         assert_eq!(change(b"1;31", b"32"), "\x1b[0;32m");
     }
 
     #[test]
-    fn each_code_that_switches_off_undoes_its_own() {
+    fn each_off_code_undoes_its_own_attribute() {
         assert!(style(b"1;2;3;4;5;6;7;8;9;53;31;42;58;5;1;22;23;24;25;27;28;29;55;39;49;59").is_plain());
         assert!(style(b"31;").is_plain());
         assert_eq!(style(b"1;999;38;5;;99999;11"), style(b"1;30"));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_that_is_not_complete_changes_nothing() {
+    fn an_incomplete_sequence_changes_nothing() {
         for codes in [&b"38"[..], b"38;5", b"48;2;1;2", b"38;9", b"38:5", b":"] {
             assert!(style(codes).is_plain(), "{codes:?}");
         }

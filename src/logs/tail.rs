@@ -1,8 +1,9 @@
-//! The last lines of one dyno, kept while it runs so that they can be repeated when it fails.
+//! Keeps the last lines of one dyno while it runs, so that they can be repeated when it fails.
 //!
-//! Takes whole blocks: of a long one only its last lines are looked at and copied, so a flood costs no more than a
-//! trickle, and nothing is allocated once the ring is full. Bounded in lines when it is read and in bytes always. Not
-//! here: whose lines these are, and how they are shown ([`printable`](super::printable())).
+//! Takes whole blocks. Only the last lines of a long block are scanned and copied, so a flood costs no more than a
+//! trickle, and nothing is allocated once the ring is full. Always limited in bytes; the limit in lines applies when
+//! the lines are read. Not here: which dyno the lines belong to, and how they are shown
+//! ([`printable`](super::printable())).
 
 use std::collections::VecDeque;
 
@@ -10,25 +11,25 @@ use memchr::memrchr_iter;
 
 use super::{LogBlock, Source};
 
-/// Lines that are repeated: what fits a screen of a CI log and holds a stack trace.
+/// Number of lines that are repeated: enough for a stack trace, and no more than a screen of a CI log.
 pub const TAIL_LINES: usize = 50;
 
-/// Bytes kept of them: fifty lines of 1.3 KB. Longer ones lose their beginning.
+/// Number of bytes that are kept: fifty lines of 1.3 KB. If the lines are longer, the beginning is lost.
 pub const TAIL_BYTES: usize = 64 << 10;
 
-/// What stands for the beginning of a line that was not kept.
+/// Shown in place of the lost beginning of a line.
 const CUT: &[u8] = "…".as_bytes();
 
-/// A ring over the bytes that one dyno wrote last, without our notices about it.
+/// A ring with the last output of one dyno, without notices about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tail {
     bytes: VecDeque<u8>,
-    /// The first line of the ring lacks its beginning.
+    /// The beginning of the first line is lost.
     cut: bool,
 }
 
 impl Tail {
-    /// Takes what was written. A line that came in pieces is one line again (S7.6).
+    /// Adds a block of output. A line that came in pieces is joined again (S7.6).
     pub fn push(&mut self, block: &LogBlock) {
         match block.source {
             Source::App(_) => self.push_lines(&block.bytes, block.continued),
@@ -63,7 +64,7 @@ impl Tail {
         self.cut = false;
     }
 
-    /// The last [`TAIL_LINES`] lines without their `\n`, oldest first. One whose beginning was not kept starts with `…`.
+    /// The last [`TAIL_LINES`] lines without their `\n`, oldest first. A line that lost its beginning starts with `…`.
     #[must_use]
     pub fn lines(&self) -> Vec<Vec<u8>> {
         let mut bytes: Vec<u8> = self.bytes.iter().copied().collect();
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_block_only_its_last_lines_are_copied() {
+    fn only_the_last_lines_of_a_long_block_are_copied() {
         let mut tail = tail(&[b"before\n"]);
 
         tail.push_lines(&b"x\n".repeat(100_000), false);
@@ -129,9 +130,9 @@ mod tests {
         assert_eq!(text(&tail), ["x"; TAIL_LINES]);
     }
 
-    // S7.6: a line that pauses or is over-long comes in pieces.
+    // S7.6: a line that pauses or is too long comes in pieces.
     #[test]
-    fn a_line_that_came_in_pieces_is_one_line_again() {
+    fn a_line_that_came_in_pieces_is_joined() {
         let mut tail = tail(&[b"a\nhalf\n"]);
 
         tail.push_lines(b" and half\nb\n", true);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_notices_are_not_its_words() {
+    fn notices_about_the_dyno_are_not_kept() {
         let web = DynoName::new(ProcessType::new("web").unwrap(), 1);
         let block = |source, text: &str| LogBlock {
             source,
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_whose_beginning_is_lost_says_so() {
+    fn a_line_that_lost_its_beginning_starts_with_an_ellipsis() {
         let long = [b"short\n".to_vec(), vec![b'x'; TAIL_BYTES], b"end\n".to_vec()].concat();
         let lines = text(&tail(&[&long]));
 
@@ -169,7 +170,7 @@ mod tests {
         assert!(text(&tail(&[b"y\n", &whole[2..]]))[0].starts_with("xxx"), "cut between two blocks");
     }
 
-    /// Each holds some hundred kilobytes: more of them find nothing more, and take long.
+    /// Each case takes a few hundred kilobytes, so more of them would take long without finding more.
     const MAX_CASES: u32 = 20_000;
 
     proptest! {
@@ -179,9 +180,8 @@ mod tests {
             ..ProptestConfig::default()
         })]
 
-        /// However the bytes were cut into blocks, what is kept is the end of them.
         #[test]
-        fn what_is_kept_is_the_end_and_never_more_than_the_limit(
+        fn the_end_of_the_output_is_kept_however_it_is_cut_into_blocks(
             blocks in prop::collection::vec(
                 prop_oneof![
                     (0..60_usize, prop::sample::select(vec![1_usize, 7, 900])),

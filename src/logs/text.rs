@@ -1,6 +1,7 @@
-//! The parts of the default format, `10:00:00 web.1    | text` (S7.1).
+//! The names in the default format, `10:00:00 web.1    | text` (S7.1).
 //!
-//! Decides how wide names are and what they are. Time, colour and the lines themselves: `format`, which calls it.
+//! Decides which name comes before a line and how wide it is. Time, colour and the lines themselves are up to
+//! `format`, which calls this.
 
 use std::io::Write;
 
@@ -8,10 +9,10 @@ use crate::app::DynoName;
 
 use super::{LogBlock, Source};
 
-/// What stands in place of a dyno's name before lines about the whole formation, as in foreman.
+/// The name before lines about the whole formation, as in foreman.
 const SYSTEM: &str = "system";
 
-/// Width to which the names of these dynos are padded: the longest one's, at least 6 (the width of `system`).
+/// Width to which the names of these dynos are padded: that of the longest, at least 6 (the width of `system`).
 #[must_use]
 pub fn name_width<'d>(dynos: impl IntoIterator<Item = &'d DynoName>) -> usize {
     let width = |dyno: &DynoName| dyno.process_type.as_str().len() + 1 + digits(dyno.index);
@@ -22,7 +23,7 @@ fn digits(index: u32) -> usize {
     index.checked_ilog10().map_or(1, |power| power as usize + 1)
 }
 
-/// Writes the name and pads it to `width`. A longer one is not cut.
+/// Writes the name, padded to `width`. A longer name is not cut.
 pub(super) fn write_name(source: &Source, width: usize, out: &mut Vec<u8>) {
     let start = out.len();
     match source {
@@ -36,7 +37,7 @@ pub(super) fn write_name(source: &Source, width: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Lines as the dyno wrote them, terminal or not; only the rest of a line is marked.
+/// Writes the lines unchanged, but marks the first one if it is the rest of a line.
 pub(super) fn without_prefix(block: &LogBlock, out: &mut Vec<u8>) {
     if block.continued {
         out.extend_from_slice(b"> ");
@@ -59,7 +60,7 @@ mod tests {
         name_width(&dynos)
     }
 
-    // S7.1: padded to the longest in the formation, at least 6.
+    // S7.1: padded to the longest name of the formation, at least 6.
     #[test]
     fn names_are_as_wide_as_the_longest_and_at_least_six() {
         assert_eq!(width_of(&[]), 6);

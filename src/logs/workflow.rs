@@ -1,21 +1,21 @@
-//! Keeps what dynos write from being obeyed by GitHub's runner, which reads the log of a job for commands.
+//! Keeps GitHub's runner, which looks for commands in the log of a job, from obeying the output of dynos (S19.6).
 //!
-//! It reads stdout and stderr line by line, where a bare CR ends a line too, and knows two kinds of commands:
-//! `::name key=value::text` at the start of a line, blanks before it not counted, and `##[name]text` anywhere in it. It
-//! compares by the rules of a language, to which some characters count for nothing; so all but ASCII counts for nothing
-//! here. Control characters have to be gone before (`printable`), and then the mark is broken up by a blank. The runner's
-//! own `::stop-commands::` would not do: the command of a smoke may annotate its failures while the dynos write.
+//! The runner reads stdout and stderr line by line (a bare CR ends a line, too) and knows two kinds of commands:
+//! `::name key=value::text` at the start of a line, leading blanks ignored, and `##[name]text` anywhere in a line. Its
+//! string comparison depends on the culture and ignores some characters, so everything but ASCII is ignored here. The
+//! caller removes control characters first (`printable`); then a blank breaks up each command. The runner's own
+//! `::stop-commands::` is no solution: the command of a smoke may annotate its failures while the dynos write.
 
 use std::borrow::Cow;
 
 use memchr::memmem;
 
-/// Whether lines have to be looked at one by one.
+/// Whether some line may contain a command. False means that all lines are safe.
 pub(super) fn may_hold_command(lines: &[u8]) -> bool {
     !lines.is_ascii() || ["##[", "::"].iter().any(|mark| memmem::find(lines, mark.as_bytes()).is_some())
 }
 
-/// A printable line as text that is no command. `prefixed`: something stands before it.
+/// Breaks up the commands in a printable line. `prefixed`: the line gets a prefix, so it cannot begin with `::`.
 #[must_use]
 pub fn defuse(line: &str, prefixed: bool) -> Cow<'_, str> {
     let mut breaks: Vec<usize> = marks(line.as_bytes()).map(|mark| mark.bracket).collect();
@@ -29,15 +29,15 @@ pub fn defuse(line: &str, prefixed: bool) -> Cow<'_, str> {
     let mut rest = line;
     let mut taken = 0;
     for at in breaks {
-        let (before, behind) = rest.split_at_checked(at - taken).unwrap_or((rest, ""));
+        let (before, after) = rest.split_at_checked(at - taken).unwrap_or((rest, ""));
         text.extend([before, " "]);
-        (rest, taken) = (behind, at);
+        (rest, taken) = (after, at);
     }
     text.push_str(rest);
     Cow::Owned(text)
 }
 
-/// The same for JSON from `start` on: the mark can stand in strings only, where an escape means the same.
+/// The same for JSON from `start` on. `##[` can occur only inside strings, where an escaped `#` has the same meaning.
 pub(super) fn defuse_json(json: &mut Vec<u8>, start: usize) {
     let fresh = json.get(start..).unwrap_or_default();
     let hashes: Vec<usize> = marks(fresh).map(|mark| mark.hash).collect();
@@ -46,7 +46,7 @@ pub(super) fn defuse_json(json: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Where a `##[` ends.
+/// Positions within one `##[`.
 struct Mark {
     /// Its second `#`.
     hash: usize,
@@ -63,7 +63,7 @@ fn marks(text: &[u8]) -> impl Iterator<Item = Mark> {
     })
 }
 
-/// Where the second of two colons is that a line begins with.
+/// Position of the second colon, if the line begins with `::`.
 fn second_colon(line: &str) -> Option<usize> {
     let mut letters = line.char_indices().filter(|(_, letter)| letter.is_ascii());
     letters.find(|(_, letter)| !letter.is_whitespace()).filter(|(_, letter)| *letter == ':')?;
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_broken_up_where_the_runner_would_see_it() {
+    fn a_command_is_broken_up_where_the_runner_would_see_it() {
         assert_eq!(defuse("a ##[error]b ###[group]", true), "a ## [error]b ### [group]");
         assert_eq!(defuse("::error::a", true), "::error::a");
         assert_eq!(defuse("\u{a0}\t ::error::a", false), "\u{a0}\t : :error::a");
@@ -87,16 +87,16 @@ mod tests {
         assert_eq!(defuse(" ::stop-commands::##[x]", false), " : :stop-commands::## [x]");
     }
 
-    // A soft hyphen and a zero-width joiner count for nothing in a comparison by the rules of a language.
+    // A comparison that depends on the culture ignores characters such as a soft hyphen or a zero-width joiner.
     #[test]
-    fn a_mark_with_letters_in_it_that_count_for_nothing_is_one() {
+    fn a_command_with_ignored_characters_inside_is_broken_up() {
         assert_eq!(defuse("#\u{ad}#\u{200d}[x]", true), "#\u{ad}#\u{200d} [x]");
         assert_eq!(defuse("\u{feff}:\u{ad}:error::a", false), "\u{feff}:\u{ad} :error::a");
         assert!(may_hold_command("#\u{ad}#[x]".as_bytes()));
     }
 
     #[test]
-    fn in_json_the_value_stays_the_same() {
+    fn in_json_the_value_is_unchanged() {
         let mut json = "##[old]{\"message\":\"##[a]###[b] ::c::#\u{ad}#\u{ad}[\"}".as_bytes().to_vec();
 
         defuse_json(&mut json, 7);
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(value["message"], "##[a]###[b] ::c::#\u{ad}#\u{ad}[");
     }
 
-    /// Whether the runner takes a line for a command, whatever counts for nothing to it.
+    /// Whether the runner could take a line for a command, whichever characters it ignores.
     fn is_command(line: &str) -> bool {
         let ascii: String = line.trim_start().chars().filter(char::is_ascii).collect();
         ascii.trim_start().starts_with("::") || ascii.contains("##[")

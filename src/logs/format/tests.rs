@@ -1,4 +1,4 @@
-//! How blocks look in every format, and by who reads them.
+//! How blocks look in every format and for every kind of reader.
 
 use jiff::Timestamp;
 use jiff::tz;
@@ -13,7 +13,7 @@ fn web() -> DynoName {
     DynoName::new(ProcessType::new("web").unwrap(), 1)
 }
 
-/// Off a terminal, without colour, in a zone two hours east of Greenwich.
+/// For a file: no colour, and a time zone two hours east of Greenwich.
 fn plain() -> View {
     let palette = Palette::new([ProcessType::new("web").unwrap()]);
     let zone = TimeZone::fixed(tz::offset(2));
@@ -78,7 +78,7 @@ fn colour_covers_the_prefix_as_in_foreman() {
 
 // S7.2
 #[test]
-fn on_a_terminal_only_colours_pass_and_each_line_has_its_own() {
+fn on_a_terminal_each_line_keeps_only_its_colours() {
     let view = View { passing: Passing::Terminal, ..plain() };
     let no_time = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
     let blocks = [block(Source::App(web()), b"\x1b[2J\x1b[31mred\nstill\x1b]0;t\n]\x1b[m\x07\nplain\n")];
@@ -91,7 +91,7 @@ fn on_a_terminal_only_colours_pass_and_each_line_has_its_own() {
 }
 
 #[test]
-fn on_a_terminal_a_sequence_cut_by_a_piece_does_not_leak_into_the_next_one_of_that_dyno() {
+fn on_a_terminal_a_sequence_cut_between_two_pieces_does_not_leak() {
     let view = View { passing: Passing::Terminal, ..plain() };
     let no_time = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
     let first = block(Source::App(web()), b"a\x1b[3\n");
@@ -107,7 +107,7 @@ fn on_a_terminal_a_sequence_cut_by_a_piece_does_not_leak_into_the_next_one_of_th
 }
 
 #[test]
-fn s7_2_a_colour_left_on_goes_on_in_the_next_block_until_the_run_is_over() {
+fn s7_2_a_colour_that_is_left_on_lasts_until_the_run_ends() {
     let view = View { passing: Passing::Terminal, ..plain() };
     let no_time = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
     let blocks = [
@@ -126,7 +126,7 @@ fn s7_2_a_colour_left_on_goes_on_in_the_next_block_until_the_run_is_over() {
 }
 
 #[test]
-fn s7_6_on_a_terminal_blanks_at_the_end_of_a_line_are_not_shown() {
+fn s7_6_on_a_terminal_trailing_blanks_are_not_shown() {
     let no_time = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
     let blocks = [block(Source::App(web()), b"logo      \n \t \n\x1b[1mbold  \x1b[m\nend  ")];
 
@@ -137,9 +137,9 @@ fn s7_6_on_a_terminal_blanks_at_the_end_of_a_line_are_not_shown() {
     assert!(in_file.contains("logo      \n") && in_file.ends_with("end  \n"), "{in_file}");
 }
 
-// S7.2: elsewhere bytes pass as they are.
+// S7.2: elsewhere bytes are passed on as they are.
 #[test]
-fn off_a_terminal_and_without_prefix_all_bytes_pass() {
+fn all_bytes_pass_to_a_file_or_without_a_prefix() {
     let bytes = b"\x1b[2J\x1b[31m\xff\x00\x08\r\n";
     let no_prefix = LogFormat::Text(TextOptions { timestamps: false, prefix: false });
     let mut out = Vec::new();
@@ -155,7 +155,7 @@ fn off_a_terminal_and_without_prefix_all_bytes_pass() {
 
 // S7.3
 #[test]
-fn the_heroku_format_is_the_platforms_in_utc() {
+fn the_heroku_format_is_that_of_the_platform_in_utc() {
     let mut piece = block(Source::App(web()), b"rest\n");
     piece.continued = true;
     let blocks = [
@@ -179,7 +179,7 @@ fn the_heroku_format_is_the_platforms_in_utc() {
 }
 
 #[test]
-fn a_last_line_without_its_end_gets_one_in_every_format() {
+fn a_last_line_without_a_newline_gets_one_in_every_format() {
     for format in [TEXT, LogFormat::Text(TextOptions { timestamps: false, prefix: false }), LogFormat::Heroku] {
         let ended = rendered(format, plain(), &[block(Source::System, b"a\nb\n")]);
 
@@ -193,9 +193,8 @@ fn for_ci(format: LogFormat, passing: Passing, color: bool, bytes: &[u8], contin
     shown.replace("\x1b[36mweb.1    | \x1b[0m", "web.1    | ")
 }
 
-// Issue 5, determinism: no control characters, and colours only where they are asked for.
 #[test]
-fn for_ci_only_text_passes_and_colours_where_they_are_wanted() {
+fn in_ci_control_characters_are_escaped_and_colours_are_optional() {
     let no_time = LogFormat::Text(TextOptions { timestamps: false, prefix: true });
     let bytes = b"plain \xff\n\x1b[31mred\x1b[2J\r\x07 ##[x]\n";
 
@@ -206,7 +205,7 @@ fn for_ci_only_text_passes_and_colours_where_they_are_wanted() {
     assert_eq!(for_ci(no_time, Passing::Text, true, b"\x1b[31mred\x1b[2J\n", false), "web.1    | \x1b[31mred\x1b[0m\n");
 }
 
-// Issue 5, reports: the runner reads the log for commands; a dyno gives none.
+// S19.6: GitHub's runner looks for commands in the log; the output of a dyno must not contain any.
 #[test]
 fn for_github_no_line_of_a_dyno_is_a_command_in_any_format() {
     let text = |prefix| LogFormat::Text(TextOptions { timestamps: false, prefix });
@@ -224,7 +223,7 @@ fn for_github_no_line_of_a_dyno_is_a_command_in_any_format() {
 }
 
 #[test]
-fn what_holds_nothing_special_passes_as_it_is_for_ci_too() {
+fn in_ci_plain_text_is_unchanged() {
     for passing in [Passing::Text, Passing::GitHub] {
         for format in [TEXT, LogFormat::Text(TextOptions { timestamps: false, prefix: false }), LogFormat::Heroku] {
             let bytes = "a\tµ # [x] : b\n\nc\n".as_bytes();
