@@ -1,13 +1,14 @@
-//! Whether a program that has the terminal draws on the alternate screen (S6.8).
+//! Tracks whether a focused program is drawing on the alternate screen (S6.8).
 //!
-//! Follows the bytes as they pass, also where a sequence is cut between two reads. Decides nothing else.
+//! Reads the bytes on their way to the terminal; a sequence may be split between two reads. Decides nothing else.
+//! Called by `runtime::focused`.
 
 use memchr::memchr;
 
-/// Longest parameters that are looked at, in bytes; a sequence that switches screens is shorter.
+/// Longest parameters that are read, in bytes. A sequence that switches screens is shorter.
 const MAX_PARAMETERS: usize = 64;
 
-/// The modes of a terminal that show its alternate screen.
+/// The terminal modes that show the alternate screen.
 const MODES: [&[u8]; 3] = [b"47", b"1047", b"1049"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,18 +24,18 @@ enum State {
 pub struct AlternateScreen {
     state: State,
     parameters: Vec<u8>,
-    /// The mode that shows it.
+    /// The mode that switched to the alternate screen.
     shown_by: Option<&'static [u8]>,
 }
 
 impl AlternateScreen {
-    /// Whether the terminal shows it.
+    /// Whether the terminal shows the alternate screen.
     #[must_use]
     pub fn is_shown(&self) -> bool {
         self.shown_by.is_some()
     }
 
-    /// Follows bytes up to the next change of the screen and returns how many that were. All of them: there was none.
+    /// Reads up to the next change of the screen. Returns the number of bytes read: all of them if there is no change.
     pub fn follow(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
@@ -53,7 +54,7 @@ impl AlternateScreen {
         bytes.len()
     }
 
-    /// One byte of a sequence. Returns whether the screen has changed.
+    /// Reads one byte of a sequence. Returns whether the screen has changed.
     fn step(&mut self, byte: u8) -> bool {
         let was_shown = self.is_shown();
         self.state = match (self.state, byte) {
@@ -88,7 +89,7 @@ impl AlternateScreen {
         }
     }
 
-    /// Leaves it, where the program did not: it was killed.
+    /// Leaves the alternate screen, if the program was killed before it did so itself.
     pub fn leave(&mut self, out: &mut Vec<u8>) {
         self.state = State::Ground;
         if let Some(mode) = self.shown_by.take() {
@@ -101,23 +102,23 @@ impl AlternateScreen {
 mod tests {
     use super::*;
 
-    /// The parts of what was written, each with the screen that shows it in the end.
+    /// The output, cut at each change of the screen; `true` if the alternate screen is shown after the part.
     fn parts(reads: &[&[u8]]) -> Vec<(String, bool)> {
         let mut screen = AlternateScreen::default();
         let mut parts = Vec::new();
         for read in reads {
             let mut rest = *read;
             while !rest.is_empty() {
-                let (part, behind) = rest.split_at(screen.follow(rest));
+                let (part, after) = rest.split_at(screen.follow(rest));
                 parts.push((String::from_utf8_lossy(part).into_owned(), screen.is_shown()));
-                rest = behind;
+                rest = after;
             }
         }
         parts
     }
 
     #[test]
-    fn each_mode_that_shows_it_is_known() {
+    fn each_mode_that_shows_the_alternate_screen_is_recognised() {
         for mode in ["47", "1047", "1049", "25;1049"] {
             let (on, off) = (format!("a\x1b[?{mode}h"), format!("b\x1b[?{mode}l"));
             let all = format!("{on}{off}c");
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_that_is_cut_between_two_reads_is_seen() {
+    fn a_sequence_cut_between_two_reads_is_recognised() {
         let all = b"a\x1b[?1049hb";
         for cut in 0..all.len() {
             let seen = parts(&[&all[..cut], &all[cut..]]);
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_left_by_the_mode_that_showed_it() {
+    fn the_screen_is_left_by_the_mode_that_showed_it() {
         let (mut screen, mut out) = (AlternateScreen::default(), Vec::new());
         screen.follow(b"\x1b[?47h");
 

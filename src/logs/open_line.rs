@@ -1,46 +1,48 @@
-//! The line in which the cursor of a dyno stands that has the terminal, and how lines of others get past it (S6.8).
+//! The unfinished line of a focused dyno, and how the lines of other dynos get past it (S6.8).
 //!
-//! Decides what is written before and after the lines of others: an unfinished line makes room for them and is shown
-//! again behind them, so that a prompt with what was typed stays the last line. Where it cannot be shown again (it is
-//! too long, or holds sequences that may be sent once only), a new line is begun and that is all.
+//! Decides what is written before and after the other lines: the unfinished line is erased and shown again after them,
+//! so that a prompt, with what was typed at it, stays the last line. If it cannot be shown again, because it is too
+//! long or contains sequences that must be sent only once, the others simply start on a new line. Called by
+//! `runtime::focused`.
 
-/// Longest line that is shown again, in bytes, with all that was corrected in it.
+/// Longest line that is shown again, in bytes, corrections included.
 const MAX_BYTES: usize = 4096;
 
-/// What each tab may take at most, in columns.
+/// Most columns that one tab can take.
 const TAB_COLUMNS: usize = 8;
 
 const NEW_LINE: &[u8] = b"\r\n";
-/// What stands below: rows of the line, where the cursor was not in the last one.
+/// Erases below the cursor: rows of the line, if the cursor was not in its last row.
 const ERASE_BELOW: &[u8] = b"\x1b[J";
-/// The line and what stands below it, as a hint of a REPL does.
+/// Erases the line and everything below it, such as the hint of a REPL.
 const ERASE: &[u8] = b"\r\x1b[J";
 const NO_COLOR: &[u8] = b"\x1b[0m";
 
 /// The unfinished line of one dyno.
 #[derive(Debug, Default)]
 pub struct OpenLine {
-    /// The last of what was written, from the beginning of a line on.
+    /// The end of the output, from the beginning of a line on.
     recent: Vec<u8>,
-    /// The last line is longer than [`MAX_BYTES`] and not known.
+    /// The last line is longer than [`MAX_BYTES`], so its text was not kept.
     too_long: bool,
-    /// It has made room for others, and nothing was shown since.
+    /// The line has made room for others and has not been shown again yet.
     aside: bool,
 }
 
-/// What a terminal made of the last line.
+/// How the terminal shows the last line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// There is none: the cursor stands at the beginning of a line.
+enum LastLine {
+    /// There is none: the cursor is at the beginning of a line.
     Nothing,
-    /// Text, colours and movement within the line and what stands below it, no row wider than this.
+    /// It can be shown again: text, colours, and movement within the line and the rows below it. No row is wider than
+    /// `columns`.
     Line { from: usize, columns: usize },
-    /// There is something else in it.
+    /// It cannot be shown again.
     Unknown,
 }
 
 impl OpenLine {
-    /// Takes note of what the dyno wrote.
+    /// Records the output of the dyno.
     pub fn follow(&mut self, bytes: &[u8]) {
         if self.too_long {
             let Some(end) = memchr::memchr(b'\n', bytes) else { return };
@@ -56,7 +58,7 @@ impl OpenLine {
         if excess == 0 {
             return;
         }
-        // Half of it goes at once: a dyno that writes much is not cut after every byte.
+        // Drops half at once, so that a dyno that writes a lot does not cause a copy for every byte.
         let half = excess.max(MAX_BYTES / 2);
         let early = memchr::memchr(b'\n', self.recent.get(half..).unwrap_or_default()).map(|end| half + end);
         let end = early.or_else(|| memchr::memrchr(b'\n', &self.recent).filter(|end| end + 1 >= excess));
@@ -68,15 +70,15 @@ impl OpenLine {
         }
     }
 
-    /// Makes room for whole lines of others, where it did not yet. `columns`: asked for the width of the terminal; None:
-    /// it is not known, or cannot erase a line.
+    /// Makes room for whole lines of others, unless that has been done. `columns`: returns the width of the terminal,
+    /// or None if it is unknown or the terminal cannot erase a line.
     pub fn step_aside(&mut self, columns: impl FnOnce() -> Option<u16>, out: &mut Vec<u8>) {
         if self.aside {
             return;
         }
-        match self.look() {
-            Look::Nothing => {}
-            Look::Line { columns: taken, .. } => {
+        match self.last_line() {
+            LastLine::Nothing => {}
+            LastLine::Line { columns: taken, .. } => {
                 self.reset_color(out);
                 match columns() {
                     Some(columns) if taken < usize::from(columns) => out.extend_from_slice(ERASE),
@@ -84,7 +86,7 @@ impl OpenLine {
                 }
                 self.aside = true;
             }
-            Look::Unknown => {
+            LastLine::Unknown => {
                 self.reset_color(out);
                 begin_line(columns().is_some(), out);
                 self.clear();
@@ -92,18 +94,18 @@ impl OpenLine {
         }
     }
 
-    /// Shows the line again behind those of others.
+    /// Shows the line again after those of others.
     pub fn come_back(&mut self, out: &mut Vec<u8>) {
-        if let (true, Look::Line { from, .. }) = (self.aside, self.look()) {
+        if let (true, LastLine::Line { from, .. }) = (self.aside, self.last_line()) {
             show_again(self.recent.get(from..).unwrap_or_default(), out);
         }
         self.aside = false;
     }
 
-    /// Nothing more will come in this line.
+    /// Ends the line: the dyno will write nothing more to it.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         self.come_back(out);
-        if self.look() != Look::Nothing {
+        if self.last_line() != LastLine::Nothing {
             self.reset_color(out);
             out.extend_from_slice(NEW_LINE);
         }
@@ -121,21 +123,21 @@ impl OpenLine {
         }
     }
 
-    /// The last line begins behind the last `\n`, or before it where the cursor went up again: a REPL shows a hint below
-    /// the line that is typed.
-    fn look(&self) -> Look {
+    /// The last line begins after the last `\n`, or before it if the cursor moved up again, as when a REPL shows a hint
+    /// below the line that is being typed.
+    fn last_line(&self) -> LastLine {
         if self.too_long {
-            return Look::Unknown;
+            return LastLine::Unknown;
         }
         let ends = memchr::memrchr_iter(b'\n', &self.recent).map(|end| end + 1);
         for from in ends.chain((!self.recent.is_empty()).then_some(0)) {
             match Cursor::after(self.recent.get(from..).unwrap_or_default()) {
-                Some(Cursor { widest: 0, .. }) => return Look::Nothing,
-                Some(Cursor { row: 0, widest, .. }) => return Look::Line { from, columns: widest },
+                Some(Cursor { widest: 0, .. }) => return LastLine::Nothing,
+                Some(Cursor { row: 0, widest, .. }) => return LastLine::Line { from, columns: widest },
                 Some(_) | None => {}
             }
         }
-        if self.recent.is_empty() { Look::Nothing } else { Look::Unknown }
+        if self.recent.is_empty() { LastLine::Nothing } else { LastLine::Unknown }
     }
 }
 
@@ -146,27 +148,27 @@ fn begin_line(can_erase: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a line once more, without what has had its effect: the bell rang, the title is set, the terminal has answered.
+/// Writes a line again, without the parts that must have their effect only once: bell, title and cursor query.
 fn show_again(mut line: &[u8], out: &mut Vec<u8>) {
     while let Some((byte, rest)) = line.split_first() {
-        let behind = match (byte, rest.first()) {
+        let after = match (byte, rest.first()) {
             (b'\x07', _) => Some(rest),
-            (b'\x1b', Some(b']')) => behind_command(rest),
-            (b'\x1b', _) => rest.strip_prefix(QUESTION),
+            (b'\x1b', Some(b']')) => after_command(rest),
+            (b'\x1b', _) => rest.strip_prefix(CURSOR_QUERY),
             (_, _) => None,
         };
-        line = behind.unwrap_or_else(|| {
+        line = after.unwrap_or_else(|| {
             out.push(*byte);
             rest
         });
     }
 }
 
-/// Where the cursor is, as a REPL asks before its prompt; behind the escape.
-const QUESTION: &[u8] = b"[6n";
+/// Asks for the position of the cursor, as a REPL does before its prompt. Without the escape.
+const CURSOR_QUERY: &[u8] = b"[6n";
 
-/// What stands behind a command to the terminal that moves nothing, such as its title. `bytes`: behind the escape.
-fn behind_command(bytes: &[u8]) -> Option<&[u8]> {
+/// The text after a command that moves nothing, such as one that sets the title. `bytes`: after the escape.
+fn after_command(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().position(|byte| matches!(byte, b'\x07' | b'\x1b' | b'\n'))?;
     let (end, rest) = bytes.get(end..)?.split_first()?;
     match (end, rest) {
@@ -176,25 +178,25 @@ fn behind_command(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Where the cursor stands, seen from the beginning of a line.
+/// The position of the cursor, relative to the beginning of a line.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cursor {
     row: usize,
     column: usize,
-    /// The rightmost it has been in any row.
+    /// The rightmost column that it has reached in any row.
     widest: usize,
-    /// The lowest row it has been in.
+    /// The lowest row that it has reached.
     lowest: usize,
 }
 
 impl Cursor {
-    /// None: it left the line upwards, or something may be sent once only.
+    /// None: the cursor moved above the line, or something must not be sent twice.
     fn after(mut bytes: &[u8]) -> Option<Self> {
         let mut cursor = Self::default();
         while let Some((&byte, rest)) = bytes.split_first() {
             bytes = rest;
             match byte {
-                // Of the terminal of the dyno `\r\n` comes; alone it would keep the column.
+                // Keeps the column: the dyno's terminal sends `\r\n` for a line end.
                 b'\n' => {
                     cursor.row += 1;
                     cursor.lowest = cursor.lowest.max(cursor.row);
@@ -204,7 +206,7 @@ impl Cursor {
                 b'\x07' => {}
                 b'\t' => cursor.column += TAB_COLUMNS,
                 b'\x1b' => bytes = cursor.escape(rest)?,
-                // Never too few: a character of several bytes takes at most as many columns.
+                // May count too many columns, never too few: no character is wider than its number of bytes.
                 b' '..=b'~' | 0x80.. => cursor.column += 1,
                 0..=31 | b'\x7f' => return None,
             }
@@ -213,13 +215,13 @@ impl Cursor {
         Some(cursor)
     }
 
-    /// Follows a sequence that may be sent again, and returns what stands behind it. `bytes`: behind the escape.
+    /// Follows a sequence that may be sent again and returns the text after it. `bytes`: after the escape.
     fn escape<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let (kind, rest) = bytes.split_first()?;
         match kind {
-            // Which codes the keys of the number pad send.
+            // Modes of the number pad.
             b'=' | b'>' => return Some(rest),
-            b']' => return behind_command(bytes),
+            b']' => return after_command(bytes),
             b'[' => {}
             _ => return None,
         }
@@ -231,18 +233,18 @@ impl Cursor {
             digits => std::str::from_utf8(digits).ok()?.parse::<u16>().ok().map(|n| usize::from(n.max(1))),
         };
         match last {
-            // Colours; characters and the rest of the row inserted, deleted or erased.
+            // Colours, and insertion, deletion or erasure within the row.
             b'm' | b'K' | b'P' | b'@' | b'X' => {}
-            // What stands below.
+            // Erases everything below.
             b'J' if matches!(parameters, b"" | b"0") => {}
             b'A' => self.row = self.row.checked_sub(number()?)?,
             b'B' => self.row = Some(self.row + number()?).filter(|row| *row <= self.lowest)?,
             b'C' => self.column += number()?,
             b'D' => self.column = self.column.saturating_sub(number()?),
             b'G' => self.column = number()? - 1,
-            // Codes of the arrow keys, the cursor's look (of `screen` and `tmux`, too), marks round what is pasted.
+            // Modes of the arrow keys, the look of the cursor (34: `screen` and `tmux`), bracketed paste.
             b'h' | b'l' if matches!(parameters, b"?1" | b"?12" | b"?25" | b"34" | b"?2004") => {}
-            // The answer comes as keys.
+            // A query for the position of the cursor; the answer arrives like typed keys.
             b'n' if parameters == b"6" => {}
             _ => return None,
         }
