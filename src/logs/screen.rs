@@ -1,11 +1,11 @@
-//! What a program has on its terminal, as far as it can still change it (S7.6).
+//! A model of the rows on a program's terminal that the program can still change (S7.6).
 //!
-//! A model of the rows that the program can reach: at most the height of its terminal, the current line included.
-//! Decides what the text, control characters and sequences do to these rows. Which lines are shown, and when, is
-//! decided by `show`. Only lines that move the cursor or erase something come here; see [`Lines`](super::Lines).
+//! Holds at most as many rows as the terminal has, including the current one. Decides what text, control characters and
+//! sequences do to these rows; `show` decides which lines are shown, and when. Used by [`Lines`](super::Lines) only
+//! while a program moves the cursor or erases something.
 //!
-//! A row takes 32 bytes a column that is written. Rows above the first one that was changed are kept as text
-//! ([`Above`]) until the cursor moves up to them.
+//! A row takes 32 bytes per written column. Rows above the first one that was changed are kept as text ([`Above`])
+//! until the cursor moves up to them.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -28,8 +28,8 @@ use parser::{Parser, Token};
 use row::{LONG_AGO, Row, columns_of};
 pub(super) use show::Show;
 
-/// Most rows of a screen: together with [`MAX_COLUMNS`] it bounds what a screen can make us hold, 8 MiB.
-/// A run has at most two: its own and the alternate one.
+/// Most rows of a screen. With [`MAX_COLUMNS`] it limits the memory of one screen to 8 MiB. A run has at most two:
+/// the usual one and the alternate one.
 const MAX_ROWS: usize = 256;
 /// Most columns of a screen.
 const MAX_COLUMNS: usize = 1024;
@@ -41,45 +41,45 @@ const TAB_COLUMNS: usize = 8;
 pub struct ScreenSize {
     /// How many rows a program can reach.
     pub rows: u16,
-    /// Where its lines are wrapped.
+    /// Width at which its lines wrap.
     pub columns: u16,
 }
 
-/// The rows of one run, and the cursor.
+/// The rows of one run's terminal, and its cursor.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, as in a terminal")]
+#[expect(clippy::struct_excessive_bools, reason = "independent modes, as in a terminal")]
 pub(super) struct Screen {
     /// At least 1.
     height: usize,
     width: usize,
     parser: Parser,
-    /// From the first row that was not plain text on; the whole screen once the cursor was moved above it. Never empty.
+    /// The rows from the first one that was not plain text; all rows once the cursor has moved above it. Never empty.
     rows: VecDeque<Row>,
     above: Above,
     row: usize,
-    /// At the width: the next character begins a new row.
+    /// Equal to the width if the row is full: the next character begins a new row.
     column: usize,
-    /// Style of what is written next.
+    /// Style of the next character.
     pen: Style,
-    /// Row and column of the whole screen, saved by the program.
+    /// Row and column that the program saved, relative to the whole screen.
     saved: (usize, usize),
-    /// First and last row that scroll.
+    /// First and last row of the scrolling region.
     margins: (usize, usize),
     wraps: bool,
-    /// The cursor was put into the first cell and nothing was written since.
+    /// The cursor was moved to the first cell and nothing has been written since.
     is_home: bool,
     /// What the program draws on its alternate screen. It is shown only if the program ends there: it holds the last
     /// words of one that crashed.
     alternate: Option<Box<Screen>>,
-    /// The alternate screen was entered since this was last asked.
+    /// It has switched to the alternate screen since the last call of `took_whole_screen`.
     began_alternate: bool,
-    /// The program draws rows again: they are shown when they are still.
+    /// The program redraws rows, so they are shown only when they stop changing.
     holds: bool,
-    /// The style at the end of what was shown last.
+    /// The style at the end of the last line that was shown.
     shown_style: Style,
-    /// How many lines were shown.
+    /// Number of lines shown so far.
     shown_lines: u64,
-    /// Lines to be shown.
+    /// Lines that [`take_shown`](Self::take_shown) will return.
     shown: Vec<Chunk>,
 }
 
@@ -109,7 +109,7 @@ impl Screen {
         screen
     }
 
-    /// The terminal has another size now. Rows that are out of reach are shown.
+    /// Follows a change of the terminal's size. Rows that the program can no longer reach are shown.
     pub(super) fn resize(&mut self, size: ScreenSize) {
         self.height = usize::from(size.rows).clamp(1, MAX_ROWS);
         self.width = usize::from(size.columns).clamp(1, MAX_COLUMNS);
@@ -125,7 +125,7 @@ impl Screen {
         }
     }
 
-    /// A program that draws a row again on a narrower terminal never reaches what was written right of its edge.
+    /// Drops cells to the right of a narrower terminal's edge: the program can no longer overwrite them.
     fn cut_to_width(&mut self) {
         if self.rows.iter().all(|row| row.cells.len() <= self.width) {
             return;
@@ -147,28 +147,28 @@ impl Screen {
         }
     }
 
-    /// Takes note of whole lines that were shown as they are, and of the style behind them.
+    /// Records whole lines that were shown unchanged, and the style at their end.
     pub(super) fn pass(&mut self, lines: &[u8], style: Style) {
         self.above.push(lines, self.height);
         (self.pen, self.shown_style) = (style, style);
     }
 
-    /// Takes the part of a line that was shown already. `goes_on`: more of the line was shown before that.
+    /// Starts with the part of a line that has been shown. `goes_on`: more of the line was shown before that part.
     pub(super) fn begin_with(&mut self, blanks: usize, shown: &[u8], goes_on: bool) {
         for _ in 0..blanks {
             self.line_end();
         }
         if !shown.is_empty() {
             self.feed(shown);
-            // A long line scrolls out of reach while it is read, but nothing of it is shown twice.
+            // A long line may scroll out of reach here, but none of it must be shown twice.
             self.shown.clear();
         }
         self.mark_line_shown(goes_on);
         self.shown_style = self.pen;
     }
 
-    /// Reads what the program wrote. Stops behind a line end where nothing is left to be done for any row, and
-    /// returns how many bytes were read.
+    /// Reads the output of the program. Stops early after a line end at which the screen is at rest. Returns the number
+    /// of bytes read.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> usize {
         let mut parser = mem::take(&mut self.parser);
         let mut rest = bytes;
@@ -189,7 +189,7 @@ impl Screen {
         read
     }
 
-    /// Whether the next line can be shown as it is: the cursor is in an empty last row, and all others were shown.
+    /// Whether the next line can be shown unchanged: the cursor is in an empty last row, and all other rows were shown.
     pub(super) fn is_at_rest(&self) -> bool {
         let is_last = self.row + 1 == self.rows.len() && self.column == 0;
         is_last
@@ -203,7 +203,7 @@ impl Screen {
             && self.rows.back().is_some_and(|row| row.cells.is_empty() && row.before.is_empty())
     }
 
-    /// Keeps the rows as text. Only at rest.
+    /// Stores the rows as text and returns the current style. Call only at rest.
     pub(super) fn rest(&mut self) -> Style {
         let is_full = self.rows.len() >= self.height;
         self.rows.pop_back();
@@ -220,12 +220,12 @@ impl Screen {
         self.pen
     }
 
-    /// Lines that are to be shown.
+    /// The lines to show next.
     pub(super) fn take_shown(&mut self) -> Vec<Chunk> {
         mem::take(&mut self.shown)
     }
 
-    /// Whether the program began to draw on its alternate screen since this was asked last.
+    /// Whether the program has switched to its alternate screen since the last call.
     pub(super) fn took_whole_screen(&mut self) -> bool {
         mem::take(&mut self.began_alternate)
     }
@@ -251,7 +251,7 @@ impl Screen {
         }
     }
 
-    /// Characters at the cursor. Bytes that are not text take a column each.
+    /// Writes text at the cursor. Each byte that is not UTF-8 takes one column.
     fn write(&mut self, text: &[u8]) {
         self.is_home = false;
         for part in text.utf8_chunks() {
@@ -291,7 +291,7 @@ impl Screen {
         &mut self.rows[self.row]
     }
 
-    /// Where the cursor is seen: in the last column until a character begins the next row.
+    /// The column in which a terminal shows the cursor: the last one if the row is full.
     fn seen_column(&self) -> usize {
         self.column.min(self.width - 1)
     }
@@ -308,7 +308,7 @@ impl Screen {
         self.next_row();
     }
 
-    /// The cursor goes down by a row; at the last one the screen scrolls.
+    /// Moves the cursor down by one row. In the last row the screen scrolls.
     fn next_row(&mut self) {
         if self.row == self.margins.1 {
             self.scroll_up();
@@ -337,7 +337,7 @@ impl Screen {
         }
     }
 
-    /// The first row is out of reach from now on.
+    /// Removes the first row, because the program can no longer reach it.
     fn drop_first_row(&mut self) {
         self.above.clear();
         let goes_on = self.rows.front().is_some_and(|row| row.goes_on_in(self.rows.get(1)));
@@ -353,7 +353,7 @@ impl Screen {
         }
     }
 
-    /// Brings the rows above into reach: from now on the first of `rows` is the first of the screen.
+    /// Turns the text above back into rows. Afterwards the first of `rows` is the first row of the screen.
     fn reach_above(&mut self) {
         if self.above.is_empty() {
             return;

@@ -1,16 +1,16 @@
-//! The lines above the rows of a [`Screen`](super::Screen) that were shown as they are, as text.
+//! The lines above the rows of a [`Screen`](super::Screen), which were shown unchanged, kept as text.
 //!
-//! Made for lines that pass quickly: nothing is looked at but line ends, and only the last lines are copied.
+//! Fast, because every line that passes ends up here: it looks only for line ends and copies only the last lines.
 
 use memchr::memrchr_iter;
 
-/// Most bytes that are kept, so that rows which are written again are known. Longer lines lose their beginning.
+/// Bytes that are kept, in case the program redraws these rows. If the lines are longer, their beginning is lost.
 const ABOVE_BYTES: usize = 32 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Above {
     bytes: Vec<u8>,
-    /// There were lines before these.
+    /// Lines before these were dropped.
     pub(super) is_cut: bool,
 }
 
@@ -24,7 +24,7 @@ impl Above {
         self.is_cut = false;
     }
 
-    /// Adds whole lines. `rows`: how many can be reached.
+    /// Adds whole lines. `rows`: the height of the screen.
     pub(super) fn push(&mut self, lines: &[u8], rows: usize) {
         let most = lines.get(lines.len().saturating_sub(ABOVE_BYTES)..).unwrap_or_default();
         let last = memrchr_iter(b'\n', most).nth(rows).and_then(|end| most.get(end + 1..)).unwrap_or(most);

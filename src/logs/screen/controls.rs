@@ -1,12 +1,12 @@
-//! What control characters and escape sequences do to the cursor and to the rows of a [`Screen`].
+//! Applies control characters and escape sequences to the cursor and the rows of a [`Screen`].
 
 use super::row::Row;
 use super::{Screen, Style, TAB_COLUMNS};
 
-/// What each number of a sequence may be at most; the screen is smaller.
+/// Largest value of a number in a sequence. No screen is that large.
 const MAX_NUMBER: usize = 9999;
 
-/// The numbers of a sequence. Missing ones are 0.
+/// The numbers of a sequence. An empty one is 0.
 fn numbers(parameters: &[u8]) -> impl Iterator<Item = usize> {
     let number = |digits: &[u8]| {
         digits.iter().fold(0_usize, |number, digit| match digit {
@@ -17,8 +17,8 @@ fn numbers(parameters: &[u8]) -> impl Iterator<Item = usize> {
     parameters.split(|byte| matches!(byte, b';' | b':')).map(number)
 }
 
-/// Whether a sequence, without its `ESC`, moves the cursor from the end of what was written, erases something there, or
-/// says that something will be drawn. Those that only colour, ask or set a title do not.
+/// Whether a sequence needs the screen: it moves the cursor, erases something or announces a redraw. Colours, queries
+/// and titles do not. `sequence`: without its `ESC`.
 pub(in crate::logs) fn acts(sequence: &[u8]) -> bool {
     match sequence {
         [b'7' | b'8' | b'D' | b'E' | b'M' | b'c', ..] => true,
@@ -26,7 +26,8 @@ pub(in crate::logs) fn acts(sequence: &[u8]) -> bool {
             let end = rest.iter().position(|byte| !(0x20..=0x3f).contains(byte));
             let Some((parameters, [last, ..])) = end.and_then(|end| rest.split_at_checked(end)) else { return false };
             match last {
-                // Right of the end and below it there is nothing: `grep` and `gcc` do so in every line.
+                // Nothing is to the right of the end or below it, so there is nothing to erase. `grep` and `gcc` write
+                // this on every line.
                 b'J' | b'K' => !matches!(parameters, b"" | b"0"),
                 b'@'
                 | b'A'..=b'I'
@@ -81,7 +82,7 @@ impl Screen {
         }
     }
 
-    /// The terminal is as new.
+    /// Resets the terminal.
     pub(super) fn reset(&mut self) {
         self.alternate = None;
         self.clear();
@@ -106,7 +107,7 @@ impl Screen {
                     self.alternate.get_or_insert_with(|| Box::new(Self { wraps, ..Self::new(size) }));
                     self.began_alternate = true;
                 }
-                // A hidden cursor and a synchronized update: what is written now will be drawn again.
+                // A program that hides the cursor or starts a synchronized update is going to redraw.
                 25 => self.holds |= !is_set,
                 2026 => self.holds |= is_set,
                 _ => {}
@@ -147,7 +148,7 @@ impl Screen {
             b'I' => self.column = ((column / TAB_COLUMNS + count) * TAB_COLUMNS).min(width - 1),
             b'J' => self.erase_screen(first),
             b'K' => match first {
-                // A full row stays full, though some terminals erase its last character.
+                // Nothing is erased in a full row, although some terminals erase its last character.
                 0 => self.current().erase(from, width, pen),
                 1 => self.current().erase(0, column + 1, pen),
                 _ => self.current().erase(0, width, pen),
@@ -174,12 +175,12 @@ impl Screen {
     }
 
     fn move_down(&mut self, count: usize) {
-        // Where the last row is, is known only with those above.
+        // The last row of the screen is only known together with the rows above.
         self.reach_above();
         self.put_row((self.row + count).min(self.height - 1));
     }
 
-    /// To a row and a column of the whole screen, both counted from 0.
+    /// Moves to a row and column of the whole screen, both 0-based.
     fn move_to(&mut self, row: usize, column: usize) {
         self.reach_above();
         self.put_row(row.min(self.height - 1));
@@ -187,7 +188,7 @@ impl Screen {
         self.is_home = (self.row, self.column) == (0, 0);
     }
 
-    /// A cursor that goes up over text will draw it again.
+    /// Moves to a row. A program that moves the cursor up over text is going to redraw it.
     fn put_row(&mut self, row: usize) {
         self.holds |= self.rows.range(row.min(self.row)..self.row).any(|row| !row.cells.is_empty());
         self.row = row;
@@ -220,13 +221,13 @@ impl Screen {
                 self.current().erase(0, column + 1, pen);
             }
             2 => self.clear(),
-            // Of what has left the screen nothing is known here; blank lines that are to leave it are not shown.
+            // Lines above the screen are not known here. Blank lines that are still waiting are dropped.
             3 => self.rows.iter_mut().filter(|row| row.is_pending_blank()).for_each(|row| row.is_changed = false),
             _ => {}
         }
     }
 
-    /// Forgets all rows. Those that were not shown yet never will be.
+    /// Drops all rows, including those that have not been shown.
     fn clear(&mut self) {
         self.reach_above();
         self.rows.clear();
@@ -265,7 +266,7 @@ impl Screen {
         self.holds = true;
     }
 
-    /// What is left of a line that was wrapped stands alone.
+    /// Removes a row. If it continued the row above, that one now ends its line.
     fn remove_row(&mut self, at: usize) {
         if let Some(above) = at.checked_sub(1).and_then(|above| self.rows.get_mut(above)) {
             above.wraps = false;

@@ -1,7 +1,7 @@
-//! Reads what a program sends to its terminal, byte by byte: text, control characters and escape sequences.
+//! Splits the output of a program into text, control characters and escape sequences.
 //!
-//! Decides where each of them ends, also across reads. Knows nothing of a screen. Holds at most one unfinished
-//! sequence of [`MAX_PARAMETERS`] bytes or one unfinished character.
+//! Decides where each of them ends, even if it is cut between two reads. Knows nothing about a screen. Holds at most
+//! one unfinished sequence of [`MAX_PARAMETERS`] bytes or one unfinished character.
 
 use crate::logs::incomplete;
 
@@ -12,7 +12,7 @@ const ESC: u8 = 0x1b;
 /// `CSI` as one character, U+009B.
 const C1_CSI: char = '\u{9b}';
 
-/// What was read.
+/// One piece of output.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Token<'t> {
     /// Characters that are shown, valid UTF-8 or not.
@@ -35,7 +35,7 @@ enum State {
     Csi,
     /// A sequence with too many parameters.
     Ignored,
-    /// A title or the like: up to `BEL` or `ESC \`.
+    /// A string such as a title: up to `BEL` or `ESC \`.
     Osc,
     /// Other strings: up to `ESC \`.
     Text,
@@ -56,8 +56,8 @@ impl Parser {
         self.state == State::Ground && self.character.is_empty()
     }
 
-    /// Reads the next token and returns it with the bytes behind it. None: all bytes are read, or kept until the
-    /// rest of a sequence comes.
+    /// Reads the next token and returns it with the bytes after it. None: all bytes have been read; an unfinished
+    /// sequence or character at their end is kept for the next call.
     pub(super) fn next<'p, 'b: 'p>(&'p mut self, mut bytes: &'b [u8]) -> Option<(Token<'p>, &'b [u8])> {
         loop {
             if self.state == State::Ground {
@@ -82,7 +82,7 @@ impl Parser {
                 match byte {
                     &ESC => self.state = State::Escape,
                     0..=0x1f | 0x7f => return Some((Token::Control(*byte), behind)),
-                    // The characters U+0080 to U+009F stand alone: one of them begins a sequence.
+                    // The character may be in U+0080 to U+009F, one of which begins a sequence.
                     0xc2 => {
                         self.character.push(*byte);
                     }
@@ -103,7 +103,7 @@ impl Parser {
         }
     }
 
-    /// The text at the front, without a character at the end of all bytes that is not complete: that one is kept.
+    /// Splits off the text at the front. An incomplete character at the end of all bytes is kept for the next call.
     fn text<'b>(&mut self, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
         let end = bytes.iter().position(|byte| *byte < 0x20 || matches!(byte, 0x7f | 0xc2));
         let Some(end) = end else {
@@ -115,10 +115,10 @@ impl Parser {
         bytes.split_at(end)
     }
 
-    /// One byte of a sequence. Returns its final byte and whether it is a control sequence.
+    /// Reads one byte of a sequence. At its end, returns the final byte and whether it is a control sequence.
     fn step(&mut self, byte: u8) -> Option<(u8, bool)> {
         let (next, done) = match (self.state, byte) {
-            // Cancel and substitute end every sequence.
+            // CAN and SUB end every sequence.
             (_, 0x18 | 0x1a) => (State::Ground, None),
             (_, ESC) => (State::Escape, None),
             (State::Ground, _) | (State::Osc, 0x07) => (State::Ground, None),
@@ -138,7 +138,7 @@ impl Parser {
             }
             (State::Csi, 0x40..=0x7e) => (State::Ground, Some((byte, true))),
             (State::Ignored, 0x20..=0x3f) => (State::Ignored, None),
-            // The end of what is ignored, or of what cannot be a sequence.
+            // The end of an ignored sequence, or a byte that cannot belong to a sequence.
             (State::Escape | State::Intermediate | State::Csi | State::Ignored, _) => (State::Ground, None),
         };
         self.state = next;
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn text_controls_and_sequences_are_told_apart() {
+    fn text_control_characters_and_sequences_are_recognised() {
         assert_eq!(
             read(&[b"ab\r\x1b[2;3Hc\x1b7\x1b]0;t\x07d\x1bPx\x1b\\\x1b(Be\x7f"]),
             ["ab", "^13", "CSI 2;3H", "c", "ESC 7", "d", "ESC \\", "e", "^127"]
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_text_stay_as_they_are_and_broken_sequences_are_ignored() {
+    fn invalid_utf8_is_text_and_broken_sequences_are_ignored() {
         assert_eq!(read(&[b"\xe9x\xc2"]), ["\u{fffd}x"]);
         assert_eq!(read(&[b"\xc2", b"x"]), ["\u{fffd}", "x"]);
         assert_eq!(read(&[&[b"\x1b[".as_slice(), &[b'1'; 500], b"Ha"].concat()]), ["a"]);

@@ -1,4 +1,4 @@
-//! The model against a naive terminal that keeps every cell of its screen, and any bytes at all.
+//! Compares the model with a naive terminal that keeps every cell, and feeds it arbitrary bytes.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn size() -> ScreenSize {
     ScreenSize { rows: u16::try_from(ROWS).unwrap(), columns: u16::try_from(COLUMNS).unwrap() }
 }
 
-/// What a program does, one step at a time.
+/// One thing that a program does.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Text(char),
@@ -112,7 +112,7 @@ impl Naive {
         self.column += width;
     }
 
-    /// Half a wide character is none.
+    /// Blanks the other half of a wide character that is overwritten.
     fn set(&mut self, column: usize, letter: char) {
         let cells = &mut self.cells[self.row];
         if cells[column] == '\0' && letter != '\0' {
@@ -191,7 +191,7 @@ fn rows_of(screen: &mut Screen) -> Vec<String> {
     rows
 }
 
-/// What a splitter does with a screen: lines pass while it is at rest.
+/// Uses the screen as `lines` does. With `rests`, the rows become text whenever it is at rest.
 fn run(bytes: &[u8], read: usize, rests: bool) -> (Screen, Vec<u8>) {
     let mut screen = Screen::new(size());
     let mut shown = Vec::new();
@@ -214,7 +214,7 @@ fn run(bytes: &[u8], read: usize, rests: bool) -> (Screen, Vec<u8>) {
 }
 
 #[test]
-fn rows_stay_apart_when_the_beginning_of_their_line_is_out_of_reach() {
+fn rows_stay_apart_if_the_start_of_their_line_is_out_of_reach() {
     let continuation_erased = "漢a漢漢aa漢aa\x1b[1K\x1b[5;1Ha\n";
     let beginning_not_full = "\na\x1b[12G漢\x1b[2B\na\n\r";
 
@@ -224,7 +224,7 @@ fn rows_stay_apart_when_the_beginning_of_their_line_is_out_of_reach() {
     assert_eq!(rows(beginning_not_full), ["漢", "", "", "a"]);
 }
 
-/// Cases take longer here than elsewhere.
+/// Fewer cases than elsewhere, because each takes longer.
 fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
     ProptestConfig { cases: asked.cases.clamp(500, 200_000), failure_persistence: None, ..asked }
@@ -234,7 +234,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_rows_within_reach_are_those_of_a_terminal(steps in steps(), read in 1_usize..40, rests: bool) {
+    fn the_rows_within_reach_equal_those_of_a_terminal(steps in steps(), read in 1_usize..40, rests: bool) {
         let mut naive = Naive::new();
         for step in &steps {
             naive.step(*step);
@@ -247,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn every_row_that_is_left_was_shown(steps in steps(), read in 1_usize..40) {
+    fn every_row_that_remains_was_shown(steps in steps(), read in 1_usize..40) {
         let bytes: String = steps.iter().copied().map(bytes_of).collect();
 
         let (mut screen, shown) = run(bytes.as_bytes(), read, true);
@@ -261,7 +261,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_keep_within_bounds_and_cuts_between_reads_do_not_matter(
+    fn any_bytes_stay_within_limits_however_they_are_read(
         bytes in prop::collection::vec(
             prop_oneof![
                 3 => prop::sample::select(&b"\x1b\x1b\x1b[[[?;0123456789ABCDEFGHJKLMPSTXhlmrsu78cDEM\n\r\x08\t\xc2\x9b\xe6\xbc\xa2ab "[..]),
@@ -278,7 +278,7 @@ proptest! {
     }
 
     #[test]
-    fn text_without_control_characters_comes_out_as_lines(
+    fn text_without_control_characters_is_shown_as_lines(
         lines in prop::collection::vec("[a-zé漢 ]{0,40}", 0..30),
         read in 1_usize..40,
     ) {

@@ -1,13 +1,13 @@
-//! One row of a screen: its cells, and how they are written as a line.
+//! One row of a screen: its cells, and how it is written as a line.
 
 use unicode_width::UnicodeWidthChar;
 
 use crate::logs::style::Style;
 
-/// Most bytes of one cell: a character and what combines with it. More combining characters are left out.
+/// Most bytes of one cell: a character and its combining characters. Those that do not fit are dropped.
 const CELL_BYTES: usize = 14;
 
-/// What one column shows.
+/// One column of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cell {
     text: [u8; CELL_BYTES],
@@ -21,7 +21,7 @@ impl Cell {
     const BLANK: Self = Self { text: [0; CELL_BYTES], length: 0, is_right_half: false, style: Style::PLAIN };
     const RIGHT_HALF: Self = Self { is_right_half: true, ..Self::BLANK };
 
-    /// An erased cell: the background of the pen stays.
+    /// An erased cell, which has the background of the pen.
     fn erased(pen: Style) -> Self {
         match pen.background_only() {
             Style::PLAIN => Self::BLANK,
@@ -50,13 +50,13 @@ impl Cell {
         }
     }
 
-    /// Whether nothing is seen in it.
+    /// Whether the cell looks empty.
     fn is_blank(&self) -> bool {
         matches!(self.text.get(..usize::from(self.length)), Some([] | [b' ']) | None) && !self.style.is_seen_on_blanks()
     }
 }
 
-/// The number of a line that was not the last one that was shown.
+/// Number for a line that is certainly not the last one that was shown.
 pub(super) const LONG_AGO: u64 = u64::MAX;
 
 /// How many columns a character takes: 0 if it combines with the one before it.
@@ -64,36 +64,36 @@ pub(super) fn columns_of(character: char) -> usize {
     character.width().unwrap_or(0)
 }
 
-/// What of a line was shown last.
+/// The state in which a line was shown last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Shown {
     /// Its text as [`write_cells`] wrote it.
     pub(super) text: Vec<u8>,
     /// Its width in cells.
     pub(super) cells: usize,
-    /// More of the line went out before this.
+    /// More of the line was shown before this text.
     pub(super) goes_on: bool,
-    /// How many lines had been shown then: only the last one can go on.
+    /// Number of lines that had been shown by then: only the last one can be continued.
     pub(super) number: u64,
 }
 
-/// One row. The rows of a line that was wrapped belong together; what was shown of it is kept in the first one.
+/// One row. A wrapped line has several rows, and the first of them keeps what was shown of the line.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Row {
-    /// Without the empty ones at the end.
+    /// The cells, without empty ones at the end.
     pub(super) cells: Vec<Cell>,
-    /// The line goes on in the next row.
+    /// The line continues in the next row.
     pub(super) wraps: bool,
-    /// The line begins in rows that are out of reach; this was its text there.
+    /// The beginning of the line, if it has scrolled out of reach, as text.
     pub(super) before: Vec<u8>,
-    /// Text was written to it at some time, and may have been erased since.
+    /// Text was written to the row; it may have been erased since.
     pub(super) was_written: bool,
-    /// A line end was written in it.
+    /// A line end was written in the row.
     pub(super) is_complete: bool,
-    /// Cells were overwritten or erased since it was shown.
+    /// Cells have been overwritten or erased since the row was shown.
     pub(super) is_edited: bool,
-    /// It may differ from what was shown.
+    /// The row may differ from what was shown.
     pub(super) is_changed: bool,
     pub(super) shown: Option<Shown>,
 }
@@ -117,7 +117,7 @@ impl Row {
         self.is_changed = true;
     }
 
-    /// Adds a character of no width to the one before a column.
+    /// Adds a zero-width character to the cell before a column.
     pub(super) fn combine(&mut self, column: usize, character: &[u8]) {
         let before = column.checked_sub(1).and_then(|at| self.cells.get(at)).is_some_and(|cell| cell.is_right_half);
         let at = column.checked_sub(if before { 2 } else { 1 });
@@ -127,7 +127,7 @@ impl Row {
         }
     }
 
-    /// Erases cells. `pen`: its background fills them.
+    /// Erases cells and fills them with the background of `pen`.
     pub(super) fn erase(&mut self, from: usize, to: usize, pen: Style) {
         let erased = Cell::erased(pen);
         if from >= self.cells.len() && erased == Cell::BLANK {
@@ -153,7 +153,7 @@ impl Row {
         }
     }
 
-    /// Whether it is a blank line that was ended and not shown. One that was written and erased is none.
+    /// Whether this is a finished blank line that has not been shown. A row whose text was erased does not qualify.
     pub(super) fn is_pending_blank(&self) -> bool {
         self.is_complete
             && !self.was_written
@@ -162,12 +162,12 @@ impl Row {
             && self.cells.iter().all(Cell::is_blank)
     }
 
-    /// Whether the line of this row continues in the next one. It does not if that part was erased.
+    /// Whether the line continues in the next row. It does not if that part was erased.
     pub(super) fn goes_on_in(&self, next: Option<&Self>) -> bool {
         self.wraps && next.is_some_and(|next| !next.cells.is_empty())
     }
 
-    /// The line goes on here; the row above, where it began, is out of reach.
+    /// Takes over the beginning of the line from the row above, which is out of reach now.
     pub(super) fn take_beginning(&mut self, above: Self) {
         let cells = above.cells.len();
         self.before = above.before;
@@ -179,8 +179,8 @@ impl Row {
         self.is_changed |= above.is_changed;
     }
 
-    /// Writes its cells as text, with a line end unless its line goes on in the next row: then it is as wide as the
-    /// screen. What came before it is out of reach, and is not written.
+    /// Writes the cells as text. A row that continues in the next one is padded to the width of the screen; any other
+    /// row gets a line end. The beginning of the line that is out of reach is not written.
     pub(super) fn write_line(&self, width: usize, out: &mut Vec<u8>) {
         let style = write_cells(self.cells.iter(), Style::PLAIN, out);
         style.write_change(Style::PLAIN, out);
@@ -191,7 +191,7 @@ impl Row {
         }
     }
 
-    /// A wide character of which one half is overwritten is gone.
+    /// Blanks the other half of each wide character that these columns cut.
     fn clear_halves(&mut self, column: usize, columns: usize) {
         if column < self.cells.len() {
             self.is_edited = true;
@@ -206,7 +206,7 @@ impl Row {
         }
     }
 
-    /// Shifts the cells from a column on to the right, or to the left where `count` is negative.
+    /// Shifts the cells from a column on to the right, or to the left if `count` is negative.
     pub(super) fn shift(&mut self, column: usize, count: isize, width: usize) {
         if column >= self.cells.len() {
             return;
@@ -225,7 +225,7 @@ impl Row {
     }
 }
 
-/// Number of cells without the blanks at the end, over the rows of one line.
+/// Number of cells in all rows of one line, without trailing blanks.
 pub(super) fn visible_cells<'r>(rows: impl Iterator<Item = &'r Row>) -> usize {
     let mut visible = 0;
     let mut at = 0;
@@ -238,7 +238,7 @@ pub(super) fn visible_cells<'r>(rows: impl Iterator<Item = &'r Row>) -> usize {
     visible
 }
 
-/// Writes cells as text with colours that stand alone, from `style` on. Returns the style at the end.
+/// Writes cells as text with their colours. `style`: the style before them. Returns the style at the end.
 pub(super) fn write_cells<'c>(cells: impl Iterator<Item = &'c Cell>, style: Style, out: &mut Vec<u8>) -> Style {
     let mut style = style;
     for cell in cells.filter(|cell| !cell.is_right_half) {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_wide_character_is_never_left() {
+    fn half_a_wide_character_never_remains() {
         for at in [1, 2] {
             let mut row = row("a漢b");
             row.put(at, b"x", 1, Style::PLAIN);
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn combining_characters_stay_with_theirs_and_blanks_at_the_end_are_not_visible() {
+    fn combining_characters_belong_to_the_character_before_them() {
         let mut combined = row("e漢  ");
         combined.combine(1, "\u{301}".as_bytes());
         combined.combine(3, "\u{fe0f}".as_bytes());

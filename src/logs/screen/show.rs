@@ -1,4 +1,4 @@
-//! Which lines of a [`Screen`] are shown, and how: only those that changed since, from the top down.
+//! Decides which lines of a [`Screen`] are shown, and how: only those that have changed, from the top down.
 
 use std::mem;
 use std::time::Duration;
@@ -9,24 +9,24 @@ use super::{Screen, Style};
 use crate::logs::lines::{PARTIAL_AFTER, PIECE_BYTES, Patience};
 use crate::logs::{Chunk, incomplete};
 
-/// How long rows that are drawn again must be still before they are shown. A little over the 250 ms after which rich
-/// draws again.
+/// How long redrawn rows must stay unchanged before they are shown. Slightly more than the 250 ms after which rich
+/// redraws.
 const ROWS_STILL_AFTER: Duration = Duration::from_millis(300);
-/// How long rows that are never still wait.
+/// The longest time that rows wait if they keep changing.
 const ROWS_SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
-/// What is to be shown.
+/// Which changes to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::logs) enum Show {
     /// Everything that changed.
     All,
-    /// Of a program that is drawing: not what changed only in its symbols, such as a spinner.
+    /// Not lines in which only symbols changed, such as a spinner: the program is still drawing.
     News,
 }
 
-/// A line that is about to be shown.
+/// A line that has changed.
 struct Line {
-    /// Its rows.
+    /// Index of its first row; `last` is the last one.
     first: usize,
     last: usize,
     text: Vec<u8>,
@@ -34,7 +34,7 @@ struct Line {
 }
 
 impl Screen {
-    /// When what changed is to be shown; None: there is nothing.
+    /// When to show the changed rows. None: there are none.
     pub(in crate::logs) fn patience(&self) -> Option<Patience> {
         if !self.rows.iter().any(|row| row.is_changed) {
             return None;
@@ -47,7 +47,7 @@ impl Screen {
         })
     }
 
-    /// Shows all rows, also the one that is not finished.
+    /// Shows all rows, including the unfinished one.
     pub(in crate::logs) fn show(&mut self, what: Show) {
         self.show_rows(self.rows.len() - 1, what);
         self.holds = false;
@@ -64,7 +64,7 @@ impl Screen {
         }
     }
 
-    /// What is in the rows now was shown before.
+    /// Marks the current content of all rows as shown.
     pub(super) fn mark_all_shown(&mut self) {
         let last = self.rows.len() - 1;
         for line in self.changed_lines(last) {
@@ -72,7 +72,7 @@ impl Screen {
         }
     }
 
-    /// The line with the cursor was shown before.
+    /// Marks the line with the cursor as shown. `goes_on`: more of it was shown before.
     pub(super) fn mark_line_shown(&mut self, goes_on: bool) {
         let at = self.row;
         self.current().is_changed = true;
@@ -81,7 +81,7 @@ impl Screen {
         }
     }
 
-    /// Shows the lines that changed, down to the one with this row.
+    /// Shows the changed lines, down to the one with row `last`.
     pub(super) fn show_rows(&mut self, last: usize, what: Show) {
         let mut lines = self.changed_lines(last);
         lines.retain(|line| {
@@ -95,7 +95,7 @@ impl Screen {
                 None => true,
             }
         });
-        // A line that moved to another row was shown before.
+        // A line that only moved to another row has been shown.
         let mut elsewhere: Vec<Vec<u8>> = Vec::new();
         if lines.len() > 1 {
             let shown = lines.iter().filter_map(|line| self.rows.get(line.first)?.shown.as_ref());
@@ -144,7 +144,7 @@ impl Screen {
         self.push_line(&text, goes_on);
     }
 
-    /// A line whose beginning is out of reach has become too long to be held.
+    /// Shows the part of the first line that is out of reach, because it has become too long to keep.
     pub(super) fn show_beginning(&mut self) {
         let Some(row) = self.rows.front_mut() else { return };
         let before = mem::take(&mut row.before);
@@ -171,7 +171,7 @@ impl Screen {
         }
     }
 
-    /// The lines with a row that may have changed, from the top down to the one with this row.
+    /// The lines with a row that may have changed, from the top down to the one with row `last`.
     fn changed_lines(&self, last: usize) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut first = 0;
@@ -192,7 +192,7 @@ impl Screen {
         lines
     }
 
-    /// Adds a line to what is shown; one that is too long goes out in marked pieces.
+    /// Adds a line to the lines to show. A line that is too long is cut into marked pieces.
     fn push_line(&mut self, text: &[u8], goes_on: bool) {
         self.shown_lines += 1;
         let (mut rest, mut continued) = (text, goes_on);
