@@ -156,7 +156,7 @@ fn resume(open: OpenSequence, text: &[u8]) -> Sequence<'_> {
     }
 }
 
-/// Reads on after `ESC`. If no sequence follows, only the `ESC` is removed.
+/// Continues after `ESC`. If no sequence follows, only the `ESC` is removed.
 fn escape(text: &[u8]) -> Sequence<'_> {
     match text {
         [] => Sequence::Cut(OpenSequence::Escape),
@@ -169,7 +169,7 @@ fn escape(text: &[u8]) -> Sequence<'_> {
     }
 }
 
-/// Reads on after `ESC` and an intermediate byte: more of them, then one final byte.
+/// Continues after `ESC` and an intermediate byte: more of them, then one final byte.
 fn intermediate(text: &[u8]) -> Sequence<'_> {
     let Some(end) = text.iter().position(|byte| !matches!(byte, 0x20..=0x2f)) else {
         return Sequence::Cut(OpenSequence::Intermediate);
@@ -180,7 +180,7 @@ fn intermediate(text: &[u8]) -> Sequence<'_> {
     }
 }
 
-/// Reads on after `ESC [`: parameters and intermediate bytes, then one final byte.
+/// Continues after `ESC [`: parameters and intermediate bytes, then one final byte.
 fn csi(text: &[u8]) -> Sequence<'_> {
     let Some(end) = text.iter().position(|byte| !matches!(byte, 0x20..=0x3f)) else {
         return Sequence::Cut(OpenSequence::Csi);
@@ -194,7 +194,7 @@ fn csi(text: &[u8]) -> Sequence<'_> {
     }
 }
 
-/// Reads on inside a string that a terminal does not show, such as a title. Any `ESC` ends it: if no `\` follows, a new
+/// Continues inside a string that a terminal does not show, such as a title. Any `ESC` ends it: if no `\` follows, a new
 /// sequence begins there.
 fn string(kind: OpenSequence, text: &[u8]) -> Sequence<'_> {
     let mut rest = text;
