@@ -330,7 +330,7 @@ impl Screen {
             self.drop_first_row();
         } else {
             self.show_rows(first, Show::All);
-            self.rows.remove(first);
+            self.remove_row(first);
         }
         if last < self.rows.len() {
             self.rows.insert(last, Row::default());

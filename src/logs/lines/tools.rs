@@ -213,6 +213,24 @@ fn s7_6_a_program_that_ends_on_its_alternate_screen_shows_its_last_frame() {
 }
 
 #[test]
+fn s7_6_a_row_inserted_into_a_wrapped_line_stands_alone() {
+    let mut run = Run::on_terminal(5, 12);
+    run.write("abcdefghijklmn\x1b[2;1H\x1b[Lnew");
+    run.pause();
+
+    assert_eq!(run.take(), ["abcdefghijkl", "new", "mn"]);
+}
+
+#[test]
+fn s7_6_rows_that_scroll_below_a_wrapped_line_stay_apart_from_it() {
+    let mut run = Run::on_terminal(5, 12);
+    run.write("abcdefghijklmn\x1b[2;3r\x1b[3;1Hone\r\ntwo");
+    run.pause();
+
+    assert_eq!(run.take(), ["abcdefghijklmn", "one", "two"]);
+}
+
+#[test]
 fn s7_6_lines_above_a_progress_bar_are_shown_in_order() {
     // apt: the last row is outside the margins.
     let mut run = Run::on_terminal(5, 80);

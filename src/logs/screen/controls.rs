@@ -238,7 +238,7 @@ impl Screen {
     fn insert_rows(&mut self, count: usize) {
         for _ in 0..count.min(self.height) {
             self.remove_row(self.margins.1);
-            self.rows.insert(self.row, Row::default());
+            self.insert_row(self.row);
         }
         self.holds = true;
     }
@@ -267,7 +267,7 @@ impl Screen {
     }
 
     /// Removes a row. If it continued the row above, that one now ends its line.
-    fn remove_row(&mut self, at: usize) {
+    pub(super) fn remove_row(&mut self, at: usize) {
         if let Some(above) = at.checked_sub(1).and_then(|above| self.rows.get_mut(above)) {
             above.wraps = false;
         }
