@@ -1,4 +1,4 @@
-//! Smokes as the tests of the reports have them.
+//! Example smokes for the tests of the reports.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn dyno(process_type: &str, boot: u64, ready: Option<u64>, result: DynoResult) -
     DynoReport { dyno: name(process_type), boot, ready: ready.map(Duration::from_millis), result }
 }
 
-/// web.1 ends with 3 while it boots.
+/// `web.1` exits with code 3 while it boots.
 pub(super) fn dying_web() -> Example {
     let why = "web.1 exited with code 3".to_owned();
     let report = SmokeReport {
@@ -66,7 +66,7 @@ pub(super) fn dying_web() -> Example {
     Example { report, status: 3 }
 }
 
-/// Neither a release nor a command, and all came up.
+/// All dynos came up; there was no release phase and no command.
 pub(super) fn passing() -> Example {
     let report = SmokeReport {
         outcome: Outcome::Code(0),

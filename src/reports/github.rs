@@ -1,6 +1,7 @@
-//! What a smoke says to GitHub's runner: a group for each phase, and an annotation that names dyno and reason.
+//! The workflow commands that a smoke prints for GitHub's runner: a log group for each phase, and an annotation that
+//! names the dyno and the reason of a failure.
 //!
-//! That no dyno says anything to it is `logs`' affair: [`defuse`](crate::logs::defuse).
+//! Not here: [`defuse`](crate::logs::defuse) in `logs` keeps dyno output from giving the runner commands.
 
 use super::Smoke;
 use crate::logs::printable;
@@ -9,21 +10,21 @@ use crate::supervisor::SmokePhase;
 /// The line that closes a group.
 pub const END_OF_GROUP: &str = "::endgroup::\n";
 
-/// The groups of a log. One is open at a time, and the last one at the end.
+/// The groups of a log. At most one is open at a time; the last one stays open until [`END_OF_GROUP`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Groups {
     open: bool,
 }
 
 impl Groups {
-    /// The lines that close the group before, if there is one, and open that of a phase.
+    /// The lines that close the previous group, if there is one, and open the group of this phase.
     pub fn enter(&mut self, phase: SmokePhase) -> String {
         let before = if std::mem::replace(&mut self.open, true) { END_OF_GROUP } else { "" };
         format!("{before}::group::smoke: {phase}\n")
     }
 }
 
-/// The annotation of a smoke that failed, with dyno and reason. None: it passed.
+/// The annotation of a failed smoke, with dyno and reason. None: it passed.
 #[must_use]
 pub fn annotation(smoke: &Smoke<'_>) -> Option<String> {
     if smoke.passed() {
@@ -37,18 +38,18 @@ pub fn annotation(smoke: &Smoke<'_>) -> Option<String> {
     Some(format!("::error title={}::{}\n", property(&title), data(&message)))
 }
 
-/// The annotation of a smoke that could not even begin.
+/// The annotation of a smoke that could not begin.
 #[must_use]
 pub fn refusal(fact: &str, status: u8) -> String {
     format!("::error title=smoke failed::{}\n", data(&format!("{fact} (status {status})")))
 }
 
-/// Text behind the second `::`. The runner turns `%25` into `%` last, so `%` has to be escaped first.
+/// Escapes the text after the second `::`. The runner decodes `%25` last, so `%` must be escaped first.
 fn data(text: &str) -> String {
     printable(text.as_bytes(), false).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// The value of a property, which ends at `,` and `::`.
+/// Escapes the value of a property, which ends at `,` or `::`.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -60,18 +61,16 @@ mod tests {
     use super::*;
     use crate::reports::examples::{dying_web, passing};
 
-    // Issue 5, reports: groups per phase.
     #[test]
-    fn one_group_is_open_at_a_time() {
+    fn s19_6_one_group_is_open_at_a_time() {
         let mut groups = Groups::default();
 
         assert_eq!(groups.enter(SmokePhase::Release), "::group::smoke: release\n");
         assert_eq!(groups.enter(SmokePhase::Boot), "::endgroup::\n::group::smoke: boot\n");
     }
 
-    // Issue 5, reports: an `::error` annotation that names dyno and reason.
     #[test]
-    fn the_annotation_names_dyno_reason_and_status() {
+    fn s19_6_the_annotation_names_dyno_reason_and_status() {
         let report = dying_web();
         let annotation = annotation(&report.smoke(&[]));
 
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smoke_that_passed_has_no_annotation_and_one_without_culprit_names_none() {
+    fn only_a_failed_smoke_is_annotated_and_the_culprit_may_be_missing() {
         let mut report = passing();
         assert_eq!(annotation(&report.smoke(&[])), None);
 
@@ -96,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn an_error_before_anything_starts_is_one_line() {
+    fn an_error_before_anything_starts_is_a_single_line() {
         let line = refusal("Procfile:3: 100%; b\nc", 78);
 
         assert_eq!(line, "::error title=smoke failed::Procfile:3: 100%25; b\\nc (status 78)\n");
     }
 
-    /// What the runner makes of a line: the properties and the text of its command.
+    /// Decodes a line as the runner does: the title property and the text of its command.
     fn read(line: &str) -> (String, String) {
         let unescape = |text: &str| {
             [("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")]
@@ -119,7 +118,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn any_reason_is_one_line_that_the_runner_reads_back(reason in "([:,%\r\n#\\[]|%0A|%25|::|\\PC){0,20}") {
+        fn any_reason_is_one_line_and_the_runner_decodes_it(reason in "([:,%\r\n#\\[]|%0A|%25|::|\\PC){0,20}") {
             let mut report = dying_web();
             report.report.reason = reason.clone();
 

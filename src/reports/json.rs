@@ -1,7 +1,7 @@
-//! A smoke as one JSON object, for scripts. Its fields are those of [`Summary`], in that order, and always all there.
+//! A smoke as one JSON object, for scripts. All fields of [`Summary`] are always present, in that order.
 //!
-//! Times are seconds with six decimals, counted from the start of the run. Bytes that are no UTF-8 stand as U+FFFD,
-//! and control characters are escaped, DEL and U+0080..=U+009F too: a terminal that shows the file obeys none.
+//! Times are seconds with six decimals, counted from the start of the run. Bytes that are not UTF-8 become U+FFFD.
+//! Control characters are escaped, DEL and U+0080..=U+009F too, so that a terminal that shows the file obeys none.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::Smoke;
 use crate::supervisor::{DynoReport, DynoResult, PhaseReport, PhaseResult};
 
-/// The version of the form. A field that is added does not change it; one that changes its meaning or goes away does.
+/// The version of the format. It changes when a field is removed or changes its meaning, not when one is added.
 pub const VERSION: u32 = 1;
 
 /// The object.
@@ -25,9 +25,9 @@ pub struct Summary<'a> {
     pub passed: bool,
     /// The exit status as a shell shows it.
     pub status: u8,
-    /// Why it is that: the last line of the log says the same.
+    /// The reason for that status, the same text as in the last line of the log.
     pub reason: &'a str,
-    /// The dyno that is to blame, such as `web.1`. Null: it passed, the command failed, or no single dyno is to blame.
+    /// The dyno that caused a failure, such as `web.1`. Null: it passed, the command failed, or no single dyno did.
     pub culprit: Option<String>,
     /// When it began: RFC 3339, UTC.
     pub started: String,
@@ -37,9 +37,9 @@ pub struct Summary<'a> {
     pub phases: Vec<Phase<'a>>,
     /// The release dyno if there is one, then the formation in start order.
     pub dynos: Vec<Dyno<'a>>,
-    /// What was run once all were up. Null: nothing was asked for.
+    /// The command to run once all dynos were up. Null: there was none.
     pub command: Option<Command<'a>>,
-    /// The last lines of the culprit, at most 50, oldest first. Empty without a culprit.
+    /// The last lines of the culprit, at most 50, oldest first. Empty if there is no culprit.
     pub last_lines: Vec<String>,
 }
 
@@ -48,11 +48,11 @@ pub struct Summary<'a> {
 pub struct Phase<'a> {
     /// Its name.
     pub phase: String,
-    /// `passed`, `failed`, `not needed` (there is nothing to do in it) or `not reached` (something failed before).
+    /// `passed`, `failed`, `not needed` (it had nothing to do) or `not reached` (something failed before it).
     pub result: &'static str,
-    /// When it began. Null: it did not.
+    /// When it began. Null: it did not begin.
     pub start_seconds: Option<Seconds>,
-    /// How long it took, up to the failure where it failed. Null: it did not begin.
+    /// How long it took, up to the failure if it failed. Null: it did not begin.
     pub seconds: Option<Seconds>,
     /// Why it failed. Null: it did not.
     pub why: Option<&'a str>,
@@ -65,9 +65,9 @@ pub struct Dyno<'a> {
     pub dyno: String,
     /// `passed`, `failed`, `not started`, or `stopped before up` (something else failed).
     pub result: &'static str,
-    /// From the order to start it until its program ran. Null: that was not reached.
+    /// From the command to start it until its program ran. Null: the program never ran.
     pub boot_seconds: Option<Seconds>,
-    /// From there until it was up; 0 where nobody waits for it to listen. Null: it never was.
+    /// From then until it was up; 0 if it does not have to listen. Null: it never was.
     pub ready_seconds: Option<Seconds>,
     /// Why it failed. Null: it did not.
     pub why: Option<&'a str>,
@@ -76,13 +76,13 @@ pub struct Dyno<'a> {
 /// [`Summary::command`].
 #[derive(Debug, Serialize)]
 pub struct Command<'a> {
-    /// Its words as they were given.
+    /// Its words as given on the command line.
     pub words: &'a [String],
-    /// Its own status, 128 + n for a signal. Null: it was not started, or did not end by itself.
+    /// Its own status, 128 + n for a signal. Null: it was not started, or did not exit by itself.
     pub status: Option<u8>,
 }
 
-/// A time. By its digits, since the nearest number in binary has others: `0.000006`, not `6e-6`.
+/// A time, written digit by digit: a binary float would print as `6e-6` instead of `0.000006`.
 #[derive(Debug)]
 pub struct Seconds(Duration);
 
@@ -93,10 +93,10 @@ impl Serialize for Seconds {
     }
 }
 
-/// The file: one line.
+/// The content of the file: one line.
 ///
 /// # Errors
-/// None that is known: no value of a [`Summary`] is refused as JSON.
+/// None known: every value of a [`Summary`] can be written as JSON.
 pub fn render(smoke: &Smoke<'_>) -> serde_json::Result<String> {
     let report = smoke.report;
     let summary = Summary {
@@ -147,7 +147,7 @@ fn dyno(report: &DynoReport) -> Dyno<'_> {
     }
 }
 
-/// JSON lets DEL and the C1 control characters stand. They can stand in strings only, where an escape means the same.
+/// Escapes DEL and the C1 control characters, which JSON allows raw. They occur only in strings, where escapes work.
 fn escape_rest(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -168,9 +168,8 @@ mod tests {
     use super::*;
     use crate::reports::examples::{dying_web, passing};
 
-    // Issue 5, reports: phase timings, boot and ready of each dyno, status, reason, culprit.
     #[test]
-    fn all_fields_are_there_in_their_order() {
+    fn s19_6_all_fields_are_present_and_in_order() {
         let report = dying_web();
         let lines = [b"boom".to_vec(), b"\x1b[31m\xff\x7f\xc2\x9b".to_vec()];
 
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smoke_that_passed_has_the_same_fields() {
+    fn a_passed_smoke_has_the_same_fields() {
         let report = passing();
         let (passed, failed) = (report.smoke(&[]), dying_web());
         let read = |smoke: &Smoke<'_>| -> Value { serde_json::from_str(&render(smoke).unwrap()).unwrap() };
@@ -226,7 +225,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn any_bytes_give_one_line_of_json_and_come_back(
+        fn any_bytes_become_one_line_of_json_and_are_read_back(
             lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..4),
             reason: String,
             words in prop::collection::vec(any::<String>(), 0..3),

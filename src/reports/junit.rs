@@ -1,9 +1,9 @@
-//! A smoke as a JUnit file, the form that every CI shows: one test case for each phase and for each dyno.
+//! A smoke as a JUnit file, the format that every CI shows: one test case for each phase and for each dyno.
 //!
-//! The common form is no standard but three schemas, by Jenkins (`junit-10.xsd`), by its older plugin and by Ant; what is
-//! written is valid by all of them, but for `skipped`, which Ant's does not know. A phase that has nothing to do has no
-//! case; one that was not reached, and a dyno that was not up when something else failed, is skipped. So the cases of an
-//! app are the same in every run.
+//! JUnit XML is not a standard. There are three schemas: of Jenkins (`junit-10.xsd`), of its older plugin, and of Ant.
+//! The file is valid in all of them, except for `skipped`, which Ant's schema lacks. A phase with nothing to do has no
+//! test case. A phase that was not reached is skipped, and so is a dyno that was not up when something else failed, so
+//! that an app has the same test cases in every run.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{Smoke, last_words};
 use crate::logs::printable;
 use crate::supervisor::{DynoReport, DynoResult, PhaseReport, PhaseResult};
 
-/// What came of one test case.
+/// The outcome of one test case.
 enum Verdict<'a> {
     Passed,
     Skipped(&'static str),
@@ -26,7 +26,7 @@ struct Case<'a> {
     verdict: Verdict<'a>,
 }
 
-/// The file.
+/// The content of the file.
 #[must_use]
 pub fn render(smoke: &Smoke<'_>) -> String {
     let phases = smoke.report.phases.iter().filter_map(phase);
@@ -39,7 +39,7 @@ pub fn render(smoke: &Smoke<'_>) -> String {
             for case in &cases {
                 write_case(suite, case);
             }
-            // Empty, but Ant's schema asks for them: what dynos said stands with the failures.
+            // Ant's schema requires them. They are empty because dyno output is part of the failures.
             suite.element("system-out").empty();
             suite.element("system-err").empty();
         });
@@ -120,7 +120,7 @@ fn dyno<'a>(smoke: &Smoke<'_>, report: &'a DynoReport) -> Case<'a> {
     Case { class: "smoke.dyno", name: report.dyno.to_string(), time, verdict }
 }
 
-/// Three decimals, as the schemas have it.
+/// Three decimals, as the schemas require.
 fn seconds(time: Duration) -> String {
     format!("{}.{:03}", time.as_secs(), time.subsec_millis())
 }

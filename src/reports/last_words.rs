@@ -1,19 +1,19 @@
-//! The last lines of the dyno that is to blame, repeated where the reader looks first: at the end.
+//! The last lines of the dyno that caused the failure, repeated at the end of the log, where people look first.
 
 use crate::app::DynoName;
 use crate::logs::{defuse, printable};
 
-/// Who reads the log.
+/// What the reader of the log can handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reader {
-    /// Colours are wanted; no other control character ever passes.
+    /// It shows colours. All other control characters are always removed or escaped.
     pub colors: bool,
-    /// It is GitHub's runner, which obeys commands in what it reads.
+    /// It is GitHub's runner, which executes commands that it finds in the log.
     pub github: bool,
 }
 
-/// A heading and the lines, each behind the name of the dyno so that nobody takes them for new ones. Empty where the
-/// dyno wrote nothing.
+/// A heading and the lines. Each line starts with the name of the dyno, so that it is not mistaken for new output.
+/// Empty if the dyno wrote nothing.
 #[must_use]
 pub fn render(dyno: &DynoName, last_lines: &[Vec<u8>], reader: Reader) -> String {
     if last_lines.is_empty() {
@@ -23,7 +23,7 @@ pub fn render(dyno: &DynoName, last_lines: &[Vec<u8>], reader: Reader) -> String
     if reader.github { defuse(&lines, true).into_owned() } else { lines }
 }
 
-/// As [`render`], for a file.
+/// Like [`render`], for a file.
 pub(super) fn lines(dyno: &DynoName, last_lines: &[Vec<u8>], colors: bool) -> String {
     if last_lines.is_empty() {
         return String::new();
@@ -55,9 +55,8 @@ mod tests {
         render(&web(), &lines, reader)
     }
 
-    // Issue 5, reports: the last lines of the culprit are repeated at the end.
     #[test]
-    fn each_line_names_its_dyno_under_a_heading_that_counts_them() {
+    fn each_line_names_its_dyno_below_a_heading_with_the_count() {
         assert_eq!(
             rendered(&["boom", "", "at x"], FILE),
             "last 3 lines of web.1:\nweb.1 | boom\nweb.1 | \nweb.1 | at x\n"
@@ -67,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn no_control_character_passes_and_colours_only_where_they_are_wanted() {
+    fn control_characters_never_pass_and_colours_only_on_request() {
         let line = ["\x1b[31mred\x1b[2J\rend"];
 
         assert_eq!(rendered(&line, FILE), "last line of web.1:\nweb.1 | red\\rend\n");
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn github_is_given_no_command_by_a_dyno() {
+    fn a_dyno_cannot_give_github_a_command() {
         let lines = ["::add-mask::a", "##[group]b", "a\r::error::c"];
 
         assert_eq!(

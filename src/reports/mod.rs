@@ -1,8 +1,8 @@
-//! How a smoke is told to CI: files for its dashboards, and what is said in its log. Pure: values in, text out.
+//! Reports a finished smoke to CI: files for its dashboards, and lines in its log. Pure: values in, text out.
 //!
-//! One file for each form: [`junit`], [`json`], [`github`], and [`last_words`] for whoever reads the log. What a smoke
-//! was is `supervisor`'s [`SmokeReport`]; what happens when, and where the text goes, `commands` and `runtime` decide.
-//! Dynos write what they like and names of files are any bytes: each form is valid and harmless whatever they are.
+//! One file per format: [`junit`], [`json`], [`github`], and [`last_words`] for people who read the log. `supervisor`
+//! provides the result as a [`SmokeReport`]; `commands` and `runtime` decide when to report and where the text goes.
+//! Dyno output and file names may hold any bytes: every format must stay valid and harmless with all of them.
 
 pub mod github;
 pub mod json;
@@ -17,21 +17,21 @@ use jiff::Timestamp;
 
 use crate::supervisor::{PhaseResult, SmokeReport};
 
-/// A smoke that is over, and what a report says besides what the run knows of itself.
+/// A finished smoke, and what a report adds to its result.
 #[derive(Debug, Clone, Copy)]
 pub struct Smoke<'a> {
-    /// What it was.
+    /// The result.
     pub report: &'a SmokeReport,
-    /// The exit status as a shell shows it, 0..=255: 128 + n where a signal ends us.
+    /// The exit status as a shell shows it, 0..=255: 128 + n if a signal ends us.
     pub status: u8,
     /// When it began.
     pub started: Timestamp,
-    /// The last lines of the culprit, oldest first, as it wrote them; empty without one.
+    /// The last lines of the culprit, oldest first, as it wrote them; empty if there is no culprit.
     pub last_lines: &'a [Vec<u8>],
 }
 
 impl Smoke<'_> {
-    /// Whether CI may go on.
+    /// Whether CI may continue.
     fn passed(&self) -> bool {
         self.status == 0
     }

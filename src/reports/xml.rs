@@ -1,15 +1,15 @@
-//! Writes XML 1.0: elements, attributes, text. Valid whatever the text is.
+//! Writes XML 1.0: elements, attributes, text. The document is valid for any text.
 //!
-//! Called by `junit` with text that `printable` made; what XML forbids even then is replaced by U+FFFD here, so that no
-//! caller can break a document.
+//! Called by `junit` with text from `printable`. Characters that XML forbids even then are replaced by U+FFFD here, so
+//! that no caller can break a document.
 
-/// An element under construction in a document.
+/// An element that is being written into a document.
 pub(super) struct Element<'d> {
     document: &'d mut Document,
     name: &'static str,
 }
 
-/// A document: elements within elements, two blanks deeper each.
+/// A document: nested elements, each level indented by two more blanks.
 #[derive(Debug)]
 pub(super) struct Document {
     text: String,
@@ -21,7 +21,7 @@ impl Document {
         Self { text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned(), depth: 0 }
     }
 
-    /// Begins an element; attributes follow, then one of the ways to end it.
+    /// Begins an element. Add attributes, then finish it with `empty`, `text` or `content`.
     pub(super) fn element(&mut self, name: &'static str) -> Element<'_> {
         self.indent();
         self.text.push('<');
@@ -49,12 +49,12 @@ impl Element<'_> {
         self
     }
 
-    /// Ends it without content.
+    /// Finishes it without content.
     pub(super) fn empty(self) {
         self.document.text.push_str("/>\n");
     }
 
-    /// Ends it with this text.
+    /// Finishes it with this text.
     pub(super) fn text(self, value: &str) {
         let text = &mut self.document.text;
         text.push('>');
@@ -62,7 +62,7 @@ impl Element<'_> {
         text.extend(["</", self.name, ">\n"]);
     }
 
-    /// Ends it with what `content` writes.
+    /// Finishes it with what `content` writes.
     pub(super) fn content(self, content: impl FnOnce(&mut Document)) {
         let Self { document, name } = self;
         document.text.push_str(">\n");
@@ -78,20 +78,20 @@ fn push(letter: char, in_attribute: bool, out: &mut String) {
     match letter {
         '&' => out.push_str("&amp;"),
         '<' => out.push_str("&lt;"),
-        // `]]>` may not stand in text.
+        // `]]>` is not allowed in text.
         '>' => out.push_str("&gt;"),
         '"' if in_attribute => out.push_str("&quot;"),
-        // A reader would make a blank of it.
+        // A reader would turn it into a blank.
         '\n' if in_attribute => out.push_str("&#10;"),
         '\t' if in_attribute => out.push_str("&#9;"),
-        // A reader would make a line end of it.
+        // A reader would turn it into a line feed.
         '\r' => out.push_str("&#13;"),
         letter if is_allowed(letter) => out.push(letter),
         _ => out.push(char::REPLACEMENT_CHARACTER),
     }
 }
 
-/// The characters of a document. Rule: XML 1.0, production 2.
+/// Whether a document may contain this character. Rule: XML 1.0, production 2.
 fn is_allowed(letter: char) -> bool {
     matches!(letter, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
 }
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_stand_within_elements() {
+    fn elements_are_nested_and_indented() {
         let mut document = Document::new();
         document.element("a").attribute("b", "c").content(|inner| {
             inner.element("d").empty();
@@ -114,9 +114,9 @@ mod tests {
         );
     }
 
-    // XML 1.0: 2.2 (characters), 2.4 (`]]>`), 2.11 (line ends), 3.3.3 (blanks of attributes).
+    // XML 1.0: 2.2 (characters), 2.4 (`]]>`), 2.11 (line ends), 3.3.3 (blanks in attributes).
     #[test]
-    fn what_has_a_meaning_is_escaped_and_what_is_forbidden_replaced() {
+    fn special_characters_are_escaped_and_forbidden_ones_replaced() {
         let mut document = Document::new();
         document.element("a").attribute("b", "\"'<&>\n\t\r\0\u{ffff}").text("]]>\"'<&\n\t\r\u{1b}\u{fffe}😀");
 

@@ -1,4 +1,4 @@
-//! Whether the file is what the schemas of Jenkins and Ant ask for, as `roxmltree` reads it.
+//! Checks the file, as parsed by `roxmltree`, against the rules of the schemas of Jenkins and Ant.
 
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
@@ -6,9 +6,8 @@ use roxmltree::{Document, Node};
 use super::*;
 use crate::reports::examples::{Example, dying_web, passing};
 
-// Issue 5, reports: one test case per phase and per dyno, failures with message and the last lines.
 #[test]
-fn phases_and_dynos_are_test_cases_with_their_times_and_reasons() {
+fn s19_6_phases_and_dynos_are_test_cases_with_times_and_reasons() {
     let lines = [b"boom".to_vec(), b"\x1b[31m<&>\x07\xff".to_vec()];
 
     assert_eq!(
@@ -53,7 +52,7 @@ web.1 | &lt;&amp;&gt;\x07�
 }
 
 #[test]
-fn a_smoke_that_passed_is_valid_even_by_the_strictest_schema_which_knows_no_skipped() {
+fn a_passed_smoke_is_valid_even_for_ant_which_lacks_skipped() {
     let text = render(&passing().smoke(&[]));
 
     let document = Document::parse(&text).unwrap();
@@ -64,7 +63,7 @@ fn a_smoke_that_passed_is_valid_even_by_the_strictest_schema_which_knows_no_skip
 }
 
 #[test]
-fn the_validator_refuses_what_the_schemas_refuse() {
+fn the_validator_rejects_what_the_schemas_reject() {
     let good = render(&dying_web().smoke(&[]));
     let bad = [
         ("tests=\"8\"", "tests=\"7\""),
@@ -82,7 +81,7 @@ fn the_validator_refuses_what_the_schemas_refuse() {
     for (from, to) in bad {
         let text = good.replacen(from, to, 1);
         assert_ne!(text, good, "{from}");
-        assert!(problem(&Document::parse(&text).unwrap()).is_some(), "{to:?} in place of {from:?}");
+        assert!(problem(&Document::parse(&text).unwrap()).is_some(), "{to:?} instead of {from:?}");
     }
 }
 
@@ -90,7 +89,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_give_a_valid_file_that_says_them(
+    fn any_bytes_give_a_valid_file_that_contains_them(
         lines in prop::collection::vec(
             prop::collection::vec(
                 prop_oneof![prop::sample::select(&b"<>&\"']]>\x00\x1b[m\x08\xc2\x9b\xef\xbf\xbe\xbf\r\t"[..]), any::<u8>()],
@@ -125,7 +124,7 @@ fn name_of_web() -> crate::app::DynoName {
     dying_web().report.culprit.unwrap()
 }
 
-/// The example with other texts, and its dynos with these results.
+/// The example with this reason, one more word in its command, and these results of its dynos.
 fn changed(reason: &str, word: String, results: &[usize]) -> Example {
     let mut example = dying_web();
     reason.clone_into(&mut example.report.reason);
@@ -149,49 +148,49 @@ fn elements<'a, 'd>(node: &Node<'a, 'd>) -> Vec<Node<'a, 'd>> {
     node.children().filter(Node::is_element).collect()
 }
 
-/// The value, or nothing.
+/// The value, empty if the attribute is missing.
 fn attribute<'a>(node: &Node<'a, '_>, name: &str) -> &'a str {
     node.attribute(name).unwrap_or_default()
 }
 
-/// What a schema refuses, or a reader that counts.
+/// The first thing that a schema, or a reader that checks the counts, would reject.
 fn problem(document: &Document<'_>) -> Option<String> {
     let root = document.root_element();
-    let [suite] = elements(&root)[..] else { return Some("one suite".into()) };
+    let [suite] = elements(&root)[..] else { return Some("not exactly one suite".into()) };
     if !root.has_tag_name("testsuites") || !suite.has_tag_name("testsuite") || root.attributes().len() > 0 {
-        return Some("testsuites > testsuite".into());
+        return Some("not testsuites > testsuite".into());
     }
     let is_stray = |node: &Node<'_, '_>| {
         let has_elements = node.parent().is_some_and(|parent| parent.first_element_child().is_some());
         node.is_text() && has_elements && !node.text().unwrap_or_default().trim().is_empty()
     };
     if document.descendants().any(|node| is_stray(&node)) {
-        return Some("text beside elements".into());
+        return Some("text next to elements".into());
     }
     let needed = ["name", "package", "id", "timestamp", "hostname", "tests", "failures", "errors", "time"];
     let known = suite.attributes().all(|known| known.name() == "skipped" || needed.contains(&known.name()));
     if !known || needed.iter().any(|key| attribute(&suite, key).is_empty()) {
-        return Some(format!("attributes of the suite: {:?}", suite.attributes()));
+        return Some(format!("wrong attributes of the suite: {:?}", suite.attributes()));
     }
     let timestamp = attribute(&suite, "timestamp");
     let pattern: String = timestamp.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     if pattern != "0000-00-00T00:00:00" || !is_time(attribute(&suite, "time")) {
-        return Some(format!("a time of the suite: {timestamp}, {}", attribute(&suite, "time")));
+        return Some(format!("wrong time of the suite: {timestamp}, {}", attribute(&suite, "time")));
     }
     let inner = elements(&suite);
     let names: Vec<&str> = inner.iter().map(|child| child.tag_name().name()).collect();
     let expected = names.len().checked_sub(3).map(|count| vec!["testcase"; count]).unwrap_or_default();
     if names != [&["properties"], expected.as_slice(), &["system-out", "system-err"]].concat() {
-        return Some(format!("children of the suite: {names:?}"));
+        return Some(format!("wrong children of the suite: {names:?}"));
     }
     let properties = elements(&inner[0]);
     let is_property = |child: &Node<'_, '_>| child.has_tag_name("property") && has_only(child, &["name", "value"]);
     if properties.is_empty() || !properties.iter().all(is_property) {
-        return Some("a property".into());
+        return Some("wrong property".into());
     }
     let cases = cases(document);
     if let Some(case) = cases.iter().find(|case| !is_case(case)) {
-        return Some(format!("a case: {case:?}"));
+        return Some(format!("wrong case: {case:?}"));
     }
     let mut full_names: Vec<_> =
         cases.iter().map(|case| (attribute(case, "classname"), attribute(case, "name"))).collect();
@@ -205,7 +204,7 @@ fn problem(document: &Document<'_>) -> Option<String> {
         && says("errors", 0)
         && (skipped == 0 && attribute(&suite, "skipped").is_empty() || says("skipped", skipped))
         && full_names.len() == cases.len();
-    (!counted).then(|| "a count".into())
+    (!counted).then(|| "wrong count".into())
 }
 
 fn is_case(case: &Node<'_, '_>) -> bool {
@@ -222,7 +221,7 @@ fn has_only(node: &Node<'_, '_>, keys: &[&str]) -> bool {
     node.attributes().map(|attribute| attribute.name()).eq(keys.iter().copied())
 }
 
-/// Whole seconds and three decimals.
+/// Whether this is a number of seconds with three decimals.
 fn is_time(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.split_once('.').is_some_and(|(whole, rest)| digits(whole) && digits(rest) && rest.len() == 3)
