@@ -1,6 +1,6 @@
-//! An app in a directory of its own, `dyno start` on it, and a `sh` script beside it in the same circumstances.
+//! Creates an app in a temporary directory, and runs `dyno start` or a `sh` script there under the same conditions.
 
-#![expect(clippy::disallowed_methods, reason = "what is measured is started from outside")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark starts the programs that it measures")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -16,22 +16,22 @@ use nix::unistd::Pid;
 use crate::processes;
 use crate::roles;
 
-/// How long something may take before the measurement is given up, in milliseconds.
+/// How long to wait for anything before the benchmark fails, in milliseconds.
 const PATIENCE_MS: u16 = 30_000;
 
-/// Between two looks at a condition that wakes nobody, in milliseconds.
-const LOOK_AGAIN_MS: u16 = 5;
+/// Pause between two checks of a condition that has to be polled, in milliseconds.
+const POLL_MS: u16 = 5;
 
-/// A directory with a Procfile of one process type, `web`. Removed at the end.
+/// A directory with a Procfile that has one process type, `web`. Removed on drop.
 pub(crate) struct App {
     directory: PathBuf,
-    /// Where [`roles::report_and_wait`] writes to. Open for writing too, so that it never ends.
+    /// The fifo that [`roles::report_and_wait`] writes to. Also open for writing, so that reads never hit end of file.
     reports: File,
 }
 
-/// What a process says when it begins.
+/// What a process reports when it starts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Begun {
+pub(crate) struct StartReport {
     /// Nanoseconds since 1970.
     pub(crate) at: u128,
     pub(crate) pid: i32,
@@ -48,12 +48,12 @@ impl App {
         Self { directory, reports }
     }
 
-    /// An app whose dynos report their exec, then do nothing.
+    /// An app whose dynos report their exec and then do nothing.
     pub(crate) fn idle() -> Self {
         Self::new(&roles::report_and_wait("reports"))
     }
 
-    /// A file in the directory.
+    /// The path of a file in the directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
@@ -65,7 +65,7 @@ impl App {
         self.run(command, stdout)
     }
 
-    /// Starts a script of the shell that `dyno` gives its command lines to.
+    /// Runs a script with the shell that `dyno` uses for command lines.
     pub(crate) fn shell(&self, script: &str, stdout: Stdio) -> Running {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]);
@@ -79,18 +79,18 @@ impl App {
     }
 
     /// Waits until this many processes have reported.
-    pub(crate) fn begun(&self, count: usize) -> Vec<Begun> {
+    pub(crate) fn wait_for_reports(&self, count: usize) -> Vec<StartReport> {
         let mut text = Vec::new();
         let mut part = [0; 4096];
         while memchr::memchr_iter(b'\n', &text).count() < count {
             let mut ready = [PollFd::new(self.reports.as_fd(), PollFlags::POLLIN)];
-            assert!(poll(&mut ready, PATIENCE_MS).unwrap() > 0, "waited in vain for {count} processes to begin");
+            assert!(poll(&mut ready, PATIENCE_MS).unwrap() > 0, "timed out waiting for {count} processes to start");
             let read = (&self.reports).read(&mut part).unwrap();
             text.write_all(part.get(..read).unwrap()).unwrap();
         }
         let report = |line: &str| {
             let (at, pid) = line.split_once(' ').unwrap();
-            Begun { at: at.parse().unwrap(), pid: pid.parse().unwrap() }
+            StartReport { at: at.parse().unwrap(), pid: pid.parse().unwrap() }
         };
         String::from_utf8(text).unwrap().lines().map(report).collect()
     }
@@ -102,7 +102,7 @@ impl Drop for App {
     }
 }
 
-/// A process under way. Ended, if it is `dyno` with all its dynos, when the value is dropped.
+/// A running process. Killed on drop; if it is `dyno`, all its dynos end with it.
 pub(crate) struct Running(Child);
 
 impl Running {
@@ -110,7 +110,7 @@ impl Running {
         i32::try_from(self.0.id()).unwrap()
     }
 
-    /// The two processes of `dyno`: itself, and the guardian, its only child.
+    /// The pids of both processes of `dyno`: itself, and the guardian, its only child.
     pub(crate) fn both(&self) -> [i32; 2] {
         [self.pid(), *processes::children(self.pid()).first().expect("`dyno` has its guardian")]
     }
@@ -123,7 +123,7 @@ impl Running {
         signal(self.pid());
     }
 
-    /// Waits for the end.
+    /// Waits until it has exited.
     pub(crate) fn wait(&mut self) {
         self.0.wait().unwrap();
     }
@@ -143,18 +143,18 @@ pub(crate) fn signal(pid: i32) {
     kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
 }
 
-/// Waits for a condition that can only be looked at.
+/// Waits for a condition that has to be polled.
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    for _ in 0..PATIENCE_MS / LOOK_AGAIN_MS {
+    for _ in 0..PATIENCE_MS / POLL_MS {
         if condition() {
             return;
         }
-        pause(LOOK_AGAIN_MS);
+        pause(POLL_MS);
     }
-    panic!("waited in vain until {what}");
+    panic!("timed out waiting until {what}");
 }
 
-/// Lets time pass that is itself measured, or lies between two looks.
+/// Sleeps.
 pub(crate) fn pause(milliseconds: u16) {
     poll(&mut [], PollTimeout::from(milliseconds)).unwrap();
 }

@@ -1,4 +1,4 @@
-//! How long it takes until commands run: the first of a formation and the last.
+//! How long it takes until the first and the last command of a formation run.
 
 use std::process::Stdio;
 use std::time::SystemTime;
@@ -8,14 +8,14 @@ use crate::app::{App, signal};
 use crate::roles::{nanoseconds, report_and_wait};
 use crate::table::{Limit, Table};
 
-/// Longest time to the first exec, in milliseconds.
+/// Limit of the time to the first exec, in milliseconds.
 const FIRST_MS: f64 = 5.0;
 
-/// How much longer than a loop of the shell, which runs the bare commands, the hundredth exec may take. The loop that
-/// gives each line to `sh -c`, as a Procfile does, is shown beside it.
+/// Limit of the time to the hundredth exec, as a ratio to a shell loop that runs the bare commands. The loop that
+/// passes each line to `sh -c`, like a Procfile, is shown next to it without a limit.
 const HUNDREDTH: f64 = 1.2;
 
-/// Milliseconds from before the start to the first exec and to the last.
+/// Milliseconds from just before the start to the first and to the last exec, one per round.
 struct Execs {
     first: Vec<f64>,
     last: Vec<f64>,
@@ -54,9 +54,9 @@ fn with_dyno(app: &App, count: usize) -> (f64, f64) {
     times
 }
 
-/// What the loop of the shell does with `$line`: a command line goes to `sh -c`, as a Procfile's does …
+/// The body of the shell loop: either passes the command line to `sh -c`, like a Procfile …
 const LINES: &str = "sh -c \"exec $line\"";
-/// … or its words are run as they are.
+/// … or runs its words directly.
 const BARE: &str = "$line";
 
 fn with_shell(app: &App, count: usize, run: &str) -> (f64, f64) {
@@ -72,7 +72,7 @@ fn with_shell(app: &App, count: usize, run: &str) -> (f64, f64) {
 }
 
 fn first_and_last(app: &App, count: usize, begin: SystemTime) -> ((f64, f64), Vec<i32>) {
-    let reports = app.begun(count);
+    let reports = app.wait_for_reports(count);
     let since = |at: u128| milliseconds(at.saturating_sub(nanoseconds(begin)));
     let first = reports.iter().map(|report| report.at).min().unwrap();
     let last = reports.iter().map(|report| report.at).max().unwrap();

@@ -1,4 +1,4 @@
-//! What `dyno` does while there is nothing to do.
+//! How often `dyno` wakes up, and how much CPU it uses, while its dynos are idle.
 
 use std::process::Stdio;
 
@@ -9,16 +9,16 @@ use crate::table::{Limit, Table};
 
 const DYNOS: usize = 3;
 
-/// How long nothing must happen before the start counts as over, in milliseconds.
+/// The start is over when `dyno` has not woken up for this long, in milliseconds.
 const SETTLED_MS: u16 = 500;
 
-/// How often that is waited for. One that never rests is measured as it is.
+/// After this many attempts the measurement begins even if `dyno` never settles.
 const SETTLING_ROUNDS: u32 = 10;
 
 pub(crate) fn measure(effort: Effort, table: &mut Table) {
     let app = App::idle();
     let mut dyno = app.start(DYNOS, Stdio::null());
-    app.begun(DYNOS);
+    app.wait_for_reports(DYNOS);
     let both = dyno.both();
     let switches = || both.iter().map(|pid| processes::switches(*pid)).sum::<u64>();
     let ticks = || both.iter().map(|pid| processes::ticks(*pid)).sum::<u64>();

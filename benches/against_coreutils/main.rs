@@ -1,8 +1,8 @@
-//! Measures `dyno start` against `cat`, `sed` and a plain `sh` loop, and says which limits are reached.
+//! Measures `dyno start` against `cat`, `sed` and a plain `sh` loop, and checks the results against limits.
 //!
-//! `cargo bench` runs all of it; `cargo bench -- --quick idle stop` runs few rounds of the sections named. What is
-//! compared runs in turn (A B A B …) after a warm-up and is compared pair by pair, so that a machine that is busy for
-//! a moment slows both sides. Ends with 1 if a limit is missed. The dynos it starts are this program in another role.
+//! `cargo bench` runs everything; `cargo bench -- --quick idle stop` runs the named sections with fewer rounds. After a
+//! warm-up, programs that are compared run alternately (A B A B …) and are compared pair by pair, so that a moment of
+//! load on the machine slows down both. Exits with 1 if a limit is missed. The dynos are this program in another role.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken measurement should say where")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is the result")]
@@ -22,15 +22,15 @@ use std::time::SystemTime;
 
 use table::Table;
 
-/// How much is measured.
+/// How thoroughly to measure.
 #[derive(Debug, Clone, Copy)]
 struct Effort {
-    /// Few rounds and little data: the figures are rough.
+    /// Few rounds and little data, for rough figures.
     quick: bool,
 }
 
 impl Effort {
-    /// One of two amounts: for a full run and for a quick one.
+    /// `full` or `quick`, depending on the effort.
     fn of<T>(self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }
     }
@@ -38,7 +38,7 @@ impl Effort {
 
 type Section = (&'static str, fn(Effort, &mut Table));
 
-/// Quiet ones first: the writes of the last go on in the background for a while.
+/// Throughput comes last: the system is still writing its files to disk for a while afterwards.
 const SECTIONS: [Section; 5] = [
     ("idle", idle::measure),
     ("exec", exec::measure),
@@ -48,7 +48,7 @@ const SECTIONS: [Section; 5] = [
 ];
 
 fn main() -> ExitCode {
-    // First of all: in one role this is the moment that is reported.
+    // Taken before anything else: one role reports it as the time of its exec.
     let begun = SystemTime::now();
     let words: Vec<String> = std::env::args().skip(1).collect();
     if roles::play(&words, begun) {
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     let mut wanted = Vec::new();
     for word in words {
         match word.as_str() {
-            // What cargo adds.
+            // Added by cargo.
             "--bench" => {}
             "--quick" => effort.quick = true,
             name if SECTIONS.iter().any(|(section, _)| *section == name) => wanted.push(word),
@@ -79,5 +79,5 @@ fn main() -> ExitCode {
         }
     }
     println!("{table}");
-    if table.all_reached() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if table.all_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,5 +1,5 @@
-//! How much memory both processes of `dyno` hold: idle, while dynos write as fast as they can, and while nobody
-//! reads what they write.
+//! How much memory both processes of `dyno` use: idle, while dynos write as fast as they can, and while the reader of
+//! their output is stalled.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -12,20 +12,20 @@ use crate::table::{Limit, Table};
 
 const DYNOS: usize = 10;
 
-/// Most memory of both processes, in megabytes, pages that they share counted twice.
+/// Limits for both processes together, in megabytes. Pages that they share are counted twice.
 const IDLE_MB: f64 = 12.0;
 const FLOOD_MB: f64 = 24.0;
 
-/// Looks in a row at which all producers wait: then everything between them and the reader is full.
-const LOOKS: u32 = 20;
+/// After this many checks in a row that found all producers asleep, every buffer on the way to the reader is full.
+const CHECKS: u32 = 20;
 
-/// Megabytes of both processes.
+/// Memory of both processes together, in megabytes.
 struct Memory {
-    /// Resident now.
+    /// Resident memory (RSS) now.
     resident: f64,
-    /// The most that was ever resident.
+    /// Highest RSS so far.
     peak: f64,
-    /// Shared pages divided among those who share them.
+    /// PSS: a shared page is divided among the processes that share it.
     fair: f64,
 }
 
@@ -66,12 +66,12 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
     };
     rows("idle", &idle, IDLE_MB);
     rows("flooding", &read, FLOOD_MB);
-    rows("flooding, nobody reads", &unread, FLOOD_MB);
+    rows("flooding, reader stalled", &unread, FLOOD_MB);
 }
 
 fn while_idle(app: &App) -> Memory {
     let mut dyno = app.start(DYNOS, Stdio::null());
-    app.begun(DYNOS);
+    app.wait_for_reports(DYNOS);
     let memory = Memory::of(dyno.both());
     dyno.terminate();
     dyno.wait();
@@ -90,10 +90,10 @@ fn while_flooded(app: &App, bytes: usize) -> (Memory, Memory) {
     let flooded = Memory::of(both);
     let producers = processes::children(both[1]);
     assert_eq!(producers.len(), DYNOS, "all dynos are up");
-    let mut looks = 0;
-    until("everything between producers and reader is full", || {
-        looks = if producers.iter().all(|pid| processes::waits(*pid)) { looks + 1 } else { 0 };
-        looks == LOOKS
+    let mut checks = 0;
+    until("every buffer between producers and reader is full", || {
+        checks = if producers.iter().all(|pid| processes::is_sleeping(*pid)) { checks + 1 } else { 0 };
+        checks == CHECKS
     });
     let stalled = Memory::of(both);
     dyno.terminate();

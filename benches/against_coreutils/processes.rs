@@ -1,4 +1,4 @@
-//! What the system's process table says.
+//! Reads what the system knows about a process, from `/proc`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ fn read(pid: i32, name: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/{pid}/{name}")).ok()
 }
 
-/// Whether there is such a process, ended ones that nobody asked included.
+/// Whether there is such a process, zombies included.
 pub(crate) fn exists(pid: i32) -> bool {
     fs::exists(format!("/proc/{pid}")).unwrap()
 }
@@ -19,7 +19,7 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
 
 /// A field in KiB of `/proc/PID/status` (`VmRSS`, `VmHWM`) or `/proc/PID/smaps_rollup` (`Pss`).
 pub(crate) fn kib(pid: i32, file: &str, field: &str) -> u64 {
-    let text = read(pid, file).expect("the process lives");
+    let text = read(pid, file).expect("the process exists");
     number(&text, field).unwrap_or_else(|| panic!("no `{field}` in `{file}`"))
 }
 
@@ -28,7 +28,7 @@ fn number(text: &str, field: &str) -> Option<u64> {
     value.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// How often the threads of a process were put aside: each time one wakes it is put aside once more.
+/// Context switches of all threads of a process: every wake-up adds at least one.
 pub(crate) fn switches(pid: i32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let status = |path: PathBuf| fs::read_to_string(path.join("status")).unwrap_or_default();
@@ -38,7 +38,7 @@ pub(crate) fn switches(pid: i32) -> u64 {
     threads.map(|thread| of_thread(status(thread.unwrap().path()))).sum()
 }
 
-/// The fields of `/proc/PID/stat` behind the name, which may hold blanks: state first.
+/// The fields of `/proc/PID/stat` after the name (which may contain blanks), beginning with the state.
 fn stat(pid: i32) -> Vec<String> {
     let text = read(pid, "stat").unwrap_or_default();
     text.rsplit_once(") ").map_or_else(Vec::new, |(_, rest)| rest.split(' ').map(str::to_owned).collect())
@@ -49,7 +49,7 @@ pub(crate) fn ticks(pid: i32) -> u64 {
     stat(pid).iter().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
-/// Whether it waits for something that can be interrupted, such as a full pipe.
-pub(crate) fn waits(pid: i32) -> bool {
+/// Whether it is in an interruptible sleep, for example because a pipe is full.
+pub(crate) fn is_sleeping(pid: i32) -> bool {
     stat(pid).first().is_some_and(|state| state == "S")
 }

@@ -1,4 +1,4 @@
-//! What this program does when it is started as a dyno, or as the same command beside it.
+//! What this program does when it runs as a dyno, or as the same command without `dyno`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -8,30 +8,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::errno::Errno;
 use nix::poll::{PollTimeout, poll};
 
-/// Bytes of a line, with its newline.
+/// Bytes of a line, including its newline.
 pub(crate) const LINE_BYTES: usize = 100;
 
-/// The byte that fills all of a line but its newline. No prefix and no notice holds it.
+/// The byte that fills each line up to its newline. It occurs in no prefix and no notice.
 pub(crate) const FILLER: u8 = b'Z';
 
-/// Bytes of one write: what a pipe holds.
+/// Bytes of one write: the capacity of a pipe.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// Blocks after which lines and blocks end together.
+/// After this many blocks, the end of a line is also the end of a block.
 const BLOCKS: usize = 25;
 
-/// The command line for `lines` lines, then the end.
+/// The command line of a process that writes `lines` lines and exits.
 pub(crate) fn produce(lines: usize) -> String {
     format!("{} produce {lines}", program())
 }
 
-/// The command line for lines without an end.
+/// The command line of a process that writes lines without end.
 pub(crate) fn flood() -> String {
     produce(usize::MAX / LINE_BYTES)
 }
 
-/// The command line for a process that writes the moment of its exec and its pid into this fifo, then does nothing
-/// until it is told to end.
+/// The command line of a process that writes the time of its exec and its pid to this fifo, then waits for SIGTERM.
 pub(crate) fn report_and_wait(fifo: &str) -> String {
     format!("{} report-and-wait {fifo}", program())
 }
@@ -48,13 +47,13 @@ pub(crate) fn nanoseconds(moment: SystemTime) -> u128 {
     moment.duration_since(UNIX_EPOCH).map_or(0, |since: Duration| since.as_nanos())
 }
 
-/// False: these words name no role.
+/// Plays the role that these words name. False: they are not a role.
 pub(crate) fn play(words: &[String], begun: SystemTime) -> bool {
     match words {
         [role, lines] if role == "produce" => write_lines(lines.parse().unwrap()),
         [role, fifo] if role == "report-and-wait" => {
             let report = format!("{} {}\n", nanoseconds(begun), std::process::id());
-            // One write of few bytes: whole also where many write at once.
+            // One short write, which stays in one piece even if many processes write at once.
             OpenOptions::new().write(true).open(fifo).unwrap().write_all(report.as_bytes()).unwrap();
             while poll(&mut [], PollTimeout::NONE) == Err(Errno::EINTR) {}
         }
@@ -80,7 +79,7 @@ fn write_lines(lines: usize) {
             match nix::unistd::write(stdout.as_fd(), rest) {
                 Ok(written) => rest = rest.get(written..).unwrap(),
                 Err(Errno::EINTR) => {}
-                // The reader has seen enough.
+                // The reader has closed the pipe.
                 Err(_) => return,
             }
         }

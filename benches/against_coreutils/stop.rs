@@ -1,4 +1,4 @@
-//! How long it takes from SIGTERM until `dyno` has ended and nothing of it is left.
+//! How long it takes from SIGTERM until `dyno` and all its processes are gone.
 
 use std::process::Stdio;
 use std::time::Instant;
@@ -8,10 +8,10 @@ use crate::app::{App, until};
 use crate::processes;
 use crate::table::{Limit, Table};
 
-/// Dynos that end at once when they are told to.
+/// Number of dynos. They exit as soon as they get SIGTERM.
 const DYNOS: usize = 10;
 
-/// Longest time, in milliseconds.
+/// Limit of that time, in milliseconds.
 const STOP_MS: f64 = 50.0;
 
 pub(crate) fn measure(effort: Effort, table: &mut Table) {
@@ -24,7 +24,7 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
 
 fn stop(app: &App) -> f64 {
     let mut dyno = app.start(DYNOS, Stdio::null());
-    let mut all: Vec<i32> = app.begun(DYNOS).iter().map(|begun| begun.pid).collect();
+    let mut all: Vec<i32> = app.wait_for_reports(DYNOS).iter().map(|report| report.pid).collect();
     all.extend(dyno.both());
     let begin = Instant::now();
     dyno.terminate();

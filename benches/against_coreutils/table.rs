@@ -1,11 +1,11 @@
-//! The result: medians, ratios, limits.
+//! The table of results: medians, ratios and limits.
 
 use std::fmt;
 
-/// What must be reached.
+/// The value that must be met.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Limit {
-    /// Shown, not judged.
+    /// The value is shown but not checked.
     None,
     AtMost(f64),
     AtLeast(f64),
@@ -14,7 +14,7 @@ pub(crate) enum Limit {
 struct Row {
     section: &'static str,
     cells: [String; 5],
-    reached: bool,
+    is_met: bool,
 }
 
 /// Rows in the order they were measured.
@@ -25,19 +25,19 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// What follows belongs to this section.
+    /// Begins a section. Rows that follow belong to it.
     pub(crate) fn section(&mut self, name: &'static str) {
         self.section = name;
     }
 
-    /// A measure of `dyno` alone. The limit is one of its median.
+    /// Adds a measure of `dyno` alone. The limit applies to its median.
     pub(crate) fn alone(&mut self, what: &str, values: &[f64], unit: &str, limit: Limit) {
         let verdict = verdict(median(values), limit, unit);
         self.push([what.to_owned(), shown(values, unit), String::new(), String::new()], verdict);
     }
 
-    /// The same measure of `dyno` and of something else, round by round. The limit is one of the ratio's median, which is
-    /// returned.
+    /// Adds a measure of `dyno` and of another program, round by round. The limit applies to the median of their
+    /// ratios, which is returned.
     pub(crate) fn against(&mut self, what: &str, [dyno, other]: [&[f64]; 2], unit: &str, limit: Limit) -> f64 {
         assert_eq!(dyno.len(), other.len(), "`{what}` was measured in pairs");
         let ratios: Vec<f64> = dyno.iter().zip(other).map(|(dyno, other)| dyno / other).collect();
@@ -47,13 +47,13 @@ impl Table {
         ratio
     }
 
-    fn push(&mut self, cells: [String; 4], (verdict, reached): (String, bool)) {
+    fn push(&mut self, cells: [String; 4], (verdict, is_met): (String, bool)) {
         let [what, dyno, other, ratio] = cells;
-        self.rows.push(Row { section: self.section, cells: [what, dyno, other, ratio, verdict], reached });
+        self.rows.push(Row { section: self.section, cells: [what, dyno, other, ratio, verdict], is_met });
     }
 
-    pub(crate) fn all_reached(&self) -> bool {
-        self.rows.iter().all(|row| row.reached)
+    pub(crate) fn all_met(&self) -> bool {
+        self.rows.iter().all(|row| row.is_met)
     }
 }
 
@@ -78,19 +78,19 @@ impl fmt::Display for Table {
             }
             writeln!(f, "{}", line(row.cells.each_ref().map(String::as_str)))?;
         }
-        let missed = self.rows.iter().filter(|row| !row.reached).count();
-        if missed == 0 { write!(f, "all limits reached") } else { write!(f, "{missed} limits missed") }
+        let missed = self.rows.iter().filter(|row| !row.is_met).count();
+        if missed == 0 { write!(f, "all limits met") } else { write!(f, "limits missed: {missed}") }
     }
 }
 
 fn verdict(value: f64, limit: Limit, unit: &str) -> (String, bool) {
-    let (sign, bound, reached) = match limit {
+    let (sign, bound, is_met) = match limit {
         Limit::None => return (String::new(), true),
         Limit::AtMost(most) => ("≤", most, value <= most),
         Limit::AtLeast(least) => ("≥", least, value >= least),
     };
-    let word = if reached { "reached" } else { "MISSED" };
-    (format!("{sign} {} {unit}: {word}", number(bound)), reached)
+    let word = if is_met { "met" } else { "MISSED" };
+    (format!("{sign} {} {unit}: {word}", number(bound)), is_met)
 }
 
 fn shown(values: &[f64], unit: &str) -> String {
@@ -99,7 +99,7 @@ fn shown(values: &[f64], unit: &str) -> String {
     format!("{} {unit} ({}–{})", number(median(values)), number(least), number(most))
 }
 
-/// Three digits that count.
+/// Three significant digits.
 fn number(value: f64) -> String {
     if value >= 100.0 || value == 0.0 {
         format!("{value:.0}")
@@ -110,7 +110,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// The one in the middle; of an even number the mean of the two.
+/// The middle value; with an even number of values, the mean of the two in the middle.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

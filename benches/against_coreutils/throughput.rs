@@ -1,4 +1,4 @@
-//! How fast lines of 100 bytes come through, and whether all of them do.
+//! How fast lines of 100 bytes pass through, and whether all of them arrive.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -10,27 +10,28 @@ use crate::app::{App, Running};
 use crate::roles::{FILLER, LINE_BYTES, produce};
 use crate::table::{Limit, Table};
 
-/// Bytes read at once, so that the reader is never what is measured.
+/// Bytes per read: large enough that the reader is never the bottleneck.
 const READ_BYTES: usize = 1 << 20;
 
-/// How much faster than `sed` a pipe is at least; about 2.3 on a quiet machine.
+/// Least ratio to `sed` when writing to a pipe; about 2.3 on a quiet machine.
 const PIPE_TO_SED: f64 = 2.0;
 
-/// A file costs no more than a pipe: its ratio to `cat` is at least this part of the pipe's, with one producer.
+/// A file must cost hardly more than a pipe: its ratio to `cat` is at least this part of the ratio with a pipe. Applies
+/// to one producer.
 const FILE_TO_PIPE: f64 = 0.9;
 
-/// Lines that `dyno` may add of its own: that a dyno has started, that it has ended, and two in the end.
+/// Lines that `dyno` itself may add: one when a dyno starts, one when it exits, and two at the end.
 const fn notices(dynos: usize) -> usize {
     2 * dynos + 2
 }
 
-/// What stands between the producers and the reader.
+/// The program between the producers and the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Program {
     Dyno,
     Cat,
     Sed,
-    /// The producers write to the reader themselves: the most that can be.
+    /// The producers write directly to the reader, which is the upper bound.
     Nothing,
 }
 
@@ -55,7 +56,7 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
     }
 }
 
-/// Returns the ratio to `cat`. `to_cat`: its limit.
+/// Returns the ratio to `cat`. `to_cat`: the limit of that ratio.
 fn compare(effort: Effort, table: &mut Table, sink: Sink, producers: usize, to_cat: Limit) -> f64 {
     let (rounds, megabytes) = match sink {
         Sink::Pipe => (effort.of(9, 3), effort.of(400, 100)),
@@ -84,7 +85,7 @@ fn compare(effort: Effort, table: &mut Table, sink: Sink, producers: usize, to_c
         (Sink::Pipe | Sink::File, _) => Limit::None,
     };
     table.against(&format!("  {what}, `sed`"), [dyno, sed], "MB/s", to_sed);
-    table.against(&format!("  {what}, nothing between"), [dyno, nothing], "MB/s", Limit::None);
+    table.against(&format!("  {what}, no program between"), [dyno, nothing], "MB/s", Limit::None);
     table.against(&format!("  {what}, `cat`"), [dyno, cat], "MB/s", to_cat)
 }
 
@@ -93,7 +94,7 @@ fn megabytes_per_second(lines: usize, seconds: f64) -> f64 {
     (lines * LINE_BYTES) as f64 / 1e6 / seconds
 }
 
-/// Seconds from before the start to the end of the output. Fails where a byte is missing or a line is torn.
+/// Seconds from just before the start to the end of the output. Panics if a byte is missing or a line is torn.
 fn run(app: &App, program: Program, sink: Sink, producers: usize, lines: usize) -> f64 {
     let path = app.path("output");
     let begin = Instant::now();
@@ -132,7 +133,7 @@ fn start(app: &App, program: Program, producers: usize, lines: usize, stdout: St
     }
 }
 
-/// Reads to the end.
+/// Reads to end of file.
 fn count(mut stream: impl Read) -> Arrived {
     let mut buffer = vec![0; READ_BYTES];
     let mut arrived = Arrived::default();
