@@ -1,8 +1,9 @@
-//! A web server of the standard library alone, for tests and examples: it binds `PORT`, answers every request with 200
-//! and ends when it is told to.
+//! A web server that uses only the standard library, for tests and examples. It binds `PORT` and answers every request
+//! with 200 until a signal ends it.
 //!
-//! `listen [ADDRESS [MANNER]]`, by default `0.0.0.0`: all that reach this machine. `PORT=0` takes a free port. It prints
-//! where it listens once it does. `MANNER` is another status than 200, or how it misbehaves: see [`Manner`].
+//! Usage: `listen [ADDRESS [MANNER]]`. The default ADDRESS is `0.0.0.0`, all interfaces. `PORT=0` takes a free port. It
+//! prints its address as soon as it listens. MANNER is another status than 200, or a kind of misbehaviour: see
+//! [`Manner`].
 
 use std::env;
 use std::error::Error;
@@ -10,32 +11,32 @@ use std::io::{ErrorKind, Read, Write, stdout};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-/// What a request may be long; the rest of it is not read.
+/// Longest part of a request that is read, in bytes. The rest is ignored.
 const REQUEST_BYTES: usize = 8192;
 
-/// A client that says nothing for so long is left alone.
+/// How long to wait for a request before the client is dropped.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Between two bytes of one that drips.
+/// Pause between two bytes with `drip`.
 const DRIP: Duration = Duration::from_secs(1);
 
-/// The status of one that dies.
+/// Exit status with `die`.
 const DEATH: i32 = 3;
 
-/// How it treats a client.
+/// How the server treats a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manner {
-    /// It answers with this status; with 302 it leads to itself for ever.
+    /// Answers with this status; 302 redirects to itself forever.
     Answer(u16),
-    /// `mute`: it says nothing until the client goes.
+    /// `mute`: sends nothing until the client disconnects.
     Mute,
-    /// `drip`: one byte of the answer a second.
+    /// `drip`: sends the answer one byte per second.
     Drip,
-    /// `close`: it closes the connection.
+    /// `close`: closes the connection without an answer.
     Close,
-    /// `noise`: what it says is not HTTP.
+    /// `noise`: answers with something that is not HTTP.
     Noise,
-    /// `die`: it ends with status 3 at the first request, while the client is connected.
+    /// `die`: exits with status 3 at the first request, while the client is connected.
     Die,
 }
 
@@ -54,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind((address.as_str(), port))?;
     writeln!(stdout(), "Listening on {}", listener.local_addr()?)?;
     for client in listener.incoming() {
-        // One that went away is no reason to end.
+        // A client that disconnects early must not stop the server.
         let _ = client.and_then(|client| serve(manner, client));
     }
     Ok(())
@@ -77,7 +78,7 @@ fn serve(manner: Manner, mut client: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// Like a program that crashes: the system closes the listener before the connection, which a return would not.
+/// Exits like a program that crashes: the system closes the listener before the connection, unlike a normal return.
 #[expect(clippy::disallowed_methods, reason = "a crash runs no destructors")]
 fn die() -> ! {
     std::process::exit(DEATH)
@@ -89,7 +90,7 @@ fn answer(status: u16) -> String {
     format!("HTTP/1.1 {status} As asked\r\n{location}{head}\r\nok\n")
 }
 
-/// The pause is a read that nothing comes from.
+/// Pauses by reading with a timeout, so that it notices when the client disconnects.
 fn drip(client: &mut TcpStream) -> std::io::Result<()> {
     client.set_read_timeout(Some(DRIP))?;
     for byte in answer(200).bytes() {

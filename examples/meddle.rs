@@ -1,6 +1,8 @@
-//! Does to its streams and its group what programs do, for tests: `meddle wide LINES` makes the pipe behind its stdout as
-//! large as every user may and writes so many lines into it; `meddle deaf` sets `O_NONBLOCK` on its stdin and says so;
-//! `meddle leave` says each SIGTERM that it gets, leaves its group with it, and stays.
+//! Changes its streams or its process group like real programs do, for tests.
+//!
+//! `meddle wide LINES` enlarges the pipe of its stdout as far as an ordinary user may, and writes that many lines.
+//! `meddle deaf` sets `O_NONBLOCK` on its stdin and prints `deaf`. `meddle leave` keeps running on SIGTERM: it moves to
+//! its own process group and prints `TERM`.
 
 use std::env;
 use std::error::Error;
@@ -38,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 stdout().write_all(b"TERM\n")?;
             }
         }
-        _ => return Err("wide LINES, deaf, or leave".into()),
+        _ => return Err("usage: meddle wide LINES | deaf | leave".into()),
     }
     Ok(())
 }

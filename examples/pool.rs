@@ -1,7 +1,7 @@
-//! A program that leads workers and ends them itself, as Celery and gunicorn do, for tests.
+//! A program that stops its own workers, like Celery and gunicorn, for tests.
 //!
-//! `pool SCRIPT` runs the script by `sh` as its only worker. When it gets SIGTERM it says so, starts nothing new, waits until
-//! the worker has done its work, and says how that ended.
+//! `pool SCRIPT` runs the script with `sh` as its only worker. On SIGTERM it prints `leader: TERM`, waits until the
+//! worker has finished, and prints how the worker exited.
 
 use std::env;
 use std::error::Error;
@@ -11,9 +11,9 @@ use std::process::Command;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
-#[expect(clippy::disallowed_methods, reason = "it is a program that `dyno` runs, with a worker of its own")]
+#[expect(clippy::disallowed_methods, reason = "a program that `dyno` runs may start a worker")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let script = env::args().nth(1).ok_or("pool SCRIPT")?;
+    let script = env::args().nth(1).ok_or("usage: pool SCRIPT")?;
     let mut signals = Signals::new([SIGTERM])?;
     let mut worker = Command::new("sh").args(["-c", &script]).spawn()?;
     signals.forever().next();

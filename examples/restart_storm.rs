@@ -1,7 +1,7 @@
-//! The runtime as a library, under the worst of restart policies: every dyno of `./Procfile` that ends is started again
-//! at once, for ever.
+//! Uses the runtime as a library with the worst possible restart policy: every dyno of `./Procfile` that exits is
+//! restarted at once, forever.
 //!
-//! `restart_storm` in the directory of an app. What it leaves behind is looked at from outside, in `tests/it/storm.rs`.
+//! Run `restart_storm` in the directory of an app. `tests/it/storm.rs` checks from outside that nothing is left behind.
 
 use std::error::Error;
 use std::os::unix::ffi::OsStringExt;
@@ -16,7 +16,7 @@ use dynorun::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, n
 use dynorun::runtime::{self, Start};
 use dynorun::supervisor::{NoticeStyle, OnExit, Outcome, Plan, Policy, ReleaseRecord, RestartPolicy};
 
-/// No pause, ever: nothing is up long enough to clear the count, and the count has no end.
+/// Never pauses and never gives up: no dyno is up long enough to clear the count, and the count has no limit.
 const STORM: RestartPolicy =
     RestartPolicy { base: Duration::ZERO, cap: Duration::ZERO, min_healthy: Duration::MAX, max_restarts: None };
 

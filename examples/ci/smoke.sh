@@ -1,15 +1,15 @@
 #!/bin/sh
-# Smoke test of a Procfile app in any CI: sh smoke.sh [TEST COMMAND…], in the directory of the Procfile.
+# Smoke test of a Procfile app in any CI. Usage: sh smoke.sh [TEST COMMAND…], in the directory of the Procfile.
 #
-# Brings the app up, runs the test command against it and stops it. What a CI service collects is in $REPORTS then:
-# smoke.xml (JUnit), smoke.json, and the log of each dyno. The status is that of the test command; where it could not
-# run, the last line says why.
+# Starts the app, runs the test command against it, and stops the app. Afterwards the directory $REPORTS has the files
+# for the CI service: smoke.xml (JUnit), smoke.json, and the log of each dyno. The exit status is that of the test
+# command; if the command could not run, the last line of the output says why.
 set -eu
 
 reports=${REPORTS:-smoke-reports}
 mkdir -p "$reports"
 
-# `--http`, since a server may listen before it can answer.
+# `--http` because a server may listen before it can answer requests.
 exec dyno smoke --http "${HEALTH:-/}" \
     --junit "$reports/smoke.xml" --json "$reports/smoke.json" --log-dir "$reports/log" \
     ${1:+--} "$@"
