@@ -1,7 +1,8 @@
-//! `dyno`'s side of the guardian: asking, and hearing what happened.
+//! The guardian as seen from `dyno`: sends requests and receives reports.
 //!
-//! Never blocks: what the socket does not take now waits in a queue, so neither side can wait for the other. The
-//! caller (`runtime`) waits for the socket to become ready and calls [`Guardian::flush`] and [`Guardian::receive`].
+//! Sending and receiving never block: requests that the socket does not accept yet wait in a queue, so the two
+//! processes cannot deadlock. The caller (`runtime`) waits until the socket is ready and calls [`Guardian::flush`] and
+//! [`Guardian::receive`].
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -15,7 +16,7 @@ use nix::unistd::{ForkResult, Pid};
 
 use super::limits::Limits;
 use super::process;
-use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, Sending, Stage};
+use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, SignalOrder, Stage};
 use super::spawn_request::spawn_request;
 use super::sweep::{Spared, Survivor, sweep};
 use super::sys;
@@ -23,8 +24,9 @@ use super::terminal_modes::TerminalModes;
 use crate::app::{DynoSpec, ExitStatus, LeftRunning, RunId, SpawnSpec};
 use crate::error::Status;
 
-/// How long the guardian may take to end once it is let go: what it takes to call a process unkillable, and a second.
-const LETS_GO_WITHIN: Duration = Duration::from_secs(3);
+/// How long the guardian may take to exit after its socket is shut down: the time until a process counts as unkillable
+/// (2 seconds), plus one second.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a process was not started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub struct SpawnError {
 }
 
 impl SpawnError {
-    /// The reason in words. `spec`: what was to run.
+    /// The reason in words. `spec`: the dyno that was to be started.
     #[must_use]
     pub fn describe(&self, spec: &DynoSpec) -> String {
         let reason = self.errno.desc();
@@ -53,38 +55,38 @@ impl SpawnError {
     }
 }
 
-/// What the guardian reports.
+/// An event that the guardian reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    /// Its exec succeeded.
+    /// Its exec succeeded. The number is its pid.
     Spawned(RunId, i32),
-    /// Nothing of it exists.
+    /// The process could not be started; nothing of it is left.
     SpawnFailed(RunId, SpawnError),
-    /// The leader ended, and left these processes running if nothing had asked it to end.
+    /// The leader exited and left these processes running. The list is empty if the run was asked to stop.
     Exited(RunId, ExitStatus, Vec<LeftRunning>),
-    /// This run is gone, and it or another of these dynos left a process running that belongs to no run for certain.
+    /// This run is gone. Its dyno, or another one of these dynos, left this process running.
     LeftBehind(RunId, Vec<String>, LeftRunning),
     /// Nothing of it is left.
     Gone(RunId),
-    /// It was killed 2 s ago and something is still there: `pid (command)`.
+    /// It was killed 2 s ago, but this process still exists: `pid (command)`.
     Unkillable(RunId, String),
     /// The sweep is over.
     Swept {
-        /// Processes that dynos had left behind and that no run accounted for.
+        /// Number of processes that dynos had left behind and that belonged to no run.
         left: u32,
         /// Processes that could not be killed.
         survivors: Vec<String>,
     },
 }
 
-/// The guardian is gone: its socket is closed.
+/// The guardian is gone, and its socket is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the guardian process was lost")]
 pub struct Lost;
 
 enum Outgoing {
     Spawn(SpawnSpec, Vec<OwnedFd>),
-    Signal(RunId, Sending),
+    Signal(RunId, SignalOrder),
     MindTerminal(OwnedFd, TerminalModes, TerminalModes),
     ForgetTerminal,
     Sweep,
@@ -106,7 +108,7 @@ impl Guardian {
     /// Forks the guardian. Call it before any thread exists and with all signals blocked; they stay blocked there.
     ///
     /// # Errors
-    /// EAGAIN or ENOMEM: no process or socket could be made.
+    /// EAGAIN or ENOMEM: no process or socket could be created.
     pub fn start(limits: Limits) -> Result<Self, Errno> {
         let spared = Spared::present();
         nix::sys::prctl::set_child_subreaper(true)?;
@@ -125,48 +127,48 @@ impl Guardian {
         }
     }
 
-    /// Asks for a process. `streams`: the one terminal for all, or stdin and the output, or all three.
+    /// Requests a process. `streams`: one terminal for all three, or stdin and one for the output, or all three.
     pub fn spawn(&mut self, spec: SpawnSpec, streams: Vec<OwnedFd>) {
         self.queue.push_back(Outgoing::Spawn(spec, streams));
     }
 
-    /// Asks a run to stop: the signal and SIGCONT, once to each process, in the order of S6.6 or to `everything` at once.
+    /// Stops a run: sends `signal` and SIGCONT once to each process, in the order of S6.6 or to `everything` at once.
     pub fn stop(&mut self, run: RunId, signal: i32, everything: bool) {
-        self.queue.push_back(Outgoing::Signal(run, Sending::Stop { signal, everything }));
+        self.queue.push_back(Outgoing::Signal(run, SignalOrder::Stop { signal, everything }));
     }
 
-    /// Sends the stop signal to all of a run that have not had it.
+    /// Sends the stop signal to all processes of a run that have not had it.
     pub fn stop_rest(&mut self, run: RunId) {
-        self.queue.push_back(Outgoing::Signal(run, Sending::StopRest));
+        self.queue.push_back(Outgoing::Signal(run, SignalOrder::StopRest));
     }
 
-    /// Kills all that is left of a run, again and again until nothing is.
+    /// Kills the processes of a run, repeatedly until none is left.
     pub fn kill(&mut self, run: RunId) {
-        self.queue.push_back(Outgoing::Signal(run, Sending::Kill));
+        self.queue.push_back(Outgoing::Signal(run, SignalOrder::Kill));
     }
 
-    /// Sends a signal to all that is left of a run.
+    /// Sends a signal to all processes of a run.
     pub fn signal(&mut self, run: RunId, signal: i32) {
-        self.queue.push_back(Outgoing::Signal(run, Sending::All(signal)));
+        self.queue.push_back(Outgoing::Signal(run, SignalOrder::All(signal)));
     }
 
-    /// Sends a signal to all that is left of a run but a leader that is a shell of ours.
+    /// Sends a signal to all processes of a run, except to a leader that is our own shell.
     pub fn signal_sparing_shell(&mut self, run: RunId, signal: i32) {
-        self.queue.push_back(Outgoing::Signal(run, Sending::SpareShell(signal)));
+        self.queue.push_back(Outgoing::Signal(run, SignalOrder::SpareShell(signal)));
     }
 
-    /// Hands over a terminal whose modes are about to change from `before` to `during`: they are given back when `dyno`
-    /// is killed.
+    /// Hands over a terminal whose modes are about to change from `before` to `during`. The guardian restores them if
+    /// `dyno` is killed.
     pub fn mind_terminal(&mut self, terminal: OwnedFd, before: TerminalModes, during: TerminalModes) {
         self.queue.push_back(Outgoing::MindTerminal(terminal, before, during));
     }
 
-    /// The modes are back; the guardian lets go of the terminal.
+    /// Reports that the modes are restored; the guardian closes the terminal.
     pub fn forget_terminal(&mut self) {
         self.queue.push_back(Outgoing::ForgetTerminal);
     }
 
-    /// Asks for the end: every descendant is killed, then [`Report::Swept`], then the socket closes.
+    /// Requests the final sweep: the guardian kills every descendant, sends [`Report::Swept`] and closes the socket.
     pub fn sweep(&mut self) {
         self.queue.push_back(Outgoing::Sweep);
     }
@@ -177,7 +179,7 @@ impl Guardian {
         !self.queue.is_empty() || !self.sending.is_empty()
     }
 
-    /// Sends what the socket takes now.
+    /// Sends as much as the socket accepts now.
     ///
     /// # Errors
     /// [`Lost`] if the guardian is gone.
@@ -196,7 +198,7 @@ impl Guardian {
                 Outgoing::Spawn(spec, streams) => {
                     (spec.run, Request::Spawn(spawn_request(&spec.spec)), streams.as_slice())
                 }
-                Outgoing::Signal(run, sending) => (*run, Request::Signal(*sending), &[][..]),
+                Outgoing::Signal(run, order) => (*run, Request::Signal(*order), &[][..]),
                 Outgoing::MindTerminal(terminal, before, during) => {
                     let request = Request::MindTerminal { before: *before, during: *during };
                     (RunId(0), request, std::slice::from_ref(terminal))
@@ -217,10 +219,10 @@ impl Guardian {
         }
     }
 
-    /// The reports that have arrived; reads until the socket has no more.
+    /// Appends the reports that have arrived to `reports`.
     ///
     /// # Errors
-    /// [`Lost`] once the guardian is gone and all its reports were taken.
+    /// [`Lost`] if the guardian is gone and all its reports have been returned.
     pub fn receive(&mut self, reports: &mut Vec<Report>) -> Result<(), Lost> {
         let mut buffer = [0; 4096];
         let mut open = true;
@@ -247,9 +249,10 @@ impl Guardian {
         if open || reports.len() > before { Ok(()) } else { Err(Lost) }
     }
 
-    /// Takes the place of a guardian that is lost or does not answer: kills it, then all that descends from a dyno.
+    /// Does the sweep itself if the guardian is lost or does not answer: kills the guardian, then every descendant of a
+    /// dyno.
     ///
-    /// Returns what is left after 2 s.
+    /// Returns the processes that are left after 2 s.
     #[must_use]
     pub fn sweep_in_its_place(&self) -> Vec<Survivor> {
         sys::send(self.pid, libc::SIGKILL);
@@ -257,15 +260,15 @@ impl Guardian {
         sweep(&self.spared)
     }
 
-    /// Waits until the guardian has ended and takes its status. Call it after [`Lost`] or a SIGKILL.
+    /// Waits until the guardian has exited, and reaps it. Call it after [`Lost`] or a SIGKILL.
     pub fn reap(&self) {
         sys::reap_when_ended(self.pid);
     }
 }
 
 impl Drop for Guardian {
-    /// Lets the guardian go and waits for its end, so that none is seen after `dyno` itself has ended. At once where
-    /// it was reaped before. One that somebody has stopped is killed.
+    /// Shuts the socket down and waits until the guardian has exited, so that it never outlives `dyno`. Returns at once
+    /// if it was reaped before. A guardian that does not exit in time, for example because it got SIGSTOP, is killed.
     fn drop(&mut self) {
         let _ = nix::sys::socket::shutdown(self.socket.as_raw_fd(), nix::sys::socket::Shutdown::Write);
         if self.hangs_up() {
@@ -277,9 +280,9 @@ impl Drop for Guardian {
 }
 
 impl Guardian {
-    /// Whether its end closes the socket in time; what it still says is for nobody.
+    /// Whether the guardian closes the socket in time. Messages that it still sends are discarded.
     fn hangs_up(&self) -> bool {
-        let deadline = Instant::now() + LETS_GO_WITHIN;
+        let deadline = Instant::now() + EXIT_TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut ready = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
@@ -306,8 +309,8 @@ impl AsFd for Guardian {
 fn frame(run: RunId, request: &Request) -> Vec<u8> {
     let (kind, mut payload) = request.encode();
     if payload.len() > MAX_PAYLOAD_BYTES {
-        // The guardian answers a spawn without words with EINVAL; E2BIG is what exec would have said, and the
-        // sizes are checked before anything starts (S2.9). Kept as the last line of defence.
+        // The last line of defence: sizes are checked before anything starts (S2.9). The guardian answers a spawn
+        // without words with EINVAL, where exec would have failed with E2BIG.
         payload.clear();
     }
     let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(0), run };
@@ -316,7 +319,7 @@ fn frame(run: RunId, request: &Request) -> Vec<u8> {
     frame
 }
 
-/// The first whole frame, and what follows it. None: not complete yet.
+/// The first complete frame, and the bytes after it. None: no frame is complete yet.
 fn parse(bytes: &[u8]) -> Option<(Option<Report>, &[u8])> {
     let (head, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let header = Header::decode(*head)?;
@@ -345,7 +348,7 @@ mod tests {
     use crate::app::{Focus, Shell};
 
     #[test]
-    fn s1_6_why_a_process_was_not_started() {
+    fn s1_6_a_failed_start_gives_the_reason() {
         let process_type = crate::app::ProcessType::new("web").expect("a name");
         let spec = DynoSpec {
             dyno: crate::app::DynoName::new(process_type, 1),
@@ -360,19 +363,19 @@ mod tests {
             focus: Focus::Elsewhere,
             stdin_is_empty: false,
         };
-        let told = |stage, errno| SpawnError { stage, errno }.describe(&spec);
+        let described = |stage, errno| SpawnError { stage, errno }.describe(&spec);
 
         assert_eq!(
-            told(Stage::Fork, Errno::EAGAIN),
+            described(Stage::Fork, Errno::EAGAIN),
             "cannot start another process: the system's or the user's limit is reached (Try again)"
         );
-        assert_eq!(told(Stage::Fork, Errno::ENOMEM), "cannot start another process: Out of memory");
-        assert_eq!(told(Stage::Directory, Errno::EACCES), "cannot enter the directory `/app`: Permission denied");
+        assert_eq!(described(Stage::Fork, Errno::ENOMEM), "cannot start another process: Out of memory");
+        assert_eq!(described(Stage::Directory, Errno::EACCES), "cannot enter the directory `/app`: Permission denied");
         assert_eq!(
-            told(Stage::Exec, Errno::E2BIG),
+            described(Stage::Exec, Errno::E2BIG),
             "the command line and the environment together are too long for the system (Argument list too long)"
         );
-        assert_eq!(told(Stage::Exec, Errno::ENOENT), "cannot execute `/bin/sh`: No such file or directory");
-        assert_eq!(told(Stage::Setup, Errno::EMFILE), "cannot prepare the process: Too many open files");
+        assert_eq!(described(Stage::Exec, Errno::ENOENT), "cannot execute `/bin/sh`: No such file or directory");
+        assert_eq!(described(Stage::Setup, Errno::EMFILE), "cannot prepare the process: Too many open files");
     }
 }

@@ -1,8 +1,8 @@
-//! Which run each process belongs to (S6.10).
+//! Decides which run each process belongs to (S6.10).
 //!
-//! Pure: the table and the evidence are read by `proc_table`. A process belongs to the run of its parent, and keeps it for
-//! life. Only a process whose parent ended before any look saw the two together needs evidence: it was given to us by the
-//! system and shows no more than that it comes from one of our runs.
+//! Pure: `proc_table` reads the table and the evidence. A process belongs to the run of its parent, and keeps that run
+//! for life. Evidence is needed only for an orphan, a process whose parent ended before any look saw both: all we know
+//! is that it descends from one of our runs, because the system made it our child.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,55 +12,55 @@ use nix::unistd::Pid;
 use super::table::{Identity, Process, Table};
 use crate::app::RunId;
 
-/// How long a process may be without an environment before that is taken as an answer: it has none in the middle of an
-/// exec, which takes a while on a busy machine.
+/// After this time an empty environment is accepted as final. Before, the process may be in the middle of an exec, when
+/// it has none, and which may take a while on a busy machine.
 const EXEC_TAKES: Duration = Duration::from_millis(200);
 
-/// What is known of a run that something may be left of.
+/// What is known about a run that may still have processes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RunFacts<'a> {
     pub(super) id: RunId,
-    /// Its first process, dead or alive; also the number of its group and session.
+    /// Its first process, dead or alive. Its pid is also the id of the group and of the session.
     pub(super) leader: Pid,
     pub(super) leader_lives: bool,
     /// `web.1`.
     pub(super) dyno: &'a str,
-    /// Its pipes or its terminal, by the names that [`Evidence::open_files`] uses.
+    /// Its pipes or its terminal, named as in [`Evidence::open_files`].
     pub(super) streams: &'a [String],
     pub(super) port: Option<u16>,
     /// Clock ticks from boot to just before its start.
     pub(super) started: u64,
 }
 
-/// Asks the system what an orphan shows about its origin. Each question costs more than the one before.
+/// Reads from the system where an orphan may come from. The methods are in order of cost, cheapest first.
 pub(super) trait Evidence {
-    /// What its environment says.
+    /// The marks in its environment.
     fn marks(&mut self, pid: Pid) -> Marks;
-    /// The names of the files that it has open.
+    /// The names of its open files.
     fn open_files(&mut self, pid: Pid) -> Vec<String>;
     /// The TCP ports that it listens on.
     fn ports(&mut self, pid: Pid) -> Vec<u16>;
 }
 
-/// What the environment says.
+/// The marks of `dyno` in the environment of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Marks {
-    /// It names this start of `dyno`, by `DYNO_SESSION`, and this dyno.
+    /// `DYNO_SESSION` is that of this start of `dyno`, and `DYNO` names this dyno.
     Dyno(String),
-    /// Nothing: it was overwritten, cleared, or cannot be read.
+    /// No marks: the environment was overwritten or cleared, or cannot be read.
     #[default]
     Absent,
-    /// It is empty, as in the middle of an exec.
+    /// The environment is empty, as in the middle of an exec.
     Blank,
 }
 
-/// Whose a process is.
+/// The run that a process belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Owner {
     Run(RunId),
-    /// It comes from one of these runs, which lived when it started; nothing says from which.
+    /// It comes from one of these runs, which were alive when it started. The evidence does not say which.
     OneOf(Vec<Candidate>),
-    /// It had no environment when it was first seen, then.
+    /// Its environment was still empty. `since`: when it was first seen.
     Undecided {
         since: Instant,
     },
@@ -81,17 +81,17 @@ struct Known {
     owner: Owner,
 }
 
-/// Remembers the run of every process that was seen.
+/// Remembers the run of every process in the last table.
 #[derive(Debug, Default)]
 pub(super) struct Finder {
     known: BTreeMap<Pid, Known>,
     zombies: Vec<Identity>,
-    /// Whether nothing happened during the last look that could have hidden a process from it.
+    /// Whether the last look cannot have missed a process.
     is_settled: bool,
 }
 
 impl Finder {
-    /// Takes a new look at the system. `evidence` is asked once for each orphan that nothing else explains.
+    /// Takes a new table. `evidence` is read only for orphans that share no group or session with a run.
     pub(super) fn update(&mut self, table: &Table, runs: &[RunFacts<'_>], now: Instant, evidence: &mut dyn Evidence) {
         let before = std::mem::take(&mut self.known);
         for process in &table.processes {
@@ -122,17 +122,17 @@ impl Finder {
         }
         let zombies: Vec<Identity> =
             table.processes.iter().filter(|process| process.zombie).map(Process::identity).collect();
-        // A process that ended during the look may have had children that were missed.
+        // A process that ended during the look may have had children that the look missed.
         self.is_settled = table.is_complete && zombies.iter().all(|zombie| self.zombies.contains(zombie));
         self.zombies = zombies;
     }
 
-    /// Whether nothing happened during the last look that could have hidden a process from it.
+    /// Whether the last look cannot have missed a process.
     pub(super) fn is_settled(&self) -> bool {
         self.is_settled
     }
 
-    /// Whose a process of the last table is.
+    /// The owner of a process of the last table.
     pub(super) fn owner(&self, process: &Process) -> Option<&Owner> {
         self.known.get(&process.pid).map(|known| &known.owner)
     }
@@ -142,16 +142,16 @@ impl Finder {
         self.known.contains_key(&pid)
     }
 
-    /// Whether a process may still turn out to belong to any of the runs.
+    /// Whether there is a process that may still turn out to belong to any of the runs.
     pub(super) fn is_undecided(&self) -> bool {
         self.known.values().any(|known| matches!(known.owner, Owner::Undecided { .. }))
     }
 }
 
-/// What the evidence of an orphan says.
+/// What the evidence about an orphan proves.
 enum Verdict {
     Run(RunId),
-    /// It has no environment now.
+    /// Its environment is empty for now.
     Blank,
     Nothing,
 }
@@ -162,8 +162,9 @@ fn by_kinship<'a>(
     runs: &[RunFacts<'_>],
     mut known: impl Iterator<Item = &'a Known>,
 ) -> Option<Owner> {
-    // The number of a session or group is not given away while a process is in it, so a dead leader's still holds. One
-    // that the process has made itself says nothing: it is its own number, which another process may have had before.
+    // The id of a session or group is not reused while a process is in it, so that of a dead leader is still reliable.
+    // A group or session that the process created itself proves nothing: its id is the pid of the process, which
+    // another process may have had before.
     let shares = |theirs: Pid, own: Pid| theirs == own && own != process.pid;
     let related = |session: Pid, group: Pid| shares(session, process.session) || shares(group, process.group);
     let by_leader =

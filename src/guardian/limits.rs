@@ -1,4 +1,4 @@
-//! The resource limits of the user, which `dyno` raises for itself and every dyno gets back.
+//! The resource limits of the user. `dyno` changes them for itself and restores them for every dyno.
 
 use std::os::fd::RawFd;
 
@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// A resource limit as the user has it.
+/// One resource limit of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     soft: u64,
@@ -19,7 +19,7 @@ impl From<Limit> for libc::rlimit {
     }
 }
 
-/// The limits of the user, which every dyno gets back.
+/// The limits of the user, which every dyno gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub(super) open_files: Limit,
@@ -27,8 +27,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Remembers the user's limits, then lets this process open as many files as it may and write no core file:
-    /// its memory holds the values of the config vars.
+    /// Remembers the user's limits, then raises the limit of open files to its maximum and forbids core files for this
+    /// process, because its memory contains the values of the config vars.
     ///
     /// # Errors
     /// Those of getrlimit(2) and setrlimit(2).
@@ -40,14 +40,14 @@ impl Limits {
         Ok(limits)
     }
 
-    /// Makes room for this many open files at once. Later, with a second thread, the kernel would wait each time its
-    /// table grows until no processor looks at the old one: several milliseconds in which no dyno is started.
+    /// Grows the kernel's table of open files to this size now, while there is only one thread. With a second thread,
+    /// each growth waits until no processor uses the old table: several milliseconds in which no dyno is started.
     pub fn make_room(&self, open_files: u64) {
         let Some(last) = RawFd::try_from(open_files.min(self.open_files.hard)).ok().and_then(|n| n.checked_sub(1))
         else {
             return;
         };
-        // Only the highest number matters, and failing costs nothing but the time above.
+        // Opening and closing the highest number grows the table. If it fails, only the time above is lost.
         if let Ok(highest) = fcntl(std::io::stdin(), FcntlArg::F_DUPFD_CLOEXEC(last)) {
             let _ = nix::unistd::close(highest);
         }

@@ -1,9 +1,9 @@
-//! The only code that spawns: a tiny process between `dyno` and its dynos.
+//! A small process between `dyno` and its dynos: the only code that starts processes.
 //!
-//! It is forked from `dyno` before any thread exists, starts every dyno, reaps every process and exists so that
-//! nothing outlives the run, whoever dies first: when `dyno` is killed it sees the end of its socket and kills all
-//! its descendants; when it is killed itself its descendants fall to `dyno`, which does the same
-//! (`sweep`). It decides nothing else. Called by `runtime` through [`Guardian`].
+//! It is forked from `dyno` before any thread exists, starts every dyno and reaps every process. It makes sure that no
+//! process outlives the run, even if `dyno` or the guardian is killed. If `dyno` is killed, the guardian reads end of
+//! file from its socket and kills all its descendants. If the guardian is killed, `dyno` inherits its descendants and
+//! kills them (`sweep`). It decides nothing else. Called by `runtime` through [`Guardian`].
 
 mod client;
 mod finder;

@@ -1,6 +1,6 @@
-//! Reads from `/proc` which processes descend from this one, and what each shows about its origin (Linux).
+//! Reads the descendants of this process from `/proc`, and evidence about the run each comes from (Linux).
 //!
-//! Reads only; `runs` and `sweep` send the signals. Another system needs its own form of this file.
+//! Only reads; `runs` and `sweep` send the signals. Another system needs its own version of this file.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,13 +15,13 @@ use super::stop_order::Programs;
 use super::sys::{self, Child};
 use super::table::{Process, Table};
 
-/// Bytes of the list of children read at once; a longer list is read in parts.
+/// Bytes of the list of children per read. A longer list is read in parts.
 const LIST_BYTES: usize = 4096;
 
-/// Highest pid that Linux ever gives: `PID_MAX_LIMIT`.
+/// Upper limit of pids on Linux: `PID_MAX_LIMIT`.
 const HIGHEST_PID: i32 = 1 << 22;
 
-/// Programs that pass no signal on to what they run (S6.6).
+/// Programs that do not pass signals on to the programs they run (S6.6).
 const SHELLS: [&str; 9] = ["sh", "dash", "bash", "ash", "zsh", "ksh", "mksh", "busybox", "fish"];
 
 /// Why `/proc` cannot be read.
@@ -30,15 +30,15 @@ pub enum NoProcessTable {
     /// It is not mounted.
     #[error("`/proc` is not mounted")]
     NotMounted,
-    /// It lists the processes of another pid namespace, under other numbers.
+    /// It lists the processes of another pid namespace, with other pids.
     #[error("`/proc` belongs to another pid namespace")]
     OtherNamespace,
 }
 
-/// Checks that `/proc` lists the processes of this pid namespace. Otherwise no number from it may be signalled.
+/// Checks that `/proc` lists the processes of this pid namespace. Otherwise no pid from it may be signalled.
 ///
 /// # Errors
-/// It is not mounted, or it is another namespace's.
+/// It is not mounted, or it belongs to another namespace.
 pub fn check_process_table() -> Result<(), NoProcessTable> {
     let Ok(own) = fs::read_link("/proc/self") else { return Err(NoProcessTable::NotMounted) };
     if own.to_str() == Some(getpid().to_string().as_str()) { Ok(()) } else { Err(NoProcessTable::OtherNamespace) }
@@ -46,8 +46,8 @@ pub fn check_process_table() -> Result<(), NoProcessTable> {
 
 /// All processes below this one.
 ///
-/// The children of a process are read before its state, so that a process which ends meanwhile and hands its children
-/// to us is either found to have vanished or seen as a zombie.
+/// The children of a process are read before its state. If it ends in between and its children become ours, it shows up
+/// as vanished or as a zombie, so the look is known to be incomplete.
 pub(super) fn read_descendants() -> Table {
     let mut table = Table { processes: Vec::new(), is_complete: true };
     let mut open = Vec::new();
@@ -70,41 +70,41 @@ pub(super) fn read_process(pid: Pid) -> Option<Process> {
     text.ok().and_then(|text| parse(pid, &text)).or_else(|| hidden_process(pid))
 }
 
-/// A process that `/proc` hides, as `hidepid` does with those of another user.
+/// A process that `/proc` hides: `hidepid` hides those of other users.
 fn hidden_process(pid: Pid) -> Option<Process> {
     if kill(pid, None) == Err(Errno::ESRCH) {
         return None;
     }
     let (group, session) = (getpgid(Some(pid)).ok()?, getsid(Some(pid)).ok()?);
-    // No parent is known, so a signal checks the process first.
+    // The parent is unknown: with 0, `signal_process` checks the process first.
     Some(Process { pid, start: 0, parent: Pid::from_raw(0), group, session, zombie: false })
 }
 
 fn parse(pid: Pid, text: &[u8]) -> Option<Process> {
-    // The command name is in parentheses and may itself hold any byte, `)` included.
+    // The command name is in parentheses and may contain any byte, even `)`.
     let end = memchr::memrchr(b')', text)?;
     let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
     let has_main_thread = !matches!(fields.next()?, "Z" | "X");
     let mut number = || fields.next()?.parse().ok().map(Pid::from_raw);
     let (parent, group, session) = (number()?, number()?, number()?);
-    // Field 20 is the number of threads, 22 the start. A process lives as long as one of its threads does: a server may
-    // let its main thread end, and then has the state of a zombie.
+    // Field 20 is the number of threads, 22 the start. A process lives as long as one of its threads: a server whose
+    // main thread has ended has the state of a zombie.
     let threads: u32 = fields.nth(13)?.parse().ok()?;
     let zombie = !has_main_thread && threads <= 1;
     let start = fields.nth(1)?.parse().ok()?;
     Some(Process { pid, start, parent, group, session, zombie })
 }
 
-/// Calls `f` for each child of this process, zombies included. Allocates nothing where the kernel lists children.
+/// Calls `f` for each child of this process, including zombies. Allocates nothing if the kernel lists children.
 ///
-/// Call it on the main thread: it is the one that forks, and the one that orphans are given to.
+/// Call it on the main thread, which does the forking and adopts orphans.
 pub(super) fn for_each_own_child(f: impl FnMut(Pid)) {
     for_each_own_child_in_parts(f, || ());
 }
 
-/// The same with a pause after each part of the list, in which children may be reaped: a pid of the next part is read
-/// after it, so it is still a child's.
+/// The same, with a call of `pause` after each part of the list, which may reap children: the pids of the next part are
+/// read later, so they still belong to children.
 pub(super) fn for_each_own_child_in_parts(mut f: impl FnMut(Pid), mut pause: impl FnMut()) {
     if check_process_table().is_err() {
         for_each_own_child_by_asking(f);
@@ -118,7 +118,7 @@ pub(super) fn for_each_own_child_in_parts(mut f: impl FnMut(Pid), mut pause: imp
     }
 }
 
-/// The same without `/proc`: asks the kernel about every number that a process can have.
+/// The same without `/proc`: asks the kernel about every possible pid.
 fn for_each_own_child_by_asking(mut f: impl FnMut(Pid)) {
     let newest = sys::newest_pid().map_or(HIGHEST_PID, Pid::as_raw);
     let mut found = false;
@@ -129,8 +129,8 @@ fn for_each_own_child_by_asking(mut f: impl FnMut(Pid)) {
         }
         found
     };
-    // Numbers are given away in turn. Only where they have begun again from the bottom, an older process has a higher one,
-    // and then the search takes most of a second.
+    // Pids are assigned in ascending order. Only after they have wrapped around can an older process have a higher one.
+    // The search then takes most of a second.
     if !ask(1..newest) && sys::has_child(Child::Any) {
         ask(newest..HIGHEST_PID);
     }
@@ -152,7 +152,7 @@ fn children_of(pid: Pid) -> Vec<Pid> {
     children
 }
 
-/// False: the kernel has no such list.
+/// Calls `f` for each pid in the list. False: the kernel has no such list.
 fn for_each_listed(path: &str, f: &mut impl FnMut(Pid), pause: &mut impl FnMut()) -> bool {
     let Ok(mut file) = File::open(path) else { return false };
     let mut buffer = [0; LIST_BYTES];
@@ -171,7 +171,7 @@ fn for_each_listed(path: &str, f: &mut impl FnMut(Pid), pause: &mut impl FnMut()
                 number = 0;
             }
         }
-        // Not within a number: it is a pid that was read before.
+        // Not in the middle of a number: its pid could be reaped and reused during the pause.
         if number == 0 {
             pause();
         }
@@ -187,7 +187,7 @@ fn all_processes() -> impl Iterator<Item = Pid> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw)
 }
 
-/// The leader of a session, its members, and all their descendants, whatever sessions those have made since.
+/// The leader of a session, its members, and all their descendants, even those that have created new sessions.
 #[must_use]
 pub fn family_of(leader: i32) -> Vec<i32> {
     let leader = Pid::from_raw(leader);
@@ -204,20 +204,20 @@ pub fn family_of(leader: i32) -> Vec<i32> {
     family.into_iter().map(Pid::as_raw).collect()
 }
 
-/// The name of a process as `ps` shows it. A program chooses it, so it may hold anything: what is not printable is `?`.
+/// The name of a process, as in `ps`. Programs can set it to anything, so control characters are replaced by `?`.
 pub(super) fn name_of(pid: Pid) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
-    // Only the line end that the system adds.
+    // Only the newline that the system adds: the name itself may contain newlines.
     let name = name.strip_suffix(b"\n").unwrap_or(&name);
     Some(String::from_utf8_lossy(name).replace(char::is_control, "?"))
 }
 
-/// The words a process was executed with, each ended by NUL.
+/// The command line of a process: its words, each ended by NUL.
 pub(super) fn words_of(pid: Pid) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/cmdline")).ok()
 }
 
-/// Whether a process executes a shell (S6.6). `busybox` is one if it runs as one.
+/// Whether a process is a shell (S6.6). `busybox` is one if it was started under the name of a shell.
 fn is_shell(pid: Pid) -> bool {
     let Ok(executable) = fs::read_link(format!("/proc/{pid}/exe")) else { return false };
     let name = executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -226,21 +226,21 @@ fn is_shell(pid: Pid) -> bool {
     is_shell(name) && (name != "busybox" || name_of(pid).is_some_and(|name| is_shell(&name)))
 }
 
-/// A pipe, socket or terminal, by the name that `/proc/PID/fd` gives it in every process that has it open. None: many
-/// programs have such a file open, `/dev/null` for one.
+/// The name of a pipe, socket or terminal in `/proc/PID/fd`, the same in every process that has it open. None: another
+/// kind of file, which unrelated programs may have open as well, such as `/dev/null`.
 pub(super) fn stream_name(stream: BorrowedFd<'_>) -> Option<String> {
     let name = name_of_open_file(&format!("/proc/self/fd/{}", stream.as_raw_fd()))?;
     ["pipe:[", "socket:[", "/dev/pts/"].iter().any(|kind| name.starts_with(kind)).then_some(name)
 }
 
-/// `pipe:[71]`, `/dev/pts/3`, `socket:[72]`. The link is read, not followed: that could hang on a dead file system.
+/// `pipe:[71]`, `/dev/pts/3`, `socket:[72]`. The link is only read: following it could hang on a dead file system.
 fn name_of_open_file(path: &str) -> Option<String> {
     fs::read_link(path).ok()?.into_os_string().into_string().ok()
 }
 
-/// What orphans show about their origin.
+/// Reads the evidence about orphans from `/proc`.
 pub(super) struct ProcEvidence<'a> {
-    /// `DYNO_SESSION=…` of this run of `dyno`.
+    /// `DYNO_SESSION=…` of this start of `dyno`.
     pub(super) session: &'a [u8],
 }
 
@@ -258,7 +258,7 @@ impl Evidence for ProcEvidence<'_> {
     }
 }
 
-/// What the environment of a process says.
+/// The marks in the environment of a process.
 pub(super) fn marks_of(pid: Pid, session: &[u8]) -> Marks {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return Marks::Absent };
     if environment.is_empty() {
@@ -279,7 +279,7 @@ fn open_files(pid: Pid) -> Vec<String> {
     entries.filter_map(|entry| name_of_open_file(entry.path().to_str()?)).collect()
 }
 
-/// Sockets that listen for TCP connections: the name of each, and its port.
+/// All listening TCP sockets: name and port.
 pub(super) fn listeners() -> Vec<(String, u16)> {
     let tables =
         ["/proc/self/net/tcp", "/proc/self/net/tcp6"].into_iter().filter_map(|path| fs::read_to_string(path).ok());
@@ -297,7 +297,7 @@ fn parse_listener(line: &str) -> Option<(String, u16)> {
     Some((format!("socket:[{inode}]"), u16::from_str_radix(port, 16).ok()?))
 }
 
-/// What is asked about the processes of a run that is to stop.
+/// Reads the facts for the stop order from `/proc`.
 pub(super) struct ProcPrograms;
 
 impl Programs for ProcPrograms {
@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
+    fn a_command_name_may_contain_blanks_and_parentheses() {
         let pid = Pid::from_raw(42);
         let fields = "7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 0 0 71 9000 5";
 
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_known_to_the_system() {
+    fn this_process_is_in_the_table_of_the_system() {
         let process = read_process(getpid()).expect("our own entry");
 
         assert_eq!((process.zombie, process.parent), (false, nix::unistd::getppid()));
@@ -368,9 +368,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stream_of_its_own_says_whose_a_process_is() {
+    fn only_a_private_stream_identifies_a_run() {
         let (pipe, _writer) = nix::unistd::pipe().expect("a pipe");
-        let null = File::open("/dev/null").expect("it is there");
+        let null = File::open("/dev/null").expect("`/dev/null` exists");
 
         assert!(stream_name(pipe.as_fd()).is_some_and(|name| name.starts_with("pipe:[")));
         assert_eq!(stream_name(null.as_fd()), None);

@@ -1,18 +1,18 @@
 //! The frames between `dyno` and its guardian. Pure: bytes in, values out.
 //!
-//! A stream of frames, each a header of fixed size and a payload. File descriptors ride on the header, so a
-//! reader that takes exactly one header at a time always knows whose they are. Both ends are the same binary:
-//! numbers are in the machine's own order and there is no version.
+//! Each frame is a header of fixed size and a payload. File descriptors are attached to the header, so a reader that
+//! reads exactly one header at a time always knows which frame they belong to. Both ends are the same binary, so
+//! numbers are in native byte order and there is no version.
 
 use super::terminal_modes::TerminalModes;
-use super::wire::{Reader, put_bytes, put_i32, put_port, put_process, put_u32, some_port};
+use super::wire::{PayloadReader, put_bytes, put_i32, put_port, put_process, put_u32, some_port};
 use crate::app::{ExitStatus, LeftRunning, RunId};
 
 /// Size of a header, in bytes.
 pub(super) const HEADER_BYTES: usize = 16;
 /// Largest payload, in bytes: Linux takes at most 6 MiB of arguments and environment.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 8 << 20;
-/// Most descriptors one frame carries: stdin, stdout, stderr.
+/// Most descriptors in one frame: stdin, stdout, stderr.
 pub(super) const MAX_FDS: usize = 3;
 
 /// The fixed part of a frame.
@@ -34,50 +34,50 @@ impl Header {
         bytes
     }
 
-    /// None: no frame of ours has such a header.
+    /// None: not a valid header.
     pub(super) fn decode(bytes: [u8; HEADER_BYTES]) -> Option<Self> {
-        let mut reader = Reader(&bytes);
+        let mut reader = PayloadReader(&bytes);
         let header = Self { kind: reader.u32()?, payload_bytes: reader.u32()?, run: RunId(reader.u64()?) };
         (header.payload_bytes as usize <= MAX_PAYLOAD_BYTES).then_some(header)
     }
 }
 
-/// What `dyno` asks the guardian.
+/// A request from `dyno` to the guardian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Request {
-    /// Start a process; its streams ride along.
+    /// Start a process. Its streams are attached.
     Spawn(SpawnRequest),
-    /// Signal all that is left of a run.
-    Signal(Sending),
-    /// The terminal that rides along is about to change its modes: give those before back if `dyno` is killed.
+    /// Signal the processes that are left of a run.
+    Signal(SignalOrder),
+    /// The attached terminal is about to change its modes. Restore `before` if `dyno` is killed.
     MindTerminal { before: TerminalModes, during: TerminalModes },
-    /// Its modes are back.
+    /// `dyno` has restored the modes.
     ForgetTerminal,
     /// Kill every descendant, report and exit.
     Sweep,
 }
 
-/// What is sent, to whom of a run.
+/// Which signal to send, and to which processes of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sending {
-    /// This signal and SIGCONT, once to each process, in the order of S6.6 or to everything at once.
+pub(super) enum SignalOrder {
+    /// Send this signal and SIGCONT once to each process, in the order of S6.6 or to everything at once.
     Stop { signal: i32, everything: bool },
-    /// The stop signal to all that have not had it.
+    /// Send the stop signal to all processes that have not had it.
     StopRest,
-    /// SIGKILL until nothing is left.
+    /// Send SIGKILL until nothing is left.
     Kill,
-    /// This signal to all.
+    /// Send this signal to all processes.
     All(i32),
-    /// This signal to all but a leader that is a shell of ours.
+    /// Send this signal to all processes, except to a leader that is our own shell.
     SpareShell(i32),
 }
 
 /// One process to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SpawnRequest {
-    /// The leader is a `sh` of ours, not the server itself.
+    /// The leader is our own `sh`, not the server itself.
     pub(super) own_shell: bool,
-    /// Its stdin is a terminal, which controls its session.
+    /// Its stdin is a terminal, which becomes the controlling terminal of its session.
     pub(super) controlling: bool,
     /// `web.1`.
     pub(super) dyno: String,
@@ -85,9 +85,9 @@ pub(super) struct SpawnRequest {
     pub(super) port: Option<u16>,
     /// NUL-terminated path.
     pub(super) directory: Vec<u8>,
-    /// NUL-terminated words, the first the path of the program.
+    /// NUL-terminated words. The first is the path of the program.
     pub(super) arguments: Vec<Vec<u8>>,
-    /// NUL-terminated paths: programs to execute instead, with `words`. The first that can be is taken.
+    /// NUL-terminated paths of programs to execute instead, with `words`. The first that can be executed is used.
     pub(super) programs: Vec<Vec<u8>>,
     /// NUL-terminated words for them.
     pub(super) words: Vec<Vec<u8>>,
@@ -108,7 +108,7 @@ const STOP_EVERYTHING: u32 = 4;
 const STOP_REST: u32 = 5;
 
 impl Request {
-    /// The kind for the header and the payload.
+    /// The kind, which goes into the header, and the payload.
     pub(super) fn encode(&self) -> (u32, Vec<u8>) {
         let mut payload = Vec::new();
         match self {
@@ -126,14 +126,14 @@ impl Request {
                 }
                 (SPAWN, payload)
             }
-            Self::Signal(sending) => {
-                let (how, signal) = match *sending {
-                    Sending::Stop { signal, everything: false } => (STOP, signal),
-                    Sending::Stop { signal, everything: true } => (STOP_EVERYTHING, signal),
-                    Sending::StopRest => (STOP_REST, 0),
-                    Sending::Kill => (KILL, 0),
-                    Sending::All(signal) => (ALL, signal),
-                    Sending::SpareShell(signal) => (SPARE_SHELL, signal),
+            Self::Signal(order) => {
+                let (how, signal) = match *order {
+                    SignalOrder::Stop { signal, everything: false } => (STOP, signal),
+                    SignalOrder::Stop { signal, everything: true } => (STOP_EVERYTHING, signal),
+                    SignalOrder::StopRest => (STOP_REST, 0),
+                    SignalOrder::Kill => (KILL, 0),
+                    SignalOrder::All(signal) => (ALL, signal),
+                    SignalOrder::SpareShell(signal) => (SPARE_SHELL, signal),
                 };
                 put_u32(&mut payload, how);
                 put_i32(&mut payload, signal);
@@ -150,7 +150,7 @@ impl Request {
     }
 
     pub(super) fn decode(kind: u32, payload: &[u8]) -> Option<Self> {
-        let mut reader = Reader(payload);
+        let mut reader = PayloadReader(payload);
         match kind {
             SPAWN => {
                 let (own_shell, controlling) = (reader.u32()? != 0, reader.u32()? != 0);
@@ -171,16 +171,16 @@ impl Request {
             }
             SIGNAL => {
                 let (how, signal) = (reader.u32()?, reader.i32()?);
-                let sending = match how {
-                    STOP => Sending::Stop { signal, everything: false },
-                    STOP_EVERYTHING => Sending::Stop { signal, everything: true },
-                    STOP_REST => Sending::StopRest,
-                    KILL => Sending::Kill,
-                    ALL => Sending::All(signal),
-                    SPARE_SHELL => Sending::SpareShell(signal),
+                let order = match how {
+                    STOP => SignalOrder::Stop { signal, everything: false },
+                    STOP_EVERYTHING => SignalOrder::Stop { signal, everything: true },
+                    STOP_REST => SignalOrder::StopRest,
+                    KILL => SignalOrder::Kill,
+                    ALL => SignalOrder::All(signal),
+                    SPARE_SHELL => SignalOrder::SpareShell(signal),
                     _ => return None,
                 };
-                Some(Self::Signal(sending))
+                Some(Self::Signal(order))
             }
             MIND_TERMINAL => {
                 let before = TerminalModes::decode(reader.bytes()?)?;
@@ -197,13 +197,13 @@ impl Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(super) enum Stage {
-    /// No process could be made.
+    /// No process could be created.
     Fork = 1,
     /// The working directory could not be entered.
     Directory = 2,
     /// The program could not be executed.
     Exec = 3,
-    /// Anything else between the two.
+    /// Anything else between fork and exec.
     Setup = 4,
 }
 
@@ -218,7 +218,7 @@ impl Stage {
     }
 }
 
-/// What the guardian reports to `dyno`.
+/// A message from the guardian to `dyno`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
     Spawned {
@@ -228,12 +228,12 @@ pub(super) enum Message {
         stage: Stage,
         errno: i32,
     },
-    /// The leader ended, with what it left running if nothing had asked it to end.
+    /// The leader exited. `left`: the processes that it left running, empty if it was asked to stop.
     Exited {
         exit: ExitStatus,
         left: Vec<LeftRunning>,
     },
-    /// A process that one of these dynos has left running.
+    /// One of these dynos left this process running.
     LeftBehind {
         dynos: Vec<String>,
         process: LeftRunning,
@@ -305,7 +305,7 @@ impl Message {
     }
 
     pub(super) fn decode(kind: u32, payload: &[u8]) -> Option<Self> {
-        let mut reader = Reader(payload);
+        let mut reader = PayloadReader(payload);
         Some(match kind {
             SPAWNED => Self::Spawned { pid: reader.i32()? },
             SPAWN_FAILED => Self::SpawnFailed { stage: Stage::from_number(reader.u32()?), errno: reader.i32()? },

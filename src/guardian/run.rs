@@ -1,6 +1,6 @@
-//! One run: the orders it was given, which of its processes they concern (S6.6), and whether anything is left of it.
+//! One run: carries out the orders for it, decides which of its processes they apply to (S6.6), and when it is gone.
 //!
-//! Which processes belong to it is decided by `finder`; `runs` takes the looks.
+//! Not here: `finder` decides which processes belong to the run, and `runs` looks at the process table.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use super::finder::RunFacts;
 use super::proc_table::{self, ProcPrograms};
-use super::protocol::Sending;
+use super::protocol::SignalOrder;
 use super::signal::signal_process;
 use super::spawn::{Execution, Progress};
 use super::stop_order::{FirstToStop, first_to_stop};
@@ -18,14 +18,14 @@ use super::sys::{self, Child};
 use super::table::{Identity, Process, Table};
 use crate::app::{ExitStatus, RunId};
 
-/// Looks at which nothing of a run is found before it is gone, unless a process ended during them.
+/// A run is gone after this many looks in a row that found none of its processes, if no process ended meanwhile.
 const EMPTY_LOOKS: u32 = 2;
 
-/// The same where processes end all the time, which may have children that a look misses: other dynos must not delay the
-/// restart of this one for ever.
+/// The same if processes end all the time. A look may miss their children, but other dynos must not delay the restart
+/// of this one forever.
 const EMPTY_UNSETTLED_LOOKS: u32 = 25;
 
-/// Looks that pass the stop signal on to the rest of a run, while processes appear that the one before had missed.
+/// Most looks that send the stop signal to the rest of a run. Another look follows while one may have missed processes.
 const STOP_LOOKS: u32 = 3;
 
 /// A run as it was started.
@@ -33,17 +33,17 @@ const STOP_LOOKS: u32 = 3;
 pub(super) struct NewRun {
     pub(super) id: RunId,
     pub(super) leader: Pid,
-    /// Until its program runs.
+    /// The pending exec. None once its outcome was reported.
     pub(super) execution: Option<Execution>,
     /// Clock ticks from boot to just before its start.
     pub(super) started: u64,
-    /// The words that a shell of ours runs its line by, each ended by NUL.
+    /// The words of our own shell, each ended by NUL. None: the leader is not our own shell.
     ///
-    /// It may have been replaced since: `cd app && exec ./server`.
+    /// The shell may replace itself later: `cd app && exec ./server`.
     pub(super) own_shell: Option<Vec<u8>>,
     /// `web.1`.
     pub(super) dyno: String,
-    /// The pipes or the terminal that are its streams.
+    /// The names of its pipes or its terminal.
     pub(super) streams: Vec<String>,
     pub(super) port: Option<u16>,
 }
@@ -53,44 +53,44 @@ pub(super) struct NewRun {
 pub(super) struct Run {
     start: NewRun,
     leader_lives: bool,
-    /// How its leader ended, until that is reported.
+    /// How its leader exited, until that is reported.
     exit: Option<ExitStatus>,
     stop: Option<Stop>,
     killed_at: Option<Instant>,
     unkillable_reported: bool,
-    /// Looks in a row that found nothing of it, and how many of them nothing disturbed.
+    /// Looks in a row that found none of its processes, and how many of these were settled.
     empty_looks: u32,
     settled_looks: u32,
 }
 
-/// What one look saw.
+/// The result of one look at the process table.
 pub(super) struct Look<'a> {
     pub(super) table: &'a Table,
     /// Whether the table could be read at all.
     pub(super) is_readable: bool,
-    /// Whether nothing happened during it that could have hidden a process from it.
+    /// Whether it cannot have missed a process.
     pub(super) is_settled: bool,
 }
 
-/// A stop that was ordered.
+/// A stop in progress.
 #[derive(Debug)]
 struct Stop {
     signal: i32,
     stage: StopStage,
     /// Each process gets the signal once.
     signalled: BTreeSet<Identity>,
-    /// Filters behind a program, until the grace is nearly over.
+    /// Filters that get no signal until the grace is nearly over.
     spared: Vec<Identity>,
 }
 
-/// Who is getting the stop signal.
+/// How far a stop has got.
 #[derive(Debug)]
 enum StopStage {
-    /// The order has not been carried out yet.
+    /// No process has been signalled yet.
     Ordered,
-    /// These programs have it; the rest follows when they have ended.
+    /// These programs have been signalled. The rest follows when they have ended.
     First(Vec<Identity>),
-    /// Everything, for this many more looks.
+    /// Everything gets the signal, for this many more looks.
     Rest(u32),
 }
 
@@ -132,12 +132,12 @@ impl Run {
         }
     }
 
-    /// Tells whether its program runs; None once that was reported.
+    /// The pending exec. None once its outcome was reported.
     pub(super) fn execution(&self) -> Option<&Execution> {
         self.start.execution.as_ref()
     }
 
-    /// What became of its exec, once.
+    /// The outcome of its exec. Returned only once.
     pub(super) fn take_executed(&mut self) -> Option<Progress> {
         let progress = self.execution()?.progress();
         if progress == Progress::Executing {
@@ -147,7 +147,7 @@ impl Run {
         Some(progress)
     }
 
-    /// A child was reaped; whether it was the leader.
+    /// Records that a child was reaped. Returns whether it was the leader.
     pub(super) fn reaped(&mut self, pid: Pid, exit: ExitStatus) -> bool {
         let is_leader = self.leader_lives && self.start.leader == pid;
         if is_leader {
@@ -157,12 +157,12 @@ impl Run {
         is_leader
     }
 
-    /// Whether the end of its leader has not been reported.
+    /// Whether its leader has exited and that was not reported yet.
     pub(super) fn has_exit(&self) -> bool {
         self.exit.is_some()
     }
 
-    /// How its leader ended, once, and not before it is known whether it was executed at all.
+    /// How its leader exited. Returned only once, and only after the outcome of its exec is known.
     pub(super) fn take_exit(&mut self) -> Option<ExitStatus> {
         if self.start.execution.is_none() { self.exit.take() } else { None }
     }
@@ -183,24 +183,24 @@ impl Run {
         self.start.port
     }
 
-    /// Takes an order. What it means for processes that a later look finds is kept.
-    pub(super) fn order(&mut self, sending: Sending, processes: &[Process]) {
-        match sending {
-            Sending::Stop { signal, everything } => {
+    /// Takes an order. Stops and kills also apply to processes that later looks find.
+    pub(super) fn order(&mut self, order: SignalOrder, processes: &[Process]) {
+        match order {
+            SignalOrder::Stop { signal, everything } => {
                 let stage = if everything { StopStage::Rest(STOP_LOOKS) } else { StopStage::Ordered };
                 self.stop.get_or_insert(Stop { signal, stage, signalled: BTreeSet::new(), spared: Vec::new() });
             }
-            Sending::StopRest => {
+            SignalOrder::StopRest => {
                 if let Some(stop) = &mut self.stop {
                     stop.stage = StopStage::Rest(STOP_LOOKS);
                     stop.spared.clear();
                 }
             }
-            Sending::Kill => {
+            SignalOrder::Kill => {
                 self.killed_at.get_or_insert_with(Instant::now);
             }
-            Sending::All(signal) => self.signal(signal, processes),
-            Sending::SpareShell(signal) => {
+            SignalOrder::All(signal) => self.signal(signal, processes),
+            SignalOrder::SpareShell(signal) => {
                 if self.start.own_shell.is_some() && self.start.own_shell == proc_table::words_of(self.start.leader) {
                     let others = processes.iter().filter(|process| process.pid != self.start.leader);
                     others.for_each(|process| signal_process(process, signal));
@@ -211,10 +211,10 @@ impl Run {
         }
     }
 
-    /// Sends the signals that are due. `processes`: all of this run that live.
+    /// Sends the signals that are due. `processes`: all live processes of this run.
     pub(super) fn carry_out(&mut self, look: &Look<'_>, processes: &[Process]) {
         if look.is_readable {
-            self.pass_stop_on(look, processes);
+            self.send_stop(look, processes);
         } else {
             self.stop_group();
         }
@@ -223,8 +223,8 @@ impl Run {
         }
     }
 
-    /// Sends the stop signal to whom it is due, followed by SIGCONT.
-    fn pass_stop_on(&mut self, look: &Look<'_>, processes: &[Process]) {
+    /// Sends the stop signal, followed by SIGCONT, to the processes that are due.
+    fn send_stop(&mut self, look: &Look<'_>, processes: &[Process]) {
         let leader = self.start.leader;
         let Some(stop) = &mut self.stop else { return };
         let is_alive = |first: &Identity| processes.iter().any(|process| process.identity() == *first);
@@ -256,7 +256,7 @@ impl Run {
         }
     }
 
-    /// The same where processes cannot be listed: everything in the leader's group gets the signal at once.
+    /// The same without a process table: everything in the leader's group gets the signal at once.
     fn stop_group(&mut self) {
         let Some(stop) = &mut self.stop else { return };
         if stop.signalled.insert((self.start.leader, 0)) {
@@ -266,19 +266,20 @@ impl Run {
         }
     }
 
-    /// Signals the whole group, and those of the processes that have left it.
+    /// Signals the leader's whole group, and the processes that have left it.
     fn signal(&self, signal: i32, processes: &[Process]) {
-        // While the leader is not reaped or a child of ours is in it, nobody else can have the number of the group.
+        // The number of the group cannot be reused while the leader is not reaped or a child of ours is in the group.
         let is_group_ours = self.leader_lives || sys::has_child(Child::InGroup(self.start.leader));
         if is_group_ours && !sys::send_to_group(self.start.leader, signal) && self.leader_lives {
-            // It was forked just now and has no group of its own yet.
+            // It was only just forked and is not in its own group yet.
             sys::send(self.start.leader, signal);
         }
         let missed = processes.iter().filter(|process| !is_group_ours || process.group != self.start.leader);
         missed.for_each(|process| signal_process(process, signal));
     }
 
-    /// Whether this look found nothing of it. Without a table, a child of ours in its group is all that can be known.
+    /// Whether this look found no process of the run. Without a process table, only children of ours in its group are
+    /// known.
     pub(super) fn is_empty(&self, look: &Look<'_>, processes: &[Process], is_undecided: bool) -> bool {
         if self.leader_lives {
             false
@@ -289,7 +290,7 @@ impl Run {
         }
     }
 
-    /// Counts a look; whether enough of them in a row have found nothing.
+    /// Counts a look. Returns whether enough looks in a row have found no process.
     pub(super) fn is_gone(&mut self, look: &Look<'_>, is_empty: bool) -> bool {
         if !is_empty {
             (self.empty_looks, self.settled_looks) = (0, 0);
@@ -300,7 +301,7 @@ impl Run {
         self.settled_looks >= EMPTY_LOOKS || self.empty_looks >= EMPTY_UNSETTLED_LOOKS
     }
 
-    /// A process that was killed long ago and is still there, once.
+    /// A process that still exists long after it was killed. Returned only once.
     pub(super) fn unkillable(&mut self, processes: &[Process]) -> Option<String> {
         if self.unkillable_reported || self.killed_at?.elapsed() < UNKILLABLE_AFTER {
             return None;

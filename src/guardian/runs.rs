@@ -1,8 +1,8 @@
-//! The runs the guardian has started: whom to signal, and when nothing is left of one (S6.7, S6.10).
+//! The runs that the guardian has started: which processes to signal, and when a run is gone (S6.7, S6.10).
 //!
-//! A run is more than its leader. One look at the process table serves all that waits for it: it says which processes
-//! belong to which run, carries out the orders that have come in, and finds the runs that are gone.
-//! Decides nothing about restarts or the end; that is the supervisor's.
+//! A run is more than its leader. Each look at the process table does three things: it assigns processes to runs,
+//! carries out the orders that have arrived, and finds the runs that are gone.
+//! Not here: the supervisor decides about restarts and about the end.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -12,21 +12,21 @@ use nix::unistd::{Pid, getpid};
 use super::finder::Marks;
 use super::finder::{Finder, Owner, RunFacts};
 use super::proc_table::{self, ProcEvidence};
-use super::protocol::Sending;
+use super::protocol::SignalOrder;
 use super::run::{Look, NewRun, Run};
 use super::spawn::{Execution, Failure, Progress};
 use super::sys;
 use super::table::{Identity, Process, Table};
 use crate::app::{ExitStatus, LeftRunning, RunId};
 
-/// Looks in a row that may follow each other without a pause: a process that forks again and again is outrun, not waited
-/// for.
+/// Most looks in a row without a pause: a process that forks again and again can only be stopped by looking faster than
+/// it forks.
 const EAGER_LOOKS: u32 = 64;
 
-/// Rounds of a pursuit in one look: some hundred milliseconds at the most, then other runs have their turn.
+/// Most rounds of a pursuit in one look: a few hundred milliseconds, so that other runs get their turn.
 const PURSUIT_ROUNDS: u32 = 1000;
 
-/// Most processes that are named when a leader leaves them behind.
+/// Most processes that a report names when a leader leaves them behind.
 const NAMED: usize = 3;
 
 /// Something to report.
@@ -34,32 +34,32 @@ const NAMED: usize = 3;
 pub(super) enum Finding {
     Spawned(RunId, Pid),
     SpawnFailed(RunId, Failure),
-    /// The leader ended; if nothing had asked it to, with what it left running.
+    /// The leader exited and left these processes running. The list is empty if the run was asked to stop.
     Exited(RunId, ExitStatus, Vec<LeftRunning>),
-    /// A process may come from this run, which is gone, or from the other dynos named.
+    /// This run is gone. Its dyno, or another one of these dynos, left this process running.
     LeftBehind(RunId, Vec<String>, LeftRunning),
     Gone(RunId),
     Unkillable(RunId, String),
 }
 
-/// All runs of which something may be left.
+/// All runs that may still have processes.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     all: Vec<Run>,
     /// `DYNO_SESSION=…`, taken from the first spawn.
     session: Vec<u8>,
     finder: Finder,
-    /// Signals that wait for the next look.
-    orders: Vec<(RunId, Sending)>,
-    /// A process that no look had seen has ended; others may have been its children.
+    /// Orders for the next look.
+    orders: Vec<(RunId, SignalOrder)>,
+    /// A process has ended that no look had seen. It may have had children.
     has_missed: bool,
-    /// Processes without a run that were reported.
+    /// Processes without a run that have been reported.
     named: BTreeSet<Identity>,
     eager_looks: u32,
 }
 
 impl Runs {
-    /// `session`: its `DYNO_SESSION=…`, the same for all.
+    /// Adds a run. `session`: its `DYNO_SESSION=…`, the same for all runs.
     pub(super) fn add(&mut self, new: NewRun, session: &[u8]) {
         if self.session.is_empty() {
             self.session = session.to_vec();
@@ -67,12 +67,12 @@ impl Runs {
         self.all.push(Run::new(new));
     }
 
-    /// Descriptors that become readable when an exec is over.
+    /// The pending execs. Each becomes readable when its outcome is known.
     pub(super) fn executions(&self) -> impl Iterator<Item = &Execution> {
         self.all.iter().filter_map(Run::execution)
     }
 
-    /// Takes the outcome of every exec that is over. One that failed was never a run.
+    /// Reports the outcome of every exec that is over, and drops the runs whose exec failed.
     pub(super) fn take_executed(&mut self, findings: &mut Vec<Finding>) {
         self.all.retain_mut(|run| match run.take_executed() {
             Some(Progress::Executed) => {
@@ -80,7 +80,7 @@ impl Runs {
                 true
             }
             Some(Progress::Failed(failure)) => {
-                // It has nothing left to do but to end, and must not be counted among what a dyno left behind.
+                // It exits right away. Without this wait it could be counted as a process that a dyno left behind.
                 sys::reap_when_ended(run.leader());
                 findings.push(Finding::SpawnFailed(run.id(), failure));
                 false
@@ -89,35 +89,37 @@ impl Runs {
         });
     }
 
-    /// A child was reaped. Call [`Runs::take_executed`] before the next look: an exec that failed is not an exit.
+    /// Records that a child was reaped. Call [`Runs::take_executed`] before the next look, because a failed exec is not
+    /// an exit.
     pub(super) fn reaped(&mut self, pid: Pid, exit: ExitStatus) {
         if !self.all.iter_mut().any(|run| run.reaped(pid, exit)) {
             self.has_missed |= !self.finder.knows(pid);
         }
     }
 
-    /// Orders a signal for all that is left of a run. The next look carries it out; a run that is gone gets nothing.
-    pub(super) fn order(&mut self, id: RunId, sending: Sending) {
-        self.orders.push((id, sending));
+    /// Orders a signal for a run. The next look carries it out, unless the run is gone.
+    pub(super) fn order(&mut self, id: RunId, order: SignalOrder) {
+        self.orders.push((id, order));
     }
 
-    /// Whether a look is due now, for an order or for an exit.
+    /// Whether a look is due now, because of an order or an exit.
     pub(super) fn need_look(&self) -> bool {
         !self.orders.is_empty() || self.all.iter().any(Run::has_exit)
     }
 
-    /// Whether something can change without a child's end: a group whose members are not our children empties.
+    /// Whether to look regularly: a run that is ending may lose processes that are not our children, and we get no
+    /// SIGCHLD for these.
     pub(super) fn need_watching(&self) -> bool {
         self.all.iter().any(Run::is_ending)
     }
 
-    /// Whether the next look should follow at once.
+    /// Whether the next look should follow immediately.
     pub(super) fn is_eager(&self) -> bool {
         (1..EAGER_LOOKS).contains(&self.eager_looks)
     }
 
-    /// Kills processes of killed runs as soon as they are seen, in rounds that cost next to nothing: a process that forks
-    /// again and again gives way only to those who are faster.
+    /// Kills new processes of killed runs in cheap rounds, without a full look: a process that forks again and again
+    /// can only be stopped by killing faster than it forks.
     fn pursue(&mut self) {
         let killed: Vec<String> =
             self.all.iter().filter(|run| run.is_killed()).map(|run| run.dyno().to_owned()).collect();
@@ -136,7 +138,7 @@ impl Runs {
                 };
                 if !hit.contains(&pid) && !self.finder.knows(pid) && !is_leader() && is_marked() {
                     hit.insert(pid);
-                    // Our own child, which only we can reap.
+                    // The pid cannot be reused: it is our own child, and only we can reap it.
                     sys::send(pid, libc::SIGKILL);
                 }
             });
@@ -149,7 +151,7 @@ impl Runs {
         }
     }
 
-    /// Looks at the processes below us: reports exits, signals who is due, finds the runs that are gone.
+    /// Looks at our descendants: reports exits, carries out orders, and finds the runs that are gone.
     pub(super) fn look(&mut self, findings: &mut Vec<Finding>) {
         let is_readable = proc_table::check_process_table().is_ok();
         if is_readable {
@@ -170,8 +172,8 @@ impl Runs {
                 let left = if run.is_asked_to_end() { Vec::new() } else { left_running(&processes, run.port()) };
                 findings.push(Finding::Exited(id, exit, left));
             }
-            for (_, sending) in orders.iter().filter(|(ordered, _)| *ordered == id) {
-                run.order(*sending, &processes);
+            for (_, order) in orders.iter().filter(|(ordered, _)| *ordered == id) {
+                run.order(*order, &processes);
             }
             run.carry_out(&look, &processes);
             let is_empty = run.is_empty(&look, &processes, is_undecided);
@@ -197,7 +199,7 @@ impl Runs {
         self.named.retain(|(pid, _)| self.finder.knows(*pid));
     }
 
-    /// Reports processes that may come from a run which is gone: a restart spares them, the last sweep does not.
+    /// Reports processes that may come from a run that is gone. A restart spares them; the final sweep kills them.
     fn name_left_behind(&mut self, run: RunId, table: &Table, findings: &mut Vec<Finding>) {
         let own = getpid();
         let mut left = 0;
@@ -213,13 +215,14 @@ impl Runs {
     }
 }
 
-/// The processes of a run, its leader included.
+/// The live processes of a run, including its leader.
 fn living_processes(table: &Table, finder: &Finder, run: RunId) -> Vec<Process> {
     let is_own = |process: &&Process| !process.zombie && finder.owner(process) == Some(&Owner::Run(run));
     table.processes.iter().filter(is_own).copied().collect()
 }
 
-/// What a leader has left running: the one that listens on a port if there is one, else the first of each family.
+/// The processes to name when a leader has exited: one that listens on a port, preferably the run's own; if none does,
+/// the topmost ones, at most [`NAMED`].
 fn left_running(rest: &[Process], port: Option<u16>) -> Vec<LeftRunning> {
     if rest.is_empty() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Signals one process of a table, and never a later one that has its number.
+//! Signals one process of a table, and never a later process that has the same pid.
 
 use std::os::fd::AsFd;
 
@@ -9,10 +9,10 @@ use super::proc_table;
 use super::sys;
 use super::table::Process;
 
-/// Signals this process, and never a later one with its pid.
+/// Signals this process, and never a later process that has the same pid.
 pub(super) fn signal_process(process: &Process, signal: i32) {
     if process.parent == getpid() {
-        // Our own child: only we can reap it, and have not since the look.
+        // Our own child: only we can reap it, and we have not done so since the table was read.
         sys::send(process.pid, signal);
         return;
     }
@@ -21,7 +21,7 @@ pub(super) fn signal_process(process: &Process, signal: i32) {
     match descriptor {
         Ok(descriptor) if is_same() => sys::send_by_descriptor(descriptor.as_fd(), signal),
         Ok(_) | Err(Errno::ESRCH) => {}
-        // A kernel or a sandbox that knows no such descriptors.
+        // The kernel or the sandbox does not support pidfds.
         Err(_) if is_same() => sys::send(process.pid, signal),
         Err(_) => {}
     }

@@ -1,4 +1,4 @@
-//! What the guardian is sent to start a run: a specification as NUL-terminated texts.
+//! Turns the specification of a dyno into a request to the guardian, with all texts NUL-terminated.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -13,7 +13,7 @@ pub(super) fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
     };
     let direct = match spec.shell {
         Shell::Sh => without_shell(&spec.shell_line, &spec.environment),
-        // It reads the profile first.
+        // Bash sources the profile scripts first.
         Shell::Bash => None,
     };
     let (programs, words) = direct.map_or_else(Default::default, |direct| (direct.programs, direct.words));

@@ -1,31 +1,32 @@
-//! Who gets the stop signal first (S6.6).
+//! Decides which processes get the stop signal first (S6.6).
 //!
-//! Pure. A program ends its own workers, and loses their work if they are hit: Celery, gunicorn, puma, postgres. A shell
-//! does not pass the signal on, so the shell and the programs that it runs get it. A filter behind a program, such as `tee`,
-//! must outlive it, or the last words of the program are lost: it ends by itself when the program has ended.
+//! Pure. A program such as Celery, gunicorn, puma or postgres stops its own workers, and loses their work if they get
+//! the signal directly. A shell does not pass the signal on, so the shell and the programs that it runs get it
+//! together. A filter in a pipeline, such as `tee`, must outlive the program before it, or the program's last output is
+//! lost; it exits by itself at end of file.
 
 use nix::unistd::Pid;
 
 use super::table::{Process, Table};
 
-/// What has to be known of a process besides its place in the table.
+/// Facts about processes that are not in the table.
 pub(super) trait Programs {
-    /// Whether it executes a shell.
+    /// Whether this process is a shell.
     fn is_shell(&mut self, pid: Pid) -> bool;
-    /// The name of the pipe that it reads as its stdin.
+    /// The name of the pipe that is its stdin.
     fn reads_from(&mut self, pid: Pid) -> Option<String>;
-    /// The names of the pipes that it writes to as stdout and stderr.
+    /// The names of the pipes that are its stdout and stderr.
     fn writes_to(&mut self, pid: Pid) -> Vec<String>;
 }
 
-/// Those that get the stop signal first; the rest of the run follows when the programs have ended.
+/// The processes that get the stop signal first. The rest of the run follows when `programs` have ended.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FirstToStop {
-    /// The leader, be it a program or a shell, and the programs that it runs as a shell, directly or through other shells.
+    /// The leader. If it is a shell, also the programs that it runs, directly or through other shells.
     pub(super) programs: Vec<Process>,
-    /// The shells in between.
+    /// The shells between the leader and those programs.
     pub(super) shells: Vec<Process>,
-    /// Programs that read what another of these writes: they get the signal only when the grace is nearly over.
+    /// Processes that read the output of another one of these. They get the signal only when the grace is nearly over.
     pub(super) filters: Vec<Process>,
 }
 
@@ -50,13 +51,13 @@ pub(super) fn first_to_stop(table: &Table, leader: Pid, look: &mut dyn Programs)
             }
         }
     }
-    set_filters_apart(&mut first, leader.pid, look);
+    separate_filters(&mut first, leader.pid, look);
     first
 }
 
-fn set_filters_apart(first: &mut FirstToStop, leader: Pid, look: &mut dyn Programs) {
+fn separate_filters(first: &mut FirstToStop, leader: Pid, look: &mut dyn Programs) {
     if first.programs.len() + first.shells.len() < 3 {
-        // A pipeline is a shell with two children at least.
+        // A pipeline needs a shell and at least two children.
         return;
     }
     let mut written = Vec::new();
@@ -84,7 +85,7 @@ mod tests {
         Process { pid, start: 1, parent: Pid::from_raw(parent), group: pid, session: pid, zombie: false }
     }
 
-    /// The pids of shells; and of each pipe the writer and the reader.
+    /// The pids of the shells; and the writer and reader of each pipe.
     struct Known<'a>(&'a [i32], &'a [(i32, i32)]);
 
     impl Programs for Known<'_> {
@@ -110,7 +111,7 @@ mod tests {
             .map(|all| all.iter().map(|process| process.pid.as_raw()).collect())
     }
 
-    /// The programs and the shells, where nothing is a filter.
+    /// The programs and the shells of a run that has no filters.
     fn stopped_first(processes: &[Process], shells: &[i32]) -> [Vec<i32>; 2] {
         let [programs, shells, filters] = in_order(processes, &mut Known(shells, &[]));
         assert_eq!(filters, [0; 0]);
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn s7_5_a_filter_outlives_the_program_whose_words_it_carries() {
+    fn s7_5_a_filter_outlives_the_program_whose_output_it_carries() {
         let pipeline = [process(10, 1), process(11, 10), process(12, 10), process(13, 10)];
 
         let order = in_order(&pipeline, &mut Known(&[10, 11], &[(11, 12), (12, 13)]));
@@ -127,35 +128,35 @@ mod tests {
     }
 
     #[test]
-    fn s6_6_a_program_that_leads_gets_the_signal_alone() {
+    fn s6_6_a_leader_that_is_a_program_gets_the_signal_alone() {
         let celery = [process(10, 1), process(11, 10), process(12, 10)];
 
         assert_eq!(stopped_first(&celery, &[]), [vec![10], vec![]]);
     }
 
     #[test]
-    fn s6_6_a_shell_that_leads_shares_the_signal_with_its_programs() {
+    fn s6_6_a_leader_that_is_a_shell_gets_it_together_with_its_programs() {
         let pipeline = [process(10, 1), process(11, 10), process(12, 10)];
 
         assert_eq!(stopped_first(&pipeline, &[10]), [vec![10, 11, 12], vec![]]);
     }
 
     #[test]
-    fn s6_6_the_workers_of_a_program_under_a_shell_are_spared() {
+    fn s6_6_the_workers_of_a_program_below_a_shell_are_spared() {
         let celery_behind_cd = [process(10, 1), process(11, 10), process(12, 11), process(13, 11)];
 
         assert_eq!(stopped_first(&celery_behind_cd, &[10]), [vec![10, 11], vec![]]);
     }
 
     #[test]
-    fn s6_6_programs_are_found_through_shells() {
-        let script_in_script = [process(10, 1), process(11, 10), process(12, 11), process(13, 12)];
+    fn s6_6_programs_below_nested_shells_are_found() {
+        let nested_scripts = [process(10, 1), process(11, 10), process(12, 11), process(13, 12)];
 
-        assert_eq!(stopped_first(&script_in_script, &[10, 11]), [vec![10, 12], vec![11]]);
+        assert_eq!(stopped_first(&nested_scripts, &[10, 11]), [vec![10, 12], vec![11]]);
     }
 
     #[test]
-    fn s6_6_nothing_is_first_once_the_leader_has_ended() {
+    fn s6_6_no_process_is_first_once_the_leader_has_exited() {
         let zombie = Process { zombie: true, ..process(10, 1) };
 
         assert_eq!(stopped_first(&[zombie, process(11, 1)], &[10]), [const { Vec::<i32>::new() }; 2]);

@@ -1,8 +1,8 @@
-//! Kills every descendant of this process, until the system says that none is left.
+//! Kills every descendant of this process, until the system reports that none is left.
 //!
-//! The guardian does this at the end of a run and when `dyno` is gone; `dyno` does it when the guardian is gone. It works
-//! for any tree because both are subreapers: a process that loses its parent becomes our child, and we kill our children
-//! until there are none. Nothing is allocated before the verdict.
+//! The guardian does this at the end of a run and when `dyno` is gone; `dyno` does it when the guardian is gone. It
+//! works for any process tree because both are subreapers: a process that loses its parent becomes our child, and we
+//! kill our children until there are none. Nothing is allocated until survivors are listed.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,45 +15,45 @@ use super::proc_table;
 use super::sys::{self, Child};
 use super::table::{Identity, Process};
 
-/// How long a killed process may take to vanish before it is called a survivor. A process inside the kernel
-/// (state D) may need the disk or network first.
+/// How long a killed process may take to vanish before it is reported as a survivor. A process in uninterruptible
+/// sleep (state D) may have to wait for a disk or the network first.
 pub(super) const UNKILLABLE_AFTER: Duration = Duration::from_secs(2);
 
-/// Rounds without a pause at the beginning: a daemon that forks again and again is outrun, not waited for.
+/// First rounds, which have no pause: a daemon that forks again and again must be killed faster than it forks.
 const EAGER_ROUNDS: u32 = 64;
 
-/// Rounds in a row that find only children which are spared before the sweep is over.
+/// The sweep is over after this many rounds in a row that found only spared children.
 const EMPTY_ROUNDS: u32 = 2;
 
-/// A process that was killed and is still there.
+/// A process that was killed but still exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survivor {
     /// Its process id.
     pub pid: i32,
-    /// Its command name and, where the kernel tells, what it waits for: `4711 (sh, in do_exit)`.
+    /// Its pid, its command name and, if the kernel says so, where it is waiting: `4711 (sh, in do_exit)`.
     pub description: String,
 }
 
-/// Descendants of `dyno` that are older than its guardian, and so not of a dyno: `exec > >(tee log); exec dyno start` in an
-/// entrypoint makes `tee` one. They are neither killed nor waited for.
+/// Descendants of `dyno` that are older than its guardian and therefore do not come from a dyno, such as the `tee` of
+/// an entrypoint with `exec > >(tee log); exec dyno start`. The sweep neither kills them nor waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Spared(Vec<Identity>);
 
 impl Spared {
-    /// All that descend from this process now.
+    /// All current descendants of this process.
     pub(super) fn present() -> Self {
         if proc_table::check_process_table().is_ok() {
             return Self(proc_table::read_descendants().processes.iter().map(Process::identity).collect());
         }
         let mut children = Vec::new();
-        // Without `/proc` the search takes long, and mostly there is nothing to find.
+        // Without `/proc` the search is slow, and usually there is nothing to find.
         if sys::has_child(Child::Any) {
             proc_table::for_each_own_child(|child| children.push((child, 0)));
         }
         Self(children)
     }
 
-    fn holds(&self, pid: Pid) -> bool {
+    fn contains(&self, pid: Pid) -> bool {
         self.0.iter().any(|(spared, start)| {
             *spared == pid && proc_table::read_process(pid).is_some_and(|process| process.start == *start)
         })
@@ -62,7 +62,7 @@ impl Spared {
 
 /// Kills and reaps all descendants of this process.
 ///
-/// Returns those still there after 2 s; empty means that nothing is left but what is spared.
+/// Returns the processes that still exist after 2 s. Empty: only spared processes are left.
 #[must_use]
 pub(super) fn sweep(spared: &Spared) -> Vec<Survivor> {
     let deadline = Instant::now() + UNKILLABLE_AFTER;
@@ -70,20 +70,21 @@ pub(super) fn sweep(spared: &Spared) -> Vec<Survivor> {
     loop {
         let mut killed = false;
         let kill_child = |child| {
-            if !spared.holds(child) {
+            if !spared.contains(child) {
                 killed = true;
-                // Our own unreaped child: its pid cannot belong to anybody else.
+                // The pid cannot be reused: it is our own child, which is not reaped yet.
                 sys::send(child, libc::SIGKILL);
             }
         };
-        // Under a flood of processes the list is mostly of dead ones, and would grow faster than it is read.
+        // While processes fork very fast, most of the list are zombies. Unless they are reaped between its parts, the
+        // list grows faster than it is read.
         proc_table::for_each_own_child_in_parts(kill_child, || {
             let _ = reap_all();
         });
         if reap_all() == Err(Errno::ECHILD) {
             return Vec::new();
         }
-        // Spared children keep the system from saying that there is none.
+        // With spared children, ECHILD never comes.
         empty_rounds = if killed { 0 } else { empty_rounds + 1 };
         if empty_rounds == EMPTY_ROUNDS {
             return Vec::new();
@@ -100,7 +101,7 @@ pub(super) fn sweep(spared: &Spared) -> Vec<Survivor> {
     }
 }
 
-/// Takes the status of every child that has ended. ECHILD: there is no child at all.
+/// Reaps every child that has ended. ECHILD: there are no children at all.
 fn reap_all() -> Result<(), Errno> {
     while sys::reap_any()?.is_some() {}
     Ok(())
@@ -109,11 +110,11 @@ fn reap_all() -> Result<(), Errno> {
 fn survivors(spared: &Spared) -> Vec<Survivor> {
     let mut left = Vec::new();
     proc_table::for_each_own_child(|child| left.push(child));
-    left.retain(|child| !spared.holds(*child));
+    left.retain(|child| !spared.contains(*child));
     left.into_iter().map(|pid| Survivor { pid: pid.as_raw(), description: describe(pid) }).collect()
 }
 
-/// `4711 (sh, in do_exit)`: enough to find it, nothing of its arguments.
+/// `4711 (sh, in do_exit)`: enough to find the process. Its arguments are left out because they may be secret.
 pub(super) fn describe(pid: Pid) -> String {
     let read = |name: &str| {
         let mut text = String::new();

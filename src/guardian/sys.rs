@@ -1,8 +1,8 @@
-//! System calls without a safe form: forking the guardian, raw wait statuses, signals of any number, received
+//! System calls that have no safe wrapper: forking the guardian, raw wait statuses, signals of any number, received
 //! descriptors, terminal sizes.
 //!
 //! One of the two files that may hold `unsafe`; the other is `spawn`.
-#![expect(unsafe_code, reason = "the calls below have no safe form")]
+#![expect(unsafe_code, reason = "the calls below have no safe wrapper")]
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -14,8 +14,8 @@ use nix::unistd::{ForkResult, Pid, fork};
 use super::protocol::{HEADER_BYTES, MAX_FDS};
 use crate::app::{ExitStatus, PtySize};
 
-/// The shortest turn the scheduler grants, in nanoseconds.
-const TURN_NANOSECONDS: u64 = 100_000;
+/// The shortest time slice that the scheduler grants, in nanoseconds.
+const SLICE_NANOSECONDS: u64 = 100_000;
 
 nix::ioctl_read_bad!(get_window_size, libc::TIOCGWINSZ, libc::winsize);
 nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
@@ -26,36 +26,37 @@ nix::ioctl_read!(get_terminal_device, b'T', 0x32, libc::c_uint);
 /// Forks this process: `dyno` for its guardian, the guardian for a dyno.
 ///
 /// # Errors
-/// Those of fork(2): EAGAIN at the limit of processes, ENOMEM.
+/// Those of fork(2): EAGAIN if the process limit is reached, ENOMEM.
 pub(super) fn fork_process() -> Result<ForkResult, Errno> {
     // SAFETY: `dyno` forks before it has any thread and the guardian never has one, so the child is a full copy and may
     // do anything.
     unsafe { fork() }
 }
 
-/// Gives every signal back its default disposition, whatever was inherited or set: `nohup` ignores SIGHUP, a careless
-/// parent SIGCHLD, the standard library SIGPIPE. Children inherit this.
+/// Resets every signal to its default disposition, which children inherit. `nohup` ignores SIGHUP, the standard library
+/// ignores SIGPIPE, and a careless parent may ignore SIGCHLD.
 pub(super) fn reset_signals() {
     // SAFETY: zeroed bytes are a valid action, and no handler is installed.
     unsafe {
         let mut default: libc::sigaction = std::mem::zeroed();
         default.sa_sigaction = libc::SIG_DFL;
         for signal in 1..=libc::SIGRTMAX() {
-            // Refused for KILL, STOP and the C library's own; those need no reset.
+            // Fails for KILL, STOP and the C library's own signals, which need no reset.
             libc::sigaction(signal, &raw const default, std::ptr::null_mut());
         }
     }
 }
 
-/// Asks the scheduler for short turns that come soon: the guardian works for microseconds at a time, and should not
-/// stand in line behind all it has started. Children get the usual turns. Kernels before 6.12 take no notice.
+/// Asks the scheduler for short time slices that come soon: the guardian works for microseconds at a time and should
+/// not have to wait for all the processes that it has started. Children get normal slices. Kernels before 6.12 ignore
+/// this.
 pub(super) fn ask_for_short_turns() {
-    // Otherwise the children would lose the niceness below 0 that the user gave us.
+    // With reset-on-fork, children would lose a niceness below 0 that the user has set.
     // SAFETY: reads the niceness of this process.
     if unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) } < 0 {
         return;
     }
-    // SAFETY: zeroed bytes are valid numbers; both calls fill or read one structure of the size they are told.
+    // SAFETY: zeroed bytes are valid numbers; both calls access one structure of the given size.
     unsafe {
         let mut attributes: libc::sched_attr = std::mem::zeroed();
         let size = size_of::<libc::sched_attr>();
@@ -65,24 +66,24 @@ pub(super) fn ask_for_short_turns() {
             return;
         }
         attributes.sched_flags = libc::SCHED_FLAG_RESET_ON_FORK as u64;
-        attributes.sched_runtime = TURN_NANOSECONDS;
+        attributes.sched_runtime = SLICE_NANOSECONDS;
         libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0);
     }
 }
 
-/// Ends this process at once; nothing of `dyno` that the fork copied is run or flushed a second time.
+/// Exits immediately, so that destructors and buffers that the fork copied from `dyno` are not run or flushed twice.
 pub(super) fn exit_at_once(status: i32) -> ! {
     // SAFETY: ends the process; nothing is read or written.
     unsafe { libc::_exit(status) }
 }
 
-/// A child that has ended, and how.
+/// Reaps one child that has ended. None: no child has ended.
 ///
-/// Read from the raw wait status: `nix::WaitStatus` cannot hold a death by a real-time signal, and the kernel has reaped
-/// the child by the time that is noticed.
+/// Uses the raw wait status: `nix::WaitStatus` cannot represent a real-time signal, and when nix returns that error,
+/// the child is already reaped.
 ///
 /// # Errors
-/// ECHILD: there is no child at all.
+/// ECHILD: there are no children at all.
 pub(super) fn reap_any() -> Result<Option<(Pid, ExitStatus)>, Errno> {
     loop {
         let mut status = 0;
@@ -99,13 +100,13 @@ pub(super) fn reap_any() -> Result<Option<(Pid, ExitStatus)>, Errno> {
     }
 }
 
-/// Waits for the end of this child and takes its status. Does nothing if that was done before.
+/// Waits until this child has ended, and reaps it. Does nothing if it was reaped before.
 pub(super) fn reap_when_ended(pid: Pid) {
-    // SAFETY: a null pointer asks for no status.
+    // SAFETY: with a null pointer no status is written.
     while unsafe { libc::waitpid(pid.as_raw(), std::ptr::null_mut(), 0) } < 0 && Errno::last() == Errno::EINTR {}
 }
 
-/// The pid of a process that is started and ended for this alone: the last one that the system has given away.
+/// The pid that the system assigned most recently: that of a process forked for this purpose only.
 pub(super) fn newest_pid() -> Option<Pid> {
     match fork_process() {
         Ok(ForkResult::Child) => exit_at_once(0),
@@ -121,9 +122,9 @@ fn number(status: libc::c_int) -> u8 {
     u8::try_from(status).unwrap_or(u8::MAX)
 }
 
-/// Whether this process has a child, dead or alive, of which `which` is the pid or the process group.
+/// Whether this process has a child, dead or alive, with this pid or in this process group.
 ///
-/// While there is one, the number cannot belong to anyone else: only we can reap it.
+/// As long as there is one, the number cannot be reused: only we can reap the child.
 pub(super) fn has_child(which: Child) -> bool {
     let (kind, id) = match which {
         Child::Any => (libc::P_ALL, Pid::from_raw(0)),
@@ -138,7 +139,7 @@ pub(super) fn has_child(which: Child) -> bool {
     }
 }
 
-/// A child by its pid, one in a process group, or any.
+/// Any child, the child with a pid, or a child in a process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Child {
     Any,
@@ -148,21 +149,21 @@ pub(super) enum Child {
 
 /// Sends any signal, real-time ones included.
 ///
-/// The caller makes sure that the number still belongs to the process it means.
+/// The caller must make sure that the pid still belongs to the intended process.
 pub(super) fn send(pid: Pid, signal: i32) {
-    // ESRCH: it has ended. EPERM: it changed its user; it is reported as unkillable if it stays.
+    // Errors are ignored. ESRCH: it has ended. EPERM: it changed its user, and is reported as unkillable if it stays.
     // SAFETY: no memory is involved.
     unsafe { libc::kill(pid.as_raw(), signal) };
 }
 
-/// Sends any signal to a process group; whether it has a member that we may signal. The caller makes sure that the number
-/// still belongs to the group it means.
+/// Sends any signal to a process group. Returns whether the group has a member that we may signal. The caller must make
+/// sure that the number still belongs to the intended group.
 pub(super) fn send_to_group(group: Pid, signal: i32) -> bool {
     // SAFETY: no memory is involved.
     unsafe { libc::killpg(group.as_raw(), signal) == 0 }
 }
 
-/// A descriptor of a process, which never refers to a later process with the same number.
+/// A descriptor of a process, which never refers to a later process with the same pid.
 ///
 /// # Errors
 /// ESRCH: there is no such process. ENOSYS: the kernel is older than 5.3.
@@ -170,13 +171,13 @@ pub(super) fn open_process(pid: Pid) -> Result<OwnedFd, Errno> {
     // SAFETY: no memory is involved.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
     let fd = RawFd::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)?;
-    // SAFETY: the kernel made this descriptor for us in this call; nothing else owns it.
+    // SAFETY: the kernel created this descriptor in this call; nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Sends any signal to the process of a descriptor from [`open_process`].
 pub(super) fn send_by_descriptor(process: BorrowedFd<'_>, signal: i32) {
-    // SAFETY: a null pointer stands for the information that kill(2) would give.
+    // SAFETY: a null pointer means the same information as in kill(2).
     unsafe {
         libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0);
     }
@@ -192,7 +193,7 @@ pub(super) fn ticks_since_boot() -> u64 {
     seconds * per_second + nanoseconds * per_second / 1_000_000_000
 }
 
-/// Sends bytes with descriptors on the first of them.
+/// Sends bytes, with the descriptors attached to the first byte.
 ///
 /// # Errors
 /// Those of sendmsg(2).
@@ -203,7 +204,7 @@ pub(super) fn send_with_fds(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[OwnedFd
     sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None)
 }
 
-/// Reads some bytes of a header and the descriptors that ride on them; 0 bytes: the other end is closed.
+/// Reads some bytes of a header and the descriptors attached to them. 0 bytes: the other end is closed.
 ///
 /// # Errors
 /// Those of recvmsg(2).
@@ -218,14 +219,14 @@ pub(super) fn receive_header(
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(received) = control {
-            // SAFETY: the kernel made these descriptors for us in this call; nobody else owns them.
+            // SAFETY: the kernel created these descriptors in this call; nothing else owns them.
             fds.extend(received.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
         }
     }
     Ok(message.bytes)
 }
 
-/// The size of the terminal behind `fd`; None where it is none, or one that does not know.
+/// The size of the terminal `fd`. None: it is not a terminal, or its size is not known.
 #[must_use]
 pub fn terminal_size(fd: impl AsFd) -> Option<PtySize> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
@@ -234,17 +235,17 @@ pub fn terminal_size(fd: impl AsFd) -> Option<PtySize> {
     (size.ws_row > 0 && size.ws_col > 0).then_some(PtySize { rows: size.ws_row, cols: size.ws_col })
 }
 
-/// Tells the terminal behind `fd` its size; its foreground processes get SIGWINCH.
+/// Sets the size of the terminal `fd`. Its foreground processes get SIGWINCH.
 ///
 /// # Errors
-/// Those of ioctl(2): `fd` is no terminal.
+/// Those of ioctl(2), if `fd` is not a terminal.
 pub fn set_terminal_size(fd: impl AsFd, size: PtySize) -> Result<(), Errno> {
     let size = libc::winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: TIOCSWINSZ reads one winsize, which outlives the call.
     unsafe { set_window_size(fd.as_fd().as_raw_fd(), &raw const size) }.map(drop)
 }
 
-/// Bytes in a pipe that its reader has not taken yet; None if the system cannot tell. `fd`: either end.
+/// Bytes in a pipe that have not been read yet. None if the system cannot tell. `fd`: either end.
 #[must_use]
 pub fn unread_in_pipe(fd: impl AsFd) -> Option<usize> {
     let mut bytes = 0;
@@ -253,7 +254,7 @@ pub fn unread_in_pipe(fd: impl AsFd) -> Option<usize> {
     usize::try_from(bytes).ok()
 }
 
-/// Bytes that a terminal or a socket has accepted and not passed on yet; None if the system cannot tell.
+/// Bytes that a terminal or a socket has accepted but not passed on yet. None if the system cannot tell.
 #[must_use]
 pub fn unsent(fd: impl AsFd) -> Option<usize> {
     let mut bytes = 0;
@@ -262,7 +263,7 @@ pub fn unsent(fd: impl AsFd) -> Option<usize> {
     usize::try_from(bytes).ok()
 }
 
-/// The number of the terminal behind `fd`, also if it was opened as `/dev/tty`; None if it is not a terminal.
+/// The device number of the terminal `fd`, even if it was opened as `/dev/tty`. None if it is not a terminal.
 #[must_use]
 pub fn terminal_device(fd: impl AsFd) -> Option<u32> {
     let mut device = 0;
@@ -271,7 +272,7 @@ pub fn terminal_device(fd: impl AsFd) -> Option<u32> {
     Some(device)
 }
 
-/// Whether a signal is ignored in this process, as `nohup` leaves it.
+/// Whether this process ignores a signal, for example because of `nohup`.
 #[must_use]
 pub fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();

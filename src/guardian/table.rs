@@ -1,7 +1,7 @@
-//! The processes below this one, as one look at the system saw them. Pure: plain values, made up in tests.
+//! The descendants of this process, as seen in one look at the system. Pure: plain values, so tests can create them.
 //!
-//! `proc_table` reads a table, `finder` says which run each process belongs to, `stop_order` which of them get the stop
-//! signal first. Another system only needs its own reader.
+//! `proc_table` reads a table, `finder` decides which run each process belongs to, and `stop_order` which processes get
+//! the stop signal first. To support another system, only `proc_table` has to be replaced.
 
 use nix::unistd::Pid;
 
@@ -9,16 +9,16 @@ use nix::unistd::Pid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Process {
     pub(super) pid: Pid,
-    /// Clock ticks from boot to its start: tells it from a later process with the same pid.
+    /// Clock ticks from boot to its start. Distinguishes it from a later process with the same pid.
     pub(super) start: u64,
     pub(super) parent: Pid,
     pub(super) group: Pid,
     pub(super) session: Pid,
-    /// It has ended, and its parent has not read its status yet.
+    /// It has ended, but its parent has not reaped it yet.
     pub(super) zombie: bool,
 }
 
-/// What tells a process from every other one, earlier and later ones included.
+/// Identifies a process, even if its pid is reused later: pid and start.
 pub(super) type Identity = (Pid, u64);
 
 impl Process {
@@ -27,10 +27,10 @@ impl Process {
     }
 }
 
-/// All processes below this one.
+/// All descendants of this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Table {
-    /// Every process comes after its parent.
+    /// In an order that puts every process after its parent.
     pub(super) processes: Vec<Process>,
     /// False: a process vanished while the table was read, so its children may be missing.
     pub(super) is_complete: bool,

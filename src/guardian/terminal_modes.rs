@@ -1,7 +1,7 @@
-//! The modes of a terminal: read, changed for somebody who wants every key, and given back.
+//! The modes of a terminal: reads them, makes them raw, and restores them.
 //!
-//! `dyno` changes those of the user's terminal while a dyno has the keyboard. The guardian minds them meanwhile: when
-//! `dyno` is killed it gives them back, unless somebody else has set others by then (a shell that comes back does).
+//! `dyno` makes the user's terminal raw while a dyno has the keyboard. If `dyno` is killed meanwhile, the guardian
+//! restores the modes, unless another program has changed them by then, such as the shell that has its prompt back.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -13,7 +13,7 @@ use nix::sys::termios::{
 /// Size of [`TerminalModes`] in a frame, in bytes.
 const BYTES: usize = 3 * 4 + libc::NCCS;
 
-/// What a terminal does with keys and with output. Speed and character size are left alone.
+/// How a terminal handles keys and output. Speed and character size are not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalModes {
     input: u32,
@@ -23,10 +23,10 @@ pub struct TerminalModes {
 }
 
 impl TerminalModes {
-    /// Those of the terminal behind `fd`.
+    /// The modes of the terminal `fd`.
     ///
     /// # Errors
-    /// ENOTTY: it is none. EIO: it is gone.
+    /// ENOTTY: it is not a terminal. EIO: the terminal is gone.
     pub fn of(fd: impl AsFd) -> Result<Self, Errno> {
         let modes = tcgetattr(fd)?;
         Ok(Self {
@@ -37,10 +37,10 @@ impl TerminalModes {
         })
     }
 
-    /// Gives them to the terminal behind `fd`, at once; what was typed and not read yet stays.
+    /// Sets them on the terminal `fd` immediately. Typed input that was not read yet is kept.
     ///
     /// # Errors
-    /// As [`TerminalModes::of`].
+    /// Same as [`TerminalModes::of`].
     pub fn set(&self, fd: impl AsFd) -> Result<(), Errno> {
         let mut modes: Termios = tcgetattr(&fd)?;
         modes.input_flags = InputFlags::from_bits_retain(self.input);
@@ -50,8 +50,8 @@ impl TerminalModes {
         tcsetattr(fd, SetArg::TCSANOW, &modes)
     }
 
-    /// The same with every key handed over as it is, at once, without echo and without signals. `output_too`: what is
-    /// shown passes as it is as well; otherwise `\n` still begins a new line.
+    /// The same modes, but raw: every key arrives immediately and unchanged, without echo and without signals.
+    /// `output_too`: output is raw as well; otherwise `\n` still returns to the first column.
     #[must_use]
     pub fn raw(mut self, output_too: bool) -> Self {
         let input = InputFlags::IGNBRK
@@ -76,7 +76,7 @@ impl TerminalModes {
         self
     }
 
-    /// The key that interrupts: Ctrl-C if the user has set no other. None: no key does.
+    /// The key that sends SIGINT, by default Ctrl-C. None: there is no such key.
     #[must_use]
     pub fn interrupt_key(&self) -> Option<u8> {
         let makes_signals = LocalFlags::from_bits_retain(self.local).contains(LocalFlags::ISIG);
@@ -111,7 +111,7 @@ pub(super) struct MindedTerminal {
 }
 
 impl MindedTerminal {
-    /// Gives its modes back, unless somebody else has changed them: then they are no business of ours any more.
+    /// Restores its modes, unless another program has changed them meanwhile.
     pub(super) fn give_back(&self) {
         if TerminalModes::of(&self.terminal) == Ok(self.during) {
             let _ = self.before.set(&self.terminal);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_arrive_as_they_were_sent() {
+    fn modes_are_decoded_as_they_were_encoded() {
         let modes = cooked();
 
         assert_eq!(TerminalModes::decode(&modes.encode()), Some(modes));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minded_terminal_gets_its_modes_back_only_while_they_are_as_we_left_them() {
+    fn modes_are_restored_only_if_no_other_program_changed_them() {
         let pty = nix::pty::openpty(None, None).expect("a terminal");
         let before = TerminalModes::of(&pty.slave).expect("its modes");
         let during = before.raw(true);
@@ -151,11 +151,11 @@ mod tests {
         let others = before.raw(false);
         others.set(&pty.slave).expect("set");
         minded.give_back();
-        assert_eq!(TerminalModes::of(&pty.slave), Ok(others), "a shell is back and has set its own");
+        assert_eq!(TerminalModes::of(&pty.slave), Ok(others), "a shell has set its own modes");
     }
 
     #[test]
-    fn the_interrupt_key_is_the_users() {
+    fn the_interrupt_key_is_the_one_the_user_has_set() {
         let mut modes = cooked();
         assert_eq!(modes.interrupt_key(), Some(3));
 

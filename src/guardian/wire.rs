@@ -1,4 +1,4 @@
-//! The values of a frame as bytes, written and read in the machine's own order. Pure.
+//! Encodes and decodes the values of a frame, in native byte order. Pure.
 
 use crate::app::LeftRunning;
 
@@ -29,10 +29,10 @@ pub(super) fn some_port(port: u16) -> Option<u16> {
     (port > 0).then_some(port)
 }
 
-/// Takes values off the front; None at the end, never a panic.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+/// Reads values from the front. Returns None if too few bytes are left, and never panics.
+pub(super) struct PayloadReader<'a>(pub(super) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> PayloadReader<'a> {
     pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         String::from_utf8(self.bytes()?.to_vec()).ok()
     }
 
-    /// A port, 0 for none.
+    /// A port. 0 means none.
     pub(super) fn port(&mut self) -> Option<u16> {
         u16::try_from(self.u32()?).ok()
     }

@@ -1,4 +1,4 @@
-//! Made-up tables: who is whose, and what a look that raced with a fork may not conclude.
+//! Artificial process tables: which run owns each process, and when a look that raced with a fork is inconclusive.
 
 use super::*;
 
@@ -16,7 +16,7 @@ struct World {
     now: Instant,
 }
 
-/// What a process shows.
+/// The evidence about a process.
 #[derive(Default)]
 struct Shown {
     marks: Marks,
@@ -81,7 +81,7 @@ impl World {
         self
     }
 
-    /// A process ends: its children become ours.
+    /// Ends a process. Its children become ours.
     fn end(&mut self, pid: i32) -> &mut Self {
         self.processes.retain(|process| process.pid.as_raw() != pid);
         for process in self.processes.iter_mut().filter(|process| process.parent.as_raw() == pid) {
@@ -96,7 +96,7 @@ impl World {
     }
 }
 
-/// A process in a session and group of its own.
+/// A process that leads its own session and group.
 fn process(pid: i32, parent: i32) -> Process {
     let pid = Pid::from_raw(pid);
     Process { pid, start: 100, parent: Pid::from_raw(parent), group: pid, session: pid, zombie: false }
@@ -143,7 +143,7 @@ fn s6_10_a_child_of_an_adopted_process_inherits_its_run() {
 }
 
 #[test]
-fn s6_10_an_orphan_is_known_by_the_group_of_a_dead_leader() {
+fn s6_10_an_orphan_is_recognised_by_the_group_of_a_dead_leader() {
     let mut world = World::new();
     world.web.leader_lives = false;
     let group = Pid::from_raw(10);
@@ -154,7 +154,7 @@ fn s6_10_an_orphan_is_known_by_the_group_of_a_dead_leader() {
 }
 
 #[test]
-fn s6_10_an_orphan_is_known_by_the_session_of_a_process_that_was_seen() {
+fn s6_10_an_orphan_is_recognised_by_the_session_of_a_known_process() {
     let mut world = World::new();
     world.add(process(11, 10)).look();
     let session = Pid::from_raw(11);
@@ -165,7 +165,7 @@ fn s6_10_an_orphan_is_known_by_the_session_of_a_process_that_was_seen() {
 }
 
 #[test]
-fn s6_10_marks_go_before_streams_and_streams_before_ports() {
+fn s6_10_marks_win_over_streams_and_streams_win_over_ports() {
     let mut world = World::new();
     let marks = Marks::Dyno("worker.1".to_owned());
     let (streams, ports) = (vec!["pipe:[10]".to_owned()], vec![2000]);
@@ -181,7 +181,7 @@ fn s6_10_marks_go_before_streams_and_streams_before_ports() {
 }
 
 #[test]
-fn s6_10_an_orphan_without_evidence_belongs_to_the_only_run_of_its_time() {
+fn s6_10_an_orphan_without_evidence_belongs_to_the_only_live_run() {
     let mut world = World::new();
     world.web.streams.clear();
 
@@ -191,7 +191,7 @@ fn s6_10_an_orphan_without_evidence_belongs_to_the_only_run_of_its_time() {
 }
 
 #[test]
-fn s6_10_an_orphan_without_evidence_belongs_to_no_run_if_several_lived() {
+fn s6_10_an_orphan_without_evidence_has_no_run_if_several_were_alive() {
     let mut world = World::new();
 
     world.add(process(30, 1)).add(process(31, 30)).look();
@@ -209,7 +209,7 @@ fn s6_10_a_process_older_than_every_run_belongs_to_none() {
 }
 
 #[test]
-fn s6_10_a_later_process_with_the_same_pid_inherits_nothing() {
+fn s6_10_a_later_process_with_the_same_pid_does_not_inherit_the_run() {
     let mut world = World::new();
     world.add(process(11, 10)).look();
 
@@ -219,7 +219,7 @@ fn s6_10_a_later_process_with_the_same_pid_inherits_nothing() {
 }
 
 #[test]
-fn s6_10_a_process_in_the_middle_of_an_exec_is_looked_at_again() {
+fn s6_10_a_process_in_the_middle_of_an_exec_is_checked_again() {
     let mut world = World::new();
     world.evidence.insert(30, Shown { marks: Marks::Blank, ..Shown::default() });
     world.add(process(30, 1)).look();
@@ -234,7 +234,7 @@ fn s6_10_a_process_in_the_middle_of_an_exec_is_looked_at_again() {
 }
 
 #[test]
-fn s6_10_an_environment_that_stays_empty_is_an_answer_in_the_end() {
+fn s6_10_an_environment_that_stays_empty_is_finally_accepted() {
     let mut world = World::new();
     world.evidence.insert(30, Shown { marks: Marks::Blank, ..Shown::default() });
     world.add(process(30, 1)).look();
@@ -246,7 +246,7 @@ fn s6_10_an_environment_that_stays_empty_is_an_answer_in_the_end() {
 }
 
 #[test]
-fn s6_10_a_look_during_which_a_process_vanished_settles_nothing() {
+fn s6_10_a_look_is_not_settled_if_a_process_vanished_meanwhile() {
     let mut world = World::new();
     assert!(world.finder.is_settled());
 
@@ -257,13 +257,13 @@ fn s6_10_a_look_during_which_a_process_vanished_settles_nothing() {
 }
 
 #[test]
-fn s6_10_a_process_that_has_just_ended_unsettles_one_look() {
+fn s6_10_a_new_zombie_makes_one_look_unsettled() {
     let mut world = World::new();
 
     world.add(Process { zombie: true, ..process(11, 10) }).look();
     let first = world.finder.is_settled();
     world.look();
 
-    assert!(!first, "it may have handed its children to us after our list was read");
-    assert!(world.finder.is_settled(), "a zombie that its parent ignores says nothing new");
+    assert!(!first, "its children may have become ours after our list was read");
+    assert!(world.finder.is_settled(), "an old zombie does not matter");
 }

@@ -1,4 +1,4 @@
-//! Everything that is sent arrives as it was, and no bytes do harm.
+//! Every frame is decoded as it was encoded, and no bytes make the decoder panic.
 
 use super::*;
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
 
 proptest! {
     #[test]
-    fn a_spawn_request_arrives_as_it_was_sent(
+    fn a_spawn_request_is_decoded_as_it_was_encoded(
         flags: [bool; 2], dyno: String, port in proptest::option::of(1_u16..), directory: Vec<u8>,
         lists in [words(), words(), words(), words()],
     ) {
@@ -25,7 +25,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic_the_reader(kind in 0_u32..20, payload: Vec<u8>) {
+    fn no_bytes_make_the_decoder_panic(kind in 0_u32..20, payload: Vec<u8>) {
         let _ = Request::decode(kind, &payload);
         let _ = Message::decode(kind, &payload);
     }
@@ -36,7 +36,7 @@ fn nginx() -> LeftRunning {
 }
 
 #[test]
-fn every_message_arrives_as_it_was_sent() {
+fn every_message_is_decoded_as_it_was_encoded() {
     for message in [
         Message::Spawned { pid: 7 },
         Message::SpawnFailed { stage: Stage::Exec, errno: 2 },
@@ -50,21 +50,21 @@ fn every_message_arrives_as_it_was_sent() {
         let (kind, payload) = message.encode();
         assert_eq!(Message::decode(kind, &payload), Some(message));
     }
-    for sending in [
-        Sending::Stop { signal: 15, everything: false },
-        Sending::Stop { signal: 37, everything: true },
-        Sending::StopRest,
-        Sending::Kill,
-        Sending::All(19),
-        Sending::SpareShell(10),
+    for order in [
+        SignalOrder::Stop { signal: 15, everything: false },
+        SignalOrder::Stop { signal: 37, everything: true },
+        SignalOrder::StopRest,
+        SignalOrder::Kill,
+        SignalOrder::All(19),
+        SignalOrder::SpareShell(10),
     ] {
-        let (kind, payload) = Request::Signal(sending).encode();
-        assert_eq!(Request::decode(kind, &payload), Some(Request::Signal(sending)));
+        let (kind, payload) = Request::Signal(order).encode();
+        assert_eq!(Request::decode(kind, &payload), Some(Request::Signal(order)));
     }
 }
 
 #[test]
-fn a_header_with_an_absurd_length_is_refused() {
+fn a_header_with_a_payload_over_the_limit_is_rejected() {
     let header = Header { kind: SPAWN, payload_bytes: u32::MAX, run: RunId(1) };
     assert_eq!(Header::decode(header.encode()), None);
 }
