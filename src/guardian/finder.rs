@@ -12,8 +12,8 @@ use nix::unistd::Pid;
 use super::table::{Identity, Process, Table};
 use crate::app::RunId;
 
-/// After this time an empty environment is accepted as final. Before, the process may be in the middle of an exec, when
-/// it has none, and which may take a while on a busy machine.
+/// After this time an empty environment is accepted as final. Until then the process may be in the middle of an exec,
+/// which takes a while on a busy machine.
 const EXEC_TAKES: Duration = Duration::from_millis(200);
 
 /// What is known about a run that may still have processes.
@@ -86,7 +86,7 @@ struct Known {
 pub(super) struct Finder {
     known: BTreeMap<Pid, Known>,
     zombies: Vec<Identity>,
-    /// Whether the last look cannot have missed a process.
+    /// Whether the last look certainly missed no process.
     is_settled: bool,
 }
 
@@ -127,7 +127,7 @@ impl Finder {
         self.zombies = zombies;
     }
 
-    /// Whether the last look cannot have missed a process.
+    /// Whether the last look certainly missed no process.
     pub(super) fn is_settled(&self) -> bool {
         self.is_settled
     }
@@ -151,7 +151,7 @@ impl Finder {
 /// What the evidence about an orphan proves.
 enum Verdict {
     Run(RunId),
-    /// Its environment is empty for now.
+    /// Its environment is still empty.
     Blank,
     Nothing,
 }

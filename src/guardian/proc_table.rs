@@ -1,4 +1,4 @@
-//! Reads the descendants of this process from `/proc`, and evidence about the run each comes from (Linux).
+//! Reads the descendants of this process from `/proc`, and evidence about which run each belongs to (Linux).
 //!
 //! Only reads; `runs` and `sweep` send the signals. Another system needs its own version of this file.
 
@@ -103,8 +103,8 @@ pub(super) fn for_each_own_child(f: impl FnMut(Pid)) {
     for_each_own_child_in_parts(f, || ());
 }
 
-/// The same, with a call of `pause` after each part of the list, which may reap children: the pids of the next part are
-/// read later, so they still belong to children.
+/// The same, but calls `pause` after each part of the list. `pause` may reap children: the pids of the next part are
+/// read only after it, so they still belong to children.
 pub(super) fn for_each_own_child_in_parts(mut f: impl FnMut(Pid), mut pause: impl FnMut()) {
     if check_process_table().is_err() {
         for_each_own_child_by_asking(f);

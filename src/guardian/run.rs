@@ -1,4 +1,4 @@
-//! One run: carries out the orders for it, decides which of its processes they apply to (S6.6), and when it is gone.
+//! One run: decides which of its processes get a signal when (S6.6), sends the signals, and decides when it is gone.
 //!
 //! Not here: `finder` decides which processes belong to the run, and `runs` looks at the process table.
 
@@ -68,7 +68,7 @@ pub(super) struct Look<'a> {
     pub(super) table: &'a Table,
     /// Whether the table could be read at all.
     pub(super) is_readable: bool,
-    /// Whether it cannot have missed a process.
+    /// Whether it certainly missed no process.
     pub(super) is_settled: bool,
 }
 

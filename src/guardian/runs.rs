@@ -221,8 +221,8 @@ fn living_processes(table: &Table, finder: &Finder, run: RunId) -> Vec<Process> 
     table.processes.iter().filter(is_own).copied().collect()
 }
 
-/// The processes to name when a leader has exited: one that listens on a port, preferably the run's own; if none does,
-/// the topmost ones, at most [`NAMED`].
+/// The processes to name when a leader has exited: one that listens on a port, preferably on the run's own port. If
+/// none listens, the topmost ones, at most [`NAMED`].
 fn left_running(rest: &[Process], port: Option<u16>) -> Vec<LeftRunning> {
     if rest.is_empty() {
         return Vec::new();

@@ -19,7 +19,7 @@ use super::table::{Identity, Process};
 /// sleep (state D) may have to wait for a disk or the network first.
 pub(super) const UNKILLABLE_AFTER: Duration = Duration::from_secs(2);
 
-/// First rounds, which have no pause: a daemon that forks again and again must be killed faster than it forks.
+/// The first rounds have no pause: a daemon that forks again and again must be killed faster than it forks.
 const EAGER_ROUNDS: u32 = 64;
 
 /// The sweep is over after this many rounds in a row that found only spared children.
