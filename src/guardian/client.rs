@@ -116,7 +116,7 @@ impl Guardian {
         match sys::fork_process()? {
             ForkResult::Child => {
                 drop(ours);
-                let status = if process::live(theirs, limits).is_ok() { 0 } else { Status::Internal.code() };
+                let status = if process::run(theirs, limits).is_ok() { 0 } else { Status::Internal.code() };
                 sys::exit_at_once(status.into())
             }
             ForkResult::Parent { child } => {

@@ -1,7 +1,8 @@
-//! The guardian's own life: one loop over the socket and the ends of children.
+//! The guardian process: one loop that serves requests from `dyno` and reaps children.
 //!
-//! One thread, no runtime. It never waits for a program to be executed. It sleeps without a timeout unless a run is ending;
-//! then it looks every 20 ms, because the end of a process that is not our child does not wake it.
+//! One thread, no async runtime. It never blocks on an exec. It sleeps without a timeout except in two cases: while
+//! programs are starting, and while a run is ending. Then it looks every 20 ms, because the end of a process that is
+//! not its child does not wake it.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,7 +26,7 @@ use super::sys;
 use super::terminal_modes::MindedTerminal;
 use crate::app::RunId;
 
-/// Pause between two looks at runs that are ending.
+/// Interval between two looks at runs that are ending.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long finished execs are collected before they are reported together. Reporting each one would wake the guardian
@@ -35,7 +36,7 @@ const COLLECT_EXECS: Duration = Duration::from_millis(2);
 /// Messages are sent before they take more than this, even if more requests are waiting.
 const OUTGOING_BYTES: usize = 16 << 10;
 
-/// The socket to `dyno` is closed, or it speaks no sense: either way nobody waits for us any more.
+/// The socket to `dyno` is closed, or sends something that is not a request: `dyno` no longer needs the guardian.
 struct Disconnected;
 
 struct GuardianProcess {
@@ -43,22 +44,22 @@ struct GuardianProcess {
     child_ended: SignalFd,
     runs: Runs,
     spawner: Spawner,
-    /// The user's terminal, while its modes are changed.
+    /// The user's terminal while `dyno` has changed its modes.
     terminal: Option<MindedTerminal>,
-    /// When to look at the runs that are ending; None: there are none.
+    /// When to look again at runs that are ending. None: no run is ending.
     look_at: Option<Instant>,
-    /// When to ask which execs are over; None: their pipes are watched, if there are any.
+    /// When to check which execs have finished. None: their pipes are polled instead.
     collect_at: Option<Instant>,
-    /// Messages that were not sent yet.
+    /// Encoded messages that have not been sent yet.
     outgoing: Vec<u8>,
-    /// The sweep was asked for, and its outcome was told.
+    /// `dyno` has requested the sweep and got the result.
     swept: bool,
 }
 
-/// Runs the guardian until the sweep was asked for or `dyno` is gone. The caller then ends the process.
+/// Runs the guardian until `dyno` has requested the sweep or has died. The caller then exits the process.
 ///
-/// Call it in the forked child only, with all signals blocked.
-pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
+/// Call it only in the forked child, with all signals blocked.
+pub(super) fn run(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
     settle()?;
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
@@ -75,7 +76,7 @@ pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
         swept: false,
     };
     while guardian.turn().is_ok() {}
-    // Before the sweep, which may take its time: the user is back at a prompt.
+    // Before the sweep, which can take a while: the user is already back at the shell prompt.
     if let Some(terminal) = &guardian.terminal {
         terminal.give_back();
     }
@@ -85,7 +86,7 @@ pub(super) fn live(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
     Ok(())
 }
 
-/// `dyno` is gone and nobody is told who is left: as long as it gets fewer, or others, nothing may outlive us.
+/// `dyno` has died, so survivors cannot be reported. Sweeps again as long as that makes a difference.
 fn sweep_to_the_last() {
     let mut before = sweep(&Spared::default());
     while !before.is_empty() {
@@ -97,9 +98,9 @@ fn sweep_to_the_last() {
     }
 }
 
-/// Lets go of the user's terminal, directory and streams, so that we neither hold nor disturb them.
+/// Detaches from the user's terminal, working directory and standard streams.
 fn settle() -> Result<(), Errno> {
-    // All signals stay blocked for ever; SIGCHLD is read as a descriptor.
+    // All signals stay blocked. SIGCHLD is read from a signalfd.
     sys::reset_signals();
     sys::ask_for_short_turns();
     setsid()?;
@@ -118,7 +119,7 @@ fn settle() -> Result<(), Errno> {
 impl GuardianProcess {
     fn turn(&mut self) -> Result<(), Disconnected> {
         if self.wait()? {
-            // All that waits in the socket is taken before the look that carries it out.
+            // Every request in the socket is read before one look carries them all out.
             return self.serve_one();
         }
         let has_reaped = self.reap();
@@ -137,9 +138,9 @@ impl GuardianProcess {
         self.flush()
     }
 
-    /// Waits until there is something to do; whether `dyno` has sent something.
+    /// Waits until there is something to do. Returns whether `dyno` has sent something.
     fn wait(&self) -> Result<bool, Disconnected> {
-        // Messages wait only for requests that are already in the socket.
+        // Messages are held back only while more requests are in the socket.
         let is_waiting = self.outgoing.is_empty() && !self.runs.need_look();
         let due = if is_waiting { self.look_at.into_iter().chain(self.collect_at).min() } else { Some(Instant::now()) };
         let timeout = due.map(|at| TimeSpec::from_duration(at.saturating_duration_since(Instant::now())));
@@ -157,7 +158,8 @@ impl GuardianProcess {
         Ok(ready.first().is_none_or(|socket| socket.any().unwrap_or(true)))
     }
 
-    /// Goes on collecting while execs finish. One that takes long is watched, so that it does not keep us awake.
+    /// Keeps collecting while execs are finishing. The pipe of one that takes longer is polled, so that the guardian
+    /// can sleep.
     fn report_executed(&mut self) -> Result<(), Disconnected> {
         let mut findings = Vec::new();
         self.runs.take_executed(&mut findings);
@@ -166,7 +168,7 @@ impl GuardianProcess {
         self.report(findings)
     }
 
-    /// Takes the status of every child that has ended; whether there was one.
+    /// Reaps every child that has ended. Returns whether there was one.
     fn reap(&mut self) -> bool {
         let mut has_reaped = false;
         while let Ok(Some(_)) = self.child_ended.read_signal() {}
@@ -231,8 +233,8 @@ impl GuardianProcess {
         let (run, request, streams) = self.receive()?;
         match request {
             Request::Spawn(request) => self.spawn(run, &request, &streams),
-            Request::Signal(sending) => {
-                self.runs.order(run, sending);
+            Request::Signal(order) => {
+                self.runs.order(run, order);
                 Ok(())
             }
             Request::MindTerminal { before, during } => {
@@ -259,7 +261,8 @@ impl GuardianProcess {
         }
     }
 
-    /// Waits for a whole frame: `dyno` always completes one it has begun, or dies, which ends the stream.
+    /// Reads one whole frame. This cannot block for long: `dyno` completes every frame it begins, or dies, which ends
+    /// the stream.
     fn receive(&mut self) -> Result<(RunId, Request, Vec<OwnedFd>), Disconnected> {
         let mut bytes = [0; HEADER_BYTES];
         let mut streams = Vec::new();
@@ -287,7 +290,7 @@ impl GuardianProcess {
         Ok((header.run, request, streams))
     }
 
-    /// Adds a message to those that are sent when no more requests are waiting.
+    /// Queues a message. It is sent when no more requests are in the socket.
     fn send(&mut self, run: RunId, message: &Message) -> Result<(), Disconnected> {
         let (kind, payload) = message.encode();
         let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX), run };

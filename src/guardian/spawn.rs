@@ -1,10 +1,10 @@
-//! Starts one process: a new session, its streams, its limits, exec.
+//! Starts one process: new session, streams, limits, exec.
 //!
-//! The guardian does not wait for the exec, which can take for ever: a program on a dead network file system. An error
-//! comes back over a pipe that a successful exec closes. Between fork and exec only async-signal-safe calls are made: no
-//! allocation, no lock. The dispositions of signals are the guardian's own, which are all the default.
-//! One of the two files that may hold `unsafe`; the other is `sys`.
-#![expect(unsafe_code, reason = "fork and what runs between it and exec have no safe form")]
+//! The guardian does not wait for the exec, which can hang, for example on a dead network file system. An error comes
+//! back over a pipe that a successful exec closes. Between fork and exec, only async-signal-safe calls are made: no
+//! allocation, no lock. Signal dispositions are inherited from the guardian, where all are the default.
+//! One of the two files that may contain `unsafe`. The other is `sys`.
+#![expect(unsafe_code, reason = "fork, and the code between it and exec, have no safe interface")]
 
 use std::ffi::{c_char, c_int};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -17,10 +17,10 @@ use super::limits::Limits;
 use super::protocol::{SpawnRequest, Stage};
 use super::sys;
 
-/// Bytes of an error on the pipe: the step and what the system said.
+/// Size of an error on the pipe: the step that failed and its errno.
 const FAILURE_BYTES: usize = size_of::<u64>();
 
-/// The step that failed and what the system said.
+/// The step that failed and its errno.
 pub(super) type Failure = (Stage, Errno);
 
 /// A process that may not have executed its program yet.
@@ -30,35 +30,35 @@ pub(super) struct Started {
     pub(super) execution: Execution,
 }
 
-/// Tells whether a process has executed its program. Readable once that is known.
+/// Says whether a process has executed its program. Becomes readable as soon as that is known.
 #[derive(Debug)]
 pub(super) struct Execution(OwnedFd);
 
-/// What is known of an exec.
+/// The state of an exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It is not over.
     Executing,
-    /// The program runs, or has ended.
+    /// The program is running, or has already ended.
     Executed,
     Failed(Failure),
 }
 
-/// What the child reads.
+/// What the child needs after the fork. All pointers are into memory of the guardian.
 struct Child {
     program: *const c_char,
     arguments: *const *const c_char,
-    /// Programs to try before `program`, ended by a null, and their words.
+    /// Null-terminated list of programs to try before `program`.
     programs: *const *const c_char,
+    /// The arguments of those programs.
     words: *const *const c_char,
     environment: *const *const c_char,
     directory: *const c_char,
     streams: [RawFd; 3],
-    /// Whether the first of them is a terminal that is to control the session.
+    /// The first stream is a terminal that becomes the controlling terminal of the session.
     controlling: bool,
     parent: libc::pid_t,
     limits: [(c_int, libc::rlimit); 2],
-    /// Where it leaves its error.
+    /// The pipe for the error.
     failure: RawFd,
 }
 
@@ -98,7 +98,7 @@ impl Spawner {
 
     /// Starts a process as the leader of a new session and group.
     ///
-    /// `streams`: one descriptor for all three, or stdin and one for stdout and stderr, or all three.
+    /// `streams`: one descriptor for all three; stdin and one for both stdout and stderr; or all three.
     pub(super) fn spawn(&self, request: &SpawnRequest, streams: &[OwnedFd]) -> Result<Started, Failure> {
         let streams = match streams {
             [all] => [all, all, all],
@@ -137,14 +137,14 @@ impl Spawner {
         };
         match sys::fork_process() {
             Ok(ForkResult::Parent { child: pid }) => Ok(Started { pid, execution: Execution(execution) }),
-            // SAFETY: this is the child, and the fork has copied all that `child` points to.
+            // SAFETY: this is the child process, which has a copy of everything that `child` points to.
             Ok(ForkResult::Child) => unsafe { run_child(&child) },
             Err(errno) => Err((Stage::Fork, errno)),
         }
     }
 }
 
-/// One number for an error, so that a single write carries it.
+/// Packs an error into one number, so that a single write sends it.
 fn joined(stage: u32, errno: c_int) -> u64 {
     u64::from(stage) << 32 | u64::from(errno.cast_unsigned())
 }
@@ -158,7 +158,7 @@ fn null_ended(texts: &[Vec<u8>]) -> Vec<*const c_char> {
     texts.iter().map(|text| text.as_ptr().cast()).chain([std::ptr::null()]).collect()
 }
 
-#[expect(clippy::cast_possible_wrap, reason = "the numbers of the limits are below 20")]
+#[expect(clippy::cast_possible_wrap, reason = "resource numbers are below 20")]
 fn limit_number(resource: libc::__rlimit_resource_t) -> c_int {
     resource as c_int
 }
@@ -166,27 +166,27 @@ fn limit_number(resource: libc::__rlimit_resource_t) -> c_int {
 /// # Safety
 /// Only in the child, with a `child` whose pointers are valid.
 unsafe fn run_child(child: &Child) -> ! {
-    // SAFETY: as the caller promised.
+    // SAFETY: the caller guarantees it.
     let stage = unsafe { prepare_and_execute(child) } as u32;
     let bytes = joined(stage, Errno::last_raw()).to_ne_bytes();
-    // SAFETY: both calls are async-signal-safe; the bytes outlive the first, and the second ends only this child.
+    // SAFETY: both calls are async-signal-safe. The bytes live until the first returns; the second ends only this child.
     unsafe {
         libc::write(child.failure, bytes.as_ptr().cast(), bytes.len());
         libc::_exit(127)
     }
 }
 
-/// Returns only on failure, with the step that failed; errno says why.
+/// Returns only on failure, with the step that failed. The reason is in errno.
 ///
 /// # Safety
 /// Only in the child, with a `child` whose pointers are valid.
 unsafe fn prepare_and_execute(child: &Child) -> Stage {
-    // SAFETY: all calls are async-signal-safe and get pointers that the parent keeps alive.
+    // SAFETY: all calls are async-signal-safe, and all pointers are valid in this copy of the parent's memory.
     unsafe {
         if libc::setsid() < 0 || libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) < 0 {
             return Stage::Setup;
         }
-        // The parent died before the line above: its death signal will never come.
+        // The parent died before the death signal was set: it will never arrive.
         if libc::getppid() != child.parent {
             libc::_exit(127);
         }
@@ -195,20 +195,21 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
                 return Stage::Setup;
             }
         }
-        // Only the terminal that has the keyboard becomes the controlling one: when the leader, often just a `sh`, ended,
-        // the system would hang it up for the server behind, which still has its grace and its last words.
+        // Only the terminal with the keyboard becomes a controlling terminal. When a session leader ends (often just a
+        // `sh`), the kernel hangs up its controlling terminal, but the server behind it may still be shutting down and
+        // writing to it.
         if child.controlling && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
             return Stage::Setup;
         }
         for (resource, limit) in &child.limits {
-            #[expect(clippy::cast_sign_loss, reason = "the numbers of the limits are not negative")]
+            #[expect(clippy::cast_sign_loss, reason = "resource numbers are not negative")]
             if libc::setrlimit(*resource as libc::__rlimit_resource_t, limit) < 0 {
                 return Stage::Setup;
             }
         }
-        // Every descriptor of ours is CLOEXEC; this also closes those we inherited from the user's shell. Kernels
-        // before 5.9 do not know the call: there the inherited ones stay open, as with a plain shell.
-        // The pipe for the error stays open until the exec closes it.
+        // All our own descriptors are CLOEXEC. This also closes those inherited from the user's shell. Kernels before
+        // 5.9 do not have the call: there the inherited ones stay open, like in a plain shell. The pipe for the error
+        // stays open until the exec closes it.
         let failure = child.failure.cast_unsigned();
         libc::syscall(libc::SYS_close_range, 3_u32, failure - 1, 0_u32);
         libc::syscall(libc::SYS_close_range, failure + 1, u32::MAX, 0_u32);
@@ -221,8 +222,8 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
         let mut next = child.programs;
         while !(*next).is_null() {
             libc::execve(*next, child.words, child.environment);
-            // These send a shell on to the next entry of `PATH`. Whatever else it is, the shell below knows what to
-            // do, or has words for it: a script without `#!`, too many bytes.
+            // After these errors a shell tries the next entry of `PATH`. Any other error (a script without `#!`, too
+            // many bytes) is left to the shell below: it handles it, or prints a message.
             if !matches!(Errno::last(), Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) {
                 break;
             }
