@@ -1,6 +1,6 @@
-//! Whoever decides in a run: the supervisor of a start, or a smoke round one.
+//! The state machine that the runtime drives: the supervisor of a start, or a smoke that wraps one.
 //!
-//! The one type that the runtime talks to. Decides nothing itself.
+//! Forwards calls and decides nothing itself.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use crate::app::Now;
 
 use super::{Effect, Event, Outcome, Smoke, SmokeReport, Supervisor};
 
-/// What takes events and orders effects.
+/// Takes events and returns effects.
 #[derive(Debug, Clone)]
 pub enum Director {
-    /// `dyno start`: runs until it is stopped, or a dyno ends.
+    /// `dyno start`: runs until it is stopped or a dyno exits.
     Start(Box<Supervisor>),
-    /// `dyno smoke`: runs until the command has ended.
+    /// `dyno smoke`: runs until the command has exited.
     Smoke(Box<Smoke>),
 }
 
 impl Director {
-    /// Takes one event and returns what to do: [`Supervisor::handle`].
+    /// Handles one event and returns the effects to perform, see [`Supervisor::handle`].
     #[must_use = "an effect that is not performed never happens"]
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         match self {
@@ -36,7 +36,7 @@ impl Director {
         }
     }
 
-    /// What there is to tell at the end of a smoke. `outcome`: how it ends.
+    /// The report of a smoke, at its end. `outcome`: how `dyno` ends.
     #[must_use]
     pub fn report(&self, outcome: Outcome, at: Duration) -> Option<SmokeReport> {
         match self {

@@ -1,4 +1,4 @@
-//! All that can happen to the supervisor.
+//! Everything that can happen to the supervisor.
 
 use core::net::IpAddr;
 use std::fmt;
@@ -6,35 +6,35 @@ use std::time::Duration;
 
 use crate::app::{ExitStatus, LeftRunning, RunId};
 
-/// Something happened. Reports about a process carry the number of its run; a report about an older run changes nothing.
+/// One thing that happened. Reports about a process carry its run, because a report about an older run changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Begin: the formation is wanted.
+    /// Start the release command, if there is one, and then the formation.
     Boot,
     /// The guardian started a run and its exec succeeded.
     Spawned {
-        /// Which run.
+        /// The run.
         run: RunId,
         /// Its process id, for display only.
         pid: i32,
     },
     /// The guardian could not start a run; nothing of it exists.
     SpawnFailed {
-        /// Which run.
+        /// The run.
         run: RunId,
         /// What the system said.
         why: SpawnFailure,
     },
-    /// The leader of a run ended; others of its group may still live.
+    /// The leader of a run ended; other processes of the run may still live.
     Exited {
-        /// Which run.
+        /// The run.
         run: RunId,
         /// How the leader ended.
         exit: ExitStatus,
-        /// What it left running, if nothing had asked it to end (S6.10).
+        /// The processes that it left running; empty if it was told to stop (S6.10).
         left: Vec<LeftRunning>,
     },
-    /// A run is gone, and a process that it or another dyno left behind lives on: nothing says whose it is (S6.10).
+    /// A run is gone, but a process lives on that belongs to it or to another dyno: it is unknown which (S6.10).
     LeftBehind {
         /// The run that is gone.
         run: RunId,
@@ -43,72 +43,72 @@ pub enum Event {
         /// The process.
         process: LeftRunning,
     },
-    /// Nothing of a run is left: its group and its marked sessions are empty.
+    /// No process of a run is left (S6.10).
     Gone {
-        /// Which run.
+        /// The run.
         run: RunId,
     },
     /// A run listens on its port (S6.2).
     Ready {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// Where it answers on this machine.
+        /// The address at which it can be reached on this machine.
         address: IpAddr,
-        /// Whether only this machine can reach it there.
+        /// Whether it listens on loopback addresses only.
         loopback_only: bool,
     },
-    /// A run does not listen on its port, and nobody looks any more (S6.2).
+    /// A run did not listen on its port in time, and the runtime has stopped looking (S6.2).
     NotReady {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// How long it was looked at.
+        /// How long the runtime looked.
         after: Duration,
     },
-    /// What came of `Effect::Ask`, told when it changes, until the answer is right.
+    /// The result of an HTTP request (`Effect::ProbeHttp`). Sent when the result changes, until it is the right one.
     Answer {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// Where it was asked.
+        /// The address that was probed.
         address: IpAddr,
-        /// What came.
+        /// The result.
         answer: HttpAnswer,
     },
     /// The answer to `Effect::FindListener`, if there is one: a run listens on another port than its own.
     ListensElsewhere {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// Where.
+        /// The port.
         port: u16,
     },
-    /// The guardian killed a run and 2 s later some of it was still there.
+    /// The guardian sent SIGKILL to a run, and 2 s later one of its processes still lives.
     Unkillable {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// The process that stays, as `pid (command)`.
+        /// The process that survived, as `pid (command)`.
         survivor: String,
     },
     /// `dyno` itself received a signal.
     Signal(UserSignal),
-    /// The user pressed a key while the keyboard belongs to a run.
+    /// The user pressed a key while the keyboard is connected to a run.
     Key {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// Which key.
+        /// The key.
         key: Key,
     },
-    /// `dyno` was suspended for this long and goes on now.
+    /// `dyno` was suspended and runs again.
     Resumed {
-        /// How long every deadline stood still.
+        /// How long it was suspended; every deadline moves by as much.
         paused_for: Duration,
     },
-    /// Nobody can read what the dynos say any more.
+    /// The output of the dynos can no longer be written.
     OutputLost(OutputLoss),
     /// A deadline passed.
     Tick,
 }
 
 impl Event {
-    /// Which run reports it. A key is the user's: what follows from it does not wait for the words of the dyno.
+    /// The run that the event is about. None for a key: notices about it need not wait for the output of the dyno.
     pub(super) fn run(&self) -> Option<RunId> {
         match self {
             Self::Spawned { run, .. }
@@ -131,7 +131,7 @@ impl Event {
     }
 }
 
-/// A signal `dyno` received (S12).
+/// A signal that `dyno` received (S12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UserSignal {
     /// SIGINT: Ctrl-C.
@@ -144,9 +144,9 @@ pub enum UserSignal {
     Quit,
     /// SIGTSTP: Ctrl-Z.
     Tstp,
-    /// SIGUSR1, passed on.
+    /// SIGUSR1, passed on to the dynos.
     Usr1,
-    /// SIGUSR2, passed on.
+    /// SIGUSR2, passed on to the dynos.
     Usr2,
 }
 
@@ -164,49 +164,49 @@ impl fmt::Display for UserSignal {
     }
 }
 
-/// What a key means to us while the keyboard belongs to a dyno.
+/// What a key means to `dyno` while the keyboard is connected to a dyno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// Ctrl-C, or what the user's terminal has in its place.
+    /// Ctrl-C, or the interrupt character that the user's terminal has instead.
     Interrupt,
-    /// Any other: it went to the dyno.
+    /// Any other key: it went to the dyno.
     Other,
 }
 
-/// What came of an HTTP request.
+/// The result of an HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpAnswer {
-    /// An answer with this status.
+    /// A response with this status.
     Status(u16),
-    /// None.
+    /// No response.
     None(HttpSilence),
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpSilence {
-    /// There was no connection.
+    /// The connection was refused.
     Refused,
-    /// The connection was closed before there was an answer.
+    /// The connection was closed before a response came.
     Closed,
-    /// What came is no answer of HTTP.
+    /// The bytes that came are not an HTTP response.
     NotHttp,
-    /// Nothing came for too long, or not all of the first line.
+    /// The first line of a response did not come in time.
     Slow,
 }
 
-/// Why stdout cannot be written any more.
+/// Why stdout can no longer be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputLoss {
-    /// The reader closed the pipe or the terminal is gone: stop quietly, 141.
+    /// The reader closed the pipe, or the terminal is gone: stop quietly with 141.
     Closed,
-    /// The system refused the write (disk full): stop, 74. The runtime prints the reason.
+    /// The write failed, for example because the disk is full: stop with 74. The runtime prints the reason.
     Failed,
 }
 
-/// Why a run could not be started, in words fit for a message: `cannot start /bin/sh: No such file or directory`.
+/// Why a run could not be started, as message text: `cannot start /bin/sh: No such file or directory`.
 ///
-/// Never holds a value of the environment.
+/// Never contains the value of an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SpawnFailure(pub String);

@@ -1,4 +1,4 @@
-//! The rules one start was given. Passed in, never global.
+//! The plan and the rules of one start. Passed in, never global.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use crate::app::{DynoSpec, ProcessType};
 
-/// What runs: the release command that gates the rest, then the formation in the order of the Procfile.
+/// What to run: the release command, then the formation in the order of the Procfile, then the command of a smoke.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// The release all of it belongs to.
+    /// The release that is started.
     pub record: ReleaseRecord,
-    /// `release.1`; must exit 0 before anything else starts (S8.1).
+    /// `release.1`, which must exit with 0 before anything else starts (S8.1).
     pub release: Option<Arc<DynoSpec>>,
     /// The dynos in start order.
     pub formation: Vec<Arc<DynoSpec>>,
-    /// Started only when `Supervisor` is told to, once; its end is no reason to stop anything.
+    /// The command of a smoke. Started once, on request; its exit alone does not stop the formation.
     pub command: Option<Arc<DynoSpec>>,
 }
 
@@ -24,9 +24,9 @@ pub struct Plan {
 pub struct ReleaseRecord {
     /// Its number, from 1.
     pub version: u32,
-    /// Who made it, such as the login name.
+    /// The user who made it, such as the login name.
     pub user: String,
-    /// What made it: `Deploy 60a874b3`. None: there is nothing to say, as where the code is no commit.
+    /// What made it: `Deploy 60a874b3`. None if the log should not say it, for example because there is no commit.
     pub description: Option<String>,
 }
 
@@ -39,32 +39,32 @@ impl Default for ReleaseRecord {
 /// The rules of one start.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// What an unasked exit leads to.
+    /// What happens when a dyno exits by itself.
     pub on_exit: OnExit,
-    /// Process types that may end without that (S6.3).
+    /// Process types that may exit without that (S6.3).
     pub can_die: BTreeMap<ProcessType, CanDie>,
-    /// Signal number that stops dynos of a type; SIGTERM for others (S6.6).
+    /// Number of the stop signal for each type; SIGTERM for types that are not listed (S6.6).
     pub stop_signals: BTreeMap<ProcessType, i32>,
-    /// Which process types get it in all their processes at once (S6.6).
+    /// The process types whose processes all get the stop signal at once (S6.6).
     pub stop_all: StopAll,
     /// Time between the stop signal and SIGKILL.
     pub grace: Duration,
-    /// Process types that are up when they listen; others are up when exec succeeded (S6.2).
+    /// Process types that are up when they listen; the others are up as soon as their program runs (S6.2).
     pub ready: Vec<ProcessType>,
-    /// R10: how long a ready type may take to listen (S6.5). None: no limit.
+    /// How long a ready type may take to listen before it is killed (R10, S6.5). None: no limit.
     pub boot_timeout: Option<Duration>,
-    /// Whether a ready type that only this machine can reach is told so (S6.2).
+    /// Whether to warn about a ready type that listens on loopback addresses only.
     pub notes_loopback: bool,
-    /// Whether an overrun grace is logged as R12 (S6.6).
+    /// Whether to log R12 when a dyno does not end within the grace (S6.6).
     pub report_exit_timeout: bool,
-    /// Whether the whole goes on when all dynos have ended as they may.
+    /// Whether the supervisor goes on after all dynos have exited as allowed.
     pub outlives_formation: bool,
 }
 
-/// What the unasked exit of a formation dyno leads to.
+/// What happens when a dyno of the formation exits by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnExit {
-    /// Everything stops and its status is ours (S6.3).
+    /// Everything stops, and `dyno` exits with its status (S6.3).
     StopAll,
     /// It is restarted (S6.4).
     Restart(RestartPolicy),
@@ -73,13 +73,13 @@ pub enum OnExit {
 /// When a crashed dyno may start again (S6.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
-    /// Delay before the second restart in a row; the first comes at once. Doubles from there.
+    /// Delay before the second restart in a row; it doubles from there. The first restart is immediate.
     pub base: Duration,
     /// Longest delay.
     pub cap: Duration,
-    /// Shortest time up that clears the count.
+    /// Shortest time up that resets the count of restarts.
     pub min_healthy: Duration,
-    /// Restarts in a row before it stays crashed. None: unlimited.
+    /// Restarts in a row before the dyno stays crashed. None: no limit.
     pub max_restarts: Option<u32>,
 }
 
@@ -94,7 +94,7 @@ impl Default for RestartPolicy {
     }
 }
 
-/// Which ends of a dyno are no reason to stop everything.
+/// The exit statuses with which a dyno may exit without stopping everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CanDie {
     /// Exit code 0.
@@ -103,28 +103,28 @@ pub enum CanDie {
     Any,
 }
 
-/// Process types whose processes all get the stop signal at once, instead of the leader first (S6.6).
+/// The process types whose processes all get the stop signal at once, instead of the leader first (S6.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopAll {
-    /// These.
+    /// Only these types.
     Types(Vec<ProcessType>),
-    /// Every type, as on the platform.
+    /// Every type, like on the platform.
     EveryType,
 }
 
 impl Policy {
-    /// Default time between SIGTERM and SIGKILL (foreman).
+    /// Default time between the stop signal and SIGKILL, the same as in foreman.
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(5);
-    /// Grace on the platform.
+    /// The grace on the platform.
     pub const HEROKU_GRACE: Duration = Duration::from_secs(30);
-    /// Boot timeout on the platform.
+    /// The boot timeout on the platform.
     pub const HEROKU_BOOT_TIMEOUT: Duration = Duration::from_secs(60);
 
-    /// SIGTERM, for types without a signal of their own.
+    /// SIGTERM, for types without their own stop signal.
     const DEFAULT_STOP_SIGNAL: i32 = 15;
 
-    /// When the stop signal goes to all that have not had it, so long after the stop: 1 s before the grace is over, or after
-    /// half of a grace of 2 s or less (S6.6). None: there is no grace, and SIGKILL comes first.
+    /// How long after the first stop signal the remaining processes get it: until 1 s before the grace is over, or half
+    /// of a grace of 2 s or less (S6.6). None: the grace is zero, and there is only SIGKILL.
     #[must_use]
     pub fn stop_rest_after(&self) -> Option<Duration> {
         const BEFORE_KILL: Duration = Duration::from_secs(1);
@@ -141,7 +141,7 @@ impl Policy {
         }
     }
 
-    /// The number of the signal that stops dynos of a type (S6.6).
+    /// The number of the stop signal for dynos of this type (S6.6).
     #[must_use]
     pub fn stop_signal(&self, process_type: &ProcessType) -> i32 {
         self.stop_signals.get(process_type).copied().unwrap_or(Self::DEFAULT_STOP_SIGNAL)

@@ -1,13 +1,13 @@
 //! Decides when a crashed dyno may start again (S6.4).
 //!
-//! Pure arithmetic on the crashes in a row of one dyno. Not here: what counts as a crash (`Supervisor::judge`), and the
-//! waiting (`DynoState::Backoff`).
+//! Pure arithmetic on how often one dyno crashed in a row. Not here: which exits are crashes (`reports::judge`), and
+//! the waiting (`DynoState::Backoff`).
 
 use std::time::Duration;
 
 use super::RestartPolicy;
 
-/// The restarts in a row of one dyno. They are forgotten once it was up long enough.
+/// How often one dyno was restarted in a row. The count is reset once the dyno was up long enough.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CrashCount {
     restarts: u32,
@@ -17,22 +17,22 @@ pub(super) struct CrashCount {
 /// What to do with a crashed dyno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Start it again after this delay; zero: at once.
+    /// Start it again after this delay, or at once if it is zero.
     Restart { after: Duration },
-    /// It was restarted that often in a row already and stays crashed.
+    /// It was already restarted this often in a row, and stays crashed.
     GiveUp { restarts: u32 },
 }
 
 impl CrashCount {
-    /// Takes note of a crash after `up_for` of being up: the healthy window, max(shortest healthy time, 2 × last delay),
-    /// clears the count.
+    /// Records a crash of a dyno that was up for `up_for`. The count is reset if that is at least the healthy window:
+    /// the longer of the shortest healthy time and twice the last delay.
     pub(super) fn record_crash(&mut self, up_for: Duration, policy: RestartPolicy) {
         if up_for >= policy.min_healthy.max(self.last_delay.saturating_mul(2)) {
             *self = Self::default();
         }
     }
 
-    /// Decides about the restart after the crash that was recorded last, and counts it.
+    /// Decides what to do about the last recorded crash, and counts the restart.
     pub(super) fn next_restart(&mut self, policy: RestartPolicy) -> Decision {
         if policy.max_restarts.is_some_and(|most| self.restarts >= most) {
             return Decision::GiveUp { restarts: self.restarts };
@@ -44,7 +44,7 @@ impl CrashCount {
     }
 }
 
-/// The delay after this many restarts in a row: none, then base, twice the base, … up to the cap.
+/// The delay after this many restarts in a row: zero, then the base, twice the base and so on up to the cap.
 fn delay(restarts: u32, policy: RestartPolicy) -> Duration {
     match restarts.checked_sub(1) {
         None => Duration::ZERO,
@@ -69,12 +69,12 @@ mod tests {
     }
 
     #[test]
-    fn s6_4_the_first_restart_comes_at_once_then_the_delay_doubles_up_to_the_cap() {
+    fn s6_4_the_first_restart_is_immediate_then_delays_double_up_to_the_cap() {
         assert_eq!(seconds(RestartPolicy::default(), 9), [0, 1, 2, 4, 8, 16, 32, 60, 60]);
     }
 
     #[test]
-    fn s6_9_the_longest_delay_can_be_chosen_and_may_be_none() {
+    fn s6_9_the_longest_delay_is_configurable_and_may_be_zero() {
         let capped = |seconds| RestartPolicy { cap: Duration::from_secs(seconds), ..RestartPolicy::default() };
 
         assert_eq!(seconds(capped(3), 6), [0, 1, 2, 3, 3, 3]);
@@ -82,14 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dyno_that_crashes_for_weeks_never_overflows_the_delay() {
+    fn weeks_of_crashes_do_not_overflow_the_delay() {
         assert_eq!(seconds(RestartPolicy::default(), 100).last(), Some(&60));
         let endless = RestartPolicy { base: Duration::MAX, cap: Duration::MAX, ..RestartPolicy::default() };
         assert_eq!(seconds(endless, 100).last(), Some(&Duration::MAX.as_secs()));
     }
 
     #[test]
-    fn s6_4_the_count_clears_after_the_healthy_window() {
+    fn s6_4_the_restart_count_resets_after_the_healthy_window() {
         let policy = RestartPolicy::default();
         let mut count = CrashCount::default();
         count.next_restart(policy);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_4_with_a_limit_it_is_given_up_after_that_many_restarts_in_a_row() {
+    fn s6_4_a_dyno_is_given_up_after_the_allowed_restarts_in_a_row() {
         let policy = RestartPolicy { max_restarts: Some(2), ..RestartPolicy::default() };
         let mut count = CrashCount::default();
         count.next_restart(policy);

@@ -1,7 +1,7 @@
-//! What a smoke was: its phases, its dynos, its status and the reason of that.
+//! The result of a smoke: its phases, its dynos, its status and the reason for it.
 //!
-//! A value to be written down in several forms (for people, programs and CI services); nothing is decided from it.
-//! All times count from the start of the run; nothing else in it differs between two runs of the same app.
+//! A plain value that is written in several forms (for people, programs and CI services). Nothing is decided from it.
+//! All times are measured from the start of the smoke; apart from them, two equal smokes of an app give equal reports.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,42 +10,42 @@ use crate::app::DynoName;
 
 use super::Outcome;
 
-/// All that there is to tell about a smoke that is over.
+/// The result of a smoke that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmokeReport {
     /// How `dyno` ends.
     pub outcome: Outcome,
-    /// Why it ends so: one line, lowercase, without a full stop, time, process id or value of the environment.
+    /// Why: one line in lowercase, without a full stop, time, process id or value of an environment variable.
     pub reason: String,
-    /// All five, in their order, whether they were reached or not.
+    /// All five phases in order, whether or not they were reached.
     pub phases: Vec<PhaseReport>,
-    /// The release phase if there is one, then the formation in start order. The command is not among them.
+    /// The release phase if there is one, then the formation in start order. The command is not included.
     pub dynos: Vec<DynoReport>,
-    /// What was run once everybody was up; None: nothing was asked for.
+    /// The command that ran once all dynos were up. None: there was no command.
     pub command: Option<CommandReport>,
-    /// Whose fault it is. None: it passed, or no single dyno is to blame, or the command is.
+    /// The dyno that caused the failure. None if the smoke passed, or if something else caused the failure.
     pub culprit: Option<DynoName>,
-    /// What to type if that was meant to happen, in one line.
+    /// One line with what to type if the failure was intended.
     pub hint: Option<String>,
 }
 
-/// What happens one after the other.
+/// The phases of a smoke, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SmokePhase {
     /// The release command runs.
     Release,
-    /// The formation starts; those that are waited for have to listen, and to answer where that is asked for.
+    /// The formation starts; ready types must listen, and answer `--http` if it was given.
     Boot,
-    /// All are up and have to stay so.
+    /// All dynos are up and must stay up.
     Settle,
     /// The command runs.
     Command,
-    /// All are stopped.
+    /// All dynos are stopped.
     Stop,
 }
 
 impl SmokePhase {
-    /// All of them, in their order.
+    /// All phases, in order.
     pub const ALL: [Self; 5] = [Self::Release, Self::Boot, Self::Settle, Self::Command, Self::Stop];
 }
 
@@ -61,73 +61,73 @@ impl fmt::Display for SmokePhase {
     }
 }
 
-/// One phase.
+/// The result of one phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhaseReport {
-    /// Which one.
+    /// The phase.
     pub phase: SmokePhase,
-    /// What became of it.
+    /// How it ended.
     pub result: PhaseResult,
 }
 
-/// What became of a phase.
+/// How a phase ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PhaseResult {
-    /// There is nothing to do in it: no release command, or no command to run.
+    /// There was nothing to do: no release command, or no command to run.
     NotNeeded,
-    /// Something failed before, or the end was asked for.
+    /// Something failed earlier, or a stop was requested.
     NotReached,
-    /// All of it went well.
+    /// It succeeded.
     Passed(Span),
-    /// It did not.
+    /// It failed.
     Failed {
-        /// When, up to the moment of the failure.
+        /// From its beginning to the failure.
         span: Span,
-        /// The reason, in the form of [`SmokeReport::reason`].
+        /// The reason, in the same form as [`SmokeReport::reason`].
         why: String,
     },
 }
 
-/// A piece of time.
+/// A stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
-    /// When it began, from the start of the run.
+    /// When it began, measured from the start of the smoke.
     pub start: Duration,
     /// How long it took.
     pub duration: Duration,
 }
 
-/// One dyno.
+/// The result of one dyno.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DynoReport {
     /// Its name.
     pub dyno: DynoName,
-    /// From the order to start it to the success of its exec. None: that was not reached.
+    /// Time from the order to start it until its exec succeeded. None: that was not reached.
     pub boot: Option<Duration>,
-    /// From there until it was up; zero where nobody waits for it to listen. None: it never was.
+    /// Time from there until it was up; zero if it need not listen. None: it never was up.
     pub ready: Option<Duration>,
-    /// What became of it.
+    /// How it ended.
     pub result: DynoResult,
 }
 
-/// What became of a dyno.
+/// How a dyno ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DynoResult {
-    /// It was never started: something failed before.
+    /// It was never started, because something failed earlier.
     NotStarted,
-    /// It was told to stop before it was up: something else failed, or the end was asked for.
+    /// It was stopped before it was up, because something else failed or a stop was requested.
     StoppedBeforeUp,
-    /// It was up until it was told to stop, or ended as it may: the release command with 0, or a type of `--allow-exit`.
+    /// It was up until it was stopped, or it exited as allowed: the release command with 0, or a `--can-die` type.
     Passed,
-    /// It failed. The reason, in the form of [`SmokeReport::reason`].
+    /// It failed. The reason has the same form as [`SmokeReport::reason`].
     Failed(String),
 }
 
-/// The command.
+/// The result of the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandReport {
-    /// Its words as they were given.
+    /// Its words, as given on the command line.
     pub words: Vec<String>,
-    /// Its own status, 128+n for a signal. None: it was not started, or told to stop before it ended by itself.
+    /// Its own status, 128+n for a signal. None: it was not started, or it was stopped before it exited by itself.
     pub status: Option<u8>,
 }

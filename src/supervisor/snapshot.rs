@@ -1,4 +1,4 @@
-//! The read model: what `ps`, the API and a dashboard may know. Nothing is decided from it.
+//! The read model: the state of all dynos as shown to users. Nothing is decided from it.
 
 use std::fmt;
 
@@ -8,22 +8,22 @@ use super::Supervisor;
 use super::dyno_state::DynoState;
 use super::slot::{Role, Slot};
 
-/// Everything visible at one moment.
+/// The visible state of everything at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// How many dynos of each process type, in the order of the Procfile.
+    /// The number of dynos of each process type, in the order of the Procfile.
     pub formation: Vec<Quantity>,
-    /// One row a dyno in start order; the release phase has the first one while it runs and when it failed, a command
-    /// the last one while it runs.
+    /// One row for each dyno, in start order. The release phase comes first, while it runs or after it failed; the
+    /// command of a smoke comes last, while it runs.
     pub rows: Vec<Row>,
 }
 
-/// How many dynos of one process type belong to the formation.
+/// The number of dynos of one process type in the formation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantity {
     /// The process type.
     pub process_type: ProcessType,
-    /// How many.
+    /// The number of its dynos.
     pub quantity: u32,
 }
 
@@ -32,15 +32,15 @@ pub struct Quantity {
 pub struct Row {
     /// Its name.
     pub dyno: DynoName,
-    /// Its state in the words of the platform.
+    /// Its state, in the words of the platform.
     pub state: PublicState,
-    /// Since when that is its state. The epoch before `Event::Boot`.
+    /// When it entered that state. The Unix epoch before `Event::Boot`.
     pub since: jiff::Timestamp,
-    /// The process id of its leader while that lives.
+    /// The process id of its leader, while that lives.
     pub pid: Option<i32>,
     /// How often it was restarted after a crash.
     pub restarts: u32,
-    /// How its last run ended. 126: it could not be started.
+    /// The exit status of its last run; 126 if it could not be started.
     pub last_exit: Option<ExitStatus>,
 }
 
@@ -60,13 +60,13 @@ impl Row {
 /// The states of the Platform API v3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PublicState {
-    /// It ended unasked; it may be about to start again.
+    /// It exited by itself; it may be about to restart.
     Crashed,
-    /// It has ended and nobody wants it to run.
+    /// It has ended and is not supposed to run.
     Down,
     /// It is being started, or does not listen yet.
     Starting,
-    /// It runs.
+    /// It runs, and listens if that is required.
     Up,
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for PublicState {
 }
 
 impl Supervisor {
-    /// What is visible now.
+    /// The current snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let mut formation: Vec<Quantity> = Vec::new();
@@ -99,7 +99,7 @@ impl Supervisor {
     }
 }
 
-/// Adds one dyno of a type. Dynos of one type follow each other in a plan, so the last entry is nearly always the one.
+/// Counts one dyno. Dynos of a type are adjacent in a plan, so the search from the end is nearly always short.
 fn count(formation: &mut Vec<Quantity>, process_type: &ProcessType) {
     match formation.iter_mut().rev().find(|entry| entry.process_type == *process_type) {
         Some(entry) => entry.quantity = entry.quantity.saturating_add(1),

@@ -1,4 +1,4 @@
-//! What became of each phase and each dyno of a smoke, and when. Decides nothing.
+//! Records how and when each phase and each dyno of a smoke ended. Decides nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::supervisor::{
 use super::SmokeRules;
 use super::cause::{Cause, Died};
 
-/// The reason where the supervisor did not come to an end.
+/// The reason if the supervisor never finished.
 const GUARDIAN_LOST: &str = "the guardian process was lost";
 
-/// When one dyno came how far.
+/// When one dyno reached each step.
 #[derive(Debug, Clone, Copy, Default)]
 struct Track {
     ordered: Option<Duration>,
     spawned: Option<Duration>,
     up: Option<Duration>,
-    /// It ended by itself as it may.
+    /// It exited by itself, as allowed.
     is_done: bool,
 }
 
-/// The book of a smoke.
+/// The record of a smoke.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
-    /// The release phase and the formation, in their order.
+    /// The release phase and the formation, in start order.
     dynos: Vec<DynoName>,
     tracks: BTreeMap<DynoName, Track>,
     has_release: bool,
@@ -52,7 +52,7 @@ impl Account {
         }
     }
 
-    /// Writes down what an event and its effects mean. `subject`: whom the event is about.
+    /// Records an event and its effects. `subject`: the dyno that the event is about.
     pub(super) fn record(
         &mut self,
         event: &Event,
@@ -122,7 +122,7 @@ impl Account {
         self.begun.entry(phase).or_insert(at);
     }
 
-    /// What ends it. A dyno that did not stay up for long enough takes back that the settling was reached.
+    /// Records the cause of the end. If a dyno did not stay up long enough, the settle phase was never reached.
     pub(super) fn blame(&mut self, cause: &Cause) {
         if let Cause::Died { phase: SmokePhase::Boot, .. } = cause {
             self.begun.remove(&SmokePhase::Settle);
@@ -180,7 +180,7 @@ impl Account {
         };
         let next = self.begun.range(phase..).nth(1);
         let span = Span { start, duration: next.map_or(at, |(_, end)| *end).saturating_sub(start) };
-        // The phase before the stop is the one that gave the cause; without a cause it is the last one.
+        // The phase before the stop had the cause; without a cause it is the last one.
         let is_last = match next {
             Some((SmokePhase::Stop, _)) => true,
             Some((SmokePhase::Release | SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command, _)) => false,

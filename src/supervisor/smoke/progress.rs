@@ -1,19 +1,19 @@
 //! When a smoke says what it is still waiting for (S19.5): after 5 s of a phase, then every 10 s.
 //!
-//! Shortly before it says so, the runs that do not listen are looked up once more: one that listens on another port is the
-//! most common reason, and the most helpful to name.
+//! Right before that line, the ports of runs that do not listen are looked up once more: a run that listens on another
+//! port is the most common reason, and the most helpful one to name.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::app::RunId;
 
-/// Until the first line.
+/// Time until the first line.
 const FIRST_LINE: Duration = Duration::from_secs(5);
-/// From one line to the next.
+/// Time from one line to the next.
 const NEXT_LINE: Duration = Duration::from_secs(10);
 
-/// The lines of one phase.
+/// The progress lines of one phase.
 #[derive(Debug, Clone)]
 pub(super) struct Progress {
     began: Duration,
@@ -21,21 +21,21 @@ pub(super) struct Progress {
     look: Look,
 }
 
-/// How far the preparation of the next line is.
+/// The lookup for the next line.
 #[derive(Debug, Clone)]
 enum Look {
     NotYet,
-    /// The answers so far: where runs listen instead. They arrive before the next tick.
+    /// The ports found so far. They arrive before the next tick.
     Asked(BTreeMap<RunId, u16>),
 }
 
-/// What has to be done now.
+/// What to do at a tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Nothing,
-    /// Find out where the runs listen that do not listen on their port.
+    /// Find out on which other ports the runs listen.
     FindListeners,
-    /// Say what is being waited for after this time. `elsewhere`: where runs listen instead.
+    /// Say what is being waited for. `elsewhere`: the other ports on which runs listen.
     Say {
         after: Duration,
         elsewhere: BTreeMap<RunId, u16>,
@@ -52,13 +52,13 @@ impl Progress {
         self.due
     }
 
-    /// The clock stood still for so long.
+    /// `dyno` was suspended for this long.
     pub(super) fn postpone(&mut self, by: Duration) {
         self.began = self.began.saturating_add(by);
         self.due = self.due.saturating_add(by);
     }
 
-    /// A run listens on this port, which is not its own.
+    /// Records that a run listens on a port that is not its own.
     pub(super) fn note_other_port(&mut self, run: RunId, port: u16) {
         match &mut self.look {
             Look::Asked(elsewhere) => {
@@ -68,7 +68,7 @@ impl Progress {
         }
     }
 
-    /// Goes one step further, at a tick.
+    /// What to do at this tick.
     pub(super) fn step(&mut self, now: Duration) -> Step {
         if now < self.due {
             return Step::Nothing;
@@ -79,7 +79,7 @@ impl Progress {
                 Step::FindListeners
             }
             Look::Asked(elsewhere) => {
-                // If several are due, as after a pause that nobody announced, one is enough.
+                // If several lines are due, for example after the machine slept, one is enough.
                 let missed = (now.saturating_sub(self.due).as_secs() / NEXT_LINE.as_secs()).try_into();
                 let due = self.due.saturating_add(NEXT_LINE.saturating_mul(missed.unwrap_or(u32::MAX)));
                 self.due = due.saturating_add(NEXT_LINE);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_counts_for_the_line_it_was_looked_up_for() {
+    fn a_port_is_named_only_in_the_line_it_was_looked_up_for() {
         let mut progress = Progress::new(Duration::ZERO);
         progress.note_other_port(RunId(1), 3000);
         progress.step(5 * SECOND);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_lines_are_not_made_up_for() {
+    fn missed_lines_are_skipped() {
         let mut progress = Progress::new(Duration::ZERO);
 
         progress.step(47 * SECOND);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_moves_the_lines() {
+    fn suspension_moves_the_progress_lines() {
         let mut progress = Progress::new(Duration::ZERO);
 
         progress.postpone(60 * SECOND);

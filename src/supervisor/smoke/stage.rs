@@ -1,18 +1,18 @@
-//! How far a smoke has come, and until when it may stay there.
+//! How far a smoke has come, and the deadline of each stage.
 
 use std::time::Duration;
 
 use crate::supervisor::{About, Effect, NoticeKind, SmokePhase};
 
-/// How long all are watched once the command has passed: what its last request killed takes a moment to end.
+/// How long all dynos are watched after the command succeeded: a dyno that its last request killed needs time to exit.
 pub(super) const LAST_LOOK: Duration = Duration::from_millis(20);
 
-/// How far it has come.
+/// How far a smoke has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Before,
     Release {
-        /// When it counts as hanging.
+        /// When the release command is stopped.
         until: Option<Duration>,
     },
     Boot,
@@ -27,7 +27,7 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    /// When it is over if nothing happens.
+    /// When the stage ends if nothing happens.
     pub(super) fn deadline(&mut self) -> Option<&mut Duration> {
         match self {
             Self::Release { until } => until.as_mut(),
@@ -36,7 +36,7 @@ impl Stage {
         }
     }
 
-    /// The phase it belongs to in what is told.
+    /// The phase of the log and the report that it belongs to.
     pub(super) fn phase(self) -> SmokePhase {
         match self {
             Self::Before | Self::Release { .. } => SmokePhase::Release,
@@ -48,7 +48,7 @@ impl Stage {
     }
 }
 
-/// Behind what is said of the dyno that ends a phase, and of the release that it was.
+/// The position after the notices about the dyno that ended the phase, and about the failed release.
 pub(super) fn end_of_phase(effects: &[Effect]) -> usize {
     let of_release = effects.iter().position(is_about_the_release).map(|at| at + 1);
     of_release.unwrap_or_else(|| effects.iter().take_while(|effect| is_about_a_dyno(effect)).count())
