@@ -27,7 +27,7 @@ impl Runtime {
             Effect::Signal { run, signal } => self.work.push_back(Work::Signal(run, signal)),
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
-            Effect::Ask { run } => self.ask(run),
+            Effect::ProbeHttp { run } => self.ask(run),
             Effect::EnterPhase(phase) => self.mark(phase),
             Effect::PassInterrupt { run } => {
                 if let Some(keyboard) = &mut self.keyboard {

@@ -1,26 +1,26 @@
-//! Everything about time: what is due, when the next thing is, and how all of it moves while we are suspended.
+//! Decides what is due at a tick, when the next deadline is, and how deadlines move while `dyno` is suspended.
 
 use std::time::Duration;
 
 use crate::app::ExitStatus;
 
 use super::dyno_state::{Deadline, DynoState};
-use super::reports::{UnaskedEnd, judge};
+use super::reports::{UnrequestedExit, judge};
 use super::shutdown::Phase;
 use super::slot::Turn;
 use super::{GroupSignal, Supervisor};
 
-/// How a dyno counts that was killed because it was not up in time, whatever its leader made of it.
+/// The status of a dyno that is killed for not being up in time, even if its leader exits with another one.
 const KILLED: ExitStatus = ExitStatus::Signal(9);
 
 impl Supervisor {
-    /// When to call [`Supervisor::handle`] with `Event::Tick` next, on the clock of `Now::mono`. None: nothing is due.
+    /// When to call [`Supervisor::handle`] with `Event::Tick` next, as a value of `Now::mono`. None: nothing is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         self.deadlines().min()
     }
 
-    /// All times at which something is due.
+    /// All pending deadlines.
     pub(super) fn deadlines(&self) -> impl Iterator<Item = Duration> {
         let is_over = match self.phase {
             Phase::Over => true,
@@ -36,7 +36,7 @@ impl Supervisor {
             self.replace_guardian(turn);
             return;
         }
-        // In this order: a boot timeout may stop everything, and a grace of zero is over at once.
+        // The order matters: a boot timeout may stop everything, and a grace of zero is then over at once.
         self.time_out_boots(turn);
         for slot in self.slots.iter_mut().filter(|slot| slot.state.is_due(Deadline::Rest, mono)) {
             slot.stop_rest(turn);
@@ -45,7 +45,7 @@ impl Supervisor {
         self.reconcile_all(turn);
     }
 
-    /// R10: kills the dynos that are not up in time. Each counts as a crash from this moment (S6.5).
+    /// R10: kills the dynos that are not up in time. From then on each of them has crashed (S6.5).
     fn time_out_boots(&mut self, turn: &mut Turn) {
         let after = self.policy.boot_timeout.unwrap_or_default();
         for index in 0..self.slots.len() {
@@ -56,11 +56,12 @@ impl Supervisor {
             let Some(run) = slot.state.run() else { continue };
             let ending = judge(slot, KILLED, &self.policy);
             slot.kill_for_not_being_up(after, ending, turn);
-            self.on_unasked_end(index, ending, UnaskedEnd { run, exit: KILLED, up_for: Duration::ZERO }, turn);
+            let exit = UnrequestedExit { run, status: KILLED, up_for: Duration::ZERO };
+            self.on_unrequested_exit(index, ending, exit, turn);
         }
     }
 
-    /// The clock stood still for `paused_for`: continues all runs and moves every time we keep, in this one place.
+    /// `dyno` was suspended for `paused_for`: continues all runs. Every stored time must be moved here.
     pub(super) fn on_resumed(&mut self, paused_for: Duration, turn: &mut Turn) {
         self.signal_all(GroupSignal::Continue, turn);
         self.phase = self.phase.postponed(paused_for);

@@ -1,15 +1,15 @@
-//! The states of one dyno, and what each of them says about deadlines and to the outside.
+//! The states of one dyno, with the deadline and the public state that belong to each.
 //!
 //! ```text
-//!  Down ──> Starting ──> Booting ──> Up          (a type that is not waited for skips Booting)
-//!               └───────────┴─────────┤ asked to stop, or killed for not listening
-//!                     exited unasked  │      v
+//!  Down ──> Starting ──> Booting ──> Up          (only a ready type passes through Booting)
+//!               └───────────┴─────────┤ stop requested, or killed for not listening
+//!                  exited by itself   │      v
 //!                           │      Stopping ──> Clearing ──> Down | Backoff | Crashed
 //!                           └───────────────────^                     └──> Starting
 //! ```
 //!
-//! Leaving `Stopping` or `Clearing` takes `Gone` (or `Unkillable`, which ends in `Lost`), so that a new run never meets
-//! the old one on its port (S6.7). Who moves a dyno: `Supervisor`, one `on_<event>` each.
+//! A dyno leaves `Stopping` or `Clearing` only on `Gone` (or `Unkillable`, which leads to `Lost`), so that a new run
+//! never meets the old one on its port (S6.7). Only `Supervisor` changes the state, in one `on_<event>` for each event.
 
 use std::time::Duration;
 
@@ -17,66 +17,66 @@ use crate::app::{ExitStatus, RunId};
 
 use super::PublicState;
 
-/// What is true of a dyno. Each state carries what is needed in it and nothing else.
+/// The actual state of a dyno. Each variant carries only the data that it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DynoState {
-    /// No run, and none is due.
+    /// It has no run, and none is due to start.
     Down,
-    /// The spawn was ordered; its program does not run yet. After `deadline` it is killed (R10): an exec can hang.
+    /// The spawn was ordered; its program does not run yet. It is killed at `deadline` (R10), because an exec can hang.
     Starting { run: RunId, deadline: Option<Duration> },
-    /// Its exec succeeded; it does not listen yet. After `deadline` it is killed (R10).
+    /// Its exec succeeded; it does not listen yet. It is killed at `deadline` (R10).
     Booting { run: RunId, pid: i32, deadline: Option<Duration> },
-    /// It is up since then (on the clock that counts no pause).
+    /// It has been up since `since`, on a clock that excludes the time spent suspended.
     Up { run: RunId, pid: i32, since: Duration },
-    /// It was told to end; its leader may still live. `shown`: what the outside sees until the leader ends.
+    /// It was told to stop or killed; its leader may still live. `shown`: its public state until the leader ends.
     Stopping { run: RunId, pid: Option<i32>, ordered: Ordered, ending: Ending, shown: PublicState },
-    /// Its leader ended; others of its group may still live.
+    /// Its leader ended; other processes of the run may still live.
     Clearing { run: RunId, ordered: Ordered, ending: Ending },
-    /// Its group is empty; it starts again at `until`.
+    /// Nothing of the last run is left; it starts again at `until`.
     Backoff { until: Duration },
-    /// It ended unasked, its group is empty, and it is not restarted.
+    /// It exited by itself, nothing of the run is left, and it is not restarted.
     Crashed,
-    /// A process of it could not be killed. Nothing more is expected of it, and it is never started again.
+    /// One of its processes could not be killed. Later reports are ignored, and it is never started again.
     Lost,
 }
 
-/// The last order given to a run that has to end.
+/// The last order given to a run that must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ordered {
-    /// The stop signal; at `rest_at` all that have not had it get it, SIGKILL follows at `kill_at`.
+    /// The stop signal. At `rest_at` it goes to the processes that have not had it; SIGKILL follows at `kill_at`.
     Stop { rest_at: Option<Duration>, kill_at: Duration },
-    /// SIGKILL. A guardian that has not answered by `answer_by` is wedged.
+    /// SIGKILL. If the guardian has not answered by `answer_by`, it is stuck.
     Kill { answer_by: Duration },
 }
 
-/// What the end of a run means, decided once: when it was asked for, or when it came unasked.
+/// What the end of a run means. Decided once: when the end is requested, or else when the leader exits by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// It was asked for and counts for nothing (S6.3).
-    Asked,
-    /// It came by itself and is in order: the release command with 0, or a type that may end so.
+    /// It was requested, so its status does not matter (S6.3).
+    Requested,
+    /// It came by itself and is allowed: the release command with 0, or a type of `--can-die`.
     Done,
     /// It came by itself and is a crash.
     Crashed(ExitStatus),
 }
 
-/// What happens when the time of a state has come.
+/// What happens when the deadline of a state passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deadline {
-    /// A dyno is not up in time: R10.
+    /// The dyno is not up in time: R10.
     Boot,
-    /// The grace is nearly over: the stop signal to all that have not had it.
+    /// The grace is nearly over: the stop signal goes to the processes that have not had it.
     Rest,
     /// The grace is over: SIGKILL.
     Kill,
-    /// The guardian has not answered to a SIGKILL.
+    /// The guardian has not answered a SIGKILL.
     Answer,
-    /// A back-off is over.
+    /// The back-off is over.
     Restart,
 }
 
 impl DynoState {
-    /// The run it has, from the order to spawn it until nothing of it is left.
+    /// Its current run, from the order to spawn it until nothing of it is left.
     pub(super) fn run(self) -> Option<RunId> {
         match self {
             Self::Starting { run, .. }
@@ -102,7 +102,7 @@ impl DynoState {
         }
     }
 
-    /// Whether it has a run that nobody has told to end and whose leader lives.
+    /// Whether it has a run that was not told to stop and whose leader lives.
     pub(super) fn may_be_stopped(self) -> bool {
         match self {
             Self::Starting { .. } | Self::Booting { .. } | Self::Up { .. } => true,
@@ -115,7 +115,7 @@ impl DynoState {
         }
     }
 
-    /// When something is due in this state, and what. At most one thing is.
+    /// The deadline of this state and what is due then, if anything.
     pub(super) fn deadline(self) -> Option<(Duration, Deadline)> {
         match self {
             Self::Starting { deadline, .. } | Self::Booting { deadline, .. } => deadline.map(|at| (at, Deadline::Boot)),
@@ -130,7 +130,7 @@ impl DynoState {
         self.deadline().is_some_and(|(at, deadline)| deadline == wanted && at <= mono)
     }
 
-    /// The same state after the clock stood still for `by`: every time in it moves along (S12, TSTP).
+    /// The same state after `dyno` was suspended for `by`: every time in it moves by as much (S12.2).
     pub(super) fn postponed(self, by: Duration) -> Self {
         match self {
             Self::Starting { run, deadline } => {
@@ -149,7 +149,7 @@ impl DynoState {
         }
     }
 
-    /// The word of the Platform API for it.
+    /// Its state in the words of the Platform API.
     pub(super) fn public(self) -> PublicState {
         match self {
             Self::Down => PublicState::Down,
@@ -182,10 +182,10 @@ impl Ordered {
 }
 
 impl Ending {
-    /// What the outside sees of a dyno whose leader ended so.
+    /// The public state of a dyno whose leader has ended like this.
     pub(super) fn public(self) -> PublicState {
         match self {
-            Self::Asked | Self::Done => PublicState::Down,
+            Self::Requested | Self::Done => PublicState::Down,
             Self::Crashed(_) => PublicState::Crashed,
         }
     }

@@ -1,4 +1,4 @@
-//! All that the supervisor can order. The runtime performs it and decides nothing.
+//! Everything that the supervisor can order. The runtime performs it and decides nothing.
 
 use crate::app::{RunId, SpawnSpec};
 
@@ -9,60 +9,60 @@ use super::{Notice, SmokePhase, UserSignal};
 pub enum Effect {
     /// Start a run.
     Spawn(SpawnSpec),
-    /// Signal all that is left of a run: its group and the sessions that carry its marker.
+    /// Signal the processes of a run (S6.10).
     Signal {
-        /// Which run.
+        /// The run.
         run: RunId,
         /// What to send.
         signal: GroupSignal,
     },
-    /// Show a line of our own, where it has a text in the log format.
+    /// Show a notice, if it has a text in the chosen log format.
     Notify(Notice),
-    /// Look once, before any later order is carried out, on which port the processes of a run listen;
-    /// `Event::ListensElsewhere` is the answer. A hint for a person: where the system does not tell, there is none.
+    /// Look once, before any later effect is performed, on which port the processes of a run listen.
+    /// `Event::ListensElsewhere` is the answer; there is none if the system does not say.
     FindListener {
-        /// Which run.
+        /// The run.
         run: RunId,
     },
-    /// Ask a run that listens over HTTP, again and again until the answer is right; `Event::Answer` follows.
-    Ask {
-        /// Which run.
+    /// Send HTTP requests to a run that listens until the response is the right one; `Event::Answer` follows.
+    ProbeHttp {
+        /// The run.
         run: RunId,
     },
     /// A smoke enters a phase.
     EnterPhase(SmokePhase),
     /// Type Ctrl-C into the terminal of a run.
     PassInterrupt {
-        /// Which run.
+        /// The run.
         run: RunId,
     },
-    /// Stop ourselves as the terminal asked (SIGTSTP); `Event::Resumed` follows.
+    /// Suspend `dyno` itself after a SIGTSTP; `Event::Resumed` follows.
     Suspend,
-    /// The guardian did not answer for too long: kill it and sweep in its place, then finish with 70.
+    /// The guardian did not answer in time: kill it, stop the remaining processes in its place and exit with 70.
     ReplaceGuardian,
-    /// All runs are gone: sweep, flush, end.
+    /// All runs are gone: stop remaining descendants, flush the output and exit.
     Finish(Outcome),
 }
 
-/// What is sent to a run's processes.
+/// What is sent to the processes of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupSignal {
-    /// The stop signal, then SIGCONT; at most once to each process, and to the rest when the first have ended (S6.6).
+    /// The stop signal, then SIGCONT, at most once to each process; the rest gets it when the first have ended (S6.6).
     Stop {
-        /// Number of the signal, usually SIGTERM.
+        /// The signal number, usually SIGTERM.
         signal: i32,
-        /// Whether all processes get it at once, as on the platform.
+        /// Whether all processes get it at once, like on the platform.
         everything: bool,
     },
-    /// The stop signal to all that have not had it.
+    /// The stop signal, to the processes that have not had it.
     StopRest,
-    /// SIGKILL, repeated by the guardian until nothing is left.
+    /// SIGKILL, repeated by the guardian until no process is left.
     Kill,
     /// SIGSTOP.
     Pause,
     /// SIGCONT.
     Continue,
-    /// SIGUSR1 or SIGUSR2 (only those two are sent this way), except to a leader that is a shell of ours.
+    /// SIGUSR1 or SIGUSR2 (only those two are sent this way), except to a leader that is `dyno`'s own `sh`.
     User(UserSignal),
 }
 
@@ -71,6 +71,6 @@ pub enum GroupSignal {
 pub enum Outcome {
     /// Exit with this code.
     Code(u8),
-    /// Die by the signal that asked for the end.
+    /// Die by the signal that requested the end.
     Signal(UserSignal),
 }

@@ -1,8 +1,8 @@
-//! Decides who hears Ctrl-C while the keyboard belongs to a dyno (S6.8).
+//! Decides who gets Ctrl-C while the keyboard is connected to a dyno (S6.8).
 //!
-//! The first one is the dyno's: it may interrupt a line that is being typed, or end the dyno. A second one with no other
-//! key in between is meant for all, and counts as SIGINT (S12), also where the first one made the dyno start again. The
-//! keys themselves are carried by the runtime.
+//! The first one goes to the dyno: it may clear a half-typed line there, or end the dyno. A second one with no other
+//! key in between is treated like a SIGINT to `dyno` (S12), even if the first one made the dyno restart. The runtime
+//! passes the keys on.
 
 use crate::app::RunId;
 
@@ -14,7 +14,7 @@ impl Supervisor {
     pub(super) fn on_key(&mut self, run: RunId, key: Key, turn: &mut Turn) {
         match key {
             Key::Other => self.interrupted = false,
-            Key::Interrupt if !self.interrupted && self.hears_keys(run) => {
+            Key::Interrupt if !self.interrupted && self.accepts_keys(run) => {
                 self.interrupted = true;
                 turn.order(Effect::PassInterrupt { run });
             }
@@ -22,8 +22,8 @@ impl Supervisor {
         }
     }
 
-    /// One that is ending anyway hears nothing any more: then the key is meant for all.
-    fn hears_keys(&self, run: RunId) -> bool {
+    /// Whether a run can still react to a key. If it is already ending, Ctrl-C stops everything.
+    fn accepts_keys(&self, run: RunId) -> bool {
         let Some(slot) = self.slot_of.get(&run).and_then(|index| self.slots.get(*index)) else { return false };
         match slot.state {
             DynoState::Booting { .. } | DynoState::Up { .. } => true,

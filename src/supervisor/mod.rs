@@ -1,19 +1,19 @@
-//! What should happen: the pure state machine.
+//! Decides what happens to the dynos: a pure state machine.
 //!
-//! [`Supervisor::handle`] takes what happened and returns what to do; [`Supervisor::next_deadline`] says when to call it
-//! again with [`Event::Tick`]. It has no clock, no channel and no file, and acts on no process id. The runtime performs
-//! the effects in order and decides nothing.
+//! [`Supervisor::handle`] takes an event and returns the effects to perform; [`Supervisor::next_deadline`] says when to
+//! call it again with [`Event::Tick`]. It uses no clock, channel or file and never acts on a process id itself. The
+//! runtime performs the effects in order and decides nothing.
 //!
-//! Intent (`wanted`) stands apart from fact (`state`): events change one of them, `reconcile` moves facts toward
+//! Intent (`wanted`) is kept apart from fact (`state`): events change one of them, `reconcile` moves facts toward
 //! intent. What each event does in each state:
 //!
 //! | | Starting | Booting | Up | Stopping | Clearing | Down, Backoff, Crashed, Lost |
 //! |---|---|---|---|---|---|---|
-//! | Spawned | Booting or Up | - | - | takes the pid | - | - |
+//! | Spawned | Booting or Up | - | - | records the pid | - | - |
 //! | `SpawnFailed` | crash, 126 | - | - | over | - | - |
 //! | Ready | - | Up | - | - | - | - |
 //! | `NotReady` | - | Up unless R10 is due | - | - | - | - |
-//! | `ListensElsewhere` | - | - | - | said | said | - |
+//! | `ListensElsewhere` | - | - | - | reported | reported | - |
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
 //! | `LeftBehind` | reported | reported | reported | reported | reported | reported |
 //! | Gone | over | over | over | over | over | - |
@@ -21,7 +21,7 @@
 //! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | - |
 //! | Tick | - | kill (R10) | - | stop the rest, kill, replace | stop the rest, kill, replace | start again |
 //!
-//! "Over" leads to Down, Backoff or Crashed. A report whose run is not the dyno's present one changes nothing.
+//! "Over" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing.
 
 mod deadlines;
 mod director;
@@ -70,17 +70,17 @@ pub struct Supervisor {
     record: ReleaseRecord,
     /// The release phase if there is one, then the formation in start order, then the command if there is one.
     slots: Vec<Slot>,
-    /// Whose run it is, for every run of which something may be left.
+    /// The slot of every run that may still have processes.
     slot_of: BTreeMap<RunId, usize>,
     last_run: u64,
     phase: Phase,
     tally: Tally,
-    /// The run that the last key was passed to as Ctrl-C.
+    /// Whether a Ctrl-C was passed to a dyno, with no other key since.
     interrupted: bool,
 }
 
 impl Supervisor {
-    /// A supervisor that waits for [`Event::Boot`].
+    /// Creates a supervisor that waits for [`Event::Boot`].
     #[must_use]
     pub fn new(plan: Plan, policy: Policy) -> Self {
         let release = plan.release.into_iter().map(|spec| (spec, Role::Release));
@@ -100,10 +100,10 @@ impl Supervisor {
         }
     }
 
-    /// Takes one event and returns what to do, in order.
+    /// Handles one event and returns the effects to perform, in order.
     ///
-    /// After [`Effect::Suspend`] the next event is [`Event::Resumed`]. After [`Effect::Finish`] or
-    /// [`Effect::ReplaceGuardian`] nothing is ordered any more.
+    /// After [`Effect::Suspend`] the next event must be [`Event::Resumed`]. After [`Effect::Finish`] or
+    /// [`Effect::ReplaceGuardian`] no more effects are returned.
     #[must_use = "an effect that is not performed never happens"]
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let subject = event.run().and_then(|run| self.slots.get(*self.slot_of.get(&run)?));
@@ -121,7 +121,7 @@ impl Supervisor {
             Event::Gone { run } => self.on_gone(run, &mut turn),
             Event::Ready { run, loopback_only, .. } => self.on_ready(run, loopback_only, &mut turn),
             Event::NotReady { run, after } => self.on_not_ready(run, after, &mut turn),
-            // Nobody is asked in a start.
+            // Only a smoke probes over HTTP.
             Event::Answer { .. } => {}
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::Unkillable { run, survivor } => self.on_unkillable(run, survivor, &mut turn),
@@ -141,7 +141,7 @@ impl Supervisor {
         }
     }
 
-    /// Moves one dyno toward what is wanted of it. Changes nothing where it is on its way or has arrived.
+    /// Moves one dyno toward its wanted state. Changes nothing if the dyno is already there or on its way.
     fn reconcile(&mut self, index: usize, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         match (slot.wanted, slot.state) {
@@ -154,8 +154,8 @@ impl Supervisor {
                 slot.stop(turn);
             }
             (false, DynoState::Backoff { .. }) => slot.enter(DynoState::Down, turn),
-            // Wanted: arrived, or due later, or its old run first (S6.7), or given up until a person asks for it.
-            // Unwanted: arrived, or on its way.
+            // Wanted: already there, due later, waiting for the end of its old run (S6.7), or given up.
+            // Unwanted: already there, or on its way.
             (
                 true,
                 DynoState::Starting { .. }
@@ -182,7 +182,7 @@ impl Supervisor {
         turn.order(Effect::Spawn(SpawnSpec { run, spec: slot.spec.clone() }));
     }
 
-    /// Sends a signal to every run of which something may be left, in start order.
+    /// Sends a signal to every run that may still have processes, in start order.
     fn signal_all(&self, signal: GroupSignal, turn: &mut Turn) {
         for run in self.slots.iter().filter_map(|slot| slot.state.run()) {
             turn.signal(run, signal);

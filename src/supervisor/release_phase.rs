@@ -1,6 +1,6 @@
-//! The gate: the release command must exit 0, and nothing of it may be left, before the formation boots (S8).
+//! The gate: the formation boots once the release command has exited with 0 and none of its processes is left (S8).
 //!
-//! Its failure ends the whole with its status; it is never restarted. Stopping it is like stopping any dyno.
+//! If the release command fails, `dyno` ends with its status; it is never restarted. It is stopped like any other dyno.
 
 use crate::app::ExitStatus;
 
@@ -9,7 +9,7 @@ use super::slot::{Role, Slot, Turn};
 use super::{NoticeKind, Outcome, ReleaseRecord, Supervisor};
 
 impl Supervisor {
-    /// Begins, with the release command where there is one.
+    /// Starts the release command if there is one, else the formation.
     pub(super) fn on_boot(&mut self, turn: &mut Turn) {
         match self.phase {
             Phase::Unbooted => {}
@@ -47,7 +47,7 @@ impl Supervisor {
         self.reconcile_all(turn);
     }
 
-    /// The release command exited 0 and nothing of it is left. If a stop was asked for meanwhile, the gate stays shut.
+    /// The release command exited with 0 and is gone. Boots the formation, unless a stop was requested meanwhile.
     pub(super) fn open_gate(&mut self, turn: &mut Turn) {
         match self.phase {
             Phase::Release => self.boot_formation(turn),
@@ -55,13 +55,13 @@ impl Supervisor {
         }
     }
 
-    /// The release command failed: nothing starts and its status is ours (S8.2).
+    /// The release command failed: nothing starts, and `dyno` ends with its status (S8.2).
     pub(super) fn release_failed(&mut self, exit: ExitStatus, turn: &mut Turn) {
         turn.announce(NoticeKind::ReleaseFailed { version: self.record.version, exit });
         self.begin_stop(Outcome::Code(exit.shell_code()), None, turn);
     }
 
-    /// Something of the release command cannot be killed: it may hold what the formation needs, so nothing starts.
+    /// A process of the release command cannot be killed. It may hold what the formation needs, so nothing starts.
     pub(super) fn release_lost(&mut self, turn: &mut Turn) {
         match self.phase {
             Phase::Release => self.begin_stop(UNKILLABLE, None, turn),
@@ -71,7 +71,7 @@ impl Supervisor {
 }
 
 impl Slot {
-    /// Whether its end opens or shuts the gate.
+    /// Whether this is the release command.
     pub(super) fn is_release(&self) -> bool {
         match self.role {
             Role::Release => true,

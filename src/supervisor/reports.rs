@@ -1,7 +1,7 @@
-//! What the guardian and the readiness probe report about runs, and what an end means.
+//! Handles what the guardian and the readiness probe report about runs, and decides what an exit means.
 //!
-//! A report of an older run finds no slot and changes nothing. What was asked for never counts; the rest is judged by
-//! the policy (S6.3, S6.4).
+//! A report about an older run finds no slot and changes nothing. A requested exit has no consequences; any other is
+//! judged by the policy (S6.3, S6.4).
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use super::restart::Decision;
 use super::slot::{Role, Slot, Turn};
 use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, SpawnFailure, Supervisor};
 
-/// Status of a dyno that could not be started, as a shell reports what it cannot execute. Only the policy and our own
-/// exit status see it; the message tells the reason.
+/// Status of a dyno that could not be started: the one of a shell that cannot execute a program. It only affects the
+/// policy and the exit status of `dyno`; a notice gives the reason.
 pub(super) const NOT_STARTED: ExitStatus = ExitStatus::Code(Status::NotExecutable.code());
 
-/// Status of a run the guardian lost sight of: nothing is left of it, and nobody told how its leader ended.
+/// Status of a run that is gone although the exit of its leader was never reported.
 pub(super) const VANISHED: ExitStatus = ExitStatus::Signal(9);
 
-/// An end nobody asked for.
+/// The end of a run that was not requested.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct UnaskedEnd {
+pub(super) struct UnrequestedExit {
     pub(super) run: RunId,
-    pub(super) exit: ExitStatus,
+    pub(super) status: ExitStatus,
     /// How long the dyno had been up; zero if it never was.
     pub(super) up_for: Duration,
 }
@@ -46,14 +46,14 @@ impl Supervisor {
                     let deadline = slot.boot_deadline(&self.policy, turn);
                     slot.enter(DynoState::Booting { run, pid, deadline }, turn);
                 } else {
-                    slot.rise(run, pid, turn);
+                    slot.mark_up(run, pid, turn);
                 }
             }
             DynoState::Stopping { pid: None, ordered, ending, shown, .. } => {
                 slot.notify(NoticeKind::Started { pid }, turn);
                 slot.enter(DynoState::Stopping { run, pid: Some(pid), ordered, ending, shown }, turn);
             }
-            // Told twice, or too late to matter.
+            // A repeated report, or one that comes too late to matter.
             DynoState::Stopping { pid: Some(_), .. }
             | DynoState::Booting { .. }
             | DynoState::Up { .. }
@@ -65,18 +65,18 @@ impl Supervisor {
         }
     }
 
-    /// A server that only this machine can reach is told of where somebody waits for it as the platform does.
+    /// The run listens: it is up. Warns about a server on loopback addresses if the policy says so.
     pub(super) fn on_ready(&mut self, run: RunId, loopback_only: bool, turn: &mut Turn) {
         let is_noted = self.policy.notes_loopback;
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Booting { run, pid, .. } => {
-                slot.rise(run, pid, turn);
+                slot.mark_up(run, pid, turn);
                 if loopback_only && is_noted {
                     slot.notify(NoticeKind::LoopbackOnly, turn);
                 }
             }
-            // Nobody probes before `Spawned`; the others were up, are ending or have ended.
+            // No probe runs before `Spawned`; in the other states the dyno was up, is ending or has ended.
             DynoState::Starting { .. }
             | DynoState::Up { .. }
             | DynoState::Stopping { .. }
@@ -88,15 +88,15 @@ impl Supervisor {
         }
     }
 
-    /// Without a boot timeout nothing else ends its state of starting: it counts as up from here on.
+    /// Without a boot timeout nothing else would end the state `starting`, so the dyno is treated as up from now on.
     pub(super) fn on_not_ready(&mut self, run: RunId, after: Duration, turn: &mut Turn) {
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Booting { run, pid, deadline: None } => {
                 slot.notify(NoticeKind::NotListening { port: slot.spec.awaited_port, after }, turn);
-                slot.rise(run, pid, turn);
+                slot.mark_up(run, pid, turn);
             }
-            // R10 decides, or it does not matter any more.
+            // The boot timeout decides, or it no longer matters.
             DynoState::Booting { deadline: Some(_), .. }
             | DynoState::Starting { .. }
             | DynoState::Up { .. }
@@ -109,14 +109,14 @@ impl Supervisor {
         }
     }
 
-    /// Why a run that is being killed did not seem to listen.
+    /// Explains why a run that is being killed did not listen on its port.
     pub(super) fn on_listens_elsewhere(&mut self, run: RunId, port: u16, turn: &mut Turn) {
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
                 slot.notify(NoticeKind::ListensElsewhere { port, given: slot.spec.awaited_port }, turn);
             }
-            // Nobody asked, or it is over.
+            // No boot timeout has passed, or the run is over.
             DynoState::Starting { .. }
             | DynoState::Booting { .. }
             | DynoState::Up { .. }
@@ -133,14 +133,15 @@ impl Supervisor {
             DynoState::Starting { .. } => {
                 slot.last_exit = Some(NOT_STARTED);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
-                self.vanish(index, UnaskedEnd { run, exit: NOT_STARTED, up_for: Duration::ZERO }, turn);
+                let exit = UnrequestedExit { run, status: NOT_STARTED, up_for: Duration::ZERO };
+                self.end_without_processes(index, exit, turn);
             }
             DynoState::Stopping { pid: None, ending, .. } => {
                 slot.last_exit = Some(NOT_STARTED);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
-                self.settle(index, run, ending, turn);
+                self.finish_run(index, run, ending, turn);
             }
-            // It was started: the report contradicts an earlier one.
+            // The run was started: this report contradicts an earlier one.
             DynoState::Stopping { pid: Some(_), .. }
             | DynoState::Booting { .. }
             | DynoState::Up { .. }
@@ -157,17 +158,17 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(index) else { return };
         match slot.state {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
-                let end = UnaskedEnd { run, exit, up_for: slot.up_for(turn) };
+                let unrequested = UnrequestedExit { run, status: exit, up_for: slot.up_for(turn) };
                 let ending = judge(slot, exit, &self.policy);
                 slot.record_exit(exit, left, turn);
                 slot.clear(run, ending, turn);
-                self.on_unasked_end(index, ending, end, turn);
+                self.on_unrequested_exit(index, ending, unrequested, turn);
             }
             DynoState::Stopping { ordered, ending, .. } => {
                 slot.record_exit(exit, left, turn);
                 slot.enter(DynoState::Clearing { run, ordered, ending }, turn);
             }
-            // Told twice.
+            // A repeated report.
             DynoState::Clearing { .. }
             | DynoState::Down
             | DynoState::Backoff { .. }
@@ -180,12 +181,12 @@ impl Supervisor {
         let Some((index, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Clearing { ending, .. } | DynoState::Stopping { ending, .. } => {
-                self.settle(index, run, ending, turn);
+                self.finish_run(index, run, ending, turn);
             }
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
-                let end = UnaskedEnd { run, exit: VANISHED, up_for: slot.up_for(turn) };
+                let exit = UnrequestedExit { run, status: VANISHED, up_for: slot.up_for(turn) };
                 slot.record_exit(VANISHED, Vec::new(), turn);
-                self.vanish(index, end, turn);
+                self.end_without_processes(index, exit, turn);
             }
             DynoState::Down | DynoState::Backoff { .. } | DynoState::Crashed | DynoState::Lost => {}
         }
@@ -195,7 +196,7 @@ impl Supervisor {
         let Some((_, slot)) = self.slot_of(run) else { return };
         let ordered = match slot.state {
             DynoState::Stopping { ordered, .. } | DynoState::Clearing { ordered, .. } => ordered,
-            // Nobody killed it.
+            // The run was not killed.
             DynoState::Starting { .. }
             | DynoState::Booting { .. }
             | DynoState::Up { .. }
@@ -220,54 +221,54 @@ impl Supervisor {
         }
     }
 
-    /// Draws the consequences of an end nobody asked for. The dyno has left its state of being up already.
-    pub(super) fn on_unasked_end(&mut self, index: usize, ending: Ending, end: UnaskedEnd, turn: &mut Turn) {
+    /// Decides what an exit that was not requested means for the other dynos. The dyno itself has already left Up.
+    pub(super) fn on_unrequested_exit(&mut self, index: usize, ending: Ending, exit: UnrequestedExit, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         match (slot.role, ending, self.policy.on_exit) {
-            (Role::Release, Ending::Crashed(exit), OnExit::StopAll | OnExit::Restart(_)) => {
-                self.release_failed(exit, turn);
+            (Role::Release, Ending::Crashed(status), OnExit::StopAll | OnExit::Restart(_)) => {
+                self.release_failed(status, turn);
             }
-            (Role::Formation, Ending::Crashed(exit), OnExit::StopAll) => {
-                self.stop_all(Outcome::Code(exit.shell_code()), None, turn);
+            (Role::Formation, Ending::Crashed(status), OnExit::StopAll) => {
+                self.stop_all(Outcome::Code(status.shell_code()), None, turn);
             }
             (Role::Formation, Ending::Crashed(_), OnExit::Restart(policy)) => {
-                slot.crashes.record_crash(end.up_for, policy);
+                slot.crashes.record_crash(exit.up_for, policy);
             }
             (Role::Formation, Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => {
                 slot.wanted = false;
-                self.tally.record_done(end.exit);
+                self.tally.record_done(exit.status);
             }
-            // What the end of a command means is decided by whoever asked for it.
+            // `Smoke` decides what the exit of its command means.
             (
                 Role::Command,
-                Ending::Done | Ending::Crashed(_) | Ending::Asked,
+                Ending::Done | Ending::Crashed(_) | Ending::Requested,
                 OnExit::StopAll | OnExit::Restart(_),
             )
             | (Role::Release, Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => slot.wanted = false,
-            (Role::Release | Role::Formation, Ending::Asked, OnExit::StopAll | OnExit::Restart(_)) => {}
+            (Role::Release | Role::Formation, Ending::Requested, OnExit::StopAll | OnExit::Restart(_)) => {}
         }
     }
 
-    /// A run ended unasked and nothing of it is left to signal.
-    fn vanish(&mut self, index: usize, end: UnaskedEnd, turn: &mut Turn) {
+    /// A run ended without a request, and no process of it is left to stop.
+    fn end_without_processes(&mut self, index: usize, exit: UnrequestedExit, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let ending = judge(slot, end.exit, &self.policy);
-        self.slot_of.remove(&end.run);
+        let ending = judge(slot, exit.status, &self.policy);
+        self.slot_of.remove(&exit.run);
         let state = match ending {
-            Ending::Asked | Ending::Done => DynoState::Down,
+            Ending::Requested | Ending::Done => DynoState::Down,
             Ending::Crashed(_) => DynoState::Crashed,
         };
         slot.enter(state, turn);
-        self.on_unasked_end(index, ending, end, turn);
-        self.settle(index, end.run, ending, turn);
+        self.on_unrequested_exit(index, ending, exit, turn);
+        self.finish_run(index, exit.run, ending, turn);
     }
 
-    /// Nothing of a run is left: the only way to Down, Backoff or Crashed.
-    fn settle(&mut self, index: usize, run: RunId, ending: Ending, turn: &mut Turn) {
+    /// No process of a run is left: the dyno goes to Down, Backoff or Crashed.
+    fn finish_run(&mut self, index: usize, run: RunId, ending: Ending, turn: &mut Turn) {
         self.slot_of.remove(&run);
         let Some(slot) = self.slots.get_mut(index) else { return };
         let state = match (slot.wanted, ending, self.policy.on_exit) {
-            (true | false, Ending::Asked | Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => DynoState::Down,
+            (true | false, Ending::Requested | Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => DynoState::Down,
             (true, Ending::Crashed(exit), OnExit::Restart(policy)) => match slot.crashes.next_restart(policy) {
                 Decision::Restart { after } => {
                     slot.notify(NoticeKind::Restarting { after }, turn);
@@ -285,8 +286,8 @@ impl Supervisor {
         slot.enter(state, turn);
         match (slot.role, ending) {
             (Role::Release, Ending::Done) => self.open_gate(turn),
-            (Role::Release, Ending::Asked | Ending::Crashed(_))
-            | (Role::Formation | Role::Command, Ending::Asked | Ending::Done | Ending::Crashed(_)) => {
+            (Role::Release, Ending::Requested | Ending::Crashed(_))
+            | (Role::Formation | Role::Command, Ending::Requested | Ending::Done | Ending::Crashed(_)) => {
                 self.reconcile(index, turn);
             }
         }
@@ -294,8 +295,7 @@ impl Supervisor {
 }
 
 impl Slot {
-    /// The dyno is up from now on.
-    fn rise(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
+    fn mark_up(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
         self.enter(DynoState::Up { run, pid, since: turn.now.mono }, turn);
     }
 
@@ -314,9 +314,9 @@ impl Slot {
     }
 }
 
-/// What an end nobody asked for means. A formation dyno's exit with 0 is a crash as well, unless its type may end (S6.3).
+/// What an exit that was not requested means. In the formation even 0 is a crash, unless the type may exit (S6.3).
 pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy) -> Ending {
-    let is_in_order = match (slot.role, policy.can_die.get(&slot.spec.dyno.process_type), policy.on_exit) {
+    let is_allowed = match (slot.role, policy.can_die.get(&slot.spec.dyno.process_type), policy.on_exit) {
         (Role::Release, Some(CanDie::Success | CanDie::Any) | None, OnExit::StopAll | OnExit::Restart(_))
         | (Role::Formation, Some(CanDie::Success), OnExit::StopAll | OnExit::Restart(_))
         // With restarts only 0 ends a dyno for good (S6.4).
@@ -325,5 +325,5 @@ pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy) -> Ending {
         | (Role::Command, Some(CanDie::Success | CanDie::Any) | None, OnExit::StopAll | OnExit::Restart(_)) => true,
         (Role::Formation, None, OnExit::StopAll | OnExit::Restart(_)) => false,
     };
-    if is_in_order { Ending::Done } else { Ending::Crashed(exit) }
+    if is_allowed { Ending::Done } else { Ending::Crashed(exit) }
 }

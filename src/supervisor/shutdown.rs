@@ -1,7 +1,7 @@
-//! Decides how the whole ends: who may ask for it, how hard, and which exit status is ours (S11, S12).
+//! Decides when and how everything is stopped, and with which status `dyno` exits (S11, S12).
 //!
-//! The first cause wins and gives the status; only a process that could not be killed beats it. How a single run is
-//! stopped or killed: `slot`.
+//! The first cause gives the status; only a process that could not be killed overrides it. Not here: how a single run
+//! is stopped or killed (`slot`).
 
 use std::time::Duration;
 
@@ -15,31 +15,31 @@ use super::{Effect, GroupSignal, NoticeKind, Outcome, OutputLoss, Supervisor, Us
 /// A second INT, TERM or HUP this soon is the same keypress: terminals and wrappers such as npm deliver it twice (S12).
 const SAME_KEYPRESS: Duration = Duration::from_millis(300);
 
-/// SIGTERM, shown where the stop signals of the types differ.
+/// SIGTERM, shown if the stop signals of the types differ.
 const SIGTERM: i32 = 15;
 
-/// How we end when a process could not be killed (S11).
+/// How `dyno` ends if a process could not be killed (S11).
 pub(super) const UNKILLABLE: Outcome = Outcome::Code(Status::Internal.code());
 
-/// Where the whole run is.
+/// How far the start as a whole has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// `Event::Boot` has not come.
+    /// `Event::Boot` has not happened yet.
     Unbooted,
-    /// `release.1` runs and gates the formation.
+    /// `release.1` runs; the formation waits for it.
     Release,
     /// The formation runs.
     Running,
-    /// All is unwanted, the grace runs. `signalled_at`: when the signal that asked for it came, if one did.
+    /// Everything is being stopped within the grace. `signalled_at`: when the signal came, if a signal was the cause.
     Stopping { outcome: Outcome, signalled_at: Option<Duration> },
-    /// All that is left was sent SIGKILL.
+    /// Every remaining run was sent SIGKILL.
     Killing { outcome: Outcome },
-    /// `Finish` or `ReplaceGuardian` was ordered; nothing is ordered any more.
+    /// `Finish` or `ReplaceGuardian` was ordered; no effect follows.
     Over,
 }
 
 impl Phase {
-    /// The same phase after the clock stood still for `by`.
+    /// The same phase after `dyno` was suspended for `by`.
     pub(super) fn postponed(self, by: Duration) -> Self {
         match self {
             Self::Stopping { outcome, signalled_at } => {
@@ -50,12 +50,12 @@ impl Phase {
     }
 }
 
-/// What counts for our exit status when the formation ends by itself.
+/// The exits that decide the status of `dyno` if the formation ends by itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
-    /// The first end other than 0 of a type that may end so.
+    /// The first exit with another status than 0 of a dyno that may exit with it.
     first_failure: Option<ExitStatus>,
-    /// The crash of the dyno that was given up last.
+    /// The status of the dyno that was given up last.
     last_given_up: Option<ExitStatus>,
     /// A process could not be killed.
     lost: bool,
@@ -80,8 +80,8 @@ impl Tally {
         self.lost = true;
     }
 
-    /// The status where nobody asked for the end: of the dyno given up last, else the first failure among those that
-    /// were allowed to end, else 0.
+    /// The status if the end was not requested: that of the dyno given up last, else the first failure among the dynos
+    /// that were allowed to exit, else 0.
     fn natural(self) -> Outcome {
         let exit = self.last_given_up.or(self.first_failure).unwrap_or(ExitStatus::Code(0));
         Outcome::Code(exit.shell_code())
@@ -93,7 +93,7 @@ impl Tally {
 }
 
 impl Supervisor {
-    /// `dyno` itself was signalled: the table of S12.
+    /// `dyno` itself received a signal (S12).
     pub(super) fn on_signal(&mut self, signal: UserSignal, turn: &mut Turn) {
         match signal {
             UserSignal::Int | UserSignal::Term | UserSignal::Hup => self.on_stop_request(signal, turn),
@@ -134,7 +134,7 @@ impl Supervisor {
         }
     }
 
-    /// Nobody can read the dynos any more: stop, quietly where the reader went away by itself (S7.5).
+    /// The output of the dynos can no longer be written: stops everything (S7.5).
     pub(super) fn on_output_lost(&mut self, loss: OutputLoss, turn: &mut Turn) {
         let code = match loss {
             OutputLoss::Closed => Status::OutputClosed.code(),
@@ -146,7 +146,7 @@ impl Supervisor {
         }
     }
 
-    /// Makes all unwanted and starts the grace. Called once, by the first cause.
+    /// Announces the stop, then stops every dyno. Called once, by the first cause.
     pub(super) fn stop_all(&mut self, outcome: Outcome, signalled_at: Option<Duration>, turn: &mut Turn) {
         if let Some(signal) = self.shown_stop_signal() {
             turn.announce(NoticeKind::Stopping { signal });
@@ -154,7 +154,7 @@ impl Supervisor {
         self.begin_stop(outcome, signalled_at, turn);
     }
 
-    /// The same without a word, where the reason was said already and nothing else runs.
+    /// The same without the announcement, for when the reason is already shown and nothing else runs.
     pub(super) fn begin_stop(&mut self, outcome: Outcome, signalled_at: Option<Duration>, turn: &mut Turn) {
         self.phase = Phase::Stopping { outcome, signalled_at };
         self.want_none();
@@ -177,7 +177,7 @@ impl Supervisor {
         }
     }
 
-    /// The stop signal the dynos about to be stopped have in common, else SIGTERM. None: there is nobody to stop.
+    /// The stop signal if all dynos to be stopped share one, else SIGTERM. None: there is no dyno to stop.
     fn shown_stop_signal(&self) -> Option<i32> {
         let mut signals =
             self.slots.iter().filter(|slot| slot.state.may_be_stopped()).map(|slot| slot.stop_rules.signal);
@@ -192,9 +192,9 @@ impl Supervisor {
         if !self.slots.iter().any(|slot| is_overdue(slot.state)) {
             return;
         }
-        let spares_nobody = self.slots.iter().all(|slot| is_overdue(slot.state) || !slot.is_spared());
+        let kills_all = self.slots.iter().all(|slot| is_overdue(slot.state) || !slot.may_be_killed());
         match self.phase {
-            Phase::Stopping { outcome, .. } if spares_nobody => {
+            Phase::Stopping { outcome, .. } if kills_all => {
                 turn.announce(NoticeKind::Killing);
                 self.phase = Phase::Killing { outcome };
             }
@@ -214,14 +214,14 @@ impl Supervisor {
         }
     }
 
-    /// The guardian is lost: the runtime kills it, sweeps in its place and ends with 70, so this is our last order.
+    /// The guardian is stuck: the runtime kills it, stops all processes in its place and exits with 70.
     pub(super) fn replace_guardian(&mut self, turn: &mut Turn) {
         turn.announce(NoticeKind::GuardianWedged);
         turn.order(Effect::ReplaceGuardian);
         self.phase = Phase::Over;
     }
 
-    /// Ends the whole once nothing lives and nothing is due to start.
+    /// Finishes once no run is left and no dyno is due to start.
     pub(super) fn finish_if_done(&mut self, turn: &mut Turn) {
         let outcome = match self.phase {
             Phase::Unbooted | Phase::Release | Phase::Over => return,

@@ -1,7 +1,7 @@
-//! One dyno of the plan: what is wanted of it, what is true of it, and what it has been through.
+//! One dyno of the plan: its wanted state, its actual state and its history.
 //!
-//! Moves a single dyno and writes down the orders for its run. What an end means for the others is decided by
-//! `Supervisor`.
+//! Changes the state of a single dyno and collects the effects for its run. Not here: what the exit of a dyno means for
+//! the others (`Supervisor`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use super::dyno_state::{DynoState, Ending, Ordered};
 use super::restart::CrashCount;
 use super::{About, Effect, GroupSignal, Notice, NoticeKind, Policy};
 
-/// A guardian answers to SIGKILL within 2 s, be it with `Unkillable`; one second more and it is wedged.
+/// The guardian answers a SIGKILL within 2 s, if only with `Unkillable`. One second more, and it is stuck.
 const ANSWER_TO_KILL: Duration = Duration::from_secs(3);
 
-/// The handling of one event: its moment, and the effects so far.
+/// The handling of one event: when it happened, and the effects so far.
 pub(super) struct Turn {
     pub(super) now: Now,
     pub(super) effects: Vec<Effect>,
-    /// The dyno that what is said about the formation follows from.
+    /// The dyno whose event caused the formation-wide notices.
     subject: Option<DynoName>,
 }
 
 impl Turn {
-    /// `subject`: the dyno the event is about.
+    /// `subject`: the dyno that the event is about.
     pub(super) fn new(now: Now, subject: Option<DynoName>) -> Self {
         Self { now, effects: Vec::new(), subject }
     }
@@ -35,12 +35,12 @@ impl Turn {
         self.effects.push(effect);
     }
 
-    /// Signals what is left of a run.
+    /// Signals the processes of a run.
     pub(super) fn signal(&mut self, run: RunId, signal: GroupSignal) {
         self.order(Effect::Signal { run, signal });
     }
 
-    /// Shows a line about the whole formation.
+    /// Shows a notice about the whole formation.
     pub(super) fn announce(&mut self, kind: NoticeKind) {
         self.order(Effect::Notify(Notice { about: About::Formation { after: self.subject.clone() }, kind }));
     }
@@ -50,14 +50,14 @@ fn killed(turn: &Turn) -> Ordered {
     Ordered::Kill { answer_by: turn.now.mono.saturating_add(ANSWER_TO_KILL) }
 }
 
-/// What a dyno is there for.
+/// The purpose of a dyno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// The release phase: runs once, before all others (S8).
+    /// The release phase: runs once, before all other dynos (S8).
     Release,
     /// Part of the formation.
     Formation,
-    /// Runs once, beside the formation, when it is told to.
+    /// The command of a smoke: runs once, next to the formation, on request.
     Command,
 }
 
@@ -69,21 +69,21 @@ pub(super) struct Slot {
     pub(super) wanted: bool,
     pub(super) state: DynoState,
     pub(super) crashes: CrashCount,
-    /// Restarts after crashes since the start, for display.
+    /// Restarts after crashes since the start, for display only.
     pub(super) restarts: u32,
     pub(super) last_exit: Option<ExitStatus>,
-    /// Since when the public state is what it is.
+    /// When the public state last changed.
     pub(super) since: jiff::Timestamp,
     pub(super) stop_rules: StopRules,
 }
 
-/// How the runs of a dyno are told to end (S6.6).
+/// How the runs of a dyno are stopped (S6.6).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StopRules {
     pub(super) signal: i32,
     /// Whether all its processes get the signal at once.
     everything: bool,
-    /// When those that have not had it get it.
+    /// How long after that the processes that have not had it get it.
     rest_after: Option<Duration>,
     grace: Duration,
 }
@@ -125,8 +125,8 @@ impl Slot {
         }
     }
 
-    /// Changes the state. If that is to be seen from outside, it is said, and the time of it is kept. The only way to
-    /// another state, so that no change goes untold.
+    /// Changes the state. If the public state changes, too, the time is recorded and a notice shown. Nothing else may
+    /// set the state, so that every visible change is announced.
     pub(super) fn enter(&mut self, state: DynoState, turn: &mut Turn) {
         let (from, to) = (self.state.public(), state.public());
         self.state = state;
@@ -134,16 +134,16 @@ impl Slot {
             return;
         }
         self.since = turn.now.wall;
-        if let Some(kind) = self.change(from, to) {
+        if let Some(kind) = self.change_notice(from, to) {
             self.notify(kind, turn);
         }
     }
 
     /// What the platform logs about a change of the public state.
-    fn change(&self, from: PublicState, to: PublicState) -> Option<NoticeKind> {
+    fn change_notice(&self, from: PublicState, to: PublicState) -> Option<NoticeKind> {
         match from {
-            // A dyno is created in the state `starting`: its first line is the one with its command. One that is down
-            // and cannot be killed says so itself.
+            // A new dyno is created in the state `starting`: its first line is the one with its command. A dyno that is
+            // down and turns out to be unkillable has its own notice.
             PublicState::Down => return None,
             PublicState::Crashed | PublicState::Starting | PublicState::Up => {}
         }
@@ -159,13 +159,13 @@ impl Slot {
         })
     }
 
-    /// Shows a line about it.
+    /// Shows a notice about this dyno.
     pub(super) fn notify(&self, kind: NoticeKind, turn: &mut Turn) {
         turn.subject = Some(self.spec.dyno.clone());
         turn.order(Effect::Notify(Notice { about: About::Dyno(self.spec.dyno.clone()), kind }));
     }
 
-    /// Shows how a leader ended and remembers it. `left`: what it left running, which is stopped too.
+    /// Records and shows the exit of a leader. `left`: the processes that it left running, which are stopped too.
     pub(super) fn record_exit(&mut self, exit: ExitStatus, left: Vec<LeftRunning>, turn: &mut Turn) {
         self.last_exit = Some(exit);
         match left.iter().find(|process| process.port.is_some()) {
@@ -180,9 +180,8 @@ impl Slot {
         }
     }
 
-    /// What is seen of it from the moment it was told to end until its leader did: for the platform a dyno of the
-    /// formation is down once that was asked for, a release phase and a command are up until they
-    /// are complete.
+    /// The public state between the order to stop and the exit of the leader. On the platform a dyno of the formation
+    /// is down as soon as its stop is requested; a release phase and a command stay up until they are complete.
     fn shown_while_ending(&self) -> PublicState {
         match self.role {
             Role::Formation => PublicState::Down,
@@ -190,17 +189,17 @@ impl Slot {
         }
     }
 
-    /// Tells a run that nobody has told yet to stop. Allowed before `Spawned` too: the guardian takes orders in sequence.
+    /// Stops a run, if that was not ordered before. Allowed before `Spawned`, because the guardian works in sequence.
     pub(super) fn stop(&mut self, turn: &mut Turn) {
         match self.state {
             DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending());
                 let ordered = self.stop_rules.ordered(turn.now.mono);
-                self.enter(DynoState::Stopping { run, pid, ordered, ending: Ending::Asked, shown }, turn);
+                self.enter(DynoState::Stopping { run, pid, ordered, ending: Ending::Requested, shown }, turn);
                 self.notify(NoticeKind::StoppingProcesses { signal: self.stop_rules.signal }, turn);
                 turn.signal(run, self.stop_rules.group_signal());
             }
-            // Told already (a second SIGTERM means `die now` to many servers), or nothing to tell.
+            // Stopped already (to many servers a second SIGTERM means `die now`), or there is no run.
             DynoState::Stopping { .. }
             | DynoState::Clearing { .. }
             | DynoState::Down
@@ -210,22 +209,22 @@ impl Slot {
         }
     }
 
-    /// Its leader ended by itself: what that left running is stopped too, since it may hold the port and would outlive it.
+    /// The leader exited by itself: stops what it left running, which may hold the port and would live on.
     pub(super) fn clear(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
         let ordered = self.stop_rules.ordered(turn.now.mono);
         self.enter(DynoState::Clearing { run, ordered, ending }, turn);
         turn.signal(run, self.stop_rules.group_signal());
     }
 
-    /// Its grace is nearly over: all that have not had the stop signal get it.
+    /// The grace is nearly over: sends the stop signal to the processes that have not had it.
     pub(super) fn stop_rest(&mut self, turn: &mut Turn) {
-        let told = |kill_at| Ordered::Stop { rest_at: None, kill_at };
+        let rest_signalled = |kill_at| Ordered::Stop { rest_at: None, kill_at };
         let (run, state) = match self.state {
             DynoState::Stopping { run, pid, ordered: Ordered::Stop { kill_at, .. }, ending, shown } => {
-                (run, DynoState::Stopping { run, pid, ordered: told(kill_at), ending, shown })
+                (run, DynoState::Stopping { run, pid, ordered: rest_signalled(kill_at), ending, shown })
             }
             DynoState::Clearing { run, ordered: Ordered::Stop { kill_at, .. }, ending } => {
-                (run, DynoState::Clearing { run, ordered: told(kill_at), ending })
+                (run, DynoState::Clearing { run, ordered: rest_signalled(kill_at), ending })
             }
             DynoState::Stopping { ordered: Ordered::Kill { .. }, .. }
             | DynoState::Clearing { ordered: Ordered::Kill { .. }, .. }
@@ -241,13 +240,13 @@ impl Slot {
         turn.signal(run, GroupSignal::StopRest);
     }
 
-    /// Kills its run, if it has one and that was not done before: the guardian repeats the signal by itself.
+    /// Kills the run, if there is one and it was not killed before: the guardian repeats the signal by itself.
     pub(super) fn kill(&mut self, turn: &mut Turn) {
         let killed = killed(turn);
         let (run, state, kind) = match self.state {
             DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending());
-                let state = DynoState::Stopping { run, pid, ordered: killed, ending: Ending::Asked, shown };
+                let state = DynoState::Stopping { run, pid, ordered: killed, ending: Ending::Requested, shown };
                 (run, state, NoticeKind::KillingProcess)
             }
             DynoState::Stopping { run, pid, ordered: Ordered::Stop { .. }, ending, shown } => {
@@ -269,18 +268,18 @@ impl Slot {
         turn.signal(run, GroupSignal::Kill);
     }
 
-    /// When it is killed unless it is up by then (R10); None: it may take its time.
+    /// When the dyno is killed if it is not up (R10). None: there is no limit.
     pub(super) fn boot_deadline(&self, policy: &Policy, turn: &Turn) -> Option<Duration> {
-        // Someone sits in a debugger before it listens (S6.8).
+        // The user may be in a debugger before the dyno listens (S6.5).
         let limit = policy.boot_timeout.filter(|_| self.spec.focus != Focus::Keyboard)?;
         (self.role == Role::Formation).then(|| turn.now.mono.saturating_add(limit))
     }
 
-    /// Kills it because it is not up in time. Until its leader ends it is seen as what it was.
+    /// Kills the dyno because it is not up in time. Its public state stays the same until its leader ends.
     pub(super) fn kill_for_not_being_up(&mut self, after: Duration, ending: Ending, turn: &mut Turn) {
         match self.state {
             DynoState::Starting { run, .. } => {
-                let why = "still waits for its program to be executed".to_owned();
+                let why = "is still waiting for its program to start".to_owned();
                 self.notify(NoticeKind::NotAnswering { why, after }, turn);
                 self.kill_late(run, ending, turn);
             }
@@ -290,7 +289,7 @@ impl Slot {
                 turn.order(Effect::FindListener { run });
                 self.kill_late(run, ending, turn);
             }
-            // Nobody waits for it to listen.
+            // These states have no boot deadline.
             DynoState::Up { .. }
             | DynoState::Stopping { .. }
             | DynoState::Clearing { .. }
@@ -308,8 +307,8 @@ impl Slot {
         self.enter(DynoState::Stopping { run, pid, ordered: killed(turn), ending, shown }, turn);
     }
 
-    /// Whether it has a run that nobody has killed yet.
-    pub(super) fn is_spared(&self) -> bool {
+    /// Whether it has a run that has not been killed yet.
+    pub(super) fn may_be_killed(&self) -> bool {
         match self.state {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => true,
             DynoState::Stopping { ordered, .. } | DynoState::Clearing { ordered, .. } => match ordered {

@@ -157,7 +157,7 @@ fn s19_2_a_hanging_exec_does_not_outlast_the_timeout_of_a_smoke() {
     let finished = app.dyno(["smoke", "--timeout", "0.5", "--", "true"]).run();
 
     finished.expect_end(Ended::Code(75));
-    let line = "not up within 0.5 seconds: it still waits for its program to be executed";
+    let line = "not up within 0.5 seconds: it is still waiting for its program to start";
     let shown = String::from_utf8_lossy(&finished.stderr);
     assert!(shown.contains(line), "{shown}");
     drop(lease);

@@ -144,7 +144,7 @@ fn what_a_command_says_on_stderr_has_no_prefix_and_its_web_is_the_first_of_two()
 fn without_a_command_it_passes_when_all_came_up() {
     let finished = smoke(&app("web: ./listen\n"), &["--settle", "0.1"]).run();
 
-    let reason = "smoke passed: everybody came up and stayed up for 0.1 seconds";
+    let reason = "smoke passed: all dynos came up and stayed up for 0.1 seconds";
     assert_told(&finished, Ended::Code(0), "", &passed(&[], reason));
 }
 
@@ -161,7 +161,7 @@ fn s9_1_several_words_are_kept_apart() {
 fn a_redirect_is_an_answer_and_is_not_followed() {
     let finished = smoke(&app("web: ./listen 0.0.0.0 302\n"), &["--settle", "0", "--http", "/"]).run();
 
-    assert_told(&finished, Ended::Code(0), "", &passed(&[], "smoke passed: everybody came up"));
+    assert_told(&finished, Ended::Code(0), "", &passed(&[], "smoke passed: all dynos came up"));
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn s7_2_there_is_no_colour_and_no_control_character_unless_they_are_asked_for() 
 
     let plain = shown(&[]);
     assert!(!plain.contains(|c: char| c.is_control() && c != '\n' && c != '\r'), "{plain:?}");
-    assert!(plain.ends_with("smoke passed: everybody came up\r\n"), "{plain:?}");
+    assert!(plain.ends_with("smoke passed: all dynos came up\r\n"), "{plain:?}");
     assert!(shown(&["--color", "always"]).contains("\u{1b}["));
 }
 

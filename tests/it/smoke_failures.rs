@@ -53,7 +53,7 @@ fn a_web_that_answers_one_byte_a_second() {
 
 #[test]
 fn a_web_that_closes_the_connection() {
-    assert_not_up("./listen 0.0.0.0 close", &["--http", "/"], true, "closes the connection without an answer to GET /");
+    assert_not_up("./listen 0.0.0.0 close", &["--http", "/"], true, "closes the connection without answering GET /");
 }
 
 #[test]
@@ -239,14 +239,14 @@ fn a_command_that_fails() {
 #[test]
 fn a_command_that_is_missing() {
     let said = ["run.1: exited with code 127", "run.1: command not found, see the line above"];
-    let reason = "exited with code 127, as a shell does where a program is not found";
+    let reason = "exited with code 127, the shell's status for a program that was not found";
     // A shell says what it misses in several writes, and the log may come between them.
     assert_command_fails(&["no-such-command 2>/dev/null"], 127, &said, reason);
 }
 
 #[test]
 fn a_command_that_is_not_executable() {
-    let reason = "exited with code 126, as a shell does where a program cannot be executed";
+    let reason = "exited with code 126, the shell's status for a program that cannot be executed";
     assert_command_fails(&["./script 2>/dev/null"], 126, &["run.1: exited with code 126"], reason);
 }
 

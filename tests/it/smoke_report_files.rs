@@ -34,7 +34,7 @@ fn a_report_that_goes_to_the_log_stands_behind_what_is_there() {
     let text = fs::read_to_string(app.path("log")).unwrap();
     assert!(text.starts_with("earlier\nports: "), "{text}");
     let (_, rest) = text.split_once("<?xml ").unwrap();
-    assert_eq!(rest.split_once("</testsuites>\n").unwrap().1, "smoke passed: everybody came up\n");
+    assert_eq!(rest.split_once("</testsuites>\n").unwrap().1, "smoke passed: all dynos came up\n");
     // A pipe gets it once, as what else is said.
     let finished = quick(&app, ["--json", "/dev/stdout", "--junit", "/dev/full"]).run();
     finished.expect_end(Ended::Code(74));

@@ -1,4 +1,4 @@
-//! The dynos that a smoke waits for: who has to answer over HTTP, what was answered, and who is not up yet and why.
+//! The dynos that a smoke waits for: which must answer over HTTP, what they answered, and which are not up yet and why.
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
@@ -14,28 +14,28 @@ use super::Smoke;
 use super::cause::{self, Cause, NotUp, WhyNotUp};
 use super::progress::Step;
 
-/// A run that listens and is asked.
+/// A run that listens and is probed over HTTP.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) struct Probed {
     loopback_only: bool,
-    /// Its wrong answers in order of time, each kind once.
+    /// Its wrong answers so far, each kind once.
     kinds: Vec<HttpAnswer>,
-    /// Its last answer, which was not right.
+    /// Its last wrong answer.
     answer: Option<HttpAnswer>,
 }
 
 impl Smoke {
-    /// Readiness waits for the right answer: a dyno is ready when it has given one. None: only `effects` are left to do
-    /// about the event.
-    pub(super) fn asked_first(&mut self, event: Event, now: Now, effects: &mut Vec<Effect>) -> Option<Event> {
+    /// Holds back `Event::Ready` until a dyno has given the right answer. None: the event is handled, and only
+    /// `effects` are left to perform.
+    pub(super) fn probe_before_ready(&mut self, event: Event, now: Now, effects: &mut Vec<Effect>) -> Option<Event> {
         if let Event::Answer { run, address, answer } = event {
             return self.judge_answer(run, address, answer, now, effects);
         }
         if let Event::Ready { run, loopback_only, .. } = event
-            && self.has_to_ask(run)
+            && self.must_probe(run)
         {
-            self.asked.insert(run, Asked { loopback_only, kinds: Vec::new(), answer: None });
-            effects.push(Effect::Ask { run });
+            self.probed.insert(run, Probed { loopback_only, kinds: Vec::new(), answer: None });
+            effects.push(Effect::ProbeHttp { run });
             return None;
         }
         Some(event)
@@ -50,14 +50,14 @@ impl Smoke {
         effects: &mut Vec<Effect>,
     ) -> Option<Event> {
         let check = self.rules.http.as_ref()?;
-        let asked = self.asked.get_mut(&run)?;
+        let probed = self.probed.get_mut(&run)?;
         match answer {
             HttpAnswer::Status(status) if check.accepts(status) => {
-                Some(Event::Ready { run, address, loopback_only: asked.loopback_only })
+                Some(Event::Ready { run, address, loopback_only: probed.loopback_only })
             }
             HttpAnswer::Status(_) | HttpAnswer::None(_) => {
-                asked.answer = Some(answer);
-                if asked.is_new(answer) {
+                probed.answer = Some(answer);
+                if probed.is_new(answer) {
                     let why = cause::not_answering(check, Some(answer));
                     self.notify(run, NoticeKind::WrongAnswer { why }, now, effects);
                 }
@@ -66,12 +66,12 @@ impl Smoke {
         }
     }
 
-    fn has_to_ask(&self, run: RunId) -> bool {
+    fn must_probe(&self, run: RunId) -> bool {
         let is_booting = self.slot(run).is_some_and(|slot| matches!(slot.state, DynoState::Booting { .. }));
-        self.rules.http.is_some() && is_booting && !self.asked.contains_key(&run)
+        self.rules.http.is_some() && is_booting && !self.probed.contains_key(&run)
     }
 
-    /// Shows a line about the dyno of a run that is still starting.
+    /// Shows a notice about the dyno of a run that is not up yet.
     fn notify(&self, run: RunId, kind: NoticeKind, now: Now, effects: &mut Vec<Effect>) {
         let Some(slot) = self.slot(run).filter(|slot| matches!(slot.state, DynoState::Booting { .. })) else { return };
         let mut turn = Turn::new(now, None);
@@ -79,14 +79,14 @@ impl Smoke {
         effects.extend(turn.effects);
     }
 
-    /// Remembers where a run answers.
+    /// Records the address at which a run can be reached.
     pub(super) fn note_address(&mut self, event: &Event) {
         if let Event::Ready { run, address, .. } = event {
             self.answers_at.insert(*run, *address);
         }
     }
 
-    /// Tells the command where `web.1` answers (S19.3).
+    /// Sets `BASE_URL` of the command to the address of `web.1` (S19.3).
     pub(super) fn set_base_url(&mut self) {
         let web = self.formation().find(|slot| Some(&slot.spec.dyno) == self.rules.base.as_ref());
         let known = web.and_then(|slot| Some((self.answers_at.get(&slot.state.run()?)?, slot.spec.awaited_port?)));
@@ -98,13 +98,13 @@ impl Smoke {
         }
     }
 
-    /// Those that are not up yet, and why, as far as that is known.
+    /// The dynos that are not up yet, and why.
     pub(super) fn waiting(&self) -> Vec<NotUp> {
         let not_up = |slot: &Slot| {
             let is_waiting = matches!(slot.state, DynoState::Starting { .. } | DynoState::Booting { .. });
             let run = slot.state.run().filter(|_| is_waiting)?;
-            let why = match (self.asked.get(&run), slot.spec.awaited_port) {
-                (Some(asked), _) => WhyNotUp::Answer(asked.answer),
+            let why = match (self.probed.get(&run), slot.spec.awaited_port) {
+                (Some(probed), _) => WhyNotUp::Answer(probed.answer),
                 (None, Some(port)) => WhyNotUp::NotListening { port },
                 (None, None) => WhyNotUp::NotStarted,
             };
@@ -119,7 +119,7 @@ impl Smoke {
         Some(NotUp { dyno: release.spec.dyno.clone(), run: release.state.run()?, why: WhyNotUp::StillRuns })
     }
 
-    /// Says what is being waited for, if it is time to.
+    /// Shows what is being waited for, if a line is due.
     pub(super) fn show_progress(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let Some(progress) = &mut self.progress else { return };
         let (after, elsewhere) = match progress.step(now) {
@@ -139,12 +139,12 @@ impl Smoke {
         }
     }
 
-    /// The supervisor blames the first one alone, and says only that it does not listen.
+    /// Adds what the supervisor does not know: the HTTP answers, and the other dynos that were not up.
     pub(super) fn explain_not_up(&self, effects: &mut Vec<Effect>) {
         let Some(Cause::NotUp { after, check, dynos }) = &self.cause else { return };
-        let is_asked = |run: &RunId| self.asked.contains_key(run);
-        // Those that listen where they should: nobody needs to know where else they do.
-        effects.retain(|effect| !matches!(effect, Effect::FindListener { run } if is_asked(run)));
+        let is_probed = |run: &RunId| self.probed.contains_key(run);
+        // Dynos that are probed listen on the right port, so there is no other port to look for.
+        effects.retain(|effect| !matches!(effect, Effect::FindListener { run } if is_probed(run)));
         for effect in effects.iter_mut() {
             if let Effect::Notify(notice) = effect
                 && let NoticeKind::BootTimeout { .. } = notice.kind
@@ -156,11 +156,11 @@ impl Smoke {
             }
         }
         let looked_at: Vec<RunId> = effects.iter().filter_map(find_listener).collect();
-        let others = dynos.iter().map(|not_up| not_up.run).filter(|run| !is_asked(run) && !looked_at.contains(run));
+        let others = dynos.iter().map(|not_up| not_up.run).filter(|run| !is_probed(run) && !looked_at.contains(run));
         effects.splice(0..0, others.map(|run| Effect::FindListener { run }));
     }
 
-    /// A run listens on another port than its own.
+    /// Records that a run listens on a port that is not its own.
     pub(super) fn note_other_port(&mut self, run: RunId, port: u16) {
         if let Some(progress) = &mut self.progress {
             progress.note_other_port(run, port);
@@ -171,8 +171,8 @@ impl Smoke {
     }
 }
 
-impl Asked {
-    /// Whether this kind of wrong answer is the first of its kind. That there is none yet is said by the progress lines.
+impl Probed {
+    /// Whether a wrong answer is the first of its kind. If there is no answer at all, the progress lines say so.
     fn is_new(&mut self, answer: HttpAnswer) -> bool {
         let is_wrong = match answer {
             HttpAnswer::Status(_) | HttpAnswer::None(HttpSilence::Closed | HttpSilence::NotHttp) => true,

@@ -1,4 +1,4 @@
-//! Why a smoke ends: the value, what it says, and the status it gives (S11).
+//! Why a smoke ends: the cause, its text, and the status that it gives (S11).
 
 use std::time::Duration;
 
@@ -8,39 +8,38 @@ use crate::supervisor::notice_text::{SignalName, seconds};
 use crate::supervisor::reports::{NOT_STARTED, VANISHED};
 use crate::supervisor::{HttpAnswer, HttpSilence, Outcome, Policy, SmokePhase, SpawnFailure, UserSignal};
 
-/// What a shell reports of a program that it cannot find or execute (S11).
+/// The statuses of a shell that cannot find or execute a program (S11).
 const NOT_FOUND: u8 = Status::NotFound.code();
 const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();
 
-/// Most dynos that one reason names.
+/// The largest number of dynos that one reason names.
 const MOST_NAMED: usize = 5;
 
-/// Why it ends.
+/// Why a smoke ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// All came up and stayed so, and there is nothing else to do.
-    /// `ended`: who did not stay, as it may.
+    /// All dynos came up and stayed up, and there is no command. `ended`: the dynos that exited as allowed.
     Settled { after: Duration, ended: Vec<DynoName> },
     /// The command ended.
     Command(Died),
-    /// A dyno ended that should not have, or the release command failed.
+    /// A dyno ended that should not have ended, or the release command failed.
     Died { dyno: DynoName, how: Died, phase: SmokePhase },
-    /// Not everybody was up in time.
+    /// Some dynos were not up in time.
     NotUp { after: Duration, check: Option<HttpCheck>, dynos: Vec<NotUp> },
-    /// The end was asked for.
+    /// A signal stopped the smoke.
     Signal { signal: UserSignal, phase: SmokePhase },
-    /// Nobody takes the log any more.
+    /// The log can no longer be written.
     OutputLost,
-    /// Something cannot be killed.
+    /// A process cannot be killed.
     Lost,
 }
 
-/// How something ended.
+/// How a dyno or the command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Died {
     Exit(ExitStatus),
     NotStarted(SpawnFailure),
-    /// Nothing of it is left, and nobody told how it ended.
+    /// No process of it is left, but its exit was never reported.
     Vanished,
 }
 
@@ -52,11 +51,11 @@ pub(super) struct NotUp {
     pub(super) why: WhyNotUp,
 }
 
-/// Why it was not.
+/// Why a dyno was not up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WhyNotUp {
     NotStarted,
-    /// A command that has to end first.
+    /// It is a command that must exit first.
     StillRuns,
     NotListening {
         port: u16,
@@ -65,7 +64,7 @@ pub(super) enum WhyNotUp {
         port: u16,
         given: u16,
     },
-    /// It listens. None: it was asked, and nothing has come of it yet.
+    /// It listens, but its last HTTP response was wrong. None: it has not responded yet.
     Answer(Option<HttpAnswer>),
 }
 
@@ -89,16 +88,18 @@ impl Died {
         }
     }
 
-    /// What a status of the shell that runs the command says besides.
+    /// Explains the special statuses of the shell that runs the command.
     fn hint(&self) -> &'static str {
         match self {
-            Self::Exit(ExitStatus::Code(NOT_FOUND)) => ", as a shell does where a program is not found",
-            Self::Exit(ExitStatus::Code(NOT_EXECUTABLE)) => ", as a shell does where a program cannot be executed",
+            Self::Exit(ExitStatus::Code(NOT_FOUND)) => ", the shell's status for a program that was not found",
+            Self::Exit(ExitStatus::Code(NOT_EXECUTABLE)) => {
+                ", the shell's status for a program that cannot be executed"
+            }
             Self::Exit(ExitStatus::Code(_) | ExitStatus::Signal(_)) | Self::NotStarted(_) | Self::Vanished => "",
         }
     }
 
-    /// The exit code or 128+n.
+    /// The exit code, or 128+n for a signal.
     pub(super) fn code(&self) -> Option<u8> {
         match self {
             Self::Exit(exit) => Some(exit.shell_code()),
@@ -108,27 +109,27 @@ impl Died {
 }
 
 impl Cause {
-    /// The status it gives. None: that of the start.
+    /// How `dyno` ends because of this. None: as the supervisor decides.
     pub(super) fn own_outcome(&self) -> Option<Outcome> {
         match self {
             Self::Settled { .. } => Some(Outcome::Code(0)),
             Self::Command(how) => Some(Outcome::Code(how.status())),
-            // That it ended with success is no success.
+            // An early exit with 0 is a failure, too.
             Self::Died { how, .. } => Some(Outcome::Code(how.status().max(1))),
             Self::NotUp { .. } => Some(Outcome::Code(Status::NotUp.code())),
             Self::Signal { .. } | Self::OutputLost | Self::Lost => None,
         }
     }
 
-    /// What it says, in one line.
+    /// The reason in one line.
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Settled { after, ended } => {
                 let stayed =
                     if after.is_zero() { String::new() } else { format!(" and stayed up for {}", seconds(*after)) };
                 let names = some(ended.iter().map(DynoName::to_string), ", ");
-                let others = if names.is_empty() { names } else { format!(", or ended as it may: {names}") };
-                format!("everybody came up{stayed}{others}")
+                let others = if names.is_empty() { names } else { format!(" ({names} exited, as allowed)") };
+                format!("all dynos came up{stayed}{others}")
             }
             Self::Command(how) => format!("the command {}{}", how.describe(), how.hint()),
             Self::Died { dyno, how, phase: SmokePhase::Release } => format!("{dyno} {}", how.describe()),
@@ -142,7 +143,7 @@ impl Cause {
         }
     }
 
-    /// Whom it blames, with the reason for each; nobody where it is nobody's fault.
+    /// Why this dyno failed, or None if it did not cause the end.
     pub(super) fn blames(&self, dyno: &DynoName) -> Option<String> {
         match self {
             Self::Died { dyno: died, how, phase } if died == dyno => Some(match phase {
@@ -164,7 +165,7 @@ impl Cause {
         }
     }
 
-    /// What to type if that was meant to happen.
+    /// What to type if the failure was intended.
     pub(super) fn hint(&self, policy: &Policy) -> Option<String> {
         match self {
             // A type that is expected to listen is not meant to exit.
@@ -185,7 +186,7 @@ impl Cause {
         }
     }
 
-    /// The first one it blames.
+    /// The first dyno that failed.
     pub(super) fn culprit(&self) -> Option<&DynoName> {
         match self {
             Self::Died { dyno, .. } => Some(dyno),
@@ -194,7 +195,7 @@ impl Cause {
         }
     }
 
-    /// Whether the phase that it ended was a success.
+    /// Whether the phase that ended with this was a success.
     pub(super) fn is_success(&self) -> bool {
         match self {
             Self::Settled { .. } => true,
@@ -205,7 +206,7 @@ impl Cause {
 }
 
 impl NotUp {
-    /// Whether it is unknown where it listens.
+    /// Whether it was not seen to listen on any port.
     pub(super) fn does_not_listen(&self) -> bool {
         match self.why {
             WhyNotUp::NotListening { .. } => true,
@@ -217,7 +218,7 @@ impl NotUp {
 
     fn describe(&self, check: Option<&HttpCheck>) -> String {
         match (&self.why, check) {
-            (WhyNotUp::NotStarted, _) => "was not started yet".to_owned(),
+            (WhyNotUp::NotStarted, _) => "has not started yet".to_owned(),
             (WhyNotUp::StillRuns, _) => "has not exited".to_owned(),
             (WhyNotUp::NotListening { port }, _) => format!("does not listen on $PORT ({port})"),
             (WhyNotUp::ListensElsewhere { port, given }, _) => {
@@ -229,7 +230,7 @@ impl NotUp {
     }
 }
 
-/// `web.1 does not listen on $PORT (5000); api.1 was not started yet`.
+/// `web.1 does not listen on $PORT (5000); api.1 has not started yet`.
 pub(super) fn describe_all(dynos: &[NotUp], check: Option<&HttpCheck>) -> String {
     some(dynos.iter().map(|not_up| format!("{} {}", not_up.dyno, not_up.describe(check))), "; ")
 }
@@ -238,14 +239,14 @@ pub(super) fn describe_all(dynos: &[NotUp], check: Option<&HttpCheck>) -> String
 pub(super) fn not_answering(check: &HttpCheck, answer: Option<HttpAnswer>) -> String {
     match answer {
         Some(HttpAnswer::Status(status)) => format!("answers {check} with {status}, not {}", check.expected()),
-        Some(HttpAnswer::None(HttpSilence::Refused)) => format!("takes no connection for {check}"),
-        Some(HttpAnswer::None(HttpSilence::Closed)) => format!("closes the connection without an answer to {check}"),
+        Some(HttpAnswer::None(HttpSilence::Refused)) => format!("refuses the connection for {check}"),
+        Some(HttpAnswer::None(HttpSilence::Closed)) => format!("closes the connection without answering {check}"),
         Some(HttpAnswer::None(HttpSilence::NotHttp)) => format!("answers {check} with something that is not HTTP"),
         Some(HttpAnswer::None(HttpSilence::Slow)) | None => format!("listens but does not answer {check}"),
     }
 }
 
-/// Some of many: a sentence has an end.
+/// Joins the first few items and counts the others, so that a sentence stays short.
 fn some(each: impl ExactSizeIterator<Item = String>, between: &str) -> String {
     let others = each.len().saturating_sub(MOST_NAMED);
     let others = (others > 0).then(|| format!("and {others} more"));

@@ -1,15 +1,15 @@
-//! Decides how a smoke goes: everybody up, still up a moment later, then the command, then the end.
+//! Decides how a smoke proceeds: all dynos up, still up a moment later, then the command, then the end.
 //!
 //! ```text
 //! Release ──> Boot ──────────> Settle ─────────────> Command ─────────> Stop
-//! in time     all are up       nobody ended          it ended and       all are gone
-//!             (and answer)     for so long           nothing is left
+//! in time     all are up       no dyno ended         it ended and       all are gone
+//!             (and answer)     within that time      nothing is left
 //! ```
 //!
-//! Stands between the runtime and a [`Supervisor`], which decides about each dyno as in any start: the first one that ends
-//! stops all. What is added is watched from outside: who has to answer, when all are up, and what an end means for the
-//! status (S11). Pure. Not here: who is waited for and what they answered (`awaited`), what a reason says (`cause`), and what
-//! became of each dyno (`account`).
+//! Wraps a [`Supervisor`], which decides about each dyno like in any start: the first one that exits stops all others.
+//! The smoke adds which dynos must answer over HTTP, when all are up, and what an exit means for the status (S11).
+//! Pure. Not here: the dynos that are waited for and their answers (`awaited`), the text of a reason (`cause`), and the
+//! record of each dyno (`account`).
 
 mod account;
 mod awaited;
@@ -31,45 +31,45 @@ use super::slot::{Role, Slot, Turn};
 use super::{Effect, Event, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor};
 
 use account::Account;
-use awaited::Asked;
+use awaited::Probed;
 use cause::{Cause, Died, NotUp};
 use progress::Progress;
 use stage::{LAST_LOOK, Stage};
 
-/// What one smoke asks for besides the policy of the start.
+/// The rules of one smoke, in addition to the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmokeRules {
-    /// How long all have to stay up before the command runs.
+    /// How long all dynos must stay up before the command runs.
     pub settle: Duration,
-    /// What every dyno that is waited for has to answer. None: it is enough that it listens.
+    /// What every dyno of a ready type must answer. None: it only has to listen.
     pub http: Option<HttpCheck>,
-    /// The dyno whose address the command gets as `BASE_URL`.
+    /// The dyno whose address becomes `BASE_URL` of the command.
     pub base: Option<DynoName>,
-    /// The words of the command as they were given; empty where there is none.
+    /// The words of the command, as given on the command line; empty if there is none.
     pub words: Vec<String>,
 }
 
-/// A start that is there to be tested.
+/// A start under test.
 #[derive(Debug, Clone)]
 pub struct Smoke {
     supervisor: Supervisor,
     rules: SmokeRules,
     stage: Stage,
-    asked: BTreeMap<RunId, Asked>,
-    /// Where each run that is ready answers.
+    probed: BTreeMap<RunId, Probed>,
+    /// The address at which each ready run can be reached.
     answers_at: BTreeMap<RunId, IpAddr>,
-    /// The lines of the phase that is being waited for.
+    /// The progress lines of the current phase.
     progress: Option<Progress>,
     account: Account,
-    /// Why it ends. The first cause is the one.
+    /// Why it ends. The first cause wins.
     cause: Option<Cause>,
 }
 
 impl Smoke {
-    /// A smoke that waits for [`Event::Boot`]. Nothing of it is restarted.
+    /// Creates a smoke that waits for [`Event::Boot`]. It never restarts a dyno.
     #[must_use]
     pub fn new(plan: Plan, policy: Policy, rules: SmokeRules) -> Self {
-        // A formation that ended as it may is no end of the smoke: the command is still to come.
+        // If the whole formation exits as allowed, the smoke goes on: the command is still to come.
         let policy = Policy { on_exit: super::OnExit::StopAll, outlives_formation: true, ..policy };
         let account = Account::new(&plan);
         let supervisor = Supervisor::new(plan, policy);
@@ -77,7 +77,7 @@ impl Smoke {
             supervisor,
             rules,
             stage: Stage::Before,
-            asked: BTreeMap::new(),
+            probed: BTreeMap::new(),
             answers_at: BTreeMap::new(),
             progress: None,
             account,
@@ -85,11 +85,11 @@ impl Smoke {
         }
     }
 
-    /// Takes one event and returns what to do, in order; as [`Supervisor::handle`].
+    /// Handles one event and returns the effects to perform, in order; see [`Supervisor::handle`].
     #[must_use = "an effect that is not performed never happens"]
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let Some(event) = self.asked_first(event, now, &mut effects) else { return effects };
+        let Some(event) = self.probe_before_ready(event, now, &mut effects) else { return effects };
         match &event {
             Event::Resumed { paused_for } => self.postpone(*paused_for),
             Event::ListensElsewhere { run, port } => self.note_other_port(*run, *port),
@@ -133,7 +133,7 @@ impl Smoke {
         self.supervisor.next_deadline().into_iter().chain(stage.deadline().copied()).chain(progress).min()
     }
 
-    /// What there is to tell at its end. `outcome`: how it ends.
+    /// The report of the smoke, at its end. `outcome`: how `dyno` ends.
     #[must_use]
     pub fn report(&self, outcome: Outcome, at: Duration) -> SmokeReport {
         self.account.report(self.cause.as_ref(), &self.supervisor, &self.rules, outcome, at)
@@ -154,10 +154,10 @@ impl Smoke {
         }
     }
 
-    /// Why the supervisor began to stop all with this event. `waiting`: who was not up before it.
+    /// Why the supervisor began to stop everything at this event. `waiting`: the dynos that were not up before it.
     fn cause_of(&self, event: &Event, subject: Option<(DynoName, Role)>, waiting: Vec<NotUp>) -> Cause {
         let phase = match self.stage.phase() {
-            // Whether one that listened for a moment was seen to be up is chance: it never was for long enough.
+            // A dyno that exits while settling never booted: whether it was seen to be up for a moment is chance.
             SmokePhase::Settle if subject.is_some() => SmokePhase::Boot,
             phase @ (SmokePhase::Release
             | SmokePhase::Boot
@@ -204,13 +204,13 @@ impl Smoke {
         }
     }
 
-    /// Goes on to the next stage, and to the one after it where nothing is to be waited for.
+    /// Goes on to the next stage, and further if a stage has nothing to wait for.
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
         loop {
             let is_ending = self.is_ending();
             match (self.stage, self.supervisor.phase) {
                 (Stage::Stop, _) => return,
-                // What is said of the dyno that ends it all belongs to the phase it ended.
+                // Notices about the dyno that caused the end belong to the phase that it ended.
                 (_, _) if is_ending => {
                     let position = stage::end_of_phase(effects);
                     self.enter(Stage::Stop, now, effects, position);
@@ -260,7 +260,7 @@ impl Smoke {
         effects.insert(position, Effect::EnterPhase(phase));
     }
 
-    /// Up, or ended as it may.
+    /// Whether each dyno of the formation is up or has exited as allowed.
     fn all_are_up(&self) -> bool {
         self.formation().all(|slot| !slot.wanted || matches!(slot.state, DynoState::Up { .. }))
     }
@@ -282,7 +282,7 @@ impl Smoke {
         }
     }
 
-    /// The platform would wait for it; a smoke waits for nothing longer than it was told.
+    /// Ends the smoke because the release command took too long. The platform would go on waiting.
     fn release_hangs(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let dynos = self.running_release().into_iter().collect();
         let after = self.supervisor.policy.boot_timeout.unwrap_or_default();
@@ -292,7 +292,7 @@ impl Smoke {
         self.stop(outcome.unwrap_or(super::shutdown::UNKILLABLE), now, effects);
     }
 
-    /// It ended and nothing of it is left: what it left behind may still use the formation.
+    /// Whether the command and all its processes have ended: what it left behind may still use the formation.
     fn command_is_over(&self) -> bool {
         let is_over = |slot: &Slot| !slot.wanted && matches!(slot.state, DynoState::Down | DynoState::Lost);
         self.command().is_some_and(is_over)
@@ -316,7 +316,7 @@ impl Smoke {
         }));
     }
 
-    /// Does something to the supervisor that no event does.
+    /// Gives the supervisor an order for which there is no event.
     fn order(
         &mut self,
         now: Now,
@@ -329,7 +329,7 @@ impl Smoke {
         turn.effects
     }
 
-    /// The status of a smoke where it differs from that of a start.
+    /// Replaces the status of the supervisor if a smoke has a different one.
     fn with_own_status(&self, mut effects: Vec<Effect>) -> Vec<Effect> {
         let own = self.cause.as_ref().and_then(Cause::own_outcome).filter(|_| !self.supervisor.tally.has_lost());
         for effect in &mut effects {

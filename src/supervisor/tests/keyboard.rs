@@ -1,8 +1,8 @@
-//! Ctrl-C while the keyboard belongs to a dyno (S6.8).
+//! Ctrl-C while the keyboard is connected to a dyno (S6.8).
 
 use super::*;
 
-/// The user presses Ctrl-C, `dyno` passes keys to `name`.
+/// The user presses Ctrl-C while the keyboard is connected to `run`.
 fn ctrl_c(supervisor: &mut Supervisor, run: RunId, now: Now) -> Vec<String> {
     happen(supervisor, Event::Key { run, key: Key::Interrupt }, now)
 }
@@ -12,7 +12,7 @@ fn other_key(supervisor: &mut Supervisor, run: RunId, now: Now) -> Vec<String> {
 }
 
 #[test]
-fn s6_8_ctrl_c_goes_to_the_dyno_once_and_to_all_the_second_time() {
+fn s6_8_the_first_ctrl_c_goes_to_the_dyno_the_second_stops_all() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
     let web = run_of(&supervisor, "web.1");
 
@@ -31,7 +31,7 @@ fn s6_8_ctrl_c_goes_to_the_dyno_once_and_to_all_the_second_time() {
 }
 
 #[test]
-fn s6_8_a_key_in_between_makes_the_next_ctrl_c_a_first_one_again() {
+fn s6_8_after_another_key_ctrl_c_goes_to_the_dyno_again() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
     let web = run_of(&supervisor, "web.1");
     ctrl_c(&mut supervisor, web, at(1));
@@ -39,7 +39,7 @@ fn s6_8_a_key_in_between_makes_the_next_ctrl_c_a_first_one_again() {
     assert_eq!(other_key(&mut supervisor, web, at(2)), [""; 0]);
 
     assert_eq!(ctrl_c(&mut supervisor, web, at(3)), ["#1 Ctrl-C"]);
-    assert_eq!(ctrl_c(&mut supervisor, web, at(60)).len(), 3, "however much later");
+    assert_eq!(ctrl_c(&mut supervisor, web, at(60)).len(), 3, "no matter how much later");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn s6_8_a_third_ctrl_c_kills_unless_it_is_the_same_keypress() {
 }
 
 #[test]
-fn s6_8_ctrl_c_goes_to_all_at_once_where_the_dyno_is_ending_or_gone() {
+fn s6_8_ctrl_c_stops_all_at_once_if_the_dyno_is_ending_or_gone() {
     let mut ending = all_up(&["web.1", "worker.1"], restarting());
     let web = run_of(&ending, "web.1");
     exit(&mut ending, "web.1", code(1), at(1));
@@ -67,7 +67,7 @@ fn s6_8_ctrl_c_goes_to_all_at_once_where_the_dyno_is_ending_or_gone() {
 }
 
 #[test]
-fn s6_8_the_second_ctrl_c_is_for_all_though_the_first_made_the_dyno_start_again() {
+fn s6_8_the_second_ctrl_c_stops_all_even_if_the_first_caused_a_restart() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     let first = run_of(&supervisor, "web.1");
     ctrl_c(&mut supervisor, first, at(1));
@@ -84,7 +84,7 @@ fn s6_8_the_second_ctrl_c_is_for_all_though_the_first_made_the_dyno_start_again(
 }
 
 #[test]
-fn s6_8_a_signal_that_comes_from_elsewhere_is_no_key() {
+fn s6_8_sigint_from_elsewhere_stops_all_at_once() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
 
     assert_eq!(signal(&mut supervisor, UserSignal::Int, at(1)).last().unwrap(), "#1 stop 15");

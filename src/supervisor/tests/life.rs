@@ -1,4 +1,4 @@
-//! One dyno from spawn to Gone.
+//! The life of a dyno, from spawn to `Gone`.
 
 use super::*;
 use crate::app::LeftRunning;
@@ -14,12 +14,12 @@ fn boot_spawns_the_formation_in_the_order_of_the_procfile() {
 }
 
 #[test]
-fn an_empty_formation_is_finished_at_once() {
+fn an_empty_formation_finishes_at_once() {
     assert_eq!(boot(&mut Supervisor::new(Plan::default(), Policy::default())), ["finish 0"]);
 }
 
 #[test]
-fn s6_2_a_dyno_is_up_when_its_exec_succeeded() {
+fn s6_2_a_dyno_is_up_when_its_exec_succeeds() {
     let mut supervisor = Supervisor::new(formation(&["worker.1"]), Policy::default());
     boot(&mut supervisor);
     assert_eq!(state(&supervisor, "worker.1"), PublicState::Starting);
@@ -40,23 +40,23 @@ fn s6_2_a_ready_type_is_up_when_it_listens() {
     assert_eq!(state(&supervisor, "web.1"), PublicState::Starting);
     assert_eq!(ready(&mut supervisor, "web.1", at(2)), [""; 0]);
     assert_eq!(state(&supervisor, "web.1"), PublicState::Up);
-    assert_eq!(ready(&mut supervisor, "web.1", at(3)), [""; 0], "told twice");
+    assert_eq!(ready(&mut supervisor, "web.1", at(3)), [""; 0], "a repeated report changes nothing");
 }
 
 #[test]
-fn s6_7_only_gone_makes_room_for_the_next_run() {
+fn s6_7_the_next_run_starts_only_after_gone() {
     let mut supervisor = all_up(&["web.1"], restarting());
 
     assert_eq!(
         exit(&mut supervisor, "web.1", code(1), at(1)),
         ["web.1: exited with code 1", "#1 stop 15"],
-        "what the leader left behind is told to stop"
+        "what the leader left behind is stopped"
     );
     assert_eq!(gone(&mut supervisor, "web.1", at(3)), ["web.1: restarting", "spawn web.1 #2"]);
 }
 
 #[test]
-fn a_report_of_an_older_run_changes_nothing() {
+fn a_report_about_an_older_run_changes_nothing() {
     let mut supervisor = all_up(&["web.1"], restarting());
     let old = run_of(&supervisor, "web.1");
     crash(&mut supervisor, "web.1", at(1));
@@ -78,7 +78,7 @@ fn a_report_of_an_older_run_changes_nothing() {
 }
 
 #[test]
-fn s1_6_exit_127_points_at_the_line_above() {
+fn s1_6_exit_127_points_to_the_line_above() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
 
     assert_eq!(
@@ -94,7 +94,7 @@ fn s1_6_exit_127_points_at_the_line_above() {
 }
 
 #[test]
-fn a_dyno_that_cannot_be_started_says_why_and_ends_all_with_126() {
+fn a_dyno_that_cannot_start_says_why_and_the_status_is_126() {
     let mut supervisor = Supervisor::new(formation(&["web.1", "worker.1"]), Policy::default());
     boot(&mut supervisor);
 
@@ -115,12 +115,12 @@ fn a_stop_does_not_wait_for_the_spawn_to_be_confirmed() {
 
     let lines = signal(&mut supervisor, UserSignal::Term, at(0));
     assert_eq!(lines.last().unwrap(), "#1 stop 15");
-    assert_eq!(spawned(&mut supervisor, "web.1", at(0)), ["web.1: started with pid 101"], "told once already");
+    assert_eq!(spawned(&mut supervisor, "web.1", at(0)), ["web.1: started with pid 101"], "it is not stopped twice");
     assert_eq!(obey(&mut supervisor, "web.1", at(0)), ["web.1: terminated by SIGTERM", "finish by SIGTERM"]);
 }
 
 #[test]
-fn s6_5_a_ready_type_that_does_not_listen_in_time_is_killed_and_its_status_is_that_of_sigkill() {
+fn s6_5_a_ready_type_that_does_not_listen_in_time_is_killed() {
     let policy =
         Policy { ready: vec![process_type("web")], boot_timeout: Some(Duration::from_secs(60)), ..Policy::default() };
     let mut supervisor = Supervisor::new(formation(&["web.1", "worker.1"]), policy);
@@ -139,14 +139,14 @@ fn s6_5_a_ready_type_that_does_not_listen_in_time_is_killed_and_its_status_is_th
             "#2 stop 15",
         ]
     );
-    assert_eq!(state(&supervisor, "web.1"), PublicState::Starting, "until it has ended");
+    assert_eq!(state(&supervisor, "web.1"), PublicState::Starting, "until its leader ends");
     obey(&mut supervisor, "worker.1", at(62));
     assert_eq!(exit(&mut supervisor, "web.1", killed_by(9), at(62)), ["web.1: terminated by SIGKILL"]);
     assert_eq!(gone(&mut supervisor, "web.1", at(62)), ["finish 137"]);
 }
 
 #[test]
-fn s6_5_with_restarts_a_boot_timeout_is_a_crash_like_others() {
+fn s6_5_with_restarts_a_boot_timeout_is_a_crash_like_any_other() {
     let policy = Policy {
         ready: vec![process_type("web")],
         boot_timeout: Some(Duration::from_secs(60)),
@@ -162,7 +162,7 @@ fn s6_5_with_restarts_a_boot_timeout_is_a_crash_like_others() {
 }
 
 #[test]
-fn s6_6_after_the_grace_what_is_left_is_killed_and_r12_is_logged_where_asked_for() {
+fn s6_6_after_the_grace_the_rest_is_killed_and_r12_logged_if_enabled() {
     let policy = Policy { grace: Policy::HEROKU_GRACE, report_exit_timeout: true, ..Policy::default() };
     let mut supervisor = all_up(&["web.1", "worker.1"], policy);
     signal(&mut supervisor, UserSignal::Term, at(1));
@@ -178,11 +178,11 @@ fn s6_6_after_the_grace_what_is_left_is_killed_and_r12_is_logged_where_asked_for
             "#1 kill",
         ]
     );
-    assert_eq!(tick(&mut supervisor, at(32)), [""; 0], "killed once; the guardian repeats it");
+    assert_eq!(tick(&mut supervisor, at(32)), [""; 0], "killed only once; the guardian repeats it");
 }
 
 #[test]
-fn s6_6_the_rest_gets_the_stop_signal_half_way_through_a_short_grace() {
+fn s6_6_the_rest_gets_the_stop_signal_halfway_through_a_short_grace() {
     for (grace, rest_at) in [(1, at_ms(1_500)), (2, at(2)), (3, at(3))] {
         let policy = Policy { grace: Duration::from_secs(grace), ..Policy::default() };
         let mut supervisor = all_up(&["web.1"], policy);
@@ -195,15 +195,15 @@ fn s6_6_the_rest_gets_the_stop_signal_half_way_through_a_short_grace() {
 }
 
 #[test]
-fn s6_6_on_the_platform_everything_gets_the_stop_signal_at_once() {
+fn s6_6_with_stop_all_every_process_gets_the_stop_signal_at_once() {
     let mut supervisor = all_up(&["web.1"], Policy { stop_all: StopAll::EveryType, ..Policy::default() });
 
     assert_eq!(signal(&mut supervisor, UserSignal::Term, at(1)).last().unwrap(), "#1 stop everything 15");
-    assert_eq!(supervisor.next_deadline(), Some(at(6).mono), "nothing is left to tell before the kill");
+    assert_eq!(supervisor.next_deadline(), Some(at(6).mono), "no second stop signal before the kill");
 }
 
 #[test]
-fn s6_10_a_server_that_went_into_the_background_is_reported_with_its_starter() {
+fn s6_10_a_server_in_the_background_is_named_when_its_leader_exits() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
     let server = LeftRunning { pid: 812, name: "python3".to_owned(), port: Some(5000) };
 
@@ -220,7 +220,7 @@ fn s6_10_a_server_that_went_into_the_background_is_reported_with_its_starter() {
 }
 
 #[test]
-fn s6_10_a_process_of_no_certain_run_is_named_once() {
+fn s6_10_a_process_of_uncertain_origin_is_named_with_its_possible_dynos() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     let process = LeftRunning { pid: 812, name: "ssh-agent".to_owned(), port: None };
     exit(&mut supervisor, "web.1", code(1), at(1));
@@ -233,7 +233,7 @@ fn s6_10_a_process_of_no_certain_run_is_named_once() {
 }
 
 #[test]
-fn what_a_crashed_leader_left_behind_is_killed_after_the_grace() {
+fn processes_left_behind_by_a_crash_are_killed_after_the_grace() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     exit(&mut supervisor, "web.1", code(1), at(1));
 
@@ -243,7 +243,7 @@ fn what_a_crashed_leader_left_behind_is_killed_after_the_grace() {
 }
 
 #[test]
-fn s11_a_process_that_cannot_be_killed_is_named_and_ends_all_with_70() {
+fn s11_an_unkillable_process_is_named_and_the_status_is_70() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
     signal(&mut supervisor, UserSignal::Quit, at(1));
 
@@ -252,7 +252,7 @@ fn s11_a_process_that_cannot_be_killed_is_named_and_ends_all_with_70() {
 }
 
 #[test]
-fn a_dyno_with_an_unkillable_process_is_never_restarted_but_the_others_go_on() {
+fn a_dyno_with_an_unkillable_process_stays_down_but_others_go_on() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     exit(&mut supervisor, "web.1", code(1), at(1));
     tick(&mut supervisor, at(6));
@@ -265,7 +265,7 @@ fn a_dyno_with_an_unkillable_process_is_never_restarted_but_the_others_go_on() {
 }
 
 #[test]
-fn unkillable_means_nothing_for_a_run_nobody_killed() {
+fn unkillable_is_ignored_for_a_run_that_was_not_killed() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
 
     assert_eq!(unkillable(&mut supervisor, "web.1", at(1)), [""; 0]);
@@ -273,7 +273,7 @@ fn unkillable_means_nothing_for_a_run_nobody_killed() {
 }
 
 #[test]
-fn a_run_of_which_only_gone_is_reported_has_crashed() {
+fn a_run_that_is_gone_without_an_exit_report_has_crashed() {
     let mut supervisor = all_up(&["web.1"], restarting());
 
     assert_eq!(
@@ -283,7 +283,7 @@ fn a_run_of_which_only_gone_is_reported_has_crashed() {
 }
 
 #[test]
-fn the_snapshot_counts_the_formation_by_type_and_remembers_the_last_exit() {
+fn the_snapshot_counts_dynos_by_type_and_keeps_the_last_exit() {
     let mut supervisor = all_up(&["web.1", "web.2", "worker.1"], restarting());
     crash(&mut supervisor, "web.2", at(7));
 

@@ -1,4 +1,4 @@
-//! Event histories: what happened, and what was ordered, as lines of text.
+//! Event histories: each test feeds events and compares the effects, written as lines of text.
 
 mod heroku;
 mod keyboard;
@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::*;
 use crate::app::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, ProcessType, Shell};
 
-/// Where a server answers if the address does not matter.
+/// The address of a server, for tests in which it does not matter.
 pub(super) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub(super) fn at(seconds: u64) -> Now {
@@ -137,14 +137,14 @@ fn gone(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     happen(supervisor, Event::Gone { run }, now)
 }
 
-/// Its leader exits with 1 and leaves nothing behind.
+/// The leader exits with 1 and leaves no process behind.
 fn crash(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let mut lines = exit(supervisor, name, code(1), now);
     lines.extend(gone(supervisor, name, now));
     lines
 }
 
-/// It ends as it was told to.
+/// The leader is terminated by SIGTERM and leaves no process behind.
 fn obey(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let mut lines = exit(supervisor, name, killed_by(15), now);
     lines.extend(gone(supervisor, name, now));
@@ -164,8 +164,8 @@ fn tick(supervisor: &mut Supervisor, now: Now) -> Vec<String> {
     happen(supervisor, Event::Tick, now)
 }
 
-/// One effect as a line: `spawn web.1 #1`, `#1 stop 15`, `web.1: exited with code 1`, `system: …`, `finish 1`. A notice
-/// that has no text in this style is none.
+/// One effect as a line: `spawn web.1 #1`, `#1 stop 15`, `web.1: exited with code 1`, `system: …`, `finish 1`. None for
+/// a notice that has no text in this style.
 pub(super) fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
     Some(match effect {
         Effect::Spawn(SpawnSpec { run, spec }) => format!("spawn {} #{}", spec.dyno, run.0),
@@ -173,7 +173,7 @@ pub(super) fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
         Effect::Notify(Notice { about: About::Dyno(dyno), kind }) => format!("{dyno}: {}", kind.text(style)?),
         Effect::Notify(Notice { about: About::Formation { .. }, kind }) => format!("system: {}", kind.text(style)?),
         Effect::FindListener { run } => format!("#{} find listener", run.0),
-        Effect::Ask { run } => format!("#{} ask", run.0),
+        Effect::ProbeHttp { run } => format!("#{} probe", run.0),
         Effect::EnterPhase(phase) => format!("-- {phase}"),
         Effect::PassInterrupt { run } => format!("#{} Ctrl-C", run.0),
         Effect::Suspend => "suspend".into(),

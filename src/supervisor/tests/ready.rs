@@ -1,4 +1,4 @@
-//! Types that are up when they listen (S6.2, S6.5).
+//! Ready types, which are up when they listen (S6.2, S6.5).
 
 use super::*;
 use crate::app::Focus;
@@ -19,7 +19,7 @@ fn awaited(policy: Policy) -> Supervisor {
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
-fn s6_2_after_a_minute_without_listening_it_counts_as_up_and_that_is_said_once() {
+fn s6_2_a_dyno_that_never_listens_is_up_after_a_minute_with_one_notice() {
     let mut supervisor = awaited_for(None);
     let event = Event::NotReady { run: run_of(&supervisor, "web.1"), after: MINUTE };
 
@@ -32,7 +32,7 @@ fn s6_2_after_a_minute_without_listening_it_counts_as_up_and_that_is_said_once()
 }
 
 #[test]
-fn s6_5_with_a_boot_timeout_that_alone_decides() {
+fn s6_5_a_boot_timeout_replaces_the_one_minute_limit() {
     let mut supervisor = awaited_for(Some(2 * MINUTE));
     let event = Event::NotReady { run: run_of(&supervisor, "web.1"), after: MINUTE };
 
@@ -41,7 +41,7 @@ fn s6_5_with_a_boot_timeout_that_alone_decides() {
 }
 
 #[test]
-fn s6_8_the_dyno_that_has_the_keyboard_may_take_its_time() {
+fn s6_5_a_dyno_with_the_keyboard_has_no_boot_timeout() {
     for (focus, deadline) in [(Focus::Keyboard, None), (Focus::Stdin, Some(MINUTE)), (Focus::Elsewhere, Some(MINUTE))] {
         let spec = DynoSpec { awaited_port: Some(5000), focus, ..DynoSpec::clone(&spec("web.1")) };
         let policy = Policy { boot_timeout: Some(MINUTE), ready: vec![process_type("web")], ..Policy::default() };
@@ -54,7 +54,7 @@ fn s6_8_the_dyno_that_has_the_keyboard_may_take_its_time() {
 }
 
 #[test]
-fn s6_5_an_exec_that_hangs_does_not_outlast_the_boot_timeout() {
+fn s6_5_a_hanging_exec_is_killed_after_the_boot_timeout() {
     for name in ["web.1", "worker.1"] {
         let plan = Plan { formation: vec![spec(name)], ..Plan::default() };
         let policy = Policy { boot_timeout: Some(MINUTE), ready: vec![process_type("web")], ..Policy::default() };
@@ -65,7 +65,7 @@ fn s6_5_an_exec_that_hangs_does_not_outlast_the_boot_timeout() {
         assert_eq!(
             tick(&mut supervisor, at(60))[..2],
             [
-                format!("{name}: not up within 60 seconds: it still waits for its program to be executed"),
+                format!("{name}: not up within 60 seconds: it is still waiting for its program to start"),
                 "#1 kill".to_owned()
             ]
         );
@@ -74,7 +74,7 @@ fn s6_5_an_exec_that_hangs_does_not_outlast_the_boot_timeout() {
 }
 
 #[test]
-fn s12_a_pause_during_an_exec_moves_the_boot_timeout() {
+fn s12_suspension_during_an_exec_moves_the_boot_timeout() {
     let plan = Plan { formation: vec![spec("web.1")], ..Plan::default() };
     let mut supervisor = Supervisor::new(plan, Policy { boot_timeout: Some(MINUTE), ..Policy::default() });
     boot(&mut supervisor);
@@ -85,7 +85,7 @@ fn s12_a_pause_during_an_exec_moves_the_boot_timeout() {
 }
 
 #[test]
-fn on_r10_whoever_listens_on_another_port_is_told_where() {
+fn r10_names_the_other_port_that_the_dyno_listens_on() {
     let mut supervisor = awaited_for(Some(MINUTE));
     let run = run_of(&supervisor, "web.1");
 
@@ -103,11 +103,15 @@ fn on_r10_whoever_listens_on_another_port_is_told_where() {
     );
     exit(&mut supervisor, "web.1", killed_by(9), at(60));
     gone(&mut supervisor, "web.1", at(60));
-    assert_eq!(happen(&mut supervisor, Event::ListensElsewhere { run, port: 3000 }, at(61)), [""; 0], "over");
+    assert_eq!(
+        happen(&mut supervisor, Event::ListensElsewhere { run, port: 3000 }, at(61)),
+        [""; 0],
+        "the run is over"
+    );
 }
 
 #[test]
-fn where_the_platform_is_meant_a_server_on_loopback_alone_is_told_so() {
+fn a_server_on_loopback_only_gets_a_warning_if_enabled() {
     for (notes_loopback, lines) in
         [(true, &["web.1: listens on the loopback address only; the platform would not see it"][..]), (false, &[])]
     {

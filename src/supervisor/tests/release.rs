@@ -1,4 +1,4 @@
-//! The release phase gates the formation (S8).
+//! The formation waits for the release phase (S8).
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn in_release_phase(policy: Policy) -> Supervisor {
 }
 
 #[test]
-fn s8_1_nothing_starts_before_the_release_command_exited_0_and_is_gone() {
+fn s8_1_nothing_starts_before_the_release_command_succeeds_and_is_gone() {
     let mut supervisor = Supervisor::new(with_release(&["web.1"]), Policy::default());
 
     assert_eq!(boot(&mut supervisor), ["spawn release.1 #1"]);
@@ -22,7 +22,7 @@ fn s8_1_nothing_starts_before_the_release_command_exited_0_and_is_gone() {
 }
 
 #[test]
-fn s8_2_when_it_fails_nothing_starts_and_its_status_is_ours() {
+fn s8_2_if_the_release_fails_nothing_starts_and_its_status_is_used() {
     for policy in [Policy::default(), restarting()] {
         let mut supervisor = in_release_phase(policy);
 
@@ -39,7 +39,7 @@ fn s8_2_when_it_fails_nothing_starts_and_its_status_is_ours() {
 }
 
 #[test]
-fn s8_2_a_release_command_that_cannot_be_started_has_failed() {
+fn s8_2_a_release_command_that_cannot_start_has_failed() {
     let mut supervisor = Supervisor::new(with_release(&["web.1"]), restarting());
     boot(&mut supervisor);
 
@@ -54,7 +54,7 @@ fn s8_2_a_release_command_that_cannot_be_started_has_failed() {
 }
 
 #[test]
-fn a_signal_during_the_release_phase_stops_it_like_any_dyno() {
+fn a_signal_stops_the_release_command_like_any_dyno() {
     let mut supervisor = in_release_phase(Policy::default());
 
     assert_eq!(signal(&mut supervisor, UserSignal::Int, at(1)).last().unwrap(), "#1 stop 15");
@@ -62,7 +62,7 @@ fn a_signal_during_the_release_phase_stops_it_like_any_dyno() {
 }
 
 #[test]
-fn a_signal_after_the_release_command_exited_0_keeps_the_gate_shut() {
+fn after_a_signal_a_successful_release_command_starts_nothing() {
     let mut supervisor = in_release_phase(Policy::default());
     exit(&mut supervisor, "release.1", code(0), at(1));
     signal(&mut supervisor, UserSignal::Int, at(1));
@@ -71,7 +71,7 @@ fn a_signal_after_the_release_command_exited_0_keeps_the_gate_shut() {
 }
 
 #[test]
-fn nothing_starts_beside_an_unkillable_rest_of_the_release_command() {
+fn nothing_starts_while_an_unkillable_release_process_is_left() {
     let mut supervisor = in_release_phase(Policy::default());
     exit(&mut supervisor, "release.1", code(0), at(1));
     tick(&mut supervisor, at(6));

@@ -1,4 +1,4 @@
-//! With `--restart`, an unasked exit is a crash (S6.4).
+//! With `--restart`, an exit that was not requested is a crash (S6.4).
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn restart_and_crash(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<S
 }
 
 #[test]
-fn s6_4_the_first_restart_comes_at_once_and_the_others_are_left_alone() {
+fn s6_4_the_first_restart_is_immediate_and_other_dynos_go_on() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
 
     assert_eq!(
@@ -19,7 +19,7 @@ fn s6_4_the_first_restart_comes_at_once_and_the_others_are_left_alone() {
 }
 
 #[test]
-fn s6_4_a_second_crash_within_the_healthy_window_waits_and_a_third_waits_twice_as_long() {
+fn s6_4_each_crash_within_the_healthy_window_doubles_the_delay() {
     let mut supervisor = all_up(&["web.1"], restarting());
     crash(&mut supervisor, "web.1", at(1));
 
@@ -33,7 +33,7 @@ fn s6_4_a_second_crash_within_the_healthy_window_waits_and_a_third_waits_twice_a
 }
 
 #[test]
-fn s6_4_the_count_clears_after_ten_seconds_up() {
+fn s6_4_the_restart_count_resets_after_ten_seconds_up() {
     let mut supervisor = all_up(&["web.1"], restarting());
     crash(&mut supervisor, "web.1", at(1));
     spawned(&mut supervisor, "web.1", at(1));
@@ -53,7 +53,7 @@ fn time_spent_booting_is_not_time_up() {
 }
 
 #[test]
-fn s6_4_after_the_last_allowed_restart_it_stays_crashed_and_says_so() {
+fn s6_4_after_the_last_allowed_restart_a_dyno_stays_crashed() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting_at_most(1));
     crash(&mut supervisor, "web.1", at(1));
 
@@ -67,7 +67,7 @@ fn s6_4_after_the_last_allowed_restart_it_stays_crashed_and_says_so() {
 }
 
 #[test]
-fn s6_4_with_nobody_left_the_status_is_that_of_the_last_dyno_given_up() {
+fn s6_4_when_all_are_given_up_the_last_crash_gives_the_status() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting_at_most(0));
     crash(&mut supervisor, "web.1", at(1));
 
@@ -77,7 +77,7 @@ fn s6_4_with_nobody_left_the_status_is_that_of_the_last_dyno_given_up() {
 }
 
 #[test]
-fn s6_4_a_type_that_may_end_goes_down_with_0_and_is_restarted_otherwise() {
+fn s6_4_a_can_die_type_goes_down_with_0_and_restarts_otherwise() {
     for rule in [CanDie::Success, CanDie::Any] {
         let policy = Policy { can_die: [(process_type("setup"), rule)].into(), ..restarting() };
         let mut supervisor = all_up(&["setup.1"], policy);
@@ -99,7 +99,7 @@ fn s6_4_without_can_die_an_exit_with_0_is_a_crash() {
 }
 
 #[test]
-fn a_dyno_that_cannot_be_started_is_tried_again_with_the_same_delays() {
+fn a_dyno_that_cannot_start_is_tried_again_with_the_same_delays() {
     let mut supervisor = Supervisor::new(formation(&["web.1"]), restarting());
     boot(&mut supervisor);
 
@@ -120,7 +120,7 @@ fn a_stop_ends_a_back_off() {
     assert_eq!(
         signal(&mut supervisor, UserSignal::Int, at(1)),
         ["system: SIGINT received, starting shutdown", "finish by SIGINT"],
-        "there is nobody to send a signal to"
+        "there is no run to send a signal to"
     );
     assert_eq!(state(&supervisor, "web.1"), PublicState::Down);
 }
@@ -133,7 +133,7 @@ fn a_dyno_that_crashed_before_the_stop_is_not_restarted_after_it() {
     assert_eq!(
         signal(&mut supervisor, UserSignal::Int, at(1)),
         ["system: SIGINT received, starting shutdown"],
-        "what is left of it was told already"
+        "its remaining processes were already sent the stop signal"
     );
     assert_eq!(gone(&mut supervisor, "web.1", at(1)), ["finish by SIGINT"]);
     assert_eq!(state(&supervisor, "web.1"), PublicState::Crashed);

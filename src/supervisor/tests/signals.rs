@@ -1,9 +1,9 @@
-//! The signals `dyno` itself receives (S12).
+//! The signals that `dyno` itself receives (S12).
 
 use super::*;
 
 #[test]
-fn s12_the_first_int_term_or_hup_stops_each_group_once_and_we_end_by_that_signal() {
+fn s12_the_first_int_term_or_hup_stops_all_and_dyno_ends_by_it() {
     for sent in [UserSignal::Int, UserSignal::Term, UserSignal::Hup] {
         let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
 
@@ -16,7 +16,7 @@ fn s12_the_first_int_term_or_hup_stops_each_group_once_and_we_end_by_that_signal
                 "#2 stop 15".into(),
             ]
         );
-        assert_eq!(supervisor.next_deadline(), Some(at(5).mono), "the rest gets the signal");
+        assert_eq!(supervisor.next_deadline(), Some(at(5).mono), "then the rest gets the signal");
         assert_eq!(exit(&mut supervisor, "web.1", killed_by(15), at(2)), ["web.1: terminated by SIGTERM"]);
         gone(&mut supervisor, "web.1", at(2));
         assert_eq!(obey(&mut supervisor, "worker.1", at(2)).last().unwrap(), &format!("finish by {sent}"));
@@ -24,7 +24,7 @@ fn s12_the_first_int_term_or_hup_stops_each_group_once_and_we_end_by_that_signal
 }
 
 #[test]
-fn s12_a_second_signal_within_300_ms_is_the_same_keypress_a_later_one_kills() {
+fn s12_a_second_signal_kills_unless_it_comes_within_300_ms() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
     signal(&mut supervisor, UserSignal::Int, at_ms(1_000));
 
@@ -34,7 +34,7 @@ fn s12_a_second_signal_within_300_ms_is_the_same_keypress_a_later_one_kills() {
         signal(&mut supervisor, UserSignal::Term, at_ms(1_300)),
         ["system: sending SIGKILL to all processes", "#1 kill"]
     );
-    assert_eq!(signal(&mut supervisor, UserSignal::Int, at(2)), [""; 0], "killed once");
+    assert_eq!(signal(&mut supervisor, UserSignal::Int, at(2)), [""; 0], "killed only once");
     assert_eq!(obey(&mut supervisor, "web.1", at(2)).last().unwrap(), "finish by SIGINT");
 }
 
@@ -50,7 +50,7 @@ fn s12_quit_kills_at_once() {
 }
 
 #[test]
-fn s12_quit_right_after_int_kills_too_and_the_first_signal_stays_our_end() {
+fn s12_quit_right_after_int_kills_but_dyno_ends_by_int() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
     signal(&mut supervisor, UserSignal::Int, at_ms(1_000));
 
@@ -59,7 +59,7 @@ fn s12_quit_right_after_int_kills_too_and_the_first_signal_stays_our_end() {
 }
 
 #[test]
-fn after_a_dynos_exit_stopped_all_a_signal_kills_at_once_and_the_status_stays_the_dynos() {
+fn a_signal_after_an_exit_kills_and_keeps_the_status_of_that_exit() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
     crash(&mut supervisor, "web.1", at(1));
 
@@ -71,7 +71,7 @@ fn after_a_dynos_exit_stopped_all_a_signal_kills_at_once_and_the_status_stays_th
 }
 
 #[test]
-fn s6_6_each_type_is_stopped_by_its_own_signal_and_sigterm_is_shown_where_they_differ() {
+fn s6_6_each_type_has_its_stop_signal_and_sigterm_is_shown_if_mixed() {
     let stop_signals = [(process_type("web"), 2)].into();
     let policy = Policy { stop_signals, ..Policy::default() };
     let mut mixed = all_up(&["web.1", "worker.1"], policy.clone());
@@ -94,11 +94,11 @@ fn s12_usr1_and_usr2_are_passed_on_to_every_run() {
     assert_eq!(signal(&mut supervisor, UserSignal::Usr1, at(1)), ["#1 pass SIGUSR1", "#2 pass SIGUSR1"]);
     assert_eq!(signal(&mut supervisor, UserSignal::Usr2, at(1)), ["#1 pass SIGUSR2", "#2 pass SIGUSR2"]);
     signal(&mut supervisor, UserSignal::Term, at(2));
-    assert_eq!(signal(&mut supervisor, UserSignal::Usr1, at(2)), [""; 0], "they are stopping");
+    assert_eq!(signal(&mut supervisor, UserSignal::Usr1, at(2)), [""; 0], "not while everything stops");
 }
 
 #[test]
-fn s12_tstp_pauses_every_run_and_then_ourselves() {
+fn s12_tstp_pauses_every_run_and_then_dyno_itself() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
 
     assert_eq!(signal(&mut supervisor, UserSignal::Tstp, at(1)), ["#1 pause", "#2 pause", "suspend"]);
@@ -109,7 +109,7 @@ fn s12_tstp_pauses_every_run_and_then_ourselves() {
 }
 
 #[test]
-fn a_signal_before_boot_ends_all_before_it_began() {
+fn a_signal_before_boot_ends_dyno_before_anything_starts() {
     let mut supervisor = Supervisor::new(formation(&["web.1"]), Policy::default());
 
     assert_eq!(signal(&mut supervisor, UserSignal::Term, at(0)).last().unwrap(), "finish by SIGTERM");

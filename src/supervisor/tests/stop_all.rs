@@ -1,4 +1,4 @@
-//! The default: an unasked exit of any dyno stops everything (S6.3).
+//! By default the first dyno that exits by itself stops everything (S6.3).
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn can_die(types: &[(&str, CanDie)]) -> Policy {
 }
 
 #[test]
-fn s6_3_an_unasked_exit_stops_all_and_its_status_is_ours() {
+fn s6_3_the_first_exit_stops_all_and_gives_the_status() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
 
     assert_eq!(
@@ -19,12 +19,12 @@ fn s6_3_an_unasked_exit_stops_all_and_its_status_is_ours() {
     assert_eq!(state(&supervisor, "web.1"), PublicState::Crashed);
     assert_eq!(obey(&mut supervisor, "worker.1", at(2)), ["worker.1: terminated by SIGTERM", "finish 3"]);
     assert_eq!(state(&supervisor, "worker.1"), PublicState::Down);
-    assert_eq!(signal(&mut supervisor, UserSignal::Int, at(3)), [""; 0], "finished once");
+    assert_eq!(signal(&mut supervisor, UserSignal::Int, at(3)), [""; 0], "finished only once");
     assert_eq!(supervisor.next_deadline(), None);
 }
 
 #[test]
-fn s6_3_an_unasked_exit_with_0_stops_all_too() {
+fn s6_3_an_exit_with_0_stops_all_too() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
 
     exit(&mut supervisor, "web.1", code(0), at(1));
@@ -33,7 +33,7 @@ fn s6_3_an_unasked_exit_with_0_stops_all_too() {
 }
 
 #[test]
-fn s11_death_by_signal_counts_as_128_plus_its_number() {
+fn s11_the_status_of_a_death_by_signal_is_128_plus_its_number() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
 
     exit(&mut supervisor, "web.1", killed_by(11), at(1));
@@ -42,7 +42,7 @@ fn s11_death_by_signal_counts_as_128_plus_its_number() {
 }
 
 #[test]
-fn the_first_unasked_end_gives_the_status() {
+fn a_second_exit_does_not_change_the_status() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
 
     crash(&mut supervisor, "worker.1", at(1));
@@ -52,7 +52,7 @@ fn the_first_unasked_end_gives_the_status() {
 }
 
 #[test]
-fn s6_3_a_type_that_may_end_with_0_goes_down_and_the_others_go_on() {
+fn s6_3_a_can_die_type_may_exit_with_0_and_others_go_on() {
     let mut supervisor = all_up(&["web.1", "setup.1"], can_die(&[("setup", CanDie::Success)]));
 
     assert_eq!(exit(&mut supervisor, "setup.1", code(0), at(1)), ["setup.1: exited with code 0", "#2 stop 15"]);
@@ -62,7 +62,7 @@ fn s6_3_a_type_that_may_end_with_0_goes_down_and_the_others_go_on() {
 }
 
 #[test]
-fn s6_3_a_type_that_may_end_with_0_stops_all_with_another_status() {
+fn s6_3_a_can_die_type_stops_all_with_another_status() {
     let mut supervisor = all_up(&["web.1", "setup.1"], can_die(&[("setup", CanDie::Success)]));
 
     let lines = exit(&mut supervisor, "setup.1", code(2), at(1));
@@ -71,7 +71,7 @@ fn s6_3_a_type_that_may_end_with_0_stops_all_with_another_status() {
 }
 
 #[test]
-fn when_all_dynos_were_allowed_to_end_the_first_failure_is_our_status() {
+fn if_all_dynos_exit_as_allowed_the_first_failure_is_the_status() {
     let policy = can_die(&[("a", CanDie::Success), ("b", CanDie::Any), ("c", CanDie::Any)]);
     let mut supervisor = all_up(&["a.1", "b.1", "c.1"], policy);
     for (name, status) in [("a.1", 0), ("b.1", 4), ("c.1", 5)] {
@@ -84,7 +84,7 @@ fn when_all_dynos_were_allowed_to_end_the_first_failure_is_our_status() {
 }
 
 #[test]
-fn when_all_dynos_ended_with_0_as_they_may_our_status_is_0() {
+fn if_all_dynos_exit_with_0_as_allowed_the_status_is_0() {
     let mut supervisor = all_up(&["a.1"], can_die(&[("a", CanDie::Success)]));
 
     exit(&mut supervisor, "a.1", code(0), at(1));
@@ -93,7 +93,7 @@ fn when_all_dynos_ended_with_0_as_they_may_our_status_is_0() {
 }
 
 #[test]
-fn an_exit_that_was_asked_for_never_counts() {
+fn a_requested_exit_does_not_change_the_status() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
     signal(&mut supervisor, UserSignal::Term, at(1));
 

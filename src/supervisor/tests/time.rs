@@ -1,4 +1,4 @@
-//! Deadlines: suspension moves all of them, and a guardian that misses its own is replaced.
+//! Deadlines: suspension moves all of them, and a guardian that misses its deadline is replaced.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn s12_suspension_moves_the_grace() {
 
     suspend(&mut supervisor, 100, at(2));
 
-    assert_eq!(supervisor.next_deadline(), Some(at(105).mono), "the rest gets the signal");
+    assert_eq!(supervisor.next_deadline(), Some(at(105).mono), "then the rest gets the signal");
     assert_eq!(tick(&mut supervisor, at(105)), ["#1 stop the rest"]);
     assert_eq!(supervisor.next_deadline(), Some(at(106).mono));
 }
@@ -47,7 +47,7 @@ fn s12_time_suspended_is_not_time_up() {
 }
 
 #[test]
-fn s12_suspension_moves_the_end_of_the_keypress() {
+fn s12_suspension_extends_the_300_ms_of_a_keypress() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
     signal(&mut supervisor, UserSignal::Int, at(1));
 
@@ -57,7 +57,7 @@ fn s12_suspension_moves_the_end_of_the_keypress() {
 }
 
 #[test]
-fn a_guardian_that_does_not_answer_to_a_kill_for_3_s_is_replaced_once() {
+fn a_guardian_that_does_not_answer_a_kill_within_3_s_is_replaced() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
     signal(&mut supervisor, UserSignal::Int, at(1));
     tick(&mut supervisor, at(5));
@@ -73,7 +73,7 @@ fn a_guardian_that_does_not_answer_to_a_kill_for_3_s_is_replaced_once() {
 }
 
 #[test]
-fn a_kill_that_was_answered_in_time_replaces_nobody() {
+fn a_guardian_that_answers_a_kill_in_time_is_not_replaced() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     exit(&mut supervisor, "web.1", code(1), at(1));
     tick(&mut supervisor, at(6));
@@ -92,7 +92,7 @@ fn a_grace_of_zero_is_over_at_once() {
 }
 
 #[test]
-fn an_endless_grace_never_overflows() {
+fn an_infinite_grace_does_not_overflow() {
     let mut supervisor = all_up(&["web.1"], Policy { grace: Duration::MAX, ..Policy::default() });
     signal(&mut supervisor, UserSignal::Int, at(1));
     suspend(&mut supervisor, 100, at(2));
@@ -101,7 +101,7 @@ fn an_endless_grace_never_overflows() {
 }
 
 #[test]
-fn while_stopping_only_the_last_kill_is_announced_as_a_kill_of_all() {
+fn only_the_kill_of_the_last_runs_is_announced_as_a_kill_of_all() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     exit(&mut supervisor, "web.1", code(1), at(1));
     signal(&mut supervisor, UserSignal::Int, at(3));

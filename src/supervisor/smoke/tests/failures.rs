@@ -1,8 +1,8 @@
-//! What ends a smoke, with which status, and what is said about it (S11).
+//! What ends a smoke, with which status and which reason (S11).
 
 use super::*;
 
-/// The last order, and the reason.
+/// The last effect, and the reason.
 fn verdict(smoke: &Smoke, lines: &[String]) -> (String, String) {
     let report = smoke.report(Outcome::Code(0), at(99).mono);
     (lines.last().cloned().unwrap_or_default(), report.reason)
@@ -14,15 +14,19 @@ fn assert_ends(smoke: &Smoke, lines: &[String], last: &str, reason: &str) {
 }
 
 #[test]
-fn the_status_of_the_command_is_ours() {
+fn the_command_gives_the_status() {
     for (how, last, reason) in [
         (code(0), "finish 0", "the command exited with code 0"),
         (code(3), "finish 3", "the command exited with code 3"),
-        (code(127), "finish 127", "the command exited with code 127, as a shell does where a program is not found"),
+        (
+            code(127),
+            "finish 127",
+            "the command exited with code 127, the shell's status for a program that was not found",
+        ),
         (
             code(126),
             "finish 126",
-            "the command exited with code 126, as a shell does where a program cannot be executed",
+            "the command exited with code 126, the shell's status for a program that cannot be executed",
         ),
         (killed_by(9), "finish 137", "the command was terminated by SIGKILL"),
     ] {
@@ -37,7 +41,7 @@ fn the_status_of_the_command_is_ours() {
 }
 
 #[test]
-fn a_command_that_cannot_be_started_is_126() {
+fn a_command_that_cannot_start_gives_126() {
     let mut smoke = begun(plan(&["worker.1"], true), policy(), rules());
     spawned(&mut smoke, "worker.1", at(0));
     happen(&mut smoke, Event::Tick, at(1));
@@ -50,7 +54,7 @@ fn a_command_that_cannot_be_started_is_126() {
 }
 
 #[test]
-fn the_status_of_a_failed_release_is_ours() {
+fn a_failed_release_gives_the_status() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["web.1"], true) };
     let mut smoke = begun(plan, policy(), rules());
     spawned(&mut smoke, "release.1", at(0));
@@ -61,12 +65,12 @@ fn the_status_of_a_failed_release_is_ours() {
 }
 
 #[test]
-fn a_dyno_that_ends_while_booting_settling_or_while_the_command_runs_fails_it() {
+fn a_dyno_that_exits_before_the_command_ends_fails_the_smoke() {
     let booting = begun(plan(&["web.1"], true), policy(), rules());
     let mut settling = booting.clone();
     spawned(&mut settling, "web.1", at(0));
     ready(&mut settling, "web.1", at(1));
-    // Whether one that listened for a moment was seen is chance: both are told as the same.
+    // Whether a dyno was seen to be up for a moment is chance, so both have the same reason.
     for (smoke, when) in
         [(booting, "while booting"), (settling, "while booting"), (testing(policy()), "while the command ran")]
     {
@@ -79,7 +83,7 @@ fn a_dyno_that_ends_while_booting_settling_or_while_the_command_runs_fails_it() 
 
             let mut lines = end(&mut smoke, "web.1", how, at(3));
             if when == "while the command ran" {
-                // It was told to stop, and its own success counts for nothing.
+                // The command was stopped, so its success does not matter.
                 lines = end(&mut smoke, "run.1", code(0), at(3));
             }
 
@@ -89,7 +93,7 @@ fn a_dyno_that_ends_while_booting_settling_or_while_the_command_runs_fails_it() 
 }
 
 #[test]
-fn a_dyno_that_ends_between_the_end_of_the_command_and_of_its_children_fails_it() {
+fn a_dyno_that_exits_before_the_commands_children_fails_the_smoke() {
     let mut smoke = testing(policy());
     exit(&mut smoke, "run.1", code(0), at(3));
 
@@ -100,7 +104,7 @@ fn a_dyno_that_ends_between_the_end_of_the_command_and_of_its_children_fails_it(
 }
 
 #[test]
-fn a_dyno_that_ends_by_the_last_that_the_command_did_fails_it() {
+fn a_dyno_killed_by_the_last_act_of_the_command_fails_the_smoke() {
     let mut smoke = testing(policy());
     assert_eq!(end(&mut smoke, "run.1", code(0), at(3)).last().unwrap(), "#2 stop 15");
 
@@ -111,7 +115,7 @@ fn a_dyno_that_ends_by_the_last_that_the_command_did_fails_it() {
 }
 
 #[test]
-fn a_command_that_failed_is_looked_at_no_longer() {
+fn after_a_failed_command_everything_is_stopped_at_once() {
     let mut smoke = testing(policy());
 
     let lines = end(&mut smoke, "run.1", code(3), at(3));
@@ -120,9 +124,9 @@ fn a_command_that_failed_is_looked_at_no_longer() {
 }
 
 #[test]
-fn who_did_not_stay_as_it_may_is_named_where_nothing_is_run() {
-    let may_end = Policy { can_die: [(process_type("web"), CanDie::Any)].into(), ..policy() };
-    let mut smoke = begun(plan(&["web.1", "worker.1"], false), may_end, rules());
+fn without_a_command_dynos_that_exited_as_allowed_are_named() {
+    let may_exit = Policy { can_die: [(process_type("web"), CanDie::Any)].into(), ..policy() };
+    let mut smoke = begun(plan(&["web.1", "worker.1"], false), may_exit, rules());
     spawned(&mut smoke, "web.1", at(0));
     spawned(&mut smoke, "worker.1", at(0));
     end(&mut smoke, "web.1", code(3), at(0));
@@ -130,11 +134,11 @@ fn who_did_not_stay_as_it_may_is_named_where_nothing_is_run() {
 
     let lines = end(&mut smoke, "worker.1", killed_by(15), at(1));
 
-    assert_ends(&smoke, &lines, "finish 0", "everybody came up and stayed up for 1 second, or ended as it may: web.1");
+    assert_ends(&smoke, &lines, "finish 0", "all dynos came up and stayed up for 1 second (web.1 exited, as allowed)");
 }
 
 #[test]
-fn a_reason_names_five_and_how_many_more() {
+fn a_reason_names_five_dynos_and_counts_the_others() {
     let dynos = ["web.1", "web.2", "web.3", "web.4", "web.5", "web.6", "web.7"];
     let mut smoke = begun(plan(&dynos, false), policy(), rules());
     for name in dynos {
@@ -150,7 +154,7 @@ fn a_reason_names_five_and_how_many_more() {
 }
 
 #[test]
-fn a_dyno_that_cannot_be_started_fails_it() {
+fn a_dyno_that_cannot_start_fails_the_smoke() {
     let mut smoke = begun(plan(&["web.1"], true), policy(), rules());
     let run = run_of(&smoke, "web.1");
 
@@ -160,7 +164,7 @@ fn a_dyno_that_cannot_be_started_fails_it() {
 }
 
 #[test]
-fn not_up_in_time_is_75_and_names_all_who_were_not() {
+fn a_timeout_gives_75_and_names_every_dyno_that_is_not_up() {
     let mut smoke = begun(plan(&["web.1", "web.2", "web.3"], true), policy(), rules());
     for (name, second) in [("web.1", 0), ("web.2", 0), ("web.3", 1)] {
         spawned(&mut smoke, name, at(second));
@@ -193,16 +197,16 @@ fn not_up_in_time_is_75_and_names_all_who_were_not() {
 }
 
 #[test]
-fn a_web_that_listens_and_gives_no_right_answer_is_told_so() {
+fn a_timeout_of_a_web_that_listens_names_its_wrong_answer() {
     for (answer, why) in [
         (Some(HttpAnswer::Status(500)), "answers GET /health with 500, not 200 to 399"),
-        (Some(HttpAnswer::None(HttpSilence::Refused)), "takes no connection for GET /health"),
-        (Some(HttpAnswer::None(HttpSilence::Closed)), "closes the connection without an answer to GET /health"),
+        (Some(HttpAnswer::None(HttpSilence::Refused)), "refuses the connection for GET /health"),
+        (Some(HttpAnswer::None(HttpSilence::Closed)), "closes the connection without answering GET /health"),
         (Some(HttpAnswer::None(HttpSilence::NotHttp)), "answers GET /health with something that is not HTTP"),
         (Some(HttpAnswer::None(HttpSilence::Slow)), "listens but does not answer GET /health"),
         (None, "listens but does not answer GET /health"),
     ] {
-        let mut smoke = begun(plan(&["web.1"], true), policy(), asking());
+        let mut smoke = begun(plan(&["web.1"], true), policy(), probing());
         spawned(&mut smoke, "web.1", at(0));
         ready(&mut smoke, "web.1", at(1));
         if let Some(answer) = answer {
@@ -210,8 +214,8 @@ fn a_web_that_listens_and_gives_no_right_answer_is_told_so() {
         }
 
         let mut lines = happen(&mut smoke, Event::Tick, at(60));
-        let told = format!("web.1: not up within 60 seconds: it {why}");
-        assert_eq!(lines, [told.as_str(), "-- stop", "#1 kill"]);
+        let notice = format!("web.1: not up within 60 seconds: it {why}");
+        assert_eq!(lines, [notice.as_str(), "-- stop", "#1 kill"]);
 
         lines = end(&mut smoke, "web.1", killed_by(9), at(60));
         assert_ends(&smoke, &lines, "finish 75", &format!("not up within 60 seconds: web.1 {why}"));
@@ -219,7 +223,7 @@ fn a_web_that_listens_and_gives_no_right_answer_is_told_so() {
 }
 
 #[test]
-fn a_signal_ends_it_by_the_signal_wherever_it_is() {
+fn a_signal_ends_a_smoke_by_that_signal_in_any_phase() {
     let booting = begun(plan(&["web.1"], true), policy(), rules());
     for (smoke, when) in [(booting, "while booting"), (testing(policy()), "while the command ran")] {
         let mut smoke = smoke;
@@ -236,7 +240,7 @@ fn a_signal_ends_it_by_the_signal_wherever_it_is() {
 }
 
 #[test]
-fn a_signal_in_the_last_phase_changes_nothing_about_the_status() {
+fn a_signal_while_stopping_does_not_change_the_status() {
     let mut smoke = testing(policy());
     end(&mut smoke, "run.1", code(3), at(3));
 
@@ -250,7 +254,7 @@ fn a_signal_in_the_last_phase_changes_nothing_about_the_status() {
 }
 
 #[test]
-fn a_log_that_nobody_takes_ends_it() {
+fn a_log_that_cannot_be_written_ends_the_smoke() {
     let mut smoke = testing(policy());
     happen(&mut smoke, Event::OutputLost(OutputLoss::Closed), at(3));
     end(&mut smoke, "run.1", killed_by(15), at(3));
@@ -261,7 +265,7 @@ fn a_log_that_nobody_takes_ends_it() {
 }
 
 #[test]
-fn s11_what_cannot_be_killed_beats_all() {
+fn s11_an_unkillable_process_overrides_every_other_status() {
     let mut smoke = testing(policy());
     exit(&mut smoke, "run.1", code(3), at(3));
     happen(&mut smoke, Event::Tick, at(8));

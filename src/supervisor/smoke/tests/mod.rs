@@ -1,4 +1,4 @@
-//! Event histories of a smoke: what happened, and what was ordered, as lines of text.
+//! Event histories of a smoke: each test feeds events and compares the effects, written as lines of text.
 
 mod failures;
 mod progress;
@@ -16,7 +16,7 @@ use crate::supervisor::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// One that listens on port 5000 + its index.
+/// A dyno that should listen on port 5000 + its index.
 fn listening(name: &str) -> Arc<DynoSpec> {
     let plain = spec(name);
     let port = 5000 + u16::try_from(plain.dyno.index).unwrap();
@@ -44,18 +44,18 @@ fn rules() -> SmokeRules {
     }
 }
 
-fn asking() -> SmokeRules {
+fn probing() -> SmokeRules {
     SmokeRules { http: Some(HttpCheck::new("/health", None).unwrap()), ..rules() }
 }
 
-/// A smoke that was told to begin.
+/// A smoke after `Event::Boot`.
 fn begun(plan: Plan, policy: Policy, rules: SmokeRules) -> Smoke {
     let mut smoke = Smoke::new(plan, policy, rules);
     let _ = smoke.handle(Event::Boot, at(0));
     smoke
 }
 
-/// A smoke with `web.1` and a command, both without a fault so far: settled, and the command runs.
+/// A smoke with `web.1` and a command: `web.1` has settled, and the command runs.
 fn testing(policy: Policy) -> Smoke {
     let mut smoke = begun(plan(&["web.1"], true), policy, rules());
     spawned(&mut smoke, "web.1", at(0));
@@ -65,7 +65,7 @@ fn testing(policy: Policy) -> Smoke {
     smoke
 }
 
-/// The look at the formation after the command has passed.
+/// The end of the time for which all dynos are watched after the command succeeded.
 fn look(smoke: &mut Smoke, after: u64) -> Vec<String> {
     happen(smoke, Event::Tick, Now { mono: at(after).mono + LAST_LOOK, ..at(after) })
 }
@@ -104,7 +104,7 @@ fn gone(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
     happen(smoke, Event::Gone { run }, now)
 }
 
-/// It ends and leaves nothing behind.
+/// The leader exits and leaves no process behind.
 fn end(smoke: &mut Smoke, name: &str, how: ExitStatus, now: Now) -> Vec<String> {
     let mut lines = exit(smoke, name, how, now);
     lines.extend(gone(smoke, name, now));
@@ -112,7 +112,7 @@ fn end(smoke: &mut Smoke, name: &str, how: ExitStatus, now: Now) -> Vec<String> 
 }
 
 #[test]
-fn a_web_that_listens_a_moment_of_rest_the_command_and_the_end() {
+fn a_smoke_boots_settles_runs_the_command_and_stops() {
     let mut smoke = Smoke::new(plan(&["web.1", "worker.1"], true), policy(), rules());
 
     assert_eq!(happen(&mut smoke, Event::Boot, at(0)), ["-- boot", "spawn web.1 #1", "spawn worker.1 #2"]);
@@ -135,7 +135,7 @@ fn a_web_that_listens_a_moment_of_rest_the_command_and_the_end() {
 }
 
 #[test]
-fn without_a_command_it_ends_when_all_stayed_up() {
+fn without_a_command_a_smoke_ends_when_all_stayed_up() {
     let mut smoke = begun(plan(&["web.1"], false), policy(), rules());
     spawned(&mut smoke, "web.1", at(0));
     ready(&mut smoke, "web.1", at(1));
@@ -148,7 +148,7 @@ fn without_a_command_it_ends_when_all_stayed_up() {
 }
 
 #[test]
-fn without_a_moment_of_rest_the_command_starts_with_the_last_one_up() {
+fn with_settle_0_the_command_starts_when_the_last_dyno_is_up() {
     let settle = SmokeRules { settle: Duration::ZERO, ..rules() };
     let mut smoke = begun(plan(&["web.1", "web.2"], true), policy(), settle);
     for name in ["web.1", "web.2"] {
@@ -168,12 +168,12 @@ fn the_release_phase_comes_first() {
     spawned(&mut smoke, "release.1", at(0));
     exit(&mut smoke, "release.1", code(0), at(2));
     assert_eq!(gone(&mut smoke, "release.1", at(2)), ["-- boot", "spawn worker.1 #2"]);
-    // Nobody waits for it to listen.
+    // A worker need not listen.
     assert_eq!(spawned(&mut smoke, "worker.1", at(2)), ["worker.1: started with pid 102", "-- settle"]);
 }
 
 #[test]
-fn a_release_command_that_hangs_is_not_waited_for_longer_than_a_dyno() {
+fn a_release_command_that_hangs_is_stopped_after_the_timeout() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["worker.1"], true) };
     let mut smoke = begun(plan, policy(), rules());
     spawned(&mut smoke, "release.1", at(1));
@@ -196,7 +196,7 @@ fn a_release_command_that_hangs_is_not_waited_for_longer_than_a_dyno() {
 }
 
 #[test]
-fn the_moment_of_rest_stands_still_while_all_is_suspended() {
+fn suspension_extends_the_settle_phase() {
     let mut smoke = begun(plan(&["worker.1"], false), policy(), rules());
     spawned(&mut smoke, "worker.1", at(0));
 
@@ -208,9 +208,9 @@ fn the_moment_of_rest_stands_still_while_all_is_suspended() {
 }
 
 #[test]
-fn a_type_that_may_end_does_not_hold_up_the_rest() {
-    let may_end = Policy { can_die: [(process_type("worker"), CanDie::Success)].into(), ..policy() };
-    let mut smoke = begun(plan(&["web.1", "worker.1"], true), may_end, rules());
+fn a_can_die_type_that_exits_does_not_delay_the_command() {
+    let may_exit = Policy { can_die: [(process_type("worker"), CanDie::Success)].into(), ..policy() };
+    let mut smoke = begun(plan(&["web.1", "worker.1"], true), may_exit, rules());
     spawned(&mut smoke, "web.1", at(0));
     spawned(&mut smoke, "worker.1", at(0));
 
@@ -220,9 +220,9 @@ fn a_type_that_may_end_does_not_hold_up_the_rest() {
 }
 
 #[test]
-fn the_command_runs_also_where_all_have_ended_as_they_may() {
-    let may_end = Policy { can_die: [(process_type("worker"), CanDie::Success)].into(), ..policy() };
-    let mut smoke = begun(plan(&["worker.1"], true), may_end, rules());
+fn the_command_runs_even_if_all_dynos_exited_as_allowed() {
+    let may_exit = Policy { can_die: [(process_type("worker"), CanDie::Success)].into(), ..policy() };
+    let mut smoke = begun(plan(&["worker.1"], true), may_exit, rules());
     spawned(&mut smoke, "worker.1", at(0));
     end(&mut smoke, "worker.1", code(0), at(0));
 
@@ -233,22 +233,22 @@ fn the_command_runs_also_where_all_have_ended_as_they_may() {
 }
 
 #[test]
-fn a_web_that_listens_is_asked_and_up_when_the_answer_is_right() {
-    let mut smoke = begun(plan(&["web.1"], true), policy(), asking());
+fn with_http_a_web_is_up_when_its_answer_is_right() {
+    let mut smoke = begun(plan(&["web.1"], true), policy(), probing());
     spawned(&mut smoke, "web.1", at(0));
 
-    assert_eq!(ready(&mut smoke, "web.1", at(1)), ["#1 ask"]);
+    assert_eq!(ready(&mut smoke, "web.1", at(1)), ["#1 probe"]);
     assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::None(HttpSilence::Slow), at(2)), [""; 0]);
     let wrong = ["web.1: answers GET /health with 500, not 200 to 399; trying again"];
     assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(500), at(3)), wrong);
     assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(302), at(4)), ["-- settle"]);
-    // An answer that was under way changes nothing.
+    // An answer that arrives late changes nothing.
     assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(500), at(4)), [""; 0]);
     assert_eq!(smoke.next_deadline(), Some(5 * SECOND));
 }
 
 #[test]
-fn what_the_command_left_behind_is_gone_before_the_formation_is_stopped() {
+fn processes_left_by_the_command_end_before_the_formation_is_stopped() {
     let mut smoke = testing(policy());
 
     assert_eq!(exit(&mut smoke, "run.1", code(3), at(3)), ["run.1: exited with code 3", "#2 stop 15"]);
@@ -258,7 +258,7 @@ fn what_the_command_left_behind_is_gone_before_the_formation_is_stopped() {
 }
 
 #[test]
-fn nothing_is_restarted_even_where_the_policy_says_so() {
+fn nothing_is_restarted_even_if_the_policy_says_so() {
     let restarting = Policy { on_exit: OnExit::Restart(RestartPolicy::default()), ..policy() };
     let mut smoke = begun(plan(&["worker.1"], false), restarting, rules());
     spawned(&mut smoke, "worker.1", at(0));

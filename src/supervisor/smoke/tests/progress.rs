@@ -1,10 +1,10 @@
-//! What a smoke says while it waits (S19.5), and where it sends its command (S19.3).
+//! What a smoke shows while it waits (S19.5), and the `BASE_URL` of its command (S19.3).
 
 use core::net::{IpAddr, Ipv6Addr};
 
 use super::*;
 
-/// Both ticks of a progress line: what is looked up, then what is said.
+/// Both ticks of a progress line: the lookup of ports, then the line.
 fn ticks(smoke: &mut Smoke, after: u64) -> [Vec<String>; 2] {
     [happen(smoke, Event::Tick, at(after)), happen(smoke, Event::Tick, at(after))]
 }
@@ -14,8 +14,8 @@ fn no_lines() -> [Vec<String>; 2] {
 }
 
 #[test]
-fn s19_5_a_line_names_everyone_who_is_waited_for_and_why() {
-    let mut smoke = begun(plan(&["web.1", "web.2", "worker.1", "worker.2"], true), policy(), asking());
+fn s19_5_a_line_names_each_dyno_that_is_not_up_and_why() {
+    let mut smoke = begun(plan(&["web.1", "web.2", "worker.1", "worker.2"], true), policy(), probing());
     for name in ["web.1", "web.2", "worker.1"] {
         spawned(&mut smoke, name, at(0));
     }
@@ -24,13 +24,13 @@ fn s19_5_a_line_names_everyone_who_is_waited_for_and_why() {
     assert_eq!(happen(&mut smoke, Event::Tick, at_ms(4_999)), [""; 0]);
 
     let line = "system: still waiting after 5 seconds: web.1 listens but does not answer GET /health; \
-                web.2 does not listen on $PORT (5002); worker.2 was not started yet";
+                web.2 does not listen on $PORT (5002); worker.2 has not started yet";
     assert_eq!(ticks(&mut smoke, 5), [vec!["#2 find listener".to_owned()], vec![line.to_owned()]]);
     assert_eq!(smoke.next_deadline(), Some(15 * SECOND));
 }
 
 #[test]
-fn s19_5_a_port_that_is_listened_on_instead_is_named_in_that_line_alone() {
+fn s19_5_the_other_port_of_a_dyno_is_named_in_one_line_only() {
     let mut smoke = begun(plan(&["web.1"], true), policy(), rules());
     spawned(&mut smoke, "web.1", at(0));
     happen(&mut smoke, Event::Tick, at(5));
@@ -45,7 +45,7 @@ fn s19_5_a_port_that_is_listened_on_instead_is_named_in_that_line_alone() {
 }
 
 #[test]
-fn s19_5_nothing_is_said_once_all_are_up() {
+fn s19_5_no_line_is_shown_once_all_are_up() {
     let mut smoke = begun(plan(&["web.1"], true), policy(), SmokeRules { settle: 60 * SECOND, ..rules() });
     spawned(&mut smoke, "web.1", at(0));
     ready(&mut smoke, "web.1", at(1));
@@ -56,7 +56,7 @@ fn s19_5_nothing_is_said_once_all_are_up() {
 }
 
 #[test]
-fn s19_5_nothing_is_said_after_a_timeout() {
+fn s19_5_no_line_is_shown_after_a_timeout() {
     let mut smoke = begun(plan(&["web.1"], true), Policy { boot_timeout: Some(5 * SECOND), ..policy() }, rules());
     spawned(&mut smoke, "web.1", at(0));
 
@@ -68,7 +68,7 @@ fn s19_5_nothing_is_said_after_a_timeout() {
 
 #[test]
 fn s19_5_a_wrong_answer_is_reported_once_per_kind_and_dyno() {
-    let mut smoke = begun(plan(&["web.1", "web.2"], true), policy(), asking());
+    let mut smoke = begun(plan(&["web.1", "web.2"], true), policy(), probing());
     for name in ["web.1", "web.2"] {
         spawned(&mut smoke, name, at(0));
         ready(&mut smoke, name, at(1));
@@ -78,7 +78,7 @@ fn s19_5_a_wrong_answer_is_reported_once_per_kind_and_dyno() {
     let missing = "answers GET /health with 404, not 200 to 399; trying again";
     assert_eq!(says("web.1", HttpAnswer::Status(404)), format!("web.1: {missing}"));
     assert_eq!(says("web.2", HttpAnswer::Status(404)), format!("web.2: {missing}"));
-    let closed = "web.1: closes the connection without an answer to GET /health; trying again";
+    let closed = "web.1: closes the connection without answering GET /health; trying again";
     assert_eq!(says("web.1", HttpAnswer::None(HttpSilence::Closed)), closed);
     let noise = "web.1: answers GET /health with something that is not HTTP; trying again";
     assert_eq!(says("web.1", HttpAnswer::None(HttpSilence::NotHttp)), noise);
@@ -92,10 +92,10 @@ fn s19_5_a_wrong_answer_is_reported_once_per_kind_and_dyno() {
     }
 }
 
-/// `BASE_URL` of the command, once it was ordered.
+/// `BASE_URL` of the command that these effects start.
 fn base_url(lines: &[Effect]) -> Option<String> {
     let spec = lines.iter().find_map(|effect| if let Effect::Spawn(spawn) = effect { Some(&spawn.spec) } else { None });
-    let value = spec.expect("the command was ordered").environment.get(b"BASE_URL")?;
+    let value = spec.expect("the command is started").environment.get(b"BASE_URL")?;
     Some(String::from_utf8_lossy(value.reveal()).into_owned())
 }
 
@@ -113,13 +113,13 @@ fn s19_3_the_command_gets_the_address_at_which_web_1_answered() {
     listens("web.1", Ipv6Addr::LOCALHOST.into(), &mut smoke);
     assert_eq!(base_url(&smoke.handle(Event::Tick, at(2))).as_deref(), Some("http://[::1]:5001"));
 
-    let mut asked = begun(plan(&["web.1"], true), policy(), asking());
-    spawned(&mut asked, "web.1", at(0));
-    listens("web.1", LOCALHOST, &mut asked);
+    let mut probed = begun(plan(&["web.1"], true), policy(), probing());
+    spawned(&mut probed, "web.1", at(0));
+    listens("web.1", LOCALHOST, &mut probed);
     let answer = HttpAnswer::Status(200);
-    let right = Event::Answer { run: run_of(&asked, "web.1"), address: IpAddr::from([127, 0, 0, 2]), answer };
-    happen(&mut asked, right, at(1));
-    assert_eq!(base_url(&asked.handle(Event::Tick, at(2))).as_deref(), Some("http://127.0.0.2:5001"));
+    let right = Event::Answer { run: run_of(&probed, "web.1"), address: IpAddr::from([127, 0, 0, 2]), answer };
+    happen(&mut probed, right, at(1));
+    assert_eq!(base_url(&probed.handle(Event::Tick, at(2))).as_deref(), Some("http://127.0.0.2:5001"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The value that tells what a smoke was.
+//! The report of a smoke.
 
 use super::*;
 use crate::supervisor::{CommandReport, DynoReport, DynoResult, PhaseResult, Span};
@@ -19,7 +19,7 @@ fn dyno_report(name: &str, boot: Option<u64>, ready: Option<u64>, result: DynoRe
 }
 
 #[test]
-fn a_smoke_that_passed_tells_when_each_phase_and_dyno_was_done() {
+fn the_report_of_a_passed_smoke_has_the_times_of_phases_and_dynos() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["web.1"], true) };
     let mut smoke = begun(plan, policy(), rules());
     spawned(&mut smoke, "release.1", at(1));
@@ -48,7 +48,7 @@ fn a_smoke_that_passed_tells_when_each_phase_and_dyno_was_done() {
 }
 
 #[test]
-fn a_dyno_that_died_while_settling_was_never_booted() {
+fn a_dyno_that_exits_while_settling_fails_the_boot_phase() {
     let mut smoke = begun(plan(&["web.1"], false), policy(), rules());
     spawned(&mut smoke, "web.1", at(1));
     ready(&mut smoke, "web.1", at(2));
@@ -70,7 +70,7 @@ fn a_dyno_that_died_while_settling_was_never_booted() {
 }
 
 #[test]
-fn a_dyno_that_died_fails_its_phase_and_is_to_blame() {
+fn a_dyno_that_exits_fails_its_phase_and_is_the_culprit() {
     let mut smoke = begun(plan(&["web.1", "web.2"], true), policy(), rules());
     for name in ["web.1", "web.2"] {
         spawned(&mut smoke, name, at(1));
@@ -101,7 +101,7 @@ fn a_dyno_that_died_fails_its_phase_and_is_to_blame() {
 }
 
 #[test]
-fn a_failed_release_leaves_all_others_unstarted() {
+fn after_a_failed_release_all_others_are_reported_as_not_started() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["web.1"], false) };
     let mut smoke = begun(plan, policy(), rules());
     spawned(&mut smoke, "release.1", at(0));
@@ -122,7 +122,7 @@ fn a_failed_release_leaves_all_others_unstarted() {
 }
 
 #[test]
-fn a_command_that_fails_is_nobodys_fault_but_its_own() {
+fn after_a_failed_command_no_dyno_is_the_culprit() {
     let mut smoke = testing(policy());
     end(&mut smoke, "run.1", code(3), at(5));
     end(&mut smoke, "web.1", killed_by(15), at(6));
@@ -136,7 +136,7 @@ fn a_command_that_fails_is_nobodys_fault_but_its_own() {
 }
 
 #[test]
-fn not_up_in_time_blames_each_of_them() {
+fn after_a_timeout_every_dyno_that_is_not_up_has_failed() {
     let mut smoke = begun(plan(&["web.1", "web.2"], false), policy(), rules());
     for name in ["web.1", "web.2"] {
         spawned(&mut smoke, name, at(0));
@@ -151,7 +151,7 @@ fn not_up_in_time_blames_each_of_them() {
 }
 
 #[test]
-fn a_lost_guardian_fails_the_phase_it_was_lost_in() {
+fn a_lost_guardian_fails_the_phase_in_which_it_was_lost() {
     let smoke = testing(policy());
 
     let report = smoke.report(Outcome::Code(70), at(7).mono);

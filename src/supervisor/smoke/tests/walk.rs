@@ -1,5 +1,5 @@
-//! A random walk: whatever happens, the command runs once and only when all are up, there is one end, and its status and
-//! its reason fit what happened.
+//! A random walk: whatever happens, the command runs at most once and only when all dynos are up, there is one end, and
+//! its status and reason fit what happened.
 
 use super::*;
 
@@ -23,7 +23,7 @@ impl Random {
     }
 }
 
-/// How far a process is: asked for, running, or its leader is gone.
+/// How far a run has come: ordered, running, or its leader has exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Ordered,
@@ -47,14 +47,14 @@ impl Episode {
         let now = at_ms(self.now);
         for effect in self.smoke.handle(event, now) {
             self.history.extend(line(&effect, NoticeStyle::Plain).map(|line| format!("         {line}")));
-            assert!(self.finished.is_none(), "something is ordered after the end\n{}", self.history.join("\n"));
+            assert!(self.finished.is_none(), "an effect after the end\n{}", self.history.join("\n"));
             match effect {
                 Effect::Spawn(SpawnSpec { run, spec }) => self.order(run, spec.dyno.to_string()),
                 Effect::Finish(outcome) => self.finished = Some(outcome),
                 Effect::Signal { .. }
                 | Effect::Notify(_)
                 | Effect::FindListener { .. }
-                | Effect::Ask { .. }
+                | Effect::ProbeHttp { .. }
                 | Effect::EnterPhase(_)
                 | Effect::PassInterrupt { .. }
                 | Effect::Suspend => {}
@@ -68,12 +68,12 @@ impl Episode {
         assert!(!releases, "the release is not over\n{}", self.history.join("\n"));
         if name == "run.1" {
             self.commands += 1;
-            assert!(self.up.values().all(|up| *up), "the command came too early\n{}", self.history.join("\n"));
+            assert!(self.up.values().all(|up| *up), "the command started too early\n{}", self.history.join("\n"));
         }
         self.lives.insert(run, (name, Life::Ordered));
     }
 
-    /// A process goes one step on in its life.
+    /// A random run takes the next step of its life.
     fn live(&mut self, random: &mut Random) {
         let runs: Vec<RunId> = self.lives.keys().copied().collect();
         if runs.is_empty() {
@@ -160,7 +160,7 @@ impl Episode {
 
 fn play(random: &mut Random) -> (Outcome, bool) {
     let names: &[&str] = random.pick(&[&["web.1"][..], &["web.1", "web.2"], &["web.1", "worker.1"], &["worker.1"]]);
-    let rules = if random.below(2) == 0 { rules() } else { asking() };
+    let rules = if random.below(2) == 0 { rules() } else { probing() };
     let release = (random.below(3) == 0).then(|| spec("release.1"));
     let mut episode = Episode {
         smoke: Smoke::new(Plan { release, ..plan(names, true) }, policy(), rules),
@@ -186,7 +186,7 @@ fn play(random: &mut Random) -> (Outcome, bool) {
 }
 
 #[test]
-fn no_rule_of_a_smoke_breaks_on_a_walk() {
+fn a_random_walk_of_a_smoke_breaks_no_rule() {
     let mut random = Random(0x5310_c0de);
     let mut ends = BTreeMap::new();
     for _ in 0..EPISODES {
@@ -196,6 +196,6 @@ fn no_rule_of_a_smoke_breaks_on_a_walk() {
 
     for end in ["Code(0) true", "Code(3) true", "Code(1) false", "Code(1) true", "Code(75) false", "Signal(Term) true"]
     {
-        assert!(ends.get(end).is_some_and(|times| *times >= 20), "{end} is reached too seldom: {ends:#?}");
+        assert!(ends.get(end).is_some_and(|times| *times >= 20), "{end} is reached too rarely: {ends:#?}");
     }
 }

@@ -1,7 +1,7 @@
-//! A random walk: a world of misbehaving processes and users against the supervisor, every rule checked after every
-//! event. A failing episode is cut down to the operations that matter and printed with its seed.
+//! A random walk: a simulated world of misbehaving processes and users drives the supervisor, and every rule is checked
+//! after every event. A failing episode is reduced to the operations that matter and printed with its seed.
 //!
-//! `world` knows what is the case, `model` what the supervisor may know of it and what it must order.
+//! `world` holds the actual state of the processes, `model` what the supervisor can know of it and must do about it.
 
 mod model;
 mod rules;
@@ -16,10 +16,10 @@ use world::{Op, World};
 
 const EVENTS_PER_SEED: usize = 100_000;
 
-/// Operations after the end of an episode: enough to see that nothing is ordered any more.
+/// Operations after the end of an episode: enough to see that no effect follows.
 const OPS_AFTER_THE_END: usize = 10;
 
-/// What a walk must come across; otherwise it proves nothing about it.
+/// The effects and notices that a walk must reach; it proves nothing about those that it misses.
 const EVERYTHING: [&str; 37] = [
     "ReleaseRunning",
     "OneOffRequested",
@@ -60,7 +60,7 @@ const EVERYTHING: [&str; 37] = [
     "Signal",
 ];
 
-/// Why a rule is broken.
+/// The message of a broken rule.
 type Broken = String;
 
 /// Returns with a message unless the rule holds.
@@ -107,7 +107,7 @@ fn walk(seed: u64) {
     }
     for what in EVERYTHING {
         let times = reached.get(what).copied().unwrap_or(0);
-        assert!(times >= 20, "the walk reaches `{what}` {times} times only: {reached:#?}");
+        assert!(times >= 20, "the walk reaches `{what}` only {times} times: {reached:#?}");
     }
 }
 
@@ -121,7 +121,7 @@ fn report(seed: u64, scenario: &Scenario, ops: &[Op]) -> ! {
     )
 }
 
-/// Delta debugging: leaves out ever smaller pieces as long as some rule still breaks.
+/// Delta debugging: removes smaller and smaller pieces as long as some rule still breaks.
 fn shrunk(scenario: &Scenario, mut ops: Vec<Op>) -> Vec<Op> {
     let mut piece = ops.len().max(1);
     loop {
@@ -142,7 +142,7 @@ fn shrunk(scenario: &Scenario, mut ops: Vec<Op>) -> Vec<Op> {
     }
 }
 
-/// One life of a supervisor, from Boot to an end that the world does not hinder any more.
+/// One life of a supervisor, from `Boot` to an end that the world no longer delays.
 struct Episode<'a> {
     scenario: &'a Scenario,
     supervisor: Supervisor,
@@ -204,7 +204,7 @@ impl<'a> Episode<'a> {
                 None => Ok(()),
             },
             Op::Repeat { pick } => match self.world.old_report(pick) {
-                Some(event) => self.feed_in_vain(&event),
+                Some(event) => self.feed_ignored(&event),
                 None => Ok(()),
             },
             Op::Forge { pick } => self.forge(pick),
@@ -251,23 +251,23 @@ impl<'a> Episode<'a> {
         Ok(())
     }
 
-    /// A report nobody can have sent: of a run that never was, or of a survivor of a kill that never was.
+    /// An impossible report: about a run that never existed, or about a survivor of a kill that never happened.
     fn forge(&mut self, pick: usize) -> Result<(), Broken> {
         let unknown = RunId(1_000_000 + pick as u64);
-        let event = match (pick % 4, self.model.spared(pick)) {
+        let event = match (pick % 4, self.model.not_killed(pick)) {
             (0, Some(run)) => Event::Unkillable { run, survivor: "1 (x)".into() },
             (0 | 1, _) => Event::Gone { run: unknown },
             (2, _) => Event::Exited { run: unknown, exit: code(1), left: Vec::new() },
             _ => Event::Spawned { run: unknown, pid: 1 },
         };
-        self.feed_in_vain(&event)
+        self.feed_ignored(&event)
     }
 
-    fn feed_in_vain(&mut self, event: &Event) -> Result<(), Broken> {
+    fn feed_ignored(&mut self, event: &Event) -> Result<(), Broken> {
         let before = self.supervisor.snapshot();
         let shown = format!("{event:?}");
         let effects = self.handle(event);
-        rule!(effects.is_empty(), "{shown} must change nothing, but ordered {effects:?}");
+        rule!(effects.is_empty(), "{shown} must change nothing, but caused {effects:?}");
         rule!(self.supervisor.snapshot() == before, "{shown} must change nothing, but changed the snapshot");
         Ok(())
     }
@@ -301,7 +301,7 @@ impl<'a> Episode<'a> {
         }
     }
 
-    /// A stop is asked for, every report arrives and every killed process dies: there must be an end, soon.
+    /// A stop is requested, every report arrives and every killed process dies: the end must come soon.
     fn end_fairly(&mut self) -> Result<(), Broken> {
         self.feed(&Event::Signal(UserSignal::Term))?;
         let bound = self.events + 20 + 8 * (self.world.pending() + self.world.alive());
@@ -315,7 +315,7 @@ impl<'a> Episode<'a> {
                 continue;
             }
             let Some(deadline) = self.supervisor.next_deadline() else {
-                return Err("something lives, and nothing is due to end it".into());
+                return Err("a run is left, and no deadline is due to end it".into());
             };
             self.mono = self.mono.max(deadline);
             self.feed(&Event::Tick)?;
@@ -327,7 +327,7 @@ impl<'a> Episode<'a> {
     }
 }
 
-/// The name of what an effect does, as in `EVERYTHING`.
+/// The name of an effect or notice, as in `EVERYTHING`.
 fn kind(effect: &Effect) -> String {
     let shown = match effect {
         Effect::Notify(notice) => format!("{:?}", notice.kind),
@@ -335,7 +335,7 @@ fn kind(effect: &Effect) -> String {
         Effect::Finish(outcome) => format!("{outcome:?}"),
         Effect::Spawn(_) => "Spawn".into(),
         Effect::FindListener { .. }
-        | Effect::Ask { .. }
+        | Effect::ProbeHttp { .. }
         | Effect::EnterPhase(_)
         | Effect::PassInterrupt { .. }
         | Effect::Suspend
@@ -344,7 +344,7 @@ fn kind(effect: &Effect) -> String {
     shown.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().into()
 }
 
-/// splitmix64: small, and the same on every machine.
+/// The generator splitmix64: small, and gives the same numbers on every machine.
 struct Random(u64);
 
 impl Random {

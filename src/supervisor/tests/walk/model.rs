@@ -1,4 +1,4 @@
-//! What the supervisor may know, and what it must do about it: the rules, said a second time in other words.
+//! What the supervisor can know, and what it must do about it: a second, independent statement of the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::*;
 
 const KEYPRESS: Duration = Duration::from_millis(300);
 
-/// How far a run's life was reported.
+/// How far the reports about a run have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     Ordered,
@@ -16,7 +16,7 @@ pub(super) enum Seen {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    Asked,
+    Requested,
     Done,
     Crashed(ExitStatus),
 }
@@ -25,14 +25,14 @@ pub(super) enum Verdict {
 pub(super) struct Run {
     pub(super) dyno: usize,
     pub(super) seen: Seen,
-    /// Since when it is up.
+    /// When it came up.
     pub(super) up: Option<Duration>,
     pub(super) verdict: Option<Verdict>,
     pub(super) shown: PublicState,
     pub(super) stopped: bool,
     pub(super) killed: bool,
     pub(super) boot_due: Option<Duration>,
-    /// When the rest gets the stop signal.
+    /// When the remaining processes get the stop signal.
     pub(super) rest_due: Option<Duration>,
     pub(super) kill_due: Option<Duration>,
     pub(super) answer_due: Option<Duration>,
@@ -45,11 +45,11 @@ pub(super) struct Dyno {
     pub(super) is_release: bool,
     pub(super) awaited: bool,
     pub(super) rest: PublicState,
-    /// What was visible last, and since when.
+    /// Its last visible state, and when that began.
     pub(super) state: PublicState,
     pub(super) since: jiff::Timestamp,
-    /// What the log said last.
-    pub(super) told: PublicState,
+    /// Its state according to the log.
+    pub(super) logged: PublicState,
     pub(super) last_exit: Option<ExitStatus>,
     pub(super) restarts: u32,
     /// Restarts in a row, and the last delay among them.
@@ -60,12 +60,12 @@ pub(super) struct Dyno {
     pub(super) retired: bool,
 }
 
-/// The supervisor's duties.
+/// What the supervisor must and must not do.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by one rule")]
 pub(super) struct Model {
     pub(super) policy: Policy,
     pub(super) dynos: Vec<Dyno>,
-    /// Runs of which, for all the supervisor knows, something is left.
+    /// Runs that, as far as the supervisor knows, still have processes.
     pub(super) runs: BTreeMap<RunId, Run>,
     pub(super) last_run: u64,
     pub(super) booted: bool,
@@ -73,9 +73,9 @@ pub(super) struct Model {
     pub(super) cause: Option<Outcome>,
     pub(super) signalled_at: Option<Duration>,
     pub(super) may_kill: bool,
-    /// The run that heard the last key as Ctrl-C.
+    /// Whether a Ctrl-C was passed to a dyno, with no other key since.
     interrupted: bool,
-    /// The run that must hear this one.
+    /// The run that must get the current Ctrl-C.
     pub(super) must_pass: Option<RunId>,
     pub(super) announced: BTreeSet<&'static str>,
     pub(super) first_failure: Option<ExitStatus>,
@@ -93,7 +93,7 @@ impl Model {
             rest: PublicState::Down,
             state: PublicState::Down,
             since: jiff::Timestamp::UNIX_EPOCH,
-            told: PublicState::Down,
+            logged: PublicState::Down,
             last_exit: None,
             restarts: 0,
             in_a_row: (0, Duration::ZERO),
@@ -128,19 +128,19 @@ impl Model {
         self.over
     }
 
-    /// A run whose leader was reported and did not end.
+    /// A run whose leader was reported and has not exited.
     pub(super) fn running(&self, pick: usize) -> Option<RunId> {
         let running: Vec<_> = self.runs.iter().filter(|(_, run)| matches!(run.seen, Seen::Leader(_))).collect();
         running.get(pick % running.len().max(1)).map(|(run, _)| **run)
     }
 
-    /// A run nobody killed.
-    pub(super) fn spared(&self, pick: usize) -> Option<RunId> {
-        let spared: Vec<_> = self.runs.iter().filter(|(_, run)| !run.killed).collect();
-        spared.get(pick % spared.len().max(1)).map(|(run, _)| **run)
+    /// A run that was not killed.
+    pub(super) fn not_killed(&self, pick: usize) -> Option<RunId> {
+        let not_killed: Vec<_> = self.runs.iter().filter(|(_, run)| !run.killed).collect();
+        not_killed.get(pick % not_killed.len().max(1)).map(|(run, _)| **run)
     }
 
-    /// Takes note of what the event tells. True if it is the end of a leader.
+    /// Updates the model with an event. True if the event is the first report of a leader's exit.
     pub(super) fn learn(&mut self, event: &Event, mono: Duration) -> bool {
         match event {
             Event::Boot if !self.booted && self.cause.is_none() => {
@@ -233,7 +233,7 @@ impl Model {
                 self.gate_open = true;
                 self.dynos.iter_mut().filter(|dyno| !dyno.is_release).for_each(|dyno| dyno.must_spawn = true);
             }
-            Some(Verdict::Done | Verdict::Asked) | None => dyno.rest = PublicState::Down,
+            Some(Verdict::Done | Verdict::Requested) | None => dyno.rest = PublicState::Down,
         }
     }
 
@@ -266,10 +266,10 @@ impl Model {
         }
     }
 
-    /// S6.8: the first Ctrl-C in a row is for a run that nobody stops, any other for all.
+    /// S6.8: the first Ctrl-C in a row goes to the dyno if it is not being stopped; any other stops everything.
     fn learn_interrupt(&mut self, id: RunId, mono: Duration) {
-        let hears = |run: &Run| matches!(run.seen, Seen::Leader(_)) && run.verdict.is_none();
-        if !self.interrupted && self.runs.get(&id).is_some_and(hears) {
+        let accepts_keys = |run: &Run| matches!(run.seen, Seen::Leader(_)) && run.verdict.is_none();
+        if !self.interrupted && self.runs.get(&id).is_some_and(accepts_keys) {
             self.interrupted = true;
             self.must_pass = Some(id);
         } else {
@@ -297,14 +297,14 @@ impl Model {
         let Some(run) = self.runs.get_mut(&id) else { return };
         let dyno = &mut self.dynos[run.dyno];
         let stops_all = self.policy.on_exit == OnExit::StopAll;
-        let may_end = match self.policy.can_die.get(&dyno.name.process_type) {
+        let may_exit = match self.policy.can_die.get(&dyno.name.process_type) {
             _ if dyno.is_release => exit == code(0),
             Some(CanDie::Any) if stops_all => true,
             Some(CanDie::Any | CanDie::Success) => exit == code(0),
             None => false,
         };
-        run.verdict = Some(if may_end { Verdict::Done } else { Verdict::Crashed(exit) });
-        if may_end {
+        run.verdict = Some(if may_exit { Verdict::Done } else { Verdict::Crashed(exit) });
+        if may_exit {
             dyno.retired = true;
             if exit != code(0) {
                 self.first_failure = self.first_failure.or(Some(exit));

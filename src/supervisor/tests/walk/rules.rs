@@ -1,6 +1,6 @@
-//! The rules: what each effect presupposes, what each event demands, and what must be visible afterwards.
+//! The rules: when each effect is allowed, which effects each event requires, and what must be visible afterwards.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and alike for all others")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and treats all others alike")]
 
 use super::model::{Model, Run, Seen, Verdict};
 use super::*;
@@ -10,23 +10,24 @@ const ANSWER: Duration = Duration::from_secs(3);
 impl Model {
     pub(super) fn check(&mut self, event: &Event, now: Now, effects: &[Effect]) -> Result<(), Broken> {
         if self.over {
-            rule!(effects.is_empty(), "after the end nothing may be ordered, but {effects:?}");
+            rule!(effects.is_empty(), "after the end no effect may follow, but got {effects:?}");
             return Ok(());
         }
         let was_stopping = self.cause.is_some();
         (self.may_kill, self.must_pass) = (false, None);
         if self.learn(event, now.mono) {
-            let told = matches!(effects.first(), Some(Effect::Notify(Notice { kind: NoticeKind::Exited(_), .. })));
-            rule!(told, "an exit must be told before anything is done about it");
+            let is_shown_first =
+                matches!(effects.first(), Some(Effect::Notify(Notice { kind: NoticeKind::Exited(_), .. })));
+            rule!(is_shown_first, "an exit must be shown before any other effect");
         }
         let mut before = None;
         for effect in effects {
-            rule!(!self.over, "nothing may follow the last order, but {effect:?}");
-            self.demand_words(before, effect)?;
+            rule!(!self.over, "no effect may follow the last one, but got {effect:?}");
+            self.demand_notice(before, effect)?;
             self.allow(effect, event, now.mono)?;
             before = Some(effect);
         }
-        self.compare_told()?;
+        self.compare_logged()?;
         if self.over {
             return Ok(());
         }
@@ -44,12 +45,12 @@ impl Model {
             },
             Effect::FindListener { run } => {
                 let due = self.runs.get(run).is_some_and(|run| run.boot_due.is_some_and(|due| due <= mono));
-                rule!(*event == Event::Tick && due, "nobody misses run {}", run.0);
+                rule!(*event == Event::Tick && due, "run {} has no boot timeout now", run.0);
                 Ok(())
             }
-            Effect::Ask { .. } | Effect::EnterPhase(_) => Err("only a smoke does that".into()),
+            Effect::ProbeHttp { .. } | Effect::EnterPhase(_) => Err("only a smoke may do that".into()),
             Effect::PassInterrupt { run } => {
-                rule!(self.must_pass.take() == Some(*run), "run {} must not hear Ctrl-C", run.0);
+                rule!(self.must_pass.take() == Some(*run), "run {} must not get Ctrl-C", run.0);
                 Ok(())
             }
             Effect::Suspend => {
@@ -68,7 +69,7 @@ impl Model {
 
     fn allow_spawn(&mut self, spawn: &SpawnSpec, mono: Duration) -> Result<(), Broken> {
         let name = &spawn.spec.dyno;
-        let index = self.dynos.iter().position(|dyno| dyno.name == *name).ok_or("a dyno nobody planned")?;
+        let index = self.dynos.iter().position(|dyno| dyno.name == *name).ok_or("a dyno that is not in the plan")?;
         rule!(spawn.run.0 > self.last_run, "run {} is not new", spawn.run.0);
         rule!(self.cause.is_none(), "{name} must not be spawned while all is stopping");
         rule!(self.runs.values().all(|run| run.dyno != index), "{name} must not have two runs");
@@ -76,8 +77,11 @@ impl Model {
         let dyno = &mut self.dynos[index];
         rule!(gate_open || dyno.is_release, "{name} must wait for the release command");
         let created = self.announced.contains("release created");
-        rule!(created != dyno.is_release, "{name} starts before the release is there, or behind it");
-        rule!(dyno.told == PublicState::Starting, "{name} is spawned, but was told to be {}", dyno.told);
+        rule!(
+            created != dyno.is_release,
+            "{name} must start only after `Release created`, and the release command only before it"
+        );
+        rule!(dyno.logged == PublicState::Starting, "{name} is spawned, but was logged as {}", dyno.logged);
         rule!(!dyno.retired, "{name} must not be started again");
         let restart = dyno.restart_due.take();
         rule!(dyno.must_spawn || restart.is_some_and(|due| due <= mono), "{name} is not due to start");
@@ -104,17 +108,21 @@ impl Model {
     fn allow_signal(&mut self, id: RunId, sent: GroupSignal, event: &Event, mono: Duration) -> Result<(), Broken> {
         let stopping = self.cause.is_some();
         let Some(run) = self.runs.get_mut(&id) else {
-            return Err(format!("run {} is gone or never was, and must not be sent {sent:?}", id.0));
+            return Err(format!("run {} is gone or never existed, and must not be sent {sent:?}", id.0));
         };
         let process_type = &self.dynos[run.dyno].name.process_type;
         let is_release = self.dynos[run.dyno].is_release;
         match sent {
             GroupSignal::Stop { signal: number, everything } => {
                 let at_once = self.policy.stops_everything(process_type);
-                rule!(everything == at_once, "run {} is stopped at once: {everything}", id.0);
-                rule!(!run.stopped && !run.killed, "run {} must not be told to stop again", id.0);
+                rule!(everything == at_once, "run {} has a wrong `everything`: {everything}", id.0);
+                rule!(!run.stopped && !run.killed, "run {} must not be stopped again", id.0);
                 rule!(stopping || run.verdict.is_some(), "run {} must not be stopped", id.0);
-                rule!(number == self.policy.stop_signal(process_type), "run {} is stopped by {number}", id.0);
+                rule!(
+                    number == self.policy.stop_signal(process_type),
+                    "run {} must not be stopped by signal {number}",
+                    id.0
+                );
                 run.stopped = true;
                 let grace = self.policy.grace;
                 let half = grace / 2;
@@ -123,7 +131,7 @@ impl Model {
                 run.rest_due = (!at_once && !grace.is_zero()).then_some(mono + rest_after);
                 run.kill_due = Some(mono + grace);
                 run.boot_due = None;
-                run.condemn(is_release);
+                run.request_end(is_release);
             }
             GroupSignal::StopRest => {
                 let is_due = *event == Event::Tick && run.rest_due.is_some_and(|due| due <= mono);
@@ -131,7 +139,7 @@ impl Model {
                 run.rest_due = None;
             }
             GroupSignal::Kill => {
-                rule!(!run.killed, "run {} must be killed once", id.0);
+                rule!(!run.killed, "run {} must be killed only once", id.0);
                 let is_tick = *event == Event::Tick;
                 let not_up = is_tick && run.boot_due.is_some_and(|due| due <= mono);
                 let overdue = is_tick && run.kill_due.is_some_and(|due| due <= mono);
@@ -143,12 +151,12 @@ impl Model {
                     run.shown = run.visible();
                     self.judge(id, killed_by(9), mono);
                 } else {
-                    run.condemn(is_release);
+                    run.request_end(is_release);
                 }
             }
             GroupSignal::Pause => rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may pause"),
             GroupSignal::Continue => rule!(matches!(event, Event::Resumed { .. }), "only Resumed may continue"),
-            GroupSignal::User(signal) => rule!(*event == Event::Signal(signal), "nobody sent {signal}"),
+            GroupSignal::User(signal) => rule!(*event == Event::Signal(signal), "{signal} was not received"),
         }
         Ok(())
     }
@@ -160,7 +168,7 @@ impl Model {
         event: &Event,
         mono: Duration,
     ) -> Result<(), Broken> {
-        let index = self.dynos.iter().position(|dyno| dyno.name == *name).ok_or("a dyno nobody planned")?;
+        let index = self.dynos.iter().position(|dyno| dyno.name == *name).ok_or("a dyno that is not in the plan")?;
         let dyno = &mut self.dynos[index];
         let expected = delay(dyno.in_a_row.0, self.policy.on_exit);
         match kind {
@@ -177,7 +185,7 @@ impl Model {
             NoticeKind::ExitTimeout { .. } => rule!(self.policy.report_exit_timeout, "R12 is off"),
             kind => {
                 self.allow_hint(kind, event)?;
-                self.hear(index, kind)?;
+                self.learn_logged_state(index, kind)?;
             }
         }
         Ok(())
@@ -193,18 +201,18 @@ impl Model {
             NoticeKind::Stopping { .. } => "stopping",
             NoticeKind::Killing => "killing",
             NoticeKind::GuardianWedged => "wedged",
-            kind => return Err(format!("{kind:?} must say which dyno")),
+            kind => return Err(format!("{kind:?} must name its dyno")),
         };
         let known = after.is_none_or(|name| self.dynos.iter().any(|dyno| dyno.name == *name));
-        rule!(known, "`{once}` follows from a dyno nobody planned");
-        rule!(self.announced.insert(once), "`{once}` must be announced once");
+        rule!(known, "`{once}` is caused by a dyno that is not in the plan");
+        rule!(self.announced.insert(once), "`{once}` must be announced only once");
         Ok(())
     }
 
     fn allow_finish(&mut self, outcome: Outcome) -> Result<(), Broken> {
-        rule!(self.runs.is_empty(), "there is no end while {:?} live", self.runs.keys());
+        rule!(self.runs.is_empty(), "the end must not come while {:?} are left", self.runs.keys());
         let waiting = self.dynos.iter().any(|dyno| dyno.restart_due.is_some() || dyno.must_spawn);
-        rule!(!waiting, "there is no end while a dyno is about to start");
+        rule!(!waiting, "the end must not come while a dyno is about to start");
         let natural = self.last_given_up.or(self.first_failure).unwrap_or(code(0)).shell_code();
         let expected = if self.lost { Outcome::Code(70) } else { self.cause.unwrap_or(Outcome::Code(natural)) };
         rule!(outcome == expected, "the end must be {expected:?}, not {outcome:?}");
@@ -212,7 +220,7 @@ impl Model {
         Ok(())
     }
 
-    /// What must have been ordered when the event is handled.
+    /// The effects that must have followed from the event.
     fn demand(&self, event: &Event, mono: Duration, effects: &[Effect]) -> Result<(), Broken> {
         rule!(self.must_pass.is_none(), "Ctrl-C must be passed on");
         for dyno in &self.dynos {
@@ -222,8 +230,8 @@ impl Model {
             rule!(*event != Event::Tick || !due, "{} is due to start again", dyno.name);
         }
         for (id, run) in &self.runs {
-            rule!(self.cause.is_none() || run.stopped || run.killed, "run {} must be told to stop", id.0);
-            rule!(run.seen != Seen::Group || run.stopped || run.killed, "the rest of run {} must stop", id.0);
+            rule!(self.cause.is_none() || run.stopped || run.killed, "run {} must be stopped", id.0);
+            rule!(run.seen != Seen::Group || run.stopped || run.killed, "the rest of run {} must be stopped", id.0);
             rule!(!self.may_kill || run.killed, "run {} must be killed now", id.0);
             let mut dues = [run.boot_due, run.rest_due, run.kill_due, run.answer_due].into_iter().flatten();
             rule!(*event != Event::Tick || dues.all(|due| due > mono), "a deadline of run {} was missed", id.0);
@@ -231,7 +239,7 @@ impl Model {
         let goes_to_all = match event {
             Event::Signal(UserSignal::Tstp) => Some(GroupSignal::Pause),
             Event::Resumed { .. } => Some(GroupSignal::Continue),
-            // Who is told to stop already is not told to reopen its log.
+            // A dyno that is being stopped need not reopen its log.
             Event::Signal(signal @ (UserSignal::Usr1 | UserSignal::Usr2)) => {
                 self.cause.is_none().then_some(GroupSignal::User(*signal))
             }
@@ -263,22 +271,22 @@ impl Model {
         }
         let waiting = self.dynos.iter().any(|dyno| dyno.restart_due.is_some());
         let done = self.cause.is_some() || (self.booted && self.gate_open && !waiting);
-        rule!(!done || !self.runs.is_empty(), "nothing lives and nothing is due: this must be the end");
+        rule!(!done || !self.runs.is_empty(), "no run is left and no dyno is due to start: the end must come");
         Ok(())
     }
 
-    /// Killing is announced with the kill that spares nobody, and not before.
+    /// The kill of all must be announced with the kill of the last runs, and not before.
     fn demand_announcement(&self, event: &Event, effects: &[Effect], was_stopping: bool) -> Result<(), Broken> {
-        let spares_nobody = self.runs.values().all(|run| run.killed);
+        let kills_all = self.runs.values().all(|run| run.killed);
         let kills = effects.iter().any(|effect| matches!(effect, Effect::Signal { signal: GroupSignal::Kill, .. }));
-        let must = self.may_kill || (was_stopping && *event == Event::Tick && kills && spares_nobody);
+        let must = self.may_kill || (was_stopping && *event == Event::Tick && kills && kills_all);
         let announced = self.announced.contains("killing");
         rule!(announced || !must, "the kill of all must be announced");
-        rule!(spares_nobody || !announced, "a kill of all was announced, but somebody is spared");
+        rule!(kills_all || !announced, "a kill of all was announced, but some runs were not killed");
         Ok(())
     }
 
-    /// What must be visible from outside.
+    /// Compares the snapshot and the next deadline with the model.
     pub(super) fn compare(&mut self, supervisor: &Supervisor, now: Now) -> Result<(), Broken> {
         if self.over {
             rule!(supervisor.next_deadline().is_none(), "nothing may be due after the end");
@@ -301,20 +309,24 @@ impl Model {
                 continue;
             }
             let row = rows.next().ok_or_else(|| format!("{} must have a row", dyno.name))?;
-            let told = (&row.dyno, row.state, row.pid, row.last_exit, row.restarts);
-            let known = (&dyno.name, state, run.and_then(Run::pid), dyno.last_exit, dyno.restarts);
-            rule!(told == known, "the row must be {known:?}, not {told:?}");
+            let actual = (&row.dyno, row.state, row.pid, row.last_exit, row.restarts);
+            let expected = (&dyno.name, state, run.and_then(Run::pid), dyno.last_exit, dyno.restarts);
+            rule!(actual == expected, "the row must be {expected:?}, not {actual:?}");
             let changed = (state != dyno.state).then_some(now.wall);
-            rule!(changed.is_none_or(|at| row.since == at), "{} has been {state} since now", dyno.name);
+            rule!(
+                changed.is_none_or(|at| row.since == at),
+                "the row of {} must have changed to {state} now",
+                dyno.name
+            );
             rule!(row.since == dyno.since || row.since == now.wall, "{} is {state} since {}", dyno.name, row.since);
             (dyno.state, dyno.since) = (state, row.since);
         }
-        rule!(rows.next().is_none(), "a row nobody planned");
+        rule!(rows.next().is_none(), "a row of a dyno that is not in the plan");
         Ok(())
     }
 }
 
-/// S6.4: at once, then 1, 2, 4 … times the base up to the cap. None: not again.
+/// S6.4: zero, then 1, 2, 4 … times the base up to the cap. None: no restart.
 fn delay(in_a_row: u32, on_exit: OnExit) -> Option<Duration> {
     match on_exit {
         OnExit::StopAll => None,
@@ -325,11 +337,11 @@ fn delay(in_a_row: u32, on_exit: OnExit) -> Option<Duration> {
 }
 
 impl Run {
-    /// It was asked to end: a dyno of the formation is down for others from this moment.
-    fn condemn(&mut self, is_release: bool) {
+    /// Its end is requested: from now on a dyno of the formation is shown as down.
+    fn request_end(&mut self, is_release: bool) {
         if self.verdict.is_none() {
             self.shown = if is_release { self.visible() } else { PublicState::Down };
-            self.verdict = Some(Verdict::Asked);
+            self.verdict = Some(Verdict::Requested);
         }
     }
 

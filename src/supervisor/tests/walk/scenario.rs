@@ -7,9 +7,9 @@ use super::*;
 pub(super) struct Scenario {
     pub(super) plan: Plan,
     pub(super) policy: Policy,
-    /// In the fair end processes die of SIGKILL only.
+    /// At the end processes die only of SIGKILL.
     pub(super) stubborn: bool,
-    /// Boot is left to chance.
+    /// `Boot` comes at a random moment.
     pub(super) boots_late: bool,
 }
 

@@ -1,21 +1,21 @@
-//! What the log says of the dynos: every change that is to be seen is told once and in order, every order in its words.
+//! The log of the dynos: every visible change is logged once and in order, and every order has its notice.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and silent about all others")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and ignores all others")]
 
 use super::model::{Model, Run, Seen};
 use super::*;
 
 impl Model {
-    /// A line about one dyno, as far as it tells its state.
-    pub(super) fn hear(&mut self, index: usize, kind: &NoticeKind) -> Result<(), Broken> {
+    /// Updates the logged state of a dyno with a notice about it.
+    pub(super) fn learn_logged_state(&mut self, index: usize, kind: &NoticeKind) -> Result<(), Broken> {
         let stopping = self.cause.is_some();
         let dyno = &mut self.dynos[index];
         if let NoticeKind::Starting { .. } = kind {
-            // A new dyno is created in that state.
-            if dyno.told == PublicState::Down {
-                dyno.told = PublicState::Starting;
+            // A new dyno starts in that state, without a change.
+            if dyno.logged == PublicState::Down {
+                dyno.logged = PublicState::Starting;
             }
-            rule!(dyno.told == PublicState::Starting, "{} starts, but was told to be {}", dyno.name, dyno.told);
+            rule!(dyno.logged == PublicState::Starting, "{} starts, but was logged as {}", dyno.name, dyno.logged);
         }
         let change = match kind {
             NoticeKind::StateChanged { from, to } => Some((*from, *to)),
@@ -23,15 +23,15 @@ impl Model {
             _ => None,
         };
         let Some((from, to)) = change else { return Ok(()) };
-        rule!(dyno.told == from, "{} was told to be {}, not {from}", dyno.name, dyno.told);
+        rule!(dyno.logged == from, "{} was logged as {}, not {from}", dyno.name, dyno.logged);
         rule!(from != to && from != PublicState::Down, "{} changes from {from} to {to}", dyno.name);
-        let gives_up = from == PublicState::Crashed && to == PublicState::Down;
-        rule!(stopping || !gives_up, "{} goes down although it is to start again", dyno.name);
-        dyno.told = to;
+        let goes_down = from == PublicState::Crashed && to == PublicState::Down;
+        rule!(stopping || !goes_down, "{} goes down although it is due to restart", dyno.name);
+        dyno.logged = to;
         Ok(())
     }
 
-    /// What the probe found may be said only where somebody wants to know.
+    /// Notices about the findings of the probe are allowed only if the policy wants them.
     pub(super) fn allow_hint(&self, kind: &NoticeKind, event: &Event) -> Result<(), Broken> {
         let has_limit = self.policy.boot_timeout.is_some();
         let may = match kind {
@@ -42,36 +42,36 @@ impl Model {
             NoticeKind::ListensElsewhere { .. } => matches!(event, Event::ListensElsewhere { .. }),
             _ => true,
         };
-        rule!(may, "nobody asked for {kind:?} at {event:?}");
+        rule!(may, "{kind:?} must not be shown at {event:?}");
         Ok(())
     }
 
-    /// Whoever is stopped or killed is told of right before.
-    pub(super) fn demand_words(&self, before: Option<&Effect>, effect: &Effect) -> Result<(), Broken> {
+    /// Right before a run is stopped or killed, a notice must say so.
+    pub(super) fn demand_notice(&self, before: Option<&Effect>, effect: &Effect) -> Result<(), Broken> {
         let Effect::Signal { run: id, signal } = effect else { return Ok(()) };
         let Some(run) = self.runs.get(id) else { return Ok(()) };
         let kind = match signal {
-            // What a dead leader left behind is stopped in silence: mostly nothing is left.
+            // What an exited leader left behind is stopped without a notice: usually there is nothing left.
             GroupSignal::Stop { .. } if run.seen == Seen::Group => return Ok(()),
             GroupSignal::Stop { signal, .. } => NoticeKind::StoppingProcesses { signal: *signal },
             GroupSignal::Kill if run.stopped => NoticeKind::KillingRemaining,
             GroupSignal::Kill => NoticeKind::KillingProcess,
             GroupSignal::StopRest | GroupSignal::Pause | GroupSignal::Continue | GroupSignal::User(_) => return Ok(()),
         };
-        let words = Effect::Notify(Notice { about: About::Dyno(self.dynos[run.dyno].name.clone()), kind });
-        rule!(before == Some(&words), "before {effect:?} stands {before:?}, not {words:?}");
+        let notice = Effect::Notify(Notice { about: About::Dyno(self.dynos[run.dyno].name.clone()), kind });
+        rule!(before == Some(&notice), "before {effect:?} there must be {notice:?}, not {before:?}");
         Ok(())
     }
 
-    /// What was told last is what is the case.
-    pub(super) fn compare_told(&self) -> Result<(), Broken> {
+    /// The last logged state of each dyno must be its actual state.
+    pub(super) fn compare_logged(&self) -> Result<(), Broken> {
         for (index, dyno) in self.dynos.iter().enumerate() {
             let run = self.runs.values().find(|run| run.dyno == index);
             let state = run.map_or(dyno.rest, Run::visible);
-            // A release phase is complete, however it ended; and what cannot be killed says so in other words.
+            // A release phase is logged as complete, even if it failed; an unkillable dyno has its own notice.
             let is_over = state == PublicState::Crashed && (dyno.is_release || (run.is_none() && dyno.retired));
-            let is_told = dyno.told == state || (is_over && dyno.told == PublicState::Down);
-            rule!(is_told, "{} is {state}, but was told to be {}", dyno.name, dyno.told);
+            let is_logged = dyno.logged == state || (is_over && dyno.logged == PublicState::Down);
+            rule!(is_logged, "{} is {state}, but was logged as {}", dyno.name, dyno.logged);
         }
         Ok(())
     }

@@ -1,37 +1,37 @@
-//! What is the case: processes, a guardian that reports in order, and a probe that reports when it likes.
+//! The simulated world: processes, a guardian that reports in order, and a probe that reports at any time.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
 
-/// One thing that happens. Numbers pick among what is there when it happens, so that any part of an episode makes sense.
+/// One thing that happens. `pick` selects among what exists at that moment, so that any part of an episode is valid.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Op {
     Boot,
-    /// A run goes one step on in its life.
+    /// A run takes the next step of its life.
     Happen {
         pick: usize,
         fate: Fate,
     },
     /// The guardian's oldest report arrives.
     Deliver,
-    /// A run begins to listen, or the probe gives it up.
+    /// A run begins to listen, or the probe gives up on it.
     Listen {
         pick: usize,
         found: bool,
     },
     /// The probe's oldest report arrives.
     DeliverReady,
-    /// A report that arrived before arrives again.
+    /// A report arrives a second time.
     Repeat {
         pick: usize,
     },
-    /// A report arrives that nobody can have sent.
+    /// An impossible report arrives.
     Forge {
         pick: usize,
     },
     Signal(UserSignal),
-    /// A key is pressed while a run has the keyboard.
+    /// A key is pressed while the keyboard is connected to a run.
     Press {
         pick: usize,
         key: Key,
@@ -40,7 +40,7 @@ pub(super) enum Op {
     Wait {
         milliseconds: u64,
     },
-    /// The next deadline passes, and some more time. `answered`: all that was killed is gone by then.
+    /// The next deadline passes, and some more time. `answered`: all killed runs are gone by then.
     Tick {
         late: u64,
         answered: bool,
@@ -50,11 +50,11 @@ pub(super) enum Op {
     },
 }
 
-/// How a run goes on, where it has a choice.
+/// How the next step of a run turns out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fate {
     exit: ExitStatus,
-    /// The spawn fails; the run vanishes without an exit; what was killed stays.
+    /// The spawn fails, the run vanishes without an exit report, or a killed process survives.
     badly: bool,
 }
 
@@ -103,7 +103,7 @@ enum Stage {
 
 #[derive(Debug, Default)]
 pub(super) struct World {
-    /// Every run of which something is left, and whether it was killed.
+    /// Every run that still has processes, and whether it was killed.
     runs: BTreeMap<RunId, (Stage, bool)>,
     guardian: VecDeque<Event>,
     probe: VecDeque<Event>,
@@ -112,7 +112,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Performs what was ordered.
+    /// Performs the effects.
     pub(super) fn obey(&mut self, effects: &[Effect]) {
         for effect in effects {
             match effect {
@@ -129,7 +129,7 @@ impl World {
                 }
                 Effect::Signal { .. }
                 | Effect::FindListener { .. }
-                | Effect::Ask { .. }
+                | Effect::ProbeHttp { .. }
                 | Effect::EnterPhase(_)
                 | Effect::Notify(_)
                 | Effect::PassInterrupt { .. }
@@ -160,7 +160,7 @@ impl World {
         self.guardian.push_back(report);
     }
 
-    /// One process goes a step on toward its end; stubborn ones only when they were killed.
+    /// One run takes a step toward its end; a stubborn one only if it was killed.
     pub(super) fn finish_one(&mut self, stubborn: bool) -> bool {
         let Some(pick) = self.runs.values().position(|(_, killed)| *killed || !stubborn) else { return false };
         self.happen(pick, Fate { exit: code(0), badly: false });
@@ -178,7 +178,7 @@ impl World {
         self.probe.extend(run.map(report));
     }
 
-    /// The answer to a question of the supervisor; it comes at once, and once.
+    /// The answer to `Effect::FindListener`; it comes at once, and only once.
     pub(super) fn next_answer(&mut self) -> Option<Event> {
         self.answers.pop_front()
     }
