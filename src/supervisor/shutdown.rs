@@ -53,7 +53,7 @@ impl Phase {
 /// The exits that decide the status of `dyno` if the formation ends by itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
-    /// The first exit with another status than 0 of a dyno that may exit with it.
+    /// The first exit with a status other than 0 of a dyno that was allowed to exit.
     first_failure: Option<ExitStatus>,
     /// The status of the dyno that was given up last.
     last_given_up: Option<ExitStatus>,

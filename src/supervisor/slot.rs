@@ -61,7 +61,7 @@ pub(super) enum Role {
     Command,
 }
 
-/// One dyno: intent (`wanted`) apart from fact (`state`).
+/// One dyno: its intent (`wanted`) is kept apart from the fact (`state`).
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) spec: Arc<DynoSpec>,
@@ -83,7 +83,7 @@ pub(super) struct StopRules {
     pub(super) signal: i32,
     /// Whether all its processes get the signal at once.
     everything: bool,
-    /// How long after that the processes that have not had it get it.
+    /// How long after the first signal the remaining processes get it.
     rest_after: Option<Duration>,
     grace: Duration,
 }

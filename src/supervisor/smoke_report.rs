@@ -1,7 +1,7 @@
 //! The result of a smoke: its phases, its dynos, its status and the reason for it.
 //!
 //! A plain value that is written in several forms (for people, programs and CI services). Nothing is decided from it.
-//! All times are measured from the start of the smoke; apart from them, two equal smokes of an app give equal reports.
+//! All times are measured from the start of the smoke. Apart from them, a repeated smoke gives the same report.
 
 use std::fmt;
 use std::time::Duration;
