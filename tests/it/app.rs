@@ -1,4 +1,6 @@
-//! An app in a directory of its own, and how `dyno` is started on it.
+//! An app in a temporary directory, and `Call`, which starts `dyno` there.
+//!
+//! A call inherits nothing from the environment of the test; what a call sets is all that `dyno` sees.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,11 +16,11 @@ use crate::harness::{Capture, Finished, Running, until};
 use crate::process_table;
 use crate::terminal::Terminal;
 
-/// Held by all who fork, and alone by who writes what will be executed: a child forked meanwhile would hold the file
-/// open until its own exec, and an open file cannot be executed.
+/// Every fork holds this lock shared, and writing an executable file holds it alone. A child that is forked while the
+/// file is open would keep it open until its own exec, and a file that is open for writing cannot be executed.
 static FORKS: RwLock<()> = RwLock::new(());
 
-/// A directory with an app, removed at the end.
+/// A temporary directory with an app. Dropping the value removes it.
 pub(crate) struct App {
     top: PathBuf,
 }
@@ -76,10 +78,10 @@ impl App {
         self.path(name).exists()
     }
 
-    /// Lets whoever reads a line from this fifo go on.
+    /// Writes a line to this fifo, so that the script that waits to read one goes on.
     pub(crate) fn release(&self, fifo: &str) {
         let path = self.path(fifo);
-        until(&format!("somebody reads {fifo}"), || {
+        until(&format!("a process reads {fifo}"), || {
             let open = fs::OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(&path);
             open.is_ok_and(|mut pipe| pipe.write_all(b"go\n").is_ok())
         });
@@ -116,13 +118,13 @@ impl Drop for App {
     }
 }
 
-/// Starts a program; when this returns, it has begun.
+/// Starts a program. When this returns, the child has called exec.
 pub(crate) fn fork(command: &mut Command) -> Child {
-    let _not_alone = FORKS.read().unwrap();
+    let _shared = FORKS.read().unwrap();
     command.spawn().unwrap()
 }
 
-/// A program of `examples`, built now if only this test binary was.
+/// The path of a program of `examples`. Builds it first, because `cargo test --test it` does not build the examples.
 pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     let folder = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
@@ -143,7 +145,7 @@ fn unique() -> String {
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A run of `dyno` that is about to start. Its environment holds nothing but what is set here.
+/// A run of `dyno` that is about to start. Its environment has only the variables that are set here.
 pub(crate) struct Call {
     program: OsString,
     wrapper: Vec<OsString>,
@@ -157,7 +159,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// More arguments.
+    /// Appends arguments.
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(OsString::from));
         self
@@ -169,49 +171,49 @@ impl Call {
         self
     }
 
-    /// Lets another program start it: the words before the path of the binary.
+    /// Starts `dyno` through another program: `words` come before the path of the binary.
     pub(crate) fn under(mut self, words: &[&str]) -> Self {
         self.wrapper.extend(words.iter().map(OsString::from));
         self
     }
 
-    /// Runs this `sh` line first, in the process that becomes `dyno`.
+    /// Runs this line of `sh` first, in the process that then becomes `dyno`.
     pub(crate) fn after(self, line: &str) -> Self {
         self.under(&["sh", "-c", &format!("{line}; exec \"$0\" \"$@\"")])
     }
 
-    /// The binary at another place.
+    /// Uses the binary at another path, such as a symlink to it.
     pub(crate) fn program(mut self, path: &Path) -> Self {
         self.program = path.into();
         self
     }
 
-    /// In another directory than the root of the app.
+    /// Starts `dyno` in another directory than the root of the app.
     #[cfg(feature = "real-apps")]
     pub(crate) fn directory(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.directory);
         self
     }
 
-    /// As another user; only root can.
+    /// Runs `dyno` as another user, which only root can do.
     pub(crate) fn user(mut self, uid: u32) -> Self {
         self.user = Some(uid);
         self
     }
 
-    /// Reads its input from there instead of `/dev/null`.
+    /// Gives `dyno` this stdin instead of `/dev/null`.
     pub(crate) fn stdin_from(mut self, stdin: impl Into<Stdio>) -> Self {
         self.stdin = Some(stdin.into());
         self
     }
 
-    /// Writes its output there, where nobody looks.
+    /// Gives `dyno` this stdout; the harness does not capture it then.
     pub(crate) fn stdout_to(mut self, stdout: impl Into<Stdio>) -> Self {
         self.stdout = Some(stdout.into());
         self
     }
 
-    /// Appends its output to a file.
+    /// Appends stdout to a file.
     #[cfg(feature = "real-apps")]
     pub(crate) fn stdout_to_file(self, path: &Path) -> Self {
         self.stdout_to(fs::OpenOptions::new().create(true).append(true).open(path).unwrap())
@@ -227,7 +229,7 @@ impl Call {
         command
     }
 
-    /// Starts it with pipes as its streams.
+    /// Starts `dyno` without a terminal: stdout and stderr are pipes, unless the call sets another stdout.
     pub(crate) fn spawn(mut self) -> Running {
         let mut command = self.command();
         command
@@ -235,19 +237,19 @@ impl Call {
             .stdout(self.stdout.take().unwrap_or_else(Stdio::piped))
             .stderr(Stdio::piped());
         let mut child = fork(&mut command);
-        // The command still holds a file that was given as stdout: a reader would never see its end.
+        // The command still holds the given stdout open, so that its reader would never see the end of file.
         drop(command);
         let stdout = child.stdout.take().map(Capture::of).unwrap_or_default();
         let stderr = child.stderr.take().map(Capture::of).unwrap_or_default();
         Running::new(child, self.mark, stdout, stderr, None)
     }
 
-    /// Starts it as the leader of a terminal of 24 lines of 80 characters, as a terminal emulator does.
+    /// Starts `dyno` as the session leader of a terminal of 24 × 80, like a terminal emulator does.
     pub(crate) fn spawn_in_terminal(self) -> Running {
         self.spawn_in_terminal_of(24, 80)
     }
 
-    /// The same in a terminal of another size.
+    /// The same with a terminal of another size.
     pub(crate) fn spawn_in_terminal_of(mut self, rows: u16, cols: u16) -> Running {
         self.wrapper.splice(0..0, ["setsid".into(), "--ctty".into()]);
         let mut terminal = Terminal::open();
@@ -261,7 +263,7 @@ impl Call {
         Running::new(child, self.mark, stdout, Capture::default(), Some(terminal))
     }
 
-    /// Starts it and waits for its end.
+    /// Starts `dyno` and waits for its end.
     pub(crate) fn run(self) -> Finished {
         self.spawn().finish()
     }

@@ -1,7 +1,7 @@
-//! Runs the binary in a directory of its own and sees everything a user sees: status, stdout, stderr.
+//! Watches a run of the binary and collects everything a user sees: status, stdout, stderr.
 //!
-//! Each run carries a marker in its environment that all its processes inherit, so that what is left of it can be
-//! found, and is killed when a test fails. Nothing here knows what `dyno` should do.
+//! Every process of a run inherits a marker in its environment. With it the harness finds processes that outlived the
+//! run, and kills them if the test fails. The harness does not know what `dyno` should do; the tests assert that.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -18,18 +18,18 @@ pub(crate) use crate::app::{App, Call};
 use crate::process_table::{self, Process};
 use crate::terminal::Terminal;
 
-/// How long a condition may take. Far beyond what anything takes on a loaded machine: only failures wait for it.
+/// How long a condition may take. Nothing takes that long even on a loaded machine, so only failures wait for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks at a condition.
+/// The pause between two checks of a condition.
 const POLL: Duration = Duration::from_millis(5);
 
 /// Waits for a condition.
 pub(crate) fn until(what: &str, condition: impl FnMut() -> bool) {
-    assert!(happens(condition), "waited {PATIENCE:?} in vain until {what}");
+    assert!(happens(condition), "timed out after {PATIENCE:?} waiting until {what}");
 }
 
-/// Whether a condition comes true in time.
+/// Whether a condition becomes true in time.
 fn happens(mut condition: impl FnMut() -> bool) -> bool {
     let begin = Instant::now();
     while !condition() {
@@ -41,7 +41,7 @@ fn happens(mut condition: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// What came out of a stream so far.
+/// What a stream has delivered so far.
 #[derive(Clone, Default)]
 pub(crate) struct Capture {
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -49,7 +49,7 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Reads a stream to its end.
+    /// Starts to read a stream, in the background and to its end.
     pub(crate) fn of(mut stream: impl Read + Send + 'static) -> Self {
         let capture = Self::default();
         let bytes = Arc::clone(&capture.bytes);
@@ -60,7 +60,7 @@ impl Capture {
                     Ok(0) => break,
                     Ok(count) => bytes.lock().unwrap().extend_from_slice(&buffer[..count]),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    // The last process of a terminal is gone.
+                    // A terminal fails the read (EIO) after its last process has ended.
                     Err(_) => break,
                 }
             }
@@ -76,14 +76,14 @@ impl Capture {
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
     }
 
-    /// Waits for the end of the stream: nobody holds its other side any more.
+    /// Waits for the end of the stream: no process holds its other end any more.
     fn to_end(&self) -> Vec<u8> {
         until("a stream ends", || self.reader.lock().unwrap().as_ref().is_none_or(JoinHandle::is_finished));
         self.bytes()
     }
 }
 
-/// A run of `dyno` under way. What is left of it when the value is dropped is killed.
+/// A running `dyno`. Dropping the value kills every process that is left of the run.
 pub(crate) struct Running {
     child: Child,
     mark: String,
@@ -118,17 +118,17 @@ impl Running {
         found.unwrap()
     }
 
-    /// Every process of this run: `dyno`, its guardian, and whatever they started.
+    /// Every process of this run: `dyno`, its guardian and all their descendants.
     pub(crate) fn processes(&self) -> Vec<Process> {
         process_table::marked(&self.mark)
     }
 
-    /// The processes of the dynos alone.
+    /// The processes of the dynos only.
     pub(crate) fn of_dynos(&self) -> Vec<Process> {
         self.processes().into_iter().filter(|process| process.dyno.is_some()).collect()
     }
 
-    /// Whether there are processes of dynos, and this holds for all of them.
+    /// Whether the dynos have processes and this is true of all of them.
     pub(crate) fn all_of_dynos(&self, holds: impl Fn(&Process) -> bool) -> bool {
         let processes = self.of_dynos();
         !processes.is_empty() && processes.iter().all(holds)
@@ -151,12 +151,12 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits for a condition and shows what was seen if it does not come.
+    /// Waits for a condition. If it does not become true, the failure shows the output and the processes of the run.
     pub(crate) fn until(&self, what: &str, condition: impl FnMut() -> bool) {
-        assert!(happens(condition), "waited {PATIENCE:?} in vain until {what}\n{}", self.report());
+        assert!(happens(condition), "timed out after {PATIENCE:?} waiting until {what}\n{}", self.report());
     }
 
-    /// Waits until this text was shown.
+    /// Waits until stdout contains this text.
     pub(crate) fn until_shown(&self, text: &str) {
         self.until(&format!("`{text}` is shown"), || self.stdout.text().contains(text));
     }
@@ -167,23 +167,24 @@ impl Running {
         format!("stdout:\n{}\nstderr:\n{}\nprocesses: {:#?}", cut(&stdout), cut(&stderr), self.processes())
     }
 
-    /// Waits for the end. Nothing may be left at this moment, unless `dyno` itself was killed.
+    /// Waits for `dyno` to end and asserts that no process outlived it. Only after a SIGKILL of `dyno` itself may the
+    /// others take a moment longer.
     pub(crate) fn finish(mut self) -> Finished {
         let mut ended = None;
         let in_time = happens(|| {
             ended = self.child.try_wait().unwrap();
             ended.is_some()
         });
-        assert!(in_time, "waited {PATIENCE:?} in vain for the end\n{}", self.report());
+        assert!(in_time, "`dyno` did not end within {PATIENCE:?}\n{}", self.report());
         let status = ended.unwrap();
         let ended = match (status.code(), status.signal()) {
             (Some(code), _) => Ended::Code(code),
             (None, signal) => Ended::Signal(Signal::try_from(signal.unwrap()).unwrap()),
         };
         if ended == Ended::Signal(Signal::SIGKILL) {
-            self.until("nothing is left", || self.processes().is_empty());
+            self.until("no process is left", || self.processes().is_empty());
         }
-        assert!(self.processes().is_empty(), "`dyno` ended with {ended:?} and left something\n{}", self.report());
+        assert!(self.processes().is_empty(), "`dyno` ended with {ended:?} and left processes\n{}", self.report());
         let stdout = self.stdout.to_end();
         Finished { ended, stdout, stderr: self.stderr.to_end() }
     }
@@ -193,7 +194,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // Only after a failure: stopped, wedged or lost, nothing stays behind for the next case.
+        // After a failed test, processes may be left, even stopped ones. They must not disturb the next test.
         let _ = happens(|| {
             let left = self.processes();
             for process in &left {
@@ -219,35 +220,35 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// What was shown, with times and process ids replaced by `TIME` and `PID`.
+    /// Stdout, with times and process ids replaced by `TIME` and `PID`.
     pub(crate) fn stdout(&self) -> String {
         without_times_and_pids(&self.stdout)
     }
 
-    /// What was said beside the log, with process ids replaced by `PID`. That a port of the usual range is in use says
-    /// something about the machine, not about the test.
+    /// Stderr, with process ids replaced by `PID`. Warnings that a port of the default range is in use are left out:
+    /// they depend on what else runs on the machine.
     pub(crate) fn stderr(&self) -> String {
         without_taken_ports(&without_times_and_pids(&self.stderr))
     }
 
-    /// Compares everything a user sees.
+    /// Asserts everything a user sees.
     #[track_caller]
     pub(crate) fn expect(&self, ended: Ended, stdout: &str, stderr: &str) {
         assert_eq!((self.ended, self.stdout().as_str(), self.stderr().as_str()), (ended, stdout, stderr));
     }
 
-    /// Compares the end alone, and shows the rest if it is another.
+    /// Asserts how `dyno` ended; a failure shows the output.
     #[track_caller]
     pub(crate) fn expect_end(&self, ended: Ended) {
         assert_eq!(self.ended, ended, "stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
     }
 
-    /// The texts that a dyno wrote, without the prefix of the line.
+    /// The lines of one dyno, without their prefix, including the notices about it.
     pub(crate) fn lines_of(&self, dyno: &str) -> Vec<String> {
         self.lines().remove(dyno).unwrap_or_default()
     }
 
-    /// The texts of all dynos by their names, without the prefix of the line.
+    /// The lines of all dynos by dyno name, without their prefix.
     pub(crate) fn lines(&self) -> BTreeMap<String, Vec<String>> {
         let mut lines = BTreeMap::<String, Vec<String>>::new();
         for line in self.stdout().lines() {
@@ -259,14 +260,14 @@ impl Finished {
     }
 }
 
-/// Ports that a test gives away itself are ephemeral ones.
+/// Leaves out warnings about ports below 30000. Ports that a test occupies on purpose are above: ephemeral ones.
 fn without_taken_ports(text: &str) -> String {
     let mut lines = text.split_inclusive('\n');
     let mut kept = String::new();
     while let Some(line) = lines.next() {
         let port = line.strip_prefix("warning: port ").filter(|rest| rest.contains(" is in use"));
         match port.and_then(|rest| rest.split(' ').next()?.parse().ok()) {
-            // Its hint goes with it.
+            // The next line is its hint.
             Some(0..30_000_u32) => drop(lines.next()),
             Some(_) | None => kept.push_str(line),
         }
@@ -274,7 +275,7 @@ fn without_taken_ports(text: &str) -> String {
     kept
 }
 
-/// The same text with `TIME` and `PID` where those stand.
+/// The same text with times and process ids replaced by `TIME` and `PID`.
 pub(crate) fn without_times_and_pids(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut out = String::with_capacity(text.len());

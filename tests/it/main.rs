@@ -1,14 +1,15 @@
-//! The binary as its user meets it: processes, signals, terminals, bytes and exit statuses.
+//! Tests of the binary from the outside: processes, signals, terminals, bytes and exit statuses.
 //!
-//! One behaviour per file. `harness` starts `dyno` in a directory of its own and holds the only sleep, in `until`;
-//! `process_table` finds every process of a case; `terminal` is a terminal in the hand of the test.
+//! Each file tests one behaviour. `app` prepares a temporary directory and starts `dyno` in it; `harness` watches the
+//! run and has the only sleep, in `until`; `process_table` finds every process of a run; `terminal` is a terminal that
+//! the test controls.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test may fail loudly, and starts the binary it is about"
+    reason = "a test may panic, and it starts the binary under test"
 )]
 
 mod app;
