@@ -1,10 +1,12 @@
-//! Files and options that cannot be used: the right status, one clear message, nothing started, nothing left.
+//! Files and options that cannot be used: each ends with the right status and one clear message, and nothing starts.
+//!
+//! Rarer and larger inputs are in `bad_input_hard`, the messages for single lines in `file_messages`.
 
 use std::fs;
 
 use crate::harness::{App, Ended};
 
-/// Starts with this Procfile and expects this error.
+/// `start` with these arguments ends with this error, and no dyno starts.
 fn refuses(app: &App, args: &[&str], status: u8, stderr: &str) {
     let finished = app.dyno(["start"]).args(args).run();
 
@@ -17,7 +19,7 @@ fn app() -> App {
 }
 
 #[test]
-fn s1_1_a_procfile_that_is_no_regular_file_is_refused_and_not_waited_for() {
+fn s1_1_a_procfile_that_is_not_a_regular_file_is_refused_at_once() {
     let app = app().fifo("fifo");
     fs::create_dir(app.path("folder")).unwrap();
     let special = ", not a regular file\n\nhint: give a regular file; `-` reads stdin\n";
@@ -28,7 +30,7 @@ fn s1_1_a_procfile_that_is_no_regular_file_is_refused_and_not_waited_for() {
 }
 
 #[test]
-fn s1_1_a_procfile_may_come_through_a_pipe_of_the_shell() {
+fn s1_1_a_procfile_is_read_from_stdin() {
     let app = App::empty().file("text", "web: echo from a pipe\n");
 
     let finished = app.dyno(["start", "-f", "-", "--no-prefix"]).after("exec <text").run();
@@ -38,7 +40,7 @@ fn s1_1_a_procfile_may_come_through_a_pipe_of_the_shell() {
 }
 
 #[test]
-fn a_procfile_without_an_entry_or_with_a_nul_byte_is_refused() {
+fn a_procfile_with_no_entry_or_with_a_nul_byte_is_refused() {
     let app = app().file("empty", "").file("binary", b"web: a\0b\n");
 
     let hint = "hint: write a line such as `web: npm start`\n";
@@ -48,7 +50,7 @@ fn a_procfile_without_an_entry_or_with_a_nul_byte_is_refused() {
 }
 
 #[test]
-fn a_missing_procfile_is_told_with_those_that_are_there() {
+fn a_missing_procfile_suggests_one_that_exists() {
     let app = App::empty().file("Procfile.dev", "web: touch started\n");
 
     let hint = "hint: there is `Procfile.dev`; `-f Procfile.dev` uses it\n";
@@ -56,7 +58,7 @@ fn a_missing_procfile_is_told_with_those_that_are_there() {
 }
 
 #[test]
-fn a_quote_that_is_not_closed_and_a_variable_that_is_too_long_are_named_by_line_and_key() {
+fn an_unclosed_quote_or_a_too_long_variable_is_named_by_line_and_key() {
     let app = app().file("quote", "A=1\nB=\"secret\n").file("long", format!("A={}\n", "y".repeat(140_000)));
 
     let hint = "hint: close it, or put the value into the other kind of quotes\n";
@@ -85,18 +87,18 @@ fn numbers_out_of_range_are_usage_errors() {
 }
 
 #[test]
-fn s2_1_a_hundred_thousand_comments_are_passed_over() {
+fn s1_3_a_hundred_thousand_comment_lines_are_ignored() {
     let app = App::new(&("# a comment\n".repeat(100_000) + "web: true\n"));
 
     app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
 }
 
 #[test]
-fn s4_5_a_hundred_thousand_keys_of_dot_foreman_take_no_longer_than_any_file_of_that_size() {
+fn s4_5_a_hundred_thousand_keys_in_dot_foreman_are_read_quickly() {
     let keys: Vec<String> = (0..100_000).map(|n| format!("key{n}: x\n")).collect();
     let app = App::new("web: true\n").file(".foreman", keys.concat());
 
-    // A search for each key among all before it takes longer than any test waits.
+    // If each key were searched for among all earlier ones, this would time out.
     let finished = app.dyno(["check"]).run();
 
     finished.expect_end(Ended::Code(0));
@@ -104,11 +106,11 @@ fn s4_5_a_hundred_thousand_keys_of_dot_foreman_take_no_longer_than_any_file_of_t
 }
 
 #[test]
-fn a_hundred_thousand_process_types_are_more_than_the_open_files_allow_and_that_is_known_at_once() {
+fn more_dynos_than_the_open_file_limit_allows_are_refused_at_once() {
     let types: Vec<String> = (0..100_000).map(|n| format!("t{n}: touch started\n")).collect();
     let app = App::new(&types.concat());
 
-    // A search for each dyno among all types takes longer than any test waits.
+    // If each dyno were searched for among all types, this would time out.
     let finished = app.dyno(["start", "--port-step", "0"]).after("ulimit -n 1024").run();
 
     let fact = "error: 100000 dynos need 100096 open files, and the limit is 1024\n";
@@ -118,10 +120,10 @@ fn a_hundred_thousand_process_types_are_more_than_the_open_files_allow_and_that_
 }
 
 #[test]
-fn s3_2_a_hundred_thousand_keys_are_read_by_every_command() {
+fn every_command_reads_a_hundred_thousand_keys() {
     let keys: Vec<String> = (0..100_000).map(|n| format!("K{n:05}=v")).collect();
     let file = keys.join("\n") + "\n";
-    // The same key in the shell, in both files and once more in one of them: each command takes the last.
+    // The shell and both files set the last key, one of them twice: every command uses the last value.
     let app = App::new("job: echo $K99999\n").file("keys", &file).file("more", "K99999=x\nK99999=y\n");
     let dyno = |args: &[&str]| app.dyno([]).args(args).args(&["-e", "keys,more"]).env("K99999", "of the shell").run();
 
@@ -143,8 +145,8 @@ fn s3_2_a_hundred_thousand_keys_are_read_by_every_command() {
 }
 
 #[test]
-fn s2_9_keys_whose_number_alone_is_too_much_for_the_system_are_refused_by_run_and_start() {
-    // Nine bytes each, and eight for the pointer: more than the quarter of an ordinary stack, and of 6 MiB at most.
+fn s2_9_more_variables_than_the_system_takes_are_refused_by_run_and_start() {
+    // Nine bytes and a pointer for each variable: over 6 MiB, the most that Linux takes with any stack limit.
     let keys: Vec<String> = (0..400_000).map(|n| format!("K{n:06}=v")).collect();
     let app = App::new("job: touch started\n").file(".env", keys.join("\n"));
 
@@ -159,16 +161,16 @@ fn s2_9_keys_whose_number_alone_is_too_much_for_the_system_are_refused_by_run_an
 }
 
 #[test]
-fn a_directory_that_is_gone_is_told_by_the_dyno_that_could_not_enter_it() {
+fn a_dyno_that_cannot_enter_its_directory_says_so() {
     let app = App::new("release: rmdir \"$PWD\"\njob: touch started\nother: touch started\n");
     fs::create_dir(app.path("root")).unwrap();
 
     let finished = app.dyno(["start", "-f", "Procfile", "-d", "root"]).run();
 
-    // Known only when the release has run. Which one is told first is the scheduler's.
+    // The release command removes the directory, so this is noticed late. Which of the two dynos says so first varies.
     finished.expect_end(Ended::Code(126));
     let fact = format!("cannot enter the directory `{}`: No such file or directory", app.path("root").display());
-    let told = finished.lines();
-    let said: Vec<&String> = ["job.1", "other.1"].iter().filter_map(|dyno| told.get(*dyno)).flatten().collect();
-    assert!(!said.is_empty() && said.iter().all(|line| line.contains(&fact)), "{}", finished.stdout());
+    let by_dyno = finished.lines();
+    let lines: Vec<&String> = ["job.1", "other.1"].iter().filter_map(|dyno| by_dyno.get(*dyno)).flatten().collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains(&fact)), "{}", finished.stdout());
 }

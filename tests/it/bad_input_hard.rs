@@ -1,12 +1,12 @@
-//! Input nobody meant to write: huge, unreadable, gone. The right status, one clear message, nothing started, nothing
-//! left.
+//! Input by accident: huge, binary, unreadable or removed. Each ends with the right status and one clear message, and
+//! nothing starts.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::{App, Ended};
 
-/// A user that owns nothing; only root can become it.
+/// A user that owns none of the files. Only root can switch to it.
 const NOBODY: u32 = 65_534;
 
 fn app() -> App {
@@ -14,10 +14,10 @@ fn app() -> App {
 }
 
 #[test]
-fn bytes_of_a_program_are_told_in_one_line() {
+fn a_binary_file_is_reported_in_one_message() {
     let app = app();
     fs::copy(env!("CARGO_BIN_EXE_dyno"), app.path("program")).unwrap();
-    // Beyond the limit it is not even looked at.
+    // At most 1 MiB of it: a file over the size limit is refused before its bytes are looked at.
     let file = fs::OpenOptions::new().write(true).open(app.path("program")).unwrap();
     file.set_len(file.metadata().unwrap().len().min(1 << 20)).unwrap();
 
@@ -34,9 +34,9 @@ fn bytes_of_a_program_are_told_in_one_line() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_refused() {
+fn a_file_without_read_permission_is_refused() {
     if !nix::unistd::geteuid().is_root() {
-        // Another user cannot be played; our own file without permissions does the same.
+        // Only root can switch to another user. A file of our own without permissions has the same effect.
         let app = app();
         fs::set_permissions(app.path("Procfile"), fs::Permissions::from_mode(0o000)).unwrap();
         let fact = "error: Procfile cannot be read: Permission denied\n\nhint: `ls -l` shows who may read it\n";
@@ -53,9 +53,9 @@ fn a_file_that_may_not_be_read_is_refused() {
 }
 
 #[test]
-fn s1_6_a_line_that_is_too_long_for_the_system_is_refused_before_any_other_dyno_starts() {
+fn s1_6_a_too_long_command_line_is_refused_before_any_dyno_starts() {
     let limit = 128 * 1024;
-    // What the shell gets: `exec env echo …` and a zero byte.
+    // The shell gets `exec env echo …` and a NUL byte.
     let line = |bytes: usize| format!("env echo {}", "x".repeat(bytes - "exec env echo ".len() - 1));
     let error = |between: &str, bytes: usize| {
         format!(
@@ -71,7 +71,7 @@ fn s1_6_a_line_that_is_too_long_for_the_system_is_refused_before_any_other_dyno_
         let long = "error: the command is too long: Argument list too long\n\nhint: give fewer or shorter arguments\n";
         app.dyno(["run", "big"]).run().expect(Ended::Code(126), "", long);
         assert!(!app.has("started"));
-        // What is not started is not in the way.
+        // Without the type with the long command, the app starts.
         app.dyno(["start", "last"]).run().expect_end(Ended::Code(0));
         assert!(app.has("started"));
     }
@@ -80,7 +80,7 @@ fn s1_6_a_line_that_is_too_long_for_the_system_is_refused_before_any_other_dyno_
     let longest = app.dyno(["start", "big"]).run();
     longest.expect_end(Ended::Code(0));
     assert!(longest.stdout.len() > limit - 100, "{}", longest.stdout.len());
-    // The profile is a part of the line.
+    // `--profile` makes the command line longer.
     let finished = app.dyno(["start", "big", "--profile"]).run();
     finished.expect_end(Ended::Code(78));
     assert!(
@@ -91,7 +91,7 @@ fn s1_6_a_line_that_is_too_long_for_the_system_is_refused_before_any_other_dyno_
 }
 
 #[test]
-fn a_line_of_a_megabyte_that_is_no_entry_is_told_in_a_short_message() {
+fn a_megabyte_line_that_is_not_an_entry_gets_a_short_message() {
     let app = App::new(&format!("web: true\n{}\n", "x".repeat(1 << 20)));
 
     let shown = format!("{}…", "x".repeat(40));
@@ -100,7 +100,7 @@ fn a_line_of_a_megabyte_that_is_no_entry_is_told_in_a_short_message() {
 }
 
 #[test]
-fn a_hundred_thousand_lines_of_nonsense_are_told_in_one_line() {
+fn a_hundred_thousand_lines_that_are_not_entries_get_one_message() {
     let told = |fact: &str| format!("error: Procfile:{fact} lines are no entries of a Procfile\n");
     let hint = "hint: write lines such as `web: npm start`, or name the Procfile with `-f`\n";
     let nonsense = "this is prose\n".repeat(100_000);
@@ -113,7 +113,7 @@ fn a_hundred_thousand_lines_of_nonsense_are_told_in_one_line() {
 }
 
 #[test]
-fn s2_9_an_environment_that_start_refuses_fails_the_check_at_the_line_of_the_longest_variable() {
+fn s2_9_a_too_large_environment_is_reported_at_its_longest_variable() {
     let value = "x".repeat(100_000);
     let file: Vec<String> = (1..=80).map(|n| format!("K{n:02}={value}")).collect();
     let app = App::new("job: touch started\n").file(".env", file.join("\n") + "y\n");
@@ -135,8 +135,8 @@ fn s2_9_an_environment_that_start_refuses_fails_the_check_at_the_line_of_the_lon
 }
 
 #[test]
-fn s2_9_a_variable_that_is_too_long_is_told_with_its_line_if_a_file_gives_it() {
-    // As `BIG=…` and a zero byte.
+fn s2_9_a_too_long_variable_of_a_file_is_reported_with_its_line() {
+    // The system counts `BIG=…` and a NUL byte.
     let value = "x".repeat(131_073 - 5);
     let app = App::new("job: touch started\n").file(".env", format!("A=1\nBIG={value}\n"));
     let too_long = "`BIG` is 131073 bytes long, and a variable has at most 131072\n";
@@ -151,7 +151,7 @@ fn s2_9_a_variable_that_is_too_long_is_told_with_its_line_if_a_file_gives_it() {
 }
 
 #[test]
-fn s2_5_references_that_would_fill_the_memory_are_refused_at_their_line() {
+fn s2_5_references_that_would_fill_the_memory_are_refused_with_their_line() {
     let repeats: Vec<String> = (1..=4_000).map(|n| format!("K{n}=${{K0}}\n")).collect();
     let app =
         App::new("job: touch started\n").file(".env", format!("K0={}\n{}", "x".repeat(120_000), repeats.concat()));
@@ -163,7 +163,7 @@ fn s2_5_references_that_would_fill_the_memory_are_refused_at_their_line() {
 }
 
 #[test]
-fn a_hundred_thousand_keys_are_too_much_for_the_system_and_the_longest_is_named() {
+fn s2_9_too_many_variables_are_refused_with_the_longest_one_named() {
     let keys = (0..100_000).map(|n| {
         format!(
             "KEY_NUMBER_{n}=some_value_of_it
@@ -192,7 +192,7 @@ fn a_hundred_thousand_keys_are_too_much_for_the_system_and_the_longest_is_named(
 }
 
 #[test]
-fn a_current_directory_that_is_gone_is_told() {
+fn a_removed_current_directory_is_an_error() {
     let app = app();
     fs::create_dir(app.path("gone")).unwrap();
 
@@ -209,7 +209,7 @@ fn a_current_directory_that_is_gone_is_told() {
 }
 
 #[test]
-fn a_result_that_nobody_reads_ends_quietly() {
+fn a_command_ends_quietly_if_its_reader_has_gone_away() {
     let app = app().file(".env", "A=1\n");
     for command in ["check", "config", "version"] {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -222,7 +222,7 @@ fn a_result_that_nobody_reads_ends_quietly() {
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_an_error() {
     let app = app();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
 

@@ -1,8 +1,8 @@
-//! No line is lost and no value is cut without a word: line ends, comments, quotes and defaults (S1.1, S2.3-S2.5).
+//! No line is dropped and no value is cut silently: line ends, comments, quotes and defaults (S1.1, S2.3-S2.5).
 
 use crate::harness::{App, Ended};
 
-/// `check` fails with this error, and nothing starts.
+/// `check` and `start` fail with the error about a lone carriage return at this place.
 #[track_caller]
 fn refused(app: &App, options: &[&str], place: &str) {
     let fact =
@@ -58,7 +58,7 @@ fn s1_1_crlf_doubled_carriage_returns_and_json_are_fine() {
 }
 
 #[test]
-fn s2_3_a_comment_that_cuts_an_open_quote_fails_check_and_warns_at_start() {
+fn s2_3_a_comment_inside_an_open_quote_fails_check_and_warns_at_start() {
     let text = "JSON={\"a\": \"x #y\"}\nSHELL_LINE=sh -c 'echo #1'\nOK=Don't panic # shown\nALSO_OK=\"a # b\" # c\n";
     let app = App::new("web: echo \"$JSON\"\n").file(".env", text);
     let about = |label: &str, line: u8, key: &str| {
@@ -92,7 +92,7 @@ fn s2_4_text_after_a_closing_quote_is_reported_and_its_entry_ignored() {
 }
 
 #[test]
-fn s2_4_a_quote_after_a_backslash_that_ends_a_value_early_is_noted() {
+fn s2_4_a_value_that_ends_early_at_a_quote_after_a_backslash_is_warned_of() {
     let app = App::new("web: true\n").file(".env", "K='p\\' #c'\nDIR='C:\\' # a drive\n");
 
     let warning = "warning: .env:1: `K` ends at the quote after a backslash, and the rest of the line is read as a comment\n\

@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::harness::{App, Ended};
 
-/// Every command that reads the config vars, and what it prints if `A` is `%`.
+/// Every command that reads the config vars, and its stdout, in which `%` is the value of `A`.
 const READERS: [(&[&str], &str); 6] = [
     (&["check"], "valid procfile detected (release, job)\n"),
     (&["config", "--json"], "{%}\n"),
@@ -31,13 +31,13 @@ fn link(app: App, name: &str, target: impl AsRef<Path>) -> App {
     app
 }
 
-/// A program that writes this text to a named pipe when somebody reads it, once.
+/// Writes this text to a named pipe once, as soon as a reader opens it.
 fn write_once(path: PathBuf, text: &'static str) -> thread::JoinHandle<()> {
     thread::spawn(move || fs::OpenOptions::new().write(true).open(path).unwrap().write_all(text.as_bytes()).unwrap())
 }
 
-/// Runs a command with these options after its name, and compares what it prints, its warnings and its status. A smoke says
-/// more than its warnings.
+/// Runs a command with these options after its name, and asserts its stdout, its warnings and its status. `smoke` may
+/// write more to stderr after the warnings.
 #[track_caller]
 fn reads(app: &App, (words, shown): (&[&str], &str), options: &[&str], value: &str, warning: &str) {
     let finished = app.dyno([]).args(&words[..1]).args(options).args(&words[1..]).run();
@@ -46,14 +46,14 @@ fn reads(app: &App, (words, shown): (&[&str], &str), options: &[&str], value: &s
     let shown = shown.replace("{%}", &format!("{{{json}}}")).replace('%', value);
     let label = if words[0] == "check" { "note: " } else { "warning: " };
     let warning = if warning.is_empty() { String::new() } else { format!("{label}{}", warning.trim_end()) };
-    // A loaded machine may let the writer of a pipe come late.
+    // On a loaded machine the writer of a pipe may be late.
     let stderr =
         finished.stderr().lines().filter(|line| !line.starts_with("waiting up to ")).collect::<Vec<_>>().join("\n");
     let stderr = if words[0] == "smoke" { &stderr[..warning.len()] } else { &stderr };
     assert_eq!((finished.ended, finished.stdout().as_str(), stderr), (Ended::Code(0), &*shown, &*warning), "{words:?}");
 }
 
-/// `check` and `start` end with this error.
+/// Every command ends with this error.
 #[track_caller]
 fn refused(app: &App, options: &[&str], fact: &str, hint: &str) {
     for words in [&["check"][..], &["config"], &["run", "true"], &["start"], &["release"], &["smoke"]] {
@@ -80,7 +80,7 @@ fn s2_1_a_default_env_that_is_a_directory_is_ignored_with_one_warning() {
 }
 
 #[test]
-fn s2_1_the_current_directory_has_the_env_file_if_that_of_the_root_is_a_directory() {
+fn s2_1_if_the_env_of_the_root_is_a_directory_the_current_one_is_read() {
     let app = app().file("sub/.env/pyvenv.cfg", "").file("sub/Procfile", "job: true\n").file(".env", "A=1\n");
 
     let warning = "warning: sub/.env is a directory, so it is not read\n\
@@ -98,7 +98,7 @@ fn s2_1_a_named_pipe_is_read_once_by_every_command() {
             writer.join().unwrap();
         }
     }
-    // The pipe itself, and a value that spans lines.
+    // `.env` is now the pipe itself, and its value spans lines.
     fs::rename(app.path("pipe"), app.path(".env")).unwrap();
     let writer = write_once(app.path(".env"), "A='two\nlines'\n");
     app.dyno(["config"]).run().expect(Ended::Code(0), "A=\"two\\nlines\"\n", "");
@@ -106,11 +106,11 @@ fn s2_1_a_named_pipe_is_read_once_by_every_command() {
 }
 
 #[test]
-fn s2_1_waiting_for_the_writer_of_a_named_pipe_is_announced_after_a_second() {
+fn s2_1_a_wait_for_the_writer_of_a_named_pipe_is_announced() {
     let app = app().fifo(".env");
     let waiting = "waiting up to 10 seconds for the program that writes to .env (a named pipe)\n";
     let dyno = app.dyno(["config"]).spawn();
-    dyno.until("it says that it waits", || dyno.stderr.text() == waiting);
+    dyno.until("the wait is announced", || dyno.stderr.text() == waiting);
 
     let writer = write_once(app.path(".env"), "A=late\n");
 
@@ -119,7 +119,7 @@ fn s2_1_waiting_for_the_writer_of_a_named_pipe_is_announced_after_a_second() {
 }
 
 #[test]
-fn s2_1_a_wrong_setting_is_reported_before_a_named_pipe_is_waited_for() {
+fn s2_1_a_wrong_option_is_reported_before_a_named_pipe_is_opened() {
     let app = app().fifo(".env");
 
     let error = "error: `--set` needs `KEY=VALUE`, with a key of A-Z a-z 0-9 _ . -\n\nhint: write `--set KEY=VALUE`\n";
@@ -142,7 +142,7 @@ fn s2_1_a_broken_link_warns_and_fails_the_check() {
 }
 
 #[test]
-fn s1_7_broken_links_of_the_other_files_are_named_too() {
+fn s1_7_a_procfile_or_dot_foreman_that_is_a_broken_link_is_reported() {
     let hint = "make the file that it points to, or change the link";
     let app = link(App::empty(), "Procfile", "gone");
     let fact = "Procfile is a broken symlink to `gone`";
