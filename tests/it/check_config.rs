@@ -3,14 +3,14 @@
 use crate::harness::{App, Ended, Finished};
 
 #[test]
-fn an_app_without_problems_is_said_to_be_valid() {
+fn check_says_that_an_app_without_problems_is_valid() {
     let app = App::new("web: a\nworker: b\n").file(".env", "A=1\n");
 
     app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (web, worker)\n", "");
 }
 
 #[test]
-fn s1_4_a_line_that_is_no_entry_fails_the_check() {
+fn s1_4_check_fails_on_a_line_that_is_not_an_entry() {
     let app = App::new("web: a\nnpm start\n");
 
     app.dyno(["check"]).run().expect(
@@ -21,7 +21,7 @@ fn s1_4_a_line_that_is_no_entry_fails_the_check() {
 }
 
 #[test]
-fn s2_8_where_a_strict_reader_differs_is_a_note_and_fails_only_when_asked_to() {
+fn s2_8_a_difference_to_strict_readers_is_a_note_and_fails_with_strict() {
     let app = App::new("web: a\n").file(".env", "NAME=two words\n");
     let text = ".env:1: a strict reader refuses `NAME`\nhint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`\n";
 
@@ -31,7 +31,7 @@ fn s2_8_where_a_strict_reader_differs_is_a_note_and_fails_only_when_asked_to() {
 }
 
 #[test]
-fn s2_8_notes_on_one_file_are_listed_up_to_a_hundred_of_a_kind() {
+fn s2_8_at_most_a_hundred_notes_of_a_kind_are_listed_for_a_file() {
     let entries: Vec<String> = (1..=1_000).map(|n| format!("K-{n}=v\n")).collect();
     let app = App::new("web: a\n").file(".env", entries.concat());
 
@@ -50,7 +50,7 @@ fn s2_8_notes_on_one_file_are_listed_up_to_a_hundred_of_a_kind() {
 }
 
 #[test]
-fn s2_8_strictly_the_notes_on_the_strict_reader_fail_and_no_others() {
+fn s2_8_strict_makes_errors_of_the_notes_on_strict_readers_only() {
     let app = App::new("  web: a\n").file(".env", "A=${NOPE}\nB=1\n");
     let notes = "note: .env:1: `A` refers to the unset variable `NOPE`, treated as empty\n\
                  hint: write `${NOPE:-default}`, or put single quotes around the value to keep `${` as it is\n\
@@ -63,7 +63,7 @@ fn s2_8_strictly_the_notes_on_the_strict_reader_fail_and_no_others() {
 }
 
 #[test]
-fn s2_2_a_name_that_a_shell_may_drop_is_noted_with_its_line_and_nothing_is_said_twice() {
+fn s2_8_a_key_that_the_shell_may_drop_is_noted_once_with_its_line() {
     let text = "A.B=first\nOK=1\nA.B=last\nC-D=dash\n1E=digit\n";
     let app = App::new("web: a\n").file("odd.env", text).file("vars.json", "{\"a.b\": {\"c-d\": 1}}");
 
@@ -83,7 +83,7 @@ fn s2_2_a_name_that_a_shell_may_drop_is_noted_with_its_line_and_nothing_is_said_
 }
 
 #[test]
-fn what_was_found_is_told_in_the_order_of_the_lines() {
+fn problems_are_listed_in_the_order_of_the_lines() {
     let app = App::new("web: a\n").file(".env", "A=two words\nnonsense\nB=it's\nC=${NOPE}\n");
 
     let stderr = app.dyno(["check"]).run().stderr();
@@ -94,7 +94,7 @@ fn what_was_found_is_told_in_the_order_of_the_lines() {
 }
 
 #[test]
-fn the_result_as_json_has_types_and_problems() {
+fn json_has_the_process_types_and_the_problems() {
     let app = App::new("web: run --it\nnpm start\n").file(".env", "K=a b\n");
 
     let finished = app.dyno(["check", "--json"]).run();
@@ -119,7 +119,7 @@ fn the_result_as_json_has_types_and_problems() {
     assert_eq!(sorted(&result), sorted(&expected));
 }
 
-/// What makes the check fail, as JSON: its file, line and message.
+/// `check --json` fails, and this is its whole output.
 #[track_caller]
 fn fails_with(finished: &Finished, expected: &serde_json::Value) {
     finished.expect_end(Ended::Code(78));
@@ -129,7 +129,7 @@ fn fails_with(finished: &Finished, expected: &serde_json::Value) {
 }
 
 #[test]
-fn whatever_fails_the_check_is_in_the_json_and_has_no_line_where_there_is_none() {
+fn every_failure_of_check_is_in_its_json_with_or_without_a_line() {
     let app = App::new("web: a\n").file("foreman/.foreman", "root: gone\n");
     let one = |file: &str, line: Option<u32>, message: &str, hint: &str| {
         let problem =
@@ -153,7 +153,7 @@ fn whatever_fails_the_check_is_in_the_json_and_has_no_line_where_there_is_none()
 }
 
 #[test]
-fn the_config_vars_of_the_files_are_shown_so_that_they_can_be_read_again() {
+fn config_quotes_values_so_that_they_can_be_read_again() {
     let app = App::new("web: a\n").file(".env", "A=1 # one\nB=\"x\\ny\"\n").file("more.env", "A=2\n");
 
     app.dyno(["config"]).run().expect(Ended::Code(0), "A=1\nB=\"x\\ny\"\n", "");
@@ -162,7 +162,7 @@ fn the_config_vars_of_the_files_are_shown_so_that_they_can_be_read_again() {
 }
 
 #[test]
-fn s3_2_a_value_is_explained_by_where_it_comes_from_and_what_it_shadows() {
+fn s3_2_explain_names_the_source_of_a_value_and_what_it_shadows() {
     let app = App::new("web: a\n").file("a.env", "\nKEY=1\n").file("b.env", "KEY=2\n");
 
     let explained = app.dyno(["config", "-e", "a.env,b.env", "--explain", "KEY"]).env("KEY", "shell").run();
@@ -172,7 +172,7 @@ fn s3_2_a_value_is_explained_by_where_it_comes_from_and_what_it_shadows() {
 }
 
 #[test]
-fn s3_2_what_a_dyno_has_of_its_own_shadows_what_the_files_say() {
+fn s3_2_variables_that_dyno_sets_shadow_those_of_the_files() {
     let text = "DYNO=a\nPS=b\nDYNO_SESSION=c\nPWD=d\nHONCHO_PROCESS_NAME=mine\n";
     let app = App::new("web: a\n").file(".env", text);
     let explained = |key: &str, stdout: &str| {
@@ -187,7 +187,7 @@ fn s3_2_what_a_dyno_has_of_its_own_shadows_what_the_files_say() {
 }
 
 #[test]
-fn an_explanation_is_no_json() {
+fn config_refuses_explain_together_with_json() {
     let app = App::new("web: a\n").file(".env", "A=1\n");
 
     let finished = app.dyno(["config", "--json", "--explain", "A"]).run();
@@ -198,7 +198,7 @@ fn an_explanation_is_no_json() {
 }
 
 #[test]
-fn a_variable_that_nobody_sets_is_an_error() {
+fn explain_of_an_unset_variable_is_an_error() {
     let app = App::new("web: a\n");
 
     app.dyno(["config", "--explain", "NOPE"]).run().expect(
@@ -209,7 +209,7 @@ fn a_variable_that_nobody_sets_is_an_error() {
 }
 
 #[test]
-fn s1_7_a_procfile_on_stdin_has_no_directory_of_its_own() {
+fn s1_7_with_a_procfile_on_stdin_the_root_is_the_current_directory() {
     let app = App::empty().file("other", "web: test -f other\n");
 
     for name in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {

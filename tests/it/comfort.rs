@@ -1,12 +1,13 @@
-//! What makes it pleasant: help that fits a screen, suggestions, colours where they are wanted (S7.2, S13.3).
+//! Help, manual pages, suggestions and colours (S7.2, S13.3).
 
 use crate::harness::{App, Ended};
 
-/// A terminal of 24 lines, the last one for the prompt.
+/// A terminal of 24 lines, of which the prompt takes one.
 const SCREEN_LINES: usize = 23;
 const SCREEN_COLUMNS: usize = 80;
 
-/// What `dyno` prints for these words, in a window wider than a screen: what is to fit one is not broken by the window.
+/// Stdout of `dyno` with these arguments. The window is wider than the screen, so that wrapping hides no line that is
+/// too long.
 fn printed(app: &App, args: &[&str]) -> String {
     let finished = app.dyno([]).args(args).env("COLUMNS", (3 * SCREEN_COLUMNS).to_string()).run();
 
@@ -15,7 +16,7 @@ fn printed(app: &App, args: &[&str]) -> String {
     finished.stdout()
 }
 
-/// The subcommands that `dyno --help` lists, and `local`, which it does not.
+/// The subcommands that `dyno --help` lists, and those of `heroku local`, which it does not list.
 fn subcommands(app: &App) -> Vec<String> {
     let help = printed(app, &["--help"]);
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
@@ -52,16 +53,16 @@ fn s13_3_the_help_of_every_command_ends_with_examples() {
     for words in subcommands(&app).iter().map(|name| vec![name.as_str()]).chain([vec![]]) {
         let text = printed(&app, &[&words[..], &["--help"]].concat());
         let (_, examples) = text.split_once("\nExamples:\n").expect(&text);
-        // Each on a line of its own, unbroken.
+        // Each example is one line.
         let lines = examples.lines().take_while(|line| !line.is_empty());
-        // `completions` shows the lines that install it.
+        // The examples of `completions` also create a directory.
         let is_example = |line: &str| line.contains("dyno ") || line.contains("mkdir ");
         assert!(lines.clone().count() >= 2 && lines.clone().all(is_example), "{text}");
     }
 }
 
 #[test]
-fn what_is_not_on_the_screen_of_start_is_told_by_help_start() {
+fn help_start_has_the_options_that_start_help_leaves_out() {
     let app = App::empty();
 
     let (screen, whole) = (printed(&app, &["start", "--help"]), printed(&app, &["help", "start"]));
@@ -89,7 +90,7 @@ fn the_version_is_an_option_and_a_command() {
 }
 
 #[test]
-fn dyno_alone_prints_its_help_and_an_option_alone_is_an_error() {
+fn dyno_without_a_command_prints_help_or_is_an_error_with_options() {
     let app = App::empty();
 
     assert_eq!(printed(&app, &[]), printed(&app, &["--help"]));
@@ -101,7 +102,7 @@ fn dyno_alone_prints_its_help_and_an_option_alone_is_an_error() {
 }
 
 #[test]
-fn s11_help_that_cannot_be_written_is_an_error_and_nothing_where_nobody_reads_it() {
+fn s11_help_that_cannot_be_written_is_an_error_unless_its_reader_left() {
     let app = App::empty();
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let error = "error: the output could not be written: No space left on device\n";
@@ -116,7 +117,7 @@ fn s11_help_that_cannot_be_written_is_an_error_and_nothing_where_nobody_reads_it
 }
 
 #[test]
-fn the_manual_tells_exit_statuses_files_environment_and_examples() {
+fn the_manual_has_exit_statuses_files_environment_and_examples() {
     let page = printed(&App::empty(), &["man"]);
 
     let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
@@ -133,7 +134,7 @@ fn the_manual_tells_exit_statuses_files_environment_and_examples() {
 }
 
 #[test]
-fn every_command_has_a_page_with_all_of_its_options() {
+fn every_command_has_a_manual_page_with_all_its_options() {
     let app = App::empty();
 
     for name in subcommands(&app).iter().filter(|name| !name.starts_with("local")) {
@@ -148,7 +149,7 @@ fn every_command_has_a_page_with_all_of_its_options() {
 }
 
 #[test]
-fn a_page_that_does_not_exist_is_told_with_the_nearest() {
+fn man_suggests_the_nearest_page() {
     let near = "error: invalid value 'strat' for '[COMMAND]'\n  [possible values: ";
 
     let finished = App::empty().dyno(["man", "strat"]).run();
@@ -165,9 +166,9 @@ fn is_colored(shown: &str) -> bool {
     shown.contains("\u{1b}[")
 }
 
-/// Each with what it takes precedence over.
+// Most rows also set something that must lose.
 #[test]
-fn s7_2_without_a_terminal_colours_are_only_where_they_are_forced() {
+fn s7_2_without_a_terminal_there_are_colours_only_if_forced() {
     let app = App::new("web: true\n");
 
     for (variables, args, colored) in [
@@ -192,7 +193,7 @@ fn s7_2_without_a_terminal_colours_are_only_where_they_are_forced() {
 }
 
 #[test]
-fn s7_2_on_a_terminal_colours_are_unless_they_are_unwanted() {
+fn s7_2_on_a_terminal_there_are_colours_unless_turned_off() {
     let app = App::new("worker: true\n");
 
     for (variable, args, colored) in [
@@ -230,7 +231,7 @@ fn s7_2_errors_are_coloured_by_the_same_rule() {
 }
 
 #[test]
-fn s9_2_a_mistyped_process_type_of_run_is_told_with_the_nearest() {
+fn s9_2_run_suggests_the_nearest_process_type() {
     let app = App::new("release: true\nweb: true\nworker: true\n");
 
     app.dyno(["run", "wroker", "--once"]).run().expect(

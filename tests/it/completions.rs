@@ -1,4 +1,5 @@
-//! What Tab offers, asked as the scripts of `dyno completions` do. Real shells press Tab in `real_apps_shells`.
+//! What Tab offers. The tests call `dyno` like the scripts of `dyno completions` do; `real_apps_shells` presses Tab in
+//! real shells.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,16 +9,17 @@ use crate::harness::{App, Call, Ended, until};
 
 const PROCFILE: &str = "release: ./migrate\nweb: bin/server -p $PORT\nworker: work\nweb_hook: hook\n";
 
-/// The call of the script for fish: the words of this line up to the cursor.
+/// The call that the script for fish makes: the words of the line up to the cursor.
 fn at_tab(app: &App, line: &str) -> Call {
     app.dyno(["--"]).args(&line.split(' ').collect::<Vec<_>>()).env("_DYNO_COMPLETE", "fish")
 }
 
-/// The answer, with the meanings. On a busy machine one may come too late: then it is asked for again.
+/// The candidates with their descriptions, one a line. Asks again if there are none: on a busy machine `dyno` may give
+/// up first.
 #[track_caller]
 fn answer(call: impl Fn() -> Call) -> String {
     let mut answer = String::new();
-    until("there is an answer", || {
+    until("there are candidates", || {
         let finished = call().run();
         assert_eq!((finished.ended, finished.stderr().as_str()), (Ended::Code(0), ""));
         answer = finished.stdout();
@@ -26,7 +28,7 @@ fn answer(call: impl Fn() -> Call) -> String {
     answer
 }
 
-/// The words that are offered at the end of this line.
+/// The candidates at the end of this line, without their descriptions.
 #[track_caller]
 fn offered(app: &App, line: &str) -> Vec<String> {
     let answer = answer(|| at_tab(app, line));
@@ -39,7 +41,7 @@ fn nothing_is_offered(app: &App, line: &str) {
 }
 
 #[test]
-fn process_types_are_offered_wherever_they_fit() {
+fn process_types_are_offered_wherever_they_are_accepted() {
     let app = App::new(PROCFILE);
 
     for (line, words) in [
@@ -85,14 +87,14 @@ fn focus_offers_single_dynos_of_types_that_run_more_than_once() {
 }
 
 #[test]
-fn a_process_type_is_explained_by_its_command() {
+fn the_description_of_a_process_type_is_its_command() {
     let app = App::new("web: bin/server \u{1b}[31m\tred\nworker: work\n");
 
     assert_eq!(answer(|| at_tab(&app, "dyno start w")), "web\tbin/server  [31m red\nworker\twork");
 }
 
 #[test]
-fn s1_7_process_types_come_from_the_procfile_of_the_line() {
+fn s1_7_process_types_come_from_the_procfile_that_start_would_use() {
     let app = App::new(PROCFILE)
         .file("Procfile.dev", "api: x\n")
         .file("a b/Procfile", "bot: x\n")
@@ -113,7 +115,7 @@ fn s1_7_process_types_come_from_the_procfile_of_the_line() {
 }
 
 #[test]
-fn a_home_directory_is_found_before_the_shell_expands_it() {
+fn a_tilde_in_an_option_is_the_home_directory() {
     let app = App::empty();
     fs::write(app.top().join("home/Procfile"), "home: x\n").unwrap();
 
@@ -148,7 +150,7 @@ fn subcommands_options_and_fixed_values_are_offered() {
 }
 
 #[test]
-fn files_and_directories_are_offered_where_an_option_takes_them() {
+fn options_offer_files_or_directories() {
     let app = App::new(PROCFILE).file("sub/Procfile.dev", "bot: x\n");
 
     assert_eq!(offered(&app, "dyno start -f P"), ["Procfile"]);
@@ -184,7 +186,7 @@ fn run_offers_process_types_programs_and_files() {
     assert_eq!(with_path("dyno local run webp"), ["webpack"]);
     assert_eq!(with_path("dyno smoke -- we"), ["webpack"]);
     assert_eq!(with_path("dyno smoke web -- webpack programs/web."), ["programs/web.txt"]);
-    // Options after the command are not those of `dyno`.
+    // Options after the command belong to the command.
     nothing_is_offered(&app, "dyno run ls --pro");
 }
 
@@ -201,9 +203,9 @@ fn set_and_explain_offer_the_keys_of_env_without_their_values() {
     nothing_is_offered(&app, "dyno start --set DEBUG=");
 }
 
-/// Tab is pressed while the file is being edited, too.
+// Users also press Tab while they edit a file.
 #[test]
-fn s2_1_unusable_files_are_skipped_in_silence() {
+fn s2_1_unusable_files_are_silently_skipped() {
     for content in [&b"nonsense\n"[..], b"web: a\0b\n", b"", b"\xff\xfe"] {
         nothing_is_offered(&App::empty().file("Procfile", content), "dyno start w");
     }
@@ -257,9 +259,9 @@ fn s2_1_a_named_pipe_is_not_opened() {
     assert_eq!(&left, b"A=1\n");
 }
 
-/// bash takes words apart at `=` and `:`, keeps the first parts, and leaves quotes and backslashes in.
+// bash splits words at `=` and `:`, replaces only the last part, and passes quotes and backslashes on.
 #[test]
-fn bash_gets_the_part_of_the_word_that_it_replaces() {
+fn bash_gets_only_the_part_of_the_word_that_it_replaces() {
     let app = App::new(PROCFILE).file("a b/Procfile", "bot: x\n");
     let in_bash = |words: &[&str]| {
         let call = || {
@@ -315,7 +317,7 @@ fn powershell_is_refused_with_the_shells_that_are_supported() {
 }
 
 #[test]
-fn a_variable_alone_never_turns_a_command_into_a_completion() {
+fn a_completion_variable_alone_does_not_change_what_a_command_does() {
     let app = App::new("web: echo started\n");
 
     for (name, value) in [("COMPLETE", "bash"), ("_DYNO_COMPLETE", "bash"), ("_DYNO_COMPLETE", "nonsense")] {

@@ -1,4 +1,4 @@
-//! `dyno config --explain`: where ports and values come from, and what leads there (S3.2, S5.2, S9.1).
+//! `dyno config --explain`: where ports and values come from (S3.2, S5.2), and hints that lead to it.
 
 use crate::harness::{App, Ended};
 
@@ -7,7 +7,7 @@ fn app() -> App {
 }
 
 #[test]
-fn s3_2_the_port_is_explained_as_a_base_and_the_ports_of_the_dynos() {
+fn s3_2_explain_port_shows_the_base_and_the_port_of_each_dyno() {
     let app = app().file(".env", "PORT=7000\n");
 
     let explained = app.dyno(["config", "--explain", "PORT"]).run();
@@ -16,7 +16,7 @@ fn s3_2_the_port_is_explained_as_a_base_and_the_ports_of_the_dynos() {
 }
 
 #[test]
-fn s5_2_the_base_is_explained_by_the_strongest_source_and_those_it_shadows() {
+fn s5_2_explain_port_names_the_source_of_the_base_and_what_it_shadows() {
     let app = app()
         .file("a.env", "PORT=7000\n")
         .file("b.env", "A=1\nPORT=1\nPORT=8000\n")
@@ -54,14 +54,14 @@ fn s5_2_the_base_is_explained_by_the_strongest_source_and_those_it_shadows() {
 }
 
 #[test]
-fn s5_2_without_a_procfile_the_base_alone_is_explained() {
+fn s5_2_without_a_procfile_only_the_base_is_explained() {
     let app = App::empty().file(".env", "PORT=7000\n");
 
     app.dyno(["config", "--explain", "PORT"]).run().expect(Ended::Code(0), "base 7000 from .env:1\n", "");
 }
 
 #[test]
-fn s5_2_a_port_that_start_would_refuse_is_not_explained() {
+fn s5_2_explain_port_refuses_what_start_would_refuse() {
     let refused = |app: &App, args: &[&str], status: i32, fact: &str, hint: &str| {
         for command in [&["config", "--explain", "PORT"][..], &["start"]] {
             let finished = app.dyno([]).args(command).args(args).run();
@@ -94,7 +94,7 @@ fn s3_2_an_unknown_key_suggests_the_nearest() {
 }
 
 #[test]
-fn s3_2_a_key_after_config_leads_to_explain() {
+fn s3_2_a_key_after_config_gets_a_hint_to_explain() {
     let app = app().file(".env", "A=1\n");
     for (word, key) in [("DATABASE_URL", "DATABASE_URL"), ("A=hunter2", "KEY")] {
         let error = format!(

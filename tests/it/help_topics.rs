@@ -1,4 +1,4 @@
-//! `dyno help` lists topics and prints their pages, and what README.md and `docs/` say is true of the binary (S13.3).
+//! `dyno help` lists topics and prints their pages (S13.3), and the examples of README.md and `docs/` are true.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -75,12 +75,12 @@ The rules in full: S11 in docs/semantics.md.
 ";
 
 #[test]
-fn s13_3_help_lists_the_topics() {
+fn s13_3_help_lists_the_topics_and_the_help_option_does_not() {
     let help = App::empty().dyno(["help"]).run();
 
     help.expect_end(Ended::Code(0));
     assert!(help.stdout().contains(TOPICS), "{}", help.stdout());
-    // The screen is for the commands.
+    // `--help` must fit a screen.
     let screen = App::empty().dyno(["--help"]).run();
     assert!(!screen.stdout().contains("Topics"), "{}", screen.stdout());
 }
@@ -101,7 +101,7 @@ fn s13_3_a_mistyped_topic_suggests_the_nearest() {
     App::empty().dyno(["help", "ports", "web"]).run().expect(Ended::Code(2), "", error);
 }
 
-/// The blocks of a page in this language.
+/// The code blocks of a page in this language.
 fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
     page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
@@ -115,7 +115,7 @@ fn words(line: &str) -> Vec<OsString> {
     words.map(|word| OsString::from_vec(word.to_vec())).collect()
 }
 
-/// Whether code only names a command, or has a word that the reader replaces, such as `TYPE` or `…`.
+/// Whether code is not a whole command line: it only names a command, or has a word to replace, such as `TYPE` or `…`.
 fn is_not_complete(code: &str) -> bool {
     let is_upper = |word: &str| word.len() > 1 && word.chars().all(|char| char.is_ascii_uppercase());
     code.split_whitespace().nth(2).is_none()
@@ -125,7 +125,7 @@ fn is_not_complete(code: &str) -> bool {
 }
 
 #[test]
-fn every_command_in_the_docs_is_understood() {
+fn every_command_in_the_docs_is_accepted() {
     let mut count = 0;
     for (page, text) in PAGES {
         let in_blocks = blocks(text, "sh").into_iter().flat_map(str::lines);
@@ -141,7 +141,7 @@ fn every_command_in_the_docs_is_understood() {
 }
 
 #[test]
-fn the_env_example_is_read_as_the_page_says() {
+fn the_env_example_of_the_docs_is_read_as_described() {
     let (_, section) = ENVIRONMENT.split_once("\n## How .env is read\n").unwrap();
     let app = App::new("web: true\n").file(".env", blocks(section, "text")[0]);
 
@@ -165,7 +165,7 @@ fn the_env_example_is_read_as_the_page_says() {
 }
 
 #[test]
-fn the_table_of_other_readers_is_true_of_dyno() {
+fn the_table_of_env_readers_is_true_for_dyno() {
     let (_, section) = ENVIRONMENT.split_once("\n## Other readers\n").unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `A=")?.strip_suffix(" |")).map(str::to_owned);
     let mut count = 0;
@@ -190,7 +190,7 @@ fn the_table_of_other_readers_is_true_of_dyno() {
 }
 
 #[test]
-fn the_first_screen_of_the_readme_is_real() {
+fn the_first_screen_in_the_readme_is_real_output() {
     let app = App::empty();
     let dyno = app.dyno(["start", "-d", concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart")]).spawn();
     dyno.until_shown("GET /items/1 200\n");
