@@ -1,10 +1,10 @@
-//! Under the names `foreman` and `honcho`, and in the words of `heroku local` (S13).
+//! `dyno` under the names `foreman` and `honcho`, and with the words of `heroku local` (S13).
 
 use std::os::unix::fs::symlink;
 
 use crate::harness::{App, Call, Ended};
 
-/// The binary under another name.
+/// The binary called by another name.
 fn called<const N: usize>(app: &App, name: &str, args: [&str; N]) -> Call {
     let path = app.top().join(name);
     if !path.exists() {
@@ -16,7 +16,7 @@ fn called<const N: usize>(app: &App, name: &str, args: [&str; N]) -> Call {
 const TWO: &str = "web: echo web $PORT\nworker: echo worker $PORT\n";
 
 #[test]
-fn foreman_start_understands_what_scripts_give_it() {
+fn foreman_start_accepts_the_options_that_scripts_use() {
     let app = App::empty().file("Procfile.dev", TWO).file(".env", "PORT=9\n");
 
     for args in [
@@ -33,7 +33,7 @@ fn foreman_start_understands_what_scripts_give_it() {
 }
 
 #[test]
-fn foreman_run_check_and_version_answer_as_it_does() {
+fn foreman_run_check_and_version_answer_like_foreman() {
     let app = App::new("web: echo from the Procfile\n").file(".env", "A=1\n");
 
     called(&app, "foreman", ["run", "sh", "-c", "echo $A"]).run().expect(Ended::Code(0), "1\n", "");
@@ -44,7 +44,7 @@ fn foreman_run_check_and_version_answer_as_it_does() {
 }
 
 #[test]
-fn a_process_type_that_stands_for_no_command_under_another_name_is_told_as_one() {
+fn foreman_and_honcho_explain_when_run_gets_a_process_type() {
     let app = App::new("web-x: echo w\n");
     let refuses = |name: &str, args: &[&str], status: i32, hint: &str| {
         let stderr = format!("error: `web-x` was not found\n\nhint: {hint}\n");
@@ -57,13 +57,13 @@ fn a_process_type_that_stands_for_no_command_under_another_name_is_told_as_one()
 }
 
 #[test]
-fn an_error_of_our_own_is_1_under_the_names_of_others() {
+fn s11_3_foreman_and_honcho_end_with_1_on_an_error_of_dyno() {
     let app = App::empty();
 
     called(&app, "foreman", ["start"]).run().expect_end(Ended::Code(1));
     called(&app, "honcho", ["start"]).run().expect_end(Ended::Code(1));
     app.dyno(["start"]).run().expect_end(Ended::Code(78));
-    // A name that is not in the Procfile is no error of honcho's reader; `-c` and `-q` are stricter than there (S4.4).
+    // An unknown name is not a usage error (2) in honcho. With `-c` and `-q` honcho even accepts it (S4.4).
     let app = App::new("web: true\n");
     for args in [&["start", "nope"][..], &["start", "-c", "nope=2"], &["start", "-q", "nope"], &["start", "-p", "abc"]]
     {
@@ -72,7 +72,7 @@ fn an_error_of_our_own_is_1_under_the_names_of_others() {
 }
 
 #[test]
-fn a_command_line_that_cannot_be_read_is_2_as_of_honcho_and_1_as_of_foreman() {
+fn s11_3_a_wrong_command_line_is_2_for_honcho_and_1_for_foreman() {
     let app = App::new("web: true\n");
 
     for args in [&[][..], &["bogus"], &["export", "upstart", "."], &["start", "--nope"], &["start", "-x"], &["run"]] {
@@ -84,7 +84,7 @@ fn a_command_line_that_cannot_be_read_is_2_as_of_honcho_and_1_as_of_foreman() {
 }
 
 #[test]
-fn honcho_runs_checks_and_starts_with_its_own_options() {
+fn honcho_run_check_and_start_take_the_options_of_honcho() {
     let app = App::new("foo: echo foo $HONCHO_PROCESS_NAME\nbar: sleep 1000\n").file(".env.x", "A=x\n");
 
     called(&app, "honcho", ["-e", ".env.x", "run", "printenv", "A"]).run().expect(Ended::Code(0), "x\n", "");
@@ -106,9 +106,10 @@ fn heroku_local_starts_without_the_release_command() {
     app.dyno(["local:run", "echo", "hi"]).run().expect(Ended::Code(0), "hi\n", "");
 }
 
-/// What Rails' generated script does: asks gem for foreman, sets a default port, passes all arguments on.
+// The script of older versions of Rails asks gem for foreman, sets a default port and passes all arguments on.
+// `other_names` has the current script.
 #[test]
-fn a_bin_dev_like_that_of_rails_runs_unchanged() {
+fn the_bin_dev_of_older_rails_runs_unchanged() {
     let script = "#!/usr/bin/env sh\n\
                   if ! gem list foreman -i --silent; then\n\
                   echo 'Installing foreman...'\n\
@@ -133,7 +134,7 @@ fn a_bin_dev_like_that_of_rails_runs_unchanged() {
 }
 
 #[test]
-fn s4_5_dot_foreman_gives_defaults_and_options_win() {
+fn s4_5_dot_foreman_sets_defaults_that_options_override() {
     let app = App::empty()
         .file("Procfile.x", TWO)
         .file(".foreman", "procfile: Procfile.x\nport: 7000\nformation: web=0, worker=1\n");

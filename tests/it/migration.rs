@@ -1,7 +1,7 @@
-//! The tables of `docs/migrating.md`: each row, in the order of the tables.
+//! Every row of the tables in `docs/migrating.md`.
 //!
-//! A test names the rows of its table as it proves them, so that a row without a test fails, and a test without a row
-//! too. A row that says "same" is given the other tool's own words. What the drop-in names do besides is in `drop_in`.
+//! A test calls `Table::row` for each row, in the order of the table, and then proves it, so that a row without a test
+//! fails, and a test without a row. A row that says "same" uses the words of the other tool. More in `drop_in`.
 
 use std::collections::VecDeque;
 use std::os::unix::fs::symlink;
@@ -13,17 +13,17 @@ use crate::smoke;
 
 const MIGRATING: &str = include_str!("../../docs/migrating.md");
 
-/// Each dyno prints its port and ends alone.
+/// Each dyno prints its port and exits.
 const PORTS: &str = "web: echo $PORT\nworker: echo $PORT\nclock: echo $PORT\n";
 const ALL_MAY_END: &str = "web,worker,clock";
 
-/// The rows of one table that are still to be proved.
+/// The rows of one table that have no proof yet.
 struct Table {
     rows: VecDeque<String>,
 }
 
 impl Table {
-    /// The table under this heading, by the first cells of its rows.
+    /// The table under this heading. Rows are identified by their first cell.
     fn under(heading: &str) -> Self {
         let (_, section) = MIGRATING.split_once(&format!("\n## {heading}\n")).unwrap();
         let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
@@ -32,7 +32,7 @@ impl Table {
         Self { rows: rows.collect() }
     }
 
-    /// What follows proves the next row.
+    /// Marks the next row as proved by the code that follows.
     #[track_caller]
     fn row(&mut self, first_cell: &str) {
         assert_eq!(self.rows.pop_front().as_deref(), Some(first_cell));
@@ -43,7 +43,7 @@ impl Table {
     }
 }
 
-/// The binary under another name.
+/// The binary called by another name.
 fn called(app: &App, name: &str, line: &str) -> Call {
     let path = app.top().join(name);
     if !path.exists() {
@@ -56,20 +56,20 @@ fn run(app: &App, line: &str) -> Finished {
     app.dyno([]).args(&line.split_whitespace().collect::<Vec<_>>()).run()
 }
 
-/// What each dyno printed first, as `web.1 5000`, sorted; `text` after the time.
-fn said(finished: &Finished) -> Vec<String> {
+/// The lines of the dynos without notices, as `web.1 5000`, sorted.
+fn printed(finished: &Finished) -> Vec<String> {
     let stdout = finished.stdout();
     let lines = stdout.lines().filter_map(|line| line.strip_prefix("TIME ").unwrap_or(line).split_once("| "));
     let own = ["started with", "exited with", "terminated by", "sending SIG"];
-    let mut said: Vec<String> = lines
+    let mut printed: Vec<String> = lines
         .filter(|(_, text)| !own.iter().any(|notice| text.starts_with(notice)))
         .map(|(name, text)| format!("{} {text}", name.trim_end()))
         .collect();
-    said.sort();
-    said
+    printed.sort();
+    printed
 }
 
-/// The ports that the dynos of an app print, started with these words.
+/// What the dynos of `PORTS` print when the app is started with these arguments.
 fn ports(line: &str) -> Vec<String> {
     ports_of(&App::new(PORTS), line)
 }
@@ -77,11 +77,11 @@ fn ports(line: &str) -> Vec<String> {
 fn ports_of(app: &App, line: &str) -> Vec<String> {
     let finished = run(app, &format!("{line} --can-die {ALL_MAY_END}"));
     finished.expect_end(Ended::Code(0));
-    said(&finished)
+    printed(&finished)
 }
 
 #[test]
-fn a_row_that_is_not_named_in_its_turn_fails() {
+fn a_row_out_of_order_or_without_a_test_fails() {
     let table = Table::under("From hivemind");
 
     assert!(table.rows.len() > 5, "{:?}", table.rows);
@@ -97,7 +97,7 @@ fn from_any_of_them() {
     let finished = run(&app, "start");
     table.row("`$VAR` in a command");
     table.row("`.env`");
-    assert_eq!(said(&finished), ["web.1 $A 1 it's p$x two", "web.1 lines 1z"]);
+    assert_eq!(printed(&finished), ["web.1 $A 1 it's p$x two", "web.1 lines 1z"]);
     table.row("a line that cannot be read");
     assert!(finished.stderr().starts_with("warning: Procfile:2: "), "{}", finished.stderr());
     run(&app, "check").expect_end(Ended::Code(78));
@@ -117,13 +117,13 @@ fn from_any_of_them() {
     assert_eq!(ports("start clock"), ["clock.1 5200"]);
     table.row("`release:`");
     let app = App::new("release: echo first\nweb: echo up\n");
-    assert_eq!(said(&run(&app, "start")), ["release.1 first", "web.1 up"]);
-    assert_eq!(said(&run(&app, "start --no-release")), ["web.1 up"]);
+    assert_eq!(printed(&run(&app, "start")), ["release.1 first", "web.1 up"]);
+    assert_eq!(printed(&run(&app, "start --no-release")), ["web.1 up"]);
     run(&App::new("release: exit 5\nweb: echo up\n"), "start").expect_end(Ended::Code(5));
     table.row("a name that occurs twice");
     let finished = run(&App::new("web: echo one\nweb: echo two\n"), "start");
     assert!(finished.stderr().contains("`web` is defined on line 1 and again here"), "{}", finished.stderr());
-    assert_eq!(said(&finished), ["web.1 two"]);
+    assert_eq!(printed(&finished), ["web.1 two"]);
     table.end();
 }
 
@@ -140,17 +140,17 @@ fn from_foreman() {
     table.row("`-f FILE`, `-d DIR`, `-e A,B`");
     let app =
         App::new("web: false\n").file("sub/Other", "web: echo $A $PS $DYNO $(basename $PWD)\n").file("a", "A=1\n");
-    assert_eq!(said(&run(&app, "start -f sub/Other -e a")), ["web.1 1 web.1 web.1 sub"]);
-    assert_eq!(said(&run(&app, "start -f sub/Other -d . -e a")), ["web.1 1 web.1 web.1 app"]);
+    assert_eq!(printed(&run(&app, "start -f sub/Other -e a")), ["web.1 1 web.1 web.1 sub"]);
+    assert_eq!(printed(&run(&app, "start -f sub/Other -d . -e a")), ["web.1 1 web.1 web.1 app"]);
     run(&app, "start -e missing").expect_end(Ended::Code(78));
     let app = app.file(".env", "A=2\n");
-    assert_eq!(said(&run(&app, "start -f sub/Other")), ["web.1 2 web.1 web.1 sub"]);
+    assert_eq!(printed(&run(&app, "start -f sub/Other")), ["web.1 2 web.1 web.1 sub"]);
     let app = app.file("sub/.env", "A=3\n");
-    assert_eq!(said(&run(&app, "start -f sub/Other")), ["web.1 3 web.1 web.1 sub"]);
-    assert_eq!(said(&called(&app, "foreman", "start -f sub/Other").run()), ["web.1 3 web.1 web.1 sub"]);
+    assert_eq!(printed(&run(&app, "start -f sub/Other")), ["web.1 3 web.1 web.1 sub"]);
+    assert_eq!(printed(&called(&app, "foreman", "start -f sub/Other").run()), ["web.1 3 web.1 web.1 sub"]);
     let app = App::new("web: echo .$A.\n").file(".env", "A=1\n");
-    assert_eq!(said(&run(&app, "start -e /dev/null")), ["web.1 .."]);
-    assert_eq!(said(&app.dyno(["start", "-e", ""]).run()), ["web.1 .."]);
+    assert_eq!(printed(&run(&app, "start -e /dev/null")), ["web.1 .."]);
+    assert_eq!(printed(&app.dyno(["start", "-e", ""]).run()), ["web.1 .."]);
     table.row("`-m all=1,web=2`");
     assert_eq!(ports("start -m all=1,web=2"), ["clock.1 5200", "web.1 5000", "web.2 5001", "worker.1 5100"]);
     run(&app, "start -m web=1 -m web=1").expect_end(Ended::Code(2));
@@ -160,7 +160,7 @@ fn from_foreman() {
     run(&App::new(PORTS), "start web=101 worker").expect_end(Ended::Code(2));
     assert!(run(&app, "start -p auto").stderr().starts_with("ports: web.1 "));
     table.row("`-t 10`");
-    // Nothing is left when a run has ended, which every run here is checked for.
+    // `Running::finish` asserts that `deaf`, which ignores SIGTERM, is gone at the end.
     let deaf = App::new("web: ./deaf; true\nworker: read -r _ <ready; exit 3\n").fifo("ready").fifo("never");
     let deaf = deaf.script("deaf", "trap '' TERM\nexec 3<>never\necho >ready\nread -r _ <&3\n");
     run(&deaf, "start -t 0.1").expect_end(Ended::Code(3));
@@ -200,7 +200,7 @@ fn from_foreman() {
     let app = App::new(PORTS).file(".foreman", "port: 6000\nformation: worker=1\ntimeout: 3\nenv: a\n").file("a", "");
     assert_eq!(ports_of(&app, "start"), ["worker.1 6100"]);
     table.row("`PS=web.1`");
-    assert_eq!(said(&run(&App::new("web: echo $PS $DYNO\n"), "start")), ["web.1 web.1 web.1"]);
+    assert_eq!(printed(&run(&App::new("web: echo $PS $DYNO\n"), "start")), ["web.1 web.1 web.1"]);
     table.end();
 }
 
@@ -208,7 +208,7 @@ fn from_foreman() {
 fn from_heroku_local() {
     let mut table = Table::under("From heroku local");
     let app = App::new("release: false\nweb: echo $PORT\nworker: echo $PORT\n");
-    let may_end = |line: &str| said(&run(&app, &format!("{line} --can-die web,worker")));
+    let may_end = |line: &str| printed(&run(&app, &format!("{line} --can-die web,worker")));
     table.row("`heroku local`");
     assert_eq!(may_end("local"), ["web.1 5000", "worker.1 5100"]);
     run(&app, "start").expect_end(Ended::Code(1));
@@ -231,11 +231,11 @@ fn from_heroku_local() {
     table.row("`local release`");
     run(&app, "local release").expect_end(Ended::Code(2));
     let release = run(&App::new("release: echo ready\nweb: false\n"), "release");
-    assert_eq!(said(&release), ["release.1 ready"]);
+    assert_eq!(printed(&release), ["release.1 ready"]);
     table.row("`--start-cmd CMD`");
     let started = App::empty().dyno(["local", "--start-cmd", "echo on $PORT"]).run();
-    assert_eq!(said(&started), ["web.1 on 5000"]);
-    assert_eq!(said(&run(&App::new("web: echo mine\n"), "local --start-cmd false")), ["web.1 mine"]);
+    assert_eq!(printed(&started), ["web.1 on 5000"]);
+    assert_eq!(printed(&run(&App::new("web: echo mine\n"), "local --start-cmd false")), ["web.1 mine"]);
     table.row("no Procfile: `npm start`");
     let none = run(&App::empty().file("package.json", "{}"), "local");
     none.expect_end(Ended::Code(78));
@@ -244,7 +244,7 @@ fn from_heroku_local() {
     run(&App::new("web: exit 4\n"), "local").expect_end(Ended::Code(4));
     table.row("`.env` in JSON");
     let app = App::new("web: echo $TOP_INNER\n").file(".env", "{\"top\": {\"inner\": \"json\"}}");
-    assert_eq!(said(&run(&app, "local")), ["web.1 json"]);
+    assert_eq!(printed(&run(&app, "local")), ["web.1 json"]);
     table.end();
 }
 
@@ -268,8 +268,8 @@ fn from_honcho() {
     missing.expect_end(Ended::Code(0));
     assert!(missing.stderr().starts_with("warning: missing does not exist"), "{}", missing.stderr());
     table.row("`-d DIR`");
-    assert_eq!(said(&run(&app, "start -d sub")), ["web.1 sub"]);
-    assert_eq!(said(&honcho("-d sub start")), ["web.1 app"]);
+    assert_eq!(printed(&run(&app, "start -d sub")), ["web.1 sub"]);
+    assert_eq!(printed(&honcho("-d sub start")), ["web.1 app"]);
     table.row("`-p 6000`");
     let ported = App::new(PORTS).file(".env", "PORT=7000\n");
     assert_eq!(ports_of(&ported, "start web"), ["web.1 7000"]);
@@ -289,7 +289,7 @@ fn from_honcho() {
     table.row("`honcho version`");
     assert_eq!(honcho("version").stdout(), "honcho 2.0.0\n");
     table.row("`PROCFILE` in `.env`");
-    assert_eq!(said(&run(&app, "start")), ["web.1 x"]);
+    assert_eq!(printed(&run(&app, "start")), ["web.1 x"]);
     table.row("no command, `run` without words");
     called(&app, "dyno", "").run().expect_end(Ended::Code(0));
     run(&app, "run").expect_end(Ended::Code(2));
@@ -318,7 +318,7 @@ fn from_overmind() {
     assert_eq!(ports("start -d . -f Procfile -p 3000 -t 10 clock"), ["clock.1 3200"]);
     table.row("`-P 10`");
     assert_eq!(ports("start --port-step 10 web=2 worker"), ["web.1 5000", "web.2 5001", "worker.1 5010"]);
-    // Only two dynos with one port are refused: six of a single type fit any step.
+    // A step that is too small for six dynos of one type is fine, as long as no two dynos get the same port.
     run(&App::new(PORTS), "start --port-step 1 web=2 worker").expect_end(Ended::Code(2));
     assert_eq!(ports("start --port-step 5 web=6").len(), 6);
     table.row("`-c worker`");
@@ -330,16 +330,16 @@ fn from_overmind() {
     let alone = called(&app, "dyno", "start --can-die web=any,worker=any").spawn();
     alone.until_shown("web.1    | exited with code 4");
     app.release("go");
-    assert_eq!(said(&alone.finish()), ["worker.1 alone"]);
+    assert_eq!(printed(&alone.finish()), ["worker.1 alone"]);
     table.row("`-r all`");
     let restarted = run(&App::new("web: echo up\n"), "start --restart --max-restarts 1");
-    assert_eq!(said(&restarted).iter().filter(|line| *line == "web.1 up").count(), 2, "{}", restarted.stdout());
+    assert_eq!(printed(&restarted).iter().filter(|line| *line == "web.1 up").count(), 2, "{}", restarted.stdout());
     table.row("`-i web=INT`");
     let app = App::new("web: ./deaf\nworker: read -r _ <ready\n").fifo("ready").fifo("never");
     let deaf = "trap 'echo heard INT; exit' INT\ntrap 'echo heard TERM; exit' TERM\nexec 3<>never\necho >ready\n";
     let app = app.script("deaf", &format!("{deaf}read -r _ <&3\n"));
-    assert_eq!(said(&run(&app, "start --stop-signal web=INT")), ["web.1 heard INT"]);
-    assert_eq!(said(&run(&app, "start")), ["web.1 heard TERM"]);
+    assert_eq!(printed(&run(&app, "start --stop-signal web=INT")), ["web.1 heard INT"]);
+    assert_eq!(printed(&run(&app, "start")), ["web.1 heard TERM"]);
     table.row("`-T`");
     let app = App::new("web: echo $A $B $PS\n").file(".overmind.env", "A=1\nB=1\n").file(".env", "B=2\n");
     assert!(run(&app, "start").stdout().starts_with("TIME web.1  | started"));
@@ -347,7 +347,7 @@ fn from_overmind() {
     table.row("`.overmind.env`");
     let overmind = called(&app, "dyno", "start -e .overmind.env,.env").env("OVERMIND_PROCFILE", "nowhere").run();
     table.row("`PS=web#2`");
-    assert_eq!(said(&overmind), ["web.1 1 2 web.1"]);
+    assert_eq!(printed(&overmind), ["web.1 1 2 web.1"]);
     table.row("`-N`, `-b`, `-w`, `-H`");
     for option in ["-N", "-b", "-w", "-H"] {
         run(&app, &format!("start {option}")).expect_end(Ended::Code(2));
@@ -361,8 +361,8 @@ fn from_hivemind() {
     let app = App::empty().file("Other", "web:echo $A\n").file(".env", "A=file\n");
     table.row("`hivemind`, `hivemind FILE`, `hivemind -`");
     assert_eq!(ports("start").len(), 3);
-    assert_eq!(said(&run(&app, "start -f Other")), ["web.1 file"]);
-    assert_eq!(said(&app.dyno(["start", "-f", "-"]).after("exec <Other").run()), ["web.1 file"]);
+    assert_eq!(printed(&run(&app, "start -f Other")), ["web.1 file"]);
+    assert_eq!(printed(&app.dyno(["start", "-f", "-"]).after("exec <Other").run()), ["web.1 file"]);
     table.row("`-l web`, `-p 3000`, `-d DIR`, `-t 10`");
     assert_eq!(ports("start -l web -p 3000 -t 10 -d ."), ["web.1 3000"]);
     table.row("`-P 10`");
@@ -373,13 +373,13 @@ fn from_hivemind() {
     table.row("`-T`");
     assert!(run(&app, "start -f Other").stdout().starts_with("TIME "));
     table.row("the shell wins over `.env`");
-    let shell = |line: &str| said(&called(&app, "dyno", line).env("A", "shell").run());
+    let shell = |line: &str| printed(&called(&app, "dyno", line).env("A", "shell").run());
     assert_eq!(shell("start -f Other --prefer-shell"), ["web.1 shell"]);
     assert_eq!(shell("start -f Other"), ["web.1 file"]);
     table.row("status 0 whatever happens");
     run(&App::new("web: exit 4\n"), "start").expect_end(Ended::Code(4));
     table.row("`web:cmd` is skipped");
-    assert_eq!(said(&run(&App::new("web:echo runs\n"), "start")), ["web.1 runs"]);
+    assert_eq!(printed(&run(&App::new("web:echo runs\n"), "start")), ["web.1 runs"]);
     table.end();
 }
 

@@ -1,11 +1,11 @@
-//! `dyno run` (S9): the command's own words, streams, status and environment.
+//! `dyno run` (S9): arguments, streams, status and environment of the command.
 
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Ended};
 
 #[test]
-fn s9_1_several_words_are_kept_apart_and_nothing_in_them_is_expanded() {
+fn s9_1_several_words_are_passed_on_without_expansion() {
     let app = App::new("web: true\n").file(".env", "A=1\n");
 
     let finished = app.dyno(["run", "printf", "%s|", "a b", "c\"d", "$A"]).run();
@@ -14,7 +14,7 @@ fn s9_1_several_words_are_kept_apart_and_nothing_in_them_is_expanded() {
 }
 
 #[test]
-fn s9_1_one_word_is_a_line_for_the_shell_with_the_environment_of_the_app() {
+fn s9_1_one_word_is_run_by_the_shell_with_the_config_vars() {
     let app = App::new("web: true\n").file(".env", "A=1\n");
 
     let finished = app.dyno(["run", "echo $A ${PORT:-none}; case $DYNO in run.[1-9]???) echo named;; esac"]).run();
@@ -23,14 +23,14 @@ fn s9_1_one_word_is_a_line_for_the_shell_with_the_environment_of_the_app() {
 }
 
 #[test]
-fn s9_2_a_process_type_stands_for_its_command_and_takes_more_words() {
+fn s9_2_a_process_type_is_replaced_by_its_command_with_more_words() {
     let app = App::new("greet: echo hello\n");
 
     app.dyno(["run", "greet", "dear reader"]).run().expect(Ended::Code(0), "hello dear reader\n", "");
 }
 
 #[test]
-fn s13_1_an_option_that_run_does_not_have_is_a_usage_error_and_not_the_shells() {
+fn s13_1_an_unknown_option_before_the_command_is_a_usage_error() {
     let app = App::new("web: true\n");
     let refuses = |args: &[&str], tip: &str| {
         let finished = app.dyno(["run"]).args(args).run();
@@ -43,12 +43,12 @@ fn s13_1_an_option_that_run_does_not_have_is_a_usage_error_and_not_the_shells() 
     refuses(&["--porcfile", "P", "ls"], "  tip: a similar argument exists: '--procfile'\n\n");
     refuses(&["--nope", "ls"], "");
     refuses(&["-x"], "");
-    // Behind the command they are its own.
+    // Options after the command belong to the command.
     app.dyno(["run", "printf", "%s|", "--nope", "-f", "--"]).run().expect(Ended::Code(0), "--nope|-f|--|", "");
 }
 
 #[test]
-fn s1_6_a_command_that_begins_like_an_option_is_none_of_the_shell() {
+fn s1_6_a_command_that_begins_with_a_dash_is_not_an_option_of_the_shell() {
     let app = App::new("job: --foo; echo \"then $0\"\nlist: -e echo x\n");
 
     let finished = app.dyno(["run", "--", "--nope"]).run();
@@ -64,7 +64,7 @@ fn s1_6_a_command_that_begins_like_an_option_is_none_of_the_shell() {
 }
 
 #[test]
-fn s9_2_words_after_a_comment_are_refused_with_a_hint() {
+fn s9_2_words_for_a_command_that_ends_in_a_comment_are_refused() {
     let app = App::new("greet: echo hello # politely\n");
 
     let finished = app.dyno(["run", "greet", "you"]).run();
@@ -74,7 +74,7 @@ fn s9_2_words_after_a_comment_are_refused_with_a_hint() {
 }
 
 #[test]
-fn s9_1_a_line_that_begins_with_a_process_type_says_how_the_type_is_run() {
+fn s9_1_a_quoted_process_type_gets_a_hint_to_leave_the_quotes_out() {
     let app = App::new("worker-x: echo w\n");
 
     for (line, meant) in
@@ -92,7 +92,7 @@ fn s9_1_a_line_that_begins_with_a_process_type_says_how_the_type_is_run() {
 }
 
 #[test]
-fn s9_3_status_and_death_by_a_signal_are_the_commands_own() {
+fn s9_3_run_ends_with_the_status_or_signal_of_the_command() {
     let app = App::new("web: true\n");
 
     app.dyno(["run", "exit 3"]).run().expect(Ended::Code(3), "", "");
@@ -100,7 +100,7 @@ fn s9_3_status_and_death_by_a_signal_are_the_commands_own() {
 }
 
 #[test]
-fn s9_3_what_is_missing_is_127_and_what_is_no_program_126() {
+fn s9_3_a_missing_program_is_127_and_one_that_cannot_run_is_126() {
     let app = App::new("web: true\n").file("notes.txt", "");
 
     app.dyno(["run", "no-such-program"]).run().expect(
@@ -124,13 +124,13 @@ fn options_after_the_command_belong_to_it() {
 }
 
 #[test]
-fn a_command_has_default_signals_and_an_empty_mask() {
+fn a_command_has_default_signal_handling_and_an_empty_mask() {
     let app = App::new("web: true\n");
 
     let finished = app.dyno(["run", "grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"]).run();
 
     finished.expect_end(Ended::Code(0));
-    // Signals 1 to 31; what the caller ignores beyond them is the C library's own.
+    // Only signals 1 to 31: the C library decides about the real-time signals.
     for line in finished.stdout().lines() {
         let (_, mask) = line.split_once('\t').unwrap();
         assert_eq!(u64::from_str_radix(mask, 16).unwrap() & 0x7fff_ffff, 0, "{line}");

@@ -1,11 +1,11 @@
-//! What is different under the names `foreman` and `honcho`, and what scripts for them rely on (S13.2).
+//! What differs under the names `foreman` and `honcho`, and what scripts for them rely on (S13.2).
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use crate::harness::{App, Call, Ended};
 
-/// The binary under another name.
+/// The binary called by another name.
 fn called<const N: usize>(app: &App, name: &str, args: [&str; N]) -> Call {
     let path = app.top().join(name);
     if !path.exists() {
@@ -15,7 +15,7 @@ fn called<const N: usize>(app: &App, name: &str, args: [&str; N]) -> Call {
 }
 
 #[test]
-fn honcho_does_not_know_dot_foreman() {
+fn honcho_ignores_dot_foreman() {
     let app = App::new("job: echo $A $PORT\n")
         .file(".env", "A=env\n")
         .file("sub/Procfile", "of_foreman: true\n")
@@ -27,14 +27,14 @@ fn honcho_does_not_know_dot_foreman() {
     assert_eq!(started.lines_of("job.1")[1], "env 5000", "{}", started.stdout());
     called(&app, "honcho", ["run", "printenv", "A"]).run().expect(Ended::Code(0), "env\n", "");
     called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (job)\n");
-    // What is wrong with it is no concern of honcho's either.
+    // Errors in it do not matter to honcho, either.
     let app = app.file(".foreman", "port: none\nnonsense\n");
     called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (job)\n");
     called(&app, "foreman", ["check"]).run().expect_end(Ended::Code(1));
 }
 
 #[test]
-fn honchos_files_are_looked_up_in_its_root_and_its_commands_run_where_the_user_is() {
+fn honcho_finds_files_in_its_root_and_runs_in_the_current_directory() {
     let app = App::empty()
         .file("place", "app\n")
         .file("Other", "of_app: cat place\n")
@@ -55,9 +55,9 @@ fn honchos_files_are_looked_up_in_its_root_and_its_commands_run_where_the_user_i
     honcho(&["-d", "sub", "-e", "vars", "run", "printenv", "A"]).expect(Ended::Code(0), "sub\n", "");
     honcho(&["-d", "sub", "-e", "../vars,vars", "run", "printenv", "A"]).expect(Ended::Code(0), "sub\n", "");
     honcho(&["-d", "sub", "run", "cat", "place"]).expect(Ended::Code(0), "app\n", "");
-    // Its root does not follow the Procfile.
+    // The root of honcho is not the directory of `-f`.
     honcho(&["-f", "sub/Other", "run", "printenv", "A"]).expect(Ended::Code(0), "default_of_app\n", "");
-    // Elsewhere both start where the user is, and the command runs in the root.
+    // The others find files from the current directory and run the command in the root.
     for name in ["dyno", "foreman"] {
         let words = ["run", "-d", "sub", "-f", "Other", "-e", "vars", "sh", "-c", "cat place; echo $A"];
         called(&app, name, words).run().expect(Ended::Code(0), "sub\napp\n", "");
@@ -67,12 +67,12 @@ fn honchos_files_are_looked_up_in_its_root_and_its_commands_run_where_the_user_i
 }
 
 #[test]
-fn s2_8_what_a_strict_reader_or_a_shell_would_do_is_not_told_under_other_names() {
+fn s2_8_foreman_and_honcho_have_no_notes_on_strict_readers_or_the_shell() {
     let app = App::new("web: a\n").file(".env", "NAME=two words\nA.B=1\n");
 
     called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
     called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (web)\n");
-    // What is wrong for everybody is.
+    // A line that no reader understands is still reported.
     let app = app.file(".env", "NAME=two words\nnonsense\n");
     let told = "note: .env:2: the line is no assignment\nhint: write `KEY=value`, or `#` before a comment\n";
     called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", told);
@@ -80,10 +80,10 @@ fn s2_8_what_a_strict_reader_or_a_shell_would_do_is_not_told_under_other_names()
     called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", &valid);
 }
 
-/// `echo one` twice in a Procfile: honcho 2.0.0 ends with 1, `process names must be unique within a Procfile`;
-/// foreman runs both and finds nothing to say.
+// For such a Procfile `honcho check` (2.0.0) ends with 1 and `process names must be unique within a Procfile`; foreman
+// runs both commands and does not complain.
 #[test]
-fn s1_5_a_name_that_is_defined_twice_fails_the_check_of_honcho_and_not_that_of_foreman() {
+fn s1_5_a_duplicate_name_fails_honcho_check_but_not_foreman_check() {
     let app = App::new("web: a\nnonsense\nworker: b\nweb: c\n");
     let twice = "Procfile:4: `web` is defined on line 1 and again here; this command counts\n\
                  hint: remove one, or rename one, such as `web_2`, to run both\n";
@@ -98,7 +98,7 @@ fn s1_5_a_name_that_is_defined_twice_fails_the_check_of_honcho_and_not_that_of_f
 }
 
 #[test]
-fn the_version_is_told_in_the_words_of_heroku_local() {
+fn the_words_of_heroku_local_print_the_version() {
     let app = App::empty();
     let version = concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n");
 
@@ -109,9 +109,9 @@ fn the_version_is_told_in_the_words_of_heroku_local() {
     assert!(help.contains("\n  start ") && !help.contains("\n  local"), "{help}");
 }
 
-/// What Rails generates today: asks gem whether foreman is missing, sets a default port, passes all arguments on.
+// Today's script of Rails asks gem if foreman is missing, sets a default port and passes all arguments on.
 #[test]
-fn a_bin_dev_like_that_of_todays_rails_runs_unchanged() {
+fn the_bin_dev_of_todays_rails_runs_unchanged() {
     let script = "#!/usr/bin/env sh\n\n\
                   if gem list --no-installed --exact --silent foreman; then\n  \
                   echo \"Installing foreman...\"\n  \
@@ -127,19 +127,18 @@ fn a_bin_dev_like_that_of_todays_rails_runs_unchanged() {
     symlink(env!("CARGO_BIN_EXE_dyno"), app.path("tools/foreman")).unwrap();
     let path = format!("{}:{}", app.path("tools").display(), std::env::var("PATH").unwrap());
     let bin_dev = |args: &[&str]| app.dyno([]).program(&app.path("dev")).env("PATH", &path).args(args);
-    let alone = |dyno: &str, text: &str, port: &str| {
+    let output_of = |dyno: &str, text: &str, port: &str| {
         let notice = |text: &str| format!("TIME {dyno}  | {text}\n");
-        let said = notice(&format!("{text} on {port}"));
-        notice("started with pid PID") + &said + &notice("exited with code 0")
+        notice("started with pid PID") + &notice(&format!("{text} on {port}")) + &notice("exited with code 0")
     };
 
-    let web = alone("web.1", "web", "3000");
+    let web = output_of("web.1", "web", "3000");
     bin_dev(&["web=1,css=0"]).run().expect(Ended::Code(0), &web, "");
     bin_dev(&["web"]).run().expect(Ended::Code(0), &web, "");
-    let css = alone("css.1", "css", "4100");
+    let css = output_of("css.1", "css", "4100");
     bin_dev(&["-m", "all=1,web=0"]).env("PORT", "4000").run().expect(Ended::Code(0), &css, "");
-    // The arguments stay apart and win over what the script says; of two that say the same, the last one counts.
-    let css = alone("css.1", "css", "6100");
+    // Arguments with blanks are passed on whole, options override the script, and of two `-m` the last one is used.
+    let css = output_of("css.1", "css", "6100");
     bin_dev(&["-m", "web=1", "-m", "css=1, web=0", "-p", "6000"]).run().expect(Ended::Code(0), &css, "");
     let asked = fs::read_to_string(app.path("asked")).unwrap();
     assert_eq!(asked, "list --no-installed --exact --silent foreman\n".repeat(4));
