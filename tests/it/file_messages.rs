@@ -1,10 +1,11 @@
-//! The full text of what is said about Procfile, `.env` and `.foreman`: every message that a line of theirs can cause.
+//! The full text of every message that a line of a Procfile, `.env` or `.foreman` can cause.
 //!
-//! `check` shows all of them; `start` and `run` warn in the same words. A file that cannot be read is in `bad_input`.
+//! Most tests use `check`, which shows all of them; `start` and `run` use the same words. Files that cannot be read are
+//! in `bad_input`.
 
 use crate::harness::{App, Ended};
 
-/// What `check` says of this file, which fails it.
+/// `check` of this file fails with these messages.
 #[track_caller]
 fn refuses(app: &App, file: &str, stderr: &str) {
     let finished = match file {
@@ -16,7 +17,7 @@ fn refuses(app: &App, file: &str, stderr: &str) {
 }
 
 #[test]
-fn s1_4_every_kind_of_line_of_a_procfile_that_is_no_entry() {
+fn s1_4_every_kind_of_procfile_line_that_is_not_an_entry() {
     let entries = (1..=20).map(|number| format!("type{number}: true\n")).collect::<Vec<_>>().concat();
     let lines = "\
 <<<<<<< HEAD
@@ -77,7 +78,7 @@ hint: remove one, or rename one, such as `type1_2`, to run both
 }
 
 #[test]
-fn every_kind_of_entry_that_is_only_odd() {
+fn every_kind_of_procfile_entry_with_a_note() {
     let app = App::new(
         "  web: a\nworker : a\nps:scale web=1\nhttp://example.com\ncolons:: npm start\ncomment: # only this\n\
          windows: python -p %PORT%\npath: bin\\serve.bat 1\ncr: a\rb\n",
@@ -110,7 +111,7 @@ hint: save the file with newlines as line ends
 }
 
 #[test]
-fn a_file_of_another_kind_is_told_in_one_message() {
+fn a_procfile_of_another_file_type_gets_one_message() {
     let hint = "hint: write lines such as `web: npm start`, or name the Procfile with `-f`\n";
     for (text, line, kind, count) in [
         ("services:\n  web:\n    image: x\n    ports:\n", 1, "a docker-compose file", "4 of 4"),
@@ -142,7 +143,7 @@ fn a_file_of_another_kind_is_told_in_one_message() {
 }
 
 #[test]
-fn files_that_are_no_text_or_have_no_end() {
+fn binary_too_large_and_endless_files_are_refused() {
     let app = App::empty().file("utf16", b"\xff\xfew\0e\0").file("big", "#".repeat((16 << 20) + 1)).fifo("fifo");
 
     refuses(&app, "utf16", "error: utf16:1: the file has a NUL byte\nhint: it looks like UTF-16; save it as UTF-8\n");
@@ -153,7 +154,7 @@ fn files_that_are_no_text_or_have_no_end() {
 }
 
 #[test]
-fn the_problems_beyond_a_hundred_are_counted() {
+fn problems_after_the_first_hundred_are_counted() {
     let nonsense = |count: usize| (1..=count).map(|n| format!("npm {n}\ntype{n}: true\n")).collect::<Vec<_>>();
     for (count, rest) in [(101, "1 more problem"), (102, "2 more problems")] {
         let finished = App::new(&nonsense(count).concat()).dyno(["check"]).run();
@@ -165,7 +166,7 @@ fn the_problems_beyond_a_hundred_are_counted() {
 }
 
 #[test]
-fn s2_every_line_of_an_env_file_that_has_no_effect_or_is_odd() {
+fn s2_every_kind_of_env_line_that_has_no_effect() {
     let text = "export KEY\nNAME:\n=======\nA B=hunter2\nhunter2\nAFTER=\"a\"hunter2\nLINES=\"a\nb\" hunter2\n\
                 MORE=\"a\n\nb\" hunter2\n";
     let app = App::new("web: true\n").file(".env", text);
@@ -195,7 +196,7 @@ hint: close it on its own line
 }
 
 #[test]
-fn s2_5_references_that_may_not_be_meant_and_what_a_strict_reader_makes_of_them() {
+fn s2_5_unintended_references_and_strict_readers_get_notes() {
     let text = "UNKNOWN=${NOWHERE}\nFORM=a${b\nCR='a\rb'\nBARE=a$B\n";
     let app = App::new("web: true\n").file(".env", text);
 
@@ -218,7 +219,7 @@ hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
 }
 
 #[test]
-fn s2_9_a_value_that_is_too_long_a_quote_without_end_and_a_port_that_is_none() {
+fn s2_9_a_too_long_value_an_unclosed_quote_and_a_bad_port_fail_check() {
     let long = "x".repeat(140_000);
     let app = App::new("web: true\n")
         .file("env", format!("LONG={long}\nOPEN=\"a\n"))
@@ -236,7 +237,7 @@ fn s2_9_a_value_that_is_too_long_a_quote_without_end_and_a_port_that_is_none() {
 }
 
 #[test]
-fn s2_7_json_that_cannot_be_read() {
+fn s2_7_every_kind_of_json_that_cannot_be_read() {
     for (text, fault) in [
         ("{\"A\" 1}", "a colon is expected after a name"),
         ("{A: 1}", "a name in double quotes is expected here"),
@@ -265,7 +266,7 @@ fn s2_7_json_that_cannot_be_read() {
 }
 
 #[test]
-fn s4_5_every_line_of_dot_foreman_that_has_no_effect() {
+fn s4_5_every_kind_of_dot_foreman_line_that_has_no_effect() {
     let app = App::new("web: true\n").file(".foreman", "root:\napp: x\nprot: 1\nnonsense\nport: 5000\nport: 6000\n");
 
     refuses(
@@ -287,7 +288,7 @@ hint: remove one of the lines
 }
 
 #[test]
-fn s4_5_every_value_of_dot_foreman_that_cannot_be_used() {
+fn s4_5_every_kind_of_dot_foreman_value_that_cannot_be_used() {
     for (line, fact, hint) in [
         (&b"port: \"1"[..], "the value of `port` has no closing quote", "close the quote"),
         (b"port: \"1\" 2", "the value of `port` goes on after its closing quote", "put all of it into the quotes"),
@@ -304,7 +305,7 @@ fn s4_5_every_value_of_dot_foreman_that_cannot_be_used() {
 }
 
 #[test]
-fn s4_5_a_bad_value_of_dot_foreman_leaves_the_others_and_causes_no_second_error() {
+fn s4_5_a_bad_value_in_dot_foreman_causes_only_one_error() {
     let error = |line: u8, fact: &str, between: &str, hint: &str| {
         format!("error: .foreman:{line}: {fact}\n{between}hint: {hint}\n")
     };
@@ -316,14 +317,14 @@ fn s4_5_a_bad_value_of_dot_foreman_leaves_the_others_and_causes_no_second_error(
         app.dyno(["check"]).run().expect(Ended::Code(78), "", &error(line, fact, "", hint));
         app.dyno(["start"]).run().expect(Ended::Code(78), "", &error(line, fact, "\n", hint));
     }
-    // A value that says nothing about it hides no missing Procfile.
+    // A bad value of another key does not hide a missing Procfile.
     let app = App::empty().file(".foreman", "port: abc\n");
     let stderr = app.dyno(["check"]).run().stderr();
     assert!(stderr.contains("error: Procfile does not exist\n"), "{stderr}");
 }
 
 #[test]
-fn s4_5_a_quantity_of_dot_foreman_is_told_with_its_own_line() {
+fn s4_5_a_bad_quantity_in_dot_foreman_is_reported_with_its_line() {
     let app = App::new("web: true\n").file(".foreman", "formation: all=1,stripe=0\n\nconcurrency: wbe=2\n");
 
     let warning = ".foreman:1: the Procfile has no process type `stripe` to leave out\n\
@@ -335,41 +336,41 @@ fn s4_5_a_quantity_of_dot_foreman_is_told_with_its_own_line() {
 }
 
 #[test]
-fn a_file_that_another_file_names_and_that_cannot_be_read_is_told_where_its_name_stands() {
+fn an_unreadable_file_is_reported_at_the_line_that_names_it() {
     let named = |file: &str, text: &str| App::new("web: true\n").file("Procfile.dev", "web: true\n").file(file, text);
-    let told = |app: &App, fact: &str, hint: &str| {
+    let refused = |app: &App, fact: &str, hint: &str| {
         app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\nhint: {hint}\n"));
         app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\n\nhint: {hint}\n"));
     };
     let there = "check the name; there is `Procfile` and `Procfile.dev`";
     let missing = "check the name, or make the file";
 
-    told(&named(".foreman", "port: 1\nprocfile: no\n"), ".foreman:2: the Procfile `no` does not exist", there);
-    told(&named(".foreman", "procfile: ..\n"), ".foreman:1: the Procfile `..` is a directory", "name a file in it");
+    refused(&named(".foreman", "port: 1\nprocfile: no\n"), ".foreman:2: the Procfile `no` does not exist", there);
+    refused(&named(".foreman", "procfile: ..\n"), ".foreman:1: the Procfile `..` is a directory", "name a file in it");
     let app = App::new("web: true\n").file(".foreman", "env: .env, a\n").file(".env", "");
-    told(&app, ".foreman:1: the file `a` does not exist", missing);
-    told(&named(".env", "A=1\nPROCFILE=no\n"), ".env:2: the Procfile `no` does not exist", there);
-    told(&App::empty().file(".env", "PROCFILE=no\n"), ".env:1: the Procfile `no` does not exist", missing);
+    refused(&app, ".foreman:1: the file `a` does not exist", missing);
+    refused(&named(".env", "A=1\nPROCFILE=no\n"), ".env:2: the Procfile `no` does not exist", there);
+    refused(&App::empty().file(".env", "PROCFILE=no\n"), ".env:1: the Procfile `no` does not exist", missing);
     let of_shell = named("unused", "").dyno(["check"]).env("PROCFILE", "no").run();
     let fact = "error: no does not exist; `PROCFILE` of the shell names it\n";
     of_shell.expect(Ended::Code(78), "", &format!("{fact}hint: {there}\n"));
 }
 
 #[test]
-fn s5_1_ports_that_a_file_makes_impossible_fail_the_check_and_the_start_at_its_line() {
+fn s5_1_ports_that_are_too_high_are_reported_at_the_line_of_the_base() {
     let app = |file: &str, text: &str| App::new("release: true\nweb: true\nworker: true\n").file(file, text);
-    let told = |app: &App, fact: &str, hint: &str| {
+    let refused = |app: &App, fact: &str, hint: &str| {
         app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\nhint: {hint}\n"));
         app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\n\nhint: {hint}\n"));
     };
     let lower = "start from a lower port with `-p`, or set a smaller `--port-step`";
     let port = |dyno: &str, port: u32| format!("`{dyno}` would get port {port}, and the last one is 65535");
 
-    told(&app(".env", "A=1\nPORT=65500\n"), &format!(".env:2: {}", port("worker.1", 65600)), lower);
-    told(&app(".foreman", "port: 65500\n"), &format!(".foreman:1: {}", port("worker.1", 65600)), lower);
+    refused(&app(".env", "A=1\nPORT=65500\n"), &format!(".env:2: {}", port("worker.1", 65600)), lower);
+    refused(&app(".foreman", "port: 65500\n"), &format!(".foreman:1: {}", port("worker.1", 65600)), lower);
     let app = app(".foreman", "port: 65435\nformation: web=2,worker=2\n");
-    told(&app, &format!(".foreman:1: {}", port("worker.2", 65536)), lower);
-    // An option is to blame, or the shell, or takes the blame away.
+    refused(&app, &format!(".foreman:1: {}", port("worker.2", 65536)), lower);
+    // If the base is from an option or the shell, no file is named; options can also correct what a file sets.
     let fact = port("worker.1", 65600);
     let by_option = app.dyno(["start", "-p", "65500"]).run();
     by_option.expect(Ended::Code(2), "", &format!("error: {fact}\n\nhint: {lower}\n"));
@@ -379,7 +380,7 @@ fn s5_1_ports_that_a_file_makes_impossible_fail_the_check_and_the_start_at_its_l
 }
 
 #[test]
-fn s5_1_more_types_than_ports_fail_the_check_at_the_first_that_has_none() {
+fn s5_1_check_fails_at_the_first_process_type_that_has_no_port() {
     let types: Vec<String> = (1..=607).map(|n| format!("t{n}: true\n")).collect();
 
     App::new(&types[..606].concat()).dyno(["check"]).run().expect_end(Ended::Code(0));
@@ -389,11 +390,11 @@ fn s5_1_more_types_than_ports_fail_the_check_at_the_first_that_has_none() {
 }
 
 #[test]
-fn s1_4_no_hint_makes_a_command_of_a_line_that_the_shell_would_find_unfinished() {
+fn s1_4_no_hint_makes_an_entry_of_a_line_that_the_shell_cannot_parse() {
     let app = App::new("a: b\nnpm start \\\n\"\n\\\nweb it's\nc: d\ne: f\ng: h\ni: j\n");
 
     let hint = "hint: write `NAME: COMMAND`, or `#` before it if it is a comment\n";
-    let told = |line: u8, text: &str| format!("error: Procfile:{line}: `{text}` has no process type\n{hint}");
+    let error = |line: u8, text: &str| format!("error: Procfile:{line}: `{text}` has no process type\n{hint}");
     let colon = "error: Procfile:5: the colon after `web` is missing\nhint: write `web: COMMAND`\n";
-    refuses(&app, "Procfile", &[told(2, "npm start \\"), told(3, "\""), told(4, "\\"), colon.to_owned()].concat());
+    refuses(&app, "Procfile", &[error(2, "npm start \\"), error(3, "\""), error(4, "\\"), colon.to_owned()].concat());
 }

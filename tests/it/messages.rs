@@ -1,22 +1,21 @@
-//! The full text of errors and warnings, written by hand: a message is a part of the product.
+//! The full text of errors and warnings about the command line and the formation.
 //!
-//! What is wrong with a line of a Procfile or `.env` is tested in `odd_inputs` and beside the readers; files that cannot
-//! be read in `bad_input`; ports in use in `ports`.
+//! Not here: lines of files (`file_messages`), files that cannot be read (`bad_input`), ports in use (`ports`).
 
 use crate::harness::{App, Ended};
 
-/// `web` ends at once, so that a start that is only warned of ends too.
+/// `web` exits at once, so that a start with warnings ends, too.
 fn app() -> App {
     App::new("web: true\nworker: sleep 1000 # for long\n")
 }
 
-/// Nothing on stdout: nothing was started.
+/// `dyno` ends with this status and message, and starts nothing: stdout is empty.
 #[track_caller]
 fn says(app: &App, args: &[&str], status: i32, stderr: &str) {
     app.dyno([]).args(args).run().expect(Ended::Code(status), "", stderr);
 }
 
-/// Starts, and warns of this before.
+/// `dyno` starts the app after this warning.
 #[track_caller]
 fn warns(app: &App, args: &[&str], stderr: &str) {
     let finished = app.dyno([]).args(args).run();
@@ -24,18 +23,18 @@ fn warns(app: &App, args: &[&str], stderr: &str) {
     assert_eq!(finished.stderr(), stderr);
 }
 
-/// An error of ours: fact and hint.
+/// The text of an error of `dyno`.
 fn error(fact: &str, hint: &str) -> String {
     format!("error: {fact}\n\nhint: {hint}\n")
 }
 
-/// An error of the command line, as clap words it.
+/// The text of a usage error by clap.
 fn usage(fact: &str) -> String {
     format!("error: {fact}\n\nFor more information, try '--help'.\n")
 }
 
 #[test]
-fn s4_4_a_type_that_is_unknown_is_told_with_the_nearest_or_with_all() {
+fn s4_4_an_unknown_process_type_suggests_the_nearest_or_all() {
     let app = app();
 
     let fact = |name: &str| format!("the Procfile has no process type `{name}`");
@@ -51,7 +50,7 @@ fn s4_4_a_type_that_is_unknown_is_told_with_the_nearest_or_with_all() {
 }
 
 #[test]
-fn several_unknown_types_are_told_at_once() {
+fn s4_4_several_unknown_process_types_are_reported_together() {
     let both = "error: the Procfile has no process type `wbe`\n\nhint: did you mean `web`?\n\
                 error: the Procfile has no process type `worke`\n\nhint: did you mean `worker`?\n";
 
@@ -59,7 +58,7 @@ fn several_unknown_types_are_told_at_once() {
 }
 
 #[test]
-fn s4_a_formation_that_cannot_be_read() {
+fn s4_every_kind_of_formation_that_cannot_be_read() {
     let app = app();
     let list = "write a list such as `web=2,worker=1`";
 
@@ -74,12 +73,12 @@ fn s4_a_formation_that_cannot_be_read() {
     for list in ["all=0", "web=0,worker=0"] {
         says(&app, &["start", list], 2, &error(fact, "give one a quantity, such as `web=1`"));
     }
-    // The same error is told once.
+    // Two empty items are one error.
     says(&app, &["start", "-m", " , "], 2, &error("an item of ` , ` is empty", list));
 }
 
 #[test]
-fn s4_a_formation_that_is_only_odd() {
+fn s4_every_kind_of_formation_with_a_warning() {
     let app = app();
 
     warns(
@@ -99,7 +98,7 @@ fn s4_a_formation_that_is_only_odd() {
 }
 
 #[test]
-fn options_with_a_value_of_another_kind() {
+fn every_kind_of_option_value_that_cannot_be_used() {
     let app = app();
 
     let fact = "`--can-die web=all`: `all` is not `any`";
@@ -129,7 +128,7 @@ fn options_with_a_value_of_another_kind() {
 }
 
 #[test]
-fn s2_a_setting_without_a_key_is_refused_without_showing_it() {
+fn s2_set_without_a_key_is_refused_and_its_value_is_not_shown() {
     let fact = "`--set` needs `KEY=VALUE`, with a key of A-Z a-z 0-9 _ . -";
 
     for setting in ["hunter2", "=hunter2", "A B=hunter2"] {
@@ -140,7 +139,7 @@ fn s2_a_setting_without_a_key_is_refused_without_showing_it() {
 }
 
 #[test]
-fn options_and_commands_that_do_not_exist_are_told_with_the_nearest() {
+fn unknown_options_and_commands_suggest_the_nearest() {
     let app = app();
 
     let near = |given: &str, meant: &str, usage: &str| {
@@ -164,7 +163,7 @@ fn options_and_commands_that_do_not_exist_are_told_with_the_nearest() {
 }
 
 #[test]
-fn s5_ports_that_cannot_be_given() {
+fn s5_every_kind_of_port_that_cannot_be_used() {
     let app = App::new("web: true\nworker: true\n").file("port.env", "PORT=http\n");
     let hint = "give a port such as `-p 5000`, or `-p auto`";
 
@@ -182,7 +181,7 @@ fn s5_ports_that_cannot_be_given() {
 }
 
 #[test]
-fn s4_5_what_is_wrong_in_dot_foreman_is_told_with_its_line() {
+fn s4_5_start_reports_errors_in_dot_foreman_with_their_line() {
     let bad = |text: &str| app().file(".foreman", text);
 
     let fact = ".foreman:2: `0` is no port number from 1 to 65535";
@@ -197,7 +196,7 @@ fn s4_5_what_is_wrong_in_dot_foreman_is_told_with_its_line() {
 }
 
 #[test]
-fn places_that_are_not_there() {
+fn missing_files_and_directories_are_errors_with_a_hint() {
     let app = app();
 
     let fact = "the directory `nowhere` cannot be used: No such file or directory";
@@ -215,7 +214,7 @@ fn places_that_are_not_there() {
 }
 
 #[test]
-fn s1_7_a_procfile_that_is_taken_beside_another_is_told_once() {
+fn s1_7_a_procfile_dev_beside_the_procfile_is_a_warning() {
     let app = app().file("Procfile.dev", "web: true\n");
 
     let text = "warning: Procfile is used, and there is `Procfile.dev` too\nhint: `-f Procfile.dev` uses that one\n";
@@ -223,7 +222,7 @@ fn s1_7_a_procfile_that_is_taken_beside_another_is_told_once() {
 }
 
 #[test]
-fn s9_2_words_that_a_comment_would_swallow() {
+fn s9_2_arguments_that_a_comment_would_swallow_are_an_error() {
     let fact = "Procfile:2: the arguments cannot be given to `worker`: the command ends in a comment, which would \
                 swallow the arguments";
     let hint = "put the comment on a line of its own";
@@ -232,7 +231,7 @@ fn s9_2_words_that_a_comment_would_swallow() {
 }
 
 #[test]
-fn s9_a_procfile_that_cannot_be_used_is_only_a_warning_for_run() {
+fn s9_a_procfile_that_cannot_be_used_is_a_warning_for_run() {
     let app = App::new("nonsense\n");
 
     app.dyno(["run", "true"]).run().expect(
@@ -243,7 +242,7 @@ fn s9_a_procfile_that_cannot_be_used_is_only_a_warning_for_run() {
 }
 
 #[test]
-fn a_start_command_beside_a_procfile_has_no_effect() {
+fn start_cmd_together_with_a_procfile_is_a_warning() {
     let text = "warning: `--start-cmd` has no effect\n\
                 hint: the Procfile counts; remove the option, or run the command with `dyno run`\n";
 
@@ -251,7 +250,7 @@ fn a_start_command_beside_a_procfile_has_no_effect() {
 }
 
 #[test]
-fn s9_a_word_that_is_no_program_where_there_is_no_procfile() {
+fn s9_an_unknown_program_without_a_procfile_is_an_error() {
     let hint = "no program of that name is in `PATH`, and there is no Procfile to name a process type";
     says(&App::empty(), &["run", "nothing-like-it"], 127, &error("`nothing-like-it` was not found", hint));
     let hint = "check the path; it starts at the root of the app";
