@@ -1,22 +1,21 @@
-//! `start --focus`: the keyboard is one dyno's, and its output is shown as it is (S6.8).
+//! `start --focus`: one dyno gets the keyboard, and its output is shown raw (S6.8).
 //!
-//! No type is called `web`: whoever holds port 5000 of this machine would be told about.
+//! The apps have no `web`: if another program used port 5000, a warning would change the output.
 
 use std::fs;
 
 use crate::harness::{App, Call, Ended, Running, without_times_and_pids};
 
-/// Keys with a meaning.
 const CTRL_C: &[u8] = b"\x03";
 const CTRL_D: &[u8] = b"\x04";
 
-/// Answers each line, and ends with 3.
+/// Answers each line, and exits with 3 at end of file.
 const TALK: &str = "echo ready\nwhile read -r line; do echo \"got <$line>\"; done\necho end of input\nexit 3\n";
 
-/// Says something each time somebody writes to the fifo `go`.
+/// Prints a line each time the test writes to the fifo `go`.
 const WORK: &str = "echo up\nwhile :; do read -r _ <go && echo job done; done\n";
 
-/// `app` runs this script; `worker` speaks when it is told to.
+/// `app` runs this script; `worker` prints a line for each `release("go")`.
 fn app(script: &str) -> App {
     App::new("app: ./app\nworker: ./worker\n").script("app", script).script("worker", WORK).fifo("go").fifo("never")
 }
@@ -25,7 +24,7 @@ fn focus(app: &App) -> Call {
     app.dyno(["start", "--focus", "app", "--no-timestamps", "--color", "never", "-t", "1"])
 }
 
-/// Starts it in a terminal and waits until both dynos are there.
+/// Starts the app in a terminal and waits until both dynos are up.
 fn up(call: Call) -> Running {
     let dyno = call.spawn_in_terminal();
     dyno.until_shown("ready");
@@ -33,12 +32,12 @@ fn up(call: Call) -> Running {
     dyno
 }
 
-/// What was shown, with the lines ended as in a file: they end with `\r\n` also where the terminal adds another `\r`.
+/// The output with `\n` as line ends. `dyno` writes `\r\n`, and the terminal may add another `\r`.
 fn shown(bytes: &[u8]) -> String {
     without_times_and_pids(bytes).replace("\r\r\n", "\n").replace("\r\n", "\n")
 }
 
-/// The same lines without those about the beginning, whose order is left to the system.
+/// The same without the lines of the start, whose order varies.
 fn shown_after_the_start(bytes: &[u8]) -> String {
     let shown = shown(bytes);
     let begin = shown.rfind("ready\n").unwrap().max(shown.rfind("worker.1 | up\n").unwrap());
@@ -46,7 +45,7 @@ fn shown_after_the_start(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn s6_8_keys_go_to_it_with_echo_and_line_editing_and_its_lines_have_no_prefix() {
+fn s6_8_the_focused_dyno_gets_the_keys_and_its_output_has_no_prefix() {
     let app = app(TALK);
     let dyno = up(focus(&app));
 
@@ -66,7 +65,7 @@ fn s6_8_keys_go_to_it_with_echo_and_line_editing_and_its_lines_have_no_prefix() 
 }
 
 #[test]
-fn s6_8_an_unfinished_line_makes_room_for_the_lines_of_others_and_is_shown_again() {
+fn s6_8_an_unfinished_line_is_redrawn_below_the_lines_of_other_dynos() {
     let app = app("echo ready\nprintf 'name? '\nread -r name\necho \"hi $name\"\n");
     let dyno = up(focus(&app));
     dyno.terminal().type_keys(b"an");
@@ -83,10 +82,10 @@ fn s6_8_an_unfinished_line_makes_room_for_the_lines_of_others_and_is_shown_again
 }
 
 #[test]
-fn s6_8_ctrl_c_goes_to_it_once_and_to_all_the_second_time() {
+fn s6_8_the_first_ctrl_c_goes_to_the_dyno_and_the_second_stops_all() {
     let app = app("trap 'echo heard' INT\necho ready\nwhile :; do read -r line && echo \"got <$line>\"; done\n");
     let dyno = up(focus(&app));
-    let heard = |times| dyno.until("it hears Ctrl-C", || dyno.stdout.text().matches("heard\r\n").count() == times);
+    let heard = |times| dyno.until("app hears Ctrl-C", || dyno.stdout.text().matches("heard\r\n").count() == times);
 
     dyno.terminal().type_keys(CTRL_C);
     heard(1);
@@ -108,11 +107,11 @@ fn s6_8_ctrl_c_goes_to_it_once_and_to_all_the_second_time() {
 }
 
 #[test]
-fn s6_8_keys_that_wait_for_one_that_ends_do_not_hold_up_the_end() {
+fn s6_8_keys_that_the_dyno_did_not_read_do_not_delay_its_exit() {
     let app = app("echo ready\nread -r _ <never\nexit 3\n");
     let dyno = up(focus(&app));
 
-    // More than its terminal takes from a program that reads nothing.
+    // More than a terminal buffers for a program that does not read.
     dyno.terminal().type_keys(&b"line of text\n".repeat(5000));
     app.release("never");
 
@@ -120,19 +119,19 @@ fn s6_8_keys_that_wait_for_one_that_ends_do_not_hold_up_the_end() {
 }
 
 #[test]
-fn s6_8_the_second_ctrl_c_is_for_all_though_the_first_made_it_start_again() {
+fn s6_8_a_second_ctrl_c_stops_all_even_if_the_first_caused_a_restart() {
     let app = app("echo ready\nread -r _\n");
     let dyno = up(focus(&app).args(&["--restart"]));
 
     dyno.terminal().type_keys(CTRL_C);
-    dyno.until("it runs again", || dyno.stdout.text().matches("ready\r\n").count() == 2);
+    dyno.until("app runs again", || dyno.stdout.text().matches("ready\r\n").count() == 2);
     dyno.terminal().type_keys(CTRL_C);
 
     dyno.finish().expect_end(Ended::Signal(nix::sys::signal::Signal::SIGINT));
 }
 
 #[test]
-fn s6_8_a_signal_from_elsewhere_stops_all_at_once() {
+fn s6_8_a_signal_from_another_process_stops_all_at_once() {
     let app = app("trap 'echo heard' INT\necho ready\nwhile :; do read -r _ <never; done\n");
     let dyno = up(focus(&app));
 
@@ -144,7 +143,7 @@ fn s6_8_a_signal_from_elsewhere_stops_all_at_once() {
 }
 
 #[test]
-fn s6_8_its_terminal_controls_it_and_has_the_full_size() {
+fn s6_8_the_focused_dyno_has_a_controlling_terminal_of_full_size() {
     let script = "trap 'stty size' WINCH\necho speaking >/dev/tty\nstty size\necho ready\n\
                while :; do read -r line && echo \"got <$line>\"; done\n";
     let app = app(script);
@@ -156,25 +155,25 @@ fn s6_8_its_terminal_controls_it_and_has_the_full_size() {
     dyno.terminal().resize(30, 100);
 
     dyno.until_shown("30 100\r\n");
-    // A stop by the keyboard has nobody who would continue it: the system spares it.
+    // Ctrl-Z does not stop it: it has no shell that could continue it, so the system discards the signal.
     dyno.terminal().type_keys(b"\x1astill here\n");
     dyno.until_shown("got <still here>");
 }
 
 #[test]
-fn s6_8_the_next_run_has_the_keyboard_too() {
+fn s6_8_a_restarted_dyno_has_the_keyboard_again() {
     let app = app("echo ready\nread -r line\necho \"got <$line>\"\n");
     let dyno = up(focus(&app).args(&["--restart"]));
 
     dyno.terminal().type_keys(b"one\n");
-    dyno.until("it runs again", || dyno.stdout.text().matches("ready\r\n").count() == 2);
+    dyno.until("app runs again", || dyno.stdout.text().matches("ready\r\n").count() == 2);
     dyno.terminal().type_keys(b"two\n");
 
     dyno.until_shown("got <two>");
 }
 
 #[test]
-fn s6_8_the_release_command_may_ask() {
+fn s6_8_the_release_command_may_ask_a_question() {
     let app = App::new("release: ./ask\napp: echo app is here\n")
         .script("ask", "printf 'drop all tables? '\nread -r answer\necho \"answer: $answer\"\n");
     let dyno = app.dyno(["start", "--focus", "release", "--color", "never"]).spawn_in_terminal();
@@ -189,7 +188,7 @@ fn s6_8_the_release_command_may_ask() {
 }
 
 #[test]
-fn s6_8_without_a_terminal_it_reads_our_own_stdin_to_its_end() {
+fn s6_8_without_a_terminal_the_focused_dyno_reads_the_stdin_of_dyno() {
     let script = "while read -r line; do echo \"got <$line>\"; done\necho end of input\nexit 3\n";
     let app = App::new("app: ./app\n").script("app", script).file("lines", "one\ntwo\n");
     let expected = "TIME app.1  | started with pid PID\ngot <one>\ngot <two>\nend of input\n\
@@ -203,11 +202,11 @@ fn s6_8_without_a_terminal_it_reads_our_own_stdin_to_its_end() {
 }
 
 #[test]
-fn s6_8_what_is_shown_may_go_to_a_file_while_the_keyboard_is_its() {
+fn s6_8_focus_works_while_stdout_goes_to_a_file() {
     let app = app(TALK);
     let line = "\"$0\" \"$@\" >log; echo status $?; cat log";
     let dyno = focus(&app).under(&["sh", "-c", line]).spawn_in_terminal();
-    dyno.until("it is ready", || fs::read_to_string(app.path("log")).is_ok_and(|log| log.contains("ready\n")));
+    dyno.until("app is ready", || fs::read_to_string(app.path("log")).is_ok_and(|log| log.contains("ready\n")));
 
     dyno.terminal().type_keys(b"hello\n\x04");
 
@@ -230,7 +229,7 @@ fn s6_8_what_is_shown_may_go_to_a_file_while_the_keyboard_is_its() {
 }
 
 #[test]
-fn s6_8_files_get_its_lines_as_any_others() {
+fn s6_8_log_files_have_the_lines_of_the_focused_dyno_with_prefix() {
     let app = app(TALK);
     let dyno = up(focus(&app).args(&["--log-dir", "log"]));
 
@@ -243,7 +242,7 @@ fn s6_8_files_get_its_lines_as_any_others() {
 }
 
 #[test]
-fn s6_8_what_cannot_be_is_told_and_nothing_starts() {
+fn s6_8_a_focus_that_is_not_possible_is_refused_before_anything_starts() {
     let app = App::new("app: touch started\nworker: touch started\nrelease: touch started\n");
     let both = "error: `--focus app` and `--quiet app` exclude each other\n\n\
                 hint: leave out one of them: `--focus` shows what `app.1` says\n";

@@ -1,4 +1,5 @@
-//! The user's terminal around `start --focus`: its modes are as before after every end, and in the background (S6.8).
+//! The modes of the user's terminal with `start --focus`: restored after every kind of end, and not touched while
+//! `dyno` is in the background (S6.8).
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::Termios;
@@ -7,10 +8,10 @@ use nix::unistd::Pid;
 use crate::harness::{App, Call, Running};
 use crate::process_table::children;
 
-/// Answers each line; Ctrl-C does not end it.
+/// Answers each line and ignores Ctrl-C.
 const TALK: &str = "trap : INT\necho ready\nwhile :; do read -r line && echo \"got <$line>\"; done\n";
 
-/// The ends of `dyno`, and of what it is made of.
+/// Ways in which `dyno` or one of its parts can end.
 #[derive(Debug, Clone, Copy)]
 enum End {
     DynoExits,
@@ -25,13 +26,13 @@ const ENDS: [End; 8] = [
     End::Signal(Signal::SIGTERM),
     End::Signal(Signal::SIGHUP),
     End::Signal(Signal::SIGQUIT),
-    // What is left of a panic.
+    // A panic aborts.
     End::Signal(Signal::SIGABRT),
     End::Signal(Signal::SIGKILL),
     End::GuardianKilled,
 ];
 
-/// A shell in a terminal that runs `dyno` by this line and is not ended by what ends that.
+/// A shell in a terminal that runs `dyno` with this line. It ignores the signals that end `dyno`.
 fn in_shell(call: Call, line: &str) -> Running {
     call.under(&["sh", "-c", &format!("trap : INT QUIT HUP TERM; {line}")]).spawn_in_terminal()
 }
@@ -54,16 +55,16 @@ fn modes(shell: &Running) -> Termios {
 }
 
 #[test]
-fn s6_8_the_terminal_has_its_modes_back_after_any_end() {
+fn s6_8_the_terminal_gets_its_modes_back_after_every_kind_of_end() {
     for end in ENDS {
         let script = if matches!(end, End::DynoExits) { "echo ready\nread -r _\n" } else { TALK };
         let app = App::new("app: ./app\n").script("app", script);
-        // What the shell itself would do to the terminal comes after the look at it.
+        // The shell waits at `read` meanwhile, so that it does not change the modes itself.
         let shell = in_shell(call(&app), "until read -r line; do :; done; \"$0\" \"$@\"; echo over; read -r _");
         let before = modes(&shell);
         shell.terminal().type_keys(b"\n");
         shell.until_shown("ready");
-        shell.until("every key is the dyno's", || modes(&shell) != before);
+        shell.until("the dyno has the keyboard", || modes(&shell) != before);
         let main = main_of(&shell);
 
         match end {
@@ -75,13 +76,13 @@ fn s6_8_the_terminal_has_its_modes_back_after_any_end() {
 
         shell.until_shown("over");
         shell.until(&format!("the modes are back after {end:?}"), || modes(&shell) == before);
-        shell.until("nothing but the shell is left", || shell.processes().len() == 1);
+        shell.until("only the shell is left", || shell.processes().len() == 1);
         shell.terminal().type_keys(b"\n");
     }
 }
 
 #[test]
-fn s6_8_a_stopped_dyno_leaves_the_terminal_to_the_shell_until_it_goes_on() {
+fn s6_8_while_dyno_is_stopped_the_shell_has_the_keyboard() {
     for stop in [Signal::SIGTSTP, Signal::SIGSTOP] {
         let app = app();
         let line =
@@ -103,7 +104,7 @@ fn s6_8_a_stopped_dyno_leaves_the_terminal_to_the_shell_until_it_goes_on() {
 }
 
 #[test]
-fn s6_8_in_the_background_the_terminal_is_left_alone_until_fg() {
+fn s6_8_in_the_background_dyno_does_not_touch_the_terminal_until_fg() {
     let app = app();
     let line = "set -m; \"$0\" \"$@\" & read -r line; echo \"shell got <$line>\"; read -r line; fg; echo over";
     let shell = in_shell(call(&app), line);
@@ -114,7 +115,7 @@ fn s6_8_in_the_background_the_terminal_is_left_alone_until_fg() {
     shell.until_shown("shell got <one>\r\n");
     assert_eq!(modes(&shell), before);
     shell.terminal().type_keys(b"\n");
-    shell.until("every key is the dyno's", || modes(&shell) != before);
+    shell.until("the dyno has the keyboard", || modes(&shell) != before);
     shell.terminal().type_keys(b"two\n");
     shell.until_shown("got <two>\r\n");
     kill(main_of(&shell), Signal::SIGTERM).unwrap();
@@ -125,10 +126,10 @@ fn s6_8_in_the_background_the_terminal_is_left_alone_until_fg() {
 }
 
 #[test]
-fn s6_8_the_users_own_interrupt_key_counts() {
+fn s6_8_the_interrupt_key_is_the_one_that_the_user_configured() {
     let app =
         App::new("app: ./app\n").script("app", "trap 'echo heard' INT\necho ready\nwhile :; do read -r _; done\n");
-    // Ctrl-X; Ctrl-C is a key like others.
+    // Ctrl-X interrupts, and Ctrl-C is an ordinary key.
     let shell = in_shell(call(&app), "stty intr '^X'; \"$0\" \"$@\"; echo over; read -r _");
     shell.until_shown("ready");
 
@@ -141,13 +142,13 @@ fn s6_8_the_users_own_interrupt_key_counts() {
 }
 
 #[test]
-fn s6_8_a_window_that_is_closed_ends_a_run_in_the_background_too() {
+fn s6_8_closing_the_window_also_ends_a_run_in_the_background() {
     let app = app();
-    // The shell ignores it, and the system tells only the foreground.
+    // The system sends SIGHUP only to the shell, which ignores it, and to the foreground; `dyno` is in the background.
     let mut shell = in_shell(call(&app), "set -m; \"$0\" \"$@\" & while :; do read -r _ <never; done");
     shell.until_shown("ready");
 
     shell.close_terminal();
 
-    shell.until("nothing but the shell is left", || shell.processes().len() == 1);
+    shell.until("only the shell is left", || shell.processes().len() == 1);
 }

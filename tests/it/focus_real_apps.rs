@@ -1,11 +1,11 @@
-//! `start --focus` with what people need it for: a debugger, a REPL, programs that draw the whole screen (S6.8).
+//! `start --focus` with the programs that people use it for: a debugger, a REPL, full-screen programs (S6.8).
 
 use std::fs;
 
 use crate::harness::{App, until};
 use crate::window::Window;
 
-/// A process type that speaks all the time.
+/// A process type that prints all the time.
 const TICKING: &str = "worker: while :; do echo tick; sleep 0.2; done\n";
 
 fn open(web: &str, files: &[(&str, &str)]) -> Window {
@@ -13,12 +13,14 @@ fn open(web: &str, files: &[(&str, &str)]) -> Window {
     Window::open(files.iter().fold(app, |app, (name, text)| app.file(name, text)))
 }
 
-/// What stands before the cursor, once others have spoken after `line` was typed.
+/// Waits until `line` is before the cursor, and again after other dynos have printed.
 fn until_typed(window: &Window, line: &str) {
     until(&format!("the last line is `{line}`"), || window.screen().trim_end().ends_with(&format!("\n{line}")));
     let ticks = || window.screen().matches("| tick").count();
     let before = ticks();
-    until("others speak", || ticks() > before || window.screen().lines().filter(|line| line.is_empty()).count() == 0);
+    until("the worker prints", || {
+        ticks() > before || window.screen().lines().filter(|line| line.is_empty()).count() == 0
+    });
     until(&format!("`{line}` is shown again"), || window.screen().trim_end().ends_with(&format!("\n{line}")));
 }
 
@@ -28,7 +30,7 @@ fn stop(window: &Window) {
 }
 
 #[test]
-fn s6_8_a_breakpoint_in_python_has_history_and_line_editing() {
+fn s6_8_a_python_breakpoint_has_history_and_line_editing() {
     let app = "import readline\n\ndef serve():\n    answer = 41\n    breakpoint()\n    print('the answer is', answer)\n\nserve()\n";
     let window = open("python3 app.py", &[("app.py", app)]);
 
@@ -53,7 +55,7 @@ fn s6_8_a_breakpoint_in_python_has_history_and_line_editing() {
 }
 
 #[test]
-fn s6_8_a_repl_of_node_has_history_and_hints_below_its_line() {
+fn s6_8_the_node_repl_has_history_and_previews() {
     let window = open("node", &[]);
 
     window.line("dyno start --focus web");
@@ -61,25 +63,25 @@ fn s6_8_a_repl_of_node_has_history_and_hints_below_its_line() {
     window.line("6 * 7 + 1000");
     window.until("\n1042\n");
     window.press(&["Up"]);
-    // Below the line stands the result to come.
+    // Node previews the result below the line.
     until_typed(&window, "> 6 * 7 + 1000\n1042");
     window.press(&["BSpace", "1", "Enter"]);
     window.until("\n1043\n");
     window.text("let x =");
     until_typed(&window, "> let x =");
 
-    // The first one takes the line back, the second one stops all.
+    // The first Ctrl-C clears the line, the second one stops everything.
     stop(&window);
 }
 
 #[test]
-fn s6_8_a_pager_draws_on_the_whole_screen() {
+fn s6_8_a_pager_has_the_whole_screen() {
     let book: String = (1..=200).map(|n| ["line ", &n.to_string(), " of the book\n"].concat()).collect();
     let app = App::new("web: less book\n").file("book", book);
     let window = Window::open(app);
 
     window.line("dyno start --focus web");
-    // All but the prompt of the pager: 30 rows, the full height.
+    // 29 lines and the prompt of the pager fill the 30 rows of the window.
     window.until("line 29 of the book");
     window.press(&["G"]);
     window.until("line 200 of the book");
@@ -89,7 +91,7 @@ fn s6_8_a_pager_draws_on_the_whole_screen() {
 }
 
 #[test]
-fn s6_8_a_shell_in_it_has_job_control() {
+fn s6_8_a_focused_shell_has_job_control() {
     let window = open("env PS1='inner> ' sh -i", &[]);
 
     window.line("dyno start --focus web");
@@ -102,7 +104,7 @@ fn s6_8_a_shell_in_it_has_job_control() {
     until_typed(&window, "inner>");
     window.line("fg");
     window.line("two");
-    until("it goes on", || fs::read_to_string(window.app().path("note")).is_ok_and(|text| text == "one\ntwo\n"));
+    until("`cat` goes on", || fs::read_to_string(window.app().path("note")).is_ok_and(|text| text == "one\ntwo\n"));
     window.press(&["C-d"]);
     until_typed(&window, "inner>");
     window.line("exit 4");
@@ -111,7 +113,7 @@ fn s6_8_a_shell_in_it_has_job_control() {
 }
 
 #[test]
-fn s6_8_a_job_of_bash_gets_the_keyboard_with_fg() {
+fn s6_8_a_background_job_of_bash_gets_the_keyboard_with_fg() {
     let app = App::new("web: ./talk\n").script("talk", "echo up\nwhile read -r line; do echo \"got <$line>\"; done\n");
     let window = Window::open_with(app, "bash --norc --noprofile -i");
 
@@ -119,7 +121,7 @@ fn s6_8_a_job_of_bash_gets_the_keyboard_with_fg() {
     window.until("\nup\n");
     window.line("echo to the shell | tr a-z A-Z");
     window.until("TO THE SHELL");
-    // It lets the job run on without a signal.
+    // bash sends no SIGCONT to a job that is already running.
     window.line("fg");
     window.line("to the dyno");
     window.until("got <to the dyno>");
