@@ -1,9 +1,8 @@
-//! `--heroku`: the same app, the same log as on the platform.
+//! `--heroku`: the log of an app is the same as on the platform.
 //!
-//! The files in `tests/data/heroku` say what the platform logs for such a session. They were written by hand, line by
-//! line, from logs of the platform and its documentation, before anything was run, and are not to be written from what
-//! `dyno` prints. Where `dyno` means to differ from the platform they are as `dyno` is, and docs/heroku.md names it: commands
-//! as they are written, `release.1`, no `Deploy 60a874b3` and no `Scaled to`.
+//! The files in `tests/data/heroku` have the expected logs, written by hand from real logs and the documentation of the
+//! platform. Never generate them from the output of `dyno`. They differ from the platform only where `dyno` does so on
+//! purpose, as docs/heroku.md lists: commands as written, `release.1`, no `Deploy 60a874b3` and no `Scaled to`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,14 +15,14 @@ use nix::sys::signal::Signal;
 use crate::app::example;
 use crate::harness::{App, Ended};
 
-/// What stands instead of the platform's 30 and 60 seconds here.
+/// The timeouts of these tests, instead of the platform's 30 and 60 seconds.
 const LIMIT: &str = "2";
 
 fn free_port() -> String {
     TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port().to_string()
 }
 
-/// The log with `TIME` and `USER` where those stand.
+/// The log with times and the user's name replaced by `TIME` and `USER`.
 fn filtered(log: &[u8]) -> String {
     let log = String::from_utf8(log.to_vec()).unwrap();
     let mut lines = String::new();
@@ -42,15 +41,14 @@ fn is_platform_time(time: &str) -> bool {
     shape == "0000-00-00T00:00:00.000000+00:00"
 }
 
-/// Where a line stands in the log.
+/// The offset of a line in the log.
 #[track_caller]
-fn place(log: &str, line: &str) -> usize {
+fn offset(log: &str, line: &str) -> usize {
     assert!(log.contains(line), "`{line}` is missing in\n{log}");
     log.find(line).unwrap()
 }
 
-/// The lines of each dyno, and those of the API. Only they have an order: as on the platform, lines of different dynos
-/// may overtake each other.
+/// The lines of each dyno, and those of the API. Only lines of the same source have a fixed order, as on the platform.
 fn by_dyno(log: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut lines: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in log.lines() {
@@ -64,7 +62,7 @@ fn by_dyno(log: &str) -> BTreeMap<&str, Vec<&str>> {
 fn assert_like_the_platform(name: &str, log: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/heroku").join(name);
     let expected = fs::read_to_string(path).unwrap();
-    // That the limits are the platform's where nobody says otherwise: `commands::policy`.
+    // That the default limits are the platform's is tested in `commands::policy`.
     let limit = format!("within {LIMIT} seconds of");
     let expected = expected.replace("within 60 seconds of", &limit).replace("within 30 seconds of", &limit);
     let seen = filtered(log);
@@ -101,18 +99,18 @@ fn a_deploy_a_crash_and_a_shutdown_are_logged_as_on_the_platform() {
     assert_like_the_platform("deploy.log", &finished.stdout);
     let log = filtered(&finished.stdout);
     let phases = ["Running release v1", "from up to complete", "Release v1 created", "heroku[web.1]: Starting process"];
-    assert!(phases.map(|line| place(&log, line)).is_sorted(), "{log}");
+    assert!(phases.map(|line| offset(&log, line)).is_sorted(), "{log}");
 }
 
 #[test]
-fn a_web_dyno_that_never_listens_is_r10_and_starts_again_as_on_the_platform() {
+fn s6_5_a_web_dyno_that_never_listens_is_r10_and_is_restarted() {
     let app = App::new("web: ./serve\n").script("serve", "echo Booting the server\nexec sleep 1000\n");
 
     let options = ["start", "--heroku", "--boot-timeout", LIMIT, "--max-restarts", "1", "-p"];
     let finished = app.dyno(options).args(&[&free_port()]).run();
 
     finished.expect_end(Ended::Code(137));
-    // The platform never gives a dyno up, so it has no words for it: they are the last ones.
+    // The platform never stops restarting a dyno, so the last line is in our own words.
     let log = String::from_utf8(finished.stdout).unwrap();
     let (before, last) = log.trim_end().rsplit_once('\n').unwrap();
     let given_up = " heroku[web.1]: crashed again after 1 restart, stays down";
@@ -120,7 +118,7 @@ fn a_web_dyno_that_never_listens_is_r10_and_starts_again_as_on_the_platform() {
     assert_like_the_platform("boot-timeout.log", before.as_bytes());
 }
 
-/// R10 of a server that listens on a port of its own choice.
+/// A server that ignores `$PORT` gets R10 and a line that names its port.
 fn boot_timeout_of(serve: &str) {
     let app = App::new("web: ./serve\n").script("serve", serve);
     symlink(example("listen"), app.path("listen")).unwrap();
@@ -137,21 +135,21 @@ fn boot_timeout_of(serve: &str) {
         format!("TIME heroku[web.1]: it listens on port {said}, not on $PORT ({port})\n"),
         "TIME heroku[web.1]: State changed from starting to crashed\n".to_owned(),
     ];
-    assert!(lines.map(|line| place(&log, &line)).is_sorted(), "{log}");
+    assert!(lines.map(|line| offset(&log, &line)).is_sorted(), "{log}");
 }
 
 #[test]
-fn s6_5_a_boot_timeout_names_the_port_that_the_server_listens_on() {
+fn s6_5_a_boot_timeout_names_the_port_that_the_server_listens_on_instead() {
     boot_timeout_of("PORT=0 exec ./listen\n");
 }
 
 #[test]
-fn s6_5_a_boot_timeout_names_the_port_of_a_child_in_a_session_of_its_own() {
+fn s6_5_a_boot_timeout_names_the_port_of_a_server_in_another_session() {
     boot_timeout_of("PORT=0 setsid ./listen &\nwait\n");
 }
 
 #[test]
-fn s6_5_a_server_that_only_this_machine_can_reach_is_up_and_told_so() {
+fn s6_2_a_server_on_loopback_only_is_up_with_a_warning() {
     let app = App::new("web: ./listen 127.0.0.1\n");
     symlink(example("listen"), app.path("listen")).unwrap();
     let dyno = app.dyno(["start", "--heroku", "-p"]).args(&[&free_port()]).spawn();
@@ -164,7 +162,7 @@ fn s6_5_a_server_that_only_this_machine_can_reach_is_up_and_told_so() {
 }
 
 #[test]
-fn s3_3_every_dyno_reads_the_profile_first() {
+fn s3_3_every_dyno_sources_the_profile_first() {
     let app = App::new("release: echo release has $FROM\nworker: echo worker has $FROM; exit 3\n")
         .file(".profile.d/from.sh", "export FROM=profile.d\n")
         .file(".profile", "echo reading with $FROM\n");
@@ -176,13 +174,13 @@ fn s3_3_every_dyno_reads_the_profile_first() {
     for dyno in ["release", "worker"] {
         let lines =
             [format!("app[{dyno}.1]: reading with profile.d\n"), format!("app[{dyno}.1]: {dyno} has profile.d\n")];
-        assert!(lines.map(|line| place(&log, &line)).is_sorted(), "{log}");
+        assert!(lines.map(|line| offset(&log, &line)).is_sorted(), "{log}");
     }
 }
 
-// S7.5: also where there are more dynos than the runtime gives a turn to at once.
+// There must be more dynos than the runtime reads in one turn.
 #[test]
-fn what_is_said_about_the_stop_signal_stands_before_the_answer_to_it() {
+fn s7_5_the_notice_of_the_stop_signal_comes_before_the_reaction_to_it() {
     const DYNOS: usize = 150;
     let app = App::new(
         "worker: trap 'echo stopping; exit 0' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\n",
@@ -204,12 +202,12 @@ fn what_is_said_about_the_stop_signal_stands_before_the_answer_to_it() {
             line("app", "stopping"),
             line("heroku", "Process exited with status 0"),
         ];
-        assert!(lines.map(|line| place(&log, &line)).is_sorted(), "worker.{index}");
+        assert!(lines.map(|line| offset(&log, &line)).is_sorted(), "worker.{index}");
     }
 }
 
 #[test]
-fn s7_3_the_log_of_the_platform_alone_changes_nothing_else() {
+fn s7_3_the_heroku_log_format_changes_only_the_log() {
     let app = App::new("worker: echo up; exit 4\n").file(".profile", "echo never\n");
 
     let finished = app.dyno(["start", "--log-format", "heroku"]).run();
@@ -227,7 +225,7 @@ fn s7_3_the_log_of_the_platform_alone_changes_nothing_else() {
 }
 
 #[test]
-fn s6_2_in_the_log_of_the_platform_alone_web_is_up_when_it_listens() {
+fn s6_2_with_the_heroku_log_format_web_is_up_when_it_listens() {
     let app = App::new("web: echo not yet; read -r _ <go; exec ./listen 127.0.0.1\n").fifo("go");
     symlink(example("listen"), app.path("listen")).unwrap();
     let dyno = app.dyno(["start", "--log-format", "heroku", "-p"]).args(&[&free_port()]).spawn();
@@ -241,11 +239,11 @@ fn s6_2_in_the_log_of_the_platform_alone_web_is_up_when_it_listens() {
     finished.expect_end(Ended::Signal(Signal::SIGINT));
     let log = filtered(&finished.stdout);
     let lines = ["app[web.1]: not yet\n", "heroku[web.1]: State changed from starting to up\n"];
-    assert!(lines.map(|line| place(&log, line)).is_sorted(), "{log}");
+    assert!(lines.map(|line| offset(&log, line)).is_sorted(), "{log}");
 }
 
 #[test]
-fn s7_3_the_rules_of_the_platform_alone_leave_the_log_as_it_is() {
+fn s7_3_heroku_with_the_text_format_logs_text() {
     let app =
         App::new("worker: trap '' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\n").fifo("never");
     let dyno = app.dyno(["start", "--heroku", "--log-format", "text", "-t", "0.2"]).spawn();
@@ -263,7 +261,7 @@ fn s7_3_the_rules_of_the_platform_alone_leave_the_log_as_it_is() {
 }
 
 #[test]
-fn an_exit_timeout_is_only_told_where_the_platform_was_asked_for() {
+fn s6_6_an_exit_timeout_is_logged_only_with_heroku() {
     let app =
         App::new("worker: trap '' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\n").fifo("never");
     let dyno = app.dyno(["start", "-t", "0.2"]).spawn();
@@ -275,7 +273,7 @@ fn an_exit_timeout_is_only_told_where_the_platform_was_asked_for() {
 }
 
 #[test]
-fn s3_3_the_profile_alone_is_read_in_the_formation_and_in_a_one_off_dyno() {
+fn s3_3_start_and_run_source_the_profile_with_profile() {
     let app = App::new("web: echo $FROM $DYNO; exit 5\n").file(".profile", "export FROM=profile PATH=$PWD/bin:$PATH\n");
     let app = app.script("bin/tool", "echo tool of $FROM\n");
 
@@ -290,7 +288,7 @@ fn s3_3_the_profile_alone_is_read_in_the_formation_and_in_a_one_off_dyno() {
 }
 
 #[test]
-fn a_profile_that_fails_says_so_and_one_that_exits_ends_the_dyno() {
+fn s3_3_an_error_in_the_profile_is_shown_and_an_exit_ends_the_dyno() {
     let app = App::new("worker: echo works; exit 3\n").file(".profile", "no-such-command\n");
     let start = |app: &App| app.dyno(["start", "--profile"]).run();
 
@@ -306,7 +304,7 @@ fn a_profile_that_fails_says_so_and_one_that_exits_ends_the_dyno() {
 }
 
 #[test]
-fn options_that_count_for_nothing_in_a_format_are_told() {
+fn options_without_effect_in_a_log_format_are_warned_of() {
     let app = App::new("web: true\n");
 
     let finished = app.dyno(["start", "--log-format", "json", "--no-timestamps", "--no-prefix"]).run();

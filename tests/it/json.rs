@@ -1,10 +1,10 @@
-//! `--log-format json` (S7.3): one valid object a line, whatever the bytes are, and every byte can be had back.
+//! `--log-format json` (S7.3): each line is one valid object, whatever the bytes are, and no byte is lost.
 
 use serde_json::Value;
 
 use crate::harness::{App, Ended, Finished};
 
-/// Bytes that look like anything but text, the same ones each time; most lines are short, one is longer than a piece.
+/// Random bytes, the same ones each time. Most lines are short; one is too long for a single log line.
 fn garbage() -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut noise = std::iter::repeat_with(|| {
@@ -22,7 +22,7 @@ fn garbage() -> Vec<u8> {
     bytes
 }
 
-/// The objects of all lines. Each has the keys it is to have and no other.
+/// The objects of all lines. Asserts that each has the expected keys and no others.
 fn objects(finished: &Finished) -> Vec<Value> {
     let lines = finished.stdout.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n');
     let objects: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
@@ -51,7 +51,7 @@ fn from_base64(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// The bytes of the line an object stands for.
+/// The bytes of the line in an object.
 fn bytes_of(object: &Value) -> Vec<u8> {
     match object.get("message_base64") {
         Some(encoded) => from_base64(encoded.as_str().unwrap()),
@@ -60,7 +60,7 @@ fn bytes_of(object: &Value) -> Vec<u8> {
 }
 
 #[test]
-fn s7_3_any_bytes_are_one_object_a_line_and_can_be_had_back() {
+fn s7_3_any_bytes_become_one_object_a_line_and_are_recoverable() {
     let app = App::new("web: cat garbage\n").file("garbage", garbage());
 
     let finished = app.dyno(["start", "--log-format", "json", "--pty", "never"]).run();
@@ -75,7 +75,7 @@ fn s7_3_any_bytes_are_one_object_a_line_and_can_be_had_back() {
         seen.extend(bytes_of(object));
         seen.push(b'\n');
     }
-    // S7.6: what stands before `\n`, `\r\n` counting as one.
+    // `\r\n` becomes `\n` (S7.6).
     let mut expected = garbage();
     expected.push(b'\n');
     let expected =
@@ -86,20 +86,20 @@ fn s7_3_any_bytes_are_one_object_a_line_and_can_be_had_back() {
 }
 
 #[test]
-fn s7_3_notices_are_objects_too_in_the_words_of_the_default_format() {
+fn s7_3_notices_are_objects_with_the_words_of_the_text_format() {
     let app = App::new("release: echo migrated\nweb: exit 3\n");
 
     let finished = app.dyno(["start", "--log-format", "json"]).run();
 
     finished.expect_end(Ended::Code(3));
-    let said = |object: &Value| {
+    let summary = |object: &Value| {
         let message = object["message"].as_str().unwrap();
         let message = if message.starts_with("started with pid ") { "started with pid PID" } else { message };
         let dyno = object.get("dyno").map_or("-", |dyno| dyno.as_str().unwrap());
         format!("{} {dyno} {message}", object["source"].as_str().unwrap())
     };
     assert_eq!(
-        objects(&finished).iter().map(said).collect::<Vec<_>>(),
+        objects(&finished).iter().map(summary).collect::<Vec<_>>(),
         [
             "dyno release.1 started with pid PID",
             "app release.1 migrated",
@@ -111,7 +111,7 @@ fn s7_3_notices_are_objects_too_in_the_words_of_the_default_format() {
 }
 
 #[test]
-fn s7_3_with_the_rules_of_the_platform_json_stays_json() {
+fn s7_3_with_heroku_the_json_format_stays_json() {
     let app = App::new("worker: echo hi; exit 3\n");
 
     let finished = app.dyno(["start", "--heroku", "--max-restarts", "0", "--log-format", "json"]).run();
@@ -123,7 +123,7 @@ fn s7_3_with_the_rules_of_the_platform_json_stays_json() {
 }
 
 #[test]
-fn a_format_that_is_unknown_is_told_with_those_that_are() {
+fn an_unknown_log_format_lists_the_known_ones() {
     let app = App::new("web: touch started\n");
 
     let finished = app.dyno(["start", "--log-format", "xml"]).run();
