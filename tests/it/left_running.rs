@@ -1,4 +1,5 @@
-//! Processes that outlive the leader of their run: whose they are, and what is said about them (S6.10).
+//! Processes that outlive the leader of their run: to which run they belong, who stops them, and the notices about them
+//! (S6.10). Also exits by a real-time signal, which has no name (S11).
 
 use std::fs;
 
@@ -8,8 +9,8 @@ use crate::app::example;
 use crate::harness::{App, Ended, until};
 use crate::process_table;
 
-/// A daemon that nothing shows the origin of: no environment, no stream, a session of its own. It tells its pid when it is
-/// there.
+/// A daemon that has no trace of its run: an empty environment, none of its streams, a new session. It writes its pid
+/// to a file when it is up.
 const UNMARKED: &str = "env -i setsid sh ./daemon </dev/null >/dev/null 2>&1 &";
 const DAEMON: &str = "echo $$ >pid\necho >begun\nwhile :; do read -r _ <never; done\n";
 
@@ -23,7 +24,7 @@ fn pid_of_daemon(app: &App) -> i32 {
 }
 
 #[test]
-fn s6_10_a_process_that_a_leader_left_running_is_named_and_stopped() {
+fn s6_10_a_process_that_outlives_its_leader_is_named_and_stopped() {
     let app = with_daemon("web: DAEMON read -r _ <begun; exit 3\n");
 
     let finished = app.dyno(["start"]).run();
@@ -48,7 +49,7 @@ fn s6_10_a_restart_waits_until_an_unmarked_daemon_is_gone() {
 }
 
 #[test]
-fn s6_10_a_daemon_whose_run_is_uncertain_is_named_and_ends_with_the_whole() {
+fn s6_10_a_daemon_of_uncertain_origin_is_named_and_stopped_at_the_end() {
     // The daemon starts while both runs live.
     let app = with_daemon(
         "web: [ -e second ] && exec sleep 1000; read -r _ <go; DAEMON read -r _ <begun; >second; exit 3\n\
@@ -58,7 +59,7 @@ fn s6_10_a_daemon_whose_run_is_uncertain_is_named_and_ends_with_the_whole() {
     dyno.until_shown("web.1    | restarting");
     dyno.until("web.1 runs again", || dyno.stdout.text().matches("web.1    | started").count() == 2);
     let daemon = pid_of_daemon(&app);
-    assert!(process_table::stat(daemon).is_some(), "a restart must spare it");
+    assert!(process_table::stat(daemon).is_some(), "a restart must not stop it");
 
     dyno.signal(Signal::SIGTERM);
 
@@ -70,8 +71,8 @@ fn s6_10_a_daemon_whose_run_is_uncertain_is_named_and_ends_with_the_whole() {
 }
 
 #[test]
-fn s6_10_a_daemon_is_known_by_descent_once_it_was_seen_with_its_parent() {
-    // The end of worker.1 makes the guardian look while the parent of the daemon is still there.
+fn s6_10_a_daemon_seen_with_its_parent_belongs_to_the_run_of_the_parent() {
+    // When worker.1 exits, the guardian scans the processes, while the parent of the daemon is still alive.
     let app = with_daemon(
         "web: [ -e second ] && exec sleep 1000; (DAEMON read -r _ <go); >second; exit 3\n\
          worker: [ -e third ] && exec sleep 1000; read -r _ <begun; >third; exit 5\n",
@@ -89,7 +90,7 @@ fn s6_10_a_daemon_is_known_by_descent_once_it_was_seen_with_its_parent() {
 }
 
 #[test]
-fn s6_10_a_daemon_that_keeps_forking_never_meets_the_next_run() {
+fn s6_10_a_daemon_that_keeps_forking_is_gone_before_the_next_run() {
     let walker = "[ \"$1\" = 0 ] && exec sleep 1000\nsetsid sh ./walk $(($1 - 1)) </dev/null >/dev/null 2>&1 &\n";
     let app = App::new("web: [ -e second ] && exec sleep 1000; >second; setsid sh ./walk 100000 & exit 3\n")
         .file("walk", walker);
@@ -108,7 +109,7 @@ fn s6_10_a_daemon_that_keeps_forking_never_meets_the_next_run() {
 }
 
 #[test]
-fn s6_10_a_server_that_goes_into_the_background_is_reported_with_its_port() {
+fn s6_10_a_server_left_in_the_background_is_reported_with_its_port() {
     let listen = example("listen");
     let starter = format!("PORT=$PORT setsid {} >up 2>&1 </dev/null &\nread -r _ <up\nexit 0\n", listen.display());
     let app = App::new("web: ./starter\n").script("starter", &starter).fifo("up");
@@ -133,7 +134,7 @@ fn s11_a_dyno_that_dies_by_a_real_time_signal_ends_the_run() {
 }
 
 #[test]
-fn s11_a_release_that_dies_by_a_real_time_signal_has_failed() {
+fn s11_a_release_command_that_dies_by_a_real_time_signal_has_failed() {
     let finished = App::new("release: kill -64 $$\nweb: sleep 1000\n").dyno(["start"]).run();
 
     finished.expect_end(Ended::Code(192));
@@ -142,14 +143,14 @@ fn s11_a_release_that_dies_by_a_real_time_signal_has_failed() {
 }
 
 #[test]
-fn s11_a_smoke_command_that_dies_by_a_real_time_signal_fails_it() {
+fn s11_a_smoke_command_that_dies_by_a_real_time_signal_has_failed() {
     let finished = App::new("worker: sleep 1000\n").dyno(["smoke", "--settle", "0", "--", "kill -35 $$"]).run();
 
     finished.expect_end(Ended::Code(163));
 }
 
 #[test]
-fn s6_4_two_dynos_that_end_at_once_by_odd_signals_are_both_seen() {
+fn s11_two_real_time_signals_at_the_same_time_are_both_reported() {
     let procfile = "a: read -r _ <go; kill -34 $$\nb: read -r _ <go2; kill -34 $$\nc: sleep 1000\n";
     let app = App::new(procfile).fifo("go").fifo("go2");
     let dyno = app.dyno(["start", "--can-die", "a=any,b=any"]).spawn();
@@ -157,21 +158,21 @@ fn s6_4_two_dynos_that_end_at_once_by_odd_signals_are_both_seen() {
 
     app.release("go");
     app.release("go2");
-    dyno.until("both are seen", || dyno.stdout.text().matches("terminated by signal 34").count() == 2);
+    dyno.until("both are reported", || dyno.stdout.text().matches("terminated by signal 34").count() == 2);
 
     dyno.signal(Signal::SIGTERM);
     dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
 }
 
-/// A child that the process which becomes `dyno` had before, such as `tee` in `exec > >(tee log); exec dyno start`.
+// The foreign child is older than `dyno`, like `tee` in `exec > >(tee log); exec dyno start`.
 #[test]
-fn a_lost_guardian_takes_only_what_descends_from_dynos() {
+fn after_a_lost_guardian_only_descendants_of_dynos_are_killed() {
     let app = App::new("web: setsid sleep 1000 & exec sleep 1000\n").fifo("last").fifo("never");
     let foreign =
         "{ env -i sh -c 'echo $$ >pid; read -r line <last; echo \"$line\" >written' </dev/null >/dev/null 2>&1 & }";
     let dyno = app.dyno(["start"]).after(foreign).spawn();
     dyno.until_shown("started");
-    dyno.until("the foreign child is there", || app.has("pid"));
+    dyno.until("the foreign child runs", || app.has("pid"));
     dyno.until("both dyno processes run", || {
         dyno.of_dynos().iter().filter(|it| it.command.contains("sleep")).count() == 2
     });

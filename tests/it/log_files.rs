@@ -1,4 +1,4 @@
-//! `--log-dir` (S7.7).
+//! `--log-dir`: the log files, and what happens if they cannot be written, are moved or are removed (S7.7).
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,17 +8,17 @@ use nix::sys::signal::Signal;
 use crate::harness::{App, Ended, Finished, without_times_and_pids};
 
 #[test]
-fn s7_7_every_line_is_appended_to_the_file_of_its_dyno_and_to_the_merged_one() {
+fn s7_7_every_line_goes_to_the_file_of_its_dyno_and_to_all_log() {
     let app = App::new("web: echo one; echo two; read -r _ <never\n").fifo("never");
-    let said = "TIME web.1  | started with pid PID\nTIME web.1  | one\nTIME web.1  | two\n";
+    let begin = "TIME web.1  | started with pid PID\nTIME web.1  | one\nTIME web.1  | two\n";
     let end = "TIME web.1  | terminated by SIGTERM\n";
     let stop = "TIME system | SIGTERM received, starting shutdown\nTIME system | sending SIGTERM to all processes\n";
-    let (own, all) = (format!("{said}{end}"), format!("{said}{stop}{end}"));
+    let (own, all) = (format!("{begin}{end}"), format!("{begin}{stop}{end}"));
 
     for times in 1..=2 {
         let dyno = app.dyno(["start", "--log-dir", "log", "--color", "always", "-q", "web"]).spawn();
-        let is_said = |log: String| log.matches("two\n").count() == times;
-        dyno.until("all is said", || fs::read_to_string(app.path("log/web.1.log")).is_ok_and(is_said));
+        let is_complete = |log: String| log.matches("two\n").count() == times;
+        dyno.until("both lines are logged", || fs::read_to_string(app.path("log/web.1.log")).is_ok_and(is_complete));
         dyno.signal(Signal::SIGTERM);
 
         dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
@@ -33,7 +33,7 @@ fn s7_7_every_line_is_appended_to_the_file_of_its_dyno_and_to_the_merged_one() {
 }
 
 #[test]
-fn s7_7_the_files_have_the_format_of_the_log() {
+fn s7_7_log_files_use_the_log_format() {
     let app = App::new("web: echo one\n");
 
     for (format, is_line) in [
@@ -48,7 +48,7 @@ fn s7_7_the_files_have_the_format_of_the_log() {
 }
 
 #[test]
-fn a_log_directory_that_cannot_be_made_is_an_error_before_anything_starts() {
+fn s7_7_a_log_directory_that_cannot_be_created_is_an_error_at_the_start() {
     let app = App::new("web: touch started\n").file("taken", "");
 
     app.dyno(["start", "--log-dir", "taken"]).run().expect(
@@ -60,7 +60,7 @@ fn a_log_directory_that_cannot_be_made_is_an_error_before_anything_starts() {
 }
 
 #[test]
-fn the_files_go_on_to_the_last_word_when_nobody_reads_stdout_any_more() {
+fn s7_7_log_files_are_complete_even_if_stdout_is_closed_early() {
     let app = App::new("web: trap 'echo last word; exit 0' TERM; while :; do echo tick; done\n");
 
     let line = "\"$0\" \"$@\" | head -n 1";
@@ -73,7 +73,7 @@ fn the_files_go_on_to_the_last_word_when_nobody_reads_stdout_any_more() {
 }
 
 #[test]
-fn s7_7_the_files_keep_the_names_that_the_terminal_does_without() {
+fn s7_7_no_prefix_does_not_apply_to_log_files() {
     let app = App::new("web: echo one; exit 3\n");
 
     let finished = app.dyno(["start", "--log-dir", "log", "--no-prefix", "--no-timestamps"]).run();
@@ -84,7 +84,7 @@ fn s7_7_the_files_keep_the_names_that_the_terminal_does_without() {
 }
 
 #[test]
-fn a_log_file_that_cannot_be_used_is_named_before_anything_starts() {
+fn s7_7_a_log_file_that_cannot_be_used_is_an_error_before_any_start() {
     let refused = |app: &App, why: &str| {
         let fact = format!("error: the log file `log/{why}\n\nhint: move it away, or name another directory\n");
         app.dyno(["start", "--log-dir", "log"]).run().expect(Ended::Code(74), "", &fact);
@@ -99,9 +99,9 @@ fn a_log_file_that_cannot_be_used_is_named_before_anything_starts() {
     refused(&app, "release.1.log` cannot be used: it is a symbolic link");
 }
 
-// A file that may not grow is as good as a full disk, and needs no file system of its own.
+// The limit on file sizes has the same effect as a full disk, and needs no extra file system.
 #[test]
-fn s7_7_a_log_file_that_is_full_is_named_at_the_end() {
+fn s7_7_a_log_file_that_cannot_grow_is_named_at_the_end() {
     let app = App::new("web: seq 1 100000; read -r _ <never\n").fifo("never");
 
     let dyno = app.dyno(["start", "--log-dir", "log"]).after("trap '' XFSZ; ulimit -f 8").run();
@@ -111,26 +111,27 @@ fn s7_7_a_log_file_that_is_full_is_named_at_the_end() {
     assert_eq!(dyno.stderr(), format!("{fact}\nhint: all dynos were stopped\n"));
 }
 
-/// The texts of the dyno's lines in a log file, without our notices.
+/// The lines of the dyno in a log file, without their prefix and without notices.
 fn texts(app: &App, file: &str) -> Vec<String> {
     let log = fs::read_to_string(app.path(file)).unwrap_or_default();
     let texts = log.lines().filter_map(|line| Some(line.split_once("web.1  | ")?.1.to_owned()));
     texts.filter(|text| !text.starts_with("started") && !text.starts_with("exited")).collect()
 }
 
-/// Runs a command line once its first notice is in the log files, so that nothing is written while it changes them.
+/// Runs a command line that changes the log files. It starts after the first notice is logged, so that `dyno` writes
+/// nothing at the same time.
 fn run_when_logged(line: &str) -> (App, Finished) {
     let app = App::new(&format!("web: read -r _ <go; {line}\n")).fifo("go").fifo("never");
     let dyno = app.dyno(["start", "--log-dir", "log"]).spawn();
     let log = app.path("log/web.1.log");
-    dyno.until("its start is logged", || fs::read_to_string(&log).is_ok_and(|log| log.contains("started with pid")));
+    dyno.until("the start is logged", || fs::read_to_string(&log).is_ok_and(|log| log.contains("started with pid")));
     app.release("go");
     let finished = dyno.finish();
     (app, finished)
 }
 
 #[test]
-fn s7_7_a_log_directory_that_is_removed_is_created_again() {
+fn s7_7_a_removed_log_directory_is_created_again() {
     let (app, finished) = run_when_logged("rm -r log; echo after");
 
     finished.expect_end(Ended::Code(0));
@@ -142,10 +143,10 @@ fn s7_7_a_log_directory_that_is_removed_is_created_again() {
 }
 
 #[test]
-fn s7_7_a_log_file_that_is_moved_away_is_followed_by_a_new_one() {
+fn s7_7_a_log_file_that_was_moved_is_replaced_by_a_new_one() {
     let app = App::new("web: echo before; read -r _ <go; echo after\n").fifo("go");
     let dyno = app.dyno(["start", "--log-dir", "log"]).spawn();
-    dyno.until("it has written", || texts(&app, "log/web.1.log") == ["before"]);
+    dyno.until("the first line is logged", || texts(&app, "log/web.1.log") == ["before"]);
 
     fs::rename(app.path("log/web.1.log"), app.path("log/web.1.log.1")).unwrap();
     app.release("go");
@@ -157,13 +158,13 @@ fn s7_7_a_log_file_that_is_moved_away_is_followed_by_a_new_one() {
 }
 
 #[test]
-fn s7_7_no_line_is_lost_while_the_directory_is_moved_again_and_again() {
+fn s7_7_no_line_is_lost_while_the_log_directory_keeps_moving() {
     const MOVES: usize = 20;
     const LINES: usize = 300_000;
     let app = App::new(&format!("web: seq 1 {LINES}\n"));
     let mut dyno = app.dyno(["start", "--log-dir", "log", "-q", "web"]).spawn();
-    // Before that a missing directory is an error: nothing runs yet.
-    dyno.until("both files are open", || app.has("log/web.1.log"));
+    // Until the files are open, a missing directory is still an error.
+    dyno.until("the log files are open", || app.has("log/web.1.log"));
 
     let mut moved = 0;
     while moved < MOVES && !dyno.has_ended() {

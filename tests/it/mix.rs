@@ -1,7 +1,7 @@
-//! A random mix of everything that can happen to a run: crashes, restarts, forks, sessions, stopped processes, slow readers,
-//! and every way to end, `kill -9` of either process included. Nothing may be left, and no line may be missing.
+//! A random mix of what can happen to a run: crashes, restarts, forks, sessions, stopped processes, a slow reader and
+//! every way to end, including `kill -9` of `dyno` or its guardian. No process may be left, and no line may be missing.
 //!
-//! `DYNO_MIX_ROUNDS` and `DYNO_MIX_SEED` make it longer and repeat a failure.
+//! `DYNO_MIX_ROUNDS` makes the test longer; `DYNO_MIX_SEED` repeats a failure.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,13 +14,13 @@ use crate::app::fork;
 use crate::harness::{App, Ended, Running};
 use crate::process_table;
 
-/// Runs in `cargo test`.
+/// Rounds in an ordinary test run.
 const ROUNDS: u64 = 12;
 
-/// Lines that each run writes.
+/// Lines that each run of a dyno writes.
 const LINES: usize = 200;
 
-/// Writes them: `line PID NUMBER`, from 1 on. Then a file says that the last one was written.
+/// Writes `LINES` lines, `line PID NUMBER`, numbered from 1. Then it creates the file `done-PID`.
 const CHATTER: &str = "i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo \"line $$ $i\"; done; >done-$$\n";
 
 /// What a dyno does after its lines.
@@ -100,8 +100,9 @@ fn round(random: &mut Random) {
     let dyno = call.stdout_to(File::options().write(true).open(app.path("shown")).unwrap()).spawn();
 
     for index in 0..types {
-        // One that ends by itself may take the whole with it before another has begun.
-        dyno.until("its lines are written", || app.has(&format!("ready-t{index}.1")) || dyno.processes().is_empty());
+        // A dyno that exits by itself may stop everything before another one has started.
+        let ready = format!("ready-t{index}.1");
+        dyno.until(&format!("{ready} exists, or all have ended"), || app.has(&ready) || dyno.processes().is_empty());
     }
     let ended = stop(dyno, end);
     reader.wait().unwrap();
@@ -118,7 +119,7 @@ fn round(random: &mut Random) {
     }
 }
 
-/// Reads byte by byte, as `read` of a shell does.
+/// Copies the output to a file. It is slow because `read` of a shell reads byte by byte.
 fn slow_reader(app: &App) -> Child {
     let script = "while IFS= read -r line; do printf '%s\\n' \"$line\"; done <shown >shown.txt";
     let mut sh = Command::new("sh");
@@ -148,7 +149,7 @@ fn stop(dyno: Running, end: End) -> Ended {
     dyno.finish().ended
 }
 
-/// How many lines of each run were shown. They are 1, 2, 3 … without a gap.
+/// How many lines of each run were shown, by pid. Asserts that they are numbered 1, 2, 3 … without a gap.
 fn lines_of_runs<'a>(text: &'a str, context: &str) -> BTreeMap<&'a str, usize> {
     let mut shown = BTreeMap::new();
     for (_, line) in text.lines().filter_map(|line| line.split_once("| line ")) {

@@ -1,7 +1,8 @@
-//! No process outlives a run, whoever ends it, whatever runs, whenever it happens (S6.6, S11, S12).
+//! No process outlives a run, however it ends, whatever runs and whenever it happens (S6.6, S11, S12).
 //!
-//! Three tables, and every cell of their product is run. The habits are those of `examples/misbehaving`. After each
-//! cell the system's process table is searched for the mark that all processes of that cell inherited.
+//! The test runs every combination of 8 ends, 6 habits and 3 moments. The habits are the process types of
+//! `examples/misbehaving`. After each case it searches the process table for the mark that all processes of the case
+//! inherited.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,14 +18,14 @@ use crate::process_table;
 
 const MISBEHAVING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/misbehaving/Procfile");
 
-/// How it ends.
+/// How the run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     MainKilled,
     GuardianKilled,
     Signal(Signal),
     TerminalClosed,
-    OwnExit,
+    DynoExits,
 }
 
 const ENDS: [End; 8] = [
@@ -35,50 +36,50 @@ const ENDS: [End; 8] = [
     End::Signal(Signal::SIGHUP),
     End::Signal(Signal::SIGQUIT),
     End::TerminalClosed,
-    End::OwnExit,
+    End::DynoExits,
 ];
 
-/// What runs: process types of `examples/misbehaving`.
+/// What runs: a process type of `examples/misbehaving`.
 const HABITS: [&str; 6] = ["plain", "grandchild", "session", "daemon", "stubborn", "frozen"];
 
-/// When it happens.
+/// When the end comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// The habit is in place, other dynos of the formation have not been started yet.
+    /// The habit is in place, but not all dynos of the formation have been started.
     Starting,
     Running,
-    /// A first signal was passed on, and the leader takes its time.
+    /// A first signal was passed on, and the leader is slow to stop.
     Stopping,
 }
 
 const MOMENTS: [Moment; 3] = [Moment::Starting, Moment::Running, Moment::Stopping];
 
-type Cell = (End, &'static str, Moment);
+type Case = (End, &'static str, Moment);
 
-/// Cells at a time. Each is mostly waiting.
+/// Cases that run at the same time. Each of them mostly waits.
 const AT_A_TIME: usize = 4;
 
 /// A second signal within 300 ms is the same keypress (S12).
 const NEXT_KEYPRESS: Duration = Duration::from_millis(400);
 
-/// Dynos that are still to be started when the habit is in place. Doubled as long as the start was over too early.
+/// Dynos that start after the habit. Doubled if all of them were started before the habit was in place.
 const QUEUED: usize = 50;
 
 #[test]
-fn no_process_outlives_a_run_however_whatever_and_whenever() {
+fn no_process_outlives_a_run() {
     let with_habit = |end: End| HABITS.into_iter().map(move |habit| (end, habit));
     let pairs = ENDS.into_iter().flat_map(with_habit);
-    let cells: Vec<Cell> =
+    let cases: Vec<Case> =
         pairs.flat_map(|(end, habit)| MOMENTS.into_iter().map(move |moment| (end, habit, moment))).collect();
     let (next, done, failures) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
 
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
-                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match catch_unwind(AssertUnwindSafe(|| run(*cell))) {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match catch_unwind(AssertUnwindSafe(|| run(*case))) {
                         Ok(()) => drop(done.fetch_add(1, Ordering::Relaxed)),
-                        Err(why) => failures.lock().unwrap().push(format!("{cell:?}: {}", text_of(&*why))),
+                        Err(why) => failures.lock().unwrap().push(format!("{case:?}: {}", text_of(&*why))),
                     }
                 }
             });
@@ -86,31 +87,32 @@ fn no_process_outlives_a_run_however_whatever_and_whenever() {
     });
 
     let (done, failures) = (done.into_inner(), failures.into_inner().unwrap());
-    // Not `println!`: the number is shown even when the test passes.
-    writeln!(std::io::stderr(), "orphans: {done} of {} cells left nothing behind", cells.len()).unwrap();
-    assert!(failures.is_empty(), "{} cells failed\n{}", failures.len(), failures.join("\n\n"));
-    assert_eq!((done, cells.len()), (144, 144));
+    // Not `println!`, which is only shown if the test fails.
+    writeln!(std::io::stderr(), "orphans: {done} of {} cases left no process behind", cases.len()).unwrap();
+    assert!(failures.is_empty(), "{} cases failed\n{}", failures.len(), failures.join("\n\n"));
+    assert_eq!((done, cases.len()), (144, 144));
 }
 
 fn text_of(why: &(dyn std::any::Any + Send)) -> &str {
     why.downcast_ref::<String>().map(String::as_str).or(why.downcast_ref::<&str>().copied()).unwrap_or("?")
 }
 
-fn run(cell: Cell) {
+fn run(case: Case) {
     let mut queued = QUEUED;
-    while !run_with(cell, queued) {
+    while !run_with(case, queued) {
         assert!(queued < 1000, "all dynos were started before the habit was in place");
         queued *= 2;
     }
 }
 
-/// Runs a cell; false if it was not what it should be, because the start was over too early.
-fn run_with((end, habit, moment): Cell, queued: usize) -> bool {
+/// Runs a case. False if all dynos were started before the habit was in place, so that the case must be repeated.
+fn run_with((end, habit, moment): Case, queued: usize) -> bool {
     let app = App::empty().fifo("go");
     let fillers = if moment == Moment::Starting { queued } else { 1 };
-    // Long where a second signal ends it, long enough for an exit of its own, short where the grace has to pass.
+    // 300: a second signal ends the stop long before. 4: enough time for the dyno to exit by itself. 0.5: the test
+    // waits until the grace is over.
     let grace = match (moment, end) {
-        (Moment::Stopping, End::OwnExit) => "4",
+        (Moment::Stopping, End::DynoExits) => "4",
         (Moment::Stopping, _) => "300",
         (Moment::Starting | Moment::Running, _) => "0.5",
     };
@@ -147,9 +149,9 @@ fn run_with((end, habit, moment): Cell, queued: usize) -> bool {
     match end {
         End::MainKilled => dyno.signal(Signal::SIGKILL),
         End::GuardianKilled => kill(Pid::from_raw(guardian), Signal::SIGKILL).unwrap(),
-        End::OwnExit => app.release("go"),
+        End::DynoExits => app.release("go"),
         End::Signal(_) | End::TerminalClosed if moment == Moment::Stopping => {
-            dyno.until("a second keypress is one", || since.elapsed() > NEXT_KEYPRESS);
+            dyno.until("another signal is a second keypress", || since.elapsed() > NEXT_KEYPRESS);
             end_by_signal(&mut dyno, end);
         }
         End::Signal(_) | End::TerminalClosed => end_by_signal(&mut dyno, end),
@@ -158,11 +160,11 @@ fn run_with((end, habit, moment): Cell, queued: usize) -> bool {
 
     assert_end(&finished, end, moment);
     if end == End::MainKilled {
-        // Nobody waited for its end: it may be in the middle of it, and it is process 1 that takes note.
+        // The guardian lost its parent and may still be ending. Process 1 may not have reaped it yet, hence `Z`.
         let has_ended = || process_table::stat(guardian).is_none_or(|(state, _)| state == 'Z');
         until("the guardian has ended", has_ended);
     } else {
-        assert_eq!(process_table::stat(guardian), None, "the guardian is left");
+        assert_eq!(process_table::stat(guardian), None, "the guardian outlived `dyno`");
     }
     true
 }
@@ -171,27 +173,27 @@ fn end_by_signal(dyno: &mut Running, end: End) {
     match end {
         End::Signal(signal) => dyno.signal(signal),
         End::TerminalClosed => dyno.close_terminal(),
-        End::MainKilled | End::GuardianKilled | End::OwnExit => unreachable!("{end:?} is no signal"),
+        End::MainKilled | End::GuardianKilled | End::DynoExits => unreachable!("{end:?} is not a signal"),
     }
 }
 
-/// What begins the stop that is under way in the moment `Stopping`.
+/// The signal that begins the stop, for the moment `Stopping`.
 fn first_signal(end: End) -> Signal {
     match end {
-        End::Signal(Signal::SIGQUIT) | End::MainKilled | End::GuardianKilled | End::OwnExit => Signal::SIGTERM,
+        End::Signal(Signal::SIGQUIT) | End::MainKilled | End::GuardianKilled | End::DynoExits => Signal::SIGTERM,
         End::TerminalClosed => Signal::SIGHUP,
         End::Signal(signal) => signal,
     }
 }
 
-/// Status by rule S11.
+/// Asserts the status. Rule: S11.
 fn assert_end(finished: &Finished, end: End, moment: Moment) {
     let expected = match (end, moment) {
         (End::MainKilled, _) => Ended::Signal(Signal::SIGKILL),
         (End::GuardianKilled, _) => Ended::Code(70),
-        (End::OwnExit, Moment::Starting | Moment::Running) => Ended::Code(7),
-        // The stop that was asked for first decides.
-        (End::OwnExit | End::Signal(Signal::SIGQUIT), Moment::Stopping) => Ended::Signal(Signal::SIGTERM),
+        (End::DynoExits, Moment::Starting | Moment::Running) => Ended::Code(7),
+        // The stop was already under way, and its signal decides.
+        (End::DynoExits | End::Signal(Signal::SIGQUIT), Moment::Stopping) => Ended::Signal(Signal::SIGTERM),
         (End::TerminalClosed, _) => Ended::Signal(Signal::SIGHUP),
         (End::Signal(signal), _) => Ended::Signal(signal),
     };
