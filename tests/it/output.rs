@@ -1,4 +1,4 @@
-//! Nothing a dyno wrote is lost, torn or put in another order (S7.5, S7.6).
+//! Nothing that a dyno writes is lost, torn or reordered, and memory stays bounded (S7.5, S7.6).
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,16 @@ use crate::process_table;
 
 const MISBEHAVING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/misbehaving/Procfile");
 
-/// Both processes together stay below this under any flood: room for the byte budget (4 MiB) and the program, in a
-/// build that is not optimised.
+/// `dyno` and its guardian together stay below this: room for the byte budget (4 MiB) and for an unoptimised build.
 const MOST_MEMORY_KIB: u64 = 48 * 1024;
 
-/// `seq 1 20000`, as text.
+/// The lines of `seq 1 20000`.
 fn numbers() -> Vec<String> {
     (1..=20_000).map(|number| number.to_string()).collect()
 }
 
-/// The texts of `web.1` without our notices about it.
-fn words_of_web(finished: &Finished) -> Vec<String> {
+/// The lines of `web.1` after the notice of its start.
+fn lines_of_web(finished: &Finished) -> Vec<String> {
     let mut lines = finished.lines_of("web.1");
     assert_eq!(lines.first().map(String::as_str), Some("started with pid PID"));
     lines.remove(0);
@@ -27,7 +26,7 @@ fn words_of_web(finished: &Finished) -> Vec<String> {
 }
 
 #[test]
-fn ten_dynos_with_a_hundred_thousand_lines_each_lose_tear_and_swap_none() {
+fn no_line_of_ten_flooding_dynos_is_lost_torn_or_reordered() {
     const DYNOS: usize = 10;
     const LINES: usize = 100_000;
     let app = App::empty();
@@ -37,12 +36,12 @@ fn ten_dynos_with_a_hundred_thousand_lines_each_lose_tear_and_swap_none() {
     let finished = call.env("FLOOD_LINES", LINES.to_string()).run();
 
     finished.expect_end(Ended::Code(0));
-    let mut said = BTreeMap::<&str, String>::new();
+    let mut written = BTreeMap::<&str, String>::new();
     let stdout = finished.stdout();
     for line in stdout.lines() {
         let (name, text) = line.split_at_checked("flood.10 ".len()).expect(line);
-        let whole = said.entry(name.trim_end()).or_default();
-        // A dyno that got no processor for 250 ms in the middle of a line: marked as the rest of it (S7.6).
+        let whole = written.entry(name.trim_end()).or_default();
+        // `>` marks the rest of a line: the dyno was not scheduled for 250 ms in the middle of it (S7.6).
         match text.strip_prefix("> ") {
             Some(rest) => {
                 assert_eq!(whole.pop(), Some('\n'), "{line}");
@@ -54,12 +53,12 @@ fn ten_dynos_with_a_hundred_thousand_lines_each_lose_tear_and_swap_none() {
     }
     for index in 1..=DYNOS {
         let dyno = format!("flood.{index}");
-        let lines = said[dyno.as_str()].lines().filter(|line| line.contains(" says "));
+        let lines = written[dyno.as_str()].lines().filter(|line| line.contains(" says "));
         assert!(lines.eq((1..=LINES).map(|number| format!("{dyno} says line {number:06}"))), "{dyno}");
     }
 }
 
-fn all_numbers_before_the_exit_fifty_times(pty: &str) {
+fn assert_complete_output_fifty_times(pty: &str) {
     let app = App::new("web: seq 1 20000\n");
     let mut expected = numbers();
     expected.push("exited with code 0".to_owned());
@@ -67,22 +66,22 @@ fn all_numbers_before_the_exit_fifty_times(pty: &str) {
         let finished = app.dyno(["start", "--pty", pty]).run();
 
         finished.expect_end(Ended::Code(0));
-        assert!(words_of_web(&finished) == expected, "round {round}: {}", finished.stdout());
+        assert!(lines_of_web(&finished) == expected, "round {round}: {}", finished.stdout());
     }
 }
 
 #[test]
-fn what_a_dyno_writes_right_before_its_exit_is_complete_on_a_pipe() {
-    all_numbers_before_the_exit_fifty_times("never");
+fn output_right_before_the_exit_is_complete_on_a_pipe() {
+    assert_complete_output_fifty_times("never");
 }
 
 #[test]
-fn what_a_dyno_writes_right_before_its_exit_is_complete_on_a_pty() {
-    all_numbers_before_the_exit_fifty_times("always");
+fn output_right_before_the_exit_is_complete_on_a_pty() {
+    assert_complete_output_fifty_times("always");
 }
 
 #[test]
-fn fifty_dynos_that_end_at_once_lose_nothing_either() {
+fn fifty_dynos_that_exit_at_once_lose_nothing() {
     let app = App::new("web: seq 1 2000; echo FATAL >&2; exit 1\n");
     for pty in ["never", "always"] {
         let finished = app.dyno(["start", "-m", "web=50", "--can-die", "web=any", "--pty", pty]).run();
@@ -98,7 +97,7 @@ fn fifty_dynos_that_end_at_once_lose_nothing_either() {
 }
 
 #[test]
-fn the_last_words_stand_before_the_exit_notice() {
+fn the_last_line_comes_before_the_exit_notice() {
     let app = App::new("web: echo FATAL >&2; exit 1\n");
     for pty in ["never", "always"] {
         for _ in 0..50 {
@@ -120,12 +119,12 @@ fn a_last_line_without_newline_is_shown() {
         let finished = app.dyno(["start", "--pty", pty]).run();
 
         finished.expect_end(Ended::Code(0));
-        assert_eq!(words_of_web(&finished), ["one", "two", "exited with code 0"], "{pty}");
+        assert_eq!(lines_of_web(&finished), ["one", "two", "exited with code 0"], "{pty}");
     }
 }
 
 #[test]
-fn fifty_megabytes_without_a_newline_pass_in_bounded_memory() {
+fn a_line_of_fifty_megabytes_is_passed_on_in_bounded_memory() {
     const BYTES: usize = 50_000_000;
     let app = App::new("web: head -c 50000000 /dev/zero | tr '\\0' x; echo; echo done; read -r _ <go\n").fifo("go");
 
@@ -136,7 +135,7 @@ fn fifty_megabytes_without_a_newline_pass_in_bounded_memory() {
     let finished = dyno.finish();
 
     finished.expect_end(Ended::Code(0));
-    // In pieces, each on a line of its own.
+    // Each piece is a line.
     let pieces = finished.stdout.split(|byte| *byte == b'\n').filter(|line| line.ends_with(b"xx"));
     let bytes = pieces.map(|line| line.rsplit(|byte| *byte != b'x').next().unwrap_or_default().len());
     assert_eq!(bytes.sum::<usize>(), BYTES);
@@ -144,17 +143,17 @@ fn fifty_megabytes_without_a_newline_pass_in_bounded_memory() {
 }
 
 #[test]
-fn a_flood_that_nobody_reads_stays_in_bounded_memory() {
+fn a_flood_without_a_reader_stays_in_bounded_memory() {
     let whole = "yes 0123456789012345678901234567890123456789";
-    // Of such lines only the end is shown: they are copied.
+    // Only the last state of such a line is shown, so that it is edited in a buffer of its own.
     let redrawn = "exec yes \"$(printf '0123456789\\r0123456789')\"";
     for (command, pty) in [(whole, "never"), (redrawn, "always")] {
         let app = App::new(&format!("web: {command}\n"));
         let (reader, writer) = std::io::pipe().unwrap();
 
         let dyno = app.dyno(["start", "-m", "web=10", "-t", "1", "--pty", pty]).stdout_to(writer).spawn();
-        // Everything stands still: each dyno waits until somebody takes what it wrote.
-        dyno.until("all dynos wait", || {
+        // At the end nothing moves any more: each dyno is blocked until its output is read.
+        dyno.until("all dynos are blocked", || {
             let dynos = dyno.of_dynos();
             dynos.len() == 10 && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
         });
@@ -169,7 +168,7 @@ fn a_flood_that_nobody_reads_stays_in_bounded_memory() {
 }
 
 #[test]
-fn bytes_that_are_no_text_pass_unchanged() {
+fn bytes_that_are_not_utf8_are_passed_on_unchanged() {
     let app = App::new("web: printf '\\377\\376 caf\\351 \\000\\001\\n'\n");
 
     let finished = app.dyno(["start", "--no-prefix", "--pty", "never"]).run();
@@ -179,25 +178,25 @@ fn bytes_that_are_no_text_pass_unchanged() {
 }
 
 #[test]
-fn crlf_is_one_newline_on_pipe_and_pty() {
+fn crlf_becomes_one_newline_on_pipe_and_pty() {
     let app = App::new("web: printf 'one\\r\\ntwo\\r\\n'\n");
     for pty in ["never", "always"] {
         let finished = app.dyno(["start", "--pty", pty]).run();
 
         assert!(!finished.stdout.contains(&b'\r'), "{}", finished.stdout());
-        assert_eq!(words_of_web(&finished), ["one", "two", "exited with code 0"]);
+        assert_eq!(lines_of_web(&finished), ["one", "two", "exited with code 0"]);
     }
 }
 
 #[test]
-fn of_a_progress_line_on_a_pty_the_last_state_is_shown() {
+fn only_the_last_state_of_a_progress_line_on_a_pty_is_shown() {
     let app = App::new("web: printf '10%%\\r20%%\\r30%%\\n'\n");
 
     let on_pty = app.dyno(["start", "--pty", "always"]).run();
     let on_pipe = app.dyno(["start", "--pty", "never"]).run();
 
-    assert_eq!(words_of_web(&on_pty), ["30%", "exited with code 0"]);
-    assert_eq!(words_of_web(&on_pipe), ["10%\r20%\r30%", "exited with code 0"]);
+    assert_eq!(lines_of_web(&on_pty), ["30%", "exited with code 0"]);
+    assert_eq!(lines_of_web(&on_pipe), ["10%\r20%\r30%", "exited with code 0"]);
 }
 
 #[test]
@@ -207,5 +206,5 @@ fn stdout_and_stderr_of_a_dyno_keep_their_order() {
     let finished = app.dyno(["start"]).run();
 
     let expected = (1..=500).flat_map(|number| [format!("out {number}"), format!("err {number}")]);
-    assert_eq!(words_of_web(&finished), expected.chain(["exited with code 0".to_owned()]).collect::<Vec<_>>());
+    assert_eq!(lines_of_web(&finished), expected.chain(["exited with code 0".to_owned()]).collect::<Vec<_>>());
 }

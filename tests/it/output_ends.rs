@@ -1,4 +1,4 @@
-//! Readers that stop or are slow at the end: nothing is lost without a word, and what is lost is counted (S7.5, S11).
+//! Readers of stdout that stop or are slow at the end: lost bytes are counted and reported (S7.5, S11).
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -14,14 +14,14 @@ use crate::app::fork;
 use crate::harness::{App, Ended, Finished, Running};
 use crate::process_table;
 
-/// A user that owns nothing here.
+/// A user that owns none of the files.
 const NOBODY: u32 = 65534;
 
-/// What a pipe of one page holds.
+/// Capacity of the smallest pipe: one page.
 const PAGE_BYTES: i32 = 4096;
 
-/// Writes lines of 69 bytes, as they are shown; with `--log-dir log` the same lines are in `log/all.log`.
-fn writes_lines(lines: u32) -> App {
+/// An app whose lines are 69 bytes long when they are shown. With `--log-dir log` the same bytes are in `log/all.log`.
+fn app_with_lines(lines: u32) -> App {
     App::new(&format!("web: seq -f 'line %045.0f' 1 {lines}\n"))
 }
 
@@ -31,7 +31,7 @@ fn pipe_of_one_page() -> (io::PipeReader, io::PipeWriter) {
     (reader, writer)
 }
 
-/// Each byte was accepted by the stream or is counted as lost; the log files have them all.
+/// Each byte was accepted by the stream or is counted as lost; `all.log` has all bytes.
 #[track_caller]
 fn expect_all_counted(app: &App, ended: Ended, stderr: &str, shown: &[u8]) {
     let all = fs::read(app.path("log/all.log")).unwrap();
@@ -49,7 +49,7 @@ fn rest_of(mut reader: impl Read) -> Vec<u8> {
 
 #[test]
 fn s7_5_bytes_lost_to_a_stopped_pipe_reader_are_counted() {
-    let app = writes_lines(100);
+    let app = app_with_lines(100);
     let (reader, writer) = pipe_of_one_page();
 
     let finished = app.dyno(["start", "--log-dir", "log"]).stdout_to(writer).run();
@@ -59,12 +59,12 @@ fn s7_5_bytes_lost_to_a_stopped_pipe_reader_are_counted() {
 
 #[test]
 fn s7_5_bytes_lost_to_a_pipe_of_another_user_are_counted() {
-    let app = writes_lines(100).fifo("pipe");
+    let app = app_with_lines(100).fifo("pipe");
     fs::set_permissions(app.path(""), Permissions::from_mode(0o777)).unwrap();
     let reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(app.path("pipe")).unwrap();
     let writer = OpenOptions::new().write(true).open(app.path("pipe")).unwrap();
     fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PAGE_BYTES)).unwrap();
-    // Nobody but root may open it again, as after `sudo -u`.
+    // `dyno` cannot open the pipe a second time, like after `sudo -u`.
     fs::set_permissions(app.path("pipe"), Permissions::from_mode(0o000)).unwrap();
     let call = app.dyno(["start", "--log-dir", "log"]).stdout_to(writer);
     let call = if nix::unistd::geteuid().is_root() { call.user(NOBODY) } else { call };
@@ -76,7 +76,7 @@ fn s7_5_bytes_lost_to_a_pipe_of_another_user_are_counted() {
 
 #[test]
 fn s7_5_bytes_lost_to_a_stopped_socket_reader_are_counted() {
-    let app = writes_lines(5000);
+    let app = app_with_lines(5000);
     let (reader, writer) = UnixStream::pair().unwrap();
 
     let finished = app.dyno(["start", "--log-dir", "log"]).stdout_to(OwnedFd::from(writer)).run();
@@ -101,7 +101,7 @@ fn s7_5_bytes_lost_to_a_stopped_terminal_are_counted() {
     expect_all_counted(&app, finished.ended, &stderr, shown.as_bytes());
 }
 
-/// Reads a piece, then pauses, to the end; into the file `out`.
+/// Copies stdin to the file `out`, a piece at a time with a pause after each.
 fn slow_reader(app: &App, piece_bytes: u32, stdin: impl Into<Stdio>) -> Child {
     let script = format!(
         "while dd bs={piece_bytes} count=1 of=piece 2>/dev/null && [ -s piece ]; do cat piece; sleep 0.45; done"
@@ -110,7 +110,7 @@ fn slow_reader(app: &App, piece_bytes: u32, stdin: impl Into<Stdio>) -> Child {
     fork(Command::new("sh").args(["-c", &script]).current_dir(app.path("")).stdin(stdin).stdout(out))
 }
 
-/// Lets a slow reader read everything.
+/// Runs the app with a slow reader; returns the end and what the reader got.
 fn run_into_slow_reader(app: &App, mut reader: Child, writer: impl Into<Stdio>) -> (Finished, String) {
     let finished = app.dyno(["start", "--pty", "never", "--color", "never"]).stdout_to(writer).run();
     assert!(reader.wait().unwrap().success());
@@ -124,19 +124,19 @@ fn expect_all_shown(lines: usize, (finished, shown): (Finished, String)) {
     assert!(shown.trim_end().ends_with("| exited with code 0"), "{shown}");
 }
 
-// A full pipe accepts nothing until a whole page was read, which takes this reader three seconds.
+// A full pipe accepts no byte until a whole page has been read, which takes this reader three seconds.
 #[test]
 fn s7_5_a_steady_slow_reader_of_a_pipe_gets_everything() {
-    let app = writes_lines(160);
+    let app = app_with_lines(160);
     let (reader, writer) = pipe_of_one_page();
 
     expect_all_shown(160, run_into_slow_reader(&app, slow_reader(&app, 600, reader), writer));
 }
 
-// The kernel says that a terminal accepts bytes only when its reader has taken all 18 KiB that were waiting.
+// The kernel reports a terminal as writable only after its reader has read all 18 KiB that were waiting.
 #[test]
 fn s7_5_a_steady_slow_reader_of_a_terminal_gets_everything() {
-    let app = writes_lines(400);
+    let app = app_with_lines(400);
     let pty = openpty(None, None).unwrap();
     for side in [&pty.master, &pty.slave] {
         fcntl(side, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).unwrap();
@@ -145,20 +145,20 @@ fn s7_5_a_steady_slow_reader_of_a_terminal_gets_everything() {
     expect_all_shown(400, run_into_slow_reader(&app, slow_reader(&app, 1500, pty.master), pty.slave));
 }
 
-/// Waits until `dyno` itself waits for a reader, or has ended.
-fn until_it_waits(dyno: &mut Running) {
+/// Waits until `dyno` itself is blocked by its reader, or has ended.
+fn until_dyno_waits(dyno: &mut Running) {
     let pid = dyno.main();
-    crate::harness::until("it waits or has ended", || dyno.has_ended() || process_table::polls(pid));
+    crate::harness::until("`dyno` waits or has ended", || dyno.has_ended() || process_table::polls(pid));
 }
 
 #[test]
-fn s11_a_result_waits_for_the_reader_of_a_non_blocking_stdout() {
+fn s11_config_waits_for_the_reader_of_a_non_blocking_stdout() {
     let keys: Vec<String> = (0..3000).map(|n| format!("KEY{n:04}={}\n", "v".repeat(90))).collect();
     let app = App::new("web: true\n").file(".env", keys.concat());
     let (reader, writer) = io::pipe().unwrap();
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     let mut dyno = app.dyno(["config"]).stdout_to(writer).spawn();
-    until_it_waits(&mut dyno);
+    until_dyno_waits(&mut dyno);
 
     let shown = String::from_utf8(rest_of(reader)).unwrap();
 
@@ -172,7 +172,7 @@ fn s11_an_error_message_waits_for_a_slow_reader_of_stderr() {
     let (reader, mut writer) = pipe_of_one_page();
     writer.write_all(&[b' '; PAGE_BYTES as usize]).unwrap();
     let mut dyno = app.dyno(["start"]).after("exec 2>&1").stdout_to(writer).spawn();
-    until_it_waits(&mut dyno);
+    until_dyno_waits(&mut dyno);
 
     let shown = String::from_utf8(rest_of(reader)).unwrap();
 

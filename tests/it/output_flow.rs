@@ -1,5 +1,5 @@
-//! Bytes never wait for decisions and decisions never wait for bytes: held pipes, silent lines, slow and lost readers
-//! (S7.5, S7.6, S11).
+//! Output never delays an exit or a stop, and neither delays output: pipes that a child keeps open, unfinished lines,
+//! slow and lost readers (S7.5, S7.6, S11).
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -10,7 +10,7 @@ use crate::harness::{App, Ended, Running};
 use crate::process_table;
 
 #[test]
-fn a_grandchild_that_holds_the_pipe_never_delays_the_exit_notice() {
+fn a_grandchild_that_keeps_the_pipe_open_does_not_delay_the_exit_notice() {
     let app = App::new("web: (trap '' TERM; echo >set; exec sleep 1000) & read -r _ <set; exit 3\n").fifo("set");
     let dyno = app.dyno(["start", "-t", "300"]).spawn();
 
@@ -23,7 +23,7 @@ fn a_grandchild_that_holds_the_pipe_never_delays_the_exit_notice() {
 }
 
 #[test]
-fn what_a_grandchild_says_after_the_exit_is_still_shown() {
+fn output_of_a_grandchild_after_the_exit_is_still_shown() {
     let app = App::new("web: (trap '' TERM; echo >set; read -r _ <go; echo late) & read -r _ <set; exit 3\n");
     let app = app.fifo("set").fifo("go");
     let dyno = app.dyno(["start", "-t", "300"]).spawn();
@@ -37,7 +37,7 @@ fn what_a_grandchild_says_after_the_exit_is_still_shown() {
 }
 
 #[test]
-fn a_line_that_the_exit_cuts_goes_on_as_the_rest_of_that_line() {
+fn a_line_that_is_interrupted_by_the_exit_is_continued_with_a_mark() {
     let line = "web: (trap '' TERM; printf half; echo >set; read -r _ <go; printf REST) & read -r _ <set; exit 3\n";
     for (rest, expected) in [("' whole\\n'", "TIME web.1  >  whole\n"), ("'\\n'", "")] {
         let app = App::new(&line.replace("REST", rest)).fifo("set").fifo("go");
@@ -55,7 +55,7 @@ fn a_line_that_the_exit_cuts_goes_on_as_the_rest_of_that_line() {
 }
 
 #[test]
-fn a_silent_partial_line_is_shown_and_blocks_nobody() {
+fn an_unfinished_line_is_shown_and_does_not_block_other_dynos() {
     let app = App::new(
         "ask: printf 'password: '; read -r _ <go; echo thanks; read -r _ <never\n\
          other: read -r _ <first; echo one; read -r _ <second; echo two; read -r _ <never\n",
@@ -76,7 +76,7 @@ fn a_silent_partial_line_is_shown_and_blocks_nobody() {
     dyno.signal(Signal::SIGTERM);
     let finished = dyno.finish();
 
-    // The pause cuts the line, but no other line is torn by it.
+    // The unfinished line is shown in two pieces; the lines of the other dyno are whole.
     assert_eq!(finished.lines_of("other.1")[1..3], ["one", "two"]);
     assert!(finished.stdout().contains("TIME ask.1   | password: "), "{}", finished.stdout());
 }
@@ -88,7 +88,7 @@ fn a_slow_reader_loses_nothing() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut dyno = app.dyno(["start", "--no-prefix"]).stdout_to(writer).spawn();
 
-    // Nobody reads until the dyno can write no more: it waits, and so does its end.
+    // The test reads only after the dyno is blocked in a write, and so cannot exit.
     dyno.until("the dyno waits", || all_dynos_wait(&dyno));
     assert!(!dyno.has_ended());
     let mut shown = String::new();
@@ -100,14 +100,14 @@ fn a_slow_reader_loses_nothing() {
     assert!(lines.eq(expected), "{} lines", shown.lines().count());
 }
 
-/// Whether no process of a dyno can write any more.
+/// Whether all processes of dynos are blocked in a write.
 pub(crate) fn all_dynos_wait(dyno: &Running) -> bool {
     let dynos = dyno.of_dynos();
     !dynos.is_empty() && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
 }
 
 #[test]
-fn a_reader_that_goes_away_is_a_quiet_stop_with_141() {
+fn a_reader_that_goes_away_stops_everything_quietly_with_141() {
     let app = App::new("web: yes\nother: sleep 1000\n");
     let (mut reader, writer) = std::io::pipe().unwrap();
     let dyno = app.dyno(["start"]).stdout_to(writer).spawn();
@@ -121,10 +121,10 @@ fn a_reader_that_goes_away_is_a_quiet_stop_with_141() {
 }
 
 #[test]
-fn a_pipe_into_head_ends_the_whole() {
+fn a_pipe_into_head_stops_everything() {
     let app = App::new("web: while :; do echo line; done\n");
 
-    // A shell, as people use it; the last status of the pipe is the one of `head`.
+    // In a shell, like users do it. The status of the pipeline would be that of `head`.
     let call = app.dyno(["start"]).under(&["sh", "-c", "{ \"$0\" \"$@\"; echo $? >status; } | head -n 3"]);
     let finished = call.run();
 
@@ -145,7 +145,7 @@ fn a_full_disk_is_named_and_ends_with_74() {
 }
 
 #[test]
-fn stdout_may_be_a_file_or_closed() {
+fn stdout_may_be_a_file_and_may_be_closed() {
     let app = App::new("web: echo hello\n");
     let path = app.path("log");
     let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
@@ -158,7 +158,7 @@ fn stdout_may_be_a_file_or_closed() {
 }
 
 #[test]
-fn standard_input_of_a_dyno_never_gives_data_and_never_ends() {
+fn s6_1_stdin_of_a_dyno_never_gives_data_and_never_ends() {
     let app = App::new("web: cat; echo ended\nother: read -r _ <go; exit 4\n").fifo("go");
     let dyno = app.dyno(["start", "--pty", "never"]).spawn();
 
@@ -172,7 +172,7 @@ fn standard_input_of_a_dyno_never_gives_data_and_never_ends() {
 }
 
 #[test]
-fn standard_input_may_be_asked_to_be_empty() {
+fn s6_1_stdin_null_is_empty() {
     let app = App::new("web: cat; echo ended; exit 4\n");
 
     let finished = app.dyno(["start", "--stdin", "null", "--pty", "never"]).run();
@@ -182,10 +182,10 @@ fn standard_input_may_be_asked_to_be_empty() {
 }
 
 #[test]
-fn a_dyno_on_a_terminal_has_a_terminal_of_the_same_size_that_follows() {
+fn s12_4_the_terminal_of_a_dyno_follows_the_size_of_ours() {
     let app = App::new("web: trap 'stty size' WINCH; stty size; while :; do sleep 0.05; done\n");
     let dyno = app.dyno(["start", "-t", "1"]).spawn_in_terminal();
-    // The prefix takes its place on the line or not: either way the height is the same.
+    // Only the height is asserted: the width is smaller by the prefix.
     dyno.until_shown("24 ");
 
     dyno.terminal().resize(40, 120);
@@ -195,9 +195,9 @@ fn a_dyno_on_a_terminal_has_a_terminal_of_the_same_size_that_follows() {
     dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
 }
 
-/// The leader writes a lot and ends, its child writes after that, and then the next run begins.
+// The leader writes a lot and exits, then its child writes, and then the next run begins.
 #[test]
-fn s7_5_words_exit_and_next_run_keep_their_order_when_a_child_outlives_the_leader() {
+fn s7_5_output_exit_and_restart_keep_their_order_if_a_child_lives_on() {
     const LINES: usize = 2000;
     let work = format!(
         "if [ -e again ]; then echo second; read -r _ <never; fi\n\

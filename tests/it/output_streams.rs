@@ -1,4 +1,5 @@
-//! What programs do to their streams, and readers that take their time: nothing is lost or mixed up by either (S6.1, S7.5).
+//! Dynos that change their streams, and readers that are slow: no output is lost, and no dyno affects another (S6.1,
+//! S7.5).
 
 use std::fs;
 use std::io::Read;
@@ -19,7 +20,7 @@ fn meddler(procfile: &str) -> App {
 }
 
 #[test]
-fn s7_5_what_a_dyno_left_in_a_pipe_that_it_made_larger_is_shown_before_its_exit() {
+fn s7_5_output_in_an_enlarged_pipe_is_shown_before_the_exit_notice() {
     const LINES: usize = 80_000;
     let line = "0123456789".repeat(10);
     let app = meddler(&format!(
@@ -32,17 +33,18 @@ fn s7_5_what_a_dyno_left_in_a_pipe_that_it_made_larger_is_shown_before_its_exit(
         .dyno(["start", "--no-timestamps", "--pty", "never", "--can-die", "web", "-t", "1"])
         .stdout_to(writer)
         .spawn();
-    let of = |name: &str| dyno.of_dynos().into_iter().filter(|process| process.dyno.as_deref() == Some(name)).collect();
-    // Nobody reads, so nothing of web.1 is taken either: all it says stays in its pipe.
+    let processes_of =
+        |name: &str| dyno.of_dynos().into_iter().filter(|process| process.dyno.as_deref() == Some(name)).collect();
+    // When other.1 has used up the budget, no dyno is read any more, so the output of web.1 stays in its pipe.
     dyno.until("the budget is spent", || {
-        let other: Vec<process_table::Process> = of("other.1");
+        let other: Vec<process_table::Process> = processes_of("other.1");
         other.iter().any(|process| process_table::waits_to_write(process.pid))
     });
     app.release("go");
-    dyno.until("web.1 is gone", || of("web.1").is_empty());
+    dyno.until("web.1 is gone", || processes_of("web.1").is_empty());
 
     let shown = Capture::of(reader);
-    dyno.until("its exit is told", || shown.text().contains("web.1   | exited with code 0\n"));
+    dyno.until("the exit notice is shown", || shown.text().contains("web.1   | exited with code 0\n"));
 
     let text = shown.text();
     let (before, _) = text.split_once("web.1   | exited with code 0\n").unwrap();
@@ -54,7 +56,7 @@ fn s7_5_what_a_dyno_left_in_a_pipe_that_it_made_larger_is_shown_before_its_exit(
 }
 
 #[test]
-fn s6_1_what_one_dyno_sets_on_its_stdin_is_no_affair_of_another() {
+fn s6_1_a_flag_that_a_dyno_sets_on_its_stdin_affects_no_other_dyno() {
     let app =
         meddler("one: ./meddle deaf; read -r _ <never\ntwo: read -r _ <go; cat; echo ended\n").fifo("go").fifo("never");
     let dyno = app.dyno(["start", "--pty", "never", "-t", "1"]).spawn();
@@ -69,7 +71,7 @@ fn s6_1_what_one_dyno_sets_on_its_stdin_is_no_affair_of_another() {
 }
 
 #[test]
-fn s7_5_a_stdout_that_the_user_s_shell_made_non_blocking_is_waited_for() {
+fn s7_5_a_non_blocking_stdout_is_waited_for() {
     let app = App::new("web: seq -f 'line %06.0f' 1 300000\n");
     let (mut reader, writer) = std::io::pipe().unwrap();
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
@@ -85,7 +87,7 @@ fn s7_5_a_stdout_that_the_user_s_shell_made_non_blocking_is_waited_for() {
 }
 
 #[test]
-fn s7_5_a_reader_that_is_slow_all_the_time_gets_all_of_it() {
+fn s7_5_a_reader_that_is_always_slow_gets_everything() {
     let slow = "while dd bs=4096 count=1 of=piece 2>/dev/null && [ -s piece ]; do cat piece >>out; sleep 0.1; done\n";
     let app = App::new("web: seq -f 'line %06.0f' 1 10000\n").script("slow", slow);
     let line = "{ \"$0\" \"$@\"; echo $? >status; } | ./slow";
@@ -99,7 +101,7 @@ fn s7_5_a_reader_that_is_slow_all_the_time_gets_all_of_it() {
     assert!(lines.eq((1..=10_000).map(|number| format!("line {number:06}"))), "{} lines", shown.lines().count());
 }
 
-/// What a dyno writes to its terminal after every process has closed it for a while.
+/// Runs a dyno that closes its terminal in every process, opens it again and then runs `writes`.
 fn reopened_terminal(writes: &str) -> Finished {
     let line = format!(
         "web: t=$(tty); exec </dev/null >/dev/null 2>&1; read -r _ <go; exec >\"$t\"; {writes}\n\
@@ -116,7 +118,7 @@ fn reopened_terminal(writes: &str) -> Finished {
         let processes: Vec<_> = dyno.of_dynos().into_iter().filter(is_of_web).collect();
         !processes.is_empty() && !processes.iter().any(|process| holds_terminal(process.pid))
     });
-    // What `dyno` was told of that, it has dealt with before this line.
+    // When `dyno` has shown this line, it has also seen that the terminal was closed.
     app.release("look");
     dyno.until_shown("| looked");
 
@@ -133,7 +135,7 @@ fn s7_5_a_terminal_that_a_dyno_closes_and_opens_again_loses_nothing() {
 }
 
 #[test]
-fn s7_5_a_flood_into_a_terminal_that_was_opened_again_is_read() {
+fn s7_5_a_flood_into_a_reopened_terminal_is_shown_completely() {
     let finished = reopened_terminal("seq 1 20000; exit 3");
 
     finished.expect_end(Ended::Code(3));
