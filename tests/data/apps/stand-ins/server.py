@@ -1,28 +1,28 @@
-"""What the stand-ins share: listen, fork workers, serve, and end on SIGTERM the way their models do."""
+"""Shared by the stand-ins: listen, fork workers, and exit on SIGTERM like the real programs."""
 
 import os
 import signal
 import socket
 import sys
 
-# Held back until somebody waits for it, so that none comes too early.
+# Blocked until `wait_for_term`, so that an early SIGTERM is not lost.
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 def say(text):
-    """A line on stdout, in one write."""
+    """Writes a line to stdout in one write."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def warn(text):
-    """A line on stderr, in one write."""
+    """Writes a line to stderr in one write."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 
 def listen(port):
-    """An open socket, as a server has it."""
+    """Returns a listening socket."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", int(port)))
@@ -31,7 +31,7 @@ def listen(port):
 
 
 def fork_workers(count):
-    """Forks workers that live until they are told to end; returns their process ids."""
+    """Forks workers that run until SIGTERM; returns their process ids."""
     workers = []
     for _ in range(count):
         pid = os.fork()
@@ -43,24 +43,24 @@ def fork_workers(count):
 
 
 def wait_for_term():
-    """Returns when SIGTERM comes."""
+    """Waits for SIGTERM."""
     signal.sigwait({signal.SIGTERM})
 
 
 def reap(workers):
-    """Waits for workers that got the same signal."""
+    """Waits until the workers, which got the same signal, have exited."""
     for worker in workers:
         os.waitpid(worker, 0)
 
 
 def die_by(number):
-    """Ends as a Ruby program does that was asked to by a signal."""
+    """Dies by the signal, like a Ruby program that was stopped by it."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)
 
 
 def option(name, default=None):
-    """The word after an option on the command line, or after its `=`."""
+    """Returns the value of an option, written as `NAME VALUE` or `NAME=VALUE`."""
     for at, word in enumerate(sys.argv):
         if word == name:
             return sys.argv[at + 1]

@@ -1,4 +1,4 @@
-// Stands in for mastodon's streaming server.
+// A stand-in for the streaming server of mastodon.
 
 const http = require("node:http");
 

@@ -1,4 +1,4 @@
-// Stands in for vite's development server: coloured where there is a terminal, and gone with 143.
+// A stand-in for the development server of vite: coloured on a terminal, exits with 143 on SIGTERM.
 
 const http = require("node:http");
 
