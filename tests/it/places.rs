@@ -1,10 +1,11 @@
-//! Where the files of an app are looked up, and where its commands run (S1.1, S1.7, S2.1, S4.5, S9.1).
+//! Where `dyno` looks for the files of an app, and in which directory commands run (S1.1, S1.7, S2.1, S4.5, S9.1).
 //!
-//! Each file says where it stands. What the names `foreman` and `honcho` change is in `other_names`.
+//! The content of each file names its directory. What differs under the names `foreman` and `honcho` is in
+//! `other_names`.
 
 use crate::harness::{App, Ended};
 
-/// A directory `sub` below the root that has the same files.
+/// An app whose directory `sub` has the same files.
 fn app_in_app() -> App {
     let file = |app: App, name: &str, content: fn(&str) -> String| {
         app.file(name, content("app")).file(&format!("sub/{name}"), content("sub"))
@@ -14,9 +15,9 @@ fn app_in_app() -> App {
 }
 
 #[test]
-fn s1_1_a_pipe_that_the_shell_opened_is_read_as_procfile_and_as_env_file() {
+fn s1_1_a_pipe_of_the_shell_can_be_the_procfile_or_the_env_file() {
     let app = App::empty();
-    // What `<(…)` is in other shells: a pipe, and its name in place of a file's.
+    // The same as `<(…)` in other shells: a pipe, and its path as the file name.
     let piped = "printf 'web: echo $A in ${PWD##*/}\\n' | {\n\
                  printf 'A=1\\n' | exec \"$0\" \"$@\" 4<&0 </dev/null\n\
                  } 3<&0";
@@ -37,7 +38,7 @@ fn s1_1_a_pipe_that_the_shell_opened_is_read_as_procfile_and_as_env_file() {
 }
 
 #[test]
-fn s1_7_the_procfile_that_the_shell_names_counts_unless_env_or_an_option_names_another() {
+fn s1_7_procfile_of_the_shell_is_used_unless_env_or_an_option_is_set() {
     let app = App::new("by_default: true\n")
         .file("of_option", "by_option: true\n")
         .file("of_env", "by_env: true\n")
@@ -70,7 +71,7 @@ fn s1_7_the_procfile_that_the_shell_names_counts_unless_env_or_an_option_names_a
 }
 
 #[test]
-fn s2_1_env_of_the_root_is_read_and_that_of_the_current_directory_where_the_root_has_none() {
+fn s2_1_without_env_in_the_root_the_one_in_the_current_directory_is_read() {
     let app = app_in_app().file(".env", "A=app\n");
     let reads = |app: &App, args: &[&str], vars: &str| {
         app.dyno(["config"]).args(args).run().expect(Ended::Code(0), vars, "");
@@ -82,12 +83,12 @@ fn s2_1_env_of_the_root_is_read_and_that_of_the_current_directory_where_the_root
     reads(&app, &["-d", "sub"], "B=sub\n");
     reads(&app, &["-f", "sub/Procfile"], "B=sub\n");
     reads(&app, &[], "A=app\n");
-    // `-e` starts where the user is, whatever the root.
+    // The path of `-e` is relative to the current directory, not to the root.
     reads(&app, &["-d", "sub", "-e", ".env"], "A=app\n");
 }
 
 #[test]
-fn s4_5_dot_foreman_is_looked_up_in_the_named_root_and_else_in_the_current_directory() {
+fn s4_5_dot_foreman_is_read_from_the_directory_of_d_or_the_current_one() {
     let app = app_in_app()
         .file(".foreman", "env: vars\n")
         .file("vars", "A=app\n")
@@ -103,12 +104,12 @@ fn s4_5_dot_foreman_is_looked_up_in_the_named_root_and_else_in_the_current_direc
     reads(&["-d", "sub"], ".", "B=sub\n");
     reads(&["-d", ".."], "sub", "A=app\n");
     reads(&["-d", "bare"], ".", "");
-    // The Procfile does not lead to it.
+    // `-f` does not change where it is read from.
     reads(&["-f", "sub/Procfile"], ".", "A=app\n");
 }
 
 #[test]
-fn s4_5_the_root_that_dot_foreman_names_is_that_of_all_files_and_commands() {
+fn s4_5_root_in_dot_foreman_applies_to_all_files_and_commands() {
     let app = app_in_app().file(".env", "A=app\n").file("sub/.env", "A=sub\n").file("more/.foreman", "root: ../sub\n");
     let app = app.file(".foreman", "root: sub\n");
 
@@ -120,7 +121,7 @@ fn s4_5_the_root_that_dot_foreman_names_is_that_of_all_files_and_commands() {
         "of_sub.1 | started with pid PID\nof_sub.1 | sub\nof_sub.1 | exited with code 0\n",
         "",
     );
-    // It starts where its file stands, and gives way to `-d` alone.
+    // `root` is relative to the directory of `.foreman`, and only `-d` overrides it.
     app.dyno(["run", "cat", "place"]).after("cd more").run().expect(Ended::Code(0), "sub\n", "");
     app.dyno(["run", "-f", "Procfile", "of_app"]).run().expect(Ended::Code(0), "sub\n", "");
     app.dyno(["run", "-d", ".", "of_app"]).run().expect(Ended::Code(0), "app\n", "");
@@ -132,7 +133,7 @@ fn s4_5_the_root_that_dot_foreman_names_is_that_of_all_files_and_commands() {
 }
 
 #[test]
-fn s9_1_a_one_off_command_runs_in_the_root() {
+fn s9_1_run_runs_commands_in_the_root() {
     let app = app_in_app().script("sub/tool", "cat place\n");
 
     for root in [["-d", "sub"], ["-f", "sub/Procfile"], ["--root", "sub/."]] {
@@ -145,7 +146,7 @@ fn s9_1_a_one_off_command_runs_in_the_root() {
 }
 
 #[test]
-fn s13_2_app_root_is_another_word_for_the_root_and_not_in_the_help() {
+fn s13_2_app_root_is_accepted_but_not_listed() {
     let app = app_in_app();
 
     app.dyno(["check", "--app-root", "sub"]).run().expect(Ended::Code(0), "valid procfile detected (of_sub)\n", "");

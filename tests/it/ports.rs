@@ -1,4 +1,4 @@
-//! Ports that are in use, and `-p auto` (S5.3, S5.4).
+//! Ports that are in use, and runs with `-p auto` at the same time (S5.3, S5.4).
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::harness::{App, Ended, Finished, Running};
 
 #[test]
-fn s5_3_a_port_in_use_is_a_warning_that_names_the_holder_and_strictly_an_error() {
+fn s5_3_a_port_in_use_is_a_warning_or_with_strict_ports_an_error() {
     for address in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
         let Ok(holder) = TcpListener::bind(address) else { continue };
         let port = holder.local_addr().unwrap().port().to_string();
@@ -26,7 +26,7 @@ fn s5_3_a_port_in_use_is_a_warning_that_names_the_holder_and_strictly_an_error()
 }
 
 #[test]
-fn s5_4_two_runs_with_automatic_ports_never_share_one() {
+fn s5_4_runs_with_automatic_ports_never_share_a_port() {
     let app =
         App::new("web: echo port $PORT; read -r _ <never\nworker: echo port $PORT; read -r _ <never\n").fifo("never");
     let start = |runtime_directory: &Path| {
@@ -37,7 +37,7 @@ fn s5_4_two_runs_with_automatic_ports_never_share_one() {
         dyno
     };
 
-    // The last one has a runtime directory of its own, as another user has.
+    // The last one has another runtime directory, like a run of another user.
     let runs = [start(app.top()), start(app.top()), start(&app.top().join("run"))];
     for run in &runs {
         run.signal(Signal::SIGTERM);

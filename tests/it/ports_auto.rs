@@ -1,4 +1,4 @@
-//! `-p auto` among ports that are in use (S5.4). What its runs leave to each other is in `ports`.
+//! `-p auto` avoids ports that are in use (S5.4). Several runs with `-p auto` are in `ports`.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use crate::harness::{App, Ended, until};
 
 #[test]
-fn s5_4_a_block_with_a_port_that_somebody_listens_on_is_passed_over() {
+fn s5_4_a_block_with_a_listening_port_is_skipped() {
     let app = App::new("web: echo $PORT\nworker: true\n");
     let last_port_of_a_block = || {
         let finished = app.dyno(["start", "-p", "auto", "--can-die", "web,worker"]).run();
@@ -17,10 +17,10 @@ fn s5_4_a_block_with_a_port_that_somebody_listens_on_is_passed_over() {
     };
     let mut holders = Vec::new();
     for address in ["127.0.0.1", "::1", "::"] {
-        // No IPv6 here.
+        // This machine has no IPv6.
         let Ok(_) = TcpListener::bind((address, 0)) else { continue };
-        // The block that comes next may be another program's by now: then the one after it.
-        until("a port of the block that comes next is held", || {
+        // Occupy a port of the block that `dyno` would choose next. Another program may be faster: then try again.
+        until("a port of the next block is occupied", || {
             let holder = TcpListener::bind((address, last_port_of_a_block())).ok();
             let is_held = holder.is_some();
             holders.extend(holder);
@@ -34,7 +34,7 @@ fn s5_4_a_block_with_a_port_that_somebody_listens_on_is_passed_over() {
     }
 }
 
-/// Leaves a connection of this port in `TIME_WAIT`: the side that closes first keeps it for a minute.
+/// Leaves a connection on this port in `TIME_WAIT`: the side that closes first keeps it for a minute.
 fn leave_time_wait(port: u16) -> std::io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     let mut client = TcpStream::connect(("127.0.0.1", port))?;
@@ -43,7 +43,7 @@ fn leave_time_wait(port: u16) -> std::io::Result<()> {
 }
 
 #[test]
-fn s5_4_a_port_in_time_wait_is_passed_over() {
+fn s5_4_a_port_in_time_wait_is_skipped() {
     let app = App::new("web: echo $PORT\n");
     let chosen = || {
         let finished = app.dyno(["start", "-p", "auto"]).run();
@@ -51,8 +51,8 @@ fn s5_4_a_port_in_time_wait_is_passed_over() {
         finished.lines_of("web.1")[1].parse::<u16>().unwrap()
     };
     let mut port = 0;
-    // Another program may take the port first: then the next one.
-    until("a port that comes next is in TIME_WAIT", || {
+    // Another program may take the port first: then try the next one.
+    until("the next port is in TIME_WAIT", || {
         port = chosen();
         leave_time_wait(port).is_ok()
     });

@@ -1,9 +1,9 @@
-//! What wins where several say something: files, shell, `--set`, `.foreman` and options (S2.5, S3.1, S4.5, S5.2).
+//! Which value wins if several sources set one: files, shell, `--set`, `.foreman`, options (S2.5, S3.1, S4.5, S5.2).
 
 use crate::harness::{App, Ended};
 
 #[test]
-fn s3_1_a_setting_of_run_wins_over_files_and_shell() {
+fn s3_1_set_wins_over_the_files_and_the_shell() {
     let app = App::new("web: true\n").file(".env", "A=file\n");
 
     for prefer in [&[][..], &["--prefer-shell"]] {
@@ -14,7 +14,7 @@ fn s3_1_a_setting_of_run_wins_over_files_and_shell() {
 }
 
 #[test]
-fn s3_1_the_file_wins_over_the_shell_and_with_prefer_shell_the_shell_over_the_file() {
+fn s3_1_files_win_over_the_shell_unless_prefer_shell_is_given() {
     let app = App::new("web: true\n").file(".env", "A=file\nONLY_FILE=1\n");
     let answers = |args: &[&str], stdout: &str| {
         let call = app.dyno([]).env("A", "shell").env("ONLY_SHELL", "2");
@@ -48,7 +48,7 @@ fn s3_1_dynos_of_a_nested_run_have_their_own_names() {
     assert!(started.contains(&own("release.1")) && started.contains(&own("inner.1")), "{started:?}");
     let released = nested("release", "mine --prefer-shell");
     assert!(released.contains(&"release.1 release.1 mine release.1".to_owned()), "{released:?}");
-    // A first run inside no other keeps what the user set.
+    // A value that does not come from an outer run is kept.
     let app = App::new("web: true\n");
     let run = app.dyno(["run", "echo $HONCHO_PROCESS_NAME"]).env("HONCHO_PROCESS_NAME", "shell").run();
     run.expect(Ended::Code(0), "shell\n", "");
@@ -57,7 +57,7 @@ fn s3_1_dynos_of_a_nested_run_have_their_own_names() {
 }
 
 #[test]
-fn s2_5_what_a_reference_means_follows_who_wins() {
+fn s2_5_a_reference_uses_the_value_that_wins() {
     let app = App::new("web: true\n").file(".env", "HOST=file\nURL=http://${HOST}/${ONLY_SHELL:-none}\n");
     let url = |args: &[&str], shell: &str, stdout: &str| {
         let call = app.dyno(["run"]).env("HOST", shell).args(args);
@@ -71,7 +71,7 @@ fn s2_5_what_a_reference_means_follows_who_wins() {
 }
 
 #[test]
-fn s5_2_the_base_port_of_the_file_wins_over_the_shells_unless_the_shell_is_preferred() {
+fn s5_2_port_in_a_file_wins_over_the_shell_unless_prefer_shell_is_given() {
     let with_file = App::new("job: echo $PORT\n").file(".env", "PORT=6000\n");
     let without = App::new("job: echo $PORT\n").file(".env", "PORT=\n");
     let starts_at = |app: &App, args: &[&str], port: &str| {
@@ -92,7 +92,7 @@ fn s5_2_the_base_port_of_the_file_wins_over_the_shells_unless_the_shell_is_prefe
 }
 
 #[test]
-fn s5_2_a_setting_of_the_base_port_wins_over_all_files_and_the_port_option_over_it() {
+fn s5_2_set_port_wins_over_all_files_and_the_port_option_over_set() {
     let app = App::new("job: echo $PORT\n").file(".env", "PORT=6000\n").file("foreman/.foreman", "port: 6500\n");
     let starts_at = |args: &[&str], port: &str| {
         let finished = app.dyno(["start", "--set", "PORT=1", "--set"]).env("PORT", "5500").args(args).run();
@@ -110,7 +110,7 @@ fn s5_2_a_setting_of_the_base_port_wins_over_all_files_and_the_port_option_over_
 }
 
 #[test]
-fn s9_1_run_finds_programs_where_path_of_the_files_says() {
+fn s9_1_run_finds_programs_in_the_path_that_the_files_set() {
     let app = App::new("job: greet me\n").script("tools/greet", "echo hello \"$@\"\n");
     let tools = app.path("tools").display().to_string();
     let app = app.file(".env", format!("PATH={tools}:${{PATH}}\n")).file("alone.env", format!("PATH={tools}\n"));
@@ -119,7 +119,7 @@ fn s9_1_run_finds_programs_where_path_of_the_files_says() {
         app.dyno(["run"]).args(words).run().expect(Ended::Code(0), "hello you\n", "");
     }
     app.dyno(["run", "job"]).run().expect(Ended::Code(0), "hello me\n", "");
-    // Where the shell alone would find it, it is missing.
+    // A program that is only on the `PATH` of the shell is not found.
     app.dyno(["run", "-e", "alone.env", "printenv", "PATH"]).run().expect(
         Ended::Code(127),
         "",
@@ -129,7 +129,7 @@ fn s9_1_run_finds_programs_where_path_of_the_files_says() {
 }
 
 #[test]
-fn s4_5_quantities_that_are_changed_by_option_stand_in_for_all_that_dot_foreman_says() {
+fn s4_5_quantities_of_an_option_replace_all_quantities_of_dot_foreman() {
     for setting in ["formation: web=0, worker=3", "concurrency: web=4, worker=3"] {
         let app = App::new("web: true\nworker: true\n").file(".foreman", format!("{setting}\n"));
 

@@ -1,4 +1,4 @@
-//! The profile of an app, as bash reads it (S3.3).
+//! The profile of an app, sourced by a real bash (S3.3).
 
 use std::process::{Command, Output};
 
@@ -6,7 +6,7 @@ use dynorun::app::{Shell, shell_line, with_profile};
 
 use crate::app::App;
 
-/// Runs a command line behind the profile of an app, in its root.
+/// Sources the profile of an app and then runs a command line, in the root of the app.
 fn run(app: &App, command_line: &str) -> Output {
     let line = with_profile(&shell_line(command_line.as_bytes()));
     let line = String::from_utf8(line.line).unwrap();
@@ -20,7 +20,7 @@ fn printed(app: &App, command_line: &str) -> String {
 }
 
 #[test]
-fn the_scripts_of_the_profile_run_in_the_order_of_their_names_and_then_the_profile() {
+fn s3_3_scripts_are_sourced_in_the_order_of_their_names_then_the_profile() {
     let app = App::empty()
         .file(".profile.d/b.sh", "echo b; export FROM=b\n")
         .file(".profile.d/a.sh", "echo a; export FROM=a\n")
@@ -32,7 +32,7 @@ fn the_scripts_of_the_profile_run_in_the_order_of_their_names_and_then_the_profi
 }
 
 #[test]
-fn without_a_profile_the_command_alone_runs() {
+fn without_a_profile_only_the_command_runs() {
     let app = App::empty();
 
     let output = run(&app, "printf '%s|' 'a b' 'c\"d'");
@@ -41,7 +41,7 @@ fn without_a_profile_the_command_alone_runs() {
 }
 
 #[test]
-fn a_root_with_blanks_and_patterns_in_its_name_is_no_other_one() {
+fn blanks_and_patterns_in_the_path_of_the_root_are_taken_literally() {
     let app = App::empty().file("a [b] *$c/.profile.d/x.sh", "echo inside\n").file("a b/.profile", "echo wrong\n");
     let line = with_profile(&shell_line(b"pwd -P"));
 
@@ -56,7 +56,7 @@ fn a_root_with_blanks_and_patterns_in_its_name_is_no_other_one() {
 }
 
 #[test]
-fn a_script_that_fails_says_so_and_the_command_runs() {
+fn an_error_in_a_script_is_shown_and_the_command_runs() {
     let app = App::empty()
         .file(".profile.d/1.sh", "no-such-command\n")
         .file(".profile.d/2.sh", "if then\n")
@@ -72,7 +72,7 @@ fn a_script_that_fails_says_so_and_the_command_runs() {
 }
 
 #[test]
-fn a_script_that_changes_directory_does_not_hide_those_behind_it() {
+fn a_script_that_changes_the_directory_does_not_hide_the_next_one() {
     let app = App::empty().file(".profile.d/1.sh", "cd /\n").file(".profile.d/2.sh", "echo two\n");
 
     assert_eq!(printed(&app, "pwd"), "two\n/\n");
@@ -88,7 +88,7 @@ fn a_script_that_exits_ends_the_dyno_with_its_status() {
 }
 
 #[test]
-fn one_simple_command_takes_the_place_of_bash() {
+fn a_simple_command_replaces_bash() {
     let app = App::empty().file(".profile", "echo $$\n");
 
     let printed = printed(&app, "sh -c 'echo $$'");
@@ -98,7 +98,7 @@ fn one_simple_command_takes_the_place_of_bash() {
 }
 
 #[test]
-fn what_cannot_be_parsed_in_the_command_does_not_keep_the_profile_from_running() {
+fn a_syntax_error_in_the_command_does_not_prevent_the_profile() {
     let app = App::empty().file(".profile", "echo profile\n");
 
     let output = run(&app, "echo 'open");
