@@ -1,22 +1,22 @@
-//! The system's process table: which processes belong to a case, and what they are doing.
+//! The process table of the system: which processes belong to a run of the harness, and what they are doing.
 
 use std::fs;
 
-/// The variable that every process of a case inherits.
+/// The variable that every process of a run inherits.
 pub(crate) const MARK: &str = "DYNO_TEST_CASE";
 
 /// One process.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
-    /// `R`, `S`, `T` (stopped), `Z` (ended, nobody asked how), ...
+    /// `R`, `S`, `T` (stopped), `Z` (ended, not reaped yet), ...
     pub(crate) state: char,
     pub(crate) command: String,
     /// The dyno it belongs to; none for `dyno` itself and its guardian.
     pub(crate) dyno: Option<String>,
 }
 
-/// All processes whose environment carries this mark. Ended ones have no environment any more.
+/// All processes whose environment has this mark. Zombies are left out: they have no environment any more.
 pub(crate) fn marked(mark: &str) -> Vec<Process> {
     let wanted = format!("{MARK}={mark}");
     pids().into_iter().filter_map(|pid| of_mark(pid, wanted.as_bytes())).collect()
@@ -42,24 +42,24 @@ fn pids() -> Vec<i32> {
 /// State and parent of a process.
 pub(crate) fn stat(pid: i32) -> Option<(char, i32)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may hold blanks and brackets.
+    // The name in parentheses may itself have blanks and parentheses.
     let (_, rest) = text.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-/// The words of a process as `ps` shows them.
+/// The command line of a process, as `ps` shows it.
 pub(crate) fn command(pid: i32) -> String {
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&words).trim_end_matches('\0').replace('\0', " ")
 }
 
-/// The children of a process, those that ended included.
+/// The children of a process, including zombies.
 pub(crate) fn children(pid: i32) -> Vec<i32> {
     pids().into_iter().filter(|child| stat(*child).is_some_and(|(_, parent)| parent == pid)).collect()
 }
 
-/// How many entries a directory of a process has, such as its open files (`fd`) or threads (`task`).
+/// The number of entries in a directory of a process, such as open files (`fd`) or threads (`task`).
 pub(crate) fn count(pid: i32, what: &str) -> usize {
     fs::read_dir(format!("/proc/{pid}/{what}")).map_or(0, Iterator::count)
 }
@@ -71,18 +71,18 @@ pub(crate) fn status(pid: i32, field: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
-/// The most memory a process ever had, in KiB.
+/// The peak memory of a process, in KiB.
 pub(crate) fn peak_memory_kib(pid: i32) -> u64 {
     let peak = status(pid, "VmHWM").unwrap_or_default();
     peak.trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Whether the main thread of a process waits in poll(2) or its kin.
+/// Whether the main thread of a process waits in poll(2) or a similar call.
 pub(crate) fn polls(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|place| place.contains("poll"))
 }
 
-/// Whether a process can write no more before somebody reads: its pipe or its terminal is full.
+/// Whether a process is blocked in a write because its pipe or terminal is full.
 pub(crate) fn waits_to_write(pid: i32) -> bool {
     let place = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
     place.ends_with("pipe_write") || place.ends_with("n_tty_write") || place.ends_with("wait_woken")

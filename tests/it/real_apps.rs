@@ -1,8 +1,8 @@
-//! Apps as people run them, in a real terminal and with the output in a file.
+//! Apps that people really run, with the output in a terminal and in a file.
 //!
-//! Shaped after the Procfiles of mastodon, chatwoot, dokku's python app, a Django app with a worker loop and one that
-//! starts two programs with `&`. python3 and node stand in for the servers: they listen, log, fork and end on SIGTERM
-//! like their models. `tests/data/transcripts` holds what is to be seen, times and process ids replaced.
+//! The Procfiles are modelled on those of mastodon, chatwoot, the python app of dokku, a Django app with a worker loop
+//! and an app that starts two programs with `&`. The servers are stand-ins in python3 and node, which listen, log,
+//! fork and exit on SIGTERM like the real ones. The expected output is in `tests/data/transcripts`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::harness::{App, Call, Ended, until, without_times_and_pids};
 struct RealApp {
     name: &'static str,
     args: &'static [&'static str],
-    /// Shown when all of it is up.
+    /// Lines that are shown when the whole app is up.
     up: &'static [&'static str],
 }
 
@@ -53,7 +53,7 @@ fn data(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
 }
 
-/// `dyno start` in the directory of the app, with the stand-ins as the programs that are found first.
+/// `dyno start` in the directory of the app, with the stand-ins first in `PATH`.
 fn call(home: &App, app: &RealApp) -> Call {
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", data("apps/stand-ins").display());
@@ -61,10 +61,10 @@ fn call(home: &App, app: &RealApp) -> Call {
     call.directory(&data("apps").join(app.name))
 }
 
-/// Whether all of the app is up, by what was shown so far.
+/// Whether the output shows that the whole app is up.
 fn is_up(app: &RealApp, shown: &str) -> bool {
     app.up.iter().all(|text| {
-        // The process id of a forked worker is another each time; how many there are is not.
+        // The number is the expected count of workers: their process ids differ each time.
         match text.strip_prefix("Booting worker with pid: ") {
             Some(count) => shown.matches("Booting worker with pid: ").count() + 1 >= count.parse().unwrap(),
             None => shown.contains(text),
@@ -72,7 +72,7 @@ fn is_up(app: &RealApp, shown: &str) -> bool {
     })
 }
 
-/// Compares with a transcript. Dynos write when they like, so the order of their lines is not compared here.
+/// Compares the lines with a transcript, but not their order, which depends on the speed of the dynos.
 fn assert_like_transcript(name: &str, seen: &str) {
     let path = data("transcripts").join(name);
     let kept = fs::read_to_string(&path).unwrap_or_default();
@@ -97,7 +97,7 @@ fn in_a_file(app: &RealApp) {
     assert_like_transcript(&format!("{}.file", app.name), &without_times_and_pids(shown().as_bytes()));
 }
 
-/// A terminal multiplexer of our own: nobody's settings, nobody's sessions.
+/// A separate tmux server, without the settings and sessions of the user.
 struct Tmux<'a> {
     socket: &'a Path,
 }
@@ -110,7 +110,7 @@ impl Tmux<'_> {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The whole screen, also what has left it at the top. Empty while the server is not there yet.
+    /// The screen and its scrollback. Empty as long as the server does not run.
     fn screen(&self) -> String {
         let capture = ["capture-pane", "-p", "-J", "-S", "-"];
         let output = Command::new("tmux").arg("-S").arg(self.socket).args(capture).output().unwrap();
@@ -128,27 +128,27 @@ fn in_a_terminal(app: &RealApp) {
     let home = App::empty();
     let socket = home.top().join("tmux");
     let tmux = Tmux { socket: &socket };
-    // The shell stays when `dyno` has ended, by the keypress that reaches both, and shows the status as a person would ask for it.
+    // Ctrl-C reaches the shell, too, which ignores it and then shows the status of `dyno`.
     let shell = "trap : INT; \"$0\" \"$@\"; echo \"status $?\"; read -r _";
     let screen =
         ["tmux", "-S", socket.to_str().unwrap(), "-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "50"];
     let mut server = call(&home, app).under(&screen).under(&["sh", "-c", shell]).env("LANG", "C.UTF-8").spawn();
-    until("the client has given its order to the server", || server.has_ended());
+    until("the tmux client has started the server", || server.has_ended());
     server.until(&format!("{} is up", app.name), || is_up(app, &tmux.screen()));
 
     tmux.run(&["send-keys", "C-c"]);
     server.until("the shell is back", || tmux.screen().contains("status "));
-    // The terminal echoes the keypress in front of the line that answers it.
+    // The terminal echoes `^C` at the start of the next line of output.
     let seen = tmux.screen().replace("^C", "^C\n");
     tmux.run(&["send-keys", "Enter"]);
 
     assert!(seen.contains("status 130"), "{seen}");
-    server.until("nothing is left", || server.processes().is_empty());
+    server.until("no process is left", || server.processes().is_empty());
     assert_like_transcript(&format!("{}.terminal", app.name), &without_times_and_pids(seen.trim_end().as_bytes()));
 }
 
 #[test]
-fn mastodon_with_four_programs_that_have_ports_of_their_own() {
+fn mastodon_with_four_programs_on_fixed_ports() {
     in_a_file(&APPS[0]);
     in_a_terminal(&APPS[0]);
 }
@@ -160,7 +160,7 @@ fn chatwoot_with_comments_and_wrappers() {
 }
 
 #[test]
-fn dokku_s_python_app_with_one_shots_beside_servers() {
+fn the_python_app_of_dokku_with_one_shot_programs_beside_servers() {
     in_a_file(&APPS[2]);
     in_a_terminal(&APPS[2]);
 }
@@ -172,14 +172,14 @@ fn showroom_with_a_migration_forked_workers_and_an_endless_loop() {
 }
 
 #[test]
-fn two_programs_in_one_command_line_end_together() {
+fn two_programs_in_one_command_line_stop_together() {
     in_a_file(&APPS[4]);
     in_a_terminal(&APPS[4]);
 }
 
 #[test]
-fn s5_3_a_port_that_another_run_of_ours_holds_is_named_by_the_dyno_that_listens() {
-    // Python opens the port on IPv6 alone and says which one it got.
+fn s5_3_a_port_held_by_another_run_names_the_listening_program() {
+    // The server listens on IPv6 only, on a port that the system chooses, and prints the port.
     let serve = "import socket, time\n\
                  s = socket.socket(socket.AF_INET6)\n\
                  s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)\n\

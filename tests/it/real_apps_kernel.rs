@@ -1,5 +1,5 @@
-//! What the kernel can do to a run: `/proc` that is missing or another namespace's, and a program that cannot be executed
-//! because its file system does not answer. Needs `unshare`, `mount` and `python3`.
+//! Unusual states of the kernel: `/proc` is missing or belongs to another namespace, an exec hangs because the file
+//! system does not answer, a process lives on without its main thread. Needs `unshare`, `mount` and `python3`.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use nix::unistd::{Pid, geteuid};
 use crate::harness::{App, Call, Ended, Running, until};
 use crate::process_table;
 
-/// A dyno that leaves a daemon behind, which no process of the case is known by: it tells its pid on the way.
+/// web.1 leaves a daemon in another session behind and exits.
 const DAEMON: &str = "web: setsid sh ./daemon & read -r _ <begun; exit 3\nworker: sleep 1000\n";
 
 fn with_daemon() -> App {
@@ -18,13 +18,13 @@ fn with_daemon() -> App {
     App::new(DAEMON).file("daemon", daemon).fifo("begun").fifo("never")
 }
 
-/// In a mount namespace of its own whose `/proc` is empty.
+/// Runs it in a new mount namespace with an empty `/proc`.
 fn without_proc(call: Call) -> Call {
     let line = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
     call.under(&[&["unshare", "--mount"][..], as_root(), &["sh", "-c", line]].concat())
 }
 
-/// In a pid namespace of its own whose `/proc` is that of the namespace outside.
+/// Runs it in a new pid namespace with the `/proc` of the outer namespace.
 fn with_foreign_proc(call: Call) -> Call {
     call.under(&[&["unshare", "--pid", "--fork", "--kill-child"][..], as_root()].concat())
 }
@@ -41,7 +41,7 @@ fn warning(why: &str) -> String {
 }
 
 #[test]
-fn without_proc_a_start_warns_and_leaves_nothing_behind() {
+fn s6_10_without_proc_start_warns_and_leaves_no_process_behind() {
     for (call, why) in [
         (without_proc as fn(Call) -> Call, "is not mounted"),
         (with_foreign_proc as fn(Call) -> Call, "belongs to another pid namespace"),
@@ -59,7 +59,7 @@ fn without_proc_a_start_warns_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn without_proc_nothing_outlives_a_killed_main_process() {
+fn s6_10_without_proc_no_process_outlives_a_killed_dyno() {
     let app = with_daemon();
     let dyno = without_proc(app.dyno(["start", "-m", "worker=1"])).spawn();
     dyno.until_shown("started");
@@ -70,7 +70,7 @@ fn without_proc_nothing_outlives_a_killed_main_process() {
 }
 
 #[test]
-fn without_proc_a_smoke_is_refused() {
+fn s6_10_without_proc_smoke_is_refused() {
     let finished = without_proc(with_daemon().dyno(["smoke", "--", "true"])).run();
 
     finished.expect(
@@ -81,7 +81,7 @@ fn without_proc_a_smoke_is_refused() {
     );
 }
 
-/// Holds a lease on a file until it is killed: whoever executes the file hangs inside the kernel meanwhile.
+/// Holds a lease on a file until it is dropped. Until then, an exec of the file hangs in the kernel.
 struct Lease(std::process::Child);
 
 impl Lease {
@@ -108,7 +108,7 @@ impl Drop for Lease {
     }
 }
 
-/// worker.1 runs, and the exec of web.1 hangs.
+/// Starts the app and waits until worker.1 runs while the exec of web.1 hangs.
 fn hanging(app: &App) -> Running {
     let dyno = app.dyno(["start", "-t", "0.5"]).spawn();
     dyno.until_shown("worker.1 | started");
@@ -117,13 +117,13 @@ fn hanging(app: &App) -> Running {
     dyno
 }
 
-fn with_dead_program() -> App {
+fn with_hanging_program() -> App {
     App::new("web: ./dead\nworker: echo at work; exec sleep 1000\n").script("dead", "echo never\n")
 }
 
 #[test]
-fn a_hanging_exec_does_not_keep_the_other_dynos_from_running_and_stopping() {
-    let app = with_dead_program();
+fn a_hanging_exec_does_not_affect_start_and_stop_of_other_dynos() {
+    let app = with_hanging_program();
     let lease = Lease::on(&app.path("dead"), &app);
     let dyno = hanging(&app);
 
@@ -136,8 +136,8 @@ fn a_hanging_exec_does_not_keep_the_other_dynos_from_running_and_stopping() {
 }
 
 #[test]
-fn a_hanging_exec_does_not_keep_the_guardian_from_its_work() {
-    let app = with_dead_program();
+fn a_hanging_exec_does_not_block_the_guardian() {
+    let app = with_hanging_program();
     let lease = Lease::on(&app.path("dead"), &app);
     let dyno = hanging(&app);
     let worker = dyno.of_dynos().into_iter().find(|it| it.dyno.as_deref() == Some("worker.1")).unwrap();
@@ -150,7 +150,7 @@ fn a_hanging_exec_does_not_keep_the_guardian_from_its_work() {
 }
 
 #[test]
-fn s19_2_a_hanging_exec_does_not_outlast_the_timeout_of_a_smoke() {
+fn s19_2_a_hanging_exec_ends_with_the_timeout_of_a_smoke() {
     let app = App::new("web: ./dead\n").script("dead", "echo never\n");
     let lease = Lease::on(&app.path("dead"), &app);
 
@@ -163,7 +163,7 @@ fn s19_2_a_hanging_exec_does_not_outlast_the_timeout_of_a_smoke() {
     drop(lease);
 }
 
-/// Its main thread ends, another one goes on and says when SIGTERM reaches the process.
+/// A server whose main thread ends while another thread goes on, and prints a line at SIGTERM.
 const WITHOUT_MAIN_THREAD: &str = "import ctypes, os, signal, threading\n\
                                    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n\
                                    def serve():\n\
@@ -175,14 +175,14 @@ const WITHOUT_MAIN_THREAD: &str = "import ctypes, os, signal, threading\n\
                                    threading.Thread(target=serve).start()\n\
                                    ctypes.CDLL(None).pthread_exit(None)\n";
 
-/// The state of such a process is that of a zombie.
+// The state of such a process is `Z`, like that of a zombie.
 #[test]
-fn a_process_whose_main_thread_has_ended_gets_the_stop_signal() {
+fn s6_6_a_process_whose_main_thread_has_ended_gets_the_stop_signal() {
     let app = App::new("web: python3 server.py\n").file("server.py", WITHOUT_MAIN_THREAD);
     let dyno = app.dyno(["start", "-t", "300"]).spawn();
     dyno.until_shown("| up");
     let server: i32 = fs::read_to_string(app.path("pid")).unwrap().parse().unwrap();
-    until("its main thread has ended", || process_table::stat(server).is_some_and(|(state, _)| state == 'Z'));
+    until("the main thread has ended", || process_table::stat(server).is_some_and(|(state, _)| state == 'Z'));
 
     dyno.signal(Signal::SIGTERM);
 
@@ -192,7 +192,7 @@ fn a_process_whose_main_thread_has_ended_gets_the_stop_signal() {
 }
 
 #[test]
-fn s6_7_a_daemon_whose_main_thread_has_ended_does_not_meet_the_next_run() {
+fn s6_7_a_daemon_without_its_main_thread_is_gone_before_the_next_run() {
     let app = App::new(
         "web: [ -e second ] && exit 4; python3 server.py >begun & read -r _ <begun; \
          until grep -q '^State:.Z' /proc/$!/status; do :; done; >second; exit 3\n",
@@ -205,9 +205,9 @@ fn s6_7_a_daemon_whose_main_thread_has_ended_does_not_meet_the_next_run() {
     assert!(finished.lines_of("web.1").contains(&"left python3 (pid PID) running; stopped it too".to_owned()));
 }
 
-/// ssh-agent hides its environment and its files from everyone but root, and leaves its parent at once.
+// ssh-agent goes into the background at once, and only root can read its environment and its open files.
 #[test]
-fn s6_10_an_agent_that_hides_its_environment_does_not_outlive_its_run() {
+fn s6_10_an_agent_with_an_unreadable_environment_does_not_outlive_its_run() {
     let app = App::new("web: eval \"$(ssh-agent -s)\"; echo $SSH_AGENT_PID >agent; exit 3\n");
 
     let finished = app.dyno(["start"]).run();

@@ -1,4 +1,4 @@
-//! Tab in real shells, and the manual read by the programs that show one.
+//! Tab in real shells, and manual pages in a real formatter.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use crate::harness::{App, Call, Ended, Running};
 
 const PROCFILE: &str = "web: true\nworker: true\n";
 
-/// What is typed, with Tab in it, and the words on the line then.
+/// The keys that are typed, with Tab among them, and the line after that.
 const CASES: [(&str, &str); 14] = [
     ("dyno completi\t", "dyno completions"),
     ("dyno start wo\t", "dyno start worker"),
@@ -32,14 +32,14 @@ fn app() -> App {
     app.file("README", "").file(".env", "DATABASE_URL=x\n").script("bin/rails", "")
 }
 
-/// A shell in a terminal that finds `dyno` by its name.
+/// A shell that has `dyno` in its `PATH`.
 fn shell<const N: usize>(app: &App, program: &str, args: [&str; N]) -> Call {
     let folder = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     app.dyno(args).program(Path::new(program)).env("PATH", path)
 }
 
-/// Types each line, and lets the shell write it to a file instead of running it.
+/// Types each line. Then an `echo >` before it makes the shell write the line to a file instead of running it.
 fn press_tab(app: &App, shell: &Running) {
     shell.until_shown("ready>");
     for (index, (typed, completed)) in CASES.iter().enumerate() {
@@ -52,7 +52,7 @@ fn press_tab(app: &App, shell: &Running) {
     }
 }
 
-/// Follows the help: types its lines for this shell, on an account that has no file yet.
+/// Runs the install lines of the help for this shell, in an empty home directory.
 fn install(app: &App, name: &str) {
     let help = app.dyno(["completions", "--help"]).run().stdout();
     let is_for_it = |line: &&str| line.starts_with("  mkdir -p ~") || line.contains(&format!("completions {name}"));
@@ -92,7 +92,7 @@ fn fish_completes_after_the_install_lines_of_the_help() {
 }
 
 #[test]
-fn the_scripts_have_no_syntax_errors() {
+fn completion_scripts_have_no_syntax_errors() {
     let app = app();
 
     for (shell, words) in [("bash", &["bash", "-n"][..]), ("zsh", &["zsh", "-n"]), ("fish", &["fish", "-n"])] {
@@ -104,7 +104,7 @@ fn the_scripts_have_no_syntax_errors() {
 }
 
 #[test]
-fn the_manual_pages_are_clean() {
+fn manual_pages_have_no_lint_warnings() {
     let app = app();
 
     for page in ["", "start", "run", "release", "smoke", "check", "config", "completions", "man"] {
@@ -117,11 +117,11 @@ fn the_manual_pages_are_clean() {
             .spawn()
             .unwrap();
         lint.stdin.take().unwrap().write_all(&text).unwrap();
-        let said = lint.wait_with_output().unwrap();
-        let said = [said.stdout, said.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        // A version stands for the date.
-        let unexpected: Vec<&str> = said.lines().filter(|line| !line.contains("missing date")).collect();
+        let output = lint.wait_with_output().unwrap();
+        let output = [output.stdout, output.stderr].concat();
+        let warnings = String::from_utf8_lossy(&output);
+        // The pages have a version instead of a date.
+        let unexpected: Vec<&str> = warnings.lines().filter(|line| !line.contains("missing date")).collect();
         assert_eq!(unexpected, [""; 0], "{page}");
     }
 }

@@ -1,5 +1,5 @@
-//! A smoke of a real web app: python's own server with a release phase, a worker and a test suite, and its reports read
-//! by a parser that is not ours.
+//! A smoke of a real web app: a Python server with a release command, a worker and a test suite. The JUnit report is
+//! read by the parser of Python.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::harness::{App, Ended, Finished};
 use crate::smoke::smoke;
 
-/// Prints of each suite: how many cases there are, their names, and the message of each failure.
+/// Prints for each suite the number of cases, their names, and the message of each failure.
 const READER: &str = "import sys, xml.etree.ElementTree as tree\n\
     for suite in tree.parse(sys.argv[1]).getroot():\n\
     \x20   cases = suite.findall('testcase')\n\
@@ -15,7 +15,7 @@ const READER: &str = "import sys, xml.etree.ElementTree as tree\n\
     \x20   for case in cases:\n\
     \x20       for failure in case: print(case.get('name') + ':', failure.get('message'))\n";
 
-/// The app in a directory of its own: it writes into it.
+/// A copy of the app, because it writes files into its directory.
 fn notes() -> App {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/apps/notes");
     let mut app = App::empty();
@@ -31,13 +31,13 @@ fn tested(app: &App, suite: &str) -> Finished {
     call.args(&["python3", "-m", "unittest", suite]).run()
 }
 
-/// The JUnit file as python reads it.
+/// The content of the JUnit file, read by Python.
 fn read(app: &App) -> String {
     app.dyno(["run", "python3", "reader.py", "smoke.xml"]).run().stdout()
 }
 
 #[test]
-fn a_python_app_whose_tests_pass_and_one_with_a_test_that_fails() {
+fn the_smoke_of_a_python_app_has_the_status_of_its_tests() {
     let app = notes();
 
     let passed = tested(&app, "tests");
@@ -57,7 +57,7 @@ fn a_python_app_whose_tests_pass_and_one_with_a_test_that_fails() {
 }
 
 #[test]
-fn a_python_app_that_cannot_be_imported_is_to_blame_with_its_traceback() {
+fn a_python_app_that_fails_at_import_is_the_culprit_with_its_traceback() {
     let app = notes().file("app.py", "import os\nprint(os.environ['NO_SUCH_VARIABLE'])\n");
 
     let finished = tested(&app, "tests");
