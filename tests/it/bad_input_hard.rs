@@ -100,7 +100,7 @@ fn a_megabyte_line_that_is_not_an_entry_gets_a_short_message() {
 }
 
 #[test]
-fn a_hundred_thousand_lines_that_are_not_entries_get_one_message() {
+fn a_hundred_thousand_lines_of_nonsense_are_told_in_one_line() {
     let told = |fact: &str| format!("error: Procfile:{fact} lines are no entries of a Procfile\n");
     let hint = "hint: write lines such as `web: npm start`, or name the Procfile with `-f`\n";
     let nonsense = "this is prose\n".repeat(100_000);
