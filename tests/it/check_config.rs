@@ -21,7 +21,7 @@ fn s1_4_check_fails_on_a_line_that_is_not_an_entry() {
 }
 
 #[test]
-fn s2_8_a_difference_to_strict_readers_is_a_note_and_fails_with_strict() {
+fn s2_8_a_difference_from_strict_readers_is_an_error_only_with_strict() {
     let app = App::new("web: a\n").file(".env", "NAME=two words\n");
     let text = ".env:1: a strict reader refuses `NAME`\nhint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`\n";
 
@@ -31,7 +31,7 @@ fn s2_8_a_difference_to_strict_readers_is_a_note_and_fails_with_strict() {
 }
 
 #[test]
-fn s2_8_at_most_a_hundred_notes_of_a_kind_are_listed_for_a_file() {
+fn s2_8_at_most_a_hundred_notes_of_each_kind_are_listed_per_file() {
     let entries: Vec<String> = (1..=1_000).map(|n| format!("K-{n}=v\n")).collect();
     let app = App::new("web: a\n").file(".env", entries.concat());
 
@@ -50,7 +50,7 @@ fn s2_8_at_most_a_hundred_notes_of_a_kind_are_listed_for_a_file() {
 }
 
 #[test]
-fn s2_8_strict_makes_errors_of_the_notes_on_strict_readers_only() {
+fn s2_8_strict_turns_only_the_notes_on_strict_readers_into_errors() {
     let app = App::new("  web: a\n").file(".env", "A=${NOPE}\nB=1\n");
     let notes = "note: .env:1: `A` refers to the unset variable `NOPE`, treated as empty\n\
                  hint: write `${NOPE:-default}`, or put single quotes around the value to keep `${` as it is\n\

@@ -90,7 +90,7 @@ fn the_version_is_an_option_and_a_command() {
 }
 
 #[test]
-fn dyno_without_a_command_prints_help_or_is_an_error_with_options() {
+fn dyno_alone_prints_help_but_options_without_a_command_are_an_error() {
     let app = App::empty();
 
     assert_eq!(printed(&app, &[]), printed(&app, &["--help"]));

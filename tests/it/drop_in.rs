@@ -44,7 +44,7 @@ fn foreman_run_check_and_version_answer_like_foreman() {
 }
 
 #[test]
-fn foreman_and_honcho_explain_when_run_gets_a_process_type() {
+fn foreman_and_honcho_run_explain_a_process_type_that_they_cannot_run() {
     let app = App::new("web-x: echo w\n");
     let refuses = |name: &str, args: &[&str], status: i32, hint: &str| {
         let stderr = format!("error: `web-x` was not found\n\nhint: {hint}\n");

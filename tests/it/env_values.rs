@@ -92,7 +92,7 @@ fn s2_4_text_after_a_closing_quote_is_reported_and_its_entry_ignored() {
 }
 
 #[test]
-fn s2_4_a_value_that_ends_early_at_a_quote_after_a_backslash_is_warned_of() {
+fn s2_4_a_value_that_ends_early_at_a_quote_after_a_backslash_warns() {
     let app = App::new("web: true\n").file(".env", "K='p\\' #c'\nDIR='C:\\' # a drive\n");
 
     let warning = "warning: .env:1: `K` ends at the quote after a backslash, and the rest of the line is read as a comment\n\

@@ -111,7 +111,7 @@ hint: save the file with newlines as line ends
 }
 
 #[test]
-fn a_procfile_of_another_file_type_gets_one_message() {
+fn a_file_of_another_type_used_as_procfile_gets_one_message() {
     let hint = "hint: write lines such as `web: npm start`, or name the Procfile with `-f`\n";
     for (text, line, kind, count) in [
         ("services:\n  web:\n    image: x\n    ports:\n", 1, "a docker-compose file", "4 of 4"),
@@ -390,7 +390,7 @@ fn s5_1_check_fails_at_the_first_process_type_that_has_no_port() {
 }
 
 #[test]
-fn s1_4_no_hint_makes_an_entry_of_a_line_that_the_shell_cannot_parse() {
+fn s1_4_no_hint_suggests_a_command_that_the_shell_cannot_parse() {
     let app = App::new("a: b\nnpm start \\\n\"\n\\\nweb it's\nc: d\ne: f\ng: h\ni: j\n");
 
     let hint = "hint: write `NAME: COMMAND`, or `#` before it if it is a comment\n";

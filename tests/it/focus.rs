@@ -242,7 +242,7 @@ fn s6_8_log_files_have_the_lines_of_the_focused_dyno_with_prefix() {
 }
 
 #[test]
-fn s6_8_a_focus_that_is_not_possible_is_refused_before_anything_starts() {
+fn s6_8_an_impossible_focus_is_refused_before_anything_starts() {
     let app = App::new("app: touch started\nworker: touch started\nrelease: touch started\n");
     let both = "error: `--focus app` and `--quiet app` exclude each other\n\n\
                 hint: leave out one of them: `--focus` shows what `app.1` says\n";

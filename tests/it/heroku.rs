@@ -273,7 +273,7 @@ fn s6_6_an_exit_timeout_is_logged_only_with_heroku() {
 }
 
 #[test]
-fn s3_3_start_and_run_source_the_profile_with_profile() {
+fn s3_3_the_profile_option_applies_to_start_and_run() {
     let app = App::new("web: echo $FROM $DYNO; exit 5\n").file(".profile", "export FROM=profile PATH=$PWD/bin:$PATH\n");
     let app = app.script("bin/tool", "echo tool of $FROM\n");
 
@@ -304,7 +304,7 @@ fn s3_3_an_error_in_the_profile_is_shown_and_an_exit_ends_the_dyno() {
 }
 
 #[test]
-fn options_without_effect_in_a_log_format_are_warned_of() {
+fn options_without_effect_in_a_log_format_cause_warnings() {
     let app = App::new("web: true\n");
 
     let finished = app.dyno(["start", "--log-format", "json", "--no-timestamps", "--no-prefix"]).run();

@@ -60,7 +60,7 @@ fn bytes_of(object: &Value) -> Vec<u8> {
 }
 
 #[test]
-fn s7_3_any_bytes_become_one_object_a_line_and_are_recoverable() {
+fn s7_3_each_line_is_one_object_and_any_bytes_are_recoverable() {
     let app = App::new("web: cat garbage\n").file("garbage", garbage());
 
     let finished = app.dyno(["start", "--log-format", "json", "--pty", "never"]).run();

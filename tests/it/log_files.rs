@@ -84,7 +84,7 @@ fn s7_7_no_prefix_does_not_apply_to_log_files() {
 }
 
 #[test]
-fn s7_7_a_log_file_that_cannot_be_used_is_an_error_before_any_start() {
+fn s7_7_a_log_file_that_cannot_be_used_is_an_error_at_the_start() {
     let refused = |app: &App, why: &str| {
         let fact = format!("error: the log file `log/{why}\n\nhint: move it away, or name another directory\n");
         app.dyno(["start", "--log-dir", "log"]).run().expect(Ended::Code(74), "", &fact);

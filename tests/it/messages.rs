@@ -258,7 +258,7 @@ fn s9_an_unknown_program_without_a_procfile_is_an_error() {
 }
 
 #[test]
-fn a_file_that_the_system_cannot_open_has_a_hint_too() {
+fn a_file_that_the_system_cannot_open_gets_a_hint() {
     let name = "x".repeat(300);
 
     let hint = "check the name and what it leads to";

@@ -80,7 +80,7 @@ fn s2_1_a_default_env_that_is_a_directory_is_ignored_with_one_warning() {
 }
 
 #[test]
-fn s2_1_if_the_env_of_the_root_is_a_directory_the_current_one_is_read() {
+fn s2_1_if_env_in_the_root_is_a_directory_the_current_one_is_tried() {
     let app = app().file("sub/.env/pyvenv.cfg", "").file("sub/Procfile", "job: true\n").file(".env", "A=1\n");
 
     let warning = "warning: sub/.env is a directory, so it is not read\n\

@@ -100,7 +100,7 @@ fn s9_3_run_ends_with_the_status_or_signal_of_the_command() {
 }
 
 #[test]
-fn s9_3_a_missing_program_is_127_and_one_that_cannot_run_is_126() {
+fn s9_3_a_missing_program_is_127_and_a_non_executable_one_is_126() {
     let app = App::new("web: true\n").file("notes.txt", "");
 
     app.dyno(["run", "no-such-program"]).run().expect(

@@ -98,7 +98,7 @@ fn s1_5_a_duplicate_name_fails_honcho_check_but_not_foreman_check() {
 }
 
 #[test]
-fn the_words_of_heroku_local_print_the_version() {
+fn heroku_local_version_prints_the_version() {
     let app = App::empty();
     let version = concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n");
 

@@ -38,7 +38,7 @@ fn s1_1_a_pipe_of_the_shell_can_be_the_procfile_or_the_env_file() {
 }
 
 #[test]
-fn s1_7_procfile_of_the_shell_is_used_unless_env_or_an_option_is_set() {
+fn s1_7_procfile_from_the_shell_is_used_unless_env_or_an_option_wins() {
     let app = App::new("by_default: true\n")
         .file("of_option", "by_option: true\n")
         .file("of_env", "by_env: true\n")
@@ -88,7 +88,7 @@ fn s2_1_without_env_in_the_root_the_one_in_the_current_directory_is_read() {
 }
 
 #[test]
-fn s4_5_dot_foreman_is_read_from_the_directory_of_d_or_the_current_one() {
+fn s4_5_dot_foreman_is_read_from_d_or_else_the_current_directory() {
     let app = app_in_app()
         .file(".foreman", "env: vars\n")
         .file("vars", "A=app\n")
@@ -133,7 +133,7 @@ fn s4_5_root_in_dot_foreman_applies_to_all_files_and_commands() {
 }
 
 #[test]
-fn s9_1_run_runs_commands_in_the_root() {
+fn s9_1_the_root_is_the_working_directory_of_run() {
     let app = app_in_app().script("sub/tool", "cat place\n");
 
     for root in [["-d", "sub"], ["-f", "sub/Procfile"], ["--root", "sub/."]] {

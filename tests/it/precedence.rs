@@ -92,7 +92,7 @@ fn s5_2_port_in_a_file_wins_over_the_shell_unless_prefer_shell_is_given() {
 }
 
 #[test]
-fn s5_2_set_port_wins_over_all_files_and_the_port_option_over_set() {
+fn s5_2_set_port_wins_over_files_but_not_over_the_port_option() {
     let app = App::new("job: echo $PORT\n").file(".env", "PORT=6000\n").file("foreman/.foreman", "port: 6500\n");
     let starts_at = |args: &[&str], port: &str| {
         let finished = app.dyno(["start", "--set", "PORT=1", "--set"]).env("PORT", "5500").args(args).run();

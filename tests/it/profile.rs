@@ -98,7 +98,7 @@ fn a_simple_command_replaces_bash() {
 }
 
 #[test]
-fn a_syntax_error_in_the_command_does_not_prevent_the_profile() {
+fn the_profile_runs_even_if_the_command_has_a_syntax_error() {
     let app = App::empty().file(".profile", "echo profile\n");
 
     let output = run(&app, "echo 'open");
