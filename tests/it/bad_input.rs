@@ -135,8 +135,11 @@ fn every_command_reads_a_hundred_thousand_keys() {
     let explained =
         "K99999 comes from more:2\n  and shadows more:1\n  and shadows keys:100000\n  and shadows the shell\n";
     dyno(&["config", "--explain", "K99999"]).expect(Ended::Code(0), explained, "");
-    app.dyno(["run", "-e", "keys,more", "echo $K00000 $K99999"]).run().expect(Ended::Code(0), "v y\n", "");
-    let started = dyno(&["start"]);
+    // Some shells take seconds to import 100,000 variables.
+    let app = app.file("keys", &file[file.len() / 5 * 4..]);
+    let files = ["-e", "keys,more"];
+    app.dyno(["run"]).args(&files).args(&["echo $K80000 $K99999"]).run().expect(Ended::Code(0), "v y\n", "");
+    let started = app.dyno(["start"]).args(&files).run();
     started.expect_end(Ended::Code(0));
     assert_eq!(
         (started.lines_of("job.1"), started.stderr()),
