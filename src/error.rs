@@ -1,11 +1,11 @@
-//! Why a command could not be carried out: the facts, what to do about each, and the exit status (S11).
+//! The error that every command returns (facts, hints and an exit status), and the table of exit statuses (S11).
 
 use std::fmt;
 
 /// Declares [`Status`] from the one table of exit statuses.
 macro_rules! statuses {
     ($($name:ident = $code:literal: $when:literal,)*) => {
-        /// Exit statuses of `dyno` itself. A dyno's own status and 128+n are not among them.
+        /// Exit statuses of `dyno` itself, as opposed to those passed on from a dyno.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Status {
@@ -19,54 +19,55 @@ macro_rules! statuses {
 }
 
 statuses! {
-    Usage = 2: "The command line cannot be understood.",
+    Usage = 2: "The command line is wrong.",
     Unavailable = 69: "No port is free, or something is already running.",
-    Internal = 70: "The guardian was lost, or a process could not be killed; it is named.",
-    Output = 74: "The output could not be written, or its reader took none of it for two seconds after the end.",
-    NotUp = 75: "smoke: not up in time, or the release command took too long.",
+    Internal = 70: "The guardian was lost, or a process could not be killed (it is named).",
+    Output = 74: "The output could not be written, or its reader read nothing for two seconds after the end.",
+    NotUp = 75: "smoke: a dyno was not up in time, or the release command took too long.",
     Config = 78: "Procfile, .env or .foreman is missing or invalid, or there is no bash for the profile.",
-    NotExecutable = 126: "The command, or the first dyno to end, could not be executed.",
-    NotFound = 127: "The command, or the first dyno to end, was not found.",
+    NotExecutable = 126: "The command, or that of the first dyno to exit, could not be executed.",
+    NotFound = 127: "The command, or that of the first dyno to exit, was not found.",
     OutputClosed = 141: "The reader of stdout went away.",
 }
 
 impl Status {
-    /// The number.
+    /// The exit status as a number.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
     }
 }
 
-/// Every way in which `dyno` ends, with its exit status as people write it: `man` and the documentation show this.
+/// Every exit status with its meaning, as `man` and the documentation show it.
 pub fn exit_statuses() -> impl Iterator<Item = (String, &'static str)> {
     let of_dynos = [
-        ("0", "Asked to stop, and all stopped; or the first dyno that ended, ended with 0."),
-        ("n, 128+n", "Code, or signal, of the first dyno or release command that ended by itself."),
-        ("by the signal", "Stopped by INT, TERM, HUP or QUIT; a shell shows 130, 143, 129, 131."),
+        ("0", "Everything stopped as requested, or the first dyno to exit exited with 0."),
+        ("n, 128+n", "Code or signal of the first dyno to exit, or of a failed release command."),
+        ("by the signal", "Stopped by INT, TERM, HUP or QUIT; a shell shows 130, 143, 129 or 131."),
     ];
     let own = Status::ALL.iter().map(|(status, when)| (status.code().to_string(), *when));
     of_dynos.into_iter().map(|(status, when)| (status.to_owned(), when)).chain(own)
 }
 
-/// One thing that is wrong, and what to do about it.
+/// One problem and the advice that goes with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// What happened, and where: lowercase, no full stop, literals in backticks, never a value of the environment.
+    /// What happened, and where: lowercase, no full stop, literals in backticks. Never contains the value of a
+    /// variable.
     pub fact: String,
-    /// The advice; empty where there is none to give.
+    /// What to do about it; empty if there is no advice.
     pub hint: String,
 }
 
 impl Complaint {
-    /// A fact with the advice that goes with it.
+    /// A complaint with a fact and a hint.
     #[must_use]
     pub fn new(fact: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { fact: fact.into(), hint: hint.into() }
     }
 }
 
-/// An error for the user: at least one complaint, and one status for all.
+/// An error for the user: at least one complaint, and one exit status for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     status: Status,
@@ -74,19 +75,19 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error with one fact and the advice what to do.
+    /// An error with one fact and one hint.
     #[must_use]
     pub fn new(status: Status, fact: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { status, complaints: vec![Complaint::new(fact, hint)] }
     }
 
-    /// Several things are wrong at once; the user hears all of them.
+    /// An error with several complaints, all of which are shown.
     #[must_use]
     pub fn all(status: Status, complaints: impl IntoIterator<Item = Complaint>) -> Self {
         Self { status, complaints: complaints.into_iter().collect() }
     }
 
-    /// All that is wrong, in the order to show it.
+    /// The complaints, in the order in which they are shown.
     #[must_use]
     pub fn complaints(&self) -> &[Complaint] {
         &self.complaints

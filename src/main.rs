@@ -1,4 +1,5 @@
-//! The binary `dyno`: parse, run, print an error and its hint once, end with the right status.
+//! The binary `dyno`: parses the command line, runs the command, prints an error with its hint, and sets the exit
+//! status.
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -11,7 +12,7 @@ fn main() -> std::process::ExitCode {
     if commands::answer_shell(std::env::args_os()) {
         return ExitCode::SUCCESS;
     }
-    // Before a run begins: a signal between two steps of the start must find everything ready or nothing begun.
+    // A signal that arrives during startup waits until everything is ready to handle it.
     runtime::block_all();
     let (outcome, dialect) = match cli::parse(std::env::args_os()) {
         Ok(cli) => (commands::run(&cli), cli.dialect),
@@ -31,12 +32,14 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// Its promises rest on subreapers and `/proc`; a system without them is told so, not given half of them.
+/// `dyno` needs subreapers and `/proc` to find every process. It refuses to start without them rather than do half the
+/// job.
 #[cfg(not(target_os = "linux"))]
 fn main() -> std::process::ExitCode {
     use std::io::Write;
 
-    let text = "error: `dyno` runs on Linux only so far: elsewhere it could not promise to leave no process behind\n";
+    let text =
+        "error: `dyno` runs only on Linux so far: elsewhere it cannot guarantee that no process is left behind\n";
     let _ = std::io::stderr().write_all(text.as_bytes());
     std::process::ExitCode::from(dynorun::error::Status::Internal.code())
 }
