@@ -75,10 +75,10 @@ fn an_unresolved_merge_conflict_is_told_line_by_line() {
         procfile(text),
         [
             "web = two",
-            "warning:1: `<<<<<<< HEAD` is the mark of a merge conflict",
-            "warning:3: `=======` is the mark of a merge conflict",
-            "warning:4: `web` is defined on line 2 and again here; this command counts",
-            "warning:5: `>>>>>>> 1a2b3c4` is the mark of a merge conflict",
+            "warning:1: `<<<<<<< HEAD` is a merge conflict marker",
+            "warning:3: `=======` is a merge conflict marker",
+            "warning:4: `web` is defined on line 2 and again here; this command is used",
+            "warning:5: `>>>>>>> 1a2b3c4` is a merge conflict marker",
         ]
     );
 }
@@ -100,8 +100,8 @@ fn two_blocks_for_two_places_are_told_with_both_lines() {
         [
             "web = unicorn -E production",
             "jobs = delayed_job",
-            "warning:5: `web` is defined on line 1 and again here; this command counts",
-            "warning:6: `jobs` is defined on line 2 and again here; this command counts",
+            "warning:5: `web` is defined on line 1 and again here; this command is used",
+            "warning:6: `jobs` is defined on line 2 and again here; this command is used",
         ]
     );
 }
@@ -110,7 +110,7 @@ fn two_blocks_for_two_places_are_told_with_both_lines() {
 fn a_name_used_twice_on_purpose_gets_the_advice_to_rename() {
     let procfile = Procfile::parse(b"css: yarn build:css\ncss: yarn build:admin-css\n").unwrap();
 
-    assert_eq!(procfile.problems()[0].hint, "remove one, or rename one, such as `css_2`, to run both");
+    assert_eq!(procfile.problems()[0].hint, "remove one of them, or rename one, for example to `css_2`, to run both");
 }
 
 #[test]
@@ -121,8 +121,8 @@ fn a_name_with_a_colon_does_not_become_another_process_type() {
         procfile(text),
         [
             "web = pnpm dev",
-            "warning:1: `generate:api` is no process type: the name has a colon",
-            "warning:2: `generate:css` is no process type: the name has a colon",
+            "warning:1: `generate:api` is not a valid process type: the name contains a colon",
+            "warning:2: `generate:css` is not a valid process type: the name contains a colon",
         ]
     );
     assert_eq!(Procfile::parse(text.as_bytes()).unwrap().problems()[0].hint, "write `generate-api: COMMAND`");
@@ -134,8 +134,8 @@ fn a_command_that_goes_on_after_a_backslash_is_not_started_in_half() {
         procfile("web: gunicorn site.wsgi \\\n  --log-file -\nworker: celery\n"),
         [
             "worker = celery",
-            "warning:1: the command of `web` ends in a backslash, and lines are not joined",
-            "warning:2: `--log-file -` continues line 1, and lines are not joined",
+            "warning:1: the command of `web` ends in a backslash, but lines are not joined",
+            "warning:2: `--log-file -` continues line 1, but lines are not joined",
         ]
     );
 }
@@ -165,7 +165,7 @@ fn stray_commands_and_document_marks_are_told() {
 fn a_yaml_file_does_not_start_its_keys() {
     let text = "root: /opt/app\nuser: app\nprocesses:\n  web:\n    quantity: 2\n    restart: on-exit\n  cron:\n    quantity: 1\n";
 
-    assert_eq!(procfile(text), ["error:3: the file looks like YAML: 6 of 8 lines are no entries of a Procfile"]);
+    assert_eq!(procfile(text), ["error:3: the file looks like YAML: 6 of 8 lines are not Procfile entries"]);
 }
 
 #[test]
@@ -256,10 +256,10 @@ fn the_exports_of_a_shell_script_are_read_and_its_other_lines_told() {
         env(text),
         [
             "NAME = x",
-            "warning:2: the line is no assignment",
-            "warning:3: what stands before `=` is no name of a variable",
-            "warning:4: the line is no assignment",
-            "warning:6: the line is no assignment",
+            "warning:2: this line is not an assignment",
+            "warning:3: the text before `=` is not a valid variable name",
+            "warning:4: this line is not an assignment",
+            "warning:6: this line is not an assignment",
         ]
     );
 }

@@ -1,16 +1,16 @@
-//! What of a command line is given to `/bin/sh -c`: as it is, or as `exec LINE` (S1.6).
+//! Builds the line for `/bin/sh -c` from a command line: unchanged, or with `exec` before it (S1.6).
 //!
-//! `exec` makes the server itself the dyno's leader: its pid, signals and status are the server's own. It is only
-//! put before one simple command for which the shell does the same with and without it. In doubt the line stays
-//! as it is; that is always right, only less tidy. Nothing is expanded here.
+//! With `exec` the server itself becomes the leader of the dyno, so the dyno's pid, signals and status are those of the
+//! server. `exec` is only added to a single simple command that behaves the same with and without it. In case of doubt
+//! the line stays unchanged, which is always correct. Nothing is expanded here.
 
 use super::command_scan::Scan;
 use super::shell_words::is_shell_word;
 
-/// What `/bin/sh -c` is given.
+/// A line for `/bin/sh -c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShellLine {
-    /// The line, with `exec ` before it where that is safe.
+    /// The line, with `exec ` before it if that is safe.
     pub line: Vec<u8>,
     /// Whether the shell stays the leader of the dyno's process group.
     pub own_shell: bool,
@@ -22,8 +22,8 @@ pub enum AppendError {
     /// The words would become part of the comment.
     #[error("the command ends in a comment, which would swallow the arguments")]
     Comment,
-    /// A quote is open or the last character is a backslash.
-    #[error("the command ends inside a quote or in a backslash")]
+    /// A quote is open, or the last character is a backslash.
+    #[error("the command ends inside a quote or with a backslash")]
     Unfinished,
 }
 
@@ -32,14 +32,14 @@ impl AppendError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Comment => "put the comment on a line of its own",
-            Self::Unfinished => "mend the command",
+            Self::Comment => "move the comment to its own line",
+            Self::Unfinished => "close the quote, or remove the backslash",
         }
     }
 }
 
-/// Puts `exec ` before a command line if it is one simple command, and a blank before one that would be read as
-/// options of the shell.
+/// Puts `exec ` before a command line if it is a single simple command, and a blank before a line that the shell would
+/// take for options.
 #[must_use]
 pub fn shell_line(command_line: &[u8]) -> ShellLine {
     let scan = Scan::of(command_line);
@@ -47,15 +47,15 @@ pub fn shell_line(command_line: &[u8]) -> ShellLine {
         return ShellLine { line: command_line.to_vec(), own_shell: false };
     }
     if !scan.may_be_executed() {
-        return ShellLine { line: no_option(command_line), own_shell: true };
+        return ShellLine { line: guard_leading_dash(command_line), own_shell: true };
     }
     let mut line = b"exec ".to_vec();
     line.extend_from_slice(command_line);
     ShellLine { line, own_shell: false }
 }
 
-/// The same line for the shell, but none that `sh -c` would take for options of its own.
-fn no_option(command_line: &[u8]) -> Vec<u8> {
+/// Puts a blank before a line that begins like an option, so that `sh -c` does not take it for one.
+fn guard_leading_dash(command_line: &[u8]) -> Vec<u8> {
     let mut line = Vec::new();
     if command_line.starts_with(b"-") || command_line.starts_with(b"+") {
         line.push(b' ');
@@ -64,7 +64,7 @@ fn no_option(command_line: &[u8]) -> Vec<u8> {
     line
 }
 
-/// A command line with further words, each quoted: nothing in them is expanded (S9.2).
+/// Appends words to a command line, quoted so that nothing in them is expanded (S9.2).
 ///
 /// # Errors
 /// [`AppendError`] if the words would not be arguments of the command.
@@ -87,13 +87,13 @@ pub fn append_words(command_line: &[u8], words: &[impl AsRef<[u8]>]) -> Result<V
     Ok(line)
 }
 
-/// Several words as one shell line that has exactly these words (S9.1).
+/// Joins words into a shell line that consists of exactly these words (S9.1).
 #[must_use]
 pub fn join_words(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
     words.iter().map(|word| quote_word(word.as_ref())).collect::<Vec<_>>().join(&b' ')
 }
 
-/// A word as the shell must read it to get the same bytes; quoted only where needed.
+/// Quotes a word for the shell, only if necessary.
 #[must_use]
 pub fn quote_word(word: &[u8]) -> Vec<u8> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:,@%+".contains(byte);
@@ -124,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn s1_6_a_line_that_begins_like_an_option_is_a_command_all_the_same() {
+    fn s1_6_a_line_that_begins_like_an_option_gets_a_blank() {
         for line in ["-e echo x", "--foo; echo x", "-", "+x; y", "-x $A"] {
             assert_eq!(shell_line(line.as_bytes()).line, format!(" {line}").into_bytes(), "{line}");
         }
     }
 
     #[test]
-    fn one_simple_command_is_executed() {
+    fn a_simple_command_gets_exec() {
         for line in [
             "npm start",
             "bundle exec puma -b \"ssl://0.0.0.0:$PORT?key=server.key&cert=server.crt\"",
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_stays_with_the_shell() {
+    fn other_command_lines_are_left_to_the_shell() {
         for line in [
             "cd app && npm start",
             "a; b",
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn reserved_words_and_builtins_stay_with_the_shell_even_quoted() {
+    fn reserved_words_and_builtins_are_left_to_the_shell_even_if_quoted() {
         for word in ["if", "while", "time", "cd", ".", "source", "export", "test", "[", "[[", "echo", ":", "eval"] {
             assert!(!is_executed(&format!("{word} x")), "{word}");
             assert!(!is_executed(&format!("'{word}' x")), "{word}");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_begins_with_exec_is_not_given_a_second_one() {
+    fn a_command_that_begins_with_exec_does_not_get_another() {
         let given = shell_line(b"exec node server.js");
 
         assert_eq!(given, ShellLine { line: b"exec node server.js".to_vec(), own_shell: false });
@@ -233,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_line_is_passed_on_whole(line in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn any_line_is_passed_on_in_full(line in proptest::collection::vec(any::<u8>(), 0..80)) {
             let given = shell_line(&line);
 
             prop_assert!(given.line.ends_with(&line));
@@ -241,14 +241,14 @@ mod tests {
         }
 
         #[test]
-        fn any_line_of_shell_characters_is_read_to_its_end(line in "[a-c $\"'`\\\\(){}#;&|<>~*!=\n-]{0,60}") {
+        fn any_line_with_a_newline_is_left_to_the_shell(line in "[a-c $\"'`\\\\(){}#;&|<>~*!=\n-]{0,60}") {
             let given = shell_line(line.as_bytes());
 
             prop_assert!(given.own_shell || !line.contains('\n'));
         }
 
         #[test]
-        fn a_quoted_word_is_read_back_as_the_same_word(word in proptest::collection::vec(1_u8.., 0..40)) {
+        fn a_quoted_word_reads_back_as_the_same_word(word in proptest::collection::vec(1_u8.., 0..40)) {
             let line = [b"command ".as_slice(), &quote_word(&word)].concat();
 
             let scan = Scan::of(&line);

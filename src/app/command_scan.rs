@@ -1,20 +1,21 @@
-//! Reads a command line as the shell would, as far as is needed to tell one simple command from anything else.
+//! Scans a command line like the shell, but only to find out whether it is a single simple command.
 //!
-//! One pass, no expansion. Where shells differ the line counts as compound. Who uses it: `command_line`.
+//! One pass, no expansion. If shells disagree about a line, it is treated as compound. Used by `command_line`, and by
+//! `procfile_message` to check suggestions.
 
 use super::shell_words::{is_assignment, is_shell_word};
 use super::source_text::is_blank;
 
-/// A word as far as it is known before the shell expands it.
+/// A word before the shell expands it.
 #[derive(Debug, Default)]
 pub(crate) struct Word {
     /// Its bytes without the quotes.
     pub(crate) literal: Vec<u8>,
-    /// Whether it holds `$`, a glob or a tilde alone: only the shell knows what it becomes.
+    /// Whether it contains `$`, a glob or a tilde that only the shell can expand.
     pub(crate) expands: bool,
 }
 
-/// What surrounds the byte that is looked at; nothing means the line itself.
+/// A construct that surrounds the current byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inside {
     DoubleQuotes,
@@ -26,12 +27,13 @@ enum Inside {
 pub(crate) struct Scan<'a> {
     line: &'a [u8],
     at: usize,
-    /// Explicit, not recursive: a line of megabytes of `"$("$(` must not end the stack.
+    /// The open constructs, the innermost last. A stack instead of recursion, because megabytes of `"$("$(` would
+    /// overflow the call stack.
     inside: Vec<Inside>,
-    /// The first words; more are not kept.
+    /// The first words; the rest are not kept.
     pub(crate) words: Vec<Word>,
     word: Option<Word>,
-    /// Whether something was found that one simple command does not have.
+    /// Whether something was found that does not occur in a single simple command.
     compound: bool,
     /// Whether it ends in a comment.
     pub(crate) comment: bool,
@@ -40,7 +42,7 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// Words that are kept: `exec` and the one after it.
+    /// Number of words that are kept: `exec` and the one after it.
     const KEPT_WORDS: usize = 2;
 
     /// Reads a command line to its end.
@@ -73,7 +75,7 @@ impl<'a> Scan<'a> {
         self.is_simple() && named && !is_shell_word(&first.literal) && !is_assignment(&first.literal)
     }
 
-    /// Whether the user wrote `exec` himself, without options.
+    /// Whether the command line already begins with `exec`, without options.
     pub(crate) fn is_exec(&self) -> bool {
         let mut words = self.words.iter();
         let (Some(first), Some(second)) = (words.next(), words.next()) else { return false };
@@ -141,11 +143,12 @@ impl<'a> Scan<'a> {
                 self.literal(byte);
             }
             b'*' | b'?' | b'[' => {
-                // `[` alone is a command, and one with a glob in its name is left to the shell anyway.
+                // `[` alone is a builtin, but a command with a glob in its name is left to the shell anyway.
                 self.word().expands = true;
                 self.literal(byte);
             }
-            // `~/bin/x` has a slash whatever the home is, so it is no builtin; `~x` may become anything.
+            // `~/bin/x` cannot become a builtin, because it has a slash with any home directory; `~x` may become
+            // anything.
             b'~' if self.word.is_none() && self.peek() != Some(b'/') => {
                 self.word().expands = true;
                 self.literal(byte);
@@ -161,7 +164,7 @@ impl<'a> Scan<'a> {
             self.inside.push(Inside::Parentheses);
         } else if byte == b')' && self.inside.last() == Some(&Inside::Parentheses) {
             self.inside.pop();
-            // `$(a)#b` goes on as one word: what follows is no comment.
+            // `$(a)#b` is one word, so the `#` does not begin a comment.
             self.word();
         }
     }
@@ -206,7 +209,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// After a `$`: a variable is fine, a command substitution is not.
+    /// Handles the text after a `$`: a variable is simple, a command substitution is not.
     fn dollar(&mut self) {
         self.word().expands = true;
         let quoted = self.inside.last() == Some(&Inside::DoubleQuotes);
@@ -221,15 +224,15 @@ impl<'a> Scan<'a> {
                 Some(length) => self.at += length,
                 None => self.compound = true,
             },
-            // The shell's own pid: a brace after it begins no expansion.
+            // `$$` is the pid of the shell, so a brace after it does not begin an expansion.
             Some(b'$') => self.at += 1,
-            // `$'…'` and `$"…"` are read in one way by bash and in another by dash.
+            // bash and dash disagree about `$'…'` and `$"…"`.
             Some(b'\'' | b'"') if !quoted => self.compound = true,
             _ => {}
         }
     }
 
-    /// Length of `{NAME:-word}` with both braces, if nothing in it is quoted in ways shells differ on or nested.
+    /// Length of `{NAME:-word}` with both braces. None if it contains nesting, or quotes that shells read differently.
     fn braces(&self, in_double_quotes: bool) -> Option<usize> {
         let rest = self.line.get(self.at + 1..).unwrap_or_default();
         let mut quoted = false;

@@ -1,10 +1,10 @@
-//! Who runs and how it ended: dyno names, run numbers, exit statuses.
+//! Dyno names, run numbers, and how a run ended.
 
 use std::fmt;
 
 use super::ProcessType;
 
-/// The name of one running slot, such as `web.1`. Index 1-based.
+/// The name of a dyno, such as `web.1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DynoName {
     /// The process type, `web`.
@@ -29,7 +29,7 @@ impl fmt::Display for DynoName {
 
 /// The number of one spawn, unique within one start of `dyno`.
 ///
-/// Every report about a process carries it, so that a late report about an older run is known as such.
+/// Every report about a process carries it, so that a late report about an earlier run can be recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(pub u64);
 
@@ -43,13 +43,13 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// Whether this counts as success.
+    /// Whether it exited with 0.
     #[must_use]
     pub fn is_success(self) -> bool {
         self == Self::Code(0)
     }
 
-    /// The status a shell would report: the code, or 128 + the signal's number. Rule: S11.
+    /// The status that a shell would report: the code, or 128 + the signal number. Rule: S11.
     #[must_use]
     pub fn shell_code(self) -> u8 {
         match self {
@@ -59,14 +59,14 @@ impl ExitStatus {
     }
 }
 
-/// A process that was still running when the leader of its run had ended.
+/// A process that was still running after the leader of its run had exited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftRunning {
     /// Its process id.
     pub pid: i32,
     /// The name of its program, as `ps` shows it.
     pub name: String,
-    /// The TCP port it listened on.
+    /// The TCP port it listens on, if any.
     pub port: Option<u16>,
 }
 
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_counts_as_128_plus_its_number() {
+    fn the_shell_code_of_a_signal_is_128_plus_its_number() {
         assert_eq!(ExitStatus::Signal(15).shell_code(), 143);
         assert_eq!(ExitStatus::Code(3).shell_code(), 3);
     }

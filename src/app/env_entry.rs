@@ -1,34 +1,34 @@
-//! One variable as it stands in a `.env` file, and how it is written there.
+//! One entry of a `.env` file, and how to write it back as a line.
 
 use std::ops::Range;
 
 use super::Secret;
 
-/// One variable of a `.env` file.
+/// One entry of a `.env` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvEntry {
     /// Its name: `[A-Za-z_0-9.-]+` (S2.2).
     pub key: String,
-    /// Its value, quotes, escapes and references read.
+    /// Its value, after quotes, escapes and references have been processed.
     pub value: Secret,
-    /// 1-based line it begins on.
+    /// 1-based line on which it begins.
     pub line: usize,
-    /// The bytes of its lines in the file, from the start of the first to before the last line end: what a strict
-    /// reader is given (S2.8).
+    /// The range of its bytes in the file, from the start of its first line to the end of its last, without the line
+    /// end. A strict reader gets exactly these bytes (S2.8).
     pub span: Range<usize>,
 }
 
 impl EnvEntry {
-    /// Whether every shell hands the variable on: dash, `/bin/sh` of many systems, drops any whose name is none in a
-    /// shell, such as `A.B`, which S2.2 allows.
+    /// Whether every shell passes the variable on. dash, which is `/bin/sh` on many systems, drops variables that it
+    /// could not name itself, such as `A.B`, which S2.2 allows.
     #[must_use]
     pub fn passes_every_shell(&self) -> bool {
-        let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        !self.key.starts_with(|first: char| first.is_ascii_digit()) && self.key.bytes().all(of_name)
+        let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !self.key.starts_with(|first: char| first.is_ascii_digit()) && self.key.bytes().all(is_name_byte)
     }
 
-    /// The entry as a line of a `.env` file, with its newline. Read again, it is the same key and value; for any
-    /// value without a NUL byte.
+    /// The entry as a line of a `.env` file, with its newline. Parsing the line gives the same key and value, as long
+    /// as the value has no NUL byte.
     #[must_use]
     pub fn write_entry(&self) -> Vec<u8> {
         let mut line = format!("{}=", self.key).into_bytes();

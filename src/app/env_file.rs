@@ -1,7 +1,7 @@
-//! Reads a `.env` file: variables in the order of the file, and a problem for every line that is none (S2).
+//! Parses a `.env` file into entries, and a problem for every line that is not an entry (S2).
 //!
-//! Pure: bytes in, values out. Which files are read is decided in `commands`; which value wins, in `layers`.
-//! No message ever holds a value or the text of a line: it may be a password.
+//! Pure: bytes in, values out. `commands` decides which files are read, `layers` which value wins.
+//! Messages never contain a value or the text of a line, because it may be a password.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,13 @@ use super::env_entry::EnvEntry;
 use super::env_json;
 use super::env_line::{EnvLine, begins_assignment, classify};
 use super::env_message::doubtful;
-use super::env_value::{UnreadValue, read_value};
+use super::env_value::{InvalidEnvValue, read_value};
 use super::environment_limits::MAX_VALUES_BYTES;
 use super::problem::{Problem, Problems, Severity};
 use super::source_text::{SourceLine, SourceText, after_line, part};
 use super::{Environment, Secret};
 
-/// A `.env` file that can be used.
+/// A `.env` file without errors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvFile {
     entries: Vec<EnvEntry>,
@@ -23,55 +23,55 @@ pub struct EnvFile {
     problems: Vec<Problem>,
 }
 
-/// What `${NAME}` can refer to besides the earlier keys of the same file (S2.5).
+/// Where `${NAME}` is looked up besides the earlier keys of the same file (S2.5).
 #[derive(Debug, Clone, Copy)]
 pub struct EnvScope<'a> {
     /// The files before this one; later ones win.
     pub earlier: &'a [EnvFile],
     /// The environment `dyno` was started with.
     pub inherited: &'a Environment,
-    /// Whether the inherited environment wins, as with `--prefer-shell`.
+    /// Whether the inherited environment wins over the files, as with `--prefer-shell`.
     pub inherited_first: bool,
 }
 
 impl EnvFile {
-    /// Reads a `.env` file, or a JSON file if its first character is `{` (S2.7).
+    /// Parses a `.env` file, or JSON if its first character is `{` (S2.7).
     ///
     /// # Errors
-    /// All its problems, the warnings too, if one of them is an error: a NUL byte, more than
-    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line ends, a quote that is not closed, a variable that
-    /// is too long, bad JSON.
+    /// All problems of the file, warnings included, if at least one is an error: a NUL byte, more than
+    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line ends, an unclosed quote, a variable that is
+    /// too long, or bad JSON.
     pub fn parse(bytes: &[u8], scope: &EnvScope<'_>) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
-        let mut reading = Reading { file: Self::default(), problems: Problems::default(), scope, bytes: 0 };
+        let mut parser = EnvParser { file: Self::default(), problems: Problems::default(), scope, bytes: 0 };
         if env_json::is_json(text) {
-            let values = env_json::read(text, &mut reading.problems);
+            let values = env_json::read(text, &mut parser.problems);
             for entry in values {
-                reading.file.add(entry);
+                parser.file.add(entry);
             }
         } else {
             text.check_line_ends(begins_assignment)?;
-            reading.lines(text);
+            parser.lines(text);
         }
-        if reading.problems.has_error() {
-            return Err(reading.problems.into_list());
+        if parser.problems.has_error() {
+            return Err(parser.problems.into_list());
         }
-        Ok(Self { problems: reading.problems.into_list(), ..reading.file })
+        Ok(Self { problems: parser.problems.into_list(), ..parser.file })
     }
 
-    /// The entries in the order of the file; of several with one key the last counts.
+    /// The entries in the order of the file. If a key occurs several times, the last entry is used.
     #[must_use]
     pub fn entries(&self) -> &[EnvEntry] {
         &self.entries
     }
 
-    /// What is odd about the file: warnings and defects, no errors.
+    /// Warnings and defects of the file, never errors.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// The entry of a variable that counts.
+    /// The entry of a variable that is used: the last one with this key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&EnvEntry> {
         self.last.get(key).and_then(|place| self.entries.get(*place))
@@ -83,8 +83,8 @@ impl EnvFile {
     }
 }
 
-/// A file as far as it is read.
-struct Reading<'a> {
+/// A file while it is being parsed.
+struct EnvParser<'a> {
     file: EnvFile,
     problems: Problems,
     scope: &'a EnvScope<'a>,
@@ -92,15 +92,15 @@ struct Reading<'a> {
     bytes: usize,
 }
 
-impl Reading<'_> {
+impl EnvParser<'_> {
     fn lines(&mut self, text: SourceText<'_>) {
         let mut at = text.begin();
         let mut number = 1;
         while let Some(line) = text.line_at(at, number) {
             let next = self.line(text, &line);
             if self.bytes > MAX_VALUES_BYTES {
-                let message = "all values up to here have more than 16 MiB together";
-                let hint = "write long values into files and their paths into the variables";
+                let message = "the values up to this line exceed 16 MiB in total";
+                let hint = "write long values to files and set the variables to their paths";
                 self.problems.push(Problem::new(Severity::Error, line.number, message, hint));
                 return;
             }
@@ -109,7 +109,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads what begins on this line; where the line after it begins.
+    /// Reads the entry that begins on this line. Returns where the next unread line begins.
     fn line(&mut self, text: SourceText<'_>, line: &SourceLine<'_>) -> usize {
         let next = after_line(text.bytes(), line.span.start);
         match classify(line.text) {
@@ -118,7 +118,11 @@ impl Reading<'_> {
                 self.assignment(text, line, &String::from_utf8_lossy(key), line.span.start + value).unwrap_or(next)
             }
             EnvLine::ExportAlone => {
-                self.ignored(line, "`export` without a value sets nothing", "write `KEY=value`; all are exported");
+                self.ignored(
+                    line,
+                    "`export` without a value sets nothing",
+                    "write `KEY=value`: every variable is exported",
+                );
                 next
             }
             EnvLine::ColonAlone => {
@@ -126,16 +130,16 @@ impl Reading<'_> {
                 next
             }
             EnvLine::ConflictMarker => {
-                self.ignored(line, "the line is the mark of a merge conflict", "keep one side and remove its marks");
+                self.ignored(line, "this line is a merge conflict marker", "keep one side and remove the markers");
                 next
             }
             EnvLine::BadKey => {
-                let hint = "a name has only A-Z a-z 0-9 _ . -; write `KEY=value`";
-                self.ignored(line, "what stands before `=` is no name of a variable", hint);
+                let hint = "write `KEY=value`, with only A-Z a-z 0-9 _ . - in the key";
+                self.ignored(line, "the text before `=` is not a valid variable name", hint);
                 next
             }
             EnvLine::Other => {
-                self.ignored(line, "the line is no assignment", "write `KEY=value`, or `#` before a comment");
+                self.ignored(line, "this line is not an assignment", "write `KEY=value`, or `#` before a comment");
                 next
             }
         }
@@ -145,7 +149,7 @@ impl Reading<'_> {
         self.problems.push(Problem::new(Severity::Defect, line.number, message, hint));
     }
 
-    /// Reads a value; where the line after it begins, if it is not simply the next one.
+    /// Reads a value. Returns where the line after it begins, or None if that is simply the next line.
     fn assignment(&mut self, text: SourceText<'_>, line: &SourceLine<'_>, key: &str, at: usize) -> Option<usize> {
         let read = read_value(text.bytes(), at, &|name| self.find(name));
         match read {
@@ -165,12 +169,12 @@ impl Reading<'_> {
                 });
                 Some(read.next)
             }
-            Err(UnreadValue::Unterminated) => {
-                let hint = "close it, or put the value into the other kind of quotes";
+            Err(InvalidEnvValue::Unterminated) => {
+                let hint = "close it, or use the other kind of quotes";
                 self.refuse(Severity::Error, line, key, "is not closed before the end of the file", hint);
                 None
             }
-            Err(UnreadValue::TextAfterQuote { next }) => {
+            Err(InvalidEnvValue::TextAfterQuote { next }) => {
                 let lines = memchr::memchr_iter(b'\n', part(text.bytes(), line.span.start..next)).count();
                 let below = match lines {
                     0 | 1 => None,
@@ -178,17 +182,15 @@ impl Reading<'_> {
                     more => Some(format!("{} lines", more - 1)),
                 };
                 let (message, hint) = match below {
-                    Some(below) => {
-                        (format!("is closed {below} below, and text follows there"), "close it on its own line")
-                    }
-                    None => ("is followed by text".to_owned(), "put all of the value into quotes, or none of it"),
+                    Some(below) => (format!("is closed {below} below, with text after it"), "close it on its own line"),
+                    None => ("is followed by text".to_owned(), "quote the whole value, or none of it"),
                 };
                 self.refuse(Severity::Defect, line, key, &message, hint);
                 Some(next)
             }
-            Err(UnreadValue::TooLong { next }) => {
-                let message = format!("`{key}` is longer than 128 KiB, the most a variable can have");
-                let hint = "write the value into a file and its path into the variable";
+            Err(InvalidEnvValue::TooLong { next }) => {
+                let message = format!("`{key}` is longer than 128 KiB, the limit for a variable");
+                let hint = "write the value to a file and set the variable to its path";
                 self.problems.push(Problem::new(Severity::Error, line.number, message, hint).about(key));
                 Some(next)
             }
@@ -221,7 +223,7 @@ mod tests {
         EnvFile::parse(text.as_bytes(), &EnvScope { earlier: &[], inherited: &inherited, inherited_first: false })
     }
 
-    fn told(problems: &[Problem]) -> Vec<String> {
+    fn messages(problems: &[Problem]) -> Vec<String> {
         problems.iter().map(|problem| format!("{}: {}", problem.line, problem.message)).collect()
     }
 
@@ -237,13 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn all_errors_and_warnings_come_at_once_and_name_line_and_key() {
+    fn all_errors_and_warnings_are_reported_together_with_line_and_key() {
         let problems = parse("hunter2\nA='x' y\nB=\"never closed\nC=${NO}\nK:\n").unwrap_err();
 
         assert_eq!(
-            told(&problems),
+            messages(&problems),
             [
-                "1: the line is no assignment",
+                "1: this line is not an assignment",
                 "2: the quote of `A` is followed by text",
                 "3: the quote of `B` is not closed before the end of the file",
                 "4: `C` refers to the unset variable `NO`, treated as empty",
@@ -254,15 +256,15 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_swallowed_other_lines_says_so() {
+    fn a_quote_that_swallowed_other_lines_names_where_it_closes() {
         let file = parse("A=\"x\nB=1\nC=\"y\"\nD=2\n").unwrap();
 
-        assert_eq!(told(file.problems()), ["1: the quote of `A` is closed 2 lines below, and text follows there"]);
+        assert_eq!(messages(file.problems()), ["1: the quote of `A` is closed 2 lines below, with text after it"]);
         assert_eq!(file.entries().len(), 1);
     }
 
     #[test]
-    fn references_look_at_earlier_keys_then_earlier_files_then_the_environment() {
+    fn references_use_earlier_keys_then_earlier_files_then_the_environment() {
         let first = parse("A=file\nB=file\n").unwrap();
         let mut inherited = Environment::default();
         for key in ["A", "B", "C"] {
@@ -280,27 +282,27 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_double_each_other_end_in_an_error_not_in_all_of_the_memory() {
+    fn exponential_references_are_rejected_before_memory_runs_out() {
         let doubling: Vec<String> = (1..60).map(|n| format!("A{n}=${{A{}}}${{A{}}}\n", n - 1, n - 1)).collect();
 
         let problems = parse(&format!("A0=xxxxxxxxxx\n{}", doubling.concat())).unwrap_err();
 
-        assert_eq!(problems[0].message, "`A14` is longer than 128 KiB, the most a variable can have");
+        assert_eq!(problems[0].message, "`A14` is longer than 128 KiB, the limit for a variable");
     }
 
     #[test]
-    fn lines_that_repeat_a_long_value_end_in_an_error_too() {
+    fn many_references_to_a_long_value_are_rejected() {
         let repeats: Vec<String> = (1..=4_000).map(|n| format!("K{n}=${{K0}}\n")).collect();
 
         let problems = parse(&format!("K0={}\n{}", "x".repeat(120_000), repeats.concat())).unwrap_err();
 
-        assert_eq!(told(&problems), ["140: all values up to here have more than 16 MiB together"]);
+        assert_eq!(messages(&problems), ["140: the values up to this line exceed 16 MiB in total"]);
         assert!(parse(&repeats[..100].concat()).is_ok());
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn parsing_any_bytes_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let inherited = Environment::default();
             let _ = EnvFile::parse(&bytes, &EnvScope { earlier: &[], inherited: &inherited, inherited_first: false });
         }
@@ -312,13 +314,13 @@ mod tests {
             for (index, line) in text.lines().enumerate() {
                 let ignored = line.trim().is_empty() || line.trim().starts_with('#');
                 let read = file.entries().iter().any(|entry| entry.line == index + 1);
-                let told = file.problems().iter().any(|problem| problem.line == index + 1);
-                prop_assert!(ignored || read || told, "{:?} is passed over", line);
+                let reported = file.problems().iter().any(|problem| problem.line == index + 1);
+                prop_assert!(ignored || read || reported, "{:?} is neither read nor reported", line);
             }
         }
 
         #[test]
-        fn no_message_shows_a_value_or_a_line(text in "(K|export K|K:|'|\"|)[=: ]?['\"`]?(\\$\\{NAME:-|\\$\\{-)?SECRET[}'\"`\r #]{0,3}(SECRET)?\n?") {
+        fn no_message_contains_a_value_or_a_line(text in "(K|export K|K:|'|\"|)[=: ]?['\"`]?(\\$\\{NAME:-|\\$\\{-)?SECRET[}'\"`\r #]{0,3}(SECRET)?\n?") {
             let problems = parse(&text).map_or_else(|problems| problems, |file| file.problems);
 
             for problem in problems {
@@ -327,7 +329,7 @@ mod tests {
         }
 
         #[test]
-        fn an_entry_written_out_is_read_as_the_same(key in "[A-Za-z_0-9.-]{1,12}", value in proptest::collection::vec(1_u8.., 0..60)) {
+        fn a_written_entry_parses_to_the_same_entry(key in "[A-Za-z_0-9.-]{1,12}", value in proptest::collection::vec(1_u8.., 0..60)) {
             let entry = EnvEntry { key, value: Secret::new(value), line: 1, span: 0..0 };
             let inherited = Environment::default();
             let scope = EnvScope { earlier: &[], inherited: &inherited, inherited_first: false };

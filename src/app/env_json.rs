@@ -1,7 +1,7 @@
-//! Reads a `.env` file that is JSON, like heroku local (S2.7).
+//! Parses a `.env` file that is JSON, like `heroku local` (S2.7).
 //!
 //! Nested keys are joined by `_` and upper-cased, items of a list are numbered, `null` is left out. `serde_json` checks
-//! the syntax; values are read from its raw text, so that a number keeps its digits. No message holds a value.
+//! the syntax; values are taken from the raw text, so that a number keeps its digits. Messages never contain a value.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use super::environment_limits::{MAX_VALUES_BYTES, MAX_VARIABLE_BYTES};
 use super::problem::{Problem, Problems, Severity};
 use super::source_text::{SourceText, part};
 
-/// Deepest nesting that is read; configuration has three levels at most.
+/// Deepest nesting that is accepted. Real configuration has up to three levels.
 const MAX_DEPTH: usize = 64;
 
 /// Whether the first character that is not a blank or a newline is `{`.
@@ -24,7 +24,8 @@ pub(crate) fn is_json(text: SourceText<'_>) -> bool {
     text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
-/// Where the text is nested too deeply, if it is. Checked first, since every level is parsed again for its values.
+/// The position at which the nesting becomes too deep, if it does. Checked first, because every level is parsed again
+/// for its values.
 fn too_deep(text: &[u8]) -> Option<usize> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     text.iter().position(|byte| {
@@ -40,7 +41,7 @@ fn too_deep(text: &[u8]) -> Option<usize> {
     })
 }
 
-/// The variables in the order of the file. Problems, an error for text that is not JSON, are added to `problems`.
+/// The variables in the order of the file. Adds what is wrong to `problems`; text that is not JSON is an error.
 pub(crate) fn read(text: SourceText<'_>, problems: &mut Problems) -> Vec<EnvEntry> {
     let bytes = part(text.bytes(), text.begin()..text.bytes().len());
     let mut json = Json { text: bytes, begin: text.begin(), at: 0, line: 1, entries: Vec::new(), bytes: 0, problems };
@@ -59,34 +60,34 @@ pub(crate) fn read(text: SourceText<'_>, problems: &mut Problems) -> Vec<EnvEntr
     };
     let Json { line, entries, .. } = json;
     if let Err(message) = read {
-        let hint = "mend the JSON, or write one `KEY=value` a line";
+        let hint = "fix the JSON, or write one `KEY=value` per line";
         problems.push(Problem::new(Severity::Error, line, format!("the JSON cannot be read: {message}"), hint));
     }
     entries
 }
 
-/// What is wrong with the JSON. Never a part of its text.
-type Fault = &'static str;
+/// What is wrong with the JSON, in fixed words that never contain a part of it.
+type JsonFault = &'static str;
 
 struct Json<'p, 't> {
     text: &'t [u8],
-    /// Where the text begins in the file.
+    /// The offset of the text in the file.
     begin: usize,
-    /// Where in the text the value begins that is being read, and on which line.
+    /// The offset in the text of the value that is being read, and its line.
     at: usize,
     line: usize,
     entries: Vec<EnvEntry>,
-    /// Bytes of all names and values so far.
+    /// Bytes of all keys and values so far.
     bytes: usize,
     problems: &'p mut Problems,
 }
 
-/// The members of an object, in its order and with repeated names.
+/// The members of an object in their order, including repeated keys.
 struct Members<'t>(Vec<(String, &'t RawValue)>);
 
 impl<'t> Json<'_, 't> {
-    /// Reads a value and adds the variables it makes, named `key` or below it. `raw`: a part of the text.
-    fn value(&mut self, key: &str, raw: &'t str) -> Result<(), Fault> {
+    /// Adds the variables of a value: one named `key`, or those of its members and items. `raw`: a part of the text.
+    fn value(&mut self, key: &str, raw: &'t str) -> Result<(), JsonFault> {
         self.advance(raw.as_ptr().addr() - self.text.as_ptr().addr());
         match raw.as_bytes().first() {
             Some(b'{') => {
@@ -109,32 +110,32 @@ impl<'t> Json<'_, 't> {
         }
     }
 
-    fn parse<T: Deserialize<'t>>(&mut self, raw: &'t str) -> Result<T, Fault> {
+    fn parse<T: Deserialize<'t>>(&mut self, raw: &'t str) -> Result<T, JsonFault> {
         serde_json::from_str(raw).map_err(|error| {
             self.line += error.line().saturating_sub(1);
             fault(&error, raw)
         })
     }
 
-    /// Moves on to a place further down.
+    /// Moves to a later offset.
     fn advance(&mut self, at: usize) {
         self.line += memchr::memchr_iter(b'\n', part(self.text, self.at..at)).count();
         self.at = at;
     }
 
-    fn add(&mut self, key: &str, value: &str, length: usize) -> Result<(), Fault> {
-        // Each name holds those above it, so a short file may make very long ones.
+    fn add(&mut self, key: &str, value: &str, length: usize) -> Result<(), JsonFault> {
+        // Each key contains those of the levels above it, so a short file may lead to very long ones.
         self.bytes += key.len() + value.len();
         if self.bytes > MAX_VALUES_BYTES {
-            return Err("all names and values up to here have more than 16 MiB together");
+            return Err("the names and values up to this line exceed 16 MiB in total");
         }
         let problem = |severity, message: String, hint| Problem::new(severity, self.line, message, hint);
         if !is_env_key(key.as_bytes()) {
-            let message = "the name of a value cannot be the name of a variable".to_owned();
-            self.problems.push(problem(Severity::Defect, message, "a name has only A-Z a-z 0-9 _ . -"));
+            let message = "a key of the JSON is not a valid variable name".to_owned();
+            self.problems.push(problem(Severity::Defect, message, "use only A-Z a-z 0-9 _ . - in keys"));
         } else if value.len() > MAX_VARIABLE_BYTES {
-            let message = format!("`{key}` is longer than 128 KiB, the most a variable can have");
-            let hint = "write the value into a file and its path into the variable";
+            let message = format!("`{key}` is longer than 128 KiB, the limit for a variable");
+            let hint = "write the value to a file and set the variable to its path";
             self.problems.push(problem(Severity::Error, message, hint).about(key));
         } else {
             let begin = self.begin + self.at;
@@ -169,23 +170,25 @@ impl<'t> Deserialize<'t> for Members<'t> {
     }
 }
 
-/// Our words for an error of `serde_json`, which has no codes to compare. `raw`: the text that it read.
-fn fault(error: &serde_json::Error, raw: &str) -> Fault {
+/// Translates an error of `serde_json`, which has no error codes, from its text. `raw`: the text that was parsed.
+fn fault(error: &serde_json::Error, raw: &str) -> JsonFault {
     let message = error.to_string();
     match message.split(" at line ").next().unwrap_or_default() {
-        "EOF while parsing a value" | "EOF while parsing an object" | "EOF while parsing a list" => "it ends too early",
+        "EOF while parsing a value" | "EOF while parsing an object" | "EOF while parsing a list" => {
+            "it ends unexpectedly"
+        }
         "EOF while parsing a string" => "a string is not closed",
-        "expected `:`" => "a colon is expected after a name",
-        "expected `,` or `}`" => "a comma or a closing brace is expected here",
-        "expected `,` or `]`" => "a comma or a closing bracket is expected here",
-        "key must be a string" | "trailing comma" => "a name in double quotes is expected here",
-        "expected value" | "expected ident" => "a value is expected here",
-        "invalid number" => "a number is not well written",
+        "expected `:`" => "expected a colon after the key",
+        "expected `,` or `}`" => "expected a comma or a closing brace",
+        "expected `,` or `]`" => "expected a comma or a closing bracket",
+        "key must be a string" | "trailing comma" => "expected a key in double quotes",
+        "expected value" | "expected ident" => "expected a value",
+        "invalid number" => "invalid number",
         "trailing characters" => "text follows the closing brace",
         "control character (\\u0000-\\u001F) found while parsing a string" => {
             "a string has a control character; write `\\n` for a newline"
         }
-        "invalid escape" if !is_at_unicode_escape(error, raw) => "a string has an escape that JSON does not know",
+        "invalid escape" if !is_at_unicode_escape(error, raw) => "a string has an escape that JSON does not have",
         "invalid escape" | "lone leading surrogate in hex escape" | "unexpected end of hex escape" => {
             "a string has a bad `\\u` escape"
         }
@@ -193,15 +196,15 @@ fn fault(error: &serde_json::Error, raw: &str) -> Fault {
     }
 }
 
-/// Whether the last backslash before the place of an error is followed by `u`.
+/// Whether the last backslash before the position of an error is followed by `u`.
 fn is_at_unicode_escape(error: &serde_json::Error, raw: &str) -> bool {
     let line = raw.lines().nth(error.line().saturating_sub(1)).unwrap_or_default().as_bytes();
     let before = part(line, 0..error.column());
     memchr::memrchr(b'\\', before).is_some_and(|at| line.get(at + 1) == Some(&b'u'))
 }
 
-/// No variable can hold a NUL.
-fn without_nul(text: &str) -> Result<&str, Fault> {
+/// Refuses a NUL, which a variable cannot contain.
+fn without_nul(text: &str) -> Result<&str, JsonFault> {
     if text.contains('\0') { Err("a string has a NUL character") } else { Ok(text) }
 }
 
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_read_and_nothing_is_expanded() {
+    fn json_escapes_are_read_and_references_are_not_expanded() {
         let text = r#"{"a": "\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00 ${A} $B"}"#;
 
         assert_eq!(variables(text), pairs(&[("A", "\"\\/\u{8}\u{c}\n\r\té😀 ${A} $B")]));
@@ -268,12 +271,12 @@ mod tests {
     #[test]
     fn bad_json_is_an_error_with_its_line() {
         for (text, expected) in [
-            ("{\n\"a\": 1,\n}", "3: the JSON cannot be read: a name in double quotes is expected here"),
-            ("{\"a\" 1}", "1: the JSON cannot be read: a colon is expected after a name"),
+            ("{\n\"a\": 1,\n}", "3: the JSON cannot be read: expected a key in double quotes"),
+            ("{\"a\" 1}", "1: the JSON cannot be read: expected a colon after the key"),
             ("{\"a\": \"x", "1: the JSON cannot be read: a string is not closed"),
-            ("{\"a\": [1", "1: the JSON cannot be read: it ends too early"),
-            ("{\"a\": tru}", "1: the JSON cannot be read: a value is expected here"),
-            ("{\"a\": 1.}", "1: the JSON cannot be read: a number is not well written"),
+            ("{\"a\": [1", "1: the JSON cannot be read: it ends unexpectedly"),
+            ("{\"a\": tru}", "1: the JSON cannot be read: expected a value"),
+            ("{\"a\": 1.}", "1: the JSON cannot be read: invalid number"),
             ("{\"a\": \"\\ud800x\"}", "1: the JSON cannot be read: a string has a bad `\\u` escape"),
             ("{\"a\": \"\\u0000\"}", "1: the JSON cannot be read: a string has a NUL character"),
             ("{}\nA=1", "2: the JSON cannot be read: text follows the closing brace"),
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_variable_can_have_is_a_defect() {
+    fn a_key_that_is_not_a_valid_variable_name_is_a_defect() {
         let (entries, problems) = read_all(b"{\"a b\": 1, \"c\": 2}");
 
         assert_eq!(entries, pairs(&[("C", "2")]));
@@ -304,19 +307,19 @@ mod tests {
     }
 
     #[test]
-    fn faults_below_the_top_level_have_their_line() {
+    fn faults_below_the_top_level_have_the_right_line() {
         for (text, expected) in [
             ("{\"a\": {\n\"b\": [\n\"\\udc00\"]}}", "3: the JSON cannot be read: a string has a bad `\\u` escape"),
             ("{\"a\": {\n\"\\u0000\": 1}}", "1: the JSON cannot be read: a string has a NUL character"),
-            ("{\"a\": {\n\"b\": 1,\n}}", "3: the JSON cannot be read: a name in double quotes is expected here"),
-            ("{\"a\": [\n1,\n]}", "3: the JSON cannot be read: a value is expected here"),
+            ("{\"a\": {\n\"b\": 1,\n}}", "3: the JSON cannot be read: expected a key in double quotes"),
+            ("{\"a\": [\n1,\n]}", "3: the JSON cannot be read: expected a value"),
         ] {
             assert_eq!(fault(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn bytes_that_are_not_utf_8_are_refused_with_their_line() {
+    fn a_byte_that_is_not_utf_8_is_an_error_with_its_line() {
         let (_, problems) = read_all(b"{\"a\": 1,\n\"b\": \"\xFF\"}");
 
         assert_eq!(problems[0].message, "the JSON cannot be read: it has a byte that is not UTF-8");
@@ -333,16 +336,16 @@ mod tests {
     }
 
     #[test]
-    fn long_names_round_many_values_end_in_an_error() {
+    fn long_keys_around_many_values_are_rejected() {
         let text = format!("{{\"{}\": [{}1]}}", "k".repeat(1 << 20), "1,\n".repeat(1_000));
 
-        let long = "all names and values up to here have more than 16 MiB together";
+        let long = "the names and values up to this line exceed 16 MiB in total";
         assert_eq!(fault(&text), format!("16: the JSON cannot be read: {long}"));
     }
 
     proptest! {
         #[test]
-        fn any_text_of_json_characters_is_read_or_refused(text in "\\{[a\"\\\\:,\\[\\]{}0-9.eEu \n-]{0,60}") {
+        fn parsing_any_json_characters_never_panics(text in "\\{[a\"\\\\:,\\[\\]{}0-9.eEu \n-]{0,60}") {
             read_all(text.as_bytes());
         }
     }

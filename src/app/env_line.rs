@@ -1,10 +1,10 @@
-//! What one line of a `.env` file is, before its value is read (S2.2, S2.6).
+//! Classifies one line of a `.env` file, before its value is read (S2.2, S2.6).
 //!
-//! Values and quotes that span lines are read by `env_value`.
+//! Not here: values, and quotes that span lines (`env_value`).
 
 use super::source_text::{is_blank, part, trim_end, trim_start};
 
-/// Whether a text is the name of a variable (S2.2).
+/// Whether a text is a valid variable name (S2.2).
 #[must_use]
 pub fn is_env_key(key: &[u8]) -> bool {
     !key.is_empty() && key.iter().all(|byte| is_key_byte(*byte))
@@ -14,8 +14,8 @@ fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
-/// Whether a text, of whatever file, assigns to a name somewhere, so that it may hold a value that no message shows.
-/// The `=` of an option, such as `--bind=x`, assigns nothing.
+/// Whether a text, from any file, contains an assignment. Messages must not show such a text, because the value may be
+/// a secret. The `=` of an option, such as `--bind=x`, is not an assignment.
 pub(crate) fn holds_assignment(text: &[u8]) -> bool {
     memchr::memchr_iter(b'=', text).any(|equals| {
         let before = trim_end(part(text, 0..equals));
@@ -26,27 +26,27 @@ pub(crate) fn holds_assignment(text: &[u8]) -> bool {
     })
 }
 
-/// What a line is, before its value is read.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EnvLine<'a> {
-    /// Blank or a comment.
+    /// A blank line or a comment.
     Nothing,
-    /// `KEY=`, or `KEY: `; `value`: offset in the line of the first byte that is not a blank.
+    /// `KEY=` or `KEY: `. `value`: offset in the line of the first byte after it that is not a blank.
     Assignment {
         key: &'a [u8],
         value: usize,
     },
     /// `export KEY`.
     ExportAlone,
-    /// `KEY:` and no value: the start of a YAML block.
+    /// `KEY:` without a value: the start of a YAML block.
     ColonAlone,
     ConflictMarker,
-    /// `=`, but what stands before it is no name.
+    /// There is a `=`, but the text before it is not a valid name.
     BadKey,
     Other,
 }
 
-/// Says what a line is. `text`: without its line end.
+/// Classifies a line. `text`: without its line end.
 pub(crate) fn classify(text: &[u8]) -> EnvLine<'_> {
     let body = trim_start(text);
     if trim_end(body).is_empty() || body.starts_with(b"#") {
@@ -61,7 +61,7 @@ pub(crate) fn classify(text: &[u8]) -> EnvLine<'_> {
     let separator = trim_start(after);
     let value = match separator.split_first() {
         Some((b'=', value)) if !key.is_empty() => Some(value),
-        // Without the blank it is an address or a time, not `KEY: value`.
+        // Without a blank after the colon it is an address or a time, not `KEY: value`.
         Some((b':', value)) if !key.is_empty() && after.len() == separator.len() => {
             if trim_end(value).is_empty() {
                 return EnvLine::ColonAlone;
@@ -84,7 +84,7 @@ pub(crate) fn classify(text: &[u8]) -> EnvLine<'_> {
     }
 }
 
-/// Whether a text, up to a line end, begins an entry.
+/// Whether a text that reaches up to a line end begins an entry.
 pub(crate) fn begins_assignment(text: &[u8]) -> bool {
     matches!(classify(text), EnvLine::Assignment { .. })
 }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_may_stand_round_the_equals_sign() {
+    fn blanks_are_allowed_around_the_equals_sign() {
         assert_eq!(key("K=v"), Some(("K", "v")));
         assert_eq!(key(" \tK \t= \tv "), Some(("K", "v ")));
         assert_eq!(key("K="), Some(("K", "")));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_holds_a_value_wherever_a_name_is_assigned_to_and_not_where_an_option_is_given() {
+    fn an_assignment_is_found_anywhere_in_a_text_but_an_option_is_not_one() {
         let options = ["npm start", "--bind=x a -k=v", "=======", "<%= x %>", ""];
         let values = ["A=1", "set -a; export A=1", "a;B.C-d = 1", "x --env=A=1", "sh -c 'A=1'", "A+=1", "u?token=1"];
 
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn export_is_dropped_unless_it_is_the_key_itself() {
+    fn export_is_dropped_unless_it_is_the_key() {
         assert_eq!(key("export K=v"), Some(("K", "v")));
         assert_eq!(key("\texport \t K = v"), Some(("K", "v")));
         assert_eq!(key("export=v"), Some(("export", "v")));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_colon_needs_a_blank_and_a_value_after_it() {
+    fn a_colon_must_be_followed_by_a_blank_and_a_value() {
         assert_eq!(key("K: v"), Some(("K", "v")));
         assert_eq!(key("PORT:\t24675"), Some(("PORT", "24675")));
         assert_eq!(key("K: a=b"), Some(("K", "a=b")));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_letters_digits_underscores_dots_and_dashes() {
+    fn keys_consist_of_letters_digits_underscores_dots_and_dashes() {
         assert_eq!(key("mailer_options.port=1"), Some(("mailer_options.port", "1")));
         assert_eq!(key("A-B=1"), Some(("A-B", "1")));
         assert_eq!(key("1=1"), Some(("1", "1")));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_told_apart_from_nothing() {
+    fn other_lines_are_distinguished_from_blank_lines_and_comments() {
         assert_eq!(classify(b"  # K=v"), EnvLine::Nothing);
         assert_eq!(classify(b" \t\r"), EnvLine::Nothing);
         assert_eq!(classify(b"CODECOV_TOKEN"), EnvLine::Other);

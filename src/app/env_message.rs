@@ -1,15 +1,15 @@
-//! The words for a value of a `.env` file that was read but may not be meant so.
+//! Messages about `.env` values that were read but may not be what the user meant.
 //!
-//! It decides nothing: `env_value` and `env_reference` find the doubts. No message shows a value.
+//! It decides nothing: `env_value` and `env_reference` find the doubts. Messages never contain a value.
 
 use super::env_reference::Doubt;
 use super::problem::{Problem, Severity};
 use super::source_text::shortened;
 
-/// What is doubtful about the value of `key`, which begins on line `line`.
+/// The message for a doubt about the value of `key`, whose entry begins on line `line`.
 pub(crate) fn doubtful(line: usize, key: &str, doubt: &Doubt) -> Problem {
     let (severity, message, hint) = match doubt {
-        // The name may be part of a password that has `${` in it, but without it the mistake is hard to find.
+        // The name may be part of a password that contains `${`, but without it the mistake is hard to find.
         Doubt::Unset(name) => {
             let name = shortened(name);
             (
@@ -20,13 +20,14 @@ pub(crate) fn doubtful(line: usize, key: &str, doubt: &Doubt) -> Problem {
         }
         Doubt::OtherForm => (
             Severity::Warning,
-            format!("`{key}` has a `${{` that is not `${{NAME}}` or `${{NAME:-default}}`; it is kept"),
-            "put single quotes around the value to keep it, or quotes around a default with a lone brace".to_owned(),
+            format!("`{key}` has a `${{` that is not `${{NAME}}` or `${{NAME:-default}}`; kept as it is"),
+            "put single quotes around the value to keep it, or quotes around a default with an unmatched brace"
+                .to_owned(),
         ),
         Doubt::CarriageReturn => (
             Severity::Warning,
             format!("`{key}` has a carriage return in its value"),
-            "save the file with newlines as line ends".to_owned(),
+            "save the file with LF line endings".to_owned(),
         ),
         Doubt::CommentInQuote => (
             Severity::Defect,
@@ -36,7 +37,7 @@ pub(crate) fn doubtful(line: usize, key: &str, doubt: &Doubt) -> Problem {
         Doubt::BackslashBeforeQuote => (
             Severity::Warning,
             format!("`{key}` ends at the quote after a backslash, and the rest of the line is read as a comment"),
-            "only double quotes know escapes; put the value into those if it was meant to go on".to_owned(),
+            "only double quotes allow escapes: use them if the value goes on after that quote".to_owned(),
         ),
     };
     Problem::new(severity, line, message, hint).about(key)

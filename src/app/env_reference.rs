@@ -1,55 +1,56 @@
-//! Escapes and `${NAME}` references in a value of a `.env` file (S2.4, S2.5).
+//! Expands escapes and `${NAME}` references in a value of a `.env` file (S2.4, S2.5).
 //!
-//! Not here: where the value begins and ends (`env_value`), and the words for a doubt (`env_message`).
+//! Not here: where the value begins and ends (`env_value`), and the messages for doubts (`env_message`).
 
 use std::collections::HashMap;
 
 use super::environment_limits::MAX_VARIABLE_BYTES;
 use super::source_text::part;
 
-/// How deep defaults may be nested, as in `${A:-${B:-c}}`. Deeper ones are kept as they are.
+/// How deeply defaults may be nested, as in `${A:-${B:-c}}`. Deeper ones are not expanded.
 const MAX_NESTING: usize = 8;
 
-/// Most unset variables of one value that are reported. More would fill the memory, not help the reader.
+/// Most unset variables of one value that are reported. More would use memory without helping the user.
 const MAX_UNSET: usize = 100;
 
-/// Finds the value of a variable for `${NAME}`.
+/// Looks up the variable of a `${NAME}`.
 pub(crate) type Lookup<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'a;
 
-/// Something about a value that may not be what the user meant, though it was read.
+/// A reason why a value, although it was read, may not be what the user meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Doubt {
-    /// It refers to this variable, which is not set.
+    /// The value refers to this variable, which is not set.
     Unset(Vec<u8>),
-    /// It has a `${` that is neither of the two forms that are read; it was kept as it is.
+    /// The value has a `${` that does not begin one of the two supported forms. It is kept as it is.
     OtherForm,
-    /// It has a carriage return that is not part of a line end.
+    /// The value has a carriage return that is not part of a line end.
     CarriageReturn,
     /// A quote is still open where a comment begins.
     CommentInQuote,
-    /// It ends at a quote that follows a backslash, and the comment after it has such a quote, too.
+    /// The value ends at a quote after a backslash, and the comment behind it contains the same quote.
     BackslashBeforeQuote,
 }
 
-/// A value with its escapes and references read.
+/// A value after escapes and references have been expanded.
 #[derive(Debug, Default)]
 pub(crate) struct Expanded {
     pub(crate) value: Vec<u8>,
     pub(crate) doubts: Vec<Doubt>,
 }
 
-/// Which parts of a text have a meaning of their own.
+/// Which sequences in a text are expanded.
 #[derive(Debug, Clone, Copy)]
 struct Syntax {
-    /// `\n`, `\"` and their like.
+    /// `\n`, `\"` and the other escapes.
     escapes: bool,
     /// `${NAME}` and `${NAME:-default}`.
     references: bool,
 }
 
-/// Reads the text of a value. `escapes`: it was in double quotes. None: the value is longer than a variable may be.
+/// Expands the text of a value. `escapes`: whether it was in double quotes. None if the value becomes longer than a
+/// variable may be.
 pub(crate) fn expand(text: &[u8], escapes: bool, lookup: &Lookup<'_>) -> Option<Expanded> {
-    // Also checked while it grows: a few lines that double each other would fill the memory.
+    // The length is also checked during expansion: a few lines that each double the previous one would fill the memory.
     if text.len() > MAX_VARIABLE_BYTES {
         return None;
     }
@@ -64,7 +65,7 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    /// Appends what a text stands for. None: the value grew too long.
+    /// Appends the expansion of a text. None if the value becomes too long.
     fn text(&mut self, text: &[u8], syntax: Syntax, depth: usize) -> Option<()> {
         let closing = if syntax.references { closing_braces(text, syntax.escapes) } else { HashMap::new() };
         let mut at = 0;
@@ -77,7 +78,7 @@ impl Expansion<'_> {
                         self.reference(&reference, syntax, depth)?;
                         end + 1
                     } else {
-                        // `${X:?no}`, `${`, `${}` may just as well be part of a password.
+                        // `${X:?no}`, `${` and `${}` may be part of a password.
                         self.doubt(Doubt::OtherForm);
                         self.read.value.extend_from_slice(b"${");
                         at + 2
@@ -95,7 +96,7 @@ impl Expansion<'_> {
         Some(())
     }
 
-    /// Appends what `\x` stands for; how many bytes were read.
+    /// Appends the expansion of an escape. Returns the number of bytes read.
     fn escape(&mut self, escaped: u8) -> usize {
         let byte = match escaped {
             b'n' => b'\n',
@@ -112,7 +113,7 @@ impl Expansion<'_> {
         2
     }
 
-    /// Appends the value of a variable, or the default. None: it grew too long.
+    /// Appends the value of a variable, or the default. None if the value becomes too long.
     fn reference(&mut self, reference: &Reference<'_>, syntax: Syntax, depth: usize) -> Option<()> {
         let value = (self.lookup)(reference.name).filter(|value| reference.default.is_none() || !value.is_empty());
         match (value, reference.default) {
@@ -141,7 +142,7 @@ struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    /// `content`: what is between the braces. None: it is neither of the two forms.
+    /// `content`: the text between the braces. None if it has neither of the two forms.
     fn read(content: &'a [u8]) -> Option<Self> {
         let length = content.iter().take_while(|byte| is_name_byte(**byte)).count();
         let (name, rest) = content.split_at_checked(length)?;
@@ -151,18 +152,18 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// A dash is left out though keys may have one: `${A-b}` is the shell's default.
+/// A `-` is not included, although keys may contain one, because `${A-b}` is another form of default in the shell.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.'
 }
 
-/// The quote and the text of a default that is quoted as a whole.
+/// The quote and the text of a default, if quotes enclose all of it.
 fn quoted(default: &[u8]) -> Option<(u8, &[u8])> {
     let (quote, length) = leading_quote(default)?;
     (length + 2 == default.len()).then_some((quote, part(default, 1..length + 1)))
 }
 
-/// The quote that a text begins with, and the number of bytes before the one that closes it.
+/// The quote at the start of a text, and the number of bytes between it and the quote that closes it.
 fn leading_quote(text: &[u8]) -> Option<(u8, usize)> {
     let (quote, rest) = text.split_first()?;
     let quote = *quote;
@@ -172,7 +173,7 @@ fn leading_quote(text: &[u8]) -> Option<(u8, usize)> {
     Some((quote, closing_quote(rest, quote)?))
 }
 
-/// Where the quote is closed, in the text after its opening. Only double quotes know escapes.
+/// The position of the closing quote in the text after the opening one. Only double quotes have escapes.
 pub(crate) fn closing_quote(rest: &[u8], quote: u8) -> Option<usize> {
     if quote != b'"' {
         return memchr::memchr(quote, rest);
@@ -187,14 +188,14 @@ pub(crate) fn closing_quote(rest: &[u8], quote: u8) -> Option<usize> {
     }
 }
 
-/// Where each `${` is closed, by the place of its `$`. Braces inside a reference nest. Found in one pass, so that a value of
-/// nothing but `${` is not read a thousand times.
+/// The position of the closing brace of each `${`, by the position of its `$`. Braces inside a reference nest. One pass
+/// finds all of them, because a search for each would take quadratic time in a value that consists of `${`.
 fn closing_braces(text: &[u8], escapes: bool) -> HashMap<usize, usize> {
     let mut closing = HashMap::new();
     if memchr::memchr(b'$', text).is_none() {
         return closing;
     }
-    // The `$` of an open reference, or None for a brace inside one.
+    // For each open brace: the position of its `$`, or None if it is a plain brace inside a reference.
     let mut open: Vec<Option<usize>> = Vec::new();
     let mut at = 0;
     while let Some(byte) = text.get(at) {
@@ -225,7 +226,8 @@ fn closing_braces(text: &[u8], escapes: bool) -> HashMap<usize, usize> {
     closing
 }
 
-/// The closing brace of a reference whose default is quoted: braces inside the quotes do not count. `at`: its name.
+/// The position of the closing brace of a reference with a quoted default, in which braces are ignored. `at`: the
+/// position of the name.
 fn end_of_quoted_default(text: &[u8], at: usize) -> Option<usize> {
     let rest = part(text, at..text.len());
     let length = rest.iter().take_while(|byte| is_name_byte(**byte)).count();
@@ -239,7 +241,7 @@ fn end_of_quoted_default(text: &[u8], at: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// `A` is `one`, `E` is empty, `B.C` is `dot`, all else is not set.
+    /// `A` is `one`, `E` is empty, `B.C` is `dot`; nothing else is set.
     fn lookup(name: &[u8]) -> Option<Vec<u8>> {
         let value: &[u8] = match name {
             b"A" => b"one",
@@ -263,14 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn braces_expand_and_a_bare_dollar_does_not() {
+    fn a_reference_in_braces_is_expanded_and_a_bare_dollar_is_kept() {
         assert_eq!(value("${A}-${E}-$A-${B.C}"), "one--$A-dot");
         assert_eq!(in_double_quotes("${A} \\${A} $A"), "one ${A} $A");
         assert_eq!(value("\\${A}"), "\\one");
     }
 
     #[test]
-    fn a_default_applies_if_the_variable_is_unset_or_empty() {
+    fn a_default_is_used_if_the_variable_is_unset_or_empty() {
         assert_eq!(value("${X:-false}${E:-e}${A:-a}"), "falseeone");
         assert_eq!(value("${X:-${Y:-${A}}}"), "one");
         assert_eq!(in_double_quotes("${X:-a\\nb}"), "a\nb");
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn s2_5_a_quoted_default_loses_its_quotes_and_may_hold_any_braces() {
+    fn s2_5_a_quoted_default_loses_its_quotes_and_may_contain_any_brace() {
         assert_eq!(value(r#"${X:-"{{ xx }}"}"#), "{{ xx }}");
         assert_eq!(value(r#"${A:-"{{ xx }}"}"#), "one");
         assert_eq!(value("${X:-'}{ ${A} \\n'}."), "}{ ${A} \\n.");
@@ -315,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_are_kept_and_noted() {
+    fn other_forms_are_kept_and_reported() {
         for form in ["${X:?no}", "${X-d}", "${}", "${", "a${b", "${X", "$${", "${X:-a{b}", "${{ x }}"] {
             assert_eq!(value(form), form);
             assert_eq!(read(form).doubts, [Doubt::OtherForm], "{form}");
@@ -324,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_nested_eight_deep_at_most() {
+    fn defaults_may_be_nested_eight_levels_deep() {
         let nested = |depth: usize| format!("{}x{}", "${X:-".repeat(depth), "}".repeat(depth));
 
         assert_eq!(value(&nested(8)), "x");
@@ -333,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_grow_too_long_are_given_up_early() {
+    fn expansion_stops_as_soon_as_a_value_is_too_long() {
         let ten = |_: &[u8]| Some(vec![b'x'; 10]);
 
         assert!(expand("${A}".repeat(MAX_VARIABLE_BYTES / 4).as_bytes(), false, &ten).is_none());
@@ -341,18 +343,18 @@ mod tests {
     }
 
     #[test]
-    fn references_that_never_close_are_read_in_one_pass() {
+    fn unclosed_references_are_read_in_one_pass() {
         for part in ["${", "${A:-", "${A:-'", "${A:-\"", "${A:-\"\\\"", "${A:-{", "{${A:-`{"] {
             let text = part.repeat(MAX_VARIABLE_BYTES / part.len());
 
-            // A search for each of them takes longer than any test waits.
+            // With a separate search for each of them, this test would not finish.
             assert!(expand(text.as_bytes(), false, &lookup).is_some(), "{part}");
             assert!(expand(text.as_bytes(), true, &lookup).is_some(), "{part}");
         }
     }
 
     #[test]
-    fn a_value_with_many_unset_variables_has_a_limited_number_of_doubts() {
+    fn the_number_of_reported_unset_variables_is_limited() {
         let names: Vec<String> = (0..10_000).map(|n| format!("${{X{n}}}")).collect();
 
         assert_eq!(read(&names.concat()).doubts.len(), MAX_UNSET);

@@ -1,55 +1,55 @@
-//! Where the value of one `.env` entry begins and ends: quotes and comments (S2.3, S2.4).
+//! Finds where the value of a `.env` entry begins and ends: quotes and comments (S2.3, S2.4).
 //!
-//! Not here: keys and lines (`env_file`), escapes and `${NAME}` (`env_reference`). Values are secrets: nothing in here
-//! makes a message.
+//! Not here: keys and lines (`env_file`), escapes and `${NAME}` (`env_reference`). Values are secrets, so this module
+//! builds no messages.
 
 use super::env_reference::{Doubt, Expanded, Lookup, closing_quote, expand};
 use super::environment_limits::MAX_VARIABLE_BYTES;
 use super::source_text::{after_line, is_blank, line_end, part, trim, trim_end};
 
-/// A value and where it ends.
+/// A value that was read, and where it ends.
 #[derive(Debug)]
 pub(crate) struct ReadValue {
     pub(crate) value: Vec<u8>,
-    /// Where the next line begins.
+    /// Offset of the next line.
     pub(crate) next: usize,
-    /// What may not be meant.
+    /// Reasons why the value may not be what the user meant.
     pub(crate) doubts: Vec<Doubt>,
 }
 
 /// Why a value cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UnreadValue {
+pub(crate) enum InvalidEnvValue {
     /// The quote is not closed before the end of the file.
     Unterminated,
-    /// Text follows the closing quote; the next line begins at `next`.
+    /// There is text after the closing quote. The next line begins at `next`.
     TextAfterQuote { next: usize },
-    /// Longer than a variable may be; the next line begins at `next`.
+    /// The value is longer than a variable may be. The next line begins at `next`.
     TooLong { next: usize },
 }
 
-/// Reads the value that begins at byte `at` of a file, which is not a blank.
-pub(crate) fn read_value(file: &[u8], at: usize, lookup: &Lookup<'_>) -> Result<ReadValue, UnreadValue> {
+/// Reads the value that begins at offset `at` of a file, where there is no blank.
+pub(crate) fn read_value(file: &[u8], at: usize, lookup: &Lookup<'_>) -> Result<ReadValue, InvalidEnvValue> {
     match file.get(at) {
         Some(quote @ (b'\'' | b'"' | b'`')) => quoted(file, at, *quote, lookup),
         _ => unquoted(file, at, lookup),
     }
 }
 
-fn unquoted(file: &[u8], at: usize, lookup: &Lookup<'_>) -> Result<ReadValue, UnreadValue> {
+fn unquoted(file: &[u8], at: usize, lookup: &Lookup<'_>) -> Result<ReadValue, InvalidEnvValue> {
     let line = part(file, at..line_end(file, at));
     let comment = memchr::memchr_iter(b'#', line)
         .find(|hash| hash.checked_sub(1).and_then(|before| line.get(before)).is_none_or(|byte| is_blank(*byte)));
     let text = trim_end(part(line, 0..comment.unwrap_or(line.len())));
     let cuts_quote = comment.is_some() && has_open_quote(text);
     let next = after_line(file, at);
-    let expanded = expand(text, false, lookup).ok_or(UnreadValue::TooLong { next })?;
+    let expanded = expand(text, false, lookup).ok_or(InvalidEnvValue::TooLong { next })?;
     Ok(read(expanded, text, next, cuts_quote.then_some(Doubt::CommentInQuote)))
 }
 
 /// Whether a text has an odd number of `"` or of `'`. A `'` between two letters is an apostrophe.
 fn has_open_quote(text: &[u8]) -> bool {
-    // Any byte of a character that is not ASCII: `l'été`.
+    // Every byte of a non-ASCII character is taken for a letter, as in `l'été`.
     let is_letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
     let is_apostrophe =
         |at: &usize| is_letter(at.checked_sub(1).and_then(|before| text.get(before))) && is_letter(text.get(at + 1));
@@ -58,38 +58,38 @@ fn has_open_quote(text: &[u8]) -> bool {
     double % 2 == 1 || single % 2 == 1
 }
 
-fn quoted(file: &[u8], at: usize, quote: u8, lookup: &Lookup<'_>) -> Result<ReadValue, UnreadValue> {
+fn quoted(file: &[u8], at: usize, quote: u8, lookup: &Lookup<'_>) -> Result<ReadValue, InvalidEnvValue> {
     let rest = part(file, at + 1..file.len());
-    let length = closing_quote(rest, quote).ok_or(UnreadValue::Unterminated)?;
+    let length = closing_quote(rest, quote).ok_or(InvalidEnvValue::Unterminated)?;
     let close = at + 1 + length;
     let next = after_line(file, close);
     let after = part(file, close + 1..line_end(file, close));
     let comment = trim(after);
     if !comment.is_empty() && !is_comment(after, comment, quote) {
-        return Err(UnreadValue::TextAfterQuote { next });
+        return Err(InvalidEnvValue::TextAfterQuote { next });
     }
     let text = without_carriage_returns(part(rest, 0..length));
     if quote == b'"' {
-        let expanded = expand(&text, true, lookup).ok_or(UnreadValue::TooLong { next })?;
+        let expanded = expand(&text, true, lookup).ok_or(InvalidEnvValue::TooLong { next })?;
         return Ok(read(expanded, &text, next, None));
     }
     if text.len() > MAX_VARIABLE_BYTES {
-        return Err(UnreadValue::TooLong { next });
+        return Err(InvalidEnvValue::TooLong { next });
     }
-    // `'it\' # isn't'`: in such quotes a backslash escapes nothing, so the value ends here.
+    // `'it\' # isn't'`: a backslash is not an escape in these quotes, so the value ends at the second quote.
     let looks_escaped = text.ends_with(b"\\") && comment.contains(&quote);
     let verbatim = Expanded { value: text.clone(), doubts: Vec::new() };
     Ok(read(verbatim, &text, next, looks_escaped.then_some(Doubt::BackslashBeforeQuote)))
 }
 
-/// Whether what follows a closing quote is a comment. Without a blank before it, `#` and another such quote on the same
-/// line are the rest of a value that was meant to go on: `'p\'#c'`.
+/// Whether the text after a closing quote is a comment. If there is no blank before the `#`, and the same quote follows
+/// on this line, it is the rest of a value that the user meant to continue: `'p\'#c'`.
 fn is_comment(after: &[u8], trimmed: &[u8], quote: u8) -> bool {
     let is_apart = after.first().is_some_and(|byte| is_blank(*byte));
     trimmed.starts_with(b"#") && (is_apart || !trimmed.contains(&quote))
 }
 
-/// A value that was read, with what is doubtful about its text.
+/// Builds the result of a value, with the doubts about its text.
 fn read(expanded: Expanded, text: &[u8], next: usize, doubt: Option<Doubt>) -> ReadValue {
     let Expanded { value, mut doubts } = expanded;
     doubts.extend(doubt);
@@ -97,7 +97,7 @@ fn read(expanded: Expanded, text: &[u8], next: usize, doubt: Option<Doubt>) -> R
     ReadValue { value, next, doubts }
 }
 
-/// `\r\n` is read as `\n` inside a value too (S1.1).
+/// Replaces `\r\n` with `\n` inside a value (S1.1).
 fn without_carriage_returns(raw: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(raw.len());
     let mut bytes = raw.iter().peekable();
@@ -113,7 +113,7 @@ fn without_carriage_returns(raw: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// The value that stands after `K=`; no variable is set.
+    /// Reads a value as it is after `K=`, with no variable set.
     fn read(file: &str) -> ReadValue {
         read_value(file.as_bytes(), 0, &|_| None).unwrap()
     }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_value_is_trimmed_and_keeps_what_is_inside() {
+    fn an_unquoted_value_is_trimmed_and_otherwise_unchanged() {
         assert_eq!(value("hello  world \t\r\nX=1"), "hello  world");
         assert_eq!(value(r#"["http://x"] it's a\b=c"#), r#"["http://x"] it's a\b=c"#);
         assert_eq!(value(""), "");
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn s2_3_a_comment_that_begins_in_an_open_quote_is_noted() {
+    fn s2_3_a_comment_that_begins_in_an_open_quote_is_reported() {
         for file in [
             r#"{"a": "x #y"}"#,
             "sh -c 'echo #1'",
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn s2_3_apostrophes_closed_quotes_and_quotes_in_the_comment_are_not() {
+    fn s2_3_apostrophes_closed_quotes_and_quotes_in_comments_are_fine() {
         for file in [
             "Don't panic # shown",
             "l'été d'août # shown",
@@ -192,17 +192,17 @@ mod tests {
     fn only_a_comment_may_follow_a_closing_quote() {
         let read = |file: &str| read_value(file.as_bytes(), 0, &|_| None).unwrap_err();
 
-        assert_eq!(read("'a'b\nX=1"), UnreadValue::TextAfterQuote { next: 5 });
-        assert_eq!(read("\"a"), UnreadValue::Unterminated);
-        assert_eq!(read("\"a\\\""), UnreadValue::Unterminated);
-        assert_eq!(read("'a\nb"), UnreadValue::Unterminated);
+        assert_eq!(read("'a'b\nX=1"), InvalidEnvValue::TextAfterQuote { next: 5 });
+        assert_eq!(read("\"a"), InvalidEnvValue::Unterminated);
+        assert_eq!(read("\"a\\\""), InvalidEnvValue::Unterminated);
+        assert_eq!(read("'a\nb"), InvalidEnvValue::Unterminated);
     }
 
     #[test]
-    fn s2_4_a_hash_right_after_a_closing_quote_is_not_a_comment_if_the_quote_comes_again() {
+    fn s2_4_a_hash_after_a_quote_is_not_a_comment_if_the_quote_follows_again() {
         for file in ["'p\\'#c'", "\"a\"#b\"", "`a`#`", "'a\nb'#'"] {
             let unread = read_value(file.as_bytes(), 0, &|_| None).unwrap_err();
-            assert_eq!(unread, UnreadValue::TextAfterQuote { next: file.len() }, "{file}");
+            assert_eq!(unread, InvalidEnvValue::TextAfterQuote { next: file.len() }, "{file}");
         }
         for file in ["\"foo\"#bar", "'foo' #it's", "\"foo\"#it's", "'foo'\t#'"] {
             assert_eq!(value(file), "foo", "{file}");
@@ -210,24 +210,24 @@ mod tests {
     }
 
     #[test]
-    fn s2_4_a_value_that_ends_at_a_quote_meant_as_escaped_is_noted() {
+    fn s2_4_a_value_that_ends_at_a_quote_after_a_backslash_is_reported() {
         assert_eq!(read(r"'p\' #c'").doubts, [Doubt::BackslashBeforeQuote]);
         assert_eq!(read(r"'C:\dir\' # the folder").doubts, []);
         assert_eq!(read(r"'p' #c'").doubts, []);
     }
 
     #[test]
-    fn a_value_that_is_too_long_ends_where_the_next_line_begins() {
+    fn after_a_value_that_is_too_long_reading_continues_on_the_next_line() {
         let long = "x".repeat(MAX_VARIABLE_BYTES + 1);
 
         for file in [format!("{long}\nX=1"), format!("'{long}'\nX=1"), format!("\"{long}\"\nX=1")] {
             let unread = read_value(file.as_bytes(), 0, &|_| None).unwrap_err();
-            assert_eq!(unread, UnreadValue::TooLong { next: file.len() - 3 });
+            assert_eq!(unread, InvalidEnvValue::TooLong { next: file.len() - 3 });
         }
     }
 
     #[test]
-    fn a_carriage_return_inside_a_value_is_noted() {
+    fn a_carriage_return_inside_a_value_is_reported() {
         assert_eq!(read("a\rb c\r\n").doubts, [Doubt::CarriageReturn]);
         assert_eq!(read("'a\rb'").doubts, [Doubt::CarriageReturn]);
         assert_eq!((read("a\r\nB=c\r\n").doubts, read("'a\r\nb'").doubts), (Vec::new(), Vec::new()));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A value nobody may print by accident: its `Debug` shows `***`.
+/// A value that must not be printed by accident: its `Debug` output is `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
@@ -14,7 +14,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The bytes, for the one place that hands them to a process or prints them on request.
+    /// The bytes, for code that passes them to a process or prints them because the user asked for it.
     #[must_use]
     pub fn reveal(&self) -> &[u8] {
         &self.0
@@ -27,7 +27,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The full set of variables one dyno gets. Bytes, not text: what was inherited passes unchanged (S2.9).
+/// The full set of variables of one dyno, as bytes: inherited variables need not be UTF-8 (S2.9).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<Vec<u8>, Secret>);
 
@@ -37,7 +37,7 @@ impl Environment {
         self.0.insert(key.into(), Secret::new(value));
     }
 
-    /// Takes a variable away.
+    /// Removes a variable.
     pub fn remove(&mut self, key: &[u8]) {
         self.0.remove(key);
     }

@@ -1,37 +1,37 @@
-//! What the system takes as an environment: checked before anything starts (S2.9).
+//! Limits of the system on the size of an environment, checked before anything starts (S2.9).
 
 use super::Environment;
 use super::source_text::MAX_FILE_BYTES;
 
-/// Longest variable, as `KEY=value` with the zero after it, in bytes: Linux' `MAX_ARG_STRLEN`.
+/// Longest variable in bytes, counted as `KEY=value` with its terminating NUL: `MAX_ARG_STRLEN` of Linux.
 pub const MAX_VARIABLE_BYTES: usize = 128 * 1024;
 
-/// Most bytes that all keys and values of one `.env` file have together. Without references no file has more; with them a
-/// few lines would fill the memory, and no system takes a half of it.
+/// Limit for all keys and values of one `.env` file together, in bytes. A file without references cannot exceed it;
+/// with references, a few lines could fill the memory. Systems accept much smaller environments anyway.
 pub(crate) const MAX_VALUES_BYTES: usize = MAX_FILE_BYTES;
 
-/// What the system needs for each variable besides its bytes: a pointer.
+/// The system also counts a pointer for each variable.
 const POINTER_BYTES: usize = size_of::<usize>();
 
-/// Why no process can be started with an environment.
+/// Why the system would refuse to start a process with this environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentTooBig {
     /// One variable is too long.
-    #[error("`{key}` is {bytes} bytes long, and a variable has at most {MAX_VARIABLE_BYTES}")]
+    #[error("`{key}` is {bytes} bytes long; the limit for a variable is {MAX_VARIABLE_BYTES}")]
     Variable {
         /// Its name.
         key: String,
-        /// Its length as `KEY=value` with the zero after it.
+        /// Its length as `KEY=value` with the terminating NUL.
         bytes: usize,
     },
-    /// All together are too long.
+    /// All variables together are too long.
     #[error(
-        "the environment has {bytes} bytes, and the system takes at most {limit}; the longest variable is `{longest}`"
+        "the environment is {bytes} bytes long, over the system limit of {limit}; the longest variable is `{longest}`"
     )]
     Total {
-        /// All variables as `KEY=value` with the zeros, and a pointer each.
+        /// The size of all variables as `KEY=value` with the terminating NUL, plus a pointer each.
         bytes: usize,
-        /// What the caller said the system takes.
+        /// The limit of the system, as passed by the caller.
         limit: usize,
         /// The name of the longest variable.
         longest: String,
@@ -42,15 +42,15 @@ impl EnvironmentTooBig {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        "write the value into a file and its path into the variable"
+        "write the value to a file and set the variable to its path"
     }
 }
 
 impl Environment {
-    /// Checks that the system would take it. `limit_bytes`: the system's `ARG_MAX`. Rule: S2.9.
+    /// Checks the size against the limits of the system. `limit_bytes`: `ARG_MAX` of the system. Rule: S2.9.
     ///
     /// # Errors
-    /// [`EnvironmentTooBig`] naming the variable.
+    /// [`EnvironmentTooBig`], which names the longest variable.
     pub fn check_size(&self, limit_bytes: usize) -> Result<(), EnvironmentTooBig> {
         let mut total = 0;
         let mut longest: (usize, &[u8]) = (0, b"");
@@ -84,16 +84,16 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_of_128_kibibytes_is_the_longest() {
+    fn a_variable_may_have_up_to_128_kibibytes() {
         assert_eq!(with("BIG", MAX_VARIABLE_BYTES - 5).check_size(TWO_MEBIBYTES), Ok(()));
 
         let too_big = with("BIG", MAX_VARIABLE_BYTES - 4).check_size(TWO_MEBIBYTES).unwrap_err();
 
-        assert_eq!(too_big.to_string(), "`BIG` is 131073 bytes long, and a variable has at most 131072");
+        assert_eq!(too_big.to_string(), "`BIG` is 131073 bytes long; the limit for a variable is 131072");
     }
 
     #[test]
-    fn the_total_is_checked_and_names_the_longest_variable() {
+    fn an_environment_that_is_too_long_names_the_longest_variable() {
         let mut environment = with("LONGEST", 100);
         environment.set("A", "1");
 

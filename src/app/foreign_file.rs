@@ -1,31 +1,31 @@
-//! What a file looks like that was given as a Procfile and is not one.
+//! Guesses what kind of file was passed as a Procfile, if it is not a Procfile.
 //!
-//! One sentence about the file helps more than forty about its lines. It is a guess from the first line, the first line that
-//! is not an entry, and the key `services`. Which lines are entries is decided in `procfile_line`.
+//! One message about the file is more helpful than forty about its lines. The guess uses the first line, the first line
+//! that is not an entry, and the key `services`. `procfile_line` decides which lines are entries.
 
-use super::procfile_line::Unreadable;
+use super::procfile_line::InvalidLine;
 use super::source_text::{first_word, trim};
 
-/// What is known of the file so far.
+/// What the lines seen so far say about the file.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignFile {
-    /// Lines that are not entries.
-    pub(crate) unreadable: usize,
+    /// The number of lines that are not entries.
+    pub(crate) invalid_lines: usize,
     conflict_markers: usize,
-    /// Whether a line was seen that is not blank, and what a file is that begins like that.
+    /// Whether a line that is not blank has been seen, and the kind of file that begins like that line.
     begun: bool,
     begins_as: Option<&'static str>,
-    /// Whether a line was seen that suggests a kind of file, or none, and which.
+    /// Whether a line that is not an entry has been judged, and the kind of file that it suggests.
     judged: bool,
     suggested: Option<&'static str>,
-    keys: Keys,
-    /// `image: nginx` or `- name` below a key: nobody writes a command there.
+    keys: YamlKeys,
+    /// Whether there is a line such as `image: nginx` or `- name` below a key. It cannot be meant as a command.
     has_nested_keys: bool,
 }
 
-/// Lines such as `web:`: keys of YAML if there is YAML below them.
+/// Lines such as `web:` seen so far. They are YAML keys if YAML follows below them.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Keys {
+enum YamlKeys {
     #[default]
     None,
     Some,
@@ -36,7 +36,7 @@ enum Keys {
 const YAML: &str = "YAML";
 
 impl ForeignFile {
-    /// Looks at a line, whatever it is.
+    /// Looks at a line of any kind.
     pub(crate) fn see(&mut self, text: &[u8]) {
         let body = trim(text);
         if body.is_empty() || self.begun {
@@ -57,23 +57,23 @@ impl ForeignFile {
     }
 
     /// Adds a line that is not an entry.
-    pub(crate) fn add(&mut self, text: &[u8], unreadable: &Unreadable<'_>) {
-        self.unreadable += 1;
-        match unreadable {
-            Unreadable::ConflictMarker => self.conflict_markers += 1,
-            Unreadable::EmptyCommand { name: b"services" } => self.keys = Keys::Services,
-            Unreadable::EmptyCommand { .. } if self.keys == Keys::None => self.keys = Keys::Some,
-            Unreadable::EmptyCommand { .. } => {}
-            Unreadable::Yaml { .. }
-            | Unreadable::Template
-            | Unreadable::HerokuCommand
-            | Unreadable::Assignment { .. }
-            | Unreadable::MissingColon
-            | Unreadable::InvalidName { .. }
-            | Unreadable::NameWithColon { .. }
-            | Unreadable::Continued { .. } => {
-                let suggested = suggested_by(text, unreadable);
-                self.has_nested_keys |= self.keys != Keys::None && suggested == Some(YAML);
+    pub(crate) fn add(&mut self, text: &[u8], invalid: &InvalidLine<'_>) {
+        self.invalid_lines += 1;
+        match invalid {
+            InvalidLine::ConflictMarker => self.conflict_markers += 1,
+            InvalidLine::EmptyCommand { name: b"services" } => self.keys = YamlKeys::Services,
+            InvalidLine::EmptyCommand { .. } if self.keys == YamlKeys::None => self.keys = YamlKeys::Some,
+            InvalidLine::EmptyCommand { .. } => {}
+            InvalidLine::Yaml { .. }
+            | InvalidLine::Template
+            | InvalidLine::HerokuCommand
+            | InvalidLine::Assignment { .. }
+            | InvalidLine::MissingColon
+            | InvalidLine::InvalidName { .. }
+            | InvalidLine::NameWithColon { .. }
+            | InvalidLine::Continued { .. } => {
+                let suggested = suggested_by(text, invalid);
+                self.has_nested_keys |= self.keys != YamlKeys::None && suggested == Some(YAML);
                 if !self.judged {
                     self.judged = true;
                     self.suggested = suggested;
@@ -84,7 +84,7 @@ impl ForeignFile {
 
     /// Whether every line that could not be read is a merge conflict marker: then the file is a Procfile.
     pub(crate) fn is_conflict(&self) -> bool {
-        self.conflict_markers == self.unreadable
+        self.conflict_markers == self.invalid_lines
     }
 
     /// Whether the guess is beyond doubt even for a file of a few lines.
@@ -92,34 +92,35 @@ impl ForeignFile {
         self.begins_as.is_some() || self.has_nested_keys
     }
 
-    /// What the file is, as the end of `the file looks like …`.
+    /// The kind of file, to complete the sentence `the file looks like …`.
     pub(crate) fn guess(&self) -> Option<&'static str> {
-        let compose = (self.keys == Keys::Services && self.suggested == Some(YAML)).then_some("a docker-compose file");
+        let compose =
+            (self.keys == YamlKeys::Services && self.suggested == Some(YAML)).then_some("a docker-compose file");
         self.begins_as.or(compose).or(self.suggested)
     }
 }
 
-/// The kind of file that has a line like this.
-fn suggested_by(text: &[u8], unreadable: &Unreadable<'_>) -> Option<&'static str> {
+/// The kind of file in which such a line is typical.
+fn suggested_by(text: &[u8], invalid: &InvalidLine<'_>) -> Option<&'static str> {
     let body = trim(text);
     let (word, _) = first_word(body);
-    match unreadable {
-        // YAML is never indented by tabs, recipes are.
-        Unreadable::Yaml { .. } if text.starts_with(b"\t") => Some("a Makefile"),
-        Unreadable::Yaml { opens_block: true } => Some(YAML),
-        Unreadable::Yaml { opens_block: false } if word.ends_with(b":") || matches!(word, b"-" | b"---" | b"...") => {
+    match invalid {
+        // Recipes of a Makefile are indented with tabs, YAML never is.
+        InvalidLine::Yaml { .. } if text.starts_with(b"\t") => Some("a Makefile"),
+        InvalidLine::Yaml { opens_block: true } => Some(YAML),
+        InvalidLine::Yaml { opens_block: false } if word.ends_with(b":") || matches!(word, b"-" | b"---" | b"...") => {
             Some(YAML)
         }
-        Unreadable::Yaml { opens_block: false } => Some("plain text"),
-        Unreadable::Template => Some("a template"),
-        Unreadable::Assignment { .. } => Some("a `.env` file"),
-        Unreadable::ConflictMarker
-        | Unreadable::HerokuCommand
-        | Unreadable::MissingColon
-        | Unreadable::InvalidName { .. }
-        | Unreadable::NameWithColon { .. }
-        | Unreadable::EmptyCommand { .. }
-        | Unreadable::Continued { .. } => match word {
+        InvalidLine::Yaml { opens_block: false } => Some("plain text"),
+        InvalidLine::Template => Some("a template"),
+        InvalidLine::Assignment { .. } => Some("a `.env` file"),
+        InvalidLine::ConflictMarker
+        | InvalidLine::HerokuCommand
+        | InvalidLine::MissingColon
+        | InvalidLine::InvalidName { .. }
+        | InvalidLine::NameWithColon { .. }
+        | InvalidLine::EmptyCommand { .. }
+        | InvalidLine::Continued { .. } => match word {
             b"FROM" | b"ARG" => Some("a Dockerfile"),
             b"set" | b"if" | b"for" | b"while" | b"case" | b"cd" | b"echo" | b"exec" | b"source" | b"trap" => {
                 Some("a shell script")

@@ -1,7 +1,7 @@
-//! Reads `.foreman`: the defaults of `start` as foreman has them, one `key: value` a line (S4.5).
+//! Parses `.foreman`, which sets defaults for `start`, one `key: value` per line (S4.5).
 //!
-//! Of YAML only what such files have: comments, quotes, and comma lists with blanks. Flags win over all of it; that is
-//! decided in `commands`. The formation stays a text here: what it means depends on the Procfile (`formation`).
+//! It supports only the YAML that such files use: comments, quotes, and comma-separated lists with blanks. `commands`
+//! decides that options win. The formation is kept as text, because its meaning depends on the Procfile (`formation`).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,34 +13,34 @@ use super::source_text::{
     SourceLine, SourceText, begins_with_name_and_colon, is_blank, part, shortened, trim, trim_end, trim_start,
 };
 
-/// Longest `timeout`, in seconds: a day. More is a typing error.
+/// Longest `timeout`, in seconds: one day. A longer one is a mistake.
 const MAX_TIMEOUT_SECONDS: u64 = 24 * 60 * 60;
 
-/// Keys of foreman that mean nothing here, so that nobody looks for a typing error in them.
+/// Keys of foreman that `dyno` does not need. Their warning must not suggest a typo.
 const OTHER_KEYS_OF_FOREMAN: [&str; 8] = ["app", "color", "format", "log", "run", "template", "timestamp", "user"];
 
 /// What a `.foreman` file sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForemanFile {
-    /// As `-p`.
+    /// Like `-p`.
     pub port: Option<Setting<u16>>,
-    /// As `-m`: what is not mentioned gets 0.
+    /// Like `-m`: types that are not named get 0.
     pub formation: Option<Setting<String>>,
-    /// As `-c`, the name it had before foreman 0.60: what is not mentioned keeps its 1.
+    /// Like `-c`: types that are not named keep 1. It is the name of `formation` before foreman 0.60.
     pub concurrency: Option<Setting<String>>,
-    /// As `-f`.
+    /// Like `-f`.
     pub procfile: Option<Setting<String>>,
-    /// As `-e`: the files in order, later ones win.
+    /// Like `-e`: the files in order; later ones win.
     pub env: Option<Setting<Vec<String>>>,
-    /// As `-d`.
+    /// Like `-d`.
     pub root: Option<Setting<String>>,
-    /// As `-t`: whole seconds, at most a day.
+    /// Like `-t`: whole seconds, up to one day.
     pub timeout: Option<Setting<Duration>>,
-    /// What is wrong or odd about the file; an error: a port, timeout or quote that cannot be read.
+    /// The problems of the file. An invalid port, timeout or quote is an error.
     pub problems: Vec<Problem>,
 }
 
-/// A value and where it stands.
+/// A value and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting<T> {
     /// The value.
@@ -50,8 +50,8 @@ pub struct Setting<T> {
 }
 
 impl ForemanFile {
-    /// Reads a `.foreman` file. A value that cannot be read is an error among its problems and left out; the others
-    /// are there, so that what they lead to is not told as missing.
+    /// Parses a `.foreman` file. An invalid value is left out and becomes an error in `problems`. The other values are
+    /// kept, so that nothing that depends on them is reported as missing.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let checked = SourceText::new(bytes).map_err(|problem| vec![problem]);
@@ -85,7 +85,7 @@ impl ForemanFile {
     fn set(&mut self, key: &str, value: &str, line: usize) -> Result<(), Problem> {
         let known = ["port", "formation", "concurrency", "procfile", "env", "root", "timeout"].contains(&key);
         if known && matches!(value, "" | "~" | "null") {
-            let message = format!("`{key}` has no value and is left out");
+            let message = format!("`{key}` has no value and is ignored");
             return Err(Problem::new(Severity::Warning, line, message, "write one, or remove the line").about(key));
         }
         let text = || Some(Setting { value: value.to_owned(), line });
@@ -106,11 +106,11 @@ impl ForemanFile {
     }
 }
 
-/// Cuts a line into its key and its value without quotes and comment.
+/// Splits a line into its key and its value, without quotes and comment.
 fn key_and_value<'a>(line: &SourceLine<'a>) -> Result<(&'a str, String), Problem> {
     let no_pair = || {
         let body = trim(line.text);
-        let called = if holds_assignment(body) { "the line".to_owned() } else { format!("`{}`", shortened(body)) };
+        let called = if holds_assignment(body) { "this line".to_owned() } else { format!("`{}`", shortened(body)) };
         let message = format!("{called} is not `key: value`");
         Problem::new(Severity::Defect, line.number, message, "write a line such as `port: 5000`")
     };
@@ -130,7 +130,7 @@ fn key_and_value<'a>(line: &SourceLine<'a>) -> Result<(&'a str, String), Problem
     Ok((key, value))
 }
 
-/// The text of a plain or quoted YAML value. The error: what is wrong with it, and the hint.
+/// The text of a plain or quoted YAML value. The error is the rest of a fact about the value, and a hint.
 fn read_scalar(text: &str) -> Result<String, (&'static str, &'static str)> {
     let Some(first) = text.chars().next() else { return Ok(String::new()) };
     match first {
@@ -140,10 +140,10 @@ fn read_scalar(text: &str) -> Result<String, (&'static str, &'static str)> {
             if after.trim().is_empty() || after.trim().starts_with('#') {
                 return Ok(value);
             }
-            Err(("goes on after its closing quote", "put all of it into the quotes"))
+            Err(("continues after its closing quote", "put the whole value in quotes"))
         }
         '[' | '{' | '|' | '>' | '&' | '*' | '!' => {
-            Err(("is YAML of a kind that is not read", "write `a, b` for a list"))
+            Err(("uses YAML syntax that is not supported", "write `a, b` for a list"))
         }
         _ => {
             let text = text.as_bytes();
@@ -155,7 +155,8 @@ fn read_scalar(text: &str) -> Result<String, (&'static str, &'static str)> {
     }
 }
 
-/// The text before the closing quote, and what follows it. A quote is doubled in `'…'` and escaped in `"…"`.
+/// The text before the closing quote, and the text after it. Inside `'…'` a quote is doubled, inside `"…"` it is
+/// escaped.
 fn unquote(text: &str, quote: char) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.chars();
@@ -175,7 +176,7 @@ fn unquote(text: &str, quote: char) -> Option<(String, &str)> {
 
 fn read_port(text: &str, line: usize) -> Result<u16, Problem> {
     parse_port(text.as_bytes()).ok_or_else(|| {
-        let message = format!("`{}` is no port number from 1 to 65535", shortened(text.as_bytes()));
+        let message = format!("`{}` is not a port number from 1 to 65535", shortened(text.as_bytes()));
         Problem::new(Severity::Error, line, message, "write a line such as `port: 5000`").about("port")
     })
 }
@@ -183,7 +184,7 @@ fn read_port(text: &str, line: usize) -> Result<u16, Problem> {
 fn read_timeout(text: &str, line: usize) -> Result<Duration, Problem> {
     let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds <= MAX_TIMEOUT_SECONDS);
     seconds.map(Duration::from_secs).ok_or_else(|| {
-        let message = format!("`{}` is no timeout in seconds, at most a day", shortened(text.as_bytes()));
+        let message = format!("`{}` is not a timeout: expected seconds, up to one day", shortened(text.as_bytes()));
         Problem::new(Severity::Error, line, message, "write a line such as `timeout: 5`").about("timeout")
     })
 }
@@ -192,7 +193,7 @@ fn unknown_key(key: &str, line: usize) -> Problem {
     let shown = shortened(key.as_bytes());
     let message = format!("`{shown}` has no effect");
     let hint = if OTHER_KEYS_OF_FOREMAN.contains(&key) {
-        "it is a key of foreman that is not needed here; the line can stay"
+        "`dyno` does not need this foreman key; the line can stay"
     } else {
         "known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`"
     };
@@ -200,7 +201,8 @@ fn unknown_key(key: &str, line: usize) -> Problem {
 }
 
 fn twice(key: &str, earlier: usize, line: usize) -> Problem {
-    let message = format!("`{}` is set on line {earlier} and again here; this value counts", shortened(key.as_bytes()));
+    let message =
+        format!("`{}` is set on line {earlier} and again here; this value is used", shortened(key.as_bytes()));
     Problem::new(Severity::Defect, line, message, "remove one of the lines").about(key)
 }
 
@@ -234,19 +236,19 @@ mod tests {
     }
 
     #[test]
-    fn the_older_name_of_the_formation_is_read_too() {
+    fn concurrency_the_old_name_of_formation_is_read() {
         let file = ForemanFile::parse(b"concurrency: medium=1, mailers=1\r\n");
 
         assert_eq!(file.concurrency.unwrap().value, "medium=1, mailers=1");
     }
 
     #[test]
-    fn an_unknown_key_is_a_warning_and_a_line_that_is_no_pair_a_defect() {
+    fn an_unknown_key_is_a_warning_and_an_invalid_line_a_defect() {
         let file = ForemanFile::parse(b"app: x\nprot: 1\nnonsense\n  nested: x\nport:7000\nport:\n");
 
-        let told: Vec<_> = file.problems.iter().map(|problem| (problem.severity, problem.line)).collect();
+        let problems: Vec<_> = file.problems.iter().map(|problem| (problem.severity, problem.line)).collect();
         assert_eq!(
-            told,
+            problems,
             [
                 (Severity::Warning, 1),
                 (Severity::Warning, 2),
@@ -260,21 +262,21 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_read_is_an_error_and_all_are_told() {
+    fn all_invalid_values_are_reported_as_errors() {
         assert_eq!(
             refused("port: 0\ntimeout: soon\nenv: [a, b]\nroot: 'a\nprocfile: 'a' b\n"),
             [
-                "1: `0` is no port number from 1 to 65535",
-                "2: `soon` is no timeout in seconds, at most a day",
-                "3: the value of `env` is YAML of a kind that is not read",
+                "1: `0` is not a port number from 1 to 65535",
+                "2: `soon` is not a timeout: expected seconds, up to one day",
+                "3: the value of `env` uses YAML syntax that is not supported",
                 "4: the value of `root` has no closing quote",
-                "5: the value of `procfile` goes on after its closing quote",
+                "5: the value of `procfile` continues after its closing quote",
             ]
         );
     }
 
     #[test]
-    fn s4_5_what_could_be_read_beside_a_value_that_could_not_is_kept() {
+    fn s4_5_valid_values_are_kept_next_to_invalid_ones() {
         let file = ForemanFile::parse(b"procfile: P1\nport: abc\ntimeout: x\nroot: app\n");
 
         assert_eq!(file.procfile, Some(Setting { value: "P1".to_owned(), line: 1 }));
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_inside_quotes_are_read_as_yaml_does() {
+    fn quotes_inside_quotes_are_read_like_in_yaml() {
         let file = ForemanFile::parse(b"root: 'it''s' # x\nprocfile: \"a \\\"b\\\" # c\"\n");
 
         assert_eq!(file.root.unwrap().value, "it's");
@@ -291,21 +293,21 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_values_counts_and_both_lines_are_told() {
+    fn the_last_of_two_values_is_used_and_the_problem_names_both_lines() {
         let file = ForemanFile::parse(b"port: 1\nport: 2\n");
 
         assert_eq!(file.port, Some(Setting { value: 2, line: 2 }));
-        assert_eq!(file.problems[0].message, "`port` is set on line 1 and again here; this value counts");
+        assert_eq!(file.problems[0].message, "`port` is set on line 1 and again here; this value is used");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn parsing_any_bytes_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = ForemanFile::parse(&bytes);
         }
 
         #[test]
-        fn any_lines_of_keys_and_quotes_are_read_or_refused(text in "((port|env|root|x): ?['\"a-c0-9,# \\\\]{0,8}\n){0,6}") {
+        fn parsing_any_keys_and_quotes_never_panics(text in "((port|env|root|x): ?['\"a-c0-9,# \\\\]{0,8}\n){0,6}") {
             let _ = ForemanFile::parse(text.as_bytes());
         }
     }

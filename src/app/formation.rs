@@ -1,7 +1,8 @@
-//! How many dynos of each process type run: the formation, from what was asked on the command line (S4.1-S4.4).
+//! Decides the formation, which is how many dynos of each process type run, from the options of the command line
+//! (S4.1-S4.4).
 //!
-//! Pure. The defaults of `.foreman` are put in by the caller; that `release` runs before the rest is decided in
-//! `supervisor`. Nothing here starts or stops a dyno.
+//! Pure: nothing here starts or stops a dyno. The caller fills in the defaults of `.foreman`; `supervisor` decides that
+//! `release` runs before everything else.
 
 use super::formation_error::{FormationError, FormationWarning};
 use super::nearest::nearest;
@@ -10,16 +11,16 @@ use super::{DynoName, ProcessType};
 #[cfg(test)]
 mod tests;
 
-/// Largest quantity of one process type (S4.2). A typing error must not start ten thousand processes.
+/// Largest quantity of one process type (S4.2), so that a typo does not start ten thousand processes.
 pub const MAX_QUANTITY: u16 = 1_000;
 
-/// The name that stands for all process types.
+/// The name that means all process types.
 const ALL: &str = "all";
 
-/// It runs before the formation and is never in it (S1.8). Its only quantity is 0.
+/// The release phase runs before the formation and is never part of it (S1.8). The only quantity it accepts is 0.
 const RELEASE: &str = "release";
 
-/// Quantities of the process types of a Procfile, in its order.
+/// The quantity of each process type, in the order of the Procfile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Formation {
     quantities: Vec<(ProcessType, u16)>,
@@ -27,16 +28,16 @@ pub struct Formation {
     without_release: bool,
 }
 
-/// What was asked for.
+/// The options that choose a formation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FormationRequest<'a> {
-    /// `-m all=1,web=2`: the whole formation; what is not mentioned gets 0 (foreman).
+    /// `-m all=1,web=2`: the whole formation. Types that are not named get 0, like in foreman.
     pub whole: Option<&'a str>,
-    /// `-c web=2`: counts changed; what is not mentioned keeps its 1 (honcho). Several: later ones win.
+    /// `-c web=2`: changes to quantities. Types that are not named keep 1, like in honcho. Later options win.
     pub changed: &'a [String],
-    /// `start web worker=2` and `-l web,worker`: only these. Wins over `whole`, as in foreman.
+    /// `start web worker=2` and `-l web,worker`: starts only these. Wins over `whole`, like in foreman.
     pub only: &'a [String],
-    /// `-x web,css`: not these. Wins over all others.
+    /// `-x web,css`: does not start these. Wins over all the others.
     pub except: &'a [String],
 }
 
@@ -48,19 +49,19 @@ struct Wanted {
 }
 
 impl Formation {
-    /// One dyno of every process type (S4.1). `release` is left out (S1.8).
+    /// One dyno of each process type (S4.1), without `release` (S1.8).
     #[must_use]
     pub fn one_of_each(types: &[ProcessType]) -> Self {
-        let joining = types.iter().filter(|process_type| !process_type.is_release());
-        let quantities = joining.map(|process_type| (process_type.clone(), 1)).collect();
+        let in_formation = types.iter().filter(|process_type| !process_type.is_release());
+        let quantities = in_formation.map(|process_type| (process_type.clone(), 1)).collect();
         Self { quantities, without_release: false }
     }
 
-    /// The formation that was asked for. `types`: those of the Procfile in its order; whether `release` is among
-    /// them makes no difference.
+    /// The formation for a request. `types`: the process types of the Procfile in its order; `release` may be among
+    /// them and is skipped.
     ///
     /// # Errors
-    /// Every [`FormationError`] of the request at once; nothing may start then (S4.4).
+    /// Every [`FormationError`] of the request. If there is one, nothing may start (S4.4).
     pub fn resolve(
         types: &[ProcessType],
         request: &FormationRequest<'_>,
@@ -70,13 +71,13 @@ impl Formation {
         if resolving.errors.is_empty() { Ok((formation, resolving.warnings)) } else { Err(resolving.errors) }
     }
 
-    /// The quantity of a process type; 0 if there is none of that name.
+    /// The quantity of a process type; 0 if the formation does not have it.
     #[must_use]
     pub fn quantity(&self, process_type: &ProcessType) -> u16 {
         self.iter().find(|(known, _)| *known == process_type).map_or(0, |(_, quantity)| quantity)
     }
 
-    /// All process types with their quantities, 0 too, in the order of the Procfile.
+    /// All process types with their quantities, including 0, in the order of the Procfile.
     pub fn iter(&self) -> impl Iterator<Item = (&ProcessType, u16)> {
         self.quantities.iter().map(|(process_type, quantity)| (process_type, *quantity))
     }
@@ -88,7 +89,7 @@ impl Formation {
         })
     }
 
-    /// Whether the release command may run first: `release=0` and `-x release` mean the same as `--no-release`.
+    /// Whether the release command runs first: `release=0` and `-x release` mean the same as `--no-release`.
     #[must_use]
     pub fn keeps_release(&self) -> bool {
         !self.without_release
@@ -115,7 +116,7 @@ impl Formation {
     }
 }
 
-/// A request on its way to a formation.
+/// The state while a request is being resolved.
 struct Resolving<'a> {
     types: &'a [ProcessType],
     errors: Vec<FormationError>,
@@ -146,7 +147,7 @@ impl Resolving<'_> {
         let named = formation.clone();
         self.apply(&mut formation, &changed);
         if !request.only.is_empty() {
-            // `-c all=2` is about the ones that are named.
+            // `-c all=2` must not start types that were not named.
             let both = formation.quantities.iter_mut().zip(&named.quantities);
             both.filter(|(_, (_, was))| *was == 0).for_each(|(now, _)| now.1 = 0);
         }
@@ -155,18 +156,18 @@ impl Resolving<'_> {
         formation
     }
 
-    /// Whether a known type was not among those that were named: honcho does not start it either.
+    /// Whether a known type was not among the named ones. Like honcho, `-c` does not start it then.
     fn is_left_out(&self, formation: &Formation, name: &str) -> bool {
         let mut types = self.types.iter().filter(|known| !known.is_release());
         types.any(|known| known.as_str() == name && formation.quantity(known) == 0)
     }
 
-    /// Reads comma lists. `bare`: the quantity of a name without one; None: it needs one.
+    /// Parses comma-separated lists. `bare`: the quantity of a name without `=`; if None, the `=` is required.
     fn read(&mut self, lists: &[impl AsRef<str>], bare: Option<u16>) -> Vec<Wanted> {
         let mut wanted: Vec<Wanted> = Vec::new();
         for list in lists {
             let list = list.as_ref();
-            // Ruby's `split` forgives one comma at the end, so scripts have it.
+            // Ruby's `split` ignores a trailing comma, so existing scripts may have one.
             let forgiven = list.trim_end().strip_suffix(',').filter(|rest| !rest.trim().is_empty());
             for item in forgiven.unwrap_or(list).split(',') {
                 match read_item(item.trim(), list, bare) {
@@ -185,7 +186,7 @@ impl Resolving<'_> {
     }
 
     fn apply(&mut self, formation: &mut Formation, wanted: &[Wanted]) {
-        // `all` is the quantity of what is not mentioned, wherever it stands (foreman).
+        // `all` is for the types that are not named, no matter where it is in the list (foreman).
         let (all, named): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|wanted| wanted.name == ALL);
         for wanted in all.iter().chain(&named) {
             if wanted.name == RELEASE {
@@ -217,7 +218,7 @@ impl Resolving<'_> {
     }
 }
 
-/// The error for a name that the Procfile does not have.
+/// The error for a process type that is not in the Procfile.
 pub(super) fn unknown_type(name: &str, types: &[ProcessType]) -> FormationError {
     let known = of_formation(types).map(str::to_owned).collect();
     FormationError::UnknownType { name: name.to_owned(), nearest: near(name, types), known }
@@ -231,7 +232,7 @@ fn of_formation(types: &[ProcessType]) -> impl Iterator<Item = &str> {
     types.iter().map(ProcessType::as_str).filter(|known| *known != RELEASE)
 }
 
-/// Reads `NAME=QUANTITY`, or `NAME` where `bare` gives its quantity.
+/// Parses `NAME=QUANTITY`, or `NAME` if `bare` gives its quantity.
 fn read_item(item: &str, list: &str, bare: Option<u16>) -> Result<Wanted, FormationError> {
     if item.is_empty() {
         return Err(FormationError::EmptyItem { list: list.to_owned() });
@@ -247,7 +248,7 @@ fn read_item(item: &str, list: &str, bare: Option<u16>) -> Result<Wanted, Format
     Ok(Wanted { quantity: read_quantity(&name, quantity)?, name })
 }
 
-/// Reads the quantity of a process type.
+/// Parses the quantity of a process type.
 pub(super) fn read_quantity(name: &str, text: &str) -> Result<u16, FormationError> {
     if text.is_empty() {
         return Err(FormationError::NoQuantity { name: name.to_owned() });

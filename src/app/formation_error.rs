@@ -1,4 +1,4 @@
-//! What can be wrong with a formation that was asked for, and the words for it (S4.4).
+//! The errors and warnings about a requested formation, with their messages (S4.4).
 
 use super::formation::MAX_QUANTITY;
 use super::nearest::did_you_mean;
@@ -9,18 +9,18 @@ pub enum FormationError {
     /// The Procfile has no such process type.
     #[error("the Procfile has no process type `{name}`")]
     UnknownType {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// The names most like it.
+        /// The most similar names.
         nearest: Vec<String>,
-        /// All that could have been asked for, in the order of the Procfile.
+        /// All names that could have been given, in the order of the Procfile.
         known: Vec<String>,
     },
     /// `release` runs before the formation, never in it (S1.8).
-    #[error("`release` is the release phase and never joins the formation")]
+    #[error("`release` is the release phase and never part of the formation")]
     Release,
-    /// Nothing between two commas.
-    #[error("an item of `{list}` is empty")]
+    /// There is nothing between two commas.
+    #[error("`{list}` has an empty item")]
     EmptyItem {
         /// The whole list.
         list: String,
@@ -37,20 +37,20 @@ pub enum FormationError {
         /// The process type.
         name: String,
     },
-    /// Not a number.
-    #[error("`{text}` is no quantity of `{name}`")]
+    /// The quantity is not a number.
+    #[error("`{text}` is not a quantity for `{name}`")]
     BadQuantity {
         /// The process type.
         name: String,
-        /// What stands after the `=`.
+        /// The text after the `=`.
         text: String,
     },
-    /// More than [`MAX_QUANTITY`].
-    #[error("`{text}` dynos of `{name}` are more than {MAX_QUANTITY}")]
+    /// The quantity is over [`MAX_QUANTITY`].
+    #[error("`{text}` is too many dynos of `{name}`: the limit is {MAX_QUANTITY}")]
     TooMany {
         /// The process type.
         name: String,
-        /// What stands after the `=`.
+        /// The text after the `=`.
         text: String,
     },
 }
@@ -62,10 +62,14 @@ impl FormationError {
         match self {
             Self::UnknownType { nearest, known, .. } => did_you_mean(nearest).unwrap_or_else(|| {
                 let quoted: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-                if quoted.is_empty() { "it defines none".to_owned() } else { format!("it has {}", quoted.join(", ")) }
+                if quoted.is_empty() {
+                    "it defines no process types".to_owned()
+                } else {
+                    format!("it has {}", quoted.join(", "))
+                }
             }),
             Self::Release => {
-                "leave it out: it runs by itself before the formation; `dyno release` runs it alone".to_owned()
+                "leave it out: it runs before the formation anyway; `dyno release` runs it alone".to_owned()
             }
             Self::EmptyItem { .. } | Self::NoName { .. } => "write a list such as `web=2,worker=1`".to_owned(),
             Self::NoQuantity { name } => format!("write `{name}=1`"),
@@ -75,26 +79,26 @@ impl FormationError {
     }
 }
 
-/// What is odd about a formation that can be used.
+/// Something odd about a formation that is used nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormationWarning {
-    /// Quantity 0 of a process type that the Procfile does not have: scripts shared by several apps do that.
+    /// Quantity 0 for a process type that is not in the Procfile. Scripts that several apps share do that.
     #[error("the Procfile has no process type `{name}` to leave out")]
     UnknownType {
-        /// What was left out.
+        /// The name that was given.
         name: String,
-        /// The names most like it: then that one runs, which was not meant.
+        /// The most similar names. If the name is a typo, one of these runs although the user excluded it.
         nearest: Vec<String>,
     },
     /// `-m web=1,web=2`.
-    #[error("`{name}` is given another quantity before `{name}={quantity}`, which counts")]
+    #[error("`{name}` has more than one quantity; `{name}={quantity}` is used")]
     Twice {
         /// The process type.
         name: String,
         /// The last one.
         quantity: u16,
     },
-    /// `start web -c worker=2`: only the named ones run.
+    /// `start web -c worker=2`: only `web` runs.
     #[error("the quantity of `{name}` has no effect: it is not among the process types to start")]
     NotAmongTheNamed {
         /// The process type.
@@ -111,7 +115,9 @@ impl FormationWarning {
                 did_you_mean(nearest).unwrap_or_else(|| "check the name, or leave it as it is".to_owned())
             }
             Self::Twice { name, .. } => format!("write `{name}` once"),
-            Self::NotAmongTheNamed { name } => format!("name `{name}` too, or leave out its quantity"),
+            Self::NotAmongTheNamed { name } => {
+                format!("add `{name}` to the process types to start, or leave out its quantity")
+            }
         }
     }
 }

@@ -1,16 +1,16 @@
-//! What a server must answer before it counts as up: `--http /PATH[=STATUS]` and `--http-status STATUS` (S19.4).
+//! Decides which HTTP answers mean that a server is up: `--http /PATH[=STATUS]` and `--http-status STATUS` (S19.4).
 //!
-//! Decides which answers are right, and what was meant by text that cannot be used. `runtime` sends the request.
+//! For invalid values it also guesses what the user meant, for the hint. `runtime` sends the request.
 
 use std::fmt;
 
-/// The statuses that are right by default: success, and a redirect, which is an answer as well.
+/// The statuses that are accepted by default: success and redirects.
 const DEFAULT_STATUSES: (u16, u16) = (200, 399);
 
-/// Every status that an answer can have. Lower ones precede the answer, such as `103 Early Hints`.
+/// The statuses that a final answer can have. Lower ones, such as `103 Early Hints`, precede the answer.
 const STATUSES: std::ops::RangeInclusive<u16> = 200..=999;
 
-/// A path, and the statuses of a right answer.
+/// A path to request, and the statuses that are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpCheck {
     path: String,
@@ -18,7 +18,7 @@ pub struct HttpCheck {
     last: u16,
 }
 
-/// Why the options do not make a check.
+/// Why the options are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpCheckError {
     /// The text after `=` is not a status.
@@ -35,20 +35,20 @@ pub enum HttpCheckError {
         /// The value.
         text: String,
     },
-    /// Both options have a status.
+    /// Both options give a status.
     #[error("`--http {target}` and `--http-status` both name a status")]
     TwoStatuses {
         /// The value of `--http`.
         target: String,
     },
-    /// The path does not begin with `/`, or has a character that cannot be sent.
+    /// The path does not begin with `/`, or contains a character that cannot be sent.
     #[error("`--http {target}`: expected {expected}")]
     BadPath {
         /// The value of `--http`.
         target: String,
-        /// What a path is.
+        /// The rule that the path breaks.
         expected: &'static str,
-        /// The value that was probably meant.
+        /// The value that the user probably meant.
         meant: String,
     },
 }
@@ -76,11 +76,11 @@ impl HttpCheckError {
 }
 
 impl HttpCheck {
-    /// Reads both options. `target`: `/PATH[=STATUS]`, where a `?` in the path means that `=` belongs to the query.
+    /// Parses both options. `target`: `/PATH[=STATUS]`; if the path contains a `?`, a `=` belongs to the query.
     /// `status`: the value of `--http-status`.
     ///
     /// # Errors
-    /// [`HttpCheckError`] names what was probably meant.
+    /// [`HttpCheckError`], whose hint suggests what the user probably meant.
     pub fn new(target: &str, status: Option<&str>) -> Result<Self, HttpCheckError> {
         let after_path = if target.contains('?') { None } else { target.rsplit_once('=') };
         let (path, (first, last)) = match (after_path, status) {
@@ -119,13 +119,13 @@ impl HttpCheck {
         &self.path
     }
 
-    /// Whether an answer with this status is right.
+    /// Whether an answer with this status is accepted.
     #[must_use]
     pub fn accepts(&self, status: u16) -> bool {
         (self.first..=self.last).contains(&status)
     }
 
-    /// The right statuses in words.
+    /// The accepted statuses in words.
     #[must_use]
     pub fn expected(&self) -> String {
         if self.first == self.last { self.first.to_string() } else { format!("{} to {}", self.first, self.last) }
@@ -138,7 +138,7 @@ impl fmt::Display for HttpCheck {
     }
 }
 
-/// `204` or `200-299`.
+/// Parses `204` or `200-299`.
 fn parse_statuses(text: &str) -> Option<(u16, u16)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -146,7 +146,7 @@ fn parse_statuses(text: &str) -> Option<(u16, u16)> {
     status(first).zip(status(last)).filter(|(first, last)| first <= last)
 }
 
-/// `400-499` for `4xx`, `200-299` for `200..299` or `299-200`.
+/// Guesses the statuses that were meant: `400-499` for `4xx`, `200-299` for `200..299` or `299-200`.
 fn meant_statuses(text: &str) -> Option<String> {
     const SEPARATORS: [&str; 6] = ["...", "..", "–", ":", ",", "-"];
     let (first, last) = SEPARATORS.iter().find_map(|mark| text.split_once(mark)).unwrap_or((text, text));
@@ -156,13 +156,13 @@ fn meant_statuses(text: &str) -> Option<String> {
     can_be_answered.then(|| if low == high { low.to_string() } else { format!("{low}-{high}") })
 }
 
-/// The lowest and the highest number that `4xx` stands for.
+/// The lowest and the highest number that match a text such as `4xx`.
 fn bounds(text: &str) -> Option<(u16, u16)> {
     let with = |digit: &str| (text.len() == 3).then(|| text.replace(['x', 'X', '*'], digit))?.parse().ok();
     with("0").zip(with("9"))
 }
 
-/// The value that was meant by one without a leading `/`: `health`, `http://localhost:3000/health`, `204`.
+/// Guesses what a value without a leading `/` means: `health`, `http://localhost:3000/health`, `204`.
 fn meant_target(target: &str) -> String {
     if parse_statuses(target).is_some() {
         return format!("/={target}");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_is_a_right_answer_by_default() {
+    fn a_redirect_is_accepted_by_default() {
         let check = HttpCheck::new("/health", None).expect("a check");
 
         assert_eq!(
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn s19_4_an_error_says_which_statuses_were_meant() {
+    fn s19_4_an_error_suggests_the_statuses_that_were_meant() {
         for (text, meant) in [
             ("4xx", "400-499"),
             ("2XX", "200-299"),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn s19_4_a_status_that_no_answer_can_have_is_refused() {
+    fn s19_4_an_impossible_status_is_refused() {
         for text in ["", "ok", "103", "1xx", "1000", "-", "2-", "200-", "+200", "20", "é"] {
             let hint = "write a number from 200 to 999, or a range such as `200-299`";
             assert_eq!(refused("/", Some(text)).1, hint, "{text:?}");
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn s19_4_an_error_says_which_path_was_meant() {
+    fn s19_4_an_error_suggests_the_path_that_was_meant() {
         for (target, meant) in [
             ("health", "/health"),
             ("", "/"),
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_right_statuses_are_named() {
+    fn the_accepted_statuses_are_described() {
         let check = |target: &str| HttpCheck::new(target, None).expect(target);
 
         assert_eq!(format!("{}: {}", check("/a"), check("/a").expected()), "GET /a: 200 to 399");

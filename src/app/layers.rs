@@ -1,7 +1,7 @@
-//! Which value of a variable a dyno gets, and where it came from (S3.1, S3.2).
+//! Decides which value of a variable a dyno gets, and where that value comes from (S3.1, S3.2).
 //!
-//! Pure: the inherited environment and the files are passed in. Lowest to highest: the shell, the default of
-//! `PYTHONUNBUFFERED`, the `.env` files, `--set`, the variables of the dyno.
+//! Pure: the caller passes the inherited environment and the parsed files. Layers from lowest to highest: the shell,
+//! the default of `PYTHONUNBUFFERED`, the `.env` files, `--set`, the variables of the dyno.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,19 +11,19 @@ use super::{DynoName, EnvFile, EnvScope, Environment, Secret, is_env_key};
 #[cfg(test)]
 mod tests;
 
-/// Heroku's Python runtime sets it; without it nothing is seen of a Python program until its buffer is full.
+/// Heroku's Python runtime sets it. Without it, the output of a Python program stays in its buffer until that is full.
 const PYTHONUNBUFFERED: &[u8] = b"PYTHONUNBUFFERED";
 
 /// Marks every process of a run, so its presence shows that `dyno` was started inside one.
 const DYNO_SESSION: &str = "DYNO_SESSION";
 
-/// The name of the dyno as other tools call it: a dyno gets them unless the user set them.
+/// Variables in which other tools pass the dyno name. A dyno gets them unless the user sets them.
 const NAMES_OF_OTHER_TOOLS: [&str; 2] = ["FOREMAN_WORKER_NAME", "HONCHO_PROCESS_NAME"];
 
-/// The working directory: a shell would set it, too.
+/// The working directory. A shell would set it, too.
 const PWD: &[u8] = b"PWD";
 
-/// All that makes up the environments of one start, lowest first.
+/// The layers from which the environments of all dynos of one start are built.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     inherited: Environment,
@@ -34,34 +34,34 @@ pub struct Layers {
     prefer_shell: bool,
 }
 
-/// What is different from dyno to dyno.
+/// The part of the environment that differs between dynos.
 #[derive(Debug, Clone, Copy)]
 pub struct DynoVariables<'a> {
-    /// Its name, for `DYNO`, `PS` and their like.
+    /// The dyno name, for `DYNO`, `PS` and the variables of other tools.
     pub dyno: &'a DynoName,
-    /// What becomes of `PORT`.
+    /// How `PORT` is set.
     pub port: PortVariable,
-    /// 128 random bits as text, the same for all dynos of one start: the sweep finds processes by it.
+    /// 128 random bits as text, the same for all dynos of one start. The sweep at the end finds processes by it.
     pub session: &'a str,
 }
 
-/// What becomes of `PORT`.
+/// How `PORT` of a dyno is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortVariable {
-    /// A dyno of the formation gets its own (S5.1).
+    /// A dyno of the formation gets its own port (S5.1).
     Assigned(u16),
-    /// A one-off dyno has what the layers say (S9.1).
+    /// A one-off dyno gets the value of the layers, if any (S9.1).
     Kept,
-    /// The release phase has none (S8.1).
+    /// The release phase has no `PORT` (S8.1).
     Removed,
 }
 
-/// Where a value came from.
+/// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The environment that `dyno` was started with.
     Shell,
-    /// Set because nothing else did.
+    /// A default of `dyno`, used because nothing else sets the variable.
     Default,
     /// A `.env` file.
     File {
@@ -72,7 +72,7 @@ pub enum Origin {
     },
     /// `--set KEY=VALUE`.
     Option,
-    /// The dyno itself: `PORT`, `DYNO` and their like.
+    /// The dyno itself: `PORT`, `DYNO` and similar variables.
     Dyno,
 }
 
@@ -88,25 +88,25 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One value of a variable and where it came from.
+/// One value of a variable and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
-    /// The value; None where the dyno has the variable taken away.
+pub struct SourcedValue {
+    /// The value, or None if the dyno removes the variable.
     pub value: Option<Secret>,
-    /// Where it came from.
+    /// Where it comes from.
     pub origin: Origin,
 }
 
-/// `--set` was given something else than `KEY=VALUE`. The text is not shown: it may be a password.
+/// The value of `--set` is not `KEY=VALUE`. The text is not shown, because it may be a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`--set` needs `KEY=VALUE`, with a key of A-Z a-z 0-9 _ . -")]
+#[error("`--set` expects `KEY=VALUE`, with only A-Z a-z 0-9 _ . - in the key")]
 pub struct InvalidSetting;
 
 impl Layers {
-    /// Begins with the environment that `dyno` was started with. `prefer_shell`: it wins over the files.
+    /// Begins with the environment that `dyno` was started with. With `prefer_shell` it wins over the files.
     #[must_use]
     pub fn new(mut inherited: Environment, prefer_shell: bool) -> Self {
-        // Inside a run these are the outer dyno's, not the user's: a nested run has its own (S3.1).
+        // If `dyno` runs inside a dyno, these were set by the outer run, not by the user (S3.1).
         if inherited.get(DYNO_SESSION.as_bytes()).is_some() {
             for name in NAMES_OF_OTHER_TOOLS {
                 inherited.remove(name.as_bytes());
@@ -115,13 +115,13 @@ impl Layers {
         Self { inherited, prefer_shell, ..Self::default() }
     }
 
-    /// Adds a `.env` file above those before it. `name`: as messages show it.
+    /// Adds a `.env` file, which wins over those added before. `name`: the name shown in messages.
     pub fn add_file(&mut self, name: impl Into<String>, file: EnvFile) {
         self.names.push(name.into());
         self.files.push(file);
     }
 
-    /// The absolute name of the dynos' working directory: their `PWD`, which a shell would set, too.
+    /// Sets the absolute path of the dynos' working directory, which becomes their `PWD`.
     pub fn set_directory(&mut self, name: impl Into<Vec<u8>>) {
         self.directory = Some(name.into());
     }
@@ -129,7 +129,7 @@ impl Layers {
     /// Adds one `--set KEY=VALUE`; later ones win.
     ///
     /// # Errors
-    /// [`InvalidSetting`] without `=` or with a bad key.
+    /// [`InvalidSetting`] if there is no `=`, or the key is invalid.
     pub fn add_setting(&mut self, setting: &[u8]) -> Result<(), InvalidSetting> {
         let equals = memchr::memchr(b'=', setting).ok_or(InvalidSetting)?;
         let (key, value) = setting.split_at_checked(equals).ok_or(InvalidSetting)?;
@@ -138,7 +138,7 @@ impl Layers {
         Ok(())
     }
 
-    /// What `${NAME}` in the next file can refer to.
+    /// Where `${NAME}` in the next file is looked up.
     #[must_use]
     pub fn scope(&self) -> EnvScope<'_> {
         EnvScope { earlier: &self.files, inherited: &self.inherited, inherited_first: self.prefer_shell }
@@ -163,66 +163,71 @@ impl Layers {
         environment
     }
 
-    /// Where the value of a variable comes from: the one in force first, then what it shadows (S3.2). Empty if it
-    /// is not set. `variables`: also what this dyno adds.
+    /// Every value of a variable with its origin: first the one that is used, then those it hides (S3.2). Empty if the
+    /// variable is not set. If `variables` is given, the values that this dyno adds are included.
     #[must_use]
-    pub fn explain(&self, key: &[u8], variables: Option<&DynoVariables<'_>>) -> Vec<Given> {
-        let mut given: Vec<Given> = self
+    pub fn explain(&self, key: &[u8], variables: Option<&DynoVariables<'_>>) -> Vec<SourcedValue> {
+        let mut given: Vec<SourcedValue> = self
             .given()
             .filter(|(known, _, _)| *known == key)
-            .map(|(_, value, origin)| Given { value: Some(value.clone()), origin })
+            .map(|(_, value, origin)| SourcedValue { value: Some(value.clone()), origin })
             .collect();
         if let Some(variables) = variables {
             let is_set = |known: &[u8]| self.given().any(|(other, _, _)| other == known);
             let changes = dyno_changes(variables, is_set).into_iter().filter(|(known, _)| known.as_bytes() == key);
             let directory = self.directory.as_ref().filter(|_| key == PWD);
-            given.extend(directory.map(|name| Given { value: Some(Secret::new(name.clone())), origin: Origin::Dyno }));
-            given.extend(changes.map(|(_, value)| Given { value: value.map(Secret::new), origin: Origin::Dyno }));
+            given.extend(
+                directory.map(|name| SourcedValue { value: Some(Secret::new(name.clone())), origin: Origin::Dyno }),
+            );
+            given
+                .extend(changes.map(|(_, value)| SourcedValue { value: value.map(Secret::new), origin: Origin::Dyno }));
         }
         given.reverse();
         given
     }
 
-    /// The value in force before any dyno adds its own, such as `PORT` and `PROCFILE` (S1.7, S5.2).
+    /// The value that is used before a dyno adds its own variables, needed for `PORT` and `PROCFILE` (S1.7, S5.2).
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<Given> {
+    pub fn get(&self, key: &str) -> Option<SourcedValue> {
         self.explain(key.as_bytes(), None).into_iter().next()
     }
 
-    /// The value in force that the `.env` files give, whatever the shell says.
+    /// The value from the `.env` files, no matter whether the shell sets the variable.
     #[must_use]
-    pub fn get_from_files(&self, key: &str) -> Option<Given> {
+    pub fn get_from_files(&self, key: &str) -> Option<SourcedValue> {
         let found = self.names.iter().zip(&self.files).rev().find_map(|(name, file)| Some((name, file.get(key)?)));
-        found.map(|(name, entry)| Given {
+        found.map(|(name, entry)| SourcedValue {
             value: Some(entry.value.clone()),
             origin: Origin::File { name: name.clone(), line: entry.line },
         })
     }
 
-    /// The value of the environment that `dyno` was started with.
+    /// The value from the environment that `dyno` was started with.
     #[must_use]
-    pub fn get_from_shell(&self, key: &str) -> Option<Given> {
+    pub fn get_from_shell(&self, key: &str) -> Option<SourcedValue> {
         let value = self.inherited.get(key.as_bytes())?.clone();
-        Some(Given { value: Some(value), origin: Origin::Shell })
+        Some(SourcedValue { value: Some(value), origin: Origin::Shell })
     }
 
-    /// The value that `--set` gives.
+    /// The value from `--set`.
     #[must_use]
-    pub fn get_from_options(&self, key: &str) -> Option<Given> {
+    pub fn get_from_options(&self, key: &str) -> Option<SourcedValue> {
         let (_, value) = self.set.iter().rev().find(|(known, _)| known == key)?;
-        Some(Given { value: Some(value.clone()), origin: Origin::Option })
+        Some(SourcedValue { value: Some(value.clone()), origin: Origin::Option })
     }
 
-    /// The config vars of the app: what files and `--set` give, sorted by name. The shell's own are not listed,
-    /// but with `--prefer-shell` they are what is in force.
+    /// The config vars of the app: the variables that files or `--set` define, sorted by name. A variable that only the
+    /// shell sets is not listed, but with `--prefer-shell` the value of a listed one may be that of the shell.
     #[must_use]
-    pub fn config_vars(&self) -> BTreeMap<String, Given> {
+    pub fn config_vars(&self) -> BTreeMap<String, SourcedValue> {
         let from_files = self.files.iter().flat_map(|file| file.entries().iter().map(|entry| &entry.key));
         let keys = from_files.chain(self.set.iter().map(|(key, _)| key));
-        // One pass over all layers, in which later ones replace earlier ones: a search for each key would be quadratic.
-        let mut in_force: HashMap<&[u8], Given> =
-            self.given().map(|(key, value, origin)| (key, Given { value: Some(value.clone()), origin })).collect();
-        keys.filter_map(|key| Some((key.clone(), in_force.remove(key.as_bytes())?))).collect()
+        // One pass over all layers, with later ones replacing earlier ones: searching for each key would be quadratic.
+        let mut values: HashMap<&[u8], SourcedValue> = self
+            .given()
+            .map(|(key, value, origin)| (key, SourcedValue { value: Some(value.clone()), origin }))
+            .collect();
+        keys.filter_map(|key| Some((key.clone(), values.remove(key.as_bytes())?))).collect()
     }
 
     /// Every value of every layer, lowest first.
@@ -242,7 +247,8 @@ impl Layers {
         below.chain(self.python_default()).chain(inherited()).chain(above).chain(set)
     }
 
-    /// `PYTHONUNBUFFERED=1` if the shell does not set it; below the shell it makes no difference where it stands.
+    /// `PYTHONUNBUFFERED=1`, unless the shell sets it. With `--prefer-shell` the files are below this default, so it is
+    /// left out if they set it.
     fn python_default(&self) -> Option<(&'static [u8], &'static Secret, Origin)> {
         static ONE: std::sync::LazyLock<Secret> = std::sync::LazyLock::new(|| Secret::new("1"));
         let in_files = self.files.iter().any(|file| file.get("PYTHONUNBUFFERED").is_some());
@@ -251,7 +257,7 @@ impl Layers {
     }
 }
 
-/// What one dyno sets, or takes away. `is_set`: whether the layers have a variable.
+/// The variables that one dyno sets (`Some`) or removes (`None`). `is_set`: whether the layers set a variable.
 fn dyno_changes(variables: &DynoVariables<'_>, is_set: impl Fn(&[u8]) -> bool) -> Vec<(&'static str, Option<String>)> {
     let name = variables.dyno.to_string();
     let mut changes = match variables.port {

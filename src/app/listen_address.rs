@@ -1,17 +1,17 @@
-//! Where a server answers on this machine, worked out from the addresses it listens on (S19.3).
+//! Decides at which addresses a server can be reached from this machine, given the addresses it listens on (S19.3).
 //!
-//! Pure: `runtime` finds out what is listened on. `core::net` has the address types alone, no sockets.
+//! Pure: `runtime` finds the listening sockets. `core::net` has only address types, no sockets.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const LOCALHOST_V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LOCALHOST_V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-/// The addresses to reach a server at, the best first: 127.0.0.1, then `::1`, then other loopback addresses, then the rest.
-/// Empty only if it listens nowhere.
+/// The addresses at which to reach a server, the best first: 127.0.0.1, then `::1`, then other loopback addresses, then
+/// the rest. Empty only if it does not listen.
 ///
-/// `::` also takes IPv4 connections unless the server or the system says otherwise, which the address does not show: so it
-/// gives both loopback addresses.
+/// `::` gives both loopback addresses: it also accepts IPv4 connections, unless the server or the system has turned
+/// that off, which the address does not show.
 #[must_use]
 pub fn reachable_at(listens_on: &[IpAddr]) -> Vec<IpAddr> {
     let reach = |address: &IpAddr| {
@@ -23,7 +23,7 @@ pub fn reachable_at(listens_on: &[IpAddr]) -> Vec<IpAddr> {
         }
     };
     let mut addresses: Vec<IpAddr> = listens_on.iter().flat_map(reach).flatten().collect();
-    // `false` comes first.
+    // `false` sorts before `true`.
     addresses
         .sort_by_key(|address| (*address != LOCALHOST_V4, *address != LOCALHOST_V6, !address.is_loopback(), *address));
     addresses.dedup();
@@ -36,7 +36,7 @@ pub fn is_loopback_only(listens_on: &[IpAddr]) -> bool {
     listens_on.iter().all(|address| address.to_canonical().is_loopback())
 }
 
-/// `http://127.0.0.1:5000`, `http://[::1]:5000`.
+/// The URL of a server, such as `http://127.0.0.1:5000` or `http://[::1]:5000`.
 #[must_use]
 pub fn http_url(address: IpAddr, port: u16) -> String {
     format!("http://{}", SocketAddr::new(address, port))
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn s19_3_a_server_is_reached_at_the_address_it_listens_on() {
+    fn s19_3_a_server_is_reachable_at_the_address_it_listens_on() {
         for (listens_on, reached_at) in [
             (&["127.0.0.1"][..], &["127.0.0.1"][..]),
             (&["0.0.0.0"], &["127.0.0.1"]),
@@ -60,7 +60,7 @@ mod tests {
             (&["127.0.0.2"], &["127.0.0.2"]),
             (&["192.168.1.5"], &["192.168.1.5"]),
             (&["2001:db8::5"], &["2001:db8::5"]),
-            // As the JVM listens.
+            // The JVM listens like this.
             (&["::ffff:127.0.0.1"], &["127.0.0.1"]),
             (&["::ffff:0.0.0.0"], &["127.0.0.1"]),
             (&[], &[]),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn s19_3_of_several_addresses_the_usual_one_comes_first() {
+    fn s19_3_the_usual_loopback_address_comes_first() {
         let listens_on = addresses(&["2001:db8::5", "127.0.0.2", "::1", "192.168.1.5", "127.0.0.1", "0.0.0.0"]);
 
         let expected = ["127.0.0.1", "::1", "127.0.0.2", "192.168.1.5", "2001:db8::5"];
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_known_in_both_versions_of_the_protocol() {
+    fn loopback_is_recognised_in_ipv4_and_ipv6() {
         assert!(is_loopback_only(&addresses(&["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])));
         for reachable in ["0.0.0.0", "::", "192.168.1.5", "::ffff:0.0.0.0"] {
             assert!(!is_loopback_only(&addresses(&["127.0.0.1", reachable])), "{reachable}");
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_has_brackets_round_an_ipv6_address() {
+    fn a_url_puts_an_ipv6_address_in_brackets() {
         assert_eq!(http_url(LOCALHOST_V4, 5000), "http://127.0.0.1:5000");
         assert_eq!(http_url(LOCALHOST_V6, 5000), "http://[::1]:5000");
     }

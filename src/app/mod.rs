@@ -1,10 +1,10 @@
-//! What the user wrote: values and parsers.
+//! What the user wrote: the values of the domain, and the parsers of Procfile, `.env`, `.foreman` and options.
 //!
-//! Pure: text in, values out. Reading files, the clock and the environment of this process
-//! belong to `commands`; what should happen with the values belongs to `supervisor`.
+//! Pure: text in, values out. `commands` reads the files, the clock and the environment of this process; `supervisor`
+//! decides what to do with the values.
 //!
-//! All readers take the bytes of a file and give its values and its [`Problem`]s, all at once; the caller adds the
-//! file's name.
+//! Every parser takes the bytes of a file and returns its values together with all of its [`Problem`]s. The caller adds
+//! the name of the file.
 
 mod command_line;
 mod command_scan;
@@ -52,7 +52,7 @@ pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationRequest, MAX_QUANTITY};
 pub use formation_error::{FormationError, FormationWarning};
 pub use http_check::{HttpCheck, HttpCheckError};
-pub use layers::{DynoVariables, Given, InvalidSetting, Layers, Origin, PortVariable};
+pub use layers::{DynoVariables, InvalidSetting, Layers, Origin, PortVariable, SourcedValue};
 pub use listen_address::{http_url, is_loopback_only, reachable_at};
 pub(crate) use nearest::did_you_mean;
 pub use nearest::nearest;

@@ -1,11 +1,11 @@
-//! "Did you mean": the known names most like one that is not known.
+//! Finds the known names that are most similar to an unknown one, for "did you mean" hints.
 
-/// Most names that are offered.
+/// Most names that a hint suggests.
 const MAX_OFFERED: usize = 3;
 
-/// The names most like `name`, nearest first, at most three; none if nothing is near.
+/// The names most similar to `name`, at most three, the nearest first. Empty if none is similar.
 ///
-/// Near means: a typing error in every third character at most, or one is the beginning of the other.
+/// Similar means a typo in at most every third character, or that one name is a prefix of the other.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let name = name.to_lowercase();
@@ -20,12 +20,12 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<
             (distance <= allowed && distance < lower.chars().count() || begins).then_some((distance, candidate))
         })
         .collect();
-    // A stable sort: equally near ones stay in the order of the Procfile.
+    // The sort is stable, so equally similar names stay in the order of the Procfile.
     near.sort_by_key(|(distance, _)| *distance);
     near.into_iter().take(MAX_OFFERED).map(|(_, candidate)| candidate).collect()
 }
 
-/// `a`, `b` or `c` in backticks, for a hint. None if there is nothing to offer.
+/// A hint that suggests the names, such as ``did you mean `a`, `b` or `c`?``. None if there are none.
 pub(crate) fn did_you_mean<Name: AsRef<str>>(nearest: &[Name]) -> Option<String> {
     let quoted: Vec<String> = nearest.iter().map(|name| format!("`{}`", name.as_ref())).collect();
     let (last, others) = quoted.split_last()?;
@@ -40,20 +40,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typing_error_finds_the_name_that_was_meant() {
+    fn a_typo_finds_the_intended_name() {
         assert_eq!(nearest("wbe", ["worker", "web", "css"]), ["web"]);
         assert_eq!(nearest("Worker", ["worker", "web"]), ["worker"]);
         assert_eq!(nearest("work", ["web", "worker"]), ["worker"]);
     }
 
     #[test]
-    fn a_name_like_no_other_finds_nothing() {
+    fn a_name_that_is_not_similar_to_any_finds_nothing() {
         assert!(nearest("postgres", ["web", "worker"]).is_empty());
         assert!(nearest("", ["web"]).is_empty());
     }
 
     #[test]
-    fn at_most_three_names_are_offered_nearest_first() {
+    fn at_most_three_names_are_suggested_the_nearest_first() {
         assert_eq!(nearest("job1", ["job2", "job3", "job4", "job1"]), ["job1", "job2", "job3"]);
     }
 

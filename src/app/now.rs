@@ -1,14 +1,14 @@
-//! The moment an event is handled, as the caller saw it.
+//! The time at which an event is handled.
 //!
-//! Pure code never reads a clock: whoever calls it passes a [`Now`].
+//! Pure code never reads a clock: its caller passes a [`Now`].
 
 use std::time::Duration;
 
-/// One moment on two clocks.
+/// One point in time, on two clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// Time since this run began, on a clock that never jumps. Deadlines are on this one.
+    /// Time since `dyno` started, on a clock that never jumps. Deadlines use this clock.
     pub mono: Duration,
-    /// The wall clock. Only shown, never compared.
+    /// Wall-clock time, for display only; never compared.
     pub wall: jiff::Timestamp,
 }

@@ -1,6 +1,6 @@
-//! The `PORT` of every dyno (S5.1, S5.2) and the arithmetic of `-p auto` (S5.4).
+//! Decides the `PORT` of every dyno (S5.1, S5.2) and which blocks `-p auto` tries (S5.4).
 //!
-//! Pure: whether a port is in use and who holds a block is found out in `runtime`.
+//! Pure: `runtime` finds out whether a port is in use and which run holds a block.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::{DynoName, Formation, ProcessType};
 #[cfg(test)]
 mod tests;
 
-/// First port where nothing says otherwise (foreman).
+/// First port if nothing sets another (foreman).
 pub const DEFAULT_BASE: u16 = 5_000;
 
 /// The first port of the blocks that `-p auto` tries (S5.4). Not [`DEFAULT_BASE`]: a smoke beside a running app would
@@ -26,33 +26,33 @@ const LAST_BLOCK_END: u16 = 32_768;
 /// Ports from one process type to the next (foreman).
 pub const DEFAULT_STEP: u16 = 100;
 
-/// Ports that `-p auto` reserves as one: blocks begin and end at multiples of it, so that two runs with blocks of
-/// different sizes meet at the same locks.
+/// Number of ports that one lock of `-p auto` reserves. Blocks begin and end at multiples of it, so that two runs with
+/// blocks of different sizes compete for the same locks.
 pub const BLOCK_UNIT: u16 = 10;
 
 /// Why the dynos cannot be given ports.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
-    /// The base is no port number. The text itself may be a secret and is not kept, except an option's.
-    #[error("{from} is no port number from 1 to 65535")]
+    /// The base is not a port number. The text is not kept, because it may be a secret, unless it comes from an option.
+    #[error("{from} is not a port number from 1 to 65535")]
     BadBase {
-        /// Where it came from, such as `` `-p 0` `` or `` `PORT` in the shell ``.
+        /// Where it comes from, such as `` `-p 0` `` or `` `PORT` of the shell ``.
         from: String,
     },
-    /// A port over 65535.
-    #[error("`{dyno}` would get port {port}, and the last one is 65535")]
+    /// A port is over 65535.
+    #[error("`{dyno}` would get port {port}, but the highest port is 65535")]
     OutOfRange {
-        /// Whose port.
+        /// The dyno that would get the port.
         dyno: DynoName,
-        /// The sum of the rule.
+        /// The port that the rule gives.
         port: u64,
     },
-    /// Two dynos with one port.
+    /// Two dynos would get the same port.
     #[error("`{first}` and `{second}` would both get port {port}")]
     Collision {
-        /// The one earlier in the Procfile.
+        /// The dyno whose type is earlier in the Procfile.
         first: DynoName,
-        /// The other one.
+        /// The other dyno.
         second: DynoName,
         /// Their port.
         port: u16,
@@ -71,7 +71,7 @@ impl PortError {
     }
 }
 
-/// The texts that may name the first port, each as it was found.
+/// All places that may set the base port, with their unparsed values.
 #[derive(Debug, Clone, Default)]
 pub struct BaseSources<'a> {
     /// `-p`.
@@ -80,15 +80,15 @@ pub struct BaseSources<'a> {
     pub setting: Option<&'a [u8]>,
     /// `port` of `.foreman`, a default of `-p`.
     pub foreman_file: Option<u16>,
-    /// `PORT` of the `.env` files, with the words that say where it stands: `.env:7`.
+    /// `PORT` of the `.env` files, with its place for messages, such as `.env:7`.
     pub env_file: Option<(&'a str, &'a [u8])>,
     /// `PORT` of the shell.
     pub shell: Option<&'a [u8]>,
-    /// With `--prefer-shell` the shell's comes before the file's.
+    /// With `--prefer-shell`, the shell is used before the files.
     pub prefer_shell: bool,
 }
 
-/// The one that counts.
+/// The place that sets the base port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BaseSource<'a> {
     /// `-p`.
@@ -97,26 +97,26 @@ pub enum BaseSource<'a> {
     Setting(&'a [u8]),
     /// `port` of `.foreman`.
     ForemanFile(u16),
-    /// `PORT` of a `.env` file, and where it stands.
+    /// `PORT` of a `.env` file, with its place.
     EnvFile(&'a str, &'a [u8]),
     /// `PORT` of the shell.
     Shell(&'a [u8]),
-    /// None is set.
+    /// Nothing sets it.
     Default,
 }
 
-/// Where the ports begin.
+/// The base port: fixed, or to be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortBase {
-    /// At this port.
+    /// The ports begin here.
     Fixed(u16),
-    /// At the first free block (S5.4).
+    /// The ports begin at the first free block (S5.4).
     Auto,
 }
 
 impl<'a> BaseSources<'a> {
-    /// The first that is set: `-p`, `--set`, `.foreman`, `.env`, the shell (S5.2, S3.1). An empty text of a variable
-    /// counts as not set.
+    /// The first of these that is set: `-p`, `--set`, `.foreman`, `.env`, the shell (S5.2, S3.1). An empty variable is
+    /// not set.
     #[must_use]
     pub fn first(&self) -> BaseSource<'a> {
         let is_set = |text: &[u8]| !text.trim_ascii().is_empty();
@@ -131,10 +131,10 @@ impl<'a> BaseSources<'a> {
 }
 
 impl BaseSource<'_> {
-    /// What it says.
+    /// Parses its value.
     ///
     /// # Errors
-    /// [`PortError::BadBase`] naming the source.
+    /// [`PortError::BadBase`], which names the source.
     pub fn base(self) -> Result<PortBase, PortError> {
         match self {
             Self::Option("auto") => Ok(PortBase::Auto),
@@ -152,7 +152,7 @@ fn fixed(text: &[u8], from: impl Fn() -> String) -> Result<PortBase, PortError> 
     parse_port(text).map(PortBase::Fixed).ok_or_else(|| PortError::BadBase { from: from() })
 }
 
-/// Reads a port number, 1..=65535, with blanks round it.
+/// Parses a port number, 1..=65535. Surrounding blanks are ignored.
 #[must_use]
 pub fn parse_port(text: &[u8]) -> Option<u16> {
     let text = text.trim_ascii();
@@ -161,28 +161,28 @@ pub fn parse_port(text: &[u8]) -> Option<u16> {
     text.parse().ok().filter(|port| *port > 0)
 }
 
-/// The port rule of one start.
+/// The rule that assigns ports in one start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
     base: u16,
     step: u16,
-    /// A map, not a list: a Procfile of any length may be given, and each dyno looks itself up.
+    /// A map instead of a list, because every dyno is looked up and a Procfile may be very long.
     positions: HashMap<ProcessType, u64>,
 }
 
 impl Ports {
-    /// `types`: all process types of the Procfile in its order, also those that are not started; `release` takes no
-    /// place. `step`: ports from one type to the next; 0: all share the base.
+    /// `types`: all process types of the Procfile in its order, including those that are not started; `release` is not
+    /// counted. `step`: the distance from one type to the next; with 0 all types share the base.
     #[must_use]
     pub fn new(base: u16, step: u16, types: &[ProcessType]) -> Self {
         let counted = types.iter().filter(|known| !known.is_release()).cloned();
         Self { base, step, positions: counted.zip(0..).collect() }
     }
 
-    /// The port of a dyno: `base + step × position + (index − 1)` (S5.1). None for a type that has no place.
+    /// The port of a dyno: `base + step × position + (index − 1)` (S5.1). None if the type has no position.
     ///
     /// # Errors
-    /// [`PortError::OutOfRange`] over 65535.
+    /// [`PortError::OutOfRange`] if the port is over 65535.
     pub fn port_of(&self, dyno: &DynoName) -> Result<Option<u16>, PortError> {
         let Some(position) = self.positions.get(&dyno.process_type) else { return Ok(None) };
         let places = position.saturating_mul(u64::from(self.step));
@@ -196,7 +196,7 @@ impl Ports {
     /// The ports of all dynos in start order.
     ///
     /// # Errors
-    /// [`PortError`] for a port over 65535, or two dynos with one port unless the step is 0.
+    /// [`PortError`] if a port is over 65535, or two dynos get the same port and the step is not 0.
     pub fn assign(&self, formation: &Formation) -> Result<Vec<(DynoName, u16)>, PortError> {
         let mut assigned = Vec::new();
         let mut holders: HashMap<u16, DynoName> = HashMap::new();
@@ -213,17 +213,17 @@ impl Ports {
     }
 }
 
-/// Size and step of the block of ports of one run of `-p auto` (S5.4).
+/// The step and size of the block of ports that one run reserves with `-p auto` (S5.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortBlock {
-    /// Ports from one process type to the next: the largest quantity, rounded up to a multiple of ten.
+    /// Distance from one process type to the next: the largest quantity, rounded up to a multiple of ten.
     pub step: u16,
-    /// Ports of the whole block: step × number of process types.
+    /// Number of ports in the block: step × number of process types.
     pub size: u32,
 }
 
 impl PortBlock {
-    /// The block that a formation needs; `types`: how many process types the Procfile has, without `release`.
+    /// The block that a formation needs. `types`: the number of process types in the Procfile, without `release`.
     #[must_use]
     pub fn for_formation(formation: &Formation, types: usize) -> Self {
         let step = formation.largest_quantity().max(1).next_multiple_of(BLOCK_UNIT);
@@ -231,8 +231,8 @@ impl PortBlock {
         Self { step, size: u32::from(step).saturating_mul(types) }
     }
 
-    /// The first ports of the blocks to try, from 20000 up. Every block ends below `ephemeral`, the first port that the
-    /// system gives to outgoing connections, unless that is lower than 21000: then it ends below 32768.
+    /// The first port of each block to try, from 20000 up. Every block ends below `ephemeral`, the first port that the
+    /// system uses for outgoing connections, unless that is lower than 21000: then it ends below 32768.
     pub fn candidates(self, ephemeral: u16) -> impl Iterator<Item = u16> {
         let end = if ephemeral < LOW_EPHEMERAL { LAST_BLOCK_END } else { ephemeral };
         let step = usize::try_from(self.size).unwrap_or(usize::MAX);
@@ -240,8 +240,8 @@ impl PortBlock {
         (FIRST_BLOCK..end).step_by(step).take_while(fits)
     }
 
-    /// The units of ten ports that the block at `base` is made of, by their first ports: the block is ours while we
-    /// hold the lock of every one.
+    /// The first port of each unit of ten ports in the block at `base`. A run owns the block while it holds the lock of
+    /// every unit.
     pub fn units(self, base: u16) -> impl Iterator<Item = u16> {
         let end = u32::from(base) + self.size;
         (base..=u16::MAX).step_by(usize::from(BLOCK_UNIT)).take_while(move |unit| u32::from(*unit) < end)

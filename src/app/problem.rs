@@ -1,12 +1,12 @@
-//! What is wrong with a file of the user: one type for all readers.
+//! The problems of a file that the user wrote, in one type for all parsers.
 //!
-//! A problem names line and key and says what is wrong and what to write instead. It never holds a value of
-//! a `.env` file. The file's name is added by the caller, who prints `error: FILE:LINE: FACT` and the hint.
+//! A problem has a line, a key, a fact and a hint. It never contains a value from a `.env` file. The caller adds the
+//! name of the file and prints `error: FILE:LINE: FACT` and the hint.
 
-/// How grave a problem is.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// The line was read; `start` and `check` only mention it.
+    /// The line is used; `start` and `check` only mention the problem.
     Warning,
     /// Something the user wrote has no effect: `start` warns and goes on without it, `check` fails (S1.4, S1.5, S2.6).
     Defect,
@@ -15,7 +15,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Whether `check` fails because of it.
+    /// Whether `check` fails because of such a problem.
     #[must_use]
     pub fn fails_check(self) -> bool {
         match self {
@@ -25,18 +25,18 @@ impl Severity {
     }
 }
 
-/// One thing that is wrong with a file.
+/// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// How grave it is.
+    /// Its severity.
     pub severity: Severity,
     /// 1-based line it begins on; 1 for the file as a whole.
     pub line: usize,
-    /// The process type or variable it is about.
+    /// The process type or variable that it concerns.
     pub key: Option<String>,
     /// The fact: lowercase, no full stop.
     pub message: String,
-    /// What to do about it. Never empty.
+    /// What to do about it; never empty.
     pub hint: String,
 }
 
@@ -46,32 +46,33 @@ impl Problem {
         Self { severity, line, key: None, message: message.into(), hint: hint.into() }
     }
 
-    /// The same problem, about this process type or variable.
+    /// The same problem, concerning this process type or variable.
     pub(crate) fn about(self, key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..self }
     }
 
-    /// The same problem, where it makes the file unusable.
-    pub(crate) fn grave(self) -> Self {
+    /// The same problem as an error.
+    pub(crate) fn into_error(self) -> Self {
         Self { severity: Severity::Error, ..self }
     }
 }
 
-/// Collects the problems of one file, so that a file of 16 MiB of nonsense gives a page, not a gigabyte.
+/// Collects the problems of one file, but only a limited number, so that 16 MiB of nonsense do not give a gigabyte of
+/// messages.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     listed: Vec<Problem>,
     left_out: usize,
-    /// Where the first one left out is, and the gravest of them.
+    /// The line of the first problem that was left out, and the highest severity of those left out.
     first_left_out: Option<(usize, Severity)>,
 }
 
 impl Problems {
-    /// Most problems of one file that are listed: more than fit a screen help nobody. Errors are always listed
-    /// up to ten times as many.
+    /// Most problems of one file that are listed; more would not help the user. For errors the limit is ten times as
+    /// high.
     pub(crate) const MAX_LISTED: usize = 100;
 
-    /// Adds one.
+    /// Adds a problem.
     pub(crate) fn push(&mut self, problem: Problem) {
         let room = match problem.severity {
             Severity::Warning | Severity::Defect => Self::MAX_LISTED,
@@ -84,41 +85,41 @@ impl Problems {
         self.leave_out(1, problem.line, problem.severity);
     }
 
-    /// Adds those of another list. What it left out stays left out.
+    /// Adds the problems of another list. Those that it left out stay left out.
     pub(crate) fn append(&mut self, other: Self) {
         other.listed.into_iter().for_each(|problem| self.push(problem));
-        if let Some((line, gravest)) = other.first_left_out {
-            self.leave_out(other.left_out, line, gravest);
+        if let Some((line, highest)) = other.first_left_out {
+            self.leave_out(other.left_out, line, highest);
         }
     }
 
-    /// All of them, where they make the file unusable.
-    pub(crate) fn grave(mut self) -> Self {
-        self.listed = self.listed.into_iter().map(Problem::grave).collect();
+    /// The same problems as errors.
+    pub(crate) fn into_errors(mut self) -> Self {
+        self.listed = self.listed.into_iter().map(Problem::into_error).collect();
         self.first_left_out = self.first_left_out.map(|(line, _)| (line, Severity::Error));
         self
     }
 
-    /// Counts problems that are not listed. `line`: where the first of them is; `severity`: that of the gravest.
+    /// Counts problems that are not listed. `line`: that of the first of them; `severity`: the highest among them.
     pub(crate) fn leave_out(&mut self, count: usize, line: usize, severity: Severity) {
         self.left_out += count;
-        let (first, gravest) = self.first_left_out.unwrap_or((line, severity));
-        self.first_left_out = Some((first.min(line), gravest.max(severity)));
+        let (first, highest) = self.first_left_out.unwrap_or((line, severity));
+        self.first_left_out = Some((first.min(line), highest.max(severity)));
     }
 
-    /// Whether one of them makes the file unusable.
+    /// Whether at least one of them is an error.
     pub(crate) fn has_error(&self) -> bool {
-        let left_out = self.first_left_out.is_some_and(|(_, gravest)| gravest == Severity::Error);
+        let left_out = self.first_left_out.is_some_and(|(_, highest)| highest == Severity::Error);
         left_out || self.listed.iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// All of them in the order of the lines, the last one saying how many are not listed.
+    /// The problems in the order of their lines. If some are not listed, the last one says how many.
     pub(crate) fn into_list(mut self) -> Vec<Problem> {
         self.listed.sort_by_key(|problem| problem.line);
         if let Some((line, severity)) = self.first_left_out {
             let problems = if self.left_out == 1 { "problem" } else { "problems" };
             let message = format!("{} more {problems} from here on", self.left_out);
-            self.listed.push(Problem::new(severity, line, message, "mend the first ones and look again"));
+            self.listed.push(Problem::new(severity, line, message, "fix the ones above, then run it again"));
         }
         self.listed
     }
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     fn warning(line: usize) -> Problem {
-        Problem::new(Severity::Warning, line, "odd", "mend it")
+        Problem::new(Severity::Warning, line, "odd", "fix it")
     }
 
     #[test]
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_list_left_out_is_counted_in_the_list_it_is_added_to() {
+    fn appending_a_list_adds_the_number_of_problems_it_left_out() {
         let (mut problems, mut others) = (Problems::default(), Problems::default());
         problems.push(warning(1));
         (2..=103).for_each(|line| others.push(warning(line)));
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_come_in_the_order_of_the_lines() {
+    fn problems_are_sorted_by_line() {
         let mut problems = Problems::default();
 
         problems.push(warning(7));

@@ -1,4 +1,4 @@
-//! The validated name of a process type.
+//! The validated name of a process type (S1.2).
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ pub enum InvalidProcessType {
     #[error("the name is longer than {} characters", ProcessType::MAX_LEN)]
     TooLong,
     /// A character other than `A-Z a-z 0-9 _ -`.
-    #[error("the name has a character other than A-Z a-z 0-9 _ -")]
+    #[error("use only A-Z a-z 0-9 _ -")]
     Character,
 }
 
 impl ProcessType {
-    /// Longest name, in characters. Two file names of 255 bytes must hold it with an index and a suffix.
+    /// Longest name, in characters. With an index and a suffix it must fit in a file name, which has up to 255 bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// Checks a name.
+    /// Validates a name.
     ///
     /// # Errors
     /// [`InvalidProcessType`] if it is empty, too long or has another character.
@@ -44,7 +44,7 @@ impl ProcessType {
         Ok(Self(name.into()))
     }
 
-    /// The process type whose dyno runs before all others and gates them (S8).
+    /// Whether this is the release phase, which must succeed before anything else starts (S8).
     #[must_use]
     pub fn is_release(&self) -> bool {
         self.as_str() == "release"
@@ -68,20 +68,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_digits_underscore_and_dash_make_a_name() {
+    fn a_name_consists_of_letters_digits_underscores_and_dashes() {
         for name in ["web", "WEB", "_x", "-x", "worker_1", "a-b", "123"] {
             assert_eq!(ProcessType::new(name).map(|name| name.to_string()), Ok(name.to_string()));
         }
     }
 
     #[test]
-    fn a_name_of_128_characters_is_the_longest() {
+    fn a_name_may_have_up_to_128_characters() {
         assert!(ProcessType::new(&"a".repeat(128)).is_ok());
         assert_eq!(ProcessType::new(&"a".repeat(129)), Err(InvalidProcessType::TooLong));
     }
 
     #[test]
-    fn nothing_else_is_a_name() {
+    fn other_characters_are_refused() {
         assert_eq!(ProcessType::new(""), Err(InvalidProcessType::Empty));
         for name in ["a b", "a.b", "a/b", "wéb", "a:b", "+web"] {
             assert_eq!(ProcessType::new(name), Err(InvalidProcessType::Character));

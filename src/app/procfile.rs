@@ -1,7 +1,7 @@
-//! Reads a Procfile: entries in the order of the file, and a problem for every line that is none (S1).
+//! Parses a Procfile into entries, and a problem for every line that is not an entry (S1).
 //!
-//! Pure: bytes in, values out. Which file it is and whether it exists is decided in `commands`; what a single line
-//! is, in `procfile_line`. No line ever invents a process type, and none is passed over in silence.
+//! Pure: bytes in, values out. `commands` finds the file; `procfile_line` classifies a single line.
+//! A line that is not an entry never becomes a process type, and is never skipped without a problem.
 
 use std::collections::HashMap;
 
@@ -10,44 +10,45 @@ use super::env_line::holds_assignment;
 use super::foreign_file::ForeignFile;
 use super::problem::{Problem, Problems, Severity};
 use super::procfile_entry::ProcfileEntry;
-use super::procfile_line::{EntryLine, Line, Unreadable, classify};
+use super::procfile_line::{EntryLine, InvalidLine, ProcfileLine, classify};
 use super::procfile_message::{
-    Surroundings, duplicate, is_common_name, not_a_procfile, nothing_defined, oddity, unreadable,
+    LineContext, duplicate, invalid_line, is_common_name, not_a_procfile, nothing_defined, oddity,
 };
 use super::source_text::{SourceLine, SourceText, begins_with_name_and_colon, is_blank};
 
 #[cfg(test)]
 mod tests;
 
-/// A Procfile that can be used.
+/// A Procfile without errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Procfile {
     entries: Vec<ProcfileEntry>,
-    /// Where the entry of each process type is.
+    /// The index of the entry of each process type.
     places: HashMap<ProcessType, usize>,
     problems: Vec<Problem>,
     repeats: Vec<usize>,
 }
 
 impl Procfile {
-    /// Lines that are no entries before they are told in one sentence about the whole file.
-    const MAX_SINGLE_COMPLAINTS: usize = 3;
+    /// Up to this many lines that are not entries are reported one by one. If there are more, and they are the
+    /// majority, one problem about the whole file replaces them.
+    const MAX_SINGLE_PROBLEMS: usize = 3;
 
-    /// Reads a Procfile.
+    /// Parses a Procfile.
     ///
     /// # Errors
-    /// All its problems, the warnings too, if one of them is an error: a NUL byte, more than
-    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line ends, no process type at all, or the file is
-    /// clearly of another kind.
+    /// All problems of the file, warnings included, if at least one is an error: a NUL byte, more than
+    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line ends, no process type at all, or a file that
+    /// is clearly of another kind.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
         text.check_line_ends(begins_with_name_and_colon)?;
-        let mut reading = Reading::default();
-        text.lines().for_each(|line| reading.line(line));
-        reading.finish()
+        let mut parser = ProcfileParser::default();
+        text.lines().for_each(|line| parser.line(line));
+        parser.finish()
     }
 
-    /// A Procfile of a single entry that no file has. None if the command line is blank.
+    /// A Procfile with one entry that does not come from a file. None if the command line is blank.
     #[must_use]
     pub fn single(process_type: ProcessType, command: &str) -> Option<Self> {
         let command = command.trim_ascii().as_bytes().to_vec();
@@ -59,19 +60,19 @@ impl Procfile {
         Some(Self { entries: vec![entry], places, problems: Vec::new(), repeats: Vec::new() })
     }
 
-    /// The entries in the order of the file, `release` too. Never empty.
+    /// The entries in the order of the file, including `release`. Never empty.
     #[must_use]
     pub fn entries(&self) -> &[ProcfileEntry] {
         &self.entries
     }
 
-    /// What is odd about the file: warnings and defects, no errors.
+    /// Warnings and defects of the file, never errors.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// The lines, 1-based, that define a process type again (S1.5).
+    /// The 1-based lines that define a process type again (S1.5).
     #[must_use]
     pub fn repeats(&self) -> &[usize] {
         &self.repeats
@@ -89,7 +90,7 @@ impl Procfile {
         self.entries.iter().find(|entry| entry.process_type.is_release())
     }
 
-    /// The process types that can join the formation, in the order that ports are numbered in (S1.8, S5.1).
+    /// The process types of the formation, in the order in which ports are assigned (S1.8, S5.1).
     #[must_use]
     pub fn formation_types(&self) -> Vec<ProcessType> {
         let types = self.entries.iter().map(|entry| &entry.process_type);
@@ -97,68 +98,71 @@ impl Procfile {
     }
 }
 
-/// A line that is not an entry, until the whole file is read and it is known how to report it.
+/// A line that is not an entry. How it is reported depends on the rest of the file.
 #[derive(Debug)]
-struct Complaint<'a> {
+struct RejectedLine<'a> {
     line: SourceLine<'a>,
-    kind: Unreadable<'a>,
-    /// The line of a command above it that ended in a backslash.
+    kind: InvalidLine<'a>,
+    /// The number of the line above whose command ended in a backslash.
     continued: Option<usize>,
 }
 
-/// A Procfile as far as it is read.
+/// A Procfile while it is being parsed.
 #[derive(Debug, Default)]
-struct Reading<'a> {
+struct ProcfileParser<'a> {
     entries: Vec<ProcfileEntry>,
     places: HashMap<ProcessType, usize>,
     repeats: Vec<usize>,
     problems: Problems,
-    /// Lines that are not entries, reported one by one only if they are few; at most [`Problems::MAX_LISTED`].
-    complaints: Vec<Complaint<'a>>,
-    /// The first of them that is not kept.
+    /// Lines that are not entries, reported one by one only if there are few. At most [`Problems::MAX_LISTED`].
+    rejected: Vec<RejectedLine<'a>>,
+    /// The number of the first of them that is not kept.
     first_left_out: Option<usize>,
     foreign: ForeignFile,
-    /// Some line gives a variable a value.
+    /// Whether some line assigns a variable.
     has_values: bool,
-    /// Lines that are neither blank nor comments.
+    /// The number of lines that are neither blank nor comments.
     significant: usize,
-    /// Indentation of a key without a command: lines indented deeper are its YAML body.
+    /// Indentation of the last key without a command. Lines that are indented more deeply are its YAML body.
     block: Option<usize>,
-    /// The line of a command that ended in a backslash; the line after it belongs to it.
+    /// The number of the line whose command ended in a backslash. The next line belongs to it.
     continued: Option<usize>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> ProcfileParser<'a> {
     fn line(&mut self, line: SourceLine<'a>) {
         self.foreign.see(line.text);
         let kind = classify(line.text);
-        let may_give_value = matches!(kind, Line::Unreadable(Unreadable::Assignment { .. } | Unreadable::MissingColon));
+        let may_give_value =
+            matches!(kind, ProcfileLine::Invalid(InvalidLine::Assignment { .. } | InvalidLine::MissingColon));
         self.has_values |= may_give_value && holds_assignment(line.text);
         match kind {
-            Line::Blank => self.continued = None,
-            Line::Comment => {}
-            Line::Entry(_) | Line::Unreadable(_) if self.is_in_block(line.text) => {
-                self.unreadable(line, Unreadable::Yaml { opens_block: false });
+            ProcfileLine::Blank => self.continued = None,
+            ProcfileLine::Comment => {}
+            ProcfileLine::Entry(_) | ProcfileLine::Invalid(_) if self.is_in_block(line.text) => {
+                self.invalid_line(line, InvalidLine::Yaml { opens_block: false });
             }
-            // Indented below a backslash: the rest of that command, though it may have a colon.
-            Line::Entry(_) | Line::Unreadable(_) if self.continued.is_some() && indentation(line.text) > 0 => {
+            // An indented line after a backslash is the rest of that command, even if it has a colon.
+            ProcfileLine::Entry(_) | ProcfileLine::Invalid(_)
+                if self.continued.is_some() && indentation(line.text) > 0 =>
+            {
                 let goes_on = line.text.ends_with(b"\\");
-                self.unreadable(line, Unreadable::MissingColon);
+                self.invalid_line(line, InvalidLine::MissingColon);
                 self.continued = self.continued.filter(|_| goes_on);
             }
-            Line::Entry(entry) => {
+            ProcfileLine::Entry(entry) => {
                 self.continued = None;
                 self.entry(&line, &entry);
             }
-            Line::Unreadable(kind) => {
+            ProcfileLine::Invalid(kind) => {
                 let number = line.number;
-                self.unreadable(line, kind);
-                self.continued = matches!(kind, Unreadable::Continued { .. }).then_some(number);
+                self.invalid_line(line, kind);
+                self.continued = matches!(kind, InvalidLine::Continued { .. }).then_some(number);
             }
         }
     }
 
-    /// Whether this line is indented deeper than a key above it that had no command.
+    /// Whether this line is indented more deeply than a key above it that has no command.
     fn is_in_block(&mut self, text: &[u8]) -> bool {
         let indentation = indentation(text);
         let inside = self.block.is_some_and(|block| indentation > block);
@@ -190,56 +194,56 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn unreadable(&mut self, line: SourceLine<'a>, kind: Unreadable<'a>) {
+    fn invalid_line(&mut self, line: SourceLine<'a>, kind: InvalidLine<'a>) {
         self.significant += 1;
         self.foreign.add(line.text, &kind);
-        if let Unreadable::EmptyCommand { .. } | Unreadable::Yaml { opens_block: true } = kind {
+        if let InvalidLine::EmptyCommand { .. } | InvalidLine::Yaml { opens_block: true } = kind {
             self.block = Some(indentation(line.text));
         }
-        if self.complaints.len() < Problems::MAX_LISTED {
-            self.complaints.push(Complaint { line, kind, continued: self.continued });
+        if self.rejected.len() < Problems::MAX_LISTED {
+            self.rejected.push(RejectedLine { line, kind, continued: self.continued });
         } else {
             self.first_left_out.get_or_insert(line.number);
         }
     }
 
     /// The problems of the lines that are not entries.
-    fn complain(&self) -> Problems {
+    fn problems_of_rejected(&self) -> Problems {
         let mut problems = Problems::default();
-        for Complaint { line, kind, continued } in &self.complaints {
-            let around = Surroundings { continued: *continued, has_values: self.has_values };
-            problems.push(unreadable(line, kind, around));
+        for RejectedLine { line, kind, continued } in &self.rejected {
+            let context = LineContext { continued: *continued, has_values: self.has_values };
+            problems.push(invalid_line(line, kind, context));
         }
         if let Some(first) = self.first_left_out {
-            problems.leave_out(self.foreign.unreadable - self.complaints.len(), first, Severity::Defect);
+            problems.leave_out(self.foreign.invalid_lines - self.rejected.len(), first, Severity::Defect);
         }
         problems
     }
 
     fn finish(mut self) -> Result<Procfile, Vec<Problem>> {
-        // Without any entry the lines that are none are the reason why nothing can start.
+        // If there are no entries at all, the lines that are not entries are errors: nothing can start because of them.
         let nothing = self.entries.is_empty();
-        let few = self.foreign.unreadable <= Procfile::MAX_SINGLE_COMPLAINTS;
-        let minority = self.foreign.unreadable <= self.significant - self.foreign.unreadable;
+        let few = self.foreign.invalid_lines <= Procfile::MAX_SINGLE_PROBLEMS;
+        let minority = self.foreign.invalid_lines <= self.significant - self.foreign.invalid_lines;
         let guess = self.foreign.guess();
-        let nothing_else = nothing && self.foreign.unreadable > 0 && guess.is_some();
-        // So short a file may be a Procfile with a slip in each line, unless it cannot be taken for one.
-        let is_meant = self.entries.iter().any(|entry| is_common_name(entry.process_type.as_str().as_bytes()));
-        let is_other = !few || (guess.is_some() && self.foreign.is_certain() && !is_meant);
+        let nothing_else = nothing && self.foreign.invalid_lines > 0 && guess.is_some();
+        // A file this short may be a Procfile with a mistake in every line, unless it clearly is something else.
+        let has_common_name = self.entries.iter().any(|entry| is_common_name(entry.process_type.as_str().as_bytes()));
+        let is_other = !few || (guess.is_some() && self.foreign.is_certain() && !has_common_name);
         let whole = ((is_other && !minority && !self.foreign.is_conflict()) || nothing_else).then(|| {
-            let first = self.complaints.first().map_or(1, |complaint| complaint.line.number);
-            not_a_procfile(first, self.foreign.unreadable, self.significant, guess)
+            let first = self.rejected.first().map_or(1, |rejected_line| rejected_line.line.number);
+            not_a_procfile(first, self.foreign.invalid_lines, self.significant, guess)
         });
         match whole {
-            // Of another kind: what else is odd about its lines does not matter.
+            // The file is of another kind, so its other problems do not matter.
             Some(problem) if problem.severity == Severity::Error => return Err(vec![problem]),
-            Some(problem) => self.problems.push(if nothing { problem.grave() } else { problem }),
+            Some(problem) => self.problems.push(if nothing { problem.into_error() } else { problem }),
             None => {
-                let complaints = self.complain();
-                self.problems.append(if nothing { complaints.grave() } else { complaints });
+                let rejected = self.problems_of_rejected();
+                self.problems.append(if nothing { rejected.into_errors() } else { rejected });
             }
         }
-        if nothing && self.foreign.unreadable == 0 {
+        if nothing && self.foreign.invalid_lines == 0 {
             self.problems.push(nothing_defined());
         }
         if self.problems.has_error() {

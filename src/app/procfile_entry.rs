@@ -11,9 +11,9 @@ use super::command_line::{ShellLine, shell_line};
 pub struct ProcfileEntry {
     /// Its name.
     pub process_type: ProcessType,
-    /// Its command line without blanks round it: bytes, as the shell gets them (S1.1).
+    /// Its command line without surrounding blanks, as the bytes that the shell gets (S1.1).
     pub command: Vec<u8>,
-    /// 1-based line of the command that counts.
+    /// 1-based line of the command; if the name occurs several times, that of the last one (S1.5).
     pub line: usize,
     /// The bytes of that line in the file, without its line end.
     pub span: Range<usize>,
@@ -26,7 +26,7 @@ impl ProcfileEntry {
         String::from_utf8_lossy(&self.command)
     }
 
-    /// What `/bin/sh -c` is given (S1.6).
+    /// The line for `/bin/sh -c` (S1.6).
     #[must_use]
     pub fn shell_line(&self) -> ShellLine {
         shell_line(&self.command)

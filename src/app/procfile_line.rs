@@ -1,31 +1,32 @@
-//! What one line of a Procfile is: blank, comment, entry, or something else and what it looks like (S1.2-S1.4).
+//! Classifies one line of a Procfile: blank, comment, entry, or not an entry and why (S1.2-S1.4).
 //!
-//! One line at a time; what depends on the lines around it (duplicates, YAML below a key) is in `procfile`.
+//! It sees one line at a time. Not here: what depends on other lines, such as duplicates and YAML below a key
+//! (`procfile`).
 
 use super::env_line::{holds_assignment, is_env_key};
 use super::process_type::{InvalidProcessType, ProcessType};
 use super::source_text::{first_word, is_blank, part, trim, trim_end, trim_start};
 
-/// What a line is.
+/// The kind of a line.
 #[derive(Debug)]
-pub(crate) enum Line<'a> {
-    /// Nothing but blanks.
+pub(crate) enum ProcfileLine<'a> {
+    /// Only blanks, or empty.
     Blank,
     /// `# …`.
     Comment,
     /// A process type and its command.
     Entry(EntryLine<'a>),
     /// Anything else.
-    Unreadable(Unreadable<'a>),
+    Invalid(InvalidLine<'a>),
 }
 
 /// A line that is an entry.
 #[derive(Debug)]
 pub(crate) struct EntryLine<'a> {
     pub(crate) process_type: ProcessType,
-    /// Without blanks round it; never empty.
+    /// Without surrounding blanks; never empty.
     pub(crate) command: &'a [u8],
-    /// What is odd about it, though it was read.
+    /// Reasons for warnings about the entry.
     pub(crate) oddities: Vec<Oddity<'a>>,
 }
 
@@ -42,17 +43,17 @@ pub(crate) enum Oddity<'a> {
     ColonCommand,
     OnlyComment,
     CarriageReturn,
-    /// `%PORT%`, with the percent signs.
+    /// A variable such as `%PORT%`, including the percent signs.
     WindowsVariable(&'a [u8]),
-    /// `bin\start.bat`.
+    /// A path such as `bin\start.bat`.
     WindowsPath(&'a [u8]),
 }
 
-/// Why a line is no entry.
+/// Why a line is not an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unreadable<'a> {
+pub(crate) enum InvalidLine<'a> {
     ConflictMarker,
-    /// A document mark, a list item, or a key that opens a block of lines.
+    /// A document marker, a list item, or a key that opens a block of lines.
     Yaml {
         opens_block: bool,
     },
@@ -60,12 +61,12 @@ pub(crate) enum Unreadable<'a> {
     Template,
     /// `heroku ps:scale web=1`.
     HerokuCommand,
-    /// `KEY=value`; only the key is kept, the value may be a secret.
+    /// `KEY=value`. Only the key is kept, because the value may be a secret.
     Assignment {
         key: &'a [u8],
     },
     MissingColon,
-    /// The text before the colon is no name.
+    /// The text before the colon is not a valid name.
     InvalidName {
         name: &'a [u8],
         why: InvalidProcessType,
@@ -84,7 +85,8 @@ pub(crate) enum Unreadable<'a> {
     },
 }
 
-/// `topic` and `command` of the Heroku CLI that people leave in a Procfile as a note.
+/// Commands of the Heroku CLI, such as `ps:scale`, that people leave in a Procfile as a note: topics with their
+/// commands.
 const HEROKU_COMMANDS: &[(&[u8], &[&[u8]])] = &[
     (b"ps", &[b"scale", b"restart", b"stop", b"kill", b"exec", b"type", b"resize", b"wait"]),
     (b"run", &[b"detached", b"inside"]),
@@ -96,20 +98,20 @@ const HEROKU_COMMANDS: &[(&[u8], &[&[u8]])] = &[
     (b"pg", &[b"push", b"pull", b"reset", b"psql", b"promote"]),
 ];
 
-/// Says what a line is. `text`: the line without its line end.
-pub(crate) fn classify(text: &[u8]) -> Line<'_> {
+/// Classifies a line. `text`: the line without its line end.
+pub(crate) fn classify(text: &[u8]) -> ProcfileLine<'_> {
     let body = trim(text);
     if body.is_empty() {
-        return Line::Blank;
+        return ProcfileLine::Blank;
     }
     if body.starts_with(b"#") {
-        return Line::Comment;
+        return ProcfileLine::Comment;
     }
-    if let Some(unreadable) = foreign(body) {
-        return Line::Unreadable(unreadable);
+    if let Some(invalid) = foreign(body) {
+        return ProcfileLine::Invalid(invalid);
     }
     let Some(colon) = memchr::memchr(b':', body) else {
-        return Line::Unreadable(without_colon(body));
+        return ProcfileLine::Invalid(without_colon(body));
     };
     let before = part(body, 0..colon);
     let name = trim_end(before);
@@ -125,28 +127,28 @@ pub(crate) fn classify(text: &[u8]) -> Line<'_> {
             }
             entry(body, colon, process_type, oddities)
         }
-        Err(why) => Line::Unreadable(not_a_name(body, name, after, why)),
+        Err(why) => ProcfileLine::Invalid(not_a_name(body, name, after, why)),
     }
 }
 
-/// Lines that are of another kind of file, whatever colon they have.
-fn foreign(body: &[u8]) -> Option<Unreadable<'_>> {
+/// Recognises lines of other kinds of files, even if they contain a colon.
+fn foreign(body: &[u8]) -> Option<InvalidLine<'_>> {
     let marker = [b"<<<<<<<", b">>>>>>>", b"=======", b"|||||||"].iter().any(|marker| body.starts_with(*marker));
     if marker {
-        return Some(Unreadable::ConflictMarker);
+        return Some(InvalidLine::ConflictMarker);
     }
     if matches!(body, b"---" | b"..." | b"-") || body.starts_with(b"- ") || body.starts_with(b"--- ") {
-        return Some(Unreadable::Yaml { opens_block: false });
+        return Some(InvalidLine::Yaml { opens_block: false });
     }
     if body.starts_with(b"{%") || body.starts_with(b"{{") || body.starts_with(b"<%") {
-        return Some(Unreadable::Template);
+        return Some(InvalidLine::Template);
     }
     let (first, rest) = first_word(body);
-    (first == b"heroku" && !rest.starts_with(b":")).then_some(Unreadable::HerokuCommand)
+    (first == b"heroku" && !rest.starts_with(b":")).then_some(InvalidLine::HerokuCommand)
 }
 
-fn without_colon(body: &[u8]) -> Unreadable<'_> {
-    assigned_key(body).map_or(Unreadable::MissingColon, |key| Unreadable::Assignment { key })
+fn without_colon(body: &[u8]) -> InvalidLine<'_> {
+    assigned_key(body).map_or(InvalidLine::MissingColon, |key| InvalidLine::Assignment { key })
 }
 
 /// The key of `KEY=value` or `export KEY=value`.
@@ -157,34 +159,39 @@ fn assigned_key(body: &[u8]) -> Option<&[u8]> {
     (is_env_key(key) && !key.starts_with(b"-")).then_some(key)
 }
 
-/// There is a colon, but what stands before it is no name: a bad name, or a command that has a colon in it.
-fn not_a_name<'a>(body: &'a [u8], name: &'a [u8], after: &'a [u8], why: InvalidProcessType) -> Unreadable<'a> {
+/// Classifies a line with invalid text before its colon: a bad name, or a command that contains a colon.
+fn not_a_name<'a>(body: &'a [u8], name: &'a [u8], after: &'a [u8], why: InvalidProcessType) -> InvalidLine<'a> {
     if let Some(key) = assigned_key(name).or_else(|| assigned_key(body)) {
-        return Unreadable::Assignment { key };
+        return InvalidLine::Assignment { key };
     }
     let (_, other_words) = first_word(name);
     let separates = after.first().is_none_or(|byte| is_blank(*byte));
     let two_words = !other_words.contains(&b' ') && !other_words.contains(&b'\t');
     if other_words.is_empty() || (separates && two_words) {
-        return Unreadable::InvalidName { name, why };
+        return InvalidLine::InvalidName { name, why };
     }
-    Unreadable::MissingColon
+    InvalidLine::MissingColon
 }
 
-/// A line with a good name: what its command is. `colon`: where the colon is in `body`.
-fn entry<'a>(body: &'a [u8], colon: usize, process_type: ProcessType, mut oddities: Vec<Oddity<'a>>) -> Line<'a> {
+/// Classifies a line with a valid name by its command. `colon`: the position of the colon in `body`.
+fn entry<'a>(
+    body: &'a [u8],
+    colon: usize,
+    process_type: ProcessType,
+    mut oddities: Vec<Oddity<'a>>,
+) -> ProcfileLine<'a> {
     let name = trim_end(part(body, 0..colon));
     let after = part(body, colon + 1..body.len());
     let command = trim_start(after);
     if command.is_empty() {
-        return Line::Unreadable(Unreadable::EmptyCommand { name });
+        return ProcfileLine::Invalid(InvalidLine::EmptyCommand { name });
     }
     if matches!(command, b"|" | b">" | b"|-" | b">-" | b"|+" | b">+") {
-        return Line::Unreadable(Unreadable::Yaml { opens_block: true });
+        return ProcfileLine::Invalid(InvalidLine::Yaml { opens_block: true });
     }
     let backslashes = command.iter().rev().take_while(|byte| **byte == b'\\').count();
     if backslashes % 2 == 1 {
-        return Line::Unreadable(Unreadable::Continued { name });
+        return ProcfileLine::Invalid(InvalidLine::Continued { name });
     }
     // Without a blank the colon may belong to something else: `ps:scale`, `http://`, `generate:api-client:`.
     if after.len() == command.len() {
@@ -192,7 +199,7 @@ fn entry<'a>(body: &'a [u8], colon: usize, process_type: ProcessType, mut odditi
         if let Some(second_name) = word.strip_suffix(b":")
             && ProcessType::new(&String::from_utf8_lossy(second_name)).is_ok()
         {
-            return Line::Unreadable(Unreadable::NameWithColon { name: part(body, 0..colon + word.len()) });
+            return ProcfileLine::Invalid(InvalidLine::NameWithColon { name: part(body, 0..colon + word.len()) });
         }
         if is_heroku_command(name, word) {
             oddities.push(Oddity::HerokuCommand);
@@ -201,14 +208,14 @@ fn entry<'a>(body: &'a [u8], colon: usize, process_type: ProcessType, mut odditi
         }
     }
     oddities.extend(command_oddities(command));
-    Line::Entry(EntryLine { process_type, command, oddities })
+    ProcfileLine::Entry(EntryLine { process_type, command, oddities })
 }
 
 fn is_heroku_command(topic: &[u8], command: &[u8]) -> bool {
     HEROKU_COMMANDS.iter().any(|(known, commands)| *known == topic && commands.contains(&command))
 }
 
-/// What is odd about a command, whatever its process type.
+/// Oddities of a command that do not depend on its process type.
 fn command_oddities(command: &[u8]) -> impl Iterator<Item = Oddity<'_>> {
     let colon = command.starts_with(b": ").then_some(Oddity::ColonCommand);
     let comment = command.starts_with(b"#").then_some(Oddity::OnlyComment);
@@ -218,7 +225,7 @@ fn command_oddities(command: &[u8]) -> impl Iterator<Item = Oddity<'_>> {
     [colon, comment, carriage_return, variable, path].into_iter().flatten()
 }
 
-/// The first `%NAME%`. Two letters at least, all upper case: `date +%H%M` is no variable.
+/// The first `%NAME%`. The name has at least two characters and no lower case, so `date +%H%M` has none.
 fn windows_variable(command: &[u8]) -> Option<&[u8]> {
     let mut percents = memchr::memchr_iter(b'%', command);
     let mut begin = percents.next()?;
@@ -233,7 +240,7 @@ fn windows_variable(command: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The first word that is the path of a Windows program; in quotes the backslashes stay, so those are fine.
+/// The first word that is the path of a Windows program, unless it is quoted: in quotes the shell keeps backslashes.
 fn windows_path(command: &[u8]) -> Option<&[u8]> {
     memchr::memchr(b'\\', command)?;
     command.split(|byte| is_blank(*byte)).find(|word| {
@@ -248,53 +255,53 @@ fn windows_path(command: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
-    fn unreadable(line: &str) -> Unreadable<'_> {
-        let Line::Unreadable(unreadable) = classify(line.as_bytes()) else { panic!("{line}") };
-        unreadable
+    fn invalid(line: &str) -> InvalidLine<'_> {
+        let ProcfileLine::Invalid(invalid) = classify(line.as_bytes()) else { panic!("{line}") };
+        invalid
     }
 
     fn oddities(line: &str) -> Vec<Oddity<'_>> {
-        let Line::Entry(entry) = classify(line.as_bytes()) else { panic!("{line}") };
+        let ProcfileLine::Entry(entry) = classify(line.as_bytes()) else { panic!("{line}") };
         entry.oddities
     }
 
     #[test]
     fn a_line_without_a_colon_is_not_an_entry() {
         for line in ["npm start", "     fast enough.", "release bundle exec rake db:migrate", "a b c: d"] {
-            assert_eq!(unreadable(line), Unreadable::MissingColon, "{line}");
+            assert_eq!(invalid(line), InvalidLine::MissingColon, "{line}");
         }
     }
 
     #[test]
     fn an_assignment_keeps_only_its_key() {
         for line in ["KEY=value", "export KEY=a:b", "KEY=postgres://u:p@host", "KEY = a: b"] {
-            assert_eq!(unreadable(line), Unreadable::Assignment { key: b"KEY" }, "{line}");
+            assert_eq!(invalid(line), InvalidLine::Assignment { key: b"KEY" }, "{line}");
         }
         for (line, key) in [("DB.PASSWORD=x", "DB.PASSWORD"), ("MY-KEY=x: y", "MY-KEY"), ("export 1.A = x", "1.A")] {
-            assert_eq!(unreadable(line), Unreadable::Assignment { key: key.as_bytes() }, "{line}");
+            assert_eq!(invalid(line), InvalidLine::Assignment { key: key.as_bytes() }, "{line}");
         }
-        assert_eq!(unreadable("--bind=x"), Unreadable::MissingColon);
+        assert_eq!(invalid("--bind=x"), InvalidLine::MissingColon);
     }
 
     #[test]
-    fn a_colon_in_a_name_is_told_from_a_colon_before_a_command() {
+    fn a_colon_in_a_name_is_distinguished_from_the_colon_after_it() {
         let name = b"generate:api-client";
-        assert_eq!(unreadable("generate:api-client: pnpm generate"), Unreadable::NameWithColon { name });
+        assert_eq!(invalid("generate:api-client: pnpm generate"), InvalidLine::NameWithColon { name });
         assert!(oddities("web:flask --app x").is_empty());
         assert!(oddities("web: a:b: c").is_empty());
         assert_eq!(oddities("web:: npm start"), [Oddity::ColonCommand]);
     }
 
     #[test]
-    fn notes_of_heroku_commands_and_addresses_are_entries_with_a_warning() {
+    fn heroku_commands_and_addresses_are_entries_with_a_warning() {
         assert_eq!(oddities("ps:scale worker=1"), [Oddity::HerokuCommand]);
         assert_eq!(oddities("http://example.com"), [Oddity::Address]);
-        assert_eq!(unreadable("heroku ps:scale web=1"), Unreadable::HerokuCommand);
+        assert_eq!(invalid("heroku ps:scale web=1"), InvalidLine::HerokuCommand);
         assert!(oddities("heroku: ./local").is_empty());
     }
 
     #[test]
-    fn a_windows_variable_is_told_from_a_date_format() {
+    fn a_windows_variable_is_distinguished_from_a_date_format() {
         assert_eq!(oddities("web: python -p %PORT%"), [Oddity::WindowsVariable(b"%PORT%")]);
         assert!(oddities("web: date +%Y%m%d %H%M%S").is_empty());
         assert_eq!(oddities(r"web: bin\x.bat 1"), [Oddity::WindowsPath(br"bin\x.bat")]);
@@ -302,21 +309,21 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_backslash_at_the_end_is_a_continuation_and_two_are_not() {
-        assert_eq!(unreadable("web: a \\"), Unreadable::Continued { name: b"web" });
-        assert_eq!(unreadable("web: a \\ "), Unreadable::Continued { name: b"web" });
+    fn one_backslash_at_the_end_continues_the_line_and_two_do_not() {
+        assert_eq!(invalid("web: a \\"), InvalidLine::Continued { name: b"web" });
+        assert_eq!(invalid("web: a \\ "), InvalidLine::Continued { name: b"web" });
         assert!(oddities("web: a \\\\").is_empty());
     }
 
     #[test]
-    fn a_bad_name_is_told_from_a_command_with_a_colon() {
+    fn an_invalid_name_is_distinguished_from_a_command_with_a_colon() {
         for line in ["my worker: x", "my.worker:x", "+web: x", "wéb: x", ": x", "\"web\": x"] {
-            assert!(matches!(unreadable(line), Unreadable::InvalidName { .. }), "{line}");
+            assert!(matches!(invalid(line), InvalidLine::InvalidName { .. }), "{line}");
         }
     }
 
     #[test]
-    fn blanks_before_the_name_or_the_colon_are_tolerated() {
+    fn blanks_before_the_name_or_the_colon_are_a_warning() {
         assert_eq!(oddities("  web\t: x"), [Oddity::LeadingBlanks, Oddity::BlankBeforeColon]);
     }
 }

@@ -1,119 +1,123 @@
-//! The words for what is wrong with a Procfile. It decides nothing: which problem it is, `procfile_line` says.
+//! Messages about the problems of a Procfile.
+//!
+//! It decides nothing: `procfile_line` finds the problem of a line, `procfile` those of the whole file.
 
 use super::command_scan::Scan;
 use super::env_line::holds_assignment;
 use super::problem::{Problem, Severity};
-use super::procfile_line::{EntryLine, Oddity, Unreadable};
+use super::procfile_line::{EntryLine, InvalidLine, Oddity};
 use super::source_text::{SourceLine, first_word, is_blank, shortened, trim};
 use super::{InvalidProcessType, ProcessType};
 
-/// Names that people give to process types; such a word at the start of a line lacks its colon.
+/// Common names of process types. If a line without a colon begins with one of them, the colon is missing.
 const COMMON_NAMES: [&[u8]; 8] = [b"web", b"worker", b"release", b"clock", b"scheduler", b"sidekiq", b"beat", b"cron"];
 
-/// Whether people name process types so.
+/// Whether this is a common name of a process type.
 pub(crate) fn is_common_name(name: &[u8]) -> bool {
     COMMON_NAMES.contains(&name)
 }
 
-/// What else is known where a line stands that is no entry.
+/// What the lines around an invalid line say about it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Surroundings {
-    /// The line of a command above it that ended in a backslash.
+pub(crate) struct LineContext {
+    /// The number of the line above whose command ended in a backslash.
     pub(crate) continued: Option<usize>,
-    /// Some line gives a variable a value: one without a colon may be the rest of it, in quotes.
+    /// Whether some line of the file assigns a variable. A line without a colon may then be part of a quoted value that
+    /// spans lines.
     pub(crate) has_values: bool,
 }
 
-impl Surroundings {
-    /// How a message calls the line: by its text, unless that may hold the value of a variable.
-    fn called(self, body: &[u8]) -> String {
-        self.shown(body).map_or_else(|| "the line".to_owned(), |text| format!("`{text}`"))
+impl LineContext {
+    /// The subject of a message: the text of the line, or `this line` if the text may contain the value of a variable.
+    fn label(self, body: &[u8]) -> String {
+        self.shown(body).map_or_else(|| "this line".to_owned(), |text| format!("`{text}`"))
     }
 
-    /// A text of the line as a message shows it. None: it may hold the value of a variable.
+    /// A part of the line as shown in a message. None if it may contain the value of a variable.
     fn shown(self, text: &[u8]) -> Option<String> {
         let may_hold_value = holds_assignment(text) || (self.has_values && !text.contains(&b':'));
         (!may_hold_value).then(|| shortened(text))
     }
 }
 
-/// A line that is no entry.
-pub(crate) fn unreadable(line: &SourceLine<'_>, kind: &Unreadable<'_>, around: Surroundings) -> Problem {
-    let called = around.called(trim(line.text));
+/// The problem of a line that is not an entry.
+pub(crate) fn invalid_line(line: &SourceLine<'_>, kind: &InvalidLine<'_>, context: LineContext) -> Problem {
+    let label = context.label(trim(line.text));
     let at = line.number;
     let problem = |message: String, hint: &str| Problem::new(Severity::Defect, at, message, hint);
     match kind {
-        Unreadable::ConflictMarker => problem(
-            format!("{called} is the mark of a merge conflict"),
-            "keep one side of the conflict and remove its marks",
+        InvalidLine::ConflictMarker => problem(
+            format!("{label} is a merge conflict marker"),
+            "keep one side of the conflict and remove the markers",
         ),
-        Unreadable::Yaml { .. } => problem(
-            format!("{called} looks like YAML"),
-            "a process type and its command are one line, such as `web: npm start`",
+        InvalidLine::Yaml { .. } => problem(
+            format!("{label} looks like YAML"),
+            "write each process type and its command on one line, such as `web: npm start`",
         ),
-        Unreadable::Template => {
-            problem(format!("{called} looks like a template"), "render the template and name its result with `-f`")
+        InvalidLine::Template => {
+            problem(format!("{label} looks like a template"), "render the template and pass the result with `-f`")
         }
-        Unreadable::HerokuCommand => {
-            problem(format!("{called} looks like a Heroku command"), "run it in a terminal and remove the line")
+        InvalidLine::HerokuCommand => {
+            problem(format!("{label} looks like a Heroku command"), "run it in a terminal and remove the line")
         }
-        Unreadable::Assignment { key } => problem(
+        InvalidLine::Assignment { key } => problem(
             format!("`{}` is assigned here, but a Procfile has no variables", shortened(key)),
-            "write the line into `.env`",
+            "move the line to `.env`",
         ),
-        Unreadable::MissingColon => missing_colon(line, around, &called),
-        Unreadable::InvalidName { why: InvalidProcessType::Empty, .. } => {
-            problem("no name stands before the colon".to_owned(), "write `web: COMMAND`")
+        InvalidLine::MissingColon => missing_colon(line, context, &label),
+        InvalidLine::InvalidName { why: InvalidProcessType::Empty, .. } => {
+            problem("there is no name before the colon".to_owned(), "write `web: COMMAND`")
         }
-        Unreadable::InvalidName { name, why } => problem(
-            format!("`{}` is no process type: {why}", shortened(name)),
+        InvalidLine::InvalidName { name, why } => problem(
+            format!("`{}` is not a valid process type: {why}", shortened(name)),
             &format!("write `{}: COMMAND`", as_name(name)),
         ),
-        Unreadable::NameWithColon { name } => problem(
-            format!("`{}` is no process type: the name has a colon", shortened(name)),
+        InvalidLine::NameWithColon { name } => problem(
+            format!("`{}` is not a valid process type: the name contains a colon", shortened(name)),
             &format!("write `{}: COMMAND`", as_name(name)),
         ),
-        Unreadable::EmptyCommand { name } => {
+        InvalidLine::EmptyCommand { name } => {
             let name = shortened(name);
             problem(format!("`{name}` has no command"), &format!("write `{name}: COMMAND`, or remove the line"))
                 .about(name)
         }
-        Unreadable::Continued { name } => problem(
-            format!("the command of `{}` ends in a backslash, and lines are not joined", shortened(name)),
+        InvalidLine::Continued { name } => problem(
+            format!("the command of `{}` ends in a backslash, but lines are not joined", shortened(name)),
             "write the whole command on one line",
         )
         .about(shortened(name)),
     }
 }
 
-fn missing_colon(line: &SourceLine<'_>, around: Surroundings, called: &str) -> Problem {
+fn missing_colon(line: &SourceLine<'_>, context: LineContext, label: &str) -> Problem {
     let body = trim(line.text);
-    if let Some(begin) = around.continued {
-        let message = format!("{called} continues line {begin}, and lines are not joined");
+    if let Some(begin) = context.continued {
+        let message = format!("{label} continues line {begin}, but lines are not joined");
         return Problem::new(Severity::Defect, line.number, message, "write the whole command on one line");
     }
     let (first, rest) = first_word(body);
     if is_common_name(first) && !rest.is_empty() {
         let name = shortened(first);
         let message = format!("the colon after `{name}` is missing");
-        let command = around.shown(rest).filter(|_| !Scan::of(rest).unfinished).unwrap_or_else(|| "COMMAND".to_owned());
+        let command =
+            context.shown(rest).filter(|_| !Scan::of(rest).unfinished).unwrap_or_else(|| "COMMAND".to_owned());
         let hint = format!("write `{name}: {command}`");
         return Problem::new(Severity::Defect, line.number, message, hint).about(name);
     }
     let is_indented = line.text.first().is_some_and(|byte| is_blank(*byte));
-    // What the shell would find unfinished is no command, whatever name stands before it.
+    // Text that the shell would reject as unfinished is not suggested as a command.
     let may_be_command = !is_indented && !Scan::of(body).unfinished;
-    let hint = match around.shown(body).filter(|_| may_be_command) {
+    let hint = match context.shown(body).filter(|_| may_be_command) {
         Some(command) => format!("write `web: {command}`"),
-        None => "write `NAME: COMMAND`, or `#` before it if it is a comment".to_owned(),
+        None => "write `NAME: COMMAND`, or put `#` before a comment".to_owned(),
     };
-    Problem::new(Severity::Defect, line.number, format!("{called} has no process type"), hint)
+    Problem::new(Severity::Defect, line.number, format!("{label} has no process type"), hint)
 }
 
-/// An entry that was read, though it is odd.
+/// The problem of an entry that is used although it is odd.
 pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<'_>) -> Problem {
     let name = entry.process_type.as_str();
-    let called = Surroundings::default().called(trim(line.text));
+    let label = LineContext::default().label(trim(line.text));
     let (message, hint) = match odd {
         Oddity::LeadingBlanks => {
             (format!("there are blanks before `{name}`"), "remove them: other tools ignore the line or fail".to_owned())
@@ -122,7 +126,7 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
             format!("there are blanks between `{name}` and its colon"),
             "remove them: other tools ignore the line or fail".to_owned(),
         ),
-        // Not its arguments: `config:set` has a value among them.
+        // Without the arguments: those of `config:set` contain a value.
         Oddity::HerokuCommand => (
             format!(
                 "`{}` looks like a Heroku command, but it defines the process type `{name}`",
@@ -131,8 +135,8 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
             "run it in a terminal and remove the line".to_owned(),
         ),
         Oddity::Address => (
-            format!("{called} looks like an address, but it defines the process type `{name}`"),
-            "write `#` before it if it is a comment".to_owned(),
+            format!("{label} looks like an address, but it defines the process type `{name}`"),
+            "put `#` before it if it is a comment".to_owned(),
         ),
         Oddity::ColonCommand => (
             format!("the command of `{name}` begins with `:`, which does nothing"),
@@ -143,8 +147,8 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
             format!("write `#` before `{name}` to leave it out, or a command after the colon"),
         ),
         Oddity::CarriageReturn => (
-            format!("the command of `{name}` has a carriage return in it"),
-            "save the file with newlines as line ends".to_owned(),
+            format!("the command of `{name}` contains a carriage return"),
+            "save the file with LF line endings".to_owned(),
         ),
         Oddity::WindowsVariable(variable) => {
             let bare = shortened(variable).replace('%', "");
@@ -152,36 +156,36 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
         }
         Oddity::WindowsPath(path) => (
             format!("the shell drops the backslashes of `{}`", shortened(path)),
-            "write `/` in paths, or name a Procfile for this system with `-f`".to_owned(),
+            "write `/` in paths, or pass a Procfile for this system with `-f`".to_owned(),
         ),
     };
     Problem::new(Severity::Warning, line.number, message, hint).about(name)
 }
 
-/// A process type that was defined before.
+/// The problem of a process type that is defined again.
 pub(crate) fn duplicate(process_type: &ProcessType, earlier: usize, line: usize) -> Problem {
-    let message = format!("`{process_type}` is defined on line {earlier} and again here; this command counts");
-    let hint = format!("remove one, or rename one, such as `{process_type}_2`, to run both");
+    let message = format!("`{process_type}` is defined on line {earlier} and again here; this command is used");
+    let hint = format!("remove one of them, or rename one, for example to `{process_type}_2`, to run both");
     Problem::new(Severity::Defect, line, message, hint).about(process_type.as_str())
 }
 
-/// Most lines are no entries. Known to be of another kind, the file is not used at all: what looks like an entry
-/// in it would start nonsense.
-pub(crate) fn not_a_procfile(line: usize, unreadable: usize, of: usize, guess: Option<&str>) -> Problem {
-    let count = format!("{unreadable} of {of} lines are no entries of a Procfile");
-    let hint = "write lines such as `web: npm start`, or name the Procfile with `-f`";
+/// The problem of a file in which most lines are not entries. If its kind is known, this is an error, because a line
+/// that looks like an entry by chance must not be started.
+pub(crate) fn not_a_procfile(line: usize, invalid: usize, of: usize, guess: Option<&str>) -> Problem {
+    let count = format!("{invalid} of {of} lines are not Procfile entries");
+    let hint = "write lines such as `web: npm start`, or pass another file with `-f`";
     match guess {
         Some(kind) => Problem::new(Severity::Error, line, format!("the file looks like {kind}: {count}"), hint),
         None => Problem::new(Severity::Defect, line, count, hint),
     }
 }
 
-/// The file has no entry.
+/// The problem of a file without entries.
 pub(crate) fn nothing_defined() -> Problem {
     Problem::new(Severity::Error, 1, "no process type is defined", "write a line such as `web: npm start`")
 }
 
-/// The nearest text that is a name.
+/// A valid name that is similar to the text.
 fn as_name(text: &[u8]) -> String {
     let mut name = String::new();
     for character in shortened(text).trim_end_matches('…').chars() {

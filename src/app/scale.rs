@@ -1,10 +1,10 @@
-//! How `ps:scale` changes the formation.
+//! Parses the arguments of `ps:scale` and applies them to a quantity.
 
 use super::ProcessType;
 use super::formation::{MAX_QUANTITY, read_quantity, unknown_type};
 use super::formation_error::FormationError;
 
-/// The change of one quantity.
+/// A change to the quantity of one process type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     /// `web=3`.
@@ -16,13 +16,13 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// Reads `web=3`, `web+1` or `web-1`. `types`: those of the Procfile; unlike at the start, an unknown one is an
-    /// error for 0 too.
+    /// Parses `web=3`, `web+1` or `web-1`. `types`: the process types of the Procfile. Unlike in `start`, an unknown
+    /// type is an error even with quantity 0.
     ///
-    /// Names have dashes as well: `my-clock-1` takes one of `my-clock`.
+    /// Names may contain dashes: `my-clock-1` reduces `my-clock` by one.
     ///
     /// # Errors
-    /// [`FormationError`] if it is none of these, or the name is none of `types`.
+    /// [`FormationError`] if the text has none of these forms, or the name is not among `types`.
     pub fn parse(text: &str, types: &[ProcessType]) -> Result<(ProcessType, Self), FormationError> {
         let text = text.trim();
         let operator = text.rfind(['=', '+']).or_else(|| text.rfind('-'));
@@ -49,7 +49,7 @@ impl Scale {
         Ok((process_type.clone(), scale))
     }
 
-    /// The new quantity, at least 0. `current`: the one it is now. None: more than [`MAX_QUANTITY`].
+    /// The new quantity, at least 0. None if it would be over [`MAX_QUANTITY`].
     #[must_use]
     pub fn apply(self, current: u16) -> Option<u16> {
         let quantity = match self {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantity_is_set_added_to_or_taken_from() {
+    fn a_quantity_is_set_increased_or_decreased() {
         let parse = |text: &str| Scale::parse(text, &types()).map(|(name, scale)| (name.to_string(), scale));
 
         assert_eq!(parse("web=3"), Ok(("web".to_owned(), Scale::To(3))));
@@ -80,15 +80,15 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_says_what_is_missing() {
+    fn an_error_names_the_mistake_in_an_invalid_argument() {
         let error = |text: &str| Scale::parse(text, &types()).unwrap_err().to_string();
 
         assert_eq!(error("web"), "`web` has no quantity");
-        assert_eq!(error("my-clock"), "`clock` is no quantity of `my`");
+        assert_eq!(error("my-clock"), "`clock` is not a quantity for `my`");
         assert_eq!(error("wbe=0"), "the Procfile has no process type `wbe`");
-        assert_eq!(error("release=1"), "`release` is the release phase and never joins the formation");
+        assert_eq!(error("release=1"), "`release` is the release phase and never part of the formation");
         assert_eq!(error("=1"), "`=1` has no process type before the `=`");
-        assert_eq!(error("web=1001"), "`1001` dynos of `web` are more than 1000");
+        assert_eq!(error("web=1001"), "`1001` is too many dynos of `web`: the limit is 1000");
     }
 
     #[test]

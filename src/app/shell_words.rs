@@ -1,7 +1,7 @@
-//! Words that mean something to the shell itself.
+//! Words that the shell itself interprets: reserved words, builtins and assignments.
 
-/// Reserved words, and commands that are part of a shell we may meet as `/bin/sh` (dash, bash, busybox, ksh):
-/// `exec` would look for a program of that name.
+/// Reserved words and builtins of the shells that may be `/bin/sh`: dash, bash, busybox, ksh. With `exec` before it,
+/// the shell would look for a program of that name instead.
 const SHELL_WORDS: &str = "
     . : [ [[ ]] alias autoload bg bind break builtin caller case cd chdir command compgen complete compopt continue
     coproc declare dirs disown do done echo elif else enable esac eval exec exit export false fc fg fi float for
@@ -10,13 +10,14 @@ const SHELL_WORDS: &str = "
     test then time times trap true type typeset ulimit umask unalias unset until wait whence while
 ";
 
-/// Whether the shell would not look for a program of this name.
+/// Whether the shell interprets this word itself instead of looking for a program of that name.
 pub(crate) fn is_shell_word(word: &[u8]) -> bool {
     // `%1` is a job.
     word.starts_with(b"%") || SHELL_WORDS.split_ascii_whitespace().any(|known| known.as_bytes() == word)
 }
 
-/// `NAME=…` or `NAME+=…`. A name that begins with a digit is none, but with it the line is odd enough to be left alone.
+/// Whether a word is `NAME=…` or `NAME+=…`. A name that begins with a digit is accepted, although the shell refuses it:
+/// a line that has one is left to the shell.
 pub(crate) fn is_assignment(word: &[u8]) -> bool {
     let Some(equals) = memchr::memchr(b'=', word) else { return false };
     let name = word.get(..equals).unwrap_or_default();

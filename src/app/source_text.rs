@@ -1,4 +1,4 @@
-//! The bytes of a file the user wrote: what every reader checks and cuts in the same way (S1.1).
+//! The bytes of a file that the user wrote: checks and line splitting that are the same for every parser (S1.1).
 //!
 //! Not here: what a line means.
 
@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::problem::{Problem, Problems, Severity};
 
-/// Longest file that is read, in bytes (S1.1). Real ones have a few kilobytes.
+/// Longest file that is read, in bytes (S1.1). Real files have a few kilobytes.
 pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Most characters of a line that a message shows.
@@ -16,11 +16,11 @@ const SHOWN_CHARACTERS: usize = 40;
 /// The byte order mark of UTF-8.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// A file that passed S1.1: no NUL, not too long, byte order mark skipped.
+/// A file that passed the checks of S1.1: no NUL, not too long. A byte order mark is skipped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceText<'a> {
     bytes: &'a [u8],
-    /// Where the text begins: after the byte order mark.
+    /// The offset at which the text begins, after the byte order mark.
     begin: usize,
 }
 
@@ -31,12 +31,12 @@ pub(crate) struct SourceLine<'a> {
     pub(crate) number: usize,
     /// Its bytes, without `\n` or `\r\n`.
     pub(crate) text: &'a [u8],
-    /// Where these bytes are in the file.
+    /// The range of these bytes in the file.
     pub(crate) span: Range<usize>,
 }
 
 impl<'a> SourceText<'a> {
-    /// Checks the bytes of a file.
+    /// Checks the bytes of a file for NUL and length.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Problem> {
         if bytes.len() > MAX_FILE_BYTES {
             let message = format!("the file is longer than {} MiB", MAX_FILE_BYTES / (1024 * 1024));
@@ -54,8 +54,8 @@ impl<'a> SourceText<'a> {
         Ok(Self { bytes, begin: if bytes.starts_with(BOM) { BOM.len() } else { 0 } })
     }
 
-    /// Refuses a file in which a carriage return stands where a line end should: the entry after it would be lost (S1.1).
-    /// `begins_entry`: whether a text, up to the next carriage return or line end, begins an entry.
+    /// Refuses a file with a lone carriage return in place of a line end, because the entry after it would be lost
+    /// (S1.1). `begins_entry`: whether a text, up to the next carriage return or line end, begins an entry.
     pub(crate) fn check_line_ends(self, begins_entry: impl Fn(&[u8]) -> bool) -> Result<(), Vec<Problem>> {
         if memchr::memchr(b'\r', self.bytes).is_none() {
             return Ok(());
@@ -65,24 +65,24 @@ impl<'a> SourceText<'a> {
             let mut after_returns = line.text.split(|byte| *byte == b'\r').skip(1);
             if after_returns.any(&begins_entry) {
                 let message = "a lone carriage return does not end a line, and the entry after it would be lost";
-                let hint = "save the file with LF or CRLF as line ends";
+                let hint = "save the file with LF or CRLF line endings";
                 problems.push(Problem::new(Severity::Error, line.number, message, hint));
             }
         }
         if problems.has_error() { Err(problems.into_list()) } else { Ok(()) }
     }
 
-    /// The whole file, byte order mark included: spans count from its start.
+    /// The whole file, including the byte order mark: spans are offsets into these bytes.
     pub(crate) fn bytes(self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Where the text begins in [`Self::bytes`].
+    /// The offset in [`Self::bytes`] at which the text begins.
     pub(crate) fn begin(self) -> usize {
         self.begin
     }
 
-    /// The lines from the start.
+    /// All lines.
     pub(crate) fn lines(self) -> impl Iterator<Item = SourceLine<'a>> {
         let mut at = self.begin;
         let mut number = 0;
@@ -94,7 +94,7 @@ impl<'a> SourceText<'a> {
         })
     }
 
-    /// The rest of the line that holds byte `at`, as line `number`. None at the end of the file.
+    /// The line that contains offset `at`, from there on, as line `number`. None at the end of the file.
     pub(crate) fn line_at(self, at: usize, number: usize) -> Option<SourceLine<'a>> {
         if at >= self.bytes.len() {
             return None;
@@ -106,17 +106,17 @@ impl<'a> SourceText<'a> {
     }
 }
 
-/// Where the line that holds byte `at` ends: its `\n`, or the end of the file.
+/// The end of the line that contains offset `at`: its `\n`, or the end of the file.
 pub(crate) fn line_end(bytes: &[u8], at: usize) -> usize {
     memchr::memchr(b'\n', part(bytes, at..bytes.len())).map_or(bytes.len(), |length| at + length)
 }
 
-/// Where the line after the one that holds byte `at` begins.
+/// The start of the line after the one that contains offset `at`.
 pub(crate) fn after_line(bytes: &[u8], at: usize) -> usize {
     (line_end(bytes, at) + 1).min(bytes.len())
 }
 
-/// A part of some bytes; what lies beyond the end is left out.
+/// A part of some bytes. A range that reaches beyond the end is cut short.
 pub(crate) fn part(bytes: &[u8], range: Range<usize>) -> &[u8] {
     bytes.get(range.start.min(bytes.len())..range.end.min(bytes.len())).unwrap_or_default()
 }
@@ -126,31 +126,31 @@ pub(crate) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// The text without blanks before it.
+/// The text without leading blanks.
 pub(crate) fn trim_start(text: &[u8]) -> &[u8] {
     let blanks = text.iter().take_while(|byte| is_blank(**byte)).count();
     part(text, blanks..text.len())
 }
 
-/// The text without blanks after it; a carriage return that is left over counts as one.
+/// The text without trailing blanks. A stray carriage return is treated as a blank.
 pub(crate) fn trim_end(text: &[u8]) -> &[u8] {
     let blanks = text.iter().rev().take_while(|byte| is_blank(**byte) || **byte == b'\r').count();
     part(text, 0..text.len() - blanks)
 }
 
-/// The text without blanks round it.
+/// The text without surrounding blanks.
 pub(crate) fn trim(text: &[u8]) -> &[u8] {
     trim_end(trim_start(text))
 }
 
-/// The first word and what follows it, without the blanks between.
+/// The first word and the text after it, without the blanks between them.
 pub(crate) fn first_word(text: &[u8]) -> (&[u8], &[u8]) {
     let text = trim_start(text);
     let length = text.iter().take_while(|byte| !is_blank(**byte)).count();
     (part(text, 0..length), trim_start(part(text, length..text.len())))
 }
 
-/// Whether a text begins with a name and a colon, as an entry of a Procfile or `.foreman` does.
+/// Whether a text begins with a name and a colon, like an entry of a Procfile or `.foreman`.
 pub(crate) fn begins_with_name_and_colon(text: &[u8]) -> bool {
     let text = trim_start(text);
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -158,9 +158,9 @@ pub(crate) fn begins_with_name_and_colon(text: &[u8]) -> bool {
     length > 0 && trim_start(part(text, length..text.len())).starts_with(b":")
 }
 
-/// A text for a message: one line, at most 40 characters, no control characters.
+/// A text as shown in a message: one line, at most 40 characters, no control characters.
 pub(crate) fn shortened(text: &[u8]) -> String {
-    // A few bytes a character are enough: the line may have megabytes.
+    // Only the start of the text is decoded, because a line may have megabytes.
     let head = part(text, 0..SHOWN_CHARACTERS * 4 + 4);
     let head: Cow<'_, str> = String::from_utf8_lossy(head);
     let mut shown: String = head
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newline_at_the_end_begins_no_further_line() {
+    fn a_newline_at_the_end_does_not_begin_another_line() {
         assert_eq!(lines(b"a\n").len(), 1);
         assert_eq!(lines(b"").len(), 0);
         assert_eq!(lines(b"\n\n").len(), 2);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn s1_1_carriage_returns_before_an_entry_are_errors_on_their_lines() {
+    fn s1_1_a_lone_carriage_return_before_an_entry_is_an_error() {
         let lines = |text: &[u8]| {
             let checked = SourceText::new(text).unwrap().check_line_ends(begins_with_name_and_colon);
             checked.map_or_else(|problems| problems.iter().map(|problem| problem.line).collect(), |()| Vec::new())
@@ -217,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_utf_16_is_called_so() {
+    fn a_file_in_utf_16_gets_a_hint_about_its_encoding() {
         let problem = SourceText::new(b"\xFF\xFEw\0e\0b\0").unwrap_err();
 
         assert_eq!(problem.hint, "it looks like UTF-16; save it as UTF-8");
     }
 
     #[test]
-    fn a_file_of_16_mebibytes_is_the_longest() {
+    fn a_file_may_have_up_to_16_mebibytes() {
         assert!(SourceText::new(&vec![b'#'; MAX_FILE_BYTES]).is_ok());
         assert!(SourceText::new(&vec![b'#'; MAX_FILE_BYTES + 1]).is_err());
     }

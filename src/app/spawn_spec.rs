@@ -1,54 +1,54 @@
-//! What the guardian is asked to start.
+//! Describes what the guardian starts: command, environment, directory and streams of a dyno.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{DynoName, Environment, RunId};
 
-/// Where the streams of a dyno go.
+/// What stdin, stdout and stderr of a dyno are connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Io {
     /// stdout and stderr share one pipe; stdin never gives data and never ends.
     Pipe,
-    /// All three streams are a terminal of this size.
+    /// All three streams are a pseudo-terminal of this size.
     Pty(PtySize),
-    /// stdout and stderr of `dyno` itself.
+    /// stdout and stderr are those of `dyno` itself.
     Inherit,
 }
 
-/// Whether the keyboard is this dyno's (S6.8).
+/// Whether a dyno gets the keyboard (S6.8).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Focus {
-    /// It is not.
+    /// It does not.
     #[default]
     Elsewhere,
-    /// The keys of the user go to its terminal, which controls its session: Ctrl-C, job control and `/dev/tty` work.
+    /// Keys go to its terminal, which controls its session, so that Ctrl-C, job control and `/dev/tty` work.
     Keyboard,
-    /// It reads our own stdin, which is no terminal, to its end.
+    /// It reads the stdin of `dyno`, which is not a terminal.
     Stdin,
 }
 
-/// Size of a terminal in character cells.
+/// The size of a terminal in character cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PtySize {
     /// Lines.
     pub rows: u16,
-    /// Characters a line.
+    /// Columns.
     pub cols: u16,
 }
 
-/// What a command line is given to.
+/// The shell that runs a command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Shell {
-    /// The system's (S1.6).
+    /// The shell of the system (S1.6).
     #[default]
     Sh,
-    /// The platform's, which reads the profile of the app (S3.3).
+    /// The shell of the platform, used to source the profile of the app (S3.3).
     Bash,
 }
 
 impl Shell {
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
@@ -58,31 +58,30 @@ impl Shell {
     }
 }
 
-/// All that every run of one dyno has in common.
+/// Everything that all runs of one dyno have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DynoSpec {
-    /// Whose run it is.
+    /// The dyno name.
     pub dyno: DynoName,
-    /// The command line as written in the Procfile; the messages show this one.
+    /// The command line as written in the Procfile, for messages.
     pub command_line: String,
-    /// What runs the shell line.
+    /// The shell that runs the shell line.
     pub shell: Shell,
-    /// What is passed to it with `-c`: the command line, with `exec ` before it where that is safe (S1.6).
+    /// The argument of `-c`: the command line, with `exec ` before it if that is safe (S1.6).
     pub shell_line: Vec<u8>,
-    /// Whether a shell of ours stays the leader of the group: the line could not be given to `exec`.
+    /// Whether the shell stays the leader of the process group, because `exec` could not be used.
     pub own_shell: bool,
-    /// The whole environment, nothing is inherited besides.
+    /// The whole environment; nothing else is inherited.
     pub environment: Environment,
-    /// The port it is to listen on, if it is up only then (S6.2).
+    /// The port on which it must listen before it is up, if its type is a ready type (S6.2).
     pub awaited_port: Option<u16>,
     /// The working directory.
     pub directory: PathBuf,
-    /// Where the streams go.
+    /// What the streams are connected to.
     pub io: Io,
-    /// Whose keyboard it is; with [`Focus::Keyboard`] the streams are a terminal.
+    /// Whether it gets the keyboard; with [`Focus::Keyboard`] the streams are a terminal.
     pub focus: Focus,
-    /// Whether it finds its stdin at the end at once, also where the other streams are a terminal: nobody can answer what
-    /// it asks there.
+    /// Whether its stdin is empty, even if its other streams are a terminal: a question would never be answered.
     pub stdin_is_empty: bool,
 }
 

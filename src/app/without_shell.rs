@@ -1,28 +1,29 @@
-//! Which commands need no shell at all (S1.6).
+//! Decides which commands can be executed without a shell (S1.6).
 //!
-//! `sh -c "exec puma -C config/puma.rb"` only looks for `puma` and becomes it. Where that is plainly all the shell
-//! would do, the guardian does it itself and saves one exec. Nothing a dyno can see may differ; in doubt, and
-//! whenever no program of the list can be executed, the shell gets the line after all and finds its own words.
+//! `sh -c "exec puma -C config/puma.rb"` only looks up `puma` and becomes it. If that is clearly all the shell would
+//! do, the guardian does it itself and saves one exec. The dyno must not be able to tell the difference. In case of
+//! doubt, or if none of the candidate programs can be executed, the shell gets the line and prints its own error
+//! message.
 
 use super::Environment;
 use super::source_text::is_blank;
 
-/// Entries of `PATH` that are looked at. A longer list is left to the shell.
+/// Most entries of `PATH` that are searched. A longer `PATH` is left to the shell.
 const MAX_PATH_ENTRIES: usize = 256;
 
-/// Variables by which a shell would do more, or which it would change.
+/// Variables that change what a shell does, or that a shell changes.
 const SHELL_VARIABLES: [&[u8]; 5] = [b"BASHOPTS", b"IFS", b"OPTIND", b"PPID", b"SHELLOPTS"];
 
 /// A command as the shell would execute it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Direct {
-    /// The paths to try, in this order; relative ones start at the dyno's directory.
+    /// The paths to try, in this order. Relative paths start at the working directory of the dyno.
     pub programs: Vec<Vec<u8>>,
-    /// The words, the first as it was written.
+    /// The arguments, beginning with the program as written in the command line.
     pub words: Vec<Vec<u8>>,
 }
 
-/// Takes a line for the shell apart if the shell would do nothing but execute it. `environment`: the dyno's.
+/// Splits a shell line into words if the shell would do nothing but execute them. `environment`: that of the dyno.
 #[must_use]
 pub fn without_shell(shell_line: &[u8], environment: &Environment) -> Option<Direct> {
     let rest = shell_line.strip_prefix(b"exec")?;
@@ -44,15 +45,15 @@ pub fn without_shell(shell_line: &[u8], environment: &Environment) -> Option<Dir
     Some(Direct { programs, words })
 }
 
-/// Whether a shell hands a variable of this name on as it is: dash drops the others.
+/// Whether every shell passes on a variable of this name unchanged. dash drops names that it could not use itself.
 fn passes_shell(name: &[u8]) -> bool {
-    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    !name.first().is_none_or(u8::is_ascii_digit) && name.iter().all(of_name) && !SHELL_VARIABLES.contains(&name)
+    let is_name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    !name.first().is_none_or(u8::is_ascii_digit) && name.iter().all(is_name_byte) && !SHELL_VARIABLES.contains(&name)
 }
 
 fn candidates(path: &[u8], program: &[u8]) -> Option<Vec<Vec<u8>>> {
     let entries = || path.split(|byte| *byte == b':');
-    // dash gives `%` in an entry a meaning of its own.
+    // In dash, `%` has a special meaning in a `PATH` entry.
     if path.contains(&b'%') || entries().nth(MAX_PATH_ENTRIES).is_some() {
         return None;
     }
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_command_is_looked_up_in_the_dynos_path() {
+    fn a_plain_command_is_looked_up_in_the_path_of_the_dyno() {
         let found = direct("exec  puma -C\tconfig/puma.rb -b tcp://0.0.0.0:80 a=b@c%d+e,f ").unwrap();
         assert_eq!(found.programs, texts(&["/bin/puma", "/usr/bin/puma"]));
         assert_eq!(found.words, texts(&["puma", "-C", "config/puma.rb", "-b", "tcp://0.0.0.0:80", "a=b@c%d+e,f"]));
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_shell_would_expand_remains_its_own() {
+    fn a_line_with_shell_syntax_needs_the_shell() {
         for line in [
             "exec web $PORT",
             "exec web 'a b'",
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_exec_remains_the_shells() {
+    fn a_line_that_is_not_a_plain_exec_needs_the_shell() {
         for line in [
             "",
             "exec",
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_a_shell_would_not_hand_on_unchanged_need_it() {
+    fn a_variable_that_a_shell_drops_or_changes_needs_the_shell() {
         let path = ("PATH", "/bin");
         assert!(direct_in("exec web", &[path, ("a_1", "x"), ("_", "x")]).is_some());
         for name in ["a.b", "a-b", "1a", "BASH_FUNC_f%%", "", "IFS", "OPTIND", "PPID", "SHELLOPTS"] {
@@ -150,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_missing_odd_or_endless_needs_the_shell() {
+    fn a_path_that_is_missing_odd_or_very_long_needs_the_shell() {
         assert_eq!(direct_in("exec web", &[]), None);
         assert_eq!(direct_in("exec web", &[("PATH", "/bin:/lib%func")]), None);
         assert!(direct_in("exec web", &[("PATH", &["/bin"; MAX_PATH_ENTRIES].join(":"))]).is_some());
         assert_eq!(direct_in("exec web", &[("PATH", &["/bin"; MAX_PATH_ENTRIES + 1].join(":"))]), None);
-        // A path needs no lookup.
+        // A program with a slash needs no lookup.
         assert!(direct_in("exec ./web", &[]).is_some());
     }
 }

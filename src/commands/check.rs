@@ -149,7 +149,7 @@ fn note<'a>(
     }
     if left_out > 0 {
         let message = format!("{left_out} more such {} from here on", if left_out == 1 { "entry" } else { "entries" });
-        findings.push(found(first_left_out, None, message, "mend the first ones and look again".to_owned()));
+        findings.push(found(first_left_out, None, message, "fix the ones above, then run it again".to_owned()));
     }
 }
 

@@ -12,7 +12,7 @@ use super::findings::{Finding, Findings};
 use super::named_by::NamedBy;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
-use crate::app::{EnvFile, Environment, Given, Layers, Procfile, Secret, Severity};
+use crate::app::{EnvFile, Environment, Layers, Procfile, Secret, Severity, SourcedValue};
 use crate::cli::Dialect;
 use crate::error::{Error, Status};
 
@@ -176,7 +176,7 @@ pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
     let by_option = places.option_procfile().map(|path| (path, NamedBy::Option));
     let by_variable = || {
         // As of `PORT`, an empty one counts as not set.
-        let is_set = |given: &Given| given.value.as_ref().is_some_and(|value| !value.reveal().is_empty());
+        let is_set = |given: &SourcedValue| given.value.as_ref().is_some_and(|value| !value.reveal().is_empty());
         let by_setting = || layers.get_from_options("PROCFILE").filter(is_set);
         let in_files = || layers.get_from_files("PROCFILE").filter(is_set);
         let by_shell = || layers.get_from_shell("PROCFILE").filter(is_set);

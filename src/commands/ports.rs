@@ -139,7 +139,7 @@ pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, pla
     let base = match (base, &given) {
         (Ok(PortBase::Fixed(base)), Given::File { .. } | Given::Otherwise) => base,
         (Err(_), Given::File { name, line, key }) => {
-            let message = "`PORT` is no port number from 1 to 65535".to_owned();
+            let message = "`PORT` is not a port number from 1 to 65535".to_owned();
             return find(name, *line, key, message, "write a line such as `PORT=5000`");
         }
         (Ok(_) | Err(_), Given::Shell) | (Ok(PortBase::Auto) | Err(_), _) => return,

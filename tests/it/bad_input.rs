@@ -61,11 +61,11 @@ fn a_missing_procfile_suggests_one_that_exists() {
 fn an_unclosed_quote_or_a_too_long_variable_is_named_by_line_and_key() {
     let app = app().file("quote", "A=1\nB=\"secret\n").file("long", format!("A={}\n", "y".repeat(140_000)));
 
-    let hint = "hint: close it, or put the value into the other kind of quotes\n";
+    let hint = "hint: close it, or use the other kind of quotes\n";
     let fact = "error: quote:2: the quote of `B` is not closed before the end of the file\n";
     refuses(&app, &["-e", "quote"], 78, &format!("{fact}\n{hint}"));
-    let hint = "hint: write the value into a file and its path into the variable\n";
-    let fact = "error: long:1: `A` is longer than 128 KiB, the most a variable can have\n";
+    let hint = "hint: write the value to a file and set the variable to its path\n";
+    let fact = "error: long:1: `A` is longer than 128 KiB, the limit for a variable\n";
     refuses(&app, &["-e", "long"], 78, &format!("{fact}\n{hint}"));
 }
 
@@ -75,10 +75,10 @@ fn numbers_out_of_range_are_usage_errors() {
 
     let hint = "hint: give a port such as `-p 5000`, or `-p auto`\n";
     for port in ["0", "65536", "http", "-"] {
-        let fact = format!("error: `-p {port}` is no port number from 1 to 65535\n");
+        let fact = format!("error: `-p {port}` is not a port number from 1 to 65535\n");
         refuses(&app, &["-p", port], 2, &format!("{fact}\n{hint}"));
     }
-    let fact = "error: `1001` dynos of `web` are more than 1000\n";
+    let fact = "error: `1001` is too many dynos of `web`: the limit is 1000\n";
     refuses(&app, &["web=1001"], 2, &format!("{fact}\nhint: write at most `web=1000`\n"));
     for seconds in ["soon", "86401"] {
         app.dyno(["start", "-t", seconds]).run().expect_end(Ended::Code(2));
@@ -158,7 +158,7 @@ fn s2_9_more_variables_than_the_system_takes_are_refused_by_run_and_start() {
 
         finished.expect_end(Ended::Code(78));
         let stderr = finished.stderr();
-        assert!(stderr.starts_with("error: the environment has ") && stderr.lines().count() == 3, "{stderr}");
+        assert!(stderr.starts_with("error: the environment is ") && stderr.lines().count() == 3, "{stderr}");
         assert!(finished.stdout.is_empty() && !app.has("started"));
     }
 }

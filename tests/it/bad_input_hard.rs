@@ -101,8 +101,8 @@ fn a_megabyte_line_that_is_not_an_entry_gets_a_short_message() {
 
 #[test]
 fn a_hundred_thousand_lines_of_nonsense_are_told_in_one_line() {
-    let told = |fact: &str| format!("error: Procfile:{fact} lines are no entries of a Procfile\n");
-    let hint = "hint: write lines such as `web: npm start`, or name the Procfile with `-f`\n";
+    let told = |fact: &str| format!("error: Procfile:{fact} lines are not Procfile entries\n");
+    let hint = "hint: write lines such as `web: npm start`, or pass another file with `-f`\n";
     let nonsense = "this is prose\n".repeat(100_000);
 
     let app = App::new(&("web: true\n".to_owned() + &nonsense));
@@ -125,11 +125,11 @@ fn s2_9_a_too_large_environment_is_reported_at_its_longest_variable() {
         let stderr = finished.stderr();
         let (fact, hint) = stderr.split_once('\n').unwrap();
         assert!(
-            fact.starts_with("error: .env:80: the environment has 8")
+            fact.starts_with("error: .env:80: the environment is 8")
                 && fact.ends_with("; the longest variable is `K80`"),
             "{fact}"
         );
-        assert_eq!(hint.trim_start(), "hint: write the value into a file and its path into the variable\n");
+        assert_eq!(hint.trim_start(), "hint: write the value to a file and set the variable to its path\n");
         assert!(finished.stdout.is_empty() && !app.has("started"));
     }
 }
@@ -139,8 +139,8 @@ fn s2_9_a_too_long_variable_of_a_file_is_reported_with_its_line() {
     // The system counts `BIG=…` and a NUL byte.
     let value = "x".repeat(131_073 - 5);
     let app = App::new("job: touch started\n").file(".env", format!("A=1\nBIG={value}\n"));
-    let too_long = "`BIG` is 131073 bytes long, and a variable has at most 131072\n";
-    let hint = "hint: write the value into a file and its path into the variable\n";
+    let too_long = "`BIG` is 131073 bytes long; the limit for a variable is 131072\n";
+    let hint = "hint: write the value to a file and set the variable to its path\n";
 
     app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: .env:2: {too_long}{hint}"));
     for args in [&["start"][..], &["run", "touch", "started"], &["run", "job"]] {
@@ -156,8 +156,8 @@ fn s2_5_references_that_would_fill_the_memory_are_refused_with_their_line() {
     let app =
         App::new("job: touch started\n").file(".env", format!("K0={}\n{}", "x".repeat(120_000), repeats.concat()));
 
-    let fact = "error: .env:140: all values up to here have more than 16 MiB together\n";
-    let hint = "hint: write long values into files and their paths into the variables\n";
+    let fact = "error: .env:140: the values up to this line exceed 16 MiB in total\n";
+    let hint = "hint: write long values to files and set the variables to their paths\n";
     app.dyno(["check"]).run().expect(Ended::Code(78), "", &[fact, hint].concat());
     app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("{fact}\n{hint}"));
 }
@@ -185,7 +185,7 @@ fn s2_9_too_many_variables_are_refused_with_the_longest_one_named() {
     finished.expect_end(Ended::Code(78));
     let stderr = finished.stderr();
     assert!(
-        stderr.starts_with("error: .env:100001: the environment has ") && stderr.contains("`LONGEST_OF_ALL`"),
+        stderr.starts_with("error: .env:100001: the environment is ") && stderr.contains("`LONGEST_OF_ALL`"),
         "{stderr}"
     );
     assert!(!stderr.contains("some_value") && !app.has("started"));

@@ -7,7 +7,7 @@ use crate::harness::{App, Ended};
 fn refused(app: &App, options: &[&str], place: &str) {
     let fact =
         format!("error: {place}: a lone carriage return does not end a line, and the entry after it would be lost\n");
-    let hint = "hint: save the file with LF or CRLF as line ends\n";
+    let hint = "hint: save the file with LF or CRLF line endings\n";
 
     app.dyno(["check"]).args(options).run().expect(Ended::Code(78), "", &format!("{fact}{hint}"));
     app.dyno(["start"]).args(options).run().expect(Ended::Code(78), "", &format!("{fact}\n{hint}"));
@@ -84,7 +84,7 @@ fn s2_4_text_after_a_closing_quote_is_reported_and_its_entry_ignored() {
     let about = |line: u8, key: &str| {
         format!(
             "warning: .env:{line}: the quote of `{key}` is followed by text\n\
-             hint: put all of the value into quotes, or none of it\n"
+             hint: quote the whole value, or none of it\n"
         )
     };
 
@@ -96,7 +96,7 @@ fn s2_4_a_value_that_ends_early_at_a_quote_after_a_backslash_warns() {
     let app = App::new("web: true\n").file(".env", "K='p\\' #c'\nDIR='C:\\' # a drive\n");
 
     let warning = "warning: .env:1: `K` ends at the quote after a backslash, and the rest of the line is read as a comment\n\
-                   hint: only double quotes know escapes; put the value into those if it was meant to go on\n";
+                   hint: only double quotes allow escapes: use them if the value goes on after that quote\n";
     app.dyno(["config"]).run().expect(Ended::Code(0), "DIR='C:\\'\nK='p\\'\n", warning);
 }
 

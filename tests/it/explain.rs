@@ -71,11 +71,11 @@ fn s5_2_explain_port_refuses_what_start_would_refuse() {
     let port = "give a port such as `-p 5000`, or `-p auto`";
     let lower = "start from a lower port with `-p`, or set a smaller `--port-step`";
 
-    refused(&app(), &["-p", "abc"], 2, "`-p abc` is no port number from 1 to 65535", port);
+    refused(&app(), &["-p", "abc"], 2, "`-p abc` is not a port number from 1 to 65535", port);
     let bad = app().file(".env", "PORT=abc\n");
-    refused(&bad, &[], 78, "`PORT` of .env:1 is no port number from 1 to 65535", port);
+    refused(&bad, &[], 78, "`PORT` of .env:1 is not a port number from 1 to 65535", port);
     let high = app().file(".env", "PORT=65500\n");
-    refused(&high, &[], 78, ".env:1: `worker.1` would get port 65600, and the last one is 65535", lower);
+    refused(&high, &[], 78, ".env:1: `worker.1` would get port 65600, but the highest port is 65535", lower);
 }
 
 #[test]

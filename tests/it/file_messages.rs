@@ -43,36 +43,36 @@ type1: again
         &app,
         "Procfile",
         "\
-error: Procfile:1: `<<<<<<< HEAD` is the mark of a merge conflict
-hint: keep one side of the conflict and remove its marks
+error: Procfile:1: `<<<<<<< HEAD` is a merge conflict marker
+hint: keep one side of the conflict and remove the markers
 error: Procfile:2: `- web` looks like YAML
-hint: a process type and its command are one line, such as `web: npm start`
+hint: write each process type and its command on one line, such as `web: npm start`
 error: Procfile:3: `{% if web %}` looks like a template
-hint: render the template and name its result with `-f`
+hint: render the template and pass the result with `-f`
 error: Procfile:4: `heroku ps:restart web` looks like a Heroku command
 hint: run it in a terminal and remove the line
-error: Procfile:6: `my.worker` is no process type: the name has a character other than A-Z a-z 0-9 _ -
+error: Procfile:6: `my.worker` is not a valid process type: use only A-Z a-z 0-9 _ -
 hint: write `my-worker: COMMAND`
-error: Procfile:7: no name stands before the colon
+error: Procfile:7: there is no name before the colon
 hint: write `web: COMMAND`
-error: Procfile:8: `generate:api` is no process type: the name has a colon
+error: Procfile:8: `generate:api` is not a valid process type: the name contains a colon
 hint: write `generate-api: COMMAND`
 error: Procfile:9: `empty` has no command
 hint: write `empty: COMMAND`, or remove the line
-error: Procfile:10: the command of `wrapped` ends in a backslash, and lines are not joined
+error: Procfile:10: the command of `wrapped` ends in a backslash, but lines are not joined
 hint: write the whole command on one line
-error: Procfile:11: `--more` continues line 10, and lines are not joined
+error: Procfile:11: `--more` continues line 10, but lines are not joined
 hint: write the whole command on one line
 error: Procfile:12: the colon after `release` is missing
 hint: write `release: bundle exec rake`
 error: Procfile:13: `npm start` has no process type
 hint: write `web: npm start`
 error: Procfile:14: `fast enough.` has no process type
-hint: write `NAME: COMMAND`, or `#` before it if it is a comment
-error: Procfile:16: `nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn…` is no process type: the name is longer than 128 characters
+hint: write `NAME: COMMAND`, or put `#` before a comment
+error: Procfile:16: `nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn…` is not a valid process type: the name is longer than 128 characters
 hint: write `nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn: COMMAND`
-error: Procfile:17: `type1` is defined on line 15 and again here; this command counts
-hint: remove one, or rename one, such as `type1_2`, to run both
+error: Procfile:17: `type1` is defined on line 15 and again here; this command is used
+hint: remove one of them, or rename one, for example to `type1_2`, to run both
 ",
     );
 }
@@ -95,7 +95,7 @@ hint: remove them: other tools ignore the line or fail
 note: Procfile:3: `ps:scale` looks like a Heroku command, but it defines the process type `ps`
 hint: run it in a terminal and remove the line
 note: Procfile:4: `http://example.com` looks like an address, but it defines the process type `http`
-hint: write `#` before it if it is a comment
+hint: put `#` before it if it is a comment
 note: Procfile:5: the command of `colons` begins with `:`, which does nothing
 hint: write one colon after `colons`
 note: Procfile:6: the command of `comment` is only a comment
@@ -103,16 +103,16 @@ hint: write `#` before `comment` to leave it out, or a command after the colon
 note: Procfile:7: `%PORT%` is a variable on Windows only
 hint: write `$PORT`
 note: Procfile:8: the shell drops the backslashes of `bin\\serve.bat`
-hint: write `/` in paths, or name a Procfile for this system with `-f`
-note: Procfile:9: the command of `cr` has a carriage return in it
-hint: save the file with newlines as line ends
+hint: write `/` in paths, or pass a Procfile for this system with `-f`
+note: Procfile:9: the command of `cr` contains a carriage return
+hint: save the file with LF line endings
 ",
     );
 }
 
 #[test]
 fn a_file_of_another_type_used_as_procfile_gets_one_message() {
-    let hint = "hint: write lines such as `web: npm start`, or name the Procfile with `-f`\n";
+    let hint = "hint: write lines such as `web: npm start`, or pass another file with `-f`\n";
     for (text, line, kind, count) in [
         ("services:\n  web:\n    image: x\n    ports:\n", 1, "a docker-compose file", "4 of 4"),
         ("{\"web\": \"x\"}\n", 1, "JSON", "1 of 1"),
@@ -134,11 +134,11 @@ fn a_file_of_another_type_used_as_procfile_gets_one_message() {
         ("{{ x }}\n{{ y }}\n", 1, "a template", "2 of 2"),
     ] {
         let fact =
-            format!("error: Procfile:{line}: the file looks like {kind}: {count} lines are no entries of a Procfile\n");
+            format!("error: Procfile:{line}: the file looks like {kind}: {count} lines are not Procfile entries\n");
         refuses(&App::new(text), "Procfile", &(fact + hint));
     }
     let prose = "this is prose\n".repeat(40) + "web: true\n";
-    let fact = "error: Procfile:1: 40 of 41 lines are no entries of a Procfile\n";
+    let fact = "error: Procfile:1: 40 of 41 lines are not Procfile entries\n";
     refuses(&App::new(&prose), "Procfile", &[fact, hint].concat());
 }
 
@@ -160,7 +160,7 @@ fn problems_after_the_first_hundred_are_counted() {
         let finished = App::new(&nonsense(count).concat()).dyno(["check"]).run();
 
         let stderr = finished.stderr();
-        let last = format!("error: Procfile:201: {rest} from here on\nhint: mend the first ones and look again\n");
+        let last = format!("error: Procfile:201: {rest} from here on\nhint: fix the ones above, then run it again\n");
         assert!(stderr.ends_with(&last) && stderr.lines().count() == 2 * 101, "{stderr}");
     }
 }
@@ -176,20 +176,20 @@ fn s2_every_kind_of_env_line_that_has_no_effect() {
         ".env",
         "\
 error: .env:1: `export` without a value sets nothing
-hint: write `KEY=value`; all are exported
+hint: write `KEY=value`: every variable is exported
 error: .env:2: nothing follows the colon
 hint: write `KEY=value`, or `KEY=` for an empty value
-error: .env:3: the line is the mark of a merge conflict
-hint: keep one side and remove its marks
-error: .env:4: what stands before `=` is no name of a variable
-hint: a name has only A-Z a-z 0-9 _ . -; write `KEY=value`
-error: .env:5: the line is no assignment
+error: .env:3: this line is a merge conflict marker
+hint: keep one side and remove the markers
+error: .env:4: the text before `=` is not a valid variable name
+hint: write `KEY=value`, with only A-Z a-z 0-9 _ . - in the key
+error: .env:5: this line is not an assignment
 hint: write `KEY=value`, or `#` before a comment
 error: .env:6: the quote of `AFTER` is followed by text
-hint: put all of the value into quotes, or none of it
-error: .env:7: the quote of `LINES` is closed a line below, and text follows there
+hint: quote the whole value, or none of it
+error: .env:7: the quote of `LINES` is closed a line below, with text after it
 hint: close it on its own line
-error: .env:9: the quote of `MORE` is closed 2 lines below, and text follows there
+error: .env:9: the quote of `MORE` is closed 2 lines below, with text after it
 hint: close it on its own line
 ",
     );
@@ -206,12 +206,12 @@ fn s2_5_unintended_references_and_strict_readers_get_notes() {
         "\
 note: .env:1: `UNKNOWN` refers to the unset variable `NOWHERE`, treated as empty
 hint: write `${NOWHERE:-default}`, or put single quotes around the value to keep `${` as it is
-note: .env:2: `FORM` has a `${` that is not `${NAME}` or `${NAME:-default}`; it is kept
-hint: put single quotes around the value to keep it, or quotes around a default with a lone brace
+note: .env:2: `FORM` has a `${` that is not `${NAME}` or `${NAME:-default}`; kept as it is
+hint: put single quotes around the value to keep it, or quotes around a default with an unmatched brace
 note: .env:2: a strict reader refuses `FORM`
 hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
 note: .env:3: `CR` has a carriage return in its value
-hint: save the file with newlines as line ends
+hint: save the file with LF line endings
 note: .env:4: a strict reader reads another value of `BARE`
 hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
 ",
@@ -226,43 +226,43 @@ fn s2_9_a_too_long_value_an_unclosed_quote_and_a_bad_port_fail_check() {
         .file("env.json", format!("{{\"long\": \"{long}\"}}"))
         .file(".env", "PORT=http\n");
 
-    let hint = "hint: write the value into a file and its path into the variable\n";
-    let fact = "`LONG` is longer than 128 KiB, the most a variable can have\n";
+    let hint = "hint: write the value to a file and set the variable to its path\n";
+    let fact = "`LONG` is longer than 128 KiB, the limit for a variable\n";
     let open = "error: env:2: the quote of `OPEN` is not closed before the end of the file\n\
-                hint: close it, or put the value into the other kind of quotes\n";
+                hint: close it, or use the other kind of quotes\n";
     refuses(&app, "env", &format!("error: env:1: {fact}{hint}{open}"));
     refuses(&app, "env.json", &format!("error: env.json:1: {fact}{hint}"));
-    let port = "error: .env:1: `PORT` is no port number from 1 to 65535\nhint: write a line such as `PORT=5000`\n";
+    let port = "error: .env:1: `PORT` is not a port number from 1 to 65535\nhint: write a line such as `PORT=5000`\n";
     refuses(&app, ".env", port);
 }
 
 #[test]
 fn s2_7_every_kind_of_json_that_cannot_be_read() {
     for (text, fault) in [
-        ("{\"A\" 1}", "a colon is expected after a name"),
-        ("{A: 1}", "a name in double quotes is expected here"),
-        ("{\"A\": x}", "a value is expected here"),
-        ("{\"A\": 1", "it ends too early"),
-        ("{\"A\": 1 \"B\": 2}", "a comma or a closing brace is expected here"),
-        ("{\"A\": [1 2]}", "a comma or a closing bracket is expected here"),
+        ("{\"A\" 1}", "expected a colon after the key"),
+        ("{A: 1}", "expected a key in double quotes"),
+        ("{\"A\": x}", "expected a value"),
+        ("{\"A\": 1", "it ends unexpectedly"),
+        ("{\"A\": 1 \"B\": 2}", "expected a comma or a closing brace"),
+        ("{\"A\": [1 2]}", "expected a comma or a closing bracket"),
         ("{\"A\": 1} x", "text follows the closing brace"),
-        ("{\"A\": 1.}", "a number is not well written"),
+        ("{\"A\": 1.}", "invalid number"),
         ("{\"A\": \"b", "a string is not closed"),
-        ("{\"A\": \"\\x\"}", "a string has an escape that JSON does not know"),
+        ("{\"A\": \"\\x\"}", "a string has an escape that JSON does not have"),
         ("{\"A\": \"\\u12\"}", "a string has a bad `\\u` escape"),
         ("{\"A\": \"\\u0000\"}", "a string has a NUL character"),
         ("{\"A\": \"a\nb\"}", "a string has a control character; write `\\n` for a newline"),
     ] {
         let app = App::new("web: true\n").file(".env", text);
         let fact = format!("error: .env:1: the JSON cannot be read: {fault}\n");
-        refuses(&app, ".env", &(fact + "hint: mend the JSON, or write one `KEY=value` a line\n"));
+        refuses(&app, ".env", &(fact + "hint: fix the JSON, or write one `KEY=value` per line\n"));
     }
     let app = App::new("web: true\n").file(".env", "{\"a b\": 1}");
-    let fact = "error: .env:1: the name of a value cannot be the name of a variable\n";
-    refuses(&app, ".env", &[fact, "hint: a name has only A-Z a-z 0-9 _ . -\n"].concat());
+    let fact = "error: .env:1: a key of the JSON is not a valid variable name\n";
+    refuses(&app, ".env", &[fact, "hint: use only A-Z a-z 0-9 _ . - in keys\n"].concat());
     let app = App::new("web: true\n").file(".env", "{\"a\":".repeat(1000));
     let fact = "error: .env:1: the JSON cannot be read: it is nested too deeply\n";
-    refuses(&app, ".env", &[fact, "hint: mend the JSON, or write one `KEY=value` a line\n"].concat());
+    refuses(&app, ".env", &[fact, "hint: fix the JSON, or write one `KEY=value` per line\n"].concat());
 }
 
 #[test]
@@ -273,15 +273,15 @@ fn s4_5_every_kind_of_dot_foreman_line_that_has_no_effect() {
         &app,
         ".foreman",
         "\
-note: .foreman:1: `root` has no value and is left out
+note: .foreman:1: `root` has no value and is ignored
 hint: write one, or remove the line
 note: .foreman:2: `app` has no effect
-hint: it is a key of foreman that is not needed here; the line can stay
+hint: `dyno` does not need this foreman key; the line can stay
 note: .foreman:3: `prot` has no effect
 hint: known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`
 error: .foreman:4: `nonsense` is not `key: value`
 hint: write a line such as `port: 5000`
-error: .foreman:6: `port` is set on line 5 and again here; this value counts
+error: .foreman:6: `port` is set on line 5 and again here; this value is used
 hint: remove one of the lines
 ",
     );
@@ -291,11 +291,11 @@ hint: remove one of the lines
 fn s4_5_every_kind_of_dot_foreman_value_that_cannot_be_used() {
     for (line, fact, hint) in [
         (&b"port: \"1"[..], "the value of `port` has no closing quote", "close the quote"),
-        (b"port: \"1\" 2", "the value of `port` goes on after its closing quote", "put all of it into the quotes"),
-        (b"env: [a]", "the value of `env` is YAML of a kind that is not read", "write `a, b` for a list"),
+        (b"port: \"1\" 2", "the value of `port` continues after its closing quote", "put the whole value in quotes"),
+        (b"env: [a]", "the value of `env` uses YAML syntax that is not supported", "write `a, b` for a list"),
         (b"env: \xff", "the value of `env` is not UTF-8", "save the file as UTF-8"),
-        (b"port: 0", "`0` is no port number from 1 to 65535", "write a line such as `port: 5000`"),
-        (b"timeout: soon", "`soon` is no timeout in seconds, at most a day", "write a line such as `timeout: 5`"),
+        (b"port: 0", "`0` is not a port number from 1 to 65535", "write a line such as `port: 5000`"),
+        (b"timeout: x", "`x` is not a timeout: expected seconds, up to one day", "write a line such as `timeout: 5`"),
         (b"formation: web", "`web` has no quantity", "write `web=1`"),
         (b"concurrency: wbe=1", "the Procfile has no process type `wbe`", "did you mean `web`?"),
     ] {
@@ -309,7 +309,7 @@ fn s4_5_a_bad_value_in_dot_foreman_causes_only_one_error() {
     let error = |line: u8, fact: &str, between: &str, hint: &str| {
         format!("error: .foreman:{line}: {fact}\n{between}hint: {hint}\n")
     };
-    let port = ("`abc` is no port number from 1 to 65535", "write a line such as `port: 5000`");
+    let port = ("`abc` is not a port number from 1 to 65535", "write a line such as `port: 5000`");
     let quote = ("the value of `procfile` has no closing quote", "close the quote");
     for (file, line, (fact, hint)) in [("procfile: P1\nport: abc\n", 2, port), ("procfile: 'P1\n", 1, quote)] {
         let app = App::empty().file("P1", "web: true\n").file(".foreman", file);
@@ -364,7 +364,7 @@ fn s5_1_ports_that_are_too_high_are_reported_at_the_line_of_the_base() {
         app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\n\nhint: {hint}\n"));
     };
     let lower = "start from a lower port with `-p`, or set a smaller `--port-step`";
-    let port = |dyno: &str, port: u32| format!("`{dyno}` would get port {port}, and the last one is 65535");
+    let port = |dyno: &str, port: u32| format!("`{dyno}` would get port {port}, but the highest port is 65535");
 
     refused(&app(".env", "A=1\nPORT=65500\n"), &format!(".env:2: {}", port("worker.1", 65600)), lower);
     refused(&app(".foreman", "port: 65500\n"), &format!(".foreman:1: {}", port("worker.1", 65600)), lower);
@@ -384,7 +384,7 @@ fn s5_1_check_fails_at_the_first_process_type_that_has_no_port() {
     let types: Vec<String> = (1..=607).map(|n| format!("t{n}: true\n")).collect();
 
     App::new(&types[..606].concat()).dyno(["check"]).run().expect_end(Ended::Code(0));
-    let fact = "error: Procfile:607: `t607.1` would get port 65600, and the last one is 65535\n";
+    let fact = "error: Procfile:607: `t607.1` would get port 65600, but the highest port is 65535\n";
     let hint = "hint: start from a lower port with `-p`, or set a smaller `--port-step`\n";
     refuses(&App::new(&types.concat()), "Procfile", &[fact, hint].concat());
 }
@@ -393,7 +393,7 @@ fn s5_1_check_fails_at_the_first_process_type_that_has_no_port() {
 fn s1_4_no_hint_suggests_a_command_that_the_shell_cannot_parse() {
     let app = App::new("a: b\nnpm start \\\n\"\n\\\nweb it's\nc: d\ne: f\ng: h\ni: j\n");
 
-    let hint = "hint: write `NAME: COMMAND`, or `#` before it if it is a comment\n";
+    let hint = "hint: write `NAME: COMMAND`, or put `#` before a comment\n";
     let error = |line: u8, text: &str| format!("error: Procfile:{line}: `{text}` has no process type\n{hint}");
     let colon = "error: Procfile:5: the colon after `web` is missing\nhint: write `web: COMMAND`\n";
     refuses(&app, "Procfile", &[error(2, "npm start \\"), error(3, "\""), error(4, "\\"), colon.to_owned()].concat());

@@ -62,19 +62,19 @@ fn s4_every_kind_of_formation_that_cannot_be_read() {
     let app = app();
     let list = "write a list such as `web=2,worker=1`";
 
-    says(&app, &["start", "web=x"], 2, &error("`x` is no quantity of `web`", "write a number, such as `web=1`"));
-    says(&app, &["start", "web=-1"], 2, &error("`-1` is no quantity of `web`", "write a number, such as `web=1`"));
+    says(&app, &["start", "web=x"], 2, &error("`x` is not a quantity for `web`", "write a number, such as `web=1`"));
+    says(&app, &["start", "web=-1"], 2, &error("`-1` is not a quantity for `web`", "write a number, such as `web=1`"));
     says(&app, &["start", "-m", "web"], 2, &error("`web` has no quantity", "write `web=1`"));
     says(&app, &["start", "web="], 2, &error("`web` has no quantity", "write `web=1`"));
     says(&app, &["start", "-m", "=1"], 2, &error("`=1` has no process type before the `=`", list));
-    says(&app, &["start", "-m", "web=1,,worker=1"], 2, &error("an item of `web=1,,worker=1` is empty", list));
+    says(&app, &["start", "-m", "web=1,,worker=1"], 2, &error("`web=1,,worker=1` has an empty item", list));
     let fact = "the formation is empty: no process type has a quantity above 0";
     says(&app, &["start", "-x", "web,worker"], 2, &error(fact, "`-x` leaves out all that would run: name fewer"));
     for list in ["all=0", "web=0,worker=0"] {
         says(&app, &["start", list], 2, &error(fact, "give one a quantity, such as `web=1`"));
     }
     // Two empty items are one error.
-    says(&app, &["start", "-m", " , "], 2, &error("an item of ` , ` is empty", list));
+    says(&app, &["start", "-m", " , "], 2, &error("` , ` has an empty item", list));
 }
 
 #[test]
@@ -86,14 +86,14 @@ fn s4_every_kind_of_formation_with_a_warning() {
         &["start", "-m", "web=1,ghost=0"],
         "warning: the Procfile has no process type `ghost` to leave out\nhint: check the name, or leave it as it is\n",
     );
-    let twice = "warning: `web` is given another quantity before `web=1`, which counts\nhint: write `web` once\n";
+    let twice = "warning: `web` has more than one quantity; `web=1` is used\nhint: write `web` once\n";
     warns(&app, &["start", "-m", "web=2,web=1"], twice);
     warns(&app, &["start", "-c", "web=2,web=1"], twice);
     warns(
         &app,
         &["start", "web", "-c", "worker=2"],
         "warning: the quantity of `worker` has no effect: it is not among the process types to start\n\
-         hint: name `worker` too, or leave out its quantity\n",
+         hint: add `worker` to the process types to start, or leave out its quantity\n",
     );
 }
 
@@ -129,7 +129,7 @@ fn every_kind_of_option_value_that_cannot_be_used() {
 
 #[test]
 fn s2_set_without_a_key_is_refused_and_its_value_is_not_shown() {
-    let fact = "`--set` needs `KEY=VALUE`, with a key of A-Z a-z 0-9 _ . -";
+    let fact = "`--set` expects `KEY=VALUE`, with only A-Z a-z 0-9 _ . - in the key";
 
     for setting in ["hunter2", "=hunter2", "A B=hunter2"] {
         for command in ["start", "config"] {
@@ -167,13 +167,13 @@ fn s5_every_kind_of_port_that_cannot_be_used() {
     let app = App::new("web: true\nworker: true\n").file("port.env", "PORT=http\n");
     let hint = "give a port such as `-p 5000`, or `-p auto`";
 
-    says(&app, &["start", "-p", "http"], 2, &error("`-p http` is no port number from 1 to 65535", hint));
-    let fact = "`PORT` of port.env:1 is no port number from 1 to 65535";
+    says(&app, &["start", "-p", "http"], 2, &error("`-p http` is not a port number from 1 to 65535", hint));
+    let fact = "`PORT` of port.env:1 is not a port number from 1 to 65535";
     says(&app, &["start", "-e", "port.env"], 78, &error(fact, hint));
-    let fact = "`PORT` of the shell is no port number from 1 to 65535";
+    let fact = "`PORT` of the shell is not a port number from 1 to 65535";
     app.dyno(["start"]).env("PORT", "x").run().expect(Ended::Code(2), "", &error(fact, hint));
     let hint = "start from a lower port with `-p`, or set a smaller `--port-step`";
-    let fact = "`worker.1` would get port 65635, and the last one is 65535";
+    let fact = "`worker.1` would get port 65635, but the highest port is 65535";
     says(&app, &["start", "-p", "65535"], 2, &error(fact, hint));
     let hint = "set a larger `--port-step`, or `--port-step 0` to share one port";
     let fact = "`web.101` and `worker.1` would both get port 5100";
@@ -184,7 +184,7 @@ fn s5_every_kind_of_port_that_cannot_be_used() {
 fn s4_5_start_reports_errors_in_dot_foreman_with_their_line() {
     let bad = |text: &str| app().file(".foreman", text);
 
-    let fact = ".foreman:2: `0` is no port number from 1 to 65535";
+    let fact = ".foreman:2: `0` is not a port number from 1 to 65535";
     says(&bad("# x\nport: 0\n"), &["start"], 78, &error(fact, "write a line such as `port: 5000`"));
     let fact = ".foreman:1: the Procfile has no process type `wbe`";
     says(&bad("formation: wbe=1\n"), &["start"], 78, &error(fact, "did you mean `web`?"));
@@ -225,7 +225,7 @@ fn s1_7_a_procfile_dev_beside_the_procfile_is_a_warning() {
 fn s9_2_arguments_that_a_comment_would_swallow_are_an_error() {
     let fact = "Procfile:2: the arguments cannot be given to `worker`: the command ends in a comment, which would \
                 swallow the arguments";
-    let hint = "put the comment on a line of its own";
+    let hint = "move the comment to its own line";
 
     says(&app(), &["run", "worker", "x"], 78, &error(fact, hint));
 }

@@ -122,7 +122,8 @@ fn s2_1_a_wait_for_the_writer_of_a_named_pipe_is_announced() {
 fn s2_1_a_wrong_option_is_reported_before_a_named_pipe_is_opened() {
     let app = app().fifo(".env");
 
-    let error = "error: `--set` needs `KEY=VALUE`, with a key of A-Z a-z 0-9 _ . -\n\nhint: write `--set KEY=VALUE`\n";
+    let error =
+        "error: `--set` expects `KEY=VALUE`, with only A-Z a-z 0-9 _ . - in the key\n\nhint: write `--set KEY=VALUE`\n";
     app.dyno(["start", "--set", "x"]).run().expect(Ended::Code(2), "", error);
 }
 

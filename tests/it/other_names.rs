@@ -74,7 +74,7 @@ fn s2_8_foreman_and_honcho_have_no_notes_on_strict_readers_or_the_shell() {
     called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (web)\n");
     // A line that no reader understands is still reported.
     let app = app.file(".env", "NAME=two words\nnonsense\n");
-    let told = "note: .env:2: the line is no assignment\nhint: write `KEY=value`, or `#` before a comment\n";
+    let told = "note: .env:2: this line is not an assignment\nhint: write `KEY=value`, or `#` before a comment\n";
     called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", told);
     let valid = format!("{told}Valid procfile detected (web)\n");
     called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", &valid);
@@ -85,8 +85,8 @@ fn s2_8_foreman_and_honcho_have_no_notes_on_strict_readers_or_the_shell() {
 #[test]
 fn s1_5_a_duplicate_name_fails_honcho_check_but_not_foreman_check() {
     let app = App::new("web: a\nnonsense\nworker: b\nweb: c\n");
-    let twice = "Procfile:4: `web` is defined on line 1 and again here; this command counts\n\
-                 hint: remove one, or rename one, such as `web_2`, to run both\n";
+    let twice = "Procfile:4: `web` is defined on line 1 and again here; this command is used\n\
+                 hint: remove one of them, or rename one, for example to `web_2`, to run both\n";
     let nonsense = "note: Procfile:2: `nonsense` has no process type\nhint: write `web: nonsense`\n";
 
     let honcho = called(&app, "honcho", ["check"]).run();

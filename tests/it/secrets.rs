@@ -148,19 +148,19 @@ fn a_line_whose_text_is_not_shown_is_told_by_its_place() {
         Ended::Code(78),
         "",
         "\
-error: .foreman:1: the line is not `key: value`
+error: .foreman:1: this line is not `key: value`
 hint: write a line such as `port: 5000`
-error: Procfile:2: the line has no process type
-hint: write `NAME: COMMAND`, or `#` before it if it is a comment
+error: Procfile:2: this line has no process type
+hint: write `NAME: COMMAND`, or put `#` before a comment
 error: Procfile:3: `A` is assigned here, but a Procfile has no variables
-hint: write the line into `.env`
-error: Procfile:4: the line has no process type
-hint: write `NAME: COMMAND`, or `#` before it if it is a comment
+hint: move the line to `.env`
+error: Procfile:4: this line has no process type
+hint: write `NAME: COMMAND`, or put `#` before a comment
 error: Procfile:5: the colon after `web` is missing
 hint: write `web: COMMAND`
-error: Procfile:6: the line looks like YAML
-hint: a process type and its command are one line, such as `web: npm start`
-error: Procfile:7: the line looks like a Heroku command
+error: Procfile:6: this line looks like YAML
+hint: write each process type and its command on one line, such as `web: npm start`
+error: Procfile:7: this line looks like a Heroku command
 hint: run it in a terminal and remove the line
 note: Procfile:8: `ps:scale` looks like a Heroku command, but it defines the process type `ps`
 hint: run it in a terminal and remove the line

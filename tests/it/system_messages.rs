@@ -65,11 +65,11 @@ fn s2_9_an_environment_that_is_too_large_names_its_longest_variable() {
 
     long.expect_end(Ended::Code(78));
     assert_eq!(long.stdout(), "");
-    let (before, after) = ("error: .env:31: the environment has ", " bytes, and the system takes at most ");
+    let (before, after) = ("error: .env:31: the environment is ", " bytes long, over the system limit of ");
     let stderr = long.stderr();
     let (bytes, rest) = stderr.strip_prefix(before).and_then(|rest| rest.split_once(after)).unwrap();
     assert!(bytes.parse::<usize>().unwrap() > 3_100_000, "{stderr}");
-    let hint = "write the value into a file and its path into the variable";
+    let hint = "write the value to a file and set the variable to its path";
     assert_eq!(rest, format!("2097152; the longest variable is `LONGEST`\n\nhint: {hint}\n"));
     assert!(!app.has("started"));
 }
@@ -112,8 +112,9 @@ fn s9_3_words_that_are_no_program() {
     let hint = "check the path; it starts at the root of the app";
     says(&app, &["run", "./nowhere", "x"], 127, &error("`./nowhere` was not found", hint));
     says(&app, &["run", "./folder", "x"], 126, &error("`./folder` is a directory", "name a program in it"));
-    let fact = "Procfile:2: the arguments cannot be given to `odd`: the command ends inside a quote or in a backslash";
-    says(&app, &["run", "odd", "x"], 78, &error(fact, "mend the command"));
+    let fact =
+        "Procfile:2: the arguments cannot be given to `odd`: the command ends inside a quote or with a backslash";
+    says(&app, &["run", "odd", "x"], 78, &error(fact, "close the quote, or remove the backslash"));
 }
 
 #[test]
@@ -142,13 +143,13 @@ fn a_procfile_with_nothing_to_start() {
 
     let fact = "the formation is empty: the Procfile defines `release` only";
     says(&app, &["start"], 2, &error(fact, "`dyno release` runs it alone"));
-    says(&app, &["start", "web"], 2, &error("the Procfile has no process type `web`", "it defines none"));
-    let fact = "`release` is the release phase and never joins the formation";
+    says(&app, &["start", "web"], 2, &error("the Procfile has no process type `web`", "it defines no process types"));
+    let fact = "`release` is the release phase and never part of the formation";
     says(
         &app,
         &["start", "release"],
         2,
-        &error(fact, "leave it out: it runs by itself before the formation; `dyno release` runs it alone"),
+        &error(fact, "leave it out: it runs before the formation anyway; `dyno release` runs it alone"),
     );
     assert!(!app.has("started"));
 }

@@ -1,4 +1,4 @@
-//! What a request makes of the quantities, and every way in which it can be wrong.
+//! Tests the quantities that a request leads to, and its errors and warnings.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn shown(formation: &Formation) -> String {
     items.join(" ")
 }
 
-/// A request in the words of the command line: `-m X`, `-c X`, `-x X`, and names.
+/// Resolves a request written as on the command line: `-m X`, `-c X`, `-x X`, and names.
 fn resolve(line: &[&str]) -> Result<(String, Vec<FormationWarning>), Vec<FormationError>> {
     let (mut whole, mut lists) = (None, [Vec::new(), Vec::new(), Vec::new()]);
     let mut words = line.iter();
@@ -42,12 +42,12 @@ fn errors(line: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn the_default_is_one_of_each_but_release() {
+fn the_default_is_one_dyno_of_each_type_except_release() {
     assert_eq!(formation(&[]), "web=1 worker=1 my-clock=1");
 }
 
 #[test]
-fn a_whole_formation_gives_0_to_what_it_does_not_mention() {
+fn a_whole_formation_gives_0_to_types_that_are_not_named() {
     assert_eq!(formation(&["-m", "web=2"]), "web=2 worker=0 my-clock=0");
     assert_eq!(formation(&["-m", "all=1, web=2"]), "web=2 worker=1 my-clock=1");
     let (formation, warnings) = resolve(&["-m", "web=2,all=3,web=4"]).unwrap();
@@ -56,12 +56,12 @@ fn a_whole_formation_gives_0_to_what_it_does_not_mention() {
 }
 
 #[test]
-fn a_change_leaves_the_others_at_1() {
+fn a_change_leaves_the_other_types_at_1() {
     assert_eq!(formation(&["-c", "web=2", "-c", "worker=0"]), "web=2 worker=0 my-clock=1");
 }
 
 #[test]
-fn names_start_only_these_and_may_have_quantities() {
+fn named_types_are_the_only_ones_started_and_may_have_quantities() {
     assert_eq!(formation(&["worker", "web"]), "web=1 worker=1 my-clock=0");
     assert_eq!(formation(&["web=2"]), "web=2 worker=0 my-clock=0");
     assert_eq!(formation(&["all=1,web=0"]), "web=0 worker=1 my-clock=1");
@@ -71,13 +71,13 @@ fn names_start_only_these_and_may_have_quantities() {
 }
 
 #[test]
-fn except_leaves_out_whatever_else_is_asked() {
+fn except_wins_over_all_other_options() {
     assert_eq!(formation(&["-x", "worker,my-clock"]), "web=1 worker=0 my-clock=0");
     assert_eq!(formation(&["-m", "all=2", "-x", "web"]), "web=0 worker=2 my-clock=2");
 }
 
 #[test]
-fn an_unknown_name_is_an_error_with_the_nearest_and_all_are_told() {
+fn every_unknown_name_is_an_error_that_suggests_names() {
     let errors = resolve(&["-m", "wbe=1,postgres=1"]).unwrap_err();
 
     assert_eq!(errors[0].to_string(), "the Procfile has no process type `wbe`");
@@ -97,20 +97,17 @@ fn quantity_0_of_an_unknown_name_is_a_warning() {
 }
 
 #[test]
-fn release_never_joins_but_may_be_left_out() {
+fn release_is_refused_unless_its_quantity_is_0() {
     assert_eq!(formation(&["-m", "all=1,release=0"]), "web=1 worker=1 my-clock=1");
     for line in [vec!["release"], vec!["-m", "release=1"], vec!["-c", "release=2"]] {
         let errors = resolve(&line).unwrap_err();
         assert_eq!(errors, [FormationError::Release]);
-        assert_eq!(
-            errors[0].hint(),
-            "leave it out: it runs by itself before the formation; `dyno release` runs it alone"
-        );
+        assert_eq!(errors[0].hint(), "leave it out: it runs before the formation anyway; `dyno release` runs it alone");
     }
 }
 
 #[test]
-fn quantity_0_of_release_leaves_it_out() {
+fn quantity_0_of_release_skips_the_release_phase() {
     let keeps = |request: FormationRequest<'_>| Formation::resolve(&types(), &request).unwrap().0.keeps_release();
     let list = |text: &str| [text.to_owned()];
 
@@ -124,27 +121,30 @@ fn quantity_0_of_release_leaves_it_out() {
 }
 
 #[test]
-fn blanks_are_fine_and_gaps_are_errors() {
+fn blanks_are_allowed_and_empty_items_are_errors() {
     assert_eq!(formation(&["-c", " web   =   2, worker = 3 "]), "web=2 worker=3 my-clock=1");
     assert_eq!(formation(&["-c", "web=2,"]), "web=2 worker=1 my-clock=1");
     assert_eq!(errors(&["-c", "web="]), ["`web` has no quantity"]);
     assert_eq!(errors(&["-c", "web"]), ["`web` has no quantity"]);
     assert_eq!(errors(&["-c", "=1"]), ["`=1` has no process type before the `=`"]);
-    assert_eq!(errors(&["-c", ","]), ["an item of `,` is empty", "an item of `,` is empty"]);
-    assert_eq!(errors(&["-m", ""]), ["an item of `` is empty"]);
-    assert_eq!(errors(&["-c", "web===2"]), ["`==2` is no quantity of `web`"]);
-    assert_eq!(errors(&["-c", "web=x,worker=-1"]), ["`x` is no quantity of `web`", "`-1` is no quantity of `worker`"]);
+    assert_eq!(errors(&["-c", ","]), ["`,` has an empty item", "`,` has an empty item"]);
+    assert_eq!(errors(&["-m", ""]), ["`` has an empty item"]);
+    assert_eq!(errors(&["-c", "web===2"]), ["`==2` is not a quantity for `web`"]);
+    assert_eq!(
+        errors(&["-c", "web=x,worker=-1"]),
+        ["`x` is not a quantity for `web`", "`-1` is not a quantity for `worker`"]
+    );
 }
 
 #[test]
-fn a_thousand_dynos_of_a_type_are_the_most() {
+fn a_type_may_have_up_to_1000_dynos() {
     assert_eq!(formation(&["-m", "web=1000"]), "web=1000 worker=0 my-clock=0");
-    assert_eq!(errors(&["-m", "web=1001"]), ["`1001` dynos of `web` are more than 1000"]);
-    assert_eq!(errors(&["-m", "web=99999999999"]), ["`99999999999` dynos of `web` are more than 1000"]);
+    assert_eq!(errors(&["-m", "web=1001"]), ["`1001` is too many dynos of `web`: the limit is 1000"]);
+    assert_eq!(errors(&["-m", "web=99999999999"]), ["`99999999999` is too many dynos of `web`: the limit is 1000"]);
 }
 
 #[test]
-fn the_quantity_of_a_type_that_is_not_named_is_warned_about() {
+fn a_quantity_for_a_type_that_is_not_named_is_a_warning() {
     let (formation, warnings) = resolve(&["web", "-c", "worker=2"]).unwrap();
 
     assert_eq!(formation, "web=1 worker=0 my-clock=0");
@@ -153,7 +153,7 @@ fn the_quantity_of_a_type_that_is_not_named_is_warned_about() {
 
 proptest! {
     #[test]
-    fn any_text_gives_a_formation_or_an_error(text in "[a-z=, 0-9-]{0,20}") {
+    fn resolving_any_text_never_panics(text in "[a-z=, 0-9-]{0,20}") {
         for line in [["-m", &text], ["-c", &text], ["-x", &text], ["web", &text]] {
             let _ = resolve(&line);
         }

@@ -1,4 +1,4 @@
-//! Which layer wins, and what a dyno adds.
+//! Tests which layer wins, and which variables a dyno adds.
 
 use super::*;
 use crate::app::ProcessType;
@@ -28,7 +28,7 @@ fn value<'a>(environment: &'a Environment, key: &str) -> Option<&'a str> {
 fn explained(layers: &Layers, key: &str) -> Vec<String> {
     let dyno = DynoName::new(ProcessType::new("web").unwrap(), 1);
     let variables = DynoVariables { dyno: &dyno, port: PortVariable::Assigned(5000), session: "abc" };
-    let shown = |given: &Given| {
+    let shown = |given: &SourcedValue| {
         let value = given.value.as_ref().map_or("nothing".into(), |value| String::from_utf8_lossy(value.reveal()));
         format!("{value} from {}", given.origin)
     };
@@ -36,7 +36,7 @@ fn explained(layers: &Layers, key: &str) -> Vec<String> {
 }
 
 #[test]
-fn files_beat_the_shell_later_files_the_earlier_and_settings_all_files() {
+fn set_wins_over_files_later_files_over_earlier_and_files_over_the_shell() {
     let mut layers = layers(&[("K", "shell")], &[(".env", "K=a\nK=b\n"), (".env.local", "\nK=c\n")], false);
     layers.add_setting(b"K=d=e").unwrap();
 
@@ -48,7 +48,7 @@ fn files_beat_the_shell_later_files_the_earlier_and_settings_all_files() {
 }
 
 #[test]
-fn prefer_shell_turns_that_round_for_files_only() {
+fn with_prefer_shell_the_shell_wins_over_files_but_not_over_set() {
     let mut layers = layers(&[("K", "shell"), ("S", "shell")], &[(".env", "K=file\nF=file\n")], true);
     layers.add_setting(b"S=set").unwrap();
 
@@ -61,7 +61,7 @@ fn prefer_shell_turns_that_round_for_files_only() {
 }
 
 #[test]
-fn a_dyno_gets_its_name_its_port_and_the_session() {
+fn a_dyno_gets_its_name_port_and_session() {
     let environment = web_1(&layers(&[("PORT", "1"), ("DYNO", "x")], &[], false), PortVariable::Assigned(5000));
 
     for (key, expected) in [
@@ -78,7 +78,7 @@ fn a_dyno_gets_its_name_its_port_and_the_session() {
 }
 
 #[test]
-fn names_for_other_tools_and_python_s_setting_are_kept_where_they_are_set() {
+fn names_for_other_tools_and_pythonunbuffered_are_kept_if_set() {
     let shell = [("PYTHONUNBUFFERED", ""), ("HONCHO_PROCESS_NAME", "mine")];
     let layers = layers(&shell, &[(".env", "FOREMAN_WORKER_NAME=its\n")], false);
 
@@ -104,7 +104,7 @@ fn s3_1_a_nested_run_replaces_the_names_of_the_outer_dyno() {
 }
 
 #[test]
-fn a_file_can_take_python_s_default_back() {
+fn a_file_can_override_the_default_of_pythonunbuffered() {
     for prefer_shell in [false, true] {
         let layers = layers(&[], &[(".env", "PYTHONUNBUFFERED=\n")], prefer_shell);
 
@@ -113,7 +113,7 @@ fn a_file_can_take_python_s_default_back() {
 }
 
 #[test]
-fn the_release_phase_has_no_port_and_a_one_off_dyno_the_one_of_the_layers() {
+fn the_release_phase_has_no_port_and_a_one_off_dyno_keeps_the_set_one() {
     let layers = layers(&[], &[(".env", "PORT=7000\n")], false);
 
     assert_eq!(value(&web_1(&layers, PortVariable::Removed), "PORT"), None);
@@ -122,7 +122,7 @@ fn the_release_phase_has_no_port_and_a_one_off_dyno_the_one_of_the_layers() {
 }
 
 #[test]
-fn inherited_bytes_that_are_not_utf_8_pass_unchanged() {
+fn inherited_bytes_that_are_not_utf_8_are_passed_on_unchanged() {
     let mut inherited = Environment::default();
     inherited.set(b"K\xFF".as_slice(), b"\xFE".as_slice());
 
@@ -132,7 +132,7 @@ fn inherited_bytes_that_are_not_utf_8_pass_unchanged() {
 }
 
 #[test]
-fn config_vars_are_those_of_the_files_and_settings() {
+fn config_vars_come_from_files_and_set() {
     let mut layers = layers(&[("HOME", "/root")], &[(".env", "B=1\nA=2\n")], false);
     layers.add_setting(b"C=3").unwrap();
 
@@ -142,7 +142,7 @@ fn config_vars_are_those_of_the_files_and_settings() {
 }
 
 #[test]
-fn a_setting_needs_a_key_and_an_equals_sign_and_is_never_shown() {
+fn an_invalid_setting_is_never_shown() {
     for setting in [b"hunter2".as_slice(), b"=hunter2", b"a b=hunter2"] {
         let error = Layers::default().add_setting(setting).unwrap_err();
         assert!(!error.to_string().contains("hunter2"));

@@ -1,4 +1,4 @@
-//! Which base counts, which port each dyno gets, and which blocks `-p auto` tries.
+//! Tests which base is used, which port each dyno gets, and which blocks `-p auto` tries.
 
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ fn assigned(base: u16, step: u16, names: &[&str], whole: &str) -> Result<Vec<Str
 }
 
 #[test]
-fn the_position_counts_every_process_type_of_the_procfile_but_release() {
+fn the_position_counts_all_process_types_except_release() {
     let names = ["web", "release", "worker", "clock"];
 
     assert_eq!(assigned(5000, 100, &names, "all=1").unwrap(), ["web.1 5000", "worker.1 5100", "clock.1 5200"]);
@@ -38,23 +38,23 @@ fn with_step_0_all_process_types_share_the_base() {
 }
 
 #[test]
-fn two_dynos_with_one_port_are_both_named() {
+fn an_error_names_both_dynos_with_the_same_port() {
     let collision = assigned(5000, 1, &["web", "worker"], "web=2,worker=1").unwrap_err();
 
     assert_eq!(collision, "`web.2` and `worker.1` would both get port 5001");
 }
 
 #[test]
-fn a_port_over_65535_names_the_dyno() {
+fn an_error_names_the_dyno_whose_port_is_over_65535() {
     assert_eq!(assigned(65_535, 100, &["web"], "web=1").unwrap(), ["web.1 65535"]);
     assert_eq!(
         assigned(65_500, 100, &["web", "worker"], "all=1").unwrap_err(),
-        "`worker.1` would get port 65600, and the last one is 65535"
+        "`worker.1` would get port 65600, but the highest port is 65535"
     );
 }
 
 #[test]
-fn the_base_is_the_option_then_the_setting_then_the_files_then_the_shell_then_5000() {
+fn the_base_comes_from_option_then_set_then_files_then_shell_then_5000() {
     let all = BaseSources {
         option: Some("9000"),
         setting: Some(b"8500"),
@@ -80,25 +80,25 @@ fn the_base_is_the_option_then_the_setting_then_the_files_then_the_shell_then_50
 }
 
 #[test]
-fn a_text_that_is_no_port_names_where_it_came_from_and_shows_only_an_option() {
-    let told = |sources: BaseSources<'_>| sources.first().base().unwrap_err().to_string();
+fn an_invalid_base_names_its_source_and_shows_only_the_text_of_an_option() {
+    let error = |sources: BaseSources<'_>| sources.first().base().unwrap_err().to_string();
 
     assert_eq!(
-        told(BaseSources { option: Some("abc"), ..BaseSources::default() }),
-        "`-p abc` is no port number from 1 to 65535"
+        error(BaseSources { option: Some("abc"), ..BaseSources::default() }),
+        "`-p abc` is not a port number from 1 to 65535"
     );
     assert_eq!(
-        told(BaseSources { env_file: Some((".env:2", b"0")), ..BaseSources::default() }),
-        "`PORT` of .env:2 is no port number from 1 to 65535"
+        error(BaseSources { env_file: Some((".env:2", b"0")), ..BaseSources::default() }),
+        "`PORT` of .env:2 is not a port number from 1 to 65535"
     );
     assert_eq!(
-        told(BaseSources { shell: Some(b"65536"), ..BaseSources::default() }),
-        "`PORT` of the shell is no port number from 1 to 65535"
+        error(BaseSources { shell: Some(b"65536"), ..BaseSources::default() }),
+        "`PORT` of the shell is not a port number from 1 to 65535"
     );
 }
 
 #[test]
-fn a_block_is_ten_ports_a_type_or_as_many_as_its_largest_quantity_needs() {
+fn a_block_has_ten_ports_per_type_or_more_for_large_quantities() {
     let types = types(&["web", "worker"]);
 
     let one = PortBlock::for_formation(&formation(&types, "all=1"), 2);
@@ -112,7 +112,7 @@ fn a_block_is_ten_ports_a_type_or_as_many_as_its_largest_quantity_needs() {
 }
 
 #[test]
-fn no_block_fits_where_there_are_too_few_ports() {
+fn there_is_no_candidate_if_there_are_too_few_ports() {
     let block = PortBlock { step: 1_000, size: 100_000 };
 
     assert_eq!(block.candidates(32_768).next(), None);
@@ -128,7 +128,7 @@ fn s5_4_blocks_end_below_32768_where_ephemeral_ports_begin_below_21000() {
 
 proptest! {
     #[test]
-    fn no_port_is_given_twice_unless_the_step_is_0(base in 1_u16.., step in 0_u16..300, a in 0..400, b in 0..400) {
+    fn no_port_is_assigned_twice_unless_the_step_is_0(base in 1_u16.., step in 0_u16..300, a in 0..400, b in 0..400) {
         let types = types(&["a", "b"]);
         let given = Ports::new(base, step, &types).assign(&formation(&types, &format!("a={a},b={b}")));
 
