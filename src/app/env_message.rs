@@ -34,6 +34,11 @@ pub(crate) fn doubtful(line: usize, key: &str, doubt: &Doubt) -> Problem {
             format!("`{key}` has an open quote before `#`, and the rest of the line is read as a comment"),
             "put quotes around the whole value".to_owned(),
         ),
+        Doubt::CommentInReference => (
+            Severity::Defect,
+            format!("`{key}` has an open `${{` before `#`, and the rest of the line is read as a comment"),
+            "put double quotes around the whole value".to_owned(),
+        ),
         Doubt::BackslashBeforeQuote => (
             Severity::Warning,
             format!("`{key}` ends at the quote after a backslash, and the rest of the line is read as a comment"),

@@ -27,6 +27,8 @@ pub(crate) enum Doubt {
     CarriageReturn,
     /// A quote is still open where a comment begins.
     CommentInQuote,
+    /// A `${` is still open where a comment begins, and the comment contains its closing brace.
+    CommentInReference,
     /// The value ends at a quote after a backslash, and the comment behind it contains the same quote.
     BackslashBeforeQuote,
 }

@@ -41,10 +41,22 @@ fn unquoted(file: &[u8], at: usize, lookup: &Lookup<'_>) -> Result<ReadValue, In
     let comment = memchr::memchr_iter(b'#', line)
         .find(|hash| hash.checked_sub(1).and_then(|before| line.get(before)).is_none_or(|byte| is_blank(*byte)));
     let text = trim_end(part(line, 0..comment.unwrap_or(line.len())));
-    let cuts_quote = comment.is_some() && has_open_quote(text);
+    let comment = part(line, text.len()..line.len());
     let next = after_line(file, at);
-    let expanded = expand(text, false, lookup).ok_or(InvalidEnvValue::TooLong { next })?;
-    Ok(read(expanded, text, next, cuts_quote.then_some(Doubt::CommentInQuote)))
+    let mut expanded = expand(text, false, lookup).ok_or(InvalidEnvValue::TooLong { next })?;
+    let mut doubt = None;
+    if !comment.is_empty() && has_open_quote(text) {
+        doubt = Some(Doubt::CommentInQuote);
+    } else if comment.contains(&b'}') && has_open_reference(text) {
+        expanded.doubts.retain(|doubt| *doubt != Doubt::OtherForm);
+        doubt = Some(Doubt::CommentInReference);
+    }
+    Ok(read(expanded, text, next, doubt))
+}
+
+/// Whether the last `${` of a text has no closing brace.
+fn has_open_reference(text: &[u8]) -> bool {
+    memchr::memmem::rfind(text, b"${").is_some_and(|at| !part(text, at..text.len()).contains(&b'}'))
 }
 
 /// Whether a text has an odd number of `"` or of `'`. A `'` between two letters is an apostrophe.
@@ -128,6 +140,13 @@ mod tests {
         assert_eq!(value(r#"["http://x"] it's a\b=c"#), r#"["http://x"] it's a\b=c"#);
         assert_eq!(value(""), "");
         assert_eq!(value("\nX=1"), "");
+    }
+
+    #[test]
+    fn a_comment_that_cuts_a_reference_is_a_doubt() {
+        assert_eq!(read("${F:-a # b}").doubts, [Doubt::CommentInReference]);
+        assert_eq!(read("${F:-a} # b}").doubts, []);
+        assert_eq!(read("${F:-a # b").doubts, [Doubt::OtherForm]);
     }
 
     #[test]
