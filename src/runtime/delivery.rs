@@ -1,7 +1,7 @@
-//! Carries the formatted log to its reader, and knows exactly which bytes were accepted.
+//! Writes the formatted log to its reader and knows exactly which bytes were accepted.
 //!
-//! The hub's thread writes; the run loop watches and, at the end, hurries and gives up. How long a slow reader is waited
-//! for is decided in `ending`.
+//! The hub's thread writes. The run loop watches the progress and, at the end, makes the thread give up. How long to wait
+//! for a slow reader is decided in `ending`.
 
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::AsFd;
@@ -13,22 +13,22 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::last_words::note_stopped_reading;
 use super::outlet::{Aim, Outlet};
-use super::patience::{LOOK_AGAIN, Progress};
+use super::patience::{LOOK_AGAIN, OutputProgress};
 
-/// The way of the output to its reader.
+/// Writes output to its reader and counts the bytes.
 pub(super) struct Delivery {
     outlet: Outlet,
-    /// Bytes that were accepted or handed to the log files; the measure of progress.
+    /// Bytes that were accepted or handed to the log files. It grows as long as there is progress.
     done: AtomicU64,
-    /// Bytes of the dynos and notices that are not formatted yet.
+    /// Bytes of dynos and notices that are not formatted yet.
     queued: AtomicU64,
     /// Formatted bytes that `write` has not accepted yet.
     formatted: AtomicU64,
-    /// Formatted bytes that nobody will get any more.
+    /// Formatted bytes that were given up.
     dropped: AtomicU64,
     is_ending: AtomicBool,
     is_given_up: AtomicBool,
-    /// Closed at the end, which wakes the thread while it waits for a reader.
+    /// Closed at the end to wake the thread if it is waiting for the reader.
     sleep: Mutex<Option<PipeWriter>>,
     woken: PipeReader,
 }
@@ -51,21 +51,21 @@ impl Delivery {
         })
     }
 
-    /// Bytes that wait to be formatted.
+    /// Counts bytes that wait to be formatted.
     pub(super) fn queue(&self, bytes: u64) {
         self.queued.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// These are formatted, and in the log files if there are any.
+    /// Counts bytes that are now formatted, and written to the log files if there are any.
     pub(super) fn take(&self, bytes: u64) {
         self.queued.fetch_sub(bytes, Ordering::Relaxed);
         self.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Writes all of it, as fast as the reader takes it, or drops it if that was given up.
+    /// Writes all bytes as fast as the reader takes them, or drops them if the reader was given up.
     ///
     /// # Errors
-    /// Those of write(2): nothing can be written any more.
+    /// Those of write(2). Nothing can be written after one.
     pub(super) fn write_all(&self, mut bytes: &[u8]) -> Result<(), Errno> {
         let result = loop {
             self.formatted.store(bytes.len() as u64, Ordering::Relaxed);
@@ -95,13 +95,13 @@ impl Delivery {
         if self.is_ending.load(Ordering::Acquire) { Aim::VisibleProgress } else { Aim::Throughput }
     }
 
-    /// Waits for the reader. Without a limit until the end begins; then for short times only, since a pseudoterminal with a
-    /// slow reader accepts bytes long before it says so.
+    /// Waits for the reader: without a limit until the end begins, then only briefly, because a pseudoterminal with a slow
+    /// reader accepts bytes long before poll(2) reports it.
     fn wait(&self) {
         if self.is_ending.load(Ordering::Acquire) {
             self.outlet.wait(PollTimeout::try_from(LOOK_AGAIN).unwrap_or(PollTimeout::ZERO));
         } else {
-            // EINTR or an error: the next write shows what there is to do.
+            // On EINTR or an error the next write decides what to do.
             let _ = poll(
                 &mut [self.outlet.poll_fd(), PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)],
                 PollTimeout::NONE,
@@ -109,23 +109,23 @@ impl Delivery {
         }
     }
 
-    /// The end has begun: from now on the reader is watched.
+    /// From now on every wait is short, so that progress can be watched.
     pub(super) fn begin_end(&self) {
         self.is_ending.store(true, Ordering::Release);
         *self.sleep.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The reader has stopped reading: what it has not got is dropped and counted.
+    /// The reader has stopped reading: drops and counts what it did not get.
     pub(super) fn give_up(&self) {
         self.is_given_up.store(true, Ordering::Release);
         note_stopped_reading(&self.outlet);
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        Progress { done: self.done.load(Ordering::Relaxed), unread: self.outlet.unread_bytes() }
+    pub(super) fn progress(&self) -> OutputProgress {
+        OutputProgress { done: self.done.load(Ordering::Relaxed), unread: self.outlet.unread_bytes() }
     }
 
-    /// Bytes that no `write` has accepted. Exact once the thread has ended: what is still queued has no prefixes yet.
+    /// Bytes that no `write` has accepted. Exact only after the thread has ended, because queued lines have no prefix yet.
     pub(super) fn unwritten_bytes(&self) -> u64 {
         let bytes = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         bytes(&self.dropped) + bytes(&self.formatted) + bytes(&self.queued)

@@ -1,4 +1,7 @@
-//! Performs what the supervisor orders. No decision is made here.
+//! Performs the effects that the supervisor returns: spawns, signals, notices, probes. Decides nothing.
+//!
+//! Called by `run_loop`. Orders to the guardian go through a queue (`work`), so that a signal never overtakes the spawn
+//! of its run.
 
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -17,7 +20,8 @@ use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
 use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SmokePhase, SpawnFailure};
 
-/// Spawns the guardian is asked for at once: it starts one after the other, and must never wait for us in between.
+/// Spawns that are sent to the guardian without waiting for an answer. It starts one after the other; with some requests
+/// in stock it never has to wait for us in between.
 const MAX_SPAWNS_IN_FLIGHT: usize = 32;
 
 impl Runtime {
@@ -27,7 +31,7 @@ impl Runtime {
             Effect::Signal { run, signal } => self.work.push_back(Work::Signal(run, signal)),
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
-            Effect::ProbeHttp { run } => self.ask(run),
+            Effect::ProbeHttp { run } => self.probe_http(run),
             Effect::EnterPhase(phase) => self.mark(phase),
             Effect::PassInterrupt { run } => {
                 if let Some(keyboard) = &mut self.keyboard {
@@ -41,35 +45,35 @@ impl Runtime {
         None
     }
 
-    /// Here and now: the orders that follow kill the run.
+    /// Must look at once: the effects that follow kill the run.
     fn find_listener(&mut self, run: RunId) {
         let Some(live) = self.runs.get(&run) else { return };
         let Some(leader) = live.pid else { return };
-        // A server with several ports is told of one: the point is that none of them is the right one.
+        // One port is enough for the message: it shows that the server does not listen on its `PORT`.
         let ports = listening_ports(&family_of(leader), live.spec.spec.awaited_port);
         if let Some(&port) = ports.first() {
             self.events.push_back(Event::ListensElsewhere { run, port });
         }
     }
 
-    fn ask(&mut self, run: RunId) {
+    fn probe_http(&mut self, run: RunId) {
         if let Some(port) = self.runs.get(&run).and_then(|live| live.spec.spec.awaited_port) {
-            self.http.ask(run, port);
+            self.http.start(run, port);
         }
     }
 
     fn mark(&mut self, phase: SmokePhase) {
         let Some(mark) = &mut self.phase_mark else { return };
         let text = mark(phase);
-        match &self.told_last {
-            // Behind its last words and what was said about it.
+        match &self.last_notice_about {
+            // After that dyno's last lines and the notice about it.
             Some(dyno) => self.order(dyno, Order::Mark(text)),
             None => self.hub.mark(text.into_bytes()),
         }
     }
 
-    /// Sends what the guardian takes now. A spawn waits for its turn, so that a large formation does not need all its
-    /// descriptors twice at once; a signal never overtakes the spawn of its run.
+    /// Sends as much work as the guardian takes now. The number of pending spawns is limited: each holds its descriptors
+    /// twice until the guardian has answered. A signal never overtakes the spawn of its run.
     pub(super) fn send_work(&mut self) -> Result<(), Lost> {
         loop {
             match self.work.front() {
@@ -103,7 +107,7 @@ impl Runtime {
             other @ (Io::Pipe | Io::Inherit) => other,
         };
         let opened = Streams::open(io, self.reads(&spec.spec)).and_then(|streams| {
-            // Not checked to be a pipe, since it may be a terminal's master: both are read alike.
+            // Unchecked, because it may be the master of a terminal instead of a pipe. Both are read in the same way.
             let ours = streams.ours.map(Receiver::from_owned_fd_unchecked).transpose();
             let ours = ours.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))?;
             let theirs = if spec.spec.stdin_is_empty { with_empty_stdin(streams.theirs)? } else { streams.theirs };
@@ -117,13 +121,13 @@ impl Runtime {
             }
             Err(errno) => {
                 self.listening.forget(run);
-                let why = SpawnFailure(format!("cannot make its streams: {}", errno.desc()));
+                let why = SpawnFailure(format!("cannot create its pipe or terminal: {}", errno.desc()));
                 self.events.push_back(Event::SpawnFailed { run, why });
             }
         }
     }
 
-    /// The size of a dyno's terminal: ours, without the columns of a prefix that its lines do not have.
+    /// The size of a dyno's terminal: ours, less the columns of the prefix if its lines have one.
     fn terminal_size(&self, spec: &DynoSpec) -> Option<PtySize> {
         match (spec.focus, &self.keyboard) {
             (Focus::Keyboard, Some(keyboard)) => terminal::full_size(keyboard.terminal()),
@@ -146,7 +150,7 @@ impl Runtime {
         let Some(live) = self.runs.get(&run) else { return };
         let Some(stream) = &live.stream else { return };
         if let (Focus::Keyboard, Some(keyboard)) = (live.spec.spec.focus, &mut self.keyboard) {
-            // Without a descriptor to spare it cannot be typed to, and runs on.
+            // If no descriptor is left, the dyno runs on without the keyboard.
             let _ = keyboard.give_to(run, stream, &mut self.guardian);
         }
         let is_kept = self.keeps_files;
@@ -166,7 +170,7 @@ impl Runtime {
 
     pub(super) fn order(&self, dyno: &DynoName, order: Order) {
         if let Some(output) = self.outputs.get(dyno) {
-            // Its task ends only when this sender is dropped.
+            // Always succeeds: the task ends only when this sender is dropped.
             if output.send(order).is_ok() {
                 self.backlog.add();
             }
@@ -179,10 +183,10 @@ impl Runtime {
             About::Dyno(dyno) => {
                 self.order(&dyno, Order::Notice(text));
                 if self.phase_mark.is_some() {
-                    self.told_last = Some(dyno);
+                    self.last_notice_about = Some(dyno);
                 }
             }
-            // Through the queue of that dyno, behind its last words.
+            // Through the queue of that dyno, so that it comes after the dyno's last lines.
             About::Formation { after: Some(dyno) } => self.order(&dyno, Order::SystemLine(text)),
             About::Formation { after: None } => self.system_line(text),
         }
@@ -198,10 +202,10 @@ impl Runtime {
         for (run, live) in &self.runs {
             let Some(size) = self.terminal_size(&live.spec.spec) else { continue };
             if let (Io::Pty(_), Some(stream)) = (live.spec.spec.io, &live.stream) {
-                // A terminal whose last process is gone has no size to change.
+                // Fails if the last process of the terminal is gone; then the size does not matter.
                 let _ = set_terminal_size(stream.as_ref(), size);
                 self.order(&live.spec.spec.dyno, Order::Resize(screen_size(size)));
-                // The system tells only those whose controlling terminal it is.
+                // The kernel sends SIGWINCH only to processes that have it as their controlling terminal.
                 if live.spec.spec.focus != Focus::Keyboard {
                     self.guardian.signal(*run, libc::SIGWINCH);
                 }
@@ -209,10 +213,10 @@ impl Runtime {
         }
     }
 
-    /// Stops this process until somebody lets it go on. The guardian has the orders to stop the dynos by then.
+    /// Stops this process until it gets SIGCONT. The orders to stop the dynos are sent to the guardian before.
     fn suspend(&mut self) {
         self.keyboard_in_use(false);
-        // A spawn that still waits for its turn stays behind with the signals that follow it.
+        // A spawn over the limit stays in the queue, and so do the signals behind it.
         while self.send_work().is_ok() && self.guardian.has_queued() {
             terminal::wait_writable(self.guardian.as_fd());
         }
@@ -221,7 +225,7 @@ impl Runtime {
         let paused_for = before.elapsed();
         self.keyboard_in_use(true);
         self.listening.postpone(paused_for);
-        // Before anything that waits: no deadline may be judged by time that stood still.
+        // Before all other events: they must not count the time in which we were stopped.
         self.events.push_front(Event::Resumed { paused_for });
     }
 }

@@ -1,4 +1,7 @@
-//! The last steps: sweep, show all that was written, end the log thread. In this order, each with a limit.
+//! The last steps: sweep, show everything that was written, end the log thread.
+//!
+//! In this order, and each with a time limit: neither a process that cannot be killed nor a reader that stopped reading
+//! may keep `dyno` alive. Called by `runtime::run` when the loop has finished.
 
 use std::time::Duration;
 
@@ -14,28 +17,28 @@ use crate::error::Status;
 use crate::guardian::Report;
 use crate::supervisor::{Outcome, SmokeReport, UserSignal};
 
-/// A signal within this time at the end is the same keypress as the one that asked for it (S12).
+/// A signal this soon after the end began is the same keypress as the one that caused the end (S12).
 const SAME_KEYPRESS: Duration = Duration::from_millis(300);
 
 /// How a run ended, for `main` to act on and for stderr.
 #[derive(Debug)]
 pub struct Ending {
-    /// The status, before what follows is weighed in: [`Ending::outcome`] does that.
+    /// The outcome of the formation. [`Ending::outcome`] adds what went wrong besides.
     outcome: Outcome,
-    /// The guardian was killed or wedged.
+    /// The guardian was killed or did not answer.
     pub guardian_lost: bool,
-    /// Processes that could not be killed: `4711 (name)`.
+    /// Processes that could not be killed, as `4711 (name)`.
     pub survivors: Vec<String>,
-    /// What of the output could not be written, and why, where that is not simply a closed reader of stdout.
+    /// Which output could not be written and why. None if all was written or the reader of stdout just closed it.
     pub output_error: Option<String>,
-    /// What a smoke was.
+    /// The result of a smoke test.
     pub smoke: Option<SmokeReport>,
-    /// Bytes of output that no `write` had accepted when the reader had stopped reading.
+    /// Bytes of output that were lost because the reader stopped reading.
     pub unwritten_bytes: u64,
 }
 
 impl Ending {
-    /// An end about which there is nothing else to say.
+    /// An ending at which nothing else went wrong.
     #[cfg(test)]
     pub(crate) fn plain(outcome: Outcome) -> Self {
         Self {
@@ -48,8 +51,8 @@ impl Ending {
         }
     }
 
-    /// The status of `dyno` (S11): 70 where the guardian was lost or a process survived, 74 where all went well but the
-    /// last of the output could not be written.
+    /// How `dyno` ends (S11): with 70 if the guardian was lost or a process survived, with 74 if only the output failed,
+    /// else as the formation did.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         if self.guardian_lost || !self.survivors.is_empty() {
@@ -88,10 +91,10 @@ impl Runtime {
         Ending { outcome, guardian_lost, survivors, output_error, smoke, unwritten_bytes }
     }
 
-    /// Asks the guardian for the end. None: it did not answer in time.
+    /// Lets the guardian sweep and end. None if it did not answer in time.
     async fn swept_by_guardian(&mut self) -> Option<(u32, Vec<String>)> {
         self.guardian.sweep();
-        // The guardian's own patience with a process that does not die, and as much again for an answer.
+        // As long as the guardian itself waits for a process to die, and the same again for the answer.
         let deadline = Instant::now() + 2 * STALLED_AFTER;
         let mut reports = Vec::new();
         let mut swept = None;
@@ -103,7 +106,7 @@ impl Runtime {
                 }
             }
             if lost {
-                // Only now is it certain that nothing of it is left.
+                // The guardian has hung up, so it is ending. Reaping it leaves nothing behind.
                 if swept.is_some() {
                     self.guardian.reap();
                 }
@@ -116,10 +119,10 @@ impl Runtime {
         }
     }
 
-    /// Hands all that is still in the streams to the hub and waits until it is written, as long as the reader takes any of
-    /// it; returns the bytes that no `write` has accepted.
+    /// Hands everything that is left in the streams to the hub and waits until it is written, as long as the reader goes
+    /// on reading. Returns the number of bytes that no `write` has accepted.
     async fn flush(&mut self) -> u64 {
-        // A guardian that was lost or stopped may have started runs that it has not reported.
+        // A guardian that was killed or stopped may have started runs without reporting them.
         let unreported: Vec<RunId> =
             self.runs.iter().filter(|(_, live)| live.pid.is_none()).map(|(run, _)| *run).collect();
         for run in unreported {
@@ -151,12 +154,12 @@ impl Runtime {
                 () = sleep(LOOK_AGAIN) => patience.is_over(self.hub.progress(), Instant::now().into_std()),
             };
             if is_over && given_up {
-                // The thread itself is stuck: in a file system that does not answer, or in a stream that only blocks.
+                // The thread itself hangs: in a file system that does not answer, or in a blocking write.
                 return self.hub.unwritten_bytes();
             }
             if is_over {
                 given_up = true;
-                // The rest is still drained, counted, and written to the log files.
+                // The thread still counts the rest and writes it to the log files.
                 self.hub.give_up();
                 patience = Patience::new(self.hub.progress(), Instant::now().into_std());
             }
@@ -164,7 +167,7 @@ impl Runtime {
     }
 }
 
-/// Whether the user does not want to wait until a slow reader has taken all.
+/// Whether the user does not want to wait for a slow reader any longer.
 fn gives_up(arrived: Arrived, after: Duration) -> bool {
     match arrived {
         Arrived::User(UserSignal::Quit) => true,
@@ -184,25 +187,25 @@ mod tests {
     }
 
     #[test]
-    fn s11_an_output_that_failed_in_the_last_flush_is_no_success() {
+    fn s11_output_that_failed_at_the_last_moment_is_not_a_success() {
         assert_eq!(ending(Outcome::Code(0), Some("No space left on device")).outcome(), Outcome::Code(74));
         assert_eq!(ending(Outcome::Code(0), None).outcome(), Outcome::Code(0));
     }
 
     #[test]
-    fn s11_output_that_nobody_took_is_no_success() {
+    fn s11_output_that_was_not_read_is_not_a_success() {
         let unwritten = Ending { unwritten_bytes: 7, ..ending(Outcome::Code(0), None) };
 
         assert_eq!(unwritten.outcome(), Outcome::Code(74));
     }
 
     #[test]
-    fn s11_what_ended_the_run_before_that_stays_its_status() {
+    fn s11_an_earlier_failure_keeps_its_status() {
         assert_eq!(ending(Outcome::Code(3), Some("No space left on device")).outcome(), Outcome::Code(3));
     }
 
     #[test]
-    fn s11_a_survivor_beats_all() {
+    fn s11_a_surviving_process_decides_the_status() {
         let survivors = vec!["7 (sh)".to_owned()];
         assert_eq!(Ending { survivors, ..ending(Outcome::Code(0), Some("x")) }.outcome(), Outcome::Code(70));
     }

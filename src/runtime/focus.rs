@@ -1,8 +1,8 @@
-//! The keyboard of the user in the hands of one dyno (S6.8): its keys go to that dyno's terminal as they are.
+//! Connects the user's keyboard to one dyno (S6.8): every key goes unchanged to that dyno's terminal.
 //!
-//! Carries bytes and changes the modes of our own terminal while a run has the keyboard; who hears Ctrl-C is decided by the
-//! supervisor. The terminal is read and changed only while we are in its foreground: a job in the background that did
-//! so would be stopped, and its shell disturbed. While its modes are changed the guardian minds it.
+//! Carries bytes, and changes the modes of our own terminal while a run has the keyboard. The supervisor decides what
+//! Ctrl-C does. The terminal is read and changed only while we are in its foreground: a background job that did so would
+//! be stopped and would disturb its shell. While the modes are changed, the guardian is ready to restore them.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -24,24 +24,24 @@ use super::output::at;
 use crate::app::RunId;
 use crate::guardian::{Guardian, TerminalModes};
 
-/// Keys read at once, in bytes: what a terminal holds for its reader.
+/// Keys read at once, in bytes: as many as a terminal holds for its reader.
 const READ_BYTES: usize = 4096;
 
-/// Keys that wait for a dyno which does not read; further ones wait in the user's terminal.
+/// Bytes of keys that are held for a dyno that does not read. Further ones wait in the user's terminal.
 const WAITING_BYTES: usize = 64 << 10;
 
-/// Between two looks at keys that wait while others are in the foreground.
+/// How often to check whether we are in the foreground again while there are keys for another job.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The user's terminal as the keyboard of one dyno.
 pub(super) struct Keyboard {
-    /// Opened anew where that is possible: then it alone does not block, and not the user's shell.
+    /// Opened again if possible, so that `O_NONBLOCK` does not reach the user's shell.
     terminal: AsyncFd<File>,
-    /// What is shown goes to the same terminal.
+    /// Whether stdout is the same terminal.
     shares_output: bool,
     typing: Option<Typing>,
     modes: Option<ChangedModes>,
-    /// When to look whether keys that wait have become ours: a shell may bring us to the foreground without a signal.
+    /// When to check for the foreground again: a shell may bring us there without a signal.
     look_again: Option<Instant>,
 }
 
@@ -60,36 +60,37 @@ struct ChangedModes {
 
 /// What the user did.
 pub(super) enum Pressed {
-    Keys(Keys),
-    /// The window was closed: there is no keyboard any more.
+    Keys(PressedKeys),
+    /// The window was closed, and the keyboard is gone with it.
     Gone,
 }
 
+/// What a read of the terminal returned.
 #[derive(PartialEq, Eq)]
-enum Found {
+enum KeyRead {
     Keys(Vec<u8>),
-    /// They are for whoever is in the foreground.
+    /// There are keys, but for the job that is in the foreground.
     KeysOfOthers,
     Nothing,
     Gone,
 }
 
 /// Keys of the user, in order.
-pub(super) struct Keys {
-    /// Whose they are.
+pub(super) struct PressedKeys {
+    /// The run that they are for.
     pub(super) run: RunId,
     bytes: Vec<u8>,
     interrupt: Option<u8>,
 }
 
-/// One part of what was typed.
+/// Some of the pressed keys.
 pub(super) enum Typed<'a> {
     Text(&'a [u8]),
     Interrupt,
 }
 
-impl Keys {
-    /// What was typed, each interrupt key on its own.
+impl PressedKeys {
+    /// The keys in order, with each interrupt key as a part by itself.
     pub(super) fn parts(&self) -> impl Iterator<Item = Typed<'_>> {
         let is_interrupt = |byte: &u8| Some(*byte) == self.interrupt;
         self.bytes.chunk_by(move |a, b| !is_interrupt(a) && !is_interrupt(b)).map(move |part| match part {
@@ -100,10 +101,10 @@ impl Keys {
 }
 
 impl Keyboard {
-    /// The terminal behind stdin.
+    /// Opens the terminal behind stdin.
     ///
     /// # Errors
-    /// It cannot be waited for.
+    /// The terminal cannot be polled.
     pub(super) fn open() -> std::io::Result<Self> {
         let stdin = std::io::stdin();
         let (stdin, stdout) = (stdin.as_fd(), std::io::stdout());
@@ -111,7 +112,8 @@ impl Keyboard {
         let shares_output = device(stdin)? == device(stdout.as_fd()).unwrap_or_default();
         let again = if tcgetpgrp(stdin).is_ok() { "/dev/tty" } else { "/proc/self/fd/0" };
         let flags = libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
-        // Refused where the terminal is another user's, as after `su`. Then it is only read when it has something.
+        // Refused if the terminal belongs to another user, as after `su`. The descriptor of stdin, which may block, is then
+        // only read when keys are there.
         let opened = File::options().read(true).custom_flags(flags).open(again);
         let terminal = opened.or_else(|_| stdin.try_clone_to_owned().map(File::from))?;
         #[expect(
@@ -122,12 +124,12 @@ impl Keyboard {
         Ok(Self { terminal, shares_output, typing: None, modes: None, look_again: None })
     }
 
-    /// Whether what is shown goes to the terminal whose modes change: then `\n` alone does not begin a line.
+    /// Whether stdout is the terminal whose modes change. If so, `\n` alone does not begin a new line.
     pub(super) fn shares_output(&self) -> bool {
         self.shares_output
     }
 
-    /// The modes that the user's terminal has without us; None: somebody else has it now.
+    /// The modes that the user's terminal has without us. None if another job is in the foreground.
     pub(super) fn user_modes(&self) -> Option<TerminalModes> {
         match &self.modes {
             Some(modes) => Some(modes.before),
@@ -140,7 +142,7 @@ impl Keyboard {
         self.terminal.get_ref()
     }
 
-    /// From now on keys go to this run. `stream`: the master of its terminal.
+    /// Sends keys to this run from now on. `stream`: the master of its terminal.
     pub(super) fn give_to(&mut self, run: RunId, stream: &Receiver, guardian: &mut Guardian) -> std::io::Result<()> {
         let master = Sender::from_owned_fd_unchecked(stream.as_fd().try_clone_to_owned()?)?;
         self.typing = Some(Typing { run, master, waiting: VecDeque::new() });
@@ -148,14 +150,14 @@ impl Keyboard {
         Ok(())
     }
 
-    /// The run is over.
+    /// The run is over: takes the keyboard from it if it has it.
     pub(super) fn take_from(&mut self, run: RunId, guardian: &mut Guardian) {
         if self.typing.take_if(|typing| typing.run == run).is_some() {
             self.restore_modes(guardian);
         }
     }
 
-    /// Lets every key come as it is, while somebody types; once more, if a shell has changed that meanwhile.
+    /// Makes the terminal raw while a run has the keyboard, also if a shell has changed the modes since the last call.
     pub(super) fn change_modes(&mut self, guardian: &mut Guardian) {
         if self.typing.is_none() || !self.is_ours() {
             return;
@@ -168,7 +170,7 @@ impl Keyboard {
         let during = now.raw(self.shares_output);
         if let Ok(copy) = terminal.as_fd().try_clone_to_owned() {
             guardian.mind_terminal(copy, now, during);
-            // Before the change: we may be killed right behind it. Whether the guardian lives is asked by the loop.
+            // Before the change, because we may be killed right after it. The loop notices if the guardian is gone.
             let _ = guardian.flush();
         }
         if during.set(terminal).is_ok() {
@@ -176,7 +178,7 @@ impl Keyboard {
         }
     }
 
-    /// Gives the terminal its modes back, unless somebody else has changed them.
+    /// Restores the modes of the terminal, unless another program has changed them.
     pub(super) fn restore_modes(&mut self, guardian: &mut Guardian) {
         let Some(modes) = self.modes.take() else { return };
         let terminal = self.terminal.get_ref();
@@ -186,7 +188,7 @@ impl Keyboard {
         guardian.forget_terminal();
     }
 
-    /// Whether we are in the foreground of the terminal, or it controls nobody here.
+    /// Whether we are in the foreground of the terminal, or it is not our controlling terminal.
     fn is_ours(&self) -> bool {
         match tcgetpgrp(self.terminal.get_ref()) {
             Ok(group) => group == getpgrp(),
@@ -194,7 +196,7 @@ impl Keyboard {
         }
     }
 
-    /// The next keys. Meanwhile what waits goes on to the run. Cancel safe; never without a run.
+    /// Waits for the next keys and meanwhile writes held ones to the run. Never returns without a run. Cancel safe.
     pub(super) async fn next(&mut self) -> Pressed {
         loop {
             let Some(typing) = &mut self.typing else { return std::future::pending().await };
@@ -206,69 +208,69 @@ impl Keyboard {
                     let Ok(mut ready) = ready else { return std::future::pending().await };
                     let found = self.look();
                     match found {
-                        Found::Keys(bytes) => return Pressed::Keys(self.keys(run, bytes)),
+                        KeyRead::Keys(bytes) => return Pressed::Keys(self.keys(run, bytes)),
                         // The next key wakes us again.
-                        Found::Nothing | Found::KeysOfOthers => ready.clear_ready(),
-                        Found::Gone => {}
+                        KeyRead::Nothing | KeyRead::KeysOfOthers => ready.clear_ready(),
+                        KeyRead::Gone => {}
                     }
                     drop(ready);
-                    self.look_again = (found == Found::KeysOfOthers).then(|| Instant::now() + LOOK_AGAIN);
-                    if found == Found::Gone {
+                    self.look_again = (found == KeyRead::KeysOfOthers).then(|| Instant::now() + LOOK_AGAIN);
+                    if found == KeyRead::Gone {
                         self.typing = None;
                         return Pressed::Gone;
                     }
-                    // Whatever a terminal says, signals and dynos are heard.
+                    // A terminal that is always ready must not keep the loop from signals and dynos.
                     yield_now().await;
                 }
                 _ = typing.master.writable(), if is_waiting => {
                     typing.write();
-                    // As long as nobody has the terminal it says so at once, each time.
+                    // A terminal that no program has open is always ready: let the loop do other work.
                     yield_now().await;
                 }
                 () = at(look_again), if has_room => match self.look() {
-                    Found::Keys(bytes) => {
+                    KeyRead::Keys(bytes) => {
                         self.look_again = None;
                         return Pressed::Keys(self.keys(run, bytes));
                     }
-                    Found::KeysOfOthers => self.look_again = Some(Instant::now() + LOOK_AGAIN),
-                    // What the end of the terminal is: it wakes us as a key does.
-                    Found::Nothing | Found::Gone => self.look_again = None,
+                    KeyRead::KeysOfOthers => self.look_again = Some(Instant::now() + LOOK_AGAIN),
+                    // The end of the terminal makes it readable, too, and is handled above.
+                    KeyRead::Nothing | KeyRead::Gone => self.look_again = None,
                 },
             }
         }
     }
 
-    fn keys(&self, run: RunId, bytes: Vec<u8>) -> Keys {
-        Keys { run, bytes, interrupt: self.interrupt_key() }
+    fn keys(&self, run: RunId, bytes: Vec<u8>) -> PressedKeys {
+        PressedKeys { run, bytes, interrupt: self.interrupt_key() }
     }
 
-    /// What there is to read.
-    fn look(&self) -> Found {
+    /// Reads the keys that are there, if they are for us.
+    fn look(&self) -> KeyRead {
         let terminal = self.terminal.get_ref();
         let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
         let _ = poll(&mut fds, PollTimeout::ZERO);
         let [events] = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
         if events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL) {
-            return Found::Gone;
+            return KeyRead::Gone;
         }
         match (events.contains(PollFlags::POLLIN), self.is_ours()) {
             (true, true) => {}
-            (true, false) => return Found::KeysOfOthers,
-            (false, _) => return Found::Nothing,
+            (true, false) => return KeyRead::KeysOfOthers,
+            (false, _) => return KeyRead::Nothing,
         }
         let mut bytes = vec![0; READ_BYTES];
         match (&*terminal).read(&mut bytes) {
-            Ok(0) => Found::Nothing,
+            Ok(0) => KeyRead::Nothing,
             Ok(count) => {
                 bytes.truncate(count);
-                Found::Keys(bytes)
+                KeyRead::Keys(bytes)
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Found::Nothing,
-            Err(_) => Found::Gone,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => KeyRead::Nothing,
+            Err(_) => KeyRead::Gone,
         }
     }
 
-    /// The key that interrupts. None: no key does, or the terminal makes a signal of it itself.
+    /// The interrupt key. None if there is none, or if the terminal turns it into a signal itself.
     fn interrupt_key(&self) -> Option<u8> {
         self.modes.as_ref().and_then(|modes| modes.before.interrupt_key())
     }
@@ -281,8 +283,8 @@ impl Keyboard {
         }
     }
 
-    /// Types the interrupt key. What waits is dropped, as the system does with its own queue: a dyno that does not read
-    /// is interrupted too.
+    /// Types the interrupt key. Held keys are dropped, as the system does with its own queue, so that a dyno that does not
+    /// read is interrupted, too.
     pub(super) fn type_interrupt(&mut self, run: RunId) {
         let key = self.interrupt_key();
         if let (Some(typing), Some(key)) = (self.typing.as_mut().filter(|typing| typing.run == run), key) {
@@ -294,20 +296,21 @@ impl Keyboard {
 }
 
 impl Typing {
-    /// Hands over what the terminal of the run takes now.
+    /// Writes as many held keys as the terminal of the run accepts now.
     fn write(&mut self) {
         while !self.waiting.is_empty() {
             let (front, _) = self.waiting.as_slices();
             match self.master.try_write(front) {
                 Ok(count @ 1..) => drop(self.waiting.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock && self.is_held() => return,
-                // Nobody has the terminal any more.
+                // No program has the terminal open any more.
                 Ok(0) | Err(_) => self.waiting.clear(),
             }
         }
     }
 
-    /// Whether some program has the terminal. One that is full says "later" for ever where none has.
+    /// Whether some program has the terminal open. If none has and the terminal is full, writes would fail with EAGAIN for
+    /// ever.
     fn is_held(&self) -> bool {
         let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::empty())];
         let _ = poll(&mut fds, PollTimeout::ZERO);
@@ -316,7 +319,7 @@ impl Typing {
     }
 }
 
-/// What a run reads instead of the endless pipe.
+/// A copy of our own stdin, for a run that reads it.
 pub(super) fn own_stdin() -> Result<OwnedFd, Errno> {
     let own = std::io::stdin().as_fd().try_clone_to_owned();
     own.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))
@@ -327,7 +330,7 @@ mod tests {
     use super::*;
 
     fn parts(bytes: &[u8], interrupt: Option<u8>) -> Vec<String> {
-        let keys = Keys { run: RunId(1), bytes: bytes.to_vec(), interrupt };
+        let keys = PressedKeys { run: RunId(1), bytes: bytes.to_vec(), interrupt };
         let shown = |part: Typed<'_>| match part {
             Typed::Text(text) => String::from_utf8_lossy(text).into_owned(),
             Typed::Interrupt => "<interrupt>".to_owned(),
@@ -336,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_8_each_interrupt_key_stands_alone_among_what_was_typed() {
+    fn s6_8_each_interrupt_key_is_a_part_by_itself() {
         assert_eq!(parts(b"ab\x03\x03cd\x03", Some(3)), ["ab", "<interrupt>", "<interrupt>", "cd", "<interrupt>"]);
         assert_eq!(parts(b"ab\x03", Some(24)), ["ab\u{3}"]);
         assert_eq!(parts(b"\x18x", Some(24)), ["<interrupt>", "x"]);

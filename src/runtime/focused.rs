@@ -1,7 +1,7 @@
-//! The focused dyno on the terminal: what it writes as it is, and the lines of others round it (S6.8).
+//! Shows the raw output of the focused dyno, with the other dynos' lines around it (S6.8).
 //!
-//! Part of the hub's thread. How its unfinished line makes room is decided by [`OpenLine`]. While it draws on the
-//! alternate screen the lines of others wait.
+//! Part of the hub's thread. [`OpenLine`] decides how the dyno's unfinished line makes room for other lines. While the
+//! dyno draws on the alternate screen, the lines of the other dynos wait.
 
 use std::collections::VecDeque;
 
@@ -12,32 +12,33 @@ use crate::logs::{AlternateScreen, Formatter, LogBlock, OpenLine, Source, unfini
 
 use super::own_terminal_size;
 
-/// Lines of others that wait while the dyno draws a whole screen, in bytes; the oldest are left out.
+/// Most bytes of other lines that wait while the dyno draws a full screen. Beyond that the oldest are left out.
 const WAITING_BYTES: usize = 1 << 20;
 
-/// The dyno whose output is shown as it is.
+/// The focused dyno and what it has left on the terminal.
 pub(super) struct Focused {
     dyno: DynoName,
     line: OpenLine,
     screen: AlternateScreen,
-    /// The beginning of a sequence or of a character, which lines of others must not tear: its end was not read yet.
+    /// The beginning of an escape sequence or of a character whose end was not read yet. Other lines must not tear it.
     begun: Vec<u8>,
-    /// Lines that wait until it leaves the alternate screen, and how many of them were left out.
+    /// Lines that wait until the dyno leaves the alternate screen.
     waiting: VecDeque<u8>,
+    /// How many of these lines were left out.
     left_out: usize,
-    /// Whether files have what is left out here.
+    /// Whether log files have the lines that are left out here.
     has_files: bool,
-    /// The terminal takes everything as it is: `\n` alone does not begin a line.
+    /// Whether the terminal is in raw mode, in which `\n` alone does not begin a new line.
     is_raw: bool,
     /// Whether the terminal can erase a line.
     erases: bool,
-    /// Lines of others before their ends are made fit for such a terminal.
+    /// Buffer for other lines before their `\n` become `\r\n`.
     lines: Vec<u8>,
 }
 
 impl Focused {
-    /// `is_raw`: whether the terminal is made to take everything as it is while the dyno has the keyboard. `has_files`:
-    /// whether all lines go to files besides.
+    /// `is_raw`: whether the terminal is in raw mode while the dyno has the keyboard. `has_files`: whether all lines also go
+    /// to log files.
     pub(super) fn new(dyno: DynoName, is_raw: bool, has_files: bool) -> Self {
         let erases = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
         Self {
@@ -54,7 +55,7 @@ impl Focused {
         }
     }
 
-    /// Shows what the dyno wrote. The lines that wait come where it leaves the alternate screen.
+    /// Shows what the dyno wrote. If it leaves the alternate screen, the waiting lines follow at that point.
     pub(super) fn show(&mut self, bytes: &[u8], formatter: &mut Formatter, out: &mut Vec<u8>) {
         if !self.screen.is_shown() {
             self.line.come_back(out);
@@ -66,7 +67,7 @@ impl Focused {
         self.pass(whole, formatter, out);
     }
 
-    /// What was begun is not finished any more.
+    /// Shows the unfinished sequence or character, because its end will not come.
     fn show_begun(&mut self, formatter: &mut Formatter, out: &mut Vec<u8>) {
         let begun = std::mem::take(&mut self.begun);
         self.pass(&begun, formatter, out);
@@ -80,7 +81,7 @@ impl Focused {
             out.extend_from_slice(part);
             match (was_shown, self.screen.is_shown()) {
                 (false, false) => self.line.follow(part),
-                // The terminal keeps what was there, and shows it again.
+                // The terminal keeps this line and shows it again after the alternate screen.
                 (false, true) => self.line.follow(part.get(..text_before_sequence(part)).unwrap_or_default()),
                 (true, false) => self.show_waiting(formatter, out),
                 (true, true) => {}
@@ -89,7 +90,7 @@ impl Focused {
         }
     }
 
-    /// The run is over. A program that was killed on the alternate screen did not leave it.
+    /// Ends the output of a run. A program that was killed while it used the alternate screen is made to leave it.
     pub(super) fn end_of_run(&mut self, formatter: &mut Formatter, out: &mut Vec<u8>) {
         self.show_begun(formatter, out);
         if self.screen.is_shown() {
@@ -98,7 +99,8 @@ impl Focused {
         }
     }
 
-    /// Shows lines of others, and our notices about the dyno, which end its line. Its own lines were shown before.
+    /// Shows lines of other sources. A notice about this dyno ends its unfinished line. The dyno's own lines are skipped,
+    /// because [`Focused::show`] has shown them.
     pub(super) fn render(&mut self, formatter: &mut Formatter, block: &LogBlock, out: &mut Vec<u8>) {
         let is_own = match &block.source {
             Source::App(dyno) if *dyno == self.dyno => return,
@@ -121,7 +123,7 @@ impl Focused {
         write_lines(&self.lines, self.is_raw, out);
     }
 
-    /// Shows the unfinished line of the dyno again, behind those of others.
+    /// Shows the unfinished line of the dyno again, below the other lines.
     pub(super) fn come_back(&mut self, out: &mut Vec<u8>) {
         if !self.screen.is_shown() {
             self.line.come_back(out);
@@ -133,7 +135,7 @@ impl Focused {
         self.line.step_aside(columns, out);
     }
 
-    /// Keeps the rendered lines for later, and leaves out the oldest where they are too many.
+    /// Keeps the rendered lines for later, and leaves out the oldest if there are too many.
     fn wait(&mut self) {
         self.waiting.extend(&self.lines);
         while self.waiting.len() > WAITING_BYTES {
@@ -150,8 +152,8 @@ impl Focused {
         self.step_aside(out);
         let left_out = std::mem::take(&mut self.left_out);
         if left_out > 0 {
-            let (lines, files) = (if left_out == 1 { "line" } else { "lines" }, self.where_they_are());
-            let text = format!("{left_out} {lines} left out while {} drew a whole screen{files}\n", self.dyno);
+            let (lines, files) = (if left_out == 1 { "line" } else { "lines" }, self.where_to_find_them());
+            let text = format!("{left_out} {lines} left out while {} drew a full screen{files}\n", self.dyno);
             let bytes = text.into_bytes();
             let block = LogBlock { source: Source::System, time: Timestamp::now(), bytes, continued: false };
             self.lines.clear();
@@ -163,17 +165,17 @@ impl Focused {
         self.line.come_back(out);
     }
 
-    fn where_they_are(&self) -> &'static str {
+    fn where_to_find_them(&self) -> &'static str {
         if self.has_files { "; the log directory has them" } else { "" }
     }
 }
 
-/// Where the sequence at the end of what was written begins.
+/// Where the escape sequence at the end of `part` begins.
 fn text_before_sequence(part: &[u8]) -> usize {
     memchr::memrchr(b'\x1b', part).unwrap_or(0)
 }
 
-/// `is_raw`: `\n` alone does not begin a line.
+/// `is_raw`: write `\r\n` for `\n`, which alone does not begin a new line in raw mode.
 fn write_lines(lines: &[u8], is_raw: bool, out: &mut Vec<u8>) {
     if !is_raw {
         return out.extend_from_slice(lines);
@@ -208,13 +210,13 @@ mod tests {
         )
     }
 
-    struct Shown {
+    struct Terminal {
         focused: Focused,
         formatter: Formatter,
         out: Vec<u8>,
     }
 
-    impl Shown {
+    impl Terminal {
         fn new() -> Self {
             Self { focused: Focused::new(dyno("web"), false, true), formatter: formatter(), out: Vec::new() }
         }
@@ -234,70 +236,70 @@ mod tests {
     }
 
     #[test]
-    fn s6_8_lines_of_others_wait_until_it_leaves_the_alternate_screen() {
-        let mut shown = Shown::new();
-        shown.web(b"$ vi\n\x1b[?1049hscreen");
-        shown.other(Source::App(dyno("worker")), b"job 1\n");
-        shown.other(Source::Notice(dyno("web")), b"listens\n");
-        shown.web(b"more");
-        assert_eq!(shown.take(), "$ vi\n\x1b[?1049hscreenmore");
+    fn s6_8_other_lines_wait_until_the_dyno_leaves_the_alternate_screen() {
+        let mut terminal = Terminal::new();
+        terminal.web(b"$ vi\n\x1b[?1049hscreen");
+        terminal.other(Source::App(dyno("worker")), b"job 1\n");
+        terminal.other(Source::Notice(dyno("web")), b"listens\n");
+        terminal.web(b"more");
+        assert_eq!(terminal.take(), "$ vi\n\x1b[?1049hscreenmore");
 
-        shown.web(b"bye\x1b[?1049l$ ");
+        terminal.web(b"bye\x1b[?1049l$ ");
 
-        assert_eq!(shown.take(), "bye\x1b[?1049lworker.1 | job 1\nweb.1  | listens\n$ ");
+        assert_eq!(terminal.take(), "bye\x1b[?1049lworker.1 | job 1\nweb.1  | listens\n$ ");
     }
 
     #[test]
-    fn s6_8_lines_of_others_never_tear_a_sequence_or_a_character() {
+    fn s6_8_other_lines_never_tear_a_sequence_or_a_character() {
         for (first, second) in [("$ \x1b[?10", "49hX"), ("$ \x1b[3", "1mred"), ("$ \x1b", "[31mred")] {
-            let mut shown = Shown::new();
-            shown.web(first.as_bytes());
-            shown.other(Source::App(dyno("worker")), b"job\n");
-            shown.web(second.as_bytes());
+            let mut terminal = Terminal::new();
+            terminal.web(first.as_bytes());
+            terminal.other(Source::App(dyno("worker")), b"job\n");
+            terminal.web(second.as_bytes());
 
-            let text = shown.take();
+            let text = terminal.take();
             let whole = first.strip_prefix("$ ").unwrap().to_owned() + second;
             assert!(text.ends_with(&whole) && text.contains("worker.1 | job\n"), "{text:?}");
         }
-        let mut shown = Shown::new();
-        shown.web(b"\xc3");
-        assert_eq!(shown.take(), "");
-        shown.web(b"\xa9\x1b[3");
-        shown.other(Source::Notice(dyno("web")), b"exited\n");
-        assert!(shown.take().starts_with("\u{e9}\x1b[3"));
+        let mut terminal = Terminal::new();
+        terminal.web(b"\xc3");
+        assert_eq!(terminal.take(), "");
+        terminal.web(b"\xa9\x1b[3");
+        terminal.other(Source::Notice(dyno("web")), b"exited\n");
+        assert!(terminal.take().starts_with("\u{e9}\x1b[3"));
     }
 
     #[test]
-    fn s6_8_the_oldest_lines_beyond_1_mib_are_left_out_with_their_number() {
-        let mut shown = Shown::new();
-        shown.web(b"\x1b[?1049h");
+    fn s6_8_the_oldest_lines_beyond_1_mib_are_left_out_and_counted() {
+        let mut terminal = Terminal::new();
+        terminal.web(b"\x1b[?1049h");
         for number in 0..3000 {
             let line = format!("{number:04}{}\n", "x".repeat(496 - "worker.1 | ".len() + 11));
-            shown.other(Source::App(dyno("worker")), line.as_bytes());
-            assert!(shown.focused.waiting.len() <= WAITING_BYTES);
+            terminal.other(Source::App(dyno("worker")), line.as_bytes());
+            assert!(terminal.focused.waiting.len() <= WAITING_BYTES);
         }
 
-        shown.web(b"\x1b[?1049l");
+        terminal.web(b"\x1b[?1049l");
 
-        let text = shown.take();
+        let text = terminal.take();
         let lines: Vec<&str> = text.strip_prefix("\x1b[?1049h\x1b[?1049l").unwrap().lines().collect();
         let left_out = 3001 - lines.len();
         let said =
-            format!("system | {left_out} lines left out while web.1 drew a whole screen; the log directory has them");
+            format!("system | {left_out} lines left out while web.1 drew a full screen; the log directory has them");
         assert_eq!(lines[0], said);
         assert!(lines[1].starts_with(&format!("worker.1 | {left_out:04}x")), "{}", lines[1]);
         assert!(lines.last().unwrap().starts_with("worker.1 | 2999x"));
     }
 
     #[test]
-    fn s6_8_a_program_killed_on_the_alternate_screen_is_taken_off_it() {
-        let mut shown = Shown::new();
-        shown.web(b"\x1b[?1049hscreen");
-        shown.other(Source::App(dyno("worker")), b"job\n");
-        shown.take();
+    fn s6_8_the_alternate_screen_of_a_killed_program_is_left() {
+        let mut terminal = Terminal::new();
+        terminal.web(b"\x1b[?1049hscreen");
+        terminal.other(Source::App(dyno("worker")), b"job\n");
+        terminal.take();
 
-        shown.focused.end_of_run(&mut shown.formatter, &mut shown.out);
+        terminal.focused.end_of_run(&mut terminal.formatter, &mut terminal.out);
 
-        assert_eq!(shown.take(), "\x1b[?1049lworker.1 | job\n");
+        assert_eq!(terminal.take(), "\x1b[?1049lworker.1 | job\n");
     }
 }

@@ -1,7 +1,7 @@
-//! Asks a server that listens for an answer over HTTP/1.1, until it is the right one.
+//! Probes a listening server over HTTP/1.1 until it gives the expected answer.
 //!
-//! Looks at the first line of an answer, within limits of time and bytes. What an answer means is decided by `supervisor`;
-//! which statuses are right, by [`HttpCheck`].
+//! Reads only the status line of an answer, with limits on time and bytes. The supervisor decides what an answer means;
+//! [`HttpCheck`] decides which statuses are accepted. Started by `effects` when a smoke test waits for `--http`.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,34 +18,34 @@ use super::listening::listened_on;
 use crate::app::{HttpCheck, RunId, reachable_at};
 use crate::supervisor::{Event, HttpAnswer, HttpSilence};
 
-/// How long the first attempt waits for a first byte. Each later one that gets none waits twice as long: a first page may
-/// take a compiler to make, and a server that was not ready may never answer what it took too early.
+/// How long the first request waits for a first byte. After each timeout the next one waits twice as long: the first page
+/// may have to be compiled, and a server that accepted a request too early may never answer it.
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
-/// How long the first line may take from its first byte on.
+/// How long the status line may take after its first byte.
 const LINE_PATIENCE: Duration = Duration::from_secs(2);
-/// Most bytes that are read of an answer: a first line of any sane length, and the hints that may stand before it.
+/// Most bytes of an answer that are read to find its status: any sane status line and the interim answers before it.
 const ANSWER_BYTES: usize = 8192;
-/// How long the rest of an answer is taken, once its status is known: a server that is cut off says so in its log, where
-/// that would be taken for the reason of what fails later. Nobody waits for it.
+/// How long the rest of an answer is read in the background once its status is known. A server whose client hangs up logs
+/// an error, which would look like the cause of a later failure.
 const REST_PATIENCE: Duration = Duration::from_secs(1);
-/// Pause after the first attempt; it doubles from one to the next.
+/// Pause after the first request. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// Longest pause between two attempts.
+/// Longest pause between two requests.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Where a server is looked for if the system does not say where it listens.
+/// The addresses to try if the system does not say where a server listens.
 const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-/// The servers that are asked.
+/// The probes of all runs that are being probed.
 pub(super) struct HttpProbes {
     check: Option<Arc<HttpCheck>>,
     tasks: HashMap<RunId, AbortHandle>,
-    /// At most a few a second from each server, because only changes are sent.
+    /// Unbounded is safe: a probe sends only changes, at most a few a second.
     sender: UnboundedSender<Answered>,
     answers: UnboundedReceiver<Answered>,
 }
 
-/// What a server answered, and at which address.
+/// A run's answer and the address that it came from.
 type Answered = (RunId, IpAddr, HttpAnswer);
 
 impl HttpProbes {
@@ -54,14 +54,14 @@ impl HttpProbes {
         Self { check: check.map(Arc::new), tasks: HashMap::new(), sender, answers }
     }
 
-    /// Begins to ask the server on this port.
-    pub(super) fn ask(&mut self, run: RunId, port: u16) {
+    /// Starts to probe the server on this port.
+    pub(super) fn start(&mut self, run: RunId, port: u16) {
         let Some(check) = self.check.clone() else { return };
-        let task = spawn_local(ask_until_right(check, run, port, self.sender.clone()));
+        let task = spawn_local(probe_until_accepted(check, run, port, self.sender.clone()));
         self.tasks.insert(run, task.abort_handle());
     }
 
-    /// The run has ended: nobody is asked any more.
+    /// The run has ended: stops its probe.
     pub(super) fn forget(&mut self, run: RunId) {
         if let Some(task) = self.tasks.remove(&run) {
             task.abort();
@@ -72,18 +72,18 @@ impl HttpProbes {
     pub(super) async fn next(&mut self) -> Event {
         match self.answers.recv().await {
             Some((run, address, answer)) => Event::Answer { run, address, answer },
-            // A sender is ours.
+            // Cannot happen: `self` holds a sender.
             None => std::future::pending().await,
         }
     }
 }
 
-async fn ask_until_right(check: Arc<HttpCheck>, run: RunId, port: u16, sender: UnboundedSender<Answered>) {
+async fn probe_until_accepted(check: Arc<HttpCheck>, run: RunId, port: u16, sender: UnboundedSender<Answered>) {
     let (mut patience, mut pause, mut last, mut sent) = (FIRST_PATIENCE, FIRST_PAUSE, None, None);
     loop {
-        let answer = ask(&check, port, patience).await;
+        let answer = send_request(&check, port, patience).await;
         let is_certain = match answer.1 {
-            // A server that exits closes its connections, too: it is not reported for that, its exit is.
+            // A server that exits closes its connections, too. Reported only the second time: the exit has its own notice.
             HttpAnswer::None(HttpSilence::Closed) => last == Some(answer),
             HttpAnswer::Status(_)
             | HttpAnswer::None(HttpSilence::Refused | HttpSilence::NotHttp | HttpSilence::Slow) => true,
@@ -106,8 +106,8 @@ async fn ask_until_right(check: Arc<HttpCheck>, run: RunId, port: u16, sender: U
     }
 }
 
-/// Sends one request, to the address where the server can be reached now. Returns the address with the answer.
-async fn ask(check: &HttpCheck, port: u16, patience: Duration) -> (IpAddr, HttpAnswer) {
+/// Sends one request to an address where the server can be reached now. Returns that address with the answer.
+async fn send_request(check: &HttpCheck, port: u16, patience: Duration) -> (IpAddr, HttpAnswer) {
     let mut addresses = reachable_at(&listened_on(port));
     if addresses.is_empty() {
         addresses.extend(LOCALHOST);
@@ -117,7 +117,7 @@ async fn ask(check: &HttpCheck, port: u16, patience: Duration) -> (IpAddr, HttpA
     for candidate in addresses {
         address = candidate;
         match timeout_at(patient_until, TcpStream::connect((address, port))).await {
-            // The next one may take the connection: `::` may or may not include IPv4.
+            // Try the next one: a server on `::` may or may not accept IPv4.
             Ok(Err(_)) => {}
             Ok(Ok(server)) => {
                 return (address, exchange(server, check, SocketAddr::new(address, port), patient_until).await);
@@ -131,7 +131,7 @@ async fn ask(check: &HttpCheck, port: u16, patience: Duration) -> (IpAddr, HttpA
     (address, HttpAnswer::None(silence))
 }
 
-/// Sends the request and reads the first line of the answer.
+/// Sends the request and reads the status line of the answer.
 async fn exchange(mut server: TcpStream, check: &HttpCheck, host: SocketAddr, patient_until: Instant) -> HttpAnswer {
     let silence = match timeout_at(patient_until, begin(&mut server, check, host)).await {
         Err(_) => HttpSilence::Slow,
@@ -140,7 +140,7 @@ async fn exchange(mut server: TcpStream, check: &HttpCheck, host: SocketAddr, pa
             Err(_) => HttpSilence::Slow,
             Ok(None) => HttpSilence::NotHttp,
             Ok(Some(status)) => {
-                spawn(timeout(REST_PATIENCE, take_all(server)));
+                spawn(timeout(REST_PATIENCE, read_to_end(server)));
                 return HttpAnswer::Status(status);
             }
         },
@@ -148,13 +148,13 @@ async fn exchange(mut server: TcpStream, check: &HttpCheck, host: SocketAddr, pa
     HttpAnswer::None(silence)
 }
 
-/// Sends the request and waits for the first bytes of the answer. None: the connection was closed before.
+/// Sends the request and waits for the first bytes of the answer. None if the connection was closed before.
 async fn begin(server: &mut TcpStream, check: &HttpCheck, host: SocketAddr) -> Option<Vec<u8>> {
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dyno\r\nAccept: */*\r\nConnection: close\r\n\r\n",
         check.path()
     );
-    // A server may answer before it has read everything, and close: its answer is still there to be read.
+    // The error does not matter: a server may answer and close before it has read everything, and its answer is readable.
     let _ = server.write_all(request.as_bytes()).await;
     let mut answer = Vec::with_capacity(ANSWER_BYTES);
     match server.read_buf(&mut answer).await {
@@ -163,12 +163,12 @@ async fn begin(server: &mut TcpStream, check: &HttpCheck, host: SocketAddr) -> O
     }
 }
 
-/// Reads on until the status of the answer is there, or certainly none. `answer`: what came first.
+/// Reads on until the status of the answer is known. None if it is not an HTTP answer. `answer`: its first bytes.
 async fn rest(server: &mut TcpStream, mut answer: Vec<u8>) -> Option<u16> {
     loop {
         if answer.contains(&b'\n') {
             match status(&answer)? {
-                // Said before the answer, such as `103 Early Hints`: another head follows.
+                // An interim answer, such as `103 Early Hints`: another head follows.
                 100..=199 => {
                     if let Some(end) = end_of_head(&answer) {
                         answer.drain(..end);
@@ -185,20 +185,19 @@ async fn rest(server: &mut TcpStream, mut answer: Vec<u8>) -> Option<u16> {
     }
 }
 
-/// Takes what comes to its end.
-async fn take_all(mut server: TcpStream) {
+async fn read_to_end(mut server: TcpStream) {
     let mut taken = vec![0; ANSWER_BYTES];
     while matches!(server.read(&mut taken).await, Ok(1..)) {}
 }
 
-/// Where the lines before the first empty one end, with that.
+/// The length of the head, with the empty line that ends it.
 fn end_of_head(answer: &[u8]) -> Option<usize> {
     let ends = [&b"\r\n\r\n"[..], b"\n\n"];
     let end = |mark: &[u8]| answer.windows(mark.len()).position(|bytes| bytes == mark).map(|at| at + mark.len());
     ends.into_iter().filter_map(end).min()
 }
 
-/// The status of `HTTP/1.1 200 OK`.
+/// The 200 of `HTTP/1.1 200 OK`.
 fn status(answer: &[u8]) -> Option<u16> {
     let (line, _) = answer.split_at(answer.iter().position(|byte| *byte == b'\n')?);
     let mut words = line.trim_ascii_end().split(|byte| *byte == b' ');
@@ -215,8 +214,8 @@ mod tests {
 
     use super::*;
 
-    /// What comes of one request to a server that answers with these pieces and holds the connection, and the request.
-    fn asked(pieces: &'static [&'static [u8]]) -> (HttpAnswer, String) {
+    /// Sends a request to a server that answers in these pieces and keeps the connection open. Returns answer and request.
+    fn probed(pieces: &'static [&'static [u8]]) -> (HttpAnswer, String) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let server = thread::spawn(move || {
@@ -226,20 +225,20 @@ mod tests {
             for piece in pieces {
                 client.write_all(piece).expect("written");
             }
-            // Until the client goes.
+            // Waits until the client hangs up.
             let _ = client.read(&mut [0]);
             String::from_utf8_lossy(request.get(..read).expect("no more than that")).replace(&port.to_string(), "PORT")
         });
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let check = HttpCheck::new("/up?a=b", None).expect("a check");
-        let answer = tokio.block_on(ask(&check, port, FIRST_PATIENCE));
+        let answer = tokio.block_on(send_request(&check, port, FIRST_PATIENCE));
         drop(tokio);
         (answer.1, server.join().expect("no panic"))
     }
 
     #[test]
-    fn a_request_names_the_host_and_asks_for_no_second_one() {
-        let (answer, request) = asked(&[b"HTTP/1.1 204 No", b" Content\r\n"]);
+    fn a_request_names_the_host_and_asks_to_close_the_connection() {
+        let (answer, request) = probed(&[b"HTTP/1.1 204 No", b" Content\r\n"]);
 
         let lines = ["GET /up?a=b HTTP/1.1", "Host: 127.0.0.1:PORT", "User-Agent: dyno", "Accept: */*"];
         assert_eq!(request, lines.join("\r\n") + "\r\nConnection: close\r\n\r\n");
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_answer_is_taken_to_its_end() {
+    fn a_long_answer_is_read_to_its_end() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let server = thread::spawn(move || {
@@ -258,7 +257,7 @@ mod tests {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
 
         let answer = tokio.block_on(async {
-            let answer = ask(&HttpCheck::new("/", None).expect("a check"), port, FIRST_PATIENCE).await;
+            let answer = send_request(&HttpCheck::new("/", None).expect("a check"), port, FIRST_PATIENCE).await;
             while !server.is_finished() {
                 tokio::task::yield_now().await;
             }
@@ -266,32 +265,32 @@ mod tests {
         });
 
         assert_eq!(answer, (IpAddr::V4(Ipv4Addr::LOCALHOST), HttpAnswer::Status(200)));
-        server.join().expect("no panic").expect("nobody went away");
+        server.join().expect("no panic").expect("the client read everything");
     }
 
     #[test]
-    fn what_is_said_before_the_answer_is_passed_over() {
+    fn interim_answers_are_skipped() {
         const HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
 
-        assert_eq!(asked(&[HINTS, HINTS, b"HTTP/1.1 200 OK\r\n"]).0, HttpAnswer::Status(200));
+        assert_eq!(probed(&[HINTS, HINTS, b"HTTP/1.1 200 OK\r\n"]).0, HttpAnswer::Status(200));
     }
 
     #[test]
-    fn an_answer_that_stops_in_its_first_line_is_too_slow() {
-        assert_eq!(asked(&[b"H"]).0, HttpAnswer::None(HttpSilence::Slow));
+    fn an_answer_that_stops_in_its_status_line_is_too_slow() {
+        assert_eq!(probed(&[b"H"]).0, HttpAnswer::None(HttpSilence::Slow));
     }
 
     #[test]
-    fn a_first_line_without_end_is_not_read_for_ever() {
-        assert_eq!(asked(&[&[b'x'; 2 * ANSWER_BYTES]]).0, HttpAnswer::None(HttpSilence::NotHttp));
+    fn an_endless_status_line_is_not_read_for_ever() {
+        assert_eq!(probed(&[&[b'x'; 2 * ANSWER_BYTES]]).0, HttpAnswer::None(HttpSilence::NotHttp));
     }
 
     #[test]
-    fn a_port_that_nobody_listens_on_takes_no_connection() {
+    fn a_port_without_a_listener_refuses_the_connection() {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
 
-        let answer = tokio.block_on(ask(
+        let answer = tokio.block_on(send_request(
             &HttpCheck::new("/", None).expect("a check"),
             port.expect("a port").port(),
             FIRST_PATIENCE,
@@ -301,10 +300,10 @@ mod tests {
     }
 
     #[test]
-    fn s19_3_a_server_is_asked_at_the_address_it_listens_on() {
+    fn s19_3_a_server_is_probed_at_the_address_it_listens_on() {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for address in [IpAddr::from([127, 0, 0, 2]), Ipv6Addr::LOCALHOST.into()] {
-            // No IPv6 here.
+            // This machine has no IPv6.
             let Ok(listener) = TcpListener::bind((address, 0)) else { continue };
             let own = listener.local_addr().expect("an address");
             let server = thread::spawn(move || {
@@ -316,7 +315,7 @@ mod tests {
             });
 
             let check = HttpCheck::new("/", None).expect("a check");
-            let answer = tokio.block_on(ask(&check, own.port(), FIRST_PATIENCE));
+            let answer = tokio.block_on(send_request(&check, own.port(), FIRST_PATIENCE));
 
             assert_eq!(answer, (address, HttpAnswer::Status(200)));
             let request = server.join().expect("no panic");
@@ -325,14 +324,14 @@ mod tests {
     }
 
     #[test]
-    fn the_status_is_the_second_word_of_the_first_line() {
+    fn the_status_is_the_second_word_of_the_status_line() {
         assert_eq!(status(b"HTTP/1.1 200 OK\r\nServer: x\r\n"), Some(200));
         assert_eq!(status(b"HTTP/1.0 404 Not Found\n"), Some(404));
         assert_eq!(status(b"HTTP/1.1 302\r\n"), Some(302));
     }
 
     #[test]
-    fn what_is_no_first_line_of_an_answer_has_no_status() {
+    fn other_first_lines_have_no_status() {
         let texts: [&[u8]; 8] = [
             b"",
             b"HTTP/1.1 200 OK",

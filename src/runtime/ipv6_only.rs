@@ -1,7 +1,7 @@
-//! Which servers on `::` take no IPv4 connections (`IPV6_V6ONLY`, nginx' default): `/proc/net/tcp6` does not show it, the
-//! kernel's socket diagnostics do (`sock_diag(7)`).
+//! Finds the sockets on `::` that accept no IPv4 connections (`IPV6_V6ONLY`, the default of nginx).
 //!
-//! If the system does not answer (a kernel without `tcp_diag`, a sandbox), no server is known to be one.
+//! `/proc/net/tcp6` does not show this option; the kernel's socket diagnostics do (`sock_diag(7)`). If the system does not
+//! answer (a kernel without `tcp_diag`, a sandbox), the result is empty. Called by `listening`.
 
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
@@ -14,7 +14,7 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const REQUEST_ALL: u16 = 0x301;
 /// The bit of the state LISTEN.
 const LISTENING: u32 = 1 << 10;
-/// The attribute that tells it: one byte.
+/// The attribute for `IPV6_V6ONLY`, one byte long.
 const INET_DIAG_SKV6ONLY: u16 = 11;
 
 /// Bytes of `struct nlmsghdr`, `inet_diag_req_v2`, `inet_diag_msg` and `nlattr`.
@@ -22,16 +22,16 @@ const HEADER: usize = 16;
 const REQUEST: usize = 56;
 const SOCKET: usize = 72;
 const ATTRIBUTE: usize = 4;
-/// Where `inet_diag_msg` has the inode.
+/// Offset of the inode in `inet_diag_msg`.
 const INODE_AT: usize = 68;
 
-/// Bytes of one answer at most: what the kernel puts into one.
+/// Most bytes of one answer: the kernel never puts more into one.
 const ANSWER_BYTES: usize = 32 << 10;
 
-/// The inodes of the TCP sockets that listen on IPv6 and take no IPv4.
+/// The inodes of the TCP sockets that listen on IPv6 only.
 pub(super) fn sockets() -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
-    // What was read before an error is true as well.
+    // What was read before an error is valid.
     let _ = ask(&mut found);
     found
 }
@@ -42,7 +42,7 @@ fn ask(found: &mut BTreeSet<u64>) -> Result<(), Errno> {
     send(kernel.as_raw_fd(), &request(), MsgFlags::empty())?;
     let mut answer = vec![0; ANSWER_BYTES];
     loop {
-        // The kernel has answered by now, or it never will.
+        // No wait is needed: the kernel answers within `send`, or not at all.
         let length = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
         let read = answer.get(..length).unwrap_or_default();
         if read.is_empty() || !read_messages(read, found) {
@@ -51,7 +51,7 @@ fn ask(found: &mut BTreeSet<u64>) -> Result<(), Errno> {
     }
 }
 
-/// All IPv6 TCP sockets that listen.
+/// The request for all listening IPv6 TCP sockets.
 fn request() -> Vec<u8> {
     let length = u32::try_from(HEADER + REQUEST).unwrap_or_default();
     let mut bytes = Vec::with_capacity(HEADER + REQUEST);
@@ -70,10 +70,11 @@ fn request() -> Vec<u8> {
 /// Reads the messages of one answer. Returns whether more answers follow.
 fn read_messages(mut answer: &[u8], found: &mut BTreeSet<u64>) -> bool {
     while let Some((length, kind)) = u32_at(answer, 0).zip(u16_at(answer, 4)) {
-        // The end, an error, or nonsense.
+        // The length is nonsense.
         let Some(message) = usize::try_from(length).ok().and_then(|length| answer.get(HEADER..length)) else {
             return false;
         };
+        // The end of the list, or an error.
         if kind != SOCK_DIAG_BY_FAMILY {
             return false;
         }

@@ -1,4 +1,7 @@
-//! What we say outside the log: results on stdout, and diagnostics on stderr, which never hold up the end for long.
+//! Writes output outside the log: results to stdout, and diagnostics to stderr.
+//!
+//! A result waits for its reader as long as it takes. Diagnostics give up on a reader that has stopped reading, so that
+//! they never delay the end for long. Called by `commands`.
 
 use std::io::{Error, ErrorKind, stderr, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,24 +11,25 @@ use nix::errno::Errno;
 use nix::poll::PollTimeout;
 
 use super::outlet::{Aim, Outlet};
-use super::patience::{LOOK_AGAIN, Patience, Progress};
+use super::patience::{LOOK_AGAIN, OutputProgress, Patience};
 
-/// The reader of stderr has stopped reading: later texts do not wait for it again.
+/// Set when the reader of stderr has stopped reading: later texts do not wait for it again.
 static STOPPED_READING: AtomicBool = AtomicBool::new(false);
 
-/// The reader of this stream has stopped reading. If stderr is the same stream, it is not waited for once more.
+/// Notes that the reader of this stream has stopped reading, so that stderr does not wait for the same reader again.
 pub(super) fn note_stopped_reading(outlet: &Outlet) {
     if outlet.is_same_as(stderr()) {
         STOPPED_READING.store(true, Ordering::Relaxed);
     }
 }
 
-/// Writes to stderr. Waits for a slow reader and gives up on one that has stopped reading: stderr may be the same stopped
-/// terminal as stdout.
+/// Writes to stderr. Waits for a slow reader, but gives up on one that has stopped reading, because stderr may be the same
+/// stopped terminal as stdout.
 pub fn write_last_words(text: &[u8]) {
     let outlet = Outlet::new(stderr());
     let mut rest = text;
-    let progress = |rest: &[u8]| Progress { done: (text.len() - rest.len()) as u64, unread: outlet.unread_bytes() };
+    let progress =
+        |rest: &[u8]| OutputProgress { done: (text.len() - rest.len()) as u64, unread: outlet.unread_bytes() };
     let mut patience = Patience::new(progress(rest), Instant::now());
     while !rest.is_empty() {
         match outlet.write_now(rest, Aim::VisibleProgress) {
@@ -43,7 +47,7 @@ pub fn write_last_words(text: &[u8]) {
     }
 }
 
-/// Writes a result to stdout and waits for its reader as long as it takes, also if someone has set `O_NONBLOCK` on it.
+/// Writes a result to stdout and waits for its reader as long as it takes, even if another program has set `O_NONBLOCK`.
 ///
 /// # Errors
 /// Those of write(2).

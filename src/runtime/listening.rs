@@ -1,7 +1,8 @@
-//! Whether a dyno listens on its port, as the kernel's socket tables tell it (S6.2).
+//! Watches the kernel's socket tables to see when a dyno listens on its port (S6.2).
 //!
-//! Never by connecting: a server must not see a client that is none. A socket counts if it was not there when the run was
-//! spawned, whoever holds it: `docker-proxy` and `sudo` listen for a dyno without being its children.
+//! Never connects, because the server would see a stray client. Any listening socket on the port means that the dyno
+//! listens, unless the socket existed before the run was spawned. It does not matter which process holds it:
+//! `docker-proxy` and `sudo` listen for a dyno without being its children. Called by `run_loop`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,17 +11,17 @@ use std::time::{Duration, Instant};
 use super::ipv6_only;
 use crate::app::{RunId, is_loopback_only, reachable_at};
 
-/// Pause after the first look; it doubles from look to look.
+/// Pause after the first look. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// How long is looked where nothing says otherwise.
+/// How long to watch a run, unless its boot timeout is longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The tables, one for each version of the protocol.
+/// The socket tables for IPv4 and IPv6.
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
-/// A socket that listens.
+/// A listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Listener {
     pub(super) port: u16,
@@ -28,26 +29,26 @@ pub(super) struct Listener {
     pub(super) inode: u64,
 }
 
-/// What a look found.
+/// Why a run is not watched any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum WatchResult {
     /// The run listens on its port.
     Listening { run: RunId, address: IpAddr, loopback_only: bool },
-    /// It does not, and is not looked at any more.
+    /// The run did not listen in time.
     GaveUp { run: RunId, after: Duration },
 }
 
 #[derive(Debug)]
 struct Watch {
     port: u16,
-    /// Listeners on the port that were there before the run.
+    /// Sockets that listened on the port before the run.
     older: BTreeSet<u64>,
     began: Instant,
     pause: Duration,
     next: Option<Instant>,
 }
 
-/// The runs that are looked at.
+/// The runs that are being watched.
 #[derive(Debug)]
 pub(super) struct Listening {
     watches: HashMap<RunId, Watch>,
@@ -55,14 +56,14 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// `boot_timeout`: how long a run may take; it is looked at for at least so long.
+    /// `boot_timeout`: how long a run may take to listen. Each run is watched for at least that long.
     pub(super) fn new(boot_timeout: Option<Duration>) -> Self {
-        // Not given up right before the deadline: what begins to listen then is still in time.
+        // Beyond the boot timeout, because a run that begins to listen just before it is still in time.
         let patience = boot_timeout.map_or(PATIENCE, |limit| PATIENCE.max(limit.saturating_add(LONGEST_PAUSE)));
         Self { watches: HashMap::new(), patience }
     }
 
-    /// Nobody ran for so long, neither the dynos nor we.
+    /// Moves all deadlines after a stop of ourselves and the dynos.
     pub(super) fn postpone(&mut self, by: Duration) {
         for watch in self.watches.values_mut() {
             watch.began += by;
@@ -70,39 +71,39 @@ impl Listening {
         }
     }
 
-    /// Remembers who listens before a run is spawned.
+    /// Remembers which sockets listen before a run is spawned.
     pub(super) fn before_spawn(&mut self, run: RunId, port: u16) {
         let older = listeners().into_iter().filter(|listener| listener.port == port).map(|listener| listener.inode);
         let watch = Watch { port, older: older.collect(), began: Instant::now(), pause: FIRST_PAUSE, next: None };
         self.watches.insert(run, watch);
     }
 
-    /// Begins to look: the run was spawned.
+    /// Begins to watch a run that was spawned.
     pub(super) fn begin(&mut self, run: RunId) {
         if let Some(watch) = self.watches.get_mut(&run) {
             watch.next = Some(Instant::now() + watch.pause);
         }
     }
 
-    /// The run has ended: nothing is to be found any more.
+    /// The run has ended: stops watching it.
     pub(super) fn forget(&mut self, run: RunId) {
         self.watches.remove(&run);
     }
 
-    /// Makes all due: a decision is about to be made about what is seen.
+    /// Makes every run due for a look, because a decision will depend on the result.
     pub(super) fn hurry(&mut self, now: Instant) {
         for next in self.watches.values_mut().filter_map(|watch| watch.next.as_mut()) {
             *next = now.min(*next);
         }
     }
 
-    /// When to look again; None: there is nobody to look at.
+    /// When to look again. None if no run is being watched.
     pub(super) fn next_look(&self) -> Option<Instant> {
         self.watches.values().filter_map(|watch| watch.next).min()
     }
 
-    /// Looks at those that are due.
-    pub(super) fn look(&mut self, now: Instant) -> Vec<Found> {
+    /// Looks at the runs that are due.
+    pub(super) fn look(&mut self, now: Instant) -> Vec<WatchResult> {
         if self.next_look().is_none_or(|next| next > now) {
             return Vec::new();
         }
@@ -116,23 +117,23 @@ impl Listening {
             let own: Vec<Listener> = listeners.iter().filter(is_own).copied().collect();
             if let Some(address) = answers_at(&own) {
                 let addresses: Vec<IpAddr> = own.iter().map(|socket| socket.address).collect();
-                found.push(Found::Listening { run: *run, address, loopback_only: is_loopback_only(&addresses) });
+                found.push(WatchResult::Listening { run: *run, address, loopback_only: is_loopback_only(&addresses) });
             } else if watch.began + self.patience <= now {
-                found.push(Found::GaveUp { run: *run, after: self.patience });
+                found.push(WatchResult::GaveUp { run: *run, after: self.patience });
             } else {
                 watch.pause = (2 * watch.pause).min(LONGEST_PAUSE);
                 watch.next = Some(now + watch.pause);
             }
         }
         for result in &found {
-            let (Found::Listening { run, .. } | Found::GaveUp { run, .. }) = result;
+            let (WatchResult::Listening { run, .. } | WatchResult::GaveUp { run, .. }) = result;
             self.watches.remove(run);
         }
         found
     }
 }
 
-/// The best address to reach a server at from this machine; None: it does not listen.
+/// The best address at which this machine can reach a server. None if it does not listen.
 fn answers_at(own: &[Listener]) -> Option<IpAddr> {
     let is_any = |socket: &Listener| socket.address == IpAddr::from(Ipv6Addr::UNSPECIFIED);
     let only_ipv6 = if own.iter().any(is_any) { ipv6_only::sockets() } else { BTreeSet::new() };
@@ -147,7 +148,7 @@ pub(super) fn listened_on(port: u16) -> Vec<IpAddr> {
     listeners().into_iter().filter(|listener| listener.port == port).map(|listener| listener.address).collect()
 }
 
-/// All sockets that listen. Empty where the system does not tell.
+/// All listening sockets. Empty if the system does not show them.
 pub(super) fn listeners() -> Vec<Listener> {
     let tables = TABLES.iter().filter_map(|path| std::fs::read_to_string(path).ok());
     tables.flat_map(|table| parse(&table)).collect()
@@ -167,7 +168,7 @@ fn parse(table: &str) -> Vec<Listener> {
     table.lines().skip(1).filter_map(line).collect()
 }
 
-/// `0100007F` is 127.0.0.1: words of four bytes, each printed as a number in the machine's own byte order.
+/// Parses `0100007F` as 127.0.0.1: words of four bytes, each printed as a number in the machine's own byte order.
 fn parse_address(text: &str) -> Option<IpAddr> {
     let word = |at: usize| u32::from_str_radix(text.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
     match text.len() {
@@ -198,7 +199,7 @@ mod tests {
          2: 0100007F:1388 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 333 1 0 20 4 0 10 -1\n";
 
     #[test]
-    fn only_sockets_that_listen_count() {
+    fn only_listening_sockets_are_found() {
         let listener = |port, address: &str, inode| Listener { port, address: address.parse().expect(address), inode };
         let expected = [listener(5000, "127.0.0.1", 111), listener(5001, "0.0.0.0", 222)];
 
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_none_of_the_kernels_is_passed_over() {
+    fn an_unknown_line_is_skipped() {
         assert_eq!(parse(&format!("{TCP}short\n")), parse(TCP));
     }
 
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_2_a_socket_that_was_there_before_the_run_does_not_count() {
+    fn s6_2_a_socket_that_existed_before_the_run_is_ignored() {
         let before = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = before.local_addr().expect("bound").port();
         let mut listening = Listening::new(None);
@@ -249,19 +250,19 @@ mod tests {
 
         let found = listening.look(later + LONGEST_PAUSE);
         let address = IpAddr::from([127, 0, 0, 1]);
-        assert_eq!(found, [Found::Listening { run: RunId(1), address, loopback_only: true }]);
+        assert_eq!(found, [WatchResult::Listening { run: RunId(1), address, loopback_only: true }]);
         assert_eq!(listening.next_look(), None);
     }
 
     #[test]
-    fn s19_3_a_server_on_all_addresses_of_ipv6_alone_answers_at_its_loopback_address() {
+    fn s19_3_a_server_on_ipv6_only_answers_at_the_ipv6_loopback_address() {
         for (only_ipv6, address) in [(true, "::1"), (false, "127.0.0.1")] {
             let Ok(server) = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None) else {
                 return;
             };
             setsockopt(&server, sockopt::Ipv6V6Only, &only_ipv6).expect("an option of IPv6");
             let everywhere = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
-            // No IPv6 here.
+            // This machine has no IPv6.
             if bind(server.as_raw_fd(), &SockaddrIn6::from(everywhere)).is_err() {
                 return;
             }
@@ -276,15 +277,15 @@ mod tests {
     }
 
     #[test]
-    fn s6_2_it_looks_from_10_ms_doubling_to_500_and_gives_up_after_a_minute() {
+    fn s6_2_pauses_double_from_10_to_500_ms_until_it_gives_up_after_a_minute() {
         let (looks, last) = looks_in_vain(&mut Listening::new(None));
 
-        assert_eq!(last, [Found::GaveUp { run: RunId(1), after: PATIENCE }]);
+        assert_eq!(last, [WatchResult::GaveUp { run: RunId(1), after: PATIENCE }]);
         assert!((120..140).contains(&looks), "{looks}");
     }
 
-    /// A run that never listens: how often was looked, and what was found in the end.
-    fn looks_in_vain(listening: &mut Listening) -> (usize, Vec<Found>) {
+    /// Watches a run that never listens. Returns the number of looks and the last result.
+    fn looks_in_vain(listening: &mut Listening) -> (usize, Vec<WatchResult>) {
         listening.before_spawn(RunId(1), 1);
         listening.begin(RunId(1));
         let mut looks = 0;
@@ -297,25 +298,25 @@ mod tests {
     }
 
     #[test]
-    fn s6_5_it_looks_for_as_long_as_a_longer_boot_timeout_lasts() {
+    fn s6_5_a_run_is_watched_for_as_long_as_a_longer_boot_timeout_lasts() {
         let second = Duration::from_secs(1);
 
         let (looks, last) = looks_in_vain(&mut Listening::new(Some(180 * second)));
 
-        let found = matches!(last[..], [Found::GaveUp { after, .. }] if after > 180 * second);
+        let found = matches!(last[..], [WatchResult::GaveUp { after, .. }] if after > 180 * second);
         assert!(found && looks > 360, "{looks} {last:?}");
         let (_, last) = looks_in_vain(&mut Listening::new(Some(second)));
-        assert_eq!(last, [Found::GaveUp { run: RunId(1), after: PATIENCE }]);
+        assert_eq!(last, [WatchResult::GaveUp { run: RunId(1), after: PATIENCE }]);
     }
 
     #[test]
-    fn s6_5_it_is_looked_once_more_when_the_time_is_over() {
+    fn s6_5_a_run_is_looked_at_once_more_when_its_time_is_over() {
         let mut listening = Listening::new(None);
         listening.before_spawn(RunId(1), 1);
         let now = Instant::now();
 
         listening.hurry(now);
-        assert_eq!(listening.next_look(), None, "nobody looks before it was spawned");
+        assert_eq!(listening.next_look(), None, "no look is due before the spawn");
         listening.begin(RunId(1));
         listening.hurry(now);
 
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_stood_still_is_no_time_to_give_up_after() {
+    fn a_suspension_does_not_make_it_give_up_earlier() {
         let mut listening = Listening::new(None);
         listening.before_spawn(RunId(1), 1);
         listening.begin(RunId(1));

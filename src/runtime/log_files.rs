@@ -1,7 +1,8 @@
-//! `--log-dir`: one file for each dyno and one for all, appended and complete (S7.7).
+//! Writes the files of `--log-dir`: one for each dyno and one for all, always complete (S7.7).
 //!
-//! Written by the log thread, block by block, whatever becomes of the terminal: types that are quiet are in them, and
-//! neither a closed terminal nor a reader that stands still ends them. A file that was moved or removed is created anew.
+//! The log thread appends block by block, whatever happens to the terminal: the files also have the lines of quiet types,
+//! and they go on after the terminal is closed or its reader stops reading. A file that was moved or removed is created
+//! again.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -14,16 +15,16 @@ use nix::errno::Errno;
 use crate::app::DynoName;
 use crate::logs::{Formatter, LogBlock, Source};
 
-/// The file of all lines. No dyno has it: their files end in `.N.log`.
+/// The file of all lines. It cannot clash with the file of a dyno, whose name ends in `.N.log`.
 const MERGED: &str = "all.log";
 
-/// How often a file that is gone is created anew before that is an error.
+/// How often to try to create a file that is gone before it is an error.
 const ATTEMPTS: u32 = 100;
 
-/// Why the lines cannot go to a file.
+/// Why lines cannot be written to a log file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogFileError {
-    /// The directory cannot be made.
+    /// The directory cannot be created.
     #[error("the log directory `{}` cannot be used: {why}", path.display())]
     Directory {
         /// Its path.
@@ -36,7 +37,7 @@ pub enum LogFileError {
     File {
         /// Its path.
         path: PathBuf,
-        /// What the system said, or what it is instead of a file.
+        /// What the system said, or what the path is instead of a file.
         why: &'static str,
     },
     /// A file in it refused a write.
@@ -49,7 +50,7 @@ pub enum LogFileError {
     },
 }
 
-/// The files of one directory.
+/// The open log files of one directory.
 pub struct LogFiles {
     directory: PathBuf,
     formatter: Formatter,
@@ -59,8 +60,8 @@ pub struct LogFiles {
 }
 
 impl LogFiles {
-    /// Makes the directory if there is none, readable for its owner only, and opens the merged file and those of these
-    /// dynos: what is wrong with one of them is known before anything runs.
+    /// Creates the directory if it is missing, readable for its owner only, and opens the merged file and those of these
+    /// dynos, so that every problem is reported before anything runs.
     ///
     /// # Errors
     /// The directory or a file in it cannot be used.
@@ -86,7 +87,7 @@ impl LogFiles {
         };
         for file in [Some(&mut self.merged), own].into_iter().flatten() {
             if !file.is_in_place() {
-                file.create_anew(&self.directory)?;
+                file.create_again(&self.directory)?;
             }
             file.append(&self.buffer)?;
         }
@@ -99,7 +100,7 @@ fn make(directory: &Path) -> Result<(), LogFileError> {
     made.map_err(|error| LogFileError::Directory { path: directory.to_owned(), why: reason(&error) })
 }
 
-/// One file, and what tells it from another at the same path.
+/// An open file, with the numbers that tell whether its path still leads to it.
 struct LogFile {
     path: PathBuf,
     file: File,
@@ -108,38 +109,39 @@ struct LogFile {
 }
 
 impl LogFile {
-    /// Not through a link: the directory may be one that others can write to. And never waiting: for the reader of a FIFO.
+    /// Does not follow a symbolic link, because other users may be able to write to the directory. Does not wait for the
+    /// reader of a FIFO.
     fn open(path: PathBuf) -> Result<Self, LogFileError> {
-        const NO_FILE: &str = "it is no regular file";
+        const NOT_A_FILE: &str = "it is not a regular file";
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
         let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path);
         let result = opened.and_then(|file| Ok((file.metadata()?, file))).map_err(|error| match error.raw_os_error() {
             Some(libc::ELOOP) => "it is a symbolic link",
-            Some(libc::ENXIO) => NO_FILE,
+            Some(libc::ENXIO) => NOT_A_FILE,
             Some(_) | None => reason(&error),
         });
         match result {
             Ok((metadata, file)) if metadata.is_file() => {
                 Ok(Self { path, file, device: metadata.dev(), inode: metadata.ino() })
             }
-            Ok(_) => Err(LogFileError::File { path, why: NO_FILE }),
+            Ok(_) => Err(LogFileError::File { path, why: NOT_A_FILE }),
             Err(why) => Err(LogFileError::File { path, why }),
         }
     }
 
-    /// Whether its path still leads to it. If not, it was removed, and what is appended to it is lost; or it was moved away,
-    /// as `logrotate` does, which then compresses it.
+    /// Whether the path still leads to this file. If not, the file was removed and further lines would be lost, or it was
+    /// moved away by `logrotate`, which will compress it.
     fn is_in_place(&self) -> bool {
         match fs::symlink_metadata(&self.path) {
             Ok(found) => (found.dev(), found.ino()) == (self.device, self.inode),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => false,
-            // Its directory cannot be searched now; the file itself still takes lines.
+            // The directory cannot be searched now, but the file itself can still be written.
             Err(_) => self.file.metadata().is_ok_and(|metadata| metadata.nlink() > 0),
         }
     }
 
-    /// Tried more than once: another program may be moving or removing the directory right now.
-    fn create_anew(&mut self, directory: &Path) -> Result<(), LogFileError> {
+    /// Tries more than once, because another program may be moving or removing the directory right now.
+    fn create_again(&mut self, directory: &Path) -> Result<(), LogFileError> {
         let mut left = ATTEMPTS;
         loop {
             left -= 1;

@@ -1,8 +1,8 @@
 //! The one thread that owns the output: it formats blocks and writes them.
 //!
-//! Dynos wait for it, decisions never do: a reader takes a buffer out of a bounded budget and gets it back when the
-//! buffer's lines were written, so a slow terminal stops the dynos' output and nothing else. Notices of our own
-//! need no buffer, but at most [`MAX_NOTICES`] wait.
+//! A slow terminal stops the dynos' output and nothing else. Each task that reads a dyno takes a buffer out of a bounded
+//! budget; the budget gets it back when its lines are written. Our own notices need no buffer, so that no decision ever
+//! waits for the terminal, but at most [`MAX_NOTICES`] of them are queued.
 
 use std::collections::VecDeque;
 use std::io::IsTerminal;
@@ -16,51 +16,51 @@ use super::delivery::Delivery;
 use super::focused::Focused;
 use super::log_files::{LogFileError, LogFiles};
 use super::outlet::Outlet;
-use super::patience::Progress;
+use super::patience::OutputProgress;
 use super::tails::Tails;
 use crate::logs::{Audience, Formatter, LogBlock, Source};
 
-/// Bytes read at once: what a pipe holds.
+/// Bytes read at once: as many as a pipe holds.
 pub(super) const READ_BYTES: usize = 64 << 10;
-/// Buffers in flight between the readers and the terminal; with [`READ_BYTES`] a budget of 4 MiB.
+/// Buffers on their way from the dynos to the terminal. With [`READ_BYTES`] that is a budget of 4 MiB.
 const BUFFERS: usize = 64;
-/// Notices that wait for a stalled terminal; the rest are counted.
+/// Notices that wait for a stalled terminal. Further ones are only counted.
 const MAX_NOTICES: usize = 1024;
 /// Formatted bytes gathered before they are written, so that many small blocks share one write(2).
 const WRITE_BYTES: usize = 64 << 10;
-/// A formatted buffer that grew beyond this is let go: very short lines grow by a factor of 20.
+/// An output buffer that grew beyond this is freed: prefixes make very short lines 20 times as long.
 const KEEP_BYTES: usize = 512 << 10;
 
-/// What the hub tells the run loop.
+/// A report of the thread to the run loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HubEvent {
-    /// Nothing can be written to the screen any more, for this reason. Told once; later output is taken and dropped.
+    /// The stream that shows the log cannot be written any more. Sent once; later output is dropped.
     Lost(Errno),
     /// The same for the files of `--log-dir`.
     FilesLost(LogFileError),
-    /// All is written and the thread has ended.
+    /// Everything is written and the thread has ended.
     Done,
 }
 
 enum Item {
-    /// Lines of a dyno; when they are written a buffer goes back to the budget.
+    /// Lines of a dyno. When they are written, one buffer goes back to the budget.
     Block(LogBlock, Audience),
-    /// A piece before them of the same buffer, or a notice: no buffer to give back.
+    /// A notice, or an earlier piece of the same buffer. No buffer goes back to the budget.
     Extra(LogBlock, Audience),
-    /// Written as it is, where the log is shown.
+    /// Text that is written unchanged where the log is shown.
     Mark(Vec<u8>),
-    /// What the focused dyno writes, as it is, in a buffer of the budget.
-    Shown(Vec<u8>),
+    /// Raw output of the focused dyno, in a buffer of the budget.
+    Raw(Vec<u8>),
     /// The run of the focused dyno is over.
-    ShownEnd,
+    RawEnd,
 }
 
 impl Item {
     fn bytes(&self) -> u64 {
         match self {
             Self::Block(block, _) | Self::Extra(block, _) => block.bytes.len() as u64,
-            Self::Mark(text) | Self::Shown(text) => text.len() as u64,
-            Self::ShownEnd => 0,
+            Self::Mark(text) | Self::Raw(text) => text.len() as u64,
+            Self::RawEnd => 0,
         }
     }
 }
@@ -82,30 +82,30 @@ struct Shared {
     delivery: Delivery,
 }
 
-/// Where the lines go.
+/// Everything that gets the lines.
 pub(super) struct Receivers<Q> {
-    /// How they look where they are shown.
+    /// Formats the lines that are shown.
     pub(super) formatter: Formatter,
-    /// Whose lines are taken but not shown.
+    /// Whose lines are not shown.
     pub(super) quiet: Q,
-    /// Files that all of them go to besides.
+    /// The files of `--log-dir`.
     pub(super) files: Option<LogFiles>,
-    /// What keeps the last ones of each dyno.
+    /// Keeps the last lines of each dyno.
     pub(super) tails: Option<Tails>,
-    /// Where they are shown.
-    pub(super) screen: Screen,
-    /// The dyno that is shown as it is.
+    /// The stream that shows the lines.
+    pub(super) stream: LogStream,
+    /// The dyno whose output is shown raw.
     pub(super) focused: Option<Focused>,
 }
 
 /// The stream that shows the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Screen {
+pub(super) enum LogStream {
     Stdout,
     Stderr,
 }
 
-impl Screen {
+impl LogStream {
     pub(super) fn is_terminal(self) -> bool {
         match self {
             Self::Stdout => std::io::stdout().is_terminal(),
@@ -121,7 +121,7 @@ impl Screen {
     }
 }
 
-/// The way to the hub. Cheap to clone.
+/// A handle to the thread. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct LogHub {
     shared: Arc<Shared>,
@@ -131,7 +131,7 @@ impl LogHub {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The thread, or what wakes it, could not be created.
+    /// The thread, or the pipe that wakes it, could not be created.
     pub(super) fn start(
         receivers: Receivers<impl Fn(&Source) -> bool + Send + 'static>,
         events: UnboundedSender<HubEvent>,
@@ -141,15 +141,15 @@ impl LogHub {
             wake: Condvar::new(),
             budget: Semaphore::new(BUFFERS),
             pool: Mutex::default(),
-            delivery: Delivery::new(receivers.screen.outlet())?,
+            delivery: Delivery::new(receivers.stream.outlet())?,
         });
         let writer = Writer { shared: Arc::clone(&shared), receivers, events, out: Vec::new(), lost: false };
-        // Small: the thread calls nothing deep, and it counts towards the memory of every user.
-        std::thread::Builder::new().name("log-hub".into()).stack_size(256 << 10).spawn(move || writer.live())?;
+        // A small stack is enough, because the thread has no deep calls, and it saves memory.
+        std::thread::Builder::new().name("log-hub".into()).stack_size(256 << 10).spawn(move || writer.run())?;
         Ok(Self { shared })
     }
 
-    /// An empty buffer, once the budget has one.
+    /// Waits until the budget has a buffer and takes it. It is empty.
     pub(super) async fn buffer(&self) -> Vec<u8> {
         if let Ok(permit) = self.shared.budget.acquire().await {
             permit.forget();
@@ -157,37 +157,37 @@ impl LogHub {
         lock(&self.shared.pool).pop().unwrap_or_else(|| Vec::with_capacity(READ_BYTES))
     }
 
-    /// Gives back a buffer that was not needed.
+    /// Gives a buffer that was not needed back to the budget.
     pub(super) fn give_back(&self, buffer: Vec<u8>) {
         self.shared.recycle(buffer);
     }
 
-    /// Keeps the memory of a buffer whose place in the budget a block has.
+    /// Keeps the memory of a buffer for reuse. Its place in the budget belongs to a block that was pushed.
     pub(super) fn keep(&self, buffer: Vec<u8>) {
         self.shared.keep(buffer);
     }
 
-    /// Queues lines that have the place of a buffer of [`LogHub::buffer`] in the budget.
+    /// Queues lines. They have the place of one [`LogHub::buffer`] in the budget.
     pub(super) fn push(&self, block: LogBlock, audience: Audience) {
         self.enqueue(Item::Block(block, audience));
     }
 
-    /// Queues a piece of what follows in the place of one buffer.
+    /// Queues a piece that shares the place in the budget with the block pushed after it.
     pub(super) fn push_extra(&self, block: LogBlock, audience: Audience) {
         self.enqueue(Item::Extra(block, audience));
     }
 
-    /// Queues what is to be shown as it is, in a buffer of [`LogHub::buffer`].
-    pub(super) fn show(&self, bytes: Vec<u8>) {
-        self.enqueue(Item::Shown(bytes));
+    /// Queues raw output of the focused dyno, in a [`LogHub::buffer`].
+    pub(super) fn show_raw(&self, bytes: Vec<u8>) {
+        self.enqueue(Item::Raw(bytes));
     }
 
-    /// Says that the run whose output is shown as it is is over.
-    pub(super) fn end_shown(&self) {
-        self.enqueue(Item::ShownEnd);
+    /// Reports that the run of the focused dyno is over.
+    pub(super) fn end_raw(&self) {
+        self.enqueue(Item::RawEnd);
     }
 
-    /// Queues a notice of our own, or counts it where too many wait.
+    /// Queues a notice of our own, or only counts it if too many are queued.
     pub(super) fn notice(&self, block: LogBlock) {
         {
             let mut queue = lock(&self.shared.queue);
@@ -200,30 +200,30 @@ impl LogHub {
         self.enqueue(Item::Extra(block, Audience::All));
     }
 
-    /// Queues a mark between the lines. Few: it is not counted.
+    /// Queues text that is written unchanged between the lines. There are too few of these to need a limit.
     pub(super) fn mark(&self, text: Vec<u8>) {
         self.enqueue(Item::Mark(text));
     }
 
-    /// Lets the thread end when all that was queued is written; [`HubEvent::Done`] follows.
+    /// Lets the thread end when everything queued is written. [`HubEvent::Done`] follows.
     pub(super) fn close(&self) {
         let mut queue = lock(&self.shared.queue);
         queue.closing = true;
         self.shared.wake.notify_one();
     }
 
-    /// The end has begun: from now on it is known soon whether the reader still reads.
+    /// The end has begun: from now on [`LogHub::progress`] soon shows whether the reader still reads.
     pub(super) fn begin_end(&self) {
         self.shared.delivery.begin_end();
     }
 
-    /// The reader has stopped reading: the rest goes to the log files alone and is counted.
+    /// The reader has stopped reading: the rest goes only to the log files and is counted.
     pub(super) fn give_up(&self) {
         self.shared.delivery.give_up();
     }
 
-    /// How far the output has come.
-    pub(super) fn progress(&self) -> Progress {
+    /// How much of the output is written, and how much of that is read.
+    pub(super) fn progress(&self) -> OutputProgress {
         self.shared.delivery.progress()
     }
 
@@ -236,7 +236,7 @@ impl LogHub {
         self.shared.delivery.queue(item.bytes());
         let mut queue = lock(&self.shared.queue);
         queue.items.push_back(item);
-        // Waking costs a system call; a thread that works looks again by itself.
+        // Waking costs a system call, and a thread that is working looks at the queue again by itself.
         if queue.sleeping {
             queue.sleeping = false;
             self.shared.wake.notify_one();
@@ -258,7 +258,7 @@ impl Shared {
     }
 }
 
-/// A thread that panicked while it held the lock left a queue that is still whole: every change is one step.
+/// Ignores poison: every change is a single step, so a thread that panicked with the lock has left the data whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -272,7 +272,7 @@ struct Writer<Q> {
 }
 
 impl<Q: Fn(&Source) -> bool> Writer<Q> {
-    fn live(mut self) {
+    fn run(mut self) {
         let mut batch = VecDeque::new();
         while self.next_batch(&mut batch) {
             for item in batch.drain(..) {
@@ -286,7 +286,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         let _ = self.events.send(HubEvent::Done);
     }
 
-    /// Waits for work; false: all is done.
+    /// Waits for work. False if everything is done.
     fn next_batch(&mut self, batch: &mut VecDeque<Item>) -> bool {
         let mut queue = lock(&self.shared.queue);
         loop {
@@ -314,19 +314,19 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         let bytes = item.bytes();
         match item {
             Item::Block(block, audience) => {
-                self.hand_out(&block, audience);
+                self.distribute(&block, audience);
                 self.shared.recycle(block.bytes);
             }
-            Item::Extra(block, audience) => self.hand_out(&block, audience),
+            Item::Extra(block, audience) => self.distribute(&block, audience),
             Item::Mark(text) if !self.lost => self.out.extend_from_slice(&text),
             Item::Mark(_) => {}
-            Item::Shown(shown) => {
+            Item::Raw(raw) => {
                 if let Some(focused) = self.receivers.focused.as_mut().filter(|_| !self.lost) {
-                    focused.show(&shown, &mut self.receivers.formatter, &mut self.out);
+                    focused.show(&raw, &mut self.receivers.formatter, &mut self.out);
                 }
-                self.shared.recycle(shown);
+                self.shared.recycle(raw);
             }
-            Item::ShownEnd => {
+            Item::RawEnd => {
                 if let Some(focused) = self.receivers.focused.as_mut().filter(|_| !self.lost) {
                     focused.end_of_run(&mut self.receivers.formatter, &mut self.out);
                 }
@@ -338,7 +338,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         }
     }
 
-    fn hand_out(&mut self, block: &LogBlock, audience: Audience) {
+    fn distribute(&mut self, block: &LogBlock, audience: Audience) {
         let Receivers { formatter, quiet, files, tails, focused, .. } = &mut self.receivers;
         if audience != Audience::Screens
             && let Some(file) = files

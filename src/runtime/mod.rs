@@ -1,7 +1,8 @@
-//! The only code besides the guardian that touches the system: turns the world into events and effects into calls.
+//! Connects the supervisor to the system: turns signals, reports and deadlines into events, and effects into calls.
 //!
-//! Decides nothing: [`crate::supervisor::Supervisor`] does. One loop waits for signals, the guardian's reports, the log hub and the next
-//! deadline; each becomes an event, and what the supervisor orders is performed at once. Called by `commands`.
+//! Decides nothing; [`crate::supervisor::Supervisor`] does. One loop waits for signals, the guardian's reports, the log
+//! hub and the next deadline. It turns each of them into an event and performs the effects that the supervisor returns.
+//! Besides the guardian, this is the only code that touches the system while dynos run. Called by `commands`.
 
 mod delivery;
 mod effects;
@@ -42,48 +43,48 @@ pub use terminal::own_terminal_size;
 
 use run_loop::Runtime;
 
-/// Whose lines are taken but not shown.
+/// Says which sources are hidden: their lines go to log files and reports, but are not shown.
 pub type Quiet = Box<dyn Fn(&Source) -> bool + Send>;
 
-/// All that a start needs besides the guardian.
+/// Everything that [`run`] needs besides the guardian.
 pub struct Start {
-    /// What runs.
+    /// The release command and the dynos to run.
     pub plan: Plan,
-    /// By which rules.
+    /// The rules for restarts, timeouts and the end.
     pub policy: Policy,
-    /// In whose words our own lines are.
+    /// The wording of our own lines: ours or the platform's.
     pub notices: NoticeStyle,
-    /// How lines look.
+    /// Formats the lines that are shown.
     pub formatter: Formatter,
     /// Whose lines are not shown.
     pub quiet: Quiet,
-    /// Files that all lines go to besides.
+    /// The files of `--log-dir`.
     pub files: Option<LogFiles>,
     /// Whether dynos without a terminal read `/dev/null` instead of a pipe that never ends.
     pub null_stdin: bool,
-    /// Columns of the terminal that the prefix takes away from a dyno's own.
+    /// Width of the prefix: a dyno's terminal has that many columns less than ours.
     pub prefix_columns: u16,
-    /// What makes a smoke of it; then the log goes to stderr, since stdout belongs to the command.
+    /// Set for a smoke test. Its log goes to stderr, because stdout belongs to the command.
     pub smoke: Option<SmokeStart>,
 }
 
-/// What a smoke needs besides.
+/// What a smoke test needs besides.
 pub struct SmokeStart {
-    /// By which rules.
+    /// What must be up, for how long, and how it is probed.
     pub rules: SmokeRules,
-    /// Where the last lines of each dyno are kept.
+    /// Keeps the last lines of each dyno.
     pub tails: Tails,
-    /// What is written into the log, on lines of its own, when a phase begins.
+    /// Writes a mark into the log when a phase begins.
     pub phase_mark: Option<PhaseMark>,
 }
 
-/// What is written when a phase begins: whole lines.
+/// Returns the text to write into the log when a phase begins. It consists of whole lines.
 pub type PhaseMark = Box<dyn FnMut(SmokePhase) -> String>;
 
 /// Runs a formation to its end.
 ///
 /// # Errors
-/// The system refused something `dyno` itself cannot be without: a thread, a socket, the event queue.
+/// The system refused something that `dyno` itself needs: a thread, a socket or the event queue.
 pub fn run(start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = LocalSet::new();

@@ -1,10 +1,10 @@
-//! Our stdout or stderr, written without ever waiting inside `write`.
+//! Writes to our stdout or stderr without ever blocking inside `write`.
 //!
-//! A blocking `write` cannot be interrupted, and says only when it returns how much was accepted. But `O_NONBLOCK` on the
-//! descriptor we were given would change the stream for everyone who shares it, the user's shell included. So pipes and
-//! terminals are opened a second time, with that flag on our own description alone; sockets have a flag for each call.
+//! A blocking `write` cannot be interrupted, and it reports how much was accepted only when it returns. But `O_NONBLOCK` on
+//! the inherited descriptor would change the stream for every process that shares it, the user's shell included. So pipes
+//! and terminals are opened a second time, with that flag on our own description only; sockets have a flag for each call.
 //!
-//! Not here: who waits for a slow reader (`delivery`), and for how long (`patience`).
+//! Not here: waiting for a slow reader (`delivery`), and how long to wait (`patience`).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -19,14 +19,14 @@ use crate::guardian::{terminal_device, unread_in_pipe, unsent};
 /// A pipe that is ready takes this much without blocking, all of it or nothing (`PIPE_BUF`).
 const PIPE_PIECE_BYTES: usize = 4096;
 
-/// A socket reports a piece as unread until its last byte is read. With small pieces a reader that takes 600 bytes a second
-/// still shows progress.
+/// A socket reports a piece as unread until its last byte is read. Pieces are small, so that even a reader that takes 600
+/// bytes a second shows progress.
 const SOCKET_PIECE_BYTES: usize = 1024;
 
-/// A terminal keeps the memory of a piece until its last byte is read, so the same holds for its free space.
+/// A terminal frees the space of a piece only when its last byte is read, so its pieces are small, too.
 const TERMINAL_PIECE_BYTES: usize = 256;
 
-/// What matters about a write: few calls, or seeing at once that the reader has taken something.
+/// The goal of a write: few calls, or to see at once that the reader has taken something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Aim {
     Throughput,
@@ -34,63 +34,69 @@ pub(super) enum Aim {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum StreamKind {
     Pipe,
     Terminal,
     Socket,
-    /// Never waits for a reader: a regular file, or a device such as `/dev/null`.
+    /// A regular file, or a device such as `/dev/null`. It has no reader to wait for.
     File,
 }
 
 /// A stream for output.
 pub(super) struct Outlet {
     shared: Box<dyn AsFd + Send + Sync>,
-    /// A description of our own that does not block. None: not needed, or the system refused to open it again.
+    /// Our own description, which does not block. None if it is not needed, or if the system refused to open it again.
     own: Option<OwnedFd>,
-    kind: Kind,
+    kind: StreamKind,
 }
 
 impl Outlet {
     pub(super) fn new(stream: impl AsFd + Send + Sync + 'static) -> Self {
-        let kind = Kind::of(stream.as_fd());
+        let kind = StreamKind::of(stream.as_fd());
         let own = open_again(stream.as_fd(), kind);
         Self { shared: Box::new(stream), own, kind }
     }
 
-    /// Writes what the stream accepts at this moment.
+    /// Writes as much as the stream accepts now.
     ///
     /// # Errors
-    /// EAGAIN: it accepts nothing now. Otherwise those of write(2).
+    /// EAGAIN if it accepts nothing now. Otherwise those of write(2).
     pub(super) fn write_now(&self, bytes: &[u8], aim: Aim) -> Result<usize, Errno> {
         let piece = bytes.get(..self.most_at_once(aim)).unwrap_or(bytes);
         match (self.kind, &self.own) {
-            (Kind::Socket, _) => {
+            (StreamKind::Socket, _) => {
                 send(self.shared.as_fd().as_raw_fd(), piece, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)
             }
-            (Kind::File, _) => nix::unistd::write(&self.shared, piece),
-            (Kind::Pipe | Kind::Terminal, Some(own)) => nix::unistd::write(own, piece),
-            // Blocks only if another process fills the stream in this instant. The piece is then not counted as written.
-            (Kind::Pipe | Kind::Terminal, None) if self.is_ready() => nix::unistd::write(&self.shared, piece),
-            (Kind::Pipe | Kind::Terminal, None) => Err(Errno::EAGAIN),
+            (StreamKind::File, _) => nix::unistd::write(&self.shared, piece),
+            (StreamKind::Pipe | StreamKind::Terminal, Some(own)) => nix::unistd::write(own, piece),
+            // May block if another process fills the stream right now. The piece is not yet counted as written then.
+            (StreamKind::Pipe | StreamKind::Terminal, None) if self.is_ready() => {
+                nix::unistd::write(&self.shared, piece)
+            }
+            (StreamKind::Pipe | StreamKind::Terminal, None) => Err(Errno::EAGAIN),
         }
     }
 
     fn most_at_once(&self, aim: Aim) -> usize {
         match (self.kind, &self.own, aim) {
-            (Kind::Socket, _, _) => SOCKET_PIECE_BYTES,
-            (Kind::Pipe, None, _) => PIPE_PIECE_BYTES,
-            (Kind::Terminal, None, _) | (Kind::Terminal, Some(_), Aim::VisibleProgress) => TERMINAL_PIECE_BYTES,
-            (Kind::Pipe, Some(_), _) | (Kind::Terminal, Some(_), Aim::Throughput) | (Kind::File, _, _) => usize::MAX,
+            (StreamKind::Socket, _, _) => SOCKET_PIECE_BYTES,
+            (StreamKind::Pipe, None, _) => PIPE_PIECE_BYTES,
+            (StreamKind::Terminal, None, _) | (StreamKind::Terminal, Some(_), Aim::VisibleProgress) => {
+                TERMINAL_PIECE_BYTES
+            }
+            (StreamKind::Pipe, Some(_), _)
+            | (StreamKind::Terminal, Some(_), Aim::Throughput)
+            | (StreamKind::File, _, _) => usize::MAX,
         }
     }
 
-    /// Bytes that were accepted and that the reader has not taken yet; 0 if the system cannot tell.
+    /// Bytes that were accepted but not read yet. 0 if the system does not report it.
     pub(super) fn unread_bytes(&self) -> usize {
         let unread = match self.kind {
-            Kind::Pipe => unread_in_pipe(&self.shared),
-            // Always 0 for a pseudoterminal: there only what `write` accepts shows progress.
-            Kind::Terminal | Kind::Socket => unsent(&self.shared),
-            Kind::File => None,
+            StreamKind::Pipe => unread_in_pipe(&self.shared),
+            // Always 0 for a pseudoterminal. Only an accepted `write` shows its progress.
+            StreamKind::Terminal | StreamKind::Socket => unsent(&self.shared),
+            StreamKind::File => None,
         };
         unread.unwrap_or(0)
     }
@@ -106,9 +112,9 @@ impl Outlet {
         PollFd::new(fd, PollFlags::POLLOUT)
     }
 
-    /// Waits until the stream accepts bytes or has failed, at most this long.
+    /// Waits until the stream accepts bytes or has failed, but not longer than `most`.
     pub(super) fn wait(&self, most: PollTimeout) {
-        // An error would only mean to look again sooner.
+        // After an error the caller just tries again sooner.
         let _ = poll(&mut [self.poll_fd()], most);
     }
 
@@ -117,7 +123,7 @@ impl Outlet {
     }
 }
 
-impl Kind {
+impl StreamKind {
     fn of(fd: BorrowedFd<'_>) -> Self {
         let format = fstat(fd).map_or(SFlag::empty(), |stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT);
         if format == SFlag::S_IFIFO {
@@ -132,26 +138,27 @@ impl Kind {
     }
 }
 
-/// A description of our own of the same pipe or terminal. Refused without `/proc`, or if the stream belongs to another user,
-/// as after `sudo -u`; our controlling terminal can be opened even then.
-fn open_again(shared: BorrowedFd<'_>, kind: Kind) -> Option<OwnedFd> {
+/// Opens the same pipe or terminal once more. Fails without `/proc`, or if the stream belongs to another user, as after
+/// `sudo -u`; our controlling terminal can be opened even then.
+fn open_again(shared: BorrowedFd<'_>, kind: StreamKind) -> Option<OwnedFd> {
     let link = format!("/proc/self/fd/{}", shared.as_raw_fd());
     let paths = match kind {
-        Kind::Pipe => &[link.as_str()][..],
-        Kind::Terminal => &[link.as_str(), "/dev/tty"],
-        Kind::Socket | Kind::File => &[],
+        StreamKind::Pipe => &[link.as_str()][..],
+        StreamKind::Terminal => &[link.as_str(), "/dev/tty"],
+        StreamKind::Socket | StreamKind::File => &[],
     };
     let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let mut opened = paths.iter().filter_map(|path| open(*path, flags, Mode::empty()).ok());
     opened.find(|own| is_same(shared, own.as_fd(), kind))
 }
 
-/// Opening the master of a pseudoterminal again gives another one, and `/dev/tty` may be another terminal.
-fn is_same(shared: BorrowedFd<'_>, own: BorrowedFd<'_>, kind: Kind) -> bool {
+/// Whether it really is the same. Opening the master of a pseudoterminal again creates a new one, and `/dev/tty` may be
+/// another terminal.
+fn is_same(shared: BorrowedFd<'_>, own: BorrowedFd<'_>, kind: StreamKind) -> bool {
     match kind {
-        Kind::Pipe => is_same_file(shared, own),
-        Kind::Terminal => terminal_device(shared).is_some_and(|device| terminal_device(own) == Some(device)),
-        Kind::Socket | Kind::File => false,
+        StreamKind::Pipe => is_same_file(shared, own),
+        StreamKind::Terminal => terminal_device(shared).is_some_and(|device| terminal_device(own) == Some(device)),
+        StreamKind::Socket | StreamKind::File => false,
     }
 }
 
@@ -170,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes until nothing more is accepted.
+    /// Writes until the outlet accepts nothing more. Returns the number of accepted bytes.
     fn fill(outlet: &Outlet, aim: Aim) -> usize {
         let mut accepted = 0;
         loop {
@@ -203,9 +210,9 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_cannot_be_opened_again_does_not_block_either() {
+    fn a_pipe_that_cannot_be_opened_again_does_not_block() {
         let (reader, writer) = std::io::pipe().unwrap();
-        let outlet = Outlet { shared: Box::new(writer), own: None, kind: Kind::Pipe };
+        let outlet = Outlet { shared: Box::new(writer), own: None, kind: StreamKind::Pipe };
 
         assert_eq!(fill(&outlet, Aim::Throughput), unread_in_pipe(&reader).unwrap());
     }
@@ -234,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn the_master_of_a_pseudoterminal_is_never_replaced_by_another_one() {
+    fn the_master_of_a_pseudoterminal_is_not_opened_again() {
         let pty = openpty(None, None).unwrap();
 
         assert!(Outlet::new(pty.master).own.is_none());
     }
 
     #[test]
-    fn a_file_gets_all_of_it_at_once() {
+    fn a_file_gets_all_bytes_at_once() {
         let null = std::fs::File::options().write(true).open("/dev/null").unwrap();
 
         assert_eq!(Outlet::new(null).write_now(&[0; 10_000], Aim::VisibleProgress), Ok(10_000));

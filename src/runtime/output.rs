@@ -1,8 +1,8 @@
-//! One task per dyno: what its runs write, in order, with our notices about them in between.
+//! One task per dyno: reads the output of its runs and puts our notices about them in the right place.
 //!
-//! Decides nothing but order: what the run's leader wrote, then its exit notice, then what its children wrote after that,
-//! then the next run's first words. The notice never waits for a child: that may live as long as the grace. Reads a stream
-//! only while the hub has a buffer to spare, so a slow terminal stops the dyno and costs no memory.
+//! Decides only the order: the output of the run's leader, then the exit notice, then what its children write after that,
+//! then the output of the next run. The exit notice does not wait for the children, which may live until the grace is
+//! over. The task reads only while the hub has a free buffer, so a slow terminal stops the dyno and costs no memory.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -20,35 +20,35 @@ use super::log_hub::{LogHub, READ_BYTES};
 use crate::app::DynoName;
 use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, ScreenSize, Source};
 
-/// The most the buffers of a terminal can hold that its writer has left.
+/// Most bytes that the buffers of a terminal can hold after its last writer has gone.
 const TERMINAL_BYTES: usize = 128 << 10;
 
-/// Bytes read at once where tokio sees nothing to read; what is left is read by the next turn of the drain.
+/// Bytes read at once if tokio sees nothing to read. A drain reads again until nothing is left.
 const DIRECT_BYTES: usize = 4096;
 
-/// What the run loop tells the task. The queue needs no bound of its own: it grows by a few orders a run, and a run
-/// ends only after the guardian was asked.
+/// An order from the run loop to the task. The queue needs no bound: each run adds a few orders, and the guardian limits
+/// how fast runs follow each other.
 pub(super) enum Order {
-    /// A new run: read this from now on. The stream of the run before was closed by `Close`.
+    /// A new run has started: read this stream from now on. `Close` has closed the stream of the previous run.
     Open(Rc<Receiver>, LineMode),
-    /// The terminal of the run has another size now.
+    /// The terminal of the run has a new size.
     Resize(ScreenSize),
-    /// Show a line of ours, after all that was written before now.
+    /// Show a notice about the dyno, after everything that the dyno has written so far.
     Notice(String),
-    /// Show a line about the whole formation, after the notices before it.
+    /// Show a line about the whole formation, after the earlier notices.
     SystemLine(String),
-    /// Write this as it is, after all that was ordered before.
+    /// Write this text unchanged, after the earlier orders.
     Mark(String),
     /// The run is gone: show what is left in its stream and close it.
     Close,
 }
 
-/// How many orders the tasks have not carried out yet.
+/// Counts the orders that the tasks have not carried out yet.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Backlog(Rc<Cell<usize>>);
 
 impl Backlog {
-    /// An order was sent.
+    /// Counts an order that was sent.
     pub(super) fn add(&self) {
         self.0.set(self.0.get() + 1);
     }
@@ -57,8 +57,8 @@ impl Backlog {
         self.0.set(self.0.get().saturating_sub(1));
     }
 
-    /// Lets the tasks carry out what they were ordered, unless they wait for a slow terminal: then there is no end to
-    /// wait for.
+    /// Lets the tasks carry out their orders, as long as they make progress. With a slow terminal they make none, and waiting
+    /// for them could take for ever.
     pub(super) async fn work_off(&self) {
         let mut before = usize::MAX;
         while (1..before).contains(&self.0.get()) {
@@ -76,21 +76,21 @@ pub(super) struct Output {
     backlog: Backlog,
     stream: Option<Rc<Receiver>>,
     lines: Lines,
-    /// Besides its lines, what it writes is shown as it is and at once.
-    is_seen_as_it_is: bool,
-    /// It was said that it draws a whole screen.
-    told_of_focus: bool,
-    /// What waits to be shown; None: there is nothing.
+    /// Whether its output is also shown raw and immediately.
+    is_shown_raw: bool,
+    /// Whether the notice was shown that points to `--focus`.
+    has_suggested_focus: bool,
+    /// Set if something was read that is not shown yet.
     waiting: Option<Waiting>,
 }
 
-/// When something that was read and not shown is shown.
+/// When to show something that was read but not shown yet.
 #[derive(Clone, Copy)]
 struct Waiting {
     since: Instant,
-    /// If nothing is read before that.
+    /// If nothing more is read before.
     still_at: Instant,
-    /// Whatever is read before that.
+    /// Even if more is read before.
     at_latest: Option<Instant>,
 }
 
@@ -116,27 +116,27 @@ impl Output {
             backlog,
             stream: None,
             lines,
-            is_seen_as_it_is: false,
-            told_of_focus: false,
+            is_shown_raw: false,
+            has_suggested_focus: false,
             waiting: None,
         }
     }
 
-    /// Whether what it writes is shown as it is and at once, besides its lines for those who keep them (S6.8).
-    pub(super) fn seen_as_it_is(mut self, is_seen_as_it_is: bool) -> Self {
-        self.is_seen_as_it_is = is_seen_as_it_is;
+    /// Sets whether the output is also shown raw and immediately (S6.8). Log files and reports still get its lines.
+    pub(super) fn shown_raw(mut self, is_shown_raw: bool) -> Self {
+        self.is_shown_raw = is_shown_raw;
         self
     }
 
-    /// Runs until no more orders can come; then all is handed to the hub.
-    pub(super) async fn live(mut self) {
+    /// Runs until no more orders can come, then hands everything that is left to the hub.
+    pub(super) async fn run(mut self) {
         loop {
             let show_at = self.waiting.map(Waiting::until);
             tokio::select! {
                 biased;
                 order = self.orders.recv() => match order {
                     Some(order) => {
-                        self.obey(order).await;
+                        self.carry_out(order).await;
                         self.backlog.remove();
                     }
                     None => break,
@@ -148,11 +148,11 @@ impl Output {
         self.close().await;
     }
 
-    async fn obey(&mut self, order: Order) {
+    async fn carry_out(&mut self, order: Order) {
         match order {
             Order::Open(stream, mode) => {
-                // Its lines are shown already; what is left are the files, which keep all bytes.
-                self.lines = Lines::new(if self.is_seen_as_it_is { LineMode::AllBytes } else { mode });
+                // The terminal gets the raw output. The lines are for files and reports, which keep all bytes.
+                self.lines = Lines::new(if self.is_shown_raw { LineMode::AllBytes } else { mode });
                 self.stream = Some(stream);
             }
             Order::Resize(size) => {
@@ -163,7 +163,7 @@ impl Output {
             }
             Order::Notice(text) => {
                 self.drain().await;
-                // Not the end of the line while the stream is open: what a grandchild adds goes on with it.
+                // Does not finish the line, because a grandchild that still has the stream may continue it.
                 self.show_all().await;
                 self.notice(Source::Notice(self.dyno.clone()), text);
             }
@@ -182,12 +182,12 @@ impl Output {
         self.drain().await;
         self.finish_line().await;
         self.stream = None;
-        if self.is_seen_as_it_is {
-            self.hub.end_shown();
+        if self.is_shown_raw {
+            self.hub.end_raw();
         }
     }
 
-    /// Takes all the stream holds now, and no more: a grandchild may go on writing for ever.
+    /// Reads what the stream holds now, but no more, because a grandchild may go on writing for ever.
     async fn drain(&mut self) {
         let held = self.stream.as_deref().map_or(0, capacity);
         let mut drained = 0;
@@ -201,19 +201,19 @@ impl Output {
 
     async fn read(&mut self) -> Read {
         let Some(stream) = self.stream.as_deref() else { return Read::Ended };
-        // Of the same budget: a slow terminal stops this dyno, too.
-        let shown = if self.is_seen_as_it_is { Some(self.hub.buffer().await) } else { None };
+        // From the same budget, so that a slow terminal stops this dyno, too.
+        let raw = if self.is_shown_raw { Some(self.hub.buffer().await) } else { None };
         let mut buffer = self.hub.buffer().await;
         self.lines.begin(&mut buffer);
         let fresh_from = buffer.len();
         buffer.reserve(READ_BYTES.saturating_sub(fresh_from).max(READ_BYTES / 2));
         let result = read_some(stream, &mut buffer);
-        if let Some(mut shown) = shown {
-            shown.extend_from_slice(buffer.get(fresh_from..).unwrap_or_default());
-            if shown.is_empty() {
-                self.hub.give_back(shown);
+        if let Some(mut raw) = raw {
+            raw.extend_from_slice(buffer.get(fresh_from..).unwrap_or_default());
+            if raw.is_empty() {
+                self.hub.give_back(raw);
             } else {
-                self.hub.show(shown);
+                self.hub.show_raw(raw);
             }
         }
         self.split(buffer, fresh_from);
@@ -225,11 +225,11 @@ impl Output {
             }
             Ok(bytes) => {
                 self.plan();
-                self.say_that_it_takes_the_screen();
+                self.suggest_focus();
                 Read::Some(bytes)
             }
             Err(Errno::EAGAIN | Errno::EINTR) => Read::Empty,
-            // EIO: the run is gone, and with it the last open side of its terminal. Nothing else leaves anything to read.
+            // EIO: the run is gone, and with it the last open side of its terminal. After other errors nothing can be read.
             Err(_) => {
                 self.finish_line().await;
                 self.stream = None;
@@ -238,24 +238,24 @@ impl Output {
         }
     }
 
-    /// A program that draws a whole screen is of no use among the lines of others.
-    fn say_that_it_takes_the_screen(&mut self) {
-        if self.lines.took_whole_screen() && !self.told_of_focus {
-            self.told_of_focus = true;
+    /// Points to `--focus` if the program draws a full screen, which cannot be shown among the other dynos' lines.
+    fn suggest_focus(&mut self) {
+        if self.lines.took_whole_screen() && !self.has_suggested_focus {
+            self.has_suggested_focus = true;
             let (dyno, process_type) = (&self.dyno, &self.dyno.process_type);
-            let text = format!("{dyno} draws a whole screen: type `dyno start --focus {process_type}` to use it");
+            let text = format!("{dyno} draws a full screen: run `dyno start --focus {process_type}` to use it");
             self.notice(Source::System, text);
         }
     }
 
-    /// `buffer`: one of the budget.
+    /// `buffer`: has a place in the budget.
     fn split(&mut self, buffer: Vec<u8>, fresh_from: usize) {
         let mut pieces = Pieces::new(&self.hub, &self.dyno);
         let spare = self.lines.split(buffer, fresh_from, &mut |chunk| pieces.add(chunk));
         pieces.finish(spare);
     }
 
-    /// After fresh bytes.
+    /// Decides after fresh bytes when to show what is still held back.
     fn plan(&mut self) {
         let now = Instant::now();
         self.waiting = self.lines.patience().map(|patience| {
@@ -270,7 +270,7 @@ impl Output {
         let Some(waiting) = self.waiting.take() else { return };
         let now = Instant::now();
         self.flush(now >= waiting.still_at).await;
-        // What a program that is drawing changed only a little waits on.
+        // Small changes wait on while the program keeps drawing.
         if let Some(patience) = self.lines.patience() {
             let at_latest = patience.at_most.map(|most| now + most);
             self.waiting = Some(Waiting { since: now, still_at: waiting.still_at.max(now), at_latest });
@@ -298,8 +298,8 @@ impl Output {
     }
 }
 
-/// What one buffer of the budget became, on its way to the hub. The budget gets it back when the last piece was written:
-/// pieces are copies, and they take memory like the buffer itself.
+/// Hands the pieces of one buffer to the hub. The buffer's place in the budget is given back when the last piece is written,
+/// because the pieces are copies that need memory like the buffer itself.
 struct Pieces<'a> {
     hub: &'a LogHub,
     dyno: &'a DynoName,
@@ -319,7 +319,7 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// `spare`: the buffer, where it is none of the pieces.
+    /// `spare`: the buffer, unless one of the pieces is the buffer itself.
     fn finish(self, spare: Option<Vec<u8>>) {
         match self.last {
             Some((last, audience)) => {
@@ -335,22 +335,22 @@ fn block(dyno: &DynoName, time: Timestamp, chunk: Chunk) -> LogBlock {
     LogBlock { source: Source::App(dyno.clone()), time, bytes: chunk.bytes, continued: chunk.continued }
 }
 
-/// The most the stream can hold. A dyno may have made its pipe larger.
+/// The most bytes that the stream can hold. A dyno may have enlarged its pipe.
 fn capacity(stream: &Receiver) -> usize {
     let size = fcntl(stream, FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| usize::try_from(size).ok());
     size.unwrap_or(TERMINAL_BYTES)
 }
 
-/// Ready when the stream has something to say; never without a stream.
+/// Returns when there is something to read. Never returns without a stream.
 async fn readable(stream: Option<&Receiver>) {
     match stream {
-        // The readiness is left as it is: the read that follows clears it when it finds nothing.
+        // Does not clear the readiness. The read that follows does so if it finds nothing.
         Some(stream) => drop(stream.readable().await),
         None => std::future::pending().await,
     }
 }
 
-/// When the moment has come; never without one.
+/// Returns at this moment. Never returns without one.
 pub(super) async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
@@ -358,8 +358,8 @@ pub(super) async fn at(moment: Option<Instant>) {
     }
 }
 
-/// Reads once into the spare capacity, also where tokio has not been told yet that there is something to read: a drain
-/// must not miss what is in the pipe.
+/// Reads once into the spare capacity, even if tokio does not know yet that there is something to read: a drain must not
+/// miss what is in the pipe.
 fn read_some(stream: &Receiver, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
     let result = match stream.try_read_buf(buffer) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => {

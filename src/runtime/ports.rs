@@ -1,6 +1,7 @@
-//! Whether a port is free, and who holds it if not (S5.3, S5.4).
+//! Finds out whether a port is free, and which process holds it if not (S5.3, S5.4).
 //!
-//! Decides nothing about it. Never connects: a bind tells, `/proc` names the holder.
+//! Never connects: it tries to bind the port, and looks up the holder in `/proc`. What a taken port means is decided by
+//! `commands::ports`, which calls this.
 
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -13,7 +14,7 @@ use nix::sys::socket::{
 
 use super::listening::listeners;
 
-/// The first port for outgoing connections where the system does not tell: Linux' default.
+/// The first ephemeral port if the system does not report it: the default of Linux.
 const DEFAULT_FIRST_EPHEMERAL: u16 = 32_768;
 
 /// A process that listens on a port.
@@ -25,12 +26,12 @@ pub struct PortHolder {
     pub command: String,
 }
 
-/// How the server that gets a port binds it.
+/// How a server is expected to bind its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindMode {
-    /// With `SO_REUSEADDR`, like most servers: connections of an earlier run in `TIME_WAIT` do not matter (S5.3).
+    /// With `SO_REUSEADDR`, like most servers. Connections of an earlier run in `TIME_WAIT` do not matter (S5.3).
     ReuseAddress,
-    /// Without it: for the minute that they last, such connections keep the server from its port (S5.4).
+    /// Without it. Such connections keep the server from its port as long as they last, a minute (S5.4).
     Plain,
 }
 
@@ -42,7 +43,7 @@ pub fn is_port_free(port: u16, mode: BindMode) -> bool {
     match try_bind(AddressFamily::Inet6, &everywhere, mode) {
         Ok(()) => true,
         Err(Errno::EADDRINUSE) => false,
-        // No IPv6 here.
+        // This machine has no IPv6.
         Err(_) => try_bind(AddressFamily::Inet, &SockaddrIn::new(0, 0, 0, 0, port), mode) != Err(Errno::EADDRINUSE),
     }
 }
@@ -56,7 +57,7 @@ fn try_bind(family: AddressFamily, address: &dyn SockaddrLike, mode: BindMode) -
     bind(socket.as_raw_fd(), address)
 }
 
-/// The process that listens on a port; None where the system does not tell, as of another user's.
+/// The process that listens on a port. None if the system does not show it, for example a process of another user.
 #[must_use]
 pub fn port_holder(port: u16) -> Option<PortHolder> {
     let own = listeners().into_iter().filter(|listener| listener.port == port);
@@ -65,14 +66,14 @@ pub fn port_holder(port: u16) -> Option<PortHolder> {
         return None;
     }
     let mut pids: Vec<i32> = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| pid_of(&entry)).collect();
-    // The oldest one that has it is the server, later ones its workers.
+    // The oldest process with the socket is the server; later ones are its workers.
     pids.sort_unstable();
     let pid = pids.into_iter().find(|pid| holds(*pid, &sockets))?;
     let command = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(PortHolder { pid, command: command.trim_end().to_owned() })
 }
 
-/// The ports that these processes listen on, sorted, without `except`. Empty where the system does not tell.
+/// The ports that these processes listen on, sorted, without `except`. Empty if the system does not show them.
 pub(super) fn listening_ports(pids: &[i32], except: Option<u16>) -> Vec<u16> {
     let others = listeners().into_iter().filter(|listener| Some(listener.port) != except);
     let held = |inode: u64| pids.iter().any(|pid| holds(*pid, &[socket_name(inode)]));
@@ -82,7 +83,7 @@ pub(super) fn listening_ports(pids: &[i32], except: Option<u16>) -> Vec<u16> {
     ports
 }
 
-/// As `/proc/PID/fd` calls it.
+/// The name of a socket in `/proc/PID/fd`.
 fn socket_name(inode: u64) -> String {
     format!("socket:[{inode}]")
 }
@@ -97,7 +98,7 @@ fn holds(pid: i32, sockets: &[String]) -> bool {
     targets.into_iter().any(|target| sockets.iter().any(|socket| target.as_path() == Path::new(socket)))
 }
 
-/// The first port that the system gives to outgoing connections.
+/// The first port that the system uses for outgoing connections.
 #[must_use]
 pub fn first_ephemeral_port() -> u16 {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_somebody_listens_on_is_not_free_on_either_protocol() {
+    fn a_port_with_a_listener_is_not_free_on_either_protocol() {
         for address in [(Ipv4Addr::LOCALHOST.into(), 0), (std::net::IpAddr::from(Ipv6Addr::LOCALHOST), 0)] {
             let listener = TcpListener::bind(address).expect("a port");
 
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_5_the_ports_of_a_process_are_found_but_for_the_one_it_was_given() {
+    fn s6_5_the_ports_of_a_process_are_found_except_the_expected_one() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = port_of(&listener);
         let own = i32::try_from(std::process::id()).expect("a pid");
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_was_let_go_is_free() {
+    fn a_port_is_free_after_its_listener_is_closed() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = port_of(&listener);
 
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn s5_4_a_connection_in_time_wait_only_matters_to_a_plain_bind() {
         for address in [std::net::IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
-            // No IPv6 here.
+            // This machine has no IPv6.
             let Ok(listener) = TcpListener::bind((address, 0)) else { continue };
             let port = port_of(&listener);
             let mut client = TcpStream::connect((address, port)).expect("a connection");

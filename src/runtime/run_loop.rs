@@ -1,6 +1,6 @@
-//! The loop: waits for signals, reports of the guardian, the log hub and the next deadline, and makes events of them.
+//! The main loop: waits for signals, the guardian's reports, the log hub and the next deadline, and makes events of them.
 //!
-//! What the supervisor orders in return is performed by `effects`, how it all ends is in `ending`.
+//! The supervisor returns effects, which `effects` performs. `ending` does the rest after the loop.
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,11 +14,11 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::focus::{Keyboard, Keys, Pressed, Typed};
+use super::focus::{Keyboard, Pressed, PressedKeys, Typed};
 use super::focused::Focused;
 use super::http_probe::HttpProbes;
-use super::listening::{Found, Listening};
-use super::log_hub::{HubEvent, LogHub, Receivers, Screen};
+use super::listening::{Listening, WatchResult};
+use super::log_hub::{HubEvent, LogHub, LogStream, Receivers};
 use super::output::{Backlog, Order, Output};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
@@ -31,25 +31,25 @@ use crate::supervisor::{
 
 /// Why the loop ended.
 pub(super) enum Finished {
-    /// The supervisor says so.
+    /// The supervisor has finished.
     Outcome(Outcome),
-    /// The guardian is gone or does not answer; its descendants are ours to sweep.
+    /// The guardian is gone or does not answer: we have to sweep its descendants.
     GuardianLost,
 }
 
-/// Something to ask of the guardian, in this order.
+/// A request to the guardian that is not sent yet.
 pub(super) enum Work {
     Spawn(SpawnSpec),
     Signal(RunId, GroupSignal),
 }
 
-/// A run whose guardian has not answered yet, or that lives.
+/// A run that was sent to the guardian and is not gone.
 pub(super) struct LiveRun {
     pub(super) spec: SpawnSpec,
     pub(super) stream: Option<Rc<Receiver>>,
-    /// Its terminal has no end before it is gone.
+    /// Keeps its terminal from reporting the end before the run is gone.
     pub(super) _kept_open: Option<OwnedFd>,
-    /// Its leader; None before the guardian has told.
+    /// Its leader. None before the guardian has reported it.
     pub(super) pid: Option<i32>,
 }
 
@@ -57,38 +57,38 @@ pub(super) struct Runtime {
     pub(super) director: Director,
     pub(super) notices: NoticeStyle,
     pub(super) guardian: Guardian,
-    /// The guardian's socket, for waiting only.
+    /// A copy of the guardian's socket, only used to wait.
     pub(super) link: UnixStream,
     pub(super) signals: Signals,
     pub(super) hub: LogHub,
     pub(super) hub_events: UnboundedReceiver<HubEvent>,
     pub(super) outputs: HashMap<DynoName, UnboundedSender<Order>>,
-    /// What these were sent and have not done.
+    /// The orders that `outputs` have not carried out.
     pub(super) backlog: Backlog,
     pub(super) tasks: JoinSet<()>,
     pub(super) runs: HashMap<RunId, LiveRun>,
     pub(super) listening: Listening,
     pub(super) http: HttpProbes,
     pub(super) phase_mark: Option<PhaseMark>,
-    /// About whom something was said last; kept where phases are marked.
-    pub(super) told_last: Option<DynoName>,
+    /// The dyno of the last notice. Only recorded if phases are marked.
+    pub(super) last_notice_about: Option<DynoName>,
     pub(super) work: VecDeque<Work>,
-    /// Spawns that were sent and not answered.
+    /// Spawns that the guardian has not answered yet.
     pub(super) spawns_in_flight: usize,
     pub(super) stdin: Stdin,
-    /// The user's, where a dyno has it.
+    /// The user's keyboard, if a dyno has it.
     pub(super) keyboard: Option<Keyboard>,
     pub(super) prefix_columns: u16,
     pub(super) began: Instant,
-    /// Events that came out of performing effects.
+    /// Events that the supervisor has not handled yet.
     pub(super) events: VecDeque<Event>,
-    /// Asked at the start: a terminal that is gone does not say any more that it was one.
+    /// Determined at the start, because a terminal that is gone does not look like a terminal any more.
     shows_on_terminal: bool,
-    /// Lines go to a terminal as they are: a `\r` of a pipe would overwrite the prefix.
+    /// Lines go to a terminal, where a `\r` from a pipe would overwrite the prefix.
     pub(super) terminal_takes_lines: bool,
-    /// Whether files get all bytes besides.
+    /// Whether log files get all bytes.
     pub(super) keeps_files: bool,
-    /// What could not be written, and why.
+    /// Which output could not be written, and why.
     pub(super) lost_output: Option<String>,
 }
 
@@ -96,8 +96,8 @@ impl Runtime {
     pub(super) fn new(start: Start, guardian: Guardian) -> std::io::Result<Self> {
         let signals = Signals::install()?;
         let (hub_sender, hub_events) = unbounded_channel();
-        let screen = if start.smoke.is_some() { Screen::Stderr } else { Screen::Stdout };
-        let shows_on_terminal = screen.is_terminal();
+        let stream = if start.smoke.is_some() { LogStream::Stderr } else { LogStream::Stdout };
+        let shows_on_terminal = stream.is_terminal();
         let terminal_takes_lines = shows_on_terminal && start.smoke.is_none();
         let mut specs = start.plan.release.iter().chain(&start.plan.formation);
         let focused = specs.find(|spec| spec.focus != Focus::Elsewhere);
@@ -105,13 +105,13 @@ impl Runtime {
             Focus::Keyboard => Some(Keyboard::open()?),
             Focus::Elsewhere | Focus::Stdin => None,
         };
-        let seen_as_it_is = focused.filter(|_| shows_on_terminal).map(|spec| spec.dyno.clone());
+        let shown_raw = focused.filter(|_| shows_on_terminal).map(|spec| spec.dyno.clone());
         let keeps_files = start.files.is_some();
-        let begins_lines = keyboard.as_ref().is_some_and(Keyboard::shares_output);
-        let focused = seen_as_it_is.clone().map(|dyno| Focused::new(dyno, begins_lines, keeps_files));
+        let is_raw = keyboard.as_ref().is_some_and(Keyboard::shares_output);
+        let focused = shown_raw.clone().map(|dyno| Focused::new(dyno, is_raw, keeps_files));
         let (formatter, quiet, files) = (start.formatter, start.quiet, start.files);
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
-        let hub = LogHub::start(Receivers { formatter, quiet, files, tails, screen, focused }, hub_sender)?;
+        let hub = LogHub::start(Receivers { formatter, quiet, files, tails, stream, focused }, hub_sender)?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
         let mut tasks = JoinSet::new();
@@ -120,8 +120,8 @@ impl Runtime {
         for spec in start.plan.release.iter().chain(&start.plan.formation).chain(&start.plan.command) {
             let (sender, orders) = unbounded_channel();
             let output = Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone());
-            let is_seen_as_it_is = seen_as_it_is.as_ref() == Some(&spec.dyno);
-            tasks.spawn_local(output.seen_as_it_is(is_seen_as_it_is).live());
+            let is_shown_raw = shown_raw.as_ref() == Some(&spec.dyno);
+            tasks.spawn_local(output.shown_raw(is_shown_raw).run());
             outputs.insert(spec.dyno.clone(), sender);
         }
         let boot_timeout = start.policy.boot_timeout;
@@ -147,7 +147,7 @@ impl Runtime {
             listening: Listening::new(boot_timeout),
             http,
             phase_mark,
-            told_last: None,
+            last_notice_about: None,
             work: VecDeque::new(),
             spawns_in_flight: 0,
             stdin,
@@ -168,15 +168,15 @@ impl Runtime {
             if let Some(finished) = self.handle_events() {
                 return finished;
             }
-            // What is said about an order stands before the dyno's answer to it: a task that is told to show `Stopping all
-            // processes with SIGTERM` shows first what it finds in the stream, and that must not be the last words yet.
+            // A notice about an order must come before the dyno's reaction to it. A task that shows `Stopping all processes
+            // with SIGTERM` first shows what it finds in the stream, which must not yet be the reaction to SIGTERM.
             if !self.work.is_empty() {
                 self.backlog.work_off().await;
             }
             if self.send_work().is_err() {
                 return Finished::GuardianLost;
             }
-            // A run whose streams could not be made: nothing else would wake the loop for it.
+            // Events of spawns that failed here, without the guardian: nothing else would wake the loop for them.
             if !self.events.is_empty() {
                 continue;
             }
@@ -198,7 +198,7 @@ impl Runtime {
                             return finished;
                         }
                     }
-                    // Nobody else may tell a job in the background.
+                    // A background job may not get SIGHUP from the system or its shell.
                     Pressed::Gone if !is_ignored(libc::SIGHUP) => self.events.push_back(Event::Signal(UserSignal::Hup)),
                     Pressed::Gone => {}
                 },
@@ -215,16 +215,16 @@ impl Runtime {
                 },
                 answer = self.http.next() => self.events.push_back(answer),
                 () = until(deadline) => {
-                    // What ended in time must not be found out about too late.
+                    // A dyno that exited in time must not be treated as late because its report was not read yet.
                     if let Some(finished) = self.receive(&mut reports) {
                         return finished;
                     }
-                    // The last look is up to half a second old, and what listens in time is not killed.
+                    // For the same reason look once more which dynos listen: the last look is up to half a second old.
                     self.listening.hurry(Instant::now());
-                    self.look_who_listens();
+                    self.look_which_runs_listen();
                     self.events.push_back(Event::Tick);
                 },
-                () = until(look) => self.look_who_listens(),
+                () = until(look) => self.look_which_runs_listen(),
             }
         }
     }
@@ -256,7 +256,7 @@ impl Runtime {
         None
     }
 
-    /// Turns a report into an event, with what the streams of the run need before or after it.
+    /// Turns a report into an event, and opens or closes the streams of the run in the right order with it.
     fn report(&mut self, report: Report) -> Option<Finished> {
         match report {
             Report::Spawned(run, pid) => {
@@ -266,7 +266,7 @@ impl Runtime {
                 }
                 self.events.push_back(Event::Spawned { run, pid });
                 let finished = self.handle_events();
-                // After the notice that it has started: its first words come second.
+                // Only now, so that the first output comes after the `started` notice.
                 self.open_stream(run);
                 self.listening.begin(run);
                 return finished;
@@ -296,15 +296,15 @@ impl Runtime {
                 self.events.push_back(Event::Gone { run });
             }
             Report::Unkillable(run, survivor) => self.events.push_back(Event::Unkillable { run, survivor }),
-            // Asked for only by `end`, which hears it itself.
+            // Only `ending` asks for a sweep, and it reads the report itself.
             Report::Swept { .. } => {}
         }
         self.handle_events()
     }
 
-    /// Hands keys over in order; who hears an interrupt is for the supervisor to say.
-    fn typed(&mut self, keys: &Keys) -> Option<Finished> {
-        // A shell has brought us to the foreground without a word.
+    /// Hands keys over in order. The supervisor decides what an interrupt does.
+    fn typed(&mut self, keys: &PressedKeys) -> Option<Finished> {
+        // A shell may have brought us to the foreground without a signal.
         self.keyboard_in_use(true);
         for part in keys.parts() {
             let key = match part {
@@ -324,7 +324,7 @@ impl Runtime {
         None
     }
 
-    /// Takes the user's terminal for the run that has the keyboard, or gives it back for a while.
+    /// Makes the user's terminal raw for the run that has the keyboard, or restores its modes for a while.
     pub(super) fn keyboard_in_use(&mut self, in_use: bool) {
         match &mut self.keyboard {
             Some(keyboard) if in_use => keyboard.change_modes(&mut self.guardian),
@@ -333,7 +333,7 @@ impl Runtime {
         }
     }
 
-    /// The terminal has written `^C` where the next line begins: that line covers it.
+    /// The terminal has echoed `^C` where the next line begins. Goes back, so that the line overwrites it.
     fn cover_echo(&self, signal: UserSignal) {
         let has_echo = matches!(signal, UserSignal::Int | UserSignal::Quit);
         if has_echo && self.terminal_takes_lines && self.keyboard.is_none() {
@@ -341,13 +341,13 @@ impl Runtime {
         }
     }
 
-    fn look_who_listens(&mut self) {
-        for found in self.listening.look(Instant::now()) {
-            match found {
-                Found::Listening { run, address, loopback_only } => {
+    fn look_which_runs_listen(&mut self) {
+        for result in self.listening.look(Instant::now()) {
+            match result {
+                WatchResult::Listening { run, address, loopback_only } => {
                     self.events.push_back(Event::Ready { run, address, loopback_only });
                 }
-                Found::GaveUp { run, after } => self.events.push_back(Event::NotReady { run, after }),
+                WatchResult::GaveUp { run, after } => self.events.push_back(Event::NotReady { run, after }),
             }
         }
     }
@@ -359,13 +359,13 @@ impl Runtime {
                 self.lost_output = Some(error.to_string());
                 self.events.push_back(Event::OutputLost(OutputLoss::Failed));
             }
-            // Said only when it was closed, which `ending` does and hears itself.
+            // Only `ending` closes the hub, and it waits for this event itself.
             HubEvent::Done => {}
         }
     }
 
     fn output_lost(&mut self, errno: Errno) {
-        // A closed terminal is told twice, by SIGHUP and by the write; whichever comes first means the same.
+        // A closed terminal shows twice: as SIGHUP and as a failed write. Both must have the same result.
         let terminal_gone = errno == Errno::EIO && self.shows_on_terminal;
         let event = if terminal_gone && !is_ignored(libc::SIGHUP) {
             Event::Signal(UserSignal::Hup)
@@ -379,12 +379,12 @@ impl Runtime {
     }
 }
 
-/// Lets the next wait be a real one. Before the I/O that follows, which goes on until the socket is empty or full.
+/// Makes tokio's next wait a real one. Call it before the I/O, which must go on until the socket is empty or full.
 pub(super) fn clear_readiness(link: &UnixStream, interest: Interest) {
     let _ = link.try_io(interest, || Err::<(), _>(std::io::Error::from(std::io::ErrorKind::WouldBlock)));
 }
 
-/// What the user does next; never where no dyno has the keyboard.
+/// Waits for keys. Never returns if no dyno has the keyboard.
 async fn pressed(keyboard: Option<&mut Keyboard>) -> Pressed {
     match keyboard {
         Some(keyboard) => keyboard.next().await,

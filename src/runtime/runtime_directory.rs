@@ -1,8 +1,8 @@
-//! The directory of this user's runs, and the locks on blocks of ports (S5.4): one in it for each unit of a block, and a
-//! name that counts for other users and directories as well.
+//! Opens this user's runtime directory, and locks blocks of ports (S5.4).
 //!
-//! `$XDG_RUNTIME_DIR/dyno`, else `/tmp/dyno-UID`. Others may write to `/tmp`: what is found there is only used if it
-//! is a directory of ours that nobody else can enter.
+//! The directory is `$XDG_RUNTIME_DIR/dyno`, else `/tmp/dyno-UID`. Other users can write to `/tmp`, so the directory is only
+//! used if it belongs to us and no other user can enter it. Each unit of a block is locked twice: with a file in the
+//! directory, and with a socket name that runs of other users and with other directories see as well.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -16,15 +16,15 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
-/// The permissions of the directory: its owner's alone.
+/// The permissions of the directory: access for its owner only.
 const DIRECTORY_MODE: u32 = 0o700;
-/// The bits of a mode that are permissions of others.
+/// The permission bits of all other users.
 const OTHERS: u32 = 0o077;
 
-/// Why there is no such directory.
+/// Why the directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeDirectoryError {
-    /// It could not be made or opened.
+    /// It could not be created or opened.
     #[error("the directory `{}` cannot be used: {}", path.display(), Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc())]
     Unusable {
         /// Its path.
@@ -32,19 +32,19 @@ pub enum RuntimeDirectoryError {
         /// What the system said.
         error: io::Error,
     },
-    /// Somebody else made it, or can enter it.
-    #[error("the directory `{}` is not yours alone", path.display())]
+    /// It belongs to another user, or other users can enter it.
+    #[error("the directory `{}` is not private: it must be owned by you, with mode 0700", path.display())]
     Foreign {
         /// Its path.
         path: PathBuf,
     },
 }
 
-/// An open directory that belongs to this user alone.
+/// An open directory that only this user can enter.
 #[derive(Debug)]
 pub struct RuntimeDirectory(File);
 
-/// Ports that no other run takes while this value lives.
+/// Locks on ports: while this value exists, no other run of `dyno` takes them.
 #[derive(Debug)]
 pub struct PortLocks(#[expect(dead_code, reason = "held for its locks")] Vec<PortLock>);
 
@@ -52,17 +52,17 @@ pub struct PortLocks(#[expect(dead_code, reason = "held for its locks")] Vec<Por
 #[derive(Debug)]
 #[expect(dead_code, reason = "held for its locks")]
 struct PortLock {
-    /// Against the other runs that share the directory.
+    /// Keeps out other runs with the same directory.
     file: Flock<File>,
-    /// Against those of other users and directories: a name that all processes share that share the ports.
+    /// Keeps out runs of other users and with other directories: all processes of the network namespace see the name.
     name: OwnedFd,
 }
 
 impl RuntimeDirectory {
-    /// Opens the directory, and makes it where it is missing.
+    /// Opens the directory, and creates it if it is missing.
     ///
     /// # Errors
-    /// [`RuntimeDirectoryError`] if it is not ours alone.
+    /// [`RuntimeDirectoryError`] if it cannot be opened or is not private.
     pub fn open() -> Result<Self, RuntimeDirectoryError> {
         let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         match given.filter(|path| path.is_absolute() && path.is_dir()) {
@@ -85,7 +85,7 @@ impl RuntimeDirectory {
                 Ok(Self(file))
             }
             Ok(_) => Err(RuntimeDirectoryError::Foreign { path }),
-            // A symlink, or a file: not made by us.
+            // A symbolic link or a file, which we did not create.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENOTDIR)) => {
                 Err(RuntimeDirectoryError::Foreign { path })
             }
@@ -93,7 +93,7 @@ impl RuntimeDirectory {
         }
     }
 
-    /// Locks all of these units of ports, or none: None if another run holds one of them.
+    /// Locks all of these units of ports. None if another run holds one of them; then nothing is locked.
     pub fn lock_ports(&self, units: impl IntoIterator<Item = u16>) -> Option<PortLocks> {
         let lock = |unit| {
             let file = self.lock(&format!("ports-{unit}"))?;
@@ -109,8 +109,8 @@ impl RuntimeDirectory {
     }
 }
 
-/// Takes a name among the sockets that have no file: one process of a network namespace can have it, for as long as it
-/// lives. Just there a port can be taken once, too.
+/// Takes an abstract socket name. Like a port, it can be taken once in a network namespace, and is free again when the
+/// process ends.
 fn take_name(name: &str) -> Option<OwnedFd> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).ok()?;
     bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes()).ok()?).ok()?;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_others_can_enter_or_a_symlink_is_refused() {
+    fn a_directory_open_to_others_and_a_symlink_are_refused() {
         let open = scratch("open");
         fs::create_dir(&open).expect("made");
         fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).expect("set");
@@ -147,8 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn units_are_locked_all_or_none_until_the_locks_are_dropped() {
-        // Above what is ever asked for: no run of this machine has them.
+    fn all_units_or_none_are_locked_until_the_locks_are_dropped() {
+        // Higher than any real unit, so that no other run on this machine has them.
         let [a, b, c] = [65_510, 65_520, 65_530];
         let [path, other] = ["locks", "other-locks"].map(scratch);
         let directory = RuntimeDirectory::open_at(path.clone()).expect("a directory");

@@ -1,4 +1,6 @@
-//! Signals of the operating system as events, and dying or stopping by one.
+//! Receives signals of the operating system, and stops or ends this process by a signal.
+//!
+//! Decides only which signals are caught; the supervisor decides what they do.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,40 +19,40 @@ use crate::supervisor::UserSignal;
 /// What a signal means to the run loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrived {
-    /// Something for the supervisor to decide.
+    /// A signal for the supervisor.
     User(UserSignal),
-    /// The terminal has another size.
+    /// The terminal has a new size.
     Resized,
-    /// Somebody let us go on after a stop.
+    /// We were continued after a stop.
     Continued,
 }
 
-/// Blocks every signal of this process. Call it first of all, so that none comes between two steps of the start.
+/// Blocks every signal for this process. Call it first, so that no signal arrives between two steps of the start.
 pub fn block_all() {
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
 }
 
-/// Lets signals through again.
+/// Unblocks all signals.
 pub fn unblock_all() {
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
 }
 
-/// Signals that arrive, in order.
+/// The stream of arriving signals, in order.
 pub(super) struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
     arrived: VecDeque<i32>,
 }
 
 impl Signals {
-    /// Installs the handlers. SIGHUP stays ignored where `nohup` made it so (S12).
+    /// Installs the handlers. SIGHUP stays ignored if it is, as after `nohup` (S12).
     ///
     /// # Errors
-    /// No socket pair could be made.
+    /// The system refused a socket pair or a handler.
     pub(super) fn install() -> io::Result<Self> {
         let (read, write) = StdStream::pair()?;
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
-        // SIGXFSZ alone would end us: with a handler, the write that reached the limit fails like that of a full disk.
+        // Without a handler SIGXFSZ would end us. With one, the write over the limit fails, as if the disk were full.
         let mut wanted = vec![SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH, SIGXFSZ];
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);
@@ -68,11 +70,11 @@ impl Signals {
                 }
             }
             if self.delivery.get_read().readable().await.is_err() {
-                // The descriptor belongs to this process alone; it can only fail with the runtime itself.
+                // Only fails if tokio's event queue fails.
                 std::future::pending::<()>().await;
             }
             self.arrived.extend(self.delivery.pending());
-            // `pending` has read the socket behind tokio's back; this lets tokio see that it is empty.
+            // `pending` reads the socket without tokio. This makes tokio notice that it is empty.
             let _ = self
                 .delivery
                 .get_read()
@@ -93,12 +95,12 @@ fn meaning(signal: i32) -> Option<Arrived> {
         SIGUSR2 => Arrived::User(UserSignal::Usr2),
         SIGWINCH => Arrived::Resized,
         SIGCONT => Arrived::Continued,
-        // SIGXFSZ: the write says so itself. No other was asked for.
+        // SIGXFSZ: the write reports the error. No other signal has a handler.
         _ => return None,
     })
 }
 
-/// Number of a signal.
+/// The system's number of a signal.
 #[must_use]
 pub fn number(signal: UserSignal) -> i32 {
     match signal {
@@ -112,12 +114,13 @@ pub fn number(signal: UserSignal) -> i32 {
     }
 }
 
-/// Stops this process as Ctrl-Z does without a handler; returns when somebody lets it go on.
+/// Stops this process as Ctrl-Z does without a handler. Returns when it is continued.
 pub(super) fn stop_ourselves() {
     let _ = signal_hook::low_level::emulate_default_handler(SIGTSTP);
 }
 
-/// Dies by a signal, so that the shell sees the truth. Returns where that cannot end us: PID 1 is spared by the kernel.
+/// Ends this process by a signal, so that the calling shell sees the cause. Returns if we are PID 1, because the kernel
+/// ignores the signal then.
 pub fn die_by(signal: UserSignal) {
     if std::process::id() == 1 {
         return;

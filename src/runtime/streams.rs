@@ -1,4 +1,6 @@
-//! The streams of a run: a pipe or a terminal of its own, and what it reads as stdin.
+//! Creates the streams of a run: its own pipe or terminal for output, and its stdin.
+//!
+//! Decides nothing: `effects` says which kind a run gets.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -13,20 +15,20 @@ use super::focus::own_stdin;
 use crate::app::{Io, PtySize};
 use crate::guardian::{TerminalModes, set_terminal_size};
 
-/// Names that are tried for a fifo; another program would have to take all of them.
+/// How many names to try for a FIFO. It only fails if other programs have all of them.
 const FIFO_NAMES: u32 = 100;
 
-/// What a dyno without a terminal reads.
+/// The stdin of dynos without a terminal.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stdin {
-    /// A pipe that never gives data and never ends: watchers stop at the end of their input (S6.1).
+    /// A pipe that never gives data and never ends, because watchers stop at end of file (S6.1).
     Endless,
     /// `/dev/null`.
     Null,
 }
 
 impl Stdin {
-    /// One of its own for each run: what a program sets on it, such as `O_NONBLOCK`, is nobody else's affair.
+    /// Opens a new one for each run, so that flags such as `O_NONBLOCK` that a program sets affect no other run.
     fn for_a_run(self) -> Result<OwnedFd, Errno> {
         match self {
             Self::Endless => endless(),
@@ -35,7 +37,8 @@ impl Stdin {
     }
 }
 
-/// The dyno holds the writing end of its own stdin: it never ends while anybody can read it, and we hold nothing.
+/// A pipe that is open for reading and writing in one descriptor: as long as the dyno can read it, it has a writer and does
+/// not end. We keep no end ourselves.
 fn endless() -> Result<OwnedFd, Errno> {
     let (reader, _writer) = pipe2(OFlag::O_CLOEXEC)?;
     let both_ends = format!("/proc/self/fd/{}", reader.as_raw_fd());
@@ -43,7 +46,7 @@ fn endless() -> Result<OwnedFd, Errno> {
         .or_else(|_| endless_without_proc())
 }
 
-/// The same by way of a name in the file system, which is gone when this returns.
+/// The same with a FIFO that is removed from the file system before this returns.
 fn endless_without_proc() -> Result<OwnedFd, Errno> {
     let name = |number: u32| std::env::temp_dir().join(format!("dyno-stdin-{}-{number}", std::process::id()));
     for path in (0..FIFO_NAMES).map(name) {
@@ -60,30 +63,30 @@ fn endless_without_proc() -> Result<OwnedFd, Errno> {
     Err(Errno::EEXIST)
 }
 
-/// What one run reads.
+/// What one run reads as stdin.
 #[derive(Clone, Copy)]
 pub(super) enum Reads {
     /// Its terminal if it has one, else this.
     Stdin(Stdin),
     /// Our own stdin.
     OwnStdin,
-    /// Its terminal, which the user types into.
+    /// Its terminal, which gets the user's keys.
     Keyboard {
-        /// Of the user's terminal; None: not known, so a new terminal's own.
+        /// Those of the user's terminal. None if they are not known; then the terminal keeps its default modes.
         modes: Option<TerminalModes>,
-        /// Whether it shows things on the user's terminal as they are.
+        /// Whether its output is shown raw on the user's terminal.
         is_shown_raw: bool,
     },
 }
 
 /// The two sides of a run's streams.
 pub(super) struct Streams {
-    /// Our side, not blocking: the pipe's reading end or the terminal's master. None: the run uses our own streams.
+    /// Our side, non-blocking: the reading end of the pipe or the master of the terminal. None if the run uses our streams.
     pub(super) ours: Option<OwnedFd>,
-    /// The run's side, in the form the guardian takes.
+    /// The run's side, in the form that the guardian expects.
     pub(super) theirs: Vec<OwnedFd>,
-    /// A copy of the run's side of a terminal, to keep open for as long as the run lives. Without any open side the master
-    /// reports the end (EIO), although the run may open its terminal again.
+    /// A copy of the run's side of a terminal, kept open while the run lives. If no side is open, the master reports the end
+    /// (EIO), although the run may open its terminal again.
     pub(super) kept_open: Option<OwnedFd>,
 }
 
@@ -92,7 +95,7 @@ impl Streams {
         match io {
             Io::Pipe => {
                 let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
-                // Only our end: the flag belongs to it alone, the dyno's end blocks as a program expects.
+                // Only our end does not block. The dyno's end blocks, as programs expect.
                 fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
                 Ok(Self { ours: Some(reader), theirs: vec![reads.for_a_pipe()?, writer], kept_open: None })
             }
@@ -115,7 +118,7 @@ impl Streams {
 }
 
 impl Reads {
-    /// What stands in for a keyboard.
+    /// The stdin of a run whose output is not a terminal.
     fn for_a_pipe(self) -> Result<OwnedFd, Errno> {
         match self {
             Self::Stdin(stdin) => stdin.for_a_run(),
@@ -136,7 +139,7 @@ fn dev_null() -> Result<OwnedFd, Errno> {
 pub(super) fn with_empty_stdin(mut theirs: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Errno> {
     let null = dev_null()?;
     match theirs.as_mut_slice() {
-        // One for all three.
+        // One descriptor serves as stdin, stdout and stderr.
         [_] => theirs.insert(0, null),
         [stdin, ..] => *stdin = null,
         [] => {}
@@ -144,13 +147,14 @@ pub(super) fn with_empty_stdin(mut theirs: Vec<OwnedFd>) -> Result<Vec<OwnedFd>,
     Ok(theirs)
 }
 
-/// A terminal that knows its size before anybody can ask, and leaves `\n` alone unless somebody sees it as it is.
+/// Creates a terminal that has its size before any program can ask for it. It passes `\n` unchanged, unless its output is
+/// shown raw.
 fn terminal(size: PtySize, reads: Reads) -> Result<(OwnedFd, OwnedFd), Errno> {
     let pty = openpty(None, None)?;
     for end in [&pty.master, &pty.slave] {
         fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     }
-    let leaves_lines_alone = match reads {
+    let keeps_newlines = match reads {
         Reads::Keyboard { modes, is_shown_raw } => {
             if let Some(modes) = modes {
                 modes.set(&pty.slave)?;
@@ -159,9 +163,9 @@ fn terminal(size: PtySize, reads: Reads) -> Result<(OwnedFd, OwnedFd), Errno> {
         }
         Reads::Stdin(_) | Reads::OwnStdin => true,
     };
-    if leaves_lines_alone {
+    if keeps_newlines {
         let mut modes = tcgetattr(&pty.slave)?;
-        // `\n` -> `\r\n` would only be undone again by the splitter.
+        // The splitter would only undo the translation of `\n` to `\r\n`.
         modes.output_flags.remove(OutputFlags::ONLCR);
         tcsetattr(&pty.slave, SetArg::TCSANOW, &modes)?;
     }

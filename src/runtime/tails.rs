@@ -1,4 +1,6 @@
-//! The last lines of every dyno, written by the log thread and read when the run is over.
+//! Keeps the last lines of every dyno for the report of a smoke test.
+//!
+//! The log thread writes them; `commands` reads them at the end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +13,7 @@ use crate::logs::{LogBlock, Source, Tail};
 pub struct Tails(Arc<Mutex<HashMap<DynoName, Tail>>>);
 
 impl Tails {
-    /// Takes what a dyno wrote.
+    /// Adds lines that a dyno wrote; ignores notices.
     pub(super) fn push(&self, block: &LogBlock) {
         match &block.source {
             Source::App(dyno) => {
@@ -26,7 +28,7 @@ impl Tails {
         }
     }
 
-    /// The last lines of a dyno, the oldest first.
+    /// The last lines of a dyno, oldest first.
     #[must_use]
     pub fn of(&self, dyno: &DynoName) -> Vec<Vec<u8>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(dyno).map(Tail::lines).unwrap_or_default()

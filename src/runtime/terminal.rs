@@ -1,4 +1,4 @@
-//! Questions about our own terminal, and waiting for a descriptor without blocking for ever.
+//! The size of our own terminal and of the dynos' terminals, and a wait for a descriptor.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -7,7 +7,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::app::PtySize;
 use crate::guardian::terminal_size;
 
-/// A dyno's terminal is never narrower than this, however long the names are.
+/// Long dyno names must not make a dyno's terminal narrower than this.
 const MIN_COLUMNS: u16 = 20;
 
 /// The size of the terminal behind stdout.
@@ -16,12 +16,13 @@ pub fn own_terminal_size() -> Option<PtySize> {
     terminal_size(std::io::stdout())
 }
 
-/// The size of the terminal of a dyno that has it for itself. `keyboard`: where what is shown goes elsewhere.
+/// The size of the terminal for a dyno with the keyboard, whose lines have no prefix. If stdout is not a terminal, the
+/// size of the one behind `keyboard`.
 pub(super) fn full_size(keyboard: impl AsFd) -> Option<PtySize> {
     own_terminal_size().or_else(|| terminal_size(keyboard))
 }
 
-/// The size of a dyno's terminal: ours without the columns of the prefix.
+/// The size of the terminal for any other dyno: ours less the columns of the prefix.
 pub(super) fn dyno_size(prefix_columns: u16) -> Option<PtySize> {
     own_terminal_size().map(|size| PtySize {
         rows: size.rows,
@@ -29,7 +30,7 @@ pub(super) fn dyno_size(prefix_columns: u16) -> Option<PtySize> {
     })
 }
 
-/// Waits until `fd` takes bytes, or has failed.
+/// Waits until `fd` accepts bytes or has failed.
 pub(super) fn wait_writable(fd: BorrowedFd<'_>) {
     let mut ready = [PollFd::new(fd, PollFlags::POLLOUT)];
     let _ = poll(&mut ready, PollTimeout::NONE);

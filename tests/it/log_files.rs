@@ -92,7 +92,7 @@ fn s7_7_a_log_file_that_cannot_be_used_is_an_error_at_the_start() {
     };
     let app = || App::new("web: touch started\nrelease: touch started\n").file("log/taken", "");
 
-    refused(&app().fifo("log/web.1.log"), "web.1.log` cannot be used: it is no regular file");
+    refused(&app().fifo("log/web.1.log"), "web.1.log` cannot be used: it is not a regular file");
     refused(&app().file("log/all.log/file", ""), "all.log` cannot be used: Is a directory");
     let app = app();
     symlink("taken", app.path("log/release.1.log")).unwrap();

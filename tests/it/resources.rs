@@ -198,7 +198,7 @@ fn a_dyno_whose_streams_cannot_be_made_says_so_at_once_and_is_tried_again() {
     app.release("go");
 
     // Nothing else happens that could wake the loop for it.
-    dyno.until_shown("cannot make its streams: Too many open files");
+    dyno.until_shown("cannot create its pipe or terminal: Too many open files");
     dyno.until_shown("restarting in 1s");
     dyno.signal(Signal::SIGTERM);
     dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));

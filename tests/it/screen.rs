@@ -188,7 +188,7 @@ fn s7_6_a_program_that_draws_a_whole_screen_is_named_with_what_to_type() {
 
     assert_eq!(lines_of_app(&finished.stdout), ["before", "after"]);
     let shown = without_times_and_pids(&finished.stdout);
-    let said = "system | app.1 draws a whole screen: type `dyno start --focus app` to use it\r\n";
+    let said = "system | app.1 draws a full screen: run `dyno start --focus app` to use it\r\n";
     assert_eq!(shown.matches(said).count(), 1, "{shown}");
 }
 

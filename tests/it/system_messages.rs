@@ -46,7 +46,7 @@ fn s5_4_without_a_free_block_of_ports_or_a_directory_for_its_locks_nothing_start
     let hint = "set `XDG_RUNTIME_DIR` to a directory of your own, or name the ports with `-p`";
     let ours = app.top().join("run/dyno");
     fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
-    let fact = format!("the directory `{}` is not yours alone", ours.display());
+    let fact = format!("the directory `{}` is not private: it must be owned by you, with mode 0700", ours.display());
     says(&app, &["start", "-p", "auto"], 69, &error(&fact, hint));
     // Nobody can make a directory there.
     let fact = "the directory `/proc/dyno` cannot be used: No such file or directory";
