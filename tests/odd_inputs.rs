@@ -1,8 +1,8 @@
-//! Files as strange as people have really written them: what is read, and what is said about them.
+//! Odd Procfiles and `.env` files that people have really written: how they are read, and which problems are reported.
 
 use dynorun::app::{EnvFile, EnvScope, Environment, Problem, Procfile, Severity};
 
-/// Entries as `NAME = COMMAND`, then problems as `LABEL:LINE: MESSAGE`.
+/// The entries as `NAME = COMMAND`, then the problems as `LABEL:LINE: MESSAGE`.
 fn procfile(text: &str) -> Vec<String> {
     let (entries, problems) = match Procfile::parse(text.as_bytes()) {
         Ok(procfile) => {
@@ -12,10 +12,10 @@ fn procfile(text: &str) -> Vec<String> {
         }
         Err(problems) => (Vec::new(), problems),
     };
-    told(entries, &problems)
+    with_problems(entries, &problems)
 }
 
-/// Variables as `KEY = VALUE`, then problems.
+/// The variables as `KEY = VALUE`, then the problems.
 fn env(text: &str) -> Vec<String> {
     let inherited = Environment::default();
     let scope = EnvScope { earlier: &[], inherited: &inherited, inherited_first: false };
@@ -28,18 +28,18 @@ fn env(text: &str) -> Vec<String> {
         }
         Err(problems) => (Vec::new(), problems),
     };
-    told(entries, &problems)
+    with_problems(entries, &problems)
 }
 
-fn told(mut lines: Vec<String>, problems: &[Problem]) -> Vec<String> {
+fn with_problems(mut lines: Vec<String>, problems: &[Problem]) -> Vec<String> {
     let label = |problem: &Problem| if problem.severity == Severity::Error { "error" } else { "warning" };
     let shown = |problem: &Problem| format!("{}:{}: {}", label(problem), problem.line, problem.message);
     lines.extend(problems.iter().map(shown));
     lines
 }
 
-/// The command line as the shell gets it.
-fn given_to_the_shell(command: &str) -> String {
+/// The line that `/bin/sh -c` gets for a command.
+fn shell_line(command: &str) -> String {
     let parsed = Procfile::parse(format!("web: {command}").as_bytes());
     let line = parsed.iter().flat_map(Procfile::entries).next().map(|entry| entry.shell_line().line);
     String::from_utf8_lossy(&line.unwrap_or_default()).into_owned()
@@ -51,7 +51,7 @@ fn a_windows_file_with_a_blank_line_is_read_without_carriage_returns() {
 }
 
 #[test]
-fn a_note_of_a_heroku_command_is_an_entry_with_a_warning() {
+fn a_heroku_command_in_a_procfile_is_an_entry_with_a_warning() {
     assert_eq!(
         procfile("worker: python bot.py\nps:scale worker=1\n"),
         [
@@ -68,7 +68,7 @@ fn no_blank_is_needed_after_the_colon() {
 }
 
 #[test]
-fn an_unresolved_merge_conflict_is_told_line_by_line() {
+fn each_marker_of_a_merge_conflict_is_reported() {
     let text = "<<<<<<< HEAD\nweb: one\n=======\nweb: two\n>>>>>>> 1a2b3c4\n";
 
     assert_eq!(
@@ -84,7 +84,7 @@ fn an_unresolved_merge_conflict_is_told_line_by_line() {
 }
 
 #[test]
-fn the_rest_of_a_wrapped_comment_is_no_process_type() {
+fn the_second_line_of_a_wrapped_comment_is_not_an_entry() {
     assert_eq!(
         procfile("# two workers, because one is not\n     quick enough.\nweb: rails s\n"),
         ["web = rails s", "warning:2: `quick enough.` has no process type"]
@@ -92,7 +92,7 @@ fn the_rest_of_a_wrapped_comment_is_no_process_type() {
 }
 
 #[test]
-fn two_blocks_for_two_places_are_told_with_both_lines() {
+fn types_that_are_defined_twice_are_reported_with_both_lines() {
     let text = "web: unicorn\njobs: threaded.rb\n\n# production\nweb: unicorn -E production\njobs: delayed_job\n";
 
     assert_eq!(
@@ -107,14 +107,14 @@ fn two_blocks_for_two_places_are_told_with_both_lines() {
 }
 
 #[test]
-fn a_name_used_twice_on_purpose_gets_the_advice_to_rename() {
+fn a_duplicate_name_gets_a_hint_to_rename_it() {
     let procfile = Procfile::parse(b"css: yarn build:css\ncss: yarn build:admin-css\n").unwrap();
 
     assert_eq!(procfile.problems()[0].hint, "remove one of them, or rename one, for example to `css_2`, to run both");
 }
 
 #[test]
-fn a_name_with_a_colon_does_not_become_another_process_type() {
+fn a_name_with_a_colon_does_not_define_a_process_type() {
     let text = "generate:api: pnpm generate\ngenerate:css: pnpm css\nweb: pnpm dev\n";
 
     assert_eq!(
@@ -129,7 +129,7 @@ fn a_name_with_a_colon_does_not_become_another_process_type() {
 }
 
 #[test]
-fn a_command_that_goes_on_after_a_backslash_is_not_started_in_half() {
+fn a_command_that_ends_in_a_backslash_is_not_started() {
     assert_eq!(
         procfile("web: gunicorn site.wsgi \\\n  --log-file -\nworker: celery\n"),
         [
@@ -141,7 +141,7 @@ fn a_command_that_goes_on_after_a_backslash_is_not_started_in_half() {
 }
 
 #[test]
-fn a_missing_colon_after_a_common_name_is_called_so() {
+fn a_missing_colon_after_a_common_name_is_reported_as_such() {
     assert_eq!(
         procfile("web: puma\nrelease bundle exec rake db:migrate\n"),
         ["web = puma", "warning:2: the colon after `release` is missing"]
@@ -149,7 +149,7 @@ fn a_missing_colon_after_a_common_name_is_called_so() {
 }
 
 #[test]
-fn stray_commands_and_document_marks_are_told() {
+fn stray_commands_and_yaml_document_markers_are_reported() {
     assert_eq!(
         procfile("web: rails s\nmailcatcher -f\nbash startup script\n---\n"),
         [
@@ -162,7 +162,7 @@ fn stray_commands_and_document_marks_are_told() {
 }
 
 #[test]
-fn a_yaml_file_does_not_start_its_keys() {
+fn the_keys_of_a_yaml_file_are_not_entries() {
     let text = "root: /opt/app\nuser: app\nprocesses:\n  web:\n    quantity: 2\n    restart: on-exit\n  cron:\n    quantity: 1\n";
 
     assert_eq!(procfile(text), ["error:3: the file looks like YAML: 6 of 8 lines are not Procfile entries"]);
@@ -177,35 +177,35 @@ fn long_names_and_long_lines_are_kept_whole() {
 }
 
 #[test]
-fn a_background_process_inside_quotes_is_the_business_of_the_inner_shell() {
+fn a_background_process_inside_quotes_is_left_to_the_inner_shell() {
     let command = "sh -c \"uvicorn app & python main.py\"";
 
-    assert_eq!(given_to_the_shell(command), format!("exec {command}"));
+    assert_eq!(shell_line(command), format!("exec {command}"));
 }
 
 #[test]
 fn quotes_with_semicolons_reach_the_shell_untouched() {
     let command = "ssh host 'killall play; sudo nice -n -20 play -'";
 
-    assert_eq!(given_to_the_shell(command), format!("exec {command}"));
+    assert_eq!(shell_line(command), format!("exec {command}"));
 }
 
 #[test]
-fn an_ampersand_inside_quotes_is_no_background_process() {
+fn an_ampersand_inside_quotes_does_not_start_a_background_process() {
     let command = "puma -b \"ssl://0.0.0.0:$PORT?key=k.pem&cert=c.pem\"";
 
-    assert_eq!(given_to_the_shell(command), format!("exec {command}"));
+    assert_eq!(shell_line(command), format!("exec {command}"));
 }
 
 #[test]
-fn the_shell_expands_defaults_not_we() {
+fn default_values_of_variables_are_left_to_the_shell() {
     for command in ["rails s -b ${BIND:=127.0.0.1}", "rails s -p ${PORT:=\"3000\"}"] {
-        assert_eq!(given_to_the_shell(command), format!("exec {command}"));
+        assert_eq!(shell_line(command), format!("exec {command}"));
     }
 }
 
 #[test]
-fn a_procfile_for_windows_gets_hints() {
+fn windows_syntax_in_a_procfile_gets_warnings() {
     assert_eq!(
         procfile("web: python manage.py runserver %PORT%\njob: bin\\job.bat\n"),
         [
@@ -218,9 +218,9 @@ fn a_procfile_for_windows_gets_hints() {
 }
 
 #[test]
-fn a_runner_inside_a_runner_is_one_simple_command() {
+fn a_nested_foreman_is_a_simple_command() {
     assert_eq!(
-        given_to_the_shell("bundle exec foreman start -f Procfile.heroku"),
+        shell_line("bundle exec foreman start -f Procfile.heroku"),
         "exec bundle exec foreman start -f Procfile.heroku"
     );
 }
@@ -230,7 +230,7 @@ fn a_comment_after_a_command_is_left_to_the_shell() {
     let command = "./release.sh # whatever it's for; really";
 
     assert_eq!(procfile(&format!("release: {command}\n")), [format!("release = {command}")]);
-    assert_eq!(given_to_the_shell(command), format!("exec {command}"));
+    assert_eq!(shell_line(command), format!("exec {command}"));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn json_over_many_lines_in_single_quotes_is_one_variable() {
 }
 
 #[test]
-fn colons_and_blanks_between_key_and_value_are_read() {
+fn colons_and_blanks_between_key_and_value_are_accepted() {
     assert_eq!(
         env("DB_URL:\t\t\tredis://localhost\nK = \"v\"\nE= \"\"\n"),
         ["DB_URL = redis://localhost", "K = v", "E = "]
@@ -249,7 +249,7 @@ fn colons_and_blanks_between_key_and_value_are_read() {
 }
 
 #[test]
-fn the_exports_of_a_shell_script_are_read_and_its_other_lines_told() {
+fn exports_of_a_shell_script_are_read_and_its_other_lines_reported() {
     let text = "#!/bin/sh\ncase $1 in\n  a) export MODE=a;;\nesac\nexport NAME=\"x\"\n<% if true %>\n";
 
     assert_eq!(
@@ -265,12 +265,12 @@ fn the_exports_of_a_shell_script_are_read_and_its_other_lines_told() {
 }
 
 #[test]
-fn a_hash_is_a_comment_only_after_a_blank() {
+fn a_hash_begins_a_comment_only_after_a_blank() {
     assert_eq!(env("A=#see readme\nB=5432     # Port\nC=ab#cd\n"), ["A = ", "B = 5432", "C = ab#cd"]);
 }
 
 #[test]
-fn inner_quotes_defaults_backslashes_and_keys_in_pem_are_read() {
+fn inner_quotes_defaults_backslashes_and_pem_keys_are_read() {
     let text = "TLS={certs=\"/c.pem\",key=\"/k.pem\"}\nDEBUG=${DEBUG:-false}\nCLASS=\"Symfony\\Component\\Cache\"\n\
                 KEY=\"-----BEGIN KEY-----\\nabc\\n-----END KEY-----\\n\"\n";
 

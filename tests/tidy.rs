@@ -1,8 +1,8 @@
-//! Keeps the architecture true by machine: who may import whom, what a pure layer may touch, file sizes, where
-//! `unsafe` may be, that no test sleeps, is skipped or is left half done, that cited rules exist, and the wording.
+//! Checks the rules of the code base: which layer may import which, what a pure layer may use, file sizes, where `unsafe`
+//! is allowed, that no test sleeps or is skipped, that no unfinished work is left, that cited rules exist, and wording.
 //!
-//! The table is the one in the crate documentation. A rule that fails names file and line. The second half of this
-//! file feeds the rules with code that breaks them: a check that cannot fail is none.
+//! The table of layers is the one in the crate documentation. Every broken rule is reported with file and line. The
+//! second half of this file feeds the checks with code that breaks them, to prove that they can fail.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken checker should say where")]
 
@@ -15,10 +15,10 @@ mod wording;
 
 use std::path::Path;
 
-/// Longest file, in lines with its unit tests. Longer ones hold two ideas.
+/// Most lines of a file, with its unit tests. A longer one holds two ideas.
 const MAX_LINES: usize = 400;
 
-/// Which layers each layer may name, itself excluded. Pure ones first.
+/// Which other layers each layer may use. Pure layers come first.
 const MAY_USE: [(&str, &[&str]); 10] = [
     ("error", &[]),
     ("app", &[]),
@@ -34,7 +34,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
 
 const PURE: [&str; 5] = ["error", "app", "logs", "supervisor", "reports"];
 
-/// Nothing pure touches these: files, environment, processes, network, threads, clocks.
+/// Not allowed in pure layers: files, environment, processes, network, threads, clocks.
 const IMPURE: [&str; 11] = [
     "std::fs",
     "std::env",
@@ -49,16 +49,16 @@ const IMPURE: [&str; 11] = [
     "Timestamp::now",
 ];
 
-/// They panic on a closed pipe.
+/// Macros that panic on a closed pipe.
 const PRINTS: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
 
-/// The only files with `unsafe`: what a process does between fork and exec, and received descriptors.
+/// The only files with `unsafe`: code between fork and exec, and received descriptors.
 const UNSAFE: [&str; 2] = ["src/guardian/spawn.rs", "src/guardian/sys.rs"];
 
 /// The only file with a sleep, inside `until`.
 const SLEEP: &str = "tests/it/harness.rs";
 
-/// A file of the tree: its path from the root of the repository and its text.
+/// A file: its path from the root of the repository, and its text.
 #[derive(Clone)]
 struct Source {
     path: String,
@@ -66,7 +66,7 @@ struct Source {
 }
 
 impl Source {
-    /// `src/app/dyno.rs` is `["app", "dyno"]`; the root of the crate is empty, the binary `["main"]`.
+    /// `["app", "dyno"]` for `src/app/dyno.rs`, `["main"]` for the binary, and empty for the root of the crate.
     fn module(&self) -> Vec<&str> {
         let inner = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let inner = inner.strip_suffix(".rs").unwrap_or(inner);
@@ -82,7 +82,7 @@ impl Source {
     }
 }
 
-/// Every broken rule of a tree, one line each.
+/// Every broken rule of these files, one line each.
 fn broken_rules(tree: &[Source]) -> Vec<String> {
     let mut broken = Vec::new();
     let rust: Vec<&Source> = tree.iter().filter(|source| source.is_rust()).collect();
@@ -108,7 +108,7 @@ fn test_modules_of(source: &Source) -> Vec<Vec<String>> {
     names.into_iter().map(inside).collect()
 }
 
-/// What production code may name, by its layer.
+/// Checks what production code uses against the rules of its layer.
 fn layer_rules(source: &Source) -> Vec<String> {
     let (tokens, _) = rust::without_tests(&rust::tokens(&source.text));
     let mut broken = Vec::new();
@@ -120,7 +120,7 @@ fn layer_rules(source: &Source) -> Vec<String> {
     let module = source.module();
     let Some(layer) = module.first() else { return broken };
     let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| name == layer) else {
-        broken.push(source.at(1, &format!("`{layer}` is no layer of the table")));
+        broken.push(source.at(1, &format!("`{layer}` is not a layer of the table")));
         return broken;
     };
     for path in rust::paths(&tokens) {
@@ -142,14 +142,14 @@ fn layer_rules(source: &Source) -> Vec<String> {
     broken
 }
 
-/// Whether a path is `word` or leads into it; a word with a method (`Instant::now`) is looked for at the end.
+/// Whether a path is `word` or begins with it. A type with a method (`Instant::now`) is found anywhere in the path.
 fn names(segments: &[String], word: &str) -> bool {
     let word: Vec<&str> = word.split("::").collect();
     segments.starts_with(&word.iter().map(|&part| part.to_owned()).collect::<Vec<_>>())
         || word[0].starts_with(char::is_uppercase) && segments.windows(word.len()).any(|part| part == word)
 }
 
-/// The layer of this crate that a path leads to, if it does.
+/// The layer of this crate that a path leads to, if any.
 fn target_layer(segments: &[String], module: &[&str]) -> Option<String> {
     let ups = segments.iter().take_while(|segment| *segment == "super").count();
     match segments[0].as_str() {
@@ -159,7 +159,7 @@ fn target_layer(segments: &[String], module: &[&str]) -> Option<String> {
     }
 }
 
-/// What holds for every Rust file, tests included.
+/// Checks the rules for every Rust file, tests included.
 fn file_rules(source: &Source) -> Vec<String> {
     let mut broken = Vec::new();
     let lines = source.text.lines().count();
@@ -175,7 +175,7 @@ fn file_rules(source: &Source) -> Vec<String> {
         let before = |count: usize| index.checked_sub(count).map_or("", |at| tokens[at].text.as_str());
         let text = token.text.as_str();
         if (text == "unsafe" || text == "unsafe_code") && !UNSAFE.contains(&source.path.as_str()) {
-            broken.push(source.at(token.line, "`unsafe` outside the two files that may have it"));
+            broken.push(source.at(token.line, "`unsafe` is allowed in two other files only"));
         }
         if text == "ignore" && before(1) == "[" && before(2) == "#" {
             broken.push(source.at(token.line, "a skipped test proves nothing"));
@@ -188,9 +188,9 @@ fn file_rules(source: &Source) -> Vec<String> {
     broken
 }
 
-/// Marks of unfinished work and paths of one developer's machine, in any file.
+/// Finds marks of unfinished work and paths of one developer's machine, in any file.
 fn words(source: &Source) -> Vec<String> {
-    // In two parts, so that this file does not break its own rule.
+    // Split in two, so that this file does not break its own rule.
     let marks = [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK")].map(|(a, b)| format!("{a}{b}"));
     let phrases = [
         ("todo", "!("),
@@ -207,13 +207,13 @@ fn words(source: &Source) -> Vec<String> {
         let mark = line.split(|c: char| !c.is_alphanumeric() && c != '_').find(|word| is_mark(word));
         let phrase = phrases.iter().map(String::as_str).find(|phrase| line.contains(phrase));
         if let Some(word) = mark.or(phrase) {
-            broken.push(source.at(index + 1, &format!("`{word}` does not belong into the tree")));
+            broken.push(source.at(index + 1, &format!("`{word}` must not be committed")));
         }
     }
     broken
 }
 
-/// All text files of the repository that people write.
+/// All text files of the repository that people write by hand.
 fn tree() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
@@ -239,7 +239,7 @@ fn tree() -> Vec<Source> {
 }
 
 #[test]
-fn the_tree_keeps_the_rules_of_the_house() {
+fn the_repository_keeps_its_rules() {
     let tree = tree();
 
     assert!(tree.iter().any(|source| source.path == "src/lib.rs"), "found no sources: {}", tree.len());
@@ -260,7 +260,7 @@ fn assert_breaks(path: &str, text: &str, line: usize) {
 }
 
 #[test]
-fn a_pure_layer_that_touches_the_system_is_found() {
+fn a_pure_layer_that_uses_the_system_is_found() {
     for layer in PURE {
         let path = format!("src/{layer}/x.rs");
         assert_breaks(&path, "\nuse std::fs;", 2);
@@ -278,7 +278,7 @@ fn a_pure_layer_that_touches_the_system_is_found() {
 }
 
 #[test]
-fn tests_comments_and_texts_of_a_pure_layer_may_name_the_system() {
+fn tests_comments_and_strings_of_a_pure_layer_may_name_the_system() {
     assert_eq!(broken("src/app/x.rs", "//! Not `std::fs`.\n/* libc::c_int */ const A: &str = \"std::env\";"), [""; 0]);
     assert_eq!(broken("src/app/x.rs", "const A: &str = r#\"a \" std::env::var\"#; const C: char = '\"';"), [""; 0]);
     assert_eq!(broken("src/app/x.rs", "#[cfg(test)]\nmod tests {\n use std::fs; fn f() { {} }\n}\n"), [""; 0]);
@@ -287,7 +287,7 @@ fn tests_comments_and_texts_of_a_pure_layer_may_name_the_system() {
 }
 
 #[test]
-fn a_module_that_exists_only_in_tests_may_do_what_tests_do() {
+fn a_test_only_module_may_do_what_tests_do() {
     let module = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
     let parent = module("src/supervisor/mod.rs", "#[cfg(test)]\nmod histories;\nmod walk;\n");
     let clock = "fn f() { std::time::Instant::now(); }";
@@ -298,7 +298,7 @@ fn a_module_that_exists_only_in_tests_may_do_what_tests_do() {
 }
 
 #[test]
-fn an_arrow_back_is_found_however_it_is_written() {
+fn a_forbidden_import_is_found_in_every_spelling() {
     assert_breaks("src/app/x.rs", "use crate::logs::LogBlock;", 1);
     assert_breaks("src/app/mod.rs", "use super::logs::LogBlock;", 1);
     assert_breaks("src/app/x.rs", "use super::super::logs::LogBlock;", 1);
@@ -314,7 +314,7 @@ fn an_arrow_back_is_found_however_it_is_written() {
 }
 
 #[test]
-fn the_arrows_of_the_table_are_allowed() {
+fn the_imports_of_the_table_are_allowed() {
     assert_eq!(broken("src/app/x.rs", "use super::Now; use self::a::b; use crate::app::Now;"), [""; 0]);
     assert_eq!(broken("src/supervisor/x.rs", "use crate::app::{Now, RunId}; use super::Effect;"), [""; 0]);
     assert_eq!(broken("src/runtime/x.rs", "use crate::{app, guardian, logs, supervisor}; use tokio::select;"), [""; 0]);
@@ -343,5 +343,5 @@ fn unfinished_work_is_found_in_any_file() {
     let later = ["TO", "DO"].concat();
     assert_breaks("README.md", &format!("a\n{later}: the rest"), 2);
     assert_breaks("src/app/x.rs", &format!("// {later} later"), 1);
-    assert_eq!(broken("README.md", &format!("{later}S is no such mark")), [""; 0]);
+    assert_eq!(broken("README.md", &format!("{later}S is another word")), [""; 0]);
 }

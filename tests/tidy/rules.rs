@@ -1,4 +1,4 @@
-//! Every rule that code and tests cite (`S6.2`, `fn s6_2_…`) is in `docs/semantics.md`.
+//! Checks that every rule that code and tests cite (`S6.2`, `fn s6_2_…`) is in `docs/semantics.md`.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::Source;
 
 const RULES: &str = "docs/semantics.md";
 
-/// Citations of rules that the tree does not have, one line each.
+/// Every citation of a rule that does not exist, one line each.
 pub(super) fn unknown_citations(tree: &[Source]) -> Vec<String> {
     let rules = tree.iter().find(|source| source.path == RULES).map(|source| rules(&source.text)).unwrap_or_default();
     let mut broken = Vec::new();
@@ -20,7 +20,7 @@ pub(super) fn unknown_citations(tree: &[Source]) -> Vec<String> {
     broken
 }
 
-/// `## S6 Life of a dyno` is rule `S6`; a paragraph that begins with `**S6.2**` is rule `S6.2`.
+/// The rules of the document: `## S6 Life of a dyno` is `S6`, and a paragraph that begins with `**S6.2**` is `S6.2`.
 fn rules(text: &str) -> BTreeSet<String> {
     let heading = |line: &str| Some(line.strip_prefix("## ")?.split_once(' ')?.0.to_owned());
     let paragraph = |line: &str| Some(line.strip_prefix("**")?.split_once("**")?.0.to_owned());
@@ -33,13 +33,13 @@ fn cited(line: &str) -> impl Iterator<Item = String> {
     line.split(is_part_of_word).filter_map(|word| in_text(word.trim_end_matches('.')).or_else(|| in_name(word)))
 }
 
-/// `S6` and `S6.2`.
+/// A rule in text: `S6` or `S6.2`.
 fn in_text(word: &str) -> Option<String> {
     let (section, rule) = word.strip_prefix('S')?.split_once('.').map_or((word.get(1..)?, None), |(a, b)| (a, Some(b)));
     (is_number(section) && rule.is_none_or(is_number)).then(|| word.to_owned())
 }
 
-/// `s6_2_a_dyno_is_up_when_it_listens`.
+/// The rule in a test name such as `s6_2_a_dyno_is_up_when_it_listens`.
 fn in_name(word: &str) -> Option<String> {
     let (section, rest) = word.strip_prefix('s')?.split_once('_')?;
     let (rule, _) = rest.split_once('_')?;
@@ -51,9 +51,9 @@ fn is_number(text: &str) -> bool {
 }
 
 #[test]
-fn a_cited_rule_must_be_in_the_repository() {
+fn a_cited_rule_must_exist() {
     let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
-    // In two parts, so that this file does not break its own rule.
+    // Split in two, so that this file does not break its own rule.
     let (section, rule, name) = (["S", "98"].concat(), ["S", "98.1"].concat(), ["s", "98_1_it_works"].concat());
     let code = format!("\n// ({section}, {rule}).\nfn {name}() {{}}\nconst SHA: &str = \"S1x Ss {rule}.2\";\n");
     let missing = [format!("x.rs:2: `{section}`"), format!("x.rs:2: `{rule}`"), format!("x.rs:3: `{rule}`")];

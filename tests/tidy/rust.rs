@@ -1,8 +1,8 @@
-//! Just enough of the Rust language to ask which names a file uses: tokens, and the paths they form.
+//! Finds the names that a Rust file uses: its tokens, and the paths that they form.
 //!
-//! Not a parser: it knows comments, literals, `use` trees and what `#[cfg(test)]` covers, nothing else.
+//! Not a parser: it knows only comments, literals, `use` trees and what `#[cfg(test)]` covers.
 
-/// A word or a sign of the language, and where it stands. `::` is one token; comments and literals are none.
+/// A word or a sign of the language with its line. `::` is one token; comments and literals are not tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     /// 1-based.
@@ -10,7 +10,7 @@ pub(crate) struct Token {
     pub(crate) text: String,
 }
 
-/// A name as written, such as `["std", "fs", "read"]`, and where it stands.
+/// A name as written, such as `["std", "fs", "read"]`, with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Path {
     /// 1-based.
@@ -39,7 +39,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// The tokens that are compiled without `cfg(test)`, and the names of modules that exist only with it.
+/// The tokens outside `cfg(test)`, and the names of modules that exist only inside.
 pub(crate) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut test_modules) = (Vec::new(), Vec::new());
@@ -64,7 +64,7 @@ pub(crate) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     (kept, test_modules)
 }
 
-/// How many tokens the item at the beginning has: up to its `;`, or to the brace that closes its first one.
+/// The number of tokens of the first item: up to its `;` or its closing brace.
 fn end_of_item(tokens: &[Token]) -> usize {
     let mut depth = 0_usize;
     for (index, token) in tokens.iter().enumerate() {
@@ -83,7 +83,7 @@ fn end_of_item(tokens: &[Token]) -> usize {
     tokens.len()
 }
 
-/// Every path of a file; those of a `use` tree in full, one for each leaf.
+/// Every path of a file. A `use` tree gives one full path for each leaf.
 pub(crate) fn paths(tokens: &[Token]) -> Vec<Path> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -146,7 +146,7 @@ fn is_name(text: &str) -> bool {
     text.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
 }
 
-/// The same text with blanks in place of comments, strings and characters; lines keep their numbers.
+/// The same text with blanks in place of comments, strings and characters. Line numbers stay the same.
 fn blank_comments_and_literals(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
@@ -164,7 +164,7 @@ fn blank_comments_and_literals(text: &str) -> String {
     out
 }
 
-/// Where the comment or literal that begins at `at` ends; `at` itself if none begins there.
+/// The end of the comment or literal that begins at `at`, or `at` if none begins there.
 fn literal_or_comment_end(chars: &[char], at: usize) -> usize {
     let is = |offset: usize, c: char| chars.get(at + offset) == Some(&c);
     let find = |from: usize, end: &[char]| {
@@ -185,7 +185,7 @@ fn literal_or_comment_end(chars: &[char], at: usize) -> usize {
     if is(0, '"') {
         return quoted_end(chars, at, '"');
     }
-    // A lifetime has no second quote: 'a' and '\n' are characters, 'a is not.
+    // 'a' and '\n' are characters; a lifetime such as 'a has no second quote.
     if is(0, '\'') && (is(1, '\\') || is(2, '\'')) {
         return quoted_end(chars, at, '\'');
     }
