@@ -1,69 +1,153 @@
-//! Phrases that readers stumble over, with the wording to use instead, and the length of the README.
+//! Checks the wording: phrases that readers stumble over, each with a better one, and the length of the README.
+//!
+//! Names are checked like text: `_` separates words. A phrase is also found if it goes on in the next line.
+
+use std::ops::Range;
 
 use super::Source;
 
-/// Files and folders whose text is checked.
-const CHECKED: [&str; 3] = ["README.md", "CONTRIBUTING.md", "docs/"];
+/// Files and folders that are checked, by the beginning of their path. To add one, fix its phrases first.
+const CHECKED: &[&str] = &["README.md", "CONTRIBUTING.md", "docs/", "src/runtime/", "tests/tidy", ".ci/"];
 
-/// Lines of the README: what does not fit belongs into `docs`.
+/// Not checked: the list of phrases itself, and real files of other people.
+const EXEMPT: &[&str] = &["tests/tidy/wording.rs", "tests/data/"];
+
+/// Most lines of the README. What does not fit belongs in `docs`.
 const MAX_README_LINES: usize = 200;
 
-const PHRASES: [(&str, &str); 14] = [
-    ("is told", "`reports`, `shows`, `says` or `warns`"),
-    ("are told", "`reports`, `shows`, `says` or `warns`"),
-    ("it is no", "`it is not a`"),
-    ("that is no", "`that is not a`"),
-    ("this is no", "`this is not a`"),
-    ("which is no", "`which is not a`"),
-    ("whoever", "the name of the subject"),
-    ("nobody", "the name of the subject, or `no reader`"),
-    ("stands in", "`is in`"),
-    ("stands at", "`is at`"),
-    ("as foreman does", "`like foreman`"),
-    ("counts as", "`is`, or `is treated as`"),
-    ("goes untold", "`is not reported`"),
-    ("can tell nothing", "`does not know`"),
+/// Words that must not come back, and what to write instead.
+struct Phrase {
+    /// Separated by single blanks.
+    words: &'static str,
+    better: &'static str,
+    /// After one of these words it is plain English.
+    not_after: &'static [&'static str],
+    /// Before one of these words it is plain English.
+    not_before: &'static [&'static str],
+}
+
+const PHRASES: &[Phrase] = &[
+    phrase("told", "`reported`, `shown`, `asked` or `ordered`"),
+    phrase("untold", "`not reported`"),
+    negation("is no", "`is not a`"),
+    negation("are no", "`are not`"),
+    negation("was no", "`was not a`"),
+    negation("were no", "`were not`"),
+    negation("is none", "`is not one`, or name it"),
+    negation("are none", "`are not`, or name them"),
+    phrase("whoever", "the name of the subject"),
+    phrase("nobody", "the name of the subject, or `no reader`"),
+    Phrase { not_before: &["for"], ..phrase("stands", "`is` or `comes`") },
+    Phrase { not_before: &["for", "in", "ins", "alone"], ..phrase("stand", "`be` or `come`") },
+    phrase("stood", "`was`, or `was stopped`"),
+    phrase("as foreman does", "`like foreman`"),
+    phrase("as honcho does", "`like honcho`"),
+    phrase("counts as", "`is`, or `is treated as`"),
+    Phrase { not_before: &["u64", "usize"], ..phrase("count as", "`are`, or `are treated as`") },
+    phrase("can tell nothing", "`does not know`"),
+    phrase("is said", "`is reported`, or who says it"),
+    phrase("are said", "`are reported`, or who says it"),
+    phrase("was said", "`was reported`, or who said it"),
+    phrase("be said", "`be reported`"),
+    phrase("is waited for", "`waits for`, with its subject"),
+    phrase("are waited for", "`wait for`, with their subject"),
+    phrase("lines of others", "`the other dynos' lines`"),
+    phrase("those of others", "`those of the other dynos`"),
+    phrase("as it may", "`as allowed`"),
+    phrase("as they may", "`as allowed`"),
+    phrase("what is there", "`what exists`, or its name"),
+    phrase("anew", "`again`"),
+    phrase("passed over", "`skipped`"),
+    phrase("belongs into", "`belongs in`"),
+    phrase("belong into", "`belong in`"),
 ];
 
-/// Every phrase of the list in the checked text, one line each, and a README that is too long.
+const fn phrase(words: &'static str, better: &'static str) -> Phrase {
+    Phrase { words, better, not_after: &[], not_before: &[] }
+}
+
+/// `there is no file` and `it is no longer there` are plain English; `it is no file` is not.
+const fn negation(words: &'static str, better: &'static str) -> Phrase {
+    Phrase { words, better, not_after: &["there"], not_before: &["longer", "more", "less", "better", "other", "of"] }
+}
+
+/// A README that is too long, and every phrase of the list in checked text, one line each.
 pub(super) fn faults(source: &Source) -> Vec<String> {
     let mut broken = Vec::new();
     let lines = source.text.lines().count();
     if source.path == "README.md" && lines > MAX_README_LINES {
         broken.push(source.at(lines, &format!("{lines} lines, the limit is {MAX_README_LINES}: move text to docs/")));
     }
-    if !CHECKED.iter().any(|checked| source.path.starts_with(checked)) {
-        return broken;
-    }
-    for (index, line) in source.text.lines().enumerate() {
-        for (phrase, better) in PHRASES.iter().filter(|(phrase, _)| has_phrase(line, phrase)) {
-            broken.push(source.at(index + 1, &format!("instead of `{phrase}` write {better}")));
-        }
+    let begins_with = |start: &&str| source.path.starts_with(*start);
+    if CHECKED.iter().any(begins_with) && !EXEMPT.iter().any(begins_with) {
+        broken.extend(phrases(source));
     }
     broken
 }
 
-/// Whether a line has these words, and not as a part of longer ones. `is no longer` is plain English.
-fn has_phrase(line: &str, phrase: &str) -> bool {
-    let line = line.to_lowercase();
-    line.match_indices(phrase).any(|(at, _)| {
-        let before = line.get(..at).and_then(|text| text.chars().next_back());
-        let after = line.get(at + phrase.len()..).unwrap_or_default();
-        let is_whole = [before, after.chars().next()].into_iter().flatten().all(|char| !char.is_alphanumeric());
-        is_whole && !after.starts_with(" longer")
-    })
+fn phrases(source: &Source) -> Vec<String> {
+    let words = words(&source.text);
+    let mut found = Vec::new();
+    for at in 0..words.len() {
+        for phrase in PHRASES.iter().filter(|phrase| is_at(phrase, &source.text, &words, at)) {
+            let line = 1 + source.text[..words[at].start].matches('\n').count();
+            found.push(source.at(line, &format!("instead of `{}` write {}", phrase.words, phrase.better)));
+        }
+    }
+    found
+}
+
+/// The words of a text, as ranges of bytes.
+fn words(text: &str) -> Vec<Range<usize>> {
+    let is_part = u8::is_ascii_alphanumeric;
+    let mut at = 0;
+    let parts = text.as_bytes().chunk_by(|a, b| is_part(a) == is_part(b));
+    let ranges = parts.map(|part| {
+        at += part.len();
+        at - part.len()..at
+    });
+    ranges.filter(|range| is_part(&text.as_bytes()[range.start])).collect()
+}
+
+/// Whether a phrase begins at the word with this index.
+fn is_at(phrase: &Phrase, text: &str, words: &[Range<usize>], at: usize) -> bool {
+    let word = |index: usize| words.get(index).map_or("", |range| &text[range.clone()]);
+    let is_same = |(index, expected): (usize, &str)| word(at + index).eq_ignore_ascii_case(expected);
+    if !phrase.words.split(' ').enumerate().all(is_same) {
+        return false;
+    }
+    let end = at + phrase.words.split(' ').count();
+    let is_any = |word: &str, list: &[&str]| list.iter().any(|other| word.eq_ignore_ascii_case(other));
+    let is_plain = at > 0 && is_any(word(at - 1), phrase.not_after) || is_any(word(end), phrase.not_before);
+    // `NOBODY` is a constant, `is_none()` a method, and `None` a value.
+    let whole = &text[words[at].start..words[end - 1].end];
+    let is_code = whole == whole.to_uppercase() || whole == "is_none" || whole.ends_with("None");
+    let between = words[at..end].windows(2).all(|pair| is_one_sentence(&text[pair[0].end..pair[1].start]));
+    between && !is_plain && !is_code
+}
+
+/// Whether the text between two words is only space, also in a name, a comment or a string that goes on in the next line.
+fn is_one_sentence(between: &str) -> bool {
+    between.chars().all(|char| char.is_whitespace() || ['_', '/', '!', '\\', '#'].contains(&char))
 }
 
 #[test]
-fn phrases_that_must_not_come_back_are_found() {
+fn a_phrase_of_the_list_is_found_in_checked_files() {
     let faults = |path: &str, text: &str| faults(&Source { path: path.into(), text: text.into() });
 
-    assert_eq!(faults("docs/x.md", "a\nIt is no entry.\n"), ["docs/x.md:2: instead of `it is no` write `it is not a`"]);
-    assert_eq!(faults("README.md", "Whoever reads").len(), 1);
-    for text in ["it is no longer there", "that is not a file", "unit is no", "it is none"] {
-        assert_eq!(faults("README.md", text), [""; 0], "{text}");
+    assert_eq!(faults("docs/x.md", "a\nIt is no entry.\n"), ["docs/x.md:2: instead of `is no` write `is not a`"]);
+    let found =
+        ["Whoever reads", "fn it_is_told() {}", "/// that is\n/// no file", "as foreman does", "is none.", "He told,"];
+    for text in found {
+        assert_eq!(faults("src/runtime/x.rs", text).len(), 1, "{text}");
     }
-    assert_eq!(faults("src/x.rs", "// whoever"), [""; 0]);
+    let plain = ["no longer is no longer", "there is no file", "a.is_none()", "NOBODY", "that is. No file", "is not"];
+    for text in plain {
+        assert_eq!(faults("src/runtime/x.rs", text), [""; 0], "{text}");
+    }
+    for path in ["CHANGELOG.md", "tests/data/Procfile", "tests/tidy/wording.rs"] {
+        assert_eq!(faults(path, "whoever"), [""; 0], "{path}");
+    }
 }
 
 #[test]
