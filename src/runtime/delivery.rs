@@ -24,7 +24,7 @@ pub(super) struct Delivery {
     queued: AtomicU64,
     /// Formatted bytes that `write` has not accepted yet.
     formatted: AtomicU64,
-    /// Formatted bytes that were given up.
+    /// Formatted bytes that were dropped because the reader stopped reading.
     dropped: AtomicU64,
     is_ending: AtomicBool,
     is_given_up: AtomicBool,
@@ -62,7 +62,7 @@ impl Delivery {
         self.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Writes all bytes as fast as the reader takes them, or drops them if the reader was given up.
+    /// Writes all bytes as fast as the reader takes them. Drops them after [`Delivery::give_up`].
     ///
     /// # Errors
     /// Those of write(2). Nothing can be written after one.

@@ -20,8 +20,8 @@ use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
 use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SmokePhase, SpawnFailure};
 
-/// Spawns that are sent to the guardian without waiting for an answer. It starts one after the other; with some requests
-/// in stock it never has to wait for us in between.
+/// Spawns that are sent to the guardian before the first is answered. It starts one after the other, and with several
+/// requests pending it never has to wait for us in between.
 const MAX_SPAWNS_IN_FLIGHT: usize = 32;
 
 impl Runtime {

@@ -15,7 +15,7 @@ use super::own_terminal_size;
 /// Most bytes of other lines that wait while the dyno draws a full screen. Beyond that the oldest are left out.
 const WAITING_BYTES: usize = 1 << 20;
 
-/// The focused dyno and what it has left on the terminal.
+/// The focused dyno and the state of its output on the terminal.
 pub(super) struct Focused {
     dyno: DynoName,
     line: OpenLine,
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_8_the_alternate_screen_of_a_killed_program_is_left() {
+    fn s6_8_the_terminal_leaves_the_alternate_screen_of_a_killed_program() {
         let mut terminal = Terminal::new();
         terminal.web(b"\x1b[?1049hscreen");
         terminal.other(Source::App(dyno("worker")), b"job\n");

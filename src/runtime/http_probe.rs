@@ -83,7 +83,8 @@ async fn probe_until_accepted(check: Arc<HttpCheck>, run: RunId, port: u16, send
     loop {
         let answer = send_request(&check, port, patience).await;
         let is_certain = match answer.1 {
-            // A server that exits closes its connections, too. Reported only the second time: the exit has its own notice.
+            // Reported only if it happens twice: a server that exits closes its connections, too, and the exit has its own
+            // notice.
             HttpAnswer::None(HttpSilence::Closed) => last == Some(answer),
             HttpAnswer::Status(_)
             | HttpAnswer::None(HttpSilence::Refused | HttpSilence::NotHttp | HttpSilence::Slow) => true,
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn other_first_lines_have_no_status() {
+    fn a_line_that_is_not_a_status_line_has_no_status() {
         let texts: [&[u8]; 8] = [
             b"",
             b"HTTP/1.1 200 OK",

@@ -63,7 +63,7 @@ impl Listening {
         Self { watches: HashMap::new(), patience }
     }
 
-    /// Moves all deadlines after a stop of ourselves and the dynos.
+    /// Moves all deadlines by the time for which we and the dynos were stopped.
     pub(super) fn postpone(&mut self, by: Duration) {
         for watch in self.watches.values_mut() {
             watch.began += by;

@@ -149,7 +149,7 @@ impl LogHub {
         Ok(Self { shared })
     }
 
-    /// Waits until the budget has a buffer and takes it. It is empty.
+    /// Takes an empty buffer from the budget. Waits until there is one.
     pub(super) async fn buffer(&self) -> Vec<u8> {
         if let Ok(permit) = self.shared.budget.acquire().await {
             permit.forget();

@@ -52,7 +52,7 @@ pub struct Start {
     pub plan: Plan,
     /// The rules for restarts, timeouts and the end.
     pub policy: Policy,
-    /// The wording of our own lines: ours or the platform's.
+    /// Whether notices are in our own words or in those of the platform.
     pub notices: NoticeStyle,
     /// Formats the lines that are shown.
     pub formatter: Formatter,

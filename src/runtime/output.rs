@@ -270,7 +270,7 @@ impl Output {
         let Some(waiting) = self.waiting.take() else { return };
         let now = Instant::now();
         self.flush(now >= waiting.still_at).await;
-        // Small changes wait on while the program keeps drawing.
+        // Small changes keep waiting while the program is drawing.
         if let Some(patience) = self.lines.patience() {
             let at_latest = patience.at_most.map(|most| now + most);
             self.waiting = Some(Waiting { since: now, still_at: waiting.still_at.max(now), at_latest });

@@ -11,7 +11,7 @@ pub(super) const STALLED_AFTER: Duration = Duration::from_secs(2);
 /// How often to look at the progress.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// A longer time between two looks counts only as this: we were suspended then, and so was the reader, probably.
+/// A longer gap between two looks is counted as this much only: we were suspended, and the reader probably was, too.
 const LONGEST_GAP: Duration = Duration::from_millis(500);
 
 /// How much of the output is written, and how much of that is read.

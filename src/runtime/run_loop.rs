@@ -168,8 +168,8 @@ impl Runtime {
             if let Some(finished) = self.handle_events() {
                 return finished;
             }
-            // A notice about an order must come before the dyno's reaction to it. A task that shows `Stopping all processes
-            // with SIGTERM` first shows what it finds in the stream, which must not yet be the reaction to SIGTERM.
+            // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
+            // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
             if !self.work.is_empty() {
                 self.backlog.work_off().await;
             }
@@ -198,7 +198,7 @@ impl Runtime {
                             return finished;
                         }
                     }
-                    // A background job may not get SIGHUP from the system or its shell.
+                    // A background job does not always get SIGHUP, so act as if it had come.
                     Pressed::Gone if !is_ignored(libc::SIGHUP) => self.events.push_back(Event::Signal(UserSignal::Hup)),
                     Pressed::Gone => {}
                 },
