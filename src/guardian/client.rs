@@ -24,8 +24,8 @@ use super::terminal_modes::TerminalModes;
 use crate::app::{DynoSpec, ExitStatus, LeftRunning, RunId, SpawnSpec};
 use crate::error::Status;
 
-/// How long the guardian may take to exit after its socket is shut down: the time until a process counts as unkillable
-/// (2 seconds), plus one second.
+/// How long the guardian may take to exit after its socket is shut down: 2 seconds, after which a process is
+/// treated as unkillable, plus one second.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a process was not started.

@@ -70,7 +70,7 @@ impl OpenLine {
         }
     }
 
-    /// Makes room for whole lines of others, unless that has been done. `columns`: returns the width of the terminal,
+    /// Makes room for whole lines of other dynos, unless that has been done. `columns`: returns the width of the terminal,
     /// or None if it is unknown or the terminal cannot erase a line.
     pub fn step_aside(&mut self, columns: impl FnOnce() -> Option<u16>, out: &mut Vec<u8>) {
         if self.aside {
@@ -94,7 +94,7 @@ impl OpenLine {
         }
     }
 
-    /// Shows the line again after those of others.
+    /// Shows the line again after those of the other dynos.
     pub fn come_back(&mut self, out: &mut Vec<u8>) {
         if let (true, LastLine::Line { from, .. }) = (self.aside, self.last_line()) {
             show_again(self.recent.get(from..).unwrap_or_default(), out);

@@ -4,7 +4,7 @@
 //! `::name key=value::text` at the start of a line, leading blanks ignored, and `##[name]text` anywhere in a line. Its
 //! string comparison depends on the culture and ignores some characters, so everything but ASCII is ignored here. The
 //! caller removes control characters first (`printable`); then a blank breaks up each command. The runner's own
-//! `::stop-commands::` is no solution: the command of a smoke may annotate its failures while the dynos write.
+//! `::stop-commands::` does not help: the command of a smoke may annotate its failures while the dynos write.
 
 use std::borrow::Cow;
 

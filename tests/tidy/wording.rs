@@ -7,7 +7,19 @@ use std::ops::Range;
 use super::Source;
 
 /// Files and folders that are checked, by the beginning of their path. To add one, fix its phrases first.
-const CHECKED: &[&str] = &["README.md", "CONTRIBUTING.md", "docs/", "src/runtime/", "tests/tidy", ".ci/"];
+const CHECKED: &[&str] = &[
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/",
+    "src/guardian/",
+    "src/logs/",
+    "src/reports/",
+    "src/runtime/",
+    "tests/tidy",
+    "benches/",
+    "examples/",
+    ".ci/",
+];
 
 /// Not checked: the list of phrases itself, and real files of other people.
 const EXEMPT: &[&str] = &["tests/tidy/wording.rs", "tests/data/"];
@@ -37,7 +49,7 @@ const PHRASES: &[Phrase] = &[
     negation("are none", "`are not`, or name them"),
     phrase("whoever", "the name of the subject"),
     phrase("nobody", "the name of the subject, or `no reader`"),
-    Phrase { not_before: &["for"], ..phrase("stands", "`is` or `comes`") },
+    Phrase { not_before: &["for", "alone"], ..phrase("stands", "`is` or `comes`") },
     Phrase { not_before: &["for", "in", "ins", "alone"], ..phrase("stand", "`be` or `come`") },
     phrase("stood", "`was`, or `was stopped`"),
     phrase("as foreman does", "`like foreman`"),

@@ -154,7 +154,7 @@ fn s7_6_a_piece_never_ends_inside_a_character() {
     reader.read("caf".as_bytes());
     reader.read(b"\xc3");
     reader.silence();
-    assert!(!has_partial(&reader), "an incomplete character alone does not count as partial");
+    assert!(!has_partial(&reader), "an incomplete character alone is not a partial line");
     reader.read(b"\xa9 au lait\n");
     assert_eq!(reader.take(), [fresh("caf"), continued("\u{e9} au lait")]);
 
