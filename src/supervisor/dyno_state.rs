@@ -28,7 +28,7 @@ pub(super) enum DynoState {
     Booting { run: RunId, pid: i32, deadline: Option<Duration> },
     /// It has been up since `since`, on a clock that excludes the time spent suspended.
     Up { run: RunId, pid: i32, since: Duration },
-    /// It was told to stop or killed; its leader may still live. `shown`: its public state until the leader ends.
+    /// It got its stop signal or was killed; its leader may still live. `shown`: its public state until the leader ends.
     Stopping { run: RunId, pid: Option<i32>, ordered: Ordered, ending: Ending, shown: PublicState },
     /// Its leader ended; other processes of the run may still live.
     Clearing { run: RunId, ordered: Ordered, ending: Ending },
@@ -102,7 +102,7 @@ impl DynoState {
         }
     }
 
-    /// Whether it has a run that was not told to stop and whose leader lives.
+    /// Whether it has a run whose leader lives and which has not got its stop signal.
     pub(super) fn may_be_stopped(self) -> bool {
         match self {
             Self::Starting { .. } | Self::Booting { .. } | Self::Up { .. } => true,

@@ -31,7 +31,7 @@ pub enum Event {
         run: RunId,
         /// How the leader ended.
         exit: ExitStatus,
-        /// The processes that it left running; empty if it was told to stop (S6.10).
+        /// The processes that it left running; empty if it had got its stop signal (S6.10).
         left: Vec<LeftRunning>,
     },
     /// A run is gone, but a process lives on that belongs to it or to another dyno: it is unknown which (S6.10).

@@ -8,7 +8,7 @@
 //!
 //! Wraps a [`Supervisor`], which decides about each dyno like in any start: the first one that exits stops all others.
 //! The smoke adds which dynos must answer over HTTP, when all are up, and what an exit means for the status (S11).
-//! Pure. Not here: the dynos that are waited for and their answers (`awaited`), the text of a reason (`cause`), and the
+//! Pure. Not here: the dynos that must come up and their answers (`awaited`), the text of a reason (`cause`), and the
 //! record of each dyno (`account`).
 
 mod account;

@@ -3,10 +3,10 @@
 //!
 //! `world` holds the actual state of the processes, `model` what the supervisor can know of it and must do about it.
 
+mod logged;
 mod model;
 mod rules;
 mod scenario;
-mod told;
 mod world;
 
 use super::*;
