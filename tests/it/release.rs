@@ -1,11 +1,12 @@
-//! The release phase (S8.1, S8.2): first, visible, gating; and `dyno release`.
+//! The release phase (S8.1, S8.2): it runs first, shows its output, and nothing else starts before it exits with 0.
+//! `dyno release` runs it alone.
 
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Ended};
 
 #[test]
-fn s8_1_the_release_command_runs_first_without_a_port_and_gates_the_formation() {
+fn s8_1_the_release_command_runs_before_the_formation_without_a_port() {
     let app = App::new("web: echo up on $PORT; exit 4\nrelease: echo \"$DYNO has ${PORT-no port}\"; echo migrated\n");
 
     let finished = app.dyno(["start", "-p", "6000"]).run();
@@ -24,8 +25,8 @@ fn s8_1_the_release_command_runs_first_without_a_port_and_gates_the_formation() 
 }
 
 #[test]
-fn s8_2_a_release_that_fails_is_named_and_its_status_is_ours() {
-    for (end, told, status) in [("exit 3", "exited with code 3", 3), ("kill -9 $$", "terminated by SIGKILL", 137)] {
+fn s8_2_a_failed_release_is_reported_and_sets_the_exit_status() {
+    for (end, notice, status) in [("exit 3", "exited with code 3", 3), ("kill -9 $$", "terminated by SIGKILL", 137)] {
         let app = App::new(&format!("release: echo migrating; {end}\nweb: touch started\n"));
 
         for command in ["start", "release"] {
@@ -34,7 +35,7 @@ fn s8_2_a_release_that_fails_is_named_and_its_status_is_ours() {
                 &format!(
                     "TIME release.1 | started with pid PID\n\
                      TIME release.1 | migrating\n\
-                     TIME release.1 | {told}\n\
+                     TIME release.1 | {notice}\n\
                      TIME system    | release v1 failed: its command ended with status {status}, nothing was started\n"
                 ),
                 "",
@@ -45,7 +46,7 @@ fn s8_2_a_release_that_fails_is_named_and_its_status_is_ours() {
 }
 
 #[test]
-fn s8_2_no_release_skips_it_and_release_runs_it_alone() {
+fn s8_2_no_release_skips_the_command_and_dyno_release_runs_it_alone() {
     let app = App::new("release: echo released\nweb: echo up\n").file(".env", "A=1\n");
 
     let skipped = app.dyno(["start", "--no-release", "--no-prefix"]).run();
@@ -60,7 +61,7 @@ fn s8_2_no_release_skips_it_and_release_runs_it_alone() {
 }
 
 #[test]
-fn s8_2_a_release_alone_reads_the_files_the_profile_and_the_options_that_a_start_reads() {
+fn s8_2_dyno_release_reads_the_same_files_and_options_as_start() {
     let app = App::new("web: touch started\n")
         .file("Procfile.dev", "release: echo $A $B $FROM\n")
         .file("dev.env", "A=file\nB=file\n")
@@ -75,7 +76,7 @@ fn s8_2_a_release_alone_reads_the_files_the_profile_and_the_options_that_a_start
 }
 
 #[test]
-fn a_procfile_without_a_release_command_is_told() {
+fn dyno_release_without_a_release_command_is_an_error() {
     let app = App::new("web: touch started\n");
 
     let error = "error: the Procfile has no `release` command\n\nhint: write a line such as `release: ./migrate`\n";
@@ -121,7 +122,7 @@ fn s8_a_signal_ends_a_release_that_hangs() {
 }
 
 #[test]
-fn s8_a_release_that_ends_well_after_a_signal_opens_nothing() {
+fn s8_after_a_signal_nothing_starts_even_if_the_release_succeeds() {
     let app = App::new(
         "release: trap 'echo rolled back; exit 0' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\n\
          web: touch started\n",
@@ -159,9 +160,10 @@ fn s8_a_release_that_ignores_the_signal_is_killed_after_the_grace() {
     assert!(!app.has("started"));
 }
 
-// S6.6: it is over when nothing of it is left, since what is left may hold what the formation needs.
+// S6.6: the release is over when none of its processes is left: one of them may hold a port or a lock that the formation
+// needs.
 #[test]
-fn what_a_release_left_running_is_ended_before_anything_else_starts() {
+fn processes_left_by_a_release_are_stopped_before_anything_else_starts() {
     let app = App::new("release: setsid ./daemon & read -r _ <begun; echo migrated\nweb: cat ended; exit 4\n")
         .script(
             "daemon",
@@ -181,7 +183,7 @@ fn what_a_release_left_running_is_ended_before_anything_else_starts() {
 }
 
 #[test]
-fn all_that_a_release_floods_the_log_with_is_shown_before_its_end_and_before_the_rest() {
+fn a_flood_of_release_output_is_shown_whole_before_the_formation() {
     const LINES: usize = 100_000;
     let app = App::new(&format!("release: seq 1 {LINES}\nweb: echo up; exit 4\n"));
 
@@ -203,30 +205,31 @@ fn all_that_a_release_floods_the_log_with_is_shown_before_its_end_and_before_the
     assert!(stdout.lines().map(|line| line.trim_start_matches("TIME ")).eq(expected.iter().map(String::as_str)));
 }
 
-// As on the platform, where nobody is there to answer: it does not hang, and what it writes to is what others have.
+// Like on the platform: stdin is empty, so that a question fails instead of waiting forever. Stdout is a terminal or a
+// pipe, like that of other dynos.
 #[test]
-fn a_release_that_asks_finds_no_answer_at_once_with_and_without_a_terminal() {
+fn a_release_that_asks_a_question_fails_at_once() {
     let app = App::new(
-        "release: test -t 1 && echo shown on a terminal; echo Sure?; read -r answer || { echo nobody; exit 9; }\n\
+        "release: test -t 1 && echo shown on a terminal; echo Sure?; read -r answer || { echo no answer; exit 9; }\n\
          web: touch started\n",
     );
 
     for command in ["start", "release"] {
         let without = app.dyno([command]).run();
         without.expect_end(Ended::Code(9));
-        assert_eq!(without.lines_of("release.1")[1..], ["Sure?", "nobody", "exited with code 9"]);
+        assert_eq!(without.lines_of("release.1")[1..], ["Sure?", "no answer", "exited with code 9"]);
 
         let with = app.dyno([command, "--color", "never"]).spawn_in_terminal();
         let with = with.finish();
         with.expect_end(Ended::Code(9));
-        let expected = ["shown on a terminal", "Sure?", "nobody", "exited with code 9"];
+        let expected = ["shown on a terminal", "Sure?", "no answer", "exited with code 9"];
         assert_eq!(with.lines_of("release.1")[1..], expected, "{}", with.stdout());
     }
     assert!(!app.has("started"));
 }
 
 #[test]
-fn a_release_that_asks_is_answered_by_a_one_off_dyno() {
+fn dyno_run_release_lets_the_user_answer_a_question() {
     let app = App::new("release: test -t 0; read -r answer; echo migrated by $answer; exit 7\nweb: true\n");
 
     let dyno = app.dyno(["run", "release"]).spawn_in_terminal();
@@ -238,7 +241,7 @@ fn a_release_that_asks_is_answered_by_a_one_off_dyno() {
 }
 
 #[test]
-fn s4_5_release_0_leaves_the_release_command_out_wherever_it_stands() {
+fn s4_5_quantity_0_skips_the_release_command() {
     let app = App::new("release: touch released\nweb: true\n");
     for (file, args) in [
         ("formation: all=1,release=0\n", &["start"][..]),
@@ -254,7 +257,7 @@ fn s4_5_release_0_leaves_the_release_command_out_wherever_it_stands() {
         finished.expect_end(Ended::Code(0));
         assert!(!app.has("released"), "{file:?} {args:?}: {}", finished.stdout());
     }
-    // Asked for by name it runs, whatever the defaults of a start are.
+    // `dyno release` ignores the quantity.
     std::fs::write(app.path(".foreman"), "formation: all=1,release=0\n").unwrap();
     app.dyno(["release"]).run().expect_end(Ended::Code(0));
     assert!(app.has("released"));

@@ -1,4 +1,5 @@
-//! Nothing leaks, limits are said before anything starts, and a dyno has the limits of its user (S6.1, S1.6).
+//! Resources: nothing leaks, a limit that is too low is reported before anything starts, and a dyno keeps the limits of
+//! its user (S6.1, S1.6).
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +10,7 @@ use nix::sys::signal::Signal;
 use crate::harness::{App, Call, Ended, Running};
 use crate::process_table;
 
-/// What `dyno` and its guardian hold.
+/// Open files, threads and children of `dyno` and its guardian.
 #[derive(Debug, PartialEq, Eq)]
 struct Held {
     main_files: usize,
@@ -36,7 +37,7 @@ fn two_hundred_dynos_run_and_stop() {
     .fifo("never");
     let dyno = app.dyno(["start", "-m", "web=200", "-t", "60"]).spawn();
 
-    dyno.until("all say where they are", || dyno.stdout.text().matches(" on 5").count() == 200);
+    dyno.until("all dynos print their port", || dyno.stdout.text().matches(" on 5").count() == 200);
     dyno.signal(Signal::SIGTERM);
     let finished = dyno.finish();
 
@@ -66,8 +67,8 @@ fn a_thousand_starts_and_exits_leak_no_file_no_zombie_and_no_thread() {
         let formation = format!("web=1,job={jobs}");
         let dyno = app.dyno(["start", "-m", &formation, "--can-die", "job"]).spawn();
         dyno.until("all jobs ended", || dyno.stdout.text().matches("exited with code 0").count() == jobs);
-        // The last report may still be under way.
-        dyno.until("only the web is left", || held(&dyno).guardian_children == 1);
+        // The guardian may not have reaped the last job yet.
+        dyno.until("only web.1 is left", || held(&dyno).guardian_children == 1);
         dyno
     };
     let end = |dyno: Running| {
@@ -80,13 +81,13 @@ fn a_thousand_starts_and_exits_leak_no_file_no_zombie_and_no_thread() {
 
     let thousand = with_jobs(1000);
 
-    // `dyno` hears of an end after its guardian, and closes its side then.
-    thousand.until(&format!("no more is held than {least:?}"), || held(&thousand).is_within(&least));
+    // `dyno` learns of an exit from its guardian, and closes its own files a moment later.
+    thousand.until(&format!("no more is in use than {least:?}"), || held(&thousand).is_within(&least));
     end(thousand);
 }
 
 #[test]
-fn a_limit_of_open_files_that_is_too_low_is_named_before_anything_starts() {
+fn a_low_open_files_limit_is_reported_before_anything_starts() {
     let app = App::new("web: touch started; sleep 1000\n");
 
     let finished = app.dyno(["start", "-m", "web=30"]).after("ulimit -n 20").run();
@@ -98,12 +99,12 @@ fn a_limit_of_open_files_that_is_too_low_is_named_before_anything_starts() {
         stderr.starts_with("error: ") && stderr.contains("open files") && stderr.contains("\n\nhint: "),
         "{stderr}"
     );
-    assert!(stderr.contains("20"), "the limit is named: {stderr}");
+    assert!(stderr.contains("20"), "the limit is not named: {stderr}");
     assert!(!app.has("started"));
 }
 
 #[test]
-fn limits_mask_and_priority_of_a_dyno_are_those_of_its_user() {
+fn a_dyno_keeps_the_limits_umask_and_priority_of_its_user() {
     const ASK: &str = "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc; umask; nice; cat /proc/self/oom_score_adj";
     let limits = "ulimit -Sn 333; ulimit -Hn 4444; umask 027";
     let app = App::new(&format!("web: {ASK}\n"));
@@ -127,7 +128,7 @@ fn a_dyno_leads_its_own_session_and_inherits_no_open_file() {
     let finished = app.dyno(["start", "--pty", "never"]).after(open).run();
 
     let lines = finished.lines_of("web.1");
-    // `cut` is a child of the shell that leads: its group and session are one, and not its own.
+    // `cut` is a child of the shell, the leader: its group and its session are both the pid of the shell.
     let ids: Vec<&str> = lines[1].split(' ').collect();
     assert_eq!(ids[1], ids[2], "{lines:?}");
     // 3 is the directory that `ls` reads.
@@ -135,19 +136,19 @@ fn a_dyno_leads_its_own_session_and_inherits_no_open_file() {
     assert_eq!(lines[6], "exited with code 0", "{lines:?}");
 }
 
-/// Limits the number of processes of the user of this run: root is never limited, so it becomes somebody else;
-/// somebody else counts anew in a user namespace.
+/// Limits the number of processes of the user. The limit does not apply to root, so root switches to another user. Other
+/// users get a user namespace, in which the count starts at zero.
 fn with_few_processes(app: &App, call: Call, limit: u32) -> Call {
-    // Nobody on this system; each test its own, as the count is the user's.
+    // An unused uid, and another one for each test, because the system counts processes per user.
     let uid = 254_000 + limit;
-    // Wherever the binary was built, this user may not go there.
+    // This user may have no access to the directory in which the binary was built.
     let copy = app.top().join("dyno");
-    // By a process of its own: a child that another thread forks while we write would hold the file open, and an open
-    // file cannot be executed.
+    // `cp` writes the copy instead of this process: a child that another thread forks meanwhile would keep the file open,
+    // and a file that is open for writing cannot be executed.
     assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_dyno")).arg(&copy).status().unwrap().success());
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-    // dash has `-p` where bash has `-u`.
     let call = call.program(&copy);
+    // The option is `-u` in bash and `-p` in dash.
     let limited = format!("ulimit -u {limit} 2>/dev/null || ulimit -p {limit}");
     if nix::unistd::geteuid().is_root() {
         call.after(&limited).user(uid)
@@ -157,7 +158,7 @@ fn with_few_processes(app: &App, call: Call, limit: u32) -> Call {
 }
 
 #[test]
-fn when_the_system_starts_no_more_processes_the_reason_is_shown_and_nothing_is_left() {
+fn at_the_process_limit_the_reason_is_shown_and_no_process_is_left() {
     let app = App::new("web: sleep 1000\n");
     let call = with_few_processes(&app, app.dyno(["start", "-m", "web=40", "-t", "1"]), 20);
 
@@ -172,7 +173,7 @@ fn when_the_system_starts_no_more_processes_the_reason_is_shown_and_nothing_is_l
 }
 
 #[test]
-fn a_system_without_room_for_the_guardian_is_said_in_one_message() {
+fn a_guardian_that_cannot_be_started_is_a_single_error_message() {
     let app = App::new("web: touch started; sleep 1000\n");
     let call = with_few_processes(&app, app.dyno(["start"]), 1);
 
@@ -187,17 +188,17 @@ fn a_system_without_room_for_the_guardian_is_said_in_one_message() {
 }
 
 #[test]
-fn a_dyno_whose_streams_cannot_be_made_says_so_at_once_and_is_tried_again() {
+fn a_dyno_whose_pipes_cannot_be_created_is_reported_and_restarted() {
     let app = App::new("web: read -r _ <go; exit 1\n").fifo("go");
     let dyno = app.dyno(["start", "--restart"]).spawn();
     dyno.until_shown("started with pid");
 
-    // From outside, while it runs: what is open stays open, and nothing more can be.
+    // Lowers the limit of the running `dyno`: its files stay open, but it cannot open more.
     let limit = ["--pid", &dyno.main().to_string(), "--nofile=3:3"];
     assert!(Command::new("prlimit").args(limit).status().unwrap().success());
     app.release("go");
 
-    // Nothing else happens that could wake the loop for it.
+    // No other event wakes the main loop here.
     dyno.until_shown("cannot create its pipe or terminal: Too many open files");
     dyno.until_shown("restarting in 1s");
     dyno.signal(Signal::SIGTERM);

@@ -1,16 +1,16 @@
-//! Restarts after crashes (S6.4), and what they leave behind.
+//! Restarts after crashes, their limit and their pauses (S6.4, S6.9), and the boot timeout (S6.5).
 
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Ended};
 
 #[test]
-fn s6_4_a_dyno_that_crashed_too_often_stays_down_and_says_so() {
+fn s6_4_a_dyno_that_crashes_too_often_stays_down_and_says_so() {
     let app = App::new("worker: echo working; exit 3\n");
 
     let finished = app.dyno(["start", "--restart", "--max-restarts", "2"]).run();
 
-    // Nothing is left to run: the status of the last crash is ours.
+    // No dyno can run any more: `dyno` ends with the status of the last crash.
     finished.expect_end(Ended::Code(3));
     let run = ["started with pid PID", "working", "exited with code 3"];
     let expected: Vec<&str> = run
@@ -24,7 +24,7 @@ fn s6_4_a_dyno_that_crashed_too_often_stays_down_and_says_so() {
     assert_eq!(finished.lines_of("worker.1"), expected);
 }
 
-/// The colour of the second type of a Procfile, before the time.
+/// The colour of the second process type, which begins each of its lines.
 const YELLOW: &str = "\x1b[33m";
 
 #[test]
@@ -40,10 +40,10 @@ fn s6_4_restarts_keep_name_port_and_colour() {
     let shown = String::from_utf8_lossy(&finished.stdout);
     for (name, port) in [("worker.1", 6100), ("worker.2", 6101)] {
         let lines: Vec<&str> = shown.lines().filter(|line| line.contains(name)).collect();
-        let told: Vec<&str> = lines.iter().map(|line| line.rsplit_once("\x1b[0m").unwrap().1.trim()).collect();
-        let said = format!("{name} on {port}");
-        let runs: Vec<&str> = told.iter().copied().filter(|text| text.contains(" on ")).collect();
-        assert_eq!(runs, [&said; 2], "{shown}");
+        let texts: Vec<&str> = lines.iter().map(|line| line.rsplit_once("\x1b[0m").unwrap().1.trim()).collect();
+        let expected = format!("{name} on {port}");
+        let runs: Vec<&str> = texts.iter().copied().filter(|text| text.contains(" on ")).collect();
+        assert_eq!(runs, [&expected; 2], "{shown}");
         assert!(lines.len() == 8 && lines.iter().all(|line| line.starts_with(YELLOW)), "{shown}");
     }
 }
@@ -65,7 +65,7 @@ fn s6_4_a_dyno_that_stays_crashed_leaves_the_others_running() {
 }
 
 #[test]
-fn s6_4_a_type_that_may_end_goes_down_where_others_are_restarted() {
+fn s6_4_a_can_die_type_that_exits_with_0_is_not_restarted() {
     let app = App::new("setup: echo done\nworker: echo working; exit 3\n");
 
     let finished = app.dyno(["start", "--restart", "--max-restarts", "0", "--can-die", "setup"]).run();
@@ -75,7 +75,7 @@ fn s6_4_a_type_that_may_end_goes_down_where_others_are_restarted() {
 }
 
 #[test]
-fn s6_5_a_boot_timeout_alone_ends_all_with_the_one_that_does_not_listen() {
+fn s6_5_without_restart_a_boot_timeout_stops_everything() {
     let app = App::new("api: read -r _ <never\nworker: read -r _ <never\n").fifo("never");
 
     let finished = app.dyno(["start", "--boot-timeout", "0.3", "--ready", "api"]).run();
@@ -87,7 +87,7 @@ fn s6_5_a_boot_timeout_alone_ends_all_with_the_one_that_does_not_listen() {
 }
 
 #[test]
-fn s6_5_a_boot_timeout_of_nothing_is_told() {
+fn s6_5_a_boot_timeout_of_0_is_refused() {
     let app = App::new("web: touch started\n");
 
     let finished = app.dyno(["start", "--heroku", "--boot-timeout", "0"]).run();
@@ -98,7 +98,7 @@ fn s6_5_a_boot_timeout_of_nothing_is_told() {
 }
 
 #[test]
-fn a_limit_of_restarts_needs_restarts() {
+fn max_restarts_needs_restart_or_heroku() {
     let app = App::new("web: touch started\n");
 
     let finished = app.dyno(["start", "--max-restarts", "3"]).run();
@@ -114,7 +114,7 @@ fn a_limit_of_restarts_needs_restarts() {
 }
 
 #[test]
-fn s6_9_without_a_delay_every_restart_comes_at_once() {
+fn s6_9_with_max_delay_0_every_restart_is_immediate() {
     let app = App::new("worker: exit 3\n");
 
     let finished = app.dyno(["start", "--restart", "--max-delay", "0", "--max-restarts", "4"]).run();
@@ -127,7 +127,7 @@ fn s6_9_without_a_delay_every_restart_comes_at_once() {
 }
 
 #[test]
-fn s6_9_a_shorter_delay_caps_the_pauses() {
+fn s6_9_max_delay_caps_the_pauses() {
     let app = App::new("worker: exit 3\n");
 
     let finished =
@@ -139,7 +139,7 @@ fn s6_9_a_shorter_delay_caps_the_pauses() {
 }
 
 #[test]
-fn s6_9_a_longest_delay_needs_restarts() {
+fn s6_9_max_delay_needs_restart_or_heroku() {
     let finished = App::new("web: touch started\n").dyno(["start", "--max-delay", "3"]).run();
 
     finished.expect_end(Ended::Code(2));

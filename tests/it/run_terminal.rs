@@ -1,4 +1,4 @@
-//! `dyno run` in a real terminal, under the shell of a person: editors, pagers, a REPL, job control (S9.3).
+//! `dyno run` in a real terminal under an interactive shell: an editor, a pager, a REPL, job control (S9.3).
 
 use std::fs;
 
@@ -22,7 +22,7 @@ fn a_repl_reads_lines_and_survives_ctrl_c() {
 }
 
 #[test]
-fn a_pager_owns_the_screen_and_gives_it_back() {
+fn a_pager_uses_the_whole_screen_and_exits_cleanly() {
     let lines: String = (1..=200).map(|n| ["line ", &n.to_string(), " of the book\n"].concat()).collect();
     let window = Window::open(App::new("web: true\n").file("book", lines));
 
@@ -45,8 +45,8 @@ fn an_editor_writes_a_file() {
     window.tmux(&["send-keys", "-l", "written by hand"]);
     window.until("written by hand");
     window.press(&["Escape"]);
-    // More keys at once would make another key of it.
-    until("the insertion has ended", || !window.screen().contains("-- INSERT --"));
+    // If more keys followed at once, Escape would be read as the beginning of another key.
+    until("insert mode has ended", || !window.screen().contains("-- INSERT --"));
     window.line(":wq");
     window.expect_status("0");
 
@@ -62,14 +62,14 @@ fn ctrl_c_ends_the_command_and_ctrl_z_stops_it_until_fg() {
     window.press(&["C-z"]);
     window.until("Stopped");
     window.line("fg");
-    // The shell names the job that it brings back.
+    // `fg` prints the command line of the job.
     until("the job is in the foreground again", || window.screen().matches("dyno run ./tick").count() >= 3);
     window.press(&["C-c"]);
     window.expect_status("130");
 }
 
 #[test]
-fn it_stands_in_a_pipeline_and_ends_as_its_command_does() {
+fn run_works_in_a_pipeline_and_ends_like_its_command() {
     let window = Window::open(App::new("web: true\n"));
 
     window.line("echo from a pipe | dyno run tr a-z A-Z | sed 's/$/!/'");

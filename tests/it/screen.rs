@@ -1,14 +1,14 @@
-//! What programs draw on their terminal is shown as that terminal would leave it (S7.2, S7.6, S6.8).
+//! Programs that draw on their terminal: `dyno` shows each line as the terminal would leave it (S7.2, S7.6, S6.8).
 //!
-//! The bytes are those that the tools write, recorded on a terminal and shortened. No type is called `web`: port 5000 of
-//! this machine may be in use.
+//! The bytes were recorded from the real tools and shortened. The apps have no `web`: if another program used port 5000, a
+//! warning would change the output.
 
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Call, Ended, without_times_and_pids};
 
-/// A program that writes these bytes at once.
-fn writes(bytes: &str) -> App {
+/// An app that writes these bytes at once.
+fn app_that_writes(bytes: &str) -> App {
     App::new("app: cat bytes\n").file("bytes", bytes)
 }
 
@@ -16,7 +16,7 @@ fn start(app: &App) -> Call {
     app.dyno(["start", "--no-timestamps", "--color", "never", "-t", "1"])
 }
 
-/// The lines of `app.1` without our notices about it.
+/// The lines of `app.1`, without the notices about its start and its exit.
 fn lines_of_app(shown: &[u8]) -> Vec<String> {
     let text = without_times_and_pids(shown).replace("\r\n", "\n");
     let lines = text.lines().filter_map(|line| line.strip_prefix("app.1  | ").or(line.strip_prefix("app.1  > ")));
@@ -26,11 +26,11 @@ fn lines_of_app(shown: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Expects these lines of a program that writes these bytes, in a small and in a wide terminal.
+/// Asserts that these bytes are shown as these lines, in a narrow and in a wide terminal.
 #[track_caller]
 fn expect(bytes: &str, lines: &[&str]) {
     for (rows, columns) in [(24, 80), (24, 200)] {
-        let app = writes(bytes);
+        let app = app_that_writes(bytes);
 
         let finished = start(&app).spawn_in_terminal_of(rows, columns).finish();
 
@@ -49,7 +49,7 @@ fn s7_6_vite_shows_no_blank_lines_before_it_clears_the_screen() {
 }
 
 #[test]
-fn s7_6_tsc_shows_its_lines_and_no_cleared_ones() {
+fn s7_6_blank_lines_before_tsc_clears_the_screen_are_dropped() {
     expect(
         "> tsc -w\n\n\n\x1b[2J\x1b[3J\x1b[H[12:00] Starting\r\n\r\n[12:01] Found 0 errors.\r\n\r\n",
         &["> tsc -w", "[12:00] Starting", "", "[12:01] Found 0 errors.", ""],
@@ -73,7 +73,7 @@ fn s7_6_a_backspace_spinner_is_one_line() {
 }
 
 #[test]
-fn s7_6_frames_of_rich_and_log_update_are_not_shown() {
+fn s7_6_only_the_last_frame_of_rich_and_log_update_is_shown() {
     expect(
         "\x1b[?25l┏━━━┓\r\n┃ 0 ┃\r\n┗━━━┛\r\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K┏━━━┓\r\n┃ 1 ┃\r\n┗━━━┛\r\n\x1b[?25hend\n",
         &["┏━━━┓", "┃ 1 ┃", "┗━━━┛", "end"],
@@ -107,7 +107,7 @@ fn s7_6_jest_and_vitest_show_each_row_once() {
 }
 
 #[test]
-fn s7_6_bars_of_cli_progress_end_as_they_are() {
+fn s7_6_bars_of_cli_progress_are_shown_in_their_final_state() {
     expect(
         "\x1b[?25l\x1b[?7l\x1b[1G 00% a\x1b[0K\r\n\x1b[1G 00% b\x1b[0K\x1b[1A\x1b[1G 50% a\x1b[0K\r\n\x1b[1G 50% b\x1b[0K\
          \x1b[?7h\x1b[?25h\r\nbye\r\n",
@@ -121,12 +121,12 @@ fn s7_6_an_erased_line_is_not_shown_and_columns_keep_their_distance() {
 }
 
 #[test]
-fn s7_2_a_colour_that_spans_lines_is_on_each_of_them() {
+fn s7_2_a_colour_that_spans_lines_is_repeated_on_each() {
     expect("\x1b[31mred\nalso red\x1b[0m\nplain\n", &["\x1b[31mred\x1b[0m", "\x1b[31malso red\x1b[0m", "plain"]);
 }
 
 #[test]
-fn s7_6_blanks_that_pad_a_logo_are_not_shown() {
+fn s7_6_blanks_at_the_end_of_a_line_are_not_shown() {
     expect(&format!("   _._{}\n_.-``__\n", " ".repeat(60)), &["   _._", "_.-``__"]);
 }
 
@@ -135,14 +135,14 @@ fn s7_6_a_piece_without_a_visible_character_shows_nothing() {
     let app = App::new("app: ./app\n").fifo("go").script("app", "printf '\\033c\\033[0m '\nread -r _ <go\necho up\n");
     let dyno = start(&app).spawn_in_terminal();
 
-    dyno.until("it waits", || dyno.all_of_dynos(|process| process.state == 'S'));
+    dyno.until("app.1 waits", || dyno.all_of_dynos(|process| process.state == 'S'));
     app.release("go");
 
     assert_eq!(lines_of_app(&dyno.finish().stdout), [" up"]);
 }
 
 #[test]
-fn s7_6_a_program_that_goes_on_drawing_is_shown_when_it_is_still() {
+fn s7_6_redrawn_rows_are_shown_when_the_program_pauses() {
     let script = "printf '\\033[?25lstep 1\\n'\nread -r _ <go\nprintf '\\033[1Astep 2\\033[K\\n'\nread -r _ <end\n";
     let app = App::new("app: ./app\n").fifo("go").fifo("end").script("app", script);
     let dyno = start(&app).spawn_in_terminal();
@@ -156,8 +156,8 @@ fn s7_6_a_program_that_goes_on_drawing_is_shown_when_it_is_still() {
 }
 
 #[test]
-fn s7_6_on_a_terminal_a_carriage_return_from_a_pipe_spares_the_prefix() {
-    let app = writes("10%\r50%\r100%\nnext\n");
+fn s7_6_a_carriage_return_from_a_pipe_does_not_overwrite_the_prefix() {
+    let app = app_that_writes("10%\r50%\r100%\nnext\n");
 
     let finished = start(&app).args(&["--pty", "never"]).spawn_in_terminal().finish();
 
@@ -166,9 +166,9 @@ fn s7_6_on_a_terminal_a_carriage_return_from_a_pipe_spares_the_prefix() {
 }
 
 #[test]
-fn s7_5_the_log_directory_has_all_bytes_of_what_was_drawn() {
+fn s7_5_the_log_directory_has_all_bytes_that_a_program_drew() {
     let bytes = "10%\r20%\n\x1b[2J\x1b[Hpage\n\n\x1b[1A\x1b[Kend\n";
-    let app = writes(bytes);
+    let app = app_that_writes(bytes);
 
     let finished = start(&app).args(&["--log-dir", "log"]).spawn_in_terminal().finish();
 
@@ -180,20 +180,20 @@ fn s7_5_the_log_directory_has_all_bytes_of_what_was_drawn() {
 }
 
 #[test]
-fn s7_6_a_program_that_draws_a_whole_screen_is_named_with_what_to_type() {
+fn s7_6_a_full_screen_program_is_reported_once_with_a_hint_to_focus() {
     let app =
-        writes("before\n\x1b[?1049h\x1b[H\x1b[2Jshreds\x1b[5;5Hmore\x1b[?1049l\x1b[?1049hagain\x1b[?1049lafter\n");
+        app_that_writes("before\n\x1b[?1049h\x1b[H\x1b[2Jshreds\x1b[5;5Hmore\x1b[?1049l\x1b[?1049hagain\x1b[?1049lafter\n");
 
     let finished = start(&app).spawn_in_terminal().finish();
 
     assert_eq!(lines_of_app(&finished.stdout), ["before", "after"]);
     let shown = without_times_and_pids(&finished.stdout);
-    let said = "system | app.1 draws a full screen: run `dyno start --focus app` to use it\r\n";
-    assert_eq!(shown.matches(said).count(), 1, "{shown}");
+    let notice = "system | app.1 draws a full screen: run `dyno start --focus app` to use it\r\n";
+    assert_eq!(shown.matches(notice).count(), 1, "{shown}");
 }
 
 #[test]
-fn s6_8_lines_of_others_wait_while_the_focused_program_draws_a_whole_screen() {
+fn s6_8_lines_of_others_wait_for_a_focused_full_screen_program() {
     let draw = "echo ready\nread -r _ <go\nprintf '\\033[?1049hscreen'\nread -r _ <leave\n\
                 printf 'more\\033[?1049l'\nread -r _ <end\n";
     let work = "echo up\nread -r _ <job\necho job done\nread -r _ <never\n";
@@ -207,7 +207,7 @@ fn s6_8_lines_of_others_wait_while_the_focused_program_draws_a_whole_screen() {
     dyno.until_shown("screen");
 
     app.release("job");
-    dyno.until("the file has its line", || {
+    dyno.until("the log file has the line", || {
         std::fs::read_to_string(app.path("log/worker.1.log")).unwrap().contains("job done")
     });
     app.release("leave");
@@ -220,7 +220,7 @@ fn s6_8_lines_of_others_wait_while_the_focused_program_draws_a_whole_screen() {
 }
 
 #[test]
-fn s6_8_a_focused_program_killed_on_its_screen_gives_the_terminal_back() {
+fn s6_8_the_screen_is_restored_when_a_focused_program_is_killed() {
     let draw = "echo ready\nprintf '\\033[?1049hscreen'\nkill -9 $$\n";
     let app = App::new("app: ./app\n").script("app", draw);
 
@@ -232,7 +232,7 @@ fn s6_8_a_focused_program_killed_on_its_screen_gives_the_terminal_back() {
 }
 
 #[test]
-fn the_echo_of_ctrl_c_is_covered_by_the_next_line() {
+fn the_next_line_overwrites_the_echo_of_ctrl_c() {
     let app = App::new("app: echo up; read -r _ <never\n").fifo("never");
     let dyno = start(&app).spawn_in_terminal();
     dyno.until_shown("app.1  | up");
@@ -246,7 +246,7 @@ fn the_echo_of_ctrl_c_is_covered_by_the_next_line() {
 }
 
 #[test]
-fn s7_6_a_pause_inside_a_character_does_not_tear_it() {
+fn s7_6_a_pause_inside_a_character_does_not_split_it() {
     let script = "printf 'caf\\303'\nread -r _ <go\nprintf '\\251 au lait\\n'\n";
     for pty in ["never", "always"] {
         let app = App::new("app: ./app\n").fifo("go").script("app", script);
@@ -264,7 +264,7 @@ fn s7_6_a_pause_inside_a_character_does_not_tear_it() {
 
 #[test]
 fn s7_6_a_long_line_is_not_cut_inside_a_character() {
-    let app = writes(&("x".to_owned() + &"\u{e9}".repeat(50_000) + "\n"));
+    let app = app_that_writes(&("x".to_owned() + &"\u{e9}".repeat(50_000) + "\n"));
 
     let finished = app.dyno(["start", "--log-format", "json", "--pty", "never"]).run();
 

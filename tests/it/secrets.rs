@@ -1,5 +1,4 @@
-//! A value of a config var is seen by the dynos and by nobody else: not in a command line that `ps` shows, not in a
-//! message, not in a file.
+//! Only the dynos see the values of config vars: no command line that `ps` shows, no message and no file has them.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +13,7 @@ fn app(procfile: &str) -> App {
     App::new(procfile).file(".env", format!("TOKEN={SECRET}\nURL=postgres://me:{SECRET}@localhost/db\n"))
 }
 
-/// Every file below a directory that holds the secret.
+/// Collects the names of all files below a directory that contain the secret.
 fn files_with_the_secret(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -28,12 +27,12 @@ fn files_with_the_secret(folder: &Path, found: &mut Vec<String>) {
 }
 
 #[test]
-fn a_value_reaches_the_dyno_and_no_argument_message_or_file() {
+fn a_value_reaches_the_dyno_but_no_argument_message_or_file() {
     let app =
         app("web: [ \"$TOKEN\" = hunter2-correct-horse ] && touch same; echo $TOKEN >/dev/null; exec sleep 1000\n\
                    worker: sleep 1000\n");
     let dyno = app.dyno(["start", "--set", &format!("MORE={SECRET}")]).env("INHERITED", SECRET).spawn();
-    dyno.until("the dyno compared it", || app.has("same"));
+    dyno.until("web.1 has compared the value", || app.has("same"));
     dyno.until("both run", || {
         dyno.of_dynos().iter().filter(|process| process.command.starts_with("sleep")).count() == 2
     });
@@ -45,7 +44,7 @@ fn a_value_reaches_the_dyno_and_no_argument_message_or_file() {
     dyno.signal(Signal::SIGTERM);
     let finished = dyno.finish();
 
-    // What the user typed stands in the arguments of `dyno` itself; the dynos' and the guardian's copies are ours.
+    // The arguments of `dyno` itself have the value, because the user typed it; those of the dynos must not.
     for process in processes.iter().filter(|process| process.dyno.is_some()) {
         assert!(!process.command.contains(SECRET), "{process:?}");
     }
@@ -73,7 +72,7 @@ fn no_process_has_a_value_of_an_env_file_in_its_arguments() {
 }
 
 #[test]
-fn messages_about_an_env_file_name_file_and_line_but_no_text_of_it() {
+fn messages_about_an_env_file_have_file_and_line_but_not_its_text() {
     let broken = format!("{SECRET}\nTOKEN {SECRET}\nKEY='{SECRET}' {SECRET}\n");
     let app = App::new("web: exit 0\n").file(".env", broken);
 
@@ -84,7 +83,7 @@ fn messages_about_an_env_file_name_file_and_line_but_no_text_of_it() {
 }
 
 #[test]
-fn an_unterminated_quote_is_named_without_its_value() {
+fn an_unterminated_quote_is_reported_without_its_value() {
     let app = App::new("web: exit 0\n").file(".env", format!("A=1\nTOKEN=\"{SECRET}\nB=2\n"));
 
     let finished = app.dyno(["start"]).run();
@@ -95,8 +94,8 @@ fn an_unterminated_quote_is_named_without_its_value() {
 }
 
 #[test]
-fn a_dyno_that_cannot_be_started_is_reported_without_its_environment() {
-    // One variable may have 128 KiB; the message names it.
+fn a_variable_that_is_too_long_is_named_without_its_value() {
+    // The system takes at most 128 KiB for one variable.
     let app = App::new("web: exit 0\n").file(".env", format!("TOKEN={}\n", SECRET.repeat(8000)));
 
     let finished = app.dyno(["start"]).run();
@@ -107,7 +106,7 @@ fn a_dyno_that_cannot_be_started_is_reported_without_its_environment() {
 }
 
 #[test]
-fn a_value_that_stands_in_a_procfile_or_in_dot_foreman_is_in_no_message() {
+fn messages_never_show_a_value_from_a_procfile_or_dot_foreman() {
     let valid: Vec<String> = (1..=20).map(|n| format!("type{n}: true\n")).collect();
     let app = App::empty().file(".env", "").file(".foreman", "SECRET=hunter2\n");
     for lines in [
@@ -133,13 +132,13 @@ fn a_value_that_stands_in_a_procfile_or_in_dot_foreman_is_in_no_message() {
 
         assert!(!checked.stderr().contains("hunter2"), "{lines}: {}", checked.stderr());
         assert!(!started.stderr().contains("hunter2"), "{lines}: {}", started.stderr());
-        let told = checked.stderr();
-        assert!(lines.contains(".exe") || told.contains(" Procfile:21: "), "{lines}: {told}");
+        let stderr = checked.stderr();
+        assert!(lines.contains(".exe") || stderr.contains(" Procfile:21: "), "{lines}: {stderr}");
     }
 }
 
 #[test]
-fn a_line_whose_text_is_not_shown_is_told_by_its_place() {
+fn a_line_that_may_hold_a_secret_is_reported_without_its_text() {
     let text = "type: true\nMIIE\nA=hunter2\nnpm start A=1\nweb A=1 npm start\n- A=1\nheroku ps:scale web=1\n\
                 ps:scale web=1\nb: true\nc: true\nd: true\ne: true\n";
     let app = App::new(text).file(".foreman", "A=hunter2\n");
@@ -167,6 +166,6 @@ hint: run it in a terminal and remove the line
 ",
     );
     let app = App::new("web: A=1 true\nnpm start --bind=x\n");
-    let told = "error: Procfile:2: `npm start --bind=x` has no process type\nhint: write `web: npm start --bind=x`\n";
-    app.dyno(["check"]).run().expect(Ended::Code(78), "", told);
+    let error = "error: Procfile:2: `npm start --bind=x` has no process type\nhint: write `web: npm start --bind=x`\n";
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", error);
 }
