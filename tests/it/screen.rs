@@ -181,8 +181,9 @@ fn s7_5_the_log_directory_has_all_bytes_that_a_program_drew() {
 
 #[test]
 fn s7_6_a_full_screen_program_is_reported_once_with_a_hint_to_focus() {
-    let app =
-        app_that_writes("before\n\x1b[?1049h\x1b[H\x1b[2Jshreds\x1b[5;5Hmore\x1b[?1049l\x1b[?1049hagain\x1b[?1049lafter\n");
+    let app = app_that_writes(
+        "before\n\x1b[?1049h\x1b[H\x1b[2Jshreds\x1b[5;5Hmore\x1b[?1049l\x1b[?1049hagain\x1b[?1049lafter\n",
+    );
 
     let finished = start(&app).spawn_in_terminal().finish();
 
