@@ -1,4 +1,4 @@
-//! What each signal does to a running formation, and how `dyno` itself ends then (S11, S12).
+//! What each signal does to a running formation, and how `dyno` itself ends (S11, S12).
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use nix::unistd::Pid;
 use crate::harness::{App, Call, Ended, Running};
 use crate::process_table;
 
-/// A second signal within 300 ms is the same keypress.
+/// Longer than the 300 ms within which a second signal is the same keypress.
 const NEXT_KEYPRESS: Duration = Duration::from_millis(400);
 
-/// Hears TERM, says so, and ends when it is released.
+/// Prints when it gets TERM, but exits only after `release("go")`.
 const SLOW: &str = "trap 'echo got TERM' TERM\necho up\nuntil read -r _ <go; do :; done 2>/dev/null\necho clean end\n";
 
 fn slow_app() -> App {
@@ -26,7 +26,7 @@ fn up(call: Call) -> Running {
 
 fn wait_for_the_next_keypress() {
     let since = Instant::now();
-    crate::harness::until("a keypress is another one", || since.elapsed() > NEXT_KEYPRESS);
+    crate::harness::until("a signal is a new keypress", || since.elapsed() > NEXT_KEYPRESS);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn int_term_and_hup_stop_everything_and_dyno_dies_by_that_signal() {
 }
 
 #[test]
-fn a_shell_sees_130_and_stops_its_script() {
+fn a_calling_shell_sees_status_130_after_sigint() {
     let app = slow_app();
     let dyno = up(app.dyno(["start", "-t", "0.1"]).under(&["sh", "-c", "\"$0\" \"$@\"; echo status $?"]));
 
@@ -67,7 +67,7 @@ fn a_shell_sees_130_and_stops_its_script() {
 }
 
 #[test]
-fn a_dyno_that_does_not_end_within_the_grace_is_killed() {
+fn a_dyno_that_does_not_exit_within_the_grace_is_killed() {
     let app = slow_app();
     let dyno = up(app.dyno(["start", "-t", "0.3"]));
 
@@ -87,7 +87,7 @@ fn a_dyno_that_does_not_end_within_the_grace_is_killed() {
 }
 
 #[test]
-fn a_second_ctrl_c_kills_now() {
+fn a_second_ctrl_c_kills_at_once() {
     let app = slow_app();
     let dyno = up(app.dyno(["start", "-t", "300"]));
 
@@ -103,12 +103,12 @@ fn a_second_ctrl_c_kills_now() {
 }
 
 #[test]
-fn a_second_signal_at_once_is_the_same_keypress() {
+fn a_second_signal_within_300_ms_is_the_same_keypress() {
     let app = slow_app();
     let dyno = up(app.dyno(["start", "-t", "300"]));
 
-    // A wrapper such as npm passes on what the terminal has sent already. The same signal: of two that are pending at
-    // once the system does not say which came first.
+    // A wrapper such as npm passes on a signal that the terminal has already sent. The test sends the same signal twice:
+    // if two different ones are pending, the system does not say which came first.
     dyno.signal(Signal::SIGINT);
     dyno.signal(Signal::SIGINT);
     dyno.until_shown("got TERM");
@@ -140,12 +140,12 @@ fn every_process_gets_term_once() {
 }
 
 #[test]
-fn a_stopped_process_hears_the_stop_signal_too() {
+fn a_suspended_process_gets_the_stop_signal_too() {
     let app = App::new("web: ./stopped\n")
         .script("stopped", "trap 'echo bye; exit 0' TERM\necho up\nkill -STOP $$\nread -r _ <never\n")
         .fifo("never");
     let dyno = up(app.dyno(["start", "-t", "300"]));
-    dyno.until("it is stopped", || dyno.all_of_dynos(|process| process.state == 'T'));
+    dyno.until("web.1 is suspended", || dyno.all_of_dynos(|process| process.state == 'T'));
 
     dyno.signal(Signal::SIGTERM);
 
@@ -155,7 +155,7 @@ fn a_stopped_process_hears_the_stop_signal_too() {
 
 #[test]
 fn a_process_that_left_its_group_gets_the_stop_signal_and_the_grace() {
-    // S6.6: what carries the marks of the dyno belongs to it, in whatever session.
+    // S6.10: a process belongs to the run of its parent, whatever its session.
     let left = "trap 'echo bye; exit 0' TERM\necho up\nuntil read -r _ <never; do :; done 2>/dev/null\n";
     let app = App::new("web: setsid ./left & exec sleep 1000\n").script("left", left).fifo("never");
     let dyno = up(app.dyno(["start", "-t", "300"]));
@@ -181,7 +181,7 @@ fn quit_kills_at_once() {
 }
 
 #[test]
-fn under_nohup_the_closed_terminal_is_ignored() {
+fn under_nohup_sighup_is_ignored() {
     let app = slow_app();
     let dyno = up(app.dyno(["start", "-t", "0.1"]).under(&["nohup"]));
 
@@ -199,7 +199,7 @@ fn under_nohup_the_closed_terminal_is_ignored() {
 fn int_quit_and_term_are_handled_even_if_they_were_ignored_at_the_start() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT] {
         let app = slow_app();
-        // As a shell does with a job in the background.
+        // Like a shell that starts a background job.
         let dyno = up(app.dyno(["start", "-t", "0.1"]).after("trap '' INT QUIT TERM"));
 
         dyno.signal(signal);
@@ -209,7 +209,7 @@ fn int_quit_and_term_are_handled_even_if_they_were_ignored_at_the_start() {
 }
 
 #[test]
-fn a_dyno_has_default_signals_whatever_dyno_ignores() {
+fn a_dyno_has_default_signal_handling_whatever_dyno_ignores() {
     let app = App::new("web: exec grep -E 'Sig(Ign|Blk)' /proc/self/status\n");
 
     let finished = app.dyno(["start", "--pty", "never"]).after("trap '' HUP INT QUIT PIPE USR1 TSTP").run();
@@ -217,7 +217,7 @@ fn a_dyno_has_default_signals_whatever_dyno_ignores() {
     let lines = finished.lines_of("web.1");
     for (line, field) in lines[1..3].iter().zip(["SigBlk:\t", "SigIgn:\t"]) {
         let signals = u64::from_str_radix(line.strip_prefix(field).expect(line), 16).unwrap();
-        // 32 and 33 are the C library's own and cannot be changed.
+        // Signals 32 and 33 belong to the C library and cannot be changed.
         assert_eq!(signals & !(0b11 << 31), 0, "{lines:?}");
     }
 }
@@ -242,7 +242,7 @@ fn usr1_and_usr2_go_to_every_process_of_a_dyno() {
     dyno.signal(Signal::SIGUSR2);
     all_say("heard USR2");
 
-    // The shell that leads `worker.1` is ours: the signal would have ended it.
+    // The leader of `worker.1` is the shell of `dyno`, which does not get the signal: it would die of it.
     let report = dyno.stdout.text();
     assert!(!report.contains("exited") && !report.contains("terminated"), "{report}");
     dyno.signal(Signal::SIGTERM);
@@ -250,7 +250,7 @@ fn usr1_and_usr2_go_to_every_process_of_a_dyno() {
 }
 
 #[test]
-fn s12_usr1_goes_to_a_server_that_took_the_place_of_our_shell() {
+fn s12_usr1_goes_to_a_server_that_replaced_its_shell_with_exec() {
     let hears = "trap 'echo heard' USR1\necho up\nuntil read -r _ <go; do :; done 2>/dev/null\n";
     let app = App::new("a: cd . && exec ./hears\nb: A=1 exec ./hears\n").script("hears", hears).fifo("go");
     let dyno = app.dyno(["start", "-t", "1"]).spawn();
@@ -264,7 +264,7 @@ fn s12_usr1_goes_to_a_server_that_took_the_place_of_our_shell() {
 }
 
 #[test]
-fn a_type_may_have_a_stop_signal_of_its_own() {
+fn stop_signal_sets_the_signal_of_one_type() {
     let hears = "trap 'echo \"$1 heard INT\"; exit 0' INT\ntrap 'echo \"$1 heard TERM\"; exit 0' TERM\necho up\n{ read -r _ <go; } 2>/dev/null\n";
     let app = App::new("web: ./hears web\nworker: ./hears worker\n").script("hears", hears).fifo("go");
     let dyno = app.dyno(["start", "--stop-signal", "worker=INT"]).spawn();
@@ -278,8 +278,8 @@ fn a_type_may_have_a_stop_signal_of_its_own() {
 }
 
 #[test]
-fn a_server_behind_a_shell_keeps_its_terminal_and_its_grace_when_the_shell_has_ended() {
-    // $PPID is the shell that leads the group: it dies of the signal at once.
+fn a_server_keeps_its_terminal_and_grace_when_its_shell_has_exited() {
+    // $PPID is the shell, the leader: the signal ends it at once.
     let server = "trap 'while kill -0 $PPID 2>/dev/null; do :; done; echo graceful; exit 0' TERM\n\
                   echo up\nwhile :; do read -r _ <never; done\n";
     let app = App::new("web: ./server; true\n").script("server", server).fifo("never");

@@ -1,5 +1,5 @@
-//! The hard cases of S12: suspended, process 1, terminals that are closed or stand still, a guardian that does not
-//! answer, a process that cannot be killed.
+//! Hard cases of S12: `dyno` suspended or run as PID 1, closed and frozen terminals, a guardian that does not respond, a
+//! process that cannot be killed.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ fn both_run(dyno: &Running) {
 }
 
 #[test]
-fn ctrl_z_stops_dynos_and_dyno_and_cont_continues_them() {
+fn ctrl_z_suspends_dyno_and_its_dynos_and_cont_continues_them() {
     let app = sleeper();
     let dyno = app.dyno(["start"]).spawn();
     both_run(&dyno);
@@ -39,7 +39,7 @@ fn ctrl_z_stops_dynos_and_dyno_and_cont_continues_them() {
     dyno.signal(Signal::SIGCONT);
     dyno.until("all go on", || state_of(dyno.main()) != 'T' && dyno.all_of_dynos(|process| process.state != 'T'));
 
-    // It can be done again.
+    // It works a second time, too.
     dyno.signal(Signal::SIGTSTP);
     dyno.until("all are stopped", || state_of(dyno.main()) == 'T');
     dyno.signal(Signal::SIGCONT);
@@ -48,7 +48,7 @@ fn ctrl_z_stops_dynos_and_dyno_and_cont_continues_them() {
 }
 
 #[test]
-fn the_grace_stands_still_while_dyno_is_suspended() {
+fn the_grace_is_paused_while_dyno_is_suspended() {
     const GRACE: Duration = Duration::from_secs(10);
     let slow = "trap 'echo got TERM' TERM\necho up\nuntil read -r _ <go; do :; done 2>/dev/null\necho clean end\n";
     let app = App::new("web: ./slow\n").script("slow", slow).fifo("go");
@@ -61,7 +61,7 @@ fn the_grace_stands_still_while_dyno_is_suspended() {
     dyno.until("dyno is stopped", || state_of(dyno.main()) == 'T');
     wait(GRACE + Duration::from_secs(1));
     dyno.signal(Signal::SIGCONT);
-    // Had the grace gone on, it would be over now, and the dyno killed at once.
+    // If the grace had not been paused, it would be over now, and the dyno would be killed.
     wait(Duration::from_millis(500));
     app.release("go");
 
@@ -71,8 +71,8 @@ fn the_grace_stands_still_while_dyno_is_suspended() {
 }
 
 #[test]
-fn as_process_1_dyno_reaps_strangers_and_exits_with_128_plus_the_signal() {
-    // A process that lost its parent becomes a child of process 1, which is `dyno` here.
+fn as_pid_1_dyno_reaps_orphans_and_exits_with_128_plus_the_signal() {
+    // An orphan becomes a child of PID 1, which is `dyno` here.
     let app = App::new("web: setsid sh -c '(sleep 0.01 &)'; echo up; exec sleep 1000\n");
     let mut words = vec!["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
     if !nix::unistd::geteuid().is_root() {
@@ -91,7 +91,7 @@ fn as_process_1_dyno_reaps_strangers_and_exits_with_128_plus_the_signal() {
 }
 
 #[test]
-fn ctrl_c_in_a_terminal_reaches_dyno_alone_and_ends_by_the_signal() {
+fn ctrl_c_in_a_terminal_reaches_only_dyno_which_ends_by_the_signal() {
     let app = App::new("web: ./hears\n")
         .script(
             "hears",
@@ -121,14 +121,14 @@ fn a_closed_terminal_stops_everything() {
 }
 
 #[test]
-fn a_terminal_that_stands_still_holds_up_no_stop() {
+fn a_terminal_frozen_by_ctrl_s_does_not_delay_the_stop() {
     let app = App::new("web: while :; do echo line; done\n");
     let dyno = app.dyno(["start", "-t", "1"]).spawn_in_terminal();
     dyno.until_shown("line\r\n");
 
-    // Ctrl-S. What was written before it is still shown.
+    // Ctrl-S. The terminal still shows what was written before it.
     dyno.terminal().type_keys(b"\x13");
-    dyno.until("the dyno waits", || {
+    dyno.until("web.1 waits to write", || {
         let dynos = dyno.of_dynos();
         !dynos.is_empty() && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
     });
@@ -138,11 +138,11 @@ fn a_terminal_that_stands_still_holds_up_no_stop() {
 }
 
 #[test]
-fn a_reader_that_stands_still_holds_up_no_stop() {
+fn a_reader_that_does_not_read_does_not_delay_the_stop() {
     let app = App::new("web: while :; do echo line; done\nworker: sleep 1000\n");
     let (reader, writer) = std::io::pipe().unwrap();
     let dyno = app.dyno(["start", "-t", "1"]).stdout_to(writer).spawn();
-    dyno.until("the dyno waits", || {
+    dyno.until("web.1 waits to write", || {
         let dynos = dyno.of_dynos();
         dynos.iter().any(|process| process_table::waits_to_write(process.pid))
     });
@@ -155,7 +155,7 @@ fn a_reader_that_stands_still_holds_up_no_stop() {
 }
 
 #[test]
-fn a_guardian_that_does_not_answer_is_replaced() {
+fn a_guardian_that_does_not_respond_does_not_prevent_the_stop() {
     let app = sleeper();
     let dyno = app.dyno(["start", "-t", "0.5"]).spawn();
     both_run(&dyno);
@@ -167,7 +167,7 @@ fn a_guardian_that_does_not_answer_is_replaced() {
 }
 
 #[test]
-fn a_guardian_that_is_lost_ends_the_run_with_70_and_a_message() {
+fn a_lost_guardian_ends_the_run_with_70_and_a_message() {
     let app = sleeper();
     let dyno = app.dyno(["start"]).spawn();
     both_run(&dyno);
@@ -184,16 +184,16 @@ fn a_guardian_that_is_lost_ends_the_run_with_70_and_a_message() {
 }
 
 #[test]
-fn a_process_that_cannot_be_killed_is_named_and_the_end_is_70() {
+fn a_process_that_cannot_be_killed_is_named_and_the_status_is_70() {
     let app = sleeper();
     let dyno = app.dyno(["start", "-t", "0.5"]).spawn();
     both_run(&dyno);
-    // Traced, an ended process stays until its tracer has looked: nobody else can remove it.
+    // A traced process stays a zombie until its tracer has waited for it; nothing else can remove it.
     let web = dyno.of_dynos().into_iter().find(|process| process.dyno.as_deref() == Some("web.1")).unwrap().pid;
     ptrace::seize(Pid::from_raw(web), ptrace::Options::empty()).unwrap();
 
     dyno.signal(Signal::SIGTERM);
-    // A traced process stops before a signal is delivered; only SIGKILL passes, and leaves it as an ended process.
+    // A traced process stops before a signal is delivered. Only SIGKILL gets through, and makes it a zombie.
     let finished = dyno.finish();
 
     finished.expect_end(Ended::Code(70));
@@ -205,10 +205,10 @@ fn a_process_that_cannot_be_killed_is_named_and_the_end_is_70() {
 }
 
 #[test]
-fn s11_a_guardian_that_is_stopped_before_anything_starts_does_not_hold_up_the_end() {
+fn s11_a_stopped_guardian_does_not_delay_an_error_before_the_start() {
     let app = App::empty().fifo("in");
     let dyno = app.dyno(["start", "-f", "-", "-e", ""]).under(&["sh", "-c", "exec \"$0\" \"$@\" <in"]).spawn();
-    // Opened for both directions: whoever comes first does not wait for the other.
+    // Opened for reading and writing, so that this does not wait until `dyno` opens it.
     let mut procfile = std::fs::OpenOptions::new().read(true).write(true).open(app.path("in")).unwrap();
     let guardian = dyno.guardian();
     kill(Pid::from_raw(guardian), Signal::SIGSTOP).unwrap();
@@ -220,7 +220,7 @@ fn s11_a_guardian_that_is_stopped_before_anything_starts_does_not_hold_up_the_en
 }
 
 #[test]
-fn s11_a_file_that_may_not_grow_any_more_is_named_and_ends_with_74() {
+fn s11_a_file_size_limit_is_reported_and_ends_with_74() {
     let app = App::new("web: yes\n");
 
     let finished = app.dyno(["start"]).after("ulimit -f 100; exec >log").run();
@@ -234,7 +234,7 @@ fn s11_a_file_that_may_not_grow_any_more_is_named_and_ends_with_74() {
 }
 
 #[test]
-fn s6_6_a_process_that_leaves_its_group_when_it_is_told_to_stop_is_told_once() {
+fn s6_6_a_process_that_leaves_its_group_on_term_gets_term_once() {
     let app = App::new("web: ./meddle leave & wait\n");
     std::os::unix::fs::symlink(example("meddle"), app.path("meddle")).unwrap();
     let dyno = app.dyno(["start", "-t", "0.5"]).spawn();
@@ -244,16 +244,16 @@ fn s6_6_a_process_that_leaves_its_group_when_it_is_told_to_stop_is_told_once() {
 
     let finished = dyno.finish();
     finished.expect_end(Ended::Signal(Signal::SIGTERM));
-    let told = finished.lines_of("web.1");
-    assert_eq!(told.iter().filter(|line| *line == "TERM").count(), 1, "{told:?}");
+    let lines = finished.lines_of("web.1");
+    assert_eq!(lines.iter().filter(|line| *line == "TERM").count(), 1, "{lines:?}");
 }
 
 #[test]
-fn a_dyno_dies_with_the_guardian_whoever_else_is_there_to_kill_it() {
+fn a_dyno_dies_with_the_guardian_even_if_dyno_cannot_kill_it() {
     let app = App::new("web: sleep 1000\n");
     let dyno = app.dyno(["start"]).spawn();
-    dyno.until("it sleeps", || dyno.all_of_dynos(|process| process.command == "sleep 1000"));
-    // Stopped, `dyno` itself kills nobody.
+    dyno.until("web.1 sleeps", || dyno.all_of_dynos(|process| process.command == "sleep 1000"));
+    // While it is stopped, `dyno` itself cannot kill anything.
     dyno.signal(Signal::SIGSTOP);
 
     kill(Pid::from_raw(dyno.guardian()), Signal::SIGKILL).unwrap();

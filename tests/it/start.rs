@@ -4,42 +4,42 @@ use nix::sys::signal::Signal;
 
 use crate::harness::{App, Ended, Finished};
 
-/// What each dyno printed, as `name: text`, sorted.
-fn said(finished: &Finished) -> Vec<String> {
+/// The lines that the dynos printed, as `name: text`, sorted.
+fn output_of_dynos(finished: &Finished) -> Vec<String> {
     let stdout = finished.stdout();
     let lines = stdout.lines().filter_map(|line| line.strip_prefix("TIME ")?.split_once("| "));
     let own = ["started with", "exited with", "terminated by"];
-    let mut said: Vec<String> = lines
+    let mut output: Vec<String> = lines
         .filter(|(name, text)| !name.starts_with("system") && !own.iter().any(|notice| text.starts_with(notice)))
         .map(|(name, text)| format!("{}: {text}", name.trim_end()))
         .collect();
-    said.sort();
-    said
+    output.sort();
+    output
 }
 
-/// Each dyno prints its port and ends; nobody's end stops the others.
+/// Each dyno prints its port and exits.
 const THREE: &str = "web: echo $PORT\nworker: echo $PORT\nclock: echo $PORT\n";
 
 fn ports(args: &[&str]) -> Vec<String> {
     let app = App::new(THREE);
     let finished = app.dyno(["start", "--can-die", "web,worker,clock"]).args(args).run();
     finished.expect_end(Ended::Code(0));
-    said(&finished)
+    output_of_dynos(&finished)
 }
 
 #[test]
-fn one_dyno_of_each_type_runs_unless_said_otherwise() {
+fn by_default_one_dyno_of_each_type_runs() {
     assert_eq!(ports(&[]), ["clock.1: 5200", "web.1: 5000", "worker.1: 5100"]);
 }
 
 #[test]
-fn the_formation_names_what_runs_and_how_often() {
-    // S4.2: with -m what is not named does not run, with -c it runs once.
+fn options_and_arguments_choose_the_formation() {
+    // S4.2: a type that is not named gets no dyno with `-m`, and one with `-c`.
     assert_eq!(ports(&["-m", "web=2"]), ["web.1: 5000", "web.2: 5001"]);
     assert_eq!(ports(&["-m", "all=1,web=0"]), ["clock.1: 5200", "worker.1: 5100"]);
     assert_eq!(ports(&["--formation", "web=1, clock=1"]), ["clock.1: 5200", "web.1: 5000"]);
     assert_eq!(ports(&["-c", "web=2"]), ["clock.1: 5200", "web.1: 5000", "web.2: 5001", "worker.1: 5100"]);
-    // S4.3: positional, and Rails' idiom.
+    // S4.3: positional arguments; `all=1,web=0` is common in Rails apps.
     assert_eq!(ports(&["worker"]), ["worker.1: 5100"]);
     assert_eq!(ports(&["web=2", "clock"]), ["clock.1: 5200", "web.1: 5000", "web.2: 5001"]);
     assert_eq!(ports(&["all=1,web=0"]), ["clock.1: 5200", "worker.1: 5100"]);
@@ -47,7 +47,7 @@ fn the_formation_names_what_runs_and_how_often() {
 }
 
 #[test]
-fn ports_count_types_by_their_place_in_the_procfile() {
+fn ports_follow_the_order_of_the_types_in_the_procfile() {
     // S5.1, S5.2.
     assert_eq!(ports(&["-p", "7000", "worker=2"]), ["worker.1: 7100", "worker.2: 7101"]);
     assert_eq!(ports(&["--port-step", "10", "clock"]), ["clock.1: 5020"]);
@@ -55,7 +55,7 @@ fn ports_count_types_by_their_place_in_the_procfile() {
 }
 
 #[test]
-fn two_dynos_with_one_port_are_refused_before_anything_starts() {
+fn two_dynos_with_the_same_port_are_refused_before_anything_starts() {
     let app = App::new("web: touch started\nworker: touch started\n");
 
     let finished = app.dyno(["start", "-m", "web=101,worker=1"]).run();
@@ -76,13 +76,13 @@ fn the_base_port_comes_from_the_flag_then_the_env_file_then_the_shell() {
     let in_flag = app.dyno(["start", "-p", "8000"]).env("PORT", "6000").run();
 
     assert_eq!(
-        [in_shell, in_file, in_flag].map(|finished| said(&finished).concat()),
+        [in_shell, in_file, in_flag].map(|finished| output_of_dynos(&finished).concat()),
         ["web.1: 6000", "web.1: 7000", "web.1: 8000"]
     );
 }
 
 #[test]
-fn files_beat_the_shell_and_set_beats_files_and_the_dyno_knows_its_name() {
+fn env_files_override_the_shell_and_set_overrides_env_files() {
     // S3.1.
     let app = App::new("web: echo $A-$B-$C-$D $DYNO $PS $FOREMAN_WORKER_NAME $HONCHO_PROCESS_NAME $PYTHONUNBUFFERED\n")
         .file(".env", "B=file\nC=file\nD=file\n")
@@ -91,11 +91,11 @@ fn files_beat_the_shell_and_set_beats_files_and_the_dyno_knows_its_name() {
     let call = app.dyno(["start", "-e", ".env,more.env", "--set", "D=set"]);
     let finished = call.env("A", "shell").env("B", "shell").run();
 
-    assert_eq!(said(&finished), ["web.1: shell-file-more-set web.1 web.1 web.1 web.1 1"]);
+    assert_eq!(output_of_dynos(&finished), ["web.1: shell-file-more-set web.1 web.1 web.1 web.1 1"]);
 }
 
 #[test]
-fn bytes_of_the_inherited_environment_pass_unchanged() {
+fn inherited_variables_that_are_not_utf_8_are_passed_unchanged() {
     use std::os::unix::ffi::OsStringExt;
     let app = App::new("web: printf '%s\\n' \"$ODD\"\n");
 
@@ -121,8 +121,8 @@ fn a_named_env_file_that_is_missing_is_an_error() {
 }
 
 #[test]
-fn a_simple_command_is_its_own_leader_and_a_shell_line_keeps_its_shell() {
-    // S1.6: pid, signals and status are the server's own.
+fn a_simple_command_runs_without_a_shell_around_it() {
+    // S1.6: so the pid, the signals and the status are those of the program.
     let app = App::new("web: ./name $HOME\nworker: ./name one; ./name two\n").script("name", "cat /proc/$PPID/comm\n");
 
     let finished = app.dyno(["start", "--can-die", "web,worker"]).run();
@@ -132,7 +132,7 @@ fn a_simple_command_is_its_own_leader_and_a_shell_line_keeps_its_shell() {
 }
 
 #[test]
-fn the_first_unasked_end_stops_everything_and_its_status_is_ours() {
+fn the_first_dyno_to_exit_stops_everything_and_sets_the_status() {
     let app = App::new("web: ./polite\nworker: read -r _ <go; exit 7\n")
         .script("polite", "trap 'echo bye; exit 0' TERM\necho up\nread -r _ <never\n")
         .fifo("go")
@@ -152,7 +152,7 @@ fn the_first_unasked_end_stops_everything_and_its_status_is_ours() {
 }
 
 #[test]
-fn an_end_by_a_signal_counts_as_128_plus_its_number() {
+fn death_by_a_signal_gives_status_128_plus_its_number() {
     let app = App::new("web: sh -c 'kill -KILL $$'\n");
 
     app.dyno(["start"]).run().expect(
@@ -164,15 +164,15 @@ fn an_end_by_a_signal_counts_as_128_plus_its_number() {
 }
 
 #[test]
-fn an_end_with_0_stops_everything_too() {
+fn an_exit_with_0_stops_everything_too() {
     let app = App::new("web: sleep 1000\nworker: exit 0\n");
 
     app.dyno(["start"]).run().expect_end(Ended::Code(0));
 }
 
 #[test]
-fn types_that_can_die_end_alone() {
-    // S6.3: with 0, or with `=any` however.
+fn can_die_types_exit_without_stopping_the_rest() {
+    // S6.3: with status 0; with `=any`, with any status.
     let app = App::new("web: read -r _ <go; exit 5\nok: exit 0\nbad: exit 3\n").fifo("go");
     let dyno = app.dyno(["start", "--can-die", "ok,bad=any"]).spawn();
 
@@ -186,7 +186,7 @@ fn types_that_can_die_end_alone() {
 }
 
 #[test]
-fn a_command_that_is_not_found_says_so() {
+fn a_command_that_is_not_found_gets_a_notice() {
     let app = App::new("web: no-such-command --port $PORT\n");
 
     let finished = app.dyno(["start"]).run();
@@ -198,21 +198,21 @@ fn a_command_that_is_not_found_says_so() {
 }
 
 #[test]
-fn what_cannot_be_read_in_a_procfile_is_a_warning_with_its_line() {
+fn invalid_procfile_lines_are_warnings_with_their_line_numbers() {
     // S1.4, S1.5.
     let app = App::new("web: echo one\nno colon here\n\n# comment\nempty:\nweb: echo two\n");
 
     let finished = app.dyno(["start"]).run();
 
     finished.expect_end(Ended::Code(0));
-    assert_eq!(said(&finished), ["web.1: two"]);
+    assert_eq!(output_of_dynos(&finished), ["web.1: two"]);
     for place in ["Procfile:2", "Procfile:5", "Procfile:6"] {
         assert!(finished.stderr().contains(place), "{place}: {}", finished.stderr());
     }
 }
 
 #[test]
-fn without_a_procfile_the_error_says_where_it_was_looked_for() {
+fn without_a_procfile_the_error_names_procfile_dev() {
     let app = App::empty().file("Procfile.dev", "web: sleep 1\n");
 
     let finished = app.dyno(["start"]).run();
@@ -226,7 +226,7 @@ fn without_a_procfile_the_error_says_where_it_was_looked_for() {
 }
 
 #[test]
-fn an_unknown_type_is_a_usage_error_with_the_nearest_names() {
+fn an_unknown_type_is_a_usage_error_that_suggests_the_nearest() {
     let app = App::new("web: touch started\nworker: touch started\n");
 
     let finished = app.dyno(["start", "wroker"]).run();
@@ -237,14 +237,14 @@ fn an_unknown_type_is_a_usage_error_with_the_nearest_names() {
 }
 
 #[test]
-fn the_root_is_the_directory_of_the_procfile_or_the_one_that_is_named() {
+fn the_root_is_option_d_or_the_directory_of_the_procfile() {
     let app = App::empty().file("sub/Procfile", "web: pwd\n");
 
     let by_file = app.dyno(["start", "-f", "sub/Procfile"]).run();
     let by_root = app.dyno(["start", "-d", "sub"]).run();
 
     let expected = format!("web.1: {}", app.path("sub").canonicalize().unwrap().display());
-    assert_eq!((said(&by_file), said(&by_root)), (vec![expected.clone()], vec![expected]));
+    assert_eq!((output_of_dynos(&by_file), output_of_dynos(&by_root)), (vec![expected.clone()], vec![expected]));
 }
 
 #[test]

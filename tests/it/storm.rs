@@ -1,7 +1,6 @@
-//! Dynos that end as fast as they are started, without any back-off: a thousand restarts leave nothing behind, and
-//! nobody else suffers (S6.4).
+//! Dynos that crash as soon as they start: a thousand restarts leak nothing and do not disturb other dynos (S6.4).
 //!
-//! The back-off is zero through the `Policy` of `examples/restart_storm.rs`, which runs the library's runtime.
+//! `examples/restart_storm.rs` runs the library's runtime with a `Policy` that has no back-off.
 
 use std::fs;
 
@@ -12,18 +11,18 @@ use crate::app::example;
 use crate::harness::{App, Capture, Ended, Running};
 use crate::process_table;
 
-/// Runs before the first look: all that is made once is there by then.
+/// Runs before the first measurement. By then everything that is created only once exists.
 const FIRST: usize = 20;
 
-/// Memory that comes and goes: of the allocator, of pages the kernel takes and gives.
+/// Resident memory that may vary without a leak, because of the allocator and the kernel.
 const SLACK_KIB: u64 = 512;
 
-/// Restarts between the two looks. `DYNO_TEST_RESTARTS` is for a longer run by hand; it is not the product's.
+/// Restarts between the two measurements. `DYNO_TEST_RESTARTS` is for a longer run by hand; only this test reads it.
 fn restarts() -> usize {
     std::env::var("DYNO_TEST_RESTARTS").map_or(1_000, |count| count.parse().unwrap())
 }
 
-/// What `dyno` and its guardian hold while nothing changes.
+/// Open files, threads and children of `dyno` and its guardian.
 #[derive(Debug, PartialEq, Eq)]
 struct Held {
     main_files: usize,
@@ -31,7 +30,7 @@ struct Held {
     main_children: usize,
     guardian_files: usize,
     guardian_threads: usize,
-    /// Zombies are children, too.
+    /// Including zombies.
     guardian_children: usize,
 }
 
@@ -47,7 +46,7 @@ fn held(dyno: &Running) -> Held {
     }
 }
 
-/// Resident memory of both, in KiB.
+/// Resident memory of `dyno` and its guardian, in KiB.
 fn memory_kib(dyno: &Running) -> [u64; 2] {
     [dyno.main(), dyno.guardian()].map(|pid| {
         let resident = process_table::status(pid, "VmRSS").unwrap();
@@ -56,9 +55,9 @@ fn memory_kib(dyno: &Running) -> [u64; 2] {
 }
 
 #[test]
-fn s6_4_a_thousand_restarts_leave_nothing_behind_and_keep_last_words_exit_and_next_run_in_order() {
+fn s6_4_a_thousand_restarts_leak_nothing_and_keep_the_output_in_order() {
     let last = FIRST + restarts();
-    // The last words have no newline; two runs wait to be looked at.
+    // The last words have no newline. Two of the runs wait until they have been measured.
     let work = format!(
         "read -r n <count; n=$((n + 1)); echo $n >count\n\
          echo first of $n\n\
@@ -79,7 +78,7 @@ fn s6_4_a_thousand_restarts_leave_nothing_behind_and_keep_last_words_exit_and_ne
     dyno.signal(Signal::SIGTERM);
     let finished = dyno.finish();
 
-    // Seen with `--nocapture`.
+    // Shown with `--nocapture`.
     println!("{before:?} {memory_before:?} KiB, after {} restarts {after:?} {memory_after:?} KiB", restarts());
     finished.expect_end(Ended::Signal(Signal::SIGTERM));
     assert_eq!(before, after);
@@ -98,7 +97,7 @@ fn s6_4_a_thousand_restarts_leave_nothing_behind_and_keep_last_words_exit_and_ne
 }
 
 #[test]
-fn s6_4_a_crash_loop_of_one_dyno_stands_in_nobodys_way() {
+fn s6_4_a_crash_looping_dyno_does_not_disturb_the_others() {
     const QUESTIONS: usize = 30;
     let app = App::new("job: exit 1\nweb: ./serve\n")
         .script("serve", "exec 3<>ask\nn=0\nwhile read -r _ <&3; do n=$((n + 1)); echo answer $n; done\n")
@@ -110,19 +109,19 @@ fn s6_4_a_crash_loop_of_one_dyno_stands_in_nobodys_way() {
         let before = crashes();
         app.release("ask");
         dyno.until_shown(&format!("answer {question}\n"));
-        dyno.until("the loop goes on", || crashes() > before);
+        dyno.until("the crash loop goes on", || crashes() > before);
     }
 
     dyno.signal(Signal::SIGTERM);
     let finished = dyno.finish();
     finished.expect_end(Ended::Signal(Signal::SIGTERM));
-    // The web was never restarted.
+    // web.1 was never restarted.
     assert_eq!(finished.lines_of("web.1").iter().filter(|line| line.starts_with("started")).count(), 1);
 }
 
-// S7.5: a reader that stands still stops no dyno that is silent, and what could not wait for it is counted.
+// S7.5: a dyno that prints nothing does not wait for a reader that stopped reading. Notices that do not fit are counted.
 #[test]
-fn notices_that_nobody_reads_are_counted_not_kept() {
+fn notices_that_the_reader_does_not_read_are_counted_not_kept() {
     const RUNS: u32 = 1_000;
     let app = App::new("job: ./work\n")
         .script("work", "read -r n <count; n=$((n + 1)); echo $n >count; exit 1\n")
@@ -132,10 +131,10 @@ fn notices_that_nobody_reads_are_counted_not_kept() {
     let dyno = app.dyno([]).program(&example("restart_storm")).stdout_to(writer).spawn();
     let runs = || fs::read_to_string(app.path("count")).ok().and_then(|text| text.trim().parse::<u32>().ok());
 
-    // More than a pipe and all that waits can hold.
-    dyno.until("they are too many", || runs().is_some_and(|runs| runs > RUNS));
+    // More than the pipe and the queue of notices can hold.
+    dyno.until("there are enough runs", || runs().is_some_and(|runs| runs > RUNS));
     let shown = Capture::of(reader);
-    dyno.until("the rest is counted", || shown.text().contains(" notices skipped\n"));
+    dyno.until("the skipped notices are counted", || shown.text().contains(" notices skipped\n"));
     dyno.signal(Signal::SIGINT);
     dyno.finish().expect_end(Ended::Signal(Signal::SIGINT));
 
@@ -146,7 +145,7 @@ fn notices_that_nobody_reads_are_counted_not_kept() {
 }
 
 #[test]
-fn a_storm_ends_when_it_is_told_to() {
+fn a_signal_stops_a_restart_storm() {
     let app = App::new("job: exit 1\nother: exit 2\n");
     let dyno = app.dyno([]).program(&example("restart_storm")).spawn();
     dyno.until("both restart", || dyno.stdout.text().matches("restarting").count() > 100);
