@@ -1,7 +1,7 @@
-//! `dyno smoke`: how it goes, and how it fails (S6.2, S11).
+//! `dyno smoke` when it passes, and what the other tests of smokes share (S6.2, S11).
 //!
-//! Lines of different dynos may overtake each other, so what is compared is all that was said, by who said it. The
-//! ports are `PORT` there, since every smoke of this machine has others.
+//! The order of lines of different dynos varies, so the tests compare stderr grouped by dyno. Port numbers, which every
+//! run chooses anew, become `PORT`.
 
 use std::fs::{DirBuilder, File};
 use std::ops::Range;
@@ -15,28 +15,29 @@ use nix::fcntl::{Flock, FlockArg};
 use crate::app::example;
 use crate::harness::{App, Call, Ended, Finished, Running};
 
-/// An app with `listen`.
+/// An app with the web server `listen` of `examples`.
 pub(crate) fn app(procfile: &str) -> App {
     let app = App::new(procfile);
     symlink(example("listen"), app.path("listen")).unwrap();
     app
 }
 
-/// Locks of ports count for all who share a runtime directory: here all smokes of all test runs of this machine.
+/// A call of `dyno smoke`. All smokes of all test runs on the machine share a runtime directory, and with it the locks of
+/// ports, so that no two of them get the same port.
 pub(crate) fn smoke(app: &App, args: &[&str]) -> Call {
     static PORTS: OnceLock<Ports> = OnceLock::new();
     app.dyno(["smoke"]).args(args).env("XDG_RUNTIME_DIR", &PORTS.get_or_init(Ports::shared).directory)
 }
 
-/// A runtime directory in which the ports of other tests are taken: those say what stands on stderr where somebody
-/// listens on theirs. The directory stays, since another test run may be about to lock something in it.
+/// A runtime directory in which the ports of other tests are locked: if a smoke listened on one of them, `start` would
+/// warn about it in those tests. The directory is not removed, because another test run may be about to lock a file in it.
 struct Ports {
     directory: PathBuf,
     _taken: Vec<Flock<File>>,
 }
 
 impl Ports {
-    /// The base ports of `start` and what may be counted from them.
+    /// The default ports of `start`.
     const TAKEN: Range<u16> = 5_000..6_000;
 
     fn shared() -> Self {
@@ -53,27 +54,28 @@ impl Ports {
     }
 }
 
-/// Waits until the log has this.
+/// Waits until stderr contains this text.
 pub(crate) fn until_logged(smoke: &Running, text: &str) {
     smoke.until(&format!("`{text}` is logged"), || smoke.stderr.text().contains(text));
 }
 
-/// The ports of a run, as it tells them in its first line.
+/// The ports of a run, from its line `ports: ...`.
 pub(crate) fn ports(stderr: &str) -> Vec<String> {
     let first = stderr.lines().find_map(|line| line.strip_prefix("ports: ")).unwrap_or_default();
     first.split(", ").filter_map(|item| item.split_once(' ')).map(|(_, port)| port.to_owned()).collect()
 }
 
-/// All that was said on stderr: before the log, by each dyno, and after it. What the shell says of a command that it
-/// cannot run is left out: each shell has words of its own. So are the last lines of the culprit, which were said before
-/// (`smoke_reports`), and progress lines: on a loaded machine any smoke may take 5 seconds (`smoke_progress`).
-pub(crate) fn told(finished: &Finished) -> String {
-    let all = all_told(finished);
+/// Stderr in a fixed order: the lines without a prefix, then the lines of each dyno, then the verdict. Left out are
+/// messages of the shell about a command that it cannot run, because each shell words them differently; the last lines of
+/// the culprit, because they repeat the log (see `smoke_reports`); and progress lines, because on a loaded machine any
+/// smoke may take 5 seconds (see `smoke_progress`).
+pub(crate) fn stderr_by_dyno(finished: &Finished) -> String {
+    let all = full_stderr_by_dyno(finished);
     all.split_inclusive('\n').filter(|line| !line.starts_with("system: still waiting after ")).collect()
 }
 
 /// The same with progress lines.
-pub(crate) fn all_told(finished: &Finished) -> String {
+pub(crate) fn full_stderr_by_dyno(finished: &Finished) -> String {
     let mut text = finished.stderr();
     for port in ports(&text.clone()) {
         text = text.replace(&port, "PORT");
@@ -96,14 +98,14 @@ pub(crate) fn all_told(finished: &Finished) -> String {
 }
 
 #[track_caller]
-fn assert_told(finished: &Finished, ended: Ended, stdout: &str, lines: &[&str]) {
-    let seen = told(finished);
+fn assert_output(finished: &Finished, ended: Ended, stdout: &str, lines: &[&str]) {
+    let seen = stderr_by_dyno(finished);
     let seen: Vec<&str> = seen.lines().collect();
     assert_eq!((finished.ended, finished.stdout().as_str(), seen.as_slice()), (ended, stdout, lines));
     assert!(finished.stderr().lines().last().is_some_and(|line| line.starts_with("smoke ")), "{}", finished.stderr());
 }
 
-/// What a web dyno that listens says, from its start to its end.
+/// The lines of a web dyno that listens until it is stopped.
 const WEB: [&str; 3] =
     ["web.1: started with pid PID", "web.1: Listening on 0.0.0.0:PORT", "web.1: terminated by SIGTERM"];
 const STOPPING: &str = "system: sending SIGTERM to all processes";
@@ -113,7 +115,7 @@ fn passed(command: &[&'static str], reason: &'static str) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_command_gets_the_environment_of_web_1_and_its_streams_are_ours() {
+fn the_command_gets_the_address_of_web_1_and_the_stdout_of_dyno() {
     let app = app("web: ./listen\n").file(".env", "TOKEN=s3cret\n");
     let command = "echo $TOKEN $DYNO; test $BASE_URL = http://127.0.0.1:$PORT && test $WEB_PORT = $PORT && echo same; \
                    read -r line || echo end of input; tty";
@@ -124,11 +126,11 @@ fn a_command_gets_the_environment_of_web_1_and_its_streams_are_ours() {
     let reason = "smoke failed: the command exited with code 1 (status 1)";
     // `tty` fails without a terminal.
     let stdout = "s3cret run.1\nsame\nend of input\nnot a tty\n";
-    assert_told(&finished, Ended::Code(1), stdout, &passed(&command, reason));
+    assert_output(&finished, Ended::Code(1), stdout, &passed(&command, reason));
 }
 
 #[test]
-fn what_a_command_says_on_stderr_has_no_prefix_and_its_web_is_the_first_of_two() {
+fn stderr_of_the_command_has_no_prefix_and_its_port_is_that_of_web_1() {
     let app = app("web: ./listen >/dev/null\n");
 
     let finished = smoke(&app, &["web=2", "--settle", "0", "--", "echo $PORT $WEB_PORT $BASE_URL >&2"]).run();
@@ -137,15 +139,15 @@ fn what_a_command_says_on_stderr_has_no_prefix_and_its_web_is_the_first_of_two()
     let stderr = finished.stderr();
     let first = &ports(&stderr)[0];
     let line = format!("{first} {first} http://127.0.0.1:{first}");
-    assert!(stderr.lines().any(|told| told == line), "{stderr}");
+    assert!(stderr.lines().any(|shown| shown == line), "{stderr}");
 }
 
 #[test]
-fn without_a_command_it_passes_when_all_came_up() {
+fn without_a_command_a_smoke_passes_when_all_dynos_are_up() {
     let finished = smoke(&app("web: ./listen\n"), &["--settle", "0.1"]).run();
 
     let reason = "smoke passed: all dynos came up and stayed up for 0.1 seconds";
-    assert_told(&finished, Ended::Code(0), "", &passed(&[], reason));
+    assert_output(&finished, Ended::Code(0), "", &passed(&[], reason));
 }
 
 #[test]
@@ -154,18 +156,18 @@ fn s9_1_several_words_are_kept_apart() {
 
     let command = ["run.1: started with pid PID", "run.1: exited with code 0"];
     let expected = passed(&command, "smoke passed: the command exited with code 0");
-    assert_told(&finished, Ended::Code(0), "a b|$PORT|", &expected);
+    assert_output(&finished, Ended::Code(0), "a b|$PORT|", &expected);
 }
 
 #[test]
 fn a_redirect_is_an_answer_and_is_not_followed() {
     let finished = smoke(&app("web: ./listen 0.0.0.0 302\n"), &["--settle", "0", "--http", "/"]).run();
 
-    assert_told(&finished, Ended::Code(0), "", &passed(&[], "smoke passed: all dynos came up"));
+    assert_output(&finished, Ended::Code(0), "", &passed(&[], "smoke passed: all dynos came up"));
 }
 
 #[test]
-fn a_web_that_listens_late_is_waited_for() {
+fn a_smoke_waits_for_a_web_that_listens_late() {
     let app = app("web: read -r _ <go; exec ./listen\n").fifo("go");
     let smoke = smoke(&app, &["--settle", "0", "--", "true"]).spawn();
 
@@ -174,11 +176,11 @@ fn a_web_that_listens_late_is_waited_for() {
 
     let command = ["run.1: started with pid PID", "run.1: exited with code 0"];
     let expected = passed(&command, "smoke passed: the command exited with code 0");
-    assert_told(&smoke.finish(), Ended::Code(0), "", &expected);
+    assert_output(&smoke.finish(), Ended::Code(0), "", &expected);
 }
 
 #[test]
-fn a_server_on_ipv6_alone_is_asked_too() {
+fn a_server_that_listens_on_ipv6_only_is_probed_too() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
         return;
     }
@@ -188,7 +190,7 @@ fn a_server_on_ipv6_alone_is_asked_too() {
 }
 
 #[test]
-fn a_command_that_reads_finds_the_end_at_once() {
+fn a_command_that_reads_stdin_gets_end_of_file_at_once() {
     let finished = smoke(&app("web: ./listen\n"), &["--settle", "0", "--", "read -r line; echo \"read: $?\""]).run();
 
     finished.expect_end(Ended::Code(0));
@@ -196,7 +198,7 @@ fn a_command_that_reads_finds_the_end_at_once() {
 }
 
 #[test]
-fn a_command_that_floods_loses_nothing() {
+fn no_output_of_a_flooding_command_is_lost() {
     const LINES: usize = 200_000;
     let command = format!("i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); done");
 
@@ -215,21 +217,21 @@ fn a_daemon_of_the_command_is_gone_before_the_formation_is_stopped() {
     let left = "run.1: left sleep (pid PID) running; stopped it too";
     let command = ["run.1: started with pid PID", "run.1: exited with code 0", left];
     let expected = passed(&command, "smoke passed: the command exited with code 0");
-    assert_told(&finished, Ended::Code(0), "", &expected);
+    assert_output(&finished, Ended::Code(0), "", &expected);
 }
 
 #[test]
-fn a_daemon_that_carries_no_mark_ends_with_the_run_at_the_latest() {
+fn a_daemon_without_marks_is_gone_at_the_end_of_the_run() {
     let app = app("web: ./listen\n");
     let daemon = "setsid env -i sleep 1000 </dev/null >/dev/null 2>&1 & exit 0";
     let finished = smoke(&app, &["--settle", "0", "--", daemon]).run();
 
-    // Whether it was marked when it was looked at is up to the scheduler; nothing waits for it for long.
+    // Whether `dyno` sees the daemon before its parent ends depends on the scheduler. In both cases the smoke ends soon.
     finished.expect_end(Ended::Code(0));
 }
 
 #[test]
-fn s6_3_types_that_may_end_are_no_failure() {
+fn s6_3_types_that_may_exit_do_not_fail_a_smoke() {
     let app = app("web: ./listen\njob: echo done\nflaky: exit 3\n");
     let args = ["--settle", "0.1", "--allow-exit", "job,flaky=any", "--", "echo tested"];
 
@@ -237,11 +239,15 @@ fn s6_3_types_that_may_end_are_no_failure() {
 
     finished.expect_end(Ended::Code(0));
     assert_eq!(finished.stdout(), "tested\n");
-    assert!(told(&finished).contains("job.1: done\njob.1: exited with code 0\n"), "{}", told(&finished));
+    assert!(
+        stderr_by_dyno(&finished).contains("job.1: done\njob.1: exited with code 0\n"),
+        "{}",
+        stderr_by_dyno(&finished)
+    );
 }
 
 #[test]
-fn s7_7_the_log_goes_to_files_too() {
+fn s7_7_log_dir_writes_the_log_to_files_too() {
     let app = app("web: ./listen\n");
 
     let finished = smoke(&app, &["--settle", "0", "--log-dir", "log", "--", "echo out"]).run();
@@ -253,7 +259,7 @@ fn s7_7_the_log_goes_to_files_too() {
 }
 
 #[test]
-fn s7_2_there_is_no_colour_and_no_control_character_unless_they_are_asked_for() {
+fn s7_2_a_smoke_shows_no_escape_sequences_without_color_always() {
     let app = app("web: ./listen\n");
     let shown = |args: &[&str]| {
         let smoke = smoke(&app, &[&["--settle", "0"], args].concat()).spawn_in_terminal();
@@ -269,9 +275,9 @@ fn s7_2_there_is_no_colour_and_no_control_character_unless_they_are_asked_for() 
 }
 
 #[test]
-fn the_same_app_says_the_same_every_time() {
+fn the_output_of_a_smoke_is_the_same_every_time() {
     let app = app("release: echo migrated\nweb: ./listen\nworker: echo works; read -r _ <never\n").fifo("never");
-    let once = || told(&smoke(&app, &["--settle", "0.2", "--http", "/", "--", "echo tested"]).run());
+    let once = || stderr_by_dyno(&smoke(&app, &["--settle", "0.2", "--http", "/", "--", "echo tested"]).run());
 
     let first = once();
 
@@ -279,7 +285,7 @@ fn the_same_app_says_the_same_every_time() {
 }
 
 #[test]
-fn options_that_cannot_be_meant_are_refused_before_anything_starts() {
+fn mistaken_options_are_refused_before_anything_starts() {
     let app = app("worker: echo never\nweb: ./listen\n");
     let refused = |args: &[&str], text: &str| {
         let finished = smoke(&app, args).run();

@@ -5,7 +5,8 @@ use std::net::{TcpListener, UdpSocket};
 use crate::harness::Ended;
 use crate::smoke::{app, ports, smoke};
 
-/// `BASE_URL` of a server that listens on this address, with and without a request, `PORT` in place of its port.
+/// Asserts the `BASE_URL` of a server that listens on this address, with and without `--http`. In `url`, the port number is
+/// `PORT`.
 #[track_caller]
 fn assert_base_url(address: &str, url: &str) {
     if TcpListener::bind((address, 0)).is_err() {
@@ -23,7 +24,7 @@ fn assert_base_url(address: &str, url: &str) {
 }
 
 #[test]
-fn s19_3_a_server_on_ipv6_alone_has_an_ipv6_base_url() {
+fn s19_3_a_server_on_ipv6_only_has_an_ipv6_base_url() {
     assert_base_url("::1", "http://[::1]:PORT");
 }
 
@@ -40,8 +41,8 @@ fn s19_3_a_server_on_all_addresses_has_the_usual_base_url() {
 }
 
 #[test]
-fn s19_3_a_server_on_the_address_of_a_network_has_that_base_url() {
-    // The address that the system would use for others; nothing is sent.
+fn s19_3_a_server_on_a_network_address_has_that_base_url() {
+    // `connect` on a UDP socket sends nothing: it only chooses the local address for this destination.
     let route = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
         socket.connect("192.0.2.1:9")?;
         socket.local_addr()
@@ -51,7 +52,7 @@ fn s19_3_a_server_on_the_address_of_a_network_has_that_base_url() {
 }
 
 #[test]
-fn s19_3_the_base_url_is_that_of_web_1_alone() {
+fn s19_3_the_base_url_is_that_of_web_1_only() {
     if TcpListener::bind("[::1]:0").is_err() {
         return;
     }
@@ -67,7 +68,7 @@ fn s19_3_the_base_url_is_that_of_web_1_alone() {
 }
 
 #[test]
-fn s19_3_a_web_that_is_not_waited_for_has_the_usual_base_url() {
+fn s19_3_a_web_that_is_not_a_ready_type_has_the_usual_base_url() {
     let app = app("api: ./listen\nweb: read -r _ <never\n").fifo("never");
 
     let finished = smoke(&app, &["--ready", "api", "--settle", "0", "--", "echo $BASE_URL | sed s/$PORT/PORT/"]).run();

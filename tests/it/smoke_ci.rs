@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{App, Call, Ended};
 use crate::smoke::app;
-use crate::smoke_reports::{quick, said};
+use crate::smoke_reports::{quick, stable_stderr};
 
 const CI: &str = include_str!("../../docs/ci.md");
 const SCRIPT: &str = include_str!("../../examples/ci/smoke.sh");
@@ -22,7 +22,7 @@ fn on_github_each_phase_is_a_group_of_the_log() {
     finished.expect_end(Ended::Code(0));
     assert_eq!(finished.stdout(), "tested\n");
     assert_eq!(
-        said(&finished),
+        stable_stderr(&finished),
         "::group::smoke: release\nTIME release.1 | started with pid PID\nTIME release.1 | migrated\n\
          TIME release.1 | exited with code 0\n::endgroup::\n\
          ::group::smoke: boot\nTIME web.1     | started with pid PID\n::endgroup::\n\
@@ -42,14 +42,14 @@ fn on_github_an_annotation_names_the_dyno_and_the_reason() {
 
     finished.expect_end(Ended::Code(3));
     assert_eq!(
-        said(&finished),
+        stable_stderr(&finished),
         "::group::smoke: boot\nTIME web.1  | started with pid PID\nTIME web.1  | no\nTIME web.1  | exited with code 3\n\
          ::endgroup::\n::group::smoke: stop\n::endgroup::\n\
          last line of web.1:\nweb.1 | no\nsmoke failed: web.1 exited with code 3 while booting (status 3)\n\
          ::error title=smoke failed%3A web.1::web.1 exited with code 3 while booting (status 3)\n"
     );
     let elsewhere = quick(&app, []).env("GITHUB_ACTIONS", "false").run();
-    assert!(!said(&elsewhere).contains("::"), "{}", said(&elsewhere));
+    assert!(!stable_stderr(&elsewhere).contains("::"), "{}", stable_stderr(&elsewhere));
 }
 
 #[test]
@@ -65,61 +65,61 @@ fn on_github_an_error_before_anything_starts_is_an_annotation_too() {
 
         finished.expect_end(Ended::Code(status));
         let annotation = format!("::error title=smoke failed::{text}\n");
-        assert_eq!(said(&finished).matches(&annotation).count(), 1, "{}", said(&finished));
-        assert!(!said(&quick(&app, []).args(args).run()).contains("::error"));
+        assert_eq!(stable_stderr(&finished).matches(&annotation).count(), 1, "{}", stable_stderr(&finished));
+        assert!(!stable_stderr(&quick(&app, []).args(args).run()).contains("::error"));
     }
 }
 
 #[test]
-fn on_github_what_is_said_of_a_failed_release_is_in_its_group() {
+fn on_github_the_notice_of_a_failed_release_is_in_its_group() {
     let app = app("release: exit 4\nweb: ./listen\n");
 
     let finished = quick(&app, []).env("GITHUB_ACTIONS", "true").run();
 
-    let said = said(&finished);
-    let (group, _) = said.split_once("::endgroup::").unwrap();
-    assert!(group.contains("system    | release v1 failed: "), "{said}");
+    let stderr = stable_stderr(&finished);
+    let (group, _) = stderr.split_once("::endgroup::").unwrap();
+    assert!(group.contains("system    | release v1 failed: "), "{stderr}");
 }
 
-/// What the runner takes for a command: at the start of a line, where a bare CR begins one too, or anywhere in it.
+/// What the runner takes for a command: `::` at the start of a line, also after a bare CR, and `##[` anywhere.
 fn commands(log: &str) -> Vec<&str> {
     let lines = log.split(['\n', '\r']);
     lines.filter(|line| line.trim_start().starts_with("::") || line.contains("##[")).collect()
 }
 
 #[test]
-fn no_dyno_gives_a_command_to_the_runner_but_the_command_may() {
+fn a_dyno_cannot_command_the_runner_but_the_test_command_can() {
     let attack = "printf '::add-mask::a\\n  ::stop-commands::x\\nb\\r::error::c\\n##[add-mask]d\\n\\r\\n##[group]e'";
     for options in [&[][..], &["--no-prefix"], &["--log-format", "json"], &["--log-format", "heroku"]] {
         let app = app(&format!("web: {attack}; exit 3\n"));
 
         let finished = quick(&app, []).args(options).env("GITHUB_ACTIONS", "true").run();
 
-        let said = said(&finished);
+        let stderr = stable_stderr(&finished);
         let annotation = "::error title=smoke failed%3A web.1::web.1 exited with code 3 while booting (status 3)";
         let expected = ["::group::smoke: boot", "::endgroup::", "::group::smoke: stop", "::endgroup::", annotation];
-        assert_eq!(commands(&said), expected, "{options:?}: {said}");
-        assert!(said.contains("add-mask"), "{said}");
+        assert_eq!(commands(&stderr), expected, "{options:?}: {stderr}");
+        assert!(stderr.contains("add-mask"), "{stderr}");
     }
     let app = app("web: ./listen >/dev/null\n");
     let finished = quick(&app, ["--", "echo ::error::mine"]).env("GITHUB_ACTIONS", "true").run();
     assert_eq!(finished.stdout(), "::error::mine\n");
 }
 
-/// An app with `npm test`, which asks the app for its address and ends with `status`.
+/// An app with an `npm` that prints its arguments and the `BASE_URL` without its port, and exits with `status`.
 fn app_with_npm(procfile: &str, status: u8) -> App {
     let npm = format!("echo npm \"$@\" at ${{BASE_URL%:*}}\nexit {status}\n");
     app(procfile).script("bin/npm", &npm)
 }
 
-/// A line for the shell, where `dyno` and the `npm` of the app are on the path.
+/// A call of `/bin/sh` with these arguments; `dyno` and the `npm` of the app are on its `PATH`.
 fn shell(app: &App, words: &[&str]) -> Call {
     let binaries = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
     let path = format!("{}:{}:{}", app.path("bin").display(), binaries.display(), std::env::var("PATH").unwrap());
     app.dyno([]).program(Path::new("/bin/sh")).args(words).env("PATH", path).env("XDG_RUNTIME_DIR", "")
 }
 
-/// The rows of the table under a heading, or with this in its own heading, by their cells.
+/// The cells of the table in `docs/ci.md` that follows this text or has it in its header.
 fn table(before: &str) -> Vec<Vec<&'static str>> {
     let (_, section) = CI.split_once(before).unwrap();
     let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
@@ -154,10 +154,10 @@ fn every_replacement_in_the_ci_page_works() {
         failed.expect_end(Ended::Code(if runs_tests { 7 } else { 0 }));
         died.expect_end(Ended::Code(9));
     }
-    let silent = app_with_npm("web: ./listen 0.0.0.0 500\n", 0);
-    let asked = rows.iter().map(|row| row[1].trim_matches('`')).filter(|line| line.contains("--http"));
-    for line in asked {
-        shell(&silent, &["-c", &line.replace("smoke", "smoke --timeout 1")]).run().expect_end(Ended::Code(75));
+    let failing = app_with_npm("web: ./listen 0.0.0.0 500\n", 0);
+    let probing = rows.iter().map(|row| row[1].trim_matches('`')).filter(|line| line.contains("--http"));
+    for line in probing {
+        shell(&failing, &["-c", &line.replace("smoke", "smoke --timeout 1")]).run().expect_end(Ended::Code(75));
     }
 }
 
@@ -183,7 +183,7 @@ fn the_ci_page_names_each_field_of_the_summary() {
 }
 
 #[test]
-fn the_shell_script_leaves_what_a_ci_service_collects() {
+fn the_shell_script_writes_the_reports_that_a_ci_service_collects() {
     let app = app_with_npm("web: ./listen\nworker: exec sleep 1000\n", 3).file("smoke.sh", SCRIPT);
 
     shell(&app, &["smoke.sh"]).run().expect_end(Ended::Code(0));
@@ -199,7 +199,7 @@ fn the_shell_script_leaves_what_a_ci_service_collects() {
 }
 
 #[test]
-fn the_workflow_runs_as_it_is_and_makes_all_that_it_keeps() {
+fn the_workflow_runs_unchanged_and_writes_all_files_that_it_keeps() {
     let (_, step) = WORKFLOW.split_once("- name: Smoke test\n").unwrap();
     let line = step.lines().find_map(|line| line.trim().strip_prefix("run: ")).unwrap();
     let (_, kept) = WORKFLOW.split_once("path: |\n").unwrap();
@@ -212,11 +212,11 @@ fn the_workflow_runs_as_it_is_and_makes_all_that_it_keeps() {
         ("web: exit 8\n", 8, "::error title=smoke failed%3A web.1::web.1 exited with code 8 while booting (status 8)"),
     ] {
         let app = app_with_npm(procfile, 0);
-        // As the runner runs a step: `bash -e` by default, nothing of which the line needs.
+        // The runner uses `bash -e`; for this line, `sh -e` does the same.
         let finished = shell(&app, &["-e", "-c", line]).env("GITHUB_ACTIONS", "true").env("CI", "true").run();
 
         finished.expect_end(Ended::Code(status));
-        assert_eq!(said(&finished).lines().last(), Some(last));
+        assert_eq!(stable_stderr(&finished).lines().last(), Some(last));
         assert!(kept.iter().all(|name| app.has(name)), "{kept:?}");
     }
 }

@@ -1,21 +1,21 @@
-//! The ways a smoke fails, each with its status and all that is said (S11).
+//! The ways in which a smoke fails, each with its status and its stderr (S11).
 
 use crate::harness::{Ended, Finished};
-use crate::smoke::{app, smoke, told};
+use crate::smoke::{app, smoke, stderr_by_dyno};
 
-/// Long enough for a server of ours to listen and to be asked on a loaded machine.
+/// Long enough for `listen` to start and to be probed on a loaded machine, in seconds.
 const TIMEOUT: &str = "6";
 
 #[track_caller]
 fn assert_fails(finished: &Finished, status: i32, lines: &[&str]) {
-    let told = told(finished);
-    let told: Vec<&str> = told.lines().collect();
-    assert_eq!((finished.ended, finished.stdout().as_str(), told.as_slice()), (Ended::Code(status), "", lines));
+    let stderr = stderr_by_dyno(finished);
+    let stderr: Vec<&str> = stderr.lines().collect();
+    assert_eq!((finished.ended, finished.stdout().as_str(), stderr.as_slice()), (Ended::Code(status), "", lines));
     let last = finished.stderr().lines().last().unwrap_or_default().to_owned();
     assert!(last.starts_with("smoke failed: ") && last.ends_with(&format!(" (status {status})")), "{last}");
 }
 
-/// What is said of a web that is not up in time.
+/// Asserts that the smoke fails because this web is not up in time. `at_once`: the reason is also reported at once.
 #[track_caller]
 fn assert_not_up(web: &str, http: &[&str], at_once: bool, why: &str) {
     let app = app(&format!("web: {web}\n"));
@@ -32,37 +32,37 @@ fn assert_not_up(web: &str, http: &[&str], at_once: bool, why: &str) {
 }
 
 #[test]
-fn a_web_that_answers_500() {
+fn a_web_that_answers_500_is_not_up() {
     assert_not_up("./listen 0.0.0.0 500", &["--http", "/"], true, "answers GET / with 500, not 200 to 399");
 }
 
 #[test]
-fn a_web_that_answers_with_another_status_than_the_one_asked_for() {
+fn a_web_that_answers_with_an_unexpected_status_is_not_up() {
     assert_not_up("./listen", &["--http", "/up=204"], true, "answers GET /up with 200, not 204");
 }
 
 #[test]
-fn a_web_that_hangs_after_accept() {
+fn a_web_that_hangs_after_accept_is_not_up() {
     assert_not_up("./listen 0.0.0.0 mute", &["--http", "/"], false, "listens but does not answer GET /");
 }
 
 #[test]
-fn a_web_that_answers_one_byte_a_second() {
+fn a_web_that_answers_one_byte_a_second_is_not_up() {
     assert_not_up("./listen 0.0.0.0 drip", &["--http", "/"], false, "listens but does not answer GET /");
 }
 
 #[test]
-fn a_web_that_closes_the_connection() {
+fn a_web_that_closes_the_connection_is_not_up() {
     assert_not_up("./listen 0.0.0.0 close", &["--http", "/"], true, "closes the connection without answering GET /");
 }
 
 #[test]
-fn a_web_that_does_not_speak_http() {
+fn a_web_that_does_not_speak_http_is_not_up() {
     assert_not_up("./listen 0.0.0.0 noise", &["--http", "/"], true, "answers GET / with something that is not HTTP");
 }
 
 #[test]
-fn a_web_that_never_listens() {
+fn a_web_that_never_listens_is_killed_with_r10() {
     let finished = smoke(&app("web: exec sleep 1000\n"), &["--timeout", "0.3", "--", "echo never"]).run();
 
     let r10 = "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 0.3 seconds of launch";
@@ -77,20 +77,20 @@ fn a_web_that_never_listens() {
 }
 
 #[test]
-fn a_web_that_listens_on_another_port() {
+fn a_web_that_listens_on_another_port_is_reported_with_that_port() {
     let finished = smoke(&app("web: PORT=0 exec ./listen\n"), &["--timeout", TIMEOUT]).run();
 
     finished.expect_end(Ended::Code(75));
-    let told = told(&finished);
-    let other = told.lines().find_map(|line| line.strip_prefix("web.1: Listening on 0.0.0.0:")).expect(&told);
+    let stderr = stderr_by_dyno(&finished);
+    let other = stderr.lines().find_map(|line| line.strip_prefix("web.1: Listening on 0.0.0.0:")).expect(&stderr);
     let reason = format!(
         "smoke failed: not up within {TIMEOUT} seconds: web.1 listens on port {other}, not on $PORT (PORT) (status 75)"
     );
-    assert_eq!(told.lines().last(), Some(reason.as_str()));
+    assert_eq!(stderr.lines().last(), Some(reason.as_str()));
 }
 
 #[test]
-fn two_web_dynos_of_which_one_comes_up() {
+fn a_smoke_fails_if_only_one_of_two_web_dynos_is_up() {
     let app = app("web: case $DYNO in web.1) exec ./listen;; *) exec sleep 1000;; esac\n");
 
     let finished = smoke(&app, &["web=2", "--timeout", TIMEOUT, "--", "echo never"]).run();
@@ -109,40 +109,40 @@ fn two_web_dynos_of_which_one_comes_up() {
     assert_fails(&finished, 75, &lines);
 }
 
-/// What is said of a web that ends by itself.
+/// Asserts that the smoke fails because this web exits while booting.
 #[track_caller]
-fn assert_died(web: &str, args: &[&str], status: i32, said: &[&str], how: &str, reason: &str) {
+fn assert_died(web: &str, args: &[&str], status: i32, output: &[&str], how: &str, reason: &str) {
     let finished = smoke(&app(&format!("web: {web}\n")), &[args, &["--", "echo never"]].concat()).run();
 
     let first = ["ports: web.1 PORT", "web.1: started with pid PID"];
     let last = [format!("web.1: {how}"), format!("smoke failed: web.1 {reason} (status {status})")];
-    assert_fails(&finished, status, &[&first, said, &last.each_ref().map(String::as_str)].concat());
+    assert_fails(&finished, status, &[&first, output, &last.each_ref().map(String::as_str)].concat());
 }
 
 #[test]
-fn a_web_that_dies_while_booting() {
+fn the_status_is_that_of_a_web_that_exits_while_booting() {
     assert_died("echo no; exit 7", &[], 7, &["web.1: no"], "exited with code 7", "exited with code 7 while booting");
 }
 
 #[test]
-fn a_web_that_ends_with_success_while_booting() {
+fn the_status_is_1_if_a_web_exits_with_0_while_booting() {
     assert_died("true", &[], 1, &[], "exited with code 0", "exited with code 0 while booting");
 }
 
 #[test]
-fn a_web_that_is_killed_while_booting() {
+fn the_status_is_137_if_a_web_is_killed_while_booting() {
     assert_died("kill -9 $$; :", &[], 137, &[], "terminated by SIGKILL", "was terminated by SIGKILL while booting");
 }
 
 #[test]
-fn a_web_that_listens_and_dies() {
-    let said = ["web.1: Listening on 0.0.0.0:PORT"];
+fn a_web_that_listens_and_then_exits_fails_the_smoke() {
+    let output = ["web.1: Listening on 0.0.0.0:PORT"];
     let reason = "exited with code 3 while booting";
-    assert_died("./listen 0.0.0.0 die", &["--http", "/"], 3, &said, "exited with code 3", reason);
+    assert_died("./listen 0.0.0.0 die", &["--http", "/"], 3, &output, "exited with code 3", reason);
 }
 
 #[test]
-fn a_web_that_listens_and_dies_whether_that_was_seen_or_not() {
+fn a_server_that_dies_fails_the_smoke_whether_it_was_seen_up_or_not() {
     for moment in ["", "read -r _ <go; "] {
         let web = format!("web: ./listen & pid=$!; {moment}kill -9 $pid; wait $pid; exit 3\n");
         let app = app(&web).fifo("go");
@@ -154,27 +154,27 @@ fn a_web_that_listens_and_dies_whether_that_was_seen_or_not() {
         }
         let finished = smoke.finish();
 
-        let told = told(&finished);
-        assert_eq!(finished.ended, Ended::Code(3), "{told}");
-        assert_eq!(told.lines().last(), Some("smoke failed: web.1 exited with code 3 while booting (status 3)"));
+        let stderr = stderr_by_dyno(&finished);
+        assert_eq!(finished.ended, Ended::Code(3), "{stderr}");
+        assert_eq!(stderr.lines().last(), Some("smoke failed: web.1 exited with code 3 while booting (status 3)"));
         let summary = std::fs::read_to_string(app.path("summary")).unwrap();
         assert!(summary.contains(r#"{"phase":"settle","result":"not reached","#), "{summary}");
     }
 }
 
 #[test]
-fn one_of_two_that_are_asked_answers_wrong() {
+fn a_wrong_answer_of_one_of_two_ready_types_fails_the_smoke() {
     let app = app("web: ./listen\napi: exec ./listen 0.0.0.0 500\n");
 
     let finished = smoke(&app, &["--http", "/", "--ready", "web,api", "--timeout", TIMEOUT, "--", "echo never"]).run();
 
     finished.expect_end(Ended::Code(75));
     let reason = "smoke failed: not up within 6 seconds: api.1 answers GET / with 500, not 200 to 399 (status 75)";
-    assert_eq!((told(&finished).lines().last(), finished.stdout().as_str()), (Some(reason), ""));
+    assert_eq!((stderr_by_dyno(&finished).lines().last(), finished.stdout().as_str()), (Some(reason), ""));
 }
 
 #[test]
-fn a_worker_that_dies_while_settling() {
+fn a_worker_that_exits_while_settling_fails_the_smoke() {
     let app = app("worker: echo ready; read -r _ <go; exit 4\n").fifo("go");
     let smoke = smoke(&app, &["--settle", "60", "--", "echo never"]).spawn();
 
@@ -194,7 +194,7 @@ fn a_worker_that_dies_while_settling() {
 }
 
 #[test]
-fn a_web_that_dies_while_a_command_runs_that_passes_when_it_is_told_to_stop() {
+fn a_web_that_dies_fails_the_smoke_even_if_the_command_exits_with_0() {
     let app = app("web: echo $$ >pid; exec ./listen\n").fifo("never");
     let command = "exec 2>/dev/null; trap 'exit 0' TERM; kill -9 $(cat pid); while :; do read -r _ <never; done";
 
@@ -213,9 +213,9 @@ fn a_web_that_dies_while_a_command_runs_that_passes_when_it_is_told_to_stop() {
     assert_fails(&finished, 137, &lines);
 }
 
-/// What is said of a command that fails.
+/// Asserts that the smoke fails because this command fails.
 #[track_caller]
-fn assert_command_fails(command: &[&str], status: i32, said: &[&str], reason: &str) {
+fn assert_command_fails(command: &[&str], status: i32, output: &[&str], reason: &str) {
     let app = app("web: ./listen\n").file("script", "echo never\n");
 
     let finished = smoke(&app, &[&["--settle", "0", "--"], command].concat()).run();
@@ -228,48 +228,48 @@ fn assert_command_fails(command: &[&str], status: i32, said: &[&str], reason: &s
         "web.1: terminated by SIGTERM",
         &reason,
     ];
-    assert_fails(&finished, status, &[&["ports: web.1 PORT", "run.1: started with pid PID"], said, &last].concat());
+    assert_fails(&finished, status, &[&["ports: web.1 PORT", "run.1: started with pid PID"], output, &last].concat());
 }
 
 #[test]
-fn a_command_that_fails() {
+fn the_status_is_that_of_the_command() {
     assert_command_fails(&["exit 3"], 3, &["run.1: exited with code 3"], "exited with code 3");
 }
 
 #[test]
-fn a_command_that_is_missing() {
-    let said = ["run.1: exited with code 127", "run.1: command not found, see the line above"];
+fn the_status_is_127_if_the_command_is_not_found() {
+    let output = ["run.1: exited with code 127", "run.1: command not found, see the line above"];
     let reason = "exited with code 127, the shell's status for a program that was not found";
-    // A shell says what it misses in several writes, and the log may come between them.
-    assert_command_fails(&["no-such-command 2>/dev/null"], 127, &said, reason);
+    // Some shells write their message in several pieces, and log lines may come between them.
+    assert_command_fails(&["no-such-command 2>/dev/null"], 127, &output, reason);
 }
 
 #[test]
-fn a_command_that_is_not_executable() {
+fn the_status_is_126_if_the_command_is_not_executable() {
     let reason = "exited with code 126, the shell's status for a program that cannot be executed";
     assert_command_fails(&["./script 2>/dev/null"], 126, &["run.1: exited with code 126"], reason);
 }
 
 #[test]
-fn a_command_that_is_empty() {
+fn an_empty_command_is_a_usage_error() {
     for command in ["", "  "] {
         let finished = smoke(&app("web: ./listen\n"), &["--", command]).run();
 
         finished.expect_end(Ended::Code(2));
         let error = "error: the command behind `--` is empty\n\n\
                      hint: a variable in it may be empty; leave `--` out to run no command\n";
-        assert_eq!(crate::smoke_reports::said(&finished), error);
+        assert_eq!(crate::smoke_reports::stable_stderr(&finished), error);
     }
 }
 
 #[test]
-fn a_command_that_is_killed() {
-    let said = ["run.1: terminated by SIGKILL"];
-    assert_command_fails(&["kill -9 $$; :"], 137, &said, "was terminated by SIGKILL");
+fn the_status_is_137_if_the_command_is_killed() {
+    let output = ["run.1: terminated by SIGKILL"];
+    assert_command_fails(&["kill -9 $$; :"], 137, &output, "was terminated by SIGKILL");
 }
 
 #[test]
-fn a_release_that_fails() {
+fn the_status_is_that_of_a_release_that_fails() {
     let app = app("release: echo no; exit 4\nweb: ./listen\n");
 
     let finished = smoke(&app, &["--", "echo never"]).run();
@@ -286,7 +286,7 @@ fn a_release_that_fails() {
 }
 
 #[test]
-fn a_release_that_hangs() {
+fn the_status_is_75_if_a_release_hangs() {
     let app = app("release: echo migrating; read -r _ <never\nweb: ./listen\n").fifo("never");
 
     let finished = smoke(&app, &["--timeout", "0.3", "--", "echo never"]).run();

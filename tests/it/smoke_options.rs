@@ -1,7 +1,7 @@
-//! Options of `dyno smoke` that say what runs and which answer is right (S19.1, S19.4).
+//! Options of `dyno smoke` that set what runs and which answer is expected (S19.1, S19.4).
 
 use crate::harness::{App, Ended};
-use crate::smoke::{app, smoke, told};
+use crate::smoke::{app, smoke, stderr_by_dyno};
 
 /// An app without a Procfile.
 fn without_procfile() -> App {
@@ -29,7 +29,7 @@ fn s19_1_start_runs_a_command_as_web_without_a_procfile() {
         "web.1: terminated by SIGTERM",
         "smoke passed: the command exited with code 0",
     ];
-    assert_eq!(told(&finished).lines().collect::<Vec<_>>(), lines);
+    assert_eq!(stderr_by_dyno(&finished).lines().collect::<Vec<_>>(), lines);
     finished.expect_end(Ended::Code(0));
     assert!(finished.stdout().starts_with("x on "), "{}", finished.stdout());
 }
@@ -50,7 +50,7 @@ fn s19_1_start_takes_a_command_of_several_lines() {
     let finished = smoke(&without_procfile(), &["--start", "echo one\nexec ./listen\n", "--settle", "0"]).run();
 
     finished.expect_end(Ended::Code(0));
-    assert!(told(&finished).contains("web.1: one\nweb.1: Listening"), "{}", told(&finished));
+    assert!(stderr_by_dyno(&finished).contains("web.1: one\nweb.1: Listening"), "{}", stderr_by_dyno(&finished));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn options_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn s19_4_a_query_may_end_like_a_status() {
+fn s19_4_an_equals_sign_in_a_query_is_not_a_status() {
     let app = app("web: ./listen\n");
 
     for args in [&["--http", "/ready?min=204"][..], &["--http", "/ready?min=5", "--http-status", "200-299"]] {
@@ -90,11 +90,11 @@ fn s19_4_a_query_may_end_like_a_status() {
     let finished = smoke(&app, &other).run();
     finished.expect_end(Ended::Code(75));
     let reason = "smoke failed: not up within 6 seconds: web.1 answers GET /ready?min=5 with 200, not 204 (status 75)";
-    assert_eq!(told(&finished).lines().last(), Some(reason));
+    assert_eq!(stderr_by_dyno(&finished).lines().last(), Some(reason));
 }
 
 #[test]
-fn s19_4_an_unusable_http_option_says_what_was_meant() {
+fn s19_4_an_invalid_http_option_says_what_was_probably_meant() {
     let app = app("web: touch started\n");
     for (args, fact, hint) in [
         (

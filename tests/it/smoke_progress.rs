@@ -1,9 +1,9 @@
-//! What a smoke says while it waits (S19.5), and the hint for a type that exits.
+//! Progress lines of a smoke (S19.5), and the hint for a type that exits.
 
 use crate::harness::Ended;
-use crate::smoke::{all_told, app, smoke, until_logged};
+use crate::smoke::{app, full_stderr_by_dyno, smoke, until_logged};
 
-/// Waits for the first progress line, lets the dyno go on, and returns how the smoke ended.
+/// Asserts the first progress line of a smoke, which passes after that.
 #[track_caller]
 fn assert_waits(procfile: &str, http: &[&str], line: &str) {
     let app = app(procfile).fifo("go");
@@ -14,8 +14,8 @@ fn assert_waits(procfile: &str, http: &[&str], line: &str) {
 
     let finished = smoke.finish();
     finished.expect_end(Ended::Code(0));
-    let told = all_told(&finished);
-    assert!(told.contains(&format!("system: still waiting after 5 seconds: {line}\n")), "{told}");
+    let stderr = full_stderr_by_dyno(&finished);
+    assert!(stderr.contains(&format!("system: still waiting after 5 seconds: {line}\n")), "{stderr}");
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn s19_5_a_release_command_is_named_after_5_seconds() {
 }
 
 #[test]
-fn s19_5_the_port_that_is_listened_on_instead_is_named() {
+fn s19_5_the_line_names_the_port_on_which_the_dyno_listens_instead() {
     let app = app("web: p=$PORT; PORT=0 ./listen >log & read -r _ <go; kill $!; PORT=$p exec ./listen\n").fifo("go");
     let smoke = smoke(&app, &["--settle", "0"]).spawn();
 
@@ -41,7 +41,7 @@ fn s19_5_the_port_that_is_listened_on_instead_is_named() {
     finished.expect_end(Ended::Code(0));
     let other = log.trim_end().rsplit_once(':').unwrap().1;
     let line = format!("system: still waiting after 5 seconds: web.1 listens on port {other}, not on $PORT (PORT)\n");
-    assert!(all_told(&finished).contains(&line), "{}", all_told(&finished));
+    assert!(full_stderr_by_dyno(&finished).contains(&line), "{}", full_stderr_by_dyno(&finished));
 }
 
 #[test]
@@ -54,13 +54,13 @@ fn s19_5_a_wrong_answer_is_reported_at_once_and_only_once() {
 
     let finished = smoke.finish();
     finished.expect_end(Ended::Code(0));
-    let told = all_told(&finished);
-    assert_eq!(told.matches("trying again").count(), 1, "{told}");
-    assert!(told.contains("web.1: answers GET /up with 404, not 200 to 399; trying again\n"), "{told}");
+    let stderr = full_stderr_by_dyno(&finished);
+    assert_eq!(stderr.matches("trying again").count(), 1, "{stderr}");
+    assert!(stderr.contains("web.1: answers GET /up with 404, not 200 to 399; trying again\n"), "{stderr}");
 }
 
 #[test]
-fn a_type_that_exits_with_0_gets_the_hint_can_die() {
+fn a_type_that_exits_with_0_gets_the_can_die_hint() {
     let app = app("web: read -r _ <never\nsetup: echo done\n").fifo("never");
 
     let finished = smoke(&app, &[]).run();
@@ -72,7 +72,7 @@ fn a_type_that_exits_with_0_gets_the_hint_can_die() {
 }
 
 #[test]
-fn a_failure_and_a_server_that_exits_get_no_hint() {
+fn a_failed_type_and_a_web_that_exits_get_no_can_die_hint() {
     for procfile in ["setup: exit 3\n", "web: true\n", "web: ./listen\nrelease: exit 3\n"] {
         let finished = smoke(&app(procfile), &[]).run();
 

@@ -1,4 +1,4 @@
-//! Where the reports of a smoke go: what was there before, what the command makes of it, and the log itself (issue 5).
+//! Where a smoke writes its reports: into the log, into a directory that the command cleans, over an older report.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{App, Ended};
 use crate::smoke::app;
-use crate::smoke_reports::{quick, said};
+use crate::smoke_reports::{quick, stable_stderr};
 
 fn web() -> App {
     app("web: ./listen >/dev/null\n")
@@ -18,7 +18,7 @@ fn status(summary: &str) -> Value {
 }
 
 #[test]
-fn a_report_that_goes_to_the_log_stands_behind_what_is_there() {
+fn a_report_that_goes_to_the_log_is_appended() {
     let app = web();
     let log = app.path("ci.log");
     for redirected in ["exec >ci.log; echo earlier", "echo earlier >ci.log; exec >>ci.log"] {
@@ -35,14 +35,14 @@ fn a_report_that_goes_to_the_log_stands_behind_what_is_there() {
     assert!(text.starts_with("earlier\nports: "), "{text}");
     let (_, rest) = text.split_once("<?xml ").unwrap();
     assert_eq!(rest.split_once("</testsuites>\n").unwrap().1, "smoke passed: all dynos came up\n");
-    // A pipe gets it once, as what else is said.
+    // On a pipe, the report appears once, even if another report cannot be written.
     let finished = quick(&app, ["--json", "/dev/stdout", "--junit", "/dev/full"]).run();
     finished.expect_end(Ended::Code(74));
     assert_eq!(status(&finished.stdout()), 0);
 }
 
 #[test]
-fn a_report_whose_directory_was_cleaned_by_the_command_is_made_anew() {
+fn a_report_is_written_again_if_the_command_cleans_its_directory() {
     let app = web();
     fs::create_dir(app.path("build")).unwrap();
     let files = ["--junit", "build/smoke.xml", "--json", "build/smoke.json"];
@@ -56,13 +56,13 @@ fn a_report_whose_directory_was_cleaned_by_the_command_is_made_anew() {
 
     finished.expect_end(Ended::Code(74));
     let lost = |name| format!("the report `build/{name}` cannot be written: No such file or directory\n");
-    let said = said(&finished);
-    assert!(said.contains(&lost("smoke.xml")) && said.contains(&lost("smoke.json")), "{said}");
-    assert!(said.ends_with("smoke failed: a report could not be written (status 74)\n"), "{said}");
+    let stderr = stable_stderr(&finished);
+    assert!(stderr.contains(&lost("smoke.xml")) && stderr.contains(&lost("smoke.json")), "{stderr}");
+    assert!(stderr.ends_with("smoke failed: a report could not be written (status 74)\n"), "{stderr}");
 }
 
 #[test]
-fn two_names_of_one_file_are_refused_and_a_device_may_take_both() {
+fn two_reports_cannot_share_a_file_but_both_may_be_dev_null() {
     let app = web();
     fs::write(app.path("x.xml"), "").unwrap();
     symlink("x.xml", app.path("link")).unwrap();
@@ -77,7 +77,7 @@ fn two_names_of_one_file_are_refused_and_a_device_may_take_both() {
 }
 
 #[test]
-fn where_nothing_was_started_a_report_goes_and_a_link_to_one_stays() {
+fn if_nothing_starts_a_report_is_removed_but_a_link_is_kept() {
     let app = web();
     fs::write(app.path("real"), "older").unwrap();
     symlink("real", app.path("link")).unwrap();

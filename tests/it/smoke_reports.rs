@@ -1,7 +1,7 @@
-//! `dyno smoke --junit FILE --json FILE` and the last words of the culprit: what CI gets to read of a smoke (issue 5).
+//! The reports of a smoke (`--junit FILE`, `--json FILE`) and the last lines of the culprit, for readers of CI results.
 //!
-//! Times differ from run to run and are replaced; all else is compared as it is. What a renderer makes of any bytes is
-//! tested with it, in `src/reports`.
+//! Times are replaced; everything else is compared in full. How a renderer escapes arbitrary bytes is tested in
+//! `src/reports`.
 
 use std::fs;
 
@@ -13,13 +13,13 @@ use crate::smoke::{app, smoke};
 
 const FILES: [&str; 4] = ["--junit", "smoke.xml", "--json", "smoke.json"];
 
-/// `dyno smoke` that waits for nothing it need not wait for.
+/// A call of `dyno smoke` with `--settle 0`.
 pub(crate) fn quick<const N: usize>(app: &App, args: [&str; N]) -> Call {
     smoke(app, &["--settle", "0"]).args(&args)
 }
 
-/// What was said, without the numbers of the ports and progress lines, which depend on the load.
-pub(crate) fn said(finished: &Finished) -> String {
+/// Stderr without the line of port numbers and without progress lines, which depend on the load.
+pub(crate) fn stable_stderr(finished: &Finished) -> String {
     let stderr = finished.stderr();
     let is_left_out = |line: &str| line.starts_with("ports: ") || line.contains("| still waiting after ");
     stderr.split_inclusive('\n').filter(|line| !is_left_out(line)).collect()
@@ -45,7 +45,7 @@ fn junit(app: &App) -> String {
     format!("{before}timestamp=\"T\"{rest}")
 }
 
-/// The summary with `"T"` for each time, where there is one.
+/// The summary with `"T"` for each time that is not null.
 fn summary(app: &App) -> Value {
     fn without_times(value: &mut Value) {
         match value {
@@ -71,7 +71,7 @@ fn summary(app: &App) -> Value {
 }
 
 #[test]
-fn a_smoke_that_passed_is_told_phase_by_phase_and_dyno_by_dyno() {
+fn a_passed_smoke_is_reported_phase_by_phase_and_dyno_by_dyno() {
     let app = app("release: true\nweb: ./listen >/dev/null\nworker: exec sleep 1000\n");
 
     let finished = quick(&app, FILES).args(&["--", "test", "-n", "-x"]).run();
@@ -118,14 +118,14 @@ fn a_smoke_that_passed_is_told_phase_by_phase_and_dyno_by_dyno() {
 }
 
 #[test]
-fn a_dyno_that_dies_is_named_in_every_report_with_its_last_lines() {
+fn a_dyno_that_exits_is_named_in_every_report_with_its_last_lines() {
     let app = app("web: echo booting; printf '\\033[31mred\\r\\376'; exit 3\n");
 
     let finished = quick(&app, FILES).args(&["--", "true"]).run();
 
     finished.expect_end(Ended::Code(3));
     assert_eq!(
-        said(&finished),
+        stable_stderr(&finished),
         "TIME web.1  | started with pid PID\nTIME web.1  | booting\nTIME web.1  | red\\r\u{fffd}\n\
          TIME web.1  | exited with code 3\n\
          last 2 lines of web.1:\nweb.1 | booting\nweb.1 | red\\r\u{fffd}\n\
@@ -142,7 +142,7 @@ fn a_dyno_that_dies_is_named_in_every_report_with_its_last_lines() {
 }
 
 #[test]
-fn of_a_flood_the_last_fifty_lines_are_repeated() {
+fn the_last_50_lines_of_the_culprit_are_repeated() {
     let app = app("release: i=0; while [ $i -lt 5000 ]; do i=$((i + 1)); echo line $i; done; exit 4\nweb: ./listen\n");
 
     let finished = quick(&app, []).run();
@@ -153,36 +153,40 @@ fn of_a_flood_the_last_fifty_lines_are_repeated() {
         "last 50 lines of release.1:\n{}smoke failed: release.1 exited with code 4 (status 4)\n",
         lines.concat()
     );
-    let said = said(&finished);
-    assert!(said.ends_with(&end), "{}", &said[said.len().saturating_sub(2000)..]);
-    assert_eq!(said.matches("release.1 | line 4950\n").count(), 1);
+    let stderr = stable_stderr(&finished);
+    assert!(stderr.ends_with(&end), "{}", &stderr[stderr.len().saturating_sub(2000)..]);
+    assert_eq!(stderr.matches("release.1 | line 4950\n").count(), 1);
 }
 
 #[test]
-fn no_control_character_is_shown_and_colours_only_where_they_are_asked_for() {
+fn control_characters_are_escaped_and_colours_need_color_always() {
     let app = app("web: printf 'a\\033[1;32mb\\033[2Jc\\007d\\177e\\tf\\n'; exit 3\n");
 
     let plain = quick(&app, []).run();
     let colored = quick(&app, ["--color", "always"]).run();
 
-    let shown = said(&plain);
+    let shown = stable_stderr(&plain);
     assert!(shown.contains("TIME web.1  | abc\\x07d\\x7fe\tf\n"), "{shown}");
     assert!(!shown.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t'), "{shown:?}");
-    assert!(said(&colored).contains("\nweb.1 | a\u{1b}[1;32mbc\\x07d\\x7fe\tf\u{1b}[0m\n"), "{:?}", said(&colored));
+    assert!(
+        stable_stderr(&colored).contains("\nweb.1 | a\u{1b}[1;32mbc\\x07d\\x7fe\tf\u{1b}[0m\n"),
+        "{:?}",
+        stable_stderr(&colored)
+    );
 }
 
 #[test]
-fn the_same_app_gives_the_same_reports_texts_and_status_every_time() {
+fn reports_output_and_status_are_the_same_every_time() {
     let procfiles = ["web: ./listen >/dev/null\nworker: exec sleep 1000\n", "web: echo no; exit 5\n"];
     for procfile in procfiles {
         let app = app(procfile);
         let all = || {
             let finished = quick(&app, FILES).args(&["--", "true"]).run();
-            // Who of several is started, and ends, first is up to the system.
-            let said = said(&finished);
-            let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
+            // The order in which dynos start and exit varies.
+            let stderr = stable_stderr(&finished);
+            let mut lines: Vec<String> = stderr.lines().map(str::to_owned).collect();
             lines.sort();
-            (finished.ended, lines, said.lines().last().map(str::to_owned), junit(&app), summary(&app))
+            (finished.ended, lines, stderr.lines().last().map(str::to_owned), junit(&app), summary(&app))
         };
 
         let first = all();
@@ -224,7 +228,7 @@ fn a_report_that_cannot_be_written_is_an_error_before_anything_starts() {
 }
 
 #[test]
-fn a_report_that_is_lost_at_the_end_fails_a_smoke_that_passed_and_no_other() {
+fn a_report_lost_at_the_end_changes_the_status_only_if_the_smoke_passed() {
     let app = app("web: ./listen >/dev/null\n");
     let files = ["--junit", "smoke.xml", "--json", "/dev/full"];
 
@@ -235,26 +239,29 @@ fn a_report_that_is_lost_at_the_end_fails_a_smoke_that_passed_and_no_other() {
                  hint: name a file you may write to\n";
     passed.expect_end(Ended::Code(74));
     let end = format!("{error}smoke failed: a report could not be written (status 74)\n");
-    assert!(said(&passed).ends_with(&end), "{}", said(&passed));
+    assert!(stable_stderr(&passed).ends_with(&end), "{}", stable_stderr(&passed));
     failed.expect_end(Ended::Code(9));
     let end = format!("{error}smoke failed: the command exited with code 9 (status 9)\n");
-    assert!(said(&failed).ends_with(&end), "{}", said(&failed));
+    assert!(stable_stderr(&failed).ends_with(&end), "{}", stable_stderr(&failed));
     assert!(junit(&app).contains("<property name=\"status\" value=\"9\"/>"));
     quick(&app, files).run().expect_end(Ended::Code(74));
     assert!(junit(&app).contains("<property name=\"status\" value=\"74\"/>"), "{}", junit(&app));
 }
 
 #[test]
-fn a_smoke_that_is_stopped_leaves_its_reports_and_a_killed_one_none_of_an_older_run() {
+fn a_stopped_smoke_writes_its_reports_and_a_killed_one_empties_old_ones() {
     let app = app("web: ./listen >/dev/null\n").fifo("never").file("smoke.json", "{\"passed\":true}");
 
     let stopped = quick(&app, FILES).args(&["--", "echo here; read -r _ <never"]).spawn();
     stopped.until_shown("here");
     stopped.signal(Signal::SIGTERM);
     stopped.finish().expect_end(Ended::Signal(Signal::SIGTERM));
-    let told = summary(&app);
-    assert_eq!((&told["status"], &told["passed"], &told["culprit"]), (&json!(143), &json!(false), &Value::Null));
-    assert_eq!(told["reason"], "stopped by SIGTERM while the command ran");
+    let summary = summary(&app);
+    assert_eq!(
+        (&summary["status"], &summary["passed"], &summary["culprit"]),
+        (&json!(143), &json!(false), &Value::Null)
+    );
+    assert_eq!(summary["reason"], "stopped by SIGTERM while the command ran");
 
     let killed = quick(&app, FILES).args(&["--", "echo here; read -r _ <never"]).spawn();
     killed.until_shown("here");

@@ -1,13 +1,14 @@
-//! The CI runner ends a smoke, or many run at once: the right status, nothing left behind (S11, S12, S5.4).
+//! Smokes that a signal stops, as CI runners do, and many smokes at once: the status is right and no process is left
+//! (S11, S12, S5.4).
 
 use std::collections::BTreeSet;
 
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Ended, Running, until};
-use crate::smoke::{app, ports, smoke, told, until_logged};
+use crate::smoke::{app, ports, smoke, stderr_by_dyno, until_logged};
 
-/// A smoke in each of its phases: its name in the reason, and the run.
+/// Starts a smoke and waits until it is in this phase, which is named like in the verdict.
 fn in_phase(phase: &str) -> (App, Running) {
     let (procfile, args, shown): (_, &[&str], _) = match phase {
         "during the release phase" => ("release: echo here; read -r _ <never\nweb: ./listen\n", &[], "| here"),
@@ -31,7 +32,7 @@ fn in_phase(phase: &str) -> (App, Running) {
 const PHASES: [&str; 4] = ["during the release phase", "while booting", "while settling", "while the command ran"];
 
 #[test]
-fn s11_a_smoke_that_is_terminated_dies_by_the_signal_and_says_where_it_was() {
+fn s11_a_smoke_dies_by_the_signal_and_says_in_which_phase_it_was() {
     for phase in PHASES {
         for (signal, name, status) in [
             (Signal::SIGTERM, "SIGTERM", 143),
@@ -46,38 +47,38 @@ fn s11_a_smoke_that_is_terminated_dies_by_the_signal_and_says_where_it_was() {
             let finished = smoke.finish();
             finished.expect_end(Ended::Signal(signal));
             let reason = format!("smoke failed: stopped by {name} {phase} (status {status})");
-            assert_eq!(told(&finished).lines().last(), Some(reason.as_str()));
+            assert_eq!(stderr_by_dyno(&finished).lines().last(), Some(reason.as_str()));
         }
     }
 }
 
 #[test]
-fn s12_a_smoke_that_is_terminated_while_it_stops_kills_and_keeps_its_status() {
+fn s12_a_signal_while_a_smoke_stops_kills_and_keeps_the_status() {
     let (_app, smoke) = in_phase("while stopping");
 
     smoke.signal(Signal::SIGTERM);
 
     let finished = smoke.finish();
     finished.expect_end(Ended::Code(3));
-    let told = told(&finished);
-    assert!(told.contains("worker.1: terminated by SIGKILL\n"), "{told}");
-    assert_eq!(told.lines().last(), Some("smoke failed: the command exited with code 3 (status 3)"));
+    let stderr = stderr_by_dyno(&finished);
+    assert!(stderr.contains("worker.1: terminated by SIGKILL\n"), "{stderr}");
+    assert_eq!(stderr.lines().last(), Some("smoke failed: the command exited with code 3 (status 3)"));
 }
 
 #[test]
-fn a_smoke_that_is_killed_leaves_nothing_behind_in_any_phase() {
+fn a_killed_smoke_leaves_no_process_in_any_phase() {
     for phase in PHASES.into_iter().chain(["while stopping"]) {
         let (_app, smoke) = in_phase(phase);
 
         smoke.signal(Signal::SIGKILL);
 
-        // Waits until nothing is left.
+        // `finish` waits until no process is left.
         smoke.finish().expect_end(Ended::Signal(Signal::SIGKILL));
     }
 }
 
 #[test]
-fn s11_a_smoke_whose_guardian_is_killed_is_70_and_leaves_nothing_behind() {
+fn s11_a_smoke_whose_guardian_is_killed_ends_with_70() {
     let (_app, smoke) = in_phase("while the command ran");
 
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(smoke.guardian()), Signal::SIGKILL).unwrap();
@@ -85,11 +86,11 @@ fn s11_a_smoke_whose_guardian_is_killed_is_70_and_leaves_nothing_behind() {
     let finished = smoke.finish();
     finished.expect_end(Ended::Code(70));
     let last = "smoke failed: the guardian process was lost (status 70)";
-    assert_eq!(told(&finished).lines().last(), Some(last));
+    assert_eq!(stderr_by_dyno(&finished).lines().last(), Some(last));
 }
 
 #[test]
-fn s5_4_forty_smokes_at_once_share_no_port_and_leave_nothing() {
+fn s5_4_forty_smokes_at_once_share_no_port_and_leave_no_process() {
     const SMOKES: usize = 40;
     let app = app("web: ./listen\nworker: read -r _ <never\n").fifo("never");
     let gate = |number: usize| format!("go.{number}");
@@ -101,9 +102,9 @@ fn s5_4_forty_smokes_at_once_share_no_port_and_leave_nothing() {
             smoke(&app, &["web=2", "worker", "--settle", "0", "--http", "/", "--", &command]).spawn()
         })
         .collect();
-    // All of them at once, at this moment.
+    // When all commands run, all smokes are up at the same time.
     for smoke in &smokes {
-        until("it is tested", || smoke.stdout.text() == "tested\n" || smoke.stderr.text().contains("smoke failed"));
+        until("the command runs", || smoke.stdout.text() == "tested\n" || smoke.stderr.text().contains("smoke failed"));
     }
     for number in 0..SMOKES {
         app.release(&gate(number));

@@ -1,4 +1,4 @@
-//! What the command of a smoke reads (S19.3): a pipe, a socket or a file that is our stdin, else nothing.
+//! The stdin of the command of a smoke (S19.3): that of `dyno` if it is a pipe, a socket or a file; otherwise it is empty.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use crate::harness::{App, Ended, Finished};
 use crate::smoke::{app, smoke};
 
-/// Echoes what it reads.
+/// Arguments of a smoke whose command prints its stdin.
 const ECHO: [&str; 5] = ["--settle", "0", "--", "cat", "-"];
 
 #[track_caller]
@@ -22,7 +22,7 @@ fn web() -> App {
 }
 
 #[test]
-fn s19_3_a_here_document_reaches_the_command() {
+fn s19_3_the_command_reads_a_here_document() {
     let app = web();
     let call = smoke(&app, &["--settle", "0", "--", "sh"]);
 
@@ -33,7 +33,7 @@ fn s19_3_a_here_document_reaches_the_command() {
 }
 
 #[test]
-fn s19_3_a_pipe_reaches_the_command_whole() {
+fn s19_3_the_command_reads_a_pipe_to_its_end() {
     const LINES: usize = 100_000;
     let writer = format!("i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); done | \"$0\" \"$@\"");
 
@@ -43,7 +43,7 @@ fn s19_3_a_pipe_reaches_the_command_whole() {
 }
 
 #[test]
-fn s19_3_a_socket_reaches_the_command() {
+fn s19_3_the_command_reads_a_socket() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let app = web();
     let smoke = smoke(&app, &ECHO).stdin_from(OwnedFd::from(theirs)).spawn();
@@ -55,7 +55,7 @@ fn s19_3_a_socket_reaches_the_command() {
 }
 
 #[test]
-fn s19_3_only_the_command_takes_from_a_file() {
+fn s19_3_only_the_command_reads_a_file_on_stdin() {
     let app = app("release: cat; echo released\nweb: ./listen\nworker: read -r line && echo took $line\n");
     let app = app.file("list", "one\ntwo\n");
     let options = ["--settle", "0.1", "--", "read -r line; echo command: $line"];
@@ -85,7 +85,7 @@ fn s19_3_a_terminal_is_not_given_to_the_command() {
 }
 
 #[test]
-fn s19_3_a_procfile_from_stdin_leaves_nothing_to_the_command() {
+fn s19_3_a_procfile_from_stdin_leaves_the_command_an_empty_stdin() {
     let app = web();
     let call = smoke(&app, &["-f", "-", "--settle", "0", "--", "cat; echo end"]);
 
