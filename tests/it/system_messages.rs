@@ -1,5 +1,5 @@
-//! The full text of what is said where the system refuses something, or something beside the files of the app is not as
-//! it should be: directories, ports, limits, programs, the guardian. What the files cause is in `file_messages`.
+//! The full text of messages about everything around the files of an app: directories, ports, limits, programs, the
+//! guardian, other names of the binary. Messages about the files are in `file_messages`.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use crate::harness::{App, Ended};
 
-/// Nothing on stdout: nothing was started.
+/// Asserts the status and stderr of a call that prints nothing on stdout because it starts nothing.
 #[track_caller]
 fn says(app: &App, args: &[&str], status: i32, stderr: &str) {
     app.dyno([]).args(args).run().expect(Ended::Code(status), "", stderr);
@@ -21,7 +21,7 @@ fn error(fact: &str, hint: &str) -> String {
 }
 
 #[test]
-fn s5_3_a_port_in_use_names_its_holder() {
+fn s5_3_the_message_about_a_port_in_use_names_the_process() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
     let app = App::new("web: true\n");
@@ -35,7 +35,7 @@ fn s5_3_a_port_in_use_names_its_holder() {
 }
 
 #[test]
-fn s5_4_without_a_free_block_of_ports_or_a_directory_for_its_locks_nothing_starts() {
+fn s5_4_without_free_ports_or_a_lock_directory_nothing_starts() {
     let types = (0..40).map(|index| format!("type{index}: touch started\n")).collect::<Vec<_>>().concat();
     let app = App::new(&types);
 
@@ -48,7 +48,7 @@ fn s5_4_without_a_free_block_of_ports_or_a_directory_for_its_locks_nothing_start
     fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
     let fact = format!("the directory `{}` is not private: it must be owned by you, with mode 0700", ours.display());
     says(&app, &["start", "-p", "auto"], 69, &error(&fact, hint));
-    // Nobody can make a directory there.
+    // No directory can be created in `/proc`.
     let fact = "the directory `/proc/dyno` cannot be used: No such file or directory";
     let refused = app.dyno(["start", "-p", "auto"]).env("XDG_RUNTIME_DIR", "/proc").run();
     refused.expect(Ended::Code(69), "", &error(fact, hint));
@@ -60,7 +60,7 @@ fn s2_9_an_environment_that_is_too_large_names_its_longest_variable() {
     let keys = (0..30).map(|index| format!("KEY{index}={}\n", "x".repeat(100_000))).collect::<Vec<_>>().concat();
     let app = App::new("web: touch started\n").file(".env", keys + "LONGEST=" + &"x".repeat(100_001) + "\n");
 
-    // What the system takes is a quarter of the stack.
+    // The system takes a quarter of the stack limit for arguments and environment.
     let long = app.dyno(["start"]).after("ulimit -s 8192").run();
 
     long.expect_end(Ended::Code(78));
@@ -75,7 +75,7 @@ fn s2_9_an_environment_that_is_too_large_names_its_longest_variable() {
 }
 
 #[test]
-fn s1_6_a_command_that_the_system_does_not_take() {
+fn s1_6_a_command_that_is_too_long_is_an_error() {
     let line = "x".repeat(1 << 17);
     let app = App::new(&format!("web: true # {line}\n"));
 
@@ -88,7 +88,7 @@ fn s1_6_a_command_that_the_system_does_not_take() {
 }
 
 #[test]
-fn s1_6_a_directory_that_cannot_be_entered() {
+fn s1_6_a_directory_that_cannot_be_entered_is_reported() {
     let app = App::new("web: true\nrelease: rmdir \"$PWD\"\n");
     fs::create_dir(app.path("root")).unwrap();
 
@@ -105,7 +105,7 @@ fn s1_6_a_directory_that_cannot_be_entered() {
 }
 
 #[test]
-fn s9_3_words_that_are_no_program() {
+fn s9_3_run_explains_why_a_command_cannot_be_run() {
     let app = App::new("web: true\nodd: echo 'a\n");
     fs::create_dir(app.path("folder")).unwrap();
 
@@ -118,7 +118,7 @@ fn s9_3_words_that_are_no_program() {
 }
 
 #[test]
-fn a_log_directory_that_cannot_be_used() {
+fn a_log_directory_that_cannot_be_used_is_an_error() {
     let app = App::new("web: touch started\n");
 
     let fact = "the log directory `Procfile` cannot be used: File exists";
@@ -127,7 +127,7 @@ fn a_log_directory_that_cannot_be_used() {
 }
 
 #[test]
-fn a_full_disk_below_a_running_formation() {
+fn a_full_disk_stops_everything_with_74() {
     let app = App::new("web: echo hi; read -r _ <never\n").fifo("never");
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
 
@@ -138,7 +138,7 @@ fn a_full_disk_below_a_running_formation() {
 }
 
 #[test]
-fn a_procfile_with_nothing_to_start() {
+fn a_procfile_with_only_a_release_has_nothing_to_start() {
     let app = App::new("release: touch started\n");
 
     let fact = "the formation is empty: the Procfile defines `release` only";
@@ -155,7 +155,7 @@ fn a_procfile_with_nothing_to_start() {
 }
 
 #[test]
-fn s11_a_guardian_that_is_lost() {
+fn s11_a_lost_guardian_is_one_error_message() {
     let app = App::new("web: read -r _ <never\n").fifo("never");
     let dyno = app.dyno(["start"]).spawn();
     dyno.until_shown("started with pid");
@@ -168,7 +168,7 @@ fn s11_a_guardian_that_is_lost() {
 }
 
 #[test]
-fn too_few_open_files_for_the_formation() {
+fn a_low_open_files_limit_is_reported_with_the_number_needed() {
     let app = App::new("web: touch started\n");
 
     let fact = "30 dynos need 126 open files, and the limit is 100";
@@ -179,7 +179,7 @@ fn too_few_open_files_for_the_formation() {
 }
 
 #[test]
-fn under_the_names_of_others_it_says_who_answers() {
+fn version_under_the_name_of_another_tool_says_that_it_is_dyno() {
     let app = App::new("web: true\n");
     let called = |name: &str, word: &[&str]| {
         let path = app.top().join(name);
@@ -197,7 +197,7 @@ fn under_the_names_of_others_it_says_who_answers() {
 }
 
 #[test]
-fn s3_2_what_no_file_gives_is_explained_too() {
+fn s3_2_variables_that_no_file_sets_are_explained_too() {
     let app = App::new("web: true\n");
 
     let explained = app.dyno(["config", "--explain", "PYTHONUNBUFFERED"]).run();
@@ -210,7 +210,7 @@ fn s3_2_what_no_file_gives_is_explained_too() {
 }
 
 #[test]
-fn a_value_that_json_cannot_hold_is_told() {
+fn a_value_that_is_not_utf_8_gets_a_warning_in_json() {
     let app = App::new("web: true\n").file(".env", b"A=1\nK=\xff\n");
 
     app.dyno(["config", "--json"]).run().expect(

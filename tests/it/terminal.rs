@@ -1,4 +1,4 @@
-//! A terminal in the hand of a test: it types, reads what is shown, stops reading, and closes the window.
+//! A pseudo-terminal that a test controls: it types keys, reads the output, and resizes or closes the window.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -17,13 +17,13 @@ use nix::sys::termios::{Termios, tcgetattr};
 use crate::app::fork;
 use crate::harness::{Capture, until};
 
-/// How long the reader waits before it looks whether the window was closed, in milliseconds.
+/// Pause of the reader between two checks whether the window was closed, in milliseconds.
 const LOOK_MS: u8 = 5;
 
-/// The side of a terminal that the window holds.
+/// The master side of a pseudo-terminal, which a terminal window holds.
 pub(crate) struct Terminal {
     keyboard: File,
-    /// Until the first program has it: without any, a terminal is at its end.
+    /// Our copy of the slave side, until the first program has one: without any, the master reads as closed.
     side: Option<File>,
     path: PathBuf,
     shown: Capture,
@@ -32,9 +32,9 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Opens a terminal of 24 lines of 80 characters.
+    /// Opens a terminal of 24 × 80.
     pub(crate) fn open() -> Self {
-        // Close-on-exec from the first moment: in another process, this side would keep the window open.
+        // Close-on-exec from the start: a copy of the master side in another process would keep the window open.
         let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -49,38 +49,38 @@ impl Terminal {
         terminal
     }
 
-    /// The side that programs hold.
+    /// The slave side, for a program.
     pub(crate) fn side(&self) -> Stdio {
         open_side(&self.path).into()
     }
 
-    /// The programs have it now; when the last of them is gone, it is at its end.
+    /// Drops our copy of the slave side once a program has one. The output then ends with the last program.
     pub(crate) fn handed_over(&mut self) {
         self.side = None;
     }
 
-    /// What was shown so far.
+    /// The output of the terminal.
     pub(crate) fn shown(&self) -> Capture {
         self.shown.clone()
     }
 
-    /// What it does with keys and with output.
+    /// The modes, such as echo and line editing.
     pub(crate) fn modes(&self) -> Termios {
         tcgetattr(&self.keyboard).unwrap()
     }
 
-    /// Presses keys.
+    /// Types keys.
     pub(crate) fn type_keys(&self, keys: &[u8]) {
         (&self.keyboard).write_all(keys).unwrap();
     }
 
-    /// Makes the window larger or smaller.
+    /// Changes the size of the window.
     pub(crate) fn resize(&self, rows: u16, cols: u16) {
         let stty = |words: &[String]| fork(Command::new("stty").args(words).stdin(self.side())).wait().unwrap();
         assert!(stty(&["rows".into(), rows.to_string(), "cols".into(), cols.to_string()]).success());
     }
 
-    /// Closes the window: nobody holds its side any more.
+    /// Closes the window, with all copies of the master side.
     pub(crate) fn close(self) {
         self.closing.store(true, Ordering::Release);
         until("the window is closed", || self.closed.load(Ordering::Acquire));
@@ -91,11 +91,11 @@ fn open_side(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(path).unwrap()
 }
 
-/// Reads what is shown until the last program is gone or the window is closed.
+/// Reads the output until the last program is gone or the window is closed.
 struct Screen {
     window: File,
     closing: Arc<AtomicBool>,
-    // The last field: dropped when the window is closed already.
+    // Must be the last field: fields are dropped in order, and `window` must be closed before this is set.
     _closed: SetOnDrop,
 }
 

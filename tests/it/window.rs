@@ -1,4 +1,4 @@
-//! A window of a terminal multiplexer with an interactive shell, as a person sits before it.
+//! A `tmux` window with an interactive shell, like the one a user works in.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Opens it with `sh`.
+    /// Opens a window with `sh`.
     pub(crate) fn open(app: App) -> Self {
         Self::open_with(app, "sh -i")
     }
 
-    /// Opens it with another shell, which takes its prompt from `PS1`.
+    /// Opens a window with another shell, which must take its prompt from `PS1`.
     pub(crate) fn open_with(app: App, shell: &str) -> Self {
         symlink(env!("CARGO_BIN_EXE_dyno"), app.top().join("dyno")).unwrap();
         let window = Self { socket: app.top().join("tmux"), app };
@@ -55,25 +55,25 @@ impl Window {
         assert!(self.tmux(&["send-keys", "-l", text]).status.success());
     }
 
-    /// Waits until the screen shows this.
+    /// Waits until the screen contains this text.
     pub(crate) fn until(&self, text: &str) {
         until(&format!("the screen shows `{text}`"), || self.screen().contains(text));
     }
 
-    /// Presses keys by their names.
+    /// Presses keys, given by their `tmux` names.
     pub(crate) fn press(&self, keys: &[&str]) {
         assert!(self.tmux(&[&["send-keys"], keys].concat()).status.success());
     }
 
-    /// Types a line.
+    /// Types a line and presses Enter.
     pub(crate) fn line(&self, text: &str) {
         self.text(text);
         self.press(&["Enter"]);
     }
 
-    /// Asks the shell how the last command ended.
+    /// Asserts the status of the last command, which the shell prints.
     pub(crate) fn expect_status(&self, status: &str) {
-        // What is typed before the shell reads again may be thrown away with the terminal's old settings.
+        // Keys that are typed before the prompt is back may be lost when the shell changes the terminal's settings.
         until("the shell is back", || self.screen().trim_end().ends_with("\nready>"));
         self.line("echo \"[status $?]\"");
         self.until(&format!("[status {status}]"));

@@ -1,4 +1,4 @@
-//! S1.6: whether or not a shell is needed to start a command, the command sees the same.
+//! A command sees the same environment and signals whether or not `dyno` needs a shell to start it (S1.6).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,13 +6,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::harness::{App, Call, Ended};
 
-/// The same program twice: the quotes need a shell.
+/// The same command twice. Only the quoted one needs a shell.
 const TWICE: &str = "plain: env\nquoted: \"env\"\n";
 
-/// What differs from dyno to dyno, and what some shells count for themselves.
+/// Variables that differ from dyno to dyno, or that some shells set themselves.
 const OWN: [&str; 7] = ["DYNO", "FOREMAN_WORKER_NAME", "HONCHO_PROCESS_NAME", "PORT", "PS", "SHLVL", "_"];
 
-/// The variables of the two dynos.
+/// The variables of the two dynos, without [`OWN`].
 fn environments(call: Call) -> [BTreeMap<String, String>; 2] {
     let finished = call.args(&["--can-die", "plain,quoted"]).run();
     finished.expect_end(Ended::Code(0));
@@ -28,7 +28,7 @@ fn environments(call: Call) -> [BTreeMap<String, String>; 2] {
 }
 
 #[test]
-fn the_environment_is_the_same_wherever_dyno_was_called() {
+fn the_environment_is_the_same_with_and_without_a_shell() {
     let app = App::new(TWICE).file("sub/Procfile", TWICE);
     symlink(app.path(""), app.top().join("link")).unwrap();
     let root = app.path("").canonicalize().unwrap();
@@ -38,7 +38,7 @@ fn the_environment_is_the_same_wherever_dyno_was_called() {
         (app.dyno(["start"]).env("PWD", "/"), root.clone()),
         (app.dyno(["start"]).env("PWD", "relative"), root.clone()),
         (app.dyno(["start"]).env("PWD", "/does/not/exist"), root.clone()),
-        // As a shell does it: the way the user took.
+        // Like in a shell, a symlink in the path of the directory is kept.
         (app.dyno(["start"]).env("PWD", &through_link), through_link.clone()),
         (app.dyno(["start", "-d", "sub"]).env("PWD", &root), root.join("sub")),
         (app.dyno(["start", "-f", "sub/Procfile"]), root.join("sub")),
@@ -50,17 +50,17 @@ fn the_environment_is_the_same_wherever_dyno_was_called() {
 }
 
 #[test]
-fn variables_that_a_shell_changes_or_drops_are_the_same_in_every_dyno() {
+fn variables_that_a_shell_changes_or_drops_are_the_same_without_it() {
     let app = App::new(TWICE).file(".env", "PWD=/etc\na.b=1\na-b=2\nOPTIND=7\nIFS=x\nPPID=1\nPLAIN=1\n");
     let [plain, quoted] = environments(app.dyno(["start"]));
     assert_eq!(plain.get("PLAIN").unwrap(), "1");
-    // A process id.
+    // `PPID` is in both, but its value is a process id and differs.
     let [plain, quoted] = [plain, quoted].map(|mut all| (all.remove("PPID").is_some(), all));
     assert_eq!(plain, quoted);
 }
 
 #[test]
-fn a_program_is_found_as_the_shell_finds_it() {
+fn a_program_is_found_like_a_shell_finds_it() {
     let app = App::new("web: hello there\n")
         .script("first/other", "echo other")
         .script("own/hello", "echo \"own $1\"")
@@ -71,23 +71,23 @@ fn a_program_is_found_as_the_shell_finds_it() {
     fs::set_permissions(app.path("odd/hello"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir_all(app.path("directory/hello")).unwrap();
     let system = std::env::var("PATH").unwrap();
-    for (path, said) in [
+    for (path, output) in [
         ("first:own:late", "own there"),
         // Neither a directory, nor a file that may not be executed, nor a missing entry ends the search.
         ("directory:no:missing:late:own", "late there"),
         // An empty entry is the root.
         (":own", "here there"),
-        // Without `#!` it is a script of the shell, and the search ends there.
+        // The shell runs a file without `#!` as a script, and the search ends there.
         ("odd:own", "without a first line there"),
     ] {
         let finished = app.dyno(["start"]).env("PATH", format!("{path}:{system}")).run();
         finished.expect_end(Ended::Code(0));
-        assert!(finished.stdout().contains(&format!("| {said}\n")), "{path}: {}", finished.stdout());
+        assert!(finished.stdout().contains(&format!("| {output}\n")), "{path}: {}", finished.stdout());
     }
 }
 
 #[test]
-fn what_cannot_be_executed_is_told_by_the_shell_and_its_status() {
+fn a_command_that_cannot_be_executed_has_the_message_of_the_shell() {
     let app = App::new("web: ./hello\n").file("hello", "#!/bin/sh\n");
     let finished = app.dyno(["start"]).run();
     finished.expect_end(Ended::Code(126));
@@ -100,13 +100,13 @@ fn what_cannot_be_executed_is_told_by_the_shell_and_its_status() {
 }
 
 #[test]
-fn signals_that_dyno_was_told_to_ignore_are_not_ignored_in_a_dyno() {
-    // A caller that ignores SIGCHLD must not cost us the statuses, and no disposition but the default is handed on.
+fn signals_that_dyno_ignores_are_not_ignored_in_a_dyno() {
+    // `dyno` must get the statuses of its dynos even if its caller ignored SIGCHLD.
     let app = App::new("web: grep SigIgn /proc/self/status\n");
     let finished = app.dyno(["start"]).after("trap '' CHLD HUP PIPE USR1").run();
     finished.expect_end(Ended::Code(0));
     let stdout = finished.stdout();
     let ignored = stdout.lines().find_map(|line| line.split_once("SigIgn:\t")).unwrap().1;
-    // Signals 32 and 33 belong to the C library, which lets nobody change them.
+    // Signals 32 and 33 belong to the C library and cannot be changed.
     assert_eq!(u64::from_str_radix(ignored, 16).unwrap() & !(0b11 << 31), 0, "{stdout}");
 }
