@@ -56,6 +56,7 @@ pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]
         notes_loopback: platform::notes_loopback(args),
         report_exit_timeout: platform::reports_exit_timeout(args),
         outlives_formation: false,
+        stop_advice: None,
     })
 }
 

@@ -20,12 +20,12 @@ use super::project::{Project, TypeSource, Types};
 use super::size;
 use super::smoke_request::Request;
 use crate::app::{DynoName, DynoSpec, DynoVariables, Focus, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
-use crate::cli::{Cli, PtyMode, StartArgs, StdinMode};
+use crate::cli::{Cli, Dialect, PtyMode, StartArgs, StdinMode};
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::{Guardian, Limits};
 use crate::logs::Source;
 use crate::runtime::{self, Ending};
-use crate::supervisor::{Outcome, Plan};
+use crate::supervisor::{Outcome, Plan, StopAdvice};
 
 /// The size of a dyno's terminal where `dyno` has none itself.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
@@ -77,7 +77,8 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let types = Types { from: scope.type_source(args), mentions_procfile_dev: scope.mentions_procfile_dev() };
     let project = Project::load(cli, &args.project, &settings, &types)?;
     let types = project.procfile.formation_types();
-    let policy = policy(args, &project.places.foreman, &types)?;
+    let mut policy = policy(args, &project.places.foreman, &types)?;
+    policy.stop_advice = scope.stop_advice(cli.dialect);
     let release = project.procfile.release();
     let (release, assigned) = match scope {
         Scope::App | Scope::Smoke(_) => {
@@ -139,6 +140,18 @@ impl<'a> Scope<'a> {
         match self {
             Self::App | Self::Release => true,
             Self::Smoke(_) => false,
+        }
+    }
+
+    /// A smoke says itself, in its last line, what ended it.
+    fn stop_advice(self, dialect: Dialect) -> Option<StopAdvice> {
+        let options = match dialect {
+            Dialect::Dyno | Dialect::HerokuLocal => true,
+            Dialect::Foreman | Dialect::Honcho => false,
+        };
+        match self {
+            Self::App | Self::Release => Some(StopAdvice { keys: std::io::stdin().is_terminal(), options }),
+            Self::Smoke(_) => None,
         }
     }
 

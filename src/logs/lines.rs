@@ -13,6 +13,7 @@ use super::screen::{Screen, ScreenSize, Show, acts};
 use super::splitter::Splitter;
 use super::style::Style;
 
+mod prompt;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

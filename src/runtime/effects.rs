@@ -165,7 +165,7 @@ impl Runtime {
             }
             Io::Pipe | Io::Inherit => LineMode::AllBytes,
         };
-        self.order(&live.spec.spec.dyno, Order::Open(Rc::clone(stream), mode));
+        self.order(&live.spec.spec.dyno, Order::Open(run, Rc::clone(stream), mode));
     }
 
     pub(super) fn order(&self, dyno: &DynoName, order: Order) {

@@ -15,6 +15,7 @@ mod last_words;
 mod listening;
 mod log_files;
 mod log_hub;
+mod lost_output;
 mod outlet;
 mod output;
 mod patience;

@@ -12,13 +12,14 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use tokio::net::unix::pipe::Receiver;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::log_hub::{LogHub, READ_BYTES};
-use crate::app::DynoName;
+use crate::app::{DynoName, RunId};
 use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, ScreenSize, Source};
+use crate::supervisor::{KeyboardSign, NoticeKind, NoticeStyle};
 
 /// Most bytes that the buffers of a terminal can hold after its last writer has gone.
 const TERMINAL_BYTES: usize = 128 << 10;
@@ -30,7 +31,7 @@ const DIRECT_BYTES: usize = 4096;
 /// how fast runs follow each other.
 pub(super) enum Order {
     /// A new run has started: read this stream from now on. `Close` has closed the stream of the previous run.
-    Open(Rc<Receiver>, LineMode),
+    Open(RunId, Rc<Receiver>, LineMode),
     /// The terminal of the run has a new size.
     Resize(ScreenSize),
     /// Show a notice about the dyno, after everything that the dyno has written so far.
@@ -42,6 +43,9 @@ pub(super) enum Order {
     /// The run is gone: show what is left in its stream and close it.
     Close,
 }
+
+/// A run whose unfinished line is the prompt of a debugger.
+pub(super) struct AtPrompt(pub(super) RunId);
 
 /// Counts the orders that the tasks have not carried out yet.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +78,8 @@ pub(super) struct Output {
     hub: LogHub,
     orders: UnboundedReceiver<Order>,
     backlog: Backlog,
+    prompts: UnboundedSender<AtPrompt>,
+    run: Option<RunId>,
     stream: Option<Rc<Receiver>>,
     lines: Lines,
     /// Whether its output is also shown raw and immediately.
@@ -107,13 +113,21 @@ enum Read {
 }
 
 impl Output {
-    pub(super) fn new(dyno: DynoName, hub: LogHub, orders: UnboundedReceiver<Order>, backlog: Backlog) -> Self {
+    pub(super) fn new(
+        dyno: DynoName,
+        hub: LogHub,
+        orders: UnboundedReceiver<Order>,
+        backlog: Backlog,
+        prompts: UnboundedSender<AtPrompt>,
+    ) -> Self {
         let lines = Lines::new(LineMode::AllBytes);
         Self {
             dyno,
             hub,
             orders,
             backlog,
+            prompts,
+            run: None,
             stream: None,
             lines,
             is_shown_raw: false,
@@ -150,7 +164,8 @@ impl Output {
 
     async fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Open(stream, mode) => {
+            Order::Open(run, stream, mode) => {
+                self.run = Some(run);
                 // The terminal gets the raw output. The lines are for files and reports, which keep all bytes.
                 self.lines = Lines::new(if self.is_shown_raw { LineMode::AllBytes } else { mode });
                 self.stream = Some(stream);
@@ -181,7 +196,7 @@ impl Output {
     async fn close(&mut self) {
         self.drain().await;
         self.finish_line().await;
-        self.stream = None;
+        (self.stream, self.run) = (None, None);
         if self.is_shown_raw {
             self.hub.end_raw();
         }
@@ -238,13 +253,13 @@ impl Output {
         }
     }
 
-    /// Points to `--focus` if the program draws a full screen, which cannot be shown among the other dynos' lines.
+    /// Points to `--focus` if the program draws a full screen, which cannot be shown among the other dynos' lines. Not
+    /// through the supervisor: the program may end before an event about it is handled.
     fn suggest_focus(&mut self) {
         if self.lines.took_whole_screen() && !self.has_suggested_focus {
             self.has_suggested_focus = true;
-            let (dyno, process_type) = (&self.dyno, &self.dyno.process_type);
-            let text = format!("{dyno} draws a full screen: run `dyno start --focus {process_type}` to use it");
-            self.notice(Source::System, text);
+            let kind = NoticeKind::NeedsKeyboard { dyno: self.dyno.clone(), sign: KeyboardSign::FullScreen };
+            self.notice(Source::System, kind.text(NoticeStyle::Plain).unwrap_or_default());
         }
     }
 
@@ -283,6 +298,12 @@ impl Output {
     }
 
     async fn flush(&mut self, is_still: bool) {
+        // There is nothing to show, and a line about this dyno must not wait for a slow terminal without need.
+        let Some(run) = self.run else { return };
+        if self.lines.shows_debugger_prompt() {
+            // At the end of everything, the run loop does not listen any more.
+            let _ = self.prompts.send(AtPrompt(run));
+        }
         let buffer = self.hub.buffer().await;
         let mut pieces = Pieces::new(&self.hub, &self.dyno);
         self.lines.flush(is_still, &mut |chunk| pieces.add(chunk));

@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Instant;
 
-use nix::errno::Errno;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe::Receiver;
@@ -19,14 +18,14 @@ use super::focused::Focused;
 use super::http_probe::HttpProbes;
 use super::listening::{Listening, WatchResult};
 use super::log_hub::{HubEvent, LogHub, LogStream, Receivers};
-use super::output::{Backlog, Order, Output};
+use super::output::{AtPrompt, Backlog, Order, Output};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{PhaseMark, SmokeStart, Start};
 use crate::app::{DynoName, Focus, Now, RunId, SpawnSpec};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
 use crate::supervisor::{
-    Director, Event, GroupSignal, Key, NoticeStyle, Outcome, OutputLoss, Smoke, SpawnFailure, Supervisor, UserSignal,
+    Director, Event, GroupSignal, Key, NoticeStyle, Outcome, Smoke, SpawnFailure, Supervisor, UserSignal,
 };
 
 /// Why the loop ended.
@@ -63,6 +62,7 @@ pub(super) struct Runtime {
     pub(super) hub: LogHub,
     pub(super) hub_events: UnboundedReceiver<HubEvent>,
     pub(super) outputs: HashMap<DynoName, UnboundedSender<Order>>,
+    prompts: UnboundedReceiver<AtPrompt>,
     /// The orders that `outputs` have not carried out.
     pub(super) backlog: Backlog,
     pub(super) tasks: JoinSet<()>,
@@ -83,7 +83,7 @@ pub(super) struct Runtime {
     /// Events that the supervisor has not handled yet.
     pub(super) events: VecDeque<Event>,
     /// Determined at the start, because a terminal that is gone does not look like a terminal any more.
-    shows_on_terminal: bool,
+    pub(super) shows_on_terminal: bool,
     /// Lines go to a terminal, where a `\r` from a pipe would overwrite the prefix.
     pub(super) terminal_takes_lines: bool,
     /// Whether log files get all bytes.
@@ -117,9 +117,10 @@ impl Runtime {
         let mut tasks = JoinSet::new();
         let mut outputs = HashMap::new();
         let backlog = Backlog::default();
+        let (prompt_sender, prompts) = unbounded_channel();
         for spec in start.plan.release.iter().chain(&start.plan.formation).chain(&start.plan.command) {
             let (sender, orders) = unbounded_channel();
-            let output = Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone());
+            let output = Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone(), prompt_sender.clone());
             let is_shown_raw = shown_raw.as_ref() == Some(&spec.dyno);
             tasks.spawn_local(output.shown_raw(is_shown_raw).run());
             outputs.insert(spec.dyno.clone(), sender);
@@ -141,6 +142,7 @@ impl Runtime {
             hub,
             hub_events,
             outputs,
+            prompts,
             backlog,
             tasks,
             runs: HashMap::new(),
@@ -203,7 +205,7 @@ impl Runtime {
                     Pressed::Gone => {}
                 },
                 _ = self.link.readable() => {
-                    if let Some(finished) = self.receive(&mut reports) {
+                    if let Some(finished) = self.receive(&mut reports).await {
                         return finished;
                     }
                 },
@@ -213,10 +215,11 @@ impl Runtime {
                         self.hub_event(event);
                     }
                 },
+                Some(AtPrompt(run)) = self.prompts.recv() => self.events.push_back(Event::DebuggerPrompt { run }),
                 answer = self.http.next() => self.events.push_back(answer),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
-                    if let Some(finished) = self.receive(&mut reports) {
+                    if let Some(finished) = self.receive(&mut reports).await {
                         return finished;
                     }
                     // For the same reason look once more which dynos listen: the last look is up to half a second old.
@@ -229,12 +232,17 @@ impl Runtime {
         }
     }
 
-    fn receive(&mut self, reports: &mut Vec<Report>) -> Option<Finished> {
+    async fn receive(&mut self, reports: &mut Vec<Report>) -> Option<Finished> {
         clear_readiness(&self.link, Interest::READABLE);
         let result = self.guardian.receive(reports);
         for report in reports.drain(..) {
+            let has_started = matches!(report, Report::Spawned(..));
             if let Some(finished) = self.report(report) {
                 return Some(finished);
+            }
+            // `started` is shown before anything that happens later, such as `sending SIGTERM to all processes`.
+            if has_started {
+                self.backlog.work_off().await;
             }
         }
         (result == Err(Lost)).then_some(Finished::GuardianLost)
@@ -350,32 +358,6 @@ impl Runtime {
                 WatchResult::GaveUp { run, after } => self.events.push_back(Event::NotReady { run, after }),
             }
         }
-    }
-
-    pub(super) fn hub_event(&mut self, event: HubEvent) {
-        match event {
-            HubEvent::Lost(errno) => self.output_lost(errno),
-            HubEvent::FilesLost(error) => {
-                self.lost_output = Some(error.to_string());
-                self.events.push_back(Event::OutputLost(OutputLoss::Failed));
-            }
-            // Only `ending` closes the hub, and it waits for this event itself.
-            HubEvent::Done => {}
-        }
-    }
-
-    fn output_lost(&mut self, errno: Errno) {
-        // A closed terminal shows twice: as SIGHUP and as a failed write. Both must have the same result.
-        let terminal_gone = errno == Errno::EIO && self.shows_on_terminal;
-        let event = if terminal_gone && !is_ignored(libc::SIGHUP) {
-            Event::Signal(UserSignal::Hup)
-        } else if terminal_gone || errno == Errno::EPIPE {
-            Event::OutputLost(OutputLoss::Closed)
-        } else {
-            self.lost_output = Some(format!("the output could not be written: {}", errno.desc()));
-            Event::OutputLost(OutputLoss::Failed)
-        };
-        self.events.push_back(event);
     }
 }
 

@@ -8,7 +8,7 @@ use super::dyno_state::{Deadline, DynoState};
 use super::reports::{UnrequestedExit, judge};
 use super::shutdown::Phase;
 use super::slot::Turn;
-use super::{GroupSignal, Supervisor};
+use super::{GroupSignal, StopCause, Supervisor};
 
 /// The status of a dyno that is killed for not being up in time, even if its leader exits with another one.
 const KILLED: ExitStatus = ExitStatus::Signal(9);
@@ -27,7 +27,8 @@ impl Supervisor {
             Phase::Unbooted | Phase::Release | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } => false,
         };
         let due = |state: DynoState| state.deadline().map(|(at, _)| at);
-        self.slots.iter().filter(move |_| !is_over).filter_map(move |slot| due(slot.state))
+        let of_dynos = self.slots.iter().filter(move |_| !is_over).filter_map(move |slot| due(slot.state));
+        of_dynos.chain(self.report_due())
     }
 
     pub(super) fn on_tick(&mut self, turn: &mut Turn) {
@@ -42,6 +43,7 @@ impl Supervisor {
             slot.stop_rest(turn);
         }
         self.kill_overdue(turn);
+        self.report_still_running(turn);
         self.reconcile_all(turn);
     }
 
@@ -56,7 +58,7 @@ impl Supervisor {
             let Some(run) = slot.state.run() else { continue };
             let ending = judge(slot, KILLED, &self.policy);
             slot.kill_for_not_being_up(after, ending, turn);
-            let exit = UnrequestedExit { run, status: KILLED, up_for: Duration::ZERO };
+            let exit = UnrequestedExit { run, status: KILLED, cause: StopCause::NotUp, up_for: Duration::ZERO };
             self.on_unrequested_exit(index, ending, exit, turn);
         }
     }

@@ -80,6 +80,11 @@ pub enum Event {
         /// The port.
         port: u16,
     },
+    /// The unfinished line of a run is the prompt of a debugger (S6.8).
+    DebuggerPrompt {
+        /// Which run.
+        run: RunId,
+    },
     /// The guardian sent SIGKILL to a run, and 2 s later one of its processes still lives.
     Unkillable {
         /// The run.
@@ -120,6 +125,7 @@ impl Event {
             | Self::NotReady { run, .. }
             | Self::Answer { run, .. }
             | Self::ListensElsewhere { run, .. }
+            | Self::DebuggerPrompt { run }
             | Self::Unkillable { run, .. } => Some(*run),
             Self::Boot
             | Self::Signal(_)

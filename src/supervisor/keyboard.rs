@@ -3,12 +3,15 @@
 //! The first one goes to the dyno: it may clear a half-typed line there, or end the dyno. A second one with no other
 //! key in between is treated like a SIGINT to `dyno` (S12), even if the first one made the dyno restart. The runtime
 //! passes the keys on.
+//!
+//! Also decides when the log points to `--focus`: once for each run that waits at the prompt of a
+//! debugger and does not have the keyboard.
 
-use crate::app::RunId;
+use crate::app::{Focus, RunId};
 
 use super::dyno_state::DynoState;
 use super::slot::Turn;
-use super::{Effect, Key, Supervisor, UserSignal};
+use super::{Effect, Key, KeyboardSign, NoticeKind, Supervisor, UserSignal};
 
 impl Supervisor {
     pub(super) fn on_key(&mut self, run: RunId, key: Key, turn: &mut Turn) {
@@ -19,6 +22,18 @@ impl Supervisor {
                 turn.order(Effect::PassInterrupt { run });
             }
             Key::Interrupt => self.on_signal(UserSignal::Int, turn),
+        }
+    }
+
+    pub(super) fn on_debugger_prompt(&mut self, run: RunId, turn: &mut Turn) {
+        if !self.accepts_keys(run) {
+            return;
+        }
+        let Some(slot) = self.slot_of.get(&run).and_then(|index| self.slots.get_mut(*index)) else { return };
+        if slot.spec.focus == Focus::Elsewhere && slot.focus_suggested != Some(run) {
+            slot.focus_suggested = Some(run);
+            let (dyno, sign) = (slot.spec.dyno.clone(), KeyboardSign::DebuggerPrompt);
+            turn.announce(NoticeKind::NeedsKeyboard { dyno, sign });
         }
     }
 

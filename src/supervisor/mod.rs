@@ -14,12 +14,13 @@
 //! | Ready | - | Up | - | - | - | - |
 //! | `NotReady` | - | Up unless R10 is due | - | - | - | - |
 //! | `ListensElsewhere` | - | - | - | reported | reported | - |
+//! | `DebuggerPrompt` | - | reported once | reported once | - | - | - |
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
 //! | `LeftBehind` | reported | reported | reported | reported | reported | reported |
 //! | Gone | over | over | over | over | over | - |
 //! | Unkillable | - | - | - | Lost if killed | Lost if killed | - |
 //! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | - |
-//! | Tick | - | kill (R10) | - | stop the rest, kill, replace | stop the rest, kill, replace | start again |
+//! | Tick | - | kill (R10) | - | stop the rest, kill, report, replace | stop the rest, kill, report, replace | start again |
 //!
 //! "Over" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing.
 
@@ -40,6 +41,7 @@ mod slot;
 mod smoke;
 mod smoke_report;
 mod snapshot;
+mod stop_report;
 #[cfg(test)]
 mod tests;
 
@@ -50,9 +52,9 @@ use crate::app::{Now, RunId, SpawnSpec};
 pub use director::Director;
 pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};
-pub use notice::{About, Notice, NoticeKind};
+pub use notice::{About, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
 pub use notice_text::NoticeStyle;
-pub use policy::{CanDie, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy, StopAll};
+pub use policy::{CanDie, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy, StopAdvice, StopAll};
 pub use smoke::{Smoke, SmokeRules};
 pub use smoke_report::{
     CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
@@ -119,11 +121,14 @@ impl Supervisor {
             Event::Exited { run, exit, left } => self.on_exited(run, exit, left, &mut turn),
             Event::LeftBehind { dynos, process, .. } => turn.announce(NoticeKind::LeftBehind { dynos, process }),
             Event::Gone { run } => self.on_gone(run, &mut turn),
-            Event::Ready { run, loopback_only, .. } => self.on_ready(run, loopback_only, &mut turn),
+            Event::Ready { run, address, loopback_only } => {
+                self.on_ready(run, loopback_only.then_some(address), &mut turn);
+            }
             Event::NotReady { run, after } => self.on_not_ready(run, after, &mut turn),
             // Only a smoke probes over HTTP.
             Event::Answer { .. } => {}
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
+            Event::DebuggerPrompt { run } => self.on_debugger_prompt(run, &mut turn),
             Event::Unkillable { run, survivor } => self.on_unkillable(run, survivor, &mut turn),
             Event::Signal(signal) => self.on_signal(signal, &mut turn),
             Event::Key { run, key } => self.on_key(run, key, &mut turn),

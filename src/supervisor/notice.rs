@@ -1,15 +1,17 @@
-//! The tool's own log lines, as values. What they say in which log format: `notice_text`.
+//! The lines that `dyno` itself writes to the log, as values. `notice_text` has the words, which depend on the log format.
 
+use core::net::IpAddr;
+use std::fmt;
 use std::time::Duration;
 
 use crate::app::{DynoName, ExitStatus, LeftRunning, ProcessType};
 
-use super::{PublicState, SpawnFailure, UserSignal};
+use super::{CanDie, PublicState, SpawnFailure, UserSignal};
 
-/// One line of our own in the log. In some formats it has no text and is not shown.
+/// One of our own lines in the log. Some have no text in some formats and are not shown then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// Whom it is about, which is also where it stands in the log.
+    /// What it is about, which also decides its place in the log.
     pub about: About,
     /// What it says.
     pub kind: NoticeKind,
@@ -25,14 +27,14 @@ impl Notice {
     }
 }
 
-/// Whom a notice is about.
+/// What a notice is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
-    /// One dyno; shown after all that it has written.
+    /// One dyno. Shown after everything that the dyno has written.
     Dyno(DynoName),
     /// The whole formation.
     Formation {
-        /// Shown after all that this dyno has written, since it follows from that.
+        /// The dyno whose event caused the notice. Shown after everything that this dyno has written.
         after: Option<DynoName>,
     },
 }
@@ -47,18 +49,18 @@ pub enum NoticeKind {
         /// Who made it.
         user: String,
     },
-    /// The release command of a release is about to run. Heroku format only.
+    /// The release command is about to run. Heroku format only.
     ReleaseRunning {
         /// The number of the release.
         version: u32,
         /// Who made it.
         user: String,
     },
-    /// A one-off dyno was asked for. Heroku format only.
+    /// A one-off dyno was requested. Heroku format only.
     OneOffRequested {
         /// Command line as written, unexpanded.
         command_line: String,
-        /// Who asked.
+        /// Who requested it.
         user: String,
     },
     /// The formation may start on this release. Heroku format only.
@@ -68,7 +70,7 @@ pub enum NoticeKind {
         /// Who made it.
         user: String,
     },
-    /// The release command failed; nothing was started (S8.2).
+    /// The release command failed, so nothing was started (S8.2).
     ReleaseFailed {
         /// The number of the release.
         version: u32,
@@ -85,62 +87,72 @@ pub enum NoticeKind {
         /// Its process id.
         pid: i32,
     },
-    /// What is visible of a dyno is another state. Heroku format only.
+    /// The public state of a dyno changed. Heroku format only.
     StateChanged {
-        /// The state before.
+        /// The old state.
         from: PublicState,
-        /// The state since then.
+        /// The new state.
         to: PublicState,
     },
-    /// A dyno that is to end by itself, such as the release phase, has ended, however. Heroku format only.
+    /// A dyno that runs once, such as the release phase, has ended, with whatever status. Heroku format only.
     Completed {
-        /// The state before.
+        /// The old state.
         from: PublicState,
     },
     /// It listens, but only this machine can reach it.
-    LoopbackOnly,
-    /// It did not listen for so long that it counts as up without (S6.2).
+    LoopbackOnly {
+        /// Where it listens.
+        address: IpAddr,
+    },
+    /// It did not listen in time and is treated as up (S6.2).
     NotListening {
         /// Its port.
         port: Option<u16>,
-        /// How long it was looked at.
+        /// How long `dyno` waited.
         after: Duration,
     },
-    /// It did not listen on its port in time, but on another one.
+    /// It did not listen on its own port in time, but it does on another one.
     ListensElsewhere {
         /// Where it listens.
         port: u16,
-        /// The port it was given.
+        /// Its own port.
         given: Option<u16>,
+    },
+    /// It needs the keyboard and does not have it.
+    NeedsKeyboard {
+        /// The dyno.
+        dyno: DynoName,
+        /// How its output shows that.
+        sign: KeyboardSign,
     },
     /// A run could not be started.
     SpawnFailed(SpawnFailure),
-    /// The leader ended.
+    /// The leader exited.
     Exited(ExitStatus),
-    /// The leader ended, and a process that it left running listens on a port: a server that went into the background.
+    /// The leader exited, and a process that it left running listens on a port: a server that went to the background.
     ExitedListening {
-        /// How the leader ended.
+        /// How the leader exited.
         exit: ExitStatus,
-        /// The process, which is stopped too.
+        /// The server, which is stopped too.
         process: LeftRunning,
     },
-    /// The leader ended and left these processes running, which are stopped too (S6.10).
+    /// The leader exited and left these processes running, which are stopped too (S6.10).
     LeftRunning(Vec<LeftRunning>),
-    /// A process lives on that one of these dynos left behind; the end of the whole stops it (S6.10).
+    /// One of these dynos left a process behind, which is stopped at the end (S6.10).
     LeftBehind {
         /// The dynos it may come from, as `web.1`.
         dynos: Vec<String>,
         /// The process.
         process: LeftRunning,
     },
-    /// Exit 127 of a shell line: what it could not find stands in the line above (S1.6).
+    /// Exit status 127 of a shell line. The line before it, from the shell, has the name of the program (S1.6).
     CommandNotFound,
-    /// A crashed dyno starts again after this delay (zero: at once). Default format only.
+    /// A crashed dyno is restarted after this pause; zero: at once. Default format only.
     Restarting {
-        /// The delay.
+        /// The pause.
         after: Duration,
     },
-    /// It crashed too often and stays down.
+    /// It crashed too often and is not restarted.
     GaveUp {
         /// Restarts in a row so far.
         restarts: u32,
@@ -152,55 +164,120 @@ pub enum NoticeKind {
         /// The limit.
         after: Duration,
     },
-    /// It gave a wrong answer over HTTP, of a kind that it had not given before; it is asked again.
+    /// Its HTTP response was wrong, for a reason that it has not had before. It is asked again.
     WrongAnswer {
         /// `answers GET / with 500, not 200 to 399`.
         why: String,
     },
-    /// Dynos are not up yet.
+    /// Some dynos are not up yet.
     StillWaiting {
         /// How long they have been waited for.
         after: Duration,
         /// `web.1 does not listen on $PORT (5000)`.
         what: String,
     },
-    /// It listens, but did not give the right answer in time, and is killed.
+    /// It listens, but did not answer correctly in time, and is killed.
     NotAnswering {
         /// `answers GET / with 500, not 200 to 399`.
         why: String,
         /// The limit.
         after: Duration,
     },
-    /// R12: it did not end within the grace and is killed.
+    /// R12: it did not exit within the grace and is killed.
     ExitTimeout {
         /// The grace.
         after: Duration,
-        /// The signal that told it to end, usually SIGTERM.
+        /// The stop signal, usually SIGTERM.
         signal: i32,
     },
-    /// Its stop signal goes to all its processes. Heroku format only.
+    /// The stop signal is sent to its processes. Heroku format only.
     StoppingProcesses {
         /// Number of the signal, usually SIGTERM.
         signal: i32,
     },
-    /// SIGKILL goes to a run that nobody had told to end. Heroku format only.
+    /// SIGKILL is sent to a run that did not get a stop signal before. Heroku format only.
     KillingProcess,
-    /// SIGKILL goes to what is left of a run. Heroku format only.
+    /// SIGKILL is sent to the rest of a run that was being stopped. Heroku format only.
     KillingRemaining,
-    /// A process stays although it was killed.
+    /// A process survived SIGKILL.
     Unkillable {
         /// `pid (command)`.
         survivor: String,
     },
-    /// A signal asked for the end. Default format only.
+    /// One dyno stops all others (S6.3).
+    StoppingOthers {
+        /// The dyno.
+        dyno: DynoName,
+        /// What happened to it.
+        cause: StopCause,
+        /// No other dyno of the formation has exited before.
+        is_first: bool,
+        /// The user is at a terminal and can press Ctrl-C.
+        keys: bool,
+    },
+    /// How to keep the others running the next time (S6.3, S6.4).
+    StopAvoidable {
+        /// The process type of the dyno that stopped them.
+        process_type: ProcessType,
+        /// The rule of `--can-die` that would have helped.
+        rule: CanDie,
+    },
+    /// A signal asked `dyno` to stop. Default format only.
     StopRequested(UserSignal),
-    /// The stop signal goes to all. Default format only.
+    /// The stop signal is sent to all dynos. Default format only.
     Stopping {
         /// Number of the signal, usually SIGTERM.
         signal: i32,
     },
-    /// SIGKILL goes to all that is left. Default format only.
+    /// These dynos have not ended since they got the stop signal (S6.6). Default format only.
+    WaitingForExit {
+        /// What still runs, in start order.
+        dynos: Vec<StillRunning>,
+        /// Time until the last of them is killed, in whole seconds.
+        kill_in: Duration,
+        /// The user is at a terminal and can press Ctrl-C.
+        keys: bool,
+    },
+    /// SIGKILL is sent to everything that is left. Default format only.
     Killing,
-    /// The guardian does not answer.
+    /// The guardian does not respond.
     GuardianWedged,
+}
+
+/// How the output of a dyno shows that it needs the keyboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyboardSign {
+    /// It draws a full screen (S7.6).
+    FullScreen,
+    /// It waits at the prompt of a debugger (S6.8).
+    DebuggerPrompt,
+}
+
+/// What happened to the dyno that stops all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// It exited by itself.
+    Exited(ExitStatus),
+    /// It could not be started.
+    NotStarted,
+    /// It was not up in time and was killed.
+    NotUp,
+}
+
+/// Something that has not ended since it got the stop signal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StillRunning {
+    /// The leader of this dyno.
+    Dyno(DynoName),
+    /// Processes that the leader of this dyno left behind.
+    ProcessesOf(DynoName),
+}
+
+impl fmt::Display for StillRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dyno(dyno) => write!(f, "{dyno}"),
+            Self::ProcessesOf(dyno) => write!(f, "processes of {dyno}"),
+        }
+    }
 }

@@ -1,16 +1,19 @@
-//! What a notice says: in foreman's words by default, in the platform's with the heroku format (S7.3, S7.4).
+//! The words of a notice: foreman's by default, the platform's in the heroku format (S7.3, S7.4).
 //!
-//! A notice that only one of the two has says nothing in the other. What the platform has no words for, and what helps
-//! the person in front of it, is said in both.
+//! A notice that exists in only one of the two has no text in the other. If the platform has no words for something that
+//! the user needs to know, both use ours.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::app::{ExitStatus, LeftRunning, ProcessType};
 
-use super::NoticeKind;
+use super::{CanDie, KeyboardSign, NoticeKind, StillRunning, StopCause};
 
-/// In whose words notices are shown.
+/// Most dynos that one line names.
+const MAX_NAMES: usize = 3;
+
+/// Whose words notices use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum NoticeStyle {
     /// Foreman's: `exited with code 1`.
@@ -21,7 +24,7 @@ pub enum NoticeStyle {
 }
 
 impl NoticeKind {
-    /// The text in this style. None: nothing is shown.
+    /// The text in this style. None: the notice is not shown.
     #[must_use]
     pub fn text(&self, style: NoticeStyle) -> Option<String> {
         match style {
@@ -40,6 +43,10 @@ impl NoticeKind {
             Self::StopRequested(signal) => format!("{signal} received, starting shutdown"),
             Self::Stopping { signal } => format!("sending {} to all processes", SignalName(*signal)),
             Self::Killing => "sending SIGKILL to all processes".to_owned(),
+            Self::WaitingForExit { dynos, kill_in, keys } => {
+                let keys = if *keys { ", or now with Ctrl-C" } else { "" };
+                format!("waiting for {} to exit; SIGKILL in {}{keys}", names(dynos), seconds(*kill_in))
+            }
             Self::ReleaseDescribed { .. }
             | Self::ReleaseRunning { .. }
             | Self::OneOffRequested { .. }
@@ -51,9 +58,10 @@ impl NoticeKind {
             | Self::KillingProcess
             | Self::KillingRemaining => return None,
             Self::ReleaseFailed { .. }
-            | Self::LoopbackOnly
+            | Self::LoopbackOnly { .. }
             | Self::NotListening { .. }
             | Self::ListensElsewhere { .. }
+            | Self::NeedsKeyboard { .. }
             | Self::SpawnFailed(_)
             | Self::CommandNotFound
             | Self::GaveUp { .. }
@@ -65,6 +73,8 @@ impl NoticeKind {
             | Self::Unkillable { .. }
             | Self::LeftRunning(_)
             | Self::LeftBehind { .. }
+            | Self::StoppingOthers { .. }
+            | Self::StopAvoidable { .. }
             | Self::GuardianWedged => return self.shared(),
         })
     }
@@ -87,16 +97,18 @@ impl NoticeKind {
             Self::StoppingProcesses { signal } => format!("Stopping all processes with {}", SignalName(*signal)),
             Self::KillingProcess => "Stopping process with SIGKILL".to_owned(),
             Self::KillingRemaining => "Stopping remaining processes with SIGKILL".to_owned(),
-            // Each dyno says for itself what happens to it.
+            // Each dyno has its own line about what happens to it.
             Self::Started { .. }
             | Self::Restarting { .. }
             | Self::StopRequested(_)
             | Self::Stopping { .. }
+            | Self::WaitingForExit { .. }
             | Self::Killing => return None,
             Self::ReleaseFailed { .. }
-            | Self::LoopbackOnly
+            | Self::LoopbackOnly { .. }
             | Self::NotListening { .. }
             | Self::ListensElsewhere { .. }
+            | Self::NeedsKeyboard { .. }
             | Self::SpawnFailed(_)
             | Self::CommandNotFound
             | Self::GaveUp { .. }
@@ -108,34 +120,45 @@ impl NoticeKind {
             | Self::Unkillable { .. }
             | Self::LeftRunning(_)
             | Self::LeftBehind { .. }
+            | Self::StoppingOthers { .. }
+            | Self::StopAvoidable { .. }
             | Self::GuardianWedged => return self.shared(),
         })
     }
 
-    /// What is said alike in both styles.
+    /// The text of notices that have the same one in both styles.
     fn shared(&self) -> Option<String> {
         Some(match self {
             Self::ReleaseFailed { version, exit } => {
                 format!(
-                    "release v{version} failed: its command ended with status {}, nothing was started",
+                    "release v{version} failed: its command exited with status {}; nothing was started",
                     exit.shell_code()
                 )
             }
-            Self::LoopbackOnly => "listens on the loopback address only; the platform would not see it".to_owned(),
+            Self::LoopbackOnly { address } => format!("listens on {address} only: on Heroku it must bind 0.0.0.0"),
             Self::NotListening { port, after } => {
                 let port = port.map_or_else(|| "its port".to_owned(), |port| format!("port {port}"));
-                format!("does not listen on {port} after {}; it counts as up from here on", seconds(*after))
+                format!("does not listen on {port} after {}; treated as up from now on", seconds(*after))
             }
             Self::ListensElsewhere { port, given } => {
                 let given = given.map_or_else(String::new, |port| format!(" ({port})"));
-                format!("it listens on port {port}, not on $PORT{given}")
+                format!("listens on port {port}, not on $PORT{given}")
+            }
+            Self::NeedsKeyboard { dyno, sign } => {
+                let what = match sign {
+                    KeyboardSign::FullScreen => "draws a full screen",
+                    KeyboardSign::DebuggerPrompt => "waits at a debugger prompt",
+                };
+                // `--focus web` is web.1.
+                let index = if dyno.index == 1 { String::new() } else { format!(".{}", dyno.index) };
+                format!("{dyno} {what}: type `dyno start --focus {}{index}` to use it", dyno.process_type)
             }
             Self::SpawnFailed(why) => why.to_string(),
             Self::CommandNotFound => "command not found, see the line above".to_owned(),
             Self::GaveUp { restarts: 0 } => "crashed, stays down".to_owned(),
             Self::GaveUp { restarts: 1 } => "crashed again after 1 restart, stays down".to_owned(),
             Self::GaveUp { restarts } => format!("crashed again after {restarts} restarts in a row, stays down"),
-            // The platform's words in both, to be found by those who search for them.
+            // The platform's words in both, because users search for them.
             Self::BootTimeout { process_type, after } => format!(
                 "Error R10 (Boot timeout) -> {} process failed to bind to $PORT within {} of launch",
                 capitalised(process_type),
@@ -158,7 +181,22 @@ impl NoticeKind {
             Self::LeftBehind { dynos, process } => {
                 format!("left behind by {}: {process}, stopped at the end", dynos.join(" or "))
             }
-            Self::GuardianWedged => "the process guardian does not answer, ending without it".to_owned(),
+            Self::StoppingOthers { dyno, cause, is_first, keys } => {
+                let how = stop_cause(*cause, *is_first);
+                let keys = if *keys { "; press Ctrl-C to kill them" } else { "" };
+                format!("{dyno} {how}: stopping the others{keys}")
+            }
+            Self::StopAvoidable { process_type, rule } => {
+                let (value, when) = match rule {
+                    CanDie::Success => ("", " with 0"),
+                    CanDie::Any => ("=any", ""),
+                };
+                format!(
+                    "hint: `--can-die {process_type}{value}` keeps the others running when {process_type} exits{when}; \
+                     `--restart` starts it again"
+                )
+            }
+            Self::GuardianWedged => "the guardian process does not respond; ending without it".to_owned(),
             Self::ReleaseDescribed { .. }
             | Self::ReleaseRunning { .. }
             | Self::OneOffRequested { .. }
@@ -175,6 +213,7 @@ impl NoticeKind {
             | Self::KillingRemaining
             | Self::StopRequested(_)
             | Self::Stopping { .. }
+            | Self::WaitingForExit { .. }
             | Self::Killing => return None,
         })
     }
@@ -184,6 +223,31 @@ fn ended(exit: ExitStatus) -> String {
     match exit {
         ExitStatus::Code(code) => format!("exited with code {code}"),
         ExitStatus::Signal(signal) => format!("terminated by {}", SignalName(i32::from(signal))),
+    }
+}
+
+/// Goes on after the name of the dyno.
+fn stop_cause(cause: StopCause, is_first: bool) -> String {
+    let first = if is_first { " first" } else { "" };
+    match cause {
+        StopCause::Exited(ExitStatus::Code(code)) => format!("exited{first} (code {code})"),
+        StopCause::Exited(ExitStatus::Signal(signal)) => {
+            format!("exited{first} ({})", SignalName(i32::from(signal)))
+        }
+        StopCause::NotStarted => "could not be started".to_owned(),
+        StopCause::NotUp => "was not up in time".to_owned(),
+    }
+}
+
+/// `web.1`, `web.1 and worker.1`, `web.1, web.2, web.3 and 4 more`.
+fn names(dynos: &[StillRunning]) -> String {
+    let mut names: Vec<String> = dynos.iter().take(MAX_NAMES).map(StillRunning::to_string).collect();
+    let more = dynos.len().saturating_sub(MAX_NAMES);
+    let last = if more > 0 { Some(format!("{more} more")) } else { names.pop() };
+    match (names.join(", "), last) {
+        (others, Some(last)) if others.is_empty() => last,
+        (others, Some(last)) => format!("{others} and {last}"),
+        (others, None) => others,
     }
 }
 
@@ -200,13 +264,13 @@ pub(super) fn seconds(duration: Duration) -> String {
     if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{seconds} seconds") }
 }
 
-/// `Web`, as the platform begins the sentence.
+/// `Web`: the platform's sentence begins with it.
 fn capitalised(process_type: &ProcessType) -> String {
     let (first, rest) = process_type.as_str().split_at(1);
     first.to_ascii_uppercase() + rest
 }
 
-/// The name of a signal; `signal N` where it has no name, or not the same one on every system.
+/// The name of a signal, or `signal N` if it has no name or not the same one on every system.
 pub(super) struct SignalName(pub(super) i32);
 
 impl fmt::Display for SignalName {

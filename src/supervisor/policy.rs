@@ -59,6 +59,17 @@ pub struct Policy {
     pub report_exit_timeout: bool,
     /// Whether the supervisor goes on after all dynos have exited as allowed.
     pub outlives_formation: bool,
+    /// How the log explains that one dyno stops the others (S6.3). None: it does not.
+    pub stop_advice: Option<StopAdvice>,
+}
+
+/// What the line about the dyno that stops the others may suggest to the user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StopAdvice {
+    /// Ctrl-C: the user is at a terminal.
+    pub keys: bool,
+    /// `--can-die` and `--restart`: they are options of the command that was typed.
+    pub options: bool,
 }
 
 /// What happens when a dyno of the formation exits by itself.
@@ -161,6 +172,7 @@ impl Default for Policy {
             notes_loopback: false,
             report_exit_timeout: false,
             outlives_formation: false,
+            stop_advice: None,
         }
     }
 }

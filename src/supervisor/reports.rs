@@ -3,6 +3,7 @@
 //! A report about an older run finds no slot and changes nothing. A requested exit has no consequences; any other is
 //! judged by the policy (S6.3, S6.4).
 
+use core::net::IpAddr;
 use std::time::Duration;
 
 use crate::app::{ExitStatus, LeftRunning, RunId};
@@ -11,7 +12,7 @@ use crate::error::Status;
 use super::dyno_state::{DynoState, Ending, Ordered};
 use super::restart::Decision;
 use super::slot::{Role, Slot, Turn};
-use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, SpawnFailure, Supervisor};
+use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, SpawnFailure, StopCause, Supervisor};
 
 /// Status of a dyno that could not be started: the one of a shell that cannot execute a program. It only affects the
 /// policy and the exit status of `dyno`; a notice gives the reason.
@@ -25,6 +26,8 @@ pub(super) const VANISHED: ExitStatus = ExitStatus::Signal(9);
 pub(super) struct UnrequestedExit {
     pub(super) run: RunId,
     pub(super) status: ExitStatus,
+    /// What the log says if this exit stops the others.
+    pub(super) cause: StopCause,
     /// How long the dyno had been up; zero if it never was.
     pub(super) up_for: Duration,
 }
@@ -49,8 +52,8 @@ impl Supervisor {
                     slot.mark_up(run, pid, turn);
                 }
             }
+            // No line says that it has started: it would come after the one that says that everything stops.
             DynoState::Stopping { pid: None, ordered, ending, shown, .. } => {
-                slot.notify(NoticeKind::Started { pid }, turn);
                 slot.enter(DynoState::Stopping { run, pid: Some(pid), ordered, ending, shown }, turn);
             }
             // A repeated report, or one that comes too late to matter.
@@ -65,15 +68,15 @@ impl Supervisor {
         }
     }
 
-    /// The run listens: it is up. Warns about a server on loopback addresses if the policy says so.
-    pub(super) fn on_ready(&mut self, run: RunId, loopback_only: bool, turn: &mut Turn) {
-        let is_noted = self.policy.notes_loopback;
+    /// The run listens: it is up. `only_at`: the address, if only this machine can reach the server there.
+    pub(super) fn on_ready(&mut self, run: RunId, only_at: Option<IpAddr>, turn: &mut Turn) {
+        let only_at = only_at.filter(|_| self.policy.notes_loopback);
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Booting { run, pid, .. } => {
                 slot.mark_up(run, pid, turn);
-                if loopback_only && is_noted {
-                    slot.notify(NoticeKind::LoopbackOnly, turn);
+                if let Some(address) = only_at {
+                    slot.notify(NoticeKind::LoopbackOnly { address }, turn);
                 }
             }
             // No probe runs before `Spawned`; in the other states the dyno was up, is ending or has ended.
@@ -133,7 +136,8 @@ impl Supervisor {
             DynoState::Starting { .. } => {
                 slot.last_exit = Some(NOT_STARTED);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
-                let exit = UnrequestedExit { run, status: NOT_STARTED, up_for: Duration::ZERO };
+                let cause = StopCause::NotStarted;
+                let exit = UnrequestedExit { run, status: NOT_STARTED, cause, up_for: Duration::ZERO };
                 self.end_without_processes(index, exit, turn);
             }
             DynoState::Stopping { pid: None, ending, .. } => {
@@ -158,7 +162,8 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(index) else { return };
         match slot.state {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
-                let unrequested = UnrequestedExit { run, status: exit, up_for: slot.up_for(turn) };
+                let cause = StopCause::Exited(exit);
+                let unrequested = UnrequestedExit { run, status: exit, cause, up_for: slot.up_for(turn) };
                 let ending = judge(slot, exit, &self.policy);
                 slot.record_exit(exit, left, turn);
                 slot.clear(run, ending, turn);
@@ -184,7 +189,8 @@ impl Supervisor {
                 self.finish_run(index, run, ending, turn);
             }
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
-                let exit = UnrequestedExit { run, status: VANISHED, up_for: slot.up_for(turn) };
+                let cause = StopCause::Exited(VANISHED);
+                let exit = UnrequestedExit { run, status: VANISHED, cause, up_for: slot.up_for(turn) };
                 slot.record_exit(VANISHED, Vec::new(), turn);
                 self.end_without_processes(index, exit, turn);
             }
@@ -229,6 +235,8 @@ impl Supervisor {
                 self.release_failed(status, turn);
             }
             (Role::Formation, Ending::Crashed(status), OnExit::StopAll) => {
+                let culprit = slot.spec.dyno.clone();
+                self.explain_stop(&culprit, exit.cause, turn);
                 self.stop_all(Outcome::Code(status.shell_code()), None, turn);
             }
             (Role::Formation, Ending::Crashed(_), OnExit::Restart(policy)) => {

@@ -10,6 +10,7 @@ use crate::error::Status;
 
 use super::dyno_state::{Deadline, DynoState};
 use super::slot::Turn;
+use super::stop_report::first_report;
 use super::{Effect, GroupSignal, NoticeKind, Outcome, OutputLoss, Supervisor, UserSignal};
 
 /// A second INT, TERM or HUP this soon is the same keypress: terminals and wrappers such as npm deliver it twice (S12).
@@ -31,7 +32,8 @@ pub(super) enum Phase {
     /// The formation runs.
     Running,
     /// Everything is being stopped within the grace. `signalled_at`: when the signal came, if a signal was the cause.
-    Stopping { outcome: Outcome, signalled_at: Option<Duration> },
+    /// `report_at`: when the log next names the dynos that are still running.
+    Stopping { outcome: Outcome, signalled_at: Option<Duration>, report_at: Option<Duration> },
     /// Every remaining run was sent SIGKILL.
     Killing { outcome: Outcome },
     /// `Finish` or `ReplaceGuardian` was ordered; no effect follows.
@@ -42,8 +44,9 @@ impl Phase {
     /// The same phase after `dyno` was suspended for `by`.
     pub(super) fn postponed(self, by: Duration) -> Self {
         match self {
-            Self::Stopping { outcome, signalled_at } => {
-                Self::Stopping { outcome, signalled_at: signalled_at.map(|at| at.saturating_add(by)) }
+            Self::Stopping { outcome, signalled_at, report_at } => {
+                let later = |at: Option<Duration>| at.map(|at| at.saturating_add(by));
+                Self::Stopping { outcome, signalled_at: later(signalled_at), report_at: later(report_at) }
             }
             Self::Unbooted | Self::Release | Self::Running | Self::Killing { .. } | Self::Over => self,
         }
@@ -156,7 +159,8 @@ impl Supervisor {
 
     /// The same without the announcement, for when the reason is already shown and nothing else runs.
     pub(super) fn begin_stop(&mut self, outcome: Outcome, signalled_at: Option<Duration>, turn: &mut Turn) {
-        self.phase = Phase::Stopping { outcome, signalled_at };
+        let report_at = first_report(turn.now.mono, self.policy.grace);
+        self.phase = Phase::Stopping { outcome, signalled_at, report_at };
         self.want_none();
         self.reconcile_all(turn);
     }

@@ -75,6 +75,8 @@ pub(super) struct Slot {
     /// When the public state last changed.
     pub(super) since: jiff::Timestamp,
     pub(super) stop_rules: StopRules,
+    /// The last run for which the log suggested `--focus`: once for each run is enough.
+    pub(super) focus_suggested: Option<RunId>,
 }
 
 /// How the runs of a dyno are stopped (S6.6).
@@ -122,6 +124,7 @@ impl Slot {
             last_exit: None,
             since: jiff::Timestamp::UNIX_EPOCH,
             stop_rules,
+            focus_suggested: None,
         }
     }
 

@@ -60,6 +60,8 @@ fn s6_8_the_focused_dyno_gets_the_keys_and_its_output_has_no_prefix() {
     assert_eq!(
         shown_after_the_start(&finished.stdout),
         "helx\u{8} \u{8}lo\ngot <hello>\nworker.1 | job done\nend of input\napp.1    | exited with code 3\n\
+         system   | app.1 exited first (code 3): stopping the others; press Ctrl-C to kill them\n\
+         system   | hint: `--can-die app=any` keeps the others running when app exits; `--restart` starts it again\n\
          system   | sending SIGTERM to all processes\nworker.1 | terminated by SIGTERM\n"
     );
 }
@@ -223,6 +225,8 @@ fn s6_8_focus_works_while_stdout_goes_to_a_file() {
             "got <hello>",
             "end of input",
             "app.1    | exited with code 3",
+            "system   | app.1 exited first (code 3): stopping the others; press Ctrl-C to kill them",
+            "system   | hint: `--can-die app=any` keeps the others running when app exits; `--restart` starts it again",
             "system   | sending SIGTERM to all processes"
         ]
     );

@@ -132,7 +132,7 @@ fn boot_timeout_of(serve: &str) {
     let said = log.lines().find_map(|line| line.strip_prefix("TIME app[web.1]: Listening on 0.0.0.0:")).expect(&log);
     let lines = [
         "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 2 seconds of launch\n".to_owned(),
-        format!("TIME heroku[web.1]: it listens on port {said}, not on $PORT ({port})\n"),
+        format!("TIME heroku[web.1]: listens on port {said}, not on $PORT ({port})\n"),
         "TIME heroku[web.1]: State changed from starting to crashed\n".to_owned(),
     ];
     assert!(lines.map(|line| offset(&log, &line)).is_sorted(), "{log}");
@@ -155,7 +155,7 @@ fn s6_2_a_server_on_loopback_only_is_up_with_a_warning() {
     let dyno = app.dyno(["start", "--heroku", "-p"]).args(&[&free_port()]).spawn();
 
     dyno.until_shown("heroku[web.1]: State changed from starting to up\n");
-    dyno.until_shown("heroku[web.1]: listens on the loopback address only; the platform would not see it\n");
+    dyno.until_shown("heroku[web.1]: listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0\n");
 
     dyno.signal(Signal::SIGINT);
     dyno.finish().expect_end(Ended::Signal(Signal::SIGINT));
@@ -233,7 +233,7 @@ fn s6_2_with_the_heroku_log_format_web_is_up_when_it_listens() {
 
     app.release("go");
 
-    dyno.until_shown("heroku[web.1]: listens on the loopback address only; the platform would not see it\n");
+    dyno.until_shown("heroku[web.1]: listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0\n");
     dyno.signal(Signal::SIGINT);
     let finished = dyno.finish();
     finished.expect_end(Ended::Signal(Signal::SIGINT));

@@ -60,9 +60,9 @@ fn run(app: &App, line: &str) -> Finished {
 fn printed(finished: &Finished) -> Vec<String> {
     let stdout = finished.stdout();
     let lines = stdout.lines().filter_map(|line| line.strip_prefix("TIME ").unwrap_or(line).split_once("| "));
-    let own = ["started with", "exited with", "terminated by", "sending SIG"];
+    let own = ["started with", "exited with", "terminated by"];
     let mut printed: Vec<String> = lines
-        .filter(|(_, text)| !own.iter().any(|notice| text.starts_with(notice)))
+        .filter(|(name, text)| !name.starts_with("system") && !own.iter().any(|notice| text.starts_with(notice)))
         .map(|(name, text)| format!("{} {text}", name.trim_end()))
         .collect();
     printed.sort();

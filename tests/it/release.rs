@@ -36,7 +36,7 @@ fn s8_2_a_failed_release_is_reported_and_sets_the_exit_status() {
                     "TIME release.1 | started with pid PID\n\
                      TIME release.1 | migrating\n\
                      TIME release.1 | {notice}\n\
-                     TIME system    | release v1 failed: its command ended with status {status}, nothing was started\n"
+                     TIME system    | release v1 failed: its command exited with status {status}; nothing was started\n"
                 ),
                 "",
             );

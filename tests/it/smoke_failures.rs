@@ -279,7 +279,7 @@ fn the_status_is_that_of_a_release_that_fails() {
         "release.1: started with pid PID",
         "release.1: no",
         "release.1: exited with code 4",
-        "system: release v1 failed: its command ended with status 4, nothing was started",
+        "system: release v1 failed: its command exited with status 4; nothing was started",
         "smoke failed: release.1 exited with code 4 (status 4)",
     ];
     assert_fails(&finished, 4, &lines);

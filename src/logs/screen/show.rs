@@ -64,6 +64,14 @@ impl Screen {
         }
     }
 
+    /// The text of the row with the cursor, with its colours.
+    pub(in crate::logs) fn cursor_row(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let cells = self.rows.get(self.row).into_iter().flat_map(|row| &row.cells);
+        write_cells(cells, Style::PLAIN, &mut text);
+        text
+    }
+
     /// Marks the current content of all rows as shown.
     pub(super) fn mark_all_shown(&mut self) {
         let last = self.rows.len() - 1;

@@ -1,8 +1,8 @@
-//! The words of every notice, in both styles.
+//! The full text of every notice, in both styles.
 
 use super::*;
-use crate::supervisor::PublicState;
-use crate::supervisor::{SpawnFailure, UserSignal};
+use crate::app::DynoName;
+use crate::supervisor::{PublicState, SpawnFailure, UserSignal};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,7 +16,7 @@ fn web() -> ProcessType {
 }
 
 #[test]
-fn s7_4_the_default_format_has_foremans_words() {
+fn s7_4_the_default_format_uses_the_words_of_foreman() {
     for (kind, text) in [
         (NoticeKind::Started { pid: 42 }, "started with pid 42"),
         (NoticeKind::StopRequested(UserSignal::Int), "SIGINT received, starting shutdown"),
@@ -32,7 +32,7 @@ fn s7_4_the_default_format_has_foremans_words() {
 }
 
 #[test]
-fn s7_4_the_heroku_format_has_the_platforms_words() {
+fn s7_4_the_heroku_format_uses_the_words_of_the_platform() {
     let (command_line, user) = ("node server.js --port $PORT".to_owned(), "ada".to_owned());
     for (kind, text) in [
         (
@@ -64,7 +64,7 @@ fn s7_4_the_heroku_format_has_the_platforms_words() {
 }
 
 #[test]
-fn an_end_has_the_status_of_the_shell_on_the_platform() {
+fn the_heroku_format_shows_the_exit_status_of_the_shell() {
     for (exit, plain, heroku) in [
         (ExitStatus::Code(1), "exited with code 1", "Process exited with status 1"),
         (ExitStatus::Signal(15), "terminated by SIGTERM", "Process exited with status 143"),
@@ -103,7 +103,7 @@ fn s6_10_processes_that_outlive_their_leader_are_named() {
 }
 
 #[test]
-fn s6_the_platforms_errors_keep_the_platforms_words_in_both() {
+fn s6_the_errors_of_the_platform_are_the_same_in_both_formats() {
     let worker = ProcessType::new("worker").unwrap();
     for (kind, text) in [
         (
@@ -124,27 +124,107 @@ fn s6_the_platforms_errors_keep_the_platforms_words_in_both() {
 }
 
 #[test]
-fn what_helps_the_person_in_front_of_it_is_said_in_both() {
+fn messages_that_help_the_user_are_the_same_in_both_formats() {
     for (kind, text) in [
         (NoticeKind::CommandNotFound, "command not found, see the line above"),
         (NoticeKind::SpawnFailed(SpawnFailure("cannot start /bin/sh".into())), "cannot start /bin/sh"),
+        (NoticeKind::GuardianWedged, "the guardian process does not respond; ending without it"),
         (NoticeKind::GaveUp { restarts: 3 }, "crashed again after 3 restarts in a row, stays down"),
         (NoticeKind::GaveUp { restarts: 1 }, "crashed again after 1 restart, stays down"),
         (NoticeKind::GaveUp { restarts: 0 }, "crashed, stays down"),
-        (NoticeKind::LoopbackOnly, "listens on the loopback address only; the platform would not see it"),
+        (
+            NoticeKind::LoopbackOnly { address: [127, 0, 0, 1].into() },
+            "listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0",
+        ),
         (
             NoticeKind::NotListening { port: Some(5000), after: 60 * SECOND },
-            "does not listen on port 5000 after 60 seconds; it counts as up from here on",
+            "does not listen on port 5000 after 60 seconds; treated as up from now on",
         ),
-        (
-            NoticeKind::ListensElsewhere { port: 3000, given: Some(5000) },
-            "it listens on port 3000, not on $PORT (5000)",
-        ),
+        (NoticeKind::ListensElsewhere { port: 3000, given: Some(5000) }, "listens on port 3000, not on $PORT (5000)"),
         (
             NoticeKind::ReleaseFailed { version: 3, exit: ExitStatus::Signal(9) },
-            "release v3 failed: its command ended with status 137, nothing was started",
+            "release v3 failed: its command exited with status 137; nothing was started",
         ),
     ] {
         assert_texts(&kind, Some(text), Some(text));
+    }
+}
+
+fn dyno(name: &str, index: u32) -> DynoName {
+    DynoName::new(ProcessType::new(name).unwrap(), index)
+}
+
+#[test]
+fn s6_3_the_dyno_that_stops_the_others_is_named_with_the_reason() {
+    let exited = |exit| StopCause::Exited(exit);
+    for (cause, is_first, keys, text) in [
+        (
+            exited(ExitStatus::Code(3)),
+            true,
+            true,
+            "web.1 exited first (code 3): stopping the others; press Ctrl-C to kill them",
+        ),
+        (exited(ExitStatus::Signal(11)), true, false, "web.1 exited first (SIGSEGV): stopping the others"),
+        (exited(ExitStatus::Code(0)), false, false, "web.1 exited (code 0): stopping the others"),
+        (StopCause::NotStarted, true, false, "web.1 could not be started: stopping the others"),
+        (StopCause::NotUp, true, false, "web.1 was not up in time: stopping the others"),
+    ] {
+        let kind = NoticeKind::StoppingOthers { dyno: dyno("web", 1), cause, is_first, keys };
+        assert_texts(&kind, Some(text), Some(text));
+    }
+}
+
+#[test]
+fn s6_3_the_hint_names_the_option_that_would_have_helped() {
+    let (with_0, any) = (
+        "hint: `--can-die web` keeps the others running when web exits with 0; `--restart` starts it again",
+        "hint: `--can-die web=any` keeps the others running when web exits; `--restart` starts it again",
+    );
+    for (rule, text) in [(CanDie::Success, with_0), (CanDie::Any, any)] {
+        assert_texts(&NoticeKind::StopAvoidable { process_type: web(), rule }, Some(text), Some(text));
+    }
+}
+
+#[test]
+fn s6_6_the_default_format_names_the_dynos_that_have_not_exited() {
+    let still = |index| StillRunning::Dyno(dyno("web", index));
+    let rest = StillRunning::ProcessesOf(dyno("worker", 1));
+    for (dynos, keys, text) in [
+        (vec![still(1)], false, "waiting for web.1 to exit; SIGKILL in 4 seconds"),
+        (
+            vec![still(1), rest.clone()],
+            true,
+            "waiting for web.1 and processes of worker.1 to exit; SIGKILL in 4 seconds, or now with Ctrl-C",
+        ),
+        (
+            vec![still(1), still(2), rest],
+            false,
+            "waiting for web.1, web.2 and processes of worker.1 to exit; SIGKILL in 4 seconds",
+        ),
+        (
+            (1..=5).map(still).collect(),
+            false,
+            "waiting for web.1, web.2, web.3 and 2 more to exit; SIGKILL in 4 seconds",
+        ),
+    ] {
+        assert_texts(&NoticeKind::WaitingForExit { dynos, kill_in: 4 * SECOND, keys }, Some(text), None);
+    }
+}
+
+#[test]
+fn s6_8_a_dyno_that_needs_the_keyboard_gets_a_command_to_type() {
+    for (dyno, sign, text) in [
+        (
+            dyno("web", 1),
+            KeyboardSign::DebuggerPrompt,
+            "web.1 waits at a debugger prompt: type `dyno start --focus web` to use it",
+        ),
+        (
+            dyno("web", 2),
+            KeyboardSign::FullScreen,
+            "web.2 draws a full screen: type `dyno start --focus web.2` to use it",
+        ),
+    ] {
+        assert_texts(&NoticeKind::NeedsKeyboard { dyno, sign }, Some(text), Some(text));
     }
 }

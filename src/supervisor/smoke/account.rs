@@ -102,6 +102,7 @@ impl Account {
             | Event::Answer { .. }
             | Event::NotReady { .. }
             | Event::ListensElsewhere { .. }
+            | Event::DebuggerPrompt { .. }
             | Event::LeftBehind { .. }
             | Event::Unkillable { .. }
             | Event::Signal(_)

@@ -102,6 +102,7 @@ impl Smoke {
             | Event::Gone { .. }
             | Event::Answer { .. }
             | Event::NotReady { .. }
+            | Event::DebuggerPrompt { .. }
             | Event::Unkillable { .. }
             | Event::Signal(_)
             | Event::Key { .. }
@@ -185,6 +186,7 @@ impl Smoke {
                 | Event::Answer { .. }
                 | Event::NotReady { .. }
                 | Event::ListensElsewhere { .. }
+                | Event::DebuggerPrompt { .. }
                 | Event::LeftBehind { .. }
                 | Event::Unkillable { .. }
                 | Event::Key { .. }

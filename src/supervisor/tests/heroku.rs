@@ -94,7 +94,7 @@ fn s8_2_a_failed_release_command_is_complete_and_names_its_release() {
         [
             "release.1: Process exited with status 139",
             "release.1: State changed from up to complete",
-            "system: release v7 failed: its command ended with status 139, nothing was started",
+            "system: release v7 failed: its command exited with status 139; nothing was started",
         ]
     );
     assert_eq!(logged_gone(&mut supervisor, "release.1", at(1)), [""; 0]);

@@ -89,3 +89,46 @@ fn s6_8_sigint_from_elsewhere_stops_all_at_once() {
 
     assert_eq!(signal(&mut supervisor, UserSignal::Int, at(1)).last().unwrap(), "#1 stop 15");
 }
+
+fn at_prompt(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(supervisor, name);
+    happen(supervisor, Event::DebuggerPrompt { run }, now)
+}
+
+#[test]
+fn s6_8_a_debugger_prompt_points_to_focus_once_a_run() {
+    let mut supervisor = all_up(&["web.1", "web.2"], restarting());
+    let line = |name: &str, focus: &str| {
+        vec![format!("system: {name} waits at a debugger prompt: type `dyno start --focus {focus}` to use it")]
+    };
+
+    assert_eq!(at_prompt(&mut supervisor, "web.1", at(1)), line("web.1", "web"));
+    assert_eq!(at_prompt(&mut supervisor, "web.1", at(2)), [""; 0]);
+    assert_eq!(at_prompt(&mut supervisor, "web.2", at(3)), line("web.2", "web.2"));
+
+    crash(&mut supervisor, "web.1", at(4));
+    spawned(&mut supervisor, "web.1", at(4));
+    assert_eq!(at_prompt(&mut supervisor, "web.1", at(5)), line("web.1", "web"));
+}
+
+#[test]
+fn s6_8_a_dyno_with_the_keyboard_gets_no_hint_about_focus() {
+    for focus in [Focus::Keyboard, Focus::Stdin] {
+        let spec = DynoSpec { focus, ..(*spec("web.1")).clone() };
+        let plan = Plan { formation: vec![Arc::new(spec)], ..Plan::default() };
+        let mut supervisor = Supervisor::new(plan, Policy::default());
+        boot(&mut supervisor);
+        spawned(&mut supervisor, "web.1", at(0));
+
+        assert_eq!(at_prompt(&mut supervisor, "web.1", at(1)), [""; 0]);
+    }
+}
+
+#[test]
+fn s6_8_a_prompt_before_the_exit_of_its_dyno_gets_no_hint() {
+    let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
+    let run = run_of(&supervisor, "web.1");
+    exit(&mut supervisor, "web.1", code(1), at(1));
+
+    assert_eq!(happen(&mut supervisor, Event::DebuggerPrompt { run }, at(1)), [""; 0]);
+}

@@ -8,6 +8,7 @@ mod release;
 mod restart;
 mod signals;
 mod stop_all;
+mod stop_report;
 mod time;
 mod walk;
 

@@ -25,7 +25,7 @@ fn s6_2_a_dyno_that_never_listens_is_up_after_a_minute_with_one_notice() {
 
     assert_eq!(
         happen(&mut supervisor, event.clone(), at(60)),
-        ["web.1: does not listen on port 5000 after 60 seconds; it counts as up from here on"]
+        ["web.1: does not listen on port 5000 after 60 seconds; treated as up from now on"]
     );
     assert_eq!((state(&supervisor, "web.1"), row(&supervisor, "web.1").since), (PublicState::Up, at(60).wall));
     assert_eq!(happen(&mut supervisor, event, at(61)), [""; 0]);
@@ -69,6 +69,7 @@ fn s6_5_a_hanging_exec_is_killed_after_the_boot_timeout() {
                 "#1 kill".to_owned()
             ]
         );
+        assert_eq!(tick(&mut supervisor, at(62)), [""; 0], "a killed dyno is not waited for");
         assert_eq!(supervisor.next_deadline(), Some(at(63).mono));
     }
 }
@@ -99,7 +100,7 @@ fn r10_names_the_other_port_that_the_dyno_listens_on() {
     );
     assert_eq!(
         happen(&mut supervisor, Event::ListensElsewhere { run, port: 3000 }, at(60)),
-        ["web.1: it listens on port 3000, not on $PORT (5000)"]
+        ["web.1: listens on port 3000, not on $PORT (5000)"]
     );
     exit(&mut supervisor, "web.1", killed_by(9), at(60));
     gone(&mut supervisor, "web.1", at(60));
@@ -113,7 +114,7 @@ fn r10_names_the_other_port_that_the_dyno_listens_on() {
 #[test]
 fn a_server_on_loopback_only_gets_a_warning_if_enabled() {
     for (notes_loopback, lines) in
-        [(true, &["web.1: listens on the loopback address only; the platform would not see it"][..]), (false, &[])]
+        [(true, &["web.1: listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0"][..]), (false, &[])]
     {
         let mut supervisor = awaited(Policy { notes_loopback, ..restarting() });
         let run = run_of(&supervisor, "web.1");

@@ -31,7 +31,7 @@ fn s8_2_if_the_release_fails_nothing_starts_and_its_status_is_used() {
             [
                 "release.1: exited with code 4",
                 "#1 stop 15",
-                "system: release v1 failed: its command ended with status 4, nothing was started",
+                "system: release v1 failed: its command exited with status 4; nothing was started",
             ]
         );
         assert_eq!(gone(&mut supervisor, "release.1", at(1)), ["finish 4"]);
@@ -47,7 +47,7 @@ fn s8_2_a_release_command_that_cannot_start_has_failed() {
         spawn_failed(&mut supervisor, "release.1", at(0)),
         [
             "release.1: cannot start /bin/sh: no memory",
-            "system: release v1 failed: its command ended with status 126, nothing was started",
+            "system: release v1 failed: its command exited with status 126; nothing was started",
             "finish 126",
         ]
     );

@@ -15,7 +15,8 @@ fn s12_suspension_moves_the_grace() {
 
     suspend(&mut supervisor, 100, at(2));
 
-    assert_eq!(supervisor.next_deadline(), Some(at(105).mono), "then the rest gets the signal");
+    assert_eq!(tick(&mut supervisor, at(103)), ["system: waiting for web.1 to exit; SIGKILL in 3 seconds"]);
+    assert_eq!(supervisor.next_deadline(), Some(at(105).mono), "the rest gets the signal");
     assert_eq!(tick(&mut supervisor, at(105)), ["#1 stop the rest"]);
     assert_eq!(supervisor.next_deadline(), Some(at(106).mono));
 }
@@ -66,7 +67,7 @@ fn a_guardian_that_does_not_answer_a_kill_within_3_s_is_replaced() {
 
     assert_eq!(
         tick(&mut supervisor, at(9)),
-        ["system: the process guardian does not answer, ending without it", "replace guardian"]
+        ["system: the guardian process does not respond; ending without it", "replace guardian"]
     );
     assert_eq!(supervisor.next_deadline(), None);
     assert_eq!(tick(&mut supervisor, at(99)), [""; 0]);
@@ -97,7 +98,8 @@ fn an_infinite_grace_does_not_overflow() {
     signal(&mut supervisor, UserSignal::Int, at(1));
     suspend(&mut supervisor, 100, at(2));
 
-    assert_eq!(supervisor.next_deadline(), Some(Duration::MAX));
+    assert!(tick(&mut supervisor, at(103))[0].starts_with("system: waiting for web.1 to exit; SIGKILL in "));
+    assert!(supervisor.deadlines().any(|due| due == Duration::MAX));
 }
 
 #[test]

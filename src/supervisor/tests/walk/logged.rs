@@ -35,7 +35,7 @@ impl Model {
     pub(super) fn allow_hint(&self, kind: &NoticeKind, event: &Event) -> Result<(), Broken> {
         let has_limit = self.policy.boot_timeout.is_some();
         let may = match kind {
-            NoticeKind::LoopbackOnly => {
+            NoticeKind::LoopbackOnly { .. } => {
                 self.policy.notes_loopback && matches!(event, Event::Ready { loopback_only: true, .. })
             }
             NoticeKind::NotListening { .. } => !has_limit && matches!(event, Event::NotReady { .. }),

@@ -5,6 +5,7 @@
 
 mod logged;
 mod model;
+mod reported;
 mod rules;
 mod scenario;
 mod world;
@@ -20,7 +21,7 @@ const EVENTS_PER_SEED: usize = 100_000;
 const OPS_AFTER_THE_END: usize = 10;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-const EVERYTHING: [&str; 37] = [
+const EVERYTHING: [&str; 40] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -43,8 +44,11 @@ const EVERYTHING: [&str; 37] = [
     "ExitTimeout",
     "Unkillable",
     "ReleaseFailed",
+    "StoppingOthers",
+    "StopAvoidable",
     "StopRequested",
     "Stopping",
+    "WaitingForExit",
     "Killing",
     "GuardianWedged",
     "FindListener",

@@ -72,6 +72,8 @@ pub(super) struct Model {
     pub(super) gate_open: bool,
     pub(super) cause: Option<Outcome>,
     pub(super) signalled_at: Option<Duration>,
+    /// When the dynos that have not ended are named.
+    pub(super) report_due: Option<Duration>,
     pub(super) may_kill: bool,
     /// Whether a Ctrl-C was passed to a dyno, with no other key since.
     interrupted: bool,
@@ -113,6 +115,7 @@ impl Model {
             gate_open: scenario.plan.release.is_none(),
             cause: None,
             signalled_at: None,
+            report_due: None,
             may_kill: false,
             interrupted: false,
             must_pass: None,
@@ -152,6 +155,7 @@ impl Model {
             | Event::Tick
             | Event::ListensElsewhere { .. }
             | Event::LeftBehind { .. }
+            | Event::DebuggerPrompt { .. }
             | Event::Answer { .. } => {}
             Event::Spawned { run, pid } => self.learn_spawned(*run, *pid, mono),
             Event::Ready { run, .. } => {
@@ -186,7 +190,7 @@ impl Model {
                     [&mut run.boot_due, &mut run.rest_due, &mut run.kill_due, &mut run.answer_due, &mut run.up]
                 });
                 let restarts = self.dynos.iter_mut().map(|dyno| &mut dyno.restart_due);
-                let all = dues.chain(restarts).chain([&mut self.signalled_at]);
+                let all = dues.chain(restarts).chain([&mut self.signalled_at, &mut self.report_due]);
                 all.flatten().for_each(|due| *due += *paused_for);
             }
         }

@@ -32,6 +32,7 @@ impl Model {
             return Ok(());
         }
         self.demand_announcement(event, effects, was_stopping)?;
+        self.demand_report(event, now.mono, was_stopping)?;
         self.demand(event, now.mono, effects)
     }
 
@@ -41,7 +42,12 @@ impl Model {
             Effect::Signal { run, signal } => self.allow_signal(*run, *signal, event, mono),
             Effect::Notify(notice) => match &notice.about {
                 About::Dyno(name) => self.allow_notice(name, &notice.kind, event, mono),
-                About::Formation { after } => self.allow_announcement(after.as_ref(), &notice.kind),
+                About::Formation { after } => {
+                    if self.allow_report(&notice.kind, event, mono)? {
+                        return Ok(());
+                    }
+                    self.allow_announcement(after.as_ref(), &notice.kind)
+                }
             },
             Effect::FindListener { run } => {
                 let due = self.runs.get(run).is_some_and(|run| run.boot_due.is_some_and(|due| due <= mono));
@@ -253,6 +259,7 @@ impl Model {
             | Event::NotReady { .. }
             | Event::Answer { .. }
             | Event::ListensElsewhere { .. }
+            | Event::DebuggerPrompt { .. }
             | Event::Unkillable { .. }
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)
             | Event::Key { .. }
@@ -293,7 +300,8 @@ impl Model {
             return Ok(());
         }
         let runs = self.runs.values().flat_map(|run| [run.boot_due, run.rest_due, run.kill_due, run.answer_due]);
-        let expected = runs.chain(self.dynos.iter().map(|dyno| dyno.restart_due)).flatten().min();
+        let restarts = self.dynos.iter().map(|dyno| dyno.restart_due);
+        let expected = runs.chain(restarts).chain([self.report_due]).flatten().min();
         let next = supervisor.next_deadline();
         rule!(next == expected, "the next deadline must be {expected:?}, not {next:?}");
 

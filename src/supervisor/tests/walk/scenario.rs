@@ -25,11 +25,12 @@ impl Scenario {
 
 fn random_policy(random: &mut Random) -> Policy {
     let mut policy = Policy {
-        grace: Duration::from_millis(random.one_of(&[0, 1_000, 5_000])),
+        grace: Duration::from_millis(random.one_of(&[0, 1_000, 5_000, 30_000])),
         stop_all: if random.one_in(3) { StopAll::EveryType } else { StopAll::Types(Vec::new()) },
         boot_timeout: random.one_of(&[None, Some(Duration::from_secs(2)), Some(Duration::from_secs(7))]),
         notes_loopback: random.one_in(2),
         report_exit_timeout: random.one_in(2),
+        stop_advice: random.one_in(2).then(|| StopAdvice { keys: random.one_in(2), options: random.one_in(2) }),
         ..Policy::default()
     };
     if random.one_in(2) {

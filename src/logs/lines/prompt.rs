@@ -1,0 +1,148 @@
+//! Recognises the prompt of a debugger: an unfinished line with one of these ends (S6.8).
+//!
+//! Only an unfinished line is looked at, when it is shown. Whole lines cost nothing.
+
+use super::Lines;
+use crate::logs::escapes::{Sequence, sequence};
+
+/// Longest prompt, in bytes with colours.
+const MAX_BYTES: usize = 256;
+
+/// The parts of a prompt, without the blanks around it. Anything may be before the first part and between the two.
+const PROMPTS: [(&str, &str); 14] = [
+    // Python
+    ("(Pdb", ")"),
+    ("(Pdb++", ")"),
+    ("ipdb", ">"),
+    // Ruby
+    ("(rdb", ")"),
+    ("(rdbg", ")"),
+    ("(byebug", ")"),
+    ("irb(", ">"),
+    ("irb:rdbg(", ">"),
+    ("pry(", ")>"),
+    // Node.js
+    ("debug", ">"),
+    // Elixir
+    ("iex(", ")>"),
+    // Go, C and others
+    ("(dlv", ")"),
+    ("(gdb", ")"),
+    ("(lldb", ")"),
+];
+
+impl Lines {
+    /// Whether the unfinished line ends in the prompt of a debugger.
+    #[must_use]
+    pub fn shows_debugger_prompt(&self) -> bool {
+        match self.terminal.as_ref().filter(|terminal| terminal.is_followed) {
+            Some(terminal) => is_prompt(&terminal.screen.cursor_row()),
+            None => is_prompt(self.plain.partial()),
+        }
+    }
+}
+
+/// The text must end with the second part, and before that have the first one, with no blank in between.
+fn is_prompt(line: &[u8]) -> bool {
+    let text = visible(line.get(line.len().saturating_sub(MAX_BYTES)..).unwrap_or_default());
+    let text = String::from_utf8_lossy(&text);
+    let Some(word) = text.split_whitespace().next_back() else { return false };
+    PROMPTS.iter().any(|(begin, end)| {
+        let inside = word.strip_suffix(end).and_then(|rest| rest.rsplit_once(begin)).map(|(_, inside)| inside);
+        inside.is_some_and(|inside| begin.ends_with('(') || inside.is_empty())
+    })
+}
+
+/// The text without escape sequences and control characters.
+fn visible(line: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = match byte {
+            b'\x1b' => match sequence(rest, &mut Vec::new()) {
+                Sequence::Sgr(_, behind) | Sequence::Hidden(behind) => behind,
+                Sequence::Cut(_) => break,
+            },
+            0..=0x1f | 0x7f => behind,
+            _ => {
+                text.push(*byte);
+                behind
+            }
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::{LineMode, ScreenSize};
+
+    #[test]
+    fn s6_8_the_prompts_of_common_debuggers_are_recognised() {
+        for line in [
+            "(Pdb) ",
+            "(Pdb++) ",
+            "ipdb> ",
+            "(rdb) ",
+            "(rdbg) ",
+            "(byebug) ",
+            "irb(main):001> ",
+            "irb(#<App:0x01>):001:0> ",
+            "irb:rdbg(main):002> ",
+            "pry(main)> ",
+            "[1] pry(main)> ",
+            "debug> ",
+            "iex(1)> ",
+            "(dlv) ",
+            "(gdb) ",
+            "(lldb) ",
+            "x = 1(Pdb) ",
+            "\x1b[?2004h(Pdb) ",
+            "\x1b[1mirb\x1b[0m(main):001> ",
+            "\x07(Pdb)",
+        ] {
+            assert!(is_prompt(line.as_bytes()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn s6_8_other_unfinished_lines_are_not_prompts() {
+        for line in [
+            "",
+            " ",
+            "Password: ",
+            "Continue? (y) ",
+            "(Pdb) n",
+            "debug",
+            "nodebug: x> ",
+            "> ",
+            ">>> ",
+            "irb",
+            "(Pdb) \x1b[",
+        ] {
+            assert_eq!(is_prompt(line.as_bytes()), line == "(Pdb) \x1b[", "{line:?}");
+        }
+    }
+
+    fn shows_prompt(mode: LineMode, text: &[u8]) -> bool {
+        let mut lines = Lines::new(mode);
+        let mut buffer = Vec::new();
+        lines.begin(&mut buffer);
+        let fresh_from = buffer.len();
+        buffer.extend_from_slice(text);
+        lines.split(buffer, fresh_from, &mut |_| ());
+        lines.shows_debugger_prompt()
+    }
+
+    #[test]
+    fn s6_8_a_prompt_is_recognised_from_a_pipe_and_from_a_terminal() {
+        let terminal = LineMode::Terminal { size: ScreenSize { rows: 24, columns: 80 }, is_kept: false };
+        for mode in [LineMode::AllBytes, terminal] {
+            assert!(shows_prompt(mode, b"> app.py(1)<module>()\n(Pdb) "), "{mode:?}");
+            assert!(shows_prompt(mode, b"\x1b[1G\x1b[0Kdebug> \x1b[8G"), "{mode:?}");
+            assert!(!shows_prompt(mode, b"(Pdb) \n"), "{mode:?}");
+            assert!(!shows_prompt(mode, b"(Pdb) n\nready "), "{mode:?}");
+        }
+    }
+}

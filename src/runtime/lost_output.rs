@@ -1,0 +1,36 @@
+//! Turns what the log hub reports into events: the output cannot be written any more.
+
+use nix::errno::Errno;
+
+use super::log_hub::HubEvent;
+use super::run_loop::Runtime;
+use crate::guardian::is_ignored;
+use crate::supervisor::{Event, OutputLoss, UserSignal};
+
+impl Runtime {
+    pub(super) fn hub_event(&mut self, event: HubEvent) {
+        match event {
+            HubEvent::Lost(errno) => self.output_lost(errno),
+            HubEvent::FilesLost(error) => {
+                self.lost_output = Some(error.to_string());
+                self.events.push_back(Event::OutputLost(OutputLoss::Failed));
+            }
+            // Said only when it was closed, which `ending` does and hears itself.
+            HubEvent::Done => {}
+        }
+    }
+
+    fn output_lost(&mut self, errno: Errno) {
+        // A closed terminal is told twice, by SIGHUP and by the write; whichever comes first means the same.
+        let terminal_gone = errno == Errno::EIO && self.shows_on_terminal;
+        let event = if terminal_gone && !is_ignored(libc::SIGHUP) {
+            Event::Signal(UserSignal::Hup)
+        } else if terminal_gone || errno == Errno::EPIPE {
+            Event::OutputLost(OutputLoss::Closed)
+        } else {
+            self.lost_output = Some(format!("the output could not be written: {}", errno.desc()));
+            Event::OutputLost(OutputLoss::Failed)
+        };
+        self.events.push_back(event);
+    }
+}

@@ -1,0 +1,176 @@
+//! What a new user meets in the first hour with `start`: how it ends, what is missing, and where the keyboard is.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Ended, Finished, without_times_and_pids};
+
+/// The log from the first exit on: dynos start in no fixed order.
+fn end_of(finished: &Finished) -> String {
+    end(&finished.stdout())
+}
+
+fn end(stdout: &str) -> String {
+    let (before, _) = stdout.split_once("exited with").unwrap_or((stdout, ""));
+    stdout[before.rfind('\n').map_or(0, |at| at + 1)..].to_owned()
+}
+
+/// The same text with `N` for the seconds until SIGKILL: the timer may be late.
+fn without_seconds(text: &str) -> String {
+    let Some((before, after)) = text.split_once("SIGKILL in ") else { return text.to_owned() };
+    format!("{before}SIGKILL in N{}", after.trim_start_matches(|char: char| char.is_ascii_digit()))
+}
+
+fn web_that_exits(how: &str) -> App {
+    App::new(&format!("web: read -r _ <go; {how}\nworker: echo up; exec sleep 1000\n")).fifo("go")
+}
+
+#[test]
+fn s6_3_the_dyno_that_stops_the_others_is_named_with_a_hint() {
+    let any = "`--can-die web=any` keeps the others running when web exits";
+    let with_0 = "`--can-die web` keeps the others running when web exits with 0";
+    for (how, status, hint) in [("exit 3", 3, any), ("exit 0", 0, with_0)] {
+        let app = web_that_exits(how);
+        let dyno = app.dyno(["start"]).spawn();
+        dyno.until_shown("| up\n");
+        app.release("go");
+
+        let finished = dyno.finish();
+
+        finished.expect_end(Ended::Code(status));
+        let end = format!(
+            "TIME web.1    | exited with code {status}\n\
+             TIME system   | web.1 exited first (code {status}): stopping the others\n\
+             TIME system   | hint: {hint}; `--restart` starts it again\n\
+             TIME system   | sending SIGTERM to all processes\n\
+             TIME worker.1 | terminated by SIGTERM\n"
+        );
+        assert_eq!((end_of(&finished), finished.stderr().as_str()), (end, ""));
+    }
+}
+
+#[test]
+fn s6_3_under_the_name_of_foreman_no_option_of_dyno_is_named() {
+    let app = web_that_exits("exit 3");
+    let foreman = app.path("foreman");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dyno"), &foreman).unwrap();
+    let dyno = app.dyno(["start"]).program(&foreman).spawn();
+    dyno.until_shown("| up\n");
+    app.release("go");
+
+    let finished = dyno.finish();
+
+    let end = "TIME web.1    | exited with code 3\n\
+               TIME system   | web.1 exited first (code 3): stopping the others\n\
+               TIME system   | sending SIGTERM to all processes\n\
+               TIME worker.1 | terminated by SIGTERM\n";
+    assert_eq!(end_of(&finished), end);
+}
+
+#[test]
+fn s6_6_during_the_grace_the_log_says_who_is_being_waited_for() {
+    let app = App::new("web: ./web\nworker: ./worker\n")
+        .script("web", "echo up; read -r _ <go; exit 3\n")
+        .script("worker", "trap '' TERM; echo up; read -r _ <never\n")
+        .fifo("go")
+        .fifo("never");
+    let args = ["start", "-t", "600", "--color", "never", "--pty", "never"];
+    let dyno = app.dyno(args).spawn_in_terminal();
+    dyno.until("both are up", || dyno.stdout.text().matches("| up").count() == 2);
+    app.release("go");
+    dyno.until_shown("waiting for");
+    dyno.terminal().type_keys(b"\x03");
+
+    let finished = dyno.finish();
+
+    finished.expect_end(Ended::Code(3));
+    // What the terminal shows: `^C` is covered by the line after it.
+    let shown = String::from_utf8_lossy(&finished.stdout).replace("^C\r", "").replace("\r\n", "\n");
+    let end = end(&without_times_and_pids(shown.as_bytes()));
+    let expected = "TIME web.1    | exited with code 3\n\
+                    TIME system   | web.1 exited first (code 3): stopping the others; press Ctrl-C to kill them\n\
+                    TIME system   | hint: `--can-die web=any` keeps the others running when web exits; \
+                    `--restart` starts it again\n\
+                    TIME system   | sending SIGTERM to all processes\n\
+                    TIME system   | waiting for worker.1 to exit; SIGKILL in N seconds, or now with Ctrl-C\n\
+                    TIME system   | sending SIGKILL to all processes\n\
+                    TIME worker.1 | terminated by SIGKILL\n";
+    assert_eq!(without_seconds(&end), expected);
+}
+
+#[test]
+fn s7_4_no_dyno_is_shown_as_started_after_the_stop_was_announced() {
+    for _ in 0..5 {
+        let app = App::new("web: exit 1\nworker: exec sleep 1000\n");
+
+        let finished = app.dyno(["start", "-m", "web=1,worker=20"]).run();
+
+        finished.expect_end(Ended::Code(1));
+        let stdout = finished.stdout();
+        let (_, after) = stdout.split_once("sending SIGTERM to all processes\n").unwrap();
+        assert!(!after.contains("started with pid"), "{stdout}");
+    }
+}
+
+#[test]
+fn s6_8_a_debugger_prompt_points_to_focus_once() {
+    let app = App::new("web: ./web\n")
+        .script("web", "printf '(Pdb) '; read -r _ <go; printf 'n\\n(Pdb) '; read -r _ <end\n")
+        .fifo("go")
+        .fifo("end");
+    let dyno = app.dyno(["start"]).spawn();
+    dyno.until_shown("to use it\n");
+    app.release("go");
+    dyno.until("the second prompt is shown", || dyno.stdout.text().matches("(Pdb) \n").count() == 2);
+    app.release("end");
+
+    let stdout = "TIME web.1  | started with pid PID\n\
+                  TIME web.1  | (Pdb) \n\
+                  TIME system | web.1 waits at a debugger prompt: type `dyno start --focus web` to use it\n\
+                  TIME web.1  > n\n\
+                  TIME web.1  | (Pdb) \n\
+                  TIME web.1  | exited with code 0\n";
+    dyno.finish().expect(Ended::Code(0), stdout, "");
+}
+
+#[test]
+fn s6_8_a_debugger_prompt_on_a_terminal_is_recognised_behind_its_sequences() {
+    let app = App::new("web: ./web\n")
+        .script("web", "printf '\\033[?2004h\\033[1G\\033[0Kirb(main):001> '; read -r _ <end\n")
+        .fifo("end");
+    let dyno = app.dyno(["start", "--color", "never"]).spawn_in_terminal();
+    dyno.until_shown("to use it");
+    app.release("end");
+
+    let finished = dyno.finish();
+
+    let shown = without_times_and_pids(&finished.stdout).replace("\r\n", "\n");
+    let prompt = "TIME web.1  | irb(main):001>\n\
+                  TIME system | web.1 waits at a debugger prompt: type `dyno start --focus web` to use it\n";
+    assert!(shown.contains(prompt), "{shown}");
+}
+
+#[test]
+fn s6_8_the_dyno_with_focus_gets_no_hint_about_its_prompt() {
+    let app = App::new("web: ./web\n").script("web", "printf '(Pdb) '; read -r _ <end; exit 3\n").fifo("end");
+    let dyno = app.dyno(["start", "--focus", "web"]).spawn();
+    dyno.until_shown("(Pdb) ");
+    app.release("end");
+
+    let stdout = "TIME web.1  | started with pid PID\n(Pdb) \nTIME web.1  | exited with code 3\n";
+    dyno.finish().expect(Ended::Code(3), stdout, "");
+}
+
+#[test]
+fn s12_1_a_stop_by_a_signal_names_no_culprit() {
+    let app = App::new("web: ./web\n").script("web", "trap 'exit 0' TERM; echo up; sleep 1000 & wait\n");
+    let dyno = app.dyno(["start"]).spawn();
+    dyno.until_shown("| up\n");
+    dyno.signal(Signal::SIGTERM);
+
+    let stdout = "TIME web.1  | started with pid PID\n\
+                  TIME web.1  | up\n\
+                  TIME system | SIGTERM received, starting shutdown\n\
+                  TIME system | sending SIGTERM to all processes\n\
+                  TIME web.1  | exited with code 0\n";
+    dyno.finish().expect(Ended::Signal(Signal::SIGTERM), stdout, "");
+}
