@@ -55,12 +55,17 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     let mut findings = Findings::default();
     let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
         Ok(places) => places,
-        Err(none) if args.json => {
+        Err(none) => {
             findings.push(none.finding());
-            stdout::write(&report(None, &findings, |finding| finding.severity.fails_check())?)?;
-            return Ok(Outcome::Code(Status::Config.code()));
+            findings.sort_by_line();
+            let fails = |finding: &Finding| finding.severity.fails_check();
+            if args.json {
+                stdout::write(&report(None, &findings, fails)?)?;
+            } else {
+                findings.iter().for_each(|finding| diagnostics::show_finding(fails(finding), &finding.complaint()));
+            }
+            return Ok(Outcome::Code(cli.dialect.status(Status::Config.code())));
         }
-        Err(none) => return Err(none.into()),
     };
     let settings = Settings { set: &[], prefer_shell: false };
     let (layers, texts) = files::layers_with_texts(&places, &settings, &mut findings)?;
@@ -136,7 +141,15 @@ fn note<'a>(
     notes: impl Iterator<Item = (&'a EnvEntry, String, String)>,
     findings: &mut Findings,
 ) {
-    let found = |line, key, message, hint| Finding { severity, file: text.name.clone(), line, key, message, hint };
+    let found = |line, key, message, hint| Finding {
+        severity,
+        file: text.name.clone(),
+        line,
+        is_sentence: true,
+        key,
+        message,
+        hint,
+    };
     let mut left_out = 0_usize;
     let mut first_left_out = None;
     for (index, (entry, message, hint)) in notes.enumerate() {

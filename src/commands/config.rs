@@ -25,7 +25,10 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
         return Err(without_key(&key.to_string_lossy()));
     }
     let mut findings = Findings::default();
-    let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
+    let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
+        Ok(places) => places,
+        Err(none) => return Err(none.settle(findings)),
+    };
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let layers = files::layers(&places, &settings, &mut findings)?;
     findings.settle()?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostics::tell;
 use super::findings::{Finding, Findings};
+use super::missing_procfile;
 use super::named_by::NamedBy;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
@@ -219,34 +220,13 @@ pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
         {
             None
         }
-        Err(why) => {
-            let is_missing = matches!(why, Unreadable::Missing);
-            let hint = if is_missing { missing_procfile_hint(places, &found.named_by) } else { why.hint().to_owned() };
-            findings.push(found.named_by.finding(Severity::Error, "the Procfile", name, &why.to_string(), &hint));
+        Err(Unreadable::Missing) => {
+            findings.push(missing_procfile::finding(places, &found.named_by, name));
             None
         }
-    }
-}
-
-/// Names the files that may have been meant.
-fn missing_procfile_hint(places: &Places, named_by: &NamedBy) -> String {
-    let mut others: Vec<String> = std::fs::read_dir(&places.root)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with("Procfile"))
-        .map(|name| places.shown(&places.root.join(name)))
-        .collect();
-    others.sort();
-    let list: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
-    let list = list.join(" and ");
-    match (others.as_slice(), named_by) {
-        ([], NamedBy::Nobody | NamedBy::Option) => {
-            "write one line for each process type into it, such as `web: npm start`".to_owned()
+        Err(why) => {
+            findings.push(found.named_by.finding(Severity::Error, "the Procfile", name, &why.to_string(), why.hint()));
+            None
         }
-        ([], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => Unreadable::Missing.hint().to_owned(),
-        ([first, ..], NamedBy::Nobody | NamedBy::Option) => format!("there is {list}; `-f {first}` uses it"),
-        ([_, ..], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => format!("check the name; there is {list}"),
     }
 }

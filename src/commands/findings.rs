@@ -13,8 +13,10 @@ pub(super) struct Finding {
     pub(super) severity: Severity,
     /// Its name as the user knows it.
     pub(super) file: String,
-    /// 1-based; None: the file as a whole, and the message goes on after its name.
+    /// 1-based; None: the file as a whole.
     pub(super) line: Option<usize>,
+    /// The message is a whole sentence. Otherwise, without a line, it goes on after the name of the file.
+    pub(super) is_sentence: bool,
     /// The process type or variable it is about.
     pub(super) key: Option<String>,
     pub(super) message: String,
@@ -26,6 +28,7 @@ impl Finding {
     pub(super) fn complaint(&self) -> Complaint {
         let fact = match self.line {
             Some(line) => format!("{}:{line}: {}", self.file, self.message),
+            None if self.is_sentence => self.message.clone(),
             None => format!("{} {}", self.file, self.message),
         };
         Complaint::new(fact, self.hint.clone())
@@ -43,6 +46,7 @@ impl Findings {
             severity: problem.severity,
             file: file.to_owned(),
             line: Some(problem.line),
+            is_sentence: true,
             key: problem.key.clone(),
             message: problem.message.clone(),
             hint: problem.hint.clone(),
@@ -55,6 +59,7 @@ impl Findings {
             severity,
             file: file.to_owned(),
             line: None,
+            is_sentence: false,
             key: None,
             message: message.to_owned(),
             hint: hint.to_owned(),

@@ -36,8 +36,8 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// Status 2: an unknown type, a bad quantity, or nothing is left to run; 78 if `.foreman` asks for it.
     pub(super) fn formation(&self, file_name: &str, types: &[ProcessType]) -> Result<Formation, Error> {
+        let mut findings = Findings::default();
         if !self.by_option {
-            let mut findings = Findings::default();
             find(self.file, file_name, types, &mut findings);
             findings.settle()?;
         }
@@ -46,7 +46,11 @@ impl<'a> Asked<'a> {
             Error::all(Status::Usage, without_repeats(complaints))
         })?;
         for warning in warnings {
-            warn(&Complaint::new(warning.to_string(), warning.hint()));
+            let text = warning.to_string();
+            // `.foreman` has been reported with its line.
+            if !findings.iter().any(|finding| finding.message == text) {
+                warn(&Complaint::new(text, warning.hint()));
+            }
         }
         if formation.is_empty() { Err(empty(self.args, types)) } else { Ok(formation) }
     }
@@ -82,6 +86,7 @@ pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], f
             severity,
             file: file_name.to_owned(),
             line: Some(line),
+            is_sentence: true,
             key: Some(key.to_owned()),
             message,
             hint,
@@ -96,6 +101,27 @@ pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], f
             findings.push(finding);
         }
     }
+    let line = file.formation.as_ref().or(file.concurrency.as_ref()).map(|setting| setting.line);
+    let is_empty = || of_file(file, types).is_some_and(|formation| formation.is_empty());
+    if line.is_some() && !types.is_empty() && is_empty() {
+        findings.push(Finding {
+            severity: Severity::Error,
+            file: file_name.to_owned(),
+            line,
+            is_sentence: true,
+            key: Some(if file.formation.is_some() { "formation" } else { "concurrency" }.to_owned()),
+            message: NOTHING_TO_START.to_owned(),
+            hint: types.first().map(one_of).unwrap_or_default(),
+        });
+    }
+}
+
+/// The message if a list of quantities has only zeros.
+const NOTHING_TO_START: &str = "nothing to start: every type has quantity 0";
+
+/// How to start something.
+fn one_of(process_type: &ProcessType) -> String {
+    format!("give a type a quantity, such as `{process_type}=1`")
 }
 
 /// `wbe=1,wbe=2` is one typing error.
@@ -112,16 +138,15 @@ fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
 /// Nothing would run. `types`: those of the Procfile that can.
 fn empty(args: &FormationArgs, types: &[ProcessType]) -> Error {
     let Some(first) = types.first() else {
-        let fact = "the formation is empty: the Procfile defines `release` only";
+        let fact = "nothing to start: the Procfile has no process type but `release`";
         return Error::new(Status::Usage, fact, "`dyno release` runs it alone");
     };
-    let fact = "the formation is empty: no process type has a quantity above 0";
-    let hint = if args.except.is_empty() {
-        format!("give one a quantity, such as `{first}=1`")
+    if args.except.is_empty() {
+        Error::new(Status::Usage, NOTHING_TO_START, one_of(first))
     } else {
-        "`-x` leaves out all that would run: name fewer".to_owned()
-    };
-    Error::new(Status::Usage, fact, hint)
+        let fact = "nothing to start: `-x` excludes every type that would run";
+        Error::new(Status::Usage, fact, "exclude fewer types")
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod formation;
 mod identity;
 mod look;
 mod man;
+mod missing_procfile;
 mod named_by;
 mod one_off;
 mod pipe_reader;

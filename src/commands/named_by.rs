@@ -28,6 +28,7 @@ impl NamedBy {
             severity,
             file: file.to_owned(),
             line,
+            is_sentence: line.is_some(),
             key: key.map(str::to_owned),
             message,
             hint: hint.to_owned(),

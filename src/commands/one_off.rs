@@ -38,7 +38,10 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
         return Err(Error::new(Status::Usage, "the command is empty", hint));
     }
     let mut findings = Findings::default();
-    let places = Places::find(cli.project(&args.project), cli.dialect, &mut findings)?;
+    let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
+        Ok(places) => places,
+        Err(none) => return Err(none.settle(findings)),
+    };
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let layers = files::layers(&places, &settings, &mut findings)?;
     let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_bytes()).collect();

@@ -28,16 +28,16 @@ pub(super) struct NoDirectory {
 }
 
 impl NoDirectory {
-    /// As something that was found; its message names the directory.
+    /// The same as a finding.
     pub(super) fn finding(self) -> Finding {
         let Self { file, line, fact, hint } = self;
-        Finding { severity: Severity::Error, file, line, key: None, message: fact, hint }
+        Finding { severity: Severity::Error, file, line, is_sentence: true, key: None, message: fact, hint }
     }
-}
 
-impl From<NoDirectory> for Error {
-    fn from(none: NoDirectory) -> Self {
-        Self::new(Status::Config, none.fact, none.hint)
+    /// Shows it with everything else that was found: what is wrong with other lines of `.foreman`.
+    pub(super) fn settle(self, mut findings: Findings) -> Error {
+        findings.push(self.finding());
+        findings.settle().err().unwrap_or_else(|| Error::all(Status::Config, []))
     }
 }
 
@@ -122,7 +122,7 @@ impl Places {
                 file: self.foreman_name.clone(),
                 line: Some(setting.line),
                 fact,
-                hint: format!("check `root` on line {} of {}", setting.line, self.foreman_name),
+                hint: "check `root`".to_owned(),
             });
         }
         // As honcho the root never follows the Procfile (S13.2).

@@ -131,6 +131,7 @@ pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, pla
             severity: Severity::Error,
             file: name.to_owned(),
             line: Some(line),
+            is_sentence: true,
             key: Some(key.to_owned()),
             message,
             hint: hint.to_owned(),

@@ -57,7 +57,10 @@ impl Project {
         types: &Types<'_>,
     ) -> Result<Self, Error> {
         let mut findings = Findings::default();
-        let mut places = Places::find(cli.project(args), cli.dialect, &mut findings)?;
+        let mut places = match Places::find(cli.project(args), cli.dialect, &mut findings) {
+            Ok(places) => places,
+            Err(none) => return Err(none.settle(findings)),
+        };
         let layers = files::layers(&places, settings, &mut findings)?;
         let found = files::procfile_path(&places, &layers);
         let (procfile, procfile_name) = match types.from {

@@ -102,6 +102,7 @@ fn too_long(file: &str, entry: &ProcfileEntry, line: &[u8]) -> Option<Finding> {
         severity: Severity::Error,
         file: file.to_owned(),
         line: Some(entry.line),
+        is_sentence: true,
         key: Some(name.to_owned()),
         message: format!(
             "the command of `{name}` is {bytes} bytes long for the shell, and an argument has at most {MAX_VARIABLE_BYTES}"
@@ -117,7 +118,8 @@ fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
         None => ("the environment of a dyno".to_owned(), None, format!("is too big: {error}")),
     };
     let hint = error.hint().to_owned();
-    Finding { severity: Severity::Error, file, line, key: Some(named(error).to_owned()), message, hint }
+    let is_sentence = line.is_some();
+    Finding { severity: Severity::Error, file, line, is_sentence, key: Some(named(error).to_owned()), message, hint }
 }
 
 fn named(error: &EnvironmentTooBig) -> &str {

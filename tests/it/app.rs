@@ -68,6 +68,11 @@ impl App {
         self.top.join("app").join(name)
     }
 
+    /// The root of the app as `dyno` names it.
+    pub(crate) fn root(&self) -> PathBuf {
+        fs::canonicalize(self.path("")).unwrap()
+    }
+
     /// The directory that holds the root, the home and the runtime directory.
     pub(crate) fn top(&self) -> &Path {
         &self.top

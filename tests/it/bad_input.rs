@@ -54,7 +54,8 @@ fn a_missing_procfile_suggests_one_that_exists() {
     let app = App::empty().file("Procfile.dev", "web: touch started\n");
 
     let hint = "hint: there is `Procfile.dev`; `-f Procfile.dev` uses it\n";
-    refuses(&app, &[], 78, &format!("error: Procfile does not exist\n\n{hint}"));
+    let fact = format!("error: no Procfile in {}", app.root().display());
+    refuses(&app, &[], 78, &format!("{fact}\n\n{hint}"));
 }
 
 #[test]

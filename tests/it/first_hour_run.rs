@@ -112,6 +112,132 @@ fn s7_4_no_dyno_is_shown_as_started_after_the_stop_was_announced() {
 }
 
 #[test]
+fn s1_7_a_missing_procfile_names_what_exists_instead() {
+    let package = r#"{"scripts": {"start": "node server.js", "dev": "vite"}}"#;
+    let start_alone = r#"{"scripts": {"start": "node server.js"}}"#;
+    let line = "write the line `web: npm";
+    let nothing = "write one line for each process type into it, such as `web: npm start`";
+    for (app, hint) in [
+        (App::empty(), nothing.to_owned()),
+        (App::empty().file("procfile", "web: true\n"), "there is `procfile`; `-f procfile` uses it".to_owned()),
+        (
+            App::empty()
+                .file("Procfile.dev", "web: true\n")
+                .file("PROCFILE", "web: true\n")
+                .file("package.json", package),
+            "there is `PROCFILE` and `Procfile.dev`; `-f PROCFILE` uses it".to_owned(),
+        ),
+        (
+            App::empty().file("../Procfile", "web: true\n"),
+            "there is `../Procfile`; `-f ../Procfile` uses it".to_owned(),
+        ),
+        (
+            App::empty().file("package.json", package),
+            format!("package.json has the script `dev`: {line} run dev` into the Procfile"),
+        ),
+        (
+            App::empty().file("package.json", start_alone),
+            format!("package.json has the script `start`: {line} start` into the Procfile"),
+        ),
+        (App::empty().file("package.json", "{\"scripts\": 3}"), nothing.to_owned()),
+        (App::empty().file("package.json", "no JSON"), nothing.to_owned()),
+    ] {
+        let fact = format!("error: no Procfile in {}", app.root().display());
+        app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("{fact}\n\nhint: {hint}\n"));
+        app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("{fact}\nhint: {hint}\n"));
+    }
+}
+
+#[test]
+fn s1_7_a_procfile_beside_another_root_is_named_by_its_path() {
+    let app = App::new("web: true\n").file("sub/.keep", "");
+
+    let fact = format!("error: no Procfile in {}/sub", app.root().display());
+    let hint = "hint: there is `Procfile`; `-f Procfile` uses it\n";
+    app.dyno(["start", "-d", "sub"]).run().expect(Ended::Code(78), "", &format!("{fact}\n\n{hint}"));
+}
+
+#[test]
+fn s4_2_a_formation_without_dynos_has_nothing_to_start() {
+    let app = App::new("web: true\nworker: true\n");
+    let fact = "error: nothing to start: every type has quantity 0\n";
+    let hint = "hint: give a type a quantity, such as `web=1`\n";
+
+    for args in [&["-m", "web=0"][..], &["-c", "web=0,worker=0"], &["all=0"]] {
+        app.dyno(["start"]).args(args).run().expect(Ended::Code(2), "", &format!("{fact}\n{hint}"));
+    }
+    let excluded = "error: nothing to start: `-x` excludes every type that would run\n\nhint: exclude fewer types\n";
+    app.dyno(["start", "-x", "web,worker"]).run().expect(Ended::Code(2), "", excluded);
+}
+
+#[test]
+fn s4_5_a_formation_without_dynos_in_dot_foreman_fails_start_and_check() {
+    for (text, key) in [("formation: web=0\n", "formation"), ("concurrency: web=0,worker=0\n", "concurrency")] {
+        let app = App::new("web: true\nworker: true\n").file(".foreman", text);
+
+        let fact = "error: .foreman:1: nothing to start: every type has quantity 0\n";
+        let hint = "hint: give a type a quantity, such as `web=1`\n";
+        app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("{fact}\n{hint}"));
+        app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("{fact}{hint}"));
+        let json: serde_json::Value = serde_json::from_slice(&app.dyno(["check", "--json"]).run().stdout).unwrap();
+        let problem = serde_json::json!([{
+            "severity": "error", "file": ".foreman", "line": 1, "key": key,
+            "message": "nothing to start: every type has quantity 0",
+            "hint": "give a type a quantity, such as `web=1`",
+        }]);
+        assert_eq!(json["problems"], problem);
+    }
+    // Both keys together run something.
+    let app = App::new("web: true\nworker: true\n").file(".foreman", "formation: web=0\nconcurrency: worker=1\n");
+    app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (web, worker)\n", "");
+}
+
+/// The messages with their hints, without `error`, `warning` or `note`: how serious one is depends on the command.
+fn messages(stderr: &str) -> Vec<String> {
+    let lines = stderr.lines().filter(|line| !line.is_empty());
+    let severities = ["error: ", "warning: ", "note: "];
+    let mut messages: Vec<String> = Vec::new();
+    for line in lines {
+        match (severities.iter().find_map(|severity| line.strip_prefix(severity)), messages.last_mut()) {
+            (None, Some(last)) => last.extend(["\n", line]),
+            (text, _) => messages.push(text.unwrap_or(line).to_owned()),
+        }
+    }
+    messages.sort();
+    messages
+}
+
+#[test]
+fn s4_5_start_and_check_say_the_same_about_dot_foreman() {
+    for (text, count) in [
+        ("port 5000\n", 1),
+        ("port: abc\nroot: nowhere\n", 2),
+        ("port: 65500\n", 1),
+        ("timeout: soon\nprot: 1\n", 2),
+        ("port: 1\nport: 5000\napp: x\n", 2),
+        ("formation: wbe=1,wbe=1\n", 1),
+        ("formation: web=1,web=2\n", 1),
+        ("formation: release=1\n", 1),
+        ("concurrency: web=1001\n", 1),
+        ("env: no.env\n", 1),
+        ("procfile: nope\n", 1),
+        ("root: Procfile\n", 1),
+        ("port:\n", 1),
+        ("formation: [web]\n", 1),
+    ] {
+        let app = App::new("web: true\nworker: true\n").file(".foreman", text);
+
+        let (start, check) = (app.dyno(["start"]).run(), app.dyno(["check"]).run());
+
+        let said = messages(&start.stderr());
+        assert_eq!((said.len(), &said), (count, &messages(&check.stderr())), "{text}");
+        let has_failed = start.stderr().contains("error: ");
+        assert_eq!(start.ended == Ended::Code(78), has_failed, "{text}");
+        assert!(!has_failed || check.ended == Ended::Code(78), "{text}");
+    }
+}
+
+#[test]
 fn s6_8_a_debugger_prompt_points_to_focus_once() {
     let app = App::new("web: ./web\n")
         .script("web", "printf '(Pdb) '; read -r _ <go; printf 'n\\n(Pdb) '; read -r _ <end\n")

@@ -68,10 +68,11 @@ fn s4_every_kind_of_formation_that_cannot_be_read() {
     says(&app, &["start", "web="], 2, &error("`web` has no quantity", "write `web=1`"));
     says(&app, &["start", "-m", "=1"], 2, &error("`=1` has no process type before the `=`", list));
     says(&app, &["start", "-m", "web=1,,worker=1"], 2, &error("`web=1,,worker=1` has an empty item", list));
-    let fact = "the formation is empty: no process type has a quantity above 0";
-    says(&app, &["start", "-x", "web,worker"], 2, &error(fact, "`-x` leaves out all that would run: name fewer"));
+    let fact = "nothing to start: `-x` excludes every type that would run";
+    says(&app, &["start", "-x", "web,worker"], 2, &error(fact, "exclude fewer types"));
+    let fact = "nothing to start: every type has quantity 0";
     for list in ["all=0", "web=0,worker=0"] {
-        says(&app, &["start", list], 2, &error(fact, "give one a quantity, such as `web=1`"));
+        says(&app, &["start", list], 2, &error(fact, "give a type a quantity, such as `web=1`"));
     }
     // Two empty items are one error.
     says(&app, &["start", "-m", " , "], 2, &error("` , ` has an empty item", list));
@@ -188,8 +189,8 @@ fn s4_5_start_reports_errors_in_dot_foreman_with_their_line() {
     says(&bad("# x\nport: 0\n"), &["start"], 78, &error(fact, "write a line such as `port: 5000`"));
     let fact = ".foreman:1: the Procfile has no process type `wbe`";
     says(&bad("formation: wbe=1\n"), &["start"], 78, &error(fact, "did you mean `web`?"));
-    let fact = "the directory `nowhere` cannot be used: No such file or directory";
-    says(&bad("root: nowhere\n"), &["start"], 78, &error(fact, "check `root` on line 1 of .foreman"));
+    let fact = ".foreman:1: the directory `nowhere` cannot be used: No such file or directory";
+    says(&bad("root: nowhere\n"), &["start"], 78, &error(fact, "check `root`"));
     let known = "known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`";
     let warning = format!("warning: .foreman:1: `prot` has no effect\nhint: {known}\n");
     warns(&bad("prot: 1\n"), &["start", "web"], &warning);
@@ -210,7 +211,9 @@ fn missing_files_and_directories_are_errors_with_a_hint() {
     let hint = "there is `Procfile`; `-f Procfile` uses it";
     says(&app, &["run", "-f", "nope", "web"], 78, &error("nope does not exist", hint));
     let hint = "write one line for each process type into it, such as `web: npm start`";
-    says(&App::empty(), &["start"], 78, &error("Procfile does not exist", hint));
+    let app = App::empty();
+    let fact = format!("no Procfile in {}", app.root().display());
+    says(&app, &["start"], 78, &error(&fact, hint));
 }
 
 #[test]

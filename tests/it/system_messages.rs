@@ -141,7 +141,7 @@ fn a_full_disk_stops_everything_with_74() {
 fn a_procfile_with_only_a_release_has_nothing_to_start() {
     let app = App::new("release: touch started\n");
 
-    let fact = "the formation is empty: the Procfile defines `release` only";
+    let fact = "nothing to start: the Procfile has no process type but `release`";
     says(&app, &["start"], 2, &error(fact, "`dyno release` runs it alone"));
     says(&app, &["start", "web"], 2, &error("the Procfile has no process type `web`", "it defines no process types"));
     let fact = "`release` is the release phase and never part of the formation";

@@ -1,0 +1,74 @@
+//! What to say if there is no Procfile: what exists in its place, and what to type (S1.7).
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::findings::Finding;
+use super::named_by::NamedBy;
+use super::places::Places;
+use super::source_file::{self, Unreadable};
+use crate::app::Severity;
+
+/// Scripts of `package.json` that run an app, best first, and how `npm` runs them.
+const SCRIPTS: [(&str, &str); 3] = [("dev", "npm run dev"), ("start", "npm start"), ("serve", "npm run serve")];
+
+/// The Procfile `name` does not exist.
+pub(super) fn finding(places: &Places, named_by: &NamedBy, name: &str) -> Finding {
+    let hint = hint(places, named_by);
+    match named_by {
+        NamedBy::Nobody => Finding {
+            severity: Severity::Error,
+            file: name.to_owned(),
+            line: None,
+            is_sentence: true,
+            key: None,
+            message: format!("no Procfile in {}", places.root.display()),
+            hint,
+        },
+        NamedBy::Option | NamedBy::Foreman { .. } | NamedBy::Variable(_) => {
+            named_by.finding(Severity::Error, "the Procfile", name, &Unreadable::Missing.to_string(), &hint)
+        }
+    }
+}
+
+fn hint(places: &Places, named_by: &NamedBy) -> String {
+    let others = others(places);
+    let list: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+    let list = list.join(" and ");
+    match (others.as_slice(), named_by) {
+        ([first, ..], NamedBy::Nobody | NamedBy::Option) => format!("there is {list}; `-f {first}` uses it"),
+        ([_, ..], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => format!("check the name; there is {list}"),
+        ([], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => Unreadable::Missing.hint().to_owned(),
+        ([], NamedBy::Nobody | NamedBy::Option) => match npm_script(&places.root) {
+            Some((script, command)) => {
+                format!("package.json has the script `{script}`: write the line `web: {command}` into the Procfile")
+            }
+            None => "write one line for each process type into it, such as `web: npm start`".to_owned(),
+        },
+    }
+}
+
+/// The files that may have been meant: `Procfile.dev` and `procfile` in the root, else the Procfile of the directory above.
+fn others(places: &Places) -> Vec<String> {
+    let begins = |name: &OsStr| name.to_string_lossy().to_ascii_lowercase().starts_with("procfile");
+    let entries = std::fs::read_dir(&places.root).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name()).filter(|name| begins(name));
+    let mut paths: Vec<PathBuf> = names.map(|name| places.root.join(name)).filter(|path| path.is_file()).collect();
+    paths.sort();
+    if !paths.is_empty() {
+        return paths.iter().map(|path| places.shown(path)).collect();
+    }
+    let above = places.root.parent().map(|parent| parent.join("Procfile")).filter(|path| path.is_file());
+    // As the user would type it.
+    let shown = |path: PathBuf| {
+        if places.root == places.current { "../Procfile".to_owned() } else { places.shown(&path) }
+    };
+    above.map(shown).into_iter().collect()
+}
+
+fn npm_script(root: &Path) -> Option<(&'static str, &'static str)> {
+    let bytes = source_file::read_if_regular(&root.join("package.json"))?;
+    let package: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    let scripts = package.get("scripts")?;
+    SCRIPTS.into_iter().find(|(name, _)| scripts.get(name).is_some_and(serde_json::Value::is_string))
+}
