@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 
-use super::Cli;
+use super::{Cli, keyboard};
 
 /// Headings of the full list; arguments without one are listed under `Options`.
 pub(super) const WHAT_RUNS: &str = "What runs";
@@ -45,6 +45,7 @@ pub(super) fn command(extent: Extent) -> Command {
     let visible = root.get_subcommands().filter(|command| !command.is_hide_set());
     let pages: Vec<String> = visible.map(|command| command.get_name().to_owned()).collect();
     let root = in_shape(root, extent).mut_subcommands(|command| in_shape(command, extent));
+    let root = root.mut_subcommand("start", keyboard::listed);
     root.mut_subcommand("man", |man| man.mut_arg("page", |page| page.value_parser(PossibleValuesParser::new(pages))))
 }
 

@@ -6,6 +6,7 @@
 mod completions;
 mod drop_in;
 mod help;
+mod keyboard;
 mod man;
 mod offers;
 mod one_off;
@@ -25,6 +26,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 
 pub use completions::{CompletionsArgs, Shell};
 pub use help::whole_command;
+pub use keyboard::KEYS;
 pub use man::ManArgs;
 pub use offers::Offers;
 pub use one_off::{RunArgs, TypeWord};

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use super::stdout;
-use crate::cli::{ManArgs, whole_command};
+use crate::cli::{KEYS, ManArgs, whole_command};
 use crate::error::{Error, Status, exit_statuses};
 use crate::supervisor::Outcome;
 
@@ -75,6 +75,9 @@ fn page_of(command: &Command, root: Option<&Command>) -> io::Result<Vec<u8>> {
         man.render_subcommands_section(&mut page)?;
     }
     let mut roff = Roff::new();
+    if root.is_none() || command.get_name() == "start" {
+        definitions(&mut roff, "KEYBOARD AND SIGNALS", &KEYS);
+    }
     if root.is_none() {
         let statuses: Vec<(String, &str)> = exit_statuses().collect();
         let statuses: Vec<(&str, &str)> = statuses.iter().map(|(status, when)| (status.as_str(), *when)).collect();

@@ -286,6 +286,57 @@ fn s6_8_the_dyno_with_focus_gets_no_hint_about_its_prompt() {
     dyno.finish().expect(Ended::Code(3), stdout, "");
 }
 
+const KEYS: &str = "\
+Keyboard and signals:
+  Ctrl-C, TERM, HUP    stops every dyno; the second one kills
+  Ctrl-\\, QUIT         kills every dyno at once
+  Ctrl-Z, TSTP         pauses the dynos and all time limits; `fg` continues
+  USR1, USR2           are passed on to the dynos
+  --focus: Ctrl-C      goes to the dyno; twice stops all, three times kills
+  --focus: other keys  go to the dyno, also Ctrl-Z and Ctrl-\\
+
+Examples:
+  dyno start ";
+
+#[test]
+fn s13_3_help_start_lists_keys_signals_and_every_option() {
+    let app = App::empty();
+
+    let help = app.dyno(["help", "start"]).run().stdout();
+
+    assert!(help.contains(KEYS), "{help}");
+    for option in [
+        "      --focus <TYPE[.N]>\n",
+        "  -c, --concurrency <web=2>\n",
+        "  -d, --root <DIR>\n",
+        "      --log-dir <DIR>\n",
+    ] {
+        assert!(help.contains(option), "{option}{help}");
+    }
+    let screen = app.dyno(["start", "--help"]).run().stdout();
+    assert!(!screen.contains("Keyboard"), "{screen}");
+}
+
+#[test]
+fn s13_3_the_manual_explains_keys_and_signals() {
+    let app = App::empty();
+    let section = ".SH \"KEYBOARD AND SIGNALS\"\n\
+                   .TP\n\\fBCtrl\\-C, TERM, HUP\\fR\nstops every dyno; the second one kills\n\
+                   .TP\n\\fBCtrl\\-\\\\, QUIT\\fR\nkills every dyno at once\n\
+                   .TP\n\\fBCtrl\\-Z, TSTP\\fR\npauses the dynos and all time limits; `fg` continues\n\
+                   .TP\n\\fBUSR1, USR2\\fR\nare passed on to the dynos\n\
+                   .TP\n\\fB\\-\\-focus: Ctrl\\-C\\fR\n\
+                   goes to the dyno; twice stops all, three times kills\n\
+                   .TP\n\\fB\\-\\-focus: other keys\\fR\ngo to the dyno, also Ctrl\\-Z and Ctrl\\-\\\\\n";
+
+    for args in [&["man"][..], &["man", "start"]] {
+        let page = app.dyno([]).args(args).run().stdout();
+        assert!(page.contains(section), "{page}");
+    }
+    let other = app.dyno(["man", "check"]).run().stdout();
+    assert!(!other.contains("KEYBOARD"), "{other}");
+}
+
 #[test]
 fn s12_1_a_stop_by_a_signal_names_no_culprit() {
     let app = App::new("web: ./web\n").script("web", "trap 'exit 0' TERM; echo up; sleep 1000 & wait\n");
