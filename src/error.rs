@@ -19,15 +19,15 @@ macro_rules! statuses {
 }
 
 statuses! {
-    Usage = 2: "The command line is wrong.",
-    Unavailable = 69: "No port is free, or something is already running.",
-    Internal = 70: "The guardian was lost, or a process could not be killed (it is named).",
-    Output = 74: "The output could not be written, or its reader read nothing for two seconds after the end.",
-    NotUp = 75: "smoke: a dyno was not up in time, or the release command took too long.",
-    Config = 78: "Procfile, .env or .foreman is missing or invalid, or there is no bash for the profile.",
-    NotExecutable = 126: "The command, or that of the first dyno to exit, could not be executed.",
-    NotFound = 127: "The command, or that of the first dyno to exit, was not found.",
-    OutputClosed = 141: "The reader of stdout went away.",
+    Usage = 2: "the command line is wrong",
+    Unavailable = 69: "no port is free",
+    Internal = 70: "the guardian was lost, or a process could not be killed (it is named)",
+    Output = 74: "the output could not be written, or its reader took none of it for two seconds after the end",
+    NotUp = 75: "`smoke`: not up in time, or the release command took too long",
+    Config = 78: "Procfile, `.env` or `.foreman` is missing or invalid, or there is no bash for the profile",
+    NotExecutable = 126: "the command, or the first dyno to exit, could not be executed",
+    NotFound = 127: "the command, or the first dyno to exit, was not found",
+    OutputClosed = 141: "the reader of stdout went away",
 }
 
 impl Status {
@@ -38,12 +38,13 @@ impl Status {
     }
 }
 
-/// Every exit status with its meaning, as `man` and the documentation show it.
+/// Every way in which `dyno` ends: the exit status as people write it, and when. `dyno man` is made from this, and a test
+/// compares `docs/statuses.md` with it.
 pub fn exit_statuses() -> impl Iterator<Item = (String, &'static str)> {
     let of_dynos = [
-        ("0", "Everything stopped as requested, or the first dyno to exit exited with 0."),
-        ("n, 128+n", "Code or signal of the first dyno to exit, or of a failed release command."),
-        ("by the signal", "Stopped by INT, TERM, HUP or QUIT; a shell shows 130, 143, 129 or 131."),
+        ("0", "everything was stopped as asked, or the first dyno to exit did so with 0"),
+        ("n, 128+n", "code or signal of the first dyno to exit, or of a failed release"),
+        ("by the signal", "stopped by INT, TERM, HUP or QUIT: shells show 130, 143, 129 or 131"),
     ];
     let own = Status::ALL.iter().map(|(status, when)| (status.code().to_string(), *when));
     of_dynos.into_iter().map(|(status, when)| (status.to_owned(), when)).chain(own)

@@ -23,6 +23,7 @@ mod env_values;
 mod explain;
 mod file_messages;
 mod first_hour_run;
+mod first_hour_cli;
 mod focus;
 mod focus_ends;
 #[cfg(feature = "real-apps")]
