@@ -39,6 +39,26 @@ pub(crate) struct Scan<'a> {
     pub(crate) comment: bool,
     /// Whether it ends inside a quote or in a backslash.
     pub(crate) unfinished: bool,
+    /// A single quote that is never closed.
+    open_single_quote: bool,
+    /// Whether something was found in which shells, or a command inside another, treat quotes in their own way.
+    uncertain: bool,
+}
+
+/// A quote that is opened and never closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quote {
+    Single,
+    Double,
+}
+
+impl std::fmt::Display for Quote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Single => "'",
+            Self::Double => "\"",
+        })
+    }
 }
 
 impl<'a> Scan<'a> {
@@ -56,6 +76,8 @@ impl<'a> Scan<'a> {
             compound: false,
             comment: false,
             unfinished: false,
+            open_single_quote: false,
+            uncertain: false,
         };
         while let Some(byte) = scan.next() {
             match scan.inside.last() {
@@ -80,6 +102,18 @@ impl<'a> Scan<'a> {
         let mut words = self.words.iter();
         let (Some(first), Some(second)) = (words.next(), words.next()) else { return false };
         self.is_simple() && !first.expands && first.literal == b"exec" && !second.literal.starts_with(b"-")
+    }
+
+    /// The quote that is never closed, if every shell sees it so.
+    pub(crate) fn unclosed_quote(&self) -> Option<Quote> {
+        // The `)` of a `case` pattern ends a substitution too early.
+        if self.uncertain || memchr::memmem::find(self.line, b"case ").is_some() {
+            return None;
+        }
+        if self.open_single_quote {
+            return Some(Quote::Single);
+        }
+        self.inside.contains(&Inside::DoubleQuotes).then_some(Quote::Double)
     }
 
     fn is_simple(&self) -> bool {
@@ -173,6 +207,7 @@ impl<'a> Scan<'a> {
         let rest = self.line.get(self.at..).unwrap_or_default();
         let Some(length) = memchr::memchr(b'\'', rest) else {
             self.unfinished = true;
+            self.open_single_quote = true;
             self.at = self.line.len();
             return;
         };
@@ -203,6 +238,7 @@ impl<'a> Scan<'a> {
             b'$' => self.dollar(),
             b'`' | b'\n' => {
                 self.compound = true;
+                self.uncertain |= byte == b'`';
                 self.literal(byte);
             }
             _ => self.literal(byte),
@@ -222,12 +258,18 @@ impl<'a> Scan<'a> {
             }
             Some(b'{') => match self.braces(quoted) {
                 Some(length) => self.at += length,
-                None => self.compound = true,
+                None => {
+                    self.compound = true;
+                    self.uncertain = true;
+                }
             },
             // `$$` is the pid of the shell, so a brace after it does not begin an expansion.
             Some(b'$') => self.at += 1,
             // bash and dash disagree about `$'…'` and `$"…"`.
-            Some(b'\'' | b'"') if !quoted => self.compound = true,
+            Some(b'\'' | b'"') if !quoted => {
+                self.compound = true;
+                self.uncertain = true;
+            }
             _ => {}
         }
     }

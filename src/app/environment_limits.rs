@@ -10,6 +10,9 @@ pub const MAX_VARIABLE_BYTES: usize = 128 * 1024;
 /// with references, a few lines could fill the memory. Systems accept much smaller environments anyway.
 pub(crate) const MAX_VALUES_BYTES: usize = MAX_FILE_BYTES;
 
+/// A shorter variable does not make an environment too big, so naming it would not help.
+const NOTABLE_BYTES: usize = 4 * 1024;
+
 /// The system also counts a pointer for each variable.
 const POINTER_BYTES: usize = size_of::<usize>();
 
@@ -36,13 +39,35 @@ pub enum EnvironmentTooBig {
         /// The name of the longest variable.
         longest: String,
     },
+    /// All together are too long, and none of them is long: there are too many.
+    #[error("the environment has {count} variables with {bytes} bytes, and the system takes at most {limit} bytes")]
+    Count {
+        /// How many variables there are.
+        count: usize,
+        /// All variables as `KEY=value` with the zeros, and a pointer each.
+        bytes: usize,
+        /// What the caller said the system takes.
+        limit: usize,
+    },
 }
 
 impl EnvironmentTooBig {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        "write the value to a file and set the variable to its path"
+        match self {
+            Self::Variable { .. } | Self::Total { .. } => "write the value to a file and set the variable to its path",
+            Self::Count { .. } => "remove variables that the app does not read, or let it read them from a file",
+        }
+    }
+
+    /// The variable that is too long, or the longest one. None: there are too many.
+    #[must_use]
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Variable { key, .. } | Self::Total { longest: key, .. } => Some(key),
+            Self::Count { .. } => None,
+        }
     }
 }
 
@@ -52,17 +77,21 @@ impl Environment {
     /// # Errors
     /// [`EnvironmentTooBig`], which names the longest variable.
     pub fn check_size(&self, limit_bytes: usize) -> Result<(), EnvironmentTooBig> {
-        let mut total = 0;
+        let (mut total, mut count) = (0, 0);
         let mut longest: (usize, &[u8]) = (0, b"");
         for (key, value) in self.iter() {
             let bytes = key.len() + 1 + value.reveal().len() + 1;
             total += bytes + POINTER_BYTES;
+            count += 1;
             longest = longest.max((bytes, key));
         }
         let (bytes, key) = longest;
         let key = String::from_utf8_lossy(key).into_owned();
         if bytes > MAX_VARIABLE_BYTES {
             return Err(EnvironmentTooBig::Variable { key, bytes });
+        }
+        if total > limit_bytes && bytes < NOTABLE_BYTES {
+            return Err(EnvironmentTooBig::Count { count, bytes: total, limit: limit_bytes });
         }
         if total > limit_bytes {
             return Err(EnvironmentTooBig::Total { bytes: total, limit: limit_bytes, longest: key });
@@ -93,13 +122,24 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_that_is_too_long_names_the_longest_variable() {
+    fn the_total_is_checked_and_names_the_longest_variable() {
+        let mut environment = with("LONGEST", NOTABLE_BYTES);
+        environment.set("A", "1");
+
+        let too_big = environment.check_size(NOTABLE_BYTES + 20).unwrap_err();
+
+        assert!(too_big.to_string().ends_with("the longest variable is `LONGEST`"), "{too_big}");
+        assert_eq!(environment.check_size(NOTABLE_BYTES + 9 + 8 + 4 + 8), Ok(()));
+    }
+
+    #[test]
+    fn too_many_short_variables_are_counted() {
         let mut environment = with("LONGEST", 100);
         environment.set("A", "1");
 
         let too_big = environment.check_size(120).unwrap_err();
 
-        assert!(too_big.to_string().ends_with("the longest variable is `LONGEST`"), "{too_big}");
-        assert_eq!(environment.check_size(109 + 8 + 4 + 8), Ok(()));
+        assert_eq!(too_big, EnvironmentTooBig::Count { count: 2, bytes: 109 + 8 + 4 + 8, limit: 120 });
+        assert_eq!(too_big.variable(), None);
     }
 }

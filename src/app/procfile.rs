@@ -12,7 +12,7 @@ use super::problem::{Problem, Problems, Severity};
 use super::procfile_entry::ProcfileEntry;
 use super::procfile_line::{EntryLine, InvalidLine, ProcfileLine, classify};
 use super::procfile_message::{
-    LineContext, duplicate, invalid_line, is_common_name, not_a_procfile, nothing_defined, oddity,
+    LineContext, duplicate, invalid_line, is_common_name, many_more, not_a_procfile, nothing_defined, oddity,
 };
 use super::source_text::{SourceLine, SourceText, begins_with_name_and_colon, is_blank};
 
@@ -30,9 +30,11 @@ pub struct Procfile {
 }
 
 impl Procfile {
-    /// Up to this many lines that are not entries are reported one by one. If there are more, and they are the
-    /// majority, one problem about the whole file replaces them.
+    /// A file with at most this many lines that are not entries is read as a Procfile, even if they are the majority.
     const MAX_SINGLE_PROBLEMS: usize = 3;
+
+    /// Most lines that are listed if the majority of lines are not entries: the first ones show what the file is.
+    const MAX_LISTED_OF_MANY: usize = 10;
 
     /// Parses a Procfile.
     ///
@@ -207,13 +209,29 @@ impl<'a> ProcfileParser<'a> {
         }
     }
 
-    /// The problems of the lines that are not entries.
-    fn problems_of_rejected(&self) -> Problems {
+    /// The problems of the first `limit` lines that are not entries.
+    fn problems_of_rejected(&self, limit: usize) -> Problems {
         let mut problems = Problems::default();
-        for RejectedLine { line, kind, continued } in &self.rejected {
+        for RejectedLine { line, kind, continued } in self.rejected.iter().take(limit) {
             let context = LineContext { continued: *continued, has_values: self.has_values };
             problems.push(invalid_line(line, kind, context));
         }
+        problems
+    }
+
+    /// The problems of the lines that are not entries, if they are most of the file and it is not known what the file is.
+    fn first_rejected(&self) -> Problems {
+        let mut problems = self.problems_of_rejected(Procfile::MAX_LISTED_OF_MANY);
+        if let Some(next) = self.rejected.get(Procfile::MAX_LISTED_OF_MANY) {
+            let more = self.foreign.invalid_lines - Procfile::MAX_LISTED_OF_MANY;
+            problems.push(many_more(next.line.number, more, self.foreign.invalid_lines, self.significant));
+        }
+        problems
+    }
+
+    /// The problems of the lines that are not entries.
+    fn problems_of_all_rejected(&self) -> Problems {
+        let mut problems = self.problems_of_rejected(Problems::MAX_LISTED);
         if let Some(first) = self.first_left_out {
             problems.leave_out(self.foreign.invalid_lines - self.rejected.len(), first, Severity::Defect);
         }
@@ -230,19 +248,14 @@ impl<'a> ProcfileParser<'a> {
         // A file this short may be a Procfile with a mistake in every line, unless it clearly is something else.
         let has_common_name = self.entries.iter().any(|entry| is_common_name(entry.process_type.as_str().as_bytes()));
         let is_other = !few || (guess.is_some() && self.foreign.is_certain() && !has_common_name);
-        let whole = ((is_other && !minority && !self.foreign.is_conflict()) || nothing_else).then(|| {
+        let is_whole_file = (is_other && !minority && !self.foreign.is_conflict()) || nothing_else;
+        if let Some(kind) = guess.filter(|_| is_whole_file) {
             let first = self.rejected.first().map_or(1, |rejected_line| rejected_line.line.number);
-            not_a_procfile(first, self.foreign.invalid_lines, self.significant, guess)
-        });
-        match whole {
             // The file is of another kind, so its other problems do not matter.
-            Some(problem) if problem.severity == Severity::Error => return Err(vec![problem]),
-            Some(problem) => self.problems.push(if nothing { problem.into_error() } else { problem }),
-            None => {
-                let rejected = self.problems_of_rejected();
-                self.problems.append(if nothing { rejected.into_errors() } else { rejected });
-            }
+            return Err(vec![not_a_procfile(first, self.foreign.invalid_lines, self.significant, kind)]);
         }
+        let rejected = if is_whole_file { self.first_rejected() } else { self.problems_of_all_rejected() };
+        self.problems.append(if nothing { rejected.into_errors() } else { rejected });
         if nothing && self.foreign.invalid_lines == 0 {
             self.problems.push(nothing_defined());
         }

@@ -3,6 +3,7 @@
 //! It sees one line at a time. Not here: what depends on other lines, such as duplicates and YAML below a key
 //! (`procfile`).
 
+use super::command_scan::{Quote, Scan};
 use super::env_line::{holds_assignment, is_env_key};
 use super::process_type::{InvalidProcessType, ProcessType};
 use super::source_text::{first_word, is_blank, part, trim, trim_end, trim_start};
@@ -47,6 +48,8 @@ pub(crate) enum Oddity<'a> {
     WindowsVariable(&'a [u8]),
     /// A path such as `bin\start.bat`.
     WindowsPath(&'a [u8]),
+    /// `echo 'hi`.
+    UnclosedQuote(Quote),
 }
 
 /// Why a line is not an entry.
@@ -222,7 +225,9 @@ fn command_oddities(command: &[u8]) -> impl Iterator<Item = Oddity<'_>> {
     let carriage_return = memchr::memchr(b'\r', command).map(|_| Oddity::CarriageReturn);
     let variable = windows_variable(command).map(Oddity::WindowsVariable);
     let path = windows_path(command).map(Oddity::WindowsPath);
-    [colon, comment, carriage_return, variable, path].into_iter().flatten()
+    let quote = memchr::memchr2(b'\'', b'"', command).and_then(|_| Scan::of(command).unclosed_quote());
+    let quote = quote.map(Oddity::UnclosedQuote);
+    [colon, comment, carriage_return, variable, path, quote].into_iter().flatten()
 }
 
 /// The first `%NAME%`. The name has at least two characters and no lower case, so `date +%H%M` has none.

@@ -2,7 +2,7 @@
 //!
 //! It decides nothing: `procfile_line` finds the problem of a line, `procfile` those of the whole file.
 
-use super::command_scan::Scan;
+use super::command_scan::{Quote, Scan};
 use super::env_line::holds_assignment;
 use super::problem::{Problem, Severity};
 use super::procfile_line::{EntryLine, InvalidLine, Oddity};
@@ -154,12 +154,32 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
             let bare = shortened(variable).replace('%', "");
             (format!("`{}` is a variable on Windows only", shortened(variable)), format!("write `${bare}`"))
         }
+        Oddity::UnclosedQuote(quote) => (
+            format!("the command of `{name}` has an unclosed `{quote}`, and the shell refuses it"),
+            match quote {
+                Quote::Single => "close the quote, or write an apostrophe as `\\'`".to_owned(),
+                Quote::Double => "close the quote".to_owned(),
+            },
+        ),
         Oddity::WindowsPath(path) => (
             format!("the shell drops the backslashes of `{}`", shortened(path)),
             "write `/` in paths, or pass a Procfile for this system with `-f`".to_owned(),
         ),
     };
-    Problem::new(Severity::Warning, line.number, message, hint).about(name)
+    let severity = match odd {
+        // The shell refuses the command, so it has no effect.
+        Oddity::UnclosedQuote(_) => Severity::Defect,
+        Oddity::LeadingBlanks
+        | Oddity::BlankBeforeColon
+        | Oddity::HerokuCommand
+        | Oddity::Address
+        | Oddity::ColonCommand
+        | Oddity::OnlyComment
+        | Oddity::CarriageReturn
+        | Oddity::WindowsVariable(_)
+        | Oddity::WindowsPath(_) => Severity::Warning,
+    };
+    Problem::new(severity, line.number, message, hint).about(name)
 }
 
 /// The problem of a process type that is defined again.
@@ -169,15 +189,19 @@ pub(crate) fn duplicate(process_type: &ProcessType, earlier: usize, line: usize)
     Problem::new(Severity::Defect, line, message, hint).about(process_type.as_str())
 }
 
-/// The problem of a file in which most lines are not entries. If its kind is known, this is an error, because a line
-/// that looks like an entry by chance must not be started.
-pub(crate) fn not_a_procfile(line: usize, invalid: usize, of: usize, guess: Option<&str>) -> Problem {
-    let count = format!("{invalid} of {of} lines are not Procfile entries");
-    let hint = "write lines such as `web: npm start`, or pass another file with `-f`";
-    match guess {
-        Some(kind) => Problem::new(Severity::Error, line, format!("the file looks like {kind}: {count}"), hint),
-        None => Problem::new(Severity::Defect, line, count, hint),
-    }
+const NOT_A_PROCFILE_HINT: &str = "write lines such as `web: npm start`, or pass another file with `-f`";
+
+/// The problem of a file of another known kind. It is an error, because a line that looks like an entry by chance must
+/// not be started.
+pub(crate) fn not_a_procfile(line: usize, invalid: usize, of: usize, kind: &str) -> Problem {
+    let message = format!("the file looks like {kind}: {invalid} of {of} lines are not Procfile entries");
+    Problem::new(Severity::Error, line, message, NOT_A_PROCFILE_HINT)
+}
+
+/// The problem that stands for the lines that are not listed. `line`: the first of them.
+pub(crate) fn many_more(line: usize, more: usize, invalid: usize, of: usize) -> Problem {
+    let message = format!("and {more} more: {invalid} of {of} lines are not Procfile entries");
+    Problem::new(Severity::Defect, line, message, NOT_A_PROCFILE_HINT)
 }
 
 /// The problem of a file without entries.

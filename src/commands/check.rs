@@ -11,6 +11,7 @@ use super::findings::{Finding, Findings};
 use super::formation;
 use super::places::Places;
 use super::ports;
+use super::programs;
 use super::size;
 use super::stdout;
 use super::strict_reader::{self, Difference, difference};
@@ -78,8 +79,11 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         size::find(&found.name, procfile, &layers, &mut findings);
     }
     ports::find(&found.name, procfile.as_ref(), &layers, &places, &mut findings);
-    // Nobody who calls another tool asks about a third reader, and what is told of a shell is true of theirs.
+    // Scripts that call another tool expect no notes.
     if cli.dialect == Dialect::Dyno {
+        if let Some(procfile) = &procfile {
+            programs::find(&found.name, procfile, &layers, places.dyno_directory(), &mut findings);
+        }
         note_names(&texts, &mut findings);
         compare(&texts, args.strict, &mut findings);
     }

@@ -117,14 +117,17 @@ fn one_paragraph(arg: Arg) -> Arg {
     arg.long_help(sentences.join(". ")).hide_possible_values(true)
 }
 
-/// The same page in the characters that every `roff` reads.
+/// The same page in characters that every `roff` reads and every terminal shows. In the C locale groff knows no ellipsis
+/// and leaves it out.
 fn in_ascii(page: &[u8]) -> String {
     let mut text = String::with_capacity(page.len());
     for char in String::from_utf8_lossy(page).chars() {
-        if char.is_ascii() {
-            text.push(char);
-        } else {
-            let _ = write!(text, "\\[u{:04X}]", u32::from(char));
+        match char {
+            '…' => text.push_str("..."),
+            char if char.is_ascii() => text.push(char),
+            char => {
+                let _ = write!(text, "\\[u{:04X}]", u32::from(char));
+            }
         }
     }
     text

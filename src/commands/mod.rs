@@ -25,6 +25,8 @@ mod policy;
 mod port_explanation;
 mod ports;
 mod process_table;
+mod program_lookup;
+mod programs;
 mod project;
 mod report_files;
 mod size;

@@ -7,15 +7,14 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-use nix::unistd::{AccessFlags, access};
 
 use super::files::{self, Settings};
 use super::findings::Findings;
 use super::identity;
 use super::places::{Places, reason};
+use super::program_lookup::{Obstacle, obstacle, program_of};
 use super::{platform, size};
 use crate::app::{
     DynoName, DynoVariables, Environment, Layers, PortVariable, ProcessType, ProcfileEntry, Severity, Shell,
@@ -25,9 +24,6 @@ use crate::cli::{Cli, Dialect, RunArgs, TypeWord};
 use crate::error::{Complaint, Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
-
-/// Where programs are looked for if `PATH` is not set, as the shell does.
-const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Returns only if the command could not be started.
 pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
@@ -137,45 +133,31 @@ fn command_line(dialect: Dialect, words: &[&[u8]], entry: Option<(&str, &Procfil
     }
 }
 
-/// Fails with 127 or 126 where the first word of the line is plainly a program that is missing or no program. What
-/// is less plain is left to the shell.
+/// Fails with 127 or 126 if the line plainly runs a program that is missing or cannot be executed. Other lines are left
+/// to the shell.
 fn look_up(line: &[u8], environment: &Environment, directory: &Path) -> Result<(), Error> {
-    if shell_line(line).own_shell || line.starts_with(b"exec ") {
-        return Ok(());
-    }
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./+@%:,".contains(byte);
-    let length = line.iter().take_while(|byte| !byte.is_ascii_whitespace()).count();
-    let (word, _) = line.split_at_checked(length).unwrap_or((line, b""));
-    if word.is_empty() || !word.iter().all(plain) {
-        return Ok(());
-    }
-    let path = environment.get(b"PATH").map_or(DEFAULT_PATH, |path| path.reveal());
-    let candidates: Vec<PathBuf> = if word.contains(&b'/') {
-        vec![directory.join(OsStr::from_bytes(word))]
-    } else {
-        let folders = path.split(|byte| *byte == b':').map(|folder| directory.join(OsStr::from_bytes(folder)));
-        folders.map(|folder| folder.join(OsStr::from_bytes(word))).collect()
+    let Some(program) = program_of(line) else { return Ok(()) };
+    let shown = String::from_utf8_lossy(&program);
+    let (status, fact, hint) = match obstacle(&program, environment, directory) {
+        None => return Ok(()),
+        Some(Obstacle::Missing) if program.contains(&b'/') => {
+            let hint = "check the path: it is relative to the root of the app".to_owned();
+            (Status::NotFound, format!("`{shown}` was not found"), hint)
+        }
+        Some(Obstacle::Missing) => (Status::NotFound, format!("`{shown}` was not found"), NOT_FOUND_HINT.to_owned()),
+        Some(Obstacle::Directory) => {
+            (Status::NotExecutable, format!("`{shown}` is a directory"), "name a program in it".to_owned())
+        }
+        Some(Obstacle::NotExecutable) => {
+            (Status::NotExecutable, format!("`{shown}` is not executable"), format!("run `chmod +x {shown}`"))
+        }
     };
-    let is_program = |path: &PathBuf| path.is_file() && access(path.as_path(), AccessFlags::X_OK).is_ok();
-    if candidates.iter().any(is_program) {
-        return Ok(());
-    }
-    let shown = String::from_utf8_lossy(word);
-    let Some(there) = candidates.iter().find(|path| path.exists()) else {
-        let hint =
-            if word.contains(&b'/') { "check the path; it starts at the root of the app" } else { NOT_FOUND_HINT };
-        return Err(Error::new(Status::NotFound, format!("`{shown}` was not found"), hint));
-    };
-    if there.is_dir() {
-        return Err(Error::new(Status::NotExecutable, format!("`{shown}` is a directory"), "name a program in it"));
-    }
-    let hint = format!("`chmod +x {shown}` makes it so");
-    Err(Error::new(Status::NotExecutable, format!("`{shown}` is not executable"), hint))
+    Err(Error::new(status, fact, hint))
 }
 
-const NOT_FOUND_HINT: &str = "it is no process type of the Procfile, and no program of that name is in `PATH`";
+const NOT_FOUND_HINT: &str = "it is neither a process type of the Procfile nor a program on `PATH`";
 
-const NO_PROCFILE_HINT: &str = "no program of that name is in `PATH`, and there is no Procfile to name a process type";
+const NO_PROCFILE_HINT: &str = "it is not a program on `PATH`, and there is no Procfile with a process type of that name";
 
 /// Executes the shell with the line. The standard library clears the signal mask and sets SIGPIPE, which Rust's
 /// own start ignores, back to its default; nothing else was changed in this process.

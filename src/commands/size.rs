@@ -119,17 +119,12 @@ fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
     };
     let hint = error.hint().to_owned();
     let is_sentence = line.is_some();
-    Finding { severity: Severity::Error, file, line, is_sentence, key: Some(named(error).to_owned()), message, hint }
-}
-
-fn named(error: &EnvironmentTooBig) -> &str {
-    let (EnvironmentTooBig::Variable { key, .. } | EnvironmentTooBig::Total { longest: key, .. }) = error;
-    key
+    Finding { severity: Severity::Error, file, line, is_sentence, key: error.variable().map(str::to_owned), message, hint }
 }
 
 /// File and line of the variable that is named, if a file gives it.
 fn given_at(error: &EnvironmentTooBig, layers: &Layers) -> Option<(String, usize)> {
-    match layers.get(named(error))?.origin {
+    match layers.get(error.variable()?)?.origin {
         Origin::File { name, line } => Some((name, line)),
         Origin::Shell | Origin::Default | Origin::Option | Origin::Dyno => None,
     }

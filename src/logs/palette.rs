@@ -7,13 +7,15 @@ use crate::app::ProcessType;
 
 use super::Source;
 
-/// A foreground colour of a terminal, by the number of its SGR sequence: 30 to 37, bright 90 to 97.
+/// A foreground colour of a terminal, by the number of its SGR sequence: 30 to 37, bright 90 to 97, or 39 for the
+/// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Color(u8);
 
 impl Color {
-    /// For lines about the whole formation and for process types that are not in the palette. foreman uses it, too.
-    pub const SYSTEM: Self = Self(37);
+    /// For lines about the whole formation and for process types that are not in the palette: the terminal's own
+    /// foreground. White, which foreman uses, cannot be read on a light background.
+    pub const SYSTEM: Self = Self(39);
 
     /// foreman's order: cyan, yellow, green, magenta, red, blue, then the bright version of each.
     const ORDER: [Self; 12] = [
@@ -98,10 +100,10 @@ mod tests {
     }
 
     #[test]
-    fn the_system_and_unknown_process_types_are_white() {
+    fn the_system_and_unknown_process_types_have_the_default_foreground() {
         let palette = Palette::new([process_type("web")]);
 
         assert_eq!(palette.color(&Source::System), Color::SYSTEM);
-        assert_eq!(color_of(&palette, "run", 4711), 37);
+        assert_eq!(color_of(&palette, "run", 4711), 39);
     }
 }

@@ -100,16 +100,29 @@ fn a_megabyte_line_that_is_not_an_entry_gets_a_short_message() {
 }
 
 #[test]
-fn a_hundred_thousand_lines_of_nonsense_are_told_in_one_line() {
-    let told = |fact: &str| format!("error: Procfile:{fact} lines are not Procfile entries\n");
-    let hint = "hint: write lines such as `web: npm start`, or pass another file with `-f`\n";
+fn ten_of_a_hundred_thousand_invalid_lines_are_listed() {
+    let listed = |first: usize, blank: &str| -> String {
+        let line = |number: usize| {
+            format!(
+                "error: Procfile:{number}: `this is prose` has no process type\n{blank}\
+                 hint: write `web: this is prose`\n"
+            )
+        };
+        (first..first + 10).map(line).collect()
+    };
+    let more = |at: usize, of: usize, blank: &str| {
+        format!(
+            "error: Procfile:{at}: and 99990 more: 100000 of {of} lines are not Procfile entries\n{blank}\
+             hint: write lines such as `web: npm start`, or pass another file with `-f`\n"
+        )
+    };
     let nonsense = "this is prose\n".repeat(100_000);
 
     let app = App::new(&("web: true\n".to_owned() + &nonsense));
-    app.dyno(["check"]).run().expect(Ended::Code(78), "", &(told("2: 100000 of 100001") + hint));
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &(listed(2, "") + &more(12, 100_001, "")));
     let app = App::new(&nonsense);
-    app.dyno(["check"]).run().expect(Ended::Code(78), "", &(told("1: 100000 of 100000") + hint));
-    app.dyno(["start"]).run().expect(Ended::Code(78), "", &(told("1: 100000 of 100000") + "\n" + hint));
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &(listed(1, "") + &more(11, 100_000, "")));
+    app.dyno(["start"]).run().expect(Ended::Code(78), "", &(listed(1, "\n") + &more(11, 100_000, "\n")));
 }
 
 #[test]

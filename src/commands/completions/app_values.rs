@@ -17,6 +17,7 @@ use crate::commands::files::{self, Settings};
 use crate::commands::findings::Findings;
 use crate::commands::formation::Asked;
 use crate::commands::places::Places;
+use crate::commands::program_lookup::is_executable;
 
 /// Characters of a command that explain its process type.
 const COMMAND_CHARS: usize = 60;
@@ -97,7 +98,7 @@ impl AppValues {
             found.extend(programs::starting_with(typed).into_iter().map(CompletionCandidate::new));
         }
         // Without a `/`, a program of this directory would not be found.
-        let leads_on = move |path: &Path| path.is_dir() || is_path && programs::is_executable(path);
+        let leads_on = move |path: &Path| path.is_dir() || is_path && is_executable(path);
         found.extend(paths(&PathCompleter::any().filter(leads_on), typed));
         found
     }

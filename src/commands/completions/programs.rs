@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::path::Path;
 
-use nix::unistd::{AccessFlags, access};
+use crate::commands::program_lookup::is_executable;
 
 /// The names of programs that start so, sorted.
 pub(super) fn starting_with(typed: &str) -> BTreeSet<String> {
@@ -14,9 +13,4 @@ pub(super) fn starting_with(typed: &str) -> BTreeSet<String> {
     let entries = directories.filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
     let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
     named.filter(|(name, path)| name.starts_with(typed) && is_executable(path)).map(|(name, _)| name).collect()
-}
-
-/// Whether this user may execute it.
-pub(super) fn is_executable(path: &Path) -> bool {
-    path.is_file() && access(path, AccessFlags::X_OK).is_ok()
 }

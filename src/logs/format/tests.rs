@@ -72,7 +72,7 @@ fn colour_covers_the_prefix_as_in_foreman() {
 
     assert_eq!(
         rendered(TEXT, view, &blocks),
-        "\x1b[36m04:55:24 web.1    | \x1b[0mhi\n\x1b[37m04:55:24 system   | \x1b[0mbye\n"
+        "\x1b[36m04:55:24 web.1    | \x1b[0mhi\n\x1b[39m04:55:24 system   | \x1b[0mbye\n"
     );
 }
 

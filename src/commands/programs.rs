@@ -1,0 +1,73 @@
+//! Which programs of a Procfile are not there, for the notes of `check` (S1.6).
+//!
+//! A note and not an error: a program may be built or installed later, and a profile may change `PATH`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::findings::{Finding, Findings};
+use super::program_lookup::{Obstacle, obstacle, program_of};
+use crate::app::{DynoName, DynoVariables, Layers, PortVariable, Procfile, ProcfileEntry, Severity};
+
+/// Most programs that are looked up: no app has more, and each costs several looks at the disk.
+const MAX_PROGRAMS: usize = 1_000;
+
+/// Most notes: more than fit a screen do not help.
+const MAX_NOTES: usize = 100;
+
+/// Notes the programs that cannot be executed. `file`: the name of the Procfile; `directory`: where its commands run.
+pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: &Path, findings: &mut Findings) {
+    let Some(first) = procfile.entries().first() else { return };
+    // `PATH` is the same in every dyno.
+    let dyno = DynoName::new(first.process_type.clone(), 1);
+    let environment = layers.environment(&DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" });
+    let mut known = HashMap::new();
+    let (mut notes, mut first_left_out) = (0_usize, None);
+    for entry in procfile.entries() {
+        let Some(program) = program_of(&entry.command) else { continue };
+        if known.len() >= MAX_PROGRAMS && !known.contains_key(&program) {
+            continue;
+        }
+        let found = *known.entry(program.clone()).or_insert_with(|| obstacle(&program, &environment, directory));
+        let Some(obstacle) = found else { continue };
+        notes += 1;
+        if notes <= MAX_NOTES {
+            findings.push(finding(file, entry, &String::from_utf8_lossy(&program), obstacle));
+        } else {
+            first_left_out.get_or_insert(entry.line);
+        }
+    }
+    if let Some(line) = first_left_out {
+        findings.push(Finding {
+            severity: Severity::Warning,
+            file: file.to_owned(),
+            line: Some(line),
+            is_sentence: true,
+            key: None,
+            message: format!("and {} more programs that cannot be executed", notes - MAX_NOTES),
+            hint: "fix the first ones and run `dyno check` again".to_owned(),
+        });
+    }
+}
+
+fn finding(file: &str, entry: &ProcfileEntry, program: &str, obstacle: Obstacle) -> Finding {
+    let name = &entry.process_type;
+    let (why, hint) = match obstacle {
+        Obstacle::Missing if program.starts_with('/') => ("does not exist", "check the path".to_owned()),
+        Obstacle::Missing if program.contains('/') => {
+            ("does not exist", "check the path: it is relative to the root of the app".to_owned())
+        }
+        Obstacle::Missing => ("is not on `PATH`", "install it, or check the name".to_owned()),
+        Obstacle::Directory => ("is a directory", "name a program in it".to_owned()),
+        Obstacle::NotExecutable => ("is not executable", format!("run `chmod +x {program}`")),
+    };
+    Finding {
+        severity: Severity::Warning,
+        file: file.to_owned(),
+        line: Some(entry.line),
+        is_sentence: true,
+        key: Some(name.as_str().to_owned()),
+        message: format!("`{name}` runs `{program}`, which {why}"),
+        hint,
+    }
+}
