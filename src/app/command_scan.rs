@@ -39,10 +39,17 @@ pub(crate) struct Scan<'a> {
     pub(crate) comment: bool,
     /// Whether it ends inside a quote or in a backslash.
     pub(crate) unfinished: bool,
-    /// A single quote that is never closed.
-    open_single_quote: bool,
-    /// Whether something was found in which shells, or a command inside another, treat quotes in their own way.
-    uncertain: bool,
+    quotes: Quotes,
+}
+
+/// What is known of the quotes, apart from the double ones in [`Scan::inside`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    Closed,
+    /// A single quote is never closed.
+    OpenSingle,
+    /// Something was found in which shells differ, or a command inside another one has quotes of its own.
+    Uncertain,
 }
 
 /// A quote that is opened and never closed.
@@ -76,8 +83,7 @@ impl<'a> Scan<'a> {
             compound: false,
             comment: false,
             unfinished: false,
-            open_single_quote: false,
-            uncertain: false,
+            quotes: Quotes::Closed,
         };
         while let Some(byte) = scan.next() {
             match scan.inside.last() {
@@ -107,13 +113,14 @@ impl<'a> Scan<'a> {
     /// The quote that is never closed, if every shell sees it so.
     pub(crate) fn unclosed_quote(&self) -> Option<Quote> {
         // The `)` of a `case` pattern ends a substitution too early.
-        if self.uncertain || memchr::memmem::find(self.line, b"case ").is_some() {
+        if memchr::memmem::find(self.line, b"case ").is_some() {
             return None;
         }
-        if self.open_single_quote {
-            return Some(Quote::Single);
+        match self.quotes {
+            Quotes::Uncertain => None,
+            Quotes::OpenSingle => Some(Quote::Single),
+            Quotes::Closed => self.inside.contains(&Inside::DoubleQuotes).then_some(Quote::Double),
         }
-        self.inside.contains(&Inside::DoubleQuotes).then_some(Quote::Double)
     }
 
     fn is_simple(&self) -> bool {
@@ -207,7 +214,9 @@ impl<'a> Scan<'a> {
         let rest = self.line.get(self.at..).unwrap_or_default();
         let Some(length) = memchr::memchr(b'\'', rest) else {
             self.unfinished = true;
-            self.open_single_quote = true;
+            if self.quotes == Quotes::Closed {
+                self.quotes = Quotes::OpenSingle;
+            }
             self.at = self.line.len();
             return;
         };
@@ -238,7 +247,9 @@ impl<'a> Scan<'a> {
             b'$' => self.dollar(),
             b'`' | b'\n' => {
                 self.compound = true;
-                self.uncertain |= byte == b'`';
+                if byte == b'`' {
+                    self.quotes = Quotes::Uncertain;
+                }
                 self.literal(byte);
             }
             _ => self.literal(byte),
@@ -256,19 +267,20 @@ impl<'a> Scan<'a> {
                 self.inside.push(Inside::Parentheses);
                 self.end_word();
             }
-            Some(b'{') => match self.braces(quoted) {
-                Some(length) => self.at += length,
-                None => {
+            Some(b'{') => {
+                if let Some(length) = self.braces(quoted) {
+                    self.at += length;
+                } else {
                     self.compound = true;
-                    self.uncertain = true;
+                    self.quotes = Quotes::Uncertain;
                 }
-            },
+            }
             // `$$` is the pid of the shell, so a brace after it does not begin an expansion.
             Some(b'$') => self.at += 1,
             // bash and dash disagree about `$'…'` and `$"…"`.
             Some(b'\'' | b'"') if !quoted => {
                 self.compound = true;
-                self.uncertain = true;
+                self.quotes = Quotes::Uncertain;
             }
             _ => {}
         }

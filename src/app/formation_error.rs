@@ -1,7 +1,7 @@
 //! The errors and warnings about a requested formation, with their messages (S4.4).
 
 use super::formation::MAX_QUANTITY;
-use super::nearest::did_you_mean;
+use super::nearest::{did_you_mean, some_of};
 
 /// Why a formation cannot be used. Exit status 2 (S11).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,11 +61,10 @@ impl FormationError {
     pub fn hint(&self) -> String {
         match self {
             Self::UnknownType { nearest, known, .. } => did_you_mean(nearest).unwrap_or_else(|| {
-                let quoted: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-                if quoted.is_empty() {
+                if known.is_empty() {
                     "it defines no process types".to_owned()
                 } else {
-                    format!("it has {}", quoted.join(", "))
+                    format!("it has {}", some_of(known))
                 }
             }),
             Self::Release => {

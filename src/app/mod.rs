@@ -54,8 +54,8 @@ pub use formation_error::{FormationError, FormationWarning};
 pub use http_check::{HttpCheck, HttpCheckError};
 pub use layers::{DynoVariables, InvalidSetting, Layers, Origin, PortVariable, SourcedValue};
 pub use listen_address::{http_url, is_loopback_only, reachable_at};
-pub(crate) use nearest::did_you_mean;
 pub use nearest::nearest;
+pub(crate) use nearest::{did_you_mean, some_of};
 pub use now::Now;
 pub use ports::{
     BLOCK_UNIT, BaseSource, BaseSources, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, Ports, parse_port,

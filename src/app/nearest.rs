@@ -35,6 +35,15 @@ pub(crate) fn did_you_mean<Name: AsRef<str>>(nearest: &[Name]) -> Option<String>
     Some(format!("did you mean {} or {last}?", others.join(", ")))
 }
 
+/// The first names in backticks and how many more there are, for a hint.
+pub(crate) fn some_of<Name: AsRef<str>>(names: &[Name]) -> String {
+    let quoted: Vec<String> = names.iter().take(MAX_OFFERED).map(|name| format!("`{}`", name.as_ref())).collect();
+    match names.len().saturating_sub(MAX_OFFERED) {
+        0 => quoted.join(", "),
+        more => format!("{} and {more} more", quoted.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +71,11 @@ mod tests {
         assert_eq!(did_you_mean(&["web"]).as_deref(), Some("did you mean `web`?"));
         assert_eq!(did_you_mean(&["a", "b", "c"]).as_deref(), Some("did you mean `a`, `b` or `c`?"));
         assert_eq!(did_you_mean::<&str>(&[]), None);
+    }
+
+    #[test]
+    fn a_hint_lists_three_names_and_counts_the_rest() {
+        assert_eq!(some_of(&["a", "b", "c"]), "`a`, `b`, `c`");
+        assert_eq!(some_of(&["a", "b", "c", "d", "e"]), "`a`, `b`, `c` and 2 more");
     }
 }

@@ -119,7 +119,7 @@ impl Problems {
         if let Some((line, severity)) = self.first_left_out {
             let problems = if self.left_out == 1 { "problem" } else { "problems" };
             let message = format!("{} more {problems} from here on", self.left_out);
-            self.listed.push(Problem::new(severity, line, message, "fix the ones above, then run it again"));
+            self.listed.push(Problem::new(severity, line, message, "fix the first ones and run `dyno check` again"));
         }
         self.listed
     }

@@ -40,7 +40,7 @@ impl<'a> SourceText<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Problem> {
         if bytes.len() > MAX_FILE_BYTES {
             let message = format!("the file is longer than {} MiB", MAX_FILE_BYTES / (1024 * 1024));
-            return Err(Problem::new(Severity::Error, 1, message, "is it the right file?"));
+            return Err(Problem::new(Severity::Error, 1, message, "check that it is the right file"));
         }
         if let Some(at) = memchr::memchr(0, bytes) {
             let line = 1 + memchr::memchr_iter(b'\n', part(bytes, 0..at)).count();

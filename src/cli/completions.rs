@@ -5,15 +5,15 @@ use clap::{Args, ValueEnum};
 /// Options of `dyno completions`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  echo '. <(dyno completions bash)' >> ~/.bashrc\n  echo 'autoload -U compinit; compinit; . <(dyno completions zsh)' >> ~/.zshrc\n  mkdir -p ~/.config/fish/completions ~/.config/elvish\n  echo 'dyno completions fish | source' > ~/.config/fish/completions/dyno.fish\n  echo 'eval (dyno completions elvish | slurp)' >> ~/.config/elvish/rc.elv\n\nEach takes effect in the next shell and stays right when `dyno` is updated."
+    after_help = "Examples:\n  echo '. <(dyno completions bash)' >> ~/.bashrc\n  echo 'autoload -U compinit; compinit; . <(dyno completions zsh)' >> ~/.zshrc\n  mkdir -p ~/.config/fish/completions ~/.config/elvish\n  echo 'dyno completions fish | source' > ~/.config/fish/completions/dyno.fish\n  echo 'eval (dyno completions elvish | slurp)' >> ~/.config/elvish/rc.elv\n\nEach takes effect in the next shell and needs no change when `dyno` is updated."
 )]
 pub struct CompletionsArgs {
-    /// The shell that reads the script
+    /// The shell to print the script for
     #[arg(value_name = "SHELL", value_enum)]
     pub shell: Shell,
 }
 
-/// A shell that can complete the command lines of `dyno`.
+/// A shell with completion for `dyno`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     /// 4.4 and later.

@@ -1,7 +1,7 @@
-//! The shape of the help: `--help` is one screen of 24 lines of 80 columns, `dyno help COMMAND` lists every option.
+//! The layout of the help: `--help` fits a screen of 24 lines of 80 columns, `dyno help COMMAND` lists every option.
 //!
-//! Each argument says itself under which heading it is listed (`help_heading`) and whether the screen leaves it out
-//! (`hide_short_help`). A command that has no room for an argument it shares with others hides it with [`off_screen`].
+//! Each argument declares its heading (`help_heading`) and whether `--help` leaves it out (`hide_short_help`). A command
+//! without room for an argument that it shares with others hides it with [`off_screen`].
 
 use std::ffi::OsString;
 
@@ -10,37 +10,42 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 
 use super::{Cli, keyboard};
 
-/// Headings of the full list; arguments without one are listed under `Options`.
+/// Headings of the full list. Arguments without one are listed under `Options`.
 pub(super) const WHAT_RUNS: &str = "What runs";
 pub(super) const PORTS_AND_VARIABLES: &str = "Ports and variables";
 pub(super) const LIFE: &str = "Life of a dyno";
 pub(super) const OUTPUT: &str = "Terminal and output";
 
-/// Where lines are broken, however wide the terminal is, or if there is none.
+/// The widest line, also on a wider terminal and without one.
 const SCREEN_COLUMNS: usize = 80;
 
-/// How many of the options the help lists.
+/// Which options the help lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// Those that fit a screen, without headings.
+    /// The ones that fit a screen, without headings.
     Screen,
     /// All of them, under headings.
     Whole,
 }
 
 impl Extent {
-    /// What a line of words asks for.
+    /// The extent that a command line asks for.
     pub(super) fn wanted(words: &[OsString]) -> Self {
         if words.get(1).is_some_and(|word| word == "help") { Self::Whole } else { Self::Screen }
     }
 }
 
-/// The command line of `dyno` with its help in shape.
+/// The command line of `dyno` with its help laid out.
 pub(super) fn command(extent: Extent) -> Command {
-    // clap's own flag would print the whole list for `--help` and the screen for `-h`.
+    // clap's own flag prints the whole list for `--help` and the short one for `-h`.
     let root = Cli::command().disable_help_flag(true).disable_version_flag(true).max_term_width(SCREEN_COLUMNS);
-    // The place on the screen belongs to the commands.
-    let version = Arg::new("version").short('V').long("version").action(ArgAction::Version).help("Print version");
+    // The commands need the room on the screen.
+    let version = Arg::new("version")
+        .short('V')
+        .short_alias('v')
+        .long("version")
+        .action(ArgAction::Version)
+        .help("Print version");
     let root = root.arg(version.hide_short_help(true));
     let visible = root.get_subcommands().filter(|command| !command.is_hide_set());
     let pages: Vec<String> = visible.map(|command| command.get_name().to_owned()).collect();
@@ -58,8 +63,11 @@ pub fn whole_command() -> Command {
 fn in_shape(command: Command, extent: Extent) -> Command {
     let (name, is_root) = (command.get_name().to_owned(), command.get_name() == "dyno");
     let hides = command.get_arguments().any(|arg| arg.is_hide_short_help_set() && !arg.is_hide_set());
-    let text =
-        if hides && !is_root { format!("Print this; `dyno help {name}` tells all") } else { "Print this".to_owned() };
+    let text = if hides && !is_root {
+        format!("Print this; `dyno help {name}` lists all options")
+    } else {
+        "Print this help".to_owned()
+    };
     let flag = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help(text);
     let command = match extent {
         Extent::Screen => command.mut_args(|arg| arg.help_heading(None::<&str>)),
@@ -68,7 +76,7 @@ fn in_shape(command: Command, extent: Extent) -> Command {
     command.arg(flag.hide_short_help(is_root))
 }
 
-/// Leaves an argument out of the screen if it is one of `ids`.
+/// Hides an argument from `--help` if it is one of `ids`.
 pub(super) fn off_screen(arg: Arg, ids: &[&str]) -> Arg {
     if ids.contains(&arg.get_id().as_str()) { arg.hide_short_help(true) } else { arg }
 }

@@ -1,7 +1,6 @@
-//! The command line as types. No behaviour: `commands` gives it its meaning.
+//! The command line as types, without behaviour: `commands` carries it out.
 //!
-//! Under the names `foreman` and `honcho` the binary has the command line of those (`drop_in`); what it says becomes
-//! the same types.
+//! Under the names `foreman` and `honcho` the binary reads the command line of those tools (`drop_in`) into the same types.
 
 mod completions;
 mod drop_in;
@@ -12,6 +11,7 @@ mod offers;
 mod one_off;
 mod parse;
 mod reading;
+mod refusal;
 mod release;
 mod shared;
 mod smoke;
@@ -30,8 +30,9 @@ pub use keyboard::KEYS;
 pub use man::ManArgs;
 pub use offers::Offers;
 pub use one_off::{RunArgs, TypeWord};
-pub use parse::{Refusal, parse, with_colons};
+pub use parse::{parse, with_colons};
 pub use reading::{CheckArgs, ConfigArgs};
+pub use refusal::{Misread, Refusal, StrayWord};
 pub use release::ReleaseArgs;
 pub use shared::{FormationArgs, LogArgs, LogFormatName, VariableArgs};
 pub use smoke::SmokeArgs;
@@ -48,12 +49,12 @@ use crate::error::Status;
     about = "The Heroku runtime on your machine: leaves no orphan, loses no line",
     subcommand_required = true,
     mut_args(|arg| arg.hide_short_help(true)),
-    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` shows a command, `dyno help COMMAND` all of its options."
+    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` explains a command, `dyno help COMMAND` all its options."
 )]
 pub struct Cli {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Whose habits apply where they differ.
+    /// Whose behaviour applies where the tools differ.
     #[arg(skip)]
     pub dialect: Dialect,
     /// What to do.
@@ -62,7 +63,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The project options before the subcommand, under those after it.
+    /// The project options, where those after the subcommand override those before it.
     #[must_use]
     pub fn project(&self, after: &ProjectArgs) -> ProjectArgs {
         after.over(&self.project)
@@ -70,7 +71,7 @@ impl Cli {
 }
 
 impl Cli {
-    /// Whether colours are wanted; `auto` for commands without such an option.
+    /// When to use colours: `auto` for commands without such an option.
     #[must_use]
     pub fn color(&self) -> ColorChoice {
         let (project, choice) = match &self.command {
@@ -88,7 +89,7 @@ impl Cli {
     }
 }
 
-/// Whose habits apply (S13.2): where the tools we stand in for disagree, the name decides.
+/// Whose behaviour applies (S13.2): where the tools that `dyno` replaces disagree, the name decides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Dialect {
     /// Our own.
@@ -103,7 +104,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect that the name of the program asks for; a symlink or a copy is enough.
+    /// The dialect for the name of the program; a symlink or a copy is enough.
     #[must_use]
     pub fn of_program(program: &OsStr) -> Self {
         match Path::new(program).file_name().and_then(OsStr::to_str) {
@@ -113,9 +114,8 @@ impl Dialect {
         }
     }
 
-    /// The exit status of an error of our own: 1 under the names of others (S11), but what a shell says of a command
-    /// that cannot be run stays, except as foreman, which says 1 there too.
-    /// Of a command line that cannot be read it is [`usage_status`](Self::usage_status).
+    /// The exit status of an error of our own: 1 under other names (S11). As honcho, 126 and 127 stay, as in a shell;
+    /// foreman returns 1 for these as well. See [`usage_status`](Self::usage_status) for a wrong command line.
     #[must_use]
     pub fn status(self, status: u8) -> u8 {
         const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();
@@ -126,7 +126,7 @@ impl Dialect {
         }
     }
 
-    /// The exit status of a command line that cannot be read: 2, as of honcho's own reader; foreman says 1.
+    /// The exit status of a wrong command line: 2, like honcho; foreman returns 1.
     #[must_use]
     pub fn usage_status(self) -> u8 {
         match self {
@@ -136,28 +136,28 @@ impl Dialect {
     }
 }
 
-/// Which files make the app (S1.7, S2.1).
+/// The files of the app (S1.7, S2.1).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct ProjectArgs {
-    /// Procfile to read; `-` is stdin
+    /// Procfile to read; `-` reads stdin
     #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub procfile: Option<PathBuf>,
-    /// Directory of the app [default: that of the Procfile]
+    /// Directory of the app [default: where the Procfile is]
     #[arg(short = 'd', long, value_name = "DIR", value_hint = ValueHint::DirPath, alias = "app-root")]
     pub root: Option<PathBuf>,
-    /// Files of config vars [default: .env]
+    /// Config var files [default: .env]
     ///
-    /// Later ones win. `/dev/null` is an empty one.
+    /// Later files win. `/dev/null` is an empty file.
     #[arg(short = 'e', long, value_name = "FILE,…", value_hint = ValueHint::FilePath)]
     #[arg(value_delimiter = ',', value_parser = file_list())]
     pub env: Vec<PathBuf>,
-    /// As `--color never`
+    /// Same as `--color never`
     #[arg(long, alias = "no-colour", hide = true)]
     pub no_color: bool,
 }
 
 impl ProjectArgs {
-    /// These options, and those of `before` where these have none.
+    /// These options, or those of `before` where an option is missing.
     #[must_use]
     pub fn over(&self, before: &Self) -> Self {
         Self {
@@ -169,7 +169,7 @@ impl ProjectArgs {
     }
 }
 
-/// Paths that may be empty: `-e ''` asks for no file at all.
+/// Paths that may be empty: `-e ''` reads no file.
 fn file_list() -> impl TypedValueParser<Value = PathBuf> {
     clap::builder::OsStringValueParser::new().map(PathBuf::from)
 }
@@ -177,34 +177,34 @@ fn file_list() -> impl TypedValueParser<Value = PathBuf> {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the app: its whole formation, until a dyno ends or Ctrl-C
+    /// Run the app until a dyno exits or you press Ctrl-C
     #[command(alias = "s")]
     Start(Box<StartArgs>),
-    /// Run one command, or a process type, with the app's environment
+    /// Run a command or a process type in the app's environment
     Run(RunArgs),
-    /// Run the release command alone
+    /// Run only the release command
     Release(ReleaseArgs),
-    /// Start all, run a command such as the tests, stop all: for CI
+    /// Start the app, run a command such as the tests, stop it: for CI
     Smoke(Box<SmokeArgs>),
     /// Check the files.
     #[command(about = format!("Check Procfile, .env and .foreman: status 0 or {}", Status::Config.code()))]
     Check(CheckArgs),
-    /// Show the config vars that the files give
+    /// Show the config vars of the app
     Config(ConfigArgs),
-    /// Print the script that lets a shell complete command lines
+    /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print a manual page
     Man(ManArgs),
-    /// As `start`, in the words of `heroku local`
+    /// Same as `start`, for users of `heroku local`
     #[command(name = "local", alias = "local:start", hide = true)]
     Local(Box<StartArgs>),
-    /// As `run`, in the words of `heroku local:run`
+    /// Same as `run`, for users of `heroku local:run`
     #[command(name = "local:run", hide = true)]
     LocalRun(RunArgs),
     /// Print the version
     #[command(alias = "local:version", hide = true)]
     Version,
-    /// `help TOPIC`: a page of text. The commands are listed by `help` itself
+    /// `help TOPIC`: a page of text. Plain `help` lists the commands
     #[command(skip)]
     Topic(Topic),
 }

@@ -2,24 +2,19 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::FromArgMatches;
-use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
 
 use super::drop_in::{foreman, honcho};
 use super::help::{self, Extent};
+use super::refusal::{Line, Misread, Refusal, StrayWord};
 use super::topic::{self, Topic};
 use super::{Cli, Command, Dialect, ProjectArgs};
-use crate::app::nearest;
+use crate::app::{did_you_mean, nearest};
+use crate::error::Complaint;
 
-/// A command line that asks for help or the version, or cannot be understood.
-#[derive(Debug)]
-pub struct Refusal {
-    /// What to print, and where.
-    pub error: clap::Error,
-    /// The exit status (S11).
-    pub status: u8,
-}
+/// Options before the command that have a value in the next word.
+const OPTIONS_WITH_VALUE: [&str; 6] = ["-f", "-d", "-e", "--procfile", "--root", "--env"];
 
 /// Reads a command line. `words`: the name of the program first.
 ///
@@ -28,24 +23,29 @@ pub struct Refusal {
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> {
     let words: Vec<OsString> = words.into_iter().collect();
     let dialect = Dialect::of_program(words.first().map_or(OsStr::new(""), OsString::as_os_str));
-    let parsed = match dialect {
-        Dialect::Foreman => foreman::parse(&words).map_err(without_escape),
-        Dialect::Honcho => honcho::parse(&words).map_err(without_escape),
+    match dialect {
+        Dialect::Foreman => foreman::parse(&words).map_err(|error| {
+            let line = Line { words: &words, command: &foreman::Foreman::command(), program: "foreman" };
+            refused(error, dialect, &line)
+        }),
+        Dialect::Honcho => honcho::parse(&words).map_err(|error| {
+            let line = Line { words: &words, command: &honcho::Honcho::command(), program: "honcho" };
+            refused(error, dialect, &line)
+        }),
         Dialect::Dyno | Dialect::HerokuLocal => own(words).map(with_habits),
-    };
-    parsed.map_err(|error| {
-        let status = if error.use_stderr() { dialect.usage_status() } else { 0 };
-        Refusal { error, status }
-    })
+    }
 }
 
-/// No word at all asks for help, as it does of foreman and of the platform's tool.
-fn own(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
+/// Without any word, and for `dyno help --help`, help is shown, like foreman and the platform's tool do.
+fn own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
     if words.len() <= 1 {
         words = vec!["dyno".into(), "--help".into()];
     }
     let extent = Extent::wanted(&words);
     let is_help = extent == Extent::Whole;
+    if is_help && words.get(2).is_some_and(|word| ["-h", "--help", "help"].iter().any(|known| word == known)) {
+        words.truncate(2);
+    }
     if is_help && let Some(topic) = words.get(2).and_then(|word| Topic::named(word.to_str()?)) {
         return page(topic, words.get(3));
     }
@@ -53,73 +53,94 @@ fn own(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
     if is_help {
         command = topic::listed(command);
     }
-    let matches = command.try_get_matches_from_mut(with_colons(words)).map_err(|error| {
-        // Its own message lists hidden subcommands, too.
-        let is_bare = error.kind() == ErrorKind::MissingSubcommand;
-        if is_bare {
-            command.error(error.kind(), "a subcommand is missing")
-        } else {
-            with_tips(error, &command, is_help)
-        }
-    })?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let words = with_colons(words);
+    let matches = command.try_get_matches_from_mut(&words);
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+        let line = Line { words: &words, command: &command, program: "dyno" };
+        if error.use_stderr() { misread(&error, &line, is_help) } else { Refusal::Shown(error) }
+    })
 }
 
 /// `dyno help TOPIC`, which takes no other word.
-fn page(topic: Topic, extra: Option<&OsString>) -> Result<Cli, clap::Error> {
+fn page(topic: Topic, extra: Option<&OsString>) -> Result<Cli, Refusal> {
     if let Some(word) = extra {
-        let text = format!("unexpected argument '{}': `dyno help TOPIC` prints one page", word.display());
-        return Err(help::command(Extent::Screen).error(ErrorKind::UnknownArgument, text));
+        let fact = format!("unexpected argument `{}`", word.display());
+        let hint = "`dyno help TOPIC` prints one page";
+        return Err(Refusal::Misread(Box::new(Misread {
+            dialect: Dialect::Dyno,
+            complaint: Complaint::new(fact, hint),
+            stray: None,
+        })));
     }
     let project = ProjectArgs::default();
     Ok(Cli { project, dialect: Dialect::Dyno, command: Command::Topic(topic) })
 }
 
-/// Names the subcommand that was meant by our own measure, as of process types: clap's leaves out short words and names
-/// what is hidden. And leaves out the advice to put `--` before an option, which would make a process type or a command
-/// of a typing error.
-fn with_tips(mut error: clap::Error, command: &clap::Command, is_help: bool) -> clap::Error {
-    if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) {
-        if typed == "config:get" {
-            let tip = StyledStr::from("`dyno config --explain KEY` shows where a value comes from");
-            error.remove(ContextKind::SuggestedSubcommand);
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
-            return error;
-        }
-        let topics = if is_help { Topic::names() } else { Vec::new() };
-        let visible = command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
-        let names = visible.chain(topics.iter().map(String::as_str));
-        let near: Vec<String> = nearest(typed, names).into_iter().map(str::to_owned).collect();
-        error.remove(ContextKind::SuggestedSubcommand);
-        if let Some(topic) = near.first().filter(|name| topics.contains(name)) {
-            let tip = StyledStr::from(format!("a similar topic exists: `dyno help {topic}`"));
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
-            return error;
-        }
-        if !near.is_empty() {
-            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
-        }
+fn refused(error: clap::Error, dialect: Dialect, line: &Line<'_>) -> Refusal {
+    if !error.use_stderr() {
+        return Refusal::Shown(error);
     }
-    let is = |kind, text: &str| matches!(error.get(kind), Some(ContextValue::String(given)) if given == text);
-    let is_power_shell = ["powershell", "pwsh"].iter().any(|name| is(ContextKind::InvalidValue, name));
-    if is_power_shell && is(ContextKind::InvalidArg, "<SHELL>") {
-        let tip = StyledStr::from("PowerShell is not supported: its script would run a `$(…)` on the line at Tab");
-        error.remove(ContextKind::SuggestedValue);
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
-    }
-    without_escape(error)
+    Refusal::Misread(Box::new(Misread { dialect, complaint: line.complaint(&error), stray: None }))
 }
 
-fn without_escape(mut error: clap::Error) -> clap::Error {
-    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
-        let is_wanted = |tip: &&StyledStr| !tip.to_string().contains(" as a value, use ");
-        let tips: Vec<StyledStr> = tips.iter().filter(is_wanted).cloned().collect();
-        error.remove(ContextKind::Suggested);
-        if !tips.is_empty() {
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+/// A line of our own that cannot be understood. Names like a wrong one are found by our own measure, as for process types:
+/// clap's leaves out short words and names hidden commands.
+fn misread(error: &clap::Error, line: &Line<'_>, is_help: bool) -> Refusal {
+    let mut complaint = line.complaint(error);
+    let mut stray = None;
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        Some(_) | None => None,
+    };
+    if let Some(typed) = text(ContextKind::InvalidSubcommand) {
+        let visible = line.command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
+        let topics = if is_help { Topic::names() } else { Vec::new() };
+        let near = nearest(typed, visible.chain(topics.iter().map(String::as_str)));
+        let before = if is_help { "dyno help" } else { "dyno" };
+        let near: Vec<String> = near.into_iter().map(|name| format!("{before} {name}")).collect();
+        if typed == "config:get" {
+            "`dyno config --explain KEY` shows where a value comes from".clone_into(&mut complaint.hint);
+        } else if let Some(hint) = did_you_mean(&near) {
+            complaint.hint = hint;
         }
+        if is_help {
+            complaint.fact = format!("there is no command or topic `{typed}`");
+            if near.is_empty() {
+                "`dyno help` lists the commands and topics".clone_into(&mut complaint.hint);
+            }
+        } else if typed != "config:get" {
+            stray = stray_word(line.words, typed, Some(near));
+        }
+    } else if error.kind() == ErrorKind::UnknownArgument
+        && let Some(typed) = text(ContextKind::InvalidArg).filter(|typed| !typed.starts_with('-'))
+    {
+        stray = stray_word(line.words, typed, None);
     }
-    error
+    let is_power_shell = text(ContextKind::InvalidValue).is_some_and(|value| ["powershell", "pwsh"].contains(&value));
+    if is_power_shell && text(ContextKind::InvalidArg) == Some("<SHELL>") {
+        "PowerShell is not supported: its script would run a `$(…)` on the line at Tab".clone_into(&mut complaint.hint);
+    }
+    Refusal::Misread(Box::new(Misread { dialect: Dialect::Dyno, complaint, stray }))
+}
+
+/// The word `typed` with the words around it.
+fn stray_word(words: &[OsString], typed: &str, near_commands: Option<Vec<String>>) -> Option<StrayWord> {
+    let mut is_value = false;
+    let at = words.iter().enumerate().skip(1).find_map(|(at, word)| {
+        let found = !is_value && word == typed;
+        is_value = OPTIONS_WITH_VALUE.iter().any(|option| word == option);
+        found.then_some(at)
+    })?;
+    // The options before the command name the files, whatever the command is.
+    let before = words.get(..at)?.iter().cloned();
+    let line: Vec<OsString> =
+        if near_commands.is_some() { before.chain(["check".into()]).collect() } else { before.collect() };
+    let project = help::command(Extent::Whole)
+        .try_get_matches_from(line)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map(|cli| cli.project)
+        .unwrap_or_default();
+    Some(StrayWord { words: words.to_vec(), at, project, near_commands })
 }
 
 /// `heroku local` never runs the release command.
@@ -144,7 +165,7 @@ fn with_habits(mut cli: Cli) -> Cli {
     cli
 }
 
-/// `local run CMD` is `local:run CMD`: blanks and colons are both accepted.
+/// Makes `local:run CMD` of `local run CMD`, which is accepted as well.
 #[must_use]
 pub fn with_colons(mut words: Vec<OsString>) -> Vec<OsString> {
     let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word == text);
@@ -163,20 +184,26 @@ mod tests {
         parse(line.split(' ').map(OsString::from)).expect("understood")
     }
 
+    /// The exit status and, unless help is shown, the fact and the hint.
     fn refused(line: &str) -> (u8, String) {
-        let refusal = parse(line.split(' ').map(OsString::from)).expect_err("refused");
-        (refusal.status, refusal.error.to_string())
+        match parse(line.split(' ').map(OsString::from)).expect_err("refused") {
+            Refusal::Shown(_) => (0, String::new()),
+            Refusal::Misread(misread) => {
+                let Complaint { fact, hint } = misread.complaint;
+                (misread.dialect.usage_status(), format!("{fact} ({hint})"))
+            }
+        }
     }
 
     #[test]
-    fn the_name_of_the_program_decides_whose_options_are_read() {
+    fn the_program_name_selects_the_options() {
         assert_eq!(parsed("/usr/local/bin/foreman start -c").dialect, Dialect::Foreman);
         assert_eq!(parsed("honcho start -c web=2").dialect, Dialect::Honcho);
         assert_eq!(parsed("dyno start -c web=2").dialect, Dialect::Dyno);
     }
 
     #[test]
-    fn blanks_and_colons_are_both_accepted() {
+    fn local_run_is_accepted_with_a_blank_or_a_colon() {
         assert!(matches!(parsed("dyno local run ls").command, Command::LocalRun(_)));
         assert!(matches!(parsed("dyno local:run ls").command, Command::LocalRun(_)));
         assert!(matches!(parsed("dyno local start").command, Command::Local(_)));
@@ -184,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_option_is_2_as_it_is_of_honcho_but_1_as_foreman_and_help_is_0() {
+    fn a_wrong_option_ends_with_2_and_as_foreman_with_1() {
         assert_eq!(refused("dyno start --nope").0, 2);
         assert_eq!(refused("foreman start --nope").0, 1);
         for line in ["honcho", "honcho bogus", "honcho export", "honcho start --nope", "honcho start -x"] {
@@ -195,35 +222,45 @@ mod tests {
     }
 
     #[test]
-    fn a_typing_error_finds_the_subcommand_that_was_meant() {
-        let (status, text) = refused("dyno strat");
-
-        assert!(status == 2 && text.contains("'start'"), "{text}");
-        let (_, text) = refused("dyno completion");
-        assert!(text.contains("'completions'"), "{text}");
-        for (typed, meant) in [("strt", "start"), ("rn", "run"), ("rnu", "run"), ("help strat", "start")] {
-            let (_, text) = refused(&format!("dyno {typed}"));
-            assert!(text.contains(&format!("\n  tip: a similar subcommand exists: '{meant}'\n")), "{typed}: {text}");
+    fn a_mistyped_command_suggests_the_nearest() {
+        for (typed, meant) in [
+            ("strat", "dyno start"),
+            ("completion", "dyno completions"),
+            ("strt", "dyno start"),
+            ("rn", "dyno run"),
+            ("rnu", "dyno run"),
+        ] {
+            let expected = format!("unknown command `{typed}` (did you mean `{meant}`?)");
+            assert_eq!(refused(&format!("dyno {typed}")), (2, expected));
         }
-        for typed in ["xyzzy", "help xyzzy", "loca"] {
-            let (_, text) = refused(&format!("dyno {typed}"));
-            assert!(!text.contains("tip:"), "{typed}: {text}");
+        assert_eq!(
+            refused("dyno help strat"),
+            (2, "there is no command or topic `strat` (did you mean `dyno help start`?)".to_owned())
+        );
+        for typed in ["xyzzy", "loca"] {
+            let expected = format!("unknown command `{typed}` (`dyno --help` lists the commands)");
+            assert_eq!(refused(&format!("dyno {typed}")), (2, expected));
         }
     }
 
     #[test]
-    fn no_tip_makes_an_argument_of_an_option_that_does_not_exist() {
-        for line in [
-            "dyno start -t -1",
-            "dyno start -z",
-            "dyno local -r",
-            "dyno run --nope ls",
-            "dyno check -x",
-            "foreman start -x",
+    fn an_unknown_option_never_suggests_to_pass_it_as_an_argument() {
+        for (line, option, help) in [
+            ("dyno start -z", "-z", "dyno help start"),
+            ("dyno local -r", "-r", "dyno help local"),
+            ("dyno run --nope ls", "--nope", "dyno help run"),
+            ("dyno check -x", "-x", "dyno help check"),
         ] {
-            let (status, text) = refused(line);
+            assert_eq!(refused(line), (2, format!("unknown option `{option}` (`{help}` lists its options)")));
+        }
+        let foreman = "unknown option `-x` (`foreman start --help` lists its options)".to_owned();
+        assert_eq!(refused("foreman start -x"), (1, foreman));
+    }
 
-            assert!(status > 0 && text.contains("unexpected argument") && !text.contains("tip:"), "{line}: {text}");
+    #[test]
+    fn help_of_help_is_help_and_v_is_the_version() {
+        for line in ["dyno help --help", "dyno help -h", "dyno help help", "dyno -v", "dyno -V", "dyno"] {
+            assert_eq!(refused(line), (0, String::new()), "{line}");
         }
     }
 }

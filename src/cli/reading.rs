@@ -10,18 +10,18 @@ use super::{Offers, ProjectArgs, VariableArgs};
 /// Options of `dyno check`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno check                     what is wrong, with file and line\n  dyno check -f Procfile.dev     of another Procfile\n  dyno check --json              the same for a program"
+    after_help = "Examples:\n  dyno check                     list problems with file and line\n  dyno check -f Procfile.dev     check another Procfile\n  dyno check --json              the same as JSON"
 )]
 pub struct CheckArgs {
-    /// Which files make the app.
+    /// The files of the app.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Print what was found as one JSON object
+    /// Print the result as one JSON object
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Fail too where a strict reader of .env differs
+    /// Also fail if a strict .env reader would differ
     ///
-    /// Other notes stay notes.
+    /// Other notes do not fail the check.
     #[arg(long)]
     pub strict: bool,
 }
@@ -29,27 +29,27 @@ pub struct CheckArgs {
 /// Options of `dyno config`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno config                            KEY=VALUE, a line each\n  dyno config -e .env,.env.local         of these files, later ones win\n  dyno config --explain DATABASE_URL     which file and line gave the value"
+    after_help = "Examples:\n  dyno config                            KEY=VALUE, one a line\n  dyno config -e .env,.env.local         from these files, later ones win\n  dyno config --explain DATABASE_URL     which file and line sets it"
 )]
 pub struct ConfigArgs {
-    /// Which files make the app.
+    /// The files of the app.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Variables beside those of the files.
+    /// Variables besides those of the files.
     #[command(flatten)]
     pub variables: VariableArgs,
     /// Print one JSON object
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Show where a value comes from, and what it shadows
+    /// Show where a value comes from and what it hides
     ///
-    /// `PORT`: where the ports of the dynos begin, and which each of them gets.
+    /// For `PORT`: where the base port comes from, and the port of each dyno.
     #[arg(long, value_name = "KEY", conflicts_with = "json", add = Offers::Keys)]
     pub explain: Option<String>,
-    /// Base port for `--explain PORT`, as for `dyno start`
-    #[arg(short, long, value_name = "PORT", requires = "explain", help_heading = PORTS_AND_VARIABLES)]
+    /// Base port for `--explain PORT`, as in `dyno start`
+    #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, requires = "explain", help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
-    /// `dyno config KEY`, which is answered with what to type instead.
+    /// `dyno config KEY`: the error says what to type instead.
     #[arg(value_name = "KEY", hide = true)]
     pub keys: Vec<OsString>,
 }

@@ -6,42 +6,42 @@ use super::help::{LIFE, OUTPUT, off_screen};
 use super::start::{PtyMode, Seconds, StartArgs};
 use super::{LogArgs, ProjectArgs, VariableArgs};
 
-/// Options of `dyno release`: those of `start` that mean something where only the release command runs.
+/// Options of `dyno release`: those of `start` that affect the release command.
 #[derive(Debug, PartialEq, Args)]
 #[command(
     mut_args(|arg| off_screen(arg, &["prefer_shell"])),
-    after_help = "Examples:\n  dyno release                     run the release command of ./Procfile\n  dyno release -e .env.staging     with other config vars"
+    after_help = "Examples:\n  dyno release                     run the release command of ./Procfile\n  dyno release -e .env.staging     use other config vars"
 )]
 pub struct ReleaseArgs {
-    /// Which files make the app.
+    /// The files of the app.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Variables beside those of the files.
+    /// Variables besides those of the files.
     #[command(flatten)]
     pub variables: VariableArgs,
-    /// Behave as the platform does
+    /// Behave like the platform
     ///
-    /// 30 s grace, profile, its log: each is an option of its own, too.
+    /// 30 s grace, profile, its log format: each is also an option of its own.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
-    /// Source .profile.d/*.sh and .profile by bash first
+    /// Source .profile.d/*.sh and .profile in bash first
     #[arg(long, help_heading = LIFE)]
     pub profile: bool,
     /// Seconds until SIGKILL [default: 5]
     ///
-    /// Counted from the stop signal. With --heroku 30 by default.
-    #[arg(short = 't', long, value_name = "SECONDS", help_heading = LIFE)]
+    /// Counted from the stop signal. The default with --heroku is 30.
+    #[arg(short = 't', long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = LIFE)]
     pub timeout: Option<Seconds>,
-    /// Give it a terminal of its own
+    /// When to give it a terminal
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto, help_heading = OUTPUT, hide_short_help = true)]
     pub pty: PtyMode,
-    /// How the log looks, and where it goes.
+    /// Look and destination of the log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
 impl ReleaseArgs {
-    /// The same as options of a start.
+    /// The same options for a start.
     #[must_use]
     pub fn as_start(&self) -> StartArgs {
         StartArgs {

@@ -14,125 +14,125 @@ use crate::error::Status;
 /// Options that choose from a Procfile.
 const WHAT_A_PROCFILE_RUNS: [&str; 6] = ["procfile", "types", "processes", "formation", "concurrency", "except"];
 
-/// How long all have to stay up where nothing else is said.
+/// Default of `--settle`.
 const DEFAULT_SETTLE: Seconds = Seconds(Duration::from_secs(1));
-/// How long a dyno may take to be up where nothing else is said (S6.5).
+/// Default of `--timeout` (S6.5).
 const DEFAULT_BOOT_TIMEOUT: Seconds = Seconds(Duration::from_secs(60));
 
-/// Options of `dyno smoke`: those of `start` that mean something where nobody looks on, and its own.
+/// Options of `dyno smoke`: those of `start` that make sense without a user, and its own.
 #[derive(Debug, PartialEq, Args)]
 #[command(
     mut_args(|arg| off_screen(arg, &["procfile", "root", "env", "formation", "except", "set", "prefer_shell"])),
     override_usage = "dyno smoke [OPTIONS] [TYPE[=N]…] [-- COMMAND [WORD…]]",
-    after_help = "Examples:\n  dyno smoke -- npm test                    start all, test, stop all\n  dyno smoke --http /health                 does it come up, and answer?\n  dyno smoke --start 'npm start' --http /   an app without a Procfile\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word: a line for the shell"
+    after_help = "Examples:\n  dyno smoke -- npm test                    start the app, test it, stop it\n  dyno smoke --http /health                 does it start and answer?\n  dyno smoke --start 'npm start' --http /   an app without a Procfile\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word is run by the shell"
 )]
 pub struct SmokeArgs {
-    /// Which files make the app.
+    /// The files of the app.
     #[command(flatten)]
     pub project: ProjectArgs,
 
-    /// What runs.
+    /// Which dynos run.
     #[command(flatten)]
     pub formation: FormationArgs,
-    /// Variables beside those of the files.
+    /// Variables besides those of the files.
     #[command(flatten)]
     pub variables: VariableArgs,
 
     /// Run this command as `web`, without a Procfile
     ///
-    /// One that exists is not read.
+    /// An existing Procfile is not read.
     #[arg(long, value_name = "COMMAND", conflicts_with_all = WHAT_A_PROCFILE_RUNS, help_heading = WHAT_RUNS)]
     pub start: Option<String>,
     /// Types that must listen [default: web]
     ///
-    /// They are up when they do so on their `PORT`; all others when they are started.
+    /// They are up when they listen on their `PORT`; other types are up when they are started.
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
-    /// What they must answer [STATUS: 200-399]
+    /// Path they must answer [STATUS: 200-399]
     ///
-    /// A redirect is an answer. STATUS: `204`, or a range such as `200-299`. If the path has a `?`, STATUS needs
+    /// A redirect counts as an answer. STATUS is `204` or a range such as `200-299`. If the path has a `?`, give it with
     /// `--http-status`.
     #[arg(long, value_name = "/PATH[=STATUS]", help_heading = LIFE)]
     pub http: Option<String>,
-    /// Status of a right answer, if it cannot follow the path
+    /// Expected status, if it cannot follow the path
     ///
     /// `204`, or a range such as `200-299`.
     #[arg(long, value_name = "STATUS", requires = "http", help_heading = LIFE, hide_short_help = true)]
     pub http_status: Option<String>,
     /// Seconds until all must be up [default: 60]
-    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", value_parser = some_time, help_heading = LIFE, long_help = boot_timeout_help())]
+    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", allow_negative_numbers = true, value_parser = some_time, help_heading = LIFE, long_help = boot_timeout_help())]
     pub boot_timeout: Option<Seconds>,
     /// Seconds all must stay up [default: 1]
-    #[arg(long, value_name = "SECONDS", help_heading = LIFE)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = LIFE)]
     pub settle: Option<Seconds>,
-    /// Types that may exit
+    /// Types that may exit during the test
     ///
-    /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is another name of this option.
+    /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is the same option.
     #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE, add = Offers::MayExit)]
     pub can_die: Vec<String>,
     /// Do not run the release command first
     #[arg(long, help_heading = WHAT_RUNS, hide_short_help = true)]
     pub no_release: bool,
-    /// Behave as the platform does
+    /// Behave like the platform
     ///
-    /// 30 s grace, profile, its log: each is an option of its own, too. Nothing is restarted.
+    /// 30 s grace, profile, its log format: each is also an option of its own. Nothing is restarted.
     #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub heroku: bool,
-    /// Source .profile.d/*.sh and .profile by bash before each command
+    /// Source .profile.d/*.sh and .profile in bash before each command
     #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub profile: bool,
-    /// Stop dynos of a type by another signal than TERM
+    /// Stop dynos of a type with another signal than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,
-    /// Send the stop signal to all processes of these types at once; `all` for every type
+    /// Send the stop signal to all processes of these types at once; `all` means every type
     ///
-    /// Otherwise a program that leads gets it first and ends its own workers. With --heroku every type is stopped at once.
+    /// Otherwise the main program of a dyno gets it first and stops its own workers. Implied for every type by --heroku.
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub stop_all: Vec<String>,
     /// Seconds from the stop signal until SIGKILL [default: 5]
     ///
-    /// With --heroku 30 by default.
-    #[arg(long, value_name = "SECONDS", help_heading = LIFE, hide_short_help = true)]
+    /// The default with --heroku is 30.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = LIFE, hide_short_help = true)]
     pub grace: Option<Seconds>,
 
-    /// What dynos read
+    /// Stdin for dynos: `endless` never ends, `null` is /dev/null
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true, help_heading = OUTPUT, hide_short_help = true)]
     pub stdin: StdinMode,
-    /// How the log looks, and where it goes.
+    /// Look and destination of the log.
     #[command(flatten)]
     pub log: LogArgs,
-    /// Run these types but do not show what they say
+    /// Run these types without showing their output
     #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',', help_heading = OUTPUT, hide_short_help = true, add = Offers::ProcessTypes)]
     pub quiet: Vec<String>,
 
-    /// Write a JUnit file: a case per phase and dyno
+    /// Write a JUnit file: one case per phase and dyno
     #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath)]
     pub junit: Option<PathBuf>,
-    /// Write a summary as JSON: status, reason, the times of each phase and dyno
+    /// Write a JSON summary: status, reason, times of each phase and dyno
     #[arg(long = "json", id = "json_file", value_name = "FILE", help_heading = OUTPUT, hide_short_help = true, value_hint = ValueHint::FilePath)]
     pub json: Option<PathBuf>,
 
-    /// What to run once all are up; `BASE_URL` tells it where
+    /// Command to run when all are up; `BASE_URL` is the app's address
     #[arg(value_name = "COMMAND", last = true, add = Offers::CommandWords)]
     pub command: Vec<OsString>,
 }
 
 fn boot_timeout_help() -> String {
     format!(
-        "Seconds until all must be up [default: 60]\n\nCounted from the start of each dyno. Otherwise the status is {}. \
-         The release command may take as long.",
+        "Seconds until all must be up [default: 60]\n\nCounted from the start of each dyno. If one is not up in time, the status is {}. \
+         The release command has the same limit.",
         Status::NotUp.code()
     )
 }
 
 impl SmokeArgs {
-    /// How long all have to stay up.
+    /// How long all dynos must stay up.
     #[must_use]
     pub fn settle(&self) -> Duration {
         self.settle.unwrap_or(DEFAULT_SETTLE).0
     }
 
-    /// The same as options of a start: on free ports, without a terminal.
+    /// The same options for a start: on free ports, without a terminal.
     #[must_use]
     pub fn as_start(&self) -> StartArgs {
         StartArgs {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn s13_1_timeout_means_the_boot_timeout_here_and_the_grace_has_its_own_name() {
+    fn s13_1_timeout_is_the_boot_timeout_and_grace_an_option_of_its_own() {
         let start = parsed(&["--timeout", "7", "--grace", "3", "--allow-exit", "worker=any"]).as_start();
 
         assert_eq!(start.boot_timeout, Some(Seconds(Duration::from_secs(7))));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_after_two_dashes_is_the_command() {
+    fn the_words_after_two_dashes_are_the_command() {
         let args = parsed(&["web=2", "--settle", "0.5", "--", "npm", "test", "--", "-v"]);
 
         assert_eq!(

@@ -13,60 +13,60 @@ use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
 #[command(
     group = ArgGroup::new("restarting").args(["restart", "heroku"]).multiple(true),
     mut_args(|arg| off_screen(arg, &["root", "types", "set", "prefer_shell"])),
-    after_help = "Examples:\n  dyno start -f Procfile.dev            another Procfile\n  dyno start web worker=2               these process types, two workers\n  dyno start -m all=1,css=0 -p 3000     all but css, web.1 on port 3000"
+    after_help = "Examples:\n  dyno start -f Procfile.dev            run another Procfile\n  dyno start web worker=2               only these types, two workers\n  dyno start -m all=1,css=0 -p 3000     all except css, web.1 on port 3000"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
 pub struct StartArgs {
-    /// Which files make the app.
+    /// The files of the app.
     #[command(flatten)]
     pub project: ProjectArgs,
 
-    /// What runs.
+    /// Which dynos run.
     #[command(flatten)]
     pub formation: FormationArgs,
 
-    /// Base port, or `auto` for free ones
+    /// Base port, or `auto` for free ports
     ///
-    /// [default: `PORT` of --set, then in .env, then in the shell, then 5000]
-    #[arg(short, long, value_name = "PORT", help_heading = PORTS_AND_VARIABLES)]
+    /// [default: `PORT` of --set, of .env, of the shell, else 5000]
+    #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
-    /// Distance between the ports of two process types; 0: all share the base [default: 100]
-    #[arg(long, value_name = "N", value_parser = whole_number::<u16>, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
+    /// Distance between the ports of two process types; with 0 all share the base port [default: 100]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<u16>, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub port_step: Option<u16>,
     /// Refuse to start if the port of a web dyno is in use
     #[arg(long, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub strict_ports: bool,
-    /// Variables beside those of the files.
+    /// Variables besides those of the files.
     #[command(flatten)]
     pub variables: VariableArgs,
 
-    /// Behave as the platform does
+    /// Behave like the platform
     ///
-    /// Restarts, 30 s grace, 60 s boot timeout, profile, its log: each is an option of its own, too.
+    /// Restarts, 30 s grace, 60 s boot timeout, profile, its log format: each is also an option of its own.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
-    /// Start dynos again when they end
+    /// Restart dynos that exit
     ///
-    /// At once, then after 1, 2, 4 … 60 seconds (`--max-delay`). Without this, the first dyno that ends stops all.
+    /// At once, then after 1, 2, 4 … 60 seconds (`--max-delay`). Otherwise the first dyno that exits stops all.
     #[arg(long, help_heading = LIFE)]
     pub restart: bool,
     /// Restarts in a row before a dyno stays down [default: no limit]
-    #[arg(long, value_name = "N", requires = "restarting", value_parser = whole_number::<u32>, help_heading = LIFE, hide_short_help = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "restarting", value_parser = whole_number::<u32>, help_heading = LIFE, hide_short_help = true)]
     pub max_restarts: Option<u32>,
     /// Longest pause between two restarts [default: 60]
     ///
-    /// 0: always restart at once.
-    #[arg(long, value_name = "SECONDS", requires = "restarting", help_heading = LIFE, hide_short_help = true)]
+    /// With 0 every restart is immediate.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, requires = "restarting", help_heading = LIFE, hide_short_help = true)]
     pub max_delay: Option<Seconds>,
     /// Types that are up when they listen on their port
     ///
     /// [default with --heroku, --restart, --boot-timeout or --log-format heroku: web]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
-    /// Seconds such a type may take to listen; then it is killed, and that is a crash (R10)
-    #[arg(long, value_name = "SECONDS", value_parser = some_time, help_heading = LIFE, hide_short_help = true)]
+    /// Seconds a `--ready` type may take to start listening before it is killed (R10)
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = some_time, help_heading = LIFE, hide_short_help = true)]
     pub boot_timeout: Option<Seconds>,
-    /// Source .profile.d/*.sh and .profile by bash before each command
+    /// Source .profile.d/*.sh and .profile in bash before each command
     #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub profile: bool,
     /// Do not run the release command first
@@ -74,42 +74,42 @@ pub struct StartArgs {
     pub no_release: bool,
     /// Types that may exit without stopping the rest
     ///
-    /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is another name of this option.
+    /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is the same option.
     #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE, add = Offers::MayExit)]
     pub can_die: Vec<String>,
-    /// Stop dynos of a type by another signal than TERM
+    /// Stop dynos of a type with another signal than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,
-    /// Send the stop signal to all processes of these types at once; `all` for every type
+    /// Send the stop signal to all processes of these types at once; `all` means every type
     ///
-    /// Otherwise a program that leads gets it first and ends its own workers. With --heroku every type is stopped at once.
+    /// Otherwise the main program of a dyno gets it first and stops its own workers. Implied for every type by --heroku.
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub stop_all: Vec<String>,
     /// Seconds until SIGKILL [default: 5]
     ///
-    /// Counted from the stop signal. With --heroku 30 by default.
-    #[arg(short = 't', long, value_name = "SECONDS", help_heading = LIFE)]
+    /// Counted from the stop signal. The default with --heroku is 30.
+    #[arg(short = 't', long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = LIFE)]
     pub timeout: Option<Seconds>,
 
-    /// Give the keyboard to one dyno: `web` is web.1
+    /// Connect the keyboard to one dyno: `web` is web.1
     ///
-    /// For debuggers, REPLs and questions: its output is shown as it is, those of the others round it. Ctrl-C goes to it
-    /// once and to all the second time. Without a terminal, it reads the stdin of `dyno`.
+    /// For debuggers, REPLs and prompts. Its output is shown raw, with the lines of the other dynos around it. Ctrl-C goes
+    /// to it; a second one stops everything. If stdin is not a terminal, the dyno reads the stdin of `dyno`.
     #[arg(long, value_name = "TYPE[.N]", help_heading = OUTPUT, hide_short_help = true, add = Offers::Dynos)]
     pub focus: Option<String>,
-    /// Give dynos a terminal of their own
+    /// When to give dynos a terminal
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto, help_heading = OUTPUT, hide_short_help = true)]
     pub pty: PtyMode,
-    /// What dynos without a terminal read
+    /// Stdin for dynos without a terminal: `endless` never ends, `null` is /dev/null
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true, help_heading = OUTPUT, hide_short_help = true)]
     pub stdin: StdinMode,
-    /// How the log looks, and where it goes.
+    /// Look and destination of the log.
     #[command(flatten)]
     pub log: LogArgs,
-    /// Run these types but do not show what they say
+    /// Run these types without showing their output
     #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',', help_heading = OUTPUT, hide_short_help = true, add = Offers::ProcessTypes)]
     pub quiet: Vec<String>,
-    /// What to run as `web` if there is no Procfile
+    /// Command to run as `web` if there is no Procfile
     #[arg(long, value_name = "COMMAND", hide = true)]
     pub start_cmd: Option<String>,
 }
@@ -117,7 +117,7 @@ pub struct StartArgs {
 /// When dynos get a terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PtyMode {
-    /// When stdout is one.
+    /// If stdout is a terminal.
     #[default]
     Auto,
     /// Always.
@@ -126,7 +126,7 @@ pub enum PtyMode {
     Never,
 }
 
-/// What a dyno without a terminal reads (S6.1).
+/// The stdin of a dyno without a terminal (S6.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum StdinMode {
     /// A pipe that never gives data and never ends.
@@ -136,21 +136,21 @@ pub enum StdinMode {
     Null,
 }
 
-/// A number in digits, as large as its type.
+/// A number in digits that fits its type.
 fn whole_number<Number: FromStr>(text: &str) -> Result<Number, String> {
     let largest = (1_u128 << (8 * size_of::<Number>())) - 1;
-    text.parse().map_err(|_| format!("expected a whole number from 0 to {largest}"))
+    text.parse().map_err(|_| format!("a whole number from 0 to {largest}"))
 }
 
-/// Seconds in which something can happen: 0 would be a limit that nothing keeps, and is not "no limit" either.
+/// A limit above 0: nothing can happen within 0 seconds, and 0 does not mean "no limit" either.
 pub(super) fn some_time(text: &str) -> Result<Seconds, String> {
     match text.parse::<Seconds>()? {
-        Seconds(Duration::ZERO) => Err(format!("expected more than 0, up to {} seconds", Seconds::MAX)),
+        Seconds(Duration::ZERO) => Err(format!("a number of seconds above 0, up to {}", Seconds::MAX)),
         seconds => Ok(seconds),
     }
 }
 
-/// A duration in seconds, fractions allowed: `5`, `0.5`. At most a day.
+/// A duration in seconds, up to one day. Fractions such as `0.5` are allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seconds(pub Duration);
 
@@ -162,12 +162,11 @@ impl FromStr for Seconds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-        if (0.0..=Self::MAX).contains(&seconds) {
-            Ok(Self(Duration::from_secs_f64(seconds)))
-        } else {
-            Err(format!("expected 0 to {} seconds", Self::MAX))
-        }
+        let seconds = text.parse().ok().filter(|seconds| (0.0..=Self::MAX).contains(seconds));
+        seconds.map(|seconds| Self(Duration::from_secs_f64(seconds))).ok_or_else(|| {
+            // Goes on after `write`.
+            format!("a number of seconds from 0 to {}", Self::MAX)
+        })
     }
 }
 
@@ -194,6 +193,6 @@ mod tests {
         assert!("soon".parse::<Seconds>().is_err());
         assert!("NaN".parse::<Seconds>().is_err());
         assert_eq!(some_time("0.5"), "0.5".parse());
-        assert_eq!(some_time("0"), Err("expected more than 0, up to 86400 seconds".to_owned()));
+        assert_eq!(some_time("0"), Err("a number of seconds above 0, up to 86400".to_owned()));
     }
 }

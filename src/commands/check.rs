@@ -1,7 +1,7 @@
-//! `dyno check`: whether the files of an app are right (S1.4, S1.5, S2.6, S2.8).
+//! `dyno check`: checks the files of an app (S1.4, S1.5, S2.6, S2.8).
 //!
-//! Status 0, or 78 if something the user wrote has no effect. What `start` only warns of fails here; under the names of
-//! others, only what makes a file unusable does, as with them.
+//! Ends with 78 if something the user wrote has no effect, also where `start` only warns. Under the names of other tools
+//! only an unusable file fails the check, as it does there.
 
 use serde::Serialize;
 
@@ -20,8 +20,7 @@ use crate::cli::{CheckArgs, Cli, Dialect};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
 
-/// Most notes of one kind on one `.env` file that are listed: more than fit a screen help nobody, and a file of 16 MiB
-/// has a million.
+/// Most notes of one kind on one `.env` file: more than fit a screen do not help, and a file of 16 MiB may cause a million.
 const MAX_NOTES: usize = 100;
 
 /// The result as JSON.
@@ -109,7 +108,7 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     Ok(if failed { Outcome::Code(cli.dialect.status(Status::Config.code())) } else { written })
 }
 
-/// The words scripts look for, on the stream they look at.
+/// The text that scripts look for, on the stream that they read.
 fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<Outcome, Error> {
     let entries = procfile.map(Procfile::entries).unwrap_or_default();
     let names: Vec<&str> = entries.iter().map(|entry| entry.process_type.as_str()).collect();
@@ -125,20 +124,21 @@ fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<Outcome, E
     }
 }
 
-/// Notes on variables that are in the environment of a dyno and may be missing in the program behind its shell.
+/// Notes on variables that a dyno gets, but that its shell may not pass on to the program.
 fn note_names(texts: &[EnvText], findings: &mut Findings) {
     for text in texts {
         let counting = |entry: &&EnvEntry| text.file.get(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry));
         let odd = text.file.entries().iter().filter(counting).filter(|entry| !entry.passes_every_shell());
         let notes = odd.map(|entry| {
-            let message = format!("`{}` is no name to a shell, and `/bin/sh` may drop the variable", entry.key);
+            let message =
+                format!("`{}` is not a name that every shell accepts: `/bin/sh` may drop the variable", entry.key);
             (entry, message, "use A-Z a-z 0-9 _ and no digit first".to_owned())
         });
         note(text, Severity::Warning, notes, findings);
     }
 }
 
-/// Adds notes on entries of one file, each with its message and hint: the first ones, and how many more there are.
+/// Adds notes on entries of one file, each with its message and hint, and counts those beyond the limit.
 fn note<'a>(
     text: &EnvText,
     severity: Severity,
@@ -166,11 +166,11 @@ fn note<'a>(
     }
     if left_out > 0 {
         let message = format!("{left_out} more such {} from here on", if left_out == 1 { "entry" } else { "entries" });
-        findings.push(found(first_left_out, None, message, "fix the ones above, then run it again".to_owned()));
+        findings.push(found(first_left_out, None, message, "fix the first ones and run `dyno check` again".to_owned()));
     }
 }
 
-/// Notes on where a strict reader differs; JSON files have no lines of their own to compare.
+/// Notes the entries that a strict reader treats differently. JSON files have no such entries.
 fn compare(texts: &[EnvText], strict: bool, findings: &mut Findings) {
     let severity = if strict { Severity::Defect } else { Severity::Warning };
     for text in texts.iter().filter(|text| text.bytes.trim_ascii_start().first() != Some(&b'{')) {
@@ -202,6 +202,6 @@ fn report(procfile: Option<&Procfile>, findings: &Findings, fails: impl Fn(&Find
     });
     let report = Report { process_types: process_types.collect(), problems: problems.collect() };
     let text = serde_json::to_string(&report)
-        .map_err(|error| Error::new(Status::Internal, format!("the result cannot be written as JSON: {error}"), ""))?;
+        .map_err(|error| Error::new(Status::Internal, format!("cannot write the result as JSON: {error}"), ""))?;
     Ok(text + "\n")
 }

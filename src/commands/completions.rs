@@ -4,8 +4,8 @@
 //! `CompleteEnv` is not used: it would print the candidates itself, while an answer has to be whole or empty after
 //! [`PATIENCE`], and it does not know the words that bash and zsh have quoted or taken apart.
 //!
-//! Completion runs while somebody types: whatever is wrong with the app's files, it says nothing, starts nothing and never
-//! reads stdin.
+//! Completion runs while the user types: it never reports problems of the app's files, starts nothing and does not read
+//! stdin.
 
 mod app_values;
 mod programs;
@@ -29,17 +29,17 @@ use crate::cli::{Dialect, Offers, Shell, Topic, whole_command};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
 
-/// Names the shell whose script asks. Not `COMPLETE`, clap's own choice: somebody may have a variable of that name.
+/// Names the shell whose script asks. clap would use `COMPLETE`, which may exist in the user's environment.
 const VARIABLE: &str = "_DYNO_COMPLETE";
 
 /// How long an answer may take. A file system that does not answer must not hold up the prompt.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Where `clap_complete`'s scripts fall short: what to replace, and by what.
+/// Corrections to the scripts of `clap_complete`: the text to replace, and its replacement.
 const CORRECTIONS: [(Shell, &str, &str); 2] = [
-    // Behind `web=` bash gives an empty word; that there is a `=` has to be known.
+    // After `web=` bash passes an empty word and so hides the `=`.
     (Shell::Bash, r#"words[COMP_CWORD]="$2""#, r#"[[ ${words[COMP_CWORD]} == [=:]* ]] || words[COMP_CWORD]="$2""#),
-    // After `worker=` goes a value, not a blank.
+    // No blank after `worker=`: a value follows.
     (
         Shell::Zsh,
         "[[ -n $other ]] && _describe -V 'values' other",
@@ -53,7 +53,7 @@ const CORRECTIONS: [(Shell, &str, &str); 2] = [
 /// Prints the script of a shell.
 pub(super) fn script(shell: Shell) -> Result<Outcome, Error> {
     let script = registration(shell)
-        .map_err(|error| Error::new(Status::Internal, format!("cannot make the script: {error}"), ""))?;
+        .map_err(|error| Error::new(Status::Internal, format!("cannot create the script: {error}"), ""))?;
     let corrections = CORRECTIONS.iter().filter(|(of, _, _)| *of == shell);
     stdout::write(&corrections.fold(script, |script, (_, from, to)| script.replace(from, to)))
 }
@@ -67,7 +67,7 @@ fn registration(shell: Shell) -> std::io::Result<String> {
         Shell::Elvish => &Elvish,
     };
     let mut script = Vec::new();
-    // The `dyno` on the PATH is asked, not this file: a package may replace it or carry it elsewhere.
+    // The script calls the `dyno` on the PATH, because a package may replace or move this file.
     completer.write_registration(VARIABLE, "dyno", "dyno", "dyno", &mut script)?;
     Ok(String::from_utf8_lossy(&script).into_owned())
 }
@@ -78,7 +78,7 @@ pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
     let Some(shell) = shell else { return false };
     let mut words = words.into_iter();
     let program = words.next().unwrap_or_default();
-    // The variable alone asks for nothing: it may have been exported by mistake.
+    // The variable alone is not a request: it may have been exported by mistake.
     if Dialect::of_program(&program) != Dialect::Dyno || words.next().as_deref() != Some(OsStr::new("--")) {
         return false;
     }
@@ -91,7 +91,7 @@ pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
     true
 }
 
-/// A fault in here must not write over the line that somebody types.
+/// A panic must not write over the line that the user types.
 #[expect(
     clippy::disallowed_methods,
     reason = "after the hook, a release build would abort with a message of the shell"
@@ -110,7 +110,7 @@ fn in_time<T: Send + 'static>(limit: Duration, value: impl FnOnce() -> T + Send 
 fn answer(shell: Shell, words: Vec<OsString>) -> Vec<u8> {
     let index = match shell {
         Shell::Bash | Shell::Zsh | Shell::Elvish => env::var("_CLAP_COMPLETE_INDEX").ok(),
-        // Its script ends the words at the cursor.
+        // Its script passes only the words up to the cursor.
         Shell::Fish => None,
     };
     let index = index.and_then(|index| index.parse().ok());
@@ -119,7 +119,7 @@ fn answer(shell: Shell, words: Vec<OsString>) -> Vec<u8> {
     written(shell, &separator, &line, &candidates(&line))
 }
 
-/// What may be at the cursor.
+/// The candidates for the word at the cursor.
 fn candidates(line: &TypedLine) -> Vec<CompletionCandidate> {
     let values = Arc::new(AppValues::of(line));
     if let Some(words) = line.inner_command() {
@@ -128,14 +128,14 @@ fn candidates(line: &TypedLine) -> Vec<CompletionCandidate> {
     let mut command = whole_command()
         .mut_subcommands(|command| command.mut_args(|arg| with_values(with_visible_names(arg), &values)));
     let mut words = line.words();
-    // For one dash the engine would list the short names, which say little.
+    // For a single dash the engine would list the short names, which explain little.
     if line.current() == "-" {
         words.pop();
         words.push("--".into());
     }
     let at = words.len().saturating_sub(1);
     let mut found = complete(&mut command, words, at, env::current_dir().ok().as_deref()).unwrap_or_default();
-    // Options are offered once a dash is typed, or where nothing else can be.
+    // Options are offered after a dash, or if nothing else fits.
     let is_option = |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().starts_with(b"-");
     if line.current().is_empty() && !found.iter().all(is_option) {
         found.retain(|candidate| !is_option(candidate));
@@ -146,14 +146,14 @@ fn candidates(line: &TypedLine) -> Vec<CompletionCandidate> {
     found
 }
 
-/// Topics of `dyno help`. To clap they are no arguments: it offers subcommands only.
+/// Topics of `dyno help`. clap does not know them: it offers only subcommands.
 fn topics(typed: &str) -> impl Iterator<Item = CompletionCandidate> {
     let values = Topic::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     let found = values.filter(move |value| value.get_name().starts_with(typed));
     found.map(|value| CompletionCandidate::new(value.get_name()).help(value.get_help().cloned()))
 }
 
-/// The engine does not know the values of an option under a name that the help leaves out, such as `--allow-exit`.
+/// The engine offers no values for an option under a hidden name, such as `--allow-exit`.
 fn with_visible_names(arg: Arg) -> Arg {
     let names: Vec<String> = arg.get_aliases().unwrap_or_default().into_iter().map(str::to_owned).collect();
     if names.is_empty() { arg } else { arg.alias(None::<&str>).visible_aliases(names) }
@@ -194,7 +194,7 @@ fn with_help(value: &str, separator: char, help: &str) -> String {
     if help.is_empty() { value.to_owned() } else { format!("{value}{separator}{help}") }
 }
 
-/// bash puts the text on the line as it is.
+/// bash inserts the text unchanged.
 fn escaped_for_bash(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for char in value.chars() {

@@ -1,6 +1,6 @@
-//! `dyno config`: the config vars that the files give, and where one comes from (S3.2).
+//! `dyno config`: shows the config vars, and where one comes from (S3.2).
 //!
-//! The only command that prints values, since it was asked to; `--explain` prints none.
+//! The only command that prints values, because that is its purpose; `--explain` prints none.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     }
 }
 
-/// As lines of a `.env` file: read again, they give the same.
+/// As lines of a `.env` file that are read back as the same values.
 fn lines(layers: &Layers) -> Result<Outcome, Error> {
     let mut text = Vec::new();
     for (key, given) in layers.config_vars() {
@@ -54,7 +54,7 @@ fn lines(layers: &Layers) -> Result<Outcome, Error> {
     stdout::write_bytes(&text)
 }
 
-/// One flat object of strings. A value that is not UTF-8 has U+FFFD in place of what is none, and that is told.
+/// One flat object of strings. Bytes that are not UTF-8 become U+FFFD, with a warning.
 fn json(layers: &Layers) -> Result<Outcome, Error> {
     let vars = layers.config_vars();
     let object: BTreeMap<&str, String> = vars
@@ -63,30 +63,29 @@ fn json(layers: &Layers) -> Result<Outcome, Error> {
             let value = String::from_utf8_lossy(given.value.as_ref()?.reveal());
             if let Cow::Owned(_) = value {
                 let fact =
-                    format!("{}: the value of `{key}` is not UTF-8, and JSON has U+FFFD in its place", given.origin);
-                warn(&Complaint::new(fact, "`dyno config` without `--json` prints its bytes"));
+                    format!("{}: the value of `{key}` is not UTF-8; JSON shows U+FFFD for the bad bytes", given.origin);
+                warn(&Complaint::new(fact, "`dyno config` without `--json` prints it unchanged"));
             }
             Some((key.as_str(), value.into_owned()))
         })
         .collect();
-    let text = serde_json::to_string(&object).map_err(|error| {
-        Error::new(Status::Internal, format!("the config vars cannot be written as JSON: {error}"), "")
-    })?;
+    let text = serde_json::to_string(&object)
+        .map_err(|error| Error::new(Status::Internal, format!("cannot write the config vars as JSON: {error}"), ""))?;
     stdout::write(&(text + "\n"))
 }
 
-/// `dyno config KEY`. What may be a value is not repeated.
+/// `dyno config KEY`. The word is not repeated if it may hold a value.
 fn without_key(word: &str) -> Error {
     let key = if is_env_key(word.as_bytes()) { word } else { "KEY" };
     let hint = format!("`dyno config --explain {key}` shows where its value comes from");
-    Error::new(Status::Usage, "`config` takes no key: it shows every config var", hint)
+    Error::new(Status::Usage, "`dyno config` shows every config var and takes no key", hint)
 }
 
 fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
     let process_type = ProcessType::new("web")
         .map_err(|error| Error::new(Status::Internal, format!("cannot name a dyno: {error}"), ""))?;
     let dyno = DynoName::new(process_type, 1);
-    // Some variables, such as `PS`, a dyno has of its own.
+    // Every dyno has some variables of its own, such as `PS`.
     let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" };
     let given = layers.explain(key.as_bytes(), Some(&variables));
     let Some((winner, shadowed)) = given.split_first() else {
@@ -99,13 +98,13 @@ fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
     stdout::write(&text)
 }
 
-/// Names the config vars that may have been meant, or those that every dyno has.
+/// Suggests the nearest config vars and variables that every dyno has.
 fn not_set(key: &str, layers: &Layers, variables: &DynoVariables<'_>) -> Error {
     let of_app = layers.config_vars();
     let of_dyno = Layers::default().environment(variables);
     let of_dyno = of_dyno.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok()).chain(["PORT"]);
     let known = of_app.keys().map(String::as_str).chain(of_dyno.filter(|name| !of_app.contains_key(*name)));
     let hint = did_you_mean(&nearest(key, known));
-    let hint = hint.unwrap_or_else(|| "neither the files, nor `--set`, nor the shell have it".to_owned());
+    let hint = hint.unwrap_or_else(|| "it is neither in the files nor in `--set` nor in the shell".to_owned());
     Error::new(Status::Config, format!("`{key}` is not set"), hint)
 }

@@ -1,6 +1,6 @@
 //! Reads the files of an app: `.env` and Procfile.
 //!
-//! Decides which file counts (S1.7, S2.1); what it says is decided in `app`. All that is wrong goes to the findings.
+//! Decides which files are used (S1.7, S2.1); `app` parses them. All problems go to the findings.
 
 use std::env;
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ use crate::app::{EnvFile, Environment, Layers, Procfile, Secret, Severity, Sourc
 use crate::cli::Dialect;
 use crate::error::{Error, Status};
 
-/// What decides the layers besides the files.
+/// The options that change the layers.
 pub(super) struct Settings<'a> {
     /// `--set KEY=VALUE`.
     pub(super) set: &'a [String],
@@ -25,14 +25,14 @@ pub(super) struct Settings<'a> {
     pub(super) prefer_shell: bool,
 }
 
-/// A `.env` file as it was read, for whoever looks at its text again.
+/// A `.env` file with its text, for checks that need both.
 pub(super) struct EnvText {
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
     pub(super) file: EnvFile,
 }
 
-/// The Procfile that counts.
+/// The Procfile that is used.
 pub(super) struct ProcfilePath {
     pub(super) path: PathBuf,
     /// As the user knows it.
@@ -48,7 +48,7 @@ pub(super) fn layers(places: &Places, settings: &Settings<'_>, findings: &mut Fi
     read_layers(places, settings, findings, None)
 }
 
-/// As [`layers`], and the files as they were read.
+/// Like [`layers`], together with the texts of the files.
 pub(super) fn layers_with_texts(
     places: &Places,
     settings: &Settings<'_>,
@@ -59,8 +59,7 @@ pub(super) fn layers_with_texts(
     Ok((layers, texts))
 }
 
-/// All variables of the app, for the completion of a command line: what cannot be used is left out, and what is not a regular
-/// file is not opened (S2.1).
+/// All variables of the app, for completion: unusable files are left out, and only regular files are opened (S2.1).
 pub(super) fn layers_at_tab(places: &Places, settings: &Settings<'_>) -> Layers {
     let mut layers = inherited_layers(places, settings.prefer_shell);
     for setting in settings.set {
@@ -76,7 +75,7 @@ pub(super) fn layers_at_tab(places: &Places, settings: &Settings<'_>) -> Layers 
     layers
 }
 
-/// The Procfile, for the completion of a command line. None for whatever is wrong with it.
+/// The Procfile, for completion. None if it cannot be used.
 pub(super) fn procfile_at_tab(places: &Places, layers: &Layers) -> Option<Procfile> {
     Procfile::parse(&source_file::read_if_regular(&procfile_path(places, layers).path)?).ok()
 }
@@ -99,7 +98,7 @@ fn read_layers(
     mut texts: Option<&mut Vec<EnvText>>,
 ) -> Result<Layers, Error> {
     let mut layers = inherited_layers(places, settings.prefer_shell);
-    // Before any file: the user need not wait for a named pipe to hear of it.
+    // Before any file: the user should not have to wait for a named pipe to see this error.
     for setting in settings.set {
         layers
             .add_setting(setting.as_bytes())
@@ -127,11 +126,11 @@ fn read_layers(
 }
 
 fn announce(name: &str, seconds: u64) {
-    tell(&format!("waiting up to {seconds} seconds for the program that writes to {name} (a named pipe)"));
+    tell(&format!("waiting up to {seconds} seconds for a program to write to {name} (a named pipe)"));
 }
 
-/// Why a `.env` file was not read. One that is named must be there; honcho and heroku local start without it, so there
-/// it is a warning.
+/// Why a `.env` file was not read. A named file must exist; for honcho and heroku local, which start without it, a missing
+/// one is a warning.
 fn unreadable_env(name: &str, why: &Unreadable, named_by: &NamedBy, dialect: Dialect) -> Finding {
     let by_default = *named_by == NamedBy::Nobody;
     let (severity, message, hint) = match (why, dialect) {
@@ -149,8 +148,7 @@ fn unreadable_env(name: &str, why: &Unreadable, named_by: &NamedBy, dialect: Dia
     named_by.finding(severity, "the file", name, &message, hint)
 }
 
-/// The files to read. Of those that nobody named it is the first that is there: that of the root, else that of the current
-/// directory.
+/// The files to read: the named ones, else the first existing one of the root and the current directory.
 fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, NamedBy) {
     if let Some(named) = places.named_env_files() {
         return named;
@@ -158,7 +156,7 @@ fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, NamedBy
     let mut paths = vec![places.root.join(".env"), places.current.join(".env")];
     paths.dedup();
     let directories = paths.extract_if(.., |path| path.is_dir()).collect::<Vec<_>>();
-    // A virtual environment of Python is often called so.
+    // Python's virtual environments often have this name.
     if let Some(directory) = directories.first() {
         let hint = "if your config vars are in another file, name it with `-e`";
         findings.add_file(Severity::Warning, &places.shown(directory), "is a directory, so it is not read", hint);
@@ -167,7 +165,7 @@ fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, NamedBy
     (found.into_iter().collect(), NamedBy::Nobody)
 }
 
-/// Whether there is nothing of that name, not even a broken link.
+/// Whether nothing has that name, not even a broken link.
 pub(super) fn is_missing(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|error| Unreadable::from(error).is_missing())
 }
@@ -176,7 +174,7 @@ pub(super) fn is_missing(path: &Path) -> bool {
 pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
     let by_option = places.option_procfile().map(|path| (path, NamedBy::Option));
     let by_variable = || {
-        // As of `PORT`, an empty one counts as not set.
+        // Like `PORT`, an empty variable is not set.
         let is_set = |given: &SourcedValue| given.value.as_ref().is_some_and(|value| !value.reveal().is_empty());
         let by_setting = || layers.get_from_options("PROCFILE").filter(is_set);
         let in_files = || layers.get_from_files("PROCFILE").filter(is_set);
@@ -190,17 +188,17 @@ pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
     ProcfilePath { name: places.shown(&path), path, named_by }
 }
 
-/// Warns that there is also a `Procfile.dev`, if nothing says which of the two is meant (S1.7).
+/// Warns that there is also a `Procfile.dev`, if no Procfile was named (S1.7).
 pub(super) fn mention_procfile_dev(places: &Places, found: &ProcfilePath, findings: &mut Findings) {
     let other = places.root.join("Procfile.dev");
     if found.named_by == NamedBy::Nobody && found.path.exists() && other.exists() {
         let other = places.shown(&other);
-        let message = format!("is used, and there is `{other}` too");
-        findings.add_file(Severity::Warning, &found.name, &message, &format!("`-f {other}` uses that one"));
+        let message = format!("is used, but `{other}` exists, too");
+        findings.add_file(Severity::Warning, &found.name, &message, &format!("to use it, add `-f {other}`"));
     }
 }
 
-/// Reads the Procfile. None: the findings say why.
+/// Reads the Procfile. None: the findings have the reason.
 pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Findings) -> Option<Procfile> {
     let name = &found.name;
     match source_file::read(&found.path) {
@@ -214,7 +212,7 @@ pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
                 None
             }
         },
-        // Where it is may stand in the line that could not be read: that is told, and enough.
+        // The unreadable line of `.foreman`, which is reported, may have named the Procfile.
         Err(Unreadable::Missing)
             if found.named_by == NamedBy::Nobody && findings.may_hide_procfile(&places.foreman_name) =>
         {

@@ -1,4 +1,4 @@
-//! `--focus`: which dyno has the keyboard (S6.8), and what does not go together with it.
+//! `--focus`: which dyno has the keyboard (S6.8), and which options it excludes.
 
 use std::io::IsTerminal;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Status};
 
 /// The dyno that has the keyboard, if one is named.
 ///
-/// `types`: those of the Procfile; `dynos`: all that are going to run, the release command among them.
+/// `types`: those of the Procfile; `dynos`: all that will run, including the release command.
 ///
 /// # Errors
 /// Status 2: there is no such dyno, or another option forbids what it needs.
@@ -18,19 +18,19 @@ pub(super) fn focused(args: &StartArgs, types: &[ProcessType], dynos: &[DynoName
     let Some(text) = &args.focus else { return Ok(None) };
     let dyno = named(text, types, dynos)?;
     if args.quiet.iter().any(|name| name == dyno.process_type.as_str()) {
-        let hint = format!("leave out one of them: `--focus` shows what `{dyno}` says");
-        return Err(usage(format!("`--focus {text}` and `--quiet {}` exclude each other", dyno.process_type), hint));
+        let hint = format!("leave one of them out: `--focus` shows the output of `{dyno}`");
+        return Err(usage(format!("`--focus {text}` cannot be used with `--quiet {}`", dyno.process_type), hint));
     }
     if platform::log_format(args) == LogFormatName::Json {
-        let fact = format!("`--focus {text}` shows what `{dyno}` says as it is, which is no JSON");
+        let fact = format!("`--focus {text}` shows the raw output of `{dyno}`, which is not JSON");
         return Err(usage(fact, "leave out `--log-format json`"));
     }
     if args.project.procfile.as_deref().is_some_and(|path| path.as_os_str() == "-") {
-        let fact = format!("`--focus {text}` gives stdin to `{dyno}`, and `-f -` reads the Procfile from it");
+        let fact = format!("`--focus {text}` gives stdin to `{dyno}`, but `-f -` reads the Procfile from stdin");
         return Err(usage(fact, "name a file with `-f`"));
     }
     if args.pty == PtyMode::Never && std::io::stdin().is_terminal() {
-        let fact = format!("`--focus {text}` gives `{dyno}` a terminal to type into, and `--pty never` forbids one");
+        let fact = format!("`--focus {text}` needs a terminal for `{dyno}`, but `--pty never` forbids it");
         return Err(usage(fact, "leave out `--pty never`"));
     }
     Ok(Some(dyno))
@@ -38,14 +38,14 @@ pub(super) fn focused(args: &StartArgs, types: &[ProcessType], dynos: &[DynoName
 
 fn named(text: &str, types: &[ProcessType], dynos: &[DynoName]) -> Result<DynoName, Error> {
     if let Some((name, _)) = text.split_once(['=', ',']) {
-        let fact = format!("`--focus {text}` does not name one dyno: one keyboard is one dyno's");
+        let fact = format!("`--focus {text}` must name a single dyno");
         let process_type = name.split('.').next().unwrap_or(name);
         let hint =
             format!("write `--focus {process_type}`, which is `{process_type}.1`, or `--focus {process_type}.2`");
         return Err(usage(fact, hint));
     }
     let (name, index) = match text.rsplit_once('.') {
-        // As it is written in the log: `web.01` is no dyno.
+        // Spelled as in the log: `web.01` does not name a dyno.
         Some((name, index)) => (name, index.parse().ok().filter(|_| !index.starts_with(['0', '+']))),
         None => (text, Some(1)),
     };
@@ -59,14 +59,14 @@ fn named(text: &str, types: &[ProcessType], dynos: &[DynoName]) -> Result<DynoNa
     }
     Err(match of_type.next_back() {
         None => {
-            let fact = format!("`--focus {text}`: the formation has no dyno of `{name}`");
+            let fact = format!("`--focus {text}`: no dyno of `{name}` runs");
             usage(fact, format!("give it a quantity: `{name}=1`"))
         }
         Some(last) if last.index == 1 => {
             usage(format!("`--focus {text}`: there is no such dyno"), format!("write `--focus {name}`"))
         }
         Some(last) => {
-            let hint = format!("the dynos of this type are `{name}.1` to `{last}`");
+            let hint = format!("the dynos are `{name}.1` to `{last}`");
             usage(format!("`--focus {text}`: there is no such dyno"), hint)
         }
     })
@@ -100,21 +100,18 @@ mod tests {
     }
 
     #[test]
-    fn s6_8_what_names_no_dyno_is_told_with_one_that_is_there() {
+    fn s6_8_an_unknown_dyno_suggests_an_existing_one() {
         let none = "there is no such dyno";
         assert_eq!(find("wbe"), "`--focus`: the Procfile has no process type `wbe` (did you mean `web`?)");
-        assert_eq!(
-            find("worker"),
-            "`--focus worker`: the formation has no dyno of `worker` (give it a quantity: `worker=1`)"
-        );
-        assert_eq!(find("web.3"), format!("`--focus web.3`: {none} (the dynos of this type are `web.1` to `web.2`)"));
-        assert_eq!(find("web.x"), format!("`--focus web.x`: {none} (the dynos of this type are `web.1` to `web.2`)"));
+        assert_eq!(find("worker"), "`--focus worker`: no dyno of `worker` runs (give it a quantity: `worker=1`)");
+        assert_eq!(find("web.3"), format!("`--focus web.3`: {none} (the dynos are `web.1` to `web.2`)"));
+        assert_eq!(find("web.x"), format!("`--focus web.x`: {none} (the dynos are `web.1` to `web.2`)"));
         assert_eq!(find("job.2"), format!("`--focus job.2`: {none} (write `--focus job`)"));
         for text in ["web=2", "web,job", "web.2,job"] {
             assert_eq!(
                 find(text),
                 format!(
-                    "`--focus {text}` does not name one dyno: one keyboard is one dyno's \
+                    "`--focus {text}` must name a single dyno \
                      (write `--focus web`, which is `web.1`, or `--focus web.2`)"
                 )
             );

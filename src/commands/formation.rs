@@ -1,12 +1,13 @@
-//! The formation of a start: what the options ask for, else what `.foreman` does (S4).
+//! The formation of a start: from the options, else from `.foreman` (S4).
 
 use super::diagnostics::warn;
 use super::findings::{Finding, Findings};
-use crate::app::{ForemanFile, Formation, FormationRequest, ProcessType, Setting, Severity};
-use crate::cli::FormationArgs;
+use super::near_miss::file_option;
+use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, ProcessType, Setting, Severity};
+use crate::cli::{Dialect, FormationArgs};
 use crate::error::{Complaint, Error, Status};
 
-/// Who asks for what.
+/// The formation that was asked for.
 pub(super) struct Asked<'a> {
     args: &'a FormationArgs,
     file: &'a ForemanFile,
@@ -17,7 +18,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// Where an option asks for a formation, nothing of the file's counts.
+    /// If an option sets the formation, that of the file is ignored.
     pub(super) fn new(args: &'a FormationArgs, file: &'a ForemanFile) -> Self {
         let only: Vec<String> = args.types.iter().chain(&args.processes).cloned().collect();
         let by_option = args.formation.is_some() || args.concurrency.is_some() || !only.is_empty();
@@ -34,15 +35,25 @@ impl<'a> Asked<'a> {
     /// How many dynos of each type run. `types`: those of the Procfile.
     ///
     /// # Errors
-    /// Status 2: an unknown type, a bad quantity, or nothing is left to run; 78 if `.foreman` asks for it.
-    pub(super) fn formation(&self, file_name: &str, types: &[ProcessType]) -> Result<Formation, Error> {
+    /// Status 2: an unknown type, a bad quantity, options that exclude each other, or nothing is left to run; 78 if
+    /// `.foreman` asks for it.
+    pub(super) fn formation(
+        &self,
+        file_name: &str,
+        types: &[ProcessType],
+        dialect: Dialect,
+    ) -> Result<Formation, Error> {
+        // foreman runs the named process and drops `-m`.
+        if dialect != Dialect::Foreman {
+            self.check_one_way()?;
+        }
         let mut findings = Findings::default();
         if !self.by_option {
             find(self.file, file_name, types, &mut findings);
             findings.settle()?;
         }
         let (formation, warnings) = Formation::resolve(types, &self.request()).map_err(|errors| {
-            let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), error.hint()));
+            let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), hint(error)));
             Error::all(Status::Usage, without_repeats(complaints))
         })?;
         for warning in warnings {
@@ -55,9 +66,20 @@ impl<'a> Asked<'a> {
         if formation.is_empty() { Err(empty(self.args, types)) } else { Ok(formation) }
     }
 
-    /// How many dynos of each type run, if that can be known. `types`: those of the Procfile.
+    /// How many dynos of each type run. None: the request is wrong. `types`: those of the Procfile.
     pub(super) fn resolved(&self, types: &[ProcessType]) -> Option<Formation> {
         Formation::resolve(types, &self.request()).ok().map(|(formation, _)| formation)
+    }
+
+    /// Refuses `-m web=1 worker`, where both say what runs.
+    fn check_one_way(&self) -> Result<(), Error> {
+        let (Some(whole), false) = (&self.args.formation, self.only.is_empty()) else { return Ok(()) };
+        let named = self.only.join(",");
+        let items = named.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let items = items.map(|item| if item.contains('=') { item.to_owned() } else { format!("{item}=1") });
+        let fact = format!("`-m` sets the whole formation, so `{named}` cannot be named as well");
+        let hint = format!("write `-m {whole},{}`", items.collect::<Vec<_>>().join(","));
+        Err(Error::new(Status::Usage, fact, hint))
     }
 
     fn request(&self) -> FormationRequest<'_> {
@@ -65,13 +87,29 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The formation of a start without options. `types`: those of the Procfile. None if that cannot be used.
+/// What to write instead. The name of a file lacks its option.
+fn hint(error: &FormationError) -> String {
+    match error {
+        FormationError::UnknownType { name, .. } => match file_option(name) {
+            Some(option) => format!("did you mean `{option} {name}`?"),
+            None => error.hint(),
+        },
+        FormationError::Release
+        | FormationError::EmptyItem { .. }
+        | FormationError::NoName { .. }
+        | FormationError::NoQuantity { .. }
+        | FormationError::BadQuantity { .. }
+        | FormationError::TooMany { .. } => error.hint(),
+    }
+}
+
+/// The formation of a start without options. None if it cannot be used. `types`: those of the Procfile.
 pub(super) fn of_file(file: &ForemanFile, types: &[ProcessType]) -> Option<Formation> {
     let none = FormationArgs::default();
     Asked::new(&none, file).resolved(types)
 }
 
-/// What is wrong or odd with the formation of `.foreman` (S4.5). `types`: those of the Procfile.
+/// Problems of the formation in `.foreman` (S4.5). `types`: those of the Procfile.
 pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], findings: &mut Findings) {
     let whole =
         |list: &String| Formation::resolve(types, &FormationRequest { whole: Some(list), ..Default::default() });
@@ -124,7 +162,7 @@ fn one_of(process_type: &ProcessType) -> String {
     format!("give a type a quantity, such as `{process_type}=1`")
 }
 
-/// `wbe=1,wbe=2` is one typing error.
+/// `wbe=1,wbe=2` is one mistake.
 fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut once: Vec<T> = Vec::new();
     for one in all {
@@ -135,11 +173,11 @@ fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
     once
 }
 
-/// Nothing would run. `types`: those of the Procfile that can.
+/// The error if nothing would run. `types`: those of the Procfile that can run.
 fn empty(args: &FormationArgs, types: &[ProcessType]) -> Error {
     let Some(first) = types.first() else {
-        let fact = "nothing to start: the Procfile has no process type but `release`";
-        return Error::new(Status::Usage, fact, "`dyno release` runs it alone");
+        let fact = "nothing to start: the Procfile defines only `release`";
+        return Error::new(Status::Usage, fact, "run it with `dyno release`");
     };
     if args.except.is_empty() {
         Error::new(Status::Usage, NOTHING_TO_START, one_of(first))
@@ -158,7 +196,7 @@ mod tests {
     }
 
     fn quantities(args: &FormationArgs, file: &ForemanFile) -> Vec<u16> {
-        let formation = Asked::new(args, file).formation(".foreman", &types()).expect("a formation");
+        let formation = Asked::new(args, file).formation(".foreman", &types(), Dialect::Dyno).expect("a formation");
         formation.iter().map(|(_, quantity)| quantity).collect()
     }
 
@@ -167,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_file_counts_where_no_option_says_otherwise() {
+    fn foreman_defaults_apply_unless_an_option_overrides_them() {
         let none = FormationArgs::default();
         let named = FormationArgs { types: vec!["worker".to_owned()], ..FormationArgs::default() };
         let whole = FormationArgs { formation: Some("all=3".to_owned()), ..FormationArgs::default() };
@@ -179,18 +217,18 @@ mod tests {
     }
 
     #[test]
-    fn processes_are_the_types_without_an_option() {
+    fn processes_mean_the_same_as_types_by_position() {
         let args = FormationArgs { processes: vec!["web=2,worker".to_owned()], ..FormationArgs::default() };
 
         assert_eq!(quantities(&args, &ForemanFile::default()), [2, 1]);
     }
 
     #[test]
-    fn a_release_of_quantity_0_is_not_run() {
+    fn release_with_quantity_0_does_not_run() {
         let with = |list: &str| FormationArgs { formation: Some(list.to_owned()), ..FormationArgs::default() };
         let except = FormationArgs { except: vec!["release".to_owned()], ..FormationArgs::default() };
         let keeps = |args: &FormationArgs, file: &ForemanFile| {
-            Asked::new(args, file).formation(".foreman", &types()).expect("a formation").keeps_release()
+            Asked::new(args, file).formation(".foreman", &types(), Dialect::Dyno).expect("a formation").keeps_release()
         };
 
         assert!(keeps(&FormationArgs::default(), &file("all=1")));

@@ -13,14 +13,14 @@ use crate::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, nam
 use crate::runtime::{LogFileError, LogFiles};
 use crate::supervisor::Plan;
 
-/// `10:00:00 ` and ` | ` round the name.
+/// `10:00:00 ` and ` | ` around the name.
 const TIME_COLUMNS: usize = 9;
 const BAR_COLUMNS: usize = 3;
 
-/// `2025-09-16T02:55:24.741657+00:00 app[` and `]: ` round the name.
+/// `2025-09-16T02:55:24.741657+00:00 app[` and `]: ` around the name.
 const HEROKU_COLUMNS: usize = 40;
 
-/// Says which options count for nothing, since the format has its own prefix.
+/// Warns about options without effect, because the log format has a prefix of its own.
 pub(super) fn check(args: &StartArgs) {
     let format = match platform::log_format(args) {
         LogFormatName::Text => return,
@@ -29,21 +29,21 @@ pub(super) fn check(args: &StartArgs) {
     };
     let options = [("--no-timestamps", args.log.no_timestamps), ("--no-prefix", args.log.no_prefix)];
     for (option, _) in options.iter().filter(|(_, is_given)| *is_given) {
-        let fact = format!("`{option}` has no effect: each line of the log format `{format}` has its time and source");
+        let fact = format!("`{option}` has no effect: lines of the log format `{format}` always have time and source");
         warn(&Complaint::new(fact, "leave it out, or add `--log-format text`"));
     }
 }
 
-/// Where the lines are seen.
+/// Where the lines are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
     /// On stdout.
     OnStdout,
-    /// On stderr, and alike for everybody: that it is a terminal is no reason for colours.
+    /// On stderr, the same for every reader: a terminal does not switch colours on.
     OnStderrForSmoke,
 }
 
-/// What writes the lines. `choice`: of colours.
+/// The formatter of the lines. `choice`: when to use colours.
 pub(super) fn formatter(
     args: &StartArgs,
     choice: ColorChoice,
@@ -75,14 +75,14 @@ pub(super) fn is_read_by_github() -> bool {
     std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
-/// The files that all lines go to besides: without colours, and the bytes of the dynos as they are.
+/// The log files: without colours, and with the bytes of the dynos unchanged.
 ///
 /// # Errors
 /// Status 74: the directory or a file in it cannot be made.
 pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) -> Result<Option<LogFiles>, Error> {
     let Some(directory) = &args.log.log_dir else { return Ok(None) };
     let dynos = plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno);
-    // The merged file could not be read without the names.
+    // The merged file would be useless without the names.
     let formatter = render(args, false, Passing::All, None, plan, types).with_prefix();
     let files = LogFiles::open(directory, dynos, formatter);
     files.map(Some).map_err(|error| {
@@ -125,10 +125,10 @@ fn width(plan: &Plan) -> usize {
     name_width(plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno))
 }
 
-/// Columns that the prefix takes away from a dyno's terminal.
+/// Columns of a dyno's terminal that the prefix takes.
 pub(super) fn prefix_columns(args: &StartArgs, plan: &Plan) -> u16 {
     let columns = match platform::log_format(args) {
-        // A program reads the objects; what is in them is as wide as the terminal.
+        // A program reads the objects, so that their text may be as wide as the terminal.
         LogFormatName::Json => 0,
         LogFormatName::Heroku => HEROKU_COLUMNS + width(plan),
         LogFormatName::Text if args.log.no_prefix => 0,

@@ -1,4 +1,4 @@
-//! `dyno man`: the manual pages, made from the command line itself and what it cannot say.
+//! `dyno man`: the manual pages, made from the command line and from tables of what it does not contain.
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,36 +13,36 @@ use crate::cli::{KEYS, ManArgs, whole_command};
 use crate::error::{Error, Status, exit_statuses};
 use crate::supervisor::Outcome;
 
-/// The version stands for a date, which nobody would keep right.
+/// The version takes the place of a date, which would soon be wrong.
 const SOURCE: &str = concat!("dyno ", env!("CARGO_PKG_VERSION"));
 const MANUAL: &str = "User Commands";
 
 const FILES: [(&str, &str); 4] = [
-    ("Procfile", "The process types, one `name: command` a line. The command of `release` runs before all others."),
+    ("Procfile", "Process types, one `name: command` a line. The command of `release` runs before the others."),
     (".env", "Config vars, one KEY=VALUE a line. They win over the variables of the shell."),
     (".foreman", "Defaults of options: port, formation, concurrency, procfile, env, root, timeout. Options win."),
-    ("$XDG_RUNTIME_DIR/dyno, /tmp/dyno-UID", "Locks on the ports that `-p auto` has found."),
+    ("$XDG_RUNTIME_DIR/dyno, /tmp/dyno-UID", "Locks on the ports that `-p auto` chose."),
 ];
 
-/// What `dyno` itself reads (S1.7, S5.2, S7.2, S13.3).
+/// Variables that `dyno` itself reads (S1.7, S5.2, S7.2, S13.3).
 const ENVIRONMENT: [(&str, &str); 8] = [
     ("PORT", "The base port, unless -p or .env gives one."),
     ("PROCFILE", "The Procfile to read, unless -f or .env gives one."),
     ("NO_COLOR", "Not empty: no colours, unless --color always."),
     ("CLICOLOR=0, TERM=dumb", "No colours on a terminal, unless they are forced."),
-    ("CLICOLOR_FORCE, FORCE_COLOR", "Neither empty nor 0: colours even where stdout is no terminal."),
+    ("CLICOLOR_FORCE, FORCE_COLOR", "Neither empty nor 0: colours even if stdout is not a terminal."),
     ("TZ", "The time zone of the times in the log."),
-    ("XDG_RUNTIME_DIR", "The directory for what belongs to a run."),
+    ("XDG_RUNTIME_DIR", "The directory for the locks."),
     ("PATH", "Where run looks for commands."),
 ];
 
-/// What each dyno gets besides (S3.1).
+/// Variables that each dyno gets (S3.1).
 const DYNO_ENVIRONMENT: [(&str, &str); 5] = [
     ("PORT", "The port to listen on: base + 100 × position in the Procfile + (index − 1)."),
     ("DYNO, PS", "The name of the dyno, such as web.1."),
     ("FOREMAN_WORKER_NAME, HONCHO_PROCESS_NAME", "The same name, unless set already."),
     ("PYTHONUNBUFFERED", "1, unless set already: Python's output is shown at once."),
-    ("DYNO_SESSION", "A number of this run, by which none of its processes is overlooked."),
+    ("DYNO_SESSION", "Random number of the run, by which its processes are found."),
 ];
 
 /// Prints the page of `dyno` or of one subcommand.
@@ -56,7 +56,7 @@ pub(super) fn run(args: &ManArgs) -> Result<Outcome, Error> {
             None => Err(io::Error::from(io::ErrorKind::NotFound)),
         },
     };
-    let page = page.map_err(|error| Error::new(Status::Internal, format!("cannot make the page: {error}"), ""))?;
+    let page = page.map_err(|error| Error::new(Status::Internal, format!("cannot create the page: {error}"), ""))?;
     stdout::write(&in_ascii(&page))
 }
 
@@ -84,7 +84,7 @@ fn page_of(command: &Command, root: Option<&Command>) -> io::Result<Vec<u8>> {
         definitions(&mut roff, "EXIT STATUS", &statuses);
         definitions(&mut roff, "FILES", &FILES);
         definitions(&mut roff, "ENVIRONMENT", &ENVIRONMENT);
-        roff.control("PP", []).text([roman("Each dyno finds in its own environment:")]);
+        roff.control("PP", []).text([roman("Each dyno gets these variables:")]);
         entries(&mut roff, &DYNO_ENVIRONMENT);
     }
     examples(&mut roff, &command);
@@ -97,13 +97,13 @@ fn page_of(command: &Command, root: Option<&Command>) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The line that help shows, without its label. A list of all options would tell nothing.
+/// The usage line of the help, without its label. A list of all options would not help.
 fn usage(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned()
 }
 
-/// Paragraphs, and values one below the other, would break the list of options apart.
+/// Paragraphs and lists of values would tear the list of options apart.
 fn one_paragraph(arg: Arg) -> Arg {
     let help = arg.get_long_help().or_else(|| arg.get_help()).map(StyledStr::to_string).unwrap_or_default();
     let mut sentences: Vec<String> = help.split("\n\n").map(str::to_owned).collect();
@@ -144,7 +144,7 @@ fn entries(roff: &mut Roff, pairs: &[(&str, &str)]) {
     }
 }
 
-/// The examples that the help ends with: a line each, the command and what it does.
+/// The examples at the end of the help: one a line, a command and what it does.
 fn examples(roff: &mut Roff, command: &Command) {
     let help = command.get_after_help().map(StyledStr::to_string).unwrap_or_default();
     let Some(text) = help.strip_prefix("Examples:\n") else { return };

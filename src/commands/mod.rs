@@ -17,6 +17,7 @@ mod look;
 mod man;
 mod missing_procfile;
 mod named_by;
+mod near_miss;
 mod one_off;
 mod pipe_reader;
 mod places;
@@ -40,26 +41,34 @@ mod strict_reader;
 mod topic;
 mod version;
 
+use clap::ColorChoice;
+
 use crate::app::ExitStatus;
 use crate::cli::{Cli, Command, Refusal};
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
 
 pub use completions::answer_shell;
 pub use diagnostics::show_error;
 
-/// Shows the help that was asked for, or why a command line cannot be read.
+/// Shows the help that was asked for, or why a command line cannot be understood and what to type instead.
 ///
 /// # Errors
 /// Status 74: the help could not be written.
 pub fn refuse(refusal: &Refusal) -> Result<Outcome, Error> {
-    let printed = refusal.error.print();
-    if refusal.error.use_stderr() {
-        // Nobody may be there to read it.
-        return Ok(Outcome::Code(refusal.status));
+    match refusal {
+        Refusal::Shown(text) => stdout::outcome(text.print()),
+        Refusal::Misread(misread) => {
+            diagnostics::choose_color(ColorChoice::Auto);
+            let mut complaint = misread.complaint.clone();
+            if let Some(hint) = misread.stray.as_ref().and_then(near_miss::hint) {
+                complaint.hint = hint;
+            }
+            show_error(&Error::all(Status::Usage, [complaint]));
+            Ok(Outcome::Code(misread.dialect.usage_status()))
+        }
     }
-    stdout::outcome(printed)
 }
 
 /// The exit status as a shell shows it.

@@ -1,7 +1,7 @@
 //! `dyno run`: this process becomes the command (S9).
 //!
-//! No guardian, no pipe: terminal, job control, status and death by a signal are the command's own. What is decided
-//! here is the line the shell gets; that there is such a program is looked up before, so that the message is ours.
+//! No guardian, no pipe: terminal, job control, status and death by a signal are the command's own. This module decides the
+//! line for the shell, and looks for the program first, so that a missing one gets a message of ours.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -28,7 +28,7 @@ use crate::supervisor::Outcome;
 /// Returns only if the command could not be started.
 pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
-    // `dyno run "$CMD"`, if `CMD` is empty: the shell would do nothing, and say that all is well.
+    // `dyno run "$CMD"` with an empty `CMD`: the shell would do nothing and succeed.
     if args.words.first().is_some_and(|word| word.as_bytes().trim_ascii().is_empty()) {
         let hint = "a variable in it may be empty; write a command such as `dyno run rails console`";
         return Err(Error::new(Status::Usage, "the command is empty", hint));
@@ -52,7 +52,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: &session };
     let environment = layers.environment(&variables);
     size::check_one_off(&environment, &layers)?;
-    // What the profile makes of `PATH` is known only when it has run.
+    // The profile may change `PATH`.
     if !args.profile {
         look_up(&line, &environment, places.dyno_directory()).map_err(|error| {
             let meant = if error.status() == Status::NotFound { meant_type(args, &places, &layers) } else { None };
@@ -67,8 +67,8 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     Err(become_command(shell, &line.line, &environment, places.dyno_directory()))
 }
 
-/// The entry of the Procfile that is meant, and the name of that file. Without a Procfile, or with one that cannot be
-/// used, every word is a command: `run` is also for mending the app.
+/// The Procfile entry that the first word names, and the name of that file. Without a usable Procfile every word is a
+/// command, because `run` is also used to repair the app.
 fn type_entry(
     args: &RunArgs,
     places: &Places,
@@ -97,7 +97,7 @@ fn type_entry(
     Some((found.name, entry))
 }
 
-/// How a process type that a word which is no command stands for is run, or the types it was meant to be, as a hint.
+/// The hint for a word that is not a command: how to run the process type of that name, or the nearest types.
 fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String> {
     let found = files::procfile_path(places, layers);
     let line = args.words.first()?.to_str()?.trim();
@@ -107,27 +107,27 @@ fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String
     };
     let names = || procfile.entries().iter().map(|entry| entry.process_type.as_str());
     match (args.type_word, names().any(|name| name == word)) {
-        (TypeWord::First, true) => Some(format!("one argument is a line for the shell; write `dyno run {line}`")),
-        (TypeWord::Alone, true) => Some(format!("`{word}` is a process type, and as such takes no more words here")),
+        (TypeWord::First, true) => Some(format!("a single word is run by the shell; write `dyno run {line}`")),
+        (TypeWord::Alone, true) => Some(format!("`{word}` is a process type, which takes no more words here")),
         (TypeWord::Never, true) => {
-            Some(format!("`{word}` is a process type, and here only a command can be run; `dyno run {word}` runs it"))
+            Some(format!("`{word}` is a process type, and this tool runs only commands; use `dyno run {word}`"))
         }
         (TypeWord::First | TypeWord::Alone, false) => did_you_mean(&nearest(word, names())),
         (TypeWord::Never, false) => None,
     }
 }
 
-/// The line for the shell. `entry`: what the first word stands for, with the name of its file.
+/// The line for the shell. `entry`: the one that the first word names, with the name of its file.
 fn command_line(dialect: Dialect, words: &[&[u8]], entry: Option<(&str, &ProcfileEntry)>) -> Result<Vec<u8>, Error> {
     if let (Some((file, entry)), Some(others)) = (entry, words.get(1..)) {
         return append_words(&entry.command, others).map_err(|error| {
             let name = &entry.process_type;
-            let fact = format!("{file}:{}: the arguments cannot be given to `{name}`: {error}", entry.line);
+            let fact = format!("{file}:{}: cannot pass the arguments to `{name}`: {error}", entry.line);
             Error::new(Status::Config, fact, error.hint())
         });
     }
     match (dialect, words) {
-        // foreman and honcho keep a single word as it is, too.
+        // foreman and honcho quote a single word as well.
         (Dialect::Dyno | Dialect::HerokuLocal, [line]) => Ok(line.to_vec()),
         (Dialect::Dyno | Dialect::HerokuLocal | Dialect::Foreman | Dialect::Honcho, _) => Ok(join_words(words)),
     }
@@ -157,10 +157,11 @@ fn look_up(line: &[u8], environment: &Environment, directory: &Path) -> Result<(
 
 const NOT_FOUND_HINT: &str = "it is neither a process type of the Procfile nor a program on `PATH`";
 
-const NO_PROCFILE_HINT: &str = "it is not a program on `PATH`, and there is no Procfile with a process type of that name";
+const NO_PROCFILE_HINT: &str =
+    "it is not a program on `PATH`, and there is no Procfile with a process type of that name";
 
-/// Executes the shell with the line. The standard library clears the signal mask and sets SIGPIPE, which Rust's
-/// own start ignores, back to its default; nothing else was changed in this process.
+/// Executes the shell with the line. The standard library clears the signal mask and restores SIGPIPE, which Rust's
+/// runtime ignores; nothing else was changed in this process.
 fn become_command(shell: Shell, line: &[u8], environment: &Environment, directory: &Path) -> Error {
     let shell = shell.path();
     let variables = environment.iter().map(|(key, value)| (OsStr::from_bytes(key), OsStr::from_bytes(value.reveal())));
@@ -174,7 +175,7 @@ fn become_command(shell: Shell, line: &[u8], environment: &Environment, director
     not_executed(&error, shell, directory)
 }
 
-/// Why the shell did not become this process.
+/// Why the shell could not be executed.
 fn not_executed(error: &io::Error, shell: &str, directory: &Path) -> Error {
     let why = reason(error);
     let kind = error.kind();

@@ -1,7 +1,6 @@
-//! What `--heroku` is made of (S3.3, S6.4 to S6.6, S7.3): each part is an option of its own, and that option wins.
+//! The parts of `--heroku` (S3.3, S6.4 to S6.6, S7.3): each is also an option of its own, and that option wins.
 //!
-//! Decides what counts where `--heroku` and the option of a part are both there or both missing. Called by `start`,
-//! `policy` and `look`.
+//! Decides each part from `--heroku` and its option. Called by `start`, `policy` and `look`.
 
 use std::time::Duration;
 
@@ -13,10 +12,10 @@ use crate::cli::{LogFormatName, StartArgs};
 use crate::error::{Error, Status};
 use crate::supervisor::{NoticeStyle, OnExit, Policy, ReleaseRecord, RestartPolicy};
 
-/// The type that is up when it listens where none is named: the one the platform's router sends requests to.
+/// The default type of `--ready`: the one that the platform's router sends requests to.
 const WEB: &str = "web";
 
-/// What an unasked exit leads to (S6.3, S6.4).
+/// What happens when a dyno exits by itself (S6.3, S6.4).
 pub(super) fn on_exit(args: &StartArgs) -> OnExit {
     if args.restart || args.heroku {
         let default = RestartPolicy::default();
@@ -44,8 +43,8 @@ pub(super) fn boot_timeout(args: &StartArgs) -> Option<Duration> {
     args.boot_timeout.map(|seconds| seconds.0).or(args.heroku.then_some(Policy::HEROKU_BOOT_TIMEOUT))
 }
 
-/// The names of the types that are up when they listen (S6.2): those of `--ready`, else `web` where being up means
-/// something. Where it is neither shown nor counted nobody looks: a look is a wake-up of a run that is idle.
+/// The types that are up when they listen (S6.2): those of `--ready`, else `web` if anything depends on it. Otherwise no
+/// dyno is watched, because watching would wake an idle run.
 pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
     let is_shown = notice_style(args) == NoticeStyle::Heroku;
     let counts = args.restart || boot_timeout(args).is_some();
@@ -53,8 +52,8 @@ pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
     args.ready.iter().map(String::as_str).chain(by_default.then_some(WEB))
 }
 
-/// Whether a server that only this machine can reach is told so (S6.2): where the platform is meant, which would not
-/// see it. Elsewhere such a server is the rule.
+/// Whether to report a server that only this machine can reach (S6.2): if the platform is imitated, which could not reach
+/// it. Otherwise most servers are like that.
 pub(super) fn notes_loopback(args: &StartArgs) -> bool {
     boot_timeout(args).is_some() || notice_style(args) == NoticeStyle::Heroku
 }
@@ -65,7 +64,7 @@ pub(super) fn log_format(args: &StartArgs) -> LogFormatName {
     args.log.log_format.unwrap_or(default)
 }
 
-/// In whose words our own lines are (S7.4).
+/// The wording of our own lines (S7.4).
 pub(super) fn notice_style(args: &StartArgs) -> NoticeStyle {
     match log_format(args) {
         LogFormatName::Heroku => NoticeStyle::Heroku,
@@ -73,7 +72,7 @@ pub(super) fn notice_style(args: &StartArgs) -> NoticeStyle {
     }
 }
 
-/// Whether an overrun grace is logged as R12 (S6.6): a line of the platform, where its rules or its log were asked for.
+/// Whether a grace that runs out is logged as R12 (S6.6): only with the platform's rules or log format.
 pub(super) fn reports_exit_timeout(args: &StartArgs) -> bool {
     args.heroku || log_format(args) == LogFormatName::Heroku
 }
@@ -83,23 +82,22 @@ pub(super) fn reads_profile(args: &StartArgs) -> bool {
     args.heroku || args.profile
 }
 
-/// What a command line is given to, and what stands before it (S3.3).
+/// The shell for a command line, and the line with the profile before it (S3.3).
 pub(super) fn shell(reads_profile: bool, line: ShellLine) -> (Shell, ShellLine) {
     if reads_profile { (Shell::Bash, with_profile(&line)) } else { (Shell::Sh, line) }
 }
 
-/// Nothing is started where the shell that reads the profile is missing: the app asks for what the system does not have
-/// (S11: 78).
+/// Refuses to start if the shell for the profile is missing (S11: 78).
 pub(super) fn check_shell(reads_profile: bool) -> Result<(), Error> {
     if reads_profile { check_bash(Shell::Bash.path(), Asked::ByStart) } else { Ok(()) }
 }
 
-/// The same for `run`, where it is the command that is not found or cannot be executed (S9.3).
+/// The same for `run`, with the status of a command that is missing or cannot be executed (S9.3).
 pub(super) fn check_shell_of_run(reads_profile: bool) -> Result<(), Error> {
     if reads_profile { check_bash(Shell::Bash.path(), Asked::ByRun) } else { Ok(()) }
 }
 
-/// Who asks for the shell.
+/// Which command needs the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     ByStart,
@@ -116,30 +114,30 @@ fn check_bash(path: &str, asked: Asked) -> Result<(), Error> {
         Asked::ByStart => Status::Config,
         Asked::ByRun => of_run,
     };
-    let fact = format!("`{path}` {what}, and the profile of the app is written for it");
+    let fact = format!("`{path}` {what}, but the profile of the app needs it");
     Err(Error::new(status, fact, "install bash, or leave out `--heroku` and `--profile`"))
 }
 
-/// What the log says about the release that is run: whoever starts it makes it.
+/// What the log says about the release: its author is the user who starts it.
 pub(super) fn release_record(style: NoticeStyle) -> ReleaseRecord {
     match style {
         NoticeStyle::Heroku => match login_name(|name| std::env::var(name).ok()) {
             Some(user) => ReleaseRecord { user, ..ReleaseRecord::default() },
             None => ReleaseRecord::default(),
         },
-        // It names nobody, and asking the system for a name may take longer than starting a dyno.
+        // No name is shown, and looking one up may take longer than starting a dyno.
         NoticeStyle::Plain => ReleaseRecord::default(),
     }
 }
 
-/// As the login has set it, else as the system's table of users has it.
+/// The name that the login has set, else the one in the system's table of users.
 fn login_name(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let by_login = ["LOGNAME", "USER"].into_iter().filter_map(variable).find(|user| is_shown_as_it_is(user));
     let by_system = || User::from_uid(getuid()).ok().flatten().map(|user| user.name);
     by_login.or_else(by_system).filter(|user| is_shown_as_it_is(user))
 }
 
-/// A name goes into a line of the log.
+/// Whether a name can be put into a line of the log.
 fn is_shown_as_it_is(user: &str) -> bool {
     !user.is_empty() && !user.contains(char::is_control)
 }
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_6_the_grace_is_that_of_the_option_then_of_the_file_then_30_seconds_on_the_platform() {
+    fn s6_6_the_grace_is_of_the_option_then_of_the_file_then_the_default() {
         let none = ForemanFile::default();
         let file = ForemanFile { timeout: Some(Setting { value: seconds(7), line: 1 }), ..ForemanFile::default() };
         let named = StartArgs { timeout: Some(Seconds(seconds(3))), ..heroku() };
@@ -197,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn s7_3_a_format_that_is_named_wins_over_that_of_the_platform() {
+    fn s7_3_an_explicit_log_format_overrides_heroku() {
         let written_in = |format| LogArgs { log_format: Some(format), ..LogArgs::default() };
         let with = |format| StartArgs { log: written_in(format), ..heroku() };
         let plain = StartArgs { heroku: false, ..with(LogFormatName::Heroku) };
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_starts_a_release_is_named_in_one_line() {
+    fn the_author_of_a_release_is_the_login_name_on_one_line() {
         let with = |logname: &str, user: &str| {
             let variables = [("LOGNAME", logname.to_owned()), ("USER", user.to_owned())];
             login_name(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()))
@@ -224,15 +222,15 @@ mod tests {
     }
 
     #[test]
-    fn s3_3_a_system_without_bash_is_told_before_anything_starts() {
+    fn s3_3_a_missing_bash_is_an_error_before_anything_starts() {
         let hint = "install bash, or leave out `--heroku` and `--profile`";
         let told = |path: &str, asked| {
             let error = check_bash(path, asked).expect_err("it is no program");
             assert_eq!(error.complaints()[0].hint, hint);
             (error.status(), error.to_string())
         };
-        let missing = "`/nowhere/bash` does not exist, and the profile of the app is written for it".to_owned();
-        let refused = "`/dev/null` cannot be executed, and the profile of the app is written for it".to_owned();
+        let missing = "`/nowhere/bash` does not exist, but the profile of the app needs it".to_owned();
+        let refused = "`/dev/null` cannot be executed, but the profile of the app needs it".to_owned();
 
         assert_eq!(told("/nowhere/bash", Asked::ByStart), (Status::Config, missing.clone()));
         assert_eq!(told("/nowhere/bash", Asked::ByRun), (Status::NotFound, missing));
@@ -242,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_4_a_dyno_is_restarted_on_the_platform_and_where_that_is_asked_for() {
+    fn s6_4_dynos_restart_with_heroku_or_restart() {
         let restart = StartArgs { restart: true, max_restarts: Some(3), ..StartArgs::default() };
         let unlimited = RestartPolicy::default();
 

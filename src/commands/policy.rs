@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use nix::sys::signal::Signal;
 
 use super::platform;
-use crate::app::{ForemanFile, ProcessType, did_you_mean, nearest};
+use crate::app::{ForemanFile, ProcessType, did_you_mean, nearest, some_of};
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
 use crate::supervisor::{CanDie, Policy, StopAll};
 
-/// Stands for every process type, as in a formation.
+/// Means every process type, as in a formation.
 const EVERY_TYPE: &str = "all";
 
 /// The name of the option in messages; it is also accepted as `--allow-exit`.
 const CAN_DIE: &str = "--can-die";
 
-/// The policy that the options make. `types`: those of the Procfile. `file`: the defaults of `.foreman`.
+/// The policy of the options. `types`: those of the Procfile. `file`: the defaults of `.foreman`.
 pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
     let mut can_die = BTreeMap::new();
     for item in &args.can_die {
@@ -33,7 +33,7 @@ pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]
     let mut stop_signals = BTreeMap::new();
     for item in &args.stop_signal {
         let Some((name, signal)) = item.split_once('=') else {
-            return Err(usage(format!("`--stop-signal {item}` names no signal"), format!("write `{item}=INT`")));
+            return Err(usage(format!("`--stop-signal {item}` has no signal"), format!("write `{item}=INT`")));
         };
         stop_signals.insert(known_type("--stop-signal", name, types)?, signal_number(name, signal)?);
     }
@@ -60,7 +60,7 @@ pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]
     })
 }
 
-/// The process types that are stopped at once in all their processes (S6.6).
+/// The process types whose processes all get the stop signal at once (S6.6).
 fn stop_all(args: &StartArgs, types: &[ProcessType]) -> Result<StopAll, Error> {
     if platform::stops_everything(args) || args.stop_all.iter().any(|name| name == EVERY_TYPE) {
         return Ok(StopAll::EveryType);
@@ -76,9 +76,7 @@ pub(super) fn known_type(option: &str, name: &str, types: &[ProcessType]) -> Res
     }
     let names = || types.iter().map(ProcessType::as_str);
     let near = nearest(name, names());
-    let hint = did_you_mean(&near).unwrap_or_else(|| {
-        format!("it has {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
-    });
+    let hint = did_you_mean(&near).unwrap_or_else(|| format!("it has {}", some_of(&names().collect::<Vec<_>>())));
     Err(usage(format!("`{option}`: the Procfile has no process type `{name}`"), hint))
 }
 
@@ -131,7 +129,7 @@ mod tests {
         assert!(signal_number("web", "99").is_err());
     }
 
-    /// The limits that are named in the lines of R10 and R12, by these options.
+    /// The lines of R10 and R12 with these options, which name the limits.
     fn told(args: &StartArgs) -> [Option<String>; 2] {
         let web = ProcessType::new("web").expect("a name");
         let policy = policy(args, &ForemanFile::default(), std::slice::from_ref(&web)).expect("a policy");
@@ -142,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_5_and_s6_6_the_lines_of_the_platform_name_its_limits_where_nobody_says_otherwise() {
+    fn s6_5_s6_6_lines_of_the_platform_name_its_limits_by_default() {
         let heroku = StartArgs { heroku: true, ..StartArgs::default() };
         let r10 = "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch";
         let r12 = "Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM";
@@ -151,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_type_is_told_with_the_nearest_name() {
+    fn an_unknown_type_suggests_the_nearest_name() {
         let types = [ProcessType::new("worker").expect("a name")];
 
         let error = known_type("--can-die", "wroker", &types).expect_err("unknown");

@@ -54,13 +54,13 @@ pub(super) fn assign(
     }
 }
 
-/// Who says where the ports begin.
+/// Where the base port comes from.
 pub(super) enum Given {
     /// A line of a file, by this key.
     File { name: String, line: usize, key: &'static str },
-    /// The shell: another one may say something else.
+    /// The shell: in another shell it may differ.
     Shell,
-    /// An option, or nobody.
+    /// An option, or the default.
     Otherwise,
 }
 
@@ -72,14 +72,14 @@ impl Given {
         }
     }
 
-    /// The error if its base cannot be used.
+    /// The error for a base that cannot be used.
     pub(super) fn refused(&self, error: &PortError) -> Error {
         let status = if self.file().is_some() { Status::Config } else { Status::Usage };
         let place = match (error, self.file()) {
             (PortError::OutOfRange { .. } | PortError::Collision { .. }, Some((name, line, _))) => {
                 format!("{name}:{line}: ")
             }
-            // A bad base names its place itself.
+            // The message for a bad base names its place.
             (PortError::BadBase { .. }, _) | (PortError::OutOfRange { .. } | PortError::Collision { .. }, None) => {
                 String::new()
             }
@@ -88,7 +88,7 @@ impl Given {
     }
 }
 
-/// Where the ports begin, or why that is no port (S5.2). `option`: `-p`.
+/// The base port, or why it is not a port (S5.2). `option`: `-p`.
 pub(super) fn base(
     option: Option<&str>,
     prefer_shell: bool,
@@ -123,7 +123,7 @@ pub(super) fn base(
     (source.base(), given.unwrap_or(Given::Otherwise))
 }
 
-/// What `start` without options would refuse because of the files, for `check`. `file`: the name of the Procfile.
+/// Finds the ports in the files that `start` without options would refuse, for `check`. `file`: the name of the Procfile.
 pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, places: &Places, findings: &mut Findings) {
     let (base, given) = base(None, false, layers, places);
     let mut find = |name: &str, line, key: &str, message, hint: &str| {
@@ -147,7 +147,7 @@ pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, pla
     };
     let Some(procfile) = procfile else { return };
     let types = procfile.formation_types();
-    // What is wrong with the formation itself is told already.
+    // Problems of the formation itself are reported already.
     let Some(formation) = of_file(&places.foreman, &types) else { return };
     let Err(error) = Ports::new(base, DEFAULT_STEP, &types).assign(&formation) else { return };
     let dyno = match &error {
@@ -183,26 +183,26 @@ fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<(), Error> {
     Ok(())
 }
 
-const PORT_HINT: &str = "end that process, or choose other ports with `-p`; `-p auto` finds free ones";
+const PORT_HINT: &str = "stop that process, or choose another port with `-p`; `-p auto` finds a free one";
 
-/// S5.4: the first block that nobody holds and whose ports are free.
+/// S5.4: the first block that is not reserved and whose ports are free.
 fn automatic(types: &[ProcessType], formation: &Formation) -> Result<Assigned, Error> {
     let block = PortBlock::for_formation(formation, types.len());
     let directory = runtime::RuntimeDirectory::open().map_err(|error| {
-        let hint = "set `XDG_RUNTIME_DIR` to a directory of your own, or name the ports with `-p`";
+        let hint = "set `XDG_RUNTIME_DIR` to a directory of your own, or choose the ports with `-p`";
         Error::new(Status::Unavailable, error.to_string(), hint)
     })?;
     for base in block.candidates(runtime::first_ephemeral_port()) {
         let Some(locks) = directory.lock_ports(block.units(base)) else { continue };
         let Ok(ports) = Ports::new(base, block.step, types).assign(formation) else { continue };
-        // Any block will do, so one that suits every server: not all of them set `SO_REUSEADDR`.
+        // The block must suit every server, also one that does not set `SO_REUSEADDR`.
         if ports.iter().all(|(_, port)| runtime::is_port_free(*port, BindMode::Plain)) {
             tell(&format!("ports: {}", list(&ports)));
             return Ok(Assigned { ports, locks: Some(locks) });
         }
     }
     let fact = format!("no block of {} free ports was found from 20000 up", block.size);
-    Err(Error::new(Status::Unavailable, fact, "end what holds them, or name the ports with `-p`"))
+    Err(Error::new(Status::Unavailable, fact, "stop what uses them, or choose the ports with `-p`"))
 }
 
 /// `web.1 5000, web.2 5001, worker.1 5010`.

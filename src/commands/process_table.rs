@@ -1,10 +1,10 @@
-//! Whether `/proc` can be read, and what does not hold without it.
+//! Whether `/proc` can be read, and what does not work without it.
 
 use super::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::check_process_table;
 
-/// Warns where `/proc` lists no processes of ours, as in some containers.
+/// Warns if `/proc` does not list our processes, as in some containers.
 ///
 /// # Errors
 /// A smoke could not see whether its dynos are up.
@@ -16,8 +16,8 @@ pub(super) fn check(is_smoke: bool) -> Result<(), Error> {
         return Err(Error::new(Status::Internal, fact, hint));
     }
     let fact = format!(
-        "{why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, and no port is watched \
-         or attributed"
+        "{why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, and ports are neither watched \
+         nor attributed"
     );
     warn(&Complaint::new(fact, hint));
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! A note and not an error: a program may be built or installed later, and a profile may change `PATH`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::findings::{Finding, Findings};
@@ -21,10 +21,12 @@ pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: 
     // `PATH` is the same in every dyno.
     let dyno = DynoName::new(first.process_type.clone(), 1);
     let environment = layers.environment(&DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" });
+    // An odd line is reported already, and its command is hardly the one that was meant.
+    let odd: HashSet<usize> = findings.iter().filter(|finding| finding.file == file).filter_map(|it| it.line).collect();
     let mut known = HashMap::new();
     let (mut notes, mut first_left_out) = (0_usize, None);
     for entry in procfile.entries() {
-        let Some(program) = program_of(&entry.command) else { continue };
+        let Some(program) = program_of(&entry.command).filter(|_| !odd.contains(&entry.line)) else { continue };
         if known.len() >= MAX_PROGRAMS && !known.contains_key(&program) {
             continue;
         }

@@ -1,6 +1,6 @@
 //! All files of an app, read for a start: root, Procfile, `.env`, the defaults of `.foreman`.
 //!
-//! All that is wrong with them is told at once, before anything is started.
+//! Reports all of their problems at once, before anything starts.
 
 use std::path::PathBuf;
 
@@ -16,13 +16,13 @@ use crate::error::{Error, Status};
 pub(super) struct Project {
     /// Working directory of the dynos, absolute.
     pub(super) directory: PathBuf,
-    /// What the Procfile says.
+    /// The Procfile.
     pub(super) procfile: Procfile,
-    /// All variables and where they came from.
+    /// All variables and where they come from.
     pub(super) layers: Layers,
     /// The name of the Procfile as the user knows it.
     pub(super) procfile_name: String,
-    /// Where it is, and what `.foreman` says.
+    /// Its places, and the settings of `.foreman`.
     pub(super) places: Places,
 }
 
@@ -65,7 +65,7 @@ impl Project {
         let found = files::procfile_path(&places, &layers);
         let (procfile, procfile_name) = match types.from {
             TypeSource::Command(command) => {
-                // They choose from the types of the Procfile.
+                // These options choose from the types of a Procfile, which is not read.
                 (places.foreman.formation, places.foreman.concurrency) = (None, None);
                 (Some(web_alone("--start", command)?), "--start".to_owned())
             }
@@ -73,7 +73,7 @@ impl Project {
                 (Some(web_alone("--start-cmd", command)?), "--start-cmd".to_owned())
             }
             TypeSource::ProcfileOr(_) => {
-                let hint = "the Procfile counts; remove the option, or run the command with `dyno run`";
+                let hint = "the Procfile is used; remove the option, or run the command with `dyno run`";
                 findings.add_file(Severity::Warning, "`--start-cmd`", "has no effect", hint);
                 (files::procfile(&places, &found, &mut findings), found.name)
             }
@@ -89,7 +89,7 @@ impl Project {
             Some(procfile) => {
                 Ok(Self { directory: places.dyno_directory().to_owned(), procfile, procfile_name, layers, places })
             }
-            // Every reason is among the findings, and `settle` has told them.
+            // `settle` has returned the reasons, which are among the findings.
             None => Err(Error::all(Status::Config, [])),
         }
     }

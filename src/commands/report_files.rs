@@ -1,8 +1,8 @@
 //! The files of `--junit` and `--json`: opened before anything starts, written when all is over.
 //!
-//! Each is emptied at once, so that a smoke that is killed leaves no report of an older one, and taken away where nothing
-//! was started. One that is the log itself (`/dev/stdout`) is neither: it gets the report behind what it holds. Decides
-//! nothing about what is in them: `reports` does.
+//! Each file is emptied at once, so that a smoke that is killed leaves no older report behind, and removed if nothing was
+//! started. A file that is the log itself (`/dev/stdout`) is neither emptied nor removed: the report is appended. `reports`
+//! decides the contents.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -14,7 +14,7 @@ use super::places::reason;
 use crate::error::{Complaint, Error, Status};
 use crate::reports::{Smoke, json, junit};
 
-/// What makes the text of a file.
+/// Renders the text of a file.
 type Render = fn(&Smoke<'_>) -> io::Result<String>;
 
 struct ReportFile {
@@ -24,25 +24,25 @@ struct ReportFile {
     render: Render,
 }
 
-/// What was found at a path.
+/// What a path leads to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// A file that holds the report and nothing else.
     Own,
-    /// What cannot be emptied, such as a pipe, or must not be: our own stdout or stderr.
+    /// It cannot be emptied, such as a pipe, or must not be: our own stdout or stderr.
     Stream,
-    /// Such a one that has its report: a second one would not take the place of the first.
+    /// A stream that has its report already: a second one could not replace it.
     Spent,
 }
 
-/// Those that were asked for.
+/// The report files that were asked for.
 pub(super) struct ReportFiles(Vec<ReportFile>);
 
 impl ReportFiles {
     /// Opens them.
     ///
     /// # Errors
-    /// Status 2: both are the same file. Status 74: one cannot be written; then there is none.
+    /// Status 2: both are the same file. Status 74: one cannot be written; then neither is left.
     pub(super) fn open(junit: Option<&Path>, json: Option<&Path>) -> Result<Self, Error> {
         let wanted: [(Option<&Path>, Render); 2] =
             [(junit, |smoke| Ok(junit::render(smoke))), (json, |smoke| Ok(json::render(smoke)?))];
@@ -62,7 +62,7 @@ impl ReportFiles {
         {
             files.discard();
             let hint = "give each its own file, such as `--junit smoke.xml --json smoke.json`";
-            return Err(Error::new(Status::Usage, "`--junit` and `--json` name the same file", hint));
+            return Err(Error::new(Status::Usage, "`--junit` and `--json` must be different files", hint));
         }
         Ok(files)
     }
@@ -76,10 +76,10 @@ impl ReportFiles {
         if failed.is_empty() { Ok(()) } else { Err(Error::all(Status::Output, failed)) }
     }
 
-    /// Takes them away: nothing was started.
+    /// Removes them, because nothing was started.
     pub(super) fn discard(self) {
         for file in self.0 {
-            // Neither what others made and wait at, such as a FIFO, nor a link that leads to it.
+            // Not a FIFO, at which another program may wait, and not a link to the file.
             if file.kind == Kind::Own && file.is_at(fs::symlink_metadata(&file.path)) {
                 let _ = fs::remove_file(&file.path);
             }
@@ -93,7 +93,7 @@ impl ReportFile {
         let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
         let file = File::options().write(true).create(true).truncate(false).custom_flags(flags).open(path)?;
         let metadata = file.metadata()?;
-        // Opened once more it would be written from its start, over what is there.
+        // If it were opened again, it would be overwritten from its start.
         let (file, kind) = match own_stream(&metadata)? {
             Some(stream) => (stream, Kind::Stream),
             None if metadata.is_file() => (file, Kind::Own),
@@ -109,7 +109,7 @@ impl ReportFile {
             return Ok(());
         }
         let written = (self.render)(smoke).and_then(|text| {
-            // What ran meanwhile may have cleaned up where the file was.
+            // A command of the smoke may have removed the file.
             if self.kind == Kind::Own && !self.is_at(fs::metadata(&self.path)) {
                 *self = Self::open(&self.path, self.render)?;
             }
@@ -134,12 +134,12 @@ impl ReportFile {
         }
     }
 
-    /// Whether this is what was found at its path.
+    /// Whether this file is still at its path.
     fn is_at(&self, found: io::Result<Metadata>) -> bool {
         found.and_then(|found| Ok(is_same(&found, &self.file.metadata()?))).unwrap_or(false)
     }
 
-    /// A device such as `/dev/null` may take both.
+    /// Both may go to a device such as `/dev/null`.
     fn is_same_as(&self, other: &Self) -> bool {
         let (Ok(one), Ok(other)) = (self.file.metadata(), other.file.metadata()) else { return false };
         is_same(&one, &other) && !one.file_type().is_char_device()
@@ -168,9 +168,9 @@ fn cannot_be_written(path: &Path, error: &io::Error) -> Error {
 }
 
 fn complaint(path: &Path, error: &io::Error) -> Complaint {
-    let fact = format!("the report `{}` cannot be written: {}", path.display(), reason(error));
+    let fact = format!("cannot write the report `{}`: {}", path.display(), reason(error));
     let hint = if error.kind() == io::ErrorKind::NotFound {
-        "make its directory first"
+        "create its directory first"
     } else {
         "name a file you may write to"
     };

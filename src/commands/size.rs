@@ -1,4 +1,4 @@
-//! Whether the system would take an environment and a command line (S2.9, S1.6): known before anything starts.
+//! Whether the system accepts an environment and a command line (S2.9, S1.6): checked before anything starts.
 
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -9,19 +9,19 @@ use crate::app::{
 };
 use crate::error::{Error, Status};
 
-/// Linux takes no more than three quarters of its own default stack, however large that of the user is.
+/// Linux accepts at most three quarters of its default stack, however large the user's is.
 const MOST_OF_LINUX_BYTES: usize = 6 * 1024 * 1024;
 
-/// What the shell is given besides the line: its name twice, `-c`, and pointers.
+/// The shell's arguments without the line: its name twice, `-c`, and pointers.
 const OTHER_ARGUMENTS_BYTES: usize = 64;
 
-/// The highest `PORT`: as long as any.
+/// A `PORT` of the greatest length.
 const LONGEST_PORT: u16 = u16::MAX;
 
 /// The variables that hold the name of the dyno.
 const VARIABLES_OF_THE_NAME: usize = 4;
 
-/// As long as that of a run, which is random.
+/// As long as a real one, which is random.
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// Checks one environment before anything is started with it.
@@ -32,7 +32,7 @@ pub(super) fn check(environment: &Environment) -> Result<(), Error> {
     fits(environment, b"").map_err(|error| Error::new(Status::Config, error.to_string(), error.hint()))
 }
 
-/// Checks the environment of a one-off dyno. `layers`: where it came from.
+/// Checks the environment of a one-off dyno. `layers`: where it comes from.
 ///
 /// # Errors
 /// Status 78, naming the variable and its line.
@@ -40,8 +40,8 @@ pub(super) fn check_one_off(environment: &Environment, layers: &Layers) -> Resul
     fits(environment, b"").map_err(|error| refused(&error, layers))
 }
 
-/// Checks what a dyno is started with. `file`: the name of the Procfile; `line`: what the shell is given; `layers`: where
-/// the environment came from.
+/// Checks the command and environment of a dyno. `file`: the name of the Procfile; `line`: for the shell; `layers`: where the
+/// environment comes from.
 ///
 /// # Errors
 /// Status 78, naming the line of the Procfile or the variable.
@@ -58,13 +58,13 @@ pub(super) fn check_run(
     fits(environment, line).map_err(|error| refused(&error, layers))
 }
 
-/// At the line of the variable, if a file gives it.
+/// The error, at the line of the variable if a file sets it.
 fn refused(error: &EnvironmentTooBig, layers: &Layers) -> Error {
     let place = given_at(error, layers).map_or_else(String::new, |(file, line)| format!("{file}:{line}: "));
     Error::new(Status::Config, format!("{place}{error}"), error.hint())
 }
 
-/// What `start` would refuse of any process type, for `check`.
+/// Finds what `start` would refuse, for `check`.
 pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, findings: &mut Findings) {
     let mut most: Option<(usize, &ProcfileEntry, Vec<u8>)> = None;
     for entry in procfile.entries() {
@@ -76,7 +76,7 @@ pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, findings: &
             None => {}
         }
     }
-    // Environments differ by their names only, so the one that needs most is enough, however many types there are.
+    // Environments differ only in the name of the dyno, so the largest one is enough.
     let Some((_, entry, line)) = most else { return };
     let dyno = DynoName::new(entry.process_type.clone(), 1);
     let port = PortVariable::Assigned(LONGEST_PORT);
@@ -89,12 +89,12 @@ pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, findings: &
 fn fits(environment: &Environment, line: &[u8]) -> Result<(), EnvironmentTooBig> {
     let limit = sysconf(SysconfVar::ARG_MAX).ok().flatten().and_then(|limit| usize::try_from(limit).ok());
     let limit = limit.unwrap_or(MOST_OF_LINUX_BYTES).min(MOST_OF_LINUX_BYTES);
-    // Most are too big by themselves: then the system's own number is told.
+    // Without the line first, so that the message usually has the system's own limit.
     environment.check_size(limit)?;
     environment.check_size(limit.saturating_sub(line.len() + OTHER_ARGUMENTS_BYTES))
 }
 
-/// A line is one argument of the shell, and to the system an argument is as long as a variable.
+/// A line is one argument of the shell, and the limit of an argument is that of a variable.
 fn too_long(file: &str, entry: &ProcfileEntry, line: &[u8]) -> Option<Finding> {
     let bytes = line.len() + 1;
     let name = entry.process_type.as_str();
@@ -104,14 +104,12 @@ fn too_long(file: &str, entry: &ProcfileEntry, line: &[u8]) -> Option<Finding> {
         line: Some(entry.line),
         is_sentence: true,
         key: Some(name.to_owned()),
-        message: format!(
-            "the command of `{name}` is {bytes} bytes long for the shell, and an argument has at most {MAX_VARIABLE_BYTES}"
-        ),
-        hint: "write it into a script and run that".to_owned(),
+        message: format!("the command of `{name}` is {bytes} bytes long, and the system allows {MAX_VARIABLE_BYTES}"),
+        hint: "put it into a script and run the script".to_owned(),
     })
 }
 
-/// As something that was found, at the line of the variable that is named, if a file gives it.
+/// As a finding, at the line of the variable, if a file sets it.
 fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
     let (file, line, message) = match given_at(error, layers) {
         Some((file, line)) => (file, Some(line), error.to_string()),
@@ -122,7 +120,7 @@ fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
     Finding { severity: Severity::Error, file, line, is_sentence, key: error.variable().map(str::to_owned), message, hint }
 }
 
-/// File and line of the variable that is named, if a file gives it.
+/// File and line of the variable, if a file sets it.
 fn given_at(error: &EnvironmentTooBig, layers: &Layers) -> Option<(String, usize)> {
     match layers.get(error.variable()?)?.origin {
         Origin::File { name, line } => Some((name, line)),

@@ -1,4 +1,4 @@
-//! What a smoke asks of the start that it is: who is waited for, and the command with its environment.
+//! The options of a smoke beyond those of a start: what must answer, and the command with its environment.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::diagnostics::warn;
 use super::look;
+use super::near_miss::{file_option, is_program, shown};
 use super::project::{Project, TypeSource};
 use super::{platform, size};
 use crate::app::{
-    DynoName, DynoSpec, DynoVariables, Focus, HttpCheck, Io, PortVariable, ProcessType, http_url, join_words,
+    DynoName, DynoSpec, DynoVariables, Focus, HttpCheck, Io, PortVariable, ProcessType, http_url, join_words, nearest,
     shell_line,
 };
 use crate::cli::{ProjectArgs, SmokeArgs, StartArgs};
@@ -22,10 +23,10 @@ use crate::supervisor::{Policy, SmokeRules};
 
 /// The process type whose address the command gets.
 const WEB: &str = "web";
-/// The type of the command's own name, as of every one-off dyno.
+/// The process type in the name of the command, like that of every one-off dyno.
 const ONE_OFF: &str = "run";
 
-/// What a smoke needs besides the options of a start.
+/// A smoke that was asked for.
 pub(super) struct Request<'a> {
     args: &'a SmokeArgs,
     http: Option<HttpCheck>,
@@ -34,7 +35,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads the options that `clap` does not judge. `project`: those of the files, before and after `smoke`.
+    /// Checks the options that `clap` cannot check. `project`: the options of the files, before and after `smoke`.
     ///
     /// # Errors
     /// Status 2: they contradict each other, or the value of one cannot be used.
@@ -50,12 +51,41 @@ impl<'a> Request<'a> {
         Ok(Self { args, http: args.http.as_ref().map(check).transpose()?, tails: Tails::default() })
     }
 
-    /// Where its process types come from.
+    /// The source of the process types.
     pub(super) fn type_source(&self) -> TypeSource<'a> {
         self.args.start.as_deref().map_or(TypeSource::Procfile, TypeSource::Command)
     }
 
-    /// What the runtime needs of it.
+    /// Finds a command without `--` before it among the process types. `known`: those of the Procfile.
+    ///
+    /// # Errors
+    /// Status 2, with the line to type.
+    pub(super) fn check_types(&self, known: &[ProcessType]) -> Result<(), Error> {
+        let words = &self.args.formation.types;
+        let names = || known.iter().map(ProcessType::as_str);
+        let is_command = |(at, word): (usize, &String)| {
+            let name = word.split(['=', ',']).next().unwrap_or(word);
+            let is_known = names().chain(["all", "release"]).any(|known| known == name);
+            // A single word that is like no process type is a mistake of another kind.
+            let has_arguments = || at + 1 < words.len() && nearest(name, names()).is_empty();
+            !is_known && file_option(name).is_none() && (is_program(name) || has_arguments())
+        };
+        let first = words.iter().enumerate().position(is_command);
+        let Some(at) = first.filter(|_| self.args.command.is_empty()) else { return Ok(()) };
+        let (types, command) = words.split_at(at);
+        let line: Vec<OsString> = ["dyno", "smoke"]
+            .into_iter()
+            .chain(types.iter().map(String::as_str))
+            .chain(["--"])
+            .chain(command.iter().map(String::as_str))
+            .map(OsString::from)
+            .collect();
+        let fact = format!("the Procfile has no process type `{}`", command.first().map_or("", String::as_str));
+        let hint = format!("to run a command, write `--` before it: `{}`", shown(&line));
+        Err(Error::new(Status::Usage, fact, hint))
+    }
+
+    /// The part that the runtime needs.
     pub(super) fn smoke_start(&self, ports: &[(DynoName, u16)]) -> SmokeStart {
         let words = self.args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let base = first_web(ports).map(|(dyno, _)| dyno.clone());
@@ -67,10 +97,10 @@ impl<'a> Request<'a> {
         SmokeStart { rules, tails: self.tails.clone(), phase_mark }
     }
 
-    /// Says that nobody is waited for.
+    /// Warns if no dyno is expected to listen.
     ///
     /// # Errors
-    /// Status 2: there is nobody to be asked for an answer.
+    /// Status 2: `--http` is given, but no dyno is expected to listen.
     pub(super) fn check_ready(&self, policy: &Policy, ports: &[(DynoName, u16)]) -> Result<(), Error> {
         if ports.iter().any(|(dyno, _)| policy.ready.contains(&dyno.process_type)) {
             return Ok(());
@@ -80,12 +110,12 @@ impl<'a> Request<'a> {
             let fact = "`--http` has nothing to probe: no started process type is expected to listen";
             return Err(Error::new(Status::Usage, fact, hint));
         }
-        let fact = "no process type that runs is waited for to listen: all count as up when they are started";
+        let fact = "no started process type is expected to listen: each counts as up as soon as it is started";
         warn(&Complaint::new(fact, hint));
         Ok(())
     }
 
-    /// The command as one more dyno: the environment of the formation, and where `web.1` is.
+    /// The command as one more dyno, with the environment of the formation and the address of `web.1`.
     pub(super) fn command(
         &self,
         args: &StartArgs,
@@ -96,7 +126,7 @@ impl<'a> Request<'a> {
         let Some(line) = line(&self.args.command) else { return Ok(None) };
         if line.trim_ascii().is_empty() {
             let hint = "a variable in it may be empty; leave `--` out to run no command";
-            return Err(Error::new(Status::Usage, "the command behind `--` is empty", hint));
+            return Err(Error::new(Status::Usage, "the command after `--` is empty", hint));
         }
         let dyno = own_name(ports)?;
         let port = first_web(ports).map(|(_, port)| *port);
@@ -105,13 +135,13 @@ impl<'a> Request<'a> {
         let mut environment = project.layers.environment(&variables);
         if let Some(port) = port {
             environment.set("WEB_PORT", port.to_string());
-            // Where it answers is only known once it is up: `Smoke` sets this anew.
+            // The real address is known only when it is up: `Smoke` sets this again.
             environment.set("BASE_URL", http_url(Ipv4Addr::LOCALHOST.into(), port));
         }
         size::check(&environment)?;
         let (shell, shell_line) = platform::shell(platform::reads_profile(args), shell_line(&line));
-        // A pipe, a socket or a file was put there for the command (S19.3). A terminal stays the user's: Ctrl-C is ours, and
-        // nobody can answer what a command asks in the middle of a smoke.
+        // A pipe, a socket or a file is meant for the command (S19.3). A terminal is not: Ctrl-C is ours, and no user answers
+        // questions in the middle of a smoke.
         let reads_stdin = !std::io::stdin().is_terminal();
         Ok(Some(Arc::new(DynoSpec {
             dyno,
@@ -143,7 +173,7 @@ fn line(words: &[OsString]) -> Option<Vec<u8>> {
     }
 }
 
-/// `run.1`, or the next one that the formation has not.
+/// `run.1`, or the next name that is not in the formation.
 fn own_name(ports: &[(DynoName, u16)]) -> Result<DynoName, Error> {
     let process_type = ProcessType::new(ONE_OFF)
         .map_err(|error| Error::new(Status::Internal, format!("cannot name the command: {error}"), ""))?;
@@ -160,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_has_a_name_that_no_dyno_has() {
+    fn the_command_has_a_unique_name() {
         assert_eq!(own_name(&[(name("web", 1), 5000)]).expect("a name"), name("run", 1));
         assert_eq!(own_name(&[(name("run", 1), 5000), (name("run", 2), 5001)]).expect("a name"), name("run", 3));
     }

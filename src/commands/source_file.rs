@@ -1,8 +1,8 @@
-//! Reads a file of the user without ever waiting for long for one that does not answer.
+//! Reads a file of the user, with a limit on how long it waits.
 //!
 //! Rules: S1.1, S2.1. A regular file of at most 16 MiB; stdin, and a pipe the shell made for `<(…)`, for at most 5 s; a `.env`
-//! that is a named pipe for at most 10 s. Whatever else is not a regular file is refused without being opened: that alone may
-//! have an effect, such as letting the writer of a named pipe write into nothing.
+//! that is a named pipe for at most 10 s. Any other kind of file is refused without being opened, because opening alone may
+//! have an effect, such as letting the writer of a named pipe go on.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
@@ -41,18 +41,18 @@ pub(super) enum Unreadable {
 }
 
 impl Unreadable {
-    /// What to do about it.
+    /// The hint for it.
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::Missing | Self::NotADirectory => "check the name, or make the file",
-            Self::BrokenLink(_) => "make the file that it points to, or change the link",
+            Self::Missing | Self::NotADirectory => "check the name, or create the file",
+            Self::BrokenLink(_) => "create the file that it points to, or change the link",
             Self::Directory => "name a file in it",
-            Self::Special(_) => "give a regular file; `-` reads stdin",
-            Self::TooLarge => "is it the right file?",
-            Self::Endless { .. } => "the program that writes it must end",
+            Self::Special(_) => "use a regular file; `-` reads stdin",
+            Self::TooLarge => "check that it is the right file",
+            Self::Endless { .. } => "make sure that the program that writes it ends",
             Self::Silent { .. } => "start the program that writes to it, or name another file with `-e`",
             Self::Denied => "`ls -l` shows who may read it",
-            Self::Other(_) => "check the name and what it leads to",
+            Self::Other(_) => "check the name and what it points to",
         }
     }
 
@@ -77,7 +77,7 @@ impl From<io::Error> for Unreadable {
     }
 }
 
-/// What a path leads to, as far as it can be read.
+/// The kinds of files that can be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Regular,
@@ -101,7 +101,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
     }
 }
 
-/// Reads a file that may be a named pipe: that is waited for, and `announce` says so.
+/// Reads a file that may be a named pipe, and waits for its writer. `announce` reports the wait.
 pub(super) fn read_or_wait(path: &Path, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
     if is_named_pipe(path) {
         return pipe_reader::read(open(path)?, NAMED_PIPE, announce).map_err(of_named_pipe);
@@ -109,19 +109,19 @@ pub(super) fn read_or_wait(path: &Path, announce: impl FnOnce(u64)) -> Result<Ve
     read(path)
 }
 
-/// A named pipe that gave nothing has a writer that is missing, not one that is slow.
+/// If a named pipe gave no data, its writer is missing, not slow.
 fn of_named_pipe(why: Unreadable) -> Unreadable {
     if let Unreadable::Endless { seconds, received: false } = why { Unreadable::Silent { seconds } } else { why }
 }
 
-/// Reads a regular file, and opens nothing else: not stdin either, even if that is one.
+/// Reads a regular file and opens nothing else. Never reads stdin, even if that is a regular file.
 pub(super) fn read_if_regular(path: &Path) -> Option<Vec<u8>> {
     let is_stdin = path.as_os_str() == "-" || is_of_the_shell(path);
     let is_regular = !is_stdin && fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if is_regular { open(path).and_then(read_regular).ok() } else { None }
 }
 
-/// Whether a path leads to a pipe that some program may or may not open.
+/// Whether a path leads to a named pipe, which may have no writer.
 fn is_named_pipe(path: &Path) -> bool {
     !is_of_the_shell(path) && fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
@@ -164,7 +164,7 @@ fn open(path: &Path) -> Result<File, Unreadable> {
     Ok(File::options().read(true).custom_flags(flags).open(path)?)
 }
 
-/// `/dev/fd/N` and its other names: an open pipe of the shell, not a FIFO that somebody may or may not open.
+/// `/dev/fd/N` and its other names: a pipe that the shell has opened, not a FIFO that may have no writer.
 fn is_of_the_shell(path: &Path) -> bool {
     let parent = path.parent().map(Path::as_os_str).unwrap_or_default();
     path == Path::new("/dev/stdin") || parent == "/dev/fd" || parent == "/proc/self/fd"
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s2_1_a_named_pipe_without_a_writer_is_told_from_one_that_is_slow() {
+    fn s2_1_a_named_pipe_without_a_writer_differs_from_a_slow_one() {
         let shown = |received| {
             let why = of_named_pipe(Unreadable::Endless { seconds: 10, received });
             (why.to_string(), why.hint())
@@ -198,6 +198,6 @@ mod tests {
         let silent = "is a named pipe, and no program wrote to it within 10 seconds".to_owned();
         assert_eq!(shown(false), (silent, "start the program that writes to it, or name another file with `-e`"));
         let slow = "did not reach end of file within 10 seconds".to_owned();
-        assert_eq!(shown(true), (slow, "the program that writes it must end"));
+        assert_eq!(shown(true), (slow, "make sure that the program that writes it ends"));
     }
 }

@@ -83,13 +83,16 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let (release, assigned) = match scope {
         Scope::App | Scope::Smoke(_) => {
             let asked = Asked::new(&args.formation, &project.places.foreman);
-            let formation = asked.formation(&project.places.foreman_name, &types)?;
+            if let Scope::Smoke(request) = scope {
+                request.check_types(&types)?;
+            }
+            let formation = asked.formation(&project.places.foreman_name, &types, cli.dialect)?;
             let release = release.filter(|_| !args.no_release && formation.keeps_release());
             (release, ports::assign(args, &project, &types, &formation)?)
         }
         Scope::Release if release.is_some() => (release, ports::Assigned::default()),
         Scope::Release => {
-            let hint = "write a line such as `release: ./migrate`";
+            let hint = "add a line such as `release: ./migrate`";
             return Err(Error::new(Status::Config, "the Procfile has no `release` command", hint));
         }
     };
@@ -164,7 +167,7 @@ impl<'a> Scope<'a> {
 }
 
 fn refused(what: &str, why: &str) -> Error {
-    let hint = "the system's or the user's limits may be reached: `ulimit -a` shows them";
+    let hint = "a limit of the system or of your user may be reached; see `ulimit -a`";
     Error::new(Status::Internal, format!("{what}: {why}"), hint)
 }
 
@@ -300,7 +303,7 @@ fn complaints(ending: &Ending) -> Vec<Complaint> {
         complaints.push(Complaint::new(format!("the guardian process was lost; {others}"), ""));
     }
     for survivor in &ending.survivors {
-        let hint = "it waits inside the kernel, is traced, or belongs to another user; end it by hand";
+        let hint = "it waits inside the kernel, is traced, or belongs to another user; kill it yourself";
         complaints.push(Complaint::new(format!("process {survivor} could not be killed"), hint));
     }
     if let Some(fact) = &ending.output_error {
@@ -325,7 +328,7 @@ mod tests {
     fn s11_a_system_that_refuses_what_dyno_needs_is_told_with_status_70() {
         let error = refused(NO_LIMITS, "Operation not permitted");
 
-        let hint = "the system's or the user's limits may be reached: `ulimit -a` shows them";
+        let hint = "a limit of the system or of your user may be reached; see `ulimit -a`";
         let complaint = Complaint::new("cannot read its resource limits: Operation not permitted", hint);
         assert_eq!((error.status(), error.complaints()), (Status::Internal, &[complaint][..]));
     }
@@ -345,7 +348,7 @@ mod tests {
             one("the guardian process was lost; all dynos were killed", "")
         );
         let survivors = vec!["7 (sh)".to_owned()];
-        let hint = "it waits inside the kernel, is traced, or belongs to another user; end it by hand";
+        let hint = "it waits inside the kernel, is traced, or belongs to another user; kill it yourself";
         let survived = one("process 7 (sh) could not be killed", hint);
         assert_eq!(told(&|ending| ending.survivors.clone_from(&survivors)), survived);
         let both = |ending: &mut Ending| {

@@ -1,29 +1,29 @@
-//! Where a strict reader of `.env` differs from ours (S2.8).
+//! Finds where a strict reader of `.env` differs from ours (S2.8).
 //!
-//! The second reader is `dotenvy`. It gets each entry's own text, and never a reference in it: that would be expanded
-//! from the environment of this process. What it says of an error is never shown, since that holds the value.
+//! The second reader is `dotenvy`. It gets each entry's own text, but never a reference in it, because it would expand
+//! that from the environment of this process. Its error messages are never shown, because they hold the value.
 
 use crate::app::{EnvEntry, EnvFile, EnvScope, Environment, is_env_key};
 
-/// How it differs.
+/// How the strict reader differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Difference {
-    /// It stops with an error, and reads nothing after this entry either.
+    /// It stops with an error and does not read the entries that follow.
     Refuses,
     /// It gives the variable another value, or another variable.
     ReadsAnotherValue,
 }
 
-/// What to do about any difference.
+/// The hint for any difference.
 pub(super) const HINT: &str = "every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`";
 
-/// Compares one entry. `file`: the whole text it stands in.
+/// Compares one entry. `file`: the whole text of its file.
 pub(super) fn difference(file: &[u8], entry: &EnvEntry) -> Option<Difference> {
     let text = file.get(entry.span.clone())?;
     if memchr::memchr(b'$', text).is_none() || quote(text) == Some(b'\'') {
         return compare(text, entry);
     }
-    // Read by both with a word in place of each `$…`; what becomes of the `$…` themselves is known by rule.
+    // Both read the text with a word in place of each `$…`; a rule knows how they treat the `$…` itself.
     let judged = Judged::of(text, quote(text) == Some(b'"'));
     if judged.difference.is_some() {
         return judged.difference;
@@ -51,13 +51,13 @@ fn quote(text: &[u8]) -> Option<u8> {
     first.filter(|byte| matches!(byte, b'\'' | b'"'))
 }
 
-/// A text without its `$…`, and how those are read otherwise.
+/// A text without its `$…`, and how the strict reader treats those.
 struct Judged {
     text: Vec<u8>,
     difference: Option<Difference>,
 }
 
-/// What stands for each `$…`: plain to both readers.
+/// Takes the place of each `$…`: a plain word for both readers.
 const WORD: u8 = b'x';
 
 impl Judged {
@@ -100,7 +100,7 @@ impl Judged {
         judged
     }
 
-    /// The first difference is what is told: one is enough to mend the line.
+    /// Only the first difference is reported: one is enough to fix the line.
     fn put(&mut self, difference: Option<Difference>) {
         self.text.push(WORD);
         self.difference = self.difference.or(difference);
@@ -127,7 +127,7 @@ mod tests {
     const OTHER: Option<Difference> = Some(Difference::ReadsAnotherValue);
 
     #[test]
-    fn s2_8_what_both_read_alike_is_not_mentioned() {
+    fn s2_8_entries_that_both_readers_read_alike_have_no_note() {
         assert_eq!(
             differences("A=1\nexport B='x y'\nC=\"a\\nb\"\nD=\nE='$F'\nG=${A}\nH=\"\\$x\"\nI=1 # c\n"),
             [None; 8]
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn s2_8_what_it_refuses() {
+    fn s2_8_entries_that_the_strict_reader_refuses() {
         for text in ["A=two words\n", "A: b\n", "A-B=1\n", "A=it's\n", "A=\"x$y\"\n", "A=`x y`\n", "1A=x\n"] {
             assert_eq!(differences(text), [REFUSES], "{text}");
         }
     }
 
     #[test]
-    fn s2_8_what_it_reads_otherwise() {
+    fn s2_8_entries_that_the_strict_reader_reads_differently() {
         for text in ["A=pa$sword\n", "A=1$\n", "A=${B:-c}\n", "A=`x`\n", "A=\"a $b c\"\n", "A=a\\$b\n", "A='x'y\n"] {
             let found = differences(text);
             assert!(found.iter().all(|difference| *difference == OTHER), "{text}: {found:?}");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_does_not_hide_what_else_is_refused() {
+    fn a_reference_does_not_hide_another_difference() {
         assert_eq!(differences("A=two ${WORDS}\n"), [REFUSES]);
     }
 
@@ -158,7 +158,7 @@ mod tests {
         // Each case reads a file twice.
         #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.min(50_000), ..ProptestConfig::default() })]
         #[test]
-        fn every_reader_agrees_on_what_the_hint_says(literal in "([a-c .\\\\\"$#{}é]{0,6}[a-c .\"$#{}é])?", plain in "[a-c .'#é]{0,6}") {
+        fn every_reader_agrees_on_the_syntax_of_the_hint(literal in "([a-c .\\\\\"$#{}é]{0,6}[a-c .\"$#{}é])?", plain in "[a-c .'#é]{0,6}") {
             let text = format!("OTHER=1\nA='{literal}'\nB=\"{plain}${{OTHER}}{plain}\"\n");
 
             let read = entries(&text);

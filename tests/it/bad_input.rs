@@ -22,7 +22,7 @@ fn app() -> App {
 fn s1_1_a_procfile_that_is_not_a_regular_file_is_refused_at_once() {
     let app = app().fifo("fifo");
     fs::create_dir(app.path("folder")).unwrap();
-    let special = ", not a regular file\n\nhint: give a regular file; `-` reads stdin\n";
+    let special = ", not a regular file\n\nhint: use a regular file; `-` reads stdin\n";
 
     refuses(&app, &["-f", "fifo"], 78, &format!("error: fifo is a named pipe{special}"));
     refuses(&app, &["-f", "/dev/zero"], 78, &format!("error: /dev/zero is a device{special}"));

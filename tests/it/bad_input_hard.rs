@@ -59,8 +59,8 @@ fn s1_6_a_too_long_command_line_is_refused_before_any_dyno_starts() {
     let line = |bytes: usize| format!("env echo {}", "x".repeat(bytes - "exec env echo ".len() - 1));
     let error = |between: &str, bytes: usize| {
         format!(
-            "error: Procfile:2: the command of `big` is {bytes} bytes long for the shell, and an argument has at most \
-             131072\n{between}hint: write it into a script and run that\n"
+            "error: Procfile:2: the command of `big` is {bytes} bytes long, and the system allows \
+             131072\n{between}hint: put it into a script and run the script\n"
         )
     };
     for bytes in [limit + 1, 1 << 20] {

@@ -4,14 +4,14 @@ use crate::harness::{App, Ended, Finished};
 
 #[test]
 fn check_says_that_an_app_without_problems_is_valid() {
-    let app = App::new("web: a\nworker: b\n").file(".env", "A=1\n");
+    let app = App::new("web: true\nworker: true\n").file(".env", "A=1\n");
 
     app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (web, worker)\n", "");
 }
 
 #[test]
 fn s1_4_check_fails_on_a_line_that_is_not_an_entry() {
-    let app = App::new("web: a\nnpm start\n");
+    let app = App::new("web: true\nnpm start\n");
 
     app.dyno(["check"]).run().expect(
         Ended::Code(78),
@@ -22,7 +22,7 @@ fn s1_4_check_fails_on_a_line_that_is_not_an_entry() {
 
 #[test]
 fn s2_8_a_difference_from_strict_readers_is_an_error_only_with_strict() {
-    let app = App::new("web: a\n").file(".env", "NAME=two words\n");
+    let app = App::new("web: true\n").file(".env", "NAME=two words\n");
     let text = ".env:1: a strict reader refuses `NAME`\nhint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`\n";
 
     let valid = "valid procfile detected (web)\n";
@@ -33,19 +33,20 @@ fn s2_8_a_difference_from_strict_readers_is_an_error_only_with_strict() {
 #[test]
 fn s2_8_at_most_a_hundred_notes_of_each_kind_are_listed_per_file() {
     let entries: Vec<String> = (1..=1_000).map(|n| format!("K-{n}=v\n")).collect();
-    let app = App::new("web: a\n").file(".env", entries.concat());
+    let app = App::new("web: true\n").file(".env", entries.concat());
 
     let checked = app.dyno(["check"]).run();
     checked.expect_end(Ended::Code(0));
     let stderr = checked.stderr();
-    let more = "note: .env:101: 900 more such entries from here on\nhint: fix the ones above, then run it again\n";
+    let more =
+        "note: .env:101: 900 more such entries from here on\nhint: fix the first ones and run `dyno check` again\n";
     assert!(stderr.ends_with(&more.repeat(2)) && stderr.lines().count() == 2 * 202, "{stderr}");
     let as_json = app.dyno(["check", "--strict", "--json"]).run();
     as_json.expect_end(Ended::Code(78));
     let result: serde_json::Value = serde_json::from_str(&as_json.stdout()).unwrap();
     assert_eq!(result["problems"].as_array().unwrap().len(), 202);
     let last = serde_json::json!({"severity": "error", "file": ".env", "line": 101,
-        "message": "900 more such entries from here on", "hint": "fix the ones above, then run it again"});
+        "message": "900 more such entries from here on", "hint": "fix the first ones and run `dyno check` again"});
     assert!(result["problems"].as_array().unwrap().contains(&last), "{result}");
 }
 
@@ -59,21 +60,22 @@ fn s2_8_strict_turns_only_the_notes_on_strict_readers_into_errors() {
 
     app.dyno(["check", "--strict"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", notes);
     let help = app.dyno(["check", "--help"]).run().stdout();
-    assert!(help.contains("--strict           Fail too where a strict reader of .env differs\n"), "{help}");
+    assert!(help.contains("--strict           Also fail if a strict .env reader would differ\n"), "{help}");
 }
 
 #[test]
 fn s2_8_a_key_that_the_shell_may_drop_is_noted_once_with_its_line() {
     let text = "A.B=first\nOK=1\nA.B=last\nC-D=dash\n1E=digit\n";
-    let app = App::new("web: a\n").file("odd.env", text).file("vars.json", "{\"a.b\": {\"c-d\": 1}}");
+    let app = App::new("web: true\n").file("odd.env", text).file("vars.json", "{\"a.b\": {\"c-d\": 1}}");
 
     let checked = app.dyno(["check", "-e", "odd.env,vars.json"]).run();
 
     checked.expect_end(Ended::Code(0));
     let stderr = checked.stderr();
-    let notes: Vec<&str> = stderr.lines().filter(|line| line.contains(" no name to a shell")).collect();
+    let notes: Vec<&str> =
+        stderr.lines().filter(|line| line.contains(" is not a name that every shell accepts")).collect();
     let note = |place: &str, key: &str| {
-        format!("note: {place}: `{key}` is no name to a shell, and `/bin/sh` may drop the variable")
+        format!("note: {place}: `{key}` is not a name that every shell accepts: `/bin/sh` may drop the variable")
     };
     assert_eq!(
         notes,
@@ -84,7 +86,7 @@ fn s2_8_a_key_that_the_shell_may_drop_is_noted_once_with_its_line() {
 
 #[test]
 fn problems_are_listed_in_the_order_of_the_lines() {
-    let app = App::new("web: a\n").file(".env", "A=two words\nnonsense\nB=it's\nC=${NOPE}\n");
+    let app = App::new("web: true\n").file(".env", "A=two words\nnonsense\nB=it's\nC=${NOPE}\n");
 
     let stderr = app.dyno(["check"]).run().stderr();
 
@@ -95,14 +97,14 @@ fn problems_are_listed_in_the_order_of_the_lines() {
 
 #[test]
 fn json_has_the_process_types_and_the_problems() {
-    let app = App::new("web: run --it\nnpm start\n").file(".env", "K=a b\n");
+    let app = App::new("web: true --it\nnpm start\n").file(".env", "K=a b\n");
 
     let finished = app.dyno(["check", "--json"]).run();
 
     finished.expect_end(Ended::Code(78));
     let result: serde_json::Value = serde_json::from_str(&finished.stdout()).unwrap();
     let expected = serde_json::json!({
-        "process_types": [{"name": "web", "command": "run --it", "line": 1}],
+        "process_types": [{"name": "web", "command": "true --it", "line": 1}],
         "problems": [
             {"severity": "note", "file": ".env", "line": 1, "key": "K",
              "message": "a strict reader refuses `K`",
@@ -130,7 +132,7 @@ fn fails_with(finished: &Finished, expected: &serde_json::Value) {
 
 #[test]
 fn every_failure_of_check_is_in_its_json_with_or_without_a_line() {
-    let app = App::new("web: a\n").file("foreman/.foreman", "root: gone\n");
+    let app = App::new("web: true\n").file("foreman/.foreman", "root: gone\n");
     let one = |file: &str, line: Option<u32>, message: &str, hint: &str| {
         let problem =
             serde_json::json!({"severity": "error", "file": file, "line": line, "message": message, "hint": hint});
@@ -153,7 +155,7 @@ fn every_failure_of_check_is_in_its_json_with_or_without_a_line() {
 
 #[test]
 fn config_quotes_values_so_that_they_can_be_read_again() {
-    let app = App::new("web: a\n").file(".env", "A=1 # one\nB=\"x\\ny\"\n").file("more.env", "A=2\n");
+    let app = App::new("web: true\n").file(".env", "A=1 # one\nB=\"x\\ny\"\n").file("more.env", "A=2\n");
 
     app.dyno(["config"]).run().expect(Ended::Code(0), "A=1\nB=\"x\\ny\"\n", "");
     let both = ["config", "--json", "-e", ".env,more.env"];
@@ -162,7 +164,7 @@ fn config_quotes_values_so_that_they_can_be_read_again() {
 
 #[test]
 fn s3_2_explain_names_the_source_of_a_value_and_what_it_shadows() {
-    let app = App::new("web: a\n").file("a.env", "\nKEY=1\n").file("b.env", "KEY=2\n");
+    let app = App::new("web: true\n").file("a.env", "\nKEY=1\n").file("b.env", "KEY=2\n");
 
     let explained = app.dyno(["config", "-e", "a.env,b.env", "--explain", "KEY"]).env("KEY", "shell").run();
 
@@ -173,7 +175,7 @@ fn s3_2_explain_names_the_source_of_a_value_and_what_it_shadows() {
 #[test]
 fn s3_2_variables_that_dyno_sets_shadow_those_of_the_files() {
     let text = "DYNO=a\nPS=b\nDYNO_SESSION=c\nPWD=d\nHONCHO_PROCESS_NAME=mine\n";
-    let app = App::new("web: a\n").file(".env", text);
+    let app = App::new("web: true\n").file(".env", text);
     let explained = |key: &str, stdout: &str| {
         app.dyno(["config", "--explain", key]).env(key, "x").run().expect(Ended::Code(0), stdout, "");
     };
@@ -187,23 +189,22 @@ fn s3_2_variables_that_dyno_sets_shadow_those_of_the_files() {
 
 #[test]
 fn config_refuses_explain_together_with_json() {
-    let app = App::new("web: a\n").file(".env", "A=1\n");
+    let app = App::new("web: true\n").file(".env", "A=1\n");
 
     let finished = app.dyno(["config", "--json", "--explain", "A"]).run();
 
-    finished.expect_end(Ended::Code(2));
-    let stderr = finished.stderr();
-    assert!(finished.stdout.is_empty() && stderr.contains("cannot be used with '--explain <KEY>'"), "{stderr}");
+    let error = "error: `--json` cannot be used with `--explain`\n\nhint: leave one of them out\n";
+    finished.expect(Ended::Code(2), "", error);
 }
 
 #[test]
 fn explain_of_an_unset_variable_is_an_error() {
-    let app = App::new("web: a\n");
+    let app = App::new("web: true\n");
 
     app.dyno(["config", "--explain", "NOPE"]).run().expect(
         Ended::Code(78),
         "",
-        "error: `NOPE` is not set\n\nhint: neither the files, nor `--set`, nor the shell have it\n",
+        "error: `NOPE` is not set\n\nhint: it is neither in the files nor in `--set` nor in the shell\n",
     );
 }
 

@@ -76,7 +76,7 @@ fn help_start_has_the_options_that_start_help_leaves_out() {
     for heading in ["What runs:", "Ports and variables:", "Life of a dyno:", "Terminal and output:"] {
         assert!(whole.contains(&format!("\n{heading}\n")), "{heading}");
     }
-    assert!(screen.contains("`dyno help start` tells all"), "{screen}");
+    assert!(screen.contains("`dyno help start` lists all options"), "{screen}");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn dyno_alone_prints_help_but_options_without_a_command_are_an_error() {
     app.dyno(["-f", "Procfile"]).run().expect(
         Ended::Code(2),
         "",
-        "error: a subcommand is missing\n\nUsage: dyno [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+        "error: a command is missing\n\nhint: `dyno start` runs the app; `dyno --help` lists the commands\n",
     );
 }
 
@@ -151,14 +151,9 @@ fn every_command_has_a_manual_page_with_all_its_options() {
 
 #[test]
 fn man_suggests_the_nearest_page() {
-    let near = "error: invalid value 'strat' for '[COMMAND]'\n  [possible values: ";
+    let error = "error: `strat` is not a valid value for `COMMAND`\n\nhint: did you mean `start`?\n";
 
-    let finished = App::empty().dyno(["man", "strat"]).run();
-
-    finished.expect_end(Ended::Code(2));
-    assert_eq!(finished.stdout(), "");
-    assert!(finished.stderr().starts_with(near), "{}", finished.stderr());
-    assert!(finished.stderr().contains("\n  tip: a similar value exists: 'start'\n"), "{}", finished.stderr());
+    App::empty().dyno(["man", "strat"]).run().expect(Ended::Code(2), "", error);
 }
 
 /// Whether the prefix of a line is coloured.

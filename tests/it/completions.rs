@@ -297,8 +297,7 @@ fn each_shell_gets_a_script_that_asks_the_dyno_on_the_path() {
     app.dyno(["completions", "bsah"]).run().expect(
         Ended::Code(2),
         "",
-        "error: invalid value 'bsah' for '<SHELL>'\n  [possible values: bash, zsh, fish, elvish]\n\n  \
-         tip: a similar value exists: 'bash'\n\nFor more information, try '--help'.\n",
+        "error: `bsah` is not a valid value for `SHELL`\n\nhint: did you mean `bash` or `zsh`?\n",
     );
     app.dyno(["completions"]).run().expect_end(Ended::Code(2));
 }
@@ -309,8 +308,8 @@ fn powershell_is_refused_with_the_shells_that_are_supported() {
 
     for name in ["powershell", "pwsh"] {
         let error = format!(
-            "error: invalid value '{name}' for '<SHELL>'\n  [possible values: bash, zsh, fish, elvish]\n\n  \
-             tip: PowerShell is not supported: its script would run a `$(…)` on the line at Tab\n\nFor more information, try '--help'.\n"
+            "error: `{name}` is not a valid value for `SHELL`\n\n\
+             hint: PowerShell is not supported: its script would run a `$(…)` on the line at Tab\n"
         );
         app.dyno(["completions", name]).run().expect(Ended::Code(2), "", &error);
     }

@@ -86,7 +86,7 @@ fn s3_2_an_unknown_key_suggests_the_nearest() {
         ("database_url", "did you mean `DATABASE_URL`?"),
         ("POTR", "did you mean `PORT`?"),
         ("DYNOS", "did you mean `DYNO`?"),
-        ("XYZZY_PLUGH", "neither the files, nor `--set`, nor the shell have it"),
+        ("XYZZY_PLUGH", "it is neither in the files nor in `--set` nor in the shell"),
     ] {
         let explained = app.dyno(["config", "--explain", typed]).run();
         explained.expect(Ended::Code(78), "", &format!("error: `{typed}` is not set\n\nhint: {hint}\n"));
@@ -98,15 +98,14 @@ fn s3_2_a_key_after_config_gets_a_hint_to_explain() {
     let app = app().file(".env", "A=1\n");
     for (word, key) in [("DATABASE_URL", "DATABASE_URL"), ("A=hunter2", "KEY")] {
         let error = format!(
-            "error: `config` takes no key: it shows every config var\n\n\
+            "error: `dyno config` shows every config var and takes no key\n\n\
              hint: `dyno config --explain {key}` shows where its value comes from\n"
         );
         app.dyno(["config", word]).run().expect(Ended::Code(2), "", &error);
         app.dyno(["config", "--json", word]).run().expect(Ended::Code(2), "", &error);
     }
-    let error = "error: unrecognized subcommand 'config:get'\n\n  \
-                 tip: `dyno config --explain KEY` shows where a value comes from\n\n\
-                 Usage: dyno [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n";
+    let error = "error: unknown command `config:get`\n\n\
+                 hint: `dyno config --explain KEY` shows where a value comes from\n";
     app.dyno(["config:get", "A"]).run().expect(Ended::Code(2), "", error);
 }
 

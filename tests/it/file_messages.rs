@@ -144,9 +144,8 @@ fn binary_too_large_and_endless_files_are_refused() {
     let app = App::empty().file("utf16", b"\xff\xfew\0e\0").file("big", "#".repeat((16 << 20) + 1)).fifo("fifo");
 
     refuses(&app, "utf16", "error: utf16:1: the file has a NUL byte\nhint: it looks like UTF-16; save it as UTF-8\n");
-    refuses(&app, "big", "error: big is larger than 16 MiB\nhint: is it the right file?\n");
-    let endless =
-        "error: stdin did not reach end of file within 5 seconds\nhint: the program that writes it must end\n";
+    refuses(&app, "big", "error: big is larger than 16 MiB\nhint: check that it is the right file\n");
+    let endless = "error: stdin did not reach end of file within 5 seconds\nhint: make sure that the program that writes it ends\n";
     app.dyno(["check", "-f", "-"]).after("exec <>fifo").run().expect(Ended::Code(78), "", endless);
 }
 
@@ -157,7 +156,8 @@ fn problems_after_the_first_hundred_are_counted() {
         let finished = App::new(&nonsense(count).concat()).dyno(["check"]).run();
 
         let stderr = finished.stderr();
-        let last = format!("error: Procfile:201: {rest} from here on\nhint: fix the ones above, then run it again\n");
+        let last =
+            format!("error: Procfile:201: {rest} from here on\nhint: fix the first ones and run `dyno check` again\n");
         assert!(stderr.ends_with(&last) && stderr.lines().count() == 2 * 101, "{stderr}");
     }
 }
@@ -341,7 +341,7 @@ fn an_unreadable_file_is_reported_at_the_line_that_names_it() {
         app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\n\nhint: {hint}\n"));
     };
     let there = "check the name; there is `Procfile` and `Procfile.dev`";
-    let missing = "check the name, or make the file";
+    let missing = "check the name, or create the file";
 
     refused(&named(".foreman", "port: 1\nprocfile: no\n"), ".foreman:2: the Procfile `no` does not exist", there);
     refused(&named(".foreman", "procfile: ..\n"), ".foreman:1: the Procfile `..` is a directory", "name a file in it");
@@ -389,7 +389,7 @@ fn s5_1_check_fails_at_the_first_process_type_that_has_no_port() {
 
 #[test]
 fn s1_4_no_hint_suggests_a_command_that_the_shell_cannot_parse() {
-    let app = App::new("a: b\nnpm start \\\n\"\n\\\nweb it's\nc: d\ne: f\ng: h\ni: j\n");
+    let app = App::new("a: true\nnpm start \\\n\"\n\\\nweb it's\nc: true\ne: true\ng: true\ni: true\n");
 
     let hint = "hint: write `NAME: COMMAND`, or put `#` before a comment\n";
     let error = |line: u8, text: &str| format!("error: Procfile:{line}: `{text}` has no process type\n{hint}");

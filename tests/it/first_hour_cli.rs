@@ -21,3 +21,325 @@ fn s11_1_docs_and_manual_list_the_statuses_of_the_one_table() {
         assert!(page.stdout().contains(&entry), "{entry}: {}", page.stdout());
     }
 }
+
+/// Compares what a command line ends with: 2, nothing on stdout, and this error with its hint.
+fn refuses(app: &App, args: &[&str], fact: &str, hint: &str) {
+    let stderr = format!("error: {fact}\n\nhint: {hint}\n");
+    app.dyno([]).args(args).run().expect(Ended::Code(2), "", &stderr);
+}
+
+#[test]
+fn s1_4_a_mostly_bad_procfile_lists_ten_lines_with_their_reasons() {
+    let bad: Vec<String> = (2..=23).map(|line| format!("note {line}\n")).collect();
+    let app = App::new(&format!("web: true\n{}", bad.concat()));
+    let hint = "write lines such as `web: npm start`, or name the Procfile with `-f`";
+    let more = "and 12 more: 22 of 23 lines are not Procfile entries";
+
+    let listed: Vec<String> = (2..=11)
+        .map(|line| {
+            format!("error: Procfile:{line}: `note {line}` has no process type\nhint: write `web: note {line}`\n")
+        })
+        .collect();
+    let stderr = format!("{}error: Procfile:12: {more}\nhint: {hint}\n", listed.concat());
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &stderr);
+    let finding = |line: usize, message: &str, hint: &str| {
+        format!(
+            "{{\"severity\":\"error\",\"file\":\"Procfile\",\"line\":{line},\"message\":\"{message}\",\"hint\":\"{hint}\"}}"
+        )
+    };
+    let listed = (2..=11)
+        .map(|line| finding(line, &format!("`note {line}` has no process type"), &format!("write `web: note {line}`")));
+    let all: Vec<String> = listed.chain([finding(12, more, hint)]).collect();
+    let stdout = format!(
+        "{{\"process_types\":[{{\"name\":\"web\",\"command\":\"true\",\"line\":1}}],\"problems\":[{}]}}\n",
+        all.join(",")
+    );
+    app.dyno(["check", "--json"]).run().expect(Ended::Code(78), &stdout, "");
+}
+
+#[test]
+fn s1_4_four_to_ten_bad_lines_are_listed_without_a_summary() {
+    let app = App::new("web: true\nlorem ipsum\ndolor sit\namet elit\nsed do\n");
+
+    let line = |number: usize, text: &str| {
+        format!("error: Procfile:{number}: `{text}` has no process type\nhint: write `web: {text}`\n")
+    };
+    let stderr = [line(2, "lorem ipsum"), line(3, "dolor sit"), line(4, "amet elit"), line(5, "sed do")].concat();
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &stderr);
+}
+
+#[test]
+fn s1_4_check_finds_unclosed_quotes_which_every_shell_refuses() {
+    let app = App::new(
+        "a: echo 'hi\nb: sh -c \"true\nc: echo it's\nok: echo \"it's\" # don't\nansi: echo $'it\\'s'\n\
+         nested: echo \"$(echo \"x\")\"\n",
+    );
+
+    let unclosed = |line: usize, name: &str, quote: char, hint: &str| {
+        format!(
+            "error: Procfile:{line}: the command of `{name}` has an unclosed `{quote}`, and the shell refuses it\n\
+             hint: {hint}\n"
+        )
+    };
+    let apostrophe = "close the quote, or write an apostrophe as `\\'`";
+    let stderr = [
+        unclosed(1, "a", '\'', apostrophe),
+        unclosed(2, "b", '"', "close the quote"),
+        unclosed(3, "c", '\'', apostrophe),
+    ];
+    app.dyno(["check"]).run().expect(Ended::Code(78), "", &stderr.concat());
+}
+
+#[test]
+fn s1_6_check_notes_programs_that_cannot_be_executed() {
+    let app = App::new(
+        "a: nosuch-program --x\nb: exec ./bin/missing\nc: /nowhere/x\nd: ./plain\ne: ./folder y\nf: own -z\n\
+         g: A=1 nosuch-program\nh: nosuch-program | cat\ni: cd . && nosuch-program\nj: sh -c nosuch-program\n",
+    )
+    .file("plain", "")
+    .file("folder/x", "")
+    .script("tools/own", "")
+    .file(".env", "PATH=tools:${PATH}\n");
+
+    let note = |line: usize, fact: &str, hint: &str| format!("note: Procfile:{line}: {fact}\nhint: {hint}\n");
+    let stderr = [
+        note(1, "`a` runs `nosuch-program`, which is not on `PATH`", "install it, or check the name"),
+        note(
+            2,
+            "`b` runs `./bin/missing`, which does not exist",
+            "check the path: it is relative to the root of the app",
+        ),
+        note(3, "`c` runs `/nowhere/x`, which does not exist", "check the path"),
+        note(4, "`d` runs `./plain`, which is not executable", "run `chmod +x ./plain`"),
+        note(5, "`e` runs `./folder`, which is a directory", "name a program in it"),
+    ];
+    let valid = "valid procfile detected (a, b, c, d, e, f, g, h, i, j)\n";
+    app.dyno(["check"]).run().expect(Ended::Code(0), valid, &stderr.concat());
+}
+
+#[test]
+fn a_process_type_in_place_of_a_command_suggests_start() {
+    let app = App::new("web: true\nworker: true\n").file("Procfile.dev", "css: true\n");
+
+    for (line, typed, meant) in [
+        (&["web"][..], "web", "dyno start web"),
+        (&["web=2", "--restart"], "web=2", "dyno start web=2 --restart"),
+        (&["web,worker"], "web,worker", "dyno start web,worker"),
+        (&["wbe"], "wbe", "dyno start web"),
+        (&["-f", "Procfile.dev", "css"], "css", "dyno -f Procfile.dev start css"),
+        (&["up"], "up", "dyno start"),
+        (&["strat"], "strat", "dyno start"),
+        (&["exec", "sh", "-c", "echo $A"], "exec", "dyno run sh -c 'echo $A'"),
+        (&["env"], "env", "dyno config"),
+        (&["Procfile.dev"], "Procfile.dev", "dyno start -f Procfile.dev"),
+        (&["sh", "-c", "true"], "sh", "dyno run sh -c true"),
+    ] {
+        refuses(&app, line, &format!("unknown command `{typed}`"), &format!("did you mean `{meant}`?"));
+    }
+    refuses(&app, &["xyzzy"], "unknown command `xyzzy`", "`dyno --help` lists the commands");
+}
+
+#[test]
+fn a_file_in_place_of_an_argument_suggests_its_option() {
+    let app = App::new("web: true\nworker: true\n").file("Procfile.x", "css: true\n").file("ci.env", "");
+
+    let unknown = "the Procfile has no process type `Procfile.x`";
+    refuses(&app, &["start", "Procfile.x"], unknown, "did you mean `-f Procfile.x`?");
+    refuses(&app, &["smoke", "Procfile.x"], unknown, "did you mean `-f Procfile.x`?");
+    for (line, option) in
+        [(["check", "Procfile.x"], "-f"), (["release", "Procfile.x"], "-f"), (["check", "ci.env"], "-e")]
+    {
+        let [command, file] = line;
+        let hint = format!("did you mean `dyno {command} {option} {file}`?");
+        refuses(&app, &line, &format!("unexpected argument `{file}`"), &hint);
+    }
+    refuses(&app, &["check", "web"], "unexpected argument `web`", "`dyno help check` lists its options");
+}
+
+#[test]
+fn s19_1_a_command_without_dashes_suggests_them() {
+    let app = App::new("web: true\nworker: true\n");
+
+    let unknown = |name: &str| format!("the Procfile has no process type `{name}`");
+    let hint = |line: &str| format!("to run a command, write `--` before it: `{line}`");
+    refuses(&app, &["smoke", "no-npm", "test"], &unknown("no-npm"), &hint("dyno smoke -- no-npm test"));
+    refuses(&app, &["smoke", "web", "sh", "-z"], "unknown option `-z`", "`dyno help smoke` lists its options");
+    refuses(&app, &["smoke", "web", "sh", "x y"], &unknown("sh"), &hint("dyno smoke web -- sh 'x y'"));
+    refuses(&app, &["smoke", "wbe"], &unknown("wbe"), "did you mean `web`?");
+    refuses(&app, &["smoke", "xyzzy"], &unknown("xyzzy"), "it has `web`, `worker`");
+}
+
+#[test]
+fn s4_2_the_whole_formation_and_process_types_exclude_each_other() {
+    let app = App::new("web: true\nworker: true\n");
+
+    for (line, named, meant) in [
+        (&["start", "-m", "web=1", "worker"][..], "worker", "-m web=1,worker=1"),
+        (&["start", "worker=2", "web", "-m", "all=1"], "worker=2,web", "-m all=1,worker=2,web=1"),
+        (&["smoke", "-m", "web=1", "-l", "worker"], "worker", "-m web=1,worker=1"),
+    ] {
+        let fact = format!("`-m` sets the whole formation, so `{named}` cannot be named as well");
+        refuses(&app, line, &fact, &format!("write `{meant}`"));
+    }
+}
+
+#[test]
+fn a_negative_number_is_a_wrong_value_not_an_unknown_option() {
+    let app = App::new("web: true\n");
+
+    let seconds = "write a number of seconds from 0 to 86400";
+    refuses(&app, &["start", "-t", "-1"], "`-1` is not a valid value for `--timeout`", seconds);
+    refuses(&app, &["smoke", "--grace", "-1"], "`-1` is not a valid value for `--grace`", seconds);
+    let number = "write a whole number from 0 to 65535";
+    refuses(&app, &["start", "--port-step", "-1"], "`-1` is not a valid value for `--port-step`", number);
+    let port = "give a port such as `-p 5000`, or `-p auto`";
+    refuses(&app, &["start", "-p", "-1"], "`-p -1` is no port number from 1 to 65535", port);
+}
+
+#[test]
+fn hints_list_at_most_three_names() {
+    let app = App::new("aa: true\nbb: true\ncc: true\ndd: true\nee: true\n");
+
+    refuses(
+        &app,
+        &["start", "xyzzy"],
+        "the Procfile has no process type `xyzzy`",
+        "it has `aa`, `bb`, `cc` and 2 more",
+    );
+    let fact = "`--quiet`: the Procfile has no process type `xyzzy`";
+    refuses(&app, &["start", "-q", "xyzzy"], fact, "it has `aa`, `bb`, `cc` and 2 more");
+}
+
+#[test]
+fn every_usage_error_has_a_hint_to_type() {
+    let app = App::new("web: true\n");
+
+    for (line, fact, hint) in [
+        (&["-m", "web=1"][..], "unknown option `-m`", BEFORE_THE_COMMAND),
+        (&["-f", "Procfile"], "a command is missing", "`dyno start` runs the app; `dyno --help` lists the commands"),
+        (&["start", "--nope"], "unknown option `--nope`", "`dyno help start` lists its options"),
+        (&["start", "--prot", "1"], "unknown option `--prot`", "did you mean `--port` or `--root`?"),
+        (&["start", "--color", "x"], "`x` is not a valid value for `--color`", "write `auto`, `always` or `never`"),
+        (&["start", "--color"], "`--color` needs a value", "write `--color WHEN`"),
+        (&["start", "--restart=1"], "`--restart` takes no value", "write `--restart` alone"),
+        (&["start", "-p", "1", "-p", "2"], "`--port` is given twice", "give it once"),
+        (&["run"], "`dyno run` needs `COMMAND`", "for example `dyno run rails console`"),
+        (&["completions", "zhs"], "`zhs` is not a valid value for `SHELL`", "did you mean `zsh`?"),
+        (&["man", "xyzzy"], "`xyzzy` is not a valid value for `COMMAND`", "`dyno man --help` lists the values"),
+        (&["help", "xyzzy"], "there is no command or topic `xyzzy`", "`dyno help` lists the commands and topics"),
+        (&["help", "prots"], "there is no command or topic `prots`", "did you mean `dyno help ports`?"),
+        (
+            &["start", "-m", "web=1", "-c", "web=2"],
+            "`--formation` cannot be used with `--concurrency`",
+            "leave one of them out",
+        ),
+        (
+            &["start", "--max-delay", "3"],
+            "`--restart` or `--heroku` is missing",
+            "add it: another option on this line needs it",
+        ),
+    ] {
+        refuses(&app, line, fact, hint);
+    }
+}
+
+const BEFORE_THE_COMMAND: &str =
+    "only `-f`, `-d` and `-e` may come before the command; write others after it, as in `dyno start -p 3000`";
+
+#[test]
+fn help_of_help_is_help_and_v_is_the_version() {
+    let app = App::empty();
+    let help = app.dyno(["help"]).run();
+    let version = concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n");
+
+    for flag in ["--help", "-h", "help"] {
+        app.dyno(["help", flag]).run().expect(Ended::Code(0), &help.stdout(), "");
+    }
+    for flag in ["-v", "-V", "--version"] {
+        app.dyno([flag]).run().expect(Ended::Code(0), version, "");
+    }
+}
+
+#[test]
+fn s2_9_too_many_small_variables_are_reported_by_their_number() {
+    let file: Vec<String> = (1..=150_000).map(|number| format!("K{number}=1\n")).collect();
+    let app = App::new("web: true\n").file("many.env", file.concat());
+    let hint = "hint: remove variables that the app does not read, or read them from a file of its own\n";
+    // The harness sets a few, and `dyno` some more.
+    let is_expected = |fact: &str| {
+        let words: Vec<&str> = fact.split(' ').collect();
+        let count: usize = words[3].parse().unwrap();
+        let bytes: usize = words[6].parse().unwrap();
+        let (limit, rest) = (words[14], words[15..].concat());
+        let text = format!(
+            "the environment has {count} variables with {bytes} bytes, and the system takes at most {limit} {rest}"
+        );
+        fact == text && (150_001..150_040).contains(&count) && bytes > 2_000_000 && rest == "bytes"
+    };
+
+    for (args, before, blank) in [
+        (&["start", "-e", "many.env"][..], "error: ", "\n\n"),
+        (&["run", "-e", "many.env", "true"], "error: ", "\n\n"),
+        (&["check", "-e", "many.env"], "error: the environment of a dyno is too big: ", "\n"),
+    ] {
+        let finished = app.dyno([]).args(args).after("ulimit -s 8192").run();
+        finished.expect_end(Ended::Code(78));
+        let stderr = finished.stderr();
+        let fact = stderr.strip_suffix(hint).and_then(|text| text.strip_suffix(blank)?.strip_prefix(before));
+        assert!(finished.stdout.is_empty() && fact.is_some_and(is_expected), "{stderr}");
+    }
+}
+
+#[test]
+fn s7_1_the_system_name_has_the_foreground_of_the_terminal() {
+    let app = App::new("web: true\nworker: sleep 1000\n");
+
+    let finished = app.dyno(["start", "--color", "always", "--no-timestamps"]).run();
+
+    let stdout = finished.stdout();
+    let system: Vec<&str> = stdout.lines().filter(|line| line.contains("system")).collect();
+    assert!(!system.is_empty(), "{stdout}");
+    assert!(system.iter().all(|line| line.starts_with("\u{1b}[39msystem   | \u{1b}[0m")), "{stdout}");
+}
+
+#[test]
+fn manual_pages_have_no_character_that_the_c_locale_drops() {
+    let app = App::empty();
+
+    let page = app.dyno(["man", "start"]).run();
+    page.expect_end(Ended::Code(0));
+    assert!(page.stdout().starts_with(".TH \"DYNO-START\" \"1\" "), "{}", page.stdout());
+    assert!(page.stdout().contains("<TYPE,...>") && !page.stdout().contains("[u2026]"), "{}", page.stdout());
+    let root = app.dyno(["man"]).run();
+    assert!(root.stdout().contains("dyno\\-start(1)") && root.stdout().contains("<FILE,...>"), "{}", root.stdout());
+}
+
+const INSTALL_COMPLETIONS: &str = "\
+Examples:
+  echo '. <(dyno completions bash)' >> ~/.bashrc
+  echo 'autoload -U compinit; compinit; . <(dyno completions zsh)' >> ~/.zshrc
+  mkdir -p ~/.config/fish/completions ~/.config/elvish
+  echo 'dyno completions fish | source' > ~/.config/fish/completions/dyno.fish
+  echo 'eval (dyno completions elvish | slurp)' >> ~/.config/elvish/rc.elv
+
+Each takes effect in the next shell and needs no change when `dyno` is updated.
+";
+
+#[test]
+fn completions_can_be_installed_on_a_fresh_account() {
+    let app = App::empty();
+    let help = app.dyno(["completions", "--help"]).run();
+    help.expect_end(Ended::Code(0));
+    assert!(help.stdout().ends_with(INSTALL_COMPLETIONS), "{}", help.stdout());
+
+    let lines = INSTALL_COMPLETIONS.lines().filter_map(|line| line.strip_prefix("  ")).collect::<Vec<_>>().join("\n");
+    let script = format!("set -e\n{lines}\n");
+    let installed = app.dyno([]).under(&["sh", "-c", &script]).run();
+
+    installed.expect(Ended::Code(0), "", "");
+    let home = app.top().join("home");
+    let read = |name: &str| std::fs::read_to_string(home.join(name)).unwrap();
+    assert_eq!(read(".bashrc"), ". <(dyno completions bash)\n");
+    assert_eq!(read(".config/fish/completions/dyno.fish"), "dyno completions fish | source\n");
+    assert_eq!(read(".config/elvish/rc.elv"), "eval (dyno completions elvish | slurp)\n");
+}

@@ -248,8 +248,8 @@ fn s6_8_log_files_have_the_lines_of_the_focused_dyno_with_prefix() {
 #[test]
 fn s6_8_an_impossible_focus_is_refused_before_anything_starts() {
     let app = App::new("app: touch started\nworker: touch started\nrelease: touch started\n");
-    let both = "error: `--focus app` and `--quiet app` exclude each other\n\n\
-                hint: leave out one of them: `--focus` shows what `app.1` says\n";
+    let both = "error: `--focus app` cannot be used with `--quiet app`\n\n\
+                hint: leave one of them out: `--focus` shows the output of `app.1`\n";
     let refusals = [
         (
             &["--focus", "nope"][..],
@@ -261,11 +261,11 @@ fn s6_8_an_impossible_focus_is_refused_before_anything_starts() {
         ),
         (
             &["--focus", "app", "-m", "worker=1"],
-            "error: `--focus app`: the formation has no dyno of `app`\n\nhint: give it a quantity: `app=1`\n",
+            "error: `--focus app`: no dyno of `app` runs\n\nhint: give it a quantity: `app=1`\n",
         ),
         (
             &["--focus", "app=2"],
-            "error: `--focus app=2` does not name one dyno: one keyboard is one dyno's\n\n\
+            "error: `--focus app=2` must name a single dyno\n\n\
              hint: write `--focus app`, which is `app.1`, or `--focus app.2`\n",
         ),
         (&["--focus", "app.2"], "error: `--focus app.2`: there is no such dyno\n\nhint: write `--focus app`\n"),
@@ -276,7 +276,7 @@ fn s6_8_an_impossible_focus_is_refused_before_anything_starts() {
         (&["--focus", "app", "-q", "app"], both),
         (
             &["--focus", "app", "--log-format", "json"],
-            "error: `--focus app` shows what `app.1` says as it is, which is no JSON\n\n\
+            "error: `--focus app` shows the raw output of `app.1`, which is not JSON\n\n\
              hint: leave out `--log-format json`\n",
         ),
     ];
@@ -288,20 +288,19 @@ fn s6_8_an_impossible_focus_is_refused_before_anything_starts() {
     from_stdin.expect(
         Ended::Code(2),
         "",
-        "error: `--focus app` gives stdin to `app.1`, and `-f -` reads the Procfile from it\n\n\
+        "error: `--focus app` gives stdin to `app.1`, but `-f -` reads the Procfile from stdin\n\n\
          hint: name a file with `-f`\n",
     );
-    for args in [&["--focus", "app", "--focus", "app"][..], &["--focus"]] {
-        let finished = app.dyno(["start"]).args(args).run();
-        finished.expect_end(Ended::Code(2));
-        assert!(finished.stderr().contains("'--focus <TYPE[.N]>'"), "{}", finished.stderr());
-    }
+    let twice = "error: `--focus` is given twice\n\nhint: give it once\n";
+    app.dyno(["start", "--focus", "app", "--focus", "app"]).run().expect(Ended::Code(2), "", twice);
+    let without = "error: `--focus` needs a value\n\nhint: write `--focus TYPE[.N]`\n";
+    app.dyno(["start", "--focus"]).run().expect(Ended::Code(2), "", without);
     let in_terminal =
         app.dyno(["start", "--focus", "app", "--pty", "never"]).env("NO_COLOR", "1").spawn_in_terminal().finish();
     in_terminal.expect_end(Ended::Code(2));
     assert_eq!(
         shown(&in_terminal.stdout),
-        "error: `--focus app` gives `app.1` a terminal to type into, and `--pty never` forbids one\n\n\
+        "error: `--focus app` needs a terminal for `app.1`, but `--pty never` forbids it\n\n\
          hint: leave out `--pty never`\n"
     );
     assert!(!app.has("started"));

@@ -312,7 +312,7 @@ fn options_without_effect_in_a_log_format_cause_warnings() {
     finished.expect_end(Ended::Code(0));
     let warning = |option: &str| {
         format!(
-            "warning: `{option}` has no effect: each line of the log format `json` has its time and source\n\
+            "warning: `{option}` has no effect: lines of the log format `json` always have time and source\n\
              hint: leave it out, or add `--log-format text`\n"
         )
     };

@@ -131,8 +131,7 @@ fn an_unknown_log_format_lists_the_known_ones() {
     finished.expect(
         Ended::Code(2),
         "",
-        "error: invalid value 'xml' for '--log-format <FORMAT>'\n  [possible values: text, heroku, json]\n\n\
-         For more information, try '--help'.\n",
+        "error: `xml` is not a valid value for `--log-format`\n\nhint: write `text`, `heroku` or `json`\n",
     );
     assert!(!app.has("started"));
 }

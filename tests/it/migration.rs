@@ -218,7 +218,7 @@ fn from_heroku_local() {
     table.row("`-f FILE`, `-e A,B`");
     let missing = run(&app, "local web -f Procfile -e missing");
     missing.expect_end(Ended::Code(0));
-    assert_eq!(missing.stderr(), "warning: missing does not exist\nhint: check the name, or make the file\n");
+    assert_eq!(missing.stderr(), "warning: missing does not exist\nhint: check the name, or create the file\n");
     run(&app, "start web -e missing").expect_end(Ended::Code(78));
     table.row("`-p 3000`");
     assert_eq!(may_end("local web -p 3000"), ["web.1 3000"]);

@@ -108,7 +108,7 @@ fn s2_1_a_named_pipe_is_read_once_by_every_command() {
 #[test]
 fn s2_1_a_wait_for_the_writer_of_a_named_pipe_is_announced() {
     let app = app().fifo(".env");
-    let waiting = "waiting up to 10 seconds for the program that writes to .env (a named pipe)\n";
+    let waiting = "waiting up to 10 seconds for a program to write to .env (a named pipe)\n";
     let dyno = app.dyno(["config"]).spawn();
     dyno.until("the wait is announced", || dyno.stderr.text() == waiting);
 
@@ -129,7 +129,7 @@ fn s2_1_a_wrong_option_is_reported_before_a_named_pipe_is_opened() {
 
 #[test]
 fn s2_1_a_broken_link_warns_and_fails_the_check() {
-    let hint = "hint: make the file that it points to, or change the link\n";
+    let hint = "hint: create the file that it points to, or change the link\n";
     for (target, between) in [("gone", "gone"), ("Procfile/.env", "Procfile/.env"), (".env", ".env")] {
         let app = link(app(), ".env", target);
         let fact = format!(".env is a broken symlink to `{between}`, so no config vars are read from it\n{hint}");
@@ -144,7 +144,7 @@ fn s2_1_a_broken_link_warns_and_fails_the_check() {
 
 #[test]
 fn s1_7_a_procfile_or_dot_foreman_that_is_a_broken_link_is_reported() {
-    let hint = "make the file that it points to, or change the link";
+    let hint = "create the file that it points to, or change the link";
     let app = link(App::empty(), "Procfile", "gone");
     let fact = "Procfile is a broken symlink to `gone`";
     app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\nhint: {hint}\n"));
@@ -163,7 +163,7 @@ fn s2_1_devices_and_sockets_are_refused_and_dev_null_is_empty() {
     let _socket = UnixListener::bind(app.path("socket")).unwrap();
     for (name, kind) in [("zero", "device"), ("/dev/zero", "device"), ("socket", "socket")] {
         let fact = format!("{name} is a {kind}, not a regular file");
-        refused(&app, &["-e", name], &fact, "give a regular file; `-` reads stdin");
+        refused(&app, &["-e", name], &fact, "use a regular file; `-` reads stdin");
 
         let app = link(self::app(), ".env", app.path(name));
         let fact = format!(".env is a {kind}, not a regular file");

@@ -79,7 +79,7 @@ fn s8_2_dyno_release_reads_the_same_files_and_options_as_start() {
 fn dyno_release_without_a_release_command_is_an_error() {
     let app = App::new("web: touch started\n");
 
-    let error = "error: the Procfile has no `release` command\n\nhint: write a line such as `release: ./migrate`\n";
+    let error = "error: the Procfile has no `release` command\n\nhint: add a line such as `release: ./migrate`\n";
     app.dyno(["release"]).run().expect(Ended::Code(78), "", error);
     assert!(!app.has("started"));
 }

@@ -301,5 +301,5 @@ fn mistaken_options_are_refused_before_anything_starts() {
     refused(&["worker", "--http", "/"], fact);
     refused(&["--allow-exit", "wroker"], "error: `--can-die`: the Procfile has no process type `wroker`");
     refused(&["--ready", "wbe"], "error: `--ready`: the Procfile has no process type `wbe`");
-    refused(&["-t", "3"], "error: unexpected argument '-t' found");
+    refused(&["-t", "3"], "error: unknown option `-t`\n\nhint: `dyno help smoke` lists its options\n");
 }

@@ -59,7 +59,7 @@ fn on_github_an_error_before_anything_starts_is_an_annotation_too() {
     for (args, status, text) in [
         (&["-f", "nowhere"][..], 78, "nowhere does not exist (status 78)"),
         (&["wep"], 2, "the Procfile has no process type `wep` (status 2)"),
-        (&["--json", "no/x"], 74, "the report `no/x` cannot be written: No such file or directory (status 74)"),
+        (&["--json", "no/x"], 74, "cannot write the report `no/x`: No such file or directory (status 74)"),
     ] {
         let finished = quick(&app, []).args(args).env("GITHUB_ACTIONS", "true").run();
 

@@ -183,7 +183,7 @@ fn a_worker_that_exits_while_settling_fails_the_smoke() {
 
     let lines = [
         "ports: worker.1 PORT",
-        "warning: no process type that runs is waited for to listen: all count as up when they are started",
+        "warning: no started process type is expected to listen: each counts as up as soon as it is started",
         "hint: name the types that listen on `$PORT` with `--ready`",
         "worker.1: started with pid PID",
         "worker.1: ready",
@@ -256,7 +256,7 @@ fn an_empty_command_is_a_usage_error() {
         let finished = smoke(&app("web: ./listen\n"), &["--", command]).run();
 
         finished.expect_end(Ended::Code(2));
-        let error = "error: the command behind `--` is empty\n\n\
+        let error = "error: the command after `--` is empty\n\n\
                      hint: a variable in it may be empty; leave `--` out to run no command\n";
         assert_eq!(crate::smoke_reports::stable_stderr(&finished), error);
     }

@@ -63,11 +63,11 @@ fn options_that_contradict_each_other_are_refused() {
         assert!(stderr.starts_with(&format!("error: {text}\n")) && !app.has("started"), "{stderr}");
     };
 
-    let types = "the argument '--start <COMMAND>' cannot be used with '[TYPE[=N]]...'";
+    let types = "`--start` cannot be used with `TYPE[=N]`";
     refused(&["--start", "touch started", "web"], types);
-    let file = "the argument '--start <COMMAND>' cannot be used with '--procfile <FILE>'";
+    let file = "`--start` cannot be used with `--procfile`";
     refused(&["--start", "touch started", "-f", "other"], file);
-    let formation = "the argument '--start <COMMAND>' cannot be used with '--formation <all=1,web=2>'";
+    let formation = "`--start` cannot be used with `--formation`";
     refused(&["--start", "touch started", "-m", "web=2"], formation);
     refused(&["--start", " "], "the command of `--start` is empty");
     let unknown = ["--start", "touch started", "--can-die", "worker"];

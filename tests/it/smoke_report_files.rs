@@ -55,7 +55,7 @@ fn a_report_is_written_again_if_the_command_cleans_its_directory() {
     let finished = quick(&app, files).args(&["--", "rm -rf build"]).run();
 
     finished.expect_end(Ended::Code(74));
-    let lost = |name| format!("the report `build/{name}` cannot be written: No such file or directory\n");
+    let lost = |name| format!("cannot write the report `build/{name}`: No such file or directory\n");
     let stderr = stable_stderr(&finished);
     assert!(stderr.contains(&lost("smoke.xml")) && stderr.contains(&lost("smoke.json")), "{stderr}");
     assert!(stderr.ends_with("smoke failed: a report could not be written (status 74)\n"), "{stderr}");
@@ -66,7 +66,7 @@ fn two_reports_cannot_share_a_file_but_both_may_be_dev_null() {
     let app = web();
     fs::write(app.path("x.xml"), "").unwrap();
     symlink("x.xml", app.path("link")).unwrap();
-    let error = "error: `--junit` and `--json` name the same file\n\n\
+    let error = "error: `--junit` and `--json` must be different files\n\n\
                  hint: give each its own file, such as `--junit smoke.xml --json smoke.json`\n";
 
     for other in ["./x.xml", "link"] {

@@ -200,7 +200,7 @@ fn reports_output_and_status_are_the_same_every_time() {
 fn a_report_that_cannot_be_written_is_an_error_before_anything_starts() {
     let app = app("release: touch started\nweb: ./listen\n").file("older.xml", "<old/>").fifo("fifo");
     fs::create_dir(app.path("directory")).unwrap();
-    let nowhere = "make its directory first";
+    let nowhere = "create its directory first";
     let other = "name a file you may write to";
 
     for (option, path, fact, hint) in [
@@ -210,14 +210,14 @@ fn a_report_that_cannot_be_written_is_an_error_before_anything_starts() {
         ("--json", "Procfile/x", "Not a directory", other),
         ("--json", "fifo", "No such device or address", other),
     ] {
-        let error = format!("error: the report `{path}` cannot be written: {fact}\n\nhint: {hint}\n");
+        let error = format!("error: cannot write the report `{path}`: {fact}\n\nhint: {hint}\n");
         quick(&app, [option, path]).run().expect(Ended::Code(74), "", &error);
     }
     quick(&app, ["--junit", "new.xml", "--json", "no/x"]).run().expect_end(Ended::Code(74));
     quick(&app, ["--junit", "x", "--json", "x"]).run().expect(
         Ended::Code(2),
         "",
-        "error: `--junit` and `--json` name the same file\n\n\
+        "error: `--junit` and `--json` must be different files\n\n\
          hint: give each its own file, such as `--junit smoke.xml --json smoke.json`\n",
     );
     quick(&app, ["--junit", "older.xml", "-f", "nowhere"]).run().expect_end(Ended::Code(78));
@@ -235,7 +235,7 @@ fn a_report_lost_at_the_end_changes_the_status_only_if_the_smoke_passed() {
     let passed = quick(&app, files).run();
     let failed = quick(&app, files).args(&["--", "exit 9"]).run();
 
-    let error = "error: the report `/dev/full` cannot be written: No space left on device\n\n\
+    let error = "error: cannot write the report `/dev/full`: No space left on device\n\n\
                  hint: name a file you may write to\n";
     passed.expect_end(Ended::Code(74));
     let end = format!("{error}smoke failed: a report could not be written (status 74)\n");

@@ -28,7 +28,7 @@ fn s5_3_the_message_about_a_port_in_use_names_the_process() {
 
     let name = fs::read_to_string("/proc/self/comm").unwrap();
     let fact = format!("port {port} of `web.1` is in use by `{}` (pid PID)", name.trim_end());
-    let hint = "end that process, or choose other ports with `-p`; `-p auto` finds free ones";
+    let hint = "stop that process, or choose another port with `-p`; `-p auto` finds a free one";
     says(&app, &["start", "-p", &port, "--strict-ports"], 69, &error(&fact, hint));
     let warned = app.dyno(["start", "-p", &port]).run();
     assert_eq!((warned.ended, warned.stderr()), (Ended::Code(0), format!("warning: {fact}\nhint: {hint}\n")));
@@ -39,11 +39,11 @@ fn s5_4_without_free_ports_or_a_lock_directory_nothing_starts() {
     let types = (0..40).map(|index| format!("type{index}: touch started\n")).collect::<Vec<_>>().concat();
     let app = App::new(&types);
 
-    let hint = "end what holds them, or name the ports with `-p`";
+    let hint = "stop what uses them, or choose the ports with `-p`";
     let fact = "no block of 40000 free ports was found from 20000 up";
     says(&app, &["start", "-p", "auto", "-m", "type0=1000"], 69, &error(fact, hint));
 
-    let hint = "set `XDG_RUNTIME_DIR` to a directory of your own, or name the ports with `-p`";
+    let hint = "set `XDG_RUNTIME_DIR` to a directory of your own, or choose the ports with `-p`";
     let ours = app.top().join("run/dyno");
     fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
     let fact = format!("the directory `{}` is not private: it must be owned by you, with mode 0700", ours.display());
@@ -79,9 +79,8 @@ fn s1_6_a_command_that_is_too_long_is_an_error() {
     let line = "x".repeat(1 << 17);
     let app = App::new(&format!("web: true # {line}\n"));
 
-    let fact =
-        "Procfile:1: the command of `web` is 131080 bytes long for the shell, and an argument has at most 131072";
-    says(&app, &["start"], 78, &error(fact, "write it into a script and run that"));
+    let fact = "Procfile:1: the command of `web` is 131080 bytes long, and the system allows 131072";
+    says(&app, &["start"], 78, &error(fact, "put it into a script and run the script"));
 
     let fact = "the command is too long: Argument list too long";
     says(&app, &["run", "env", &line[..(1 << 17) - 5]], 126, &error(fact, "give fewer or shorter arguments"));
@@ -109,11 +108,10 @@ fn s9_3_run_explains_why_a_command_cannot_be_run() {
     let app = App::new("web: true\nodd: echo 'a\n");
     fs::create_dir(app.path("folder")).unwrap();
 
-    let hint = "check the path; it starts at the root of the app";
+    let hint = "check the path: it is relative to the root of the app";
     says(&app, &["run", "./nowhere", "x"], 127, &error("`./nowhere` was not found", hint));
     says(&app, &["run", "./folder", "x"], 126, &error("`./folder` is a directory", "name a program in it"));
-    let fact =
-        "Procfile:2: the arguments cannot be given to `odd`: the command ends inside a quote or with a backslash";
+    let fact = "Procfile:2: cannot pass the arguments to `odd`: the command ends inside a quote or in a backslash";
     says(&app, &["run", "odd", "x"], 78, &error(fact, "close the quote, or remove the backslash"));
 }
 
@@ -141,10 +139,10 @@ fn a_full_disk_stops_everything_with_74() {
 fn a_procfile_with_only_a_release_has_nothing_to_start() {
     let app = App::new("release: touch started\n");
 
-    let fact = "nothing to start: the Procfile has no process type but `release`";
-    says(&app, &["start"], 2, &error(fact, "`dyno release` runs it alone"));
+    let fact = "nothing to start: the Procfile defines only `release`";
+    says(&app, &["start"], 2, &error(fact, "run it with `dyno release`"));
     says(&app, &["start", "web"], 2, &error("the Procfile has no process type `web`", "it defines no process types"));
-    let fact = "`release` is the release phase and never part of the formation";
+    let fact = "`release` is the release phase and never joins the formation";
     says(
         &app,
         &["start", "release"],
@@ -192,7 +190,8 @@ fn version_under_the_name_of_another_tool_says_that_it_is_dyno() {
         let stderr = format!("{own}, called as `{name}`\n");
         called(name, &["version"]).expect(Ended::Code(0), version, &stderr);
     }
-    let stderr = "error: the following arguments are required: command\n";
+    let stderr =
+        "error: a command is missing\n\nhint: `honcho start` runs the app; `honcho --help` lists the commands\n";
     called("honcho", &[]).expect(Ended::Code(2), "", stderr);
 }
 
@@ -216,8 +215,8 @@ fn a_value_that_is_not_utf_8_gets_a_warning_in_json() {
     app.dyno(["config", "--json"]).run().expect(
         Ended::Code(0),
         "{\"A\":\"1\",\"K\":\"\u{fffd}\"}\n",
-        "warning: .env:2: the value of `K` is not UTF-8, and JSON has U+FFFD in its place\n\
-         hint: `dyno config` without `--json` prints its bytes\n",
+        "warning: .env:2: the value of `K` is not UTF-8; JSON shows U+FFFD for the bad bytes\n\
+         hint: `dyno config` without `--json` prints it unchanged\n",
     );
     assert_eq!(app.dyno(["config"]).run().stdout, b"A=1\nK='\xff'\n");
 }

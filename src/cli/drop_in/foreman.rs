@@ -1,7 +1,7 @@
 //! The command line of foreman 0.90.
 //!
-//! Its habits that scripts rely on: `-c` is colour, a repeated option counts the last time, subcommands may be
-//! shortened, no subcommand prints the help.
+//! Scripts rely on this: `-c` means colour, the last of a repeated option wins, subcommands may be shortened, and without
+//! one the help is printed.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use crate::cli::{
     infer_subcommands = true,
     disable_version_flag = true
 )]
-struct Foreman {
+pub(in crate::cli) struct Foreman {
     /// Print the version
     #[arg(short = 'v', long)]
     version: bool,
@@ -46,16 +46,16 @@ enum Task {
     Version,
 }
 
-/// The options that all of its commands have.
+/// The options of all of its commands.
 #[derive(Debug, Clone, Args)]
 struct Files {
     /// Procfile to read [default: Procfile]
     #[arg(short = 'f', long, value_name = "PROCFILE")]
     procfile: Option<PathBuf>,
-    /// Directory of the app [default: that of the Procfile]
+    /// Directory of the app [default: where the Procfile is]
     #[arg(short = 'd', long, value_name = "ROOT")]
     root: Option<PathBuf>,
-    /// Files of variables, later ones win [default: .env]
+    /// Variable files, later ones win [default: .env]
     #[arg(short = 'e', long, value_name = "ENV", value_delimiter = ',', value_parser = file_list())]
     env: Vec<PathBuf>,
 }
@@ -73,14 +73,14 @@ struct Start {
     /// No colours
     #[arg(long, aliases = ["no-colour", "skip-color"], overrides_with = "color")]
     no_color: bool,
-    /// The whole formation, such as `web=1,worker=2`; types not named do not run, unless `all=` is
+    /// The whole formation, such as `web=1,worker=2`; other types run only with `all=`
     #[arg(short = 'm', long)]
     formation: Option<String>,
     /// Base port
-    #[arg(short = 'p', long)]
+    #[arg(short = 'p', long, allow_negative_numbers = true)]
     port: Option<String>,
     /// Seconds between SIGTERM and SIGKILL
-    #[arg(short = 't', long)]
+    #[arg(short = 't', long, allow_negative_numbers = true)]
     timeout: Option<Seconds>,
     /// Show the time of day
     #[arg(long, overrides_with = "no_timestamp")]
@@ -108,7 +108,7 @@ pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
         Some(Task::Start(start)) => Command::Start(Box::new(start.translate())),
         Some(Task::Run(run)) => Command::Run(run.translate()),
         Some(Task::Check(files)) => Command::Check(CheckArgs { project: files.translate(), ..CheckArgs::default() }),
-        // No task is help, and no error.
+        // Without a task foreman prints its help, which is not an error.
         None => return parse(&["foreman".into(), "--help".into()]),
     };
     Ok(Cli { project: foreman.files.translate(), dialect: Dialect::Foreman, command })
@@ -178,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn a_formation_may_stand_where_the_process_does() {
+    fn a_formation_may_take_the_place_of_the_process() {
         assert_eq!(start("start all=1,web=0").formation.types, ["all=1,web=0"]);
         assert_eq!(start("start web").formation.types, ["web"]);
         assert!(read("start web worker").is_err());
     }
 
     #[test]
-    fn c_is_colour_and_the_last_of_two_words_counts() {
+    fn c_is_colour_and_the_last_of_two_options_wins() {
         assert_eq!(start("start -c").log.color, ColorChoice::Always);
         assert_eq!(start("start --no-color").log.color, ColorChoice::Never);
         assert_eq!(start("start --color --no-color").log.color, ColorChoice::Never);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_option_counts_the_last_time() {
+    fn the_last_of_a_repeated_option_wins() {
         let args = start("start -m web=1 -m web=2 -p 1 -p=2 -t 3 -t4 -f a -f b");
 
         assert_eq!((args.formation.formation.as_deref(), args.port.as_deref()), (Some("web=2"), Some("2")));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_has_three_spellings_and_no_task_is_help() {
+    fn the_version_has_three_spellings_and_no_task_prints_help() {
         for line in ["version", "-v", "--version"] {
             assert!(matches!(read(line).map(|cli| cli.command), Ok(Command::Version)), "{line}");
         }

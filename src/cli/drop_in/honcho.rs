@@ -1,7 +1,7 @@
 //! The command line of honcho 2.0.
 //!
-//! Its habits that scripts rely on: the common options stand on either side of the task, long options may be
-//! shortened, `-c` changes single quantities, `run` never means a process type.
+//! Scripts rely on this: the common options may come before or after the task, long options may be shortened, `-c` changes
+//! single quantities, and `run` never means a process type.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::cli::{CheckArgs, Cli, Command, Dialect, FormationArgs, LogArgs, Proje
     infer_long_args = true,
     disable_version_flag = true
 )]
-struct Honcho {
+pub(in crate::cli) struct Honcho {
     /// Print the version
     #[arg(short = 'v', long)]
     version: bool,
@@ -43,7 +43,7 @@ enum Task {
     Version,
 }
 
-/// The options that stand on either side of the task.
+/// The options that may come before or after the task.
 #[derive(Debug, Args)]
 struct Common {
     /// Environment files, separated by commas [default: .env]
@@ -137,7 +137,7 @@ impl Start {
             port: self.port,
             log: LogArgs { no_prefix: no_prefix || self.common.no_prefix, ..LogArgs::default() },
             quiet: quiet.map(str::to_owned).collect(),
-            // It signals the whole group of each process (S6.6).
+            // honcho signals the whole group of each process (S6.6).
             stop_all: vec!["all".to_owned()],
             ..StartArgs::default()
         }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_common_options_stand_on_either_side_and_those_after_the_task_win() {
+    fn common_options_may_precede_the_task_and_later_ones_win() {
         let cli = read("-e .env.x -d a --no-prefix start -d b").expect("understood");
 
         let Command::Start(args) = &cli.command else { panic!("another command") };

@@ -1,0 +1,240 @@
+//! A command line that cannot be understood: the fact in our own words, and what to type instead.
+//!
+//! clap finds the mistake; how it is said is decided here. `commands` adds what only the files of the app can tell, such as
+//! that the unknown command is a process type.
+
+use std::ffi::OsString;
+
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::{Dialect, ProjectArgs};
+use crate::app::{did_you_mean, nearest};
+use crate::error::Complaint;
+
+/// Most values of an argument that a hint lists.
+const MAX_LISTED: usize = 3;
+
+/// A command line that is not carried out.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It asks for help or for the version: the text for stdout.
+    Shown(clap::Error),
+    /// It cannot be understood.
+    Misread(Box<Misread>),
+}
+
+/// What is wrong with a command line.
+#[derive(Debug)]
+pub struct Misread {
+    /// Whose habits decide the exit status.
+    pub dialect: Dialect,
+    /// The fact, and a hint that needs no files.
+    pub complaint: Complaint,
+    /// The word that no command or argument has, if that is what is wrong.
+    pub stray: Option<StrayWord>,
+}
+
+/// A word in a place where it means nothing.
+#[derive(Debug)]
+pub struct StrayWord {
+    /// All words; the first is the program.
+    pub words: Vec<OsString>,
+    /// Where it is among them.
+    pub at: usize,
+    /// The files that the words before it name.
+    pub project: ProjectArgs,
+    /// In place of a command, with the commands that are spelled alike; None: behind a command.
+    pub near_commands: Option<Vec<String>>,
+}
+
+impl StrayWord {
+    /// The word itself, if it is text.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        self.words.get(self.at)?.to_str()
+    }
+}
+
+/// The command line that was read, for messages about it.
+pub(super) struct Line<'a> {
+    pub(super) words: &'a [OsString],
+    pub(super) command: &'a Command,
+    /// What to type for the program: `dyno`.
+    pub(super) program: &'static str,
+}
+
+impl Line<'_> {
+    /// `dyno start`, or `dyno` if the line names no command.
+    fn command_path(&self) -> String {
+        let mut named = self.words.iter().skip(1).filter_map(|word| word.to_str());
+        let found = named.find_map(|word| self.command.find_subcommand(word));
+        found.map_or_else(|| self.program.to_owned(), |found| format!("{} {}", self.program, found.get_name()))
+    }
+
+    fn help_hint(&self) -> String {
+        let path = self.command_path();
+        match path.split_once(' ') {
+            // `--help` of `dyno` leaves out what does not fit the screen.
+            Some(("dyno", name)) => format!("`dyno help {name}` lists its options"),
+            Some(_) => format!("`{path} --help` lists its options"),
+            None => format!("`{path} --help` lists the commands"),
+        }
+    }
+
+    /// The fact and the hint for a mistake that clap has found.
+    pub(super) fn complaint(&self, error: &clap::Error) -> Complaint {
+        let argument = strings(error, ContextKind::InvalidArg);
+        let shown = argument.first().map(|text| argument_name(text)).unwrap_or_default();
+        let value = strings(error, ContextKind::InvalidValue).into_iter().next().unwrap_or_default();
+        match error.kind() {
+            ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                let hint = format!("`{0} start` runs the app; `{0} --help` lists the commands", self.program);
+                Complaint::new("a command is missing", hint)
+            }
+            ErrorKind::InvalidSubcommand => {
+                let typed = strings(error, ContextKind::InvalidSubcommand);
+                Complaint::new(format!("unknown command `{}`", typed.join(" ")), self.help_hint())
+            }
+            ErrorKind::UnknownArgument => self.unknown_argument(&shown),
+            ErrorKind::InvalidValue if value.is_empty() => {
+                Complaint::new(format!("`{shown}` needs a value"), self.usage_of(&argument))
+            }
+            ErrorKind::InvalidValue => {
+                let hint = self.values_hint(error, &value);
+                Complaint::new(format!("`{value}` is not a valid value for `{shown}`"), hint)
+            }
+            ErrorKind::ValueValidation => {
+                let expected = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+                Complaint::new(format!("`{value}` is not a valid value for `{shown}`"), format!("write {expected}"))
+            }
+            ErrorKind::TooManyValues => {
+                Complaint::new(format!("`{shown}` takes no value"), format!("write `{shown}` alone"))
+            }
+            ErrorKind::ArgumentConflict => {
+                let others = strings(error, ContextKind::PriorArg);
+                let other = others.first().map(|text| argument_name(text)).unwrap_or_default();
+                if other == shown {
+                    return Complaint::new(format!("`{shown}` is given twice"), "give it once");
+                }
+                let fact = format!("`{shown}` cannot be used with `{other}`");
+                Complaint::new(fact, "leave one of them out")
+            }
+            ErrorKind::MissingRequiredArgument => self.missing(&argument),
+            ErrorKind::InvalidUtf8 => Complaint::new(
+                "an argument is not valid UTF-8",
+                "write it in UTF-8; only file names may have other bytes",
+            ),
+            // clap's own words: none of these happens with our options.
+            ErrorKind::NoEquals
+            | ErrorKind::TooFewValues
+            | ErrorKind::WrongNumberOfValues
+            | ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::Io
+            | ErrorKind::Format
+            | _ => {
+                let text = error.to_string();
+                let fact = text.lines().next().unwrap_or_default();
+                Complaint::new(fact.strip_prefix("error: ").unwrap_or(fact), self.help_hint())
+            }
+        }
+    }
+
+    fn unknown_argument(&self, shown: &str) -> Complaint {
+        let path = self.command_path();
+        if !shown.starts_with('-') {
+            return Complaint::new(format!("unexpected argument `{shown}`"), self.help_hint());
+        }
+        let fact = format!("unknown option `{shown}`");
+        if let Some(hint) = shown.strip_prefix("--").and_then(|name| did_you_mean(&self.near_options(&path, name))) {
+            return Complaint::new(fact, hint);
+        }
+        if path == "dyno" {
+            let hint = "only `-f`, `-d` and `-e` may come before the command; write others after it, as in `dyno start -p 3000`";
+            return Complaint::new(fact, hint);
+        }
+        Complaint::new(fact, self.help_hint())
+    }
+
+    /// Options of a command that are spelled alike, by our own measure: clap's takes `--no-prefix` for `--nope`.
+    fn near_options(&self, path: &str, name: &str) -> Vec<String> {
+        let subcommand = path.split_once(' ').and_then(|(_, name)| self.command.find_subcommand(name));
+        let options = subcommand.unwrap_or(self.command).get_arguments().filter(|option| !option.is_hide_set());
+        let near = nearest(name, options.filter_map(clap::Arg::get_long));
+        near.into_iter().map(|name| format!("--{name}")).collect()
+    }
+
+    fn values_hint(&self, error: &clap::Error, value: &str) -> String {
+        let valid = strings(error, ContextKind::ValidValue);
+        if let Some(hint) = did_you_mean(&nearest(value, valid.iter().map(String::as_str))) {
+            return hint;
+        }
+        if valid.is_empty() || valid.len() > MAX_LISTED {
+            return format!("`{} --help` lists the values", self.command_path());
+        }
+        let quoted: Vec<String> = valid.iter().map(|name| format!("`{name}`")).collect();
+        format!("write {}", alternatives(&quoted))
+    }
+
+    fn missing(&self, arguments: &[String]) -> Complaint {
+        let missing: Vec<String> = arguments
+            .iter()
+            .flat_map(|text| text.split('|'))
+            .map(|name| format!("`{}`", argument_name(name)))
+            .collect();
+        let path = self.command_path();
+        let is_option = missing.iter().any(|name| name.starts_with("`-"));
+        // An option that needs another one, or a command without its argument.
+        if is_option {
+            let fact = format!("{} is missing", alternatives(&missing));
+            return Complaint::new(fact, "add it: another option on this line needs it");
+        }
+        Complaint::new(format!("`{path}` needs {}", missing.join(" and ")), self.example())
+    }
+
+    /// How the option of clap's `--timeout <SECONDS>` is written.
+    fn usage_of(&self, argument: &[String]) -> String {
+        argument.first().map_or_else(|| self.help_hint(), |text| format!("write `{}`", text.replace(['<', '>'], "")))
+    }
+
+    /// The first example of the command, or where its options are listed.
+    fn example(&self) -> String {
+        let path = self.command_path();
+        let name = path.split(' ').nth(1).unwrap_or_default();
+        let help = self.command.find_subcommand(name).and_then(Command::get_after_help).map(ToString::to_string);
+        let example = help.as_deref().and_then(|help| help.lines().nth(1)).map(str::trim);
+        let example = example.map(|line| line.split("  ").next().unwrap_or(line));
+        example.map_or_else(|| self.help_hint(), |example| format!("for example `{example}`"))
+    }
+}
+
+/// The texts that clap keeps about a mistake.
+fn strings(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// `--timeout` of `--timeout <SECONDS>`, `TYPE[=N]` of `[TYPE[=N]]...`, `COMMAND` of `<COMMAND>...`.
+fn argument_name(text: &str) -> String {
+    let text = text.trim_end_matches("...");
+    let text = text.strip_prefix('<').map_or(text, |inner| inner.strip_suffix('>').unwrap_or(inner));
+    let text = text.strip_suffix('>').filter(|_| !text.contains('<')).unwrap_or(text);
+    let text = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+    if !text.starts_with('-') {
+        return text.to_owned();
+    }
+    text.split([' ', '=', '[']).next().unwrap_or(text).to_owned()
+}
+
+/// `a`, `b` or `c`.
+fn alternatives(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
