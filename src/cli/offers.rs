@@ -1,7 +1,7 @@
-//! What Tab offers as the value of an argument where that depends on the app.
+//! Which values of the app Tab offers for an argument.
 //!
-//! Each argument says it at its own definition. `commands::completions` looks the values up; files, directories and fixed
-//! values need nothing here, since clap knows them.
+//! Each argument declares them where it is defined, and `commands::completions` looks them up. clap itself knows files,
+//! directories and fixed values.
 
 use clap::builder::ArgExt;
 
@@ -18,7 +18,7 @@ pub enum Offers {
     MayExit,
     /// `web=INT`.
     StopSignals,
-    /// `web`, and `web.2` where there are several; `release`.
+    /// `web`, and `web.2` if there are several; `release`.
     Dynos,
     /// `KEY`.
     Keys,

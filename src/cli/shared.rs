@@ -1,4 +1,4 @@
-//! Options that several commands have, and that mean the same in each.
+//! Options that mean the same in several commands.
 
 use std::path::PathBuf;
 
@@ -10,18 +10,18 @@ use super::help::{OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
 /// What runs (S4).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct FormationArgs {
-    /// Process types to run, with a quantity if need be [default: all]
+    /// Process types to run, such as `worker=2` [default: all]
     #[arg(value_name = "TYPE[=N]", add = Offers::ProcessTypes)]
     pub types: Vec<String>,
-    /// As the process types without an option
+    /// Same as naming process types as arguments
     #[arg(short = 'l', long, value_name = "TYPE,…", help_heading = WHAT_RUNS, hide_short_help = true, add = Offers::ProcessTypes)]
     pub processes: Vec<String>,
-    /// The whole formation; others get 0
+    /// Set the whole formation; other types get 0
     ///
-    /// `all=1` gives each type that is not named one dyno.
+    /// `all=1` sets the quantity of types that are not named.
     #[arg(short = 'm', long, value_name = "all=1,web=2", help_heading = WHAT_RUNS, add = Offers::WholeFormation)]
     pub formation: Option<String>,
-    /// Change single quantities; all other types run once
+    /// Change single quantities; other types run once
     #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation", help_heading = WHAT_RUNS, hide_short_help = true, add = Offers::Quantities)]
     pub concurrency: Option<String>,
     /// Leave process types out
@@ -29,35 +29,35 @@ pub struct FormationArgs {
     pub except: Vec<String>,
 }
 
-/// Variables beside those of the files (S3.1).
+/// Variables besides those of the files (S3.1).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct VariableArgs {
-    /// Set a config var, above all files
+    /// Set a config var; overrides all files
     #[arg(long, value_name = "KEY=VALUE", help_heading = PORTS_AND_VARIABLES, add = Offers::NewValues)]
     pub set: Vec<String>,
-    /// Let the shell's variables win over those of the files
+    /// Let variables of the shell override the files
     #[arg(long, help_heading = PORTS_AND_VARIABLES)]
     pub prefer_shell: bool,
 }
 
-/// How the log looks, and where it goes (S7).
+/// Look and destination of the log (S7).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct LogArgs {
-    /// Colour the prefixes
+    /// When to colour the prefixes
     ///
-    /// `auto`: on a terminal (a smoke has none), or where the environment asks for it.
+    /// `auto`: on a terminal (in `start`), or if the environment asks for it.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto, help_heading = OUTPUT, hide_short_help = true)]
     pub color: clap::ColorChoice,
-    /// How lines are written: text, heroku or json [default: text; with --heroku: heroku]
+    /// Format of the log: text, heroku or json [default: text; with --heroku: heroku]
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, help_heading = OUTPUT, hide_short_help = true)]
     pub log_format: Option<LogFormatName>,
     /// Leave out the time of day
     #[arg(long, alias = "no-timestamp", help_heading = OUTPUT, hide_short_help = true)]
     pub no_timestamps: bool,
-    /// Leave out time and name; files of --log-dir keep them
+    /// Leave out time and name; the files of --log-dir keep them
     #[arg(long, help_heading = OUTPUT, hide_short_help = true)]
     pub no_prefix: bool,
-    /// Append all lines to files in this directory too: one for each dyno, and all.log
+    /// Also append all lines to files in this directory: one for each dyno, and all.log
     #[arg(long, value_name = "DIR", help_heading = OUTPUT, hide_short_help = true, value_hint = ValueHint::DirPath)]
     pub log_dir: Option<PathBuf>,
 }
@@ -67,7 +67,7 @@ pub struct LogArgs {
 pub enum LogFormatName {
     /// `10:00:00 web.1    | text`.
     Text,
-    /// The platform's, in UTC with microseconds, and in its words.
+    /// The platform's format and wording, in UTC with microseconds.
     Heroku,
     /// One JSON object a line.
     Json,

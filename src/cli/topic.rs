@@ -1,4 +1,4 @@
-//! The topics of `dyno help`: their names, and what each page is about. The pages are in `docs/`.
+//! The topics of `dyno help`: names and one-line descriptions. The pages themselves are in `docs/`.
 
 use clap::{Command, ValueEnum};
 
@@ -24,12 +24,12 @@ pub enum Topic {
 }
 
 impl Topic {
-    /// The topic that a word names.
+    /// The topic of that name.
     pub(super) fn named(word: &str) -> Option<Self> {
         Self::from_str(word, false).ok()
     }
 
-    /// What the user types: `dyno help environment`.
+    /// The names as the user types them: `dyno help environment`.
     pub(super) fn names() -> Vec<String> {
         lines().map(|(name, _)| name).collect()
     }

@@ -3,7 +3,7 @@
 use clap::ColorChoice;
 
 /// The option, then `NO_COLOR`, then `CLICOLOR_FORCE` or `FORCE_COLOR`, then whether stdout is a terminal that shows
-/// colours: not with `TERM=dumb`, nor where `CLICOLOR=0` asks for none.
+/// colours: not with `TERM=dumb` or `CLICOLOR=0`.
 ///
 /// `variable`: looks up a variable of the shell.
 pub(super) fn is_wanted(

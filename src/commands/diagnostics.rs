@@ -1,7 +1,7 @@
 //! Lines on stderr: `error:`, `warning:` and their `hint:`.
 //!
-//! The only place that writes there. Never blocks for ever and never panics: stderr may be closed, or the same
-//! stopped terminal that stdout is.
+//! Nothing else writes there. Never blocks forever and never panics: stderr may be closed, or a stopped terminal that it
+//! shares with stdout.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stderr};
@@ -12,7 +12,7 @@ use super::color;
 use crate::error::{Complaint, Error};
 use crate::runtime::write_last_words;
 
-/// Colours are decided as for the log (S7.2), by the stream that they go to.
+/// The rule for colours is that of the log (S7.2), applied to stderr.
 pub(super) fn choose_color(choice: clap::ColorChoice) {
     set_colors_enabled_stderr(color::is_wanted(choice, |name| std::env::var(name).ok(), stderr().is_terminal()));
 }
@@ -29,7 +29,7 @@ pub(super) fn warn(complaint: &Complaint) {
     show(&Style::new().yellow().bold(), "warning", complaint, "");
 }
 
-/// Shows something a check has found: an error, or a note that does not fail it.
+/// Shows a finding of a check: an error, or a note that does not fail the check.
 pub(super) fn show_finding(fails: bool, complaint: &Complaint) {
     if fails {
         show(&Style::new().red().bold(), "error", complaint, "");
@@ -38,7 +38,7 @@ pub(super) fn show_finding(fails: bool, complaint: &Complaint) {
     }
 }
 
-/// One line that is neither error nor warning.
+/// Shows a line that is neither an error nor a warning.
 pub(super) fn tell(line: &str) {
     put(&format!("{line}\n"));
 }

@@ -1,13 +1,13 @@
-//! Everything that is wrong or odd with the files of an app, collected before any of it is shown.
+//! All problems of the files of an app, collected before any of them is shown.
 //!
-//! `start`, `run` and `config` show all of it at once and go on if nothing makes a file unusable; `check` prints it as
-//! its result. Not here: what is wrong, the readers in `app` say that.
+//! `start`, `run` and `config` show all of them at once and go on if no file is unusable; `check` prints them as its
+//! result. The readers in `app` find the problems.
 
 use super::diagnostics::warn;
 use crate::app::{Problem, Severity};
 use crate::error::{Complaint, Error, Status};
 
-/// One thing that is wrong or odd with a file.
+/// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) severity: Severity,
@@ -24,7 +24,7 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// The words for it.
+    /// The text to show.
     pub(super) fn complaint(&self) -> Complaint {
         let fact = match self.line {
             Some(line) => format!("{}:{line}: {}", self.file, self.message),
@@ -40,7 +40,7 @@ impl Finding {
 pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// What a reader says of a file.
+    /// Adds the problems that a reader found in a file.
     pub(super) fn add(&mut self, file: &str, problems: &[Problem]) {
         self.0.extend(problems.iter().map(|problem| Finding {
             severity: problem.severity,
@@ -86,7 +86,7 @@ impl Findings {
         self.0.iter()
     }
 
-    /// Whether what could not be read of `.foreman` may have named the Procfile.
+    /// Whether an unreadable part of `.foreman` may have named the Procfile.
     pub(super) fn may_hide_procfile(&self, foreman_file: &str) -> bool {
         let names_it = |key: &String| key == "procfile" || key == "root";
         self.iter().any(|finding| {
@@ -95,10 +95,10 @@ impl Findings {
         })
     }
 
-    /// Shows what is odd.
+    /// Shows the warnings.
     ///
     /// # Errors
-    /// All that makes a file unusable, status 78.
+    /// Status 78 with everything that makes a file unusable.
     pub(super) fn settle(&self) -> Result<(), Error> {
         let (errors, others): (Vec<&Finding>, Vec<&Finding>) =
             self.iter().partition(|finding| finding.severity == Severity::Error);

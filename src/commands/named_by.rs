@@ -1,4 +1,4 @@
-//! Who named a file of the app, and so where a message about it stands.
+//! Who named a file of the app, which decides where messages about it point.
 
 use super::findings::Finding;
 use crate::app::{Origin, Severity};
@@ -6,7 +6,7 @@ use crate::app::{Origin, Severity};
 /// Who named a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NamedBy {
-    /// Nobody: it has the name that is looked for.
+    /// It has the default name.
     Nobody,
     /// `-f` or `-e`.
     Option,
@@ -22,7 +22,7 @@ pub(super) enum NamedBy {
 }
 
 impl NamedBy {
-    /// The file `name` cannot be used. `what` it is: `the Procfile`; `why`: goes on after its name.
+    /// The finding that the file `name` cannot be used. `what`: such as `the Procfile`; `why`: continues after its name.
     pub(super) fn finding(&self, severity: Severity, what: &str, name: &str, why: &str, hint: &str) -> Finding {
         let found = |file: &str, line, key: Option<&str>, message| Finding {
             severity,

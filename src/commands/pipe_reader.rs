@@ -13,12 +13,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::source_file::{MAX_BYTES, Unreadable};
 
-/// How long a pipe is waited for.
+/// How long to wait for a pipe.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// When a line says what is being waited for. None: never.
+    /// When to show a line about the wait. None: never.
     announce_after: Option<Duration>,
-    /// When the wait is over.
+    /// When to give up.
     give_up_after: Duration,
 }
 
@@ -29,17 +29,17 @@ pub(super) const OPEN_PIPE: Patience = Patience { announce_after: None, give_up_
 pub(super) const NAMED_PIPE: Patience =
     Patience { announce_after: Some(Duration::from_secs(1)), give_up_after: Duration::from_secs(10) };
 
-/// What a wait has come to.
+/// The next step of a wait.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     /// Wait this long, then look again.
     Wait(Duration),
-    /// Say what is being waited for, then look again.
+    /// Show the line about the wait, then look again.
     Announce,
     GiveUp,
 }
 
-/// A wait under way.
+/// A wait in progress.
 #[derive(Debug)]
 struct Wait {
     patience: Patience,
@@ -69,8 +69,8 @@ impl Wait {
 /// Reads a pipe that was opened without blocking. `announce` is called once, if the wait is long, with the seconds after which
 /// it will be over.
 ///
-/// A named pipe that has had no writer since it was opened is not at its end: `poll` knows that, `read` does not. What a writer
-/// left in it before it closed it is still there.
+/// A named pipe without a writer since it was opened is not at its end: `poll` knows that, `read` does not. Data of a writer
+/// that has closed it is still read.
 ///
 /// # Errors
 /// It was too slow, too long, or the system refused.
@@ -81,7 +81,7 @@ pub(super) fn read(mut pipe: File, patience: Patience, announce: impl FnOnce(u64
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        // Before the clock: what came while we were stopped is not too late.
+        // Before the clock: data that arrived while we were stopped is not too late.
         if !is_ready(&pipe, Duration::ZERO)? {
             match wait.next(Instant::now()) {
                 Step::Wait(left) => drop(is_ready(&pipe, left)?),
@@ -106,7 +106,7 @@ pub(super) fn read(mut pipe: File, patience: Patience, announce: impl FnOnce(u64
     }
 }
 
-/// Whether there is something to read, an end included; waits at most this long for it.
+/// Whether data or the end of the pipe can be read; waits at most this long.
 fn is_ready(pipe: &File, wait: Duration) -> Result<bool, Unreadable> {
     let mut ready = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
     // Rounded up: a wait of less than a millisecond would poll again and again until it is over.
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_writer_left_before_it_closed_the_pipe_is_read_even_if_the_time_is_up() {
+    fn data_in_a_closed_pipe_is_read_even_when_the_time_is_up() {
         let (read, announced) = read_at_once(b"A=1\n", false);
 
         assert_eq!((read.unwrap(), announced), (b"A=1\n".to_vec(), Vec::new()));

@@ -1,6 +1,6 @@
 //! Where the files of an app are: root, `.foreman`, `.env`, Procfile (S1.7, S2.1, S4.5).
 //!
-//! Decides paths only. What `.foreman` says is a default of the options; `files` reads the rest.
+//! Decides paths only. `.foreman` has defaults for options; `files` reads the other files.
 
 use std::env;
 use std::ffi::OsStr;
@@ -28,7 +28,7 @@ pub(super) struct NoDirectory {
 }
 
 impl NoDirectory {
-    /// The same as a finding.
+    /// As a finding; its message names the directory.
     pub(super) fn finding(self) -> Finding {
         let Self { file, line, fact, hint } = self;
         Finding { severity: Severity::Error, file, line, is_sentence: true, key: None, message: fact, hint }
@@ -44,17 +44,17 @@ impl NoDirectory {
 /// The places of one app.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// Where `dyno` was called.
+    /// The directory in which `dyno` was called.
     pub(super) current: PathBuf,
-    /// Where the app is: absolute.
+    /// The root of the app, absolute.
     pub(super) root: PathBuf,
-    /// Whose habits apply.
+    /// Whose behaviour applies.
     pub(super) dialect: Dialect,
-    /// What `.foreman` says; empty without one.
+    /// The settings of `.foreman`; empty without one.
     pub(super) foreman: ForemanFile,
     /// Its name as the user knows it.
     pub(super) foreman_name: String,
-    /// The directory it stands in: its paths start there.
+    /// Its directory, where its paths start.
     foreman_directory: PathBuf,
     args: ProjectArgs,
 }
@@ -63,7 +63,7 @@ impl Places {
     /// Finds the root and reads `.foreman`.
     ///
     /// # Errors
-    /// There is no current directory, or `-d` is none: status 78.
+    /// There is no current directory, or `-d` is not a directory: status 78.
     pub(super) fn find(args: ProjectArgs, dialect: Dialect, findings: &mut Findings) -> Result<Self, NoDirectory> {
         let current = env::current_dir().map_err(|error| NoDirectory {
             file: ".".to_owned(),
@@ -97,7 +97,7 @@ impl Places {
                 self.foreman = ForemanFile::parse(&bytes);
                 findings.add(&self.foreman_name, &self.foreman.problems);
             }
-            // `-d` may be no directory at all: that is told of itself.
+            // If `-d` is not a directory, `find_root` reports it.
             Err(Unreadable::Missing | Unreadable::NotADirectory) => {}
             Err(why) => {
                 let severity = if why.is_missing() { Severity::Defect } else { Severity::Error };
@@ -125,15 +125,15 @@ impl Places {
                 hint: "check `root`".to_owned(),
             });
         }
-        // As honcho the root never follows the Procfile (S13.2).
+        // For honcho the root never follows the Procfile (S13.2).
         let of_procfile = self.named_procfile().filter(|_| self.dialect != Dialect::Honcho);
         let parent = of_procfile.as_deref().filter(|path| !is_stream(path)).and_then(Path::parent);
         let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
-        // A missing directory of `-f` is told as a missing Procfile.
+        // If the directory of `-f` is missing, the Procfile is reported as missing.
         Ok(parent.map_or_else(|| self.current.clone(), Path::to_owned))
     }
 
-    /// A directory that was named, or why it is none.
+    /// A directory that was named, or why it cannot be used.
     fn directory(&self, path: &Path) -> Result<PathBuf, String> {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => Ok(path.to_owned()),
@@ -142,7 +142,7 @@ impl Places {
         }
     }
 
-    /// The working directory of the dynos: the root, but honcho leaves its own alone (S13.2).
+    /// The working directory of the dynos: the root, except that honcho keeps the current directory (S13.2).
     pub(super) fn dyno_directory(&self) -> &Path {
         match self.dialect {
             Dialect::Honcho => &self.current,
@@ -169,7 +169,7 @@ impl Places {
         self.option_procfile().or_else(|| self.foreman_procfile().map(|(path, _)| path))
     }
 
-    /// `-f`, which starts at the current directory; as honcho at the root.
+    /// `-f`, relative to the current directory; for honcho to the root.
     pub(super) fn option_procfile(&self) -> Option<PathBuf> {
         let path = self.args.procfile.as_deref()?;
         if is_stream(path) {
@@ -202,7 +202,7 @@ impl Places {
         NamedBy::Foreman { file: self.foreman_name.clone(), line, key }
     }
 
-    /// The path as the user would write it: relative where it is below the current directory.
+    /// The path as the user would write it: relative if it is below the current directory.
     pub(super) fn shown(&self, path: &Path) -> String {
         if path == Path::new("-") {
             return "stdin".to_owned();
@@ -228,7 +228,7 @@ fn is_stream(path: &Path) -> bool {
     is("-") || is("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }
 
-/// What the system says, without Rust's number after it.
+/// The system's message, without the number that Rust appends.
 pub(super) fn reason(error: &std::io::Error) -> &'static str {
     nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc()
 }

@@ -1,6 +1,6 @@
-//! What `dyno config --explain PORT` says: where the ports begin, who said so, and what each dyno gets (S3.2, S5.2).
+//! `dyno config --explain PORT`: the base port, where it comes from, and the port of each dyno (S3.2, S5.2).
 //!
-//! Decides the words alone; which source wins and which port a dyno gets is decided where `start` asks, too (`ports`).
+//! Decides only the wording; `ports` decides the base and the ports, also for `start`.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ use crate::error::Error;
 /// The explanation for a start with this `-p` and no other option.
 ///
 /// # Errors
-/// What the start would refuse: a base that is not a port, or a dyno whose port is too high.
+/// The same errors as of a start: a base that is not a port, or a dyno whose port is too high.
 pub(super) fn explain(
     option: Option<&str>,
     prefer_shell: bool,
@@ -62,7 +62,7 @@ fn place(file: &str, line: usize) -> String {
     Origin::File { name: file.to_owned(), line }.to_string()
 }
 
-/// Everything that names a base, the strongest first.
+/// Everything that sets a base, the strongest first.
 fn sources(option: Option<&str>, layers: &Layers, places: &Places) -> Vec<String> {
     let (settings, variables): (Vec<Origin>, Vec<Origin>) =
         layers.explain(b"PORT", None).into_iter().map(|given| given.origin).partition(|it| *it == Origin::Option);
@@ -72,10 +72,10 @@ fn sources(option: Option<&str>, layers: &Layers, places: &Places) -> Vec<String
     option.into_iter().chain(shown(settings)).chain(foreman).chain(shown(variables)).collect()
 }
 
-/// The port of each dyno of the formation. None where no Procfile says which there are.
+/// The port of each dyno of the formation; empty without a usable Procfile.
 fn dynos(base: u16, given: &Given, layers: &Layers, places: &Places) -> Result<Vec<(DynoName, u16)>, Error> {
     let found = files::procfile_path(places, layers);
-    // What is wrong with it is the business of `check`.
+    // `check` reports what is wrong with it.
     let Some(procfile) = files::procfile(places, &found, &mut Findings::default()) else { return Ok(Vec::new()) };
     let types = procfile.formation_types();
     let Some(formation) = formation::of_file(&places.foreman, &types) else { return Ok(Vec::new()) };

@@ -1,7 +1,7 @@
-//! `dyno smoke`: a start that is there to be tested, and ends with one sentence that says how it went.
+//! `dyno smoke`: a start for a test, which ends with one sentence about the result.
 //!
-//! How it goes is decided by `supervisor::Smoke`, what its command gets by `smoke_request`, and what is said at the end by
-//! `smoke_end`.
+//! `supervisor::Smoke` decides the result, `smoke_request` the environment of the command, and `smoke_end` the output at the
+//! end.
 
 use jiff::Timestamp;
 

@@ -1,6 +1,6 @@
-//! What is said and written when a smoke is over: report files, the last lines of the culprit, one sentence.
+//! The end of a smoke: report files, the last lines of the culprit, one sentence about the result.
 //!
-//! Everything that counts is in the last lines, in this order: what went wrong after the end, the lines of the culprit, the
+//! Everything important is in the last lines, in this order: what went wrong after the end, the lines of the culprit, the
 //! sentence with the reason and the status, and GitHub's annotation.
 
 use jiff::Timestamp;
@@ -14,20 +14,20 @@ use crate::reports::{Smoke, github, last_words};
 use crate::runtime::{Ending, Tails, write_last_words};
 use crate::supervisor::{Outcome, SmokeReport};
 
-/// A run that is over, with what its reports need besides.
+/// Everything that the reports need, besides the ending itself.
 pub(super) struct SmokeEnd<'a> {
-    /// What was kept of the log.
+    /// The last lines of each dyno.
     pub(super) tails: &'a Tails,
     /// Where the reports go.
     pub(super) files: ReportFiles,
-    /// When it began.
+    /// When the smoke began.
     pub(super) started: Timestamp,
-    /// Who reads what is said.
+    /// For whom the output is written.
     pub(super) reader: Reader,
 }
 
 impl SmokeEnd<'_> {
-    /// Says and writes all of it. Returns how `dyno` ends.
+    /// Shows and writes everything. Returns how `dyno` ends.
     pub(super) fn tell(mut self, ending: &Ending, report: &SmokeReport) -> Outcome {
         let mut report = final_report(report, ending, ending.outcome());
         let last_lines = report.culprit.as_ref().map(|culprit| self.tails.of(culprit)).unwrap_or_default();
@@ -36,7 +36,7 @@ impl SmokeEnd<'_> {
             if report.outcome == Outcome::Code(0) {
                 report.outcome = Outcome::Code(Status::Output.code());
                 "a report could not be written".clone_into(&mut report.reason);
-                // What could be written says so, too. The complaint was heard.
+                // The other report should contain this failure, too. Its own failure was shown already.
                 let _ = self.files.write(&self.smoke(&report, &last_lines));
             }
         }
@@ -61,7 +61,7 @@ impl SmokeEnd<'_> {
     }
 }
 
-/// What came after the end of the formation may be worse than what was known before.
+/// A failure after the end of the formation may be worse than the result so far.
 fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> SmokeReport {
     let reason = if ending.guardian_lost {
         "the guardian process was lost"
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn s11_what_goes_wrong_after_the_end_is_the_reason_then() {
+    fn s11_a_failure_after_the_end_becomes_the_reason() {
         let ending = |outcome| {
             let mut ending = Ending::plain(Outcome::Code(0));
             ending.guardian_lost = outcome == Outcome::Code(70);

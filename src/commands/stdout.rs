@@ -6,7 +6,7 @@ use crate::error::{Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
 
-/// Writes a result. 0, or 141 if nobody reads it.
+/// Writes a result. Returns 0, or 141 if the reader has gone away.
 ///
 /// # Errors
 /// Status 74: it could not be written.
@@ -14,12 +14,12 @@ pub(super) fn write(text: &str) -> Result<Outcome, Error> {
     write_bytes(text.as_bytes())
 }
 
-/// As [`write()`], for bytes that need not be UTF-8.
+/// Like [`write()`], for bytes that need not be UTF-8.
 pub(super) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
     outcome(runtime::write_result(bytes))
 }
 
-/// What comes of a result that was written.
+/// How `dyno` ends after a result was written.
 ///
 /// # Errors
 /// Status 74: it could not be written.

@@ -46,7 +46,7 @@ fn markdown(topic: Topic) -> &'static str {
     }
 }
 
-/// What is collected until a line shows that it has ended.
+/// A block that is collected until a line ends it.
 #[derive(Default)]
 struct Block {
     text: String,

@@ -1,7 +1,7 @@
-//! The command lines of the tools we stand in for, translated into our own (S13.2).
+//! The command lines of the tools that `dyno` replaces, translated into our own (S13.2).
 //!
-//! Pure: words in, [`Cli`](super::Cli) out. Where a tool's option means what ours does, it is passed on; where it
-//! means something else, that is translated here; what we do not have is refused by clap.
+//! Pure: words in, [`Cli`](super::Cli) out. An option with our meaning is passed on, one with another
+//! meaning is translated, and clap refuses one that we do not have.
 
 pub(super) mod foreman;
 pub(super) mod honcho;

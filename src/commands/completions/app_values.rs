@@ -25,7 +25,7 @@ const COMMAND_CHARS: usize = 60;
 /// Signals that are offered for `--stop-signal`.
 const SIGNALS: [&str; 6] = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2"];
 
-/// What the line says about the app. Files are read when a value is asked for.
+/// The parts of the line that concern the app. Files are read only when a value is needed.
 pub(super) struct AppValues {
     project: ProjectArgs,
     variables: VariableArgs,
@@ -53,7 +53,7 @@ impl AppValues {
         }
     }
 
-    /// What an argument takes that starts with `typed`. `is_positional`: types that are already on the line are left out.
+    /// The values of an argument that start with `typed`. `is_positional`: types that are on the line already are left out.
     pub(super) fn offered(&self, offers: Offers, is_positional: bool, typed: &str) -> Vec<CompletionCandidate> {
         // The engine takes any word at first for an argument that is not an option.
         if is_positional && typed.starts_with('-') {
@@ -93,7 +93,7 @@ impl AppValues {
         let named = all.into_iter().filter(|(name, _)| name.starts_with(typed));
         let mut found: Vec<CompletionCandidate> = named.map(|(name, help)| candidate(name, &help)).collect();
         let is_path = typed.contains('/');
-        // All programs of a machine would bury the rest.
+        // A list of all programs would bury the rest.
         if !typed.is_empty() && !is_path {
             found.extend(programs::starting_with(typed).into_iter().map(CompletionCandidate::new));
         }
@@ -123,7 +123,7 @@ impl AppValues {
         wanted.map(|entry| (entry.process_type.to_string(), shortened(&entry.command))).collect()
     }
 
-    /// The process types, and the dynos of those that run more than once.
+    /// The process types, and the dynos of types that run more than once.
     fn dynos(&self) -> Vec<(String, String)> {
         let Some(AppFiles { places, procfile: Some(procfile), .. }) = self.files() else { return Vec::new() };
         let formation = Asked::new(&self.formation, &places.foreman).resolved(&procfile.formation_types());
@@ -139,13 +139,13 @@ impl AppValues {
         found
     }
 
-    /// The config vars of the app, with where they come from: never with their values.
+    /// The config vars of the app with their origin, never with their values.
     fn keys(&self, after: &str) -> Vec<(String, String)> {
         let vars = self.files().map(|files| files.layers.config_vars()).unwrap_or_default();
         vars.into_iter().map(|(key, given)| (key + after, given.origin.to_string())).collect()
     }
 
-    /// The files that `start` would find. None if it would not find a directory.
+    /// The files that `start` would use. None if the app has no directory.
     fn files(&self) -> Option<AppFiles> {
         let project = ProjectArgs {
             procfile: self.project.procfile.as_deref().map(at_home),
@@ -161,7 +161,7 @@ impl AppValues {
     }
 }
 
-/// What follows `web=`. None: there is no `=` yet.
+/// The candidates after `web=`. None: there is no `=` yet.
 fn after_type(item: &str, values: &[&str]) -> Option<Vec<(String, String)>> {
     let (name, _) = item.split_once('=')?;
     Some(values.iter().map(|value| (format!("{name}={value}"), String::new())).collect())

@@ -6,7 +6,7 @@ use std::fs;
 
 use crate::commands::program_lookup::is_executable;
 
-/// The names of programs that start so, sorted.
+/// The names of programs that start with `typed`, sorted.
 pub(super) fn starting_with(typed: &str) -> BTreeSet<String> {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path).filter(|directory| directory.is_absolute());

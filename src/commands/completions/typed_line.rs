@@ -1,7 +1,7 @@
 //! The command line that is being typed, as the shell's script gives it.
 //!
-//! Decides what the words are: bash and zsh give them with their quotes, and bash takes them apart at `=` and `:`. What may
-//! be at the cursor is decided elsewhere.
+//! Decides what the words are: bash and zsh pass them with their quotes, and bash splits them at `=` and `:`. The candidates
+//! are decided elsewhere.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -10,20 +10,20 @@ use clap::{ArgMatches, FromArgMatches};
 
 use crate::cli::{FormationArgs, ProjectArgs, Shell, VariableArgs, whole_command, with_colons};
 
-/// A line up to the cursor, and what it says so far.
+/// A line up to the cursor, as far as it is understood.
 #[derive(Debug)]
 pub(super) struct TypedLine {
     /// The words before the cursor; the first is the program.
     before: Vec<OsString>,
     /// The word at the cursor, as far as it is typed.
     current: String,
-    /// The start of `current` that bash keeps and does not want to have repeated.
+    /// The start of `current` that bash keeps, so that candidates must not repeat it.
     kept: String,
     matches: ArgMatches,
 }
 
 impl TypedLine {
-    /// `index`: where the cursor is among the words; None: at the last. None if there is no such word.
+    /// `index`: the word at the cursor; None: the last one. Returns None if there is no such word.
     pub(super) fn new(shell: Shell, mut words: Vec<OsString>, index: Option<usize>) -> Option<Self> {
         let index = index.or_else(|| words.len().checked_sub(1))?;
         if index == 0 || index > words.len() {
@@ -37,7 +37,7 @@ impl TypedLine {
         };
         let mut words: Vec<OsString> = match shell {
             Shell::Bash | Shell::Zsh => words.iter().map(|word| unquoted(word)).collect(),
-            // It has unquoted all but the last.
+            // fish has unquoted all words except the last.
             Shell::Fish => {
                 let (last, others) = words.split_last()?;
                 others.iter().cloned().chain([unquoted(last)]).collect()
@@ -61,13 +61,13 @@ impl TypedLine {
         self.before.iter().cloned().chain([OsString::from(&self.current)]).collect()
     }
 
-    /// The part of a candidate that bash wants. None if the candidate does not start as bash expects.
+    /// The part of a candidate that bash inserts. None if the candidate does not start with what bash keeps.
     pub(super) fn without_kept<'a>(&self, candidate: &'a str) -> Option<&'a str> {
         candidate.strip_prefix(self.kept.as_str())
     }
 
     /// The words before the cursor that belong to another command: of `run`, from its first word on; of `smoke`, after `--`.
-    /// None if the cursor is not among those.
+    /// None if the cursor is not among them.
     pub(super) fn inner_command(&self) -> Option<Vec<OsString>> {
         let (name, matches) = self.matches.subcommand()?;
         match name {
@@ -83,7 +83,7 @@ impl TypedLine {
         }
     }
 
-    /// Whether the word at the cursor is what `dyno help` is asked about.
+    /// Whether the word at the cursor is the one after `dyno help`.
     pub(super) fn asks_for_help(&self) -> bool {
         self.before.len() == 2 && self.before.last().is_some_and(|word| word == "help")
     }
@@ -105,7 +105,7 @@ impl TypedLine {
         self.matches.subcommand().map(|(_, matches)| args(matches, "set")).unwrap_or_default()
     }
 
-    /// What the line says about the formation.
+    /// The formation options of the line.
     pub(super) fn formation(&self) -> FormationArgs {
         self.matches.subcommand().map(|(_, matches)| args(matches, "formation")).unwrap_or_default()
     }
@@ -119,7 +119,7 @@ fn args<T: FromArgMatches + Default>(matches: &ArgMatches, id: &str) -> T {
     T::from_arg_matches(matches).unwrap_or_default()
 }
 
-/// Puts the words together again that bash has taken apart at `=` and `:`, and the part that bash calls the current one.
+/// Joins the words that bash has split at `=` and `:`. Also returns the part that bash calls the current word.
 fn joined(words: Vec<OsString>) -> (Vec<OsString>, Option<String>) {
     let is_break = |word: &OsStr| !word.is_empty() && word.as_bytes().iter().all(|byte| b"=:".contains(byte));
     let last = words.last().filter(|word| !is_break(word)).map(|word| unquoted(word).to_string_lossy().into_owned());
@@ -136,7 +136,7 @@ fn joined(words: Vec<OsString>) -> (Vec<OsString>, Option<String>) {
     (joined, Some(last.unwrap_or_default()))
 }
 
-/// A word without its quotes and backslashes. A quote may still be open.
+/// A word without its quotes and backslashes. A quote need not be closed.
 fn unquoted(word: &OsStr) -> OsString {
     let mut plain = Vec::new();
     let mut quote = None;
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_and_backslashes_are_taken_off() {
+    fn quotes_and_backslashes_are_removed() {
         for (word, plain) in
             [("'My App'", "My App"), ("\"a b\"c", "a bc"), ("a\\ b", "a b"), ("'My Ap", "My Ap"), ("''", "")]
         {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn bash_words_are_put_together_at_equals_signs_and_colons() {
+    fn bash_words_are_joined_at_equals_signs_and_colons() {
         for (words, before, current, kept) in [
             (&["dyno", "start", "-m", "web", "=", "1,wo"][..], &["dyno", "start", "-m"][..], "web=1,wo", "web="),
             (
@@ -201,14 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_understood_keeps_what_was_understood() {
+    fn an_incomplete_line_keeps_the_options_that_are_understood() {
         for words in [&["dyno", "start", "-f", "x", "--nope", ""][..], &["dyno", "-f", "x", "start", "-p", ""]] {
             assert_eq!(line(Shell::Zsh, words).project().procfile, Some("x".into()), "{words:?}");
         }
     }
 
     #[test]
-    fn an_index_outside_the_words_is_no_line() {
+    fn an_index_outside_the_words_is_not_a_line() {
         let new = |words: &[&str], index| TypedLine::new(Shell::Zsh, words.iter().map(OsString::from).collect(), index);
 
         assert!(new(&[], None).is_none() && new(&["dyno"], None).is_none() && new(&["dyno"], Some(2)).is_none());
