@@ -15,7 +15,7 @@ use crate::app::{Environment, Procfile, did_you_mean, nearest, quote_word};
 use crate::cli::{Dialect, StrayWord};
 
 /// Words of other tools for a command of ours.
-const OTHER_NAMES: [(&str, &str); 9] = [
+const OTHER_NAMES: [(&str, &str); 8] = [
     ("up", "start"),
     ("dev", "start"),
     ("server", "start"),
@@ -24,7 +24,6 @@ const OTHER_NAMES: [(&str, &str); 9] = [
     ("env", "config"),
     ("validate", "check"),
     ("lint", "check"),
-    ("test", "smoke --"),
 ];
 
 /// Most commands that a hint offers.
@@ -78,17 +77,17 @@ pub(super) fn shown(words: &[OsString]) -> String {
 }
 
 fn instead_of_command(stray: &StrayWord, word: &str, near: &[String]) -> Vec<String> {
-    if let Some((_, command)) = OTHER_NAMES.iter().find(|(name, _)| *name == word) {
-        return vec![in_place(stray, command)];
-    }
-    if let Some(option) = file_option(word) {
-        return vec![with_words(stray, &["start", option])];
-    }
     let types = process_types(stray);
     let names: Vec<&str> = word.split(',').filter_map(|item| item.split('=').next()).collect();
     let is_type = |name: &&str| types.iter().any(|known| known == name);
     if names.iter().all(is_type) {
         return vec![with_words(stray, &["start"])];
+    }
+    if let Some((_, command)) = OTHER_NAMES.iter().find(|(name, _)| *name == word) {
+        return vec![in_place(stray, command)];
+    }
+    if let Some(option) = file_option(word) {
+        return vec![with_words(stray, &["start", option])];
     }
     let mut offered = near.to_vec();
     offered
@@ -107,10 +106,10 @@ fn with_words(stray: &StrayWord, inserted: &[&str]) -> String {
     of_dyno(words)
 }
 
-/// The line with these words in place of the stray one.
+/// The line with this command in place of the stray word.
 fn in_place(stray: &StrayWord, command: &str) -> String {
     let mut words = stray.words.clone();
-    words.splice(stray.at..=stray.at, command.split(' ').map(OsString::from));
+    words.splice(stray.at..=stray.at, [OsString::from(command)]);
     of_dyno(words)
 }
 

@@ -185,8 +185,7 @@ impl Places {
         Some((self.foreman_directory.join(&setting.value), self.by_foreman("procfile", setting.line)))
     }
 
-    /// The `.env` files that were named, by `-e` or in `.foreman`. None: nobody named any; empty: `-e ''`, none is
-    /// wanted.
+    /// The `.env` files that `-e` or `.foreman` names. None: neither names any; empty: `-e ''` asks for none.
     pub(super) fn named_env_files(&self) -> Option<(Vec<PathBuf>, NamedBy)> {
         if !self.args.env.is_empty() {
             let from = if self.dialect == Dialect::Honcho { &self.root } else { &self.current };

@@ -225,7 +225,7 @@ mod tests {
     fn s3_3_a_missing_bash_is_an_error_before_anything_starts() {
         let hint = "install bash, or leave out `--heroku` and `--profile`";
         let told = |path: &str, asked| {
-            let error = check_bash(path, asked).expect_err("it is no program");
+            let error = check_bash(path, asked).expect_err("it is not a program");
             assert_eq!(error.complaints()[0].hint, hint);
             (error.status(), error.to_string())
         };

@@ -119,7 +119,7 @@ fn s1_6_check_notes_programs_that_cannot_be_executed() {
 
 #[test]
 fn a_process_type_in_place_of_a_command_suggests_start() {
-    let app = App::new("web: true\nworker: true\n").file("Procfile.dev", "css: true\n");
+    let app = App::new("web: true\nworker: true\nserve: true\n").file("Procfile.dev", "css: true\n");
 
     for (line, typed, meant) in [
         (&["web"][..], "web", "dyno start web"),
@@ -128,6 +128,8 @@ fn a_process_type_in_place_of_a_command_suggests_start() {
         (&["wbe"], "wbe", "dyno start web"),
         (&["-f", "Procfile.dev", "css"], "css", "dyno -f Procfile.dev start css"),
         (&["up"], "up", "dyno start"),
+        // The app's own process type, not the word of another tool.
+        (&["serve"], "serve", "dyno start serve"),
         (&["strat"], "strat", "dyno start"),
         (&["exec", "sh", "-c", "echo $A"], "exec", "dyno run sh -c 'echo $A'"),
         (&["env"], "env", "dyno config"),
