@@ -58,21 +58,21 @@ impl SpawnError {
 /// An event that the guardian reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    /// Its exec succeeded. The number is its pid.
+    /// The program of the run was executed. The number is the pid of the leader.
     Spawned(RunId, i32),
-    /// The process could not be started; nothing of it is left.
+    /// The process could not be started. No process of the run is left.
     SpawnFailed(RunId, SpawnError),
     /// The leader exited and left these processes running. The list is empty if the run was asked to stop.
     Exited(RunId, ExitStatus, Vec<LeftRunning>),
     /// This run is gone. Its dyno, or another one of these dynos, left this process running.
     LeftBehind(RunId, Vec<String>, LeftRunning),
-    /// Nothing of it is left.
+    /// No process of the run is left.
     Gone(RunId),
-    /// It was killed 2 s ago, but this process still exists: `pid (command)`.
+    /// The run was killed 2 s ago, but this process still exists: `pid (command)`.
     Unkillable(RunId, String),
-    /// The sweep is over.
+    /// The sweep has finished.
     Swept {
-        /// Number of processes that dynos had left behind and that belonged to no run.
+        /// Number of processes that dynos had left behind. Only children of the guardian are counted, not their children.
         left: u32,
         /// Processes that could not be killed.
         survivors: Vec<String>,
@@ -87,7 +87,7 @@ pub struct Lost;
 enum Outgoing {
     Spawn(SpawnSpec, Vec<OwnedFd>),
     Signal(RunId, SignalOrder),
-    MindTerminal(OwnedFd, TerminalModes, TerminalModes),
+    RememberTerminal(OwnedFd, TerminalModes, TerminalModes),
     ForgetTerminal,
     Sweep,
 }
@@ -127,7 +127,8 @@ impl Guardian {
         }
     }
 
-    /// Requests a process. `streams`: one terminal for all three, or stdin and one for the output, or all three.
+    /// Requests the start of a process. `streams`: one terminal for all three, or stdin and one for the output, or all
+    /// three.
     pub fn spawn(&mut self, spec: SpawnSpec, streams: Vec<OwnedFd>) {
         self.queue.push_back(Outgoing::Spawn(spec, streams));
     }
@@ -137,7 +138,7 @@ impl Guardian {
         self.queue.push_back(Outgoing::Signal(run, SignalOrder::Stop { signal, everything }));
     }
 
-    /// Sends the stop signal to all processes of a run that have not had it.
+    /// Sends the stop signal to all processes of a run that have not received it.
     pub fn stop_rest(&mut self, run: RunId) {
         self.queue.push_back(Outgoing::Signal(run, SignalOrder::StopRest));
     }
@@ -159,8 +160,8 @@ impl Guardian {
 
     /// Hands over a terminal whose modes are about to change from `before` to `during`. The guardian restores them if
     /// `dyno` is killed.
-    pub fn mind_terminal(&mut self, terminal: OwnedFd, before: TerminalModes, during: TerminalModes) {
-        self.queue.push_back(Outgoing::MindTerminal(terminal, before, during));
+    pub fn remember_terminal(&mut self, terminal: OwnedFd, before: TerminalModes, during: TerminalModes) {
+        self.queue.push_back(Outgoing::RememberTerminal(terminal, before, during));
     }
 
     /// Reports that the modes are restored; the guardian closes the terminal.
@@ -199,8 +200,8 @@ impl Guardian {
                     (spec.run, Request::Spawn(spawn_request(&spec.spec)), streams.as_slice())
                 }
                 Outgoing::Signal(run, order) => (*run, Request::Signal(*order), &[][..]),
-                Outgoing::MindTerminal(terminal, before, during) => {
-                    let request = Request::MindTerminal { before: *before, during: *during };
+                Outgoing::RememberTerminal(terminal, before, during) => {
+                    let request = Request::RememberTerminal { before: *before, during: *during };
                     (RunId(0), request, std::slice::from_ref(terminal))
                 }
                 Outgoing::ForgetTerminal => (RunId(0), Request::ForgetTerminal, &[][..]),

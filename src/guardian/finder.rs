@@ -14,7 +14,7 @@ use crate::app::RunId;
 
 /// After this time an empty environment is accepted as final. Until then the process may be in the middle of an exec,
 /// which takes a while on a busy machine.
-const EXEC_TAKES: Duration = Duration::from_millis(200);
+const EMPTY_IS_FINAL_AFTER: Duration = Duration::from_millis(200);
 
 /// What is known about a run that may still have processes.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub(super) struct RunFacts<'a> {
     pub(super) started: u64,
 }
 
-/// Reads from the system where an orphan may come from. The methods are in order of cost, cheapest first.
+/// Reads from the system which run an orphan may come from. The methods are in order of cost, cheapest first.
 pub(super) trait Evidence {
     /// The marks in its environment.
     fn marks(&mut self, pid: Pid) -> Marks;
@@ -45,7 +45,7 @@ pub(super) trait Evidence {
 /// The marks of `dyno` in the environment of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Marks {
-    /// `DYNO_SESSION` is that of this start of `dyno`, and `DYNO` names this dyno.
+    /// `DYNO_SESSION` is the one of this start of `dyno`, and `DYNO` names this dyno.
     Dyno(String),
     /// No marks: the environment was overwritten or cleared, or cannot be read.
     #[default]
@@ -91,7 +91,8 @@ pub(super) struct Finder {
 }
 
 impl Finder {
-    /// Takes a new table. `evidence` is read only for orphans that share no group or session with a run.
+    /// Assigns the processes of a new table. `evidence` is read only for orphans that share no group or session with a
+    /// run.
     pub(super) fn update(&mut self, table: &Table, runs: &[RunFacts<'_>], now: Instant, evidence: &mut dyn Evidence) {
         let before = std::mem::take(&mut self.known);
         for process in &table.processes {
@@ -108,7 +109,7 @@ impl Finder {
                             Some(Owner::Undecided { since }) => *since,
                             Some(Owner::Run(_) | Owner::OneOf(_)) | None => now,
                         };
-                        let is_new = now.duration_since(blank_since) < EXEC_TAKES;
+                        let is_new = now.duration_since(blank_since) < EMPTY_IS_FINAL_AFTER;
                         match (by_evidence(process, runs, evidence), by_time(process, runs)) {
                             (Verdict::Run(run), _) => Owner::Run(run),
                             (Verdict::Blank, Owner::OneOf(_)) if is_new => Owner::Undecided { since: blank_since },
@@ -162,9 +163,9 @@ fn by_kinship<'a>(
     runs: &[RunFacts<'_>],
     mut known: impl Iterator<Item = &'a Known>,
 ) -> Option<Owner> {
-    // The id of a session or group is not reused while a process is in it, so that of a dead leader is still reliable.
-    // A group or session that the process created itself proves nothing: its id is the pid of the process, which
-    // another process may have had before.
+    // The id of a session or group is not reused while a process is in it, so the id of a dead leader is still
+    // reliable. A group or session that the process created itself proves nothing: its id is the pid of the process,
+    // which another process may have had before.
     let shares = |theirs: Pid, own: Pid| theirs == own && own != process.pid;
     let related = |session: Pid, group: Pid| shares(session, process.session) || shares(group, process.group);
     let by_leader =

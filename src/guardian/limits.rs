@@ -47,7 +47,7 @@ impl Limits {
         else {
             return;
         };
-        // Opening and closing the highest number grows the table. If it fails, only the time above is lost.
+        // Opening and closing the highest number grows the table. If it fails, growing later costs the time above.
         if let Ok(highest) = fcntl(std::io::stdin(), FcntlArg::F_DUPFD_CLOEXEC(last)) {
             let _ = nix::unistd::close(highest);
         }

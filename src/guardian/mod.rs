@@ -3,7 +3,8 @@
 //! It is forked from `dyno` before any thread exists, starts every dyno and reaps every process. It makes sure that no
 //! process outlives the run, even if `dyno` or the guardian is killed. If `dyno` is killed, the guardian reads end of
 //! file from its socket and kills all its descendants. If the guardian is killed, `dyno` inherits its descendants and
-//! kills them (`sweep`). It decides nothing else. Called by `runtime` through [`Guardian`].
+//! kills them (`sweep`). It also decides which processes belong to a run and which of them get the stop signal first.
+//! Not here: the supervisor decides what starts and when it stops. Called by `runtime` through [`Guardian`].
 
 mod client;
 mod finder;

@@ -96,7 +96,7 @@ fn parse(pid: Pid, text: &[u8]) -> Option<Process> {
     Some(Process { pid, start, parent, group, session, zombie })
 }
 
-/// Calls `f` for each child of this process, including zombies. Allocates nothing if the kernel lists children.
+/// Calls `f` for each child of this process, including zombies.
 ///
 /// Call it on the main thread, which does the forking and adopts orphans.
 pub(super) fn for_each_own_child(f: impl FnMut(Pid)) {
@@ -171,7 +171,7 @@ fn for_each_listed(path: &str, f: &mut impl FnMut(Pid), pause: &mut impl FnMut()
                 number = 0;
             }
         }
-        // Not in the middle of a number: its pid could be reaped and reused during the pause.
+        // Not in the middle of a number: that pid could be reaped and reused during the pause.
         if number == 0 {
             pause();
         }

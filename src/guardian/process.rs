@@ -1,8 +1,8 @@
 //! The guardian process: one loop that serves requests from `dyno` and reaps children.
 //!
-//! One thread, no async runtime. It never blocks on an exec. It sleeps without a timeout except in two cases: while
-//! programs are starting, and while a run is ending. Then it looks every 20 ms, because the end of a process that is
-//! not its child does not wake it.
+//! One thread, no async runtime. It never blocks on an exec. It sleeps without a timeout except in two cases. While
+//! programs are starting, it collects finished execs for 2 ms at a time. While a run is ending, it looks every 20 ms,
+//! because the end of a process that is not its child does not wake it.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,7 +23,7 @@ use super::runs::{Finding, Runs};
 use super::spawn::Spawner;
 use super::sweep::{Spared, sweep};
 use super::sys;
-use super::terminal_modes::MindedTerminal;
+use super::terminal_modes::RememberedTerminal;
 use crate::app::RunId;
 
 /// Interval between two looks at runs that are ending.
@@ -33,10 +33,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// and then `dyno`, and both would take the processor from the programs that are starting.
 const COLLECT_EXECS: Duration = Duration::from_millis(2);
 
-/// Messages are sent before they take more than this, even if more requests are waiting.
+/// Queued messages are sent once they reach this size, even if more requests are waiting.
 const OUTGOING_BYTES: usize = 16 << 10;
 
-/// The socket to `dyno` is closed, or sends something that is not a request: `dyno` no longer needs the guardian.
+/// The sweep is done, or the socket to `dyno` is closed or has delivered something that is not a request: `dyno` no
+/// longer needs the guardian.
 struct Disconnected;
 
 struct GuardianProcess {
@@ -45,7 +46,7 @@ struct GuardianProcess {
     runs: Runs,
     spawner: Spawner,
     /// The user's terminal while `dyno` has changed its modes.
-    terminal: Option<MindedTerminal>,
+    terminal: Option<RememberedTerminal>,
     /// When to look again at runs that are ending. None: no run is ending.
     look_at: Option<Instant>,
     /// When to check which execs have finished. None: their pipes are polled instead.
@@ -81,13 +82,13 @@ pub(super) fn run(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
         terminal.give_back();
     }
     if !guardian.swept {
-        sweep_to_the_last();
+        sweep_while_it_helps();
     }
     Ok(())
 }
 
 /// `dyno` has died, so survivors cannot be reported. Sweeps again as long as that makes a difference.
-fn sweep_to_the_last() {
+fn sweep_while_it_helps() {
     let mut before = sweep(&Spared::default());
     while !before.is_empty() {
         let left = sweep(&Spared::default());
@@ -102,7 +103,7 @@ fn sweep_to_the_last() {
 fn settle() -> Result<(), Errno> {
     // All signals stay blocked. SIGCHLD is read from a signalfd.
     sys::reset_signals();
-    sys::ask_for_short_turns();
+    sys::request_short_time_slices();
     setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
     if let Ok(name) = CString::new("dyno-guardian") {
@@ -125,7 +126,7 @@ impl GuardianProcess {
         let has_reaped = self.reap();
         let is_look_due = self.look_at.is_some_and(|at| at <= Instant::now());
         let needs_look = self.runs.need_look() || (self.runs.need_watching() && (has_reaped || is_look_due));
-        // After the children are reaped: the exec of a child that has ended is over, and a failed exec is not an exit.
+        // After reaping: the exec of a child that has ended has finished, too, and a failed exec is not an exit.
         if needs_look || has_reaped || self.collect_at.is_none_or(|at| at <= Instant::now()) {
             self.report_executed()?;
         }
@@ -237,9 +238,9 @@ impl GuardianProcess {
                 self.runs.order(run, order);
                 Ok(())
             }
-            Request::MindTerminal { before, during } => {
+            Request::RememberTerminal { before, during } => {
                 let terminal = streams.into_iter().next();
-                self.terminal = terminal.map(|terminal| MindedTerminal { terminal, before, during });
+                self.terminal = terminal.map(|terminal| RememberedTerminal { terminal, before, during });
                 Ok(())
             }
             Request::ForgetTerminal => {

@@ -10,9 +10,9 @@ use crate::app::{ExitStatus, LeftRunning, RunId};
 
 /// Size of a header, in bytes.
 pub(super) const HEADER_BYTES: usize = 16;
-/// Largest payload, in bytes: Linux takes at most 6 MiB of arguments and environment.
+/// Largest payload, in bytes: Linux accepts at most 6 MiB of arguments and environment.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 8 << 20;
-/// Most descriptors in one frame: stdin, stdout, stderr.
+/// Maximum number of descriptors in one frame: stdin, stdout, stderr.
 pub(super) const MAX_FDS: usize = 3;
 
 /// The fixed part of a frame.
@@ -47,10 +47,10 @@ impl Header {
 pub(super) enum Request {
     /// Start a process. Its streams are attached.
     Spawn(SpawnRequest),
-    /// Signal the processes that are left of a run.
+    /// Signal the remaining processes of a run.
     Signal(SignalOrder),
     /// The attached terminal is about to change its modes. Restore `before` if `dyno` is killed.
-    MindTerminal { before: TerminalModes, during: TerminalModes },
+    RememberTerminal { before: TerminalModes, during: TerminalModes },
     /// `dyno` has restored the modes.
     ForgetTerminal,
     /// Kill every descendant, report and exit.
@@ -62,7 +62,7 @@ pub(super) enum Request {
 pub(super) enum SignalOrder {
     /// Send this signal and SIGCONT once to each process, in the order of S6.6 or to everything at once.
     Stop { signal: i32, everything: bool },
-    /// Send the stop signal to all processes that have not had it.
+    /// Send the stop signal to all processes that have not received it.
     StopRest,
     /// Send SIGKILL until nothing is left.
     Kill,
@@ -98,7 +98,7 @@ pub(super) struct SpawnRequest {
 const SPAWN: u32 = 1;
 const SIGNAL: u32 = 2;
 const SWEEP: u32 = 3;
-const MIND_TERMINAL: u32 = 4;
+const REMEMBER_TERMINAL: u32 = 4;
 const FORGET_TERMINAL: u32 = 5;
 const STOP: u32 = 0;
 const KILL: u32 = 1;
@@ -139,10 +139,10 @@ impl Request {
                 put_i32(&mut payload, signal);
                 (SIGNAL, payload)
             }
-            Self::MindTerminal { before, during } => {
+            Self::RememberTerminal { before, during } => {
                 put_bytes(&mut payload, &before.encode());
                 put_bytes(&mut payload, &during.encode());
-                (MIND_TERMINAL, payload)
+                (REMEMBER_TERMINAL, payload)
             }
             Self::ForgetTerminal => (FORGET_TERMINAL, payload),
             Self::Sweep => (SWEEP, payload),
@@ -182,9 +182,9 @@ impl Request {
                 };
                 Some(Self::Signal(order))
             }
-            MIND_TERMINAL => {
+            REMEMBER_TERMINAL => {
                 let before = TerminalModes::decode(reader.bytes()?)?;
-                Some(Self::MindTerminal { before, during: TerminalModes::decode(reader.bytes()?)? })
+                Some(Self::RememberTerminal { before, during: TerminalModes::decode(reader.bytes()?)? })
             }
             FORGET_TERMINAL => Some(Self::ForgetTerminal),
             SWEEP => Some(Self::Sweep),

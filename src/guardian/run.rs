@@ -21,11 +21,12 @@ use crate::app::{ExitStatus, RunId};
 /// A run is gone after this many looks in a row that found none of its processes, if no process ended meanwhile.
 const EMPTY_LOOKS: u32 = 2;
 
-/// The same if processes end all the time. A look may miss their children, but other dynos must not delay the restart
-/// of this one forever.
+/// The same while processes keep ending. A look may miss their children, but other dynos must not delay the restart of
+/// this one forever.
 const EMPTY_UNSETTLED_LOOKS: u32 = 25;
 
-/// Most looks that send the stop signal to the rest of a run. Another look follows while one may have missed processes.
+/// Maximum number of looks that send the stop signal to the rest of a run. Another one follows only if the last may
+/// have missed processes.
 const STOP_LOOKS: u32 = 3;
 
 /// A run as it was started.
@@ -183,7 +184,7 @@ impl Run {
         self.start.port
     }
 
-    /// Takes an order. Stops and kills also apply to processes that later looks find.
+    /// Accepts an order. Stops and kills also apply to processes that later looks find.
     pub(super) fn order(&mut self, order: SignalOrder, processes: &[Process]) {
         match order {
             SignalOrder::Stop { signal, everything } => {
@@ -271,7 +272,7 @@ impl Run {
         // The number of the group cannot be reused while the leader is not reaped or a child of ours is in the group.
         let is_group_ours = self.leader_lives || sys::has_child(Child::InGroup(self.start.leader));
         if is_group_ours && !sys::send_to_group(self.start.leader, signal) && self.leader_lives {
-            // It was only just forked and is not in its own group yet.
+            // The leader was forked just now and is not in its own group yet.
             sys::send(self.start.leader, signal);
         }
         let missed = processes.iter().filter(|process| !is_group_ours || process.group != self.start.leader);

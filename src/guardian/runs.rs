@@ -19,15 +19,15 @@ use super::sys;
 use super::table::{Identity, Process, Table};
 use crate::app::{ExitStatus, LeftRunning, RunId};
 
-/// Most looks in a row without a pause: a process that forks again and again can only be stopped by looking faster than
-/// it forks.
+/// Maximum number of looks in a row without a pause: a process that forks again and again can only be stopped by
+/// looking faster than it forks.
 const EAGER_LOOKS: u32 = 64;
 
-/// Most rounds of a pursuit in one look: a few hundred milliseconds, so that other runs get their turn.
+/// Maximum number of rounds of a pursuit in one look: a few hundred milliseconds, so that other runs get their turn.
 const PURSUIT_ROUNDS: u32 = 1000;
 
-/// Most processes that a report names when a leader leaves them behind.
-const NAMED: usize = 3;
+/// Maximum number of processes that a report names when they are left behind.
+const MAX_NAMED: usize = 3;
 
 /// Something to report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(super) struct Runs {
     finder: Finder,
     /// Orders for the next look.
     orders: Vec<(RunId, SignalOrder)>,
-    /// A process has ended that no look had seen. It may have had children.
+    /// A process that no look had seen has ended. It may have had children.
     has_missed: bool,
     /// Processes without a run that have been reported.
     named: BTreeSet<Identity>,
@@ -72,7 +72,7 @@ impl Runs {
         self.all.iter().filter_map(Run::execution)
     }
 
-    /// Reports the outcome of every exec that is over, and drops the runs whose exec failed.
+    /// Reports the outcome of every exec that has finished, and drops the runs whose exec failed.
     pub(super) fn take_executed(&mut self, findings: &mut Vec<Finding>) {
         self.all.retain_mut(|run| match run.take_executed() {
             Some(Progress::Executed) => {
@@ -206,7 +206,7 @@ impl Runs {
         for process in table.processes.iter().filter(|process| process.parent == own && !process.zombie) {
             let Some(Owner::OneOf(candidates)) = self.finder.owner(process) else { continue };
             let is_one = candidates.iter().any(|candidate| candidate.run == run);
-            if is_one && left < NAMED && self.named.insert(process.identity()) {
+            if is_one && left < MAX_NAMED && self.named.insert(process.identity()) {
                 left += 1;
                 let dynos = candidates.iter().map(|candidate| candidate.dyno.clone()).collect();
                 findings.push(Finding::LeftBehind(run, dynos, left_process(process, None)));
@@ -222,7 +222,7 @@ fn living_processes(table: &Table, finder: &Finder, run: RunId) -> Vec<Process> 
 }
 
 /// The processes to name when a leader has exited: one that listens on a port, preferably on the run's own port. If
-/// none listens, the topmost ones, at most [`NAMED`].
+/// none listens, the topmost ones, at most [`MAX_NAMED`].
 fn left_running(rest: &[Process], port: Option<u16>) -> Vec<LeftRunning> {
     if rest.is_empty() {
         return Vec::new();
@@ -238,7 +238,11 @@ fn left_running(rest: &[Process], port: Option<u16>) -> Vec<LeftRunning> {
         return vec![left_process(process, Some(*listened))];
     }
     let own = getpid();
-    rest.iter().filter(|process| process.parent == own).take(NAMED).map(|process| left_process(process, None)).collect()
+    rest.iter()
+        .filter(|process| process.parent == own)
+        .take(MAX_NAMED)
+        .map(|process| left_process(process, None))
+        .collect()
 }
 
 fn left_process(process: &Process, port: Option<u16>) -> LeftRunning {

@@ -1,4 +1,4 @@
-//! Signals one process of a table, and never a later process that has the same pid.
+//! Signals one process of a table. Its pid may have been reused since the table was read.
 
 use std::os::fd::AsFd;
 

@@ -43,7 +43,7 @@ pub(super) enum Progress {
     Failed(Failure),
 }
 
-/// What the child needs after the fork. All pointers are into memory of the guardian.
+/// What the child needs after the fork. All pointers point into the guardian's memory.
 struct Child {
     program: *const c_char,
     arguments: *const *const c_char,
@@ -169,7 +169,8 @@ unsafe fn run_child(child: &Child) -> ! {
     // SAFETY: the caller guarantees it.
     let stage = unsafe { prepare_and_execute(child) } as u32;
     let bytes = joined(stage, Errno::last_raw()).to_ne_bytes();
-    // SAFETY: both calls are async-signal-safe. The bytes live until the first returns; the second ends only this child.
+    // SAFETY: both calls are async-signal-safe. The bytes live until the first returns; the second ends only this
+    // child.
     unsafe {
         libc::write(child.failure, bytes.as_ptr().cast(), bytes.len());
         libc::_exit(127)
@@ -196,8 +197,8 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
             }
         }
         // Only the terminal with the keyboard becomes a controlling terminal. When a session leader ends (often just a
-        // `sh`), the kernel hangs up its controlling terminal, but the server behind it may still be shutting down and
-        // writing to it.
+        // `sh`), the kernel hangs up its controlling terminal, but the server that it started may still be shutting
+        // down and writing to that terminal.
         if child.controlling && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
             return Stage::Setup;
         }
@@ -208,7 +209,7 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
             }
         }
         // All our own descriptors are CLOEXEC. This also closes those inherited from the user's shell. Kernels before
-        // 5.9 do not have the call: there the inherited ones stay open, like in a plain shell. The pipe for the error
+        // 5.9 lack this call, so the inherited ones stay open there, as in a plain shell. The pipe for the error
         // stays open until the exec closes it.
         let failure = child.failure.cast_unsigned();
         libc::syscall(libc::SYS_close_range, 3_u32, failure - 1, 0_u32);
@@ -222,8 +223,8 @@ unsafe fn prepare_and_execute(child: &Child) -> Stage {
         let mut next = child.programs;
         while !(*next).is_null() {
             libc::execve(*next, child.words, child.environment);
-            // After these errors a shell tries the next entry of `PATH`. Any other error (a script without `#!`, too
-            // many bytes) is left to the shell below: it handles it, or prints a message.
+            // After these errors a shell tries the next entry of `PATH`. Any other error (a script without `#!`,
+            // arguments that are too long) is left to the shell below, which handles it or prints a message.
             if !matches!(Errno::last(), Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) {
                 break;
             }

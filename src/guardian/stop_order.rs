@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use super::table::{Process, Table};
 
-/// Facts about processes that are not in the table.
+/// Facts that the table does not contain: the program and the pipes of a process.
 pub(super) trait Programs {
     /// Whether this process is a shell.
     fn is_shell(&mut self, pid: Pid) -> bool;
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn s7_5_a_filter_outlives_the_program_whose_output_it_carries() {
+    fn s7_5_a_filter_outlives_the_program_whose_output_it_reads() {
         let pipeline = [process(10, 1), process(11, 10), process(12, 10), process(13, 10)];
 
         let order = in_order(&pipeline, &mut Known(&[10, 11], &[(11, 12), (12, 13)]));
@@ -143,9 +143,9 @@ mod tests {
 
     #[test]
     fn s6_6_the_workers_of_a_program_below_a_shell_are_spared() {
-        let celery_behind_cd = [process(10, 1), process(11, 10), process(12, 11), process(13, 11)];
+        let celery_after_cd = [process(10, 1), process(11, 10), process(12, 11), process(13, 11)];
 
-        assert_eq!(stopped_first(&celery_behind_cd, &[10]), [vec![10, 11], vec![]]);
+        assert_eq!(stopped_first(&celery_after_cd, &[10]), [vec![10, 11], vec![]]);
     }
 
     #[test]

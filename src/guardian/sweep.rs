@@ -2,7 +2,7 @@
 //!
 //! The guardian does this at the end of a run and when `dyno` is gone; `dyno` does it when the guardian is gone. It
 //! works for any process tree because both are subreapers: a process that loses its parent becomes our child, and we
-//! kill our children until there are none. Nothing is allocated until survivors are listed.
+//! kill our children until there are none.
 
 use std::fs::File;
 use std::io::Read;
@@ -22,7 +22,7 @@ pub(super) const UNKILLABLE_AFTER: Duration = Duration::from_secs(2);
 /// The first rounds have no pause: a daemon that forks again and again must be killed faster than it forks.
 const EAGER_ROUNDS: u32 = 64;
 
-/// The sweep is over after this many rounds in a row that found only spared children.
+/// The sweep ends after this many rounds in a row that found only spared children.
 const EMPTY_ROUNDS: u32 = 2;
 
 /// A process that was killed but still exists.
@@ -76,8 +76,8 @@ pub(super) fn sweep(spared: &Spared) -> Vec<Survivor> {
                 sys::send(child, libc::SIGKILL);
             }
         };
-        // While processes fork very fast, most of the list are zombies. Unless they are reaped between its parts, the
-        // list grows faster than it is read.
+        // While processes fork very fast, most of the listed children are zombies. Unless they are reaped between the
+        // parts of the list, it grows faster than it is read.
         proc_table::for_each_own_child_in_parts(kill_child, || {
             let _ = reap_all();
         });

@@ -23,13 +23,13 @@ nix::ioctl_read_bad!(get_readable_bytes, libc::FIONREAD, libc::c_int);
 nix::ioctl_read_bad!(get_unsent_bytes, libc::TIOCOUTQ, libc::c_int);
 nix::ioctl_read!(get_terminal_device, b'T', 0x32, libc::c_uint);
 
-/// Forks this process: `dyno` for its guardian, the guardian for a dyno.
+/// Forks this process: `dyno` for its guardian, the guardian for a dyno, and either for [`newest_pid`].
 ///
 /// # Errors
 /// Those of fork(2): EAGAIN if the process limit is reached, ENOMEM.
 pub(super) fn fork_process() -> Result<ForkResult, Errno> {
-    // SAFETY: `dyno` forks before it has any thread and the guardian never has one, so the child is a full copy and may
-    // do anything.
+    // SAFETY: `dyno` forks the guardian before it has any thread and the guardian never has one, so the child is a full
+    // copy and may do anything. Once `dyno` has threads, it only forks in `newest_pid`, whose child exits at once.
     unsafe { fork() }
 }
 
@@ -47,10 +47,10 @@ pub(super) fn reset_signals() {
     }
 }
 
-/// Asks the scheduler for short time slices that come soon: the guardian works for microseconds at a time and should
-/// not have to wait for all the processes that it has started. Children get normal slices. Kernels before 6.12 ignore
-/// this.
-pub(super) fn ask_for_short_turns() {
+/// Asks the scheduler for short time slices, which it grants with less delay: the guardian works for microseconds at a
+/// time and should not have to wait for all the processes that it has started. Children get normal slices. Kernels
+/// before 6.12 ignore this.
+pub(super) fn request_short_time_slices() {
     // With reset-on-fork, children would lose a niceness below 0 that the user has set.
     // SAFETY: reads the niceness of this process.
     if unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) } < 0 {
@@ -106,7 +106,7 @@ pub(super) fn reap_when_ended(pid: Pid) {
     while unsafe { libc::waitpid(pid.as_raw(), std::ptr::null_mut(), 0) } < 0 && Errno::last() == Errno::EINTR {}
 }
 
-/// The pid that the system assigned most recently: that of a process forked for this purpose only.
+/// The pid that the system assigned most recently, found by forking a process for this purpose only.
 pub(super) fn newest_pid() -> Option<Pid> {
     match fork_process() {
         Ok(ForkResult::Child) => exit_at_once(0),
@@ -183,7 +183,7 @@ pub(super) fn send_by_descriptor(process: BorrowedFd<'_>, signal: i32) {
     }
 }
 
-/// Clock ticks of `/proc/PID/stat` since the system booted.
+/// Time since the system booted, in the clock ticks of `/proc/PID/stat`.
 pub(super) fn ticks_since_boot() -> u64 {
     // SAFETY: reads a constant of the system.
     let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100);

@@ -30,7 +30,7 @@ impl Process {
 /// All descendants of this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Table {
-    /// In an order that puts every process after its parent.
+    /// Ordered so that every process comes after its parent.
     pub(super) processes: Vec<Process>,
     /// False: a process vanished while the table was read, so its children may be missing.
     pub(super) is_complete: bool,

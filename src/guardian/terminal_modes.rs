@@ -37,7 +37,7 @@ impl TerminalModes {
         })
     }
 
-    /// Sets them on the terminal `fd` immediately. Typed input that was not read yet is kept.
+    /// Sets them on the terminal `fd` immediately. Typed input that has not been read yet is kept.
     ///
     /// # Errors
     /// Same as [`TerminalModes::of`].
@@ -104,13 +104,13 @@ impl TerminalModes {
 }
 
 /// A terminal whose modes `dyno` has changed.
-pub(super) struct MindedTerminal {
+pub(super) struct RememberedTerminal {
     pub(super) terminal: OwnedFd,
     pub(super) before: TerminalModes,
     pub(super) during: TerminalModes,
 }
 
-impl MindedTerminal {
+impl RememberedTerminal {
     /// Restores its modes, unless another program has changed them meanwhile.
     pub(super) fn give_back(&self) {
         if TerminalModes::of(&self.terminal) == Ok(self.during) {
@@ -141,16 +141,16 @@ mod tests {
         let pty = nix::pty::openpty(None, None).expect("a terminal");
         let before = TerminalModes::of(&pty.slave).expect("its modes");
         let during = before.raw(true);
-        let minded = MindedTerminal { terminal: pty.slave.try_clone().expect("a descriptor"), before, during };
+        let remembered = RememberedTerminal { terminal: pty.slave.try_clone().expect("a descriptor"), before, during };
         during.set(&pty.slave).expect("set");
         assert_eq!(TerminalModes::of(&pty.slave), Ok(during));
 
-        minded.give_back();
+        remembered.give_back();
         assert_eq!(TerminalModes::of(&pty.slave), Ok(before));
 
         let others = before.raw(false);
         others.set(&pty.slave).expect("set");
-        minded.give_back();
+        remembered.give_back();
         assert_eq!(TerminalModes::of(&pty.slave), Ok(others), "a shell has set its own modes");
     }
 

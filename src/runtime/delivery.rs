@@ -1,7 +1,7 @@
-//! Writes the formatted log to its reader and knows exactly which bytes were accepted.
+//! Writes the formatted log to its reader and counts exactly how many bytes were accepted.
 //!
 //! The hub's thread writes. The run loop watches the progress and, at the end, makes the thread give up. How long to wait
-//! for a slow reader is decided in `ending`.
+//! for a slow reader is decided in `patience`.
 
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::AsFd;
@@ -29,7 +29,7 @@ pub(super) struct Delivery {
     is_ending: AtomicBool,
     is_given_up: AtomicBool,
     /// Closed at the end to wake the thread if it is waiting for the reader.
-    sleep: Mutex<Option<PipeWriter>>,
+    waker: Mutex<Option<PipeWriter>>,
     woken: PipeReader,
 }
 
@@ -37,7 +37,7 @@ impl Delivery {
     /// # Errors
     /// Those of pipe(2).
     pub(super) fn new(outlet: Outlet) -> std::io::Result<Self> {
-        let (woken, sleep) = std::io::pipe()?;
+        let (woken, waker) = std::io::pipe()?;
         Ok(Self {
             outlet,
             done: AtomicU64::new(0),
@@ -46,23 +46,23 @@ impl Delivery {
             dropped: AtomicU64::new(0),
             is_ending: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
-            sleep: Mutex::new(Some(sleep)),
+            waker: Mutex::new(Some(waker)),
             woken,
         })
     }
 
     /// Counts bytes that wait to be formatted.
-    pub(super) fn queue(&self, bytes: u64) {
+    pub(super) fn count_queued(&self, bytes: u64) {
         self.queued.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts bytes that are now formatted, and written to the log files if there are any.
-    pub(super) fn take(&self, bytes: u64) {
+    pub(super) fn count_formatted(&self, bytes: u64) {
         self.queued.fetch_sub(bytes, Ordering::Relaxed);
         self.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Writes all bytes as fast as the reader takes them. Drops them after [`Delivery::give_up`].
+    /// Writes all bytes as fast as the reader reads them. Drops them after [`Delivery::give_up`].
     ///
     /// # Errors
     /// Those of write(2). Nothing can be written after one.
@@ -112,10 +112,10 @@ impl Delivery {
     /// From now on every wait is short, so that progress can be watched.
     pub(super) fn begin_end(&self) {
         self.is_ending.store(true, Ordering::Release);
-        *self.sleep.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The reader has stopped reading: drops and counts what it did not get.
+    /// Gives up on a reader that has stopped reading: the bytes that it did not get are dropped and counted.
     pub(super) fn give_up(&self) {
         self.is_given_up.store(true, Ordering::Release);
         note_stopped_reading(&self.outlet);

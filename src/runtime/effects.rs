@@ -13,15 +13,15 @@ use tokio::net::unix::pipe::Receiver;
 use super::output::Order;
 use super::ports::listening_ports;
 use super::run_loop::{Finished, LiveRun, Runtime, Work};
-use super::streams::{Reads, Streams, with_empty_stdin};
+use super::streams::{RunStdin, Streams, with_empty_stdin};
 use super::{signal_number, signals, terminal};
 use crate::app::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
 use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
 use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SmokePhase, SpawnFailure};
 
-/// Spawns that are sent to the guardian before the first is answered. It starts one after the other, and with several
-/// requests pending it never has to wait for us in between.
+/// Maximum number of spawns that are sent to the guardian before the first is answered. It starts them one after the
+/// other, and with several requests pending it never has to wait for us in between.
 const MAX_SPAWNS_IN_FLIGHT: usize = 32;
 
 impl Runtime {
@@ -72,7 +72,7 @@ impl Runtime {
         }
     }
 
-    /// Sends as much work as the guardian takes now. The number of pending spawns is limited: each holds its descriptors
+    /// Sends the queued work to the guardian. The number of pending spawns is limited: each holds its descriptors
     /// twice until the guardian has answered. A signal never overtakes the spawn of its run.
     pub(super) fn send_work(&mut self) -> Result<(), Lost> {
         loop {
@@ -106,7 +106,7 @@ impl Runtime {
             Io::Pty(size) => Io::Pty(self.terminal_size(&spec.spec).unwrap_or(size)),
             other @ (Io::Pipe | Io::Inherit) => other,
         };
-        let opened = Streams::open(io, self.reads(&spec.spec)).and_then(|streams| {
+        let opened = Streams::open(io, self.stdin_of(&spec.spec)).and_then(|streams| {
             // Unchecked, because it may be the master of a terminal instead of a pipe. Both are read in the same way.
             let ours = streams.ours.map(Receiver::from_owned_fd_unchecked).transpose();
             let ours = ours.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))?;
@@ -136,13 +136,13 @@ impl Runtime {
         }
     }
 
-    fn reads(&self, spec: &DynoSpec) -> Reads {
+    fn stdin_of(&self, spec: &DynoSpec) -> RunStdin {
         match (spec.focus, &self.keyboard) {
             (Focus::Keyboard, Some(keyboard)) => {
-                Reads::Keyboard { modes: keyboard.user_modes(), is_shown_raw: keyboard.shares_output() }
+                RunStdin::Keyboard { modes: keyboard.user_modes(), is_shown_raw: keyboard.shares_output() }
             }
-            (Focus::Stdin, _) => Reads::OwnStdin,
-            (Focus::Elsewhere, _) | (Focus::Keyboard, None) => Reads::Stdin(self.stdin),
+            (Focus::Stdin, _) => RunStdin::OwnStdin,
+            (Focus::Elsewhere, _) | (Focus::Keyboard, None) => RunStdin::Stdin(self.stdin),
         }
     }
 
@@ -150,7 +150,7 @@ impl Runtime {
         let Some(live) = self.runs.get(&run) else { return };
         let Some(stream) = &live.stream else { return };
         if let (Focus::Keyboard, Some(keyboard)) = (live.spec.spec.focus, &mut self.keyboard) {
-            // If no descriptor is left, the dyno runs on without the keyboard.
+            // If we have run out of descriptors, the dyno runs on without the keyboard.
             let _ = keyboard.give_to(run, stream, &mut self.guardian);
         }
         let is_kept = self.keeps_files;
@@ -159,7 +159,7 @@ impl Runtime {
                 let size = screen_size(self.terminal_size(&live.spec.spec).unwrap_or(size));
                 LineMode::Terminal { size, is_kept }
             }
-            Io::Pipe if self.terminal_takes_lines => {
+            Io::Pipe if self.lines_go_to_terminal => {
                 let columns = terminal::dyno_size(self.prefix_columns).map_or(u16::MAX, |size| size.cols);
                 LineMode::PipeOnTerminal { columns, is_kept }
             }
@@ -205,7 +205,7 @@ impl Runtime {
                 // Fails if the last process of the terminal is gone; then the size does not matter.
                 let _ = set_terminal_size(stream.as_ref(), size);
                 self.order(&live.spec.spec.dyno, Order::Resize(screen_size(size)));
-                // The kernel sends SIGWINCH only to processes that have it as their controlling terminal.
+                // The kernel sends SIGWINCH only to processes whose controlling terminal this is.
                 if live.spec.spec.focus != Focus::Keyboard {
                     self.guardian.signal(*run, libc::SIGWINCH);
                 }
@@ -213,10 +213,10 @@ impl Runtime {
         }
     }
 
-    /// Stops this process until it gets SIGCONT. The orders to stop the dynos are sent to the guardian before.
+    /// Stops this process until it gets SIGCONT. First sends the orders to stop the dynos to the guardian.
     fn suspend(&mut self) {
         self.keyboard_in_use(false);
-        // A spawn over the limit stays in the queue, and so do the signals behind it.
+        // A spawn over the limit stays in the queue, and so do the signals after it.
         while self.send_work().is_ok() && self.guardian.has_queued() {
             terminal::wait_writable(self.guardian.as_fd());
         }
@@ -225,7 +225,7 @@ impl Runtime {
         let paused_for = before.elapsed();
         self.keyboard_in_use(true);
         self.listening.postpone(paused_for);
-        // Before all other events: they must not count the time in which we were stopped.
+        // Before all other events: they must not count the time during which we were stopped.
         self.events.push_front(Event::Resumed { paused_for });
     }
 }

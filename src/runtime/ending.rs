@@ -20,10 +20,10 @@ use crate::supervisor::{Outcome, SmokeReport, UserSignal};
 /// A signal this soon after the end began is the same keypress as the one that caused the end (S12).
 const SAME_KEYPRESS: Duration = Duration::from_millis(300);
 
-/// How a run ended, for `main` to act on and for stderr.
+/// How the formation ended. `commands` turns this into the exit status and the messages on stderr.
 #[derive(Debug)]
 pub struct Ending {
-    /// The outcome of the formation. [`Ending::outcome`] adds what went wrong besides.
+    /// The outcome of the formation. [`Ending::outcome`] also considers the fields below.
     outcome: Outcome,
     /// The guardian was killed or did not answer.
     pub guardian_lost: bool,
@@ -38,7 +38,7 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// An ending at which nothing else went wrong.
+    /// An ending in which nothing else went wrong.
     #[cfg(test)]
     pub(crate) fn plain(outcome: Outcome) -> Self {
         Self {
@@ -119,8 +119,8 @@ impl Runtime {
         }
     }
 
-    /// Hands everything that is left in the streams to the hub and waits until it is written, as long as the reader goes
-    /// on reading. Returns the number of bytes that no `write` has accepted.
+    /// Hands everything that is left in the streams to the hub and waits until it is written, as long as the reader
+    /// keeps reading. Returns the number of bytes that no `write` has accepted.
     async fn flush(&mut self) -> u64 {
         // A guardian that was killed or stopped may have started runs without reporting them.
         let unreported: Vec<RunId> =
@@ -141,7 +141,7 @@ impl Runtime {
                 closing = true;
                 self.hub.close();
             }
-            let is_over = tokio::select! {
+            let must_give_up = tokio::select! {
                 Some(_) = self.tasks.join_next() => false,
                 event = self.hub_events.recv() => match event {
                     Some(HubEvent::Done) | None => return self.hub.unwritten_bytes(),
@@ -151,13 +151,13 @@ impl Runtime {
                     }
                 },
                 arrived = self.signals.next() => gives_up(arrived, began.elapsed()),
-                () = sleep(LOOK_AGAIN) => patience.is_over(self.hub.progress(), Instant::now().into_std()),
+                () = sleep(LOOK_AGAIN) => patience.has_run_out(self.hub.progress(), Instant::now().into_std()),
             };
-            if is_over && given_up {
+            if must_give_up && given_up {
                 // The thread itself hangs: in a file system that does not answer, or in a blocking write.
                 return self.hub.unwritten_bytes();
             }
-            if is_over {
+            if must_give_up {
                 given_up = true;
                 // The thread still counts the rest and writes it to the log files.
                 self.hub.give_up();

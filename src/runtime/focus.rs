@@ -27,7 +27,7 @@ use crate::guardian::{Guardian, TerminalModes};
 /// Keys read at once, in bytes: as many as a terminal holds for its reader.
 const READ_BYTES: usize = 4096;
 
-/// Bytes of keys that are held for a dyno that does not read. Further ones wait in the user's terminal.
+/// Bytes of keys that are held for a dyno that does not read. Further keys wait in the user's terminal.
 const WAITING_BYTES: usize = 64 << 10;
 
 /// How often to check whether we are in the foreground again while there are keys for another job.
@@ -41,7 +41,7 @@ pub(super) struct Keyboard {
     shares_output: bool,
     typing: Option<Typing>,
     modes: Option<ChangedModes>,
-    /// When to check for the foreground again: a shell may bring us there without a signal.
+    /// When to check again whether we are in the foreground: a shell may bring us there without a signal.
     look_again: Option<Instant>,
 }
 
@@ -69,8 +69,8 @@ pub(super) enum Pressed {
 #[derive(PartialEq, Eq)]
 enum KeyRead {
     Keys(Vec<u8>),
-    /// There are keys, but for the job that is in the foreground.
-    KeysOfOthers,
+    /// There are keys, but they are for the job that is in the foreground.
+    KeysForOthers,
     Nothing,
     Gone,
 }
@@ -101,7 +101,7 @@ impl PressedKeys {
 }
 
 impl Keyboard {
-    /// Opens the terminal behind stdin.
+    /// Opens the terminal that stdin is connected to.
     ///
     /// # Errors
     /// The terminal cannot be polled.
@@ -112,13 +112,13 @@ impl Keyboard {
         let shares_output = device(stdin)? == device(stdout.as_fd()).unwrap_or_default();
         let again = if tcgetpgrp(stdin).is_ok() { "/dev/tty" } else { "/proc/self/fd/0" };
         let flags = libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
-        // Refused if the terminal belongs to another user, as after `su`. The descriptor of stdin, which may block, is then
-        // only read when keys are there.
+        // Refused if the terminal belongs to another user, as after `su`. Then stdin's own descriptor is used. It may
+        // block, so it is read only when keys are waiting.
         let opened = File::options().read(true).custom_flags(flags).open(again);
         let terminal = opened.or_else(|_| stdin.try_clone_to_owned().map(File::from))?;
         #[expect(
             deprecated,
-            reason = "a file keeps its descriptor; what replaces this is unsafe for types that may not"
+            reason = "a file keeps its descriptor; the replacement is unsafe, as other types may change theirs"
         )]
         let terminal = AsyncFd::with_interest(terminal, Interest::READABLE)?;
         Ok(Self { terminal, shares_output, typing: None, modes: None, look_again: None })
@@ -150,14 +150,14 @@ impl Keyboard {
         Ok(())
     }
 
-    /// The run is over: takes the keyboard from it if it has it.
+    /// The run has ended: takes the keyboard from it if it has it.
     pub(super) fn take_from(&mut self, run: RunId, guardian: &mut Guardian) {
         if self.typing.take_if(|typing| typing.run == run).is_some() {
             self.restore_modes(guardian);
         }
     }
 
-    /// Makes the terminal raw while a run has the keyboard, also if a shell has changed the modes since the last call.
+    /// Makes the terminal raw while a run has the keyboard, even if a shell has changed the modes since the last call.
     pub(super) fn change_modes(&mut self, guardian: &mut Guardian) {
         if self.typing.is_none() || !self.is_ours() {
             return;
@@ -169,7 +169,7 @@ impl Keyboard {
         }
         let during = now.raw(self.shares_output);
         if let Ok(copy) = terminal.as_fd().try_clone_to_owned() {
-            guardian.mind_terminal(copy, now, during);
+            guardian.remember_terminal(copy, now, during);
             // Before the change, because we may be killed right after it. The loop notices if the guardian is gone.
             let _ = guardian.flush();
         }
@@ -210,11 +210,11 @@ impl Keyboard {
                     match found {
                         KeyRead::Keys(bytes) => return Pressed::Keys(self.keys(run, bytes)),
                         // The next key wakes us again.
-                        KeyRead::Nothing | KeyRead::KeysOfOthers => ready.clear_ready(),
+                        KeyRead::Nothing | KeyRead::KeysForOthers => ready.clear_ready(),
                         KeyRead::Gone => {}
                     }
                     drop(ready);
-                    self.look_again = (found == KeyRead::KeysOfOthers).then(|| Instant::now() + LOOK_AGAIN);
+                    self.look_again = (found == KeyRead::KeysForOthers).then(|| Instant::now() + LOOK_AGAIN);
                     if found == KeyRead::Gone {
                         self.typing = None;
                         return Pressed::Gone;
@@ -232,7 +232,7 @@ impl Keyboard {
                         self.look_again = None;
                         return Pressed::Keys(self.keys(run, bytes));
                     }
-                    KeyRead::KeysOfOthers => self.look_again = Some(Instant::now() + LOOK_AGAIN),
+                    KeyRead::KeysForOthers => self.look_again = Some(Instant::now() + LOOK_AGAIN),
                     // The end of the terminal makes it readable, too, and is handled above.
                     KeyRead::Nothing | KeyRead::Gone => self.look_again = None,
                 },
@@ -244,7 +244,7 @@ impl Keyboard {
         PressedKeys { run, bytes, interrupt: self.interrupt_key() }
     }
 
-    /// Reads the keys that are there, if they are for us.
+    /// Reads the waiting keys, if they are for us.
     fn look(&self) -> KeyRead {
         let terminal = self.terminal.get_ref();
         let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
@@ -255,7 +255,7 @@ impl Keyboard {
         }
         match (events.contains(PollFlags::POLLIN), self.is_ours()) {
             (true, true) => {}
-            (true, false) => return KeyRead::KeysOfOthers,
+            (true, false) => return KeyRead::KeysForOthers,
             (false, _) => return KeyRead::Nothing,
         }
         let mut bytes = vec![0; READ_BYTES];

@@ -12,7 +12,8 @@ use crate::logs::{AlternateScreen, Formatter, LogBlock, OpenLine, Source, unfini
 
 use super::own_terminal_size;
 
-/// Most bytes of other lines that wait while the dyno draws a full screen. Beyond that the oldest are left out.
+/// Maximum number of bytes of other lines that wait while the dyno draws a full screen. Beyond that the oldest lines
+/// are left out.
 const WAITING_BYTES: usize = 1 << 20;
 
 /// The focused dyno and the state of its output on the terminal.
@@ -20,7 +21,7 @@ pub(super) struct Focused {
     dyno: DynoName,
     line: OpenLine,
     screen: AlternateScreen,
-    /// The beginning of an escape sequence or of a character whose end was not read yet. Other lines must not tear it.
+    /// The beginning of an escape sequence or of a character whose end was not read yet. Other lines must not split it.
     begun: Vec<u8>,
     /// Lines that wait until the dyno leaves the alternate screen.
     waiting: VecDeque<u8>,
@@ -77,20 +78,21 @@ impl Focused {
         let mut rest = bytes;
         while !rest.is_empty() {
             let was_shown = self.screen.is_shown();
-            let (part, behind) = rest.split_at(self.screen.follow(rest));
+            let (part, after) = rest.split_at(self.screen.follow(rest));
             out.extend_from_slice(part);
             match (was_shown, self.screen.is_shown()) {
                 (false, false) => self.line.follow(part),
                 // The terminal keeps this line and shows it again after the alternate screen.
-                (false, true) => self.line.follow(part.get(..text_before_sequence(part)).unwrap_or_default()),
+                (false, true) => self.line.follow(part.get(..start_of_last_sequence(part)).unwrap_or_default()),
                 (true, false) => self.show_waiting(formatter, out),
                 (true, true) => {}
             }
-            rest = behind;
+            rest = after;
         }
     }
 
-    /// Ends the output of a run. A program that was killed while it used the alternate screen is made to leave it.
+    /// Ends the output of a run. If its program was killed while it used the alternate screen, makes the terminal leave
+    /// it.
     pub(super) fn end_of_run(&mut self, formatter: &mut Formatter, out: &mut Vec<u8>) {
         self.show_begun(formatter, out);
         if self.screen.is_shown() {
@@ -171,7 +173,7 @@ impl Focused {
 }
 
 /// Where the escape sequence at the end of `part` begins.
-fn text_before_sequence(part: &[u8]) -> usize {
+fn start_of_last_sequence(part: &[u8]) -> usize {
     memchr::memrchr(b'\x1b', part).unwrap_or(0)
 }
 
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_8_other_lines_never_tear_a_sequence_or_a_character() {
+    fn s6_8_other_lines_never_split_a_sequence_or_a_character() {
         for (first, second) in [("$ \x1b[?10", "49hX"), ("$ \x1b[3", "1mred"), ("$ \x1b", "[31mred")] {
             let mut terminal = Terminal::new();
             terminal.web(first.as_bytes());
@@ -284,9 +286,9 @@ mod tests {
         let text = terminal.take();
         let lines: Vec<&str> = text.strip_prefix("\x1b[?1049h\x1b[?1049l").unwrap().lines().collect();
         let left_out = 3001 - lines.len();
-        let said =
+        let notice =
             format!("system | {left_out} lines left out while web.1 drew a full screen; the log directory has them");
-        assert_eq!(lines[0], said);
+        assert_eq!(lines[0], notice);
         assert!(lines[1].starts_with(&format!("worker.1 | {left_out:04}x")), "{}", lines[1]);
         assert!(lines.last().unwrap().starts_with("worker.1 | 2999x"));
     }

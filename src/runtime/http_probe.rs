@@ -1,7 +1,7 @@
 //! Probes a listening server over HTTP/1.1 until it gives the expected answer.
 //!
-//! Reads only the status line of an answer, with limits on time and bytes. The supervisor decides what an answer means;
-//! [`HttpCheck`] decides which statuses are accepted. Started by `effects` when a smoke test waits for `--http`.
+//! Evaluates only the status line of an answer, with limits on time and bytes. The supervisor decides what an answer
+//! means; [`HttpCheck`] decides which statuses are accepted. Started by `effects` when a smoke test waits for `--http`.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, spawn, spawn_local};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::listening::listened_on;
+use super::listening::listening_addresses;
 use crate::app::{HttpCheck, RunId, reachable_at};
 use crate::supervisor::{Event, HttpAnswer, HttpSilence};
 
@@ -23,7 +23,8 @@ use crate::supervisor::{Event, HttpAnswer, HttpSilence};
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the status line may take after its first byte.
 const LINE_PATIENCE: Duration = Duration::from_secs(2);
-/// Most bytes of an answer that are read to find its status: any sane status line and the interim answers before it.
+/// Maximum number of bytes of an answer that are read to find its status: enough for any sane status line and the
+/// interim answers before it.
 const ANSWER_BYTES: usize = 8192;
 /// How long the rest of an answer is read in the background once its status is known. A server whose client hangs up logs
 /// an error, which would look like the cause of a later failure.
@@ -109,7 +110,7 @@ async fn probe_until_accepted(check: Arc<HttpCheck>, run: RunId, port: u16, send
 
 /// Sends one request to an address where the server can be reached now. Returns that address with the answer.
 async fn send_request(check: &HttpCheck, port: u16, patience: Duration) -> (IpAddr, HttpAnswer) {
-    let mut addresses = reachable_at(&listened_on(port));
+    let mut addresses = reachable_at(&listening_addresses(port));
     if addresses.is_empty() {
         addresses.extend(LOCALHOST);
     }
@@ -134,10 +135,10 @@ async fn send_request(check: &HttpCheck, port: u16, patience: Duration) -> (IpAd
 
 /// Sends the request and reads the status line of the answer.
 async fn exchange(mut server: TcpStream, check: &HttpCheck, host: SocketAddr, patient_until: Instant) -> HttpAnswer {
-    let silence = match timeout_at(patient_until, begin(&mut server, check, host)).await {
+    let silence = match timeout_at(patient_until, first_bytes(&mut server, check, host)).await {
         Err(_) => HttpSilence::Slow,
         Ok(None) => HttpSilence::Closed,
-        Ok(Some(answer)) => match timeout(LINE_PATIENCE, rest(&mut server, answer)).await {
+        Ok(Some(answer)) => match timeout(LINE_PATIENCE, read_status(&mut server, answer)).await {
             Err(_) => HttpSilence::Slow,
             Ok(None) => HttpSilence::NotHttp,
             Ok(Some(status)) => {
@@ -149,8 +150,8 @@ async fn exchange(mut server: TcpStream, check: &HttpCheck, host: SocketAddr, pa
     HttpAnswer::None(silence)
 }
 
-/// Sends the request and waits for the first bytes of the answer. None if the connection was closed before.
-async fn begin(server: &mut TcpStream, check: &HttpCheck, host: SocketAddr) -> Option<Vec<u8>> {
+/// Sends the request and waits for the first bytes of the answer. None if the connection was closed before that.
+async fn first_bytes(server: &mut TcpStream, check: &HttpCheck, host: SocketAddr) -> Option<Vec<u8>> {
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dyno\r\nAccept: */*\r\nConnection: close\r\n\r\n",
         check.path()
@@ -164,8 +165,8 @@ async fn begin(server: &mut TcpStream, check: &HttpCheck, host: SocketAddr) -> O
     }
 }
 
-/// Reads on until the status of the answer is known. None if it is not an HTTP answer. `answer`: its first bytes.
-async fn rest(server: &mut TcpStream, mut answer: Vec<u8>) -> Option<u16> {
+/// Keeps reading until the status of the answer is known. None if it is not an HTTP answer. `answer`: its first bytes.
+async fn read_status(server: &mut TcpStream, mut answer: Vec<u8>) -> Option<u16> {
     loop {
         if answer.contains(&b'\n') {
             match status(&answer)? {
@@ -191,7 +192,7 @@ async fn read_to_end(mut server: TcpStream) {
     while matches!(server.read(&mut taken).await, Ok(1..)) {}
 }
 
-/// The length of the head, with the empty line that ends it.
+/// The length of the head, including the empty line that ends it.
 fn end_of_head(answer: &[u8]) -> Option<usize> {
     let ends = [&b"\r\n\r\n"[..], b"\n\n"];
     let end = |mark: &[u8]| answer.windows(mark.len()).position(|bytes| bytes == mark).map(|at| at + mark.len());
@@ -304,7 +305,7 @@ mod tests {
     fn s19_3_a_server_is_probed_at_the_address_it_listens_on() {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for address in [IpAddr::from([127, 0, 0, 2]), Ipv6Addr::LOCALHOST.into()] {
-            // This machine has no IPv6.
+            // Skipped if this machine has no IPv6.
             let Ok(listener) = TcpListener::bind((address, 0)) else { continue };
             let own = listener.local_addr().expect("an address");
             let server = thread::spawn(move || {

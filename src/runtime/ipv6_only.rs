@@ -25,7 +25,7 @@ const ATTRIBUTE: usize = 4;
 /// Offset of the inode in `inet_diag_msg`.
 const INODE_AT: usize = 68;
 
-/// Most bytes of one answer: the kernel never puts more into one.
+/// Maximum number of bytes of one answer from the kernel.
 const ANSWER_BYTES: usize = 32 << 10;
 
 /// The inodes of the TCP sockets that listen on IPv6 only.
@@ -70,7 +70,7 @@ fn request() -> Vec<u8> {
 /// Reads the messages of one answer. Returns whether more answers follow.
 fn read_messages(mut answer: &[u8], found: &mut BTreeSet<u64>) -> bool {
     while let Some((length, kind)) = u32_at(answer, 0).zip(u16_at(answer, 4)) {
-        // The length is nonsense.
+        // The length is invalid.
         let Some(message) = usize::try_from(length).ok().and_then(|length| answer.get(HEADER..length)) else {
             return false;
         };

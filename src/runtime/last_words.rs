@@ -40,7 +40,7 @@ pub fn write_last_words(text: &[u8]) {
             Err(Errno::EAGAIN) => outlet.wait(PollTimeout::try_from(LOOK_AGAIN).unwrap_or(PollTimeout::ZERO)),
             Err(_) => return,
         }
-        if patience.is_over(progress(rest), Instant::now()) {
+        if patience.has_run_out(progress(rest), Instant::now()) {
             STOPPED_READING.store(true, Ordering::Relaxed);
             return;
         }

@@ -63,7 +63,7 @@ impl Listening {
         Self { watches: HashMap::new(), patience }
     }
 
-    /// Moves all deadlines by the time for which we and the dynos were stopped.
+    /// Moves all deadlines by the time during which we and the dynos were stopped.
     pub(super) fn postpone(&mut self, by: Duration) {
         for watch in self.watches.values_mut() {
             watch.began += by;
@@ -143,8 +143,8 @@ fn answers_at(own: &[Listener]) -> Option<IpAddr> {
     reachable_at(&own.iter().map(seen_from_here).collect::<Vec<_>>()).first().copied()
 }
 
-/// The addresses on which a port is listened on.
-pub(super) fn listened_on(port: u16) -> Vec<IpAddr> {
+/// The addresses of the sockets that listen on a port.
+pub(super) fn listening_addresses(port: u16) -> Vec<IpAddr> {
     listeners().into_iter().filter(|listener| listener.port == port).map(|listener| listener.address).collect()
 }
 
@@ -262,7 +262,7 @@ mod tests {
             };
             setsockopt(&server, sockopt::Ipv6V6Only, &only_ipv6).expect("an option of IPv6");
             let everywhere = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
-            // This machine has no IPv6.
+            // Skipped if this machine has no IPv6.
             if bind(server.as_raw_fd(), &SockaddrIn6::from(everywhere)).is_err() {
                 return;
             }
@@ -278,14 +278,14 @@ mod tests {
 
     #[test]
     fn s6_2_pauses_double_from_10_to_500_ms_until_it_gives_up_after_a_minute() {
-        let (looks, last) = looks_in_vain(&mut Listening::new(None));
+        let (looks, last) = look_until_it_gives_up(&mut Listening::new(None));
 
         assert_eq!(last, [WatchResult::GaveUp { run: RunId(1), after: PATIENCE }]);
         assert!((120..140).contains(&looks), "{looks}");
     }
 
     /// Watches a run that never listens. Returns the number of looks and the last result.
-    fn looks_in_vain(listening: &mut Listening) -> (usize, Vec<WatchResult>) {
+    fn look_until_it_gives_up(listening: &mut Listening) -> (usize, Vec<WatchResult>) {
         listening.before_spawn(RunId(1), 1);
         listening.begin(RunId(1));
         let mut looks = 0;
@@ -298,19 +298,19 @@ mod tests {
     }
 
     #[test]
-    fn s6_5_a_run_is_watched_for_as_long_as_a_longer_boot_timeout_lasts() {
+    fn s6_5_a_run_is_watched_longer_if_its_boot_timeout_is_longer() {
         let second = Duration::from_secs(1);
 
-        let (looks, last) = looks_in_vain(&mut Listening::new(Some(180 * second)));
+        let (looks, last) = look_until_it_gives_up(&mut Listening::new(Some(180 * second)));
 
         let found = matches!(last[..], [WatchResult::GaveUp { after, .. }] if after > 180 * second);
         assert!(found && looks > 360, "{looks} {last:?}");
-        let (_, last) = looks_in_vain(&mut Listening::new(Some(second)));
+        let (_, last) = look_until_it_gives_up(&mut Listening::new(Some(second)));
         assert_eq!(last, [WatchResult::GaveUp { run: RunId(1), after: PATIENCE }]);
     }
 
     #[test]
-    fn s6_5_a_run_is_looked_at_once_more_when_its_time_is_over() {
+    fn s6_5_a_run_is_checked_once_more_when_its_time_is_up() {
         let mut listening = Listening::new(None);
         listening.before_spawn(RunId(1), 1);
         let now = Instant::now();

@@ -18,7 +18,7 @@ use crate::logs::{Formatter, LogBlock, Source};
 /// The file of all lines. It cannot clash with the file of a dyno, whose name ends in `.N.log`.
 const MERGED: &str = "all.log";
 
-/// How often to try to create a file that is gone before it is an error.
+/// How many times to try to create a file that is gone before giving up.
 const ATTEMPTS: u32 = 100;
 
 /// Why lines cannot be written to a log file.

@@ -31,7 +31,7 @@ const WRITE_BYTES: usize = 64 << 10;
 /// An output buffer that grew beyond this is freed: prefixes make very short lines 20 times as long.
 const KEEP_BYTES: usize = 512 << 10;
 
-/// A report of the thread to the run loop.
+/// A report from the thread to the run loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HubEvent {
     /// The stream that shows the log cannot be written any more. Sent once; later output is dropped.
@@ -51,7 +51,7 @@ enum Item {
     Mark(Vec<u8>),
     /// Raw output of the focused dyno, in a buffer of the budget.
     Raw(Vec<u8>),
-    /// The run of the focused dyno is over.
+    /// The run of the focused dyno has ended.
     RawEnd,
 }
 
@@ -86,7 +86,7 @@ struct Shared {
 pub(super) struct Receivers<Q> {
     /// Formats the lines that are shown.
     pub(super) formatter: Formatter,
-    /// Whose lines are not shown.
+    /// Which sources are hidden.
     pub(super) quiet: Q,
     /// The files of `--log-dir`.
     pub(super) files: Option<LogFiles>,
@@ -167,7 +167,7 @@ impl LogHub {
         self.shared.keep(buffer);
     }
 
-    /// Queues lines. They have the place of one [`LogHub::buffer`] in the budget.
+    /// Queues lines. They occupy the place of one [`LogHub::buffer`] in the budget.
     pub(super) fn push(&self, block: LogBlock, audience: Audience) {
         self.enqueue(Item::Block(block, audience));
     }
@@ -182,7 +182,7 @@ impl LogHub {
         self.enqueue(Item::Raw(bytes));
     }
 
-    /// Reports that the run of the focused dyno is over.
+    /// Reports that the run of the focused dyno has ended.
     pub(super) fn end_raw(&self) {
         self.enqueue(Item::RawEnd);
     }
@@ -212,12 +212,12 @@ impl LogHub {
         self.shared.wake.notify_one();
     }
 
-    /// The end has begun: from now on [`LogHub::progress`] soon shows whether the reader still reads.
+    /// Announces the end: from now on [`LogHub::progress`] soon shows whether the reader is still reading.
     pub(super) fn begin_end(&self) {
         self.shared.delivery.begin_end();
     }
 
-    /// The reader has stopped reading: the rest goes only to the log files and is counted.
+    /// Gives up on a reader that has stopped reading: the rest is counted and goes only to the log files.
     pub(super) fn give_up(&self) {
         self.shared.delivery.give_up();
     }
@@ -233,7 +233,7 @@ impl LogHub {
     }
 
     fn enqueue(&self, item: Item) {
-        self.shared.delivery.queue(item.bytes());
+        self.shared.delivery.count_queued(item.bytes());
         let mut queue = lock(&self.shared.queue);
         queue.items.push_back(item);
         // Waking costs a system call, and a thread that is working looks at the queue again by itself.
@@ -258,7 +258,7 @@ impl Shared {
     }
 }
 
-/// Ignores poison: every change is a single step, so a thread that panicked with the lock has left the data whole.
+/// Ignores poison: every change is a single step, so a thread that panicked with the lock has left the data consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -276,7 +276,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         let mut batch = VecDeque::new();
         while self.next_batch(&mut batch) {
             for item in batch.drain(..) {
-                self.take(item);
+                self.process(item);
             }
             if let Some(focused) = &mut self.receivers.focused {
                 focused.come_back(&mut self.out);
@@ -310,7 +310,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         }
     }
 
-    fn take(&mut self, item: Item) {
+    fn process(&mut self, item: Item) {
         let bytes = item.bytes();
         match item {
             Item::Block(block, audience) => {
@@ -332,7 +332,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
                 }
             }
         }
-        self.shared.delivery.take(bytes);
+        self.shared.delivery.count_formatted(bytes);
         if self.out.len() >= WRITE_BYTES {
             self.write_out();
         }

@@ -21,7 +21,7 @@ impl Runtime {
     }
 
     fn output_lost(&mut self, errno: Errno) {
-        // A closed terminal is told twice, by SIGHUP and by the write; whichever comes first means the same.
+        // A closed terminal shows twice: as SIGHUP and as a failed write. Both must have the same result.
         let terminal_gone = errno == Errno::EIO && self.shows_on_terminal;
         let event = if terminal_gone && !is_ignored(libc::SIGHUP) {
             Event::Signal(UserSignal::Hup)

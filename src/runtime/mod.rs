@@ -57,19 +57,19 @@ pub struct Start {
     pub notices: NoticeStyle,
     /// Formats the lines that are shown.
     pub formatter: Formatter,
-    /// Whose lines are not shown.
+    /// Which sources are hidden.
     pub quiet: Quiet,
     /// The files of `--log-dir`.
     pub files: Option<LogFiles>,
     /// Whether dynos without a terminal read `/dev/null` instead of a pipe that never ends.
     pub null_stdin: bool,
-    /// Width of the prefix: a dyno's terminal has that many columns less than ours.
+    /// Width of the prefix: a dyno's terminal has that many columns fewer than ours.
     pub prefix_columns: u16,
     /// Set for a smoke test. Its log goes to stderr, because stdout belongs to the command.
     pub smoke: Option<SmokeStart>,
 }
 
-/// What a smoke test needs besides.
+/// What only a smoke test needs.
 pub struct SmokeStart {
     /// What must be up, for how long, and how it is probed.
     pub rules: SmokeRules,

@@ -4,7 +4,7 @@
 //! the inherited descriptor would change the stream for every process that shares it, the user's shell included. So pipes
 //! and terminals are opened a second time, with that flag on our own description only; sockets have a flag for each call.
 //!
-//! Not here: waiting for a slow reader (`delivery`), and how long to wait (`patience`).
+//! Not here: when to wait for a slow reader (`delivery`), and how long (`patience`).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -16,7 +16,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 
 use crate::guardian::{terminal_device, unread_in_pipe, unsent};
 
-/// A pipe that is ready takes this much without blocking, all of it or nothing (`PIPE_BUF`).
+/// A pipe that is ready accepts this much without blocking, all of it or nothing (`PIPE_BUF`).
 const PIPE_PIECE_BYTES: usize = 4096;
 
 /// A socket reports a piece as unread until its last byte is read. Pieces are small, so that even a reader that takes 600
@@ -62,7 +62,7 @@ impl Outlet {
     /// # Errors
     /// EAGAIN if it accepts nothing now. Otherwise those of write(2).
     pub(super) fn write_now(&self, bytes: &[u8], aim: Aim) -> Result<usize, Errno> {
-        let piece = bytes.get(..self.most_at_once(aim)).unwrap_or(bytes);
+        let piece = bytes.get(..self.max_piece_bytes(aim)).unwrap_or(bytes);
         match (self.kind, &self.own) {
             (StreamKind::Socket, _) => {
                 send(self.shared.as_fd().as_raw_fd(), piece, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)
@@ -77,7 +77,7 @@ impl Outlet {
         }
     }
 
-    fn most_at_once(&self, aim: Aim) -> usize {
+    fn max_piece_bytes(&self, aim: Aim) -> usize {
         match (self.kind, &self.own, aim) {
             (StreamKind::Socket, _, _) => SOCKET_PIECE_BYTES,
             (StreamKind::Pipe, None, _) => PIPE_PIECE_BYTES,
@@ -112,10 +112,10 @@ impl Outlet {
         PollFd::new(fd, PollFlags::POLLOUT)
     }
 
-    /// Waits until the stream accepts bytes or has failed, but not longer than `most`.
-    pub(super) fn wait(&self, most: PollTimeout) {
+    /// Waits until the stream accepts bytes or has failed, but not longer than `limit`.
+    pub(super) fn wait(&self, limit: PollTimeout) {
         // After an error the caller just tries again sooner.
-        let _ = poll(&mut [self.poll_fd()], most);
+        let _ = poll(&mut [self.poll_fd()], limit);
     }
 
     fn is_ready(&self) -> bool {
@@ -152,8 +152,8 @@ fn open_again(shared: BorrowedFd<'_>, kind: StreamKind) -> Option<OwnedFd> {
     opened.find(|own| is_same(shared, own.as_fd(), kind))
 }
 
-/// Whether it really is the same. Opening the master of a pseudoterminal again creates a new one, and `/dev/tty` may be
-/// another terminal.
+/// Whether `own` really is the same pipe or terminal. Opening the master of a pseudoterminal again creates a new one,
+/// and `/dev/tty` may be another terminal.
 fn is_same(shared: BorrowedFd<'_>, own: BorrowedFd<'_>, kind: StreamKind) -> bool {
     match kind {
         StreamKind::Pipe => is_same_file(shared, own),

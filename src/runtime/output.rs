@@ -1,8 +1,8 @@
 //! One task per dyno: reads the output of its runs and puts our notices about them in the right place.
 //!
 //! Decides only the order: the output of the run's leader, then the exit notice, then what its children write after that,
-//! then the output of the next run. The exit notice does not wait for the children, which may live until the grace is
-//! over. The task reads only while the hub has a free buffer, so a slow terminal stops the dyno and costs no memory.
+//! then the output of the next run. The exit notice does not wait for the children, which may live until the grace has
+//! passed. The task reads only while the hub has a free buffer, so a slow terminal stops the dyno and costs no memory.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -21,10 +21,10 @@ use crate::app::{DynoName, RunId};
 use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, ScreenSize, Source};
 use crate::supervisor::{KeyboardSign, NoticeKind, NoticeStyle};
 
-/// Most bytes that the buffers of a terminal can hold after its last writer has gone.
+/// Maximum number of bytes that the buffers of a terminal hold after its last writer has gone.
 const TERMINAL_BYTES: usize = 128 << 10;
 
-/// Bytes read at once if tokio sees nothing to read. A drain reads again until nothing is left.
+/// Bytes read at once if tokio reports nothing to read. A drain reads again until nothing is left.
 const DIRECT_BYTES: usize = 4096;
 
 /// An order from the run loop to the task. The queue needs no bound: each run adds a few orders, and the guardian limits
@@ -84,9 +84,9 @@ pub(super) struct Output {
     lines: Lines,
     /// Whether its output is also shown raw and immediately.
     is_shown_raw: bool,
-    /// Whether the notice was shown that points to `--focus`.
+    /// Whether the notice that points to `--focus` was shown.
     has_suggested_focus: bool,
-    /// Set if something was read that is not shown yet.
+    /// When to show something that was read but not shown yet. None: there is nothing.
     waiting: Option<Waiting>,
 }
 
@@ -94,9 +94,9 @@ pub(super) struct Output {
 #[derive(Clone, Copy)]
 struct Waiting {
     since: Instant,
-    /// If nothing more is read before.
+    /// The time to show it if nothing more is read before.
     still_at: Instant,
-    /// Even if more is read before.
+    /// The time to show it even if more is read before.
     at_latest: Option<Instant>,
 }
 
@@ -263,7 +263,7 @@ impl Output {
         }
     }
 
-    /// `buffer`: has a place in the budget.
+    /// Splits the fresh bytes of a buffer into lines and hands them to the hub. `buffer` has a place in the budget.
     fn split(&mut self, buffer: Vec<u8>, fresh_from: usize) {
         let mut pieces = Pieces::new(&self.hub, &self.dyno);
         let spare = self.lines.split(buffer, fresh_from, &mut |chunk| pieces.add(chunk));
@@ -356,7 +356,7 @@ fn block(dyno: &DynoName, time: Timestamp, chunk: Chunk) -> LogBlock {
     LogBlock { source: Source::App(dyno.clone()), time, bytes: chunk.bytes, continued: chunk.continued }
 }
 
-/// The most bytes that the stream can hold. A dyno may have enlarged its pipe.
+/// Maximum number of bytes that the stream can hold. A dyno may have enlarged its pipe.
 fn capacity(stream: &Receiver) -> usize {
     let size = fcntl(stream, FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| usize::try_from(size).ok());
     size.unwrap_or(TERMINAL_BYTES)

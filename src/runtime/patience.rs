@@ -5,13 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-/// How long to wait for a reader that takes nothing.
+/// How long to wait for a reader that makes no progress.
 pub(super) const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 /// How often to look at the progress.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// A longer gap between two looks is counted as this much only: we were suspended, and the reader probably was, too.
+/// At most this much of the time between two looks is counted: if more has passed, we were suspended, and the reader
+/// probably was, too.
 const LONGEST_GAP: Duration = Duration::from_millis(500);
 
 /// How much of the output is written, and how much of that is read.
@@ -37,8 +38,8 @@ impl Patience {
         Self { seen: progress, looked_at: now, waited: Duration::ZERO }
     }
 
-    /// Records the progress. Returns whether the reader has stopped reading.
-    pub(super) fn is_over(&mut self, progress: OutputProgress, now: Instant) -> bool {
+    /// Records the progress. Returns whether the patience has run out: the reader has stopped reading.
+    pub(super) fn has_run_out(&mut self, progress: OutputProgress, now: Instant) -> bool {
         let gap = now.saturating_duration_since(self.looked_at).min(LONGEST_GAP);
         let is_moving = progress.done > self.seen.done || progress.unread < self.seen.unread;
         self.waited = if is_moving { Duration::ZERO } else { self.waited + gap };
@@ -52,12 +53,12 @@ impl Patience {
 mod tests {
     use super::*;
 
-    /// Returns whether the patience is over after each look: milliseconds since the start, bytes done, bytes unread.
+    /// Returns whether the patience has run out after each look: milliseconds since the start, bytes done and unread.
     fn looks<const N: usize>(looks: [(u64, u64, usize); N]) -> [bool; N] {
         let begin = Instant::now();
         let mut patience = Patience::new(OutputProgress { done: 0, unread: 4096 }, begin);
         looks.map(|(ms, done, unread)| {
-            patience.is_over(OutputProgress { done, unread }, begin + Duration::from_millis(ms))
+            patience.has_run_out(OutputProgress { done, unread }, begin + Duration::from_millis(ms))
         })
     }
 

@@ -43,7 +43,7 @@ pub fn is_port_free(port: u16, mode: BindMode) -> bool {
     match try_bind(AddressFamily::Inet6, &everywhere, mode) {
         Ok(()) => true,
         Err(Errno::EADDRINUSE) => false,
-        // This machine has no IPv6.
+        // This machine has no IPv6, or the system refuses for another reason.
         Err(_) => try_bind(AddressFamily::Inet, &SockaddrIn::new(0, 0, 0, 0, port), mode) != Err(Errno::EADDRINUSE),
     }
 }
@@ -66,7 +66,7 @@ pub fn port_holder(port: u16) -> Option<PortHolder> {
         return None;
     }
     let mut pids: Vec<i32> = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| pid_of(&entry)).collect();
-    // The oldest process with the socket is the server; later ones are its workers.
+    // The lowest pid is usually that of the server, and higher ones those of its workers.
     pids.sort_unstable();
     let pid = pids.into_iter().find(|pid| holds(*pid, &sockets))?;
     let command = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn s5_4_a_connection_in_time_wait_only_matters_to_a_plain_bind() {
         for address in [std::net::IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
-            // This machine has no IPv6.
+            // Skipped if this machine has no IPv6.
             let Ok(listener) = TcpListener::bind((address, 0)) else { continue };
             let port = port_of(&listener);
             let mut client = TcpStream::connect((address, port)).expect("a connection");

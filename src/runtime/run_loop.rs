@@ -1,4 +1,4 @@
-//! The main loop: waits for signals, the guardian's reports, the log hub and the next deadline, and makes events of them.
+//! The main loop: turns signals, the guardian's reports, messages of the log hub and deadlines into events.
 //!
 //! The supervisor returns effects, which `effects` performs. `ending` does the rest after the loop.
 
@@ -36,7 +36,7 @@ pub(super) enum Finished {
     GuardianLost,
 }
 
-/// A request to the guardian that is not sent yet.
+/// A request to the guardian that has not been sent yet.
 pub(super) enum Work {
     Spawn(SpawnSpec),
     Signal(RunId, GroupSignal),
@@ -48,7 +48,7 @@ pub(super) struct LiveRun {
     pub(super) stream: Option<Rc<Receiver>>,
     /// Keeps its terminal from reporting the end before the run is gone.
     pub(super) _kept_open: Option<OwnedFd>,
-    /// Its leader. None before the guardian has reported it.
+    /// The pid of its leader. None before the guardian has reported it.
     pub(super) pid: Option<i32>,
 }
 
@@ -84,8 +84,8 @@ pub(super) struct Runtime {
     pub(super) events: VecDeque<Event>,
     /// Determined at the start, because a terminal that is gone does not look like a terminal any more.
     pub(super) shows_on_terminal: bool,
-    /// Lines go to a terminal, where a `\r` from a pipe would overwrite the prefix.
-    pub(super) terminal_takes_lines: bool,
+    /// Whether lines go to stdout and that is a terminal, where a `\r` from a pipe would overwrite the prefix.
+    pub(super) lines_go_to_terminal: bool,
     /// Whether log files get all bytes.
     pub(super) keeps_files: bool,
     /// Which output could not be written, and why.
@@ -98,7 +98,7 @@ impl Runtime {
         let (hub_sender, hub_events) = unbounded_channel();
         let stream = if start.smoke.is_some() { LogStream::Stderr } else { LogStream::Stdout };
         let shows_on_terminal = stream.is_terminal();
-        let terminal_takes_lines = shows_on_terminal && start.smoke.is_none();
+        let lines_go_to_terminal = shows_on_terminal && start.smoke.is_none();
         let mut specs = start.plan.release.iter().chain(&start.plan.formation);
         let focused = specs.find(|spec| spec.focus != Focus::Elsewhere);
         let keyboard = match focused.map_or(Focus::Elsewhere, |spec| spec.focus) {
@@ -158,7 +158,7 @@ impl Runtime {
             began: Instant::now(),
             events: VecDeque::from([Event::Boot]),
             shows_on_terminal,
-            terminal_takes_lines,
+            lines_go_to_terminal,
             keeps_files,
             lost_output: None,
         })
@@ -222,12 +222,12 @@ impl Runtime {
                     if let Some(finished) = self.receive(&mut reports).await {
                         return finished;
                     }
-                    // For the same reason look once more which dynos listen: the last look is up to half a second old.
+                    // For the same reason check again which dynos listen: the last check is up to half a second old.
                     self.listening.hurry(Instant::now());
-                    self.look_which_runs_listen();
+                    self.check_which_runs_listen();
                     self.events.push_back(Event::Tick);
                 },
-                () = until(look) => self.look_which_runs_listen(),
+                () = until(look) => self.check_which_runs_listen(),
             }
         }
     }
@@ -264,7 +264,7 @@ impl Runtime {
         None
     }
 
-    /// Turns a report into an event, and opens or closes the streams of the run in the right order with it.
+    /// Turns a report into an event, and opens the stream of its run after that event or closes it before.
     fn report(&mut self, report: Report) -> Option<Finished> {
         match report {
             Report::Spawned(run, pid) => {
@@ -304,13 +304,13 @@ impl Runtime {
                 self.events.push_back(Event::Gone { run });
             }
             Report::Unkillable(run, survivor) => self.events.push_back(Event::Unkillable { run, survivor }),
-            // Only `ending` asks for a sweep, and it reads the report itself.
+            // Only `ending` requests a sweep, and it reads the report itself.
             Report::Swept { .. } => {}
         }
         self.handle_events()
     }
 
-    /// Hands keys over in order. The supervisor decides what an interrupt does.
+    /// Passes keys on in order. The supervisor decides what an interrupt does.
     fn typed(&mut self, keys: &PressedKeys) -> Option<Finished> {
         // A shell may have brought us to the foreground without a signal.
         self.keyboard_in_use(true);
@@ -341,15 +341,15 @@ impl Runtime {
         }
     }
 
-    /// The terminal has echoed `^C` where the next line begins. Goes back, so that the line overwrites it.
+    /// The terminal has echoed `^C` where the next line begins. Moves the cursor back, so that the line overwrites it.
     fn cover_echo(&self, signal: UserSignal) {
         let has_echo = matches!(signal, UserSignal::Int | UserSignal::Quit);
-        if has_echo && self.terminal_takes_lines && self.keyboard.is_none() {
+        if has_echo && self.lines_go_to_terminal && self.keyboard.is_none() {
             self.hub.mark(b"\r".to_vec());
         }
     }
 
-    fn look_which_runs_listen(&mut self) {
+    fn check_which_runs_listen(&mut self) {
         for result in self.listening.look(Instant::now()) {
             match result {
                 WatchResult::Listening { run, address, loopback_only } => {
@@ -361,7 +361,7 @@ impl Runtime {
     }
 }
 
-/// Makes tokio's next wait a real one. Call it before the I/O, which must go on until the socket is empty or full.
+/// Makes tokio's next wait really wait. Call it before the I/O, which must continue until the socket is empty or full.
 pub(super) fn clear_readiness(link: &UnixStream, interest: Interest) {
     let _ = link.try_io(interest, || Err::<(), _>(std::io::Error::from(std::io::ErrorKind::WouldBlock)));
 }

@@ -44,7 +44,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers. SIGHUP stays ignored if it is, as after `nohup` (S12).
+    /// Installs the handlers. SIGHUP stays ignored if it already is, as after `nohup` (S12).
     ///
     /// # Errors
     /// The system refused a socket pair or a handler.

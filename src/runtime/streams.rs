@@ -15,7 +15,7 @@ use super::focus::own_stdin;
 use crate::app::{Io, PtySize};
 use crate::guardian::{TerminalModes, set_terminal_size};
 
-/// How many names to try for a FIFO. It only fails if other programs have all of them.
+/// How many names to try for a FIFO. Creating it fails only if all of them are in use.
 const FIFO_NAMES: u32 = 100;
 
 /// The stdin of dynos without a terminal.
@@ -65,14 +65,14 @@ fn endless_without_proc() -> Result<OwnedFd, Errno> {
 
 /// What one run reads as stdin.
 #[derive(Clone, Copy)]
-pub(super) enum Reads {
+pub(super) enum RunStdin {
     /// Its terminal if it has one, else this.
     Stdin(Stdin),
     /// Our own stdin.
     OwnStdin,
     /// Its terminal, which gets the user's keys.
     Keyboard {
-        /// Those of the user's terminal. None if they are not known; then the terminal keeps its default modes.
+        /// The modes of the user's terminal. None if they are not known: the run's terminal keeps its default modes.
         modes: Option<TerminalModes>,
         /// Whether its output is shown raw on the user's terminal.
         is_shown_raw: bool,
@@ -91,33 +91,33 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn open(io: Io, reads: Reads) -> Result<Self, Errno> {
+    pub(super) fn open(io: Io, stdin: RunStdin) -> Result<Self, Errno> {
         match io {
             Io::Pipe => {
                 let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
                 // Only our end does not block. The dyno's end blocks, as programs expect.
                 fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-                Ok(Self { ours: Some(reader), theirs: vec![reads.for_a_pipe()?, writer], kept_open: None })
+                Ok(Self { ours: Some(reader), theirs: vec![stdin.for_a_pipe()?, writer], kept_open: None })
             }
             Io::Pty(size) => {
-                let (master, slave) = terminal(size, reads)?;
+                let (master, slave) = terminal(size, stdin)?;
                 fcntl(&master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
                 let kept_open = Some(copy(slave.as_fd())?);
-                let theirs = match reads {
-                    Reads::Stdin(_) | Reads::Keyboard { .. } => vec![slave],
-                    Reads::OwnStdin => vec![own_stdin()?, slave],
+                let theirs = match stdin {
+                    RunStdin::Stdin(_) | RunStdin::Keyboard { .. } => vec![slave],
+                    RunStdin::OwnStdin => vec![own_stdin()?, slave],
                 };
                 Ok(Self { ours: Some(master), theirs, kept_open })
             }
             Io::Inherit => {
                 let (stdout, stderr) = (copy(std::io::stdout().as_fd())?, copy(std::io::stderr().as_fd())?);
-                Ok(Self { ours: None, theirs: vec![reads.for_a_pipe()?, stdout, stderr], kept_open: None })
+                Ok(Self { ours: None, theirs: vec![stdin.for_a_pipe()?, stdout, stderr], kept_open: None })
             }
         }
     }
 }
 
-impl Reads {
+impl RunStdin {
     /// The stdin of a run whose output is not a terminal.
     fn for_a_pipe(self) -> Result<OwnedFd, Errno> {
         match self {
@@ -147,21 +147,21 @@ pub(super) fn with_empty_stdin(mut theirs: Vec<OwnedFd>) -> Result<Vec<OwnedFd>,
     Ok(theirs)
 }
 
-/// Creates a terminal that has its size before any program can ask for it. It passes `\n` unchanged, unless its output is
+/// Creates a terminal whose size is set before any program can query it. It passes `\n` unchanged, unless its output is
 /// shown raw.
-fn terminal(size: PtySize, reads: Reads) -> Result<(OwnedFd, OwnedFd), Errno> {
+fn terminal(size: PtySize, stdin: RunStdin) -> Result<(OwnedFd, OwnedFd), Errno> {
     let pty = openpty(None, None)?;
     for end in [&pty.master, &pty.slave] {
         fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     }
-    let keeps_newlines = match reads {
-        Reads::Keyboard { modes, is_shown_raw } => {
+    let keeps_newlines = match stdin {
+        RunStdin::Keyboard { modes, is_shown_raw } => {
             if let Some(modes) = modes {
                 modes.set(&pty.slave)?;
             }
             !is_shown_raw
         }
-        Reads::Stdin(_) | Reads::OwnStdin => true,
+        RunStdin::Stdin(_) | RunStdin::OwnStdin => true,
     };
     if keeps_newlines {
         let mut modes = tcgetattr(&pty.slave)?;

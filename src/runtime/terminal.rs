@@ -1,4 +1,4 @@
-//! The size of our own terminal and of the dynos' terminals, and a wait for a descriptor.
+//! The size of our own terminal and of the dynos' terminals, and a way to wait until a descriptor is writable.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -10,14 +10,14 @@ use crate::guardian::terminal_size;
 /// Long dyno names must not make a dyno's terminal narrower than this.
 const MIN_COLUMNS: u16 = 20;
 
-/// The size of the terminal behind stdout.
+/// The size of the terminal that stdout is connected to. None: it is not connected to one.
 #[must_use]
 pub fn own_terminal_size() -> Option<PtySize> {
     terminal_size(std::io::stdout())
 }
 
 /// The size of the terminal for a dyno with the keyboard, whose lines have no prefix. If stdout is not a terminal, the
-/// size of the one behind `keyboard`.
+/// size of the terminal `keyboard`.
 pub(super) fn full_size(keyboard: impl AsFd) -> Option<PtySize> {
     own_terminal_size().or_else(|| terminal_size(keyboard))
 }

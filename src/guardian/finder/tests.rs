@@ -12,29 +12,29 @@ struct World {
     worker: Facts,
     processes: Vec<Process>,
     is_complete: bool,
-    evidence: BTreeMap<i32, Shown>,
+    evidence: BTreeMap<i32, FakeEvidence>,
     now: Instant,
 }
 
 /// The evidence about a process.
 #[derive(Default)]
-struct Shown {
+struct FakeEvidence {
     marks: Marks,
     streams: Vec<String>,
     ports: Vec<u16>,
 }
 
-impl Evidence for BTreeMap<i32, Shown> {
+impl Evidence for BTreeMap<i32, FakeEvidence> {
     fn marks(&mut self, pid: Pid) -> Marks {
-        self.get(&pid.as_raw()).map(|shown| shown.marks.clone()).unwrap_or_default()
+        self.get(&pid.as_raw()).map(|fake| fake.marks.clone()).unwrap_or_default()
     }
 
     fn open_files(&mut self, pid: Pid) -> Vec<String> {
-        self.get(&pid.as_raw()).map(|shown| shown.streams.clone()).unwrap_or_default()
+        self.get(&pid.as_raw()).map(|fake| fake.streams.clone()).unwrap_or_default()
     }
 
     fn ports(&mut self, pid: Pid) -> Vec<u16> {
-        self.get(&pid.as_raw()).map(|shown| shown.ports.clone()).unwrap_or_default()
+        self.get(&pid.as_raw()).map(|fake| fake.ports.clone()).unwrap_or_default()
     }
 }
 
@@ -169,9 +169,9 @@ fn s6_10_marks_win_over_streams_and_streams_win_over_ports() {
     let mut world = World::new();
     let marks = Marks::Dyno("worker.1".to_owned());
     let (streams, ports) = (vec!["pipe:[10]".to_owned()], vec![2000]);
-    world.evidence.insert(30, Shown { marks, streams: streams.clone(), ports: vec![1000] });
-    world.evidence.insert(31, Shown { marks: Marks::Absent, streams, ports: ports.clone() });
-    world.evidence.insert(32, Shown { marks: Marks::Absent, streams: Vec::new(), ports });
+    world.evidence.insert(30, FakeEvidence { marks, streams: streams.clone(), ports: vec![1000] });
+    world.evidence.insert(31, FakeEvidence { marks: Marks::Absent, streams, ports: ports.clone() });
+    world.evidence.insert(32, FakeEvidence { marks: Marks::Absent, streams: Vec::new(), ports });
 
     world.add(process(30, 1)).add(process(31, 1)).add(process(32, 1)).look();
 
@@ -221,12 +221,12 @@ fn s6_10_a_later_process_with_the_same_pid_does_not_inherit_the_run() {
 #[test]
 fn s6_10_a_process_in_the_middle_of_an_exec_is_checked_again() {
     let mut world = World::new();
-    world.evidence.insert(30, Shown { marks: Marks::Blank, ..Shown::default() });
+    world.evidence.insert(30, FakeEvidence { marks: Marks::Blank, ..FakeEvidence::default() });
     world.add(process(30, 1)).look();
     assert!(world.finder.is_undecided());
 
     let marks = Marks::Dyno("web.1".to_owned());
-    world.evidence.insert(30, Shown { marks, ..Shown::default() });
+    world.evidence.insert(30, FakeEvidence { marks, ..FakeEvidence::default() });
     world.look();
 
     assert_eq!(world.owner(30), Owner::Run(WEB));
@@ -236,10 +236,10 @@ fn s6_10_a_process_in_the_middle_of_an_exec_is_checked_again() {
 #[test]
 fn s6_10_an_environment_that_stays_empty_is_finally_accepted() {
     let mut world = World::new();
-    world.evidence.insert(30, Shown { marks: Marks::Blank, ..Shown::default() });
+    world.evidence.insert(30, FakeEvidence { marks: Marks::Blank, ..FakeEvidence::default() });
     world.add(process(30, 1)).look();
 
-    world.now += EXEC_TAKES;
+    world.now += EMPTY_IS_FINAL_AFTER;
     world.look();
 
     assert_eq!(world.owner(30), either());
