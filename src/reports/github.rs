@@ -1,5 +1,5 @@
-//! The workflow commands that a smoke prints for GitHub's runner: a log group for each phase, and an annotation that
-//! names the dyno and the reason of a failure.
+//! The workflow commands that a smoke test prints for GitHub's runner: a log group for each phase, and an annotation
+//! that names the dyno and the reason of a failure.
 //!
 //! Not here: [`defuse`](crate::logs::defuse) in `logs` keeps dyno output from giving the runner commands.
 
@@ -24,7 +24,7 @@ impl Groups {
     }
 }
 
-/// The annotation of a failed smoke, with dyno and reason. None: it passed.
+/// The annotation of a failed smoke test, with dyno and reason. None: it passed.
 #[must_use]
 pub fn annotation(smoke: &Smoke<'_>) -> Option<String> {
     if smoke.passed() {
@@ -38,7 +38,7 @@ pub fn annotation(smoke: &Smoke<'_>) -> Option<String> {
     Some(format!("::error title={}::{}\n", property(&title), data(&message)))
 }
 
-/// The annotation of a smoke that could not begin.
+/// The annotation of a smoke test that could not begin.
 #[must_use]
 pub fn refusal(fact: &str, status: u8) -> String {
     format!("::error title=smoke failed::{}\n", data(&format!("{fact} (status {status})")))

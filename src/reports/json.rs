@@ -1,4 +1,4 @@
-//! A smoke as one JSON object, for scripts. All fields of [`Summary`] are always present, in that order.
+//! A smoke test as one JSON object, for scripts. All fields of [`Summary`] are always present, in that order.
 //!
 //! Times are seconds with six decimals, counted from the start of the run. Bytes that are not UTF-8 become U+FFFD.
 //! Control characters are escaped, DEL and U+0080..=U+009F too, so that a terminal that shows the file obeys none.
@@ -27,9 +27,10 @@ pub struct Summary<'a> {
     pub status: u8,
     /// The reason for that status, the same text as in the last line of the log.
     pub reason: &'a str,
-    /// The dyno that caused a failure, such as `web.1`. Null: it passed, the command failed, or no single dyno did.
+    /// The dyno that caused a failure, such as `web.1`. Null: it passed, the command failed, or no single dyno is to
+    /// blame.
     pub culprit: Option<String>,
-    /// When it began: RFC 3339, UTC.
+    /// When the smoke test began: RFC 3339, UTC.
     pub started: String,
     /// Seconds from the start of the run to the end of its last phase.
     pub seconds: Seconds,
@@ -65,7 +66,7 @@ pub struct Dyno<'a> {
     pub dyno: String,
     /// `passed`, `failed`, `not started`, or `stopped before up` (something else failed).
     pub result: &'static str,
-    /// From the command to start it until its program ran. Null: the program never ran.
+    /// From the attempt to start it until its program ran. Null: the program never ran.
     pub boot_seconds: Option<Seconds>,
     /// From then until it was up; 0 if it does not have to listen. Null: it never was.
     pub ready_seconds: Option<Seconds>,

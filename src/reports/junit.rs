@@ -1,6 +1,6 @@
-//! A smoke as a JUnit file, the format that every CI shows: one test case for each phase and for each dyno.
+//! A smoke test as a JUnit file, the format that every CI service can show: one test case for each phase and each dyno.
 //!
-//! JUnit XML is not a standard. There are three schemas: of Jenkins (`junit-10.xsd`), of its older plugin, and of Ant.
+//! JUnit XML is not a standard. There are three schemas: Jenkins' (`junit-10.xsd`), that of its older plugin, and Ant's.
 //! The file is valid in all of them, except for `skipped`, which Ant's schema lacks. A phase with nothing to do has no
 //! test case. A phase that was not reached is skipped, and so is a dyno that was not up when something else failed, so
 //! that an app has the same test cases in every run.

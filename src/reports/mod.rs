@@ -1,4 +1,4 @@
-//! Reports a finished smoke to CI: files for its dashboards, and lines in its log. Pure: values in, text out.
+//! Reports a finished smoke test to CI: files for its dashboards, and lines in its log. Pure: values in, text out.
 //!
 //! One file per format: [`junit`], [`json`], [`github`], and [`last_words`] for people who read the log. `supervisor`
 //! provides the result as a [`SmokeReport`]; `commands` and `runtime` decide when to report and where the text goes.
@@ -17,14 +17,14 @@ use jiff::Timestamp;
 
 use crate::supervisor::{PhaseResult, SmokeReport};
 
-/// A finished smoke, and what a report adds to its result.
+/// A finished smoke test, and what a report adds to its result.
 #[derive(Debug, Clone, Copy)]
 pub struct Smoke<'a> {
     /// The result.
     pub report: &'a SmokeReport,
     /// The exit status as a shell shows it, 0..=255: 128 + n if a signal ends us.
     pub status: u8,
-    /// When it began.
+    /// When the smoke test began.
     pub started: Timestamp,
     /// The last lines of the culprit, oldest first, as it wrote them; empty if there is no culprit.
     pub last_lines: &'a [Vec<u8>],

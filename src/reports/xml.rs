@@ -81,10 +81,10 @@ fn push(letter: char, in_attribute: bool, out: &mut String) {
         // `]]>` is not allowed in text.
         '>' => out.push_str("&gt;"),
         '"' if in_attribute => out.push_str("&quot;"),
-        // A reader would turn it into a blank.
+        // A parser would turn it into a blank.
         '\n' if in_attribute => out.push_str("&#10;"),
         '\t' if in_attribute => out.push_str("&#9;"),
-        // A reader would turn it into a line feed.
+        // A parser would turn it into a line feed.
         '\r' => out.push_str("&#13;"),
         letter if is_allowed(letter) => out.push(letter),
         _ => out.push(char::REPLACEMENT_CHARACTER),

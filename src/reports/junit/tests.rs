@@ -107,11 +107,11 @@ proptest! {
 
         let document = Document::parse(&text).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(problem(&document), None);
-        let said = |text: &str| printable(text.as_bytes(), false).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+        let shown_text = |text: &str| printable(text.as_bytes(), false).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
         let web = cases(&document).into_iter().find(|case| attribute(case, "name") == "web.1").unwrap();
         match web.first_element_child() {
             Some(failure) if failure.has_tag_name("failure") => {
-                prop_assert_eq!(attribute(&failure, "message"), said(&reason));
+                prop_assert_eq!(attribute(&failure, "message"), shown_text(&reason));
                 let shown = last_words::lines(&name_of_web(), &lines, false).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
                 prop_assert!(failure.text().unwrap_or_default().ends_with(&shown));
             }
