@@ -1,8 +1,8 @@
 //! A web server that uses only the standard library, for tests and examples. It binds `PORT` and answers every request
 //! with 200 until a signal ends it.
 //!
-//! Usage: `listen [ADDRESS [MANNER]]`. The default ADDRESS is `0.0.0.0`, all interfaces. `PORT=0` takes a free port. It
-//! prints its address as soon as it listens. MANNER is another status than 200, or a kind of misbehaviour: see
+//! Usage: `listen [ADDRESS [MANNER]]`. The default ADDRESS is `0.0.0.0`, all interfaces. With `PORT=0`, it gets a free
+//! port. It prints its address as soon as it listens. MANNER is a status other than 200, or a kind of misbehaviour: see
 //! [`Manner`].
 
 use std::env;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const DRIP: Duration = Duration::from_secs(1);
 
 /// Exit status with `die`.
-const DEATH: i32 = 3;
+const DIE_STATUS: i32 = 3;
 
 /// How the server treats a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn serve(manner: Manner, mut client: TcpStream) -> std::io::Result<()> {
 /// Exits like a program that crashes: the system closes the listener before the connection, unlike a normal return.
 #[expect(clippy::disallowed_methods, reason = "a crash runs no destructors")]
 fn die() -> ! {
-    std::process::exit(DEATH)
+    std::process::exit(DIE_STATUS)
 }
 
 fn answer(status: u16) -> String {

@@ -120,7 +120,7 @@ impl Running {
     }
 
     pub(crate) fn terminate(&self) {
-        signal(self.pid());
+        terminate(self.pid());
     }
 
     /// Waits until it has exited.
@@ -139,7 +139,7 @@ impl Drop for Running {
 }
 
 /// Sends SIGTERM.
-pub(crate) fn signal(pid: i32) {
+pub(crate) fn terminate(pid: i32) {
     kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
 }
 

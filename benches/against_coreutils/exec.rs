@@ -1,17 +1,17 @@
-//! How long it takes until the first and the last command of a formation run.
+//! How long it takes until the first and the last program of a formation are executed.
 
 use std::process::Stdio;
 use std::time::SystemTime;
 
 use crate::Effort;
-use crate::app::{App, signal};
+use crate::app::{App, terminate};
 use crate::roles::{nanoseconds, report_and_wait};
 use crate::table::{Limit, Table};
 
-/// Limit of the time to the first exec, in milliseconds.
+/// Limit for the time to the first exec, in milliseconds.
 const FIRST_MS: f64 = 5.0;
 
-/// Limit of the time to the hundredth exec, as a ratio to a shell loop that runs the bare commands. The loop that
+/// Limit for the time to the hundredth exec, as a ratio to a shell loop that runs the bare commands. The loop that
 /// passes each line to `sh -c`, like a Procfile, is shown next to it without a limit.
 const HUNDREDTH: f64 = 1.2;
 
@@ -66,7 +66,7 @@ fn with_shell(app: &App, count: usize, run: &str) -> (f64, f64) {
     let begin = SystemTime::now();
     let mut shell = app.shell(&script, Stdio::null());
     let (times, pids) = first_and_last(app, count, begin);
-    pids.into_iter().for_each(signal);
+    pids.into_iter().for_each(terminate);
     shell.wait();
     times
 }

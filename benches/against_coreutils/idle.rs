@@ -9,7 +9,7 @@ use crate::table::{Limit, Table};
 
 const DYNOS: usize = 3;
 
-/// The start is over when `dyno` has not woken up for this long, in milliseconds.
+/// The start has finished when `dyno` has not woken up for this long, in milliseconds.
 const SETTLED_MS: u16 = 500;
 
 /// After this many attempts the measurement begins even if `dyno` never settles.

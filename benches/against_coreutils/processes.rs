@@ -1,4 +1,4 @@
-//! Reads what the system knows about a process, from `/proc`.
+//! Reads facts about a process from `/proc`.
 
 use std::fs;
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use crate::table::{Limit, Table};
 /// Number of dynos. They exit as soon as they get SIGTERM.
 const DYNOS: usize = 10;
 
-/// Limit of that time, in milliseconds.
+/// Limit for the time from SIGTERM until all are gone, in milliseconds.
 const STOP_MS: f64 = 50.0;
 
 pub(crate) fn measure(effort: Effort, table: &mut Table) {
@@ -30,6 +30,6 @@ fn stop(app: &App) -> f64 {
     dyno.terminate();
     dyno.wait();
     let none_left = || !all.iter().any(|pid| processes::exists(*pid));
-    until("the process table holds none of them", none_left);
+    until("all processes are gone", none_left);
     begin.elapsed().as_secs_f64() * 1e3
 }

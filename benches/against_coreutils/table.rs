@@ -30,13 +30,13 @@ impl Table {
         self.section = name;
     }
 
-    /// Adds a measure of `dyno` alone. The limit applies to its median.
+    /// Adds a measurement of `dyno` alone. The limit applies to its median.
     pub(crate) fn alone(&mut self, what: &str, values: &[f64], unit: &str, limit: Limit) {
         let verdict = verdict(median(values), limit, unit);
         self.push([what.to_owned(), shown(values, unit), String::new(), String::new()], verdict);
     }
 
-    /// Adds a measure of `dyno` and of another program, round by round. The limit applies to the median of their
+    /// Adds a measurement of `dyno` and of another program, round by round. The limit applies to the median of their
     /// ratios, which is returned.
     pub(crate) fn against(&mut self, what: &str, [dyno, other]: [&[f64]; 2], unit: &str, limit: Limit) -> f64 {
         assert_eq!(dyno.len(), other.len(), "`{what}` was measured in pairs");
@@ -59,7 +59,7 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heads = ["median (least–most)", "dyno", "other", "ratio, pair by pair", "limit"];
+        let heads = ["median (min–max)", "dyno", "other", "ratio, pair by pair", "limit"];
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.cells.get(column));
             let heads = heads.get(column).map_or(0, |head| head.chars().count());

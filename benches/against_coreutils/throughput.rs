@@ -13,11 +13,11 @@ use crate::table::{Limit, Table};
 /// Bytes per read: large enough that the reader is never the bottleneck.
 const READ_BYTES: usize = 1 << 20;
 
-/// Least ratio to `sed` when writing to a pipe; about 2.3 on a quiet machine.
+/// Lowest accepted ratio to `sed` when writing to a pipe; about 2.3 on a quiet machine.
 const PIPE_TO_SED: f64 = 2.0;
 
-/// A file must cost hardly more than a pipe: its ratio to `cat` is at least this part of the ratio with a pipe. Applies
-/// to one producer.
+/// A file must cost hardly more than a pipe: its ratio to `cat` is at least this fraction of the ratio with a pipe.
+/// Applies to one producer.
 const FILE_TO_PIPE: f64 = 0.9;
 
 /// Lines that `dyno` itself may add: one when a dyno starts, one when it exits, and two at the end.
@@ -85,7 +85,7 @@ fn compare(effort: Effort, table: &mut Table, sink: Sink, producers: usize, to_c
         (Sink::Pipe | Sink::File, _) => Limit::None,
     };
     table.against(&format!("  {what}, `sed`"), [dyno, sed], "MB/s", to_sed);
-    table.against(&format!("  {what}, no program between"), [dyno, nothing], "MB/s", Limit::None);
+    table.against(&format!("  {what}, no program in between"), [dyno, nothing], "MB/s", Limit::None);
     table.against(&format!("  {what}, `cat`"), [dyno, cat], "MB/s", to_cat)
 }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Smoke test of a Procfile app in any CI. Usage: sh smoke.sh [TEST COMMAND…], in the directory of the Procfile.
 #
-# Starts the app, runs the test command against it, and stops the app. Afterwards the directory $REPORTS has the files
-# for the CI service: smoke.xml (JUnit), smoke.json, and the log of each dyno. The exit status is that of the test
+# Starts the app, runs the test command against it, and stops the app. Afterwards the directory $REPORTS contains the
+# files for the CI service: smoke.xml (JUnit), smoke.json, and the log of each dyno. The exit status is that of the test
 # command; if the command could not run, the last line of the output says why.
 set -eu
 
