@@ -1,6 +1,6 @@
 //! Tracks whether a focused program is drawing on the alternate screen (S6.8).
 //!
-//! Reads the bytes on their way to the terminal; a sequence may be split between two reads. Decides nothing else.
+//! Reads the bytes on their way to the terminal; a sequence can be split between two reads. Decides nothing else.
 //! Called by `runtime::focused`.
 
 use memchr::memchr;
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_screen_is_left_by_the_mode_that_showed_it() {
+    fn leaving_the_screen_uses_the_mode_that_showed_it() {
         let (mut screen, mut out) = (AlternateScreen::default(), Vec::new());
         screen.follow(b"\x1b[?47h");
 

@@ -25,10 +25,10 @@ pub struct LogBlock {
     pub source: Source,
     /// When they were received.
     pub time: Timestamp,
-    /// One or more lines, each ended by `\n`; `\r\n` is already `\n`.
+    /// One or more lines, each ended by `\n`; every `\r\n` has already become `\n`.
     pub bytes: Vec<u8>,
     /// The first line is the rest of a line whose beginning has already been shown, because that line was too long or
-    /// paused for more than 250 ms (S7.6).
+    /// was still unfinished after 250 ms of silence (S7.6).
     pub continued: bool,
 }
 

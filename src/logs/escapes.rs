@@ -1,9 +1,9 @@
 //! Makes the output of a dyno harmless for a terminal that shows other lines, too (S7.2).
 //!
 //! Colours (SGR) are kept, reset at the end of their line and set again on the next one. Blanks at the end of a line
-//! are removed, because they would wrap. Sequences that move the cursor, switch the character set, query the terminal
-//! or set its title are removed. All other bytes are unchanged, valid UTF-8 or not. Called only for prefixed lines on a
-//! terminal.
+//! are removed, because they could wrap. Sequences that move the cursor, switch the character set, query the terminal
+//! or set its title are removed. All other bytes are unchanged, valid UTF-8 or not. [`copy_harmless`] is called only
+//! for prefixed lines on a terminal; `printable`, `style` and `incomplete` use the same [`sequence`].
 
 use std::mem;
 
@@ -31,7 +31,7 @@ pub(super) enum OpenSequence {
     /// `ESC ]`: a title or the like, up to `BEL` or `ESC \`.
     Osc,
     /// `ESC P`, `ESC X`, `ESC ^`, `ESC _`: up to `ESC \`.
-    Text,
+    OtherString,
 }
 
 /// What is at the front of a text.
@@ -44,7 +44,7 @@ pub(super) enum Sequence<'t> {
     Cut(OpenSequence),
 }
 
-/// Whether the lines can be shown unchanged. May be false for a harmless byte; never true for a harmful one.
+/// Whether the lines can be shown unchanged. Can be false even if they can; never true if they contain a harmful byte.
 pub(super) fn is_harmless(lines: &[u8]) -> bool {
     // Without an early exit within a part, the compiler can vectorize the loop.
     lines.chunks(SCAN_BYTES).all(|part| part.iter().fold(0, |found, byte| found | u8::from(may_harm(*byte))) == 0)
@@ -133,7 +133,7 @@ pub(super) fn sequence<'t>(text: &'t [u8], out: &mut Vec<u8>) -> Sequence<'t> {
             other @ (Sequence::Hidden(_) | Sequence::Cut(_)) => other,
         },
         [C1_LEAD, 0x9d, after @ ..] => string(OpenSequence::Osc, after),
-        [C1_LEAD, 0x90 | 0x98 | 0x9e | 0x9f, after @ ..] => string(OpenSequence::Text, after),
+        [C1_LEAD, 0x90 | 0x98 | 0x9e | 0x9f, after @ ..] => string(OpenSequence::OtherString, after),
         [C1_LEAD, 0x80..=0x9f, after @ ..] => Sequence::Hidden(after),
         // An incomplete character. If it were kept, it could form a new one with the byte after a removed sequence.
         [C1_LEAD, after @ ..] if after.first().is_some_and(|next| is_special(*next)) => Sequence::Hidden(after),
@@ -152,7 +152,7 @@ fn resume(open: OpenSequence, text: &[u8]) -> Sequence<'_> {
         OpenSequence::Escape => escape(text),
         OpenSequence::Intermediate => intermediate(text),
         OpenSequence::Csi => csi(text),
-        OpenSequence::Osc | OpenSequence::Text => string(open, text),
+        OpenSequence::Osc | OpenSequence::OtherString => string(open, text),
     }
 }
 
@@ -162,7 +162,7 @@ fn escape(text: &[u8]) -> Sequence<'_> {
         [] => Sequence::Cut(OpenSequence::Escape),
         [b'[', after @ ..] => csi(after),
         [b']', after @ ..] => string(OpenSequence::Osc, after),
-        [b'P' | b'X' | b'^' | b'_', after @ ..] => string(OpenSequence::Text, after),
+        [b'P' | b'X' | b'^' | b'_', after @ ..] => string(OpenSequence::OtherString, after),
         [0x20..=0x2f, after @ ..] => intermediate(after),
         [0x30..=0x7e, after @ ..] => Sequence::Hidden(after),
         [_, ..] => Sequence::Hidden(text),
@@ -194,8 +194,8 @@ fn csi(text: &[u8]) -> Sequence<'_> {
     }
 }
 
-/// Continues inside a string that a terminal does not show, such as a title. Any `ESC` ends it: if no `\` follows, a new
-/// sequence begins there.
+/// Continues inside a string that a terminal does not show, such as a title. Any `ESC` ends it: if no `\` follows, a
+/// new sequence begins there.
 fn string(kind: OpenSequence, text: &[u8]) -> Sequence<'_> {
     let mut rest = text;
     loop {

@@ -1,8 +1,8 @@
 //! Renders blocks for the user: as text, in the platform's format, or as JSON (S7.1 to S7.3).
 //!
 //! Decides prefix, time and colour of each line. Whether there is colour, which dynos are quiet and where the bytes go
-//! is up to the callers: the hub and the log files. In steady state nothing is allocated, neither per line nor per
-//! block.
+//! is up to the callers: the hub and the log files. Ordinary text is rendered without any allocation per
+//! line or per block.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -42,7 +42,7 @@ impl Default for TextOptions {
     }
 }
 
-/// Which bytes of a dyno are shown unchanged. It depends on the reader.
+/// Which bytes of a dyno are shown unchanged. Depends on who reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passing {
     /// All of them: a file or a pipe (S7.2).

@@ -1,7 +1,7 @@
 //! Writes the source of a line as the platform does: `+00:00 app[web.1]:` (S7.3).
 //!
 //! A dyno's output is `app[web.1]`; a notice about that dyno is `heroku[web.1]`. Lines about the whole formation are
-//! `app[api]`, the source under which the platform logs scaling, releases and everything else a person asked for.
+//! `app[api]`, the source under which the platform logs scaling, releases and everything else a user asked for.
 //! Called by `format`.
 
 use std::io::Write;

@@ -1,13 +1,14 @@
 //! Finds an unfinished character or escape sequence at the end of a text (S7.6).
 //!
 //! A piece of a line never ends inside a character: neither half would be valid UTF-8 on its own. Called wherever a
-//! line may be cut.
+//! line can be cut.
 
 use memchr::memrchr;
 
 use super::escapes::{self, Sequence};
 
-/// Longest escape sequence that is held back, in bytes. A longer one is a title or an image, which moves nothing.
+/// Longest escape sequence that is held back, in bytes. A longer one is a title or an image, which does not move
+/// the cursor.
 const SEQUENCE_BYTES: usize = 128;
 
 /// Number of bytes at the end that begin a UTF-8 character without completing it: 0 to 3.
@@ -17,23 +18,23 @@ pub(super) fn character_bytes(text: &[u8]) -> usize {
         if matches!(byte, 0x80..=0xbf) {
             continue;
         }
-        let begun = tail.get(at..).unwrap_or_default();
+        let unfinished = tail.get(at..).unwrap_or_default();
         // `error_len` is None only if more bytes could complete the character.
-        let is_begun =
-            std::str::from_utf8(begun).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none());
-        return if is_begun { begun.len() } else { 0 };
+        let is_unfinished =
+            std::str::from_utf8(unfinished).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none());
+        return if is_unfinished { unfinished.len() } else { 0 };
     }
     0
 }
 
 /// Number of bytes at the end that begin a character or an escape sequence without completing it.
 #[must_use]
-pub fn bytes_at_end(text: &[u8]) -> usize {
+pub fn unfinished_bytes(text: &[u8]) -> usize {
     let tail = text.get(text.len().saturating_sub(SEQUENCE_BYTES)..).unwrap_or_default();
-    if let Some(begun) = memrchr(b'\x1b', tail).and_then(|at| tail.get(at..))
-        && matches!(escapes::sequence(begun, &mut Vec::new()), Sequence::Cut(_))
+    if let Some(unfinished) = memrchr(b'\x1b', tail).and_then(|at| tail.get(at..))
+        && matches!(escapes::sequence(unfinished, &mut Vec::new()), Sequence::Cut(_))
     {
-        return begun.len();
+        return unfinished.len();
     }
     character_bytes(text)
 }
@@ -74,11 +75,11 @@ mod tests {
 
     #[test]
     fn an_incomplete_escape_sequence_is_held_back() {
-        assert_eq!(bytes_at_end(b"a\x1b[3"), 3);
-        assert_eq!(bytes_at_end(b"a\x1b"), 1);
-        assert_eq!(bytes_at_end(b"a\x1b[31mb"), 0);
-        assert_eq!(bytes_at_end(b"a\x1b[31m\xc3"), 1);
-        assert_eq!(bytes_at_end(&[b"\x1b]0;".as_slice(), &[b'x'; SEQUENCE_BYTES]].concat()), 0);
+        assert_eq!(unfinished_bytes(b"a\x1b[3"), 3);
+        assert_eq!(unfinished_bytes(b"a\x1b"), 1);
+        assert_eq!(unfinished_bytes(b"a\x1b[31mb"), 0);
+        assert_eq!(unfinished_bytes(b"a\x1b[31m\xc3"), 1);
+        assert_eq!(unfinished_bytes(&[b"\x1b]0;".as_slice(), &[b'x'; SEQUENCE_BYTES]].concat()), 0);
     }
 
     #[test]

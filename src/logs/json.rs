@@ -3,7 +3,7 @@
 //! Keys, in this order: `time` (RFC 3339, UTC), `source` (`app` for output, `dyno` for a notice about a dyno, `system`
 //! for one about the formation), `dyno` (absent for `system`), `message`, `message_base64` (the original bytes, only if
 //! they were not UTF-8), `continued` (only if true). Control characters are escaped, including DEL and U+0080..=U+009F,
-//! so that the objects do nothing to a terminal. Called by `format`.
+//! so that the objects cannot affect a terminal. Called by `format`.
 
 use std::io::Write;
 use std::str;
@@ -109,15 +109,15 @@ fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     for group in bytes.chunks(3) {
         let bits = (0..3).fold(0_u32, |bits, at| bits << 8 | u32::from(group.get(at).copied().unwrap_or(0)));
         for at in 0..4_usize {
-            let letter = if at <= group.len() { base64_letter(bits >> (18 - 6 * at)) } else { b'=' };
-            out.push(letter);
+            let character = if at <= group.len() { base64_character(bits >> (18 - 6 * at)) } else { b'=' };
+            out.push(character);
         }
     }
 }
 
-fn base64_letter(bits: u32) -> u8 {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    LETTERS.get((bits & 63) as usize).copied().unwrap_or(b'=')
+fn base64_character(bits: u32) -> u8 {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    ALPHABET.get((bits & 63) as usize).copied().unwrap_or(b'=')
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! Turns the output of a dyno into lines: whole ones at once, unfinished ones after a while (S7.6).
 //!
-//! Decides how a stream is shown. Bytes from a pipe stay bytes. From a terminal, lines of plain text and colours pass
-//! unchanged; when the program moves the cursor or erases something, a [`Screen`] takes over until everything on it
-//! has been shown. No clock: the caller waits as long as [`Lines::patience`] says. One value per run, owned by the task
-//! that reads its stream.
+//! Decides how a stream is shown. Bytes from a pipe stay bytes, but on our terminal a bare `\r` overwrites its line.
+//! From a terminal, lines of plain text and colours pass unchanged; when the program moves the cursor or erases
+//! something, a [`Screen`] takes over until everything on it has been shown. No clock: the caller waits as long as
+//! [`Lines::patience`] says. One value per run, owned by the task that reads its stream.
 
 use std::time::Duration;
 
 use memchr::{memchr_iter, memchr3_iter, memrchr};
 
-use super::screen::{Screen, ScreenSize, Show, acts};
+use super::screen::{Screen, ScreenSize, Show, needs_screen};
 use super::splitter::Splitter;
 use super::style::Style;
 
@@ -41,14 +41,14 @@ pub enum LineMode {
         /// The size of that terminal.
         size: ScreenSize,
         /// Whether log files need all bytes as well.
-        is_kept: bool,
+        keeps_all_bytes: bool,
     },
     /// A pipe whose lines are shown on our terminal: a bare `\r` returns to the start of the line.
     PipeOnTerminal {
         /// Width at which lines with a bare `\r` wrap.
         columns: u16,
         /// Whether log files need all bytes as well.
-        is_kept: bool,
+        keeps_all_bytes: bool,
     },
 }
 
@@ -115,7 +115,7 @@ struct Terminal {
     is_followed: bool,
     /// The stream is a pipe, in which only a bare `\r` needs the screen.
     is_pipe: bool,
-    /// Number of blank lines that are held back, because a clear of the screen would drop them.
+    /// Number of blank lines that are held back, because clearing the screen would drop them.
     blanks: usize,
     /// The shown part of the unfinished line, if it passed unchanged: its last [`PIECE_BYTES`] at most.
     partial: Vec<u8>,
@@ -127,19 +127,19 @@ impl Lines {
     /// Starts at the beginning of a stream.
     #[must_use]
     pub fn new(mode: LineMode) -> Self {
-        let (terminal, is_kept) = match mode {
+        let (terminal, keeps_all_bytes) = match mode {
             LineMode::AllBytes => (None, false),
-            LineMode::Terminal { size, is_kept } => (Some(Terminal::new(size, false)), is_kept),
-            LineMode::PipeOnTerminal { columns, is_kept } => {
-                (Some(Terminal::new(ScreenSize { rows: 1, columns }, true)), is_kept)
+            LineMode::Terminal { size, keeps_all_bytes } => (Some(Terminal::new(size, false)), keeps_all_bytes),
+            LineMode::PipeOnTerminal { columns, keeps_all_bytes } => {
+                (Some(Terminal::new(ScreenSize { rows: 1, columns }, true)), keeps_all_bytes)
             }
         };
-        let audience = if is_kept { Audience::Screens } else { Audience::All };
-        let kept = is_kept.then(Splitter::new);
+        let audience = if keeps_all_bytes { Audience::Screens } else { Audience::All };
+        let kept = keeps_all_bytes.then(Splitter::new);
         Self { plain: Splitter::new(), terminal: terminal.map(Box::new), kept, audience }
     }
 
-    /// Follows a change of the terminal's size.
+    /// Adapts to a change of the terminal's size.
     pub fn resize(&mut self, size: ScreenSize, emit: &mut impl FnMut(Chunk)) {
         if let Some(terminal) = self.terminal.as_mut().filter(|terminal| !terminal.is_pipe) {
             terminal.screen.resize(size);
@@ -148,8 +148,8 @@ impl Lines {
     }
 
     /// Whether the program has switched to its alternate screen since the last call. What it draws there is not shown.
-    pub fn took_whole_screen(&mut self) -> bool {
-        self.terminal.as_mut().is_some_and(|terminal| terminal.screen.took_whole_screen())
+    pub fn entered_alternate_screen(&mut self) -> bool {
+        self.terminal.as_mut().is_some_and(|terminal| terminal.screen.entered_alternate_screen())
     }
 
     /// Begins a round: puts the unfinished line into the empty `buffer`; fresh bytes are appended after it.
@@ -159,7 +159,7 @@ impl Lines {
 
     /// Emits what can be shown at once and keeps the rest.
     ///
-    /// `fresh_from`: the length of `buffer` after [`begin`](Self::begin). If nothing in it must change, the buffer
+    /// `fresh_from`: the length of `buffer` after [`begin`](Self::begin). If no byte of it has to change, the buffer
     /// itself is emitted; otherwise it is returned, empty, for reuse.
     pub fn split(&mut self, buffer: Vec<u8>, fresh_from: usize, emit: &mut impl FnMut(Chunk)) -> Option<Vec<u8>> {
         if let Some(kept) = &mut self.kept {
@@ -189,7 +189,8 @@ impl Lines {
         if let Some(terminal) = drawn {
             return terminal.screen.patience();
         }
-        let waits = !self.plain.partial().is_empty() || self.terminal.as_ref().is_some_and(|one| one.blanks > 0);
+        let waits =
+            !self.plain.partial().is_empty() || self.terminal.as_ref().is_some_and(|terminal| terminal.blanks > 0);
         waits.then_some(Patience { still: PARTIAL_AFTER, at_most: None })
     }
 
@@ -200,8 +201,8 @@ impl Lines {
             kept.flush(&mut |chunk| emit(Chunk { audience: Audience::Files, ..chunk }));
         }
         if let Some(terminal) = self.terminal.as_mut().filter(|terminal| terminal.is_followed) {
-            terminal.screen.show(if is_still { Show::All } else { Show::News });
-            terminal.rest_if_done();
+            terminal.screen.show(if is_still { Show::All } else { Show::NewText });
+            terminal.stop_following_if_done();
             return self.emit_shown(emit);
         }
         self.pass_blanks(emit);
@@ -236,19 +237,19 @@ impl Lines {
             if terminal.is_followed {
                 let read = terminal.screen.feed(rest);
                 rest = rest.get(read..).unwrap_or_default();
-                terminal.rest_if_done();
+                terminal.stop_following_if_done();
                 self.emit_shown(emit);
                 if rest.is_empty() {
                     return;
                 }
                 continue;
             }
-            let acting = terminal.first_for_the_screen(rest);
-            let end = acting
+            let at_screen = terminal.first_that_needs_screen(rest);
+            let end = at_screen
                 .map_or(rest.len(), |at| memrchr(b'\n', rest.get(..at).unwrap_or_default()).map_or(0, |at| at + 1));
             let (passing, after) = rest.split_at(end);
             self.pass_lines(passing, emit);
-            if acting.is_none() {
+            if at_screen.is_none() {
                 return;
             }
             rest = after;
@@ -325,13 +326,13 @@ impl Terminal {
         };
         !self.is_followed
             && self.blanks == 0
-            && self.first_for_the_screen(buffer).is_none()
+            && self.first_that_needs_screen(buffer).is_none()
             && (self.is_pipe || !ends_blank())
     }
 
     /// Position of the first byte for which the screen is needed: it erases something, or moves the cursor in a way
     /// that text and line ends do not.
-    fn first_for_the_screen(&self, bytes: &[u8]) -> Option<usize> {
+    fn first_that_needs_screen(&self, bytes: &[u8]) -> Option<usize> {
         let after = |at: usize| bytes.get(at + 1..).unwrap_or_default();
         // A `\r` at the end of the bytes may belong to a line end.
         let is_bare = |at: usize| after(at).first().is_some_and(|next| *next != b'\n');
@@ -340,7 +341,7 @@ impl Terminal {
         }
         memchr3_iter(ESC, BACKSPACE, CR, bytes).find(|at| match bytes.get(*at) {
             Some(&CR) => is_bare(*at),
-            Some(&ESC) => acts(after(*at)),
+            Some(&ESC) => needs_screen(after(*at)),
             _ => true,
         })
     }
@@ -359,7 +360,7 @@ impl Terminal {
         }
     }
 
-    /// Records a part of the unfinished line that is shown.
+    /// Records a part of the unfinished line that is about to be shown.
     fn note_partial(&mut self, part: &[u8]) {
         self.partial.extend_from_slice(part);
         let excess = self.partial.len().saturating_sub(PIECE_BYTES);
@@ -369,28 +370,28 @@ impl Terminal {
     /// Lets the screen take over. `shown`: number of bytes of the unfinished line that have been shown.
     fn begin_to_follow(&mut self, shown: usize) {
         let partial = std::mem::take(&mut self.partial);
-        let goes_on = shown > partial.len();
-        self.screen.begin_with(std::mem::take(&mut self.blanks), &partial, goes_on);
+        let continued = shown > partial.len();
+        self.screen.begin_with(std::mem::take(&mut self.blanks), &partial, continued);
         self.is_followed = true;
     }
 
     /// Lets lines pass unchanged again if the screen has nothing left to show.
-    fn rest_if_done(&mut self) {
+    fn stop_following_if_done(&mut self) {
         if self.screen.is_at_rest() {
-            self.style = self.screen.rest();
+            self.style = self.screen.store_as_text();
             self.is_followed = false;
         }
     }
 }
 
-/// Length of these whole lines without the blank ones at the end. `goes_on`: the first line began earlier, so it is not
-/// blank.
-fn without_blank_lines(lines: &[u8], goes_on: bool) -> usize {
+/// Length of these whole lines without the blank ones at the end. `continued`: the first line began earlier, so it is
+/// not blank.
+fn without_blank_lines(lines: &[u8], continued: bool) -> usize {
     let mut rest = lines;
     loop {
         let Some(line) = rest.strip_suffix(b"\n") else { return rest.len() };
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() && goes_on || !line.is_empty() && !line.ends_with(b"\n") {
+        if line.is_empty() && continued || !line.is_empty() && !line.ends_with(b"\n") {
             return rest.len();
         }
         rest = line;

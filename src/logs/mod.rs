@@ -1,6 +1,6 @@
 //! Turns the output of dynos into log lines. Pure: bytes in, bytes out.
 //!
-//! Nothing here knows the supervisor or reads a clock; `runtime` reads the streams and writes the result.
+//! Nothing here depends on the supervisor or reads a clock; `runtime` reads the streams and writes the result.
 //! One [`Lines`] per run cuts its stream into lines and tracks what the program draws on its terminal. The caller wraps
 //! each [`Chunk`] in a [`LogBlock`], and one [`Formatter`] per receiver (the terminal, a log file) renders the blocks.
 //! Every stage handles whole blocks, never single lines: that is what makes it fast.
@@ -27,7 +27,7 @@ mod workflow;
 pub use alternate_screen::AlternateScreen;
 pub use block::{LogBlock, Source};
 pub use format::{Formatter, LogFormat, Passing, TextOptions, View};
-pub use incomplete::bytes_at_end as unfinished_bytes;
+pub use incomplete::unfinished_bytes;
 pub use lines::{Audience, Chunk, LineMode, Lines, PARTIAL_AFTER, PIECE_BYTES, Patience};
 pub use open_line::OpenLine;
 pub use palette::{Color, Palette};

@@ -70,7 +70,7 @@ impl OpenLine {
         }
     }
 
-    /// Makes room for whole lines of other dynos, unless that has been done. `columns`: returns the width of the terminal,
+    /// Makes room for whole lines of other dynos, unless it already has. `columns`: returns the width of the terminal,
     /// or None if it is unknown or the terminal cannot erase a line.
     pub fn step_aside(&mut self, columns: impl FnOnce() -> Option<u16>, out: &mut Vec<u8>) {
         if self.aside {
@@ -167,7 +167,7 @@ fn show_again(mut line: &[u8], out: &mut Vec<u8>) {
 /// Asks for the position of the cursor, as a REPL does before its prompt. Without the escape.
 const CURSOR_QUERY: &[u8] = b"[6n";
 
-/// The text after a command that moves nothing, such as one that sets the title. `bytes`: after the escape.
+/// The text after a command that does not move the cursor, such as one that sets the title. `bytes`: after the escape.
 fn after_command(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().position(|byte| matches!(byte, b'\x07' | b'\x1b' | b'\n'))?;
     let (end, rest) = bytes.get(end..)?.split_first()?;
@@ -206,7 +206,7 @@ impl Cursor {
                 b'\x07' => {}
                 b'\t' => cursor.column += TAB_COLUMNS,
                 b'\x1b' => bytes = cursor.escape(rest)?,
-                // May count too many columns, never too few: no character is wider than its number of bytes.
+                // Can count too many columns, never too few: no character is wider than its number of bytes.
                 b' '..=b'~' | 0x80.. => cursor.column += 1,
                 0..=31 | b'\x7f' => return None,
             }

@@ -10,7 +10,7 @@ use super::style;
 /// Any bytes as printable text.
 ///
 /// Escape sequences are removed. With `colors`, colours are kept and reset at the end. Control characters other than
-/// TAB are written as `\r`, `\n` or `\x07`; bytes that are not UTF-8 become U+FFFD.
+/// TAB are written as `\r`, `\n` or in hex, such as `\x07`; bytes that are not UTF-8 become U+FFFD.
 #[must_use]
 pub fn printable(bytes: &[u8], colors: bool) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -20,7 +20,7 @@ pub fn printable(bytes: &[u8], colors: bool) -> String {
     while let Some(at) = position_of_control(rest) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
-        let lone = tail.get(control_bytes(tail)..).unwrap_or_default();
+        let after_control = tail.get(control_bytes(tail)..).unwrap_or_default();
         rest = match escapes::sequence(tail, &mut Vec::new()) {
             Sequence::Sgr(parameters, after) => {
                 if colors {
@@ -29,11 +29,11 @@ pub fn printable(bytes: &[u8], colors: bool) -> String {
                 }
                 after
             }
-            Sequence::Hidden(after) if after.len() < lone.len() => after,
+            Sequence::Hidden(after) if after.len() < after_control.len() => after,
             // No sequence follows: only the control character itself is at the front.
             Sequence::Hidden(_) => {
                 write_visible(tail, &mut out);
-                lone
+                after_control
             }
             Sequence::Cut(_) => &[],
         };
@@ -45,11 +45,12 @@ pub fn printable(bytes: &[u8], colors: bool) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Whether the lines can be shown unchanged. May be false for a harmless byte; never true for a control character.
+/// Whether the lines can be shown unchanged. Can be false even if they can; never true if they contain a control
+/// character other than LF and TAB.
 pub(super) fn is_text(lines: &[u8]) -> bool {
-    let may_act = |byte: u8| byte == 0xc2 || (byte.is_ascii_control() && byte != b'\n' && byte != b'\t');
+    let may_be_control = |byte: u8| byte == 0xc2 || (byte.is_ascii_control() && byte != b'\n' && byte != b'\t');
     // Without an early exit within a part, the compiler can vectorize the loop.
-    lines.chunks(SCAN_BYTES).all(|part| part.iter().fold(0, |found, byte| found | u8::from(may_act(*byte))) == 0)
+    lines.chunks(SCAN_BYTES).all(|part| part.iter().fold(0, |found, byte| found | u8::from(may_be_control(*byte))) == 0)
 }
 
 /// Position of the first control character other than TAB. `text` is UTF-8.
@@ -116,7 +117,7 @@ mod tests {
             ),
         ) {
             let text = printable(&bytes, false);
-            prop_assert!(!text.chars().any(|letter| letter.is_control() && letter != '\t'), "{:?}", text);
+            prop_assert!(!text.chars().any(|character| character.is_control() && character != '\t'), "{:?}", text);
 
             let colored = printable(&bytes, true);
             let without: String = colored.split("\x1b[").map(|part| part.split_once('m').map_or("", |(_, text)| text)).skip(1).collect();

@@ -23,13 +23,13 @@ mod row;
 mod show;
 
 use above::Above;
-pub(super) use controls::acts;
+pub(super) use controls::needs_screen;
 use parser::{Parser, Token};
 use row::{LONG_AGO, Row, columns_of};
 pub(super) use show::Show;
 
 /// Most rows of a screen. With [`MAX_COLUMNS`] it limits the memory of one screen to 8 MiB. A run has at most two:
-/// the usual one and the alternate one.
+/// the normal one and the alternate one.
 const MAX_ROWS: usize = 256;
 /// Most columns of a screen.
 const MAX_COLUMNS: usize = 1024;
@@ -68,13 +68,13 @@ pub(super) struct Screen {
     wraps: bool,
     /// The cursor was moved to the first cell and nothing has been written since.
     is_home: bool,
-    /// What the program draws on its alternate screen. It is shown only if the program ends there: it holds the last
-    /// words of one that crashed.
+    /// What the program draws on its alternate screen. It is shown only if the program ends there: it may hold the
+    /// error message of a program that crashed.
     alternate: Option<Box<Screen>>,
-    /// It has switched to the alternate screen since the last call of `took_whole_screen`.
-    began_alternate: bool,
+    /// The program has switched to the alternate screen since the last call of `entered_alternate_screen`.
+    entered_alternate: bool,
     /// The program redraws rows, so they are shown only when they stop changing.
-    holds: bool,
+    is_redrawing: bool,
     /// The style at the end of the last line that was shown.
     shown_style: Style,
     /// Number of lines shown so far.
@@ -99,8 +99,8 @@ impl Screen {
             wraps: true,
             is_home: false,
             alternate: None,
-            began_alternate: false,
-            holds: false,
+            entered_alternate: false,
+            is_redrawing: false,
             shown_style: Style::PLAIN,
             shown_lines: 0,
             shown: Vec::new(),
@@ -109,7 +109,7 @@ impl Screen {
         screen
     }
 
-    /// Follows a change of the terminal's size. Rows that the program can no longer reach are shown.
+    /// Adapts to a change of the terminal's size. Rows that the program can no longer reach are shown.
     pub(super) fn resize(&mut self, size: ScreenSize) {
         self.height = usize::from(size.rows).clamp(1, MAX_ROWS);
         self.width = usize::from(size.columns).clamp(1, MAX_COLUMNS);
@@ -153,8 +153,9 @@ impl Screen {
         (self.pen, self.shown_style) = (style, style);
     }
 
-    /// Starts with the part of a line that has been shown. `goes_on`: more of the line was shown before that part.
-    pub(super) fn begin_with(&mut self, blanks: usize, shown: &[u8], goes_on: bool) {
+    /// Starts with the part of a line that has been shown. `blanks`: number of blank lines before it. `continued`: more
+    /// of the line was shown before that part.
+    pub(super) fn begin_with(&mut self, blanks: usize, shown: &[u8], continued: bool) {
         for _ in 0..blanks {
             self.line_end();
         }
@@ -163,7 +164,7 @@ impl Screen {
             // A long line may scroll out of reach here, but none of it must be shown twice.
             self.shown.clear();
         }
-        self.mark_line_shown(goes_on);
+        self.mark_line_shown(continued);
         self.shown_style = self.pen;
     }
 
@@ -173,8 +174,8 @@ impl Screen {
         let mut parser = mem::take(&mut self.parser);
         let mut rest = bytes;
         let mut read = bytes.len();
-        while let Some((token, behind)) = parser.next(rest) {
-            rest = behind;
+        while let Some((token, after)) = parser.next(rest) {
+            rest = after;
             let ends_line = token == Token::Control(b'\n');
             self.obey(&token);
             if ends_line && self.is_at_rest() {
@@ -193,7 +194,7 @@ impl Screen {
     pub(super) fn is_at_rest(&self) -> bool {
         let is_last = self.row + 1 == self.rows.len() && self.column == 0;
         is_last
-            && !self.holds
+            && !self.is_redrawing
             && self.alternate.is_none()
             && self.parser.is_idle()
             && self.wraps
@@ -204,13 +205,13 @@ impl Screen {
     }
 
     /// Stores the rows as text and returns the current style. Call only at rest.
-    pub(super) fn rest(&mut self) -> Style {
+    pub(super) fn store_as_text(&mut self) -> Style {
         let is_full = self.rows.len() >= self.height;
         self.rows.pop_back();
         let mut lines = Vec::new();
         let mut rows = mem::take(&mut self.rows).into_iter().peekable();
         while let Some(mut row) = rows.next() {
-            row.wraps = row.goes_on_in(rows.peek());
+            row.wraps = row.continues_in(rows.peek());
             row.write_line(self.width, &mut lines);
         }
         self.above.push(&lines, self.height);
@@ -226,8 +227,8 @@ impl Screen {
     }
 
     /// Whether the program has switched to its alternate screen since the last call.
-    pub(super) fn took_whole_screen(&mut self) -> bool {
-        mem::take(&mut self.began_alternate)
+    pub(super) fn entered_alternate_screen(&mut self) -> bool {
+        mem::take(&mut self.entered_alternate)
     }
 
     fn obey(&mut self, token: &Token<'_>) {
@@ -301,7 +302,7 @@ impl Screen {
         row.is_complete = true;
         if row.is_pending_blank() {
             row.is_changed = true;
-        } else if !self.holds {
+        } else if !self.is_redrawing {
             self.show_rows(self.row, Show::All);
         }
         self.column = 0;
@@ -340,12 +341,12 @@ impl Screen {
     /// Removes the first row, because the program can no longer reach it.
     fn drop_first_row(&mut self) {
         self.above.clear();
-        let goes_on = self.rows.front().is_some_and(|row| row.goes_on_in(self.rows.get(1)));
-        if !goes_on {
+        let continues = self.rows.front().is_some_and(|row| row.continues_in(self.rows.get(1)));
+        if !continues {
             self.show_rows(0, Show::All);
         }
         let Some(first) = self.rows.pop_front() else { return };
-        if goes_on && let Some(next) = self.rows.front_mut() {
+        if continues && let Some(next) = self.rows.front_mut() {
             next.take_beginning(first);
             if next.before.len() > PIECE_BYTES {
                 self.show_beginning();

@@ -50,7 +50,7 @@ impl Splitter {
 
     /// Emits the whole lines of `buffer` and keeps the rest.
     ///
-    /// `fresh_from`: the length of `buffer` after [`begin`](Self::begin). If nothing in it must change, the buffer
+    /// `fresh_from`: the length of `buffer` after [`begin`](Self::begin). If no byte of it has to change, the buffer
     /// itself is emitted; otherwise it is returned, empty, for reuse.
     pub(super) fn split(
         &mut self,
@@ -78,7 +78,7 @@ impl Splitter {
     /// end. Empty if nothing in it is visible.
     pub(super) fn partial(&self) -> &[u8] {
         let text = without_cr(&self.carry);
-        let whole = text.get(..text.len() - incomplete::bytes_at_end(text)).unwrap_or_default();
+        let whole = text.get(..text.len() - incomplete::unfinished_bytes(text)).unwrap_or_default();
         if incomplete::has_visible(whole) { whole } else { &[] }
     }
 
@@ -90,7 +90,7 @@ impl Splitter {
         }
         let mut chunk = Chunk::default();
         self.append(&text, &mut chunk, emit);
-        self.count(text.len());
+        self.count_flushed(text.len());
         self.carry.drain(..text.len());
         emit(chunk);
     }
@@ -219,7 +219,7 @@ impl Splitter {
         chunk.push_line(text);
     }
 
-    fn count(&mut self, flushed: usize) {
+    fn count_flushed(&mut self, flushed: usize) {
         self.shown += flushed;
         self.since_cut += flushed;
     }

@@ -1,4 +1,4 @@
-//! Writes the time at which a block was received: as local time of day, or as RFC 3339 in UTC.
+//! Writes the time at which a block was received: as time of day, or as date and time with microseconds.
 //!
 //! Many blocks arrive in one second, so the text of the current second is cached. Called by the log formats, once per
 //! block.

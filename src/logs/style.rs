@@ -1,7 +1,7 @@
 //! The colours and attributes that a program has switched on (SGR), as one value.
 //!
 //! Decides what an SGR sequence changes and which sequence produces a style. Unknown codes change nothing. Used by
-//! [`escapes`] and `screen`, where each line must carry its own colours.
+//! [`escapes`], `lines` and `screen`, where each line must carry its own colours.
 
 use std::io::Write;
 

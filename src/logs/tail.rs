@@ -1,6 +1,6 @@
 //! Keeps the last lines of one dyno while it runs, so that they can be repeated when it fails.
 //!
-//! Takes whole blocks. Only the last lines of a long block are scanned and copied, so a flood costs no more than a
+//! Accepts whole blocks. Only the last lines of a long block are scanned and copied, so a flood costs no more than a
 //! trickle, and nothing is allocated once the ring is full. Always limited in bytes; the limit in lines applies when
 //! the lines are read. Not here: which dyno the lines belong to, and how they are shown
 //! ([`printable`](super::printable())).
@@ -29,7 +29,7 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Adds a block of output. A line that came in pieces is joined again (S7.6).
+    /// Adds a block of output. A line that arrived in pieces is joined again (S7.6).
     pub fn push(&mut self, block: &LogBlock) {
         match block.source {
             Source::App(_) => self.push_lines(&block.bytes, block.continued),
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(text(&tail), ["x"; TAIL_LINES]);
     }
 
-    // S7.6: a line that pauses or is too long comes in pieces.
+    // S7.6: a line that is too long, or unfinished for a while, arrives in pieces.
     #[test]
     fn a_line_that_came_in_pieces_is_joined() {
         let mut tail = tail(&[b"a\nhalf\n"]);
@@ -170,7 +170,7 @@ mod tests {
         assert!(text(&tail(&[b"y\n", &whole[2..]]))[0].starts_with("xxx"), "cut between two blocks");
     }
 
-    /// Each case takes a few hundred kilobytes, so more of them would take long without finding more.
+    /// Each case uses a few hundred kilobytes: more cases would be slow and would find nothing more.
     const MAX_CASES: u32 = 20_000;
 
     proptest! {

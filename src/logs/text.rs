@@ -1,7 +1,6 @@
-//! The names in the default format, `10:00:00 web.1    | text` (S7.1).
+//! The dyno names in the default format, `10:00:00 web.1    | text` (S7.1).
 //!
-//! Decides which name comes before a line and how wide it is. Time, colour and the lines themselves are up to
-//! `format`, which calls this.
+//! Decides which name comes before a line and how wide it is. Time and colour are up to `format`, which calls this.
 
 use std::io::Write;
 

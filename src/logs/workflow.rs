@@ -1,9 +1,9 @@
 //! Keeps GitHub's runner, which looks for commands in the log of a job, from obeying the output of dynos (S19.6).
 //!
-//! The runner reads stdout and stderr line by line (a bare CR ends a line, too) and knows two kinds of commands:
+//! The runner reads stdout and stderr line by line (a bare CR ends a line, too) and recognises two kinds of commands:
 //! `::name key=value::text` at the start of a line, leading blanks ignored, and `##[name]text` anywhere in a line. Its
-//! string comparison depends on the culture and ignores some characters, so everything but ASCII is ignored here. The
-//! caller removes control characters first (`printable`); then a blank breaks up each command. The runner's own
+//! string comparison is culture-sensitive and ignores some characters, so everything but ASCII is ignored here. The
+//! caller removes control characters first (`printable`); then a space is inserted into each command. The runner's own
 //! `::stop-commands::` does not help: the command of a smoke may annotate its failures while the dynos write.
 
 use std::borrow::Cow;
@@ -27,11 +27,11 @@ pub fn defuse(line: &str, prefixed: bool) -> Cow<'_, str> {
     }
     let mut text = String::with_capacity(line.len() + breaks.len());
     let mut rest = line;
-    let mut taken = 0;
+    let mut done = 0;
     for at in breaks {
-        let (before, after) = rest.split_at_checked(at - taken).unwrap_or((rest, ""));
+        let (before, after) = rest.split_at_checked(at - done).unwrap_or((rest, ""));
         text.extend([before, " "]);
-        (rest, taken) = (after, at);
+        (rest, done) = (after, at);
     }
     text.push_str(rest);
     Cow::Owned(text)
@@ -50,6 +50,7 @@ pub(super) fn defuse_json(json: &mut Vec<u8>, start: usize) {
 struct Mark {
     /// Its second `#`.
     hash: usize,
+    /// Its `[`.
     bracket: usize,
 }
 
@@ -65,9 +66,9 @@ fn marks(text: &[u8]) -> impl Iterator<Item = Mark> {
 
 /// Position of the second colon, if the line begins with `::`.
 fn second_colon(line: &str) -> Option<usize> {
-    let mut letters = line.char_indices().filter(|(_, letter)| letter.is_ascii());
-    letters.find(|(_, letter)| !letter.is_whitespace()).filter(|(_, letter)| *letter == ':')?;
-    letters.next().filter(|(_, letter)| *letter == ':').map(|(at, _)| at)
+    let mut characters = line.char_indices().filter(|(_, character)| character.is_ascii());
+    characters.find(|(_, character)| !character.is_whitespace()).filter(|(_, character)| *character == ':')?;
+    characters.next().filter(|(_, character)| *character == ':').map(|(at, _)| at)
 }
 
 #[cfg(test)]
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(defuse(" ::stop-commands::##[x]", false), " : :stop-commands::## [x]");
     }
 
-    // A comparison that depends on the culture ignores characters such as a soft hyphen or a zero-width joiner.
+    // A culture-sensitive comparison ignores characters such as a soft hyphen or a zero-width joiner.
     #[test]
     fn a_command_with_ignored_characters_inside_is_broken_up() {
         assert_eq!(defuse("#\u{ad}#\u{200d}[x]", true), "#\u{ad}#\u{200d} [x]");
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!(value["message"], "##[a]###[b] ::c::#\u{ad}#\u{ad}[");
     }
 
-    /// Whether the runner could take a line for a command, whichever characters it ignores.
+    /// Whether the runner could mistake a line for a command, whichever characters it ignores.
     fn is_command(line: &str) -> bool {
         let ascii: String = line.trim_start().chars().filter(char::is_ascii).collect();
         ascii.trim_start().starts_with("::") || ascii.contains("##[")

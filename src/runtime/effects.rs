@@ -153,15 +153,15 @@ impl Runtime {
             // If we have run out of descriptors, the dyno runs on without the keyboard.
             let _ = keyboard.give_to(run, stream, &mut self.guardian);
         }
-        let is_kept = self.keeps_files;
+        let keeps_all_bytes = self.keeps_files;
         let mode = match live.spec.spec.io {
             Io::Pty(size) => {
                 let size = screen_size(self.terminal_size(&live.spec.spec).unwrap_or(size));
-                LineMode::Terminal { size, is_kept }
+                LineMode::Terminal { size, keeps_all_bytes }
             }
             Io::Pipe if self.lines_go_to_terminal => {
                 let columns = terminal::dyno_size(self.prefix_columns).map_or(u16::MAX, |size| size.cols);
-                LineMode::PipeOnTerminal { columns, is_kept }
+                LineMode::PipeOnTerminal { columns, keeps_all_bytes }
             }
             Io::Pipe | Io::Inherit => LineMode::AllBytes,
         };

@@ -256,7 +256,7 @@ impl Output {
     /// Points to `--focus` if the program draws a full screen, which cannot be shown among the other dynos' lines. Not
     /// through the supervisor: the program may end before an event about it is handled.
     fn suggest_focus(&mut self) {
-        if self.lines.took_whole_screen() && !self.has_suggested_focus {
+        if self.lines.entered_alternate_screen() && !self.has_suggested_focus {
             self.has_suggested_focus = true;
             let kind = NoticeKind::NeedsKeyboard { dyno: self.dyno.clone(), sign: KeyboardSign::FullScreen };
             self.notice(Source::System, kind.text(NoticeStyle::Plain).unwrap_or_default());

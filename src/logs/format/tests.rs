@@ -139,7 +139,7 @@ fn s7_6_on_a_terminal_trailing_blanks_are_not_shown() {
 
 // S7.2: elsewhere bytes are passed on as they are.
 #[test]
-fn all_bytes_pass_to_a_file_or_without_a_prefix() {
+fn files_and_unprefixed_output_get_all_bytes() {
     let bytes = b"\x1b[2J\x1b[31m\xff\x00\x08\r\n";
     let no_prefix = LogFormat::Text(TextOptions { timestamps: false, prefix: false });
     let mut out = Vec::new();
@@ -155,7 +155,7 @@ fn all_bytes_pass_to_a_file_or_without_a_prefix() {
 
 // S7.3
 #[test]
-fn the_heroku_format_is_that_of_the_platform_in_utc() {
+fn the_heroku_format_matches_the_platform_and_uses_utc() {
     let mut piece = block(Source::App(web()), b"rest\n");
     piece.continued = true;
     let blocks = [

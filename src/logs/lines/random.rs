@@ -50,7 +50,7 @@ proptest! {
             }
         }
 
-        let files = run.end_of_files();
+        let files = run.into_file_bytes();
 
         // Line ends differ: a pause cuts a line, and `\r\n` becomes `\n`.
         let kept = |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect() };

@@ -15,11 +15,11 @@ impl Run {
     }
 
     pub(super) fn on_terminal(rows: u16, columns: u16) -> Self {
-        Self::new(LineMode::Terminal { size: ScreenSize { rows, columns }, is_kept: true })
+        Self::new(LineMode::Terminal { size: ScreenSize { rows, columns }, keeps_all_bytes: true })
     }
 
     pub(super) fn on_pipe() -> Self {
-        Self::new(LineMode::PipeOnTerminal { columns: 80, is_kept: true })
+        Self::new(LineMode::PipeOnTerminal { columns: 80, keeps_all_bytes: true })
     }
 
     /// The program writes `text`.
@@ -41,7 +41,7 @@ impl Run {
         self.lines.flush(is_still, &mut |chunk| collect(&chunk, shown, files));
     }
 
-    /// The program is silent until nothing waits.
+    /// The program is silent until nothing is waiting to be shown.
     pub(super) fn pause(&mut self) {
         while self.lines.patience().is_some() {
             self.flush(true);
@@ -64,8 +64,8 @@ impl Run {
         self.shown
     }
 
-    /// The bytes that the log files received.
-    pub(super) fn end_of_files(mut self) -> Vec<u8> {
+    /// Ends the run and returns the bytes that the log files received.
+    pub(super) fn into_file_bytes(mut self) -> Vec<u8> {
         let (shown, files) = (&mut self.shown, &mut self.files);
         self.lines.finish(&mut |chunk| collect(&chunk, shown, files));
         self.files
@@ -95,7 +95,7 @@ const NOTHING: [&str; 0] = [];
 #[test]
 fn plain_lines_are_emitted_in_the_buffer_they_were_read_into() {
     let size = ScreenSize { rows: 24, columns: 80 };
-    let mut lines = Lines::new(LineMode::Terminal { size, is_kept: false });
+    let mut lines = Lines::new(LineMode::Terminal { size, keeps_all_bytes: false });
     let buffer = b"one\ttab  \n\x1b[31m\x1b[Kred\x1b[m\x1b[K\r\n\x1b]0;title\x07two\nthr".to_vec();
     let address = buffer.as_ptr();
     let mut chunks = Vec::new();
@@ -129,7 +129,7 @@ fn s7_6_erased_text_is_not_shown() {
 }
 
 #[test]
-fn s7_6_text_in_cursor_columns_keeps_its_blanks() {
+fn s7_6_text_positioned_by_column_keeps_its_gaps() {
     assert_eq!(shown("name\x1b[12Gstate\x1b[20Gport\na\x1b[3Cb\x1b[2Dc\n"), ["name       state   port", "a  cb"]);
     assert_eq!(shown("a\tb\x1b[1Xc\n"), ["a       bc"]);
 }
@@ -231,7 +231,7 @@ fn s7_6_rows_out_of_reach_stay_as_they_were_shown() {
 }
 
 #[test]
-fn s7_6_a_resized_terminal_reaches_fewer_rows() {
+fn s7_6_on_a_smaller_terminal_fewer_rows_are_within_reach() {
     let mut run = Run::on_terminal(24, 80);
     run.write("a\n\x1b[1Ab\nc\n");
     run.lines.resize(ScreenSize { rows: 1, columns: 20 }, &mut |chunk| collect(&chunk, &mut run.shown, &mut run.files));
@@ -254,7 +254,7 @@ fn s7_6_editing_a_long_line_shows_only_its_end_again() {
     run.write("\x08!\nend\n");
     let rest = run.end();
 
-    // Only the part of the edited line that is still known, then the next line.
+    // Only the part of the edited line that was kept, then the next line.
     let [edited, end] = rest.as_slice() else { panic!("{} lines", rest.len()) };
     assert!(edited.len() <= PIECE_BYTES && edited.ends_with("z!"), "{} bytes", edited.len());
     assert_eq!(end, "end");

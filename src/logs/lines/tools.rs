@@ -71,7 +71,7 @@ fn s7_6_clearing_the_screen_drops_the_blank_lines_right_before_it() {
     for clear in ["\x1b[2J\x1b[3J\x1b[H", "\x1bc", "\x1b[H\x1b[J", "\x1b[H\x1b[2J"] {
         assert_eq!(shown(&format!("old\n\n\n\n{clear}new\n\nend\n")), ["old", "new", "", "end"], "{clear:?}");
     }
-    // Blank lines further up, and those that no clear follows, are kept.
+    // Blank lines further up are kept, and so are those that are not followed by a clear.
     assert_eq!(shown("a\n\n\nb\n\n\x1bcc\n\n"), ["a", "", "", "b", "c", ""]);
 }
 
@@ -96,7 +96,7 @@ fn s7_6_the_first_page_of_tsc_is_shown() {
 }
 
 #[test]
-fn s7_6_rich_live_shows_the_changed_rows_when_they_are_still() {
+fn s7_6_rich_live_shows_changed_rows_once_they_stop_changing() {
     let up = "\x1b[1A\x1b[2K".repeat(2);
     let mut run = Run::on_terminal(24, 80);
     run.write("before\n");
@@ -171,7 +171,7 @@ fn s7_6_log_update_and_cli_progress_show_the_last_frame() {
         run.write(&format!("{up}\x1b[1G {number}0% a\x1b[0K\r\n\x1b[1G {number}0% b\x1b[0K"));
     }
     run.write("\x1b[?7h\r\nbye\r\n");
-    // The first row was shown before the program drew anything again.
+    // The first row was shown before the program redrew it.
     assert_eq!(run.end(), [" 00% a", " 90% a", " 90% b", "bye"]);
 }
 
@@ -192,10 +192,10 @@ fn s7_6_tsx_watch_shows_no_empty_line_and_no_continuation_mark() {
 fn s7_6_a_full_screen_program_is_not_shown_and_is_reported_once() {
     let mut run = Run::on_terminal(24, 80);
     run.write("before\n");
-    assert!(!run.lines.took_whole_screen());
+    assert!(!run.lines.entered_alternate_screen());
     run.write("\x1b[?1049h\x1b[H\x1b[2Jshreds\n");
     run.write("\x1b[5;5Hmore\x1b[?25");
-    assert!(run.lines.took_whole_screen() && !run.lines.took_whole_screen());
+    assert!(run.lines.entered_alternate_screen() && !run.lines.entered_alternate_screen());
     run.pause();
     run.write("h\x1b[?1049lafter\n");
 
@@ -213,7 +213,7 @@ fn s7_6_a_program_that_ends_on_its_alternate_screen_shows_its_last_frame() {
 }
 
 #[test]
-fn s7_6_a_row_inserted_into_a_wrapped_line_stands_alone() {
+fn s7_6_a_row_inserted_into_a_wrapped_line_is_a_separate_line() {
     let mut run = Run::on_terminal(5, 12);
     run.write("abcdefghijklmn\x1b[2;1H\x1b[Lnew");
     run.pause();

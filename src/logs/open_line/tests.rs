@@ -17,10 +17,10 @@ fn interrupted(written: &[u8], columns: Option<u16>, then: &[u8]) -> String {
 }
 
 #[test]
-fn s6_8_a_finished_line_needs_no_room() {
+fn s6_8_after_a_finished_line_other_lines_are_simply_written() {
     assert_eq!(interrupted(b"done\r\n", Some(80), b"next"), "done\r\nother\r\nother\r\nnext");
     assert_eq!(interrupted(b"", Some(80), b"next"), "other\r\nother\r\nnext");
-    // After the sequences that end a typed line.
+    // The same after the sequences that end a typed line.
     let marks = "\r\n\x1b[?2004l\r";
     assert_eq!(interrupted(marks.as_bytes(), Some(80), b"42"), format!("{marks}other\r\nother\r\n42"));
 }
@@ -118,7 +118,7 @@ fn s6_8_a_hint_below_the_line_is_shown_again_with_it() {
 }
 
 #[test]
-fn movement_within_a_line_is_counted() {
+fn cursor_movement_within_a_line_is_counted() {
     let last_line = |text: &str| {
         let mut line = OpenLine::default();
         line.follow(text.as_bytes());
@@ -142,8 +142,8 @@ fn movement_within_a_line_is_counted() {
 fn the_line_does_not_depend_on_how_the_output_was_read() {
     let long: Vec<u8> = (0..40_000_u32).map(|n| if n % 97 == 0 { b'\n' } else { b'x' }).collect();
     let endless = vec![b'x'; 2 * MAX_BYTES];
-    let begun = [b"ab\n", &endless[..]].concat();
-    let texts = [&long[..], &endless, &begun, &[&endless[..], b"\nab"].concat()];
+    let started = [b"ab\n", &endless[..]].concat();
+    let texts = [&long[..], &endless, &started, &[&endless[..], b"\nab"].concat()];
 
     for (text, last) in texts.into_iter().zip([Some(39_999 % 97), None, None, Some(2)]) {
         for size in [1, 7, MAX_BYTES - 1, MAX_BYTES, MAX_BYTES + 1, text.len()] {

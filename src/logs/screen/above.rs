@@ -1,10 +1,12 @@
 //! The lines above the rows of a [`Screen`](super::Screen), which were shown unchanged, kept as text.
 //!
-//! Fast, because every line that passes ends up here: it looks only for line ends and copies only the last lines.
+//! Must be fast, because every line that passes ends up here: it looks only for line ends and copies only the last
+//! lines.
 
 use memchr::memrchr_iter;
 
-/// Bytes that are kept, in case the program redraws these rows. If the lines are longer, their beginning is lost.
+/// Bytes that are kept at least, in case the program redraws these rows. If the lines are longer, their beginning
+/// is lost.
 const ABOVE_BYTES: usize = 32 << 10;
 
 #[derive(Debug, Default)]

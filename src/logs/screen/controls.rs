@@ -19,7 +19,7 @@ fn numbers(parameters: &[u8]) -> impl Iterator<Item = usize> {
 
 /// Whether a sequence needs the screen: it moves the cursor, erases something or announces a redraw. Colours, queries
 /// and titles do not. `sequence`: without its `ESC`.
-pub(in crate::logs) fn acts(sequence: &[u8]) -> bool {
+pub(in crate::logs) fn needs_screen(sequence: &[u8]) -> bool {
     match sequence {
         [b'7' | b'8' | b'D' | b'E' | b'M' | b'c', ..] => true,
         [b'[', rest @ ..] => {
@@ -105,11 +105,11 @@ impl Screen {
                 47 | 1047 | 1049 => {
                     let (size, wraps) = (self.size(), self.wraps);
                     self.alternate.get_or_insert_with(|| Box::new(Self { wraps, ..Self::new(size) }));
-                    self.began_alternate = true;
+                    self.entered_alternate = true;
                 }
                 // A program that hides the cursor or starts a synchronized update is going to redraw.
-                25 => self.holds |= !is_set,
-                2026 => self.holds |= is_set,
+                25 => self.is_redrawing |= !is_set,
+                2026 => self.is_redrawing |= is_set,
                 _ => {}
             }
         }
@@ -171,26 +171,26 @@ impl Screen {
         if count > self.row {
             self.reach_above();
         }
-        self.put_row(self.row.saturating_sub(count));
+        self.move_to_row(self.row.saturating_sub(count));
     }
 
     fn move_down(&mut self, count: usize) {
-        // The last row of the screen is only known together with the rows above.
+        // Without the rows above it is unknown how far down the last row of the screen is.
         self.reach_above();
-        self.put_row((self.row + count).min(self.height - 1));
+        self.move_to_row((self.row + count).min(self.height - 1));
     }
 
     /// Moves to a row and column of the whole screen, both 0-based.
     fn move_to(&mut self, row: usize, column: usize) {
         self.reach_above();
-        self.put_row(row.min(self.height - 1));
+        self.move_to_row(row.min(self.height - 1));
         self.column = column.min(self.width - 1);
         self.is_home = (self.row, self.column) == (0, 0);
     }
 
     /// Moves to a row. A program that moves the cursor up over text is going to redraw it.
-    fn put_row(&mut self, row: usize) {
-        self.holds |= self.rows.range(row.min(self.row)..self.row).any(|row| !row.cells.is_empty());
+    fn move_to_row(&mut self, row: usize) {
+        self.is_redrawing |= self.rows.range(row.min(self.row)..self.row).any(|row| !row.cells.is_empty());
         self.row = row;
         self.fill_to_cursor();
     }
@@ -203,7 +203,7 @@ impl Screen {
     fn restore_cursor(&mut self) {
         self.reach_above();
         let (row, column) = self.saved;
-        self.put_row(row.min(self.height - 1));
+        self.move_to_row(row.min(self.height - 1));
         self.column = column.min(self.width);
     }
 
@@ -221,7 +221,7 @@ impl Screen {
                 self.current().erase(0, column + 1, pen);
             }
             2 => self.clear(),
-            // Lines above the screen are not known here. Blank lines that are still waiting are dropped.
+            // Lines that have scrolled off the screen are not stored. Blank lines that have not been shown are dropped.
             3 => self.rows.iter_mut().filter(|row| row.is_pending_blank()).for_each(|row| row.is_changed = false),
             _ => {}
         }
@@ -232,7 +232,7 @@ impl Screen {
         self.reach_above();
         self.rows.clear();
         self.fill_to_cursor();
-        self.holds = true;
+        self.is_redrawing = true;
     }
 
     fn insert_rows(&mut self, count: usize) {
@@ -240,7 +240,7 @@ impl Screen {
             self.remove_row(self.margins.1);
             self.insert_row(self.row);
         }
-        self.holds = true;
+        self.is_redrawing = true;
     }
 
     fn delete_rows(&mut self, count: usize) {
@@ -249,7 +249,7 @@ impl Screen {
             self.insert_row(self.margins.1);
         }
         self.fill_to_cursor();
-        self.holds = true;
+        self.is_redrawing = true;
     }
 
     fn scroll_up_whole(&mut self) {
@@ -263,7 +263,7 @@ impl Screen {
         self.remove_row(self.margins.1);
         self.insert_row(self.margins.0);
         self.fill_to_cursor();
-        self.holds = true;
+        self.is_redrawing = true;
     }
 
     /// Removes a row. If it continued the row above, that one now ends its line.

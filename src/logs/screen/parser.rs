@@ -1,11 +1,11 @@
 //! Splits the output of a program into text, control characters and escape sequences.
 //!
-//! Decides where each of them ends, even if it is cut between two reads. Knows nothing about a screen. Holds at most
+//! Decides where each of them ends, even if it is cut between two reads. Independent of the screen. Holds at most
 //! one unfinished sequence of [`MAX_PARAMETERS`] bytes or one unfinished character.
 
 use crate::logs::incomplete;
 
-/// Longest parameters of a sequence, in bytes. A sequence with more is ignored.
+/// Longest parameters of a sequence, in bytes. A sequence with longer ones is ignored.
 const MAX_PARAMETERS: usize = 128;
 
 const ESC: u8 = 0x1b;
@@ -38,7 +38,7 @@ enum State {
     /// A string such as a title: up to `BEL` or `ESC \`.
     Osc,
     /// Other strings: up to `ESC \`.
-    Text,
+    OtherString,
 }
 
 #[derive(Debug, Default)]
@@ -61,10 +61,10 @@ impl Parser {
     pub(super) fn next<'p, 'b: 'p>(&'p mut self, mut bytes: &'b [u8]) -> Option<(Token<'p>, &'b [u8])> {
         loop {
             if self.state == State::Ground {
-                let (byte, behind) = bytes.split_first()?;
+                let (byte, after) = bytes.split_first()?;
                 if !self.character.is_empty() && (0x80..=0xbf).contains(byte) {
                     self.character.push(*byte);
-                    bytes = behind;
+                    bytes = after;
                     if incomplete::character_bytes(&self.character) > 0 {
                         continue;
                     }
@@ -81,21 +81,21 @@ impl Parser {
                 }
                 match byte {
                     &ESC => self.state = State::Escape,
-                    0..=0x1f | 0x7f => return Some((Token::Control(*byte), behind)),
+                    0..=0x1f | 0x7f => return Some((Token::Control(*byte), after)),
                     // The character may be in U+0080 to U+009F, one of which begins a sequence.
                     0xc2 => {
                         self.character.push(*byte);
                     }
                     _ => match self.text(bytes) {
                         ([], _) => return None,
-                        (text, behind) => return Some((Token::Text(text), behind)),
+                        (text, after) => return Some((Token::Text(text), after)),
                     },
                 }
-                bytes = behind;
+                bytes = after;
                 continue;
             }
-            let (byte, behind) = bytes.split_first()?;
-            bytes = behind;
+            let (byte, after) = bytes.split_first()?;
+            bytes = after;
             if let Some((final_byte, is_csi)) = self.step(*byte) {
                 let token = if is_csi { Token::Csi(&self.parameters, final_byte) } else { Token::Escape(final_byte) };
                 return Some((token, bytes));
@@ -108,8 +108,8 @@ impl Parser {
         let end = bytes.iter().position(|byte| *byte < 0x20 || matches!(byte, 0x7f | 0xc2));
         let Some(end) = end else {
             let whole = bytes.len() - incomplete::character_bytes(bytes);
-            let (text, begun) = bytes.split_at(whole);
-            self.character.extend_from_slice(begun);
+            let (text, unfinished) = bytes.split_at(whole);
+            self.character.extend_from_slice(unfinished);
             return (text, &[]);
         };
         bytes.split_at(end)
@@ -122,13 +122,13 @@ impl Parser {
             (_, 0x18 | 0x1a) => (State::Ground, None),
             (_, ESC) => (State::Escape, None),
             (State::Ground, _) | (State::Osc, 0x07) => (State::Ground, None),
-            (State::Osc | State::Text, _) => (self.state, None),
+            (State::Osc | State::OtherString, _) => (self.state, None),
             (State::Escape, b'[') => {
                 self.parameters.clear();
                 (State::Csi, None)
             }
             (State::Escape, b']') => (State::Osc, None),
-            (State::Escape, b'P' | b'X' | b'^' | b'_') => (State::Text, None),
+            (State::Escape, b'P' | b'X' | b'^' | b'_') => (State::OtherString, None),
             (State::Escape | State::Intermediate, 0x20..=0x2f) => (State::Intermediate, None),
             (State::Escape, 0x30..=0x7e) => (State::Ground, Some((byte, false))),
             (State::Csi, 0x20..=0x3f) if self.parameters.len() >= MAX_PARAMETERS => (State::Ignored, None),
@@ -156,7 +156,7 @@ mod tests {
         let mut seen = Vec::new();
         for read in reads {
             let mut rest = *read;
-            while let Some((token, behind)) = parser.next(rest) {
+            while let Some((token, after)) = parser.next(rest) {
                 seen.push(match token {
                     Token::Text(text) => String::from_utf8_lossy(text).into_owned(),
                     Token::Control(byte) => format!("^{byte}"),
@@ -165,7 +165,7 @@ mod tests {
                         format!("CSI {}{}", String::from_utf8_lossy(parameters), char::from(byte))
                     }
                 });
-                let left = behind.len();
+                let left = after.len();
                 rest = &read[read.len() - left..];
             }
         }

@@ -34,7 +34,7 @@ enum Step {
 
 fn bytes_of(step: Step) -> String {
     match step {
-        Step::Text(letter) => letter.to_string(),
+        Step::Text(character) => character.to_string(),
         Step::LineEnd => "\n".to_owned(),
         Step::Return => "\r".to_owned(),
         Step::Backspace => "\x08".to_owned(),
@@ -100,12 +100,12 @@ impl Naive {
         }
     }
 
-    fn text(&mut self, letter: char) {
-        let width = if letter.is_ascii() { 1 } else { 2 };
+    fn text(&mut self, character: char) {
+        let width = if character.is_ascii() { 1 } else { 2 };
         if self.column + width > COLUMNS {
             self.line_end();
         }
-        self.set(self.column, letter);
+        self.set(self.column, character);
         if width == 2 {
             self.set(self.column + 1, '\0');
         }
@@ -113,15 +113,15 @@ impl Naive {
     }
 
     /// Blanks the other half of a wide character that is overwritten.
-    fn set(&mut self, column: usize, letter: char) {
+    fn set(&mut self, column: usize, character: char) {
         let cells = &mut self.cells[self.row];
-        if cells[column] == '\0' && letter != '\0' {
+        if cells[column] == '\0' && character != '\0' {
             cells[column - 1] = ' ';
         }
         if column + 1 < COLUMNS && cells[column + 1] == '\0' {
             cells[column + 1] = ' ';
         }
-        cells[column] = letter;
+        cells[column] = character;
     }
 
     fn erase(&mut self, from: usize, to: usize) {
@@ -131,7 +131,7 @@ impl Naive {
     fn step(&mut self, step: Step) {
         let seen = self.column.min(COLUMNS - 1);
         match step {
-            Step::Text(letter) => self.text(letter),
+            Step::Text(character) => self.text(character),
             Step::LineEnd => self.line_end(),
             Step::Return => self.column = 0,
             Step::Backspace => self.column = seen.saturating_sub(1),
@@ -165,7 +165,7 @@ impl Naive {
 
     fn rows(&self) -> Vec<String> {
         let text = |cells: &[char; COLUMNS]| {
-            let text: String = cells.iter().filter(|letter| **letter != '\0').collect();
+            let text: String = cells.iter().filter(|character| **character != '\0').collect();
             text.trim_end().to_owned()
         };
         let mut rows: Vec<String> = self.cells.iter().map(text).collect();
@@ -201,7 +201,7 @@ fn run(bytes: &[u8], read: usize, rests: bool) -> (Screen, Vec<u8>) {
             let count = screen.feed(rest);
             rest = &rest[count..];
             if rests && screen.is_at_rest() {
-                screen.rest();
+                screen.store_as_text();
             }
             assert!(screen.rows.len() <= ROWS);
             assert!(screen.rows.iter().all(|row| row.cells.len() <= COLUMNS && row.before.len() <= PIECE_BYTES));
@@ -226,8 +226,8 @@ fn rows_stay_apart_if_the_start_of_their_line_is_out_of_reach() {
 
 /// Fewer cases than elsewhere, because each takes longer.
 fn config() -> ProptestConfig {
-    let asked = ProptestConfig::default();
-    ProptestConfig { cases: asked.cases.clamp(500, 200_000), failure_persistence: None, ..asked }
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: default.cases.clamp(500, 200_000), failure_persistence: None, ..default }
 }
 
 proptest! {
@@ -253,10 +253,10 @@ proptest! {
         let (mut screen, shown) = run(bytes.as_bytes(), read, true);
 
         let shown = String::from_utf8(shown).unwrap();
-        let left = rows_of(&mut screen);
-        let glued = shown.replace('\n', "");
-        for row in left.iter().map(|row| row.trim()).filter(|row| !row.is_empty()) {
-            prop_assert!(shown.contains(row) || glued.contains(row), "{:?} of {:?} in {:?}", row, bytes, shown);
+        let remaining = rows_of(&mut screen);
+        let joined = shown.replace('\n', "");
+        for row in remaining.iter().map(|row| row.trim()).filter(|row| !row.is_empty()) {
+            prop_assert!(shown.contains(row) || joined.contains(row), "{:?} of {:?} in {:?}", row, bytes, shown);
         }
     }
 

@@ -72,7 +72,7 @@ pub(super) struct Shown {
     /// Its width in cells.
     pub(super) cells: usize,
     /// More of the line was shown before this text.
-    pub(super) goes_on: bool,
+    pub(super) continued: bool,
     /// Number of lines that had been shown by then: only the last one can be continued.
     pub(super) number: u64,
 }
@@ -163,7 +163,7 @@ impl Row {
     }
 
     /// Whether the line continues in the next row. It does not if that part was erased.
-    pub(super) fn goes_on_in(&self, next: Option<&Self>) -> bool {
+    pub(super) fn continues_in(&self, next: Option<&Self>) -> bool {
         self.wraps && next.is_some_and(|next| !next.cells.is_empty())
     }
 
@@ -191,7 +191,7 @@ impl Row {
         }
     }
 
-    /// Blanks the other half of each wide character that these columns cut.
+    /// Blanks the other half of each wide character that these columns cut, and marks the row as edited.
     fn clear_halves(&mut self, column: usize, columns: usize) {
         if column < self.cells.len() {
             self.is_edited = true;
@@ -206,7 +206,7 @@ impl Row {
         }
     }
 
-    /// Shifts the cells from a column on to the right, or to the left if `count` is negative.
+    /// Shifts the cells that begin at a column to the right, or to the left if `count` is negative.
     pub(super) fn shift(&mut self, column: usize, count: isize, width: usize) {
         if column >= self.cells.len() {
             return;

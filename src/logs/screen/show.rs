@@ -20,8 +20,9 @@ const ROWS_SHOWN_WITHIN: Duration = Duration::from_secs(2);
 pub(in crate::logs) enum Show {
     /// Everything that changed.
     All,
-    /// Not lines in which only symbols changed, such as a spinner: the program is still drawing.
-    News,
+    /// Only lines whose letters or digits changed: if only symbols changed, as in a spinner, the program is still
+    /// drawing.
+    NewText,
 }
 
 /// A line that has changed.
@@ -40,7 +41,7 @@ impl Screen {
             return None;
         }
         let is_redrawn = self.rows.get(self.row).is_some_and(|row| row.is_changed && row.is_edited);
-        Some(match (self.holds, is_redrawn) {
+        Some(match (self.is_redrawing, is_redrawn) {
             (true, _) => Patience { still: ROWS_STILL_AFTER, at_most: Some(ROWS_SHOWN_WITHIN) },
             (false, true) => Patience { still: PARTIAL_AFTER, at_most: Some(PARTIAL_AFTER) },
             (false, false) => Patience { still: PARTIAL_AFTER, at_most: None },
@@ -50,11 +51,11 @@ impl Screen {
     /// Shows all rows, including the unfinished one.
     pub(in crate::logs) fn show(&mut self, what: Show) {
         self.show_rows(self.rows.len() - 1, what);
-        self.holds = false;
+        self.is_redrawing = false;
     }
 
     /// The program has ended: shows what is left on its screen. A program that ended on its alternate screen may have
-    /// written there why it did.
+    /// written there why it ended.
     pub(in crate::logs) fn finish(&mut self) {
         self.show(Show::All);
         if let Some(mut alternate) = self.alternate.take() {
@@ -80,12 +81,12 @@ impl Screen {
         }
     }
 
-    /// Marks the line with the cursor as shown. `goes_on`: more of it was shown before.
-    pub(super) fn mark_line_shown(&mut self, goes_on: bool) {
+    /// Marks the line with the cursor as shown. `continued`: more of it was shown before.
+    pub(super) fn mark_line_shown(&mut self, continued: bool) {
         let at = self.row;
         self.current().is_changed = true;
         for line in self.changed_lines(at).into_iter().filter(|line| (line.first..=line.last).contains(&at)) {
-            self.mark_shown(line, goes_on);
+            self.mark_shown(line, continued);
         }
     }
 
@@ -96,14 +97,14 @@ impl Screen {
             let shown = self.rows.get(line.first).and_then(|row| row.shown.as_ref());
             match shown {
                 Some(shown) if shown.text == line.text => {
-                    settle(self.rows.range_mut(line.first..=line.last));
+                    mark_unchanged(self.rows.range_mut(line.first..=line.last));
                     false
                 }
                 Some(shown) => what == Show::All || !same_letters(&shown.text, &line.text),
                 None => true,
             }
         });
-        // A line that only moved to another row has been shown.
+        // A line that only moved to another row has already been shown.
         let mut elsewhere: Vec<Vec<u8>> = Vec::new();
         if lines.len() > 1 {
             let shown = lines.iter().filter_map(|line| self.rows.get(line.first)?.shown.as_ref());
@@ -136,11 +137,11 @@ impl Screen {
         let is_last = |shown: &&Shown| shown.number == self.shown_lines;
         let is_longer = |shown: &&Shown| !is_edited && line.text.starts_with(&shown.text);
         let shown = head.shown.as_ref().filter(is_last).filter(is_longer);
-        let goes_on = shown.is_some_and(|shown| shown.goes_on || !shown.text.is_empty());
+        let continued = shown.is_some_and(|shown| shown.continued || !shown.text.is_empty());
         let from = shown.map_or(0, |shown| shown.cells);
         let mut text = Vec::new();
         let mut style = self.shown_style;
-        if from == 0 && !head.before.is_empty() && !goes_on {
+        if from == 0 && !head.before.is_empty() && !continued {
             style.write_change(Style::PLAIN, &mut text);
             style = Style::PLAIN;
             text.extend_from_slice(&head.before);
@@ -149,7 +150,7 @@ impl Screen {
         style = write_cells(cells, style, &mut text);
         style.write_change(self.pen, &mut text);
         self.shown_style = self.pen;
-        self.push_line(&text, goes_on);
+        self.push_line(&text, continued);
     }
 
     /// Shows the part of the first line that is out of reach, because it has become too long to keep.
@@ -157,23 +158,23 @@ impl Screen {
         let Some(row) = self.rows.front_mut() else { return };
         let before = mem::take(&mut row.before);
         let number = self.shown_lines + 1;
-        let shown = row.shown.replace(Shown { goes_on: true, number, ..Shown::default() });
-        let goes_on = shown.is_some_and(|shown| shown.goes_on || !shown.text.is_empty());
+        let shown = row.shown.replace(Shown { continued: true, number, ..Shown::default() });
+        let continued = shown.is_some_and(|shown| shown.continued || !shown.text.is_empty());
         let mut text = Vec::new();
         self.shown_style.write_change(Style::PLAIN, &mut text);
         text.extend_from_slice(&before);
         self.shown_style = Style::PLAIN;
-        self.push_line(&text, goes_on);
+        self.push_line(&text, continued);
     }
 
-    fn mark_shown(&mut self, line: Line, goes_on: bool) {
-        settle(self.rows.range_mut(line.first..=line.last));
+    fn mark_shown(&mut self, line: Line, continued: bool) {
+        mark_unchanged(self.rows.range_mut(line.first..=line.last));
         if let Some(row) = self.rows.get_mut(line.first) {
-            let is_nothing = line.text.is_empty() && !row.is_complete && !goes_on;
+            let is_nothing = line.text.is_empty() && !row.is_complete && !continued;
             row.shown = (!is_nothing).then_some(Shown {
                 text: line.text,
                 cells: line.cells,
-                goes_on,
+                continued,
                 number: self.shown_lines,
             });
         }
@@ -201,13 +202,13 @@ impl Screen {
     }
 
     /// Adds a line to the lines to show. A line that is too long is cut into marked pieces.
-    fn push_line(&mut self, text: &[u8], goes_on: bool) {
+    fn push_line(&mut self, text: &[u8], continued: bool) {
         self.shown_lines += 1;
-        let (mut rest, mut continued) = (text, goes_on);
+        let (mut rest, mut continued) = (text, continued);
         loop {
             let most = rest.get(..PIECE_BYTES).unwrap_or(rest);
             let cut = if most.len() < rest.len() { most.len() - incomplete::character_bytes(most) } else { most.len() };
-            let (piece, behind) = rest.split_at(cut);
+            let (piece, after) = rest.split_at(cut);
             // Only the first line of a chunk can be marked as continued.
             if continued || self.shown.is_empty() {
                 self.shown.push(Chunk { continued, ..Chunk::default() });
@@ -215,15 +216,15 @@ impl Screen {
             if let Some(chunk) = self.shown.last_mut() {
                 chunk.push_line(piece);
             }
-            if behind.is_empty() {
+            if after.is_empty() {
                 return;
             }
-            (rest, continued) = (behind, true);
+            (rest, continued) = (after, true);
         }
     }
 }
 
-fn settle<'r>(rows: impl Iterator<Item = &'r mut Row>) {
+fn mark_unchanged<'r>(rows: impl Iterator<Item = &'r mut Row>) {
     for row in rows {
         (row.is_changed, row.is_edited) = (false, false);
     }
@@ -237,8 +238,8 @@ fn same_letters(one: &[u8], other: &[u8]) -> bool {
         let mut parts = text.split("\x1b[");
         letters.extend(parts.next().unwrap_or_default().chars().filter(|letter| letter.is_alphanumeric()));
         for part in parts {
-            let behind = part.split_once('m').map_or("", |(_, behind)| behind);
-            letters.extend(behind.chars().filter(|letter| letter.is_alphanumeric()));
+            let after = part.split_once('m').map_or("", |(_, after)| after);
+            letters.extend(after.chars().filter(|letter| letter.is_alphanumeric()));
         }
         letters
     };

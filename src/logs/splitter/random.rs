@@ -72,8 +72,8 @@ fn pieces(text: &[u8], limit: usize) -> Shown {
     while !rest.is_empty() {
         let full = &rest[..limit.min(rest.len())];
         // A character that the cut would split moves to the next piece.
-        let begun = if full.len() < rest.len() { incomplete::character_bytes(full) } else { 0 };
-        let (piece, after) = rest.split_at(full.len() - begun);
+        let unfinished = if full.len() < rest.len() { incomplete::character_bytes(full) } else { 0 };
+        let (piece, after) = rest.split_at(full.len() - unfinished);
         pieces.push((piece.to_vec(), !pieces.is_empty()));
         rest = after;
     }
