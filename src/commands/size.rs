@@ -117,7 +117,15 @@ fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
     };
     let hint = error.hint().to_owned();
     let is_sentence = line.is_some();
-    Finding { severity: Severity::Error, file, line, is_sentence, key: error.variable().map(str::to_owned), message, hint }
+    Finding {
+        severity: Severity::Error,
+        file,
+        line,
+        is_sentence,
+        key: error.variable().map(str::to_owned),
+        message,
+        hint,
+    }
 }
 
 /// File and line of the variable, if a file sets it.

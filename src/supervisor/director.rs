@@ -8,12 +8,12 @@ use crate::app::Now;
 
 use super::{Effect, Event, Outcome, Smoke, SmokeReport, Supervisor};
 
-/// Takes events and returns effects.
+/// Accepts events and returns effects.
 #[derive(Debug, Clone)]
 pub enum Director {
     /// `dyno start`: runs until it is stopped or a dyno exits.
     Start(Box<Supervisor>),
-    /// `dyno smoke`: runs until the command has exited.
+    /// `dyno smoke`: runs until the command has exited or, without a command, until all dynos stayed up long enough.
     Smoke(Box<Smoke>),
 }
 

@@ -8,8 +8,9 @@
 //!                           └───────────────────^                     └──> Starting
 //! ```
 //!
-//! A dyno leaves `Stopping` or `Clearing` only on `Gone` (or `Unkillable`, which leads to `Lost`), so that a new run
-//! never meets the old one on its port (S6.7). Only `Supervisor` changes the state, in one `on_<event>` for each event.
+//! A dyno gets past `Stopping` and `Clearing` only when nothing of its run is left (`Gone`, or `SpawnFailed` if it
+//! never started) or on `Unkillable`, which leads to `Lost`: a new run never meets the old one on its port (S6.7). Each
+//! event is handled by one `on_<event>` of `Supervisor`, and every change of the state goes through `Slot::enter`.
 
 use std::time::Duration;
 
@@ -22,15 +23,15 @@ use super::PublicState;
 pub(super) enum DynoState {
     /// It has no run, and none is due to start.
     Down,
-    /// The spawn was ordered; its program does not run yet. It is killed at `deadline` (R10), because an exec can hang.
+    /// The spawn was ordered; its program does not run yet. It is killed at `deadline`, because an exec can hang.
     Starting { run: RunId, deadline: Option<Duration> },
     /// Its exec succeeded; it does not listen yet. It is killed at `deadline` (R10).
     Booting { run: RunId, pid: i32, deadline: Option<Duration> },
     /// It has been up since `since`, on a clock that excludes the time spent suspended.
     Up { run: RunId, pid: i32, since: Duration },
-    /// It got its stop signal or was killed; its leader may still live. `shown`: its public state until the leader ends.
+    /// It got its stop signal or was killed; its leader may still run. `shown`: its public state until the leader ends.
     Stopping { run: RunId, pid: Option<i32>, ordered: Ordered, ending: Ending, shown: PublicState },
-    /// Its leader ended; other processes of the run may still live.
+    /// Its leader ended; other processes of the run may still be alive.
     Clearing { run: RunId, ordered: Ordered, ending: Ending },
     /// Nothing of the last run is left; it starts again at `until`.
     Backoff { until: Duration },
@@ -43,7 +44,7 @@ pub(super) enum DynoState {
 /// The last order given to a run that must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ordered {
-    /// The stop signal. At `rest_at` it goes to the processes that have not had it; SIGKILL follows at `kill_at`.
+    /// The stop signal. At `rest_at` it goes to the processes that have not received it; SIGKILL follows at `kill_at`.
     Stop { rest_at: Option<Duration>, kill_at: Duration },
     /// SIGKILL. If the guardian has not answered by `answer_by`, it is stuck.
     Kill { answer_by: Duration },
@@ -54,9 +55,10 @@ pub(super) enum Ordered {
 pub(super) enum Ending {
     /// It was requested, so its status does not matter (S6.3).
     Requested,
-    /// It came by itself and is allowed: the release command with 0, or a type of `--can-die`.
+    /// It was not requested but is allowed: the release command with 0, a type of `--can-die`, or the command of a
+    /// smoke.
     Done,
-    /// It came by itself and is a crash.
+    /// It was not requested and is a crash.
     Crashed(ExitStatus),
 }
 
@@ -65,7 +67,7 @@ pub(super) enum Ending {
 pub(super) enum Deadline {
     /// The dyno is not up in time: R10.
     Boot,
-    /// The grace is nearly over: the stop signal goes to the processes that have not had it.
+    /// The grace is nearly over: the stop signal goes to the processes that have not received it.
     Rest,
     /// The grace is over: SIGKILL.
     Kill,
@@ -88,7 +90,7 @@ impl DynoState {
         }
     }
 
-    /// The process id of its leader while that lives.
+    /// The process id of its leader while it is alive.
     pub(super) fn pid(self) -> Option<i32> {
         match self {
             Self::Booting { pid, .. } | Self::Up { pid, .. } => Some(pid),
@@ -102,7 +104,7 @@ impl DynoState {
         }
     }
 
-    /// Whether it has a run whose leader lives and which has not got its stop signal.
+    /// Whether it has a run whose leader is alive and which has not been sent its stop signal.
     pub(super) fn may_be_stopped(self) -> bool {
         match self {
             Self::Starting { .. } | Self::Booting { .. } | Self::Up { .. } => true,
@@ -125,7 +127,7 @@ impl DynoState {
         }
     }
 
-    /// Whether this is due at `mono`.
+    /// Whether this deadline has passed at `mono`.
     pub(super) fn is_due(self, wanted: Deadline, mono: Duration) -> bool {
         self.deadline().is_some_and(|(at, deadline)| deadline == wanted && at <= mono)
     }

@@ -4,7 +4,7 @@ use crate::app::{RunId, SpawnSpec};
 
 use super::{Notice, SmokePhase, UserSignal};
 
-/// An order.
+/// One order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Start a run.
@@ -18,13 +18,13 @@ pub enum Effect {
     },
     /// Show a notice, if it has a text in the chosen log format.
     Notify(Notice),
-    /// Look once, before any later effect is performed, on which port the processes of a run listen.
-    /// `Event::ListensElsewhere` is the answer; there is none if the system does not say.
+    /// Find out once, before any later effect is performed, on which port the processes of a run listen.
+    /// `Event::ListensElsewhere` is the answer; there is none if no other port is found.
     FindListener {
         /// The run.
         run: RunId,
     },
-    /// Send HTTP requests to a run that listens until the response is the right one; `Event::Answer` follows.
+    /// Send HTTP requests to a listening run until the response is the expected one; `Event::Answer` follows.
     ProbeHttp {
         /// The run.
         run: RunId,
@@ -47,14 +47,15 @@ pub enum Effect {
 /// What is sent to the processes of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupSignal {
-    /// The stop signal, then SIGCONT, at most once to each process; the rest gets it when the first have ended (S6.6).
+    /// The stop signal, then SIGCONT, at most once to each process: first to the leader and, if it is a shell, to the
+    /// programs that it runs; to the others when those have ended (S6.6).
     Stop {
         /// The signal number, usually SIGTERM.
         signal: i32,
         /// Whether all processes get it at once, like on the platform.
         everything: bool,
     },
-    /// The stop signal, to the processes that have not had it.
+    /// The stop signal, to the processes that have not received it.
     StopRest,
     /// SIGKILL, repeated by the guardian until no process is left.
     Kill,

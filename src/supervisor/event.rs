@@ -25,16 +25,16 @@ pub enum Event {
         /// What the system said.
         why: SpawnFailure,
     },
-    /// The leader of a run ended; other processes of the run may still live.
+    /// The leader of a run ended; other processes of the run may still be alive.
     Exited {
         /// The run.
         run: RunId,
         /// How the leader ended.
         exit: ExitStatus,
-        /// The processes that it left running; empty if it had got its stop signal (S6.10).
+        /// The processes that it left running; empty if it had been sent its stop signal (S6.10).
         left: Vec<LeftRunning>,
     },
-    /// A run is gone, but a process lives on that belongs to it or to another dyno: it is unknown which (S6.10).
+    /// A run is gone, but a process is still alive that belongs to it or to another dyno: it is unknown which (S6.10).
     LeftBehind {
         /// The run that is gone.
         run: RunId,
@@ -64,7 +64,7 @@ pub enum Event {
         /// How long the runtime looked.
         after: Duration,
     },
-    /// The result of an HTTP request (`Effect::ProbeHttp`). Sent when the result changes, until it is the right one.
+    /// The result of an HTTP request (`Effect::ProbeHttp`). Sent when the result changes, until it is the expected one.
     Answer {
         /// The run.
         run: RunId,
@@ -85,7 +85,7 @@ pub enum Event {
         /// Which run.
         run: RunId,
     },
-    /// The guardian sent SIGKILL to a run, and 2 s later one of its processes still lives.
+    /// The guardian sent SIGKILL to a run, and 2 s later one of its processes is still alive.
     Unkillable {
         /// The run.
         run: RunId,

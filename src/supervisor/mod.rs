@@ -10,19 +10,19 @@
 //! | | Starting | Booting | Up | Stopping | Clearing | Down, Backoff, Crashed, Lost |
 //! |---|---|---|---|---|---|---|
 //! | Spawned | Booting or Up | - | - | records the pid | - | - |
-//! | `SpawnFailed` | crash, 126 | - | - | over | - | - |
+//! | `SpawnFailed` | crash, 126 | - | - | ended | - | - |
 //! | Ready | - | Up | - | - | - | - |
-//! | `NotReady` | - | Up unless R10 is due | - | - | - | - |
+//! | `NotReady` | - | Up if there is no boot timeout | - | - | - | - |
 //! | `ListensElsewhere` | - | - | - | reported | reported | - |
 //! | `DebuggerPrompt` | - | reported once | reported once | - | - | - |
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
 //! | `LeftBehind` | reported | reported | reported | reported | reported | reported |
-//! | Gone | over | over | over | over | over | - |
+//! | Gone | ended | ended | ended | ended | ended | - |
 //! | Unkillable | - | - | - | Lost if killed | Lost if killed | - |
-//! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | - |
-//! | Tick | - | kill (R10) | - | stop the rest, kill, report, replace | stop the rest, kill, report, replace | start again |
+//! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | stop all |
+//! | Tick | kill | kill (R10) | - | stop the rest, kill, report, replace guardian | same as Stopping | start again |
 //!
-//! "Over" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing.
+//! "Ended" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing.
 
 mod deadlines;
 mod director;

@@ -24,9 +24,9 @@ pub struct Plan {
 pub struct ReleaseRecord {
     /// Its number, from 1.
     pub version: u32,
-    /// The user who made it, such as the login name.
+    /// The user who created it, such as a login name.
     pub user: String,
-    /// What made it: `Deploy 60a874b3`. None if the log should not say it, for example because there is no commit.
+    /// What created it, such as `Deploy 60a874b3`. None: the log does not say, for example because there is no commit.
     pub description: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Default for ReleaseRecord {
 pub struct Policy {
     /// What happens when a dyno exits by itself.
     pub on_exit: OnExit,
-    /// Process types that may exit without that (S6.3).
+    /// Process types that may exit without triggering `on_exit` (S6.3).
     pub can_die: BTreeMap<ProcessType, CanDie>,
     /// Number of the stop signal for each type; SIGTERM for types that are not listed (S6.6).
     pub stop_signals: BTreeMap<ProcessType, i32>,
@@ -49,7 +49,7 @@ pub struct Policy {
     pub stop_all: StopAll,
     /// Time between the stop signal and SIGKILL.
     pub grace: Duration,
-    /// Process types that are up when they listen; the others are up as soon as their program runs (S6.2).
+    /// Process types that are up once they listen; the others are up as soon as their program runs (S6.2).
     pub ready: Vec<ProcessType>,
     /// How long a ready type may take to listen before it is killed (R10, S6.5). None: no limit.
     pub boot_timeout: Option<Duration>,
@@ -57,7 +57,7 @@ pub struct Policy {
     pub notes_loopback: bool,
     /// Whether to log R12 when a dyno does not end within the grace (S6.6).
     pub report_exit_timeout: bool,
-    /// Whether the supervisor goes on after all dynos have exited as allowed.
+    /// Whether the supervisor keeps running after all dynos have exited as allowed.
     pub outlives_formation: bool,
     /// How the log explains that one dyno stops the others (S6.3). None: it does not.
     pub stop_advice: Option<StopAdvice>,
@@ -88,7 +88,7 @@ pub struct RestartPolicy {
     pub base: Duration,
     /// Longest delay.
     pub cap: Duration,
-    /// Shortest time up that resets the count of restarts.
+    /// Shortest uptime that resets the count of restarts.
     pub min_healthy: Duration,
     /// Restarts in a row before the dyno stays crashed. None: no limit.
     pub max_restarts: Option<u32>,
@@ -134,8 +134,8 @@ impl Policy {
     /// SIGTERM, for types without their own stop signal.
     const DEFAULT_STOP_SIGNAL: i32 = 15;
 
-    /// How long after the first stop signal the remaining processes get it: until 1 s before the grace is over, or half
-    /// of a grace of 2 s or less (S6.6). None: the grace is zero, and there is only SIGKILL.
+    /// How long after the first stop signal the remaining processes get it: 1 s less than the grace, or half of a grace
+    /// of 2 s or less (S6.6). None: the grace is zero, and there is only SIGKILL.
     #[must_use]
     pub fn stop_rest_after(&self) -> Option<Duration> {
         const BEFORE_KILL: Duration = Duration::from_secs(1);

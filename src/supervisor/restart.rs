@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_4_a_dyno_is_given_up_after_the_allowed_restarts_in_a_row() {
+    fn s6_4_a_dyno_is_given_up_on_after_the_allowed_restarts_in_a_row() {
         let policy = RestartPolicy { max_restarts: Some(2), ..RestartPolicy::default() };
         let mut count = CrashCount::default();
         count.next_restart(policy);

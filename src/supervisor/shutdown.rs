@@ -1,7 +1,7 @@
 //! Decides when and how everything is stopped, and with which status `dyno` exits (S11, S12).
 //!
-//! The first cause gives the status; only a process that could not be killed overrides it. Not here: how a single run
-//! is stopped or killed (`slot`).
+//! The first cause determines the status; only a process that could not be killed overrides it. Not here: how a single
+//! run is stopped or killed (`slot`).
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const SIGTERM: i32 = 15;
 /// How `dyno` ends if a process could not be killed (S11).
 pub(super) const UNKILLABLE: Outcome = Outcome::Code(Status::Internal.code());
 
-/// How far the start as a whole has come.
+/// The phase that the start as a whole is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// `Event::Boot` has not happened yet.
@@ -58,7 +58,7 @@ impl Phase {
 pub(super) struct Tally {
     /// The first exit with a status other than 0 of a dyno that was allowed to exit.
     first_failure: Option<ExitStatus>,
-    /// The status of the dyno that was given up last.
+    /// The status of the dyno that was given up on last.
     last_given_up: Option<ExitStatus>,
     /// A process could not be killed.
     lost: bool,
@@ -83,8 +83,8 @@ impl Tally {
         self.lost = true;
     }
 
-    /// The status if the end was not requested: that of the dyno given up last, else the first failure among the dynos
-    /// that were allowed to exit, else 0.
+    /// The status if the end was not requested: that of the dyno given up on last, else the first failure among the
+    /// dynos that were allowed to exit, else 0.
     fn natural(self) -> Outcome {
         let exit = self.last_given_up.or(self.first_failure).unwrap_or(ExitStatus::Code(0));
         Outcome::Code(exit.shell_code())

@@ -128,8 +128,9 @@ impl Slot {
         }
     }
 
-    /// Changes the state. If the public state changes, too, the time is recorded and a notice shown. Nothing else may
-    /// set the state, so that every visible change is announced.
+    /// Changes the state. If the public state changes, too, the time is recorded and a notice shown. Apart from
+    /// `on_resumed`, which only moves its times, nothing else may set the state, so that every visible change is
+    /// announced.
     pub(super) fn enter(&mut self, state: DynoState, turn: &mut Turn) {
         let (from, to) = (self.state.public(), state.public());
         self.state = state;
@@ -162,7 +163,7 @@ impl Slot {
         })
     }
 
-    /// Shows a notice about this dyno.
+    /// Shows a notice about this dyno. From then on it is the subject of the turn.
     pub(super) fn notify(&self, kind: NoticeKind, turn: &mut Turn) {
         turn.subject = Some(self.spec.dyno.clone());
         turn.order(Effect::Notify(Notice { about: About::Dyno(self.spec.dyno.clone()), kind }));
@@ -219,7 +220,7 @@ impl Slot {
         turn.signal(run, self.stop_rules.group_signal());
     }
 
-    /// The grace is nearly over: sends the stop signal to the processes that have not had it.
+    /// The grace is nearly over: sends the stop signal to the processes that have not received it.
     pub(super) fn stop_rest(&mut self, turn: &mut Turn) {
         let rest_signalled = |kill_at| Ordered::Stop { rest_at: None, kill_at };
         let (run, state) = match self.state {
@@ -284,13 +285,13 @@ impl Slot {
             DynoState::Starting { run, .. } => {
                 let why = "is still waiting for its program to start".to_owned();
                 self.notify(NoticeKind::NotAnswering { why, after }, turn);
-                self.kill_late(run, ending, turn);
+                self.kill_before_up(run, ending, turn);
             }
             DynoState::Booting { run, .. } => {
                 let process_type = self.spec.dyno.process_type.clone();
                 self.notify(NoticeKind::BootTimeout { process_type, after }, turn);
                 turn.order(Effect::FindListener { run });
-                self.kill_late(run, ending, turn);
+                self.kill_before_up(run, ending, turn);
             }
             // These states have no boot deadline.
             DynoState::Up { .. }
@@ -303,7 +304,7 @@ impl Slot {
         }
     }
 
-    fn kill_late(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
+    fn kill_before_up(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
         let (pid, shown) = (self.state.pid(), self.state.public());
         self.notify(NoticeKind::KillingProcess, turn);
         turn.signal(run, GroupSignal::Kill);

@@ -10,7 +10,7 @@ use crate::app::DynoName;
 
 use super::Outcome;
 
-/// The result of a smoke that is over.
+/// The result of a smoke that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmokeReport {
     /// How `dyno` ends.
@@ -25,7 +25,7 @@ pub struct SmokeReport {
     pub command: Option<CommandReport>,
     /// The dyno that caused the failure. None if the smoke passed, or if something else caused the failure.
     pub culprit: Option<DynoName>,
-    /// One line with what to type if the failure was intended.
+    /// One line with what to type if the exit that failed the smoke was intended.
     pub hint: Option<String>,
 }
 

@@ -36,7 +36,7 @@ pub struct Row {
     pub state: PublicState,
     /// When it entered that state. The Unix epoch before `Event::Boot`.
     pub since: jiff::Timestamp,
-    /// The process id of its leader, while that lives.
+    /// The process id of its leader, while it is alive.
     pub pid: Option<i32>,
     /// How often it was restarted after a crash.
     pub restarts: u32,

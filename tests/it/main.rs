@@ -22,8 +22,8 @@ mod drop_in;
 mod env_values;
 mod explain;
 mod file_messages;
-mod first_hour_run;
 mod first_hour_cli;
+mod first_hour_run;
 mod focus;
 mod focus_ends;
 #[cfg(feature = "real-apps")]

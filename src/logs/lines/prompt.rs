@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn s6_8_a_prompt_is_recognised_from_a_pipe_and_from_a_terminal() {
-        let terminal = LineMode::Terminal { size: ScreenSize { rows: 24, columns: 80 }, is_kept: false };
+        let terminal = LineMode::Terminal { size: ScreenSize { rows: 24, columns: 80 }, keeps_all_bytes: false };
         for mode in [LineMode::AllBytes, terminal] {
             assert!(shows_prompt(mode, b"> app.py(1)<module>()\n(Pdb) "), "{mode:?}");
             assert!(shows_prompt(mode, b"\x1b[1G\x1b[0Kdebug> \x1b[8G"), "{mode:?}");

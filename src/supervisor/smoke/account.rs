@@ -11,7 +11,7 @@ use crate::supervisor::{
 };
 
 use super::SmokeRules;
-use super::cause::{Cause, Died};
+use super::cause::{Cause, RunEnd};
 
 /// The reason if the supervisor never finished.
 const GUARDIAN_LOST: &str = "the guardian process was lost";
@@ -34,7 +34,7 @@ pub(super) struct Account {
     tracks: BTreeMap<DynoName, Track>,
     has_release: bool,
     command: Option<DynoName>,
-    command_end: Option<Died>,
+    command_end: Option<RunEnd>,
     /// When each phase began.
     begun: BTreeMap<SmokePhase, Duration>,
 }
@@ -93,9 +93,9 @@ impl Account {
 
     fn record_command(&mut self, event: &Event) {
         let end = match event {
-            Event::Exited { exit, .. } => Died::Exit(*exit),
-            Event::SpawnFailed { why, .. } => Died::NotStarted(why.clone()),
-            Event::Gone { .. } => Died::Vanished,
+            Event::Exited { exit, .. } => RunEnd::Exit(*exit),
+            Event::SpawnFailed { why, .. } => RunEnd::NotStarted(why.clone()),
+            Event::Gone { .. } => RunEnd::Vanished,
             Event::Boot
             | Event::Spawned { .. }
             | Event::Ready { .. }
@@ -115,8 +115,8 @@ impl Account {
     }
 
     /// How the command ended.
-    pub(super) fn command_end(&self) -> Died {
-        self.command_end.clone().unwrap_or(Died::Vanished)
+    pub(super) fn command_end(&self) -> RunEnd {
+        self.command_end.clone().unwrap_or(RunEnd::Vanished)
     }
 
     pub(super) fn enter(&mut self, phase: SmokePhase, at: Duration) {
@@ -124,8 +124,8 @@ impl Account {
     }
 
     /// Records the cause of the end. If a dyno did not stay up long enough, the settle phase was never reached.
-    pub(super) fn blame(&mut self, cause: &Cause) {
-        if let Cause::Died { phase: SmokePhase::Boot, .. } = cause {
+    pub(super) fn record_cause(&mut self, cause: &Cause) {
+        if let Cause::DynoEnded { phase: SmokePhase::Boot, .. } = cause {
             self.begun.remove(&SmokePhase::Settle);
         }
     }
@@ -150,7 +150,7 @@ impl Account {
                 Some(Cause::Command(how)) => how.code(),
                 Some(
                     Cause::Settled { .. }
-                    | Cause::Died { .. }
+                    | Cause::DynoEnded { .. }
                     | Cause::NotUp { .. }
                     | Cause::Signal { .. }
                     | Cause::OutputLost
@@ -181,7 +181,7 @@ impl Account {
         };
         let next = self.begun.range(phase..).nth(1);
         let span = Span { start, duration: next.map_or(at, |(_, end)| *end).saturating_sub(start) };
-        // The phase before the stop had the cause; without a cause it is the last one.
+        // The cause lies in the phase right before the stop; without a cause, the last phase failed.
         let is_last = match next {
             Some((SmokePhase::Stop, _)) => true,
             Some((SmokePhase::Release | SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command, _)) => false,
@@ -194,7 +194,7 @@ impl Account {
     fn dyno(&self, dyno: &DynoName, cause: Option<&Cause>) -> DynoReport {
         let track = self.tracks.get(dyno).copied().unwrap_or_default();
         let between = |from: Option<Duration>, to: Option<Duration>| Some(to?.saturating_sub(from?));
-        let result = match (cause.and_then(|cause| cause.blames(dyno)), track.ordered, track.up) {
+        let result = match (cause.and_then(|cause| cause.failure_of(dyno)), track.ordered, track.up) {
             (Some(why), _, _) => DynoResult::Failed(why),
             (None, None, _) => DynoResult::NotStarted,
             (None, Some(_), None) if !track.is_done => DynoResult::StoppedBeforeUp,

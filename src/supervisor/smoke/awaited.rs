@@ -86,10 +86,10 @@ impl Smoke {
         }
     }
 
-    /// Sets `BASE_URL` of the command to the address of `web.1` (S19.3).
+    /// Sets `BASE_URL` of the command to the address of the dyno `rules.base` (S19.3).
     pub(super) fn set_base_url(&mut self) {
-        let web = self.formation().find(|slot| Some(&slot.spec.dyno) == self.rules.base.as_ref());
-        let known = web.and_then(|slot| Some((self.answers_at.get(&slot.state.run()?)?, slot.spec.awaited_port?)));
+        let base = self.formation().find(|slot| Some(&slot.spec.dyno) == self.rules.base.as_ref());
+        let known = base.and_then(|slot| Some((self.answers_at.get(&slot.state.run()?)?, slot.spec.awaited_port?)));
         let Some(url) = known.map(|(address, port)| http_url(*address, port)) else { return };
         if let Some(command) = self.supervisor.slots.iter_mut().find(|slot| slot.role == Role::Command) {
             let mut spec = DynoSpec::clone(&command.spec);
@@ -119,7 +119,7 @@ impl Smoke {
         Some(NotUp { dyno: release.spec.dyno.clone(), run: release.state.run()?, why: WhyNotUp::StillRuns })
     }
 
-    /// Shows what is being waited for, if a line is due.
+    /// Shows what the smoke is waiting for, if a line is due.
     pub(super) fn show_progress(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let Some(progress) = &mut self.progress else { return };
         let (after, elsewhere) = match progress.step(now) {

@@ -1,4 +1,4 @@
-//! Why a smoke ends: the cause, its text, and the status that it gives (S11).
+//! Why a smoke ends: the cause, its text, and the resulting status (S11).
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ pub(super) enum Cause {
     /// All dynos came up and stayed up, and there is no command. `ended`: the dynos that exited as allowed.
     Settled { after: Duration, ended: Vec<DynoName> },
     /// The command ended.
-    Command(Died),
+    Command(RunEnd),
     /// A dyno ended that should not have ended, or the release command failed.
-    Died { dyno: DynoName, how: Died, phase: SmokePhase },
+    DynoEnded { dyno: DynoName, how: RunEnd, phase: SmokePhase },
     /// Some dynos were not up in time.
     NotUp { after: Duration, check: Option<HttpCheck>, dynos: Vec<NotUp> },
     /// A signal stopped the smoke.
@@ -36,7 +36,7 @@ pub(super) enum Cause {
 
 /// How a dyno or the command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Died {
+pub(super) enum RunEnd {
     Exit(ExitStatus),
     NotStarted(SpawnFailure),
     /// No process of it is left, but its exit was never reported.
@@ -68,7 +68,7 @@ pub(super) enum WhyNotUp {
     Answer(Option<HttpAnswer>),
 }
 
-impl Died {
+impl RunEnd {
     fn status(&self) -> u8 {
         match self {
             Self::Exit(exit) => exit.shell_code(),
@@ -89,7 +89,7 @@ impl Died {
     }
 
     /// Explains the special statuses of the shell that runs the command.
-    fn hint(&self) -> &'static str {
+    fn explanation(&self) -> &'static str {
         match self {
             Self::Exit(ExitStatus::Code(NOT_FOUND)) => ", the shell's status for a program that was not found",
             Self::Exit(ExitStatus::Code(NOT_EXECUTABLE)) => {
@@ -115,7 +115,7 @@ impl Cause {
             Self::Settled { .. } => Some(Outcome::Code(0)),
             Self::Command(how) => Some(Outcome::Code(how.status())),
             // An early exit with 0 is a failure, too.
-            Self::Died { how, .. } => Some(Outcome::Code(how.status().max(1))),
+            Self::DynoEnded { how, .. } => Some(Outcome::Code(how.status().max(1))),
             Self::NotUp { .. } => Some(Outcome::Code(Status::NotUp.code())),
             Self::Signal { .. } | Self::OutputLost | Self::Lost => None,
         }
@@ -127,36 +127,38 @@ impl Cause {
             Self::Settled { after, ended } => {
                 let stayed =
                     if after.is_zero() { String::new() } else { format!(" and stayed up for {}", seconds(*after)) };
-                let names = some(ended.iter().map(DynoName::to_string), ", ");
+                let names = join_first(ended.iter().map(DynoName::to_string), ", ");
                 let others = if names.is_empty() { names } else { format!(" ({names} exited, as allowed)") };
                 format!("all dynos came up{stayed}{others}")
             }
-            Self::Command(how) => format!("the command {}{}", how.describe(), how.hint()),
-            Self::Died { dyno, how, phase: SmokePhase::Release } => format!("{dyno} {}", how.describe()),
-            Self::Died { dyno, how, phase } => format!("{dyno} {} {}", how.describe(), meanwhile(*phase)),
+            Self::Command(how) => format!("the command {}{}", how.describe(), how.explanation()),
+            Self::DynoEnded { dyno, how, phase: SmokePhase::Release }
+            | Self::DynoEnded { dyno, how: how @ RunEnd::NotStarted(_), .. } => format!("{dyno} {}", how.describe()),
+            Self::DynoEnded { dyno, how, phase } => format!("{dyno} {} {}", how.describe(), during(*phase)),
             Self::NotUp { after, check, dynos } => {
                 format!("not up within {}: {}", seconds(*after), describe_all(dynos, check.as_ref()))
             }
-            Self::Signal { signal, phase } => format!("stopped by {signal} {}", meanwhile(*phase)),
+            Self::Signal { signal, phase } => format!("stopped by {signal} {}", during(*phase)),
             Self::OutputLost => "the log could not be written".to_owned(),
             Self::Lost => "a process could not be killed".to_owned(),
         }
     }
 
     /// Why this dyno failed, or None if it did not cause the end.
-    pub(super) fn blames(&self, dyno: &DynoName) -> Option<String> {
+    pub(super) fn failure_of(&self, dyno: &DynoName) -> Option<String> {
         match self {
-            Self::Died { dyno: died, how, phase } if died == dyno => Some(match phase {
-                SmokePhase::Release => how.describe(),
-                SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command | SmokePhase::Stop => {
-                    format!("{} {}", how.describe(), meanwhile(*phase))
-                }
+            Self::DynoEnded { dyno: ended, how, phase } if ended == dyno => Some(match (how, phase) {
+                (_, SmokePhase::Release) | (RunEnd::NotStarted(_), _) => how.describe(),
+                (
+                    RunEnd::Exit(_) | RunEnd::Vanished,
+                    SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command | SmokePhase::Stop,
+                ) => format!("{} {}", how.describe(), during(*phase)),
             }),
             Self::NotUp { after, check, dynos } => {
                 let not_up = dynos.iter().find(|not_up| not_up.dyno == *dyno)?;
                 Some(format!("not up within {}: it {}", seconds(*after), not_up.describe(check.as_ref())))
             }
-            Self::Died { .. }
+            Self::DynoEnded { .. }
             | Self::Settled { .. }
             | Self::Command(_)
             | Self::Signal { .. }
@@ -165,18 +167,18 @@ impl Cause {
         }
     }
 
-    /// What to type if the failure was intended.
+    /// What to type if the exit was intended.
     pub(super) fn hint(&self, policy: &Policy) -> Option<String> {
         match self {
             // A type that is expected to listen is not meant to exit.
-            Self::Died {
+            Self::DynoEnded {
                 dyno,
-                how: Died::Exit(ExitStatus::Code(0)),
+                how: RunEnd::Exit(ExitStatus::Code(0)),
                 phase: SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command,
             } if !policy.ready.contains(&dyno.process_type) => {
                 Some(format!("if `{0}` is meant to exit, add `--can-die {0}`", dyno.process_type))
             }
-            Self::Died { .. }
+            Self::DynoEnded { .. }
             | Self::NotUp { .. }
             | Self::Settled { .. }
             | Self::Command(_)
@@ -189,7 +191,7 @@ impl Cause {
     /// The first dyno that failed.
     pub(super) fn culprit(&self) -> Option<&DynoName> {
         match self {
-            Self::Died { dyno, .. } => Some(dyno),
+            Self::DynoEnded { dyno, .. } => Some(dyno),
             Self::NotUp { dynos, .. } => dynos.first().map(|not_up| &not_up.dyno),
             Self::Settled { .. } | Self::Command(_) | Self::Signal { .. } | Self::OutputLost | Self::Lost => None,
         }
@@ -200,7 +202,7 @@ impl Cause {
         match self {
             Self::Settled { .. } => true,
             Self::Command(how) => how.status() == 0,
-            Self::Died { .. } | Self::NotUp { .. } | Self::Signal { .. } | Self::OutputLost | Self::Lost => false,
+            Self::DynoEnded { .. } | Self::NotUp { .. } | Self::Signal { .. } | Self::OutputLost | Self::Lost => false,
         }
     }
 }
@@ -232,7 +234,7 @@ impl NotUp {
 
 /// `web.1 does not listen on $PORT (5000); api.1 has not started yet`.
 pub(super) fn describe_all(dynos: &[NotUp], check: Option<&HttpCheck>) -> String {
-    some(dynos.iter().map(|not_up| format!("{} {}", not_up.dyno, not_up.describe(check))), "; ")
+    join_first(dynos.iter().map(|not_up| format!("{} {}", not_up.dyno, not_up.describe(check))), "; ")
 }
 
 /// What is wrong with an answer: `answers GET / with 500, not 200 to 399`.
@@ -247,13 +249,13 @@ pub(super) fn not_answering(check: &HttpCheck, answer: Option<HttpAnswer>) -> St
 }
 
 /// Joins the first few items and counts the others, so that a sentence stays short.
-fn some(each: impl ExactSizeIterator<Item = String>, between: &str) -> String {
+fn join_first(each: impl ExactSizeIterator<Item = String>, between: &str) -> String {
     let others = each.len().saturating_sub(MOST_NAMED);
     let others = (others > 0).then(|| format!("and {others} more"));
     each.take(MOST_NAMED).chain(others).collect::<Vec<_>>().join(between)
 }
 
-fn meanwhile(phase: SmokePhase) -> &'static str {
+fn during(phase: SmokePhase) -> &'static str {
     match phase {
         SmokePhase::Release => "during the release phase",
         SmokePhase::Boot => "while booting",

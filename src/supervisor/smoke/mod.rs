@@ -32,7 +32,7 @@ use super::{Effect, Event, Outcome, Plan, Policy, SmokePhase, SmokeReport, Super
 
 use account::Account;
 use awaited::Probed;
-use cause::{Cause, Died, NotUp};
+use cause::{Cause, NotUp, RunEnd};
 use progress::Progress;
 use stage::{LAST_LOOK, Stage};
 
@@ -41,7 +41,7 @@ use stage::{LAST_LOOK, Stage};
 pub struct SmokeRules {
     /// How long all dynos must stay up before the command runs.
     pub settle: Duration,
-    /// What every dyno of a ready type must answer. None: it only has to listen.
+    /// The HTTP request that every dyno of a ready type must answer. None: it only has to listen.
     pub http: Option<HttpCheck>,
     /// The dyno whose address becomes `BASE_URL` of the command.
     pub base: Option<DynoName>,
@@ -69,7 +69,7 @@ impl Smoke {
     /// Creates a smoke that waits for [`Event::Boot`]. It never restarts a dyno.
     #[must_use]
     pub fn new(plan: Plan, policy: Policy, rules: SmokeRules) -> Self {
-        // If the whole formation exits as allowed, the smoke goes on: the command is still to come.
+        // If the whole formation exits as allowed, the smoke continues: the command is still to come.
         let policy = Policy { on_exit: super::OnExit::StopAll, outlives_formation: true, ..policy };
         let account = Account::new(&plan);
         let supervisor = Supervisor::new(plan, policy);
@@ -115,7 +115,7 @@ impl Smoke {
         self.account.record(&event, subject.as_ref().map(|(dyno, _)| dyno), &self.supervisor, &effects, now.mono);
         if self.cause.is_none() && self.is_ending() {
             let cause = self.cause_of(&event, subject, waiting);
-            self.account.blame(&cause);
+            self.account.record_cause(&cause);
             self.cause = Some(cause);
             self.explain_not_up(&mut effects);
         }
@@ -175,10 +175,10 @@ impl Smoke {
                 dynos: waiting,
             },
             (Event::SpawnFailed { why, .. }, Some((dyno, _))) => {
-                Cause::Died { dyno, how: Died::NotStarted(why.clone()), phase }
+                Cause::DynoEnded { dyno, how: RunEnd::NotStarted(why.clone()), phase }
             }
-            (Event::Exited { exit, .. }, Some((dyno, _))) => Cause::Died { dyno, how: Died::Exit(*exit), phase },
-            (Event::Gone { .. }, Some((dyno, _))) => Cause::Died { dyno, how: Died::Vanished, phase },
+            (Event::Exited { exit, .. }, Some((dyno, _))) => Cause::DynoEnded { dyno, how: RunEnd::Exit(*exit), phase },
+            (Event::Gone { .. }, Some((dyno, _))) => Cause::DynoEnded { dyno, how: RunEnd::Vanished, phase },
             (
                 Event::Boot
                 | Event::Spawned { .. }
@@ -251,6 +251,7 @@ impl Smoke {
         }
     }
 
+    /// Enters a stage. `position`: where among the effects its phase is shown.
     fn enter(&mut self, stage: Stage, now: Now, effects: &mut Vec<Effect>, position: usize) {
         self.stage = stage;
         let phase = self.stage.phase();

@@ -26,7 +26,7 @@ pub(super) struct Progress {
 enum Look {
     NotYet,
     /// The ports found so far. They arrive before the next tick.
-    Asked(BTreeMap<RunId, u16>),
+    Started(BTreeMap<RunId, u16>),
 }
 
 /// What to do at a tick.
@@ -35,7 +35,7 @@ pub(super) enum Step {
     Nothing,
     /// Find out on which other ports the runs listen.
     FindListeners,
-    /// Say what is being waited for. `elsewhere`: the other ports on which runs listen.
+    /// Say what the smoke is waiting for. `elsewhere`: the other ports on which runs listen.
     Say {
         after: Duration,
         elsewhere: BTreeMap<RunId, u16>,
@@ -61,7 +61,7 @@ impl Progress {
     /// Records that a run listens on a port that is not its own.
     pub(super) fn note_other_port(&mut self, run: RunId, port: u16) {
         match &mut self.look {
-            Look::Asked(elsewhere) => {
+            Look::Started(elsewhere) => {
                 elsewhere.insert(run, port);
             }
             Look::NotYet => {}
@@ -75,10 +75,10 @@ impl Progress {
         }
         match std::mem::replace(&mut self.look, Look::NotYet) {
             Look::NotYet => {
-                self.look = Look::Asked(BTreeMap::new());
+                self.look = Look::Started(BTreeMap::new());
                 Step::FindListeners
             }
-            Look::Asked(elsewhere) => {
+            Look::Started(elsewhere) => {
                 // If several lines are due, for example after the machine slept, one is enough.
                 let missed = (now.saturating_sub(self.due).as_secs() / NEXT_LINE.as_secs()).try_into();
                 let due = self.due.saturating_add(NEXT_LINE.saturating_mul(missed.unwrap_or(u32::MAX)));

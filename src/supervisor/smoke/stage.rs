@@ -1,13 +1,14 @@
-//! How far a smoke has come, and the deadline of each stage.
+//! The stages of a smoke and their deadlines.
 
 use std::time::Duration;
 
 use crate::supervisor::{About, Effect, NoticeKind, SmokePhase};
 
-/// How long all dynos are watched after the command succeeded: a dyno that its last request killed needs time to exit.
+/// How long all dynos are watched after the command succeeded: a dyno that was killed by the command's last
+/// request needs time to exit.
 pub(super) const LAST_LOOK: Duration = Duration::from_millis(20);
 
-/// How far a smoke has come.
+/// The stage that a smoke has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Before,
@@ -48,7 +49,7 @@ impl Stage {
     }
 }
 
-/// The position after the notices about the dyno that ended the phase, and about the failed release.
+/// The position after the notices about the dyno that ended the phase, or about the failed release.
 pub(super) fn end_of_phase(effects: &[Effect]) -> usize {
     let of_release = effects.iter().position(is_about_the_release).map(|at| at + 1);
     of_release.unwrap_or_else(|| effects.iter().take_while(|effect| is_about_a_dyno(effect)).count())

@@ -4,11 +4,11 @@ use super::*;
 
 /// The user presses Ctrl-C while the keyboard is connected to `run`.
 fn ctrl_c(supervisor: &mut Supervisor, run: RunId, now: Now) -> Vec<String> {
-    happen(supervisor, Event::Key { run, key: Key::Interrupt }, now)
+    feed(supervisor, Event::Key { run, key: Key::Interrupt }, now)
 }
 
 fn other_key(supervisor: &mut Supervisor, run: RunId, now: Now) -> Vec<String> {
-    happen(supervisor, Event::Key { run, key: Key::Other }, now)
+    feed(supervisor, Event::Key { run, key: Key::Other }, now)
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn s6_8_sigint_from_elsewhere_stops_all_at_once() {
 
 fn at_prompt(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::DebuggerPrompt { run }, now)
+    feed(supervisor, Event::DebuggerPrompt { run }, now)
 }
 
 #[test]
@@ -130,5 +130,5 @@ fn s6_8_a_prompt_before_the_exit_of_its_dyno_gets_no_hint() {
     let run = run_of(&supervisor, "web.1");
     exit(&mut supervisor, "web.1", code(1), at(1));
 
-    assert_eq!(happen(&mut supervisor, Event::DebuggerPrompt { run }, at(1)), [""; 0]);
+    assert_eq!(feed(&mut supervisor, Event::DebuggerPrompt { run }, at(1)), [""; 0]);
 }

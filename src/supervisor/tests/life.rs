@@ -72,7 +72,7 @@ fn a_report_about_an_older_run_changes_nothing() {
         Event::Unkillable { run: old, survivor: "9 (x)".into() },
         Event::Gone { run: RunId(999) },
     ] {
-        assert_eq!(happen(&mut supervisor, event.clone(), at(2)), [""; 0], "{event:?}");
+        assert_eq!(feed(&mut supervisor, event.clone(), at(2)), [""; 0], "{event:?}");
     }
     assert_eq!(supervisor.snapshot(), before);
 }
@@ -216,7 +216,7 @@ fn s6_10_a_server_in_the_background_is_named_when_its_leader_exits() {
     let exited = Event::Exited { run: RunId(1), exit: code(0), left: vec![server] };
 
     assert_eq!(
-        happen(&mut supervisor, exited, at(1))[..2],
+        feed(&mut supervisor, exited, at(1))[..2],
         [
             "web.1: exited with code 0, and left a process listening on port 5000 (python3, pid 812), which was stopped: \
              run the server in the foreground",
@@ -233,7 +233,7 @@ fn s6_10_a_process_of_uncertain_origin_is_named_with_its_possible_dynos() {
     let dynos = vec!["web.1".to_owned(), "worker.1".to_owned()];
 
     assert_eq!(
-        happen(&mut supervisor, Event::LeftBehind { run: RunId(1), dynos, process }, at(1)),
+        feed(&mut supervisor, Event::LeftBehind { run: RunId(1), dynos, process }, at(1)),
         ["system: left behind by web.1 or worker.1: ssh-agent (pid 812), stopped at the end"]
     );
 }

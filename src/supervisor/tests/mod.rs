@@ -105,37 +105,37 @@ fn state(supervisor: &Supervisor, name: &str) -> PublicState {
     row(supervisor, name).state
 }
 
-fn happen(supervisor: &mut Supervisor, event: Event, now: Now) -> Vec<String> {
+fn feed(supervisor: &mut Supervisor, event: Event, now: Now) -> Vec<String> {
     supervisor.handle(event, now).iter().filter_map(|effect| line(effect, NoticeStyle::Plain)).collect()
 }
 
 fn boot(supervisor: &mut Supervisor) -> Vec<String> {
-    happen(supervisor, Event::Boot, at(0))
+    feed(supervisor, Event::Boot, at(0))
 }
 
 fn spawned(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::Spawned { run, pid: i32::try_from(run.0).unwrap() + 100 }, now)
+    feed(supervisor, Event::Spawned { run, pid: i32::try_from(run.0).unwrap() + 100 }, now)
 }
 
 fn spawn_failed(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::SpawnFailed { run, why: SpawnFailure("cannot start /bin/sh: no memory".into()) }, now)
+    feed(supervisor, Event::SpawnFailed { run, why: SpawnFailure("cannot start /bin/sh: no memory".into()) }, now)
 }
 
 fn ready(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::Ready { run, address: LOCALHOST, loopback_only: false }, now)
+    feed(supervisor, Event::Ready { run, address: LOCALHOST, loopback_only: false }, now)
 }
 
 fn exit(supervisor: &mut Supervisor, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::Exited { run, exit, left: Vec::new() }, now)
+    feed(supervisor, Event::Exited { run, exit, left: Vec::new() }, now)
 }
 
 fn gone(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::Gone { run }, now)
+    feed(supervisor, Event::Gone { run }, now)
 }
 
 /// The leader exits with 1 and leaves no process behind.
@@ -154,15 +154,15 @@ fn obey(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
 
 fn unkillable(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    happen(supervisor, Event::Unkillable { run, survivor: "77 (nfs)".into() }, now)
+    feed(supervisor, Event::Unkillable { run, survivor: "77 (nfs)".into() }, now)
 }
 
 fn signal(supervisor: &mut Supervisor, signal: UserSignal, now: Now) -> Vec<String> {
-    happen(supervisor, Event::Signal(signal), now)
+    feed(supervisor, Event::Signal(signal), now)
 }
 
 fn tick(supervisor: &mut Supervisor, now: Now) -> Vec<String> {
-    happen(supervisor, Event::Tick, now)
+    feed(supervisor, Event::Tick, now)
 }
 
 /// One effect as a line: `spawn web.1 #1`, `#1 stop 15`, `web.1: exited with code 1`, `system: …`, `finish 1`. None for

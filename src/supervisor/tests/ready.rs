@@ -24,11 +24,11 @@ fn s6_2_a_dyno_that_never_listens_is_up_after_a_minute_with_one_notice() {
     let event = Event::NotReady { run: run_of(&supervisor, "web.1"), after: MINUTE };
 
     assert_eq!(
-        happen(&mut supervisor, event.clone(), at(60)),
+        feed(&mut supervisor, event.clone(), at(60)),
         ["web.1: does not listen on port 5000 after 60 seconds; treated as up from now on"]
     );
     assert_eq!((state(&supervisor, "web.1"), row(&supervisor, "web.1").since), (PublicState::Up, at(60).wall));
-    assert_eq!(happen(&mut supervisor, event, at(61)), [""; 0]);
+    assert_eq!(feed(&mut supervisor, event, at(61)), [""; 0]);
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn s6_5_a_boot_timeout_replaces_the_one_minute_limit() {
     let mut supervisor = awaited_for(Some(2 * MINUTE));
     let event = Event::NotReady { run: run_of(&supervisor, "web.1"), after: MINUTE };
 
-    assert_eq!(happen(&mut supervisor, event, at(60)), [""; 0]);
+    assert_eq!(feed(&mut supervisor, event, at(60)), [""; 0]);
     assert_eq!((state(&supervisor, "web.1"), supervisor.next_deadline()), (PublicState::Starting, Some(2 * MINUTE)));
 }
 
@@ -80,7 +80,7 @@ fn s12_suspension_during_an_exec_moves_the_boot_timeout() {
     let mut supervisor = Supervisor::new(plan, Policy { boot_timeout: Some(MINUTE), ..Policy::default() });
     boot(&mut supervisor);
 
-    happen(&mut supervisor, Event::Resumed { paused_for: MINUTE }, at(100));
+    feed(&mut supervisor, Event::Resumed { paused_for: MINUTE }, at(100));
 
     assert_eq!(supervisor.next_deadline(), Some(2 * MINUTE));
 }
@@ -99,16 +99,12 @@ fn r10_names_the_other_port_that_the_dyno_listens_on() {
         ]
     );
     assert_eq!(
-        happen(&mut supervisor, Event::ListensElsewhere { run, port: 3000 }, at(60)),
+        feed(&mut supervisor, Event::ListensElsewhere { run, port: 3000 }, at(60)),
         ["web.1: listens on port 3000, not on $PORT (5000)"]
     );
     exit(&mut supervisor, "web.1", killed_by(9), at(60));
     gone(&mut supervisor, "web.1", at(60));
-    assert_eq!(
-        happen(&mut supervisor, Event::ListensElsewhere { run, port: 3000 }, at(61)),
-        [""; 0],
-        "the run is over"
-    );
+    assert_eq!(feed(&mut supervisor, Event::ListensElsewhere { run, port: 3000 }, at(61)), [""; 0], "the run is over");
 }
 
 #[test]
@@ -119,10 +115,7 @@ fn a_server_on_loopback_only_gets_a_warning_if_enabled() {
         let mut supervisor = awaited(Policy { notes_loopback, ..restarting() });
         let run = run_of(&supervisor, "web.1");
 
-        assert_eq!(
-            happen(&mut supervisor, Event::Ready { run, address: LOCALHOST, loopback_only: true }, at(1)),
-            lines
-        );
+        assert_eq!(feed(&mut supervisor, Event::Ready { run, address: LOCALHOST, loopback_only: true }, at(1)), lines);
         assert_eq!(state(&supervisor, "web.1"), PublicState::Up);
     }
 }

@@ -42,7 +42,7 @@ fn s6_4_the_restart_count_resets_after_ten_seconds_up() {
 }
 
 #[test]
-fn time_spent_booting_is_not_time_up() {
+fn time_spent_booting_is_not_uptime() {
     let policy = Policy { ready: vec![process_type("web")], ..restarting() };
     let mut supervisor = all_up(&["web.1"], policy);
     crash(&mut supervisor, "web.1", at(1));
@@ -67,7 +67,7 @@ fn s6_4_after_the_last_allowed_restart_a_dyno_stays_crashed() {
 }
 
 #[test]
-fn s6_4_when_all_are_given_up_the_last_crash_gives_the_status() {
+fn s6_4_when_all_are_given_up_on_the_last_crash_sets_the_status() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting_at_most(0));
     crash(&mut supervisor, "web.1", at(1));
 
@@ -77,7 +77,7 @@ fn s6_4_when_all_are_given_up_the_last_crash_gives_the_status() {
 }
 
 #[test]
-fn s6_4_a_can_die_type_goes_down_with_0_and_restarts_otherwise() {
+fn s6_4_a_can_die_type_stays_down_after_0_and_restarts_otherwise() {
     for rule in [CanDie::Success, CanDie::Any] {
         let policy = Policy { can_die: [(process_type("setup"), rule)].into(), ..restarting() };
         let mut supervisor = all_up(&["setup.1"], policy);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn s12_the_first_int_term_or_hup_stops_all_and_dyno_ends_by_it() {
+fn s12_int_term_or_hup_stops_all_and_then_terminates_dyno() {
     for sent in [UserSignal::Int, UserSignal::Term, UserSignal::Hup] {
         let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
 
@@ -50,7 +50,7 @@ fn s12_quit_kills_at_once() {
 }
 
 #[test]
-fn s12_quit_right_after_int_kills_but_dyno_ends_by_int() {
+fn s12_quit_right_after_int_kills_but_dyno_dies_by_sigint() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
     signal(&mut supervisor, UserSignal::Int, at_ms(1_000));
 
@@ -103,7 +103,7 @@ fn s12_tstp_pauses_every_run_and_then_dyno_itself() {
 
     assert_eq!(signal(&mut supervisor, UserSignal::Tstp, at(1)), ["#1 pause", "#2 pause", "suspend"]);
     assert_eq!(
-        happen(&mut supervisor, Event::Resumed { paused_for: Duration::from_secs(9) }, at(10)),
+        feed(&mut supervisor, Event::Resumed { paused_for: Duration::from_secs(9) }, at(10)),
         ["#1 continue", "#2 continue"]
     );
 }

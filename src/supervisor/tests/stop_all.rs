@@ -8,7 +8,7 @@ fn can_die(types: &[(&str, CanDie)]) -> Policy {
 }
 
 #[test]
-fn s6_3_the_first_exit_stops_all_and_gives_the_status() {
+fn s6_3_the_first_exit_stops_all_and_sets_the_exit_status() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
 
     assert_eq!(
@@ -33,7 +33,7 @@ fn s6_3_an_exit_with_0_stops_all_too() {
 }
 
 #[test]
-fn s11_the_status_of_a_death_by_signal_is_128_plus_its_number() {
+fn s11_the_status_of_an_exit_by_signal_is_128_plus_its_number() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
 
     exit(&mut supervisor, "web.1", killed_by(11), at(1));
@@ -110,10 +110,10 @@ fn s7_5_a_closed_stdout_stops_all_with_141_and_a_full_disk_with_74() {
         let mut supervisor = all_up(&["web.1"], Policy::default());
 
         assert_eq!(
-            happen(&mut supervisor, Event::OutputLost(loss), at(1)),
+            feed(&mut supervisor, Event::OutputLost(loss), at(1)),
             ["system: sending SIGTERM to all processes", "#1 stop 15"]
         );
-        happen(&mut supervisor, Event::OutputLost(OutputLoss::Failed), at(1));
+        feed(&mut supervisor, Event::OutputLost(OutputLoss::Failed), at(1));
         signal(&mut supervisor, UserSignal::Hup, at(2));
         assert_eq!(obey(&mut supervisor, "web.1", at(2)).last().unwrap(), end, "the first cause wins");
     }

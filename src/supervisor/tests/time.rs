@@ -37,7 +37,7 @@ fn s12_suspension_moves_a_back_off_and_a_boot_deadline() {
 }
 
 #[test]
-fn s12_time_suspended_is_not_time_up() {
+fn s12_time_suspended_is_not_uptime() {
     let mut supervisor = all_up(&["web.1"], restarting());
     crash(&mut supervisor, "web.1", at(0));
     spawned(&mut supervisor, "web.1", at(0));
@@ -103,7 +103,7 @@ fn an_infinite_grace_does_not_overflow() {
 }
 
 #[test]
-fn only_the_kill_of_the_last_runs_is_announced_as_a_kill_of_all() {
+fn sigkill_to_all_is_announced_only_when_the_last_runs_are_killed() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     exit(&mut supervisor, "web.1", code(1), at(1));
     signal(&mut supervisor, UserSignal::Int, at(3));

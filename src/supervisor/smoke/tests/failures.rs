@@ -1,4 +1,4 @@
-//! What ends a smoke, with which status and which reason (S11).
+//! What ends a smoke, and the status and reason that follow (S11).
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn assert_ends(smoke: &Smoke, lines: &[String], last: &str, reason: &str) {
 }
 
 #[test]
-fn the_command_gives_the_status() {
+fn the_command_sets_the_exit_status() {
     for (how, last, reason) in [
         (code(0), "finish 0", "the command exited with code 0"),
         (code(3), "finish 3", "the command exited with code 3"),
@@ -33,7 +33,7 @@ fn the_command_gives_the_status() {
         let mut smoke = testing(policy());
 
         end(&mut smoke, "run.1", how, at(3));
-        look(&mut smoke, 3);
+        last_look(&mut smoke, 3);
 
         let lines = end(&mut smoke, "web.1", killed_by(15), at(4));
         assert_ends(&smoke, &lines, last, reason);
@@ -41,20 +41,20 @@ fn the_command_gives_the_status() {
 }
 
 #[test]
-fn a_command_that_cannot_start_gives_126() {
+fn if_the_command_cannot_start_the_status_is_126() {
     let mut smoke = begun(plan(&["worker.1"], true), policy(), rules());
     spawned(&mut smoke, "worker.1", at(0));
-    happen(&mut smoke, Event::Tick, at(1));
+    feed(&mut smoke, Event::Tick, at(1));
     let run = run_of(&smoke, "run.1");
 
-    happen(&mut smoke, Event::SpawnFailed { run, why: SpawnFailure("cannot execute `/bin/sh`".into()) }, at(1));
+    feed(&mut smoke, Event::SpawnFailed { run, why: SpawnFailure("cannot execute `/bin/sh`".into()) }, at(1));
 
     let lines = end(&mut smoke, "worker.1", killed_by(15), at(1));
     assert_ends(&smoke, &lines, "finish 126", "the command could not be started: cannot execute `/bin/sh`");
 }
 
 #[test]
-fn a_failed_release_gives_the_status() {
+fn a_failed_release_command_sets_the_exit_status() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["web.1"], true) };
     let mut smoke = begun(plan, policy(), rules());
     spawned(&mut smoke, "release.1", at(0));
@@ -130,7 +130,7 @@ fn without_a_command_dynos_that_exited_as_allowed_are_named() {
     spawned(&mut smoke, "web.1", at(0));
     spawned(&mut smoke, "worker.1", at(0));
     end(&mut smoke, "web.1", code(3), at(0));
-    happen(&mut smoke, Event::Tick, at(1));
+    feed(&mut smoke, Event::Tick, at(1));
 
     let lines = end(&mut smoke, "worker.1", killed_by(15), at(1));
 
@@ -145,7 +145,7 @@ fn a_reason_names_five_dynos_and_counts_the_others() {
         spawned(&mut smoke, name, at(0));
     }
 
-    happen(&mut smoke, Event::Tick, at(60));
+    feed(&mut smoke, Event::Tick, at(60));
 
     let each = |index| format!("web.{index} does not listen on $PORT (500{index}); ");
     let named: String = (1..=5).map(each).collect();
@@ -158,20 +158,20 @@ fn a_dyno_that_cannot_start_fails_the_smoke() {
     let mut smoke = begun(plan(&["web.1"], true), policy(), rules());
     let run = run_of(&smoke, "web.1");
 
-    let lines = happen(&mut smoke, Event::SpawnFailed { run, why: SpawnFailure("no memory".into()) }, at(0));
+    let lines = feed(&mut smoke, Event::SpawnFailed { run, why: SpawnFailure("no memory".into()) }, at(0));
 
-    assert_ends(&smoke, &lines, "finish 126", "web.1 could not be started: no memory while booting");
+    assert_ends(&smoke, &lines, "finish 126", "web.1 could not be started: no memory");
 }
 
 #[test]
-fn a_timeout_gives_75_and_names_every_dyno_that_is_not_up() {
+fn a_timeout_has_status_75_and_names_every_dyno_that_is_not_up() {
     let mut smoke = begun(plan(&["web.1", "web.2", "web.3"], true), policy(), rules());
     for (name, second) in [("web.1", 0), ("web.2", 0), ("web.3", 1)] {
         spawned(&mut smoke, name, at(second));
     }
     ready(&mut smoke, "web.2", at(5));
 
-    let lines = happen(&mut smoke, Event::Tick, at(60));
+    let lines = feed(&mut smoke, Event::Tick, at(60));
 
     assert_eq!(
         lines,
@@ -187,7 +187,7 @@ fn a_timeout_gives_75_and_names_every_dyno_that_is_not_up() {
         ]
     );
     let run = run_of(&smoke, "web.3");
-    happen(&mut smoke, Event::ListensElsewhere { run, port: 3000 }, at(60));
+    feed(&mut smoke, Event::ListensElsewhere { run, port: 3000 }, at(60));
     end(&mut smoke, "web.1", killed_by(9), at(60));
     end(&mut smoke, "web.2", killed_by(15), at(60));
     let lines = end(&mut smoke, "web.3", killed_by(15), at(60));
@@ -197,7 +197,7 @@ fn a_timeout_gives_75_and_names_every_dyno_that_is_not_up() {
 }
 
 #[test]
-fn a_timeout_of_a_web_that_listens_names_its_wrong_answer() {
+fn a_timeout_names_the_wrong_answer_of_a_dyno_that_listens() {
     for (answer, why) in [
         (Some(HttpAnswer::Status(500)), "answers GET /health with 500, not 200 to 399"),
         (Some(HttpAnswer::None(HttpSilence::Refused)), "refuses the connection for GET /health"),
@@ -213,7 +213,7 @@ fn a_timeout_of_a_web_that_listens_names_its_wrong_answer() {
             answered(&mut smoke, "web.1", answer, at(2));
         }
 
-        let mut lines = happen(&mut smoke, Event::Tick, at(60));
+        let mut lines = feed(&mut smoke, Event::Tick, at(60));
         let notice = format!("web.1: not up within 60 seconds: it {why}");
         assert_eq!(lines, [notice.as_str(), "-- stop", "#1 kill"]);
 
@@ -223,11 +223,11 @@ fn a_timeout_of_a_web_that_listens_names_its_wrong_answer() {
 }
 
 #[test]
-fn a_signal_ends_a_smoke_by_that_signal_in_any_phase() {
+fn in_any_phase_a_signal_stops_the_smoke_and_terminates_dyno() {
     let booting = begun(plan(&["web.1"], true), policy(), rules());
     for (smoke, when) in [(booting, "while booting"), (testing(policy()), "while the command ran")] {
         let mut smoke = smoke;
-        let lines = happen(&mut smoke, Event::Signal(UserSignal::Term), at(3));
+        let lines = feed(&mut smoke, Event::Signal(UserSignal::Term), at(3));
         assert_eq!(lines[0], "-- stop");
 
         let mut lines = end(&mut smoke, "web.1", killed_by(15), at(3));
@@ -245,7 +245,7 @@ fn a_signal_while_stopping_does_not_change_the_status() {
     end(&mut smoke, "run.1", code(3), at(3));
 
     assert_eq!(
-        happen(&mut smoke, Event::Signal(UserSignal::Term), at(4)),
+        feed(&mut smoke, Event::Signal(UserSignal::Term), at(4)),
         ["system: sending SIGKILL to all processes", "#1 kill"]
     );
 
@@ -256,7 +256,7 @@ fn a_signal_while_stopping_does_not_change_the_status() {
 #[test]
 fn a_log_that_cannot_be_written_ends_the_smoke() {
     let mut smoke = testing(policy());
-    happen(&mut smoke, Event::OutputLost(OutputLoss::Closed), at(3));
+    feed(&mut smoke, Event::OutputLost(OutputLoss::Closed), at(3));
     end(&mut smoke, "run.1", killed_by(15), at(3));
 
     let lines = end(&mut smoke, "web.1", killed_by(15), at(3));
@@ -268,10 +268,10 @@ fn a_log_that_cannot_be_written_ends_the_smoke() {
 fn s11_an_unkillable_process_overrides_every_other_status() {
     let mut smoke = testing(policy());
     exit(&mut smoke, "run.1", code(3), at(3));
-    happen(&mut smoke, Event::Tick, at(8));
+    feed(&mut smoke, Event::Tick, at(8));
     let run = run_of(&smoke, "run.1");
 
-    let lines = happen(&mut smoke, Event::Unkillable { run, survivor: "77 (nfs)".into() }, at(10));
+    let lines = feed(&mut smoke, Event::Unkillable { run, survivor: "77 (nfs)".into() }, at(10));
     assert_eq!(lines[..2], ["run.1: process 77 (nfs) could not be killed", "-- stop"]);
 
     let lines = end(&mut smoke, "web.1", killed_by(15), at(10));

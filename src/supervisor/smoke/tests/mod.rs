@@ -60,17 +60,17 @@ fn testing(policy: Policy) -> Smoke {
     let mut smoke = begun(plan(&["web.1"], true), policy, rules());
     spawned(&mut smoke, "web.1", at(0));
     ready(&mut smoke, "web.1", at(1));
-    happen(&mut smoke, Event::Tick, at(2));
+    feed(&mut smoke, Event::Tick, at(2));
     spawned(&mut smoke, "run.1", at(2));
     smoke
 }
 
-/// The end of the time for which all dynos are watched after the command succeeded.
-fn look(smoke: &mut Smoke, after: u64) -> Vec<String> {
-    happen(smoke, Event::Tick, Now { mono: at(after).mono + LAST_LOOK, ..at(after) })
+/// Lets the time pass for which all dynos are watched after the command succeeded.
+fn last_look(smoke: &mut Smoke, after: u64) -> Vec<String> {
+    feed(smoke, Event::Tick, Now { mono: at(after).mono + LAST_LOOK, ..at(after) })
 }
 
-fn happen(smoke: &mut Smoke, event: Event, now: Now) -> Vec<String> {
+fn feed(smoke: &mut Smoke, event: Event, now: Now) -> Vec<String> {
     smoke.handle(event, now).iter().filter_map(|effect| line(effect, NoticeStyle::Plain)).collect()
 }
 
@@ -81,27 +81,27 @@ fn run_of(smoke: &Smoke, name: &str) -> RunId {
 
 fn spawned(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    happen(smoke, Event::Spawned { run, pid: 100 + i32::try_from(run.0).unwrap() }, now)
+    feed(smoke, Event::Spawned { run, pid: 100 + i32::try_from(run.0).unwrap() }, now)
 }
 
 fn ready(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    happen(smoke, Event::Ready { run, address: LOCALHOST, loopback_only: false }, now)
+    feed(smoke, Event::Ready { run, address: LOCALHOST, loopback_only: false }, now)
 }
 
 fn answered(smoke: &mut Smoke, name: &str, answer: HttpAnswer, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    happen(smoke, Event::Answer { run, address: LOCALHOST, answer }, now)
+    feed(smoke, Event::Answer { run, address: LOCALHOST, answer }, now)
 }
 
 fn exit(smoke: &mut Smoke, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    happen(smoke, Event::Exited { run, exit, left: Vec::new() }, now)
+    feed(smoke, Event::Exited { run, exit, left: Vec::new() }, now)
 }
 
 fn gone(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    happen(smoke, Event::Gone { run }, now)
+    feed(smoke, Event::Gone { run }, now)
 }
 
 /// The leader exits and leaves no process behind.
@@ -115,19 +115,19 @@ fn end(smoke: &mut Smoke, name: &str, how: ExitStatus, now: Now) -> Vec<String> 
 fn a_smoke_boots_settles_runs_the_command_and_stops() {
     let mut smoke = Smoke::new(plan(&["web.1", "worker.1"], true), policy(), rules());
 
-    assert_eq!(happen(&mut smoke, Event::Boot, at(0)), ["-- boot", "spawn web.1 #1", "spawn worker.1 #2"]);
+    assert_eq!(feed(&mut smoke, Event::Boot, at(0)), ["-- boot", "spawn web.1 #1", "spawn worker.1 #2"]);
     assert_eq!(spawned(&mut smoke, "web.1", at(0)), ["web.1: started with pid 101"]);
     assert_eq!(spawned(&mut smoke, "worker.1", at(0)), ["worker.1: started with pid 102"]);
     assert_eq!(ready(&mut smoke, "web.1", at(3)), ["-- settle"]);
     assert_eq!(smoke.next_deadline(), Some(4 * SECOND));
-    assert_eq!(happen(&mut smoke, Event::Tick, at_ms(3_999)), [""; 0]);
-    assert_eq!(happen(&mut smoke, Event::Tick, at(4)), ["-- command", "spawn run.1 #3"]);
+    assert_eq!(feed(&mut smoke, Event::Tick, at_ms(3_999)), [""; 0]);
+    assert_eq!(feed(&mut smoke, Event::Tick, at(4)), ["-- command", "spawn run.1 #3"]);
     assert_eq!(spawned(&mut smoke, "run.1", at(4)), ["run.1: started with pid 103"]);
     assert_eq!(exit(&mut smoke, "run.1", code(0), at(9)), ["run.1: exited with code 0", "#3 stop 15"]);
     assert_eq!(gone(&mut smoke, "run.1", at(9)), [""; 0]);
     assert_eq!(smoke.next_deadline(), Some(9 * SECOND + LAST_LOOK));
     assert_eq!(
-        look(&mut smoke, 9),
+        last_look(&mut smoke, 9),
         ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15", "#2 stop 15"]
     );
     assert_eq!(end(&mut smoke, "web.1", killed_by(15), at(9)), ["web.1: terminated by SIGTERM"]);
@@ -141,7 +141,7 @@ fn without_a_command_a_smoke_ends_when_all_stayed_up() {
     ready(&mut smoke, "web.1", at(1));
 
     assert_eq!(
-        happen(&mut smoke, Event::Tick, at(2)),
+        feed(&mut smoke, Event::Tick, at(2)),
         ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15"]
     );
     assert_eq!(end(&mut smoke, "web.1", killed_by(15), at(2)), ["web.1: terminated by SIGTERM", "finish 0"]);
@@ -164,7 +164,7 @@ fn the_release_phase_comes_first() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["worker.1"], false) };
     let mut smoke = Smoke::new(plan, policy(), rules());
 
-    assert_eq!(happen(&mut smoke, Event::Boot, at(0)), ["-- release", "spawn release.1 #1"]);
+    assert_eq!(feed(&mut smoke, Event::Boot, at(0)), ["-- release", "spawn release.1 #1"]);
     spawned(&mut smoke, "release.1", at(0));
     exit(&mut smoke, "release.1", code(0), at(2));
     assert_eq!(gone(&mut smoke, "release.1", at(2)), ["-- boot", "spawn worker.1 #2"]);
@@ -177,15 +177,15 @@ fn a_release_command_that_hangs_is_stopped_after_the_timeout() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["worker.1"], true) };
     let mut smoke = begun(plan, policy(), rules());
     spawned(&mut smoke, "release.1", at(1));
-    happen(&mut smoke, Event::Signal(UserSignal::Tstp), at(2));
-    happen(&mut smoke, Event::Resumed { paused_for: 10 * SECOND }, at(12));
-    happen(&mut smoke, Event::Tick, at(69));
-    let line = happen(&mut smoke, Event::Tick, at(69));
+    feed(&mut smoke, Event::Signal(UserSignal::Tstp), at(2));
+    feed(&mut smoke, Event::Resumed { paused_for: 10 * SECOND }, at(12));
+    feed(&mut smoke, Event::Tick, at(69));
+    let line = feed(&mut smoke, Event::Tick, at(69));
     assert_eq!(line, ["system: still waiting after 55 seconds: release.1 has not exited"]);
     assert_eq!(smoke.next_deadline(), Some(70 * SECOND));
 
     assert_eq!(
-        happen(&mut smoke, Event::Tick, at(70)),
+        feed(&mut smoke, Event::Tick, at(70)),
         ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15"]
     );
 
@@ -200,11 +200,11 @@ fn suspension_extends_the_settle_phase() {
     let mut smoke = begun(plan(&["worker.1"], false), policy(), rules());
     spawned(&mut smoke, "worker.1", at(0));
 
-    happen(&mut smoke, Event::Signal(UserSignal::Tstp), at_ms(500));
-    happen(&mut smoke, Event::Resumed { paused_for: 10 * SECOND }, at_ms(10_500));
+    feed(&mut smoke, Event::Signal(UserSignal::Tstp), at_ms(500));
+    feed(&mut smoke, Event::Resumed { paused_for: 10 * SECOND }, at_ms(10_500));
 
     assert_eq!(smoke.next_deadline(), Some(11 * SECOND));
-    assert_eq!(happen(&mut smoke, Event::Tick, at_ms(10_900)), [""; 0]);
+    assert_eq!(feed(&mut smoke, Event::Tick, at_ms(10_900)), [""; 0]);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_can_die_type_that_exits_does_not_delay_the_command() {
 
     assert_eq!(end(&mut smoke, "worker.1", code(0), at(0)), ["worker.1: exited with code 0", "#2 stop 15"]);
     assert_eq!(ready(&mut smoke, "web.1", at(1)), ["-- settle"]);
-    assert_eq!(happen(&mut smoke, Event::Tick, at(2)), ["-- command", "spawn run.1 #3"]);
+    assert_eq!(feed(&mut smoke, Event::Tick, at(2)), ["-- command", "spawn run.1 #3"]);
 }
 
 #[test]
@@ -226,14 +226,14 @@ fn the_command_runs_even_if_all_dynos_exited_as_allowed() {
     spawned(&mut smoke, "worker.1", at(0));
     end(&mut smoke, "worker.1", code(0), at(0));
 
-    assert_eq!(happen(&mut smoke, Event::Tick, at(1)), ["-- command", "spawn run.1 #2"]);
+    assert_eq!(feed(&mut smoke, Event::Tick, at(1)), ["-- command", "spawn run.1 #2"]);
     spawned(&mut smoke, "run.1", at(1));
     end(&mut smoke, "run.1", code(0), at(2));
-    assert_eq!(look(&mut smoke, 2), ["-- stop", "finish 0"]);
+    assert_eq!(last_look(&mut smoke, 2), ["-- stop", "finish 0"]);
 }
 
 #[test]
-fn with_http_a_web_is_up_when_its_answer_is_right() {
+fn with_http_a_web_dyno_is_up_once_its_answer_is_right() {
     let mut smoke = begun(plan(&["web.1"], true), policy(), probing());
     spawned(&mut smoke, "web.1", at(0));
 
@@ -252,8 +252,8 @@ fn processes_left_by_the_command_end_before_the_formation_is_stopped() {
     let mut smoke = testing(policy());
 
     assert_eq!(exit(&mut smoke, "run.1", code(3), at(3)), ["run.1: exited with code 3", "#2 stop 15"]);
-    assert_eq!(happen(&mut smoke, Event::Tick, at(7)), ["#2 stop the rest"]);
-    assert_eq!(happen(&mut smoke, Event::Tick, at(8)), ["#2 kill"]);
+    assert_eq!(feed(&mut smoke, Event::Tick, at(7)), ["#2 stop the rest"]);
+    assert_eq!(feed(&mut smoke, Event::Tick, at(8)), ["#2 kill"]);
     assert_eq!(gone(&mut smoke, "run.1", at(8)), ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15"]);
 }
 

@@ -6,7 +6,7 @@ use super::*;
 
 /// Both ticks of a progress line: the lookup of ports, then the line.
 fn ticks(smoke: &mut Smoke, after: u64) -> [Vec<String>; 2] {
-    [happen(smoke, Event::Tick, at(after)), happen(smoke, Event::Tick, at(after))]
+    [feed(smoke, Event::Tick, at(after)), feed(smoke, Event::Tick, at(after))]
 }
 
 fn no_lines() -> [Vec<String>; 2] {
@@ -21,7 +21,7 @@ fn s19_5_a_line_names_each_dyno_that_is_not_up_and_why() {
     }
     ready(&mut smoke, "web.1", at(1));
     assert_eq!(smoke.next_deadline(), Some(5 * SECOND));
-    assert_eq!(happen(&mut smoke, Event::Tick, at_ms(4_999)), [""; 0]);
+    assert_eq!(feed(&mut smoke, Event::Tick, at_ms(4_999)), [""; 0]);
 
     let line = "system: still waiting after 5 seconds: web.1 listens but does not answer GET /health; \
                 web.2 does not listen on $PORT (5002); worker.2 has not started yet";
@@ -33,13 +33,13 @@ fn s19_5_a_line_names_each_dyno_that_is_not_up_and_why() {
 fn s19_5_the_other_port_of_a_dyno_is_named_in_one_line_only() {
     let mut smoke = begun(plan(&["web.1"], true), policy(), rules());
     spawned(&mut smoke, "web.1", at(0));
-    happen(&mut smoke, Event::Tick, at(5));
+    feed(&mut smoke, Event::Tick, at(5));
     let run = run_of(&smoke, "web.1");
 
-    assert_eq!(happen(&mut smoke, Event::ListensElsewhere { run, port: 5173 }, at(5)), [""; 0]);
+    assert_eq!(feed(&mut smoke, Event::ListensElsewhere { run, port: 5173 }, at(5)), [""; 0]);
 
     let line = "system: still waiting after 5 seconds: web.1 listens on port 5173, not on $PORT (5001)";
-    assert_eq!(happen(&mut smoke, Event::Tick, at(5)), [line]);
+    assert_eq!(feed(&mut smoke, Event::Tick, at(5)), [line]);
     let [_, later] = ticks(&mut smoke, 15);
     assert_eq!(later, ["system: still waiting after 15 seconds: web.1 does not listen on $PORT (5001)"]);
 }
@@ -103,7 +103,7 @@ fn base_url(lines: &[Effect]) -> Option<String> {
 fn s19_3_the_command_gets_the_address_at_which_web_1_answered() {
     let listens = |name: &str, address: IpAddr, smoke: &mut Smoke| {
         let run = run_of(smoke, name);
-        happen(smoke, Event::Ready { run, address, loopback_only: true }, at(1));
+        feed(smoke, Event::Ready { run, address, loopback_only: true }, at(1));
     };
     let mut smoke = begun(plan(&["web.1", "web.2"], true), policy(), rules());
     for name in ["web.1", "web.2"] {
@@ -118,7 +118,7 @@ fn s19_3_the_command_gets_the_address_at_which_web_1_answered() {
     listens("web.1", LOCALHOST, &mut probed);
     let answer = HttpAnswer::Status(200);
     let right = Event::Answer { run: run_of(&probed, "web.1"), address: IpAddr::from([127, 0, 0, 2]), answer };
-    happen(&mut probed, right, at(1));
+    feed(&mut probed, right, at(1));
     assert_eq!(base_url(&probed.handle(Event::Tick, at(2))).as_deref(), Some("http://127.0.0.2:5001"));
 }
 

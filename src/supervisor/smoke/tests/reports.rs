@@ -26,10 +26,10 @@ fn the_report_of_a_passed_smoke_has_the_times_of_phases_and_dynos() {
     end(&mut smoke, "release.1", code(0), at(3));
     spawned(&mut smoke, "web.1", at(4));
     ready(&mut smoke, "web.1", at(9));
-    happen(&mut smoke, Event::Tick, at(10));
+    feed(&mut smoke, Event::Tick, at(10));
     spawned(&mut smoke, "run.1", at(11));
     end(&mut smoke, "run.1", code(0), at(20));
-    happen(&mut smoke, Event::Tick, at(21));
+    feed(&mut smoke, Event::Tick, at(21));
     end(&mut smoke, "web.1", killed_by(15), at(22));
 
     let report = smoke.report(Outcome::Code(0), at(22).mono);
@@ -141,7 +141,7 @@ fn after_a_timeout_every_dyno_that_is_not_up_has_failed() {
     for name in ["web.1", "web.2"] {
         spawned(&mut smoke, name, at(0));
     }
-    happen(&mut smoke, Event::Tick, at(60));
+    feed(&mut smoke, Event::Tick, at(60));
 
     let report = smoke.report(Outcome::Code(75), at(60).mono);
 

@@ -23,7 +23,7 @@ impl Random {
     }
 }
 
-/// How far a run has come: ordered, running, or its leader has exited.
+/// The stage that a run has reached: ordered, running, or its leader has exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Ordered,
@@ -64,8 +64,8 @@ impl Episode {
     }
 
     fn order(&mut self, run: RunId, name: String) {
-        let releases = self.lives.values().any(|(name, _)| name == "release.1");
-        assert!(!releases, "the release is not over\n{}", self.history.join("\n"));
+        let is_releasing = self.lives.values().any(|(name, _)| name == "release.1");
+        assert!(!is_releasing, "the release command has not ended\n{}", self.history.join("\n"));
         if name == "run.1" {
             self.commands += 1;
             assert!(self.up.values().all(|up| *up), "the command started too early\n{}", self.history.join("\n"));
@@ -74,7 +74,7 @@ impl Episode {
     }
 
     /// A random run takes the next step of its life.
-    fn live(&mut self, random: &mut Random) {
+    fn advance_a_run(&mut self, random: &mut Random) {
         let runs: Vec<RunId> = self.lives.keys().copied().collect();
         if runs.is_empty() {
             return;
@@ -114,7 +114,7 @@ impl Episode {
 
     fn step(&mut self, random: &mut Random) {
         match random.below(100) {
-            0..80 => self.live(random),
+            0..80 => self.advance_a_run(random),
             80..97 => {
                 self.now += random.below(700);
                 if self.smoke.next_deadline().is_some_and(|at| at <= at_ms(self.now).mono) {
@@ -179,7 +179,7 @@ fn play(random: &mut Random) -> (Outcome, bool) {
         episode.feed(Event::Signal(UserSignal::Term));
     }
     for _ in 0..STEPS * 4 {
-        episode.live(random);
+        episode.advance_a_run(random);
     }
     episode.check_end();
     (episode.finished.unwrap(), episode.commands == 1)

@@ -7,7 +7,7 @@ use super::*;
 
 impl Model {
     /// Updates the logged state of a dyno with a notice about it.
-    pub(super) fn learn_logged_state(&mut self, index: usize, kind: &NoticeKind) -> Result<(), Broken> {
+    pub(super) fn update_logged_state(&mut self, index: usize, kind: &NoticeKind) -> Result<(), Broken> {
         let stopping = self.cause.is_some();
         let dyno = &mut self.dynos[index];
         if let NoticeKind::Starting { .. } = kind {
@@ -67,7 +67,7 @@ impl Model {
     pub(super) fn compare_logged(&self) -> Result<(), Broken> {
         for (index, dyno) in self.dynos.iter().enumerate() {
             let run = self.runs.values().find(|run| run.dyno == index);
-            let state = run.map_or(dyno.rest, Run::visible);
+            let state = run.map_or(dyno.without_run, Run::visible);
             // A release phase is logged as complete, even if it failed; an unkillable dyno has its own notice.
             let is_over = state == PublicState::Crashed && (dyno.is_release || (run.is_none() && dyno.retired));
             let is_logged = dyno.logged == state || (is_over && dyno.logged == PublicState::Down);

@@ -146,7 +146,7 @@ fn shrunk(scenario: &Scenario, mut ops: Vec<Op>) -> Vec<Op> {
     }
 }
 
-/// One life of a supervisor, from `Boot` to an end that the world no longer delays.
+/// The life of one supervisor, from `Boot` until it finishes.
 struct Episode<'a> {
     scenario: &'a Scenario,
     supervisor: Supervisor,
@@ -190,8 +190,8 @@ impl<'a> Episode<'a> {
     fn perform(&mut self, op: Op) -> Result<(), Broken> {
         match op {
             Op::Boot => self.feed(&Event::Boot),
-            Op::Happen { pick, fate } => {
-                self.world.happen(pick, fate);
+            Op::Advance { pick, fate } => {
+                self.world.advance(pick, fate);
                 Ok(())
             }
             Op::Deliver => match self.world.next_report() {
@@ -305,7 +305,7 @@ impl<'a> Episode<'a> {
         }
     }
 
-    /// A stop is requested, every report arrives and every killed process dies: the end must come soon.
+    /// A stop is requested, every report arrives and every killed process dies: the supervisor must finish soon.
     fn end_fairly(&mut self) -> Result<(), Broken> {
         self.feed(&Event::Signal(UserSignal::Term))?;
         let bound = self.events + 20 + 8 * (self.world.pending() + self.world.alive());
@@ -314,7 +314,7 @@ impl<'a> Episode<'a> {
             if self.model.is_over() {
                 break;
             }
-            rule!(self.events < bound, "the end did not come within {bound} events");
+            rule!(self.events < bound, "it did not finish within {bound} events");
             if self.world.finish_one(self.scenario.stubborn) {
                 continue;
             }

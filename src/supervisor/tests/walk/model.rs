@@ -6,7 +6,7 @@ use super::*;
 
 const KEYPRESS: Duration = Duration::from_millis(300);
 
-/// How far the reports about a run have come.
+/// What has been reported about a run so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     Ordered,
@@ -44,7 +44,8 @@ pub(super) struct Dyno {
     pub(super) name: DynoName,
     pub(super) is_release: bool,
     pub(super) awaited: bool,
-    pub(super) rest: PublicState,
+    /// Its visible state while it has no run.
+    pub(super) without_run: PublicState,
     /// Its last visible state, and when that began.
     pub(super) state: PublicState,
     pub(super) since: jiff::Timestamp,
@@ -57,6 +58,7 @@ pub(super) struct Dyno {
     pub(super) must_spawn: bool,
     pub(super) must_decide: Option<ExitStatus>,
     pub(super) restart_due: Option<Duration>,
+    /// It must not be started again.
     pub(super) retired: bool,
 }
 
@@ -92,7 +94,7 @@ impl Model {
             name: spec.dyno.clone(),
             is_release,
             awaited: !is_release && scenario.policy.ready.contains(&spec.dyno.process_type),
-            rest: PublicState::Down,
+            without_run: PublicState::Down,
             state: PublicState::Down,
             since: jiff::Timestamp::UNIX_EPOCH,
             logged: PublicState::Down,
@@ -131,7 +133,7 @@ impl Model {
         self.over
     }
 
-    /// A run whose leader was reported and has not exited.
+    /// A run whose leader was reported as spawned and has not exited.
     pub(super) fn running(&self, pick: usize) -> Option<RunId> {
         let running: Vec<_> = self.runs.iter().filter(|(_, run)| matches!(run.seen, Seen::Leader(_))).collect();
         running.get(pick % running.len().max(1)).map(|(run, _)| **run)
@@ -144,7 +146,7 @@ impl Model {
     }
 
     /// Updates the model with an event. True if the event is the first report of a leader's exit.
-    pub(super) fn learn(&mut self, event: &Event, mono: Duration) -> bool {
+    pub(super) fn update(&mut self, event: &Event, mono: Duration) -> bool {
         match event {
             Event::Boot if !self.booted && self.cause.is_none() => {
                 self.booted = true;
@@ -157,7 +159,7 @@ impl Model {
             | Event::LeftBehind { .. }
             | Event::DebuggerPrompt { .. }
             | Event::Answer { .. } => {}
-            Event::Spawned { run, pid } => self.learn_spawned(*run, *pid, mono),
+            Event::Spawned { run, pid } => self.on_spawned(*run, *pid, mono),
             Event::Ready { run, .. } => {
                 if let Some(run) = self.runs.get_mut(run).filter(|run| run.seen != Seen::Group && run.verdict.is_none())
                 {
@@ -171,17 +173,17 @@ impl Model {
                     run.up = run.up.or(Some(mono).filter(|_| run.boot_due.is_none()));
                 }
             }
-            Event::SpawnFailed { run, .. } => self.learn_end(*run, code(126), mono, true),
+            Event::SpawnFailed { run, .. } => self.on_end(*run, code(126), mono, true),
             Event::Exited { run, exit, .. } => {
-                let is_news = self.runs.get(run).is_some_and(|run| run.seen != Seen::Group);
-                self.learn_end(*run, *exit, mono, false);
-                return is_news;
+                let is_new = self.runs.get(run).is_some_and(|run| run.seen != Seen::Group);
+                self.on_end(*run, *exit, mono, false);
+                return is_new;
             }
-            Event::Gone { run } => self.learn_gone(*run, mono),
-            Event::Unkillable { run, .. } => self.learn_lost(*run),
-            Event::Signal(signal) => self.learn_signal(*signal, mono),
+            Event::Gone { run } => self.on_gone(*run, mono),
+            Event::Unkillable { run, .. } => self.on_lost(*run),
+            Event::Signal(signal) => self.on_signal(*signal, mono),
             Event::Key { key: Key::Other, .. } => self.interrupted = false,
-            Event::Key { run, key: Key::Interrupt } => self.learn_interrupt(*run, mono),
+            Event::Key { run, key: Key::Interrupt } => self.on_interrupt(*run, mono),
             Event::OutputLost(OutputLoss::Closed) => self.stop_for(Outcome::Code(141)),
             Event::OutputLost(OutputLoss::Failed) => self.stop_for(Outcome::Code(74)),
             Event::Resumed { paused_for } => {
@@ -197,7 +199,7 @@ impl Model {
         false
     }
 
-    fn learn_spawned(&mut self, id: RunId, pid: i32, mono: Duration) {
+    fn on_spawned(&mut self, id: RunId, pid: i32, mono: Duration) {
         let Some(run) = self.runs.get_mut(&id).filter(|run| run.seen == Seen::Ordered) else { return };
         run.seen = Seen::Leader(pid);
         if run.verdict.is_none() {
@@ -206,7 +208,7 @@ impl Model {
         }
     }
 
-    fn learn_end(&mut self, id: RunId, exit: ExitStatus, mono: Duration, nothing_left: bool) {
+    fn on_end(&mut self, id: RunId, exit: ExitStatus, mono: Duration, nothing_left: bool) {
         let Some(run) = self.runs.get_mut(&id).filter(|run| run.seen != Seen::Group) else { return };
         run.seen = Seen::Group;
         run.boot_due = None;
@@ -215,36 +217,36 @@ impl Model {
             self.judge(id, exit, mono);
         }
         if nothing_left {
-            self.learn_gone(id, mono);
+            self.on_gone(id, mono);
         }
     }
 
-    fn learn_gone(&mut self, id: RunId, mono: Duration) {
+    fn on_gone(&mut self, id: RunId, mono: Duration) {
         let Some(run) = self.runs.get(&id) else { return };
         if run.seen != Seen::Group && run.verdict.is_none() {
-            return self.learn_end(id, killed_by(9), mono, true);
+            return self.on_end(id, killed_by(9), mono, true);
         }
         let Some(run) = self.runs.remove(&id) else { return };
         let stopping = self.cause.is_some();
         let dyno = &mut self.dynos[run.dyno];
         match run.verdict {
             Some(Verdict::Crashed(exit)) => {
-                dyno.rest = PublicState::Crashed;
+                dyno.without_run = PublicState::Crashed;
                 dyno.must_decide = Some(exit).filter(|_| !stopping);
             }
             Some(Verdict::Done) if dyno.is_release && !stopping => {
-                dyno.rest = PublicState::Down;
+                dyno.without_run = PublicState::Down;
                 self.gate_open = true;
                 self.dynos.iter_mut().filter(|dyno| !dyno.is_release).for_each(|dyno| dyno.must_spawn = true);
             }
-            Some(Verdict::Done | Verdict::Requested) | None => dyno.rest = PublicState::Down,
+            Some(Verdict::Done | Verdict::Requested) | None => dyno.without_run = PublicState::Down,
         }
     }
 
-    fn learn_lost(&mut self, id: RunId) {
+    fn on_lost(&mut self, id: RunId) {
         let Some(run) = self.runs.remove(&id) else { return };
         let dyno = &mut self.dynos[run.dyno];
-        dyno.rest = PublicState::Crashed;
+        dyno.without_run = PublicState::Crashed;
         dyno.retired = true;
         self.lost = true;
         if dyno.is_release {
@@ -252,7 +254,7 @@ impl Model {
         }
     }
 
-    fn learn_signal(&mut self, signal: UserSignal, mono: Duration) {
+    fn on_signal(&mut self, signal: UserSignal, mono: Duration) {
         match signal {
             UserSignal::Int | UserSignal::Term | UserSignal::Hup => {
                 let same_key = self.signalled_at.is_some_and(|at| mono < at + KEYPRESS);
@@ -271,13 +273,13 @@ impl Model {
     }
 
     /// S6.8: the first Ctrl-C in a row goes to the dyno if it is not being stopped; any other stops everything.
-    fn learn_interrupt(&mut self, id: RunId, mono: Duration) {
+    fn on_interrupt(&mut self, id: RunId, mono: Duration) {
         let accepts_keys = |run: &Run| matches!(run.seen, Seen::Leader(_)) && run.verdict.is_none();
         if !self.interrupted && self.runs.get(&id).is_some_and(accepts_keys) {
             self.interrupted = true;
             self.must_pass = Some(id);
         } else {
-            self.learn_signal(UserSignal::Int, mono);
+            self.on_signal(UserSignal::Int, mono);
         }
     }
 
@@ -291,7 +293,7 @@ impl Model {
             dyno.must_spawn = false;
             dyno.must_decide = None;
             if dyno.restart_due.take().is_some() {
-                dyno.rest = PublicState::Down;
+                dyno.without_run = PublicState::Down;
             }
         }
     }

@@ -15,7 +15,7 @@ impl Model {
         }
         let was_stopping = self.cause.is_some();
         (self.may_kill, self.must_pass) = (false, None);
-        if self.learn(event, now.mono) {
+        if self.update(event, now.mono) {
             let is_shown_first =
                 matches!(effects.first(), Some(Effect::Notify(Notice { kind: NoticeKind::Exited(_), .. })));
             rule!(is_shown_first, "an exit must be shown before any other effect");
@@ -77,7 +77,7 @@ impl Model {
         let name = &spawn.spec.dyno;
         let index = self.dynos.iter().position(|dyno| dyno.name == *name).ok_or("a dyno that is not in the plan")?;
         rule!(spawn.run.0 > self.last_run, "run {} is not new", spawn.run.0);
-        rule!(self.cause.is_none(), "{name} must not be spawned while all is stopping");
+        rule!(self.cause.is_none(), "{name} must not be spawned while everything stops");
         rule!(self.runs.values().all(|run| run.dyno != index), "{name} must not have two runs");
         let gate_open = self.gate_open;
         let dyno = &mut self.dynos[index];
@@ -185,13 +185,13 @@ impl Model {
                 dyno.restart_due = Some(mono + *after);
             }
             NoticeKind::GaveUp { .. } => {
-                rule!(dyno.must_decide.is_some() && expected.is_none(), "{name} must not be given up");
+                rule!(dyno.must_decide.is_some() && expected.is_none(), "{name} must not be given up on");
                 self.last_given_up = dyno.must_decide.take();
             }
             NoticeKind::ExitTimeout { .. } => rule!(self.policy.report_exit_timeout, "R12 is off"),
             kind => {
                 self.allow_hint(kind, event)?;
-                self.learn_logged_state(index, kind)?;
+                self.update_logged_state(index, kind)?;
             }
         }
         Ok(())
@@ -216,12 +216,12 @@ impl Model {
     }
 
     fn allow_finish(&mut self, outcome: Outcome) -> Result<(), Broken> {
-        rule!(self.runs.is_empty(), "the end must not come while {:?} are left", self.runs.keys());
+        rule!(self.runs.is_empty(), "it must not finish while {:?} are left", self.runs.keys());
         let waiting = self.dynos.iter().any(|dyno| dyno.restart_due.is_some() || dyno.must_spawn);
-        rule!(!waiting, "the end must not come while a dyno is about to start");
+        rule!(!waiting, "it must not finish while a dyno is about to start");
         let natural = self.last_given_up.or(self.first_failure).unwrap_or(code(0)).shell_code();
         let expected = if self.lost { Outcome::Code(70) } else { self.cause.unwrap_or(Outcome::Code(natural)) };
-        rule!(outcome == expected, "the end must be {expected:?}, not {outcome:?}");
+        rule!(outcome == expected, "the outcome must be {expected:?}, not {outcome:?}");
         self.over = true;
         Ok(())
     }
@@ -231,7 +231,7 @@ impl Model {
         rule!(self.must_pass.is_none(), "Ctrl-C must be passed on");
         for dyno in &self.dynos {
             rule!(!dyno.must_spawn, "{} must be spawned", dyno.name);
-            rule!(dyno.must_decide.is_none(), "{} crashed: it must be restarted or given up", dyno.name);
+            rule!(dyno.must_decide.is_none(), "{} crashed: it must be restarted or given up on", dyno.name);
             let due = dyno.restart_due.is_some_and(|due| due <= mono);
             rule!(*event != Event::Tick || !due, "{} is due to start again", dyno.name);
         }
@@ -278,18 +278,18 @@ impl Model {
         }
         let waiting = self.dynos.iter().any(|dyno| dyno.restart_due.is_some());
         let done = self.cause.is_some() || (self.booted && self.gate_open && !waiting);
-        rule!(!done || !self.runs.is_empty(), "no run is left and no dyno is due to start: the end must come");
+        rule!(!done || !self.runs.is_empty(), "no run is left and no dyno is due to start: it must finish");
         Ok(())
     }
 
-    /// The kill of all must be announced with the kill of the last runs, and not before.
+    /// SIGKILL to all processes must be announced when the last runs are killed, and not before.
     fn demand_announcement(&self, event: &Event, effects: &[Effect], was_stopping: bool) -> Result<(), Broken> {
         let kills_all = self.runs.values().all(|run| run.killed);
         let kills = effects.iter().any(|effect| matches!(effect, Effect::Signal { signal: GroupSignal::Kill, .. }));
         let must = self.may_kill || (was_stopping && *event == Event::Tick && kills && kills_all);
         let announced = self.announced.contains("killing");
-        rule!(announced || !must, "the kill of all must be announced");
-        rule!(kills_all || !announced, "a kill of all was announced, but some runs were not killed");
+        rule!(announced || !must, "SIGKILL to all processes must be announced");
+        rule!(kills_all || !announced, "SIGKILL to all processes was announced, but some runs were not killed");
         Ok(())
     }
 
@@ -312,7 +312,7 @@ impl Model {
         let mut rows = snapshot.rows.iter();
         for (index, dyno) in self.dynos.iter_mut().enumerate() {
             let run = self.runs.values().find(|run| run.dyno == index);
-            let state = run.map_or(dyno.rest, Run::visible);
+            let state = run.map_or(dyno.without_run, Run::visible);
             if dyno.is_release && run.is_none() && state == PublicState::Down {
                 continue;
             }

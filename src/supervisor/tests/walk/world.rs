@@ -9,7 +9,7 @@ use super::*;
 pub(super) enum Op {
     Boot,
     /// A run takes the next step of its life.
-    Happen {
+    Advance {
         pick: usize,
         fate: Fate,
     },
@@ -62,7 +62,7 @@ impl Op {
     pub(super) fn random(random: &mut Random) -> Self {
         let pick = usize::try_from(random.below(64)).unwrap();
         match random.below(100) {
-            0..28 => Self::Happen { pick, fate: Fate { exit: random_exit(random), badly: random.one_in(12) } },
+            0..28 => Self::Advance { pick, fate: Fate { exit: random_exit(random), badly: random.one_in(12) } },
             28..60 => Self::Deliver,
             60..66 => Self::Listen { pick, found: !random.one_in(4) },
             66..72 => Self::DeliverReady,
@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    pub(super) fn happen(&mut self, pick: usize, fate: Fate) {
+    pub(super) fn advance(&mut self, pick: usize, fate: Fate) {
         let Some((&run, &(stage, killed))) = self.runs.iter().nth(pick % self.runs.len().max(1)) else { return };
         let (next, report) = match (stage, fate.badly) {
             (Stage::Ordered, true) => (None, Event::SpawnFailed { run, why: SpawnFailure("no".into()) }),
@@ -163,7 +163,7 @@ impl World {
     /// One run takes a step toward its end; a stubborn one only if it was killed.
     pub(super) fn finish_one(&mut self, stubborn: bool) -> bool {
         let Some(pick) = self.runs.values().position(|(_, killed)| *killed || !stubborn) else { return false };
-        self.happen(pick, Fate { exit: code(0), badly: false });
+        self.advance(pick, Fate { exit: code(0), badly: false });
         true
     }
 
