@@ -20,13 +20,13 @@ macro_rules! statuses {
 
 statuses! {
     Usage = 2: "the command line is wrong",
-    Unavailable = 69: "no port is free",
+    Unavailable = 69: "no port is free, or a port is in use and `--strict-ports` was given",
     Internal = 70: "the guardian was lost, or a process could not be killed (it is named)",
-    Output = 74: "the output could not be written, or its reader took none of it for two seconds after the end",
+    Output = 74: "the output could not be written, or its reader read nothing for two seconds after the end",
     NotUp = 75: "`smoke`: not up in time, or the release command took too long",
     Config = 78: "Procfile, `.env` or `.foreman` is missing or invalid, or there is no bash for the profile",
-    NotExecutable = 126: "the command, or the first dyno to exit, could not be executed",
-    NotFound = 127: "the command, or the first dyno to exit, was not found",
+    NotExecutable = 126: "the command, or that of the first dyno to exit, could not be executed",
+    NotFound = 127: "the command, or that of the first dyno to exit, was not found",
     OutputClosed = 141: "the reader of stdout went away",
 }
 
@@ -41,13 +41,13 @@ impl Status {
 /// Every way in which `dyno` ends: the exit status as people write it, and when. `dyno man` is made from this, and a test
 /// compares `docs/statuses.md` with it.
 pub fn exit_statuses() -> impl Iterator<Item = (String, &'static str)> {
-    let of_dynos = [
-        ("0", "everything was stopped as asked, or the first dyno to exit did so with 0"),
-        ("n, 128+n", "code or signal of the first dyno to exit, or of a failed release"),
+    let passed_on = [
+        ("0", "success; in `start`, the first dyno to exit did so with 0"),
+        ("n, 128+n", "code or signal of the first dyno to exit, or of a failed release command"),
         ("by the signal", "stopped by INT, TERM, HUP or QUIT: shells show 130, 143, 129 or 131"),
     ];
     let own = Status::ALL.iter().map(|(status, when)| (status.code().to_string(), *when));
-    of_dynos.into_iter().map(|(status, when)| (status.to_owned(), when)).chain(own)
+    passed_on.into_iter().map(|(status, when)| (status.to_owned(), when)).chain(own)
 }
 
 /// One problem and the advice that goes with it.

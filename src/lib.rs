@@ -16,25 +16,27 @@
 //! # Who may import whom
 //!
 //! ```text
-//! error: the exit statuses, for any layer but app and logs   pure
+//! error  <-  supervisor, guardian, runtime, cli, commands, main   pure
 //! app  <-  logs                                      pure
 //! app  <-  supervisor                                pure
 //! app, logs, supervisor  <-  reports                 pure
 //! app  <-  guardian                                  nix and libc only: no tokio, no threads
 //! app, logs, supervisor, guardian  <-  runtime  <-  commands  <-  main
-//! cli: commands and main only; reports: commands only
+//! app, error  <-  cli  <-  commands, main            no tokio, no threads
+//! reports  <-  commands
 //! ```
 //!
 //! There are no imports in the other direction, and none between `logs` and `supervisor`. `tests/tidy.rs` checks this.
 //!
-//! # What happens in a start
+//! # What happens at start-up
 //!
 //! `main` blocks all signals. `commands::start` forks the guardian before any thread exists, reads the files into a
 //! [`supervisor::Plan`] and a [`supervisor::Policy`] and calls [`runtime::run`], whose loop begins with the event
 //! `Boot`. For each `Effect::Spawn` the runtime creates a pipe or a pty and sends its other end to the guardian over a
 //! socket (`SCM_RIGHTS`). The guardian forks, and reports `Spawned` once the program runs. An exec error comes back
-//! over a pipe that a successful exec closes, so a program on a dead file system blocks nothing. The guardian reports
-//! `Exited`, and `Gone` when the last process of the run has ended. Only after `Gone` may the dyno start again.
+//! over a pipe that a successful exec closes, so an exec that hangs, for example on a dead network file system, does
+//! not block the guardian. The guardian reports `Exited`, and `Gone` when the last process of the run has ended. Only
+//! after `Gone` may the dyno start again.
 //!
 //! `guardian::finder` decides which processes belong to a run, from a table of all descendants: a process belongs to
 //! the run of its parent, and an orphan is assigned by the traces it carries (S6.10).
