@@ -1,8 +1,8 @@
-//! Builds the line for `/bin/sh -c` from a command line: unchanged, or with `exec` before it (S1.6).
+//! Builds the line for `/bin/sh -c` from a command line: unchanged, or with `exec` or a space before it (S1.6).
 //!
 //! With `exec` the server itself becomes the leader of the dyno, so the dyno's pid, signals and status are those of the
 //! server. `exec` is only added to a single simple command that behaves the same with and without it. In case of doubt
-//! the line stays unchanged, which is always correct. Nothing is expanded here.
+//! it is not added, which is always correct. Nothing is expanded here.
 
 use super::command_scan::Scan;
 use super::shell_words::is_shell_word;
@@ -10,7 +10,7 @@ use super::shell_words::is_shell_word;
 /// A line for `/bin/sh -c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShellLine {
-    /// The line, with `exec ` before it if that is safe.
+    /// The line, with `exec ` before it if that is safe, or a space if it begins like an option.
     pub line: Vec<u8>,
     /// Whether the shell stays the leader of the dyno's process group.
     pub own_shell: bool,
@@ -22,8 +22,8 @@ pub enum AppendError {
     /// The words would become part of the comment.
     #[error("the command ends in a comment, which would swallow the arguments")]
     Comment,
-    /// A quote is open, or the last character is a backslash.
-    #[error("the command ends inside a quote or with a backslash")]
+    /// A quote or a parenthesis is open, or the last character is a backslash.
+    #[error("the command ends inside quotes or parentheses, or with a backslash")]
     Unfinished,
 }
 
@@ -33,20 +33,20 @@ impl AppendError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Comment => "move the comment to its own line",
-            Self::Unfinished => "close the quote, or remove the backslash",
+            Self::Unfinished => "close the quotes or parentheses, or remove the backslash",
         }
     }
 }
 
-/// Puts `exec ` before a command line if it is a single simple command, and a blank before a line that the shell would
-/// take for options.
+/// Puts `exec ` before a command line if it is a single simple command, and a space before a line that the shell would
+/// read as options.
 #[must_use]
 pub fn shell_line(command_line: &[u8]) -> ShellLine {
     let scan = Scan::of(command_line);
-    if scan.is_exec() {
+    if scan.begins_with_exec() {
         return ShellLine { line: command_line.to_vec(), own_shell: false };
     }
-    if !scan.may_be_executed() {
+    if !scan.accepts_exec() {
         return ShellLine { line: guard_leading_dash(command_line), own_shell: true };
     }
     let mut line = b"exec ".to_vec();
@@ -54,7 +54,7 @@ pub fn shell_line(command_line: &[u8]) -> ShellLine {
     ShellLine { line, own_shell: false }
 }
 
-/// Puts a blank before a line that begins like an option, so that `sh -c` does not take it for one.
+/// Puts a space before a line that begins like an option, so that `sh -c` does not read it as one.
 fn guard_leading_dash(command_line: &[u8]) -> Vec<u8> {
     let mut line = Vec::new();
     if command_line.starts_with(b"-") || command_line.starts_with(b"+") {
@@ -117,14 +117,14 @@ mod tests {
 
     use super::*;
 
-    fn is_executed(line: &str) -> bool {
-        let given = shell_line(line.as_bytes());
-        assert_eq!(given.line.starts_with(b"exec "), !given.own_shell, "{line}");
-        !given.own_shell
+    fn gets_exec(line: &str) -> bool {
+        let result = shell_line(line.as_bytes());
+        assert_eq!(result.line.starts_with(b"exec "), !result.own_shell, "{line}");
+        !result.own_shell
     }
 
     #[test]
-    fn s1_6_a_line_that_begins_like_an_option_gets_a_blank() {
+    fn s1_6_a_line_that_begins_like_an_option_gets_a_leading_space() {
         for line in ["-e echo x", "--foo; echo x", "-", "+x; y", "-x $A"] {
             assert_eq!(shell_line(line.as_bytes()).line, format!(" {line}").into_bytes(), "{line}");
         }
@@ -146,7 +146,7 @@ mod tests {
             "grep \\; file",
             "\"./my server\" --x",
         ] {
-            assert!(is_executed(line), "{line}");
+            assert!(gets_exec(line), "{line}");
         }
     }
 
@@ -191,24 +191,24 @@ mod tests {
             "",
             "%1",
         ] {
-            assert!(!is_executed(line), "{line}");
+            assert!(!gets_exec(line), "{line}");
         }
     }
 
     #[test]
     fn reserved_words_and_builtins_are_left_to_the_shell_even_if_quoted() {
         for word in ["if", "while", "time", "cd", ".", "source", "export", "test", "[", "[[", "echo", ":", "eval"] {
-            assert!(!is_executed(&format!("{word} x")), "{word}");
-            assert!(!is_executed(&format!("'{word}' x")), "{word}");
+            assert!(!gets_exec(&format!("{word} x")), "{word}");
+            assert!(!gets_exec(&format!("'{word}' x")), "{word}");
         }
-        assert!(!is_executed("\\cd x"));
+        assert!(!gets_exec("\\cd x"));
     }
 
     #[test]
     fn a_command_that_begins_with_exec_does_not_get_another() {
-        let given = shell_line(b"exec node server.js");
+        let result = shell_line(b"exec node server.js");
 
-        assert_eq!(given, ShellLine { line: b"exec node server.js".to_vec(), own_shell: false });
+        assert_eq!(result, ShellLine { line: b"exec node server.js".to_vec(), own_shell: false });
         assert!(shell_line(b"exec -a name node").own_shell);
         assert!(shell_line(b"exec").own_shell);
         assert!(shell_line(b"exec a && b").own_shell);
@@ -234,17 +234,17 @@ mod tests {
     proptest! {
         #[test]
         fn any_line_is_passed_on_in_full(line in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let given = shell_line(&line);
+            let result = shell_line(&line);
 
-            prop_assert!(given.line.ends_with(&line));
-            prop_assert!(given.own_shell || given.line.starts_with(b"exec "));
+            prop_assert!(result.line.ends_with(&line));
+            prop_assert!(result.own_shell || result.line.starts_with(b"exec "));
         }
 
         #[test]
         fn any_line_with_a_newline_is_left_to_the_shell(line in "[a-c $\"'`\\\\(){}#;&|<>~*!=\n-]{0,60}") {
-            let given = shell_line(line.as_bytes());
+            let result = shell_line(line.as_bytes());
 
-            prop_assert!(given.own_shell || !line.contains('\n'));
+            prop_assert!(result.own_shell || !line.contains('\n'));
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! Scans a command line like the shell, but only to find out whether it is a single simple command.
+//! Scans a command line the way a shell does, but only to find out whether it is a single simple command.
 //!
 //! One pass, no expansion. If shells disagree about a line, it is treated as compound. Used by `command_line`, and by
 //! `procfile_message` to check suggestions.
@@ -37,7 +37,7 @@ pub(crate) struct Scan<'a> {
     compound: bool,
     /// Whether it ends in a comment.
     pub(crate) comment: bool,
-    /// Whether it ends inside a quote or in a backslash.
+    /// Whether it ends inside quotes or parentheses, or with a backslash.
     pub(crate) unfinished: bool,
     quotes: Quotes,
 }
@@ -96,15 +96,15 @@ impl<'a> Scan<'a> {
         scan
     }
 
-    /// Whether `exec` may be put before it.
-    pub(crate) fn may_be_executed(&self) -> bool {
+    /// Whether `exec` can be put before it without changing what it does.
+    pub(crate) fn accepts_exec(&self) -> bool {
         let Some(first) = self.words.first() else { return false };
         let named = !first.expands && !first.literal.is_empty() && !first.literal.starts_with(b"-");
         self.is_simple() && named && !is_shell_word(&first.literal) && !is_assignment(&first.literal)
     }
 
     /// Whether the command line already begins with `exec`, without options.
-    pub(crate) fn is_exec(&self) -> bool {
+    pub(crate) fn begins_with_exec(&self) -> bool {
         let mut words = self.words.iter();
         let (Some(first), Some(second)) = (words.next(), words.next()) else { return false };
         self.is_simple() && !first.expands && first.literal == b"exec" && !second.literal.starts_with(b"-")
@@ -188,8 +188,8 @@ impl<'a> Scan<'a> {
                 self.word().expands = true;
                 self.literal(byte);
             }
-            // `~/bin/x` cannot become a builtin, because it has a slash with any home directory; `~x` may become
-            // anything.
+            // `~/bin/x` cannot become a builtin, because it contains a slash whatever the home directory is; `~x` can
+            // become anything.
             b'~' if self.word.is_none() && self.peek() != Some(b'/') => {
                 self.word().expands = true;
                 self.literal(byte);
@@ -286,7 +286,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Length of `{NAME:-word}` with both braces. None if it contains nesting, or quotes that shells read differently.
+    /// Length of `{NAME:-word}` including both braces. None if it is not closed, or contains nesting, operators or
+    /// quotes that shells read differently.
     fn braces(&self, in_double_quotes: bool) -> Option<usize> {
         let rest = self.line.get(self.at + 1..).unwrap_or_default();
         let mut quoted = false;

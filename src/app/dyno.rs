@@ -38,7 +38,7 @@ pub struct RunId(pub u64);
 pub enum ExitStatus {
     /// It exited with this code, 0..=255.
     Code(u8),
-    /// It was ended by this signal number.
+    /// It was killed by the signal with this number.
     Signal(u8),
 }
 

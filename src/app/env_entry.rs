@@ -14,7 +14,7 @@ pub struct EnvEntry {
     /// 1-based line on which it begins.
     pub line: usize,
     /// The range of its bytes in the file, from the start of its first line to the end of its last, without the line
-    /// end. A strict reader gets exactly these bytes (S2.8).
+    /// ending; in JSON, the range of its value. `check` compares how a strict reader reads these bytes (S2.8).
     pub span: Range<usize>,
 }
 

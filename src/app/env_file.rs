@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::env_entry::EnvEntry;
 use super::env_json;
 use super::env_line::{EnvLine, begins_assignment, classify};
-use super::env_message::doubtful;
+use super::env_message::doubtful_value;
 use super::env_value::{InvalidEnvValue, read_value};
 use super::environment_limits::MAX_VALUES_BYTES;
 use super::problem::{Problem, Problems, Severity};
@@ -39,8 +39,8 @@ impl EnvFile {
     ///
     /// # Errors
     /// All problems of the file, warnings included, if at least one is an error: a NUL byte, more than
-    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line ends, an unclosed quote, a variable that is
-    /// too long, or bad JSON.
+    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line endings, an unclosed quote, a variable that
+    /// is too long, or bad JSON.
     pub fn parse(bytes: &[u8], scope: &EnvScope<'_>) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
         let mut parser = EnvParser { file: Self::default(), problems: Problems::default(), scope, bytes: 0 };
@@ -50,7 +50,7 @@ impl EnvFile {
                 parser.file.add(entry);
             }
         } else {
-            text.check_line_ends(begins_assignment)?;
+            text.check_line_endings(begins_assignment)?;
             parser.lines(text);
         }
         if parser.problems.has_error() {
@@ -155,7 +155,7 @@ impl EnvParser<'_> {
         match read {
             Ok(read) => {
                 for doubt in &read.doubts {
-                    self.problems.push(doubtful(line.number, key, doubt));
+                    self.problems.push(doubtful_value(line.number, key, doubt));
                 }
                 let own = part(text.bytes(), line.span.start..read.next);
                 let own = own.strip_suffix(b"\n").unwrap_or(own);
@@ -171,7 +171,7 @@ impl EnvParser<'_> {
             }
             Err(InvalidEnvValue::Unterminated) => {
                 let hint = "close it, or use the other kind of quotes";
-                self.refuse(Severity::Error, line, key, "is not closed before the end of the file", hint);
+                self.bad_quote(Severity::Error, line, key, "is not closed before the end of the file", hint);
                 None
             }
             Err(InvalidEnvValue::TextAfterQuote { next }) => {
@@ -182,10 +182,12 @@ impl EnvParser<'_> {
                     more => Some(format!("{} lines", more - 1)),
                 };
                 let (message, hint) = match below {
-                    Some(below) => (format!("is closed {below} below, with text after it"), "close it on its own line"),
+                    Some(below) => {
+                        (format!("is closed {below} below, with text after it"), "close it on the line where it opens")
+                    }
                     None => ("is followed by text".to_owned(), "quote the whole value, or none of it"),
                 };
-                self.refuse(Severity::Defect, line, key, &message, hint);
+                self.bad_quote(Severity::Defect, line, key, &message, hint);
                 Some(next)
             }
             Err(InvalidEnvValue::TooLong { next }) => {
@@ -197,7 +199,7 @@ impl EnvParser<'_> {
         }
     }
 
-    fn refuse(&mut self, severity: Severity, line: &SourceLine<'_>, key: &str, what: &str, hint: &str) {
+    fn bad_quote(&mut self, severity: Severity, line: &SourceLine<'_>, key: &str, what: &str, hint: &str) {
         let message = format!("the quote of `{key}` {what}");
         self.problems.push(Problem::new(severity, line.number, message, hint).about(key));
     }
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_swallowed_other_lines_names_where_it_closes() {
+    fn the_message_about_a_quote_that_spans_lines_says_where_it_closes() {
         let file = parse("A=\"x\nB=1\nC=\"y\"\nD=2\n").unwrap();
 
         assert_eq!(messages(file.problems()), ["1: the quote of `A` is closed 2 lines below, with text after it"]);

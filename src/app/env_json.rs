@@ -41,7 +41,7 @@ fn too_deep(text: &[u8]) -> Option<usize> {
     })
 }
 
-/// The variables in the order of the file. Adds what is wrong to `problems`; text that is not JSON is an error.
+/// The variables in the order of the file. Mistakes are added to `problems`; text that is not JSON is an error.
 pub(crate) fn read(text: SourceText<'_>, problems: &mut Problems) -> Vec<EnvEntry> {
     let bytes = part(text.bytes(), text.begin()..text.bytes().len());
     let mut json = Json { text: bytes, begin: text.begin(), at: 0, line: 1, entries: Vec::new(), bytes: 0, problems };
@@ -66,7 +66,7 @@ pub(crate) fn read(text: SourceText<'_>, problems: &mut Problems) -> Vec<EnvEntr
     entries
 }
 
-/// What is wrong with the JSON, in fixed words that never contain a part of it.
+/// A mistake in the JSON, as a fixed text that never quotes the file.
 type JsonFault = &'static str;
 
 struct Json<'p, 't> {
@@ -124,14 +124,14 @@ impl<'t> Json<'_, 't> {
     }
 
     fn add(&mut self, key: &str, value: &str, length: usize) -> Result<(), JsonFault> {
-        // Each key contains those of the levels above it, so a short file may lead to very long ones.
+        // Each key contains those of the levels above it, so a short file can lead to very long ones.
         self.bytes += key.len() + value.len();
         if self.bytes > MAX_VALUES_BYTES {
             return Err("the names and values up to this line exceed 16 MiB in total");
         }
         let problem = |severity, message: String, hint| Problem::new(severity, self.line, message, hint);
         if !is_env_key(key.as_bytes()) {
-            let message = "a key of the JSON is not a valid variable name".to_owned();
+            let message = "a JSON key is not a valid variable name".to_owned();
             self.problems.push(problem(Severity::Defect, message, "use only A-Z a-z 0-9 _ . - in keys"));
         } else if value.len() > MAX_VARIABLE_BYTES {
             let message = format!("`{key}` is longer than 128 KiB, the limit for a variable");
@@ -188,7 +188,7 @@ fn fault(error: &serde_json::Error, raw: &str) -> JsonFault {
         "control character (\\u0000-\\u001F) found while parsing a string" => {
             "a string has a control character; write `\\n` for a newline"
         }
-        "invalid escape" if !is_at_unicode_escape(error, raw) => "a string has an escape that JSON does not have",
+        "invalid escape" if !is_at_unicode_escape(error, raw) => "a string has an invalid escape",
         "invalid escape" | "lone leading surrogate in hex escape" | "unexpected end of hex escape" => {
             "a string has a bad `\\u` escape"
         }

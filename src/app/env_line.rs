@@ -46,7 +46,7 @@ pub(crate) enum EnvLine<'a> {
     Other,
 }
 
-/// Classifies a line. `text`: without its line end.
+/// Classifies a line. `text`: the line without its line ending.
 pub(crate) fn classify(text: &[u8]) -> EnvLine<'_> {
     let body = trim_start(text);
     if trim_end(body).is_empty() || body.starts_with(b"#") {
@@ -84,7 +84,7 @@ pub(crate) fn classify(text: &[u8]) -> EnvLine<'_> {
     }
 }
 
-/// Whether a text that reaches up to a line end begins an entry.
+/// Whether a piece of a line, such as the text after a lone carriage return, begins an entry.
 pub(crate) fn begins_assignment(text: &[u8]) -> bool {
     matches!(classify(text), EnvLine::Assignment { .. })
 }

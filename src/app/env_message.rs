@@ -7,7 +7,7 @@ use super::problem::{Problem, Severity};
 use super::source_text::shortened;
 
 /// The message for a doubt about the value of `key`, whose entry begins on line `line`.
-pub(crate) fn doubtful(line: usize, key: &str, doubt: &Doubt) -> Problem {
+pub(crate) fn doubtful_value(line: usize, key: &str, doubt: &Doubt) -> Problem {
     let (severity, message, hint) = match doubt {
         // The name may be part of a password that contains `${`, but without it the mistake is hard to find.
         Doubt::Unset(name) => {
@@ -21,7 +21,7 @@ pub(crate) fn doubtful(line: usize, key: &str, doubt: &Doubt) -> Problem {
         Doubt::OtherForm => (
             Severity::Warning,
             format!("`{key}` has a `${{` that is not `${{NAME}}` or `${{NAME:-default}}`; kept as it is"),
-            "put single quotes around the value to keep it, or quotes around a default with an unmatched brace"
+            "put single quotes around the value to keep `${` as text; quote a default that has an unmatched brace"
                 .to_owned(),
         ),
         Doubt::CarriageReturn => (

@@ -10,8 +10,8 @@ use super::source_text::part;
 /// How deeply defaults may be nested, as in `${A:-${B:-c}}`. Deeper ones are not expanded.
 const MAX_NESTING: usize = 8;
 
-/// Most unset variables of one value that are reported. More would use memory without helping the user.
-const MAX_UNSET: usize = 100;
+/// Maximum number of doubts that are reported for one value. More would use memory without helping the user.
+const MAX_DOUBTS: usize = 100;
 
 /// Looks up the variable of a `${NAME}`.
 pub(crate) type Lookup<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'a;
@@ -23,13 +23,13 @@ pub(crate) enum Doubt {
     Unset(Vec<u8>),
     /// The value has a `${` that does not begin one of the two supported forms. It is kept as it is.
     OtherForm,
-    /// The value has a carriage return that is not part of a line end.
+    /// The value has a carriage return that is not part of a line ending.
     CarriageReturn,
     /// A quote is still open where a comment begins.
     CommentInQuote,
     /// A `${` is still open where a comment begins, and the comment contains its closing brace.
     CommentInReference,
-    /// The value ends at a quote after a backslash, and the comment behind it contains the same quote.
+    /// The value ends at a quote after a backslash, and the comment after it contains the same quote.
     BackslashBeforeQuote,
 }
 
@@ -50,20 +50,20 @@ struct Syntax {
 }
 
 /// Expands the text of a value. `escapes`: whether it was in double quotes. None if the value becomes longer than a
-/// variable may be.
+/// variable can be.
 pub(crate) fn expand(text: &[u8], escapes: bool, lookup: &Lookup<'_>) -> Option<Expanded> {
     // The length is also checked during expansion: a few lines that each double the previous one would fill the memory.
     if text.len() > MAX_VARIABLE_BYTES {
         return None;
     }
-    let mut expansion = Expansion { lookup, read: Expanded::default() };
+    let mut expansion = Expansion { lookup, expanded: Expanded::default() };
     expansion.text(text, Syntax { escapes, references: true }, 0)?;
-    Some(expansion.read)
+    Some(expansion.expanded)
 }
 
 struct Expansion<'a> {
     lookup: &'a Lookup<'a>,
-    read: Expanded,
+    expanded: Expanded,
 }
 
 impl Expansion<'_> {
@@ -82,16 +82,16 @@ impl Expansion<'_> {
                     } else {
                         // `${X:?no}`, `${` and `${}` may be part of a password.
                         self.doubt(Doubt::OtherForm);
-                        self.read.value.extend_from_slice(b"${");
+                        self.expanded.value.extend_from_slice(b"${");
                         at + 2
                     };
                 }
                 _ => {
-                    self.read.value.push(*byte);
+                    self.expanded.value.push(*byte);
                     at += 1;
                 }
             }
-            if self.read.value.len() > MAX_VARIABLE_BYTES {
+            if self.expanded.value.len() > MAX_VARIABLE_BYTES {
                 return None;
             }
         }
@@ -107,11 +107,11 @@ impl Expansion<'_> {
             b'"' | b'\\' | b'$' => escaped,
             // Any other backslash is kept, as in `"Symfony\Component"`.
             _ => {
-                self.read.value.push(b'\\');
+                self.expanded.value.push(b'\\');
                 return 1;
             }
         };
-        self.read.value.push(byte);
+        self.expanded.value.push(byte);
         2
     }
 
@@ -119,7 +119,7 @@ impl Expansion<'_> {
     fn reference(&mut self, reference: &Reference<'_>, syntax: Syntax, depth: usize) -> Option<()> {
         let value = (self.lookup)(reference.name).filter(|value| reference.default.is_none() || !value.is_empty());
         match (value, reference.default) {
-            (Some(value), _) => self.read.value.extend_from_slice(&value),
+            (Some(value), _) => self.expanded.value.extend_from_slice(&value),
             (None, None) => self.doubt(Doubt::Unset(reference.name.to_vec())),
             (None, Some(default)) => match quoted(default) {
                 Some((b'"', text)) => self.text(text, Syntax { escapes: true, references: true }, depth + 1)?,
@@ -131,8 +131,8 @@ impl Expansion<'_> {
     }
 
     fn doubt(&mut self, doubt: Doubt) {
-        if self.read.doubts.len() < MAX_UNSET && !self.read.doubts.contains(&doubt) {
-            self.read.doubts.push(doubt);
+        if self.expanded.doubts.len() < MAX_DOUBTS && !self.expanded.doubts.contains(&doubt) {
+            self.expanded.doubts.push(doubt);
         }
     }
 }
@@ -349,7 +349,7 @@ mod tests {
         for part in ["${", "${A:-", "${A:-'", "${A:-\"", "${A:-\"\\\"", "${A:-{", "{${A:-`{"] {
             let text = part.repeat(MAX_VARIABLE_BYTES / part.len());
 
-            // With a separate search for each of them, this test would not finish.
+            // With a separate search for each `${`, this test would not finish.
             assert!(expand(text.as_bytes(), false, &lookup).is_some(), "{part}");
             assert!(expand(text.as_bytes(), true, &lookup).is_some(), "{part}");
         }
@@ -359,6 +359,6 @@ mod tests {
     fn the_number_of_reported_unset_variables_is_limited() {
         let names: Vec<String> = (0..10_000).map(|n| format!("${{X{n}}}")).collect();
 
-        assert_eq!(read(&names.concat()).doubts.len(), MAX_UNSET);
+        assert_eq!(read(&names.concat()).doubts.len(), MAX_DOUBTS);
     }
 }

@@ -24,11 +24,11 @@ pub(crate) enum InvalidEnvValue {
     Unterminated,
     /// There is text after the closing quote. The next line begins at `next`.
     TextAfterQuote { next: usize },
-    /// The value is longer than a variable may be. The next line begins at `next`.
+    /// The value is longer than a variable can be. The next line begins at `next`.
     TooLong { next: usize },
 }
 
-/// Reads the value that begins at offset `at` of a file, where there is no blank.
+/// Reads a value. `at`: the offset in the file at which it begins, after any blanks.
 pub(crate) fn read_value(file: &[u8], at: usize, lookup: &Lookup<'_>) -> Result<ReadValue, InvalidEnvValue> {
     match file.get(at) {
         Some(quote @ (b'\'' | b'"' | b'`')) => quoted(file, at, *quote, lookup),
@@ -51,7 +51,7 @@ fn unquoted(file: &[u8], at: usize, lookup: &Lookup<'_>) -> Result<ReadValue, In
         expanded.doubts.retain(|doubt| *doubt != Doubt::OtherForm);
         doubt = Some(Doubt::CommentInReference);
     }
-    Ok(read(expanded, text, next, doubt))
+    Ok(with_doubts(expanded, text, next, doubt))
 }
 
 /// Whether the last `${` of a text has no closing brace.
@@ -61,7 +61,7 @@ fn has_open_reference(text: &[u8]) -> bool {
 
 /// Whether a text has an odd number of `"` or of `'`. A `'` between two letters is an apostrophe.
 fn has_open_quote(text: &[u8]) -> bool {
-    // Every byte of a non-ASCII character is taken for a letter, as in `l'été`.
+    // Every byte of a non-ASCII character is treated as a letter, as in `l'été`.
     let is_letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
     let is_apostrophe =
         |at: &usize| is_letter(at.checked_sub(1).and_then(|before| text.get(before))) && is_letter(text.get(at + 1));
@@ -83,7 +83,7 @@ fn quoted(file: &[u8], at: usize, quote: u8, lookup: &Lookup<'_>) -> Result<Read
     let text = without_carriage_returns(part(rest, 0..length));
     if quote == b'"' {
         let expanded = expand(&text, true, lookup).ok_or(InvalidEnvValue::TooLong { next })?;
-        return Ok(read(expanded, &text, next, None));
+        return Ok(with_doubts(expanded, &text, next, None));
     }
     if text.len() > MAX_VARIABLE_BYTES {
         return Err(InvalidEnvValue::TooLong { next });
@@ -91,7 +91,7 @@ fn quoted(file: &[u8], at: usize, quote: u8, lookup: &Lookup<'_>) -> Result<Read
     // `'it\' # isn't'`: a backslash is not an escape in these quotes, so the value ends at the second quote.
     let looks_escaped = text.ends_with(b"\\") && comment.contains(&quote);
     let verbatim = Expanded { value: text.clone(), doubts: Vec::new() };
-    Ok(read(verbatim, &text, next, looks_escaped.then_some(Doubt::BackslashBeforeQuote)))
+    Ok(with_doubts(verbatim, &text, next, looks_escaped.then_some(Doubt::BackslashBeforeQuote)))
 }
 
 /// Whether the text after a closing quote is a comment. If there is no blank before the `#`, and the same quote follows
@@ -101,8 +101,8 @@ fn is_comment(after: &[u8], trimmed: &[u8], quote: u8) -> bool {
     trimmed.starts_with(b"#") && (is_apart || !trimmed.contains(&quote))
 }
 
-/// Builds the result of a value, with the doubts about its text.
-fn read(expanded: Expanded, text: &[u8], next: usize, doubt: Option<Doubt>) -> ReadValue {
+/// Adds `doubt`, and one about a carriage return in `text`, to the doubts of the expansion.
+fn with_doubts(expanded: Expanded, text: &[u8], next: usize, doubt: Option<Doubt>) -> ReadValue {
     let Expanded { value, mut doubts } = expanded;
     doubts.extend(doubt);
     doubts.extend(text.contains(&b'\r').then_some(Doubt::CarriageReturn));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_that_cuts_a_reference_is_a_doubt() {
+    fn a_comment_that_cuts_a_reference_is_reported() {
         assert_eq!(read("${F:-a # b}").doubts, [Doubt::CommentInReference]);
         assert_eq!(read("${F:-a} # b}").doubts, []);
         assert_eq!(read("${F:-a # b").doubts, [Doubt::OtherForm]);

@@ -7,7 +7,7 @@ use super::source_text::MAX_FILE_BYTES;
 pub const MAX_VARIABLE_BYTES: usize = 128 * 1024;
 
 /// Limit for all keys and values of one `.env` file together, in bytes. A file without references cannot exceed it;
-/// with references, a few lines could fill the memory. Systems accept much smaller environments anyway.
+/// with references, a few lines could fill the memory. The limit of the system for a whole environment is lower anyway.
 pub(crate) const MAX_VALUES_BYTES: usize = MAX_FILE_BYTES;
 
 /// A shorter variable does not make an environment too big, so naming it would not help.
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_may_have_up_to_128_kibibytes() {
+    fn a_variable_can_be_up_to_128_kibibytes_long() {
         assert_eq!(with("BIG", MAX_VARIABLE_BYTES - 5).check_size(TWO_MEBIBYTES), Ok(()));
 
         let too_big = with("BIG", MAX_VARIABLE_BYTES - 4).check_size(TWO_MEBIBYTES).unwrap_err();

@@ -1,7 +1,8 @@
 //! Guesses what kind of file was passed as a Procfile, if it is not a Procfile.
 //!
-//! One message about the file is more helpful than forty about its lines. The guess uses the first line, the first line
-//! that is not an entry, and the key `services`. `procfile_line` decides which lines are entries.
+//! One message about the file is more helpful than forty about its lines. The guess uses the first line that is
+//! not blank, the first line that is not an entry (apart from conflict markers and keys such as `web:`), and the key
+//! `services`. `procfile_line` decides which lines are entries.
 
 use super::procfile_line::InvalidLine;
 use super::source_text::{first_word, trim};
@@ -36,7 +37,7 @@ enum YamlKeys {
 const YAML: &str = "YAML";
 
 impl ForeignFile {
-    /// Looks at a line of any kind.
+    /// Looks at a line of any kind. Only the first one that is not blank matters.
     pub(crate) fn see(&mut self, text: &[u8]) {
         let body = trim(text);
         if body.is_empty() || self.begun {

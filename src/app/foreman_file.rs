@@ -26,7 +26,7 @@ pub struct ForemanFile {
     pub port: Option<Setting<u16>>,
     /// Like `-m`: types that are not named get 0.
     pub formation: Option<Setting<String>>,
-    /// Like `-c`: types that are not named keep 1. It is the name of `formation` before foreman 0.60.
+    /// Like `-c`: types that are not named keep 1. This was the name of `formation` before foreman 0.60.
     pub concurrency: Option<Setting<String>>,
     /// Like `-f`.
     pub procfile: Option<Setting<String>>,
@@ -55,7 +55,7 @@ impl ForemanFile {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let checked = SourceText::new(bytes).map_err(|problem| vec![problem]);
-        let checked = checked.and_then(|text| text.check_line_ends(begins_with_name_and_colon).map(|()| text));
+        let checked = checked.and_then(|text| text.check_line_endings(begins_with_name_and_colon).map(|()| text));
         let text = match checked {
             Ok(text) => text,
             Err(problems) => return Self { problems, ..Self::default() },
@@ -70,7 +70,7 @@ impl ForemanFile {
             }
             let read = key_and_value(&line).and_then(|(key, value)| {
                 if let Some(earlier) = seen.insert(key.to_owned(), line.number) {
-                    problems.push(twice(key, earlier, line.number));
+                    problems.push(set_twice(key, earlier, line.number));
                 }
                 file.set(key, &value, line.number)
             });
@@ -106,21 +106,21 @@ impl ForemanFile {
     }
 }
 
-/// Splits a line into its key and its value, without quotes and comment.
+/// Splits a line into its key and its value, without the quotes or a comment.
 fn key_and_value<'a>(line: &SourceLine<'a>) -> Result<(&'a str, String), Problem> {
-    let no_pair = || {
+    let not_a_pair = || {
         let body = trim(line.text);
-        let called = if holds_assignment(body) { "this line".to_owned() } else { format!("`{}`", shortened(body)) };
-        let message = format!("{called} is not `key: value`");
+        let label = if holds_assignment(body) { "this line".to_owned() } else { format!("`{}`", shortened(body)) };
+        let message = format!("{label} is not `key: value`");
         Problem::new(Severity::Defect, line.number, message, "write a line such as `port: 5000`")
     };
-    let colon = memchr::memchr(b':', line.text).ok_or_else(no_pair)?;
+    let colon = memchr::memchr(b':', line.text).ok_or_else(not_a_pair)?;
     let value = part(line.text, colon + 1..line.text.len());
     let separated = value.first().is_none_or(|byte| is_blank(*byte));
-    let key = std::str::from_utf8(part(line.text, 0..colon)).map_err(|_| no_pair())?.trim_end();
+    let key = std::str::from_utf8(part(line.text, 0..colon)).map_err(|_| not_a_pair())?.trim_end();
     let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     if !separated || !is_key {
-        return Err(no_pair());
+        return Err(not_a_pair());
     }
     let unreadable = |what: &str, hint: &str| {
         Problem::new(Severity::Error, line.number, format!("the value of `{key}` {what}"), hint).about(key)
@@ -200,7 +200,7 @@ fn unknown_key(key: &str, line: usize) -> Problem {
     Problem::new(Severity::Warning, line, message, hint).about(shown)
 }
 
-fn twice(key: &str, earlier: usize, line: usize) -> Problem {
+fn set_twice(key: &str, earlier: usize, line: usize) -> Problem {
     let message =
         format!("`{}` is set on line {earlier} and again here; this value is used", shortened(key.as_bytes()));
     Problem::new(Severity::Defect, line, message, "remove one of the lines").about(key)
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_inside_quotes_are_read_like_in_yaml() {
+    fn quotes_inside_quotes_are_read_as_in_yaml() {
         let file = ForemanFile::parse(b"root: 'it''s' # x\nprocfile: \"a \\\"b\\\" # c\"\n");
 
         assert_eq!(file.root.unwrap().value, "it's");

@@ -33,7 +33,8 @@ pub struct Formation {
 pub struct FormationRequest<'a> {
     /// `-m all=1,web=2`: the whole formation. Types that are not named get 0, like in foreman.
     pub whole: Option<&'a str>,
-    /// `-c web=2`: changes to quantities. Types that are not named keep 1, like in honcho. Later options win.
+    /// `-c web=2`: changes to quantities. Types that are not named keep theirs, by default 1 as in honcho. Later
+    /// options win.
     pub changed: &'a [String],
     /// `start web worker=2` and `-l web,worker`: starts only these. Wins over `whole`, like in foreman.
     pub only: &'a [String],
@@ -156,7 +157,7 @@ impl Resolving<'_> {
         formation
     }
 
-    /// Whether a known type was not among the named ones. Like honcho, `-c` does not start it then.
+    /// Whether the names to start leave a known type at 0. As in honcho, `-c` does not start such a type.
     fn is_left_out(&self, formation: &Formation, name: &str) -> bool {
         let mut types = self.types.iter().filter(|known| !known.is_release());
         types.any(|known| known.as_str() == name && formation.quantity(known) == 0)
@@ -192,13 +193,14 @@ impl Resolving<'_> {
             if wanted.name == RELEASE {
                 formation.without_release = true;
             }
-            if self.is_known(wanted) {
+            if self.check_known(wanted) {
                 formation.set(&wanted.name, wanted.quantity);
             }
         }
     }
 
-    fn is_known(&mut self, wanted: &Wanted) -> bool {
+    /// Whether a name is `all` or a process type of the formation. If not, adds the error or warning about it.
+    fn check_known(&mut self, wanted: &Wanted) -> bool {
         let Wanted { name, quantity } = wanted;
         if name == RELEASE {
             if *quantity > 0 {
@@ -220,15 +222,15 @@ impl Resolving<'_> {
 
 /// The error for a process type that is not in the Procfile.
 pub(super) fn unknown_type(name: &str, types: &[ProcessType]) -> FormationError {
-    let known = of_formation(types).map(str::to_owned).collect();
+    let known = names_in_formation(types).map(str::to_owned).collect();
     FormationError::UnknownType { name: name.to_owned(), nearest: near(name, types), known }
 }
 
 fn near(name: &str, types: &[ProcessType]) -> Vec<String> {
-    nearest(name, of_formation(types)).into_iter().map(str::to_owned).collect()
+    nearest(name, names_in_formation(types)).into_iter().map(str::to_owned).collect()
 }
 
-fn of_formation(types: &[ProcessType]) -> impl Iterator<Item = &str> {
+fn names_in_formation(types: &[ProcessType]) -> impl Iterator<Item = &str> {
     types.iter().map(ProcessType::as_str).filter(|known| *known != RELEASE)
 }
 

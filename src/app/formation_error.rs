@@ -3,7 +3,7 @@
 use super::formation::MAX_QUANTITY;
 use super::nearest::{did_you_mean, some_of};
 
-/// Why a formation cannot be used. Exit status 2 (S11).
+/// Why a formation cannot be used. Exit status 2, or 78 if the formation comes from `.foreman` (S11).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormationError {
     /// The Procfile has no such process type.

@@ -36,7 +36,7 @@ pub enum HttpCheckError {
         text: String,
     },
     /// Both options give a status.
-    #[error("`--http {target}` and `--http-status` both name a status")]
+    #[error("`--http {target}` and `--http-status` both specify a status")]
     TwoStatuses {
         /// The value of `--http`.
         target: String,
@@ -152,8 +152,8 @@ fn meant_statuses(text: &str) -> Option<String> {
     let (first, last) = SEPARATORS.iter().find_map(|mark| text.split_once(mark)).unwrap_or((text, text));
     let (first, last) = (bounds(first.trim())?, bounds(last.trim())?);
     let (low, high) = (first.0.min(last.0), first.1.max(last.1));
-    let can_be_answered = STATUSES.contains(&low) && STATUSES.contains(&high);
-    can_be_answered.then(|| if low == high { low.to_string() } else { format!("{low}-{high}") })
+    let are_valid = STATUSES.contains(&low) && STATUSES.contains(&high);
+    are_valid.then(|| if low == high { low.to_string() } else { format!("{low}-{high}") })
 }
 
 /// The lowest and the highest number that match a text such as `4xx`.
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn s19_4_with_http_status_the_path_may_contain_an_equals_sign() {
         assert_eq!(read("/a=b", Some("200-299")), ("/a=b".to_owned(), 200, 299));
-        let both = ("`--http /a=204` and `--http-status` both name a status", "leave one of them out");
+        let both = ("`--http /a=204` and `--http-status` both specify a status", "leave one of them out");
         assert_eq!(refused("/a=204", Some("200")), (both.0.to_owned(), both.1.to_owned()));
     }
 

@@ -1,7 +1,8 @@
 //! Decides which value of a variable a dyno gets, and where that value comes from (S3.1, S3.2).
 //!
-//! Pure: the caller passes the inherited environment and the parsed files. Layers from lowest to highest: the shell,
-//! the default of `PYTHONUNBUFFERED`, the `.env` files, `--set`, the variables of the dyno.
+//! Pure: the caller passes the inherited environment and the parsed files. Layers from lowest to highest: the
+//! default of `PYTHONUNBUFFERED`, the shell, the `.env` files, `--set`, the variables of the dyno. With
+//! `--prefer-shell`, the files are below the shell.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,7 +12,7 @@ use super::{DynoName, EnvFile, EnvScope, Environment, Secret, is_env_key};
 #[cfg(test)]
 mod tests;
 
-/// Heroku's Python runtime sets it. Without it, the output of a Python program stays in its buffer until that is full.
+/// Heroku's Python runtime sets it. Without it, a Python program shows its output only when its buffer is full.
 const PYTHONUNBUFFERED: &[u8] = b"PYTHONUNBUFFERED";
 
 /// Marks every process of a run, so its presence shows that `dyno` was started inside one.
@@ -148,7 +149,7 @@ impl Layers {
     #[must_use]
     pub fn environment(&self, variables: &DynoVariables<'_>) -> Environment {
         let mut environment = Environment::default();
-        for (key, value, _) in self.given() {
+        for (key, value, _) in self.layered_values() {
             environment.set(key, value.reveal());
         }
         if let Some(directory) = &self.directory {
@@ -167,23 +168,23 @@ impl Layers {
     /// variable is not set. If `variables` is given, the values that this dyno adds are included.
     #[must_use]
     pub fn explain(&self, key: &[u8], variables: Option<&DynoVariables<'_>>) -> Vec<SourcedValue> {
-        let mut given: Vec<SourcedValue> = self
-            .given()
+        let mut values: Vec<SourcedValue> = self
+            .layered_values()
             .filter(|(known, _, _)| *known == key)
             .map(|(_, value, origin)| SourcedValue { value: Some(value.clone()), origin })
             .collect();
         if let Some(variables) = variables {
-            let is_set = |known: &[u8]| self.given().any(|(other, _, _)| other == known);
+            let is_set = |known: &[u8]| self.layered_values().any(|(other, _, _)| other == known);
             let changes = dyno_changes(variables, is_set).into_iter().filter(|(known, _)| known.as_bytes() == key);
             let directory = self.directory.as_ref().filter(|_| key == PWD);
-            given.extend(
+            values.extend(
                 directory.map(|name| SourcedValue { value: Some(Secret::new(name.clone())), origin: Origin::Dyno }),
             );
-            given
+            values
                 .extend(changes.map(|(_, value)| SourcedValue { value: value.map(Secret::new), origin: Origin::Dyno }));
         }
-        given.reverse();
-        given
+        values.reverse();
+        values
     }
 
     /// The value that is used before a dyno adds its own variables, needed for `PORT` and `PROCFILE` (S1.7, S5.2).
@@ -224,14 +225,14 @@ impl Layers {
         let keys = from_files.chain(self.set.iter().map(|(key, _)| key));
         // One pass over all layers, with later ones replacing earlier ones: searching for each key would be quadratic.
         let mut values: HashMap<&[u8], SourcedValue> = self
-            .given()
+            .layered_values()
             .map(|(key, value, origin)| (key, SourcedValue { value: Some(value.clone()), origin }))
             .collect();
         keys.filter_map(|key| Some((key.clone(), values.remove(key.as_bytes())?))).collect()
     }
 
     /// Every value of every layer, lowest first.
-    fn given(&self) -> impl Iterator<Item = (&[u8], &Secret, Origin)> {
+    fn layered_values(&self) -> impl Iterator<Item = (&[u8], &Secret, Origin)> {
         let inherited = || self.inherited.iter().map(|(key, value)| (key, value, Origin::Shell));
         let files = || {
             self.names.iter().zip(&self.files).flat_map(|(name, file)| {

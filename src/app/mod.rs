@@ -1,4 +1,4 @@
-//! What the user wrote: the values of the domain, and the parsers of Procfile, `.env`, `.foreman` and options.
+//! What the user wrote: the domain types, and the parsers of Procfile, `.env`, `.foreman` and options.
 //!
 //! Pure: text in, values out. `commands` reads the files, the clock and the environment of this process; `supervisor`
 //! decides what to do with the values.

@@ -1,11 +1,11 @@
 //! Finds the known names that are most similar to an unknown one, for "did you mean" hints.
 
-/// Most names that a hint suggests.
-const MAX_OFFERED: usize = 3;
+/// Maximum number of names that a hint suggests.
+const MAX_SUGGESTED: usize = 3;
 
 /// The names most similar to `name`, at most three, the nearest first. Empty if none is similar.
 ///
-/// Similar means a typo in at most every third character, or that one name is a prefix of the other.
+/// Similar means at most one typo plus one for every three characters, or that one name is a prefix of the other.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let name = name.to_lowercase();
@@ -20,9 +20,9 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<
             (distance <= allowed && distance < lower.chars().count() || begins).then_some((distance, candidate))
         })
         .collect();
-    // The sort is stable, so equally similar names stay in the order of the Procfile.
+    // The sort is stable, so equally similar names stay in the order of `known`, for example that of the Procfile.
     near.sort_by_key(|(distance, _)| *distance);
-    near.into_iter().take(MAX_OFFERED).map(|(_, candidate)| candidate).collect()
+    near.into_iter().take(MAX_SUGGESTED).map(|(_, candidate)| candidate).collect()
 }
 
 /// A hint that suggests the names, such as ``did you mean `a`, `b` or `c`?``. None if there are none.
@@ -37,8 +37,8 @@ pub(crate) fn did_you_mean<Name: AsRef<str>>(nearest: &[Name]) -> Option<String>
 
 /// The first names in backticks and how many more there are, for a hint.
 pub(crate) fn some_of<Name: AsRef<str>>(names: &[Name]) -> String {
-    let quoted: Vec<String> = names.iter().take(MAX_OFFERED).map(|name| format!("`{}`", name.as_ref())).collect();
-    match names.len().saturating_sub(MAX_OFFERED) {
+    let quoted: Vec<String> = names.iter().take(MAX_SUGGESTED).map(|name| format!("`{}`", name.as_ref())).collect();
+    match names.len().saturating_sub(MAX_SUGGESTED) {
         0 => quoted.join(", "),
         more => format!("{} and {more} more", quoted.join(", ")),
     }

@@ -12,18 +12,18 @@ mod tests;
 /// First port if nothing sets another (foreman).
 pub const DEFAULT_BASE: u16 = 5_000;
 
-/// The first port of the blocks that `-p auto` tries (S5.4). Not [`DEFAULT_BASE`]: a smoke beside a running app would
-/// drive the app from its usual ports, and browsers refuse some of those between 5000 and 10000.
+/// The first port of the blocks that `-p auto` tries (S5.4). Not [`DEFAULT_BASE`]: a smoke next to a running app would
+/// take the app's usual ports, and browsers refuse some ports between 5000 and 10000.
 const FIRST_BLOCK: u16 = 20_000;
 
-/// If the ports for outgoing connections begin so low that hardly a block fits below them, blocks end at
+/// If the ports for outgoing connections begin below this, hardly any block fits before them, so blocks end at
 /// [`LAST_BLOCK_END`] instead.
 const LOW_EPHEMERAL: u16 = 21_000;
 
-/// The port after the last one of the blocks on a system whose ports for outgoing connections begin low.
+/// The end (exclusive) of the blocks if the ports for outgoing connections begin below [`LOW_EPHEMERAL`].
 const LAST_BLOCK_END: u16 = 32_768;
 
-/// Ports from one process type to the next (foreman).
+/// Distance in ports from one process type to the next (foreman).
 pub const DEFAULT_STEP: u16 = 100;
 
 /// Number of ports that one lock of `-p auto` reserves. Blocks begin and end at multiples of it, so that two runs with
@@ -33,7 +33,7 @@ pub const BLOCK_UNIT: u16 = 10;
 /// Why the dynos cannot be given ports.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
-    /// The base is not a port number. The text is not kept, because it may be a secret, unless it comes from an option.
+    /// The base is not a port number. The text is kept only if it comes from `-p`: any other may be a secret.
     #[error("{from} is not a port number from 1 to 65535")]
     BadBase {
         /// Where it comes from, such as `` `-p 0` `` or `` `PORT` of the shell ``.
@@ -71,14 +71,14 @@ impl PortError {
     }
 }
 
-/// All places that may set the base port, with their unparsed values.
+/// All places that can set the base port, with their values.
 #[derive(Debug, Clone, Default)]
 pub struct BaseSources<'a> {
     /// `-p`.
     pub option: Option<&'a str>,
     /// `PORT` of `--set`.
     pub setting: Option<&'a [u8]>,
-    /// `port` of `.foreman`, a default of `-p`.
+    /// `port` of `.foreman`, the default for `-p`.
     pub foreman_file: Option<u16>,
     /// `PORT` of the `.env` files, with its place for messages, such as `.env:7`.
     pub env_file: Option<(&'a str, &'a [u8])>,
@@ -116,7 +116,7 @@ pub enum PortBase {
 
 impl<'a> BaseSources<'a> {
     /// The first of these that is set: `-p`, `--set`, `.foreman`, `.env`, the shell (S5.2, S3.1). An empty variable is
-    /// not set.
+    /// treated as unset. With `prefer_shell` the shell comes before `.env`.
     #[must_use]
     pub fn first(&self) -> BaseSource<'a> {
         let is_set = |text: &[u8]| !text.trim_ascii().is_empty();
@@ -185,8 +185,8 @@ impl Ports {
     /// [`PortError::OutOfRange`] if the port is over 65535.
     pub fn port_of(&self, dyno: &DynoName) -> Result<Option<u16>, PortError> {
         let Some(position) = self.positions.get(&dyno.process_type) else { return Ok(None) };
-        let places = position.saturating_mul(u64::from(self.step));
-        let port = places.saturating_add(u64::from(self.base)).saturating_add(u64::from(dyno.index.saturating_sub(1)));
+        let offset = position.saturating_mul(u64::from(self.step));
+        let port = offset.saturating_add(u64::from(self.base)).saturating_add(u64::from(dyno.index.saturating_sub(1)));
         match u16::try_from(port) {
             Ok(port) => Ok(Some(port)),
             Err(_) => Err(PortError::OutOfRange { dyno: dyno.clone(), port }),

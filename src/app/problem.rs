@@ -1,7 +1,7 @@
 //! The problems of a file that the user wrote, in one type for all parsers.
 //!
-//! A problem has a line, a key, a fact and a hint. It never contains a value from a `.env` file. The caller adds the
-//! name of the file and prints `error: FILE:LINE: FACT` and the hint.
+//! A problem has a severity, a line, a fact and a hint, and may name a key. It never contains a value from a
+//! `.env` file. The caller adds the name of the file and prints `error: FILE:LINE: FACT` and the hint.
 
 /// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,8 +57,8 @@ impl Problem {
     }
 }
 
-/// Collects the problems of one file, but only a limited number, so that 16 MiB of nonsense do not give a gigabyte of
-/// messages.
+/// Collects the problems of one file, but only a limited number, so that 16 MiB of nonsense do not produce a gigabyte
+/// of messages.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     listed: Vec<Problem>,
@@ -68,8 +68,8 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    /// Most problems of one file that are listed; more would not help the user. For errors the limit is ten times as
-    /// high.
+    /// Maximum number of problems that are listed for one file; more would not help the user. For errors the limit is
+    /// ten times as high.
     pub(crate) const MAX_LISTED: usize = 100;
 
     /// Adds a problem.

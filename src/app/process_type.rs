@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of a process type, such as `web`: 1 to 128 of `A-Z a-z 0-9 _ -`.
+/// The name of a process type, such as `web`: 1 to 128 characters from `A-Z a-z 0-9 _ -`.
 ///
 /// Rule: S1.2. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,13 +24,14 @@ pub enum InvalidProcessType {
 }
 
 impl ProcessType {
-    /// Longest name, in characters. With an index and a suffix it must fit in a file name, which has up to 255 bytes.
+    /// Longest name, in characters. With an index and a suffix it must fit in a file name, which can have up to 255
+    /// bytes.
     pub const MAX_LEN: usize = 128;
 
     /// Validates a name.
     ///
     /// # Errors
-    /// [`InvalidProcessType`] if it is empty, too long or has another character.
+    /// [`InvalidProcessType`] if it is empty, too long or contains any other character.
     pub fn new(name: &str) -> Result<Self, InvalidProcessType> {
         if name.is_empty() {
             return Err(InvalidProcessType::Empty);
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_have_up_to_128_characters() {
+    fn a_name_can_have_up_to_128_characters() {
         assert!(ProcessType::new(&"a".repeat(128)).is_ok());
         assert_eq!(ProcessType::new(&"a".repeat(129)), Err(InvalidProcessType::TooLong));
     }

@@ -40,11 +40,11 @@ impl Procfile {
     ///
     /// # Errors
     /// All problems of the file, warnings included, if at least one is an error: a NUL byte, more than
-    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line ends, no process type at all, or a file that
-    /// is clearly of another kind.
+    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line endings, no process type at all, or a file
+    /// that is clearly of another kind.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
-        text.check_line_ends(begins_with_name_and_colon)?;
+        text.check_line_endings(begins_with_name_and_colon)?;
         let mut parser = ProcfileParser::default();
         text.lines().for_each(|line| parser.line(line));
         parser.finish()

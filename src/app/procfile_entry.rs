@@ -15,7 +15,7 @@ pub struct ProcfileEntry {
     pub command: Vec<u8>,
     /// 1-based line of the command; if the name occurs several times, that of the last one (S1.5).
     pub line: usize,
-    /// The bytes of that line in the file, without its line end.
+    /// The bytes of that line in the file, without its line ending.
     pub span: Range<usize>,
 }
 

@@ -101,7 +101,7 @@ const HEROKU_COMMANDS: &[(&[u8], &[&[u8]])] = &[
     (b"pg", &[b"push", b"pull", b"reset", b"psql", b"promote"]),
 ];
 
-/// Classifies a line. `text`: the line without its line end.
+/// Classifies a line. `text`: the line without its line ending.
 pub(crate) fn classify(text: &[u8]) -> ProcfileLine<'_> {
     let body = trim(text);
     if body.is_empty() {

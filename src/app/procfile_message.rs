@@ -119,14 +119,15 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
     let name = entry.process_type.as_str();
     let label = LineContext::default().label(trim(line.text));
     let (message, hint) = match odd {
-        Oddity::LeadingBlanks => {
-            (format!("there are blanks before `{name}`"), "remove them: other tools ignore the line or fail".to_owned())
-        }
-        Oddity::BlankBeforeColon => (
-            format!("there are blanks between `{name}` and its colon"),
-            "remove them: other tools ignore the line or fail".to_owned(),
+        Oddity::LeadingBlanks => (
+            format!("there is whitespace before `{name}`"),
+            "remove it: other tools ignore the line or fail".to_owned(),
         ),
-        // Without the arguments: those of `config:set` contain a value.
+        Oddity::BlankBeforeColon => (
+            format!("there is whitespace between `{name}` and its colon"),
+            "remove it: other tools ignore the line or fail".to_owned(),
+        ),
+        // The arguments are left out, because those of `config:set` contain a value.
         Oddity::HerokuCommand => (
             format!(
                 "`{}` looks like a Heroku command, but it defines the process type `{name}`",

@@ -13,8 +13,8 @@ use super::ShellLine;
 const PROFILE: &[u8] = b"for dyno_profile in \"$PWD\"/.profile.d/*.sh \"$PWD\"/.profile; do \
       if [ -f \"$dyno_profile\" ]; then . \"$dyno_profile\"; fi; done; unset dyno_profile\n";
 
-/// The same command for bash, after the profile. The command is on its own line, so a syntax error in it does not stop
-/// the profile from running, and its `exec` stays at the start of a line.
+/// The same shell line for bash, with the profile sourced first. The command is on its own line, so a syntax error in
+/// it does not stop the profile from running, and its `exec` stays at the start of a line.
 #[must_use]
 pub fn with_profile(line: &ShellLine) -> ShellLine {
     ShellLine { line: [PROFILE, &line.line].concat(), own_shell: line.own_shell }

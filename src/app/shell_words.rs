@@ -1,7 +1,7 @@
 //! Words that the shell itself interprets: reserved words, builtins and assignments.
 
-/// Reserved words and builtins of the shells that may be `/bin/sh`: dash, bash, busybox, ksh. With `exec` before it,
-/// the shell would look for a program of that name instead.
+/// Reserved words and builtins of the shells that may be `/bin/sh`: dash, bash, busybox, ksh. With `exec` before
+/// such a word, the shell would look for a program of that name instead.
 const SHELL_WORDS: &str = "
     . : [ [[ ]] alias autoload bg bind break builtin caller case cd chdir command compgen complete compopt continue
     coproc declare dirs disown do done echo elif else enable esac eval exec exit export false fc fg fi float for
@@ -17,7 +17,7 @@ pub(crate) fn is_shell_word(word: &[u8]) -> bool {
 }
 
 /// Whether a word is `NAME=…` or `NAME+=…`. A name that begins with a digit is accepted, although the shell refuses it:
-/// a line that has one is left to the shell.
+/// a line with such a name is left to the shell.
 pub(crate) fn is_assignment(word: &[u8]) -> bool {
     let Some(equals) = memchr::memchr(b'=', word) else { return false };
     let name = word.get(..equals).unwrap_or_default();

@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use super::problem::{Problem, Problems, Severity};
 
-/// Longest file that is read, in bytes (S1.1). Real files have a few kilobytes.
+/// Longest file that is read, in bytes (S1.1). Real files are a few kilobytes long.
 pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Most characters of a line that a message shows.
+/// Maximum number of characters of a line that a message shows.
 const SHOWN_CHARACTERS: usize = 40;
 
 /// The byte order mark of UTF-8.
@@ -24,7 +24,7 @@ pub(crate) struct SourceText<'a> {
     begin: usize,
 }
 
-/// One line, without its line end.
+/// One line, without its line ending.
 #[derive(Debug, Clone)]
 pub(crate) struct SourceLine<'a> {
     /// 1-based.
@@ -54,9 +54,9 @@ impl<'a> SourceText<'a> {
         Ok(Self { bytes, begin: if bytes.starts_with(BOM) { BOM.len() } else { 0 } })
     }
 
-    /// Refuses a file with a lone carriage return in place of a line end, because the entry after it would be lost
-    /// (S1.1). `begins_entry`: whether a text, up to the next carriage return or line end, begins an entry.
-    pub(crate) fn check_line_ends(self, begins_entry: impl Fn(&[u8]) -> bool) -> Result<(), Vec<Problem>> {
+    /// Refuses a file with a lone carriage return in place of a line ending, because the entry after it would be
+    /// lost (S1.1). `begins_entry`: whether a text, up to the next carriage return or line ending, begins an entry.
+    pub(crate) fn check_line_endings(self, begins_entry: impl Fn(&[u8]) -> bool) -> Result<(), Vec<Problem>> {
         if memchr::memchr(b'\r', self.bytes).is_none() {
             return Ok(());
         }
@@ -94,7 +94,7 @@ impl<'a> SourceText<'a> {
         })
     }
 
-    /// The line that contains offset `at`, from there on, as line `number`. None at the end of the file.
+    /// The rest of a line from offset `at` on. `number`: its 1-based line number. None at the end of the file.
     pub(crate) fn line_at(self, at: usize, number: usize) -> Option<SourceLine<'a>> {
         if at >= self.bytes.len() {
             return None;
@@ -160,7 +160,7 @@ pub(crate) fn begins_with_name_and_colon(text: &[u8]) -> bool {
 
 /// A text as shown in a message: one line, at most 40 characters, no control characters.
 pub(crate) fn shortened(text: &[u8]) -> String {
-    // Only the start of the text is decoded, because a line may have megabytes.
+    // Only the start of the text is decoded, because a line may be megabytes long.
     let head = part(text, 0..SHOWN_CHARACTERS * 4 + 4);
     let head: Cow<'_, str> = String::from_utf8_lossy(head);
     let mut shown: String = head
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_line_ends_and_a_byte_order_mark_are_dropped() {
+    fn windows_line_endings_and_a_byte_order_mark_are_dropped() {
         assert_eq!(lines(b"\xEF\xBB\xBFa\r\n\r\nb"), [(1, &b"a"[..], 3..4), (2, b"", 6..6), (3, b"b", 8..9)]);
     }
 
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn s1_1_a_lone_carriage_return_before_an_entry_is_an_error() {
         let lines = |text: &[u8]| {
-            let checked = SourceText::new(text).unwrap().check_line_ends(begins_with_name_and_colon);
+            let checked = SourceText::new(text).unwrap().check_line_endings(begins_with_name_and_colon);
             checked.map_or_else(|problems| problems.iter().map(|problem| problem.line).collect(), |()| Vec::new())
         };
 
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_may_have_up_to_16_mebibytes() {
+    fn a_file_can_be_up_to_16_mebibytes_long() {
         assert!(SourceText::new(&vec![b'#'; MAX_FILE_BYTES]).is_ok());
         assert!(SourceText::new(&vec![b'#'; MAX_FILE_BYTES + 1]).is_err());
     }

@@ -8,7 +8,7 @@ use super::{DynoName, Environment, RunId};
 /// What stdin, stdout and stderr of a dyno are connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Io {
-    /// stdout and stderr share one pipe; stdin never gives data and never ends.
+    /// stdout and stderr share one pipe. By default stdin never gives data and never ends.
     Pipe,
     /// All three streams are a pseudo-terminal of this size.
     Pty(PtySize),
@@ -81,7 +81,8 @@ pub struct DynoSpec {
     pub io: Io,
     /// Whether it gets the keyboard; with [`Focus::Keyboard`] the streams are a terminal.
     pub focus: Focus,
-    /// Whether its stdin is empty, even if its other streams are a terminal: a question would never be answered.
+    /// Whether its stdin is `/dev/null`, even if its other streams are a terminal, so that a prompt does not wait
+    /// forever.
     pub stdin_is_empty: bool,
 }
 

@@ -8,7 +8,7 @@
 use super::Environment;
 use super::source_text::is_blank;
 
-/// Most entries of `PATH` that are searched. A longer `PATH` is left to the shell.
+/// Maximum number of `PATH` entries that are searched. A longer `PATH` is left to the shell.
 const MAX_PATH_ENTRIES: usize = 256;
 
 /// Variables that change what a shell does, or that a shell changes.

@@ -55,8 +55,8 @@ fn s2_8_strict_turns_only_the_notes_on_strict_readers_into_errors() {
     let app = App::new("  web: a\n").file(".env", "A=${NOPE}\nB=1\n");
     let notes = "note: .env:1: `A` refers to the unset variable `NOPE`, treated as empty\n\
                  hint: write `${NOPE:-default}`, or put single quotes around the value to keep `${` as it is\n\
-                 note: Procfile:1: there are blanks before `web`\n\
-                 hint: remove them: other tools ignore the line or fail\n";
+                 note: Procfile:1: there is whitespace before `web`\n\
+                 hint: remove it: other tools ignore the line or fail\n";
 
     app.dyno(["check", "--strict"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", notes);
     let help = app.dyno(["check", "--help"]).run().stdout();

@@ -88,10 +88,10 @@ fn every_kind_of_procfile_entry_with_a_note() {
         Ended::Code(0),
         "valid procfile detected (web, worker, ps, http, colons, comment, windows, path, cr)\n",
         "\
-note: Procfile:1: there are blanks before `web`
-hint: remove them: other tools ignore the line or fail
-note: Procfile:2: there are blanks between `worker` and its colon
-hint: remove them: other tools ignore the line or fail
+note: Procfile:1: there is whitespace before `web`
+hint: remove it: other tools ignore the line or fail
+note: Procfile:2: there is whitespace between `worker` and its colon
+hint: remove it: other tools ignore the line or fail
 note: Procfile:3: `ps:scale` looks like a Heroku command, but it defines the process type `ps`
 hint: run it in a terminal and remove the line
 note: Procfile:4: `http://example.com` looks like an address, but it defines the process type `http`
@@ -185,9 +185,9 @@ hint: write `KEY=value`, or `#` before a comment
 error: .env:6: the quote of `AFTER` is followed by text
 hint: quote the whole value, or none of it
 error: .env:7: the quote of `LINES` is closed a line below, with text after it
-hint: close it on its own line
+hint: close it on the line where it opens
 error: .env:9: the quote of `MORE` is closed 2 lines below, with text after it
-hint: close it on its own line
+hint: close it on the line where it opens
 ",
     );
 }
@@ -204,7 +204,7 @@ fn s2_5_unintended_references_and_strict_readers_get_notes() {
 note: .env:1: `UNKNOWN` refers to the unset variable `NOWHERE`, treated as empty
 hint: write `${NOWHERE:-default}`, or put single quotes around the value to keep `${` as it is
 note: .env:2: `FORM` has a `${` that is not `${NAME}` or `${NAME:-default}`; kept as it is
-hint: put single quotes around the value to keep it, or quotes around a default with an unmatched brace
+hint: put single quotes around the value to keep `${` as text; quote a default that has an unmatched brace
 note: .env:2: a strict reader refuses `FORM`
 hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
 note: .env:3: `CR` has a carriage return in its value
@@ -245,7 +245,7 @@ fn s2_7_every_kind_of_json_that_cannot_be_read() {
         ("{\"A\": 1} x", "text follows the closing brace"),
         ("{\"A\": 1.}", "invalid number"),
         ("{\"A\": \"b", "a string is not closed"),
-        ("{\"A\": \"\\x\"}", "a string has an escape that JSON does not have"),
+        ("{\"A\": \"\\x\"}", "a string has an invalid escape"),
         ("{\"A\": \"\\u12\"}", "a string has a bad `\\u` escape"),
         ("{\"A\": \"\\u0000\"}", "a string has a NUL character"),
         ("{\"A\": \"a\nb\"}", "a string has a control character; write `\\n` for a newline"),
@@ -255,7 +255,7 @@ fn s2_7_every_kind_of_json_that_cannot_be_read() {
         refuses(&app, ".env", &(fact + "hint: fix the JSON, or write one `KEY=value` per line\n"));
     }
     let app = App::new("web: true\n").file(".env", "{\"a b\": 1}");
-    let fact = "error: .env:1: a key of the JSON is not a valid variable name\n";
+    let fact = "error: .env:1: a JSON key is not a valid variable name\n";
     refuses(&app, ".env", &[fact, "hint: use only A-Z a-z 0-9 _ . - in keys\n"].concat());
     let app = App::new("web: true\n").file(".env", "{\"a\":".repeat(1000));
     let fact = "error: .env:1: the JSON cannot be read: it is nested too deeply\n";

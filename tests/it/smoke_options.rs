@@ -109,7 +109,7 @@ fn s19_4_an_invalid_http_option_says_what_was_probably_meant() {
         ),
         (
             &["--http", "/a=204", "--http-status", "204"],
-            "`--http /a=204` and `--http-status` both name a status",
+            "`--http /a=204` and `--http-status` both specify a status",
             "leave one of them out",
         ),
         (

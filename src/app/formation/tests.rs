@@ -137,7 +137,7 @@ fn blanks_are_allowed_and_empty_items_are_errors() {
 }
 
 #[test]
-fn a_type_may_have_up_to_1000_dynos() {
+fn a_type_can_have_up_to_1000_dynos() {
     assert_eq!(formation(&["-m", "web=1000"]), "web=1000 worker=0 my-clock=0");
     assert_eq!(errors(&["-m", "web=1001"]), ["`1001` is too many dynos of `web`: the limit is 1000"]);
     assert_eq!(errors(&["-m", "web=99999999999"]), ["`99999999999` is too many dynos of `web`: the limit is 1000"]);

@@ -28,9 +28,9 @@ fn value<'a>(environment: &'a Environment, key: &str) -> Option<&'a str> {
 fn explained(layers: &Layers, key: &str) -> Vec<String> {
     let dyno = DynoName::new(ProcessType::new("web").unwrap(), 1);
     let variables = DynoVariables { dyno: &dyno, port: PortVariable::Assigned(5000), session: "abc" };
-    let shown = |given: &SourcedValue| {
-        let value = given.value.as_ref().map_or("nothing".into(), |value| String::from_utf8_lossy(value.reveal()));
-        format!("{value} from {}", given.origin)
+    let shown = |sourced: &SourcedValue| {
+        let value = sourced.value.as_ref().map_or("nothing".into(), |value| String::from_utf8_lossy(value.reveal()));
+        format!("{value} from {}", sourced.origin)
     };
     layers.explain(key.as_bytes(), Some(&variables)).iter().map(shown).collect()
 }
@@ -137,7 +137,7 @@ fn config_vars_come_from_files_and_set() {
     layers.add_setting(b"C=3").unwrap();
 
     assert_eq!(layers.config_vars().into_keys().collect::<Vec<_>>(), ["A", "B", "C"]);
-    assert_eq!(layers.get("HOME").map(|given| given.origin), Some(Origin::Shell));
+    assert_eq!(layers.get("HOME").map(|sourced| sourced.origin), Some(Origin::Shell));
     assert_eq!(layers.get_from_files("HOME"), None);
 }
 

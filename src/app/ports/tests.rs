@@ -119,7 +119,7 @@ fn there_is_no_candidate_if_there_are_too_few_ports() {
 }
 
 #[test]
-fn s5_4_blocks_end_below_32768_where_ephemeral_ports_begin_below_21000() {
+fn s5_4_blocks_end_below_32768_if_ephemeral_ports_begin_below_21000() {
     let block = PortBlock { step: 10, size: 20 };
 
     assert_eq!(block.candidates(1_024).last(), Some(32_740));
@@ -130,11 +130,11 @@ proptest! {
     #[test]
     fn no_port_is_assigned_twice_unless_the_step_is_0(base in 1_u16.., step in 0_u16..300, a in 0..400, b in 0..400) {
         let types = types(&["a", "b"]);
-        let given = Ports::new(base, step, &types).assign(&formation(&types, &format!("a={a},b={b}")));
+        let result = Ports::new(base, step, &types).assign(&formation(&types, &format!("a={a},b={b}")));
 
-        if let (Ok(given), true) = (given, step > 0) {
-            let ports: std::collections::BTreeSet<u16> = given.iter().map(|(_, port)| *port).collect();
-            prop_assert_eq!(ports.len(), given.len());
+        if let (Ok(assigned), true) = (result, step > 0) {
+            let ports: std::collections::BTreeSet<u16> = assigned.iter().map(|(_, port)| *port).collect();
+            prop_assert_eq!(ports.len(), assigned.len());
             prop_assert!(ports.iter().all(|port| *port >= base));
         }
     }

@@ -1,4 +1,4 @@
-//! Tests which entries and problems a whole file gives, and that no line of any file is ignored silently.
+//! Tests which entries and problems a whole file produces, and that no line of any file is ignored silently.
 
 use proptest::prelude::*;
 
