@@ -1,5 +1,6 @@
-//! Checks the rules of the code base: which layer may import which, what a pure layer may use, file sizes, where `unsafe`
-//! is allowed, that no test sleeps or is skipped, that no unfinished work is left, that cited rules exist, and wording.
+//! Checks the rules of the code base: which layer may import which, what a pure layer may use, file sizes, where
+//! `unsafe` is allowed, that no test sleeps or is skipped, that no unfinished work is left, that cited rules exist, and
+//! wording.
 //!
 //! The table of layers is the one in the crate documentation. Every broken rule is reported with file and line. The
 //! second half of this file feeds the checks with code that breaks them, to prove that they can fail.
@@ -15,7 +16,7 @@ mod wording;
 
 use std::path::Path;
 
-/// Most lines of a file, with its unit tests. A longer one holds two ideas.
+/// The most lines that a file can have, with its unit tests. A longer one holds two ideas.
 const MAX_LINES: usize = 400;
 
 /// Which other layers each layer may use. Pure layers come first.
@@ -55,7 +56,7 @@ const PRINTS: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
 /// The only files with `unsafe`: code between fork and exec, and received descriptors.
 const UNSAFE: [&str; 2] = ["src/guardian/spawn.rs", "src/guardian/sys.rs"];
 
-/// The only file with a sleep, inside `until`.
+/// The only file with a sleep, which `until` uses.
 const SLEEP: &str = "tests/it/harness.rs";
 
 /// A file: its path from the root of the repository, and its text.
@@ -97,7 +98,7 @@ fn broken_rules(tree: &[Source]) -> Vec<String> {
         }
         broken.extend(file_rules(source));
     }
-    broken.extend(tree.iter().flat_map(words));
+    broken.extend(tree.iter().flat_map(leftovers));
     broken
 }
 
@@ -189,7 +190,7 @@ fn file_rules(source: &Source) -> Vec<String> {
 }
 
 /// Finds marks of unfinished work and paths of one developer's machine, in any file.
-fn words(source: &Source) -> Vec<String> {
+fn leftovers(source: &Source) -> Vec<String> {
     // Split in two, so that this file does not break its own rule.
     let marks = [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK")].map(|(a, b)| format!("{a}{b}"));
     let phrases = [

@@ -29,8 +29,8 @@ fn rules(text: &str) -> BTreeSet<String> {
 
 /// The rules that a line cites.
 fn cited(line: &str) -> impl Iterator<Item = String> {
-    let is_part_of_word = |char: char| !char.is_alphanumeric() && char != '_' && char != '.';
-    line.split(is_part_of_word).filter_map(|word| in_text(word.trim_end_matches('.')).or_else(|| in_name(word)))
+    let is_separator = |char: char| !char.is_alphanumeric() && char != '_' && char != '.';
+    line.split(is_separator).filter_map(|word| in_text(word.trim_end_matches('.')).or_else(|| in_name(word)))
 }
 
 /// A rule in text: `S6` or `S6.2`.

@@ -2,7 +2,7 @@
 //!
 //! Not a parser: it knows only comments, literals, `use` trees and what `#[cfg(test)]` covers.
 
-/// A word or a sign of the language with its line. `::` is one token; comments and literals are not tokens.
+/// A word or a symbol of the language with its line. `::` is one token; comments and literals are not tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     /// 1-based.

@@ -24,7 +24,7 @@ const CHECKED: &[&str] = &[
 /// Not checked: the list of phrases itself, and real files of other people.
 const EXEMPT: &[&str] = &["tests/tidy/wording.rs", "tests/data/"];
 
-/// Most lines of the README. What does not fit belongs in `docs`.
+/// The most lines that the README can have. Text that does not fit belongs in `docs`.
 const MAX_README_LINES: usize = 200;
 
 /// Words that must not come back, and what to write instead.
@@ -32,9 +32,9 @@ struct Phrase {
     /// Separated by single blanks.
     words: &'static str,
     better: &'static str,
-    /// After one of these words it is plain English.
+    /// After one of these words, the phrase is plain English.
     not_after: &'static [&'static str],
-    /// Before one of these words it is plain English.
+    /// Before one of these words, the phrase is plain English.
     not_before: &'static [&'static str],
 }
 
@@ -138,7 +138,8 @@ fn is_at(phrase: &Phrase, text: &str, words: &[Range<usize>], at: usize) -> bool
     between && !is_plain && !is_code
 }
 
-/// Whether the text between two words is only space, also in a name, a comment or a string that goes on in the next line.
+/// Whether the text between two words is only space, also in a name, a comment or a string that goes on in the next
+/// line.
 fn is_one_sentence(between: &str) -> bool {
     between.chars().all(|char| char.is_whitespace() || ['_', '/', '!', '\\', '#'].contains(&char))
 }
