@@ -1,6 +1,6 @@
 //! An app in a temporary directory, and `Call`, which starts `dyno` there.
 //!
-//! A call inherits nothing from the environment of the test; what a call sets is all that `dyno` sees.
+//! A call inherits only `PATH` from the environment of the test; otherwise `dyno` sees only what the call sets.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,8 +16,8 @@ use crate::harness::{Capture, Finished, Running, until};
 use crate::process_table;
 use crate::terminal::Terminal;
 
-/// Every fork holds this lock shared, and writing an executable file holds it alone. A child that is forked while the
-/// file is open would keep it open until its own exec, and a file that is open for writing cannot be executed.
+/// Every fork holds this lock shared, and writing an executable file holds it exclusively. A child that is forked while
+/// the file is open would keep it open until its own exec, and a file that is open for writing cannot be executed.
 static FORKS: RwLock<()> = RwLock::new(());
 
 /// A temporary directory with an app. Dropping the value removes it.
@@ -50,9 +50,9 @@ impl App {
 
     /// Adds an executable `sh` script below the root of the app.
     pub(crate) fn script(self, name: &str, content: &str) -> Self {
-        let alone = FORKS.write().unwrap();
+        let exclusive = FORKS.write().unwrap();
         let app = self.file(name, format!("#!/bin/sh\n{content}"));
-        drop(alone);
+        drop(exclusive);
         fs::set_permissions(app.path(name), fs::Permissions::from_mode(0o755)).unwrap();
         app
     }
@@ -83,7 +83,7 @@ impl App {
         self.path(name).exists()
     }
 
-    /// Writes a line to this fifo, so that the script that waits to read one goes on.
+    /// Writes a line to this fifo, so that the script that waits for one continues.
     pub(crate) fn release(&self, fifo: &str) {
         let path = self.path(fifo);
         until(&format!("a process reads {fifo}"), || {
@@ -129,7 +129,7 @@ pub(crate) fn fork(command: &mut Command) -> Child {
     command.spawn().unwrap()
 }
 
-/// The path of a program of `examples`. Builds it first, because `cargo test --test it` does not build the examples.
+/// The path of a program in `examples`. Builds it first, because `cargo test --test it` does not build the examples.
 pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     let folder = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
@@ -150,7 +150,7 @@ fn unique() -> String {
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A run of `dyno` that is about to start. Its environment has only the variables that are set here.
+/// A run of `dyno` that has not started yet.
 pub(crate) struct Call {
     program: OsString,
     wrapper: Vec<OsString>,
@@ -193,7 +193,7 @@ impl Call {
         self
     }
 
-    /// Starts `dyno` in another directory than the root of the app.
+    /// Starts `dyno` in a directory other than the root of the app.
     #[cfg(feature = "real-apps")]
     pub(crate) fn directory(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.directory);
@@ -212,7 +212,7 @@ impl Call {
         self
     }
 
-    /// Gives `dyno` this stdout; the harness does not capture it then.
+    /// Gives `dyno` this stdout; the harness then does not capture it.
     pub(crate) fn stdout_to(mut self, stdout: impl Into<Stdio>) -> Self {
         self.stdout = Some(stdout.into());
         self

@@ -1,4 +1,4 @@
-//! Files and options that cannot be used: each ends with the right status and one clear message, and nothing starts.
+//! Files and options that cannot be used: each gets the right status and one clear message, and nothing starts.
 //!
 //! Rarer and larger inputs are in `bad_input_hard`, the messages for single lines in `file_messages`.
 
@@ -149,8 +149,8 @@ fn every_command_reads_a_hundred_thousand_keys() {
 }
 
 #[test]
-fn s2_9_more_variables_than_the_system_takes_are_refused_by_run_and_start() {
-    // Nine bytes and a pointer for each variable: over 6 MiB, the most that Linux takes with any stack limit.
+fn s2_9_more_variables_than_linux_accepts_are_refused_by_run_and_start() {
+    // Ten bytes and a pointer for each variable: over 6 MiB, the most that Linux accepts with any stack limit.
     let keys: Vec<String> = (0..400_000).map(|n| format!("K{n:06}=v")).collect();
     let app = App::new("job: touch started\n").file(".env", keys.join("\n"));
 

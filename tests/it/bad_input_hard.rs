@@ -1,5 +1,5 @@
-//! Input by accident: huge, binary, unreadable or removed. Each ends with the right status and one clear message, and
-//! nothing starts.
+//! Accidental input: huge, binary, unreadable or removed. Each gets the right status and one clear message, and nothing
+//! starts.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -51,7 +51,7 @@ fn s2_8_at_most_a_hundred_notes_of_each_kind_are_listed_per_file() {
 }
 
 #[test]
-fn s2_8_strict_turns_only_the_notes_on_strict_readers_into_errors() {
+fn s2_8_strict_turns_only_notes_about_strict_readers_into_errors() {
     let app = App::new("  web: a\n").file(".env", "A=${NOPE}\nB=1\n");
     let notes = "note: .env:1: `A` refers to the unset variable `NOPE`, treated as empty\n\
                  hint: write `${NOPE:-default}`, or put single quotes around the value to keep `${` as it is\n\

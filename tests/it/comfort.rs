@@ -6,8 +6,8 @@ use crate::harness::{App, Ended};
 const SCREEN_LINES: usize = 23;
 const SCREEN_COLUMNS: usize = 80;
 
-/// Stdout of `dyno` with these arguments. The window is wider than the screen, so that wrapping hides no line that is
-/// too long.
+/// Stdout of `dyno` with these arguments. `COLUMNS` is larger than the screen, so that a line that is too long is not
+/// hidden by wrapping.
 fn printed(app: &App, args: &[&str]) -> String {
     let finished = app.dyno([]).args(args).env("COLUMNS", (3 * SCREEN_COLUMNS).to_string()).run();
 
@@ -162,7 +162,7 @@ fn is_colored(shown: &str) -> bool {
     shown.contains("\u{1b}[")
 }
 
-// Most rows also set something that must lose.
+// Most rows also set a variable that must be overridden or ignored.
 #[test]
 fn s7_2_without_a_terminal_there_are_colours_only_if_forced() {
     let app = App::new("web: true\n");

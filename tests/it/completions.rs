@@ -14,8 +14,8 @@ fn at_tab(app: &App, line: &str) -> Call {
     app.dyno(["--"]).args(&line.split(' ').collect::<Vec<_>>()).env("_DYNO_COMPLETE", "fish")
 }
 
-/// The candidates with their descriptions, one a line. Asks again if there are none: on a busy machine `dyno` may give
-/// up first.
+/// The candidates with their descriptions, one per line. Tries again if there are none: on a busy machine `dyno` may
+/// reach its own time limit first.
 #[track_caller]
 fn answer(call: impl Fn() -> Call) -> String {
     let mut answer = String::new();
@@ -279,10 +279,10 @@ fn bash_gets_only_the_part_of_the_word_that_it_replaces() {
 }
 
 #[test]
-fn each_shell_gets_a_script_that_asks_the_dyno_on_the_path() {
+fn each_shell_gets_a_script_that_calls_the_dyno_in_its_path() {
     let app = App::empty();
 
-    for (shell, registers, asks) in [
+    for (shell, registers, calls) in [
         ("bash", "-F _clap_complete_dyno dyno\n", "_DYNO_COMPLETE=\"bash\" \\\n        \"dyno\" -- "),
         ("zsh", "#compdef dyno\n", "_DYNO_COMPLETE=\"zsh\" \\\n        dyno -- "),
         ("fish", "--command dyno ", "_DYNO_COMPLETE=fish dyno -- "),
@@ -291,7 +291,7 @@ fn each_shell_gets_a_script_that_asks_the_dyno_on_the_path() {
         let finished = app.dyno(["completions", shell]).run();
         finished.expect_end(Ended::Code(0));
         let script = finished.stdout();
-        assert!(script.contains(registers) && script.contains(asks), "{script}");
+        assert!(script.contains(registers) && script.contains(calls), "{script}");
         assert_eq!(finished.stderr(), "");
     }
     app.dyno(["completions", "bsah"]).run().expect(
@@ -303,7 +303,7 @@ fn each_shell_gets_a_script_that_asks_the_dyno_on_the_path() {
 }
 
 #[test]
-fn powershell_is_refused_with_the_shells_that_are_supported() {
+fn powershell_is_refused_and_the_supported_shells_are_listed() {
     let app = App::empty();
 
     for name in ["powershell", "pwsh"] {

@@ -72,7 +72,7 @@ fn s11_3_foreman_and_honcho_end_with_1_on_an_error_of_dyno() {
 }
 
 #[test]
-fn s11_3_a_wrong_command_line_is_2_for_honcho_and_1_for_foreman() {
+fn s11_3_a_usage_error_is_status_2_for_honcho_and_1_for_foreman() {
     let app = App::new("web: true\n");
 
     for args in [&[][..], &["bogus"], &["export", "upstart", "."], &["start", "--nope"], &["start", "-x"], &["run"]] {
@@ -84,7 +84,7 @@ fn s11_3_a_wrong_command_line_is_2_for_honcho_and_1_for_foreman() {
 }
 
 #[test]
-fn honcho_run_check_and_start_take_the_options_of_honcho() {
+fn honcho_run_check_and_start_accept_honcho_options() {
     let app = App::new("foo: echo foo $HONCHO_PROCESS_NAME\nbar: sleep 1000\n").file(".env.x", "A=x\n");
 
     called(&app, "honcho", ["-e", ".env.x", "run", "printenv", "A"]).run().expect(Ended::Code(0), "x\n", "");
@@ -106,7 +106,8 @@ fn heroku_local_starts_without_the_release_command() {
     app.dyno(["local:run", "echo", "hi"]).run().expect(Ended::Code(0), "hi\n", "");
 }
 
-// The script of older versions of Rails asks gem for foreman, sets a default port and passes all arguments on.
+// The script of older versions of Rails asks `gem` whether foreman is installed, sets a default port and passes on all
+// arguments.
 // `other_names` has the current script.
 #[test]
 fn the_bin_dev_of_older_rails_runs_unchanged() {

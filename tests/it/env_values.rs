@@ -101,7 +101,7 @@ fn s2_4_a_value_that_ends_early_at_a_quote_after_a_backslash_warns() {
 }
 
 #[test]
-fn s2_5_defaults_may_hold_braces_and_quotes() {
+fn s2_5_defaults_can_contain_braces_and_quotes() {
     let text =
         "F=${NO:-\"{{ xx }}\"}\nJ=${NO:-{\"commits\":1}}\nP=${SET:-{\"commits\":1}}\nQ=\"${NO:-'{a}'} ${SET:-{}}\"\n";
     let app = App::new("web: true\n").file(".env", text);

@@ -355,7 +355,7 @@ fn an_unreadable_file_is_reported_at_the_line_that_names_it() {
 }
 
 #[test]
-fn s5_1_ports_that_are_too_high_are_reported_at_the_line_of_the_base() {
+fn s5_1_too_high_ports_are_reported_at_the_line_that_sets_the_base() {
     let app = |file: &str, text: &str| App::new("release: true\nweb: true\nworker: true\n").file(file, text);
     let refused = |app: &App, fact: &str, hint: &str| {
         app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\nhint: {hint}\n"));
@@ -368,7 +368,7 @@ fn s5_1_ports_that_are_too_high_are_reported_at_the_line_of_the_base() {
     refused(&app(".foreman", "port: 65500\n"), &format!(".foreman:1: {}", port("worker.1", 65600)), lower);
     let app = app(".foreman", "port: 65435\nformation: web=2,worker=2\n");
     refused(&app, &format!(".foreman:1: {}", port("worker.2", 65536)), lower);
-    // If the base is from an option or the shell, no file is named; options can also correct what a file sets.
+    // If the base comes from an option or the shell, no file is named; options can also correct what a file sets.
     let fact = port("worker.1", 65600);
     let by_option = app.dyno(["start", "-p", "65500"]).run();
     by_option.expect(Ended::Code(2), "", &format!("error: {fact}\n\nhint: {lower}\n"));

@@ -37,7 +37,7 @@ fn shown(bytes: &[u8]) -> String {
     without_times_and_pids(bytes).replace("\r\r\n", "\n").replace("\r\n", "\n")
 }
 
-/// The same without the lines of the start, whose order varies.
+/// The same without the start-up lines, whose order varies.
 fn shown_after_the_start(bytes: &[u8]) -> String {
     let shown = shown(bytes);
     let begin = shown.rfind("ready\n").unwrap().max(shown.rfind("worker.1 | up\n").unwrap());
@@ -157,7 +157,7 @@ fn s6_8_the_focused_dyno_has_a_controlling_terminal_of_full_size() {
     dyno.terminal().resize(30, 100);
 
     dyno.until_shown("30 100\r\n");
-    // Ctrl-Z does not stop it: it has no shell that could continue it, so the system discards the signal.
+    // Ctrl-Z does not stop the dyno: no shell could continue it, so the system discards the signal.
     dyno.terminal().type_keys(b"\x1astill here\n");
     dyno.until_shown("got <still here>");
 }
@@ -175,7 +175,7 @@ fn s6_8_a_restarted_dyno_has_the_keyboard_again() {
 }
 
 #[test]
-fn s6_8_the_release_command_may_ask_a_question() {
+fn s6_8_the_release_command_can_ask_a_question() {
     let app = App::new("release: ./ask\napp: echo app is here\n")
         .script("ask", "printf 'drop all tables? '\nread -r answer\necho \"answer: $answer\"\n");
     let dyno = app.dyno(["start", "--focus", "release", "--color", "never"]).spawn_in_terminal();

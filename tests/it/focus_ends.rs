@@ -32,7 +32,7 @@ const ENDS: [End; 8] = [
     End::GuardianKilled,
 ];
 
-/// A shell in a terminal that runs `dyno` with this line. It ignores the signals that end `dyno`.
+/// A shell in a terminal. It runs this line, which starts `dyno`, and ignores the signals that end `dyno`.
 fn in_shell(call: Call, line: &str) -> Running {
     call.under(&["sh", "-c", &format!("trap : INT QUIT HUP TERM; {line}")]).spawn_in_terminal()
 }
@@ -59,7 +59,7 @@ fn s6_8_the_terminal_gets_its_modes_back_after_every_kind_of_end() {
     for end in ENDS {
         let script = if matches!(end, End::DynoExits) { "echo ready\nread -r _\n" } else { TALK };
         let app = App::new("app: ./app\n").script("app", script);
-        // The shell waits at `read` meanwhile, so that it does not change the modes itself.
+        // Before and after the run the shell waits in `read`, so that it does not change the modes itself.
         let shell = in_shell(call(&app), "until read -r line; do :; done; \"$0\" \"$@\"; echo over; read -r _");
         let before = modes(&shell);
         shell.terminal().type_keys(b"\n");

@@ -18,7 +18,7 @@ pub(crate) use crate::app::{App, Call};
 use crate::process_table::{self, Process};
 use crate::terminal::Terminal;
 
-/// How long a condition may take. Nothing takes that long even on a loaded machine, so only failures wait for it.
+/// How long a condition may take. Nothing takes that long even on a loaded machine, so only failing tests do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The pause between two checks of a condition.
@@ -49,7 +49,7 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Starts to read a stream, in the background and to its end.
+    /// Starts reading a stream in the background, until it ends.
     pub(crate) fn of(mut stream: impl Read + Send + 'static) -> Self {
         let capture = Self::default();
         let bytes = Arc::clone(&capture.bytes);
@@ -83,7 +83,7 @@ impl Capture {
     }
 }
 
-/// A running `dyno`. Dropping the value kills every process that is left of the run.
+/// A running `dyno`. Dropping the value kills all processes of the run that are left.
 pub(crate) struct Running {
     child: Child,
     mark: String,
@@ -128,7 +128,7 @@ impl Running {
         self.processes().into_iter().filter(|process| process.dyno.is_some()).collect()
     }
 
-    /// Whether the dynos have processes and this is true of all of them.
+    /// Whether the dynos have processes and the condition holds for all of them.
     pub(crate) fn all_of_dynos(&self, holds: impl Fn(&Process) -> bool) -> bool {
         let processes = self.of_dynos();
         !processes.is_empty() && processes.iter().all(holds)
@@ -212,7 +212,7 @@ pub(crate) enum Ended {
     Signal(Signal),
 }
 
-/// A run that is over.
+/// A finished run.
 pub(crate) struct Finished {
     pub(crate) ended: Ended,
     pub(crate) stdout: Vec<u8>,
@@ -260,7 +260,7 @@ impl Finished {
     }
 }
 
-/// Leaves out warnings about ports below 30000. Ports that a test occupies on purpose are above: ephemeral ones.
+/// Leaves out warnings about ports below 30000. A test that occupies a port on purpose uses an ephemeral one, above.
 fn without_taken_ports(text: &str) -> String {
     let mut lines = text.split_inclusive('\n');
     let mut kept = String::new();

@@ -1,4 +1,4 @@
-//! `dyno help` lists topics and prints their pages (S13.3), and the examples of README.md and `docs/` are true.
+//! `dyno help` lists topics and prints their pages (S13.3), and the examples in README.md and `docs/` work.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -117,7 +117,7 @@ fn words(line: &str) -> Vec<OsString> {
     words.map(|word| OsString::from_vec(word.to_vec())).collect()
 }
 
-/// Whether code is not a whole command line: it only names a command, or has a word to replace, such as `TYPE` or `…`.
+/// Whether code is not a whole command line: it only names a command, or has a part to fill in, such as `TYPE` or `…`.
 fn is_not_complete(code: &str) -> bool {
     let is_upper = |word: &str| word.len() > 1 && word.chars().all(|char| char.is_ascii_uppercase());
     code.split_whitespace().nth(2).is_none()
@@ -167,7 +167,7 @@ fn the_env_example_of_the_docs_is_read_as_described() {
 }
 
 #[test]
-fn the_table_of_env_readers_is_true_for_dyno() {
+fn the_table_of_env_readers_is_correct_for_dyno() {
     let (_, section) = ENVIRONMENT.split_once("\n## Other readers\n").unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `A=")?.strip_suffix(" |")).map(str::to_owned);
     let mut count = 0;

@@ -1,7 +1,7 @@
 //! `--heroku`: the log of an app is the same as on the platform.
 //!
 //! The files in `tests/data/heroku` have the expected logs, written by hand from real logs and the documentation of the
-//! platform. Never generate them from the output of `dyno`. They differ from the platform only where `dyno` does so on
+//! platform. Never generate them from the output of `dyno`. They differ from the platform only where `dyno` differs on
 //! purpose, as docs/heroku.md lists: commands as written, `release.1`, no `Deploy 60a874b3` and no `Scaled to`.
 
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ fn by_dyno(log: &str) -> BTreeMap<&str, Vec<&str>> {
 fn assert_like_the_platform(name: &str, log: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/heroku").join(name);
     let expected = fs::read_to_string(path).unwrap();
-    // That the default limits are the platform's is tested in `commands::policy`.
+    // `commands::policy` tests that the default limits are those of the platform.
     let limit = format!("within {LIMIT} seconds of");
     let expected = expected.replace("within 60 seconds of", &limit).replace("within 30 seconds of", &limit);
     let seen = filtered(log);
@@ -103,7 +103,7 @@ fn a_deploy_a_crash_and_a_shutdown_are_logged_as_on_the_platform() {
 }
 
 #[test]
-fn s6_5_a_web_dyno_that_never_listens_is_r10_and_is_restarted() {
+fn s6_5_a_web_dyno_that_never_listens_gets_r10_and_is_restarted() {
     let app = App::new("web: ./serve\n").script("serve", "echo Booting the server\nexec sleep 1000\n");
 
     let options = ["start", "--heroku", "--boot-timeout", LIMIT, "--max-restarts", "1", "-p"];
@@ -129,10 +129,11 @@ fn boot_timeout_of(serve: &str) {
 
     finished.expect_end(Ended::Code(137));
     let log = filtered(&finished.stdout);
-    let said = log.lines().find_map(|line| line.strip_prefix("TIME app[web.1]: Listening on 0.0.0.0:")).expect(&log);
+    let own_port =
+        log.lines().find_map(|line| line.strip_prefix("TIME app[web.1]: Listening on 0.0.0.0:")).expect(&log);
     let lines = [
         "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 2 seconds of launch\n".to_owned(),
-        format!("TIME heroku[web.1]: listens on port {said}, not on $PORT ({port})\n"),
+        format!("TIME heroku[web.1]: listens on port {own_port}, not on $PORT ({port})\n"),
         "TIME heroku[web.1]: State changed from starting to crashed\n".to_owned(),
     ];
     assert!(lines.map(|line| offset(&log, &line)).is_sorted(), "{log}");

@@ -1,5 +1,5 @@
 //! Processes that outlive the leader of their run: to which run they belong, who stops them, and the notices about them
-//! (S6.10). Also exits by a real-time signal, which has no name (S11).
+//! (S6.10). Also exits caused by a real-time signal, which has no name (S11).
 
 use std::fs;
 
@@ -50,7 +50,7 @@ fn s6_10_a_restart_waits_until_an_unmarked_daemon_is_gone() {
 
 #[test]
 fn s6_10_a_daemon_of_uncertain_origin_is_named_and_stopped_at_the_end() {
-    // The daemon starts while both runs live.
+    // The daemon starts while both runs are alive.
     let app = with_daemon(
         "web: [ -e second ] && exec sleep 1000; read -r _ <go; DAEMON read -r _ <begun; >second; exit 3\n\
          worker: echo >go; exec sleep 1000\n",
@@ -126,7 +126,7 @@ fn s6_10_a_server_left_in_the_background_is_reported_with_its_port() {
 }
 
 #[test]
-fn s11_a_dyno_that_dies_by_a_real_time_signal_ends_the_run() {
+fn s11_a_dyno_killed_by_a_real_time_signal_ends_the_run() {
     let finished = App::new("web: kill -34 $$\nworker: sleep 1000\n").dyno(["start"]).run();
 
     finished.expect_end(Ended::Code(162));
@@ -134,7 +134,7 @@ fn s11_a_dyno_that_dies_by_a_real_time_signal_ends_the_run() {
 }
 
 #[test]
-fn s11_a_release_command_that_dies_by_a_real_time_signal_has_failed() {
+fn s11_a_release_command_killed_by_a_real_time_signal_has_failed() {
     let finished = App::new("release: kill -64 $$\nweb: sleep 1000\n").dyno(["start"]).run();
 
     finished.expect_end(Ended::Code(192));
@@ -143,7 +143,7 @@ fn s11_a_release_command_that_dies_by_a_real_time_signal_has_failed() {
 }
 
 #[test]
-fn s11_a_smoke_command_that_dies_by_a_real_time_signal_has_failed() {
+fn s11_a_smoke_command_killed_by_a_real_time_signal_has_failed() {
     let finished = App::new("worker: sleep 1000\n").dyno(["smoke", "--settle", "0", "--", "kill -35 $$"]).run();
 
     finished.expect_end(Ended::Code(163));

@@ -104,11 +104,11 @@ fn s7_7_a_log_file_that_cannot_be_used_is_an_error_at_the_start() {
 fn s7_7_a_log_file_that_cannot_grow_is_named_at_the_end() {
     let app = App::new("web: seq 1 100000; read -r _ <never\n").fifo("never");
 
-    let dyno = app.dyno(["start", "--log-dir", "log"]).after("trap '' XFSZ; ulimit -f 8").run();
+    let finished = app.dyno(["start", "--log-dir", "log"]).after("trap '' XFSZ; ulimit -f 8").run();
 
     let fact = "error: the log file `log/all.log` could not be written: File too large\n";
-    dyno.expect_end(Ended::Code(74));
-    assert_eq!(dyno.stderr(), format!("{fact}\nhint: all dynos were stopped\n"));
+    finished.expect_end(Ended::Code(74));
+    assert_eq!(finished.stderr(), format!("{fact}\nhint: all dynos were stopped\n"));
 }
 
 /// The lines of the dyno in a log file, without their prefix and without notices.
@@ -118,8 +118,8 @@ fn texts(app: &App, file: &str) -> Vec<String> {
     texts.filter(|text| !text.starts_with("started") && !text.starts_with("exited")).collect()
 }
 
-/// Runs a command line that changes the log files. It starts after the first notice is logged, so that `dyno` writes
-/// nothing at the same time.
+/// Runs a command line that changes the log files. It starts after the first notice has been logged, so that `dyno`
+/// does not write at the same time.
 fn run_when_logged(line: &str) -> (App, Finished) {
     let app = App::new(&format!("web: read -r _ <go; {line}\n")).fifo("go").fifo("never");
     let dyno = app.dyno(["start", "--log-dir", "log"]).spawn();

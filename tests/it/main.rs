@@ -1,8 +1,8 @@
 //! Tests of the binary from the outside: processes, signals, terminals, bytes and exit statuses.
 //!
 //! Each file tests one behaviour. `app` prepares a temporary directory and starts `dyno` in it; `harness` watches the
-//! run and has the only sleep, in `until`; `process_table` finds every process of a run; `terminal` is a terminal that
-//! the test controls.
+//! run and has the only sleep; `process_table` finds every process of a run; `terminal` is a terminal that the test
+//! controls.
 
 #![expect(
     clippy::unwrap_used,

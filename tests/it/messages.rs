@@ -23,7 +23,7 @@ fn warns(app: &App, args: &[&str], stderr: &str) {
     assert_eq!(finished.stderr(), stderr);
 }
 
-/// The text of an error of `dyno`.
+/// The text of an error from `dyno` itself.
 fn error(fact: &str, hint: &str) -> String {
     format!("error: {fact}\n\nhint: {hint}\n")
 }

@@ -1,7 +1,7 @@
 //! Every row of the tables in `docs/migrating.md`.
 //!
-//! A test calls `Table::row` for each row, in the order of the table, and then proves it, so that a row without a test
-//! fails, and a test without a row. A row that says "same" uses the words of the other tool. More in `drop_in`.
+//! Before it tests a row, a test calls `Table::row`, in the order of the table: a row without a test fails, and so does
+//! a test without a row. If a row says "same", its test uses the words of the other tool. More tests are in `drop_in`.
 
 use std::collections::VecDeque;
 use std::os::unix::fs::symlink;
@@ -15,9 +15,9 @@ const MIGRATING: &str = include_str!("../../docs/migrating.md");
 
 /// Each dyno prints its port and exits.
 const PORTS: &str = "web: echo $PORT\nworker: echo $PORT\nclock: echo $PORT\n";
-const ALL_MAY_END: &str = "web,worker,clock";
+const ALL_TYPES: &str = "web,worker,clock";
 
-/// The rows of one table that have no proof yet.
+/// The rows of one table that have not been tested yet.
 struct Table {
     rows: VecDeque<String>,
 }
@@ -32,7 +32,7 @@ impl Table {
         Self { rows: rows.collect() }
     }
 
-    /// Marks the next row as proved by the code that follows.
+    /// Marks the next row as tested by the code that follows.
     #[track_caller]
     fn row(&mut self, first_cell: &str) {
         assert_eq!(self.rows.pop_front().as_deref(), Some(first_cell));
@@ -60,9 +60,9 @@ fn run(app: &App, line: &str) -> Finished {
 fn printed(finished: &Finished) -> Vec<String> {
     let stdout = finished.stdout();
     let lines = stdout.lines().filter_map(|line| line.strip_prefix("TIME ").unwrap_or(line).split_once("| "));
-    let own = ["started with", "exited with", "terminated by"];
+    let notices = ["started with", "exited with", "terminated by"];
     let mut printed: Vec<String> = lines
-        .filter(|(name, text)| !name.starts_with("system") && !own.iter().any(|notice| text.starts_with(notice)))
+        .filter(|(name, text)| !name.starts_with("system") && !notices.iter().any(|notice| text.starts_with(notice)))
         .map(|(name, text)| format!("{} {text}", name.trim_end()))
         .collect();
     printed.sort();
@@ -75,7 +75,7 @@ fn ports(line: &str) -> Vec<String> {
 }
 
 fn ports_of(app: &App, line: &str) -> Vec<String> {
-    let finished = run(app, &format!("{line} --can-die {ALL_MAY_END}"));
+    let finished = run(app, &format!("{line} --can-die {ALL_TYPES}"));
     finished.expect_end(Ended::Code(0));
     printed(&finished)
 }
@@ -208,20 +208,20 @@ fn from_foreman() {
 fn from_heroku_local() {
     let mut table = Table::under("From heroku local");
     let app = App::new("release: false\nweb: echo $PORT\nworker: echo $PORT\n");
-    let may_end = |line: &str| printed(&run(&app, &format!("{line} --can-die web,worker")));
+    let printed_by = |line: &str| printed(&run(&app, &format!("{line} --can-die web,worker")));
     table.row("`heroku local`");
-    assert_eq!(may_end("local"), ["web.1 5000", "worker.1 5100"]);
+    assert_eq!(printed_by("local"), ["web.1 5000", "worker.1 5100"]);
     run(&app, "start").expect_end(Ended::Code(1));
     table.row("`local web`, `local web=1,worker=2`");
-    assert_eq!(may_end("local:start web"), ["web.1 5000"]);
-    assert_eq!(may_end("local web=1,worker=2"), ["web.1 5000", "worker.1 5100", "worker.2 5101"]);
+    assert_eq!(printed_by("local:start web"), ["web.1 5000"]);
+    assert_eq!(printed_by("local web=1,worker=2"), ["web.1 5000", "worker.1 5100", "worker.2 5101"]);
     table.row("`-f FILE`, `-e A,B`");
     let missing = run(&app, "local web -f Procfile -e missing");
     missing.expect_end(Ended::Code(0));
     assert_eq!(missing.stderr(), "warning: missing does not exist\nhint: check the name, or create the file\n");
     run(&app, "start web -e missing").expect_end(Ended::Code(78));
     table.row("`-p 3000`");
-    assert_eq!(may_end("local web -p 3000"), ["web.1 3000"]);
+    assert_eq!(printed_by("local web -p 3000"), ["web.1 3000"]);
     table.row("`local:run CMD`");
     for line in ["local:run echo hi", "local run echo hi", "run echo hi"] {
         run(&app, line).expect(Ended::Code(0), "hi\n", "");
@@ -335,9 +335,9 @@ fn from_overmind() {
     let restarted = run(&App::new("web: echo up\n"), "start --restart --max-restarts 1");
     assert_eq!(printed(&restarted).iter().filter(|line| *line == "web.1 up").count(), 2, "{}", restarted.stdout());
     table.row("`-i web=INT`");
-    let app = App::new("web: ./deaf\nworker: read -r _ <ready\n").fifo("ready").fifo("never");
-    let deaf = "trap 'echo heard INT; exit' INT\ntrap 'echo heard TERM; exit' TERM\nexec 3<>never\necho >ready\n";
-    let app = app.script("deaf", &format!("{deaf}read -r _ <&3\n"));
+    let app = App::new("web: ./hears\nworker: read -r _ <ready\n").fifo("ready").fifo("never");
+    let hears = "trap 'echo heard INT; exit' INT\ntrap 'echo heard TERM; exit' TERM\nexec 3<>never\necho >ready\n";
+    let app = app.script("hears", &format!("{hears}read -r _ <&3\n"));
     assert_eq!(printed(&run(&app, "start --stop-signal web=INT")), ["web.1 heard INT"]);
     assert_eq!(printed(&run(&app, "start")), ["web.1 heard TERM"]);
     table.row("`-T`");

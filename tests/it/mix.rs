@@ -119,7 +119,7 @@ fn round(random: &mut Random) {
     }
 }
 
-/// Copies the output to a file. It is slow because `read` of a shell reads byte by byte.
+/// Copies the output to a file. It is slow because the `read` of a shell reads byte by byte.
 fn slow_reader(app: &App) -> Child {
     let script = "while IFS= read -r line; do printf '%s\\n' \"$line\"; done <shown >shown.txt";
     let mut sh = Command::new("sh");

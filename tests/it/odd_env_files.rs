@@ -80,7 +80,7 @@ fn s2_1_a_default_env_that_is_a_directory_is_ignored_with_one_warning() {
 }
 
 #[test]
-fn s2_1_if_env_in_the_root_is_a_directory_the_current_one_is_tried() {
+fn s2_1_if_env_in_the_root_is_a_directory_the_current_directory_is_tried() {
     let app = app().file("sub/.env/pyvenv.cfg", "").file("sub/Procfile", "job: true\n").file(".env", "A=1\n");
 
     let warning = "warning: sub/.env is a directory, so it is not read\n\
@@ -130,15 +130,15 @@ fn s2_1_a_wrong_option_is_reported_before_a_named_pipe_is_opened() {
 #[test]
 fn s2_1_a_broken_link_warns_and_fails_the_check() {
     let hint = "hint: create the file that it points to, or change the link\n";
-    for (target, between) in [("gone", "gone"), ("Procfile/.env", "Procfile/.env"), (".env", ".env")] {
+    for (target, shown) in [("gone", "gone"), ("Procfile/.env", "Procfile/.env"), (".env", ".env")] {
         let app = link(app(), ".env", target);
-        let fact = format!(".env is a broken symlink to `{between}`, so no config vars are read from it\n{hint}");
+        let fact = format!(".env is a broken symlink to `{shown}`, so no config vars are read from it\n{hint}");
 
         app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}"));
         for reader in &READERS[1..] {
             reads(&app, *reader, &[], "", &fact);
         }
-        refused(&app, &["-e", ".env"], &format!(".env is a broken symlink to `{between}`"), &hint[6..hint.len() - 1]);
+        refused(&app, &["-e", ".env"], &format!(".env is a broken symlink to `{shown}`"), &hint[6..hint.len() - 1]);
     }
 }
 

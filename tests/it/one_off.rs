@@ -23,7 +23,7 @@ fn s9_1_one_word_is_run_by_the_shell_with_the_config_vars() {
 }
 
 #[test]
-fn s9_2_a_process_type_is_replaced_by_its_command_with_more_words() {
+fn s9_2_words_after_a_process_type_are_appended_to_its_command() {
     let app = App::new("greet: echo hello\n");
 
     app.dyno(["run", "greet", "dear reader"]).run().expect(Ended::Code(0), "hello dear reader\n", "");

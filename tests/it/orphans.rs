@@ -1,4 +1,4 @@
-//! No process outlives a run, however it ends, whatever runs and whenever it happens (S6.6, S11, S12).
+//! No process outlives a run, however and whenever the run ends, and whatever it runs (S6.6, S11, S12).
 //!
 //! The test runs every combination of 8 ends, 6 habits and 3 moments. The habits are the process types of
 //! `examples/misbehaving`. After each case it searches the process table for the mark that all processes of the case
@@ -42,7 +42,7 @@ const ENDS: [End; 8] = [
 /// What runs: a process type of `examples/misbehaving`.
 const HABITS: [&str; 6] = ["plain", "grandchild", "session", "daemon", "stubborn", "frozen"];
 
-/// When the end comes.
+/// When the run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
     /// The habit is in place, but not all dynos of the formation have been started.
@@ -109,8 +109,8 @@ fn run(case: Case) {
 fn run_with((end, habit, moment): Case, queued: usize) -> bool {
     let app = App::empty().fifo("go");
     let fillers = if moment == Moment::Starting { queued } else { 1 };
-    // 300: a second signal ends the stop long before. 4: enough time for the dyno to exit by itself. 0.5: the test
-    // waits until the grace is over.
+    // 300: a second signal ends the stop long before that. 4: enough time for the dyno to exit by itself. 0.5: the test
+    // waits until the grace expires.
     let grace = match (moment, end) {
         (Moment::Stopping, End::DynoExits) => "4",
         (Moment::Stopping, _) => "300",

@@ -1,4 +1,4 @@
-//! What differs under the names `foreman` and `honcho`, and what scripts for them rely on (S13.2).
+//! Differences under the names `foreman` and `honcho`, and behaviour that scripts for them rely on (S13.2).
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -67,16 +67,16 @@ fn honcho_finds_files_in_its_root_and_runs_in_the_current_directory() {
 }
 
 #[test]
-fn s2_8_foreman_and_honcho_have_no_notes_on_strict_readers_or_the_shell() {
+fn s2_8_foreman_and_honcho_show_no_notes_on_strict_readers_or_the_shell() {
     let app = App::new("web: a\n").file(".env", "NAME=two words\nA.B=1\n");
 
     called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
     called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (web)\n");
     // A line that no reader understands is still reported.
     let app = app.file(".env", "NAME=two words\nnonsense\n");
-    let told = "note: .env:2: this line is not an assignment\nhint: write `KEY=value`, or `#` before a comment\n";
-    called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", told);
-    let valid = format!("{told}Valid procfile detected (web)\n");
+    let note = "note: .env:2: this line is not an assignment\nhint: write `KEY=value`, or `#` before a comment\n";
+    called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", note);
+    let valid = format!("{note}Valid procfile detected (web)\n");
     called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", &valid);
 }
 
@@ -109,9 +109,9 @@ fn heroku_local_version_prints_the_version() {
     assert!(help.contains("\n  start ") && !help.contains("\n  local"), "{help}");
 }
 
-// Today's script of Rails asks gem if foreman is missing, sets a default port and passes all arguments on.
+// The script of current Rails asks `gem` whether foreman is missing, sets a default port and passes on all arguments.
 #[test]
-fn the_bin_dev_of_todays_rails_runs_unchanged() {
+fn the_bin_dev_of_current_rails_runs_unchanged() {
     let script = "#!/usr/bin/env sh\n\n\
                   if gem list --no-installed --exact --silent foreman; then\n  \
                   echo \"Installing foreman...\"\n  \

@@ -10,7 +10,7 @@ use crate::process_table;
 const MISBEHAVING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/misbehaving/Procfile");
 
 /// `dyno` and its guardian together stay below this: room for the byte budget (4 MiB) and for an unoptimised build.
-const MOST_MEMORY_KIB: u64 = 48 * 1024;
+const MAX_MEMORY_KIB: u64 = 48 * 1024;
 
 /// The lines of `seq 1 20000`.
 fn numbers() -> Vec<String> {
@@ -139,20 +139,20 @@ fn a_line_of_fifty_megabytes_is_passed_on_in_bounded_memory() {
     let pieces = finished.stdout.split(|byte| *byte == b'\n').filter(|line| line.ends_with(b"xx"));
     let bytes = pieces.map(|line| line.rsplit(|byte| *byte != b'x').next().unwrap_or_default().len());
     assert_eq!(bytes.sum::<usize>(), BYTES);
-    assert!(peak < MOST_MEMORY_KIB, "{peak} KiB");
+    assert!(peak < MAX_MEMORY_KIB, "{peak} KiB");
 }
 
 #[test]
 fn a_flood_without_a_reader_stays_in_bounded_memory() {
     let whole = "yes 0123456789012345678901234567890123456789";
-    // Only the last state of such a line is shown, so that it is edited in a buffer of its own.
+    // Only the last state of such a line is shown, so `dyno` edits it in a separate buffer.
     let redrawn = "exec yes \"$(printf '0123456789\\r0123456789')\"";
     for (command, pty) in [(whole, "never"), (redrawn, "always")] {
         let app = App::new(&format!("web: {command}\n"));
         let (reader, writer) = std::io::pipe().unwrap();
 
         let dyno = app.dyno(["start", "-m", "web=10", "-t", "1", "--pty", pty]).stdout_to(writer).spawn();
-        // At the end nothing moves any more: each dyno is blocked until its output is read.
+        // In the end nothing moves any more: each dyno is blocked until its output is read.
         dyno.until("all dynos are blocked", || {
             let dynos = dyno.of_dynos();
             dynos.len() == 10 && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
@@ -163,7 +163,7 @@ fn a_flood_without_a_reader_stays_in_bounded_memory() {
         drop(reader);
 
         finished.expect_end(Ended::Signal(Signal::SIGTERM));
-        assert!(peak < MOST_MEMORY_KIB, "{command}: {peak} KiB");
+        assert!(peak < MAX_MEMORY_KIB, "{command}: {peak} KiB");
     }
 }
 

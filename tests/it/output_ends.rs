@@ -1,4 +1,4 @@
-//! Readers of stdout that stop or are slow at the end: lost bytes are counted and reported (S7.5, S11).
+//! Readers of stdout that stop reading or are slow when the run ends: lost bytes are counted and reported (S7.5, S11).
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -64,7 +64,7 @@ fn s7_5_bytes_lost_to_a_pipe_of_another_user_are_counted() {
     let reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(app.path("pipe")).unwrap();
     let writer = OpenOptions::new().write(true).open(app.path("pipe")).unwrap();
     fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PAGE_BYTES)).unwrap();
-    // `dyno` cannot open the pipe a second time, like after `sudo -u`.
+    // `dyno` cannot open the pipe a second time, as after `sudo -u`.
     fs::set_permissions(app.path("pipe"), Permissions::from_mode(0o000)).unwrap();
     let call = app.dyno(["start", "--log-dir", "log"]).stdout_to(writer);
     let call = if nix::unistd::geteuid().is_root() { call.user(NOBODY) } else { call };
@@ -110,7 +110,7 @@ fn slow_reader(app: &App, piece_bytes: u32, stdin: impl Into<Stdio>) -> Child {
     fork(Command::new("sh").args(["-c", &script]).current_dir(app.path("")).stdin(stdin).stdout(out))
 }
 
-/// Runs the app with a slow reader; returns the end and what the reader got.
+/// Runs the app with a slow reader. Returns the finished run and the text that the reader got.
 fn run_into_slow_reader(app: &App, mut reader: Child, writer: impl Into<Stdio>) -> (Finished, String) {
     let finished = app.dyno(["start", "--pty", "never", "--color", "never"]).stdout_to(writer).run();
     assert!(reader.wait().unwrap().success());

@@ -1,4 +1,4 @@
-//! Output never delays an exit or a stop, and neither delays output: pipes that a child keeps open, unfinished lines,
+//! Output never delays an exit or a stop, and they never delay output: pipes that a child keeps open, unfinished lines,
 //! slow and lost readers (S7.5, S7.6, S11).
 
 use std::fs::OpenOptions;
@@ -88,7 +88,7 @@ fn a_slow_reader_loses_nothing() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut dyno = app.dyno(["start", "--no-prefix"]).stdout_to(writer).spawn();
 
-    // The test reads only after the dyno is blocked in a write, and so cannot exit.
+    // The test reads only after the dyno is blocked in a write, so the run cannot have ended before.
     dyno.until("the dyno waits", || all_dynos_wait(&dyno));
     assert!(!dyno.has_ended());
     let mut shown = String::new();
@@ -124,7 +124,7 @@ fn a_reader_that_goes_away_stops_everything_quietly_with_141() {
 fn a_pipe_into_head_stops_everything() {
     let app = App::new("web: while :; do echo line; done\n");
 
-    // In a shell, like users do it. The status of the pipeline would be that of `head`.
+    // In a shell, as users do it. The status of the pipeline would be that of `head`.
     let call = app.dyno(["start"]).under(&["sh", "-c", "{ \"$0\" \"$@\"; echo $? >status; } | head -n 3"]);
     let finished = call.run();
 
@@ -145,7 +145,7 @@ fn a_full_disk_is_named_and_ends_with_74() {
 }
 
 #[test]
-fn stdout_may_be_a_file_and_may_be_closed() {
+fn stdout_can_be_a_file_or_closed() {
     let app = App::new("web: echo hello\n");
     let path = app.path("log");
     let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
@@ -182,7 +182,7 @@ fn s6_1_stdin_null_is_empty() {
 }
 
 #[test]
-fn s12_4_the_terminal_of_a_dyno_follows_the_size_of_ours() {
+fn s12_4_the_terminal_of_a_dyno_follows_the_size_of_the_users_terminal() {
     let app = App::new("web: trap 'stty size' WINCH; stty size; while :; do sleep 0.05; done\n");
     let dyno = app.dyno(["start", "-t", "1"]).spawn_in_terminal();
     // Only the height is asserted: the width is smaller by the prefix.

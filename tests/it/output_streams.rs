@@ -13,7 +13,7 @@ use crate::harness::{App, Capture, Ended, Finished};
 use crate::output_flow::all_dynos_wait;
 use crate::process_table;
 
-fn meddler(procfile: &str) -> App {
+fn app_with_meddle(procfile: &str) -> App {
     let app = App::new(procfile);
     symlink(example("meddle"), app.path("meddle")).unwrap();
     app
@@ -23,7 +23,7 @@ fn meddler(procfile: &str) -> App {
 fn s7_5_output_in_an_enlarged_pipe_is_shown_before_the_exit_notice() {
     const LINES: usize = 80_000;
     let line = "0123456789".repeat(10);
-    let app = meddler(&format!(
+    let app = app_with_meddle(&format!(
         "web: read -r _ <go; exec ./meddle wide {LINES}\nother: yes {line} | head -c 20000000; read -r _ <never\n"
     ))
     .fifo("go")
@@ -35,7 +35,7 @@ fn s7_5_output_in_an_enlarged_pipe_is_shown_before_the_exit_notice() {
         .spawn();
     let processes_of =
         |name: &str| dyno.of_dynos().into_iter().filter(|process| process.dyno.as_deref() == Some(name)).collect();
-    // When other.1 has used up the budget, no dyno is read any more, so the output of web.1 stays in its pipe.
+    // When other.1 has used up the budget, `dyno` stops reading, so the output of web.1 stays in its pipe.
     dyno.until("the budget is spent", || {
         let other: Vec<process_table::Process> = processes_of("other.1");
         other.iter().any(|process| process_table::waits_to_write(process.pid))
@@ -57,8 +57,9 @@ fn s7_5_output_in_an_enlarged_pipe_is_shown_before_the_exit_notice() {
 
 #[test]
 fn s6_1_a_flag_that_a_dyno_sets_on_its_stdin_affects_no_other_dyno() {
-    let app =
-        meddler("one: ./meddle deaf; read -r _ <never\ntwo: read -r _ <go; cat; echo ended\n").fifo("go").fifo("never");
+    let app = app_with_meddle("one: ./meddle deaf; read -r _ <never\ntwo: read -r _ <go; cat; echo ended\n")
+        .fifo("go")
+        .fifo("never");
     let dyno = app.dyno(["start", "--pty", "never", "-t", "1"]).spawn();
     dyno.until_shown("one.1  | deaf\n");
 
@@ -71,7 +72,7 @@ fn s6_1_a_flag_that_a_dyno_sets_on_its_stdin_affects_no_other_dyno() {
 }
 
 #[test]
-fn s7_5_a_non_blocking_stdout_is_waited_for() {
+fn s7_5_output_waits_for_the_reader_of_a_non_blocking_stdout() {
     let app = App::new("web: seq -f 'line %06.0f' 1 300000\n");
     let (mut reader, writer) = std::io::pipe().unwrap();
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();

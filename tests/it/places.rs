@@ -1,6 +1,6 @@
 //! Where `dyno` looks for the files of an app, and in which directory commands run (S1.1, S1.7, S2.1, S4.5, S9.1).
 //!
-//! The content of each file names its directory. What differs under the names `foreman` and `honcho` is in
+//! The content of each file names its directory. Differences under the names `foreman` and `honcho` are in
 //! `other_names`.
 
 use crate::harness::{App, Ended};
@@ -45,24 +45,24 @@ fn s1_7_procfile_from_the_shell_is_used_unless_env_or_an_option_wins() {
         .file("of_shell", "by_shell: true\n")
         .file("of_foreman", "by_foreman: true\n")
         .file("sub/of_shell", "by_shell_in_sub: true\n");
-    let takes = |app: &App, shell: &str, args: &[&str], name: &str| {
+    let uses = |app: &App, shell: &str, args: &[&str], name: &str| {
         let checked = app.dyno(["check"]).env("PROCFILE", shell).args(args).run();
         checked.expect(Ended::Code(0), &format!("valid procfile detected ({name})\n"), "");
     };
 
-    takes(&app, "of_shell", &[], "by_shell");
-    takes(&app, "of_shell", &["-d", "sub"], "by_shell_in_sub");
-    takes(&app, "of_shell", &["-f", "of_option"], "by_option");
-    takes(&app, "", &[], "by_default");
+    uses(&app, "of_shell", &[], "by_shell");
+    uses(&app, "of_shell", &["-d", "sub"], "by_shell_in_sub");
+    uses(&app, "of_shell", &["-f", "of_option"], "by_option");
+    uses(&app, "", &[], "by_default");
     let app = app.file(".foreman", "procfile: of_foreman\n");
-    takes(&app, "of_shell", &[], "by_shell");
-    takes(&app, "", &[], "by_foreman");
+    uses(&app, "of_shell", &[], "by_shell");
+    uses(&app, "", &[], "by_foreman");
     let app = app.file(".env", "PROCFILE=of_env\n");
-    takes(&app, "of_shell", &[], "by_env");
-    takes(&app, "of_shell", &["-f", "of_option"], "by_option");
+    uses(&app, "of_shell", &[], "by_env");
+    uses(&app, "of_shell", &["-f", "of_option"], "by_option");
     let app = app.file(".env", "PROCFILE=\n");
-    takes(&app, "of_shell", &[], "by_shell");
-    takes(&app, "", &[], "by_foreman");
+    uses(&app, "of_shell", &[], "by_shell");
+    uses(&app, "", &[], "by_foreman");
     let checked = app.dyno(["run", "--set", "PROCFILE=of_option", "by_option"]).env("PROCFILE", "of_shell").run();
     checked.expect(Ended::Code(0), "", "");
     let missing = app.dyno(["check", "-e", ""]).env("PROCFILE", "gone").run();
@@ -88,7 +88,7 @@ fn s2_1_without_env_in_the_root_the_one_in_the_current_directory_is_read() {
 }
 
 #[test]
-fn s4_5_dot_foreman_is_read_from_d_or_else_the_current_directory() {
+fn s4_5_dot_foreman_is_read_from_dash_d_or_the_current_directory() {
     let app = app_in_app()
         .file(".foreman", "env: vars\n")
         .file("vars", "A=app\n")
@@ -104,7 +104,7 @@ fn s4_5_dot_foreman_is_read_from_d_or_else_the_current_directory() {
     reads(&["-d", "sub"], ".", "B=sub\n");
     reads(&["-d", ".."], "sub", "A=app\n");
     reads(&["-d", "bare"], ".", "");
-    // `-f` does not change where it is read from.
+    // `-f` does not change where `.foreman` is read from.
     reads(&["-f", "sub/Procfile"], ".", "A=app\n");
 }
 

@@ -17,7 +17,7 @@ fn s5_4_a_block_with_a_listening_port_is_skipped() {
     };
     let mut holders = Vec::new();
     for address in ["127.0.0.1", "::1", "::"] {
-        // This machine has no IPv6.
+        // Skips IPv6 on a machine that has none.
         let Ok(_) = TcpListener::bind((address, 0)) else { continue };
         // Occupy a port of the block that `dyno` would choose next. Another program may be faster: then try again.
         until("a port of the next block is occupied", || {

@@ -1,4 +1,5 @@
-//! Which value wins if several sources set one: files, shell, `--set`, `.foreman`, options (S2.5, S3.1, S4.5, S5.2).
+//! Which source wins if several set the same value: files, shell, `--set`, `.foreman`, options (S2.5, S3.1, S4.5,
+//! S5.2).
 
 use crate::harness::{App, Ended};
 

@@ -64,7 +64,7 @@ fn call(home: &App, app: &RealApp) -> Call {
 /// Whether the output shows that the whole app is up.
 fn is_up(app: &RealApp, shown: &str) -> bool {
     app.up.iter().all(|text| {
-        // The number is the expected count of workers: their process ids differ each time.
+        // Process ids differ each time. Here `2` requires one worker that has booted, and `3` requires two.
         match text.strip_prefix("Booting worker with pid: ") {
             Some(count) => shown.matches("Booting worker with pid: ").count() + 1 >= count.parse().unwrap(),
             None => shown.contains(text),
@@ -110,7 +110,7 @@ impl Tmux<'_> {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The screen and its scrollback. Empty as long as the server does not run.
+    /// The screen and its scrollback. Empty while the server is not running.
     fn screen(&self) -> String {
         let capture = ["capture-pane", "-p", "-J", "-S", "-"];
         let output = Command::new("tmux").arg("-S").arg(self.socket).args(capture).output().unwrap();

@@ -1,5 +1,5 @@
 //! Unusual states of the kernel: `/proc` is missing or belongs to another namespace, an exec hangs because the file
-//! system does not answer, a process lives on without its main thread. Needs `unshare`, `mount` and `python3`.
+//! system does not answer, a process continues without its main thread. Needs `unshare`, `mount` and `python3`.
 
 use std::fs;
 use std::path::Path;
@@ -18,13 +18,13 @@ fn with_daemon() -> App {
     App::new(DAEMON).file("daemon", daemon).fifo("begun").fifo("never")
 }
 
-/// Runs it in a new mount namespace with an empty `/proc`.
+/// Makes the call run in a new mount namespace with an empty `/proc`.
 fn without_proc(call: Call) -> Call {
     let line = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
     call.under(&[&["unshare", "--mount"][..], as_root(), &["sh", "-c", line]].concat())
 }
 
-/// Runs it in a new pid namespace with the `/proc` of the outer namespace.
+/// Makes the call run in a new pid namespace with the `/proc` of the outer namespace.
 fn with_foreign_proc(call: Call) -> Call {
     call.under(&[&["unshare", "--pid", "--fork", "--kill-child"][..], as_root()].concat())
 }
@@ -150,7 +150,7 @@ fn a_hanging_exec_does_not_block_the_guardian() {
 }
 
 #[test]
-fn s19_2_a_hanging_exec_ends_with_the_timeout_of_a_smoke() {
+fn s19_2_a_hanging_exec_fails_the_smoke_at_its_timeout() {
     let app = App::new("web: ./dead\n").script("dead", "echo never\n");
     let lease = Lease::on(&app.path("dead"), &app);
 
@@ -163,7 +163,7 @@ fn s19_2_a_hanging_exec_ends_with_the_timeout_of_a_smoke() {
     drop(lease);
 }
 
-/// A server whose main thread ends while another thread goes on, and prints a line at SIGTERM.
+/// A server whose main thread ends while another thread continues. It prints a line on SIGTERM.
 const WITHOUT_MAIN_THREAD: &str = "import ctypes, os, signal, threading\n\
                                    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n\
                                    def serve():\n\

@@ -9,7 +9,7 @@ use crate::harness::{App, Call, Ended, Running};
 
 const PROCFILE: &str = "web: true\nworker: true\n";
 
-/// The keys that are typed, with Tab among them, and the line after that.
+/// The keys to type, including Tab, and the resulting line.
 const CASES: [(&str, &str); 14] = [
     ("dyno completi\t", "dyno completions"),
     ("dyno start wo\t", "dyno start worker"),
@@ -39,7 +39,7 @@ fn shell<const N: usize>(app: &App, program: &str, args: [&str; N]) -> Call {
     app.dyno(args).program(Path::new(program)).env("PATH", path)
 }
 
-/// Types each line. Then an `echo >` before it makes the shell write the line to a file instead of running it.
+/// Types each line, then inserts `echo >` before it, so that the shell writes the line to a file instead of running it.
 fn press_tab(app: &App, shell: &Running) {
     shell.until_shown("ready>");
     for (index, (typed, completed)) in CASES.iter().enumerate() {

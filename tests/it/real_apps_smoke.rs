@@ -1,5 +1,5 @@
-//! A smoke of a real web app: a Python server with a release command, a worker and a test suite. The JUnit report is
-//! read by the parser of Python.
+//! A smoke of a real web app: a Python server with a release command, a worker and a test suite. Python's XML
+//! parser reads the JUnit report.
 
 use std::fs;
 use std::path::Path;

@@ -160,8 +160,8 @@ fn s8_a_release_that_ignores_the_signal_is_killed_after_the_grace() {
     assert!(!app.has("started"));
 }
 
-// S6.6: the release is over when none of its processes is left: one of them may hold a port or a lock that the formation
-// needs.
+// S6.6: the release has ended when none of its processes is left: one of them may hold a port or a lock that the
+// formation needs.
 #[test]
 fn processes_left_by_a_release_are_stopped_before_anything_else_starts() {
     let app = App::new("release: setsid ./daemon & read -r _ <begun; echo migrated\nweb: cat ended; exit 4\n")
@@ -205,7 +205,7 @@ fn a_flood_of_release_output_is_shown_whole_before_the_formation() {
     assert!(stdout.lines().map(|line| line.trim_start_matches("TIME ")).eq(expected.iter().map(String::as_str)));
 }
 
-// Like on the platform: stdin is empty, so that a question fails instead of waiting forever. Stdout is a terminal or a
+// As on the platform, stdin is empty, so that a question fails instead of waiting forever. Stdout is a terminal or a
 // pipe, like that of other dynos.
 #[test]
 fn a_release_that_asks_a_question_fails_at_once() {

@@ -81,8 +81,8 @@ fn a_thousand_starts_and_exits_leak_no_file_no_zombie_and_no_thread() {
 
     let thousand = with_jobs(1000);
 
-    // `dyno` learns of an exit from its guardian, and closes its own files a moment later.
-    thousand.until(&format!("no more is in use than {least:?}"), || held(&thousand).is_within(&least));
+    // The guardian reports an exit to `dyno`, which closes its own files a moment later.
+    thousand.until(&format!("at most {least:?} is in use"), || held(&thousand).is_within(&least));
     end(thousand);
 }
 
@@ -136,15 +136,15 @@ fn a_dyno_leads_its_own_session_and_inherits_no_open_file() {
     assert_eq!(lines[6], "exited with code 0", "{lines:?}");
 }
 
-/// Limits the number of processes of the user. The limit does not apply to root, so root switches to another user. Other
-/// users get a user namespace, in which the count starts at zero.
+/// Limits the number of processes of the user. The limit does not apply to root, so root switches to another user.
+/// Other users get a user namespace, in which the count starts at zero.
 fn with_few_processes(app: &App, call: Call, limit: u32) -> Call {
     // An unused uid, and another one for each test, because the system counts processes per user.
     let uid = 254_000 + limit;
     // This user may have no access to the directory in which the binary was built.
     let copy = app.top().join("dyno");
-    // `cp` writes the copy instead of this process: a child that another thread forks meanwhile would keep the file open,
-    // and a file that is open for writing cannot be executed.
+    // `cp` writes the copy instead of this process: a child that another thread forks meanwhile would keep the file
+    // open, and a file that is open for writing cannot be executed.
     assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_dyno")).arg(&copy).status().unwrap().success());
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     let call = call.program(&copy);
@@ -174,7 +174,7 @@ fn at_the_process_limit_the_reason_is_shown_and_no_process_is_left() {
 }
 
 #[test]
-fn a_guardian_that_cannot_be_started_is_a_single_error_message() {
+fn a_guardian_that_cannot_be_started_causes_a_single_error_message() {
     let app = App::new("web: touch started; sleep 1000\n");
     let call = with_few_processes(&app, app.dyno(["start"]), 1);
 

@@ -1,4 +1,4 @@
-//! Restarts after crashes, their limit and their pauses (S6.4, S6.9), and the boot timeout (S6.5).
+//! Restarts after crashes, their limit and the back-off between them (S6.4, S6.9), and the boot timeout (S6.5).
 
 use nix::sys::signal::Signal;
 
@@ -125,15 +125,15 @@ fn s6_9_with_max_delay_0_every_restart_is_immediate() {
 }
 
 #[test]
-fn s6_9_max_delay_caps_the_pauses() {
+fn s6_9_max_delay_caps_the_back_off() {
     let app = App::new("worker: exit 3\n");
 
     let finished =
         app.dyno(["start", "--heroku", "--log-format", "text", "--max-delay", "0.1", "--max-restarts", "3"]).run();
 
     let lines = finished.lines_of("worker.1");
-    let pauses: Vec<&String> = lines.iter().filter(|line| line.starts_with("restarting")).collect();
-    assert_eq!(pauses, ["restarting", "restarting in 0.1s", "restarting in 0.1s"]);
+    let delays: Vec<&String> = lines.iter().filter(|line| line.starts_with("restarting")).collect();
+    assert_eq!(delays, ["restarting", "restarting in 0.1s", "restarting in 0.1s"]);
 }
 
 #[test]

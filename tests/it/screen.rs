@@ -1,7 +1,7 @@
 //! Programs that draw on their terminal: `dyno` shows each line as the terminal would leave it (S7.2, S7.6, S6.8).
 //!
-//! The bytes were recorded from the real tools and shortened. The apps have no `web`: if another program used port 5000, a
-//! warning would change the output.
+//! The bytes were recorded from the real tools and shortened. The apps have no `web`: if another program used port
+//! 5000, a warning would change the output.
 
 use nix::sys::signal::Signal;
 
@@ -194,7 +194,7 @@ fn s7_6_a_full_screen_program_is_reported_once_with_a_hint_to_focus() {
 }
 
 #[test]
-fn s6_8_lines_of_others_wait_for_a_focused_full_screen_program() {
+fn s6_8_other_dynos_lines_wait_for_a_focused_full_screen_program() {
     let draw = "echo ready\nread -r _ <go\nprintf '\\033[?1049hscreen'\nread -r _ <leave\n\
                 printf 'more\\033[?1049l'\nread -r _ <end\n";
     let work = "echo up\nread -r _ <job\necho job done\nread -r _ <never\n";

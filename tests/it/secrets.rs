@@ -1,4 +1,5 @@
-//! Only the dynos see the values of config vars: no command line that `ps` shows, no message and no file has them.
+//! Only the dynos see the values of config vars. No command line that `ps` shows, no message and no file that `dyno`
+//! writes contains one.
 
 use std::fs;
 use std::path::Path;
@@ -95,7 +96,7 @@ fn an_unterminated_quote_is_reported_without_its_value() {
 
 #[test]
 fn a_variable_that_is_too_long_is_named_without_its_value() {
-    // The system takes at most 128 KiB for one variable.
+    // The system accepts at most 128 KiB for one variable.
     let app = App::new("web: exit 0\n").file(".env", format!("TOKEN={}\n", SECRET.repeat(8000)));
 
     let finished = app.dyno(["start"]).run();

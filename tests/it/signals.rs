@@ -30,7 +30,7 @@ fn wait_for_the_next_keypress() {
 }
 
 #[test]
-fn int_term_and_hup_stop_everything_and_dyno_dies_by_that_signal() {
+fn int_term_and_hup_stop_everything_and_dyno_ends_by_that_signal() {
     let app = App::new("web: ./polite\n")
         .script("polite", "trap 'echo bye; exit 0' TERM\necho up\n{ read -r _ <go; } 2>/dev/null\n")
         .fifo("go");
@@ -107,8 +107,8 @@ fn a_second_signal_within_300_ms_is_the_same_keypress() {
     let app = slow_app();
     let dyno = up(app.dyno(["start", "-t", "300"]));
 
-    // A wrapper such as npm passes on a signal that the terminal has already sent. The test sends the same signal twice:
-    // if two different ones are pending, the system does not say which came first.
+    // A wrapper such as npm passes on a signal that the terminal has already sent. The test sends the same signal
+    // twice: if two different ones are pending, the system does not say which came first.
     dyno.signal(Signal::SIGINT);
     dyno.signal(Signal::SIGINT);
     dyno.until_shown("got TERM");
@@ -242,7 +242,7 @@ fn usr1_and_usr2_go_to_every_process_of_a_dyno() {
     dyno.signal(Signal::SIGUSR2);
     all_say("heard USR2");
 
-    // The leader of `worker.1` is the shell of `dyno`, which does not get the signal: it would die of it.
+    // The leader of `worker.1` is the shell of `dyno`, which does not get the signal, because that would end it.
     let report = dyno.stdout.text();
     assert!(!report.contains("exited") && !report.contains("terminated"), "{report}");
     dyno.signal(Signal::SIGTERM);

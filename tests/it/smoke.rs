@@ -1,7 +1,7 @@
-//! `dyno smoke` when it passes, and what the other tests of smokes share (S6.2, S11).
+//! Smokes that pass, and the functions that the other tests of smokes share (S6.2, S11).
 //!
-//! The order of lines of different dynos varies, so the tests compare stderr grouped by dyno. Port numbers, which every
-//! run chooses anew, become `PORT`.
+//! The order of lines of different dynos varies, so the tests compare stderr grouped by dyno. Port numbers, which
+//! differ in every run, become `PORT`.
 
 use std::fs::{DirBuilder, File};
 use std::ops::Range;
@@ -22,7 +22,7 @@ pub(crate) fn app(procfile: &str) -> App {
     app
 }
 
-/// A call of `dyno smoke`. All smokes of all test runs on the machine share a runtime directory, and with it the locks of
+/// A call of `dyno smoke`. All smokes of all test runs of this user share a runtime directory, and with it the locks of
 /// ports, so that no two of them get the same port.
 pub(crate) fn smoke(app: &App, args: &[&str]) -> Call {
     static PORTS: OnceLock<Ports> = OnceLock::new();
@@ -30,7 +30,8 @@ pub(crate) fn smoke(app: &App, args: &[&str]) -> Call {
 }
 
 /// A runtime directory in which the ports of other tests are locked: if a smoke listened on one of them, `start` would
-/// warn about it in those tests. The directory is not removed, because another test run may be about to lock a file in it.
+/// warn about it in those tests. The directory is not removed, because another test run may be about to lock a file in
+/// it.
 struct Ports {
     directory: PathBuf,
     _taken: Vec<Flock<File>>,
@@ -66,9 +67,9 @@ pub(crate) fn ports(stderr: &str) -> Vec<String> {
 }
 
 /// Stderr in a fixed order: the lines without a prefix, then the lines of each dyno, then the verdict. Left out are
-/// messages of the shell about a command that it cannot run, because each shell words them differently; the last lines of
-/// the culprit, because they repeat the log (see `smoke_reports`); and progress lines, because on a loaded machine any
-/// smoke may take 5 seconds (see `smoke_progress`).
+/// messages of the shell about a command that it cannot run, because each shell words them differently; the last lines
+/// of the culprit, because they repeat the log (see `smoke_reports`); and progress lines, because on a loaded machine
+/// any smoke may take 5 seconds (see `smoke_progress`).
 pub(crate) fn stderr_by_dyno(finished: &Finished) -> String {
     let all = full_stderr_by_dyno(finished);
     all.split_inclusive('\n').filter(|line| !line.starts_with("system: still waiting after ")).collect()
@@ -226,7 +227,8 @@ fn a_daemon_without_marks_is_gone_at_the_end_of_the_run() {
     let daemon = "setsid env -i sleep 1000 </dev/null >/dev/null 2>&1 & exit 0";
     let finished = smoke(&app, &["--settle", "0", "--", daemon]).run();
 
-    // Whether `dyno` sees the daemon before its parent ends depends on the scheduler. In both cases the smoke ends soon.
+    // Whether `dyno` sees the daemon before its parent ends depends on the scheduler. In both cases the smoke ends
+    // soon.
     finished.expect_end(Ended::Code(0));
 }
 

@@ -5,8 +5,8 @@ use std::net::{TcpListener, UdpSocket};
 use crate::harness::Ended;
 use crate::smoke::{app, ports, smoke};
 
-/// Asserts the `BASE_URL` of a server that listens on this address, with and without `--http`. In `url`, the port number is
-/// `PORT`.
+/// Asserts the `BASE_URL` of a server that listens on this address, with and without `--http`. In `url`, the port
+/// number is `PORT`.
 #[track_caller]
 fn assert_base_url(address: &str, url: &str) {
     if TcpListener::bind((address, 0)).is_err() {

@@ -1,4 +1,4 @@
-//! `dyno smoke` on GitHub Actions, the examples in `examples/ci`, and what `docs/ci.md` says about both.
+//! `dyno smoke` on GitHub Actions, the examples in `examples/ci`, and the claims of `docs/ci.md` about both.
 
 use std::fs;
 use std::path::Path;
@@ -81,7 +81,7 @@ fn on_github_the_notice_of_a_failed_release_is_in_its_group() {
     assert!(group.contains("system    | release v1 failed: "), "{stderr}");
 }
 
-/// What the runner takes for a command: `::` at the start of a line, also after a bare CR, and `##[` anywhere.
+/// The lines that the runner treats as commands: with `::` at the start, also after a bare CR, or `##[` anywhere.
 fn commands(log: &str) -> Vec<&str> {
     let lines = log.split(['\n', '\r']);
     lines.filter(|line| line.trim_start().starts_with("::") || line.contains("##[")).collect()
@@ -143,16 +143,16 @@ fn every_replacement_in_the_ci_page_works() {
         let runs_tests = line.ends_with("-- npm test");
         let good = app_with_npm("web: ./listen\n", 0);
         let red = app_with_npm("web: ./listen\n", 7);
-        let dead = app_with_npm("web: exit 9\n", 0);
+        let crashing = app_with_npm("web: exit 9\n", 0);
 
         let passed = shell(&good, &["-c", line]).run();
         let failed = shell(&red, &["-c", line]).run();
-        let died = shell(&dead, &["-c", line]).run();
+        let crashed = shell(&crashing, &["-c", line]).run();
 
         assert_eq!(passed.stdout(), if runs_tests { "npm test at http://127.0.0.1\n" } else { "" }, "{line}");
         passed.expect_end(Ended::Code(0));
         failed.expect_end(Ended::Code(if runs_tests { 7 } else { 0 }));
-        died.expect_end(Ended::Code(9));
+        crashed.expect_end(Ended::Code(9));
     }
     let failing = app_with_npm("web: ./listen 0.0.0.0 500\n", 0);
     let probing = rows.iter().map(|row| row[1].trim_matches('`')).filter(|line| line.contains("--http"));

@@ -111,7 +111,7 @@ fn a_smoke_fails_if_only_one_of_two_web_dynos_is_up() {
 
 /// Asserts that the smoke fails because this web exits while booting.
 #[track_caller]
-fn assert_died(web: &str, args: &[&str], status: i32, output: &[&str], how: &str, reason: &str) {
+fn assert_exits_while_booting(web: &str, args: &[&str], status: i32, output: &[&str], how: &str, reason: &str) {
     let finished = smoke(&app(&format!("web: {web}\n")), &[args, &["--", "echo never"]].concat()).run();
 
     let first = ["ports: web.1 PORT", "web.1: started with pid PID"];
@@ -121,24 +121,38 @@ fn assert_died(web: &str, args: &[&str], status: i32, output: &[&str], how: &str
 
 #[test]
 fn the_status_is_that_of_a_web_that_exits_while_booting() {
-    assert_died("echo no; exit 7", &[], 7, &["web.1: no"], "exited with code 7", "exited with code 7 while booting");
+    assert_exits_while_booting(
+        "echo no; exit 7",
+        &[],
+        7,
+        &["web.1: no"],
+        "exited with code 7",
+        "exited with code 7 while booting",
+    );
 }
 
 #[test]
 fn the_status_is_1_if_a_web_exits_with_0_while_booting() {
-    assert_died("true", &[], 1, &[], "exited with code 0", "exited with code 0 while booting");
+    assert_exits_while_booting("true", &[], 1, &[], "exited with code 0", "exited with code 0 while booting");
 }
 
 #[test]
 fn the_status_is_137_if_a_web_is_killed_while_booting() {
-    assert_died("kill -9 $$; :", &[], 137, &[], "terminated by SIGKILL", "was terminated by SIGKILL while booting");
+    assert_exits_while_booting(
+        "kill -9 $$; :",
+        &[],
+        137,
+        &[],
+        "terminated by SIGKILL",
+        "was terminated by SIGKILL while booting",
+    );
 }
 
 #[test]
 fn a_web_that_listens_and_then_exits_fails_the_smoke() {
     let output = ["web.1: Listening on 0.0.0.0:PORT"];
     let reason = "exited with code 3 while booting";
-    assert_died("./listen 0.0.0.0 die", &["--http", "/"], 3, &output, "exited with code 3", reason);
+    assert_exits_while_booting("./listen 0.0.0.0 die", &["--http", "/"], 3, &output, "exited with code 3", reason);
 }
 
 #[test]

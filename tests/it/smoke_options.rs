@@ -1,4 +1,4 @@
-//! Options of `dyno smoke` that set what runs and which answer is expected (S19.1, S19.4).
+//! Options of `dyno smoke` that choose what to run and which answer to expect (S19.1, S19.4).
 
 use crate::harness::{App, Ended};
 use crate::smoke::{app, smoke, stderr_by_dyno};
@@ -46,7 +46,7 @@ fn s19_1_start_replaces_the_procfile_and_its_release_command() {
 }
 
 #[test]
-fn s19_1_start_takes_a_command_of_several_lines() {
+fn s19_1_start_accepts_a_command_of_several_lines() {
     let finished = smoke(&without_procfile(), &["--start", "echo one\nexec ./listen\n", "--settle", "0"]).run();
 
     finished.expect_end(Ended::Code(0));
@@ -94,7 +94,7 @@ fn s19_4_an_equals_sign_in_a_query_is_not_a_status() {
 }
 
 #[test]
-fn s19_4_an_invalid_http_option_says_what_was_probably_meant() {
+fn s19_4_an_invalid_http_option_suggests_a_valid_one() {
     let app = app("web: touch started\n");
     for (args, fact, hint) in [
         (

@@ -3,7 +3,7 @@
 use crate::harness::Ended;
 use crate::smoke::{app, full_stderr_by_dyno, smoke, until_logged};
 
-/// Asserts the first progress line of a smoke, which passes after that.
+/// Asserts the first progress line of a smoke, and that the smoke then passes.
 #[track_caller]
 fn assert_waits(procfile: &str, http: &[&str], line: &str) {
     let app = app(procfile).fifo("go");

@@ -62,7 +62,7 @@ fn a_report_is_written_again_if_the_command_cleans_its_directory() {
 }
 
 #[test]
-fn two_reports_cannot_share_a_file_but_both_may_be_dev_null() {
+fn two_reports_cannot_share_a_file_but_both_can_be_dev_null() {
     let app = web();
     fs::write(app.path("x.xml"), "").unwrap();
     symlink("x.xml", app.path("link")).unwrap();

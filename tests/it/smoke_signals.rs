@@ -1,5 +1,5 @@
-//! Smokes that a signal stops, as CI runners do, and many smokes at once: the status is right and no process is left
-//! (S11, S12, S5.4).
+//! Smokes that are stopped by a signal, as by a CI runner, and many smokes at once: the status is right and no process
+//! is left (S11, S12, S5.4).
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::harness::{App, Ended, Running, until};
 use crate::smoke::{app, ports, smoke, stderr_by_dyno, until_logged};
 
-/// Starts a smoke and waits until it is in this phase, which is named like in the verdict.
+/// Starts a smoke and waits until it is in this phase, which is named as in the verdict.
 fn in_phase(phase: &str) -> (App, Running) {
     let (procfile, args, shown): (_, &[&str], _) = match phase {
         "during the release phase" => ("release: echo here; read -r _ <never\nweb: ./listen\n", &[], "| here"),
@@ -32,7 +32,7 @@ fn in_phase(phase: &str) -> (App, Running) {
 const PHASES: [&str; 4] = ["during the release phase", "while booting", "while settling", "while the command ran"];
 
 #[test]
-fn s11_a_smoke_dies_by_the_signal_and_says_in_which_phase_it_was() {
+fn s11_a_smoke_ends_by_the_signal_and_reports_its_phase() {
     for phase in PHASES {
         for (signal, name, status) in [
             (Signal::SIGTERM, "SIGTERM", 143),
@@ -53,7 +53,7 @@ fn s11_a_smoke_dies_by_the_signal_and_says_in_which_phase_it_was() {
 }
 
 #[test]
-fn s12_a_signal_while_a_smoke_stops_kills_and_keeps_the_status() {
+fn s12_a_signal_to_a_stopping_smoke_kills_and_keeps_the_status() {
     let (_app, smoke) = in_phase("while stopping");
 
     smoke.signal(Signal::SIGTERM);

@@ -1,4 +1,5 @@
-//! The stdin of the command of a smoke (S19.3): that of `dyno` if it is a pipe, a socket or a file; otherwise it is empty.
+//! The stdin of the command of a smoke (S19.3): that of `dyno` if it is a pipe, a socket or a file; otherwise it is
+//! empty.
 
 use std::fs::File;
 use std::io::Write;

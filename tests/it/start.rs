@@ -8,9 +8,9 @@ use crate::harness::{App, Ended, Finished};
 fn output_of_dynos(finished: &Finished) -> Vec<String> {
     let stdout = finished.stdout();
     let lines = stdout.lines().filter_map(|line| line.strip_prefix("TIME ")?.split_once("| "));
-    let own = ["started with", "exited with", "terminated by"];
+    let notices = ["started with", "exited with", "terminated by"];
     let mut output: Vec<String> = lines
-        .filter(|(name, text)| !name.starts_with("system") && !own.iter().any(|notice| text.starts_with(notice)))
+        .filter(|(name, text)| !name.starts_with("system") && !notices.iter().any(|notice| text.starts_with(notice)))
         .map(|(name, text)| format!("{}: {text}", name.trim_end()))
         .collect();
     output.sort();
@@ -152,7 +152,7 @@ fn the_first_dyno_to_exit_stops_everything_and_sets_the_status() {
 }
 
 #[test]
-fn death_by_a_signal_gives_status_128_plus_its_number() {
+fn an_exit_by_a_signal_gives_status_128_plus_its_number() {
     let app = App::new("web: sh -c 'kill -KILL $$'\n");
 
     app.dyno(["start"]).run().expect(

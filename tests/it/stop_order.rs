@@ -62,8 +62,8 @@ fn s6_6_a_program_below_two_shells_stops_its_own_workers() {
     assert!(!lines.contains(&"task lost".to_owned()), "{lines:?}");
 }
 
-/// Stops a pool without releasing its task, which only a signal can end then. Returns the lines of web.1 from the signal
-/// on, sorted.
+/// Stops a pool without releasing its task, so that only a signal can end the task. Returns the lines of web.1 from the
+/// signal on, sorted.
 fn lines_if_not_released(app: &App, args: &[&str]) -> Vec<String> {
     let dyno = up(app.dyno(["start"]).args(args));
     dyno.signal(Signal::SIGTERM);
@@ -94,7 +94,7 @@ fn s6_6_heroku_sends_the_signal_to_everything_at_once() {
 }
 
 #[test]
-fn s6_6_workers_get_the_signal_before_the_grace_is_over() {
+fn s6_6_workers_get_the_signal_before_the_grace_expires() {
     let app = app_with_pool("web: POOL '. ./task'\n");
 
     // Nothing releases the task: only the signal ends it, and nothing is killed.

@@ -119,7 +119,8 @@ fn s6_4_a_crash_looping_dyno_does_not_disturb_the_others() {
     assert_eq!(finished.lines_of("web.1").iter().filter(|line| line.starts_with("started")).count(), 1);
 }
 
-// S7.5: a dyno that prints nothing does not wait for a reader that stopped reading. Notices that do not fit are counted.
+// S7.5: a dyno that prints nothing does not wait for a reader that stopped reading. Notices that do not fit are
+// counted.
 #[test]
 fn notices_that_the_reader_does_not_read_are_counted_not_kept() {
     const RUNS: u32 = 1_000;

@@ -1,4 +1,4 @@
-//! The full text of messages about everything around the files of an app: directories, ports, limits, programs, the
+//! The full text of messages about everything but the files of an app: directories, ports, limits, programs, the
 //! guardian, other names of the binary. Messages about the files are in `file_messages`.
 
 use std::fs;
@@ -60,7 +60,7 @@ fn s2_9_an_environment_that_is_too_large_names_its_longest_variable() {
     let keys = (0..30).map(|index| format!("KEY{index}={}\n", "x".repeat(100_000))).collect::<Vec<_>>().concat();
     let app = App::new("web: touch started\n").file(".env", keys + "LONGEST=" + &"x".repeat(100_001) + "\n");
 
-    // The system takes a quarter of the stack limit for arguments and environment.
+    // The system allows a quarter of the stack limit for arguments and environment.
     let long = app.dyno(["start"]).after("ulimit -s 8192").run();
 
     long.expect_end(Ended::Code(78));
@@ -154,7 +154,7 @@ fn a_procfile_with_only_a_release_has_nothing_to_start() {
 }
 
 #[test]
-fn s11_a_lost_guardian_is_one_error_message() {
+fn s11_a_lost_guardian_causes_one_error_message() {
     let app = App::new("web: read -r _ <never\n").fifo("never");
     let dyno = app.dyno(["start"]).spawn();
     dyno.until_shown("started with pid");

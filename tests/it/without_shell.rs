@@ -38,7 +38,7 @@ fn the_environment_is_the_same_with_and_without_a_shell() {
         (app.dyno(["start"]).env("PWD", "/"), root.clone()),
         (app.dyno(["start"]).env("PWD", "relative"), root.clone()),
         (app.dyno(["start"]).env("PWD", "/does/not/exist"), root.clone()),
-        // Like in a shell, a symlink in the path of the directory is kept.
+        // As in a shell, a symlink in the path of the directory is kept.
         (app.dyno(["start"]).env("PWD", &through_link), through_link.clone()),
         (app.dyno(["start", "-d", "sub"]).env("PWD", &root), root.join("sub")),
         (app.dyno(["start", "-f", "sub/Procfile"]), root.join("sub")),
@@ -60,7 +60,7 @@ fn variables_that_a_shell_changes_or_drops_are_the_same_without_it() {
 }
 
 #[test]
-fn a_program_is_found_like_a_shell_finds_it() {
+fn a_program_is_found_as_a_shell_would_find_it() {
     let app = App::new("web: hello there\n")
         .script("first/other", "echo other")
         .script("own/hello", "echo \"own $1\"")
@@ -73,7 +73,7 @@ fn a_program_is_found_like_a_shell_finds_it() {
     let system = std::env::var("PATH").unwrap();
     for (path, output) in [
         ("first:own:late", "own there"),
-        // Neither a directory, nor a file that may not be executed, nor a missing entry ends the search.
+        // Neither a directory, nor a file that is not executable, nor a missing entry ends the search.
         ("directory:no:missing:late:own", "late there"),
         // An empty entry is the root.
         (":own", "here there"),
