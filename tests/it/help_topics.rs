@@ -46,13 +46,12 @@ Exit statuses
 
 status         when
 -------------  -----------------------------------------------------------------
-0              everything was stopped as asked, or the first dyno to exit did so
-               with 0
+0              success; in `start`, the first dyno to exit did so with 0
 n, 128+n       code or signal of the first dyno to exit, or of a failed release
 by the signal  stopped by INT, TERM, HUP or QUIT: shells show 130, 143, 129 or
                131
 2              the command line is wrong
-69             no port is free
+69             no port is free; with `--strict-ports`, a port is in use
 70             the guardian was lost, or a process could not be killed (it is
                named)
 74             the output could not be written, or its reader took none of it
