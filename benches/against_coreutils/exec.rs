@@ -37,7 +37,7 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
                 }
             }
         }
-        table.alone(&format!("  first of {count}"), &dyno.first, "ms", Limit::AtMost(FIRST_MS));
+        table.shortest(&format!("  first of {count}"), &dyno.first, Limit::AtMost(FIRST_MS));
         table.against(&format!("  first of {count}, `sh` loop"), [&dyno.first, &shell.first], "ms", Limit::None);
         let limit = if count == 100 { Limit::AtMost(HUNDREDTH) } else { Limit::None };
         table.against(&format!("  last of {count}, `sh` loop"), [&dyno.last, &shell.last], "ms", Limit::None);

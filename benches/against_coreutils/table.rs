@@ -36,6 +36,14 @@ impl Table {
         self.push([what.to_owned(), shown(values, unit), String::new(), String::new()], verdict);
     }
 
+    /// Adds a measurement of a time below 20 ms. The limit applies to its minimum, because other work on the machine only
+    /// lengthens so short a time, and by much.
+    pub(crate) fn shortest(&mut self, what: &str, milliseconds: &[f64], limit: Limit) {
+        let (verdict, is_met) = verdict(minimum(milliseconds), limit, "ms");
+        let verdict = format!("min {verdict}");
+        self.push([what.to_owned(), shown(milliseconds, "ms"), String::new(), String::new()], (verdict, is_met));
+    }
+
     /// Adds a measurement of `dyno` and of another program, round by round. The limit applies to the median of their
     /// ratios, which is returned.
     pub(crate) fn against(&mut self, what: &str, [dyno, other]: [&[f64]; 2], unit: &str, limit: Limit) -> f64 {
@@ -94,9 +102,13 @@ fn verdict(value: f64, limit: Limit, unit: &str) -> (String, bool) {
 }
 
 fn shown(values: &[f64], unit: &str) -> String {
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let least = minimum(values);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     format!("{} {unit} ({}–{})", number(median(values)), number(least), number(most))
+}
+
+fn minimum(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
 /// Three significant digits.

@@ -82,7 +82,11 @@ impl Runtime {
                 None => break,
             }
             match self.work.pop_front() {
-                Some(Work::Spawn(spec)) => self.spawn(spec),
+                Some(Work::Spawn(spec)) => {
+                    self.spawn(spec);
+                    // The guardian starts it while the streams of the next one are created.
+                    self.guardian.flush()?;
+                }
                 Some(Work::Signal(run, signal)) => match signal {
                     GroupSignal::Stop { signal, everything } => self.guardian.stop(run, signal, everything),
                     GroupSignal::StopRest => self.guardian.stop_rest(run),
