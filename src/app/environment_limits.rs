@@ -40,7 +40,7 @@ pub enum EnvironmentTooBig {
         longest: String,
     },
     /// All together are too long, and none of them is long: there are too many.
-    #[error("the environment has {count} variables with {bytes} bytes, and the system takes at most {limit} bytes")]
+    #[error("the environment has {count} variables with {bytes} bytes, over the system limit of {limit} bytes")]
     Count {
         /// How many variables there are.
         count: usize,

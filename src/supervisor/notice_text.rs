@@ -151,7 +151,7 @@ impl NoticeKind {
                 };
                 // `--focus web` is web.1.
                 let index = if dyno.index == 1 { String::new() } else { format!(".{}", dyno.index) };
-                format!("{dyno} {what}: type `dyno start --focus {}{index}` to use it", dyno.process_type)
+                format!("{dyno} {what}: run `dyno start --focus {}{index}` to use it", dyno.process_type)
             }
             Self::SpawnFailed(why) => why.to_string(),
             Self::CommandNotFound => "command not found, see the line above".to_owned(),

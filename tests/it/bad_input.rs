@@ -159,7 +159,7 @@ fn s2_9_more_variables_than_linux_accepts_are_refused_by_run_and_start() {
 
         finished.expect_end(Ended::Code(78));
         let stderr = finished.stderr();
-        assert!(stderr.starts_with("error: the environment is ") && stderr.lines().count() == 3, "{stderr}");
+        assert!(stderr.starts_with("error: the environment has ") && stderr.lines().count() == 3, "{stderr}");
         assert!(finished.stdout.is_empty() && !app.has("started"));
     }
 }

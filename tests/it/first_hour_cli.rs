@@ -32,7 +32,7 @@ fn refuses(app: &App, args: &[&str], fact: &str, hint: &str) {
 fn s1_4_a_mostly_bad_procfile_lists_ten_lines_with_their_reasons() {
     let bad: Vec<String> = (2..=23).map(|line| format!("note {line}\n")).collect();
     let app = App::new(&format!("web: true\n{}", bad.concat()));
-    let hint = "write lines such as `web: npm start`, or name the Procfile with `-f`";
+    let hint = "write lines such as `web: npm start`, or pass another file with `-f`";
     let more = "and 12 more: 22 of 23 lines are not Procfile entries";
 
     let listed: Vec<String> = (2..=11)
@@ -195,7 +195,7 @@ fn a_negative_number_is_a_wrong_value_not_an_unknown_option() {
     let number = "write a whole number from 0 to 65535";
     refuses(&app, &["start", "--port-step", "-1"], "`-1` is not a valid value for `--port-step`", number);
     let port = "give a port such as `-p 5000`, or `-p auto`";
-    refuses(&app, &["start", "-p", "-1"], "`-p -1` is no port number from 1 to 65535", port);
+    refuses(&app, &["start", "-p", "-1"], "`-p -1` is not a port number from 1 to 65535", port);
 }
 
 #[test]
@@ -266,15 +266,15 @@ fn help_of_help_is_help_and_v_is_the_version() {
 fn s2_9_too_many_small_variables_are_reported_by_their_number() {
     let file: Vec<String> = (1..=150_000).map(|number| format!("K{number}=1\n")).collect();
     let app = App::new("web: true\n").file("many.env", file.concat());
-    let hint = "hint: remove variables that the app does not read, or read them from a file of its own\n";
+    let hint = "hint: remove variables that the app does not read, or let it read them from a file\n";
     // The harness sets a few, and `dyno` some more.
     let is_expected = |fact: &str| {
         let words: Vec<&str> = fact.split(' ').collect();
         let count: usize = words[3].parse().unwrap();
         let bytes: usize = words[6].parse().unwrap();
-        let (limit, rest) = (words[14], words[15..].concat());
+        let (limit, rest) = (words[13], words[14..].concat());
         let text = format!(
-            "the environment has {count} variables with {bytes} bytes, and the system takes at most {limit} {rest}"
+            "the environment has {count} variables with {bytes} bytes, over the system limit of {limit} {rest}"
         );
         fact == text && (150_001..150_040).contains(&count) && bytes > 2_000_000 && rest == "bytes"
     };

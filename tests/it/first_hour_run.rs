@@ -251,7 +251,7 @@ fn s6_8_a_debugger_prompt_points_to_focus_once() {
 
     let stdout = "TIME web.1  | started with pid PID\n\
                   TIME web.1  | (Pdb) \n\
-                  TIME system | web.1 waits at a debugger prompt: type `dyno start --focus web` to use it\n\
+                  TIME system | web.1 waits at a debugger prompt: run `dyno start --focus web` to use it\n\
                   TIME web.1  > n\n\
                   TIME web.1  | (Pdb) \n\
                   TIME web.1  | exited with code 0\n";
@@ -271,7 +271,7 @@ fn s6_8_a_debugger_prompt_on_a_terminal_is_recognised_behind_its_sequences() {
 
     let shown = without_times_and_pids(&finished.stdout).replace("\r\n", "\n");
     let prompt = "TIME web.1  | irb(main):001>\n\
-                  TIME system | web.1 waits at a debugger prompt: type `dyno start --focus web` to use it\n";
+                  TIME system | web.1 waits at a debugger prompt: run `dyno start --focus web` to use it\n";
     assert!(shown.contains(prompt), "{shown}");
 }
 

@@ -48,19 +48,22 @@ status         when
 -------------  -----------------------------------------------------------------
 0              success; in `start`, the first dyno to exit did so with 0
 n, 128+n       code or signal of the first dyno to exit, or of a failed release
+               command
 by the signal  stopped by INT, TERM, HUP or QUIT: shells show 130, 143, 129 or
                131
 2              the command line is wrong
-69             no port is free; with `--strict-ports`, a port is in use
+69             no port is free, or a port is in use and `--strict-ports` was
+               given
 70             the guardian was lost, or a process could not be killed (it is
                named)
-74             the output could not be written, or its reader took none of it
-               for two seconds after the end
+74             the output could not be written, or its reader read nothing for
+               two seconds after the end
 75             `smoke`: not up in time, or the release command took too long
 78             Procfile, `.env` or `.foreman` is missing or invalid, or there is
                no bash for the profile
-126            the command, or the first dyno to exit, could not be executed
-127            the command, or the first dyno to exit, was not found
+126            the command, or that of the first dyno to exit, could not be
+               executed
+127            the command, or that of the first dyno to exit, was not found
 141            the reader of stdout went away
 
 - `dyno run` ends with the status, or by the signal, of the command itself.

@@ -143,7 +143,7 @@ fn a_procfile_with_only_a_release_has_nothing_to_start() {
     let fact = "nothing to start: the Procfile defines only `release`";
     says(&app, &["start"], 2, &error(fact, "run it with `dyno release`"));
     says(&app, &["start", "web"], 2, &error("the Procfile has no process type `web`", "it defines no process types"));
-    let fact = "`release` is the release phase and never joins the formation";
+    let fact = "`release` is the release phase and never part of the formation";
     says(
         &app,
         &["start", "release"],

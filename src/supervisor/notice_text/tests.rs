@@ -217,12 +217,12 @@ fn s6_8_a_dyno_that_needs_the_keyboard_gets_a_command_to_type() {
         (
             dyno("web", 1),
             KeyboardSign::DebuggerPrompt,
-            "web.1 waits at a debugger prompt: type `dyno start --focus web` to use it",
+            "web.1 waits at a debugger prompt: run `dyno start --focus web` to use it",
         ),
         (
             dyno("web", 2),
             KeyboardSign::FullScreen,
-            "web.2 draws a full screen: type `dyno start --focus web.2` to use it",
+            "web.2 draws a full screen: run `dyno start --focus web.2` to use it",
         ),
     ] {
         assert_texts(&NoticeKind::NeedsKeyboard { dyno, sign }, Some(text), Some(text));

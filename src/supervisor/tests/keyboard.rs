@@ -99,7 +99,7 @@ fn at_prompt(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
 fn s6_8_a_debugger_prompt_points_to_focus_once_a_run() {
     let mut supervisor = all_up(&["web.1", "web.2"], restarting());
     let line = |name: &str, focus: &str| {
-        vec![format!("system: {name} waits at a debugger prompt: type `dyno start --focus {focus}` to use it")]
+        vec![format!("system: {name} waits at a debugger prompt: run `dyno start --focus {focus}` to use it")]
     };
 
     assert_eq!(at_prompt(&mut supervisor, "web.1", at(1)), line("web.1", "web"));
