@@ -1,7 +1,7 @@
 //! The layout of the help: `--help` fits a screen of 24 lines of 80 columns, `dyno help COMMAND` lists every option.
 //!
-//! Each argument declares its heading (`help_heading`) and whether `--help` leaves it out (`hide_short_help`). A command
-//! without room for an argument that it shares with others hides it with [`off_screen`].
+//! Each argument declares its heading (`help_heading`) and whether `--help` leaves it out (`hide_short_help`). If a
+//! command has no room for an argument that it shares with other commands, it hides it with [`off_screen`].
 
 use std::ffi::OsString;
 
@@ -16,7 +16,7 @@ pub(super) const PORTS_AND_VARIABLES: &str = "Ports and variables";
 pub(super) const LIFE: &str = "Life of a dyno";
 pub(super) const OUTPUT: &str = "Terminal and output";
 
-/// The widest line, also on a wider terminal and without one.
+/// The widest line, even on a wider terminal or without a terminal.
 const SCREEN_COLUMNS: usize = 80;
 
 /// Which options the help lists.
@@ -29,7 +29,7 @@ pub(super) enum Extent {
 }
 
 impl Extent {
-    /// The extent that a command line asks for.
+    /// The extent that a command line requests.
     pub(super) fn wanted(words: &[OsString]) -> Self {
         if words.get(1).is_some_and(|word| word == "help") { Self::Whole } else { Self::Screen }
     }
@@ -39,7 +39,7 @@ impl Extent {
 pub(super) fn command(extent: Extent) -> Command {
     // clap's own flag prints the whole list for `--help` and the short one for `-h`.
     let root = Cli::command().disable_help_flag(true).disable_version_flag(true).max_term_width(SCREEN_COLUMNS);
-    // The commands need the room on the screen.
+    // Not in `--help`: the commands need the room on the screen.
     let version = Arg::new("version")
         .short('V')
         .short_alias('v')
@@ -49,21 +49,21 @@ pub(super) fn command(extent: Extent) -> Command {
     let root = root.arg(version.hide_short_help(true));
     let visible = root.get_subcommands().filter(|command| !command.is_hide_set());
     let pages: Vec<String> = visible.map(|command| command.get_name().to_owned()).collect();
-    let root = in_shape(root, extent).mut_subcommands(|command| in_shape(command, extent));
-    let root = root.mut_subcommand("start", keyboard::listed);
+    let root = laid_out(root, extent).mut_subcommands(|command| laid_out(command, extent));
+    let root = root.mut_subcommand("start", keyboard::with_keys);
     root.mut_subcommand("man", |man| man.mut_arg("page", |page| page.value_parser(PossibleValuesParser::new(pages))))
 }
 
-/// The command line of `dyno` with all options under their headings.
+/// The command line of `dyno` with the full help: all options under their headings.
 #[must_use]
 pub fn whole_command() -> Command {
     command(Extent::Whole)
 }
 
-fn in_shape(command: Command, extent: Extent) -> Command {
+fn laid_out(command: Command, extent: Extent) -> Command {
     let (name, is_root) = (command.get_name().to_owned(), command.get_name() == "dyno");
-    let hides = command.get_arguments().any(|arg| arg.is_hide_short_help_set() && !arg.is_hide_set());
-    let text = if hides && !is_root {
+    let hides_options = command.get_arguments().any(|arg| arg.is_hide_short_help_set() && !arg.is_hide_set());
+    let text = if hides_options && !is_root {
         format!("Print this; `dyno help {name}` lists all options")
     } else {
         "Print this help".to_owned()

@@ -49,7 +49,7 @@ use crate::error::Status;
     about = "The Heroku runtime on your machine: leaves no orphan, loses no line",
     subcommand_required = true,
     mut_args(|arg| arg.hide_short_help(true)),
-    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` explains a command, `dyno help COMMAND` all its options."
+    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` shows the basics; `dyno help COMMAND` lists every option."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -63,7 +63,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The project options, where those after the subcommand override those before it.
+    /// The project options; those after the subcommand override those before it.
     #[must_use]
     pub fn project(&self, after: &ProjectArgs) -> ProjectArgs {
         after.over(&self.project)
@@ -104,7 +104,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect for the name of the program; a symlink or a copy is enough.
+    /// The dialect for the name under which the program was called, such as that of a symlink or a copy.
     #[must_use]
     pub fn of_program(program: &OsStr) -> Self {
         match Path::new(program).file_name().and_then(OsStr::to_str) {
@@ -114,8 +114,8 @@ impl Dialect {
         }
     }
 
-    /// The exit status of an error of our own: 1 under other names (S11). As honcho, 126 and 127 stay, as in a shell;
-    /// foreman returns 1 for these as well. See [`usage_status`](Self::usage_status) for a wrong command line.
+    /// The exit status of an error of our own: 1 under other names (S11). As honcho, 126 and 127 are kept, as in a
+    /// shell; foreman returns 1 for these as well. See [`usage_status`](Self::usage_status) for a wrong command line.
     #[must_use]
     pub fn status(self, status: u8) -> u8 {
         const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();
@@ -157,7 +157,7 @@ pub struct ProjectArgs {
 }
 
 impl ProjectArgs {
-    /// These options, or those of `before` where an option is missing.
+    /// These options; a missing one is taken from `before`.
     #[must_use]
     pub fn over(&self, before: &Self) -> Self {
         Self {
@@ -184,7 +184,7 @@ pub enum Command {
     Run(RunArgs),
     /// Run only the release command
     Release(ReleaseArgs),
-    /// Start the app, run a command such as the tests, stop it: for CI
+    /// For CI: start the app, run a command such as tests, stop the app
     Smoke(Box<SmokeArgs>),
     /// Check the files.
     #[command(about = format!("Check Procfile, .env and .foreman: status 0 or {}", Status::Config.code()))]

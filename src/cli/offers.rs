@@ -1,11 +1,11 @@
 //! Which values of the app Tab offers for an argument.
 //!
-//! Each argument declares them where it is defined, and `commands::completions` looks them up. clap itself knows files,
-//! directories and fixed values.
+//! Each argument declares them where it is defined, and `commands::completions` looks them up. clap itself completes
+//! files, directories and fixed values.
 
 use clap::builder::ArgExt;
 
-/// Which values of the app an argument takes.
+/// Which values of the app an argument accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offers {
     /// `web`, or `web,worker`.

@@ -28,12 +28,12 @@ pub struct RunArgs {
     /// The command and its arguments
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, add = Offers::CommandWords)]
     pub words: Vec<OsString>,
-    /// When the first word is a process type.
+    /// When the first word is read as a process type.
     #[arg(skip)]
     pub type_word: TypeWord,
 }
 
-/// When the first word of `run` is a process type (S9.2).
+/// When the first word of `run` is read as a process type (S9.2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TypeWord {
     /// Whenever it names one; the other words are appended.

@@ -1,4 +1,4 @@
-//! From the words of the command line to its types, by the name the binary was called with (S13.2).
+//! Reads the words of the command line into its types, by the name the binary was called with (S13.2).
 
 use std::ffi::{OsStr, OsString};
 
@@ -19,7 +19,7 @@ const OPTIONS_WITH_VALUE: [&str; 6] = ["-f", "-d", "-e", "--procfile", "--root",
 /// Reads a command line. `words`: the name of the program first.
 ///
 /// # Errors
-/// [`Refusal`] if there is nothing to carry out.
+/// [`Refusal`] if the line requests the help or the version, or cannot be understood.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> {
     let words: Vec<OsString> = words.into_iter().collect();
     let dialect = Dialect::of_program(words.first().map_or(OsStr::new(""), OsString::as_os_str));
@@ -32,12 +32,13 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> 
             let line = Line { words: &words, command: &honcho::Honcho::command(), program: "honcho" };
             refused(error, dialect, &line)
         }),
-        Dialect::Dyno | Dialect::HerokuLocal => own(words).map(with_habits),
+        Dialect::Dyno | Dialect::HerokuLocal => parse_own(words).map(with_local_dialect),
     }
 }
 
-/// Without any word, and for `dyno help --help`, help is shown, like foreman and the platform's tool do.
-fn own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
+/// Reads a command line of `dyno`. Shows the help if there are no words, like foreman and the platform's tool, and for
+/// `dyno help --help`.
+fn parse_own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
     if words.len() <= 1 {
         words = vec!["dyno".into(), "--help".into()];
     }
@@ -51,7 +52,7 @@ fn own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
     }
     let mut command = help::command(extent);
     if is_help {
-        command = topic::listed(command);
+        command = topic::with_topics(command);
     }
     let words = with_colons(words);
     let matches = command.try_get_matches_from_mut(&words);
@@ -61,7 +62,7 @@ fn own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
     })
 }
 
-/// `dyno help TOPIC`, which takes no other word.
+/// `dyno help TOPIC`, which accepts no other word.
 fn page(topic: Topic, extra: Option<&OsString>) -> Result<Cli, Refusal> {
     if let Some(word) = extra {
         let fact = format!("unexpected argument `{}`", word.display());
@@ -83,8 +84,8 @@ fn refused(error: clap::Error, dialect: Dialect, line: &Line<'_>) -> Refusal {
     Refusal::Misread(Box::new(Misread { dialect, complaint: line.complaint(&error), stray: None }))
 }
 
-/// A line of our own that cannot be understood. Names like a wrong one are found by our own measure, as for process types:
-/// clap's leaves out short words and names hidden commands.
+/// A command line of `dyno` that cannot be understood. Similar names are found with our own measure, as for process types:
+/// clap's ignores short words and suggests hidden commands.
 fn misread(error: &clap::Error, line: &Line<'_>, is_help: bool) -> Refusal {
     let mut complaint = line.complaint(error);
     let mut stray = None;
@@ -118,12 +119,12 @@ fn misread(error: &clap::Error, line: &Line<'_>, is_help: bool) -> Refusal {
     }
     let is_power_shell = text(ContextKind::InvalidValue).is_some_and(|value| ["powershell", "pwsh"].contains(&value));
     if is_power_shell && text(ContextKind::InvalidArg) == Some("<SHELL>") {
-        "PowerShell is not supported: its script would run a `$(…)` on the line at Tab".clone_into(&mut complaint.hint);
+        "PowerShell is not supported: pressing Tab would run any `$(…)` on the line".clone_into(&mut complaint.hint);
     }
     Refusal::Misread(Box::new(Misread { dialect: Dialect::Dyno, complaint, stray }))
 }
 
-/// The word `typed` with the words around it.
+/// The unexpected word `typed`, with the words around it.
 fn stray_word(words: &[OsString], typed: &str, near_commands: Option<Vec<String>>) -> Option<StrayWord> {
     let mut is_value = false;
     let at = words.iter().enumerate().skip(1).find_map(|(at, word)| {
@@ -131,7 +132,7 @@ fn stray_word(words: &[OsString], typed: &str, near_commands: Option<Vec<String>
         is_value = OPTIONS_WITH_VALUE.iter().any(|option| word == option);
         found.then_some(at)
     })?;
-    // The options before the command name the files, whatever the command is.
+    // The options before the command name the files. Any command in its place makes the line valid.
     let before = words.get(..at)?.iter().cloned();
     let line: Vec<OsString> =
         if near_commands.is_some() { before.chain(["check".into()]).collect() } else { before.collect() };
@@ -143,8 +144,8 @@ fn stray_word(words: &[OsString], typed: &str, near_commands: Option<Vec<String>
     Some(StrayWord { words: words.to_vec(), at, project, near_commands })
 }
 
-/// `heroku local` never runs the release command.
-fn with_habits(mut cli: Cli) -> Cli {
+/// `dyno local` behaves like `heroku local`, which never runs the release command.
+fn with_local_dialect(mut cli: Cli) -> Cli {
     match &mut cli.command {
         Command::Local(args) => {
             cli.dialect = Dialect::HerokuLocal;
@@ -165,7 +166,7 @@ fn with_habits(mut cli: Cli) -> Cli {
     cli
 }
 
-/// Makes `local:run CMD` of `local run CMD`, which is accepted as well.
+/// Turns `local run CMD` into `local:run CMD`: both are accepted.
 #[must_use]
 pub fn with_colons(mut words: Vec<OsString>) -> Vec<OsString> {
     let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word == text);
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_option_never_suggests_to_pass_it_as_an_argument() {
+    fn the_hint_on_an_unknown_option_is_where_the_options_are_listed() {
         for (line, option, help) in [
             ("dyno start -z", "-z", "dyno help start"),
             ("dyno local -r", "-r", "dyno help local"),

@@ -19,7 +19,7 @@ pub struct CheckArgs {
     /// Print the result as one JSON object
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Also fail if a strict .env reader would differ
+    /// Also fail if a strict .env reader would disagree
     ///
     /// Other notes do not fail the check.
     #[arg(long)]
@@ -29,7 +29,7 @@ pub struct CheckArgs {
 /// Options of `dyno config`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno config                            KEY=VALUE, one a line\n  dyno config -e .env,.env.local         from these files, later ones win\n  dyno config --explain DATABASE_URL     which file and line sets it"
+    after_help = "Examples:\n  dyno config                            KEY=VALUE, one per line\n  dyno config -e .env,.env.local         from these files, later ones win\n  dyno config --explain DATABASE_URL     which file and line sets it"
 )]
 pub struct ConfigArgs {
     /// The files of the app.
@@ -41,7 +41,7 @@ pub struct ConfigArgs {
     /// Print one JSON object
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Show where a value comes from and what it hides
+    /// Show where a value comes from and what it overrides
     ///
     /// For `PORT`: where the base port comes from, and the port of each dyno.
     #[arg(long, value_name = "KEY", conflicts_with = "json", add = Offers::Keys)]

@@ -1,6 +1,6 @@
 //! A command line that cannot be understood: the fact in our own words, and what to type instead.
 //!
-//! clap finds the mistake; how it is said is decided here. `commands` adds what only the files of the app can tell, such as
+//! clap finds the mistake; this module decides the wording. `commands` adds what depends on the files of the app, such as
 //! that the unknown command is a process type.
 
 use std::ffi::OsString;
@@ -18,7 +18,7 @@ const MAX_LISTED: usize = 3;
 /// A command line that is not carried out.
 #[derive(Debug)]
 pub enum Refusal {
-    /// It asks for help or for the version: the text for stdout.
+    /// It requests the help or the version: the text for stdout.
     Shown(clap::Error),
     /// It cannot be understood.
     Misread(Box<Misread>),
@@ -27,15 +27,15 @@ pub enum Refusal {
 /// What is wrong with a command line.
 #[derive(Debug)]
 pub struct Misread {
-    /// Whose habits decide the exit status.
+    /// Decides the exit status.
     pub dialect: Dialect,
     /// The fact, and a hint that needs no files.
     pub complaint: Complaint,
-    /// The word that no command or argument has, if that is what is wrong.
+    /// The unexpected word, if that is the mistake.
     pub stray: Option<StrayWord>,
 }
 
-/// A word in a place where it means nothing.
+/// A word that is neither a command nor an argument in its place.
 #[derive(Debug)]
 pub struct StrayWord {
     /// All words; the first is the program.
@@ -44,7 +44,7 @@ pub struct StrayWord {
     pub at: usize,
     /// The files that the words before it name.
     pub project: ProjectArgs,
-    /// In place of a command, with the commands that are spelled alike; None: behind a command.
+    /// The commands with a similar name, if the word is in the place of a command. None: it comes after a command.
     pub near_commands: Option<Vec<String>>,
 }
 
@@ -157,7 +157,7 @@ impl Line<'_> {
         Complaint::new(fact, self.help_hint())
     }
 
-    /// Options of a command that are spelled alike, by our own measure: clap's takes `--no-prefix` for `--nope`.
+    /// Options of a command with a similar name, by our own measure: clap's suggests `--no-prefix` for `--nope`.
     fn near_options(&self, path: &str, name: &str) -> Vec<String> {
         let subcommand = path.split_once(' ').and_then(|(_, name)| self.command.find_subcommand(name));
         let options = subcommand.unwrap_or(self.command).get_arguments().filter(|option| !option.is_hide_set());
@@ -185,7 +185,7 @@ impl Line<'_> {
             .collect();
         let path = self.command_path();
         let is_option = missing.iter().any(|name| name.starts_with("`-"));
-        // An option that needs another one, or a command without its argument.
+        // An option that another one needs. Otherwise, the argument of a command.
         if is_option {
             let fact = format!("{} is missing", alternatives(&missing));
             return Complaint::new(fact, "add it: another option on this line needs it");

@@ -21,7 +21,7 @@ pub struct ReleaseArgs {
     pub variables: VariableArgs,
     /// Behave like the platform
     ///
-    /// 30 s grace, profile, its log format: each is also an option of its own.
+    /// 30 s grace, profile, its log format: each is also a separate option.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
     /// Source .profile.d/*.sh and .profile in bash first
@@ -32,7 +32,7 @@ pub struct ReleaseArgs {
     /// Counted from the stop signal. The default with --heroku is 30.
     #[arg(short = 't', long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = LIFE)]
     pub timeout: Option<Seconds>,
-    /// When to give it a terminal
+    /// When to give the command a terminal
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto, help_heading = OUTPUT, hide_short_help = true)]
     pub pty: PtyMode,
     /// Look and destination of the log.

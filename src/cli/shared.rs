@@ -45,7 +45,7 @@ pub struct VariableArgs {
 pub struct LogArgs {
     /// When to colour the prefixes
     ///
-    /// `auto`: on a terminal (in `start`), or if the environment asks for it.
+    /// `auto`: on a terminal (in `start`), or if a variable such as `FORCE_COLOR` is set.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = clap::ColorChoice::Auto, help_heading = OUTPUT, hide_short_help = true)]
     pub color: clap::ColorChoice,
     /// Format of the log: text, heroku or json [default: text; with --heroku: heroku]
@@ -69,6 +69,6 @@ pub enum LogFormatName {
     Text,
     /// The platform's format and wording, in UTC with microseconds.
     Heroku,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }

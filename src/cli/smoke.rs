@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 
 use super::help::{LIFE, OUTPUT, WHAT_RUNS, off_screen};
-use super::start::{PtyMode, Seconds, StartArgs, StdinMode, some_time};
+use super::start::{PtyMode, Seconds, StartArgs, StdinMode, above_zero};
 use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
 use crate::error::Status;
 
@@ -48,9 +48,9 @@ pub struct SmokeArgs {
     /// They are up when they listen on their `PORT`; other types are up when they are started.
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
-    /// Path they must answer [STATUS: 200-399]
+    /// Path these types must answer [STATUS: 200-399]
     ///
-    /// A redirect counts as an answer. STATUS is `204` or a range such as `200-299`. If the path has a `?`, give it with
+    /// A redirect is an answer, too. STATUS is `204` or a range such as `200-299`. If the path has a `?`, give STATUS with
     /// `--http-status`.
     #[arg(long, value_name = "/PATH[=STATUS]", help_heading = LIFE)]
     pub http: Option<String>,
@@ -59,10 +59,10 @@ pub struct SmokeArgs {
     /// `204`, or a range such as `200-299`.
     #[arg(long, value_name = "STATUS", requires = "http", help_heading = LIFE, hide_short_help = true)]
     pub http_status: Option<String>,
-    /// Seconds until all must be up [default: 60]
-    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", allow_negative_numbers = true, value_parser = some_time, help_heading = LIFE, long_help = boot_timeout_help())]
+    /// Seconds for all dynos to come up [default: 60]
+    #[arg(long = "timeout", alias = "boot-timeout", value_name = "SECONDS", allow_negative_numbers = true, value_parser = above_zero, help_heading = LIFE, long_help = boot_timeout_help())]
     pub boot_timeout: Option<Seconds>,
-    /// Seconds all must stay up [default: 1]
+    /// Seconds all dynos must stay up [default: 1]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = LIFE)]
     pub settle: Option<Seconds>,
     /// Types that may exit during the test
@@ -75,13 +75,13 @@ pub struct SmokeArgs {
     pub no_release: bool,
     /// Behave like the platform
     ///
-    /// 30 s grace, profile, its log format: each is also an option of its own. Nothing is restarted.
+    /// 30 s grace, profile, its log format: each is also a separate option. Nothing is restarted.
     #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub heroku: bool,
     /// Source .profile.d/*.sh and .profile in bash before each command
     #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub profile: bool,
-    /// Stop dynos of a type with another signal than TERM
+    /// Stop dynos of a type with a signal other than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,
     /// Send the stop signal to all processes of these types at once; `all` means every type
@@ -119,7 +119,7 @@ pub struct SmokeArgs {
 
 fn boot_timeout_help() -> String {
     format!(
-        "Seconds until all must be up [default: 60]\n\nCounted from the start of each dyno. If one is not up in time, the status is {}. \
+        "Seconds for all dynos to come up [default: 60]\n\nCounted from the start of each dyno. If one is not up in time, the status is {}. \
          The release command has the same limit.",
         Status::NotUp.code()
     )
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn s13_1_timeout_is_the_boot_timeout_and_grace_an_option_of_its_own() {
+    fn s13_1_timeout_is_the_boot_timeout_and_grace_a_separate_option() {
         let start = parsed(&["--timeout", "7", "--grace", "3", "--allow-exit", "worker=any"]).as_start();
 
         assert_eq!(start.boot_timeout, Some(Seconds(Duration::from_secs(7))));

@@ -27,7 +27,7 @@ pub struct StartArgs {
 
     /// Base port, or `auto` for free ports
     ///
-    /// [default: `PORT` of --set, of .env, of the shell, else 5000]
+    /// [default: `PORT` of --set, `port` of .foreman, `PORT` of .env or the shell, else 5000]
     #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
     /// Distance between the ports of two process types; with 0 all share the base port [default: 100]
@@ -42,12 +42,13 @@ pub struct StartArgs {
 
     /// Behave like the platform
     ///
-    /// Restarts, 30 s grace, 60 s boot timeout, profile, its log format: each is also an option of its own.
+    /// Restarts, 30 s grace, 60 s boot timeout, profile, its log format: each is also a separate option.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
     /// Restart dynos that exit
     ///
-    /// At once, then after 1, 2, 4 … 60 seconds (`--max-delay`). Otherwise the first dyno that exits stops all.
+    /// At once, then after 1, 2, 4 … 60 seconds (`--max-delay`). Without `--restart` or `--heroku`, the
+    /// first dyno that exits stops the others.
     #[arg(long, help_heading = LIFE)]
     pub restart: bool,
     /// Restarts in a row before a dyno stays down [default: no limit]
@@ -58,13 +59,13 @@ pub struct StartArgs {
     /// With 0 every restart is immediate.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, requires = "restarting", help_heading = LIFE, hide_short_help = true)]
     pub max_delay: Option<Seconds>,
-    /// Types that are up when they listen on their port
+    /// Types that are up only once they listen on their port
     ///
     /// [default with --heroku, --restart, --boot-timeout or --log-format heroku: web]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
     /// Seconds a `--ready` type may take to start listening before it is killed (R10)
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = some_time, help_heading = LIFE, hide_short_help = true)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = above_zero, help_heading = LIFE, hide_short_help = true)]
     pub boot_timeout: Option<Seconds>,
     /// Source .profile.d/*.sh and .profile in bash before each command
     #[arg(long, help_heading = LIFE, hide_short_help = true)]
@@ -77,7 +78,7 @@ pub struct StartArgs {
     /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is the same option.
     #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE, add = Offers::MayExit)]
     pub can_die: Vec<String>,
-    /// Stop dynos of a type with another signal than TERM
+    /// Stop dynos of a type with a signal other than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,
     /// Send the stop signal to all processes of these types at once; `all` means every type
@@ -91,7 +92,7 @@ pub struct StartArgs {
     #[arg(short = 't', long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = LIFE)]
     pub timeout: Option<Seconds>,
 
-    /// Connect the keyboard to one dyno: `web` is web.1
+    /// Connect the keyboard to one dyno: `web` means web.1
     ///
     /// For debuggers, REPLs and prompts. Its output is shown raw, with the lines of the other dynos around it. Ctrl-C goes
     /// to it; a second one stops everything. If stdin is not a terminal, the dyno reads the stdin of `dyno`.
@@ -129,21 +130,21 @@ pub enum PtyMode {
 /// The stdin of a dyno without a terminal (S6.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum StdinMode {
-    /// A pipe that never gives data and never ends.
+    /// A pipe that never has data and never ends.
     #[default]
     Endless,
     /// `/dev/null`.
     Null,
 }
 
-/// A number in digits that fits its type.
+/// A whole number that fits its type.
 fn whole_number<Number: FromStr>(text: &str) -> Result<Number, String> {
     let largest = (1_u128 << (8 * size_of::<Number>())) - 1;
     text.parse().map_err(|_| format!("a whole number from 0 to {largest}"))
 }
 
 /// A limit above 0: nothing can happen within 0 seconds, and 0 does not mean "no limit" either.
-pub(super) fn some_time(text: &str) -> Result<Seconds, String> {
+pub(super) fn above_zero(text: &str) -> Result<Seconds, String> {
     match text.parse::<Seconds>()? {
         Seconds(Duration::ZERO) => Err(format!("a number of seconds above 0, up to {}", Seconds::MAX)),
         seconds => Ok(seconds),
@@ -164,7 +165,7 @@ impl FromStr for Seconds {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let seconds = text.parse().ok().filter(|seconds| (0.0..=Self::MAX).contains(seconds));
         seconds.map(|seconds| Self(Duration::from_secs_f64(seconds))).ok_or_else(|| {
-            // Goes on after `write`.
+            // Continues the hint `write …`.
             format!("a number of seconds from 0 to {}", Self::MAX)
         })
     }
@@ -192,7 +193,7 @@ mod tests {
         assert!("86401".parse::<Seconds>().is_err());
         assert!("soon".parse::<Seconds>().is_err());
         assert!("NaN".parse::<Seconds>().is_err());
-        assert_eq!(some_time("0.5"), "0.5".parse());
-        assert_eq!(some_time("0"), Err("a number of seconds above 0, up to 86400".to_owned()));
+        assert_eq!(above_zero("0.5"), "0.5".parse());
+        assert_eq!(above_zero("0"), Err("a number of seconds above 0, up to 86400".to_owned()));
     }
 }

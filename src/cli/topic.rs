@@ -35,8 +35,8 @@ impl Topic {
     }
 }
 
-/// The command line with the list of topics between its options and its examples.
-pub(super) fn listed(command: Command) -> Command {
+/// Adds the list of topics to the help, between the options and the examples.
+pub(super) fn with_topics(command: Command) -> Command {
     let width = lines().map(|(name, _)| name.len()).max().unwrap_or_default();
     let list: Vec<String> = lines().map(|(name, about)| format!("  {name:width$}  {about}")).collect();
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `dyno check`: checks the files of an app (S1.4, S1.5, S2.6, S2.8).
 //!
-//! Ends with 78 if something the user wrote has no effect, also where `start` only warns. Under the names of other tools
-//! only an unusable file fails the check, as it does there.
+//! Ends with 78 if something the user wrote has no effect, even if `start` only warns. Under the names of other tools
+//! only an unusable file fails the check, as with those tools.
 
 use serde::Serialize;
 
@@ -127,12 +127,12 @@ fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<Outcome, E
 /// Notes on variables that a dyno gets, but that its shell may not pass on to the program.
 fn note_names(texts: &[EnvText], findings: &mut Findings) {
     for text in texts {
-        let counting = |entry: &&EnvEntry| text.file.get(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry));
-        let odd = text.file.entries().iter().filter(counting).filter(|entry| !entry.passes_every_shell());
+        let is_used = |entry: &&EnvEntry| text.file.get(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry));
+        let odd = text.file.entries().iter().filter(is_used).filter(|entry| !entry.passes_every_shell());
         let notes = odd.map(|entry| {
             let message =
                 format!("`{}` is not a name that every shell accepts: `/bin/sh` may drop the variable", entry.key);
-            (entry, message, "use A-Z a-z 0-9 _ and no digit first".to_owned())
+            (entry, message, "use A-Z a-z 0-9 _ and do not start with a digit".to_owned())
         });
         note(text, Severity::Warning, notes, findings);
     }
@@ -176,8 +176,10 @@ fn compare(texts: &[EnvText], strict: bool, findings: &mut Findings) {
     for text in texts.iter().filter(|text| text.bytes.trim_ascii_start().first() != Some(&b'{')) {
         let notes = text.file.entries().iter().filter_map(|entry| {
             let message = match difference(&text.bytes, entry)? {
-                Difference::Refuses => format!("a strict reader refuses `{}`", entry.key),
-                Difference::ReadsAnotherValue => format!("a strict reader reads another value of `{}`", entry.key),
+                Difference::Refuses => format!("a strict .env reader rejects `{}`", entry.key),
+                Difference::ReadsAnotherValue => {
+                    format!("a strict .env reader reads a different value for `{}`", entry.key)
+                }
             };
             Some((entry, message, strict_reader::HINT.to_owned()))
         });

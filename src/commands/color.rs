@@ -1,16 +1,12 @@
-//! Whether prefixes are coloured (S7.2).
+//! Whether the log, or the labels on stderr, are coloured (S7.2).
 
 use clap::ColorChoice;
 
-/// The option, then `NO_COLOR`, then `CLICOLOR_FORCE` or `FORCE_COLOR`, then whether stdout is a terminal that shows
-/// colours: not with `TERM=dumb` or `CLICOLOR=0`.
+/// Decided by the option, then `NO_COLOR`, then `CLICOLOR_FORCE` or `FORCE_COLOR`, then whether the stream is a terminal
+/// that shows colours: not with `TERM=dumb` or `CLICOLOR=0`.
 ///
 /// `variable`: looks up a variable of the shell.
-pub(super) fn is_wanted(
-    choice: ColorChoice,
-    variable: impl Fn(&str) -> Option<String>,
-    stdout_is_terminal: bool,
-) -> bool {
+pub(super) fn is_wanted(choice: ColorChoice, variable: impl Fn(&str) -> Option<String>, is_terminal: bool) -> bool {
     let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
     let is_on = |name| variable(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
     let is = |name, text: &str| variable(name).is_some_and(|value| value == text);
@@ -19,7 +15,7 @@ pub(super) fn is_wanted(
         ColorChoice::Never => false,
         ColorChoice::Auto if is_set("NO_COLOR") => false,
         ColorChoice::Auto if is_on("CLICOLOR_FORCE") || is_on("FORCE_COLOR") => true,
-        ColorChoice::Auto => stdout_is_terminal && !is("TERM", "dumb") && !is("CLICOLOR", "0"),
+        ColorChoice::Auto => is_terminal && !is("TERM", "dumb") && !is("CLICOLOR", "0"),
     }
 }
 
@@ -58,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_zero_variable_says_nothing() {
+    fn an_empty_or_zero_variable_is_ignored() {
         assert!(wanted(ColorChoice::Auto, &[("NO_COLOR", "")], true));
         assert!(!wanted(ColorChoice::Auto, &[("FORCE_COLOR", "0"), ("CLICOLOR_FORCE", "0")], false));
     }

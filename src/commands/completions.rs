@@ -1,8 +1,8 @@
 //! `dyno completions`: the script that a shell reads, and the answer when that script asks at Tab.
 //!
-//! `clap_complete` makes the scripts and knows options and subcommands; the values of the app are looked up here.
-//! `CompleteEnv` is not used: it would print the candidates itself, while an answer has to be whole or empty after
-//! [`PATIENCE`], and it does not know the words that bash and zsh have quoted or taken apart.
+//! `clap_complete` generates the scripts and completes options and subcommands; the values of the app are looked up here.
+//! `CompleteEnv` is not used: it would print the candidates itself, while an answer must be complete within [`PATIENCE`] or
+//! empty, and it does not handle words that bash and zsh have quoted or split.
 //!
 //! Completion runs while the user types: it never reports problems of the app's files, starts nothing and does not read
 //! stdin.
@@ -58,7 +58,7 @@ pub(super) fn script(shell: Shell) -> Result<Outcome, Error> {
     stdout::write(&corrections.fold(script, |script, (_, from, to)| script.replace(from, to)))
 }
 
-/// The script as `clap_complete` makes it.
+/// The script as `clap_complete` generates it.
 fn registration(shell: Shell) -> std::io::Result<String> {
     let completer: &dyn EnvCompleter = match shell {
         Shell::Bash => &Bash,
@@ -94,7 +94,7 @@ pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
 /// A panic must not write over the line that the user types.
 #[expect(
     clippy::disallowed_methods,
-    reason = "after the hook, a release build would abort with a message of the shell"
+    reason = "after the hook, a release build would abort, and the shell would report that"
 )]
 fn silence_panics() {
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
@@ -110,7 +110,7 @@ fn in_time<T: Send + 'static>(limit: Duration, value: impl FnOnce() -> T + Send 
 fn answer(shell: Shell, words: Vec<OsString>) -> Vec<u8> {
     let index = match shell {
         Shell::Bash | Shell::Zsh | Shell::Elvish => env::var("_CLAP_COMPLETE_INDEX").ok(),
-        // Its script passes only the words up to the cursor.
+        // The script of fish passes only the words up to the cursor.
         Shell::Fish => None,
     };
     let index = index.and_then(|index| index.parse().ok());
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_takes_too_long_is_given_up() {
+    fn a_value_that_takes_too_long_is_not_awaited() {
         let (release, wait) = mpsc::channel::<()>();
 
         assert_eq!(in_time(Duration::from_millis(1), move || wait.recv()), None);

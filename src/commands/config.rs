@@ -1,6 +1,6 @@
 //! `dyno config`: shows the config vars, and where one comes from (S3.2).
 //!
-//! The only command that prints values, because that is its purpose; `--explain` prints none.
+//! The only command that prints values, because that is its purpose; `--explain` prints only ports.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::supervisor::Outcome;
 pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
     if let Some(key) = args.keys.first() {
-        return Err(without_key(&key.to_string_lossy()));
+        return Err(unexpected_key(&key.to_string_lossy()));
     }
     let mut findings = Findings::default();
     let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
@@ -74,11 +74,11 @@ fn json(layers: &Layers) -> Result<Outcome, Error> {
     stdout::write(&(text + "\n"))
 }
 
-/// `dyno config KEY`. The word is not repeated if it may hold a value.
-fn without_key(word: &str) -> Error {
+/// The error for `dyno config KEY`. It does not repeat a word that may contain a value.
+fn unexpected_key(word: &str) -> Error {
     let key = if is_env_key(word.as_bytes()) { word } else { "KEY" };
     let hint = format!("`dyno config --explain {key}` shows where its value comes from");
-    Error::new(Status::Usage, "`dyno config` shows every config var and takes no key", hint)
+    Error::new(Status::Usage, "`dyno config` does not accept a key: it shows every config var", hint)
 }
 
 fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
@@ -88,12 +88,12 @@ fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
     // Every dyno has some variables of its own, such as `PS`.
     let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" };
     let given = layers.explain(key.as_bytes(), Some(&variables));
-    let Some((winner, shadowed)) = given.split_first() else {
+    let Some((winner, overridden)) = given.split_first() else {
         return Err(not_set(key, layers, &variables));
     };
     let mut text = format!("{key} comes from {}\n", winner.origin);
-    for other in shadowed {
-        let _ = writeln!(text, "  and shadows {}", other.origin);
+    for other in overridden {
+        let _ = writeln!(text, "  and overrides {}", other.origin);
     }
     stdout::write(&text)
 }
@@ -105,6 +105,6 @@ fn not_set(key: &str, layers: &Layers, variables: &DynoVariables<'_>) -> Error {
     let of_dyno = of_dyno.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok()).chain(["PORT"]);
     let known = of_app.keys().map(String::as_str).chain(of_dyno.filter(|name| !of_app.contains_key(*name)));
     let hint = did_you_mean(&nearest(key, known));
-    let hint = hint.unwrap_or_else(|| "it is neither in the files nor in `--set` nor in the shell".to_owned());
+    let hint = hint.unwrap_or_else(|| "it is not set in the files, with `--set` or in the shell".to_owned());
     Error::new(Status::Config, format!("`{key}` is not set"), hint)
 }

@@ -1,7 +1,7 @@
-//! Lines on stderr: `error:`, `warning:` and their `hint:`.
+//! Lines on stderr: `error:`, `warning:`, `note:`, their `hint:`, and plain lines.
 //!
-//! Nothing else writes there. Never blocks forever and never panics: stderr may be closed, or a stopped terminal that it
-//! shares with stdout.
+//! Only a smoke also writes its log and its result there. Never blocks forever and never panics: stderr may be closed, or
+//! be a stopped terminal that it shares with stdout.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stderr};

@@ -35,7 +35,7 @@ pub(super) struct EnvText {
 /// The Procfile that is used.
 pub(super) struct ProcfilePath {
     pub(super) path: PathBuf,
-    /// As the user knows it.
+    /// As shown to the user.
     pub(super) name: String,
     pub(super) named_by: NamedBy,
 }
@@ -118,7 +118,7 @@ fn read_layers(
                 }
                 Err(problems) => findings.add(&name, &problems),
             },
-            Err(Unreadable::Missing) if named_by == NamedBy::Nobody => {}
+            Err(Unreadable::Missing) if named_by == NamedBy::Default => {}
             Err(why) => findings.push(unreadable_env(&name, &why, &named_by, places.dialect)),
         }
     }
@@ -132,7 +132,7 @@ fn announce(name: &str, seconds: u64) {
 /// Why a `.env` file was not read. A named file must exist; for honcho and heroku local, which start without it, a missing
 /// one is a warning.
 fn unreadable_env(name: &str, why: &Unreadable, named_by: &NamedBy, dialect: Dialect) -> Finding {
-    let by_default = *named_by == NamedBy::Nobody;
+    let by_default = *named_by == NamedBy::Default;
     let (severity, message, hint) = match (why, dialect) {
         (Unreadable::BrokenLink(_), _) if by_default => {
             (Severity::Defect, format!("{why}, so no config vars are read from it"), why.hint())
@@ -162,15 +162,15 @@ fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, NamedBy
         findings.add_file(Severity::Warning, &places.shown(directory), "is a directory, so it is not read", hint);
     }
     let found = paths.into_iter().find(|path| !is_missing(path));
-    (found.into_iter().collect(), NamedBy::Nobody)
+    (found.into_iter().collect(), NamedBy::Default)
 }
 
-/// Whether nothing has that name, not even a broken link.
+/// Whether nothing exists at that path, not even a broken link.
 pub(super) fn is_missing(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|error| Unreadable::from(error).is_missing())
 }
 
-/// `-f`, else `PROCFILE` of `.env` or the shell, else `.foreman`'s, else `Procfile` of the root (S1.7).
+/// `-f`, else `PROCFILE` of `--set`, `.env` or the shell, else `.foreman`'s, else `Procfile` of the root (S1.7).
 pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
     let by_option = places.option_procfile().map(|path| (path, NamedBy::Option));
     let by_variable = || {
@@ -184,21 +184,21 @@ pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
         Some((places.root.join(name), NamedBy::Variable(given.origin)))
     };
     let named = by_option.or_else(by_variable).or_else(|| places.foreman_procfile());
-    let (path, named_by) = named.unwrap_or_else(|| (places.root.join("Procfile"), NamedBy::Nobody));
+    let (path, named_by) = named.unwrap_or_else(|| (places.root.join("Procfile"), NamedBy::Default));
     ProcfilePath { name: places.shown(&path), path, named_by }
 }
 
 /// Warns that there is also a `Procfile.dev`, if no Procfile was named (S1.7).
 pub(super) fn mention_procfile_dev(places: &Places, found: &ProcfilePath, findings: &mut Findings) {
     let other = places.root.join("Procfile.dev");
-    if found.named_by == NamedBy::Nobody && found.path.exists() && other.exists() {
+    if found.named_by == NamedBy::Default && found.path.exists() && other.exists() {
         let other = places.shown(&other);
-        let message = format!("is used, but `{other}` exists, too");
+        let message = format!("is used, but `{other}` exists as well");
         findings.add_file(Severity::Warning, &found.name, &message, &format!("to use it, add `-f {other}`"));
     }
 }
 
-/// Reads the Procfile. None: the findings have the reason.
+/// Reads the Procfile. None: the findings contain the reason.
 pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Findings) -> Option<Procfile> {
     let name = &found.name;
     match source_file::read(&found.path) {
@@ -212,9 +212,9 @@ pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
                 None
             }
         },
-        // The unreadable line of `.foreman`, which is reported, may have named the Procfile.
+        // An invalid line of `.foreman` may have named the Procfile. That line is reported instead.
         Err(Unreadable::Missing)
-            if found.named_by == NamedBy::Nobody && findings.may_hide_procfile(&places.foreman_name) =>
+            if found.named_by == NamedBy::Default && findings.may_hide_procfile(&places.foreman_name) =>
         {
             None
         }

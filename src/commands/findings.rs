@@ -11,11 +11,11 @@ use crate::error::{Complaint, Error, Status};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) severity: Severity,
-    /// Its name as the user knows it.
+    /// Its name as shown to the user.
     pub(super) file: String,
     /// 1-based; None: the file as a whole.
     pub(super) line: Option<usize>,
-    /// The message is a whole sentence. Otherwise, without a line, it goes on after the name of the file.
+    /// The message is a whole sentence. Otherwise, without a line, it continues after the name of the file.
     pub(super) is_sentence: bool,
     /// The process type or variable it is about.
     pub(super) key: Option<String>,
@@ -53,7 +53,7 @@ impl Findings {
         }));
     }
 
-    /// Something about a file as a whole, such as `does not exist`.
+    /// Adds a problem of a file as a whole, such as `does not exist`.
     pub(super) fn add_file(&mut self, severity: Severity, file: &str, message: &str, hint: &str) {
         self.push(Finding {
             severity,
@@ -70,7 +70,7 @@ impl Findings {
         self.0.push(finding);
     }
 
-    /// In the order of the lines, the files in the order they were read.
+    /// Sorts by file, in the order the files were read, then by line.
     pub(super) fn sort_by_line(&mut self) {
         let mut files: Vec<String> = Vec::new();
         for finding in &self.0 {
@@ -86,7 +86,7 @@ impl Findings {
         self.0.iter()
     }
 
-    /// Whether an unreadable part of `.foreman` may have named the Procfile.
+    /// Whether an invalid line of `.foreman` may have named the Procfile.
     pub(super) fn may_hide_procfile(&self, foreman_file: &str) -> bool {
         let names_it = |key: &String| key == "procfile" || key == "root";
         self.iter().any(|finding| {

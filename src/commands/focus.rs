@@ -59,7 +59,7 @@ fn named(text: &str, types: &[ProcessType], dynos: &[DynoName]) -> Result<DynoNa
     }
     Err(match of_type.next_back() {
         None => {
-            let fact = format!("`--focus {text}`: no dyno of `{name}` runs");
+            let fact = format!("`--focus {text}`: the formation has no dyno of type `{name}`");
             usage(fact, format!("give it a quantity: `{name}=1`"))
         }
         Some(last) if last.index == 1 => {
@@ -103,7 +103,10 @@ mod tests {
     fn s6_8_an_unknown_dyno_suggests_an_existing_one() {
         let none = "there is no such dyno";
         assert_eq!(find("wbe"), "`--focus`: the Procfile has no process type `wbe` (did you mean `web`?)");
-        assert_eq!(find("worker"), "`--focus worker`: no dyno of `worker` runs (give it a quantity: `worker=1`)");
+        assert_eq!(
+            find("worker"),
+            "`--focus worker`: the formation has no dyno of type `worker` (give it a quantity: `worker=1`)"
+        );
         assert_eq!(find("web.3"), format!("`--focus web.3`: {none} (the dynos are `web.1` to `web.2`)"));
         assert_eq!(find("web.x"), format!("`--focus web.x`: {none} (the dynos are `web.1` to `web.2`)"));
         assert_eq!(find("job.2"), format!("`--focus job.2`: {none} (write `--focus job`)"));

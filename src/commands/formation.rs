@@ -7,8 +7,8 @@ use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, Proce
 use crate::cli::{Dialect, FormationArgs};
 use crate::error::{Complaint, Error, Status};
 
-/// The formation that was asked for.
-pub(super) struct Asked<'a> {
+/// The formation that the options or `.foreman` request.
+pub(super) struct RequestedFormation<'a> {
     args: &'a FormationArgs,
     file: &'a ForemanFile,
     by_option: bool,
@@ -17,8 +17,8 @@ pub(super) struct Asked<'a> {
     only: Vec<String>,
 }
 
-impl<'a> Asked<'a> {
-    /// If an option sets the formation, that of the file is ignored.
+impl<'a> RequestedFormation<'a> {
+    /// If an option sets the formation, the one in the file is ignored.
     pub(super) fn new(args: &'a FormationArgs, file: &'a ForemanFile) -> Self {
         let only: Vec<String> = args.types.iter().chain(&args.processes).cloned().collect();
         let by_option = args.formation.is_some() || args.concurrency.is_some() || !only.is_empty();
@@ -36,16 +36,16 @@ impl<'a> Asked<'a> {
     ///
     /// # Errors
     /// Status 2: an unknown type, a bad quantity, options that exclude each other, or nothing is left to run; 78 if
-    /// `.foreman` asks for it.
+    /// the mistake is in `.foreman`.
     pub(super) fn formation(
         &self,
         file_name: &str,
         types: &[ProcessType],
         dialect: Dialect,
     ) -> Result<Formation, Error> {
-        // foreman runs the named process and drops `-m`.
+        // foreman runs the named process and ignores `-m`.
         if dialect != Dialect::Foreman {
-            self.check_one_way()?;
+            self.refuse_types_with_formation()?;
         }
         let mut findings = Findings::default();
         if !self.by_option {
@@ -58,7 +58,7 @@ impl<'a> Asked<'a> {
         })?;
         for warning in warnings {
             let text = warning.to_string();
-            // `.foreman` has been reported with its line.
+            // Warnings about `.foreman` have been shown with their line.
             if !findings.iter().any(|finding| finding.message == text) {
                 warn(&Complaint::new(text, warning.hint()));
             }
@@ -71,8 +71,8 @@ impl<'a> Asked<'a> {
         Formation::resolve(types, &self.request()).ok().map(|(formation, _)| formation)
     }
 
-    /// Refuses `-m web=1 worker`, where both say what runs.
-    fn check_one_way(&self) -> Result<(), Error> {
+    /// Refuses `-m web=1 worker`, because both say what runs.
+    fn refuse_types_with_formation(&self) -> Result<(), Error> {
         let (Some(whole), false) = (&self.args.formation, self.only.is_empty()) else { return Ok(()) };
         let named = self.only.join(",");
         let items = named.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -87,7 +87,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// What to write instead. The name of a file lacks its option.
+/// What to write instead. For the name of a file, this is the option that reads it.
 fn hint(error: &FormationError) -> String {
     match error {
         FormationError::UnknownType { name, .. } => match file_option(name) {
@@ -106,7 +106,7 @@ fn hint(error: &FormationError) -> String {
 /// The formation of a start without options. None if it cannot be used. `types`: those of the Procfile.
 pub(super) fn of_file(file: &ForemanFile, types: &[ProcessType]) -> Option<Formation> {
     let none = FormationArgs::default();
-    Asked::new(&none, file).resolved(types)
+    RequestedFormation::new(&none, file).resolved(types)
 }
 
 /// Problems of the formation in `.foreman` (S4.5). `types`: those of the Procfile.
@@ -149,7 +149,7 @@ pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], f
             is_sentence: true,
             key: Some(if file.formation.is_some() { "formation" } else { "concurrency" }.to_owned()),
             message: NOTHING_TO_START.to_owned(),
-            hint: types.first().map(one_of).unwrap_or_default(),
+            hint: types.first().map(quantity_hint).unwrap_or_default(),
         });
     }
 }
@@ -158,7 +158,7 @@ pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], f
 const NOTHING_TO_START: &str = "nothing to start: every type has quantity 0";
 
 /// How to start something.
-fn one_of(process_type: &ProcessType) -> String {
+fn quantity_hint(process_type: &ProcessType) -> String {
     format!("give a type a quantity, such as `{process_type}=1`")
 }
 
@@ -180,7 +180,7 @@ fn empty(args: &FormationArgs, types: &[ProcessType]) -> Error {
         return Error::new(Status::Usage, fact, "run it with `dyno release`");
     };
     if args.except.is_empty() {
-        Error::new(Status::Usage, NOTHING_TO_START, one_of(first))
+        Error::new(Status::Usage, NOTHING_TO_START, quantity_hint(first))
     } else {
         let fact = "nothing to start: `-x` excludes every type that would run";
         Error::new(Status::Usage, fact, "exclude fewer types")
@@ -196,7 +196,8 @@ mod tests {
     }
 
     fn quantities(args: &FormationArgs, file: &ForemanFile) -> Vec<u16> {
-        let formation = Asked::new(args, file).formation(".foreman", &types(), Dialect::Dyno).expect("a formation");
+        let formation =
+            RequestedFormation::new(args, file).formation(".foreman", &types(), Dialect::Dyno).expect("a formation");
         formation.iter().map(|(_, quantity)| quantity).collect()
     }
 
@@ -228,7 +229,10 @@ mod tests {
         let with = |list: &str| FormationArgs { formation: Some(list.to_owned()), ..FormationArgs::default() };
         let except = FormationArgs { except: vec!["release".to_owned()], ..FormationArgs::default() };
         let keeps = |args: &FormationArgs, file: &ForemanFile| {
-            Asked::new(args, file).formation(".foreman", &types(), Dialect::Dyno).expect("a formation").keeps_release()
+            RequestedFormation::new(args, file)
+                .formation(".foreman", &types(), Dialect::Dyno)
+                .expect("a formation")
+                .keeps_release()
         };
 
         assert!(keeps(&FormationArgs::default(), &file("all=1")));

@@ -1,4 +1,4 @@
-//! Random numbers of a run: the mark of its processes, the number of a one-off dyno.
+//! Random numbers: the mark on all processes of one start, and the number of a one-off dyno.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,7 +12,7 @@ pub(super) fn session() -> Result<String, Error> {
 
 /// The number of a one-off dyno, 1000..=9999 (S9.1).
 pub(super) fn one_off_number() -> Result<u32, Error> {
-    // 2^64 is so much larger than 9000 that no number is noticeably likelier.
+    // 2^64 is so much larger than 9000 that all numbers are practically equally likely.
     let number = u64::from_ne_bytes(random()?) % 9_000;
     Ok(1_000 + u32::try_from(number).unwrap_or(0))
 }

@@ -20,7 +20,7 @@ const BAR_COLUMNS: usize = 3;
 /// `2025-09-16T02:55:24.741657+00:00 app[` and `]: ` around the name.
 const HEROKU_COLUMNS: usize = 40;
 
-/// Warns about options without effect, because the log format has a prefix of its own.
+/// Warns about options that have no effect because the log format has its own prefix.
 pub(super) fn check(args: &StartArgs) {
     let format = match platform::log_format(args) {
         LogFormatName::Text => return,
@@ -39,7 +39,7 @@ pub(super) fn check(args: &StartArgs) {
 pub(super) enum Shown {
     /// On stdout.
     OnStdout,
-    /// On stderr, the same for every reader: a terminal does not switch colours on.
+    /// On stderr, with the same look everywhere: a terminal does not switch colours on.
     OnStderrForSmoke,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn is_read_by_github() -> bool {
 /// The log files: without colours, and with the bytes of the dynos unchanged.
 ///
 /// # Errors
-/// Status 74: the directory or a file in it cannot be made.
+/// Status 74: the directory or a file in it cannot be created.
 pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) -> Result<Option<LogFiles>, Error> {
     let Some(directory) = &args.log.log_dir else { return Ok(None) };
     let dynos = plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno);
@@ -87,7 +87,7 @@ pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) ->
     let files = LogFiles::open(directory, dynos, formatter);
     files.map(Some).map_err(|error| {
         let hint = match error {
-            LogFileError::Directory { .. } => "name a directory you may write to",
+            LogFileError::Directory { .. } => "name a directory that you can write to",
             LogFileError::File { .. } | LogFileError::Write { .. } => "move it away, or name another directory",
         };
         Error::new(Status::Output, error.to_string(), hint)
@@ -125,10 +125,10 @@ fn width(plan: &Plan) -> usize {
     name_width(plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno))
 }
 
-/// Columns of a dyno's terminal that the prefix takes.
+/// Columns of the terminal that the prefix takes away from a dyno.
 pub(super) fn prefix_columns(args: &StartArgs, plan: &Plan) -> u16 {
     let columns = match platform::log_format(args) {
-        // A program reads the objects, so that their text may be as wide as the terminal.
+        // A program reads the objects, so their text may be as wide as the terminal.
         LogFormatName::Json => 0,
         LogFormatName::Heroku => HEROKU_COLUMNS + width(plan),
         LogFormatName::Text if args.log.no_prefix => 0,

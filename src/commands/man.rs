@@ -1,4 +1,4 @@
-//! `dyno man`: the manual pages, made from the command line and from tables of what it does not contain.
+//! `dyno man`: the manual pages, generated from the command line and from the tables in this file.
 
 use std::fmt::Write as _;
 use std::io;
@@ -18,19 +18,22 @@ const SOURCE: &str = concat!("dyno ", env!("CARGO_PKG_VERSION"));
 const MANUAL: &str = "User Commands";
 
 const FILES: [(&str, &str); 4] = [
-    ("Procfile", "Process types, one `name: command` a line. The command of `release` runs before the others."),
-    (".env", "Config vars, one KEY=VALUE a line. They win over the variables of the shell."),
-    (".foreman", "Defaults of options: port, formation, concurrency, procfile, env, root, timeout. Options win."),
+    ("Procfile", "Process types, one `name: command` per line. The command of `release` runs before the others."),
+    (".env", "Config vars, one KEY=VALUE per line. They override the variables of the shell."),
+    (
+        ".foreman",
+        "Defaults of options: port, formation, concurrency, procfile, env, root, timeout. Options override them.",
+    ),
     ("$XDG_RUNTIME_DIR/dyno, /tmp/dyno-UID", "Locks on the ports that `-p auto` chose."),
 ];
 
 /// Variables that `dyno` itself reads (S1.7, S5.2, S7.2, S13.3).
 const ENVIRONMENT: [(&str, &str); 8] = [
-    ("PORT", "The base port, unless -p or .env gives one."),
-    ("PROCFILE", "The Procfile to read, unless -f or .env gives one."),
+    ("PORT", "The base port, unless -p, --set, .foreman or .env gives one."),
+    ("PROCFILE", "The Procfile to read, unless -f, --set or .env gives one."),
     ("NO_COLOR", "Not empty: no colours, unless --color always."),
     ("CLICOLOR=0, TERM=dumb", "No colours on a terminal, unless they are forced."),
-    ("CLICOLOR_FORCE, FORCE_COLOR", "Neither empty nor 0: colours even if stdout is not a terminal."),
+    ("CLICOLOR_FORCE, FORCE_COLOR", "Unless empty, 0 or false: colours even if stdout is not a terminal."),
     ("TZ", "The time zone of the times in the log."),
     ("XDG_RUNTIME_DIR", "The directory for the locks."),
     ("PATH", "Where run looks for commands."),
@@ -42,7 +45,7 @@ const DYNO_ENVIRONMENT: [(&str, &str); 5] = [
     ("DYNO, PS", "The name of the dyno, such as web.1."),
     ("FOREMAN_WORKER_NAME, HONCHO_PROCESS_NAME", "The same name, unless set already."),
     ("PYTHONUNBUFFERED", "1, unless set already: Python's output is shown at once."),
-    ("DYNO_SESSION", "Random number of the run, by which its processes are found."),
+    ("DYNO_SESSION", "Random number of this start, used to find its processes."),
 ];
 
 /// Prints the page of `dyno` or of one subcommand.
@@ -103,7 +106,7 @@ fn usage(command: &Command) -> String {
     usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned()
 }
 
-/// Paragraphs and lists of values would tear the list of options apart.
+/// Paragraphs and lists of values would break up the list of options.
 fn one_paragraph(arg: Arg) -> Arg {
     let help = arg.get_long_help().or_else(|| arg.get_help()).map(StyledStr::to_string).unwrap_or_default();
     let mut sentences: Vec<String> = help.split("\n\n").map(str::to_owned).collect();
@@ -117,8 +120,8 @@ fn one_paragraph(arg: Arg) -> Arg {
     arg.long_help(sentences.join(". ")).hide_possible_values(true)
 }
 
-/// The same page in characters that every `roff` reads and every terminal shows. In the C locale groff knows no ellipsis
-/// and leaves it out.
+/// The same page in characters that every `roff` reads and every terminal shows. In the C locale groff leaves out an
+/// ellipsis.
 fn in_ascii(page: &[u8]) -> String {
     let mut text = String::with_capacity(page.len());
     for char in String::from_utf8_lossy(page).chars() {
@@ -144,7 +147,7 @@ fn entries(roff: &mut Roff, pairs: &[(&str, &str)]) {
     }
 }
 
-/// The examples at the end of the help: one a line, a command and what it does.
+/// The examples at the end of the help: one per line, a command and what it does.
 fn examples(roff: &mut Roff, command: &Command) {
     let help = command.get_after_help().map(StyledStr::to_string).unwrap_or_default();
     let Some(text) = help.strip_prefix("Examples:\n") else { return };

@@ -1,4 +1,4 @@
-//! What to say if there is no Procfile: what exists in its place, and what to type (S1.7).
+//! The message if there is no Procfile: which similar files exist, and what to type (S1.7).
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ const SCRIPTS: [(&str, &str); 3] = [("dev", "npm run dev"), ("start", "npm start
 pub(super) fn finding(places: &Places, named_by: &NamedBy, name: &str) -> Finding {
     let hint = hint(places, named_by);
     match named_by {
-        NamedBy::Nobody => Finding {
+        NamedBy::Default => Finding {
             severity: Severity::Error,
             file: name.to_owned(),
             line: None,
@@ -36,14 +36,14 @@ fn hint(places: &Places, named_by: &NamedBy) -> String {
     let list: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
     let list = list.join(" and ");
     match (others.as_slice(), named_by) {
-        ([first, ..], NamedBy::Nobody | NamedBy::Option) => format!("there is {list}; `-f {first}` uses it"),
+        ([first, ..], NamedBy::Default | NamedBy::Option) => format!("there is {list}; `-f {first}` uses it"),
         ([_, ..], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => format!("check the name; there is {list}"),
         ([], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => Unreadable::Missing.hint().to_owned(),
-        ([], NamedBy::Nobody | NamedBy::Option) => match npm_script(&places.root) {
+        ([], NamedBy::Default | NamedBy::Option) => match npm_script(&places.root) {
             Some((script, command)) => {
-                format!("package.json has the script `{script}`: write the line `web: {command}` into the Procfile")
+                format!("package.json has the script `{script}`: create the Procfile with the line `web: {command}`")
             }
-            None => "write one line for each process type into it, such as `web: npm start`".to_owned(),
+            None => "create it with one line for each process type, such as `web: npm start`".to_owned(),
         },
     }
 }

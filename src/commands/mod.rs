@@ -1,7 +1,7 @@
 //! What each subcommand does, one file each: reads what the user wrote and hands values to the runtime.
 //!
-//! Decides how a command line and files become a plan and a policy. Prints nothing but diagnostics before the first
-//! spawn and after the last; `main` prints errors and ends the process.
+//! Decides how a command line and files become a plan and a policy. A command that starts dynos prints only
+//! diagnostics before the first spawn and after the last exit; `main` prints errors and ends the process.
 
 mod check;
 mod color;
@@ -52,7 +52,7 @@ use crate::supervisor::Outcome;
 pub use completions::answer_shell;
 pub use diagnostics::show_error;
 
-/// Shows the help that was asked for, or why a command line cannot be understood and what to type instead.
+/// Shows the requested help, or why a command line cannot be understood and what to type instead.
 ///
 /// # Errors
 /// Status 74: the help could not be written.

@@ -6,8 +6,8 @@ use crate::app::{Origin, Severity};
 /// Who named a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NamedBy {
-    /// It has the default name.
-    Nobody,
+    /// Nothing: it has the default name.
+    Default,
     /// `-f` or `-e`.
     Option,
     /// A line of `.foreman`.
@@ -35,7 +35,7 @@ impl NamedBy {
         };
         let at_line = |file, line, key| found(file, Some(line), Some(key), format!("{what} `{name}` {why}"));
         match self {
-            Self::Nobody | Self::Option => found(name, None, None, why.to_owned()),
+            Self::Default | Self::Option => found(name, None, None, why.to_owned()),
             Self::Foreman { file, line, key } => at_line(file, *line, key),
             Self::Variable(Origin::File { name: file, line }) => at_line(file, *line, "PROCFILE"),
             Self::Variable(origin @ (Origin::Shell | Origin::Default | Origin::Option | Origin::Dyno)) => {

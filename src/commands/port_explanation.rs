@@ -35,8 +35,8 @@ pub(super) fn explain(
     };
     let sources = sources(option, layers, places);
     let place = sources.iter().position(|source| Some(source) == winner.as_ref()).map_or(sources.len(), |at| at + 1);
-    for shadowed in sources.iter().skip(place) {
-        let _ = writeln!(text, "  and shadows {shadowed}");
+    for overridden in sources.iter().skip(place) {
+        let _ = writeln!(text, "  and overrides {overridden}");
     }
     Ok(text)
 }

@@ -69,7 +69,7 @@ impl Project {
                 (places.foreman.formation, places.foreman.concurrency) = (None, None);
                 (Some(web_alone("--start", command)?), "--start".to_owned())
             }
-            TypeSource::ProcfileOr(command) if found.named_by == NamedBy::Nobody && !found.path.exists() => {
+            TypeSource::ProcfileOr(command) if found.named_by == NamedBy::Default && !found.path.exists() => {
                 (Some(web_alone("--start-cmd", command)?), "--start-cmd".to_owned())
             }
             TypeSource::ProcfileOr(_) => {

@@ -110,7 +110,7 @@ impl<'a> Request<'a> {
             let fact = "`--http` has nothing to probe: no started process type is expected to listen";
             return Err(Error::new(Status::Usage, fact, hint));
         }
-        let fact = "no started process type is expected to listen: each counts as up as soon as it is started";
+        let fact = "no started process type is expected to listen: each is treated as up as soon as it starts";
         warn(&Complaint::new(fact, hint));
         Ok(())
     }

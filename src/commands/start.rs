@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::files::Settings;
 use super::focus;
-use super::formation::Asked;
+use super::formation::RequestedFormation;
 use super::identity::session;
 use super::look::{self, Shown, formatter, log_files, prefix_columns};
 use super::places::reason;
@@ -82,11 +82,11 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let release = project.procfile.release();
     let (release, assigned) = match scope {
         Scope::App | Scope::Smoke(_) => {
-            let asked = Asked::new(&args.formation, &project.places.foreman);
+            let requested = RequestedFormation::new(&args.formation, &project.places.foreman);
             if let Scope::Smoke(request) = scope {
                 request.check_types(&types)?;
             }
-            let formation = asked.formation(&project.places.foreman_name, &types, cli.dialect)?;
+            let formation = requested.formation(&project.places.foreman_name, &types, cli.dialect)?;
             let release = release.filter(|_| !args.no_release && formation.keeps_release());
             (release, ports::assign(args, &project, &types, &formation)?)
         }

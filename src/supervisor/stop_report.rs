@@ -69,7 +69,8 @@ impl Supervisor {
     }
 }
 
-/// What keeps the others running when a dyno ends like that. None: the dyno is broken, and going on without it is no help.
+/// The rule of `--can-die` that keeps the others running when a dyno ends like that. None: the dyno is broken, and
+/// continuing without it does not help.
 fn rule_that_helps(cause: StopCause) -> Option<CanDie> {
     const BROKEN: [u8; 2] = [Status::NotExecutable.code(), Status::NotFound.code()];
     match cause {

@@ -134,7 +134,7 @@ fn every_command_reads_a_hundred_thousand_keys() {
     let entries: Vec<String> = shown.lines().map(|line| format!("\"{}\"", line.replace('=', "\":\""))).collect();
     dyno(&["config", "--json"]).expect(Ended::Code(0), &format!("{{{}}}\n", entries.join(",")), "");
     let explained =
-        "K99999 comes from more:2\n  and shadows more:1\n  and shadows keys:100000\n  and shadows the shell\n";
+        "K99999 comes from more:2\n  and overrides more:1\n  and overrides keys:100000\n  and overrides the shell\n";
     dyno(&["config", "--explain", "K99999"]).expect(Ended::Code(0), explained, "");
     // Some shells take seconds to import 100,000 variables.
     let app = app.file("keys", &file[file.len() / 5 * 4..]);

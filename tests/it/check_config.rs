@@ -23,7 +23,7 @@ fn s1_4_check_fails_on_a_line_that_is_not_an_entry() {
 #[test]
 fn s2_8_a_difference_from_strict_readers_is_an_error_only_with_strict() {
     let app = App::new("web: true\n").file(".env", "NAME=two words\n");
-    let text = ".env:1: a strict reader refuses `NAME`\nhint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`\n";
+    let text = ".env:1: a strict .env reader rejects `NAME`\nhint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`\n";
 
     let valid = "valid procfile detected (web)\n";
     app.dyno(["check"]).run().expect(Ended::Code(0), valid, &format!("note: {text}"));
@@ -60,7 +60,7 @@ fn s2_8_strict_turns_only_notes_about_strict_readers_into_errors() {
 
     app.dyno(["check", "--strict"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", notes);
     let help = app.dyno(["check", "--help"]).run().stdout();
-    assert!(help.contains("--strict           Also fail if a strict .env reader would differ\n"), "{help}");
+    assert!(help.contains("--strict           Also fail if a strict .env reader would disagree\n"), "{help}");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn s2_8_a_key_that_the_shell_may_drop_is_noted_once_with_its_line() {
         notes,
         [note("odd.env:3", "A.B"), note("odd.env:4", "C-D"), note("odd.env:5", "1E"), note("vars.json:1", "A.B_C-D"),]
     );
-    assert!(stderr.contains("\nhint: use A-Z a-z 0-9 _ and no digit first\n"), "{stderr}");
+    assert!(stderr.contains("\nhint: use A-Z a-z 0-9 _ and do not start with a digit\n"), "{stderr}");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn json_has_the_process_types_and_the_problems() {
         "process_types": [{"name": "web", "command": "true --it", "line": 1}],
         "problems": [
             {"severity": "note", "file": ".env", "line": 1, "key": "K",
-             "message": "a strict reader refuses `K`",
+             "message": "a strict .env reader rejects `K`",
              "hint": "every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`"},
             {"severity": "error", "file": "Procfile", "line": 2,
              "message": "`npm start` has no process type", "hint": "write `web: npm start`"},
@@ -163,17 +163,17 @@ fn config_quotes_values_so_that_they_can_be_read_again() {
 }
 
 #[test]
-fn s3_2_explain_names_the_source_of_a_value_and_what_it_shadows() {
+fn s3_2_explain_names_the_source_of_a_value_and_what_it_overrides() {
     let app = App::new("web: true\n").file("a.env", "\nKEY=1\n").file("b.env", "KEY=2\n");
 
     let explained = app.dyno(["config", "-e", "a.env,b.env", "--explain", "KEY"]).env("KEY", "shell").run();
 
-    let text = "KEY comes from b.env:1\n  and shadows a.env:2\n  and shadows the shell\n";
+    let text = "KEY comes from b.env:1\n  and overrides a.env:2\n  and overrides the shell\n";
     explained.expect(Ended::Code(0), text, "");
 }
 
 #[test]
-fn s3_2_variables_that_dyno_sets_shadow_those_of_the_files() {
+fn s3_2_variables_that_dyno_sets_override_those_of_the_files() {
     let text = "DYNO=a\nPS=b\nDYNO_SESSION=c\nPWD=d\nHONCHO_PROCESS_NAME=mine\n";
     let app = App::new("web: true\n").file(".env", text);
     let explained = |key: &str, stdout: &str| {
@@ -181,10 +181,10 @@ fn s3_2_variables_that_dyno_sets_shadow_those_of_the_files() {
     };
 
     for (line, key) in ["DYNO", "PS", "DYNO_SESSION", "PWD"].into_iter().enumerate() {
-        let shadowed = format!("  and shadows .env:{}\n  and shadows the shell\n", line + 1);
-        explained(key, &format!("{key} comes from the dyno\n{shadowed}"));
+        let overridden = format!("  and overrides .env:{}\n  and overrides the shell\n", line + 1);
+        explained(key, &format!("{key} comes from the dyno\n{overridden}"));
     }
-    explained("HONCHO_PROCESS_NAME", "HONCHO_PROCESS_NAME comes from .env:5\n  and shadows the shell\n");
+    explained("HONCHO_PROCESS_NAME", "HONCHO_PROCESS_NAME comes from .env:5\n  and overrides the shell\n");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn explain_of_an_unset_variable_is_an_error() {
     app.dyno(["config", "--explain", "NOPE"]).run().expect(
         Ended::Code(78),
         "",
-        "error: `NOPE` is not set\n\nhint: it is neither in the files nor in `--set` nor in the shell\n",
+        "error: `NOPE` is not set\n\nhint: it is not set in the files, with `--set` or in the shell\n",
     );
 }
 

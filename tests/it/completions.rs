@@ -309,7 +309,7 @@ fn powershell_is_refused_and_the_supported_shells_are_listed() {
     for name in ["powershell", "pwsh"] {
         let error = format!(
             "error: `{name}` is not a valid value for `SHELL`\n\n\
-             hint: PowerShell is not supported: its script would run a `$(…)` on the line at Tab\n"
+             hint: PowerShell is not supported: pressing Tab would run any `$(…)` on the line\n"
         );
         app.dyno(["completions", name]).run().expect(Ended::Code(2), "", &error);
     }

@@ -16,16 +16,16 @@ fn s3_2_explain_port_shows_the_base_and_the_port_of_each_dyno() {
 }
 
 #[test]
-fn s5_2_explain_port_names_the_source_of_the_base_and_what_it_shadows() {
+fn s5_2_explain_port_names_the_source_of_the_base_and_what_it_overrides() {
     let app = app()
         .file("a.env", "PORT=7000\n")
         .file("b.env", "A=1\nPORT=1\nPORT=8000\n")
         .file("empty.env", "PORT=\n")
         .file("foreman/.foreman", "port: 6000\nformation: web=2\n");
-    let explains = |args: &[&str], shell: &str, base: &str, shadowed: &[&str]| {
+    let explains = |args: &[&str], shell: &str, base: &str, overridden: &[&str]| {
         let explained = app.dyno(["config", "--explain", "PORT"]).args(args).env("PORT", shell).run();
-        let shadowed: String = shadowed.iter().map(|source| ["  and shadows ", source, "\n"].concat()).collect();
-        explained.expect(Ended::Code(0), &format!("base {base}\n{shadowed}"), "");
+        let overridden: String = overridden.iter().map(|source| ["  and overrides ", source, "\n"].concat()).collect();
+        explained.expect(Ended::Code(0), &format!("base {base}\n{overridden}"), "");
     };
 
     explains(&["-e", ""], "", "5000 by default; web.1 5000, worker.1 5100", &[]);
@@ -45,10 +45,10 @@ fn s5_2_explain_port_names_the_source_of_the_base_and_what_it_shadows() {
         &["a.env:1", "the shell"],
     );
     let all = ["-d", "foreman", "-f", "Procfile", "-e", "a.env", "--set", "PORT=4000", "-p", "3000"];
-    let shadowed = ["`--set`", "foreman/.foreman:1", "a.env:1", "the shell"];
-    explains(&all, "9000", "3000 from `-p`; web.1 3000, web.2 3001", &shadowed);
-    explains(&all[..8], "9000", "4000 from `--set`; web.1 4000, web.2 4001", &shadowed[1..]);
-    explains(&all[..6], "9000", "6000 from foreman/.foreman:1; web.1 6000, web.2 6001", &shadowed[2..]);
+    let overridden = ["`--set`", "foreman/.foreman:1", "a.env:1", "the shell"];
+    explains(&all, "9000", "3000 from `-p`; web.1 3000, web.2 3001", &overridden);
+    explains(&all[..8], "9000", "4000 from `--set`; web.1 4000, web.2 4001", &overridden[1..]);
+    explains(&all[..6], "9000", "6000 from foreman/.foreman:1; web.1 6000, web.2 6001", &overridden[2..]);
     let auto = ["-e", "a.env", "-p", "auto"];
     explains(&auto, "9000", "from `-p`: free ports are chosen when the app starts", &["a.env:1", "the shell"]);
 }
@@ -86,7 +86,7 @@ fn s3_2_an_unknown_key_suggests_the_nearest() {
         ("database_url", "did you mean `DATABASE_URL`?"),
         ("POTR", "did you mean `PORT`?"),
         ("DYNOS", "did you mean `DYNO`?"),
-        ("XYZZY_PLUGH", "it is neither in the files nor in `--set` nor in the shell"),
+        ("XYZZY_PLUGH", "it is not set in the files, with `--set` or in the shell"),
     ] {
         let explained = app.dyno(["config", "--explain", typed]).run();
         explained.expect(Ended::Code(78), "", &format!("error: `{typed}` is not set\n\nhint: {hint}\n"));
@@ -98,7 +98,7 @@ fn s3_2_a_key_after_config_gets_a_hint_to_explain() {
     let app = app().file(".env", "A=1\n");
     for (word, key) in [("DATABASE_URL", "DATABASE_URL"), ("A=hunter2", "KEY")] {
         let error = format!(
-            "error: `dyno config` shows every config var and takes no key\n\n\
+            "error: `dyno config` does not accept a key: it shows every config var\n\n\
              hint: `dyno config --explain {key}` shows where its value comes from\n"
         );
         app.dyno(["config", word]).run().expect(Ended::Code(2), "", &error);

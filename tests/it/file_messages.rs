@@ -205,11 +205,11 @@ note: .env:1: `UNKNOWN` refers to the unset variable `NOWHERE`, treated as empty
 hint: write `${NOWHERE:-default}`, or put single quotes around the value to keep `${` as it is
 note: .env:2: `FORM` has a `${` that is not `${NAME}` or `${NAME:-default}`; kept as it is
 hint: put single quotes around the value to keep `${` as text; quote a default that has an unmatched brace
-note: .env:2: a strict reader refuses `FORM`
+note: .env:2: a strict .env reader rejects `FORM`
 hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
 note: .env:3: `CR` has a carriage return in its value
 hint: save the file with LF line endings
-note: .env:4: a strict reader reads another value of `BARE`
+note: .env:4: a strict .env reader reads a different value for `BARE`
 hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
 ",
     );

@@ -115,8 +115,8 @@ fn s7_4_no_dyno_is_shown_as_started_after_the_stop_was_announced() {
 fn s1_7_a_missing_procfile_names_what_exists_instead() {
     let package = r#"{"scripts": {"start": "node server.js", "dev": "vite"}}"#;
     let start_alone = r#"{"scripts": {"start": "node server.js"}}"#;
-    let line = "write the line `web: npm";
-    let nothing = "write one line for each process type into it, such as `web: npm start`";
+    let line = "create the Procfile with the line `web: npm";
+    let nothing = "create it with one line for each process type, such as `web: npm start`";
     for (app, hint) in [
         (App::empty(), nothing.to_owned()),
         (App::empty().file("procfile", "web: true\n"), "there is `procfile`; `-f procfile` uses it".to_owned()),
@@ -131,14 +131,8 @@ fn s1_7_a_missing_procfile_names_what_exists_instead() {
             App::empty().file("../Procfile", "web: true\n"),
             "there is `../Procfile`; `-f ../Procfile` uses it".to_owned(),
         ),
-        (
-            App::empty().file("package.json", package),
-            format!("package.json has the script `dev`: {line} run dev` into the Procfile"),
-        ),
-        (
-            App::empty().file("package.json", start_alone),
-            format!("package.json has the script `start`: {line} start` into the Procfile"),
-        ),
+        (App::empty().file("package.json", package), format!("package.json has the script `dev`: {line} run dev`")),
+        (App::empty().file("package.json", start_alone), format!("package.json has the script `start`: {line} start`")),
         (App::empty().file("package.json", "{\"scripts\": 3}"), nothing.to_owned()),
         (App::empty().file("package.json", "no JSON"), nothing.to_owned()),
     ] {
@@ -288,12 +282,12 @@ fn s6_8_the_dyno_with_focus_gets_no_hint_about_its_prompt() {
 
 const KEYS: &str = "\
 Keyboard and signals:
-  Ctrl-C, TERM, HUP    stops every dyno; the second one kills
+  Ctrl-C, TERM, HUP    stops every dyno; a second one kills
   Ctrl-\\, QUIT         kills every dyno at once
   Ctrl-Z, TSTP         pauses the dynos and all time limits; `fg` continues
   USR1, USR2           are passed on to the dynos
   --focus: Ctrl-C      goes to the dyno; twice stops all, three times kills
-  --focus: other keys  go to the dyno, also Ctrl-Z and Ctrl-\\
+  --focus: other keys  go to the dyno, including Ctrl-Z and Ctrl-\\
 
 Examples:
   dyno start ";
@@ -321,7 +315,7 @@ fn s13_3_help_start_lists_keys_signals_and_every_option() {
 fn s13_3_the_manual_explains_keys_and_signals() {
     let app = App::empty();
     let section = ".SH \"KEYBOARD AND SIGNALS\"\n\
-                   .TP\n\\fBCtrl\\-C, TERM, HUP\\fR\nstops every dyno; the second one kills\n\
+                   .TP\n\\fBCtrl\\-C, TERM, HUP\\fR\nstops every dyno; a second one kills\n\
                    .TP\n\\fBCtrl\\-\\\\, QUIT\\fR\nkills every dyno at once\n\
                    .TP\n\\fBCtrl\\-Z, TSTP\\fR\npauses the dynos and all time limits; `fg` continues\n\
                    .TP\n\\fBUSR1, USR2\\fR\nare passed on to the dynos\n\

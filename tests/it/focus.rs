@@ -261,7 +261,7 @@ fn s6_8_an_impossible_focus_is_refused_before_anything_starts() {
         ),
         (
             &["--focus", "app", "-m", "worker=1"],
-            "error: `--focus app`: no dyno of `app` runs\n\nhint: give it a quantity: `app=1`\n",
+            "error: `--focus app`: the formation has no dyno of type `app`\n\nhint: give it a quantity: `app=1`\n",
         ),
         (
             &["--focus", "app=2"],

@@ -54,7 +54,7 @@ fn s7_7_a_log_directory_that_cannot_be_created_is_an_error_at_the_start() {
     app.dyno(["start", "--log-dir", "taken"]).run().expect(
         Ended::Code(74),
         "",
-        "error: the log directory `taken` cannot be used: File exists\n\nhint: name a directory you may write to\n",
+        "error: the log directory `taken` cannot be used: File exists\n\nhint: name a directory that you can write to\n",
     );
     assert!(!app.has("started"));
 }

@@ -195,7 +195,7 @@ fn missing_files_and_directories_are_errors_with_a_hint() {
     says(&app, &["run", "-e", "no.env", "true"], 78, &error("no.env does not exist", check));
     let hint = "there is `Procfile`; `-f Procfile` uses it";
     says(&app, &["run", "-f", "nope", "web"], 78, &error("nope does not exist", hint));
-    let hint = "write one line for each process type into it, such as `web: npm start`";
+    let hint = "create it with one line for each process type, such as `web: npm start`";
     let app = App::empty();
     let fact = format!("no Procfile in {}", app.root().display());
     says(&app, &["start"], 78, &error(&fact, hint));
@@ -205,7 +205,7 @@ fn missing_files_and_directories_are_errors_with_a_hint() {
 fn s1_7_a_procfile_dev_beside_the_procfile_is_a_warning() {
     let app = app().file("Procfile.dev", "web: true\n");
 
-    let text = "warning: Procfile is used, but `Procfile.dev` exists, too\nhint: to use it, add `-f Procfile.dev`\n";
+    let text = "warning: Procfile is used, but `Procfile.dev` exists as well\nhint: to use it, add `-f Procfile.dev`\n";
     warns(&app, &["start", "web"], text);
 }
 

@@ -50,7 +50,7 @@ fn honcho_finds_files_in_its_root_and_runs_in_the_current_directory() {
         honcho(&[names, &["check"]].concat()).expect(Ended::Code(0), "", "Valid procfile detected (of_sub)\n");
     }
     let missing = honcho(&["-d", "sub", "-f", "sub/Other", "check"]);
-    let hint = "write one line for each process type into it, such as `web: npm start`";
+    let hint = "create it with one line for each process type, such as `web: npm start`";
     missing.expect(Ended::Code(1), "", &format!("error: sub/sub/Other does not exist\nhint: {hint}\n"));
     honcho(&["-d", "sub", "-e", "vars", "run", "printenv", "A"]).expect(Ended::Code(0), "sub\n", "");
     honcho(&["-d", "sub", "-e", "../vars,vars", "run", "printenv", "A"]).expect(Ended::Code(0), "sub\n", "");

@@ -27,8 +27,8 @@ fn s3_1_files_win_over_the_shell_unless_prefer_shell_is_given() {
     answers(&["config"], "A=file\nONLY_FILE=1\n");
     answers(&["config", "--prefer-shell"], "A=shell\nONLY_FILE=1\n");
     answers(&["config", "--prefer-shell", "--json"], "{\"A\":\"shell\",\"ONLY_FILE\":\"1\"}\n");
-    answers(&["config", "--explain", "A"], "A comes from .env:1\n  and shadows the shell\n");
-    answers(&["config", "--prefer-shell", "--explain", "A"], "A comes from the shell\n  and shadows .env:1\n");
+    answers(&["config", "--explain", "A"], "A comes from .env:1\n  and overrides the shell\n");
+    answers(&["config", "--prefer-shell", "--explain", "A"], "A comes from the shell\n  and overrides .env:1\n");
 }
 
 #[test]

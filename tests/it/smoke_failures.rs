@@ -197,7 +197,7 @@ fn a_worker_that_exits_while_settling_fails_the_smoke() {
 
     let lines = [
         "ports: worker.1 PORT",
-        "warning: no started process type is expected to listen: each counts as up as soon as it is started",
+        "warning: no started process type is expected to listen: each is treated as up as soon as it starts",
         "hint: name the types that listen on `$PORT` with `--ready`",
         "worker.1: started with pid PID",
         "worker.1: ready",

@@ -121,7 +121,7 @@ fn a_log_directory_that_cannot_be_used_is_an_error() {
     let app = App::new("web: touch started\n");
 
     let fact = "the log directory `Procfile` cannot be used: File exists";
-    says(&app, &["start", "--log-dir", "Procfile"], 74, &error(fact, "name a directory you may write to"));
+    says(&app, &["start", "--log-dir", "Procfile"], 74, &error(fact, "name a directory that you can write to"));
     assert!(!app.has("started"));
 }
 

@@ -46,7 +46,7 @@ enum Task {
     Version,
 }
 
-/// The options of all of its commands.
+/// The options that all commands share.
 #[derive(Debug, Clone, Args)]
 struct Files {
     /// Procfile to read [default: Procfile]
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_formation_may_take_the_place_of_the_process() {
+    fn a_formation_may_replace_the_process() {
         assert_eq!(start("start all=1,web=0").formation.types, ["all=1,web=0"]);
         assert_eq!(start("start web").formation.types, ["web"]);
         assert!(read("start web worker").is_err());

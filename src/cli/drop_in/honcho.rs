@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn run_takes_a_separator_and_options_of_the_command() {
+    fn run_accepts_a_separator_and_options_of_the_command() {
         for line in ["run -- ls -e", "run ls -e"] {
             let Command::Run(args) = read(line).expect("understood").command else { panic!("another command") };
             assert_eq!((args.words, args.type_word), (vec!["ls".into(), "-e".into()], TypeWord::Never), "{line}");

@@ -1,6 +1,6 @@
 //! The values of the app that Tab offers: process types, dynos, keys of `.env`.
 //!
-//! Reads regular files only. A named pipe would be emptied, or waited for, by a key that was pressed.
+//! Reads regular files only: pressing Tab must not empty a named pipe or wait for one.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -15,7 +15,7 @@ use crate::app::{Layers, Procfile};
 use crate::cli::{Dialect, FormationArgs, Offers, ProjectArgs, VariableArgs};
 use crate::commands::files::{self, Settings};
 use crate::commands::findings::Findings;
-use crate::commands::formation::Asked;
+use crate::commands::formation::RequestedFormation;
 use crate::commands::places::Places;
 use crate::commands::program_lookup::is_executable;
 
@@ -53,9 +53,9 @@ impl AppValues {
         }
     }
 
-    /// The values of an argument that start with `typed`. `is_positional`: types that are on the line already are left out.
+    /// The values of an argument that start with `typed`. `is_positional`: types already on the line are left out.
     pub(super) fn offered(&self, offers: Offers, is_positional: bool, typed: &str) -> Vec<CompletionCandidate> {
-        // The engine takes any word at first for an argument that is not an option.
+        // The engine first offers every word to the positional arguments.
         if is_positional && typed.starts_with('-') {
             return Vec::new();
         }
@@ -97,7 +97,7 @@ impl AppValues {
         if !typed.is_empty() && !is_path {
             found.extend(programs::starting_with(typed).into_iter().map(CompletionCandidate::new));
         }
-        // Without a `/`, a program of this directory would not be found.
+        // A shell runs a program of this directory only if its path has a `/`.
         let leads_on = move |path: &Path| path.is_dir() || is_path && is_executable(path);
         found.extend(paths(&PathCompleter::any().filter(leads_on), typed));
         found
@@ -126,7 +126,7 @@ impl AppValues {
     /// The process types, and the dynos of types that run more than once.
     fn dynos(&self) -> Vec<(String, String)> {
         let Some(AppFiles { places, procfile: Some(procfile), .. }) = self.files() else { return Vec::new() };
-        let formation = Asked::new(&self.formation, &places.foreman).resolved(&procfile.formation_types());
+        let formation = RequestedFormation::new(&self.formation, &places.foreman).resolved(&procfile.formation_types());
         let mut found = Vec::new();
         for entry in procfile.entries() {
             let help = shortened(&entry.command);
@@ -187,7 +187,7 @@ fn shortened(command: &[u8]) -> String {
     String::from_utf8_lossy(command).chars().take(COMMAND_CHARS).collect()
 }
 
-/// A shell expands the tilde only when the line is done.
+/// The path with its tilde expanded: the shell does that only when it runs the line.
 fn at_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), env::var_os("HOME")) {
         (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),

@@ -1,7 +1,7 @@
 //! The command line that is being typed, as the shell's script gives it.
 //!
-//! Decides what the words are: bash and zsh pass them with their quotes, and bash splits them at `=` and `:`. The candidates
-//! are decided elsewhere.
+//! Decides what the words are: bash and zsh pass them with their quotes, and bash splits them at `=` and `:`. `app_values`
+//! and clap find the candidates.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -93,7 +93,7 @@ impl TypedLine {
         self.matches.subcommand_name().is_some_and(|name| name != "smoke")
     }
 
-    /// Which files make the app.
+    /// The options that select the files of the app.
     pub(super) fn project(&self) -> ProjectArgs {
         let of = |matches: &ArgMatches| args::<ProjectArgs>(matches, "procfile");
         let after = self.matches.subcommand().map(|(_, matches)| of(matches)).unwrap_or_default();

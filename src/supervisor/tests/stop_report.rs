@@ -102,7 +102,7 @@ fn s6_5_a_dyno_that_is_not_up_in_time_stops_the_others() {
 }
 
 #[test]
-fn s6_6_processes_that_a_dyno_left_behind_are_waited_for_by_name() {
+fn s6_6_a_stop_names_the_dyno_whose_leftover_processes_it_waits_for() {
     let mut supervisor = all_up(&["web.1", "worker.1"], explaining(false, false));
     signal(&mut supervisor, UserSignal::Term, at(1));
     exit(&mut supervisor, "web.1", killed_by(15), at(1));

@@ -10,7 +10,7 @@ impl Model {
     pub(super) fn allow_report(&mut self, kind: &NoticeKind, event: &Event, mono: Duration) -> Result<bool, Broken> {
         let advice = self.policy.stop_advice;
         if let NoticeKind::StoppingOthers { dyno, keys, .. } = kind {
-            rule!(advice.is_some_and(|advice| advice.keys == *keys), "nobody wants to know about {dyno}");
+            rule!(advice.is_some_and(|advice| advice.keys == *keys), "the policy does not allow a line about {dyno}");
             let others = self.runs.values().filter(|run| self.dynos[run.dyno].name != *dyno);
             let are_stopped = others.clone().any(|run| run.verdict.is_none());
             rule!(self.cause.is_some() && are_stopped, "{dyno} does not stop any other");
