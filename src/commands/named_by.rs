@@ -1,9 +1,9 @@
-//! Who named a file of the app, which decides where messages about it point.
+//! How a file of the app got its name, which decides where messages about it point.
 
 use super::findings::Finding;
 use crate::app::{Origin, Severity};
 
-/// Who named a file.
+/// What named a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NamedBy {
     /// Nothing: it has the default name.
@@ -17,12 +17,12 @@ pub(super) enum NamedBy {
         line: usize,
         key: &'static str,
     },
-    /// The variable `PROCFILE`, which comes from here.
+    /// The variable `PROCFILE`, with its origin.
     Variable(Origin),
 }
 
 impl NamedBy {
-    /// The finding that the file `name` cannot be used. `what`: such as `the Procfile`; `why`: continues after its name.
+    /// The finding that the file `name` cannot be used. `what`: such as `the Procfile`; `why`: goes after its name.
     pub(super) fn finding(&self, severity: Severity, what: &str, name: &str, why: &str, hint: &str) -> Finding {
         let found = |file: &str, line, key: Option<&str>, message| Finding {
             severity,

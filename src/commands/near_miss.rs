@@ -1,6 +1,6 @@
-//! What to type instead of a word that means nothing where it is: `dyno web` is `dyno start web`.
+//! What to type instead of a word that is not a command or an argument: for `dyno web`, `dyno start web`.
 //!
-//! Looks at the files of the app, like completion: opens regular files only, and reports nothing that is wrong with them.
+//! Looks at the files of the app, like completion: opens regular files only, and does not report problems in them.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use super::program_lookup::obstacle;
 use crate::app::{Environment, Procfile, did_you_mean, nearest, quote_word};
 use crate::cli::{Dialect, StrayWord};
 
-/// Words of other tools for a command of ours.
+/// What other tools call our commands.
 const OTHER_NAMES: [(&str, &str); 8] = [
     ("up", "start"),
     ("dev", "start"),
@@ -26,10 +26,10 @@ const OTHER_NAMES: [(&str, &str); 8] = [
     ("lint", "check"),
 ];
 
-/// Most commands that a hint offers.
+/// The most commands that one hint offers.
 const MAX_OFFERED: usize = 3;
 
-/// The hint for a word that no command or argument has. None: nothing is near.
+/// The hint for a word that is not a command or an argument. None: nothing similar was found.
 pub(super) fn hint(stray: &StrayWord) -> Option<String> {
     let word = stray.word()?;
     let offered = match &stray.near_commands {
@@ -62,9 +62,9 @@ pub(super) fn is_program(name: &str) -> bool {
     env::current_dir().is_ok_and(|directory| obstacle(name.as_bytes(), &environment, &directory).is_none())
 }
 
-/// Words as a shell reads them.
+/// Words quoted for a shell.
 pub(super) fn shown(words: &[OsString]) -> String {
-    // Unlike `quote_word`, this leaves `web=2` and reserved words behind a command as they are.
+    // Unlike `quote_word`, this leaves `web=2` and reserved words after a command as they are.
     let is_plain = |word: &[u8]| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:,@%+=".contains(byte);
         !word.is_empty() && word.iter().all(plain) && !word.starts_with(b"=")
@@ -103,25 +103,25 @@ fn instead_of_command(stray: &StrayWord, word: &str, near: &[String]) -> Vec<Str
 fn with_words(stray: &StrayWord, inserted: &[&str]) -> String {
     let mut words = stray.words.clone();
     words.splice(stray.at..stray.at, inserted.iter().map(OsString::from));
-    of_dyno(words)
+    shown_as_dyno(words)
 }
 
 /// The line with this command in place of the stray word.
 fn in_place(stray: &StrayWord, command: &str) -> String {
     let mut words = stray.words.clone();
     words.splice(stray.at..=stray.at, [OsString::from(command)]);
-    of_dyno(words)
+    shown_as_dyno(words)
 }
 
-/// However the program was called.
-fn of_dyno(mut words: Vec<OsString>) -> String {
+/// The line to show: it begins with `dyno`, whatever name the program was called by.
+fn shown_as_dyno(mut words: Vec<OsString>) -> String {
     if let Some(program) = words.first_mut() {
         *program = "dyno".into();
     }
     shown(&words)
 }
 
-/// The names that the Procfile of the line has; `release` is a command of its own.
+/// The process types of the Procfile that the line selects, without `release`, which is also a command of `dyno`.
 fn process_types(stray: &StrayWord) -> Vec<String> {
     let Ok(places) = Places::find(stray.project.clone(), Dialect::Dyno, &mut Findings::default()) else {
         return Vec::new();

@@ -36,7 +36,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     let mut findings = Findings::default();
     let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
         Ok(places) => places,
-        Err(none) => return Err(none.settle(findings)),
+        Err(no_directory) => return Err(no_directory.settle(findings)),
     };
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let layers = files::layers(&places, &settings, &mut findings)?;
@@ -107,8 +107,10 @@ fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String
     };
     let names = || procfile.entries().iter().map(|entry| entry.process_type.as_str());
     match (args.type_word, names().any(|name| name == word)) {
-        (TypeWord::First, true) => Some(format!("a single word is run by the shell; write `dyno run {line}`")),
-        (TypeWord::Alone, true) => Some(format!("`{word}` is a process type, which takes no more words here")),
+        (TypeWord::First, true) => {
+            Some(format!("the shell runs a single quoted word; to run the process type, write `dyno run {line}`"))
+        }
+        (TypeWord::Alone, true) => Some(format!("`{word}` is a process type; to run it, leave out the words after it")),
         (TypeWord::Never, true) => {
             Some(format!("`{word}` is a process type, and this tool runs only commands; use `dyno run {word}`"))
         }
@@ -184,7 +186,7 @@ fn not_executed(error: &io::Error, shell: &str, directory: &Path) -> Error {
     } else if kind == io::ErrorKind::ArgumentListTooLong {
         (Status::NotExecutable, format!("the command is too long: {why}"), "give fewer or shorter arguments")
     } else if kind == io::ErrorKind::NotFound {
-        (Status::NotFound, format!("`{shell}` was not found"), "it runs every command")
+        (Status::NotFound, format!("`{shell}` was not found"), "`dyno` runs every command with it")
     } else {
         (Status::NotExecutable, format!("`{shell}` cannot be executed: {why}"), "")
     };
@@ -196,8 +198,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s9_3_why_the_shell_cannot_be_executed() {
-        let told = |errno: i32, directory: &str| {
+    fn s9_3_the_error_says_why_the_shell_cannot_be_executed() {
+        let reported = |errno: i32, directory: &str| {
             let error = not_executed(&io::Error::from_raw_os_error(errno), "/bin/sh", Path::new(directory));
             let complaint = &error.complaints()[0];
             (error.status() as u8, complaint.fact.clone(), complaint.hint.clone())
@@ -205,11 +207,14 @@ mod tests {
         let expected = |status, fact: &str, hint: &str| (status, fact.to_owned(), hint.to_owned());
 
         let gone = "the directory `/nowhere` cannot be used: No such file or directory";
-        assert_eq!(told(libc::ENOENT, "/nowhere"), expected(78, gone, "check `-d`"));
-        assert_eq!(told(libc::ENOENT, "/"), expected(127, "`/bin/sh` was not found", "it runs every command"));
+        assert_eq!(reported(libc::ENOENT, "/nowhere"), expected(78, gone, "check `-d`"));
+        assert_eq!(
+            reported(libc::ENOENT, "/"),
+            expected(127, "`/bin/sh` was not found", "`dyno` runs every command with it")
+        );
         let refused = "`/bin/sh` cannot be executed: Permission denied";
-        assert_eq!(told(libc::EACCES, "/"), expected(126, refused, ""));
+        assert_eq!(reported(libc::EACCES, "/"), expected(126, refused, ""));
         let long = "the command is too long: Argument list too long";
-        assert_eq!(told(libc::E2BIG, "/"), expected(126, long, "give fewer or shorter arguments"));
+        assert_eq!(reported(libc::E2BIG, "/"), expected(126, long, "give fewer or shorter arguments"));
     }
 }

@@ -1,7 +1,7 @@
 //! Reads a pipe to its end, for a limited time.
 //!
-//! Rules: S1.1 (stdin and pipes of the shell), S2.1 (a `.env` that is a named pipe). Which files may be pipes is decided in
-//! `source_file`.
+//! Rules: S1.1 (stdin and pipes of the shell), S2.1 (a `.env` that is a named pipe). `source_file` decides which
+//! files can be pipes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -66,14 +66,14 @@ impl Wait {
     }
 }
 
-/// Reads a pipe that was opened without blocking. `announce` is called once, if the wait is long, with the seconds after which
-/// it will be over.
+/// Reads a pipe that was opened without blocking. `announce` is called once, if the wait is long, with the seconds after
+/// which reading gives up.
 ///
-/// A named pipe without a writer since it was opened is not at its end: `poll` knows that, `read` does not. Data of a writer
-/// that has closed it is still read.
+/// A named pipe that no program has opened for writing yet is not at its end: `poll` waits for a writer, but `read`
+/// would report the end. Data that a writer left in the pipe before closing it is still read.
 ///
 /// # Errors
-/// It was too slow, too long, or the system refused.
+/// The writer was too slow, the data is too large, or the system refused.
 pub(super) fn read(mut pipe: File, patience: Patience, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
     let mut wait = Wait { patience, begun: Instant::now(), announced: false };
     let seconds = patience.give_up_after.as_secs();
@@ -81,7 +81,7 @@ pub(super) fn read(mut pipe: File, patience: Patience, announce: impl FnOnce(u64
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        // Before the clock: data that arrived while we were stopped is not too late.
+        // Checked before the clock: data that arrived while this process was stopped is not late.
         if !is_ready(&pipe, Duration::ZERO)? {
             match wait.next(Instant::now()) {
                 Step::Wait(left) => drop(is_ready(&pipe, left)?),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn s2_1_a_named_pipe_is_announced_after_a_second_and_given_up_after_ten() {
+    fn s2_1_a_named_pipe_is_announced_after_1_second_and_abandoned_after_10() {
         let mut wait = wait(NAMED_PIPE);
 
         assert_eq!(wait.next(at(&wait, 0)), Step::Wait(SECOND));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn s1_1_a_pipe_of_the_shell_is_given_up_after_five_seconds_without_a_word() {
+    fn s1_1_a_pipe_of_the_shell_is_abandoned_silently_after_5_seconds() {
         let mut wait = wait(OPEN_PIPE);
 
         assert_eq!(wait.next(at(&wait, 0)), Step::Wait(5 * SECOND));
@@ -157,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_was_stopped_past_its_end_is_over_without_an_announcement() {
+    fn a_wait_that_resumes_too_late_gives_up_without_an_announcement() {
         let mut wait = wait(NAMED_PIPE);
 
         assert_eq!(wait.next(at(&wait, 60_000)), Step::GiveUp);
     }
 
-    /// Reads what comes out of a pipe while its writing end is open, if `open`, with no time to wait.
+    /// Reads a pipe with no time to wait. `open`: its writing end stays open meanwhile.
     fn read_at_once(text: &[u8], open: bool) -> (Result<Vec<u8>, Unreadable>, Vec<u64>) {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(text).unwrap();

@@ -1,6 +1,6 @@
 //! Where the files of an app are: root, `.foreman`, `.env`, Procfile (S1.7, S2.1, S4.5).
 //!
-//! Decides paths only. `.foreman` has defaults for options; `files` reads the other files.
+//! Decides only paths. Reads `.foreman`, because its settings can change them; `files` reads the other files.
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use crate::app::{ForemanFile, Severity};
 use crate::cli::{Dialect, ProjectArgs};
 use crate::error::{Error, Status};
 
-/// Why an app has no directory.
+/// Why the directory of an app cannot be used.
 #[derive(Debug)]
 pub(super) struct NoDirectory {
     /// The directory, or the file that names it.
@@ -34,7 +34,7 @@ impl NoDirectory {
         Finding { severity: Severity::Error, file, line, is_sentence: true, key: None, message: fact, hint }
     }
 
-    /// Shows it with everything else that was found: what is wrong with other lines of `.foreman`.
+    /// Adds it to the other findings, such as problems in `.foreman`; shows the warnings and returns the errors.
     pub(super) fn settle(self, mut findings: Findings) -> Error {
         findings.push(self.finding());
         findings.settle().err().unwrap_or_else(|| Error::all(Status::Config, []))
@@ -44,17 +44,17 @@ impl NoDirectory {
 /// The places of one app.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// The directory in which `dyno` was called.
+    /// The directory in which `dyno` was started.
     pub(super) current: PathBuf,
     /// The root of the app, absolute.
     pub(super) root: PathBuf,
-    /// Whose behaviour applies.
+    /// Which tool's behaviour applies.
     pub(super) dialect: Dialect,
     /// The settings of `.foreman`; empty without one.
     pub(super) foreman: ForemanFile,
-    /// Its name as the user knows it.
+    /// The path of `.foreman` in messages.
     pub(super) foreman_name: String,
-    /// Its directory, where its paths start.
+    /// The directory of `.foreman`: paths in it are relative to this.
     foreman_directory: PathBuf,
     args: ProjectArgs,
 }
@@ -106,7 +106,7 @@ impl Places {
         }
     }
 
-    /// `-d`, else `.foreman`'s, else the directory of `-f`, else the current one.
+    /// `-d`, else `root` of `.foreman`, else the directory of a named Procfile, else the current directory.
     fn find_root(&self) -> Result<PathBuf, NoDirectory> {
         if let Some(root) = &self.args.root {
             let root = self.current.join(root);
@@ -129,7 +129,7 @@ impl Places {
         let of_procfile = self.named_procfile().filter(|_| self.dialect != Dialect::Honcho);
         let parent = of_procfile.as_deref().filter(|path| !is_stream(path)).and_then(Path::parent);
         let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
-        // If the directory of `-f` is missing, the Procfile is reported as missing.
+        // If that directory is missing, the Procfile is reported as missing.
         Ok(parent.map_or_else(|| self.current.clone(), Path::to_owned))
     }
 
@@ -150,8 +150,8 @@ impl Places {
         }
     }
 
-    /// What `PWD` is in a dyno, as a shell decides it: `inherited` if that is a name of the working directory,
-    /// through whatever links the user took, else the directory's own.
+    /// `PWD` of a dyno, chosen like a shell does: `inherited` if it names the working directory, even through symlinks,
+    /// else the path without symlinks.
     pub(super) fn directory_name(&self, inherited: Option<&[u8]>) -> Vec<u8> {
         let directory = self.dyno_directory();
         let inherited = inherited.map(|name| Path::new(OsStr::from_bytes(name)));
@@ -164,7 +164,7 @@ impl Places {
         inherited.filter(is_ours).map_or_else(own, Path::to_owned).into_os_string().into_vec()
     }
 
-    /// `-f`, else `.foreman`'s `procfile`.
+    /// `-f`, else `procfile` of `.foreman`.
     fn named_procfile(&self) -> Option<PathBuf> {
         self.option_procfile().or_else(|| self.foreman_procfile().map(|(path, _)| path))
     }
@@ -179,13 +179,13 @@ impl Places {
         Some(from.join(path))
     }
 
-    /// `.foreman`'s `procfile`.
+    /// `procfile` of `.foreman`.
     pub(super) fn foreman_procfile(&self) -> Option<(PathBuf, NamedBy)> {
         let setting = self.foreman.procfile.as_ref()?;
         Some((self.foreman_directory.join(&setting.value), self.by_foreman("procfile", setting.line)))
     }
 
-    /// The `.env` files that `-e` or `.foreman` names. None: neither names any; empty: `-e ''` asks for none.
+    /// The `.env` files that `-e` or `.foreman` names. None: neither names any; empty: `-e ''` means no file.
     pub(super) fn named_env_files(&self) -> Option<(Vec<PathBuf>, NamedBy)> {
         if !self.args.env.is_empty() {
             let from = if self.dialect == Dialect::Honcho { &self.root } else { &self.current };
@@ -211,7 +211,7 @@ impl Places {
     }
 }
 
-/// The items of a comma list, without blanks round them; empty ones are left out.
+/// The items of a comma-separated list, without surrounding blanks; empty ones are left out.
 fn items(list: &Path) -> impl Iterator<Item = &Path> {
     let items = list.as_os_str().as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     items.filter(|item| !item.is_empty()).map(|item| Path::new(OsStr::from_bytes(item)))
@@ -221,7 +221,7 @@ fn absolute(from: &Path, path: &Path) -> PathBuf {
     if is_stream(path) { path.to_owned() } else { from.join(path) }
 }
 
-/// stdin, or a pipe of the shell: it has no directory of its own.
+/// Whether the path is stdin or a pipe of the shell: the directory of such a path says nothing about the app.
 fn is_stream(path: &Path) -> bool {
     let is = |name: &str| path == Path::new(name);
     is("-") || is("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")

@@ -1,4 +1,4 @@
-//! The parts of `--heroku` (S3.3, S6.4 to S6.6, S7.3): each is also an option of its own, and that option wins.
+//! The parts of `--heroku` (S3.3, S6.4 to S6.6, S7.3): each also has its own option, which wins.
 //!
 //! Decides each part from `--heroku` and its option. Called by `start`, `policy` and `look`.
 
@@ -26,7 +26,7 @@ pub(super) fn on_exit(args: &StartArgs) -> OnExit {
     }
 }
 
-/// Between the stop signal and SIGKILL (S6.6): the option, then `.foreman`, then the default.
+/// Time between the stop signal and SIGKILL (S6.6): the option, then `.foreman`, then the default.
 pub(super) fn grace(args: &StartArgs, file: &ForemanFile) -> Duration {
     let by_file = file.timeout.as_ref().map(|timeout| timeout.value);
     let default = if args.heroku { Policy::HEROKU_GRACE } else { Policy::DEFAULT_GRACE };
@@ -38,22 +38,22 @@ pub(super) fn stops_everything(args: &StartArgs) -> bool {
     args.heroku
 }
 
-/// How long a ready type may take to listen (S6.5).
+/// How long a ready type has to start listening (S6.5). None: there is no limit.
 pub(super) fn boot_timeout(args: &StartArgs) -> Option<Duration> {
     args.boot_timeout.map(|seconds| seconds.0).or(args.heroku.then_some(Policy::HEROKU_BOOT_TIMEOUT))
 }
 
-/// The types that are up when they listen (S6.2): those of `--ready`, else `web` if anything depends on it. Otherwise no
-/// dyno is watched, because watching would wake an idle run.
+/// The types that are up when they listen (S6.2): those of `--ready`, else `web` if that state is shown or matters.
+/// Otherwise no dyno is watched, because watching would wake an idle run.
 pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
     let is_shown = notice_style(args) == NoticeStyle::Heroku;
-    let counts = args.restart || boot_timeout(args).is_some();
-    let by_default = args.ready.is_empty() && (is_shown || counts);
+    let matters = args.restart || boot_timeout(args).is_some();
+    let by_default = args.ready.is_empty() && (is_shown || matters);
     args.ready.iter().map(String::as_str).chain(by_default.then_some(WEB))
 }
 
-/// Whether to report a server that only this machine can reach (S6.2): if the platform is imitated, which could not reach
-/// it. Otherwise most servers are like that.
+/// Whether to report a server that only this machine can reach (S6.2): only when imitating the platform, whose router
+/// could not reach it. In development, most servers listen like that.
 pub(super) fn notes_loopback(args: &StartArgs) -> bool {
     boot_timeout(args).is_some() || notice_style(args) == NoticeStyle::Heroku
 }
@@ -89,30 +89,30 @@ pub(super) fn shell(reads_profile: bool, line: ShellLine) -> (Shell, ShellLine) 
 
 /// Refuses to start if the shell for the profile is missing (S11: 78).
 pub(super) fn check_shell(reads_profile: bool) -> Result<(), Error> {
-    if reads_profile { check_bash(Shell::Bash.path(), Asked::ByStart) } else { Ok(()) }
+    if reads_profile { check_bash(Shell::Bash.path(), NeededBy::Start) } else { Ok(()) }
 }
 
 /// The same for `run`, with the status of a command that is missing or cannot be executed (S9.3).
 pub(super) fn check_shell_of_run(reads_profile: bool) -> Result<(), Error> {
-    if reads_profile { check_bash(Shell::Bash.path(), Asked::ByRun) } else { Ok(()) }
+    if reads_profile { check_bash(Shell::Bash.path(), NeededBy::Run) } else { Ok(()) }
 }
 
 /// Which command needs the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    ByStart,
-    ByRun,
+enum NeededBy {
+    Start,
+    Run,
 }
 
-fn check_bash(path: &str, asked: Asked) -> Result<(), Error> {
+fn check_bash(path: &str, needed_by: NeededBy) -> Result<(), Error> {
     let (what, of_run) = match access(path, AccessFlags::X_OK) {
         Ok(()) => return Ok(()),
         Err(Errno::ENOENT) => ("does not exist", Status::NotFound),
         Err(_) => ("cannot be executed", Status::NotExecutable),
     };
-    let status = match asked {
-        Asked::ByStart => Status::Config,
-        Asked::ByRun => of_run,
+    let status = match needed_by {
+        NeededBy::Start => Status::Config,
+        NeededBy::Run => of_run,
     };
     let fact = format!("`{path}` {what}, but the profile of the app needs it");
     Err(Error::new(status, fact, "install bash, or leave out `--heroku` and `--profile`"))
@@ -125,20 +125,20 @@ pub(super) fn release_record(style: NoticeStyle) -> ReleaseRecord {
             Some(user) => ReleaseRecord { user, ..ReleaseRecord::default() },
             None => ReleaseRecord::default(),
         },
-        // No name is shown, and looking one up may take longer than starting a dyno.
+        // No name is shown, and looking one up can take longer than starting a dyno.
         NoticeStyle::Plain => ReleaseRecord::default(),
     }
 }
 
-/// The name that the login has set, else the one in the system's table of users.
+/// The user name from the variables of the login, else from the system's user database.
 fn login_name(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let by_login = ["LOGNAME", "USER"].into_iter().filter_map(variable).find(|user| is_shown_as_it_is(user));
+    let by_login = ["LOGNAME", "USER"].into_iter().filter_map(variable).find(|user| is_printable(user));
     let by_system = || User::from_uid(getuid()).ok().flatten().map(|user| user.name);
-    by_login.or_else(by_system).filter(|user| is_shown_as_it_is(user))
+    by_login.or_else(by_system).filter(|user| is_printable(user))
 }
 
 /// Whether a name can be put into a line of the log.
-fn is_shown_as_it_is(user: &str) -> bool {
+fn is_printable(user: &str) -> bool {
     !user.is_empty() && !user.contains(char::is_control)
 }
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_6_the_grace_is_of_the_option_then_of_the_file_then_the_default() {
+    fn s6_6_the_grace_comes_from_the_option_then_the_file_then_the_default() {
         let none = ForemanFile::default();
         let file = ForemanFile { timeout: Some(Setting { value: seconds(7), line: 1 }), ..ForemanFile::default() };
         let named = StartArgs { timeout: Some(Seconds(seconds(3))), ..heroku() };
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_5_web_has_to_listen_within_a_minute_on_the_platform() {
+    fn s6_5_with_heroku_web_must_listen_within_a_minute() {
         let longer = StartArgs { boot_timeout: Some(Seconds(seconds(90))), ready: vec!["api".to_owned()], ..heroku() };
 
         assert_eq!((boot_timeout(&StartArgs::default()), ready_types(&StartArgs::default()).count()), (None, 0));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_2_web_is_waited_for_where_being_up_is_shown_or_counts() {
+    fn s6_2_web_is_a_ready_type_if_being_up_is_shown_or_matters() {
         let of = |args: StartArgs| (ready_types(&args).map(str::to_owned).collect::<Vec<_>>(), notes_loopback(&args));
         let web = || vec!["web".to_owned()];
         let written_in = |format| LogArgs { log_format: Some(format), ..LogArgs::default() };
@@ -224,19 +224,19 @@ mod tests {
     #[test]
     fn s3_3_a_missing_bash_is_an_error_before_anything_starts() {
         let hint = "install bash, or leave out `--heroku` and `--profile`";
-        let told = |path: &str, asked| {
-            let error = check_bash(path, asked).expect_err("it is not a program");
+        let reported = |path: &str, needed_by| {
+            let error = check_bash(path, needed_by).expect_err("it is not a program");
             assert_eq!(error.complaints()[0].hint, hint);
             (error.status(), error.to_string())
         };
         let missing = "`/nowhere/bash` does not exist, but the profile of the app needs it".to_owned();
         let refused = "`/dev/null` cannot be executed, but the profile of the app needs it".to_owned();
 
-        assert_eq!(told("/nowhere/bash", Asked::ByStart), (Status::Config, missing.clone()));
-        assert_eq!(told("/nowhere/bash", Asked::ByRun), (Status::NotFound, missing));
-        assert_eq!(told("/dev/null", Asked::ByStart), (Status::Config, refused.clone()));
-        assert_eq!(told("/dev/null", Asked::ByRun), (Status::NotExecutable, refused));
-        assert_eq!((check_bash("/bin/sh", Asked::ByStart), check_shell(false)), (Ok(()), Ok(())));
+        assert_eq!(reported("/nowhere/bash", NeededBy::Start), (Status::Config, missing.clone()));
+        assert_eq!(reported("/nowhere/bash", NeededBy::Run), (Status::NotFound, missing));
+        assert_eq!(reported("/dev/null", NeededBy::Start), (Status::Config, refused.clone()));
+        assert_eq!(reported("/dev/null", NeededBy::Run), (Status::NotExecutable, refused));
+        assert_eq!((check_bash("/bin/sh", NeededBy::Start), check_shell(false)), (Ok(()), Ok(())));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The options of `start` that name process types, as the policy they make (S6.3, S6.6).
+//! Turns the options of `start` into a policy, and checks the process types that they name (S6.3, S6.6).
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const EVERY_TYPE: &str = "all";
 /// The name of the option in messages; it is also accepted as `--allow-exit`.
 const CAN_DIE: &str = "--can-die";
 
-/// The policy of the options. `types`: those of the Procfile. `file`: the defaults of `.foreman`.
+/// The policy that the options ask for. `types`: those of the Procfile. `file`: the defaults from `.foreman`.
 pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
     let mut can_die = BTreeMap::new();
     for item in &args.can_die {
@@ -129,8 +129,8 @@ mod tests {
         assert!(signal_number("web", "99").is_err());
     }
 
-    /// The lines of R10 and R12 with these options, which name the limits.
-    fn told(args: &StartArgs) -> [Option<String>; 2] {
+    /// The log lines of R10 and R12 with these options; each names its limit.
+    fn error_lines(args: &StartArgs) -> [Option<String>; 2] {
         let web = ProcessType::new("web").expect("a name");
         let policy = policy(args, &ForemanFile::default(), std::slice::from_ref(&web)).expect("a policy");
         assert_eq!(policy.ready, std::slice::from_ref(&web));
@@ -145,7 +145,7 @@ mod tests {
         let r10 = "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch";
         let r12 = "Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM";
 
-        assert_eq!(told(&heroku), [Some(r10.to_owned()), Some(r12.to_owned())]);
+        assert_eq!(error_lines(&heroku), [Some(r10.to_owned()), Some(r12.to_owned())]);
     }
 
     #[test]

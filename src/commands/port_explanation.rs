@@ -15,7 +15,7 @@ use crate::error::Error;
 /// The explanation for a start with this `-p` and no other option.
 ///
 /// # Errors
-/// The same errors as of a start: a base that is not a port, or a dyno whose port is too high.
+/// The same errors as in a start: a base that is not a port, or a dyno whose port is too high.
 pub(super) fn explain(
     option: Option<&str>,
     prefer_shell: bool,
@@ -46,9 +46,9 @@ fn winner(option: Option<&str>, given: &Given, layers: &Layers) -> Option<String
     match given {
         Given::File { name, line, .. } => Some(place(name, *line)),
         Given::Shell => Some(Origin::Shell.to_string()),
-        Given::Otherwise if option.is_some() => Some(OPTION.to_owned()),
-        // Neither a file nor the shell: `--set`, unless that is empty like a variable that is not set.
-        Given::Otherwise => {
+        Given::OptionOrDefault if option.is_some() => Some(OPTION.to_owned()),
+        // `--set`, unless its value is empty, which is treated as unset.
+        Given::OptionOrDefault => {
             let setting = layers.get_from_options("PORT")?;
             let is_set = setting.value.is_some_and(|value| !value.reveal().trim_ascii().is_empty());
             is_set.then(|| setting.origin.to_string())

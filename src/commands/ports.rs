@@ -30,8 +30,8 @@ pub(super) struct Assigned {
 /// Gives every dyno its port.
 ///
 /// # Errors
-/// Status 2: a bad base, a port over 65535, two dynos with one port; 78 if a file gives the base. 69: with `--strict-ports`
-/// a port is in use, or no block is free.
+/// Status 2: a bad base, a port above 65535, two dynos with one port; 78 if the base comes from a file. 69: with
+/// `--strict-ports` a port is in use, or no block is free.
 pub(super) fn assign(
     args: &StartArgs,
     project: &Project,
@@ -56,19 +56,19 @@ pub(super) fn assign(
 
 /// Where the base port comes from.
 pub(super) enum Given {
-    /// A line of a file, by this key.
+    /// A line of a file, with this key.
     File { name: String, line: usize, key: &'static str },
-    /// The shell: in another shell it may differ.
+    /// The shell: `check` ignores it, because another shell can have another value.
     Shell,
     /// An option, or the default.
-    Otherwise,
+    OptionOrDefault,
 }
 
 impl Given {
     fn file(&self) -> Option<(&str, usize, &'static str)> {
         match self {
             Self::File { name, line, key } => Some((name, *line, key)),
-            Self::Shell | Self::Otherwise => None,
+            Self::Shell | Self::OptionOrDefault => None,
         }
     }
 
@@ -120,10 +120,11 @@ pub(super) fn base(
         BaseSource::Shell(_) => Some(Given::Shell),
         BaseSource::Option(_) | BaseSource::Setting(_) | BaseSource::Default => None,
     };
-    (source.base(), given.unwrap_or(Given::Otherwise))
+    (source.base(), given.unwrap_or(Given::OptionOrDefault))
 }
 
-/// Finds the ports in the files that `start` without options would refuse, for `check`. `file`: the name of the Procfile.
+/// For `check`: finds the settings in files that make `start` without options refuse its ports. `file`: the name of the
+/// Procfile.
 pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, places: &Places, findings: &mut Findings) {
     let (base, given) = base(None, false, layers, places);
     let mut find = |name: &str, line, key: &str, message, hint: &str| {
@@ -138,7 +139,7 @@ pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, pla
         });
     };
     let base = match (base, &given) {
-        (Ok(PortBase::Fixed(base)), Given::File { .. } | Given::Otherwise) => base,
+        (Ok(PortBase::Fixed(base)), Given::File { .. } | Given::OptionOrDefault) => base,
         (Err(_), Given::File { name, line, key }) => {
             let message = "`PORT` is not a port number from 1 to 65535".to_owned();
             return find(name, *line, key, message, "write a line such as `PORT=5000`");
@@ -189,20 +190,20 @@ const PORT_HINT: &str = "stop that process, or choose another port with `-p`; `-
 fn automatic(types: &[ProcessType], formation: &Formation) -> Result<Assigned, Error> {
     let block = PortBlock::for_formation(formation, types.len());
     let directory = runtime::RuntimeDirectory::open().map_err(|error| {
-        let hint = "set `XDG_RUNTIME_DIR` to a directory of your own, or choose the ports with `-p`";
+        let hint = "set `XDG_RUNTIME_DIR` to a directory that you own, or choose the ports with `-p`";
         Error::new(Status::Unavailable, error.to_string(), hint)
     })?;
     for base in block.candidates(runtime::first_ephemeral_port()) {
         let Some(locks) = directory.lock_ports(block.units(base)) else { continue };
         let Ok(ports) = Ports::new(base, block.step, types).assign(formation) else { continue };
-        // The block must suit every server, also one that does not set `SO_REUSEADDR`.
+        // The block must suit every server, even one that does not set `SO_REUSEADDR`.
         if ports.iter().all(|(_, port)| runtime::is_port_free(*port, BindMode::Plain)) {
             tell(&format!("ports: {}", list(&ports)));
             return Ok(Assigned { ports, locks: Some(locks) });
         }
     }
     let fact = format!("no block of {} free ports was found from 20000 up", block.size);
-    Err(Error::new(Status::Unavailable, fact, "stop what uses them, or choose the ports with `-p`"))
+    Err(Error::new(Status::Unavailable, fact, "stop programs that use these ports, or choose the ports with `-p`"))
 }
 
 /// `web.1 5000, web.2 5001, worker.1 5010`.

@@ -16,8 +16,8 @@ pub(super) fn check(is_smoke: bool) -> Result<(), Error> {
         return Err(Error::new(Status::Internal, fact, hint));
     }
     let fact = format!(
-        "{why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, and ports are neither watched \
-         nor attributed"
+        "{why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, \
+         and `dyno` cannot see which process listens on a port"
     );
     warn(&Complaint::new(fact, hint));
     Ok(())

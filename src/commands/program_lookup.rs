@@ -1,6 +1,6 @@
-//! Whether the program of a command line can be executed: asked before a one-off dyno starts, and by `check`.
+//! Whether the program of a command line can be executed: checked before a one-off dyno starts, and by `check`.
 //!
-//! Looks at lines that are one plain command. What any other line runs, only the shell knows.
+//! Handles only lines that are one plain command. What any other line runs is up to the shell.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -34,7 +34,7 @@ pub(super) fn program_of(line: &[u8]) -> Option<Vec<u8>> {
     (!word.is_empty() && word.iter().all(plain)).then(|| word.to_vec())
 }
 
-/// Looks for a program as the shell does. None: it can be executed.
+/// Looks for a program like the shell does. None: it can be executed.
 ///
 /// `environment`: of the dyno, for its `PATH`; `directory`: where relative paths start.
 pub(super) fn obstacle(program: &[u8], environment: &Environment, directory: &Path) -> Option<Obstacle> {

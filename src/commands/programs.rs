@@ -1,4 +1,4 @@
-//! Which programs of a Procfile are not there, for the notes of `check` (S1.6).
+//! Programs of a Procfile that cannot be executed, for the notes of `check` (S1.6).
 //!
 //! A note and not an error: a program may be built or installed later, and a profile may change `PATH`.
 
@@ -9,10 +9,10 @@ use super::findings::{Finding, Findings};
 use super::program_lookup::{Obstacle, obstacle, program_of};
 use crate::app::{DynoName, DynoVariables, Layers, PortVariable, Procfile, ProcfileEntry, Severity};
 
-/// Most programs that are looked up: no app has more, and each costs several looks at the disk.
+/// The most programs that are looked up: no real app has more, and each lookup reads the disk several times.
 const MAX_PROGRAMS: usize = 1_000;
 
-/// Most notes: more than fit a screen do not help.
+/// The most notes: a list of several screens does not help.
 const MAX_NOTES: usize = 100;
 
 /// Notes the programs that cannot be executed. `file`: the name of the Procfile; `directory`: where its commands run.
@@ -21,7 +21,7 @@ pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: 
     // `PATH` is the same in every dyno.
     let dyno = DynoName::new(first.process_type.clone(), 1);
     let environment = layers.environment(&DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" });
-    // An odd line is reported already, and its command is hardly the one that was meant.
+    // A line with another finding is reported already, and its command is probably not the intended one.
     let odd: HashSet<usize> = findings.iter().filter(|finding| finding.file == file).filter_map(|it| it.line).collect();
     let mut known = HashMap::new();
     let (mut notes, mut first_left_out) = (0_usize, None);

@@ -20,7 +20,7 @@ pub(super) struct Project {
     pub(super) procfile: Procfile,
     /// All variables and where they come from.
     pub(super) layers: Layers,
-    /// The name of the Procfile as the user knows it.
+    /// The name of the Procfile in messages.
     pub(super) procfile_name: String,
     /// Its places, and the settings of `.foreman`.
     pub(super) places: Places,
@@ -59,13 +59,13 @@ impl Project {
         let mut findings = Findings::default();
         let mut places = match Places::find(cli.project(args), cli.dialect, &mut findings) {
             Ok(places) => places,
-            Err(none) => return Err(none.settle(findings)),
+            Err(no_directory) => return Err(no_directory.settle(findings)),
         };
         let layers = files::layers(&places, settings, &mut findings)?;
         let found = files::procfile_path(&places, &layers);
         let (procfile, procfile_name) = match types.from {
             TypeSource::Command(command) => {
-                // These options choose from the types of a Procfile, which is not read.
+                // These settings choose from the types of a Procfile, which is not read.
                 (places.foreman.formation, places.foreman.concurrency) = (None, None);
                 (Some(web_alone("--start", command)?), "--start".to_owned())
             }

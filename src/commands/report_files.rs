@@ -1,4 +1,4 @@
-//! The files of `--junit` and `--json`: opened before anything starts, written when all is over.
+//! The files of `--junit` and `--json`: opened before anything starts, written after everything has ended.
 //!
 //! Each file is emptied at once, so that a smoke that is killed leaves no older report behind, and removed if nothing was
 //! started. A file that is the log itself (`/dev/stdout`) is neither emptied nor removed: the report is appended. `reports`
@@ -24,25 +24,25 @@ struct ReportFile {
     render: Render,
 }
 
-/// What a path leads to.
+/// What kind of file a path names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// A file that holds the report and nothing else.
     Own,
     /// It cannot be emptied, such as a pipe, or must not be: our own stdout or stderr.
     Stream,
-    /// A stream that has its report already: a second one could not replace it.
+    /// A stream that the report was written to: a second one could not replace it.
     Spent,
 }
 
-/// The report files that were asked for.
+/// The report files that the options name.
 pub(super) struct ReportFiles(Vec<ReportFile>);
 
 impl ReportFiles {
-    /// Opens them.
+    /// Opens and empties them.
     ///
     /// # Errors
-    /// Status 2: both are the same file. Status 74: one cannot be written; then neither is left.
+    /// Status 2: both are the same file. Status 74: one cannot be written; then the other is removed.
     pub(super) fn open(junit: Option<&Path>, json: Option<&Path>) -> Result<Self, Error> {
         let wanted: [(Option<&Path>, Render); 2] =
             [(junit, |smoke| Ok(junit::render(smoke))), (json, |smoke| Ok(json::render(smoke)?))];
@@ -70,7 +70,7 @@ impl ReportFiles {
     /// Writes all of them.
     ///
     /// # Errors
-    /// Status 74, one complaint for each that could not be written whole; the others are.
+    /// Status 74, one complaint for each that could not be written completely; the others were.
     pub(super) fn write(&mut self, smoke: &Smoke<'_>) -> Result<(), Error> {
         let failed: Vec<Complaint> = self.0.iter_mut().filter_map(|file| file.write(smoke).err()).collect();
         if failed.is_empty() { Ok(()) } else { Err(Error::all(Status::Output, failed)) }
@@ -79,7 +79,7 @@ impl ReportFiles {
     /// Removes them, because nothing was started.
     pub(super) fn discard(self) {
         for file in self.0 {
-            // Not a FIFO, at which another program may wait, and not a link to the file.
+            // Not a FIFO, which another program may be reading, and not a link to the file.
             if file.kind == Kind::Own && file.is_at(fs::symlink_metadata(&file.path)) {
                 let _ = fs::remove_file(&file.path);
             }
@@ -93,7 +93,7 @@ impl ReportFile {
         let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
         let file = File::options().write(true).create(true).truncate(false).custom_flags(flags).open(path)?;
         let metadata = file.metadata()?;
-        // If it were opened again, it would be overwritten from its start.
+        // Our own stream is used as it is: writing to a file that was opened again would overwrite its start.
         let (file, kind) = match own_stream(&metadata)? {
             Some(stream) => (stream, Kind::Stream),
             None if metadata.is_file() => (file, Kind::Own),
@@ -172,7 +172,7 @@ fn complaint(path: &Path, error: &io::Error) -> Complaint {
     let hint = if error.kind() == io::ErrorKind::NotFound {
         "create its directory first"
     } else {
-        "name a file you may write to"
+        "name a file that you can write to"
     };
     Complaint::new(fact, hint)
 }

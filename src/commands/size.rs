@@ -9,16 +9,16 @@ use crate::app::{
 };
 use crate::error::{Error, Status};
 
-/// Linux accepts at most three quarters of its default stack, however large the user's is.
+/// Linux accepts at most three quarters of its default stack size (8 MiB), even if the user's limit is larger.
 const MOST_OF_LINUX_BYTES: usize = 6 * 1024 * 1024;
 
 /// The shell's arguments without the line: its name twice, `-c`, and pointers.
 const OTHER_ARGUMENTS_BYTES: usize = 64;
 
-/// A `PORT` of the greatest length.
+/// The `PORT` with the most digits.
 const LONGEST_PORT: u16 = u16::MAX;
 
-/// The variables that hold the name of the dyno.
+/// How many variables contain the name of the dyno.
 const VARIABLES_OF_THE_NAME: usize = 4;
 
 /// As long as a real one, which is random.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::look::{self, Shown};
 use super::report_files::ReportFiles;
 use super::smoke_end::SmokeEnd;
-use super::smoke_request::Request;
+use super::smoke_request::SmokeRequest;
 use super::start::{self, Scope};
 use crate::cli::{Cli, SmokeArgs};
 use crate::error::Error;
@@ -28,7 +28,7 @@ pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {
 }
 
 fn carry_out(cli: &Cli, args: &SmokeArgs, github: bool) -> Result<Outcome, Error> {
-    let request = Request::new(args, &cli.project(&args.project))?;
+    let request = SmokeRequest::new(args, &cli.project(&args.project))?;
     let files = ReportFiles::open(args.junit.as_deref(), args.json.as_deref())?;
     let started = Timestamp::now();
     let start = args.as_start();

@@ -22,7 +22,7 @@ pub(super) struct SmokeEnd<'a> {
     pub(super) files: ReportFiles,
     /// When the smoke began.
     pub(super) started: Timestamp,
-    /// For whom the output is written.
+    /// Who reads the output.
     pub(super) reader: Reader,
 }
 
@@ -61,7 +61,7 @@ impl SmokeEnd<'_> {
     }
 }
 
-/// A failure after the end of the formation may be worse than the result so far.
+/// A failure after the end of the formation replaces the result so far.
 fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> SmokeReport {
     let reason = if ending.guardian_lost {
         "the guardian process was lost"
@@ -119,10 +119,10 @@ mod tests {
             ending.guardian_lost = outcome == Outcome::Code(70);
             ending
         };
-        let told = |outcome| final_report(&report(Outcome::Code(0)), &ending(outcome), outcome).reason;
+        let reason = |outcome| final_report(&report(Outcome::Code(0)), &ending(outcome), outcome).reason;
 
-        assert_eq!(told(Outcome::Code(0)), "the command exited with code 3");
-        assert_eq!(told(Outcome::Code(70)), "the guardian process was lost");
-        assert_eq!(told(Outcome::Code(74)), "the log could not be written");
+        assert_eq!(reason(Outcome::Code(0)), "the command exited with code 3");
+        assert_eq!(reason(Outcome::Code(70)), "the guardian process was lost");
+        assert_eq!(reason(Outcome::Code(74)), "the log could not be written");
     }
 }

@@ -1,4 +1,4 @@
-//! The options of a smoke beyond those of a start: what must answer, and the command with its environment.
+//! The options of a smoke beyond those of a start: what to probe, and the command with its environment.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -26,16 +26,16 @@ const WEB: &str = "web";
 /// The process type in the name of the command, like that of every one-off dyno.
 const ONE_OFF: &str = "run";
 
-/// A smoke that was asked for.
-pub(super) struct Request<'a> {
+/// The smoke that the command line asks for.
+pub(super) struct SmokeRequest<'a> {
     args: &'a SmokeArgs,
     http: Option<HttpCheck>,
     /// The last lines of each dyno.
     pub(super) tails: Tails,
 }
 
-impl<'a> Request<'a> {
-    /// Checks the options that `clap` cannot check. `project`: the options of the files, before and after `smoke`.
+impl<'a> SmokeRequest<'a> {
+    /// Checks what `clap` cannot check. `project`: the options that name files, from before and after `smoke`.
     ///
     /// # Errors
     /// Status 2: they contradict each other, or the value of one cannot be used.
@@ -56,7 +56,7 @@ impl<'a> Request<'a> {
         self.args.start.as_deref().map_or(TypeSource::Procfile, TypeSource::Command)
     }
 
-    /// Finds a command without `--` before it among the process types. `known`: those of the Procfile.
+    /// Refuses a command that is written without `--` among the process types. `known`: those of the Procfile.
     ///
     /// # Errors
     /// Status 2, with the line to type.
@@ -66,7 +66,7 @@ impl<'a> Request<'a> {
         let is_command = |(at, word): (usize, &String)| {
             let name = word.split(['=', ',']).next().unwrap_or(word);
             let is_known = names().chain(["all", "release"]).any(|known| known == name);
-            // A single word that is like no process type is a mistake of another kind.
+            // A single word, or one that resembles a process type, is a mistake of another kind.
             let has_arguments = || at + 1 < words.len() && nearest(name, names()).is_empty();
             !is_known && file_option(name).is_none() && (is_program(name) || has_arguments())
         };

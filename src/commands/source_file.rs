@@ -2,7 +2,7 @@
 //!
 //! Rules: S1.1, S2.1. A regular file of at most 16 MiB; stdin, and a pipe the shell made for `<(…)`, for at most 5 s; a `.env`
 //! that is a named pipe for at most 10 s. Any other kind of file is refused without being opened, because opening alone may
-//! have an effect, such as letting the writer of a named pipe go on.
+//! have an effect, such as letting the writer of a named pipe continue.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
@@ -49,7 +49,7 @@ impl Unreadable {
             Self::Directory => "name a file in it",
             Self::Special(_) => "use a regular file; `-` reads stdin",
             Self::TooLarge => "check that it is the right file",
-            Self::Endless { .. } => "make sure that the program that writes it ends",
+            Self::Endless { .. } => "make sure that the program that writes to it exits",
             Self::Silent { .. } => "start the program that writes to it, or name another file with `-e`",
             Self::Denied => "`ls -l` shows who may read it",
             Self::Other(_) => "check the name and what it points to",
@@ -95,7 +95,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
     }
     match kind(path, look_up(path)?)? {
         Kind::Regular => read_regular(open(path)?),
-        Kind::Pipe if is_of_the_shell(path) => read_open_pipe(open(path)?),
+        Kind::Pipe if is_shell_pipe(path) => read_open_pipe(open(path)?),
         Kind::Pipe => Err(Unreadable::Special(NAMED)),
         Kind::Null => Ok(Vec::new()),
     }
@@ -116,14 +116,14 @@ fn of_named_pipe(why: Unreadable) -> Unreadable {
 
 /// Reads a regular file and opens nothing else. Never reads stdin, even if that is a regular file.
 pub(super) fn read_if_regular(path: &Path) -> Option<Vec<u8>> {
-    let is_stdin = path.as_os_str() == "-" || is_of_the_shell(path);
+    let is_stdin = path.as_os_str() == "-" || is_shell_pipe(path);
     let is_regular = !is_stdin && fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if is_regular { open(path).and_then(read_regular).ok() } else { None }
 }
 
-/// Whether a path leads to a named pipe, which may have no writer.
+/// Whether a path names a named pipe, which may have no writer.
 fn is_named_pipe(path: &Path) -> bool {
-    !is_of_the_shell(path) && fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+    !is_shell_pipe(path) && fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
 const NAMED: &str = "named pipe";
@@ -158,14 +158,14 @@ fn kind(path: &Path, file_type: FileType) -> Result<Kind, Unreadable> {
     }
 }
 
-/// Opens a file without waiting for the other side of a pipe, and without making a terminal ours.
+/// Opens a file without waiting for the other side of a pipe, and without making a terminal the controlling terminal.
 fn open(path: &Path) -> Result<File, Unreadable> {
     let flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
     Ok(File::options().read(true).custom_flags(flags).open(path)?)
 }
 
 /// `/dev/fd/N` and its other names: a pipe that the shell has opened, not a FIFO that may have no writer.
-fn is_of_the_shell(path: &Path) -> bool {
+fn is_shell_pipe(path: &Path) -> bool {
     let parent = path.parent().map(Path::as_os_str).unwrap_or_default();
     path == Path::new("/dev/stdin") || parent == "/dev/fd" || parent == "/proc/self/fd"
 }
@@ -198,6 +198,6 @@ mod tests {
         let silent = "is a named pipe, and no program wrote to it within 10 seconds".to_owned();
         assert_eq!(shown(false), (silent, "start the program that writes to it, or name another file with `-e`"));
         let slow = "did not reach end of file within 10 seconds".to_owned();
-        assert_eq!(shown(true), (slow, "make sure that the program that writes it ends"));
+        assert_eq!(shown(true), (slow, "make sure that the program that writes to it exits"));
     }
 }

@@ -1,6 +1,6 @@
 //! `dyno start`: the files become a plan, the options a policy, and the runtime runs them.
 //!
-//! Nothing is started before all of it is known to be right; what the run itself decides is the supervisor's.
+//! Nothing is started until all of it has been checked. After that, the supervisor decides.
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -18,7 +18,7 @@ use super::ports;
 use super::process_table;
 use super::project::{Project, TypeSource, Types};
 use super::size;
-use super::smoke_request::Request;
+use super::smoke_request::SmokeRequest;
 use crate::app::{DynoName, DynoSpec, DynoVariables, Focus, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
 use crate::cli::{Cli, Dialect, PtyMode, StartArgs, StdinMode};
 use crate::error::{Complaint, Error, Status};
@@ -27,17 +27,17 @@ use crate::logs::Source;
 use crate::runtime::{self, Ending};
 use crate::supervisor::{Outcome, Plan, StopAdvice};
 
-/// The size of a dyno's terminal where `dyno` has none itself.
+/// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
 
-/// Descriptors `dyno` needs besides one for each dyno: its own streams, sockets, the event queue, and those of the
+/// Descriptors `dyno` needs besides those of each dyno: its own streams, sockets, the event queue, and those of the
 /// runs that are being started.
 const OWN_DESCRIPTORS: u64 = 96;
 
-/// The system neither tells nor changes how many files may be open.
-const NO_LIMITS: &str = "cannot read its resource limits";
+/// The limit on open files can be neither read nor raised.
+const NO_LIMITS: &str = "cannot read the resource limits";
 
-/// What of the app runs.
+/// Which part of the app runs.
 #[derive(Clone, Copy)]
 pub(super) enum Scope<'a> {
     /// The release command, then the formation.
@@ -45,7 +45,7 @@ pub(super) enum Scope<'a> {
     /// The release command alone (S8.2).
     Release,
     /// All of it, to be tested.
-    Smoke(&'a Request<'a>),
+    Smoke(&'a SmokeRequest<'a>),
 }
 
 /// `dyno start`.
@@ -53,7 +53,7 @@ pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
     carry_out(Scope::App, cli, args).map(|ending| end(&ending))
 }
 
-/// `dyno release`: as a start that ends behind the gate.
+/// `dyno release`: a start that ends after the release phase.
 pub(super) fn run_release(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
     carry_out(Scope::Release, cli, args).map(|ending| end(&ending))
 }
@@ -63,13 +63,13 @@ fn end(ending: &Ending) -> Outcome {
     ending.outcome()
 }
 
-/// Runs it to its end.
+/// Runs that part of the app until it has ended.
 pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result<Ending, Error> {
     let limits = Limits::raise().map_err(|errno| refused(NO_LIMITS, errno.desc()))?;
     // Before any file is read and any thread exists: a fork copies as little as possible.
     let guardian =
-        Guardian::start(limits).map_err(|errno| refused("cannot start its guardian process", errno.desc()))?;
-    // Until the first dyno is asked for, a signal may simply end us: the guardian follows.
+        Guardian::start(limits).map_err(|errno| refused("cannot start the guardian process", errno.desc()))?;
+    // Until the first dyno is started, a signal can simply end this process: the guardian then exits, too.
     runtime::unblock_all();
     process_table::check(matches!(scope, Scope::Smoke(_)))?;
 
@@ -146,7 +146,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A smoke says itself, in its last line, what ended it.
+    /// A smoke needs no advice: its last line says what ended it.
     fn stop_advice(self, dialect: Dialect) -> Option<StopAdvice> {
         let options = match dialect {
             Dialect::Dyno | Dialect::HerokuLocal => true,
@@ -167,7 +167,7 @@ impl<'a> Scope<'a> {
 }
 
 fn refused(what: &str, why: &str) -> Error {
-    let hint = "a limit of the system or of your user may be reached; see `ulimit -a`";
+    let hint = "a limit of the system or of your user may have been reached; see `ulimit -a`";
     Error::new(Status::Internal, format!("{what}: {why}"), hint)
 }
 
@@ -227,12 +227,12 @@ fn spec(
         directory: project.directory.clone(),
         io,
         focus,
-        // As on the platform: what waits for an answer fails at once instead of for ever.
+        // Like on the platform: a command that asks a question fails at once instead of waiting for ever.
         stdin_is_empty: entry.process_type.as_str() == "release" && focus == Focus::Elsewhere,
     })
 }
 
-/// The port a dyno is up by, if its type was named to be ready only then (S6.2).
+/// The port that a dyno must listen on to be up, if it is of a ready type (S6.2).
 fn awaited_port(args: &StartArgs, variables: &DynoVariables<'_>) -> Option<u16> {
     let port = match variables.port {
         PortVariable::Assigned(port) => port,
@@ -242,8 +242,8 @@ fn awaited_port(args: &StartArgs, variables: &DynoVariables<'_>) -> Option<u16> 
     platform::ready_types(args).any(|ready| ready == name).then_some(port)
 }
 
-/// The streams of a dyno, and of the one that has the keyboard: a terminal where our own stdout is one, so that colours
-/// and line buffering survive (S7.5), and in any case where the user types into it (S6.8).
+/// The streams of most dynos, and of the one with the focus: a terminal if our own stdout is one, so that colours and
+/// line buffering survive (S7.5). The dyno with the focus always gets one if the user types into it (S6.8).
 fn streams(mode: PtyMode) -> ((Io, Focus), (Io, Focus)) {
     let terminal = Io::Pty(runtime::own_terminal_size().unwrap_or(DEFAULT_TERMINAL));
     let io = match mode {
@@ -255,7 +255,7 @@ fn streams(mode: PtyMode) -> ((Io, Focus), (Io, Focus)) {
     ((io, Focus::Elsewhere), focused)
 }
 
-/// Both sides of its terminal or our side of its pipe, and its log file.
+/// How many files stay open for a dyno: both sides of its terminal or our side of its pipe, and its log file.
 fn open_files_of_a_dyno(args: &StartArgs) -> u64 {
     let ((io, _), _) = streams(args.pty);
     let of_stream = match io {
@@ -288,7 +288,7 @@ fn quiet(args: &StartArgs, types: &[ProcessType]) -> Result<runtime::Quiet, Erro
     }))
 }
 
-/// Says on stderr what the log could not say.
+/// Reports on stderr what the log could not report.
 pub(super) fn tell(ending: &Ending) {
     let complaints = complaints(ending);
     if !complaints.is_empty() {
@@ -299,7 +299,7 @@ pub(super) fn tell(ending: &Ending) {
 fn complaints(ending: &Ending) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     if ending.guardian_lost {
-        let others = if ending.survivors.is_empty() { "all dynos were killed" } else { "what could be killed was" };
+        let others = if ending.survivors.is_empty() { "all dynos were killed" } else { "some processes survived" };
         complaints.push(Complaint::new(format!("the guardian process was lost; {others}"), ""));
     }
     for survivor in &ending.survivors {
@@ -325,44 +325,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s11_a_system_that_refuses_what_dyno_needs_is_told_with_status_70() {
+    fn s11_a_system_limit_that_prevents_a_start_is_reported_with_status_70() {
         let error = refused(NO_LIMITS, "Operation not permitted");
 
-        let hint = "a limit of the system or of your user may be reached; see `ulimit -a`";
-        let complaint = Complaint::new("cannot read its resource limits: Operation not permitted", hint);
+        let hint = "a limit of the system or of your user may have been reached; see `ulimit -a`";
+        let complaint = Complaint::new("cannot read the resource limits: Operation not permitted", hint);
         assert_eq!((error.status(), error.complaints()), (Status::Internal, &[complaint][..]));
     }
 
     #[test]
-    fn s11_what_the_log_could_not_say_is_told_at_the_end() {
-        let told = |change: &dyn Fn(&mut Ending)| -> Vec<(String, String)> {
+    fn s11_failures_that_the_log_cannot_report_are_reported_at_the_end() {
+        let reported = |change: &dyn Fn(&mut Ending)| -> Vec<(String, String)> {
             let mut ending = Ending::plain(Outcome::Code(0));
             change(&mut ending);
             complaints(&ending).into_iter().map(|complaint| (complaint.fact, complaint.hint)).collect()
         };
         let one = |fact: &str, hint: &str| vec![(fact.to_owned(), hint.to_owned())];
 
-        assert_eq!(told(&|_| ()), []);
+        assert_eq!(reported(&|_| ()), []);
         assert_eq!(
-            told(&|ending| ending.guardian_lost = true),
+            reported(&|ending| ending.guardian_lost = true),
             one("the guardian process was lost; all dynos were killed", "")
         );
         let survivors = vec!["7 (sh)".to_owned()];
         let hint = "it waits inside the kernel, is traced, or belongs to another user; kill it yourself";
         let survived = one("process 7 (sh) could not be killed", hint);
-        assert_eq!(told(&|ending| ending.survivors.clone_from(&survivors)), survived);
+        assert_eq!(reported(&|ending| ending.survivors.clone_from(&survivors)), survived);
         let both = |ending: &mut Ending| {
             ending.survivors.clone_from(&survivors);
             ending.guardian_lost = true;
         };
         assert_eq!(
-            told(&both),
-            [one("the guardian process was lost; what could be killed was", ""), survived].concat()
+            reported(&both),
+            [one("the guardian process was lost; some processes survived", ""), survived].concat()
         );
         let fact = "the output could not be written: No space left on device";
-        assert_eq!(told(&|ending| ending.output_error = Some(fact.to_owned())), one(fact, "all dynos were stopped"));
         assert_eq!(
-            told(&|ending| ending.unwritten_bytes = 7),
+            reported(&|ending| ending.output_error = Some(fact.to_owned())),
+            one(fact, "all dynos were stopped")
+        );
+        assert_eq!(
+            reported(&|ending| ending.unwritten_bytes = 7),
             one("7 bytes of output were lost: the reader stopped reading", "")
         );
         assert_eq!(lost_bytes(1), "1 byte of output was lost: the reader stopped reading");

@@ -23,7 +23,7 @@ pub(super) fn difference(file: &[u8], entry: &EnvEntry) -> Option<Difference> {
     if memchr::memchr(b'$', text).is_none() || quote(text) == Some(b'\'') {
         return compare(text, entry);
     }
-    // Both read the text with a word in place of each `$…`; a rule knows how they treat the `$…` itself.
+    // Both read the text with a word in place of each `$…`; `Judged` has rules for how they treat the `$…` itself.
     let judged = Judged::of(text, quote(text) == Some(b'"'));
     if judged.difference.is_some() {
         return judged.difference;
@@ -62,7 +62,7 @@ const WORD: u8 = b'x';
 
 impl Judged {
     /// Both expand `${NAME}`, and `\$` in double quotes is a dollar to both. We keep any other `$`; the strict reader
-    /// takes it and the letters after it for a reference, and a double quote that follows at once for text.
+    /// treats it and the letters after it as a reference, and a double quote right after them as text.
     fn of(text: &[u8], double: bool) -> Self {
         let mut judged = Self { text: Vec::with_capacity(text.len()), difference: None };
         let mut rest = text;
@@ -170,15 +170,15 @@ mod tests {
     }
 
     proptest! {
-        /// The rule says of references what the reader really does where they name nothing. So names begin with a digit:
-        /// no shell hands down such a variable, and the reader takes what it finds in the environment of the tests.
+        /// The rules predict what the reader does with references to unset variables. So names begin with a digit: no
+        /// shell exports such a variable, and the reader would expand one from the environment of the tests.
         #[test]
-        fn the_rule_agrees_with_the_reader(value in "[\"'`]?[a-c .\\\\]{0,3}([$]([{]?([0-9][A-Z]?)?(:-d)?[}]?)|\\\\[$])?[0-2 ]{0,2}[\"'`]?") {
+        fn the_rules_agree_with_the_reader(value in "[\"'`]?[a-c .\\\\]{0,3}([$]([{]?([0-9][A-Z]?)?(:-d)?[}]?)|\\\\[$])?[0-2 ]{0,2}[\"'`]?") {
             let text = format!("KEY={value}\n");
             for entry in entries(&text) {
                 let run = compare(text.trim_end_matches('\n').as_bytes(), &entry);
                 let found = difference(text.as_bytes(), &entry);
-                // A bare `$` may also undo a quote or a blank, so of two differences the rule may name the other one.
+                // A bare `$` can also swallow a quote or a blank. Of two differences, the rules can report the other.
                 let alike = if text.contains('$') { found.is_some() == run.is_some() } else { found == run };
                 prop_assert!(alike, "{:?}: {:?} and {:?}", text, found, run);
             }

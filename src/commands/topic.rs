@@ -55,8 +55,9 @@ struct Block {
 }
 
 impl Block {
-    /// A paragraph goes on to an empty line, even if one of its lines begins with `10. `.
-    fn may_end_in_list(&self) -> bool {
+    /// Whether the next line can be a list item: a paragraph continues up to an empty line, even if one of its lines
+    /// begins with `10. `.
+    fn list_can_follow(&self) -> bool {
         self.text.is_empty() || !self.mark.is_empty()
     }
 }
@@ -86,7 +87,7 @@ fn page(markdown: &str, columns: usize, heading: &Style) -> String {
         } else if line.is_empty() {
             flush(&mut out, &mut block, columns);
             out.push('\n');
-        } else if let Some((mark, text)) = list_item(line).filter(|_| block.may_end_in_list()) {
+        } else if let Some((mark, text)) = list_item(line).filter(|_| block.list_can_follow()) {
             flush(&mut out, &mut block, columns);
             block = Block { text: text.to_owned(), mark: mark.to_owned() };
         } else {
@@ -108,7 +109,7 @@ fn cells(line: &str) -> Option<Vec<String>> {
 /// Columns side by side; the last one is wrapped.
 fn write_table(out: &mut String, rows: &[Vec<String>], columns: usize) {
     let mut widths: Vec<usize> = Vec::new();
-    // The rule `|---|---|` is as wide as the columns.
+    // The rule `|---|---|` is drawn as wide as the columns.
     for row in rows.iter().filter(|row| !is_rule(row)) {
         widths.resize(widths.len().max(row.len()), 0);
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -132,7 +133,7 @@ fn is_rule(row: &[String]) -> bool {
     row.iter().all(|cell| !cell.is_empty() && cell.bytes().all(|byte| byte == b'-'))
 }
 
-/// `- text` and `2. text`, split behind the blank.
+/// `- text` and `2. text`, split after the blank.
 fn list_item(line: &str) -> Option<(&str, &str)> {
     let digits = line.len() - line.trim_start_matches(|char: char| char.is_ascii_digit()).len();
     let end = if digits > 0 { digits + 2 } else { 2 };
@@ -177,11 +178,11 @@ fn in_words(text: &str) -> String {
     (out + rest).replace("**", "")
 }
 
-/// The text before the first link, its label, and the text behind it.
+/// The text before the first link, its label, and the text after it.
 fn first_link(text: &str) -> Option<(&str, &str, &str)> {
-    let (before_target, behind) = text.split_once("](")?;
+    let (before_target, from_target) = text.split_once("](")?;
     let (before, label) = before_target.rsplit_once('[')?;
-    let (_, after) = behind.split_once(')')?;
+    let (_, after) = from_target.split_once(')')?;
     Some((before, label, after))
 }
 

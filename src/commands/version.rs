@@ -5,12 +5,12 @@ use crate::cli::Dialect;
 use crate::error::Error;
 use crate::supervisor::Outcome;
 
-/// The foreman whose command line we have.
+/// The version of foreman whose command line `dyno` accepts.
 const FOREMAN: &str = "0.90.0";
-/// The honcho whose command line we have.
+/// The version of honcho whose command line `dyno` accepts.
 const HONCHO: &str = "honcho 2.0.0";
 
-/// Scripts compare the number of the tool they called; people see on stderr what answered.
+/// Scripts check the version of the tool that they called; stderr shows people that `dyno` answered.
 pub(super) fn run(dialect: Dialect) -> Result<Outcome, Error> {
     let own = concat!("dyno ", env!("CARGO_PKG_VERSION"));
     let (line, name) = match dialect {

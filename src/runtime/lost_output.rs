@@ -1,4 +1,4 @@
-//! Turns what the log hub reports into events: the output cannot be written any more.
+//! Turns the log hub's reports that output cannot be written into events for the supervisor.
 
 use nix::errno::Errno;
 
@@ -15,13 +15,13 @@ impl Runtime {
                 self.lost_output = Some(error.to_string());
                 self.events.push_back(Event::OutputLost(OutputLoss::Failed));
             }
-            // Said only when it was closed, which `ending` does and hears itself.
+            // Follows only after `close`, which `ending` calls; it handles this event itself.
             HubEvent::Done => {}
         }
     }
 
     fn output_lost(&mut self, errno: Errno) {
-        // A closed terminal shows twice: as SIGHUP and as a failed write. Both must have the same result.
+        // A closed terminal is noticed twice: as SIGHUP and as a failed write. Both must have the same result.
         let terminal_gone = errno == Errno::EIO && self.shows_on_terminal;
         let event = if terminal_gone && !is_ignored(libc::SIGHUP) {
             Event::Signal(UserSignal::Hup)

@@ -99,26 +99,26 @@ pub enum NoticeKind {
         /// The old state.
         from: PublicState,
     },
-    /// It listens, but only this machine can reach it.
+    /// The dyno listens, but only this machine can reach it.
     LoopbackOnly {
         /// Where it listens.
         address: IpAddr,
     },
-    /// It did not listen in time and is treated as up (S6.2).
+    /// The dyno did not listen in time and is treated as up (S6.2).
     NotListening {
         /// Its port.
         port: Option<u16>,
         /// How long `dyno` waited.
         after: Duration,
     },
-    /// It did not listen on its own port in time, but it does on another one.
+    /// The dyno did not listen on its own port in time, but it does on another one.
     ListensElsewhere {
         /// Where it listens.
         port: u16,
         /// Its own port.
         given: Option<u16>,
     },
-    /// It needs the keyboard and does not have it.
+    /// A dyno needs the keyboard and does not have it.
     NeedsKeyboard {
         /// The dyno.
         dyno: DynoName,
@@ -140,7 +140,7 @@ pub enum NoticeKind {
     LeftRunning(Vec<LeftRunning>),
     /// One of these dynos left a process behind, which is stopped at the end (S6.10).
     LeftBehind {
-        /// The dynos it may come from, as `web.1`.
+        /// The dynos that it may come from, such as `web.1`.
         dynos: Vec<String>,
         /// The process.
         process: LeftRunning,
@@ -152,38 +152,38 @@ pub enum NoticeKind {
         /// The pause.
         after: Duration,
     },
-    /// It crashed too often and is not restarted.
+    /// The dyno crashed too often and is not restarted.
     GaveUp {
         /// Restarts in a row so far.
         restarts: u32,
     },
-    /// R10: it did not listen in time and is killed.
+    /// R10: the dyno did not listen in time and is killed.
     BootTimeout {
         /// Its process type.
         process_type: ProcessType,
         /// The limit.
         after: Duration,
     },
-    /// Its HTTP response was wrong, for a reason that it has not had before. It is asked again.
+    /// The HTTP response of the dyno was wrong for a new reason. It is probed again.
     WrongAnswer {
         /// `answers GET / with 500, not 200 to 399`.
         why: String,
     },
     /// Some dynos are not up yet.
     StillWaiting {
-        /// How long they have been waited for.
+        /// How long `dyno` has waited for them.
         after: Duration,
         /// `web.1 does not listen on $PORT (5000)`.
         what: String,
     },
-    /// It listens, but did not answer correctly in time, and is killed.
+    /// The dyno listens, but did not answer correctly in time, and is killed.
     NotAnswering {
         /// `answers GET / with 500, not 200 to 399`.
         why: String,
         /// The limit.
         after: Duration,
     },
-    /// R12: it did not exit within the grace and is killed.
+    /// R12: the dyno did not exit within the grace and is killed.
     ExitTimeout {
         /// The grace.
         after: Duration,

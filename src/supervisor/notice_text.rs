@@ -10,7 +10,7 @@ use crate::app::{ExitStatus, LeftRunning, ProcessType};
 
 use super::{CanDie, KeyboardSign, NoticeKind, StillRunning, StopCause};
 
-/// Most dynos that one line names.
+/// The most dynos that one line names.
 const MAX_NAMES: usize = 3;
 
 /// Whose words notices use.
@@ -138,7 +138,7 @@ impl NoticeKind {
             Self::LoopbackOnly { address } => format!("listens on {address} only: on Heroku it must bind 0.0.0.0"),
             Self::NotListening { port, after } => {
                 let port = port.map_or_else(|| "its port".to_owned(), |port| format!("port {port}"));
-                format!("does not listen on {port} after {}; treated as up from now on", seconds(*after))
+                format!("still not listening on {port} after {}; treated as up from now on", seconds(*after))
             }
             Self::ListensElsewhere { port, given } => {
                 let given = given.map_or_else(String::new, |port| format!(" ({port})"));
@@ -226,7 +226,7 @@ fn ended(exit: ExitStatus) -> String {
     }
 }
 
-/// Goes on after the name of the dyno.
+/// The words after the name of the dyno.
 fn stop_cause(cause: StopCause, is_first: bool) -> String {
     let first = if is_first { " first" } else { "" };
     match cause {

@@ -1,4 +1,4 @@
-//! Decides what the log says while everything stops: which dyno caused it, and which dynos are being waited for.
+//! Decides what the log says while everything stops: which dyno caused it, and which dynos still run.
 //!
 //! Pure. The stop itself is in `shutdown`, and the words are in `notice_text`.
 
@@ -18,7 +18,7 @@ const FIRST_REPORT: Duration = Duration::from_secs(2);
 /// Time from one such line to the next.
 const BETWEEN_REPORTS: Duration = Duration::from_secs(10);
 
-/// SIGKILL says enough by itself if it follows sooner than this.
+/// The line about SIGKILL is enough if it follows sooner than this.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// When the first report is due, if the stop signal is sent now.
@@ -27,7 +27,7 @@ pub(super) fn first_report(now: Duration, grace: Duration) -> Option<Duration> {
 }
 
 impl Supervisor {
-    /// Names the dyno that stops the others. Says nothing if there are none: its own last line is enough then.
+    /// Names the dyno that stops the others. Says nothing if there are no others: its own last line is enough then.
     pub(super) fn explain_stop(&self, culprit: &DynoName, cause: StopCause, turn: &mut Turn) {
         let Some(advice) = self.policy.stop_advice else { return };
         if !self.slots.iter().any(|slot| slot.state.may_be_stopped()) {
@@ -101,7 +101,7 @@ fn still_running(slot: &Slot) -> Option<(StillRunning, Duration)> {
     }
 }
 
-/// The nearest number of whole seconds: a timer is late by some milliseconds.
+/// The nearest number of whole seconds: a timer can be late by some milliseconds.
 fn whole_seconds(duration: Duration) -> Duration {
     Duration::from_secs(duration.saturating_add(Duration::from_millis(500)).as_secs())
 }

@@ -53,7 +53,12 @@ fn foreman_and_honcho_run_explain_a_process_type_that_they_cannot_run() {
 
     let hint = "`web-x` is a process type, and this tool runs only commands; use `dyno run web-x`";
     refuses("honcho", &["run", "web-x"], 127, hint);
-    refuses("foreman", &["run", "web-x", "42"], 1, "`web-x` is a process type, which takes no more words here");
+    refuses(
+        "foreman",
+        &["run", "web-x", "42"],
+        1,
+        "`web-x` is a process type; to run it, leave out the words after it",
+    );
 }
 
 #[test]

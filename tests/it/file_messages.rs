@@ -145,7 +145,7 @@ fn binary_too_large_and_endless_files_are_refused() {
 
     refuses(&app, "utf16", "error: utf16:1: the file has a NUL byte\nhint: it looks like UTF-16; save it as UTF-8\n");
     refuses(&app, "big", "error: big is larger than 16 MiB\nhint: check that it is the right file\n");
-    let endless = "error: stdin did not reach end of file within 5 seconds\nhint: make sure that the program that writes it ends\n";
+    let endless = "error: stdin did not reach end of file within 5 seconds\nhint: make sure that the program that writes to it exits\n";
     app.dyno(["check", "-f", "-"]).after("exec <>fifo").run().expect(Ended::Code(78), "", endless);
 }
 

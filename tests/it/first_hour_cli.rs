@@ -22,7 +22,7 @@ fn s11_1_docs_and_manual_list_the_statuses_of_the_one_table() {
     }
 }
 
-/// Compares what a command line ends with: 2, nothing on stdout, and this error with its hint.
+/// Checks that a command line fails with status 2, nothing on stdout, and this error with its hint.
 fn refuses(app: &App, args: &[&str], fact: &str, hint: &str) {
     let stderr = format!("error: {fact}\n\nhint: {hint}\n");
     app.dyno([]).args(args).run().expect(Ended::Code(2), "", &stderr);

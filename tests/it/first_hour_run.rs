@@ -1,4 +1,4 @@
-//! What a new user meets in the first hour with `start`: how it ends, what is missing, and where the keyboard is.
+//! What a new user meets in the first hour with `start`: how it ends, what is missing, and who gets the keyboard.
 
 use nix::sys::signal::Signal;
 
@@ -49,7 +49,7 @@ fn s6_3_the_dyno_that_stops_the_others_is_named_with_a_hint() {
 }
 
 #[test]
-fn s6_3_under_the_name_of_foreman_no_option_of_dyno_is_named() {
+fn s6_3_called_as_foreman_the_log_suggests_no_option_of_dyno() {
     let app = web_that_exits("exit 3");
     let foreman = app.path("foreman");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dyno"), &foreman).unwrap();
@@ -67,7 +67,7 @@ fn s6_3_under_the_name_of_foreman_no_option_of_dyno_is_named() {
 }
 
 #[test]
-fn s6_6_during_the_grace_the_log_says_who_is_being_waited_for() {
+fn s6_6_during_the_grace_the_log_names_the_dynos_that_still_run() {
     let app = App::new("web: ./web\nworker: ./worker\n")
         .script("web", "echo up; read -r _ <go; exit 3\n")
         .script("worker", "trap '' TERM; echo up; read -r _ <never\n")
@@ -143,7 +143,7 @@ fn s1_7_a_missing_procfile_names_what_exists_instead() {
 }
 
 #[test]
-fn s1_7_a_procfile_beside_another_root_is_named_by_its_path() {
+fn s1_7_a_procfile_outside_the_root_is_suggested_by_its_path() {
     let app = App::new("web: true\n").file("sub/.keep", "");
 
     let fact = format!("error: no Procfile in {}/sub", app.root().display());
@@ -253,7 +253,7 @@ fn s6_8_a_debugger_prompt_points_to_focus_once() {
 }
 
 #[test]
-fn s6_8_a_debugger_prompt_on_a_terminal_is_recognised_behind_its_sequences() {
+fn s6_8_a_debugger_prompt_on_a_terminal_is_recognised_after_its_sequences() {
     let app = App::new("web: ./web\n")
         .script("web", "printf '\\033[?2004h\\033[1G\\033[0Kirb(main):001> '; read -r _ <end\n")
         .fifo("end");

@@ -83,7 +83,7 @@ fn s9_1_a_quoted_process_type_gets_a_hint_to_leave_the_quotes_out() {
             "",
             &format!(
                 "error: `worker-x` was not found\n\n\
-                 hint: a single word is run by the shell; write `dyno run {meant}`\n"
+                 hint: the shell runs a single quoted word; to run the process type, write `dyno run {meant}`\n"
             ),
         );
     }

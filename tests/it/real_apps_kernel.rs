@@ -35,8 +35,8 @@ fn as_root() -> &'static [&'static str] {
 
 fn warning(why: &str) -> String {
     format!(
-        "warning: `/proc` {why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, and \
-         no port is watched or attributed\nhint: mount it: `mount -t proc proc /proc`\n"
+        "warning: `/proc` {why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, \
+         and `dyno` cannot see which process listens on a port\nhint: mount it: `mount -t proc proc /proc`\n"
     )
 }
 

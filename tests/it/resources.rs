@@ -182,8 +182,8 @@ fn a_guardian_that_cannot_be_started_causes_a_single_error_message() {
 
     assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
     assert_eq!(finished.stdout(), "");
-    let fact = "error: cannot start its guardian process: Try again\n";
-    let hint = "hint: a limit of the system or of your user may be reached; see `ulimit -a`\n";
+    let fact = "error: cannot start the guardian process: Try again\n";
+    let hint = "hint: a limit of the system or of your user may have been reached; see `ulimit -a`\n";
     assert_eq!(finished.stderr(), format!("{fact}\n{hint}"));
     assert!(!app.has("started"));
 }

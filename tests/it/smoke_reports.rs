@@ -201,7 +201,7 @@ fn a_report_that_cannot_be_written_is_an_error_before_anything_starts() {
     let app = app("release: touch started\nweb: ./listen\n").file("older.xml", "<old/>").fifo("fifo");
     fs::create_dir(app.path("directory")).unwrap();
     let nowhere = "create its directory first";
-    let other = "name a file you may write to";
+    let other = "name a file that you can write to";
 
     for (option, path, fact, hint) in [
         ("--junit", "no/smoke.xml", "No such file or directory", nowhere),
@@ -236,7 +236,7 @@ fn a_report_lost_at_the_end_changes_the_status_only_if_the_smoke_passed() {
     let failed = quick(&app, files).args(&["--", "exit 9"]).run();
 
     let error = "error: cannot write the report `/dev/full`: No space left on device\n\n\
-                 hint: name a file you may write to\n";
+                 hint: name a file that you can write to\n";
     passed.expect_end(Ended::Code(74));
     let end = format!("{error}smoke failed: a report could not be written (status 74)\n");
     assert!(stable_stderr(&passed).ends_with(&end), "{}", stable_stderr(&passed));

@@ -39,11 +39,11 @@ fn s5_4_without_free_ports_or_a_lock_directory_nothing_starts() {
     let types = (0..40).map(|index| format!("type{index}: touch started\n")).collect::<Vec<_>>().concat();
     let app = App::new(&types);
 
-    let hint = "stop what uses them, or choose the ports with `-p`";
+    let hint = "stop programs that use these ports, or choose the ports with `-p`";
     let fact = "no block of 40000 free ports was found from 20000 up";
     says(&app, &["start", "-p", "auto", "-m", "type0=1000"], 69, &error(fact, hint));
 
-    let hint = "set `XDG_RUNTIME_DIR` to a directory of your own, or choose the ports with `-p`";
+    let hint = "set `XDG_RUNTIME_DIR` to a directory that you own, or choose the ports with `-p`";
     let ours = app.top().join("run/dyno");
     fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
     let fact = format!("the directory `{}` is not private: it must be owned by you, with mode 0700", ours.display());

@@ -19,7 +19,7 @@ use crate::commands::formation::RequestedFormation;
 use crate::commands::places::Places;
 use crate::commands::program_lookup::is_executable;
 
-/// Characters of a command that explain its process type.
+/// How much of its command explains a process type, in characters.
 const COMMAND_CHARS: usize = 60;
 
 /// Signals that are offered for `--stop-signal`.
@@ -115,7 +115,7 @@ impl AppValues {
         listed.chain(named).filter_map(|item| item.split('=').next()).map(|name| name.trim().to_owned()).collect()
     }
 
-    /// With their commands, in the order of the Procfile.
+    /// The process types with their commands, in the order of the Procfile. `release`: whether to include `release`.
     fn process_types(&self, release: bool) -> Vec<(String, String)> {
         let procfile = self.files().and_then(|files| files.procfile);
         let entries = procfile.iter().flat_map(Procfile::entries);

@@ -88,7 +88,7 @@ impl TypedLine {
         self.before.len() == 2 && self.before.last().is_some_and(|word| word == "help")
     }
 
-    /// Whether the first word of the inner command may be a process type.
+    /// Whether the first word of the inner command can be a process type.
     pub(super) fn runs_process_types(&self) -> bool {
         self.matches.subcommand_name().is_some_and(|name| name != "smoke")
     }
@@ -111,7 +111,7 @@ impl TypedLine {
     }
 }
 
-/// A group of options that a command may not have; `id` is one of the group.
+/// The values of a group of options, or the defaults if the command does not have it; `id` is one of the group.
 fn args<T: FromArgMatches + Default>(matches: &ArgMatches, id: &str) -> T {
     if matches.try_contains_id(id).is_err() {
         return T::default();

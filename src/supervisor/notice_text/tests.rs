@@ -138,7 +138,7 @@ fn messages_that_help_the_user_are_the_same_in_both_formats() {
         ),
         (
             NoticeKind::NotListening { port: Some(5000), after: 60 * SECOND },
-            "does not listen on port 5000 after 60 seconds; treated as up from now on",
+            "still not listening on port 5000 after 60 seconds; treated as up from now on",
         ),
         (NoticeKind::ListensElsewhere { port: 3000, given: Some(5000) }, "listens on port 3000, not on $PORT (5000)"),
         (

@@ -25,7 +25,7 @@ fn s6_2_a_dyno_that_never_listens_is_up_after_a_minute_with_one_notice() {
 
     assert_eq!(
         feed(&mut supervisor, event.clone(), at(60)),
-        ["web.1: does not listen on port 5000 after 60 seconds; treated as up from now on"]
+        ["web.1: still not listening on port 5000 after 60 seconds; treated as up from now on"]
     );
     assert_eq!((state(&supervisor, "web.1"), row(&supervisor, "web.1").since), (PublicState::Up, at(60).wall));
     assert_eq!(feed(&mut supervisor, event, at(61)), [""; 0]);
