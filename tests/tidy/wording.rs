@@ -7,16 +7,7 @@ use std::ops::Range;
 use super::Source;
 
 /// Files and folders that are checked, by the beginning of their path. To add one, fix its phrases first.
-const CHECKED: &[&str] = &[
-    "README.md",
-    "CONTRIBUTING.md",
-    "docs/",
-    "src/",
-    "tests/",
-    "benches/",
-    "examples/",
-    ".ci/",
-];
+const CHECKED: &[&str] = &["README.md", "CONTRIBUTING.md", "docs/", "src/", "tests/", "benches/", "examples/", ".ci/"];
 
 /// Not checked: the list of phrases itself, and real files of other people.
 const EXEMPT: &[&str] = &["tests/tidy/wording.rs", "tests/data/"];
