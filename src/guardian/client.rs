@@ -310,8 +310,8 @@ impl AsFd for Guardian {
 fn frame(run: RunId, request: &Request) -> Vec<u8> {
     let (kind, mut payload) = request.encode();
     if payload.len() > MAX_PAYLOAD_BYTES {
-        // The last line of defence: sizes are checked before anything starts (S2.9). The guardian answers a spawn
-        // without words with EINVAL, where exec would have failed with E2BIG.
+        // The last line of defence: sizes are checked before anything starts (S2.9). An empty request is invalid, so
+        // the guardian sweeps and exits, and the caller sees [`Lost`].
         payload.clear();
     }
     let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(0), run };

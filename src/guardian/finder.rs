@@ -86,7 +86,7 @@ struct Known {
 pub(super) struct Finder {
     known: BTreeMap<Pid, Known>,
     zombies: Vec<Identity>,
-    /// Whether the last look certainly missed no process.
+    /// Whether the last look is certain to have seen every process.
     is_settled: bool,
 }
 
@@ -128,7 +128,7 @@ impl Finder {
         self.zombies = zombies;
     }
 
-    /// Whether the last look certainly missed no process.
+    /// Whether the last look is certain to have seen every process.
     pub(super) fn is_settled(&self) -> bool {
         self.is_settled
     }

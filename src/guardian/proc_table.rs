@@ -197,8 +197,8 @@ pub fn family_of(leader: i32) -> Vec<i32> {
     let mut at = 0;
     while let Some(&parent) = family.get(at) {
         let children = known.iter().filter(|process| process.parent == parent).map(|process| process.pid);
-        let strangers: Vec<Pid> = children.filter(|child| !family.contains(child)).collect();
-        family.extend(strangers);
+        let newcomers: Vec<Pid> = children.filter(|child| !family.contains(child)).collect();
+        family.extend(newcomers);
         at += 1;
     }
     family.into_iter().map(Pid::as_raw).collect()

@@ -142,8 +142,8 @@ impl GuardianProcess {
     /// Waits until there is something to do. Returns whether `dyno` has sent something.
     fn wait(&self) -> Result<bool, Disconnected> {
         // Messages are held back only while more requests are in the socket.
-        let is_waiting = self.outgoing.is_empty() && !self.runs.need_look();
-        let due = if is_waiting { self.look_at.into_iter().chain(self.collect_at).min() } else { Some(Instant::now()) };
+        let may_sleep = self.outgoing.is_empty() && !self.runs.need_look();
+        let due = if may_sleep { self.look_at.into_iter().chain(self.collect_at).min() } else { Some(Instant::now()) };
         let timeout = due.map(|at| TimeSpec::from_duration(at.saturating_duration_since(Instant::now())));
         let mut ready = vec![
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),

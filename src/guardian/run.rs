@@ -69,7 +69,7 @@ pub(super) struct Look<'a> {
     pub(super) table: &'a Table,
     /// Whether the table could be read at all.
     pub(super) is_readable: bool,
-    /// Whether it certainly missed no process.
+    /// Whether it is certain to have seen every process.
     pub(super) is_settled: bool,
 }
 
@@ -229,14 +229,14 @@ impl Run {
         let leader = self.start.leader;
         let Some(stop) = &mut self.stop else { return };
         let is_alive = |first: &Identity| processes.iter().any(|process| process.identity() == *first);
-        let once_more = if look.is_settled { 0 } else { STOP_LOOKS };
+        let looks_left = if look.is_settled { 0 } else { STOP_LOOKS };
         let (due, stage) = match std::mem::replace(&mut stop.stage, StopStage::Rest(0)) {
             StopStage::Ordered => {
                 let first = first_to_stop(look.table, leader, &mut ProcPrograms);
                 let FirstToStop { mut programs, shells, filters } = first;
                 stop.spared = filters.iter().map(Process::identity).collect();
                 if programs.is_empty() {
-                    (processes.to_vec(), StopStage::Rest(once_more))
+                    (processes.to_vec(), StopStage::Rest(looks_left))
                 } else {
                     let stage = StopStage::First(programs.iter().map(Process::identity).collect());
                     programs.extend(shells);
@@ -244,9 +244,9 @@ impl Run {
                 }
             }
             StopStage::First(first) if first.iter().any(is_alive) => (Vec::new(), StopStage::First(first)),
-            StopStage::First(_) => (processes.to_vec(), StopStage::Rest(once_more)),
+            StopStage::First(_) => (processes.to_vec(), StopStage::Rest(looks_left)),
             StopStage::Rest(0) => (Vec::new(), StopStage::Rest(0)),
-            StopStage::Rest(looks) => (processes.to_vec(), StopStage::Rest(once_more.min(looks - 1))),
+            StopStage::Rest(looks) => (processes.to_vec(), StopStage::Rest(looks_left.min(looks - 1))),
         };
         stop.stage = stage;
         for process in due.into_iter().filter(|process| !stop.spared.contains(&process.identity())) {

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_6_a_leader_that_is_a_shell_gets_it_together_with_its_programs() {
+    fn s6_6_a_shell_leader_and_its_programs_get_the_signal_together() {
         let pipeline = [process(10, 1), process(11, 10), process(12, 10)];
 
         assert_eq!(stopped_first(&pipeline, &[10]), [vec![10, 11, 12], vec![]]);
