@@ -60,7 +60,7 @@ pub struct LogFiles {
 }
 
 impl LogFiles {
-    /// Creates the directory if it is missing, readable for its owner only, and opens the merged file and those of these
+    /// Creates the directory if it is missing, readable only by its owner, and opens the merged file and those of these
     /// dynos, so that every problem is reported before anything runs.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ impl Patience {
 mod tests {
     use super::*;
 
-    /// Returns whether the patience has run out after each look: milliseconds since the start, bytes done and unread.
+    /// Whether the patience has run out at each look. `looks`: milliseconds since the start, bytes done, bytes unread.
     fn looks<const N: usize>(looks: [(u64, u64, usize); N]) -> [bool; N] {
         let begin = Instant::now();
         let mut patience = Patience::new(OutputProgress { done: 0, unread: 4096 }, begin);

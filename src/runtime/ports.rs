@@ -31,7 +31,7 @@ pub struct PortHolder {
 pub enum BindMode {
     /// With `SO_REUSEADDR`, like most servers. Connections of an earlier run in `TIME_WAIT` do not matter (S5.3).
     ReuseAddress,
-    /// Without it. Such connections keep the server from its port as long as they last, a minute (S5.4).
+    /// Without it. Such connections block the port until they expire, after a minute (S5.4).
     Plain,
 }
 

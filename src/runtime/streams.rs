@@ -135,7 +135,7 @@ fn dev_null() -> Result<OwnedFd, Errno> {
     nix::fcntl::open("/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// The same streams of a run with `/dev/null` as stdin.
+/// These streams of a run, but with `/dev/null` as stdin.
 pub(super) fn with_empty_stdin(mut theirs: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Errno> {
     let null = dev_null()?;
     match theirs.as_mut_slice() {
