@@ -1,4 +1,4 @@
-//! Everything that can happen to the supervisor.
+//! Everything that the supervisor reacts to.
 
 use core::net::IpAddr;
 use std::fmt;
@@ -38,7 +38,7 @@ pub enum Event {
     LeftBehind {
         /// The run that is gone.
         run: RunId,
-        /// The dynos it may come from, as `web.1`.
+        /// The dynos that it may come from, such as `web.1`.
         dynos: Vec<String>,
         /// The process.
         process: LeftRunning,
@@ -210,7 +210,7 @@ pub enum OutputLoss {
     Failed,
 }
 
-/// Why a run could not be started, as message text: `cannot start /bin/sh: No such file or directory`.
+/// Why a run could not be started, as message text: ``cannot execute `/bin/sh`: No such file or directory``.
 ///
 /// Never contains the value of an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,7 +10,7 @@ use crate::app::{ExitStatus, LeftRunning, ProcessType};
 
 use super::{CanDie, KeyboardSign, NoticeKind, StillRunning, StopCause};
 
-/// The most dynos that one line names.
+/// Maximum number of dynos that one line names.
 const MAX_NAMES: usize = 3;
 
 /// Whose words notices use.

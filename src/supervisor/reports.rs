@@ -52,7 +52,7 @@ impl Supervisor {
                     slot.mark_up(run, pid, turn);
                 }
             }
-            // No line says that it has started: it would come after the one that says that everything stops.
+            // Without a `started` notice: it would come after the one that says that everything stops.
             DynoState::Stopping { pid: None, ordered, ending, shown, .. } => {
                 slot.enter(DynoState::Stopping { run, pid: Some(pid), ordered, ending, shown }, turn);
             }

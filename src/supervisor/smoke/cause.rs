@@ -109,7 +109,7 @@ impl RunEnd {
 }
 
 impl Cause {
-    /// How `dyno` ends because of this. None: as the supervisor decides.
+    /// How `dyno` ends because of this. None: the supervisor decides.
     pub(super) fn own_outcome(&self) -> Option<Outcome> {
         match self {
             Self::Settled { .. } => Some(Outcome::Code(0)),

@@ -158,7 +158,8 @@ impl Smoke {
     /// Why the supervisor began to stop everything at this event. `waiting`: the dynos that were not up before it.
     fn cause_of(&self, event: &Event, subject: Option<(DynoName, Role)>, waiting: Vec<NotUp>) -> Cause {
         let phase = match self.stage.phase() {
-            // A dyno that exits while settling never booted: whether it was seen to be up for a moment is chance.
+            // A dyno that exits while settling never booted: whether it was seen to be up for a moment is a matter
+            // of chance.
             SmokePhase::Settle if subject.is_some() => SmokePhase::Boot,
             phase @ (SmokePhase::Release
             | SmokePhase::Boot

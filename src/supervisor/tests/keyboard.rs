@@ -96,7 +96,7 @@ fn at_prompt(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
 }
 
 #[test]
-fn s6_8_a_debugger_prompt_points_to_focus_once_a_run() {
+fn s6_8_a_debugger_prompt_points_to_focus_once_per_run() {
     let mut supervisor = all_up(&["web.1", "web.2"], restarting());
     let line = |name: &str, focus: &str| {
         vec![format!("system: {name} waits at a debugger prompt: run `dyno start --focus {focus}` to use it")]
@@ -125,7 +125,7 @@ fn s6_8_a_dyno_with_the_keyboard_gets_no_hint_about_focus() {
 }
 
 #[test]
-fn s6_8_a_prompt_before_the_exit_of_its_dyno_gets_no_hint() {
+fn s6_8_a_prompt_of_a_dyno_that_has_exited_gets_no_hint() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
     let run = run_of(&supervisor, "web.1");
     exit(&mut supervisor, "web.1", code(1), at(1));

@@ -36,7 +36,7 @@ fn s6_3_a_dyno_that_runs_alone_needs_no_explanation() {
 }
 
 #[test]
-fn s6_3_an_allowed_exit_before_it_makes_it_the_second() {
+fn s6_3_after_an_allowed_exit_a_dyno_is_not_said_to_exit_first() {
     let can_die = [(process_type("setup"), CanDie::Success)].into();
     let mut supervisor = all_up(&["setup.1", "web.1", "worker.1"], Policy { can_die, ..explaining(false, false) });
     exit(&mut supervisor, "setup.1", code(0), at(1));

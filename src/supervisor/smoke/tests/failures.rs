@@ -70,7 +70,7 @@ fn a_dyno_that_exits_before_the_command_ends_fails_the_smoke() {
     let mut settling = booting.clone();
     spawned(&mut settling, "web.1", at(0));
     ready(&mut settling, "web.1", at(1));
-    // Whether a dyno was seen to be up for a moment is chance, so both have the same reason.
+    // Whether a dyno was seen to be up for a moment is a matter of chance, so both have the same reason.
     for (smoke, when) in
         [(booting, "while booting"), (settling, "while booting"), (testing(policy()), "while the command ran")]
     {

@@ -6,7 +6,7 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Model {
-    /// A line about the stop that is not one of those that come in every stop.
+    /// Checks a line that appears only in some stops. False: it is another kind of line.
     pub(super) fn allow_report(&mut self, kind: &NoticeKind, event: &Event, mono: Duration) -> Result<bool, Broken> {
         let advice = self.policy.stop_advice;
         if let NoticeKind::StoppingOthers { dyno, keys, .. } = kind {
