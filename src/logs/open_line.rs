@@ -1,4 +1,4 @@
-//! The unfinished line of a focused dyno, and how the lines of other dynos get past it (S6.8).
+//! The unfinished line of a focused dyno, and how it makes room for the lines of other dynos (S6.8).
 //!
 //! Decides what is written before and after the other lines: the unfinished line is erased and shown again after them,
 //! so that a prompt, with what was typed at it, stays the last line. If it cannot be shown again, because it is too

@@ -1,7 +1,7 @@
 //! A smoke test as one JSON object, for scripts. All fields of [`Summary`] are always present, in that order.
 //!
 //! Times are seconds with six decimals, counted from the start of the run. Bytes that are not UTF-8 become U+FFFD.
-//! Control characters are escaped, DEL and U+0080..=U+009F too, so that a terminal that shows the file obeys none.
+//! Control characters are escaped, DEL and U+0080..=U+009F too, so that they have no effect in a terminal.
 
 use std::fmt::Write;
 use std::time::Duration;

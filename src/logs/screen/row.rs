@@ -64,7 +64,7 @@ pub(super) fn columns_of(character: char) -> usize {
     character.width().unwrap_or(0)
 }
 
-/// The state in which a line was shown last.
+/// How a line was last shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Shown {
     /// Its text as [`write_cells`] wrote it.
