@@ -110,7 +110,7 @@ impl<'a> Scan<'a> {
         self.is_simple() && !first.expands && first.literal == b"exec" && !second.literal.starts_with(b"-")
     }
 
-    /// The quote that is never closed, if every shell sees it so.
+    /// The quote that is never closed, if all shells agree about it.
     pub(crate) fn unclosed_quote(&self) -> Option<Quote> {
         // The `)` of a `case` pattern ends a substitution too early.
         if memchr::memmem::find(self.line, b"case ").is_some() {

@@ -44,9 +44,9 @@ pub enum EnvironmentTooBig {
     Count {
         /// How many variables there are.
         count: usize,
-        /// All variables as `KEY=value` with the zeros, and a pointer each.
+        /// The size of all variables as `KEY=value` with the terminating NUL, plus a pointer each.
         bytes: usize,
-        /// What the caller said the system takes.
+        /// The limit of the system, as passed by the caller.
         limit: usize,
     },
 }
@@ -61,7 +61,7 @@ impl EnvironmentTooBig {
         }
     }
 
-    /// The variable that is too long, or the longest one. None: there are too many.
+    /// The variable that is too long, or the longest one. None if there are too many variables.
     #[must_use]
     pub fn variable(&self) -> Option<&str> {
         match self {

@@ -130,7 +130,8 @@ fn key_and_value<'a>(line: &SourceLine<'a>) -> Result<(&'a str, String), Problem
     Ok((key, value))
 }
 
-/// The text of a plain or quoted YAML value. The error is the rest of a fact about the value, and a hint.
+/// The text of a plain or quoted YAML value. The error is the end of a sentence that begins with
+/// `the value of KEY`, and a hint.
 fn read_scalar(text: &str) -> Result<String, (&'static str, &'static str)> {
     let Some(first) = text.chars().next() else { return Ok(String::new()) };
     match first {

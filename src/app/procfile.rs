@@ -33,7 +33,7 @@ impl Procfile {
     /// A file with at most this many lines that are not entries is read as a Procfile, even if they are the majority.
     const MAX_SINGLE_PROBLEMS: usize = 3;
 
-    /// Most lines that are listed if the majority of lines are not entries: the first ones show what the file is.
+    /// Maximum number of lines that are listed if the majority are not entries: the first ones show what the file is.
     const MAX_LISTED_OF_MANY: usize = 10;
 
     /// Parses a Procfile.
@@ -118,7 +118,7 @@ struct ProcfileParser<'a> {
     problems: Problems,
     /// Lines that are not entries, reported one by one only if there are few. At most [`Problems::MAX_LISTED`].
     rejected: Vec<RejectedLine<'a>>,
-    /// The number of the first of them that is not kept.
+    /// The line number of the first one that is not kept.
     first_left_out: Option<usize>,
     foreign: ForeignFile,
     /// Whether some line assigns a variable.

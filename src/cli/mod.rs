@@ -114,8 +114,8 @@ impl Dialect {
         }
     }
 
-    /// The exit status of an error of our own: 1 under other names (S11). As honcho, 126 and 127 are kept, as in a
-    /// shell; foreman returns 1 for these as well. See [`usage_status`](Self::usage_status) for a wrong command line.
+    /// The exit status of an error of our own: 1 under other names (S11), except that honcho keeps 126 and 127, like
+    /// a shell. See [`usage_status`](Self::usage_status) for a wrong command line.
     #[must_use]
     pub fn status(self, status: u8) -> u8 {
         const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();

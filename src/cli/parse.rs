@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_option_ends_with_2_and_as_foreman_with_1() {
+    fn a_wrong_option_exits_with_2_or_as_foreman_with_1() {
         assert_eq!(refused("dyno start --nope").0, 2);
         assert_eq!(refused("foreman start --nope").0, 1);
         for line in ["honcho", "honcho bogus", "honcho export", "honcho start --nope", "honcho start -x"] {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hint_on_an_unknown_option_is_where_the_options_are_listed() {
+    fn the_hint_for_an_unknown_option_says_where_the_options_are_listed() {
         for (line, option, help) in [
             ("dyno start -z", "-z", "dyno help start"),
             ("dyno local -r", "-r", "dyno help local"),

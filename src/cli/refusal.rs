@@ -12,7 +12,7 @@ use super::{Dialect, ProjectArgs};
 use crate::app::{did_you_mean, nearest};
 use crate::error::Complaint;
 
-/// Most values of an argument that a hint lists.
+/// Maximum number of values of an argument that a hint lists.
 const MAX_LISTED: usize = 3;
 
 /// A command line that is not carried out.
@@ -185,7 +185,7 @@ impl Line<'_> {
             .collect();
         let path = self.command_path();
         let is_option = missing.iter().any(|name| name.starts_with("`-"));
-        // An option that another one needs. Otherwise, the argument of a command.
+        // A missing option is needed by another option. Anything else is an argument of the command.
         if is_option {
             let fact = format!("{} is missing", alternatives(&missing));
             return Complaint::new(fact, "add it: another option on this line needs it");
@@ -193,7 +193,7 @@ impl Line<'_> {
         Complaint::new(format!("`{path}` needs {}", missing.join(" and ")), self.example())
     }
 
-    /// How the option of clap's `--timeout <SECONDS>` is written.
+    /// The hint for an option without its value, from clap's `--timeout <SECONDS>`.
     fn usage_of(&self, argument: &[String]) -> String {
         argument.first().map_or_else(|| self.help_hint(), |text| format!("write `{}`", text.replace(['<', '>'], "")))
     }

@@ -1,6 +1,6 @@
 //! `dyno check`: checks the files of an app (S1.4, S1.5, S2.6, S2.8).
 //!
-//! Ends with 78 if something the user wrote has no effect, even if `start` only warns. Under the names of other tools
+//! Exits with 78 if something the user wrote has no effect, even if `start` only warns. Under the names of other tools
 //! only an unusable file fails the check, as with those tools.
 
 use serde::Serialize;
@@ -20,7 +20,8 @@ use crate::cli::{CheckArgs, Cli, Dialect};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
 
-/// Most notes of one kind on one `.env` file: more than fit a screen do not help, and a file of 16 MiB may cause a million.
+/// Maximum number of notes of one kind on one `.env` file: more than a few screens do not help, and a file of 16 MiB
+/// may cause a million.
 const MAX_NOTES: usize = 100;
 
 /// The result as JSON.

@@ -43,7 +43,7 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     }
 }
 
-/// As lines of a `.env` file that are read back as the same values.
+/// Prints the config vars as lines of a `.env` file, which are read back as the same values.
 fn lines(layers: &Layers) -> Result<Outcome, Error> {
     let mut text = Vec::new();
     for (key, given) in layers.config_vars() {
@@ -54,7 +54,7 @@ fn lines(layers: &Layers) -> Result<Outcome, Error> {
     stdout::write_bytes(&text)
 }
 
-/// One flat object of strings. Bytes that are not UTF-8 become U+FFFD, with a warning.
+/// Prints one flat JSON object of strings. Bytes that are not UTF-8 become U+FFFD, with a warning.
 fn json(layers: &Layers) -> Result<Outcome, Error> {
     let vars = layers.config_vars();
     let object: BTreeMap<&str, String> = vars
@@ -98,7 +98,7 @@ fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
     stdout::write(&text)
 }
 
-/// Suggests the nearest config vars and variables that every dyno has.
+/// The error for a variable that is not set. It suggests the nearest config vars and variables that every dyno has.
 fn not_set(key: &str, layers: &Layers, variables: &DynoVariables<'_>) -> Error {
     let of_app = layers.config_vars();
     let of_dyno = Layers::default().environment(variables);

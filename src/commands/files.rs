@@ -174,7 +174,7 @@ pub(super) fn is_missing(path: &Path) -> bool {
 pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
     let by_option = places.option_procfile().map(|path| (path, NamedBy::Option));
     let by_variable = || {
-        // Like `PORT`, an empty variable is not set.
+        // An empty `PROCFILE` is treated as unset, like an empty `PORT`.
         let is_set = |given: &SourcedValue| given.value.as_ref().is_some_and(|value| !value.reveal().is_empty());
         let by_setting = || layers.get_from_options("PROCFILE").filter(is_set);
         let in_files = || layers.get_from_files("PROCFILE").filter(is_set);

@@ -35,7 +35,7 @@ impl Finding {
     }
 }
 
-/// All of them, in the order they were found.
+/// All findings, in the order in which they were made.
 #[derive(Debug, Default)]
 pub(super) struct Findings(Vec<Finding>);
 

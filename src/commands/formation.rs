@@ -157,12 +157,12 @@ pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], f
 /// The message if a list of quantities has only zeros.
 const NOTHING_TO_START: &str = "nothing to start: every type has quantity 0";
 
-/// How to start something.
+/// The hint to give a type a quantity.
 fn quantity_hint(process_type: &ProcessType) -> String {
     format!("give a type a quantity, such as `{process_type}=1`")
 }
 
-/// `wbe=1,wbe=2` is one mistake.
+/// Drops repeated items: `wbe=1,wbe=2` is one mistake.
 fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut once: Vec<T> = Vec::new();
     for one in all {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_mean_the_same_as_types_by_position() {
+    fn the_processes_option_means_the_same_as_positional_types() {
         let args = FormationArgs { processes: vec!["web=2,worker".to_owned()], ..FormationArgs::default() };
 
         assert_eq!(quantities(&args, &ForemanFile::default()), [2, 1]);

@@ -12,7 +12,7 @@ use crate::app::Severity;
 /// Scripts of `package.json` that run an app, best first, and how `npm` runs them.
 const SCRIPTS: [(&str, &str); 3] = [("dev", "npm run dev"), ("start", "npm start"), ("serve", "npm run serve")];
 
-/// The Procfile `name` does not exist.
+/// The finding that the Procfile `name` does not exist.
 pub(super) fn finding(places: &Places, named_by: &NamedBy, name: &str) -> Finding {
     let hint = hint(places, named_by);
     match named_by {

@@ -26,7 +26,7 @@ const OTHER_NAMES: [(&str, &str); 8] = [
     ("lint", "check"),
 ];
 
-/// The most commands that one hint offers.
+/// Maximum number of commands that one hint offers.
 const MAX_OFFERED: usize = 3;
 
 /// The hint for a word that is not a command or an argument. None: nothing similar was found.

@@ -1,7 +1,7 @@
 //! `dyno run`: this process becomes the command (S9).
 //!
 //! No guardian, no pipe: terminal, job control, status and death by a signal are the command's own. This module decides the
-//! line for the shell, and looks for the program first, so that a missing one gets a message of ours.
+//! line for the shell, and looks for the program first, so that `dyno` itself reports a missing one.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -28,7 +28,7 @@ pub(super) struct NoDirectory {
 }
 
 impl NoDirectory {
-    /// As a finding; its message names the directory.
+    /// Converts it to a finding. The message names the directory.
     pub(super) fn finding(self) -> Finding {
         let Self { file, line, fact, hint } = self;
         Finding { severity: Severity::Error, file, line, is_sentence: true, key: None, message: fact, hint }

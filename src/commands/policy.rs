@@ -16,7 +16,7 @@ const EVERY_TYPE: &str = "all";
 /// The name of the option in messages; it is also accepted as `--allow-exit`.
 const CAN_DIE: &str = "--can-die";
 
-/// The policy that the options ask for. `types`: those of the Procfile. `file`: the defaults from `.foreman`.
+/// The policy that the options request. `types`: those of the Procfile. `file`: the defaults from `.foreman`.
 pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
     let mut can_die = BTreeMap::new();
     for item in &args.can_die {

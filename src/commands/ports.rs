@@ -163,7 +163,7 @@ pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, pla
     }
 }
 
-/// S5.3.
+/// Warns about each port of a web dyno that is in use; with `--strict-ports` it is an error (S5.3).
 fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<(), Error> {
     let mut taken = Vec::new();
     for (dyno, port) in ports.iter().filter(|(dyno, _)| dyno.process_type.as_str() == WEB) {

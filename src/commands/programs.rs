@@ -9,10 +9,10 @@ use super::findings::{Finding, Findings};
 use super::program_lookup::{Obstacle, obstacle, program_of};
 use crate::app::{DynoName, DynoVariables, Layers, PortVariable, Procfile, ProcfileEntry, Severity};
 
-/// The most programs that are looked up: no real app has more, and each lookup reads the disk several times.
+/// Maximum number of programs that are looked up: no real app has more, and each lookup reads the disk several times.
 const MAX_PROGRAMS: usize = 1_000;
 
-/// The most notes: a list of several screens does not help.
+/// Maximum number of notes: a list of several screens does not help.
 const MAX_NOTES: usize = 100;
 
 /// Notes the programs that cannot be executed. `file`: the name of the Procfile; `directory`: where its commands run.

@@ -39,7 +39,7 @@ enum Kind {
 pub(super) struct ReportFiles(Vec<ReportFile>);
 
 impl ReportFiles {
-    /// Opens and empties them.
+    /// Opens and empties the files.
     ///
     /// # Errors
     /// Status 2: both are the same file. Status 74: one cannot be written; then the other is removed.
@@ -67,16 +67,16 @@ impl ReportFiles {
         Ok(files)
     }
 
-    /// Writes all of them.
+    /// Writes a report to each file.
     ///
     /// # Errors
-    /// Status 74, one complaint for each that could not be written completely; the others were.
+    /// Status 74, one complaint for each file that could not be written completely; the others are complete.
     pub(super) fn write(&mut self, smoke: &Smoke<'_>) -> Result<(), Error> {
         let failed: Vec<Complaint> = self.0.iter_mut().filter_map(|file| file.write(smoke).err()).collect();
         if failed.is_empty() { Ok(()) } else { Err(Error::all(Status::Output, failed)) }
     }
 
-    /// Removes them, because nothing was started.
+    /// Removes the files, because nothing was started.
     pub(super) fn discard(self) {
         for file in self.0 {
             // Not a FIFO, which another program may be reading, and not a link to the file.
@@ -139,7 +139,7 @@ impl ReportFile {
         found.and_then(|found| Ok(is_same(&found, &self.file.metadata()?))).unwrap_or(false)
     }
 
-    /// Both may go to a device such as `/dev/null`.
+    /// Whether both are the same file. A device such as `/dev/null` is not counted: both may use it.
     fn is_same_as(&self, other: &Self) -> bool {
         let (Ok(one), Ok(other)) = (self.file.metadata(), other.file.metadata()) else { return false };
         is_same(&one, &other) && !one.file_type().is_char_device()

@@ -21,7 +21,7 @@ const LONGEST_PORT: u16 = u16::MAX;
 /// How many variables contain the name of the dyno.
 const VARIABLES_OF_THE_NAME: usize = 4;
 
-/// As long as a real one, which is random.
+/// A placeholder for `DYNO_SESSION`, as long as a real one.
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// Checks one environment before anything is started with it.
@@ -109,7 +109,7 @@ fn too_long(file: &str, entry: &ProcfileEntry, line: &[u8]) -> Option<Finding> {
     })
 }
 
-/// As a finding, at the line of the variable, if a file sets it.
+/// The error as a finding, at the line of the variable if a file sets it.
 fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
     let (file, line, message) = match given_at(error, layers) {
         Some((file, line)) => (file, Some(line), error.to_string()),

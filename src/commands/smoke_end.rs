@@ -75,7 +75,7 @@ fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> Smok
     SmokeReport { outcome, reason: reason.to_owned(), hint: None, ..report.clone() }
 }
 
-/// The last line of all.
+/// The sentence about the result.
 fn verdict(smoke: &Smoke<'_>) -> String {
     let reason = &smoke.report.reason;
     match smoke.status {

@@ -26,7 +26,7 @@ const WEB: &str = "web";
 /// The process type in the name of the command, like that of every one-off dyno.
 const ONE_OFF: &str = "run";
 
-/// The smoke that the command line asks for.
+/// The smoke that the command line requests.
 pub(super) struct SmokeRequest<'a> {
     args: &'a SmokeArgs,
     http: Option<HttpCheck>,

@@ -1,8 +1,8 @@
 //! Reads a file of the user, with a limit on how long it waits.
 //!
-//! Rules: S1.1, S2.1. A regular file of at most 16 MiB; stdin, and a pipe the shell made for `<(…)`, for at most 5 s; a `.env`
-//! that is a named pipe for at most 10 s. Any other kind of file is refused without being opened, because opening alone may
-//! have an effect, such as letting the writer of a named pipe continue.
+//! Rules: S1.1, S2.1. A file may have at most 16 MiB. Reading waits at most 5 s for stdin or a pipe that the shell made
+//! for `<(…)`, and at most 10 s for a `.env` that is a named pipe. Any other kind of file is refused without being
+//! opened, because opening alone may have an effect, such as letting the writer of a named pipe continue.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};

@@ -34,7 +34,7 @@ const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
 /// runs that are being started.
 const OWN_DESCRIPTORS: u64 = 96;
 
-/// The limit on open files can be neither read nor raised.
+/// The fact if [`Limits::raise`] fails.
 const NO_LIMITS: &str = "cannot read the resource limits";
 
 /// Which part of the app runs.
@@ -63,7 +63,7 @@ fn end(ending: &Ending) -> Outcome {
     ending.outcome()
 }
 
-/// Runs that part of the app until it has ended.
+/// Runs the part of the app that `scope` selects until it has ended.
 pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result<Ending, Error> {
     let limits = Limits::raise().map_err(|errno| refused(NO_LIMITS, errno.desc()))?;
     // Before any file is read and any thread exists: a fork copies as little as possible.

@@ -1,7 +1,8 @@
 //! Finds where a strict reader of `.env` differs from ours (S2.8).
 //!
-//! The second reader is `dotenvy`. It gets each entry's own text, but never a reference in it, because it would expand
-//! that from the environment of this process. Its error messages are never shown, because they hold the value.
+//! The second reader is `dotenvy`. It gets the text of each entry, with a word in place of each reference, because it
+//! would expand references from the environment of this process. Its error messages are never shown, because they
+//! contain the value.
 
 use crate::app::{EnvEntry, EnvFile, EnvScope, Environment, is_env_key};
 
@@ -135,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn s2_8_entries_that_the_strict_reader_refuses() {
+    fn s2_8_an_entry_that_the_strict_reader_refuses_is_reported() {
         for text in ["A=two words\n", "A: b\n", "A-B=1\n", "A=it's\n", "A=\"x$y\"\n", "A=`x y`\n", "1A=x\n"] {
             assert_eq!(differences(text), [REFUSES], "{text}");
         }
     }
 
     #[test]
-    fn s2_8_entries_that_the_strict_reader_reads_differently() {
+    fn s2_8_an_entry_that_the_strict_reader_reads_differently_is_reported() {
         for text in ["A=pa$sword\n", "A=1$\n", "A=${B:-c}\n", "A=`x`\n", "A=\"a $b c\"\n", "A=a\\$b\n", "A='x'y\n"] {
             let found = differences(text);
             assert!(found.iter().all(|difference| *difference == OTHER), "{text}: {found:?}");
@@ -178,7 +179,8 @@ mod tests {
             for entry in entries(&text) {
                 let run = compare(text.trim_end_matches('\n').as_bytes(), &entry);
                 let found = difference(text.as_bytes(), &entry);
-                // A bare `$` can also swallow a quote or a blank. Of two differences, the rules can report the other.
+                // A bare `$` can also swallow a quote or a blank. If there are two differences, the rules may report
+                // the other.
                 let alike = if text.contains('$') { found.is_some() == run.is_some() } else { found == run };
                 prop_assert!(alike, "{:?}: {:?} and {:?}", text, found, run);
             }

@@ -135,7 +135,7 @@ fn s1_4_without_entries_the_invalid_lines_are_errors() {
 }
 
 #[test]
-fn s1_4_a_file_of_an_unknown_kind_has_its_bad_lines_listed_and_its_entries_used() {
+fn s1_4_a_file_of_unknown_kind_lists_its_bad_lines_and_uses_its_entries() {
     let text = "web: a\nlorem ipsum dolor\nsit amet\nconsectetur elit\nsed do\n";
 
     assert_eq!(

@@ -19,7 +19,7 @@ use crate::commands::formation::RequestedFormation;
 use crate::commands::places::Places;
 use crate::commands::program_lookup::is_executable;
 
-/// How much of its command explains a process type, in characters.
+/// How many characters of its command are shown next to a process type.
 const COMMAND_CHARS: usize = 60;
 
 /// Signals that are offered for `--stop-signal`.
@@ -84,7 +84,7 @@ impl AppValues {
         values.map(|(value, help)| candidate(format!("{list}{value}"), &help)).collect()
     }
 
-    /// A word of another command; `position` is 0 for its program.
+    /// The candidates for a word of the inner command; `position` is 0 for its program.
     pub(super) fn command_words(&self, position: usize, typed: &str) -> Vec<CompletionCandidate> {
         if position > 0 {
             return paths(&PathCompleter::any(), typed);
@@ -103,7 +103,7 @@ impl AppValues {
         found
     }
 
-    /// The process types that the word or the line names already.
+    /// The process types that the word or the line already names.
     fn taken(&self, is_positional: bool) -> Vec<String> {
         let word = if self.word.starts_with("--") {
             self.word.split_once('=').map_or("", |(_, value)| value)

@@ -23,7 +23,7 @@ pub(super) struct TypedLine {
 }
 
 impl TypedLine {
-    /// `index`: the word at the cursor; None: the last one. Returns None if there is no such word.
+    /// `index`: that of the word at the cursor; None means the last one. Returns None if there is no such word.
     pub(super) fn new(shell: Shell, mut words: Vec<OsString>, index: Option<usize>) -> Option<Self> {
         let index = index.or_else(|| words.len().checked_sub(1))?;
         if index == 0 || index > words.len() {
