@@ -293,7 +293,7 @@ fn s2_9_too_many_small_variables_are_reported_by_their_number() {
 }
 
 #[test]
-fn s7_1_the_system_name_has_the_foreground_of_the_terminal() {
+fn s7_2_the_system_name_has_the_foreground_of_the_terminal() {
     let app = App::new("web: true\nworker: sleep 1000\n");
 
     let finished = app.dyno(["start", "--color", "always", "--no-timestamps"]).run();

@@ -98,7 +98,7 @@ fn s6_6_during_the_grace_the_log_names_the_dynos_that_still_run() {
 }
 
 #[test]
-fn s7_4_no_dyno_is_shown_as_started_after_the_stop_was_announced() {
+fn s6_3_no_dyno_is_shown_as_started_after_the_stop_was_announced() {
     for _ in 0..5 {
         let app = App::new("web: exit 1\nworker: exec sleep 1000\n");
 
@@ -152,7 +152,7 @@ fn s1_7_a_procfile_outside_the_root_is_suggested_by_its_path() {
 }
 
 #[test]
-fn s4_2_a_formation_without_dynos_has_nothing_to_start() {
+fn s4_4_a_formation_without_dynos_has_nothing_to_start() {
     let app = App::new("web: true\nworker: true\n");
     let fact = "error: nothing to start: every type has quantity 0\n";
     let hint = "hint: give a type a quantity, such as `web=1`\n";
@@ -321,7 +321,7 @@ fn s13_3_the_manual_explains_keys_and_signals() {
                    .TP\n\\fBUSR1, USR2\\fR\nare passed on to the dynos\n\
                    .TP\n\\fB\\-\\-focus: Ctrl\\-C\\fR\n\
                    goes to the dyno; twice stops all, three times kills\n\
-                   .TP\n\\fB\\-\\-focus: other keys\\fR\ngo to the dyno, also Ctrl\\-Z and Ctrl\\-\\\\\n";
+                   .TP\n\\fB\\-\\-focus: other keys\\fR\ngo to the dyno, including Ctrl\\-Z and Ctrl\\-\\\\\n";
 
     for args in [&["man"][..], &["man", "start"]] {
         let page = app.dyno([]).args(args).run().stdout();

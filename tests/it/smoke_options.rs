@@ -141,7 +141,7 @@ fn s1_7_a_smoke_does_not_mention_procfile_dev() {
 }
 
 #[test]
-fn s19_4_can_die_is_also_called_allow_exit_in_start_and_smoke() {
+fn s6_3_can_die_is_also_called_allow_exit_in_start_and_smoke() {
     let app = app("web: ./listen\nsetup: true\n");
     for name in ["--can-die", "--allow-exit"] {
         smoke(&app, &["--settle", "0", name, "setup", "--", "true"]).run().expect_end(Ended::Code(0));
