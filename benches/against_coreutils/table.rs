@@ -36,8 +36,8 @@ impl Table {
         self.push([what.to_owned(), shown(values, unit), String::new(), String::new()], verdict);
     }
 
-    /// Adds a measurement of a time below 20 ms. The limit applies to its minimum, because other work on the machine only
-    /// lengthens so short a time, and by much.
+    /// Adds a measurement of a time below 20 ms. The limit applies to its minimum, because other work on the machine
+    /// can only lengthen such a short time, and often by a lot.
     pub(crate) fn shortest(&mut self, what: &str, milliseconds: &[f64], limit: Limit) {
         let (verdict, is_met) = verdict(minimum(milliseconds), limit, "ms");
         let verdict = format!("min {verdict}");

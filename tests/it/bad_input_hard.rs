@@ -177,19 +177,8 @@ fn s2_5_references_that_would_fill_the_memory_are_refused_with_their_line() {
 
 #[test]
 fn s2_9_too_many_variables_are_refused_with_the_longest_one_named() {
-    let keys = (0..100_000).map(|n| {
-        format!(
-            "KEY_NUMBER_{n}=some_value_of_it
-"
-        )
-    });
-    let keys: Vec<String> = keys
-        .chain([format!(
-            "LONGEST_OF_ALL={}
-",
-            "x".repeat(100_000)
-        )])
-        .collect();
+    let keys = (0..100_000).map(|n| format!("KEY_NUMBER_{n}=some_value_of_it\n"));
+    let keys: Vec<String> = keys.chain([format!("LONGEST_OF_ALL={}\n", "x".repeat(100_000))]).collect();
     let keys = keys.concat();
     let app = App::new("job: touch started\n").file(".env", keys);
 

@@ -1,4 +1,4 @@
-//! A smoke of a real web app: a Python server with a release command, a worker and a test suite. Python's XML
+//! A smoke test of a real web app: a Python server with a release command, a worker and a test suite. Python's XML
 //! parser reads the JUnit report.
 
 use std::fs;

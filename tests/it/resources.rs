@@ -168,7 +168,7 @@ fn at_the_process_limit_the_reason_is_shown_and_no_process_is_left() {
     let shown = finished.stdout() + &finished.stderr();
     let why = "cannot start another process: the system's or the user's limit is reached (Try again)\n";
     assert!(shown.contains(why), "{shown}");
-    // Those that had started when the first one failed; no line says that they start after that.
+    // The dynos that had started before the first one failed. None is announced as started after that.
     let ended = shown.matches("terminated by SIG").count();
     assert!((1..20).contains(&ended), "{shown}");
 }

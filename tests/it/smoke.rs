@@ -1,4 +1,4 @@
-//! Smokes that pass, and the functions that the other tests of smokes share (S6.2, S11).
+//! Smoke tests that pass, and the functions that the other tests of `dyno smoke` share (S6.2, S11).
 //!
 //! The order of lines of different dynos varies, so the tests compare stderr grouped by dyno. Port numbers, which
 //! differ in every run, become `PORT`.
@@ -22,16 +22,16 @@ pub(crate) fn app(procfile: &str) -> App {
     app
 }
 
-/// A call of `dyno smoke`. All smokes of all test runs of this user share a runtime directory, and with it the locks of
+/// A call of `dyno smoke`. All calls in all test runs of this user share a runtime directory, and with it the locks of
 /// ports, so that no two of them get the same port.
 pub(crate) fn smoke(app: &App, args: &[&str]) -> Call {
     static PORTS: OnceLock<Ports> = OnceLock::new();
     app.dyno(["smoke"]).args(args).env("XDG_RUNTIME_DIR", &PORTS.get_or_init(Ports::shared).directory)
 }
 
-/// A runtime directory in which the ports of other tests are locked: if a smoke listened on one of them, `start` would
-/// warn about it in those tests. The directory is not removed, because another test run may be about to lock a file in
-/// it.
+/// A runtime directory in which the ports of other tests are locked: if a smoke test listened on one of them, `start`
+/// would warn about it in those tests. The directory is not removed, because another test run may be about to lock a
+/// file in it.
 struct Ports {
     directory: PathBuf,
     _taken: Vec<Flock<File>>,
@@ -69,7 +69,7 @@ pub(crate) fn ports(stderr: &str) -> Vec<String> {
 /// Stderr in a fixed order: the lines without a prefix, then the lines of each dyno, then the verdict. Left out are
 /// messages of the shell about a command that it cannot run, because each shell words them differently; the last lines
 /// of the culprit, because they repeat the log (see `smoke_reports`); and progress lines, because on a loaded machine
-/// any smoke may take 5 seconds (see `smoke_progress`).
+/// any smoke test may take 5 seconds (see `smoke_progress`).
 pub(crate) fn stderr_by_dyno(finished: &Finished) -> String {
     let all = full_stderr_by_dyno(finished);
     all.split_inclusive('\n').filter(|line| !line.starts_with("system: still waiting after ")).collect()

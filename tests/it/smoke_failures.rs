@@ -1,4 +1,4 @@
-//! The ways in which a smoke fails, each with its status and its stderr (S11).
+//! The ways in which a smoke test fails, each with its status and its stderr (S11).
 
 use crate::harness::{Ended, Finished};
 use crate::smoke::{app, smoke, stderr_by_dyno};
@@ -15,7 +15,8 @@ fn assert_fails(finished: &Finished, status: i32, lines: &[&str]) {
     assert!(last.starts_with("smoke failed: ") && last.ends_with(&format!(" (status {status})")), "{last}");
 }
 
-/// Asserts that the smoke fails because this web is not up in time. `at_once`: the reason is also reported at once.
+/// Asserts that the smoke test fails because this web is not up in time. `at_once`: a line reports the reason at once,
+/// too.
 #[track_caller]
 fn assert_not_up(web: &str, http: &[&str], at_once: bool, why: &str) {
     let app = app(&format!("web: {web}\n"));
@@ -109,7 +110,7 @@ fn a_smoke_fails_if_only_one_of_two_web_dynos_is_up() {
     assert_fails(&finished, 75, &lines);
 }
 
-/// Asserts that the smoke fails because this web exits while booting.
+/// Asserts that the smoke test fails because this web exits while booting.
 #[track_caller]
 fn assert_exits_while_booting(web: &str, args: &[&str], status: i32, output: &[&str], how: &str, reason: &str) {
     let finished = smoke(&app(&format!("web: {web}\n")), &[args, &["--", "echo never"]].concat()).run();
@@ -227,7 +228,7 @@ fn a_web_that_dies_fails_the_smoke_even_if_the_command_exits_with_0() {
     assert_fails(&finished, 137, &lines);
 }
 
-/// Asserts that the smoke fails because this command fails.
+/// Asserts that the smoke test fails because this command fails.
 #[track_caller]
 fn assert_command_fails(command: &[&str], status: i32, output: &[&str], reason: &str) {
     let app = app("web: ./listen\n").file("script", "echo never\n");

@@ -1,9 +1,9 @@
-//! Progress lines of a smoke (S19.5), and the hint for a type that exits.
+//! Progress lines of a smoke test (S19.5), and the hint for a type that exits.
 
 use crate::harness::Ended;
 use crate::smoke::{app, full_stderr_by_dyno, smoke, until_logged};
 
-/// Asserts the first progress line of a smoke, and that the smoke then passes.
+/// Asserts the first progress line of a smoke test, and that the test then passes.
 #[track_caller]
 fn assert_waits(procfile: &str, http: &[&str], line: &str) {
     let app = app(procfile).fifo("go");

@@ -1,4 +1,4 @@
-//! Where a smoke writes its reports: into the log, into a directory that the command cleans, over an older report.
+//! Where a smoke test writes its reports: into the log, into a directory that the command cleans, over an older report.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,5 @@
-//! The reports of a smoke (`--junit FILE`, `--json FILE`) and the last lines of the culprit, for readers of CI results.
+//! The reports of a smoke test (`--junit FILE`, `--json FILE`) and the last lines of the culprit, for readers of CI
+//! results.
 //!
 //! Times are replaced; everything else is compared in full. How a renderer escapes arbitrary bytes is tested in
 //! `src/reports`.

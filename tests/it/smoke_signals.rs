@@ -1,5 +1,5 @@
-//! Smokes that are stopped by a signal, as by a CI runner, and many smokes at once: the status is right and no process
-//! is left (S11, S12, S5.4).
+//! Smoke tests that a signal stops, such as one from a CI runner, and many smoke tests at once: the status is right and
+//! no process is left (S11, S12, S5.4).
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::harness::{App, Ended, Running, until};
 use crate::smoke::{app, ports, smoke, stderr_by_dyno, until_logged};
 
-/// Starts a smoke and waits until it is in this phase, which is named as in the verdict.
+/// Starts a smoke test and waits until it is in this phase, which is named as in the verdict.
 fn in_phase(phase: &str) -> (App, Running) {
     let (procfile, args, shown): (_, &[&str], _) = match phase {
         "during the release phase" => ("release: echo here; read -r _ <never\nweb: ./listen\n", &[], "| here"),
@@ -102,7 +102,7 @@ fn s5_4_forty_smokes_at_once_share_no_port_and_leave_no_process() {
             smoke(&app, &["web=2", "worker", "--settle", "0", "--http", "/", "--", &command]).spawn()
         })
         .collect();
-    // When all commands run, all smokes are up at the same time.
+    // When all commands run, the apps of all smoke tests are up at the same time.
     for smoke in &smokes {
         until("the command runs", || smoke.stdout.text() == "tested\n" || smoke.stderr.text().contains("smoke failed"));
     }

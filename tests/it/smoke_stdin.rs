@@ -1,5 +1,5 @@
-//! The stdin of the command of a smoke (S19.3): that of `dyno` if it is a pipe, a socket or a file; otherwise it is
-//! empty.
+//! The stdin of the command of a smoke test (S19.3): that of `dyno` if it is a pipe, a socket or a file; otherwise it
+//! is empty.
 
 use std::fs::File;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use crate::harness::{App, Ended, Finished};
 use crate::smoke::{app, smoke};
 
-/// Arguments of a smoke whose command prints its stdin.
+/// Arguments of a smoke test whose command prints its stdin.
 const ECHO: [&str; 5] = ["--settle", "0", "--", "cat", "-"];
 
 #[track_caller]
