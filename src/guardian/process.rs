@@ -6,6 +6,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -206,7 +207,7 @@ impl GuardianProcess {
         Ok(())
     }
 
-    fn spawn(&mut self, run: RunId, request: &SpawnRequest, streams: &[OwnedFd]) -> Result<(), Disconnected> {
+    fn spawn(&mut self, run: RunId, request: &Rc<SpawnRequest>, streams: &[OwnedFd]) -> Result<(), Disconnected> {
         let started = sys::ticks_since_boot();
         let process = match self.spawner.spawn(request, streams) {
             Ok(process) => process,
@@ -233,7 +234,7 @@ impl GuardianProcess {
     fn serve_one(&mut self) -> Result<(), Disconnected> {
         let (run, request, streams) = self.receive()?;
         match request {
-            Request::Spawn(request) => self.spawn(run, &request, &streams),
+            Request::Spawn(request) => self.spawn(run, &Rc::new(request), &streams),
             Request::Signal(order) => {
                 self.runs.order(run, order);
                 Ok(())

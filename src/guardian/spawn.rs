@@ -1,21 +1,34 @@
 //! Starts one process: new session, streams, limits, exec.
 //!
-//! The guardian does not wait for the exec, which can hang, for example on a dead network file system. An error comes
-//! back over a pipe that a successful exec closes. Between fork and exec, only async-signal-safe calls are made: no
-//! allocation, no lock. Signal dispositions are inherited from the guardian, where all are the default.
+//! The child shares the guardian's memory until its exec (`CLONE_VM`): copying it would cost more than the exec. It runs
+//! on a stack of its own and makes system calls without the C library, so it never writes to memory that the guardian
+//! uses, not even to `errno`. The guardian does not wait for the exec, which can hang, for example on a dead network file
+//! system: it lends the memory that the child reads until a pipe says that the exec is over. An error comes back over
+//! that pipe, which a successful exec closes. Signal dispositions are those of the guardian, where all are the default.
 //! One of the two files that may contain `unsafe`. The other is `sys`.
-#![expect(unsafe_code, reason = "fork, and the code between it and exec, have no safe interface")]
+#![expect(unsafe_code, reason = "clone, and the code between it and exec, have no safe interface")]
 
-use std::ffi::{c_char, c_int};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::ffi::{c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::unistd::{ForkResult, Pid, pipe2};
+use nix::unistd::{Pid, pipe2};
 
 use super::limits::Limits;
 use super::protocol::{SpawnRequest, Stage};
-use super::sys;
+use super::sys::{self, raw_syscall};
+
+/// The ioctl that makes a terminal the controlling one of the session.
+#[expect(clippy::cast_possible_truncation, reason = "its number has 16 bits")]
+const CONTROL_TERMINAL: usize = libc::TIOCSCTTY as usize;
+
+/// Size of the stack that a child uses until its exec. It calls nothing deep.
+const STACK_BYTES: usize = 16 << 10;
 
 /// Size of an error on the pipe: the step that failed and its errno.
 const FAILURE_BYTES: usize = size_of::<u64>();
@@ -32,7 +45,23 @@ pub(super) struct Started {
 
 /// Says whether a process has executed its program. Becomes readable as soon as that is known.
 #[derive(Debug)]
-pub(super) struct Execution(OwnedFd);
+pub(super) struct Execution {
+    pipe: OwnedFd,
+    /// What came over the pipe. The child may still be about to exit.
+    failure: Cell<Option<Failure>>,
+    /// The child has executed its program or exited: it no longer uses our memory.
+    is_over: Cell<bool>,
+    lent: ManuallyDrop<Lent>,
+}
+
+/// The memory that a child uses until its exec.
+#[derive(Debug)]
+struct Lent {
+    child: Box<Child>,
+    _request: Rc<SpawnRequest>,
+    _lists: [Vec<*const c_char>; 4],
+    stack: Vec<u128>,
+}
 
 /// The state of an exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +72,8 @@ pub(super) enum Progress {
     Failed(Failure),
 }
 
-/// What the child needs after the fork. All pointers point into the guardian's memory.
+/// What the child needs. All pointers are into memory that is lent to it.
+#[derive(Debug)]
 struct Child {
     program: *const c_char,
     arguments: *const *const c_char,
@@ -67,22 +97,35 @@ impl Execution {
     pub(super) fn progress(&self) -> Progress {
         let mut bytes = [0; FAILURE_BYTES];
         loop {
-            return match nix::unistd::read(&self.0, &mut bytes) {
-                Err(Errno::EINTR) => continue,
-                Err(Errno::EAGAIN) => Progress::Executing,
+            match nix::unistd::read(&self.pipe, &mut bytes) {
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Progress::Executing,
                 Ok(FAILURE_BYTES) => {
                     let (stage, errno) = split(u64::from_ne_bytes(bytes));
-                    Progress::Failed((Stage::from_number(stage), Errno::from_raw(errno)))
+                    self.failure.set(Some((Stage::from_number(stage), Errno::from_raw(errno))));
                 }
-                Ok(_) | Err(_) => Progress::Executed,
-            };
+                end => {
+                    self.is_over.set(end.is_ok());
+                    return self.failure.get().map_or(Progress::Executed, Progress::Failed);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Execution {
+    /// Does not free memory that a child may still use.
+    fn drop(&mut self) {
+        if self.is_over.get() {
+            // SAFETY: it is dropped only here, and the child does not use it any more.
+            unsafe { ManuallyDrop::drop(&mut self.lent) };
         }
     }
 }
 
 impl AsFd for Execution {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.pipe.as_fd()
     }
 }
 
@@ -99,7 +142,7 @@ impl Spawner {
     /// Starts a process as the leader of a new session and group.
     ///
     /// `streams`: one descriptor for all three; stdin and one for both stdout and stderr; or all three.
-    pub(super) fn spawn(&self, request: &SpawnRequest, streams: &[OwnedFd]) -> Result<Started, Failure> {
+    pub(super) fn spawn(&self, request: &Rc<SpawnRequest>, streams: &[OwnedFd]) -> Result<Started, Failure> {
         let streams = match streams {
             [all] => [all, all, all],
             [stdin, output] => [stdin, output, output],
@@ -117,8 +160,7 @@ impl Spawner {
         let (programs, words) = (null_ended(&request.programs), null_ended(&request.words));
         let environment = null_ended(&request.environment);
         let Some(&program) = arguments.first() else { return Err((Stage::Setup, Errno::EINVAL)) };
-        let (execution, failure) =
-            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| (Stage::Setup, errno))?;
+        let (pipe, failure) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| (Stage::Setup, errno))?;
         let child = Child {
             program,
             arguments: arguments.as_ptr(),
@@ -135,12 +177,25 @@ impl Spawner {
             ],
             failure: failure.as_raw_fd(),
         };
-        match sys::fork_process() {
-            Ok(ForkResult::Parent { child: pid }) => Ok(Started { pid, execution: Execution(execution) }),
-            // SAFETY: this is the child process, which has a copy of everything that `child` points to.
-            Ok(ForkResult::Child) => unsafe { run_child(&child) },
-            Err(errno) => Err((Stage::Fork, errno)),
+        let mut lent = Lent {
+            child: Box::new(child),
+            _request: Rc::clone(request),
+            _lists: [arguments, programs, words, environment],
+            stack: Vec::with_capacity(STACK_BYTES / size_of::<u128>()),
+        };
+        let top = lent.stack.spare_capacity_mut().as_mut_ptr_range().end;
+        // SAFETY: the stack is unused and its end aligned to 16 bytes. All that the child uses is lent to it until it has
+        // executed its program or exited.
+        let pid = unsafe {
+            let argument: *mut Child = &raw mut *lent.child;
+            libc::clone(run_child, top.cast(), sys::SHARED_WITH_CHILD | libc::SIGCHLD, argument.cast())
+        };
+        if pid < 0 {
+            return Err((Stage::Fork, Errno::last()));
         }
+        let (failure, is_over) = (Cell::new(None), Cell::new(false));
+        let execution = Execution { pipe, failure, is_over, lent: ManuallyDrop::new(lent) };
+        Ok(Started { pid: Pid::from_raw(pid), execution })
     }
 }
 
@@ -163,76 +218,86 @@ fn limit_number(resource: libc::__rlimit_resource_t) -> c_int {
     resource as c_int
 }
 
-/// # Safety
-/// Only in the child, with a `child` whose pointers are valid.
-unsafe fn run_child(child: &Child) -> ! {
-    // SAFETY: the caller guarantees it.
-    let stage = unsafe { prepare_and_execute(child) } as u32;
-    let bytes = joined(stage, Errno::last_raw()).to_ne_bytes();
-    // SAFETY: both calls are async-signal-safe. The bytes live until the first returns; the second ends only this
-    // child.
+/// The child, from its first instruction.
+extern "C" fn run_child(argument: *mut c_void) -> c_int {
+    // SAFETY: the guardian lends a `Child` with valid pointers until this process has executed its program or exited.
+    // The bytes outlive the write, and the last call ends only this process.
     unsafe {
-        libc::write(child.failure, bytes.as_ptr().cast(), bytes.len());
-        libc::_exit(127)
+        let child = &*argument.cast::<Child>();
+        let Err((stage, errno)) = prepare_and_execute(child);
+        let bytes = joined(stage as u32, errno).to_ne_bytes();
+        let _ = raw_syscall(libc::SYS_write, [word(child.failure), bytes.as_ptr().expose_provenance(), bytes.len(), 0]);
+        exit()
     }
 }
 
-/// Returns only on failure, with the step that failed. The reason is in errno.
+/// # Safety
+/// Only in the child.
+unsafe fn exit() -> ! {
+    loop {
+        // SAFETY: ends only this process.
+        let _ = unsafe { raw_syscall(libc::SYS_exit_group, [127, 0, 0, 0]) };
+    }
+}
+
+/// Returns only on failure, with the step that failed and its errno.
 ///
 /// # Safety
 /// Only in the child, with a `child` whose pointers are valid.
-unsafe fn prepare_and_execute(child: &Child) -> Stage {
-    // SAFETY: all calls are async-signal-safe, and all pointers are valid in this copy of the parent's memory.
+unsafe fn prepare_and_execute(child: &Child) -> Result<Infallible, (Stage, c_int)> {
+    let setup = |errno| (Stage::Setup, errno);
+    let address = |text: *const c_char| text.expose_provenance();
+    // SAFETY: all pointers are valid, and no call writes to memory.
     unsafe {
-        if libc::setsid() < 0 || libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) < 0 {
-            return Stage::Setup;
-        }
+        raw_syscall(libc::SYS_setsid, [0; 4]).map_err(setup)?;
+        raw_syscall(libc::SYS_prctl, [word(libc::PR_SET_PDEATHSIG), word(libc::SIGKILL), 0, 0]).map_err(setup)?;
         // The parent died before the death signal was set: it will never arrive.
-        if libc::getppid() != child.parent {
-            libc::_exit(127);
+        if raw_syscall(libc::SYS_getppid, [0; 4]) != Ok(word(child.parent)) {
+            exit();
         }
         for (stream, target) in child.streams.iter().zip(0..) {
-            if libc::dup2(*stream, target) < 0 {
-                return Stage::Setup;
-            }
+            raw_syscall(libc::SYS_dup3, [word(*stream), target, 0, 0]).map_err(setup)?;
         }
         // Only the terminal with the keyboard becomes a controlling terminal. When a session leader ends (often just a
         // `sh`), the kernel hangs up its controlling terminal, but the server that it started may still be shutting
         // down and writing to that terminal.
-        if child.controlling && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
-            return Stage::Setup;
+        if child.controlling {
+            raw_syscall(libc::SYS_ioctl, [0, CONTROL_TERMINAL, 0, 0]).map_err(setup)?;
         }
         for (resource, limit) in &child.limits {
-            #[expect(clippy::cast_sign_loss, reason = "resource numbers are not negative")]
-            if libc::setrlimit(*resource as libc::__rlimit_resource_t, limit) < 0 {
-                return Stage::Setup;
-            }
+            let limit = (&raw const *limit).expose_provenance();
+            raw_syscall(libc::SYS_prlimit64, [0, word(*resource), limit, 0]).map_err(setup)?;
         }
         // All our own descriptors are CLOEXEC. This also closes those inherited from the user's shell. Kernels before
         // 5.9 lack this call, so the inherited ones stay open there, as in a plain shell. The pipe for the error
         // stays open until the exec closes it.
-        let failure = child.failure.cast_unsigned();
-        libc::syscall(libc::SYS_close_range, 3_u32, failure - 1, 0_u32);
-        libc::syscall(libc::SYS_close_range, failure + 1, u32::MAX, 0_u32);
-        if libc::chdir(child.directory) < 0 {
-            return Stage::Directory;
-        }
-        let mut empty: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut empty);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, std::ptr::null_mut());
+        let failure = word(child.failure);
+        let _ = raw_syscall(libc::SYS_close_range, [3, failure - 1, 0, 0]);
+        let _ = raw_syscall(libc::SYS_close_range, [failure + 1, u32::MAX as usize, 0, 0]);
+        raw_syscall(libc::SYS_chdir, [address(child.directory), 0, 0, 0]).map_err(|errno| (Stage::Directory, errno))?;
+        let none = 0_u64;
+        let mask = [word(libc::SIG_SETMASK), (&raw const none).expose_provenance(), 0, size_of_val(&none)];
+        raw_syscall(libc::SYS_rt_sigprocmask, mask).map_err(setup)?;
+        let environment = child.environment.expose_provenance();
         let mut next = child.programs;
         while !(*next).is_null() {
-            libc::execve(*next, child.words, child.environment);
+            let words = [address(*next), child.words.expose_provenance(), environment, 0];
             // After these errors a shell tries the next entry of `PATH`. Any other error (a script without `#!`,
             // arguments that are too long) is left to the shell below, which handles it or prints a message.
-            if !matches!(Errno::last(), Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) {
+            if !matches!(raw_syscall(libc::SYS_execve, words), Err(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) {
                 break;
             }
             next = next.add(1);
         }
-        libc::execve(child.program, child.arguments, child.environment);
-        Stage::Exec
+        let words = [address(child.program), child.arguments.expose_provenance(), environment, 0];
+        Err((Stage::Exec, raw_syscall(libc::SYS_execve, words).err().unwrap_or_default()))
     }
+}
+
+/// An argument of a system call.
+#[expect(clippy::cast_sign_loss, reason = "the kernel gets the same bits")]
+fn word(number: c_int) -> usize {
+    number as usize
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ nix::ioctl_read_bad!(get_readable_bytes, libc::FIONREAD, libc::c_int);
 nix::ioctl_read_bad!(get_unsent_bytes, libc::TIOCOUTQ, libc::c_int);
 nix::ioctl_read!(get_terminal_device, b'T', 0x32, libc::c_uint);
 
-/// Forks this process: `dyno` for its guardian, the guardian for a dyno, and either for [`newest_pid`].
+/// Forks this process: `dyno` for its guardian, and either for [`newest_pid`].
 ///
 /// # Errors
 /// Those of fork(2): EAGAIN if the process limit is reached, ENOMEM.
@@ -31,6 +31,60 @@ pub(super) fn fork_process() -> Result<ForkResult, Errno> {
     // SAFETY: `dyno` forks the guardian before it has any thread and the guardian never has one, so the child is a full
     // copy and may do anything. Once `dyno` has threads, it only forks in `newest_pid`, whose child exits at once.
     unsafe { fork() }
+}
+
+/// What a child shares with the guardian until its exec. Only where [`raw_syscall`] leaves `errno` alone.
+pub(super) const SHARED_WITH_CHILD: libc::c_int =
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { libc::CLONE_VM } else { 0 };
+
+/// A system call that does not touch `errno`, which a child shares with the guardian.
+///
+/// # Errors
+/// The errno.
+///
+/// # Safety
+/// Whatever the call requires of its arguments.
+pub(super) unsafe fn raw_syscall(number: libc::c_long, arguments: [usize; 4]) -> Result<usize, libc::c_int> {
+    let [first, second, third, fourth] = arguments;
+    #[cfg(target_arch = "x86_64")]
+    let result = {
+        let result: isize;
+        // SAFETY: the instruction changes only the registers named here, and the caller guarantees the arguments.
+        unsafe {
+            std::arch::asm!(
+                "syscall",
+                inlateout("rax") number as isize => result,
+                in("rdi") first, in("rsi") second, in("rdx") third, in("r10") fourth,
+                lateout("rcx") _, lateout("r11") _,
+                options(nostack),
+            );
+        }
+        result
+    };
+    #[cfg(target_arch = "aarch64")]
+    let result = {
+        let result: isize;
+        // SAFETY: the instruction changes only the register of the result, and the caller guarantees the arguments.
+        unsafe {
+            std::arch::asm!(
+                "svc 0",
+                in("x8") number,
+                inlateout("x0") first => result,
+                in("x1") second, in("x2") third, in("x3") fourth,
+                options(nostack),
+            );
+        }
+        result
+    };
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let result = {
+        // SAFETY: the caller guarantees the arguments.
+        match unsafe { libc::syscall(number, first, second, third, fourth) } {
+            -1 => -(Errno::last_raw() as isize),
+            result => result as isize,
+        }
+    };
+    usize::try_from(result).map_err(|_| libc::c_int::try_from(-result).unwrap_or(libc::EINVAL))
 }
 
 /// Resets every signal to its default disposition, which children inherit. `nohup` ignores SIGHUP, the standard library
