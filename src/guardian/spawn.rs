@@ -132,11 +132,13 @@ impl AsFd for Execution {
 /// Starts processes.
 pub(super) struct Spawner {
     limits: Limits,
+    /// What children share with the guardian.
+    shared: c_int,
 }
 
 impl Spawner {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits }
+        Self { limits, shared: sys::SHARED_WITH_CHILD }
     }
 
     /// Starts a process as the leader of a new session and group.
@@ -186,16 +188,22 @@ impl Spawner {
         let top = lent.stack.spare_capacity_mut().as_mut_ptr_range().end;
         // SAFETY: the stack is unused and its end aligned to 16 bytes. All that the child uses is lent to it until it has
         // executed its program or exited.
-        let pid = unsafe {
-            let argument: *mut Child = &raw mut *lent.child;
-            libc::clone(run_child, top.cast(), sys::SHARED_WITH_CHILD | libc::SIGCHLD, argument.cast())
+        let start = |shared| unsafe {
+            let argument = (&raw const *lent.child).cast_mut();
+            match libc::clone(run_child, top.cast(), shared | libc::SIGCHLD, argument.cast()) {
+                -1 => Err(Errno::last()),
+                pid => Ok(Pid::from_raw(pid)),
+            }
         };
-        if pid < 0 {
-            return Err((Stage::Fork, Errno::last()));
-        }
+        // User-mode emulators such as qemu cannot share memory with a process.
+        let pid = match start(self.shared) {
+            Err(Errno::EINVAL) => start(0),
+            pid => pid,
+        };
+        let pid = pid.map_err(|errno| (Stage::Fork, errno))?;
         let (failure, is_over) = (Cell::new(None), Cell::new(false));
         let execution = Execution { pipe, failure, is_over, lent: ManuallyDrop::new(lent) };
-        Ok(Started { pid: Pid::from_raw(pid), execution })
+        Ok(Started { pid, execution })
     }
 }
 
@@ -302,11 +310,54 @@ fn word(number: c_int) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use nix::sys::wait::{WaitStatus, waitpid};
+
     use super::*;
 
     #[test]
     fn an_error_fits_into_one_number() {
         assert_eq!(split(joined(Stage::Exec as u32, libc::ENOENT)), (3, libc::ENOENT));
         assert_eq!(split(joined(u32::MAX, -1)), (u32::MAX, -1));
+    }
+
+    fn request(program: &str, script: &str) -> Rc<SpawnRequest> {
+        let texts = |words: &[&str]| words.iter().map(|word| [word.as_bytes(), b"\0"].concat()).collect();
+        Rc::new(SpawnRequest {
+            own_shell: true,
+            controlling: false,
+            dyno: "web.1".to_owned(),
+            port: None,
+            directory: b"/\0".to_vec(),
+            arguments: texts(&[program, "-c", script]),
+            programs: texts(&["/missing/sh"]),
+            words: texts(&[program, "-c", script]),
+            environment: texts(&["A=1"]),
+        })
+    }
+
+    /// How the exec and the process ended.
+    fn ends(spawner: &Spawner, program: &str, script: &str) -> (Progress, WaitStatus) {
+        let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let Started { pid, execution } = spawner.spawn(&request(program, script), &[null]).unwrap();
+        let mut ready = [PollFd::new(execution.as_fd(), PollFlags::POLLIN)];
+        while execution.progress() == Progress::Executing {
+            poll(&mut ready, PollTimeout::NONE).unwrap();
+        }
+        (execution.progress(), waitpid(pid, None).unwrap())
+    }
+
+    #[test]
+    fn a_program_is_executed_with_and_without_shared_memory() {
+        let limits = Limits::raise().unwrap();
+        for shared in [sys::SHARED_WITH_CHILD, 0] {
+            let spawner = Spawner { limits, shared };
+
+            let (executed, exited) = ends(&spawner, "/bin/sh", "test $A = 1 && exit 7");
+            assert!(matches!((executed, exited), (Progress::Executed, WaitStatus::Exited(_, 7))), "{exited:?}");
+            let (failed, exited) = ends(&spawner, "/missing", "");
+            let missing = Progress::Failed((Stage::Exec, Errno::ENOENT));
+            assert!(failed == missing && matches!(exited, WaitStatus::Exited(_, 127)), "{failed:?} {exited:?}");
+        }
     }
 }

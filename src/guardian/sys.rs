@@ -53,7 +53,7 @@ pub(super) unsafe fn raw_syscall(number: libc::c_long, arguments: [usize; 4]) ->
         unsafe {
             std::arch::asm!(
                 "syscall",
-                inlateout("rax") number as isize => result,
+                inlateout("rax") number => result,
                 in("rdi") first, in("rsi") second, in("rdx") third, in("r10") fourth,
                 lateout("rcx") _, lateout("r11") _,
                 options(nostack),
