@@ -21,7 +21,7 @@ const LONGEST_PORT: u16 = u16::MAX;
 /// How many variables contain the name of the dyno.
 const VARIABLES_OF_THE_NAME: usize = 4;
 
-/// A placeholder for `DYNO_SESSION`, as long as a real one.
+/// As long as the value of a real `DYNO_SESSION`.
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// Checks one environment before anything is started with it.
