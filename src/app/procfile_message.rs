@@ -199,7 +199,7 @@ pub(crate) fn not_a_procfile(line: usize, invalid: usize, of: usize, kind: &str)
     Problem::new(Severity::Error, line, message, NOT_A_PROCFILE_HINT)
 }
 
-/// The problem that stands for the lines that are not listed. `line`: the first of them.
+/// The problem that counts the lines that are not listed. `line`: the first of these lines.
 pub(crate) fn many_more(line: usize, more: usize, invalid: usize, of: usize) -> Problem {
     let message = format!("and {more} more: {invalid} of {of} lines are not Procfile entries");
     Problem::new(Severity::Defect, line, message, NOT_A_PROCFILE_HINT)
