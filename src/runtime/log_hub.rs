@@ -252,8 +252,10 @@ impl Shared {
 
     fn keep(&self, mut buffer: Vec<u8>) {
         buffer.clear();
-        if (READ_BYTES..=2 * READ_BYTES).contains(&buffer.capacity()) {
-            lock(&self.pool).push(buffer);
+        let mut pool = lock(&self.pool);
+        // A long line comes back twice: the buffer it was read into, and the copy of each piece.
+        if pool.len() < BUFFERS && (READ_BYTES..=2 * READ_BYTES).contains(&buffer.capacity()) {
+            pool.push(buffer);
         }
     }
 }
@@ -373,5 +375,25 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         if self.out.capacity() > KEEP_BYTES {
             self.out = Vec::new();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s7_6_buffers_that_come_back_twice_do_not_pile_up() {
+        let shared = Shared {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            budget: Semaphore::new(BUFFERS),
+            pool: Mutex::default(),
+            delivery: Delivery::new(LogStream::Stdout.outlet()).unwrap(),
+        };
+
+        (0..3 * BUFFERS).for_each(|_| shared.keep(Vec::with_capacity(READ_BYTES)));
+
+        assert_eq!(lock(&shared.pool).len(), BUFFERS);
     }
 }
