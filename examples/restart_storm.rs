@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
 
-use dynorun::app::{DynoName, DynoSpec, DynoVariables, Environment, Focus, Io, Layers, PortVariable, Procfile, Shell};
+use dynorun::app::{DynoVariables, Layers, PortVariable, Procfile};
 use dynorun::guardian::{Guardian, Limits};
 use dynorun::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
+use dynorun::model::{DynoName, DynoSpec, Environment, Focus, Io, Shell};
 use dynorun::runtime::{self, Start};
 use dynorun::supervisor::{NoticeStyle, OnExit, Outcome, Plan, Policy, ReleaseRecord, RestartPolicy};
 

@@ -17,13 +17,12 @@
 //!
 //! ```text
 //! error  <-  supervisor, guardian, runtime, cli, commands, main   pure
-//! app  <-  logs                                      pure
-//! app  <-  supervisor                                pure
-//! app, logs, supervisor  <-  reports                 pure
-//! app  <-  guardian                                  nix and libc only: no tokio, no threads
-//! app, logs, supervisor, guardian  <-  runtime  <-  commands  <-  main
+//! model  <-  app, logs, supervisor                   pure
+//! model, logs, supervisor  <-  reports               pure
+//! model, app  <-  guardian                           nix and libc only: no tokio, no threads
+//! model, logs, supervisor, guardian  <-  runtime  <-  commands  <-  main
 //! app, error  <-  cli  <-  commands, main            no tokio, no threads
-//! reports  <-  commands
+//! app, reports  <-  commands
 //! ```
 //!
 //! There are no imports in the other direction, and none between `logs` and `supervisor`. `tests/tidy.rs` checks this.
@@ -78,6 +77,7 @@
 pub mod app;
 pub mod error;
 pub mod logs;
+pub mod model;
 pub mod reports;
 pub mod supervisor;
 

@@ -1,6 +1,7 @@
 //! Odd Procfiles and `.env` files that people have really written: how they are read, and which problems are reported.
 
-use dynorun::app::{EnvFile, EnvScope, Environment, Problem, Procfile, Severity};
+use dynorun::app::{EnvFile, EnvScope, Problem, Procfile, Severity};
+use dynorun::model::Environment;
 
 /// The entries as `NAME = COMMAND`, then the problems as `LABEL:LINE: MESSAGE`.
 fn procfile(text: &str) -> Vec<String> {

@@ -20,20 +20,21 @@ use std::path::Path;
 const MAX_LINES: usize = 400;
 
 /// Which other layers each layer may use. Pure layers come first.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("error", &[]),
-    ("app", &[]),
-    ("logs", &["app"]),
-    ("supervisor", &["app", "error"]),
-    ("reports", &["app", "logs", "supervisor"]),
-    ("guardian", &["app", "error"]),
-    ("runtime", &["app", "error", "logs", "supervisor", "guardian"]),
+    ("model", &[]),
+    ("app", &["model"]),
+    ("logs", &["model"]),
+    ("supervisor", &["model", "error"]),
+    ("reports", &["model", "logs", "supervisor"]),
+    ("guardian", &["model", "app", "error"]),
+    ("runtime", &["model", "error", "logs", "supervisor", "guardian"]),
     ("cli", &["app", "error"]),
-    ("commands", &["app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error"]),
-    ("main", &["app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error", "commands"]),
+    ("commands", &["model", "app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error"]),
+    ("main", &["model", "app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error", "commands"]),
 ];
 
-const PURE: [&str; 5] = ["error", "app", "logs", "supervisor", "reports"];
+const PURE: [&str; 6] = ["error", "model", "app", "logs", "supervisor", "reports"];
 
 /// Not allowed in pure layers: files, environment, processes, network, threads, clocks.
 const IMPURE: [&str; 11] = [
@@ -316,9 +317,12 @@ fn a_forbidden_import_is_found_in_every_spelling() {
 
 #[test]
 fn the_imports_of_the_table_are_allowed() {
-    assert_eq!(broken("src/app/x.rs", "use super::Now; use self::a::b; use crate::app::Now;"), [""; 0]);
-    assert_eq!(broken("src/supervisor/x.rs", "use crate::app::{Now, RunId}; use super::Effect;"), [""; 0]);
-    assert_eq!(broken("src/runtime/x.rs", "use crate::{app, guardian, logs, supervisor}; use tokio::select;"), [""; 0]);
+    assert_eq!(broken("src/app/x.rs", "use super::Now; use self::a::b; use crate::model::Now;"), [""; 0]);
+    assert_eq!(broken("src/supervisor/x.rs", "use crate::model::{Now, RunId}; use super::Effect;"), [""; 0]);
+    assert_eq!(
+        broken("src/runtime/x.rs", "use crate::{model, guardian, logs, supervisor}; use tokio::select;"),
+        [""; 0]
+    );
     assert_eq!(broken("src/main.rs", "use dynorun::{cli::Cli, commands, error::Error};"), [""; 0]);
     assert_breaks("src/guardian/x.rs", "use tokio::net::UnixStream;", 1);
     assert_breaks("src/guardian/x.rs", "fn f() { std::thread::spawn(|| {}); }", 1);

@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::env_line::holds_assignment;
-use super::ports::parse_port;
-use super::problem::{Problem, Problems, Severity};
-use super::source_text::{
+use crate::app::env::line::holds_assignment;
+use crate::app::ports::parse_port;
+use crate::app::text::problem::{Problem, Problems, Severity};
+use crate::app::text::source::{
     SourceLine, SourceText, begins_with_name_and_colon, is_blank, part, shortened, trim, trim_end, trim_start,
 };
 

@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::{DynoName, Formation, ProcessType};
+use crate::app::Formation;
+use crate::model::{DynoName, ProcessType};
 
 #[cfg(test)]
 mod tests;

@@ -12,11 +12,10 @@ use super::findings::Findings;
 use super::places::Places;
 use super::port_explanation;
 use super::stdout;
-use crate::app::{
-    DynoName, DynoVariables, EnvEntry, Layers, PortVariable, ProcessType, did_you_mean, is_env_key, nearest,
-};
+use crate::app::{DynoVariables, EnvEntry, Layers, PortVariable, did_you_mean, is_env_key, nearest};
 use crate::cli::{Cli, ConfigArgs};
 use crate::error::{Complaint, Error, Status};
+use crate::model::{DynoName, ProcessType};
 use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {

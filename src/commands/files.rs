@@ -13,9 +13,10 @@ use super::missing_procfile;
 use super::named_by::NamedBy;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
-use crate::app::{EnvFile, Environment, Layers, Procfile, Secret, Severity, SourcedValue};
+use crate::app::{EnvFile, Layers, Procfile, Severity, SourcedValue};
 use crate::cli::Dialect;
 use crate::error::{Error, Status};
+use crate::model::{Environment, Secret};
 
 /// The options that change the layers.
 pub(super) struct Settings<'a> {

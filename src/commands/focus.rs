@@ -4,9 +4,9 @@ use std::io::IsTerminal;
 
 use super::platform;
 use super::policy::known_type;
-use crate::app::{DynoName, ProcessType};
 use crate::cli::{LogFormatName, PtyMode, StartArgs};
 use crate::error::{Error, Status};
+use crate::model::{DynoName, ProcessType};
 
 /// The dyno that has the keyboard, if one is named.
 ///

@@ -3,9 +3,10 @@
 use super::diagnostics::warn;
 use super::findings::{Finding, Findings};
 use super::near_miss::file_option;
-use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, ProcessType, Setting, Severity};
+use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, Setting, Severity};
 use crate::cli::{Dialect, FormationArgs};
 use crate::error::{Complaint, Error, Status};
+use crate::model::ProcessType;
 
 /// The formation that the options or `.foreman` request.
 pub(super) struct RequestedFormation<'a> {

@@ -6,10 +6,10 @@ use clap::ColorChoice;
 
 use super::diagnostics::warn;
 use super::{color, platform};
-use crate::app::{DynoName, Focus, ProcessType};
 use crate::cli::{LogFormatName, StartArgs};
 use crate::error::{Complaint, Error, Status};
 use crate::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
+use crate::model::{DynoName, Focus, ProcessType};
 use crate::runtime::{LogFileError, LogFiles};
 use crate::supervisor::Plan;
 

@@ -43,9 +43,9 @@ mod version;
 
 use clap::ColorChoice;
 
-use crate::app::ExitStatus;
 use crate::cli::{Cli, Command, Refusal};
 use crate::error::{Error, Status};
+use crate::model::ExitStatus;
 use crate::runtime;
 use crate::supervisor::Outcome;
 

@@ -11,8 +11,9 @@ use super::files::{self, Settings};
 use super::findings::Findings;
 use super::places::Places;
 use super::program_lookup::obstacle;
-use crate::app::{Environment, Procfile, did_you_mean, nearest, quote_word};
+use crate::app::{Procfile, did_you_mean, nearest, quote_word};
 use crate::cli::{Dialect, StrayWord};
+use crate::model::Environment;
 
 /// What other tools call our commands.
 const OTHER_NAMES: [(&str, &str); 8] = [

@@ -17,11 +17,12 @@ use super::places::{Places, reason};
 use super::program_lookup::{Obstacle, obstacle, program_of};
 use super::{platform, size};
 use crate::app::{
-    DynoName, DynoVariables, Environment, Layers, PortVariable, ProcessType, ProcfileEntry, Severity, Shell,
-    append_words, did_you_mean, join_words, nearest, shell_line,
+    DynoVariables, Layers, PortVariable, ProcfileEntry, Severity, append_words, did_you_mean, join_words, nearest,
+    shell_line,
 };
 use crate::cli::{Cli, Dialect, RunArgs, TypeWord};
 use crate::error::{Complaint, Error, Status};
+use crate::model::{DynoName, Environment, ProcessType, Shell};
 use crate::runtime;
 use crate::supervisor::Outcome;
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, User, access, getuid};
 
-use crate::app::{ForemanFile, Shell, ShellLine, with_profile};
+use crate::app::{ForemanFile, ShellLine, with_profile};
 use crate::cli::{LogFormatName, StartArgs};
 use crate::error::{Error, Status};
+use crate::model::Shell;
 use crate::supervisor::{NoticeStyle, OnExit, Policy, ReleaseRecord, RestartPolicy};
 
 /// The default type of `--ready`: the one that the platform's router sends requests to.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use nix::sys::signal::Signal;
 
 use super::platform;
-use crate::app::{ForemanFile, ProcessType, did_you_mean, nearest, some_of};
+use crate::app::{ForemanFile, did_you_mean, nearest, some_of};
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
+use crate::model::ProcessType;
 use crate::supervisor::{CanDie, Policy, StopAll};
 
 /// Means every process type, as in a formation.

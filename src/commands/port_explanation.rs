@@ -9,8 +9,9 @@ use super::findings::Findings;
 use super::formation;
 use super::places::Places;
 use super::ports::{self, Given};
-use crate::app::{DEFAULT_STEP, DynoName, Layers, Origin, PortBase, Ports};
+use crate::app::{DEFAULT_STEP, Layers, Origin, PortBase, Ports};
 use crate::error::Error;
+use crate::model::DynoName;
 
 /// The explanation for a start with this `-p` and no other option.
 ///

@@ -8,11 +8,12 @@ use super::formation::of_file;
 use super::places::Places;
 use super::project::Project;
 use crate::app::{
-    BaseSource, BaseSources, DEFAULT_STEP, DynoName, Formation, Layers, Origin, PortBase, PortBlock, PortError, Ports,
-    ProcessType, Procfile, Secret, Severity,
+    BaseSource, BaseSources, DEFAULT_STEP, Formation, Layers, Origin, PortBase, PortBlock, PortError, Ports, Procfile,
+    Severity,
 };
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
+use crate::model::{DynoName, ProcessType, Secret};
 use crate::runtime::{self, BindMode, PortLocks};
 
 /// The process type whose port is probed: the one that listens on the platform.

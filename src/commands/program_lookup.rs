@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::app::{Environment, shell_line};
+use crate::app::shell_line;
+use crate::model::Environment;
 
 /// Where the shell looks for programs if `PATH` is not set.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::findings::{Finding, Findings};
 use super::program_lookup::{Obstacle, obstacle, program_of};
-use crate::app::{DynoName, DynoVariables, Layers, PortVariable, Procfile, ProcfileEntry, Severity};
+use crate::app::{DynoVariables, Layers, PortVariable, Procfile, ProcfileEntry, Severity};
+use crate::model::DynoName;
 
 /// Maximum number of programs that are looked up: no real app has more, and each lookup reads the disk several times.
 const MAX_PROGRAMS: usize = 1_000;

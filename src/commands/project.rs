@@ -8,9 +8,10 @@ use super::files::{self, Settings};
 use super::findings::Findings;
 use super::named_by::NamedBy;
 use super::places::Places;
-use crate::app::{Layers, ProcessType, Procfile, Severity};
+use crate::app::{Layers, Procfile, Severity};
 use crate::cli::{Cli, ProjectArgs};
 use crate::error::{Error, Status};
+use crate::model::ProcessType;
 
 /// The app that is run.
 pub(super) struct Project {

@@ -4,10 +4,11 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::findings::{Finding, Findings};
 use crate::app::{
-    DynoName, DynoVariables, Environment, EnvironmentTooBig, Layers, MAX_VARIABLE_BYTES, Origin, PortVariable,
-    Procfile, ProcfileEntry, Severity,
+    DynoVariables, EnvironmentTooBig, Layers, MAX_VARIABLE_BYTES, Origin, PortVariable, Procfile, ProcfileEntry,
+    Severity,
 };
 use crate::error::{Error, Status};
+use crate::model::{DynoName, Environment};
 
 /// Linux accepts at most three quarters of its default stack size (8 MiB), even if the user's limit is larger.
 const MOST_OF_LINUX_BYTES: usize = 6 * 1024 * 1024;

@@ -11,12 +11,10 @@ use super::look;
 use super::near_miss::{file_option, is_program, shown};
 use super::project::{Project, TypeSource};
 use super::{platform, size};
-use crate::app::{
-    DynoName, DynoSpec, DynoVariables, Focus, HttpCheck, Io, PortVariable, ProcessType, http_url, join_words, nearest,
-    shell_line,
-};
+use crate::app::{DynoVariables, PortVariable, join_words, nearest, shell_line};
 use crate::cli::{ProjectArgs, SmokeArgs, StartArgs};
 use crate::error::{Complaint, Error, Status};
+use crate::model::{DynoName, DynoSpec, Focus, HttpCheck, Io, ProcessType, http_url};
 use crate::reports::github::Groups;
 use crate::runtime::{PhaseMark, SmokeStart, Tails};
 use crate::supervisor::{Policy, SmokeRules};

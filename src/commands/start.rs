@@ -19,11 +19,12 @@ use super::process_table;
 use super::project::{Project, TypeSource, Types};
 use super::size;
 use super::smoke_request::SmokeRequest;
-use crate::app::{DynoName, DynoSpec, DynoVariables, Focus, Io, PortVariable, ProcessType, ProcfileEntry, PtySize};
+use crate::app::{DynoVariables, PortVariable, ProcfileEntry};
 use crate::cli::{Cli, Dialect, PtyMode, StartArgs, StdinMode};
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::{Guardian, Limits};
 use crate::logs::Source;
+use crate::model::{DynoName, DynoSpec, Focus, Io, ProcessType, PtySize};
 use crate::runtime::{self, Ending};
 use crate::supervisor::{Outcome, Plan, StopAdvice};
 

@@ -4,7 +4,8 @@
 //! would expand references from the environment of this process. Its error messages are never shown, because they
 //! contain the value.
 
-use crate::app::{EnvEntry, EnvFile, EnvScope, Environment, is_env_key};
+use crate::app::{EnvEntry, EnvFile, EnvScope, is_env_key};
+use crate::model::Environment;
 
 /// How the strict reader differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

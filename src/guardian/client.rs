@@ -21,8 +21,8 @@ use super::spawn_request::spawn_request;
 use super::sweep::{Spared, Survivor, sweep};
 use super::sys;
 use super::terminal_modes::TerminalModes;
-use crate::app::{DynoSpec, ExitStatus, LeftRunning, RunId, SpawnSpec};
 use crate::error::Status;
+use crate::model::{DynoSpec, ExitStatus, LeftRunning, RunId, SpawnSpec};
 
 /// How long the guardian may take to exit after its socket is shut down: 2 seconds, after which a process is
 /// treated as unkillable, plus one second.
@@ -346,21 +346,21 @@ fn parse(bytes: &[u8]) -> Option<(Option<Report>, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{Focus, Shell};
+    use crate::model::{Focus, Shell};
 
     #[test]
     fn s1_6_a_failed_start_gives_the_reason() {
-        let process_type = crate::app::ProcessType::new("web").expect("a name");
+        let process_type = crate::model::ProcessType::new("web").expect("a name");
         let spec = DynoSpec {
-            dyno: crate::app::DynoName::new(process_type, 1),
+            dyno: crate::model::DynoName::new(process_type, 1),
             command_line: "web".to_owned(),
             shell: Shell::Sh,
             shell_line: b"exec web".to_vec(),
             own_shell: false,
-            environment: crate::app::Environment::default(),
+            environment: crate::model::Environment::default(),
             awaited_port: None,
             directory: "/app".into(),
-            io: crate::app::Io::Pipe,
+            io: crate::model::Io::Pipe,
             focus: Focus::Elsewhere,
             stdin_is_empty: false,
         };

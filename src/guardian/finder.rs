@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::Pid;
 
 use super::table::{Identity, Process, Table};
-use crate::app::RunId;
+use crate::model::RunId;
 
 /// After this time an empty environment is accepted as final. Until then the process may be in the middle of an exec,
 /// which takes a while on a busy machine.

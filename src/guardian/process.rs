@@ -25,7 +25,7 @@ use super::spawn::Spawner;
 use super::sweep::{Spared, sweep};
 use super::sys;
 use super::terminal_modes::RememberedTerminal;
-use crate::app::RunId;
+use crate::model::RunId;
 
 /// Interval between two looks at runs that are ending.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -6,7 +6,7 @@
 
 use super::terminal_modes::TerminalModes;
 use super::wire::{PayloadReader, put_bytes, put_i32, put_port, put_process, put_u32, some_port};
-use crate::app::{ExitStatus, LeftRunning, RunId};
+use crate::model::{ExitStatus, LeftRunning, RunId};
 
 /// Size of a header, in bytes.
 pub(super) const HEADER_BYTES: usize = 16;

@@ -16,7 +16,7 @@ use super::stop_order::{FirstToStop, first_to_stop};
 use super::sweep::{UNKILLABLE_AFTER, describe};
 use super::sys::{self, Child};
 use super::table::{Identity, Process, Table};
-use crate::app::{ExitStatus, RunId};
+use crate::model::{ExitStatus, RunId};
 
 /// A run is gone after this many looks in a row that found none of its processes, if no process ended meanwhile.
 const EMPTY_LOOKS: u32 = 2;

@@ -17,7 +17,7 @@ use super::run::{Look, NewRun, Run};
 use super::spawn::{Execution, Failure, Progress};
 use super::sys;
 use super::table::{Identity, Process, Table};
-use crate::app::{ExitStatus, LeftRunning, RunId};
+use crate::model::{ExitStatus, LeftRunning, RunId};
 
 /// Maximum number of looks in a row without a pause: a process that forks again and again can only be stopped by
 /// looking faster than it forks.

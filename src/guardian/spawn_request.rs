@@ -3,7 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::protocol::SpawnRequest;
-use crate::app::{DynoSpec, Focus, Shell, without_shell};
+use crate::app::without_shell;
+use crate::model::{DynoSpec, Focus, Shell};
 
 pub(super) fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
     let terminated = |parts: &[&[u8]]| {

@@ -12,7 +12,7 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 use nix::unistd::{ForkResult, Pid, fork};
 
 use super::protocol::{HEADER_BYTES, MAX_FDS};
-use crate::app::{ExitStatus, PtySize};
+use crate::model::{ExitStatus, PtySize};
 
 /// The shortest time slice that the scheduler grants, in nanoseconds.
 const SLICE_NANOSECONDS: u64 = 100_000;

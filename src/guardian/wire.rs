@@ -1,6 +1,6 @@
 //! Encodes and decodes the values of a frame, in native byte order. Pure.
 
-use crate::app::LeftRunning;
+use crate::model::LeftRunning;
 
 pub(super) fn put_u32(payload: &mut Vec<u8>, number: u32) {
     payload.extend_from_slice(&number.to_ne_bytes());

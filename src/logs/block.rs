@@ -5,7 +5,7 @@ use std::iter;
 use jiff::Timestamp;
 use memchr::memchr;
 
-use crate::app::DynoName;
+use crate::model::DynoName;
 
 /// Where a log line comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,7 +49,7 @@ impl LogBlock {
 
 #[cfg(test)]
 mod tests {
-    use crate::app::ProcessType;
+    use crate::model::ProcessType;
 
     use super::*;
 

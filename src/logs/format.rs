@@ -14,7 +14,7 @@ use super::escapes::{self, LeftOver, OpenSequence};
 use super::printable::{is_text, printable};
 use super::stamp::Stamp;
 use super::{LogBlock, Palette, Source, heroku, json, text, workflow};
-use crate::app::DynoName;
+use crate::model::DynoName;
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

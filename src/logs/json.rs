@@ -127,7 +127,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use crate::app::{DynoName, ProcessType};
+    use crate::model::{DynoName, ProcessType};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 //! Colours follow the order of the Procfile, so that a process type keeps its colour from run to run, as in foreman.
 //! The caller decides whether to use colour at all (S7.2). Called by the log formats.
 
-use crate::app::ProcessType;
+use crate::model::ProcessType;
 
 use super::Source;
 
@@ -67,7 +67,7 @@ impl Palette {
 
 #[cfg(test)]
 mod tests {
-    use crate::app::DynoName;
+    use crate::model::DynoName;
 
     use super::*;
 

@@ -90,7 +90,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::app::{DynoName, ProcessType};
+    use crate::model::{DynoName, ProcessType};
 
     fn tail(blocks: &[&[u8]]) -> Tail {
         let mut tail = Tail::default();

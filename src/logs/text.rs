@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use crate::app::DynoName;
+use crate::model::DynoName;
 
 use super::{LogBlock, Source};
 
@@ -49,7 +49,7 @@ pub(super) fn without_prefix(block: &LogBlock, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::app::ProcessType;
+    use crate::model::ProcessType;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Smoke;
-use crate::app::{DynoName, ProcessType};
+use crate::model::{DynoName, ProcessType};
 use crate::supervisor::{
     CommandReport, DynoReport, DynoResult, Outcome, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
 };

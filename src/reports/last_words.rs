@@ -1,7 +1,7 @@
 //! The last lines of the dyno that caused the failure, repeated at the end of the log, where people look first.
 
-use crate::app::DynoName;
 use crate::logs::{defuse, printable};
+use crate::model::DynoName;
 
 /// What the reader of the log can handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) fn lines(dyno: &DynoName, last_lines: &[Vec<u8>], colors: bool) -> St
 
 #[cfg(test)]
 mod tests {
-    use crate::app::ProcessType;
+    use crate::model::ProcessType;
 
     use super::*;
 

@@ -15,9 +15,9 @@ use super::ports::listening_ports;
 use super::run_loop::{Finished, LiveRun, Runtime, Work};
 use super::streams::{RunStdin, Streams, with_empty_stdin};
 use super::{signal_number, signals, terminal};
-use crate::app::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
 use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
+use crate::model::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
 use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SmokePhase, SpawnFailure};
 
 /// Maximum number of spawns that are sent to the guardian before the first is answered. It starts them one after the

@@ -12,9 +12,9 @@ use super::log_hub::HubEvent;
 use super::patience::{LOOK_AGAIN, Patience, STALLED_AFTER};
 use super::run_loop::{Finished, Runtime, clear_readiness};
 use super::signals::Arrived;
-use crate::app::RunId;
 use crate::error::Status;
 use crate::guardian::Report;
+use crate::model::RunId;
 use crate::supervisor::{Outcome, SmokeReport, UserSignal};
 
 /// A signal this soon after the end began is the same keypress as the one that caused the end (S12).

@@ -21,8 +21,8 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::output::at;
-use crate::app::RunId;
 use crate::guardian::{Guardian, TerminalModes};
+use crate::model::RunId;
 
 /// Keys read at once, in bytes: as many as a terminal holds for its reader.
 const READ_BYTES: usize = 4096;

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::app::DynoName;
 use crate::logs::{AlternateScreen, Formatter, LogBlock, OpenLine, Source, unfinished_bytes};
+use crate::model::DynoName;
 
 use super::own_terminal_size;
 
@@ -195,8 +195,8 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::app::ProcessType;
     use crate::logs::{LogFormat, Palette, Passing, TextOptions, View};
+    use crate::model::ProcessType;
 
     fn dyno(name: &str) -> DynoName {
         DynoName::new(ProcessType::new(name).unwrap(), 1)

@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, spawn, spawn_local};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::listening::listening_addresses;
-use crate::app::{HttpCheck, RunId, reachable_at};
+use crate::model::{HttpCheck, RunId, reachable_at};
 use crate::supervisor::{Event, HttpAnswer, HttpSilence};
 
 /// How long the first request waits for a first byte. After each timeout the next one waits twice as long: the first page

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use super::ipv6_only;
-use crate::app::{RunId, is_loopback_only, reachable_at};
+use crate::model::{RunId, is_loopback_only, reachable_at};
 
 /// Pause after the first look. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::app::DynoName;
 use crate::logs::{Formatter, LogBlock, Source};
+use crate::model::DynoName;
 
 /// The file of all lines. It cannot clash with the file of a dyno, whose name ends in `.N.log`.
 const MERGED: &str = "all.log";

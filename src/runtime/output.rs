@@ -17,8 +17,8 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::log_hub::{LogHub, READ_BYTES};
-use crate::app::{DynoName, RunId};
 use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, ScreenSize, Source};
+use crate::model::{DynoName, RunId};
 use crate::supervisor::{KeyboardSign, NoticeKind, NoticeStyle};
 
 /// Maximum number of bytes that the buffers of a terminal hold after its last writer has gone.

@@ -22,8 +22,8 @@ use super::output::{AtPrompt, Backlog, Order, Output};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{PhaseMark, SmokeStart, Start};
-use crate::app::{DynoName, Focus, Now, RunId, SpawnSpec};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
+use crate::model::{DynoName, Focus, Now, RunId, SpawnSpec};
 use crate::supervisor::{
     Director, Event, GroupSignal, Key, NoticeStyle, Outcome, Smoke, SpawnFailure, Supervisor, UserSignal,
 };

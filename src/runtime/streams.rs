@@ -12,8 +12,8 @@ use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::{mkfifo, pipe2, unlink};
 
 use super::focus::own_stdin;
-use crate::app::{Io, PtySize};
 use crate::guardian::{TerminalModes, set_terminal_size};
+use crate::model::{Io, PtySize};
 
 /// How many names to try for a FIFO. Creating it fails only if all of them are in use.
 const FIFO_NAMES: u32 = 100;

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::app::DynoName;
 use crate::logs::{LogBlock, Source, Tail};
+use crate::model::DynoName;
 
 /// Cheap to clone; all clones see the same lines.
 #[derive(Debug, Clone, Default)]

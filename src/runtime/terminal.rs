@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::app::PtySize;
 use crate::guardian::terminal_size;
+use crate::model::PtySize;
 
 /// Long dyno names must not make a dyno's terminal narrower than this.
 const MIN_COLUMNS: u16 = 20;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::ExitStatus;
+use crate::model::ExitStatus;
 
 use super::dyno_state::{Deadline, DynoState};
 use super::reports::{UnrequestedExit, judge};

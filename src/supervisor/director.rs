@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::app::Now;
+use crate::model::Now;
 
 use super::{Effect, Event, Outcome, Smoke, SmokeReport, Supervisor};
 

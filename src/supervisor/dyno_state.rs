@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use crate::app::{ExitStatus, RunId};
+use crate::model::{ExitStatus, RunId};
 
 use super::PublicState;
 

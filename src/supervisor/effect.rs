@@ -1,6 +1,6 @@
 //! Everything that the supervisor can order. The runtime performs it and decides nothing.
 
-use crate::app::{RunId, SpawnSpec};
+use crate::model::{RunId, SpawnSpec};
 
 use super::{Notice, SmokePhase, UserSignal};
 

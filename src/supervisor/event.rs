@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use std::fmt;
 use std::time::Duration;
 
-use crate::app::{ExitStatus, LeftRunning, RunId};
+use crate::model::{ExitStatus, LeftRunning, RunId};
 
 /// One thing that happened. Reports about a process carry its run, because a report about an older run changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! Also decides when the log points to `--focus`: once for each run that waits at the prompt of a
 //! debugger and does not have the keyboard.
 
-use crate::app::{Focus, RunId};
+use crate::model::{Focus, RunId};
 
 use super::dyno_state::DynoState;
 use super::slot::Turn;

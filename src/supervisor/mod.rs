@@ -47,7 +47,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::app::{Now, RunId, SpawnSpec};
+use crate::model::{Now, RunId, SpawnSpec};
 
 pub use director::Director;
 pub use effect::{Effect, GroupSignal, Outcome};

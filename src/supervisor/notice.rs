@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use std::fmt;
 use std::time::Duration;
 
-use crate::app::{DynoName, ExitStatus, LeftRunning, ProcessType};
+use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType};
 
 use super::{CanDie, PublicState, SpawnFailure, UserSignal};
 

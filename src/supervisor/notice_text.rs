@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::app::{ExitStatus, LeftRunning, ProcessType};
+use crate::model::{ExitStatus, LeftRunning, ProcessType};
 
 use super::{CanDie, KeyboardSign, NoticeKind, StillRunning, StopCause};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{DynoSpec, ProcessType};
+use crate::model::{DynoSpec, ProcessType};
 
 /// What to run: the release command, then the formation in the order of the Procfile, then the command of a smoke.
 #[derive(Debug, Clone, Default)]

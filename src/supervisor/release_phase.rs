@@ -2,7 +2,7 @@
 //!
 //! If the release command fails, `dyno` ends with its status; it is never restarted. It is stopped like any other dyno.
 
-use crate::app::ExitStatus;
+use crate::model::ExitStatus;
 
 use super::shutdown::{Phase, UNKILLABLE};
 use super::slot::{Role, Slot, Turn};

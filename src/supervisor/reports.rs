@@ -6,8 +6,8 @@
 use core::net::IpAddr;
 use std::time::Duration;
 
-use crate::app::{ExitStatus, LeftRunning, RunId};
 use crate::error::Status;
+use crate::model::{ExitStatus, LeftRunning, RunId};
 
 use super::dyno_state::{DynoState, Ending, Ordered};
 use super::restart::Decision;

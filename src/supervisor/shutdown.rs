@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::app::ExitStatus;
 use crate::error::Status;
+use crate::model::ExitStatus;
 
 use super::dyno_state::{Deadline, DynoState};
 use super::slot::Turn;

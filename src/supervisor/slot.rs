@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, ProcessType, RunId};
 use crate::error::Status;
+use crate::model::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, ProcessType, RunId};
 
 use super::PublicState;
 use super::dyno_state::{DynoState, Ending, Ordered};

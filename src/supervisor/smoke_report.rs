@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::app::DynoName;
+use crate::model::DynoName;
 
 use super::Outcome;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::app::{DynoName, ExitStatus, ProcessType};
+use crate::model::{DynoName, ExitStatus, ProcessType};
 
 use super::Supervisor;
 use super::dyno_state::DynoState;

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use crate::app::{DynoName, ExitStatus};
 use crate::error::Status;
+use crate::model::{DynoName, ExitStatus};
 
 use super::dyno_state::{DynoState, Ordered};
 use super::shutdown::Phase;

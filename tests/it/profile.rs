@@ -2,7 +2,8 @@
 
 use std::process::{Command, Output};
 
-use dynorun::app::{Shell, shell_line, with_profile};
+use dynorun::app::{shell_line, with_profile};
+use dynorun::model::Shell;
 
 use crate::app::App;
 

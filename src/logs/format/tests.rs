@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz;
 
-use crate::app::{DynoName, ProcessType};
+use crate::model::{DynoName, ProcessType};
 
 use super::*;
 

@@ -120,7 +120,7 @@ proptest! {
     }
 }
 
-fn name_of_web() -> crate::app::DynoName {
+fn name_of_web() -> crate::model::DynoName {
     dying_web().report.culprit.unwrap()
 }
 

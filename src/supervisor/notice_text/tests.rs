@@ -1,7 +1,7 @@
 //! The full text of every notice, in both styles.
 
 use super::*;
-use crate::app::DynoName;
+use crate::model::DynoName;
 use crate::supervisor::{PublicState, SpawnFailure, UserSignal};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::app::DynoName;
+use crate::model::DynoName;
 use crate::supervisor::dyno_state::{DynoState, Ending};
 use crate::supervisor::{
     CommandReport, DynoReport, DynoResult, Effect, Event, Outcome, PhaseReport, PhaseResult, Plan, SmokePhase,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{DynoSpec, Now, RunId, http_url};
+use crate::model::{DynoSpec, Now, RunId, http_url};
 use crate::supervisor::dyno_state::DynoState;
 use crate::supervisor::slot::{Role, Slot, Turn};
 use crate::supervisor::{About, Effect, Event, HttpAnswer, HttpSilence, Notice, NoticeKind};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::app::{DynoName, ExitStatus, HttpCheck, RunId};
 use crate::error::Status;
+use crate::model::{DynoName, ExitStatus, HttpCheck, RunId};
 use crate::supervisor::notice_text::{SignalName, seconds};
 use crate::supervisor::reports::{NOT_STARTED, VANISHED};
 use crate::supervisor::{HttpAnswer, HttpSilence, Outcome, Policy, SmokePhase, SpawnFailure, UserSignal};

@@ -23,7 +23,7 @@ use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::app::{DynoName, HttpCheck, Now, RunId};
+use crate::model::{DynoName, HttpCheck, Now, RunId};
 
 use super::dyno_state::DynoState;
 use super::shutdown::Phase;

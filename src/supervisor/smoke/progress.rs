@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::app::RunId;
+use crate::model::RunId;
 
 /// Time until the first line.
 const FIRST_LINE: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! The life of a dyno, from spawn to `Gone`.
 
 use super::*;
-use crate::app::LeftRunning;
+use crate::model::LeftRunning;
 
 #[test]
 fn boot_spawns_the_formation_in_the_order_of_the_procfile() {

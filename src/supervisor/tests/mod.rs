@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::app::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, ProcessType, Shell};
+use crate::model::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, ProcessType, Shell};
 
 /// The address of a server, for tests in which it does not matter.
 pub(super) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

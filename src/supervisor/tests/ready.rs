@@ -1,7 +1,7 @@
 //! Ready types, which are up when they listen (S6.2, S6.5).
 
 use super::*;
-use crate::app::Focus;
+use crate::model::Focus;
 
 fn awaited_for(boot_timeout: Option<Duration>) -> Supervisor {
     awaited(Policy { boot_timeout, ..restarting() })

@@ -8,7 +8,7 @@ mod walk;
 use std::sync::Arc;
 
 use super::*;
-use crate::app::{DynoSpec, ExitStatus, SpawnSpec};
+use crate::model::{DynoSpec, ExitStatus, SpawnSpec};
 use crate::supervisor::tests::{LOCALHOST, at, at_ms, code, formation, killed_by, line, process_type, spec};
 use crate::supervisor::{
     CanDie, HttpAnswer, HttpSilence, NoticeStyle, OnExit, OutputLoss, RestartPolicy, SpawnFailure, UserSignal,

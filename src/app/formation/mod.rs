@@ -4,9 +4,13 @@
 //! Pure: nothing here starts or stops a dyno. The caller fills in the defaults of `.foreman`; `supervisor` decides that
 //! `release` runs before everything else.
 
-use super::formation_error::{FormationError, FormationWarning};
-use super::nearest::nearest;
-use super::{DynoName, ProcessType};
+mod error;
+mod scale;
+
+use crate::app::text::nearest::nearest;
+use crate::model::{DynoName, ProcessType};
+pub use error::{FormationError, FormationWarning};
+pub use scale::Scale;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Tests which layer wins, and which variables a dyno adds.
 
 use super::*;
-use crate::app::ProcessType;
+use crate::model::ProcessType;
 
 fn layers(shell: &[(&str, &str)], files: &[(&str, &str)], prefer_shell: bool) -> Layers {
     let mut inherited = Environment::default();

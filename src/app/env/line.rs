@@ -2,7 +2,7 @@
 //!
 //! Not here: values, and quotes that span lines (`env_value`).
 
-use super::source_text::{is_blank, part, trim_end, trim_start};
+use crate::app::text::source::{is_blank, part, trim_end, trim_start};
 
 /// Whether a text is a valid variable name (S2.2).
 #[must_use]

@@ -4,7 +4,7 @@
 //! `procfile_message` to check suggestions.
 
 use super::shell_words::{is_assignment, is_shell_word};
-use super::source_text::is_blank;
+use crate::app::text::source::is_blank;
 
 /// A word before the shell expands it.
 #[derive(Debug, Default)]

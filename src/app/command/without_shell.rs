@@ -5,8 +5,8 @@
 //! doubt, or if none of the candidate programs can be executed, the shell gets the line and prints its own error
 //! message.
 
-use super::Environment;
-use super::source_text::is_blank;
+use crate::app::text::source::is_blank;
+use crate::model::Environment;
 
 /// Maximum number of `PATH` entries that are searched. A longer `PATH` is left to the shell.
 const MAX_PATH_ENTRIES: usize = 256;

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::ProcessType;
-use super::command_line::{ShellLine, shell_line};
+use crate::app::command::{ShellLine, shell_line};
+use crate::model::ProcessType;
 
 /// One process type of a Procfile.
 #[derive(Debug, Clone, PartialEq, Eq)]

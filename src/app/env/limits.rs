@@ -1,7 +1,7 @@
 //! Limits of the system on the size of an environment, checked before anything starts (S2.9).
 
-use super::Environment;
-use super::source_text::MAX_FILE_BYTES;
+use crate::app::text::source::MAX_FILE_BYTES;
+use crate::model::Environment;
 
 /// Longest variable in bytes, counted as `KEY=value` with its terminating NUL: `MAX_ARG_STRLEN` of Linux.
 pub const MAX_VARIABLE_BYTES: usize = 128 * 1024;

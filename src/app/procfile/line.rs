@@ -3,10 +3,10 @@
 //! It sees one line at a time. Not here: what depends on other lines, such as duplicates and YAML below a key
 //! (`procfile`).
 
-use super::command_scan::{Quote, Scan};
-use super::env_line::{holds_assignment, is_env_key};
-use super::process_type::{InvalidProcessType, ProcessType};
-use super::source_text::{first_word, is_blank, part, trim, trim_end, trim_start};
+use crate::app::command::scan::{Quote, Scan};
+use crate::app::env::line::{holds_assignment, is_env_key};
+use crate::app::text::source::{first_word, is_blank, part, trim, trim_end, trim_start};
+use crate::model::{InvalidProcessType, ProcessType};
 
 /// The kind of a line.
 #[derive(Debug)]

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use super::{DynoName, EnvFile, EnvScope, Environment, Secret, is_env_key};
+use crate::app::{EnvFile, EnvScope, is_env_key};
+use crate::model::{DynoName, Environment, Secret};
 
 #[cfg(test)]
 mod tests;

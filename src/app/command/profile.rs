@@ -6,7 +6,7 @@
 //! that status. If one sets `-e`, changes directory or exports a variable, that applies to everything after it.
 //! The shell looks for the scripts at every start of a dyno, so this module reads no files.
 
-use super::ShellLine;
+use crate::app::ShellLine;
 
 /// Sources the scripts that exist. The shell expands all paths before the first script runs, and `$PWD` makes them
 /// absolute, so a script may change directory.

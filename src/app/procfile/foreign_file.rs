@@ -4,8 +4,8 @@
 //! not blank, the first line that is not an entry (apart from conflict markers and keys such as `web:`), and the key
 //! `services`. `procfile_line` decides which lines are entries.
 
-use super::procfile_line::InvalidLine;
-use super::source_text::{first_word, trim};
+use super::line::InvalidLine;
+use crate::app::text::source::{first_word, trim};
 
 /// What the lines seen so far say about the file.
 #[derive(Debug, Default)]

@@ -2,12 +2,12 @@
 //!
 //! It decides nothing: `procfile_line` finds the problem of a line, `procfile` those of the whole file.
 
-use super::command_scan::{Quote, Scan};
-use super::env_line::holds_assignment;
-use super::problem::{Problem, Severity};
-use super::procfile_line::{EntryLine, InvalidLine, Oddity};
-use super::source_text::{SourceLine, first_word, is_blank, shortened, trim};
-use super::{InvalidProcessType, ProcessType};
+use super::line::{EntryLine, InvalidLine, Oddity};
+use crate::app::command::scan::{Quote, Scan};
+use crate::app::env::line::holds_assignment;
+use crate::app::text::problem::{Problem, Severity};
+use crate::app::text::source::{SourceLine, first_word, is_blank, shortened, trim};
+use crate::model::{InvalidProcessType, ProcessType};
 
 /// Common names of process types. If a line without a colon begins with one of them, the colon is missing.
 const COMMON_NAMES: [&[u8]; 8] = [b"web", b"worker", b"release", b"clock", b"scheduler", b"sidekiq", b"beat", b"cron"];

@@ -5,15 +5,15 @@
 
 use std::collections::HashMap;
 
-use super::env_entry::EnvEntry;
-use super::env_json;
-use super::env_line::{EnvLine, begins_assignment, classify};
-use super::env_message::doubtful_value;
-use super::env_value::{InvalidEnvValue, read_value};
-use super::environment_limits::MAX_VALUES_BYTES;
-use super::problem::{Problem, Problems, Severity};
-use super::source_text::{SourceLine, SourceText, after_line, part};
-use super::{Environment, Secret};
+use super::entry::EnvEntry;
+use super::json;
+use super::limits::MAX_VALUES_BYTES;
+use super::line::{EnvLine, begins_assignment, classify};
+use super::message::doubtful_value;
+use super::value::{InvalidEnvValue, read_value};
+use crate::app::text::problem::{Problem, Problems, Severity};
+use crate::app::text::source::{SourceLine, SourceText, after_line, part};
+use crate::model::{Environment, Secret};
 
 /// A `.env` file without errors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,13 +39,13 @@ impl EnvFile {
     ///
     /// # Errors
     /// All problems of the file, warnings included, if at least one is an error: a NUL byte, more than
-    /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES), carriage returns as line endings, an unclosed quote, a variable that
+    /// [`MAX_FILE_BYTES`](crate::app::MAX_FILE_BYTES), carriage returns as line endings, an unclosed quote, a variable that
     /// is too long, or bad JSON.
     pub fn parse(bytes: &[u8], scope: &EnvScope<'_>) -> Result<Self, Vec<Problem>> {
         let text = SourceText::new(bytes).map_err(|problem| vec![problem])?;
         let mut parser = EnvParser { file: Self::default(), problems: Problems::default(), scope, bytes: 0 };
-        if env_json::is_json(text) {
-            let values = env_json::read(text, &mut parser.problems);
+        if json::is_json(text) {
+            let values = json::read(text, &mut parser.problems);
             for entry in values {
                 parser.file.add(entry);
             }

@@ -3,9 +3,9 @@
 //! Not here: keys and lines (`env_file`), escapes and `${NAME}` (`env_reference`). Values are secrets, so this module
 //! builds no messages.
 
-use super::env_reference::{Doubt, Expanded, Lookup, closing_quote, expand};
-use super::environment_limits::MAX_VARIABLE_BYTES;
-use super::source_text::{after_line, is_blank, line_end, part, trim, trim_end};
+use super::limits::MAX_VARIABLE_BYTES;
+use super::reference::{Doubt, Expanded, Lookup, closing_quote, expand};
+use crate::app::text::source::{after_line, is_blank, line_end, part, trim, trim_end};
 
 /// A value that was read, and where it ends.
 #[derive(Debug)]

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::environment_limits::MAX_VARIABLE_BYTES;
-use super::source_text::part;
+use super::limits::MAX_VARIABLE_BYTES;
+use crate::app::text::source::part;
 
 /// How deeply defaults may be nested, as in `${A:-${B:-c}}`. Deeper ones are not expanded.
 const MAX_NESTING: usize = 8;

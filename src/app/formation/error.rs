@@ -1,7 +1,7 @@
 //! The errors and warnings about a requested formation, with their messages (S4.4).
 
-use super::formation::MAX_QUANTITY;
-use super::nearest::{did_you_mean, some_of};
+use super::MAX_QUANTITY;
+use crate::app::text::nearest::{did_you_mean, some_of};
 
 /// Why a formation cannot be used. Exit status 2, or 78 if the formation comes from `.foreman` (S11).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

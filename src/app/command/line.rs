@@ -4,7 +4,7 @@
 //! server. `exec` is only added to a single simple command that behaves the same with and without it. In case of doubt
 //! it is not added, which is always correct. Nothing is expanded here.
 
-use super::command_scan::Scan;
+use super::scan::Scan;
 use super::shell_words::is_shell_word;
 
 /// A line for `/bin/sh -c`.

@@ -8,12 +8,12 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::env_entry::EnvEntry;
-use super::env_line::is_env_key;
-use super::environment::Secret;
-use super::environment_limits::{MAX_VALUES_BYTES, MAX_VARIABLE_BYTES};
-use super::problem::{Problem, Problems, Severity};
-use super::source_text::{SourceText, part};
+use super::entry::EnvEntry;
+use super::limits::{MAX_VALUES_BYTES, MAX_VARIABLE_BYTES};
+use super::line::is_env_key;
+use crate::app::text::problem::{Problem, Problems, Severity};
+use crate::app::text::source::{SourceText, part};
+use crate::model::Secret;
 
 /// Deepest nesting that is accepted. Real configuration has up to three levels.
 const MAX_DEPTH: usize = 64;

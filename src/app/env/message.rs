@@ -2,9 +2,9 @@
 //!
 //! It decides nothing: `env_value` and `env_reference` find the doubts. Messages never contain a value.
 
-use super::env_reference::Doubt;
-use super::problem::{Problem, Severity};
-use super::source_text::shortened;
+use super::reference::Doubt;
+use crate::app::text::problem::{Problem, Severity};
+use crate::app::text::source::shortened;
 
 /// The message for a doubt about the value of `key`, whose entry begins on line `line`.
 pub(crate) fn doubtful_value(line: usize, key: &str, doubt: &Doubt) -> Problem {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Secret;
+use crate::model::Secret;
 
 /// One entry of a `.env` file.
 #[derive(Debug, Clone, PartialEq, Eq)]

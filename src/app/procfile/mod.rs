@@ -3,18 +3,23 @@
 //! Pure: bytes in, values out. `commands` finds the file; `procfile_line` classifies a single line.
 //! A line that is not an entry never becomes a process type, and is never skipped without a problem.
 
+mod entry;
+mod foreign_file;
+mod line;
+mod message;
+
 use std::collections::HashMap;
 
-use super::ProcessType;
-use super::env_line::holds_assignment;
-use super::foreign_file::ForeignFile;
-use super::problem::{Problem, Problems, Severity};
-use super::procfile_entry::ProcfileEntry;
-use super::procfile_line::{EntryLine, InvalidLine, ProcfileLine, classify};
-use super::procfile_message::{
+use crate::app::env::line::holds_assignment;
+use crate::app::text::problem::{Problem, Problems, Severity};
+use crate::app::text::source::{SourceLine, SourceText, begins_with_name_and_colon, is_blank};
+use crate::model::ProcessType;
+pub use entry::ProcfileEntry;
+use foreign_file::ForeignFile;
+use line::{EntryLine, InvalidLine, ProcfileLine, classify};
+use message::{
     LineContext, duplicate, invalid_line, is_common_name, many_more, not_a_procfile, nothing_defined, oddity,
 };
-use super::source_text::{SourceLine, SourceText, begins_with_name_and_colon, is_blank};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Parses the arguments of `ps:scale` and applies them to a quantity.
 
-use super::ProcessType;
-use super::formation::{MAX_QUANTITY, read_quantity, unknown_type};
-use super::formation_error::FormationError;
+use super::error::FormationError;
+use super::{MAX_QUANTITY, read_quantity, unknown_type};
+use crate::model::ProcessType;
 
 /// A change to the quantity of one process type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,11 @@
+//! Command lines as the shell reads them: which can do without a shell or get `exec`, and how words are quoted (S1.6, S9).
+
+mod line;
+mod profile;
+pub(super) mod scan;
+mod shell_words;
+mod without_shell;
+
+pub use line::{AppendError, ShellLine, append_words, join_words, quote_word, shell_line};
+pub use profile::with_profile;
+pub use without_shell::{Direct, without_shell};

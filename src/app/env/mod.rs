@@ -1,0 +1,17 @@
+//! Reads `.env` files, and merges all layers of variables into the environment of a dyno (S2, S3).
+
+mod entry;
+mod file;
+mod json;
+mod layers;
+mod limits;
+pub(super) mod line;
+mod message;
+mod reference;
+mod value;
+
+pub use entry::EnvEntry;
+pub use file::{EnvFile, EnvScope};
+pub use layers::{DynoVariables, InvalidSetting, Layers, Origin, PortVariable, SourcedValue};
+pub use limits::{EnvironmentTooBig, MAX_VARIABLE_BYTES};
+pub use line::is_env_key;

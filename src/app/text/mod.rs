@@ -1,0 +1,5 @@
+//! What all parsers share: the lines of a file, the problems found in it, and the nearest known name.
+
+pub(super) mod nearest;
+pub(super) mod problem;
+pub(super) mod source;

@@ -1,0 +1,18 @@
+//! Words that all layers share: the names of dynos and process types, environments, exit statuses, and the specification
+//! of a dyno. Values without behaviour of their own; pure.
+
+mod dyno;
+mod dyno_spec;
+mod environment;
+mod http_check;
+mod listen_address;
+mod now;
+mod process_type;
+
+pub use dyno::{DynoName, ExitStatus, LeftRunning, RunId};
+pub use dyno_spec::{DynoSpec, Focus, Io, PtySize, Shell, SpawnSpec};
+pub use environment::{Environment, Secret};
+pub use http_check::{HttpCheck, HttpCheckError};
+pub use listen_address::{http_url, is_loopback_only, reachable_at};
+pub use now::Now;
+pub use process_type::{InvalidProcessType, ProcessType};
