@@ -17,7 +17,8 @@
 //!
 //! ```text
 //! error  <-  supervisor, guardian, runtime, cli, commands, main   pure
-//! model  <-  app, logs, supervisor                   pure
+//! model  <-  app, logs                               pure
+//! model, app  <-  supervisor                         pure
 //! model, logs, supervisor  <-  reports               pure
 //! model, app  <-  guardian                           nix and libc only: no tokio, no threads
 //! model, logs, supervisor, guardian  <-  runtime  <-  commands  <-  main

@@ -25,7 +25,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("app", &["model"]),
     ("logs", &["model"]),
-    ("supervisor", &["model", "error"]),
+    ("supervisor", &["model", "app", "error"]),
     ("reports", &["model", "logs", "supervisor"]),
     ("guardian", &["model", "app", "error"]),
     ("runtime", &["model", "error", "logs", "supervisor", "guardian"]),

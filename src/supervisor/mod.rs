@@ -24,6 +24,7 @@
 //!
 //! "Ended" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing.
 
+mod command;
 mod deadlines;
 mod director;
 mod dyno_state;
@@ -49,6 +50,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{Now, RunId, SpawnSpec};
 
+pub use command::{Command, Refusal, Reply, RequestId, Target};
 pub use director::Director;
 pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};

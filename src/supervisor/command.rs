@@ -1,0 +1,94 @@
+//! What can be asked of a running formation, and the answers (S10.2). Every request gets exactly one reply.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Quantity;
+use crate::app::Scale;
+use crate::model::{DynoName, DynoSpec, ProcessType};
+
+/// The number of a request, unique within one start. Its reply carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Something that a front end asks the supervisor to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Changes the quantities of these process types; all of them or none. Each type occurs once.
+    Scale(Vec<(ProcessType, Scale)>),
+    /// Replaces dynos, which is not counted as a crash. Also starts dynos that were stopped or have crashed.
+    Restart(Target),
+    /// Stops dynos until they are restarted or scaled. [`Target::All`] stops the whole start.
+    Stop(Target),
+    /// Starts a one-off dyno. Its end never stops anything else.
+    RunOneOff(Arc<DynoSpec>),
+}
+
+/// The dynos that a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// All dynos of the formation.
+    All,
+    /// All dynos of one process type.
+    Type(ProcessType),
+    /// One dyno, which may be a one-off dyno.
+    Dyno(DynoName),
+}
+
+/// The answer to a command that was accepted. It does not wait for the result: that is visible in the snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The formation after [`Command::Scale`].
+    Scaled(Vec<Quantity>),
+    /// The dynos that are replaced or started, in start order.
+    Restarting(Vec<DynoName>),
+    /// The dynos that are stopped, in start order; empty if none of them was running.
+    Stopping(Vec<DynoName>),
+    /// The one-off dyno that is started.
+    Started(DynoName),
+}
+
+/// Why a command was refused. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no process type of this name. `known`: those of the formation.
+    UnknownType {
+        /// The name.
+        name: ProcessType,
+        /// The types that exist.
+        known: Vec<ProcessType>,
+    },
+    /// There is no dyno of this name.
+    UnknownDyno {
+        /// The name.
+        name: DynoName,
+        /// The dynos that exist.
+        known: Vec<DynoName>,
+    },
+    /// The quantity would be over the limit.
+    TooMany {
+        /// The process type.
+        process_type: ProcessType,
+    },
+    /// A new dyno cannot be described, for example because its port would be over 65535.
+    Impossible {
+        /// The dyno.
+        dyno: DynoName,
+        /// Why.
+        why: String,
+    },
+    /// Everything is being stopped.
+    ShuttingDown,
+    /// The release phase has not ended yet.
+    ReleasePhase,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.pad("all dynos"),
+            Self::Type(process_type) => write!(f, "{process_type}"),
+            Self::Dyno(dyno) => write!(f, "{dyno}"),
+        }
+    }
+}
