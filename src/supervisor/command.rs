@@ -1,4 +1,4 @@
-//! What can be asked of a running formation, and the answers (S10.2). Every request gets exactly one reply.
+//! What can be asked of a running formation, and the answers. Every request gets exactly one reply.
 
 use std::fmt;
 use std::sync::Arc;
