@@ -62,20 +62,24 @@ impl ForemanFile {
         };
         let mut file = Self::default();
         let mut problems = Problems::default();
-        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut lines_of_keys: HashMap<String, usize> = HashMap::new();
         for line in text.lines() {
             let body = trim(line.text);
             if body.is_empty() || body.starts_with(b"#") || body == b"---" || body == b"..." {
                 continue;
             }
             let read = key_and_value(&line).and_then(|(key, value)| {
-                if let Some(earlier) = seen.insert(key.to_owned(), line.number) {
-                    problems.push(set_twice(key, earlier, line.number));
-                }
-                file.set(key, &value, line.number)
+                file.set(key, &value, line.number)?;
+                Ok(key)
             });
-            if let Err(problem) = read {
-                problems.push(problem);
+            match read {
+                // A value that is not used has a problem of its own.
+                Ok(key) => {
+                    if let Some(earlier) = lines_of_keys.insert(key.to_owned(), line.number) {
+                        problems.push(set_twice(key, earlier, line.number));
+                    }
+                }
+                Err(problem) => problems.push(problem),
             }
         }
         file.problems = problems.into_list();
@@ -202,8 +206,7 @@ fn unknown_key(key: &str, line: usize) -> Problem {
 }
 
 fn set_twice(key: &str, earlier: usize, line: usize) -> Problem {
-    let message =
-        format!("`{}` is set on line {earlier} and again here; this value is used", shortened(key.as_bytes()));
+    let message = format!("`{key}` is set on line {earlier} and again here; this value is used");
     Problem::new(Severity::Defect, line, message, "remove one of the lines").about(key)
 }
 
@@ -299,6 +302,26 @@ mod tests {
 
         assert_eq!(file.port, Some(Setting { value: 2, line: 2 }));
         assert_eq!(file.problems[0].message, "`port` is set on line 1 and again here; this value is used");
+    }
+
+    #[test]
+    fn a_repeated_key_without_a_usable_value_leaves_the_earlier_one() {
+        for (again, message) in [
+            ("port: abc", "`abc` is not a port number from 1 to 65535"),
+            ("port:", "`port` has no value and is ignored"),
+            ("port: 'x", "the value of `port` has no closing quote"),
+        ] {
+            let file = ForemanFile::parse(format!("port: 1\n{again}\n").as_bytes());
+
+            assert_eq!(file.port, Some(Setting { value: 1, line: 1 }), "{again}");
+            let messages: Vec<_> = file.problems.iter().map(|problem| problem.message.as_str()).collect();
+            assert_eq!(messages, [message], "{again}");
+        }
+        let file = ForemanFile::parse(b"port: 0\nport: 2\napp: a\napp: b\n");
+
+        let messages: Vec<_> = file.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
+        let unused = "`app` has no effect";
+        assert_eq!(messages, [(1, "`0` is not a port number from 1 to 65535"), (3, unused), (4, unused)]);
     }
 
     proptest! {
