@@ -176,15 +176,16 @@ impl Resolving<'_> {
             let forgiven = list.trim_end().strip_suffix(',').filter(|rest| !rest.trim().is_empty());
             for item in forgiven.unwrap_or(list).split(',') {
                 match read_item(item.trim(), list, bare) {
-                    Ok(item) => {
-                        let Wanted { name, quantity } = &item;
-                        if wanted.iter().any(|earlier| earlier.name == *name && earlier.quantity != *quantity) {
-                            self.warnings.push(FormationWarning::Twice { name: name.clone(), quantity: *quantity });
-                        }
-                        wanted.push(item);
-                    }
+                    Ok(item) => wanted.push(item),
                     Err(error) => self.errors.push(error),
                 }
+            }
+        }
+        for (at, Wanted { name, quantity }) in wanted.iter().enumerate() {
+            let (earlier, rest) = wanted.split_at(at);
+            let is_last = rest.iter().filter(|other| other.name == *name).count() == 1;
+            if is_last && earlier.iter().any(|other| other.name == *name && other.quantity != *quantity) {
+                self.warnings.push(FormationWarning::Twice { name: name.clone(), quantity: *quantity });
             }
         }
         wanted

@@ -56,6 +56,15 @@ fn a_whole_formation_gives_0_to_types_that_are_not_named() {
 }
 
 #[test]
+fn several_quantities_of_one_type_get_one_warning_with_the_last() {
+    for (list, quantity) in [("web=1,web=2,web=1", 1), ("web=1,web=2,web=2", 2), ("web=1,web=2,web=3", 3)] {
+        let (_, warnings) = resolve(&["-m", list]).unwrap();
+
+        assert_eq!(warnings, [FormationWarning::Twice { name: "web".to_owned(), quantity }], "{list}");
+    }
+}
+
+#[test]
 fn a_change_leaves_the_other_types_at_1() {
     assert_eq!(formation(&["-c", "web=2", "-c", "worker=0"]), "web=2 worker=0 my-clock=1");
 }
