@@ -3,6 +3,7 @@
 //! Only a smoke also writes its log and its result there. Never blocks forever and never panics: stderr may be closed, or
 //! be a stopped terminal that it shares with stdout.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stderr};
 
@@ -40,20 +41,48 @@ pub(super) fn show_finding(fails: bool, complaint: &Complaint) {
 
 /// Shows a line that is neither an error nor a warning.
 pub(super) fn tell(line: &str) {
-    put(&format!("{line}\n"));
+    put(&format!("{}\n", visible(line)));
+}
+
+/// The text with its control characters written out, such as `\n` or `\u{1b}`. A message can quote what the user typed or
+/// the name of a file; that must not control the terminal or look like another message.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_debug());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 fn show(style: &Style, label: &str, complaint: &Complaint, before_hint: &str) {
     let colored = colors_enabled_stderr();
     let label = style.clone().force_styling(colored).apply_to(label);
-    let mut text = format!("{label}: {}\n", complaint.fact);
+    let mut text = format!("{label}: {}\n", visible(&complaint.fact));
     if !complaint.hint.is_empty() {
         let hint = Style::new().cyan().force_styling(colored).apply_to("hint");
-        let _ = writeln!(text, "{before_hint}{hint}: {}", complaint.hint);
+        let _ = writeln!(text, "{before_hint}{hint}: {}", visible(&complaint.hint));
     }
     put(&text);
 }
 
 fn put(text: &str) {
     write_last_words(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_in_a_message_are_written_out() {
+        assert_eq!(visible("`a\u{1b}[2J\nerror: b\t\u{9b}`"), "`a\\u{1b}[2J\\nerror: b\\t\\u{9b}`");
+        assert_eq!(visible("plain `\"'\\ é 日`"), "plain `\"'\\ é 日`");
+    }
 }

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::diagnostics::show_error;
+use super::diagnostics::{show_error, visible};
 use super::report_files::ReportFiles;
 use super::shell_status;
 use crate::error::Status;
@@ -46,7 +46,7 @@ impl SmokeEnd<'_> {
             text += &last_words::render(culprit, &last_lines, self.reader);
         }
         if let Some(hint) = &report.hint {
-            text.extend(["hint: ", hint, "\n"]);
+            text.extend(["hint: ", &visible(hint), "\n"]);
         }
         text += &verdict(&smoke);
         if self.reader.github {
@@ -77,7 +77,7 @@ fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> Smok
 
 /// The sentence about the result.
 fn verdict(smoke: &Smoke<'_>) -> String {
-    let reason = &smoke.report.reason;
+    let reason = visible(&smoke.report.reason);
     match smoke.status {
         0 => format!("smoke passed: {reason}\n"),
         status => format!("smoke failed: {reason} (status {status})\n"),

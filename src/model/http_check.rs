@@ -98,9 +98,7 @@ impl HttpCheck {
             },
             (None, None) => (target, DEFAULT_STATUSES),
         };
-        // A control character must not reach the terminal.
-        let shown = || target.escape_debug().to_string();
-        let bad_path = |expected, meant| HttpCheckError::BadPath { target: shown(), expected, meant };
+        let bad_path = |expected, meant| HttpCheckError::BadPath { target: target.to_owned(), expected, meant };
         if !path.starts_with('/') {
             return Err(bad_path("a path that begins with `/`", meant_target(target)));
         }

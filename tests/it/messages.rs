@@ -138,6 +138,27 @@ fn s2_set_without_a_key_is_refused_and_its_value_is_not_shown() {
 
 #[test]
 fn unknown_options_and_commands_suggest_the_nearest() {
+#[test]
+fn control_characters_that_were_typed_are_written_out() {
+    let (app, typed, shown) = (app(), "a\u{1b}[2J\nerror: b", "a\\u{1b}[2J\\nerror: b");
+
+    let help = "`dyno --help` lists the commands";
+    says(&app, &[typed], 2, &error(&format!("unknown command `{shown}`"), help));
+    let fact = format!("`--can-die`: the Procfile has no process type `{shown}`");
+    says(&app, &["start", "--can-die", typed], 2, &error(&fact, "it has `web`, `worker`"));
+    let fact = format!("`--http /={shown}`: `{shown}` is not a status");
+    let hint = format!(
+        "write a number or a range, such as `--http /=200-299`; \
+         if `={shown}` belongs to the path, add `--http-status 200-399`"
+    );
+    says(&app, &["smoke", "--http", &format!("/={typed}")], 2, &error(&fact, &hint));
+    let fact = format!("`--http-status {shown}`: `{shown}` is not a status");
+    let hint = "write a number from 200 to 999, or a range such as `200-299`";
+    says(&app, &["smoke", "--http", "/", "--http-status", typed], 2, &error(&fact, hint));
+    let fact = format!("{shown} does not exist");
+    says(&app, &["start", "-e", typed], 78, &error(&fact, "check the name, or create the file"));
+}
+
     let app = app();
 
     let near =
