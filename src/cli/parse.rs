@@ -259,6 +259,23 @@ mod tests {
     }
 
     #[test]
+    fn a_mistake_is_reported_under_the_name_of_the_option_that_was_typed() {
+        for (line, fact) in [
+            ("dyno smoke --boot-timeout x", "`x` is not a valid value for `--boot-timeout`"),
+            ("dyno smoke --timeout=x", "`x` is not a valid value for `--timeout`"),
+            ("dyno start --app-root", "`--app-root` needs a value (write `--app-root DIR`)"),
+            ("dyno --app-root=a --app-root=b start", "`--app-root` is given twice"),
+            ("dyno start --no-timestamp=1", "`--no-timestamp` takes no value (write `--no-timestamp` alone)"),
+            ("dyno run --heroku=1 ls", "`--heroku` takes no value"),
+            ("dyno start --allow-exit", "`--allow-exit` needs a value"),
+            ("foreman start --skip-color=1", "`--skip-color` takes no value"),
+        ] {
+            let (_, text) = refused(line);
+            assert!(text.starts_with(fact), "{line}: {text}");
+        }
+    }
+
+    #[test]
     fn help_of_help_is_help_and_v_is_the_version() {
         for line in ["dyno help --help", "dyno help -h", "dyno help help", "dyno -v", "dyno -V", "dyno"] {
             assert_eq!(refused(line), (0, String::new()), "{line}");

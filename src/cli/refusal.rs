@@ -84,7 +84,7 @@ impl Line<'_> {
 
     /// The fact and the hint for a mistake that clap has found.
     pub(super) fn complaint(&self, error: &clap::Error) -> Complaint {
-        let argument = strings(error, ContextKind::InvalidArg);
+        let argument = self.arguments(error, ContextKind::InvalidArg);
         let shown = argument.first().map(|text| argument_name(text)).unwrap_or_default();
         let value = strings(error, ContextKind::InvalidValue).into_iter().next().unwrap_or_default();
         match error.kind() {
@@ -112,7 +112,7 @@ impl Line<'_> {
                 Complaint::new(format!("`{shown}` takes no value"), format!("write `{shown}` alone"))
             }
             ErrorKind::ArgumentConflict => {
-                let others = strings(error, ContextKind::PriorArg);
+                let others = self.arguments(error, ContextKind::PriorArg);
                 let other = others.first().map(|text| argument_name(text)).unwrap_or_default();
                 if other == shown {
                     return Complaint::new(format!("`{shown}` is given twice"), "give it once");
@@ -147,7 +147,7 @@ impl Line<'_> {
             return Complaint::new(format!("unexpected argument `{shown}`"), self.help_hint());
         }
         let fact = format!("unknown option `{shown}`");
-        if let Some(hint) = shown.strip_prefix("--").and_then(|name| did_you_mean(&self.near_options(&path, name))) {
+        if let Some(hint) = shown.strip_prefix("--").and_then(|name| did_you_mean(&self.near_options(name))) {
             return Complaint::new(fact, hint);
         }
         if path == "dyno" {
@@ -157,9 +157,37 @@ impl Line<'_> {
         Complaint::new(fact, self.help_hint())
     }
 
-    /// Options of a command with a similar name, by our own measure: clap's suggests `--no-prefix` for `--nope`.
-    fn near_options(&self, path: &str, name: &str) -> Vec<String> {
-        let subcommand = path.split_once(' ').and_then(|(_, name)| self.command.find_subcommand(name));
+    /// The arguments that a mistake is about, with the names of options as they were typed: clap keeps only the main name.
+    fn arguments(&self, error: &clap::Error, kind: ContextKind) -> Vec<String> {
+        strings(error, kind).into_iter().map(|argument| self.as_typed(argument)).collect()
+    }
+
+    /// The text of an argument, such as `--timeout <SECONDS>`, with the other name of the option if only that was typed.
+    fn as_typed(&self, argument: String) -> String {
+        let name = argument_name(&argument);
+        let Some(main) = name.strip_prefix("--") else { return argument };
+        let options = self.subcommand().into_iter().chain([self.command]).flat_map(Command::get_arguments);
+        let Some(option) = options.into_iter().find(|option| option.get_long() == Some(main)) else { return argument };
+        let words = self.words.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
+        let typed: Vec<&str> = words
+            .filter_map(|word| word.strip_prefix("--")?.split('=').next())
+            .filter(|name| !name.is_empty())
+            .collect();
+        let others = option.get_all_aliases().unwrap_or_default();
+        match typed.iter().find(|name| others.contains(name)) {
+            Some(other) if !typed.contains(&main) => argument.replacen(main, other, 1),
+            Some(_) | None => argument,
+        }
+    }
+
+    fn subcommand(&self) -> Option<&Command> {
+        let path = self.command_path();
+        path.split_once(' ').and_then(|(_, name)| self.command.find_subcommand(name))
+    }
+
+    /// Options of the command with a similar name, by our own measure: clap's suggests `--no-prefix` for `--nope`.
+    fn near_options(&self, name: &str) -> Vec<String> {
+        let subcommand = self.subcommand();
         let options = subcommand.unwrap_or(self.command).get_arguments().filter(|option| !option.is_hide_set());
         let near = nearest(name, options.filter_map(clap::Arg::get_long));
         near.into_iter().map(|name| format!("--{name}")).collect()

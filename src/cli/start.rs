@@ -76,8 +76,12 @@ pub struct StartArgs {
     /// Types that may exit without stopping the rest
     ///
     /// `TYPE`: with status 0; `TYPE=any`: with any status. `--allow-exit` is the same option.
-    #[arg(long, alias = "allow-exit", value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE, add = Offers::MayExit)]
+    #[arg(long, value_name = "TYPE[=any],…", value_delimiter = ',', help_heading = LIFE, add = Offers::MayExit)]
     pub can_die: Vec<String>,
+    /// Same as `--can-die`
+    // Not an alias, so that messages use the name that was typed.
+    #[arg(long, value_name = "TYPE[=any],…", value_delimiter = ',', hide = true, add = Offers::MayExit)]
+    pub allow_exit: Vec<String>,
     /// Stop dynos of a type with a signal other than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,

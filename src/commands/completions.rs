@@ -153,7 +153,7 @@ fn topics(typed: &str) -> impl Iterator<Item = CompletionCandidate> {
     found.map(|value| CompletionCandidate::new(value.get_name()).help(value.get_help().cloned()))
 }
 
-/// The engine offers no values for an option under a hidden name, such as `--allow-exit`.
+/// The engine offers no values for an option under a hidden name, such as `--app-root`.
 fn with_visible_names(arg: Arg) -> Arg {
     let names: Vec<String> = arg.get_aliases().unwrap_or_default().into_iter().map(str::to_owned).collect();
     if names.is_empty() { arg } else { arg.alias(None::<&str>).visible_aliases(names) }

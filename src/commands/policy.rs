@@ -14,22 +14,21 @@ use crate::supervisor::{CanDie, Policy, StopAll};
 /// Means every process type, as in a formation.
 const EVERY_TYPE: &str = "all";
 
-/// The name of the option in messages; it is also accepted as `--allow-exit`.
-const CAN_DIE: &str = "--can-die";
-
 /// The policy that the options request. `types`: those of the Procfile. `file`: the defaults from `.foreman`.
 pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
     let mut can_die = BTreeMap::new();
-    for item in &args.can_die {
-        let (name, how) = match item.split_once('=') {
-            None => (item.as_str(), CanDie::Success),
-            Some((name, "any")) => (name, CanDie::Any),
-            Some((name, other)) => {
-                let hint = format!("write `{CAN_DIE} {name}` or `{CAN_DIE} {name}=any`");
-                return Err(usage(format!("`{CAN_DIE} {item}`: `{other}` is not `any`"), hint));
-            }
-        };
-        can_die.insert(known_type(CAN_DIE, name, types)?, how);
+    for (option, items) in [("--can-die", &args.can_die), ("--allow-exit", &args.allow_exit)] {
+        for item in items {
+            let (name, how) = match item.split_once('=') {
+                None => (item.as_str(), CanDie::Success),
+                Some((name, "any")) => (name, CanDie::Any),
+                Some((name, other)) => {
+                    let hint = format!("write `{option} {name}` or `{option} {name}=any`");
+                    return Err(usage(format!("`{option} {item}`: `{other}` is not `any`"), hint));
+                }
+            };
+            can_die.insert(known_type(option, name, types)?, how);
+        }
     }
     let mut stop_signals = BTreeMap::new();
     for item in &args.stop_signal {

@@ -41,7 +41,7 @@ fn s4_4_an_unknown_process_type_suggests_the_nearest_or_all() {
     says(&app, &["start", "wbe"], 2, &error(&fact("wbe"), "did you mean `web`?"));
     says(&app, &["start", "-m", "postgres=1"], 2, &error(&fact("postgres"), "it has `web`, `worker`"));
     says(&app, &["start", "-l", "work"], 2, &error(&fact("work"), "did you mean `worker`?"));
-    for option in ["--can-die", "--quiet", "--ready"] {
+    for option in ["--can-die", "--allow-exit", "--quiet", "--ready"] {
         let fact = format!("`{option}`: {}", fact("wbe"));
         says(&app, &["start", option, "wbe"], 2, &error(&fact, "did you mean `web`?"));
     }
@@ -102,9 +102,11 @@ fn s4_every_kind_of_formation_with_a_warning() {
 fn every_kind_of_option_value_that_cannot_be_used() {
     let app = app();
 
-    let fact = "`--can-die web=all`: `all` is not `any`";
-    let hint = "write `--can-die web` or `--can-die web=any`";
-    says(&app, &["start", "--can-die", "web=all"], 2, &error(fact, hint));
+    for name in ["--can-die", "--allow-exit"] {
+        let fact = format!("`{name} web=all`: `all` is not `any`");
+        let hint = format!("write `{name} web` or `{name} web=any`");
+        says(&app, &["start", name, "web=all"], 2, &error(&fact, &hint));
+    }
     let fact = "`--stop-signal web` has no signal";
     says(&app, &["start", "--stop-signal", "web"], 2, &error(fact, "write `web=INT`"));
     let fact = "`--stop-signal web=XYZZY`: there is no signal `XYZZY`";

@@ -301,7 +301,8 @@ fn mistaken_options_are_refused_before_anything_starts() {
 
     let fact = "error: `--http` has nothing to probe: no started process type is expected to listen";
     refused(&["worker", "--http", "/"], fact);
-    refused(&["--allow-exit", "wroker"], "error: `--can-die`: the Procfile has no process type `wroker`");
+    refused(&["--allow-exit", "wroker"], "error: `--allow-exit`: the Procfile has no process type `wroker`");
+    refused(&["--can-die", "wroker"], "error: `--can-die`: the Procfile has no process type `wroker`");
     refused(&["--ready", "wbe"], "error: `--ready`: the Procfile has no process type `wbe`");
     refused(&["-t", "3"], "error: unknown option `-t`\n\nhint: `dyno help smoke` lists its options\n");
 }
