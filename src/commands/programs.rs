@@ -13,7 +13,7 @@ use crate::model::DynoName;
 /// Maximum number of programs that are looked up: no real app has more, and each lookup reads the disk several times.
 const MAX_PROGRAMS: usize = 1_000;
 
-/// Maximum number of notes: a list of several screens does not help.
+/// Maximum number of notes, one for each process type: a list of several screens does not help.
 const MAX_NOTES: usize = 100;
 
 /// Notes the programs that cannot be executed. `file`: the name of the Procfile; `directory`: where its commands run.
@@ -41,13 +41,17 @@ pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: 
         }
     }
     if let Some(line) = first_left_out {
+        let more = match notes - MAX_NOTES {
+            1 => "1 more process type runs a program".to_owned(),
+            count => format!("{count} more process types run a program"),
+        };
         findings.push(Finding {
             severity: Severity::Warning,
             file: file.to_owned(),
             line: Some(line),
             is_sentence: true,
             key: None,
-            message: format!("and {} more programs that cannot be executed", notes - MAX_NOTES),
+            message: format!("and {more} that cannot be executed"),
             hint: "fix the first ones and run `dyno check` again".to_owned(),
         });
     }

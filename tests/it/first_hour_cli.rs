@@ -124,6 +124,20 @@ fn a_process_type_in_place_of_a_command_suggests_start() {
     for (line, typed, meant) in [
         (&["web"][..], "web", "dyno start web"),
         (&["web=2", "--restart"], "web=2", "dyno start web=2 --restart"),
+#[test]
+fn s1_6_process_types_beyond_a_hundred_with_such_programs_are_counted() {
+    for (types, last) in [(101, "1 more process type runs a program"), (103, "3 more process types run a program")] {
+        let lines: Vec<String> = (1..=types).map(|number| format!("t{number}: ./missing {number}\n")).collect();
+
+        let finished = App::new(&lines.concat()).dyno(["check"]).run();
+
+        finished.expect_end(Ended::Code(0));
+        let summary = format!("note: Procfile:101: and {last} that cannot be executed\n");
+        assert!(finished.stderr().contains(&summary), "{}", finished.stderr());
+        assert_eq!(finished.stderr().matches("note: ").count(), 101);
+    }
+}
+
         (&["web,worker"], "web,worker", "dyno start web,worker"),
         (&["wbe"], "wbe", "dyno start web"),
         (&["-f", "Procfile.dev", "css"], "css", "dyno -f Procfile.dev start css"),
