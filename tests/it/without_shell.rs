@@ -100,6 +100,19 @@ fn a_command_that_cannot_be_executed_has_the_message_of_the_shell() {
 }
 
 #[test]
+fn a_name_that_is_too_long_for_a_program_is_left_to_the_shell() {
+    let app = App::new(&format!("web: {}\n", "x".repeat(90_000)));
+    // Each entry of `PATH` with this name would make more than 8 MiB.
+    let path = std::env::var("PATH").unwrap() + &":/missing".repeat(120);
+
+    let finished = app.dyno(["start"]).env("PATH", path).run();
+
+    assert!(matches!(finished.ended, Ended::Code(126 | 127)), "{:?}", finished.ended);
+    assert_eq!(finished.stderr(), "");
+    assert!(finished.stdout().contains("| started with pid PID"), "{}", &finished.stdout()[..200]);
+}
+
+#[test]
 fn signals_that_dyno_ignores_are_not_ignored_in_a_dyno() {
     // `dyno` must get the statuses of its dynos even if its caller ignored SIGCHLD.
     let app = App::new("web: grep SigIgn /proc/self/status\n");

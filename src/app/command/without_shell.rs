@@ -11,6 +11,10 @@ use crate::model::Environment;
 /// Maximum number of `PATH` entries that are searched. A longer `PATH` is left to the shell.
 const MAX_PATH_ENTRIES: usize = 256;
 
+/// Longest program that is looked up: `PATH_MAX`, longer than any path. With many `PATH` entries, a longer one would make
+/// the request to the guardian too large.
+const MAX_PROGRAM_BYTES: usize = 4096;
+
 /// Variables that change what a shell does, or that a shell changes.
 const SHELL_VARIABLES: [&[u8]; 5] = [b"BASHOPTS", b"IFS", b"OPTIND", b"PPID", b"SHELLOPTS"];
 
@@ -33,7 +37,7 @@ pub fn without_shell(shell_line: &[u8], environment: &Environment) -> Option<Dir
     }
     let words: Vec<Vec<u8>> =
         rest.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect();
-    let program = words.first().filter(|word| !word.starts_with(b"-"))?;
+    let program = words.first().filter(|word| !word.starts_with(b"-") && word.len() <= MAX_PROGRAM_BYTES)?;
     if !environment.iter().all(|(name, _)| passes_shell(name)) {
         return None;
     }
@@ -119,6 +123,7 @@ mod tests {
             "exec web ^a",
             "exec wéb",
             "exec web a\u{0}",
+            &format!("exec {}", "x".repeat(MAX_PROGRAM_BYTES + 1)),
         ] {
             assert_eq!(direct(line), None, "{line}");
         }
