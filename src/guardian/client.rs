@@ -28,6 +28,9 @@ use crate::model::{DynoSpec, ExitStatus, LeftRunning, RunId, SpawnSpec};
 /// treated as unkillable, plus one second.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The run in the frame of a request that concerns no run.
+const NO_RUN: RunId = RunId(0);
+
 /// Why a process was not started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpawnError {
@@ -79,17 +82,16 @@ pub enum Report {
     },
 }
 
-/// The guardian is gone, and its socket is closed.
+/// The guardian is gone and its socket is closed, or it sent something that is not a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the guardian process was lost")]
 pub struct Lost;
 
-enum Outgoing {
-    Spawn(SpawnSpec, Vec<OwnedFd>),
-    Signal(RunId, SignalOrder),
-    RememberTerminal(OwnedFd, TerminalModes, TerminalModes),
-    ForgetTerminal,
-    Sweep,
+/// A request that the socket has not accepted yet.
+struct Outgoing {
+    frame: Vec<u8>,
+    /// The descriptors that go with it.
+    streams: Vec<OwnedFd>,
 }
 
 /// The guardian process as `dyno` sees it.
@@ -129,49 +131,68 @@ impl Guardian {
 
     /// Requests the start of a process. `streams`: one terminal for all three, or stdin and one for the output, or all
     /// three.
-    pub fn spawn(&mut self, spec: SpawnSpec, streams: Vec<OwnedFd>) {
-        self.queue.push_back(Outgoing::Spawn(spec, streams));
+    ///
+    /// # Errors
+    /// The request is larger than anything that the system could execute. Nothing is sent: the guardian treats such a
+    /// frame as the end of `dyno`.
+    pub fn spawn(&mut self, spec: &SpawnSpec, streams: Vec<OwnedFd>) -> Result<(), SpawnError> {
+        let (kind, payload) = Request::Spawn(spawn_request(&spec.spec)).encode();
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            return Err(SpawnError { stage: Stage::Exec, errno: Errno::E2BIG });
+        }
+        self.queue.push_back(Outgoing { frame: frame(spec.run, kind, payload), streams });
+        Ok(())
     }
 
     /// Stops a run: sends `signal` and SIGCONT once to each process, in the order of S6.6 or to `everything` at once.
     pub fn stop(&mut self, run: RunId, signal: i32, everything: bool) {
-        self.queue.push_back(Outgoing::Signal(run, SignalOrder::Stop { signal, everything }));
+        self.order(run, SignalOrder::Stop { signal, everything });
     }
 
     /// Sends the stop signal to all processes of a run that have not received it.
     pub fn stop_rest(&mut self, run: RunId) {
-        self.queue.push_back(Outgoing::Signal(run, SignalOrder::StopRest));
+        self.order(run, SignalOrder::StopRest);
     }
 
     /// Kills the processes of a run, repeatedly until none is left.
     pub fn kill(&mut self, run: RunId) {
-        self.queue.push_back(Outgoing::Signal(run, SignalOrder::Kill));
+        self.order(run, SignalOrder::Kill);
     }
 
     /// Sends a signal to all processes of a run.
     pub fn signal(&mut self, run: RunId, signal: i32) {
-        self.queue.push_back(Outgoing::Signal(run, SignalOrder::All(signal)));
+        self.order(run, SignalOrder::All(signal));
     }
 
     /// Sends a signal to all processes of a run, except to a leader that is our own shell.
     pub fn signal_sparing_shell(&mut self, run: RunId, signal: i32) {
-        self.queue.push_back(Outgoing::Signal(run, SignalOrder::SpareShell(signal)));
+        self.order(run, SignalOrder::SpareShell(signal));
     }
 
     /// Hands over a terminal whose modes are about to change from `before` to `during`. The guardian restores them if
     /// `dyno` is killed.
     pub fn remember_terminal(&mut self, terminal: OwnedFd, before: TerminalModes, during: TerminalModes) {
-        self.queue.push_back(Outgoing::RememberTerminal(terminal, before, during));
+        self.request(NO_RUN, &Request::RememberTerminal { before, during }, vec![terminal]);
     }
 
     /// Reports that the modes are restored; the guardian closes the terminal.
     pub fn forget_terminal(&mut self) {
-        self.queue.push_back(Outgoing::ForgetTerminal);
+        self.request(NO_RUN, &Request::ForgetTerminal, Vec::new());
     }
 
     /// Requests the final sweep: the guardian kills every descendant, sends [`Report::Swept`] and closes the socket.
     pub fn sweep(&mut self) {
-        self.queue.push_back(Outgoing::Sweep);
+        self.request(NO_RUN, &Request::Sweep, Vec::new());
+    }
+
+    fn order(&mut self, run: RunId, order: SignalOrder) {
+        self.request(run, &Request::Signal(order), Vec::new());
+    }
+
+    /// Queues a request of a few bytes.
+    fn request(&mut self, run: RunId, request: &Request, streams: Vec<OwnedFd>) {
+        let (kind, payload) = request.encode();
+        self.queue.push_back(Outgoing { frame: frame(run, kind, payload), streams });
     }
 
     /// Whether [`Guardian::flush`] has something to send.
@@ -195,21 +216,8 @@ impl Guardian {
                 }
             }
             let Some(next) = self.queue.pop_front() else { return Ok(()) };
-            let (run, request, streams) = match &next {
-                Outgoing::Spawn(spec, streams) => {
-                    (spec.run, Request::Spawn(spawn_request(&spec.spec)), streams.as_slice())
-                }
-                Outgoing::Signal(run, order) => (*run, Request::Signal(*order), &[][..]),
-                Outgoing::RememberTerminal(terminal, before, during) => {
-                    let request = Request::RememberTerminal { before: *before, during: *during };
-                    (RunId(0), request, std::slice::from_ref(terminal))
-                }
-                Outgoing::ForgetTerminal => (RunId(0), Request::ForgetTerminal, &[][..]),
-                Outgoing::Sweep => (RunId(0), Request::Sweep, &[][..]),
-            };
-            let frame = frame(run, &request);
-            match sys::send_with_fds(self.socket.as_fd(), &frame, streams) {
-                Ok(sent) => self.sending = frame.get(sent..).unwrap_or_default().to_vec(),
+            match sys::send_with_fds(self.socket.as_fd(), &next.frame, &next.streams) {
+                Ok(sent) => self.sending = next.frame.get(sent..).unwrap_or_default().to_vec(),
                 Err(Errno::EAGAIN) => {
                     self.queue.push_front(next);
                     return Ok(());
@@ -220,10 +228,11 @@ impl Guardian {
         }
     }
 
-    /// Appends the reports that have arrived to `reports`.
+    /// Appends the reports that have arrived to `reports`, even before an error.
     ///
     /// # Errors
-    /// [`Lost`] if the guardian is gone and all its reports have been returned.
+    /// [`Lost`] if the guardian is gone and all its reports have been returned, or if something else than a report has
+    /// arrived. The end of that could only be guessed, so that a wait for more might never end.
     pub fn receive(&mut self, reports: &mut Vec<Report>) -> Result<(), Lost> {
         let mut buffer = [0; 4096];
         let mut open = true;
@@ -242,8 +251,8 @@ impl Guardian {
         }
         let before = reports.len();
         let mut rest = self.received.as_slice();
-        while let Some((report, after)) = parse(rest) {
-            reports.extend(report);
+        while let Some((report, after)) = parse(rest)? {
+            reports.push(report);
             rest = after;
         }
         self.received = rest.to_vec();
@@ -307,26 +316,23 @@ impl AsFd for Guardian {
     }
 }
 
-fn frame(run: RunId, request: &Request) -> Vec<u8> {
-    let (kind, mut payload) = request.encode();
-    if payload.len() > MAX_PAYLOAD_BYTES {
-        // The last line of defence: sizes are checked before anything starts (S2.9). An empty request is invalid, so
-        // the guardian sweeps and exits, and the caller sees [`Lost`].
-        payload.clear();
-    }
-    let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(0), run };
+fn frame(run: RunId, kind: u32, mut payload: Vec<u8>) -> Vec<u8> {
+    let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX), run };
     let mut frame = header.encode().to_vec();
     frame.append(&mut payload);
     frame
 }
 
-/// The first complete frame, and the bytes after it. None: no frame is complete yet.
-fn parse(bytes: &[u8]) -> Option<(Option<Report>, &[u8])> {
-    let (head, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-    let header = Header::decode(*head)?;
-    let (payload, rest) = rest.split_at_checked(header.payload_bytes as usize)?;
+/// The first report, and the bytes after it. None: it is not complete yet.
+///
+/// # Errors
+/// [`Lost`]: the bytes are not a report, and more of them would not make one.
+fn parse(bytes: &[u8]) -> Result<Option<(Report, &[u8])>, Lost> {
+    let Some((head, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+    let header = Header::decode(*head).ok_or(Lost)?;
+    let Some((payload, rest)) = rest.split_at_checked(header.payload_bytes as usize) else { return Ok(None) };
     let run = header.run;
-    let report = Message::decode(header.kind, payload).map(|message| match message {
+    let report = match Message::decode(header.kind, payload).ok_or(Lost)? {
         Message::Spawned { pid } => Report::Spawned(run, pid),
         Message::SpawnFailed { stage, errno } => {
             Report::SpawnFailed(run, SpawnError { stage, errno: Errno::from_raw(errno) })
@@ -339,44 +345,9 @@ fn parse(bytes: &[u8]) -> Option<(Option<Report>, &[u8])> {
             let survivors = String::from_utf8_lossy(&survivors).lines().map(str::to_owned).collect();
             Report::Swept { left, survivors }
         }
-    });
-    Some((report, rest))
+    };
+    Ok(Some((report, rest)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Focus, Shell};
-
-    #[test]
-    fn s1_6_a_failed_start_gives_the_reason() {
-        let process_type = crate::model::ProcessType::new("web").expect("a name");
-        let spec = DynoSpec {
-            dyno: crate::model::DynoName::new(process_type, 1),
-            command_line: "web".to_owned(),
-            shell: Shell::Sh,
-            shell_line: b"exec web".to_vec(),
-            own_shell: false,
-            environment: crate::model::Environment::default(),
-            awaited_port: None,
-            directory: "/app".into(),
-            io: crate::model::Io::Pipe,
-            focus: Focus::Elsewhere,
-            stdin_is_empty: false,
-        };
-        let described = |stage, errno| SpawnError { stage, errno }.describe(&spec);
-
-        assert_eq!(
-            described(Stage::Fork, Errno::EAGAIN),
-            "cannot start another process: the system's or the user's limit is reached (Try again)"
-        );
-        assert_eq!(described(Stage::Fork, Errno::ENOMEM), "cannot start another process: Out of memory");
-        assert_eq!(described(Stage::Directory, Errno::EACCES), "cannot enter the directory `/app`: Permission denied");
-        assert_eq!(
-            described(Stage::Exec, Errno::E2BIG),
-            "the command line and the environment together are too long for the system (Argument list too long)"
-        );
-        assert_eq!(described(Stage::Exec, Errno::ENOENT), "cannot execute `/bin/sh`: No such file or directory");
-        assert_eq!(described(Stage::Setup, Errno::EMFILE), "cannot prepare the process: Too many open files");
-    }
-}
+mod tests;

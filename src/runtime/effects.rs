@@ -117,16 +117,21 @@ impl Runtime {
             let theirs = if spec.spec.stdin_is_empty { with_empty_stdin(streams.theirs)? } else { streams.theirs };
             Ok((ours.map(Rc::new), theirs, streams.kept_open))
         });
-        match opened {
-            Ok((stream, theirs, kept_open)) => {
-                self.runs.insert(run, LiveRun { spec: spec.clone(), stream, _kept_open: kept_open, pid: None });
+        let requested = match opened {
+            Ok((stream, theirs, kept_open)) => match self.guardian.spawn(&spec, theirs) {
+                Ok(()) => Ok(LiveRun { spec, stream, _kept_open: kept_open, pid: None }),
+                Err(error) => Err(error.describe(&spec.spec)),
+            },
+            Err(errno) => Err(format!("cannot create its pipe or terminal: {}", errno.desc())),
+        };
+        match requested {
+            Ok(live) => {
+                self.runs.insert(run, live);
                 self.spawns_in_flight += 1;
-                self.guardian.spawn(spec, theirs);
             }
-            Err(errno) => {
+            Err(why) => {
                 self.listening.forget(run);
-                let why = SpawnFailure(format!("cannot create its pipe or terminal: {}", errno.desc()));
-                self.events.push_back(Event::SpawnFailed { run, why });
+                self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });
             }
         }
     }
