@@ -15,7 +15,8 @@ mod procfile;
 mod text;
 
 pub use command::{
-    AppendError, Direct, ShellLine, append_words, join_words, quote_word, shell_line, with_profile, without_shell,
+    AppendError, Construct, Direct, ShellLine, append_words, join_words, quote_word, shell_line, with_profile,
+    without_shell,
 };
 pub use env::{
     DynoVariables, EnvEntry, EnvFile, EnvScope, EnvironmentTooBig, InvalidSetting, Layers, MAX_VARIABLE_BYTES, Origin,

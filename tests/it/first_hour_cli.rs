@@ -69,25 +69,33 @@ fn s1_4_four_to_ten_bad_lines_are_listed_without_a_summary() {
 }
 
 #[test]
-fn s1_4_check_finds_unclosed_quotes_which_every_shell_refuses() {
-    let app = App::new(
-        "a: echo 'hi\nb: sh -c \"true\nc: echo it's\nok: echo \"it's\" # don't\nansi: echo $'it\\'s'\n\
-         nested: echo \"$(echo \"x\")\"\n",
-    );
+fn s1_4_check_finds_what_is_never_closed_and_every_shell_refuses() {
+    let (close, apostrophe) = ("close the quote", "close the quote, or write an apostrophe as `\\'`");
+    let backtick = "close it with another backtick";
+    for (command, unclosed, hint) in [
+        ("echo 'hi", "`'`", apostrophe),
+        ("echo it's", "`'`", apostrophe),
+        ("sh -c \"true", "`\"`", close),
+        ("echo \"$(date\"", "`\"`", close),
+        ("echo `date", "backtick", backtick),
+        ("echo \"`date\"", "backtick", backtick),
+        ("echo $(date", "`$(`", "close it with `)`"),
+        ("(cd app; rake", "`(`", "close it with `)`"),
+        ("echo ${PORT", "`${`", "close it with `}`"),
+        ("echo ${PORT:-`x`", "`${`", "close it with `}`"),
+    ] {
+        let error = format!(
+            "error: Procfile:1: the command of `a` has an unclosed {unclosed}, and the shell refuses it\nhint: {hint}\n"
+        );
 
-    let unclosed = |line: usize, name: &str, quote: char, hint: &str| {
-        format!(
-            "error: Procfile:{line}: the command of `{name}` has an unclosed `{quote}`, and the shell refuses it\n\
-             hint: {hint}\n"
-        )
-    };
-    let apostrophe = "close the quote, or write an apostrophe as `\\'`";
-    let stderr = [
-        unclosed(1, "a", '\'', apostrophe),
-        unclosed(2, "b", '"', "close the quote"),
-        unclosed(3, "c", '\'', apostrophe),
-    ];
-    app.dyno(["check"]).run().expect(Ended::Code(78), "", &stderr.concat());
+        App::new(&format!("a: {command}\n")).dyno(["check"]).run().expect(Ended::Code(78), "", &error);
+    }
+    let app = App::new(
+        "ok: echo \"it's\" # don't (\nansi: echo $'it\\'s'\nnested: echo \"$(echo \"x\")\"\n\
+         odd: echo ${A:-(} ${B//[`c`]/\\}} $((1 << (2))) \"`a \\` b`\" \"${X:-'a'}\" \\( \\`\n\
+         dash: echo \"${A:-${B:-it's}}\"\n",
+    );
+    app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (ok, ansi, nested, odd, dash)\n", "");
 }
 
 #[test]
@@ -118,13 +126,6 @@ fn s1_6_check_notes_programs_that_cannot_be_executed() {
 }
 
 #[test]
-fn a_process_type_in_place_of_a_command_suggests_start() {
-    let app = App::new("web: true\nworker: true\nserve: true\n").file("Procfile.dev", "css: true\n");
-
-    for (line, typed, meant) in [
-        (&["web"][..], "web", "dyno start web"),
-        (&["web=2", "--restart"], "web=2", "dyno start web=2 --restart"),
-#[test]
 fn s1_6_process_types_beyond_a_hundred_with_such_programs_are_counted() {
     for (types, last) in [(101, "1 more process type runs a program"), (103, "3 more process types run a program")] {
         let lines: Vec<String> = (1..=types).map(|number| format!("t{number}: ./missing {number}\n")).collect();
@@ -138,6 +139,13 @@ fn s1_6_process_types_beyond_a_hundred_with_such_programs_are_counted() {
     }
 }
 
+#[test]
+fn a_process_type_in_place_of_a_command_suggests_start() {
+    let app = App::new("web: true\nworker: true\nserve: true\n").file("Procfile.dev", "css: true\n");
+
+    for (line, typed, meant) in [
+        (&["web"][..], "web", "dyno start web"),
+        (&["web=2", "--restart"], "web=2", "dyno start web=2 --restart"),
         (&["web,worker"], "web,worker", "dyno start web,worker"),
         (&["wbe"], "wbe", "dyno start web"),
         (&["-f", "Procfile.dev", "css"], "css", "dyno -f Procfile.dev start css"),

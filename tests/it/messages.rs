@@ -139,8 +139,6 @@ fn s2_set_without_a_key_is_refused_and_its_value_is_not_shown() {
 }
 
 #[test]
-fn unknown_options_and_commands_suggest_the_nearest() {
-#[test]
 fn control_characters_that_were_typed_are_written_out() {
     let (app, typed, shown) = (app(), "a\u{1b}[2J\nerror: b", "a\\u{1b}[2J\\nerror: b");
 
@@ -161,6 +159,8 @@ fn control_characters_that_were_typed_are_written_out() {
     says(&app, &["start", "-e", typed], 78, &error(&fact, "check the name, or create the file"));
 }
 
+#[test]
+fn unknown_options_and_commands_suggest_the_nearest() {
     let app = app();
 
     let near =
@@ -239,6 +239,26 @@ fn s9_2_arguments_that_a_comment_would_swallow_are_an_error() {
     let hint = "move the comment to its own line";
 
     says(&app(), &["run", "worker", "x"], 78, &error(fact, hint));
+}
+
+#[test]
+fn s9_2_arguments_after_something_that_is_never_closed_are_an_error() {
+    let app = App::new("web: echo `date\nworker: echo $(date\nclock: echo ${A\n");
+    let close = |end: &str| format!("close it with {end}");
+
+    for (line, name, unclosed, hint) in [
+        (1, "web", "backtick", close("another backtick")),
+        (2, "worker", "`$(`", close("`)`")),
+        (3, "clock", "`${`", close("`}`")),
+    ] {
+        let fact = format!(
+            "Procfile:{line}: cannot pass the arguments to `{name}`: the command has an unclosed {unclosed}, which \
+             would swallow the arguments"
+        );
+        let finished = app.dyno(["run", name, "x"]).run();
+        finished.expect_end(Ended::Code(78));
+        assert!(finished.stderr().ends_with(&error(&fact, &hint)), "{}", finished.stderr());
+    }
 }
 
 #[test]

@@ -112,8 +112,8 @@ fn s9_3_run_explains_why_a_command_cannot_be_run() {
     says(&app, &["run", "./nowhere", "x"], 127, &error("`./nowhere` was not found", hint));
     says(&app, &["run", "./folder", "x"], 126, &error("`./folder` is a directory", "name a program in it"));
     let fact = "Procfile:2: cannot pass the arguments to `odd`: \
-                the command ends inside quotes or parentheses, or with a backslash";
-    says(&app, &["run", "odd", "x"], 78, &error(fact, "close the quotes or parentheses, or remove the backslash"));
+                the command has an unclosed `'`, which would swallow the arguments";
+    says(&app, &["run", "odd", "x"], 78, &error(fact, "close the quote, or write an apostrophe as `\\'`"));
 }
 
 #[test]

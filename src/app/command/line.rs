@@ -4,7 +4,7 @@
 //! server. `exec` is only added to a single simple command that behaves the same with and without it. In case of doubt
 //! it is not added, which is always correct. Nothing is expanded here.
 
-use super::scan::Scan;
+use super::scan::{Construct, Scan};
 use super::shell_words::is_shell_word;
 
 /// A line for `/bin/sh -c`.
@@ -22,9 +22,12 @@ pub enum AppendError {
     /// The words would become part of the comment.
     #[error("the command ends in a comment, which would swallow the arguments")]
     Comment,
-    /// A quote or a parenthesis is open, or the last character is a backslash.
-    #[error("the command ends inside quotes or parentheses, or with a backslash")]
-    Unfinished,
+    /// The words would become part of a quoted text or of another construct.
+    #[error("the command has an unclosed {0}, which would swallow the arguments")]
+    Unclosed(Construct),
+    /// The last character would escape the blank before the words.
+    #[error("the command ends in a backslash, which would change the first argument")]
+    Backslash,
 }
 
 impl AppendError {
@@ -33,7 +36,8 @@ impl AppendError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Comment => "move the comment to its own line",
-            Self::Unfinished => "close the quotes or parentheses, or remove the backslash",
+            Self::Unclosed(construct) => construct.hint(),
+            Self::Backslash => "remove the backslash",
         }
     }
 }
@@ -77,8 +81,11 @@ pub fn append_words(command_line: &[u8], words: &[impl AsRef<[u8]>]) -> Result<V
     if scan.comment {
         return Err(AppendError::Comment);
     }
-    if scan.unfinished {
-        return Err(AppendError::Unfinished);
+    if let Some(construct) = scan.unclosed() {
+        return Err(AppendError::Unclosed(construct));
+    }
+    if scan.ends_in_backslash {
+        return Err(AppendError::Backslash);
     }
     for word in words {
         line.push(b' ');
@@ -222,10 +229,26 @@ mod tests {
     }
 
     #[test]
-    fn words_are_not_appended_to_a_comment_or_an_open_quote() {
+    fn words_are_not_appended_to_a_comment_or_inside_a_construct() {
         assert_eq!(append_words(b"rake work # now", &["42"]), Err(AppendError::Comment));
-        assert_eq!(append_words(b"rake 'work", &["42"]), Err(AppendError::Unfinished));
-        assert_eq!(append_words(b"rake work \\", &["42"]), Err(AppendError::Unfinished));
+        assert_eq!(append_words(b"rake work \\", &["42"]), Err(AppendError::Backslash));
+        for (line, construct) in [
+            ("rake 'work", Construct::SingleQuotes),
+            ("rake \"work", Construct::DoubleQuotes),
+            ("rake `work", Construct::Backticks),
+            ("rake \"`work\"", Construct::Backticks),
+            ("rake $(work", Construct::Substitution),
+            ("rake \"$(work \"`x`\"", Construct::DoubleQuotes),
+            ("(rake work", Construct::Parentheses),
+            ("rake ${WORK", Construct::Braces),
+            ("rake ${WORK:-$(x)", Construct::Braces),
+            ("rake \"${WORK:-'}", Construct::DoubleQuotes),
+        ] {
+            assert_eq!(append_words(line.as_bytes(), &["42"]), Err(AppendError::Unclosed(construct)), "{line}");
+        }
+        for line in ["rake `a 'b`", "rake \"`a \\` b`\"", "rake \"${A:-${B:-'x'}}\"", "rake ${A:-(} ${B//[`c`]/\\}}"] {
+            assert!(append_words(line.as_bytes(), &["42"]).is_ok(), "{line}");
+        }
         assert!(append_words(b"rake a#b \"$(x '#' # y\n)\"${#X}", &["42"]).is_err());
         assert!(append_words(b"rake a#b ${#X} '# c' \"$(x '#')\"#d", &["42"]).is_ok());
         assert!(append_words(b"rake work # now", &[] as &[&str]).is_ok());
@@ -255,7 +278,7 @@ mod tests {
 
             prop_assert_eq!(scan.words.len(), 2);
             prop_assert_eq!(&scan.words[1].literal, &word);
-            prop_assert!(!scan.words[1].expands && !scan.comment && !scan.unfinished);
+            prop_assert!(!scan.words[1].expands && !scan.comment && !scan.is_unfinished());
         }
     }
 }

@@ -8,4 +8,5 @@ mod without_shell;
 
 pub use line::{AppendError, ShellLine, append_words, join_words, quote_word, shell_line};
 pub use profile::with_profile;
+pub use scan::Construct;
 pub use without_shell::{Direct, without_shell};

@@ -15,21 +15,68 @@ pub(crate) struct Word {
     pub(crate) expands: bool,
 }
 
-/// A construct that surrounds the current byte.
+/// A part of a command line that goes on until its closing character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Inside {
+pub enum Construct {
+    /// `'…'`.
+    SingleQuotes,
+    /// `"…"`.
     DoubleQuotes,
+    /// A command substitution in backticks.
+    Backticks,
+    /// `$(…)`.
+    Substitution,
+    /// `(…)`.
     Parentheses,
+    /// `${…}`.
+    Braces,
+    /// `${…}` in double quotes, also by way of other braces.
+    QuotedBraces,
+}
+
+impl Construct {
+    /// What to do if it is never closed.
+    pub(crate) fn hint(self) -> &'static str {
+        match self {
+            Self::SingleQuotes => "close the quote, or write an apostrophe as `\\'`",
+            Self::DoubleQuotes => "close the quote",
+            Self::Backticks => "close it with another backtick",
+            Self::Substitution | Self::Parentheses => "close it with `)`",
+            Self::Braces | Self::QuotedBraces => "close it with `}`",
+        }
+    }
+
+    /// Whether the closing characters of other constructs have no effect in it.
+    fn quotes(self) -> bool {
+        match self {
+            Self::SingleQuotes | Self::DoubleQuotes | Self::Backticks => true,
+            Self::Substitution | Self::Parentheses | Self::Braces | Self::QuotedBraces => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Construct {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::SingleQuotes => "`'`",
+            Self::DoubleQuotes => "`\"`",
+            Self::Backticks => "backtick",
+            Self::Substitution => "`$(`",
+            Self::Parentheses => "`(`",
+            Self::Braces | Self::QuotedBraces => "`${`",
+        })
+    }
 }
 
 /// One pass over a command line.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the line, independent of the others")]
 pub(crate) struct Scan<'a> {
     line: &'a [u8],
     at: usize,
     /// The open constructs, the innermost last. A stack instead of recursion, because megabytes of `"$("$(` would
     /// overflow the call stack.
-    inside: Vec<Inside>,
+    inside: Vec<Construct>,
     /// The first words; the rest are not kept.
     pub(crate) words: Vec<Word>,
     word: Option<Word>,
@@ -37,35 +84,10 @@ pub(crate) struct Scan<'a> {
     compound: bool,
     /// Whether it ends in a comment.
     pub(crate) comment: bool,
-    /// Whether it ends inside quotes or parentheses, or with a backslash.
-    pub(crate) unfinished: bool,
-    quotes: Quotes,
-}
-
-/// What is known of the quotes, apart from the double ones in [`Scan::inside`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quotes {
-    Closed,
-    /// A single quote is never closed.
-    OpenSingle,
-    /// Something was found in which shells differ, or a command inside another one has quotes of its own.
-    Uncertain,
-}
-
-/// A quote that is opened and never closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quote {
-    Single,
-    Double,
-}
-
-impl std::fmt::Display for Quote {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Single => "'",
-            Self::Double => "\"",
-        })
-    }
+    /// Whether its last character is a backslash that escapes nothing.
+    pub(crate) ends_in_backslash: bool,
+    /// Whether something was found in which shells differ, so that what is open at the end is not certain.
+    uncertain: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -82,17 +104,20 @@ impl<'a> Scan<'a> {
             word: None,
             compound: false,
             comment: false,
-            unfinished: false,
-            quotes: Quotes::Closed,
+            ends_in_backslash: false,
+            uncertain: false,
         };
         while let Some(byte) = scan.next() {
             match scan.inside.last() {
-                Some(Inside::DoubleQuotes) => scan.in_double_quotes(byte),
-                Some(Inside::Parentheses) | None => scan.unquoted(byte),
+                Some(Construct::DoubleQuotes) => scan.in_double_quotes(byte),
+                Some(Construct::Braces) => scan.in_braces(byte, false),
+                Some(Construct::QuotedBraces) => scan.in_braces(byte, true),
+                Some(Construct::Substitution | Construct::Parentheses) | None => scan.unquoted(byte),
+                // Both are read in one step, and stay open only at the end of the line.
+                Some(Construct::SingleQuotes | Construct::Backticks) => {}
             }
         }
         scan.end_word();
-        scan.unfinished |= !scan.inside.is_empty();
         scan
     }
 
@@ -110,21 +135,27 @@ impl<'a> Scan<'a> {
         self.is_simple() && !first.expands && first.literal == b"exec" && !second.literal.starts_with(b"-")
     }
 
-    /// The quote that is never closed, if all shells agree about it.
-    pub(crate) fn unclosed_quote(&self) -> Option<Quote> {
+    /// The construct that is open at the end. If there are several, the innermost quotes: they have hidden the closing
+    /// characters of the others.
+    pub(crate) fn unclosed(&self) -> Option<Construct> {
+        let quotes = self.inside.iter().rev().find(|construct| construct.quotes());
+        quotes.or(self.inside.last()).copied()
+    }
+
+    /// The same, but only if all shells agree that it is never closed.
+    pub(crate) fn surely_unclosed(&self) -> Option<Construct> {
         // The `)` of a `case` pattern ends a substitution too early.
-        if memchr::memmem::find(self.line, b"case ").is_some() {
-            return None;
-        }
-        match self.quotes {
-            Quotes::Uncertain => None,
-            Quotes::OpenSingle => Some(Quote::Single),
-            Quotes::Closed => self.inside.contains(&Inside::DoubleQuotes).then_some(Quote::Double),
-        }
+        let is_certain = !self.uncertain && memchr::memmem::find(self.line, b"case ").is_none();
+        self.unclosed().filter(|_| is_certain)
+    }
+
+    /// Whether the shell would go on reading after its end.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        !self.inside.is_empty() || self.ends_in_backslash
     }
 
     fn is_simple(&self) -> bool {
-        !self.compound && !self.unfinished && !self.line.contains(&0)
+        !self.compound && !self.is_unfinished() && !self.line.contains(&0)
     }
 
     fn next(&mut self) -> Option<u8> {
@@ -169,17 +200,12 @@ impl<'a> Scan<'a> {
             b'\'' => self.single_quotes(),
             b'"' => {
                 self.word();
-                self.inside.push(Inside::DoubleQuotes);
+                self.inside.push(Construct::DoubleQuotes);
             }
-            b'\\' => match self.next() {
-                Some(escaped) => {
-                    self.compound |= escaped == b'\n';
-                    self.literal(escaped);
-                }
-                None => self.unfinished = true,
-            },
+            b'\\' => self.backslash(),
             b'$' => self.dollar(),
-            b'{' | b'}' | b'!' | b'`' => {
+            b'`' => self.backticks(),
+            b'{' | b'}' | b'!' => {
                 self.compound = true;
                 self.literal(byte);
             }
@@ -202,24 +228,27 @@ impl<'a> Scan<'a> {
         self.compound = true;
         self.end_word();
         if byte == b'(' {
-            self.inside.push(Inside::Parentheses);
-        } else if byte == b')' && self.inside.last() == Some(&Inside::Parentheses) {
+            self.inside.push(Construct::Parentheses);
+        } else if byte == b')' && matches!(self.inside.last(), Some(Construct::Parentheses | Construct::Substitution)) {
             self.inside.pop();
             // `$(a)#b` is one word, so the `#` does not begin a comment.
             self.word();
         }
     }
 
+    fn backslash(&mut self) {
+        match self.next() {
+            Some(escaped) => {
+                self.compound |= escaped == b'\n';
+                self.literal(escaped);
+            }
+            None => self.ends_in_backslash = true,
+        }
+    }
+
     fn single_quotes(&mut self) {
         let rest = self.line.get(self.at..).unwrap_or_default();
-        let Some(length) = memchr::memchr(b'\'', rest) else {
-            self.unfinished = true;
-            if self.quotes == Quotes::Closed {
-                self.quotes = Quotes::OpenSingle;
-            }
-            self.at = self.line.len();
-            return;
-        };
+        let Some(length) = memchr::memchr(b'\'', rest) else { return self.never_closed(Construct::SingleQuotes) };
         let quoted = rest.get(..length).unwrap_or_default();
         self.compound |= quoted.contains(&b'\n');
         self.word();
@@ -227,6 +256,43 @@ impl<'a> Scan<'a> {
             self.literal(*byte);
         }
         self.at += length + 1;
+    }
+
+    /// Skips a command in backticks: the shell looks for the second one before it reads what is between them.
+    fn backticks(&mut self) {
+        self.compound = true;
+        self.word();
+        while let Some(byte) = self.next() {
+            match byte {
+                b'`' => return,
+                b'\\' => drop(self.next()),
+                _ => {}
+            }
+        }
+        self.never_closed(Construct::Backticks);
+    }
+
+    fn never_closed(&mut self, construct: Construct) {
+        self.inside.push(construct);
+        self.at = self.line.len();
+    }
+
+    /// Inside `${…}`, if it is not as simple as [`Scan::braces`] can read.
+    fn in_braces(&mut self, byte: u8, in_double_quotes: bool) {
+        match byte {
+            b'}' => drop(self.inside.pop()),
+            b'\\' => self.backslash(),
+            b'$' => self.dollar(),
+            b'`' => self.backticks(),
+            // In double quotes, a single quote is a character for some shells and a quote for others.
+            b'\'' if in_double_quotes => self.uncertain = true,
+            b'\'' => self.single_quotes(),
+            b'"' => {
+                self.uncertain |= in_double_quotes;
+                self.inside.push(Construct::DoubleQuotes);
+            }
+            _ => self.literal(byte),
+        }
     }
 
     fn in_double_quotes(&mut self, byte: u8) {
@@ -245,11 +311,9 @@ impl<'a> Scan<'a> {
                 }
             }
             b'$' => self.dollar(),
-            b'`' | b'\n' => {
+            b'`' => self.backticks(),
+            b'\n' => {
                 self.compound = true;
-                if byte == b'`' {
-                    self.quotes = Quotes::Uncertain;
-                }
                 self.literal(byte);
             }
             _ => self.literal(byte),
@@ -259,20 +323,23 @@ impl<'a> Scan<'a> {
     /// Handles the text after a `$`: a variable is simple, a command substitution is not.
     fn dollar(&mut self) {
         self.word().expands = true;
-        let quoted = self.inside.last() == Some(&Inside::DoubleQuotes);
+        let quoted = matches!(self.inside.last(), Some(Construct::DoubleQuotes | Construct::QuotedBraces));
         match self.peek() {
             Some(b'(') => {
                 self.at += 1;
                 self.compound = true;
-                self.inside.push(Inside::Parentheses);
+                // In arithmetic, `#` does not begin a comment, and `<<` is not a here-document.
+                self.uncertain |= self.peek() == Some(b'(');
+                self.inside.push(Construct::Substitution);
                 self.end_word();
             }
             Some(b'{') => {
                 if let Some(length) = self.braces(quoted) {
                     self.at += length;
                 } else {
+                    self.at += 1;
                     self.compound = true;
-                    self.quotes = Quotes::Uncertain;
+                    self.inside.push(if quoted { Construct::QuotedBraces } else { Construct::Braces });
                 }
             }
             // `$$` is the pid of the shell, so a brace after it does not begin an expansion.
@@ -280,7 +347,7 @@ impl<'a> Scan<'a> {
             // bash and dash disagree about `$'…'` and `$"…"`.
             Some(b'\'' | b'"') if !quoted => {
                 self.compound = true;
-                self.quotes = Quotes::Uncertain;
+                self.uncertain = true;
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 //! It sees one line at a time. Not here: what depends on other lines, such as duplicates and YAML below a key
 //! (`procfile`).
 
-use crate::app::command::scan::{Quote, Scan};
+use crate::app::command::scan::{Construct, Scan};
 use crate::app::env::line::{holds_assignment, is_env_key};
 use crate::app::text::source::{first_word, is_blank, part, trim, trim_end, trim_start};
 use crate::model::{InvalidProcessType, ProcessType};
@@ -48,8 +48,8 @@ pub(crate) enum Oddity<'a> {
     WindowsVariable(&'a [u8]),
     /// A path such as `bin\start.bat`.
     WindowsPath(&'a [u8]),
-    /// `echo 'hi`.
-    UnclosedQuote(Quote),
+    /// `echo 'hi`, `echo $(date`.
+    Unclosed(Construct),
 }
 
 /// Why a line is not an entry.
@@ -225,9 +225,9 @@ fn command_oddities(command: &[u8]) -> impl Iterator<Item = Oddity<'_>> {
     let carriage_return = memchr::memchr(b'\r', command).map(|_| Oddity::CarriageReturn);
     let variable = windows_variable(command).map(Oddity::WindowsVariable);
     let path = windows_path(command).map(Oddity::WindowsPath);
-    let quote = memchr::memchr2(b'\'', b'"', command).and_then(|_| Scan::of(command).unclosed_quote());
-    let quote = quote.map(Oddity::UnclosedQuote);
-    [colon, comment, carriage_return, variable, path, quote].into_iter().flatten()
+    let may_be_unclosed = command.iter().any(|byte| b"'\"`({".contains(byte));
+    let unclosed = may_be_unclosed.then(|| Scan::of(command).surely_unclosed()).flatten().map(Oddity::Unclosed);
+    [colon, comment, carriage_return, variable, path, unclosed].into_iter().flatten()
 }
 
 /// The first `%NAME%`. The name has at least two characters and no lower case, so `date +%H%M` has none.

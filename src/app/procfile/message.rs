@@ -3,7 +3,7 @@
 //! It decides nothing: `procfile_line` finds the problem of a line, `procfile` those of the whole file.
 
 use super::line::{EntryLine, InvalidLine, Oddity};
-use crate::app::command::scan::{Quote, Scan};
+use crate::app::command::scan::Scan;
 use crate::app::env::line::holds_assignment;
 use crate::app::text::problem::{Problem, Severity};
 use crate::app::text::source::{SourceLine, first_word, is_blank, shortened, trim};
@@ -100,13 +100,13 @@ fn missing_colon(line: &SourceLine<'_>, context: LineContext, label: &str) -> Pr
         let name = shortened(first);
         let message = format!("the colon after `{name}` is missing");
         let command =
-            context.shown(rest).filter(|_| !Scan::of(rest).unfinished).unwrap_or_else(|| "COMMAND".to_owned());
+            context.shown(rest).filter(|_| !Scan::of(rest).is_unfinished()).unwrap_or_else(|| "COMMAND".to_owned());
         let hint = format!("write `{name}: {command}`");
         return Problem::new(Severity::Defect, line.number, message, hint).about(name);
     }
     let is_indented = line.text.first().is_some_and(|byte| is_blank(*byte));
     // Text that the shell would reject as unfinished is not suggested as a command.
-    let may_be_command = !is_indented && !Scan::of(body).unfinished;
+    let may_be_command = !is_indented && !Scan::of(body).is_unfinished();
     let hint = match context.shown(body).filter(|_| may_be_command) {
         Some(command) => format!("write `web: {command}`"),
         None => "write `NAME: COMMAND`, or put `#` before a comment".to_owned(),
@@ -155,12 +155,9 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
             let bare = shortened(variable).replace('%', "");
             (format!("`{}` is a variable on Windows only", shortened(variable)), format!("write `${bare}`"))
         }
-        Oddity::UnclosedQuote(quote) => (
-            format!("the command of `{name}` has an unclosed `{quote}`, and the shell refuses it"),
-            match quote {
-                Quote::Single => "close the quote, or write an apostrophe as `\\'`".to_owned(),
-                Quote::Double => "close the quote".to_owned(),
-            },
+        Oddity::Unclosed(construct) => (
+            format!("the command of `{name}` has an unclosed {construct}, and the shell refuses it"),
+            construct.hint().to_owned(),
         ),
         Oddity::WindowsPath(path) => (
             format!("the shell drops the backslashes of `{}`", shortened(path)),
@@ -169,7 +166,7 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
     };
     let severity = match odd {
         // The shell refuses the command, so it has no effect.
-        Oddity::UnclosedQuote(_) => Severity::Defect,
+        Oddity::Unclosed(_) => Severity::Defect,
         Oddity::LeadingBlanks
         | Oddity::BlankBeforeColon
         | Oddity::HerokuCommand
