@@ -3,10 +3,12 @@
 //! Colours (SGR) are kept, reset at the end of their line and set again on the next one. Blanks at the end of a line
 //! are removed, because they could wrap. Sequences that move the cursor, switch the character set, query the terminal
 //! or set its title are removed. All other bytes are unchanged, valid UTF-8 or not. [`copy_harmless`] is called only
-//! for prefixed lines on a terminal; `printable`, `style` and `incomplete` use the same [`sequence`].
+//! for prefixed lines on a terminal, and [`copy_with_colors`] for lines without a prefix there; `printable`, `style` and
+//! `incomplete` use the same [`sequence`].
 
 use std::mem;
 
+use super::incomplete::unfinished_bytes;
 use super::style::{RESET, Style};
 
 const ESC: u8 = 0x1b;
@@ -99,6 +101,21 @@ pub(super) fn copy_harmless(line: &[u8], left: &mut LeftOver, out: &mut Vec<u8>)
     copy_text(rest, left.style, &mut visible, out);
     out.truncate(visible);
     if colored && visible > start {
+        out.extend_from_slice(RESET);
+    }
+}
+
+/// Copies one line unchanged, but begins with the colours that are still on, and ends without any. `style`: the colours
+/// before and after it.
+pub(super) fn copy_with_colors(line: &[u8], style: &mut Style, out: &mut Vec<u8>) {
+    if line.is_empty() {
+        return;
+    }
+    Style::PLAIN.write_change(*style, out);
+    out.extend_from_slice(line);
+    style.apply_all(line);
+    // A sequence that the line end has cut would go on in the next line. The escape character of the reset ends it.
+    if !style.is_plain() || unfinished_bytes(line) > 0 {
         out.extend_from_slice(RESET);
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use jiff::tz::TimeZone;
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 use super::escapes::{self, LeftOver, OpenSequence};
 use super::printable::{is_text, printable};
@@ -161,24 +161,37 @@ impl Formatter {
             out.push(b'\n');
             prefix = &self.prefix;
         }
-        match self.left.get_mut(&block.source) {
-            Some(kept) => *kept = left,
-            None if left == LeftOver::default() => {}
-            None => drop(self.left.insert(block.source.clone(), left)),
-        }
+        self.keep_left_over(block, left);
     }
 
     /// Renders without a prefix; only the rest of a line is marked.
     fn render_without_prefix(&mut self, block: &LogBlock, out: &mut Vec<u8>) {
         match self.view.passing {
-            Passing::All | Passing::Terminal => text::without_prefix(block, out),
+            Passing::All => text::without_prefix(block, out),
+            Passing::Terminal => self.render_for_terminal_without_prefix(block, out),
             Passing::Text | Passing::GitHub => {
                 self.prefix.clear();
                 self.first_prefix.clear();
-                self.first_prefix.extend_from_slice(if block.continued { b"> " } else { b"" });
+                self.first_prefix.extend_from_slice(if block.continued { text::CONTINUED } else { b"" });
                 self.render_text(block, out);
             }
         }
+    }
+
+    /// All bytes, but no colour runs on into the lines of other dynos.
+    fn render_for_terminal_without_prefix(&mut self, block: &LogBlock, out: &mut Vec<u8>) {
+        let mut left = self.left_over(block);
+        if left.style.is_plain() && memchr(b'\x1b', &block.bytes).is_none() {
+            return text::without_prefix(block, out);
+        }
+        if block.continued {
+            out.extend_from_slice(text::CONTINUED);
+        }
+        for line in block.lines() {
+            escapes::copy_with_colors(line, &mut left.style, out);
+            out.push(b'\n');
+        }
+        self.keep_left_over(block, left);
     }
 
     fn render_text(&self, block: &LogBlock, out: &mut Vec<u8>) {
@@ -208,6 +221,14 @@ impl Formatter {
                 LeftOver::default()
             }
             Source::System => LeftOver::default(),
+        }
+    }
+
+    fn keep_left_over(&mut self, block: &LogBlock, left: LeftOver) {
+        match self.left.get_mut(&block.source) {
+            Some(kept) => *kept = left,
+            None if left == LeftOver::default() => {}
+            None => drop(self.left.insert(block.source.clone(), left)),
         }
     }
 }

@@ -11,6 +11,9 @@ use super::{LogBlock, Source};
 /// The name before lines about the whole formation, as in foreman.
 const SYSTEM: &str = "system";
 
+/// Marks the rest of a line, if there is no prefix.
+pub(super) const CONTINUED: &[u8] = b"> ";
+
 /// Width to which the names of these dynos are padded: that of the longest, at least 6 (the width of `system`).
 #[must_use]
 pub fn name_width<'d>(dynos: impl IntoIterator<Item = &'d DynoName>) -> usize {
@@ -39,7 +42,7 @@ pub(super) fn write_name(source: &Source, width: usize, out: &mut Vec<u8>) {
 /// Writes the lines unchanged, but marks the first one if it is the rest of a line.
 pub(super) fn without_prefix(block: &LogBlock, out: &mut Vec<u8>) {
     if block.continued {
-        out.extend_from_slice(b"> ");
+        out.extend_from_slice(CONTINUED);
     }
     out.extend_from_slice(&block.bytes);
     if !block.bytes.ends_with(b"\n") {

@@ -39,6 +39,17 @@ fn expect(bytes: &str, lines: &[&str]) {
 }
 
 #[test]
+fn s7_2_without_a_prefix_a_colour_ends_with_its_line_and_comes_back() {
+    let app = app_that_writes("\u{1b}[31mred\nstill red\n");
+
+    let finished = start(&app).args(&["--no-prefix"]).spawn_in_terminal().finish();
+
+    let shown = String::from_utf8_lossy(&finished.stdout).into_owned();
+    let lines = "\u{1b}[31mred\u{1b}[0m\r\n\u{1b}[31mstill red\u{1b}[0m\r\nexited with code 0\r\n";
+    assert!(shown.ends_with(lines), "{shown:?}");
+}
+
+#[test]
 fn s7_6_vite_shows_no_blank_lines_before_it_clears_the_screen() {
     let blank = "\r\n".repeat(22);
     let page = "\x1b[1;1H\x1b[0J\r\n  \x1b[32m\x1b[1mVITE\x1b[22m v8\x1b[39m  ready\r\n\r\n  press h\r\n";

@@ -150,7 +150,29 @@ fn files_and_unprefixed_output_get_all_bytes() {
     out.clear();
     Formatter::new(no_prefix, View { passing: Passing::Terminal, ..plain() })
         .render(&block(Source::App(web()), bytes), &mut out);
-    assert_eq!(out, bytes);
+    assert_eq!(out, b"\x1b[2J\x1b[31m\xff\x00\x08\r\x1b[0m\n");
+}
+
+#[test]
+fn s7_2_without_a_prefix_a_colour_does_not_run_on_into_other_lines() {
+    let no_prefix = LogFormat::Text(TextOptions { timestamps: false, prefix: false });
+    let on_terminal = |blocks: &[LogBlock]| rendered(no_prefix, View { passing: Passing::Terminal, ..plain() }, blocks);
+    let web = |bytes: &[u8]| block(Source::App(web()), bytes);
+
+    let other = block(Source::System, b"plain\n");
+    assert_eq!(
+        on_terminal(&[web(b"\x1b[31mred\n\nstill\n"), other.clone(), web(b"red\x1b[m not\nplain")]),
+        "\x1b[31mred\x1b[0m\n\n\x1b[31mstill\x1b[0m\nplain\n\x1b[31mred\x1b[m not\nplain\n"
+    );
+    let rest = LogBlock { continued: true, ..web(b"red\n") };
+    assert_eq!(on_terminal(&[web(b"\x1b[1m\n"), rest]), "\x1b[1m\x1b[0m\n> \x1b[1mred\x1b[0m\n");
+    assert_eq!(on_terminal(&[web(b"a\x1b[3\n"), other]), "a\x1b[3\x1b[0m\nplain\n");
+    assert_eq!(on_terminal(&[web(b"a \x1b[32mok\x1b[39m \x1b[2K\n")]), "a \x1b[32mok\x1b[39m \x1b[2K\n");
+    let exited = block(Source::Notice(self::web()), b"exited with code 1\n");
+    assert_eq!(
+        on_terminal(&[web(b"\x1b[31mred\n"), exited, web(b"plain\n")]),
+        "\x1b[31mred\x1b[0m\nexited with code 1\nplain\n"
+    );
 }
 
 // S7.3
