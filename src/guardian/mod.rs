@@ -26,7 +26,7 @@ mod wire;
 
 pub use client::{Guardian, Lost, Report, SpawnError};
 pub use limits::Limits;
-pub use proc_table::{NoProcessTable, check_process_table, family_of};
+pub use proc_table::{NoProcessTable, check_process_table, family_of, parent_of};
 pub use sweep::Survivor;
 pub use sys::{is_ignored, set_terminal_size, terminal_device, terminal_size, unread_in_pipe, unsent};
 pub use terminal_modes::TerminalModes;

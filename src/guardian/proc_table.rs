@@ -187,6 +187,12 @@ fn all_processes() -> impl Iterator<Item = Pid> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw)
 }
 
+/// The parent of a process. None: there is no such process, or no parent in this pid namespace.
+#[must_use]
+pub fn parent_of(pid: i32) -> Option<i32> {
+    read_process(Pid::from_raw(pid)).map(|process| process.parent.as_raw()).filter(|parent| *parent > 0)
+}
+
 /// The leader of a session, its members, and all their descendants, even those that have created new sessions.
 #[must_use]
 pub fn family_of(leader: i32) -> Vec<i32> {

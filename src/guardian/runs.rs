@@ -222,7 +222,8 @@ fn living_processes(table: &Table, finder: &Finder, run: RunId) -> Vec<Process> 
 }
 
 /// The processes to name when a leader has exited: one that listens on a port, preferably on the run's own port. If
-/// none listens, the topmost ones, at most [`MAX_NAMED`].
+/// none listens, the topmost ones, at most [`MAX_NAMED`]. `rest`: in the order of the table, parents first, so that a
+/// server is named and not one of its workers, which share its socket.
 fn left_running(rest: &[Process], port: Option<u16>) -> Vec<LeftRunning> {
     if rest.is_empty() {
         return Vec::new();

@@ -13,9 +13,13 @@ use nix::sys::socket::{
 };
 
 use super::listening::listeners;
+use crate::guardian::parent_of;
 
 /// The first ephemeral port if the system does not report it: the default of Linux.
 const DEFAULT_FIRST_EPHEMERAL: u16 = 32_768;
+
+/// Maximum number of ancestors that are looked at. While they are read, a pid can be reused, so that they form a loop.
+const MAX_ANCESTORS: usize = 1000;
 
 /// A process that listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +69,21 @@ pub fn port_holder(port: u16) -> Option<PortHolder> {
     if sockets.is_empty() {
         return None;
     }
-    let mut pids: Vec<i32> = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| pid_of(&entry)).collect();
-    // The lowest pid is usually that of the server, and higher ones those of its workers.
-    pids.sort_unstable();
-    let pid = pids.into_iter().find(|pid| holds(*pid, &sockets))?;
+    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| pid_of(&entry));
+    let holders: Vec<i32> = pids.filter(|pid| holds(*pid, &sockets)).collect();
+    let pid = topmost(&holders, parent_of)?;
     let command = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(PortHolder { pid, command: command.trim_end().to_owned() })
+}
+
+/// The one of these processes that the others descend from: the server that has opened the socket, not one of the workers
+/// that have inherited it. Of several such processes, the one with the lowest pid.
+fn topmost(pids: &[i32], parent_of: impl Fn(i32) -> Option<i32>) -> Option<i32> {
+    let descends_from_another = |pid: &i32| {
+        let mut ancestors = std::iter::successors(parent_of(*pid), |parent| parent_of(*parent)).take(MAX_ANCESTORS);
+        ancestors.any(|ancestor| ancestor != *pid && pids.contains(&ancestor))
+    };
+    pids.iter().filter(|pid| !descends_from_another(pid)).min().copied()
 }
 
 /// The ports that these processes listen on, sorted, without `except`. Empty if the system does not show them.
@@ -128,6 +141,22 @@ mod tests {
             let holder = port_holder(port_of(&listener)).expect("we hold it");
             assert_eq!(holder.pid, i32::try_from(std::process::id()).expect("a pid"));
         }
+    }
+
+    #[test]
+    fn s5_3_the_holder_is_the_process_that_the_others_descend_from() {
+        // 900 (a server that got a high pid before the pids began again) forked 20, which forked 21 by way of 30.
+        let parent_of = |pid| {
+            [(900, 1), (20, 900), (30, 20), (21, 30), (50, 1)]
+                .iter()
+                .find_map(|(child, parent)| (*child == pid).then_some(*parent))
+        };
+
+        assert_eq!(topmost(&[20, 21, 900], parent_of), Some(900));
+        assert_eq!(topmost(&[20, 21], parent_of), Some(20));
+        assert_eq!(topmost(&[900, 50], parent_of), Some(50));
+        assert_eq!(topmost(&[], parent_of), None);
+        assert_eq!(topmost(&[7], |pid| Some(15 - pid)), Some(7), "a loop ends");
     }
 
     #[test]
