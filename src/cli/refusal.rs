@@ -36,7 +36,7 @@ pub struct Misread {
 }
 
 /// A word that is neither a command nor an argument in its place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StrayWord {
     /// All words; the first is the program.
     pub words: Vec<OsString>,

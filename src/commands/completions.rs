@@ -1,7 +1,7 @@
 //! `dyno completions`: the script that a shell reads, and the answer when that script asks at Tab.
 //!
 //! `clap_complete` generates the scripts and completes options and subcommands; the values of the app are looked up here.
-//! `CompleteEnv` is not used: it would print the candidates itself, while an answer must be complete within [`PATIENCE`] or
+//! `CompleteEnv` is not used: it would print the candidates itself, while an answer must be complete in time or
 //! empty, and it does not handle words that bash and zsh have quoted or split.
 //!
 //! Completion runs while the user types: it never reports problems of the app's files, starts nothing and does not read
@@ -15,8 +15,6 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::time::Duration;
 
 use clap::{Arg, ValueEnum};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
@@ -24,6 +22,7 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Zsh};
 
 use self::app_values::AppValues;
 use self::typed_line::TypedLine;
+use super::quick_lookup::look_up_in_time;
 use super::stdout;
 use crate::cli::{Dialect, Offers, Shell, Topic, whole_command};
 use crate::error::{Error, Status};
@@ -31,9 +30,6 @@ use crate::supervisor::Outcome;
 
 /// Names the shell whose script asks. clap would use `COMPLETE`, which may exist in the user's environment.
 const VARIABLE: &str = "_DYNO_COMPLETE";
-
-/// How long an answer may take. A file system that does not answer must not hold up the prompt.
-const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Corrections to the scripts of `clap_complete`: the text to replace, and its replacement.
 const CORRECTIONS: [(Shell, &str, &str); 2] = [
@@ -84,7 +80,7 @@ pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
     }
     let words = words.collect();
     silence_panics();
-    if let Some(answer) = in_time(PATIENCE, move || answer(shell, words)) {
+    if let Some(answer) = look_up_in_time(move || answer(shell, words)) {
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(&answer).and_then(|()| stdout.flush());
     }
@@ -98,13 +94,6 @@ pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
 )]
 fn silence_panics() {
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
-}
-
-/// The value, or None if it takes longer than `limit`.
-fn in_time<T: Send + 'static>(limit: Duration, value: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    std::thread::spawn(move || drop(sender.send(value())));
-    receiver.recv_timeout(limit).ok()
 }
 
 fn answer(shell: Shell, words: Vec<OsString>) -> Vec<u8> {
@@ -209,15 +198,6 @@ fn escaped_for_bash(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_value_that_takes_too_long_is_not_awaited() {
-        let (release, wait) = mpsc::channel::<()>();
-
-        assert_eq!(in_time(Duration::from_millis(1), move || wait.recv()), None);
-        drop(release);
-        assert_eq!(in_time(Duration::from_secs(60), || 1), Some(1));
-    }
 
     #[test]
     fn each_correction_still_fits_the_script() {

@@ -29,6 +29,7 @@ mod process_table;
 mod program_lookup;
 mod programs;
 mod project;
+mod quick_lookup;
 mod report_files;
 mod size;
 mod smoke;
@@ -62,7 +63,7 @@ pub fn refuse(refusal: &Refusal) -> Result<Outcome, Error> {
         Refusal::Misread(misread) => {
             diagnostics::choose_color(ColorChoice::Auto);
             let mut complaint = misread.complaint.clone();
-            if let Some(hint) = misread.stray.as_ref().and_then(near_miss::hint) {
+            if let Some(hint) = misread.stray.as_ref().and_then(near_miss::hint_in_time) {
                 complaint.hint = hint;
             }
             show_error(&Error::all(Status::Usage, [complaint]));

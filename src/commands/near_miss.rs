@@ -1,6 +1,7 @@
 //! What to type instead of a word that is not a command or an argument: for `dyno web`, `dyno start web`.
 //!
-//! Looks at the files of the app, like completion: opens regular files only, and does not report problems in them.
+//! Looks at the files of the app, like completion: opens regular files only, does not wait long for them, and does not
+//! report problems in them.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use super::files::{self, Settings};
 use super::findings::Findings;
 use super::places::Places;
 use super::program_lookup::obstacle;
+use super::quick_lookup::look_up_in_time;
 use crate::app::{Procfile, did_you_mean, nearest, quote_word};
 use crate::cli::{Dialect, StrayWord};
 use crate::model::Environment;
@@ -30,8 +32,13 @@ const OTHER_NAMES: [(&str, &str); 8] = [
 /// Maximum number of commands that one hint offers.
 const MAX_OFFERED: usize = 3;
 
-/// The hint for a word that is not a command or an argument. None: nothing similar was found.
-pub(super) fn hint(stray: &StrayWord) -> Option<String> {
+/// The hint for a word that is not a command or an argument. None: nothing similar was found in time.
+pub(super) fn hint_in_time(stray: &StrayWord) -> Option<String> {
+    let stray = stray.clone();
+    look_up_in_time(move || hint(&stray)).flatten()
+}
+
+fn hint(stray: &StrayWord) -> Option<String> {
     let word = stray.word()?;
     let offered = match &stray.near_commands {
         Some(near) => instead_of_command(stray, word, near),

@@ -1,0 +1,36 @@
+//! The time limit for looking at the files of an app when nothing depends on it: for completion, and for the hint after a
+//! mistyped command line.
+//!
+//! Such a lookup opens only regular files (`source_file::read_if_regular`), but even a look at those can hang, for example
+//! on a network file system.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long a lookup may take. A file system that does not answer must not hold up the prompt.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The result of a lookup, or None if it takes too long. It then goes on in the background until this process ends.
+pub(super) fn look_up_in_time<T: Send + 'static>(lookup: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    within(PATIENCE, lookup)
+}
+
+fn within<T: Send + 'static>(limit: Duration, lookup: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    std::thread::spawn(move || drop(sender.send(lookup())));
+    receiver.recv_timeout(limit).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lookup_that_takes_too_long_is_not_awaited() {
+        let (release, wait) = mpsc::channel::<()>();
+
+        assert_eq!(within(Duration::from_millis(1), move || wait.recv()), None);
+        drop(release);
+        assert_eq!(within(Duration::from_secs(60), || 1), Some(1));
+    }
+}
