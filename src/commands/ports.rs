@@ -26,6 +26,18 @@ pub(super) struct Assigned {
     pub(super) ports: Vec<(DynoName, u16)>,
     /// With `-p auto` the block is ours until this is dropped.
     pub(super) locks: Option<PortLocks>,
+    /// The warnings about ports that are in use.
+    pub(super) in_use: Vec<Complaint>,
+}
+
+impl Assigned {
+    /// Shows the ports that were chosen automatically, and the warnings. Call it when nothing can prevent the start any more.
+    pub(super) fn tell(&self) {
+        if self.locks.is_some() {
+            tell(&format!("ports: {}", list(&self.ports)));
+        }
+        self.in_use.iter().for_each(warn);
+    }
 }
 
 /// Gives every dyno its port.
@@ -44,8 +56,8 @@ pub(super) fn assign(
         PortBase::Fixed(base) => {
             let step = args.port_step.unwrap_or(DEFAULT_STEP);
             let ports = Ports::new(base, step, types).assign(formation).map_err(|error| given.refused(&error))?;
-            probe(args, &ports)?;
-            Ok(Assigned { ports, locks: None })
+            let in_use = probe(args, &ports)?;
+            Ok(Assigned { ports, locks: None, in_use })
         }
         PortBase::Auto if args.port_step.is_some() => {
             let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
@@ -164,8 +176,8 @@ pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, pla
     }
 }
 
-/// Warns about each port of a web dyno that is in use; with `--strict-ports` it is an error (S5.3).
-fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<(), Error> {
+/// The warnings about ports of web dynos that are in use; with `--strict-ports` that is an error (S5.3).
+fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<Vec<Complaint>, Error> {
     let mut taken = Vec::new();
     for (dyno, port) in ports.iter().filter(|(dyno, _)| dyno.process_type.as_str() == WEB) {
         // With `--port-step 0` many dynos share one port: one message is enough.
@@ -176,13 +188,11 @@ fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<(), Error> {
         let by = holder.map_or_else(String::new, |holder| format!(" by `{}` (pid {})", holder.command, holder.pid));
         taken.push((*port, Complaint::new(format!("port {port} of `{dyno}` is in use{by}"), PORT_HINT)));
     }
-    let complaints = taken.into_iter().map(|(_, complaint)| complaint);
-    if args.strict_ports {
-        let complaints: Vec<Complaint> = complaints.collect();
-        return if complaints.is_empty() { Ok(()) } else { Err(Error::all(Status::Unavailable, complaints)) };
+    let complaints: Vec<Complaint> = taken.into_iter().map(|(_, complaint)| complaint).collect();
+    if args.strict_ports && !complaints.is_empty() {
+        return Err(Error::all(Status::Unavailable, complaints));
     }
-    complaints.for_each(|complaint| warn(&complaint));
-    Ok(())
+    Ok(complaints)
 }
 
 const PORT_HINT: &str = "stop that process, or choose another port with `-p`; `-p auto` finds a free one";
@@ -199,8 +209,7 @@ fn automatic(types: &[ProcessType], formation: &Formation) -> Result<Assigned, E
         let Ok(ports) = Ports::new(base, block.step, types).assign(formation) else { continue };
         // The block must suit every server, even one that does not set `SO_REUSEADDR`.
         if ports.iter().all(|(_, port)| runtime::is_port_free(*port, BindMode::Plain)) {
-            tell(&format!("ports: {}", list(&ports)));
-            return Ok(Assigned { ports, locks: Some(locks) });
+            return Ok(Assigned { ports, locks: Some(locks), in_use: Vec::new() });
         }
     }
     let fact = format!("no block of {} free ports was found from 20000 up", block.size);

@@ -1,15 +1,14 @@
 //! Whether `/proc` can be read, and what does not work without it.
 
-use super::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::check_process_table;
 
-/// Warns if `/proc` does not list our processes, as in some containers.
+/// The warning if `/proc` does not list our processes, as in some containers.
 ///
 /// # Errors
 /// A smoke could not see whether its dynos are up.
-pub(super) fn check(is_smoke: bool) -> Result<(), Error> {
-    let Err(why) = check_process_table() else { return Ok(()) };
+pub(super) fn check(is_smoke: bool) -> Result<Option<Complaint>, Error> {
+    let Err(why) = check_process_table() else { return Ok(None) };
     let hint = "mount it: `mount -t proc proc /proc`";
     if is_smoke {
         let fact = format!("{why}: a smoke test cannot see whether its dynos listen");
@@ -19,6 +18,5 @@ pub(super) fn check(is_smoke: bool) -> Result<(), Error> {
         "{why}: a process that leaves its dyno's process group is stopped only at the end, by SIGKILL, \
          and `dyno` cannot see which process listens on a port"
     );
-    warn(&Complaint::new(fact, hint));
-    Ok(())
+    Ok(Some(Complaint::new(fact, hint)))
 }

@@ -6,7 +6,6 @@ use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::diagnostics::warn;
 use super::look;
 use super::near_miss::{file_option, is_program, shown};
 use super::project::{Project, TypeSource};
@@ -41,6 +40,10 @@ impl<'a> SmokeRequest<'a> {
         if args.start.is_some() && project.procfile.is_some() {
             let fact = "`--start` cannot be used with `--procfile`";
             return Err(Error::new(Status::Usage, fact, "leave one of them out: `--start` replaces the Procfile"));
+        }
+        if line(&args.command).is_some_and(|line| line.trim_ascii().is_empty()) {
+            let hint = "a variable in it may be empty; leave `--` out to run no command";
+            return Err(Error::new(Status::Usage, "the command after `--` is empty", hint));
         }
         let check = |target: &String| {
             let check = HttpCheck::new(target, args.http_status.as_deref());
@@ -95,13 +98,13 @@ impl<'a> SmokeRequest<'a> {
         SmokeStart { rules, tails: self.tails.clone(), phase_mark }
     }
 
-    /// Warns if no dyno is expected to listen.
+    /// The warning if no dyno is expected to listen.
     ///
     /// # Errors
     /// Status 2: `--http` is given, but no dyno is expected to listen.
-    pub(super) fn check_ready(&self, policy: &Policy, ports: &[(DynoName, u16)]) -> Result<(), Error> {
+    pub(super) fn check_ready(&self, policy: &Policy, ports: &[(DynoName, u16)]) -> Result<Option<Complaint>, Error> {
         if ports.iter().any(|(dyno, _)| policy.ready.contains(&dyno.process_type)) {
-            return Ok(());
+            return Ok(None);
         }
         let hint = "name the types that listen on `$PORT` with `--ready`";
         if self.http.is_some() {
@@ -109,8 +112,7 @@ impl<'a> SmokeRequest<'a> {
             return Err(Error::new(Status::Usage, fact, hint));
         }
         let fact = "no started process type is expected to listen: each is treated as up as soon as it starts";
-        warn(&Complaint::new(fact, hint));
-        Ok(())
+        Ok(Some(Complaint::new(fact, hint)))
     }
 
     /// The command as one more dyno, with the environment of the formation and the address of `web.1`.
@@ -122,10 +124,6 @@ impl<'a> SmokeRequest<'a> {
         session: &str,
     ) -> Result<Option<Arc<DynoSpec>>, Error> {
         let Some(line) = line(&self.args.command) else { return Ok(None) };
-        if line.trim_ascii().is_empty() {
-            let hint = "a variable in it may be empty; leave `--` out to run no command";
-            return Err(Error::new(Status::Usage, "the command after `--` is empty", hint));
-        }
         let dyno = own_name(ports)?;
         let port = first_web(ports).map(|(_, port)| *port);
         let variables =

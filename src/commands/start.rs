@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use super::diagnostics::warn;
 use super::files::Settings;
 use super::focus;
 use super::formation::RequestedFormation;
@@ -72,7 +73,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         Guardian::start(limits).map_err(|errno| refused("cannot start the guardian process", errno.desc()))?;
     // Until the first dyno is started, a signal can simply end this process: the guardian then exits, too.
     runtime::unblock_all();
-    process_table::check(matches!(scope, Scope::Smoke(_)))?;
+    let no_process_table = process_table::check(matches!(scope, Scope::Smoke(_)))?;
 
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
     let types = Types { from: scope.type_source(args), mentions_procfile_dev: scope.mentions_procfile_dev() };
@@ -101,17 +102,24 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     check_open_files(limits, assigned.ports.len(), open_files_of_a_dyno(args))?;
     let session = session()?;
     let mut plan = plan(args, &project, &types, release, &assigned.ports, &session)?;
+    let mut nothing_listens = None;
     if let Scope::Smoke(request) = scope {
-        request.check_ready(&policy, &assigned.ports)?;
+        nothing_listens = request.check_ready(&policy, &assigned.ports)?;
         plan.command = request.command(args, &project, &assigned.ports, &session)?;
     }
+    let quiet = quiet(args, &types)?;
+    let files = log_files(args, &plan, &types)?;
+    // Only now: an error is not preceded by lines about a start that it prevents.
+    no_process_table.iter().for_each(warn);
+    assigned.tell();
+    nothing_listens.iter().for_each(warn);
     look::check(args);
 
     let start = runtime::Start {
         prefix_columns: prefix_columns(args, &plan),
         formatter: formatter(args, cli.color(), scope.shown(), &plan, &types),
-        quiet: quiet(args, &types)?,
-        files: log_files(args, &plan, &types)?,
+        quiet,
+        files,
         notices: platform::notice_style(args),
         null_stdin: args.stdin == StdinMode::Null,
         plan,

@@ -81,6 +81,13 @@ fn s6_10_without_proc_smoke_is_refused() {
     );
 }
 
+#[test]
+fn s8_2_without_proc_a_release_that_is_refused_prints_only_the_error() {
+    let error = "error: the Procfile has no `release` command\n\nhint: add a line such as `release: ./migrate`\n";
+
+    without_proc(App::new("web: true\n").dyno(["release"])).run().expect(Ended::Code(78), "", error);
+}
+
 /// Holds a lease on a file until it is dropped. Until then, an exec of the file hangs in the kernel.
 struct Lease(std::process::Child);
 
