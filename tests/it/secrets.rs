@@ -1,5 +1,5 @@
-//! Only the dynos see the values of config vars. No command line that `ps` shows, no message and no file that `dyno`
-//! writes contains one.
+//! Only the dynos see the values of config vars. No command line or environment that `ps` shows of another process, no
+//! message and no file that `dyno` writes contains one.
 
 use std::fs;
 use std::path::Path;
@@ -70,6 +70,23 @@ fn no_process_has_a_value_of_an_env_file_in_its_arguments() {
 
     assert_eq!(processes.len(), 5, "{processes:#?}");
     assert!(processes.iter().all(|process| !process.command.contains(SECRET)), "{processes:#?}");
+}
+
+#[test]
+fn dyno_and_its_guardian_show_only_what_dyno_was_given() {
+    let app = app("web: exec sleep 1000\n");
+    let dyno = app.dyno(["start", "--set", "GIVEN=as an argument"]).env("INHERITED", "as a variable").spawn();
+    dyno.until("web.1 runs", || dyno.of_dynos().iter().any(|process| process.command.starts_with("sleep")));
+
+    let shown = |pid: i32| ["cmdline", "environ"].map(|file| fs::read(format!("/proc/{pid}/{file}")).unwrap());
+    let (own, of_guardian) = (shown(dyno.main()), shown(dyno.guardian()));
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish();
+
+    assert_eq!(own, of_guardian);
+    let [arguments, variables] = own.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(arguments.ends_with("\0start\0--set\0GIVEN=as an argument\0"), "{arguments}");
+    assert!(variables.contains("INHERITED=as a variable\0") && !variables.contains(SECRET), "{variables}");
 }
 
 #[test]
