@@ -29,6 +29,6 @@ pub use ports::{
 };
 pub use procfile::{Procfile, ProcfileEntry};
 pub use text::nearest::nearest;
-pub(crate) use text::nearest::{did_you_mean, some_of};
+pub(crate) use text::nearest::{did_you_mean, one_of, some_of};
 pub use text::problem::{Problem, Severity};
 pub use text::source::MAX_FILE_BYTES;

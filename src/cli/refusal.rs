@@ -9,7 +9,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{Dialect, ProjectArgs};
-use crate::app::{did_you_mean, nearest};
+use crate::app::{did_you_mean, nearest, one_of};
 use crate::error::Complaint;
 
 /// Maximum number of values of an argument that a hint lists.
@@ -202,7 +202,7 @@ impl Line<'_> {
             return format!("`{} --help` lists the values", self.command_path());
         }
         let quoted: Vec<String> = valid.iter().map(|name| format!("`{name}`")).collect();
-        format!("write {}", alternatives(&quoted))
+        format!("write {}", one_of(&quoted))
     }
 
     fn missing(&self, arguments: &[String]) -> Complaint {
@@ -215,7 +215,7 @@ impl Line<'_> {
         let is_option = missing.iter().any(|name| name.starts_with("`-"));
         // A missing option is needed by another option. Anything else is an argument of the command.
         if is_option {
-            let fact = format!("{} is missing", alternatives(&missing));
+            let fact = format!("{} is missing", one_of(&missing));
             return Complaint::new(fact, "add it: another option on this line needs it");
         }
         Complaint::new(format!("`{path}` needs {}", missing.join(" and ")), self.example())
@@ -256,13 +256,4 @@ fn argument_name(text: &str) -> String {
         return text.to_owned();
     }
     text.split([' ', '=', '[']).next().unwrap_or(text).to_owned()
-}
-
-/// `a`, `b` or `c`.
-fn alternatives(names: &[String]) -> String {
-    match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
-    }
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::app::one_of;
 use crate::model::{ExitStatus, LeftRunning, ProcessType};
 
 use super::{CanDie, KeyboardSign, NoticeKind, StillRunning, StopCause};
@@ -179,7 +180,7 @@ impl NoticeKind {
                 format!("left {} running; stopped {them} too", processes.join(", "))
             }
             Self::LeftBehind { dynos, process } => {
-                format!("left behind by {}: {process}, stopped at the end", dynos.join(" or "))
+                format!("left behind by {}: {process}, stopped at the end", one_of(dynos))
             }
             Self::StoppingOthers { dyno, cause, is_first, keys } => {
                 let how = stop_cause(*cause, *is_first);

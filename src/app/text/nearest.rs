@@ -28,11 +28,16 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<
 /// A hint that suggests the names, such as ``did you mean `a`, `b` or `c`?``. None if there are none.
 pub(crate) fn did_you_mean<Name: AsRef<str>>(nearest: &[Name]) -> Option<String> {
     let quoted: Vec<String> = nearest.iter().map(|name| format!("`{}`", name.as_ref())).collect();
-    let (last, others) = quoted.split_last()?;
-    if others.is_empty() {
-        return Some(format!("did you mean {last}?"));
+    (!quoted.is_empty()).then(|| format!("did you mean {}?", one_of(&quoted)))
+}
+
+/// `a`, `a or b`, `a, b or c`.
+pub(crate) fn one_of(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
     }
-    Some(format!("did you mean {} or {last}?", others.join(", ")))
 }
 
 /// The first names in backticks and how many more there are, for a hint.

@@ -91,6 +91,13 @@ fn s6_10_processes_that_outlive_their_leader_are_named() {
             },
             "left behind by web.1 or worker.1: ssh-agent (pid 812), stopped at the end",
         ),
+        (
+            NoticeKind::LeftBehind {
+                dynos: ["web.1", "web.2", "worker.1"].map(str::to_owned).into(),
+                process: process("redis-server", 813, None),
+            },
+            "left behind by web.1, web.2 or worker.1: redis-server (pid 813), stopped at the end",
+        ),
     ] {
         assert_texts(&kind, Some(text), Some(text));
     }
