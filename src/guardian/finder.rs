@@ -12,9 +12,11 @@ use nix::unistd::Pid;
 use super::table::{Identity, Process, Table};
 use crate::model::RunId;
 
-/// After this time an empty environment is accepted as final. Until then the process may be in the middle of an exec,
-/// which takes a while on a busy machine.
+/// After this time an empty environment is accepted as final. Until then the process may be at the end of an exec.
 const EMPTY_IS_FINAL_AFTER: Duration = Duration::from_millis(200);
+
+/// The same if the process has no arguments either, as in the middle of an exec, which can take long on a busy machine.
+const EXEC_ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is known about a run that may still have processes.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +52,10 @@ pub(super) enum Marks {
     /// No marks: the environment was overwritten or cleared, or cannot be read.
     #[default]
     Absent,
-    /// The environment is empty, as in the middle of an exec.
+    /// The environment is empty. The process may be at the end of an exec.
     Blank,
+    /// The environment and the arguments are empty: the process is in the middle of an exec.
+    Executing,
 }
 
 /// The run that a process belongs to.
@@ -109,11 +113,13 @@ impl Finder {
                             Some(Owner::Undecided { since }) => *since,
                             Some(Owner::Run(_) | Owner::OneOf(_)) | None => now,
                         };
-                        let is_new = now.duration_since(blank_since) < EMPTY_IS_FINAL_AFTER;
+                        let waited = now.duration_since(blank_since);
                         match (by_evidence(process, runs, evidence), by_time(process, runs)) {
                             (Verdict::Run(run), _) => Owner::Run(run),
-                            (Verdict::Blank, Owner::OneOf(_)) if is_new => Owner::Undecided { since: blank_since },
-                            (Verdict::Blank | Verdict::Nothing, owner) => owner,
+                            (Verdict::MayFollow { within }, Owner::OneOf(_)) if waited < within => {
+                                Owner::Undecided { since: blank_since }
+                            }
+                            (Verdict::MayFollow { .. } | Verdict::Nothing, owner) => owner,
                         }
                     }
                 }
@@ -152,8 +158,10 @@ impl Finder {
 /// What the evidence about an orphan proves.
 enum Verdict {
     Run(RunId),
-    /// Its environment is still empty.
-    Blank,
+    /// Its environment is still empty, so that evidence may follow.
+    MayFollow {
+        within: Duration,
+    },
     Nothing,
 }
 
@@ -195,7 +203,8 @@ fn by_evidence(process: &Process, runs: &[RunFacts<'_>], evidence: &mut dyn Evid
     let by_port = |run: &&RunFacts<'_>| run.port.is_some_and(|port| ports.contains(&port));
     match (runs.iter().find(by_port), marks) {
         (Some(run), _) => Verdict::Run(run.id),
-        (None, Marks::Blank) => Verdict::Blank,
+        (None, Marks::Blank) => Verdict::MayFollow { within: EMPTY_IS_FINAL_AFTER },
+        (None, Marks::Executing) => Verdict::MayFollow { within: EXEC_ENDS_WITHIN },
         (None, Marks::Dyno(_) | Marks::Absent) => Verdict::Nothing,
     }
 }

@@ -268,7 +268,8 @@ impl Evidence for ProcEvidence<'_> {
 pub(super) fn marks_of(pid: Pid, session: &[u8]) -> Marks {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return Marks::Absent };
     if environment.is_empty() {
-        return Marks::Blank;
+        // The system sets up the arguments just before the environment.
+        return if words_of(pid).is_some_and(|words| words.is_empty()) { Marks::Executing } else { Marks::Blank };
     }
     let mut variables = environment.split(|byte| *byte == 0);
     let dyno = variables.clone().find_map(|variable| variable.strip_prefix(b"DYNO="));

@@ -134,7 +134,7 @@ impl Runs {
                 let is_leader = || self.all.iter().any(|run| run.leader() == pid);
                 let is_marked = || match proc_table::marks_of(pid, &self.session) {
                     Marks::Dyno(dyno) => killed.contains(&dyno),
-                    Marks::Absent | Marks::Blank => are_all_killed,
+                    Marks::Absent | Marks::Blank | Marks::Executing => are_all_killed,
                 };
                 if !hit.contains(&pid) && !self.finder.knows(pid) && !is_leader() && is_marked() {
                     hit.insert(pid);

@@ -246,6 +246,34 @@ fn s6_10_an_environment_that_stays_empty_is_finally_accepted() {
 }
 
 #[test]
+fn s6_10_a_process_that_is_long_in_an_exec_is_still_checked_again() {
+    let mut world = World::new();
+    world.evidence.insert(30, FakeEvidence { marks: Marks::Executing, ..FakeEvidence::default() });
+    world.add(process(30, 1)).look();
+
+    world.now += 2 * EMPTY_IS_FINAL_AFTER;
+    world.look();
+    assert!(world.finder.is_undecided());
+
+    let marks = Marks::Dyno("web.1".to_owned());
+    world.evidence.insert(30, FakeEvidence { marks, ..FakeEvidence::default() });
+    world.look();
+    assert_eq!(world.owner(30), Owner::Run(WEB));
+}
+
+#[test]
+fn s6_10_an_exec_that_never_ends_is_finally_accepted() {
+    let mut world = World::new();
+    world.evidence.insert(30, FakeEvidence { marks: Marks::Executing, ..FakeEvidence::default() });
+    world.add(process(30, 1)).look();
+
+    world.now += EXEC_ENDS_WITHIN;
+    world.look();
+
+    assert_eq!(world.owner(30), either());
+}
+
+#[test]
 fn s6_10_a_look_is_not_settled_if_a_process_vanished_meanwhile() {
     let mut world = World::new();
     assert!(world.finder.is_settled());
