@@ -146,28 +146,22 @@ fn note<'a>(
     notes: impl Iterator<Item = (&'a EnvEntry, String, String)>,
     findings: &mut Findings,
 ) {
-    let found = |line, key, message, hint| Finding {
-        severity,
-        file: text.name.clone(),
-        line,
-        is_sentence: true,
-        key,
-        message,
-        hint,
-    };
+    let found = |line: usize, message, hint| Finding::new(severity, &text.name, line, message, hint);
     let mut left_out = 0_usize;
-    let mut first_left_out = None;
+    let mut first_left_out = 0_usize;
     for (index, (entry, message, hint)) in notes.enumerate() {
         if index < MAX_NOTES {
-            findings.push(found(Some(entry.line), Some(entry.key.clone()), message, hint));
+            findings.push(found(entry.line, message, hint).about(&entry.key));
         } else {
+            if left_out == 0 {
+                first_left_out = entry.line;
+            }
             left_out += 1;
-            first_left_out.get_or_insert(entry.line);
         }
     }
     if left_out > 0 {
         let message = format!("{left_out} more such {} from here on", if left_out == 1 { "entry" } else { "entries" });
-        findings.push(found(first_left_out, None, message, "fix the first ones and run `dyno check` again".to_owned()));
+        findings.push(found(first_left_out, message, "fix the first ones and run `dyno check` again".to_owned()));
     }
 }
 

@@ -24,6 +24,29 @@ pub(super) struct Finding {
 }
 
 impl Finding {
+    /// A problem of a line, or of a file as a whole: then the message continues after its name.
+    pub(super) fn new(
+        severity: Severity,
+        file: impl Into<String>,
+        line: impl Into<Option<usize>>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let (file, line) = (file.into(), line.into());
+        let is_sentence = line.is_some();
+        Self { severity, file, line, is_sentence, key: None, message: message.into(), hint: hint.into() }
+    }
+
+    /// The same problem, with a message that does not need the name of the file before it.
+    pub(super) fn in_a_sentence(self) -> Self {
+        Self { is_sentence: true, ..self }
+    }
+
+    /// The same problem, about this process type or variable.
+    pub(super) fn about(self, key: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), ..self }
+    }
+
     /// The text to show.
     pub(super) fn complaint(&self) -> Complaint {
         let fact = match self.line {
@@ -42,28 +65,15 @@ pub(super) struct Findings(Vec<Finding>);
 impl Findings {
     /// Adds the problems that a reader found in a file.
     pub(super) fn add(&mut self, file: &str, problems: &[Problem]) {
-        self.0.extend(problems.iter().map(|problem| Finding {
-            severity: problem.severity,
-            file: file.to_owned(),
-            line: Some(problem.line),
-            is_sentence: true,
-            key: problem.key.clone(),
-            message: problem.message.clone(),
-            hint: problem.hint.clone(),
+        self.0.extend(problems.iter().cloned().map(|Problem { severity, line, key, message, hint }| Finding {
+            key,
+            ..Finding::new(severity, file, line, message, hint)
         }));
     }
 
     /// Adds a problem of a file as a whole, such as `does not exist`.
     pub(super) fn add_file(&mut self, severity: Severity, file: &str, message: &str, hint: &str) {
-        self.push(Finding {
-            severity,
-            file: file.to_owned(),
-            line: None,
-            is_sentence: false,
-            key: None,
-            message: message.to_owned(),
-            hint: hint.to_owned(),
-        });
+        self.push(Finding::new(severity, file, None, message, hint));
     }
 
     pub(super) fn push(&mut self, finding: Finding) {

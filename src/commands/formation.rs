@@ -121,15 +121,8 @@ pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], f
     let formation = file.formation.iter().map(|setting| ("formation", setting.line, whole(&setting.value)));
     let concurrency = file.concurrency.iter().map(|setting| ("concurrency", setting.line, changed(&setting.value)));
     for (key, line, resolved) in formation.chain(concurrency) {
-        let found = |severity, message: String, hint: String| Finding {
-            severity,
-            file: file_name.to_owned(),
-            line: Some(line),
-            is_sentence: true,
-            key: Some(key.to_owned()),
-            message,
-            hint,
-        };
+        let found =
+            |severity, message: String, hint: String| Finding::new(severity, file_name, line, message, hint).about(key);
         let all: Vec<Finding> = match resolved {
             Ok((_, warnings)) => {
                 warnings.iter().map(|warning| found(Severity::Warning, warning.to_string(), warning.hint())).collect()
@@ -140,18 +133,13 @@ pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], f
             findings.push(finding);
         }
     }
-    let line = file.formation.as_ref().or(file.concurrency.as_ref()).map(|setting| setting.line);
-    let is_empty = || of_file(file, types).is_some_and(|formation| formation.is_empty());
-    if line.is_some() && !types.is_empty() && is_empty() {
-        findings.push(Finding {
-            severity: Severity::Error,
-            file: file_name.to_owned(),
-            line,
-            is_sentence: true,
-            key: Some(if file.formation.is_some() { "formation" } else { "concurrency" }.to_owned()),
-            message: NOTHING_TO_START.to_owned(),
-            hint: types.first().map(quantity_hint).unwrap_or_default(),
-        });
+    let (Some(setting), Some(first)) = (file.formation.as_ref().or(file.concurrency.as_ref()), types.first()) else {
+        return;
+    };
+    if of_file(file, types).is_some_and(|formation| formation.is_empty()) {
+        let key = if file.formation.is_some() { "formation" } else { "concurrency" };
+        let hint = quantity_hint(first);
+        findings.push(Finding::new(Severity::Error, file_name, setting.line, NOTHING_TO_START, hint).about(key));
     }
 }
 

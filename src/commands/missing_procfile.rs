@@ -16,15 +16,10 @@ const SCRIPTS: [(&str, &str); 3] = [("dev", "npm run dev"), ("start", "npm start
 pub(super) fn finding(places: &Places, named_by: &NamedBy, name: &str) -> Finding {
     let hint = hint(places, named_by);
     match named_by {
-        NamedBy::Default => Finding {
-            severity: Severity::Error,
-            file: name.to_owned(),
-            line: None,
-            is_sentence: true,
-            key: None,
-            message: format!("no Procfile in {}", places.root.display()),
-            hint,
-        },
+        NamedBy::Default => {
+            let message = format!("no Procfile in {}", places.root.display());
+            Finding::new(Severity::Error, name, None, message, hint).in_a_sentence()
+        }
         NamedBy::Option | NamedBy::Foreman { .. } | NamedBy::Variable(_) => {
             named_by.finding(Severity::Error, "the Procfile", name, &Unreadable::Missing.to_string(), &hint)
         }

@@ -24,22 +24,16 @@ pub(super) enum NamedBy {
 impl NamedBy {
     /// The finding that the file `name` cannot be used. `what`: such as `the Procfile`; `why`: goes after its name.
     pub(super) fn finding(&self, severity: Severity, what: &str, name: &str, why: &str, hint: &str) -> Finding {
-        let found = |file: &str, line, key: Option<&str>, message| Finding {
-            severity,
-            file: file.to_owned(),
-            line,
-            is_sentence: line.is_some(),
-            key: key.map(str::to_owned),
-            message,
-            hint: hint.to_owned(),
+        let at_line = |file: &str, line: &usize, key: &str| {
+            Finding::new(severity, file, *line, format!("{what} `{name}` {why}"), hint).about(key)
         };
-        let at_line = |file, line, key| found(file, Some(line), Some(key), format!("{what} `{name}` {why}"));
         match self {
-            Self::Default | Self::Option => found(name, None, None, why.to_owned()),
-            Self::Foreman { file, line, key } => at_line(file, *line, key),
-            Self::Variable(Origin::File { name: file, line }) => at_line(file, *line, "PROCFILE"),
+            Self::Default | Self::Option => Finding::new(severity, name, None, why, hint),
+            Self::Foreman { file, line, key } => at_line(file, line, key),
+            Self::Variable(Origin::File { name: file, line }) => at_line(file, line, "PROCFILE"),
             Self::Variable(origin @ (Origin::Shell | Origin::Default | Origin::Option | Origin::Dyno)) => {
-                found(name, None, Some("PROCFILE"), format!("{why}; `PROCFILE` of {origin} names it"))
+                let message = format!("{why}; `PROCFILE` of {origin} names it");
+                Finding::new(severity, name, None, message, hint).about("PROCFILE")
             }
         }
     }

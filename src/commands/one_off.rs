@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::files::{self, Settings};
-use super::findings::Findings;
+use super::findings::{Finding, Findings};
 use super::identity;
 use super::places::{Places, reason};
 use super::program_lookup::{Obstacle, obstacle, program_of};
@@ -91,7 +91,7 @@ fn type_entry(
     if procfile.is_none() {
         for finding in of_procfile.iter().filter(|finding| finding.severity == Severity::Error) {
             let severity = if named { Severity::Error } else { Severity::Warning };
-            findings.push(super::findings::Finding { severity, ..finding.clone() });
+            findings.push(Finding { severity, ..finding.clone() });
         }
     }
     let entry = procfile?.get(&process_type)?.clone();

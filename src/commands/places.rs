@@ -31,7 +31,7 @@ impl NoDirectory {
     /// Converts it to a finding. The message names the directory.
     pub(super) fn finding(self) -> Finding {
         let Self { file, line, fact, hint } = self;
-        Finding { severity: Severity::Error, file, line, is_sentence: true, key: None, message: fact, hint }
+        Finding::new(Severity::Error, file, line, fact, hint).in_a_sentence()
     }
 
     /// Adds it to the other findings, such as problems in `.foreman`; shows the warnings and returns the errors.

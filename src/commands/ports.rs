@@ -140,16 +140,8 @@ pub(super) fn base(
 /// Procfile.
 pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, places: &Places, findings: &mut Findings) {
     let (base, given) = base(None, false, layers, places);
-    let mut find = |name: &str, line, key: &str, message, hint: &str| {
-        findings.push(Finding {
-            severity: Severity::Error,
-            file: name.to_owned(),
-            line: Some(line),
-            is_sentence: true,
-            key: Some(key.to_owned()),
-            message,
-            hint: hint.to_owned(),
-        });
+    let mut find = |name: &str, line: usize, key: &str, message: String, hint: &str| {
+        findings.push(Finding::new(Severity::Error, name, line, message, hint).about(key));
     };
     let base = match (base, &given) {
         (Ok(PortBase::Fixed(base)), Given::File { .. } | Given::OptionOrDefault) => base,

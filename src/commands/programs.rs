@@ -45,15 +45,9 @@ pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: 
             1 => "1 more process type runs a program".to_owned(),
             count => format!("{count} more process types run a program"),
         };
-        findings.push(Finding {
-            severity: Severity::Warning,
-            file: file.to_owned(),
-            line: Some(line),
-            is_sentence: true,
-            key: None,
-            message: format!("and {more} that cannot be executed"),
-            hint: "fix the first ones and run `dyno check` again".to_owned(),
-        });
+        let message = format!("and {more} that cannot be executed");
+        let hint = "fix the first ones and run `dyno check` again";
+        findings.push(Finding::new(Severity::Warning, file, line, message, hint));
     }
 }
 
@@ -68,13 +62,6 @@ fn finding(file: &str, entry: &ProcfileEntry, program: &str, obstacle: Obstacle)
         Obstacle::Directory => ("is a directory", "name a program in it".to_owned()),
         Obstacle::NotExecutable => ("is not executable", format!("run `chmod +x {program}`")),
     };
-    Finding {
-        severity: Severity::Warning,
-        file: file.to_owned(),
-        line: Some(entry.line),
-        is_sentence: true,
-        key: Some(name.as_str().to_owned()),
-        message: format!("`{name}` runs `{program}`, which {why}"),
-        hint,
-    }
+    let message = format!("`{name}` runs `{program}`, which {why}");
+    Finding::new(Severity::Warning, file, entry.line, message, hint).about(name.as_str())
 }

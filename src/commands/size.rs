@@ -99,14 +99,11 @@ fn fits(environment: &Environment, line: &[u8]) -> Result<(), EnvironmentTooBig>
 fn too_long(file: &str, entry: &ProcfileEntry, line: &[u8]) -> Option<Finding> {
     let bytes = line.len() + 1;
     let name = entry.process_type.as_str();
-    (bytes > MAX_VARIABLE_BYTES).then(|| Finding {
-        severity: Severity::Error,
-        file: file.to_owned(),
-        line: Some(entry.line),
-        is_sentence: true,
-        key: Some(name.to_owned()),
-        message: format!("the command of `{name}` is {bytes} bytes long, and the system allows {MAX_VARIABLE_BYTES}"),
-        hint: "put it into a script and run the script".to_owned(),
+    (bytes > MAX_VARIABLE_BYTES).then(|| {
+        let message =
+            format!("the command of `{name}` is {bytes} bytes long, and the system allows {MAX_VARIABLE_BYTES}");
+        let hint = "put it into a script and run the script";
+        Finding::new(Severity::Error, file, entry.line, message, hint).about(name)
     })
 }
 
@@ -116,17 +113,8 @@ fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
         Some((file, line)) => (file, Some(line), error.to_string()),
         None => ("the environment of a dyno".to_owned(), None, format!("is too big: {error}")),
     };
-    let hint = error.hint().to_owned();
-    let is_sentence = line.is_some();
-    Finding {
-        severity: Severity::Error,
-        file,
-        line,
-        is_sentence,
-        key: error.variable().map(str::to_owned),
-        message,
-        hint,
-    }
+    let key = error.variable().map(str::to_owned);
+    Finding { key, ..Finding::new(Severity::Error, file, line, message, error.hint()) }
 }
 
 /// File and line of the variable, if a file sets it.
