@@ -20,10 +20,6 @@ use crate::cli::{CheckArgs, Cli, Dialect};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
 
-/// Maximum number of notes of one kind on one `.env` file: more than a few screens do not help, and a file of 16 MiB
-/// may cause a million.
-const MAX_NOTES: usize = 100;
-
 /// The result as JSON.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
@@ -130,38 +126,12 @@ fn note_names(texts: &[EnvText], findings: &mut Findings) {
     for text in texts {
         let is_used = |entry: &&EnvEntry| text.file.get(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry));
         let odd = text.file.entries().iter().filter(is_used).filter(|entry| !entry.passes_every_shell());
-        let notes = odd.map(|entry| {
+        findings.push_limited(odd.map(|entry| {
             let message =
                 format!("`{}` is not a name that every shell accepts: `/bin/sh` may drop the variable", entry.key);
-            (entry, message, "use A-Z a-z 0-9 _ and do not start with a digit".to_owned())
-        });
-        note(text, Severity::Warning, notes, findings);
-    }
-}
-
-/// Adds notes on entries of one file, each with its message and hint, and counts those beyond the limit.
-fn note<'a>(
-    text: &EnvText,
-    severity: Severity,
-    notes: impl Iterator<Item = (&'a EnvEntry, String, String)>,
-    findings: &mut Findings,
-) {
-    let found = |line: usize, message, hint| Finding::new(severity, &text.name, line, message, hint);
-    let mut left_out = 0_usize;
-    let mut first_left_out = 0_usize;
-    for (index, (entry, message, hint)) in notes.enumerate() {
-        if index < MAX_NOTES {
-            findings.push(found(entry.line, message, hint).about(&entry.key));
-        } else {
-            if left_out == 0 {
-                first_left_out = entry.line;
-            }
-            left_out += 1;
-        }
-    }
-    if left_out > 0 {
-        let message = format!("{left_out} more such {} from here on", if left_out == 1 { "entry" } else { "entries" });
-        findings.push(found(first_left_out, message, "fix the first ones and run `dyno check` again".to_owned()));
+            let hint = "use A-Z a-z 0-9 _ and do not start with a digit";
+            Finding::new(Severity::Warning, &text.name, entry.line, message, hint).about(&entry.key)
+        }));
     }
 }
 
@@ -169,16 +139,15 @@ fn note<'a>(
 fn compare(texts: &[EnvText], strict: bool, findings: &mut Findings) {
     let severity = if strict { Severity::Defect } else { Severity::Warning };
     for text in texts.iter().filter(|text| text.bytes.trim_ascii_start().first() != Some(&b'{')) {
-        let notes = text.file.entries().iter().filter_map(|entry| {
+        findings.push_limited(text.file.entries().iter().filter_map(|entry| {
             let message = match difference(&text.bytes, entry)? {
                 Difference::Refuses => format!("a strict .env reader rejects `{}`", entry.key),
                 Difference::ReadsAnotherValue => {
                     format!("a strict .env reader reads a different value for `{}`", entry.key)
                 }
             };
-            Some((entry, message, strict_reader::HINT.to_owned()))
-        });
-        note(text, severity, notes, findings);
+            Some(Finding::new(severity, &text.name, entry.line, message, strict_reader::HINT).about(&entry.key))
+        }));
     }
 }
 

@@ -7,6 +7,10 @@ use super::diagnostics::warn;
 use crate::app::{Problem, Severity};
 use crate::error::{Complaint, Error, Status};
 
+/// Maximum number of findings of one kind: a list of several screens does not help, and a file of 16 MiB may cause a
+/// million.
+const MAX_OF_ONE_KIND: usize = 100;
+
 /// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
@@ -78,6 +82,16 @@ impl Findings {
 
     pub(super) fn push(&mut self, finding: Finding) {
         self.0.push(finding);
+    }
+
+    /// Adds the findings of one kind in one file, and counts those beyond the limit.
+    pub(super) fn push_limited(&mut self, of_one_kind: impl IntoIterator<Item = Finding>) {
+        let mut findings = of_one_kind.into_iter();
+        self.0.extend(findings.by_ref().take(MAX_OF_ONE_KIND));
+        if let Some(Finding { severity, file, line, .. }) = findings.next() {
+            let message = format!("and {} more like this", 1 + findings.count());
+            self.push(Finding::new(severity, file, line, message, "fix the first ones and run `dyno check` again"));
+        }
     }
 
     /// Sorts by file, in the order the files were read, then by line.

@@ -13,9 +13,6 @@ use crate::model::DynoName;
 /// Maximum number of programs that are looked up: no real app has more, and each lookup reads the disk several times.
 const MAX_PROGRAMS: usize = 1_000;
 
-/// Maximum number of notes, one for each process type: a list of several screens does not help.
-const MAX_NOTES: usize = 100;
-
 /// Notes the programs that cannot be executed. `file`: the name of the Procfile; `directory`: where its commands run.
 pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: &Path, findings: &mut Findings) {
     let Some(first) = procfile.entries().first() else { return };
@@ -25,30 +22,14 @@ pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: 
     // A line with another finding is reported already, and its command is probably not the intended one.
     let odd: HashSet<usize> = findings.iter().filter(|finding| finding.file == file).filter_map(|it| it.line).collect();
     let mut known = HashMap::new();
-    let (mut notes, mut first_left_out) = (0_usize, None);
-    for entry in procfile.entries() {
-        let Some(program) = program_of(&entry.command).filter(|_| !odd.contains(&entry.line)) else { continue };
+    findings.push_limited(procfile.entries().iter().filter_map(|entry| {
+        let program = program_of(&entry.command).filter(|_| !odd.contains(&entry.line))?;
         if known.len() >= MAX_PROGRAMS && !known.contains_key(&program) {
-            continue;
+            return None;
         }
         let found = *known.entry(program.clone()).or_insert_with(|| obstacle(&program, &environment, directory));
-        let Some(obstacle) = found else { continue };
-        notes += 1;
-        if notes <= MAX_NOTES {
-            findings.push(finding(file, entry, &String::from_utf8_lossy(&program), obstacle));
-        } else {
-            first_left_out.get_or_insert(entry.line);
-        }
-    }
-    if let Some(line) = first_left_out {
-        let more = match notes - MAX_NOTES {
-            1 => "1 more process type runs a program".to_owned(),
-            count => format!("{count} more process types run a program"),
-        };
-        let message = format!("and {more} that cannot be executed");
-        let hint = "fix the first ones and run `dyno check` again";
-        findings.push(Finding::new(Severity::Warning, file, line, message, hint));
-    }
+        Some(finding(file, entry, &String::from_utf8_lossy(&program), found?))
+    }));
 }
 
 fn finding(file: &str, entry: &ProcfileEntry, program: &str, obstacle: Obstacle) -> Finding {

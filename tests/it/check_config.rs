@@ -38,15 +38,14 @@ fn s2_8_at_most_a_hundred_notes_of_each_kind_are_listed_per_file() {
     let checked = app.dyno(["check"]).run();
     checked.expect_end(Ended::Code(0));
     let stderr = checked.stderr();
-    let more =
-        "note: .env:101: 900 more such entries from here on\nhint: fix the first ones and run `dyno check` again\n";
+    let more = "note: .env:101: and 900 more like this\nhint: fix the first ones and run `dyno check` again\n";
     assert!(stderr.ends_with(&more.repeat(2)) && stderr.lines().count() == 2 * 202, "{stderr}");
     let as_json = app.dyno(["check", "--strict", "--json"]).run();
     as_json.expect_end(Ended::Code(78));
     let result: serde_json::Value = serde_json::from_str(&as_json.stdout()).unwrap();
     assert_eq!(result["problems"].as_array().unwrap().len(), 202);
     let last = serde_json::json!({"severity": "error", "file": ".env", "line": 101,
-        "message": "900 more such entries from here on", "hint": "fix the first ones and run `dyno check` again"});
+        "message": "and 900 more like this", "hint": "fix the first ones and run `dyno check` again"});
     assert!(result["problems"].as_array().unwrap().contains(&last), "{result}");
 }
 

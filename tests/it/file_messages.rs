@@ -152,12 +152,11 @@ fn binary_too_large_and_endless_files_are_refused() {
 #[test]
 fn problems_after_the_first_hundred_are_counted() {
     let nonsense = |count: usize| (1..=count).map(|n| format!("npm {n}\ntype{n}: true\n")).collect::<Vec<_>>();
-    for (count, rest) in [(101, "1 more problem"), (102, "2 more problems")] {
+    for (count, rest) in [(101, "and 1 more problem"), (102, "and 2 more problems")] {
         let finished = App::new(&nonsense(count).concat()).dyno(["check"]).run();
 
         let stderr = finished.stderr();
-        let last =
-            format!("error: Procfile:201: {rest} from here on\nhint: fix the first ones and run `dyno check` again\n");
+        let last = format!("error: Procfile:201: {rest}\nhint: fix the first ones and run `dyno check` again\n");
         assert!(stderr.ends_with(&last) && stderr.lines().count() == 2 * 101, "{stderr}");
     }
 }

@@ -127,13 +127,13 @@ fn s1_6_check_notes_programs_that_cannot_be_executed() {
 
 #[test]
 fn s1_6_process_types_beyond_a_hundred_with_such_programs_are_counted() {
-    for (types, last) in [(101, "1 more process type runs a program"), (103, "3 more process types run a program")] {
+    for (types, last) in [(101, 1), (103, 3)] {
         let lines: Vec<String> = (1..=types).map(|number| format!("t{number}: ./missing {number}\n")).collect();
 
         let finished = App::new(&lines.concat()).dyno(["check"]).run();
 
         finished.expect_end(Ended::Code(0));
-        let summary = format!("note: Procfile:101: and {last} that cannot be executed\n");
+        let summary = format!("note: Procfile:101: and {last} more like this\n");
         assert!(finished.stderr().contains(&summary), "{}", finished.stderr());
         assert_eq!(finished.stderr().matches("note: ").count(), 101);
     }

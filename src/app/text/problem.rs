@@ -118,7 +118,7 @@ impl Problems {
         self.listed.sort_by_key(|problem| problem.line);
         if let Some((line, severity)) = self.first_left_out {
             let problems = if self.left_out == 1 { "problem" } else { "problems" };
-            let message = format!("{} more {problems} from here on", self.left_out);
+            let message = format!("and {} more {problems}", self.left_out);
             self.listed.push(Problem::new(severity, line, message, "fix the first ones and run `dyno check` again"));
         }
         self.listed
@@ -146,7 +146,7 @@ mod tests {
 
         let listed = problems.into_list();
         assert_eq!(listed.len(), 101);
-        assert_eq!(listed[100].message, "2 more problems from here on");
+        assert_eq!(listed[100].message, "and 2 more problems");
         assert_eq!(listed[100].line, 101);
     }
 
@@ -159,7 +159,7 @@ mod tests {
         problems.append(others);
 
         let listed = problems.into_list();
-        assert_eq!((listed[100].line, listed[100].message.as_str()), (101, "3 more problems from here on"));
+        assert_eq!((listed[100].line, listed[100].message.as_str()), (101, "and 3 more problems"));
     }
 
     #[test]
