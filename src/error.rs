@@ -82,6 +82,12 @@ impl Error {
         Self { status, complaints: vec![Complaint::new(fact, hint)] }
     }
 
+    /// An error in the command line.
+    #[must_use]
+    pub fn usage(fact: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Status::Usage, fact, hint)
+    }
+
     /// An error with several complaints, all of which are shown.
     #[must_use]
     pub fn all(status: Status, complaints: impl IntoIterator<Item = Complaint>) -> Self {

@@ -81,7 +81,7 @@ fn unexpected_key(word: &str) -> Error {
 }
 
 fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
-    let process_type = ProcessType::new("web")
+    let process_type = ProcessType::new(ProcessType::WEB)
         .map_err(|error| Error::new(Status::Internal, format!("cannot name a dyno: {error}"), ""))?;
     let dyno = DynoName::new(process_type, 1);
     // Every dyno has some variables of its own, such as `PS`.

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use super::platform;
 use super::policy::known_type;
 use crate::cli::{LogFormatName, PtyMode, StartArgs};
-use crate::error::{Error, Status};
+use crate::error::Error;
 use crate::model::{DynoName, ProcessType};
 
 /// The dyno that has the keyboard, if one is named.
@@ -19,19 +19,22 @@ pub(super) fn focused(args: &StartArgs, types: &[ProcessType], dynos: &[DynoName
     let dyno = named(text, types, dynos)?;
     if args.quiet.iter().any(|name| name == dyno.process_type.as_str()) {
         let hint = format!("leave one of them out: `--focus` shows the output of `{dyno}`");
-        return Err(usage(format!("`--focus {text}` cannot be used with `--quiet {}`", dyno.process_type), hint));
+        return Err(Error::usage(
+            format!("`--focus {text}` cannot be used with `--quiet {}`", dyno.process_type),
+            hint,
+        ));
     }
     if platform::log_format(args) == LogFormatName::Json {
         let fact = format!("`--focus {text}` shows the raw output of `{dyno}`, which is not JSON");
-        return Err(usage(fact, "leave out `--log-format json`"));
+        return Err(Error::usage(fact, "leave out `--log-format json`"));
     }
     if args.project.procfile.as_deref().is_some_and(|path| path.as_os_str() == "-") {
         let fact = format!("`--focus {text}` gives stdin to `{dyno}`, but `-f -` reads the Procfile from stdin");
-        return Err(usage(fact, "name a file with `-f`"));
+        return Err(Error::usage(fact, "name a file with `-f`"));
     }
     if args.pty == PtyMode::Never && std::io::stdin().is_terminal() {
         let fact = format!("`--focus {text}` needs a terminal for `{dyno}`, but `--pty never` forbids it");
-        return Err(usage(fact, "leave out `--pty never`"));
+        return Err(Error::usage(fact, "leave out `--pty never`"));
     }
     Ok(Some(dyno))
 }
@@ -42,7 +45,7 @@ fn named(text: &str, types: &[ProcessType], dynos: &[DynoName]) -> Result<DynoNa
         let process_type = name.split('.').next().unwrap_or(name);
         let hint =
             format!("write `--focus {process_type}`, which is `{process_type}.1`, or `--focus {process_type}.2`");
-        return Err(usage(fact, hint));
+        return Err(Error::usage(fact, hint));
     }
     let (name, index) = match text.rsplit_once('.') {
         // Spelled as in the log: `web.01` does not name a dyno.
@@ -60,20 +63,16 @@ fn named(text: &str, types: &[ProcessType], dynos: &[DynoName]) -> Result<DynoNa
     Err(match of_type.next_back() {
         None => {
             let fact = format!("`--focus {text}`: the formation has no dyno of type `{name}`");
-            usage(fact, format!("give it a quantity: `{name}=1`"))
+            Error::usage(fact, format!("give it a quantity: `{name}=1`"))
         }
         Some(last) if last.index == 1 => {
-            usage(format!("`--focus {text}`: there is no such dyno"), format!("write `--focus {name}`"))
+            Error::usage(format!("`--focus {text}`: there is no such dyno"), format!("write `--focus {name}`"))
         }
         Some(last) => {
             let hint = format!("the dynos are `{name}.1` to `{last}`");
-            usage(format!("`--focus {text}`: there is no such dyno"), hint)
+            Error::usage(format!("`--focus {text}`: there is no such dyno"), hint)
         }
     })
-}
-
-fn usage(fact: String, hint: impl Into<String>) -> Error {
-    Error::new(Status::Usage, fact, hint)
 }
 
 #[cfg(test)]

@@ -10,11 +10,8 @@ use nix::unistd::{AccessFlags, User, access, getuid};
 use crate::app::{ForemanFile, ShellLine, with_profile};
 use crate::cli::{LogFormatName, StartArgs};
 use crate::error::{Error, Status};
-use crate::model::Shell;
+use crate::model::{ProcessType, Shell};
 use crate::supervisor::{NoticeStyle, OnExit, Policy, ReleaseRecord, RestartPolicy};
-
-/// The default type of `--ready`: the one that the platform's router sends requests to.
-const WEB: &str = "web";
 
 /// What happens when a dyno exits by itself (S6.3, S6.4).
 pub(super) fn on_exit(args: &StartArgs) -> OnExit {
@@ -50,7 +47,7 @@ pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
     let is_shown = notice_style(args) == NoticeStyle::Heroku;
     let matters = args.restart || boot_timeout(args).is_some();
     let by_default = args.ready.is_empty() && (is_shown || matters);
-    args.ready.iter().map(String::as_str).chain(by_default.then_some(WEB))
+    args.ready.iter().map(String::as_str).chain(by_default.then_some(ProcessType::WEB))
 }
 
 /// Whether to report a server that only this machine can reach (S6.2): only when imitating the platform, whose router

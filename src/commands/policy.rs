@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use super::platform;
 use crate::app::{ForemanFile, did_you_mean, nearest, some_of};
 use crate::cli::StartArgs;
-use crate::error::{Complaint, Error, Status};
+use crate::error::Error;
 use crate::model::ProcessType;
 use crate::supervisor::{CanDie, Policy, StopAll};
 
@@ -24,7 +24,7 @@ pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]
                 Some((name, "any")) => (name, CanDie::Any),
                 Some((name, other)) => {
                     let hint = format!("write `{option} {name}` or `{option} {name}=any`");
-                    return Err(usage(format!("`{option} {item}`: `{other}` is not `any`"), hint));
+                    return Err(Error::usage(format!("`{option} {item}`: `{other}` is not `any`"), hint));
                 }
             };
             can_die.insert(known_type(option, name, types)?, how);
@@ -33,7 +33,7 @@ pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]
     let mut stop_signals = BTreeMap::new();
     for item in &args.stop_signal {
         let Some((name, signal)) = item.split_once('=') else {
-            return Err(usage(format!("`--stop-signal {item}` has no signal"), format!("write `{item}=INT`")));
+            return Err(Error::usage(format!("`--stop-signal {item}` has no signal"), format!("write `{item}=INT`")));
         };
         stop_signals.insert(known_type("--stop-signal", name, types)?, signal_number(name, signal)?);
     }
@@ -77,7 +77,7 @@ pub(super) fn known_type(option: &str, name: &str, types: &[ProcessType]) -> Res
     let names = || types.iter().map(ProcessType::as_str);
     let near = nearest(name, names());
     let hint = did_you_mean(&near).unwrap_or_else(|| format!("it has {}", some_of(&names().collect::<Vec<_>>())));
-    Err(usage(format!("`{option}`: the Procfile has no process type `{name}`"), hint))
+    Err(Error::usage(format!("`{option}`: the Procfile has no process type `{name}`"), hint))
 }
 
 /// `INT`, `SIGINT`, `2`, or a real-time signal such as `RTMIN+3` or `37`.
@@ -100,14 +100,10 @@ fn signal_number(name: &str, text: &str) -> Result<i32, Error> {
             let names = Signal::iterator().filter_map(|signal| signal.as_str().strip_prefix("SIG"));
             let near = nearest(text.strip_prefix("SIG").unwrap_or(text), names);
             let hint = did_you_mean(&near).unwrap_or_else(|| "write a name such as `INT` or `QUIT`".to_owned());
-            Err(usage(fact, hint))
+            Err(Error::usage(fact, hint))
         }
         Some(number) => Ok(number),
     }
-}
-
-fn usage(fact: impl Into<String>, hint: impl Into<String>) -> Error {
-    Error::all(Status::Usage, [Complaint::new(fact, hint)])
 }
 
 #[cfg(test)]

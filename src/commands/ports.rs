@@ -16,9 +16,6 @@ use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, ProcessType, Secret};
 use crate::runtime::{self, BindMode, PortLocks};
 
-/// The process type whose port is probed: the one that listens on the platform.
-const WEB: &str = "web";
-
 /// The ports of all dynos.
 #[derive(Default)]
 pub(super) struct Assigned {
@@ -171,7 +168,7 @@ pub(super) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, pla
 /// The warnings about ports of web dynos that are in use; with `--strict-ports` that is an error (S5.3).
 fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<Vec<Complaint>, Error> {
     let mut taken = Vec::new();
-    for (dyno, port) in ports.iter().filter(|(dyno, _)| dyno.process_type.as_str() == WEB) {
+    for (dyno, port) in ports.iter().filter(|(dyno, _)| dyno.process_type.as_str() == ProcessType::WEB) {
         // With `--port-step 0` many dynos share one port: one message is enough.
         if taken.iter().any(|(known, _)| known == port) || runtime::is_port_free(*port, BindMode::ReuseAddress) {
             continue;

@@ -17,9 +17,6 @@ use crate::model::{DynoName, DynoSpec, Focus, HttpCheck, Io, ProcessType, http_u
 use crate::reports::github::Groups;
 use crate::runtime::{PhaseMark, SmokeStart, Tails};
 use crate::supervisor::{Policy, SmokeRules};
-
-/// The process type whose address the command gets.
-const WEB: &str = "web";
 /// The process type in the name of the command, like that of every one-off dyno.
 const ONE_OFF: &str = "run";
 
@@ -157,7 +154,7 @@ impl<'a> SmokeRequest<'a> {
 
 /// `web.1`, which the command tests.
 fn first_web(ports: &[(DynoName, u16)]) -> Option<&(DynoName, u16)> {
-    ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == WEB && dyno.index == 1)
+    ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == ProcessType::WEB && dyno.index == 1)
 }
 
 /// One word is a line for the shell, several are words kept apart, as in `dyno run` (S9.1).

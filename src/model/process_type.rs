@@ -28,6 +28,9 @@ impl ProcessType {
     /// bytes.
     pub const MAX_LEN: usize = 128;
 
+    /// The type that the platform's router sends requests to.
+    pub const WEB: &str = "web";
+
     /// Validates a name.
     ///
     /// # Errors
