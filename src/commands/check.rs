@@ -57,7 +57,7 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
             findings.sort_by_line();
             let fails = |finding: &Finding| finding.severity.fails_check();
             if args.json {
-                stdout::write(&report(None, &findings, fails)?)?;
+                write_report(None, &findings, fails)?;
             } else {
                 findings.iter().for_each(|finding| diagnostics::show_finding(fails(finding), &finding.complaint()));
             }
@@ -97,7 +97,7 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     };
     let failed = findings.iter().any(fails);
     let written = if args.json {
-        stdout::write(&report(procfile.as_ref(), &findings, fails)?)?
+        write_report(procfile.as_ref(), &findings, fails)?
     } else {
         findings.iter().for_each(|finding| diagnostics::show_finding(fails(finding), &finding.complaint()));
         if failed { Outcome::Code(0) } else { say_valid(cli.dialect, procfile.as_ref())? }
@@ -151,7 +151,11 @@ fn compare(texts: &[EnvText], strict: bool, findings: &mut Findings) {
     }
 }
 
-fn report(procfile: Option<&Procfile>, findings: &Findings, fails: impl Fn(&Finding) -> bool) -> Result<String, Error> {
+fn write_report(
+    procfile: Option<&Procfile>,
+    findings: &Findings,
+    fails: impl Fn(&Finding) -> bool,
+) -> Result<Outcome, Error> {
     let entries = procfile.map(Procfile::entries).unwrap_or_default();
     let process_types = entries.iter().map(|entry| Type {
         name: entry.process_type.as_str(),
@@ -167,7 +171,5 @@ fn report(procfile: Option<&Procfile>, findings: &Findings, fails: impl Fn(&Find
         hint: &finding.hint,
     });
     let report = Report { process_types: process_types.collect(), problems: problems.collect() };
-    let text = serde_json::to_string(&report)
-        .map_err(|error| Error::new(Status::Internal, format!("cannot write the result as JSON: {error}"), ""))?;
-    Ok(text + "\n")
+    stdout::write_json(&report)
 }

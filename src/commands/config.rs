@@ -68,9 +68,7 @@ fn json(layers: &Layers) -> Result<Outcome, Error> {
             Some((key.as_str(), value.into_owned()))
         })
         .collect();
-    let text = serde_json::to_string(&object)
-        .map_err(|error| Error::new(Status::Internal, format!("cannot write the config vars as JSON: {error}"), ""))?;
-    stdout::write(&(text + "\n"))
+    stdout::write_json(&object)
 }
 
 /// The error for `dyno config KEY`. It does not repeat a word that may contain a value.

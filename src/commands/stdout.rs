@@ -2,6 +2,8 @@
 
 use std::io;
 
+use serde::Serialize;
+
 use crate::error::{Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
@@ -17,6 +19,16 @@ pub(super) fn write(text: &str) -> Result<Outcome, Error> {
 /// Like [`write()`], for bytes that need not be UTF-8.
 pub(super) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
     outcome(runtime::write_result(bytes))
+}
+
+/// Writes a result as one line of JSON.
+///
+/// # Errors
+/// Status 74: it could not be written.
+pub(super) fn write_json(result: &impl Serialize) -> Result<Outcome, Error> {
+    let text = serde_json::to_string(result)
+        .map_err(|error| Error::new(Status::Internal, format!("cannot write the result as JSON: {error}"), ""))?;
+    write(&(text + "\n"))
 }
 
 /// How `dyno` ends after a result was written.
