@@ -10,7 +10,8 @@ use crate::app::env::line::holds_assignment;
 use crate::app::ports::parse_port;
 use crate::app::text::problem::{Problem, Problems, Severity};
 use crate::app::text::source::{
-    SourceLine, SourceText, begins_with_name_and_colon, is_blank, part, shortened, trim, trim_end, trim_start,
+    SourceLine, SourceText, begins_with_name_and_colon, is_blank, list_items, part, shortened, trim, trim_end,
+    trim_start,
 };
 
 /// Longest `timeout`, in seconds: one day. A longer one is a mistake.
@@ -101,8 +102,7 @@ impl ForemanFile {
             "root" => self.root = text(),
             "timeout" => self.timeout = Some(Setting { value: read_timeout(value, line)?, line }),
             "env" => {
-                let files = value.split(',').map(str::trim).filter(|file| !file.is_empty()).map(str::to_owned);
-                self.env = Some(Setting { value: files.collect(), line });
+                self.env = Some(Setting { value: list_items(value).map(str::to_owned).collect(), line });
             }
             other => return Err(unknown_key(other, line)),
         }

@@ -32,3 +32,4 @@ pub use text::nearest::nearest;
 pub(crate) use text::nearest::{did_you_mean, one_of, some_of};
 pub use text::problem::{Problem, Severity};
 pub use text::source::MAX_FILE_BYTES;
+pub(crate) use text::source::list_items;

@@ -3,7 +3,7 @@
 use super::diagnostics::warn;
 use super::findings::{Finding, Findings};
 use super::near_miss::file_option;
-use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, Setting, Severity};
+use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, Setting, Severity, list_items};
 use crate::cli::{Dialect, FormationArgs};
 use crate::error::{Complaint, Error, Status};
 use crate::model::ProcessType;
@@ -76,8 +76,8 @@ impl<'a> RequestedFormation<'a> {
     fn refuse_types_with_formation(&self) -> Result<(), Error> {
         let (Some(whole), false) = (&self.args.formation, self.only.is_empty()) else { return Ok(()) };
         let named = self.only.join(",");
-        let items = named.split(',').map(str::trim).filter(|item| !item.is_empty());
-        let items = items.map(|item| if item.contains('=') { item.to_owned() } else { format!("{item}=1") });
+        let items =
+            list_items(&named).map(|item| if item.contains('=') { item.to_owned() } else { format!("{item}=1") });
         let fact = format!("`-m` sets the whole formation, so `{named}` cannot be named as well");
         let hint = format!("write `-m {whole},{}`", items.collect::<Vec<_>>().join(","));
         Err(Error::new(Status::Usage, fact, hint))

@@ -13,7 +13,7 @@ use super::findings::Findings;
 use super::places::Places;
 use super::program_lookup::obstacle;
 use super::quick_lookup::look_up_in_time;
-use crate::app::{Procfile, did_you_mean, nearest, quote_word};
+use crate::app::{Procfile, did_you_mean, list_items, nearest, quote_word};
 use crate::cli::{Dialect, StrayWord};
 use crate::model::Environment;
 
@@ -86,7 +86,7 @@ pub(super) fn shown(words: &[OsString]) -> String {
 
 fn instead_of_command(stray: &StrayWord, word: &str, near: &[String]) -> Vec<String> {
     let types = process_types(stray);
-    let names: Vec<&str> = word.split(',').filter_map(|item| item.split('=').next()).collect();
+    let names: Vec<&str> = list_items(word).filter_map(|item| item.split('=').next()).collect();
     let is_type = |name: &&str| types.iter().any(|known| known == name);
     if names.iter().all(is_type) {
         return vec![with_words(stray, &["start"])];

@@ -143,6 +143,11 @@ pub(crate) fn trim(text: &[u8]) -> &[u8] {
     trim_end(trim_start(text))
 }
 
+/// The items of a comma-separated list, without surrounding spaces; empty ones are left out.
+pub(crate) fn list_items(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
 /// The first word and the text after it, without the blanks between them.
 pub(crate) fn first_word(text: &[u8]) -> (&[u8], &[u8]) {
     let text = trim_start(text);

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::list_items;
 use crate::cli::{CheckArgs, Cli, Command, Dialect, FormationArgs, LogArgs, ProjectArgs, RunArgs, StartArgs, TypeWord};
 
 #[derive(Debug, Parser)]
@@ -125,8 +126,6 @@ impl Common {
 
 impl Start {
     fn translate(self, no_prefix: bool) -> StartArgs {
-        let quiet = self.quiet.unwrap_or_default();
-        let quiet = quiet.split(',').map(str::trim).filter(|name| !name.is_empty());
         StartArgs {
             project: self.common.project(),
             formation: FormationArgs {
@@ -136,7 +135,7 @@ impl Start {
             },
             port: self.port,
             log: LogArgs { no_prefix: no_prefix || self.common.no_prefix, ..LogArgs::default() },
-            quiet: quiet.map(str::to_owned).collect(),
+            quiet: self.quiet.iter().flat_map(|list| list_items(list)).map(str::to_owned).collect(),
             // honcho signals the whole group of each process (S6.6).
             stop_all: vec!["all".to_owned()],
             ..StartArgs::default()

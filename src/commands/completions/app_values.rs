@@ -11,7 +11,7 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 
 use super::programs;
 use super::typed_line::TypedLine;
-use crate::app::{Layers, Procfile};
+use crate::app::{Layers, Procfile, list_items};
 use crate::cli::{Dialect, FormationArgs, Offers, ProjectArgs, VariableArgs};
 use crate::commands::files::{self, Settings};
 use crate::commands::findings::Findings;
@@ -110,8 +110,8 @@ impl AppValues {
         } else {
             self.word.as_str()
         };
-        let listed = word.rsplit_once(',').map_or("", |(list, _)| list).split(',');
-        let named = self.formation.types.iter().filter(|_| is_positional).flat_map(|list| list.split(','));
+        let listed = list_items(word.rsplit_once(',').map_or("", |(list, _)| list));
+        let named = self.formation.types.iter().filter(|_| is_positional).flat_map(|list| list_items(list));
         listed.chain(named).filter_map(|item| item.split('=').next()).map(|name| name.trim().to_owned()).collect()
     }
 
