@@ -14,6 +14,7 @@ mod ports;
 mod procfile;
 mod text;
 
+pub(crate) use command::shell_words::is_plain;
 pub use command::{
     AppendError, Construct, Direct, ShellLine, append_words, join_words, quote_word, shell_line, with_profile,
     without_shell,

@@ -24,6 +24,7 @@ use self::app_values::AppValues;
 use self::typed_line::TypedLine;
 use super::quick_lookup::look_up_in_time;
 use super::stdout;
+use crate::app::is_plain;
 use crate::cli::{Dialect, Offers, Shell, Topic, whole_command};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
@@ -187,7 +188,7 @@ fn with_help(value: &str, separator: char, help: &str) -> String {
 fn escaped_for_bash(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for char in value.chars() {
-        if char.is_ascii() && !char.is_ascii_alphanumeric() && !"_-./:,@%+=~".contains(char) {
+        if u8::try_from(char).is_ok_and(|byte| byte.is_ascii() && !is_plain(byte) && byte != b'~') {
             escaped.push('\\');
         }
         escaped.push(char);

@@ -13,7 +13,7 @@ use super::findings::Findings;
 use super::places::Places;
 use super::program_lookup::obstacle;
 use super::quick_lookup::look_up_in_time;
-use crate::app::{Procfile, did_you_mean, list_items, nearest, quote_word};
+use crate::app::{Procfile, did_you_mean, is_plain, list_items, nearest, quote_word};
 use crate::cli::{Dialect, StrayWord};
 use crate::model::Environment;
 
@@ -73,13 +73,10 @@ pub(super) fn is_program(name: &str) -> bool {
 /// Words quoted for a shell.
 pub(super) fn shown(words: &[OsString]) -> String {
     // Unlike `quote_word`, this leaves `web=2` and reserved words after a command as they are.
-    let is_plain = |word: &[u8]| {
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:,@%+=".contains(byte);
-        !word.is_empty() && word.iter().all(plain) && !word.starts_with(b"=")
-    };
     let shown = |word: &OsString| {
         let word = word.as_bytes();
-        if is_plain(word) { word.to_vec() } else { quote_word(word) }
+        let plain = !word.is_empty() && word.iter().copied().all(is_plain) && !word.starts_with(b"=");
+        if plain { word.to_vec() } else { quote_word(word) }
     };
     String::from_utf8_lossy(&words.iter().map(shown).collect::<Vec<_>>().join(&b' ')).into_owned()
 }

@@ -5,7 +5,7 @@
 //! it is not added, which is always correct. Nothing is expanded here.
 
 use super::scan::{Construct, Scan};
-use super::shell_words::is_shell_word;
+use super::shell_words::{is_plain, is_shell_word};
 
 /// A line for `/bin/sh -c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,8 +103,7 @@ pub fn join_words(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
 /// Quotes a word for the shell, only if necessary.
 #[must_use]
 pub fn quote_word(word: &[u8]) -> Vec<u8> {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:,@%+".contains(byte);
-    if !word.is_empty() && word.iter().all(plain) && !is_shell_word(word) {
+    if !word.is_empty() && word.iter().all(|byte| is_plain(*byte) && *byte != b'=') && !is_shell_word(word) {
         return word.to_vec();
     }
     let mut quoted = vec![b'\''];

@@ -3,7 +3,7 @@
 mod line;
 mod profile;
 pub(super) mod scan;
-mod shell_words;
+pub(super) mod shell_words;
 mod without_shell;
 
 pub use line::{AppendError, ShellLine, append_words, join_words, quote_word, shell_line};

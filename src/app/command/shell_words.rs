@@ -16,6 +16,11 @@ pub(crate) fn is_shell_word(word: &[u8]) -> bool {
     word.starts_with(b"%") || SHELL_WORDS.split_ascii_whitespace().any(|known| known.as_bytes() == word)
 }
 
+/// Whether this byte means nothing to a shell, except that a `=` may make its word an assignment.
+pub(crate) fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-./:,@%+=".contains(&byte)
+}
+
 /// Whether a word is `NAME=…` or `NAME+=…`. A name that begins with a digit is accepted, although the shell refuses it:
 /// a line with such a name is left to the shell.
 pub(crate) fn is_assignment(word: &[u8]) -> bool {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::app::command::shell_words::is_plain;
 use crate::model::Secret;
 
 /// One entry of a `.env` file.
@@ -33,8 +34,7 @@ impl EnvEntry {
     pub fn write_entry(&self) -> Vec<u8> {
         let mut line = format!("{}=", self.key).into_bytes();
         let value = self.value.reveal();
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:,@%+=".contains(byte);
-        if value.iter().all(plain) {
+        if value.iter().copied().all(is_plain) {
             line.extend_from_slice(value);
         } else if !value.iter().any(|byte| matches!(byte, b'\'' | b'\r' | b'\n')) {
             line.push(b'\'');
