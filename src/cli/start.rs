@@ -51,7 +51,7 @@ pub struct StartArgs {
     /// first dyno that exits stops the others.
     #[arg(long, help_heading = LIFE)]
     pub restart: bool,
-    /// Restarts in a row before a dyno stays down [default: no limit]
+    /// Give up after N restarts in a row [default: no limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "restarting", value_parser = whole_number::<u32>, help_heading = LIFE, hide_short_help = true)]
     pub max_restarts: Option<u32>,
     /// Longest pause between two restarts [default: 60]

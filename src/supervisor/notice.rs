@@ -241,7 +241,7 @@ pub enum NoticeKind {
     /// SIGKILL is sent to everything that is left. Default format only.
     Killing,
     /// The guardian does not respond.
-    GuardianWedged,
+    GuardianStuck,
 }
 
 /// How the output of a dyno shows that it needs the keyboard.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::app::one_of;
-use crate::model::{ExitStatus, LeftRunning, ProcessType};
+use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType};
 
 use super::{CanDie, KeyboardSign, NoticeKind, StillRunning, StopCause};
 
@@ -28,196 +28,165 @@ impl NoticeKind {
     /// The text in this style. None: the notice is not shown.
     #[must_use]
     pub fn text(&self, style: NoticeStyle) -> Option<String> {
+        let Texts { plain, heroku } = self.texts();
         match style {
-            NoticeStyle::Plain => self.plain(),
-            NoticeStyle::Heroku => self.heroku(),
+            NoticeStyle::Plain => plain,
+            NoticeStyle::Heroku => heroku,
         }
     }
 
-    fn plain(&self) -> Option<String> {
-        Some(match self {
-            Self::Started { pid } => format!("started with pid {pid}"),
-            Self::Exited(exit) => ended(*exit),
-            Self::ExitedListening { exit, process } => format!("{}, {}", ended(*exit), left_listening(process)),
-            Self::Restarting { after } if after.is_zero() => "restarting".to_owned(),
-            Self::Restarting { after } => format!("restarting in {}s", after.as_secs_f64()),
-            Self::StopRequested(signal) => format!("{signal} received, starting shutdown"),
-            Self::Stopping { signal } => format!("sending {} to all processes", SignalName(*signal)),
-            Self::Killing => "sending SIGKILL to all processes".to_owned(),
-            Self::WaitingForExit { dynos, kill_in, keys } => {
-                let keys = if *keys { ", or now with Ctrl-C" } else { "" };
-                format!("waiting for {} to exit; SIGKILL in {}{keys}", names(dynos), seconds(*kill_in))
-            }
-            Self::ReleaseDescribed { .. }
-            | Self::ReleaseRunning { .. }
-            | Self::OneOffRequested { .. }
-            | Self::ReleaseCreated { .. }
-            | Self::Starting { .. }
-            | Self::StateChanged { .. }
-            | Self::Completed { .. }
-            | Self::StoppingProcesses { .. }
-            | Self::KillingProcess
-            | Self::KillingRemaining => return None,
-            Self::ReleaseFailed { .. }
-            | Self::LoopbackOnly { .. }
-            | Self::NotListening { .. }
-            | Self::ListensElsewhere { .. }
-            | Self::NeedsKeyboard { .. }
-            | Self::SpawnFailed(_)
-            | Self::CommandNotFound
-            | Self::GaveUp { .. }
-            | Self::BootTimeout { .. }
-            | Self::WrongAnswer { .. }
-            | Self::StillWaiting { .. }
-            | Self::NotAnswering { .. }
-            | Self::ExitTimeout { .. }
-            | Self::Unkillable { .. }
-            | Self::LeftRunning(_)
-            | Self::LeftBehind { .. }
-            | Self::StoppingOthers { .. }
-            | Self::StopAvoidable { .. }
-            | Self::GuardianWedged => return self.shared(),
-        })
-    }
-
-    fn heroku(&self) -> Option<String> {
-        Some(match self {
-            Self::ReleaseDescribed { description, user } => format!("{description} by user {user}"),
-            Self::ReleaseRunning { version, user } => format!("Running release v{version} commands by user {user}"),
-            Self::OneOffRequested { command_line, user } => {
-                format!("Starting process with command `{command_line}` by user {user}")
-            }
-            Self::ReleaseCreated { version, user } => format!("Release v{version} created by user {user}"),
-            Self::Starting { command_line } => format!("Starting process with command `{command_line}`"),
-            Self::StateChanged { from, to } => format!("State changed from {from} to {to}"),
-            Self::Completed { from } => format!("State changed from {from} to complete"),
-            Self::Exited(exit) => format!("Process exited with status {}", exit.shell_code()),
+    fn texts(&self) -> Texts {
+        match self {
+            Self::Started { pid } => Texts::plain(format!("started with pid {pid}")),
+            Self::Exited(exit) => Texts::of_each(ended(*exit), process_exited(*exit)),
             Self::ExitedListening { exit, process } => {
-                format!("Process exited with status {}, {}", exit.shell_code(), left_listening(process))
+                let left = left_listening(process);
+                Texts::of_each(format!("{}, {left}", ended(*exit)), format!("{}, {left}", process_exited(*exit)))
             }
-            Self::StoppingProcesses { signal } => format!("Stopping all processes with {}", SignalName(*signal)),
-            Self::KillingProcess => "Stopping process with SIGKILL".to_owned(),
-            Self::KillingRemaining => "Stopping remaining processes with SIGKILL".to_owned(),
-            // Each dyno has its own line about what happens to it.
-            Self::Started { .. }
-            | Self::Restarting { .. }
-            | Self::StopRequested(_)
-            | Self::Stopping { .. }
-            | Self::WaitingForExit { .. }
-            | Self::Killing => return None,
-            Self::ReleaseFailed { .. }
-            | Self::LoopbackOnly { .. }
-            | Self::NotListening { .. }
-            | Self::ListensElsewhere { .. }
-            | Self::NeedsKeyboard { .. }
-            | Self::SpawnFailed(_)
-            | Self::CommandNotFound
-            | Self::GaveUp { .. }
-            | Self::BootTimeout { .. }
-            | Self::WrongAnswer { .. }
-            | Self::StillWaiting { .. }
-            | Self::NotAnswering { .. }
-            | Self::ExitTimeout { .. }
-            | Self::Unkillable { .. }
-            | Self::LeftRunning(_)
-            | Self::LeftBehind { .. }
-            | Self::StoppingOthers { .. }
-            | Self::StopAvoidable { .. }
-            | Self::GuardianWedged => return self.shared(),
-        })
-    }
-
-    /// The text of notices that have the same one in both styles.
-    fn shared(&self) -> Option<String> {
-        Some(match self {
-            Self::ReleaseFailed { version, exit } => {
-                format!(
-                    "release v{version} failed: its command exited with status {}; nothing was started",
-                    exit.shell_code()
-                )
+            Self::Restarting { after } if after.is_zero() => Texts::plain("restarting"),
+            Self::Restarting { after } => Texts::plain(format!("restarting in {}s", after.as_secs_f64())),
+            Self::StopRequested(signal) => Texts::plain(format!("{signal} received, starting shutdown")),
+            Self::Stopping { signal } => Texts::plain(format!("sending {} to all processes", SignalName(*signal))),
+            Self::Killing => Texts::plain("sending SIGKILL to all processes"),
+            Self::WaitingForExit { dynos, kill_in, keys } => {
+                let keys = if *keys { "; Ctrl-C kills now" } else { "" };
+                let (names, seconds) = (names(dynos), seconds(*kill_in));
+                Texts::plain(format!("waiting for {names} to exit; SIGKILL in {seconds}{keys}"))
             }
-            Self::LoopbackOnly { address } => format!("listens on {address} only: on Heroku it must bind 0.0.0.0"),
+            Self::ReleaseDescribed { description, user } => Texts::heroku(format!("{description} by user {user}")),
+            Self::ReleaseRunning { version, user } => {
+                Texts::heroku(format!("Running release v{version} commands by user {user}"))
+            }
+            Self::OneOffRequested { command_line, user } => {
+                Texts::heroku(format!("Starting process with command `{command_line}` by user {user}"))
+            }
+            Self::ReleaseCreated { version, user } => {
+                Texts::heroku(format!("Release v{version} created by user {user}"))
+            }
+            Self::Starting { command_line } => Texts::heroku(format!("Starting process with command `{command_line}`")),
+            Self::StateChanged { from, to } => Texts::heroku(format!("State changed from {from} to {to}")),
+            Self::Completed { from } => Texts::heroku(format!("State changed from {from} to complete")),
+            Self::StoppingProcesses { signal } => {
+                Texts::heroku(format!("Stopping all processes with {}", SignalName(*signal)))
+            }
+            Self::KillingProcess => Texts::heroku("Stopping process with SIGKILL"),
+            Self::KillingRemaining => Texts::heroku("Stopping remaining processes with SIGKILL"),
+            Self::ReleaseFailed { version, exit } => Texts::both(format!(
+                "release v{version} failed: its command exited with status {}; nothing was started",
+                exit.shell_code()
+            )),
+            Self::LoopbackOnly { address } => {
+                Texts::both(format!("listens on {address} only: on Heroku it must bind 0.0.0.0"))
+            }
             Self::NotListening { port, after } => {
                 let port = port.map_or_else(|| "its port".to_owned(), |port| format!("port {port}"));
-                format!("still not listening on {port} after {}; treated as up from now on", seconds(*after))
+                let after = seconds(*after);
+                Texts::both(format!("still not listening on {port} after {after}; treated as up from now on"))
             }
             Self::ListensElsewhere { port, given } => {
                 let given = given.map_or_else(String::new, |port| format!(" ({port})"));
-                format!("listens on port {port}, not on $PORT{given}")
+                Texts::both(format!("listens on port {port}, not on $PORT{given}"))
             }
-            Self::NeedsKeyboard { dyno, sign } => {
-                let what = match sign {
-                    KeyboardSign::FullScreen => "draws a full screen",
-                    KeyboardSign::DebuggerPrompt => "waits at a debugger prompt",
-                };
-                // `--focus web` is web.1.
-                let index = if dyno.index == 1 { String::new() } else { format!(".{}", dyno.index) };
-                format!("{dyno} {what}: run `dyno start --focus {}{index}` to use it", dyno.process_type)
-            }
-            Self::SpawnFailed(why) => why.to_string(),
-            Self::CommandNotFound => "command not found, see the line above".to_owned(),
-            Self::GaveUp { restarts: 0 } => "crashed, stays down".to_owned(),
-            Self::GaveUp { restarts: 1 } => "crashed again after 1 restart, stays down".to_owned(),
-            Self::GaveUp { restarts } => format!("crashed again after {restarts} restarts in a row, stays down"),
+            Self::NeedsKeyboard { dyno, sign } => Texts::both(needs_keyboard(dyno, *sign)),
+            Self::SpawnFailed(why) => Texts::both(why.to_string()),
+            Self::CommandNotFound => Texts::both("command not found, see the line above"),
+            Self::GaveUp { restarts } => Texts::both(gave_up(*restarts)),
             // The platform's words in both, because users search for them.
-            Self::BootTimeout { process_type, after } => format!(
+            Self::BootTimeout { process_type, after } => Texts::both(format!(
                 "Error R10 (Boot timeout) -> {} process failed to bind to $PORT within {} of launch",
                 capitalised(process_type),
                 seconds(*after)
-            ),
-            Self::WrongAnswer { why } => format!("{why}; trying again"),
-            Self::StillWaiting { after, what } => format!("still waiting after {}: {what}", seconds(*after)),
-            Self::NotAnswering { why, after } => format!("not up within {}: it {why}", seconds(*after)),
-            Self::ExitTimeout { after, signal } => format!(
+            )),
+            Self::WrongAnswer { why } => Texts::both(format!("{why}; trying again")),
+            Self::StillWaiting { after, what } => {
+                Texts::both(format!("still waiting after {}: {what}", seconds(*after)))
+            }
+            Self::NotAnswering { why, after } => Texts::both(format!("not up within {}: it {why}", seconds(*after))),
+            Self::ExitTimeout { after, signal } => Texts::both(format!(
                 "Error R12 (Exit timeout) -> At least one process failed to exit within {} of {}",
                 seconds(*after),
                 SignalName(*signal)
-            ),
-            Self::Unkillable { survivor } => format!("process {survivor} could not be killed"),
-            Self::LeftRunning(processes) => {
-                let them = if processes.len() == 1 { "it" } else { "them" };
-                let processes: Vec<String> = processes.iter().map(LeftRunning::to_string).collect();
-                format!("left {} running; stopped {them} too", processes.join(", "))
-            }
+            )),
+            Self::Unkillable { survivor } => Texts::both(format!("process {survivor} could not be killed")),
+            Self::LeftRunning(processes) => Texts::both(left_running(processes)),
             Self::LeftBehind { dynos, process } => {
-                format!("left behind by {}: {process}, stopped at the end", one_of(dynos))
+                Texts::both(format!("left behind by {}: {process}, stopped at the end", one_of(dynos)))
             }
             Self::StoppingOthers { dyno, cause, is_first, keys } => {
                 let how = stop_cause(*cause, *is_first);
                 let keys = if *keys { "; press Ctrl-C to kill them" } else { "" };
-                format!("{dyno} {how}: stopping the others{keys}")
+                Texts::both(format!("{dyno} {how}: stopping the others{keys}"))
             }
-            Self::StopAvoidable { process_type, rule } => {
-                let (value, when) = match rule {
-                    CanDie::Success => ("", " with 0"),
-                    CanDie::Any => ("=any", ""),
-                };
-                format!(
-                    "hint: `--can-die {process_type}{value}` keeps the others running when {process_type} exits{when}; \
-                     `--restart` starts it again"
-                )
+            Self::StopAvoidable { process_type, rule } => Texts::both(stop_avoidable(process_type, *rule)),
+            Self::GuardianStuck => {
+                Texts::both("`dyno`'s helper process (the guardian) does not respond; ending without it")
             }
-            Self::GuardianWedged => "the guardian process does not respond; ending without it".to_owned(),
-            Self::ReleaseDescribed { .. }
-            | Self::ReleaseRunning { .. }
-            | Self::OneOffRequested { .. }
-            | Self::ReleaseCreated { .. }
-            | Self::Starting { .. }
-            | Self::Started { .. }
-            | Self::StateChanged { .. }
-            | Self::Completed { .. }
-            | Self::Exited(_)
-            | Self::ExitedListening { .. }
-            | Self::Restarting { .. }
-            | Self::StoppingProcesses { .. }
-            | Self::KillingProcess
-            | Self::KillingRemaining
-            | Self::StopRequested(_)
-            | Self::Stopping { .. }
-            | Self::WaitingForExit { .. }
-            | Self::Killing => return None,
-        })
+        }
     }
+}
+
+/// The text of a notice in each style. None: the notice is not shown in that style.
+struct Texts {
+    plain: Option<String>,
+    heroku: Option<String>,
+}
+
+impl Texts {
+    fn plain(text: impl Into<String>) -> Self {
+        Self { plain: Some(text.into()), heroku: None }
+    }
+
+    fn heroku(text: impl Into<String>) -> Self {
+        Self { plain: None, heroku: Some(text.into()) }
+    }
+
+    fn both(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self::of_each(text.clone(), text)
+    }
+
+    fn of_each(plain: String, heroku: String) -> Self {
+        Self { plain: Some(plain), heroku: Some(heroku) }
+    }
+}
+
+fn process_exited(exit: ExitStatus) -> String {
+    format!("Process exited with status {}", exit.shell_code())
+}
+
+fn needs_keyboard(dyno: &DynoName, sign: KeyboardSign) -> String {
+    let what = match sign {
+        KeyboardSign::FullScreen => "draws a full screen",
+        KeyboardSign::DebuggerPrompt => "waits at a debugger prompt",
+    };
+    // `--focus web` is web.1.
+    let index = if dyno.index == 1 { String::new() } else { format!(".{}", dyno.index) };
+    format!("{dyno} {what}: run `dyno start --focus {}{index}` to use it", dyno.process_type)
+}
+
+fn gave_up(restarts: u32) -> String {
+    match restarts {
+        0 => "crashed: not restarted".to_owned(),
+        1 => "crashed again after 1 restart: not restarted".to_owned(),
+        _ => format!("crashed again after {restarts} restarts in a row: not restarted"),
+    }
+}
+
+fn left_running(processes: &[LeftRunning]) -> String {
+    let them = if processes.len() == 1 { "it" } else { "them" };
+    let processes: Vec<String> = processes.iter().map(LeftRunning::to_string).collect();
+    format!("left {} running; stopped {them} too", processes.join(", "))
+}
+
+fn stop_avoidable(process_type: &ProcessType, rule: CanDie) -> String {
+    let (value, when) = match rule {
+        CanDie::Success => ("", " with 0"),
+        CanDie::Any => ("=any", ""),
+    };
+    format!(
+        "hint: `--can-die {process_type}{value}` keeps the others running when {process_type} exits{when}; \
+         `--restart` starts it again"
+    )
 }
 
 fn ended(exit: ExitStatus) -> String {

@@ -220,7 +220,7 @@ impl Supervisor {
 
     /// The guardian is stuck: the runtime kills it, stops all processes in its place and exits with 70.
     pub(super) fn replace_guardian(&mut self, turn: &mut Turn) {
-        turn.announce(NoticeKind::GuardianWedged);
+        turn.announce(NoticeKind::GuardianStuck);
         turn.order(Effect::ReplaceGuardian);
         self.phase = Phase::Over;
     }

@@ -94,7 +94,7 @@ fn s6_6_during_the_grace_the_log_names_the_dynos_that_still_run() {
                     TIME system   | sending SIGKILL to all processes\n\
                     TIME worker.1 | terminated by SIGKILL\n";
     assert_eq!(end, expected);
-    let waiting = "| waiting for worker.1 to exit; SIGKILL in N seconds, or now with Ctrl-C\n";
+    let waiting = "| waiting for worker.1 to exit; SIGKILL in N seconds; Ctrl-C kills now\n";
     assert!(without_seconds(&shown).contains(waiting), "{shown}");
 }
 

@@ -113,7 +113,7 @@ fn s6_5_a_web_dyno_that_never_listens_gets_r10_and_is_restarted() {
     // The platform never stops restarting a dyno, so the last line is in our own words.
     let log = String::from_utf8(finished.stdout).unwrap();
     let (before, last) = log.trim_end().rsplit_once('\n').unwrap();
-    let given_up = " heroku[web.1]: crashed again after 1 restart, stays down";
+    let given_up = " heroku[web.1]: crashed again after 1 restart: not restarted";
     assert_eq!(last.find(' ').map(|end| &last[end..]), Some(given_up), "{log}");
     assert_like_the_platform("boot-timeout.log", before.as_bytes());
 }

@@ -118,7 +118,7 @@ fn s7_3_with_heroku_the_json_format_stays_json() {
 
     finished.expect_end(Ended::Code(3));
     let objects = objects(&finished);
-    assert_eq!(objects.last().unwrap()["message"], "crashed, stays down");
+    assert_eq!(objects.last().unwrap()["message"], "crashed: not restarted");
     assert!(objects.iter().any(|object| object["message"] == "hi" && object["dyno"] == "worker.1"));
 }
 

@@ -19,7 +19,7 @@ fn s6_4_a_dyno_that_crashes_too_often_stays_down_and_says_so() {
         .chain(run)
         .chain(["restarting in 1s"])
         .chain(run)
-        .chain(["crashed again after 2 restarts in a row, stays down"])
+        .chain(["crashed again after 2 restarts in a row: not restarted"])
         .collect();
     assert_eq!(finished.lines_of("worker.1"), expected);
 }
@@ -33,7 +33,7 @@ fn s6_4_restarts_keep_name_port_and_colour() {
 
     let options = ["start", "worker=2", "last", "-p", "6000", "--color", "always", "--restart", "--max-restarts", "1"];
     let dyno = app.dyno(options).spawn();
-    dyno.until("both stay down", || dyno.stdout.text().matches("stays down\n").count() == 2);
+    dyno.until("both give up", || dyno.stdout.text().matches(": not restarted\n").count() == 2);
     dyno.signal(Signal::SIGINT);
 
     let finished = dyno.finish();
@@ -55,7 +55,7 @@ fn s6_4_a_dyno_that_stays_crashed_leaves_the_others_running() {
     let dyno =
         app.dyno(["start", "--heroku", "--ready", "worker", "--boot-timeout", "60", "--max-restarts", "0"]).spawn();
     dyno.until_shown("heroku[worker.1]: State changed from starting to crashed\n");
-    dyno.until_shown("heroku[worker.1]: crashed, stays down\n");
+    dyno.until_shown("heroku[worker.1]: crashed: not restarted\n");
 
     app.release("go");
 
@@ -120,7 +120,7 @@ fn s6_9_with_max_delay_0_every_restart_is_immediate() {
     finished.expect_end(Ended::Code(3));
     let run = ["started with pid PID", "exited with code 3"];
     let restarts = [&run[..], &["restarting"]].concat().repeat(4);
-    let last = [run[0], run[1], "crashed again after 4 restarts in a row, stays down"];
+    let last = [run[0], run[1], "crashed again after 4 restarts in a row: not restarted"];
     assert_eq!(finished.lines_of("worker.1"), [restarts, last.to_vec()].concat());
 }
 

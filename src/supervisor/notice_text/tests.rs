@@ -135,10 +135,10 @@ fn messages_that_help_the_user_are_the_same_in_both_formats() {
     for (kind, text) in [
         (NoticeKind::CommandNotFound, "command not found, see the line above"),
         (NoticeKind::SpawnFailed(SpawnFailure("cannot start /bin/sh".into())), "cannot start /bin/sh"),
-        (NoticeKind::GuardianWedged, "the guardian process does not respond; ending without it"),
-        (NoticeKind::GaveUp { restarts: 3 }, "crashed again after 3 restarts in a row, stays down"),
-        (NoticeKind::GaveUp { restarts: 1 }, "crashed again after 1 restart, stays down"),
-        (NoticeKind::GaveUp { restarts: 0 }, "crashed, stays down"),
+        (NoticeKind::GuardianStuck, "the guardian process does not respond; ending without it"),
+        (NoticeKind::GaveUp { restarts: 3 }, "crashed again after 3 restarts in a row: not restarted"),
+        (NoticeKind::GaveUp { restarts: 1 }, "crashed again after 1 restart: not restarted"),
+        (NoticeKind::GaveUp { restarts: 0 }, "crashed: not restarted"),
         (
             NoticeKind::LoopbackOnly { address: [127, 0, 0, 1].into() },
             "listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0",
@@ -201,7 +201,7 @@ fn s6_6_the_default_format_names_the_dynos_that_have_not_exited() {
         (
             vec![still(1), rest.clone()],
             true,
-            "waiting for web.1 and processes of worker.1 to exit; SIGKILL in 4 seconds, or now with Ctrl-C",
+            "waiting for web.1 and processes of worker.1 to exit; SIGKILL in 4 seconds; Ctrl-C kills now",
         ),
         (
             vec![still(1), still(2), rest],

@@ -158,7 +158,7 @@ fn s6_5_with_restarts_a_boot_timeout_is_a_crash_like_any_other() {
     tick(&mut supervisor, at(60));
     exit(&mut supervisor, "web.1", killed_by(9), at(60));
 
-    assert_eq!(gone(&mut supervisor, "web.1", at(60)), ["web.1: crashed, stays down", "finish 137"]);
+    assert_eq!(gone(&mut supervisor, "web.1", at(60)), ["web.1: crashed: not restarted", "finish 137"]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn s6_4_after_the_last_allowed_restart_a_dyno_stays_crashed() {
 
     let lines = restart_and_crash(&mut supervisor, "web.1", at(1));
 
-    assert_eq!(lines.last().unwrap(), "web.1: crashed again after 1 restart, stays down");
+    assert_eq!(lines.last().unwrap(), "web.1: crashed again after 1 restart: not restarted");
     assert_eq!(state(&supervisor, "web.1"), PublicState::Crashed);
     assert_eq!(row(&supervisor, "web.1").restarts, 1);
     assert_eq!(supervisor.next_deadline(), None);
@@ -73,7 +73,7 @@ fn s6_4_when_all_are_given_up_on_the_last_crash_sets_the_status() {
 
     exit(&mut supervisor, "worker.1", code(7), at(2));
 
-    assert_eq!(gone(&mut supervisor, "worker.1", at(2)), ["worker.1: crashed, stays down", "finish 7"]);
+    assert_eq!(gone(&mut supervisor, "worker.1", at(2)), ["worker.1: crashed: not restarted", "finish 7"]);
 }
 
 #[test]

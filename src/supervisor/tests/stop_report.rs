@@ -24,7 +24,7 @@ fn s6_3_the_dyno_that_stops_the_others_is_named_before_the_signal() {
     gone(&mut supervisor, "web.1", at(1));
     assert_eq!(
         tick(&mut supervisor, at(3)),
-        ["system: waiting for worker.1 to exit; SIGKILL in 3 seconds, or now with Ctrl-C"]
+        ["system: waiting for worker.1 to exit; SIGKILL in 3 seconds; Ctrl-C kills now"]
     );
 }
 

@@ -50,7 +50,7 @@ const EVERYTHING: [&str; 40] = [
     "Stopping",
     "WaitingForExit",
     "Killing",
-    "GuardianWedged",
+    "GuardianStuck",
     "FindListener",
     "PassInterrupt",
     "Spawn",

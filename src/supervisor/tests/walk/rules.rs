@@ -64,8 +64,8 @@ impl Model {
                 Ok(())
             }
             Effect::ReplaceGuardian => {
-                let wedged = self.runs.values().any(|run| run.answer_due.is_some_and(|due| due <= mono));
-                rule!(*event == Event::Tick && wedged, "the guardian still has time to answer");
+                let stuck = self.runs.values().any(|run| run.answer_due.is_some_and(|due| due <= mono));
+                rule!(*event == Event::Tick && stuck, "the guardian still has time to answer");
                 self.over = true;
                 Ok(())
             }
@@ -206,7 +206,7 @@ impl Model {
             NoticeKind::StopRequested(_) => "stop requested",
             NoticeKind::Stopping { .. } => "stopping",
             NoticeKind::Killing => "killing",
-            NoticeKind::GuardianWedged => "wedged",
+            NoticeKind::GuardianStuck => "stuck",
             kind => return Err(format!("{kind:?} must name its dyno")),
         };
         let known = after.is_none_or(|name| self.dynos.iter().any(|dyno| dyno.name == *name));
