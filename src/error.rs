@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The fact if the guardian ended before its work was done.
+pub const GUARDIAN_KILLED: &str = "`dyno`'s helper process (the guardian) was killed";
+
 /// Declares [`Status`] from the one table of exit statuses.
 macro_rules! statuses {
     ($($name:ident = $code:literal: $when:literal,)*) => {
@@ -21,13 +24,13 @@ macro_rules! statuses {
 statuses! {
     Usage = 2: "the command line is wrong",
     Unavailable = 69: "no port is free, or a port is in use and `--strict-ports` was given",
-    Internal = 70: "the guardian was lost, or a process could not be killed (it is named)",
+    Internal = 70: "`dyno`'s helper process (the guardian) was killed, or a process could not be killed (it is named)",
     Output = 74: "the output could not be written, or its reader read nothing for two seconds after the end",
     NotUp = 75: "`smoke`: not up in time, or the release command took too long",
     Config = 78: "Procfile, `.env` or `.foreman` is missing or invalid, or there is no bash for the profile",
-    NotExecutable = 126: "the command, or that of the first dyno to exit, could not be executed",
-    NotFound = 127: "the command, or that of the first dyno to exit, was not found",
-    OutputClosed = 141: "the reader of stdout went away",
+    NotExecutable = 126: "a command could not be executed: that of `run`, or of the first dyno to exit",
+    NotFound = 127: "a command was not found: that of `run`, or of the first dyno to exit",
+    OutputClosed = 141: "the reader of stdout closed it",
 }
 
 impl Status {

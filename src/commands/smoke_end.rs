@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::diagnostics::{show_error, visible};
 use super::report_files::ReportFiles;
 use super::shell_status;
-use crate::error::Status;
+use crate::error::{GUARDIAN_KILLED, Status};
 use crate::reports::last_words::Reader;
 use crate::reports::{Smoke, github, last_words};
 use crate::runtime::{Ending, Tails, write_last_words};
@@ -64,7 +64,7 @@ impl SmokeEnd<'_> {
 /// A failure after the end of the formation replaces the result so far.
 fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> SmokeReport {
     let reason = if ending.guardian_lost {
-        "the guardian process was lost"
+        GUARDIAN_KILLED
     } else if !ending.survivors.is_empty() {
         "a process could not be killed"
     } else if outcome != report.outcome {
@@ -122,7 +122,7 @@ mod tests {
         let reason = |outcome| final_report(&report(Outcome::Code(0)), &ending(outcome), outcome).reason;
 
         assert_eq!(reason(Outcome::Code(0)), "the command exited with code 3");
-        assert_eq!(reason(Outcome::Code(70)), "the guardian process was lost");
+        assert_eq!(reason(Outcome::Code(70)), GUARDIAN_KILLED);
         assert_eq!(reason(Outcome::Code(74)), "the log could not be written");
     }
 }

@@ -22,8 +22,8 @@ use super::size;
 use super::smoke_request::SmokeRequest;
 use crate::app::{DynoVariables, PortVariable, ProcfileEntry};
 use crate::cli::{Cli, Dialect, PtyMode, StartArgs, StdinMode};
-use crate::error::{Complaint, Error, Status};
-use crate::guardian::{Guardian, Limits};
+use crate::error::{Complaint, Error, GUARDIAN_KILLED, Status};
+use crate::guardian::{Guardian, Limits, fork_failure};
 use crate::logs::Source;
 use crate::model::{DynoName, DynoSpec, Focus, Io, ProcessType, PtySize};
 use crate::runtime::{self, Ending};
@@ -69,8 +69,8 @@ fn end(ending: &Ending) -> Outcome {
 pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result<Ending, Error> {
     let limits = Limits::raise().map_err(|errno| refused(NO_LIMITS, errno.desc()))?;
     // Before any file is read and any thread exists: a fork copies as little as possible.
-    let guardian =
-        Guardian::start(limits).map_err(|errno| refused("cannot start the guardian process", errno.desc()))?;
+    let guardian = Guardian::start(limits)
+        .map_err(|errno| refused("cannot start `dyno`'s helper process (the guardian)", fork_failure(errno)))?;
     // Until the first dyno is started, a signal can simply end this process: the guardian then exits, too.
     runtime::unblock_all();
     let no_process_table = process_table::check(matches!(scope, Scope::Smoke(_)))?;
@@ -309,10 +309,13 @@ fn complaints(ending: &Ending) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     if ending.guardian_lost {
         let others = if ending.survivors.is_empty() { "all dynos were killed" } else { "some processes survived" };
-        complaints.push(Complaint::new(format!("the guardian process was lost; {others}"), ""));
+        complaints.push(Complaint::new(format!("{GUARDIAN_KILLED}; {others}"), ""));
     }
     for survivor in &ending.survivors {
-        let hint = "it waits inside the kernel, is traced, or belongs to another user; kill it yourself";
+        let pid = survivor.split(' ').next().unwrap_or_default();
+        let hint = format!(
+            "`ps -p {pid} -o stat,wchan` shows why; it ends when the kernel lets it, or use `sudo kill -9 {pid}`"
+        );
         complaints.push(Complaint::new(format!("process {survivor} could not be killed"), hint));
     }
     if let Some(fact) = &ending.output_error {
@@ -354,10 +357,10 @@ mod tests {
         assert_eq!(reported(&|_| ()), []);
         assert_eq!(
             reported(&|ending| ending.guardian_lost = true),
-            one("the guardian process was lost; all dynos were killed", "")
+            one("`dyno`'s helper process (the guardian) was killed; all dynos were killed", "")
         );
         let survivors = vec!["7 (sh)".to_owned()];
-        let hint = "it waits inside the kernel, is traced, or belongs to another user; kill it yourself";
+        let hint = "`ps -p 7 -o stat,wchan` shows why; it ends when the kernel lets it, or use `sudo kill -9 7`";
         let survived = one("process 7 (sh) could not be killed", hint);
         assert_eq!(reported(&|ending| ending.survivors.clone_from(&survivors)), survived);
         let both = |ending: &mut Ending| {
@@ -366,7 +369,7 @@ mod tests {
         };
         assert_eq!(
             reported(&both),
-            [one("the guardian process was lost; some processes survived", ""), survived].concat()
+            [one("`dyno`'s helper process (the guardian) was killed; some processes survived", ""), survived].concat()
         );
         let fact = "the output could not be written: No space left on device";
         assert_eq!(

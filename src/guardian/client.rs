@@ -44,10 +44,7 @@ impl SpawnError {
     pub fn describe(&self, spec: &DynoSpec) -> String {
         let reason = self.errno.desc();
         match (self.stage, self.errno) {
-            (Stage::Fork, Errno::EAGAIN) => {
-                format!("cannot start another process: the system's or the user's limit is reached ({reason})")
-            }
-            (Stage::Fork, _) => format!("cannot start another process: {reason}"),
+            (Stage::Fork, errno) => format!("cannot start another process: {}", fork_failure(errno)),
             (Stage::Directory, _) => format!("cannot enter the directory `{}`: {reason}", spec.directory.display()),
             (Stage::Exec, Errno::E2BIG) => {
                 format!("the command line and the environment together are too long for the system ({reason})")
@@ -56,6 +53,12 @@ impl SpawnError {
             (Stage::Setup, _) => format!("cannot prepare the process: {reason}"),
         }
     }
+}
+
+/// Why a process could not be started, in words.
+#[must_use]
+pub fn fork_failure(errno: Errno) -> &'static str {
+    if errno == Errno::EAGAIN { "the process limit of this user or system is reached" } else { errno.desc() }
 }
 
 /// An event that the guardian reports.
@@ -84,7 +87,7 @@ pub enum Report {
 
 /// The guardian is gone and its socket is closed, or it sent something that is not a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the guardian process was lost")]
+#[error("the guardian was killed or does not answer")]
 pub struct Lost;
 
 /// A request that the socket has not accepted yet.

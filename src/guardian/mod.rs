@@ -24,7 +24,7 @@ mod table;
 mod terminal_modes;
 mod wire;
 
-pub use client::{Guardian, Lost, Report, SpawnError};
+pub use client::{Guardian, Lost, Report, SpawnError, fork_failure};
 pub use limits::Limits;
 pub use proc_table::{NoProcessTable, check_process_table, family_of, parent_of};
 pub use sweep::Survivor;

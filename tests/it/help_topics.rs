@@ -54,24 +54,26 @@ by the signal  stopped by INT, TERM, HUP or QUIT: shells show 130, 143, 129 or
 2              the command line is wrong
 69             no port is free, or a port is in use and `--strict-ports` was
                given
-70             the guardian was lost, or a process could not be killed (it is
-               named)
+70             `dyno`'s helper process (the guardian) was killed, or a process
+               could not be killed (it is named)
 74             the output could not be written, or its reader read nothing for
                two seconds after the end
 75             `smoke`: not up in time, or the release command took too long
 78             Procfile, `.env` or `.foreman` is missing or invalid, or there is
                no bash for the profile
-126            the command, or that of the first dyno to exit, could not be
-               executed
-127            the command, or that of the first dyno to exit, was not found
-141            the reader of stdout went away
+126            a command could not be executed: that of `run`, or of the first
+               dyno to exit
+127            a command was not found: that of `run`, or of the first dyno to
+               exit
+141            the reader of stdout closed it
 
 - `dyno run` ends with the status, or by the signal, of the command itself.
 - `dyno smoke` ends with the status of its command. If a dyno or the release
   command fails first, it ends with that status, and with 1 instead of 0.
 - `dyno check` ends with 0 or 78.
 - Under the name `foreman`, errors of `dyno` itself end with 1. Under the name
-  `honcho` they do so too, except that a wrong command line is 2.
+  `honcho` they do so too, except that a wrong command line is 2, and that 126
+  and 127 of `run` stay.
 
 If Ctrl-C stopped the run, `dyno` ends by SIGINT after the clean-up, so that a
 script that called it stops as well. If the signal cannot end it, as in a

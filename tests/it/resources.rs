@@ -166,7 +166,7 @@ fn at_the_process_limit_the_reason_is_shown_and_no_process_is_left() {
 
     assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
     let shown = finished.stdout() + &finished.stderr();
-    let why = "cannot start another process: the system's or the user's limit is reached (Try again)\n";
+    let why = "cannot start another process: the process limit of this user or system is reached\n";
     assert!(shown.contains(why), "{shown}");
     // The dynos that had started before the first one failed. None is announced as started after that.
     let ended = shown.matches("terminated by SIG").count();
@@ -182,7 +182,7 @@ fn a_guardian_that_cannot_be_started_causes_a_single_error_message() {
 
     assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
     assert_eq!(finished.stdout(), "");
-    let fact = "error: cannot start the guardian process: Try again\n";
+    let fact = "error: cannot start `dyno`'s helper process (the guardian): the process limit of this user or system is reached\n";
     let hint = "hint: a limit of the system or of your user may have been reached; see `ulimit -a`\n";
     assert_eq!(finished.stderr(), format!("{fact}\n{hint}"));
     assert!(!app.has("started"));

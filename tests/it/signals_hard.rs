@@ -197,7 +197,9 @@ fn a_process_that_cannot_be_killed_is_named_and_the_status_is_70() {
     let finished = dyno.finish();
 
     finished.expect_end(Ended::Code(70));
-    let hint = "hint: it waits inside the kernel, is traced, or belongs to another user; kill it yourself\n";
+    let hint = format!(
+        "hint: `ps -p {web} -o stat,wchan` shows why; it ends when the kernel lets it, or use `sudo kill -9 {web}`\n"
+    );
     let fact = format!("error: process {web} (sleep) could not be killed\n");
     assert_eq!(finished.stderr(), format!("{fact}\n{hint}"));
     assert!(!finished.stdout().contains("left behind"), "{}", finished.stdout());

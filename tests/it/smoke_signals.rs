@@ -85,7 +85,7 @@ fn s11_a_smoke_whose_guardian_is_killed_ends_with_70() {
 
     let finished = smoke.finish();
     finished.expect_end(Ended::Code(70));
-    let last = "smoke failed: the guardian process was lost (status 70)";
+    let last = "smoke failed: `dyno`'s helper process (the guardian) was killed (status 70)";
     assert_eq!(stderr_by_dyno(&finished).lines().last(), Some(last));
 }
 

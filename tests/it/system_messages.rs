@@ -163,7 +163,7 @@ fn s11_a_lost_guardian_causes_one_error_message() {
 
     let finished = dyno.finish();
     finished.expect_end(Ended::Code(70));
-    assert_eq!(finished.stderr(), "error: the guardian process was lost; all dynos were killed\n");
+    assert_eq!(finished.stderr(), "error: `dyno`'s helper process (the guardian) was killed; all dynos were killed\n");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn s1_6_a_failed_start_gives_the_reason() {
 
     assert_eq!(
         described(Stage::Fork, Errno::EAGAIN),
-        "cannot start another process: the system's or the user's limit is reached (Try again)"
+        "cannot start another process: the process limit of this user or system is reached"
     );
     assert_eq!(described(Stage::Fork, Errno::ENOMEM), "cannot start another process: Out of memory");
     assert_eq!(described(Stage::Directory, Errno::EACCES), "cannot enter the directory `/app`: Permission denied");

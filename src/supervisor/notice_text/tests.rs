@@ -135,7 +135,7 @@ fn messages_that_help_the_user_are_the_same_in_both_formats() {
     for (kind, text) in [
         (NoticeKind::CommandNotFound, "command not found, see the line above"),
         (NoticeKind::SpawnFailed(SpawnFailure("cannot start /bin/sh".into())), "cannot start /bin/sh"),
-        (NoticeKind::GuardianStuck, "the guardian process does not respond; ending without it"),
+        (NoticeKind::GuardianStuck, "`dyno`'s helper process (the guardian) does not respond; ending without it"),
         (NoticeKind::GaveUp { restarts: 3 }, "crashed again after 3 restarts in a row: not restarted"),
         (NoticeKind::GaveUp { restarts: 1 }, "crashed again after 1 restart: not restarted"),
         (NoticeKind::GaveUp { restarts: 0 }, "crashed: not restarted"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::error::GUARDIAN_KILLED;
 use crate::model::DynoName;
 use crate::supervisor::dyno_state::{DynoState, Ending};
 use crate::supervisor::{
@@ -12,9 +13,6 @@ use crate::supervisor::{
 
 use super::SmokeRules;
 use super::cause::{Cause, RunEnd};
-
-/// The reason if the supervisor never finished.
-const GUARDIAN_LOST: &str = "the guardian process was lost";
 
 /// When one dyno reached each step.
 #[derive(Debug, Clone, Copy, Default)]
@@ -141,7 +139,7 @@ impl Account {
         let reason = match cause {
             Some(_) if supervisor.tally.has_lost() => Cause::Lost.reason(),
             Some(cause) => cause.reason(),
-            None => GUARDIAN_LOST.to_owned(),
+            None => GUARDIAN_KILLED.to_owned(),
         };
         let phases = SmokePhase::ALL.map(|phase| PhaseReport { phase, result: self.phase(phase, cause, &reason, at) });
         let command = self.command.as_ref().map(|_| CommandReport {

@@ -67,7 +67,7 @@ fn a_guardian_that_does_not_answer_a_kill_within_3_s_is_replaced() {
 
     assert_eq!(
         tick(&mut supervisor, at(9)),
-        ["system: the guardian process does not respond; ending without it", "replace guardian"]
+        ["system: `dyno`'s helper process (the guardian) does not respond; ending without it", "replace guardian"]
     );
     assert_eq!(supervisor.next_deadline(), None);
     assert_eq!(tick(&mut supervisor, at(99)), [""; 0]);

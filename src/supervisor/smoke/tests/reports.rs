@@ -156,7 +156,7 @@ fn a_lost_guardian_fails_the_phase_in_which_it_was_lost() {
 
     let report = smoke.report(Outcome::Code(70), at(7).mono);
 
-    let why = "the guardian process was lost".to_owned();
+    let why = "`dyno`'s helper process (the guardian) was killed".to_owned();
     assert_eq!(results(&report)[3], PhaseResult::Failed { span: span(2, 7), why: why.clone() });
     assert_eq!(results(&report)[4], PhaseResult::NotReached);
     assert_eq!(report.reason, why);
