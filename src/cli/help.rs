@@ -63,10 +63,10 @@ pub fn whole_command() -> Command {
 fn laid_out(command: Command, extent: Extent) -> Command {
     let (name, is_root) = (command.get_name().to_owned(), command.get_name() == "dyno");
     let hides_options = command.get_arguments().any(|arg| arg.is_hide_short_help_set() && !arg.is_hide_set());
-    let text = if hides_options && !is_root {
-        format!("Print this; `dyno help {name}` lists all options")
-    } else {
-        "Print this help".to_owned()
+    let text = match extent {
+        _ if is_root || !hides_options => "Print this help".to_owned(),
+        Extent::Screen => format!("Print this; `dyno help {name}` lists all options"),
+        Extent::Whole => "Print the short help".to_owned(),
     };
     let flag = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help(text);
     let command = match extent {
@@ -76,7 +76,14 @@ fn laid_out(command: Command, extent: Extent) -> Command {
     command.arg(flag.hide_short_help(is_root))
 }
 
-/// Hides an argument from `--help` if it is one of `ids`.
-pub(super) fn off_screen(arg: Arg, ids: &[&str]) -> Arg {
-    if ids.contains(&arg.get_id().as_str()) { arg.hide_short_help(true) } else { arg }
+/// Hides an argument from `--help`, for `mut_arg`, which refuses an unknown argument.
+pub(super) fn off_screen(arg: Arg) -> Arg {
+    arg.hide_short_help(true)
+}
+
+/// Replaces clap's description of `help`. clap adds that command only when it builds the whole command line, which takes
+/// too long for every start.
+pub(super) fn with_described_help(mut command: Command) -> Command {
+    command.build();
+    command.mut_subcommand("help", |help| help.about("Print this, or the help of a command"))
 }

@@ -46,7 +46,7 @@ use crate::error::Status;
 #[command(
     name = "dyno",
     version,
-    about = "The Heroku runtime on your machine: leaves no orphan, loses no line",
+    about = "The Heroku runtime on your machine: leaves no process behind, loses no output",
     subcommand_required = true,
     mut_args(|arg| arg.hide_short_help(true)),
     after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` shows the basics; `dyno help COMMAND` lists every option."

@@ -17,7 +17,7 @@ pub struct RunArgs {
     /// The files of the app.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Variables besides those of the files.
+    /// Variables from the command line.
     #[command(flatten)]
     pub variables: VariableArgs,
     /// Source .profile.d/*.sh and .profile in bash first

@@ -1,4 +1,4 @@
-//! Reads the words of the command line into its types, by the name the binary was called with (S13.2).
+//! Parses the command line; the name of the binary decides whose options apply (S13.2).
 
 use std::ffi::{OsStr, OsString};
 
@@ -51,6 +51,9 @@ fn parse_own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
         return page(topic, words.get(3));
     }
     let mut command = help::command(extent);
+    if is_help || words.get(1).is_some_and(|word| word == "-h" || word == "--help") {
+        command = help::with_described_help(command);
+    }
     if is_help {
         command = topic::with_topics(command);
     }

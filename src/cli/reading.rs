@@ -10,7 +10,7 @@ use super::{Offers, ProjectArgs, VariableArgs};
 /// Options of `dyno check`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno check                     list problems with file and line\n  dyno check -f Procfile.dev     check another Procfile\n  dyno check --json              the same as JSON"
+    after_help = "Examples:\n  dyno check                     list problems with file and line\n  dyno check -f Procfile.dev     check another Procfile\n  dyno check --json              the same, as JSON"
 )]
 pub struct CheckArgs {
     /// The files of the app.
@@ -29,13 +29,13 @@ pub struct CheckArgs {
 /// Options of `dyno config`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno config                            KEY=VALUE, one per line\n  dyno config -e .env,.env.local         from these files, later ones win\n  dyno config --explain DATABASE_URL     which file and line sets it"
+    after_help = "Examples:\n  dyno config                            KEY=VALUE, one per line\n  dyno config -e .env,.env.local         from these files, later ones win\n  dyno config --explain DATABASE_URL     which file and line set it"
 )]
 pub struct ConfigArgs {
     /// The files of the app.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Variables besides those of the files.
+    /// Variables from the command line.
     #[command(flatten)]
     pub variables: VariableArgs,
     /// Print one JSON object

@@ -9,19 +9,19 @@ use super::{LogArgs, ProjectArgs, VariableArgs};
 /// Options of `dyno release`: those of `start` that affect the release command.
 #[derive(Debug, PartialEq, Args)]
 #[command(
-    mut_args(|arg| off_screen(arg, &["prefer_shell"])),
+    mut_arg("prefer_shell", off_screen),
     after_help = "Examples:\n  dyno release                     run the release command of ./Procfile\n  dyno release -e .env.staging     use other config vars"
 )]
 pub struct ReleaseArgs {
     /// The files of the app.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Variables besides those of the files.
+    /// Variables from the command line.
     #[command(flatten)]
     pub variables: VariableArgs,
     /// Behave like the platform
     ///
-    /// 30 s grace, profile, its log format: each is also a separate option.
+    /// 30 s grace period, profile, its log format: each is also a separate option.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
     /// Source .profile.d/*.sh and .profile in bash first
@@ -35,7 +35,7 @@ pub struct ReleaseArgs {
     /// When to give the command a terminal
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = PtyMode::Auto, help_heading = OUTPUT, hide_short_help = true)]
     pub pty: PtyMode,
-    /// Look and destination of the log.
+    /// How the log looks and where it goes.
     #[command(flatten)]
     pub log: LogArgs,
 }

@@ -29,18 +29,18 @@ pub struct FormationArgs {
     pub except: Vec<String>,
 }
 
-/// Variables besides those of the files (S3.1).
+/// Variables from the command line (S3.1).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct VariableArgs {
     /// Set a config var; overrides all files
     #[arg(long, value_name = "KEY=VALUE", help_heading = PORTS_AND_VARIABLES, add = Offers::NewValues)]
     pub set: Vec<String>,
-    /// Let variables of the shell override the files
+    /// Let variables in the shell override the files
     #[arg(long, help_heading = PORTS_AND_VARIABLES)]
     pub prefer_shell: bool,
 }
 
-/// Look and destination of the log (S7).
+/// How the log looks and where it goes (S7).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct LogArgs {
     /// When to colour the prefixes

@@ -22,7 +22,13 @@ const DEFAULT_BOOT_TIMEOUT: Seconds = Seconds(Duration::from_secs(60));
 /// Options of `dyno smoke`: those of `start` that make sense without a user, and its own.
 #[derive(Debug, PartialEq, Args)]
 #[command(
-    mut_args(|arg| off_screen(arg, &["procfile", "root", "env", "formation", "except", "set", "prefer_shell"])),
+    mut_arg("procfile", off_screen),
+    mut_arg("root", off_screen),
+    mut_arg("env", off_screen),
+    mut_arg("formation", off_screen),
+    mut_arg("except", off_screen),
+    mut_arg("set", off_screen),
+    mut_arg("prefer_shell", off_screen),
     override_usage = "dyno smoke [OPTIONS] [TYPE[=N]…] [-- COMMAND [WORD…]]",
     after_help = "Examples:\n  dyno smoke -- npm test                    start the app, test it, stop it\n  dyno smoke --http /health                 does it start and answer?\n  dyno smoke --start 'npm start' --http /   an app without a Procfile\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word is run by the shell"
 )]
@@ -34,7 +40,7 @@ pub struct SmokeArgs {
     /// Which dynos run.
     #[command(flatten)]
     pub formation: FormationArgs,
-    /// Variables besides those of the files.
+    /// Variables from the command line.
     #[command(flatten)]
     pub variables: VariableArgs,
 
@@ -48,9 +54,9 @@ pub struct SmokeArgs {
     /// They are up when they listen on their `PORT`; other types are up when they are started.
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
-    /// Path these types must answer [STATUS: 200-399]
+    /// Path to request; expected STATUS [default: 200-399]
     ///
-    /// A redirect is an answer, too. STATUS is `204` or a range such as `200-299`. If the path has a `?`, give STATUS with
+    /// The types that must listen have to answer it. A redirect is an answer, too. STATUS is `204` or a range such as `200-299`. If the path has a `?`, give STATUS with
     /// `--http-status`.
     #[arg(long, value_name = "/PATH[=STATUS]", help_heading = LIFE)]
     pub http: Option<String>,
@@ -79,7 +85,7 @@ pub struct SmokeArgs {
     pub no_release: bool,
     /// Behave like the platform
     ///
-    /// 30 s grace, profile, its log format: each is also a separate option. Nothing is restarted.
+    /// 30 s grace period, profile, its log format: each is also a separate option. Nothing is restarted.
     #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub heroku: bool,
     /// Source .profile.d/*.sh and .profile in bash before each command
@@ -102,7 +108,7 @@ pub struct SmokeArgs {
     /// Stdin for dynos: `endless` never ends, `null` is /dev/null
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true, help_heading = OUTPUT, hide_short_help = true)]
     pub stdin: StdinMode,
-    /// Look and destination of the log.
+    /// How the log looks and where it goes.
     #[command(flatten)]
     pub log: LogArgs,
     /// Run these types without showing their output

@@ -12,7 +12,7 @@ use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
 #[derive(Debug, Default, PartialEq, Args)]
 #[command(
     group = ArgGroup::new("restarting").args(["restart", "heroku"]).multiple(true),
-    mut_args(|arg| off_screen(arg, &["root", "types", "set", "prefer_shell"])),
+    mut_arg("root", off_screen), mut_arg("types", off_screen), mut_arg("set", off_screen), mut_arg("prefer_shell", off_screen),
     after_help = "Examples:\n  dyno start -f Procfile.dev            run another Procfile\n  dyno start web worker=2               only these types, two workers\n  dyno start -m all=1,css=0 -p 3000     all except css, web.1 on port 3000"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
@@ -27,7 +27,7 @@ pub struct StartArgs {
 
     /// Base port, or `auto` for free ports
     ///
-    /// [default: `PORT` of --set, `port` of .foreman, `PORT` of .env or the shell, else 5000]
+    /// [default: `PORT` given with --set, `port` in .foreman, `PORT` in .env or the shell, else 5000]
     #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
     /// Distance between the ports of two process types; with 0 all share the base port [default: 100]
@@ -36,13 +36,13 @@ pub struct StartArgs {
     /// Refuse to start if the port of a web dyno is in use
     #[arg(long, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub strict_ports: bool,
-    /// Variables besides those of the files.
+    /// Variables from the command line.
     #[command(flatten)]
     pub variables: VariableArgs,
 
     /// Behave like the platform
     ///
-    /// Restarts, 30 s grace, 60 s boot timeout, profile, its log format: each is also a separate option.
+    /// Restarts, 30 s grace period, 60 s boot timeout, profile, its log format: each is also a separate option.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
     /// Restart dynos that exit
@@ -108,7 +108,7 @@ pub struct StartArgs {
     /// Stdin for dynos without a terminal: `endless` never ends, `null` is /dev/null
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true, help_heading = OUTPUT, hide_short_help = true)]
     pub stdin: StdinMode,
-    /// Look and destination of the log.
+    /// How the log looks and where it goes.
     #[command(flatten)]
     pub log: LogArgs,
     /// Run these types without showing their output
@@ -122,12 +122,12 @@ pub struct StartArgs {
 /// When dynos get a terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PtyMode {
-    /// If stdout is a terminal.
+    /// A terminal if stdout is one.
     #[default]
     Auto,
-    /// Always.
+    /// A terminal.
     Always,
-    /// Never: a pipe.
+    /// A pipe.
     Never,
 }
 
