@@ -37,7 +37,7 @@ pub enum PortError {
     /// The base is not a port number. The text is kept only if it comes from `-p`: any other may be a secret.
     #[error("{from} is not a port number from 1 to 65535")]
     BadBase {
-        /// Where it comes from, such as `` `-p 0` `` or `` `PORT` of the shell ``.
+        /// Where it comes from, such as `` `-p 0` `` or `` `PORT` in the shell ``.
         from: String,
     },
     /// A port is over 65535.
@@ -77,13 +77,13 @@ impl PortError {
 pub struct BaseSources<'a> {
     /// `-p`.
     pub option: Option<&'a str>,
-    /// `PORT` of `--set`.
+    /// `PORT` given with `--set`.
     pub setting: Option<&'a [u8]>,
-    /// `port` of `.foreman`, the default for `-p`.
+    /// `port` in `.foreman`, the default for `-p`.
     pub foreman_file: Option<u16>,
-    /// `PORT` of the `.env` files, with its place for messages, such as `.env:7`.
+    /// `PORT` in the `.env` files, with its place for messages, such as `.env:7`.
     pub env_file: Option<(&'a str, &'a [u8])>,
-    /// `PORT` of the shell.
+    /// `PORT` in the shell.
     pub shell: Option<&'a [u8]>,
     /// With `--prefer-shell`, the shell is used before the files.
     pub prefer_shell: bool,
@@ -94,13 +94,13 @@ pub struct BaseSources<'a> {
 pub enum BaseSource<'a> {
     /// `-p`.
     Option(&'a str),
-    /// `PORT` of `--set`.
+    /// `PORT` given with `--set`.
     Setting(&'a [u8]),
-    /// `port` of `.foreman`.
+    /// `port` in `.foreman`.
     ForemanFile(u16),
-    /// `PORT` of a `.env` file, with its place.
+    /// `PORT` in a `.env` file, with its place.
     EnvFile(&'a str, &'a [u8]),
-    /// `PORT` of the shell.
+    /// `PORT` in the shell.
     Shell(&'a [u8]),
     /// Nothing sets it.
     Default,
@@ -140,10 +140,10 @@ impl BaseSource<'_> {
         match self {
             Self::Option("auto") => Ok(PortBase::Auto),
             Self::Option(text) => fixed(text.as_bytes(), || format!("`-p {text}`")),
-            Self::Setting(text) => fixed(text, || "`PORT` of `--set`".to_owned()),
+            Self::Setting(text) => fixed(text, || "`PORT` given with `--set`".to_owned()),
             Self::ForemanFile(port) => Ok(PortBase::Fixed(port)),
-            Self::EnvFile(at, text) => fixed(text, || format!("`PORT` of {at}")),
-            Self::Shell(text) => fixed(text, || "`PORT` of the shell".to_owned()),
+            Self::EnvFile(at, text) => fixed(text, || format!("`PORT` in {at}")),
+            Self::Shell(text) => fixed(text, || "`PORT` in the shell".to_owned()),
             Self::Default => Ok(PortBase::Fixed(DEFAULT_BASE)),
         }
     }

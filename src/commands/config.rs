@@ -61,8 +61,10 @@ fn json(layers: &Layers) -> Result<Outcome, Error> {
         .filter_map(|(key, given)| {
             let value = String::from_utf8_lossy(given.value.as_ref()?.reveal());
             if let Cow::Owned(_) = value {
-                let fact =
-                    format!("{}: the value of `{key}` is not UTF-8; JSON shows U+FFFD for the bad bytes", given.origin);
+                let fact = format!(
+                    "{}: the value of `{key}` has bytes that are not UTF-8; JSON shows `\u{fffd}` for them",
+                    given.origin
+                );
                 warn(&Complaint::new(fact, "`dyno config` without `--json` prints it unchanged"));
             }
             Some((key.as_str(), value.into_owned()))

@@ -32,7 +32,8 @@ impl NamedBy {
             Self::Foreman { file, line, key } => at_line(file, line, key),
             Self::Variable(Origin::File { name: file, line }) => at_line(file, line, "PROCFILE"),
             Self::Variable(origin @ (Origin::Shell | Origin::Default | Origin::Option | Origin::Dyno)) => {
-                let message = format!("{why}; `PROCFILE` of {origin} names it");
+                let place = if *origin == Origin::Option { "given with `--set`" } else { "in the shell" };
+                let message = format!("{why} (named by `PROCFILE` {place})");
                 Finding::new(severity, name, None, message, hint).about("PROCFILE")
             }
         }

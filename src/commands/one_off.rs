@@ -31,7 +31,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
     // `dyno run "$CMD"` with an empty `CMD`: the shell would do nothing and succeed.
     if args.words.first().is_some_and(|word| word.as_bytes().trim_ascii().is_empty()) {
-        let hint = "a variable in it may be empty; write a command such as `dyno run rails console`";
+        let hint = "a variable in the command may be empty; write a command such as `dyno run rails console`";
         return Err(Error::new(Status::Usage, "the command is empty", hint));
     }
     let mut findings = Findings::default();

@@ -175,7 +175,7 @@ fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<Vec<Complaint>, 
         }
         let holder = runtime::port_holder(*port);
         let by = holder.map_or_else(String::new, |holder| format!(" by `{}` (pid {})", holder.command, holder.pid));
-        taken.push((*port, Complaint::new(format!("port {port} of `{dyno}` is in use{by}"), PORT_HINT)));
+        taken.push((*port, Complaint::new(format!("port {port} for `{dyno}` is in use{by}"), PORT_HINT)));
     }
     let complaints: Vec<Complaint> = taken.into_iter().map(|(_, complaint)| complaint).collect();
     if args.strict_ports && !complaints.is_empty() {

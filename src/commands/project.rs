@@ -100,7 +100,7 @@ impl Project {
 fn web_alone(option: &str, command: &str) -> Result<Procfile, Error> {
     let web = ProcessType::new(ProcessType::WEB).ok();
     web.and_then(|web| Procfile::single(web, command)).ok_or_else(|| {
-        let hint = format!("a variable in it may be empty; write a command, such as `{option} 'npm start'`");
+        let hint = format!("a variable in the command may be empty; write a command, such as `{option} 'npm start'`");
         Error::new(Status::Usage, format!("the command of `{option}` is empty"), hint)
     })
 }

@@ -39,7 +39,7 @@ impl<'a> SmokeRequest<'a> {
             return Err(Error::new(Status::Usage, fact, "leave one of them out: `--start` replaces the Procfile"));
         }
         if line(&args.command).is_some_and(|line| line.trim_ascii().is_empty()) {
-            let hint = "a variable in it may be empty; leave `--` out to run no command";
+            let hint = "a variable in the command may be empty; leave `--` out to run no command";
             return Err(Error::new(Status::Usage, "the command after `--` is empty", hint));
         }
         let check = |target: &String| {

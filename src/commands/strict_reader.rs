@@ -17,7 +17,7 @@ pub(super) enum Difference {
 }
 
 /// The hint for any difference.
-pub(super) const HINT: &str = "every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`";
+pub(super) const HINT: &str = "quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference";
 
 /// Compares one entry. `file`: the whole text of its file.
 pub(super) fn difference(file: &[u8], entry: &EnvEntry) -> Option<Difference> {
@@ -25,15 +25,15 @@ pub(super) fn difference(file: &[u8], entry: &EnvEntry) -> Option<Difference> {
     if memchr::memchr(b'$', text).is_none() || quote(text) == Some(b'\'') {
         return compare(text, entry);
     }
-    // Both read the text with a word in place of each `$…`; `Judged` has rules for how they treat the `$…` itself.
-    let judged = Judged::of(text, quote(text) == Some(b'"'));
-    if judged.difference.is_some() {
-        return judged.difference;
+    // Both read the text with a word in place of each `$…`; `WithoutReferences` has rules for how they treat the `$…` itself.
+    let without = WithoutReferences::of(text, quote(text) == Some(b'"'));
+    if without.difference.is_some() {
+        return without.difference;
     }
     let inherited = Environment::default();
     let scope = EnvScope { earlier: &[], inherited: &inherited, inherited_first: false };
-    let plain = EnvFile::parse(&judged.text, &scope).ok()?;
-    plain.get(&entry.key).and_then(|plain| compare(&judged.text, plain))
+    let plain = EnvFile::parse(&without.text, &scope).ok()?;
+    plain.get(&entry.key).and_then(|plain| compare(&without.text, plain))
 }
 
 /// Runs the second reader on a text without references.
@@ -54,7 +54,7 @@ fn quote(text: &[u8]) -> Option<u8> {
 }
 
 /// A text without its `$…`, and how the strict reader treats those.
-struct Judged {
+struct WithoutReferences {
     text: Vec<u8>,
     difference: Option<Difference>,
 }
@@ -62,48 +62,52 @@ struct Judged {
 /// Takes the place of each `$…`: a plain word for both readers.
 const WORD: u8 = b'x';
 
-impl Judged {
+impl WithoutReferences {
     /// Both expand `${NAME}`, and `\$` in double quotes is a dollar to both. We keep any other `$`; the strict reader
     /// treats it and the letters after it as a reference, and a double quote right after them as text.
     fn of(text: &[u8], double: bool) -> Self {
-        let mut judged = Self { text: Vec::with_capacity(text.len()), difference: None };
+        let mut without = Self { text: Vec::with_capacity(text.len()), difference: None };
         let mut rest = text;
         while let Some((byte, after)) = rest.split_first() {
             rest = after;
             match (byte, after.first()) {
                 (b'\\', Some(b'$')) => {
                     rest = after.get(1..).unwrap_or_default();
-                    judged.put(if double { None } else { Some(Difference::ReadsAnotherValue) });
+                    without.replace_reference(if double { None } else { Some(Difference::ReadsAnotherValue) });
                 }
                 (b'\\', Some(escaped)) => {
-                    judged.text.extend_from_slice(&[b'\\', *escaped]);
+                    without.text.extend_from_slice(&[b'\\', *escaped]);
                     rest = after.get(1..).unwrap_or_default();
                 }
                 (b'$', Some(b'{')) => {
                     let name = after.get(1..).unwrap_or_default();
                     let Some(end) = memchr::memchr(b'}', name) else {
-                        judged.put(Some(Difference::Refuses));
+                        without.replace_reference(Some(Difference::Refuses));
                         continue;
                     };
                     let (name, closed) = name.split_at_checked(end).unwrap_or_default();
                     rest = closed.get(1..).unwrap_or_default();
-                    judged.put(if is_env_key(name) { None } else { Some(Difference::ReadsAnotherValue) });
+                    without.replace_reference(if is_env_key(name) {
+                        None
+                    } else {
+                        Some(Difference::ReadsAnotherValue)
+                    });
                 }
                 (b'$', _) => {
                     let letters = after.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
                     rest = after.get(letters..).unwrap_or_default();
                     let swallows = double && rest.first() == Some(&b'"');
                     let difference = if swallows { Difference::Refuses } else { Difference::ReadsAnotherValue };
-                    judged.put(Some(difference));
+                    without.replace_reference(Some(difference));
                 }
-                _ => judged.text.push(*byte),
+                _ => without.text.push(*byte),
             }
         }
-        judged
+        without
     }
 
     /// Only the first difference is reported: one is enough to fix the line.
-    fn put(&mut self, difference: Option<Difference>) {
+    fn replace_reference(&mut self, difference: Option<Difference>) {
         self.text.push(WORD);
         self.difference = self.difference.or(difference);
     }

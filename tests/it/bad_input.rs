@@ -63,7 +63,7 @@ fn an_unclosed_quote_or_a_too_long_variable_is_named_by_line_and_key() {
     let app = app().file("quote", "A=1\nB=\"secret\n").file("long", format!("A={}\n", "y".repeat(140_000)));
 
     let hint = "hint: close it, or use the other kind of quotes\n";
-    let fact = "error: quote:2: the quote of `B` is not closed before the end of the file\n";
+    let fact = "error: quote:2: `B` opens a quote that is never closed\n";
     refuses(&app, &["-e", "quote"], 78, &format!("{fact}\n{hint}"));
     let hint = "hint: write the value to a file and set the variable to its path\n";
     let fact = "error: long:1: `A` is longer than 128 KiB, the limit for a variable\n";

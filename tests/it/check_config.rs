@@ -23,7 +23,7 @@ fn s1_4_check_fails_on_a_line_that_is_not_an_entry() {
 #[test]
 fn s2_8_a_difference_from_strict_readers_is_an_error_only_with_strict() {
     let app = App::new("web: true\n").file(".env", "NAME=two words\n");
-    let text = ".env:1: a strict .env reader rejects `NAME`\nhint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`\n";
+    let text = ".env:1: a strict .env reader rejects `NAME`\nhint: quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference\n";
 
     let valid = "valid procfile detected (web)\n";
     app.dyno(["check"]).run().expect(Ended::Code(0), valid, &format!("note: {text}"));
@@ -107,7 +107,7 @@ fn json_has_the_process_types_and_the_problems() {
         "problems": [
             {"severity": "note", "file": ".env", "line": 1, "key": "K",
              "message": "a strict .env reader rejects `K`",
-             "hint": "every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`"},
+             "hint": "quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference"},
             {"severity": "error", "file": "Procfile", "line": 2,
              "message": "`npm start` has no process type", "hint": "write `web: npm start`"},
         ],

@@ -83,7 +83,7 @@ fn s2_4_text_after_a_closing_quote_is_reported_and_its_entry_ignored() {
     let app = App::new("web: true\n").file(".env", "K='p\\'#c'\nL=\"a\"#b\"\nM='x'#comment\nN=\"y\" # it's\n");
     let about = |line: u8, key: &str| {
         format!(
-            "warning: .env:{line}: the quote of `{key}` is followed by text\n\
+            "warning: .env:{line}: `{key}` has text after its closing quote\n\
              hint: quote the whole value, or none of it\n"
         )
     };
@@ -96,7 +96,7 @@ fn s2_4_a_value_that_ends_early_at_a_quote_after_a_backslash_warns() {
     let app = App::new("web: true\n").file(".env", "K='p\\' #c'\nDIR='C:\\' # a drive\n");
 
     let warning = "warning: .env:1: `K` ends at the quote after a backslash, and the rest of the line is read as a comment\n\
-                   hint: only double quotes allow escapes: use them if the value goes on after that quote\n";
+                   hint: to put a quote inside the value, write it as `\\\"` in double quotes\n";
     app.dyno(["config"]).run().expect(Ended::Code(0), "DIR='C:\\'\nK='p\\'\n", warning);
 }
 

@@ -73,7 +73,7 @@ fn s5_2_explain_port_refuses_what_start_would_refuse() {
 
     refused(&app(), &["-p", "abc"], 2, "`-p abc` is not a port number from 1 to 65535", port);
     let bad = app().file(".env", "PORT=abc\n");
-    refused(&bad, &[], 78, "`PORT` of .env:1 is not a port number from 1 to 65535", port);
+    refused(&bad, &[], 78, "`PORT` in .env:1 is not a port number from 1 to 65535", port);
     let high = app().file(".env", "PORT=65500\n");
     refused(&high, &[], 78, ".env:1: `worker.1` would get port 65600, but the highest port is 65535", lower);
 }
@@ -113,7 +113,7 @@ fn s3_2_a_key_after_config_gets_a_hint_to_explain() {
 fn s9_1_an_empty_command_of_run_is_a_usage_error() {
     let app = app().fifo(".env");
     let error = "error: the command is empty\n\n\
-                 hint: a variable in it may be empty; write a command such as `dyno run rails console`\n";
+                 hint: a variable in the command may be empty; write a command such as `dyno run rails console`\n";
 
     for words in [&[""][..], &["  \t"], &["", "ls"], &["--", ""]] {
         app.dyno(["run"]).args(words).run().expect(Ended::Code(2), "", error);

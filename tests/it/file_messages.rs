@@ -181,11 +181,11 @@ error: .env:4: the text before `=` is not a valid variable name
 hint: write `KEY=value`, with only A-Z a-z 0-9 _ . - in the key
 error: .env:5: this line is not an assignment
 hint: write `KEY=value`, or `#` before a comment
-error: .env:6: the quote of `AFTER` is followed by text
+error: .env:6: `AFTER` has text after its closing quote
 hint: quote the whole value, or none of it
-error: .env:7: the quote of `LINES` is closed a line below, with text after it
+error: .env:7: `LINES` has a quote that closes a line below, with text after it
 hint: close it on the line where it opens
-error: .env:9: the quote of `MORE` is closed 2 lines below, with text after it
+error: .env:9: `MORE` has a quote that closes 2 lines below, with text after it
 hint: close it on the line where it opens
 ",
     );
@@ -205,11 +205,11 @@ hint: write `${NOWHERE:-default}`, or put single quotes around the value to keep
 note: .env:2: `FORM` has a `${` that is not `${NAME}` or `${NAME:-default}`; kept as it is
 hint: put single quotes around the value to keep `${` as text; quote a default that has an unmatched brace
 note: .env:2: a strict .env reader rejects `FORM`
-hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
+hint: quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference
 note: .env:3: `CR` has a carriage return in its value
 hint: save the file with LF line endings
 note: .env:4: a strict .env reader reads a different value for `BARE`
-hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`
+hint: quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference
 ",
     );
 }
@@ -224,7 +224,7 @@ fn s2_9_a_too_long_value_an_unclosed_quote_and_a_bad_port_fail_check() {
 
     let hint = "hint: write the value to a file and set the variable to its path\n";
     let fact = "`LONG` is longer than 128 KiB, the limit for a variable\n";
-    let open = "error: env:2: the quote of `OPEN` is not closed before the end of the file\n\
+    let open = "error: env:2: `OPEN` opens a quote that is never closed\n\
                 hint: close it, or use the other kind of quotes\n";
     refuses(&app, "env", &format!("error: env:1: {fact}{hint}{open}"));
     refuses(&app, "env.json", &format!("error: env.json:1: {fact}{hint}"));
@@ -349,7 +349,7 @@ fn an_unreadable_file_is_reported_at_the_line_that_names_it() {
     refused(&named(".env", "A=1\nPROCFILE=no\n"), ".env:2: the Procfile `no` does not exist", there);
     refused(&App::empty().file(".env", "PROCFILE=no\n"), ".env:1: the Procfile `no` does not exist", missing);
     let of_shell = named("unused", "").dyno(["check"]).env("PROCFILE", "no").run();
-    let fact = "error: no does not exist; `PROCFILE` of the shell names it\n";
+    let fact = "error: no does not exist (named by `PROCFILE` in the shell)\n";
     of_shell.expect(Ended::Code(78), "", &format!("{fact}hint: {there}\n"));
 }
 

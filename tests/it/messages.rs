@@ -177,9 +177,9 @@ fn s5_every_kind_of_port_that_cannot_be_used() {
     let hint = "give a port such as `-p 5000`, or `-p auto`";
 
     says(&app, &["start", "-p", "http"], 2, &error("`-p http` is not a port number from 1 to 65535", hint));
-    let fact = "`PORT` of port.env:1 is not a port number from 1 to 65535";
+    let fact = "`PORT` in port.env:1 is not a port number from 1 to 65535";
     says(&app, &["start", "-e", "port.env"], 78, &error(fact, hint));
-    let fact = "`PORT` of the shell is not a port number from 1 to 65535";
+    let fact = "`PORT` in the shell is not a port number from 1 to 65535";
     app.dyno(["start"]).env("PORT", "x").run().expect(Ended::Code(2), "", &error(fact, hint));
     let hint = "start from a lower port with `-p`, or set a smaller `--port-step`";
     let fact = "`worker.1` would get port 65635, but the highest port is 65535";

@@ -66,7 +66,7 @@ fn s1_7_procfile_from_the_shell_is_used_unless_env_or_an_option_wins() {
     let checked = app.dyno(["run", "--set", "PROCFILE=of_option", "by_option"]).env("PROCFILE", "of_shell").run();
     checked.expect(Ended::Code(0), "", "");
     let missing = app.dyno(["check", "-e", ""]).env("PROCFILE", "gone").run();
-    let fact = "error: gone does not exist; `PROCFILE` of the shell names it\n";
+    let fact = "error: gone does not exist (named by `PROCFILE` in the shell)\n";
     missing.expect(Ended::Code(78), "", &format!("{fact}hint: check the name; there is `Procfile`\n"));
 }
 

@@ -16,7 +16,7 @@ fn s5_3_a_port_in_use_is_a_warning_or_with_strict_ports_an_error() {
 
         let warned = app.dyno(["start", "-p", &port]).run();
         warned.expect_end(Ended::Code(0));
-        let fact = format!("port {port} of `web.1` is in use by `");
+        let fact = format!("port {port} for `web.1` is in use by `");
         assert!(warned.stderr().starts_with(&format!("warning: {fact}")), "{address}: {}", warned.stderr());
 
         let refused = app.dyno(["start", "-p", &port, "--strict-ports"]).run();

@@ -88,7 +88,7 @@ fn s5_2_port_in_a_file_wins_over_the_shell_unless_prefer_shell_is_given() {
     let neither = with_file.dyno(["start", "--prefer-shell"]).run();
     assert_eq!(neither.lines_of("job.1")[1], "6000", "{}", neither.stdout());
     let bad = with_file.dyno(["start", "--prefer-shell"]).env("PORT", "x").run();
-    let fact = "error: `PORT` of the shell is not a port number from 1 to 65535\n";
+    let fact = "error: `PORT` in the shell is not a port number from 1 to 65535\n";
     bad.expect(Ended::Code(2), "", &format!("{fact}\nhint: give a port such as `-p 5000`, or `-p auto`\n"));
 }
 
@@ -106,7 +106,7 @@ fn s5_2_set_port_wins_over_files_but_not_over_the_port_option() {
     starts_at(&["PORT=7000", "-p", "8000"], "8000");
     starts_at(&["PORT="], "6000");
     let bad = app.dyno(["start", "--set", "PORT=hunter2"]).run();
-    let fact = "error: `PORT` of `--set` is not a port number from 1 to 65535\n";
+    let fact = "error: `PORT` given with `--set` is not a port number from 1 to 65535\n";
     bad.expect(Ended::Code(2), "", &format!("{fact}\nhint: give a port such as `-p 5000`, or `-p auto`\n"));
 }
 

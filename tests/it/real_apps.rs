@@ -196,7 +196,7 @@ fn s5_3_a_port_held_by_another_run_names_the_listening_program() {
     let refused = app.dyno(["start", "-p", port, "--strict-ports"]).run();
 
     let python = fs::read_to_string(format!("/proc/{}/comm", holder.of_dynos()[0].pid)).unwrap();
-    let fact = format!("error: port {port} of `web.1` is in use by `{}` (pid PID)\n", python.trim_end());
+    let fact = format!("error: port {port} for `web.1` is in use by `{}` (pid PID)\n", python.trim_end());
     let hint = "hint: stop that process, or choose another port with `-p`; `-p auto` finds a free one\n";
     refused.expect(Ended::Code(69), "", &format!("{fact}\n{hint}"));
     holder.signal(Signal::SIGTERM);

@@ -271,7 +271,7 @@ fn an_empty_command_is_a_usage_error() {
         let finished = smoke(&app("web: ./listen\n"), &["--", command]).run();
 
         let error = "error: the command after `--` is empty\n\n\
-                     hint: a variable in it may be empty; leave `--` out to run no command\n";
+                     hint: a variable in the command may be empty; leave `--` out to run no command\n";
         finished.expect(Ended::Code(2), "", error);
     }
 }

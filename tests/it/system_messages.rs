@@ -27,7 +27,7 @@ fn s5_3_the_message_about_a_port_in_use_names_the_process() {
     let app = App::new("web: true\n");
 
     let name = fs::read_to_string("/proc/self/comm").unwrap();
-    let fact = format!("port {port} of `web.1` is in use by `{}` (pid PID)", name.trim_end());
+    let fact = format!("port {port} for `web.1` is in use by `{}` (pid PID)", name.trim_end());
     let hint = "stop that process, or choose another port with `-p`; `-p auto` finds a free one";
     says(&app, &["start", "-p", &port, "--strict-ports"], 69, &error(&fact, hint));
     let warned = app.dyno(["start", "-p", &port]).run();
@@ -216,7 +216,7 @@ fn a_value_that_is_not_utf_8_gets_a_warning_in_json() {
     app.dyno(["config", "--json"]).run().expect(
         Ended::Code(0),
         "{\"A\":\"1\",\"K\":\"\u{fffd}\"}\n",
-        "warning: .env:2: the value of `K` is not UTF-8; JSON shows U+FFFD for the bad bytes\n\
+        "warning: .env:2: the value of `K` has bytes that are not UTF-8; JSON shows `\u{fffd}` for them\n\
          hint: `dyno config` without `--json` prints it unchanged\n",
     );
     assert_eq!(app.dyno(["config"]).run().stdout, b"A=1\nK='\xff'\n");

@@ -171,7 +171,7 @@ impl EnvParser<'_> {
             }
             Err(InvalidEnvValue::Unterminated) => {
                 let hint = "close it, or use the other kind of quotes";
-                self.bad_quote(Severity::Error, line, key, "is not closed before the end of the file", hint);
+                self.bad_quote(Severity::Error, line, key, "opens a quote that is never closed", hint);
                 None
             }
             Err(InvalidEnvValue::TextAfterQuote { next }) => {
@@ -183,9 +183,10 @@ impl EnvParser<'_> {
                 };
                 let (message, hint) = match below {
                     Some(below) => {
-                        (format!("is closed {below} below, with text after it"), "close it on the line where it opens")
+                        let message = format!("has a quote that closes {below} below, with text after it");
+                        (message, "close it on the line where it opens")
                     }
-                    None => ("is followed by text".to_owned(), "quote the whole value, or none of it"),
+                    None => ("has text after its closing quote".to_owned(), "quote the whole value, or none of it"),
                 };
                 self.bad_quote(Severity::Defect, line, key, &message, hint);
                 Some(next)
@@ -200,7 +201,7 @@ impl EnvParser<'_> {
     }
 
     fn bad_quote(&mut self, severity: Severity, line: &SourceLine<'_>, key: &str, what: &str, hint: &str) {
-        let message = format!("the quote of `{key}` {what}");
+        let message = format!("`{key}` {what}");
         self.problems.push(Problem::new(severity, line.number, message, hint).about(key));
     }
 
@@ -248,8 +249,8 @@ mod tests {
             messages(&problems),
             [
                 "1: this line is not an assignment",
-                "2: the quote of `A` is followed by text",
-                "3: the quote of `B` is not closed before the end of the file",
+                "2: `A` has text after its closing quote",
+                "3: `B` opens a quote that is never closed",
                 "4: `C` refers to the unset variable `NO`, treated as empty",
                 "5: nothing follows the colon",
             ]
@@ -261,7 +262,7 @@ mod tests {
     fn the_message_about_a_quote_that_spans_lines_says_where_it_closes() {
         let file = parse("A=\"x\nB=1\nC=\"y\"\nD=2\n").unwrap();
 
-        assert_eq!(messages(file.problems()), ["1: the quote of `A` is closed 2 lines below, with text after it"]);
+        assert_eq!(messages(file.problems()), ["1: `A` has a quote that closes 2 lines below, with text after it"]);
         assert_eq!(file.entries().len(), 1);
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn doubtful_value(line: usize, key: &str, doubt: &Doubt) -> Problem {
         Doubt::BackslashBeforeQuote => (
             Severity::Warning,
             format!("`{key}` ends at the quote after a backslash, and the rest of the line is read as a comment"),
-            "only double quotes allow escapes: use them if the value goes on after that quote".to_owned(),
+            r#"to put a quote inside the value, write it as `\"` in double quotes"#.to_owned(),
         ),
     };
     Problem::new(severity, line, message, hint).about(key)
