@@ -47,7 +47,7 @@
 //! When `dyno` is killed, the guardian sees the end of its socket and kills descendants until none is left. When the
 //! guardian is killed, its descendants are reparented to `dyno` (both are subreapers), which does the same.
 //!
-//! # A smoke
+//! # A smoke test
 //!
 //! [`supervisor::Smoke`] sits between the runtime and a supervisor. It treats a dyno as up only after it has answered
 //! over HTTP, waits until all dynos have stayed up for the settle time, orders the command to be started, and reports

@@ -1,6 +1,6 @@
 //! Lines on stderr: `error:`, `warning:`, `note:`, their `hint:`, and plain lines.
 //!
-//! Only a smoke also writes its log and its result there. Never blocks forever and never panics: stderr may be closed, or
+//! Only a smoke test also writes its log and its result there. Never blocks forever and never panics: stderr may be closed, or
 //! be a stopped terminal that it shares with stdout.
 
 use std::borrow::Cow;

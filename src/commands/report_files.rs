@@ -1,6 +1,6 @@
 //! The files of `--junit` and `--json`: opened before anything starts, written after everything has ended.
 //!
-//! Each file is emptied at once, so that a smoke that is killed leaves no older report behind, and removed if nothing was
+//! Each file is emptied at once, so that a smoke test that is killed leaves no older report behind, and removed if nothing was
 //! started. A file that is the log itself (`/dev/stdout`) is neither emptied nor removed: the report is appended. `reports`
 //! decides the contents.
 
@@ -109,7 +109,7 @@ impl ReportFile {
             return Ok(());
         }
         let written = (self.render)(smoke).and_then(|text| {
-            // A command of the smoke may have removed the file.
+            // A command of the smoke test may have removed the file.
             if self.kind == Kind::Own && !self.is_at(fs::metadata(&self.path)) {
                 *self = Self::open(&self.path, self.render)?;
             }

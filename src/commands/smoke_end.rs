@@ -20,7 +20,7 @@ pub(super) struct SmokeEnd<'a> {
     pub(super) tails: &'a Tails,
     /// Where the reports go.
     pub(super) files: ReportFiles,
-    /// When the smoke began.
+    /// When the smoke test began.
     pub(super) started: Timestamp,
     /// Who reads the output.
     pub(super) reader: Reader,

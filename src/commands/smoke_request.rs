@@ -1,4 +1,4 @@
-//! The options of a smoke beyond those of a start: what to probe, and the command with its environment.
+//! The options of a smoke test beyond those of a start: what to probe, and the command with its environment.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -20,7 +20,7 @@ use crate::supervisor::{Policy, SmokeRules};
 /// The process type in the name of the command, like that of every one-off dyno.
 const ONE_OFF: &str = "run";
 
-/// The smoke that the command line requests.
+/// The smoke test that the command line requests.
 pub(super) struct SmokeRequest<'a> {
     args: &'a SmokeArgs,
     http: Option<HttpCheck>,
@@ -134,7 +134,7 @@ impl<'a> SmokeRequest<'a> {
         size::check(&environment)?;
         let (shell, shell_line) = platform::shell(platform::reads_profile(args), shell_line(&line));
         // A pipe, a socket or a file is meant for the command (S19.3). A terminal is not: Ctrl-C is ours, and no user answers
-        // questions in the middle of a smoke.
+        // questions in the middle of a smoke test.
         let reads_stdin = !std::io::stdin().is_terminal();
         Ok(Some(Arc::new(DynoSpec {
             dyno,

@@ -147,7 +147,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A person may have meant the other Procfile; a smoke runs unattended, and the same way every time.
+    /// A person may have meant the other Procfile; a smoke test runs unattended, and the same way every time.
     fn mentions_procfile_dev(self) -> bool {
         match self {
             Self::App | Self::Release => true,
@@ -155,7 +155,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A smoke needs no advice: its last line says what ended it.
+    /// A smoke test needs no advice: its last line says what ended it.
     fn stop_advice(self, dialect: Dialect) -> Option<StopAdvice> {
         let options = match dialect {
             Dialect::Dyno | Dialect::HerokuLocal => true,

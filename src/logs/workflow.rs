@@ -4,7 +4,7 @@
 //! `::name key=value::text` at the start of a line, leading blanks ignored, and `##[name]text` anywhere in a line. Its
 //! string comparison is culture-sensitive and ignores some characters, so everything but ASCII is ignored here. The
 //! caller removes control characters first (`printable`); then a space is inserted into each command. The runner's own
-//! `::stop-commands::` does not help: the command of a smoke may annotate its failures while the dynos write.
+//! `::stop-commands::` does not help: the command of a smoke test may annotate its failures while the dynos write.
 
 use std::borrow::Cow;
 

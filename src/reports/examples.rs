@@ -1,4 +1,4 @@
-//! Example smokes for the tests of the reports.
+//! Example smoke tests for the tests of the reports.
 
 use std::time::Duration;
 

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_failed_smoke_is_annotated_and_the_culprit_may_be_missing() {
+    fn only_a_failed_smoke_test_is_annotated_and_the_culprit_may_be_missing() {
         let mut report = passing();
         assert_eq!(annotation(&report.smoke(&[])), None);
 

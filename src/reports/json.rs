@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passed_smoke_has_the_same_fields() {
+    fn a_passed_smoke_test_has_the_same_fields() {
         let report = passing();
         let (passed, failed) = (report.smoke(&[]), dying_web());
         let read = |smoke: &Smoke<'_>| -> Value { serde_json::from_str(&render(smoke).unwrap()).unwrap() };

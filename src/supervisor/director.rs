@@ -1,4 +1,4 @@
-//! The state machine that the runtime drives: the supervisor of a start, or a smoke that wraps one.
+//! The state machine that the runtime drives: the supervisor of a start, or a smoke test that wraps one.
 //!
 //! Forwards calls and decides nothing itself.
 
@@ -36,7 +36,7 @@ impl Director {
         }
     }
 
-    /// The report of a smoke, at its end. `outcome`: how `dyno` ends.
+    /// The report of a smoke test, at its end. `outcome`: how `dyno` ends.
     #[must_use]
     pub fn report(&self, outcome: Outcome, at: Duration) -> Option<SmokeReport> {
         match self {

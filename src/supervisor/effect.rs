@@ -29,7 +29,7 @@ pub enum Effect {
         /// The run.
         run: RunId,
     },
-    /// A smoke enters a phase.
+    /// A smoke test enters a phase.
     EnterPhase(SmokePhase),
     /// Type Ctrl-C into the terminal of a run.
     PassInterrupt {

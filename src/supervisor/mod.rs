@@ -127,7 +127,7 @@ impl Supervisor {
                 self.on_ready(run, loopback_only.then_some(address), &mut turn);
             }
             Event::NotReady { run, after } => self.on_not_ready(run, after, &mut turn),
-            // Only a smoke probes over HTTP.
+            // Only a smoke test probes over HTTP.
             Event::Answer { .. } => {}
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::DebuggerPrompt { run } => self.on_debugger_prompt(run, &mut turn),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::{DynoSpec, ProcessType};
 
-/// What to run: the release command, then the formation in the order of the Procfile, then the command of a smoke.
+/// What to run: the release command, then the formation in the order of the Procfile, then the command of a smoke test.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// The release that is started.
@@ -15,7 +15,7 @@ pub struct Plan {
     pub release: Option<Arc<DynoSpec>>,
     /// The dynos in start order.
     pub formation: Vec<Arc<DynoSpec>>,
-    /// The command of a smoke. Started once, on request; its exit alone does not stop the formation.
+    /// The command of a smoke test. Started once, on request; its exit alone does not stop the formation.
     pub command: Option<Arc<DynoSpec>>,
 }
 

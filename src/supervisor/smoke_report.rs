@@ -1,7 +1,7 @@
 //! The result of a smoke: its phases, its dynos, its status and the reason for it.
 //!
 //! A plain value that is written in several forms (for people, programs and CI services). Nothing is decided from it.
-//! All times are measured from the start of the smoke. Apart from them, a repeated smoke gives the same report.
+//! All times are measured from the start of the smoke test. Apart from them, a repeated smoke test gives the same report.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::model::DynoName;
 
 use super::Outcome;
 
-/// The result of a smoke that has ended.
+/// The result of a smoke test that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmokeReport {
     /// How `dyno` ends.
@@ -23,13 +23,13 @@ pub struct SmokeReport {
     pub dynos: Vec<DynoReport>,
     /// The command that ran once all dynos were up. None: there was no command.
     pub command: Option<CommandReport>,
-    /// The dyno that caused the failure. None if the smoke passed, or if something else caused the failure.
+    /// The dyno that caused the failure. None if the smoke test passed, or if something else caused the failure.
     pub culprit: Option<DynoName>,
-    /// One line with what to type if the exit that failed the smoke was intended.
+    /// One line with what to type if the exit that failed the smoke test was intended.
     pub hint: Option<String>,
 }
 
-/// The phases of a smoke, in order.
+/// The phases of a smoke test, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SmokePhase {
     /// The release command runs.
@@ -91,7 +91,7 @@ pub enum PhaseResult {
 /// A stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
-    /// When it began, measured from the start of the smoke.
+    /// When it began, measured from the start of the smoke test.
     pub start: Duration,
     /// How long it took.
     pub duration: Duration,

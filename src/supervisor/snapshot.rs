@@ -14,7 +14,7 @@ pub struct Snapshot {
     /// The number of dynos of each process type, in the order of the Procfile.
     pub formation: Vec<Quantity>,
     /// One row for each dyno, in start order. The release phase comes first, while it runs or after it failed; the
-    /// command of a smoke comes last, while it runs.
+    /// command of a smoke test comes last, while it runs.
     pub rows: Vec<Row>,
 }
 

@@ -70,7 +70,7 @@ fn s6_10_without_proc_no_process_outlives_a_killed_dyno() {
 }
 
 #[test]
-fn s6_10_without_proc_smoke_is_refused() {
+fn s6_10_without_proc_a_smoke_test_is_refused() {
     let finished = without_proc(with_daemon().dyno(["smoke", "--", "true"])).run();
 
     finished.expect(
@@ -157,7 +157,7 @@ fn a_hanging_exec_does_not_block_the_guardian() {
 }
 
 #[test]
-fn s19_2_a_hanging_exec_fails_the_smoke_at_its_timeout() {
+fn s19_2_a_hanging_exec_fails_the_test_at_its_timeout() {
     let app = App::new("web: ./dead\n").script("dead", "echo never\n");
     let lease = Lease::on(&app.path("dead"), &app);
 

@@ -37,7 +37,7 @@ fn read(app: &App) -> String {
 }
 
 #[test]
-fn the_smoke_of_a_python_app_has_the_status_of_its_tests() {
+fn the_smoke_test_of_a_python_app_has_the_status_of_its_tests() {
     let app = notes();
 
     let passed = tested(&app, "tests");

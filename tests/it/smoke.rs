@@ -144,7 +144,7 @@ fn stderr_of_the_command_has_no_prefix_and_its_port_is_that_of_web_1() {
 }
 
 #[test]
-fn without_a_command_a_smoke_passes_when_all_dynos_are_up() {
+fn without_a_command_a_smoke_test_passes_when_all_dynos_are_up() {
     let finished = smoke(&app("web: ./listen\n"), &["--settle", "0.1"]).run();
 
     let reason = "smoke passed: all dynos came up and stayed up for 0.1 seconds";
@@ -168,7 +168,7 @@ fn a_redirect_is_an_answer_and_is_not_followed() {
 }
 
 #[test]
-fn a_smoke_waits_for_a_web_that_listens_late() {
+fn a_smoke_test_waits_for_a_web_dyno_that_listens_late() {
     let app = app("web: read -r _ <go; exec ./listen\n").fifo("go");
     let smoke = smoke(&app, &["--settle", "0", "--", "true"]).spawn();
 
@@ -227,13 +227,13 @@ fn a_daemon_without_marks_is_gone_at_the_end_of_the_run() {
     let daemon = "setsid env -i sleep 1000 </dev/null >/dev/null 2>&1 & exit 0";
     let finished = smoke(&app, &["--settle", "0", "--", daemon]).run();
 
-    // Whether `dyno` sees the daemon before its parent ends depends on the scheduler. In both cases the smoke ends
+    // Whether `dyno` sees the daemon before its parent ends depends on the scheduler. In both cases the smoke test ends
     // soon.
     finished.expect_end(Ended::Code(0));
 }
 
 #[test]
-fn s6_3_types_that_may_exit_do_not_fail_a_smoke() {
+fn s6_3_types_that_may_exit_do_not_fail_the_test() {
     let app = app("web: ./listen\njob: echo done\nflaky: exit 3\n");
     let args = ["--settle", "0.1", "--allow-exit", "job,flaky=any", "--", "echo tested"];
 
@@ -261,7 +261,7 @@ fn s7_7_log_dir_writes_the_log_to_files_too() {
 }
 
 #[test]
-fn s7_2_a_smoke_shows_no_escape_sequences_without_color_always() {
+fn s7_2_a_smoke_test_shows_no_escape_sequences_without_color_always() {
     let app = app("web: ./listen\n");
     let shown = |args: &[&str]| {
         let smoke = smoke(&app, &[&["--settle", "0"], args].concat()).spawn_in_terminal();
@@ -277,7 +277,7 @@ fn s7_2_a_smoke_shows_no_escape_sequences_without_color_always() {
 }
 
 #[test]
-fn the_output_of_a_smoke_is_the_same_every_time() {
+fn the_output_of_a_smoke_test_is_the_same_every_time() {
     let app = app("release: echo migrated\nweb: ./listen\nworker: echo works; read -r _ <never\n").fifo("never");
     let once = || stderr_by_dyno(&smoke(&app, &["--settle", "0.2", "--http", "/", "--", "echo tested"]).run());
 

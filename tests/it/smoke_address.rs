@@ -68,7 +68,7 @@ fn s19_3_the_base_url_is_that_of_web_1_only() {
 }
 
 #[test]
-fn s19_3_a_web_that_is_not_a_ready_type_has_the_usual_base_url() {
+fn s19_3_a_web_dyno_that_is_not_a_ready_type_has_the_usual_base_url() {
     let app = app("api: ./listen\nweb: read -r _ <never\n").fifo("never");
 
     let finished = smoke(&app, &["--ready", "api", "--settle", "0", "--", "echo $BASE_URL | sed s/$PORT/PORT/"]).run();

@@ -33,37 +33,37 @@ fn assert_not_up(web: &str, http: &[&str], at_once: bool, why: &str) {
 }
 
 #[test]
-fn a_web_that_answers_500_is_not_up() {
+fn a_web_dyno_that_answers_500_is_not_up() {
     assert_not_up("./listen 0.0.0.0 500", &["--http", "/"], true, "answers GET / with 500, not 200 to 399");
 }
 
 #[test]
-fn a_web_that_answers_with_an_unexpected_status_is_not_up() {
+fn a_web_dyno_that_answers_with_an_unexpected_status_is_not_up() {
     assert_not_up("./listen", &["--http", "/up=204"], true, "answers GET /up with 200, not 204");
 }
 
 #[test]
-fn a_web_that_hangs_after_accept_is_not_up() {
+fn a_web_dyno_that_hangs_after_accept_is_not_up() {
     assert_not_up("./listen 0.0.0.0 mute", &["--http", "/"], false, "listens but does not answer GET /");
 }
 
 #[test]
-fn a_web_that_answers_one_byte_a_second_is_not_up() {
+fn a_web_dyno_that_answers_one_byte_a_second_is_not_up() {
     assert_not_up("./listen 0.0.0.0 drip", &["--http", "/"], false, "listens but does not answer GET /");
 }
 
 #[test]
-fn a_web_that_closes_the_connection_is_not_up() {
+fn a_web_dyno_that_closes_the_connection_is_not_up() {
     assert_not_up("./listen 0.0.0.0 close", &["--http", "/"], true, "closes the connection without answering GET /");
 }
 
 #[test]
-fn a_web_that_does_not_speak_http_is_not_up() {
+fn a_web_dyno_that_does_not_speak_http_is_not_up() {
     assert_not_up("./listen 0.0.0.0 noise", &["--http", "/"], true, "answers GET / with something that is not HTTP");
 }
 
 #[test]
-fn a_web_that_never_listens_is_killed_with_r10() {
+fn a_web_dyno_that_never_listens_is_killed_with_r10() {
     let finished = smoke(&app("web: exec sleep 1000\n"), &["--timeout", "0.3", "--", "echo never"]).run();
 
     let r10 = "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 0.3 seconds of launch";
@@ -78,7 +78,7 @@ fn a_web_that_never_listens_is_killed_with_r10() {
 }
 
 #[test]
-fn a_web_that_listens_on_another_port_is_reported_with_that_port() {
+fn a_web_dyno_that_listens_on_another_port_is_reported_with_that_port() {
     let finished = smoke(&app("web: PORT=0 exec ./listen\n"), &["--timeout", TIMEOUT]).run();
 
     finished.expect_end(Ended::Code(75));
@@ -91,7 +91,7 @@ fn a_web_that_listens_on_another_port_is_reported_with_that_port() {
 }
 
 #[test]
-fn a_smoke_fails_if_only_one_of_two_web_dynos_is_up() {
+fn a_smoke_test_fails_if_only_one_of_two_web_dynos_is_up() {
     let app = app("web: case $DYNO in web.1) exec ./listen;; *) exec sleep 1000;; esac\n");
 
     let finished = smoke(&app, &["web=2", "--timeout", TIMEOUT, "--", "echo never"]).run();
@@ -121,7 +121,7 @@ fn assert_exits_while_booting(web: &str, args: &[&str], status: i32, output: &[&
 }
 
 #[test]
-fn the_status_is_that_of_a_web_that_exits_while_booting() {
+fn the_status_is_that_of_a_web_dyno_that_exits_while_booting() {
     assert_exits_while_booting(
         "echo no; exit 7",
         &[],
@@ -133,12 +133,12 @@ fn the_status_is_that_of_a_web_that_exits_while_booting() {
 }
 
 #[test]
-fn the_status_is_1_if_a_web_exits_with_0_while_booting() {
+fn the_status_is_1_if_a_web_dyno_exits_with_0_while_booting() {
     assert_exits_while_booting("true", &[], 1, &[], "exited with code 0", "exited with code 0 while booting");
 }
 
 #[test]
-fn the_status_is_137_if_a_web_is_killed_while_booting() {
+fn the_status_is_137_if_a_web_dyno_is_killed_while_booting() {
     assert_exits_while_booting(
         "kill -9 $$; :",
         &[],
@@ -150,14 +150,14 @@ fn the_status_is_137_if_a_web_is_killed_while_booting() {
 }
 
 #[test]
-fn a_web_that_listens_and_then_exits_fails_the_smoke() {
+fn a_web_dyno_that_listens_and_then_exits_fails_the_test() {
     let output = ["web.1: Listening on 0.0.0.0:PORT"];
     let reason = "exited with code 3 while booting";
     assert_exits_while_booting("./listen 0.0.0.0 die", &["--http", "/"], 3, &output, "exited with code 3", reason);
 }
 
 #[test]
-fn a_server_that_dies_fails_the_smoke_whether_it_was_seen_up_or_not() {
+fn a_server_that_dies_fails_the_test_whether_it_was_seen_up_or_not() {
     for moment in ["", "read -r _ <go; "] {
         let web = format!("web: ./listen & pid=$!; {moment}kill -9 $pid; wait $pid; exit 3\n");
         let app = app(&web).fifo("go");
@@ -178,7 +178,7 @@ fn a_server_that_dies_fails_the_smoke_whether_it_was_seen_up_or_not() {
 }
 
 #[test]
-fn a_wrong_answer_of_one_of_two_ready_types_fails_the_smoke() {
+fn a_wrong_answer_of_one_of_two_ready_types_fails_the_test() {
     let app = app("web: ./listen\napi: exec ./listen 0.0.0.0 500\n");
 
     let finished = smoke(&app, &["--http", "/", "--ready", "web,api", "--timeout", TIMEOUT, "--", "echo never"]).run();
@@ -189,7 +189,7 @@ fn a_wrong_answer_of_one_of_two_ready_types_fails_the_smoke() {
 }
 
 #[test]
-fn a_worker_that_exits_while_settling_fails_the_smoke() {
+fn a_worker_that_exits_while_settling_fails_the_test() {
     let app = app("worker: echo ready; read -r _ <go; exit 4\n").fifo("go");
     let smoke = smoke(&app, &["--settle", "60", "--", "echo never"]).spawn();
 
@@ -209,7 +209,7 @@ fn a_worker_that_exits_while_settling_fails_the_smoke() {
 }
 
 #[test]
-fn a_web_that_dies_fails_the_smoke_even_if_the_command_exits_with_0() {
+fn a_web_dyno_that_dies_fails_the_test_even_if_the_command_exits_with_0() {
     let app = app("web: echo $$ >pid; exec ./listen\n").fifo("never");
     let command = "exec 2>/dev/null; trap 'exit 0' TERM; kill -9 $(cat pid); while :; do read -r _ <never; done";
 

@@ -131,7 +131,7 @@ fn s19_4_an_invalid_http_option_suggests_a_valid_one() {
 }
 
 #[test]
-fn s1_7_a_smoke_does_not_mention_procfile_dev() {
+fn s1_7_a_smoke_test_does_not_mention_procfile_dev() {
     let app = app("web: ./listen\n").file("Procfile.dev", "web: true\n");
 
     let finished = smoke(&app, &["--settle", "0"]).run();

@@ -72,7 +72,7 @@ fn a_type_that_exits_with_0_gets_the_can_die_hint() {
 }
 
 #[test]
-fn a_failed_type_and_a_web_that_exits_get_no_can_die_hint() {
+fn a_failed_type_and_a_web_dyno_that_exits_get_no_can_die_hint() {
     for procfile in ["setup: exit 3\n", "web: true\n", "web: ./listen\nrelease: exit 3\n"] {
         let finished = smoke(&app(procfile), &[]).run();
 

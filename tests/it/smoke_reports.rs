@@ -72,7 +72,7 @@ fn summary(app: &App) -> Value {
 }
 
 #[test]
-fn a_passed_smoke_is_reported_phase_by_phase_and_dyno_by_dyno() {
+fn a_passed_smoke_test_is_reported_phase_by_phase_and_dyno_by_dyno() {
     let app = app("release: true\nweb: ./listen >/dev/null\nworker: exec sleep 1000\n");
 
     let finished = quick(&app, FILES).args(&["--", "test", "-n", "-x"]).run();
@@ -229,7 +229,7 @@ fn a_report_that_cannot_be_written_is_an_error_before_anything_starts() {
 }
 
 #[test]
-fn a_report_lost_at_the_end_changes_the_status_only_if_the_smoke_passed() {
+fn a_report_lost_at_the_end_changes_the_status_only_if_the_test_passed() {
     let app = app("web: ./listen >/dev/null\n");
     let files = ["--junit", "smoke.xml", "--json", "/dev/full"];
 
@@ -250,7 +250,7 @@ fn a_report_lost_at_the_end_changes_the_status_only_if_the_smoke_passed() {
 }
 
 #[test]
-fn a_stopped_smoke_writes_its_reports_and_a_killed_one_empties_old_ones() {
+fn a_stopped_smoke_test_writes_reports_and_a_killed_one_empties_old_ones() {
     let app = app("web: ./listen >/dev/null\n").fifo("never").file("smoke.json", "{\"passed\":true}");
 
     let stopped = quick(&app, FILES).args(&["--", "echo here; read -r _ <never"]).spawn();

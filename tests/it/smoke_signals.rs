@@ -32,7 +32,7 @@ fn in_phase(phase: &str) -> (App, Running) {
 const PHASES: [&str; 4] = ["during the release phase", "while booting", "while settling", "while the command ran"];
 
 #[test]
-fn s11_a_smoke_ends_by_the_signal_and_reports_its_phase() {
+fn s11_a_smoke_test_ends_by_the_signal_and_reports_its_phase() {
     for phase in PHASES {
         for (signal, name, status) in [
             (Signal::SIGTERM, "SIGTERM", 143),
@@ -53,7 +53,7 @@ fn s11_a_smoke_ends_by_the_signal_and_reports_its_phase() {
 }
 
 #[test]
-fn s12_a_signal_to_a_stopping_smoke_kills_and_keeps_the_status() {
+fn s12_a_signal_to_a_stopping_smoke_test_kills_and_keeps_the_status() {
     let (_app, smoke) = in_phase("while stopping");
 
     smoke.signal(Signal::SIGTERM);
@@ -66,7 +66,7 @@ fn s12_a_signal_to_a_stopping_smoke_kills_and_keeps_the_status() {
 }
 
 #[test]
-fn a_killed_smoke_leaves_no_process_in_any_phase() {
+fn a_killed_smoke_test_leaves_no_process_in_any_phase() {
     for phase in PHASES.into_iter().chain(["while stopping"]) {
         let (_app, smoke) = in_phase(phase);
 
@@ -78,7 +78,7 @@ fn a_killed_smoke_leaves_no_process_in_any_phase() {
 }
 
 #[test]
-fn s11_a_smoke_whose_guardian_is_killed_ends_with_70() {
+fn s11_a_smoke_test_whose_guardian_is_killed_ends_with_70() {
     let (_app, smoke) = in_phase("while the command ran");
 
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(smoke.guardian()), Signal::SIGKILL).unwrap();
@@ -90,7 +90,7 @@ fn s11_a_smoke_whose_guardian_is_killed_ends_with_70() {
 }
 
 #[test]
-fn s5_4_forty_smokes_at_once_share_no_port_and_leave_no_process() {
+fn s5_4_forty_smoke_tests_at_once_share_no_port_and_leave_no_process() {
     const SMOKES: usize = 40;
     let app = app("web: ./listen\nworker: read -r _ <never\n").fifo("never");
     let gate = |number: usize| format!("go.{number}");

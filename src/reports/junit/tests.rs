@@ -52,7 +52,7 @@ web.1 | &lt;&amp;&gt;\x07�
 }
 
 #[test]
-fn a_passed_smoke_is_valid_even_for_ant_which_lacks_skipped() {
+fn a_passed_smoke_test_is_valid_even_for_ant_which_lacks_skipped() {
     let text = render(&passing().smoke(&[]));
 
     let document = Document::parse(&text).unwrap();

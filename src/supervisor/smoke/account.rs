@@ -1,4 +1,4 @@
-//! Records how and when each phase and each dyno of a smoke ended. Decides nothing.
+//! Records how and when each phase and each dyno of a smoke test ended. Decides nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ struct Track {
     is_done: bool,
 }
 
-/// The record of a smoke.
+/// The record of a smoke test.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     /// The release phase and the formation, in start order.

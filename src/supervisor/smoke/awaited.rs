@@ -119,7 +119,7 @@ impl Smoke {
         Some(NotUp { dyno: release.spec.dyno.clone(), run: release.state.run()?, why: WhyNotUp::StillRuns })
     }
 
-    /// Shows what the smoke is waiting for, if a line is due.
+    /// Shows what the smoke test is waiting for, if a line is due.
     pub(super) fn show_progress(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let Some(progress) = &mut self.progress else { return };
         let (after, elsewhere) = match progress.step(now) {

@@ -1,4 +1,4 @@
-//! Why a smoke ends: the cause, its text, and the resulting status (S11).
+//! Why a smoke test ends: the cause, its text, and the resulting status (S11).
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();
 /// The largest number of dynos that one reason names.
 const MOST_NAMED: usize = 5;
 
-/// Why a smoke ends.
+/// Why a smoke test ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cause {
     /// All dynos came up and stayed up, and there is no command. `ended`: the dynos that exited as allowed.
@@ -26,7 +26,7 @@ pub(super) enum Cause {
     DynoEnded { dyno: DynoName, how: RunEnd, phase: SmokePhase },
     /// Some dynos were not up in time.
     NotUp { after: Duration, check: Option<HttpCheck>, dynos: Vec<NotUp> },
-    /// A signal stopped the smoke.
+    /// A signal stopped the smoke test.
     Signal { signal: UserSignal, phase: SmokePhase },
     /// The log can no longer be written.
     OutputLost,

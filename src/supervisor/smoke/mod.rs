@@ -1,4 +1,4 @@
-//! Decides how a smoke proceeds: all dynos up, still up a moment later, then the command, then the end.
+//! Decides how a smoke test proceeds: all dynos up, still up a moment later, then the command, then the end.
 //!
 //! ```text
 //! Release ──> Boot ──────────> Settle ─────────────> Command ─────────> Stop
@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Wraps a [`Supervisor`], which decides about each dyno like in any start: the first one that exits stops all others.
-//! The smoke adds which dynos must answer over HTTP, when all are up, and what an exit means for the status (S11).
+//! The smoke test adds which dynos must answer over HTTP, when all are up, and what an exit means for the status (S11).
 //! Pure. Not here: the dynos that must come up and their answers (`awaited`), the text of a reason (`cause`), and the
 //! record of each dyno (`account`).
 
@@ -66,10 +66,10 @@ pub struct Smoke {
 }
 
 impl Smoke {
-    /// Creates a smoke that waits for [`Event::Boot`]. It never restarts a dyno.
+    /// Creates a smoke test that waits for [`Event::Boot`]. It never restarts a dyno.
     #[must_use]
     pub fn new(plan: Plan, policy: Policy, rules: SmokeRules) -> Self {
-        // If the whole formation exits as allowed, the smoke continues: the command is still to come.
+        // If the whole formation exits as allowed, the smoke test continues: the command is still to come.
         let policy = Policy { on_exit: super::OnExit::StopAll, outlives_formation: true, ..policy };
         let account = Account::new(&plan);
         let supervisor = Supervisor::new(plan, policy);
@@ -134,7 +134,7 @@ impl Smoke {
         self.supervisor.next_deadline().into_iter().chain(stage.deadline().copied()).chain(progress).min()
     }
 
-    /// The report of the smoke, at its end. `outcome`: how `dyno` ends.
+    /// The report of the smoke test, at its end. `outcome`: how `dyno` ends.
     #[must_use]
     pub fn report(&self, outcome: Outcome, at: Duration) -> SmokeReport {
         self.account.report(self.cause.as_ref(), &self.supervisor, &self.rules, outcome, at)
@@ -286,7 +286,7 @@ impl Smoke {
         }
     }
 
-    /// Ends the smoke because the release command took too long. The platform would go on waiting.
+    /// Ends the smoke test because the release command took too long. The platform would go on waiting.
     fn release_hangs(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let dynos = self.running_release().into_iter().collect();
         let after = self.supervisor.policy.boot_timeout.unwrap_or_default();
@@ -333,7 +333,7 @@ impl Smoke {
         turn.effects
     }
 
-    /// Replaces the status of the supervisor if a smoke has a different one.
+    /// Replaces the status of the supervisor if a smoke test has a different one.
     fn with_own_status(&self, mut effects: Vec<Effect>) -> Vec<Effect> {
         let own = self.cause.as_ref().and_then(Cause::own_outcome).filter(|_| !self.supervisor.tally.has_lost());
         for effect in &mut effects {

@@ -1,4 +1,4 @@
-//! When a smoke says what it is still waiting for (S19.5): after 5 s of a phase, then every 10 s.
+//! When a smoke test says what it is still waiting for (S19.5): after 5 s of a phase, then every 10 s.
 //!
 //! Right before that line, the ports of runs that do not listen are looked up once more: a run that listens on another
 //! port is the most common reason, and the most helpful one to name.
@@ -35,7 +35,7 @@ pub(super) enum Step {
     Nothing,
     /// Find out on which other ports the runs listen.
     FindListeners,
-    /// Say what the smoke is waiting for. `elsewhere`: the other ports on which runs listen.
+    /// Say what the smoke test is waiting for. `elsewhere`: the other ports on which runs listen.
     Say {
         after: Duration,
         elsewhere: BTreeMap<RunId, u16>,

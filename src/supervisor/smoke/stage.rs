@@ -1,4 +1,4 @@
-//! The stages of a smoke and their deadlines.
+//! The stages of a smoke test and their deadlines.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::supervisor::{About, Effect, NoticeKind, SmokePhase};
 /// request needs time to exit.
 pub(super) const LAST_LOOK: Duration = Duration::from_millis(20);
 
-/// The stage that a smoke has reached.
+/// The stage that a smoke test has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Before,

@@ -1,4 +1,4 @@
-//! What ends a smoke, and the status and reason that follow (S11).
+//! What ends a smoke test, and the status and reason that follow (S11).
 
 use super::*;
 
@@ -65,7 +65,7 @@ fn a_failed_release_command_sets_the_exit_status() {
 }
 
 #[test]
-fn a_dyno_that_exits_before_the_command_ends_fails_the_smoke() {
+fn a_dyno_that_exits_before_the_command_ends_fails_the_test() {
     let booting = begun(plan(&["web.1"], true), policy(), rules());
     let mut settling = booting.clone();
     spawned(&mut settling, "web.1", at(0));
@@ -93,7 +93,7 @@ fn a_dyno_that_exits_before_the_command_ends_fails_the_smoke() {
 }
 
 #[test]
-fn a_dyno_that_exits_before_the_commands_children_fails_the_smoke() {
+fn a_dyno_that_exits_before_the_commands_children_fails_the_test() {
     let mut smoke = testing(policy());
     exit(&mut smoke, "run.1", code(0), at(3));
 
@@ -104,7 +104,7 @@ fn a_dyno_that_exits_before_the_commands_children_fails_the_smoke() {
 }
 
 #[test]
-fn a_dyno_killed_by_the_last_act_of_the_command_fails_the_smoke() {
+fn a_dyno_killed_by_the_last_act_of_the_command_fails_the_test() {
     let mut smoke = testing(policy());
     assert_eq!(end(&mut smoke, "run.1", code(0), at(3)).last().unwrap(), "#2 stop 15");
 
@@ -154,7 +154,7 @@ fn a_reason_names_five_dynos_and_counts_the_others() {
 }
 
 #[test]
-fn a_dyno_that_cannot_start_fails_the_smoke() {
+fn a_dyno_that_cannot_start_fails_the_test() {
     let mut smoke = begun(plan(&["web.1"], true), policy(), rules());
     let run = run_of(&smoke, "web.1");
 
@@ -223,7 +223,7 @@ fn a_timeout_names_the_wrong_answer_of_a_dyno_that_listens() {
 }
 
 #[test]
-fn in_any_phase_a_signal_stops_the_smoke_and_terminates_dyno() {
+fn in_any_phase_a_signal_stops_the_test_and_terminates_dyno() {
     let booting = begun(plan(&["web.1"], true), policy(), rules());
     for (smoke, when) in [(booting, "while booting"), (testing(policy()), "while the command ran")] {
         let mut smoke = smoke;
@@ -254,7 +254,7 @@ fn a_signal_while_stopping_does_not_change_the_status() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_ends_the_smoke() {
+fn a_log_that_cannot_be_written_ends_the_test() {
     let mut smoke = testing(policy());
     feed(&mut smoke, Event::OutputLost(OutputLoss::Closed), at(3));
     end(&mut smoke, "run.1", killed_by(15), at(3));

@@ -48,14 +48,14 @@ fn probing() -> SmokeRules {
     SmokeRules { http: Some(HttpCheck::new("/health", None).unwrap()), ..rules() }
 }
 
-/// A smoke after `Event::Boot`.
+/// A smoke test after `Event::Boot`.
 fn begun(plan: Plan, policy: Policy, rules: SmokeRules) -> Smoke {
     let mut smoke = Smoke::new(plan, policy, rules);
     let _ = smoke.handle(Event::Boot, at(0));
     smoke
 }
 
-/// A smoke with `web.1` and a command: `web.1` has settled, and the command runs.
+/// A smoke test with `web.1` and a command: `web.1` has settled, and the command runs.
 fn testing(policy: Policy) -> Smoke {
     let mut smoke = begun(plan(&["web.1"], true), policy, rules());
     spawned(&mut smoke, "web.1", at(0));
@@ -112,7 +112,7 @@ fn end(smoke: &mut Smoke, name: &str, how: ExitStatus, now: Now) -> Vec<String> 
 }
 
 #[test]
-fn a_smoke_boots_settles_runs_the_command_and_stops() {
+fn a_smoke_test_boots_settles_runs_the_command_and_stops() {
     let mut smoke = Smoke::new(plan(&["web.1", "worker.1"], true), policy(), rules());
 
     assert_eq!(feed(&mut smoke, Event::Boot, at(0)), ["-- boot", "spawn web.1 #1", "spawn worker.1 #2"]);
@@ -135,7 +135,7 @@ fn a_smoke_boots_settles_runs_the_command_and_stops() {
 }
 
 #[test]
-fn without_a_command_a_smoke_ends_when_all_stayed_up() {
+fn without_a_command_a_smoke_test_ends_when_all_stayed_up() {
     let mut smoke = begun(plan(&["web.1"], false), policy(), rules());
     spawned(&mut smoke, "web.1", at(0));
     ready(&mut smoke, "web.1", at(1));

@@ -1,4 +1,4 @@
-//! What a smoke shows while it waits (S19.5), and the `BASE_URL` of its command (S19.3).
+//! What a smoke test shows while it waits (S19.5), and the `BASE_URL` of its command (S19.3).
 
 use core::net::{IpAddr, Ipv6Addr};
 

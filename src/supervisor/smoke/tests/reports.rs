@@ -1,4 +1,4 @@
-//! The report of a smoke.
+//! The report of a smoke test.
 
 use super::*;
 use crate::supervisor::{CommandReport, DynoReport, DynoResult, PhaseResult, Span};
@@ -19,7 +19,7 @@ fn dyno_report(name: &str, boot: Option<u64>, ready: Option<u64>, result: DynoRe
 }
 
 #[test]
-fn the_report_of_a_passed_smoke_has_the_times_of_phases_and_dynos() {
+fn the_report_of_a_passed_smoke_test_has_the_times_of_phases_and_dynos() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["web.1"], true) };
     let mut smoke = begun(plan, policy(), rules());
     spawned(&mut smoke, "release.1", at(1));

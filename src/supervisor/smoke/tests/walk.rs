@@ -186,7 +186,7 @@ fn play(random: &mut Random) -> (Outcome, bool) {
 }
 
 #[test]
-fn a_random_walk_of_a_smoke_breaks_no_rule() {
+fn a_random_walk_of_a_smoke_test_breaks_no_rule() {
     let mut random = Random(0x5310_c0de);
     let mut ends = BTreeMap::new();
     for _ in 0..EPISODES {
