@@ -11,7 +11,7 @@ use console::{Style, colors_enabled_stderr, set_colors_enabled_stderr};
 
 use super::color;
 use crate::error::{Complaint, Error};
-use crate::runtime::write_last_words;
+use crate::runtime::write_diagnostics;
 
 /// The rule for colours is that of the log (S7.2), applied to stderr.
 pub(super) fn choose_color(choice: clap::ColorChoice) {
@@ -73,7 +73,7 @@ fn show(style: &Style, label: &str, complaint: &Complaint, before_hint: &str) {
 }
 
 fn put(text: &str) {
-    write_last_words(text.as_bytes());
+    write_diagnostics(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {
     let github = look::is_read_by_github();
     carry_out(cli, args, github).inspect_err(|error| {
         if github {
-            runtime::write_last_words(github::refusal(&error.to_string(), error.status().code()).as_bytes());
+            runtime::write_diagnostics(github::refusal(&error.to_string(), error.status().code()).as_bytes());
         }
     })
 }
@@ -40,7 +40,7 @@ fn carry_out(cli: &Cli, args: &SmokeArgs, github: bool) -> Result<Outcome, Error
         }
     };
     if github {
-        runtime::write_last_words(github::END_OF_GROUP.as_bytes());
+        runtime::write_diagnostics(github::END_OF_GROUP.as_bytes());
     }
     start::tell(&ending);
     let Some(report) = &ending.smoke else { return Ok(ending.outcome()) };

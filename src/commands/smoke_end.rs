@@ -11,7 +11,7 @@ use super::shell_status;
 use crate::error::{GUARDIAN_KILLED, Status};
 use crate::reports::last_words::Reader;
 use crate::reports::{Smoke, github, last_words};
-use crate::runtime::{Ending, Tails, write_last_words};
+use crate::runtime::{Ending, Tails, write_diagnostics};
 use crate::supervisor::{Outcome, SmokeReport};
 
 /// Everything that the reports need, besides the ending itself.
@@ -52,7 +52,7 @@ impl SmokeEnd<'_> {
         if self.reader.github {
             text += &github::annotation(&smoke).unwrap_or_default();
         }
-        write_last_words(text.as_bytes());
+        write_diagnostics(text.as_bytes());
         report.outcome
     }
 

@@ -1,7 +1,7 @@
 //! Decides which run each process belongs to (S6.10).
 //!
 //! Pure: `proc_table` reads the table and the evidence. A process belongs to the run of its parent, and keeps that run
-//! for life. Evidence is needed only for an orphan, a process whose parent ended before any look saw both: all we know
+//! for life. Evidence is needed only for an orphan, a process whose parent ended before any scan saw both: all we know
 //! is that it descends from one of our runs, because the system made it our child.
 
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ struct Known {
 pub(super) struct Finder {
     known: BTreeMap<Pid, Known>,
     zombies: Vec<Identity>,
-    /// Whether the last look is certain to have seen every process.
+    /// Whether the last scan is certain to have seen every process.
     is_settled: bool,
 }
 
@@ -129,12 +129,12 @@ impl Finder {
         }
         let zombies: Vec<Identity> =
             table.processes.iter().filter(|process| process.zombie).map(Process::identity).collect();
-        // A process that ended during the look may have had children that the look missed.
+        // A process that ended during the scan may have had children that the scan missed.
         self.is_settled = table.is_complete && zombies.iter().all(|zombie| self.zombies.contains(zombie));
         self.zombies = zombies;
     }
 
-    /// Whether the last look is certain to have seen every process.
+    /// Whether the last scan is certain to have seen every process.
     pub(super) fn is_settled(&self) -> bool {
         self.is_settled
     }
@@ -144,7 +144,7 @@ impl Finder {
         self.known.get(&process.pid).map(|known| &known.owner)
     }
 
-    /// Whether the last look saw a process with this pid.
+    /// Whether the last scan saw a process with this pid.
     pub(super) fn knows(&self, pid: Pid) -> bool {
         self.known.contains_key(&pid)
     }

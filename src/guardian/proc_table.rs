@@ -47,7 +47,7 @@ pub fn check_process_table() -> Result<(), NoProcessTable> {
 /// All processes below this one.
 ///
 /// The children of a process are read before its state. If it ends in between and its children become ours, it shows up
-/// as vanished or as a zombie, so the look is known to be incomplete.
+/// as vanished or as a zombie, so the scan is known to be incomplete.
 pub(super) fn read_descendants() -> Table {
     let mut table = Table { processes: Vec::new(), is_complete: true };
     let mut open = Vec::new();

@@ -1,7 +1,7 @@
 //! The guardian process: one loop that serves requests from `dyno` and reaps children.
 //!
 //! One thread, no async runtime. It never blocks on an exec. It sleeps without a timeout except in two cases. While
-//! programs are starting, it collects finished execs for 2 ms at a time. While a run is ending, it looks every 20 ms,
+//! programs are starting, it collects finished execs for 2 ms at a time. While a run is ending, it scans every 20 ms,
 //! because the end of a process that is not its child does not wake it.
 
 use std::ffi::CString;
@@ -27,8 +27,8 @@ use super::sys;
 use super::terminal_modes::RememberedTerminal;
 use crate::model::RunId;
 
-/// Interval between two looks at runs that are ending.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Interval between two scans while runs are ending.
+const SCAN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long finished execs are collected before they are reported together. Reporting each one would wake the guardian
 /// and then `dyno`, and both would take the processor from the programs that are starting.
@@ -48,8 +48,8 @@ struct GuardianProcess {
     spawner: Spawner,
     /// The user's terminal while `dyno` has changed its modes.
     terminal: Option<RememberedTerminal>,
-    /// When to look again at runs that are ending. None: no run is ending.
-    look_at: Option<Instant>,
+    /// When to scan again, while runs are ending. None: no run is ending.
+    scan_at: Option<Instant>,
     /// When to check which execs have finished. None: their pipes are polled instead.
     collect_at: Option<Instant>,
     /// Encoded messages that have not been sent yet.
@@ -72,7 +72,7 @@ pub(super) fn run(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
         runs: Runs::default(),
         spawner: Spawner::new(limits),
         terminal: None,
-        look_at: None,
+        scan_at: None,
         collect_at: None,
         outgoing: Vec::new(),
         swept: false,
@@ -121,21 +121,21 @@ fn settle() -> Result<(), Errno> {
 impl GuardianProcess {
     fn turn(&mut self) -> Result<(), Disconnected> {
         if self.wait()? {
-            // Every request in the socket is read before one look carries them all out.
+            // Every request in the socket is read before one scan carries them all out.
             return self.serve_one();
         }
         let has_reaped = self.reap();
-        let is_look_due = self.look_at.is_some_and(|at| at <= Instant::now());
-        let needs_look = self.runs.need_look() || (self.runs.need_watching() && (has_reaped || is_look_due));
+        let is_scan_due = self.scan_at.is_some_and(|at| at <= Instant::now());
+        let needs_scan = self.runs.need_scan() || (self.runs.need_watching() && (has_reaped || is_scan_due));
         // After reaping: the exec of a child that has ended has finished, too, and a failed exec is not an exit.
-        if needs_look || has_reaped || self.collect_at.is_none_or(|at| at <= Instant::now()) {
+        if needs_scan || has_reaped || self.collect_at.is_none_or(|at| at <= Instant::now()) {
             self.report_executed()?;
         }
-        if needs_look {
-            self.look()?;
+        if needs_scan {
+            self.scan()?;
         }
-        if self.look_at.is_none() && self.runs.need_watching() {
-            self.look_at = Some(Instant::now() + LOOK_AGAIN);
+        if self.scan_at.is_none() && self.runs.need_watching() {
+            self.scan_at = Some(Instant::now() + SCAN_INTERVAL);
         }
         self.flush()
     }
@@ -143,8 +143,8 @@ impl GuardianProcess {
     /// Waits until there is something to do. Returns whether `dyno` has sent something.
     fn wait(&self) -> Result<bool, Disconnected> {
         // Messages are held back only while more requests are in the socket.
-        let may_sleep = self.outgoing.is_empty() && !self.runs.need_look();
-        let due = if may_sleep { self.look_at.into_iter().chain(self.collect_at).min() } else { Some(Instant::now()) };
+        let may_sleep = self.outgoing.is_empty() && !self.runs.need_scan();
+        let due = if may_sleep { self.scan_at.into_iter().chain(self.collect_at).min() } else { Some(Instant::now()) };
         let timeout = due.map(|at| TimeSpec::from_duration(at.saturating_duration_since(Instant::now())));
         let mut ready = vec![
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
@@ -181,12 +181,12 @@ impl GuardianProcess {
         has_reaped
     }
 
-    fn look(&mut self) -> Result<(), Disconnected> {
+    fn scan(&mut self) -> Result<(), Disconnected> {
         let mut findings = Vec::new();
-        self.runs.look(&mut findings);
-        self.look_at = match (self.runs.need_watching(), self.runs.is_eager()) {
+        self.runs.scan(&mut findings);
+        self.scan_at = match (self.runs.need_watching(), self.runs.is_eager()) {
             (true, true) => Some(Instant::now()),
-            (true, false) => Some(Instant::now() + LOOK_AGAIN),
+            (true, false) => Some(Instant::now() + SCAN_INTERVAL),
             (false, _) => None,
         };
         self.report(findings)

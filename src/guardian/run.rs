@@ -1,6 +1,6 @@
 //! One run: decides which of its processes get a signal when (S6.6), sends the signals, and decides when it is gone.
 //!
-//! Not here: `finder` decides which processes belong to the run, and `runs` looks at the process table.
+//! Not here: `finder` decides which processes belong to the run, and `runs` scans the process table.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -18,16 +18,16 @@ use super::sys::{self, Child};
 use super::table::{Identity, Process, Table};
 use crate::model::{ExitStatus, RunId};
 
-/// A run is gone after this many looks in a row that found none of its processes, if no process ended meanwhile.
-const EMPTY_LOOKS: u32 = 2;
+/// A run is gone after this many scans in a row that found none of its processes, if no process ended meanwhile.
+const EMPTY_SCANS: u32 = 2;
 
-/// The same while processes keep ending. A look may miss their children, but other dynos must not delay the restart of
+/// The same while processes keep ending. A scan may miss their children, but other dynos must not delay the restart of
 /// this one forever.
-const EMPTY_UNSETTLED_LOOKS: u32 = 25;
+const EMPTY_UNSETTLED_SCANS: u32 = 25;
 
-/// Maximum number of looks that send the stop signal to the rest of a run. Another one follows only if the last may
+/// Maximum number of scans that send the stop signal to the rest of a run. Another one follows only if the last may
 /// have missed processes.
-const STOP_LOOKS: u32 = 3;
+const STOP_SCANS: u32 = 3;
 
 /// A run as it was started.
 #[derive(Debug)]
@@ -60,12 +60,12 @@ pub(super) struct Run {
     killed_at: Option<Instant>,
     unkillable_reported: bool,
     /// Looks in a row that found none of its processes, and how many of these were settled.
-    empty_looks: u32,
-    settled_looks: u32,
+    empty_scans: u32,
+    settled_scans: u32,
 }
 
-/// The result of one look at the process table.
-pub(super) struct Look<'a> {
+/// The result of one scan of the process table.
+pub(super) struct ScanResult<'a> {
     pub(super) table: &'a Table,
     /// Whether the table could be read at all.
     pub(super) is_readable: bool,
@@ -91,7 +91,7 @@ enum StopStage {
     Ordered,
     /// These programs have been signalled. The rest follows when they have ended.
     First(Vec<Identity>),
-    /// Everything gets the signal, for this many more looks.
+    /// Everything gets the signal, for this many more scans.
     Rest(u32),
 }
 
@@ -104,8 +104,8 @@ impl Run {
             stop: None,
             killed_at: None,
             unkillable_reported: false,
-            empty_looks: 0,
-            settled_looks: 0,
+            empty_scans: 0,
+            settled_scans: 0,
         }
     }
 
@@ -184,16 +184,16 @@ impl Run {
         self.start.port
     }
 
-    /// Accepts an order. Stops and kills also apply to processes that later looks find.
+    /// Accepts an order. Stops and kills also apply to processes that later scans find.
     pub(super) fn order(&mut self, order: SignalOrder, processes: &[Process]) {
         match order {
             SignalOrder::Stop { signal, everything } => {
-                let stage = if everything { StopStage::Rest(STOP_LOOKS) } else { StopStage::Ordered };
+                let stage = if everything { StopStage::Rest(STOP_SCANS) } else { StopStage::Ordered };
                 self.stop.get_or_insert(Stop { signal, stage, signalled: BTreeSet::new(), spared: Vec::new() });
             }
             SignalOrder::StopRest => {
                 if let Some(stop) = &mut self.stop {
-                    stop.stage = StopStage::Rest(STOP_LOOKS);
+                    stop.stage = StopStage::Rest(STOP_SCANS);
                     stop.spared.clear();
                 }
             }
@@ -213,9 +213,9 @@ impl Run {
     }
 
     /// Sends the signals that are due. `processes`: all live processes of this run.
-    pub(super) fn carry_out(&mut self, look: &Look<'_>, processes: &[Process]) {
-        if look.is_readable {
-            self.send_stop(look, processes);
+    pub(super) fn carry_out(&mut self, scan: &ScanResult<'_>, processes: &[Process]) {
+        if scan.is_readable {
+            self.send_stop(scan, processes);
         } else {
             self.stop_group();
         }
@@ -225,18 +225,18 @@ impl Run {
     }
 
     /// Sends the stop signal, followed by SIGCONT, to the processes that are due.
-    fn send_stop(&mut self, look: &Look<'_>, processes: &[Process]) {
+    fn send_stop(&mut self, scan: &ScanResult<'_>, processes: &[Process]) {
         let leader = self.start.leader;
         let Some(stop) = &mut self.stop else { return };
         let is_alive = |first: &Identity| processes.iter().any(|process| process.identity() == *first);
-        let looks_left = if look.is_settled { 0 } else { STOP_LOOKS };
+        let scans_left = if scan.is_settled { 0 } else { STOP_SCANS };
         let (due, stage) = match std::mem::replace(&mut stop.stage, StopStage::Rest(0)) {
             StopStage::Ordered => {
-                let first = first_to_stop(look.table, leader, &mut ProcPrograms);
+                let first = first_to_stop(scan.table, leader, &mut ProcPrograms);
                 let FirstToStop { mut programs, shells, filters } = first;
                 stop.spared = filters.iter().map(Process::identity).collect();
                 if programs.is_empty() {
-                    (processes.to_vec(), StopStage::Rest(looks_left))
+                    (processes.to_vec(), StopStage::Rest(scans_left))
                 } else {
                     let stage = StopStage::First(programs.iter().map(Process::identity).collect());
                     programs.extend(shells);
@@ -244,9 +244,9 @@ impl Run {
                 }
             }
             StopStage::First(first) if first.iter().any(is_alive) => (Vec::new(), StopStage::First(first)),
-            StopStage::First(_) => (processes.to_vec(), StopStage::Rest(looks_left)),
+            StopStage::First(_) => (processes.to_vec(), StopStage::Rest(scans_left)),
             StopStage::Rest(0) => (Vec::new(), StopStage::Rest(0)),
-            StopStage::Rest(looks) => (processes.to_vec(), StopStage::Rest(looks_left.min(looks - 1))),
+            StopStage::Rest(scans) => (processes.to_vec(), StopStage::Rest(scans_left.min(scans - 1))),
         };
         stop.stage = stage;
         for process in due.into_iter().filter(|process| !stop.spared.contains(&process.identity())) {
@@ -279,27 +279,27 @@ impl Run {
         missed.for_each(|process| signal_process(process, signal));
     }
 
-    /// Whether this look found no process of the run. Without a process table, only children of ours in its group are
+    /// Whether this scan found no process of the run. Without a process table, only children of ours in its group are
     /// known.
-    pub(super) fn is_empty(&self, look: &Look<'_>, processes: &[Process], is_undecided: bool) -> bool {
+    pub(super) fn is_empty(&self, scan: &ScanResult<'_>, processes: &[Process], is_undecided: bool) -> bool {
         if self.leader_lives {
             false
-        } else if look.is_readable {
+        } else if scan.is_readable {
             processes.is_empty() && !is_undecided
         } else {
             !sys::has_child(Child::InGroup(self.start.leader))
         }
     }
 
-    /// Counts a look. Returns whether enough looks in a row have found no process.
-    pub(super) fn is_gone(&mut self, look: &Look<'_>, is_empty: bool) -> bool {
+    /// Counts a scan. Returns whether enough scans in a row have found no process.
+    pub(super) fn is_gone(&mut self, scan: &ScanResult<'_>, is_empty: bool) -> bool {
         if !is_empty {
-            (self.empty_looks, self.settled_looks) = (0, 0);
+            (self.empty_scans, self.settled_scans) = (0, 0);
             return false;
         }
-        self.empty_looks += 1;
-        self.settled_looks += u32::from(look.is_settled);
-        self.settled_looks >= EMPTY_LOOKS || self.empty_looks >= EMPTY_UNSETTLED_LOOKS
+        self.empty_scans += 1;
+        self.settled_scans += u32::from(scan.is_settled);
+        self.settled_scans >= EMPTY_SCANS || self.empty_scans >= EMPTY_UNSETTLED_SCANS
     }
 
     /// A process that still exists long after it was killed. Returned only once.

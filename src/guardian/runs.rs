@@ -1,6 +1,6 @@
 //! The runs that the guardian has started: which processes to signal, and when a run is gone (S6.7, S6.10).
 //!
-//! A run is more than its leader. Each look at the process table does three things: it assigns processes to runs,
+//! A run is more than its leader. Each scan of the process table does three things: it assigns processes to runs,
 //! carries out the orders that have arrived, and finds the runs that are gone.
 //! Not here: the supervisor decides about restarts and about the end.
 
@@ -13,17 +13,17 @@ use super::finder::Marks;
 use super::finder::{Finder, Owner, RunFacts};
 use super::proc_table::{self, ProcEvidence};
 use super::protocol::SignalOrder;
-use super::run::{Look, NewRun, Run};
+use super::run::{NewRun, Run, ScanResult};
 use super::spawn::{Execution, Failure, Progress};
 use super::sys;
 use super::table::{Identity, Process, Table};
 use crate::model::{ExitStatus, LeftRunning, RunId};
 
-/// Maximum number of looks in a row without a pause: a process that forks again and again can only be stopped by
-/// looking faster than it forks.
-const EAGER_LOOKS: u32 = 64;
+/// Maximum number of scans in a row without a pause: a process that forks again and again can only be stopped by
+/// scanning faster than it forks.
+const EAGER_SCANS: u32 = 64;
 
-/// Maximum number of rounds of a pursuit in one look: a few hundred milliseconds, so that other runs get their turn.
+/// Maximum number of rounds of a pursuit in one scan: a few hundred milliseconds, so that other runs get their turn.
 const PURSUIT_ROUNDS: u32 = 1000;
 
 /// Maximum number of processes that a report names when they are left behind.
@@ -49,13 +49,13 @@ pub(super) struct Runs {
     /// `DYNO_SESSION=…`, taken from the first spawn.
     session: Vec<u8>,
     finder: Finder,
-    /// Orders for the next look.
+    /// Orders for the next scan.
     orders: Vec<(RunId, SignalOrder)>,
-    /// A process that no look had seen has ended. It may have had children.
+    /// A process that no scan had seen has ended. It may have had children.
     has_missed: bool,
     /// Processes without a run that have been reported.
     named: BTreeSet<Identity>,
-    eager_looks: u32,
+    eager_scans: u32,
 }
 
 impl Runs {
@@ -89,7 +89,7 @@ impl Runs {
         });
     }
 
-    /// Records that a child was reaped. Call [`Runs::take_executed`] before the next look, because a failed exec is not
+    /// Records that a child was reaped. Call [`Runs::take_executed`] before the next scan, because a failed exec is not
     /// an exit.
     pub(super) fn reaped(&mut self, pid: Pid, exit: ExitStatus) {
         if !self.all.iter_mut().any(|run| run.reaped(pid, exit)) {
@@ -97,28 +97,28 @@ impl Runs {
         }
     }
 
-    /// Orders a signal for a run. The next look carries it out, unless the run is gone.
+    /// Orders a signal for a run. The next scan carries it out, unless the run is gone.
     pub(super) fn order(&mut self, id: RunId, order: SignalOrder) {
         self.orders.push((id, order));
     }
 
-    /// Whether a look is due now, because of an order or an exit.
-    pub(super) fn need_look(&self) -> bool {
+    /// Whether a scan is due now, because of an order or an exit.
+    pub(super) fn need_scan(&self) -> bool {
         !self.orders.is_empty() || self.all.iter().any(Run::has_exit)
     }
 
-    /// Whether to look regularly: a run that is ending may lose processes that are not our children, and we get no
+    /// Whether to scan regularly: a run that is ending may lose processes that are not our children, and we get no
     /// SIGCHLD for these.
     pub(super) fn need_watching(&self) -> bool {
         self.all.iter().any(Run::is_ending)
     }
 
-    /// Whether the next look should follow immediately.
+    /// Whether the next scan should follow immediately.
     pub(super) fn is_eager(&self) -> bool {
-        (1..EAGER_LOOKS).contains(&self.eager_looks)
+        (1..EAGER_SCANS).contains(&self.eager_scans)
     }
 
-    /// Kills new processes of killed runs in cheap rounds, without a full look: a process that forks again and again
+    /// Kills new processes of killed runs in cheap rounds, without a full scan: a process that forks again and again
     /// can only be stopped by killing faster than it forks.
     fn pursue(&mut self) {
         let killed: Vec<String> =
@@ -152,7 +152,7 @@ impl Runs {
     }
 
     /// Looks at our descendants: reports exits, carries out orders, and finds the runs that are gone.
-    pub(super) fn look(&mut self, findings: &mut Vec<Finding>) {
+    pub(super) fn scan(&mut self, findings: &mut Vec<Finding>) {
         let is_readable = proc_table::check_process_table().is_ok();
         if is_readable {
             self.pursue();
@@ -161,7 +161,7 @@ impl Runs {
         self.find(&table);
         let has_missed = std::mem::take(&mut self.has_missed);
         let is_settled = !is_readable || (self.finder.is_settled() && !has_missed);
-        let look = Look { table: &table, is_readable, is_settled };
+        let scan = ScanResult { table: &table, is_readable, is_settled };
         let is_undecided = self.finder.is_undecided();
         let orders = std::mem::take(&mut self.orders);
         let (mut is_urgent, mut gone) = (false, Vec::new());
@@ -175,9 +175,9 @@ impl Runs {
             for (_, order) in orders.iter().filter(|(ordered, _)| *ordered == id) {
                 run.order(*order, &processes);
             }
-            run.carry_out(&look, &processes);
-            let is_empty = run.is_empty(&look, &processes, is_undecided);
-            if run.is_gone(&look, is_empty) {
+            run.carry_out(&scan, &processes);
+            let is_empty = run.is_empty(&scan, &processes, is_undecided);
+            if run.is_gone(&scan, is_empty) {
                 gone.push(id);
                 continue;
             }
@@ -189,7 +189,7 @@ impl Runs {
             self.name_left_behind(run, &table, findings);
             findings.push(Finding::Gone(run));
         }
-        self.eager_looks = if is_urgent { self.eager_looks.saturating_add(1) } else { 0 };
+        self.eager_scans = if is_urgent { self.eager_scans.saturating_add(1) } else { 0 };
     }
 
     fn find(&mut self, table: &Table) {

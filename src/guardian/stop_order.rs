@@ -31,19 +31,19 @@ pub(super) struct FirstToStop {
 }
 
 /// Empty if the leader has ended.
-pub(super) fn first_to_stop(table: &Table, leader: Pid, look: &mut dyn Programs) -> FirstToStop {
+pub(super) fn first_to_stop(table: &Table, leader: Pid, programs: &mut dyn Programs) -> FirstToStop {
     let mut first = FirstToStop::default();
     let Some(leader) = table.processes.iter().find(|process| process.pid == leader && !process.zombie) else {
         return first;
     };
     first.programs.push(*leader);
     let mut open = Vec::new();
-    if look.is_shell(leader.pid) {
+    if programs.is_shell(leader.pid) {
         open.push(leader.pid);
     }
     while let Some(shell) = open.pop() {
         for child in table.children_of(shell).filter(|child| !child.zombie) {
-            if look.is_shell(child.pid) {
+            if programs.is_shell(child.pid) {
                 first.shells.push(*child);
                 open.push(child.pid);
             } else {
@@ -51,21 +51,21 @@ pub(super) fn first_to_stop(table: &Table, leader: Pid, look: &mut dyn Programs)
             }
         }
     }
-    separate_filters(&mut first, leader.pid, look);
+    separate_filters(&mut first, leader.pid, programs);
     first
 }
 
-fn separate_filters(first: &mut FirstToStop, leader: Pid, look: &mut dyn Programs) {
+fn separate_filters(first: &mut FirstToStop, leader: Pid, programs: &mut dyn Programs) {
     if first.programs.len() + first.shells.len() < 3 {
         // A pipeline needs a shell and at least two children.
         return;
     }
     let mut written = Vec::new();
     for process in first.programs.iter().chain(&first.shells).filter(|process| process.pid != leader) {
-        written.extend(look.writes_to(process.pid).into_iter().map(|pipe| (process.pid, pipe)));
+        written.extend(programs.writes_to(process.pid).into_iter().map(|pipe| (process.pid, pipe)));
     }
     let mut is_filter = |process: &Process| {
-        let source = look.reads_from(process.pid);
+        let source = programs.reads_from(process.pid);
         let reads = |(writer, pipe): &(Pid, String)| *writer != process.pid && Some(pipe) == source.as_ref();
         process.pid != leader && written.iter().any(reads)
     };

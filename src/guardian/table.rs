@@ -1,4 +1,4 @@
-//! The descendants of this process, as seen in one look at the system. Pure: plain values, so tests can create them.
+//! The descendants of this process, as seen in one scan of the system. Pure: plain values, so tests can create them.
 //!
 //! `proc_table` reads a table, `finder` decides which run each process belongs to, and `stop_order` which processes get
 //! the stop signal first. To support another system, only `proc_table` has to be replaced.

@@ -11,9 +11,9 @@ use std::sync::{Mutex, PoisonError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::last_words::note_stopped_reading;
+use super::direct_output::note_stopped_reading;
 use super::outlet::{Aim, Outlet};
-use super::patience::{LOOK_AGAIN, OutputProgress};
+use super::patience::{CHECK_INTERVAL, OutputProgress};
 
 /// Writes output to its reader and counts the bytes.
 pub(super) struct Delivery {
@@ -99,7 +99,7 @@ impl Delivery {
     /// reader accepts bytes long before poll(2) reports it.
     fn wait(&self) {
         if self.is_ending.load(Ordering::Acquire) {
-            self.outlet.wait(PollTimeout::try_from(LOOK_AGAIN).unwrap_or(PollTimeout::ZERO));
+            self.outlet.wait(PollTimeout::try_from(CHECK_INTERVAL).unwrap_or(PollTimeout::ZERO));
         } else {
             // On EINTR or an error the next write decides what to do.
             let _ = poll(

@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::log_hub::HubEvent;
-use super::patience::{LOOK_AGAIN, Patience, STALLED_AFTER};
+use super::patience::{CHECK_INTERVAL, Patience, STALLED_AFTER};
 use super::run_loop::{Finished, Runtime, clear_readiness};
 use super::signals::Arrived;
 use crate::error::Status;
@@ -151,7 +151,7 @@ impl Runtime {
                     }
                 },
                 arrived = self.signals.next() => gives_up(arrived, began.elapsed()),
-                () = sleep(LOOK_AGAIN) => patience.has_run_out(self.hub.progress(), Instant::now().into_std()),
+                () = sleep(CHECK_INTERVAL) => patience.has_run_out(self.hub.progress(), Instant::now().into_std()),
             };
             if must_give_up && given_up {
                 // The thread itself hangs: in a file system that does not answer, or in a blocking write.

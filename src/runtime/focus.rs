@@ -31,7 +31,7 @@ const READ_BYTES: usize = 4096;
 const WAITING_BYTES: usize = 64 << 10;
 
 /// How often to check whether we are in the foreground again while there are keys for another job.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The user's terminal as the keyboard of one dyno.
 pub(super) struct Keyboard {
@@ -42,7 +42,7 @@ pub(super) struct Keyboard {
     typing: Option<Typing>,
     modes: Option<ChangedModes>,
     /// When to check again whether we are in the foreground: a shell may bring us there without a signal.
-    look_again: Option<Instant>,
+    check_again_at: Option<Instant>,
 }
 
 /// The run that has the keyboard.
@@ -121,7 +121,7 @@ impl Keyboard {
             reason = "a file keeps its descriptor; the replacement is unsafe, as other types may change theirs"
         )]
         let terminal = AsyncFd::with_interest(terminal, Interest::READABLE)?;
-        Ok(Self { terminal, shares_output, typing: None, modes: None, look_again: None })
+        Ok(Self { terminal, shares_output, typing: None, modes: None, check_again_at: None })
     }
 
     /// Whether stdout is the terminal whose modes change. If so, `\n` alone does not begin a new line.
@@ -202,11 +202,11 @@ impl Keyboard {
             let Some(typing) = &mut self.typing else { return std::future::pending().await };
             let run = typing.run;
             let (has_room, is_waiting) = (typing.waiting.len() < WAITING_BYTES, !typing.waiting.is_empty());
-            let look_again = self.look_again;
+            let check_again_at = self.check_again_at;
             tokio::select! {
                 ready = self.terminal.readable(), if has_room => {
                     let Ok(mut ready) = ready else { return std::future::pending().await };
-                    let found = self.look();
+                    let found = self.check();
                     match found {
                         KeyRead::Keys(bytes) => return Pressed::Keys(self.keys(run, bytes)),
                         // The next key wakes us again.
@@ -214,7 +214,7 @@ impl Keyboard {
                         KeyRead::Gone => {}
                     }
                     drop(ready);
-                    self.look_again = (found == KeyRead::KeysForOthers).then(|| Instant::now() + LOOK_AGAIN);
+                    self.check_again_at = (found == KeyRead::KeysForOthers).then(|| Instant::now() + CHECK_INTERVAL);
                     if found == KeyRead::Gone {
                         self.typing = None;
                         return Pressed::Gone;
@@ -227,14 +227,14 @@ impl Keyboard {
                     // A terminal that no program has open is always ready: let the loop do other work.
                     yield_now().await;
                 }
-                () = at(look_again), if has_room => match self.look() {
+                () = at(check_again_at), if has_room => match self.check() {
                     KeyRead::Keys(bytes) => {
-                        self.look_again = None;
+                        self.check_again_at = None;
                         return Pressed::Keys(self.keys(run, bytes));
                     }
-                    KeyRead::KeysForOthers => self.look_again = Some(Instant::now() + LOOK_AGAIN),
+                    KeyRead::KeysForOthers => self.check_again_at = Some(Instant::now() + CHECK_INTERVAL),
                     // The end of the terminal makes it readable, too, and is handled above.
-                    KeyRead::Nothing | KeyRead::Gone => self.look_again = None,
+                    KeyRead::Nothing | KeyRead::Gone => self.check_again_at = None,
                 },
             }
         }
@@ -245,7 +245,7 @@ impl Keyboard {
     }
 
     /// Reads the waiting keys, if they are for us.
-    fn look(&self) -> KeyRead {
+    fn check(&self) -> KeyRead {
         let terminal = self.terminal.get_ref();
         let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
         let _ = poll(&mut fds, PollTimeout::ZERO);

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use super::ipv6_only;
 use crate::model::{RunId, is_loopback_only, reachable_at};
 
-/// Pause after the first look. It doubles each time.
+/// Pause after the first check. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// Longest pause between two looks.
+/// Longest pause between two checks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long to watch a run, unless its boot timeout is longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,21 +90,21 @@ impl Listening {
         self.watches.remove(&run);
     }
 
-    /// Makes every run due for a look, because a decision will depend on the result.
+    /// Makes every run due for a check, because a decision will depend on the result.
     pub(super) fn hurry(&mut self, now: Instant) {
         for next in self.watches.values_mut().filter_map(|watch| watch.next.as_mut()) {
             *next = now.min(*next);
         }
     }
 
-    /// When to look again. None if no run is being watched.
-    pub(super) fn next_look(&self) -> Option<Instant> {
+    /// When to check again. None if no run is being watched.
+    pub(super) fn next_check(&self) -> Option<Instant> {
         self.watches.values().filter_map(|watch| watch.next).min()
     }
 
     /// Looks at the runs that are due.
-    pub(super) fn look(&mut self, now: Instant) -> Vec<WatchResult> {
-        if self.next_look().is_none_or(|next| next > now) {
+    pub(super) fn check(&mut self, now: Instant) -> Vec<WatchResult> {
+        if self.next_check().is_none_or(|next| next > now) {
             return Vec::new();
         }
         let listeners = listeners();
@@ -244,14 +244,14 @@ mod tests {
         listening.begin(RunId(1));
 
         let later = Instant::now() + FIRST_PAUSE;
-        assert_eq!(listening.look(later), []);
+        assert_eq!(listening.check(later), []);
         drop(before);
         let _own = std::net::TcpListener::bind(("127.0.0.1", port)).expect("free again");
 
-        let found = listening.look(later + LONGEST_PAUSE);
+        let found = listening.check(later + LONGEST_PAUSE);
         let address = IpAddr::from([127, 0, 0, 1]);
         assert_eq!(found, [WatchResult::Listening { run: RunId(1), address, loopback_only: true }]);
-        assert_eq!(listening.next_look(), None);
+        assert_eq!(listening.next_check(), None);
     }
 
     #[test]
@@ -278,34 +278,34 @@ mod tests {
 
     #[test]
     fn s6_2_pauses_double_from_10_to_500_ms_until_it_gives_up_after_a_minute() {
-        let (looks, last) = look_until_it_gives_up(&mut Listening::new(None));
+        let (checks, last) = check_until_it_gives_up(&mut Listening::new(None));
 
         assert_eq!(last, [WatchResult::GaveUp { run: RunId(1), after: PATIENCE }]);
-        assert!((120..140).contains(&looks), "{looks}");
+        assert!((120..140).contains(&checks), "{checks}");
     }
 
-    /// Watches a run that never listens. Returns the number of looks and the last result.
-    fn look_until_it_gives_up(listening: &mut Listening) -> (usize, Vec<WatchResult>) {
+    /// Watches a run that never listens. Returns the number of checks and the last result.
+    fn check_until_it_gives_up(listening: &mut Listening) -> (usize, Vec<WatchResult>) {
         listening.before_spawn(RunId(1), 1);
         listening.begin(RunId(1));
-        let mut looks = 0;
+        let mut checks = 0;
         let mut last = Vec::new();
-        while let Some(next) = listening.next_look() {
-            last = listening.look(next);
-            looks += 1;
+        while let Some(next) = listening.next_check() {
+            last = listening.check(next);
+            checks += 1;
         }
-        (looks, last)
+        (checks, last)
     }
 
     #[test]
     fn s6_5_a_run_is_watched_longer_if_its_boot_timeout_is_longer() {
         let second = Duration::from_secs(1);
 
-        let (looks, last) = look_until_it_gives_up(&mut Listening::new(Some(180 * second)));
+        let (checks, last) = check_until_it_gives_up(&mut Listening::new(Some(180 * second)));
 
         let found = matches!(last[..], [WatchResult::GaveUp { after, .. }] if after > 180 * second);
-        assert!(found && looks > 360, "{looks} {last:?}");
-        let (_, last) = look_until_it_gives_up(&mut Listening::new(Some(second)));
+        assert!(found && checks > 360, "{checks} {last:?}");
+        let (_, last) = check_until_it_gives_up(&mut Listening::new(Some(second)));
         assert_eq!(last, [WatchResult::GaveUp { run: RunId(1), after: PATIENCE }]);
     }
 
@@ -316,23 +316,23 @@ mod tests {
         let now = Instant::now();
 
         listening.hurry(now);
-        assert_eq!(listening.next_look(), None, "no look is due before the spawn");
+        assert_eq!(listening.next_check(), None, "no check is due before the spawn");
         listening.begin(RunId(1));
         listening.hurry(now);
 
-        assert_eq!(listening.next_look(), Some(now));
+        assert_eq!(listening.next_check(), Some(now));
     }
 
     #[test]
-    fn a_suspension_does_not_make_it_give_up_earlier() {
+    fn suspension_does_not_shorten_the_wait() {
         let mut listening = Listening::new(None);
         listening.before_spawn(RunId(1), 1);
         listening.begin(RunId(1));
-        let next = listening.next_look().expect("one look is due");
+        let next = listening.next_check().expect("one check is due");
 
         listening.postpone(2 * PATIENCE);
 
-        assert_eq!(listening.next_look(), Some(next + 2 * PATIENCE));
-        assert_eq!(listening.look(next + 2 * PATIENCE), []);
+        assert_eq!(listening.next_check(), Some(next + 2 * PATIENCE));
+        assert_eq!(listening.check(next + 2 * PATIENCE), []);
     }
 }

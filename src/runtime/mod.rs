@@ -5,13 +5,13 @@
 //! Besides the guardian, this is the only code that touches the system while dynos run. Called by `commands`.
 
 mod delivery;
+mod direct_output;
 mod effects;
 mod ending;
 mod focus;
 mod focused;
 mod http_probe;
 mod ipv6_only;
-mod last_words;
 mod listening;
 mod log_files;
 mod log_hub;
@@ -33,8 +33,8 @@ use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
 use crate::supervisor::{NoticeStyle, Plan, Policy, SmokePhase, SmokeRules};
 
+pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
-pub use last_words::{write_last_words, write_result};
 pub use log_files::{LogFileError, LogFiles};
 pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, port_holder};
 pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};

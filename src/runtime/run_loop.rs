@@ -183,7 +183,7 @@ impl Runtime {
                 continue;
             }
             let deadline = self.director.next_deadline().map(|at| self.began + at);
-            let look = self.listening.next_look();
+            let next_check = self.listening.next_check();
             let sending = self.guardian.has_queued();
             tokio::select! {
                 arrived = self.signals.next() => match arrived {
@@ -227,7 +227,7 @@ impl Runtime {
                     self.check_which_runs_listen();
                     self.events.push_back(Event::Tick);
                 },
-                () = until(look) => self.check_which_runs_listen(),
+                () = until(next_check) => self.check_which_runs_listen(),
             }
         }
     }
@@ -350,7 +350,7 @@ impl Runtime {
     }
 
     fn check_which_runs_listen(&mut self) {
-        for result in self.listening.look(Instant::now()) {
+        for result in self.listening.check(Instant::now()) {
             match result {
                 WatchResult::Listening { run, address, loopback_only } => {
                     self.events.push_back(Event::Ready { run, address, loopback_only });

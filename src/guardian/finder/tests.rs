@@ -1,4 +1,4 @@
-//! Artificial process tables: which run owns each process, and when a look that raced with a fork is inconclusive.
+//! Artificial process tables: which run owns each process, and when a scan that raced with a fork is inconclusive.
 
 use super::*;
 
@@ -55,11 +55,11 @@ impl World {
             evidence: BTreeMap::new(),
             now: Instant::now(),
         };
-        world.look();
+        world.scan();
         world
     }
 
-    fn look(&mut self) {
+    fn scan(&mut self) {
         let facts = |id, leader, dyno, facts: &'_ Facts| RunFacts {
             id,
             leader: Pid::from_raw(leader),
@@ -115,7 +115,7 @@ fn either() -> Owner {
 fn s6_10_a_process_belongs_to_the_run_of_its_parent() {
     let mut world = World::new();
 
-    world.add(process(11, 10)).add(process(12, 11)).add(process(21, 20)).look();
+    world.add(process(11, 10)).add(process(12, 11)).add(process(21, 20)).scan();
 
     assert_eq!((world.owner(11), world.owner(12)), (Owner::Run(WEB), Owner::Run(WEB)));
     assert_eq!(world.owner(21), Owner::Run(WORKER));
@@ -124,9 +124,9 @@ fn s6_10_a_process_belongs_to_the_run_of_its_parent() {
 #[test]
 fn s6_10_a_process_keeps_its_run_when_its_parent_ends() {
     let mut world = World::new();
-    world.add(process(11, 10)).add(process(12, 11)).look();
+    world.add(process(11, 10)).add(process(12, 11)).scan();
 
-    world.end(10).end(11).look();
+    world.end(10).end(11).scan();
 
     assert_eq!(world.owner(12), Owner::Run(WEB));
 }
@@ -134,10 +134,10 @@ fn s6_10_a_process_keeps_its_run_when_its_parent_ends() {
 #[test]
 fn s6_10_a_child_of_an_adopted_process_inherits_its_run() {
     let mut world = World::new();
-    world.add(process(11, 10)).look();
-    world.end(10).look();
+    world.add(process(11, 10)).scan();
+    world.end(10).scan();
 
-    world.add(process(12, 11)).look();
+    world.add(process(12, 11)).scan();
 
     assert_eq!(world.owner(12), Owner::Run(WEB));
 }
@@ -148,7 +148,7 @@ fn s6_10_an_orphan_is_recognised_by_the_group_of_a_dead_leader() {
     world.web.leader_lives = false;
     let group = Pid::from_raw(10);
 
-    world.end(10).add(Process { group, session: group, ..process(12, 1) }).look();
+    world.end(10).add(Process { group, session: group, ..process(12, 1) }).scan();
 
     assert_eq!(world.owner(12), Owner::Run(WEB));
 }
@@ -156,10 +156,10 @@ fn s6_10_an_orphan_is_recognised_by_the_group_of_a_dead_leader() {
 #[test]
 fn s6_10_an_orphan_is_recognised_by_the_session_of_a_known_process() {
     let mut world = World::new();
-    world.add(process(11, 10)).look();
+    world.add(process(11, 10)).scan();
     let session = Pid::from_raw(11);
 
-    world.end(11).add(Process { session, ..process(12, 1) }).look();
+    world.end(11).add(Process { session, ..process(12, 1) }).scan();
 
     assert_eq!(world.owner(12), Owner::Run(WEB));
 }
@@ -173,7 +173,7 @@ fn s6_10_marks_win_over_streams_and_streams_win_over_ports() {
     world.evidence.insert(31, FakeEvidence { marks: Marks::Absent, streams, ports: ports.clone() });
     world.evidence.insert(32, FakeEvidence { marks: Marks::Absent, streams: Vec::new(), ports });
 
-    world.add(process(30, 1)).add(process(31, 1)).add(process(32, 1)).look();
+    world.add(process(30, 1)).add(process(31, 1)).add(process(32, 1)).scan();
 
     assert_eq!(world.owner(30), Owner::Run(WORKER), "by its marks");
     assert_eq!(world.owner(31), Owner::Run(WEB), "by its pipe");
@@ -185,7 +185,7 @@ fn s6_10_an_orphan_without_evidence_belongs_to_the_only_live_run() {
     let mut world = World::new();
     world.web.streams.clear();
 
-    world.add(process(30, 1)).look();
+    world.add(process(30, 1)).scan();
 
     assert_eq!(world.owner(30), Owner::Run(WORKER));
 }
@@ -194,7 +194,7 @@ fn s6_10_an_orphan_without_evidence_belongs_to_the_only_live_run() {
 fn s6_10_an_orphan_without_evidence_has_no_run_if_several_were_alive() {
     let mut world = World::new();
 
-    world.add(process(30, 1)).add(process(31, 30)).look();
+    world.add(process(30, 1)).add(process(31, 30)).scan();
 
     assert_eq!((world.owner(30), world.owner(31)), (either(), either()));
 }
@@ -203,7 +203,7 @@ fn s6_10_an_orphan_without_evidence_has_no_run_if_several_were_alive() {
 fn s6_10_a_process_older_than_every_run_belongs_to_none() {
     let mut world = World::new();
 
-    world.add(Process { start: 99, ..process(30, 1) }).look();
+    world.add(Process { start: 99, ..process(30, 1) }).scan();
 
     assert_eq!(world.owner(30), one_of(&[]));
 }
@@ -211,9 +211,9 @@ fn s6_10_a_process_older_than_every_run_belongs_to_none() {
 #[test]
 fn s6_10_a_later_process_with_the_same_pid_does_not_inherit_the_run() {
     let mut world = World::new();
-    world.add(process(11, 10)).look();
+    world.add(process(11, 10)).scan();
 
-    world.end(11).add(Process { start: 200, ..process(11, 1) }).look();
+    world.end(11).add(Process { start: 200, ..process(11, 1) }).scan();
 
     assert_eq!(world.owner(11), either());
 }
@@ -222,12 +222,12 @@ fn s6_10_a_later_process_with_the_same_pid_does_not_inherit_the_run() {
 fn s6_10_a_process_in_the_middle_of_an_exec_is_checked_again() {
     let mut world = World::new();
     world.evidence.insert(30, FakeEvidence { marks: Marks::Blank, ..FakeEvidence::default() });
-    world.add(process(30, 1)).look();
+    world.add(process(30, 1)).scan();
     assert!(world.finder.is_undecided());
 
     let marks = Marks::Dyno("web.1".to_owned());
     world.evidence.insert(30, FakeEvidence { marks, ..FakeEvidence::default() });
-    world.look();
+    world.scan();
 
     assert_eq!(world.owner(30), Owner::Run(WEB));
     assert!(!world.finder.is_undecided());
@@ -237,10 +237,10 @@ fn s6_10_a_process_in_the_middle_of_an_exec_is_checked_again() {
 fn s6_10_an_environment_that_stays_empty_is_finally_accepted() {
     let mut world = World::new();
     world.evidence.insert(30, FakeEvidence { marks: Marks::Blank, ..FakeEvidence::default() });
-    world.add(process(30, 1)).look();
+    world.add(process(30, 1)).scan();
 
     world.now += EMPTY_IS_FINAL_AFTER;
-    world.look();
+    world.scan();
 
     assert_eq!(world.owner(30), either());
 }
@@ -249,15 +249,15 @@ fn s6_10_an_environment_that_stays_empty_is_finally_accepted() {
 fn s6_10_a_process_that_is_long_in_an_exec_is_still_checked_again() {
     let mut world = World::new();
     world.evidence.insert(30, FakeEvidence { marks: Marks::Executing, ..FakeEvidence::default() });
-    world.add(process(30, 1)).look();
+    world.add(process(30, 1)).scan();
 
     world.now += 2 * EMPTY_IS_FINAL_AFTER;
-    world.look();
+    world.scan();
     assert!(world.finder.is_undecided());
 
     let marks = Marks::Dyno("web.1".to_owned());
     world.evidence.insert(30, FakeEvidence { marks, ..FakeEvidence::default() });
-    world.look();
+    world.scan();
     assert_eq!(world.owner(30), Owner::Run(WEB));
 }
 
@@ -265,32 +265,32 @@ fn s6_10_a_process_that_is_long_in_an_exec_is_still_checked_again() {
 fn s6_10_an_exec_that_never_ends_is_finally_accepted() {
     let mut world = World::new();
     world.evidence.insert(30, FakeEvidence { marks: Marks::Executing, ..FakeEvidence::default() });
-    world.add(process(30, 1)).look();
+    world.add(process(30, 1)).scan();
 
     world.now += EXEC_ENDS_WITHIN;
-    world.look();
+    world.scan();
 
     assert_eq!(world.owner(30), either());
 }
 
 #[test]
-fn s6_10_a_look_is_not_settled_if_a_process_vanished_meanwhile() {
+fn s6_10_a_scan_is_inconclusive_if_a_process_vanished_meanwhile() {
     let mut world = World::new();
     assert!(world.finder.is_settled());
 
     world.is_complete = false;
-    world.look();
+    world.scan();
 
     assert!(!world.finder.is_settled());
 }
 
 #[test]
-fn s6_10_a_new_zombie_makes_one_look_unsettled() {
+fn s6_10_a_new_zombie_makes_one_scan_inconclusive() {
     let mut world = World::new();
 
-    world.add(Process { zombie: true, ..process(11, 10) }).look();
+    world.add(Process { zombie: true, ..process(11, 10) }).scan();
     let first = world.finder.is_settled();
-    world.look();
+    world.scan();
 
     assert!(!first, "its children may have become ours after our list was read");
     assert!(world.finder.is_settled(), "an old zombie does not matter");

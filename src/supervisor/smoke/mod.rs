@@ -34,7 +34,7 @@ use account::Account;
 use awaited::Probed;
 use cause::{Cause, NotUp, RunEnd};
 use progress::Progress;
-use stage::{LAST_LOOK, Stage};
+use stage::{LAST_CHECK, Stage};
 
 /// The rules of one smoke, in addition to the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,19 +233,19 @@ impl Smoke {
                 (Stage::Settle { until }, Phase::Running) if until <= now.mono => self.settled(now, effects),
                 (Stage::Command, Phase::Running) if self.command_is_over() => {
                     if Cause::Command(self.account.command_end()).is_success() {
-                        self.stage = Stage::LastLook { until: now.mono.saturating_add(LAST_LOOK) };
+                        self.stage = Stage::LastCheck { until: now.mono.saturating_add(LAST_CHECK) };
                     } else {
                         self.command_ended(now, effects);
                     }
                 }
-                (Stage::LastLook { until }, Phase::Running) if until <= now.mono => self.command_ended(now, effects),
+                (Stage::LastCheck { until }, Phase::Running) if until <= now.mono => self.command_ended(now, effects),
                 (
                     Stage::Before
                     | Stage::Release { .. }
                     | Stage::Boot
                     | Stage::Settle { .. }
                     | Stage::Command
-                    | Stage::LastLook { .. },
+                    | Stage::LastCheck { .. },
                     _,
                 ) => return,
             }

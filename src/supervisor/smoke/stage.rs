@@ -6,7 +6,7 @@ use crate::supervisor::{About, Effect, NoticeKind, SmokePhase};
 
 /// How long all dynos are watched after the command succeeded: a dyno that was killed by the command's last
 /// request needs time to exit.
-pub(super) const LAST_LOOK: Duration = Duration::from_millis(20);
+pub(super) const LAST_CHECK: Duration = Duration::from_millis(20);
 
 /// The stage that a smoke test has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Stage {
         until: Duration,
     },
     Command,
-    LastLook {
+    LastCheck {
         until: Duration,
     },
     Stop,
@@ -32,7 +32,7 @@ impl Stage {
     pub(super) fn deadline(&mut self) -> Option<&mut Duration> {
         match self {
             Self::Release { until } => until.as_mut(),
-            Self::Settle { until } | Self::LastLook { until } => Some(until),
+            Self::Settle { until } | Self::LastCheck { until } => Some(until),
             Self::Before | Self::Boot | Self::Command | Self::Stop => None,
         }
     }
@@ -43,7 +43,7 @@ impl Stage {
             Self::Before | Self::Release { .. } => SmokePhase::Release,
             Self::Boot => SmokePhase::Boot,
             Self::Settle { .. } => SmokePhase::Settle,
-            Self::Command | Self::LastLook { .. } => SmokePhase::Command,
+            Self::Command | Self::LastCheck { .. } => SmokePhase::Command,
             Self::Stop => SmokePhase::Stop,
         }
     }

@@ -67,7 +67,7 @@ fn testing(policy: Policy) -> Smoke {
 
 /// Lets the time pass for which all dynos are watched after the command succeeded.
 fn last_look(smoke: &mut Smoke, after: u64) -> Vec<String> {
-    feed(smoke, Event::Tick, Now { mono: at(after).mono + LAST_LOOK, ..at(after) })
+    feed(smoke, Event::Tick, Now { mono: at(after).mono + LAST_CHECK, ..at(after) })
 }
 
 fn feed(smoke: &mut Smoke, event: Event, now: Now) -> Vec<String> {
@@ -125,7 +125,7 @@ fn a_smoke_test_boots_settles_runs_the_command_and_stops() {
     assert_eq!(spawned(&mut smoke, "run.1", at(4)), ["run.1: started with pid 103"]);
     assert_eq!(exit(&mut smoke, "run.1", code(0), at(9)), ["run.1: exited with code 0", "#3 stop 15"]);
     assert_eq!(gone(&mut smoke, "run.1", at(9)), [""; 0]);
-    assert_eq!(smoke.next_deadline(), Some(9 * SECOND + LAST_LOOK));
+    assert_eq!(smoke.next_deadline(), Some(9 * SECOND + LAST_CHECK));
     assert_eq!(
         last_look(&mut smoke, 9),
         ["-- stop", "system: sending SIGTERM to all processes", "#1 stop 15", "#2 stop 15"]

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::poll::PollTimeout;
 
 use super::outlet::{Aim, Outlet};
-use super::patience::{LOOK_AGAIN, OutputProgress, Patience};
+use super::patience::{CHECK_INTERVAL, OutputProgress, Patience};
 
 /// Set when the reader of stderr has stopped reading: later texts do not wait for it again.
 static STOPPED_READING: AtomicBool = AtomicBool::new(false);
@@ -25,7 +25,7 @@ pub(super) fn note_stopped_reading(outlet: &Outlet) {
 
 /// Writes to stderr. Waits for a slow reader, but gives up on one that has stopped reading, because stderr may be the same
 /// stopped terminal as stdout.
-pub fn write_last_words(text: &[u8]) {
+pub fn write_diagnostics(text: &[u8]) {
     let outlet = Outlet::new(stderr());
     let mut rest = text;
     let progress =
@@ -37,7 +37,7 @@ pub fn write_last_words(text: &[u8]) {
             Ok(count) => rest = rest.get(count..).unwrap_or_default(),
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) if STOPPED_READING.load(Ordering::Relaxed) => return,
-            Err(Errno::EAGAIN) => outlet.wait(PollTimeout::try_from(LOOK_AGAIN).unwrap_or(PollTimeout::ZERO)),
+            Err(Errno::EAGAIN) => outlet.wait(PollTimeout::try_from(CHECK_INTERVAL).unwrap_or(PollTimeout::ZERO)),
             Err(_) => return,
         }
         if patience.has_run_out(progress(rest), Instant::now()) {
