@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::entry::EnvEntry;
@@ -24,35 +24,13 @@ pub(crate) fn is_json(text: SourceText<'_>) -> bool {
     text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
-/// The position at which the nesting becomes too deep, if it does. Checked first, because every level is parsed again
-/// for its values.
-fn too_deep(text: &[u8]) -> Option<usize> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    text.iter().position(|byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > MAX_DEPTH
-    })
-}
-
 /// The variables in the order of the file. Mistakes are added to `problems`; text that is not JSON is an error.
 pub(crate) fn read(text: SourceText<'_>, problems: &mut Problems) -> Vec<EnvEntry> {
     let bytes = part(text.bytes(), text.begin()..text.bytes().len());
-    let mut json = Json { text: bytes, begin: text.begin(), at: 0, line: 1, entries: Vec::new(), bytes: 0, problems };
+    let begin = text.begin();
+    let mut json = Json { text: bytes, begin, at: 0, line: 1, entries: Vec::new(), bytes: 0, fault: None, problems };
     let read = match std::str::from_utf8(bytes) {
-        Ok(text) => match too_deep(bytes) {
-            None => json.value("", text.trim_ascii_start()),
-            Some(at) => {
-                json.advance(at);
-                Err("it is nested too deeply")
-            }
-        },
+        Ok(text) => json.read(text),
         Err(error) => {
             json.advance(error.valid_up_to());
             Err("it has a byte that is not UTF-8")
@@ -73,48 +51,49 @@ struct Json<'p, 't> {
     text: &'t [u8],
     /// The offset of the text in the file.
     begin: usize,
-    /// The offset in the text of the value that is being read, and its line.
+    /// The offset in the text up to which it has been read, and the line of that offset.
     at: usize,
     line: usize,
     entries: Vec<EnvEntry>,
     /// Bytes of all keys and values so far.
     bytes: usize,
+    /// Why reading stopped, if not because of the syntax.
+    fault: Option<JsonFault>,
     problems: &'p mut Problems,
 }
 
-/// The members of an object in their order, including repeated keys.
-struct Members<'t>(Vec<(String, &'t RawValue)>);
-
 impl<'t> Json<'_, 't> {
-    /// Adds the variables of a value: one named `key`, or those of its members and items. `raw`: a part of the text.
-    fn value(&mut self, key: &str, raw: &'t str) -> Result<(), JsonFault> {
-        self.advance(raw.as_ptr().addr() - self.text.as_ptr().addr());
-        match raw.as_bytes().first() {
-            Some(b'{') => {
-                let Members(members) = self.parse(raw)?;
-                members
-                    .into_iter()
-                    .try_for_each(|(name, member)| self.value(&joined(key, without_nul(&name)?), member.get()))
-            }
-            Some(b'[') => {
-                let items: Vec<&RawValue> = self.parse(raw)?;
-                let mut items = items.into_iter().enumerate();
-                items.try_for_each(|(index, item)| self.value(&joined(key, &index.to_string()), item.get()))
-            }
-            Some(b'"') => {
-                let value: String = self.parse(raw)?;
-                self.add(key, without_nul(&value)?, raw.len())
-            }
-            Some(b'n') => Ok(()),
-            Some(_) | None => self.add(key, raw, raw.len()),
-        }
+    fn read(&mut self, text: &'t str) -> Result<(), JsonFault> {
+        let json = text.trim_ascii_start();
+        self.advance(text.len() - json.len());
+        let first_line = self.line;
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let read = Nested { json: self, key: "", depth: 0 }.deserialize(&mut deserializer);
+        read.and_then(|()| deserializer.end()).map_err(|error| {
+            self.fault.unwrap_or_else(|| {
+                self.line = first_line + error.line().saturating_sub(1);
+                fault(&error, json)
+            })
+        })
     }
 
-    fn parse<T: Deserialize<'t>>(&mut self, raw: &'t str) -> Result<T, JsonFault> {
-        serde_json::from_str(raw).map_err(|error| {
-            self.line += error.line().saturating_sub(1);
-            fault(&error, raw)
-        })
+    /// Moves to the next value or closing bracket, and returns its first byte. `serde_json` checks what is skipped.
+    fn next_byte(&mut self) -> Option<u8> {
+        let rest = part(self.text, self.at..self.text.len());
+        let skipped = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b':' | b',')).count();
+        self.advance(self.at + skipped);
+        rest.get(skipped).copied()
+    }
+
+    /// Moves to the end of a key or value.
+    fn pass(&mut self, part: &RawValue) {
+        self.advance(part.get().as_ptr().addr() - self.text.as_ptr().addr() + part.get().len());
+    }
+
+    /// Moves behind a bracket.
+    fn pass_bracket(&mut self) {
+        self.next_byte();
+        self.advance(self.at + 1);
     }
 
     /// Moves to a later offset.
@@ -123,7 +102,19 @@ impl<'t> Json<'_, 't> {
         self.at = at;
     }
 
-    fn add(&mut self, key: &str, value: &str, length: usize) -> Result<(), JsonFault> {
+    /// Stops for another reason than the syntax.
+    fn stop<E: de::Error>(&mut self, fault: JsonFault) -> E {
+        self.fault = Some(fault);
+        E::custom(fault)
+    }
+
+    /// Adds the variable of a value without members or items, which has just been passed.
+    fn add(&mut self, key: &str, raw: &str) -> Result<(), JsonFault> {
+        if raw == "null" {
+            return Ok(());
+        }
+        let string = if raw.starts_with('"') { Some(string(raw)?) } else { None };
+        let value = string.as_deref().unwrap_or(raw);
         // Each key contains those of the levels above it, so a short file can lead to very long ones.
         self.bytes += key.len() + value.len();
         if self.bytes > MAX_VALUES_BYTES {
@@ -138,36 +129,80 @@ impl<'t> Json<'_, 't> {
             let hint = "write the value to a file and set the variable to its path";
             self.problems.push(problem(Severity::Error, message, hint).about(key));
         } else {
-            let begin = self.begin + self.at;
-            let (value, span) = (Secret::new(value), begin..begin + length);
+            let end = self.begin + self.at;
+            let (value, span) = (Secret::new(value), end - raw.len()..end);
             self.entries.push(EnvEntry { key: key.to_owned(), value, line: self.line, span });
         }
         Ok(())
     }
 }
 
-impl<'t> Deserialize<'t> for Members<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
+/// The next value of `json`: reads it with everything in it, and adds its variables. They are named `key`, or after it.
+struct Nested<'j, 'p, 't> {
+    json: &'j mut Json<'p, 't>,
+    key: &'j str,
+    depth: usize,
+}
 
-        impl<'t> Visitor<'t> for Collect {
-            type Value = Members<'t>;
+impl<'p, 't> Nested<'_, 'p, 't> {
+    fn inner<'i>(&'i mut self, key: &'i str) -> Nested<'i, 'p, 't> {
+        Nested { json: self.json, key, depth: self.depth + 1 }
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+impl<'t> DeserializeSeed<'t> for Nested<'_, '_, 't> {
+    type Value = ();
 
-            fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Members<'t>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
+    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<(), D::Error> {
+        match self.json.next_byte() {
+            Some(b'{' | b'[') if self.depth >= MAX_DEPTH => Err(self.json.stop("it is nested too deeply")),
+            Some(b'{') => deserializer.deserialize_map(self),
+            Some(b'[') => deserializer.deserialize_seq(self),
+            Some(_) | None => {
+                let raw = <&RawValue>::deserialize(deserializer)?;
+                self.json.pass(raw);
+                self.json.add(self.key, raw.get()).map_err(|fault| self.json.stop(fault))
             }
         }
-
-        deserializer.deserialize_map(Collect)
     }
+}
+
+impl<'t> Visitor<'t> for Nested<'_, '_, 't> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a list")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(mut self, mut map: A) -> Result<(), A::Error> {
+        self.json.pass_bracket();
+        while let Some(raw) = map.next_key::<&RawValue>()? {
+            self.json.pass(raw);
+            let name = string(raw.get()).map_err(|fault| self.json.stop(fault))?;
+            let key = joined(self.key, &name);
+            map.next_value_seed(self.inner(&key))?;
+        }
+        self.json.pass_bracket();
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'t>>(mut self, mut list: A) -> Result<(), A::Error> {
+        self.json.pass_bracket();
+        for index in 0_usize.. {
+            let key = joined(self.key, &index.to_string());
+            if list.next_element_seed(self.inner(&key))?.is_none() {
+                break;
+            }
+        }
+        self.json.pass_bracket();
+        Ok(())
+    }
+}
+
+/// The text of a string without its quotes and escapes. A NUL is refused, because a variable cannot contain one.
+fn string(raw: &str) -> Result<String, JsonFault> {
+    let text: String = serde_json::from_str(raw).map_err(|error| fault(&error, raw))?;
+    if text.contains('\0') { Err("a string has a NUL character") } else { Ok(text) }
 }
 
 /// Translates an error of `serde_json`, which has no error codes, from its text. `raw`: the text that was parsed.
@@ -181,6 +216,7 @@ fn fault(error: &serde_json::Error, raw: &str) -> JsonFault {
         "expected `:`" => "expected a colon after the key",
         "expected `,` or `}`" => "expected a comma or a closing brace",
         "expected `,` or `]`" => "expected a comma or a closing bracket",
+        "trailing comma" if part(line_of(error, raw), 0..error.column()).ends_with(b"]") => "expected a value",
         "key must be a string" | "trailing comma" => "expected a key in double quotes",
         "expected value" | "expected ident" => "expected a value",
         "invalid number" => "invalid number",
@@ -198,14 +234,13 @@ fn fault(error: &serde_json::Error, raw: &str) -> JsonFault {
 
 /// Whether the last backslash before the position of an error is followed by `u`.
 fn is_at_unicode_escape(error: &serde_json::Error, raw: &str) -> bool {
-    let line = raw.lines().nth(error.line().saturating_sub(1)).unwrap_or_default().as_bytes();
-    let before = part(line, 0..error.column());
-    memchr::memrchr(b'\\', before).is_some_and(|at| line.get(at + 1) == Some(&b'u'))
+    let line = line_of(error, raw);
+    memchr::memrchr(b'\\', part(line, 0..error.column())).is_some_and(|at| line.get(at + 1) == Some(&b'u'))
 }
 
-/// Refuses a NUL, which a variable cannot contain.
-fn without_nul(text: &str) -> Result<&str, JsonFault> {
-    if text.contains('\0') { Err("a string has a NUL character") } else { Ok(text) }
+/// The line with an error.
+fn line_of<'t>(error: &serde_json::Error, raw: &'t str) -> &'t [u8] {
+    raw.lines().nth(error.line().saturating_sub(1)).unwrap_or_default().as_bytes()
 }
 
 fn joined(key: &str, name: &str) -> String {
@@ -310,7 +345,7 @@ mod tests {
     fn faults_below_the_top_level_have_the_right_line() {
         for (text, expected) in [
             ("{\"a\": {\n\"b\": [\n\"\\udc00\"]}}", "3: the JSON cannot be read: a string has a bad `\\u` escape"),
-            ("{\"a\": {\n\"\\u0000\": 1}}", "1: the JSON cannot be read: a string has a NUL character"),
+            ("{\"a\": {\n\"\\u0000\": 1}}", "2: the JSON cannot be read: a string has a NUL character"),
             ("{\"a\": {\n\"b\": 1,\n}}", "3: the JSON cannot be read: expected a key in double quotes"),
             ("{\"a\": [\n1,\n]}", "3: the JSON cannot be read: expected a value"),
         ] {
