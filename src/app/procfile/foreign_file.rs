@@ -1,111 +1,62 @@
 //! Guesses what kind of file was passed as a Procfile, if it is not a Procfile.
 //!
-//! One message about the file is more helpful than forty about its lines. The guess uses the first line that is
-//! not blank, the first line that is not an entry (apart from conflict markers and keys such as `web:`), and the key
-//! `services`. `procfile_line` decides which lines are entries.
+//! One message about the file is more helpful than forty about its lines. The guess uses the first line that is not blank,
+//! the key `services`, and the first rejected line that says something: conflict markers and keys such as `web:` do not.
+//! `line` decides which lines are rejected.
 
+use super::RejectedLine;
 use super::line::InvalidLine;
 use crate::app::text::source::{first_word, trim};
 
-/// What the lines seen so far say about the file.
-#[derive(Debug, Default)]
-pub(crate) struct ForeignFile {
-    /// The number of lines that are not entries.
-    pub(crate) invalid_lines: usize,
-    conflict_markers: usize,
-    /// Whether a line that is not blank has been seen, and the kind of file that begins like that line.
-    begun: bool,
-    begins_as: Option<&'static str>,
-    /// Whether a line that is not an entry has been judged, and the kind of file that it suggests.
-    judged: bool,
-    suggested: Option<&'static str>,
-    keys: YamlKeys,
-    /// Whether there is a line such as `image: nginx` or `- name` below a key. It cannot be meant as a command.
-    has_nested_keys: bool,
-}
-
-/// Lines such as `web:` seen so far. They are YAML keys if YAML follows below them.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum YamlKeys {
-    #[default]
-    None,
-    Some,
-    /// `services:` is among them.
-    Services,
-}
-
 const YAML: &str = "YAML";
 
+/// What a file may be instead of a Procfile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ForeignFile {
+    /// Completes the sentence `the file looks like …`.
+    pub(crate) kind: &'static str,
+    /// Whether this is beyond doubt even for a file of a few lines.
+    pub(crate) is_certain: bool,
+}
+
 impl ForeignFile {
-    /// Looks at a line of any kind. Only the first one that is not blank matters.
-    pub(crate) fn see(&mut self, text: &[u8]) {
-        let body = trim(text);
-        if body.is_empty() || self.begun {
-            return;
+    /// `first`: the first line that is not blank. `rejected`: the first lines that are not entries.
+    pub(crate) fn guess(first: &[u8], rejected: &[RejectedLine<'_>]) -> Option<Self> {
+        let is_key = |line: &&RejectedLine<'_>| matches!(line.kind, InvalidLine::EmptyCommand { .. });
+        let begins_as = begins_as(trim(first));
+        let mut telling = rejected.iter().filter(|line| !is_key(line) && line.kind != InvalidLine::ConflictMarker);
+        let suggested = telling.next().and_then(suggested_by);
+        let has_services = || rejected.iter().any(|line| line.kind == InvalidLine::EmptyCommand { name: b"services" });
+        let is_compose = suggested == Some(YAML) && has_services();
+        let kind = begins_as.or(is_compose.then_some("a docker-compose file")).or(suggested)?;
+        // A line such as `image: nginx` or `- name` below a key cannot be meant as a command.
+        let has_nested_keys =
+            || rejected.iter().skip_while(|line| !is_key(line)).any(|line| suggested_by(line) == Some(YAML));
+        Some(Self { kind, is_certain: begins_as.is_some() || has_nested_keys() })
+    }
+}
+
+/// The kind of file that begins like that.
+fn begins_as(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [b'[', rest @ .., b']']
+            if rest.strip_prefix(b"[").unwrap_or(rest).first().is_some_and(u8::is_ascii_alphabetic) =>
+        {
+            Some("a TOML or INI file")
         }
-        self.begun = true;
-        self.begins_as = match body {
-            [b'[', rest @ .., b']']
-                if rest.strip_prefix(b"[").unwrap_or(rest).first().is_some_and(u8::is_ascii_alphabetic) =>
-            {
-                Some("a TOML or INI file")
-            }
-            [b'{' | b'[', rest @ ..] if !rest.starts_with(b"%") && !rest.starts_with(b"{") => Some("JSON"),
-            [b'#', b'!', ..] => Some("a script"),
-            [b'<', b'!' | b'?' | b'a'..=b'z', ..] => Some("XML or HTML"),
-            _ => None,
-        };
-    }
-
-    /// Adds a line that is not an entry.
-    pub(crate) fn add(&mut self, text: &[u8], invalid: &InvalidLine<'_>) {
-        self.invalid_lines += 1;
-        match invalid {
-            InvalidLine::ConflictMarker => self.conflict_markers += 1,
-            InvalidLine::EmptyCommand { name: b"services" } => self.keys = YamlKeys::Services,
-            InvalidLine::EmptyCommand { .. } if self.keys == YamlKeys::None => self.keys = YamlKeys::Some,
-            InvalidLine::EmptyCommand { .. } => {}
-            InvalidLine::Yaml { .. }
-            | InvalidLine::Template
-            | InvalidLine::HerokuCommand
-            | InvalidLine::Assignment { .. }
-            | InvalidLine::MissingColon
-            | InvalidLine::InvalidName { .. }
-            | InvalidLine::NameWithColon { .. }
-            | InvalidLine::Continued { .. } => {
-                let suggested = suggested_by(text, invalid);
-                self.has_nested_keys |= self.keys != YamlKeys::None && suggested == Some(YAML);
-                if !self.judged {
-                    self.judged = true;
-                    self.suggested = suggested;
-                }
-            }
-        }
-    }
-
-    /// Whether every line that could not be read is a merge conflict marker: then the file is a Procfile.
-    pub(crate) fn is_conflict(&self) -> bool {
-        self.conflict_markers == self.invalid_lines
-    }
-
-    /// Whether the guess is beyond doubt even for a file of a few lines.
-    pub(crate) fn is_certain(&self) -> bool {
-        self.begins_as.is_some() || self.has_nested_keys
-    }
-
-    /// The kind of file, to complete the sentence `the file looks like …`.
-    pub(crate) fn guess(&self) -> Option<&'static str> {
-        let compose =
-            (self.keys == YamlKeys::Services && self.suggested == Some(YAML)).then_some("a docker-compose file");
-        self.begins_as.or(compose).or(self.suggested)
+        [b'{' | b'[', rest @ ..] if !rest.starts_with(b"%") && !rest.starts_with(b"{") => Some("JSON"),
+        [b'#', b'!', ..] => Some("a script"),
+        [b'<', b'!' | b'?' | b'a'..=b'z', ..] => Some("XML or HTML"),
+        _ => None,
     }
 }
 
 /// The kind of file in which such a line is typical.
-fn suggested_by(text: &[u8], invalid: &InvalidLine<'_>) -> Option<&'static str> {
+fn suggested_by(rejected: &RejectedLine<'_>) -> Option<&'static str> {
+    let text = rejected.line.text;
     let body = trim(text);
     let (word, _) = first_word(body);
-    match invalid {
+    match rejected.kind {
         // Recipes of a Makefile are indented with tabs, YAML never is.
         InvalidLine::Yaml { .. } if text.starts_with(b"\t") => Some("a Makefile"),
         InvalidLine::Yaml { opens_block: true } => Some(YAML),

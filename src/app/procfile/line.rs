@@ -128,7 +128,7 @@ pub(crate) fn classify(text: &[u8]) -> ProcfileLine<'_> {
             if name.len() < before.len() {
                 oddities.push(Oddity::BlankBeforeColon);
             }
-            entry(body, colon, process_type, oddities)
+            entry(body, name, after, process_type, oddities)
         }
         Err(why) => ProcfileLine::Invalid(not_a_name(body, name, after, why)),
     }
@@ -176,15 +176,14 @@ fn not_a_name<'a>(body: &'a [u8], name: &'a [u8], after: &'a [u8], why: InvalidP
     InvalidLine::MissingColon
 }
 
-/// Classifies a line with a valid name by its command. `colon`: the position of the colon in `body`.
+/// Classifies a line with a valid name by its command. `name` and `after`: the text before and after the colon in `body`.
 fn entry<'a>(
     body: &'a [u8],
-    colon: usize,
+    name: &'a [u8],
+    after: &'a [u8],
     process_type: ProcessType,
     mut oddities: Vec<Oddity<'a>>,
 ) -> ProcfileLine<'a> {
-    let name = trim_end(part(body, 0..colon));
-    let after = part(body, colon + 1..body.len());
     let command = trim_start(after);
     if command.is_empty() {
         return ProcfileLine::Invalid(InvalidLine::EmptyCommand { name });
@@ -202,6 +201,7 @@ fn entry<'a>(
         if let Some(second_name) = word.strip_suffix(b":")
             && ProcessType::new(&String::from_utf8_lossy(second_name)).is_ok()
         {
+            let colon = body.len() - after.len() - 1;
             return ProcfileLine::Invalid(InvalidLine::NameWithColon { name: part(body, 0..colon + word.len()) });
         }
         if is_heroku_command(name, word) {

@@ -125,7 +125,10 @@ struct ProcfileParser<'a> {
     rejected: Vec<RejectedLine<'a>>,
     /// The line number of the first one that is not kept.
     first_left_out: Option<usize>,
-    foreign: ForeignFile,
+    /// The number of lines that are not entries.
+    invalid: usize,
+    /// The first line that is not blank.
+    first: Option<&'a [u8]>,
     /// Whether some line assigns a variable.
     has_values: bool,
     /// The number of lines that are neither blank nor comments.
@@ -138,8 +141,10 @@ struct ProcfileParser<'a> {
 
 impl<'a> ProcfileParser<'a> {
     fn line(&mut self, line: SourceLine<'a>) {
-        self.foreign.see(line.text);
         let kind = classify(line.text);
+        if self.first.is_none() && !matches!(kind, ProcfileLine::Blank) {
+            self.first = Some(line.text);
+        }
         let may_give_value =
             matches!(kind, ProcfileLine::Invalid(InvalidLine::Assignment { .. } | InvalidLine::MissingColon));
         self.has_values |= may_give_value && holds_assignment(line.text);
@@ -203,7 +208,7 @@ impl<'a> ProcfileParser<'a> {
 
     fn invalid_line(&mut self, line: SourceLine<'a>, kind: InvalidLine<'a>) {
         self.significant += 1;
-        self.foreign.add(line.text, &kind);
+        self.invalid += 1;
         if let InvalidLine::EmptyCommand { .. } | InvalidLine::Yaml { opens_block: true } = kind {
             self.block = Some(indentation(line.text));
         }
@@ -224,12 +229,12 @@ impl<'a> ProcfileParser<'a> {
         problems
     }
 
-    /// The problems of the lines that are not entries, if they are most of the file and it is not known what the file is.
+    /// The first problems of a file that is mostly invalid and of unknown kind.
     fn first_rejected(&self) -> Problems {
         let mut problems = self.problems_of_rejected(Procfile::MAX_LISTED_OF_MANY);
         if let Some(next) = self.rejected.get(Procfile::MAX_LISTED_OF_MANY) {
-            let more = self.foreign.invalid_lines - Procfile::MAX_LISTED_OF_MANY;
-            problems.push(many_more(next.line.number, more, self.foreign.invalid_lines, self.significant));
+            let more = self.invalid - Procfile::MAX_LISTED_OF_MANY;
+            problems.push(many_more(next.line.number, more, self.invalid, self.significant));
         }
         problems
     }
@@ -238,7 +243,7 @@ impl<'a> ProcfileParser<'a> {
     fn problems_of_all_rejected(&self) -> Problems {
         let mut problems = self.problems_of_rejected(Problems::MAX_LISTED);
         if let Some(first) = self.first_left_out {
-            problems.leave_out(self.foreign.invalid_lines - self.rejected.len(), first, Severity::Defect);
+            problems.leave_out(self.invalid - self.rejected.len(), first, Severity::Defect);
         }
         problems
     }
@@ -246,22 +251,23 @@ impl<'a> ProcfileParser<'a> {
     fn finish(mut self) -> Result<Procfile, Vec<Problem>> {
         // If there are no entries at all, the lines that are not entries are errors: nothing can start because of them.
         let nothing = self.entries.is_empty();
-        let few = self.foreign.invalid_lines <= Procfile::MAX_SINGLE_PROBLEMS;
-        let minority = self.foreign.invalid_lines <= self.significant - self.foreign.invalid_lines;
-        let guess = self.foreign.guess();
-        let nothing_else = nothing && self.foreign.invalid_lines > 0 && guess.is_some();
+        let few = self.invalid <= Procfile::MAX_SINGLE_PROBLEMS;
+        let minority = self.invalid <= self.significant - self.invalid;
+        let guess = ForeignFile::guess(self.first.unwrap_or_default(), &self.rejected);
+        let nothing_else = nothing && self.invalid > 0 && guess.is_some();
         // A file this short may be a Procfile with a mistake in every line, unless it clearly is something else.
         let has_common_name = self.entries.iter().any(|entry| is_common_name(entry.process_type.as_str().as_bytes()));
-        let is_other = !few || (guess.is_some() && self.foreign.is_certain() && !has_common_name);
-        let is_whole_file = (is_other && !minority && !self.foreign.is_conflict()) || nothing_else;
-        if let Some(kind) = guess.filter(|_| is_whole_file) {
+        let is_other = !few || (guess.is_some_and(|guess| guess.is_certain) && !has_common_name);
+        let is_conflict = self.rejected.iter().all(|rejected| rejected.kind == InvalidLine::ConflictMarker);
+        let is_whole_file = (is_other && !minority && !is_conflict) || nothing_else;
+        if let Some(ForeignFile { kind, .. }) = guess.filter(|_| is_whole_file) {
             let first = self.rejected.first().map_or(1, |rejected_line| rejected_line.line.number);
             // The file is of another kind, so its other problems do not matter.
-            return Err(vec![not_a_procfile(first, self.foreign.invalid_lines, self.significant, kind)]);
+            return Err(vec![not_a_procfile(first, self.invalid, self.significant, kind)]);
         }
         let rejected = if is_whole_file { self.first_rejected() } else { self.problems_of_all_rejected() };
         self.problems.append(if nothing { rejected.into_errors() } else { rejected });
-        if nothing && self.foreign.invalid_lines == 0 {
+        if nothing && self.invalid == 0 {
             self.problems.push(nothing_defined());
         }
         if self.problems.has_error() {
