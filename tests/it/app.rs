@@ -5,14 +5,14 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, RwLock};
 
-use crate::harness::{Capture, Finished, Running, until};
+use crate::harness::{Capture, Ended, Finished, Running, until};
 use crate::process_table;
 use crate::terminal::Terminal;
 
@@ -114,6 +114,21 @@ impl App {
             stdout: None,
             user: None,
         }
+    }
+
+    /// The same, with the binary called by another name, such as `foreman`.
+    pub(crate) fn called<const N: usize>(&self, name: &str, args: [&str; N]) -> Call {
+        let path = self.top().join(name);
+        if !path.exists() {
+            symlink(env!("CARGO_BIN_EXE_dyno"), &path).unwrap();
+        }
+        self.dyno(args).program(&path)
+    }
+
+    /// Runs `dyno` and asserts that it starts nothing: it ends with this status and message, and stdout is empty.
+    #[track_caller]
+    pub(crate) fn refuses(&self, args: &[&str], status: i32, stderr: &str) {
+        self.dyno([]).args(args).run().expect(Ended::Code(status), "", stderr);
     }
 }
 

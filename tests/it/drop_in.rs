@@ -2,16 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::harness::{App, Call, Ended};
-
-/// The binary called by another name.
-fn called<const N: usize>(app: &App, name: &str, args: [&str; N]) -> Call {
-    let path = app.top().join(name);
-    if !path.exists() {
-        symlink(env!("CARGO_BIN_EXE_dyno"), &path).unwrap();
-    }
-    app.dyno(args).program(&path)
-}
+use crate::harness::{App, Ended};
 
 const TWO: &str = "web: echo web $PORT\nworker: echo worker $PORT\n";
 
@@ -24,7 +15,7 @@ fn foreman_start_accepts_the_options_that_scripts_use() {
         &["start", "-f", "Procfile.dev", "-e", "/dev/null", "all=1,web=0"],
         &["s", "-f", "Procfile.dev", "-e", "/dev/null", "worker", "--no-color", "-t", "3"],
     ] {
-        let finished = called(&app, "foreman", []).args(args).run();
+        let finished = app.called("foreman", []).args(args).run();
 
         finished.expect_end(Ended::Code(0));
         assert_eq!(finished.lines_of("worker.1")[1], "worker 5100", "{}", finished.stdout());
@@ -36,10 +27,10 @@ fn foreman_start_accepts_the_options_that_scripts_use() {
 fn foreman_run_check_and_version_answer_like_foreman() {
     let app = App::new("web: echo from the Procfile\n").file(".env", "A=1\n");
 
-    called(&app, "foreman", ["run", "sh", "-c", "echo $A"]).run().expect(Ended::Code(0), "1\n", "");
-    called(&app, "foreman", ["run", "web"]).run().expect(Ended::Code(0), "from the Procfile\n", "");
-    called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
-    let version = called(&app, "foreman", ["version"]).run();
+    app.called("foreman", ["run", "sh", "-c", "echo $A"]).run().expect(Ended::Code(0), "1\n", "");
+    app.called("foreman", ["run", "web"]).run().expect(Ended::Code(0), "from the Procfile\n", "");
+    app.called("foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
+    let version = app.called("foreman", ["version"]).run();
     assert_eq!(version.stdout(), "0.90.0\n");
 }
 
@@ -48,11 +39,15 @@ fn foreman_and_honcho_run_explain_a_process_type_that_they_cannot_run() {
     let app = App::new("web-x: echo w\n");
     let refuses = |name: &str, args: &[&str], status: i32, hint: &str| {
         let stderr = format!("error: `web-x` was not found\n\nhint: {hint}\n");
-        called(&app, name, []).args(args).run().expect(Ended::Code(status), "", &stderr);
+        app.called(name, []).args(args).run().expect(Ended::Code(status), "", &stderr);
     };
 
     let hint = "`web-x` is a process type, and this tool runs only commands; use `dyno run web-x`";
     refuses("honcho", &["run", "web-x"], 127, hint);
+    let hint = "error: `nosuch` was not found\n\nhint: it is not a program on `PATH`\n";
+    for app in [&app, &App::empty()] {
+        app.called("honcho", ["run", "nosuch"]).run().expect(Ended::Code(127), "", hint);
+    }
     refuses(
         "foreman",
         &["run", "web-x", "42"],
@@ -65,14 +60,14 @@ fn foreman_and_honcho_run_explain_a_process_type_that_they_cannot_run() {
 fn s11_3_foreman_and_honcho_end_with_1_on_an_error_of_dyno() {
     let app = App::empty();
 
-    called(&app, "foreman", ["start"]).run().expect_end(Ended::Code(1));
-    called(&app, "honcho", ["start"]).run().expect_end(Ended::Code(1));
+    app.called("foreman", ["start"]).run().expect_end(Ended::Code(1));
+    app.called("honcho", ["start"]).run().expect_end(Ended::Code(1));
     app.dyno(["start"]).run().expect_end(Ended::Code(78));
     // An unknown name is not a usage error (2) in honcho. With `-c` and `-q` honcho even accepts it (S4.4).
     let app = App::new("web: true\n");
     for args in [&["start", "nope"][..], &["start", "-c", "nope=2"], &["start", "-q", "nope"], &["start", "-p", "abc"]]
     {
-        called(&app, "honcho", []).args(args).run().expect_end(Ended::Code(1));
+        app.called("honcho", []).args(args).run().expect_end(Ended::Code(1));
     }
 }
 
@@ -81,10 +76,10 @@ fn s11_3_a_usage_error_is_status_2_for_honcho_and_1_for_foreman() {
     let app = App::new("web: true\n");
 
     for args in [&[][..], &["bogus"], &["export", "upstart", "."], &["start", "--nope"], &["start", "-x"], &["run"]] {
-        called(&app, "honcho", []).args(args).run().expect_end(Ended::Code(2));
+        app.called("honcho", []).args(args).run().expect_end(Ended::Code(2));
     }
     for args in [&["bogus"][..], &["export", "upstart", "."], &["start", "--nope"]] {
-        called(&app, "foreman", []).args(args).run().expect_end(Ended::Code(1));
+        app.called("foreman", []).args(args).run().expect_end(Ended::Code(1));
     }
 }
 
@@ -92,10 +87,10 @@ fn s11_3_a_usage_error_is_status_2_for_honcho_and_1_for_foreman() {
 fn honcho_run_check_and_start_accept_honcho_options() {
     let app = App::new("foo: echo foo $HONCHO_PROCESS_NAME\nbar: sleep 1000\n").file(".env.x", "A=x\n");
 
-    called(&app, "honcho", ["-e", ".env.x", "run", "printenv", "A"]).run().expect(Ended::Code(0), "x\n", "");
+    app.called("honcho", ["-e", ".env.x", "run", "printenv", "A"]).run().expect(Ended::Code(0), "x\n", "");
     let valid = "Valid procfile detected (foo, bar)\n";
-    called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", valid);
-    let started = called(&app, "honcho", ["start", "-c", "foo=2"]).run();
+    app.called("honcho", ["check"]).run().expect(Ended::Code(0), "", valid);
+    let started = app.called("honcho", ["start", "-c", "foo=2"]).run();
     started.expect_end(Ended::Code(0));
     assert!(!started.lines_of("foo.2").is_empty() && !started.lines_of("bar.1").is_empty(), "{}", started.stdout());
 }

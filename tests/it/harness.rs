@@ -41,6 +41,11 @@ fn happens(mut condition: impl FnMut() -> bool) -> bool {
     true
 }
 
+/// The text of an error from `dyno` itself.
+pub(crate) fn error(fact: &str, hint: &str) -> String {
+    format!("error: {fact}\n\nhint: {hint}\n")
+}
+
 /// What a stream has delivered so far.
 #[derive(Clone, Default)]
 pub(crate) struct Capture {

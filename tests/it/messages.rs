@@ -2,17 +2,11 @@
 //!
 //! Not here: lines of files (`file_messages`), files that cannot be read (`bad_input`), ports in use (`ports`).
 
-use crate::harness::{App, Ended};
+use crate::harness::{App, Ended, error};
 
 /// `web` exits at once, so that a start with warnings ends, too.
 fn app() -> App {
     App::new("web: true\nworker: sleep 1000 # for long\n")
-}
-
-/// `dyno` ends with this status and message, and starts nothing: stdout is empty.
-#[track_caller]
-fn says(app: &App, args: &[&str], status: i32, stderr: &str) {
-    app.dyno([]).args(args).run().expect(Ended::Code(status), "", stderr);
 }
 
 /// `dyno` starts the app after this warning.
@@ -21,11 +15,6 @@ fn warns(app: &App, args: &[&str], stderr: &str) {
     let finished = app.dyno([]).args(args).run();
     finished.expect_end(Ended::Code(0));
     assert_eq!(finished.stderr(), stderr);
-}
-
-/// The text of an error from `dyno` itself.
-fn error(fact: &str, hint: &str) -> String {
-    format!("error: {fact}\n\nhint: {hint}\n")
 }
 
 /// The error for a value that an option does not accept.
@@ -38,15 +27,15 @@ fn s4_4_an_unknown_process_type_suggests_the_nearest_or_all() {
     let app = app();
 
     let fact = |name: &str| format!("the Procfile has no process type `{name}`");
-    says(&app, &["start", "wbe"], 2, &error(&fact("wbe"), "did you mean `web`?"));
-    says(&app, &["start", "-m", "postgres=1"], 2, &error(&fact("postgres"), "it has `web`, `worker`"));
-    says(&app, &["start", "-l", "work"], 2, &error(&fact("work"), "did you mean `worker`?"));
+    app.refuses(&["start", "wbe"], 2, &error(&fact("wbe"), "did you mean `web`?"));
+    app.refuses(&["start", "-m", "postgres=1"], 2, &error(&fact("postgres"), "it has `web`, `worker`"));
+    app.refuses(&["start", "-l", "work"], 2, &error(&fact("work"), "did you mean `worker`?"));
     for option in ["--can-die", "--allow-exit", "--quiet", "--ready"] {
         let fact = format!("`{option}`: {}", fact("wbe"));
-        says(&app, &["start", option, "wbe"], 2, &error(&fact, "did you mean `web`?"));
+        app.refuses(&["start", option, "wbe"], 2, &error(&fact, "did you mean `web`?"));
     }
     let fact = format!("`--stop-signal`: {}", fact("wbe"));
-    says(&app, &["start", "--stop-signal", "wbe=INT"], 2, &error(&fact, "did you mean `web`?"));
+    app.refuses(&["start", "--stop-signal", "wbe=INT"], 2, &error(&fact, "did you mean `web`?"));
 }
 
 #[test]
@@ -54,32 +43,32 @@ fn s4_4_several_unknown_process_types_are_reported_together() {
     let both = "error: the Procfile has no process type `wbe`\n\nhint: did you mean `web`?\n\
                 error: the Procfile has no process type `worke`\n\nhint: did you mean `worker`?\n";
 
-    says(&app(), &["start", "wbe", "worke"], 2, both);
+    app().refuses(&["start", "wbe", "worke"], 2, both);
 }
 
 #[test]
-fn s4_every_kind_of_formation_that_cannot_be_read() {
+fn s4_every_kind_of_unreadable_formation_is_reported() {
     let app = app();
     let list = "write a list such as `web=2,worker=1`";
 
-    says(&app, &["start", "web=x"], 2, &error("`x` is not a quantity for `web`", "write a number, such as `web=1`"));
-    says(&app, &["start", "web=-1"], 2, &error("`-1` is not a quantity for `web`", "write a number, such as `web=1`"));
-    says(&app, &["start", "-m", "web"], 2, &error("`web` has no quantity", "write `web=1`"));
-    says(&app, &["start", "web="], 2, &error("`web` has no quantity", "write `web=1`"));
-    says(&app, &["start", "-m", "=1"], 2, &error("`=1` has no process type before the `=`", list));
-    says(&app, &["start", "-m", "web=1,,worker=1"], 2, &error("`web=1,,worker=1` has an empty item", list));
+    app.refuses(&["start", "web=x"], 2, &error("`x` is not a quantity for `web`", "write a number, such as `web=1`"));
+    app.refuses(&["start", "web=-1"], 2, &error("`-1` is not a quantity for `web`", "write a number, such as `web=1`"));
+    app.refuses(&["start", "-m", "web"], 2, &error("`web` has no quantity", "write `web=1`"));
+    app.refuses(&["start", "web="], 2, &error("`web` has no quantity", "write `web=1`"));
+    app.refuses(&["start", "-m", "=1"], 2, &error("`=1` has no process type before the `=`", list));
+    app.refuses(&["start", "-m", "web=1,,worker=1"], 2, &error("`web=1,,worker=1` has an empty item", list));
     let fact = "nothing to start: `-x` excludes every type that would run";
-    says(&app, &["start", "-x", "web,worker"], 2, &error(fact, "exclude fewer types"));
+    app.refuses(&["start", "-x", "web,worker"], 2, &error(fact, "exclude fewer types"));
     let fact = "nothing to start: every type has quantity 0";
     for list in ["all=0", "web=0,worker=0"] {
-        says(&app, &["start", list], 2, &error(fact, "give a type a quantity, such as `web=1`"));
+        app.refuses(&["start", list], 2, &error(fact, "give a type a quantity, such as `web=1`"));
     }
     // Two empty items are one error.
-    says(&app, &["start", "-m", " , "], 2, &error("` , ` has an empty item", list));
+    app.refuses(&["start", "-m", " , "], 2, &error("` , ` has an empty item", list));
 }
 
 #[test]
-fn s4_every_kind_of_formation_with_a_warning() {
+fn s4_every_kind_of_odd_formation_gets_a_warning() {
     let app = app();
 
     warns(
@@ -99,32 +88,32 @@ fn s4_every_kind_of_formation_with_a_warning() {
 }
 
 #[test]
-fn every_kind_of_option_value_that_cannot_be_used() {
+fn every_kind_of_unusable_option_value_is_reported() {
     let app = app();
 
     for name in ["--can-die", "--allow-exit"] {
         let fact = format!("`{name} web=all`: `all` is not `any`");
         let hint = format!("write `{name} web` or `{name} web=any`");
-        says(&app, &["start", name, "web=all"], 2, &error(&fact, &hint));
+        app.refuses(&["start", name, "web=all"], 2, &error(&fact, &hint));
     }
     let fact = "`--stop-signal web` has no signal";
-    says(&app, &["start", "--stop-signal", "web"], 2, &error(fact, "write `web=INT`"));
+    app.refuses(&["start", "--stop-signal", "web"], 2, &error(fact, "write `web=INT`"));
     let fact = "`--stop-signal web=XYZZY`: there is no signal `XYZZY`";
-    says(&app, &["start", "--stop-signal", "web=XYZZY"], 2, &error(fact, "write a name such as `INT` or `QUIT`"));
+    app.refuses(&["start", "--stop-signal", "web=XYZZY"], 2, &error(fact, "write a name such as `INT` or `QUIT`"));
     let fact = "`--stop-signal web=SIGTRM`: there is no signal `SIGTRM`";
-    says(&app, &["start", "--stop-signal", "web=SIGTRM"], 2, &error(fact, "did you mean `TERM`, `TRAP` or `ALRM`?"));
+    app.refuses(&["start", "--stop-signal", "web=SIGTRM"], 2, &error(fact, "did you mean `TERM`, `TRAP` or `ALRM`?"));
     let (seconds, some_time) = ("a number of seconds from 0 to 86400", "a number of seconds above 0, up to 86400");
-    says(&app, &["start", "-t", "soon"], 2, &bad_value("soon", "--timeout", seconds));
-    says(&app, &["start", "-t", "86401"], 2, &bad_value("86401", "--timeout", seconds));
+    app.refuses(&["start", "-t", "soon"], 2, &bad_value("soon", "--timeout", seconds));
+    app.refuses(&["start", "-t", "86401"], 2, &bad_value("86401", "--timeout", seconds));
     let number = "a whole number from 0 to 65535";
-    says(&app, &["start", "--port-step", "65536"], 2, &bad_value("65536", "--port-step", number));
-    says(&app, &["start", "--boot-timeout", "0"], 2, &bad_value("0", "--boot-timeout", some_time));
-    says(&app, &["smoke", "--timeout", "0"], 2, &bad_value("0", "--timeout", some_time));
+    app.refuses(&["start", "--port-step", "65536"], 2, &bad_value("65536", "--port-step", number));
+    app.refuses(&["start", "--boot-timeout", "0"], 2, &bad_value("0", "--boot-timeout", some_time));
+    app.refuses(&["smoke", "--timeout", "0"], 2, &bad_value("0", "--timeout", some_time));
     let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
     let hint = "leave it out, or name the base, such as `-p 5000`";
-    says(&app, &["start", "-p", "auto", "--port-step", "7"], 2, &error(fact, hint));
+    app.refuses(&["start", "-p", "auto", "--port-step", "7"], 2, &error(fact, hint));
     let number = "a whole number from 0 to 4294967295";
-    says(&app, &["start", "--restart", "--max-restarts", "x"], 2, &bad_value("x", "--max-restarts", number));
+    app.refuses(&["start", "--restart", "--max-restarts", "x"], 2, &bad_value("x", "--max-restarts", number));
 }
 
 #[test]
@@ -133,7 +122,7 @@ fn s2_set_without_a_key_is_refused_and_its_value_is_not_shown() {
 
     for setting in ["hunter2", "=hunter2", "A B=hunter2"] {
         for command in ["start", "config"] {
-            says(&app(), &[command, "--set", setting], 2, &error(fact, "write `--set KEY=VALUE`"));
+            app().refuses(&[command, "--set", setting], 2, &error(fact, "write `--set KEY=VALUE`"));
         }
     }
 }
@@ -143,20 +132,20 @@ fn control_characters_that_were_typed_are_written_out() {
     let (app, typed, shown) = (app(), "a\u{1b}[2J\nerror: b", "a\\u{1b}[2J\\nerror: b");
 
     let help = "`dyno --help` lists the commands";
-    says(&app, &[typed], 2, &error(&format!("unknown command `{shown}`"), help));
+    app.refuses(&[typed], 2, &error(&format!("unknown command `{shown}`"), help));
     let fact = format!("`--can-die`: the Procfile has no process type `{shown}`");
-    says(&app, &["start", "--can-die", typed], 2, &error(&fact, "it has `web`, `worker`"));
+    app.refuses(&["start", "--can-die", typed], 2, &error(&fact, "it has `web`, `worker`"));
     let fact = format!("`--http /={shown}`: `{shown}` is not a status");
     let hint = format!(
         "write a number or a range, such as `--http /=200-299`; \
          if `={shown}` belongs to the path, add `--http-status 200-399`"
     );
-    says(&app, &["smoke", "--http", &format!("/={typed}")], 2, &error(&fact, &hint));
+    app.refuses(&["smoke", "--http", &format!("/={typed}")], 2, &error(&fact, &hint));
     let fact = format!("`--http-status {shown}`: `{shown}` is not a status");
     let hint = "write a number from 200 to 999, or a range such as `200-299`";
-    says(&app, &["smoke", "--http", "/", "--http-status", typed], 2, &error(&fact, hint));
+    app.refuses(&["smoke", "--http", "/", "--http-status", typed], 2, &error(&fact, hint));
     let fact = format!("{shown} does not exist");
-    says(&app, &["start", "-e", typed], 78, &error(&fact, "check the name, or create the file"));
+    app.refuses(&["start", "-e", typed], 78, &error(&fact, "check the name, or create the file"));
 }
 
 #[test]
@@ -165,28 +154,28 @@ fn unknown_options_and_commands_suggest_the_nearest() {
 
     let near =
         |given: &str, meant: &str| error(&format!("unknown option `{given}`"), &format!("did you mean `{meant}`?"));
-    says(&app, &["start", "--prot", "3"], 2, &error("unknown option `--prot`", "did you mean `--port` or `--root`?"));
-    says(&app, &["check", "--jsn"], 2, &near("--jsn", "--json"));
-    says(&app, &["confg"], 2, &error("unknown command `confg`", "did you mean `dyno config`?"));
-    says(&app, &["start", "-p", "1", "-p", "2"], 2, &error("`--port` is given twice", "give it once"));
+    app.refuses(&["start", "--prot", "3"], 2, &error("unknown option `--prot`", "did you mean `--port` or `--root`?"));
+    app.refuses(&["check", "--jsn"], 2, &near("--jsn", "--json"));
+    app.refuses(&["confg"], 2, &error("unknown command `confg`", "did you mean `dyno config`?"));
+    app.refuses(&["start", "-p", "1", "-p", "2"], 2, &error("`--port` is given twice", "give it once"));
 }
 
 #[test]
-fn s5_every_kind_of_port_that_cannot_be_used() {
+fn s5_every_kind_of_unusable_port_is_reported() {
     let app = App::new("web: true\nworker: true\n").file("port.env", "PORT=http\n");
     let hint = "give a port such as `-p 5000`, or `-p auto`";
 
-    says(&app, &["start", "-p", "http"], 2, &error("`-p http` is not a port number from 1 to 65535", hint));
+    app.refuses(&["start", "-p", "http"], 2, &error("`-p http` is not a port number from 1 to 65535", hint));
     let fact = "`PORT` in port.env:1 is not a port number from 1 to 65535";
-    says(&app, &["start", "-e", "port.env"], 78, &error(fact, hint));
+    app.refuses(&["start", "-e", "port.env"], 78, &error(fact, hint));
     let fact = "`PORT` in the shell is not a port number from 1 to 65535";
     app.dyno(["start"]).env("PORT", "x").run().expect(Ended::Code(2), "", &error(fact, hint));
     let hint = "start from a lower port with `-p`, or set a smaller `--port-step`";
     let fact = "`worker.1` would get port 65635, but the highest port is 65535";
-    says(&app, &["start", "-p", "65535"], 2, &error(fact, hint));
+    app.refuses(&["start", "-p", "65535"], 2, &error(fact, hint));
     let hint = "set a larger `--port-step`, or `--port-step 0` to share one port";
     let fact = "`web.101` and `worker.1` would both get port 5100";
-    says(&app, &["start", "web=101", "worker"], 2, &error(fact, hint));
+    app.refuses(&["start", "web=101", "worker"], 2, &error(fact, hint));
 }
 
 #[test]
@@ -194,11 +183,11 @@ fn s4_5_start_reports_errors_in_dot_foreman_with_their_line() {
     let bad = |text: &str| app().file(".foreman", text);
 
     let fact = ".foreman:2: `0` is not a port number from 1 to 65535";
-    says(&bad("# x\nport: 0\n"), &["start"], 78, &error(fact, "write a line such as `port: 5000`"));
+    bad("# x\nport: 0\n").refuses(&["start"], 78, &error(fact, "write a line such as `port: 5000`"));
     let fact = ".foreman:1: the Procfile has no process type `wbe`";
-    says(&bad("formation: wbe=1\n"), &["start"], 78, &error(fact, "did you mean `web`?"));
+    bad("formation: wbe=1\n").refuses(&["start"], 78, &error(fact, "did you mean `web`?"));
     let fact = ".foreman:1: the directory `nowhere` cannot be used: No such file or directory";
-    says(&bad("root: nowhere\n"), &["start"], 78, &error(fact, "check `root`"));
+    bad("root: nowhere\n").refuses(&["start"], 78, &error(fact, "check `root`"));
     let known = "known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`";
     let warning = format!("warning: .foreman:1: `prot` has no effect\nhint: {known}\n");
     warns(&bad("prot: 1\n"), &["start", "web"], &warning);
@@ -209,19 +198,19 @@ fn missing_files_and_directories_are_errors_with_a_hint() {
     let app = app();
 
     let fact = "the directory `nowhere` cannot be used: No such file or directory";
-    says(&app, &["start", "-d", "nowhere"], 78, &error(fact, "check `-d`"));
-    says(&app, &["start", "-d", "Procfile"], 78, &error("`Procfile` is not a directory", "check `-d`"));
+    app.refuses(&["start", "-d", "nowhere"], 78, &error(fact, "check `-d`"));
+    app.refuses(&["start", "-d", "Procfile"], 78, &error("`Procfile` is not a directory", "check `-d`"));
     let check = "check the name, or create the file";
     let fact = "Procfile/x does not exist: a part of its path is not a directory";
-    says(&app, &["start", "-f", "Procfile/x"], 78, &error(fact, check));
-    says(&app, &["start", "-e", "no.env"], 78, &error("no.env does not exist", check));
-    says(&app, &["run", "-e", "no.env", "true"], 78, &error("no.env does not exist", check));
+    app.refuses(&["start", "-f", "Procfile/x"], 78, &error(fact, check));
+    app.refuses(&["start", "-e", "no.env"], 78, &error("no.env does not exist", check));
+    app.refuses(&["run", "-e", "no.env", "true"], 78, &error("no.env does not exist", check));
     let hint = "there is `Procfile`; `-f Procfile` uses it";
-    says(&app, &["run", "-f", "nope", "web"], 78, &error("nope does not exist", hint));
+    app.refuses(&["run", "-f", "nope", "web"], 78, &error("nope does not exist", hint));
     let hint = "create it with one line for each process type, such as `web: npm start`";
     let app = App::empty();
     let fact = format!("no Procfile in {}", app.root().display());
-    says(&app, &["start"], 78, &error(&fact, hint));
+    app.refuses(&["start"], 78, &error(&fact, hint));
 }
 
 #[test]
@@ -238,7 +227,7 @@ fn s9_2_arguments_that_a_comment_would_swallow_are_an_error() {
                 swallow the arguments";
     let hint = "move the comment to its own line";
 
-    says(&app(), &["run", "worker", "x"], 78, &error(fact, hint));
+    app().refuses(&["run", "worker", "x"], 78, &error(fact, hint));
 }
 
 #[test]
@@ -283,9 +272,9 @@ fn start_cmd_together_with_a_procfile_is_a_warning() {
 #[test]
 fn s9_an_unknown_program_without_a_procfile_is_an_error() {
     let hint = "it is not a program on `PATH`, and there is no Procfile with a process type of that name";
-    says(&App::empty(), &["run", "nothing-like-it"], 127, &error("`nothing-like-it` was not found", hint));
+    App::empty().refuses(&["run", "nothing-like-it"], 127, &error("`nothing-like-it` was not found", hint));
     let hint = "check the path: it is relative to the root of the app";
-    says(&App::empty(), &["run", "./nothing", "x"], 127, &error("`./nothing` was not found", hint));
+    App::empty().refuses(&["run", "./nothing", "x"], 127, &error("`./nothing` was not found", hint));
 }
 
 #[test]
@@ -294,5 +283,5 @@ fn a_file_that_the_system_cannot_open_gets_a_hint() {
 
     let hint = "check the name and what it points to";
     let fact = format!("{name} cannot be read: File name too long");
-    says(&App::empty(), &["start", "-f", &name], 78, &error(&fact, hint));
+    App::empty().refuses(&["start", "-f", &name], 78, &error(&fact, hint));
 }

@@ -4,7 +4,6 @@
 //! a test without a row. If a row says "same", its test uses the words of the other tool. More tests are in `drop_in`.
 
 use std::collections::VecDeque;
-use std::os::unix::fs::symlink;
 
 use nix::sys::signal::Signal;
 
@@ -45,11 +44,7 @@ impl Table {
 
 /// The binary called by another name.
 fn called(app: &App, name: &str, line: &str) -> Call {
-    let path = app.top().join(name);
-    if !path.exists() {
-        symlink(env!("CARGO_BIN_EXE_dyno"), &path).unwrap();
-    }
-    app.dyno([]).program(&path).args(&line.split_whitespace().collect::<Vec<_>>())
+    app.called(name, []).args(&line.split_whitespace().collect::<Vec<_>>())
 }
 
 fn run(app: &App, line: &str) -> Finished {

@@ -3,16 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::harness::{App, Call, Ended};
-
-/// The binary called by another name.
-fn called<const N: usize>(app: &App, name: &str, args: [&str; N]) -> Call {
-    let path = app.top().join(name);
-    if !path.exists() {
-        symlink(env!("CARGO_BIN_EXE_dyno"), &path).unwrap();
-    }
-    app.dyno(args).program(&path)
-}
+use crate::harness::{App, Ended};
 
 #[test]
 fn honcho_ignores_dot_foreman() {
@@ -22,15 +13,15 @@ fn honcho_ignores_dot_foreman() {
         .file("vars", "A=foreman\n")
         .file(".foreman", "root: sub\nprocfile: sub/Procfile\nport: 7000\nenv: vars\nformation: nope=1\n");
 
-    let started = called(&app, "honcho", ["start"]).run();
+    let started = app.called("honcho", ["start"]).run();
     started.expect_end(Ended::Code(0));
     assert_eq!(started.lines_of("job.1")[1], "env 5000", "{}", started.stdout());
-    called(&app, "honcho", ["run", "printenv", "A"]).run().expect(Ended::Code(0), "env\n", "");
-    called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (job)\n");
+    app.called("honcho", ["run", "printenv", "A"]).run().expect(Ended::Code(0), "env\n", "");
+    app.called("honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (job)\n");
     // Errors in it do not matter to honcho, either.
     let app = app.file(".foreman", "port: none\nnonsense\n");
-    called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (job)\n");
-    called(&app, "foreman", ["check"]).run().expect_end(Ended::Code(1));
+    app.called("honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (job)\n");
+    app.called("foreman", ["check"]).run().expect_end(Ended::Code(1));
 }
 
 #[test]
@@ -44,7 +35,7 @@ fn honcho_finds_files_in_its_root_and_runs_in_the_current_directory() {
         .file("sub/Other", "of_sub: cat place\n")
         .file("sub/vars", "A=sub\n")
         .file("sub/.env", "A=default_of_sub\n");
-    let honcho = |args: &[&str]| called(&app, "honcho", []).args(args).run();
+    let honcho = |args: &[&str]| app.called("honcho", []).args(args).run();
 
     for names in [&["-d", "sub", "-f", "Other"][..], &["-d", "sub", "-f", app.path("sub/Other").to_str().unwrap()]] {
         honcho(&[names, &["check"]].concat()).expect(Ended::Code(0), "", "Valid procfile detected (of_sub)\n");
@@ -60,8 +51,8 @@ fn honcho_finds_files_in_its_root_and_runs_in_the_current_directory() {
     // The others find files from the current directory and run the command in the root.
     for name in ["dyno", "foreman"] {
         let words = ["run", "-d", "sub", "-f", "Other", "-e", "vars", "sh", "-c", "cat place; echo $A"];
-        called(&app, name, words).run().expect(Ended::Code(0), "sub\napp\n", "");
-        let checked = called(&app, name, ["check", "-d", "sub", "-f", "Other"]).run();
+        app.called(name, words).run().expect(Ended::Code(0), "sub\napp\n", "");
+        let checked = app.called(name, ["check", "-d", "sub", "-f", "Other"]).run();
         checked.expect(Ended::Code(0), "valid procfile detected (of_app)\n", "");
     }
 }
@@ -70,14 +61,14 @@ fn honcho_finds_files_in_its_root_and_runs_in_the_current_directory() {
 fn s2_8_foreman_and_honcho_show_no_notes_on_strict_readers_or_the_shell() {
     let app = App::new("web: a\n").file(".env", "NAME=two words\nA.B=1\n");
 
-    called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
-    called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (web)\n");
+    app.called("foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
+    app.called("honcho", ["check"]).run().expect(Ended::Code(0), "", "Valid procfile detected (web)\n");
     // A line that no reader understands is still reported.
     let app = app.file(".env", "NAME=two words\nnonsense\n");
     let note = "note: .env:2: this line is not an assignment\nhint: write `KEY=value`, or `#` before a comment\n";
-    called(&app, "foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", note);
+    app.called("foreman", ["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", note);
     let valid = format!("{note}Valid procfile detected (web)\n");
-    called(&app, "honcho", ["check"]).run().expect(Ended::Code(0), "", &valid);
+    app.called("honcho", ["check"]).run().expect(Ended::Code(0), "", &valid);
 }
 
 // For such a Procfile `honcho check` (2.0.0) ends with 1 and `process names must be unique within a Procfile`; foreman
@@ -89,8 +80,8 @@ fn s1_5_a_duplicate_name_fails_honcho_check_but_not_foreman_check() {
                  hint: remove one of them, or rename one, for example to `web_2`, to run both\n";
     let nonsense = "note: Procfile:2: `nonsense` has no process type\nhint: write `web: nonsense`\n";
 
-    let honcho = called(&app, "honcho", ["check"]).run();
-    let foreman = called(&app, "foreman", ["check"]).run();
+    let honcho = app.called("honcho", ["check"]).run();
+    let foreman = app.called("foreman", ["check"]).run();
 
     honcho.expect(Ended::Code(1), "", &format!("{nonsense}error: {twice}"));
     let valid = "valid procfile detected (web, worker)\n";

@@ -2,8 +2,45 @@
 
 use std::fs;
 
+use crate::harness::Running;
+
 /// The variable that every process of a run inherits.
 pub(crate) const MARK: &str = "DYNO_TEST_CASE";
+
+/// Open files, threads and children of `dyno` and its guardian.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) main_files: usize,
+    pub(crate) main_threads: usize,
+    pub(crate) main_children: usize,
+    pub(crate) guardian_files: usize,
+    pub(crate) guardian_threads: usize,
+    /// Including zombies.
+    pub(crate) guardian_children: usize,
+}
+
+impl Held {
+    pub(crate) fn by(dyno: &Running) -> Self {
+        let (main, guardian) = (dyno.main(), dyno.guardian());
+        Self {
+            main_files: count(main, "fd"),
+            main_threads: count(main, "task"),
+            main_children: children(main).len(),
+            guardian_files: count(guardian, "fd"),
+            guardian_threads: count(guardian, "task"),
+            guardian_children: children(guardian).len(),
+        }
+    }
+
+    pub(crate) fn is_within(&self, most: &Self) -> bool {
+        self.main_files <= most.main_files
+            && self.main_threads <= most.main_threads
+            && self.main_children <= most.main_children
+            && self.guardian_files <= most.guardian_files
+            && self.guardian_threads <= most.guardian_threads
+            && self.guardian_children <= most.guardian_children
+    }
+}
 
 /// One process.
 #[derive(Debug, Clone)]

@@ -8,26 +8,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Call, Ended, Running};
-use crate::process_table;
-
-/// Open files, threads and children of `dyno` and its guardian.
-#[derive(Debug, PartialEq, Eq)]
-struct Held {
-    main_files: usize,
-    main_threads: usize,
-    guardian_files: usize,
-    guardian_children: usize,
-}
-
-fn held(dyno: &Running) -> Held {
-    let (main, guardian) = (dyno.main(), dyno.guardian());
-    Held {
-        main_files: process_table::count(main, "fd"),
-        main_threads: process_table::count(main, "task"),
-        guardian_files: process_table::count(guardian, "fd"),
-        guardian_children: process_table::children(guardian).len(),
-    }
-}
+use crate::process_table::Held;
 
 #[test]
 fn two_hundred_dynos_run_and_stop() {
@@ -51,15 +32,6 @@ fn two_hundred_dynos_run_and_stop() {
     }
 }
 
-impl Held {
-    fn is_within(&self, other: &Self) -> bool {
-        self.main_files <= other.main_files
-            && self.main_threads <= other.main_threads
-            && self.guardian_files <= other.guardian_files
-            && self.guardian_children <= other.guardian_children
-    }
-}
-
 #[test]
 fn a_thousand_starts_and_exits_leak_no_file_no_zombie_and_no_thread() {
     let app = App::new("web: sleep 1000\njob: exit 0\n");
@@ -68,7 +40,7 @@ fn a_thousand_starts_and_exits_leak_no_file_no_zombie_and_no_thread() {
         let dyno = app.dyno(["start", "-m", &formation, "--can-die", "job"]).spawn();
         dyno.until("all jobs ended", || dyno.stdout.text().matches("exited with code 0").count() == jobs);
         // The guardian may not have reaped the last job yet.
-        dyno.until("only web.1 is left", || held(&dyno).guardian_children == 1);
+        dyno.until("only web.1 is left", || Held::by(&dyno).guardian_children == 1);
         dyno
     };
     let end = |dyno: Running| {
@@ -76,13 +48,13 @@ fn a_thousand_starts_and_exits_leak_no_file_no_zombie_and_no_thread() {
         dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
     };
     let one = with_jobs(1);
-    let least = held(&one);
+    let least = Held::by(&one);
     end(one);
 
     let thousand = with_jobs(1000);
 
     // The guardian reports an exit to `dyno`, which closes its own files a moment later.
-    thousand.until(&format!("at most {least:?} is in use"), || held(&thousand).is_within(&least));
+    thousand.until(&format!("at most {least:?} is in use"), || Held::by(&thousand).is_within(&least));
     end(thousand);
 }
 

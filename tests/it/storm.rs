@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::app::example;
 use crate::harness::{App, Capture, Ended, Running};
-use crate::process_table;
+use crate::process_table::{self, Held};
 
 /// Runs before the first measurement. By then everything that is created only once exists.
 const FIRST: usize = 20;
@@ -20,30 +20,6 @@ const SLACK_KIB: u64 = 512;
 /// Restarts between the two measurements. `DYNO_TEST_RESTARTS` is for a longer run by hand; only this test reads it.
 fn restarts() -> usize {
     std::env::var("DYNO_TEST_RESTARTS").map_or(1_000, |count| count.parse().unwrap())
-}
-
-/// Open files, threads and children of `dyno` and its guardian.
-#[derive(Debug, PartialEq, Eq)]
-struct Held {
-    main_files: usize,
-    main_threads: usize,
-    main_children: usize,
-    guardian_files: usize,
-    guardian_threads: usize,
-    /// Including zombies.
-    guardian_children: usize,
-}
-
-fn held(dyno: &Running) -> Held {
-    let (main, guardian) = (dyno.main(), dyno.guardian());
-    Held {
-        main_files: process_table::count(main, "fd"),
-        main_threads: process_table::count(main, "task"),
-        main_children: process_table::children(main).len(),
-        guardian_files: process_table::count(guardian, "fd"),
-        guardian_threads: process_table::count(guardian, "task"),
-        guardian_children: process_table::children(guardian).len(),
-    }
 }
 
 /// Resident memory of `dyno` and its guardian, in KiB.
@@ -69,10 +45,10 @@ fn s6_4_a_thousand_restarts_leak_nothing_and_keep_the_output_in_order() {
     let dyno = app.dyno([]).program(&example("restart_storm")).spawn();
 
     dyno.until_shown(&format!("waits at {FIRST}\n"));
-    let (before, memory_before) = (held(&dyno), memory_kib(&dyno));
+    let (before, memory_before) = (Held::by(&dyno), memory_kib(&dyno));
     app.release("go");
     dyno.until_shown(&format!("waits at {last}\n"));
-    let (after, memory_after) = (held(&dyno), memory_kib(&dyno));
+    let (after, memory_after) = (Held::by(&dyno), memory_kib(&dyno));
     app.release("go");
     dyno.until_shown(&format!("first of {}\n", last + 1));
     dyno.signal(Signal::SIGTERM);

@@ -8,17 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{App, Ended};
-
-/// Asserts the status and stderr of a call that prints nothing on stdout because it starts nothing.
-#[track_caller]
-fn says(app: &App, args: &[&str], status: i32, stderr: &str) {
-    app.dyno([]).args(args).run().expect(Ended::Code(status), "", stderr);
-}
-
-fn error(fact: &str, hint: &str) -> String {
-    format!("error: {fact}\n\nhint: {hint}\n")
-}
+use crate::harness::{App, Ended, error};
 
 #[test]
 fn s5_3_the_message_about_a_port_in_use_names_the_process() {
@@ -29,7 +19,7 @@ fn s5_3_the_message_about_a_port_in_use_names_the_process() {
     let name = fs::read_to_string("/proc/self/comm").unwrap();
     let fact = format!("port {port} for `web.1` is in use by `{}` (pid PID)", name.trim_end());
     let hint = "stop that process, or choose another port with `-p`; `-p auto` finds a free one";
-    says(&app, &["start", "-p", &port, "--strict-ports"], 69, &error(&fact, hint));
+    app.refuses(&["start", "-p", &port, "--strict-ports"], 69, &error(&fact, hint));
     let warned = app.dyno(["start", "-p", &port]).run();
     assert_eq!((warned.ended, warned.stderr()), (Ended::Code(0), format!("warning: {fact}\nhint: {hint}\n")));
 }
@@ -41,13 +31,13 @@ fn s5_4_without_free_ports_or_a_lock_directory_nothing_starts() {
 
     let hint = "stop programs that use these ports, or choose the ports with `-p`";
     let fact = "no block of 40000 free ports was found from 20000 up";
-    says(&app, &["start", "-p", "auto", "-m", "type0=1000"], 69, &error(fact, hint));
+    app.refuses(&["start", "-p", "auto", "-m", "type0=1000"], 69, &error(fact, hint));
 
     let hint = "set `XDG_RUNTIME_DIR` to a directory that you own, or choose the ports with `-p`";
     let ours = app.top().join("run/dyno");
     fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
     let fact = format!("the directory `{}` is not private: it must be owned by you, with mode 0700", ours.display());
-    says(&app, &["start", "-p", "auto"], 69, &error(&fact, hint));
+    app.refuses(&["start", "-p", "auto"], 69, &error(&fact, hint));
     // No directory can be created in `/proc`.
     let fact = "the directory `/proc/dyno` cannot be used: No such file or directory";
     let refused = app.dyno(["start", "-p", "auto"]).env("XDG_RUNTIME_DIR", "/proc").run();
@@ -80,10 +70,10 @@ fn s1_6_a_command_that_is_too_long_is_an_error() {
     let app = App::new(&format!("web: true # {line}\n"));
 
     let fact = "Procfile:1: the command of `web` is 131080 bytes long, and the system allows 131072";
-    says(&app, &["start"], 78, &error(fact, "put it into a script and run the script"));
+    app.refuses(&["start"], 78, &error(fact, "put it into a script and run the script"));
 
     let fact = "the command is too long: Argument list too long";
-    says(&app, &["run", "env", &line[..(1 << 17) - 5]], 126, &error(fact, "give fewer or shorter arguments"));
+    app.refuses(&["run", "env", &line[..(1 << 17) - 5]], 126, &error(fact, "give fewer or shorter arguments"));
 }
 
 #[test]
@@ -109,11 +99,11 @@ fn s9_3_run_explains_why_a_command_cannot_be_run() {
     fs::create_dir(app.path("folder")).unwrap();
 
     let hint = "check the path: it is relative to the root of the app";
-    says(&app, &["run", "./nowhere", "x"], 127, &error("`./nowhere` was not found", hint));
-    says(&app, &["run", "./folder", "x"], 126, &error("`./folder` is a directory", "name a program in it"));
+    app.refuses(&["run", "./nowhere", "x"], 127, &error("`./nowhere` was not found", hint));
+    app.refuses(&["run", "./folder", "x"], 126, &error("`./folder` is a directory", "name a program in it"));
     let fact = "Procfile:2: cannot pass the arguments to `odd`: \
                 the command has an unclosed `'`, which would swallow the arguments";
-    says(&app, &["run", "odd", "x"], 78, &error(fact, "close the quote, or write an apostrophe as `\\'`"));
+    app.refuses(&["run", "odd", "x"], 78, &error(fact, "close the quote, or write an apostrophe as `\\'`"));
 }
 
 #[test]
@@ -121,7 +111,7 @@ fn a_log_directory_that_cannot_be_used_is_an_error() {
     let app = App::new("web: touch started\n");
 
     let fact = "the log directory `Procfile` cannot be used: File exists";
-    says(&app, &["start", "--log-dir", "Procfile"], 74, &error(fact, "name a directory that you can write to"));
+    app.refuses(&["start", "--log-dir", "Procfile"], 74, &error(fact, "name a directory that you can write to"));
     assert!(!app.has("started"));
 }
 
@@ -141,11 +131,10 @@ fn a_procfile_with_only_a_release_has_nothing_to_start() {
     let app = App::new("release: touch started\n");
 
     let fact = "nothing to start: the Procfile defines only `release`";
-    says(&app, &["start"], 2, &error(fact, "run it with `dyno release`"));
-    says(&app, &["start", "web"], 2, &error("the Procfile has no process type `web`", "it defines no process types"));
+    app.refuses(&["start"], 2, &error(fact, "run it with `dyno release`"));
+    app.refuses(&["start", "web"], 2, &error("the Procfile has no process type `web`", "it defines no process types"));
     let fact = "`release` is the release phase and never part of the formation";
-    says(
-        &app,
+    app.refuses(
         &["start", "release"],
         2,
         &error(fact, "leave it out: it runs before the formation anyway; `dyno release` runs it alone"),
