@@ -13,7 +13,7 @@ mod tests;
 /// First port if nothing sets another (foreman).
 pub const DEFAULT_BASE: u16 = 5_000;
 
-/// The first port of the blocks that `-p auto` tries (S5.4). Not [`DEFAULT_BASE`]: a smoke test next to a running app would
+/// The first port of the blocks that `-p auto` tries (S5.4). Not [`DEFAULT_BASE`]: a smoke test beside a running app would
 /// take the app's usual ports, and browsers refuse some ports between 5000 and 10000.
 const FIRST_BLOCK: u16 = 20_000;
 

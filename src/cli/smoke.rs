@@ -56,8 +56,8 @@ pub struct SmokeArgs {
     pub ready: Vec<String>,
     /// Path to request; expected STATUS [default: 200-399]
     ///
-    /// The types that must listen have to answer it. A redirect is an answer, too. STATUS is `204` or a range such as `200-299`. If the path has a `?`, give STATUS with
-    /// `--http-status`.
+    /// The types that must listen have to answer it. A redirect is an answer, too. STATUS is `204` or a range such as
+    /// `200-299`. If the path has a `?`, give STATUS with `--http-status`.
     #[arg(long, value_name = "/PATH[=STATUS]", help_heading = LIFE)]
     pub http: Option<String>,
     /// Expected status, if it cannot follow the path

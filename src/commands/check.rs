@@ -115,7 +115,7 @@ fn say_valid(dialect: Dialect, procfile: Option<&Procfile>) -> Result<Outcome, E
             stdout::write(&format!("valid procfile detected ({names})\n"))
         }
         Dialect::Honcho => {
-            diagnostics::tell(&format!("Valid procfile detected ({names})"));
+            diagnostics::print_line(&format!("Valid procfile detected ({names})"));
             Ok(Outcome::Code(0))
         }
     }

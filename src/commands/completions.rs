@@ -1,8 +1,8 @@
 //! `dyno completions`: the script that a shell reads, and the answer when that script asks at Tab.
 //!
 //! `clap_complete` generates the scripts and completes options and subcommands; the values of the app are looked up here.
-//! `CompleteEnv` is not used: it would print the candidates itself, while an answer must be complete in time or
-//! empty, and it does not handle words that bash and zsh have quoted or split.
+//! `CompleteEnv` would turn any command into a completion while `_DYNO_COMPLETE` is set, and its bash adapter does not
+//! handle words that bash has split or quoted.
 //!
 //! Completion runs while the user types: it never reports problems of the app's files, starts nothing and does not read
 //! stdin.

@@ -1,6 +1,6 @@
 //! Lines on stderr: `error:`, `warning:`, `note:`, their `hint:`, and plain lines.
 //!
-//! Only a smoke test also writes its log and its result there. Never blocks forever and never panics: stderr may be closed, or
+//! Only a smoke test also writes its log and result there. Never blocks forever and never panics: stderr may be closed, or
 //! be a stopped terminal that it shares with stdout.
 
 use std::borrow::Cow;
@@ -40,7 +40,7 @@ pub(super) fn show_finding(fails: bool, complaint: &Complaint) {
 }
 
 /// Shows a line that is neither an error nor a warning.
-pub(super) fn tell(line: &str) {
+pub(super) fn print_line(line: &str) {
     put(&format!("{}\n", visible(line)));
 }
 

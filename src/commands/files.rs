@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::diagnostics::tell;
+use super::diagnostics::print_line;
 use super::findings::{Finding, Findings};
 use super::missing_procfile;
 use super::named_by::NamedBy;
@@ -127,7 +127,7 @@ fn read_layers(
 }
 
 fn announce(name: &str, seconds: u64) {
-    tell(&format!("waiting up to {seconds} seconds for a program to write to {name} (a named pipe)"));
+    print_line(&format!("waiting up to {seconds} seconds for a program to write to {name} (a named pipe)"));
 }
 
 /// Why a `.env` file was not read. A named file must exist; for honcho and heroku local, which start without it, a missing

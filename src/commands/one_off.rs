@@ -104,7 +104,8 @@ fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String
     let line = args.words.first()?.to_str()?.trim();
     let (word, _) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let Some(procfile) = files::procfile(places, &found, &mut Findings::default()) else {
-        return (!word.contains('/')).then(|| NO_PROCFILE_HINT.to_owned());
+        let hint = if args.type_word == TypeWord::Never { NO_PROGRAM_HINT } else { NO_PROCFILE_HINT };
+        return (!word.contains('/')).then(|| hint.to_owned());
     };
     let names = || procfile.entries().iter().map(|entry| entry.process_type.as_str());
     match (args.type_word, names().any(|name| name == word)) {
@@ -116,7 +117,7 @@ fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String
             Some(format!("`{word}` is a process type, and this tool runs only commands; use `dyno run {word}`"))
         }
         (TypeWord::First | TypeWord::Alone, false) => did_you_mean(&nearest(word, names())),
-        (TypeWord::Never, false) => None,
+        (TypeWord::Never, false) => (!word.contains('/')).then(|| NO_PROGRAM_HINT.to_owned()),
     }
 }
 
@@ -159,6 +160,9 @@ fn look_up(line: &[u8], environment: &Environment, directory: &Path) -> Result<(
 }
 
 const NOT_FOUND_HINT: &str = "it is neither a process type of the Procfile nor a program on `PATH`";
+
+/// For honcho, where `run` never means a process type.
+const NO_PROGRAM_HINT: &str = "it is not a program on `PATH`";
 
 const NO_PROCFILE_HINT: &str =
     "it is not a program on `PATH`, and there is no Procfile with a process type of that name";

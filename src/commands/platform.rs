@@ -70,7 +70,7 @@ pub(super) fn notice_style(args: &StartArgs) -> NoticeStyle {
     }
 }
 
-/// Whether a grace that runs out is logged as R12 (S6.6): only with the platform's rules or log format.
+/// Whether a grace period that runs out is logged as R12 (S6.6): only with the platform's rules or log format.
 pub(super) fn reports_exit_timeout(args: &StartArgs) -> bool {
     args.heroku || log_format(args) == LogFormatName::Heroku
 }

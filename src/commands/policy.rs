@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_5_s6_6_lines_of_the_platform_name_its_limits_by_default() {
+    fn r10_and_r12_name_the_default_limits() {
         let heroku = StartArgs { heroku: true, ..StartArgs::default() };
         let r10 = "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch";
         let r12 = "Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM";

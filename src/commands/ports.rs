@@ -2,7 +2,7 @@
 //!
 //! Decides what a taken port means; `runtime::ports` finds out whether it is taken and by whom.
 
-use super::diagnostics::{tell, warn};
+use super::diagnostics::{print_line, warn};
 use super::findings::{Finding, Findings};
 use super::formation::of_file;
 use super::places::Places;
@@ -29,9 +29,9 @@ pub(super) struct Assigned {
 
 impl Assigned {
     /// Shows the ports that were chosen automatically, and the warnings. Call it when nothing can prevent the start any more.
-    pub(super) fn tell(&self) {
+    pub(super) fn report(&self) {
         if self.locks.is_some() {
-            tell(&format!("ports: {}", list(&self.ports)));
+            print_line(&format!("ports: {}", list(&self.ports)));
         }
         self.in_use.iter().for_each(warn);
     }

@@ -1,6 +1,6 @@
 //! The files of `--junit` and `--json`: opened before anything starts, written after everything has ended.
 //!
-//! Each file is emptied at once, so that a smoke test that is killed leaves no older report behind, and removed if nothing was
+//! Each file is emptied at once, so that a killed smoke test leaves no older report behind, and removed if nothing was
 //! started. A file that is the log itself (`/dev/stdout`) is neither emptied nor removed: the report is appended. `reports`
 //! decides the contents.
 

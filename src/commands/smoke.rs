@@ -1,4 +1,4 @@
-//! `dyno smoke`: a start for a test, which ends with one sentence about the result.
+//! `dyno smoke`: runs the app for a test and ends with one line about the result.
 //!
 //! `supervisor::Smoke` decides the result, `smoke_request` the environment of the command, and `smoke_end` the output at the
 //! end.
@@ -42,9 +42,9 @@ fn carry_out(cli: &Cli, args: &SmokeArgs, github: bool) -> Result<Outcome, Error
     if github {
         runtime::write_diagnostics(github::END_OF_GROUP.as_bytes());
     }
-    start::tell(&ending);
+    start::report(&ending);
     let Some(report) = &ending.smoke else { return Ok(ending.outcome()) };
     let colors = look::has_colors(cli.color(), Shown::OnStderrForSmoke);
     let end = SmokeEnd { tails: &request.tails, files, started, reader: Reader { colors, github } };
-    Ok(end.tell(&ending, report))
+    Ok(end.report(&ending, report))
 }

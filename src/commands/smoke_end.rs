@@ -28,7 +28,7 @@ pub(super) struct SmokeEnd<'a> {
 
 impl SmokeEnd<'_> {
     /// Shows and writes everything. Returns how `dyno` ends.
-    pub(super) fn tell(mut self, ending: &Ending, report: &SmokeReport) -> Outcome {
+    pub(super) fn report(mut self, ending: &Ending, report: &SmokeReport) -> Outcome {
         let mut report = final_report(report, ending, ending.outcome());
         let last_lines = report.culprit.as_ref().map(|culprit| self.tails.of(culprit)).unwrap_or_default();
         if let Err(error) = self.files.write(&self.smoke(&report, &last_lines)) {

@@ -133,8 +133,8 @@ impl<'a> SmokeRequest<'a> {
         }
         size::check(&environment)?;
         let (shell, shell_line) = platform::shell(platform::reads_profile(args), shell_line(&line));
-        // A pipe, a socket or a file is meant for the command (S19.3). A terminal is not: Ctrl-C is ours, and no user answers
-        // questions in the middle of a smoke test.
+        // A pipe, a socket or a file is meant for the command (S19.3). A terminal is not: Ctrl-C is ours, and no user
+        // answers questions in the middle of a smoke test.
         let reads_stdin = !std::io::stdin().is_terminal();
         Ok(Some(Arc::new(DynoSpec {
             dyno,

@@ -61,7 +61,7 @@ pub(super) fn run_release(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error>
 }
 
 fn end(ending: &Ending) -> Outcome {
-    tell(ending);
+    report(ending);
     ending.outcome()
 }
 
@@ -111,7 +111,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let files = log_files(args, &plan, &types)?;
     // Only now: an error is not preceded by lines about a start that it prevents.
     no_process_table.iter().for_each(warn);
-    assigned.tell();
+    assigned.report();
     nothing_listens.iter().for_each(warn);
     look::check(args);
 
@@ -236,7 +236,7 @@ fn spec(
         directory: project.directory.clone(),
         io,
         focus,
-        // Like on the platform: a command that asks a question fails at once instead of waiting for ever.
+        // Like on the platform: a command that asks a question fails at once instead of waiting forever.
         stdin_is_empty: entry.process_type.as_str() == "release" && focus == Focus::Elsewhere,
     })
 }
@@ -298,7 +298,7 @@ fn quiet(args: &StartArgs, types: &[ProcessType]) -> Result<runtime::Quiet, Erro
 }
 
 /// Reports on stderr what the log could not report.
-pub(super) fn tell(ending: &Ending) {
+pub(super) fn report(ending: &Ending) {
     let complaints = complaints(ending);
     if !complaints.is_empty() {
         super::show_error(&Error::all(Status::Internal, complaints));

@@ -25,7 +25,7 @@ pub(super) fn difference(file: &[u8], entry: &EnvEntry) -> Option<Difference> {
     if memchr::memchr(b'$', text).is_none() || quote(text) == Some(b'\'') {
         return compare(text, entry);
     }
-    // Both read the text with a word in place of each `$…`; `WithoutReferences` has rules for how they treat the `$…` itself.
+    // Both read the text with a word in place of each `$…`; `WithoutReferences` has rules for the `$…` itself.
     let without = WithoutReferences::of(text, quote(text) == Some(b'"'));
     if without.difference.is_some() {
         return without.difference;

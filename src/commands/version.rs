@@ -18,6 +18,6 @@ pub(super) fn run(dialect: Dialect) -> Result<Outcome, Error> {
         Dialect::Foreman => (FOREMAN, "foreman"),
         Dialect::Honcho => (HONCHO, "honcho"),
     };
-    super::diagnostics::tell(&format!("{own}, called as `{name}`"));
+    super::diagnostics::print_line(&format!("{own}, called as `{name}`"));
     stdout::write(&format!("{line}\n"))
 }

@@ -80,7 +80,7 @@ struct Stop {
     stage: StopStage,
     /// Each process gets the signal once.
     signalled: BTreeSet<Identity>,
-    /// Filters that get no signal until the grace is nearly over.
+    /// Filters that get no signal until the grace period is nearly over.
     spared: Vec<Identity>,
 }
 

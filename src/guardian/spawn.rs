@@ -316,7 +316,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_fits_into_one_number() {
+    fn an_error_is_packed_and_unpacked_unchanged() {
         assert_eq!(split(joined(Stage::Exec as u32, libc::ENOENT)), (3, libc::ENOENT));
         assert_eq!(split(joined(u32::MAX, -1)), (u32::MAX, -1));
     }

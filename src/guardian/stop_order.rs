@@ -26,7 +26,8 @@ pub(super) struct FirstToStop {
     pub(super) programs: Vec<Process>,
     /// The shells between the leader and those programs.
     pub(super) shells: Vec<Process>,
-    /// Processes that read the output of another one of these. They get the signal only when the grace is nearly over.
+    /// Processes that read the output of another one of these. They get the signal only when the grace period is
+    /// nearly over.
     pub(super) filters: Vec<Process>,
 }
 

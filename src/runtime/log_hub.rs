@@ -1,6 +1,6 @@
 //! The one thread that owns the output: it formats blocks and writes them.
 //!
-//! A slow terminal stops the dynos' output and nothing else. Each task that reads a dyno takes a buffer out of a bounded
+//! A slow terminal holds back the dynos' output and nothing else. Each task that reads a dyno takes a buffer out of a bounded
 //! budget; the budget gets it back when its lines are written. Our own notices need no buffer, so that no decision ever
 //! waits for the terminal, but at most [`MAX_NOTICES`] of them are queued.
 

@@ -1,7 +1,7 @@
 //! One task per dyno: reads the output of its runs and puts our notices about them in the right place.
 //!
 //! Decides only the order: the output of the run's leader, then the exit notice, then what its children write after that,
-//! then the output of the next run. The exit notice does not wait for the children, which may live until the grace has
+//! then the output of the next run. The exit notice does not wait for the children, which may live until the grace period has
 //! passed. The task reads only while the hub has a free buffer, so a slow terminal stops the dyno and costs no memory.
 
 use std::cell::Cell;
@@ -62,7 +62,7 @@ impl Backlog {
     }
 
     /// Lets the tasks carry out their orders, as long as they make progress. With a slow terminal they make none, and waiting
-    /// for them could take for ever.
+    /// for them could take forever.
     pub(super) async fn work_off(&self) {
         let mut before = usize::MAX;
         while (1..before).contains(&self.0.get()) {
@@ -202,7 +202,7 @@ impl Output {
         }
     }
 
-    /// Reads what the stream holds now, but no more, because a grandchild may go on writing for ever.
+    /// Reads what the stream holds now, but no more, because a grandchild may go on writing forever.
     async fn drain(&mut self) {
         let held = self.stream.as_deref().map_or(0, capacity);
         let mut drained = 0;

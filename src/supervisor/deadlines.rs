@@ -37,7 +37,7 @@ impl Supervisor {
             self.replace_guardian(turn);
             return;
         }
-        // The order matters: a boot timeout may stop everything, and a grace of zero is then over at once.
+        // The order matters: a boot timeout may stop everything, and a grace period of zero is then over at once.
         self.time_out_boots(turn);
         for slot in self.slots.iter_mut().filter(|slot| slot.state.is_due(Deadline::Rest, mono)) {
             slot.stop_rest(turn);

@@ -67,9 +67,9 @@ pub(super) enum Ending {
 pub(super) enum Deadline {
     /// The dyno is not up in time: R10.
     Boot,
-    /// The grace is nearly over: the stop signal goes to the processes that have not received it.
+    /// The grace period is nearly over: the stop signal goes to the processes that have not received it.
     Rest,
-    /// The grace is over: SIGKILL.
+    /// The grace period is over: SIGKILL.
     Kill,
     /// The guardian has not answered a SIGKILL.
     Answer,

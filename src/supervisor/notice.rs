@@ -183,9 +183,9 @@ pub enum NoticeKind {
         /// The limit.
         after: Duration,
     },
-    /// R12: the dyno did not exit within the grace and is killed.
+    /// R12: the dyno did not exit within the grace period and is killed.
     ExitTimeout {
-        /// The grace.
+        /// The grace period.
         after: Duration,
         /// The stop signal, usually SIGTERM.
         signal: i32,

@@ -55,7 +55,7 @@ pub struct Policy {
     pub boot_timeout: Option<Duration>,
     /// Whether to warn about a ready type that listens on loopback addresses only.
     pub notes_loopback: bool,
-    /// Whether to log R12 when a dyno does not end within the grace (S6.6).
+    /// Whether to log R12 when a dyno does not end within the grace period (S6.6).
     pub report_exit_timeout: bool,
     /// Whether the supervisor keeps running after all dynos have exited as allowed.
     pub outlives_formation: bool,
@@ -126,7 +126,7 @@ pub enum StopAll {
 impl Policy {
     /// Default time between the stop signal and SIGKILL, the same as in foreman.
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(5);
-    /// The grace on the platform.
+    /// The grace period on the platform.
     pub const HEROKU_GRACE: Duration = Duration::from_secs(30);
     /// The boot timeout on the platform.
     pub const HEROKU_BOOT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -134,8 +134,8 @@ impl Policy {
     /// SIGTERM, for types without their own stop signal.
     const DEFAULT_STOP_SIGNAL: i32 = 15;
 
-    /// How long after the first stop signal the remaining processes get it: 1 s less than the grace, or half of a grace
-    /// of 2 s or less (S6.6). None: the grace is zero, and there is only SIGKILL.
+    /// How long after the first stop signal the remaining processes get it: 1 s less than the grace period, or half of
+    /// one of 2 s or less (S6.6). None: the grace period is zero, and there is only SIGKILL.
     #[must_use]
     pub fn stop_rest_after(&self) -> Option<Duration> {
         const BEFORE_KILL: Duration = Duration::from_secs(1);

@@ -31,7 +31,7 @@ pub(super) enum Phase {
     Release,
     /// The formation runs.
     Running,
-    /// Everything is being stopped within the grace. `signalled_at`: when the signal came, if a signal was the cause.
+    /// Everything is being stopped within the grace period. `signalled_at`: when the signal came, if a signal was the cause.
     /// `report_at`: when the log next names the dynos that are still running.
     Stopping { outcome: Outcome, signalled_at: Option<Duration>, report_at: Option<Duration> },
     /// Every remaining run was sent SIGKILL.
@@ -189,7 +189,7 @@ impl Supervisor {
         Some(if signals.all(|signal| signal == first) { first } else { SIGTERM })
     }
 
-    /// Kills the runs whose grace is over (S6.6).
+    /// Kills the runs whose grace period is over (S6.6).
     pub(super) fn kill_overdue(&mut self, turn: &mut Turn) {
         let mono = turn.now.mono;
         let is_overdue = |state: DynoState| state.is_due(Deadline::Kill, mono);

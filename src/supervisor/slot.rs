@@ -220,7 +220,7 @@ impl Slot {
         turn.signal(run, self.stop_rules.group_signal());
     }
 
-    /// The grace is nearly over: sends the stop signal to the processes that have not received it.
+    /// The grace period is nearly over: sends the stop signal to the processes that have not received it.
     pub(super) fn stop_rest(&mut self, turn: &mut Turn) {
         let rest_signalled = |kill_at| Ordered::Stop { rest_at: None, kill_at };
         let (run, state) = match self.state {

@@ -17,7 +17,7 @@ fn refuses(app: &App, file: &str, stderr: &str) {
 }
 
 #[test]
-fn s1_4_every_kind_of_procfile_line_that_is_not_an_entry() {
+fn s1_4_every_kind_of_line_that_is_not_an_entry_is_reported() {
     let entries = (1..=20).map(|number| format!("type{number}: true\n")).collect::<Vec<_>>().concat();
     let lines = "\
 <<<<<<< HEAD
@@ -78,7 +78,7 @@ hint: remove one of them, or rename one, for example to `type1_2`, to run both
 }
 
 #[test]
-fn every_kind_of_procfile_entry_with_a_note() {
+fn every_kind_of_odd_procfile_entry_gets_a_note() {
     let app = App::new(
         "  web: a\nworker : a\nps:scale web=1\nhttp://example.com\ncolons:: npm start\ncomment: # only this\n\
          windows: python -p %PORT%\npath: bin\\serve.bat 1\ncr: a\rb\n",
@@ -162,7 +162,7 @@ fn problems_after_the_first_hundred_are_counted() {
 }
 
 #[test]
-fn s2_every_kind_of_env_line_that_has_no_effect() {
+fn s2_every_kind_of_env_line_without_effect_is_reported() {
     let text = "export KEY\nNAME:\n=======\nA B=hunter2\nhunter2\nAFTER=\"a\"hunter2\nLINES=\"a\nb\" hunter2\n\
                 MORE=\"a\n\nb\" hunter2\n";
     let app = App::new("web: true\n").file(".env", text);
@@ -233,7 +233,7 @@ fn s2_9_a_too_long_value_an_unclosed_quote_and_a_bad_port_fail_check() {
 }
 
 #[test]
-fn s2_7_every_kind_of_json_that_cannot_be_read() {
+fn s2_7_every_kind_of_unreadable_json_is_reported() {
     for (text, fault) in [
         ("{\"A\" 1}", "expected a colon after the key"),
         ("{A: 1}", "expected a key in double quotes"),
@@ -262,7 +262,7 @@ fn s2_7_every_kind_of_json_that_cannot_be_read() {
 }
 
 #[test]
-fn s4_5_every_kind_of_dot_foreman_line_that_has_no_effect() {
+fn s4_5_every_kind_of_dot_foreman_line_without_effect_is_reported() {
     let app = App::new("web: true\n").file(".foreman", "root:\napp: x\nprot: 1\nnonsense\nport: 5000\nport: 6000\n");
 
     refuses(
@@ -284,7 +284,7 @@ hint: remove one of the lines
 }
 
 #[test]
-fn s4_5_every_kind_of_dot_foreman_value_that_cannot_be_used() {
+fn s4_5_every_kind_of_unusable_dot_foreman_value_is_reported() {
     for (line, fact, hint) in [
         (&b"port: \"1"[..], "the value of `port` has no closing quote", "close the quote"),
         (b"port: \"1\" 2", "the value of `port` continues after its closing quote", "put the whole value in quotes"),

@@ -67,7 +67,7 @@ fn s6_3_called_as_foreman_the_log_suggests_no_option_of_dyno() {
 }
 
 #[test]
-fn s6_6_during_the_grace_the_log_names_the_dynos_that_still_run() {
+fn s6_6_during_the_grace_period_the_log_names_the_dynos_that_still_run() {
     let app = App::new("web: ./web\nworker: ./worker\n")
         .script("web", "echo up; read -r _ <go; exit 3\n")
         .script("worker", "trap '' TERM; echo up; read -r _ <never\n")

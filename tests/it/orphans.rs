@@ -110,7 +110,7 @@ fn run_with((end, habit, moment): Case, queued: usize) -> bool {
     let app = App::empty().fifo("go");
     let fillers = if moment == Moment::Starting { queued } else { 1 };
     // 300: a second signal ends the stop long before that. 4: enough time for the dyno to exit by itself. 0.5: the test
-    // waits until the grace expires.
+    // waits until the grace period expires.
     let grace = match (moment, end) {
         (Moment::Stopping, End::DynoExits) => "4",
         (Moment::Stopping, _) => "300",

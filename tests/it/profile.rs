@@ -73,7 +73,7 @@ fn an_error_in_a_script_is_shown_and_the_command_runs() {
 }
 
 #[test]
-fn a_script_that_changes_the_directory_does_not_hide_the_next_one() {
+fn a_script_that_changes_directory_does_not_break_the_next() {
     let app = App::empty().file(".profile.d/1.sh", "cd /\n").file(".profile.d/2.sh", "echo two\n");
 
     assert_eq!(printed(&app, "pwd"), "two\n/\n");

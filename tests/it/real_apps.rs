@@ -148,25 +148,25 @@ fn in_a_terminal(app: &RealApp) {
 }
 
 #[test]
-fn mastodon_with_four_programs_on_fixed_ports() {
+fn mastodon_runs_four_programs_on_fixed_ports() {
     in_a_file(&APPS[0]);
     in_a_terminal(&APPS[0]);
 }
 
 #[test]
-fn chatwoot_with_comments_and_wrappers() {
+fn chatwoot_runs_with_comments_and_wrappers() {
     in_a_file(&APPS[1]);
     in_a_terminal(&APPS[1]);
 }
 
 #[test]
-fn the_python_app_of_dokku_with_one_shot_programs_beside_servers() {
+fn the_python_app_of_dokku_runs_one_shot_programs_beside_servers() {
     in_a_file(&APPS[2]);
     in_a_terminal(&APPS[2]);
 }
 
 #[test]
-fn showroom_with_a_migration_forked_workers_and_an_endless_loop() {
+fn showroom_runs_a_migration_forked_workers_and_an_endless_loop() {
     in_a_file(&APPS[3]);
     in_a_terminal(&APPS[3]);
 }

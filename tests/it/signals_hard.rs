@@ -61,7 +61,7 @@ fn the_grace_is_paused_while_dyno_is_suspended() {
     dyno.until("dyno is stopped", || state_of(dyno.main()) == 'T');
     wait(GRACE + Duration::from_secs(1));
     dyno.signal(Signal::SIGCONT);
-    // If the grace had not been paused, it would have expired by now, and the dyno would be killed.
+    // If the grace period had not been paused, it would have expired by now, and the dyno would be killed.
     wait(Duration::from_millis(500));
     app.release("go");
 

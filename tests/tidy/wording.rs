@@ -1,4 +1,5 @@
-//! Checks the wording: phrases that readers stumble over, each with a better one, and the length of the README.
+//! Checks the wording: phrases that readers stumble over, each with a better one, and the length of the README and of the
+//! names of tests.
 //!
 //! Names are checked like text: `_` separates words. A phrase is also found if it goes on in the next line.
 
@@ -12,6 +13,9 @@ const EXEMPT: &[&str] = &["tests/tidy/wording.rs", "tests/data/"];
 
 /// The most lines that the README can have. Text that does not fit belongs in `docs`.
 const MAX_README_LINES: usize = 200;
+
+/// The most characters that the name of a test can have.
+const MAX_NAME_CHARACTERS: usize = 70;
 
 /// Words that must not come back, and what to write instead.
 struct Phrase {
@@ -79,7 +83,20 @@ pub(super) fn faults(source: &Source) -> Vec<String> {
     if !EXEMPT.iter().any(|start| source.path.starts_with(start)) {
         broken.extend(phrases(source));
     }
+    if source.is_rust() {
+        broken.extend(long_names(source));
+    }
     broken
+}
+
+/// Functions, and thus tests, whose name cannot be read at a glance.
+fn long_names(source: &Source) -> impl Iterator<Item = String> {
+    let is_part = |char: char| char.is_alphanumeric() || char == '_';
+    source.text.lines().enumerate().filter_map(move |(index, line)| {
+        let name = line.trim_start().strip_prefix("fn ")?.split(|char| !is_part(char)).next()?;
+        let message = format!("`{name}` has more than {MAX_NAME_CHARACTERS} characters");
+        (name.len() > MAX_NAME_CHARACTERS).then(|| source.at(index + 1, &message))
+    })
 }
 
 fn phrases(source: &Source) -> Vec<String> {
@@ -149,6 +166,15 @@ fn a_phrase_of_the_list_is_found_in_every_file_that_is_not_exempt() {
     for path in ["tests/data/Procfile", "tests/tidy/wording.rs"] {
         assert_eq!(faults(path, "whoever"), [""; 0], "{path}");
     }
+}
+
+#[test]
+fn a_long_name_of_a_test_is_found() {
+    let faults = |name: &str| faults(&Source { path: "src/x.rs".into(), text: format!("\n  fn {name}() {{\n") });
+
+    assert_eq!(faults(&"a".repeat(70)), [""; 0]);
+    let name = "a".repeat(71);
+    assert_eq!(faults(&name), [format!("src/x.rs:2: `{name}` has more than 70 characters")]);
 }
 
 #[test]

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_begins_with_exec_does_not_get_another() {
+    fn exec_is_not_added_twice() {
         let result = shell_line(b"exec node server.js");
 
         assert_eq!(result, ShellLine { line: b"exec node server.js".to_vec(), own_shell: false });

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_begins_a_comment_only_at_the_start_or_after_a_blank() {
+    fn a_hash_begins_a_comment_only_at_the_start_or_after_a_space() {
         assert_eq!(value("5432      # Port"), "5432");
         assert_eq!(value("#see readme"), "");
         assert_eq!(value("ab#cd"), "ab#cd");
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn s2_4_a_hash_after_a_quote_is_not_a_comment_if_the_quote_follows_again() {
+    fn s2_4_a_hash_before_another_quote_begins_no_comment() {
         for file in ["'p\\'#c'", "\"a\"#b\"", "`a`#`", "'a\nb'#'"] {
             let unread = read_value(file.as_bytes(), 0, &|_| None).unwrap_err();
             assert_eq!(unread, InvalidEnvValue::TextAfterQuote { next: file.len() }, "{file}");

@@ -65,7 +65,7 @@ fn several_quantities_of_one_type_get_one_warning_with_the_last() {
 }
 
 #[test]
-fn a_change_leaves_the_other_types_at_1() {
+fn concurrency_keeps_unnamed_types_at_1() {
     assert_eq!(formation(&["-c", "web=2", "-c", "worker=0"]), "web=2 worker=0 my-clock=1");
 }
 

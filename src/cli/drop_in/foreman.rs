@@ -178,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn a_formation_may_replace_the_process() {
+    fn start_accepts_a_formation_instead_of_a_process() {
         assert_eq!(start("start all=1,web=0").formation.types, ["all=1,web=0"]);
         assert_eq!(start("start web").formation.types, ["web"]);
         assert!(read("start web worker").is_err());
     }
 
     #[test]
-    fn c_is_colour_and_the_last_of_two_options_wins() {
+    fn dash_c_is_colour_and_the_last_of_two_options_wins() {
         assert_eq!(start("start -c").log.color, ColorChoice::Always);
         assert_eq!(start("start --no-color").log.color, ColorChoice::Never);
         assert_eq!(start("start --color --no-color").log.color, ColorChoice::Never);

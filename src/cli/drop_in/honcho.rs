@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn c_changes_quantities_and_processes_are_named_one_by_one() {
+    fn dash_c_changes_quantities_and_processes_are_named_one_by_one() {
         let args = start("start -c web=2 -p 6000 -q web, web worker");
 
         assert_eq!(args.formation.concurrency.as_deref(), Some("web=2"));

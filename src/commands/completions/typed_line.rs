@@ -1,4 +1,4 @@
-//! The command line that is being typed, as the shell's script gives it.
+//! The command line that is being typed, as the shell script passes it.
 //!
 //! Decides what the words are: bash and zsh pass them with their quotes, and bash splits them at `=` and `:`. `app_values`
 //! and clap find the candidates.

@@ -194,7 +194,7 @@ fn s6_6_the_rest_gets_the_stop_signal_halfway_through_a_short_grace() {
 
         signal(&mut supervisor, UserSignal::Term, at(1));
 
-        assert!(supervisor.deadlines().any(|at| at == rest_at.mono), "a grace of {grace} s");
+        assert!(supervisor.deadlines().any(|at| at == rest_at.mono), "a grace period of {grace} s");
         assert_eq!(tick(&mut supervisor, rest_at)[0], "#1 stop the rest");
     }
 }

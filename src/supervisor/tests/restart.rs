@@ -67,7 +67,7 @@ fn s6_4_after_the_last_allowed_restart_a_dyno_stays_crashed() {
 }
 
 #[test]
-fn s6_4_when_all_are_given_up_on_the_last_crash_sets_the_status() {
+fn s6_4_the_last_crash_sets_the_status_if_no_dyno_restarts() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting_at_most(0));
     crash(&mut supervisor, "web.1", at(1));
 

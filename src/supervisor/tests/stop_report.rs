@@ -36,7 +36,7 @@ fn s6_3_a_dyno_that_runs_alone_needs_no_explanation() {
 }
 
 #[test]
-fn s6_3_after_an_allowed_exit_a_dyno_is_not_said_to_exit_first() {
+fn s6_3_after_an_allowed_exit_no_line_says_exited_first() {
     let can_die = [(process_type("setup"), CanDie::Success)].into();
     let mut supervisor = all_up(&["setup.1", "web.1", "worker.1"], Policy { can_die, ..explaining(false, false) });
     exit(&mut supervisor, "setup.1", code(0), at(1));
@@ -111,7 +111,7 @@ fn s6_6_a_stop_names_the_dyno_whose_leftover_processes_it_waits_for() {
         tick(&mut supervisor, at_ms(3_003)),
         ["system: waiting for processes of web.1 and worker.1 to exit; SIGKILL in 3 seconds"]
     );
-    assert_eq!(supervisor.next_deadline(), Some(at(5).mono), "one line is enough for a grace of 5 seconds");
+    assert_eq!(supervisor.next_deadline(), Some(at(5).mono), "one line is enough for a grace period of 5 seconds");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_dyno_that_exits_before_the_commands_children_fails_the_test() {
 }
 
 #[test]
-fn a_dyno_killed_by_the_last_act_of_the_command_fails_the_test() {
+fn a_dyno_killed_by_the_last_request_of_the_command_fails_the_test() {
     let mut smoke = testing(policy());
     assert_eq!(end(&mut smoke, "run.1", code(0), at(3)).last().unwrap(), "#2 stop 15");
 
