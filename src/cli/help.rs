@@ -1,7 +1,7 @@
 //! The layout of the help: `--help` fits a screen of 24 lines of 80 columns, `dyno help COMMAND` lists every option.
 //!
 //! Each argument declares its heading (`help_heading`) and whether `--help` leaves it out (`hide_short_help`). If a
-//! command has no room for an argument that it shares with other commands, it hides it with [`off_screen`].
+//! command has no room for an argument that it shares with other commands, [`NO_ROOM`] hides it there.
 
 use std::ffi::OsString;
 
@@ -15,6 +15,14 @@ pub(super) const WHAT_RUNS: &str = "What runs";
 pub(super) const PORTS_AND_VARIABLES: &str = "Ports and variables";
 pub(super) const LIFE: &str = "Life of a dyno";
 pub(super) const OUTPUT: &str = "Terminal and output";
+
+/// Commands, and the arguments shared with other commands for which their `--help` has no room.
+const NO_ROOM: [(&str, &[&str]); 4] = [
+    ("start", &["root", "types", "set", "prefer_shell"]),
+    ("local", &["root", "types", "set", "prefer_shell"]),
+    ("smoke", &["procfile", "root", "env", "formation", "except", "set", "prefer_shell"]),
+    ("release", &["prefer_shell"]),
+];
 
 /// The widest line, even on a wider terminal or without a terminal.
 const SCREEN_COLUMNS: usize = 80;
@@ -62,6 +70,9 @@ pub fn whole_command() -> Command {
 
 fn laid_out(command: Command, extent: Extent) -> Command {
     let (name, is_root) = (command.get_name().to_owned(), command.get_name() == "dyno");
+    let no_room = NO_ROOM.iter().filter(|(of, _)| *of == name).flat_map(|(_, ids)| *ids);
+    // Refuses an unknown argument.
+    let command = no_room.fold(command, |command, id| command.mut_arg(id, |arg| arg.hide_short_help(true)));
     let hides_options = command.get_arguments().any(|arg| arg.is_hide_short_help_set() && !arg.is_hide_set());
     let text = match extent {
         _ if is_root || !hides_options => "Print this help".to_owned(),
@@ -74,11 +85,6 @@ fn laid_out(command: Command, extent: Extent) -> Command {
         Extent::Whole => command,
     };
     command.arg(flag.hide_short_help(is_root))
-}
-
-/// Hides an argument from `--help`, for `mut_arg`, which refuses an unknown argument.
-pub(super) fn off_screen(arg: Arg) -> Arg {
-    arg.hide_short_help(true)
 }
 
 /// Replaces clap's description of `help`. clap adds that command only when it builds the whole command line, which takes

@@ -2,14 +2,13 @@
 
 use clap::Args;
 
-use super::help::{LIFE, OUTPUT, off_screen};
+use super::help::{LIFE, OUTPUT};
 use super::start::{PtyMode, Seconds, StartArgs};
 use super::{LogArgs, ProjectArgs, VariableArgs};
 
 /// Options of `dyno release`: those of `start` that affect the release command.
 #[derive(Debug, PartialEq, Args)]
 #[command(
-    mut_arg("prefer_shell", off_screen),
     after_help = "Examples:\n  dyno release                     run the release command of ./Procfile\n  dyno release -e .env.staging     use other config vars"
 )]
 pub struct ReleaseArgs {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use super::help::{LIFE, OUTPUT, WHAT_RUNS, off_screen};
+use super::help::{LIFE, OUTPUT, WHAT_RUNS};
 use super::start::{PtyMode, Seconds, StartArgs, StdinMode, above_zero};
 use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
 use crate::error::Status;
@@ -22,13 +22,6 @@ const DEFAULT_BOOT_TIMEOUT: Seconds = Seconds(Duration::from_secs(60));
 /// Options of `dyno smoke`: those of `start` that make sense without a user, and its own.
 #[derive(Debug, PartialEq, Args)]
 #[command(
-    mut_arg("procfile", off_screen),
-    mut_arg("root", off_screen),
-    mut_arg("env", off_screen),
-    mut_arg("formation", off_screen),
-    mut_arg("except", off_screen),
-    mut_arg("set", off_screen),
-    mut_arg("prefer_shell", off_screen),
     override_usage = "dyno smoke [OPTIONS] [TYPE[=N]…] [-- COMMAND [WORD…]]",
     after_help = "Examples:\n  dyno smoke -- npm test                    start the app, test it, stop it\n  dyno smoke --http /health                 does it start and answer?\n  dyno smoke --start 'npm start' --http /   an app without a Procfile\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word is run by the shell"
 )]
@@ -54,7 +47,7 @@ pub struct SmokeArgs {
     /// They are up when they listen on their `PORT`; other types are up when they are started.
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
-    /// Path to request; expected STATUS [default: 200-399]
+    /// Path to request [default STATUS: 200-399]
     ///
     /// The types that must listen have to answer it. A redirect is an answer, too. STATUS is `204` or a range such as
     /// `200-299`. If the path has a `?`, give STATUS with `--http-status`.

@@ -17,7 +17,7 @@ fn s11_1_docs_and_manual_list_the_statuses_of_the_one_table() {
     let page = App::empty().dyno(["man"]).run();
     page.expect_end(Ended::Code(0));
     for (status, when) in statuses {
-        let entry = format!(".TP\n\\fB{status}\\fR\n{when}\n").replace('-', "\\-");
+        let entry = format!(".TP\n\\fB{status}\\fR\n{when}\n").replace('-', "\\-").replace('\'', "\\*(Aq");
         assert!(page.stdout().contains(&entry), "{entry}: {}", page.stdout());
     }
 }
