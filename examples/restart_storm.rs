@@ -45,6 +45,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         null_stdin: false,
         prefix_columns: 0,
         smoke: None,
+        hint_after_failure: |_| None,
     };
     match runtime::run(start, guardian)?.outcome() {
         Outcome::Code(code) => Ok(ExitCode::from(code)),

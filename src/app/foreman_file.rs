@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::app::env::line::holds_assignment;
 use crate::app::ports::parse_port;
+use crate::app::text::nearest::{did_you_mean, nearest, some_of};
 use crate::app::text::problem::{Problem, Problems, Severity};
 use crate::app::text::source::{
     SourceLine, SourceText, begins_with_name_and_colon, is_blank, list_items, part, shortened, trim, trim_end,
@@ -17,7 +18,10 @@ use crate::app::text::source::{
 /// Longest `timeout`, in seconds: one day. A longer one is a mistake.
 const MAX_TIMEOUT_SECONDS: u64 = 24 * 60 * 60;
 
-/// Keys of foreman that `dyno` does not need. Their warning must not suggest a typo.
+/// The keys that `dyno` reads.
+const KEYS: [&str; 7] = ["port", "formation", "concurrency", "procfile", "env", "root", "timeout"];
+
+/// Keys of foreman that mean nothing here.
 const OTHER_KEYS_OF_FOREMAN: [&str; 8] = ["app", "color", "format", "log", "run", "template", "timestamp", "user"];
 
 /// What a `.foreman` file sets.
@@ -88,8 +92,7 @@ impl ForemanFile {
     }
 
     fn set(&mut self, key: &str, value: &str, line: usize) -> Result<(), Problem> {
-        let known = ["port", "formation", "concurrency", "procfile", "env", "root", "timeout"].contains(&key);
-        if known && matches!(value, "" | "~" | "null") {
+        if KEYS.contains(&key) && matches!(value, "" | "~" | "null") {
             let message = format!("`{key}` has no value and is ignored");
             return Err(Problem::new(Severity::Warning, line, message, "write one, or remove the line").about(key));
         }
@@ -104,6 +107,7 @@ impl ForemanFile {
             "env" => {
                 self.env = Some(Setting { value: list_items(value).map(str::to_owned).collect(), line });
             }
+            other if OTHER_KEYS_OF_FOREMAN.contains(&other) => {}
             other => return Err(unknown_key(other, line)),
         }
         Ok(())
@@ -189,20 +193,16 @@ fn read_port(text: &str, line: usize) -> Result<u16, Problem> {
 fn read_timeout(text: &str, line: usize) -> Result<Duration, Problem> {
     let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds <= MAX_TIMEOUT_SECONDS);
     seconds.map(Duration::from_secs).ok_or_else(|| {
-        let message = format!("`{}` is not a timeout: expected seconds, up to one day", shortened(text.as_bytes()));
-        Problem::new(Severity::Error, line, message, "write a line such as `timeout: 5`").about("timeout")
+        let message = format!("`{}` is not a valid value for `timeout`", shortened(text.as_bytes()));
+        let hint = format!("write a whole number of seconds from 0 to {MAX_TIMEOUT_SECONDS}, as in `timeout: 5`");
+        Problem::new(Severity::Error, line, message, hint).about("timeout")
     })
 }
 
 fn unknown_key(key: &str, line: usize) -> Problem {
     let shown = shortened(key.as_bytes());
-    let message = format!("`{shown}` has no effect");
-    let hint = if OTHER_KEYS_OF_FOREMAN.contains(&key) {
-        "`dyno` does not need this foreman key; the line can stay"
-    } else {
-        "known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`"
-    };
-    Problem::new(Severity::Warning, line, message, hint).about(shown)
+    let hint = did_you_mean(&nearest(key, KEYS)).unwrap_or_else(|| format!("the keys are {}", some_of(&KEYS)));
+    Problem::new(Severity::Defect, line, format!("`{shown}` has no effect"), hint).about(shown)
 }
 
 fn set_twice(key: &str, earlier: usize, line: usize) -> Problem {
@@ -247,15 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_a_warning_and_an_invalid_line_a_defect() {
+    fn s4_5_an_unknown_key_and_an_invalid_line_are_defects() {
         let file = ForemanFile::parse(b"app: x\nprot: 1\nnonsense\n  nested: x\nport:7000\nport:\n");
 
         let problems: Vec<_> = file.problems.iter().map(|problem| (problem.severity, problem.line)).collect();
         assert_eq!(
             problems,
             [
-                (Severity::Warning, 1),
-                (Severity::Warning, 2),
+                (Severity::Defect, 2),
                 (Severity::Defect, 3),
                 (Severity::Defect, 4),
                 (Severity::Defect, 5),
@@ -271,7 +270,7 @@ mod tests {
             refused("port: 0\ntimeout: soon\nenv: [a, b]\nroot: 'a\nprocfile: 'a' b\n"),
             [
                 "1: `0` is not a port number from 1 to 65535",
-                "2: `soon` is not a timeout: expected seconds, up to one day",
+                "2: `soon` is not a valid value for `timeout`",
                 "3: the value of `env` uses YAML syntax that is not supported",
                 "4: the value of `root` has no closing quote",
                 "5: the value of `procfile` continues after its closing quote",

@@ -16,8 +16,8 @@ mod text;
 
 pub(crate) use command::shell_words::is_plain;
 pub use command::{
-    AppendError, Construct, Direct, ShellLine, append_words, join_words, quote_word, shell_line, with_profile,
-    without_shell,
+    AppendError, Construct, Direct, ShellLine, append_words, bash_word, join_words, program_word, quote_word,
+    shell_line, shown_words, with_profile, without_shell,
 };
 pub use env::{
     DynoVariables, EnvEntry, EnvFile, EnvScope, EnvironmentTooBig, InvalidSetting, Layers, MAX_VARIABLE_BYTES, Origin,
@@ -30,7 +30,7 @@ pub use ports::{
 };
 pub use procfile::{Procfile, ProcfileEntry};
 pub use text::nearest::nearest;
-pub(crate) use text::nearest::{did_you_mean, one_of, some_of};
+pub(crate) use text::nearest::{did_you_mean, one_of, some_in_words, some_of};
 pub use text::problem::{Problem, Severity};
 pub use text::source::MAX_FILE_BYTES;
 pub(crate) use text::source::list_items;

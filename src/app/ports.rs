@@ -142,7 +142,7 @@ impl BaseSource<'_> {
             Self::Option(text) => fixed(text.as_bytes(), || format!("`-p {text}`")),
             Self::Setting(text) => fixed(text, || "`PORT` given with `--set`".to_owned()),
             Self::ForemanFile(port) => Ok(PortBase::Fixed(port)),
-            Self::EnvFile(at, text) => fixed(text, || format!("`PORT` in {at}")),
+            Self::EnvFile(at, text) => fixed(text, || format!("{at}: `PORT`")),
             Self::Shell(text) => fixed(text, || "`PORT` in the shell".to_owned()),
             Self::Default => Ok(PortBase::Fixed(DEFAULT_BASE)),
         }

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, Command, CommandFactory};
 
 use super::{Cli, keyboard};
@@ -59,7 +59,10 @@ pub(super) fn command(extent: Extent) -> Command {
     let pages: Vec<String> = visible.map(|command| command.get_name().to_owned()).collect();
     let root = laid_out(root, extent).mut_subcommands(|command| laid_out(command, extent));
     let root = root.mut_subcommand("start", keyboard::with_keys);
-    root.mut_subcommand("man", |man| man.mut_arg("page", |page| page.value_parser(PossibleValuesParser::new(pages))))
+    // The manual itself calls the page of `start` dyno-start(1).
+    let pages = pages.into_iter().map(|name| PossibleValue::new(name.clone()).alias(format!("dyno-{name}")));
+    let pages = PossibleValuesParser::new(pages);
+    root.mut_subcommand("man", |man| man.mut_arg("page", |page| page.value_parser(pages)))
 }
 
 /// The command line of `dyno` with the full help: all options under their headings.

@@ -36,16 +36,20 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> 
     }
 }
 
-/// Reads a command line of `dyno`. Shows the help if there are no words, like foreman and the platform's tool, and for
-/// `dyno help --help`.
+/// Reads a command line of `dyno`. Shows the help if there are no words, like foreman and the platform's tool. A request for
+/// help after `dyno help` adds nothing.
 fn parse_own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
     if words.len() <= 1 {
         words = vec!["dyno".into(), "--help".into()];
     }
     let extent = Extent::wanted(&words);
     let is_help = extent == Extent::Whole;
-    if is_help && words.get(2).is_some_and(|word| ["-h", "--help", "help"].iter().any(|known| word == known)) {
-        words.truncate(2);
+    if is_help {
+        let mut at = 0;
+        words.retain(|word| {
+            at += 1;
+            at <= 2 || !["-h", "--help", "help"].iter().any(|known| word == known)
+        });
     }
     if is_help && let Some(topic) = words.get(2).and_then(|word| Topic::named(word.to_str()?)) {
         return page(topic, words.get(3));
@@ -102,17 +106,18 @@ fn misread(error: &clap::Error, line: &Line<'_>, is_help: bool) -> Refusal {
         let near = nearest(typed, visible.chain(topics.iter().map(String::as_str)));
         let before = if is_help { "dyno help" } else { "dyno" };
         let near: Vec<String> = near.into_iter().map(|name| format!("{before} {name}")).collect();
-        if typed == "config:get" {
-            "`dyno config --explain KEY` shows where a value comes from".clone_into(&mut complaint.hint);
-        } else if let Some(hint) = did_you_mean(&near) {
+        if let Some(hint) = did_you_mean(&near) {
             complaint.hint = hint;
         }
-        if is_help {
+        if is_help && let Some(page) = line.words.get(2).filter(|word| *word != typed) {
+            complaint.fact = format!("unexpected argument `{typed}`");
+            complaint.hint = format!("`dyno help {}` prints one page", page.display());
+        } else if is_help {
             complaint.fact = format!("there is no command or topic `{typed}`");
             if near.is_empty() {
                 "`dyno help` lists the commands and topics".clone_into(&mut complaint.hint);
             }
-        } else if typed != "config:get" {
+        } else {
             stray = stray_word(line.words, typed, Some(near));
         }
     } else if error.kind() == ErrorKind::UnknownArgument
@@ -251,9 +256,9 @@ mod tests {
     fn the_hint_for_an_unknown_option_says_where_the_options_are_listed() {
         for (line, option, help) in [
             ("dyno start -z", "-z", "dyno help start"),
-            ("dyno local -r", "-r", "dyno help local"),
+            ("dyno local -z", "-z", "dyno help local"),
             ("dyno run --nope ls", "--nope", "dyno help run"),
-            ("dyno check -x", "-x", "dyno help check"),
+            ("dyno check -z", "-z", "dyno help check"),
         ] {
             assert_eq!(refused(line), (2, format!("unknown option `{option}` (`{help}` lists its options)")));
         }

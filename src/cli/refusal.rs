@@ -15,6 +15,10 @@ use crate::error::Complaint;
 /// Maximum number of values of an argument that a hint lists.
 const MAX_LISTED: usize = 3;
 
+/// The hint for an option before the command that is not an option of any command.
+const BEFORE_THE_COMMAND: &str =
+    "only `-f`, `-d` and `-e` may come before the command; write others after it, as in `dyno start -p 3000`";
+
 /// A command line that is not carried out.
 #[derive(Debug)]
 pub enum Refusal {
@@ -67,9 +71,8 @@ pub(super) struct Line<'a> {
 impl Line<'_> {
     /// `dyno start`, or `dyno` if the line names no command.
     fn command_path(&self) -> String {
-        let mut named = self.words.iter().skip(1).filter_map(|word| word.to_str());
-        let found = named.find_map(|word| self.command.find_subcommand(word));
-        found.map_or_else(|| self.program.to_owned(), |found| format!("{} {}", self.program, found.get_name()))
+        self.subcommand()
+            .map_or_else(|| self.program.to_owned(), |found| format!("{} {}", self.program, found.get_name()))
     }
 
     fn help_hint(&self) -> String {
@@ -100,6 +103,13 @@ impl Line<'_> {
             ErrorKind::InvalidValue if value.is_empty() => {
                 Complaint::new(format!("`{shown}` needs a value"), self.usage_of(&argument))
             }
+            ErrorKind::InvalidValue if self.command_path() == "dyno man" => {
+                let pages = strings(error, ContextKind::ValidValue);
+                let near = nearest(value.trim_start_matches("dyno-"), pages.iter().map(String::as_str));
+                let near: Vec<String> = near.iter().map(|name| format!("dyno man {name}")).collect();
+                let hint = did_you_mean(&near).unwrap_or_else(|| "`dyno --help` lists the commands".to_owned());
+                Complaint::new(format!("there is no manual page `{value}`"), hint)
+            }
             ErrorKind::InvalidValue => {
                 let hint = self.values_hint(error, &value);
                 Complaint::new(format!("`{value}` is not a valid value for `{shown}`"), hint)
@@ -114,11 +124,12 @@ impl Line<'_> {
             ErrorKind::ArgumentConflict => {
                 let others = self.arguments(error, ContextKind::PriorArg);
                 let other = others.first().map(|text| argument_name(text)).unwrap_or_default();
-                if other == shown {
-                    return Complaint::new(format!("`{shown}` is given twice"), "give it once");
-                }
-                let fact = format!("`{shown}` cannot be used with `{other}`");
-                Complaint::new(fact, "leave one of them out")
+                let fact = if other == shown {
+                    format!("`{shown}` is given twice")
+                } else {
+                    format!("`{shown}` cannot be used with `{other}`")
+                };
+                Complaint::new(fact, self.without_one_of(&[&shown, &other]).unwrap_or_else(|| self.help_hint()))
             }
             ErrorKind::MissingRequiredArgument => self.missing(&argument),
             ErrorKind::InvalidUtf8 => Complaint::new(
@@ -142,19 +153,17 @@ impl Line<'_> {
     }
 
     fn unknown_argument(&self, shown: &str) -> Complaint {
-        let path = self.command_path();
         if !shown.starts_with('-') {
             return Complaint::new(format!("unexpected argument `{shown}`"), self.help_hint());
         }
-        let fact = format!("unknown option `{shown}`");
-        if let Some(hint) = shown.strip_prefix("--").and_then(|name| did_you_mean(&self.near_options(name))) {
-            return Complaint::new(fact, hint);
-        }
-        if path == "dyno" {
-            let hint = "only `-f`, `-d` and `-e` may come before the command; write others after it, as in `dyno start -p 3000`";
-            return Complaint::new(fact, hint);
-        }
-        Complaint::new(fact, self.help_hint())
+        let hint = self.instead_of_option(shown).unwrap_or_else(|| {
+            if self.program == "dyno" && self.subcommand().is_none() {
+                BEFORE_THE_COMMAND.to_owned()
+            } else {
+                self.help_hint()
+            }
+        });
+        Complaint::new(format!("unknown option `{shown}`"), hint)
     }
 
     /// The arguments that a mistake is about, with the names of options as they were typed: clap keeps only the main name.
@@ -180,19 +189,6 @@ impl Line<'_> {
         }
     }
 
-    fn subcommand(&self) -> Option<&Command> {
-        let path = self.command_path();
-        path.split_once(' ').and_then(|(_, name)| self.command.find_subcommand(name))
-    }
-
-    /// Options of the command with a similar name, by our own measure: clap's suggests `--no-prefix` for `--nope`.
-    fn near_options(&self, name: &str) -> Vec<String> {
-        let subcommand = self.subcommand();
-        let options = subcommand.unwrap_or(self.command).get_arguments().filter(|option| !option.is_hide_set());
-        let near = nearest(name, options.filter_map(clap::Arg::get_long));
-        near.into_iter().map(|name| format!("--{name}")).collect()
-    }
-
     fn values_hint(&self, error: &clap::Error, value: &str) -> String {
         let valid = strings(error, ContextKind::ValidValue);
         if let Some(hint) = did_you_mean(&nearest(value, valid.iter().map(String::as_str))) {
@@ -206,19 +202,16 @@ impl Line<'_> {
     }
 
     fn missing(&self, arguments: &[String]) -> Complaint {
-        let missing: Vec<String> = arguments
-            .iter()
-            .flat_map(|text| text.split('|'))
-            .map(|name| format!("`{}`", argument_name(name)))
-            .collect();
-        let path = self.command_path();
-        let is_option = missing.iter().any(|name| name.starts_with("`-"));
-        // A missing option is needed by another option. Anything else is an argument of the command.
-        if is_option {
-            let fact = format!("{} is missing", one_of(&missing));
-            return Complaint::new(fact, "add it: another option on this line needs it");
+        let missing: Vec<String> = arguments.iter().flat_map(|text| text.split('|')).map(argument_name).collect();
+        let quoted: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
+        // Anything else is an argument that the command always needs.
+        if missing.iter().any(|name| name.starts_with('-'))
+            && let Some(option) = self.needy_option()
+        {
+            let hint = self.with_one_of(&missing).unwrap_or_else(|| self.help_hint());
+            return Complaint::new(format!("`{option}` needs {}", one_of(&quoted)), hint);
         }
-        Complaint::new(format!("`{path}` needs {}", missing.join(" and ")), self.example())
+        Complaint::new(format!("`{}` needs {}", self.command_path(), quoted.join(" and ")), self.example())
     }
 
     /// The hint for an option without its value, from clap's `--timeout <SECONDS>`.

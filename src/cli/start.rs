@@ -30,7 +30,7 @@ pub struct StartArgs {
     #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
     /// Distance between the ports of two process types; with 0 all share the base port [default: 100]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<u16>, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = port_step, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub port_step: Option<u16>,
     /// Refuse to start if the port of a web dyno is in use
     #[arg(long, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
@@ -51,7 +51,7 @@ pub struct StartArgs {
     #[arg(long, help_heading = LIFE)]
     pub restart: bool,
     /// Give up after N restarts in a row [default: no limit]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "restarting", value_parser = whole_number::<u32>, help_heading = LIFE, hide_short_help = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "restarting", value_parser = restarts, help_heading = LIFE, hide_short_help = true)]
     pub max_restarts: Option<u32>,
     /// Longest pause between two restarts [default: 60]
     ///
@@ -140,18 +140,20 @@ pub enum StdinMode {
     Null,
 }
 
-/// A whole number that fits its type.
-fn whole_number<Number: FromStr>(text: &str) -> Result<Number, String> {
-    let largest = (1_u128 << (8 * size_of::<Number>())) - 1;
-    text.parse().map_err(|_| format!("a whole number from 0 to {largest}"))
+/// A distance between ports.
+fn port_step(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("a whole number from 0 to {}", u16::MAX))
+}
+
+/// A number of restarts.
+fn restarts(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "a whole number, such as 3".to_owned())
 }
 
 /// A limit above 0: nothing can happen within 0 seconds, and 0 does not mean "no limit" either.
 pub(super) fn above_zero(text: &str) -> Result<Seconds, String> {
-    match text.parse::<Seconds>()? {
-        Seconds(Duration::ZERO) => Err(format!("a number of seconds above 0, up to {}", Seconds::MAX)),
-        seconds => Ok(seconds),
-    }
+    let seconds = text.parse().ok().filter(|Seconds(duration)| !duration.is_zero());
+    seconds.ok_or_else(|| format!("a number of seconds above 0, up to {}", Seconds::MAX))
 }
 
 /// A duration in seconds, up to one day. Fractions such as `0.5` are allowed.
@@ -197,6 +199,8 @@ mod tests {
         assert!("soon".parse::<Seconds>().is_err());
         assert!("NaN".parse::<Seconds>().is_err());
         assert_eq!(above_zero("0.5"), "0.5".parse());
-        assert_eq!(above_zero("0"), Err("a number of seconds above 0, up to 86400".to_owned()));
+        for text in ["0", "-5", "soon", "86401"] {
+            assert_eq!(above_zero(text), Err("a number of seconds above 0, up to 86400".to_owned()));
+        }
     }
 }

@@ -67,7 +67,9 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     let settings = Settings { set: &[], prefer_shell: false };
     let (layers, texts) = files::layers_with_texts(&places, &settings, &mut findings)?;
     let found = files::procfile_path(&places, &layers);
-    files::mention_procfile_dev(&places, &found, &mut findings);
+    if let Some(other) = files::procfile_dev(&places, &found) {
+        findings.push(other);
+    }
     let procfile = files::procfile(&places, &found, &mut findings);
     if let Some(procfile) = &procfile {
         let types = procfile.formation_types();

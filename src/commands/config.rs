@@ -9,6 +9,7 @@ use std::fmt::Write;
 use super::diagnostics::warn;
 use super::files::{self, Settings};
 use super::findings::Findings;
+use super::near_miss::for_config_command;
 use super::places::Places;
 use super::port_explanation;
 use super::stdout;
@@ -20,8 +21,9 @@ use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
-    if let Some(key) = args.keys.first() {
-        return Err(unexpected_key(&key.to_string_lossy()));
+    let words: Vec<_> = args.keys.iter().map(|word| word.to_string_lossy()).collect();
+    if let [word, arguments @ ..] = words.iter().map(AsRef::as_ref).collect::<Vec<&str>>().as_slice() {
+        return Err(unexpected_word(word, arguments));
     }
     let mut findings = Findings::default();
     let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
@@ -73,8 +75,12 @@ fn json(layers: &Layers) -> Result<Outcome, Error> {
     stdout::write_json(&object)
 }
 
-/// The error for `dyno config KEY`. It does not repeat a word that may contain a value.
-fn unexpected_key(word: &str) -> Error {
+/// The error for `dyno config KEY` and `dyno config set KEY=VALUE`. It does not repeat a word that may contain a value.
+fn unexpected_word(word: &str, arguments: &[&str]) -> Error {
+    if let Some(hint) = for_config_command(word, arguments) {
+        let fact = format!("`dyno config` has no command `{word}`: it shows every config var");
+        return Error::new(Status::Usage, fact, hint);
+    }
     let key = if is_env_key(word.as_bytes()) { word } else { "KEY" };
     let hint = format!("`dyno config --explain {key}` shows where its value comes from");
     Error::new(Status::Usage, "`dyno config` does not accept a key: it shows every config var", hint)
@@ -104,6 +110,9 @@ fn not_set(key: &str, layers: &Layers, variables: &DynoVariables<'_>) -> Error {
     let of_dyno = of_dyno.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok()).chain(["PORT"]);
     let known = of_app.keys().map(String::as_str).chain(of_dyno.filter(|name| !of_app.contains_key(*name)));
     let hint = did_you_mean(&nearest(key, known));
-    let hint = hint.unwrap_or_else(|| "it is not set in the files, with `--set` or in the shell".to_owned());
+    let hint = hint.unwrap_or_else(|| {
+        let key = if is_env_key(key.as_bytes()) { key } else { "KEY" };
+        format!("`dyno config` lists the config vars; `--set {key}=VALUE` or a line in .env adds one")
+    });
     Error::new(Status::Config, format!("`{key}` is not set"), hint)
 }

@@ -11,9 +11,10 @@ use super::diagnostics::print_line;
 use super::findings::{Finding, Findings};
 use super::missing_procfile;
 use super::named_by::NamedBy;
+use super::near_miss::file_option;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
-use crate::app::{EnvFile, Layers, Procfile, Severity, SourcedValue};
+use crate::app::{EnvFile, InvalidSetting, Layers, Procfile, Severity, SourcedValue};
 use crate::cli::Dialect;
 use crate::error::{Error, Status};
 use crate::model::{Environment, Secret};
@@ -101,13 +102,16 @@ fn read_layers(
     let mut layers = inherited_layers(places, settings.prefer_shell);
     // Before any file: the user should not have to wait for a named pipe to see this error.
     for setting in settings.set {
-        layers
-            .add_setting(setting.as_bytes())
-            .map_err(|error| Error::new(Status::Usage, error.to_string(), "write `--set KEY=VALUE`"))?;
+        layers.add_setting(setting.as_bytes()).map_err(|error| invalid_setting(setting, error))?;
     }
     let (paths, named_by) = env_paths(places, findings);
     for path in paths {
         let name = places.shown(&path);
+        // `web: npm start` is also an assignment, so nothing else would be wrong with it.
+        if file_option(&name) == Some("-f") {
+            let hint = format!("to use it as the Procfile, write `-f {name}`");
+            findings.add_file(Severity::Warning, &name, "is read as a file of config vars", &hint);
+        }
         match source_file::read_or_wait(&path, |seconds| announce(&name, seconds)) {
             Ok(bytes) => match EnvFile::parse(&bytes, &layers.scope()) {
                 Ok(file) => {
@@ -124,6 +128,16 @@ fn read_layers(
         }
     }
     Ok(layers)
+}
+
+/// The error for a bad `--set`. It repeats the word only if that is a key such as `FOO`: any other may be a secret.
+fn invalid_setting(setting: &str, error: InvalidSetting) -> Error {
+    let like_key = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    if setting.starts_with(|first: char| first.is_ascii_uppercase()) && setting.bytes().all(like_key) {
+        let hint = format!("write `--set {setting}=VALUE`");
+        return Error::new(Status::Usage, format!("`--set {setting}` has no value"), hint);
+    }
+    Error::new(Status::Usage, error.to_string(), "write `--set KEY=VALUE`")
 }
 
 fn announce(name: &str, seconds: u64) {
@@ -189,14 +203,22 @@ pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
     ProcfilePath { name: places.shown(&path), path, named_by }
 }
 
-/// Warns that there is also a `Procfile.dev`, if no Procfile was named (S1.7).
-pub(super) fn mention_procfile_dev(places: &Places, found: &ProcfilePath, findings: &mut Findings) {
+/// The warning that there is also a `Procfile.dev`, if no Procfile was named (S1.7).
+pub(super) fn procfile_dev(places: &Places, found: &ProcfilePath) -> Option<Finding> {
     let other = places.root.join("Procfile.dev");
-    if found.named_by == NamedBy::Default && found.path.exists() && other.exists() {
+    let may_be_meant = found.named_by == NamedBy::Default && found.path.exists() && other.exists();
+    may_be_meant.then(|| {
         let other = places.shown(&other);
-        let message = format!("is used, but `{other}` exists as well");
-        findings.add_file(Severity::Warning, &found.name, &message, &format!("to use it, add `-f {other}`"));
-    }
+        Finding {
+            severity: Severity::Warning,
+            file: found.name.clone(),
+            line: None,
+            is_sentence: false,
+            key: None,
+            message: format!("is used, but `{other}` exists as well"),
+            hint: format!("to use it, add `-f {other}`"),
+        }
+    })
 }
 
 /// Reads the Procfile. None: the findings contain the reason.

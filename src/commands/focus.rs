@@ -18,7 +18,7 @@ pub(super) fn focused(args: &StartArgs, types: &[ProcessType], dynos: &[DynoName
     let Some(text) = &args.focus else { return Ok(None) };
     let dyno = named(text, types, dynos)?;
     if args.quiet.iter().any(|name| name == dyno.process_type.as_str()) {
-        let hint = format!("leave one of them out: `--focus` shows the output of `{dyno}`");
+        let hint = format!("leave out `--quiet {}`: `--focus` shows the output of `{dyno}`", dyno.process_type);
         return Err(Error::usage(
             format!("`--focus {text}` cannot be used with `--quiet {}`", dyno.process_type),
             hint,

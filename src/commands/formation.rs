@@ -54,7 +54,7 @@ impl<'a> RequestedFormation<'a> {
             findings.settle()?;
         }
         let (formation, warnings) = Formation::resolve(types, &self.request()).map_err(|errors| {
-            let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), hint(error)));
+            let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), self.hint(error)));
             Error::all(Status::Usage, without_repeats(complaints))
         })?;
         for warning in warnings {
@@ -76,31 +76,48 @@ impl<'a> RequestedFormation<'a> {
     fn refuse_types_with_formation(&self) -> Result<(), Error> {
         let (Some(whole), false) = (&self.args.formation, self.only.is_empty()) else { return Ok(()) };
         let named = self.only.join(",");
-        let items =
-            list_items(&named).map(|item| if item.contains('=') { item.to_owned() } else { format!("{item}=1") });
+        let name_of = |item: &str| item.split('=').next().unwrap_or(item).to_owned();
+        let mut items: Vec<String> = list_items(whole).map(str::to_owned).collect();
+        for item in list_items(&named) {
+            let given = items.iter().position(|known| name_of(known) == name_of(item));
+            match (given, item.contains('=')) {
+                (Some(at), true) => drop(items.splice(at..=at, [item.to_owned()])),
+                (Some(_), false) => {}
+                (None, true) => items.push(item.to_owned()),
+                (None, false) => items.push(format!("{item}=1")),
+            }
+        }
         let fact = format!("`-m` sets the whole formation, so `{named}` cannot be named as well");
-        let hint = format!("write `-m {whole},{}`", items.collect::<Vec<_>>().join(","));
+        let hint = format!("write `-m {}`", items.join(","));
         Err(Error::new(Status::Usage, fact, hint))
+    }
+
+    /// What to write instead: for the name of a file the option that reads it, and `web=2` for `web 2`.
+    fn hint(&self, error: &FormationError) -> String {
+        match error {
+            FormationError::UnknownType { name, .. } => {
+                let of_file = file_option(name).map(|option| format!("did you mean `{option} {name}`?"));
+                of_file.or_else(|| self.with_quantity(name)).unwrap_or_else(|| error.hint())
+            }
+            FormationError::Release
+            | FormationError::EmptyItem { .. }
+            | FormationError::NoName { .. }
+            | FormationError::NoQuantity { .. }
+            | FormationError::BadQuantity { .. }
+            | FormationError::TooMany { .. } => error.hint(),
+        }
+    }
+
+    /// The hint for a number that follows a process type as a word of its own.
+    fn with_quantity(&self, number: &str) -> Option<String> {
+        let at = self.only.iter().position(|word| word == number)?;
+        let process_type = self.only.get(at.checked_sub(1)?)?;
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && !process_type.contains(['=', ',']);
+        is_number.then(|| format!("write `{process_type}={number}`"))
     }
 
     fn request(&self) -> FormationRequest<'_> {
         FormationRequest { whole: self.whole, changed: self.changed, only: &self.only, except: &self.args.except }
-    }
-}
-
-/// What to write instead. For the name of a file, this is the option that reads it.
-fn hint(error: &FormationError) -> String {
-    match error {
-        FormationError::UnknownType { name, .. } => match file_option(name) {
-            Some(option) => format!("did you mean `{option} {name}`?"),
-            None => error.hint(),
-        },
-        FormationError::Release
-        | FormationError::EmptyItem { .. }
-        | FormationError::NoName { .. }
-        | FormationError::NoQuantity { .. }
-        | FormationError::BadQuantity { .. }
-        | FormationError::TooMany { .. } => error.hint(),
     }
 }
 
@@ -169,11 +186,17 @@ fn empty(args: &FormationArgs, types: &[ProcessType]) -> Error {
         return Error::new(Status::Usage, fact, "run it with `dyno release`");
     };
     if args.except.is_empty() {
-        Error::new(Status::Usage, NOTHING_TO_START, quantity_hint(first))
-    } else {
-        let fact = "nothing to start: `-x` excludes every type that would run";
-        Error::new(Status::Usage, fact, "exclude fewer types")
+        return Error::new(Status::Usage, NOTHING_TO_START, quantity_hint(first));
     }
+    let fact = "nothing to start: `-x` excludes every type that would run";
+    let kept = args.except.first().map_or("", |name| name.trim());
+    let others: Vec<&str> = args.except.iter().map(|name| name.trim()).filter(|name| *name != kept).collect();
+    let hint = if others.is_empty() {
+        "leave out `-x`".to_owned()
+    } else {
+        format!("to run only `{kept}`, write `-x {}`", others.join(","))
+    };
+    Error::new(Status::Usage, fact, hint)
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(super) fn run(args: &ManArgs) -> Result<Outcome, Error> {
     command.build();
     let page = match &args.page {
         None => page_of(&command, None),
-        Some(name) => match command.find_subcommand(name) {
+        Some(name) => match command.find_subcommand(name.strip_prefix("dyno-").unwrap_or(name)) {
             Some(subcommand) => page_of(subcommand, Some(&command)),
             None => Err(io::Error::from(io::ErrorKind::NotFound)),
         },

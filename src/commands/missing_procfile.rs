@@ -7,7 +7,8 @@ use super::findings::Finding;
 use super::named_by::NamedBy;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
-use crate::app::Severity;
+use crate::app::{Procfile, Severity, shown_words, some_in_words};
+use crate::model::ProcessType;
 
 /// Scripts of `package.json` that run an app, best first, and how `npm` runs them.
 const SCRIPTS: [(&str, &str); 3] = [("dev", "npm run dev"), ("start", "npm start"), ("serve", "npm run serve")];
@@ -28,11 +29,14 @@ pub(super) fn finding(places: &Places, named_by: &NamedBy, name: &str) -> Findin
 
 fn hint(places: &Places, named_by: &NamedBy) -> String {
     let others = others(places);
-    let list: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
-    let list = list.join(" and ");
+    let verb = if others.len() == 1 { "is" } else { "are" };
+    let list = some_in_words(&others);
     match (others.as_slice(), named_by) {
-        ([first, ..], NamedBy::Default | NamedBy::Option) => format!("there is {list}; `-f {first}` uses it"),
-        ([_, ..], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => format!("check the name; there is {list}"),
+        ([first, ..], NamedBy::Default | NamedBy::Option) => {
+            let uses = shown_words(&["-f".into(), first.into()]);
+            format!("there {verb} {list}; `{uses}` uses it")
+        }
+        ([_, ..], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => format!("check the name; there {verb} {list}"),
         ([], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => Unreadable::Missing.hint().to_owned(),
         ([], NamedBy::Default | NamedBy::Option) => match npm_script(&places.root) {
             Some((script, command)) => {
@@ -41,6 +45,17 @@ fn hint(places: &Places, named_by: &NamedBy) -> String {
             None => "create it with one line for each process type, such as `web: npm start`".to_owned(),
         },
     }
+}
+
+/// Another file that may have been meant and defines all of these process types, as the user would type it.
+pub(super) fn another_with(places: &Places, types: &[&str]) -> Option<String> {
+    let has_all = |name: &String| {
+        let bytes = source_file::read_if_regular(&places.current.join(name)).unwrap_or_default();
+        let procfile = Procfile::parse(&bytes).ok();
+        let has = |name: &str| procfile.as_ref()?.get(&ProcessType::new(name).ok()?);
+        types.iter().all(|name| has(name).is_some())
+    };
+    others(places).into_iter().find(has_all)
 }
 
 /// The files that may have been meant: `Procfile.dev` and `procfile` in the root, else the Procfile of the directory above.

@@ -10,27 +10,20 @@ use std::path::Path;
 
 use super::files::{self, Settings};
 use super::findings::Findings;
+use super::missing_procfile::another_with;
 use super::places::Places;
-use super::program_lookup::obstacle;
+use super::program_lookup::Lookup;
 use super::quick_lookup::look_up_in_time;
-use crate::app::{Procfile, did_you_mean, is_plain, list_items, nearest, quote_word};
-use crate::cli::{Dialect, StrayWord};
+use crate::app::{Procfile, did_you_mean, is_env_key, list_items, nearest, shown_words};
+use crate::cli::{CommandInstead, Dialect, StrayWord, TOOLS, instead_of_command, whole_command};
 use crate::model::Environment;
-
-/// What other tools call our commands.
-const OTHER_NAMES: [(&str, &str); 8] = [
-    ("up", "start"),
-    ("dev", "start"),
-    ("server", "start"),
-    ("serve", "start"),
-    ("exec", "run"),
-    ("env", "config"),
-    ("validate", "check"),
-    ("lint", "check"),
-];
 
 /// Maximum number of commands that one hint offers.
 const MAX_OFFERED: usize = 3;
+
+/// Programs that delete something or end other programs: no hint puts such a line together.
+const NEVER_OFFERED: [&str; 12] =
+    ["dd", "halt", "killall", "mkfs", "mv", "pkill", "poweroff", "reboot", "rm", "rmdir", "shred", "truncate"];
 
 /// The hint for a word that is not a command or an argument. None: nothing similar was found in time.
 pub(super) fn hint_in_time(stray: &StrayWord) -> Option<String> {
@@ -40,25 +33,21 @@ pub(super) fn hint_in_time(stray: &StrayWord) -> Option<String> {
 
 fn hint(stray: &StrayWord) -> Option<String> {
     let word = stray.word()?;
-    let offered = match &stray.near_commands {
-        Some(near) => instead_of_command(stray, word, near),
-        None => file_option(word).map(|option| with_words(stray, &[option])).into_iter().collect(),
-    };
-    did_you_mean(&offered)
+    match &stray.near_commands {
+        Some(near) => for_command(stray, word, near),
+        None => did_you_mean(&[with_words(stray, &[file_option(word)?])]),
+    }
 }
 
-/// `-f` for a Procfile and `-e` for a `.env` file of that name, if there is such a file.
+/// `-f` for a name like that of a Procfile, `-e` for one like that of a `.env` file.
 pub(super) fn file_option(name: &str) -> Option<&'static str> {
     let path = Path::new(name);
     let file_name = path.file_name()?.to_str()?;
-    let option = if file_name.starts_with(".env") || path.extension().is_some_and(|extension| extension == "env") {
-        "-e"
-    } else if file_name.contains("Procfile") {
-        "-f"
+    if file_name.starts_with(".env") || path.extension().is_some_and(|extension| extension == "env") {
+        Some("-e")
     } else {
-        return None;
-    };
-    path.is_file().then_some(option)
+        file_name.contains("Procfile").then_some("-f")
+    }
 }
 
 /// Whether a program of that name is on the `PATH` of the shell.
@@ -67,41 +56,87 @@ pub(super) fn is_program(name: &str) -> bool {
     if let Some(path) = env::var_os("PATH") {
         environment.set("PATH", path.as_bytes());
     }
-    env::current_dir().is_ok_and(|directory| obstacle(name.as_bytes(), &environment, &directory).is_none())
+    env::current_dir().is_ok_and(|directory| {
+        Lookup { environment: &environment, directory: &directory }.obstacle(name.as_bytes()).is_none()
+    })
 }
 
-/// Words quoted for a shell.
-pub(super) fn shown(words: &[OsString]) -> String {
-    // Unlike `quote_word`, this leaves `web=2` and reserved words after a command as they are.
-    let shown = |word: &OsString| {
-        let word = word.as_bytes();
-        let plain = !word.is_empty() && word.iter().copied().all(is_plain) && !word.starts_with(b"=");
-        if plain { word.to_vec() } else { quote_word(word) }
-    };
-    String::from_utf8_lossy(&words.iter().map(shown).collect::<Vec<_>>().join(&b' ')).into_owned()
-}
-
-fn instead_of_command(stray: &StrayWord, word: &str, near: &[String]) -> Vec<String> {
-    let types = process_types(stray);
+fn for_command(stray: &StrayWord, word: &str, near: &[String]) -> Option<String> {
+    let app = App::of(stray);
+    let types = app.as_ref().map(App::process_types).unwrap_or_default();
     let names: Vec<&str> = list_items(word).filter_map(|item| item.split('=').next()).collect();
-    let is_type = |name: &&str| types.iter().any(|known| known == name);
-    if names.iter().all(is_type) {
-        return vec![with_words(stray, &["start"])];
+    if names.iter().all(|name| types.iter().any(|known| known == name)) {
+        return did_you_mean(&[with_words(stray, &["start"])]);
     }
-    if let Some((_, command)) = OTHER_NAMES.iter().find(|(name, _)| *name == word) {
-        return vec![in_place(stray, command)];
+    if TOOLS.contains(&word) {
+        return without_tool(stray);
+    }
+    if let Some(instead) = instead_of_command(word) {
+        return Some(for_other_tool(stray, instead, &types));
     }
     if let Some(option) = file_option(word) {
-        return vec![with_words(stray, &["start", option])];
+        return did_you_mean(&[with_words(stray, &["start", option])]);
+    }
+    if let Some(file) = app.and_then(|app| another_with(&app.places, &names)) {
+        return did_you_mean(&[with_words(stray, &["start", "-f", &file])]);
     }
     let mut offered = near.to_vec();
     offered
         .extend(nearest(word, types.iter().map(String::as_str)).into_iter().map(|name| format!("dyno start {name}")));
-    if is_program(word) {
+    if is_program(word) && !NEVER_OFFERED.contains(&word) {
         offered.push(with_words(stray, &["run"]));
     }
     offered.truncate(MAX_OFFERED);
-    offered
+    did_you_mean(&offered)
+}
+
+/// The line without the name of the tool: `dyno foreman start`.
+fn without_tool(stray: &StrayWord) -> Option<String> {
+    let mut words = stray.words.clone();
+    words.remove(stray.at);
+    let next = words.get(stray.at).and_then(|word| word.to_str()).unwrap_or("start");
+    if next.starts_with('-') || whole_command().find_subcommand(next).is_some() {
+        let start = (stray.at >= words.len() || next.starts_with('-')).then(|| OsString::from("start"));
+        words.splice(stray.at..stray.at, start);
+        return did_you_mean(&[shown_as_dyno(words)]);
+    }
+    hint(&StrayWord { words, at: stray.at, project: stray.project.clone(), near_commands: Some(Vec::new()) })
+}
+
+/// The hint for a command of another tool. `types`: the process types of the app.
+fn for_other_tool(stray: &StrayWord, instead: CommandInstead, types: &[String]) -> String {
+    let arguments: Vec<&str> = stray.words.iter().skip(stray.at + 1).filter_map(|word| word.to_str()).collect();
+    match instead {
+        CommandInstead::Words(words) => {
+            let mut line = stray.words.clone();
+            line.splice(stray.at..=stray.at, words.iter().map(OsString::from));
+            format!("did you mean `{}`?", shown_as_dyno(line))
+        }
+        CommandInstead::Focus => {
+            let named = arguments.first().copied().or_else(|| types.first().map(String::as_str)).unwrap_or("web");
+            format!("`dyno start --focus {named}` connects the keyboard to that dyno")
+        }
+        CommandInstead::Scale => {
+            let are_quantities = arguments.iter().all(|word| word.contains('=') && !word.starts_with('-'));
+            let list = if arguments.is_empty() || !are_quantities { "web=2".to_owned() } else { arguments.join(",") };
+            format!("press Ctrl-C in the terminal of `dyno start`, then type `dyno start -c {list}`")
+        }
+        CommandInstead::Advice(advice) => about_key(advice, &arguments),
+    }
+}
+
+/// The hint for `dyno config set KEY=VALUE` and the like.
+pub(super) fn for_config_command(word: &str, arguments: &[&str]) -> Option<String> {
+    match instead_of_command(&format!("config:{word}"))? {
+        CommandInstead::Advice(advice) => Some(about_key(advice, arguments)),
+        CommandInstead::Words(_) | CommandInstead::Focus | CommandInstead::Scale => None,
+    }
+}
+
+/// The advice with the key of the line in place of `KEY`.
+fn about_key(advice: &str, arguments: &[&str]) -> String {
+    let key = arguments.first().map(|word| word.split('=').next().unwrap_or(word));
+    key.filter(|key| is_env_key(key.as_bytes())).map_or_else(|| advice.to_owned(), |key| advice.replace("KEY", key))
 }
 
 /// The line with these words before the stray one.
@@ -111,27 +146,30 @@ fn with_words(stray: &StrayWord, inserted: &[&str]) -> String {
     shown_as_dyno(words)
 }
 
-/// The line with this command in place of the stray word.
-fn in_place(stray: &StrayWord, command: &str) -> String {
-    let mut words = stray.words.clone();
-    words.splice(stray.at..=stray.at, [OsString::from(command)]);
-    shown_as_dyno(words)
-}
-
 /// The line to show: it begins with `dyno`, whatever name the program was called by.
 fn shown_as_dyno(mut words: Vec<OsString>) -> String {
     if let Some(program) = words.first_mut() {
         *program = "dyno".into();
     }
-    shown(&words)
+    shown_words(&words)
 }
 
-/// The process types of the Procfile that the line selects, without `release`, which is also a command of `dyno`.
-fn process_types(stray: &StrayWord) -> Vec<String> {
-    let Ok(places) = Places::find(stray.project.clone(), Dialect::Dyno, &mut Findings::default()) else {
-        return Vec::new();
-    };
-    let layers = files::layers_at_tab(&places, &Settings { set: &[], prefer_shell: false });
-    let procfile = files::procfile_at_tab(&places, &layers);
-    procfile.iter().flat_map(Procfile::formation_types).map(|name| name.to_string()).collect()
+/// The files that the line selects.
+struct App {
+    places: Places,
+    procfile: Option<Procfile>,
+}
+
+impl App {
+    fn of(stray: &StrayWord) -> Option<Self> {
+        let places = Places::find(stray.project.clone(), Dialect::Dyno, &mut Findings::default()).ok()?;
+        let layers = files::layers_at_tab(&places, &Settings { set: &[], prefer_shell: false });
+        let procfile = files::procfile_at_tab(&places, &layers);
+        Some(Self { places, procfile })
+    }
+
+    /// The process types without `release`, which is also a command of `dyno`.
+    fn process_types(&self) -> Vec<String> {
+        self.procfile.iter().flat_map(Procfile::formation_types).map(|name| name.to_string()).collect()
+    }
 }

@@ -13,12 +13,13 @@ use std::process::Command;
 use super::files::{self, Settings};
 use super::findings::{Finding, Findings};
 use super::identity;
+use super::missing_procfile::another_with;
 use super::places::{Places, reason};
-use super::program_lookup::{Obstacle, obstacle, program_of};
+use super::program_lookup::{Lookup, ObstacleKind, is_executable, nearest_program, program_of};
 use super::{platform, size};
 use crate::app::{
     DynoVariables, Layers, PortVariable, ProcfileEntry, Severity, append_words, did_you_mean, join_words, nearest,
-    shell_line,
+    shell_line, shown_words,
 };
 use crate::cli::{Cli, Dialect, RunArgs, TypeWord};
 use crate::error::{Complaint, Error, Status};
@@ -56,8 +57,13 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     // The profile may change `PATH`.
     if !args.profile {
         look_up(&line, &environment, places.dyno_directory()).map_err(|error| {
-            let meant = if error.status() == Status::NotFound { meant_type(args, &places, &layers) } else { None };
-            match meant {
+            let meant = || {
+                meant_type(args, &places, &layers)
+                    .or_else(|| meant_program(args, &environment, places.dyno_directory()))
+                    .or_else(|| files::is_missing(&files::procfile_path(&places, &layers).path).then(no_procfile))
+            };
+            let looked_up = error.status() == Status::NotFound && !error.to_string().contains('/');
+            match looked_up.then(meant).flatten() {
                 Some(hint) => Error::new(error.status(), error.to_string(), hint),
                 None => error,
             }
@@ -104,8 +110,9 @@ fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String
     let line = args.words.first()?.to_str()?.trim();
     let (word, _) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let Some(procfile) = files::procfile(places, &found, &mut Findings::default()) else {
-        let hint = if args.type_word == TypeWord::Never { NO_PROGRAM_HINT } else { NO_PROCFILE_HINT };
-        return (!word.contains('/')).then(|| hint.to_owned());
+        let file = another_with(places, &[word]).filter(|_| args.type_word == TypeWord::First)?;
+        let words = ["dyno", "run", "-f", &file].map(OsString::from).into_iter().chain(args.words.iter().cloned());
+        return did_you_mean(&[shown_words(&words.collect::<Vec<_>>())]);
     };
     let names = || procfile.entries().iter().map(|entry| entry.process_type.as_str());
     match (args.type_word, names().any(|name| name == word)) {
@@ -120,6 +127,21 @@ fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String
         (TypeWord::Never, false) => (!word.contains('/')).then(|| NO_PROGRAM_HINT.to_owned()),
     }
 }
+
+/// The hint for a program that is in the app but not on `PATH`, or for the program with the most similar name.
+fn meant_program(args: &RunArgs, environment: &Environment, directory: &Path) -> Option<String> {
+    let first = args.words.first()?.to_str()?;
+    let (word, rest) = first.split_once(char::is_whitespace).map_or((first, None), |(word, rest)| (word, Some(rest)));
+    let of_app = PROGRAM_FOLDERS.iter().map(|folder| format!("{folder}/{word}"));
+    let of_app = of_app.into_iter().find(|path| is_executable(&directory.join(path)));
+    let program = of_app.or_else(|| nearest_program(word, environment))?;
+    let line = rest.map_or_else(|| program.clone(), |rest| format!("{program} {rest}"));
+    let words = ["dyno", "run", &line].map(OsString::from).into_iter().chain(args.words.iter().skip(1).cloned());
+    did_you_mean(&[shown_words(&words.collect::<Vec<_>>())])
+}
+
+/// Where apps keep their own programs.
+const PROGRAM_FOLDERS: [&str; 3] = ["bin", "node_modules/.bin", "vendor/bin"];
 
 /// The line for the shell. `entry`: the one that the first word names, with the name of its file.
 fn command_line(dialect: Dialect, words: &[&[u8]], entry: Option<(&str, &ProcfileEntry)>) -> Result<Vec<u8>, Error> {
@@ -141,31 +163,33 @@ fn command_line(dialect: Dialect, words: &[&[u8]], entry: Option<(&str, &Procfil
 /// to the shell.
 fn look_up(line: &[u8], environment: &Environment, directory: &Path) -> Result<(), Error> {
     let Some(program) = program_of(line) else { return Ok(()) };
+    let Some(obstacle) = (Lookup { environment, directory }).obstacle(&program) else { return Ok(()) };
     let shown = String::from_utf8_lossy(&program);
-    let (status, fact, hint) = match obstacle(&program, environment, directory) {
-        None => return Ok(()),
-        Some(Obstacle::Missing) if program.contains(&b'/') => {
+    let fact = format!("`{shown}` {obstacle}");
+    let (status, fact, hint) = match obstacle.kind {
+        ObstacleKind::Missing if program.contains(&b'/') => {
             let hint = "check the path: it is relative to the root of the app".to_owned();
             (Status::NotFound, format!("`{shown}` was not found"), hint)
         }
-        Some(Obstacle::Missing) => (Status::NotFound, format!("`{shown}` was not found"), NOT_FOUND_HINT.to_owned()),
-        Some(Obstacle::Directory) => {
-            (Status::NotExecutable, format!("`{shown}` is a directory"), "name a program in it".to_owned())
-        }
-        Some(Obstacle::NotExecutable) => {
-            (Status::NotExecutable, format!("`{shown}` is not executable"), format!("run `chmod +x {shown}`"))
-        }
+        ObstacleKind::Missing => (Status::NotFound, format!("`{shown}` was not found"), NOT_FOUND_HINT.to_owned()),
+        ObstacleKind::Directory | ObstacleKind::NotExecutable => (Status::NotExecutable, fact, obstacle.hint()),
+        // The shell's status for both.
+        ObstacleKind::WindowsLineEnds | ObstacleKind::NoInterpreter(_) => (Status::NotFound, fact, obstacle.hint()),
     };
     Err(Error::new(status, fact, hint))
 }
 
-const NOT_FOUND_HINT: &str = "it is neither a process type of the Procfile nor a program on `PATH`";
+const NOT_FOUND_HINT: &str = "it is neither a process type of the Procfile nor a program on `PATH`; \
+                              a program of the app needs its path, such as `bin/rails`";
 
 /// For honcho, where `run` never means a process type.
 const NO_PROGRAM_HINT: &str = "it is not a program on `PATH`";
 
-const NO_PROCFILE_HINT: &str =
-    "it is not a program on `PATH`, and there is no Procfile with a process type of that name";
+fn no_procfile() -> String {
+    "it is not a program on `PATH`, and there is no Procfile with a process type of that name; create one with a line such \
+     as `web: npm start`"
+        .to_owned()
+}
 
 /// Executes the shell with the line. The standard library clears the signal mask and restores SIGPIPE, which Rust's
 /// runtime ignores; nothing else was changed in this process.
@@ -187,7 +211,11 @@ fn not_executed(error: &io::Error, shell: &str, directory: &Path) -> Error {
     let why = reason(error);
     let kind = error.kind();
     let (status, fact, hint) = if !directory.is_dir() {
-        (Status::Config, format!("the directory `{}` cannot be used: {why}", directory.display()), "check `-d`")
+        (
+            Status::Config,
+            format!("the directory `{}` cannot be used: {why}", directory.display()),
+            "name another directory with `-d`",
+        )
     } else if kind == io::ErrorKind::ArgumentListTooLong {
         (Status::NotExecutable, format!("the command is too long: {why}"), "give fewer or shorter arguments")
     } else if kind == io::ErrorKind::NotFound {
@@ -212,7 +240,7 @@ mod tests {
         let expected = |status, fact: &str, hint: &str| (status, fact.to_owned(), hint.to_owned());
 
         let gone = "the directory `/nowhere` cannot be used: No such file or directory";
-        assert_eq!(reported(libc::ENOENT, "/nowhere"), expected(78, gone, "check `-d`"));
+        assert_eq!(reported(libc::ENOENT, "/nowhere"), expected(78, gone, "name another directory with `-d`"));
         assert_eq!(
             reported(libc::ENOENT, "/"),
             expected(127, "`/bin/sh` was not found", "`dyno` runs every command with it")

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::findings::{Finding, Findings};
 use super::named_by::NamedBy;
 use super::source_file::{self, Unreadable};
-use crate::app::{ForemanFile, Severity};
+use crate::app::{ForemanFile, Severity, did_you_mean, nearest};
 use crate::cli::{Dialect, ProjectArgs};
 use crate::error::{Error, Status};
 
@@ -114,15 +114,16 @@ impl Places {
                 file: self.shown(&root),
                 line: None,
                 fact,
-                hint: "check `-d`".to_owned(),
+                hint: self.instead_of_directory(&root, |name| format!("-d {name}"), "leave out `-d`"),
             });
         }
         if let Some(setting) = &self.foreman.root {
-            return self.directory(&self.foreman_directory.join(&setting.value)).map_err(|fact| NoDirectory {
+            let root = self.foreman_directory.join(&setting.value);
+            return self.directory(&root).map_err(|fact| NoDirectory {
                 file: self.foreman_name.clone(),
                 line: Some(setting.line),
                 fact,
-                hint: "check `root`".to_owned(),
+                hint: self.instead_of_directory(&root, |name| format!("root: {name}"), "remove the line"),
             });
         }
         // For honcho the root never follows the Procfile (S13.2).
@@ -140,6 +141,18 @@ impl Places {
             Ok(_) => Err(format!("`{}` is not a directory", self.shown(path))),
             Err(error) => Err(format!("the directory `{}` cannot be used: {}", self.shown(path), reason(&error))),
         }
+    }
+
+    /// What to write for a directory that cannot be used: a similar one, or nothing, which means the current directory.
+    fn instead_of_directory(&self, path: &Path, written: impl Fn(&str) -> String, nothing: &str) -> String {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let parent = path.parent().unwrap_or(path);
+        let entries = std::fs::read_dir(parent).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir());
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        let near = nearest(&name, names.iter().map(String::as_str));
+        let near: Vec<String> = near.iter().map(|name| written(&self.shown(&parent.join(name)))).collect();
+        did_you_mean(&near).unwrap_or_else(|| format!("{nothing} to use the current directory"))
     }
 
     /// The working directory of the dynos: the root, except that honcho keeps the current directory (S13.2).

@@ -9,7 +9,7 @@ use crate::app::{ForemanFile, did_you_mean, nearest, some_of};
 use crate::cli::StartArgs;
 use crate::error::Error;
 use crate::model::ProcessType;
-use crate::supervisor::{CanDie, Policy, StopAll};
+use crate::supervisor::{CanDie, FocusAdvice, Policy, StopAll};
 
 /// Means every process type, as in a formation.
 const EVERY_TYPE: &str = "all";
@@ -27,19 +27,20 @@ pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]
                     return Err(Error::usage(format!("`{option} {item}`: `{other}` is not `any`"), hint));
                 }
             };
-            can_die.insert(known_type(option, name, types)?, how);
+            can_die.extend(known_types(option, name, types)?.into_iter().map(|known| (known, how)));
         }
     }
     let mut stop_signals = BTreeMap::new();
     for item in &args.stop_signal {
         let Some((name, signal)) = item.split_once('=') else {
-            return Err(Error::usage(format!("`--stop-signal {item}` has no signal"), format!("write `{item}=INT`")));
+            return Err(no_signal(item, types));
         };
-        stop_signals.insert(known_type("--stop-signal", name, types)?, signal_number(name, signal)?);
+        let number = signal_number(name, signal)?;
+        stop_signals.extend(known_types("--stop-signal", name, types)?.into_iter().map(|known| (known, number)));
     }
     let mut ready = Vec::new();
     for name in &args.ready {
-        ready.push(known_type("--ready", name, types)?);
+        ready.extend(known_types("--ready", name, types)?);
     }
     if ready.is_empty() {
         let is_ready = |known: &&ProcessType| platform::ready_types(args).any(|name| name == known.as_str());
@@ -57,6 +58,7 @@ pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]
         report_exit_timeout: platform::reports_exit_timeout(args),
         outlives_formation: false,
         stop_advice: None,
+        focus_advice: FocusAdvice::default(),
     })
 }
 
@@ -67,6 +69,28 @@ fn stop_all(args: &StartArgs, types: &[ProcessType]) -> Result<StopAll, Error> {
     }
     let known: Result<_, Error> = args.stop_all.iter().map(|name| known_type("--stop-all", name, types)).collect();
     Ok(StopAll::Types(known?))
+}
+
+/// The process types of that name: one, or every type for `all`.
+///
+/// # Errors
+/// Status 2, naming the nearest.
+pub(super) fn known_types(option: &str, name: &str, types: &[ProcessType]) -> Result<Vec<ProcessType>, Error> {
+    if name == EVERY_TYPE {
+        return Ok(types.to_vec());
+    }
+    Ok(vec![known_type(option, name, types)?])
+}
+
+/// The error for a `--stop-signal` without `=`.
+fn no_signal(item: &str, types: &[ProcessType]) -> Error {
+    if signal_number("", item).is_ok()
+        && let Some(first) = types.first()
+    {
+        let fact = format!("`--stop-signal {item}` has no process type");
+        return Error::usage(fact, format!("write `--stop-signal {first}={item}`, or `--stop-signal all={item}`"));
+    }
+    Error::usage(format!("`--stop-signal {item}` has no signal"), format!("write `--stop-signal {item}=INT`"))
 }
 
 /// The process type of that name, or an error that names the nearest.

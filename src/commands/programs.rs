@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::findings::{Finding, Findings};
-use super::program_lookup::{Obstacle, obstacle, program_of};
+use super::program_lookup::{Lookup, Obstacle, program_of};
 use crate::app::{DynoVariables, Layers, PortVariable, Procfile, ProcfileEntry, Severity};
 use crate::model::DynoName;
 
@@ -21,28 +21,20 @@ pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: 
     let environment = layers.environment(&DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" });
     // A line with another finding is reported already, and its command is probably not the intended one.
     let odd: HashSet<usize> = findings.iter().filter(|finding| finding.file == file).filter_map(|it| it.line).collect();
+    let lookup = Lookup { environment: &environment, directory };
     let mut known = HashMap::new();
     findings.push_limited(procfile.entries().iter().filter_map(|entry| {
         let program = program_of(&entry.command).filter(|_| !odd.contains(&entry.line))?;
         if known.len() >= MAX_PROGRAMS && !known.contains_key(&program) {
             return None;
         }
-        let found = *known.entry(program.clone()).or_insert_with(|| obstacle(&program, &environment, directory));
-        Some(finding(file, entry, &String::from_utf8_lossy(&program), found?))
+        let found = known.entry(program.clone()).or_insert_with(|| lookup.obstacle(&program));
+        Some(finding(file, entry, &String::from_utf8_lossy(&program), found.as_ref()?))
     }));
 }
 
-fn finding(file: &str, entry: &ProcfileEntry, program: &str, obstacle: Obstacle) -> Finding {
+fn finding(file: &str, entry: &ProcfileEntry, program: &str, obstacle: &Obstacle) -> Finding {
     let name = &entry.process_type;
-    let (why, hint) = match obstacle {
-        Obstacle::Missing if program.starts_with('/') => ("does not exist", "check the path".to_owned()),
-        Obstacle::Missing if program.contains('/') => {
-            ("does not exist", "check the path: it is relative to the root of the app".to_owned())
-        }
-        Obstacle::Missing => ("is not on `PATH`", "install it, or check the name".to_owned()),
-        Obstacle::Directory => ("is a directory", "name a program in it".to_owned()),
-        Obstacle::NotExecutable => ("is not executable", format!("run `chmod +x {program}`")),
-    };
-    let message = format!("`{name}` runs `{program}`, which {why}");
-    Finding::new(Severity::Warning, file, entry.line, message, hint).about(name.as_str())
+    let message = format!("`{name}` runs `{program}`, which {obstacle}");
+    Finding::new(Severity::Warning, file, entry.line, message, obstacle.hint()).about(name.as_str())
 }

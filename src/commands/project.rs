@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 
+use super::diagnostics::warn;
 use super::files::{self, Settings};
-use super::findings::Findings;
+use super::findings::{Finding, Findings};
 use super::named_by::NamedBy;
 use super::places::Places;
 use crate::app::{Layers, Procfile, Severity};
@@ -25,6 +26,8 @@ pub(super) struct Project {
     pub(super) procfile_name: String,
     /// Its places, and the settings of `.foreman`.
     pub(super) places: Places,
+    /// Why another Procfile may have been meant.
+    other_procfile: Option<Finding>,
 }
 
 /// Where the process types of a start come from.
@@ -38,14 +41,6 @@ pub(super) enum TypeSource<'a> {
     Command(&'a str),
 }
 
-/// How the process types of a start are found.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Types<'a> {
-    pub(super) from: TypeSource<'a>,
-    /// Whether a warning says that there is also a `Procfile.dev`.
-    pub(super) mentions_procfile_dev: bool,
-}
-
 impl Project {
     /// Reads all files of the app and shows their warnings.
     ///
@@ -55,7 +50,7 @@ impl Project {
         cli: &Cli,
         args: &ProjectArgs,
         settings: &Settings<'_>,
-        types: &Types<'_>,
+        types: TypeSource<'_>,
     ) -> Result<Self, Error> {
         let mut findings = Findings::default();
         let mut places = match Places::find(cli.project(args), cli.dialect, &mut findings) {
@@ -64,7 +59,8 @@ impl Project {
         };
         let layers = files::layers(&places, settings, &mut findings)?;
         let found = files::procfile_path(&places, &layers);
-        let (procfile, procfile_name) = match types.from {
+        let mut other_procfile = None;
+        let (procfile, procfile_name) = match types {
             TypeSource::Command(command) => {
                 // These settings choose from the types of a Procfile, which is not read.
                 (places.foreman.formation, places.foreman.concurrency) = (None, None);
@@ -79,19 +75,27 @@ impl Project {
                 (files::procfile(&places, &found, &mut findings), found.name)
             }
             TypeSource::Procfile => {
-                if types.mentions_procfile_dev {
-                    files::mention_procfile_dev(&places, &found, &mut findings);
-                }
+                other_procfile = files::procfile_dev(&places, &found);
                 (files::procfile(&places, &found, &mut findings), found.name)
             }
         };
         findings.settle()?;
         match procfile {
             Some(procfile) => {
-                Ok(Self { directory: places.dyno_directory().to_owned(), procfile, procfile_name, layers, places })
+                let directory = places.dyno_directory().to_owned();
+                Ok(Self { directory, procfile, layers, procfile_name, places, other_procfile })
             }
             // `settle` has returned the reasons, which are among the findings.
             None => Err(Error::all(Status::Config, [])),
+        }
+    }
+}
+
+impl Project {
+    /// Warns that there is also a `Procfile.dev`. Only when everything can start: beside an error it would distract.
+    pub(super) fn mention_procfile_dev(&self) {
+        if let Some(finding) = &self.other_procfile {
+            warn(&finding.complaint());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Whether the system accepts an environment and a command line (S2.9, S1.6): checked before anything starts.
 
+use std::collections::BTreeMap;
+
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::findings::{Finding, Findings};
@@ -62,7 +64,7 @@ pub(super) fn check_run(
 /// The error, at the line of the variable if a file sets it.
 fn refused(error: &EnvironmentTooBig, layers: &Layers) -> Error {
     let place = given_at(error, layers).map_or_else(String::new, |(file, line)| format!("{file}:{line}: "));
-    Error::new(Status::Config, format!("{place}{error}"), error.hint())
+    Error::new(Status::Config, format!("{place}{error}{}", mostly_from(error, layers)), error.hint())
 }
 
 /// Finds what `start` would refuse, for `check`.
@@ -109,12 +111,30 @@ fn too_long(file: &str, entry: &ProcfileEntry, line: &[u8]) -> Option<Finding> {
 
 /// The error as a finding, at the line of the variable if a file sets it.
 fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
-    let (file, line, message) = match given_at(error, layers) {
-        Some((file, line)) => (file, Some(line), error.to_string()),
-        None => ("the environment of a dyno".to_owned(), None, format!("is too big: {error}")),
+    let (file, line, message) = if let Some((file, line)) = given_at(error, layers) {
+        (file, Some(line), error.to_string())
+    } else {
+        let message = format!("is too big: {error}{}", mostly_from(error, layers));
+        ("the environment of a dyno".to_owned(), None, message)
     };
     let key = error.variable().map(str::to_owned);
     Finding { key, ..Finding::new(Severity::Error, file, line, message, error.hint()) }
+}
+
+/// The file with the most variables, if there are too many of them.
+fn mostly_from(error: &EnvironmentTooBig, layers: &Layers) -> String {
+    if error.variable().is_some() {
+        return String::new();
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for given in layers.config_vars().into_values() {
+        match given.origin {
+            Origin::File { name, .. } => *counts.entry(name).or_default() += 1,
+            Origin::Shell | Origin::Default | Origin::Option | Origin::Dyno => {}
+        }
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or_else(String::new, |(file, count)| format!("; {count} of them are in {file}"))
 }
 
 /// File and line of the variable, if a file sets it.

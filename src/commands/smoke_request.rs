@@ -7,10 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::look;
-use super::near_miss::{file_option, is_program, shown};
+use super::near_miss::{file_option, is_program};
 use super::project::{Project, TypeSource};
 use super::{platform, size};
-use crate::app::{DynoVariables, PortVariable, join_words, nearest, shell_line};
+use crate::app::{DynoVariables, PortVariable, join_words, nearest, shell_line, shown_words};
 use crate::cli::{ProjectArgs, SmokeArgs, StartArgs};
 use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, DynoSpec, Focus, HttpCheck, Io, ProcessType, http_url};
@@ -36,7 +36,7 @@ impl<'a> SmokeRequest<'a> {
     pub(super) fn new(args: &'a SmokeArgs, project: &ProjectArgs) -> Result<Self, Error> {
         if args.start.is_some() && project.procfile.is_some() {
             let fact = "`--start` cannot be used with `--procfile`";
-            return Err(Error::new(Status::Usage, fact, "leave one of them out: `--start` replaces the Procfile"));
+            return Err(Error::new(Status::Usage, fact, "leave out `-f`: `--start` replaces the Procfile"));
         }
         if line(&args.command).is_some_and(|line| line.trim_ascii().is_empty()) {
             let hint = "a variable in the command may be empty; leave `--` out to run no command";
@@ -66,20 +66,23 @@ impl<'a> SmokeRequest<'a> {
             let is_known = names().chain(["all", "release"]).any(|known| known == name);
             // A single word, or one that resembles a process type, is a mistake of another kind.
             let has_arguments = || at + 1 < words.len() && nearest(name, names()).is_empty();
-            !is_known && file_option(name).is_none() && (is_program(name) || has_arguments())
+            let is_option = file_option(name).is_some();
+            !is_known && !is_option && (is_url(word) || is_program(name) || has_arguments())
         };
         let first = words.iter().enumerate().position(is_command);
         let Some(at) = first.filter(|_| self.args.command.is_empty()) else { return Ok(()) };
         let (types, command) = words.split_at(at);
-        let line: Vec<OsString> = ["dyno", "smoke"]
-            .into_iter()
-            .chain(types.iter().map(String::as_str))
-            .chain(["--"])
-            .chain(command.iter().map(String::as_str))
-            .map(OsString::from)
-            .collect();
+        let line = |words: Vec<&str>| {
+            shown_words(&["dyno", "smoke"].into_iter().chain(words).map(OsString::from).collect::<Vec<_>>())
+        };
         let fact = format!("the Procfile has no process type `{}`", command.first().map_or("", String::as_str));
-        let hint = format!("to run a command, write `--` before it: `{}`", shown(&line));
+        let types = types.iter().map(String::as_str);
+        let hint = if let Some(words) = start_server_and_test(words) {
+            format!("did you mean `{}`?", line(words))
+        } else {
+            let words = types.chain(["--"]).chain(command.iter().map(String::as_str)).collect();
+            format!("to run a command, write `--` before it: `{}`", line(words))
+        };
         Err(Error::new(Status::Usage, fact, hint))
     }
 
@@ -150,6 +153,30 @@ impl<'a> SmokeRequest<'a> {
             stdin_is_empty: !reads_stdin,
         })))
     }
+}
+
+/// The words of `dyno smoke` for those of start-server-and-test: `[start] URL [test]`, where `start` and `test` are scripts of
+/// npm. None: there is no URL among the words.
+fn start_server_and_test(words: &[String]) -> Option<Vec<&str>> {
+    let at = words.iter().position(|word| is_url(word))?;
+    let url = words.get(at)?;
+    let mut line = Vec::new();
+    if let Some((_, address)) = url.split_once("://") {
+        line.extend(["--http", address.find('/').and_then(|slash| address.get(slash..)).unwrap_or("/")]);
+    }
+    match words.get(at + 1..)? {
+        [] => {}
+        [script] if script == "test" => line.extend(["--", "npm", "test"]),
+        [script] if !script.contains(' ') => line.extend(["--", "npm", "run", script]),
+        command => line.extend(["--"].into_iter().chain(command.iter().map(String::as_str))),
+    }
+    Some(line)
+}
+
+/// Whether start-server-and-test would wait for this: a URL, or a port of four digits or more.
+fn is_url(word: &str) -> bool {
+    let port = word.trim_start_matches("localhost").trim_start_matches(':');
+    word.contains("://") || port.len() > 3 && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// `web.1`, which the command tests.

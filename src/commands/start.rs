@@ -14,10 +14,11 @@ use super::identity::session;
 use super::look::{self, Shown, formatter, log_files, prefix_columns};
 use super::places::reason;
 use super::platform;
-use super::policy::{known_type, policy};
+use super::policy::{known_types, policy};
 use super::ports;
 use super::process_table;
-use super::project::{Project, TypeSource, Types};
+use super::program_lookup;
+use super::project::{Project, TypeSource};
 use super::size;
 use super::smoke_request::SmokeRequest;
 use crate::app::{DynoVariables, PortVariable, ProcfileEntry};
@@ -26,8 +27,8 @@ use crate::error::{Complaint, Error, GUARDIAN_KILLED, Status};
 use crate::guardian::{Guardian, Limits, fork_failure};
 use crate::logs::Source;
 use crate::model::{DynoName, DynoSpec, Focus, Io, ProcessType, PtySize};
-use crate::runtime::{self, Ending};
-use crate::supervisor::{Outcome, Plan, StopAdvice};
+use crate::runtime::{self, Ending, FailureHint};
+use crate::supervisor::{FocusAdvice, Outcome, Plan, StopAdvice};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
@@ -76,11 +77,11 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let no_process_table = process_table::check(matches!(scope, Scope::Smoke(_)))?;
 
     let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
-    let types = Types { from: scope.type_source(args), mentions_procfile_dev: scope.mentions_procfile_dev() };
-    let project = Project::load(cli, &args.project, &settings, &types)?;
+    let project = Project::load(cli, &args.project, &settings, scope.type_source(args))?;
     let types = project.procfile.formation_types();
     let mut policy = policy(args, &project.places.foreman, &types)?;
     policy.stop_advice = scope.stop_advice(cli.dialect);
+    policy.focus_advice = scope.focus_advice(cli.dialect);
     let release = project.procfile.release();
     let (release, assigned) = match scope {
         Scope::App | Scope::Smoke(_) => {
@@ -114,6 +115,9 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     assigned.report();
     nothing_listens.iter().for_each(warn);
     look::check(args);
+    if scope.mentions_procfile_dev() {
+        project.mention_procfile_dev();
+    }
 
     let start = runtime::Start {
         prefix_columns: prefix_columns(args, &plan),
@@ -125,6 +129,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         plan,
         policy,
         smoke: scope.smoke_start(&assigned.ports),
+        hint_after_failure: hint_after_failure(cli.dialect),
     };
     let ending = runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))?;
     drop(assigned.locks);
@@ -167,11 +172,27 @@ impl<'a> Scope<'a> {
         }
     }
 
+    fn focus_advice(self, dialect: Dialect) -> FocusAdvice {
+        match (self, dialect) {
+            (_, Dialect::Foreman | Dialect::Honcho) => FocusAdvice::None,
+            (Self::App, Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Option,
+            (Self::Release | Self::Smoke(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Command,
+        }
+    }
+
     fn smoke_start(self, ports: &[(DynoName, u16)]) -> Option<runtime::SmokeStart> {
         match self {
             Self::App | Self::Release => None,
             Self::Smoke(request) => Some(request.smoke_start(ports)),
         }
+    }
+}
+
+/// Foreman and honcho have no `--profile`.
+fn hint_after_failure(dialect: Dialect) -> FailureHint {
+    match dialect {
+        Dialect::Dyno | Dialect::HerokuLocal => |spec| program_lookup::hint_after_failure(spec, true),
+        Dialect::Foreman | Dialect::Honcho => |spec| program_lookup::hint_after_failure(spec, false),
     }
 }
 
@@ -287,7 +308,8 @@ fn check_open_files(limits: Limits, dynos: usize, each: u64) -> Result<(), Error
 }
 
 fn quiet(args: &StartArgs, types: &[ProcessType]) -> Result<runtime::Quiet, Error> {
-    let quiet = args.quiet.iter().map(|name| known_type("--quiet", name, types)).collect::<Result<BTreeSet<_>, _>>()?;
+    let quiet = args.quiet.iter().map(|name| known_types("--quiet", name, types)).collect::<Result<Vec<_>, _>>()?;
+    let quiet: BTreeSet<ProcessType> = quiet.into_iter().flatten().collect();
     if quiet.is_empty() {
         return Ok(Box::new(|_| false));
     }

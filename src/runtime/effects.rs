@@ -18,7 +18,7 @@ use super::{signal_number, signals, terminal};
 use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
 use crate::model::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
-use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, SmokePhase, SpawnFailure};
+use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, NoticeKind, SmokePhase, SpawnFailure};
 
 /// Maximum number of spawns that are sent to the guardian before the first is answered. It starts them one after the
 /// other, and with several requests pending it never has to wait for us in between.
@@ -188,9 +188,13 @@ impl Runtime {
 
     fn notify(&mut self, notice: Notice) {
         let Some(text) = notice.kind.text(self.notices) else { return };
+        let has_failed = matches!(notice.kind, NoticeKind::CommandNotFound | NoticeKind::CommandNotExecutable);
         match notice.about {
             About::Dyno(dyno) => {
                 self.order(&dyno, Order::Notice(text));
+                if let Some(hint) = self.spec_of(&dyno).filter(|_| has_failed).and_then(self.hint_after_failure) {
+                    self.order(&dyno, Order::Notice(format!("hint: {hint}")));
+                }
                 if self.phase_mark.is_some() {
                     self.last_notice_about = Some(dyno);
                 }
@@ -199,6 +203,10 @@ impl Runtime {
             About::Formation { after: Some(dyno) } => self.order(&dyno, Order::SystemLine(text)),
             About::Formation { after: None } => self.system_line(text),
         }
+    }
+
+    fn spec_of(&self, dyno: &DynoName) -> Option<&DynoSpec> {
+        self.runs.values().map(|live| &*live.spec.spec).find(|spec| spec.dyno == *dyno)
     }
 
     pub(super) fn system_line(&self, text: String) {

@@ -31,6 +31,7 @@ use tokio::task::LocalSet;
 
 use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
+use crate::model::DynoSpec;
 use crate::supervisor::{NoticeStyle, Plan, Policy, SmokePhase, SmokeRules};
 
 pub use direct_output::{write_diagnostics, write_result};
@@ -46,6 +47,9 @@ use run_loop::Runtime;
 
 /// Says which sources are hidden: their lines go to log files and reports, but are not shown.
 pub type Quiet = Box<dyn Fn(&Source) -> bool + Send>;
+
+/// Returns what to do about a dyno whose command could not be executed (126, 127), if more is known than the shell has said.
+pub type FailureHint = fn(&DynoSpec) -> Option<String>;
 
 /// Everything that [`run`] needs besides the guardian.
 pub struct Start {
@@ -67,6 +71,8 @@ pub struct Start {
     pub prefix_columns: u16,
     /// Set for a smoke test. Its log goes to stderr, because stdout belongs to the command.
     pub smoke: Option<SmokeStart>,
+    /// Called after a dyno has ended with 126 or 127.
+    pub hint_after_failure: FailureHint,
 }
 
 /// What only a smoke test needs.

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use super::log_hub::{LogHub, READ_BYTES};
 use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, ScreenSize, Source};
 use crate::model::{DynoName, RunId};
-use crate::supervisor::{KeyboardSign, NoticeKind, NoticeStyle};
+use crate::supervisor::{FocusAdvice, KeyboardSign, NoticeKind, NoticeStyle};
 
 /// Maximum number of bytes that the buffers of a terminal hold after its last writer has gone.
 const TERMINAL_BYTES: usize = 128 << 10;
@@ -84,8 +84,8 @@ pub(super) struct Output {
     lines: Lines,
     /// Whether its output is also shown raw and immediately.
     is_shown_raw: bool,
-    /// Whether the notice that points to `--focus` was shown.
-    has_suggested_focus: bool,
+    /// What the notice about a full screen says; None: it was shown.
+    focus_advice: Option<FocusAdvice>,
     /// When to show something that was read but not shown yet. None: there is nothing.
     waiting: Option<Waiting>,
 }
@@ -131,14 +131,15 @@ impl Output {
             stream: None,
             lines,
             is_shown_raw: false,
-            has_suggested_focus: false,
+            focus_advice: Some(FocusAdvice::default()),
             waiting: None,
         }
     }
 
     /// Sets whether the output is also shown raw and immediately (S6.8). Log files and reports still get its lines.
-    pub(super) fn shown_raw(mut self, is_shown_raw: bool) -> Self {
-        self.is_shown_raw = is_shown_raw;
+    /// Otherwise a full screen is reported with this advice.
+    pub(super) fn shown_raw(mut self, is_shown_raw: bool, advice: FocusAdvice) -> Self {
+        (self.is_shown_raw, self.focus_advice) = (is_shown_raw, Some(advice));
         self
     }
 
@@ -256,9 +257,11 @@ impl Output {
     /// Points to `--focus` if the program draws a full screen, which cannot be shown among the other dynos' lines. Not
     /// through the supervisor: the program may end before an event about it is handled.
     fn suggest_focus(&mut self) {
-        if self.lines.entered_alternate_screen() && !self.has_suggested_focus {
-            self.has_suggested_focus = true;
-            let kind = NoticeKind::NeedsKeyboard { dyno: self.dyno.clone(), sign: KeyboardSign::FullScreen };
+        if self.lines.entered_alternate_screen()
+            && let Some(advice) = self.focus_advice.take()
+        {
+            let (dyno, sign) = (self.dyno.clone(), KeyboardSign::FullScreen);
+            let kind = NoticeKind::NeedsKeyboard { dyno, sign, advice };
             self.notice(Source::System, kind.text(NoticeStyle::Plain).unwrap_or_default());
         }
     }

@@ -21,7 +21,7 @@ use super::log_hub::{HubEvent, LogHub, LogStream, Receivers};
 use super::output::{AtPrompt, Backlog, Order, Output};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
-use super::{PhaseMark, SmokeStart, Start};
+use super::{FailureHint, PhaseMark, SmokeStart, Start};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
 use crate::model::{DynoName, Focus, Now, RunId, SpawnSpec};
 use crate::supervisor::{
@@ -55,6 +55,7 @@ pub(super) struct LiveRun {
 pub(super) struct Runtime {
     pub(super) director: Director,
     pub(super) notices: NoticeStyle,
+    pub(super) hint_after_failure: FailureHint,
     pub(super) guardian: Guardian,
     /// A copy of the guardian's socket, only used to wait.
     pub(super) link: UnixStream,
@@ -118,11 +119,12 @@ impl Runtime {
         let mut outputs = HashMap::new();
         let backlog = Backlog::default();
         let (prompt_sender, prompts) = unbounded_channel();
+        let focus_advice = start.policy.focus_advice;
         for spec in start.plan.release.iter().chain(&start.plan.formation).chain(&start.plan.command) {
             let (sender, orders) = unbounded_channel();
             let output = Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone(), prompt_sender.clone());
             let is_shown_raw = shown_raw.as_ref() == Some(&spec.dyno);
-            tasks.spawn_local(output.shown_raw(is_shown_raw).run());
+            tasks.spawn_local(output.shown_raw(is_shown_raw, focus_advice).run());
             outputs.insert(spec.dyno.clone(), sender);
         }
         let boot_timeout = start.policy.boot_timeout;
@@ -136,6 +138,7 @@ impl Runtime {
         Ok(Self {
             director,
             notices: start.notices,
+            hint_after_failure: start.hint_after_failure,
             guardian,
             link,
             signals,

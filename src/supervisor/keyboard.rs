@@ -33,7 +33,7 @@ impl Supervisor {
         if slot.spec.focus == Focus::Elsewhere && slot.focus_suggested != Some(run) {
             slot.focus_suggested = Some(run);
             let (dyno, sign) = (slot.spec.dyno.clone(), KeyboardSign::DebuggerPrompt);
-            turn.announce(NoticeKind::NeedsKeyboard { dyno, sign });
+            turn.announce(NoticeKind::NeedsKeyboard { dyno, sign, advice: self.policy.focus_advice });
         }
     }
 

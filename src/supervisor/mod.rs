@@ -56,7 +56,7 @@ pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};
 pub use notice::{About, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
 pub use notice_text::NoticeStyle;
-pub use policy::{CanDie, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy, StopAdvice, StopAll};
+pub use policy::{CanDie, FocusAdvice, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy, StopAdvice, StopAll};
 pub use smoke::{Smoke, SmokeRules};
 pub use smoke_report::{
     CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,

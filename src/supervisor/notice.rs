@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType};
 
-use super::{CanDie, PublicState, SpawnFailure, UserSignal};
+use super::{CanDie, FocusAdvice, PublicState, SpawnFailure, UserSignal};
 
 /// One of our own lines in the log. Some have no text in some formats and are not shown then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +124,8 @@ pub enum NoticeKind {
         dyno: DynoName,
         /// How its output shows that.
         sign: KeyboardSign,
+        /// What to do about it.
+        advice: FocusAdvice,
     },
     /// A run could not be started.
     SpawnFailed(SpawnFailure),
@@ -147,6 +149,8 @@ pub enum NoticeKind {
     },
     /// Exit status 127 of a shell line. The line before it, from the shell, has the name of the program (S1.6).
     CommandNotFound,
+    /// Exit status 126 of a shell line. The line before it, from the shell, says why.
+    CommandNotExecutable,
     /// A crashed dyno is restarted after this pause; zero: at once. Default format only.
     Restarting {
         /// The pause.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::app::one_of;
 use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType};
 
-use super::{CanDie, KeyboardSign, NoticeKind, StillRunning, StopCause};
+use super::{CanDie, FocusAdvice, KeyboardSign, NoticeKind, StillRunning, StopCause};
 
 /// Maximum number of dynos that one line names.
 const MAX_NAMES: usize = 3;
@@ -87,9 +87,10 @@ impl NoticeKind {
                 let given = given.map_or_else(String::new, |port| format!(" ({port})"));
                 Texts::both(format!("listens on port {port}, not on $PORT{given}"))
             }
-            Self::NeedsKeyboard { dyno, sign } => Texts::both(needs_keyboard(dyno, *sign)),
+            Self::NeedsKeyboard { dyno, sign, advice } => Texts::both(needs_keyboard(dyno, *sign, *advice)),
             Self::SpawnFailed(why) => Texts::both(why.to_string()),
             Self::CommandNotFound => Texts::both("command not found, see the line above"),
+            Self::CommandNotExecutable => Texts::both("command cannot be executed, see the line above"),
             Self::GaveUp { restarts } => Texts::both(gave_up(*restarts)),
             // The platform's words in both, because users search for them.
             Self::BootTimeout { process_type, after } => Texts::both(format!(
@@ -154,14 +155,19 @@ fn process_exited(exit: ExitStatus) -> String {
     format!("Process exited with status {}", exit.shell_code())
 }
 
-fn needs_keyboard(dyno: &DynoName, sign: KeyboardSign) -> String {
+fn needs_keyboard(dyno: &DynoName, sign: KeyboardSign, advice: FocusAdvice) -> String {
     let what = match sign {
         KeyboardSign::FullScreen => "draws a full screen",
         KeyboardSign::DebuggerPrompt => "waits at a debugger prompt",
     };
     // `--focus web` is web.1.
     let index = if dyno.index == 1 { String::new() } else { format!(".{}", dyno.index) };
-    format!("{dyno} {what}: run `dyno start --focus {}{index}` to use it", dyno.process_type)
+    let option = format!("--focus {}{index}", dyno.process_type);
+    match advice {
+        FocusAdvice::Option => format!("{dyno} {what}: add `{option}` to use it"),
+        FocusAdvice::Command => format!("{dyno} {what}: run `dyno start {option}` to use it"),
+        FocusAdvice::None => format!("{dyno} {what}, and no key reaches it"),
+    }
 }
 
 fn gave_up(restarts: u32) -> String {
@@ -179,14 +185,12 @@ fn left_running(processes: &[LeftRunning]) -> String {
 }
 
 fn stop_avoidable(process_type: &ProcessType, rule: CanDie) -> String {
-    let (value, when) = match rule {
-        CanDie::Success => ("", " with 0"),
-        CanDie::Any => ("=any", ""),
+    let value = match rule {
+        CanDie::Success => "",
+        CanDie::Any => "=any",
     };
-    format!(
-        "hint: `--can-die {process_type}{value}` keeps the others running when {process_type} exits{when}; \
-         `--restart` starts it again"
-    )
+    // Fits a terminal of 80 columns: the line above it says what happened.
+    format!("hint: `--can-die {process_type}{value}` or `--restart` keeps the others up")
 }
 
 fn ended(exit: ExitStatus) -> String {

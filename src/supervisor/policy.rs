@@ -61,6 +61,20 @@ pub struct Policy {
     pub outlives_formation: bool,
     /// How the log explains that one dyno stops the others (S6.3). None: it does not.
     pub stop_advice: Option<StopAdvice>,
+    /// What the line about a dyno that needs the keyboard suggests (S6.8).
+    pub focus_advice: FocusAdvice,
+}
+
+/// How the user can give a dyno the keyboard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FocusAdvice {
+    /// By another command: the one that was typed has no `--focus`.
+    #[default]
+    Command,
+    /// By adding `--focus` to the line that was typed.
+    Option,
+    /// Under the name of a tool that has no such option.
+    None,
 }
 
 /// What the line about the dyno that stops the others may suggest to the user.
@@ -173,6 +187,7 @@ impl Default for Policy {
             report_exit_timeout: false,
             outlives_formation: false,
             stop_advice: None,
+            focus_advice: FocusAdvice::default(),
         }
     }
 }

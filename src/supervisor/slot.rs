@@ -181,6 +181,8 @@ impl Slot {
         }
         if exit == ExitStatus::Code(Status::NotFound.code()) {
             self.notify(NoticeKind::CommandNotFound, turn);
+        } else if exit == ExitStatus::Code(Status::NotExecutable.code()) {
+            self.notify(NoticeKind::CommandNotExecutable, turn);
         }
     }
 

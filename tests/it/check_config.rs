@@ -141,12 +141,18 @@ fn every_failure_of_check_is_in_its_json_with_or_without_a_line() {
     let hint = "there is `Procfile`; `-f Procfile` uses it";
     fails_with(&app.dyno(["check", "--json", "-f", "none"]).run(), &one("none", None, "does not exist", hint));
     let message = "the directory `none` cannot be used: No such file or directory";
-    fails_with(&app.dyno(["check", "--json", "-d", "none"]).run(), &one("none", None, message, "check `-d`"));
+    fails_with(
+        &app.dyno(["check", "--json", "-d", "none"]).run(),
+        &one("none", None, message, "leave out `-d` to use the current directory"),
+    );
     let message = "`Procfile` is not a directory";
-    fails_with(&app.dyno(["check", "--json", "-d", "Procfile"]).run(), &one("Procfile", None, message, "check `-d`"));
+    fails_with(
+        &app.dyno(["check", "--json", "-d", "Procfile"]).run(),
+        &one("Procfile", None, message, "leave out `-d` to use the current directory"),
+    );
     let message = "the directory `gone` cannot be used: No such file or directory";
     let within = app.dyno(["check", "--json"]).after("cd foreman").run();
-    fails_with(&within, &one(".foreman", Some(1), message, "check `root`"));
+    fails_with(&within, &one(".foreman", Some(1), message, "remove the line to use the current directory"));
     let message = "the current directory cannot be used: No such file or directory";
     let nowhere = app.dyno(["check", "--json"]).after("mkdir gone && cd gone && rmdir \"$PWD\"").run();
     fails_with(&nowhere, &one(".", None, message, "change to a directory that exists"));
@@ -192,7 +198,7 @@ fn config_refuses_explain_together_with_json() {
 
     let finished = app.dyno(["config", "--json", "--explain", "A"]).run();
 
-    let error = "error: `--json` cannot be used with `--explain`\n\nhint: leave one of them out\n";
+    let error = "error: `--json` cannot be used with `--explain`\n\nhint: did you mean `dyno config --json` or `dyno config --explain A`?\n";
     finished.expect(Ended::Code(2), "", error);
 }
 
@@ -203,7 +209,7 @@ fn explain_of_an_unset_variable_is_an_error() {
     app.dyno(["config", "--explain", "NOPE"]).run().expect(
         Ended::Code(78),
         "",
-        "error: `NOPE` is not set\n\nhint: it is not set in the files, with `--set` or in the shell\n",
+        "error: `NOPE` is not set\n\nhint: `dyno config` lists the config vars; `--set NOPE=VALUE` or a line in .env adds one\n",
     );
 }
 

@@ -151,7 +151,7 @@ fn every_command_has_a_manual_page_with_all_its_options() {
 
 #[test]
 fn man_suggests_the_nearest_page() {
-    let error = "error: `strat` is not a valid value for `COMMAND`\n\nhint: did you mean `start`?\n";
+    let error = "error: there is no manual page `strat`\n\nhint: did you mean `dyno man start`?\n";
 
     App::empty().dyno(["man", "strat"]).run().expect(Ended::Code(2), "", error);
 }

@@ -297,7 +297,7 @@ fn each_shell_gets_a_script_that_calls_the_dyno_in_its_path() {
     app.dyno(["completions", "bsah"]).run().expect(
         Ended::Code(2),
         "",
-        "error: `bsah` is not a valid value for `SHELL`\n\nhint: did you mean `bash` or `zsh`?\n",
+        "error: `bsah` is not a valid value for `SHELL`\n\nhint: did you mean `bash`?\n",
     );
     app.dyno(["completions"]).run().expect_end(Ended::Code(2));
 }

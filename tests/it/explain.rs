@@ -73,7 +73,7 @@ fn s5_2_explain_port_refuses_what_start_would_refuse() {
 
     refused(&app(), &["-p", "abc"], 2, "`-p abc` is not a port number from 1 to 65535", port);
     let bad = app().file(".env", "PORT=abc\n");
-    refused(&bad, &[], 78, "`PORT` in .env:1 is not a port number from 1 to 65535", port);
+    refused(&bad, &[], 78, ".env:1: `PORT` is not a port number from 1 to 65535", port);
     let high = app().file(".env", "PORT=65500\n");
     refused(&high, &[], 78, ".env:1: `worker.1` would get port 65600, but the highest port is 65535", lower);
 }
@@ -86,7 +86,7 @@ fn s3_2_an_unknown_key_suggests_the_nearest() {
         ("database_url", "did you mean `DATABASE_URL`?"),
         ("POTR", "did you mean `PORT`?"),
         ("DYNOS", "did you mean `DYNO`?"),
-        ("XYZZY_PLUGH", "it is not set in the files, with `--set` or in the shell"),
+        ("XYZZY_PLUGH", "`dyno config` lists the config vars; `--set XYZZY_PLUGH=VALUE` or a line in .env adds one"),
     ] {
         let explained = app.dyno(["config", "--explain", typed]).run();
         explained.expect(Ended::Code(78), "", &format!("error: `{typed}` is not set\n\nhint: {hint}\n"));
@@ -105,7 +105,7 @@ fn s3_2_a_key_after_config_gets_a_hint_to_explain() {
         app.dyno(["config", "--json", word]).run().expect(Ended::Code(2), "", &error);
     }
     let error = "error: unknown command `config:get`\n\n\
-                 hint: `dyno config --explain KEY` shows where a value comes from\n";
+                 hint: `dyno run printenv A` prints a value; `dyno config --explain A` shows where it comes from\n";
     app.dyno(["config:get", "A"]).run().expect(Ended::Code(2), "", error);
 }
 

@@ -271,10 +271,8 @@ fn s4_5_every_kind_of_dot_foreman_line_without_effect_is_reported() {
         "\
 note: .foreman:1: `root` has no value and is ignored
 hint: write one, or remove the line
-note: .foreman:2: `app` has no effect
-hint: `dyno` does not need this foreman key; the line can stay
-note: .foreman:3: `prot` has no effect
-hint: known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`
+error: .foreman:3: `prot` has no effect
+hint: did you mean `port`?
 error: .foreman:4: `nonsense` is not `key: value`
 hint: write a line such as `port: 5000`
 error: .foreman:6: `port` is set on line 5 and again here; this value is used
@@ -285,13 +283,14 @@ hint: remove one of the lines
 
 #[test]
 fn s4_5_every_kind_of_unusable_dot_foreman_value_is_reported() {
+    let seconds = "write a whole number of seconds from 0 to 86400, as in `timeout: 5`";
     for (line, fact, hint) in [
         (&b"port: \"1"[..], "the value of `port` has no closing quote", "close the quote"),
         (b"port: \"1\" 2", "the value of `port` continues after its closing quote", "put the whole value in quotes"),
         (b"env: [a]", "the value of `env` uses YAML syntax that is not supported", "write `a, b` for a list"),
         (b"env: \xff", "the value of `env` is not UTF-8", "save the file as UTF-8"),
         (b"port: 0", "`0` is not a port number from 1 to 65535", "write a line such as `port: 5000`"),
-        (b"timeout: x", "`x` is not a timeout: expected seconds, up to one day", "write a line such as `timeout: 5`"),
+        (b"timeout: x", "`x` is not a valid value for `timeout`", seconds),
         (b"formation: web", "`web` has no quantity", "write `web=1`"),
         (b"concurrency: wbe=1", "the Procfile has no process type `wbe`", "did you mean `web`?"),
     ] {
@@ -325,7 +324,7 @@ fn s4_5_a_bad_quantity_in_dot_foreman_is_reported_with_its_line() {
     let app = App::new("web: true\n").file(".foreman", "formation: all=1,stripe=0\n\nconcurrency: wbe=2\n");
 
     let warning = ".foreman:1: the Procfile has no process type `stripe` to leave out\n\
-                   hint: check the name, or leave it as it is\n";
+                   hint: it has `web`\n";
     let fact = "error: .foreman:3: the Procfile has no process type `wbe`\n";
     let hint = "hint: did you mean `web`?\n";
     refuses(&app, ".foreman", &format!("note: {warning}{fact}{hint}"));
@@ -339,7 +338,7 @@ fn an_unreadable_file_is_reported_at_the_line_that_names_it() {
         app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\nhint: {hint}\n"));
         app.dyno(["start"]).run().expect(Ended::Code(78), "", &format!("error: {fact}\n\nhint: {hint}\n"));
     };
-    let there = "check the name; there is `Procfile` and `Procfile.dev`";
+    let there = "check the name; there are `Procfile` and `Procfile.dev`";
     let missing = "check the name, or create the file";
 
     refused(&named(".foreman", "port: 1\nprocfile: no\n"), ".foreman:2: the Procfile `no` does not exist", there);

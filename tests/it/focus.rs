@@ -61,7 +61,7 @@ fn s6_8_the_focused_dyno_gets_the_keys_and_its_output_has_no_prefix() {
         shown_after_the_start(&finished.stdout),
         "helx\u{8} \u{8}lo\ngot <hello>\nworker.1 | job done\nend of input\napp.1    | exited with code 3\n\
          system   | app.1 exited first (code 3): stopping the others; press Ctrl-C to kill them\n\
-         system   | hint: `--can-die app=any` keeps the others running when app exits; `--restart` starts it again\n\
+         system   | hint: `--can-die app=any` or `--restart` keeps the others up\n\
          system   | sending SIGTERM to all processes\nworker.1 | terminated by SIGTERM\n"
     );
 }
@@ -226,7 +226,7 @@ fn s6_8_focus_works_while_stdout_goes_to_a_file() {
             "end of input",
             "app.1    | exited with code 3",
             "system   | app.1 exited first (code 3): stopping the others; press Ctrl-C to kill them",
-            "system   | hint: `--can-die app=any` keeps the others running when app exits; `--restart` starts it again",
+            "system   | hint: `--can-die app=any` or `--restart` keeps the others up",
             "system   | sending SIGTERM to all processes"
         ]
     );
@@ -249,7 +249,7 @@ fn s6_8_log_files_have_the_lines_of_the_focused_dyno_with_prefix() {
 fn s6_8_an_impossible_focus_is_refused_before_anything_starts() {
     let app = App::new("app: touch started\nworker: touch started\nrelease: touch started\n");
     let both = "error: `--focus app` cannot be used with `--quiet app`\n\n\
-                hint: leave one of them out: `--focus` shows the output of `app.1`\n";
+                hint: leave out `--quiet app`: `--focus` shows the output of `app.1`\n";
     let refusals = [
         (
             &["--focus", "nope"][..],
@@ -291,7 +291,7 @@ fn s6_8_an_impossible_focus_is_refused_before_anything_starts() {
         "error: `--focus app` gives stdin to `app.1`, but `-f -` reads the Procfile from stdin\n\n\
          hint: name a file with `-f`\n",
     );
-    let twice = "error: `--focus` is given twice\n\nhint: give it once\n";
+    let twice = "error: `--focus` is given twice\n\nhint: did you mean `dyno start --focus app`?\n";
     app.dyno(["start", "--focus", "app", "--focus", "app"]).run().expect(Ended::Code(2), "", twice);
     let without = "error: `--focus` needs a value\n\nhint: write `--focus TYPE[.N]`\n";
     app.dyno(["start", "--focus"]).run().expect(Ended::Code(2), "", without);

@@ -23,7 +23,9 @@ mod env_values;
 mod explain;
 mod file_messages;
 mod first_hour_cli;
+mod first_hour_files;
 mod first_hour_run;
+mod first_hour_words;
 mod focus;
 mod focus_ends;
 #[cfg(feature = "real-apps")]

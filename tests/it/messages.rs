@@ -58,7 +58,7 @@ fn s4_every_kind_of_unreadable_formation_is_reported() {
     app.refuses(&["start", "-m", "=1"], 2, &error("`=1` has no process type before the `=`", list));
     app.refuses(&["start", "-m", "web=1,,worker=1"], 2, &error("`web=1,,worker=1` has an empty item", list));
     let fact = "nothing to start: `-x` excludes every type that would run";
-    app.refuses(&["start", "-x", "web,worker"], 2, &error(fact, "exclude fewer types"));
+    app.refuses(&["start", "-x", "web,worker"], 2, &error(fact, "to run only `web`, write `-x worker`"));
     let fact = "nothing to start: every type has quantity 0";
     for list in ["all=0", "web=0,worker=0"] {
         app.refuses(&["start", list], 2, &error(fact, "give a type a quantity, such as `web=1`"));
@@ -74,7 +74,7 @@ fn s4_every_kind_of_odd_formation_gets_a_warning() {
     warns(
         &app,
         &["start", "-m", "web=1,ghost=0"],
-        "warning: the Procfile has no process type `ghost` to leave out\nhint: check the name, or leave it as it is\n",
+        "warning: the Procfile has no process type `ghost` to leave out\nhint: it has `web`, `worker`\n",
     );
     let twice = "warning: `web` has more than one quantity; `web=1` is used\nhint: write `web` once\n";
     warns(&app, &["start", "-m", "web=2,web=1"], twice);
@@ -97,7 +97,7 @@ fn every_kind_of_unusable_option_value_is_reported() {
         app.refuses(&["start", name, "web=all"], 2, &error(&fact, &hint));
     }
     let fact = "`--stop-signal web` has no signal";
-    app.refuses(&["start", "--stop-signal", "web"], 2, &error(fact, "write `web=INT`"));
+    app.refuses(&["start", "--stop-signal", "web"], 2, &error(fact, "write `--stop-signal web=INT`"));
     let fact = "`--stop-signal web=XYZZY`: there is no signal `XYZZY`";
     app.refuses(&["start", "--stop-signal", "web=XYZZY"], 2, &error(fact, "write a name such as `INT` or `QUIT`"));
     let fact = "`--stop-signal web=SIGTRM`: there is no signal `SIGTRM`";
@@ -112,7 +112,7 @@ fn every_kind_of_unusable_option_value_is_reported() {
     let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
     let hint = "leave it out, or name the base, such as `-p 5000`";
     app.refuses(&["start", "-p", "auto", "--port-step", "7"], 2, &error(fact, hint));
-    let number = "a whole number from 0 to 4294967295";
+    let number = "a whole number, such as 3";
     app.refuses(&["start", "--restart", "--max-restarts", "x"], 2, &bad_value("x", "--max-restarts", number));
 }
 
@@ -154,10 +154,14 @@ fn unknown_options_and_commands_suggest_the_nearest() {
 
     let near =
         |given: &str, meant: &str| error(&format!("unknown option `{given}`"), &format!("did you mean `{meant}`?"));
-    app.refuses(&["start", "--prot", "3"], 2, &error("unknown option `--prot`", "did you mean `--port` or `--root`?"));
+    app.refuses(&["start", "--prot", "3"], 2, &error("unknown option `--prot`", "did you mean `--port`?"));
     app.refuses(&["check", "--jsn"], 2, &near("--jsn", "--json"));
     app.refuses(&["confg"], 2, &error("unknown command `confg`", "did you mean `dyno config`?"));
-    app.refuses(&["start", "-p", "1", "-p", "2"], 2, &error("`--port` is given twice", "give it once"));
+    app.refuses(
+        &["start", "-p", "1", "-p", "2"],
+        2,
+        &error("`--port` is given twice", "did you mean `dyno start -p 1` or `dyno start -p 2`?"),
+    );
 }
 
 #[test]
@@ -166,7 +170,7 @@ fn s5_every_kind_of_unusable_port_is_reported() {
     let hint = "give a port such as `-p 5000`, or `-p auto`";
 
     app.refuses(&["start", "-p", "http"], 2, &error("`-p http` is not a port number from 1 to 65535", hint));
-    let fact = "`PORT` in port.env:1 is not a port number from 1 to 65535";
+    let fact = "port.env:1: `PORT` is not a port number from 1 to 65535";
     app.refuses(&["start", "-e", "port.env"], 78, &error(fact, hint));
     let fact = "`PORT` in the shell is not a port number from 1 to 65535";
     app.dyno(["start"]).env("PORT", "x").run().expect(Ended::Code(2), "", &error(fact, hint));
@@ -187,10 +191,9 @@ fn s4_5_start_reports_errors_in_dot_foreman_with_their_line() {
     let fact = ".foreman:1: the Procfile has no process type `wbe`";
     bad("formation: wbe=1\n").refuses(&["start"], 78, &error(fact, "did you mean `web`?"));
     let fact = ".foreman:1: the directory `nowhere` cannot be used: No such file or directory";
-    bad("root: nowhere\n").refuses(&["start"], 78, &error(fact, "check `root`"));
-    let known = "known keys are `port`, `formation`, `concurrency`, `procfile`, `env`, `root` and `timeout`";
-    let warning = format!("warning: .foreman:1: `prot` has no effect\nhint: {known}\n");
-    warns(&bad("prot: 1\n"), &["start", "web"], &warning);
+    bad("root: nowhere\n").refuses(&["start"], 78, &error(fact, "remove the line to use the current directory"));
+    let warning = "warning: .foreman:1: `prot` has no effect\nhint: did you mean `port`?\n";
+    warns(&bad("prot: 1\n"), &["start", "web"], warning);
 }
 
 #[test]
@@ -198,8 +201,12 @@ fn missing_files_and_directories_are_errors_with_a_hint() {
     let app = app();
 
     let fact = "the directory `nowhere` cannot be used: No such file or directory";
-    app.refuses(&["start", "-d", "nowhere"], 78, &error(fact, "check `-d`"));
-    app.refuses(&["start", "-d", "Procfile"], 78, &error("`Procfile` is not a directory", "check `-d`"));
+    app.refuses(&["start", "-d", "nowhere"], 78, &error(fact, "leave out `-d` to use the current directory"));
+    app.refuses(
+        &["start", "-d", "Procfile"],
+        78,
+        &error("`Procfile` is not a directory", "leave out `-d` to use the current directory"),
+    );
     let check = "check the name, or create the file";
     let fact = "Procfile/x does not exist: a part of its path is not a directory";
     app.refuses(&["start", "-f", "Procfile/x"], 78, &error(fact, check));
@@ -271,7 +278,7 @@ fn start_cmd_together_with_a_procfile_is_a_warning() {
 
 #[test]
 fn s9_an_unknown_program_without_a_procfile_is_an_error() {
-    let hint = "it is not a program on `PATH`, and there is no Procfile with a process type of that name";
+    let hint = "it is not a program on `PATH`, and there is no Procfile with a process type of that name; create one with a line such as `web: npm start`";
     App::empty().refuses(&["run", "nothing-like-it"], 127, &error("`nothing-like-it` was not found", hint));
     let hint = "check the path: it is relative to the root of the app";
     App::empty().refuses(&["run", "./nothing", "x"], 127, &error("`./nothing` was not found", hint));

@@ -40,7 +40,7 @@ fn s13_1_an_unknown_option_before_the_command_is_a_usage_error() {
 
     refuses(&["--porcfile", "P", "ls"], "did you mean `--procfile` or `--profile`?");
     refuses(&["--nope", "ls"], "`dyno help run` lists its options");
-    refuses(&["-x"], "`dyno help run` lists its options");
+    refuses(&["-x"], "`-x` is an option of `dyno smoke` and `dyno start`");
     // Options after the command belong to the command.
     app.dyno(["run", "printf", "%s|", "--nope", "-f", "--"]).run().expect(Ended::Code(0), "--nope|-f|--|", "");
 }
@@ -105,7 +105,7 @@ fn s9_3_a_missing_program_is_127_and_a_non_executable_one_is_126() {
         Ended::Code(127),
         "",
         "error: `no-such-program` was not found\n\n\
-         hint: it is neither a process type of the Procfile nor a program on `PATH`\n",
+         hint: it is neither a process type of the Procfile nor a program on `PATH`; a program of the app needs its path, such as `bin/rails`\n",
     );
     app.dyno(["run", "./notes.txt", "x"]).run().expect(
         Ended::Code(126),

@@ -125,7 +125,7 @@ fn s9_1_run_finds_programs_in_the_path_that_the_files_set() {
         Ended::Code(127),
         "",
         "error: `printenv` was not found\n\n\
-         hint: it is neither a process type of the Procfile nor a program on `PATH`\n",
+         hint: it is neither a process type of the Procfile nor a program on `PATH`; a program of the app needs its path, such as `bin/rails`\n",
     );
 }
 

@@ -98,8 +98,11 @@ fn s6_5_a_boot_timeout_of_0_is_refused() {
     assert!(!app.has("started"));
 }
 
-const WITHOUT_RESTARTS: &str =
-    "error: `--restart` or `--heroku` is missing\n\nhint: add it: another option on this line needs it\n";
+/// The error for an option that needs `--restart`.
+fn without_restarts(option: &str) -> String {
+    let line = format!("dyno start --restart {option} 3");
+    format!("error: `{option}` needs `--restart` or `--heroku`\n\nhint: did you mean `{line}`?\n")
+}
 
 #[test]
 fn max_restarts_needs_restart_or_heroku() {
@@ -107,7 +110,7 @@ fn max_restarts_needs_restart_or_heroku() {
 
     let finished = app.dyno(["start", "--max-restarts", "3"]).run();
 
-    finished.expect(Ended::Code(2), "", WITHOUT_RESTARTS);
+    finished.expect(Ended::Code(2), "", &without_restarts("--max-restarts"));
     assert!(!app.has("started"));
 }
 
@@ -140,5 +143,5 @@ fn s6_9_max_delay_caps_the_back_off() {
 fn s6_9_max_delay_needs_restart_or_heroku() {
     let finished = App::new("web: touch started\n").dyno(["start", "--max-delay", "3"]).run();
 
-    finished.expect(Ended::Code(2), "", WITHOUT_RESTARTS);
+    finished.expect(Ended::Code(2), "", &without_restarts("--max-delay"));
 }

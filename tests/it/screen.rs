@@ -200,7 +200,7 @@ fn s7_6_a_full_screen_program_is_reported_once_with_a_hint_to_focus() {
 
     assert_eq!(lines_of_app(&finished.stdout), ["before", "after"]);
     let shown = without_times_and_pids(&finished.stdout);
-    let notice = "system | app.1 draws a full screen: run `dyno start --focus app` to use it\r\n";
+    let notice = "system | app.1 draws a full screen: add `--focus app` to use it\r\n";
     assert_eq!(shown.matches(notice).count(), 1, "{shown}");
 }
 

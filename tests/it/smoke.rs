@@ -301,5 +301,5 @@ fn mistaken_options_are_refused_before_anything_starts() {
     refused(&["--can-die", "wroker"], "error: `--can-die`: the Procfile has no process type `wroker`");
     refused(&["--quiet", "wbe"], "error: `--quiet`: the Procfile has no process type `wbe`");
     refused(&["--ready", "wbe"], "error: `--ready`: the Procfile has no process type `wbe`");
-    refused(&["-t", "3"], "error: unknown option `-t`\n\nhint: `dyno help smoke` lists its options\n");
+    refused(&["-t", "3"], "error: unknown option `-t`\n\nhint: `-t` is an option of `dyno release` and `dyno start`\n");
 }

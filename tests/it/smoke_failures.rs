@@ -262,7 +262,8 @@ fn the_status_is_127_if_the_command_is_not_found() {
 #[test]
 fn the_status_is_126_if_the_command_is_not_executable() {
     let reason = "exited with code 126, the shell's status for a program that cannot be executed";
-    assert_command_fails(&["./script 2>/dev/null"], 126, &["run.1: exited with code 126"], reason);
+    let output = ["run.1: exited with code 126", "run.1: command cannot be executed, see the line above"];
+    assert_command_fails(&["./script 2>/dev/null"], 126, &output, reason);
 }
 
 #[test]

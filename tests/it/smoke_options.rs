@@ -75,7 +75,7 @@ fn options_that_contradict_each_other_are_refused() {
 
     let before = app.dyno(["-f", "other", "smoke", "--start", "touch started"]).run();
     let text = "error: `--start` cannot be used with `--procfile`\n\n\
-                hint: leave one of them out: `--start` replaces the Procfile\n";
+                hint: leave out `-f`: `--start` replaces the Procfile\n";
     before.expect(Ended::Code(2), "", text);
 }
 

@@ -4,6 +4,9 @@
 //! server. `exec` is only added to a single simple command that behaves the same with and without it. In case of doubt
 //! it is not added, which is always correct. Nothing is expanded here.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
 use super::scan::{Construct, Scan};
 use super::shell_words::{is_plain, is_shell_word};
 
@@ -58,6 +61,38 @@ pub fn shell_line(command_line: &[u8]) -> ShellLine {
     ShellLine { line, own_shell: false }
 }
 
+/// The program of a line that is run as `exec PROGRAM …`, without its quotes. None: the line is another one, or only the shell
+/// knows the program.
+#[must_use]
+pub fn program_word(command_line: &[u8]) -> Option<Vec<u8>> {
+    let scan = Scan::of(command_line);
+    let has_exec = scan.begins_with_exec();
+    let is_plain = has_exec || scan.accepts_exec();
+    let word = scan.words.into_iter().nth(usize::from(has_exec));
+    word.filter(|word| is_plain && !word.expands).map(|word| word.literal)
+}
+
+/// The first word in the place of a command that bash has and `/bin/sh` may not have.
+#[must_use]
+pub fn bash_word(command_line: &[u8]) -> Option<&'static str> {
+    let mut begins_command = true;
+    for word in command_line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        if let Some(found) = BASH_WORDS.iter().find(|known| begins_command && known.as_bytes() == word) {
+            return Some(found);
+        }
+        let introduces = ["!", "{", "if", "then", "else", "elif", "while", "until", "do"];
+        begins_command = word.ends_with(b";")
+            || word.ends_with(b"&")
+            || word.ends_with(b"|")
+            || word.ends_with(b"(")
+            || introduces.iter().any(|known| known.as_bytes() == word);
+    }
+    None
+}
+
+/// Builtins and reserved words of bash that a plain `sh`, such as dash, does not know.
+const BASH_WORDS: [&str; 9] = ["source", "[[", "declare", "let", "mapfile", "popd", "pushd", "readarray", "shopt"];
+
 /// Puts a space before a line that begins like an option, so that `sh -c` does not read it as one.
 fn guard_leading_dash(command_line: &[u8]) -> Vec<u8> {
     let mut line = Vec::new();
@@ -98,6 +133,18 @@ pub fn append_words(command_line: &[u8], words: &[impl AsRef<[u8]>]) -> Result<V
 #[must_use]
 pub fn join_words(words: &[impl AsRef<[u8]>]) -> Vec<u8> {
     words.iter().map(|word| quote_word(word.as_ref())).collect::<Vec<_>>().join(&b' ')
+}
+
+/// A line as a user would type it: words are quoted only if they would mean something else otherwise.
+#[must_use]
+pub fn shown_words(words: &[OsString]) -> String {
+    // Unlike `quote_word`, this leaves `web=2` and reserved words after a command as they are.
+    let shown = |word: &OsString| {
+        let word = word.as_bytes();
+        let plain = !word.is_empty() && word.iter().copied().all(is_plain) && !word.starts_with(b"=");
+        if plain { word.to_vec() } else { quote_word(word) }
+    };
+    String::from_utf8_lossy(&words.iter().map(shown).collect::<Vec<_>>().join(&b' ')).into_owned()
 }
 
 /// Quotes a word for the shell, only if necessary.
@@ -218,6 +265,20 @@ mod tests {
         assert!(shell_line(b"exec -a name node").own_shell);
         assert!(shell_line(b"exec").own_shell);
         assert!(shell_line(b"exec a && b").own_shell);
+    }
+
+    #[test]
+    fn a_word_of_bash_is_found_where_a_command_begins() {
+        for (line, word) in [
+            ("source env.sh && ./web", "source"),
+            ("cd app; [[ -f x ]] && ./web", "[["),
+            ("if [[ -f x ]]; then ./web; fi", "[["),
+        ] {
+            assert_eq!(bash_word(line.as_bytes()), Some(word), "{line}");
+        }
+        for line in ["./web --source source", "cat <<< source", "echo [[ x ]]", ""] {
+            assert_eq!(bash_word(line.as_bytes()), None, "{line}");
+        }
     }
 
     #[test]

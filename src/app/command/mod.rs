@@ -6,7 +6,9 @@ pub(super) mod scan;
 pub(super) mod shell_words;
 mod without_shell;
 
-pub use line::{AppendError, ShellLine, append_words, join_words, quote_word, shell_line};
+pub use line::{
+    AppendError, ShellLine, append_words, bash_word, join_words, program_word, quote_word, shell_line, shown_words,
+};
 pub use profile::with_profile;
 pub use scan::Construct;
 pub use without_shell::{Direct, without_shell};

@@ -60,18 +60,17 @@ impl FormationError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::UnknownType { nearest, known, .. } => did_you_mean(nearest).unwrap_or_else(|| {
-                if known.is_empty() {
-                    "it defines no process types".to_owned()
-                } else {
-                    format!("it has {}", some_of(known))
-                }
-            }),
+            Self::UnknownType { name, .. } if with_equals(name).is_some() => {
+                format!("write `{}`", with_equals(name).unwrap_or_default())
+            }
+            Self::UnknownType { nearest, known, .. } => did_you_mean(nearest).unwrap_or_else(|| known_types(known)),
             Self::Release => {
                 "leave it out: it runs before the formation anyway; `dyno release` runs it alone".to_owned()
             }
             Self::EmptyItem { .. } | Self::NoName { .. } => "write a list such as `web=2,worker=1`".to_owned(),
-            Self::NoQuantity { name } => format!("write `{name}=1`"),
+            Self::NoQuantity { name } => {
+                format!("write `{}`", with_equals(name).unwrap_or_else(|| format!("{name}=1")))
+            }
             Self::BadQuantity { name, .. } => format!("write a number, such as `{name}=1`"),
             Self::TooMany { name, .. } => format!("write at most `{name}={MAX_QUANTITY}`"),
         }
@@ -88,6 +87,8 @@ pub enum FormationWarning {
         name: String,
         /// The most similar names. If the name is a typo, one of these runs although the user excluded it.
         nearest: Vec<String>,
+        /// All names that could have been given, in the order of the Procfile.
+        known: Vec<String>,
     },
     /// `-m web=1,web=2`.
     #[error("`{name}` has more than one quantity; `{name}={quantity}` is used")]
@@ -110,13 +111,22 @@ impl FormationWarning {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::UnknownType { nearest, .. } => {
-                did_you_mean(nearest).unwrap_or_else(|| "check the name, or leave it as it is".to_owned())
-            }
+            Self::UnknownType { nearest, known, .. } => did_you_mean(nearest).unwrap_or_else(|| known_types(known)),
             Self::Twice { name, .. } => format!("write `{name}` once"),
             Self::NotAmongTheNamed { name } => {
                 format!("add `{name}` to the process types to start, or leave out its quantity")
             }
         }
     }
+}
+
+fn known_types(known: &[String]) -> String {
+    if known.is_empty() { "it defines no process types".to_owned() } else { format!("it has {}", some_of(known)) }
+}
+
+/// `web=2` for `web:2`.
+fn with_equals(item: &str) -> Option<String> {
+    let (name, quantity) = item.split_once(':')?;
+    let is_quantity = !name.is_empty() && !quantity.is_empty() && quantity.bytes().all(|byte| byte.is_ascii_digit());
+    is_quantity.then(|| format!("{name}={quantity}"))
 }

@@ -217,7 +217,9 @@ impl Resolving<'_> {
             return true;
         }
         if *quantity == 0 {
-            self.warnings.push(FormationWarning::UnknownType { name: name.clone(), nearest: near(name, self.types) });
+            let known = names_in_formation(self.types).map(str::to_owned).collect();
+            let nearest = near(name, self.types);
+            self.warnings.push(FormationWarning::UnknownType { name: name.clone(), nearest, known });
         } else {
             self.errors.push(unknown_type(name, self.types));
         }

@@ -89,7 +89,7 @@ fn an_invalid_base_names_its_source_and_shows_only_the_text_of_an_option() {
     );
     assert_eq!(
         error(BaseSources { env_file: Some((".env:2", b"0")), ..BaseSources::default() }),
-        "`PORT` in .env:2 is not a port number from 1 to 65535"
+        ".env:2: `PORT` is not a port number from 1 to 65535"
     );
     assert_eq!(
         error(BaseSources { shell: Some(b"65536"), ..BaseSources::default() }),

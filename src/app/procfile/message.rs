@@ -12,6 +12,24 @@ use crate::model::{InvalidProcessType, ProcessType};
 /// Common names of process types. If a line without a colon begins with one of them, the colon is missing.
 const COMMON_NAMES: [&[u8]; 8] = [b"web", b"worker", b"release", b"clock", b"scheduler", b"sidekiq", b"beat", b"cron"];
 
+/// Programs that commands begin with. If the second word of a line without a colon is one of them and the first is not, the
+/// first is a name whose colon is missing.
+const USUAL_PROGRAMS: &str = "
+    bash bun bundle cargo celery command cross-env deno docker dotnet env esbuild exec flask foreman go gunicorn heroku java
+    make mix node nohup npm npx php pnpm poetry puma python python3 rackup rails rake ruby sh sidekiq sudo tailwindcss time
+    uv uvicorn vite webpack yarn
+";
+
+fn is_usual_program(word: &[u8]) -> bool {
+    USUAL_PROGRAMS.split_ascii_whitespace().any(|known| known.as_bytes() == word)
+}
+
+/// Whether the first word of a line without a colon was meant as a name.
+fn is_meant_as_name(first: &[u8], rest: &[u8]) -> bool {
+    let is_name = std::str::from_utf8(first).is_ok_and(|name| ProcessType::new(name).is_ok());
+    is_common_name(first) || is_name && is_usual_program(first_word(rest).0) && !is_usual_program(first)
+}
+
 /// Whether this is a common name of a process type.
 pub(crate) fn is_common_name(name: &[u8]) -> bool {
     COMMON_NAMES.contains(&name)
@@ -96,7 +114,7 @@ fn missing_colon(line: &SourceLine<'_>, context: LineContext, label: &str) -> Pr
         return Problem::new(Severity::Defect, line.number, message, "write the whole command on one line");
     }
     let (first, rest) = first_word(body);
-    if is_common_name(first) && !rest.is_empty() {
+    if !rest.is_empty() && is_meant_as_name(first, rest) {
         let name = shortened(first);
         let message = format!("the colon after `{name}` is missing");
         let command =

@@ -5,16 +5,18 @@ const MAX_SUGGESTED: usize = 3;
 
 /// The names most similar to `name`, at most three, the nearest first. Empty if none is similar.
 ///
-/// Similar means at most one typo plus one for every three characters, or that one name is a prefix of the other.
+/// Similar means one typo for every three characters of the shorter name, rounded to the nearest and at least one, or that
+/// one name is a prefix of the other. So `--http` does not suggest `--help`, nor `--export` `--port`.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let name = name.to_lowercase();
-    let allowed = 1 + name.chars().count() / 3;
+    let length = name.chars().count();
     let mut near: Vec<(usize, &str)> = known
         .into_iter()
         .filter_map(|candidate| {
             let lower = candidate.to_lowercase();
             let distance = strsim::damerau_levenshtein(&name, &lower);
+            let allowed = length.min(lower.chars().count()).saturating_add(1).div_euclid(3).max(1);
             let begins =
                 name.len() >= 2 && (lower.starts_with(&name) || (lower.len() >= 2 && name.starts_with(&lower)));
             (distance <= allowed && distance < lower.chars().count() || begins).then_some((distance, candidate))
@@ -49,6 +51,15 @@ pub(crate) fn some_of<Name: AsRef<str>>(names: &[Name]) -> String {
     }
 }
 
+/// Like [`some_of`], as part of a sentence: `` `a`, `b` and `c` ``.
+pub(crate) fn some_in_words<Name: AsRef<str>>(names: &[Name]) -> String {
+    let text = some_of(names);
+    match text.rsplit_once(", ") {
+        Some((others, last)) if names.len() <= MAX_SUGGESTED => format!("{others} and {last}"),
+        Some(_) | None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +74,11 @@ mod tests {
     #[test]
     fn a_name_that_is_not_similar_to_any_finds_nothing() {
         assert!(nearest("postgres", ["web", "worker"]).is_empty());
+        for (name, other) in
+            [("http", "help"), ("export", "port"), ("FOO", "FPE"), ("why", "web"), ("reload", "release")]
+        {
+            assert!(nearest(name, [other]).is_empty(), "{name}");
+        }
         assert!(nearest("", ["web"]).is_empty());
     }
 
@@ -82,5 +98,8 @@ mod tests {
     fn a_hint_lists_three_names_and_counts_the_rest() {
         assert_eq!(some_of(&["a", "b", "c"]), "`a`, `b`, `c`");
         assert_eq!(some_of(&["a", "b", "c", "d", "e"]), "`a`, `b`, `c` and 2 more");
+        assert_eq!(some_in_words(&["a"]), "`a`");
+        assert_eq!(some_in_words(&["a", "b", "c"]), "`a`, `b` and `c`");
+        assert_eq!(some_in_words(&["a", "b", "c", "d"]), "`a`, `b`, `c` and 1 more");
     }
 }

@@ -184,8 +184,8 @@ fn s6_3_the_dyno_that_stops_the_others_is_named_with_the_reason() {
 #[test]
 fn s6_3_the_hint_names_the_option_that_would_have_helped() {
     let (with_0, any) = (
-        "hint: `--can-die web` keeps the others running when web exits with 0; `--restart` starts it again",
-        "hint: `--can-die web=any` keeps the others running when web exits; `--restart` starts it again",
+        "hint: `--can-die web` or `--restart` keeps the others up",
+        "hint: `--can-die web=any` or `--restart` keeps the others up",
     );
     for (rule, text) in [(CanDie::Success, with_0), (CanDie::Any, any)] {
         assert_texts(&NoticeKind::StopAvoidable { process_type: web(), rule }, Some(text), Some(text));
@@ -219,19 +219,27 @@ fn s6_6_the_default_format_names_the_dynos_that_have_not_exited() {
 }
 
 #[test]
-fn s6_8_a_dyno_that_needs_the_keyboard_gets_a_command_to_type() {
-    for (dyno, sign, text) in [
+fn s6_8_a_dyno_that_needs_the_keyboard_says_how_to_get_it() {
+    for (dyno, sign, advice, text) in [
         (
             dyno("web", 1),
             KeyboardSign::DebuggerPrompt,
-            "web.1 waits at a debugger prompt: run `dyno start --focus web` to use it",
+            FocusAdvice::Option,
+            "web.1 waits at a debugger prompt: add `--focus web` to use it",
         ),
         (
             dyno("web", 2),
             KeyboardSign::FullScreen,
+            FocusAdvice::Command,
             "web.2 draws a full screen: run `dyno start --focus web.2` to use it",
         ),
+        (
+            dyno("web", 1),
+            KeyboardSign::DebuggerPrompt,
+            FocusAdvice::None,
+            "web.1 waits at a debugger prompt, and no key reaches it",
+        ),
     ] {
-        assert_texts(&NoticeKind::NeedsKeyboard { dyno, sign }, Some(text), Some(text));
+        assert_texts(&NoticeKind::NeedsKeyboard { dyno, sign, advice }, Some(text), Some(text));
     }
 }

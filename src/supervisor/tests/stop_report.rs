@@ -16,7 +16,7 @@ fn s6_3_the_dyno_that_stops_the_others_is_named_before_the_signal() {
             "web.1: exited with code 3",
             "#1 stop 15",
             "system: web.1 exited first (code 3): stopping the others; press Ctrl-C to kill them",
-            "system: hint: `--can-die web=any` keeps the others running when web exits; `--restart` starts it again",
+            "system: hint: `--can-die web=any` or `--restart` keeps the others up",
             "system: sending SIGTERM to all processes",
             "#2 stop 15",
         ]

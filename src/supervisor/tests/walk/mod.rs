@@ -21,7 +21,7 @@ const EVENTS_PER_SEED: usize = 100_000;
 const OPS_AFTER_THE_END: usize = 10;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-const EVERYTHING: [&str; 40] = [
+const EVERYTHING: [&str; 41] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -38,6 +38,7 @@ const EVERYTHING: [&str; 40] = [
     "SpawnFailed",
     "Exited",
     "CommandNotFound",
+    "CommandNotExecutable",
     "Restarting",
     "GaveUp",
     "BootTimeout",

@@ -89,7 +89,7 @@ impl Op {
 fn random_exit(random: &mut Random) -> ExitStatus {
     match random.below(4) {
         0 | 1 => code(0),
-        2 => code(random.one_of(&[1, 2, 127, 255])),
+        2 => code(random.one_of(&[1, 2, 126, 127, 255])),
         _ => killed_by(random.one_of(&[9, 11, 15])),
     }
 }

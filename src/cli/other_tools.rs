@@ -1,0 +1,116 @@
+//! What `dyno` has for the commands and options of foreman, honcho, heroku, overmind and hivemind (S13.4).
+//!
+//! A row is removed when `dyno` gets a command or an option of that name.
+
+/// The tools that `dyno` replaces: `dyno foreman start` means `dyno start`.
+pub const TOOLS: [&str; 5] = ["foreman", "heroku", "honcho", "overmind", "hivemind"];
+
+/// What to type instead of a command of another tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandInstead {
+    /// These words in its place.
+    Words(&'static [&'static str]),
+    /// The keyboard of the process type that follows.
+    Focus,
+    /// A start with the quantities that follow.
+    Scale,
+    /// This advice.
+    Advice(&'static str),
+}
+
+use CommandInstead::{Advice, Focus, Scale, Words};
+
+const STOP: CommandInstead = Advice("press Ctrl-C in the terminal of `dyno start` to stop the app");
+const RESTART: CommandInstead = Advice("press Ctrl-C in the terminal of `dyno start`, then type `dyno start` again");
+const SET: CommandInstead = Advice("write the line `KEY=VALUE` into .env, or use `dyno start --set KEY=VALUE`");
+const GET: CommandInstead =
+    Advice("`dyno run printenv KEY` prints a value; `dyno config --explain KEY` shows where it comes from");
+
+/// Commands of other tools. Those of Heroku are also written with a blank: `config set`.
+const COMMANDS: &[(&[&str], CommandInstead)] = &[
+    (&["up", "dev", "server", "serve"], Words(&["start"])),
+    (&["exec", "ps:exec", "run:inside"], Words(&["run"])),
+    (&["env", "variables"], Words(&["config"])),
+    (&["validate", "lint"], Words(&["check"])),
+    (&["config:get"], GET),
+    (&["config:set", "config:add", "config:edit"], SET),
+    (&["config:unset", "config:remove"], Advice("remove the line of the variable from .env")),
+    (&["restart", "reload", "ps:restart"], RESTART),
+    (&["stop", "down", "quit", "kill", "interrupt", "shutdown", "ps:stop", "ps:kill"], STOP),
+    (&["status", "ps", "top", "why"], Advice("the log of `dyno start` shows when and why each dyno starts and ends")),
+    (
+        &["logs", "log", "tail", "echo"],
+        Advice("`dyno start` shows the log; `dyno start --log-dir log` also keeps it in files"),
+    ),
+    (&["scale", "ps:scale"], Scale),
+    (&["attach", "connect"], Focus),
+    (&["console"], Advice("type the console's own command, such as `dyno run rails console`")),
+    (&["export"], Advice("let the service manager run `dyno start -d /path/to/app`")),
+    (&["wait"], Advice("`dyno smoke -- COMMAND` runs a command when the app is up")),
+    (&["open"], Advice("`dyno config --explain PORT` shows the ports to open in a browser")),
+    (&["init"], Advice("create a Procfile with a line such as `web: npm start`, then type `dyno start`")),
+    (&["login", "logout", "auth"], Advice("no account is needed: `dyno start` runs the app on this machine")),
+    (&["rollback", "releases"], Advice("check out the version to run, then type `dyno start`")),
+];
+
+/// What to type instead of a command of another tool.
+#[must_use]
+pub fn instead_of_command(word: &str) -> Option<CommandInstead> {
+    COMMANDS.iter().find(|(names, _)| names.contains(&word)).map(|(_, instead)| *instead)
+}
+
+/// What to type instead of an option of another tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OptionInstead {
+    /// This option with the same value.
+    Renamed(&'static str),
+    /// These words; the value of the option is dropped.
+    Switch(&'static str),
+    /// This advice.
+    Advice(&'static str),
+}
+
+/// Options of overmind and hivemind, and `config --get` of other tools.
+const OPTIONS: &[(&[&str], OptionInstead)] = &[
+    (&["-P"], OptionInstead::Renamed("--port-step")),
+    (&["-i", "--stop-signals"], OptionInstead::Renamed("--stop-signal")),
+    (&["--ignored-processes"], OptionInstead::Renamed("--except")),
+    (&["--get"], OptionInstead::Renamed("--explain")),
+    (&["-r", "--auto-restart"], OptionInstead::Switch("--restart")),
+    (&["--any-can-die"], OptionInstead::Switch("--can-die all=any")),
+    (&["-T", "--show-timestamps"], OptionInstead::Advice("leave it out: the log shows the time of day")),
+    (
+        &["-D", "--daemonize"],
+        OptionInstead::Advice(
+            "`dyno` stays in the foreground; `nohup dyno start &` leaves it running in the background",
+        ),
+    ),
+    (&["-N", "--no-port"], OptionInstead::Advice("leave it out: every dyno gets a `PORT`, which it may ignore")),
+    (&["-b", "--colors"], OptionInstead::Advice("leave it out: each process type has a colour of its own")),
+    (
+        &["-H", "--shell"],
+        OptionInstead::Advice("leave it out: `/bin/sh` runs the commands; with `--profile` it is bash"),
+    ),
+    (
+        &["-w", "--title", "-F", "--tmux-config", "-s", "--socket", "-S", "--network"],
+        OptionInstead::Advice("leave it out: `dyno` uses neither tmux nor a socket"),
+    ),
+    (&["--formation-port-step"], OptionInstead::Advice("leave it out: `web.2` has the port after that of `web.1`")),
+];
+
+/// What to type instead of an option of another tool.
+pub(super) fn instead_of_option(option: &str) -> Option<OptionInstead> {
+    OPTIONS.iter().find(|(names, _)| names.contains(&option)).map(|(_, instead)| *instead)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_of_dyno_is_listed_as_one_of_another_tool() {
+        for command in super::super::whole_command().get_subcommands() {
+            assert_eq!(instead_of_command(command.get_name()), None, "{}", command.get_name());
+        }
+    }
+}
