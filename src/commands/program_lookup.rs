@@ -13,8 +13,11 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
+use super::quick_lookup::look_up_in_time;
 use crate::app::{bash_word, program_word};
+use crate::cli::Dialect;
 use crate::model::{DynoSpec, Environment, Shell};
+use crate::runtime::FailureHint;
 
 /// Where the shell looks for programs if `PATH` is not set.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -161,8 +164,16 @@ impl Lookup<'_> {
     }
 }
 
-/// A hint for a dyno that ended with 126 or 127. `profile`: whether `--profile` is an option of the command that was typed.
-pub(super) fn hint_after_failure(spec: &DynoSpec, profile: bool) -> Option<String> {
+/// What the log says about a dyno that ended with 126 or 127. Foreman and honcho have no `--profile`.
+pub(super) fn hint_after_failure(dialect: Dialect) -> FailureHint {
+    match dialect {
+        Dialect::Dyno | Dialect::HerokuLocal => |spec| hint(spec, true),
+        Dialect::Foreman | Dialect::Honcho => |spec| hint(spec, false),
+    }
+}
+
+/// `profile`: whether `--profile` is an option of the command that was typed.
+fn hint(spec: &DynoSpec, profile: bool) -> Option<String> {
     let line = spec.command_line.as_bytes();
     if let Some(word) = bash_word(line).filter(|_| spec.shell == Shell::Sh) {
         let other = if profile { ", or add `--profile`" } else { "" };
@@ -186,15 +197,16 @@ pub(super) fn nearest_program(word: &str, environment: &Environment) -> Option<S
     if word.len() < SHORTEST_TYPO || word.contains('/') {
         return None;
     }
-    let path = environment.get(b"PATH").map_or(DEFAULT_PATH, |path| path.reveal());
-    let folders = env::split_paths(OsStr::from_bytes(path)).filter(|folder| folder.is_absolute());
-    let entries = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    let is_near = |name: &String| name.starts_with(word.get(..1).unwrap_or_default());
-    let names = entries
-        .filter_map(|entry| entry.file_name().into_string().ok().filter(is_near).map(|name| (name, entry.path())));
-    let names: Vec<String> = names.filter(|(_, path)| is_executable(path)).map(|(name, _)| name).collect();
-    let typo = |name: &&String| strsim::damerau_levenshtein(word, name) == 1;
-    names.iter().filter(typo).min().cloned()
+    let path = environment.get(b"PATH").map_or(DEFAULT_PATH, |path| path.reveal()).to_vec();
+    let word = word.to_owned();
+    look_up_in_time(move || {
+        let folders = env::split_paths(OsStr::from_bytes(&path)).filter(|folder| folder.is_absolute());
+        let entries = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        let programs = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
+        let near = programs.filter(|(name, _)| strsim::damerau_levenshtein(&word, name) == 1);
+        near.filter(|(_, path)| is_executable(path)).map(|(name, _)| name).min()
+    })
+    .flatten()
 }
 
 /// Whether this user may execute the file.

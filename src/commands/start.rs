@@ -17,7 +17,7 @@ use super::platform;
 use super::policy::{known_types, policy};
 use super::ports;
 use super::process_table;
-use super::program_lookup;
+use super::program_lookup::hint_after_failure;
 use super::project::{Project, TypeSource};
 use super::size;
 use super::smoke_request::SmokeRequest;
@@ -27,7 +27,7 @@ use crate::error::{Complaint, Error, GUARDIAN_KILLED, Status};
 use crate::guardian::{Guardian, Limits, fork_failure};
 use crate::logs::Source;
 use crate::model::{DynoName, DynoSpec, Focus, Io, ProcessType, PtySize};
-use crate::runtime::{self, Ending, FailureHint};
+use crate::runtime::{self, Ending};
 use crate::supervisor::{FocusAdvice, Outcome, Plan, StopAdvice};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
@@ -185,14 +185,6 @@ impl<'a> Scope<'a> {
             Self::App | Self::Release => None,
             Self::Smoke(request) => Some(request.smoke_start(ports)),
         }
-    }
-}
-
-/// Foreman and honcho have no `--profile`.
-fn hint_after_failure(dialect: Dialect) -> FailureHint {
-    match dialect {
-        Dialect::Dyno | Dialect::HerokuLocal => |spec| program_lookup::hint_after_failure(spec, true),
-        Dialect::Foreman | Dialect::Honcho => |spec| program_lookup::hint_after_failure(spec, false),
     }
 }
 
