@@ -94,7 +94,7 @@ impl ForemanFile {
     fn set(&mut self, key: &str, value: &str, line: usize) -> Result<(), Problem> {
         if KEYS.contains(&key) && matches!(value, "" | "~" | "null") {
             let message = format!("`{key}` has no value and is ignored");
-            return Err(Problem::new(Severity::Warning, line, message, "write one, or remove the line").about(key));
+            return Err(Problem::new(Severity::Defect, line, message, "write one, or remove the line").about(key));
         }
         let text = || Some(Setting { value: value.to_owned(), line });
         match key {
@@ -258,10 +258,17 @@ mod tests {
                 (Severity::Defect, 3),
                 (Severity::Defect, 4),
                 (Severity::Defect, 5),
-                (Severity::Warning, 6),
+                (Severity::Defect, 6),
             ]
         );
         assert_eq!(file.port, None);
+    }
+
+    #[test]
+    fn s4_5_foremans_own_keys_are_ignored_without_a_message() {
+        let keys = OTHER_KEYS_OF_FOREMAN.map(|key| format!("{key}: x\n")).concat();
+
+        assert_eq!(ForemanFile::parse(keys.as_bytes()), ForemanFile::default());
     }
 
     #[test]
@@ -316,10 +323,10 @@ mod tests {
             let messages: Vec<_> = file.problems.iter().map(|problem| problem.message.as_str()).collect();
             assert_eq!(messages, [message], "{again}");
         }
-        let file = ForemanFile::parse(b"port: 0\nport: 2\napp: a\napp: b\n");
+        let file = ForemanFile::parse(b"port: 0\nport: 2\nprot: a\nprot: b\n");
 
         let messages: Vec<_> = file.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
-        let unused = "`app` has no effect";
+        let unused = "`prot` has no effect";
         assert_eq!(messages, [(1, "`0` is not a port number from 1 to 65535"), (3, unused), (4, unused)]);
     }
 

@@ -269,7 +269,7 @@ fn s4_5_every_kind_of_dot_foreman_line_without_effect_is_reported() {
         &app,
         ".foreman",
         "\
-note: .foreman:1: `root` has no value and is ignored
+error: .foreman:1: `root` has no value and is ignored
 hint: write one, or remove the line
 error: .foreman:3: `prot` has no effect
 hint: did you mean `port`?

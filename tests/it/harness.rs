@@ -265,6 +265,29 @@ impl Finished {
     }
 }
 
+/// The log with the lines before the first exit sorted, because dynos start in no fixed order.
+pub(crate) fn with_sorted_start(log: &str) -> String {
+    let lines: Vec<&str> = log.split_inclusive('\n').collect();
+    let is_exit = |line: &&str| ["| exited with ", "| terminated by "].iter().any(|words| line.contains(words));
+    let first_exit = lines.iter().position(is_exit).unwrap_or(lines.len());
+    let (start, rest) = lines.split_at(first_exit);
+    let mut start = start.to_vec();
+    start.sort_unstable();
+    [start.concat(), rest.concat()].concat()
+}
+
+/// The text with `N` for every word that is a number of six or more digits: the size of an environment differs between
+/// machines.
+pub(crate) fn without_sizes(text: &str) -> String {
+    let is_size = |word: &str| word.len() >= 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+    let words = text.split_inclusive([' ', '\n', ';']);
+    let shown = words.map(|word| match word.trim_end_matches([' ', '\n', ';']) {
+        number if is_size(number) => word.replace(number, "N"),
+        _ => word.to_owned(),
+    });
+    shown.collect()
+}
+
 /// Leaves out warnings about ports below 30000. A test that occupies a port on purpose uses an ephemeral one, above.
 fn without_taken_ports(text: &str) -> String {
     let mut lines = text.split_inclusive('\n');
@@ -280,13 +303,18 @@ fn without_taken_ports(text: &str) -> String {
     kept
 }
 
-/// The same text with times and process ids replaced by `TIME` and `PID`, without lines that a fast machine does not show.
+/// The same text with times and process ids replaced by `TIME` and `PID`, without lines that a fast machine does not show:
+/// whether `dyno` names the dynos that still run depends on how fast they exit.
 pub(crate) fn without_times_and_pids(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut out = String::with_capacity(text.len());
-    // Whether `dyno` names the dynos that still run depends on how fast they exit on this machine.
     let depends_on_speed = |line: &&str| line.contains("| waiting for ") && line.contains(" to exit; SIGKILL in ");
-    for line in text.split_inclusive('\n').filter(|line| !depends_on_speed(line)) {
+    let text = String::from_utf8_lossy(bytes);
+    with_fixed_times_and_pids(text.split_inclusive('\n').filter(|line| !depends_on_speed(line)))
+}
+
+/// These lines with times and process ids replaced by `TIME` and `PID`.
+pub(crate) fn with_fixed_times_and_pids<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let mut out = String::new();
+    for line in lines {
         let is_time =
             |time: &str| time.bytes().enumerate().all(|(i, b)| if i % 3 == 2 { b == b':' } else { b.is_ascii_digit() });
         let (time, rest) = line.split_at_checked(8).unwrap_or(("", line));
