@@ -58,6 +58,16 @@ fn by_dyno(log: &str) -> BTreeMap<&str, Vec<&str>> {
     lines
 }
 
+/// The line of the API at the start of every log.
+const CREATED: &str = "TIME app[api]: Release v1 created by user USER\n";
+
+/// The lines of the app and the API, and those of the platform: only lines of the same source have a fixed order.
+fn by_source(log: &str) -> [String; 2] {
+    let (app, heroku): (Vec<&str>, Vec<&str>) =
+        log.split_inclusive('\n').partition(|line| line.starts_with("TIME app["));
+    [app.concat(), heroku.concat()]
+}
+
 #[track_caller]
 fn assert_like_the_platform(name: &str, log: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/heroku").join(name);
@@ -153,13 +163,23 @@ fn s6_5_a_boot_timeout_names_the_port_of_a_server_in_another_session() {
 fn s6_2_a_server_on_loopback_only_is_up_with_a_warning() {
     let app = App::new("web: ./listen 127.0.0.1\n");
     symlink(example("listen"), app.path("listen")).unwrap();
-    let dyno = app.dyno(["start", "--heroku", "-p"]).args(&[&free_port()]).spawn();
+    let port = free_port();
+    let dyno = app.dyno(["start", "--heroku", "-p", &port]).spawn();
 
-    dyno.until_shown("heroku[web.1]: State changed from starting to up\n");
     dyno.until_shown("heroku[web.1]: listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0\n");
 
     dyno.signal(Signal::SIGINT);
-    dyno.finish().expect_end(Ended::Signal(Signal::SIGINT));
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGINT));
+    let [from_app, from_heroku] = by_source(&filtered(&finished.stdout));
+    assert_eq!(from_app, format!("{CREATED}TIME app[web.1]: Listening on 127.0.0.1:{port}\n"));
+    let expected = "TIME heroku[web.1]: Starting process with command `./listen 127.0.0.1`\n\
+                    TIME heroku[web.1]: State changed from starting to up\n\
+                    TIME heroku[web.1]: listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0\n\
+                    TIME heroku[web.1]: State changed from up to down\n\
+                    TIME heroku[web.1]: Stopping all processes with SIGTERM\n\
+                    TIME heroku[web.1]: Process exited with status 143\n";
+    assert_eq!((from_heroku.as_str(), finished.stderr()), (expected, String::new()));
 }
 
 #[test]
@@ -229,7 +249,8 @@ fn s7_3_the_heroku_log_format_changes_only_the_log() {
 fn s6_2_with_the_heroku_log_format_web_is_up_when_it_listens() {
     let app = App::new("web: echo not yet; read -r _ <go; exec ./listen 127.0.0.1\n").fifo("go");
     symlink(example("listen"), app.path("listen")).unwrap();
-    let dyno = app.dyno(["start", "--log-format", "heroku", "-p"]).args(&[&free_port()]).spawn();
+    let port = free_port();
+    let dyno = app.dyno(["start", "--log-format", "heroku", "-p", &port]).spawn();
     dyno.until_shown("app[web.1]: not yet\n");
 
     app.release("go");
@@ -241,6 +262,19 @@ fn s6_2_with_the_heroku_log_format_web_is_up_when_it_listens() {
     let log = filtered(&finished.stdout);
     let lines = ["app[web.1]: not yet\n", "heroku[web.1]: State changed from starting to up\n"];
     assert!(lines.map(|line| offset(&log, line)).is_sorted(), "{log}");
+    let [from_app, from_heroku] = by_source(&log);
+    assert_eq!(
+        from_app,
+        format!("{CREATED}TIME app[web.1]: not yet\nTIME app[web.1]: Listening on 127.0.0.1:{port}\n")
+    );
+    let expected = "TIME heroku[web.1]: Starting process with command \
+                    `echo not yet; read -r _ <go; exec ./listen 127.0.0.1`\n\
+                    TIME heroku[web.1]: State changed from starting to up\n\
+                    TIME heroku[web.1]: listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0\n\
+                    TIME heroku[web.1]: State changed from up to down\n\
+                    TIME heroku[web.1]: Stopping all processes with SIGTERM\n\
+                    TIME heroku[web.1]: Process exited with status 143\n";
+    assert_eq!((from_heroku.as_str(), finished.stderr()), (expected, String::new()));
 }
 
 #[test]

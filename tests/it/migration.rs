@@ -3,44 +3,18 @@
 //! Before it tests a row, a test calls `Table::row`, in the order of the table: a row without a test fails, and so does
 //! a test without a row. If a row says "same", its test uses the words of the other tool. More tests are in `drop_in`.
 
-use std::collections::VecDeque;
+mod table;
 
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Call, Ended, Finished};
 use crate::smoke;
 
-const MIGRATING: &str = include_str!("../../docs/migrating.md");
+use table::Table;
 
 /// Each dyno prints its port and exits.
 const PORTS: &str = "web: echo $PORT\nworker: echo $PORT\nclock: echo $PORT\n";
 const ALL_TYPES: &str = "web,worker,clock";
-
-/// The rows of one table that have not been tested yet.
-struct Table {
-    rows: VecDeque<String>,
-}
-
-impl Table {
-    /// The table under this heading. Rows are identified by their first cell.
-    fn under(heading: &str) -> Self {
-        let (_, section) = MIGRATING.split_once(&format!("\n## {heading}\n")).unwrap();
-        let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
-        let rows =
-            rows.map_while(|line| line.strip_prefix("| ")).map(|row| row.split_once(" | ").unwrap().0.to_owned());
-        Self { rows: rows.collect() }
-    }
-
-    /// Marks the next row as tested by the code that follows.
-    #[track_caller]
-    fn row(&mut self, first_cell: &str) {
-        assert_eq!(self.rows.pop_front().as_deref(), Some(first_cell));
-    }
-
-    fn end(self) {
-        assert!(self.rows.is_empty(), "rows without a test: {:?}", self.rows);
-    }
-}
 
 /// The binary called by another name.
 fn called(app: &App, name: &str, line: &str) -> Call {
@@ -75,13 +49,9 @@ fn ports_of(app: &App, line: &str) -> Vec<String> {
     printed(&finished)
 }
 
-#[test]
-fn a_row_out_of_order_or_without_a_test_fails() {
-    let table = Table::under("From hivemind");
-
-    assert!(table.rows.len() > 5, "{:?}", table.rows);
-    assert!(std::panic::catch_unwind(|| Table::under("From hivemind").row("`-T`")).is_err());
-    assert!(std::panic::catch_unwind(|| Table::under("From hivemind").end()).is_err());
+/// The log of `web` alone, which prints a line. `time`: what each line begins with.
+fn log(time: &str, text: &str) -> String {
+    format!("{time}web.1  | started with pid PID\n{time}web.1  | {text}\n{time}web.1  | exited with code 0\n")
 }
 
 #[test]
@@ -94,12 +64,12 @@ fn from_any_of_them() {
     table.row("`.env`");
     assert_eq!(printed(&finished), ["web.1 $A 1 it's p$x two", "web.1 lines 1z"]);
     table.row("a line that cannot be read");
-    assert!(finished.stderr().starts_with("warning: Procfile:2: "), "{}", finished.stderr());
+    let nonsense = "warning: Procfile:2: `nonsense` has no process type\nhint: write `web: nonsense`\n";
+    assert_eq!(finished.stderr(), nonsense);
     run(&app, "check").expect_end(Ended::Code(78));
     table.row("an unknown process type");
-    let unknown = run(&app, "start wbe");
-    unknown.expect_end(Ended::Code(2));
-    assert!(unknown.stdout.is_empty() && unknown.stderr().contains("did you mean `web`?"), "{}", unknown.stderr());
+    let unknown = format!("{nonsense}error: the Procfile has no process type `wbe`\n\nhint: did you mean `web`?\n");
+    run(&app, "start wbe").expect(Ended::Code(2), "", &unknown);
     table.row("status");
     run(&App::new("web: exit 7\n"), "start").expect_end(Ended::Code(7));
     run(&App::new("web: kill -TERM $$\n"), "start").expect_end(Ended::Code(143));
@@ -117,7 +87,9 @@ fn from_any_of_them() {
     run(&App::new("release: exit 5\nweb: echo up\n"), "start").expect_end(Ended::Code(5));
     table.row("a name that occurs twice");
     let finished = run(&App::new("web: echo one\nweb: echo two\n"), "start");
-    assert!(finished.stderr().contains("`web` is defined on line 1 and again here"), "{}", finished.stderr());
+    let twice = "warning: Procfile:2: `web` is defined on line 1 and again here; this command is used\n\
+                 hint: remove one of them, or rename one, for example to `web_2`, to run both\n";
+    assert_eq!(finished.stderr(), twice);
     assert_eq!(printed(&finished), ["web.1 two"]);
     table.end();
 }
@@ -170,7 +142,7 @@ fn from_foreman() {
     assert!(is_coloured(forced("start").run()));
     assert!(!is_coloured(forced("start --no-color").run()));
     assert!(!is_coloured(forced("start").env("NO_COLOR", "1").run()));
-    assert!(run(&app, "start --no-timestamp").stdout().starts_with("web.1  | started"));
+    run(&app, "start --no-timestamp").expect(Ended::Code(0), &log("", "hi"), "");
     table.row("`foreman run CMD…`, `run web`");
     let app = App::new("web: echo from the Procfile\nnonsense\n");
     app.dyno(["run", "echo one; echo two"]).run().expect(Ended::Code(0), "one\ntwo\n", "");
@@ -187,7 +159,8 @@ fn from_foreman() {
     let own = concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n");
     run(&app, "version").expect(Ended::Code(0), own, "");
     let version = called(&app, "foreman", "version").run();
-    assert_eq!((version.stdout(), version.stderr().starts_with("dyno ")), ("0.90.0\n".to_owned(), true));
+    let ours = concat!("dyno ", env!("CARGO_PKG_VERSION"), ", called as `foreman`\n");
+    version.expect(Ended::Code(0), "0.90.0\n", ours);
     table.row("`foreman export`");
     run(&app, "export upstart .").expect_end(Ended::Code(2));
     called(&app, "foreman", "export upstart .").run().expect_end(Ended::Code(1));
@@ -232,9 +205,10 @@ fn from_heroku_local() {
     assert_eq!(printed(&started), ["web.1 on 5000"]);
     assert_eq!(printed(&run(&App::new("web: echo mine\n"), "local --start-cmd false")), ["web.1 mine"]);
     table.row("no Procfile: `npm start`");
-    let none = run(&App::empty().file("package.json", "{}"), "local");
-    none.expect_end(Ended::Code(78));
-    assert!(none.stderr().contains("such as `web: npm start`"), "{}", none.stderr());
+    let none = App::empty().file("package.json", "{}");
+    let hint = "create it with one line for each process type, such as `web: npm start`";
+    let error = format!("error: no Procfile in {}\n\nhint: {hint}\n", none.root().display());
+    run(&none, "local").expect(Ended::Code(78), "", &error);
     table.row("status 0 whatever happens");
     run(&App::new("web: exit 4\n"), "local").expect_end(Ended::Code(4));
     table.row("`.env` in JSON");
@@ -261,7 +235,7 @@ fn from_honcho() {
     run(&app, "start -f sub/Procfile -e missing").expect_end(Ended::Code(78));
     let missing = honcho("start -f sub/Procfile -e missing");
     missing.expect_end(Ended::Code(0));
-    assert!(missing.stderr().starts_with("warning: missing does not exist"), "{}", missing.stderr());
+    assert_eq!(missing.stderr(), "warning: missing does not exist\nhint: check the name, or create the file\n");
     table.row("`-d DIR`");
     assert_eq!(printed(&run(&app, "start -d sub")), ["web.1 sub"]);
     assert_eq!(printed(&honcho("-d sub start")), ["web.1 app"]);
@@ -270,8 +244,8 @@ fn from_honcho() {
     assert_eq!(ports_of(&ported, "start web"), ["web.1 7000"]);
     assert_eq!(ports_of(&ported, "start -p 6000 web"), ["web.1 6000"]);
     table.row("`--no-colour`, `--no-prefix`");
-    let bare = called(&app, "dyno", "start -d sub --no-colour --no-prefix").env("FORCE_COLOR", "1").run().stdout();
-    assert!(bare.contains("\nsub\n") && !bare.contains('\x1b'), "{bare}");
+    let bare = called(&app, "dyno", "start -d sub --no-colour --no-prefix").env("FORCE_COLOR", "1").run();
+    bare.expect(Ended::Code(0), "started with pid PID\nsub\nexited with code 0\n", "");
     table.row("`honcho run [--] CMD…`");
     let app = App::new("true: exit 3\n").file(".env", "PROCFILE=Procfile.x\n").file("Procfile.x", "web: echo x\n");
     let honcho = |line: &str| called(&app, "honcho", line).run();
@@ -337,8 +311,8 @@ fn from_overmind() {
     assert_eq!(printed(&run(&app, "start")), ["web.1 heard TERM"]);
     table.row("`-T`");
     let app = App::new("web: echo $A $B $PS\n").file(".overmind.env", "A=1\nB=1\n").file(".env", "B=2\n");
-    assert!(run(&app, "start").stdout().starts_with("TIME web.1  | started"));
-    assert!(run(&app, "start --no-timestamps").stdout().starts_with("web.1  | started"));
+    run(&app, "start").expect(Ended::Code(0), &log("TIME ", "2 web.1"), "");
+    run(&app, "start --no-timestamps").expect(Ended::Code(0), &log("", "2 web.1"), "");
     table.row("`.overmind.env`");
     let overmind = called(&app, "dyno", "start -e .overmind.env,.env").env("OVERMIND_PROCFILE", "nowhere").run();
     table.row("`PS=web#2`");
@@ -363,10 +337,10 @@ fn from_hivemind() {
     table.row("`-P 10`");
     assert_eq!(ports("start --port-step 10 clock"), ["clock.1 5020"]);
     table.row("`--no-prefix`");
-    let bare = run(&app, "start -f Other --no-prefix");
-    assert!(bare.stdout().contains("\nfile\n"), "{}", bare.stdout());
+    let bare = "started with pid PID\nfile\nexited with code 0\n";
+    run(&app, "start -f Other --no-prefix").expect(Ended::Code(0), bare, "");
     table.row("`-T`");
-    assert!(run(&app, "start -f Other").stdout().starts_with("TIME "));
+    run(&app, "start -f Other").expect(Ended::Code(0), &log("TIME ", "file"), "");
     table.row("the shell wins over `.env`");
     let shell = |line: &str| printed(&called(&app, "dyno", line).env("A", "shell").run());
     assert_eq!(shell("start -f Other --prefer-shell"), ["web.1 shell"]);

@@ -14,14 +14,24 @@ fn s5_3_a_port_in_use_is_a_warning_or_with_strict_ports_an_error() {
         let port = holder.local_addr().unwrap().port().to_string();
         let app = App::new("web: echo started\n");
 
+        let shown = |finished: &Finished| {
+            let stderr = finished.stderr();
+            let (before, rest) = stderr.split_once(" is in use by `").unwrap();
+            // The holder is this test program.
+            let (_, after) = rest.split_once('`').unwrap();
+            (finished.ended, finished.stdout(), format!("{before} is in use by `HOLDER`{after}"))
+        };
+        let fact = format!("port {port} for `web.1` is in use by `HOLDER` (pid PID)\n");
+        let hint = "hint: stop that process, or choose another port with `-p`; `-p auto` finds a free one\n";
+        let stdout = "TIME web.1  | started with pid PID\nTIME web.1  | started\nTIME web.1  | exited with code 0\n";
+
         let warned = app.dyno(["start", "-p", &port]).run();
-        warned.expect_end(Ended::Code(0));
-        let fact = format!("port {port} for `web.1` is in use by `");
-        assert!(warned.stderr().starts_with(&format!("warning: {fact}")), "{address}: {}", warned.stderr());
+        let expected = (Ended::Code(0), stdout.to_owned(), format!("warning: {fact}{hint}"));
+        assert_eq!(shown(&warned), expected, "{address}");
 
         let refused = app.dyno(["start", "-p", &port, "--strict-ports"]).run();
-        refused.expect_end(Ended::Code(69));
-        assert!(refused.stdout().is_empty() && refused.stderr().starts_with(&format!("error: {fact}")));
+        let expected = (Ended::Code(69), String::new(), format!("error: {fact}\n{hint}"));
+        assert_eq!(shown(&refused), expected, "{address}");
     }
 }
 
@@ -44,10 +54,14 @@ fn s5_4_runs_with_automatic_ports_never_share_a_port() {
     }
     let runs = runs.map(Running::finish);
 
-    let ports = |run: &Finished| ["web.1", "worker.1"].map(|dyno| run.lines_of(dyno)[1].clone());
+    let ports = |run: &Finished| {
+        let [web, worker] = ["web.1", "worker.1"].map(|dyno| run.lines_of(dyno)[1].clone());
+        let port = |line: &str| line.strip_prefix("port ").unwrap().to_owned();
+        assert_eq!(run.stderr(), format!("ports: web.1 {}, worker.1 {}\n", port(&web), port(&worker)));
+        [web, worker]
+    };
     let mut all = runs.each_ref().map(ports).concat();
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 6, "{all:?}");
-    assert!(runs[0].stderr().starts_with("ports: web.1 "), "{}", runs[0].stderr());
 }

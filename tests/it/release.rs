@@ -133,13 +133,13 @@ fn s8_after_a_signal_nothing_starts_even_if_the_release_succeeds() {
 
     dyno.signal(Signal::SIGTERM);
 
-    let finished = dyno.finish();
-    finished.expect_end(Ended::Signal(Signal::SIGTERM));
-    assert!(
-        finished.stdout().ends_with("| rolled back\nTIME release.1 | exited with code 0\n"),
-        "{}",
-        finished.stdout()
-    );
+    let stdout = "TIME release.1 | started with pid PID\n\
+                  TIME release.1 | ready\n\
+                  TIME system    | SIGTERM received, starting shutdown\n\
+                  TIME system    | sending SIGTERM to all processes\n\
+                  TIME release.1 | rolled back\n\
+                  TIME release.1 | exited with code 0\n";
+    dyno.finish().expect(Ended::Signal(Signal::SIGTERM), stdout, "");
     assert!(!app.has("started"));
 }
 
