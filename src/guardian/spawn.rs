@@ -22,6 +22,7 @@ use nix::unistd::{Pid, pipe2};
 use super::limits::Limits;
 use super::protocol::{SpawnRequest, Stage};
 use super::sys::{self, raw_syscall};
+use crate::error::Status;
 
 /// The ioctl that makes a terminal the controlling one of the session.
 #[expect(clippy::cast_possible_truncation, reason = "its number has 16 bits")]
@@ -243,8 +244,10 @@ extern "C" fn run_child(argument: *mut c_void) -> c_int {
 /// Only in the child.
 unsafe fn exit() -> ! {
     loop {
+        // Not shown to users: the guardian reports the failure instead.
+        let status = usize::from(Status::NotFound.code());
         // SAFETY: ends only this process.
-        let _ = unsafe { raw_syscall(libc::SYS_exit_group, [127, 0, 0, 0]) };
+        let _ = unsafe { raw_syscall(libc::SYS_exit_group, [status, 0, 0, 0]) };
     }
 }
 

@@ -51,8 +51,8 @@ impl Ending {
         }
     }
 
-    /// How `dyno` ends (S11): with 70 if the guardian was lost or a process survived, with 74 if only the output failed,
-    /// else as the formation did.
+    /// How `dyno` ends (S11): with `Status::Internal` if the guardian was lost or a process survived, with
+    /// `Status::Output` if only the output failed, else as the formation did.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         if self.guardian_lost || !self.survivors.is_empty() {

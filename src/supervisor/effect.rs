@@ -38,7 +38,8 @@ pub enum Effect {
     },
     /// Suspend `dyno` itself after a SIGTSTP; `Event::Resumed` follows.
     Suspend,
-    /// The guardian did not answer in time: kill it, stop the remaining processes in its place and exit with 70.
+    /// The guardian did not answer in time: kill it, stop the remaining processes in its place and exit with
+    /// `Status::Internal`.
     ReplaceGuardian,
     /// All runs are gone: stop remaining descendants, flush the output and exit.
     Finish(Outcome),

@@ -204,9 +204,10 @@ pub enum HttpSilence {
 /// Why stdout can no longer be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputLoss {
-    /// The reader closed the pipe, or the terminal is gone: stop quietly with 141.
+    /// The reader closed the pipe, or the terminal is gone: stop quietly with `Status::OutputClosed`.
     Closed,
-    /// The write failed, for example because the disk is full: stop with 74. The runtime prints the reason.
+    /// The write failed, for example because the disk is full: stop with `Status::Output`. The runtime prints the
+    /// reason.
     Failed,
 }
 

@@ -218,7 +218,8 @@ impl Supervisor {
         }
     }
 
-    /// The guardian is stuck: the runtime kills it, stops all processes in its place and exits with 70.
+    /// The guardian is stuck: the runtime kills it, stops all processes in its place and exits with
+    /// `Status::Internal`.
     pub(super) fn replace_guardian(&mut self, turn: &mut Turn) {
         turn.announce(NoticeKind::GuardianStuck);
         turn.order(Effect::ReplaceGuardian);

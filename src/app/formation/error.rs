@@ -3,7 +3,7 @@
 use super::MAX_QUANTITY;
 use crate::app::text::nearest::{did_you_mean, some_of};
 
-/// Why a formation cannot be used. Exit status 2, or 78 if the formation comes from `.foreman` (S11).
+/// Why a formation cannot be used. `Status::Usage`, or `Status::Config` if the formation comes from `.foreman`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormationError {
     /// The Procfile has no such process type.

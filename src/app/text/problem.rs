@@ -10,7 +10,7 @@ pub enum Severity {
     Warning,
     /// Something the user wrote has no effect: `start` warns and goes on without it, `check` fails (S1.4, S1.5, S2.6).
     Defect,
-    /// The file cannot be used: nothing starts (S11: 78).
+    /// The file cannot be used: nothing starts (`Status::Config`).
     Error,
 }
 
