@@ -22,6 +22,7 @@ macro_rules! statuses {
 }
 
 statuses! {
+    Failed = 1: "`smoke`: a dyno exited with 0 too early; as `foreman` or `honcho`: an error of `dyno`",
     Usage = 2: "the command line is wrong",
     Unavailable = 69: "no port is free, or a port is in use and `--strict-ports` was given",
     Internal = 70: "`dyno`'s helper process (the guardian) was killed, or a process could not be killed (it is named)",

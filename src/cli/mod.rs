@@ -27,7 +27,7 @@ use clap::builder::TypedValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 
 pub use completions::{CompletionsArgs, Shell};
-pub use help::whole_command;
+pub use help::{whole_command, with_help_described};
 pub use keyboard::KEYS;
 pub use man::ManArgs;
 pub use offers::Offers;
@@ -52,7 +52,7 @@ use crate::error::Status;
     about = "The Heroku runtime on your machine: leaves no process behind, loses no output",
     subcommand_required = true,
     mut_args(|arg| arg.hide_short_help(true)),
-    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` shows the basics; `dyno help COMMAND` lists every option."
+    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` shows the basics; `dyno help COMMAND` lists every option.\n`dyno help` lists topics, too, such as `dyno help environment`."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -117,23 +117,23 @@ impl Dialect {
         }
     }
 
-    /// The exit status of an error of our own: 1 under other names (S11), except that honcho keeps 126 and 127, like
-    /// a shell. See [`usage_status`](Self::usage_status) for a wrong command line.
+    /// The exit status of an error of our own. Other names have only one (S11.3), except that honcho keeps those of a
+    /// command that is not found or cannot be executed, like a shell. See [`usage_status`](Self::usage_status) for a wrong command line.
     #[must_use]
     pub fn status(self, status: u8) -> u8 {
         const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();
         const NOT_FOUND: u8 = Status::NotFound.code();
         match (self, status) {
             (Self::Honcho, NOT_EXECUTABLE | NOT_FOUND) | (Self::Dyno | Self::HerokuLocal, _) => status,
-            (Self::Foreman | Self::Honcho, _) => 1,
+            (Self::Foreman | Self::Honcho, _) => Status::Failed.code(),
         }
     }
 
-    /// The exit status of a wrong command line: 2, like honcho; foreman returns 1.
+    /// The exit status of a wrong command line; foreman has none of its own for it (S11.3).
     #[must_use]
     pub fn usage_status(self) -> u8 {
         match self {
-            Self::Foreman => 1,
+            Self::Foreman => Status::Failed.code(),
             Self::Dyno | Self::HerokuLocal | Self::Honcho => Status::Usage.code(),
         }
     }

@@ -21,6 +21,8 @@ pub enum Topic {
     Ci,
     /// Coming from foreman, heroku local, honcho, overmind or hivemind
     Migrating,
+    /// Every rule, with its number
+    Semantics,
 }
 
 impl Topic {

@@ -21,6 +21,9 @@ const COLUMN_GAP: usize = 2;
 /// Code blocks are indented, because their fences are not printed.
 const CODE_INDENT: &str = "    ";
 
+/// If less than this is left for the last column of a table, its rows are written as lists.
+const MIN_LAST_COLUMN: usize = 20;
+
 /// Prints the page.
 ///
 /// # Errors
@@ -43,6 +46,7 @@ fn markdown(topic: Topic) -> &'static str {
         Topic::Statuses => include_str!("../../docs/statuses.md"),
         Topic::Ci => include_str!("../../docs/ci.md"),
         Topic::Migrating => include_str!("../../docs/migrating.md"),
+        Topic::Semantics => include_str!("../../docs/semantics.md"),
     }
 }
 
@@ -62,24 +66,23 @@ impl Block {
     }
 }
 
-/// The page as text. Code keeps its lines.
+/// The page as text. Code keeps its lines, however long: a command that was broken could not be copied.
 fn page(markdown: &str, columns: usize, heading: &Style) -> String {
     let mut out = String::new();
     let mut block = Block::default();
     let mut table: Vec<Vec<String>> = Vec::new();
-    let mut is_code = false;
+    let mut code: Option<&str> = None;
     for line in markdown.lines() {
-        if let Some(cells) = cells(line).filter(|_| !is_code) {
+        if let Some(cells) = cells(line).filter(|_| code.is_none()) {
             table.push(cells);
             continue;
         }
         write_table(&mut out, &std::mem::take(&mut table), columns);
-        if line.starts_with("```") {
+        if let Some(language) = line.strip_prefix("```") {
             flush(&mut out, &mut block, columns);
-            is_code = !is_code;
-        } else if is_code {
-            let indent = if line.is_empty() { "" } else { CODE_INDENT };
-            let _ = writeln!(out, "{indent}{line}");
+            code = if code.is_none() { Some(language) } else { None };
+        } else if let Some(language) = code {
+            write_code(&mut out, line, language, columns);
         } else if let Some(title) = line.strip_prefix('#') {
             flush(&mut out, &mut block, columns);
             let title = title.trim_start_matches('#').trim();
@@ -100,6 +103,21 @@ fn page(markdown: &str, columns: usize, heading: &Style) -> String {
     out
 }
 
+/// A comment that does not fit beside its command is written above it.
+fn write_code(out: &mut String, line: &str, language: &str, columns: usize) {
+    let is_too_long = CODE_INDENT.len() + measure_text_width(line) > columns;
+    let lines = match line.split_once("  # ") {
+        Some((command, comment)) if is_too_long && language == "sh" => {
+            vec![format!("# {comment}"), command.trim_end().to_owned()]
+        }
+        Some(_) | None => vec![line.to_owned()],
+    };
+    for line in lines {
+        let indent = if line.is_empty() { "" } else { CODE_INDENT };
+        let _ = writeln!(out, "{indent}{line}");
+    }
+}
+
 /// The cells of `| a | b |`.
 fn cells(line: &str) -> Option<Vec<String>> {
     let cells = line.strip_prefix('|')?.trim_end().strip_suffix('|')?;
@@ -116,6 +134,11 @@ fn write_table(out: &mut String, rows: &[Vec<String>], columns: usize) {
             *width = measure_text_width(cell).max(*width);
         }
     }
+    let Some((last, others)) = widths.split_last() else { return };
+    let before: usize = others.iter().map(|width| width + COLUMN_GAP).sum();
+    if before + (*last).min(MIN_LAST_COLUMN) > columns {
+        return write_lists(out, rows, columns);
+    }
     for row in rows {
         let Some((last, others)) = row.split_last() else { continue };
         let mut mark = String::new();
@@ -126,6 +149,17 @@ fn write_table(out: &mut String, rows: &[Vec<String>], columns: usize) {
         let rest = columns.saturating_sub(measure_text_width(&mark)).min(widths.last().copied().unwrap_or_default());
         let text = if is_rule(row) { "-".repeat(rest) } else { last.clone() };
         flush(out, &mut Block { text, mark }, columns);
+    }
+}
+
+/// The rows of a table as lists of `heading: cell`.
+fn write_lists(out: &mut String, rows: &[Vec<String>], columns: usize) {
+    let Some((headings, rows)) = rows.split_first() else { return };
+    for row in rows.iter().filter(|row| !is_rule(row)) {
+        for (index, (heading, cell)) in headings.iter().zip(row).enumerate() {
+            let mark = if index == 0 { "- " } else { "  " }.to_owned();
+            flush(out, &mut Block { text: format!("{heading}: {cell}"), mark }, columns);
+        }
     }
 }
 
@@ -208,17 +242,36 @@ mod tests {
 
     #[test]
     fn the_last_column_of_a_table_is_wrapped() {
-        let markdown = "A.\n\n| a | b |\n|---|---|\n| [c](d.md) | e |\n| long | f g h |\n\nB.\n";
+        let markdown = "A.\n\n| a | b |\n|---|---|\n| [c](d.md) | e |\n| long | f g h i j k l m n o p q |\n\nB.\n";
 
-        let expected = "A.\n\na     b\n----  ---\nc     e\nlong  f g\n      h\n\nB.\n";
-        assert_eq!(plain(markdown, 9), expected);
+        let expected =
+            "A.\n\na     b\n----  --------------------\nc     e\nlong  f g h i j k l m n o\n      p q\n\nB.\n";
+        assert_eq!(plain(markdown, 26), expected);
+    }
+
+    #[test]
+    fn a_table_without_room_for_its_last_column_becomes_lists() {
+        let markdown = "| a | b |\n|---|---|\n| one two | three four five six seven eight |\n| c | d |\n";
+
+        let wide = "a        b\n-------  --------------------\none two  three four five six\n         seven eight\nc        d\n";
+        let narrow = "- a: one two\n  b: three four five six\n  seven eight\n- a: c\n  b: d\n";
+        assert_eq!(plain(markdown, 29), wide);
+        assert_eq!(plain(markdown, 28), narrow);
     }
 
     #[test]
     fn code_keeps_its_lines() {
-        let markdown = "```sh\ndyno start   # all\n\n| # end |\n```\n";
+        let markdown = "```text\ndyno start   # all\n\n| # end |\n```\n";
 
         assert_eq!(plain(markdown, 8), "    dyno start   # all\n\n    | # end |\n");
+    }
+
+    #[test]
+    fn a_comment_that_does_not_fit_is_written_above_its_command() {
+        let markdown = "```sh\ndyno start   # all\ndyno check\n```\n";
+
+        assert_eq!(plain(markdown, 22), "    dyno start   # all\n    dyno check\n");
+        assert_eq!(plain(markdown, 21), "    # all\n    dyno start\n    dyno check\n");
     }
 
     #[test]
@@ -238,11 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn every_page_fits_80_columns() {
+    fn every_page_fits_80_columns_and_except_for_code_also_50() {
         for topic in Topic::value_variants() {
-            for line in plain(markdown(*topic), MAX_COLUMNS).lines() {
-                assert!(measure_text_width(line) <= MAX_COLUMNS, "{topic:?}: {line}");
-                assert!(!line.contains("]("), "{topic:?}: {line}");
+            for columns in [MAX_COLUMNS, 50] {
+                let page = plain(markdown(*topic), columns);
+                for line in page.lines().filter(|line| columns == MAX_COLUMNS || !line.starts_with(CODE_INDENT)) {
+                    assert!(measure_text_width(line) <= columns, "{topic:?}: {line}");
+                    assert!(!line.contains("](") && !line.contains("**"), "{topic:?}: {line}");
+                }
             }
         }
     }

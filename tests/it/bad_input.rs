@@ -161,7 +161,7 @@ fn s2_9_more_variables_than_linux_accepts_are_refused_by_run_and_start() {
     for args in [&["run", "touch", "started"][..], &["start"]] {
         let finished = app.dyno([]).args(args).run();
 
-        let stderr = "error: the environment has N variables with N bytes, over the system limit of N bytes\n\n\
+        let stderr = "error: the environment has N variables with N bytes, over the system limit of N bytes; N of them are in .env\n\n\
                       hint: remove variables that the app does not read, or let it read them from a file\n";
         let seen = (finished.ended, finished.stdout(), without_sizes(&finished.stderr()));
         assert_eq!(seen, (Ended::Code(78), String::new(), stderr.to_owned()));

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 
 use crate::harness::{App, Call, Ended, until};
+use crate::texts;
 
 const PROCFILE: &str = "release: ./migrate\nweb: bin/server -p $PORT\nworker: work\nweb_hook: hook\n";
 
@@ -282,18 +283,13 @@ fn bash_gets_only_the_part_of_the_word_that_it_replaces() {
 fn each_shell_gets_a_script_that_calls_the_dyno_in_its_path() {
     let app = App::empty();
 
-    for (shell, registers, calls) in [
-        ("bash", "-F _clap_complete_dyno dyno\n", "_DYNO_COMPLETE=\"bash\" \\\n        \"dyno\" -- "),
-        ("zsh", "#compdef dyno\n", "_DYNO_COMPLETE=\"zsh\" \\\n        dyno -- "),
-        ("fish", "--command dyno ", "_DYNO_COMPLETE=fish dyno -- "),
-        ("elvish", "set edit:completion:arg-completer[dyno] = ", "_DYNO_COMPLETE=\"elvish\" dyno -- "),
-    ] {
+    let script = |shell: &str| {
         let finished = app.dyno(["completions", shell]).run();
         finished.expect_end(Ended::Code(0));
-        let script = finished.stdout();
-        assert!(script.contains(registers) && script.contains(calls), "{script}");
-        assert_eq!(finished.stderr(), "");
-    }
+        assert_eq!(finished.stderr(), "", "{shell}");
+        (shell.to_owned(), finished.stdout())
+    };
+    texts::assert_folder("completions", ["bash", "zsh", "fish", "elvish"].map(script));
     app.dyno(["completions", "bsah"]).run().expect(
         Ended::Code(2),
         "",
@@ -338,7 +334,5 @@ fn s13_2_foreman_and_honcho_have_no_completions() {
             finished.expect_end(Ended::Code(status));
             assert_eq!(finished.stdout(), "", "{name} {args:?}");
         }
-        let help = app.dyno(["--help"]).program(&path).run().stdout();
-        assert!(!help.contains("completions") && !help.contains("\n  man "), "{help}");
     }
 }

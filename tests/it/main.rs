@@ -18,6 +18,7 @@ mod bad_input_hard;
 mod check_config;
 mod comfort;
 mod completions;
+mod docs_examples;
 mod drop_in;
 mod env_values;
 mod explain;
@@ -85,6 +86,7 @@ mod stop_order;
 mod storm;
 mod system_messages;
 mod terminal;
+mod texts;
 #[cfg(feature = "real-apps")]
 mod window;
 mod without_shell;

@@ -104,6 +104,29 @@ fn completion_scripts_have_no_syntax_errors() {
 }
 
 #[test]
+fn manual_pages_in_the_c_locale_have_all_their_characters() {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/texts/man");
+    let rendered = |path: &Path, output: &str| {
+        let output = Command::new("mandoc").env("LC_ALL", "C").args(["-T", output]).arg(path).output().unwrap();
+        assert!(output.status.success(), "{}: {output:?}", path.display());
+        String::from_utf8(output.stdout).unwrap()
+    };
+
+    for page in fs::read_dir(pages).unwrap().map(|entry| entry.unwrap().path()) {
+        let (in_c, in_utf8) = (rendered(&page, "ascii"), rendered(&page, "utf8"));
+        // Bold is a character, a backspace and the same character again.
+        let plain = |text: &str| -> String {
+            let chars: Vec<char> = text.chars().collect();
+            let is_kept = |at: usize| chars[at] != '\u{8}' && chars.get(at + 1) != Some(&'\u{8}');
+            (0..chars.len()).filter(|at| is_kept(*at)).map(|at| chars[at]).collect()
+        };
+        let in_ascii = plain(&in_utf8).replace('×', "x").replace(['−', '‐'], "-").replace(['‘', '’'], "'");
+        assert!(in_c.is_ascii());
+        assert_eq!(plain(&in_c), in_ascii, "{}", page.display());
+    }
+}
+
+#[test]
 fn manual_pages_have_no_lint_warnings() {
     let app = app();
 

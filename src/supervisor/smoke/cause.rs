@@ -115,7 +115,7 @@ impl Cause {
             Self::Settled { .. } => Some(Outcome::Code(0)),
             Self::Command(how) => Some(Outcome::Code(how.status())),
             // An early exit with 0 is a failure, too.
-            Self::DynoEnded { how, .. } => Some(Outcome::Code(how.status().max(1))),
+            Self::DynoEnded { how, .. } => Some(Outcome::Code(how.status().max(Status::Failed.code()))),
             Self::NotUp { .. } => Some(Outcome::Code(Status::NotUp.code())),
             Self::Signal { .. } | Self::OutputLost | Self::Lost => None,
         }

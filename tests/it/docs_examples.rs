@@ -1,0 +1,288 @@
+//! The examples in README.md and `docs/` do what the pages say: each command is run in an example app. A new example
+//! must be added to one of the tables here.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::process::Command;
+
+use dynorun::cli::Refusal;
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Call, Ended, with_fixed_times_and_pids};
+use crate::smoke;
+
+const README: &str = include_str!("../../README.md");
+
+/// Every page that users read.
+pub(crate) const PAGES: [(&str, &str); 14] = [
+    ("README.md", README),
+    ("procfile", include_str!("../../docs/procfile.md")),
+    ("environment", include_str!("../../docs/environment.md")),
+    ("ports", include_str!("../../docs/ports.md")),
+    ("keyboard", include_str!("../../docs/keyboard.md")),
+    ("signals", include_str!("../../docs/signals.md")),
+    ("statuses", include_str!("../../docs/statuses.md")),
+    ("ci", include_str!("../../docs/ci.md")),
+    ("migrating", include_str!("../../docs/migrating.md")),
+    ("heroku", include_str!("../../docs/heroku.md")),
+    ("completion", include_str!("../../docs/completion.md")),
+    ("output", include_str!("../../docs/output.md")),
+    ("promises", include_str!("../../docs/promises.md")),
+    ("semantics", include_str!("../../docs/semantics.md")),
+];
+
+/// The port and name of each dyno that a command starts. Ports of `-p auto` differ.
+const STARTS: [(&str, &[&str]); 22] = [
+    ("dyno start", ALL),
+    ("dyno s", ALL),
+    ("dyno local", ALL),
+    ("dyno start web worker=2", &["5000 web.1", "5100 worker.1", "5101 worker.2"]),
+    ("dyno start -f Procfile.dev", &["5000 web.1"]),
+    ("dyno start -f sub/Procfile", &["5000 web.1"]),
+    ("dyno start -m all=1,worker=2", &["5000 web.1", "5100 worker.1", "5101 worker.2", "5200 css.1", "5300 setup.1"]),
+    ("dyno start -m web=1,css=1", &["5000 web.1", "5200 css.1"]),
+    ("dyno start -m all=1,web=2", &["5000 web.1", "5001 web.2", "5100 worker.1", "5200 css.1", "5300 setup.1"]),
+    ("dyno start -c worker=2", &["5000 web.1", "5100 worker.1", "5101 worker.2", "5200 css.1", "5300 setup.1"]),
+    ("dyno start -x css", &["5000 web.1", "5100 worker.1", "5300 setup.1"]),
+    ("dyno start -e .env,.env.local", ALL),
+    ("dyno start -p 3000", &["3000 web.1", "3100 worker.1", "3200 css.1", "3300 setup.1"]),
+    ("dyno start -p auto", &["web.1", "worker.1", "css.1", "setup.1"]),
+    ("dyno start --can-die setup", ALL),
+    ("dyno start --restart", ALL),
+    ("dyno start -t 30", ALL),
+    ("dyno start --heroku", ALL),
+    ("dyno start --log-dir log", ALL),
+    ("dyno start --focus web", ALL),
+    ("dyno start --focus release", ALL),
+    // In an app with two workers.
+    ("dyno start --focus worker.2", &["5000 web.1", "5100 worker.1", "5101 worker.2", "5200 css.1", "5300 setup.1"]),
+];
+
+const ALL: &[&str] = &["5000 web.1", "5100 worker.1", "5200 css.1", "5300 setup.1"];
+
+/// What other commands print. The output of `help`, `man` and the like is compared in `comfort`.
+const PRINTS: [(&str, &str); 8] = [
+    ("dyno run rails console", "rails console of postgres://localhost/shop\n"),
+    ("dyno run release", "migrated\n"),
+    (
+        "dyno release",
+        "TIME release.1 | started with pid PID\nTIME release.1 | migrated\nTIME release.1 | exited with code 0\n",
+    ),
+    ("dyno check", "valid procfile detected (release, web, worker, css, setup)\n"),
+    ("dyno config", "DATABASE_URL=postgres://localhost/shop\n"),
+    ("dyno config --explain DATABASE_URL", "DATABASE_URL comes from .env:1\n"),
+    ("dyno config --explain PORT", "base 5000 by default; web.1 5000, worker.1 5100, css.1 5200, setup.1 5300\n"),
+    ("dyno version", concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n")),
+];
+
+/// Commands that other tests compare in full, in `comfort`, `help_topics` and `json`, and commands that are only named.
+fn is_tested_elsewhere(line: &str) -> bool {
+    let only_named =
+        ["dyno run", "dyno run ls", "dyno smoke", "dyno smoke --", "dyno completions", "dyno config --explain"];
+    let printed = ["dyno man", "dyno completions bash", "dyno check --json"];
+    only_named.contains(&line) || printed.contains(&line) || line.starts_with("dyno help") || line.ends_with("--help")
+}
+
+/// Words to fill in, with an example for each.
+const TO_FILL_IN: [(&str, &str); 5] =
+    [("COMMAND", "start"), ("TOPIC", "ports"), ("SHELL", "bash"), ("WORD", "ls"), ("CMD", "ls")];
+
+/// The code blocks of a page in this language.
+pub(crate) fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// The words of a line as the shell reads them.
+fn words(line: &str) -> Vec<OsString> {
+    let split = Command::new("/bin/sh").args(["-c", &format!("set -f; printf '%s\\0' {line}")]).output().unwrap();
+    assert!(split.status.success(), "{line}");
+    let words = split.stdout.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    words.map(|word| OsString::from_vec(word.to_vec())).collect()
+}
+
+/// The command lines of a page, without comments, with words to fill in replaced. Left out are those with a part that
+/// only the reader can fill in: `…` or `[`.
+fn commands(page: &str) -> BTreeSet<String> {
+    let in_blocks = blocks(page, "sh").into_iter().flat_map(str::lines).map(str::to_owned);
+    let outside = page.split("```").step_by(2).collect::<String>();
+    let in_text =
+        outside.split('`').skip(1).step_by(2).map(|code| code.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines = in_blocks.chain(in_text).filter(|line| line.starts_with("dyno ") && !line.contains(['…', '[']));
+    let filled_in = |line: String| {
+        let (line, _) = line.split_once(" #").unwrap_or((&line, ""));
+        let example = |word: &&str| TO_FILL_IN.iter().find(|(name, _)| name == word).map(|(_, example)| *example);
+        line.trim_end().split(' ').map(|word| example(&word).unwrap_or(word)).collect::<Vec<_>>().join(" ")
+    };
+    lines.map(filled_in).collect()
+}
+
+fn all_commands() -> BTreeSet<String> {
+    // The rules name no commands to type, and their backticks are not in pairs.
+    PAGES.iter().filter(|(name, _)| *name != "semantics").flat_map(|(_, page)| commands(page)).collect()
+}
+
+/// The app in which the examples run. Each dyno writes its port to a file and waits.
+fn app() -> App {
+    let web = "web: echo $PORT >$STARTED/$DYNO; read -r _ <$NEVER\n";
+    let others = ["worker", "css", "setup"].map(|name| web.replacen("web", name, 1)).concat();
+    let app = App::new(&format!("release: echo migrated\n{web}{others}"));
+    let app = app.file("sub/Procfile", web).file("started/.keep", "").fifo("never");
+    let app = app.file(".env", "DATABASE_URL=postgres://localhost/shop\n");
+    let app = app.file(".env.local", "DATABASE_URL=postgres://localhost/mine\n");
+    app.script("bin/rails", "echo \"rails $1 of $DATABASE_URL\"\n").script("bin/npm", "echo \"npm $1: $BASE_URL\"\n")
+}
+
+/// `dyno` with the words of a line.
+fn call(app: &App, line: &str) -> Call {
+    let args: Vec<String> = words(line).into_iter().skip(1).map(|word| word.into_string().unwrap()).collect();
+    let path = format!("{}:{}", app.path("bin").display(), std::env::var("PATH").unwrap());
+    let call = app.dyno([]).args(&args.iter().map(String::as_str).collect::<Vec<_>>()).env("PATH", path);
+    call.env("STARTED", app.path("started")).env("NEVER", app.path("never"))
+}
+
+#[test]
+fn every_command_in_the_docs_is_accepted() {
+    for line in all_commands() {
+        if let Err(refusal) = dynorun::cli::parse(words(&line)) {
+            let is_only_named = is_tested_elsewhere(&line);
+            assert!(matches!(refusal, Refusal::Shown(_)) || is_only_named, "{line}: {refusal:?}");
+        }
+    }
+}
+
+#[test]
+fn every_command_in_the_docs_is_tested() {
+    let is_tested = |line: &String| {
+        let known = STARTS.iter().map(|(line, _)| *line).chain(PRINTS.iter().map(|(line, _)| *line));
+        known.chain(SMOKES).any(|known| known == line) || is_tested_elsewhere(line) || shown_output().contains_key(line)
+    };
+
+    let untested: Vec<String> = all_commands().into_iter().filter(|line| !is_tested(line)).collect();
+    assert_eq!(untested, [""; 0]);
+    let in_docs = all_commands();
+    let known = STARTS.iter().map(|(line, _)| *line).chain(PRINTS.iter().map(|(line, _)| *line)).chain(SMOKES);
+    let gone: Vec<&str> = known.filter(|line| !in_docs.contains(*line)).collect();
+    assert_eq!(gone, [""; 0], "no longer in the docs");
+}
+
+#[test]
+fn the_examples_of_start_start_the_dynos_that_the_docs_say() {
+    for (line, expected) in STARTS {
+        let mut app = app();
+        if line.ends_with("Procfile.dev") {
+            app = app.file("Procfile.dev", "web: echo $PORT >$STARTED/$DYNO; read -r _ <$NEVER\n");
+        }
+        if line.ends_with("worker.2") {
+            app = app.file(".foreman", "concurrency: worker=2\n");
+        }
+        let started = || -> BTreeSet<String> {
+            let files = fs::read_dir(app.path("started")).unwrap().map(|entry| entry.unwrap().path());
+            let files = files.filter(|path| !path.ends_with(".keep"));
+            let line = |path: std::path::PathBuf| {
+                let port = fs::read_to_string(&path).unwrap();
+                let port = if line.ends_with("auto") { "" } else { port.trim_end() };
+                format!("{port} {}", path.file_name().unwrap().to_str().unwrap()).trim_start().to_owned()
+            };
+            files.map(line).collect()
+        };
+        let expected: BTreeSet<String> = expected.iter().map(|line| (*line).to_owned()).collect();
+
+        let dyno = call(&app, line).spawn();
+        dyno.until(&format!("`{line}` starts {expected:?}, not {:?}", started()), || started() == expected);
+        dyno.signal(Signal::SIGTERM);
+
+        let finished = dyno.finish();
+        finished.expect_end(Ended::Signal(Signal::SIGTERM));
+        assert_eq!(started(), expected, "{line}");
+        let stderr = finished.stderr();
+        assert!(stderr.is_empty() || line.ends_with("auto") && stderr.starts_with("ports: "), "{line}: {stderr}");
+    }
+}
+
+#[test]
+fn the_other_examples_print_what_the_docs_say() {
+    for (line, stdout) in PRINTS {
+        call(&app(), line).run().expect(Ended::Code(0), stdout, "");
+    }
+}
+
+/// Smoke tests, with the server of `examples/listen.rs` and a stand-in for `npm`.
+const SMOKES: [&str; 5] = [
+    "dyno smoke -- npm test",
+    "dyno smoke --http /up",
+    "dyno smoke --http /up -- npm test",
+    "dyno smoke --http /health -- npm test",
+    "dyno smoke --start 'npm start' --http / -- npm test",
+];
+
+#[test]
+fn the_examples_of_smoke_pass() {
+    for line in SMOKES {
+        let npm = "case $1 in start) exec ./listen ;; *) echo \"npm $1: $BASE_URL\" ;; esac\n";
+        let app = smoke::app("web: ./listen\n").script("bin/npm", npm);
+        let (_, rest) = line.split_once(" smoke ").unwrap();
+        let args: Vec<String> = words(rest).into_iter().map(|word| word.into_string().unwrap()).collect();
+        let path = format!("{}:{}", app.path("bin").display(), std::env::var("PATH").unwrap());
+        let call = smoke::smoke(&app, &args.iter().map(String::as_str).collect::<Vec<_>>()).env("PATH", path);
+
+        let finished = call.run();
+
+        finished.expect_end(Ended::Code(0));
+        let port = smoke::ports(&finished.stderr()).concat();
+        let tested =
+            if line.contains("npm test") { format!("npm test: http://127.0.0.1:{port}\n") } else { String::new() };
+        assert_eq!(finished.stdout(), tested, "{line}");
+    }
+}
+
+/// Commands alone in a block that a block with their output follows.
+fn shown_output() -> std::collections::BTreeMap<String, String> {
+    let pairs = PAGES.iter().flat_map(|(_, page)| page.split("```sh\n").skip(1)).filter_map(|rest| {
+        let (command, rest) = rest.split_once("```\n\n```text\n")?;
+        let (output, _) = rest.split_once("```")?;
+        (command.lines().count() == 1).then(|| (command.trim_end().to_owned(), output.to_owned()))
+    });
+    pairs.filter(|(command, _)| command.starts_with("dyno ")).collect()
+}
+
+#[test]
+fn the_output_below_a_command_is_what_the_command_prints() {
+    let shown = shown_output();
+
+    assert!(!shown.is_empty());
+    for (line, output) in shown {
+        call(&app(), &line).run().expect(Ended::Code(0), &output, "");
+    }
+}
+
+#[test]
+fn the_first_screen_in_the_readme_is_real_output() {
+    // Each dyno waits for a line, not for two seconds.
+    let pause = "exec 3<\"$GO.$DYNO\"\nread -r _ <&3\n";
+    let app = App::empty().script("bin/sleep", pause).fifo("go.web.1").fifo("go.worker.1");
+    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart");
+    let path = format!("{}:{}", app.path("bin").display(), std::env::var("PATH").unwrap());
+    let dyno = app.dyno(["start", "-d", quickstart]).env("PATH", path).env("GO", app.path("go")).spawn();
+    for (dyno_name, shown) in [("web.1", "request 1\n"), ("worker.1", "job 1 done\n")] {
+        app.release(&format!("go.{dyno_name}"));
+        dyno.until_shown(shown);
+    }
+    dyno.signal(Signal::SIGINT);
+    let finished = dyno.finish();
+
+    finished.expect_end(Ended::Signal(Signal::SIGINT));
+    let screen = blocks(README, "text")[0].replace("^C\n", "");
+    let screen = with_fixed_times_and_pids(screen.split_inclusive('\n'));
+    // Lines of different dynos have no fixed order.
+    let by_dyno = |text: &str| {
+        ["web.1 ", "worker.1 ", "system "].map(|name| {
+            let prefix = format!("TIME {name}");
+            text.lines().filter(|line| line.starts_with(&prefix)).map(str::to_owned).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(by_dyno(&finished.stdout()), by_dyno(&screen));
+    assert_eq!(finished.stdout().lines().count(), screen.lines().count());
+}
