@@ -247,6 +247,7 @@ fn the_repository_keeps_its_rules() {
     assert!(tree.iter().any(|source| source.path == "src/lib.rs"), "found no sources: {}", tree.len());
     let mut broken = broken_rules(&tree);
     broken.extend(rules::unknown_citations(&tree));
+    broken.extend(rules::uncited_rules(&tree));
     broken.extend(tree.iter().flat_map(wording::faults));
 
     assert!(broken.is_empty(), "{}", broken.join("\n"));

@@ -30,7 +30,7 @@ fn wait_for_the_next_keypress() {
 }
 
 #[test]
-fn int_term_and_hup_stop_everything_and_dyno_ends_by_that_signal() {
+fn s11_2_int_term_and_hup_stop_everything_and_dyno_ends_by_that_signal() {
     let app = App::new("web: ./polite\n")
         .script("polite", "trap 'echo bye; exit 0' TERM\necho up\n{ read -r _ <go; } 2>/dev/null\n")
         .fifo("go");
@@ -103,7 +103,7 @@ fn a_second_ctrl_c_kills_at_once() {
 }
 
 #[test]
-fn a_second_signal_within_300_ms_is_the_same_keypress() {
+fn s12_1_a_second_signal_within_300_ms_is_the_same_keypress() {
     let app = slow_app();
     let dyno = up(app.dyno(["start", "-t", "300"]));
 
@@ -181,7 +181,7 @@ fn quit_kills_at_once() {
 }
 
 #[test]
-fn under_nohup_sighup_is_ignored() {
+fn s12_5_under_nohup_sighup_is_ignored() {
     let app = slow_app();
     let dyno = up(app.dyno(["start", "-t", "0.1"]).under(&["nohup"]));
 
@@ -223,7 +223,7 @@ fn a_dyno_has_default_signal_handling_whatever_dyno_ignores() {
 }
 
 #[test]
-fn usr1_and_usr2_go_to_every_process_of_a_dyno() {
+fn s12_3_usr1_and_usr2_go_to_every_process_of_a_dyno() {
     let hears = "trap 'echo \"$1 heard USR1\"' USR1\ntrap 'echo \"$1 heard USR2\"' USR2\necho \"$1 up\"\n\
                  until read -r _ <go; do :; done 2>/dev/null\n";
     let app = App::new("web: ./hears web\nworker: ./hears a & ./hears b & wait; wait; wait\n")
@@ -250,7 +250,7 @@ fn usr1_and_usr2_go_to_every_process_of_a_dyno() {
 }
 
 #[test]
-fn s12_usr1_goes_to_a_server_that_replaced_its_shell_with_exec() {
+fn s12_3_usr1_goes_to_a_server_that_replaced_its_shell_with_exec() {
     let hears = "trap 'echo heard' USR1\necho up\nuntil read -r _ <go; do :; done 2>/dev/null\n";
     let app = App::new("a: cd . && exec ./hears\nb: A=1 exec ./hears\n").script("hears", hears).fifo("go");
     let dyno = app.dyno(["start", "-t", "1"]).spawn();

@@ -71,7 +71,7 @@ fn the_grace_is_paused_while_dyno_is_suspended() {
 }
 
 #[test]
-fn as_pid_1_dyno_reaps_orphans_and_exits_with_128_plus_the_signal() {
+fn s11_2_as_pid_1_dyno_reaps_orphans_and_exits_with_128_plus_the_signal() {
     // An orphan becomes a child of PID 1, which is `dyno` here.
     let app = App::new("web: setsid sh -c '(sleep 0.01 &)'; echo up; exec sleep 1000\n");
     let mut words = vec!["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
