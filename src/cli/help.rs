@@ -65,14 +65,6 @@ pub(super) fn command(extent: Extent) -> Command {
     root.mut_subcommand("man", |man| man.mut_arg("page", |page| page.value_parser(pages)))
 }
 
-/// Describes the command `help` in our words. clap adds that command when it builds the command line, so the result cannot
-/// be changed any more.
-#[must_use]
-pub fn with_help_described(mut command: Command) -> Command {
-    command.build();
-    command.mut_subcommand("help", |help| help.about("Print all options of a command, or a page about a topic"))
-}
-
 /// The command line of `dyno` with the full help: all options under their headings.
 #[must_use]
 pub fn whole_command() -> Command {
@@ -102,5 +94,5 @@ fn laid_out(command: Command, extent: Extent) -> Command {
 /// too long for every start.
 pub(super) fn with_described_help(mut command: Command) -> Command {
     command.build();
-    command.mut_subcommand("help", |help| help.about("Print this, or the help of a command"))
+    command.mut_subcommand("help", |help| help.about("Print all options of a command, or a page about a topic"))
 }

@@ -27,7 +27,7 @@ use clap::builder::TypedValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 
 pub use completions::{CompletionsArgs, Shell};
-pub use help::{whole_command, with_help_described};
+pub use help::whole_command;
 pub use keyboard::KEYS;
 pub use man::ManArgs;
 pub use offers::Offers;

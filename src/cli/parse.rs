@@ -61,9 +61,6 @@ fn parse_own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
     if is_help {
         command = topic::with_topics(command);
     }
-    if is_help || words.iter().any(|word| word == "--help" || word == "-h") {
-        command = help::with_help_described(command);
-    }
     let words = with_colons(words);
     let matches = command.try_get_matches_from_mut(&words);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {

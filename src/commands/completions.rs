@@ -25,7 +25,7 @@ use self::typed_line::TypedLine;
 use super::quick_lookup::look_up_in_time;
 use super::stdout;
 use crate::app::is_plain;
-use crate::cli::{Dialect, Offers, Shell, Topic, whole_command, with_help_described};
+use crate::cli::{Dialect, Offers, Shell, Topic, whole_command};
 use crate::error::{Error, Status};
 use crate::supervisor::Outcome;
 
@@ -115,9 +115,8 @@ fn candidates(line: &TypedLine) -> Vec<CompletionCandidate> {
     if let Some(words) = line.inner_command() {
         return values.command_words(words.len(), line.current());
     }
-    let command = whole_command()
+    let mut command = whole_command()
         .mut_subcommands(|command| command.mut_args(|arg| with_values(with_visible_names(arg), &values)));
-    let mut command = with_help_described(command);
     let mut words = line.words();
     // For a single dash the engine would list the short names, which explain little.
     if line.current() == "-" {

@@ -22,7 +22,9 @@ fn s11_1_docs_and_manual_list_the_statuses_of_the_one_table() {
     let page = App::empty().dyno(["man"]).run().stdout();
     let (_, section) = page.split_once(".SH \"EXIT STATUS\"\n").unwrap();
     let (section, _) = section.split_once(".SH ").unwrap();
-    let entry = |(status, when): &(String, String)| format!(".TP\n\\fB{status}\\fR\n{when}\n").replace('-', "\\-").replace('\'', "\\*(Aq");
+    let entry = |(status, when): &(String, String)| {
+        format!(".TP\n\\fB{status}\\fR\n{when}\n").replace('-', "\\-").replace('\'', "\\*(Aq")
+    };
     assert_eq!(section, statuses.iter().map(entry).collect::<String>());
 }
 
