@@ -40,7 +40,7 @@ fn s2_8_at_most_a_hundred_notes_of_each_kind_are_listed_per_file() {
         |n: usize| (n, format!("`K-{n}` is not a name that every shell accepts: `/bin/sh` may drop the variable"));
     let strict = |n: usize| (n, format!("a strict .env reader rejects `K-{n}`"));
     let name_hint = "use A-Z a-z 0-9 _ and do not start with a digit";
-    let strict_hint = "every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`";
+    let strict_hint = "quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference";
     let more = || (101, "and 900 more like this".to_owned());
     let more_hint = "fix the first ones and run `dyno check` again";
     let pairs = (1..=100).flat_map(|n| [("note", name(n), name_hint), ("error", strict(n), strict_hint)]);
@@ -88,7 +88,7 @@ fn s2_8_a_key_that_the_shell_may_drop_is_noted_once_with_its_line() {
     let strict = |place: &str, key: &str| {
         format!(
             "note: {place}: a strict .env reader rejects `{key}`\n\
-             hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${{OTHER}}\"`\n"
+             hint: quote the value: `NAME='text'`, or `NAME=\"text ${{OTHER}}\"` with a reference\n"
         )
     };
     let stderr = [
@@ -107,11 +107,11 @@ fn problems_are_listed_in_the_order_of_the_lines() {
     let app = App::new("web: true\n").file(".env", "A=two words\nnonsense\nB=it's\nC=${NOPE}\n");
 
     let stderr = "note: .env:1: a strict .env reader rejects `A`\n\
-                  hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`\n\
+                  hint: quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference\n\
                   error: .env:2: this line is not an assignment\n\
                   hint: write `KEY=value`, or `#` before a comment\n\
                   note: .env:3: a strict .env reader rejects `B`\n\
-                  hint: every reader agrees on `NAME='text'` and on `NAME=\"text ${OTHER}\"`\n\
+                  hint: quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference\n\
                   note: .env:4: `C` refers to the unset variable `NOPE`, treated as empty\n\
                   hint: write `${NOPE:-default}`, or put single quotes around the value to keep `${` as it is\n";
     app.dyno(["check"]).run().expect(Ended::Code(78), "", stderr);

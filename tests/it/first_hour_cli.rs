@@ -319,7 +319,8 @@ fn s2_9_too_many_small_variables_are_reported_by_their_number() {
     let file: Vec<String> = (1..=150_000).map(|number| format!("K{number}=1\n")).collect();
     let app = App::new("web: true\n").file("many.env", file.concat());
 
-    let fact = "the environment has N variables with N bytes, over the system limit of N bytes; N of them are in many.env";
+    let fact =
+        "the environment has N variables with N bytes, over the system limit of N bytes; N of them are in many.env";
     let hint = "hint: remove variables that the app does not read, or let it read them from a file";
 
     for (args, before, blank) in [

@@ -238,7 +238,7 @@ fn every_hint_about_a_wrong_name_has_something_to_type() {
 }
 
 #[test]
-fn s4_5_an_unknown_key_of_dot_foreman_fails_check_and_suggests_the_nearest() {
+fn s4_5_an_unknown_key_fails_check_and_suggests_the_nearest() {
     let start = "TIME web.1  | started with pid PID\nTIME web.1  | exited with code 0\n";
     for (text, key, hint) in [
         ("prot: 1\n", "prot", "did you mean `port`?"),

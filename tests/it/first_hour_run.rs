@@ -210,12 +210,18 @@ fn s4_5_a_formation_without_dynos_in_dot_foreman_fails_start_and_check() {
 fn s4_5_start_and_check_say_the_same_about_dot_foreman() {
     let pair = ("`port 5000` is not `key: value`", "write a line such as `port: 5000`");
     let port = ("`abc` is not a port number from 1 to 65535", "write a line such as `port: 5000`");
-    let root = ("the directory `nowhere` cannot be used: No such file or directory", "check `root`");
+    let root = (
+        "the directory `nowhere` cannot be used: No such file or directory",
+        "remove the line to use the current directory",
+    );
     let high = (
         "`worker.1` would get port 65600, but the highest port is 65535",
         "start from a lower port with `-p`, or set a smaller `--port-step`",
     );
-    let timeout = ("`soon` is not a timeout: expected seconds, up to one day", "write a line such as `timeout: 5`");
+    let timeout = (
+        "`soon` is not a valid value for `timeout`",
+        "write a whole number of seconds from 0 to 86400, as in `timeout: 5`",
+    );
     let unknown = ("`prot` has no effect", "did you mean `port`?");
     let twice = ("`port` is set on line 1 and again here; this value is used", "remove one of the lines");
     let no_type = ("the Procfile has no process type `wbe`", "did you mean `web`?");
@@ -226,7 +232,7 @@ fn s4_5_start_and_check_say_the_same_about_dot_foreman() {
     let many = ("`1001` is too many dynos of `web`: the limit is 1000", "write at most `web=1000`");
     let no_env = ("the file `no.env` does not exist", "check the name, or create the file");
     let no_procfile = ("the Procfile `nope` does not exist", "check the name; there is `Procfile`");
-    let file = ("`Procfile` is not a directory", "check `root`");
+    let file = ("`Procfile` is not a directory", "remove the line to use the current directory");
     let list = ("the value of `formation` uses YAML syntax that is not supported", "write `a, b` for a list");
     let web = ("`web` has more than one quantity; `web=2` is used", "write `web` once");
     let empty = ("`port` has no value and is ignored", "write one, or remove the line");
@@ -304,7 +310,7 @@ fn s6_8_a_debugger_prompt_on_a_terminal_is_recognised_after_its_sequences() {
     let shown = without_times_and_pids(&finished.stdout).replace("\r\n", "\n");
     let expected = "TIME web.1  | started with pid PID\n\
                     TIME web.1  | irb(main):001>\n\
-                    TIME system | web.1 waits at a debugger prompt: run `dyno start --focus web` to use it\n\
+                    TIME system | web.1 waits at a debugger prompt: add `--focus web` to use it\n\
                     TIME web.1  | exited with code 0\n";
     assert_eq!((finished.ended, shown.as_str()), (Ended::Code(0), expected));
 }

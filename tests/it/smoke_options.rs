@@ -69,15 +69,15 @@ fn options_that_contradict_each_other_are_refused() {
         smoke(&app, args).run().expect(Ended::Code(2), "", &format!("error: {fact}\n\nhint: {hint}\n"));
         assert!(!app.has("started"));
     };
-    let either = "leave one of them out";
+    let instead = |line: &str| format!("did you mean `dyno smoke --start 'touch started'` or `dyno smoke {line}`?");
 
     let types = "`--start` cannot be used with `TYPE[=N]`";
-    refused(&["--start", "touch started", "web"], types, either);
+    refused(&["--start", "touch started", "web"], types, "did you mean `dyno smoke web`?");
     let file = "`--start` cannot be used with `--procfile`";
-    refused(&["--start", "touch started", "-f", "other"], file, either);
+    refused(&["--start", "touch started", "-f", "other"], file, &instead("-f other"));
     let formation = "`--start` cannot be used with `--formation`";
-    refused(&["--start", "touch started", "-m", "web=2"], formation, either);
-    let blank = "a variable in it may be empty; write a command, such as `--start 'npm start'`";
+    refused(&["--start", "touch started", "-m", "web=2"], formation, &instead("-m web=2"));
+    let blank = "a variable in the command may be empty; write a command, such as `--start 'npm start'`";
     refused(&["--start", " "], "the command of `--start` is empty", blank);
     let unknown = ["--start", "touch started", "--can-die", "worker"];
     refused(&unknown, "`--can-die`: the Procfile has no process type `worker`", "it has `web`");
