@@ -22,7 +22,7 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Zsh};
 
 use self::app_values::AppValues;
 use self::typed_line::TypedLine;
-use super::quick_lookup::look_up_in_time;
+use super::quick_lookup::{AT_TAB, look_up_within};
 use super::stdout;
 use crate::app::is_plain;
 use crate::cli::{Dialect, Offers, Shell, Topic, whole_command};
@@ -81,7 +81,7 @@ pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
     }
     let words = words.collect();
     silence_panics();
-    if let Some(answer) = look_up_in_time(move || answer(shell, words)) {
+    if let Some(answer) = look_up_within(AT_TAB, move || answer(shell, words)) {
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(&answer).and_then(|()| stdout.flush());
     }

@@ -13,7 +13,7 @@ use super::findings::Findings;
 use super::missing_procfile::another_with;
 use super::places::Places;
 use super::program_lookup::Lookup;
-use super::quick_lookup::look_up_in_time;
+use super::quick_lookup::{FOR_A_HINT, look_up_within};
 use crate::app::{Procfile, did_you_mean, is_env_key, list_items, nearest, shown_words};
 use crate::cli::{CommandInstead, Dialect, StrayWord, TOOLS, instead_of_command, whole_command};
 use crate::model::Environment;
@@ -28,7 +28,7 @@ const NEVER_OFFERED: [&str; 12] =
 /// The hint for a word that is not a command or an argument. None: nothing similar was found in time.
 pub(super) fn hint_in_time(stray: &StrayWord) -> Option<String> {
     let stray = stray.clone();
-    look_up_in_time(move || hint(&stray)).flatten()
+    look_up_within(FOR_A_HINT, move || hint(&stray)).flatten()
 }
 
 fn hint(stray: &StrayWord) -> Option<String> {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::quick_lookup::look_up_in_time;
+use super::quick_lookup::{FOR_A_HINT, look_up_within};
 use crate::app::{bash_word, program_word};
 use crate::cli::Dialect;
 use crate::model::{DynoSpec, Environment, Shell};
@@ -199,7 +199,7 @@ pub(super) fn nearest_program(word: &str, environment: &Environment) -> Option<S
     }
     let path = environment.get(b"PATH").map_or(DEFAULT_PATH, |path| path.reveal()).to_vec();
     let word = word.to_owned();
-    look_up_in_time(move || {
+    look_up_within(FOR_A_HINT, move || {
         let folders = env::split_paths(OsStr::from_bytes(&path)).filter(|folder| folder.is_absolute());
         let entries = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
         let programs = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));

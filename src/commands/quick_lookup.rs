@@ -7,15 +7,17 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long a lookup may take. A file system that does not answer must not hold up the prompt.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// The limit for completion: a file system that does not answer must not hold up the prompt.
+pub(super) const AT_TAB: Duration = Duration::from_millis(200);
+
+/// The limit for a hint. Longer than [`AT_TAB`], because the command has ended and a busy machine should not lose the hint.
+pub(super) const FOR_A_HINT: Duration = Duration::from_secs(2);
 
 /// The result of a lookup, or None if it takes too long. It then goes on in the background until this process ends.
-pub(super) fn look_up_in_time<T: Send + 'static>(lookup: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    within(PATIENCE, lookup)
-}
-
-fn within<T: Send + 'static>(limit: Duration, lookup: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) fn look_up_within<T: Send + 'static>(
+    limit: Duration,
+    lookup: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (sender, receiver) = mpsc::sync_channel(1);
     std::thread::spawn(move || drop(sender.send(lookup())));
     receiver.recv_timeout(limit).ok()
@@ -29,8 +31,8 @@ mod tests {
     fn a_lookup_that_takes_too_long_is_not_awaited() {
         let (release, wait) = mpsc::channel::<()>();
 
-        assert_eq!(within(Duration::from_millis(1), move || wait.recv()), None);
+        assert_eq!(look_up_within(Duration::from_millis(1), move || wait.recv()), None);
         drop(release);
-        assert_eq!(within(Duration::from_secs(60), || 1), Some(1));
+        assert_eq!(look_up_within(Duration::from_secs(60), || 1), Some(1));
     }
 }
