@@ -18,12 +18,13 @@
 //! ```text
 //! error  <-  supervisor, guardian, runtime, cli, commands, main   pure
 //! model  <-  app, logs                               pure
-//! model, app  <-  supervisor                         pure
+//! model, app  <-  release                            pure
+//! model, app, release  <-  supervisor                pure
 //! model, logs, supervisor  <-  reports               pure
 //! model, app  <-  guardian                           nix and libc only: no tokio, no threads
 //! model, logs, supervisor, guardian  <-  runtime  <-  commands  <-  main
 //! app, error  <-  cli  <-  commands, main            no tokio, no threads
-//! app, reports  <-  commands
+//! app, release, reports  <-  commands
 //! ```
 //!
 //! There are no imports in the other direction, and none between `logs` and `supervisor`. `tests/tidy.rs` checks this.
@@ -31,8 +32,9 @@
 //! # What happens at start-up
 //!
 //! `main` blocks all signals. `commands::start` forks the guardian before any thread exists, reads the files into a
-//! [`supervisor::Plan`] and a [`supervisor::Policy`] and calls [`runtime::run`], whose loop begins with the event
-//! `Boot`. For each `Effect::Spawn` the runtime creates a pipe or a pty and sends its other end to the guardian over a
+//! [`release::Release`], and options and `.foreman` into a [`supervisor::Policy`]. A [`release::Blueprint`] describes
+//! every dyno of the [`supervisor::Plan`], and later every dyno that is added. Then [`runtime::run`] begins its loop
+//! with the event `Boot`. For each `Effect::Spawn` the runtime creates a pipe or a pty and sends its other end to the guardian over a
 //! socket (`SCM_RIGHTS`). The guardian forks, and reports `Spawned` once the program runs. An exec error comes back
 //! over a pipe that a successful exec closes, so an exec that hangs, for example on a dead network file system, does
 //! not block the guardian. The guardian reports `Exited`, and `Gone` when the last process of the run has ended. Only
@@ -79,6 +81,7 @@ pub mod app;
 pub mod error;
 pub mod logs;
 pub mod model;
+pub mod release;
 pub mod reports;
 pub mod supervisor;
 

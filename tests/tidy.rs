@@ -20,21 +20,37 @@ use std::path::Path;
 const MAX_LINES: usize = 400;
 
 /// Which other layers each layer may use. Pure layers come first.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("model", &[]),
     ("app", &["model"]),
     ("logs", &["model"]),
-    ("supervisor", &["model", "app", "error"]),
+    ("release", &["model", "app"]),
+    ("supervisor", &["model", "app", "release", "error"]),
     ("reports", &["model", "logs", "supervisor"]),
     ("guardian", &["model", "app", "error"]),
     ("runtime", &["model", "error", "logs", "supervisor", "guardian"]),
     ("cli", &["app", "error"]),
-    ("commands", &["model", "app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error"]),
-    ("main", &["model", "app", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error", "commands"]),
+    ("commands", &["model", "app", "release", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error"]),
+    (
+        "main",
+        &[
+            "model",
+            "app",
+            "release",
+            "logs",
+            "supervisor",
+            "reports",
+            "guardian",
+            "runtime",
+            "cli",
+            "error",
+            "commands",
+        ],
+    ),
 ];
 
-const PURE: [&str; 6] = ["error", "model", "app", "logs", "supervisor", "reports"];
+const PURE: [&str; 7] = ["error", "model", "app", "release", "logs", "supervisor", "reports"];
 
 /// Not allowed in pure layers: files, environment, processes, network, threads, clocks.
 const IMPURE: [&str; 11] = [

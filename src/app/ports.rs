@@ -162,8 +162,8 @@ pub fn parse_port(text: &[u8]) -> Option<u16> {
     text.parse().ok().filter(|port| *port > 0)
 }
 
-/// The rule that assigns ports in one start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The rule that assigns ports in one start. By default, no dyno has a port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ports {
     base: u16,
     step: u16,
@@ -178,6 +178,12 @@ impl Ports {
     pub fn new(base: u16, step: u16, types: &[ProcessType]) -> Self {
         let counted = types.iter().filter(|known| !known.is_release()).cloned();
         Self { base, step, positions: counted.zip(0..).collect() }
+    }
+
+    /// Whether several dynos get the same port, because all types begin with the base.
+    #[must_use]
+    pub fn are_shared(&self) -> bool {
+        self.step == 0
     }
 
     /// The port of a dyno: `base + step × position + (index − 1)` (S5.1). None if the type has no position.

@@ -11,7 +11,8 @@ use crate::app::{ForemanFile, ShellLine, with_profile};
 use crate::cli::{LogFormatName, StartArgs};
 use crate::error::{Error, Status};
 use crate::model::{ProcessType, Shell};
-use crate::supervisor::{NoticeStyle, OnExit, Policy, ReleaseRecord, RestartPolicy};
+use crate::release::Release;
+use crate::supervisor::{NoticeStyle, OnExit, Policy, RestartPolicy};
 
 /// What happens when a dyno exits by itself (S6.3, S6.4).
 pub(super) fn on_exit(args: &StartArgs) -> OnExit {
@@ -116,16 +117,14 @@ fn check_bash(path: &str, needed_by: NeededBy) -> Result<(), Error> {
     Err(Error::new(status, fact, "install bash, or leave out `--heroku` and `--profile`"))
 }
 
-/// What the log says about the release: its author is the user who starts it.
-pub(super) fn release_record(style: NoticeStyle) -> ReleaseRecord {
-    match style {
-        NoticeStyle::Heroku => match login_name(|name| std::env::var(name).ok()) {
-            Some(user) => ReleaseRecord { user, ..ReleaseRecord::default() },
-            None => ReleaseRecord::default(),
-        },
+/// The author of the release in the log: the user who starts it.
+pub(super) fn release_user(style: NoticeStyle) -> String {
+    let name = match style {
+        NoticeStyle::Heroku => login_name(|name| std::env::var(name).ok()),
         // No name is shown, and looking one up can take longer than starting a dyno.
-        NoticeStyle::Plain => ReleaseRecord::default(),
-    }
+        NoticeStyle::Plain => None,
+    };
+    name.unwrap_or_else(|| Release::LOCAL_USER.to_owned())
 }
 
 /// The user name from the variables of the login, else from the system's user database.

@@ -21,6 +21,8 @@ use crate::runtime::{self, BindMode, PortLocks};
 pub(super) struct Assigned {
     /// In start order.
     pub(super) ports: Vec<(DynoName, u16)>,
+    /// The rule that gives each dyno its port, also those that are added later.
+    pub(super) rule: Ports,
     /// With `-p auto` the block is ours until this is dropped.
     pub(super) locks: Option<PortLocks>,
     /// The warnings about ports that are in use.
@@ -52,9 +54,10 @@ pub(super) fn assign(
     match base.map_err(|error| given.refused(&error))? {
         PortBase::Fixed(base) => {
             let step = args.port_step.unwrap_or(DEFAULT_STEP);
-            let ports = Ports::new(base, step, types).assign(formation).map_err(|error| given.refused(&error))?;
+            let rule = Ports::new(base, step, types);
+            let ports = rule.assign(formation).map_err(|error| given.refused(&error))?;
             let in_use = probe(args, &ports)?;
-            Ok(Assigned { ports, locks: None, in_use })
+            Ok(Assigned { ports, rule, locks: None, in_use })
         }
         PortBase::Auto if args.port_step.is_some() => {
             let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
@@ -195,10 +198,11 @@ fn automatic(types: &[ProcessType], formation: &Formation) -> Result<Assigned, E
     })?;
     for base in block.candidates(runtime::first_ephemeral_port()) {
         let Some(locks) = directory.lock_ports(block.units(base)) else { continue };
-        let Ok(ports) = Ports::new(base, block.step, types).assign(formation) else { continue };
+        let rule = Ports::new(base, block.step, types);
+        let Ok(ports) = rule.assign(formation) else { continue };
         // The block must suit every server, even one that does not set `SO_REUSEADDR`.
         if ports.iter().all(|(_, port)| runtime::is_port_free(*port, BindMode::Plain)) {
-            return Ok(Assigned { ports, locks: Some(locks), in_use: Vec::new() });
+            return Ok(Assigned { ports, rule, locks: Some(locks), in_use: Vec::new() });
         }
     }
     let fact = format!("no block of {} free ports was found from 20000 up", block.size);

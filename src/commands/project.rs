@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 
-use super::diagnostics::warn;
 use super::files::{self, Settings};
 use super::findings::{Finding, Findings};
 use super::named_by::NamedBy;
@@ -26,8 +25,8 @@ pub(super) struct Project {
     pub(super) procfile_name: String,
     /// Its places, and the settings of `.foreman`.
     pub(super) places: Places,
-    /// Why another Procfile may have been meant.
-    other_procfile: Option<Finding>,
+    /// Why another Procfile may have been meant. Shown only when everything can start: beside an error it would distract.
+    pub(super) other_procfile: Option<Finding>,
 }
 
 /// Where the process types of a start come from.
@@ -87,15 +86,6 @@ impl Project {
             }
             // `settle` has returned the reasons, which are among the findings.
             None => Err(Error::all(Status::Config, [])),
-        }
-    }
-}
-
-impl Project {
-    /// Warns that there is also a `Procfile.dev`. Only when everything can start: beside an error it would distract.
-    pub(super) fn mention_procfile_dev(&self) {
-        if let Some(finding) = &self.other_procfile {
-            warn(&finding.complaint());
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::app::{
     Severity,
 };
 use crate::error::{Error, Status};
-use crate::model::{DynoName, Environment};
+use crate::model::{DynoName, DynoSpec, Environment};
+use crate::release::Release;
 
 /// Linux accepts at most three quarters of its default stack size (8 MiB), even if the user's limit is larger.
 const MOST_OF_LINUX_BYTES: usize = 6 * 1024 * 1024;
@@ -43,22 +44,16 @@ pub(super) fn check_one_off(environment: &Environment, layers: &Layers) -> Resul
     fits(environment, b"").map_err(|error| refused(&error, layers))
 }
 
-/// Checks the command and environment of a dyno. `file`: the name of the Procfile; `line`: for the shell; `layers`: where the
-/// environment comes from.
+/// Checks the command and environment of a dyno. `file`: the name of the Procfile.
 ///
 /// # Errors
 /// Status 78, naming the line of the Procfile or the variable.
-pub(super) fn check_run(
-    file: &str,
-    entry: &ProcfileEntry,
-    line: &[u8],
-    environment: &Environment,
-    layers: &Layers,
-) -> Result<(), Error> {
-    if let Some(finding) = too_long(file, entry, line) {
+pub(super) fn check_run(file: &str, spec: &DynoSpec, release: &Release) -> Result<(), Error> {
+    let entry = release.procfile.get(&spec.dyno.process_type);
+    if let Some(finding) = entry.and_then(|entry| too_long(file, entry, &spec.shell_line)) {
         return Err(Error::all(Status::Config, [finding.complaint()]));
     }
-    fits(environment, line).map_err(|error| refused(&error, layers))
+    fits(&spec.environment, &spec.shell_line).map_err(|error| refused(&error, &release.layers))
 }
 
 /// The error, at the line of the variable if a file sets it.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use super::look;
 use super::near_miss::{file_option, is_program};
-use super::project::{Project, TypeSource};
-use super::{platform, size};
-use crate::app::{DynoVariables, PortVariable, join_words, nearest, shell_line, shown_words};
-use crate::cli::{ProjectArgs, SmokeArgs, StartArgs};
+use super::project::TypeSource;
+use super::size;
+use crate::app::{PortVariable, nearest, shown_words};
+use crate::cli::{ProjectArgs, SmokeArgs};
 use crate::error::{Complaint, Error, Status};
-use crate::model::{DynoName, DynoSpec, Focus, HttpCheck, Io, ProcessType, http_url};
+use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, http_url};
+use crate::release::{Blueprint, DynoStreams, OneOff};
 use crate::reports::github::Groups;
 use crate::runtime::{PhaseMark, SmokeStart, Tails};
 use crate::supervisor::{Policy, SmokeRules};
@@ -118,40 +119,26 @@ impl<'a> SmokeRequest<'a> {
     /// The command as one more dyno, with the environment of the formation and the address of `web.1`.
     pub(super) fn command(
         &self,
-        args: &StartArgs,
-        project: &Project,
+        blueprint: &Blueprint,
         ports: &[(DynoName, u16)],
-        session: &str,
     ) -> Result<Option<Arc<DynoSpec>>, Error> {
         let Some(line) = line(&self.args.command) else { return Ok(None) };
-        let dyno = own_name(ports)?;
         let port = first_web(ports).map(|(_, port)| *port);
-        let variables =
-            DynoVariables { dyno: &dyno, port: port.map_or(PortVariable::Kept, PortVariable::Assigned), session };
-        let mut environment = project.layers.environment(&variables);
+        let mut variables = Environment::default();
         if let Some(port) = port {
-            environment.set("WEB_PORT", port.to_string());
+            variables.set("WEB_PORT", port.to_string());
             // The real address is known only when it is up: `Smoke` sets this again.
-            environment.set("BASE_URL", http_url(Ipv4Addr::LOCALHOST.into(), port));
+            variables.set("BASE_URL", http_url(Ipv4Addr::LOCALHOST.into(), port));
         }
-        size::check(&environment)?;
-        let (shell, shell_line) = platform::shell(platform::reads_profile(args), shell_line(&line));
         // A pipe, a socket or a file is meant for the command (S19.3). A terminal is not: Ctrl-C is ours, and no user
         // answers questions in the middle of a smoke test.
         let reads_stdin = !std::io::stdin().is_terminal();
-        Ok(Some(Arc::new(DynoSpec {
-            dyno,
-            command_line: String::from_utf8_lossy(&line).into_owned(),
-            shell,
-            shell_line: shell_line.line,
-            own_shell: shell_line.own_shell,
-            environment,
-            awaited_port: None,
-            directory: project.directory.clone(),
-            io: Io::Inherit,
-            focus: if reads_stdin { Focus::Stdin } else { Focus::Elsewhere },
-            stdin_is_empty: !reads_stdin,
-        })))
+        let focus = if reads_stdin { Focus::Stdin } else { Focus::Elsewhere };
+        let streams = Some(DynoStreams { io: Io::Inherit, focus, stdin_is_empty: !reads_stdin });
+        let port = port.map_or(PortVariable::Kept, PortVariable::Assigned);
+        let spec = blueprint.one_off(&own_name(ports)?, &OneOff { line, port, variables, streams });
+        size::check(&spec.environment)?;
+        Ok(Some(Arc::new(spec)))
     }
 }
 
@@ -184,13 +171,9 @@ fn first_web(ports: &[(DynoName, u16)]) -> Option<&(DynoName, u16)> {
     ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == ProcessType::WEB && dyno.index == 1)
 }
 
-/// One word is a line for the shell, several are words kept apart, as in `dyno run` (S9.1).
+/// The command line, like that of `dyno run`.
 fn line(words: &[OsString]) -> Option<Vec<u8>> {
-    match words {
-        [] => None,
-        [line] => Some(line.as_bytes().to_vec()),
-        words => Some(join_words(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>())),
-    }
+    OneOff::line_of(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>())
 }
 
 /// `run.1`, or the next name that is not in the formation.
@@ -213,14 +196,5 @@ mod tests {
     fn the_command_has_a_unique_name() {
         assert_eq!(own_name(&[(name("web", 1), 5000)]).expect("a name"), name("run", 1));
         assert_eq!(own_name(&[(name("run", 1), 5000), (name("run", 2), 5001)]).expect("a name"), name("run", 3));
-    }
-
-    #[test]
-    fn s9_1_one_word_is_a_line_and_several_are_kept_apart() {
-        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-
-        assert_eq!(line(&words(&[])), None);
-        assert_eq!(line(&words(&["a && b"])), Some(b"a && b".to_vec()));
-        assert_eq!(line(&words(&["a", "&&", "b c"])), Some(b"a '&&' 'b c'".to_vec()));
     }
 }

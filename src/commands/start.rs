@@ -21,14 +21,15 @@ use super::program_lookup::hint_after_failure;
 use super::project::{Project, TypeSource};
 use super::size;
 use super::smoke_request::SmokeRequest;
-use crate::app::{DynoVariables, PortVariable, ProcfileEntry};
+use crate::app::Ports;
 use crate::cli::{Cli, Dialect, PtyMode, StartArgs, StdinMode};
 use crate::error::{Complaint, Error, GUARDIAN_KILLED, Status};
 use crate::guardian::{Guardian, Limits, fork_failure};
 use crate::logs::Source;
-use crate::model::{DynoName, DynoSpec, Focus, Io, ProcessType, PtySize};
+use crate::model::{DynoName, Focus, Io, ProcessType, PtySize, Shell};
+use crate::release::{Blueprint, Release, RunSettings};
 use crate::runtime::{self, Ending};
-use crate::supervisor::{FocusAdvice, Outcome, Plan, StopAdvice};
+use crate::supervisor::{FocusAdvice, Outcome, Plan, Policy, StopAdvice};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
@@ -82,7 +83,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let mut policy = policy(args, &project.places.foreman, &types)?;
     policy.stop_advice = scope.stop_advice(cli.dialect);
     policy.focus_advice = scope.focus_advice(cli.dialect);
-    let release = project.procfile.release();
+    let release = project.procfile.release().map(|entry| DynoName::new(entry.process_type.clone(), 1));
     let (release, assigned) = match scope {
         Scope::App | Scope::Smoke(_) => {
             let requested = RequestedFormation::new(&args.formation, &project.places.foreman);
@@ -101,12 +102,16 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     };
     platform::check_shell(platform::reads_profile(args))?;
     check_open_files(limits, assigned.ports.len(), open_files_of_a_dyno(args))?;
-    let session = session()?;
-    let mut plan = plan(args, &project, &types, release, &assigned.ports, &session)?;
+    let dynos: Vec<DynoName> = assigned.ports.iter().map(|(dyno, _)| dyno.clone()).collect();
+    let file = project.procfile_name.clone();
+    let other_procfile = project.other_procfile.clone().filter(|_| scope.mentions_procfile_dev());
+    let all: Vec<DynoName> = release.iter().chain(&dynos).cloned().collect();
+    let blueprint = blueprint(args, project, &all, assigned.rule.clone(), &policy)?;
+    let mut plan = plan(&file, blueprint, release.as_ref(), &dynos)?;
     let mut nothing_listens = None;
     if let Scope::Smoke(request) = scope {
         nothing_listens = request.check_ready(&policy, &assigned.ports)?;
-        plan.command = request.command(args, &project, &assigned.ports, &session)?;
+        plan.command = request.command(&plan.blueprint, &assigned.ports)?;
     }
     let quiet = quiet(args, &types)?;
     let files = log_files(args, &plan, &types)?;
@@ -115,9 +120,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     assigned.report();
     nothing_listens.iter().for_each(warn);
     look::check(args);
-    if scope.mentions_procfile_dev() {
-        project.mention_procfile_dev();
-    }
+    other_procfile.iter().for_each(|finding| warn(&finding.complaint()));
 
     let start = runtime::Start {
         prefix_columns: prefix_columns(args, &plan),
@@ -193,80 +196,44 @@ fn refused(what: &str, why: &str) -> Error {
     Error::new(Status::Internal, format!("{what}: {why}"), hint)
 }
 
-fn plan(
+/// Everything that a dyno is made of, from now on in one place.
+fn blueprint(
     args: &StartArgs,
-    project: &Project,
-    types: &[ProcessType],
-    release: Option<&ProcfileEntry>,
-    ports: &[(DynoName, u16)],
-    session: &str,
-) -> Result<Plan, Error> {
-    let of_release = release.map(|entry| DynoName::new(entry.process_type.clone(), 1));
-    let dynos: Vec<DynoName> = of_release.into_iter().chain(ports.iter().map(|(dyno, _)| dyno.clone())).collect();
-    let focused = focus::focused(args, types, &dynos)?;
-    let (others, of_focused) = streams(args.pty);
-    let streams = |dyno: &DynoName| if focused.as_ref() == Some(dyno) { of_focused } else { others };
-    let mut specs = Vec::new();
-    for (dyno, port) in ports {
-        let Some(entry) = project.procfile.get(&dyno.process_type) else { continue };
-        let variables = DynoVariables { dyno, port: PortVariable::Assigned(*port), session };
-        specs.push(Arc::new(spec(args, project, entry, &variables, streams(dyno))?));
-    }
-    let release = match release {
-        None => None,
-        Some(entry) => {
-            let dyno = DynoName::new(entry.process_type.clone(), 1);
-            let variables = DynoVariables { dyno: &dyno, port: PortVariable::Removed, session };
-            Some(Arc::new(spec(args, project, entry, &variables, streams(&dyno))?))
-        }
-    };
-    Ok(Plan {
-        record: platform::release_record(platform::notice_style(args)),
-        release,
-        formation: specs,
-        command: None,
-    })
-}
-
-fn spec(
-    args: &StartArgs,
-    project: &Project,
-    entry: &ProcfileEntry,
-    variables: &DynoVariables<'_>,
-    (io, focus): (Io, Focus),
-) -> Result<DynoSpec, Error> {
-    let environment = project.layers.environment(variables);
-    let (shell, shell_line) = platform::shell(platform::reads_profile(args), entry.shell_line());
-    size::check_run(&project.procfile_name, entry, &shell_line.line, &environment, &project.layers)?;
-    Ok(DynoSpec {
-        dyno: variables.dyno.clone(),
-        command_line: entry.command_line().into_owned(),
-        shell,
-        shell_line: shell_line.line,
-        own_shell: shell_line.own_shell,
-        awaited_port: awaited_port(args, variables),
-        environment,
-        directory: project.directory.clone(),
+    project: Project,
+    dynos: &[DynoName],
+    rule: Ports,
+    policy: &Policy,
+) -> Result<Blueprint, Error> {
+    let types = project.procfile.formation_types();
+    let (io, (focused_io, focus)) = streams(args.pty);
+    let settings = RunSettings {
+        ports: rule,
+        ready: policy.ready.clone(),
+        shell: if platform::reads_profile(args) { Shell::Bash } else { Shell::Sh },
+        directory: project.directory,
+        session: session()?,
         io,
-        focus,
-        // Like on the platform: a command that asks a question fails at once instead of waiting forever.
-        stdin_is_empty: entry.process_type.as_str() == "release" && focus == Focus::Elsewhere,
-    })
-}
-
-/// The port that a dyno must listen on to be up, if it is of a ready type (S6.2).
-fn awaited_port(args: &StartArgs, variables: &DynoVariables<'_>) -> Option<u16> {
-    let port = match variables.port {
-        PortVariable::Assigned(port) => port,
-        PortVariable::Kept | PortVariable::Removed => return None,
+        focused: focus::focused(args, &types, dynos)?.map(|dyno| (dyno, focused_io, focus)),
     };
-    let name = variables.dyno.process_type.as_str();
-    platform::ready_types(args).any(|ready| ready == name).then_some(port)
+    let user = platform::release_user(platform::notice_style(args));
+    Ok(Blueprint::new(Release::first(user, project.procfile, project.layers), settings))
 }
 
-/// The streams of most dynos, and of the one with the focus: a terminal if our own stdout is one, so that colours and
+/// The specifications of all dynos that are started. Each is checked against the limits of the system.
+fn plan(file: &str, blueprint: Blueprint, release: Option<&DynoName>, dynos: &[DynoName]) -> Result<Plan, Error> {
+    let spec = |dyno: &DynoName| {
+        let spec = blueprint.spec(dyno).map_err(|error| Error::new(Status::Usage, error.to_string(), ""))?;
+        size::check_run(file, &spec, blueprint.release())?;
+        Ok::<_, Error>(Arc::new(spec))
+    };
+    let formation = dynos.iter().map(spec).collect::<Result<_, _>>()?;
+    let release = release.map(spec).transpose()?;
+    Ok(Plan { blueprint, release, formation, command: None })
+}
+
+/// The streams of most dynos, and those of the one with the focus: a terminal if our own stdout is one, so that colours and
 /// line buffering survive (S7.5). The dyno with the focus always gets one if the user types into it (S6.8).
-fn streams(mode: PtyMode) -> ((Io, Focus), (Io, Focus)) {
+fn streams(mode: PtyMode) -> (Io, (Io, Focus)) {
     let terminal = Io::Pty(runtime::own_terminal_size().unwrap_or(DEFAULT_TERMINAL));
     let io = match mode {
         PtyMode::Always => terminal,
@@ -274,12 +241,12 @@ fn streams(mode: PtyMode) -> ((Io, Focus), (Io, Focus)) {
         PtyMode::Auto | PtyMode::Never => Io::Pipe,
     };
     let focused = if std::io::stdin().is_terminal() { (terminal, Focus::Keyboard) } else { (io, Focus::Stdin) };
-    ((io, Focus::Elsewhere), focused)
+    (io, focused)
 }
 
 /// How many files stay open for a dyno: both sides of its terminal or our side of its pipe, and its log file.
 fn open_files_of_a_dyno(args: &StartArgs) -> u64 {
-    let ((io, _), _) = streams(args.pty);
+    let (io, _) = streams(args.pty);
     let of_stream = match io {
         Io::Pty(_) => 2,
         Io::Pipe | Io::Inherit => 1,

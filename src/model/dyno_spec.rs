@@ -64,7 +64,7 @@ pub struct DynoSpec {
     /// The dyno name.
     pub dyno: DynoName,
     /// The command line as written in the Procfile, for messages.
-    pub command_line: String,
+    pub command_line: Arc<str>,
     /// The shell that runs the shell line.
     pub shell: Shell,
     /// The argument of `-c`: the command line, with `exec ` before it if that is safe (S1.6).
@@ -73,6 +73,8 @@ pub struct DynoSpec {
     pub own_shell: bool,
     /// The whole environment; nothing else is inherited.
     pub environment: Environment,
+    /// The port that was assigned to it. None: it has none of its own.
+    pub port: Option<u16>,
     /// The port on which it must listen before it is up, if its type is a ready type (S6.2).
     pub awaited_port: Option<u16>,
     /// The working directory.

@@ -49,6 +49,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::model::{Now, RunId, SpawnSpec};
+use crate::release::Blueprint;
 
 pub use command::{Command, Refusal, Reply, RequestId, Target};
 pub use director::Director;
@@ -56,7 +57,7 @@ pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};
 pub use notice::{About, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
 pub use notice_text::NoticeStyle;
-pub use policy::{CanDie, FocusAdvice, OnExit, Plan, Policy, ReleaseRecord, RestartPolicy, StopAdvice, StopAll};
+pub use policy::{CanDie, FocusAdvice, OnExit, Plan, Policy, RestartPolicy, StopAdvice, StopAll};
 pub use smoke::{Smoke, SmokeRules};
 pub use smoke_report::{
     CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
@@ -71,7 +72,7 @@ use slot::{Role, Slot, Turn};
 #[derive(Debug, Clone)]
 pub struct Supervisor {
     policy: Policy,
-    record: ReleaseRecord,
+    blueprint: Blueprint,
     /// The release phase if there is one, then the formation in start order, then the command if there is one.
     slots: Vec<Slot>,
     /// The slot of every run that may still have processes.
@@ -94,7 +95,7 @@ impl Supervisor {
             release.chain(formation).chain(command).map(|(spec, role)| Slot::new(spec, role, &policy)).collect();
         Self {
             policy,
-            record: plan.record,
+            blueprint: plan.blueprint,
             slots,
             slot_of: BTreeMap::new(),
             last_run: 0,

@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType};
@@ -59,7 +60,7 @@ pub enum NoticeKind {
     /// A one-off dyno was requested. Heroku format only.
     OneOffRequested {
         /// Command line as written, unexpanded.
-        command_line: String,
+        command_line: Arc<str>,
         /// Who requested it.
         user: String,
     },
@@ -80,7 +81,7 @@ pub enum NoticeKind {
     /// A run is about to start. Heroku format only.
     Starting {
         /// Command line as in the Procfile, unexpanded (S7.4).
-        command_line: String,
+        command_line: Arc<str>,
     },
     /// A run was started. Default format only.
     Started {

@@ -5,35 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{DynoSpec, ProcessType};
+use crate::release::Blueprint;
 
 /// What to run: the release command, then the formation in the order of the Procfile, then the command of a smoke test.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Plan {
-    /// The release that is started.
-    pub record: ReleaseRecord,
+    /// The release that is started, and the specifications of dynos that are added later.
+    pub blueprint: Blueprint,
     /// `release.1`, which must exit with 0 before anything else starts (S8.1).
     pub release: Option<Arc<DynoSpec>>,
     /// The dynos in start order.
     pub formation: Vec<Arc<DynoSpec>>,
     /// The command of a smoke test. Started once, on request; its exit alone does not stop the formation.
     pub command: Option<Arc<DynoSpec>>,
-}
-
-/// What the log says about a release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseRecord {
-    /// Its number, from 1.
-    pub version: u32,
-    /// The user who created it, such as a login name.
-    pub user: String,
-    /// What created it, such as `Deploy 60a874b3`. None: the log does not say, for example because there is no commit.
-    pub description: Option<String>,
-}
-
-impl Default for ReleaseRecord {
-    fn default() -> Self {
-        Self { version: 1, user: "local".to_owned(), description: None }
-    }
 }
 
 /// The rules of one start.

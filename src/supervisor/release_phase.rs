@@ -3,10 +3,11 @@
 //! If the release command fails, `dyno` ends with its status; it is never restarted. It is stopped like any other dyno.
 
 use crate::model::ExitStatus;
+use crate::release::Release;
 
 use super::shutdown::{Phase, UNKILLABLE};
 use super::slot::{Role, Slot, Turn};
-use super::{NoticeKind, Outcome, ReleaseRecord, Supervisor};
+use super::{NoticeKind, Outcome, Supervisor};
 
 impl Supervisor {
     /// Starts the release command if there is one, else the formation.
@@ -18,7 +19,8 @@ impl Supervisor {
         for slot in &mut self.slots {
             slot.since = turn.now.wall;
         }
-        let ReleaseRecord { version, user, description } = self.record.clone();
+        let Release { version, user, description, .. } = self.blueprint.release();
+        let (version, user, description) = (*version, user.clone(), description.clone());
         if let Some(description) = description {
             turn.announce(NoticeKind::ReleaseDescribed { description, user: user.clone() });
         }
@@ -34,7 +36,8 @@ impl Supervisor {
     }
 
     fn boot_formation(&mut self, turn: &mut Turn) {
-        let ReleaseRecord { version, user, .. } = self.record.clone();
+        let Release { version, user, .. } = self.blueprint.release();
+        let (version, user) = (*version, user.clone());
         turn.announce(NoticeKind::ReleaseCreated { version, user });
         self.phase = Phase::Running;
         self.want(Role::Formation, turn);
@@ -57,7 +60,7 @@ impl Supervisor {
 
     /// The release command failed: nothing starts, and `dyno` ends with its status (S8.2).
     pub(super) fn release_failed(&mut self, exit: ExitStatus, turn: &mut Turn) {
-        turn.announce(NoticeKind::ReleaseFailed { version: self.record.version, exit });
+        turn.announce(NoticeKind::ReleaseFailed { version: self.blueprint.release().version, exit });
         self.begin_stop(Outcome::Code(exit.shell_code()), None, turn);
     }
 

@@ -25,6 +25,10 @@ impl Scale {
     /// [`FormationError`] if the text has none of these forms, or the name is not among `types`.
     pub fn parse(text: &str, types: &[ProcessType]) -> Result<(ProcessType, Self), FormationError> {
         let text = text.trim();
+        // `my-clock` alone does not reduce `my` by `clock`.
+        if types.iter().any(|known| known.as_str() == text) {
+            return Err(FormationError::NoQuantity { name: text.to_owned() });
+        }
         let operator = text.rfind(['=', '+']).or_else(|| text.rfind('-'));
         let (name, rest) = operator
             .and_then(|at| text.split_at_checked(at))
@@ -84,7 +88,8 @@ mod tests {
         let error = |text: &str| Scale::parse(text, &types()).unwrap_err().to_string();
 
         assert_eq!(error("web"), "`web` has no quantity");
-        assert_eq!(error("my-clock"), "`clock` is not a quantity for `my`");
+        assert_eq!(error("my-clock"), "`my-clock` has no quantity");
+        assert_eq!(error("my-cloc"), "`cloc` is not a quantity for `my`");
         assert_eq!(error("wbe=0"), "the Procfile has no process type `wbe`");
         assert_eq!(error("release=1"), "`release` is the release phase and never part of the formation");
         assert_eq!(error("=1"), "`=1` has no process type before the `=`");

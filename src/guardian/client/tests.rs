@@ -25,11 +25,12 @@ fn spec(environment: Environment) -> DynoSpec {
     let process_type = crate::model::ProcessType::new("web").expect("a name");
     DynoSpec {
         dyno: crate::model::DynoName::new(process_type, 1),
-        command_line: "web".to_owned(),
+        command_line: "web".into(),
         shell: Shell::Sh,
         shell_line: b"exec web".to_vec(),
         own_shell: false,
         environment,
+        port: None,
         awaited_port: None,
         directory: "/app".into(),
         io: crate::model::Io::Pipe,

@@ -33,7 +33,7 @@ fn s7_4_the_default_format_uses_the_words_of_foreman() {
 
 #[test]
 fn s7_4_the_heroku_format_uses_the_words_of_the_platform() {
-    let (command_line, user) = ("node server.js --port $PORT".to_owned(), "ada".to_owned());
+    let (command_line, user): (std::sync::Arc<str>, String) = ("node server.js --port $PORT".into(), "ada".to_owned());
     for (kind, text) in [
         (
             NoticeKind::Starting { command_line: command_line.clone() },

@@ -15,7 +15,7 @@ fn boot_spawns_the_formation_in_the_order_of_the_procfile() {
 
 #[test]
 fn an_empty_formation_finishes_at_once() {
-    assert_eq!(boot(&mut Supervisor::new(Plan::default(), Policy::default())), ["finish 0"]);
+    assert_eq!(boot(&mut Supervisor::new(formation(&[]), Policy::default())), ["finish 0"]);
 }
 
 #[test]

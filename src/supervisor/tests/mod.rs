@@ -18,7 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::app::{Layers, Ports, Procfile};
 use crate::model::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, ProcessType, Shell};
+use crate::release::{Release, RunSettings};
 
 /// The address of a server, for tests in which it does not matter.
 pub(super) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -52,10 +54,11 @@ pub(super) fn process_type(name: &str) -> ProcessType {
 pub(super) fn spec(name: &str) -> Arc<DynoSpec> {
     Arc::new(DynoSpec {
         dyno: dyno(name),
-        command_line: format!("./{name}"),
+        command_line: format!("./{name}").into(),
         shell: Shell::Sh,
         shell_line: format!("exec ./{name}").into_bytes(),
         own_shell: false,
+        port: None,
         awaited_port: None,
         environment: Environment::default(),
         directory: PathBuf::from("/app"),
@@ -66,7 +69,32 @@ pub(super) fn spec(name: &str) -> Arc<DynoSpec> {
 }
 
 pub(super) fn formation(names: &[&str]) -> Plan {
-    Plan { formation: names.iter().map(|name| spec(name)).collect(), ..Plan::default() }
+    Plan {
+        blueprint: blueprint(&names.iter().map(|name| dyno(name).process_type).collect::<Vec<_>>()),
+        release: None,
+        formation: names.iter().map(|name| spec(name)).collect(),
+        command: None,
+    }
+}
+
+/// A release with a release command and these process types. Their ports begin at 5000.
+fn blueprint(types: &[ProcessType]) -> Blueprint {
+    let lines: String = types.iter().map(|name| format!("{name}: ./{name}\n")).collect();
+    let procfile = Procfile::parse(format!("release: ./release\n{lines}").as_bytes()).unwrap();
+    blueprint_of(Release::first("local".to_owned(), procfile, Layers::default()))
+}
+
+fn blueprint_of(release: Release) -> Blueprint {
+    let settings = RunSettings {
+        ports: Ports::new(5_000, 100, &release.procfile.formation_types()),
+        ready: Vec::new(),
+        shell: Shell::Sh,
+        directory: PathBuf::from("/app"),
+        session: String::new(),
+        io: Io::Pipe,
+        focused: None,
+    };
+    Blueprint::new(release, settings)
 }
 
 fn with_release(names: &[&str]) -> Plan {

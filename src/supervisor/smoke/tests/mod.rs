@@ -28,7 +28,7 @@ fn plan(names: &[&str], command: bool) -> Plan {
     let formation = plan.formation.iter().map(|spec| {
         if spec.dyno.process_type.as_str() == "web" { listening(&spec.dyno.to_string()) } else { Arc::clone(spec) }
     });
-    Plan { formation: formation.collect(), command: command.then(|| spec("run.1")), ..Plan::default() }
+    Plan { formation: formation.collect(), command: command.then(|| spec("run.1")), ..plan.clone() }
 }
 
 fn policy() -> Policy {

@@ -15,7 +15,7 @@ pub(super) struct Scenario {
 
 impl Scenario {
     pub(super) fn random(random: &mut Random) -> Self {
-        let mut plan = if random.one_in(3) { with_release(&[]) } else { Plan::default() };
+        let mut plan = if random.one_in(3) { with_release(&[]) } else { formation(&[]) };
         for name in ["web", "worker", "job"] {
             plan.formation.extend((1..=random.below(3)).map(|index| spec(&format!("{name}.{index}"))));
         }

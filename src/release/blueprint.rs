@@ -1,0 +1,176 @@
+//! Turns a release and the name of a dyno into the complete specification of that dyno.
+//!
+//! Pure, and the only place that decides it. Not here: which dynos run, and whether the system accepts an environment of
+//! that size (`commands`).
+
+use std::path::PathBuf;
+
+use super::{OneOff, Release};
+use crate::app::{DynoVariables, Formation, PortError, PortVariable, Ports, ShellLine, shell_line, with_profile};
+use crate::model::{DynoName, DynoSpec, Environment, Focus, Io, ProcessType, Shell};
+
+/// What all dynos of one start have in common, as decided by options and `.foreman`.
+#[derive(Debug, Clone)]
+pub struct RunSettings {
+    /// The port of each dyno.
+    pub ports: Ports,
+    /// The process types that are up once they listen on their port (S6.2).
+    pub ready: Vec<ProcessType>,
+    /// The shell of every command. Bash first sources the profile of the app (S3.3).
+    pub shell: Shell,
+    /// The working directory, absolute.
+    pub directory: PathBuf,
+    /// The mark on every process of this start (S3.1).
+    pub session: String,
+    /// The streams of all dynos but the focused one.
+    pub io: Io,
+    /// The focused dyno (S6.8), if there is one, and its streams.
+    pub focused: Option<(DynoName, Io, Focus)>,
+}
+
+/// What the streams of a dyno are connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DynoStreams {
+    /// stdout and stderr, and with a terminal stdin as well.
+    pub io: Io,
+    /// Whether it gets the keyboard.
+    pub focus: Focus,
+    /// Whether its stdin is `/dev/null`.
+    pub stdin_is_empty: bool,
+}
+
+/// Why there is no specification of a dyno.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlueprintError {
+    /// The release has no such process type.
+    #[error("the Procfile has no process type `{0}`")]
+    UnknownType(ProcessType),
+    /// It cannot have a port.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// A release with everything else that the specification of a dyno needs.
+#[derive(Debug, Clone)]
+pub struct Blueprint {
+    release: Release,
+    settings: RunSettings,
+    types: Vec<ProcessType>,
+}
+
+impl Blueprint {
+    /// Combines a release with the settings of a start.
+    #[must_use]
+    pub fn new(release: Release, settings: RunSettings) -> Self {
+        let types = release.procfile.formation_types();
+        Self { release, settings, types }
+    }
+
+    /// The release.
+    #[must_use]
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// All process types that can be part of the formation, in the order of the Procfile.
+    #[must_use]
+    pub fn types(&self) -> &[ProcessType] {
+        &self.types
+    }
+
+    /// The name of the release command's dyno. None: the release has no release command.
+    #[must_use]
+    pub fn release_command(&self) -> Option<DynoName> {
+        self.release.procfile.release().map(|entry| DynoName::new(entry.process_type.clone(), 1))
+    }
+
+    /// The specification of a dyno: any index of any process type, or the release command.
+    ///
+    /// # Errors
+    /// [`BlueprintError`] if the release does not have its process type, or its port is over 65535.
+    pub fn spec(&self, dyno: &DynoName) -> Result<DynoSpec, BlueprintError> {
+        let process_type = &dyno.process_type;
+        let entry = self.release.procfile.get(process_type);
+        let entry = entry.ok_or_else(|| BlueprintError::UnknownType(process_type.clone()))?;
+        let port = if process_type.is_release() { None } else { self.settings.ports.port_of(dyno)? };
+        let variable = port.map_or(PortVariable::Removed, PortVariable::Assigned);
+        let streams = self.streams(dyno);
+        Ok(DynoSpec {
+            awaited_port: port.filter(|_| self.settings.ready.contains(process_type)),
+            ..self.describe(dyno, &entry.command, variable, streams)
+        })
+    }
+
+    /// The specification of a one-off dyno.
+    #[must_use]
+    pub fn one_off(&self, dyno: &DynoName, one_off: &OneOff) -> DynoSpec {
+        let streams = one_off.streams.unwrap_or_else(|| self.without_input());
+        let mut spec = self.describe(dyno, &one_off.line, one_off.port, streams);
+        for (key, value) in one_off.variables.iter() {
+            spec.environment.set(key, value.reveal());
+        }
+        // It uses the port of another dyno, if any, and is never waited for.
+        DynoSpec { port: None, ..spec }
+    }
+
+    /// Whether every dyno of a formation can have its own port.
+    ///
+    /// # Errors
+    /// [`PortError`] if a port is over 65535, or two dynos would get the same one although they should not share it.
+    pub fn check_ports(&self, formation: &Formation) -> Result<(), PortError> {
+        self.settings.ports.assign(formation).map(|_| ())
+    }
+
+    /// Whether several dynos may use one port at the same time.
+    #[must_use]
+    pub fn shares_ports(&self) -> bool {
+        self.settings.ports.are_shared()
+    }
+
+    fn describe(&self, dyno: &DynoName, command: &[u8], port: PortVariable, streams: DynoStreams) -> DynoSpec {
+        let variables = DynoVariables { dyno, port, session: &self.settings.session };
+        let environment: Environment = self.release.layers.environment(&variables);
+        let line = self.shell_line(command);
+        let assigned = match port {
+            PortVariable::Assigned(port) => Some(port),
+            PortVariable::Kept | PortVariable::Removed => None,
+        };
+        DynoSpec {
+            dyno: dyno.clone(),
+            command_line: String::from_utf8_lossy(command).into(),
+            shell: self.settings.shell,
+            shell_line: line.line,
+            own_shell: line.own_shell,
+            environment,
+            port: assigned,
+            awaited_port: None,
+            directory: self.settings.directory.clone(),
+            io: streams.io,
+            focus: streams.focus,
+            stdin_is_empty: streams.stdin_is_empty,
+        }
+    }
+
+    fn shell_line(&self, command: &[u8]) -> ShellLine {
+        let line = shell_line(command);
+        match self.settings.shell {
+            Shell::Sh => line,
+            Shell::Bash => with_profile(&line),
+        }
+    }
+
+    fn streams(&self, dyno: &DynoName) -> DynoStreams {
+        match &self.settings.focused {
+            Some((focused, io, focus)) if focused == dyno => {
+                DynoStreams { io: *io, focus: *focus, stdin_is_empty: false }
+            }
+            Some(_) | None if dyno.process_type.is_release() => self.without_input(),
+            Some(_) | None => DynoStreams { stdin_is_empty: false, ..self.without_input() },
+        }
+    }
+
+    /// Like on the platform: a command that asks a question fails at once instead of waiting for ever.
+    fn without_input(&self) -> DynoStreams {
+        DynoStreams { io: self.settings.io, focus: Focus::Elsewhere, stdin_is_empty: true }
+    }
+}

@@ -1,0 +1,40 @@
+//! A release as a value, and the complete specification of every dyno that can run on it.
+//!
+//! Pure: the same [`Blueprint`] describes any dyno at any time, whether it runs from the start or is added later.
+//! `commands` builds it from files and options; `supervisor` asks it for dynos.
+
+mod blueprint;
+mod one_off;
+#[cfg(test)]
+mod tests;
+
+use crate::app::{Layers, Procfile};
+
+pub use blueprint::{Blueprint, BlueprintError, DynoStreams, RunSettings};
+pub use one_off::OneOff;
+
+/// What runs: process types and config vars, with a number.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// Its number, from 1.
+    pub version: u32,
+    /// The user who created it, such as a login name.
+    pub user: String,
+    /// What created it, such as `Deploy 60a874b3`. None: the log does not say, for example because there is no commit.
+    pub description: Option<String>,
+    /// Its process types with their commands, including the release command.
+    pub procfile: Procfile,
+    /// Its config vars, layer by layer.
+    pub layers: Layers,
+}
+
+impl Release {
+    /// The user if no name is known.
+    pub const LOCAL_USER: &str = "local";
+
+    /// The first release of a start.
+    #[must_use]
+    pub fn first(user: String, procfile: Procfile, layers: Layers) -> Self {
+        Self { version: 1, user, description: None, procfile, layers }
+    }
+}

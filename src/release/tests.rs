@@ -1,0 +1,117 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::app::{PortError, PortVariable, Ports};
+use crate::model::{DynoName, DynoSpec, Environment, Focus, Io, ProcessType, PtySize, Shell};
+
+const PROCFILE: &str = "web: ./serve\nrelease: ./migrate\nworker: cd jobs && ./work\n";
+
+const TERMINAL: Io = Io::Pty(PtySize { rows: 24, cols: 80 });
+
+fn process_type(name: &str) -> ProcessType {
+    ProcessType::new(name).unwrap()
+}
+
+fn dyno(name: &str, index: u32) -> DynoName {
+    DynoName::new(process_type(name), index)
+}
+
+fn blueprint_with(change: impl FnOnce(&mut RunSettings)) -> Blueprint {
+    let procfile = Procfile::parse(PROCFILE.as_bytes()).unwrap();
+    let mut settings = RunSettings {
+        ports: Ports::new(5_000, 100, &procfile.formation_types()),
+        ready: vec![process_type("web")],
+        shell: Shell::Sh,
+        directory: PathBuf::from("/app"),
+        session: "mark".to_owned(),
+        io: Io::Pipe,
+        focused: None,
+    };
+    change(&mut settings);
+    let mut layers = Layers::default();
+    layers.add_setting(b"KEY=value").unwrap();
+    Blueprint::new(Release::first("ada".to_owned(), procfile, layers), settings)
+}
+
+fn blueprint() -> Blueprint {
+    blueprint_with(|_| ())
+}
+
+fn variable(spec: &DynoSpec, key: &str) -> Option<String> {
+    spec.environment.get(key.as_bytes()).map(|value| String::from_utf8_lossy(value.reveal()).into_owned())
+}
+
+#[test]
+fn s5_1_any_dyno_of_any_type_has_its_own_port_and_name() {
+    let spec = blueprint().spec(&dyno("worker", 7)).unwrap();
+
+    assert_eq!((spec.port, spec.awaited_port), (Some(5_106), None));
+    assert_eq!(["PORT", "DYNO", "KEY"].map(|key| variable(&spec, key).unwrap()), ["5106", "worker.7", "value"]);
+    assert_eq!((&*spec.command_line, spec.own_shell), ("cd jobs && ./work", true));
+    assert_eq!(blueprint().spec(&dyno("web", 2)).unwrap().awaited_port, Some(5_001));
+}
+
+#[test]
+fn s8_1_the_release_command_has_no_port_and_no_input() {
+    let spec = blueprint().spec(&blueprint().release_command().unwrap()).unwrap();
+
+    assert_eq!((spec.dyno, spec.port, spec.stdin_is_empty), (dyno("release", 1), None, true));
+    assert_eq!(spec.environment.get(b"PORT"), None);
+}
+
+#[test]
+fn a_dyno_that_cannot_be_described_is_an_error() {
+    assert_eq!(blueprint().spec(&dyno("wbe", 1)), Err(BlueprintError::UnknownType(process_type("wbe"))));
+    let too_high = dyno("web", 60_537);
+    assert_eq!(
+        blueprint().spec(&too_high),
+        Err(BlueprintError::Port(PortError::OutOfRange { dyno: too_high, port: 65_536 }))
+    );
+}
+
+#[test]
+fn s6_8_only_the_focused_dyno_gets_the_keyboard() {
+    let focused = blueprint_with(|settings| {
+        settings.focused = Some((dyno("web", 1), TERMINAL, Focus::Keyboard));
+    });
+    let streams = |name: &DynoName| {
+        let spec = focused.spec(name).unwrap();
+        (spec.io, spec.focus, spec.stdin_is_empty)
+    };
+
+    assert_eq!(streams(&dyno("web", 1)), (TERMINAL, Focus::Keyboard, false));
+    assert_eq!(streams(&dyno("web", 2)), (Io::Pipe, Focus::Elsewhere, false));
+}
+
+#[test]
+fn s3_3_bash_sources_the_profile_in_every_dyno() {
+    let with_profile = blueprint_with(|settings| settings.shell = Shell::Bash);
+
+    let one_off = with_profile.one_off(&dyno("run", 1), &OneOff::detached(b"./task".to_vec()));
+
+    for spec in [with_profile.spec(&dyno("web", 1)).unwrap(), one_off] {
+        assert!(spec.shell == Shell::Bash && spec.shell_line.starts_with(b"for dyno_profile in "));
+    }
+}
+
+#[test]
+fn s9_1_a_one_off_dyno_gets_config_vars_and_its_own_variables() {
+    let mut variables = Environment::default();
+    variables.set("KEY", "other");
+    let one_off = OneOff { variables, ..OneOff::detached(b"rake jobs".to_vec()) };
+
+    let spec = blueprint().one_off(&dyno("run", 4711), &one_off);
+
+    assert_eq!(["KEY", "DYNO"].map(|key| variable(&spec, key).unwrap()), ["other", "run.4711"]);
+    assert_eq!((&*spec.command_line, spec.port, spec.stdin_is_empty), ("rake jobs", None, true));
+    let with_port = OneOff { port: PortVariable::Assigned(5_000), ..one_off };
+    let spec = blueprint().one_off(&dyno("run", 1), &with_port);
+    assert_eq!((variable(&spec, "PORT").as_deref(), spec.port, spec.awaited_port), (Some("5000"), None, None));
+}
+
+#[test]
+fn s9_1_one_word_is_a_line_and_several_are_kept_apart() {
+    assert_eq!(OneOff::line_of(&[]), None);
+    assert_eq!(OneOff::line_of(&[b"a && b"]), Some(b"a && b".to_vec()));
+    assert_eq!(OneOff::line_of(&[b"a", b"&&", b"b c"]), Some(b"a '&&' 'b c'".to_vec()));
+}
