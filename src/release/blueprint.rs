@@ -3,6 +3,7 @@
 //! Pure, and the only place that decides it. Not here: which dynos run, and whether the system accepts an environment of
 //! that size (`commands`).
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::{OneOff, Release};
@@ -56,6 +57,8 @@ pub struct Blueprint {
     release: Release,
     settings: RunSettings,
     types: Vec<ProcessType>,
+    /// A map, because a Procfile may be very long.
+    positions: HashMap<ProcessType, usize>,
 }
 
 impl Blueprint {
@@ -63,7 +66,8 @@ impl Blueprint {
     #[must_use]
     pub fn new(release: Release, settings: RunSettings) -> Self {
         let types = release.procfile.formation_types();
-        Self { release, settings, types }
+        let positions = types.iter().cloned().zip(0..).collect();
+        Self { release, settings, types, positions }
     }
 
     /// The release.
@@ -76,6 +80,12 @@ impl Blueprint {
     #[must_use]
     pub fn types(&self) -> &[ProcessType] {
         &self.types
+    }
+
+    /// The position of a process type among [`types`](Self::types). None: it cannot be part of the formation.
+    #[must_use]
+    pub fn position(&self, process_type: &ProcessType) -> Option<usize> {
+        self.positions.get(process_type).copied()
     }
 
     /// The name of the release command's dyno. None: the release has no release command.

@@ -27,7 +27,10 @@ const MAX_SPAWNS_IN_FLIGHT: usize = 32;
 impl Runtime {
     pub(super) fn perform(&mut self, effect: Effect) -> Option<Finished> {
         match effect {
-            Effect::Spawn(spec) => self.work.push_back(Work::Spawn(spec)),
+            Effect::Spawn(spec) => {
+                self.outputs.open(&spec.spec.dyno);
+                self.work.push_back(Work::Spawn(spec));
+            }
             Effect::Signal { run, signal } => self.work.push_back(Work::Signal(run, signal)),
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
@@ -37,6 +40,11 @@ impl Runtime {
                 if let Some(keyboard) = &mut self.keyboard {
                     keyboard.type_interrupt(run);
                 }
+            }
+            Effect::Reply { request, result } => self.calls.reply(request, result),
+            Effect::Retire { dyno } => {
+                self.outputs.retire(&dyno);
+                self.last_notice_about.take_if(|about| *about == dyno);
             }
             Effect::Suspend => self.suspend(),
             Effect::ReplaceGuardian => return Some(Finished::GuardianLost),
@@ -67,7 +75,7 @@ impl Runtime {
         let text = mark(phase);
         match &self.last_notice_about {
             // After that dyno's last lines and the notice about it.
-            Some(dyno) => self.order(dyno, Order::Mark(text)),
+            Some(dyno) => self.outputs.order(dyno, Order::Mark(text)),
             None => self.hub.mark(text.into_bytes()),
         }
     }
@@ -174,16 +182,7 @@ impl Runtime {
             }
             Io::Pipe | Io::Inherit => LineMode::AllBytes,
         };
-        self.order(&live.spec.spec.dyno, Order::Open(run, Rc::clone(stream), mode));
-    }
-
-    pub(super) fn order(&self, dyno: &DynoName, order: Order) {
-        if let Some(output) = self.outputs.get(dyno) {
-            // Always succeeds: the task ends only when this sender is dropped.
-            if output.send(order).is_ok() {
-                self.backlog.add();
-            }
-        }
+        self.outputs.order(&live.spec.spec.dyno, Order::Open(run, Rc::clone(stream), mode));
     }
 
     fn notify(&mut self, notice: Notice) {
@@ -191,16 +190,17 @@ impl Runtime {
         let has_failed = matches!(notice.kind, NoticeKind::CommandNotFound | NoticeKind::CommandNotExecutable);
         match notice.about {
             About::Dyno(dyno) => {
-                self.order(&dyno, Order::Notice(text));
+                self.outputs.open(&dyno);
+                self.outputs.order(&dyno, Order::Notice(text));
                 if let Some(hint) = self.spec_of(&dyno).filter(|_| has_failed).and_then(self.hint_after_failure) {
-                    self.order(&dyno, Order::Notice(format!("hint: {hint}")));
+                    self.outputs.order(&dyno, Order::Notice(format!("hint: {hint}")));
                 }
                 if self.phase_mark.is_some() {
                     self.last_notice_about = Some(dyno);
                 }
             }
             // Through the queue of that dyno, so that it comes after the dyno's last lines.
-            About::Formation { after: Some(dyno) } => self.order(&dyno, Order::SystemLine(text)),
+            About::Formation { after: Some(dyno) } => self.outputs.order(&dyno, Order::SystemLine(text)),
             About::Formation { after: None } => self.system_line(text),
         }
     }
@@ -221,7 +221,7 @@ impl Runtime {
             if let (Io::Pty(_), Some(stream)) = (live.spec.spec.io, &live.stream) {
                 // Fails if the last process of the terminal is gone; then the size does not matter.
                 let _ = set_terminal_size(stream.as_ref(), size);
-                self.order(&live.spec.spec.dyno, Order::Resize(screen_size(size)));
+                self.outputs.order(&live.spec.spec.dyno, Order::Resize(screen_size(size)));
                 // The kernel sends SIGWINCH only to processes whose controlling terminal this is.
                 if live.spec.spec.focus != Focus::Keyboard {
                     self.guardian.signal(*run, libc::SIGWINCH);

@@ -129,7 +129,7 @@ impl Runtime {
             self.open_stream(run);
         }
         // Without a sender each task drains its stream and ends.
-        self.outputs.clear();
+        self.outputs.close();
         self.runs.clear();
         self.hub.begin_end();
         let began = Instant::now();
@@ -137,12 +137,12 @@ impl Runtime {
         let mut given_up = false;
         let mut closing = false;
         loop {
-            if self.tasks.is_empty() && !closing {
+            if self.outputs.are_closed() && !closing {
                 closing = true;
                 self.hub.close();
             }
             let must_give_up = tokio::select! {
-                Some(_) = self.tasks.join_next() => false,
+                Some(()) = self.outputs.next_closed() => false,
                 event = self.hub_events.recv() => match event {
                     Some(HubEvent::Done) | None => return self.hub.unwritten_bytes(),
                     Some(event @ (HubEvent::Lost(_) | HubEvent::FilesLost(_))) => {

@@ -61,7 +61,7 @@ pub struct LogFiles {
 
 impl LogFiles {
     /// Creates the directory if it is missing, readable only by its owner, and opens the merged file and those of these
-    /// dynos, so that every problem is reported before anything runs.
+    /// dynos, so that every problem is reported before anything runs. Files of other dynos are opened with their first line.
     ///
     /// # Errors
     /// The directory or a file in it cannot be used.
@@ -72,9 +72,18 @@ impl LogFiles {
     ) -> Result<Self, LogFileError> {
         make(directory)?;
         let merged = LogFile::open(directory.join(MERGED))?;
-        let file = |dyno: &DynoName| LogFile::open(directory.join(format!("{dyno}.log")));
-        let dynos = dynos.map(|dyno| Ok((dyno.clone(), file(dyno)?))).collect::<Result<_, LogFileError>>()?;
+        let file = |dyno: &DynoName| Ok((dyno.clone(), Self::file_of(directory, dyno)?));
+        let dynos = dynos.map(file).collect::<Result<_, LogFileError>>()?;
         Ok(Self { directory: directory.to_owned(), formatter, merged, dynos, buffer: Vec::new() })
+    }
+
+    fn file_of(directory: &Path, dyno: &DynoName) -> Result<LogFile, LogFileError> {
+        LogFile::open(directory.join(format!("{dyno}.log")))
+    }
+
+    /// Closes the file of a dyno that was removed. If lines of a dyno of the same name follow, they are appended.
+    pub(super) fn close(&mut self, dyno: &DynoName) {
+        self.dynos.remove(dyno);
     }
 
     /// Appends a block to the merged file and to that of its dyno.
@@ -82,7 +91,13 @@ impl LogFiles {
         self.buffer.clear();
         self.formatter.render(block, &mut self.buffer);
         let own = match &block.source {
-            Source::App(dyno) | Source::Notice(dyno) => self.dynos.get_mut(dyno),
+            Source::App(dyno) | Source::Notice(dyno) => {
+                // A dyno that was added while others run.
+                if !self.dynos.contains_key(dyno) {
+                    self.dynos.insert(dyno.clone(), Self::file_of(&self.directory, dyno)?);
+                }
+                self.dynos.get_mut(dyno)
+            }
             Source::System => None,
         };
         for file in [Some(&mut self.merged), own].into_iter().flatten() {

@@ -5,7 +5,6 @@
 //! waits for the terminal, but at most [`MAX_NOTICES`] of them are queued.
 
 use std::collections::VecDeque;
-use std::io::IsTerminal;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
@@ -15,10 +14,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::delivery::Delivery;
 use super::focused::Focused;
 use super::log_files::{LogFileError, LogFiles};
-use super::outlet::Outlet;
+use super::log_stream::LogStream;
 use super::patience::OutputProgress;
 use super::tails::Tails;
 use crate::logs::{Audience, Formatter, LogBlock, Source};
+use crate::model::DynoName;
 
 /// Bytes read at once: as many as a pipe holds.
 pub(super) const READ_BYTES: usize = 64 << 10;
@@ -53,6 +53,8 @@ enum Item {
     Raw(Vec<u8>),
     /// The run of the focused dyno has ended.
     RawEnd,
+    /// A dyno was removed, and these were its last lines.
+    Retired(DynoName),
 }
 
 impl Item {
@@ -60,7 +62,7 @@ impl Item {
         match self {
             Self::Block(block, _) | Self::Extra(block, _) => block.bytes.len() as u64,
             Self::Mark(text) | Self::Raw(text) => text.len() as u64,
-            Self::RawEnd => 0,
+            Self::RawEnd | Self::Retired(_) => 0,
         }
     }
 }
@@ -96,29 +98,6 @@ pub(super) struct Receivers<Q> {
     pub(super) stream: LogStream,
     /// The dyno whose output is shown raw.
     pub(super) focused: Option<Focused>,
-}
-
-/// The stream that shows the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LogStream {
-    Stdout,
-    Stderr,
-}
-
-impl LogStream {
-    pub(super) fn is_terminal(self) -> bool {
-        match self {
-            Self::Stdout => std::io::stdout().is_terminal(),
-            Self::Stderr => std::io::stderr().is_terminal(),
-        }
-    }
-
-    fn outlet(self) -> Outlet {
-        match self {
-            Self::Stdout => Outlet::new(std::io::stdout()),
-            Self::Stderr => Outlet::new(std::io::stderr()),
-        }
-    }
 }
 
 /// A handle to the thread. Cheap to clone.
@@ -185,6 +164,11 @@ impl LogHub {
     /// Reports that the run of the focused dyno has ended.
     pub(super) fn end_raw(&self) {
         self.enqueue(Item::RawEnd);
+    }
+
+    /// Closes the files of a dyno that was removed.
+    pub(super) fn retire(&self, dyno: DynoName) {
+        self.enqueue(Item::Retired(dyno));
     }
 
     /// Queues a notice of our own, or only counts it if too many are queued.
@@ -320,6 +304,11 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
                 self.shared.recycle(block.bytes);
             }
             Item::Extra(block, audience) => self.distribute(&block, audience),
+            Item::Retired(dyno) => {
+                if let Some(files) = &mut self.receivers.files {
+                    files.close(&dyno);
+                }
+            }
             Item::Mark(text) if !self.lost => self.out.extend_from_slice(&text),
             Item::Mark(_) => {}
             Item::Raw(raw) => {

@@ -4,6 +4,7 @@
 //! hub and the next deadline. It turns each of them into an event and performs the effects that the supervisor returns.
 //! Besides the guardian, this is the only code that touches the system while dynos run. Called by `commands`.
 
+mod calls;
 mod delivery;
 mod direct_output;
 mod effects;
@@ -15,9 +16,11 @@ mod ipv6_only;
 mod listening;
 mod log_files;
 mod log_hub;
+mod log_stream;
 mod lost_output;
 mod outlet;
 mod output;
+mod outputs;
 mod patience;
 mod ports;
 mod run_loop;
@@ -34,6 +37,7 @@ use crate::logs::{Formatter, Source};
 use crate::model::DynoSpec;
 use crate::supervisor::{NoticeStyle, Plan, Policy, SmokePhase, SmokeRules};
 
+pub use calls::{ApiCall, ApiCaller};
 pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
 pub use log_files::{LogFileError, LogFiles};
@@ -43,6 +47,7 @@ pub use signals::{block_all, die_by, number as signal_number, unblock_all};
 pub use tails::Tails;
 pub use terminal::own_terminal_size;
 
+use calls::Calls;
 use run_loop::Runtime;
 
 /// Says which sources are hidden: their lines go to log files and reports, but are not shown.
@@ -96,7 +101,8 @@ pub fn run(start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = LocalSet::new();
     local.block_on(&tokio, async {
-        let mut runtime = Runtime::new(start, guardian)?;
+        let (_caller, calls) = Calls::new();
+        let mut runtime = Runtime::new(start, guardian, calls)?;
         let finished = runtime.until_finished().await;
         Ok(runtime.end(finished).await)
     })

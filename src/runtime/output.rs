@@ -161,6 +161,7 @@ impl Output {
             }
         }
         self.close().await;
+        self.hub.retire(self.dyno);
     }
 
     async fn carry_out(&mut self, order: Order) {

@@ -10,15 +10,17 @@ use std::time::Instant;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe::Receiver;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::calls::Calls;
 use super::focus::{Keyboard, Pressed, PressedKeys, Typed};
 use super::focused::Focused;
 use super::http_probe::HttpProbes;
 use super::listening::{Listening, WatchResult};
-use super::log_hub::{HubEvent, LogHub, LogStream, Receivers};
-use super::output::{AtPrompt, Backlog, Order, Output};
+use super::log_hub::{HubEvent, LogHub, Receivers};
+use super::log_stream::LogStream;
+use super::output::{AtPrompt, Order};
+use super::outputs::Outputs;
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
@@ -62,11 +64,9 @@ pub(super) struct Runtime {
     pub(super) signals: Signals,
     pub(super) hub: LogHub,
     pub(super) hub_events: UnboundedReceiver<HubEvent>,
-    pub(super) outputs: HashMap<DynoName, UnboundedSender<Order>>,
+    pub(super) outputs: Outputs,
     prompts: UnboundedReceiver<AtPrompt>,
-    /// The orders that `outputs` have not carried out.
-    pub(super) backlog: Backlog,
-    pub(super) tasks: JoinSet<()>,
+    pub(super) calls: Calls,
     pub(super) runs: HashMap<RunId, LiveRun>,
     pub(super) listening: Listening,
     pub(super) http: HttpProbes,
@@ -94,7 +94,7 @@ pub(super) struct Runtime {
 }
 
 impl Runtime {
-    pub(super) fn new(start: Start, guardian: Guardian) -> std::io::Result<Self> {
+    pub(super) fn new(start: Start, guardian: Guardian, calls: Calls) -> std::io::Result<Self> {
         let signals = Signals::install()?;
         let (hub_sender, hub_events) = unbounded_channel();
         let stream = if start.smoke.is_some() { LogStream::Stderr } else { LogStream::Stdout };
@@ -115,18 +115,8 @@ impl Runtime {
         let hub = LogHub::start(Receivers { formatter, quiet, files, tails, stream, focused }, hub_sender)?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
-        let mut tasks = JoinSet::new();
-        let mut outputs = HashMap::new();
-        let backlog = Backlog::default();
         let (prompt_sender, prompts) = unbounded_channel();
-        let focus_advice = start.policy.focus_advice;
-        for spec in start.plan.release.iter().chain(&start.plan.formation).chain(&start.plan.command) {
-            let (sender, orders) = unbounded_channel();
-            let output = Output::new(spec.dyno.clone(), hub.clone(), orders, backlog.clone(), prompt_sender.clone());
-            let is_shown_raw = shown_raw.as_ref() == Some(&spec.dyno);
-            tasks.spawn_local(output.shown_raw(is_shown_raw, focus_advice).run());
-            outputs.insert(spec.dyno.clone(), sender);
-        }
+        let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.focus_advice, prompt_sender);
         let boot_timeout = start.policy.boot_timeout;
         let (director, http, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
             let http = HttpProbes::new(rules.http.clone());
@@ -146,8 +136,7 @@ impl Runtime {
             hub_events,
             outputs,
             prompts,
-            backlog,
-            tasks,
+            calls,
             runs: HashMap::new(),
             listening: Listening::new(boot_timeout),
             http,
@@ -173,10 +162,11 @@ impl Runtime {
             if let Some(finished) = self.handle_events() {
                 return finished;
             }
+            self.calls.answer_waits(|| self.director.snapshot());
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
             // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
             if !self.work.is_empty() {
-                self.backlog.work_off().await;
+                self.outputs.work_off().await;
             }
             if self.send_work().is_err() {
                 return Finished::GuardianLost;
@@ -219,6 +209,7 @@ impl Runtime {
                     }
                 },
                 Some(AtPrompt(run)) = self.prompts.recv() => self.events.push_back(Event::DebuggerPrompt { run }),
+                Some(call) = self.calls.next() => self.take_call(call),
                 answer = self.http.next() => self.events.push_back(answer),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
@@ -245,7 +236,7 @@ impl Runtime {
             }
             // `started` is shown before anything that happens later, such as `sending SIGTERM to all processes`.
             if has_started {
-                self.backlog.work_off().await;
+                self.outputs.work_off().await;
             }
         }
         (result == Err(Lost)).then_some(Finished::GuardianLost)
@@ -302,7 +293,7 @@ impl Runtime {
                     keyboard.take_from(run, &mut self.guardian);
                 }
                 if let Some(live) = self.runs.remove(&run) {
-                    self.order(&live.spec.spec.dyno, Order::Close);
+                    self.outputs.order(&live.spec.spec.dyno, Order::Close);
                 }
                 self.events.push_back(Event::Gone { run });
             }

@@ -1,11 +1,11 @@
 //! What can be asked of a running formation, and the answers. Every request gets exactly one reply.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::Quantity;
 use crate::app::Scale;
-use crate::model::{DynoName, DynoSpec, ProcessType};
+use crate::model::{DynoName, ProcessType};
+use crate::release::OneOff;
 
 /// The number of a request, unique within one start. Its reply carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,8 +20,13 @@ pub enum Command {
     Restart(Target),
     /// Stops dynos until they are restarted or scaled. [`Target::All`] stops the whole start.
     Stop(Target),
-    /// Starts a one-off dyno. Its end never stops anything else.
-    RunOneOff(Arc<DynoSpec>),
+    /// Starts the one-off dyno `run.N`. Its end never stops anything else.
+    RunOneOff {
+        /// The number to give it, 1000..=9999. If it is taken, the next free one is used.
+        number: u32,
+        /// What to run.
+        one_off: OneOff,
+    },
 }
 
 /// The dynos that a command is about.
@@ -41,11 +46,20 @@ pub enum Reply {
     /// The formation after [`Command::Scale`].
     Scaled(Vec<Quantity>),
     /// The dynos that are replaced or started, in start order.
-    Restarting(Vec<DynoName>),
-    /// The dynos that are stopped, in start order; empty if none of them was running.
+    Restarting(Vec<Restarted>),
+    /// The dynos that are stopped, in start order; empty if none of them was running or about to start.
     Stopping(Vec<DynoName>),
     /// The one-off dyno that is started.
     Started(DynoName),
+}
+
+/// A dyno that is replaced or started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restarted {
+    /// Its name.
+    pub dyno: DynoName,
+    /// How often it had been spawned before. [`Row::run`](super::Row::run) of the new run is higher.
+    pub run: u64,
 }
 
 /// Why a command was refused. Nothing was changed.
@@ -65,7 +79,7 @@ pub enum Refusal {
         /// The dynos that exist.
         known: Vec<DynoName>,
     },
-    /// The quantity would be over the limit.
+    /// The quantity would be over the limit, or there are too many one-off dynos.
     TooMany {
         /// The process type.
         process_type: ProcessType,
@@ -77,10 +91,17 @@ pub enum Refusal {
         /// Why.
         why: String,
     },
+    /// A one-off dyno runs once and cannot be restarted.
+    RunsOnce {
+        /// The dyno.
+        dyno: DynoName,
+    },
     /// Everything is being stopped.
     ShuttingDown,
     /// The release phase has not ended yet.
     ReleasePhase,
+    /// A smoke test runs: only the test itself changes what runs.
+    Smoke,
 }
 
 impl fmt::Display for Target {

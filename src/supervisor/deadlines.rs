@@ -50,8 +50,8 @@ impl Supervisor {
     /// R10: kills the dynos that are not up in time. From then on each of them has crashed (S6.5).
     fn time_out_boots(&mut self, turn: &mut Turn) {
         let after = self.policy.boot_timeout.unwrap_or_default();
-        for index in 0..self.slots.len() {
-            let Some(slot) = self.slots.get_mut(index) else { return };
+        for id in self.slots.ids() {
+            let Some(slot) = self.slots.get_mut(id) else { continue };
             if !slot.state.is_due(Deadline::Boot, turn.now.mono) {
                 continue;
             }
@@ -59,7 +59,7 @@ impl Supervisor {
             let ending = judge(slot, KILLED, &self.policy);
             slot.kill_for_not_being_up(after, ending, turn);
             let exit = UnrequestedExit { run, status: KILLED, cause: StopCause::NotUp, up_for: Duration::ZERO };
-            self.on_unrequested_exit(index, ending, exit, turn);
+            self.on_unrequested_exit(id, ending, exit, turn);
         }
     }
 
@@ -67,7 +67,7 @@ impl Supervisor {
     pub(super) fn on_resumed(&mut self, paused_for: Duration, turn: &mut Turn) {
         self.signal_all(GroupSignal::Continue, turn);
         self.phase = self.phase.postponed(paused_for);
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             slot.state = slot.state.postponed(paused_for);
         }
     }

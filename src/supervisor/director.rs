@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::Now;
 
-use super::{Effect, Event, Outcome, Smoke, SmokeReport, Supervisor};
+use super::{Effect, Event, Outcome, Smoke, SmokeReport, Snapshot, Supervisor};
 
 /// Accepts events and returns effects.
 #[derive(Debug, Clone)]
@@ -33,6 +33,15 @@ impl Director {
         match self {
             Self::Start(supervisor) => supervisor.next_deadline(),
             Self::Smoke(smoke) => smoke.next_deadline(),
+        }
+    }
+
+    /// The state of all dynos now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        match self {
+            Self::Start(supervisor) => supervisor.snapshot(),
+            Self::Smoke(smoke) => smoke.snapshot(),
         }
     }
 

@@ -6,6 +6,8 @@
 //!                  exited by itself   │      v
 //!                           │      Stopping ──> Clearing ──> Down | Backoff | Crashed
 //!                           └───────────────────^                     └──> Starting
+//!
+//!  Down, Backoff, Crashed and Lost are the states without a run (`Rest`).
 //! ```
 //!
 //! A dyno gets past `Stopping` and `Clearing` only when nothing of its run is left (`Gone`, or `SpawnFailed` if it
@@ -21,8 +23,8 @@ use super::PublicState;
 /// The actual state of a dyno. Each variant carries only the data that it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DynoState {
-    /// It has no run, and none is due to start.
-    Down,
+    /// It has no run.
+    Rest(Rest),
     /// The spawn was ordered; its program does not run yet. It is killed at `deadline`, because an exec can hang.
     Starting { run: RunId, deadline: Option<Duration> },
     /// Its exec succeeded; it does not listen yet. It is killed at `deadline` (R10).
@@ -33,6 +35,13 @@ pub(super) enum DynoState {
     Stopping { run: RunId, pid: Option<i32>, ordered: Ordered, ending: Ending, shown: PublicState },
     /// Its leader ended; other processes of the run may still be alive.
     Clearing { run: RunId, ordered: Ordered, ending: Ending },
+}
+
+/// Why a dyno has no run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It never had one, or the last one ended as requested or allowed.
+    Down,
     /// Nothing of the last run is left; it starts again at `until`.
     Backoff { until: Duration },
     /// It exited by itself, nothing of the run is left, and it is not restarted.
@@ -55,6 +64,8 @@ pub(super) enum Ordered {
 pub(super) enum Ending {
     /// It was requested, so its status does not matter (S6.3).
     Requested,
+    /// It was requested, and the dyno starts again as soon as nothing of the run is left.
+    Replaced,
     /// It was not requested but is allowed: the release command with 0, a type of `--can-die`, or the command of a
     /// smoke.
     Done,
@@ -86,7 +97,7 @@ impl DynoState {
             | Self::Up { run, .. }
             | Self::Stopping { run, .. }
             | Self::Clearing { run, .. } => Some(run),
-            Self::Down | Self::Backoff { .. } | Self::Crashed | Self::Lost => None,
+            Self::Rest(_) => None,
         }
     }
 
@@ -95,12 +106,7 @@ impl DynoState {
         match self {
             Self::Booting { pid, .. } | Self::Up { pid, .. } => Some(pid),
             Self::Stopping { pid, .. } => pid,
-            Self::Down
-            | Self::Starting { .. }
-            | Self::Clearing { .. }
-            | Self::Backoff { .. }
-            | Self::Crashed
-            | Self::Lost => None,
+            Self::Starting { .. } | Self::Clearing { .. } | Self::Rest(_) => None,
         }
     }
 
@@ -108,12 +114,7 @@ impl DynoState {
     pub(super) fn may_be_stopped(self) -> bool {
         match self {
             Self::Starting { .. } | Self::Booting { .. } | Self::Up { .. } => true,
-            Self::Down
-            | Self::Stopping { .. }
-            | Self::Clearing { .. }
-            | Self::Backoff { .. }
-            | Self::Crashed
-            | Self::Lost => false,
+            Self::Stopping { .. } | Self::Clearing { .. } | Self::Rest(_) => false,
         }
     }
 
@@ -122,8 +123,8 @@ impl DynoState {
         match self {
             Self::Starting { deadline, .. } | Self::Booting { deadline, .. } => deadline.map(|at| (at, Deadline::Boot)),
             Self::Stopping { ordered, .. } | Self::Clearing { ordered, .. } => Some(ordered.deadline()),
-            Self::Backoff { until } => Some((until, Deadline::Restart)),
-            Self::Down | Self::Up { .. } | Self::Crashed | Self::Lost => None,
+            Self::Rest(Rest::Backoff { until }) => Some((until, Deadline::Restart)),
+            Self::Up { .. } | Self::Rest(Rest::Down | Rest::Crashed | Rest::Lost) => None,
         }
     }
 
@@ -146,20 +147,20 @@ impl DynoState {
                 Self::Stopping { run, pid, ordered: ordered.postponed(by), ending, shown }
             }
             Self::Clearing { run, ordered, ending } => Self::Clearing { run, ordered: ordered.postponed(by), ending },
-            Self::Backoff { until } => Self::Backoff { until: until.saturating_add(by) },
-            Self::Down | Self::Crashed | Self::Lost => self,
+            Self::Rest(Rest::Backoff { until }) => Self::Rest(Rest::Backoff { until: until.saturating_add(by) }),
+            Self::Rest(Rest::Down | Rest::Crashed | Rest::Lost) => self,
         }
     }
 
     /// Its state in the words of the Platform API.
     pub(super) fn public(self) -> PublicState {
         match self {
-            Self::Down => PublicState::Down,
+            Self::Rest(Rest::Down) => PublicState::Down,
             Self::Starting { .. } | Self::Booting { .. } => PublicState::Starting,
             Self::Up { .. } => PublicState::Up,
             Self::Stopping { shown, .. } => shown,
             Self::Clearing { ending, .. } => ending.public(),
-            Self::Backoff { .. } | Self::Crashed | Self::Lost => PublicState::Crashed,
+            Self::Rest(Rest::Backoff { .. } | Rest::Crashed | Rest::Lost) => PublicState::Crashed,
         }
     }
 }
@@ -188,6 +189,7 @@ impl Ending {
     pub(super) fn public(self) -> PublicState {
         match self {
             Self::Requested | Self::Done => PublicState::Down,
+            Self::Replaced => PublicState::Starting,
             Self::Crashed(_) => PublicState::Crashed,
         }
     }

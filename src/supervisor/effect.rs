@@ -1,8 +1,8 @@
 //! Everything that the supervisor can order. The runtime performs it and decides nothing.
 
-use crate::model::{RunId, SpawnSpec};
+use crate::model::{DynoName, RunId, SpawnSpec};
 
-use super::{Notice, SmokePhase, UserSignal};
+use super::{Notice, Refusal, Reply, RequestId, SmokePhase, UserSignal};
 
 /// One order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,18 @@ pub enum Effect {
     PassInterrupt {
         /// The run.
         run: RunId,
+    },
+    /// Answer a request. Each one gets exactly one reply.
+    Reply {
+        /// The request.
+        request: RequestId,
+        /// The answer.
+        result: Result<Reply, Refusal>,
+    },
+    /// A dyno was removed: show what is left of its output and close its files. No later effect is about it.
+    Retire {
+        /// The dyno.
+        dyno: DynoName,
     },
     /// Suspend `dyno` itself after a SIGTSTP; `Event::Resumed` follows.
     Suspend,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::model::{ExitStatus, LeftRunning, RunId};
 
+use super::{Command, RequestId};
+
 /// One thing that happened. Reports about a process carry its run, because a report about an older run changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -108,6 +110,13 @@ pub enum Event {
     },
     /// The output of the dynos can no longer be written.
     OutputLost(OutputLoss),
+    /// A front end asks for something; `Effect::Reply` is the answer.
+    Request {
+        /// The number of the request.
+        id: RequestId,
+        /// What it asks for.
+        command: Command,
+    },
     /// A deadline passed.
     Tick,
 }
@@ -132,6 +141,7 @@ impl Event {
             | Self::Key { .. }
             | Self::Resumed { .. }
             | Self::OutputLost(_)
+            | Self::Request { .. }
             | Self::Tick => None,
         }
     }

@@ -29,7 +29,7 @@ impl Supervisor {
         if !self.accepts_keys(run) {
             return;
         }
-        let Some(slot) = self.slot_of.get(&run).and_then(|index| self.slots.get_mut(*index)) else { return };
+        let Some(slot) = self.slots.id_of(run).and_then(|id| self.slots.get_mut(id)) else { return };
         if slot.spec.focus == Focus::Elsewhere && slot.focus_suggested != Some(run) {
             slot.focus_suggested = Some(run);
             let (dyno, sign) = (slot.spec.dyno.clone(), KeyboardSign::DebuggerPrompt);
@@ -39,16 +39,13 @@ impl Supervisor {
 
     /// Whether a run can still react to a key. If it is already ending, Ctrl-C stops everything.
     fn accepts_keys(&self, run: RunId) -> bool {
-        let Some(slot) = self.slot_of.get(&run).and_then(|index| self.slots.get(*index)) else { return false };
+        let Some(slot) = self.slots.of_run(run) else { return false };
         match slot.state {
             DynoState::Booting { .. } | DynoState::Up { .. } => true,
             DynoState::Starting { .. }
             | DynoState::Stopping { .. }
             | DynoState::Clearing { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => false,
+            | DynoState::Rest(_) => false,
         }
     }
 }

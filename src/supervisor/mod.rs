@@ -4,8 +4,9 @@
 //! call it again with [`Event::Tick`]. It uses no clock, channel or file and never acts on a process id itself. The
 //! runtime performs the effects in order and decides nothing.
 //!
-//! Intent (`wanted`) is kept apart from fact (`state`): events change one of them, `reconcile` moves facts toward
-//! intent. What each event does in each state:
+//! Intent is kept apart from fact (`state`): events change one of them, `reconcile` moves facts toward intent. Dynos come
+//! and go while others run: a [`Command`] changes the formation, and each one gets exactly one reply. What each other
+//! event does in each state:
 //!
 //! | | Starting | Booting | Up | Stopping | Clearing | Down, Backoff, Crashed, Lost |
 //! |---|---|---|---|---|---|---|
@@ -30,15 +31,18 @@ mod director;
 mod dyno_state;
 mod effect;
 mod event;
+mod formation;
 mod keyboard;
 mod notice;
 mod notice_text;
 mod policy;
 mod release_phase;
 mod reports;
+mod requests;
 mod restart;
 mod shutdown;
 mod slot;
+mod slots;
 mod smoke;
 mod smoke_report;
 mod snapshot;
@@ -46,37 +50,37 @@ mod stop_report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
+use crate::app::Formation;
 use crate::model::{Now, RunId, SpawnSpec};
 use crate::release::Blueprint;
 
-pub use command::{Command, Refusal, Reply, RequestId, Target};
+pub use command::{Command, Refusal, Reply, RequestId, Restarted, Target};
 pub use director::Director;
 pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};
-pub use notice::{About, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
+pub use notice::{About, EndRequest, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
 pub use notice_text::NoticeStyle;
 pub use policy::{CanDie, FocusAdvice, OnExit, Plan, Policy, RestartPolicy, StopAdvice, StopAll};
 pub use smoke::{Smoke, SmokeRules};
 pub use smoke_report::{
     CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
 };
-pub use snapshot::{PublicState, Quantity, Row, Snapshot};
+pub use snapshot::{DynoRole, PublicState, Quantity, Row, Snapshot};
 
-use dyno_state::DynoState;
+use dyno_state::{DynoState, Ending, Rest};
 use shutdown::{Phase, Tally};
-use slot::{Role, Slot, Turn};
+use slot::{Intent, Listener, Role, Slot, Turn};
+use slots::{Place, SlotId, Slots};
 
 /// Decides what happens to the dynos of one start.
 #[derive(Debug, Clone)]
 pub struct Supervisor {
     policy: Policy,
     blueprint: Blueprint,
-    /// The release phase if there is one, then the formation in start order, then the command if there is one.
-    slots: Vec<Slot>,
-    /// The slot of every run that may still have processes.
-    slot_of: BTreeMap<RunId, usize>,
+    /// How many dynos of each process type there should be.
+    formation: Formation,
+    /// The release command if there is one, then the formation in start order, then one-off dynos.
+    slots: Slots,
     last_run: u64,
     phase: Phase,
     tally: Tally,
@@ -85,19 +89,24 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Creates a supervisor that waits for [`Event::Boot`].
+    /// Creates a supervisor that waits for [`Event::Boot`]. Only a [`Smoke`] starts `plan.command`.
     #[must_use]
     pub fn new(plan: Plan, policy: Policy) -> Self {
-        let release = plan.release.into_iter().map(|spec| (spec, Role::Release));
-        let formation = plan.formation.into_iter().map(|spec| (spec, Role::Formation));
-        let command = plan.command.into_iter().map(|spec| (spec, Role::Command));
-        let slots =
-            release.chain(formation).chain(command).map(|(spec, role)| Slot::new(spec, role, &policy)).collect();
+        let Plan { blueprint, release, formation: dynos, command: _ } = plan;
+        let formation = Formation::counted(blueprint.types(), dynos.iter().map(|spec| &spec.dyno.process_type));
+        let release = release.into_iter().map(|spec| (Some(Place::Release), spec, Role::OneOff(Listener::ReleaseGate)));
+        let dynos = dynos
+            .into_iter()
+            .map(|spec| (blueprint.position(&spec.dyno.process_type).map(Place::Formation), spec, Role::Formation));
+        let slots = release.chain(dynos).filter_map(|(place, spec, role)| {
+            Some((SlotId { place: place?, index: spec.dyno.index }, Slot::new(spec, role, &policy)))
+        });
+        let slots = Slots::new(slots.collect::<Vec<_>>(), blueprint.shares_ports());
         Self {
             policy,
-            blueprint: plan.blueprint,
+            blueprint,
+            formation,
             slots,
-            slot_of: BTreeMap::new(),
             last_run: 0,
             phase: Phase::Unbooted,
             tally: Tally::default(),
@@ -108,15 +117,22 @@ impl Supervisor {
     /// Handles one event and returns the effects to perform, in order.
     ///
     /// After [`Effect::Suspend`] the next event must be [`Event::Resumed`]. After [`Effect::Finish`] or
-    /// [`Effect::ReplaceGuardian`] no more effects are returned.
+    /// [`Effect::ReplaceGuardian`] no more effects are returned, except replies.
     #[must_use = "an effect that is not performed never happens"]
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
-        let subject = event.run().and_then(|run| self.slots.get(*self.slot_of.get(&run)?));
+        let subject = event.run().and_then(|run| self.slots.of_run(run));
         let mut turn = Turn::new(now, subject.map(|slot| slot.spec.dyno.clone()));
-        match self.phase {
-            Phase::Over => return turn.effects,
-            Phase::Unbooted | Phase::Release | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } => {}
-        }
+        let event = match (self.phase, event) {
+            (Phase::Over, Event::Request { id, .. }) => {
+                turn.order(Effect::Reply { request: id, result: Err(Refusal::ShuttingDown) });
+                return turn.effects;
+            }
+            (Phase::Over, _) => return turn.effects,
+            (
+                Phase::Unbooted | Phase::Release | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. },
+                event,
+            ) => event,
+        };
         match event {
             Event::Boot => self.on_boot(&mut turn),
             Event::Spawned { run, pid } => self.on_spawned(run, pid, &mut turn),
@@ -137,57 +153,98 @@ impl Supervisor {
             Event::Key { run, key } => self.on_key(run, key, &mut turn),
             Event::Resumed { paused_for } => self.on_resumed(paused_for, &mut turn),
             Event::OutputLost(loss) => self.on_output_lost(loss, &mut turn),
+            Event::Request { id, command } => self.on_request(id, command, &mut turn),
             Event::Tick => self.on_tick(&mut turn),
         }
+        turn.report_retired();
         self.finish_if_done(&mut turn);
         turn.effects
     }
 
     fn reconcile_all(&mut self, turn: &mut Turn) {
-        for index in 0..self.slots.len() {
-            self.reconcile(index, turn);
+        for id in self.slots.ids() {
+            self.reconcile(id, turn);
         }
     }
 
-    /// Moves one dyno toward its wanted state. Changes nothing if the dyno is already there or on its way.
-    fn reconcile(&mut self, index: usize, turn: &mut Turn) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        match (slot.wanted, slot.state) {
-            (true, DynoState::Down) => self.spawn(index, turn),
-            (true, DynoState::Backoff { until }) if until <= turn.now.mono => {
+    /// Moves one dyno toward its intent. Changes nothing if the dyno is already there or on its way.
+    fn reconcile(&mut self, id: SlotId, turn: &mut Turn) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        match (slot.intent, slot.state) {
+            (Intent::Run, DynoState::Rest(Rest::Down)) => self.spawn(id, turn),
+            (Intent::Run, DynoState::Rest(Rest::Backoff { until })) if until <= turn.now.mono => {
                 slot.restarts = slot.restarts.saturating_add(1);
-                self.spawn(index, turn);
+                self.spawn(id, turn);
             }
-            (false, DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. }) => {
-                slot.stop(turn);
-            }
-            (false, DynoState::Backoff { .. }) => slot.enter(DynoState::Down, turn),
-            // Wanted: already there, due later, waiting for the end of its old run (S6.7), or given up.
-            // Unwanted: already there, or on its way.
+            // It starts again when nothing of the old run is left (S6.7).
             (
-                true,
+                Intent::Run,
+                DynoState::Stopping { ending: Ending::Requested | Ending::Done, .. }
+                | DynoState::Clearing { ending: Ending::Requested | Ending::Done, .. },
+            ) => slot.end_as(Ending::Replaced, turn),
+            (
+                Intent::Rest | Intent::Leave,
+                DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. },
+            ) => slot.stop(Ending::Requested, turn),
+            (
+                Intent::Rest | Intent::Leave,
+                DynoState::Stopping { ending: Ending::Replaced, .. }
+                | DynoState::Clearing { ending: Ending::Replaced, .. },
+            ) => slot.end_as(Ending::Requested, turn),
+            (Intent::Rest | Intent::Leave, DynoState::Rest(Rest::Backoff { .. }))
+            | (Intent::Leave, DynoState::Rest(Rest::Crashed)) => {
+                slot.enter(DynoState::Rest(Rest::Down), turn);
+                self.remove_if_left(id, turn);
+            }
+            (Intent::Leave, DynoState::Rest(Rest::Down | Rest::Lost)) => self.remove_if_left(id, turn),
+            // Already there, due later, given up, or on its way.
+            (
+                Intent::Run,
                 DynoState::Starting { .. }
                 | DynoState::Booting { .. }
                 | DynoState::Up { .. }
-                | DynoState::Backoff { .. },
+                | DynoState::Rest(Rest::Backoff { .. }),
+            )
+            | (Intent::Run | Intent::Rest, DynoState::Rest(Rest::Crashed | Rest::Lost))
+            | (Intent::Rest, DynoState::Rest(Rest::Down))
+            | (
+                Intent::Run,
+                DynoState::Stopping { ending: Ending::Replaced | Ending::Crashed(_), .. }
+                | DynoState::Clearing { ending: Ending::Replaced | Ending::Crashed(_), .. },
             )
             | (
-                true | false,
-                DynoState::Stopping { .. } | DynoState::Clearing { .. } | DynoState::Crashed | DynoState::Lost,
-            )
-            | (false, DynoState::Down) => {}
+                Intent::Rest | Intent::Leave,
+                DynoState::Stopping { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. }
+                | DynoState::Clearing { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. },
+            ) => {}
         }
     }
 
-    fn spawn(&mut self, index: usize, turn: &mut Turn) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
+    /// Removes a dyno that is not part of the formation any more. Only for dynos without a run.
+    fn remove_if_left(&mut self, id: SlotId, turn: &mut Turn) {
+        if self.slots.get(id).is_some_and(|slot| slot.intent == Intent::Leave)
+            && let Some(dyno) = self.slots.remove(id)
+        {
+            turn.retire(dyno);
+        }
+    }
+
+    /// Starts a run of a dyno that has none, or puts that off until its port is free.
+    fn spawn(&mut self, id: SlotId, turn: &mut Turn) {
+        let has_free_port = self.slots.has_free_port(id);
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        if !has_free_port {
+            slot.enter(DynoState::Rest(Rest::Down), turn);
+            return;
+        }
         self.last_run = self.last_run.saturating_add(1);
         let run = RunId(self.last_run);
-        self.slot_of.insert(run, index);
+        slot.runs = slot.runs.saturating_add(1);
         let deadline = slot.boot_deadline(&self.policy, turn);
         slot.enter(DynoState::Starting { run, deadline }, turn);
         slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);
         turn.order(Effect::Spawn(SpawnSpec { run, spec: slot.spec.clone() }));
+        self.slots.begin_run(run, id);
     }
 
     /// Sends a signal to every run that may still have processes, in start order.

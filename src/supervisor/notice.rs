@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType};
 
-use super::{CanDie, FocusAdvice, PublicState, SpawnFailure, UserSignal};
+use super::{CanDie, FocusAdvice, PublicState, Quantity, SpawnFailure, UserSignal};
 
 /// One of our own lines in the log. Some have no text in some formats and are not shown then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,6 +227,22 @@ pub enum NoticeKind {
         /// The rule of `--can-die` that would have helped.
         rule: CanDie,
     },
+    /// A command stops, restarts or removes one dyno.
+    EndRequested {
+        /// What was requested.
+        request: EndRequest,
+        /// Number of the stop signal that its processes get now. None: they are being stopped already, or there are none.
+        signal: Option<i32>,
+    },
+    /// A command changed the formation.
+    Scaled {
+        /// The whole formation.
+        formation: Vec<Quantity>,
+        /// The user who started the app.
+        user: String,
+    },
+    /// A command asked `dyno` to stop. Default format only.
+    ShutdownRequested,
     /// A signal asked `dyno` to stop. Default format only.
     StopRequested(UserSignal),
     /// The stop signal is sent to all dynos. Default format only.
@@ -247,6 +263,17 @@ pub enum NoticeKind {
     Killing,
     /// The guardian does not respond.
     GuardianStuck,
+}
+
+/// Why one dyno is stopped on request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndRequest {
+    /// It is to stay down.
+    Stop,
+    /// It is replaced.
+    Restart,
+    /// The formation has fewer dynos of its type.
+    ScaleDown,
 }
 
 /// How the output of a dyno shows that it needs the keyboard.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::app::one_of;
 use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType};
 
-use super::{CanDie, FocusAdvice, KeyboardSign, NoticeKind, StillRunning, StopCause};
+use super::{CanDie, EndRequest, FocusAdvice, KeyboardSign, NoticeKind, Quantity, StillRunning, StopCause};
 
 /// Maximum number of dynos that one line names.
 const MAX_NAMES: usize = 3;
@@ -45,6 +45,12 @@ impl NoticeKind {
             }
             Self::Restarting { after } if after.is_zero() => Texts::plain("restarting"),
             Self::Restarting { after } => Texts::plain(format!("restarting in {}s", after.as_secs_f64())),
+            Self::EndRequested { request, signal } => end_requested(*request, *signal),
+            Self::Scaled { formation, user } => Texts::of_each(
+                format!("scaled to {}", quantities(formation, '=')),
+                format!("Scaled to {} by user {user}", quantities(formation, '@')),
+            ),
+            Self::ShutdownRequested => Texts::plain("stop requested, starting shutdown"),
             Self::StopRequested(signal) => Texts::plain(format!("{signal} received, starting shutdown")),
             Self::Stopping { signal } => Texts::plain(format!("sending {} to all processes", SignalName(*signal))),
             Self::Killing => Texts::plain("sending SIGKILL to all processes"),
@@ -191,6 +197,27 @@ fn stop_avoidable(process_type: &ProcessType, rule: CanDie) -> String {
     };
     // Fits a terminal of 80 columns: the line above it says what happened.
     format!("hint: `--can-die {process_type}{value}` or `--restart` keeps the others up")
+}
+
+/// `signal`: the one that is sent now, if any.
+fn end_requested(request: EndRequest, signal: Option<i32>) -> Texts {
+    let what = match request {
+        EndRequest::Stop => "stop requested",
+        EndRequest::Restart => "restart requested",
+        EndRequest::ScaleDown => "scaled down",
+    };
+    let plain = signal.map_or_else(|| what.to_owned(), |signal| format!("{what}: sending {}", SignalName(signal)));
+    // As on the platform: only for a dyno that runs. The other lines of the platform say what happens then.
+    match (request, signal) {
+        (EndRequest::Restart, Some(_)) => Texts::of_each(plain, "Restarting".to_owned()),
+        (EndRequest::Restart, None) | (EndRequest::Stop | EndRequest::ScaleDown, _) => Texts::plain(plain),
+    }
+}
+
+/// `web=2 worker=1`.
+fn quantities(formation: &[Quantity], between: char) -> String {
+    let quantity = |entry: &Quantity| format!("{}{between}{}", entry.process_type, entry.quantity);
+    formation.iter().map(quantity).collect::<Vec<_>>().join(" ")
 }
 
 fn ended(exit: ExitStatus) -> String {

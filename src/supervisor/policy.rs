@@ -16,7 +16,7 @@ pub struct Plan {
     pub release: Option<Arc<DynoSpec>>,
     /// The dynos in start order.
     pub formation: Vec<Arc<DynoSpec>>,
-    /// The command of a smoke test. Started once, on request; its exit alone does not stop the formation.
+    /// The command of a smoke test, which starts it once all dynos have stayed up; its exit alone does not stop them.
     pub command: Option<Arc<DynoSpec>>,
 }
 

@@ -6,7 +6,7 @@ use crate::model::ExitStatus;
 use crate::release::Release;
 
 use super::shutdown::{Phase, UNKILLABLE};
-use super::slot::{Role, Slot, Turn};
+use super::slot::{Intent, Listener, Role, Slot, Turn};
 use super::{NoticeKind, Outcome, Supervisor};
 
 impl Supervisor {
@@ -16,7 +16,7 @@ impl Supervisor {
             Phase::Unbooted => {}
             Phase::Release | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => return,
         }
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             slot.since = turn.now.wall;
         }
         let Release { version, user, description, .. } = self.blueprint.release();
@@ -24,12 +24,12 @@ impl Supervisor {
         if let Some(description) = description {
             turn.announce(NoticeKind::ReleaseDescribed { description, user: user.clone() });
         }
-        if let Some(slot) = self.slots.iter().find(|slot| slot.role == Role::Release) {
+        let command_line = self.slots.iter().find(|slot| slot.is_release()).map(|slot| slot.spec.command_line.clone());
+        if let Some(command_line) = command_line {
             self.phase = Phase::Release;
-            let command_line = slot.spec.command_line.clone();
             turn.announce(NoticeKind::ReleaseRunning { version, user: user.clone() });
             turn.announce(NoticeKind::OneOffRequested { command_line, user });
-            self.want(Role::Release, turn);
+            self.want(Role::OneOff(Listener::ReleaseGate), turn);
         } else {
             self.boot_formation(turn);
         }
@@ -43,9 +43,9 @@ impl Supervisor {
         self.want(Role::Formation, turn);
     }
 
-    pub(super) fn want(&mut self, role: Role, turn: &mut Turn) {
+    fn want(&mut self, role: Role, turn: &mut Turn) {
         for slot in self.slots.iter_mut().filter(|slot| slot.role == role) {
-            slot.wanted = true;
+            slot.intent = Intent::Run;
         }
         self.reconcile_all(turn);
     }
@@ -77,8 +77,8 @@ impl Slot {
     /// Whether this is the release command.
     pub(super) fn is_release(&self) -> bool {
         match self.role {
-            Role::Release => true,
-            Role::Formation | Role::Command => false,
+            Role::OneOff(Listener::ReleaseGate) => true,
+            Role::Formation | Role::OneOff(Listener::Smoke | Listener::Log) => false,
         }
     }
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 use crate::error::Status;
 use crate::model::{ExitStatus, LeftRunning, RunId};
 
-use super::dyno_state::{DynoState, Ending, Ordered};
+use super::dyno_state::{DynoState, Ending, Ordered, Rest};
 use super::restart::Decision;
-use super::slot::{Role, Slot, Turn};
+use super::slot::{Intent, Listener, Role, Slot, Turn};
+use super::slots::SlotId;
 use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, SpawnFailure, StopCause, Supervisor};
 
 /// Status of a dyno that could not be started: the one of a shell that cannot execute a program. It only affects the
@@ -33,14 +34,14 @@ pub(super) struct UnrequestedExit {
 }
 
 impl Supervisor {
-    fn slot_of(&mut self, run: RunId) -> Option<(usize, &mut Slot)> {
-        let index = *self.slot_of.get(&run)?;
-        self.slots.get_mut(index).map(|slot| (index, slot))
+    fn slot_of(&mut self, run: RunId) -> Option<(SlotId, &mut Slot)> {
+        let id = self.slots.id_of(run)?;
+        self.slots.get_mut(id).map(|slot| (id, slot))
     }
 
     pub(super) fn on_spawned(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
-        let Some(&index) = self.slot_of.get(&run) else { return };
-        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(id) = self.slots.id_of(run) else { return };
+        let Some(slot) = self.slots.get_mut(id) else { return };
         let awaits_port = slot.role == Role::Formation && self.policy.ready.contains(&slot.spec.dyno.process_type);
         match slot.state {
             DynoState::Starting { .. } => {
@@ -61,10 +62,7 @@ impl Supervisor {
             | DynoState::Booting { .. }
             | DynoState::Up { .. }
             | DynoState::Clearing { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
+            | DynoState::Rest(_) => {}
         }
     }
 
@@ -84,10 +82,7 @@ impl Supervisor {
             | DynoState::Up { .. }
             | DynoState::Stopping { .. }
             | DynoState::Clearing { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
+            | DynoState::Rest(_) => {}
         }
     }
 
@@ -105,10 +100,7 @@ impl Supervisor {
             | DynoState::Up { .. }
             | DynoState::Stopping { .. }
             | DynoState::Clearing { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
+            | DynoState::Rest(_) => {}
         }
     }
 
@@ -120,46 +112,37 @@ impl Supervisor {
                 slot.notify(NoticeKind::ListensElsewhere { port, given: slot.spec.awaited_port }, turn);
             }
             // No boot timeout has passed, or the run is over.
-            DynoState::Starting { .. }
-            | DynoState::Booting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
+            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {}
         }
     }
 
     pub(super) fn on_spawn_failed(&mut self, run: RunId, why: SpawnFailure, turn: &mut Turn) {
-        let Some((index, slot)) = self.slot_of(run) else { return };
+        let Some((id, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Starting { .. } => {
                 slot.last_exit = Some(NOT_STARTED);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
                 let cause = StopCause::NotStarted;
                 let exit = UnrequestedExit { run, status: NOT_STARTED, cause, up_for: Duration::ZERO };
-                self.end_without_processes(index, exit, turn);
+                self.end_without_processes(id, exit, turn);
             }
             DynoState::Stopping { pid: None, ending, .. } => {
                 slot.last_exit = Some(NOT_STARTED);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
-                self.finish_run(index, run, ending, turn);
+                self.finish_run(id, run, ending, turn);
             }
             // The run was started: this report contradicts an earlier one.
             DynoState::Stopping { pid: Some(_), .. }
             | DynoState::Booting { .. }
             | DynoState::Up { .. }
             | DynoState::Clearing { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
+            | DynoState::Rest(_) => {}
         }
     }
 
     pub(super) fn on_exited(&mut self, run: RunId, exit: ExitStatus, left: Vec<LeftRunning>, turn: &mut Turn) {
-        let Some(&index) = self.slot_of.get(&run) else { return };
-        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(id) = self.slots.id_of(run) else { return };
+        let Some(slot) = self.slots.get_mut(id) else { return };
         match slot.state {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
                 let cause = StopCause::Exited(exit);
@@ -167,71 +150,66 @@ impl Supervisor {
                 let ending = judge(slot, exit, &self.policy);
                 slot.record_exit(exit, left, turn);
                 slot.clear(run, ending, turn);
-                self.on_unrequested_exit(index, ending, unrequested, turn);
+                self.on_unrequested_exit(id, ending, unrequested, turn);
             }
             DynoState::Stopping { ordered, ending, .. } => {
                 slot.record_exit(exit, left, turn);
                 slot.enter(DynoState::Clearing { run, ordered, ending }, turn);
             }
             // A repeated report.
-            DynoState::Clearing { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
+            DynoState::Clearing { .. } | DynoState::Rest(_) => {}
         }
     }
 
     pub(super) fn on_gone(&mut self, run: RunId, turn: &mut Turn) {
-        let Some((index, slot)) = self.slot_of(run) else { return };
+        let Some((id, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Clearing { ending, .. } | DynoState::Stopping { ending, .. } => {
-                self.finish_run(index, run, ending, turn);
+                self.finish_run(id, run, ending, turn);
             }
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
                 let cause = StopCause::Exited(VANISHED);
                 let exit = UnrequestedExit { run, status: VANISHED, cause, up_for: slot.up_for(turn) };
                 slot.record_exit(VANISHED, Vec::new(), turn);
-                self.end_without_processes(index, exit, turn);
+                self.end_without_processes(id, exit, turn);
             }
-            DynoState::Down | DynoState::Backoff { .. } | DynoState::Crashed | DynoState::Lost => {}
+            DynoState::Rest(_) => {}
         }
     }
 
     pub(super) fn on_unkillable(&mut self, run: RunId, survivor: String, turn: &mut Turn) {
-        let Some((_, slot)) = self.slot_of(run) else { return };
+        let Some((id, slot)) = self.slot_of(run) else { return };
         let ordered = match slot.state {
             DynoState::Stopping { ordered, .. } | DynoState::Clearing { ordered, .. } => ordered,
             // The run was not killed.
-            DynoState::Starting { .. }
-            | DynoState::Booting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => return,
+            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {
+                return;
+            }
         };
         match ordered {
             Ordered::Stop { .. } => {}
             Ordered::Kill { .. } => {
                 slot.notify(NoticeKind::Unkillable { survivor }, turn);
-                slot.wanted = false;
-                slot.enter(DynoState::Lost, turn);
+                slot.intent = match slot.intent {
+                    Intent::Run | Intent::Rest => Intent::Rest,
+                    Intent::Leave => Intent::Leave,
+                };
+                slot.enter(DynoState::Rest(Rest::Lost), turn);
                 let was_release = slot.is_release();
-                self.slot_of.remove(&run);
                 self.tally.record_lost();
                 if was_release {
                     self.release_lost(turn);
                 }
+                self.end_run(id, run, turn);
             }
         }
     }
 
     /// Decides what an exit that was not requested means for the other dynos. The dyno itself has already left Up.
-    pub(super) fn on_unrequested_exit(&mut self, index: usize, ending: Ending, exit: UnrequestedExit, turn: &mut Turn) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
+    pub(super) fn on_unrequested_exit(&mut self, id: SlotId, ending: Ending, exit: UnrequestedExit, turn: &mut Turn) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
         match (slot.role, ending, self.policy.on_exit) {
-            (Role::Release, Ending::Crashed(status), OnExit::StopAll | OnExit::Restart(_)) => {
+            (Role::OneOff(Listener::ReleaseGate), Ending::Crashed(status), OnExit::StopAll | OnExit::Restart(_)) => {
                 self.release_failed(status, turn);
             }
             (Role::Formation, Ending::Crashed(status), OnExit::StopAll) => {
@@ -243,61 +221,96 @@ impl Supervisor {
                 slot.crashes.record_crash(exit.up_for, policy);
             }
             (Role::Formation, Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => {
-                slot.wanted = false;
+                slot.intent = Intent::Rest;
                 self.tally.record_done(exit.status);
             }
-            // `Smoke` decides what the exit of its command means.
+            // Its end never stops anything else; `Smoke` decides what the end of its command means.
             (
-                Role::Command,
-                Ending::Done | Ending::Crashed(_) | Ending::Requested,
+                Role::OneOff(Listener::Smoke | Listener::Log),
+                Ending::Done | Ending::Crashed(_),
                 OnExit::StopAll | OnExit::Restart(_),
             )
-            | (Role::Release, Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => slot.wanted = false,
-            (Role::Release | Role::Formation, Ending::Requested, OnExit::StopAll | OnExit::Restart(_)) => {}
+            | (Role::OneOff(Listener::ReleaseGate), Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => {
+                slot.intent = Intent::Leave;
+            }
+            (
+                Role::Formation | Role::OneOff(_),
+                Ending::Requested | Ending::Replaced,
+                OnExit::StopAll | OnExit::Restart(_),
+            ) => {}
         }
     }
 
     /// A run ended without a request, and no process of it is left to stop.
-    fn end_without_processes(&mut self, index: usize, exit: UnrequestedExit, turn: &mut Turn) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
+    fn end_without_processes(&mut self, id: SlotId, exit: UnrequestedExit, turn: &mut Turn) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
         let ending = judge(slot, exit.status, &self.policy);
-        self.slot_of.remove(&exit.run);
         let state = match ending {
-            Ending::Requested | Ending::Done => DynoState::Down,
-            Ending::Crashed(_) => DynoState::Crashed,
+            Ending::Requested | Ending::Replaced | Ending::Done => Rest::Down,
+            Ending::Crashed(_) => Rest::Crashed,
         };
-        slot.enter(state, turn);
-        self.on_unrequested_exit(index, ending, exit, turn);
-        self.finish_run(index, exit.run, ending, turn);
+        slot.enter(DynoState::Rest(state), turn);
+        self.on_unrequested_exit(id, ending, exit, turn);
+        self.finish_run(id, exit.run, ending, turn);
     }
 
-    /// No process of a run is left: the dyno goes to Down, Backoff or Crashed.
-    fn finish_run(&mut self, index: usize, run: RunId, ending: Ending, turn: &mut Turn) {
-        self.slot_of.remove(&run);
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let state = match (slot.wanted, ending, self.policy.on_exit) {
-            (true | false, Ending::Requested | Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => DynoState::Down,
-            (true, Ending::Crashed(exit), OnExit::Restart(policy)) => match slot.crashes.next_restart(policy) {
-                Decision::Restart { after } => {
-                    slot.notify(NoticeKind::Restarting { after }, turn);
-                    DynoState::Backoff { until: turn.now.mono.saturating_add(after) }
-                }
-                Decision::GiveUp { restarts } => {
-                    slot.notify(NoticeKind::GaveUp { restarts }, turn);
-                    self.tally.record_given_up(exit);
-                    DynoState::Crashed
-                }
-            },
-            (true, Ending::Crashed(_), OnExit::StopAll)
-            | (false, Ending::Crashed(_), OnExit::StopAll | OnExit::Restart(_)) => DynoState::Crashed,
-        };
-        slot.enter(state, turn);
-        match (slot.role, ending) {
-            (Role::Release, Ending::Done) => self.open_gate(turn),
-            (Role::Release, Ending::Requested | Ending::Crashed(_))
-            | (Role::Formation | Role::Command, Ending::Requested | Ending::Done | Ending::Crashed(_)) => {
-                self.reconcile(index, turn);
+    /// No process of a run is left: the dyno goes to Down, Backoff or Crashed, or starts again.
+    fn finish_run(&mut self, id: SlotId, run: RunId, ending: Ending, turn: &mut Turn) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        let rest = match (slot.intent, ending, self.policy.on_exit) {
+            (Intent::Run, Ending::Replaced, OnExit::StopAll | OnExit::Restart(_)) => None,
+            (
+                Intent::Run | Intent::Rest | Intent::Leave,
+                Ending::Requested | Ending::Done,
+                OnExit::StopAll | OnExit::Restart(_),
+            )
+            | (Intent::Rest | Intent::Leave, Ending::Replaced, OnExit::StopAll | OnExit::Restart(_)) => {
+                Some(Rest::Down)
             }
+            (Intent::Run, Ending::Crashed(exit), OnExit::Restart(policy)) => {
+                Some(match slot.crashes.next_restart(policy) {
+                    Decision::Restart { after } => {
+                        slot.notify(NoticeKind::Restarting { after }, turn);
+                        Rest::Backoff { until: turn.now.mono.saturating_add(after) }
+                    }
+                    Decision::GiveUp { restarts } => {
+                        slot.notify(NoticeKind::GaveUp { restarts }, turn);
+                        self.tally.record_given_up(id, exit);
+                        Rest::Crashed
+                    }
+                })
+            }
+            (Intent::Run, Ending::Crashed(_), OnExit::StopAll)
+            | (Intent::Rest | Intent::Leave, Ending::Crashed(_), OnExit::StopAll | OnExit::Restart(_)) => {
+                Some(Rest::Crashed)
+            }
+        };
+        if let Some(rest) = rest {
+            slot.enter(DynoState::Rest(rest), turn);
+        }
+        let opens_gate = match (slot.role, ending) {
+            (Role::OneOff(Listener::ReleaseGate), Ending::Done) => true,
+            (Role::OneOff(Listener::ReleaseGate), Ending::Requested | Ending::Replaced | Ending::Crashed(_))
+            | (
+                Role::Formation | Role::OneOff(Listener::Smoke | Listener::Log),
+                Ending::Requested | Ending::Replaced | Ending::Done | Ending::Crashed(_),
+            ) => false,
+        };
+        self.end_run(id, run, turn);
+        if rest.is_none() {
+            self.spawn(id, turn);
+        }
+        if opens_gate {
+            self.open_gate(turn);
+        }
+    }
+
+    /// No process of a run is left, or none that can be stopped: whatever waited for that goes on.
+    fn end_run(&mut self, id: SlotId, run: RunId, turn: &mut Turn) {
+        let waiting = self.slots.end_run(run);
+        self.reconcile(id, turn);
+        for id in waiting {
+            self.reconcile(id, turn);
         }
     }
 }
@@ -314,10 +327,7 @@ impl Slot {
             | DynoState::Booting { .. }
             | DynoState::Stopping { .. }
             | DynoState::Clearing { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => Duration::ZERO,
+            | DynoState::Rest(_) => Duration::ZERO,
         }
     }
 }
@@ -325,12 +335,20 @@ impl Slot {
 /// What an exit that was not requested means. In the formation even 0 is a crash, unless the type may exit (S6.3).
 pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy) -> Ending {
     let is_allowed = match (slot.role, policy.can_die.get(&slot.spec.dyno.process_type), policy.on_exit) {
-        (Role::Release, Some(CanDie::Success | CanDie::Any) | None, OnExit::StopAll | OnExit::Restart(_))
+        (
+            Role::OneOff(Listener::ReleaseGate),
+            Some(CanDie::Success | CanDie::Any) | None,
+            OnExit::StopAll | OnExit::Restart(_),
+        )
         | (Role::Formation, Some(CanDie::Success), OnExit::StopAll | OnExit::Restart(_))
         // With restarts only 0 ends a dyno for good (S6.4).
         | (Role::Formation, Some(CanDie::Any), OnExit::Restart(_)) => exit.is_success(),
         (Role::Formation, Some(CanDie::Any), OnExit::StopAll)
-        | (Role::Command, Some(CanDie::Success | CanDie::Any) | None, OnExit::StopAll | OnExit::Restart(_)) => true,
+        | (
+            Role::OneOff(Listener::Smoke | Listener::Log),
+            Some(CanDie::Success | CanDie::Any) | None,
+            OnExit::StopAll | OnExit::Restart(_),
+        ) => true,
         (Role::Formation, None, OnExit::StopAll | OnExit::Restart(_)) => false,
     };
     if is_allowed { Ending::Done } else { Ending::Crashed(exit) }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::error::Status;
 use crate::model::ExitStatus;
 
-use super::dyno_state::{Deadline, DynoState};
-use super::slot::Turn;
+use super::dyno_state::{Deadline, DynoState, Rest};
+use super::slot::{Intent, Turn};
+use super::slots::SlotId;
 use super::stop_report::first_report;
 use super::{Effect, GroupSignal, NoticeKind, Outcome, OutputLoss, Supervisor, UserSignal};
 
@@ -54,12 +55,12 @@ impl Phase {
 }
 
 /// The exits that decide the status of `dyno` if the formation ends by itself.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     /// The first exit with a status other than 0 of a dyno that was allowed to exit.
     first_failure: Option<ExitStatus>,
-    /// The status of the dyno that was given up on last.
-    last_given_up: Option<ExitStatus>,
+    /// The dynos that are crashed for good, with their status; the last one that crashed comes last.
+    given_up: Vec<(SlotId, ExitStatus)>,
     /// A process could not be killed.
     lost: bool,
 }
@@ -71,11 +72,16 @@ impl Tally {
         }
     }
 
-    pub(super) fn record_given_up(&mut self, exit: ExitStatus) {
-        self.last_given_up = Some(exit);
+    pub(super) fn record_given_up(&mut self, id: SlotId, exit: ExitStatus) {
+        self.given_up.push((id, exit));
     }
 
-    pub(super) fn has_lost(self) -> bool {
+    /// A crashed dyno was restarted, stopped or removed on request.
+    pub(super) fn forget_crash(&mut self, id: SlotId) {
+        self.given_up.retain(|(crashed, _)| *crashed != id);
+    }
+
+    pub(super) fn has_lost(&self) -> bool {
         self.lost
     }
 
@@ -85,12 +91,12 @@ impl Tally {
 
     /// The status if the end was not requested: that of the dyno given up on last, else the first failure among the
     /// dynos that were allowed to exit, else 0.
-    fn natural(self) -> Outcome {
-        let exit = self.last_given_up.or(self.first_failure).unwrap_or(ExitStatus::Code(0));
+    fn natural(&self) -> Outcome {
+        let exit = self.given_up.last().map(|(_, exit)| *exit).or(self.first_failure).unwrap_or(ExitStatus::Code(0));
         Outcome::Code(exit.shell_code())
     }
 
-    fn corrected(self, outcome: Outcome) -> Outcome {
+    fn corrected(&self, outcome: Outcome) -> Outcome {
         if self.lost { UNKILLABLE } else { outcome }
     }
 }
@@ -169,15 +175,15 @@ impl Supervisor {
         turn.announce(NoticeKind::Killing);
         self.phase = Phase::Killing { outcome };
         self.want_none();
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             slot.kill(turn);
         }
         self.reconcile_all(turn);
     }
 
     fn want_none(&mut self) {
-        for slot in &mut self.slots {
-            slot.wanted = false;
+        for slot in self.slots.iter_mut().filter(|slot| slot.intent == Intent::Run) {
+            slot.intent = Intent::Rest;
         }
     }
 
@@ -234,8 +240,8 @@ impl Supervisor {
             Phase::Running => self.tally.natural(),
             Phase::Stopping { outcome, .. } | Phase::Killing { outcome } => outcome,
         };
-        let is_waiting = |state: DynoState| matches!(state, DynoState::Backoff { .. });
-        if !self.slot_of.is_empty() || self.slots.iter().any(|slot| is_waiting(slot.state)) {
+        let is_waiting = |state: DynoState| matches!(state, DynoState::Rest(Rest::Backoff { .. }));
+        if self.slots.have_runs() || self.slots.iter().any(|slot| is_waiting(slot.state)) {
             return;
         }
         self.phase = Phase::Over;

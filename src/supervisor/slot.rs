@@ -1,4 +1,4 @@
-//! One dyno of the plan: its wanted state, its actual state and its history.
+//! One dyno: its wanted state, its actual state and its history.
 //!
 //! Changes the state of a single dyno and collects the effects for its run. Not here: what the exit of a dyno means for
 //! the others (`Supervisor`).
@@ -10,7 +10,7 @@ use crate::error::Status;
 use crate::model::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, ProcessType, RunId};
 
 use super::PublicState;
-use super::dyno_state::{DynoState, Ending, Ordered};
+use super::dyno_state::{DynoState, Ending, Ordered, Rest};
 use super::restart::CrashCount;
 use super::{About, Effect, GroupSignal, Notice, NoticeKind, Policy};
 
@@ -23,16 +23,28 @@ pub(super) struct Turn {
     pub(super) effects: Vec<Effect>,
     /// The dyno whose event caused the formation-wide notices.
     subject: Option<DynoName>,
+    /// The dynos that were removed. Reported at the end, because earlier effects may still be about them.
+    retired: Vec<DynoName>,
 }
 
 impl Turn {
     /// `subject`: the dyno that the event is about.
     pub(super) fn new(now: Now, subject: Option<DynoName>) -> Self {
-        Self { now, effects: Vec::new(), subject }
+        Self { now, effects: Vec::new(), subject, retired: Vec::new() }
     }
 
     pub(super) fn order(&mut self, effect: Effect) {
         self.effects.push(effect);
+    }
+
+    /// A dyno was removed.
+    pub(super) fn retire(&mut self, dyno: DynoName) {
+        self.retired.push(dyno);
+    }
+
+    /// Reports the dynos that were removed.
+    pub(super) fn report_retired(&mut self) {
+        self.effects.extend(self.retired.drain(..).map(|dyno| Effect::Retire { dyno }));
     }
 
     /// Signals the processes of a run.
@@ -53,23 +65,45 @@ fn killed(turn: &Turn) -> Ordered {
 /// The purpose of a dyno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// The release phase: runs once, before all other dynos (S8).
-    Release,
     /// Part of the formation.
     Formation,
-    /// The command of a smoke: runs once, next to the formation, on request.
-    Command,
+    /// It runs once and is never restarted.
+    OneOff(Listener),
 }
 
-/// One dyno: its intent (`wanted`) is kept apart from the fact (`state`).
+/// What hears the end of a one-off dyno.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listener {
+    /// The gate of the release phase (S8): the formation boots if it exits with 0.
+    ReleaseGate,
+    /// The smoke whose command it is.
+    Smoke,
+    /// Only the log.
+    Log,
+}
+
+/// What a dyno is supposed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// Run.
+    Run,
+    /// Stay down.
+    Rest,
+    /// End and be removed.
+    Leave,
+}
+
+/// One dyno: its intent is kept apart from the fact (`state`).
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) spec: Arc<DynoSpec>,
     pub(super) role: Role,
-    pub(super) wanted: bool,
+    pub(super) intent: Intent,
     pub(super) state: DynoState,
     pub(super) crashes: CrashCount,
-    /// Restarts after crashes since the start, for display only.
+    /// How often it was spawned.
+    pub(super) runs: u64,
+    /// Restarts after crashes since the start or the last requested restart, for display only.
     pub(super) restarts: u32,
     pub(super) last_exit: Option<ExitStatus>,
     /// When the public state last changed.
@@ -117,9 +151,10 @@ impl Slot {
         Self {
             spec,
             role,
-            wanted: false,
-            state: DynoState::Down,
+            intent: Intent::Rest,
+            state: DynoState::Rest(Rest::Down),
             crashes: CrashCount::default(),
+            runs: 0,
             restarts: 0,
             last_exit: None,
             since: jiff::Timestamp::UNIX_EPOCH,
@@ -156,10 +191,8 @@ impl Slot {
             PublicState::Starting | PublicState::Up => false,
         };
         Some(match (self.role, has_ended) {
-            (Role::Release | Role::Command, true) => NoticeKind::Completed { from },
-            (Role::Release | Role::Command, false) | (Role::Formation, true | false) => {
-                NoticeKind::StateChanged { from, to }
-            }
+            (Role::OneOff(_), true) => NoticeKind::Completed { from },
+            (Role::OneOff(_), false) | (Role::Formation, true | false) => NoticeKind::StateChanged { from, to },
         })
     }
 
@@ -187,31 +220,47 @@ impl Slot {
     }
 
     /// The public state between the order to stop and the exit of the leader. On the platform a dyno of the formation
-    /// is down as soon as its stop is requested; a release phase and a command stay up until they are complete.
-    fn shown_while_ending(&self) -> PublicState {
+    /// is down as soon as its stop is requested, and starting if it is replaced; a one-off dyno stays up until it is
+    /// complete.
+    fn shown_while_ending(&self, ending: Ending) -> PublicState {
         match self.role {
-            Role::Formation => PublicState::Down,
-            Role::Release | Role::Command => self.state.public(),
+            Role::Formation => ending.public(),
+            Role::OneOff(_) => self.state.public(),
         }
     }
 
     /// Stops a run, if that was not ordered before. Allowed before `Spawned`, because the guardian works in sequence.
-    pub(super) fn stop(&mut self, turn: &mut Turn) {
+    pub(super) fn stop(&mut self, ending: Ending, turn: &mut Turn) {
         match self.state {
             DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
-                let (pid, shown) = (self.state.pid(), self.shown_while_ending());
+                let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
                 let ordered = self.stop_rules.ordered(turn.now.mono);
-                self.enter(DynoState::Stopping { run, pid, ordered, ending: Ending::Requested, shown }, turn);
+                self.enter(DynoState::Stopping { run, pid, ordered, ending, shown }, turn);
                 self.notify(NoticeKind::StoppingProcesses { signal: self.stop_rules.signal }, turn);
                 turn.signal(run, self.stop_rules.group_signal());
             }
             // Stopped already (to many servers a second SIGTERM means `die now`), or there is no run.
-            DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
+            DynoState::Stopping { .. } | DynoState::Clearing { .. } | DynoState::Rest(_) => {}
+        }
+    }
+
+    /// Changes what the end of a run means that is being stopped already.
+    pub(super) fn end_as(&mut self, ending: Ending, turn: &mut Turn) {
+        let before = self.state.public();
+        match self.state {
+            DynoState::Stopping { run, pid, ordered, .. } => {
+                let shown = self.shown_while_ending(ending);
+                self.enter(DynoState::Stopping { run, pid, ordered, ending, shown }, turn);
+            }
+            DynoState::Clearing { run, ordered, .. } => {
+                self.enter(DynoState::Clearing { run, ordered, ending }, turn);
+            }
+            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {}
+        }
+        // Not a new dyno, so the change from `down` is shown.
+        let after = self.state.public();
+        if before == PublicState::Down && after != before {
+            self.notify(NoticeKind::StateChanged { from: before, to: after }, turn);
         }
     }
 
@@ -237,10 +286,7 @@ impl Slot {
             | DynoState::Starting { .. }
             | DynoState::Booting { .. }
             | DynoState::Up { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => return,
+            | DynoState::Rest(_) => return,
         };
         self.enter(state, turn);
         turn.signal(run, GroupSignal::StopRest);
@@ -251,8 +297,9 @@ impl Slot {
         let killed = killed(turn);
         let (run, state, kind) = match self.state {
             DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
-                let (pid, shown) = (self.state.pid(), self.shown_while_ending());
-                let state = DynoState::Stopping { run, pid, ordered: killed, ending: Ending::Requested, shown };
+                let ending = Ending::Requested;
+                let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
+                let state = DynoState::Stopping { run, pid, ordered: killed, ending, shown };
                 (run, state, NoticeKind::KillingProcess)
             }
             DynoState::Stopping { run, pid, ordered: Ordered::Stop { .. }, ending, shown } => {
@@ -264,10 +311,7 @@ impl Slot {
             }
             DynoState::Stopping { ordered: Ordered::Kill { .. }, .. }
             | DynoState::Clearing { ordered: Ordered::Kill { .. }, .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => return,
+            | DynoState::Rest(_) => return,
         };
         self.enter(state, turn);
         self.notify(kind, turn);
@@ -296,13 +340,7 @@ impl Slot {
                 self.kill_before_up(run, ending, turn);
             }
             // These states have no boot deadline.
-            DynoState::Up { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
+            DynoState::Up { .. } | DynoState::Stopping { .. } | DynoState::Clearing { .. } | DynoState::Rest(_) => {}
         }
     }
 
@@ -321,7 +359,7 @@ impl Slot {
                 Ordered::Stop { .. } => true,
                 Ordered::Kill { .. } => false,
             },
-            DynoState::Down | DynoState::Backoff { .. } | DynoState::Crashed | DynoState::Lost => false,
+            DynoState::Rest(_) => false,
         }
     }
 }

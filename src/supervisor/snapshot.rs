@@ -1,20 +1,23 @@
 //! The read model: the state of all dynos as shown to users. Nothing is decided from it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::model::{DynoName, ExitStatus, ProcessType};
 
 use super::Supervisor;
-use super::dyno_state::DynoState;
-use super::slot::{Role, Slot};
+use super::dyno_state::{DynoState, Rest};
+use super::slot::{Intent, Listener, Role, Slot};
 
 /// The visible state of everything at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The number of dynos of each process type, in the order of the Procfile.
+    /// The number of the release that runs.
+    pub release: u32,
+    /// How many dynos of each process type of the Procfile there should be, in its order and including 0.
     pub formation: Vec<Quantity>,
-    /// One row for each dyno, in start order. The release phase comes first, while it runs or after it failed; the
-    /// command of a smoke test comes last, while it runs.
+    /// One row for each dyno, in start order. The release phase comes first, while it runs or after it failed; one-off
+    /// dynos come last, while they run. A dyno that is being removed has a row until nothing of it is left.
     pub rows: Vec<Row>,
 }
 
@@ -32,25 +35,55 @@ pub struct Quantity {
 pub struct Row {
     /// Its name.
     pub dyno: DynoName,
+    /// Its purpose.
+    pub role: DynoRole,
     /// Its state, in the words of the platform.
     pub state: PublicState,
     /// When it entered that state. The Unix epoch before `Event::Boot`.
     pub since: jiff::Timestamp,
+    /// Whether it should run. If not, it was stopped on request, has ended as allowed, or is not due yet.
+    pub wanted: bool,
     /// The process id of its leader, while it is alive.
     pub pid: Option<i32>,
-    /// How often it was restarted after a crash.
+    /// The port that was assigned to it.
+    pub port: Option<u16>,
+    /// Its command line as written.
+    pub command: Arc<str>,
+    /// How often it was spawned.
+    pub run: u64,
+    /// How often it was restarted after a crash since the start or the last requested restart.
     pub restarts: u32,
     /// The exit status of its last run; 126 if it could not be started.
     pub last_exit: Option<ExitStatus>,
+}
+
+/// The purpose of a dyno.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DynoRole {
+    /// It is part of the formation.
+    Formation,
+    /// It is the release phase.
+    Release,
+    /// It runs once.
+    OneOff,
 }
 
 impl Row {
     fn of(slot: &Slot) -> Self {
         Self {
             dyno: slot.spec.dyno.clone(),
+            role: match slot.role {
+                Role::Formation => DynoRole::Formation,
+                Role::OneOff(Listener::ReleaseGate) => DynoRole::Release,
+                Role::OneOff(Listener::Smoke | Listener::Log) => DynoRole::OneOff,
+            },
             state: slot.state.public(),
             since: slot.since,
+            wanted: slot.intent == Intent::Run,
             pid: slot.state.pid(),
+            port: slot.spec.port,
+            command: Arc::clone(&slot.spec.command_line),
+            run: slot.runs,
             restarts: slot.restarts,
             last_exit: slot.last_exit,
         }
@@ -85,24 +118,14 @@ impl Supervisor {
     /// The current snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let mut formation: Vec<Quantity> = Vec::new();
-        let mut rows = Vec::with_capacity(self.slots.len());
-        for slot in &self.slots {
-            match slot.role {
-                Role::Release | Role::Command if slot.state == DynoState::Down => continue,
-                Role::Release | Role::Command => {}
-                Role::Formation => count(&mut formation, &slot.spec.dyno.process_type),
-            }
-            rows.push(Row::of(slot));
+        let is_shown = |slot: &&Slot| match slot.role {
+            Role::Formation => true,
+            Role::OneOff(_) => slot.state != DynoState::Rest(Rest::Down),
+        };
+        Snapshot {
+            release: self.blueprint.release().version,
+            formation: self.quantities(),
+            rows: self.slots.iter().filter(is_shown).map(Row::of).collect(),
         }
-        Snapshot { formation, rows }
-    }
-}
-
-/// Counts one dyno. Dynos of a type are adjacent in a plan, so the search from the end is nearly always short.
-fn count(formation: &mut Vec<Quantity>, process_type: &ProcessType) {
-    match formation.iter_mut().rev().find(|entry| entry.process_type == *process_type) {
-        Some(entry) => entry.quantity = entry.quantity.saturating_add(1),
-        None => formation.push(Quantity { process_type: process_type.clone(), quantity: 1 }),
     }
 }

@@ -9,7 +9,7 @@ use crate::model::{DynoName, ExitStatus};
 
 use super::dyno_state::{DynoState, Ordered};
 use super::shutdown::Phase;
-use super::slot::{Slot, Turn};
+use super::slot::{Role, Slot, Turn};
 use super::{CanDie, NoticeKind, StillRunning, StopAdvice, StopCause, Supervisor};
 
 /// Time from the stop signal to the first line about the dynos that still run. Most dynos have exited by then.
@@ -33,7 +33,8 @@ impl Supervisor {
         if !self.slots.iter().any(|slot| slot.state.may_be_stopped()) {
             return;
         }
-        let mut others = self.slots.iter().filter(|slot| !slot.is_release() && slot.spec.dyno != *culprit);
+        let is_other = |slot: &&Slot| slot.role == Role::Formation && slot.spec.dyno != *culprit;
+        let mut others = self.slots.iter().filter(is_other);
         let is_first = others.all(|slot| slot.last_exit.is_none());
         turn.announce(NoticeKind::StoppingOthers { dyno: culprit.clone(), cause, is_first, keys: advice.keys });
         if let Some(rule) = rule_that_helps(cause).filter(|_| advice.options) {
@@ -94,10 +95,7 @@ fn still_running(slot: &Slot) -> Option<(StillRunning, Duration)> {
         | DynoState::Starting { .. }
         | DynoState::Booting { .. }
         | DynoState::Up { .. }
-        | DynoState::Down
-        | DynoState::Backoff { .. }
-        | DynoState::Crashed
-        | DynoState::Lost => None,
+        | DynoState::Rest(_) => None,
     }
 }
 

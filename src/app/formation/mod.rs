@@ -7,6 +7,8 @@
 mod error;
 mod scale;
 
+use std::collections::HashMap;
+
 use crate::app::text::nearest::nearest;
 use crate::model::{DynoName, ProcessType};
 pub use error::{FormationError, FormationWarning};
@@ -60,6 +62,32 @@ impl Formation {
         let in_formation = types.iter().filter(|process_type| !process_type.is_release());
         let quantities = in_formation.map(|process_type| (process_type.clone(), 1)).collect();
         Self { quantities, without_release: false }
+    }
+
+    /// The formation with these dynos, one item for each. Types without a dyno get quantity 0.
+    #[must_use]
+    pub fn counted<'a>(types: &[ProcessType], dynos: impl Iterator<Item = &'a ProcessType>) -> Self {
+        let mut counts: HashMap<&ProcessType, u16> = HashMap::new();
+        for process_type in dynos {
+            let count = counts.entry(process_type).or_default();
+            *count = count.saturating_add(1);
+        }
+        let count = |known: &ProcessType| (known.clone(), counts.get(known).copied().unwrap_or(0));
+        Self { quantities: types.iter().map(count).collect(), without_release: false }
+    }
+
+    /// The formation after these changes.
+    ///
+    /// # Errors
+    /// The first process type whose quantity would be over [`MAX_QUANTITY`].
+    pub fn scaled(&self, changes: &[(ProcessType, Scale)]) -> Result<Self, ProcessType> {
+        let mut formation = self.clone();
+        for (process_type, scale) in changes {
+            let known = formation.quantities.iter_mut().find(|(known, _)| known == process_type);
+            let Some((_, quantity)) = known else { continue };
+            *quantity = scale.apply(*quantity).ok_or_else(|| process_type.clone())?;
+        }
+        Ok(formation)
     }
 
     /// The formation for a request. `types`: the process types of the Procfile in its order; `release` may be among

@@ -82,10 +82,7 @@ impl Account {
             | DynoState::Starting { .. }
             | DynoState::Booting { .. }
             | DynoState::Stopping { .. }
-            | DynoState::Down
-            | DynoState::Backoff { .. }
-            | DynoState::Crashed
-            | DynoState::Lost => {}
+            | DynoState::Rest(_) => {}
         }
     }
 
@@ -107,6 +104,7 @@ impl Account {
             | Event::Key { .. }
             | Event::Resumed { .. }
             | Event::OutputLost(_)
+            | Event::Request { .. }
             | Event::Tick => return,
         };
         self.command_end.get_or_insert(end);

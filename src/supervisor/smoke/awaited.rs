@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::{DynoSpec, Now, RunId, http_url};
 use crate::supervisor::dyno_state::DynoState;
-use crate::supervisor::slot::{Role, Slot, Turn};
+use crate::supervisor::slot::{Slot, Turn};
 use crate::supervisor::{About, Effect, Event, HttpAnswer, HttpSilence, Notice, NoticeKind};
 
 use super::Smoke;
@@ -86,16 +86,15 @@ impl Smoke {
         }
     }
 
-    /// Sets `BASE_URL` of the command to the address of the dyno `rules.base` (S19.3).
-    pub(super) fn set_base_url(&mut self) {
+    /// The command, with the address of the dyno `rules.base` as `BASE_URL` (S19.3).
+    pub(super) fn command_with_base_url(&self) -> Option<Arc<DynoSpec>> {
+        let command = self.command.as_ref()?;
         let base = self.formation().find(|slot| Some(&slot.spec.dyno) == self.rules.base.as_ref());
         let known = base.and_then(|slot| Some((self.answers_at.get(&slot.state.run()?)?, slot.spec.awaited_port?)));
-        let Some(url) = known.map(|(address, port)| http_url(*address, port)) else { return };
-        if let Some(command) = self.supervisor.slots.iter_mut().find(|slot| slot.role == Role::Command) {
-            let mut spec = DynoSpec::clone(&command.spec);
-            spec.environment.set("BASE_URL", url);
-            command.spec = Arc::new(spec);
-        }
+        let Some(url) = known.map(|(address, port)| http_url(*address, port)) else { return Some(Arc::clone(command)) };
+        let mut spec = DynoSpec::clone(command);
+        spec.environment.set("BASE_URL", url);
+        Some(Arc::new(spec))
     }
 
     /// The dynos that are not up yet, and why.
@@ -115,7 +114,7 @@ impl Smoke {
 
     /// The release command, while it runs.
     pub(super) fn running_release(&self) -> Option<NotUp> {
-        let release = self.supervisor.slots.iter().find(|slot| slot.role == Role::Release)?;
+        let release = self.supervisor.slots.iter().find(|slot| slot.is_release())?;
         Some(NotUp { dyno: release.spec.dyno.clone(), run: release.state.run()?, why: WhyNotUp::StillRuns })
     }
 

@@ -21,14 +21,15 @@ mod tests;
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{DynoName, HttpCheck, Now, RunId};
+use crate::model::{DynoName, DynoSpec, HttpCheck, Now, RunId};
 
 use super::dyno_state::DynoState;
 use super::shutdown::Phase;
-use super::slot::{Role, Slot, Turn};
-use super::{Effect, Event, Outcome, Plan, Policy, SmokePhase, SmokeReport, Supervisor};
+use super::slot::{Intent, Listener, Role, Slot, Turn};
+use super::{Effect, Event, Outcome, Plan, Policy, Refusal, SmokePhase, SmokeReport, Snapshot, Supervisor};
 
 use account::Account;
 use awaited::Probed;
@@ -54,6 +55,7 @@ pub struct SmokeRules {
 pub struct Smoke {
     supervisor: Supervisor,
     rules: SmokeRules,
+    command: Option<Arc<DynoSpec>>,
     stage: Stage,
     probed: BTreeMap<RunId, Probed>,
     /// The address at which each ready run can be reached.
@@ -71,11 +73,12 @@ impl Smoke {
     pub fn new(plan: Plan, policy: Policy, rules: SmokeRules) -> Self {
         // If the whole formation exits as allowed, the smoke test continues: the command is still to come.
         let policy = Policy { on_exit: super::OnExit::StopAll, outlives_formation: true, ..policy };
-        let account = Account::new(&plan);
+        let (account, command) = (Account::new(&plan), plan.command.clone());
         let supervisor = Supervisor::new(plan, policy);
         Self {
             supervisor,
             rules,
+            command,
             stage: Stage::Before,
             probed: BTreeMap::new(),
             answers_at: BTreeMap::new(),
@@ -88,6 +91,9 @@ impl Smoke {
     /// Handles one event and returns the effects to perform, in order; see [`Supervisor::handle`].
     #[must_use = "an effect that is not performed never happens"]
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        if let Event::Request { id, .. } = event {
+            return vec![Effect::Reply { request: id, result: Err(Refusal::Smoke) }];
+        }
         let mut effects = Vec::new();
         let Some(event) = self.probe_before_ready(event, now, &mut effects) else { return effects };
         match &event {
@@ -107,6 +113,7 @@ impl Smoke {
             | Event::Signal(_)
             | Event::Key { .. }
             | Event::OutputLost(_)
+            | Event::Request { .. }
             | Event::Tick => {}
         }
         let subject = event.run().and_then(|run| self.slot(run)).map(|slot| (slot.spec.dyno.clone(), slot.role));
@@ -123,7 +130,7 @@ impl Smoke {
         if event == Event::Tick {
             self.show_progress(now.mono, &mut effects);
         }
-        self.with_own_status(effects)
+        self.with_own_status(in_order(effects))
     }
 
     /// When to call [`Smoke::handle`] with `Event::Tick` next.
@@ -140,8 +147,13 @@ impl Smoke {
         self.account.report(self.cause.as_ref(), &self.supervisor, &self.rules, outcome, at)
     }
 
+    /// The state of all dynos now.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.supervisor.snapshot()
+    }
+
     fn slot(&self, run: RunId) -> Option<&Slot> {
-        self.supervisor.slots.get(*self.supervisor.slot_of.get(&run)?)
+        self.supervisor.slots.of_run(run)
     }
 
     fn formation(&self) -> impl Iterator<Item = &Slot> {
@@ -191,6 +203,7 @@ impl Smoke {
                 | Event::LeftBehind { .. }
                 | Event::Unkillable { .. }
                 | Event::Key { .. }
+                | Event::Request { .. }
                 | Event::Resumed { .. },
                 _,
             )
@@ -266,21 +279,19 @@ impl Smoke {
 
     /// Whether each dyno of the formation is up or has exited as allowed.
     fn all_are_up(&self) -> bool {
-        self.formation().all(|slot| !slot.wanted || matches!(slot.state, DynoState::Up { .. }))
-    }
-
-    fn command(&self) -> Option<&Slot> {
-        self.supervisor.slots.iter().find(|slot| slot.role == Role::Command)
+        self.formation().all(|slot| slot.intent != Intent::Run || matches!(slot.state, DynoState::Up { .. }))
     }
 
     fn settled(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if self.command().is_some() {
+        if let Some(command) = self.command_with_base_url() {
             self.enter(Stage::Command, now, effects, effects.len());
-            self.set_base_url();
-            let spawned = self.order(now, None, |supervisor, turn| supervisor.want(Role::Command, turn));
-            effects.extend(spawned);
+            let start = |supervisor: &mut Supervisor, turn: &mut Turn| {
+                supervisor.start_one_off(command, Listener::Smoke, turn);
+            };
+            effects.extend(self.order(now, None, start));
         } else {
-            let ended = self.formation().filter(|slot| !slot.wanted).map(|slot| slot.spec.dyno.clone()).collect();
+            let ended =
+                self.formation().filter(|slot| slot.intent != Intent::Run).map(|slot| slot.spec.dyno.clone()).collect();
             self.cause = Some(Cause::Settled { after: self.rules.settle, ended });
             self.stop(Outcome::Code(0), now, effects);
         }
@@ -298,8 +309,8 @@ impl Smoke {
 
     /// Whether the command and all its processes have ended: what it left behind may still use the formation.
     fn command_is_over(&self) -> bool {
-        let is_over = |slot: &Slot| !slot.wanted && matches!(slot.state, DynoState::Down | DynoState::Lost);
-        self.command().is_some_and(is_over)
+        let is_command = |slot: &Slot| slot.role == Role::OneOff(Listener::Smoke);
+        !self.supervisor.slots.iter().any(is_command)
     }
 
     fn command_ended(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -310,12 +321,12 @@ impl Smoke {
     }
 
     fn stop(&mut self, outcome: Outcome, now: Now, effects: &mut Vec<Effect>) {
-        let after = self.command().map(|slot| slot.spec.dyno.clone());
+        let after = self.command.as_ref().map(|command| command.dyno.clone());
         effects.extend(self.order(now, after, |supervisor, turn| {
-            if supervisor.slot_of.is_empty() {
-                supervisor.begin_stop(outcome, None, turn);
-            } else {
+            if supervisor.slots.have_runs() {
                 supervisor.stop_all(outcome, None, turn);
+            } else {
+                supervisor.begin_stop(outcome, None, turn);
             }
         }));
     }
@@ -329,6 +340,7 @@ impl Smoke {
     ) -> Vec<Effect> {
         let mut turn = Turn::new(now, after);
         ask(&mut self.supervisor, &mut turn);
+        turn.report_retired();
         self.supervisor.finish_if_done(&mut turn);
         turn.effects
     }
@@ -343,4 +355,12 @@ impl Smoke {
         }
         effects
     }
+}
+
+/// Removes dynos last, because the effects that a smoke adds may still be about them.
+fn in_order(effects: Vec<Effect>) -> Vec<Effect> {
+    let is_last = |effect: &Effect| matches!(effect, Effect::Retire { .. } | Effect::Finish(_));
+    let (last, mut first): (Vec<Effect>, Vec<Effect>) = effects.into_iter().partition(is_last);
+    first.extend(last);
+    first
 }

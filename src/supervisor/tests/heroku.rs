@@ -42,7 +42,7 @@ fn heroku() -> Policy {
 fn by_ada(plan: Plan) -> Plan {
     let description = Some("Deploy 60a874b3".to_owned());
     let release = Release { version: 7, user: "ada".to_owned(), description, ..plan.blueprint.release().clone() };
-    Plan { blueprint: blueprint_of(release), ..plan }
+    Plan { blueprint: blueprint_of(release, 100), ..plan }
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn s6_8_a_debugger_prompt_points_to_focus_once_per_run() {
 fn s6_8_a_dyno_with_the_keyboard_gets_no_hint_about_focus() {
     for focus in [Focus::Keyboard, Focus::Stdin] {
         let spec = DynoSpec { focus, ..(*spec("web.1")).clone() };
-        let plan = Plan { formation: vec![Arc::new(spec)], ..formation(&[]) };
+        let plan = plan_of(vec![Arc::new(spec)]);
         let mut supervisor = Supervisor::new(plan, Policy::default());
         boot(&mut supervisor);
         spawned(&mut supervisor, "web.1", at(0));

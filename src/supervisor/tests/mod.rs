@@ -5,6 +5,7 @@ mod keyboard;
 mod life;
 mod ready;
 mod release;
+mod requests;
 mod restart;
 mod signals;
 mod stop_all;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use super::*;
 use crate::app::{Layers, Ports, Procfile};
 use crate::model::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, ProcessType, Shell};
-use crate::release::{Release, RunSettings};
+use crate::release::{OneOff, Release, RunSettings};
 
 /// The address of a server, for tests in which it does not matter.
 pub(super) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -69,24 +70,25 @@ pub(super) fn spec(name: &str) -> Arc<DynoSpec> {
 }
 
 pub(super) fn formation(names: &[&str]) -> Plan {
-    Plan {
-        blueprint: blueprint(&names.iter().map(|name| dyno(name).process_type).collect::<Vec<_>>()),
-        release: None,
-        formation: names.iter().map(|name| spec(name)).collect(),
-        command: None,
-    }
+    plan_of(names.iter().map(|name| spec(name)).collect())
+}
+
+fn plan_of(formation: Vec<Arc<DynoSpec>>) -> Plan {
+    let types: Vec<ProcessType> = formation.iter().map(|spec| spec.dyno.process_type.clone()).collect();
+    Plan { blueprint: blueprint(&types), release: None, formation, command: None }
 }
 
 /// A release with a release command and these process types. Their ports begin at 5000.
 fn blueprint(types: &[ProcessType]) -> Blueprint {
     let lines: String = types.iter().map(|name| format!("{name}: ./{name}\n")).collect();
     let procfile = Procfile::parse(format!("release: ./release\n{lines}").as_bytes()).unwrap();
-    blueprint_of(Release::first("local".to_owned(), procfile, Layers::default()))
+    blueprint_of(Release::first("local".to_owned(), procfile, Layers::default()), 100)
 }
 
-fn blueprint_of(release: Release) -> Blueprint {
+/// `step`: the distance from the first port of a type to that of the next.
+fn blueprint_of(release: Release, step: u16) -> Blueprint {
     let settings = RunSettings {
-        ports: Ports::new(5_000, 100, &release.procfile.formation_types()),
+        ports: Ports::new(5_000, step, &release.procfile.formation_types()),
         ready: Vec::new(),
         shell: Shell::Sh,
         directory: PathBuf::from("/app"),
@@ -205,11 +207,32 @@ pub(super) fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
         Effect::ProbeHttp { run } => format!("#{} probe", run.0),
         Effect::EnterPhase(phase) => format!("-- {phase}"),
         Effect::PassInterrupt { run } => format!("#{} Ctrl-C", run.0),
+        Effect::Reply { request, result } => format!("reply {}: {}", request.0, reply(result)),
+        // Only the runtime needs to know.
+        Effect::Retire { .. } => return None,
         Effect::Suspend => "suspend".into(),
         Effect::ReplaceGuardian => "replace guardian".into(),
         Effect::Finish(Outcome::Code(code)) => format!("finish {code}"),
         Effect::Finish(Outcome::Signal(signal)) => format!("finish by {signal}"),
     })
+}
+
+/// The answer to a command: `scaled web=2`, `restarting web.1 after 1`, `stopping web.1`, `started run.4711`.
+fn reply(result: &Result<Reply, Refusal>) -> String {
+    let join = |names: Vec<String>| names.join(" ");
+    match result {
+        Ok(Reply::Scaled(formation)) => {
+            let quantity = |entry: &Quantity| format!("{}={}", entry.process_type, entry.quantity);
+            format!("scaled {}", join(formation.iter().map(quantity).collect()))
+        }
+        Ok(Reply::Restarting(dynos)) => {
+            let restarted = |restarted: &Restarted| format!("{} after {}", restarted.dyno, restarted.run);
+            format!("restarting {}", join(dynos.iter().map(restarted).collect()))
+        }
+        Ok(Reply::Stopping(dynos)) => format!("stopping {}", join(dynos.iter().map(DynoName::to_string).collect())),
+        Ok(Reply::Started(dyno)) => format!("started {dyno}"),
+        Err(refusal) => format!("{refusal:?}"),
+    }
 }
 
 fn order(signal: GroupSignal) -> String {

@@ -9,7 +9,7 @@ fn awaited_for(boot_timeout: Option<Duration>) -> Supervisor {
 
 fn awaited(policy: Policy) -> Supervisor {
     let spec = DynoSpec { awaited_port: Some(5000), ..DynoSpec::clone(&spec("web.1")) };
-    let plan = Plan { formation: vec![Arc::new(spec)], ..formation(&[]) };
+    let plan = plan_of(vec![Arc::new(spec)]);
     let mut supervisor = Supervisor::new(plan, Policy { ready: vec![process_type("web")], ..policy });
     boot(&mut supervisor);
     spawned(&mut supervisor, "web.1", at(0));
@@ -45,7 +45,7 @@ fn s6_5_a_dyno_with_the_keyboard_has_no_boot_timeout() {
     for (focus, deadline) in [(Focus::Keyboard, None), (Focus::Stdin, Some(MINUTE)), (Focus::Elsewhere, Some(MINUTE))] {
         let spec = DynoSpec { awaited_port: Some(5000), focus, ..DynoSpec::clone(&spec("web.1")) };
         let policy = Policy { boot_timeout: Some(MINUTE), ready: vec![process_type("web")], ..Policy::default() };
-        let mut supervisor = Supervisor::new(Plan { formation: vec![Arc::new(spec)], ..formation(&[]) }, policy);
+        let mut supervisor = Supervisor::new(plan_of(vec![Arc::new(spec)]), policy);
         boot(&mut supervisor);
         spawned(&mut supervisor, "web.1", at(0));
 
@@ -56,7 +56,7 @@ fn s6_5_a_dyno_with_the_keyboard_has_no_boot_timeout() {
 #[test]
 fn s6_5_a_hanging_exec_is_killed_after_the_boot_timeout() {
     for name in ["web.1", "worker.1"] {
-        let plan = Plan { formation: vec![spec(name)], ..formation(&[]) };
+        let plan = plan_of(vec![spec(name)]);
         let policy = Policy { boot_timeout: Some(MINUTE), ready: vec![process_type("web")], ..Policy::default() };
         let mut supervisor = Supervisor::new(plan, policy);
         boot(&mut supervisor);
@@ -76,7 +76,7 @@ fn s6_5_a_hanging_exec_is_killed_after_the_boot_timeout() {
 
 #[test]
 fn s12_suspension_during_an_exec_moves_the_boot_timeout() {
-    let plan = Plan { formation: vec![spec("web.1")], ..formation(&[]) };
+    let plan = plan_of(vec![spec("web.1")]);
     let mut supervisor = Supervisor::new(plan, Policy { boot_timeout: Some(MINUTE), ..Policy::default() });
     boot(&mut supervisor);
 

@@ -57,6 +57,8 @@ impl Episode {
                 | Effect::ProbeHttp { .. }
                 | Effect::EnterPhase(_)
                 | Effect::PassInterrupt { .. }
+                | Effect::Reply { .. }
+                | Effect::Retire { .. }
                 | Effect::Suspend => {}
                 Effect::ReplaceGuardian => self.finished = Some(Outcome::Code(70)),
             }

@@ -2,13 +2,14 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and ignores all others")]
 
-use super::model::{Model, Run, Seen};
+use super::model::{Kind, Model, Run, Seen};
 use super::*;
 
 impl Model {
     /// Updates the logged state of a dyno with a notice about it.
-    pub(super) fn update_logged_state(&mut self, index: usize, kind: &NoticeKind) -> Result<(), Broken> {
+    pub(super) fn update_logged_state(&mut self, index: usize, kind: &NoticeKind, event: &Event) -> Result<(), Broken> {
         let stopping = self.cause.is_some();
+        let is_asked = matches!(event, Event::Request { .. });
         let dyno = &mut self.dynos[index];
         if let NoticeKind::Starting { .. } = kind {
             // A new dyno starts in that state, without a change.
@@ -19,14 +20,16 @@ impl Model {
         }
         let change = match kind {
             NoticeKind::StateChanged { from, to } => Some((*from, *to)),
-            NoticeKind::Completed { from } if dyno.is_release => Some((*from, PublicState::Down)),
+            NoticeKind::Completed { from } if dyno.kind != Kind::Formation => Some((*from, PublicState::Down)),
             _ => None,
         };
         let Some((from, to)) = change else { return Ok(()) };
         rule!(dyno.logged == from, "{} was logged as {}, not {from}", dyno.name, dyno.logged);
-        rule!(from != to && from != PublicState::Down, "{} changes from {from} to {to}", dyno.name);
+        // Only a dyno that is being stopped can be asked to come back.
+        let may_be_down = is_asked && to == PublicState::Starting;
+        rule!(from != to && (from != PublicState::Down || may_be_down), "{} changes from {from} to {to}", dyno.name);
         let goes_down = from == PublicState::Crashed && to == PublicState::Down;
-        rule!(stopping || !goes_down, "{} goes down although it is due to restart", dyno.name);
+        rule!(stopping || !dyno.wanted || !goes_down, "{} goes down although it is due to restart", dyno.name);
         dyno.logged = to;
         Ok(())
     }
@@ -65,11 +68,12 @@ impl Model {
 
     /// The last logged state of each dyno must be its actual state.
     pub(super) fn compare_logged(&self) -> Result<(), Broken> {
-        for (index, dyno) in self.dynos.iter().enumerate() {
+        for (index, dyno) in self.dynos.iter().enumerate().filter(|(_, dyno)| dyno.present) {
             let run = self.runs.values().find(|run| run.dyno == index);
             let state = run.map_or(dyno.without_run, Run::visible);
             // A release phase is logged as complete, even if it failed; an unkillable dyno has its own notice.
-            let is_over = state == PublicState::Crashed && (dyno.is_release || (run.is_none() && dyno.retired));
+            let is_over =
+                state == PublicState::Crashed && (dyno.kind != Kind::Formation || (run.is_none() && dyno.retired));
             let is_logged = dyno.logged == state || (is_over && dyno.logged == PublicState::Down);
             rule!(is_logged, "{} is {state}, but was logged as {}", dyno.name, dyno.logged);
         }

@@ -3,12 +3,16 @@
 //!
 //! `world` holds the actual state of the processes, `model` what the supervisor can know of it and must do about it.
 
+mod asked;
 mod logged;
 mod model;
 mod reported;
 mod rules;
 mod scenario;
+mod shown;
 mod world;
+
+use std::collections::BTreeMap;
 
 use super::*;
 use model::Model;
@@ -21,7 +25,7 @@ const EVENTS_PER_SEED: usize = 100_000;
 const OPS_AFTER_THE_END: usize = 10;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-const EVERYTHING: [&str; 41] = [
+const EVERYTHING: [&str; 56] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -40,6 +44,21 @@ const EVERYTHING: [&str; 41] = [
     "CommandNotFound",
     "CommandNotExecutable",
     "Restarting",
+    "EndRequested",
+    "Scaled",
+    "ShutdownRequested",
+    "Retire",
+    "reply Scaled",
+    "reply Restarting",
+    "reply Stopping",
+    "reply Started",
+    "UnknownType",
+    "UnknownDyno",
+    "TooMany",
+    "Impossible",
+    "RunsOnce",
+    "ShuttingDown",
+    "ReleasePhase",
     "GaveUp",
     "BootTimeout",
     "ExitTimeout",
@@ -155,6 +174,7 @@ struct Episode<'a> {
     model: Model,
     mono: Duration,
     events: usize,
+    requests: u64,
     reached: BTreeMap<String, usize>,
     history: Vec<String>,
 }
@@ -168,6 +188,7 @@ impl<'a> Episode<'a> {
             model: Model::new(scenario),
             mono: Duration::ZERO,
             events: 0,
+            requests: 0,
             reached: BTreeMap::new(),
             history: Vec::new(),
         }
@@ -218,6 +239,11 @@ impl<'a> Episode<'a> {
                 Some(run) => self.feed(&Event::Key { run, key }),
                 None => Ok(()),
             },
+            Op::Ask(ask) => {
+                self.requests += 1;
+                let command = ask.command(&self.model);
+                self.feed(&Event::Request { id: RequestId(self.requests), command })
+            }
             Op::OutputLost(loss) => self.feed(&Event::OutputLost(loss)),
             Op::Wait { milliseconds } => {
                 self.mono += Duration::from_millis(milliseconds);
@@ -339,6 +365,9 @@ fn kind(effect: &Effect) -> String {
         Effect::Signal { signal, .. } => format!("{signal:?}"),
         Effect::Finish(outcome) => format!("{outcome:?}"),
         Effect::Spawn(_) => "Spawn".into(),
+        Effect::Reply { result: Ok(reply), .. } => return format!("reply {}", first_word(&format!("{reply:?}"))),
+        Effect::Reply { result: Err(refusal), .. } => format!("{refusal:?}"),
+        Effect::Retire { .. } => "Retire".into(),
         Effect::FindListener { .. }
         | Effect::ProbeHttp { .. }
         | Effect::EnterPhase(_)
@@ -346,7 +375,11 @@ fn kind(effect: &Effect) -> String {
         | Effect::Suspend
         | Effect::ReplaceGuardian => format!("{effect:?}"),
     };
-    shown.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().into()
+    first_word(&shown)
+}
+
+fn first_word(text: &str) -> String {
+    text.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().into()
 }
 
 /// The generator splitmix64: small, and gives the same numbers on every machine.

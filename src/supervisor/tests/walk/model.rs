@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::scenario::TYPES;
 use super::*;
 
 const KEYPRESS: Duration = Duration::from_millis(300);
@@ -17,8 +18,17 @@ pub(super) enum Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Requested,
+    /// Requested, and the dyno starts again at once.
+    Replaced,
     Done,
     Crashed(ExitStatus),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Release,
+    Formation,
+    OneOff,
 }
 
 #[derive(Debug, Clone)]
@@ -42,7 +52,19 @@ pub(super) struct Run {
 #[derive(Debug, Clone)]
 pub(super) struct Dyno {
     pub(super) name: DynoName,
-    pub(super) is_release: bool,
+    pub(super) kind: Kind,
+    /// Its place in start order: that of its process type, and its index.
+    pub(super) key: (usize, u32),
+    pub(super) port: Option<u16>,
+    /// False once it was removed.
+    pub(super) present: bool,
+    /// It should run.
+    pub(super) wanted: bool,
+    /// It is removed when its run is gone.
+    pub(super) leaving: bool,
+    /// One of its processes could not be killed.
+    pub(super) lost: bool,
+    pub(super) runs: u64,
     pub(super) awaited: bool,
     /// Its visible state while it has no run.
     pub(super) without_run: PublicState,
@@ -60,6 +82,34 @@ pub(super) struct Dyno {
     pub(super) restart_due: Option<Duration>,
     /// It must not be started again.
     pub(super) retired: bool,
+}
+
+impl Dyno {
+    pub(super) fn new(name: DynoName, kind: Kind, key: (usize, u32), port: Option<u16>) -> Self {
+        Self {
+            name,
+            kind,
+            key,
+            port,
+            present: true,
+            wanted: false,
+            leaving: false,
+            lost: false,
+            runs: 0,
+            awaited: false,
+            without_run: PublicState::Down,
+            state: PublicState::Down,
+            since: jiff::Timestamp::UNIX_EPOCH,
+            logged: PublicState::Down,
+            last_exit: None,
+            restarts: 0,
+            in_a_row: (0, Duration::ZERO),
+            must_spawn: false,
+            must_decide: None,
+            restart_due: None,
+            retired: false,
+        }
+    }
 }
 
 /// What the supervisor must and must not do.
@@ -83,31 +133,30 @@ pub(super) struct Model {
     pub(super) must_pass: Option<RunId>,
     pub(super) announced: BTreeSet<&'static str>,
     pub(super) first_failure: Option<ExitStatus>,
-    pub(super) last_given_up: Option<ExitStatus>,
+    /// The dynos that are crashed for good, by their index.
+    pub(super) given_up: Vec<(usize, ExitStatus)>,
+    /// How many dynos of each type there should be.
+    pub(super) quantities: [i64; 3],
+    /// The reply that the current request must get.
+    pub(super) must_reply: Option<(RequestId, Result<Reply, Refusal>)>,
+    /// The dynos that were removed at the current event.
+    pub(super) removed: Vec<DynoName>,
     pub(super) lost: bool,
     pub(super) over: bool,
 }
 
 impl Model {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let dyno = |spec: &Arc<DynoSpec>, is_release: bool| Dyno {
-            name: spec.dyno.clone(),
-            is_release,
-            awaited: !is_release && scenario.policy.ready.contains(&spec.dyno.process_type),
-            without_run: PublicState::Down,
-            state: PublicState::Down,
-            since: jiff::Timestamp::UNIX_EPOCH,
-            logged: PublicState::Down,
-            last_exit: None,
-            restarts: 0,
-            in_a_row: (0, Duration::ZERO),
-            must_spawn: false,
-            must_decide: None,
-            restart_due: None,
-            retired: false,
-        };
-        let release = scenario.plan.release.iter().map(|spec| dyno(spec, true));
-        let formation = scenario.plan.formation.iter().map(|spec| dyno(spec, false));
+        let release =
+            scenario.plan.release.iter().map(|spec| Dyno::new(spec.dyno.clone(), Kind::Release, (usize::MAX, 0), None));
+        let formation = scenario.plan.formation.iter().map(|spec| {
+            let place = TYPES.iter().position(|name| *name == spec.dyno.process_type.as_str()).unwrap();
+            let mut dyno = Dyno::new(spec.dyno.clone(), Kind::Formation, (place, spec.dyno.index), spec.port);
+            dyno.awaited = scenario.policy.ready.contains(&spec.dyno.process_type);
+            dyno
+        });
+        let count =
+            |name: &str| scenario.plan.formation.iter().filter(|spec| spec.dyno.process_type.as_str() == name).count();
         Self {
             policy: scenario.policy.clone(),
             dynos: release.chain(formation).collect(),
@@ -123,7 +172,10 @@ impl Model {
             must_pass: None,
             announced: BTreeSet::new(),
             first_failure: None,
-            last_given_up: None,
+            given_up: Vec::new(),
+            quantities: TYPES.map(|name| i64::try_from(count(name)).unwrap()),
+            must_reply: None,
+            removed: Vec::new(),
             lost: false,
             over: false,
         }
@@ -131,6 +183,29 @@ impl Model {
 
     pub(super) fn is_over(&self) -> bool {
         self.over
+    }
+
+    pub(super) fn present(&self) -> impl Iterator<Item = &Dyno> {
+        self.dynos.iter().filter(|dyno| dyno.present)
+    }
+
+    /// The dynos that exist, in start order.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = usize> + use<> {
+        let mut order: Vec<_> = self.dynos.iter().enumerate().filter(|(_, dyno)| dyno.present).collect();
+        order.sort_by_key(|(_, dyno)| (dyno.kind != Kind::Release, dyno.key));
+        order.into_iter().map(|(index, _)| index).collect::<Vec<_>>().into_iter()
+    }
+
+    /// A dyno that exists, or was removed at the current event.
+    pub(super) fn index_of(&self, name: &DynoName) -> Result<usize, Broken> {
+        let exists = |dyno: &Dyno| dyno.present || self.removed.contains(name);
+        let index = self.dynos.iter().rposition(|dyno| dyno.name == *name && exists(dyno));
+        index.ok_or_else(|| format!("{name} does not exist"))
+    }
+
+    pub(super) fn remove(&mut self, at: usize) {
+        self.dynos[at].present = false;
+        self.removed.push(self.dynos[at].name.clone());
     }
 
     /// A run whose leader was reported as spawned and has not exited.
@@ -146,12 +221,16 @@ impl Model {
     }
 
     /// Updates the model with an event. True if the event is the first report of a leader's exit.
-    pub(super) fn update(&mut self, event: &Event, mono: Duration) -> bool {
+    pub(super) fn update(&mut self, event: &Event, now: Now) -> bool {
+        let mono = now.mono;
         match event {
             Event::Boot if !self.booted && self.cause.is_none() => {
                 self.booted = true;
-                let gated = !self.gate_open;
-                self.dynos.iter_mut().filter(|dyno| dyno.is_release == gated).for_each(|dyno| dyno.must_spawn = true);
+                self.boot(if self.gate_open { Kind::Formation } else { Kind::Release });
+            }
+            Event::Request { id, command } => {
+                let reply = self.on_request(command, now);
+                self.must_reply = Some((*id, reply));
             }
             Event::Boot
             | Event::Tick
@@ -199,6 +278,12 @@ impl Model {
         false
     }
 
+    fn boot(&mut self, kind: Kind) {
+        for dyno in self.dynos.iter_mut().filter(|dyno| dyno.present && dyno.kind == kind) {
+            (dyno.wanted, dyno.must_spawn) = (true, true);
+        }
+    }
+
     fn on_spawned(&mut self, id: RunId, pid: i32, mono: Duration) {
         let Some(run) = self.runs.get_mut(&id).filter(|run| run.seen == Seen::Ordered) else { return };
         run.seen = Seen::Leader(pid);
@@ -229,17 +314,22 @@ impl Model {
         let Some(run) = self.runs.remove(&id) else { return };
         let stopping = self.cause.is_some();
         let dyno = &mut self.dynos[run.dyno];
+        dyno.without_run = PublicState::Down;
         match run.verdict {
+            Some(Verdict::Crashed(_)) if dyno.leaving => {}
             Some(Verdict::Crashed(exit)) => {
                 dyno.without_run = PublicState::Crashed;
-                dyno.must_decide = Some(exit).filter(|_| !stopping);
+                dyno.must_decide = Some(exit).filter(|_| !stopping && dyno.wanted);
             }
-            Some(Verdict::Done) if dyno.is_release && !stopping => {
-                dyno.without_run = PublicState::Down;
+            Some(Verdict::Done) if dyno.kind == Kind::Release && !stopping => {
                 self.gate_open = true;
-                self.dynos.iter_mut().filter(|dyno| !dyno.is_release).for_each(|dyno| dyno.must_spawn = true);
+                self.boot(Kind::Formation);
             }
-            Some(Verdict::Done | Verdict::Requested) | None => dyno.without_run = PublicState::Down,
+            Some(Verdict::Replaced) => dyno.must_spawn = dyno.wanted,
+            Some(Verdict::Done | Verdict::Requested) | None => {}
+        }
+        if self.dynos[run.dyno].leaving {
+            self.remove(run.dyno);
         }
     }
 
@@ -247,10 +337,13 @@ impl Model {
         let Some(run) = self.runs.remove(&id) else { return };
         let dyno = &mut self.dynos[run.dyno];
         dyno.without_run = PublicState::Crashed;
-        dyno.retired = true;
+        (dyno.retired, dyno.lost, dyno.wanted) = (true, true, false);
         self.lost = true;
-        if dyno.is_release {
+        if dyno.kind == Kind::Release {
             self.stop_for(Outcome::Code(70));
+        }
+        if self.dynos[run.dyno].leaving {
+            self.remove(run.dyno);
         }
     }
 
@@ -284,13 +377,16 @@ impl Model {
     }
 
     /// The first cause wins.
-    fn stop_for(&mut self, outcome: Outcome) {
+    pub(super) fn stop_for(&mut self, outcome: Outcome) {
         if self.cause.is_some() {
             return;
         }
         self.cause = Some(outcome);
+        for run in self.runs.values_mut().filter(|run| run.verdict == Some(Verdict::Replaced)) {
+            (run.verdict, run.shown) = (Some(Verdict::Requested), PublicState::Down);
+        }
         for dyno in &mut self.dynos {
-            dyno.must_spawn = false;
+            (dyno.wanted, dyno.must_spawn) = (false, false);
             dyno.must_decide = None;
             if dyno.restart_due.take().is_some() {
                 dyno.without_run = PublicState::Down;
@@ -304,18 +400,20 @@ impl Model {
         let dyno = &mut self.dynos[run.dyno];
         let stops_all = self.policy.on_exit == OnExit::StopAll;
         let may_exit = match self.policy.can_die.get(&dyno.name.process_type) {
-            _ if dyno.is_release => exit == code(0),
+            _ if dyno.kind == Kind::OneOff => true,
+            _ if dyno.kind == Kind::Release => exit == code(0),
             Some(CanDie::Any) if stops_all => true,
             Some(CanDie::Any | CanDie::Success) => exit == code(0),
             None => false,
         };
         run.verdict = Some(if may_exit { Verdict::Done } else { Verdict::Crashed(exit) });
         if may_exit {
-            dyno.retired = true;
-            if exit != code(0) {
+            (dyno.retired, dyno.wanted) = (true, false);
+            dyno.leaving |= dyno.kind != Kind::Formation;
+            if exit != code(0) && dyno.kind == Kind::Formation {
                 self.first_failure = self.first_failure.or(Some(exit));
             }
-        } else if stops_all || dyno.is_release {
+        } else if stops_all || dyno.kind == Kind::Release {
             self.stop_for(Outcome::Code(exit.shell_code()));
         } else if let OnExit::Restart(policy) = self.policy.on_exit {
             let healthy_window = policy.min_healthy.max(2 * dyno.in_a_row.1);

@@ -52,7 +52,7 @@ impl Model {
 
     fn waiting(&self) -> Vec<StillRunning> {
         let of = |index| self.runs.values().find(|run| run.dyno == index && run.stopped && !run.killed);
-        let dynos = self.dynos.iter().enumerate().filter_map(|(index, dyno)| Some((of(index)?, dyno.name.clone())));
+        let dynos = self.in_order().filter_map(|index| Some((of(index)?, self.dynos[index].name.clone())));
         let still = dynos.map(|(run, name)| match run.seen {
             Seen::Group => StillRunning::ProcessesOf(name),
             Seen::Ordered | Seen::Leader(_) => StillRunning::Dyno(name),

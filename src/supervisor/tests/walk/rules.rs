@@ -2,20 +2,26 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and treats all others alike")]
 
-use super::model::{Model, Run, Seen, Verdict};
+use super::model::{Kind, Model, Run, Seen};
 use super::*;
 
 const ANSWER: Duration = Duration::from_secs(3);
 
 impl Model {
     pub(super) fn check(&mut self, event: &Event, now: Now, effects: &[Effect]) -> Result<(), Broken> {
+        if let (true, Event::Request { id, .. }) = (self.over, event) {
+            let refused = [Effect::Reply { request: *id, result: Err(Refusal::ShuttingDown) }];
+            rule!(*effects == refused, "after the end a request must be refused, not {effects:?}");
+            return Ok(());
+        }
         if self.over {
             rule!(effects.is_empty(), "after the end no effect may follow, but got {effects:?}");
             return Ok(());
         }
         let was_stopping = self.cause.is_some();
         (self.may_kill, self.must_pass) = (false, None);
-        if self.update(event, now.mono) {
+        self.removed.clear();
+        if self.update(event, now) {
             let is_shown_first =
                 matches!(effects.first(), Some(Effect::Notify(Notice { kind: NoticeKind::Exited(_), .. })));
             rule!(is_shown_first, "an exit must be shown before any other effect");
@@ -27,6 +33,8 @@ impl Model {
             self.allow(effect, event, now.mono)?;
             before = Some(effect);
         }
+        rule!(self.must_reply.is_none(), "a request must get its reply: {:?}", self.must_reply);
+        rule!(self.over || self.removed.is_empty(), "the outputs of {:?} must be closed", self.removed);
         self.compare_logged()?;
         if self.over {
             return Ok(());
@@ -46,7 +54,7 @@ impl Model {
                     if self.allow_report(&notice.kind, event, mono)? {
                         return Ok(());
                     }
-                    self.allow_announcement(after.as_ref(), &notice.kind)
+                    self.allow_announcement(after.as_ref(), &notice.kind, event)
                 }
             },
             Effect::FindListener { run } => {
@@ -57,6 +65,17 @@ impl Model {
             Effect::ProbeHttp { .. } | Effect::EnterPhase(_) => Err("only a smoke may do that".into()),
             Effect::PassInterrupt { run } => {
                 rule!(self.must_pass.take() == Some(*run), "run {} must not get Ctrl-C", run.0);
+                Ok(())
+            }
+            Effect::Reply { request, result } => {
+                let expected = self.must_reply.take();
+                let actual = Some((*request, result.clone()));
+                rule!(actual == expected, "the reply must be {expected:?}, not {actual:?}");
+                Ok(())
+            }
+            Effect::Retire { dyno } => {
+                let at = self.removed.iter().position(|removed| removed == dyno);
+                self.removed.remove(at.ok_or_else(|| format!("{dyno} was not removed"))?);
                 Ok(())
             }
             Effect::Suspend => {
@@ -75,23 +94,28 @@ impl Model {
 
     fn allow_spawn(&mut self, spawn: &SpawnSpec, mono: Duration) -> Result<(), Broken> {
         let name = &spawn.spec.dyno;
-        let index = self.dynos.iter().position(|dyno| dyno.name == *name).ok_or("a dyno that is not in the plan")?;
+        let index = self.index_of(name)?;
+        let uses_port = |run: &Run| spawn.spec.port.is_some() && self.dynos[run.dyno].port == spawn.spec.port;
+        rule!(!self.runs.values().any(uses_port), "{name} must not be spawned on the port of a run that is not gone");
+        rule!(spawn.spec.port == self.dynos[index].port, "{name} has the wrong port {:?}", spawn.spec.port);
         rule!(spawn.run.0 > self.last_run, "run {} is not new", spawn.run.0);
         rule!(self.cause.is_none(), "{name} must not be spawned while everything stops");
         rule!(self.runs.values().all(|run| run.dyno != index), "{name} must not have two runs");
         let gate_open = self.gate_open;
         let dyno = &mut self.dynos[index];
-        rule!(gate_open || dyno.is_release, "{name} must wait for the release command");
+        let is_release = dyno.kind == Kind::Release;
+        rule!(gate_open || is_release, "{name} must wait for the release command");
         let created = self.announced.contains("release created");
         rule!(
-            created != dyno.is_release,
+            created != is_release,
             "{name} must start only after `Release created`, and the release command only before it"
         );
         rule!(dyno.logged == PublicState::Starting, "{name} is spawned, but was logged as {}", dyno.logged);
-        rule!(!dyno.retired, "{name} must not be started again");
+        rule!(dyno.wanted && !dyno.retired, "{name} must not be started again");
         let restart = dyno.restart_due.take();
         rule!(dyno.must_spawn || restart.is_some_and(|due| due <= mono), "{name} is not due to start");
         dyno.must_spawn = false;
+        dyno.runs += 1;
         dyno.restarts += u32::from(restart.is_some());
         self.last_run = spawn.run.0;
         let run = Run {
@@ -102,7 +126,7 @@ impl Model {
             shown: PublicState::Starting,
             stopped: false,
             killed: false,
-            boot_due: self.policy.boot_timeout.filter(|_| !dyno.is_release).map(|limit| mono + limit),
+            boot_due: self.policy.boot_timeout.filter(|_| dyno.kind == Kind::Formation).map(|limit| mono + limit),
             rest_due: None,
             kill_due: None,
             answer_due: None,
@@ -117,7 +141,7 @@ impl Model {
             return Err(format!("run {} is gone or never existed, and must not be sent {sent:?}", id.0));
         };
         let process_type = &self.dynos[run.dyno].name.process_type;
-        let is_release = self.dynos[run.dyno].is_release;
+        let kind = self.dynos[run.dyno].kind;
         match sent {
             GroupSignal::Stop { signal: number, everything } => {
                 let at_once = self.policy.stops_everything(process_type);
@@ -137,7 +161,7 @@ impl Model {
                 run.rest_due = (!at_once && !grace.is_zero()).then_some(mono + rest_after);
                 run.kill_due = Some(mono + grace);
                 run.boot_due = None;
-                run.request_end(is_release);
+                run.request_end(kind);
             }
             GroupSignal::StopRest => {
                 let is_due = *event == Event::Tick && run.rest_due.is_some_and(|due| due <= mono);
@@ -157,7 +181,7 @@ impl Model {
                     run.shown = run.visible();
                     self.judge(id, killed_by(9), mono);
                 } else {
-                    run.request_end(is_release);
+                    run.request_end(kind);
                 }
             }
             GroupSignal::Pause => rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may pause"),
@@ -174,7 +198,7 @@ impl Model {
         event: &Event,
         mono: Duration,
     ) -> Result<(), Broken> {
-        let index = self.dynos.iter().position(|dyno| dyno.name == *name).ok_or("a dyno that is not in the plan")?;
+        let index = self.index_of(name)?;
         let dyno = &mut self.dynos[index];
         let expected = delay(dyno.in_a_row.0, self.policy.on_exit);
         match kind {
@@ -186,29 +210,43 @@ impl Model {
             }
             NoticeKind::GaveUp { .. } => {
                 rule!(dyno.must_decide.is_some() && expected.is_none(), "{name} must not be given up on");
-                self.last_given_up = dyno.must_decide.take();
+                self.given_up.extend(dyno.must_decide.take().map(|exit| (index, exit)));
             }
             NoticeKind::ExitTimeout { .. } => rule!(self.policy.report_exit_timeout, "R12 is off"),
+            NoticeKind::EndRequested { .. } => {
+                rule!(matches!(event, Event::Request { .. }), "the end of {name} was not requested");
+            }
             kind => {
                 self.allow_hint(kind, event)?;
-                self.update_logged_state(index, kind)?;
+                self.update_logged_state(index, kind, event)?;
             }
         }
         Ok(())
     }
 
-    fn allow_announcement(&mut self, after: Option<&DynoName>, kind: &NoticeKind) -> Result<(), Broken> {
+    fn allow_announcement(&mut self, after: Option<&DynoName>, kind: &NoticeKind, event: &Event) -> Result<(), Broken> {
+        if let Event::Request { command, .. } = event {
+            let is_answer = match kind {
+                NoticeKind::Scaled { .. } => matches!(command, Command::Scale(_)),
+                NoticeKind::OneOffRequested { .. } => matches!(command, Command::RunOneOff { .. }),
+                _ => false,
+            };
+            if is_answer {
+                return Ok(());
+            }
+        }
         let once = match kind {
             NoticeKind::ReleaseRunning { .. } => "release running",
             NoticeKind::OneOffRequested { .. } => "release requested",
             NoticeKind::ReleaseCreated { .. } => "release created",
             NoticeKind::ReleaseFailed { .. } => "release failed",
-            NoticeKind::StopRequested(_) => "stop requested",
+            NoticeKind::StopRequested(_) | NoticeKind::ShutdownRequested => "stop requested",
             NoticeKind::Stopping { .. } => "stopping",
             NoticeKind::Killing => "killing",
             NoticeKind::GuardianStuck => "stuck",
             kind => return Err(format!("{kind:?} must name its dyno")),
         };
+        // The dyno may have been removed at this event.
         let known = after.is_none_or(|name| self.dynos.iter().any(|dyno| dyno.name == *name));
         rule!(known, "`{once}` is caused by a dyno that is not in the plan");
         rule!(self.announced.insert(once), "`{once}` must be announced only once");
@@ -219,7 +257,8 @@ impl Model {
         rule!(self.runs.is_empty(), "it must not finish while {:?} are left", self.runs.keys());
         let waiting = self.dynos.iter().any(|dyno| dyno.restart_due.is_some() || dyno.must_spawn);
         rule!(!waiting, "it must not finish while a dyno is about to start");
-        let natural = self.last_given_up.or(self.first_failure).unwrap_or(code(0)).shell_code();
+        let given_up = self.given_up.last().map(|(_, exit)| *exit);
+        let natural = given_up.or(self.first_failure).unwrap_or(code(0)).shell_code();
         let expected = if self.lost { Outcome::Code(70) } else { self.cause.unwrap_or(Outcome::Code(natural)) };
         rule!(outcome == expected, "the outcome must be {expected:?}, not {outcome:?}");
         self.over = true;
@@ -229,14 +268,16 @@ impl Model {
     /// The effects that must have followed from the event.
     fn demand(&self, event: &Event, mono: Duration, effects: &[Effect]) -> Result<(), Broken> {
         rule!(self.must_pass.is_none(), "Ctrl-C must be passed on");
-        for dyno in &self.dynos {
-            rule!(!dyno.must_spawn, "{} must be spawned", dyno.name);
+        for dyno in self.present() {
+            let waits = self.runs.values().any(|run| dyno.port.is_some() && self.dynos[run.dyno].port == dyno.port);
+            rule!(!dyno.must_spawn || waits, "{} must be spawned", dyno.name);
             rule!(dyno.must_decide.is_none(), "{} crashed: it must be restarted or given up on", dyno.name);
             let due = dyno.restart_due.is_some_and(|due| due <= mono);
             rule!(*event != Event::Tick || !due, "{} is due to start again", dyno.name);
         }
         for (id, run) in &self.runs {
             rule!(self.cause.is_none() || run.stopped || run.killed, "run {} must be stopped", id.0);
+            rule!(run.verdict.is_none() || run.stopped || run.killed, "run {} was to end", id.0);
             rule!(run.seen != Seen::Group || run.stopped || run.killed, "the rest of run {} must be stopped", id.0);
             rule!(!self.may_kill || run.killed, "run {} must be killed now", id.0);
             let mut dues = [run.boot_due, run.rest_due, run.kill_due, run.answer_due].into_iter().flatten();
@@ -264,6 +305,7 @@ impl Model {
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)
             | Event::Key { .. }
             | Event::OutputLost(_)
+            | Event::Request { .. }
             | Event::Tick => None,
         };
         if let Some(expected) = goes_to_all {
@@ -292,46 +334,6 @@ impl Model {
         rule!(kills_all || !announced, "SIGKILL to all processes was announced, but some runs were not killed");
         Ok(())
     }
-
-    /// Compares the snapshot and the next deadline with the model.
-    pub(super) fn compare(&mut self, supervisor: &Supervisor, now: Now) -> Result<(), Broken> {
-        if self.over {
-            rule!(supervisor.next_deadline().is_none(), "nothing may be due after the end");
-            return Ok(());
-        }
-        let runs = self.runs.values().flat_map(|run| [run.boot_due, run.rest_due, run.kill_due, run.answer_due]);
-        let restarts = self.dynos.iter().map(|dyno| dyno.restart_due);
-        let expected = runs.chain(restarts).chain([self.report_due]).flatten().min();
-        let next = supervisor.next_deadline();
-        rule!(next == expected, "the next deadline must be {expected:?}, not {next:?}");
-
-        let snapshot = supervisor.snapshot();
-        let total: u32 = snapshot.formation.iter().map(|entry| entry.quantity).sum();
-        let formation = self.dynos.iter().filter(|dyno| !dyno.is_release).count();
-        rule!(total as usize == formation, "the formation must have {formation} dynos, not {total}");
-        let mut rows = snapshot.rows.iter();
-        for (index, dyno) in self.dynos.iter_mut().enumerate() {
-            let run = self.runs.values().find(|run| run.dyno == index);
-            let state = run.map_or(dyno.without_run, Run::visible);
-            if dyno.is_release && run.is_none() && state == PublicState::Down {
-                continue;
-            }
-            let row = rows.next().ok_or_else(|| format!("{} must have a row", dyno.name))?;
-            let actual = (&row.dyno, row.state, row.pid, row.last_exit, row.restarts);
-            let expected = (&dyno.name, state, run.and_then(Run::pid), dyno.last_exit, dyno.restarts);
-            rule!(actual == expected, "the row must be {expected:?}, not {actual:?}");
-            let changed = (state != dyno.state).then_some(now.wall);
-            rule!(
-                changed.is_none_or(|at| row.since == at),
-                "the row of {} must have changed to {state} now",
-                dyno.name
-            );
-            rule!(row.since == dyno.since || row.since == now.wall, "{} is {state} since {}", dyno.name, row.since);
-            (dyno.state, dyno.since) = (state, row.since);
-        }
-        rule!(rows.next().is_none(), "a row of a dyno that is not in the plan");
-        Ok(())
-    }
 }
 
 /// S6.4: zero, then 1, 2, 4 … times the base up to the cap. None: no restart.
@@ -341,35 +343,5 @@ fn delay(in_a_row: u32, on_exit: OnExit) -> Option<Duration> {
         OnExit::Restart(policy) if policy.max_restarts.is_some_and(|most| in_a_row >= most) => None,
         OnExit::Restart(_) if in_a_row == 0 => Some(Duration::ZERO),
         OnExit::Restart(policy) => Some((policy.base * (1 << (in_a_row - 1).min(10))).min(policy.cap)),
-    }
-}
-
-impl Run {
-    /// Its end is requested: from now on a dyno of the formation is shown as down.
-    fn request_end(&mut self, is_release: bool) {
-        if self.verdict.is_none() {
-            self.shown = if is_release { self.visible() } else { PublicState::Down };
-            self.verdict = Some(Verdict::Requested);
-        }
-    }
-
-    fn pid(&self) -> Option<i32> {
-        match self.seen {
-            Seen::Leader(pid) => Some(pid),
-            Seen::Ordered | Seen::Group => None,
-        }
-    }
-
-    pub(super) fn visible(&self) -> PublicState {
-        match (self.seen, self.verdict) {
-            (Seen::Group, _) => self.visible_end(),
-            (Seen::Ordered | Seen::Leader(_), Some(_)) => self.shown,
-            (Seen::Ordered | Seen::Leader(_), None) if self.up.is_some() => PublicState::Up,
-            (Seen::Ordered | Seen::Leader(_), None) => PublicState::Starting,
-        }
-    }
-
-    fn visible_end(&self) -> PublicState {
-        if matches!(self.verdict, Some(Verdict::Crashed(_))) { PublicState::Crashed } else { PublicState::Down }
     }
 }

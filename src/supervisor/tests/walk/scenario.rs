@@ -4,6 +4,13 @@ use std::fmt;
 
 use super::*;
 
+/// The distance from the first port of a type to that of the next. So small that a dyno can get the port of a dyno of
+/// another type that is still being stopped.
+pub(super) const STEP: u16 = 2;
+
+/// The process types of the Procfile.
+pub(super) const TYPES: [&str; 3] = ["web", "worker", "job"];
+
 pub(super) struct Scenario {
     pub(super) plan: Plan,
     pub(super) policy: Policy,
@@ -15,10 +22,16 @@ pub(super) struct Scenario {
 
 impl Scenario {
     pub(super) fn random(random: &mut Random) -> Self {
-        let mut plan = if random.one_in(3) { with_release(&[]) } else { formation(&[]) };
-        for name in ["web", "worker", "job"] {
-            plan.formation.extend((1..=random.below(3)).map(|index| spec(&format!("{name}.{index}"))));
+        let lines: String = TYPES.iter().map(|name| format!("{name}: ./{name}\n")).collect();
+        let procfile = Procfile::parse(format!("release: ./release\n{lines}").as_bytes()).unwrap();
+        let blueprint = blueprint_of(Release::first("local".to_owned(), procfile, Layers::default()), STEP);
+        let spec = |dyno: DynoName| Arc::new(blueprint.spec(&dyno).unwrap());
+        let release = random.one_in(3).then(|| spec(dyno("release.1")));
+        let mut dynos = Vec::new();
+        for name in TYPES {
+            dynos.extend((1..=random.below(3)).map(|index| spec(dyno(&format!("{name}.{index}")))));
         }
+        let plan = Plan { blueprint, release, formation: dynos, command: None };
         Self { plan, policy: random_policy(random), stubborn: random.one_in(2), boots_late: random.one_in(20) }
     }
 }
@@ -41,7 +54,7 @@ fn random_policy(random: &mut Random) -> Policy {
             max_restarts: random.one_of(&[None, None, Some(0), Some(1), Some(3)]),
         });
     }
-    for name in ["web", "worker", "job"] {
+    for name in TYPES {
         if random.one_in(2) {
             policy.ready.push(process_type(name));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::asked::Ask;
 use super::*;
 
 /// One thing that happens. `pick` selects among what exists at that moment, so that any part of an episode is valid.
@@ -48,6 +49,8 @@ pub(super) enum Op {
     Suspend {
         milliseconds: u64,
     },
+    /// A front end asks for something.
+    Ask(Ask),
 }
 
 /// How the next step of a run turns out.
@@ -63,7 +66,8 @@ impl Op {
         let pick = usize::try_from(random.below(64)).unwrap();
         match random.below(100) {
             0..28 => Self::Advance { pick, fate: Fate { exit: random_exit(random), badly: random.one_in(12) } },
-            28..60 => Self::Deliver,
+            28..54 => Self::Deliver,
+            54..60 => Self::Ask(Ask::random(random)),
             60..66 => Self::Listen { pick, found: !random.one_in(4) },
             66..72 => Self::DeliverReady,
             72..76 => Self::Repeat { pick },
@@ -133,6 +137,8 @@ impl World {
                 | Effect::EnterPhase(_)
                 | Effect::Notify(_)
                 | Effect::PassInterrupt { .. }
+                | Effect::Reply { .. }
+                | Effect::Retire { .. }
                 | Effect::Suspend
                 | Effect::ReplaceGuardian
                 | Effect::Finish(_) => {}

@@ -1,0 +1,155 @@
+//! What front ends ask of a running formation: commands, its state, and to be notified of a state.
+//!
+//! Passes commands on to the supervisor and each reply back. Decides nothing, and does nothing while it is idle: waits are
+//! looked at only after something has happened.
+
+use std::collections::HashMap;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::run_loop::Runtime;
+use crate::supervisor::{Command, Event, Refusal, Reply, RequestId, Snapshot};
+
+/// Calls that are sent and not taken yet. Further callers wait.
+const MAX_CALLS: usize = 64;
+
+/// One call. Its sender ends without an answer if everything has ended meanwhile.
+pub enum ApiCall {
+    /// Do something.
+    Command(Command, oneshot::Sender<Result<Reply, Refusal>>),
+    /// The state of all dynos now.
+    Snapshot(oneshot::Sender<Snapshot>),
+    /// The state of all dynos as soon as a condition holds. Dropping the receiver ends the wait.
+    Wait {
+        /// The condition.
+        is_decided: Box<dyn Fn(&Snapshot) -> bool>,
+        /// The first state in which it holds.
+        answer: oneshot::Sender<Snapshot>,
+    },
+}
+
+/// Where front ends send their calls.
+pub type ApiCaller = mpsc::Sender<ApiCall>;
+
+/// A wait whose condition does not hold yet.
+struct Wait {
+    is_decided: Box<dyn Fn(&Snapshot) -> bool>,
+    answer: oneshot::Sender<Snapshot>,
+}
+
+/// The calls that are not answered yet.
+pub(super) struct Calls {
+    incoming: mpsc::Receiver<ApiCall>,
+    commands: HashMap<RequestId, oneshot::Sender<Result<Reply, Refusal>>>,
+    last_id: u64,
+    waits: Vec<Wait>,
+}
+
+impl Calls {
+    pub(super) fn new() -> (ApiCaller, Self) {
+        let (caller, incoming) = mpsc::channel(MAX_CALLS);
+        (caller, Self { incoming, commands: HashMap::new(), last_id: 0, waits: Vec::new() })
+    }
+
+    /// The next call. None: there are no front ends. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<ApiCall> {
+        self.incoming.recv().await
+    }
+
+    /// The request for a command.
+    fn request(&mut self, command: Command, answer: oneshot::Sender<Result<Reply, Refusal>>) -> Event {
+        self.last_id += 1;
+        let id = RequestId(self.last_id);
+        self.commands.insert(id, answer);
+        Event::Request { id, command }
+    }
+
+    /// Passes on the reply to a request. The front end may be gone.
+    pub(super) fn reply(&mut self, request: RequestId, result: Result<Reply, Refusal>) {
+        let answer = self.commands.remove(&request);
+        debug_assert!(answer.is_some(), "a second reply to request {}", request.0);
+        if let Some(answer) = answer {
+            let _ = answer.send(result);
+        }
+    }
+
+    fn wait(&mut self, is_decided: Box<dyn Fn(&Snapshot) -> bool>, answer: oneshot::Sender<Snapshot>) {
+        self.waits.push(Wait { is_decided, answer });
+    }
+
+    /// Answers the waits whose condition holds.
+    pub(super) fn answer_waits(&mut self, snapshot: impl FnOnce() -> Snapshot) {
+        self.waits.retain(|wait| !wait.answer.is_closed());
+        if self.waits.is_empty() {
+            return;
+        }
+        let snapshot = snapshot();
+        for wait in self.waits.extract_if(.., |wait| (wait.is_decided)(&snapshot)) {
+            let _ = wait.answer.send(snapshot.clone());
+        }
+    }
+}
+
+impl Runtime {
+    pub(super) fn take_call(&mut self, call: ApiCall) {
+        match call {
+            ApiCall::Command(command, answer) => {
+                let request = self.calls.request(command, answer);
+                self.events.push_back(request);
+            }
+            ApiCall::Snapshot(answer) => {
+                let _ = answer.send(self.director.snapshot());
+            }
+            ApiCall::Wait { is_decided, answer } => self.calls.wait(is_decided, answer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervisor::Target;
+
+    fn snapshot(release: u32) -> Snapshot {
+        Snapshot { release, formation: Vec::new(), rows: Vec::new() }
+    }
+
+    #[test]
+    fn s10_2_each_command_gets_its_own_reply() {
+        let (_, mut calls) = Calls::new();
+        let (sender, mut first) = oneshot::channel();
+        calls.request(Command::Restart(Target::All), sender);
+        let (sender, mut second) = oneshot::channel();
+        calls.request(Command::Stop(Target::All), sender);
+
+        calls.reply(RequestId(2), Ok(Reply::Stopping(Vec::new())));
+
+        assert!(first.try_recv().is_err());
+        assert_eq!(second.try_recv(), Ok(Ok(Reply::Stopping(Vec::new()))));
+    }
+
+    #[test]
+    fn a_wait_is_answered_once_its_condition_holds() {
+        let (_, mut calls) = Calls::new();
+        let (sender, mut answer) = oneshot::channel();
+        calls.wait(Box::new(|snapshot| snapshot.release == 2), sender);
+
+        calls.answer_waits(|| snapshot(1));
+        assert!(answer.try_recv().is_err());
+        calls.answer_waits(|| snapshot(2));
+
+        assert_eq!(answer.try_recv(), Ok(snapshot(2)));
+    }
+
+    #[test]
+    fn a_wait_whose_client_is_gone_costs_no_snapshot() {
+        let (_, mut calls) = Calls::new();
+        let (sender, answer) = oneshot::channel();
+        calls.wait(Box::new(|_| true), sender);
+        drop(answer);
+
+        calls.answer_waits(|| panic!("nothing waits for a snapshot"));
+
+        assert!(calls.waits.is_empty());
+    }
+}

@@ -1,0 +1,225 @@
+//! Decides what a command changes, and answers it: accepted in the phases that allow it, else refused (S10.2).
+//!
+//! | | release phase | running | stopping |
+//! |---|---|---|---|
+//! | `Scale` | the formation that will boot | dynos are added and removed | refused |
+//! | `Restart` | refused | dynos are replaced or started | refused |
+//! | `Stop`, all | everything is stopped | everything is stopped | accepted, changes nothing |
+//! | `Stop`, some | refused | dynos are stopped | accepted, changes nothing |
+//! | `RunOneOff` | refused | the dyno is started | refused |
+
+use std::sync::Arc;
+
+use crate::model::{DynoName, DynoSpec, ProcessType};
+use crate::release::OneOff;
+
+use super::dyno_state::{DynoState, Ending, Rest};
+use super::restart::CrashCount;
+use super::shutdown::Phase;
+use super::slot::{Intent, Listener, Role, Slot, Turn};
+use super::slots::{Place, SlotId};
+use super::{
+    Command, Effect, EndRequest, NoticeKind, Outcome, Refusal, Reply, RequestId, Restarted, Supervisor, Target,
+};
+
+/// The process type of one-off dynos.
+const ONE_OFF: &str = "run";
+
+/// The numbers of one-off dynos.
+const ONE_OFF_NUMBERS: std::ops::RangeInclusive<u32> = 1_000..=9_999;
+
+/// Maximum number of one-off dynos at a time, as many as dynos of one process type.
+const MAX_ONE_OFFS: usize = crate::app::MAX_QUANTITY as usize;
+
+impl Supervisor {
+    pub(super) fn on_request(&mut self, id: RequestId, command: Command, turn: &mut Turn) {
+        let result = match (self.phase, command) {
+            (Phase::Unbooted | Phase::Release | Phase::Running, Command::Scale(changes)) => self.scale(&changes, turn),
+            (Phase::Unbooted | Phase::Release | Phase::Running, Command::Stop(Target::All)) => {
+                Ok(self.stop_start(turn))
+            }
+            (Phase::Running, Command::Stop(target @ (Target::Type(_) | Target::Dyno(_)))) => {
+                self.stop_some(&target, turn)
+            }
+            (Phase::Running, Command::Restart(target)) => self.restart(&target, turn),
+            (Phase::Running, Command::RunOneOff { number, one_off }) => self.run_one_off(number, &one_off, turn),
+            (
+                Phase::Unbooted | Phase::Release,
+                Command::Stop(Target::Type(_) | Target::Dyno(_)) | Command::Restart(_) | Command::RunOneOff { .. },
+            ) => Err(Refusal::ReleasePhase),
+            (Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over, Command::Stop(target)) => {
+                self.targets(&target).map(|ids| Reply::Stopping(self.active(&ids)))
+            }
+            (
+                Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over,
+                Command::Scale(_) | Command::Restart(_) | Command::RunOneOff { .. },
+            ) => Err(Refusal::ShuttingDown),
+        };
+        turn.order(Effect::Reply { request: id, result });
+    }
+
+    /// Stops everything, and then ends.
+    fn stop_start(&mut self, turn: &mut Turn) -> Reply {
+        let active = self.active(&self.slots.ids());
+        turn.announce(NoticeKind::ShutdownRequested);
+        self.stop_all(Outcome::Code(0), None, turn);
+        Reply::Stopping(active)
+    }
+
+    fn stop_some(&mut self, target: &Target, turn: &mut Turn) -> Result<Reply, Refusal> {
+        let ids = self.targets(target)?;
+        let active = self.active(&ids);
+        for id in ids {
+            self.stop_one(id, turn);
+        }
+        Ok(Reply::Stopping(active))
+    }
+
+    fn stop_one(&mut self, id: SlotId, turn: &mut Turn) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        slot.intent = match (slot.role, slot.intent) {
+            (Role::Formation, Intent::Run | Intent::Rest) => Intent::Rest,
+            (Role::Formation, Intent::Leave) | (Role::OneOff(_), _) => Intent::Leave,
+        };
+        self.tally.forget_crash(id);
+        match slot.state {
+            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
+                let signal = Some(slot.stop_rules.signal);
+                slot.notify(NoticeKind::EndRequested { request: EndRequest::Stop, signal }, turn);
+            }
+            DynoState::Stopping { .. } | DynoState::Clearing { .. } => slot.end_as(Ending::Requested, turn),
+            DynoState::Rest(Rest::Crashed) => slot.enter(DynoState::Rest(Rest::Down), turn),
+            DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Lost) => {}
+        }
+        self.reconcile(id, turn);
+    }
+
+    fn restart(&mut self, target: &Target, turn: &mut Turn) -> Result<Reply, Refusal> {
+        let ids = self.targets(target)?;
+        let slots = || ids.iter().filter_map(|id| Some((*id, self.slots.get(*id)?)));
+        if let Some((_, slot)) = slots().find(|(_, slot)| slot.role != Role::Formation) {
+            return Err(Refusal::RunsOnce { dyno: slot.spec.dyno.clone() });
+        }
+        // The formation does not have these any more, although something of them may be left.
+        let ids: Vec<SlotId> = slots().filter(|(_, slot)| slot.intent != Intent::Leave).map(|(id, _)| id).collect();
+        if let (Target::Dyno(name), true) = (target, ids.is_empty()) {
+            return Err(self.unknown_dyno(name));
+        }
+        let slots = || ids.iter().filter_map(|id| Some((*id, self.slots.get(*id)?)));
+        let is_lost = |slot: &Slot| slot.state == DynoState::Rest(Rest::Lost);
+        let (lost, others): (Vec<_>, Vec<_>) = slots().partition(|(_, slot)| is_lost(slot));
+        if let (Some((_, slot)), true) = (lost.first(), others.is_empty()) {
+            let why = "one of its processes could not be killed".to_owned();
+            return Err(Refusal::Impossible { dyno: slot.spec.dyno.clone(), why });
+        }
+        let restarted = |(_, slot): &(SlotId, &Slot)| Restarted { dyno: slot.spec.dyno.clone(), run: slot.runs };
+        let reply = Reply::Restarting(others.iter().map(restarted).collect());
+        let others: Vec<SlotId> = others.into_iter().map(|(id, _)| id).collect();
+        for id in others {
+            self.restart_one(id, turn);
+        }
+        Ok(reply)
+    }
+
+    /// Replaces a dyno, which is not a crash. Earlier crashes are forgotten.
+    fn restart_one(&mut self, id: SlotId, turn: &mut Turn) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        slot.intent = Intent::Run;
+        (slot.crashes, slot.restarts) = (CrashCount::default(), 0);
+        self.tally.forget_crash(id);
+        let requested = |signal| NoticeKind::EndRequested { request: EndRequest::Restart, signal };
+        match slot.state {
+            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
+                slot.notify(requested(Some(slot.stop_rules.signal)), turn);
+                slot.stop(Ending::Replaced, turn);
+            }
+            DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
+                slot.notify(requested(None), turn);
+                slot.end_as(Ending::Replaced, turn);
+            }
+            DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Crashed) => {
+                slot.notify(requested(None), turn);
+                self.spawn(id, turn);
+            }
+            DynoState::Rest(Rest::Lost) => {}
+        }
+    }
+
+    fn run_one_off(&mut self, number: u32, one_off: &OneOff, turn: &mut Turn) -> Result<Reply, Refusal> {
+        let process_type = ProcessType::new(ONE_OFF);
+        let taken = self.slots.ids_of(Place::OneOff);
+        // The name is valid, and there are more numbers than one-off dynos.
+        let Ok(process_type) = process_type else { return Err(Refusal::ShuttingDown) };
+        if taken.len() >= MAX_ONE_OFFS {
+            return Err(Refusal::TooMany { process_type });
+        }
+        let is_free = |number: &u32| {
+            let dyno = DynoName::new(process_type.clone(), *number);
+            self.slots.iter().all(|slot| slot.spec.dyno != dyno)
+        };
+        let after = ONE_OFF_NUMBERS.filter(|other| *other >= number);
+        let Some(index) = after.chain(ONE_OFF_NUMBERS).find(is_free) else {
+            return Err(Refusal::TooMany { process_type });
+        };
+        let dyno = DynoName::new(process_type, index);
+        let spec = Arc::new(self.blueprint.one_off(&dyno, one_off));
+        let user = self.blueprint.release().user.clone();
+        turn.announce(NoticeKind::OneOffRequested { command_line: spec.command_line.clone(), user });
+        self.start_one_off(spec, Listener::Log, turn);
+        Ok(Reply::Started(dyno))
+    }
+
+    /// Starts a dyno that runs once.
+    pub(super) fn start_one_off(&mut self, spec: Arc<DynoSpec>, listener: Listener, turn: &mut Turn) {
+        let id = SlotId { place: Place::OneOff, index: spec.dyno.index };
+        let mut slot = Slot::new(spec, Role::OneOff(listener), &self.policy);
+        (slot.intent, slot.since) = (Intent::Run, turn.now.wall);
+        self.slots.insert(id, slot);
+        self.reconcile(id, turn);
+    }
+
+    /// The dynos that a command is about, in start order.
+    fn targets(&self, target: &Target) -> Result<Vec<SlotId>, Refusal> {
+        let ids = |matches: &dyn Fn(&Slot) -> bool| -> Vec<SlotId> {
+            let ids = self.slots.ids().into_iter();
+            ids.filter(|id| self.slots.get(*id).is_some_and(matches)).collect()
+        };
+        match target {
+            Target::All => Ok(ids(&|slot| slot.role == Role::Formation)),
+            Target::Type(name) => {
+                let found = ids(&|slot| !slot.is_release() && slot.spec.dyno.process_type == *name);
+                let is_known = !found.is_empty() || self.blueprint.position(name).is_some();
+                if is_known { Ok(found) } else { Err(self.unknown_type(name)) }
+            }
+            Target::Dyno(name) => {
+                let found = ids(&|slot| !slot.is_release() && slot.spec.dyno == *name);
+                let known = || self.slots.iter().map(|slot| slot.spec.dyno.clone()).collect();
+                if found.is_empty() {
+                    Err(Refusal::UnknownDyno { name: name.clone(), known: known() })
+                } else {
+                    Ok(found)
+                }
+            }
+        }
+    }
+
+    fn unknown_dyno(&self, name: &DynoName) -> Refusal {
+        let known = self.slots.iter().map(|slot| slot.spec.dyno.clone()).collect();
+        Refusal::UnknownDyno { name: name.clone(), known }
+    }
+
+    /// Those of these dynos that have a run or are about to start.
+    fn active(&self, ids: &[SlotId]) -> Vec<DynoName> {
+        let is_active = |slot: &&Slot| match slot.state {
+            DynoState::Starting { .. }
+            | DynoState::Booting { .. }
+            | DynoState::Up { .. }
+            | DynoState::Stopping { .. }
+            | DynoState::Clearing { .. }
+            | DynoState::Rest(Rest::Backoff { .. }) => true,
+            DynoState::Rest(Rest::Down | Rest::Crashed | Rest::Lost) => false,
+        };
+        let slots = ids.iter().filter_map(|id| self.slots.get(*id));
+        slots.filter(is_active).map(|slot| slot.spec.dyno.clone()).collect()
+    }
+}

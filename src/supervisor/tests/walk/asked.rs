@@ -1,0 +1,324 @@
+//! Commands at any moment: what each must change, and the reply that it must get.
+
+use super::model::{Dyno, Kind, Model, Seen, Verdict};
+use super::scenario::{STEP, TYPES};
+use super::*;
+use crate::app::{MAX_QUANTITY, Scale};
+
+/// A command. Picks select among what exists at that moment; a pick beyond the process types names an unknown one.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ask {
+    Scale { pick: usize, scale: Scale, other: Option<(usize, Scale)> },
+    Restart(Which),
+    Stop(Which),
+    RunOneOff,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Which {
+    All,
+    Type(usize),
+    Dyno(usize),
+}
+
+impl Ask {
+    pub(super) fn random(random: &mut Random) -> Self {
+        let pick = |random: &mut Random| usize::try_from(random.below(64)).unwrap();
+        match random.below(20) {
+            0..8 => {
+                let scale = |random: &mut Random| match random.below(40) {
+                    0 => Scale::Up(MAX_QUANTITY + 1),
+                    1..16 => Scale::To(random.one_of(&[0, 1, 2, 3])),
+                    16..28 => Scale::Up(1),
+                    _ => Scale::Down(1),
+                };
+                let first = pick(random);
+                // Each type occurs once.
+                let other = random.one_in(3).then(|| (first + 1, scale(random)));
+                Self::Scale { pick: first, scale: scale(random), other }
+            }
+            8..14 => Self::Restart(Which::random(random, pick)),
+            14..18 => Self::Stop(Which::random(random, pick)),
+            _ => Self::RunOneOff,
+        }
+    }
+
+    pub(super) fn command(self, model: &Model) -> Command {
+        match self {
+            Self::Scale { pick, scale, other } => {
+                let changes = [Some((pick, scale)), other].into_iter().flatten();
+                Command::Scale(changes.map(|(pick, scale)| (type_at(pick), scale)).collect())
+            }
+            Self::Restart(which) => Command::Restart(which.target(model)),
+            Self::Stop(which) => Command::Stop(which.target(model)),
+            Self::RunOneOff => Command::RunOneOff { number: 4711, one_off: OneOff::detached(b"rake jobs".to_vec()) },
+        }
+    }
+}
+
+impl Which {
+    fn random(random: &mut Random, pick: impl Fn(&mut Random) -> usize) -> Self {
+        match random.below(20) {
+            0 => Self::All,
+            1..6 => Self::Type(pick(random)),
+            _ => Self::Dyno(pick(random)),
+        }
+    }
+
+    fn target(self, model: &Model) -> Target {
+        match self {
+            Self::All => Target::All,
+            Self::Type(pick) => Target::Type(type_at(pick)),
+            Self::Dyno(pick) => {
+                let names: Vec<DynoName> = model.in_order().map(|at| model.dynos[at].name.clone()).collect();
+                Target::Dyno(names.get(pick % (names.len() + 1)).cloned().unwrap_or_else(|| dyno("web.99")))
+            }
+        }
+    }
+}
+
+fn type_at(pick: usize) -> ProcessType {
+    // Rarely a type that does not exist.
+    process_type(if pick == 63 { "wbe" } else { TYPES[pick % TYPES.len()] })
+}
+
+impl Model {
+    /// Changes what a command must change, and returns the reply that it must get.
+    pub(super) fn on_request(&mut self, command: &Command, now: Now) -> Result<Reply, Refusal> {
+        let (is_stopping, is_running) = (self.cause.is_some(), self.booted && self.gate_open);
+        match command {
+            Command::Stop(target) if is_stopping => Ok(Reply::Stopping(self.active(&self.targets(target)?))),
+            _ if is_stopping => Err(Refusal::ShuttingDown),
+            Command::Scale(changes) => self.on_scale(changes, is_running, now),
+            Command::Stop(Target::All) => {
+                let active = self.active(&self.in_order().collect::<Vec<_>>());
+                self.stop_for(Outcome::Code(0));
+                Ok(Reply::Stopping(active))
+            }
+            _ if !is_running => Err(Refusal::ReleasePhase),
+            Command::Stop(target) => {
+                let targets = self.targets(target)?;
+                let active = self.active(&targets);
+                targets.into_iter().for_each(|at| self.stop_dyno(at));
+                Ok(Reply::Stopping(active))
+            }
+            Command::Restart(target) => self.on_restart(target),
+            Command::RunOneOff { .. } => {
+                let is_taken = |number: &u32| self.present().any(|dyno| dyno.name == one_off(*number));
+                let number = (4711..).find(|number| !is_taken(number)).unwrap();
+                let mut dyno = Dyno::new(one_off(number), Kind::OneOff, (usize::MAX, number), None);
+                (dyno.wanted, dyno.must_spawn, dyno.since) = (true, true, now.wall);
+                let name = dyno.name.clone();
+                self.dynos.push(dyno);
+                Ok(Reply::Started(name))
+            }
+        }
+    }
+
+    fn on_scale(&mut self, changes: &[(ProcessType, Scale)], is_running: bool, now: Now) -> Result<Reply, Refusal> {
+        let mut quantities = self.quantities;
+        let place = |name: &ProcessType| TYPES.iter().position(|known| *known == name.as_str());
+        for (name, _) in changes {
+            place(name).ok_or_else(|| unknown_type(name))?;
+        }
+        for (name, scale) in changes {
+            let quantity = &mut quantities[place(name).unwrap()];
+            *quantity = match scale {
+                Scale::To(quantity) => i64::from(*quantity),
+                Scale::Up(more) => *quantity + i64::from(*more),
+                Scale::Down(fewer) => (*quantity - i64::from(*fewer)).max(0),
+            };
+            if *quantity > i64::from(MAX_QUANTITY) {
+                return Err(Refusal::TooMany { process_type: name.clone() });
+            }
+        }
+        self.check_ports(&quantities)?;
+        self.quantities = quantities;
+        for (name, _) in changes {
+            let place = place(name).unwrap();
+            let of_type: Vec<usize> = self.in_order().filter(|at| self.dynos[*at].key.0 == place).collect();
+            for at in of_type {
+                if i64::from(self.dynos[at].key.1) > quantities[place] {
+                    self.scale_away(at);
+                } else {
+                    self.bring_back(at, is_running);
+                }
+            }
+            for index in 1..=u32::try_from(quantities[place]).unwrap() {
+                if self.present().all(|dyno| dyno.key != (place, index)) {
+                    let awaited = self.policy.ready.contains(name);
+                    let mut dyno = Dyno::new(DynoName::new(name.clone(), index), Kind::Formation, (place, index), None);
+                    dyno.port = Some(5_000 + STEP * u16::try_from(place).unwrap() + u16::try_from(index).unwrap() - 1);
+                    (dyno.awaited, dyno.wanted, dyno.must_spawn) = (awaited, is_running, is_running);
+                    dyno.since = now.wall;
+                    self.dynos.push(dyno);
+                }
+            }
+        }
+        Ok(Reply::Scaled(self.formation()))
+    }
+
+    /// No two dynos of a formation may have the same port.
+    fn check_ports(&self, quantities: &[i64; 3]) -> Result<(), Refusal> {
+        let mut taken: Vec<(u16, DynoName)> = Vec::new();
+        for (place, quantity) in quantities.iter().enumerate() {
+            for index in 1..=u16::try_from(*quantity).unwrap() {
+                let port = 5_000 + STEP * u16::try_from(place).unwrap() + index - 1;
+                let second = DynoName::new(process_type(TYPES[place]), index.into());
+                if let Some((_, first)) = taken.iter().find(|(other, _)| *other == port) {
+                    let why = format!("`{first}` and `{second}` would both get port {port}");
+                    return Err(Refusal::Impossible { dyno: second, why });
+                }
+                taken.push((port, second));
+            }
+        }
+        Ok(())
+    }
+
+    fn scale_away(&mut self, at: usize) {
+        self.given_up.retain(|(index, _)| *index != at);
+        let has_run = self.runs.values().any(|run| run.dyno == at);
+        let dyno = &mut self.dynos[at];
+        (dyno.wanted, dyno.leaving, dyno.must_spawn, dyno.restart_due) = (false, true, false, None);
+        if !has_run {
+            self.remove(at);
+        }
+        self.end_run(at, Verdict::Requested, false);
+    }
+
+    fn bring_back(&mut self, at: usize, is_running: bool) {
+        let has_run = self.runs.values().any(|run| run.dyno == at);
+        let dyno = &mut self.dynos[at];
+        if dyno.lost {
+            return;
+        }
+        let is_down = !has_run && dyno.without_run == PublicState::Down;
+        (dyno.leaving, dyno.wanted, dyno.retired) = (false, is_running, false);
+        dyno.must_spawn = is_running && is_down;
+        if is_running && self.runs.values().any(|run| run.dyno == at && run.ends_as_requested()) {
+            self.end_run(at, Verdict::Replaced, true);
+        }
+    }
+
+    fn stop_dyno(&mut self, at: usize) {
+        self.given_up.retain(|(index, _)| *index != at);
+        let dyno = &mut self.dynos[at];
+        (dyno.wanted, dyno.must_spawn) = (false, false);
+        dyno.leaving |= dyno.kind == Kind::OneOff;
+        let was_due = dyno.restart_due.take().is_some();
+        let has_run = self.runs.values().any(|run| run.dyno == at);
+        if was_due || (!has_run && !dyno.lost) {
+            dyno.without_run = PublicState::Down;
+        }
+        self.end_run(at, Verdict::Requested, true);
+    }
+
+    fn on_restart(&mut self, target: &Target) -> Result<Reply, Refusal> {
+        let targets = self.targets(target)?;
+        if let Some(at) = targets.iter().find(|at| self.dynos[**at].kind == Kind::OneOff) {
+            return Err(Refusal::RunsOnce { dyno: self.dynos[*at].name.clone() });
+        }
+        // The formation does not have these any more.
+        let targets: Vec<usize> = targets.into_iter().filter(|at| !self.dynos[*at].leaving).collect();
+        if let (Target::Dyno(name), true) = (target, targets.is_empty()) {
+            return Err(self.unknown_dyno(name));
+        }
+        let others: Vec<usize> = targets.iter().copied().filter(|at| !self.dynos[*at].lost).collect();
+        if let (Some(at), true) = (targets.first(), others.is_empty()) {
+            let why = "one of its processes could not be killed".to_owned();
+            return Err(Refusal::Impossible { dyno: self.dynos[*at].name.clone(), why });
+        }
+        let restarted = |at: &usize| Restarted { dyno: self.dynos[*at].name.clone(), run: self.dynos[*at].runs };
+        let reply = Reply::Restarting(others.iter().map(restarted).collect());
+        for at in others {
+            self.given_up.retain(|(index, _)| *index != at);
+            let has_run = self.runs.values().any(|run| run.dyno == at);
+            let dyno = &mut self.dynos[at];
+            (dyno.wanted, dyno.leaving, dyno.retired, dyno.restart_due) = (true, false, false, None);
+            (dyno.restarts, dyno.in_a_row, dyno.must_spawn) = (0, (0, Duration::ZERO), !has_run);
+            self.end_run(at, Verdict::Replaced, true);
+        }
+        Ok(reply)
+    }
+
+    /// The run of a dyno is to end like this. `even_if_judged`: also if it was to end in another way.
+    fn end_run(&mut self, at: usize, verdict: Verdict, even_if_judged: bool) {
+        let kind = self.dynos[at].kind;
+        let Some(run) = self.runs.values_mut().find(|run| run.dyno == at) else { return };
+        let is_replaced = run.verdict == Some(Verdict::Replaced);
+        if run.verdict.is_none() || even_if_judged || is_replaced {
+            run.shown = match (kind, verdict) {
+                (Kind::OneOff | Kind::Release, _) => run.visible(),
+                (Kind::Formation, Verdict::Replaced) => PublicState::Starting,
+                (Kind::Formation, Verdict::Requested | Verdict::Done | Verdict::Crashed(_)) => PublicState::Down,
+            };
+            run.verdict = Some(verdict);
+        }
+    }
+
+    fn targets(&self, target: &Target) -> Result<Vec<usize>, Refusal> {
+        let all = |matches: &dyn Fn(&Dyno) -> bool| -> Vec<usize> {
+            self.in_order().filter(|at| self.dynos[*at].kind != Kind::Release && matches(&self.dynos[*at])).collect()
+        };
+        match target {
+            Target::All => Ok(all(&|dyno| dyno.kind == Kind::Formation)),
+            Target::Type(name) if !TYPES.contains(&name.as_str()) => Err(unknown_type(name)),
+            Target::Type(name) => Ok(all(&|dyno| dyno.name.process_type == *name)),
+            Target::Dyno(name) => {
+                let found = all(&|dyno| dyno.name == *name);
+                if found.is_empty() { Err(self.unknown_dyno(name)) } else { Ok(found) }
+            }
+        }
+    }
+
+    fn unknown_dyno(&self, name: &DynoName) -> Refusal {
+        let known = self.in_order().map(|at| self.dynos[at].name.clone()).collect();
+        Refusal::UnknownDyno { name: name.clone(), known }
+    }
+
+    /// Those of these dynos that have a run or wait for their restart.
+    fn active(&self, dynos: &[usize]) -> Vec<DynoName> {
+        let has_run = |at: usize| self.runs.values().any(|run| run.dyno == at);
+        let active = dynos.iter().filter(|at| has_run(**at) || self.dynos[**at].restart_due.is_some());
+        active.map(|at| self.dynos[*at].name.clone()).collect()
+    }
+
+    pub(super) fn formation(&self) -> Vec<Quantity> {
+        let quantity = |(name, quantity): (&&str, &i64)| Quantity {
+            process_type: process_type(name),
+            quantity: u32::try_from(*quantity).unwrap(),
+        };
+        TYPES.iter().zip(&self.quantities).map(quantity).collect()
+    }
+
+    /// At rest, the dynos that run are those of the formation, less those that were stopped, have ended or crashed.
+    pub(super) fn compare_formation(&self) -> Result<(), Broken> {
+        let is_running = self.booted && self.gate_open && self.cause.is_none() && !self.over;
+        let is_at_rest = self.runs.values().all(|run| run.verdict.is_none());
+        if !is_running || !is_at_rest {
+            return Ok(());
+        }
+        for (place, name) in TYPES.iter().enumerate() {
+            let of_type = || self.dynos.iter().enumerate().filter(move |(_, dyno)| dyno.key.0 == place);
+            for index in 1..=u32::try_from(self.quantities[place]).unwrap() {
+                let found = of_type().find(|(_, dyno)| dyno.present && dyno.key.1 == index);
+                let (at, dyno) = found.ok_or_else(|| format!("{name}.{index} must exist"))?;
+                let runs = self.runs.values().any(|run| run.dyno == at && run.seen != Seen::Group);
+                let is_crashed = dyno.without_run == PublicState::Crashed;
+                rule!(runs || !dyno.wanted || is_crashed, "{name}.{index} must run");
+                rule!(!runs || dyno.wanted, "{name}.{index} must not run");
+            }
+            let extra = of_type().find(|(_, dyno)| dyno.present && i64::from(dyno.key.1) > self.quantities[place]);
+            rule!(extra.is_none(), "the formation has no {:?}", extra.map(|(_, dyno)| &dyno.name));
+        }
+        Ok(())
+    }
+}
+
+fn one_off(number: u32) -> DynoName {
+    DynoName::new(process_type("run"), number)
+}
+
+fn unknown_type(name: &ProcessType) -> Refusal {
+    Refusal::UnknownType { name: name.clone(), known: TYPES.map(process_type).into() }
+}
