@@ -19,13 +19,15 @@ pub(super) enum Which {
     All,
     Type(usize),
     Dyno(usize),
+    /// The dyno that comes last, often a one-off dyno.
+    Last,
 }
 
 impl Ask {
     pub(super) fn random(random: &mut Random) -> Self {
         let pick = |random: &mut Random| usize::try_from(random.below(64)).unwrap();
         match random.below(20) {
-            0..8 => {
+            0..7 => {
                 let scale = |random: &mut Random| match random.below(40) {
                     0 => Scale::Up(MAX_QUANTITY + 1),
                     1..16 => Scale::To(random.one_of(&[0, 1, 2, 3])),
@@ -37,8 +39,8 @@ impl Ask {
                 let other = random.one_in(3).then(|| (first + 1, scale(random)));
                 Self::Scale { pick: first, scale: scale(random), other }
             }
-            8..14 => Self::Restart(Which::random(random, pick)),
-            14..18 => Self::Stop(Which::random(random, pick)),
+            7..13 => Self::Restart(Which::random(random, pick)),
+            13..16 => Self::Stop(Which::random(random, pick)),
             _ => Self::RunOneOff,
         }
     }
@@ -60,19 +62,20 @@ impl Which {
     fn random(random: &mut Random, pick: impl Fn(&mut Random) -> usize) -> Self {
         match random.below(20) {
             0 => Self::All,
-            1..6 => Self::Type(pick(random)),
+            1..5 => Self::Type(pick(random)),
+            5..9 => Self::Last,
             _ => Self::Dyno(pick(random)),
         }
     }
 
     fn target(self, model: &Model) -> Target {
+        let names: Vec<DynoName> = model.in_order().map(|at| model.dynos[at].name.clone()).collect();
+        let named = |at: usize| Target::Dyno(names.get(at).cloned().unwrap_or_else(|| dyno("web.99")));
         match self {
             Self::All => Target::All,
             Self::Type(pick) => Target::Type(type_at(pick)),
-            Self::Dyno(pick) => {
-                let names: Vec<DynoName> = model.in_order().map(|at| model.dynos[at].name.clone()).collect();
-                Target::Dyno(names.get(pick % (names.len() + 1)).cloned().unwrap_or_else(|| dyno("web.99")))
-            }
+            Self::Dyno(pick) => named(pick % (names.len() + 1)),
+            Self::Last => named(names.len().saturating_sub(1)),
         }
     }
 }

@@ -68,7 +68,7 @@ impl Op {
             0..28 => Self::Advance { pick, fate: Fate { exit: random_exit(random), badly: random.one_in(12) } },
             28..54 => Self::Deliver,
             54..60 => Self::Ask(Ask::random(random)),
-            60..66 => Self::Listen { pick, found: !random.one_in(4) },
+            60..66 => Self::Listen { pick, found: !random.one_in(3) },
             66..72 => Self::DeliverReady,
             72..76 => Self::Repeat { pick },
             76..78 => Self::Forge { pick },
