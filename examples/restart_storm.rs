@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
 
-use dynorun::app::{DynoVariables, Layers, PortVariable, Procfile};
+use dynorun::app::{Layers, Ports, Procfile};
 use dynorun::guardian::{Guardian, Limits};
 use dynorun::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
-use dynorun::model::{DynoName, DynoSpec, Environment, Focus, Io, Shell};
+use dynorun::model::{DynoName, Environment, Io, Shell};
+use dynorun::release::{Blueprint, Release, RunSettings};
 use dynorun::runtime::{self, Start};
-use dynorun::supervisor::{NoticeStyle, OnExit, Outcome, Plan, Policy, ReleaseRecord, RestartPolicy};
+use dynorun::supervisor::{NoticeStyle, OnExit, Outcome, Plan, Policy, RestartPolicy};
 
 /// Never pauses and never gives up: no dyno is up long enough to clear the count, and the count has no limit.
 const STORM: RestartPolicy =
@@ -63,29 +64,21 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
     for (key, value) in env::vars_os() {
         inherited.set(key.into_vec(), value.into_vec());
     }
-    let layers = Layers::new(inherited, false);
-    let session = fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim_end().replace('-', "");
-    let directory = env::current_dir()?;
+    let types = procfile.formation_types();
+    let settings = RunSettings {
+        ports: Ports::default(),
+        ready: Vec::new(),
+        shell: Shell::Sh,
+        directory: env::current_dir()?,
+        session: fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim_end().replace('-', ""),
+        io: Io::Pipe,
+        focused: None,
+    };
+    let release = Release::first(Release::LOCAL_USER.to_owned(), procfile, Layers::new(inherited, false));
+    let blueprint = Blueprint::new(release, settings);
     let mut formation = Vec::new();
-    for process_type in procfile.formation_types() {
-        let Some(entry) = procfile.get(&process_type) else { continue };
-        let dyno = DynoName::new(process_type, 1);
-        let variables = DynoVariables { dyno: &dyno, port: PortVariable::Removed, session: &session };
-        let environment = layers.environment(&variables);
-        let line = entry.shell_line();
-        formation.push(Arc::new(DynoSpec {
-            dyno,
-            command_line: entry.command_line().into_owned(),
-            shell: Shell::Sh,
-            shell_line: line.line,
-            own_shell: line.own_shell,
-            environment,
-            awaited_port: None,
-            directory: directory.clone(),
-            io: Io::Pipe,
-            focus: Focus::Elsewhere,
-            stdin_is_empty: false,
-        }));
+    for process_type in types {
+        formation.push(Arc::new(blueprint.spec(&DynoName::new(process_type, 1))?));
     }
-    Ok(Plan { record: ReleaseRecord::default(), release: None, formation, command: None })
+    Ok(Plan { blueprint, release: None, formation, command: None })
 }

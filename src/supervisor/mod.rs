@@ -203,15 +203,11 @@ impl Supervisor {
                 DynoState::Starting { .. }
                 | DynoState::Booting { .. }
                 | DynoState::Up { .. }
-                | DynoState::Rest(Rest::Backoff { .. }),
+                | DynoState::Stopping { ending: Ending::Replaced | Ending::Crashed(_), .. }
+                | DynoState::Clearing { ending: Ending::Replaced | Ending::Crashed(_), .. }
+                | DynoState::Rest(Rest::Backoff { .. } | Rest::Crashed | Rest::Lost),
             )
-            | (Intent::Run | Intent::Rest, DynoState::Rest(Rest::Crashed | Rest::Lost))
-            | (Intent::Rest, DynoState::Rest(Rest::Down))
-            | (
-                Intent::Run,
-                DynoState::Stopping { ending: Ending::Replaced | Ending::Crashed(_), .. }
-                | DynoState::Clearing { ending: Ending::Replaced | Ending::Crashed(_), .. },
-            )
+            | (Intent::Rest, DynoState::Rest(Rest::Down | Rest::Crashed | Rest::Lost))
             | (
                 Intent::Rest | Intent::Leave,
                 DynoState::Stopping { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. }

@@ -29,7 +29,7 @@ pub(super) enum Place {
 /// The dynos.
 #[derive(Debug, Clone)]
 pub(super) struct Slots {
-    slots: BTreeMap<SlotId, Slot>,
+    dynos: BTreeMap<SlotId, Slot>,
     /// Every run that may still have processes.
     of_run: BTreeMap<RunId, SlotId>,
     /// The run that uses each port. Empty if dynos share ports.
@@ -42,46 +42,46 @@ pub(super) struct Slots {
 impl Slots {
     /// `shares_ports`: several dynos may use one port at the same time.
     pub(super) fn new(slots: impl IntoIterator<Item = (SlotId, Slot)>, shares_ports: bool) -> Self {
-        let slots = slots.into_iter().collect();
+        let dynos = slots.into_iter().collect();
         let (of_run, ports, waiting) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { slots, of_run, ports, waiting, shares_ports }
+        Self { dynos, of_run, ports, waiting, shares_ports }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.values()
+        self.dynos.values()
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.slots.values_mut()
+        self.dynos.values_mut()
     }
 
     /// All dynos in start order, as they are now.
     pub(super) fn ids(&self) -> Vec<SlotId> {
-        self.slots.keys().copied().collect()
+        self.dynos.keys().copied().collect()
     }
 
     /// The dynos of one place, in start order.
     pub(super) fn ids_of(&self, place: Place) -> Vec<SlotId> {
         let (first, last) = (SlotId { place, index: 0 }, SlotId { place, index: u32::MAX });
-        self.slots.range(first..=last).map(|(id, _)| *id).collect()
+        self.dynos.range(first..=last).map(|(id, _)| *id).collect()
     }
 
     pub(super) fn get(&self, id: SlotId) -> Option<&Slot> {
-        self.slots.get(&id)
+        self.dynos.get(&id)
     }
 
     pub(super) fn get_mut(&mut self, id: SlotId) -> Option<&mut Slot> {
-        self.slots.get_mut(&id)
+        self.dynos.get_mut(&id)
     }
 
     pub(super) fn insert(&mut self, id: SlotId, slot: Slot) {
-        self.slots.insert(id, slot);
+        self.dynos.insert(id, slot);
     }
 
     /// Removes a dyno without a run.
     pub(super) fn remove(&mut self, id: SlotId) -> Option<DynoName> {
         self.waiting.remove(&id);
-        self.slots.remove(&id).map(|slot| slot.spec.dyno.clone())
+        self.dynos.remove(&id).map(|slot| slot.spec.dyno.clone())
     }
 
     /// The dyno of a run that may still have processes.
@@ -122,7 +122,7 @@ impl Slots {
 
     /// No process of a run is left. Returns the dynos that waited for a port.
     pub(super) fn end_run(&mut self, run: RunId) -> BTreeSet<SlotId> {
-        let slot = self.of_run.remove(&run).and_then(|id| self.slots.get(&id));
+        let slot = self.of_run.remove(&run).and_then(|id| self.dynos.get(&id));
         match slot.and_then(|slot| slot.spec.port).filter(|port| self.ports.get(port) == Some(&run)) {
             Some(port) => {
                 self.ports.remove(&port);

@@ -75,17 +75,17 @@ pub(super) fn formation(names: &[&str]) -> Plan {
 
 fn plan_of(formation: Vec<Arc<DynoSpec>>) -> Plan {
     let types: Vec<ProcessType> = formation.iter().map(|spec| spec.dyno.process_type.clone()).collect();
-    Plan { blueprint: blueprint(&types), release: None, formation, command: None }
+    Plan { blueprint: blueprint(&types, 100), release: None, formation, command: None }
 }
 
-/// A release with a release command and these process types. Their ports begin at 5000.
-fn blueprint(types: &[ProcessType]) -> Blueprint {
-    let lines: String = types.iter().map(|name| format!("{name}: ./{name}\n")).collect();
-    let procfile = Procfile::parse(format!("release: ./release\n{lines}").as_bytes()).unwrap();
-    blueprint_of(Release::first("local".to_owned(), procfile, Layers::default()), 100)
+/// A release with a release command and these process types. Their ports begin at 5000. `step`: the distance from the
+/// first port of a type to that of the next.
+fn blueprint(types: &[ProcessType], step: u16) -> Blueprint {
+    let lines: Vec<String> = types.iter().map(|name| format!("{name}: ./{name}\n")).collect();
+    let procfile = Procfile::parse(format!("release: ./release\n{}", lines.concat()).as_bytes()).unwrap();
+    blueprint_of(Release::first("local".to_owned(), procfile, Layers::default()), step)
 }
 
-/// `step`: the distance from the first port of a type to that of the next.
 fn blueprint_of(release: Release, step: u16) -> Blueprint {
     let settings = RunSettings {
         ports: Ports::new(5_000, step, &release.procfile.formation_types()),

@@ -1,6 +1,7 @@
 //! Commands at any moment: what each must change, and the reply that it must get.
 
-use super::model::{Dyno, Kind, Model, Seen, Verdict};
+use super::dyno::{Dyno, Kind};
+use super::model::{Model, Seen, Verdict};
 use super::scenario::{STEP, TYPES};
 use super::*;
 use crate::app::{MAX_QUANTITY, Scale};
@@ -70,12 +71,12 @@ impl Which {
 
     fn target(self, model: &Model) -> Target {
         let names: Vec<DynoName> = model.in_order().map(|at| model.dynos[at].name.clone()).collect();
-        let named = |at: usize| Target::Dyno(names.get(at).cloned().unwrap_or_else(|| dyno("web.99")));
+        let at_place = |at: usize| Target::Dyno(names.get(at).cloned().unwrap_or_else(|| dyno("web.99")));
         match self {
             Self::All => Target::All,
             Self::Type(pick) => Target::Type(type_at(pick)),
-            Self::Dyno(pick) => named(pick % (names.len() + 1)),
-            Self::Last => named(names.len().saturating_sub(1)),
+            Self::Dyno(pick) => at_place(pick % (names.len() + 1)),
+            Self::Last => at_place(names.len().saturating_sub(1)),
         }
     }
 }
@@ -102,13 +103,15 @@ impl Model {
             Command::Stop(target) => {
                 let targets = self.targets(target)?;
                 let active = self.active(&targets);
-                targets.into_iter().for_each(|at| self.stop_dyno(at));
+                for at in targets {
+                    self.stop_dyno(at);
+                }
                 Ok(Reply::Stopping(active))
             }
             Command::Restart(target) => self.on_restart(target),
             Command::RunOneOff { .. } => {
                 let is_taken = |number: &u32| self.present().any(|dyno| dyno.name == one_off(*number));
-                let number = (4711..).find(|number| !is_taken(number)).unwrap();
+                let number = (4711..9_999).find(|number| !is_taken(number)).unwrap();
                 let mut dyno = Dyno::new(one_off(number), Kind::OneOff, (usize::MAX, number), None);
                 (dyno.wanted, dyno.must_spawn, dyno.since) = (true, true, now.wall);
                 let name = dyno.name.clone();
@@ -135,7 +138,7 @@ impl Model {
                 return Err(Refusal::TooMany { process_type: name.clone() });
             }
         }
-        self.check_ports(&quantities)?;
+        check_ports(&quantities)?;
         self.quantities = quantities;
         for (name, _) in changes {
             let place = place(name).unwrap();
@@ -159,23 +162,6 @@ impl Model {
             }
         }
         Ok(Reply::Scaled(self.formation()))
-    }
-
-    /// No two dynos of a formation may have the same port.
-    fn check_ports(&self, quantities: &[i64; 3]) -> Result<(), Refusal> {
-        let mut taken: Vec<(u16, DynoName)> = Vec::new();
-        for (place, quantity) in quantities.iter().enumerate() {
-            for index in 1..=u16::try_from(*quantity).unwrap() {
-                let port = 5_000 + STEP * u16::try_from(place).unwrap() + index - 1;
-                let second = DynoName::new(process_type(TYPES[place]), index.into());
-                if let Some((_, first)) = taken.iter().find(|(other, _)| *other == port) {
-                    let why = format!("`{first}` and `{second}` would both get port {port}");
-                    return Err(Refusal::Impossible { dyno: second, why });
-                }
-                taken.push((port, second));
-            }
-        }
-        Ok(())
     }
 
     fn scale_away(&mut self, at: usize) {
@@ -324,4 +310,21 @@ fn one_off(number: u32) -> DynoName {
 
 fn unknown_type(name: &ProcessType) -> Refusal {
     Refusal::UnknownType { name: name.clone(), known: TYPES.map(process_type).into() }
+}
+
+/// No two dynos of a formation may have the same port.
+fn check_ports(quantities: &[i64; 3]) -> Result<(), Refusal> {
+    let mut taken: Vec<(u16, DynoName)> = Vec::new();
+    for (place, quantity) in quantities.iter().enumerate() {
+        for index in 1..=u16::try_from(*quantity).unwrap() {
+            let port = 5_000 + STEP * u16::try_from(place).unwrap() + index - 1;
+            let second = DynoName::new(process_type(TYPES[place]), index.into());
+            if let Some((_, first)) = taken.iter().find(|(other, _)| *other == port) {
+                let why = format!("`{first}` and `{second}` would both get port {port}");
+                return Err(Refusal::Impossible { dyno: second, why });
+            }
+            taken.push((port, second));
+        }
+    }
+    Ok(())
 }

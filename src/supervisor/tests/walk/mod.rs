@@ -4,8 +4,10 @@
 //! `world` holds the actual state of the processes, `model` what the supervisor can know of it and must do about it.
 
 mod asked;
+mod dyno;
 mod logged;
 mod model;
+mod random;
 mod reported;
 mod rules;
 mod scenario;
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use model::Model;
+use random::Random;
 use scenario::Scenario;
 use world::{Op, World};
 
@@ -380,29 +383,4 @@ fn kind(effect: &Effect) -> String {
 
 fn first_word(text: &str) -> String {
     text.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().into()
-}
-
-/// The generator splitmix64: small, and gives the same numbers on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn one_in(&mut self, odds: u64) -> bool {
-        self.below(odds) == 0
-    }
-
-    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
-    }
 }

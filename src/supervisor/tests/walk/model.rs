@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::dyno::{Dyno, Kind};
 use super::scenario::TYPES;
 use super::*;
 
@@ -24,13 +25,6 @@ pub(super) enum Verdict {
     Crashed(ExitStatus),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Release,
-    Formation,
-    OneOff,
-}
-
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) dyno: usize,
@@ -46,70 +40,6 @@ pub(super) struct Run {
     pub(super) rest_due: Option<Duration>,
     pub(super) kill_due: Option<Duration>,
     pub(super) answer_due: Option<Duration>,
-}
-
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by one rule")]
-#[derive(Debug, Clone)]
-pub(super) struct Dyno {
-    pub(super) name: DynoName,
-    pub(super) kind: Kind,
-    /// Its place in start order: that of its process type, and its index.
-    pub(super) key: (usize, u32),
-    pub(super) port: Option<u16>,
-    /// False once it was removed.
-    pub(super) present: bool,
-    /// It should run.
-    pub(super) wanted: bool,
-    /// It is removed when its run is gone.
-    pub(super) leaving: bool,
-    /// One of its processes could not be killed.
-    pub(super) lost: bool,
-    pub(super) runs: u64,
-    pub(super) awaited: bool,
-    /// Its visible state while it has no run.
-    pub(super) without_run: PublicState,
-    /// Its last visible state, and when that began.
-    pub(super) state: PublicState,
-    pub(super) since: jiff::Timestamp,
-    /// Its state according to the log.
-    pub(super) logged: PublicState,
-    pub(super) last_exit: Option<ExitStatus>,
-    pub(super) restarts: u32,
-    /// Restarts in a row, and the last delay among them.
-    pub(super) in_a_row: (u32, Duration),
-    pub(super) must_spawn: bool,
-    pub(super) must_decide: Option<ExitStatus>,
-    pub(super) restart_due: Option<Duration>,
-    /// It must not be started again.
-    pub(super) retired: bool,
-}
-
-impl Dyno {
-    pub(super) fn new(name: DynoName, kind: Kind, key: (usize, u32), port: Option<u16>) -> Self {
-        Self {
-            name,
-            kind,
-            key,
-            port,
-            present: true,
-            wanted: false,
-            leaving: false,
-            lost: false,
-            runs: 0,
-            awaited: false,
-            without_run: PublicState::Down,
-            state: PublicState::Down,
-            since: jiff::Timestamp::UNIX_EPOCH,
-            logged: PublicState::Down,
-            last_exit: None,
-            restarts: 0,
-            in_a_row: (0, Duration::ZERO),
-            must_spawn: false,
-            must_decide: None,
-            restart_due: None,
-            retired: false,
-        }
-    }
 }
 
 /// What the supervisor must and must not do.

@@ -2,7 +2,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and treats all others alike")]
 
-use super::model::{Kind, Model, Run, Seen};
+use super::dyno::Kind;
+use super::model::{Model, Run, Seen};
 use super::*;
 
 const ANSWER: Duration = Duration::from_secs(3);

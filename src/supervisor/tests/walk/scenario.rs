@@ -22,9 +22,7 @@ pub(super) struct Scenario {
 
 impl Scenario {
     pub(super) fn random(random: &mut Random) -> Self {
-        let lines: String = TYPES.iter().map(|name| format!("{name}: ./{name}\n")).collect();
-        let procfile = Procfile::parse(format!("release: ./release\n{lines}").as_bytes()).unwrap();
-        let blueprint = blueprint_of(Release::first("local".to_owned(), procfile, Layers::default()), STEP);
+        let blueprint = blueprint(&TYPES.map(process_type), STEP);
         let spec = |dyno: DynoName| Arc::new(blueprint.spec(&dyno).unwrap());
         let release = random.one_in(3).then(|| spec(dyno("release.1")));
         let mut dynos = Vec::new();

@@ -1,6 +1,7 @@
 //! What must be visible after each event.
 
-use super::model::{Kind, Model, Run, Seen, Verdict};
+use super::dyno::Kind;
+use super::model::{Model, Run, Seen, Verdict};
 use super::*;
 
 impl Model {
