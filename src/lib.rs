@@ -66,6 +66,7 @@
 //! |---|---|
 //! | a subcommand | `cli`, one file in `commands`, a test in `tests/it` |
 //! | something that can happen to a dyno | `supervisor::Event` or `Effect`, then follow the compiler |
+//! | something that can be asked of a running formation | `supervisor::Command`, then follow the compiler |
 //! | a log format | `logs`, next to `text` |
 //! | a report format of `smoke`, or a field in one | `reports`, one file for each format |
 //! | a rule of the Procfile or of `.env` | its parser in `app` |

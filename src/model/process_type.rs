@@ -54,6 +54,12 @@ impl ProcessType {
         self.as_str() == "release"
     }
 
+    /// The process type of one-off dynos.
+    #[must_use]
+    pub fn one_off() -> Self {
+        Self("run".into())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -180,3 +180,46 @@ impl LogFile {
 fn reason(error: &io::Error) -> &'static str {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)).desc()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::{LogFormat, Palette, Passing, TextOptions, View};
+    use crate::model::ProcessType;
+
+    fn formatter() -> Formatter {
+        let view = View {
+            color: false,
+            passing: Passing::All,
+            name_width: 6,
+            unprefixed: None,
+            palette: Palette::new([]),
+            zone: jiff::tz::TimeZone::UTC,
+        };
+        Formatter::new(LogFormat::Text(TextOptions { timestamps: false, prefix: true }), view)
+    }
+
+    #[test]
+    fn s7_7_a_dyno_that_is_added_later_gets_its_file_with_its_first_line() {
+        let directory = std::env::temp_dir().join(format!("dyno-log-files-{}", std::process::id()));
+        let dyno = DynoName::new(ProcessType::new("web").unwrap(), 2);
+        let line = |text: &str| LogBlock {
+            source: Source::App(dyno.clone()),
+            time: jiff::Timestamp::UNIX_EPOCH,
+            bytes: text.as_bytes().to_vec(),
+            continued: false,
+        };
+        let mut files = LogFiles::open(&directory, [].iter(), formatter()).unwrap();
+        let path = directory.join("web.2.log");
+        let existed = path.exists();
+
+        files.write(&line("one\n")).unwrap();
+        files.close(&dyno);
+        files.write(&line("two\n")).unwrap();
+
+        let text = fs::read_to_string(&path);
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(!existed);
+        assert_eq!(text.unwrap(), "web.2  | one\nweb.2  | two\n");
+    }
+}

@@ -22,9 +22,6 @@ use super::{
     Command, Effect, EndRequest, NoticeKind, Outcome, Refusal, Reply, RequestId, Restarted, Supervisor, Target,
 };
 
-/// The process type of one-off dynos.
-const ONE_OFF: &str = "run";
-
 /// The numbers of one-off dynos.
 const ONE_OFF_NUMBERS: std::ops::RangeInclusive<u32> = 1_000..=9_999;
 
@@ -146,11 +143,8 @@ impl Supervisor {
     }
 
     fn run_one_off(&mut self, number: u32, one_off: &OneOff, turn: &mut Turn) -> Result<Reply, Refusal> {
-        let process_type = ProcessType::new(ONE_OFF);
-        let taken = self.slots.ids_of(Place::OneOff);
-        // The name is valid, and there are more numbers than one-off dynos.
-        let Ok(process_type) = process_type else { return Err(Refusal::ShuttingDown) };
-        if taken.len() >= MAX_ONE_OFFS {
+        let process_type = ProcessType::one_off();
+        if self.slots.ids_of(Place::OneOff).len() >= MAX_ONE_OFFS {
             return Err(Refusal::TooMany { process_type });
         }
         let is_free = |number: &u32| {

@@ -321,7 +321,11 @@ impl Smoke {
     }
 
     fn stop(&mut self, outcome: Outcome, now: Now, effects: &mut Vec<Effect>) {
-        let after = self.command.as_ref().map(|command| command.dyno.clone());
+        let after = self
+            .command
+            .as_ref()
+            .map(|command| command.dyno.clone())
+            .filter(|command| is_removed_now(command, effects));
         effects.extend(self.order(now, after, |supervisor, turn| {
             if supervisor.slots.have_runs() {
                 supervisor.stop_all(outcome, None, turn);
@@ -355,6 +359,11 @@ impl Smoke {
         }
         effects
     }
+}
+
+/// Whether a dyno is removed by one of these effects: from then on, nothing can be shown after its output.
+fn is_removed_now(dyno: &DynoName, effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Retire { dyno: removed } if removed == dyno))
 }
 
 /// Removes dynos last, because the effects that a smoke adds may still be about them.

@@ -2,6 +2,7 @@
 //! its status and reason fit what happened.
 
 use super::*;
+use crate::supervisor::{About, Notice};
 
 const EPISODES: u64 = 4_000;
 const STEPS: usize = 60;
@@ -38,6 +39,7 @@ struct Episode {
     up: BTreeMap<String, bool>,
     commands: usize,
     finished: Option<Outcome>,
+    removed: Vec<DynoName>,
     history: Vec<String>,
 }
 
@@ -47,6 +49,7 @@ impl Episode {
         let now = at_ms(self.now);
         for effect in self.smoke.handle(event, now) {
             self.history.extend(line(&effect, NoticeStyle::Plain).map(|line| format!("         {line}")));
+            self.must_be_showable(&effect);
             assert!(self.finished.is_none(), "an effect after the end\n{}", self.history.join("\n"));
             match effect {
                 Effect::Spawn(SpawnSpec { run, spec }) => self.order(run, spec.dyno.to_string()),
@@ -58,11 +61,20 @@ impl Episode {
                 | Effect::EnterPhase(_)
                 | Effect::PassInterrupt { .. }
                 | Effect::Reply { .. }
-                | Effect::Retire { .. }
                 | Effect::Suspend => {}
+                Effect::Retire { dyno } => self.removed.push(dyno),
                 Effect::ReplaceGuardian => self.finished = Some(Outcome::Code(70)),
             }
         }
+    }
+
+    /// Nothing is shown after the output of a dyno that was removed or never started.
+    fn must_be_showable(&self, effect: &Effect) {
+        let Effect::Notify(Notice { about: About::Dyno(dyno) | About::Formation { after: Some(dyno) }, .. }) = effect
+        else {
+            return;
+        };
+        assert!(!self.removed.contains(dyno), "{dyno} has no output any more\n{}", self.history.join("\n"));
     }
 
     fn order(&mut self, run: RunId, name: String) {
@@ -171,6 +183,7 @@ fn play(random: &mut Random) -> (Outcome, bool) {
         up: names.iter().map(|name| ((*name).to_owned(), false)).collect(),
         commands: 0,
         finished: None,
+        removed: Vec::new(),
         history: Vec::new(),
     };
     episode.feed(Event::Boot);

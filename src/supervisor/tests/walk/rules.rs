@@ -247,9 +247,8 @@ impl Model {
             NoticeKind::GuardianStuck => "stuck",
             kind => return Err(format!("{kind:?} must name its dyno")),
         };
-        // The dyno may have been removed at this event.
-        let known = after.is_none_or(|name| self.dynos.iter().any(|dyno| dyno.name == *name));
-        rule!(known, "`{once}` is caused by a dyno that is not in the plan");
+        let known = after.is_none_or(|name| self.index_of(name).is_ok());
+        rule!(known, "`{once}` is caused by a dyno that does not exist any more");
         rule!(self.announced.insert(once), "`{once}` must be announced only once");
         Ok(())
     }
