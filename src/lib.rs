@@ -20,11 +20,12 @@
 //! model  <-  app, logs                               pure
 //! model, app  <-  release                            pure
 //! model, app, release  <-  supervisor                pure
+//! model, app, supervisor  <-  api                    pure
 //! model, logs, supervisor  <-  reports               pure
 //! model, app  <-  guardian                           nix and libc only: no tokio, no threads
-//! model, logs, supervisor, guardian  <-  runtime  <-  commands  <-  main
+//! model, logs, supervisor, api, guardian  <-  runtime  <-  commands  <-  main
 //! app, error  <-  cli  <-  commands, main            no tokio, no threads
-//! app, release, reports  <-  commands
+//! app, release, api, reports  <-  commands
 //! ```
 //!
 //! There are no imports in the other direction, and none between `logs` and `supervisor`. `tests/tidy.rs` checks this.
@@ -49,6 +50,13 @@
 //! When `dyno` is killed, the guardian sees the end of its socket and kills descendants until none is left. When the
 //! guardian is killed, its descendants are reparented to `dyno` (both are subreapers), which does the same.
 //!
+//! # Commands for a running app
+//!
+//! Each start leaves a locked description and a socket in the runtime directory (`runtime::start_registry`).
+//! `commands::running` reads the descriptions, [`api::meant_starts`] decides which starts are meant, and a blocking client
+//! sends one HTTP request to each. In the start, `runtime::api_server` reads the request, [`api::ApiRequest`] decides what it
+//! asks for, and the run loop answers: with a snapshot, or with the reply of the supervisor to a command.
+//!
 //! # A smoke test
 //!
 //! [`supervisor::Smoke`] sits between the runtime and a supervisor. It treats a dyno as up only after it has answered
@@ -67,6 +75,7 @@
 //! | a subcommand | `cli`, one file in `commands`, a test in `tests/it` |
 //! | something that can happen to a dyno | `supervisor::Event` or `Effect`, then follow the compiler |
 //! | something that can be asked of a running formation | `supervisor::Command`, then follow the compiler |
+//! | a resource of the API | `api`, its path in `api::ApiRequest` |
 //! | a log format | `logs`, next to `text` |
 //! | a report format of `smoke`, or a field in one | `reports`, one file for each format |
 //! | a rule of the Procfile or of `.env` | its parser in `app` |
@@ -78,6 +87,7 @@
 //! Linux-only code is in `guardian` (`proc_table`, `spawn`, `sys`) and `runtime`. On other systems only the pure layers
 //! are built, and the binary refuses to start.
 
+pub mod api;
 pub mod app;
 pub mod error;
 pub mod logs;

@@ -20,18 +20,22 @@ use std::path::Path;
 const MAX_LINES: usize = 400;
 
 /// Which other layers each layer may use. Pure layers come first.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("model", &[]),
     ("app", &["model"]),
     ("logs", &["model"]),
     ("release", &["model", "app"]),
     ("supervisor", &["model", "app", "release", "error"]),
+    ("api", &["model", "app", "supervisor"]),
     ("reports", &["model", "logs", "supervisor"]),
     ("guardian", &["model", "app", "error"]),
-    ("runtime", &["model", "error", "logs", "supervisor", "guardian"]),
+    ("runtime", &["model", "error", "logs", "supervisor", "api", "guardian"]),
     ("cli", &["app", "error"]),
-    ("commands", &["model", "app", "release", "logs", "supervisor", "reports", "guardian", "runtime", "cli", "error"]),
+    (
+        "commands",
+        &["model", "app", "release", "logs", "supervisor", "api", "reports", "guardian", "runtime", "cli", "error"],
+    ),
     (
         "main",
         &[
@@ -40,6 +44,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "release",
             "logs",
             "supervisor",
+            "api",
             "reports",
             "guardian",
             "runtime",
@@ -50,7 +55,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ),
 ];
 
-const PURE: [&str; 7] = ["error", "model", "app", "release", "logs", "supervisor", "reports"];
+const PURE: [&str; 8] = ["error", "model", "app", "release", "logs", "supervisor", "api", "reports"];
 
 /// Not allowed in pure layers: files, environment, processes, network, threads, clocks.
 const IMPURE: [&str; 11] = [

@@ -1,0 +1,115 @@
+//! Turns a resource, or the reply to a command, into the bytes of an answer.
+
+use serde::Serialize;
+
+use super::error::ApiError;
+use super::request::{Change, Resource, ShownAs};
+use super::resources::{AccountResource, AppResource, DynoResource, FormationResource, ReleaseResource, TouchedDynos};
+use super::{AppFacts, ReleaseKey};
+use crate::model::Secret;
+use crate::supervisor::{Refusal, Reply, Snapshot};
+
+/// A complete answer: always JSON, and always sent with its length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl ApiAnswer {
+    /// The answer 200 with this value.
+    #[must_use]
+    pub fn ok(value: &impl Serialize) -> Self {
+        Self::json(200, value)
+    }
+
+    /// Writes a value as JSON.
+    pub(super) fn json(status: u16, value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(body) => Self { status, body },
+            // Cannot happen with our own types: their keys are strings.
+            Err(_) => Self { status: 500, body: br#"{"id":"internal_server_error","message":"no answer"}"#.to_vec() },
+        }
+    }
+}
+
+impl AppFacts {
+    /// The answer to a question.
+    #[must_use]
+    pub fn answer(&self, resource: &Resource, snapshot: &Snapshot) -> ApiAnswer {
+        let formation = || FormationResource::all(self, &snapshot.formation);
+        match resource {
+            Resource::Account => ApiAnswer::json(200, &AccountResource::new(self)),
+            Resource::Apps => ApiAnswer::json(200, &[AppResource::new(self)]),
+            Resource::App => ApiAnswer::json(200, &AppResource::new(self)),
+            Resource::EmptyList => ApiAnswer::json(200, &[(); 0]),
+            Resource::Dynos => ApiAnswer::json(200, &DynoResource::all(self, snapshot)),
+            Resource::Dyno(name) => {
+                let found =
+                    DynoResource::all(self, snapshot).into_iter().find(|dyno| dyno.name == *name || dyno.id == *name);
+                found_or(found, || ApiError::not_found(format!("there is no dyno `{name}`")))
+            }
+            Resource::Formation => ApiAnswer::json(200, &formation()),
+            Resource::FormationOf(name) => {
+                let found = formation().into_iter().find(|entry| entry.process_type == *name || entry.id == *name);
+                found_or(found, || ApiError::not_found(format!("the Procfile has no process type `{name}`")))
+            }
+            Resource::ConfigVars => ApiAnswer::json(200, &self.config_object()),
+            Resource::Releases(range) => ApiAnswer::json(200, &range.apply(vec![ReleaseResource::new(self, snapshot)])),
+            Resource::Release(key) => self.release(key, snapshot, |release| ApiAnswer::json(200, release)),
+            Resource::ReleaseConfigVars(key) => {
+                self.release(key, snapshot, |_| ApiAnswer::json(200, &self.config_object()))
+            }
+        }
+    }
+
+    /// The answer to a change that the supervisor has decided about.
+    #[must_use]
+    pub fn answer_change(&self, change: &Change, result: &Result<Reply, Refusal>) -> ApiAnswer {
+        match result {
+            Ok(Reply::Scaled(formation)) => {
+                let formation = FormationResource::all(self, formation);
+                match &change.shown_as {
+                    ShownAs::Formation | ShownAs::Touched => ApiAnswer::json(200, &formation),
+                    ShownAs::FormationOf(name) => {
+                        let found = formation.into_iter().find(|entry| entry.process_type == *name);
+                        found_or(found, || ApiError::not_found(format!("the Procfile has no process type `{name}`")))
+                    }
+                }
+            }
+            Ok(Reply::Restarting(dynos)) => ApiAnswer::json(202, &TouchedDynos::restarting(dynos)),
+            Ok(Reply::Stopping(dynos)) => ApiAnswer::json(202, &TouchedDynos::stopping(dynos)),
+            Ok(Reply::Started(dyno)) => ApiAnswer::json(201, &DynoResource::new_one_off(self, dyno)),
+            Err(refusal) => {
+                let is_update = match change.shown_as {
+                    ShownAs::Formation => true,
+                    ShownAs::FormationOf(_) | ShownAs::Touched => false,
+                };
+                ApiError::of_refusal(refusal, is_update).answer()
+            }
+        }
+    }
+
+    fn release(
+        &self,
+        key: &ReleaseKey,
+        snapshot: &Snapshot,
+        answer: impl FnOnce(&ReleaseResource) -> ApiAnswer,
+    ) -> ApiAnswer {
+        let release = ReleaseResource::new(self, snapshot);
+        if key.is(&release) { answer(&release) } else { ApiError::not_found("there is no such release").answer() }
+    }
+
+    /// The config vars as one flat object. JSON has only text: bytes that are not UTF-8 are replaced.
+    fn config_object(&self) -> serde_json::Map<String, serde_json::Value> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let entry = |(key, value): (&[u8], &Secret)| (text(key), text(value.reveal()).into());
+        self.config_vars.iter().map(entry).collect()
+    }
+}
+
+fn found_or<T: Serialize>(found: Option<T>, or: impl FnOnce() -> ApiError) -> ApiAnswer {
+    found.map_or_else(|| or().answer(), |found| ApiAnswer::json(200, &found))
+}

@@ -1,0 +1,52 @@
+//! What is known about an app from its start on.
+
+use super::error::ApiError;
+use super::id::stable_id;
+use crate::model::{Environment, ProcessType};
+
+/// The facts about an app that do not change while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppFacts {
+    /// Its name (S10.3).
+    pub name: String,
+    /// The directory it was started from, which makes its id.
+    pub root: String,
+    /// The address of its web process type, if it has one: `http://127.0.0.1:5000`.
+    pub url: Option<String>,
+    /// The owner: `user@localhost`.
+    pub email: String,
+    /// When it was started.
+    pub started_at: jiff::Timestamp,
+    /// The command of each process type, in the order of the Procfile.
+    pub commands: Vec<(ProcessType, String)>,
+    /// The config vars.
+    pub config_vars: Environment,
+}
+
+impl AppFacts {
+    /// The id of the app.
+    #[must_use]
+    pub fn id(&self) -> String {
+        stable_id(&["app", &self.root, &self.name])
+    }
+
+    /// The id of its owner.
+    pub(super) fn owner_id(&self) -> String {
+        stable_id(&["user", &self.email])
+    }
+
+    /// The command of a process type; empty if there is no such type.
+    pub(super) fn command(&self, process_type: &ProcessType) -> &str {
+        let found = self.commands.iter().find(|(known, _)| known == process_type);
+        found.map_or("", |(_, command)| command)
+    }
+
+    /// Checks the name or id in a path.
+    pub(super) fn check(&self, name: &str) -> Result<(), ApiError> {
+        if name == self.name || name == self.id() {
+            return Ok(());
+        }
+        let hint = format!("the app that runs here is `{}`", self.name);
+        Err(ApiError::not_found(format!("there is no app `{name}` here")).with_hint(hint))
+    }
+}

@@ -1,0 +1,37 @@
+//! The Platform API of a running app (S10.3): its resources and errors, and what a request asks for.
+//!
+//! Pure: the bytes of a request become a question or a command, a snapshot becomes the bytes of an answer. Not here:
+//! sockets, HTTP and time limits (`runtime::api_server`), and what a command does (`supervisor`). Called by `runtime`
+//! and, for the resources and the descriptions of starts, by `commands`.
+
+mod answer;
+mod app_facts;
+mod app_name;
+mod error;
+mod formation_update;
+mod id;
+mod meant;
+mod range;
+mod replay;
+mod request;
+mod resources;
+mod start_description;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::ApiAnswer;
+pub use app_facts::AppFacts;
+pub use app_name::app_name;
+pub use error::ApiError;
+pub use id::stable_id;
+pub use meant::{MeantBy, Whereabouts, meant_starts};
+pub use replay::{ReplayKey, Replays, Seen};
+pub use request::{ApiRequest, Asked, Change, ReleaseKey, Resource, ShownAs, target};
+pub use resources::{
+    AccountResource, AppRef, AppResource, DynoResource, ErrorResource, FormationResource, NameRef, ReleaseRef,
+    ReleaseResource, RestartedDyno, TouchedDynos, UserRef,
+};
+pub use start_description::{StartDescription, StartKind};
+pub use wait::{AwaitedDynos, WaitAnswer, WaitCondition, WaitRequest, WaitResult};

@@ -1,0 +1,236 @@
+//! Decides what a request asks for: a resource, a change, or an answer as soon as dynos are up.
+
+use super::AppFacts;
+use super::error::ApiError;
+use super::formation_update::{object, shortened, single, updates};
+use super::range::ReleaseRange;
+use super::resources::ReleaseResource;
+use super::wait::WaitRequest;
+use crate::app::Scale;
+use crate::model::{DynoName, ProcessType};
+use crate::supervisor::{Command, Target};
+
+/// Most parts of a path. No known path has more than 7.
+const MAX_SEGMENTS: usize = 16;
+
+/// The parts of a request that decide what it asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiRequest<'a> {
+    /// `GET`.
+    pub method: &'a str,
+    /// The path, without the part from `?` on.
+    pub path: &'a str,
+    /// The header `Range`.
+    pub range: Option<&'a str>,
+    /// The body; empty without one.
+    pub body: &'a [u8],
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// To see something.
+    See(Resource),
+    /// To change something.
+    Do(Change),
+    /// To be answered when dynos are up, or when it is clear that they will not be.
+    Wait(WaitRequest),
+}
+
+/// Something that can be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// The user.
+    Account,
+    /// The apps of the user: this one.
+    Apps,
+    /// The app.
+    App,
+    /// A list that is always empty here, such as that of the add-ons.
+    EmptyList,
+    /// All dynos.
+    Dynos,
+    /// The dyno with this name or id.
+    Dyno(String),
+    /// The quantity of every process type.
+    Formation,
+    /// The quantity of the process type with this name or id.
+    FormationOf(String),
+    /// The config vars.
+    ConfigVars,
+    /// Releases.
+    Releases(ReleaseRange),
+    /// One release.
+    Release(ReleaseKey),
+    /// The config vars of a release.
+    ReleaseConfigVars(ReleaseKey),
+}
+
+/// A release as named in a path: by its version or its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseKey(String);
+
+impl ReleaseKey {
+    /// Whether this is the release.
+    pub(super) fn is(&self, release: &ReleaseResource) -> bool {
+        self.0 == release.version.to_string() || self.0 == release.id
+    }
+}
+
+/// A command, and how its reply is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The command.
+    pub command: Command,
+    /// How the reply is shown.
+    pub shown_as: ShownAs,
+}
+
+impl Change {
+    /// The process types of which it may start dynos although none of them runs.
+    #[must_use]
+    pub fn types_to_start(&self) -> Vec<String> {
+        let is_growth = |scale: &Scale| match scale {
+            Scale::To(quantity) | Scale::Up(quantity) => *quantity > 0,
+            Scale::Down(_) => false,
+        };
+        match &self.command {
+            Command::Scale(changes) => {
+                let growing = changes.iter().filter(|(_, scale)| is_growth(scale));
+                growing.map(|(name, _)| name.to_string()).collect()
+            }
+            Command::Restart(_) | Command::Stop(_) | Command::RunOneOff { .. } => Vec::new(),
+        }
+    }
+}
+
+/// How the reply to a command is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownAs {
+    /// The whole formation.
+    Formation,
+    /// The formation of the process type with this name.
+    FormationOf(String),
+    /// The dynos that the command is about.
+    Touched,
+}
+
+impl ApiRequest<'_> {
+    /// Decides what the request asks for.
+    ///
+    /// # Errors
+    /// 400, 404 or 422, if it asks for nothing that exists here.
+    pub fn asks(&self, app: &AppFacts) -> Result<Asked, ApiError> {
+        let segments = segments(self.path)?;
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match (self.method, segments.as_slice()) {
+            ("GET", ["account"]) => Ok(Asked::See(Resource::Account)),
+            ("GET", ["apps"] | ["users", "~", "apps"]) => Ok(Asked::See(Resource::Apps)),
+            ("POST", ["dyno", "wait"]) => {
+                object(self.body, r#"{"dynos":[{"name":"web.1"}],"timeout":60}"#).map(Asked::Wait)
+            }
+            (_, ["apps", name, rest @ ..]) => {
+                app.check(name)?;
+                self.asks_of_app(rest)
+            }
+            _ => Err(self.unsupported()),
+        }
+    }
+
+    /// The same for the part of the path after `/apps/NAME`.
+    fn asks_of_app(&self, rest: &[&str]) -> Result<Asked, ApiError> {
+        let see = |resource| Ok(Asked::See(resource));
+        let key = |name: &&str| ReleaseKey(name.strip_prefix('v').unwrap_or(name).to_owned());
+        match (self.method, rest) {
+            ("GET", []) => see(Resource::App),
+            ("GET", ["addons" | "addon-attachments" | "collaborators" | "log-drains" | "domains"]) => {
+                see(Resource::EmptyList)
+            }
+            // The platform's own client cannot read an empty list here.
+            ("GET", ["pipeline-couplings"]) => Err(ApiError::not_found("the app is not in a pipeline")),
+            ("GET", ["dynos"]) => see(Resource::Dynos),
+            ("GET", ["dynos", name]) => see(Resource::Dyno((*name).to_owned())),
+            ("DELETE", ["dynos"]) => Ok(change(Command::Restart(Target::All))),
+            ("DELETE", ["dynos", name]) => Ok(change(Command::Restart(target(name)?))),
+            ("DELETE", ["formations", name]) => Ok(change(Command::Restart(type_target(name)?))),
+            // Ours: the platform has no way to stop a whole app.
+            ("POST", ["dynos", "actions", "stop"]) => Ok(change(Command::Stop(Target::All))),
+            ("POST", ["dynos", name, "actions", "stop"]) => Ok(change(Command::Stop(target(name)?))),
+            ("POST", ["formations", name, "actions", "stop"]) => Ok(change(Command::Stop(type_target(name)?))),
+            ("GET", ["formation"]) => see(Resource::Formation),
+            ("GET", ["formation", name]) => see(Resource::FormationOf((*name).to_owned())),
+            ("PATCH", ["formation"]) => {
+                let command = Command::Scale(updates(self.body)?);
+                Ok(Asked::Do(Change { command, shown_as: ShownAs::Formation }))
+            }
+            ("PATCH", ["formation", name]) => {
+                let command = Command::Scale(single(known_form(name)?, self.body)?);
+                Ok(Asked::Do(Change { command, shown_as: ShownAs::FormationOf((*name).to_owned()) }))
+            }
+            ("GET", ["config-vars"]) => see(Resource::ConfigVars),
+            ("GET", ["releases"]) => see(Resource::Releases(ReleaseRange::parse(self.range))),
+            ("GET", ["releases", name]) => see(Resource::Release(key(name))),
+            ("GET", ["releases", name, "config-vars"]) => see(Resource::ReleaseConfigVars(key(name))),
+            _ => Err(self.unsupported()),
+        }
+    }
+
+    fn unsupported(&self) -> ApiError {
+        let (method, path) = (shortened(self.method), shortened(self.path));
+        ApiError::not_found(format!("`{method} {path}` is not supported here"))
+    }
+}
+
+fn change(command: Command) -> Asked {
+    Asked::Do(Change { command, shown_as: ShownAs::Touched })
+}
+
+/// The dynos that a name in a path means: `web.1` is a dyno; `web`, in its place, is a process type.
+///
+/// # Errors
+/// 404: it cannot be the name of either.
+pub fn target(name: &str) -> Result<Target, ApiError> {
+    let Some((process_type, index)) = name.rsplit_once('.') else { return type_target(name) };
+    let is_index = !index.starts_with('0') && index.bytes().all(|byte| byte.is_ascii_digit());
+    let index = index.parse().ok().filter(|_| is_index);
+    match (ProcessType::new(process_type), index) {
+        (Ok(process_type), Some(index)) => Ok(Target::Dyno(DynoName::new(process_type, index))),
+        (Ok(_) | Err(_), _) => Err(ApiError::not_found(format!("there is no dyno `{}`", shortened(name)))),
+    }
+}
+
+fn type_target(name: &str) -> Result<Target, ApiError> {
+    known_form(name).map(Target::Type)
+}
+
+fn known_form(name: &str) -> Result<ProcessType, ApiError> {
+    ProcessType::new(name)
+        .map_err(|_| ApiError::not_found(format!("the Procfile has no process type `{}`", shortened(name))))
+}
+
+/// The parts of a path, decoded.
+fn segments(path: &str) -> Result<Vec<String>, ApiError> {
+    let parts = path.strip_prefix('/').unwrap_or(path);
+    let parts = parts.strip_suffix('/').unwrap_or(parts);
+    let segments: Option<Vec<String>> = parts.split('/').take(MAX_SEGMENTS).map(decoded).collect();
+    segments.ok_or_else(|| ApiError::bad_request("the path has an invalid `%` sequence"))
+}
+
+/// The text with each `%41` replaced by the byte it means. None if a sequence is broken or the result is not UTF-8.
+fn decoded(text: &str) -> Option<String> {
+    if !text.contains('%') {
+        return Some(text.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut parts = text.split('%');
+    bytes.extend(parts.next().unwrap_or_default().bytes());
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend(rest.bytes());
+    }
+    String::from_utf8(bytes).ok()
+}

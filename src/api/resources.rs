@@ -1,0 +1,361 @@
+//! The objects of the Platform API, with the field names of the platform. Our own additions are extra fields.
+
+use serde::{Deserialize, Serialize};
+
+use super::AppFacts;
+use super::id::stable_id;
+use crate::model::DynoName;
+use crate::supervisor::{Quantity, Restarted, Row, Snapshot};
+
+/// The size of every dyno. Not a name of the platform, so that its client does not compute a price from it.
+const SIZE: &str = "Local";
+
+/// What the platform calls the place where apps run, and what they run on.
+const LOCAL: &str = "local";
+
+/// An error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorResource {
+    /// For programs: `not_found`.
+    pub id: String,
+    /// What is wrong.
+    pub message: String,
+    /// Ours: what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// The user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountResource {
+    id: String,
+    email: String,
+    name: Option<String>,
+    created_at: String,
+    updated_at: String,
+    verified: bool,
+}
+
+impl AccountResource {
+    pub(super) fn new(app: &AppFacts) -> Self {
+        let at = time(app.started_at);
+        Self {
+            id: app.owner_id(),
+            email: app.email.clone(),
+            name: None,
+            created_at: at.clone(),
+            updated_at: at,
+            verified: true,
+        }
+    }
+}
+
+/// An object that is named by another: id and name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NameRef {
+    id: String,
+    name: String,
+}
+
+impl NameRef {
+    fn local(kind: &str) -> Self {
+        Self { id: stable_id(&[kind, LOCAL]), name: LOCAL.to_owned() }
+    }
+}
+
+/// The app of another object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppRef {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl AppRef {
+    fn new(app: &AppFacts) -> Self {
+        Self { id: app.id(), name: app.name.clone() }
+    }
+}
+
+/// The user of another object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserRef {
+    id: String,
+    email: String,
+}
+
+impl UserRef {
+    fn owner(app: &AppFacts) -> Self {
+        Self { id: app.owner_id(), email: app.email.clone() }
+    }
+}
+
+/// An app. All fields that the platform's client reads are there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AppResource {
+    id: String,
+    name: String,
+    acm: bool,
+    archived_at: Option<String>,
+    buildpack_provided_description: Option<String>,
+    build_stack: NameRef,
+    create_status: &'static str,
+    created_at: String,
+    git_url: &'static str,
+    maintenance: bool,
+    owner: UserRef,
+    region: NameRef,
+    released_at: String,
+    repo_size: u64,
+    slug_size: u64,
+    space: Option<NameRef>,
+    stack: NameRef,
+    updated_at: String,
+    web_url: Option<String>,
+    /// Ours: the directory.
+    root: String,
+}
+
+impl AppResource {
+    pub(super) fn new(app: &AppFacts) -> Self {
+        let at = time(app.started_at);
+        Self {
+            id: app.id(),
+            name: app.name.clone(),
+            acm: false,
+            archived_at: None,
+            buildpack_provided_description: None,
+            build_stack: NameRef::local("stack"),
+            create_status: "complete",
+            created_at: at.clone(),
+            git_url: "",
+            maintenance: false,
+            owner: UserRef::owner(app),
+            region: NameRef::local("region"),
+            released_at: at.clone(),
+            repo_size: 0,
+            slug_size: 0,
+            space: None,
+            stack: NameRef::local("stack"),
+            updated_at: at,
+            web_url: app.url.as_ref().map(|url| format!("{url}/")),
+            root: app.root.clone(),
+        }
+    }
+}
+
+/// The release of another object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRef {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: u64,
+}
+
+impl ReleaseRef {
+    fn new(app: &AppFacts, version: u64) -> Self {
+        Self { id: release_id(app, version), version }
+    }
+}
+
+/// A dyno.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DynoResource {
+    /// Its id, which stays the same when it restarts.
+    pub id: String,
+    /// `web.1`.
+    pub name: String,
+    /// Its process type.
+    #[serde(rename = "type")]
+    pub process_type: String,
+    /// Its command, as written.
+    pub command: String,
+    /// `starting`, `up`, `crashed` or `down`.
+    pub state: String,
+    /// Its size; without effect.
+    pub size: String,
+    /// Since when it is in that state.
+    pub updated_at: String,
+    /// The same.
+    pub created_at: String,
+    /// None: nothing can be attached this way.
+    pub attach_url: Option<String>,
+    /// The release it runs.
+    pub release: ReleaseRef,
+    /// Its app.
+    pub app: AppRef,
+    /// Ours: the process id of its leader, while it is alive.
+    pub pid: Option<i32>,
+    /// Ours: its `PORT`.
+    pub port: Option<u16>,
+    /// Ours: how often it was restarted after a crash.
+    pub restarts: u32,
+    /// Ours: the status of its last run, as a shell would report it.
+    pub exit_status: Option<u8>,
+}
+
+impl DynoResource {
+    /// All dynos of a snapshot.
+    #[must_use]
+    pub fn all(app: &AppFacts, snapshot: &Snapshot) -> Vec<Self> {
+        snapshot.rows.iter().map(|row| Self::new(app, row, snapshot.release.into())).collect()
+    }
+
+    fn new(app: &AppFacts, row: &Row, version: u64) -> Self {
+        let since = if row.since == jiff::Timestamp::UNIX_EPOCH { app.started_at } else { row.since };
+        Self {
+            state: row.state.to_string(),
+            updated_at: time(since),
+            created_at: time(since),
+            pid: row.pid,
+            port: row.port,
+            command: row.command.to_string(),
+            release: ReleaseRef::new(app, version),
+            restarts: row.restarts,
+            exit_status: row.last_exit.map(crate::model::ExitStatus::shell_code),
+            ..Self::named(app, &row.dyno)
+        }
+    }
+
+    /// A one-off dyno that was just ordered to start.
+    pub(super) fn new_one_off(app: &AppFacts, dyno: &DynoName) -> Self {
+        let at = time(app.started_at);
+        Self { state: "starting".to_owned(), updated_at: at.clone(), created_at: at, ..Self::named(app, dyno) }
+    }
+
+    fn named(app: &AppFacts, dyno: &DynoName) -> Self {
+        let name = dyno.to_string();
+        Self {
+            id: stable_id(&["dyno", &app.id(), &name]),
+            name,
+            process_type: dyno.process_type.to_string(),
+            size: SIZE.to_owned(),
+            app: AppRef::new(app),
+            ..Self::default()
+        }
+    }
+}
+
+/// The quantity of one process type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FormationResource {
+    /// Its id.
+    pub id: String,
+    /// The process type.
+    #[serde(rename = "type")]
+    pub process_type: String,
+    /// How many dynos of it are wanted.
+    pub quantity: u32,
+    /// Their size; without effect.
+    pub size: String,
+    /// The command, as written.
+    pub command: String,
+    /// When the app was started.
+    pub created_at: String,
+    /// The same.
+    pub updated_at: String,
+    /// The app.
+    pub app: AppRef,
+}
+
+impl FormationResource {
+    /// One entry for each process type.
+    pub(super) fn all(app: &AppFacts, formation: &[Quantity]) -> Vec<Self> {
+        let at = time(app.started_at);
+        let entry = |quantity: &Quantity| Self {
+            id: stable_id(&["formation", &app.id(), quantity.process_type.as_str()]),
+            process_type: quantity.process_type.to_string(),
+            quantity: quantity.quantity,
+            size: SIZE.to_owned(),
+            command: app.command(&quantity.process_type).to_owned(),
+            created_at: at.clone(),
+            updated_at: at.clone(),
+            app: AppRef::new(app),
+        };
+        formation.iter().map(entry).collect()
+    }
+}
+
+/// A release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReleaseResource {
+    /// Its id.
+    pub id: String,
+    /// Its number, from 1.
+    pub version: u64,
+    addon_plan_names: [&'static str; 0],
+    app: AppRef,
+    created_at: String,
+    current: bool,
+    description: &'static str,
+    eligible_for_rollback: bool,
+    output_stream_url: Option<String>,
+    slug: Option<NameRef>,
+    status: &'static str,
+    updated_at: String,
+    user: UserRef,
+}
+
+impl ReleaseResource {
+    pub(super) fn new(app: &AppFacts, snapshot: &Snapshot) -> Self {
+        let at = time(app.started_at);
+        let version = snapshot.release.into();
+        Self {
+            id: release_id(app, version),
+            version,
+            addon_plan_names: [],
+            app: AppRef::new(app),
+            created_at: at.clone(),
+            current: true,
+            description: "Started",
+            eligible_for_rollback: true,
+            output_stream_url: None,
+            slug: None,
+            status: "succeeded",
+            updated_at: at,
+            user: UserRef::owner(app),
+        }
+    }
+}
+
+fn release_id(app: &AppFacts, version: u64) -> String {
+    stable_id(&["release", &app.id(), &version.to_string(), &app.started_at.to_string()])
+}
+
+/// The dynos that a restart or a stop is about. The platform's client ignores the body.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TouchedDynos {
+    /// Ours: the dynos, in start order.
+    pub dynos: Vec<RestartedDyno>,
+}
+
+/// One dyno that a command is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartedDyno {
+    /// `web.1`.
+    pub name: String,
+    /// How often it had been spawned: the new run has a higher number. None if it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u64>,
+}
+
+impl TouchedDynos {
+    pub(super) fn restarting(dynos: &[Restarted]) -> Self {
+        let dyno = |restarted: &Restarted| RestartedDyno { name: restarted.dyno.to_string(), run: Some(restarted.run) };
+        Self { dynos: dynos.iter().map(dyno).collect() }
+    }
+
+    pub(super) fn stopping(dynos: &[DynoName]) -> Self {
+        Self { dynos: dynos.iter().map(|dyno| RestartedDyno { name: dyno.to_string(), run: None }).collect() }
+    }
+}
+
+/// The time as the platform writes it: `2026-11-23T05:00:00Z`.
+fn time(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

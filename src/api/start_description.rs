@@ -1,0 +1,133 @@
+//! The description that each start leaves in the runtime directory, by which commands find it (S10.1).
+
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// One start of an app. It counts only while its file is locked by the start itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartDescription {
+    /// The process id of `dyno`.
+    pub pid: i32,
+    /// The mark on all of its processes, `DYNO_SESSION`. It also names the files of this start.
+    pub session: String,
+    /// What was started.
+    pub kind: StartKind,
+    /// The name of the app.
+    pub app: String,
+    /// The root of the app: a real path, as by [`path_text`](Self::path_text).
+    pub root: String,
+    /// The directory in which it was typed, likewise.
+    pub directory: String,
+    /// The Procfile, likewise.
+    pub procfile: String,
+    /// The process types it runs.
+    pub types: Vec<String>,
+    /// When it was started: milliseconds since the Unix epoch.
+    pub started_at_ms: i64,
+    /// The address of its web dyno.
+    pub url: Option<String>,
+}
+
+/// What was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StartKind {
+    /// A start that keeps others from starting the same process types.
+    Start,
+    /// A start that runs beside others: inside a dyno, or under the name of another tool.
+    Beside,
+    /// A smoke.
+    Smoke,
+}
+
+impl StartKind {
+    /// Whether each of its process types runs once per app (S10.1).
+    #[must_use]
+    pub fn is_exclusive(self) -> bool {
+        match self {
+            Self::Start => true,
+            Self::Beside | Self::Smoke => false,
+        }
+    }
+}
+
+impl StartDescription {
+    /// A path as text in which every byte is kept: `%` and the bytes that are not printable text are written as `%XX`.
+    #[must_use]
+    pub fn path_text(path: &Path) -> String {
+        let mut text = String::new();
+        for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if character == '%' || character.is_control() {
+                    let mut bytes = [0; 4];
+                    escape(&mut text, character.encode_utf8(&mut bytes).as_bytes());
+                } else {
+                    text.push(character);
+                }
+            }
+            escape(&mut text, chunk.invalid());
+        }
+        text
+    }
+
+    /// The process type that both of these starts would run, if that is not allowed.
+    #[must_use]
+    pub fn collision<'a>(&'a self, other: &Self) -> Option<&'a str> {
+        let is_same_app = self.root == other.root && self.procfile == other.procfile;
+        if !is_same_app || !self.kind.is_exclusive() || !other.kind.is_exclusive() {
+            return None;
+        }
+        self.types.iter().find(|name| other.types.contains(name)).map(String::as_str)
+    }
+}
+
+fn escape(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        let _ = write!(text, "%{byte:02X}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn s10_1_a_path_becomes_text_without_loss() {
+        let text = |bytes: &[u8]| StartDescription::path_text(Path::new(OsStr::from_bytes(bytes)));
+
+        assert_eq!(text("/srv/Größe 1".as_bytes()), "/srv/Größe 1");
+        assert_eq!(text(b"/a%b\n\xff/c"), "/a%25b%0A%FF/c");
+    }
+
+    #[test]
+    fn s10_1_only_two_exclusive_starts_of_one_type_collide() {
+        let start = |kind, procfile: &str, types: &[&str]| StartDescription {
+            pid: 1,
+            session: "s".to_owned(),
+            kind,
+            app: "shop".to_owned(),
+            root: "/srv/shop".to_owned(),
+            directory: "/srv/shop".to_owned(),
+            procfile: procfile.to_owned(),
+            types: types.iter().map(|&name| name.to_owned()).collect(),
+            started_at_ms: 0,
+            url: None,
+        };
+        let running = start(StartKind::Start, "/srv/shop/Procfile", &["web", "worker"]);
+
+        for (other, expected) in [
+            (start(StartKind::Start, "/srv/shop/Procfile", &["clock", "worker"]), Some("worker")),
+            (start(StartKind::Start, "/srv/shop/Procfile", &["clock"]), None),
+            (start(StartKind::Start, "/srv/shop/Procfile.dev", &["web"]), None),
+            (start(StartKind::Smoke, "/srv/shop/Procfile", &["web"]), None),
+            (start(StartKind::Beside, "/srv/shop/Procfile", &["web"]), None),
+        ] {
+            assert_eq!(running.collision(&other), expected, "{other:?}");
+        }
+    }
+}

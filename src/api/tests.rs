@@ -1,0 +1,375 @@
+//! The recorded exchanges of the platform's command line, and random requests.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::app::Scale;
+use crate::model::{DynoName, Environment, ProcessType};
+use crate::supervisor::{Command, DynoRole, PublicState, Quantity, Refusal, Reply, Restarted, Row, Snapshot, Target};
+
+/// The product's own copy of the recorded facts.
+const EXCHANGES: &str = include_str!("../../tests/data/api/exchanges.txt");
+
+fn process_type(name: &str) -> ProcessType {
+    ProcessType::new(name).expect("a name")
+}
+
+fn app() -> AppFacts {
+    let mut config_vars = Environment::default();
+    config_vars.set("A", "0");
+    config_vars.set("X", "hello");
+    AppFacts {
+        name: "app".to_owned(),
+        root: "/srv/app".to_owned(),
+        url: Some("http://127.0.0.1:5000".to_owned()),
+        email: "dev@local.example".to_owned(),
+        started_at: "2026-11-23T05:00:00Z".parse().expect("a time"),
+        commands: [("web", "python app.py"), ("worker", "python worker.py")]
+            .map(|(name, command)| (process_type(name), command.to_owned()))
+            .to_vec(),
+        config_vars,
+    }
+}
+
+fn snapshot(dynos: &[(&str, u32, PublicState)]) -> Snapshot {
+    let row = |(name, index, state): &(&str, u32, PublicState)| Row {
+        dyno: DynoName::new(process_type(name), *index),
+        state: *state,
+        since: app().started_at,
+        role: DynoRole::Formation,
+        wanted: true,
+        port: Some(5000),
+        command: app().command(&process_type(name)).into(),
+        run: 1,
+        pid: (*state == PublicState::Up).then_some(4711),
+        restarts: 0,
+        last_exit: None,
+    };
+    let count = |name: &str| u32::try_from(dynos.iter().filter(|(known, ..)| *known == name).count()).expect("few");
+    let quantity = |name: &str| Quantity { process_type: process_type(name), quantity: count(name) };
+    Snapshot { release: 2, formation: vec![quantity("web"), quantity("worker")], rows: dynos.iter().map(row).collect() }
+}
+
+fn running() -> Snapshot {
+    snapshot(&[("web", 1, PublicState::Up), ("worker", 1, PublicState::Up)])
+}
+
+/// What the supervisor would reply, as far as the recorded commands need it.
+fn reply(command: &Command) -> Result<Reply, Refusal> {
+    let known = || vec![process_type("web"), process_type("worker")];
+    let dynos = || running().rows.into_iter().map(|row| row.dyno);
+    let restarting = |dynos: &mut dyn Iterator<Item = DynoName>| {
+        Ok(Reply::Restarting(dynos.map(|dyno| Restarted { dyno, run: 1 }).collect()))
+    };
+    match command {
+        Command::Scale(changes) => {
+            let mut formation = running().formation;
+            for (name, scale) in changes {
+                let Some(entry) = formation.iter_mut().find(|entry| entry.process_type == *name) else {
+                    return Err(Refusal::UnknownType { name: name.clone(), known: known() });
+                };
+                entry.quantity = scale.apply(u16::try_from(entry.quantity).expect("few")).expect("few").into();
+            }
+            Ok(Reply::Scaled(formation))
+        }
+        Command::Restart(target) | Command::Stop(target) => match target {
+            Target::All => restarting(&mut dynos()),
+            Target::Type(name) => restarting(&mut dynos().filter(|dyno| dyno.process_type == *name)),
+            Target::Dyno(name) if dynos().any(|dyno| dyno == *name) => restarting(&mut [name.clone()].into_iter()),
+            Target::Dyno(name) => Err(Refusal::UnknownDyno { name: name.clone(), known: dynos().collect() }),
+        },
+        Command::RunOneOff { number, .. } => Ok(Reply::Started(DynoName::new(process_type("run"), *number))),
+    }
+}
+
+fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
+    let app = app();
+    match request.asks(&app) {
+        Ok(Asked::See(resource)) => app.answer(&resource, &running()),
+        Ok(Asked::Do(change)) => app.answer_change(&change, &reply(&change.command)),
+        Ok(Asked::Wait(wait)) => match wait.condition() {
+            Ok(condition) => ApiAnswer::json(200, &condition.answer(&running())),
+            Err(error) => error.answer(),
+        },
+        Err(error) => error.answer(),
+    }
+}
+
+fn get(path: &str) -> (u16, Value) {
+    ask("GET", path, "")
+}
+
+fn ask(method: &str, path: &str, body: &str) -> (u16, Value) {
+    let answer = answer(&ApiRequest { method, path, range: None, body: body.as_bytes() });
+    (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
+}
+
+/// Whether `ours` has everything that is in `recorded`, with the same values or only with values of the same types.
+fn covers(ours: &Value, recorded: &Value, same_values: bool) -> bool {
+    match (ours, recorded) {
+        (Value::Object(ours), Value::Object(recorded)) => {
+            recorded.iter().all(|(key, value)| ours.get(key).is_some_and(|own| covers(own, value, same_values)))
+        }
+        (Value::Array(ours), Value::Array(recorded)) if same_values => {
+            ours.len() == recorded.len() && ours.iter().zip(recorded).all(|(own, value)| covers(own, value, true))
+        }
+        (Value::Array(ours), Value::Array(recorded)) => {
+            ours.iter().all(|own| recorded.first().is_some_and(|value| covers(own, value, false)))
+        }
+        _ if same_values => ours == recorded,
+        _ => std::mem::discriminant(ours) == std::mem::discriminant(recorded),
+    }
+}
+
+#[test]
+fn s10_3_recorded_requests_get_every_field_that_is_read() {
+    let mut count = 0;
+    let (mut line, mut range, mut body) = ("", None, "");
+    for text in EXCHANGES.lines().filter(|text| !text.starts_with(['#', '$']) && !text.is_empty()) {
+        if let Some(header) = text.strip_prefix("range: ") {
+            range = Some(header);
+        } else if text.starts_with('{') {
+            body = text;
+        } else if let Some((kind, expected)) = text.split_once("> ") {
+            let (method, path) = line.split_once(' ').expect("method and path");
+            let request = ApiRequest { method, path, range, body: body.as_bytes() };
+            let answer = answer(&request);
+            let (status, recorded) = expected.split_once(' ').expect("a status and a body");
+            let ours: Value = serde_json::from_slice(&answer.body).expect("JSON");
+            let recorded: Value = serde_json::from_str(recorded).expect("JSON");
+            assert_eq!(answer.status.to_string(), status, "{line}: {ours}");
+            assert!(covers(&ours, &recorded, kind == "-"), "{line}\nours: {ours}\nrecorded: {recorded}");
+            count += 1;
+        } else {
+            (line, range, body) = (text, None, "");
+        }
+    }
+    assert!(count > 50, "only {count} exchanges were found");
+}
+
+#[test]
+fn s10_3_another_app_is_not_found_and_the_own_id_is() {
+    let id = app().id();
+
+    let expected = serde_json::json!({
+        "id": "not_found", "message": "there is no app `other` here", "hint": "the app that runs here is `app`"
+    });
+    assert_eq!(get("/apps/other/dynos"), (404, expected));
+    assert_eq!(get(&format!("/apps/{id}/dynos")).0, 200);
+}
+
+#[test]
+fn s10_3_a_dyno_is_found_by_name_and_by_id() {
+    let (_, dynos) = get("/apps/app/dynos");
+    let id = dynos[0]["id"].as_str().expect("an id");
+
+    assert_eq!(get("/apps/app/dynos/web.1"), (200, dynos[0].clone()));
+    assert_eq!(get(&format!("/apps/app/dynos/{id}")), (200, dynos[0].clone()));
+    assert_eq!(get("/apps/app/dynos/web.2").0, 404);
+}
+
+#[test]
+fn s10_3_own_fields_are_added_to_those_of_the_platform() {
+    let (_, dynos) = get("/apps/app/dynos");
+
+    assert_eq!((&dynos[0]["pid"], &dynos[0]["restarts"]), (&4711.into(), &0.into()));
+}
+
+#[test]
+fn s10_2_an_unknown_name_suggests_the_nearest() {
+    let hint = |method, path, body| ask(method, path, body).1["hint"].as_str().map(str::to_owned);
+    let suggested = |name: &str| Some(format!("did you mean `{name}`?"));
+
+    assert_eq!(hint("DELETE", "/apps/app/dynos/web.9", ""), suggested("web.1"));
+    let body = r#"{"updates":[{"type":"wrker","quantity":1}]}"#;
+    assert_eq!(hint("PATCH", "/apps/app/formation", body), suggested("worker"));
+}
+
+#[test]
+fn s10_3_a_quantity_is_a_number_or_text_with_or_without_a_sign() {
+    let scale = |quantity: &str| {
+        let body = format!(r#"{{"updates":[{{"type":"my-job","quantity":{quantity},"size":"Basic"}}]}}"#);
+        let request = ApiRequest { method: "PATCH", path: "/apps/app/formation", range: None, body: body.as_bytes() };
+        match request.asks(&app()) {
+            Ok(Asked::Do(Change { command: Command::Scale(changes), .. })) => Ok(changes[0].1),
+            Err(error) => Err((error.status, error.message)),
+            other => panic!("{other:?}"),
+        }
+    };
+    let invalid = || Err((422, "the quantity of `my-job` is not a number".to_owned()));
+    let too_many = |text: &str| Err((422, format!("`{text}` is too many dynos of `my-job`: the limit is 1000")));
+
+    assert_eq!(scale("2"), Ok(Scale::To(2)));
+    assert_eq!(scale(r#""2""#), Ok(Scale::To(2)));
+    assert_eq!(scale(r#""+1""#), Ok(Scale::Up(1)));
+    assert_eq!(scale(r#""-1""#), Ok(Scale::Down(1)));
+    for quantity in ["-1", "1.5", "1e2", "true", "[]", "{}", r#""""#, r#""+""#, r#""1.5""#, r#""+-1""#, r#""٣""#] {
+        assert_eq!(scale(quantity), invalid(), "{quantity}");
+    }
+    assert_eq!(scale("1001"), too_many("1001"));
+    assert_eq!(scale(r#""+99999999999999999999""#), too_many("99999999999999999999"));
+}
+
+#[test]
+fn s10_3_a_wrong_body_is_refused_and_changes_nothing() {
+    let refused = |body: &str| {
+        let (status, answer) = ask("PATCH", "/apps/app/formation", body);
+        (status, answer["id"].as_str().expect("an id").to_owned())
+    };
+    let bad = (400, "bad_request".to_owned());
+    let invalid = (422, "invalid_params".to_owned());
+    let deep = "[".repeat(100_000);
+
+    for body in ["", "{", "[]", "null", r#"{"updates":{}}"#, r#"{"updates":[1]}"#, "\u{feff}{}", &deep] {
+        assert_eq!(refused(body), bad, "{}", body.get(..20).unwrap_or(body));
+    }
+    for update in [
+        r#"{"quantity":1}"#,
+        r#"{"type":1,"quantity":1}"#,
+        r#"{"type":"a b","quantity":1}"#,
+        r#"{"type":"release","quantity":1}"#,
+        r#"{"type":"web","quantity":1},{"type":"web","quantity":2}"#,
+        r#"{"type":"web","quantity":1},{"type":"nope","quantity":2}"#,
+    ] {
+        assert_eq!(refused(&format!(r#"{{"updates":[{update}]}}"#)), invalid, "{update}");
+    }
+}
+
+#[test]
+fn s10_3_a_path_is_decoded_and_an_unknown_one_is_not_found() {
+    assert_eq!(get("/apps/%61pp/dynos/").0, 200);
+    for path in ["/apps/app%2", "/apps/app%zz", "/apps/app%ff", "/apps/app%+1"] {
+        assert_eq!(get(path).0, 400, "{path}");
+    }
+    for path in ["", "/", "*", "/apps/app/nope", "/apps/app/dynos/web.1/x", "//apps", &"/x".repeat(50_000)] {
+        let (status, answer) = get(path);
+        assert_eq!((status, &answer["id"]), (404, &"not_found".into()), "{}", path.get(..20).unwrap_or(path));
+        assert!(answer["message"].as_str().is_some_and(|message| message.len() < 200), "{answer}");
+    }
+    assert_eq!(ask("PUT", "/apps/app", "").1["message"], "`PUT /apps/app` is not supported here");
+}
+
+#[test]
+fn a_dyno_name_has_an_index_without_sign_or_leading_zero() {
+    let dyno = |name: &str| target(name).map(|target| target.to_string()).map_err(|error| error.status);
+
+    assert_eq!(dyno("web.1"), Ok("web.1".to_owned()));
+    assert_eq!(dyno("web"), Ok("web".to_owned()));
+    for name in ["web.", ".1", "web.01", "web.0", "web.+1", "web.-1", "web.1.1", "web.4294967296", "w b", "", "é.1"] {
+        assert_eq!(dyno(name), Err(404), "{name}");
+    }
+}
+
+fn method() -> impl Strategy<Value = String> {
+    prop_oneof![prop::sample::select(vec!["GET", "PATCH", "POST", "DELETE", "PUT"]).prop_map(str::to_owned), ".{0,8}"]
+}
+
+/// Paths that are nearly right, so that the deeper parts are reached.
+fn path() -> impl Strategy<Value = String> {
+    let words = [
+        "apps",
+        "app",
+        "dynos",
+        "web.1",
+        "web",
+        "formation",
+        "formations",
+        "actions",
+        "stop",
+        "releases",
+        "1",
+        "v1",
+        "config-vars",
+        "users",
+        "~",
+        "account",
+        "dyno",
+        "wait",
+        "",
+        "%77eb",
+        "%",
+        "..",
+    ];
+    let word = prop_oneof![6 => prop::sample::select(words.to_vec()).prop_map(str::to_owned), 1 => ".{0,12}"];
+    prop::collection::vec(word, 0..8).prop_map(|words| format!("/{}", words.join("/")))
+}
+
+fn json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<f64>().prop_map(|number| number.to_string()),
+        "[ -~]{0,8}".prop_map(|text| Value::from(text).to_string()),
+        r#""[+-]?[0-9]{1,5}""#,
+    ];
+    let key = prop::sample::select(vec!["updates", "type", "quantity", "size", "dynos", "name", "run", "timeout", "x"]);
+    leaf.prop_recursive(4, 32, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::vec((key.clone(), inner), 0..4).prop_map(|fields| {
+                let fields: Vec<String> = fields.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+                format!("{{{}}}", fields.join(","))
+            }),
+        ]
+    })
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        json().prop_map(String::into_bytes),
+        json().prop_map(|item| format!("{{\"updates\":[{item}]}}").into_bytes()),
+        json().prop_map(|item| format!("{{\"updates\":[{{\"type\":\"web\",\"quantity\":{item}}}]}}").into_bytes()),
+        prop::collection::vec(any::<u8>(), 0..64),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn s10_3_every_request_has_one_answer_in_the_shape_of_the_platform(
+        method in method(), path in path(), range in proptest::option::of(".{0,40}"), body in body()
+    ) {
+        let request = ApiRequest { method: &method, path: &path, range: range.as_deref(), body: &body };
+
+        let answer = answer(&request);
+
+        let value: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        match answer.status {
+            200..=202 => prop_assert!(value.is_object() || value.is_array()),
+            400..=499 => {
+                prop_assert!(value["id"].as_str().is_some_and(|id| !id.is_empty()), "{value}");
+                prop_assert!(value["message"].as_str().is_some_and(|text| !text.is_empty() && text.len() < 1_000));
+            }
+            other => prop_assert!(false, "status {other}"),
+        }
+        // Only these methods change anything, and only within the limits.
+        if let Ok(Asked::Do(change)) = request.asks(&app()) {
+            prop_assert!(["PATCH", "POST", "DELETE"].contains(&method.as_str()));
+            if let Command::Scale(changes) = change.command {
+                let mut names: Vec<_> = changes.iter().map(|(name, _)| name).collect();
+                names.dedup();
+                prop_assert_eq!(names.len(), changes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn s10_1_a_description_is_read_back_as_it_was_written(pid: i32, root in ".{0,40}", types in prop::collection::vec("[a-z]{1,8}", 0..4)) {
+        let start = StartDescription {
+            pid,
+            session: "0".repeat(32),
+            kind: StartKind::Smoke,
+            app: "app".to_owned(),
+            root: StartDescription::path_text(std::path::Path::new(&root)),
+            directory: root,
+            procfile: String::new(),
+            types,
+            started_at_ms: i64::from(pid),
+            url: None,
+        };
+
+        let text = serde_json::to_string(&start).expect("JSON");
+
+        prop_assert_eq!(serde_json::from_str::<StartDescription>(&text).expect("read back"), start);
+    }
+}
