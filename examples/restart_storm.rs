@@ -45,6 +45,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         files: None,
         null_stdin: false,
         prefix_columns: 0,
+        api: None,
         smoke: None,
         hint_after_failure: |_| None,
     };

@@ -59,6 +59,8 @@ pub(super) fn command(extent: Extent) -> Command {
     let pages: Vec<String> = visible.map(|command| command.get_name().to_owned()).collect();
     let root = laid_out(root, extent).mut_subcommands(|command| laid_out(command, extent));
     let root = root.mut_subcommand("start", keyboard::with_keys);
+    // The screen has no room for all commands; `dyno help` lists this one as well.
+    let root = root.mut_subcommand("man", |man| man.hide(extent == Extent::Screen));
     // The manual itself calls the page of `start` dyno-start(1).
     let pages = pages.into_iter().map(|name| PossibleValue::new(name.clone()).alias(format!("dyno-{name}")));
     let pages = PossibleValuesParser::new(pages);

@@ -96,8 +96,11 @@ impl Line<'_> {
     fn commands_with(&self, option: &str, command: &Command) -> Option<String> {
         let others = self.command.get_subcommands().filter(|other| !other.is_hide_set());
         let others = others.filter(|other| other.get_name() != command.get_name());
-        let found = others.filter(|other| option_named(other, option).is_some());
-        let names: Vec<String> = found.map(|other| format!("{} {}", self.program, other.get_name())).collect();
+        let found = others.filter(|other| option_named(other, option).is_some_and(|found| !found.arg.is_hide_set()));
+        let mut names: Vec<&str> = found.map(Command::get_name).collect();
+        // Most people mean that one, and only the first names are shown.
+        names.sort_by_key(|name| *name != "start");
+        let names: Vec<String> = names.iter().map(|name| format!("{} {name}", self.program)).collect();
         (!names.is_empty()).then(|| format!("`{option}` is an option of {}", some_in_words(&names)))
     }
 

@@ -15,6 +15,7 @@ mod parse;
 mod reading;
 mod refusal;
 mod release;
+mod running;
 mod shared;
 mod smoke;
 mod start;
@@ -37,6 +38,7 @@ pub use parse::{parse, with_colons};
 pub use reading::{CheckArgs, ConfigArgs};
 pub use refusal::{Misread, Refusal, StrayWord};
 pub use release::ReleaseArgs;
+pub use running::{DynoArgs, PsArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs};
 pub use shared::{FormationArgs, LogArgs, LogFormatName, VariableArgs};
 pub use smoke::SmokeArgs;
 pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
@@ -52,7 +54,7 @@ use crate::error::Status;
     about = "The Heroku runtime on your machine: leaves no process behind, loses no output",
     subcommand_required = true,
     mut_args(|arg| arg.hide_short_help(true)),
-    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno start -f Procfile.dev     run another Procfile\n  dyno start web worker=2        choose what runs\n  dyno run rails console         run one command with the app's environment\n\n`dyno COMMAND --help` shows the basics; `dyno help COMMAND` lists every option.\n`dyno help` lists topics, too, such as `dyno help environment`."
+    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno run rails console         run one command with the app's environment\n\n`dyno help COMMAND` lists every option; `dyno help` lists commands and topics."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -74,6 +76,12 @@ impl Cli {
 }
 
 impl Cli {
+    /// The project options before the subcommand.
+    #[must_use]
+    pub fn project_before(&self) -> &ProjectArgs {
+        &self.project
+    }
+
     /// When to use colours: `auto` for commands without such an option.
     #[must_use]
     pub fn color(&self) -> ColorChoice {
@@ -84,9 +92,14 @@ impl Cli {
             Command::Run(args) | Command::LocalRun(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Check(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Config(args) => (Some(&args.project), ColorChoice::Auto),
-            Command::Completions(_) | Command::Man(_) | Command::Version | Command::Topic(_) => {
-                (None, ColorChoice::Auto)
-            }
+            Command::Ps(_)
+            | Command::Scale(_)
+            | Command::Restart(_)
+            | Command::Stop(_)
+            | Command::Completions(_)
+            | Command::Man(_)
+            | Command::Version
+            | Command::Topic(_) => (None, ColorChoice::Auto),
         };
         if project.is_some_and(|project| self.project(project).no_color) { ColorChoice::Never } else { choice }
     }
@@ -185,6 +198,17 @@ pub enum Command {
     Start(Box<StartArgs>),
     /// Run a command or a process type in the app's environment
     Run(RunArgs),
+    /// Show the dynos of the app that runs here
+    Ps(PsArgs),
+    /// Change how many dynos run
+    #[command(alias = "ps:scale")]
+    Scale(ScaleArgs),
+    /// Restart dynos
+    #[command(alias = "ps:restart")]
+    Restart(RestartArgs),
+    /// Stop dynos, or the whole app
+    #[command(alias = "ps:stop")]
+    Stop(StopArgs),
     /// Run only the release command
     Release(ReleaseArgs),
     /// For CI: start the app, run a command such as tests, stop the app

@@ -20,6 +20,12 @@ pub enum Offers {
     StopSignals,
     /// `web`, and `web.2` if there are several; `release`.
     Dynos,
+    /// `web` and `web.2`: the process types and dynos of the app that runs.
+    RunningDynos,
+    /// `web`: the process types of the app that runs.
+    RunningTypes,
+    /// `web=`, likewise.
+    RunningQuantities,
     /// `KEY`.
     Keys,
     /// `KEY=`.

@@ -12,16 +12,14 @@ pub enum CommandInstead {
     Words(&'static [&'static str]),
     /// The keyboard of the process type that follows.
     Focus,
-    /// A start with the quantities that follow.
-    Scale,
     /// This advice.
     Advice(&'static str),
 }
 
-use CommandInstead::{Advice, Focus, Scale, Words};
+use CommandInstead::{Advice, Focus, Words};
 
-const STOP: CommandInstead = Advice("press Ctrl-C in the terminal of `dyno start` to stop the app");
-const RESTART: CommandInstead = Advice("press Ctrl-C in the terminal of `dyno start`, then type `dyno start` again");
+const RELOAD: CommandInstead =
+    Advice("to read changed files, press Ctrl-C in the terminal of `dyno start`, then type `dyno start` again");
 const SET: CommandInstead = Advice("write the line `KEY=VALUE` into .env, or use `dyno start --set KEY=VALUE`");
 const GET: CommandInstead =
     Advice("`dyno run printenv KEY` prints a value; `dyno config --explain KEY` shows where it comes from");
@@ -35,14 +33,14 @@ const COMMANDS: &[(&[&str], CommandInstead)] = &[
     (&["config:get"], GET),
     (&["config:set", "config:add", "config:edit"], SET),
     (&["config:unset", "config:remove"], Advice("remove the line of the variable from .env")),
-    (&["restart", "reload", "ps:restart"], RESTART),
-    (&["stop", "down", "quit", "kill", "interrupt", "shutdown", "ps:stop", "ps:kill"], STOP),
-    (&["status", "ps", "top", "why"], Advice("the log of `dyno start` shows when and why each dyno starts and ends")),
+    (&["reload"], RELOAD),
+    (&["down", "quit", "kill", "interrupt", "shutdown", "ps:kill"], Words(&["stop"])),
+    (&["status", "top"], Words(&["ps"])),
+    (&["why"], Advice("the log of `dyno start` shows when and why each dyno starts and ends")),
     (
         &["logs", "log", "tail", "echo"],
         Advice("`dyno start` shows the log; `dyno start --log-dir log` also keeps it in files"),
     ),
-    (&["scale", "ps:scale"], Scale),
     (&["attach", "connect"], Focus),
     (&["console"], Advice("type the console's own command, such as `dyno run rails console`")),
     (&["export"], Advice("let the service manager run `dyno start -d /path/to/app`")),

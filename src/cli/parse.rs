@@ -162,6 +162,10 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         Command::LocalRun(_) => cli.dialect = Dialect::HerokuLocal,
         Command::Start(_)
         | Command::Run(_)
+        | Command::Ps(_)
+        | Command::Scale(_)
+        | Command::Restart(_)
+        | Command::Stop(_)
         | Command::Release(_)
         | Command::Smoke(_)
         | Command::Check(_)
@@ -235,7 +239,7 @@ mod tests {
         for (typed, meant) in [
             ("strat", "dyno start"),
             ("completion", "dyno completions"),
-            ("strt", "dyno start"),
+            ("sart", "dyno start"),
             ("rn", "dyno run"),
             ("rnu", "dyno run"),
         ] {

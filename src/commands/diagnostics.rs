@@ -20,9 +20,12 @@ pub(super) fn choose_color(choice: clap::ColorChoice) {
 
 /// Shows an error: each fact, a blank line, its hint.
 pub fn show_error(error: &Error) {
-    for complaint in error.complaints() {
-        show(&Style::new().red().bold(), "error", complaint, "\n");
-    }
+    error.complaints().iter().for_each(show_complaint);
+}
+
+/// Shows one of the complaints of an error.
+pub(super) fn show_complaint(complaint: &Complaint) {
+    show(&Style::new().red().bold(), "error", complaint, "\n");
 }
 
 /// Shows a warning: the fact and the hint right below it, since several may follow each other.

@@ -24,7 +24,10 @@ const FILES: [(&str, &str); 4] = [
         ".foreman",
         "Defaults of options: port, formation, concurrency, procfile, env, root, timeout. Options override them.",
     ),
-    ("$XDG_RUNTIME_DIR/dyno, /tmp/dyno-UID", "Locks on the ports that `-p auto` chose."),
+    (
+        "$XDG_RUNTIME_DIR/dyno, /tmp/dyno-UID",
+        "Locks and sockets of what runs, and locks on the ports that `-p auto` chose.",
+    ),
 ];
 
 /// Variables that `dyno` itself reads (S1.7, S5.2, S7.2, S13.3).
@@ -35,7 +38,7 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("CLICOLOR=0, TERM=dumb", "No colours on a terminal, unless they are forced."),
     ("CLICOLOR_FORCE, FORCE_COLOR", "Unless empty, 0 or false: colours even if stdout is not a terminal."),
     ("TZ", "The time zone of the times in the log."),
-    ("XDG_RUNTIME_DIR", "The directory for the locks."),
+    ("XDG_RUNTIME_DIR", "The directory for locks and sockets."),
     ("PATH", "Where run looks for commands."),
 ];
 

@@ -29,8 +29,13 @@ mod process_table;
 mod program_lookup;
 mod programs;
 mod project;
+mod ps;
 mod quick_lookup;
+mod registration;
 mod report_files;
+mod restart;
+mod running;
+mod scale;
 mod size;
 mod smoke;
 mod smoke_end;
@@ -38,6 +43,7 @@ mod smoke_request;
 mod source_file;
 mod start;
 mod stdout;
+mod stop;
 mod strict_reader;
 mod topic;
 mod version;
@@ -94,6 +100,10 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Start(args) | Command::Local(args) => start::run(cli, args),
         Command::Release(args) => start::run_release(cli, &args.as_start()),
         Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
+        Command::Ps(args) => ps::run(cli, args),
+        Command::Scale(args) => scale::run(cli, args),
+        Command::Restart(args) => restart::run(cli, args),
+        Command::Stop(args) => stop::run(cli, args),
         Command::Smoke(args) => smoke::run(cli, args),
         Command::Check(args) => check::run(cli, args),
         Command::Config(args) => config::run(cli, args),

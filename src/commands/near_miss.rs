@@ -116,11 +116,6 @@ fn for_other_tool(stray: &StrayWord, instead: CommandInstead, types: &[String]) 
             let named = arguments.first().copied().or_else(|| types.first().map(String::as_str)).unwrap_or("web");
             format!("`dyno start --focus {named}` connects the keyboard to that dyno")
         }
-        CommandInstead::Scale => {
-            let are_quantities = arguments.iter().all(|word| word.contains('=') && !word.starts_with('-'));
-            let list = if arguments.is_empty() || !are_quantities { "web=2".to_owned() } else { arguments.join(",") };
-            format!("press Ctrl-C in the terminal of `dyno start`, then type `dyno start -c {list}`")
-        }
         CommandInstead::Advice(advice) => about_key(advice, &arguments),
     }
 }
@@ -129,7 +124,7 @@ fn for_other_tool(stray: &StrayWord, instead: CommandInstead, types: &[String]) 
 pub(super) fn for_config_command(word: &str, arguments: &[&str]) -> Option<String> {
     match instead_of_command(&format!("config:{word}"))? {
         CommandInstead::Advice(advice) => Some(about_key(advice, arguments)),
-        CommandInstead::Words(_) | CommandInstead::Focus | CommandInstead::Scale => None,
+        CommandInstead::Words(_) | CommandInstead::Focus => None,
     }
 }
 

@@ -109,7 +109,11 @@ fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String
     let found = files::procfile_path(places, layers);
     let line = args.words.first()?.to_str()?.trim();
     let (word, _) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let no_program = || (!word.contains('/')).then(|| NO_PROGRAM_HINT.to_owned());
     let Some(procfile) = files::procfile(places, &found, &mut Findings::default()) else {
+        if args.type_word == TypeWord::Never {
+            return no_program();
+        }
         let file = another_with(places, &[word]).filter(|_| args.type_word == TypeWord::First)?;
         let words = ["dyno", "run", "-f", &file].map(OsString::from).into_iter().chain(args.words.iter().cloned());
         return did_you_mean(&[shown_words(&words.collect::<Vec<_>>())]);
@@ -124,7 +128,7 @@ fn meant_type(args: &RunArgs, places: &Places, layers: &Layers) -> Option<String
             Some(format!("`{word}` is a process type, and this tool runs only commands; use `dyno run {word}`"))
         }
         (TypeWord::First | TypeWord::Alone, false) => did_you_mean(&nearest(word, names())),
-        (TypeWord::Never, false) => (!word.contains('/')).then(|| NO_PROGRAM_HINT.to_owned()),
+        (TypeWord::Never, false) => no_program(),
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Project {
     pub(super) layers: Layers,
     /// The name of the Procfile in messages.
     pub(super) procfile_name: String,
+    /// Its path.
+    pub(super) procfile_path: PathBuf,
     /// Its places, and the settings of `.foreman`.
     pub(super) places: Places,
     /// Why another Procfile may have been meant. Shown only when everything can start: beside an error it would distract.
@@ -58,6 +60,7 @@ impl Project {
         };
         let layers = files::layers(&places, settings, &mut findings)?;
         let found = files::procfile_path(&places, &layers);
+        let procfile_path = found.path.clone();
         let mut other_procfile = None;
         let (procfile, procfile_name) = match types {
             TypeSource::Command(command) => {
@@ -82,7 +85,7 @@ impl Project {
         match procfile {
             Some(procfile) => {
                 let directory = places.dyno_directory().to_owned();
-                Ok(Self { directory, procfile, layers, procfile_name, places, other_procfile })
+                Ok(Self { directory, procfile, layers, procfile_name, procfile_path, places, other_procfile })
             }
             // `settle` has returned the reasons, which are among the findings.
             None => Err(Error::all(Status::Config, [])),

@@ -19,6 +19,7 @@ use super::ports;
 use super::process_table;
 use super::program_lookup::hint_after_failure;
 use super::project::{Project, TypeSource};
+use super::registration::{self, Origin};
 use super::size;
 use super::smoke_request::SmokeRequest;
 use crate::app::Ports;
@@ -106,6 +107,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let file = project.procfile_name.clone();
     let other_procfile = project.other_procfile.clone().filter(|_| scope.mentions_procfile_dev());
     let all: Vec<DynoName> = release.iter().chain(&dynos).cloned().collect();
+    let origin = Origin::of(&project);
     let blueprint = blueprint(args, project, &all, assigned.rule.clone(), &policy)?;
     let mut plan = plan(&file, blueprint, release.as_ref(), &dynos)?;
     let mut nothing_listens = None;
@@ -115,12 +117,21 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     }
     let quiet = quiet(args, &types)?;
     let files = log_files(args, &plan, &types)?;
+    let api = match scope {
+        Scope::App | Scope::Smoke(_) => {
+            let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
+            registration::register(kind, origin, &plan.blueprint, &assigned.ports)?
+        }
+        Scope::Release => None,
+    };
     // Only now: an error is not preceded by lines about a start that it prevents.
     no_process_table.iter().for_each(warn);
     assigned.report();
     nothing_listens.iter().for_each(warn);
     look::check(args);
-    other_procfile.iter().for_each(|finding| warn(&finding.complaint()));
+    if let Some(finding) = &other_procfile {
+        warn(&finding.complaint());
+    }
 
     let start = runtime::Start {
         prefix_columns: prefix_columns(args, &plan),
@@ -133,6 +144,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
         policy,
         smoke: scope.smoke_start(&assigned.ports),
         hint_after_failure: hint_after_failure(cli.dialect),
+        api,
     };
     let ending = runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))?;
     drop(assigned.locks);

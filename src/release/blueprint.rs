@@ -76,6 +76,12 @@ impl Blueprint {
         &self.release
     }
 
+    /// The mark on every process of this start.
+    #[must_use]
+    pub fn session(&self) -> &str {
+        &self.settings.session
+    }
+
     /// All process types that can be part of the formation, in the order of the Procfile.
     #[must_use]
     pub fn types(&self) -> &[ProcessType] {

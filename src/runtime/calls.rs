@@ -14,7 +14,7 @@ use crate::supervisor::{Command, Event, Refusal, Reply, RequestId, Snapshot};
 const MAX_CALLS: usize = 64;
 
 /// One call. Its sender ends without an answer if everything has ended meanwhile.
-pub enum ApiCall {
+pub(super) enum ApiCall {
     /// Do something.
     Command(Command, oneshot::Sender<Result<Reply, Refusal>>),
     /// The state of all dynos now.
@@ -29,7 +29,7 @@ pub enum ApiCall {
 }
 
 /// Where front ends send their calls.
-pub type ApiCaller = mpsc::Sender<ApiCall>;
+pub(super) type ApiCaller = mpsc::Sender<ApiCall>;
 
 /// A wait whose condition does not hold yet.
 struct Wait {

@@ -4,7 +4,11 @@
 //! hub and the next deadline. It turns each of them into an event and performs the effects that the supervisor returns.
 //! Besides the guardian, this is the only code that touches the system while dynos run. Called by `commands`.
 
+mod api_client;
+mod api_server;
+mod api_service;
 mod calls;
+mod client_stream;
 mod delivery;
 mod direct_output;
 mod effects;
@@ -26,28 +30,37 @@ mod ports;
 mod run_loop;
 mod runtime_directory;
 mod signals;
+mod start_registry;
 mod streams;
 mod tails;
 mod terminal;
+mod usage;
 
+use std::rc::Rc;
+
+use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
+use crate::api::AppFacts;
 use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
 use crate::model::DynoSpec;
 use crate::supervisor::{NoticeStyle, Plan, Policy, SmokePhase, SmokeRules};
 
-pub use calls::{ApiCall, ApiCaller};
+pub use api_client::{ANSWERS_WITHIN, ClientAnswer, ClientRequest, NoAnswer};
 pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
 pub use log_files::{LogFileError, LogFiles};
 pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, port_holder};
 pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all};
+pub use start_registry::{NotRegistered, RegisteredStart};
 pub use tails::Tails;
 pub use terminal::own_terminal_size;
+pub use usage::{Usage, usage_of};
 
-use calls::Calls;
+use api_server::ApiServer;
+use calls::{ApiCaller, Calls};
 use run_loop::Runtime;
 
 /// Says which sources are hidden: their lines go to log files and reports, but are not shown.
@@ -74,10 +87,20 @@ pub struct Start {
     pub null_stdin: bool,
     /// Width of the prefix: a dyno's terminal has that many columns fewer than ours.
     pub prefix_columns: u16,
+    /// Its socket and what clients may see. None: commands do not find this run.
+    pub api: Option<ApiStart>,
     /// Set for a smoke test. Its log goes to stderr, because stdout belongs to the command.
     pub smoke: Option<SmokeStart>,
     /// Called after a dyno has ended with 126 or 127.
     pub hint_after_failure: FailureHint,
+}
+
+/// What clients of the API need.
+pub struct ApiStart {
+    /// The socket, which commands find while this value exists.
+    pub registered: RegisteredStart,
+    /// The facts about the app.
+    pub facts: AppFacts,
 }
 
 /// What only a smoke test needs.
@@ -97,13 +120,26 @@ pub type PhaseMark = Box<dyn FnMut(SmokePhase) -> String>;
 ///
 /// # Errors
 /// The system refused something that `dyno` itself needs: a thread, a socket or the event queue.
-pub fn run(start: Start, guardian: Guardian) -> std::io::Result<Ending> {
+pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = LocalSet::new();
     local.block_on(&tokio, async {
-        let (_caller, calls) = Calls::new();
+        let (caller, calls) = Calls::new();
+        let api = start.api.take().map(|api| serve(api, caller)).transpose()?;
         let mut runtime = Runtime::new(start, guardian, calls)?;
         let finished = runtime.until_finished().await;
-        Ok(runtime.end(finished).await)
+        let ending = runtime.end(finished).await;
+        if let Some(server) = api {
+            server.finish().await;
+        }
+        Ok(ending)
     })
+}
+
+/// Answers the clients of the API until the run ends.
+fn serve(api: ApiStart, calls: ApiCaller) -> std::io::Result<Rc<ApiServer>> {
+    let listener = UnixListener::from_std(api.registered.listener()?)?;
+    let server = ApiServer::new(api, calls);
+    tokio::task::spawn_local(Rc::clone(&server).serve(listener));
+    Ok(server)
 }

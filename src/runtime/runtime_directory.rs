@@ -40,9 +40,9 @@ pub enum RuntimeDirectoryError {
     },
 }
 
-/// An open directory that only this user can enter.
+/// An open directory that only this user can enter, and its path.
 #[derive(Debug)]
-pub struct RuntimeDirectory(File);
+pub struct RuntimeDirectory(pub(super) File, pub(super) PathBuf);
 
 /// Locks on ports: while this value exists, no other run of `dyno` takes them.
 #[derive(Debug)]
@@ -64,25 +64,46 @@ impl RuntimeDirectory {
     /// # Errors
     /// [`RuntimeDirectoryError`] if it cannot be opened or is not private.
     pub fn open() -> Result<Self, RuntimeDirectoryError> {
+        Self::open_at(Self::path())
+    }
+
+    /// Opens the directory without creating it. None: there is no such directory.
+    ///
+    /// # Errors
+    /// [`RuntimeDirectoryError`] if it cannot be opened or is not private.
+    pub fn open_existing() -> Result<Option<Self>, RuntimeDirectoryError> {
+        let path = Self::path();
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        Self::check(path).map(Some)
+    }
+
+    fn path() -> PathBuf {
         let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         match given.filter(|path| path.is_absolute() && path.is_dir()) {
-            Some(path) => Self::open_at(path.join("dyno")),
-            None => Self::open_at(PathBuf::from(format!("/tmp/dyno-{}", geteuid()))),
+            Some(path) => path.join("dyno"),
+            None => PathBuf::from(format!("/tmp/dyno-{}", geteuid())),
         }
     }
 
-    fn open_at(path: PathBuf) -> Result<Self, RuntimeDirectoryError> {
+    pub(super) fn open_at(path: PathBuf) -> Result<Self, RuntimeDirectoryError> {
         match DirBuilder::new().mode(DIRECTORY_MODE).create(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(RuntimeDirectoryError::Unusable { path, error }),
         }
+        Self::check(path)
+    }
+
+    /// Opens a directory that exists, if only this user can enter it.
+    fn check(path: PathBuf) -> Result<Self, RuntimeDirectoryError> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let opened = File::options().read(true).custom_flags(flags.bits()).open(&path);
         let checked = opened.and_then(|file| Ok((file.metadata()?, file)));
         match checked {
             Ok((metadata, file)) if metadata.uid() == geteuid().as_raw() && metadata.mode() & OTHERS == 0 => {
-                Ok(Self(file))
+                Ok(Self(file, path))
             }
             Ok(_) => Err(RuntimeDirectoryError::Foreign { path }),
             // A symbolic link or a file, which we did not create.

@@ -209,7 +209,6 @@ impl Call {
     }
 
     /// Starts `dyno` in a directory other than the root of the app.
-    #[cfg(feature = "real-apps")]
     pub(crate) fn directory(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.directory);
         self
@@ -217,6 +216,9 @@ impl Call {
 
     /// Runs `dyno` as another user, which only root can do.
     pub(crate) fn user(mut self, uid: u32) -> Self {
+        // Where that user can create a runtime directory of its own.
+        let run = self.directory.parent().unwrap().join("run");
+        fs::set_permissions(run, fs::Permissions::from_mode(0o777)).unwrap();
         self.user = Some(uid);
         self
     }

@@ -19,7 +19,7 @@ fn printed(app: &App, args: &[&str]) -> String {
 
 /// The subcommands that `dyno --help` lists, and those of `heroku local`, which it does not list.
 fn subcommands(app: &App) -> Vec<String> {
-    let help = printed(app, &["--help"]);
+    let help = printed(app, &["help"]);
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names = lines.map(|line| line.split_whitespace().next().unwrap().to_owned());
     names.filter(|name| name != "help").chain(["local".to_owned(), "local:run".to_owned()]).collect()

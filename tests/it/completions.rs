@@ -129,13 +129,27 @@ fn a_tilde_in_an_option_is_the_home_directory() {
 fn subcommands_options_and_fixed_values_are_offered() {
     let app = App::new(PROCFILE);
 
-    assert_eq!(offered(&app, "dyno st"), ["start"]);
-    let commands = ["start", "run", "release", "smoke", "check", "config", "completions", "man", "help"];
+    assert_eq!(offered(&app, "dyno st"), ["start", "stop"]);
+    let commands = [
+        "start",
+        "run",
+        "ps",
+        "scale",
+        "restart",
+        "stop",
+        "release",
+        "smoke",
+        "check",
+        "config",
+        "completions",
+        "man",
+        "help",
+    ];
     assert_eq!(offered(&app, "dyno "), commands);
     assert_eq!(offered(&app, "dyno help conf"), ["config"]);
     assert_eq!(answer(|| at_tab(&app, "dyno help po")), "ports\tWhich port each dyno gets");
     nothing_is_offered(&app, "dyno help ports po");
-    assert_eq!(offered(&app, "dyno man st"), ["start"]);
+    assert_eq!(offered(&app, "dyno man st"), ["start", "stop"]);
     assert_eq!(offered(&app, "dyno start --port"), ["--port", "--port-step"]);
     let check = ["--procfile", "--root", "--env", "--strict", "--help", "--json"];
     assert_eq!(offered(&app, "dyno check "), check);
@@ -148,6 +162,21 @@ fn subcommands_options_and_fixed_values_are_offered() {
     for line in ["dyno start -p 50", "dyno start --nope=x", "dyno check x"] {
         nothing_is_offered(&app, line);
     }
+}
+
+#[test]
+fn s10_2_names_of_the_running_app_are_offered() {
+    let app = App::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    nothing_is_offered(&app, "dyno restart w");
+    let running = app.dyno(["start", "web=2"]).spawn();
+    running.until("it runs", || app.dyno(["ps", "web.2"]).run().ended == Ended::Code(0));
+
+    assert_eq!(offered(&app, "dyno restart w"), ["web", "worker", "web.1", "web.2"]);
+    assert_eq!(offered(&app, "dyno ps web."), ["web.1", "web.2"]);
+    assert_eq!(offered(&app, "dyno stop -p w"), ["web", "worker"]);
+    assert_eq!(offered(&app, "dyno scale w"), ["web=", "worker="]);
+    app.dyno(["stop"]).run().expect_end(Ended::Code(0));
+    running.finish();
 }
 
 #[test]

@@ -77,12 +77,18 @@ const PRINTS: [(&str, &str); 8] = [
     ("dyno version", concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n")),
 ];
 
-/// Commands that other tests compare in full, in `comfort`, `help_topics` and `json`, and commands that are only named.
+/// Commands that other tests compare in full, in `comfort`, `help_topics`, `json` and `running` (those for an app that
+/// runs), and commands that are only named.
 fn is_tested_elsewhere(line: &str) -> bool {
     let only_named =
         ["dyno run", "dyno run ls", "dyno smoke", "dyno smoke --", "dyno completions", "dyno config --explain"];
     let printed = ["dyno man", "dyno completions bash", "dyno check --json"];
-    only_named.contains(&line) || printed.contains(&line) || line.starts_with("dyno help") || line.ends_with("--help")
+    let running = ["dyno ps", "dyno restart", "dyno scale"].iter().any(|command| line.starts_with(command));
+    running
+        || only_named.contains(&line)
+        || printed.contains(&line)
+        || line.starts_with("dyno help")
+        || line.ends_with("--help")
 }
 
 /// Words to fill in, with an example for each.

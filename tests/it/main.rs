@@ -67,6 +67,7 @@ mod resources;
 mod restart;
 #[cfg(feature = "real-apps")]
 mod run_terminal;
+mod running;
 mod screen;
 mod secrets;
 mod signals;

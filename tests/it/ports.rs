@@ -37,9 +37,9 @@ fn s5_3_a_port_in_use_is_a_warning_or_with_strict_ports_an_error() {
 
 #[test]
 fn s5_4_runs_with_automatic_ports_never_share_a_port() {
-    let app =
-        App::new("web: echo port $PORT; read -r _ <never\nworker: echo port $PORT; read -r _ <never\n").fifo("never");
-    let start = |runtime_directory: &Path| {
+    let lines = "web: echo port $PORT; read -r _ <never\nworker: echo port $PORT; read -r _ <never\n";
+    let apps = [(); 3].map(|()| App::new(lines).fifo("never"));
+    let start = |app: &App, runtime_directory: &Path| {
         let dyno =
             app.dyno(["start", "-p", "auto", "--pty", "never"]).env("XDG_RUNTIME_DIR", runtime_directory).spawn();
         dyno.until_shown("web.1    | port ");
@@ -48,7 +48,8 @@ fn s5_4_runs_with_automatic_ports_never_share_a_port() {
     };
 
     // The last one has another runtime directory, like a run of another user.
-    let runs = [start(app.top()), start(app.top()), start(&app.top().join("run"))];
+    let [first, second, third] = &apps;
+    let runs = [start(first, first.top()), start(second, first.top()), start(third, &third.top().join("run"))];
     for run in &runs {
         run.signal(Signal::SIGTERM);
     }

@@ -12,12 +12,13 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use super::programs;
 use super::typed_line::TypedLine;
 use crate::app::{Layers, Procfile, list_items};
-use crate::cli::{Dialect, FormationArgs, Offers, ProjectArgs, VariableArgs};
+use crate::cli::{Dialect, FormationArgs, Offers, ProjectArgs, RunningArgs, VariableArgs};
 use crate::commands::files::{self, Settings};
 use crate::commands::findings::Findings;
 use crate::commands::formation::RequestedFormation;
 use crate::commands::places::Places;
 use crate::commands::program_lookup::is_executable;
+use crate::commands::running::RunningApp;
 
 /// How many characters of its command are shown next to a process type.
 const COMMAND_CHARS: usize = 60;
@@ -75,6 +76,9 @@ impl AppValues {
             Offers::MayExit => after_type(item, &["any"]).unwrap_or_else(|| process_types("")),
             Offers::StopSignals => after_type(item, &SIGNALS).unwrap_or_else(|| process_types("=")),
             Offers::Dynos => self.dynos(),
+            Offers::RunningDynos => self.running_types("").into_iter().chain(self.running_dynos()).collect(),
+            Offers::RunningTypes => self.running_types(""),
+            Offers::RunningQuantities => self.running_types("="),
             Offers::Keys => self.keys(""),
             Offers::NewValues => self.keys("="),
             Offers::CommandWords => return self.command_words(0, typed),
@@ -139,6 +143,24 @@ impl AppValues {
         found
     }
 
+    /// The process types of the app that runs here; nothing if none runs.
+    fn running_types(&self, after: &str) -> Vec<(String, String)> {
+        let formation = self.running_app().and_then(|app| app.formation().ok()).unwrap_or_default();
+        formation.into_iter().map(|entry| (entry.process_type + after, cut(&entry.command))).collect()
+    }
+
+    /// Its dynos.
+    fn running_dynos(&self) -> Vec<(String, String)> {
+        let dynos = self.running_app().and_then(|app| app.dynos().ok()).unwrap_or_default();
+        dynos.into_iter().map(|(_, dyno)| (dyno.name, cut(&dyno.command))).collect()
+    }
+
+    fn running_app(&self) -> Option<RunningApp> {
+        let root = self.project.root.as_deref().map(at_home);
+        let procfile = self.project.procfile.as_deref().map(at_home);
+        RunningApp::find(&ProjectArgs::default(), &RunningArgs { root, procfile, json: false }).ok()
+    }
+
     /// The config vars of the app with their origin, never with their values.
     fn keys(&self, after: &str) -> Vec<(String, String)> {
         let vars = self.files().map(|files| files.layers.config_vars()).unwrap_or_default();
@@ -184,7 +206,11 @@ fn paths(completer: &PathCompleter, typed: &str) -> Vec<CompletionCandidate> {
 }
 
 fn shortened(command: &[u8]) -> String {
-    String::from_utf8_lossy(command).chars().take(COMMAND_CHARS).collect()
+    cut(&String::from_utf8_lossy(command))
+}
+
+fn cut(command: &str) -> String {
+    command.chars().take(COMMAND_CHARS).collect()
 }
 
 /// The path with its tilde expanded: the shell does that only when it runs the line.

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{ArgMatches, FromArgMatches};
 
-use crate::cli::{FormationArgs, ProjectArgs, Shell, VariableArgs, whole_command, with_colons};
+use crate::cli::{FormationArgs, ProjectArgs, RunningArgs, Shell, VariableArgs, whole_command, with_colons};
 
 /// A line up to the cursor, as far as it is understood.
 #[derive(Debug)]
@@ -95,7 +95,11 @@ impl TypedLine {
 
     /// The options that select the files of the app.
     pub(super) fn project(&self) -> ProjectArgs {
-        let of = |matches: &ArgMatches| args::<ProjectArgs>(matches, "procfile");
+        let of = |matches: &ArgMatches| match matches.try_contains_id("env") {
+            Ok(_) => args::<ProjectArgs>(matches, "env"),
+            // The commands for a running app have only some of these options.
+            Err(_) => args::<RunningArgs>(matches, "procfile").project(),
+        };
         let after = self.matches.subcommand().map(|(_, matches)| of(matches)).unwrap_or_default();
         after.over(&of(&self.matches))
     }

@@ -1,0 +1,134 @@
+//! Options of the commands for an app that runs: `ps`, `scale`, `restart` and `stop` (S10.2).
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::help::OUTPUT;
+use super::{Offers, ProjectArgs};
+
+/// The longest wait in seconds: a day.
+const MAX_WAIT: i64 = 86_400;
+
+/// Which app is meant, and how results are printed. Unlike in other commands, `-d` and `-p` name dynos (S13.5).
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct RunningArgs {
+    /// Root of the app [default: the app that runs here]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, hide_short_help = true)]
+    pub root: Option<PathBuf>,
+    /// Only what was started with this Procfile
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    pub procfile: Option<PathBuf>,
+    /// Print JSON, errors on stderr as well
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+}
+
+impl RunningArgs {
+    /// The files that are named.
+    #[must_use]
+    pub fn project(&self) -> ProjectArgs {
+        ProjectArgs { procfile: self.procfile.clone(), root: self.root.clone(), ..ProjectArgs::default() }
+    }
+}
+
+/// The dynos that `restart` and `stop` are about.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct DynoArgs {
+    /// Dynos or process types [default: all]
+    #[arg(value_name = "DYNO|TYPE", add = Offers::RunningDynos)]
+    pub names: Vec<String>,
+    /// Same as naming a dyno as an argument
+    #[arg(short = 'd', long = "dyno-name", value_name = "DYNO", hide_short_help = true, add = Offers::RunningDynos)]
+    pub dynos: Vec<String>,
+    /// Same as naming a process type as an argument
+    #[arg(short = 'p', long = "process-type", value_name = "TYPE", hide_short_help = true, add = Offers::RunningTypes)]
+    pub types: Vec<String>,
+}
+
+impl DynoArgs {
+    /// All names, in the order of the kinds of options.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().chain(&self.dynos).chain(&self.types).map(String::as_str)
+    }
+}
+
+/// Whether and how long to wait for the dynos.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Args)]
+pub struct WaitArgs {
+    /// Wait until the dynos are up [default: 60 seconds]
+    #[arg(
+        long = "wait",
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60",
+        value_parser = clap::value_parser!(u64).range(0..=MAX_WAIT.unsigned_abs())
+    )]
+    pub seconds: Option<u64>,
+}
+
+/// Options of `dyno ps`.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dyno ps              all dynos of the app that runs here\n  dyno ps web          only those of one process type\n  dyno ps --json       the same as JSON"
+)]
+pub struct PsArgs {
+    /// Dynos or process types [default: all]
+    #[arg(value_name = "DYNO|TYPE", add = Offers::RunningDynos)]
+    pub names: Vec<String>,
+    /// Which app, and how.
+    #[command(flatten)]
+    pub running: RunningArgs,
+    /// Accepted for users of the platform's tool; all columns are always there.
+    #[arg(short = 'x', long, hide = true)]
+    pub extended: bool,
+}
+
+/// Options of `dyno scale`.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dyno scale web=3              set the quantity\n  dyno scale web+1 worker-1     change quantities\n  dyno scale                    show the formation"
+)]
+pub struct ScaleArgs {
+    /// New quantities; without any, the formation is shown
+    #[arg(value_name = "TYPE=N|TYPE+N|TYPE-N", add = Offers::RunningQuantities)]
+    pub changes: Vec<String>,
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// Which app, and how.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
+/// Options of `dyno restart`.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dyno restart web.1            one dyno\n  dyno restart web --wait       all dynos of a process type, until they are up\n  dyno restart                  all dynos"
+)]
+pub struct RestartArgs {
+    /// What to restart.
+    #[command(flatten)]
+    pub dynos: DynoArgs,
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// Which app, and how.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
+/// Options of `dyno stop`.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dyno stop worker.1     one dyno; `dyno restart worker.1` starts it again\n  dyno stop worker       all dynos of a process type\n  dyno stop              the whole app"
+)]
+pub struct StopArgs {
+    /// What to stop.
+    #[command(flatten)]
+    pub dynos: DynoArgs,
+    /// Which app, and how.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}

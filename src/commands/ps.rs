@@ -1,0 +1,180 @@
+//! `dyno ps`: the dynos of the app that runs here, as a table or as JSON.
+
+use std::fmt::Write as _;
+
+use super::running::{Failure, RunningApp, finish};
+use super::stdout;
+use crate::api::DynoResource;
+use crate::app::{did_you_mean, nearest};
+use crate::cli::{Cli, PsArgs};
+use crate::error::{Error, Status};
+use crate::runtime::{self, Usage};
+use crate::supervisor::Outcome;
+
+/// The columns, in order. Those of `true` are aligned to the right.
+const COLUMNS: [(&str, bool); 9] = [
+    ("DYNO", false),
+    ("STATE", false),
+    ("FOR", true),
+    ("PID", true),
+    ("PORT", true),
+    ("CPU", true),
+    ("MEMORY", true),
+    ("RESTARTS", true),
+    ("COMMAND", false),
+];
+
+pub(super) fn run(cli: &Cli, args: &PsArgs) -> Result<Outcome, Error> {
+    runtime::unblock_all();
+    match rows(cli, args) {
+        Ok(rows) if args.running.json => json(&rows),
+        Ok(rows) => stdout::write(&table(&rows, jiff::Timestamp::now())),
+        Err(failure) => Ok(finish(&args.running, Err(failure))),
+    }
+}
+
+/// A dyno and what its processes use.
+struct DynoRow {
+    dyno: DynoResource,
+    usage: Option<Usage>,
+}
+
+fn rows(cli: &Cli, args: &PsArgs) -> Result<Vec<DynoRow>, Failure> {
+    let mut dynos = RunningApp::find(cli.project_before(), &args.running)?.dynos()?;
+    for name in &args.names {
+        if !dynos.iter().any(|(_, dyno)| is_named(dyno, name)) {
+            let types = dynos.iter().map(|(_, dyno)| dyno.process_type.as_str());
+            let names = dynos.iter().map(|(_, dyno)| dyno.name.as_str());
+            let mut near = nearest(name, types.chain(names));
+            near.dedup();
+            let hint = did_you_mean(&near).unwrap_or_else(|| "`dyno ps` lists all dynos".to_owned());
+            return Err(Failure::new(Status::Usage, "not_found", format!("no dyno of `{name}` runs here"), hint));
+        }
+    }
+    dynos.retain(|(_, dyno)| args.names.is_empty() || args.names.iter().any(|name| is_named(dyno, name)));
+    let leaders: Vec<(i32, i32)> = dynos.iter().filter_map(|(main, dyno)| Some((*main, dyno.pid?))).collect();
+    let usages = runtime::usage_of(&leaders);
+    let row = |(_, dyno): (i32, DynoResource)| {
+        let usage = dyno.pid.and_then(|pid| usages.iter().find(|(leader, _)| *leader == pid)).map(|(_, usage)| *usage);
+        DynoRow { dyno, usage }
+    };
+    Ok(dynos.into_iter().map(row).collect())
+}
+
+fn is_named(dyno: &DynoResource, name: &str) -> bool {
+    dyno.name == name || dyno.process_type == name
+}
+
+fn json(rows: &[DynoRow]) -> Result<Outcome, Error> {
+    let with_usage = |row: &DynoRow| {
+        let mut value = serde_json::to_value(&row.dyno).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            let cpu = row.usage.map(|usage| usage.cpu.as_secs_f64());
+            fields.insert("cpu".to_owned(), cpu.into());
+            fields.insert("memory".to_owned(), row.usage.map(|usage| usage.memory).into());
+        }
+        value
+    };
+    let rows: Vec<serde_json::Value> = rows.iter().map(with_usage).collect();
+    stdout::write(&format!("{}\n", serde_json::Value::from(rows)))
+}
+
+fn table(rows: &[DynoRow], now: jiff::Timestamp) -> String {
+    let heading = COLUMNS.map(|(name, _)| name.to_owned());
+    let lines: Vec<[String; 9]> = [heading].into_iter().chain(rows.iter().map(|row| cells(row, now))).collect();
+    let mut widths = [0; 9];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for line in &lines {
+        let mut shown = String::new();
+        for ((cell, width), (_, right)) in line.iter().zip(widths).zip(COLUMNS) {
+            let _ = if right { write!(shown, "{cell:>width$}  ") } else { write!(shown, "{cell:<width$}  ") };
+        }
+        text.push_str(shown.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn cells(row: &DynoRow, now: jiff::Timestamp) -> [String; 9] {
+    let none = || "-".to_owned();
+    let dyno = &row.dyno;
+    let since = dyno.updated_at.parse::<jiff::Timestamp>();
+    let seconds = since.map_or(0, |since| now.duration_since(since).as_secs());
+    [
+        dyno.name.clone(),
+        dyno.state.clone(),
+        span(u64::try_from(seconds).unwrap_or(0)),
+        dyno.pid.map_or_else(none, |pid| pid.to_string()),
+        dyno.port.map_or_else(none, |port| port.to_string()),
+        row.usage.map_or_else(none, |usage| format!("{:.1}s", usage.cpu.as_secs_f64())),
+        row.usage.map_or_else(none, |usage| bytes(usage.memory)),
+        dyno.restarts.to_string(),
+        // A command from the Procfile must not move the cursor.
+        dyno.command.chars().map(|character| if character.is_control() { ' ' } else { character }).collect(),
+    ]
+}
+
+/// A length of time in at most two units: `42s`, `12m`, `3h 12m`, `2d 3h`.
+pub(super) fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m"),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        (_, _, _) => format!("{days}d {}h", hours % 24),
+    }
+}
+
+fn bytes(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    let tenths = bytes.saturating_mul(10) / MIB;
+    if tenths < 1_000 { format!("{}.{}M", tenths / 10, tenths % 10) } else { format!("{}M", tenths / 10) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn s10_2_the_table_has_a_row_for_each_dyno() {
+        let dyno = |name: &str, state: &str, pid, port| DynoResource {
+            name: name.to_owned(),
+            state: state.to_owned(),
+            command: "node\tserver.js".to_owned(),
+            updated_at: "2026-11-23T05:00:00Z".to_owned(),
+            pid,
+            port,
+            ..DynoResource::default()
+        };
+        let usage = Usage { cpu: Duration::from_millis(1_250), memory: 300 << 20 };
+        let rows = [
+            DynoRow { dyno: dyno("web.1", "up", Some(4711), Some(5000)), usage: Some(usage) },
+            DynoRow { dyno: dyno("worker.10", "crashed", None, None), usage: None },
+        ];
+
+        let text = table(&rows, "2026-11-23T08:12:59Z".parse().expect("a time"));
+
+        let expected = "\
+DYNO       STATE       FOR   PID  PORT   CPU  MEMORY  RESTARTS  COMMAND
+web.1      up       3h 12m  4711  5000  1.2s    300M         0  node server.js
+worker.10  crashed  3h 12m     -     -     -       -         0  node server.js
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_span_has_at_most_two_units() {
+        let cases = [(0, "0s"), (59, "59s"), (60, "1m"), (3_599, "59m"), (3_600, "1h 0m"), (90_000, "1d 1h")];
+        for (seconds, expected) in cases {
+            assert_eq!(span(seconds), expected);
+        }
+        assert_eq!((bytes(0), bytes(99 << 20), bytes(2 << 30)), ("0.0M".into(), "99.0M".into(), "2048M".into()));
+    }
+}

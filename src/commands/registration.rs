@@ -1,0 +1,135 @@
+//! Makes a start known to commands: its description, its lock and its socket (S10.1).
+//!
+//! Decides the name of the app and which starts keep others from starting the same process types. Not here: how locks and
+//! sockets work (`runtime`).
+
+use std::env;
+use std::path::Path;
+
+use super::diagnostics::warn;
+use super::project::Project;
+use super::ps::span;
+use super::running::real;
+use crate::api::{AppFacts, StartDescription, StartKind, app_name};
+use crate::cli::Dialect;
+use crate::error::{Complaint, Error, Status};
+use crate::model::{DynoName, Environment};
+use crate::release::Blueprint;
+use crate::runtime::{ApiStart, NotRegistered, RuntimeDirectory};
+
+/// The process type whose address is that of the app.
+const WEB: &str = "web";
+
+/// Where an app comes from, as text (see [`StartDescription`]).
+pub(super) struct Origin {
+    app: String,
+    root: String,
+    directory: String,
+    procfile: String,
+}
+
+impl Origin {
+    pub(super) fn of(project: &Project) -> Self {
+        let text = |path: &Path| StartDescription::path_text(&real(path));
+        let root = real(&project.places.root);
+        Self {
+            app: app_name(&root),
+            root: StartDescription::path_text(&root),
+            directory: text(&project.places.current),
+            procfile: text(&project.procfile_path),
+        }
+    }
+}
+
+/// How a start is registered.
+pub(super) fn kind(is_smoke: bool, dialect: Dialect) -> StartKind {
+    match dialect {
+        Dialect::Dyno | Dialect::HerokuLocal if is_smoke => StartKind::Smoke,
+        Dialect::Dyno | Dialect::HerokuLocal => StartKind::Start,
+        // These tools allow a second start.
+        Dialect::Foreman | Dialect::Honcho => StartKind::Beside,
+    }
+}
+
+/// Registers a start. None, with a warning: commands will not find it, but it can run.
+///
+/// # Errors
+/// Status 69 if one of its process types is running already.
+pub(super) fn register(
+    kind: StartKind,
+    origin: Origin,
+    blueprint: &Blueprint,
+    ports: &[(DynoName, u16)],
+) -> Result<Option<ApiStart>, Error> {
+    let directory = match RuntimeDirectory::open() {
+        Ok(directory) => directory,
+        Err(error) => {
+            unregistered(&error.to_string());
+            return Ok(None);
+        }
+    };
+    let now = jiff::Timestamp::now();
+    let mut types: Vec<String> = ports.iter().map(|(dyno, _)| dyno.process_type.to_string()).collect();
+    types.dedup();
+    let web = ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == WEB);
+    let url = web.map(|(_, port)| format!("http://127.0.0.1:{port}"));
+    let description = StartDescription {
+        pid: i32::try_from(std::process::id()).unwrap_or_default(),
+        session: blueprint.session().to_owned(),
+        kind: if kind == StartKind::Start && is_inside_dyno(&directory) { StartKind::Beside } else { kind },
+        app: origin.app.clone(),
+        root: origin.root.clone(),
+        directory: origin.directory,
+        procfile: origin.procfile,
+        types,
+        started_at_ms: now.as_millisecond(),
+        url: url.clone(),
+    };
+    let registered = match directory.register(&description) {
+        Ok(registered) => registered,
+        Err(NotRegistered::Running { process_type, by }) => return Err(running(&process_type, &by, now)),
+        Err(NotRegistered::Refused(error)) => {
+            unregistered(super::places::reason(&error));
+            return Ok(None);
+        }
+    };
+    let release = blueprint.release();
+    let mut config_vars = Environment::default();
+    for (key, given) in release.layers.config_vars() {
+        if let Some(value) = given.value {
+            config_vars.set(key, value.reveal());
+        }
+    }
+    let entries = release.procfile.entries().iter();
+    let facts = AppFacts {
+        name: origin.app,
+        root: origin.root,
+        url,
+        email: format!("{}@localhost", release.user),
+        started_at: now,
+        commands: entries.map(|entry| (entry.process_type.clone(), entry.command_line().into_owned())).collect(),
+        config_vars,
+    };
+    Ok(Some(ApiStart { registered, facts }))
+}
+
+/// Whether this process runs inside a dyno of a start that lives.
+fn is_inside_dyno(directory: &RuntimeDirectory) -> bool {
+    let Ok(session) = env::var("DYNO_SESSION") else { return false };
+    directory.starts().is_ok_and(|starts| starts.iter().any(|start| start.session == session))
+}
+
+fn unregistered(why: &str) {
+    let fact = format!("commands such as `dyno ps` will not find this start: {why}");
+    warn(&Complaint::new(fact, "set `XDG_RUNTIME_DIR` to a directory that you own"));
+}
+
+/// S10.1: the second start of a process type.
+fn running(process_type: &str, by: &StartDescription, now: jiff::Timestamp) -> Error {
+    let seconds = now.as_millisecond().saturating_sub(by.started_at_ms) / 1_000;
+    let age = span(u64::try_from(seconds).unwrap_or(0));
+    let at = by.url.as_ref().filter(|_| process_type == WEB).map_or_else(String::new, |url| format!(": {url}"));
+    let fact = format!("`{process_type}` is already running (dyno pid {}, up {age}){at}", by.pid);
+    let hint = format!("`dyno restart {process_type}` restarts it, `dyno stop` stops everything");
+    Error::new(Status::Unavailable, fact, hint)
+}

@@ -1,0 +1,272 @@
+//! Finds the app that a command is about among those that run, and asks it (S10.1, S10.2).
+//!
+//! Decides which directories are searched; `api::meant_starts` decides which starts are meant. Not here: what the commands
+//! ask, and how they print the answer.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::diagnostics;
+use super::places::reason;
+use crate::api::{
+    DynoResource, ErrorResource, FormationResource, MeantBy, RestartedDyno, StartDescription, WaitAnswer, WaitRequest,
+    WaitResult, Whereabouts, meant_starts,
+};
+use crate::cli::{ProjectArgs, RunningArgs};
+use crate::error::{Complaint, Status};
+use crate::runtime::{ANSWERS_WITHIN, ClientRequest, NoAnswer, RuntimeDirectory};
+use crate::supervisor::Outcome;
+
+/// Why a command for a running app failed: an [`crate::error::Error`] with an id for programs (S17.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    status: u8,
+    error: ErrorResource,
+}
+
+impl Failure {
+    pub(super) fn new(status: Status, id: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let error = ErrorResource { id: id.to_owned(), message: message.into(), hint: Some(hint.into()) };
+        Self { status: status.code(), error }
+    }
+
+    fn not_running() -> Self {
+        let hint = "`dyno start` starts the app; `--root DIR` names another directory";
+        Self::new(Status::Unavailable, "not_running", "no app is running here", hint)
+    }
+
+    fn no_answer(why: &NoAnswer, start: &StartDescription) -> Self {
+        let pid = start.pid;
+        match why {
+            NoAnswer::Ended => Self::new(
+                Status::Unavailable,
+                "not_running",
+                "the app ended before it answered",
+                "`dyno start` starts it again",
+            ),
+            NoAnswer::Late => {
+                let message = format!("`dyno` (pid {pid}) did not answer in time");
+                Self::new(
+                    Status::Unavailable,
+                    "no_answer",
+                    message,
+                    format!("if it is suspended, run `kill -CONT {pid}`"),
+                )
+            }
+            NoAnswer::Refused(error) => {
+                let message = format!("cannot ask `dyno` (pid {pid}): {}", reason(error));
+                Self::new(Status::Internal, "no_answer", message, "")
+            }
+        }
+    }
+
+    /// Shows it and returns the exit status.
+    fn show(&self, json: bool) -> Outcome {
+        if json {
+            diagnostics::print_line(&serde_json::to_string(&self.error).unwrap_or_default());
+        } else {
+            let hint = self.error.hint.clone().unwrap_or_default();
+            diagnostics::show_complaint(&Complaint::new(self.error.message.clone(), hint));
+        }
+        Outcome::Code(self.status)
+    }
+}
+
+/// Ends a command: prints what it returns, or why it failed.
+pub(super) fn finish(args: &RunningArgs, result: Result<Outcome, Failure>) -> Outcome {
+    result.unwrap_or_else(|failure| failure.show(args.json))
+}
+
+/// The starts of the app that is meant, as one formation.
+pub(super) struct RunningApp {
+    directory: RuntimeDirectory,
+    /// Oldest first; at least one.
+    starts: Vec<StartDescription>,
+}
+
+impl RunningApp {
+    /// Finds the app that runs here. `before`: the options before the name of the command.
+    ///
+    /// # Errors
+    /// Status 69 if nothing runs here; 2 if it is not clear which of several is meant.
+    pub(super) fn find(before: &ProjectArgs, args: &RunningArgs) -> Result<Self, Failure> {
+        let directory = match RuntimeDirectory::open_existing() {
+            Ok(Some(directory)) => directory,
+            Ok(None) => return Err(Failure::not_running()),
+            Err(error) => {
+                let hint = "set `XDG_RUNTIME_DIR` to a directory that you own";
+                return Err(Failure::new(Status::Unavailable, "not_running", error.to_string(), hint));
+            }
+        };
+        let place = whereabouts(before, args)?;
+        let starts = directory.starts().unwrap_or_default();
+        match meant_starts(starts, |start| start, &place) {
+            MeantBy::Starts(starts) => Ok(Self { directory, starts }),
+            MeantBy::None => Err(Failure::not_running()),
+            MeantBy::OneOf(starts) => {
+                let pids: Vec<String> = starts.iter().map(|start| format!("pid {}", start.pid)).collect();
+                let message = format!("several runs of this app are possible: {}", pids.join(", "));
+                let hint = "stop the others, or run this command inside a dyno of the run that you mean";
+                Err(Failure::new(Status::Usage, "ambiguous", message, hint))
+            }
+        }
+    }
+
+    /// All starts.
+    pub(super) fn starts(&self) -> &[StartDescription] {
+        &self.starts
+    }
+
+    /// The dynos of all starts, with the process id of the `dyno` that runs them.
+    pub(super) fn dynos(&self) -> Result<Vec<(i32, DynoResource)>, Failure> {
+        let of_starts: Vec<(&StartDescription, Vec<DynoResource>)> = self.see("dynos")?;
+        let of_start = |(start, dynos): (&StartDescription, Vec<DynoResource>)| {
+            let pid = start.pid;
+            dynos.into_iter().map(move |dyno| (pid, dyno))
+        };
+        Ok(of_starts.into_iter().flat_map(of_start).collect())
+    }
+
+    /// The formation of all starts. A process type that several know has the sum of their quantities.
+    pub(super) fn formation(&self) -> Result<Vec<FormationResource>, Failure> {
+        let of_starts: Vec<(_, Vec<FormationResource>)> = self.see("formation")?;
+        let mut all: Vec<FormationResource> = Vec::new();
+        for entry in of_starts.into_iter().flat_map(|(_, formation)| formation) {
+            match all.iter_mut().find(|known| known.process_type == entry.process_type) {
+                Some(known) => known.quantity = known.quantity.saturating_add(entry.quantity),
+                None => all.push(entry),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The start that runs the dyno or the process type: else the oldest, which answers for names that none runs.
+    ///
+    /// # Errors
+    /// Status 2 if several run it.
+    pub(super) fn owner(&self, name: &str) -> Result<&StartDescription, Failure> {
+        let [oldest, others @ ..] = self.starts.as_slice() else { return Err(Failure::not_running()) };
+        if others.is_empty() {
+            return Ok(oldest);
+        }
+        let of_starts: Vec<(&StartDescription, Vec<DynoResource>)> = self.see("dynos")?;
+        let runs = |dynos: &[DynoResource]| dynos.iter().any(|dyno| dyno.name == name || dyno.process_type == name);
+        let owners: Vec<&StartDescription> =
+            of_starts.iter().filter(|(_, dynos)| runs(dynos)).map(|(start, _)| *start).collect();
+        match owners.as_slice() {
+            [] => Ok(oldest),
+            [owner] => Ok(owner),
+            [owner, ..] => {
+                let message = format!("`{name}` runs in more than one start of this app");
+                let hint = format!("add an option such as `--procfile {}`", owner.procfile);
+                Err(Failure::new(Status::Usage, "ambiguous", message, hint))
+            }
+        }
+    }
+
+    /// Asks every start the same question. One that ends meanwhile is left out.
+    fn see<T: DeserializeOwned>(&self, what: &str) -> Result<Vec<(&StartDescription, T)>, Failure> {
+        let mut answers = Vec::with_capacity(self.starts.len());
+        let mut last = None;
+        for start in &self.starts {
+            match self.ask(start, "GET", what, &[]) {
+                Ok(answer) => answers.push((start, answer)),
+                Err(failure) if failure.error.id == "not_running" => last = Some(failure),
+                Err(failure) => return Err(failure),
+            }
+        }
+        match last {
+            Some(failure) if answers.is_empty() => Err(failure),
+            Some(_) | None => Ok(answers),
+        }
+    }
+
+    /// Sends a request to a start. `path`: below that of the app.
+    pub(super) fn ask<T: DeserializeOwned>(
+        &self,
+        start: &StartDescription,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<T, Failure> {
+        let path = format!("/apps/{}/{path}", start.app);
+        self.send(start, &ClientRequest { method, path: &path, body, patience: ANSWERS_WITHIN })
+    }
+
+    /// Waits until the dynos are up. Returns the exit status, and says on stderr why they are not.
+    pub(super) fn wait(
+        &self,
+        start: &StartDescription,
+        dynos: Vec<RestartedDyno>,
+        seconds: u64,
+    ) -> Result<WaitAnswer, Failure> {
+        let body = serde_json::to_vec(&WaitRequest { dynos, timeout: seconds }).unwrap_or_default();
+        let patience = Duration::from_secs(seconds) + ANSWERS_WITHIN;
+        self.send(start, &ClientRequest { method: "POST", path: "/dyno/wait", body: &body, patience })
+    }
+
+    fn send<T: DeserializeOwned>(&self, start: &StartDescription, request: &ClientRequest<'_>) -> Result<T, Failure> {
+        let answer = self.directory.ask(start, request).map_err(|why| Failure::no_answer(&why, start))?;
+        if (200..300).contains(&answer.status) {
+            return serde_json::from_slice(&answer.body).map_err(|_| unreadable(start));
+        }
+        let error: ErrorResource = serde_json::from_slice(&answer.body).map_err(|_| unreadable(start))?;
+        // As for the command line of `start`: a wrong name or number is a usage error.
+        let status = if answer.status < 500 { Status::Usage } else { Status::Unavailable };
+        Err(Failure { status: status.code(), error })
+    }
+}
+
+fn unreadable(start: &StartDescription) -> Failure {
+    let message = format!("`dyno` (pid {}) gave an answer that this version cannot read", start.pid);
+    Failure::new(Status::Internal, "unreadable", message, "use the same version of `dyno` for both")
+}
+
+/// The exit status after a wait, and the message if the dynos are not up.
+pub(super) fn wait_result(answer: &WaitAnswer, seconds: u64) -> Result<Outcome, Failure> {
+    let dyno = answer.dyno.as_deref().unwrap_or("a dyno");
+    let hint = "the log of the app shows why";
+    let (status, id, message) = match answer.result {
+        WaitResult::Up => return Ok(Outcome::Code(0)),
+        WaitResult::Crashed => {
+            let status = answer.exit_status.unwrap_or(1).max(1);
+            (status, "crashed", format!("`{dyno}` has crashed (status {})", answer.exit_status.unwrap_or(1)))
+        }
+        WaitResult::Gone => (1, "gone", format!("`{dyno}` was stopped")),
+        WaitResult::Late => (Status::NotUp.code(), "not_up", format!("`{dyno}` is not up after {seconds} s")),
+    };
+    let error = ErrorResource { id: id.to_owned(), message, hint: Some(hint.to_owned()) };
+    Err(Failure { status, error })
+}
+
+/// Where the command was typed, and what its options name.
+fn whereabouts(before: &ProjectArgs, args: &RunningArgs) -> Result<Whereabouts, Failure> {
+    let project = args.project().over(before);
+    let current = env::current_dir().map_err(|error| {
+        let message = format!("the current directory cannot be used: {}", reason(&error));
+        Failure::new(Status::Config, "no_directory", message, "change to a directory that exists")
+    })?;
+    let text = |path: &Path| StartDescription::path_text(&real(&current.join(path)));
+    Ok(Whereabouts {
+        session: env::var("DYNO_SESSION").ok(),
+        directories: searched(&current).iter().map(|path| text(path)).collect(),
+        root: project.root.as_deref().map(text),
+        procfile: project.procfile.as_deref().map(text),
+    })
+}
+
+/// The current directory and its parents, up to the first that is the top of a project.
+fn searched(current: &Path) -> Vec<PathBuf> {
+    let is_top = |path: &&Path| [".git", "Procfile"].iter().any(|name| path.join(name).exists());
+    let below_top = current.ancestors().take_while(|path| !is_top(path));
+    let top = current.ancestors().find(is_top);
+    below_top.chain(top).map(Path::to_owned).collect()
+}
+
+/// The path without symbolic links, as far as it exists.
+pub(super) fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}

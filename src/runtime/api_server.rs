@@ -1,0 +1,173 @@
+//! Accepts API clients on the socket of this start (S10.3), with limits that a misbehaving client cannot exceed.
+//!
+//! Each connection carries one request. At most [`MAX_CONNECTIONS`] are open, besides those that wait for dynos; a new one
+//! replaces the oldest one whose request has not arrived yet, so that half requests never keep others out. Not here: what
+//! a request means (`api`) and what is done about it (`api_service`).
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use nix::unistd::geteuid;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::{sleep, timeout};
+
+use super::calls::ApiCaller;
+use super::client_stream::{ClientStream, Progress, whole};
+use super::{ApiStart, RegisteredStart};
+use crate::api::{ApiError, AppFacts, Replays};
+
+/// The most connections that are receiving a request or sending an answer.
+const MAX_CONNECTIONS: usize = 32;
+/// The most connections that wait for dynos.
+pub(super) const MAX_WAITING: usize = 256;
+/// How long a request may take to arrive completely.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
+/// The most bytes of a request before its body. The platform's client sends up to 7 KB.
+const MAX_HEAD: usize = 64 << 10;
+/// The pause after the system has refused a connection, for example because too many files are open.
+const AFTER_REFUSAL: Duration = Duration::from_millis(100);
+/// How long answers that were begun may take after the end of the run.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// One connection.
+pub(super) struct Connection {
+    pub(super) progress: Rc<Cell<Progress>>,
+    /// Its place is needed.
+    replaced: Notify,
+}
+
+/// Everything that the requests of one start share.
+pub(super) struct ApiServer {
+    pub(super) app: AppFacts,
+    pub(super) registered: RegisteredStart,
+    pub(super) calls: ApiCaller,
+    pub(super) replays: RefCell<Replays>,
+    /// A change was answered, for requests that repeat it.
+    pub(super) answered: Notify,
+    pub(super) began: Instant,
+    /// Oldest first.
+    connections: RefCell<Vec<Rc<Connection>>>,
+    /// A connection has ended, or waits for dynos.
+    has_room: Notify,
+}
+
+impl ApiServer {
+    /// `calls`: to the run loop.
+    pub(super) fn new(start: ApiStart, calls: ApiCaller) -> Rc<Self> {
+        Rc::new(Self {
+            app: start.facts,
+            registered: start.registered,
+            calls,
+            replays: RefCell::default(),
+            answered: Notify::new(),
+            began: Instant::now(),
+            connections: RefCell::default(),
+            has_room: Notify::new(),
+        })
+    }
+
+    /// Accepts clients until the returned future is dropped; connections end with it.
+    pub(super) async fn serve(self: Rc<Self>, listener: UnixListener) {
+        let mut tasks = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                Some(_) = tasks.join_next() => continue,
+            };
+            match accepted {
+                Ok((stream, _)) if is_ours(&stream) => {
+                    let connection = self.admit().await;
+                    tasks.spawn_local(Rc::clone(&self).carry(stream, connection));
+                    // Requests that have arrived are read before more clients are accepted.
+                    yield_now().await;
+                }
+                Ok(_) => {}
+                Err(_) => sleep(AFTER_REFUSAL).await,
+            }
+        }
+    }
+
+    /// Waits until the answers that were begun are sent. Call it while [`serve`](Self::serve) still runs.
+    pub(super) async fn finish(&self) {
+        let all_sent = async {
+            while self.count(Progress::Answering) > 0 {
+                self.has_room.notified().await;
+            }
+        };
+        let _ = timeout(ENDS_WITHIN, all_sent).await;
+    }
+
+    /// Makes room for a connection.
+    async fn admit(&self) -> Rc<Connection> {
+        while self.count(Progress::Receiving) + self.count(Progress::Answering) >= MAX_CONNECTIONS {
+            let is_receiving = |open: &&Rc<Connection>| open.progress.get() == Progress::Receiving;
+            if let Some(oldest) = self.connections.borrow().iter().find(is_receiving) {
+                oldest.replaced.notify_one();
+            }
+            self.has_room.notified().await;
+        }
+        let progress = Rc::new(Cell::new(Progress::Receiving));
+        let connection = Rc::new(Connection { progress, replaced: Notify::new() });
+        self.connections.borrow_mut().push(Rc::clone(&connection));
+        connection
+    }
+
+    pub(super) fn count(&self, progress: Progress) -> usize {
+        self.connections.borrow().iter().filter(|open| open.progress.get() == progress).count()
+    }
+
+    /// Records that a connection waits for dynos, so that it does not keep others out.
+    pub(super) fn wait_apart(&self, connection: &Connection) {
+        connection.progress.set(Progress::Waiting);
+        self.has_room.notify_waiters();
+    }
+
+    async fn carry(self: Rc<Self>, stream: UnixStream, connection: Rc<Connection>) {
+        let stream = Rc::new(stream);
+        let refusal = self.exchange(Rc::clone(&stream), &connection).await;
+        if let Some(refusal) = refusal {
+            // If there is no room for so few bytes, the client reads nothing anyway.
+            let _ = stream.try_write(&whole(&refusal.answer()));
+        }
+        self.connections.borrow_mut().retain(|open| !Rc::ptr_eq(open, &connection));
+        self.has_room.notify_waiters();
+    }
+
+    /// Receives one request and sends its answer. Returns what to send if the request did not arrive.
+    async fn exchange(self: &Rc<Self>, stream: Rc<UnixStream>, connection: &Rc<Connection>) -> Option<ApiError> {
+        let client = ClientStream::new(stream, Rc::clone(&connection.progress));
+        let service = service_fn(|request| {
+            let (server, connection) = (Rc::clone(self), Rc::clone(connection));
+            async move { server.respond(request, &connection).await }
+        });
+        let exchange = http1::Builder::new()
+            .keep_alive(false)
+            .max_buf_size(MAX_HEAD)
+            .auto_date_header(false)
+            .serve_connection(client, service);
+        let mut exchange = std::pin::pin!(exchange);
+        let refusal = tokio::select! {
+            _ = &mut exchange => return None,
+            () = sleep(ARRIVES_WITHIN) => ApiError::too_slow(),
+            () = connection.replaced.notified() => ApiError::unavailable("too many clients are connected"),
+        };
+        if connection.progress.get() == Progress::Receiving {
+            return Some(refusal);
+        }
+        let _ = exchange.await;
+        None
+    }
+}
+
+/// Whether the client belongs to the same user.
+fn is_ours(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw())
+}

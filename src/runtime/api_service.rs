@@ -1,0 +1,174 @@
+//! Answers one API request: reads its body, asks the run loop, and remembers changes (S10.3).
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::api_server::{ApiServer, Connection, MAX_WAITING};
+use super::calls::ApiCall;
+use super::client_stream::Progress;
+use super::start_registry::NotRegistered;
+use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, Seen, WaitRequest};
+use crate::supervisor::{Command, Quantity, Reply, Snapshot};
+
+/// The most bytes of a body.
+const MAX_BODY: usize = 1 << 20;
+
+impl ApiServer {
+    /// Answers a request. Errors are answers, too.
+    pub(super) async fn respond(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        connection: &Connection,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let (head, body) = request.into_parts();
+        let body = read(body).await;
+        connection.progress.set(Progress::Answering);
+        let answer = match body {
+            Ok(body) => self.answer(&head, &body, connection).await,
+            Err(error) => Err(error),
+        };
+        connection.progress.set(Progress::Answering);
+        Ok(response(answer.unwrap_or_else(|error| error.answer())))
+    }
+
+    async fn answer(self: Rc<Self>, head: &Parts, body: &[u8], connection: &Connection) -> Result<ApiAnswer, ApiError> {
+        let method = head.method.as_str();
+        let path = head.uri.path();
+        let request = ApiRequest { method, path, range: text(&head.headers, RANGE.as_str()), body };
+        match request.asks(&self.app)? {
+            Asked::See(resource) => {
+                let snapshot = self.ask(ApiCall::Snapshot).await?;
+                Ok(self.app.answer(&resource, &snapshot))
+            }
+            Asked::Do(change) => {
+                let key = ReplayKey::new(text(&head.headers, "request-id"), method, path);
+                self.change_once(change, key).await
+            }
+            Asked::Wait(wait) => self.wait(&wait, connection).await,
+        }
+    }
+
+    /// Carries out a change, unless the request repeats an earlier one.
+    async fn change_once(self: Rc<Self>, change: Change, key: Option<ReplayKey>) -> Result<ApiAnswer, ApiError> {
+        let Some(key) = key else { return self.change(&change).await };
+        loop {
+            // Before the look, so that no answer between the two is missed.
+            let answered = self.answered.notified();
+            let mut answered = std::pin::pin!(answered);
+            answered.as_mut().enable();
+            let seen = self.replays.borrow_mut().begin(&key, self.began.elapsed());
+            match seen {
+                Seen::Answered(answer) => return Ok(answer),
+                Seen::Running => answered.await,
+                Seen::New => break,
+            }
+        }
+        // A task of its own: the answer is remembered even if this client has gone.
+        let server = Rc::clone(&self);
+        let carried_out = tokio::task::spawn_local(async move {
+            let answer = server.change(&change).await.unwrap_or_else(|error| error.answer());
+            server.replays.borrow_mut().finish(key, &answer, server.began.elapsed());
+            server.answered.notify_waiters();
+            answer
+        });
+        carried_out.await.map_err(|_| ending())
+    }
+
+    async fn change(&self, change: &Change) -> Result<ApiAnswer, ApiError> {
+        let command = change.command.clone();
+        let types = self.registered.types();
+        self.claim(&types, change.types_to_start())?;
+        let result = self.ask(|answer| ApiCall::Command(command, answer)).await?;
+        if let Command::Scale(_) = &change.command {
+            let running = match &result {
+                Ok(Reply::Scaled(formation)) => running(formation),
+                Ok(Reply::Restarting(_) | Reply::Stopping(_) | Reply::Started(_)) | Err(_) => types,
+            };
+            if running != self.registered.types() {
+                // Gives up what is not needed; that cannot collide.
+                let _ = self.registered.set_types(running);
+            }
+        }
+        Ok(self.app.answer_change(change, &result))
+    }
+
+    /// Locks the process types that will run, so that no other start runs them, too (S10.1).
+    fn claim(&self, types: &[String], started: Vec<String>) -> Result<(), ApiError> {
+        let added: Vec<String> = started.into_iter().filter(|name| !types.contains(name)).collect();
+        if added.is_empty() {
+            return Ok(());
+        }
+        self.registered.set_types([types, &added].concat()).map_err(|error| match error {
+            NotRegistered::Running { process_type, by } => {
+                ApiError::conflict(format!("`{process_type}` is already running (dyno pid {})", by.pid))
+            }
+            NotRegistered::Refused(error) => {
+                ApiError::unavailable(format!("the start cannot be registered for more types: {error}"))
+            }
+        })
+    }
+
+    async fn wait(&self, wait: &WaitRequest, connection: &Connection) -> Result<ApiAnswer, ApiError> {
+        let condition = wait.condition()?;
+        if self.count(Progress::Waiting) >= MAX_WAITING {
+            return Err(ApiError::unavailable(format!("{MAX_WAITING} clients are waiting already")));
+        }
+        self.wait_apart(connection);
+        let until = condition.clone();
+        let is_decided = Box::new(move |snapshot: &Snapshot| until.is_decided(snapshot));
+        let decided = self.ask(|answer| ApiCall::Wait { is_decided, answer });
+        let snapshot: Snapshot = match timeout(Duration::from_secs(wait.timeout), decided).await {
+            Ok(snapshot) => snapshot?,
+            Err(_) => self.ask(ApiCall::Snapshot).await?,
+        };
+        Ok(ApiAnswer::ok(&condition.answer(&snapshot)))
+    }
+
+    async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> ApiCall) -> Result<T, ApiError> {
+        let (sender, answer) = oneshot::channel();
+        self.calls.send(call(sender)).await.map_err(|_| ending())?;
+        answer.await.map_err(|_| ending())
+    }
+}
+
+/// The process types that have dynos.
+fn running(formation: &[Quantity]) -> Vec<String> {
+    formation.iter().filter(|entry| entry.quantity > 0).map(|entry| entry.process_type.to_string()).collect()
+}
+
+fn ending() -> ApiError {
+    ApiError::unavailable("everything is being stopped").with_hint("start it again with `dyno start`")
+}
+
+/// Reads a body to its end.
+async fn read(body: Incoming) -> Result<Bytes, ApiError> {
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(ApiError::body_too_large(MAX_BODY));
+    }
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large(MAX_BODY)),
+        Err(_) => Err(ApiError::bad_request("the body of the request cannot be read")),
+    }
+}
+
+/// The value of a header, if it is text.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn response(answer: ApiAnswer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

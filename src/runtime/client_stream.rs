@@ -1,0 +1,148 @@
+//! The socket of one API client, as hyper reads and writes it.
+//!
+//! Adds what hyper lacks: a client that does not read its answer is cut off, and what hyper itself says about a request
+//! that it cannot read gets a body in the shape of the platform.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::net::UnixStream;
+use tokio::time::{Sleep, sleep};
+
+use crate::api::{ApiAnswer, ApiError};
+
+/// How long a client may read nothing while its answer is being sent.
+const READS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Bytes per read.
+const READ_BYTES: usize = 8 << 10;
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Its request has not arrived completely.
+    Receiving,
+    /// Its request is being carried out, or its answer sent.
+    Answering,
+    /// It waits for something that may take long.
+    Waiting,
+}
+
+/// One client.
+pub(super) struct ClientStream {
+    stream: Rc<UnixStream>,
+    progress: Rc<Cell<Progress>>,
+    /// Runs while the client reads nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+    /// The answer that replaces the one of hyper, and how much of it is sent.
+    replaced: Option<(Vec<u8>, usize)>,
+}
+
+impl ClientStream {
+    pub(super) fn new(stream: Rc<UnixStream>, progress: Rc<Cell<Progress>>) -> Self {
+        Self { stream, progress, stalled: None, replaced: None }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let Poll::Ready(ready) = self.stream.poll_write_ready(cx) else {
+                let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(READS_WITHIN)));
+                ready!(stalled.as_mut().poll(cx));
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            };
+            ready?;
+            match self.stream.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => {
+                    self.stalled = None;
+                    return Poll::Ready(written);
+                }
+            }
+        }
+    }
+}
+
+impl Read for ClientStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            let mut bytes = [0; READ_BYTES];
+            let room = bytes.len().min(buffer.remaining());
+            let Some(bytes) = bytes.get_mut(..room) else { return Poll::Ready(Ok(())) };
+            match self.stream.try_read(bytes) {
+                Ok(count) => {
+                    buffer.put_slice(bytes.get(..count).unwrap_or_default());
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl Write for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // Before our service has a request, only hyper answers, and only to say that it cannot read it.
+        if self.replaced.is_none()
+            && self.progress.get() == Progress::Receiving
+            && let Some(error) = refusal(bytes)
+        {
+            self.replaced = Some((whole(&error.answer()), 0));
+        }
+        let Some((answer, sent)) = self.replaced.take() else { return self.write(cx, bytes) };
+        let rest = answer.get(sent..).unwrap_or_default().to_vec();
+        let written = if rest.is_empty() { Poll::Ready(Ok(0)) } else { self.write(cx, &rest) };
+        let sent = match &written {
+            Poll::Ready(Ok(count)) => sent + count,
+            Poll::Ready(Err(_)) | Poll::Pending => sent,
+        };
+        let is_sent = sent >= answer.len();
+        self.replaced = Some((answer, sent));
+        match written {
+            Poll::Ready(Ok(_)) if is_sent => Poll::Ready(Ok(bytes.len())),
+            Poll::Ready(Ok(_)) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Dropping the last handle closes the socket.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The error that hyper reports with this answer. None: it is not an error, such as `100 Continue`.
+fn refusal(answer: &[u8]) -> Option<ApiError> {
+    match answer.strip_prefix(b"HTTP/1.1 ")?.get(..3)? {
+        [b'4', b'1', b'4'] | [b'4', b'3', b'1'] => Some(ApiError::headers_too_large()),
+        [b'4', ..] => Some(ApiError::bad_request("the request is not valid HTTP/1.1")),
+        _ => None,
+    }
+}
+
+/// An answer with its headers, for a connection on which hyper does not answer.
+pub(super) fn whole(answer: &ApiAnswer) -> Vec<u8> {
+    let reason = hyper::StatusCode::from_u16(answer.status).ok();
+    let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or("Error");
+    let head = format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        answer.status,
+        answer.body.len()
+    );
+    [head.as_bytes(), &answer.body].concat()
+}

@@ -1,0 +1,255 @@
+//! Which starts run: each has a description and a socket in the runtime directory (S10.1).
+//!
+//! A start holds a lock on its description for life, and the kernel releases it however the start ends. A description
+//! whose lock is free is therefore out of date: it is ignored, and the next start removes it together with its socket.
+//! Descriptions appear one at a time, under [`GATE`], so that of two starts of the same process type one always sees the
+//! other. Not here: which start a command means (`api::meant_starts`).
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+
+use nix::fcntl::{Flock, FlockArg, OFlag, openat, renameat};
+use nix::sys::stat::Mode;
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::RuntimeDirectory;
+use crate::api::StartDescription;
+
+/// Locked while a start is being registered.
+const GATE: &str = "starts.lock";
+/// The endings of the files of a start; the first is that of a description.
+const DESCRIPTION: &str = "start";
+const UNFINISHED: &str = "new";
+const SOCKET: &str = "sock";
+
+/// The longest description in bytes. One with 1,000 process types of 128 characters has less.
+const MAX_DESCRIPTION: u64 = 1 << 20;
+
+/// The longest path of a socket in bytes.
+const MAX_SOCKET_PATH: usize = 107;
+
+/// Why a start was not registered.
+#[derive(Debug)]
+pub enum NotRegistered {
+    /// One of its process types is running already.
+    Running {
+        /// The process type.
+        process_type: String,
+        /// The start that runs it.
+        by: Box<StartDescription>,
+    },
+    /// The system refused a file or the socket.
+    Refused(io::Error),
+}
+
+/// A registered start. Dropping it removes its files.
+#[derive(Debug)]
+pub struct RegisteredStart {
+    directory: RuntimeDirectory,
+    listener: UnixListener,
+    description: RefCell<StartDescription>,
+    /// The file of the description, held for its lock.
+    file: RefCell<Flock<File>>,
+}
+
+impl RegisteredStart {
+    /// The socket on which clients connect.
+    ///
+    /// # Errors
+    /// Too many files are open.
+    pub(super) fn listener(&self) -> io::Result<UnixListener> {
+        self.listener.try_clone()
+    }
+
+    /// The process types that it runs, as other starts see them.
+    pub(super) fn types(&self) -> Vec<String> {
+        self.description.borrow().types.clone()
+    }
+
+    /// Changes the process types that it runs.
+    ///
+    /// # Errors
+    /// [`NotRegistered`], and nothing is changed.
+    pub(super) fn set_types(&self, types: Vec<String>) -> Result<(), NotRegistered> {
+        let description = StartDescription { types, ..self.description.borrow().clone() };
+        let _gate = self.directory.gate().map_err(NotRegistered::Refused)?;
+        self.directory.check_free(&description)?;
+        let file = self.directory.describe(&description).map_err(NotRegistered::Refused)?;
+        self.file.replace(file);
+        self.description.replace(description);
+        Ok(())
+    }
+}
+
+impl Drop for RegisteredStart {
+    fn drop(&mut self) {
+        // First the description, so that no client finds one without a socket.
+        let session = &self.description.get_mut().session;
+        self.directory.remove(session, DESCRIPTION);
+        self.directory.remove(session, SOCKET);
+    }
+}
+
+impl RuntimeDirectory {
+    /// Registers a start, unless one of its process types is running already.
+    ///
+    /// # Errors
+    /// [`NotRegistered`].
+    pub fn register(self, start: &StartDescription) -> Result<RegisteredStart, NotRegistered> {
+        let _gate = self.gate().map_err(NotRegistered::Refused)?;
+        self.check_free(start)?;
+        self.remove_outdated();
+        let created = self.listen(&start.session).and_then(|listener| Ok((listener, self.describe(start)?)));
+        match created {
+            Ok((listener, file)) => {
+                let (description, file) = (RefCell::new(start.clone()), RefCell::new(file));
+                Ok(RegisteredStart { listener, description, file, directory: self })
+            }
+            Err(error) => {
+                self.remove(&start.session, SOCKET);
+                Err(NotRegistered::Refused(error))
+            }
+        }
+    }
+
+    /// Checks that no other start runs one of these process types.
+    fn check_free(&self, start: &StartDescription) -> Result<(), NotRegistered> {
+        let starts = self.starts().map_err(NotRegistered::Refused)?;
+        let collision = starts.into_iter().filter(|other| other.session != start.session).find_map(|other| {
+            let process_type = start.collision(&other)?.to_owned();
+            Some(NotRegistered::Running { process_type, by: Box::new(other) })
+        });
+        collision.map_or(Ok(()), Err)
+    }
+
+    fn listen(&self, session: &str) -> io::Result<UnixListener> {
+        let socket = self.path_of(&name(session, SOCKET));
+        let listener = UnixListener::bind(&socket)?;
+        fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    }
+
+    /// Writes the description of a start, or replaces it, in one step: a reader always finds a whole one, and it is
+    /// always locked.
+    fn describe(&self, start: &StartDescription) -> io::Result<Flock<File>> {
+        self.write_description(start).inspect_err(|_| self.remove(&start.session, UNFINISHED))
+    }
+
+    fn write_description(&self, start: &StartDescription) -> io::Result<Flock<File>> {
+        let unfinished = name(&start.session, UNFINISHED);
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file = openat(self.descriptor(), unfinished.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        let mut description = lock(File::from(file), FlockArg::LockExclusiveNonblock)?;
+        description.write_all(&serde_json::to_vec(start)?)?;
+        let described = name(&start.session, DESCRIPTION);
+        renameat(self.descriptor(), unfinished.as_str(), self.descriptor(), described.as_str())?;
+        Ok(description)
+    }
+
+    /// The starts that run now, in no particular order.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn starts(&self) -> io::Result<Vec<StartDescription>> {
+        Ok(self.files(DESCRIPTION)?.iter().filter_map(|session| self.living(session)).collect())
+    }
+
+    /// Connects to the socket of a start.
+    ///
+    /// # Errors
+    /// It has ended, or its queue of connections is full.
+    pub fn connect(&self, start: &StartDescription) -> io::Result<UnixStream> {
+        UnixStream::connect(self.path_of(&name(&start.session, SOCKET)))
+    }
+
+    /// The description of a start, if that start lives.
+    fn living(&self, session: &str) -> Option<StartDescription> {
+        let file = self.open_file(&name(session, DESCRIPTION))?;
+        if !is_locked(&file) {
+            return None;
+        }
+        let mut text = Vec::new();
+        file.take(MAX_DESCRIPTION).read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok().filter(|start: &StartDescription| start.session == session)
+    }
+
+    /// Removes the files of starts that have ended without doing so. Called behind the gate, so that nothing that is
+    /// just being created is taken for outdated.
+    fn remove_outdated(&self) {
+        let is_held =
+            |session: &str, ending| self.open_file(&name(session, ending)).is_some_and(|file| is_locked(&file));
+        for ending in [DESCRIPTION, UNFINISHED, SOCKET] {
+            for session in self.files(ending).unwrap_or_default() {
+                if !is_held(&session, DESCRIPTION) {
+                    self.remove(&session, ending);
+                }
+            }
+        }
+    }
+
+    fn gate(&self) -> io::Result<Flock<File>> {
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file = openat(self.descriptor(), GATE, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        lock(File::from(file), FlockArg::LockExclusive)
+    }
+
+    /// Opens a file to read it. None: there is no such regular file.
+    fn open_file(&self, name: &str) -> Option<File> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = File::from(openat(self.descriptor(), name, flags, Mode::empty()).ok()?);
+        file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
+    }
+
+    /// The names of all files with this ending, without it.
+    fn files(&self, ending: &str) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(self.path_of("."))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let sessions = names.filter_map(|name| {
+            let (session, found) = name.rsplit_once('.')?;
+            (found == ending).then(|| session.to_owned())
+        });
+        Ok(sessions.collect())
+    }
+
+    fn remove(&self, session: &str, ending: &str) {
+        let _ = unlinkat(self.descriptor(), name(session, ending).as_str(), UnlinkatFlags::NoRemoveDir);
+    }
+
+    /// The path of a file in this directory, or a shorter one if it would be too long for a socket. That one needs
+    /// `/proc`, which is not mounted everywhere.
+    fn path_of(&self, name: &str) -> PathBuf {
+        let path = self.1.join(name);
+        if path.as_os_str().len() <= MAX_SOCKET_PATH {
+            return path;
+        }
+        PathBuf::from(format!("/proc/self/fd/{}/{name}", self.descriptor().as_raw_fd()))
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn name(session: &str, ending: &str) -> String {
+    format!("{session}.{ending}")
+}
+
+fn lock(file: File, how: FlockArg) -> io::Result<Flock<File>> {
+    Flock::lock(file, how).map_err(|(_, errno)| errno.into())
+}
+
+/// Whether another process holds the lock on this file. The look takes a shared lock for a moment, so that two looks at
+/// the same time do not see each other.
+fn is_locked(file: &File) -> bool {
+    let Ok(file) = file.try_clone() else { return true };
+    lock(file, FlockArg::LockSharedNonblock).is_err()
+}

@@ -1,0 +1,185 @@
+//! Starts that come, go, collide, and leave files behind.
+
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::sync::Barrier;
+
+use super::super::runtime_directory::RuntimeDirectory;
+use super::*;
+use crate::api::StartKind;
+
+fn scratch(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("dyno-starts-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&path);
+    path
+}
+
+fn directory(path: &Path) -> RuntimeDirectory {
+    RuntimeDirectory::open_at(path.to_owned()).expect("a directory")
+}
+
+fn start(session: &str, types: &[&str]) -> StartDescription {
+    StartDescription {
+        pid: 1,
+        session: session.to_owned(),
+        kind: StartKind::Start,
+        app: "app".to_owned(),
+        root: "/srv/app".to_owned(),
+        directory: "/srv/app".to_owned(),
+        procfile: "/srv/app/Procfile".to_owned(),
+        types: types.iter().map(|&name| name.to_owned()).collect(),
+        started_at_ms: 0,
+        url: None,
+    }
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(path)
+        .expect("read")
+        .map(|entry| entry.expect("read").file_name().into_string().expect("text"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn s10_1_a_start_is_found_while_it_lives_and_leaves_no_file() {
+    let path = scratch("life");
+
+    let registered = directory(&path).register(&start("a", &["web"])).expect("registered");
+    assert_eq!(directory(&path).starts().expect("read"), [start("a", &["web"])]);
+    assert!(directory(&path).connect(&start("a", &["web"])).is_ok());
+    let socket = fs::metadata(path.join("a.sock")).expect("a socket");
+    assert!(socket.file_type().is_socket() && socket.mode() & 0o777 == 0o600);
+    drop(registered);
+
+    assert_eq!(directory(&path).starts().expect("read"), []);
+    assert_eq!(names(&path), [GATE]);
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_a_process_type_that_runs_is_not_started_again() {
+    let path = scratch("collision");
+    let _web = directory(&path).register(&start("a", &["web"])).expect("registered");
+
+    let refused = directory(&path).register(&start("b", &["clock", "web"]));
+    let Err(NotRegistered::Running { process_type, by }) = refused else { panic!("{refused:?}") };
+    assert_eq!((process_type.as_str(), by.session.as_str()), ("web", "a"));
+    let _clock = directory(&path).register(&start("b", &["clock"])).expect("registered");
+
+    assert_eq!(directory(&path).starts().expect("read").len(), 2);
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_a_type_that_is_scaled_up_is_locked_and_one_at_0_is_free() {
+    let path = scratch("scaled");
+    let web = directory(&path).register(&start("a", &["web"])).expect("registered");
+    let worker = directory(&path).register(&start("b", &["worker"])).expect("registered");
+
+    let refused = web.set_types(vec!["web".to_owned(), "worker".to_owned()]);
+    assert!(matches!(&refused, Err(NotRegistered::Running { process_type, .. }) if process_type == "worker"));
+    assert_eq!(web.types(), ["web"]);
+    worker.set_types(Vec::new()).expect("set");
+    web.set_types(vec!["web".to_owned(), "worker".to_owned()]).expect("set");
+
+    let third = directory(&path).register(&start("c", &["worker"]));
+    assert!(matches!(&third, Err(NotRegistered::Running { by, .. }) if by.session == "a"), "{third:?}");
+    drop((web, worker));
+    assert_eq!(names(&path), [GATE]);
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_of_many_starts_at_the_same_moment_one_wins() {
+    const STARTS: usize = 8;
+    let path = scratch("race");
+    let (together, done) = (Barrier::new(STARTS), Barrier::new(STARTS));
+
+    let won: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..STARTS)
+            .map(|number| {
+                let (path, together, done) = (&path, &together, &done);
+                scope.spawn(move || {
+                    together.wait();
+                    let registered = directory(path).register(&start(&number.to_string(), &["web"]));
+                    done.wait();
+                    usize::from(registered.is_ok())
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("joined")).sum()
+    });
+
+    assert_eq!(won, 1);
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_files_left_by_kill_9_are_ignored_and_removed() {
+    let path = scratch("left");
+    let runtime = directory(&path);
+    // After SIGKILL the files are there, and the kernel has released the locks.
+    fs::write(path.join("dead.start"), serde_json::to_vec(&start("dead", &["web"])).expect("JSON")).expect("written");
+    fs::write(path.join("half.new"), "{").expect("written");
+    for name in ["dead.sock", "lone.sock"] {
+        drop(UnixListener::bind(path.join(name)).expect("bound"));
+    }
+    assert_eq!(runtime.starts().expect("read"), []);
+    assert!(runtime.connect(&start("dead", &["web"])).is_err());
+
+    let registered = runtime.register(&start("new", &["web"])).expect("registered");
+
+    assert_eq!(names(&path), ["new.sock", "new.start", GATE]);
+    drop(registered);
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_odd_files_in_the_directory_are_ignored() {
+    let path = scratch("odd");
+    let runtime = directory(&path);
+    fs::create_dir(path.join("directory.start")).expect("made");
+    std::os::unix::fs::symlink("/etc/passwd", path.join("link.start")).expect("made");
+    nix::unistd::mkfifo(&path.join("pipe.start"), Mode::S_IRWXU).expect("made");
+    let locked = |name: &str, text: &[u8]| {
+        fs::write(path.join(name), text).expect("written");
+        lock(File::open(path.join(name)).expect("opened"), FlockArg::LockExclusive).expect("locked")
+    };
+    let _locks = [
+        locked("garbage.start", b"\xff{"),
+        locked("other.start", &serde_json::to_vec(&start("a", &[])).expect("JSON")),
+    ];
+
+    assert_eq!(runtime.starts().expect("read"), []);
+    assert!(runtime.register(&start("web", &["web"])).is_ok());
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_the_path_of_the_directory_may_be_longer_than_that_of_a_socket() {
+    let top = scratch("long");
+    let path = top.join("x".repeat(200));
+    fs::create_dir_all(&top).expect("made");
+
+    let registered = directory(&path).register(&start("a", &["web"])).expect("registered");
+
+    assert!(directory(&path).connect(&start("a", &["web"])).is_ok());
+    drop(registered);
+    fs::remove_dir_all(top).expect("removed");
+}
+
+#[test]
+fn s10_1_a_directory_that_cannot_be_written_is_reported_and_left_clean() {
+    let path = scratch("read-only");
+    let runtime = directory(&path);
+    // A directory in the place of the socket: like a full disk, it fails after the description was written.
+    fs::create_dir(path.join("a.sock")).expect("made");
+
+    let refused = runtime.register(&start("a", &["web"]));
+
+    assert!(matches!(refused, Err(NotRegistered::Refused(_))), "{refused:?}");
+    assert_eq!(names(&path), ["a.sock", GATE]);
+    fs::remove_dir_all(path).expect("removed");
+}
