@@ -33,6 +33,12 @@ const SOCKET: &str = "sock";
 /// The longest description in bytes. One with 1,000 process types of 128 characters has less.
 const MAX_DESCRIPTION: u64 = 1 << 20;
 
+/// The name of a file of a start, in two parts.
+struct StartFile {
+    session: String,
+    ending: &'static str,
+}
+
 /// The longest path of a socket in bytes.
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -81,7 +87,8 @@ impl RegisteredStart {
     pub(super) fn set_types(&self, types: Vec<String>) -> Result<(), NotRegistered> {
         let description = StartDescription { types, ..self.description.borrow().clone() };
         let _gate = self.directory.gate().map_err(NotRegistered::Refused)?;
-        self.directory.check_free(&description)?;
+        let files = self.directory.files().map_err(NotRegistered::Refused)?;
+        self.directory.check_free(&description, &files)?;
         let file = self.directory.describe(&description).map_err(NotRegistered::Refused)?;
         self.file.replace(file);
         self.description.replace(description);
@@ -105,8 +112,10 @@ impl RuntimeDirectory {
     /// [`NotRegistered`].
     pub fn register(self, start: &StartDescription) -> Result<RegisteredStart, NotRegistered> {
         let _gate = self.gate().map_err(NotRegistered::Refused)?;
-        self.check_free(start)?;
-        self.remove_outdated();
+        // Listed once: this delays the first dyno.
+        let files = self.files().map_err(NotRegistered::Refused)?;
+        self.check_free(start, &files)?;
+        self.remove_outdated(&files);
         let created = self.listen(&start.session).and_then(|listener| Ok((listener, self.describe(start)?)));
         match created {
             Ok((listener, file)) => {
@@ -121,9 +130,8 @@ impl RuntimeDirectory {
     }
 
     /// Checks that no other start runs one of these process types.
-    fn check_free(&self, start: &StartDescription) -> Result<(), NotRegistered> {
-        let starts = self.starts().map_err(NotRegistered::Refused)?;
-        let collision = starts.into_iter().filter(|other| other.session != start.session).find_map(|other| {
+    fn check_free(&self, start: &StartDescription, files: &[StartFile]) -> Result<(), NotRegistered> {
+        let collision = self.living_among(files).filter(|other| other.session != start.session).find_map(|other| {
             let process_type = start.collision(&other)?.to_owned();
             Some(NotRegistered::Running { process_type, by: Box::new(other) })
         });
@@ -160,7 +168,11 @@ impl RuntimeDirectory {
     /// # Errors
     /// The directory cannot be read.
     pub fn starts(&self) -> io::Result<Vec<StartDescription>> {
-        Ok(self.files(DESCRIPTION)?.iter().filter_map(|session| self.living(session)).collect())
+        Ok(self.living_among(&self.files()?).collect())
+    }
+
+    fn living_among(&self, files: &[StartFile]) -> impl Iterator<Item = StartDescription> {
+        files.iter().filter(|file| file.ending == DESCRIPTION).filter_map(|file| self.living(&file.session))
     }
 
     /// Connects to the socket of a start.
@@ -184,15 +196,10 @@ impl RuntimeDirectory {
 
     /// Removes the files of starts that have ended without doing so. Called behind the gate, so that nothing that is
     /// just being created is taken for outdated.
-    fn remove_outdated(&self) {
-        let is_held =
-            |session: &str, ending| self.open_file(&name(session, ending)).is_some_and(|file| is_locked(&file));
-        for ending in [DESCRIPTION, UNFINISHED, SOCKET] {
-            for session in self.files(ending).unwrap_or_default() {
-                if !is_held(&session, DESCRIPTION) {
-                    self.remove(&session, ending);
-                }
-            }
+    fn remove_outdated(&self, files: &[StartFile]) {
+        let is_held = |session: &str| self.open_file(&name(session, DESCRIPTION)).is_some_and(|file| is_locked(&file));
+        for file in files.iter().filter(|file| !is_held(&file.session)) {
+            self.remove(&file.session, file.ending);
         }
     }
 
@@ -209,15 +216,16 @@ impl RuntimeDirectory {
         file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
     }
 
-    /// The names of all files with this ending, without it.
-    fn files(&self, ending: &str) -> io::Result<Vec<String>> {
+    /// The files of all starts, also of those that have ended.
+    fn files(&self) -> io::Result<Vec<StartFile>> {
         let entries = fs::read_dir(self.path_of("."))?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let sessions = names.filter_map(|name| {
+        let files = names.filter_map(|name| {
             let (session, found) = name.rsplit_once('.')?;
-            (found == ending).then(|| session.to_owned())
+            let ending = [DESCRIPTION, UNFINISHED, SOCKET].into_iter().find(|ending| *ending == found)?;
+            Some(StartFile { session: session.to_owned(), ending })
         });
-        Ok(sessions.collect())
+        Ok(files.collect())
     }
 
     fn remove(&self, session: &str, ending: &str) {
