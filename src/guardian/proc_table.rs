@@ -13,7 +13,7 @@ use nix::unistd::{Pid, getpgid, getpid, getsid};
 use super::finder::{Evidence, Marks};
 use super::stop_order::Programs;
 use super::sys::{self, Child};
-use super::table::{Process, Table};
+use super::table::{Identity, Process, Table};
 
 /// Bytes of the list of children per read. A longer list is read in parts.
 const LIST_BYTES: usize = 4096;
@@ -310,6 +310,10 @@ pub(super) struct ProcPrograms;
 impl Programs for ProcPrograms {
     fn is_shell(&mut self, pid: Pid) -> bool {
         is_shell(pid)
+    }
+
+    fn is_running(&mut self, (pid, start): Identity) -> bool {
+        read_process(pid).is_some_and(|process| process.start == start && !process.zombie)
     }
 
     fn reads_from(&mut self, pid: Pid) -> Option<String> {

@@ -2,7 +2,6 @@
 //!
 //! Not here: `finder` decides which processes belong to the run, and `runs` scans the process table.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use nix::unistd::Pid;
@@ -12,10 +11,10 @@ use super::proc_table::{self, ProcPrograms};
 use super::protocol::SignalOrder;
 use super::signal::signal_process;
 use super::spawn::{Execution, Progress};
-use super::stop_order::{FirstToStop, first_to_stop};
+use super::stop_order::Stop;
 use super::sweep::{UNKILLABLE_AFTER, describe};
 use super::sys::{self, Child};
-use super::table::{Identity, Process, Table};
+use super::table::{Process, ScanResult};
 use crate::model::{ExitStatus, RunId};
 
 /// A run is gone after this many scans in a row that found none of its processes, if no process ended meanwhile.
@@ -24,10 +23,6 @@ const EMPTY_SCANS: u32 = 2;
 /// The same while processes keep ending. A scan may miss their children, but other dynos must not delay the restart of
 /// this one forever.
 const EMPTY_UNSETTLED_SCANS: u32 = 25;
-
-/// Maximum number of scans that send the stop signal to the rest of a run. Another one follows only if the last may
-/// have missed processes.
-const STOP_SCANS: u32 = 3;
 
 /// A run as it was started.
 #[derive(Debug)]
@@ -62,37 +57,6 @@ pub(super) struct Run {
     /// Looks in a row that found none of its processes, and how many of these were settled.
     empty_scans: u32,
     settled_scans: u32,
-}
-
-/// The result of one scan of the process table.
-pub(super) struct ScanResult<'a> {
-    pub(super) table: &'a Table,
-    /// Whether the table could be read at all.
-    pub(super) is_readable: bool,
-    /// Whether it is certain to have seen every process.
-    pub(super) is_settled: bool,
-}
-
-/// A stop in progress.
-#[derive(Debug)]
-struct Stop {
-    signal: i32,
-    stage: StopStage,
-    /// Each process gets the signal once.
-    signalled: BTreeSet<Identity>,
-    /// Filters that get no signal until the grace period is nearly over.
-    spared: Vec<Identity>,
-}
-
-/// How far a stop has got.
-#[derive(Debug)]
-enum StopStage {
-    /// No process has been signalled yet.
-    Ordered,
-    /// These programs have been signalled. The rest follows when they have ended.
-    First(Vec<Identity>),
-    /// Everything gets the signal, for this many more scans.
-    Rest(u32),
 }
 
 impl Run {
@@ -188,13 +152,11 @@ impl Run {
     pub(super) fn order(&mut self, order: SignalOrder, processes: &[Process]) {
         match order {
             SignalOrder::Stop { signal, everything } => {
-                let stage = if everything { StopStage::Rest(STOP_SCANS) } else { StopStage::Ordered };
-                self.stop.get_or_insert(Stop { signal, stage, signalled: BTreeSet::new(), spared: Vec::new() });
+                self.stop.get_or_insert_with(|| Stop::new(signal, everything));
             }
             SignalOrder::StopRest => {
                 if let Some(stop) = &mut self.stop {
-                    stop.stage = StopStage::Rest(STOP_SCANS);
-                    stop.spared.clear();
+                    stop.include_everything();
                 }
             }
             SignalOrder::Kill => {
@@ -228,40 +190,18 @@ impl Run {
     fn send_stop(&mut self, scan: &ScanResult<'_>, processes: &[Process]) {
         let leader = self.start.leader;
         let Some(stop) = &mut self.stop else { return };
-        let is_alive = |first: &Identity| processes.iter().any(|process| process.identity() == *first);
-        let scans_left = if scan.is_settled { 0 } else { STOP_SCANS };
-        let (due, stage) = match std::mem::replace(&mut stop.stage, StopStage::Rest(0)) {
-            StopStage::Ordered => {
-                let first = first_to_stop(scan.table, leader, &mut ProcPrograms);
-                let FirstToStop { mut programs, shells, filters } = first;
-                stop.spared = filters.iter().map(Process::identity).collect();
-                if programs.is_empty() {
-                    (processes.to_vec(), StopStage::Rest(scans_left))
-                } else {
-                    let stage = StopStage::First(programs.iter().map(Process::identity).collect());
-                    programs.extend(shells);
-                    (programs, stage)
-                }
-            }
-            StopStage::First(first) if first.iter().any(is_alive) => (Vec::new(), StopStage::First(first)),
-            StopStage::First(_) => (processes.to_vec(), StopStage::Rest(scans_left)),
-            StopStage::Rest(0) => (Vec::new(), StopStage::Rest(0)),
-            StopStage::Rest(scans) => (processes.to_vec(), StopStage::Rest(scans_left.min(scans - 1))),
-        };
-        stop.stage = stage;
-        for process in due.into_iter().filter(|process| !stop.spared.contains(&process.identity())) {
-            if stop.signalled.insert(process.identity()) {
-                signal_process(&process, stop.signal);
-                signal_process(&process, libc::SIGCONT);
-            }
+        let signal = stop.signal();
+        for process in stop.due(scan, leader, processes, &mut ProcPrograms) {
+            signal_process(&process, signal);
+            signal_process(&process, libc::SIGCONT);
         }
     }
 
     /// The same without a process table: everything in the leader's group gets the signal at once.
     fn stop_group(&mut self) {
         let Some(stop) = &mut self.stop else { return };
-        if stop.signalled.insert((self.start.leader, 0)) {
-            let signal = stop.signal;
+        if stop.claim((self.start.leader, 0)) {
+            let signal = stop.signal();
             self.signal(signal, &[]);
             self.signal(libc::SIGCONT, &[]);
         }

@@ -13,10 +13,10 @@ use super::finder::Marks;
 use super::finder::{Finder, Owner, RunFacts};
 use super::proc_table::{self, ProcEvidence};
 use super::protocol::SignalOrder;
-use super::run::{NewRun, Run, ScanResult};
+use super::run::{NewRun, Run};
 use super::spawn::{Execution, Failure, Progress};
 use super::sys;
-use super::table::{Identity, Process, Table};
+use super::table::{Identity, Process, ScanResult, Table};
 use crate::model::{ExitStatus, LeftRunning, RunId};
 
 /// Maximum number of scans in a row without a pause: a process that forks again and again can only be stopped by

@@ -1,38 +1,124 @@
-//! Decides which processes get the stop signal first (S6.6).
+//! Decides which processes get the stop signal when (S6.6).
 //!
 //! Pure. A program such as Celery, gunicorn, puma or postgres stops its own workers, and loses their work if they get
 //! the signal directly. A shell does not pass the signal on, so the shell and the programs that it runs get it
 //! together. A filter in a pipeline, such as `tee`, must outlive the program before it, or the program's last output is
 //! lost; it exits by itself at end of file.
 
+use std::collections::BTreeSet;
+
 use nix::unistd::Pid;
 
-use super::table::{Process, Table};
+use super::table::{Identity, Process, ScanResult, Table};
+
+/// Maximum number of scans that send the stop signal to the rest of a run. Another one follows only if the last may
+/// have missed processes.
+const STOP_SCANS: u32 = 3;
 
 /// Facts that the table does not contain: the program and the pipes of a process.
 pub(super) trait Programs {
     /// Whether this process is a shell.
     fn is_shell(&mut self, pid: Pid) -> bool;
+    /// Whether this process has not ended. A scan can miss it: if its parent ends during the scan, it appears neither
+    /// among the children of its parent nor among ours.
+    fn is_running(&mut self, process: Identity) -> bool;
     /// The name of the pipe that is its stdin.
     fn reads_from(&mut self, pid: Pid) -> Option<String>;
     /// The names of the pipes that are its stdout and stderr.
     fn writes_to(&mut self, pid: Pid) -> Vec<String>;
 }
 
+/// A stop in progress.
+#[derive(Debug)]
+pub(super) struct Stop {
+    signal: i32,
+    stage: Stage,
+    /// Each process gets the signal once.
+    signalled: BTreeSet<Identity>,
+    /// Filters that get no signal until the grace period is nearly over.
+    spared: Vec<Identity>,
+}
+
+/// How far a stop has got.
+#[derive(Debug)]
+enum Stage {
+    /// No process has been signalled yet.
+    Ordered,
+    /// These programs have been signalled. The rest follows when they have ended.
+    First(Vec<Identity>),
+    /// Everything gets the signal, for this many more scans.
+    Rest(u32),
+}
+
+impl Stop {
+    /// `everything`: all processes of the run get the signal at once.
+    pub(super) fn new(signal: i32, everything: bool) -> Self {
+        let stage = if everything { Stage::Rest(STOP_SCANS) } else { Stage::Ordered };
+        Self { signal, stage, signalled: BTreeSet::new(), spared: Vec::new() }
+    }
+
+    pub(super) fn signal(&self) -> i32 {
+        self.signal
+    }
+
+    /// From the next scan on, all processes of the run get the signal, filters too.
+    pub(super) fn include_everything(&mut self) {
+        self.stage = Stage::Rest(STOP_SCANS);
+        self.spared.clear();
+    }
+
+    /// Records that this process gets the signal. Returns false if it has had it.
+    pub(super) fn claim(&mut self, process: Identity) -> bool {
+        self.signalled.insert(process)
+    }
+
+    /// The processes that get the signal now. `processes`: all live processes of the run that the scan found.
+    pub(super) fn due(
+        &mut self,
+        scan: &ScanResult<'_>,
+        leader: Pid,
+        processes: &[Process],
+        programs: &mut dyn Programs,
+    ) -> Vec<Process> {
+        let scans_left = if scan.is_settled { 0 } else { STOP_SCANS };
+        let (mut due, stage) = match std::mem::replace(&mut self.stage, Stage::Rest(0)) {
+            Stage::Ordered => {
+                let FirstToStop { programs, shells, filters } = first_to_stop(scan.table, leader, programs);
+                self.spared = filters.iter().map(Process::identity).collect();
+                if programs.is_empty() {
+                    (processes.to_vec(), Stage::Rest(scans_left))
+                } else {
+                    let stage = Stage::First(programs.iter().map(Process::identity).collect());
+                    ([programs, shells].concat(), stage)
+                }
+            }
+            Stage::First(first) if first.iter().any(|program| programs.is_running(*program)) => {
+                (Vec::new(), Stage::First(first))
+            }
+            Stage::First(_) => (processes.to_vec(), Stage::Rest(scans_left)),
+            Stage::Rest(0) => (Vec::new(), Stage::Rest(0)),
+            Stage::Rest(scans) => (processes.to_vec(), Stage::Rest(scans_left.min(scans - 1))),
+        };
+        self.stage = stage;
+        due.retain(|process| !self.spared.contains(&process.identity()) && self.claim(process.identity()));
+        due
+    }
+}
+
 /// The processes that get the stop signal first. The rest of the run follows when `programs` have ended.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct FirstToStop {
+struct FirstToStop {
     /// The leader. If it is a shell, also the programs that it runs, directly or through other shells.
-    pub(super) programs: Vec<Process>,
+    programs: Vec<Process>,
     /// The shells between the leader and those programs.
-    pub(super) shells: Vec<Process>,
+    shells: Vec<Process>,
     /// Processes that read the output of another one of these. They get the signal only when the grace period is
     /// nearly over.
-    pub(super) filters: Vec<Process>,
+    filters: Vec<Process>,
 }
 
 /// Empty if the leader has ended.
-pub(super) fn first_to_stop(table: &Table, leader: Pid, programs: &mut dyn Programs) -> FirstToStop {
+fn first_to_stop(table: &Table, leader: Pid, programs: &mut dyn Programs) -> FirstToStop {
     let mut first = FirstToStop::default();
     let Some(leader) = table.processes.iter().find(|process| process.pid == leader && !process.zombie) else {
         return first;
@@ -86,12 +172,16 @@ mod tests {
         Process { pid, start: 1, parent: Pid::from_raw(parent), group: pid, session: pid, zombie: false }
     }
 
-    /// The pids of the shells; and the writer and reader of each pipe.
-    struct Known<'a>(&'a [i32], &'a [(i32, i32)]);
+    /// The pids of the shells; the writer and reader of each pipe; and the pids of the processes that have not ended.
+    struct Known<'a>(&'a [i32], &'a [(i32, i32)], &'a [i32]);
 
     impl Programs for Known<'_> {
         fn is_shell(&mut self, pid: Pid) -> bool {
             self.0.contains(&pid.as_raw())
+        }
+
+        fn is_running(&mut self, (pid, _): Identity) -> bool {
+            self.2.contains(&pid.as_raw())
         }
 
         fn reads_from(&mut self, pid: Pid) -> Option<String> {
@@ -114,7 +204,7 @@ mod tests {
 
     /// The programs and the shells of a run that has no filters.
     fn stopped_first(processes: &[Process], shells: &[i32]) -> [Vec<i32>; 2] {
-        let [programs, shells, filters] = in_order(processes, &mut Known(shells, &[]));
+        let [programs, shells, filters] = in_order(processes, &mut Known(shells, &[], &[]));
         assert_eq!(filters, [0; 0]);
         [programs, shells]
     }
@@ -123,7 +213,7 @@ mod tests {
     fn s7_5_a_filter_outlives_the_program_whose_output_it_reads() {
         let pipeline = [process(10, 1), process(11, 10), process(12, 10), process(13, 10)];
 
-        let order = in_order(&pipeline, &mut Known(&[10, 11], &[(11, 12), (12, 13)]));
+        let order = in_order(&pipeline, &mut Known(&[10, 11], &[(11, 12), (12, 13)], &[]));
 
         assert_eq!(order, [vec![10], vec![11], vec![12, 13]]);
     }
@@ -162,5 +252,27 @@ mod tests {
 
         assert_eq!(stopped_first(&[zombie, process(11, 1)], &[10]), [const { Vec::<i32>::new() }; 2]);
         assert_eq!(stopped_first(&[process(11, 1)], &[10]), [const { Vec::<i32>::new() }; 2]);
+    }
+
+    /// The pids that get the signal after a scan that found these processes of the run that process 10 leads.
+    fn due(stop: &mut Stop, found: &[Process], is_settled: bool, known: &mut Known<'_>) -> Vec<i32> {
+        let table = Table { processes: found.to_vec(), is_complete: is_settled };
+        let scan = ScanResult { table: &table, is_readable: true, is_settled };
+        let due = stop.due(&scan, Pid::from_raw(10), found, known);
+        due.iter().map(|process| process.pid.as_raw()).collect()
+    }
+
+    #[test]
+    fn s6_6_a_program_that_a_scan_missed_has_not_ended() {
+        // The shells 10 and 11 run the program 12, which has the worker 13. The shells end during a scan.
+        let [shell, inner, program, worker] = [process(10, 1), process(11, 10), process(12, 11), process(13, 12)];
+        let mut stop = Stop::new(15, false);
+        let before = due(&mut stop, &[shell, inner, program, worker], true, &mut Known(&[10, 11], &[], &[10, 11, 12]));
+        assert_eq!(before, [10, 12, 11]);
+
+        assert_eq!(due(&mut stop, &[], false, &mut Known(&[], &[], &[12])), [0; 0]);
+        let adopted = Process { parent: Pid::from_raw(1), ..program };
+        assert_eq!(due(&mut stop, &[adopted, worker], true, &mut Known(&[], &[], &[12])), [0; 0]);
+        assert_eq!(due(&mut stop, &[worker], true, &mut Known(&[], &[], &[])), [13]);
     }
 }

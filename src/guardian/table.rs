@@ -41,3 +41,12 @@ impl Table {
         self.processes.iter().filter(move |process| process.parent == parent)
     }
 }
+
+/// The result of one scan of the process table.
+pub(super) struct ScanResult<'a> {
+    pub(super) table: &'a Table,
+    /// Whether the table could be read at all.
+    pub(super) is_readable: bool,
+    /// Whether it is certain to have seen every process.
+    pub(super) is_settled: bool,
+}
