@@ -84,12 +84,17 @@ fn laid_out(command: Command, extent: Extent) -> Command {
         Extent::Screen => format!("Print this; `dyno help {name}` lists all options"),
         Extent::Whole => "Print the short help".to_owned(),
     };
-    let flag = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help(text);
+    let flag = flag().help(text);
     let command = match extent {
         Extent::Screen => command.mut_args(|arg| arg.help_heading(None::<&str>)),
         Extent::Whole => command,
     };
     command.arg(flag.hide_short_help(is_root))
+}
+
+/// `-h` and `--help` of every command.
+pub(super) fn flag() -> Arg {
+    Arg::new("help").short('h').long("help").action(ArgAction::HelpShort)
 }
 
 /// Replaces clap's description of `help`. clap adds that command only when it builds the whole command line, which takes

@@ -12,6 +12,7 @@ mod offers;
 mod one_off;
 mod other_tools;
 mod parse;
+mod quick;
 mod reading;
 mod refusal;
 mod release;

@@ -7,6 +7,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use super::drop_in::{foreman, honcho};
 use super::help::{self, Extent};
+use super::quick;
 use super::refusal::{Line, Misread, Refusal, StrayWord};
 use super::topic::{self, Topic};
 use super::{Cli, Command, Dialect, ProjectArgs};
@@ -32,7 +33,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> 
             let line = Line { words: &words, command: &honcho::Honcho::command(), program: "honcho" };
             refused(error, dialect, &line)
         }),
-        Dialect::Dyno | Dialect::HerokuLocal => parse_own(words).map(with_local_dialect),
+        Dialect::Dyno | Dialect::HerokuLocal => {
+            let words = with_colons(words);
+            quick::parse(&words).map_or_else(|| parse_own(words), Ok).map(with_local_dialect)
+        }
     }
 }
 
@@ -61,7 +65,6 @@ fn parse_own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
     if is_help {
         command = topic::with_topics(command);
     }
-    let words = with_colons(words);
     let matches = command.try_get_matches_from_mut(&words);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let line = Line { words: &words, command: &command, program: "dyno" };
