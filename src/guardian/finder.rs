@@ -4,7 +4,7 @@
 //! for life. Evidence is needed only for an orphan, a process whose parent ended before any scan saw both: all we know
 //! is that it descends from one of our runs, because the system made it our child.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
@@ -17,6 +17,10 @@ const EMPTY_IS_FINAL_AFTER: Duration = Duration::from_millis(200);
 
 /// The same if the process has no arguments either, as in the middle of an exec, which can take long on a busy machine.
 const EXEC_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// After this time without a scan, processes that have ended since the last one prove nothing: the ids of their groups
+/// and sessions may have been reused.
+const IDS_ARE_RELIABLE_FOR: Duration = Duration::from_secs(1);
 
 /// What is known about a run that may still have processes.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +94,7 @@ struct Known {
 pub(super) struct Finder {
     known: BTreeMap<Pid, Known>,
     zombies: Vec<Identity>,
+    updated: Option<Instant>,
     /// Whether the last scan is certain to have seen every process.
     is_settled: bool,
 }
@@ -98,7 +103,12 @@ impl Finder {
     /// Assigns the processes of a new table. `evidence` is read only for orphans that share no group or session with a
     /// run.
     pub(super) fn update(&mut self, table: &Table, runs: &[RunFacts<'_>], now: Instant, evidence: &mut dyn Evidence) {
-        let before = std::mem::take(&mut self.known);
+        let mut before = std::mem::take(&mut self.known);
+        if self.updated.is_some_and(|updated| now.duration_since(updated) > IDS_ARE_RELIABLE_FOR) {
+            let present: BTreeSet<Identity> = table.processes.iter().map(Process::identity).collect();
+            before.retain(|pid, known| present.contains(&(*pid, known.start)));
+        }
+        self.updated = Some(now);
         for process in &table.processes {
             let seen = before.get(&process.pid).filter(|known| known.start == process.start);
             let owner = match (seen.map(|known| &known.owner), self.known.get(&process.parent)) {
@@ -149,9 +159,9 @@ impl Finder {
         self.known.contains_key(&pid)
     }
 
-    /// Whether there is a process that may still turn out to belong to any of the runs.
-    pub(super) fn is_undecided(&self) -> bool {
-        self.known.values().any(|known| matches!(known.owner, Owner::Undecided { .. }))
+    /// Whether a process that was first seen by then may still turn out to belong to any of the runs.
+    pub(super) fn is_undecided(&self, seen_by: Instant) -> bool {
+        self.known.values().any(|known| matches!(known.owner, Owner::Undecided { since } if since <= seen_by))
     }
 }
 

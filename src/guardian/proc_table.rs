@@ -53,9 +53,10 @@ pub(super) fn read_descendants() -> Table {
     let mut open = Vec::new();
     for_each_own_child(|child| open.push(child));
     while let Some(pid) = open.pop() {
-        let children = children_of(pid);
+        let (children, are_all) = children_of(pid);
         if let Some(process) = read_process(pid) {
             table.processes.push(process);
+            table.is_complete &= are_all;
             open.extend(children);
         } else {
             table.is_complete = false;
@@ -136,20 +137,23 @@ fn for_each_own_child_by_asking(mut f: impl FnMut(Pid)) {
     }
 }
 
-/// All children of a process, whichever of its threads forked them.
-fn children_of(pid: Pid) -> Vec<Pid> {
+/// The children of a process, whichever of its threads forked them, and whether these are all of them. A thread that
+/// ends during the search leaves its children to a thread that may have been searched already.
+fn children_of(pid: Pid) -> (Vec<Pid>, bool) {
     let mut children = Vec::new();
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return children };
-    let mut listed = false;
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return (children, false) };
+    let (mut has_lists, mut missed_one) = (false, false);
     for thread in threads.flatten() {
         let path = thread.path().join("children");
-        listed |=
+        let is_listed =
             path.to_str().is_some_and(|path| for_each_listed(path, &mut |child| children.push(child), &mut || ()));
+        has_lists |= is_listed;
+        missed_one |= !is_listed;
     }
-    if !listed {
+    if !has_lists {
         children.extend(all_processes().filter(|child| read_process(*child).is_some_and(|it| it.parent == pid)));
     }
-    children
+    (children, !(has_lists && missed_one))
 }
 
 /// Calls `f` for each pid in the list. False: the kernel has no such list.
@@ -313,7 +317,9 @@ impl Programs for ProcPrograms {
     }
 
     fn is_running(&mut self, (pid, start): Identity) -> bool {
-        read_process(pid).is_some_and(|process| process.start == start && !process.zombie)
+        // The start of a process whose entry in `/proc` cannot be read is 0.
+        let is_same = |process: &Process| process.start == start || process.start == 0 || start == 0;
+        read_process(pid).is_some_and(|process| is_same(&process) && !process.zombie)
     }
 
     fn reads_from(&mut self, pid: Pid) -> Option<String> {

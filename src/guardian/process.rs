@@ -154,7 +154,7 @@ impl GuardianProcess {
             ready.extend(self.runs.executions().map(|execution| PollFd::new(execution.as_fd(), PollFlags::POLLIN)));
         }
         match ppoll(&mut ready, timeout, None) {
-            Ok(_) | Err(Errno::EINTR) => {}
+            Ok(_) | Err(Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM) => {}
             Err(_) => return Err(Disconnected),
         }
         Ok(ready.first().is_none_or(|socket| socket.any().unwrap_or(true)))

@@ -2,11 +2,11 @@
 //!
 //! Not here: `finder` decides which processes belong to the run, and `runs` scans the process table.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use super::finder::RunFacts;
+use super::finder::{Finder, RunFacts};
 use super::proc_table::{self, ProcPrograms};
 use super::protocol::SignalOrder;
 use super::signal::signal_process;
@@ -23,6 +23,13 @@ const EMPTY_SCANS: u32 = 2;
 /// The same while processes keep ending. A scan may miss their children, but other dynos must not delay the restart of
 /// this one forever.
 const EMPTY_UNSETTLED_SCANS: u32 = 25;
+
+/// A process that first appears this long after the last known process of a run has ended does not come from that run.
+const LAST_CHILD_APPEARS_WITHIN: Duration = Duration::from_millis(200);
+
+/// An exit is reported at most this many scans late, while a scan may have missed processes that the leader has left
+/// running.
+const EXIT_SCANS: u32 = 3;
 
 /// A run as it was started.
 #[derive(Debug)]
@@ -51,10 +58,14 @@ pub(super) struct Run {
     leader_lives: bool,
     /// How its leader exited, until that is reported.
     exit: Option<ExitStatus>,
+    /// Scans since the exit that may have missed processes.
+    exit_scans: u32,
     stop: Option<Stop>,
     killed_at: Option<Instant>,
     unkillable_reported: bool,
-    /// Looks in a row that found none of its processes, and how many of these were settled.
+    /// When a scan first found none of its processes.
+    empty_since: Option<Instant>,
+    /// Scans in a row that found none of its processes, and how many of these were settled.
     empty_scans: u32,
     settled_scans: u32,
 }
@@ -65,9 +76,11 @@ impl Run {
             start,
             leader_lives: true,
             exit: None,
+            exit_scans: 0,
             stop: None,
             killed_at: None,
             unkillable_reported: false,
+            empty_since: None,
             empty_scans: 0,
             settled_scans: 0,
         }
@@ -127,9 +140,17 @@ impl Run {
         self.exit.is_some()
     }
 
-    /// How its leader exited. Returned only once, and only after the outcome of its exec is known.
-    pub(super) fn take_exit(&mut self) -> Option<ExitStatus> {
-        if self.start.execution.is_none() { self.exit.take() } else { None }
+    /// How its leader exited. Returned only once, and only after the outcome of its exec is known. `is_certain`: whether
+    /// the last scan has found every process that the leader has left running.
+    pub(super) fn take_exit(&mut self, is_certain: bool) -> Option<ExitStatus> {
+        if self.start.execution.is_some() || self.exit.is_none() {
+            return None;
+        }
+        if !is_certain && !self.is_asked_to_end() && self.exit_scans < EXIT_SCANS {
+            self.exit_scans += 1;
+            return None;
+        }
+        self.exit.take()
     }
 
     pub(super) fn is_asked_to_end(&self) -> bool {
@@ -221,14 +242,25 @@ impl Run {
 
     /// Whether this scan found no process of the run. Without a process table, only children of ours in its group are
     /// known.
-    pub(super) fn is_empty(&self, scan: &ScanResult<'_>, processes: &[Process], is_undecided: bool) -> bool {
-        if self.leader_lives {
-            false
-        } else if scan.is_readable {
-            processes.is_empty() && !is_undecided
-        } else {
-            !sys::has_child(Child::InGroup(self.start.leader))
+    pub(super) fn is_empty(
+        &mut self,
+        scan: &ScanResult<'_>,
+        processes: &[Process],
+        finder: &Finder,
+        now: Instant,
+    ) -> bool {
+        if self.leader_lives || self.has_exit() {
+            return false;
         }
+        if !scan.is_readable {
+            return !sys::has_child(Child::InGroup(self.start.leader));
+        }
+        if !processes.is_empty() {
+            self.empty_since = None;
+            return false;
+        }
+        let since = *self.empty_since.get_or_insert(now);
+        !finder.is_undecided(since + LAST_CHILD_APPEARS_WITHIN)
     }
 
     /// Counts a scan. Returns whether enough scans in a row have found no process.
@@ -247,8 +279,77 @@ impl Run {
         if self.unkillable_reported || self.killed_at?.elapsed() < UNKILLABLE_AFTER {
             return None;
         }
+        let others = processes.iter().map(|process| process.pid).find(|pid| *pid != self.start.leader);
+        let survivor = others.or(self.leader_lives.then_some(self.start.leader))?;
         self.unkillable_reported = true;
-        let others = processes.iter().find(|process| process.pid != self.start.leader);
-        Some(describe(others.map_or(self.start.leader, |process| process.pid)))
+        Some(describe(survivor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::Table;
+    use super::*;
+
+    fn run() -> Run {
+        Run::new(NewRun {
+            id: RunId(1),
+            leader: Pid::from_raw(10),
+            execution: None,
+            started: 100,
+            own_shell: None,
+            dyno: "web.1".to_owned(),
+            streams: Vec::new(),
+            port: None,
+        })
+    }
+
+    fn child(pid: i32) -> Process {
+        let pid = Pid::from_raw(pid);
+        Process { pid, start: 1, parent: Pid::from_raw(10), group: pid, session: pid, zombie: false }
+    }
+
+    #[test]
+    fn s6_7_a_run_whose_processes_have_ended_is_not_unkillable() {
+        let mut run = run();
+        run.killed_at = Instant::now().checked_sub(UNKILLABLE_AFTER);
+        assert!(run.reaped(Pid::from_raw(10), ExitStatus::Code(0)));
+
+        assert_eq!(run.unkillable(&[]), None);
+        assert!(run.unkillable(&[child(11)]).is_some());
+        assert_eq!(run.unkillable(&[child(11)]), None);
+    }
+
+    #[test]
+    fn s6_10_an_exit_waits_for_a_scan_that_found_every_process() {
+        let mut run = run();
+        run.reaped(Pid::from_raw(10), ExitStatus::Code(0));
+
+        assert_eq!(run.take_exit(false), None);
+        assert_eq!(run.take_exit(true), Some(ExitStatus::Code(0)));
+        assert_eq!(run.take_exit(true), None);
+    }
+
+    #[test]
+    fn s6_10_an_exit_does_not_wait_for_long() {
+        let mut run = run();
+        run.reaped(Pid::from_raw(10), ExitStatus::Code(0));
+
+        let reported = [0; 4].map(|_| run.take_exit(false).is_some());
+
+        assert_eq!(reported, [false, false, false, true]);
+    }
+
+    #[test]
+    fn a_run_is_not_gone_before_its_exit_is_reported() {
+        let mut run = run();
+        let table = Table::default();
+        let scan = ScanResult { table: &table, is_readable: true, is_settled: true };
+        run.reaped(Pid::from_raw(10), ExitStatus::Code(0));
+        let is_empty = |run: &mut Run| run.is_empty(&scan, &[], &Finder::default(), Instant::now());
+
+        assert!(!is_empty(&mut run));
+        run.take_exit(true);
+        assert!(is_empty(&mut run));
     }
 }

@@ -162,13 +162,14 @@ impl Runs {
         let has_missed = std::mem::take(&mut self.has_missed);
         let is_settled = !is_readable || (self.finder.is_settled() && !has_missed);
         let scan = ScanResult { table: &table, is_readable, is_settled };
-        let is_undecided = self.finder.is_undecided();
+        let now = Instant::now();
+        let is_certain = is_settled && !self.finder.is_undecided(now);
         let orders = std::mem::take(&mut self.orders);
         let (mut is_urgent, mut gone) = (false, Vec::new());
         for run in &mut self.all {
             let id = run.id();
             let processes = living_processes(&table, &self.finder, id);
-            if let Some(exit) = run.take_exit() {
+            if let Some(exit) = run.take_exit(is_certain) {
                 let left = if run.is_asked_to_end() { Vec::new() } else { left_running(&processes, run.port()) };
                 findings.push(Finding::Exited(id, exit, left));
             }
@@ -176,7 +177,7 @@ impl Runs {
                 run.order(*order, &processes);
             }
             run.carry_out(&scan, &processes);
-            let is_empty = run.is_empty(&scan, &processes, is_undecided);
+            let is_empty = run.is_empty(&scan, &processes, &self.finder, now);
             if run.is_gone(&scan, is_empty) {
                 gone.push(id);
                 continue;

@@ -11,8 +11,7 @@ use nix::unistd::Pid;
 
 use super::table::{Identity, Process, ScanResult, Table};
 
-/// Maximum number of scans that send the stop signal to the rest of a run. Another one follows only if the last may
-/// have missed processes.
+/// Maximum number of scans for each stage of a stop. Another one follows only if the last may have missed processes.
 const STOP_SCANS: u32 = 3;
 
 /// Facts that the table does not contain: the program and the pipes of a process.
@@ -42,8 +41,9 @@ pub(super) struct Stop {
 /// How far a stop has got.
 #[derive(Debug)]
 enum Stage {
-    /// No process has been signalled yet.
-    Ordered,
+    /// No process has been signalled yet. The first signals can wait for this many more scans, until one has surely
+    /// found every process: if a program were missed, its workers would be taken for programs without a parent.
+    Ordered(u32),
     /// These programs have been signalled. The rest follows when they have ended.
     First(Vec<Identity>),
     /// Everything gets the signal, for this many more scans.
@@ -53,7 +53,7 @@ enum Stage {
 impl Stop {
     /// `everything`: all processes of the run get the signal at once.
     pub(super) fn new(signal: i32, everything: bool) -> Self {
-        let stage = if everything { Stage::Rest(STOP_SCANS) } else { Stage::Ordered };
+        let stage = if everything { Stage::Rest(STOP_SCANS) } else { Stage::Ordered(STOP_SCANS) };
         Self { signal, stage, signalled: BTreeSet::new(), spared: Vec::new() }
     }
 
@@ -82,7 +82,8 @@ impl Stop {
     ) -> Vec<Process> {
         let scans_left = if scan.is_settled { 0 } else { STOP_SCANS };
         let (mut due, stage) = match std::mem::replace(&mut self.stage, Stage::Rest(0)) {
-            Stage::Ordered => {
+            Stage::Ordered(scans) if scans > 0 && !scan.is_settled => (Vec::new(), Stage::Ordered(scans - 1)),
+            Stage::Ordered(_) => {
                 let FirstToStop { programs, shells, filters } = first_to_stop(scan.table, leader, programs);
                 self.spared = filters.iter().map(Process::identity).collect();
                 if programs.is_empty() {
@@ -274,5 +275,26 @@ mod tests {
         let adopted = Process { parent: Pid::from_raw(1), ..program };
         assert_eq!(due(&mut stop, &[adopted, worker], true, &mut Known(&[], &[], &[12])), [0; 0]);
         assert_eq!(due(&mut stop, &[worker], true, &mut Known(&[], &[], &[])), [13]);
+    }
+
+    #[test]
+    fn s6_6_the_first_signals_wait_for_a_scan_that_missed_nothing() {
+        // The shell 10 runs the program 11, which the first scans miss.
+        let [shell, program, worker] = [process(10, 1), process(11, 10), process(12, 11)];
+        let mut stop = Stop::new(15, false);
+        let mut known = Known(&[10], &[], &[10, 11]);
+
+        assert_eq!(due(&mut stop, &[shell], false, &mut known), [0; 0]);
+        assert_eq!(due(&mut stop, &[shell, program, worker], true, &mut known), [10, 11]);
+    }
+
+    #[test]
+    fn s6_6_the_first_signals_do_not_wait_for_long() {
+        let mut stop = Stop::new(15, false);
+        let mut known = Known(&[10], &[], &[10]);
+
+        let sent = [0; 4].map(|_| due(&mut stop, &[process(10, 1)], false, &mut known));
+
+        assert_eq!(sent, [vec![], vec![], vec![], vec![10]]);
     }
 }

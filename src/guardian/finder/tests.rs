@@ -223,14 +223,14 @@ fn s6_10_a_process_in_the_middle_of_an_exec_is_checked_again() {
     let mut world = World::new();
     world.evidence.insert(30, FakeEvidence { marks: Marks::Blank, ..FakeEvidence::default() });
     world.add(process(30, 1)).scan();
-    assert!(world.finder.is_undecided());
+    assert!(world.finder.is_undecided(world.now));
 
     let marks = Marks::Dyno("web.1".to_owned());
     world.evidence.insert(30, FakeEvidence { marks, ..FakeEvidence::default() });
     world.scan();
 
     assert_eq!(world.owner(30), Owner::Run(WEB));
-    assert!(!world.finder.is_undecided());
+    assert!(!world.finder.is_undecided(world.now));
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn s6_10_a_process_that_is_long_in_an_exec_is_still_checked_again() {
 
     world.now += 2 * EMPTY_IS_FINAL_AFTER;
     world.scan();
-    assert!(world.finder.is_undecided());
+    assert!(world.finder.is_undecided(world.now));
 
     let marks = Marks::Dyno("web.1".to_owned());
     world.evidence.insert(30, FakeEvidence { marks, ..FakeEvidence::default() });
@@ -294,4 +294,33 @@ fn s6_10_a_new_zombie_makes_one_scan_inconclusive() {
 
     assert!(!first, "its children may have become ours after our list was read");
     assert!(world.finder.is_settled(), "an old zombie does not matter");
+}
+
+#[test]
+fn s6_10_a_run_does_not_wait_for_a_process_that_appeared_later() {
+    let mut world = World::new();
+    world.evidence.entry(30).or_default().marks = Marks::Blank;
+    world.web.leader_lives = false;
+    world.end(10).scan();
+    let ended = world.now;
+
+    world.now += Duration::from_secs(1);
+    world.add(process(30, 1)).scan();
+
+    assert!(world.finder.is_undecided(world.now));
+    assert!(!world.finder.is_undecided(ended));
+}
+
+#[test]
+fn s6_10_a_group_that_ended_long_ago_proves_nothing() {
+    for (seconds, owner) in [(0, Owner::Run(WEB)), (2, either())] {
+        let mut world = World::new();
+        let group = Pid::from_raw(11);
+        world.add(process(11, 10)).scan();
+
+        world.now += Duration::from_secs(seconds);
+        world.end(11).add(Process { group, ..process(40, 1) }).scan();
+
+        assert_eq!(world.owner(40), owner, "after {seconds} s");
+    }
 }
