@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::Dialect;
+
 /// The fact if the guardian ended before its work was done.
 pub const GUARDIAN_KILLED: &str = "`dyno`'s helper process (the guardian) was killed";
 
@@ -39,6 +41,29 @@ impl Status {
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
+    }
+}
+
+impl Dialect {
+    /// The exit status of an error of our own. Other names have only one (S11.3), except that honcho keeps those of a
+    /// command that is not found or cannot be executed, like a shell. See [`usage_status`](Self::usage_status) for a wrong command line.
+    #[must_use]
+    pub fn status(self, status: u8) -> u8 {
+        const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();
+        const NOT_FOUND: u8 = Status::NotFound.code();
+        match (self, status) {
+            (Self::Honcho, NOT_EXECUTABLE | NOT_FOUND) | (Self::Dyno | Self::HerokuLocal, _) => status,
+            (Self::Foreman | Self::Honcho, _) => Status::Failed.code(),
+        }
+    }
+
+    /// The exit status of a wrong command line; foreman has none of its own for it (S11.3).
+    #[must_use]
+    pub fn usage_status(self) -> u8 {
+        match self {
+            Self::Foreman => Status::Failed.code(),
+            Self::Dyno | Self::HerokuLocal | Self::Honcho => Status::Usage.code(),
+        }
     }
 }
 

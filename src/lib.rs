@@ -16,19 +16,21 @@
 //! # Who may import whom
 //!
 //! ```text
-//! error  <-  supervisor, guardian, runtime, cli, commands, main   pure
-//! model  <-  app, logs                               pure
-//! model, app  <-  release                            pure
-//! model, app, release  <-  supervisor                pure
-//! model, app, supervisor  <-  api                    pure
-//! model, logs, supervisor  <-  reports               pure
-//! model, app  <-  guardian                           nix and libc only: no tokio, no threads
-//! model, logs, supervisor, api, guardian  <-  runtime  <-  commands  <-  main
-//! app, error  <-  cli  <-  commands, main            no tokio, no threads
-//! app, release, api, reports  <-  commands
+//! model  <-  error, app, logs                                          pure
+//! model, app  <-  release                                              pure
+//! model, app, release, error  <-  supervisor                           pure
+//! model, app, supervisor  <-  api                                      pure
+//! model, logs, supervisor  <-  reports                                 pure
+//! model, app, error  <-  guardian                                      nix and libc only: no tokio, no threads
+//! model, app, error  <-  cli                                           no tokio, no threads
+//! model, app, release, logs, supervisor, cli, error  <-  settings      no tokio, no threads
+//! model, app, release, settings, error  <-  project
+//! model, error, logs, supervisor, api, guardian  <-  runtime
+//! supervisor, project, runtime, error  <-  console
+//! all of these  <-  commands  <-  main
 //! ```
 //!
-//! There are no imports in the other direction, and none between `logs` and `supervisor`. `tests/tidy.rs` checks this.
+//! There are no imports in the other direction, and none between `logs` and `supervisor`. `tests/tidy.rs` reads this table.
 //!
 //! # What happens at start-up
 //!
@@ -101,6 +103,12 @@ pub mod cli;
 #[cfg(target_os = "linux")]
 pub mod commands;
 #[cfg(target_os = "linux")]
+mod console;
+#[cfg(target_os = "linux")]
 pub mod guardian;
 #[cfg(target_os = "linux")]
+mod project;
+#[cfg(target_os = "linux")]
 pub mod runtime;
+#[cfg(target_os = "linux")]
+mod settings;

@@ -5,7 +5,7 @@
 fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
 
-    use dynorun::cli::Dialect;
+    use dynorun::model::Dialect;
     use dynorun::supervisor::Outcome;
     use dynorun::{cli, commands, runtime};
 

@@ -7,6 +7,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken checker should say where")]
 
+#[path = "tidy/layers.rs"]
+mod layers;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/rust.rs"]
@@ -18,44 +20,6 @@ use std::path::Path;
 
 /// The most lines that a file can have, with its unit tests. A longer one holds two ideas.
 const MAX_LINES: usize = 400;
-
-/// Which other layers each layer may use. Pure layers come first.
-const MAY_USE: [(&str, &[&str]); 13] = [
-    ("error", &[]),
-    ("model", &[]),
-    ("app", &["model"]),
-    ("logs", &["model"]),
-    ("release", &["model", "app"]),
-    ("supervisor", &["model", "app", "release", "error"]),
-    ("api", &["model", "app", "supervisor"]),
-    ("reports", &["model", "logs", "supervisor"]),
-    ("guardian", &["model", "app", "error"]),
-    ("runtime", &["model", "error", "logs", "supervisor", "api", "guardian"]),
-    ("cli", &["app", "error"]),
-    (
-        "commands",
-        &["model", "app", "release", "logs", "supervisor", "api", "reports", "guardian", "runtime", "cli", "error"],
-    ),
-    (
-        "main",
-        &[
-            "model",
-            "app",
-            "release",
-            "logs",
-            "supervisor",
-            "api",
-            "reports",
-            "guardian",
-            "runtime",
-            "cli",
-            "error",
-            "commands",
-        ],
-    ),
-];
-
-const PURE: [&str; 8] = ["error", "model", "app", "release", "logs", "supervisor", "api", "reports"];
 
 /// Not allowed in pure layers: files, environment, processes, network, threads, clocks.
 const IMPURE: [&str; 11] = [
@@ -142,22 +106,22 @@ fn layer_rules(source: &Source) -> Vec<String> {
     }
     let module = source.module();
     let Some(layer) = module.first() else { return broken };
-    let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| name == layer) else {
+    let Some(rules) = layers::layer(layer) else {
         broken.push(source.at(1, &format!("`{layer}` is not a layer of the table")));
         return broken;
     };
     for path in rust::paths(&tokens) {
-        if PURE.contains(layer)
+        if rules.is_pure
             && let Some(word) = IMPURE.iter().find(|word| names(&path.segments, word))
         {
             broken.push(source.at(path.line, &format!("`{layer}` is pure and may not use `{word}`")));
         }
         let async_or_threads = ["tokio", "std::thread"].iter().any(|word| names(&path.segments, word));
-        if ["guardian", "cli", "error"].contains(layer) && async_or_threads {
+        if rules.has_no_threads && async_or_threads {
             broken.push(source.at(path.line, &format!("`{layer}` has no threads and no tokio")));
         }
         match target_layer(&path.segments, &module) {
-            Some(target) if target == *layer || allowed.contains(&target.as_str()) => {}
+            Some(target) if target == *layer || rules.may_use.contains(&target.as_str()) => {}
             Some(target) => broken.push(source.at(path.line, &format!("`{layer}` may not use `{target}`"))),
             None => {}
         }
@@ -285,7 +249,8 @@ fn assert_breaks(path: &str, text: &str, line: usize) {
 
 #[test]
 fn a_pure_layer_that_uses_the_system_is_found() {
-    for layer in PURE {
+    assert!(layers::pure().any(|layer| layer == "supervisor"));
+    for layer in layers::pure() {
         let path = format!("src/{layer}/x.rs");
         assert_breaks(&path, "\nuse std::fs;", 2);
         assert_breaks(&path, "use std::{fmt, io::{self}, env::{self, var}};", 1);

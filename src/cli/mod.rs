@@ -22,8 +22,7 @@ mod smoke;
 mod start;
 mod topic;
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
@@ -46,6 +45,7 @@ pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
 pub use topic::Topic;
 
 use crate::error::Status;
+use crate::model::Dialect;
 
 /// The Heroku runtime on your machine.
 #[derive(Debug, Parser)]
@@ -103,53 +103,6 @@ impl Cli {
             | Command::Topic(_) => (None, ColorChoice::Auto),
         };
         if project.is_some_and(|project| self.project(project).no_color) { ColorChoice::Never } else { choice }
-    }
-}
-
-/// Whose behaviour applies (S13.2): where the tools that `dyno` replaces disagree, the name decides.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// Our own.
-    #[default]
-    Dyno,
-    /// Called as `foreman`.
-    Foreman,
-    /// Called as `honcho`.
-    Honcho,
-    /// `dyno local`, as in `heroku local`.
-    HerokuLocal,
-}
-
-impl Dialect {
-    /// The dialect for the name under which the program was called, such as that of a symlink or a copy.
-    #[must_use]
-    pub fn of_program(program: &OsStr) -> Self {
-        match Path::new(program).file_name().and_then(OsStr::to_str) {
-            Some("foreman") => Self::Foreman,
-            Some("honcho") => Self::Honcho,
-            Some(_) | None => Self::Dyno,
-        }
-    }
-
-    /// The exit status of an error of our own. Other names have only one (S11.3), except that honcho keeps those of a
-    /// command that is not found or cannot be executed, like a shell. See [`usage_status`](Self::usage_status) for a wrong command line.
-    #[must_use]
-    pub fn status(self, status: u8) -> u8 {
-        const NOT_EXECUTABLE: u8 = Status::NotExecutable.code();
-        const NOT_FOUND: u8 = Status::NotFound.code();
-        match (self, status) {
-            (Self::Honcho, NOT_EXECUTABLE | NOT_FOUND) | (Self::Dyno | Self::HerokuLocal, _) => status,
-            (Self::Foreman | Self::Honcho, _) => Status::Failed.code(),
-        }
-    }
-
-    /// The exit status of a wrong command line; foreman has none of its own for it (S11.3).
-    #[must_use]
-    pub fn usage_status(self) -> u8 {
-        match self {
-            Self::Foreman => Status::Failed.code(),
-            Self::Dyno | Self::HerokuLocal | Self::Honcho => Status::Usage.code(),
-        }
     }
 }
 

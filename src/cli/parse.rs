@@ -10,9 +10,10 @@ use super::help::{self, Extent};
 use super::quick;
 use super::refusal::{Line, Misread, Refusal, StrayWord};
 use super::topic::{self, Topic};
-use super::{Cli, Command, Dialect, ProjectArgs};
+use super::{Cli, Command, ProjectArgs};
 use crate::app::{did_you_mean, nearest};
 use crate::error::Complaint;
+use crate::model::Dialect;
 
 /// Options before the command that have a value in the next word.
 const OPTIONS_WITH_VALUE: [&str; 6] = ["-f", "-d", "-e", "--procfile", "--root", "--env"];

@@ -8,9 +8,10 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{Dialect, ProjectArgs};
+use super::ProjectArgs;
 use crate::app::{did_you_mean, nearest, one_of};
 use crate::error::Complaint;
+use crate::model::Dialect;
 
 /// Maximum number of values of an argument that a hint lists.
 const MAX_LISTED: usize = 3;

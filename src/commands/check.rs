@@ -5,19 +5,21 @@
 
 use serde::Serialize;
 
-use super::diagnostics;
-use super::files::{self, EnvText, Settings};
-use super::findings::{Finding, Findings};
 use super::formation;
-use super::places::Places;
 use super::ports;
-use super::programs;
-use super::size;
-use super::stdout;
-use super::strict_reader::{self, Difference, difference};
 use crate::app::{EnvEntry, Procfile, Severity};
-use crate::cli::{CheckArgs, Cli, Dialect};
+use crate::cli::{CheckArgs, Cli};
+use crate::console::diagnostics;
+use crate::console::stdout;
 use crate::error::{Error, Status};
+use crate::model::Dialect;
+use crate::project::Places;
+use crate::project::files::{self, EnvText};
+use crate::project::programs;
+use crate::project::size;
+use crate::project::strict_reader::{self, Difference, difference};
+use crate::project::{Finding, Findings};
+use crate::settings::VariableOptions;
 use crate::supervisor::Outcome;
 
 /// The result as JSON.
@@ -50,22 +52,18 @@ struct Problem<'a> {
 pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
     let mut findings = Findings::default();
-    let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
-        Ok(places) => places,
-        Err(none) => {
-            findings.push(none.finding());
-            findings.sort_by_line();
-            let fails = |finding: &Finding| finding.severity.fails_check();
-            if args.json {
-                write_report(None, &findings, fails)?;
-            } else {
-                findings.iter().for_each(|finding| diagnostics::show_finding(fails(finding), &finding.complaint()));
-            }
-            return Ok(Outcome::Code(cli.dialect.status(Status::Config.code())));
+    let Some(places) = Places::find(cli.project(&args.project).into(), cli.dialect, &mut findings) else {
+        findings.sort_by_line();
+        let fails = |finding: &Finding| finding.severity.fails_check();
+        if args.json {
+            write_report(None, &findings, fails)?;
+        } else {
+            findings.iter().for_each(|finding| diagnostics::show_finding(fails(finding), &finding.complaint()));
         }
+        return Ok(Outcome::Code(cli.dialect.status(Status::Config.code())));
     };
-    let settings = Settings { set: &[], prefer_shell: false };
-    let (layers, texts) = files::layers_with_texts(&places, &settings, &mut findings)?;
+    let options = VariableOptions::default();
+    let (layers, texts) = files::layers_with_texts(&places, &options, diagnostics::print_line, &mut findings)?;
     let found = files::procfile_path(&places, &layers);
     if let Some(other) = files::procfile_dev(&places, &found) {
         findings.push(other);

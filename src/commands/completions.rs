@@ -22,11 +22,12 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Zsh};
 
 use self::app_values::AppValues;
 use self::typed_line::TypedLine;
-use super::quick_lookup::{AT_TAB, look_up_within};
-use super::stdout;
 use crate::app::is_plain;
-use crate::cli::{Dialect, Offers, Shell, Topic, whole_command};
+use crate::cli::{Offers, Shell, Topic, whole_command};
+use crate::console::stdout;
 use crate::error::{Error, Status};
+use crate::model::Dialect;
+use crate::project::quick_lookup::{AT_TAB, look_up_within};
 use crate::supervisor::Outcome;
 
 /// Names the shell whose script asks. clap would use `COMPLETE`, which may exist in the user's environment.

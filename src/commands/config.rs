@@ -6,17 +6,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::diagnostics::warn;
-use super::files::{self, Settings};
-use super::findings::Findings;
 use super::near_miss::for_config_command;
-use super::places::Places;
 use super::port_explanation;
-use super::stdout;
 use crate::app::{DynoVariables, EnvEntry, Layers, PortVariable, did_you_mean, is_env_key, nearest};
 use crate::cli::{Cli, ConfigArgs};
+use crate::console::diagnostics::{print_line, settle, settled, warn};
+use crate::console::stdout;
 use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, ProcessType};
+use crate::project::Findings;
+use crate::project::Places;
+use crate::project::files;
 use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
@@ -26,13 +26,11 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
         return Err(unexpected_word(word, arguments));
     }
     let mut findings = Findings::default();
-    let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
-        Ok(places) => places,
-        Err(none) => return Err(none.settle(findings)),
+    let Some(places) = Places::find(cli.project(&args.project).into(), cli.dialect, &mut findings) else {
+        return settled(None, &findings);
     };
-    let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
-    let layers = files::layers(&places, &settings, &mut findings)?;
-    findings.settle()?;
+    let layers = files::layers(&places, &(&args.variables).into(), print_line, &mut findings)?;
+    settle(&findings)?;
     match args.explain.as_deref() {
         Some("PORT") => {
             let option = args.port.as_deref();

@@ -1,12 +1,12 @@
 //! The formation of a start: from the options, else from `.foreman` (S4).
 
-use super::diagnostics::warn;
-use super::findings::{Finding, Findings};
-use super::near_miss::file_option;
 use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, Setting, Severity, list_items};
-use crate::cli::{Dialect, FormationArgs};
+use crate::cli::FormationArgs;
+use crate::console::diagnostics::{settle, warn};
 use crate::error::{Complaint, Error, Status};
-use crate::model::ProcessType;
+use crate::model::{Dialect, ProcessType};
+use crate::project::{Finding, Findings};
+use crate::settings::file_option;
 
 /// The formation that the options or `.foreman` request.
 pub(super) struct RequestedFormation<'a> {
@@ -51,7 +51,7 @@ impl<'a> RequestedFormation<'a> {
         let mut findings = Findings::default();
         if !self.by_option {
             find(self.file, file_name, types, &mut findings);
-            findings.settle()?;
+            settle(&findings)?;
         }
         let (formation, warnings) = Formation::resolve(types, &self.request()).map_err(|errors| {
             let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), self.hint(error)));

@@ -21,7 +21,7 @@ fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     let read = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
     read.map_err(|error| {
-        let fact = format!("cannot read random bytes from `/dev/urandom`: {}", super::places::reason(&error));
+        let fact = format!("cannot read random bytes from `/dev/urandom`: {}", crate::project::reason(&error));
         Error::new(Status::Internal, fact, "")
     })?;
     Ok(bytes)

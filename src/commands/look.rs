@@ -4,9 +4,10 @@ use std::io::IsTerminal;
 
 use clap::ColorChoice;
 
-use super::diagnostics::warn;
-use super::{color, platform};
+use super::platform;
 use crate::cli::{LogFormatName, StartArgs};
+use crate::console::color;
+use crate::console::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
 use crate::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
 use crate::model::{DynoName, Focus, ProcessType};

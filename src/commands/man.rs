@@ -8,8 +8,8 @@ use clap::{Arg, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
-use super::stdout;
 use crate::cli::{KEYS, ManArgs, whole_command};
+use crate::console::stdout;
 use crate::error::{Error, Status, exit_statuses};
 use crate::supervisor::Outcome;
 

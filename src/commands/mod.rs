@@ -4,60 +4,45 @@
 //! diagnostics before the first spawn and after the last exit; `main` prints errors and ends the process.
 
 mod check;
-mod color;
 mod completions;
 mod config;
-mod diagnostics;
-mod files;
-mod findings;
 mod focus;
 mod formation;
 mod identity;
 mod look;
 mod man;
-mod missing_procfile;
-mod named_by;
 mod near_miss;
 mod one_off;
-mod pipe_reader;
-mod places;
 mod platform;
 mod policy;
 mod port_explanation;
 mod ports;
 mod process_table;
-mod program_lookup;
-mod programs;
-mod project;
 mod ps;
-mod quick_lookup;
 mod registration;
 mod report_files;
 mod restart;
 mod running;
 mod scale;
-mod size;
 mod smoke;
 mod smoke_end;
 mod smoke_request;
-mod source_file;
 mod start;
-mod stdout;
 mod stop;
-mod strict_reader;
 mod topic;
 mod version;
 
 use clap::ColorChoice;
 
 use crate::cli::{Cli, Command, Refusal};
+use crate::console::{diagnostics, stdout};
 use crate::error::{Error, Status};
 use crate::model::ExitStatus;
 use crate::runtime;
 use crate::supervisor::Outcome;
 
+pub use crate::console::diagnostics::show_error;
 pub use completions::answer_shell;
-pub use diagnostics::show_error;
 
 /// Shows the requested help, or why a command line cannot be understood and what to type instead.
 ///

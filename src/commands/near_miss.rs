@@ -3,20 +3,19 @@
 //! Looks at the files of the app, like completion: opens regular files only, does not wait long for them, and does not
 //! report problems in them.
 
-use std::env;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
-use super::files::{self, Settings};
-use super::findings::Findings;
-use super::missing_procfile::another_with;
-use super::places::Places;
-use super::program_lookup::Lookup;
-use super::quick_lookup::{FOR_A_HINT, look_up_within};
 use crate::app::{Procfile, did_you_mean, is_env_key, list_items, nearest, shown_words};
-use crate::cli::{CommandInstead, Dialect, StrayWord, TOOLS, instead_of_command, whole_command};
-use crate::model::Environment;
+use crate::cli::{CommandInstead, StrayWord, TOOLS, instead_of_command, whole_command};
+use crate::model::Dialect;
+use crate::project::Findings;
+use crate::project::Places;
+use crate::project::files;
+use crate::project::missing_procfile::another_with;
+use crate::project::program_lookup::is_program;
+use crate::project::quick_lookup::{FOR_A_HINT, look_up_within};
+use crate::settings::VariableOptions;
+use crate::settings::file_option;
 
 /// Maximum number of commands that one hint offers.
 const MAX_OFFERED: usize = 3;
@@ -37,28 +36,6 @@ fn hint(stray: &StrayWord) -> Option<String> {
         Some(near) => for_command(stray, word, near),
         None => did_you_mean(&[with_words(stray, &[file_option(word)?])]),
     }
-}
-
-/// `-f` for a name like that of a Procfile, `-e` for one like that of a `.env` file.
-pub(super) fn file_option(name: &str) -> Option<&'static str> {
-    let path = Path::new(name);
-    let file_name = path.file_name()?.to_str()?;
-    if file_name.starts_with(".env") || path.extension().is_some_and(|extension| extension == "env") {
-        Some("-e")
-    } else {
-        file_name.contains("Procfile").then_some("-f")
-    }
-}
-
-/// Whether a program of that name is on the `PATH` of the shell.
-pub(super) fn is_program(name: &str) -> bool {
-    let mut environment = Environment::default();
-    if let Some(path) = env::var_os("PATH") {
-        environment.set("PATH", path.as_bytes());
-    }
-    env::current_dir().is_ok_and(|directory| {
-        Lookup { environment: &environment, directory: &directory }.obstacle(name.as_bytes()).is_none()
-    })
 }
 
 fn for_command(stray: &StrayWord, word: &str, near: &[String]) -> Option<String> {
@@ -157,8 +134,8 @@ struct App {
 
 impl App {
     fn of(stray: &StrayWord) -> Option<Self> {
-        let places = Places::find(stray.project.clone(), Dialect::Dyno, &mut Findings::default()).ok()?;
-        let layers = files::layers_at_tab(&places, &Settings { set: &[], prefer_shell: false });
+        let places = Places::find(stray.project.clone().into(), Dialect::Dyno, &mut Findings::default())?;
+        let layers = files::layers_at_tab(&places, &VariableOptions::default());
         let procfile = files::procfile_at_tab(&places, &layers);
         Some(Self { places, procfile })
     }

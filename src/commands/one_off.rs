@@ -10,20 +10,22 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::files::{self, Settings};
-use super::findings::{Finding, Findings};
 use super::identity;
-use super::missing_procfile::another_with;
-use super::places::{Places, reason};
-use super::program_lookup::{Lookup, ObstacleKind, is_executable, nearest_program, program_of};
-use super::{platform, size};
+use super::platform;
 use crate::app::{
     DynoVariables, Layers, PortVariable, ProcfileEntry, Severity, append_words, did_you_mean, join_words, nearest,
     shell_line, shown_words,
 };
-use crate::cli::{Cli, Dialect, RunArgs, TypeWord};
+use crate::cli::{Cli, RunArgs, TypeWord};
+use crate::console::diagnostics::{print_line, settle, settled};
 use crate::error::{Complaint, Error, Status};
-use crate::model::{DynoName, Environment, ProcessType, Shell};
+use crate::model::{Dialect, DynoName, Environment, ProcessType, Shell};
+use crate::project::files;
+use crate::project::missing_procfile::another_with;
+use crate::project::program_lookup::{Lookup, ObstacleKind, is_executable, nearest_program, program_of};
+use crate::project::size;
+use crate::project::{Finding, Findings};
+use crate::project::{Places, reason};
 use crate::runtime;
 use crate::supervisor::Outcome;
 
@@ -36,15 +38,13 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
         return Err(Error::new(Status::Usage, "the command is empty", hint));
     }
     let mut findings = Findings::default();
-    let places = match Places::find(cli.project(&args.project), cli.dialect, &mut findings) {
-        Ok(places) => places,
-        Err(no_directory) => return Err(no_directory.settle(findings)),
+    let Some(places) = Places::find(cli.project(&args.project).into(), cli.dialect, &mut findings) else {
+        return settled(None, &findings);
     };
-    let settings = Settings { set: &args.variables.set, prefer_shell: args.variables.prefer_shell };
-    let layers = files::layers(&places, &settings, &mut findings)?;
+    let layers = files::layers(&places, &(&args.variables).into(), print_line, &mut findings)?;
     let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_bytes()).collect();
     let entry = type_entry(args, &places, &layers, &mut findings);
-    findings.settle()?;
+    settle(&findings)?;
 
     let line = command_line(cli.dialect, &words, entry.as_ref().map(|(file, entry)| (file.as_str(), entry)))?;
     let process_type = ProcessType::new("run")

@@ -4,14 +4,14 @@
 
 use std::fmt::Write;
 
-use super::files;
-use super::findings::Findings;
 use super::formation;
-use super::places::Places;
 use super::ports::{self, Given};
 use crate::app::{DEFAULT_STEP, Layers, Origin, PortBase, Ports};
 use crate::error::Error;
 use crate::model::DynoName;
+use crate::project::Findings;
+use crate::project::Places;
+use crate::project::files;
 
 /// The explanation for a start with this `-p` and no other option.
 ///

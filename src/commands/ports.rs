@@ -2,18 +2,18 @@
 //!
 //! Decides what a taken port means; `runtime::ports` finds out whether it is taken and by whom.
 
-use super::diagnostics::{print_line, warn};
-use super::findings::{Finding, Findings};
 use super::formation::of_file;
-use super::places::Places;
-use super::project::Project;
 use crate::app::{
     BaseSource, BaseSources, DEFAULT_STEP, Formation, Layers, Origin, PortBase, PortBlock, PortError, Ports, Procfile,
     Severity,
 };
 use crate::cli::StartArgs;
+use crate::console::diagnostics::{print_line, warn};
 use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, ProcessType, Secret};
+use crate::project::Places;
+use crate::project::Project;
+use crate::project::{Finding, Findings};
 use crate::runtime::{self, BindMode, PortLocks};
 
 /// The ports of all dynos.

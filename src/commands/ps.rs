@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::running::{Failure, RunningApp, finish};
-use super::stdout;
 use crate::api::DynoResource;
 use crate::app::{did_you_mean, nearest};
 use crate::cli::{Cli, PsArgs};
+use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::runtime::{self, Usage};
 use crate::supervisor::Outcome;

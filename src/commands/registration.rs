@@ -6,14 +6,13 @@
 use std::env;
 use std::path::Path;
 
-use super::diagnostics::warn;
-use super::project::Project;
 use super::ps::span;
 use super::running::real;
 use crate::api::{AppFacts, StartDescription, StartKind, app_name};
-use crate::cli::Dialect;
+use crate::console::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
-use crate::model::{DynoName, Environment};
+use crate::model::{Dialect, DynoName, Environment};
+use crate::project::Project;
 use crate::release::Blueprint;
 use crate::runtime::{ApiStart, NotRegistered, RuntimeDirectory};
 
@@ -89,7 +88,7 @@ pub(super) fn register(
         Ok(registered) => registered,
         Err(NotRegistered::Running { process_type, by }) => return Err(running(&process_type, &by, now)),
         Err(NotRegistered::Refused(error)) => {
-            unregistered(super::places::reason(&error));
+            unregistered(crate::project::reason(&error));
             return Ok(None);
         }
     };

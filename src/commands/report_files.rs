@@ -10,8 +10,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::places::reason;
 use crate::error::{Complaint, Error, Status};
+use crate::project::reason;
 use crate::reports::{Smoke, json, junit};
 
 /// Renders the text of a file.

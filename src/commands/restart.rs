@@ -1,9 +1,9 @@
 //! `dyno restart`: replaces dynos of the app that runs here, and waits for the new ones if asked to.
 
 use super::running::{Failure, RunningApp, finish, wait_result};
-use super::stdout;
 use crate::api::{StartDescription, TouchedDynos};
 use crate::cli::{Cli, RestartArgs};
+use crate::console::stdout;
 use crate::error::Error;
 use crate::runtime;
 use crate::supervisor::Outcome;

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::diagnostics;
-use super::places::reason;
 use crate::api::{
     DynoResource, ErrorResource, FormationResource, MeantBy, RestartedDyno, StartDescription, WaitAnswer, WaitRequest,
     WaitResult, Whereabouts, meant_starts,
 };
 use crate::cli::{ProjectArgs, RunningArgs};
+use crate::console::diagnostics;
 use crate::error::{Complaint, Status};
+use crate::project::reason;
 use crate::runtime::{ANSWERS_WITHIN, ClientRequest, NoAnswer, RuntimeDirectory};
 use crate::supervisor::Outcome;
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::running::{Failure, RunningApp, finish, wait_result};
-use super::stdout;
 use crate::api::{FormationResource, RestartedDyno, StartDescription};
 use crate::cli::{Cli, ScaleArgs};
+use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;

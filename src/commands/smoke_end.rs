@@ -5,9 +5,9 @@
 
 use jiff::Timestamp;
 
-use super::diagnostics::{show_error, visible};
 use super::report_files::ReportFiles;
 use super::shell_status;
+use crate::console::diagnostics::{show_error, visible};
 use crate::error::{GUARDIAN_KILLED, Status};
 use crate::reports::last_words::Reader;
 use crate::reports::{Smoke, github, last_words};

@@ -7,16 +7,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::look;
-use super::near_miss::{file_option, is_program};
-use super::project::TypeSource;
-use super::size;
 use crate::app::{PortVariable, nearest, shown_words};
 use crate::cli::{ProjectArgs, SmokeArgs};
 use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, http_url};
+use crate::project::TypeSource;
+use crate::project::program_lookup::is_program;
+use crate::project::size;
 use crate::release::{Blueprint, DynoStreams, OneOff};
 use crate::reports::github::Groups;
 use crate::runtime::{PhaseMark, SmokeStart, Tails};
+use crate::settings::file_option;
 use crate::supervisor::{Policy, SmokeRules};
 /// The process type in the name of the command, like that of every one-off dyno.
 const ONE_OFF: &str = "run";

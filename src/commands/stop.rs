@@ -2,9 +2,9 @@
 
 use super::restart::{shown, targets};
 use super::running::{Failure, RunningApp, finish};
-use super::stdout;
 use crate::api::TouchedDynos;
 use crate::cli::{Cli, StopArgs};
+use crate::console::stdout;
 use crate::error::Error;
 use crate::runtime;
 use crate::supervisor::Outcome;

@@ -7,8 +7,8 @@ use std::io::{self, IsTerminal};
 
 use console::{Alignment, Style, Term, measure_text_width, pad_str};
 
-use super::{color, stdout};
 use crate::cli::Topic;
+use crate::console::{color, stdout};
 use crate::error::Error;
 use crate::supervisor::Outcome;
 

@@ -1,8 +1,8 @@
 //! `dyno version`, and what `foreman version` and `honcho version` print.
 
-use super::stdout;
-use crate::cli::Dialect;
+use crate::console::stdout;
 use crate::error::Error;
+use crate::model::Dialect;
 use crate::supervisor::Outcome;
 
 /// The version of foreman whose command line `dyno` accepts.
@@ -18,6 +18,6 @@ pub(super) fn run(dialect: Dialect) -> Result<Outcome, Error> {
         Dialect::Foreman => (FOREMAN, "foreman"),
         Dialect::Honcho => (HONCHO, "honcho"),
     };
-    super::diagnostics::print_line(&format!("{own}, called as `{name}`"));
+    crate::console::diagnostics::print_line(&format!("{own}, called as `{name}`"));
     stdout::write(&format!("{line}\n"))
 }

@@ -1,6 +1,7 @@
 //! Words that all layers share: the names of dynos and process types, environments, exit statuses, and the specification
 //! of a dyno. Values without behaviour of their own; pure.
 
+mod dialect;
 mod dyno;
 mod dyno_spec;
 mod environment;
@@ -9,6 +10,7 @@ mod listen_address;
 mod now;
 mod process_type;
 
+pub use dialect::Dialect;
 pub use dyno::{DynoName, ExitStatus, LeftRunning, RunId};
 pub use dyno_spec::{DynoSpec, Focus, Io, PtySize, Shell, SpawnSpec};
 pub use environment::{Environment, Secret};

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use crate::cli::{
-    CheckArgs, Cli, Command, Dialect, FormationArgs, LogArgs, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord,
-    file_list,
+    CheckArgs, Cli, Command, FormationArgs, LogArgs, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord, file_list,
 };
+use crate::model::Dialect;
 
 #[derive(Debug, Parser)]
 #[command(

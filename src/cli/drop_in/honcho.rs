@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::list_items;
-use crate::cli::{CheckArgs, Cli, Command, Dialect, FormationArgs, LogArgs, ProjectArgs, RunArgs, StartArgs, TypeWord};
+use crate::cli::{CheckArgs, Cli, Command, FormationArgs, LogArgs, ProjectArgs, RunArgs, StartArgs, TypeWord};
+use crate::model::Dialect;
 
 #[derive(Debug, Parser)]
 #[command(

@@ -12,13 +12,14 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use super::programs;
 use super::typed_line::TypedLine;
 use crate::app::{Layers, Procfile, list_items};
-use crate::cli::{Dialect, FormationArgs, Offers, ProjectArgs, RunningArgs, VariableArgs};
-use crate::commands::files::{self, Settings};
-use crate::commands::findings::Findings;
+use crate::cli::{FormationArgs, Offers, ProjectArgs, RunningArgs, VariableArgs};
 use crate::commands::formation::RequestedFormation;
-use crate::commands::places::Places;
-use crate::commands::program_lookup::is_executable;
 use crate::commands::running::RunningApp;
+use crate::model::Dialect;
+use crate::project::Findings;
+use crate::project::Places;
+use crate::project::files;
+use crate::project::program_lookup::is_executable;
 
 /// How many characters of its command are shown next to a process type.
 const COMMAND_CHARS: usize = 60;
@@ -175,9 +176,8 @@ impl AppValues {
             env: self.project.env.iter().map(|path| at_home(path)).collect(),
             no_color: false,
         };
-        let places = Places::find(project, Dialect::Dyno, &mut Findings::default()).ok()?;
-        let settings = Settings { set: &self.variables.set, prefer_shell: self.variables.prefer_shell };
-        let layers = files::layers_at_tab(&places, &settings);
+        let places = Places::find(project.into(), Dialect::Dyno, &mut Findings::default())?;
+        let layers = files::layers_at_tab(&places, &(&self.variables).into());
         let procfile = files::procfile_at_tab(&places, &layers);
         Some(AppFiles { places, layers, procfile })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 
-use crate::commands::program_lookup::is_executable;
+use crate::project::program_lookup::is_executable;
 
 /// The names of programs that start with `typed`, sorted.
 pub(super) fn starting_with(typed: &str) -> BTreeSet<String> {

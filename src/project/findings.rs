@@ -1,9 +1,8 @@
 //! All problems of the files of an app, collected before any of them is shown.
 //!
 //! `start`, `run` and `config` show all of them at once and go on if no file is unusable; `check` prints them as its
-//! result. The readers in `app` find the problems.
+//! result. The readers in `app` find the problems. Nothing is shown here.
 
-use super::diagnostics::warn;
 use crate::app::{Problem, Severity};
 use crate::error::{Complaint, Error, Status};
 
@@ -13,23 +12,23 @@ const MAX_OF_ONE_KIND: usize = 100;
 
 /// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) severity: Severity,
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
     /// Its name as shown to the user.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// 1-based; None: the file as a whole.
-    pub(super) line: Option<usize>,
+    pub(crate) line: Option<usize>,
     /// The message is a whole sentence. Otherwise, without a line, it continues after the name of the file.
-    pub(super) is_sentence: bool,
+    pub(crate) is_sentence: bool,
     /// The process type or variable it is about.
-    pub(super) key: Option<String>,
-    pub(super) message: String,
-    pub(super) hint: String,
+    pub(crate) key: Option<String>,
+    pub(crate) message: String,
+    pub(crate) hint: String,
 }
 
 impl Finding {
     /// A problem of a line, or of a file as a whole: then the message continues after its name.
-    pub(super) fn new(
+    pub(crate) fn new(
         severity: Severity,
         file: impl Into<String>,
         line: impl Into<Option<usize>>,
@@ -42,17 +41,17 @@ impl Finding {
     }
 
     /// The same problem, with a message that does not need the name of the file before it.
-    pub(super) fn in_a_sentence(self) -> Self {
+    pub(crate) fn in_a_sentence(self) -> Self {
         Self { is_sentence: true, ..self }
     }
 
     /// The same problem, about this process type or variable.
-    pub(super) fn about(self, key: impl Into<String>) -> Self {
+    pub(crate) fn about(self, key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..self }
     }
 
     /// The text to show.
-    pub(super) fn complaint(&self) -> Complaint {
+    pub(crate) fn complaint(&self) -> Complaint {
         let fact = match self.line {
             Some(line) => format!("{}:{line}: {}", self.file, self.message),
             None if self.is_sentence => self.message.clone(),
@@ -64,11 +63,11 @@ impl Finding {
 
 /// All findings, in the order in which they were made.
 #[derive(Debug, Default)]
-pub(super) struct Findings(Vec<Finding>);
+pub(crate) struct Findings(Vec<Finding>);
 
 impl Findings {
     /// Adds the problems that a reader found in a file.
-    pub(super) fn add(&mut self, file: &str, problems: &[Problem]) {
+    pub(crate) fn add(&mut self, file: &str, problems: &[Problem]) {
         self.0.extend(problems.iter().cloned().map(|Problem { severity, line, key, message, hint }| Finding {
             key,
             ..Finding::new(severity, file, line, message, hint)
@@ -76,16 +75,16 @@ impl Findings {
     }
 
     /// Adds a problem of a file as a whole, such as `does not exist`.
-    pub(super) fn add_file(&mut self, severity: Severity, file: &str, message: &str, hint: &str) {
+    pub(crate) fn add_file(&mut self, severity: Severity, file: &str, message: &str, hint: &str) {
         self.push(Finding::new(severity, file, None, message, hint));
     }
 
-    pub(super) fn push(&mut self, finding: Finding) {
+    pub(crate) fn push(&mut self, finding: Finding) {
         self.0.push(finding);
     }
 
     /// Adds the findings of one kind in one file, and counts those beyond the limit.
-    pub(super) fn push_limited(&mut self, of_one_kind: impl IntoIterator<Item = Finding>) {
+    pub(crate) fn push_limited(&mut self, of_one_kind: impl IntoIterator<Item = Finding>) {
         let mut findings = of_one_kind.into_iter();
         self.0.extend(findings.by_ref().take(MAX_OF_ONE_KIND));
         if let Some(Finding { severity, file, line, .. }) = findings.next() {
@@ -95,7 +94,7 @@ impl Findings {
     }
 
     /// Sorts by file, in the order the files were read, then by line.
-    pub(super) fn sort_by_line(&mut self) {
+    pub(crate) fn sort_by_line(&mut self) {
         let mut files: Vec<String> = Vec::new();
         for finding in &self.0 {
             if !files.contains(&finding.file) {
@@ -106,12 +105,12 @@ impl Findings {
         self.0.sort_by_key(|finding| (place(finding), finding.line));
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Finding> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Finding> {
         self.0.iter()
     }
 
     /// Whether an invalid line of `.foreman` may have named the Procfile.
-    pub(super) fn may_hide_procfile(&self, foreman_file: &str) -> bool {
+    pub(crate) fn may_hide_procfile(&self, foreman_file: &str) -> bool {
         let names_it = |key: &String| key == "procfile" || key == "root";
         self.iter().any(|finding| {
             let is_error = finding.severity == Severity::Error && finding.file == foreman_file;
@@ -119,19 +118,15 @@ impl Findings {
         })
     }
 
-    /// Shows the warnings.
-    ///
-    /// # Errors
-    /// Status 78 with everything that makes a file unusable.
-    pub(super) fn settle(&self) -> Result<(), Error> {
-        let (errors, others): (Vec<&Finding>, Vec<&Finding>) =
-            self.iter().partition(|finding| finding.severity == Severity::Error);
-        for finding in others {
-            warn(&finding.complaint());
-        }
-        if errors.is_empty() {
-            return Ok(());
-        }
-        Err(Error::all(Status::Config, errors.iter().map(|finding| finding.complaint())))
+    /// The text of those that leave the files usable.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = Complaint> {
+        self.iter().filter(|finding| finding.severity != Severity::Error).map(Finding::complaint)
+    }
+
+    /// The error with everything that makes a file unusable: status 78. None: every file can be used.
+    pub(crate) fn error(&self) -> Option<Error> {
+        let errors = self.iter().filter(|finding| finding.severity == Severity::Error);
+        let complaints: Vec<Complaint> = errors.map(Finding::complaint).collect();
+        (!complaints.is_empty()).then(|| Error::all(Status::Config, complaints))
     }
 }

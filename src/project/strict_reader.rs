@@ -9,7 +9,7 @@ use crate::model::Environment;
 
 /// How the strict reader differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Difference {
+pub(crate) enum Difference {
     /// It stops with an error and does not read the entries that follow.
     Refuses,
     /// It gives the variable another value, or another variable.
@@ -17,10 +17,10 @@ pub(super) enum Difference {
 }
 
 /// The hint for any difference.
-pub(super) const HINT: &str = "quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference";
+pub(crate) const HINT: &str = "quote the value: `NAME='text'`, or `NAME=\"text ${OTHER}\"` with a reference";
 
 /// Compares one entry. `file`: the whole text of its file.
-pub(super) fn difference(file: &[u8], entry: &EnvEntry) -> Option<Difference> {
+pub(crate) fn difference(file: &[u8], entry: &EnvEntry) -> Option<Difference> {
     let text = file.get(entry.span.clone())?;
     if memchr::memchr(b'$', text).is_none() || quote(text) == Some(b'\'') {
         return compare(text, entry);

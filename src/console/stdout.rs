@@ -12,12 +12,12 @@ use crate::supervisor::Outcome;
 ///
 /// # Errors
 /// Status 74: it could not be written.
-pub(super) fn write(text: &str) -> Result<Outcome, Error> {
+pub(crate) fn write(text: &str) -> Result<Outcome, Error> {
     write_bytes(text.as_bytes())
 }
 
 /// Like [`write()`], for bytes that need not be UTF-8.
-pub(super) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
+pub(crate) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
     outcome(runtime::write_result(bytes))
 }
 
@@ -25,7 +25,7 @@ pub(super) fn write_bytes(bytes: &[u8]) -> Result<Outcome, Error> {
 ///
 /// # Errors
 /// Status 74: it could not be written.
-pub(super) fn write_json(result: &impl Serialize) -> Result<Outcome, Error> {
+pub(crate) fn write_json(result: &impl Serialize) -> Result<Outcome, Error> {
     let text = serde_json::to_string(result)
         .map_err(|error| Error::new(Status::Internal, format!("cannot write the result as JSON: {error}"), ""))?;
     write(&(text + "\n"))
@@ -35,12 +35,12 @@ pub(super) fn write_json(result: &impl Serialize) -> Result<Outcome, Error> {
 ///
 /// # Errors
 /// Status 74: it could not be written.
-pub(super) fn outcome(written: io::Result<()>) -> Result<Outcome, Error> {
+pub(crate) fn outcome(written: io::Result<()>) -> Result<Outcome, Error> {
     match written {
         Ok(()) => Ok(Outcome::Code(0)),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Code(Status::OutputClosed.code())),
         Err(error) => {
-            let fact = format!("the output could not be written: {}", super::places::reason(&error));
+            let fact = format!("the output could not be written: {}", crate::project::reason(&error));
             Err(Error::new(Status::Output, fact, ""))
         }
     }

@@ -32,7 +32,7 @@ const SESSION: &str = "0123456789abcdef0123456789abcdef";
 ///
 /// # Errors
 /// Status 78, naming the variable.
-pub(super) fn check(environment: &Environment) -> Result<(), Error> {
+pub(crate) fn check(environment: &Environment) -> Result<(), Error> {
     fits(environment, b"").map_err(|error| Error::new(Status::Config, error.to_string(), error.hint()))
 }
 
@@ -40,7 +40,7 @@ pub(super) fn check(environment: &Environment) -> Result<(), Error> {
 ///
 /// # Errors
 /// Status 78, naming the variable and its line.
-pub(super) fn check_one_off(environment: &Environment, layers: &Layers) -> Result<(), Error> {
+pub(crate) fn check_one_off(environment: &Environment, layers: &Layers) -> Result<(), Error> {
     fits(environment, b"").map_err(|error| refused(&error, layers))
 }
 
@@ -48,7 +48,7 @@ pub(super) fn check_one_off(environment: &Environment, layers: &Layers) -> Resul
 ///
 /// # Errors
 /// Status 78, naming the line of the Procfile or the variable.
-pub(super) fn check_run(file: &str, spec: &DynoSpec, release: &Release) -> Result<(), Error> {
+pub(crate) fn check_run(file: &str, spec: &DynoSpec, release: &Release) -> Result<(), Error> {
     let entry = release.procfile.get(&spec.dyno.process_type);
     if let Some(finding) = entry.and_then(|entry| too_long(file, entry, &spec.shell_line)) {
         return Err(Error::all(Status::Config, [finding.complaint()]));
@@ -63,7 +63,7 @@ fn refused(error: &EnvironmentTooBig, layers: &Layers) -> Error {
 }
 
 /// Finds what `start` would refuse, for `check`.
-pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, findings: &mut Findings) {
+pub(crate) fn find(file: &str, procfile: &Procfile, layers: &Layers, findings: &mut Findings) {
     let mut most: Option<(usize, &ProcfileEntry, Vec<u8>)> = None;
     for entry in procfile.entries() {
         let line = entry.shell_line().line;

@@ -1,39 +1,54 @@
-//! All files of an app, read for a start: root, Procfile, `.env`, the defaults of `.foreman`.
+//! Reads the files of an app: root, Procfile, `.env`, the defaults of `.foreman`.
 //!
-//! Reports all of their problems at once, before anything starts.
+//! Collects all of their problems as findings before anything starts, and prints nothing. Below `runtime`, so that the
+//! files can be read again while the app runs.
+
+pub(crate) mod files;
+mod findings;
+pub(crate) mod missing_procfile;
+mod named_by;
+mod pipe_reader;
+mod places;
+pub(crate) mod program_lookup;
+pub(crate) mod programs;
+pub(crate) mod quick_lookup;
+pub(crate) mod size;
+mod source_file;
+pub(crate) mod strict_reader;
 
 use std::path::PathBuf;
 
-use super::files::{self, Settings};
-use super::findings::{Finding, Findings};
-use super::named_by::NamedBy;
-use super::places::Places;
+use self::files::Announce;
+use self::named_by::NamedBy;
 use crate::app::{Layers, Procfile, Severity};
-use crate::cli::{Cli, ProjectArgs};
 use crate::error::{Error, Status};
 use crate::model::ProcessType;
+use crate::settings::VariableOptions;
+
+pub(crate) use findings::{Finding, Findings};
+pub(crate) use places::{Places, reason};
 
 /// The app that is run.
-pub(super) struct Project {
+pub(crate) struct Project {
     /// Working directory of the dynos, absolute.
-    pub(super) directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// The Procfile.
-    pub(super) procfile: Procfile,
+    pub(crate) procfile: Procfile,
     /// All variables and where they come from.
-    pub(super) layers: Layers,
+    pub(crate) layers: Layers,
     /// The name of the Procfile in messages.
-    pub(super) procfile_name: String,
+    pub(crate) procfile_name: String,
     /// Its path.
-    pub(super) procfile_path: PathBuf,
+    pub(crate) procfile_path: PathBuf,
     /// Its places, and the settings of `.foreman`.
-    pub(super) places: Places,
+    pub(crate) places: Places,
     /// Why another Procfile may have been meant. Shown only when everything can start: beside an error it would distract.
-    pub(super) other_procfile: Option<Finding>,
+    pub(crate) other_procfile: Option<Finding>,
 }
 
 /// Where the process types of a start come from.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum TypeSource<'a> {
+pub(crate) enum TypeSource<'a> {
     /// The Procfile.
     Procfile,
     /// The Procfile; without one, this command as `web` (`--start-cmd` of `heroku local`).
@@ -43,22 +58,18 @@ pub(super) enum TypeSource<'a> {
 }
 
 impl Project {
-    /// Reads all files of the app and shows their warnings.
+    /// Reads all files of the app. None: there is no usable Procfile, and the findings contain the reason.
     ///
     /// # Errors
-    /// Status 78 with everything that makes a file unusable; 2 for a bad `--set` or a blank command.
-    pub(super) fn load(
-        cli: &Cli,
-        args: &ProjectArgs,
-        settings: &Settings<'_>,
+    /// Status 2 for a bad `--set` or a blank command.
+    pub(crate) fn load(
+        mut places: Places,
+        options: &VariableOptions,
         types: TypeSource<'_>,
-    ) -> Result<Self, Error> {
-        let mut findings = Findings::default();
-        let mut places = match Places::find(cli.project(args), cli.dialect, &mut findings) {
-            Ok(places) => places,
-            Err(no_directory) => return Err(no_directory.settle(findings)),
-        };
-        let layers = files::layers(&places, settings, &mut findings)?;
+        announce: Announce,
+        findings: &mut Findings,
+    ) -> Result<Option<Self>, Error> {
+        let layers = files::layers(&places, options, announce, findings)?;
         let found = files::procfile_path(&places, &layers);
         let procfile_path = found.path.clone();
         let mut other_procfile = None;
@@ -74,22 +85,23 @@ impl Project {
             TypeSource::ProcfileOr(_) => {
                 let hint = "the Procfile is used; remove the option, or run the command with `dyno run`";
                 findings.add_file(Severity::Warning, "`--start-cmd`", "has no effect", hint);
-                (files::procfile(&places, &found, &mut findings), found.name)
+                (files::procfile(&places, &found, findings), found.name)
             }
             TypeSource::Procfile => {
                 other_procfile = files::procfile_dev(&places, &found);
-                (files::procfile(&places, &found, &mut findings), found.name)
+                (files::procfile(&places, &found, findings), found.name)
             }
         };
-        findings.settle()?;
-        match procfile {
-            Some(procfile) => {
-                let directory = places.dyno_directory().to_owned();
-                Ok(Self { directory, procfile, layers, procfile_name, procfile_path, places, other_procfile })
-            }
-            // `settle` has returned the reasons, which are among the findings.
-            None => Err(Error::all(Status::Config, [])),
-        }
+        let directory = places.dyno_directory().to_owned();
+        Ok(procfile.map(|procfile| Self {
+            directory,
+            procfile,
+            layers,
+            procfile_name,
+            procfile_path,
+            places,
+            other_procfile,
+        }))
     }
 }
 

@@ -13,12 +13,11 @@ use super::findings::{Finding, Findings};
 use super::named_by::NamedBy;
 use super::source_file::{self, Unreadable};
 use crate::app::{ForemanFile, Severity, did_you_mean, nearest};
-use crate::cli::{Dialect, ProjectArgs};
-use crate::error::{Error, Status};
+use crate::model::Dialect;
+use crate::settings::NamedFiles;
 
 /// Why the directory of an app cannot be used.
-#[derive(Debug)]
-pub(super) struct NoDirectory {
+struct NoDirectory {
     /// The directory, or the file that names it.
     file: String,
     /// The line of that file, 1-based.
@@ -27,51 +26,53 @@ pub(super) struct NoDirectory {
     hint: String,
 }
 
-impl NoDirectory {
-    /// Converts it to a finding. The message names the directory.
-    pub(super) fn finding(self) -> Finding {
-        let Self { file, line, fact, hint } = self;
-        Finding::new(Severity::Error, file, line, fact, hint).in_a_sentence()
-    }
-
-    /// Adds it to the other findings, such as problems in `.foreman`; shows the warnings and returns the errors.
-    pub(super) fn settle(self, mut findings: Findings) -> Error {
-        findings.push(self.finding());
-        findings.settle().err().unwrap_or_else(|| Error::all(Status::Config, []))
+impl From<NoDirectory> for Finding {
+    fn from(none: NoDirectory) -> Self {
+        let NoDirectory { file, line, fact, hint } = none;
+        // The message names the directory.
+        Self::new(Severity::Error, file, line, fact, hint).in_a_sentence()
     }
 }
 
 /// The places of one app.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     /// The directory in which `dyno` was started.
-    pub(super) current: PathBuf,
+    pub(crate) current: PathBuf,
     /// The root of the app, absolute.
-    pub(super) root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Which tool's behaviour applies.
-    pub(super) dialect: Dialect,
+    pub(crate) dialect: Dialect,
     /// The settings of `.foreman`; empty without one.
-    pub(super) foreman: ForemanFile,
+    pub(crate) foreman: ForemanFile,
     /// The path of `.foreman` in messages.
-    pub(super) foreman_name: String,
+    pub(crate) foreman_name: String,
     /// The directory of `.foreman`: paths in it are relative to this.
     foreman_directory: PathBuf,
-    args: ProjectArgs,
+    named: NamedFiles,
 }
 
 impl Places {
-    /// Finds the root and reads `.foreman`.
-    ///
-    /// # Errors
-    /// There is no current directory, or `-d` is not a directory: status 78.
-    pub(super) fn find(args: ProjectArgs, dialect: Dialect, findings: &mut Findings) -> Result<Self, NoDirectory> {
+    /// Finds the root and reads `.foreman`. None, with an error among the findings: there is no current directory, or `-d`
+    /// is not a directory.
+    pub(crate) fn find(named: NamedFiles, dialect: Dialect, findings: &mut Findings) -> Option<Self> {
+        match Self::in_directory(named, dialect, findings) {
+            Ok(places) => Some(places),
+            Err(none) => {
+                findings.push(none.into());
+                None
+            }
+        }
+    }
+
+    fn in_directory(named: NamedFiles, dialect: Dialect, findings: &mut Findings) -> Result<Self, NoDirectory> {
         let current = env::current_dir().map_err(|error| NoDirectory {
             file: ".".to_owned(),
             line: None,
             fact: format!("the current directory cannot be used: {}", reason(&error)),
             hint: "change to a directory that exists".to_owned(),
         })?;
-        let foreman_directory = args.root.as_deref().map_or_else(|| current.clone(), |root| current.join(root));
+        let foreman_directory = named.root.as_deref().map_or_else(|| current.clone(), |root| current.join(root));
         let mut places = Self {
             root: current.clone(),
             foreman: ForemanFile::default(),
@@ -79,7 +80,7 @@ impl Places {
             foreman_directory,
             current,
             dialect,
-            args,
+            named,
         };
         // honcho has no such file.
         if dialect != Dialect::Honcho {
@@ -108,7 +109,7 @@ impl Places {
 
     /// `-d`, else `root` of `.foreman`, else the directory of a named Procfile, else the current directory.
     fn find_root(&self) -> Result<PathBuf, NoDirectory> {
-        if let Some(root) = &self.args.root {
+        if let Some(root) = &self.named.root {
             let root = self.current.join(root);
             return self.directory(&root).map_err(|fact| NoDirectory {
                 file: self.shown(&root),
@@ -156,7 +157,7 @@ impl Places {
     }
 
     /// The working directory of the dynos: the root, except that honcho keeps the current directory (S13.2).
-    pub(super) fn dyno_directory(&self) -> &Path {
+    pub(crate) fn dyno_directory(&self) -> &Path {
         match self.dialect {
             Dialect::Honcho => &self.current,
             Dialect::Dyno | Dialect::Foreman | Dialect::HerokuLocal => &self.root,
@@ -165,7 +166,7 @@ impl Places {
 
     /// `PWD` of a dyno, chosen like a shell does: `inherited` if it names the working directory, even through symlinks,
     /// else the path without symlinks.
-    pub(super) fn directory_name(&self, inherited: Option<&[u8]>) -> Vec<u8> {
+    pub(crate) fn directory_name(&self, inherited: Option<&[u8]>) -> Vec<u8> {
         let directory = self.dyno_directory();
         let inherited = inherited.map(|name| Path::new(OsStr::from_bytes(name)));
         let is_ours = |name: &&Path| {
@@ -183,8 +184,8 @@ impl Places {
     }
 
     /// `-f`, relative to the current directory; for honcho to the root.
-    pub(super) fn option_procfile(&self) -> Option<PathBuf> {
-        let path = self.args.procfile.as_deref()?;
+    pub(crate) fn option_procfile(&self) -> Option<PathBuf> {
+        let path = self.named.procfile.as_deref()?;
         if is_stream(path) {
             return Some(path.to_owned());
         }
@@ -193,16 +194,16 @@ impl Places {
     }
 
     /// `procfile` of `.foreman`.
-    pub(super) fn foreman_procfile(&self) -> Option<(PathBuf, NamedBy)> {
+    pub(crate) fn foreman_procfile(&self) -> Option<(PathBuf, NamedBy)> {
         let setting = self.foreman.procfile.as_ref()?;
         Some((self.foreman_directory.join(&setting.value), self.by_foreman("procfile", setting.line)))
     }
 
     /// The `.env` files that `-e` or `.foreman` names. None: neither names any; empty: `-e ''` means no file.
-    pub(super) fn named_env_files(&self) -> Option<(Vec<PathBuf>, NamedBy)> {
-        if !self.args.env.is_empty() {
+    pub(crate) fn named_env_files(&self) -> Option<(Vec<PathBuf>, NamedBy)> {
+        if !self.named.env.is_empty() {
             let from = if self.dialect == Dialect::Honcho { &self.root } else { &self.current };
-            let paths = self.args.env.iter().flat_map(|list| items(list)).map(|path| absolute(from, path));
+            let paths = self.named.env.iter().flat_map(|list| items(list)).map(|path| absolute(from, path));
             return Some((paths.collect(), NamedBy::Option));
         }
         let setting = self.foreman.env.as_ref()?;
@@ -215,7 +216,7 @@ impl Places {
     }
 
     /// The path as the user would write it: relative if it is below the current directory.
-    pub(super) fn shown(&self, path: &Path) -> String {
+    pub(crate) fn shown(&self, path: &Path) -> String {
         if path == Path::new("-") {
             return "stdin".to_owned();
         }
@@ -241,6 +242,6 @@ fn is_stream(path: &Path) -> bool {
 }
 
 /// The system's message, without the number that Rust appends.
-pub(super) fn reason(error: &std::io::Error) -> &'static str {
+pub(crate) fn reason(error: &std::io::Error) -> &'static str {
     nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc()
 }

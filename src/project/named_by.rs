@@ -5,7 +5,7 @@ use crate::app::{Origin, Severity};
 
 /// What named a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NamedBy {
+pub(crate) enum NamedBy {
     /// Nothing: it has the default name.
     Default,
     /// `-f` or `-e`.
@@ -23,7 +23,7 @@ pub(super) enum NamedBy {
 
 impl NamedBy {
     /// The finding that the file `name` cannot be used. `what`: such as `the Procfile`; `why`: goes after its name.
-    pub(super) fn finding(&self, severity: Severity, what: &str, name: &str, why: &str, hint: &str) -> Finding {
+    pub(crate) fn finding(&self, severity: Severity, what: &str, name: &str, why: &str, hint: &str) -> Finding {
         let at_line = |file: &str, line: &usize, key: &str| {
             Finding::new(severity, file, *line, format!("{what} `{name}` {why}"), hint).about(key)
         };

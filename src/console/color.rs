@@ -6,7 +6,7 @@ use clap::ColorChoice;
 /// that shows colours: not with `TERM=dumb` or `CLICOLOR=0`.
 ///
 /// `variable`: looks up a variable of the shell.
-pub(super) fn is_wanted(choice: ColorChoice, variable: impl Fn(&str) -> Option<String>, is_terminal: bool) -> bool {
+pub(crate) fn is_wanted(choice: ColorChoice, variable: impl Fn(&str) -> Option<String>, is_terminal: bool) -> bool {
     let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
     let is_on = |name| variable(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
     let is = |name, text: &str| variable(name).is_some_and(|value| value == text);

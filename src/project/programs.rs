@@ -14,7 +14,7 @@ use crate::model::DynoName;
 const MAX_PROGRAMS: usize = 1_000;
 
 /// Notes the programs that cannot be executed. `file`: the name of the Procfile; `directory`: where its commands run.
-pub(super) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: &Path, findings: &mut Findings) {
+pub(crate) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: &Path, findings: &mut Findings) {
     let Some(first) = procfile.entries().first() else { return };
     // `PATH` is the same in every dyno.
     let dyno = DynoName::new(first.process_type.clone(), 1);

@@ -8,13 +8,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// The limit for completion: a file system that does not answer must not hold up the prompt.
-pub(super) const AT_TAB: Duration = Duration::from_millis(200);
+pub(crate) const AT_TAB: Duration = Duration::from_millis(200);
 
 /// The limit for a hint. Longer than [`AT_TAB`], because the command has ended and a busy machine should not lose the hint.
-pub(super) const FOR_A_HINT: Duration = Duration::from_secs(2);
+pub(crate) const FOR_A_HINT: Duration = Duration::from_secs(2);
 
 /// The result of a lookup, or None if it takes too long. It then goes on in the background until this process ends.
-pub(super) fn look_up_within<T: Send + 'static>(
+pub(crate) fn look_up_within<T: Send + 'static>(
     limit: Duration,
     lookup: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {

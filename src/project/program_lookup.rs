@@ -15,9 +15,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::quick_lookup::{FOR_A_HINT, look_up_within};
 use crate::app::{bash_word, program_word};
-use crate::cli::Dialect;
-use crate::model::{DynoSpec, Environment, Shell};
-use crate::runtime::FailureHint;
+use crate::model::{Dialect, DynoSpec, Environment, Shell};
 
 /// Where the shell looks for programs if `PATH` is not set.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -30,26 +28,26 @@ const FIRST_LINE_BYTES: u64 = 256;
 
 /// Where a program is looked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lookup<'a> {
+pub(crate) struct Lookup<'a> {
     /// That of the dyno, for its `PATH`.
-    pub(super) environment: &'a Environment,
+    pub(crate) environment: &'a Environment,
     /// Where relative paths start: the root of the app.
-    pub(super) directory: &'a Path,
+    pub(crate) directory: &'a Path,
 }
 
 /// A program that cannot be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Obstacle {
+pub(crate) struct Obstacle {
     /// As in the command line.
     program: String,
-    pub(super) kind: ObstacleKind,
+    pub(crate) kind: ObstacleKind,
     /// The path to type for a file of the app. None: there is none, or it is not below the root.
     own_file: Option<String>,
 }
 
 /// Why a program cannot be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ObstacleKind {
+pub(crate) enum ObstacleKind {
     Missing,
     Directory,
     NotExecutable,
@@ -75,7 +73,7 @@ impl fmt::Display for Obstacle {
 
 impl Obstacle {
     /// What to do about it.
-    pub(super) fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         let program = &self.program;
         match (&self.kind, &self.own_file) {
             (ObstacleKind::Missing, _) if program.contains(' ') => {
@@ -102,13 +100,13 @@ impl Obstacle {
 }
 
 /// The word of a command line that names its program. None: the line is not plain enough to know.
-pub(super) fn program_of(line: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn program_of(line: &[u8]) -> Option<Vec<u8>> {
     program_word(line).filter(|word| !word.is_empty() && !word.starts_with(b"~"))
 }
 
 impl Lookup<'_> {
     /// Looks for a program like the shell does. None: it can be executed.
-    pub(super) fn obstacle(&self, program: &[u8]) -> Option<Obstacle> {
+    pub(crate) fn obstacle(&self, program: &[u8]) -> Option<Obstacle> {
         let candidates: Vec<PathBuf> = if program.contains(&b'/') {
             vec![self.directory.join(OsStr::from_bytes(program))]
         } else {
@@ -165,7 +163,7 @@ impl Lookup<'_> {
 }
 
 /// What the log says about a dyno that ended with 126 or 127. Foreman and honcho have no `--profile`.
-pub(super) fn hint_after_failure(dialect: Dialect) -> FailureHint {
+pub(crate) fn hint_after_failure(dialect: Dialect) -> fn(&DynoSpec) -> Option<String> {
     match dialect {
         Dialect::Dyno | Dialect::HerokuLocal => |spec| hint(spec, true),
         Dialect::Foreman | Dialect::Honcho => |spec| hint(spec, false),
@@ -192,8 +190,19 @@ fn hint(spec: &DynoSpec, profile: bool) -> Option<String> {
     }
 }
 
+/// Whether a program of that name is on the `PATH` of the shell.
+pub(crate) fn is_program(name: &str) -> bool {
+    let mut environment = Environment::default();
+    if let Some(path) = env::var_os("PATH") {
+        environment.set("PATH", path.as_bytes());
+    }
+    env::current_dir().is_ok_and(|directory| {
+        Lookup { environment: &environment, directory: &directory }.obstacle(name.as_bytes()).is_none()
+    })
+}
+
 /// The program on the `PATH` with the most similar name. Short words are similar to too many.
-pub(super) fn nearest_program(word: &str, environment: &Environment) -> Option<String> {
+pub(crate) fn nearest_program(word: &str, environment: &Environment) -> Option<String> {
     if word.len() < SHORTEST_TYPO || word.contains('/') {
         return None;
     }
@@ -210,7 +219,7 @@ pub(super) fn nearest_program(word: &str, environment: &Environment) -> Option<S
 }
 
 /// Whether this user may execute the file.
-pub(super) fn is_executable(path: &Path) -> bool {
+pub(crate) fn is_executable(path: &Path) -> bool {
     path.is_file() && access(path, AccessFlags::X_OK).is_ok()
 }
 

@@ -14,7 +14,7 @@ use crate::model::ProcessType;
 const SCRIPTS: [(&str, &str); 3] = [("dev", "npm run dev"), ("start", "npm start"), ("serve", "npm run serve")];
 
 /// The finding that the Procfile `name` does not exist.
-pub(super) fn finding(places: &Places, named_by: &NamedBy, name: &str) -> Finding {
+pub(crate) fn finding(places: &Places, named_by: &NamedBy, name: &str) -> Finding {
     let hint = hint(places, named_by);
     match named_by {
         NamedBy::Default => {
@@ -48,7 +48,7 @@ fn hint(places: &Places, named_by: &NamedBy) -> String {
 }
 
 /// Another file that may have been meant and defines all of these process types, as the user would type it.
-pub(super) fn another_with(places: &Places, types: &[&str]) -> Option<String> {
+pub(crate) fn another_with(places: &Places, types: &[&str]) -> Option<String> {
     let has_all = |name: &String| {
         let bytes = source_file::read_if_regular(&places.current.join(name)).unwrap_or_default();
         let procfile = Procfile::parse(&bytes).ok();

@@ -7,64 +7,63 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::diagnostics::print_line;
 use super::findings::{Finding, Findings};
 use super::missing_procfile;
 use super::named_by::NamedBy;
-use super::near_miss::file_option;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
 use crate::app::{EnvFile, InvalidSetting, Layers, Procfile, Severity, SourcedValue};
-use crate::cli::Dialect;
 use crate::error::{Error, Status};
-use crate::model::{Environment, Secret};
+use crate::model::{Dialect, Environment, Secret};
+use crate::settings::{VariableOptions, file_option};
 
-/// The options that change the layers.
-pub(super) struct Settings<'a> {
-    /// `--set KEY=VALUE`.
-    pub(super) set: &'a [String],
-    /// `--prefer-shell`.
-    pub(super) prefer_shell: bool,
-}
+/// Shows a line about a file that is slow to read.
+pub(crate) type Announce = fn(&str);
 
 /// A `.env` file with its text, for checks that need both.
-pub(super) struct EnvText {
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
-    pub(super) file: EnvFile,
+pub(crate) struct EnvText {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) file: EnvFile,
 }
 
 /// The Procfile that is used.
-pub(super) struct ProcfilePath {
-    pub(super) path: PathBuf,
+pub(crate) struct ProcfilePath {
+    pub(crate) path: PathBuf,
     /// As shown to the user.
-    pub(super) name: String,
-    pub(super) named_by: NamedBy,
+    pub(crate) name: String,
+    pub(crate) named_by: NamedBy,
 }
 
 /// All variables of the app.
 ///
 /// # Errors
 /// Status 2 for a bad `--set`.
-pub(super) fn layers(places: &Places, settings: &Settings<'_>, findings: &mut Findings) -> Result<Layers, Error> {
-    read_layers(places, settings, findings, None)
+pub(crate) fn layers(
+    places: &Places,
+    options: &VariableOptions,
+    announce: Announce,
+    findings: &mut Findings,
+) -> Result<Layers, Error> {
+    read_layers(places, options, announce, findings, None)
 }
 
 /// Like [`layers`], together with the texts of the files.
-pub(super) fn layers_with_texts(
+pub(crate) fn layers_with_texts(
     places: &Places,
-    settings: &Settings<'_>,
+    options: &VariableOptions,
+    announce: Announce,
     findings: &mut Findings,
 ) -> Result<(Layers, Vec<EnvText>), Error> {
     let mut texts = Vec::new();
-    let layers = read_layers(places, settings, findings, Some(&mut texts))?;
+    let layers = read_layers(places, options, announce, findings, Some(&mut texts))?;
     Ok((layers, texts))
 }
 
 /// All variables of the app, for completion: unusable files are left out, and only regular files are opened (S2.1).
-pub(super) fn layers_at_tab(places: &Places, settings: &Settings<'_>) -> Layers {
-    let mut layers = inherited_layers(places, settings.prefer_shell);
-    for setting in settings.set {
+pub(crate) fn layers_at_tab(places: &Places, options: &VariableOptions) -> Layers {
+    let mut layers = inherited_layers(places, options.prefer_shell);
+    for setting in &options.set {
         let _ = layers.add_setting(setting.as_bytes());
     }
     let (paths, _) = env_paths(places, &mut Findings::default());
@@ -78,7 +77,7 @@ pub(super) fn layers_at_tab(places: &Places, settings: &Settings<'_>) -> Layers 
 }
 
 /// The Procfile, for completion. None if it cannot be used.
-pub(super) fn procfile_at_tab(places: &Places, layers: &Layers) -> Option<Procfile> {
+pub(crate) fn procfile_at_tab(places: &Places, layers: &Layers) -> Option<Procfile> {
     Procfile::parse(&source_file::read_if_regular(&procfile_path(places, layers).path)?).ok()
 }
 
@@ -95,13 +94,14 @@ fn inherited_layers(places: &Places, prefer_shell: bool) -> Layers {
 
 fn read_layers(
     places: &Places,
-    settings: &Settings<'_>,
+    options: &VariableOptions,
+    announce: Announce,
     findings: &mut Findings,
     mut texts: Option<&mut Vec<EnvText>>,
 ) -> Result<Layers, Error> {
-    let mut layers = inherited_layers(places, settings.prefer_shell);
+    let mut layers = inherited_layers(places, options.prefer_shell);
     // Before any file: the user should not have to wait for a named pipe to see this error.
-    for setting in settings.set {
+    for setting in &options.set {
         layers.add_setting(setting.as_bytes()).map_err(|error| invalid_setting(setting, error))?;
     }
     let (paths, named_by) = env_paths(places, findings);
@@ -112,7 +112,7 @@ fn read_layers(
             let hint = format!("to use it as the Procfile, write `-f {name}`");
             findings.add_file(Severity::Warning, &name, "is read as a file of config vars", &hint);
         }
-        match source_file::read_or_wait(&path, |seconds| announce(&name, seconds)) {
+        match source_file::read_or_wait(&path, |seconds| announce(&slow_pipe(&name, seconds))) {
             Ok(bytes) => match EnvFile::parse(&bytes, &layers.scope()) {
                 Ok(file) => {
                     findings.add(&name, file.problems());
@@ -140,8 +140,8 @@ fn invalid_setting(setting: &str, error: InvalidSetting) -> Error {
     Error::new(Status::Usage, error.to_string(), "write `--set KEY=VALUE`")
 }
 
-fn announce(name: &str, seconds: u64) {
-    print_line(&format!("waiting up to {seconds} seconds for a program to write to {name} (a named pipe)"));
+fn slow_pipe(name: &str, seconds: u64) -> String {
+    format!("waiting up to {seconds} seconds for a program to write to {name} (a named pipe)")
 }
 
 /// Why a `.env` file was not read. A named file must exist; for honcho and heroku local, which start without it, a missing
@@ -181,12 +181,12 @@ fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, NamedBy
 }
 
 /// Whether nothing exists at that path, not even a broken link.
-pub(super) fn is_missing(path: &Path) -> bool {
+pub(crate) fn is_missing(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|error| Unreadable::from(error).is_missing())
 }
 
 /// `-f`, else `PROCFILE` of `--set`, `.env` or the shell, else `.foreman`'s, else `Procfile` of the root (S1.7).
-pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
+pub(crate) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
     let by_option = places.option_procfile().map(|path| (path, NamedBy::Option));
     let by_variable = || {
         // An empty `PROCFILE` is treated as unset, like an empty `PORT`.
@@ -204,7 +204,7 @@ pub(super) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
 }
 
 /// The warning that there is also a `Procfile.dev`, if no Procfile was named (S1.7).
-pub(super) fn procfile_dev(places: &Places, found: &ProcfilePath) -> Option<Finding> {
+pub(crate) fn procfile_dev(places: &Places, found: &ProcfilePath) -> Option<Finding> {
     let other = places.root.join("Procfile.dev");
     let may_be_meant = found.named_by == NamedBy::Default && found.path.exists() && other.exists();
     may_be_meant.then(|| {
@@ -222,7 +222,7 @@ pub(super) fn procfile_dev(places: &Places, found: &ProcfilePath) -> Option<Find
 }
 
 /// Reads the Procfile. None: the findings contain the reason.
-pub(super) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Findings) -> Option<Procfile> {
+pub(crate) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Findings) -> Option<Procfile> {
     let name = &found.name;
     match source_file::read(&found.path) {
         Ok(bytes) => match Procfile::parse(&bytes) {

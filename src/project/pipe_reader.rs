@@ -15,7 +15,7 @@ use super::source_file::{MAX_BYTES, Unreadable};
 
 /// How long to wait for a pipe.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// When to show a line about the wait. None: never.
     announce_after: Option<Duration>,
     /// When to give up.
@@ -23,10 +23,10 @@ pub(super) struct Patience {
 }
 
 /// For stdin and pipes of the shell: their writer is running already.
-pub(super) const OPEN_PIPE: Patience = Patience { announce_after: None, give_up_after: Duration::from_secs(5) };
+pub(crate) const OPEN_PIPE: Patience = Patience { announce_after: None, give_up_after: Duration::from_secs(5) };
 
 /// For a named pipe: its writer may ask the user for permission first.
-pub(super) const NAMED_PIPE: Patience =
+pub(crate) const NAMED_PIPE: Patience =
     Patience { announce_after: Some(Duration::from_secs(1)), give_up_after: Duration::from_secs(10) };
 
 /// The next step of a wait.
@@ -74,7 +74,7 @@ impl Wait {
 ///
 /// # Errors
 /// The writer was too slow, the data is too large, or the system refused.
-pub(super) fn read(mut pipe: File, patience: Patience, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
+pub(crate) fn read(mut pipe: File, patience: Patience, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
     let mut wait = Wait { patience, begun: Instant::now(), announced: false };
     let seconds = patience.give_up_after.as_secs();
     let mut announce = Some(announce);

@@ -10,11 +10,12 @@ use std::io::{IsTerminal, stderr};
 use console::{Style, colors_enabled_stderr, set_colors_enabled_stderr};
 
 use super::color;
-use crate::error::{Complaint, Error};
+use crate::error::{Complaint, Error, Status};
+use crate::project::Findings;
 use crate::runtime::write_diagnostics;
 
 /// The rule for colours is that of the log (S7.2), applied to stderr.
-pub(super) fn choose_color(choice: clap::ColorChoice) {
+pub(crate) fn choose_color(choice: clap::ColorChoice) {
     set_colors_enabled_stderr(color::is_wanted(choice, |name| std::env::var(name).ok(), stderr().is_terminal()));
 }
 
@@ -24,17 +25,32 @@ pub fn show_error(error: &Error) {
 }
 
 /// Shows one of the complaints of an error.
-pub(super) fn show_complaint(complaint: &Complaint) {
+pub(crate) fn show_complaint(complaint: &Complaint) {
     show(&Style::new().red().bold(), "error", complaint, "\n");
 }
 
 /// Shows a warning: the fact and the hint right below it, since several may follow each other.
-pub(super) fn warn(complaint: &Complaint) {
+pub(crate) fn warn(complaint: &Complaint) {
     show(&Style::new().yellow().bold(), "warning", complaint, "");
 }
 
+/// Shows the warnings about the files of an app.
+///
+/// # Errors
+/// Everything that makes a file unusable.
+pub(crate) fn settle(findings: &Findings) -> Result<(), Error> {
+    findings.warnings().for_each(|complaint| warn(&complaint));
+    findings.error().map_or(Ok(()), Err)
+}
+
+/// The same for what was read from the files. None: the findings contain the reason.
+pub(crate) fn settled<T>(read: Option<T>, findings: &Findings) -> Result<T, Error> {
+    settle(findings)?;
+    read.ok_or_else(|| Error::all(Status::Config, []))
+}
+
 /// Shows a finding of a check: an error, or a note that does not fail the check.
-pub(super) fn show_finding(fails: bool, complaint: &Complaint) {
+pub(crate) fn show_finding(fails: bool, complaint: &Complaint) {
     if fails {
         show(&Style::new().red().bold(), "error", complaint, "");
     } else {
@@ -43,13 +59,13 @@ pub(super) fn show_finding(fails: bool, complaint: &Complaint) {
 }
 
 /// Shows a line that is neither an error nor a warning.
-pub(super) fn print_line(line: &str) {
+pub(crate) fn print_line(line: &str) {
     put(&format!("{}\n", visible(line)));
 }
 
 /// The text with its control characters written out, such as `\n` or `\u{1b}`. A message can quote what the user typed or
 /// the name of a file; that must not control the terminal or look like another message.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
     }

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use super::pipe_reader::{self, NAMED_PIPE, OPEN_PIPE};
 
 /// Largest file that is read.
-pub(super) const MAX_BYTES: u64 = 16 << 20;
+pub(crate) const MAX_BYTES: u64 = 16 << 20;
 
 /// Why a file was not read. `Display` is the fact without the file's name.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     #[error("does not exist")]
     Missing,
     #[error("does not exist: a part of its path is not a directory")]
@@ -42,7 +42,7 @@ pub(super) enum Unreadable {
 
 impl Unreadable {
     /// The hint for it.
-    pub(super) fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::Missing | Self::NotADirectory => "check the name, or create the file",
             Self::BrokenLink(_) => "create the file that it points to, or change the link",
@@ -57,7 +57,7 @@ impl Unreadable {
     }
 
     /// Whether there is no such file.
-    pub(super) fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Self::Missing | Self::NotADirectory | Self::BrokenLink(_))
     }
 }
@@ -88,7 +88,7 @@ enum Kind {
 }
 
 /// Reads a file. `-` is stdin.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
     if path.as_os_str() == "-" {
         let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         return if stdin.metadata()?.is_file() { read_regular(stdin) } else { read_open_pipe(stdin) };
@@ -102,7 +102,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
 }
 
 /// Reads a file that may be a named pipe, and waits for its writer. `announce` reports the wait.
-pub(super) fn read_or_wait(path: &Path, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
+pub(crate) fn read_or_wait(path: &Path, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
     if is_named_pipe(path) {
         return pipe_reader::read(open(path)?, NAMED_PIPE, announce).map_err(of_named_pipe);
     }
@@ -115,7 +115,7 @@ fn of_named_pipe(why: Unreadable) -> Unreadable {
 }
 
 /// Reads a regular file and opens nothing else. Never reads stdin, even if that is a regular file.
-pub(super) fn read_if_regular(path: &Path) -> Option<Vec<u8>> {
+pub(crate) fn read_if_regular(path: &Path) -> Option<Vec<u8>> {
     let is_stdin = path.as_os_str() == "-" || is_shell_pipe(path);
     let is_regular = !is_stdin && fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if is_regular { open(path).and_then(read_regular).ok() } else { None }
