@@ -25,7 +25,7 @@
 //! model, app, error  <-  cli                                           no tokio, no threads
 //! model, app, release, logs, supervisor, cli, error  <-  settings      no tokio, no threads
 //! model, app, release, settings, error  <-  project
-//! model, error, logs, supervisor, api, guardian  <-  runtime
+//! model, error, release, logs, supervisor, api, guardian, project  <-  runtime
 //! supervisor, project, runtime, error  <-  console
 //! all of these  <-  commands  <-  main
 //! ```

@@ -5,8 +5,6 @@
 
 use serde::Serialize;
 
-use super::formation;
-use super::ports;
 use crate::app::{EnvEntry, Procfile, Severity};
 use crate::cli::{CheckArgs, Cli};
 use crate::console::diagnostics;
@@ -15,6 +13,8 @@ use crate::error::{Error, Status};
 use crate::model::Dialect;
 use crate::project::Places;
 use crate::project::files::{self, EnvText};
+use crate::project::foreman_formation;
+use crate::project::ports;
 use crate::project::programs;
 use crate::project::size;
 use crate::project::strict_reader::{self, Difference, difference};
@@ -71,7 +71,7 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     let procfile = files::procfile(&places, &found, &mut findings);
     if let Some(procfile) = &procfile {
         let types = procfile.formation_types();
-        formation::find(&places.foreman, &places.foreman_name, &types, &mut findings);
+        foreman_formation::find(&places.foreman, &places.foreman_name, &types, &mut findings);
         size::find(&found.name, procfile, &layers, &mut findings);
     }
     ports::find(&found.name, procfile.as_ref(), &layers, &places, &mut findings);

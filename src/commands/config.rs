@@ -2,12 +2,13 @@
 //!
 //! The only command that prints values, because that is its purpose; `--explain` prints only ports.
 
+mod port_explanation;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::near_miss::for_config_command;
-use super::port_explanation;
+use super::refusal::for_config_command;
 use crate::app::{DynoVariables, EnvEntry, Layers, PortVariable, did_you_mean, is_env_key, nearest};
 use crate::cli::{Cli, ConfigArgs};
 use crate::console::diagnostics::{print_line, settle, settled, warn};

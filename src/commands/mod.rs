@@ -1,67 +1,34 @@
 //! What each subcommand does, one file each: reads what the user wrote and hands values to the runtime.
 //!
-//! Decides how a command line and files become a plan and a policy. A command that starts dynos prints only
+//! A command that starts dynos prints only
 //! diagnostics before the first spawn and after the last exit; `main` prints errors and ends the process.
 
 mod check;
 mod completions;
 mod config;
-mod focus;
-mod formation;
-mod identity;
-mod look;
 mod man;
-mod near_miss;
 mod one_off;
-mod platform;
-mod policy;
-mod port_explanation;
-mod ports;
-mod process_table;
 mod ps;
-mod registration;
-mod report_files;
+mod refusal;
 mod restart;
 mod running;
 mod scale;
 mod smoke;
-mod smoke_end;
-mod smoke_request;
 mod start;
 mod stop;
 mod topic;
 mod version;
 
-use clap::ColorChoice;
-
-use crate::cli::{Cli, Command, Refusal};
-use crate::console::{diagnostics, stdout};
-use crate::error::{Error, Status};
+use crate::cli::{Cli, Command};
+use crate::console::diagnostics;
+use crate::error::Error;
 use crate::model::ExitStatus;
 use crate::runtime;
 use crate::supervisor::Outcome;
 
 pub use crate::console::diagnostics::show_error;
 pub use completions::answer_shell;
-
-/// Shows the requested help, or why a command line cannot be understood and what to type instead.
-///
-/// # Errors
-/// Status 74: the help could not be written.
-pub fn refuse(refusal: &Refusal) -> Result<Outcome, Error> {
-    match refusal {
-        Refusal::Shown(text) => stdout::outcome(text.print()),
-        Refusal::Misread(misread) => {
-            diagnostics::choose_color(ColorChoice::Auto);
-            let mut complaint = misread.complaint.clone();
-            if let Some(hint) = misread.stray.as_ref().and_then(near_miss::hint_in_time) {
-                complaint.hint = hint;
-            }
-            show_error(&Error::all(Status::Usage, [complaint]));
-            Ok(Outcome::Code(misread.dialect.usage_status()))
-        }
-    }
-}
+pub use refusal::refuse;
 
 /// The exit status as a shell shows it.
 #[must_use]

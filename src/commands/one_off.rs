@@ -10,8 +10,6 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::identity;
-use super::platform;
 use crate::app::{
     DynoVariables, Layers, PortVariable, ProcfileEntry, Severity, append_words, did_you_mean, join_words, nearest,
     shell_line, shown_words,
@@ -20,6 +18,7 @@ use crate::cli::{Cli, RunArgs, TypeWord};
 use crate::console::diagnostics::{print_line, settle, settled};
 use crate::error::{Complaint, Error, Status};
 use crate::model::{Dialect, DynoName, Environment, ProcessType, Shell};
+use crate::project::bash;
 use crate::project::files;
 use crate::project::missing_procfile::another_with;
 use crate::project::program_lookup::{Lookup, ObstacleKind, is_executable, nearest_program, program_of};
@@ -27,6 +26,8 @@ use crate::project::size;
 use crate::project::{Finding, Findings};
 use crate::project::{Places, reason};
 use crate::runtime;
+use crate::runtime::identity;
+use crate::settings::platform;
 use crate::supervisor::Outcome;
 
 /// Returns only if the command could not be started.
@@ -69,7 +70,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
             }
         })?;
     }
-    platform::check_shell_of_run(args.profile)?;
+    bash::check_shell_of_run(args.profile)?;
     let (shell, line) = platform::shell(args.profile, shell_line(&line));
     Err(become_command(shell, &line.line, &environment, places.dyno_directory()))
 }

@@ -1,14 +1,17 @@
 //! `dyno smoke`: runs the app for a test and ends with one line about the result.
 //!
-//! `supervisor::Smoke` decides the result, `smoke_request` the environment of the command, and `smoke_end` the output at the
+//! `supervisor::Smoke` decides the result, `request` the environment of the command, and `end` the output at the
 //! end.
+
+mod end;
+mod report_files;
+mod request;
 
 use jiff::Timestamp;
 
-use super::look::{self, Shown};
-use super::report_files::ReportFiles;
-use super::smoke_end::SmokeEnd;
-use super::smoke_request::SmokeRequest;
+use self::end::SmokeEnd;
+use self::report_files::ReportFiles;
+use super::start::look::{self, Shown};
 use super::start::{self, Scope};
 use crate::cli::{Cli, SmokeArgs};
 use crate::error::Error;
@@ -16,6 +19,8 @@ use crate::reports::github;
 use crate::reports::last_words::Reader;
 use crate::runtime;
 use crate::supervisor::Outcome;
+
+pub(super) use self::request::SmokeRequest;
 
 /// `dyno smoke`.
 pub(super) fn run(cli: &Cli, args: &SmokeArgs) -> Result<Outcome, Error> {

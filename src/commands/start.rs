@@ -2,23 +2,21 @@
 //!
 //! Nothing is started until all of it has been checked. After that, the supervisor decides.
 
+pub(super) mod look;
+mod ports;
+mod process_table;
+mod registration;
+
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use super::focus;
-use super::formation::RequestedFormation;
-use super::identity::session;
-use super::look::{self, Shown, formatter, log_files, prefix_columns};
-use super::platform;
-use super::policy::{known_types, policy};
-use super::ports;
-use super::process_table;
-use super::registration::{self, Origin};
-use super::smoke_request::SmokeRequest;
+use self::look::{Shown, formatter, log_files, prefix_columns};
+use self::registration::Origin;
+use super::smoke::SmokeRequest;
 use crate::app::Ports;
 use crate::cli::{Cli, PtyMode, StartArgs, StdinMode};
-use crate::console::diagnostics::{print_line, settled, warn};
+use crate::console::diagnostics::{print_line, settle, settled, warn};
 use crate::error::{Complaint, Error, GUARDIAN_KILLED, Status};
 use crate::guardian::{Guardian, Limits, fork_failure};
 use crate::logs::Source;
@@ -27,8 +25,11 @@ use crate::project::program_lookup::hint_after_failure;
 use crate::project::reason;
 use crate::project::size;
 use crate::project::{Findings, Places, Project, TypeSource};
+use crate::project::{bash, foreman_formation};
 use crate::release::{Blueprint, Release, RunSettings};
+use crate::runtime::identity::{release_user, session};
 use crate::runtime::{self, Ending};
+use crate::settings::{RequestedFormation, focused, known_types, platform, policy};
 use crate::supervisor::{FocusAdvice, Outcome, Plan, Policy, StopAdvice};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
@@ -95,7 +96,17 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
             if let Scope::Smoke(request) = scope {
                 request.check_types(&types)?;
             }
-            let formation = requested.formation(&project.places.foreman_name, &types, cli.dialect)?;
+            let mut findings = Findings::default();
+            if !requested.is_by_option() {
+                let places = &project.places;
+                foreman_formation::find(&places.foreman, &places.foreman_name, &types, &mut findings);
+                settle(&findings)?;
+            }
+            let (formation, warnings) = requested.formation(&types, cli.dialect)?;
+            // Warnings about `.foreman` have been shown with their line.
+            let is_shown = |warning: &Complaint| findings.iter().any(|finding| finding.message == warning.fact);
+            warnings.iter().filter(|warning| !is_shown(warning)).for_each(warn);
+            requested.check_runs_something(&formation, &types)?;
             let release = release.filter(|_| !args.no_release && formation.keeps_release());
             (release, ports::assign(args, &project, &types, &formation)?)
         }
@@ -105,7 +116,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
             return Err(Error::new(Status::Config, "the Procfile has no `release` command", hint));
         }
     };
-    platform::check_shell(platform::reads_profile(args))?;
+    bash::check_shell(platform::reads_profile(args))?;
     check_open_files(limits, assigned.ports.len(), open_files_of_a_dyno(args))?;
     let dynos: Vec<DynoName> = assigned.ports.iter().map(|(dyno, _)| dyno.clone()).collect();
     let file = project.procfile_name.clone();
@@ -229,9 +240,9 @@ fn blueprint(
         directory: project.directory,
         session: session()?,
         io,
-        focused: focus::focused(args, &types, dynos)?.map(|dyno| (dyno, focused_io, focus)),
+        focused: focused(args, &types, dynos, std::io::stdin().is_terminal())?.map(|dyno| (dyno, focused_io, focus)),
     };
-    let user = platform::release_user(platform::notice_style(args));
+    let user = release_user(platform::notice_style(args));
     Ok(Blueprint::new(Release::first(user, project.procfile, project.layers), settings))
 }
 

@@ -3,12 +3,15 @@
 //! Collects all of their problems as findings before anything starts, and prints nothing. Below `runtime`, so that the
 //! files can be read again while the app runs.
 
+pub(crate) mod bash;
 pub(crate) mod files;
 mod findings;
+pub(crate) mod foreman_formation;
 pub(crate) mod missing_procfile;
 mod named_by;
 mod pipe_reader;
 mod places;
+pub(crate) mod ports;
 pub(crate) mod program_lookup;
 pub(crate) mod programs;
 pub(crate) mod quick_lookup;

@@ -16,6 +16,7 @@ mod ending;
 mod focus;
 mod focused;
 mod http_probe;
+pub(crate) mod identity;
 mod ipv6_only;
 mod listening;
 mod log_files;

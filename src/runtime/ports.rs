@@ -1,7 +1,7 @@
 //! Finds out whether a port is free, and which process holds it if not (S5.3, S5.4).
 //!
 //! Never connects: it tries to bind the port, and looks up the holder in `/proc`. What a taken port means is decided by
-//! `commands::ports`, which calls this.
+//! `commands::start::ports`, which calls this.
 
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};

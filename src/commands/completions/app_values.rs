@@ -13,13 +13,13 @@ use super::programs;
 use super::typed_line::TypedLine;
 use crate::app::{Layers, Procfile, list_items};
 use crate::cli::{FormationArgs, Offers, ProjectArgs, RunningArgs, VariableArgs};
-use crate::commands::formation::RequestedFormation;
 use crate::commands::running::RunningApp;
 use crate::model::Dialect;
 use crate::project::Findings;
 use crate::project::Places;
 use crate::project::files;
 use crate::project::program_lookup::is_executable;
+use crate::settings::RequestedFormation;
 
 /// How many characters of its command are shown next to a process type.
 const COMMAND_CHARS: usize = 60;

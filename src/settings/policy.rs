@@ -15,7 +15,7 @@ use crate::supervisor::{CanDie, FocusAdvice, Policy, StopAll};
 const EVERY_TYPE: &str = "all";
 
 /// The policy that the options request. `types`: those of the Procfile. `file`: the defaults from `.foreman`.
-pub(super) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
+pub(crate) fn policy(args: &StartArgs, file: &ForemanFile, types: &[ProcessType]) -> Result<Policy, Error> {
     let mut can_die = BTreeMap::new();
     for (option, items) in [("--can-die", &args.can_die), ("--allow-exit", &args.allow_exit)] {
         for item in items {
@@ -75,7 +75,7 @@ fn stop_all(args: &StartArgs, types: &[ProcessType]) -> Result<StopAll, Error> {
 ///
 /// # Errors
 /// Status 2, naming the nearest.
-pub(super) fn known_types(option: &str, name: &str, types: &[ProcessType]) -> Result<Vec<ProcessType>, Error> {
+pub(crate) fn known_types(option: &str, name: &str, types: &[ProcessType]) -> Result<Vec<ProcessType>, Error> {
     if name == EVERY_TYPE {
         return Ok(types.to_vec());
     }
@@ -94,7 +94,7 @@ fn no_signal(item: &str, types: &[ProcessType]) -> Error {
 }
 
 /// The process type of that name, or an error that names the nearest.
-pub(super) fn known_type(option: &str, name: &str, types: &[ProcessType]) -> Result<ProcessType, Error> {
+pub(crate) fn known_type(option: &str, name: &str, types: &[ProcessType]) -> Result<ProcessType, Error> {
     if let Some(found) = types.iter().find(|known| known.as_str() == name) {
         return Ok(found.clone());
     }

@@ -1,21 +1,16 @@
 //! The parts of `--heroku` (S3.3, S6.4 to S6.6, S7.3): each also has its own option, which wins.
 //!
-//! Decides each part from `--heroku` and its option. Called by `start`, `policy` and `look`.
+//! Decides each part from `--heroku` and its option.
 
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::unistd::{AccessFlags, User, access, getuid};
-
 use crate::app::{ForemanFile, ShellLine, with_profile};
 use crate::cli::{LogFormatName, StartArgs};
-use crate::error::{Error, Status};
 use crate::model::{ProcessType, Shell};
-use crate::release::Release;
 use crate::supervisor::{NoticeStyle, OnExit, Policy, RestartPolicy};
 
 /// What happens when a dyno exits by itself (S6.3, S6.4).
-pub(super) fn on_exit(args: &StartArgs) -> OnExit {
+pub(crate) fn on_exit(args: &StartArgs) -> OnExit {
     if args.restart || args.heroku {
         let default = RestartPolicy::default();
         let cap = args.max_delay.map_or(default.cap, |delay| delay.0);
@@ -26,25 +21,25 @@ pub(super) fn on_exit(args: &StartArgs) -> OnExit {
 }
 
 /// Time between the stop signal and SIGKILL (S6.6): the option, then `.foreman`, then the default.
-pub(super) fn grace(args: &StartArgs, file: &ForemanFile) -> Duration {
+pub(crate) fn grace(args: &StartArgs, file: &ForemanFile) -> Duration {
     let by_file = file.timeout.as_ref().map(|timeout| timeout.value);
     let default = if args.heroku { Policy::HEROKU_GRACE } else { Policy::DEFAULT_GRACE };
     args.timeout.map(|timeout| timeout.0).or(by_file).unwrap_or(default)
 }
 
 /// Whether all processes of a dyno get the stop signal at once (S6.6).
-pub(super) fn stops_everything(args: &StartArgs) -> bool {
+pub(crate) fn stops_everything(args: &StartArgs) -> bool {
     args.heroku
 }
 
 /// How long a ready type has to start listening (S6.5). None: there is no limit.
-pub(super) fn boot_timeout(args: &StartArgs) -> Option<Duration> {
+pub(crate) fn boot_timeout(args: &StartArgs) -> Option<Duration> {
     args.boot_timeout.map(|seconds| seconds.0).or(args.heroku.then_some(Policy::HEROKU_BOOT_TIMEOUT))
 }
 
 /// The types that are up when they listen (S6.2): those of `--ready`, else `web` if that state is shown or matters.
 /// Otherwise no dyno is watched, because watching would wake an idle run.
-pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
+pub(crate) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
     let is_shown = notice_style(args) == NoticeStyle::Heroku;
     let matters = args.restart || boot_timeout(args).is_some();
     let by_default = args.ready.is_empty() && (is_shown || matters);
@@ -53,18 +48,18 @@ pub(super) fn ready_types(args: &StartArgs) -> impl Iterator<Item = &str> {
 
 /// Whether to report a server that only this machine can reach (S6.2): only when imitating the platform, whose router
 /// could not reach it. In development, most servers listen like that.
-pub(super) fn notes_loopback(args: &StartArgs) -> bool {
+pub(crate) fn notes_loopback(args: &StartArgs) -> bool {
     boot_timeout(args).is_some() || notice_style(args) == NoticeStyle::Heroku
 }
 
 /// How lines are written (S7.3).
-pub(super) fn log_format(args: &StartArgs) -> LogFormatName {
+pub(crate) fn log_format(args: &StartArgs) -> LogFormatName {
     let default = if args.heroku { LogFormatName::Heroku } else { LogFormatName::Text };
     args.log.log_format.unwrap_or(default)
 }
 
 /// The wording of our own lines (S7.4).
-pub(super) fn notice_style(args: &StartArgs) -> NoticeStyle {
+pub(crate) fn notice_style(args: &StartArgs) -> NoticeStyle {
     match log_format(args) {
         LogFormatName::Heroku => NoticeStyle::Heroku,
         LogFormatName::Text | LogFormatName::Json => NoticeStyle::Plain,
@@ -72,71 +67,18 @@ pub(super) fn notice_style(args: &StartArgs) -> NoticeStyle {
 }
 
 /// Whether a grace period that runs out is logged as R12 (S6.6): only with the platform's rules or log format.
-pub(super) fn reports_exit_timeout(args: &StartArgs) -> bool {
+pub(crate) fn reports_exit_timeout(args: &StartArgs) -> bool {
     args.heroku || log_format(args) == LogFormatName::Heroku
 }
 
 /// Whether bash sources the app's profile before each command (S3.3).
-pub(super) fn reads_profile(args: &StartArgs) -> bool {
+pub(crate) fn reads_profile(args: &StartArgs) -> bool {
     args.heroku || args.profile
 }
 
 /// The shell for a command line, and the line with the profile before it (S3.3).
-pub(super) fn shell(reads_profile: bool, line: ShellLine) -> (Shell, ShellLine) {
+pub(crate) fn shell(reads_profile: bool, line: ShellLine) -> (Shell, ShellLine) {
     if reads_profile { (Shell::Bash, with_profile(&line)) } else { (Shell::Sh, line) }
-}
-
-/// Refuses to start if the shell for the profile is missing (S11: 78).
-pub(super) fn check_shell(reads_profile: bool) -> Result<(), Error> {
-    if reads_profile { check_bash(Shell::Bash.path(), NeededBy::Start) } else { Ok(()) }
-}
-
-/// The same for `run`, with the status of a command that is missing or cannot be executed (S9.3).
-pub(super) fn check_shell_of_run(reads_profile: bool) -> Result<(), Error> {
-    if reads_profile { check_bash(Shell::Bash.path(), NeededBy::Run) } else { Ok(()) }
-}
-
-/// Which command needs the shell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NeededBy {
-    Start,
-    Run,
-}
-
-fn check_bash(path: &str, needed_by: NeededBy) -> Result<(), Error> {
-    let (what, of_run) = match access(path, AccessFlags::X_OK) {
-        Ok(()) => return Ok(()),
-        Err(Errno::ENOENT) => ("does not exist", Status::NotFound),
-        Err(_) => ("cannot be executed", Status::NotExecutable),
-    };
-    let status = match needed_by {
-        NeededBy::Start => Status::Config,
-        NeededBy::Run => of_run,
-    };
-    let fact = format!("`{path}` {what}, but the profile of the app needs it");
-    Err(Error::new(status, fact, "install bash, or leave out `--heroku` and `--profile`"))
-}
-
-/// The author of the release in the log: the user who starts it.
-pub(super) fn release_user(style: NoticeStyle) -> String {
-    let name = match style {
-        NoticeStyle::Heroku => login_name(|name| std::env::var(name).ok()),
-        // No name is shown, and looking one up can take longer than starting a dyno.
-        NoticeStyle::Plain => None,
-    };
-    name.unwrap_or_else(|| Release::LOCAL_USER.to_owned())
-}
-
-/// The user name from the variables of the login, else from the system's user database.
-fn login_name(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let by_login = ["LOGNAME", "USER"].into_iter().filter_map(variable).find(|user| is_printable(user));
-    let by_system = || User::from_uid(getuid()).ok().flatten().map(|user| user.name);
-    by_login.or_else(by_system).filter(|user| is_printable(user))
-}
-
-/// Whether a name can be put into a line of the log.
-fn is_printable(user: &str) -> bool {
-    !user.is_empty() && !user.contains(char::is_control)
 }
 
 #[cfg(test)]
@@ -203,37 +145,6 @@ mod tests {
         assert_eq!(notice_style(&plain), NoticeStyle::Heroku);
         assert!(reports_exit_timeout(&plain) && reports_exit_timeout(&with(LogFormatName::Text)));
         assert!(!reports_exit_timeout(&StartArgs::default()));
-    }
-
-    #[test]
-    fn the_author_of_a_release_is_the_login_name_on_one_line() {
-        let with = |logname: &str, user: &str| {
-            let variables = [("LOGNAME", logname.to_owned()), ("USER", user.to_owned())];
-            login_name(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()))
-        };
-
-        assert_eq!(with("ada", "root").as_deref(), Some("ada"));
-        assert_eq!(with("", "ada").as_deref(), Some("ada"));
-        assert_eq!(with("a\nb", "ada").as_deref(), Some("ada"));
-        assert_eq!(with("", ""), login_name(|_| None));
-    }
-
-    #[test]
-    fn s3_3_a_missing_bash_is_an_error_before_anything_starts() {
-        let hint = "install bash, or leave out `--heroku` and `--profile`";
-        let reported = |path: &str, needed_by| {
-            let error = check_bash(path, needed_by).expect_err("it is not a program");
-            assert_eq!(error.complaints()[0].hint, hint);
-            (error.status(), error.to_string())
-        };
-        let missing = "`/nowhere/bash` does not exist, but the profile of the app needs it".to_owned();
-        let refused = "`/dev/null` cannot be executed, but the profile of the app needs it".to_owned();
-
-        assert_eq!(reported("/nowhere/bash", NeededBy::Start), (Status::Config, missing.clone()));
-        assert_eq!(reported("/nowhere/bash", NeededBy::Run), (Status::NotFound, missing));
-        assert_eq!(reported("/dev/null", NeededBy::Start), (Status::Config, refused.clone()));
-        assert_eq!(reported("/dev/null", NeededBy::Run), (Status::NotExecutable, refused));
-        assert_eq!((check_bash("/bin/sh", NeededBy::Start), check_shell(false)), (Ok(()), Ok(())));
     }
 
     #[test]

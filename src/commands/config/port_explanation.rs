@@ -4,14 +4,14 @@
 
 use std::fmt::Write;
 
-use super::formation;
-use super::ports::{self, Given};
 use crate::app::{DEFAULT_STEP, Layers, Origin, PortBase, Ports};
 use crate::error::Error;
 use crate::model::DynoName;
 use crate::project::Findings;
 use crate::project::Places;
 use crate::project::files;
+use crate::project::ports::{self, Given};
+use crate::settings::of_file;
 
 /// The explanation for a start with this `-p` and no other option.
 ///
@@ -79,6 +79,6 @@ fn dynos(base: u16, given: &Given, layers: &Layers, places: &Places) -> Result<V
     // `check` reports what is wrong with it.
     let Some(procfile) = files::procfile(places, &found, &mut Findings::default()) else { return Ok(Vec::new()) };
     let types = procfile.formation_types();
-    let Some(formation) = formation::of_file(&places.foreman, &types) else { return Ok(Vec::new()) };
+    let Some(formation) = of_file(&places.foreman, &types) else { return Ok(Vec::new()) };
     Ports::new(base, DEFAULT_STEP, &types).assign(&formation).map_err(|error| given.refused(&error))
 }

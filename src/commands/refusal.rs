@@ -1,12 +1,16 @@
-//! What to type instead of a word that is not a command or an argument: for `dyno web`, `dyno start web`.
+//! A command line that cannot be understood: the help, or what to type instead: for `dyno web`, `dyno start web`.
 //!
 //! Looks at the files of the app, like completion: opens regular files only, does not wait long for them, and does not
 //! report problems in them.
 
 use std::ffi::OsString;
 
+use clap::ColorChoice;
+
 use crate::app::{Procfile, did_you_mean, is_env_key, list_items, nearest, shown_words};
-use crate::cli::{CommandInstead, StrayWord, TOOLS, instead_of_command, whole_command};
+use crate::cli::{CommandInstead, Refusal, StrayWord, TOOLS, instead_of_command, whole_command};
+use crate::console::{diagnostics, stdout};
+use crate::error::{Error, Status};
 use crate::model::Dialect;
 use crate::project::Findings;
 use crate::project::Places;
@@ -16,6 +20,7 @@ use crate::project::program_lookup::is_program;
 use crate::project::quick_lookup::{FOR_A_HINT, look_up_within};
 use crate::settings::VariableOptions;
 use crate::settings::file_option;
+use crate::supervisor::Outcome;
 
 /// Maximum number of commands that one hint offers.
 const MAX_OFFERED: usize = 3;
@@ -24,8 +29,27 @@ const MAX_OFFERED: usize = 3;
 const NEVER_OFFERED: [&str; 12] =
     ["dd", "halt", "killall", "mkfs", "mv", "pkill", "poweroff", "reboot", "rm", "rmdir", "shred", "truncate"];
 
+/// Shows the requested help, or why a command line cannot be understood and what to type instead.
+///
+/// # Errors
+/// Status 74: the help could not be written.
+pub fn refuse(refusal: &Refusal) -> Result<Outcome, Error> {
+    match refusal {
+        Refusal::Shown(text) => stdout::outcome(text.print()),
+        Refusal::Misread(misread) => {
+            diagnostics::choose_color(ColorChoice::Auto);
+            let mut complaint = misread.complaint.clone();
+            if let Some(hint) = misread.stray.as_ref().and_then(hint_in_time) {
+                complaint.hint = hint;
+            }
+            diagnostics::show_error(&Error::all(Status::Usage, [complaint]));
+            Ok(Outcome::Code(misread.dialect.usage_status()))
+        }
+    }
+}
+
 /// The hint for a word that is not a command or an argument. None: nothing similar was found in time.
-pub(super) fn hint_in_time(stray: &StrayWord) -> Option<String> {
+fn hint_in_time(stray: &StrayWord) -> Option<String> {
     let stray = stray.clone();
     look_up_within(FOR_A_HINT, move || hint(&stray)).flatten()
 }

@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 
 use clap::ColorChoice;
 
-use super::platform;
 use crate::cli::{LogFormatName, StartArgs};
 use crate::console::color;
 use crate::console::diagnostics::warn;
@@ -12,6 +11,7 @@ use crate::error::{Complaint, Error, Status};
 use crate::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
 use crate::model::{DynoName, Focus, ProcessType};
 use crate::runtime::{LogFileError, LogFiles};
+use crate::settings::platform;
 use crate::supervisor::Plan;
 
 /// `10:00:00 ` and ` | ` around the name.
@@ -22,7 +22,7 @@ const BAR_COLUMNS: usize = 3;
 const HEROKU_COLUMNS: usize = 40;
 
 /// Warns about options that have no effect because the log format has its own prefix.
-pub(super) fn check(args: &StartArgs) {
+pub(in crate::commands) fn check(args: &StartArgs) {
     let format = match platform::log_format(args) {
         LogFormatName::Text => return,
         LogFormatName::Heroku => "heroku",
@@ -37,7 +37,7 @@ pub(super) fn check(args: &StartArgs) {
 
 /// Where the lines are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(in crate::commands) enum Shown {
     /// On stdout.
     OnStdout,
     /// On stderr, with the same look everywhere: a terminal does not switch colours on.
@@ -45,7 +45,7 @@ pub(super) enum Shown {
 }
 
 /// The formatter of the lines. `choice`: when to use colours.
-pub(super) fn formatter(
+pub(in crate::commands) fn formatter(
     args: &StartArgs,
     choice: ColorChoice,
     shown: Shown,
@@ -63,7 +63,7 @@ pub(super) fn formatter(
 }
 
 /// Whether the lines are coloured.
-pub(super) fn has_colors(choice: ColorChoice, shown: Shown) -> bool {
+pub(in crate::commands) fn has_colors(choice: ColorChoice, shown: Shown) -> bool {
     let shows_colors = match shown {
         Shown::OnStdout => std::io::stdout().is_terminal(),
         Shown::OnStderrForSmoke => false,
@@ -72,7 +72,7 @@ pub(super) fn has_colors(choice: ColorChoice, shown: Shown) -> bool {
 }
 
 /// Whether this is a job of GitHub's CI, whose runner reads the log for commands.
-pub(super) fn is_read_by_github() -> bool {
+pub(in crate::commands) fn is_read_by_github() -> bool {
     std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
@@ -80,7 +80,11 @@ pub(super) fn is_read_by_github() -> bool {
 ///
 /// # Errors
 /// Status 74: the directory or a file in it cannot be created.
-pub(super) fn log_files(args: &StartArgs, plan: &Plan, types: &[ProcessType]) -> Result<Option<LogFiles>, Error> {
+pub(in crate::commands) fn log_files(
+    args: &StartArgs,
+    plan: &Plan,
+    types: &[ProcessType],
+) -> Result<Option<LogFiles>, Error> {
     let Some(directory) = &args.log.log_dir else { return Ok(None) };
     let dynos = plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno);
     // The merged file would be useless without the names.
@@ -127,7 +131,7 @@ fn width(plan: &Plan) -> usize {
 }
 
 /// Columns of the terminal that the prefix takes away from a dyno.
-pub(super) fn prefix_columns(args: &StartArgs, plan: &Plan) -> u16 {
+pub(in crate::commands) fn prefix_columns(args: &StartArgs, plan: &Plan) -> u16 {
     let columns = match platform::log_format(args) {
         // A program reads the objects, so their text may be as wide as the terminal.
         LogFormatName::Json => 0,

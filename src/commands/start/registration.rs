@@ -6,9 +6,9 @@
 use std::env;
 use std::path::Path;
 
-use super::ps::span;
-use super::running::real;
 use crate::api::{AppFacts, StartDescription, StartKind, app_name};
+use crate::commands::ps::span;
+use crate::commands::running::real;
 use crate::console::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
 use crate::model::{Dialect, DynoName, Environment};

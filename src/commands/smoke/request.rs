@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::look;
 use crate::app::{PortVariable, nearest, shown_words};
 use crate::cli::{ProjectArgs, SmokeArgs};
+use crate::commands::start::look;
 use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, http_url};
 use crate::project::TypeSource;
@@ -23,11 +23,11 @@ use crate::supervisor::{Policy, SmokeRules};
 const ONE_OFF: &str = "run";
 
 /// The smoke test that the command line requests.
-pub(super) struct SmokeRequest<'a> {
+pub(in crate::commands) struct SmokeRequest<'a> {
     args: &'a SmokeArgs,
     http: Option<HttpCheck>,
     /// The last lines of each dyno.
-    pub(super) tails: Tails,
+    pub(in crate::commands) tails: Tails,
 }
 
 impl<'a> SmokeRequest<'a> {
@@ -35,7 +35,7 @@ impl<'a> SmokeRequest<'a> {
     ///
     /// # Errors
     /// Status 2: they contradict each other, or the value of one cannot be used.
-    pub(super) fn new(args: &'a SmokeArgs, project: &ProjectArgs) -> Result<Self, Error> {
+    pub(in crate::commands) fn new(args: &'a SmokeArgs, project: &ProjectArgs) -> Result<Self, Error> {
         if args.start.is_some() && project.procfile.is_some() {
             let fact = "`--start` cannot be used with `--procfile`";
             return Err(Error::new(Status::Usage, fact, "leave out `-f`: `--start` replaces the Procfile"));
@@ -52,7 +52,7 @@ impl<'a> SmokeRequest<'a> {
     }
 
     /// The source of the process types.
-    pub(super) fn type_source(&self) -> TypeSource<'a> {
+    pub(in crate::commands) fn type_source(&self) -> TypeSource<'a> {
         self.args.start.as_deref().map_or(TypeSource::Procfile, TypeSource::Command)
     }
 
@@ -60,7 +60,7 @@ impl<'a> SmokeRequest<'a> {
     ///
     /// # Errors
     /// Status 2, with the line to type.
-    pub(super) fn check_types(&self, known: &[ProcessType]) -> Result<(), Error> {
+    pub(in crate::commands) fn check_types(&self, known: &[ProcessType]) -> Result<(), Error> {
         let words = &self.args.formation.types;
         let names = || known.iter().map(ProcessType::as_str);
         let is_command = |(at, word): (usize, &String)| {
@@ -89,7 +89,7 @@ impl<'a> SmokeRequest<'a> {
     }
 
     /// The part that the runtime needs.
-    pub(super) fn smoke_start(&self, ports: &[(DynoName, u16)]) -> SmokeStart {
+    pub(in crate::commands) fn smoke_start(&self, ports: &[(DynoName, u16)]) -> SmokeStart {
         let words = self.args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let base = first_web(ports).map(|(dyno, _)| dyno.clone());
         let rules = SmokeRules { settle: self.args.settle(), http: self.http.clone(), base, words };
@@ -104,7 +104,11 @@ impl<'a> SmokeRequest<'a> {
     ///
     /// # Errors
     /// Status 2: `--http` is given, but no dyno is expected to listen.
-    pub(super) fn check_ready(&self, policy: &Policy, ports: &[(DynoName, u16)]) -> Result<Option<Complaint>, Error> {
+    pub(in crate::commands) fn check_ready(
+        &self,
+        policy: &Policy,
+        ports: &[(DynoName, u16)],
+    ) -> Result<Option<Complaint>, Error> {
         if ports.iter().any(|(dyno, _)| policy.ready.contains(&dyno.process_type)) {
             return Ok(None);
         }
@@ -118,7 +122,7 @@ impl<'a> SmokeRequest<'a> {
     }
 
     /// The command as one more dyno, with the environment of the formation and the address of `web.1`.
-    pub(super) fn command(
+    pub(in crate::commands) fn command(
         &self,
         blueprint: &Blueprint,
         ports: &[(DynoName, u16)],

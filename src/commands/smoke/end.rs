@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::report_files::ReportFiles;
-use super::shell_status;
+use crate::commands::shell_status;
 use crate::console::diagnostics::{show_error, visible};
 use crate::error::{GUARDIAN_KILLED, Status};
 use crate::reports::last_words::Reader;

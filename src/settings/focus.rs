@@ -1,7 +1,5 @@
 //! `--focus`: which dyno has the keyboard (S6.8), and which options it excludes.
 
-use std::io::IsTerminal;
-
 use super::platform;
 use super::policy::known_type;
 use crate::cli::{LogFormatName, PtyMode, StartArgs};
@@ -14,7 +12,12 @@ use crate::model::{DynoName, ProcessType};
 ///
 /// # Errors
 /// Status 2: there is no such dyno, or another option forbids what it needs.
-pub(super) fn focused(args: &StartArgs, types: &[ProcessType], dynos: &[DynoName]) -> Result<Option<DynoName>, Error> {
+pub(crate) fn focused(
+    args: &StartArgs,
+    types: &[ProcessType],
+    dynos: &[DynoName],
+    stdin_is_terminal: bool,
+) -> Result<Option<DynoName>, Error> {
     let Some(text) = &args.focus else { return Ok(None) };
     let dyno = named(text, types, dynos)?;
     if args.quiet.iter().any(|name| name == dyno.process_type.as_str()) {
@@ -32,7 +35,7 @@ pub(super) fn focused(args: &StartArgs, types: &[ProcessType], dynos: &[DynoName
         let fact = format!("`--focus {text}` gives stdin to `{dyno}`, but `-f -` reads the Procfile from stdin");
         return Err(Error::usage(fact, "name a file with `-f`"));
     }
-    if args.pty == PtyMode::Never && std::io::stdin().is_terminal() {
+    if args.pty == PtyMode::Never && stdin_is_terminal {
         let fact = format!("`--focus {text}` needs a terminal for `{dyno}`, but `--pty never` forbids it");
         return Err(Error::usage(fact, "leave out `--pty never`"));
     }

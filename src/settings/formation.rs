@@ -1,17 +1,14 @@
 //! The formation of a start: from the options, else from `.foreman` (S4).
 
-use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, Setting, Severity, list_items};
+use super::file_option;
+use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, Setting, list_items};
 use crate::cli::FormationArgs;
-use crate::console::diagnostics::{settle, warn};
 use crate::error::{Complaint, Error, Status};
 use crate::model::{Dialect, ProcessType};
-use crate::project::{Finding, Findings};
-use crate::settings::file_option;
 
 /// The formation that the options or `.foreman` request.
-pub(super) struct RequestedFormation<'a> {
+pub(crate) struct RequestedFormation<'a> {
     args: &'a FormationArgs,
-    file: &'a ForemanFile,
     by_option: bool,
     whole: Option<&'a str>,
     changed: &'a [String],
@@ -20,7 +17,7 @@ pub(super) struct RequestedFormation<'a> {
 
 impl<'a> RequestedFormation<'a> {
     /// If an option sets the formation, the one in the file is ignored.
-    pub(super) fn new(args: &'a FormationArgs, file: &'a ForemanFile) -> Self {
+    pub(crate) fn new(args: &'a FormationArgs, file: &'a ForemanFile) -> Self {
         let only: Vec<String> = args.types.iter().chain(&args.processes).cloned().collect();
         let by_option = args.formation.is_some() || args.concurrency.is_some() || !only.is_empty();
         let of_file = |setting: &'a Option<Setting<String>>| setting.as_ref().map(|setting| &setting.value);
@@ -30,45 +27,45 @@ impl<'a> RequestedFormation<'a> {
             (of_file(&file.formation), of_file(&file.concurrency))
         };
         let changed = changed.map(std::slice::from_ref).unwrap_or_default();
-        Self { args, file, by_option, whole: whole.map(String::as_str), changed, only }
+        Self { args, by_option, whole: whole.map(String::as_str), changed, only }
     }
 
-    /// How many dynos of each type run. `types`: those of the Procfile.
+    /// Whether an option sets the formation, so that the one in `.foreman` is ignored.
+    pub(crate) fn is_by_option(&self) -> bool {
+        self.by_option
+    }
+
+    /// How many dynos of each type run, and the warnings. `types`: those of the Procfile.
     ///
     /// # Errors
-    /// Status 2: an unknown type, a bad quantity, options that exclude each other, or nothing is left to run; 78 if
-    /// the mistake is in `.foreman`.
-    pub(super) fn formation(
+    /// Status 2: an unknown type, a bad quantity, or options that exclude each other.
+    pub(crate) fn formation(
         &self,
-        file_name: &str,
         types: &[ProcessType],
         dialect: Dialect,
-    ) -> Result<Formation, Error> {
+    ) -> Result<(Formation, Vec<Complaint>), Error> {
         // foreman runs the named process and ignores `-m`.
         if dialect != Dialect::Foreman {
             self.refuse_types_with_formation()?;
-        }
-        let mut findings = Findings::default();
-        if !self.by_option {
-            find(self.file, file_name, types, &mut findings);
-            settle(&findings)?;
         }
         let (formation, warnings) = Formation::resolve(types, &self.request()).map_err(|errors| {
             let complaints = errors.iter().map(|error| Complaint::new(error.to_string(), self.hint(error)));
             Error::all(Status::Usage, without_repeats(complaints))
         })?;
-        for warning in warnings {
-            let text = warning.to_string();
-            // Warnings about `.foreman` have been shown with their line.
-            if !findings.iter().any(|finding| finding.message == text) {
-                warn(&Complaint::new(text, warning.hint()));
-            }
-        }
-        if formation.is_empty() { Err(empty(self.args, types)) } else { Ok(formation) }
+        let warnings = warnings.iter().map(|warning| Complaint::new(warning.to_string(), warning.hint()));
+        Ok((formation, warnings.collect()))
+    }
+
+    /// Refuses a formation without dynos.
+    ///
+    /// # Errors
+    /// Status 2: nothing is left to run.
+    pub(crate) fn check_runs_something(&self, formation: &Formation, types: &[ProcessType]) -> Result<(), Error> {
+        if formation.is_empty() { Err(empty(self.args, types)) } else { Ok(()) }
     }
 
     /// How many dynos of each type run. None: the request is wrong. `types`: those of the Procfile.
-    pub(super) fn resolved(&self, types: &[ProcessType]) -> Option<Formation> {
+    pub(crate) fn resolved(&self, types: &[ProcessType]) -> Option<Formation> {
         Formation::resolve(types, &self.request()).ok().map(|(formation, _)| formation)
     }
 
@@ -122,54 +119,21 @@ impl<'a> RequestedFormation<'a> {
 }
 
 /// The formation of a start without options. None if it cannot be used. `types`: those of the Procfile.
-pub(super) fn of_file(file: &ForemanFile, types: &[ProcessType]) -> Option<Formation> {
+pub(crate) fn of_file(file: &ForemanFile, types: &[ProcessType]) -> Option<Formation> {
     let none = FormationArgs::default();
     RequestedFormation::new(&none, file).resolved(types)
 }
 
-/// Problems of the formation in `.foreman` (S4.5). `types`: those of the Procfile.
-pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], findings: &mut Findings) {
-    let whole =
-        |list: &String| Formation::resolve(types, &FormationRequest { whole: Some(list), ..Default::default() });
-    let changed = |list: &String| {
-        let changed = std::slice::from_ref(list);
-        Formation::resolve(types, &FormationRequest { changed, ..FormationRequest::default() })
-    };
-    let formation = file.formation.iter().map(|setting| ("formation", setting.line, whole(&setting.value)));
-    let concurrency = file.concurrency.iter().map(|setting| ("concurrency", setting.line, changed(&setting.value)));
-    for (key, line, resolved) in formation.chain(concurrency) {
-        let found =
-            |severity, message: String, hint: String| Finding::new(severity, file_name, line, message, hint).about(key);
-        let all: Vec<Finding> = match resolved {
-            Ok((_, warnings)) => {
-                warnings.iter().map(|warning| found(Severity::Warning, warning.to_string(), warning.hint())).collect()
-            }
-            Err(errors) => errors.iter().map(|error| found(Severity::Error, error.to_string(), error.hint())).collect(),
-        };
-        for finding in without_repeats(all) {
-            findings.push(finding);
-        }
-    }
-    let (Some(setting), Some(first)) = (file.formation.as_ref().or(file.concurrency.as_ref()), types.first()) else {
-        return;
-    };
-    if of_file(file, types).is_some_and(|formation| formation.is_empty()) {
-        let key = if file.formation.is_some() { "formation" } else { "concurrency" };
-        let hint = quantity_hint(first);
-        findings.push(Finding::new(Severity::Error, file_name, setting.line, NOTHING_TO_START, hint).about(key));
-    }
-}
-
 /// The message if a list of quantities has only zeros.
-const NOTHING_TO_START: &str = "nothing to start: every type has quantity 0";
+pub(crate) const NOTHING_TO_START: &str = "nothing to start: every type has quantity 0";
 
 /// The hint to give a type a quantity.
-fn quantity_hint(process_type: &ProcessType) -> String {
+pub(crate) fn quantity_hint(process_type: &ProcessType) -> String {
     format!("give a type a quantity, such as `{process_type}=1`")
 }
 
 /// Drops repeated items: `wbe=1,wbe=2` is one mistake.
-fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+pub(crate) fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut once: Vec<T> = Vec::new();
     for one in all {
         if !once.contains(&one) {
@@ -208,9 +172,8 @@ mod tests {
     }
 
     fn quantities(args: &FormationArgs, file: &ForemanFile) -> Vec<u16> {
-        let formation =
-            RequestedFormation::new(args, file).formation(".foreman", &types(), Dialect::Dyno).expect("a formation");
-        formation.iter().map(|(_, quantity)| quantity).collect()
+        let formation = RequestedFormation::new(args, file).formation(&types(), Dialect::Dyno).expect("a formation");
+        formation.0.iter().map(|(_, quantity)| quantity).collect()
     }
 
     fn file(formation: &str) -> ForemanFile {
@@ -242,8 +205,9 @@ mod tests {
         let except = FormationArgs { except: vec!["release".to_owned()], ..FormationArgs::default() };
         let keeps = |args: &FormationArgs, file: &ForemanFile| {
             RequestedFormation::new(args, file)
-                .formation(".foreman", &types(), Dialect::Dyno)
+                .formation(&types(), Dialect::Dyno)
                 .expect("a formation")
+                .0
                 .keeps_release()
         };
 
