@@ -19,10 +19,11 @@ use crate::app::text::source::{
 const MAX_TIMEOUT_SECONDS: u64 = 24 * 60 * 60;
 
 /// The keys that `dyno` reads.
-const KEYS: [&str; 7] = ["port", "formation", "concurrency", "procfile", "env", "root", "timeout"];
+const KEYS: [&str; 9] =
+    ["port", "formation", "concurrency", "procfile", "env", "root", "timeout", "timestamp", "color"];
 
 /// Keys of foreman that mean nothing here.
-const OTHER_KEYS_OF_FOREMAN: [&str; 8] = ["app", "color", "format", "log", "run", "template", "timestamp", "user"];
+const OTHER_KEYS_OF_FOREMAN: [&str; 6] = ["app", "format", "log", "run", "template", "user"];
 
 /// What a `.foreman` file sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub struct ForemanFile {
     pub root: Option<Setting<String>>,
     /// Like `-t`: whole seconds, up to one day.
     pub timeout: Option<Setting<Duration>>,
+    /// `false` is like `--no-timestamps`.
+    pub timestamp: Option<Setting<bool>>,
+    /// Like `--color`: `always` or `never`.
+    pub color: Option<Setting<bool>>,
     /// The problems of the file. An invalid port, timeout or quote is an error.
     pub problems: Vec<Problem>,
 }
@@ -104,6 +109,8 @@ impl ForemanFile {
             "procfile" => self.procfile = text(),
             "root" => self.root = text(),
             "timeout" => self.timeout = Some(Setting { value: read_timeout(value, line)?, line }),
+            "timestamp" => self.timestamp = Some(Setting { value: read_switch(key, value, line)?, line }),
+            "color" => self.color = Some(Setting { value: read_switch(key, value, line)?, line }),
             "env" => {
                 self.env = Some(Setting { value: list_items(value).map(str::to_owned).collect(), line });
             }
@@ -199,6 +206,19 @@ fn read_timeout(text: &str, line: usize) -> Result<Duration, Problem> {
     })
 }
 
+/// A boolean in one of the spellings of YAML.
+fn read_switch(key: &str, text: &str, line: usize) -> Result<bool, Problem> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Ok(true),
+        "false" | "no" | "off" => Ok(false),
+        _ => {
+            let message = format!("`{}` is not a valid value for `{key}`", shortened(text.as_bytes()));
+            let hint = format!("write `{key}: true` or `{key}: false`");
+            Err(Problem::new(Severity::Error, line, message, hint).about(key))
+        }
+    }
+}
+
 fn unknown_key(key: &str, line: usize) -> Problem {
     let shown = shortened(key.as_bytes());
     let hint = did_you_mean(&nearest(key, KEYS)).unwrap_or_else(|| format!("the keys are {}", some_of(&KEYS)));
@@ -226,7 +246,7 @@ mod tests {
     #[test]
     fn all_keys_are_read_with_their_lines() {
         let text = "# vi: ft=yaml\n---\nport: 7000\nformation: web=2, worker=1 # two\nprocfile: 'Procfile.dev'\n\
-                    env: .env.shared,.env \nroot: \"app dir\"\ntimeout: 10\n\n\n";
+                    env: .env.shared,.env \nroot: \"app dir\"\ntimeout: 10\ntimestamp: false\ncolor: Yes\n";
 
         let file = ForemanFile::parse(text.as_bytes());
 
@@ -236,6 +256,8 @@ mod tests {
         assert_eq!(file.env, Some(Setting { value: vec![".env.shared".to_owned(), ".env".to_owned()], line: 6 }));
         assert_eq!(file.root, Some(Setting { value: "app dir".to_owned(), line: 7 }));
         assert_eq!(file.timeout, Some(Setting { value: Duration::from_secs(10), line: 8 }));
+        assert_eq!(file.timestamp, Some(Setting { value: false, line: 9 }));
+        assert_eq!(file.color, Some(Setting { value: true, line: 10 }));
         assert_eq!(file.problems, []);
     }
 
@@ -274,13 +296,14 @@ mod tests {
     #[test]
     fn all_invalid_values_are_reported_as_errors() {
         assert_eq!(
-            refused("port: 0\ntimeout: soon\nenv: [a, b]\nroot: 'a\nprocfile: 'a' b\n"),
+            refused("port: 0\ntimeout: soon\nenv: [a, b]\nroot: 'a\nprocfile: 'a' b\ncolor: red\n"),
             [
                 "1: `0` is not a port number from 1 to 65535",
                 "2: `soon` is not a valid value for `timeout`",
                 "3: the value of `env` uses YAML syntax that is not supported",
                 "4: the value of `root` has no closing quote",
                 "5: the value of `procfile` continues after its closing quote",
+                "6: `red` is not a valid value for `color`",
             ]
         );
     }

@@ -25,9 +25,7 @@ pub use env::{
 };
 pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationError, FormationRequest, FormationWarning, MAX_QUANTITY, Scale};
-pub use ports::{
-    BLOCK_UNIT, BaseSource, BaseSources, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, Ports, parse_port,
-};
+pub use ports::{BLOCK_UNIT, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, Ports, parse_port};
 pub use procfile::{Procfile, ProcfileEntry};
 pub use text::nearest::nearest;
 pub(crate) use text::nearest::{did_you_mean, one_of, some_in_words, some_of};

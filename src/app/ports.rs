@@ -1,4 +1,4 @@
-//! Decides the `PORT` of every dyno (S5.1, S5.2) and which blocks `-p auto` tries (S5.4).
+//! Decides the `PORT` of every dyno (S5.1) and which blocks `-p auto` tries (S5.4).
 //!
 //! Pure: `runtime` finds out whether a port is in use and which run holds a block.
 
@@ -72,40 +72,6 @@ impl PortError {
     }
 }
 
-/// All places that can set the base port, with their values.
-#[derive(Debug, Clone, Default)]
-pub struct BaseSources<'a> {
-    /// `-p`.
-    pub option: Option<&'a str>,
-    /// `PORT` given with `--set`.
-    pub setting: Option<&'a [u8]>,
-    /// `port` in `.foreman`, the default for `-p`.
-    pub foreman_file: Option<u16>,
-    /// `PORT` in the `.env` files, with its place for messages, such as `.env:7`.
-    pub env_file: Option<(&'a str, &'a [u8])>,
-    /// `PORT` in the shell.
-    pub shell: Option<&'a [u8]>,
-    /// With `--prefer-shell`, the shell is used before the files.
-    pub prefer_shell: bool,
-}
-
-/// The place that sets the base port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BaseSource<'a> {
-    /// `-p`.
-    Option(&'a str),
-    /// `PORT` given with `--set`.
-    Setting(&'a [u8]),
-    /// `port` in `.foreman`.
-    ForemanFile(u16),
-    /// `PORT` in a `.env` file, with its place.
-    EnvFile(&'a str, &'a [u8]),
-    /// `PORT` in the shell.
-    Shell(&'a [u8]),
-    /// Nothing sets it.
-    Default,
-}
-
 /// The base port: fixed, or to be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortBase {
@@ -113,44 +79,6 @@ pub enum PortBase {
     Fixed(u16),
     /// The ports begin at the first free block (S5.4).
     Auto,
-}
-
-impl<'a> BaseSources<'a> {
-    /// The first of these that is set: `-p`, `--set`, `.foreman`, `.env`, the shell (S5.2, S3.1). An empty variable is
-    /// treated as unset. With `prefer_shell` the shell comes before `.env`.
-    #[must_use]
-    pub fn first(&self) -> BaseSource<'a> {
-        let is_set = |text: &[u8]| !text.trim_ascii().is_empty();
-        let file = self.env_file.filter(|(_, text)| is_set(text)).map(|(at, text)| BaseSource::EnvFile(at, text));
-        let shell = self.shell.filter(|text| is_set(text)).map(BaseSource::Shell);
-        let variable = if self.prefer_shell { shell.or(file) } else { file.or(shell) };
-        let option = self.option.map(BaseSource::Option);
-        let setting = self.setting.filter(|text| is_set(text)).map(BaseSource::Setting);
-        let foreman_file = self.foreman_file.map(BaseSource::ForemanFile);
-        option.or(setting).or(foreman_file).or(variable).unwrap_or(BaseSource::Default)
-    }
-}
-
-impl BaseSource<'_> {
-    /// Parses its value.
-    ///
-    /// # Errors
-    /// [`PortError::BadBase`], which names the source.
-    pub fn base(self) -> Result<PortBase, PortError> {
-        match self {
-            Self::Option("auto") => Ok(PortBase::Auto),
-            Self::Option(text) => fixed(text.as_bytes(), || format!("`-p {text}`")),
-            Self::Setting(text) => fixed(text, || "`PORT` given with `--set`".to_owned()),
-            Self::ForemanFile(port) => Ok(PortBase::Fixed(port)),
-            Self::EnvFile(at, text) => fixed(text, || format!("{at}: `PORT`")),
-            Self::Shell(text) => fixed(text, || "`PORT` in the shell".to_owned()),
-            Self::Default => Ok(PortBase::Fixed(DEFAULT_BASE)),
-        }
-    }
-}
-
-fn fixed(text: &[u8], from: impl Fn() -> String) -> Result<PortBase, PortError> {
-    parse_port(text).map(PortBase::Fixed).ok_or_else(|| PortError::BadBase { from: from() })
 }
 
 /// Parses a port number, 1..=65535. Surrounding blanks are ignored.

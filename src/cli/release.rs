@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::help::{LIFE, OUTPUT};
-use super::start::{PtyMode, Seconds, StartArgs};
+use super::start::{PtyMode, Seconds};
 use super::{LogArgs, ProjectArgs, VariableArgs};
 
 /// Options of `dyno release`: those of `start` that affect the release command.
@@ -37,64 +37,4 @@ pub struct ReleaseArgs {
     /// How the log looks and where it goes.
     #[command(flatten)]
     pub log: LogArgs,
-}
-
-impl ReleaseArgs {
-    /// The same options for a start.
-    #[must_use]
-    pub fn as_start(&self) -> StartArgs {
-        StartArgs {
-            project: self.project.clone(),
-            variables: self.variables.clone(),
-            heroku: self.heroku,
-            profile: self.profile,
-            timeout: self.timeout,
-            pty: self.pty,
-            log: self.log.clone(),
-            ..StartArgs::default()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use crate::cli::{Cli, Command, StartArgs};
-
-    fn as_start(options: &[&str]) -> StartArgs {
-        let cli = Cli::try_parse_from(["dyno", "release"].iter().chain(options)).expect("understood");
-        let Command::Release(args) = cli.command else { panic!("another command") };
-        args.as_start()
-    }
-
-    #[test]
-    fn each_option_means_what_it_means_for_a_start() {
-        let options = [
-            "-f",
-            "Procfile.dev",
-            "--set",
-            "A=1",
-            "--prefer-shell",
-            "--heroku",
-            "--profile",
-            "-t",
-            "3",
-            "--pty",
-            "never",
-            "--color",
-            "always",
-            "--log-format",
-            "text",
-            "--no-timestamps",
-            "--no-prefix",
-            "--log-dir",
-            "log",
-        ];
-        let cli = Cli::try_parse_from(["dyno", "start"].iter().chain(&options)).expect("understood");
-
-        let Command::Start(start) = cli.command else { panic!("another command") };
-        assert_eq!(as_start(&options), *start);
-        assert_eq!(as_start(&[]), StartArgs::default());
-    }
 }

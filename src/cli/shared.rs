@@ -54,6 +54,9 @@ pub struct LogArgs {
     /// Leave out the time of day
     #[arg(long, alias = "no-timestamp", help_heading = OUTPUT, hide_short_help = true)]
     pub no_timestamps: bool,
+    /// Show the time of day whatever `.foreman` says (foreman's `--timestamp`).
+    #[arg(skip)]
+    pub timestamps: bool,
     /// Leave out time and name; the files of --log-dir keep them
     #[arg(long, help_heading = OUTPUT, hide_short_help = true)]
     pub no_prefix: bool,

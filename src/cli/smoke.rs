@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 
 use super::help::{LIFE, OUTPUT, WHAT_RUNS};
-use super::start::{PtyMode, Seconds, StartArgs, StdinMode, above_zero};
+use super::start::{Seconds, StdinMode, above_zero};
 use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
 use crate::error::Status;
 
@@ -135,30 +135,10 @@ impl SmokeArgs {
         self.settle.unwrap_or(DEFAULT_SETTLE).0
     }
 
-    /// The same options for a start: on free ports, without a terminal.
+    /// How long all dynos may take to come up.
     #[must_use]
-    pub fn as_start(&self) -> StartArgs {
-        StartArgs {
-            project: self.project.clone(),
-            formation: self.formation.clone(),
-            port: Some("auto".to_owned()),
-            variables: self.variables.clone(),
-            heroku: self.heroku,
-            ready: self.ready.clone(),
-            boot_timeout: Some(self.boot_timeout.unwrap_or(DEFAULT_BOOT_TIMEOUT)),
-            profile: self.profile,
-            no_release: self.no_release,
-            can_die: self.can_die.clone(),
-            allow_exit: self.allow_exit.clone(),
-            stop_signal: self.stop_signal.clone(),
-            stop_all: self.stop_all.clone(),
-            timeout: self.grace,
-            pty: PtyMode::Never,
-            stdin: self.stdin,
-            log: self.log.clone(),
-            quiet: self.quiet.clone(),
-            ..StartArgs::default()
-        }
+    pub fn boot_timeout(&self) -> Duration {
+        self.boot_timeout.unwrap_or(DEFAULT_BOOT_TIMEOUT).0
     }
 }
 
@@ -175,69 +155,21 @@ mod tests {
         *args
     }
 
-    fn started(options: &[&str]) -> StartArgs {
-        let cli = Cli::try_parse_from(["dyno", "start"].iter().chain(options)).expect("understood");
-        let Command::Start(args) = cli.command else { panic!("another command") };
-        *args
-    }
-
-    #[test]
-    fn each_option_of_a_start_means_what_it_means_there() {
-        let shared = [
-            "-f",
-            "Procfile.dev",
-            "-l",
-            "web",
-            "-c",
-            "web=2",
-            "-x",
-            "css",
-            "--set",
-            "A=1",
-            "--prefer-shell",
-            "--heroku",
-            "--profile",
-            "--no-release",
-            "--ready",
-            "web",
-            "--stop-signal",
-            "web=INT",
-            "--stdin",
-            "null",
-            "--color",
-            "always",
-            "--log-format",
-            "text",
-            "--no-timestamps",
-            "--no-prefix",
-            "-q",
-            "web",
-            "--log-dir",
-            "log",
-            "worker",
-        ];
-        let fixed = ["-p", "auto", "--pty", "never", "--boot-timeout", "60"];
-
-        assert_eq!(parsed(&shared).as_start(), started(&[&shared[..], &fixed].concat()));
-        assert_eq!(parsed(&["-m", "all=1"]).as_start(), started(&[&["-m", "all=1"][..], &fixed].concat()));
-    }
-
     #[test]
     fn s13_1_timeout_is_the_boot_timeout_and_grace_a_separate_option() {
-        let start = parsed(&["--timeout", "7", "--grace", "3", "--allow-exit", "worker=any"]).as_start();
+        let args = parsed(&["--timeout", "7", "--grace", "3"]);
 
-        assert_eq!(start.boot_timeout, Some(Seconds(Duration::from_secs(7))));
-        assert_eq!(start.timeout, Some(Seconds(Duration::from_secs(3))));
-        assert_eq!(start.allow_exit, ["worker=any"]);
-        assert_eq!(parsed(&["--boot-timeout", "7"]).as_start().boot_timeout, start.boot_timeout);
+        assert_eq!(args.boot_timeout(), Duration::from_secs(7));
+        assert_eq!(args.grace, Some(Seconds(Duration::from_secs(3))));
+        assert_eq!(parsed(&["--boot-timeout", "7"]).boot_timeout(), args.boot_timeout());
     }
 
     #[test]
     fn can_die_and_allow_exit_accept_the_same_lists() {
-        let lists = |args: StartArgs| [args.can_die, args.allow_exit];
+        let lists = |args: SmokeArgs| [args.can_die, args.allow_exit];
         for (at, name) in ["--can-die", "--allow-exit"].into_iter().enumerate() {
-            let list = parsed(&[name, "job,cron=any"]).as_start();
-            let twice = started(&[name, "job", name, "cron=any"]);
+            let list = parsed(&[name, "job,cron=any"]);
+            let twice = parsed(&[name, "job", name, "cron=any"]);
 
             assert_eq!(lists(list)[at], ["job", "cron=any"]);
             assert_eq!(lists(twice)[at], ["job", "cron=any"]);

@@ -50,7 +50,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
     diagnostics::choose_color(cli.color());
     match &cli.command {
         Command::Start(args) | Command::Local(args) => start::run(cli, args),
-        Command::Release(args) => start::run_release(cli, &args.as_start()),
+        Command::Release(args) => start::run_release(cli, args),
         Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
         Command::Ps(args) => ps::run(cli, args),
         Command::Scale(args) => scale::run(cli, args),

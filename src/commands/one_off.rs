@@ -12,7 +12,7 @@ use std::process::Command;
 
 use crate::app::{
     DynoVariables, Layers, PortVariable, ProcfileEntry, Severity, append_words, did_you_mean, join_words, nearest,
-    shell_line, shown_words,
+    shell_line, shown_words, with_profile,
 };
 use crate::cli::{Cli, RunArgs, TypeWord};
 use crate::console::diagnostics::{print_line, settle, settled};
@@ -27,7 +27,6 @@ use crate::project::{Finding, Findings};
 use crate::project::{Places, reason};
 use crate::runtime;
 use crate::runtime::identity;
-use crate::settings::platform;
 use crate::supervisor::Outcome;
 
 /// Returns only if the command could not be started.
@@ -71,7 +70,8 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
         })?;
     }
     bash::check_shell_of_run(args.profile)?;
-    let (shell, line) = platform::shell(args.profile, shell_line(&line));
+    let line = shell_line(&line);
+    let (shell, line) = if args.profile { (Shell::Bash, with_profile(&line)) } else { (Shell::Sh, line) };
     Err(become_command(shell, &line.line, &environment, places.dyno_directory()))
 }
 

@@ -11,11 +11,14 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use clap::ColorChoice;
+
 use self::look::{Shown, formatter, log_files, prefix_columns};
 use self::registration::Origin;
 use super::smoke::SmokeRequest;
+use crate::app::ForemanFile;
 use crate::app::Ports;
-use crate::cli::{Cli, PtyMode, StartArgs, StdinMode};
+use crate::cli::{Cli, ProjectArgs, PtyMode, ReleaseArgs, StartArgs};
 use crate::console::diagnostics::{print_line, settle, settled, warn};
 use crate::error::{Complaint, Error, GUARDIAN_KILLED, Status};
 use crate::guardian::{Guardian, Limits, fork_failure};
@@ -29,7 +32,7 @@ use crate::project::{bash, foreman_formation};
 use crate::release::{Blueprint, Release, RunSettings};
 use crate::runtime::identity::{release_user, session};
 use crate::runtime::{self, Ending};
-use crate::settings::{RequestedFormation, focused, known_types, platform, policy};
+use crate::settings::{Look, Settings, focused, known_types};
 use crate::supervisor::{FocusAdvice, Outcome, Plan, Policy, StopAdvice};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
@@ -46,21 +49,21 @@ const NO_LIMITS: &str = "cannot read the resource limits";
 #[derive(Clone, Copy)]
 pub(super) enum Scope<'a> {
     /// The release command, then the formation.
-    App,
+    App(&'a StartArgs),
     /// The release command alone (S8.2).
-    Release,
+    Release(&'a ReleaseArgs),
     /// All of it, to be tested.
     Smoke(&'a SmokeRequest<'a>),
 }
 
 /// `dyno start`.
 pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
-    carry_out(Scope::App, cli, args).map(|ending| end(&ending))
+    carry_out(Scope::App(args), cli).map(|ending| end(&ending))
 }
 
 /// `dyno release`: a start that ends after the release phase.
-pub(super) fn run_release(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
-    carry_out(Scope::Release, cli, args).map(|ending| end(&ending))
+pub(super) fn run_release(cli: &Cli, args: &ReleaseArgs) -> Result<Outcome, Error> {
+    carry_out(Scope::Release(args), cli).map(|ending| end(&ending))
 }
 
 fn end(ending: &Ending) -> Outcome {
@@ -69,7 +72,7 @@ fn end(ending: &Ending) -> Outcome {
 }
 
 /// Runs the part of the app that `scope` selects until it has ended.
-pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result<Ending, Error> {
+pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     let limits = Limits::raise().map_err(|errno| refused(NO_LIMITS, errno.desc()))?;
     // Before any file is read and any thread exists: a fork copies as little as possible.
     let guardian = Guardian::start(limits)
@@ -79,25 +82,25 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
     let no_process_table = process_table::check(matches!(scope, Scope::Smoke(_)))?;
 
     let mut findings = Findings::default();
-    let Some(places) = Places::find(cli.project(&args.project).into(), cli.dialect, &mut findings) else {
+    let Some(places) = Places::find(cli.project(scope.project()).into(), cli.dialect, &mut findings) else {
         return settled(None, &findings);
     };
-    let options = (&args.variables).into();
-    let project = Project::load(places, &options, scope.type_source(args), print_line, &mut findings)?;
+    let settings = scope.settings(cli.color(), &places.foreman);
+    let project = Project::load(places, &settings.variables, scope.type_source(), print_line, &mut findings)?;
     let project = settled(project, &findings)?;
     let types = project.procfile.formation_types();
-    let mut policy = policy(args, &project.places.foreman, &types)?;
+    let mut policy = settings.life.policy(&settings.look, &types)?;
     policy.stop_advice = scope.stop_advice(cli.dialect);
     policy.focus_advice = scope.focus_advice(cli.dialect);
     let release = project.procfile.release().map(|entry| DynoName::new(entry.process_type.clone(), 1));
     let (release, assigned) = match scope {
-        Scope::App | Scope::Smoke(_) => {
-            let requested = RequestedFormation::new(&args.formation, &project.places.foreman);
+        Scope::App(_) | Scope::Smoke(_) => {
+            let requested = &settings.formation;
             if let Scope::Smoke(request) = scope {
                 request.check_types(&types)?;
             }
             let mut findings = Findings::default();
-            if !requested.is_by_option() {
+            if requested.is_of_file() {
                 let places = &project.places;
                 foreman_formation::find(&places.foreman, &places.foreman_name, &types, &mut findings);
                 settle(&findings)?;
@@ -107,54 +110,54 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
             let is_shown = |warning: &Complaint| findings.iter().any(|finding| finding.message == warning.fact);
             warnings.iter().filter(|warning| !is_shown(warning)).for_each(warn);
             requested.check_runs_something(&formation, &types)?;
-            let release = release.filter(|_| !args.no_release && formation.keeps_release());
-            (release, ports::assign(args, &project, &types, &formation)?)
+            let release = release.filter(|_| settings.runs_release && formation.keeps_release());
+            (release, ports::assign(&settings.ports, &project, &types, &formation)?)
         }
-        Scope::Release if release.is_some() => (release, ports::Assigned::default()),
-        Scope::Release => {
+        Scope::Release(_) if release.is_some() => (release, ports::Assigned::default()),
+        Scope::Release(_) => {
             let hint = "add a line such as `release: ./migrate`";
             return Err(Error::new(Status::Config, "the Procfile has no `release` command", hint));
         }
     };
-    bash::check_shell(platform::reads_profile(args))?;
-    check_open_files(limits, assigned.ports.len(), open_files_of_a_dyno(args))?;
+    bash::check_shell(settings.shell == Shell::Bash)?;
+    check_open_files(limits, assigned.ports.len(), open_files_of_a_dyno(&settings))?;
     let dynos: Vec<DynoName> = assigned.ports.iter().map(|(dyno, _)| dyno.clone()).collect();
     let file = project.procfile_name.clone();
     let other_procfile = project.other_procfile.clone().filter(|_| scope.mentions_procfile_dev());
     let all: Vec<DynoName> = release.iter().chain(&dynos).cloned().collect();
     let origin = Origin::of(&project);
-    let blueprint = blueprint(args, project, &all, assigned.rule.clone(), &policy)?;
+    let blueprint = blueprint(&settings, project, &all, assigned.rule.clone(), &policy)?;
     let mut plan = plan(&file, blueprint, release.as_ref(), &dynos)?;
     let mut nothing_listens = None;
     if let Scope::Smoke(request) = scope {
         nothing_listens = request.check_ready(&policy, &assigned.ports)?;
         plan.command = request.command(&plan.blueprint, &assigned.ports)?;
     }
-    let quiet = quiet(args, &types)?;
-    let files = log_files(args, &plan, &types)?;
+    let quiet = quiet(&settings.look, &types)?;
+    let files = log_files(&settings.look, &plan, &types)?;
     let api = match scope {
-        Scope::App | Scope::Smoke(_) => {
+        Scope::App(_) | Scope::Smoke(_) => {
             let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
             registration::register(kind, origin, &plan.blueprint, &assigned.ports)?
         }
-        Scope::Release => None,
+        Scope::Release(_) => None,
     };
     // Only now: an error is not preceded by lines about a start that it prevents.
     no_process_table.iter().for_each(warn);
     assigned.report();
     nothing_listens.iter().for_each(warn);
-    look::check(args);
+    look::check(&settings.look);
     if let Some(finding) = &other_procfile {
         warn(&finding.complaint());
     }
 
     let start = runtime::Start {
-        prefix_columns: prefix_columns(args, &plan),
-        formatter: formatter(args, cli.color(), scope.shown(), &plan, &types),
+        prefix_columns: prefix_columns(&settings.look, &plan),
+        formatter: formatter(&settings.look, scope.shown(), &plan, &types),
         quiet,
         files,
-        notices: platform::notice_style(args),
-        null_stdin: args.stdin == StdinMode::Null,
+        notices: settings.look.notice_style(),
+        null_stdin: settings.streams.null_stdin,
         plan,
         policy,
         smoke: scope.smoke_start(&assigned.ports),
@@ -169,23 +172,39 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli, args: &StartArgs) -> Result
 impl<'a> Scope<'a> {
     fn shown(self) -> Shown {
         match self {
-            Self::App | Self::Release => Shown::OnStdout,
+            Self::App(_) | Self::Release(_) => Shown::OnStdout,
             Self::Smoke(_) => Shown::OnStderrForSmoke,
         }
     }
 
-    fn type_source(self, args: &'a StartArgs) -> TypeSource<'a> {
-        match (self, args.start_cmd.as_deref()) {
-            (Self::Smoke(request), _) => request.type_source(),
-            (Self::App | Self::Release, Some(command)) => TypeSource::ProcfileOr(command),
-            (Self::App | Self::Release, None) => TypeSource::Procfile,
+    fn project(self) -> &'a ProjectArgs {
+        match self {
+            Self::App(args) => &args.project,
+            Self::Release(args) => &args.project,
+            Self::Smoke(request) => &request.args.project,
+        }
+    }
+
+    fn settings(self, color: ColorChoice, file: &ForemanFile) -> Settings {
+        match self {
+            Self::App(args) => Settings::of_start(args, color, file),
+            Self::Release(args) => Settings::of_release(args, color, file),
+            Self::Smoke(request) => Settings::of_smoke(request.args, color, file),
+        }
+    }
+
+    fn type_source(self) -> TypeSource<'a> {
+        match self {
+            Self::App(args) => args.start_cmd.as_deref().map_or(TypeSource::Procfile, TypeSource::ProcfileOr),
+            Self::Release(_) => TypeSource::Procfile,
+            Self::Smoke(request) => request.type_source(),
         }
     }
 
     /// A person may have meant the other Procfile; a smoke test runs unattended, and the same way every time.
     fn mentions_procfile_dev(self) -> bool {
         match self {
-            Self::App | Self::Release => true,
+            Self::App(_) | Self::Release(_) => true,
             Self::Smoke(_) => false,
         }
     }
@@ -197,7 +216,7 @@ impl<'a> Scope<'a> {
             Dialect::Foreman | Dialect::Honcho => false,
         };
         match self {
-            Self::App | Self::Release => Some(StopAdvice { keys: std::io::stdin().is_terminal(), options }),
+            Self::App(_) | Self::Release(_) => Some(StopAdvice { keys: std::io::stdin().is_terminal(), options }),
             Self::Smoke(_) => None,
         }
     }
@@ -205,14 +224,14 @@ impl<'a> Scope<'a> {
     fn focus_advice(self, dialect: Dialect) -> FocusAdvice {
         match (self, dialect) {
             (_, Dialect::Foreman | Dialect::Honcho) => FocusAdvice::None,
-            (Self::App, Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Option,
-            (Self::Release | Self::Smoke(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Command,
+            (Self::App(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Option,
+            (Self::Release(_) | Self::Smoke(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Command,
         }
     }
 
     fn smoke_start(self, ports: &[(DynoName, u16)]) -> Option<runtime::SmokeStart> {
         match self {
-            Self::App | Self::Release => None,
+            Self::App(_) | Self::Release(_) => None,
             Self::Smoke(request) => Some(request.smoke_start(ports)),
         }
     }
@@ -225,25 +244,26 @@ fn refused(what: &str, why: &str) -> Error {
 
 /// Everything that a dyno is made of, from now on in one place.
 fn blueprint(
-    args: &StartArgs,
+    settings: &Settings,
     project: Project,
     dynos: &[DynoName],
     rule: Ports,
     policy: &Policy,
 ) -> Result<Blueprint, Error> {
     let types = project.procfile.formation_types();
-    let (io, (focused_io, focus)) = streams(args.pty);
-    let settings = RunSettings {
+    let (io, (focused_io, focus)) = streams(settings.streams.pty);
+    let run = RunSettings {
         ports: rule,
         ready: policy.ready.clone(),
-        shell: if platform::reads_profile(args) { Shell::Bash } else { Shell::Sh },
+        shell: settings.shell,
         directory: project.directory,
         session: session()?,
         io,
-        focused: focused(args, &types, dynos, std::io::stdin().is_terminal())?.map(|dyno| (dyno, focused_io, focus)),
+        focused: focused(&settings.streams, &settings.look, &types, dynos, std::io::stdin().is_terminal())?
+            .map(|dyno| (dyno, focused_io, focus)),
     };
-    let user = release_user(platform::notice_style(args));
-    Ok(Blueprint::new(Release::first(user, project.procfile, project.layers), settings))
+    let user = release_user(settings.look.notice_style());
+    Ok(Blueprint::new(Release::first(user, project.procfile, project.layers), run))
 }
 
 /// The specifications of all dynos that are started. Each is checked against the limits of the system.
@@ -272,13 +292,13 @@ fn streams(mode: PtyMode) -> (Io, (Io, Focus)) {
 }
 
 /// How many files stay open for a dyno: both sides of its terminal or our side of its pipe, and its log file.
-fn open_files_of_a_dyno(args: &StartArgs) -> u64 {
-    let (io, _) = streams(args.pty);
+fn open_files_of_a_dyno(settings: &Settings) -> u64 {
+    let (io, _) = streams(settings.streams.pty);
     let of_stream = match io {
         Io::Pty(_) => 2,
         Io::Pipe | Io::Inherit => 1,
     };
-    of_stream + u64::from(args.log.log_dir.is_some())
+    of_stream + u64::from(settings.look.log_dir.is_some())
 }
 
 /// `each`: open files that one dyno needs.
@@ -293,8 +313,8 @@ fn check_open_files(limits: Limits, dynos: usize, each: u64) -> Result<(), Error
     Err(Error::new(Status::Internal, fact, format!("raise it with `ulimit -n {needed}`, or run fewer dynos")))
 }
 
-fn quiet(args: &StartArgs, types: &[ProcessType]) -> Result<runtime::Quiet, Error> {
-    let quiet = args.quiet.iter().map(|name| known_types("--quiet", name, types)).collect::<Result<Vec<_>, _>>()?;
+fn quiet(look: &Look, types: &[ProcessType]) -> Result<runtime::Quiet, Error> {
+    let quiet = look.quiet.iter().map(|name| known_types("--quiet", name, types)).collect::<Result<Vec<_>, _>>()?;
     let quiet: BTreeSet<ProcessType> = quiet.into_iter().flatten().collect();
     if quiet.is_empty() {
         return Ok(Box::new(|_| false));

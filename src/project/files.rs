@@ -3,19 +3,18 @@
 //! Decides which files are used (S1.7, S2.1); `app` parses them. All problems go to the findings.
 
 use std::env;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::findings::{Finding, Findings};
 use super::missing_procfile;
-use super::named_by::NamedBy;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
-use crate::app::{EnvFile, InvalidSetting, Layers, Procfile, Severity, SourcedValue};
+use crate::app::{EnvFile, InvalidSetting, Layers, Procfile, Severity};
 use crate::error::{Error, Status};
 use crate::model::{Dialect, Environment, Secret};
-use crate::settings::{VariableOptions, file_option};
+use crate::settings::{Candidate, ForemanRank, SetBy, VariableOptions, file_option, ranked};
 
 /// Shows a line about a file that is slow to read.
 pub(crate) type Announce = fn(&str);
@@ -32,7 +31,7 @@ pub(crate) struct ProcfilePath {
     pub(crate) path: PathBuf,
     /// As shown to the user.
     pub(crate) name: String,
-    pub(crate) named_by: NamedBy,
+    pub(crate) named_by: SetBy,
 }
 
 /// All variables of the app.
@@ -123,7 +122,7 @@ fn read_layers(
                 }
                 Err(problems) => findings.add(&name, &problems),
             },
-            Err(Unreadable::Missing) if named_by == NamedBy::Default => {}
+            Err(Unreadable::Missing) if named_by == SetBy::Default => {}
             Err(why) => findings.push(unreadable_env(&name, &why, &named_by, places.dialect)),
         }
     }
@@ -146,8 +145,8 @@ fn slow_pipe(name: &str, seconds: u64) -> String {
 
 /// Why a `.env` file was not read. A named file must exist; for honcho and heroku local, which start without it, a missing
 /// one is a warning.
-fn unreadable_env(name: &str, why: &Unreadable, named_by: &NamedBy, dialect: Dialect) -> Finding {
-    let by_default = *named_by == NamedBy::Default;
+fn unreadable_env(name: &str, why: &Unreadable, named_by: &SetBy, dialect: Dialect) -> Finding {
+    let by_default = *named_by == SetBy::Default;
     let (severity, message, hint) = match (why, dialect) {
         (Unreadable::BrokenLink(_), _) if by_default => {
             (Severity::Defect, format!("{why}, so no config vars are read from it"), why.hint())
@@ -164,7 +163,7 @@ fn unreadable_env(name: &str, why: &Unreadable, named_by: &NamedBy, dialect: Dia
 }
 
 /// The files to read: the named ones, else the first existing one of the root and the current directory.
-fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, NamedBy) {
+fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, SetBy) {
     if let Some(named) = places.named_env_files() {
         return named;
     }
@@ -177,7 +176,7 @@ fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, NamedBy
         findings.add_file(Severity::Warning, &places.shown(directory), "is a directory, so it is not read", hint);
     }
     let found = paths.into_iter().find(|path| !is_missing(path));
-    (found.into_iter().collect(), NamedBy::Default)
+    (found.into_iter().collect(), SetBy::Default)
 }
 
 /// Whether nothing exists at that path, not even a broken link.
@@ -187,26 +186,19 @@ pub(crate) fn is_missing(path: &Path) -> bool {
 
 /// `-f`, else `PROCFILE` of `--set`, `.env` or the shell, else `.foreman`'s, else `Procfile` of the root (S1.7).
 pub(crate) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
-    let by_option = places.option_procfile().map(|path| (path, NamedBy::Option));
-    let by_variable = || {
-        // An empty `PROCFILE` is treated as unset, like an empty `PORT`.
-        let is_set = |given: &SourcedValue| given.value.as_ref().is_some_and(|value| !value.reveal().is_empty());
-        let by_setting = || layers.get_from_options("PROCFILE").filter(is_set);
-        let in_files = || layers.get_from_files("PROCFILE").filter(is_set);
-        let by_shell = || layers.get_from_shell("PROCFILE").filter(is_set);
-        let given = by_setting().or_else(in_files).or_else(by_shell)?;
-        let name = OsString::from_vec(given.value?.reveal().to_vec());
-        Some((places.root.join(name), NamedBy::Variable(given.origin)))
-    };
-    let named = by_option.or_else(by_variable).or_else(|| places.foreman_procfile());
-    let (path, named_by) = named.unwrap_or_else(|| (places.root.join("Procfile"), NamedBy::Default));
+    let by_option = places.option_procfile().map(|value| Candidate { value, by: SetBy::Option("-f") });
+    let by_foreman = places.foreman_procfile().map(|(value, by)| (ForemanRank::Last, Candidate { value, by }));
+    let read = |name: &[u8]| places.root.join(OsStr::from_bytes(name));
+    let named = ranked(by_option, "PROCFILE", layers, by_foreman, read).into_iter().next();
+    let default = || Candidate { value: places.root.join("Procfile"), by: SetBy::Default };
+    let Candidate { value: path, by: named_by } = named.unwrap_or_else(default);
     ProcfilePath { name: places.shown(&path), path, named_by }
 }
 
 /// The warning that there is also a `Procfile.dev`, if no Procfile was named (S1.7).
 pub(crate) fn procfile_dev(places: &Places, found: &ProcfilePath) -> Option<Finding> {
     let other = places.root.join("Procfile.dev");
-    let may_be_meant = found.named_by == NamedBy::Default && found.path.exists() && other.exists();
+    let may_be_meant = found.named_by == SetBy::Default && found.path.exists() && other.exists();
     may_be_meant.then(|| {
         let other = places.shown(&other);
         Finding {
@@ -237,7 +229,7 @@ pub(crate) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
         },
         // An invalid line of `.foreman` may have named the Procfile. That line is reported instead.
         Err(Unreadable::Missing)
-            if found.named_by == NamedBy::Default && findings.may_hide_procfile(&places.foreman_name) =>
+            if found.named_by == SetBy::Default && findings.may_hide_procfile(&places.foreman_name) =>
         {
             None
         }

@@ -4,41 +4,41 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::findings::Finding;
-use super::named_by::NamedBy;
 use super::places::Places;
 use super::source_file::{self, Unreadable};
 use crate::app::{Procfile, Severity, shown_words, some_in_words};
 use crate::model::ProcessType;
+use crate::settings::SetBy;
 
 /// Scripts of `package.json` that run an app, best first, and how `npm` runs them.
 const SCRIPTS: [(&str, &str); 3] = [("dev", "npm run dev"), ("start", "npm start"), ("serve", "npm run serve")];
 
 /// The finding that the Procfile `name` does not exist.
-pub(crate) fn finding(places: &Places, named_by: &NamedBy, name: &str) -> Finding {
+pub(crate) fn finding(places: &Places, named_by: &SetBy, name: &str) -> Finding {
     let hint = hint(places, named_by);
     match named_by {
-        NamedBy::Default => {
+        SetBy::Default => {
             let message = format!("no Procfile in {}", places.root.display());
             Finding::new(Severity::Error, name, None, message, hint).in_a_sentence()
         }
-        NamedBy::Option | NamedBy::Foreman { .. } | NamedBy::Variable(_) => {
+        SetBy::Option(_) | SetBy::Foreman { .. } | SetBy::Variable { .. } => {
             named_by.finding(Severity::Error, "the Procfile", name, &Unreadable::Missing.to_string(), &hint)
         }
     }
 }
 
-fn hint(places: &Places, named_by: &NamedBy) -> String {
+fn hint(places: &Places, named_by: &SetBy) -> String {
     let others = others(places);
     let verb = if others.len() == 1 { "is" } else { "are" };
     let list = some_in_words(&others);
     match (others.as_slice(), named_by) {
-        ([first, ..], NamedBy::Default | NamedBy::Option) => {
+        ([first, ..], SetBy::Default | SetBy::Option(_)) => {
             let uses = shown_words(&["-f".into(), first.into()]);
             format!("there {verb} {list}; `{uses}` uses it")
         }
-        ([_, ..], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => format!("check the name; there {verb} {list}"),
-        ([], NamedBy::Foreman { .. } | NamedBy::Variable(_)) => Unreadable::Missing.hint().to_owned(),
-        ([], NamedBy::Default | NamedBy::Option) => match npm_script(&places.root) {
+        ([_, ..], SetBy::Foreman { .. } | SetBy::Variable { .. }) => format!("check the name; there {verb} {list}"),
+        ([], SetBy::Foreman { .. } | SetBy::Variable { .. }) => Unreadable::Missing.hint().to_owned(),
+        ([], SetBy::Default | SetBy::Option(_)) => match npm_script(&places.root) {
             Some((script, command)) => {
                 format!("package.json has the script `{script}`: create the Procfile with the line `web: {command}`")
             }

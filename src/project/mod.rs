@@ -22,11 +22,10 @@ pub(crate) mod strict_reader;
 use std::path::PathBuf;
 
 use self::files::Announce;
-use self::named_by::NamedBy;
 use crate::app::{Layers, Procfile, Severity};
 use crate::error::{Error, Status};
 use crate::model::ProcessType;
-use crate::settings::VariableOptions;
+use crate::settings::{SetBy, VariableOptions};
 
 pub(crate) use findings::{Finding, Findings};
 pub(crate) use places::{Places, reason};
@@ -66,7 +65,7 @@ impl Project {
     /// # Errors
     /// Status 2 for a bad `--set` or a blank command.
     pub(crate) fn load(
-        mut places: Places,
+        places: Places,
         options: &VariableOptions,
         types: TypeSource<'_>,
         announce: Announce,
@@ -77,12 +76,8 @@ impl Project {
         let procfile_path = found.path.clone();
         let mut other_procfile = None;
         let (procfile, procfile_name) = match types {
-            TypeSource::Command(command) => {
-                // These settings choose from the types of a Procfile, which is not read.
-                (places.foreman.formation, places.foreman.concurrency) = (None, None);
-                (Some(web_alone("--start", command)?), "--start".to_owned())
-            }
-            TypeSource::ProcfileOr(command) if found.named_by == NamedBy::Default && !found.path.exists() => {
+            TypeSource::Command(command) => (Some(web_alone("--start", command)?), "--start".to_owned()),
+            TypeSource::ProcfileOr(command) if found.named_by == SetBy::Default && !found.path.exists() => {
                 (Some(web_alone("--start-cmd", command)?), "--start-cmd".to_owned())
             }
             TypeSource::ProcfileOr(_) => {

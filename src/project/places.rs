@@ -10,11 +10,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::findings::{Finding, Findings};
-use super::named_by::NamedBy;
 use super::source_file::{self, Unreadable};
 use crate::app::{ForemanFile, Severity, did_you_mean, nearest};
 use crate::model::Dialect;
-use crate::settings::NamedFiles;
+use crate::settings::{NamedFiles, SetBy};
 
 /// Why the directory of an app cannot be used.
 struct NoDirectory {
@@ -194,25 +193,25 @@ impl Places {
     }
 
     /// `procfile` of `.foreman`.
-    pub(crate) fn foreman_procfile(&self) -> Option<(PathBuf, NamedBy)> {
+    pub(crate) fn foreman_procfile(&self) -> Option<(PathBuf, SetBy)> {
         let setting = self.foreman.procfile.as_ref()?;
         Some((self.foreman_directory.join(&setting.value), self.by_foreman("procfile", setting.line)))
     }
 
     /// The `.env` files that `-e` or `.foreman` names. None: neither names any; empty: `-e ''` means no file.
-    pub(crate) fn named_env_files(&self) -> Option<(Vec<PathBuf>, NamedBy)> {
+    pub(crate) fn named_env_files(&self) -> Option<(Vec<PathBuf>, SetBy)> {
         if !self.named.env.is_empty() {
             let from = if self.dialect == Dialect::Honcho { &self.root } else { &self.current };
             let paths = self.named.env.iter().flat_map(|list| items(list)).map(|path| absolute(from, path));
-            return Some((paths.collect(), NamedBy::Option));
+            return Some((paths.collect(), SetBy::Option("-e")));
         }
         let setting = self.foreman.env.as_ref()?;
         let paths = setting.value.iter().map(|path| absolute(&self.foreman_directory, Path::new(path)));
         Some((paths.collect(), self.by_foreman("env", setting.line)))
     }
 
-    fn by_foreman(&self, key: &'static str, line: usize) -> NamedBy {
-        NamedBy::Foreman { file: self.foreman_name.clone(), line, key }
+    fn by_foreman(&self, key: &'static str, line: usize) -> SetBy {
+        SetBy::Foreman { file: self.foreman_name.clone(), line, key }
     }
 
     /// The path as the user would write it: relative if it is below the current directory.

@@ -1,8 +1,8 @@
 //! `--focus`: which dyno has the keyboard (S6.8), and which options it excludes.
 
-use super::platform;
-use super::policy::known_type;
-use crate::cli::{LogFormatName, PtyMode, StartArgs};
+use super::life::known_type;
+use super::{Look, StreamSettings};
+use crate::cli::{LogFormatName, PtyMode};
 use crate::error::Error;
 use crate::model::{DynoName, ProcessType};
 
@@ -13,29 +13,30 @@ use crate::model::{DynoName, ProcessType};
 /// # Errors
 /// Status 2: there is no such dyno, or another option forbids what it needs.
 pub(crate) fn focused(
-    args: &StartArgs,
+    streams: &StreamSettings,
+    look: &Look,
     types: &[ProcessType],
     dynos: &[DynoName],
     stdin_is_terminal: bool,
 ) -> Result<Option<DynoName>, Error> {
-    let Some(text) = &args.focus else { return Ok(None) };
+    let Some(text) = &streams.focus else { return Ok(None) };
     let dyno = named(text, types, dynos)?;
-    if args.quiet.iter().any(|name| name == dyno.process_type.as_str()) {
+    if look.quiet.iter().any(|name| name == dyno.process_type.as_str()) {
         let hint = format!("leave out `--quiet {}`: `--focus` shows the output of `{dyno}`", dyno.process_type);
         return Err(Error::usage(
             format!("`--focus {text}` cannot be used with `--quiet {}`", dyno.process_type),
             hint,
         ));
     }
-    if platform::log_format(args) == LogFormatName::Json {
+    if look.format == LogFormatName::Json {
         let fact = format!("`--focus {text}` shows the raw output of `{dyno}`, which is not JSON");
         return Err(Error::usage(fact, "leave out `--log-format json`"));
     }
-    if args.project.procfile.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+    if streams.procfile_is_stdin {
         let fact = format!("`--focus {text}` gives stdin to `{dyno}`, but `-f -` reads the Procfile from stdin");
         return Err(Error::usage(fact, "name a file with `-f`"));
     }
-    if args.pty == PtyMode::Never && stdin_is_terminal {
+    if streams.pty == PtyMode::Never && stdin_is_terminal {
         let fact = format!("`--focus {text}` needs a terminal for `{dyno}`, but `--pty never` forbids it");
         return Err(Error::usage(fact, "leave out `--pty never`"));
     }

@@ -7,32 +7,32 @@ use crate::error::{Complaint, Error, Status};
 use crate::model::{Dialect, ProcessType};
 
 /// The formation that the options or `.foreman` request.
-pub(crate) struct RequestedFormation<'a> {
-    args: &'a FormationArgs,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestedFormation {
     by_option: bool,
-    whole: Option<&'a str>,
-    changed: &'a [String],
+    whole: Option<String>,
+    changed: Option<String>,
     only: Vec<String>,
+    except: Vec<String>,
 }
 
-impl<'a> RequestedFormation<'a> {
+impl RequestedFormation {
     /// If an option sets the formation, the one in the file is ignored.
-    pub(crate) fn new(args: &'a FormationArgs, file: &'a ForemanFile) -> Self {
+    pub(crate) fn new(args: &FormationArgs, file: &ForemanFile) -> Self {
         let only: Vec<String> = args.types.iter().chain(&args.processes).cloned().collect();
         let by_option = args.formation.is_some() || args.concurrency.is_some() || !only.is_empty();
-        let of_file = |setting: &'a Option<Setting<String>>| setting.as_ref().map(|setting| &setting.value);
+        let of_file = |setting: &Option<Setting<String>>| setting.as_ref().map(|setting| setting.value.clone());
         let (whole, changed) = if by_option {
-            (args.formation.as_ref(), args.concurrency.as_ref())
+            (args.formation.clone(), args.concurrency.clone())
         } else {
             (of_file(&file.formation), of_file(&file.concurrency))
         };
-        let changed = changed.map(std::slice::from_ref).unwrap_or_default();
-        Self { args, by_option, whole: whole.map(String::as_str), changed, only }
+        Self { by_option, whole, changed, only, except: args.except.clone() }
     }
 
-    /// Whether an option sets the formation, so that the one in `.foreman` is ignored.
-    pub(crate) fn is_by_option(&self) -> bool {
-        self.by_option
+    /// Whether `.foreman` sets it: no option does.
+    pub(crate) fn is_of_file(&self) -> bool {
+        !self.by_option && (self.whole.is_some() || self.changed.is_some())
     }
 
     /// How many dynos of each type run, and the warnings. `types`: those of the Procfile.
@@ -61,7 +61,7 @@ impl<'a> RequestedFormation<'a> {
     /// # Errors
     /// Status 2: nothing is left to run.
     pub(crate) fn check_runs_something(&self, formation: &Formation, types: &[ProcessType]) -> Result<(), Error> {
-        if formation.is_empty() { Err(empty(self.args, types)) } else { Ok(()) }
+        if formation.is_empty() { Err(empty(&self.except, types)) } else { Ok(()) }
     }
 
     /// How many dynos of each type run. None: the request is wrong. `types`: those of the Procfile.
@@ -71,7 +71,7 @@ impl<'a> RequestedFormation<'a> {
 
     /// Refuses `-m web=1 worker`, because both say what runs.
     fn refuse_types_with_formation(&self) -> Result<(), Error> {
-        let (Some(whole), false) = (&self.args.formation, self.only.is_empty()) else { return Ok(()) };
+        let (Some(whole), false) = (&self.whole, self.only.is_empty()) else { return Ok(()) };
         let named = self.only.join(",");
         let name_of = |item: &str| item.split('=').next().unwrap_or(item).to_owned();
         let mut items: Vec<String> = list_items(whole).map(str::to_owned).collect();
@@ -114,7 +114,8 @@ impl<'a> RequestedFormation<'a> {
     }
 
     fn request(&self) -> FormationRequest<'_> {
-        FormationRequest { whole: self.whole, changed: self.changed, only: &self.only, except: &self.args.except }
+        let changed = self.changed.as_ref().map(std::slice::from_ref).unwrap_or_default();
+        FormationRequest { whole: self.whole.as_deref(), changed, only: &self.only, except: &self.except }
     }
 }
 
@@ -144,17 +145,17 @@ pub(crate) fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) ->
 }
 
 /// The error if nothing would run. `types`: those of the Procfile that can run.
-fn empty(args: &FormationArgs, types: &[ProcessType]) -> Error {
+fn empty(except: &[String], types: &[ProcessType]) -> Error {
     let Some(first) = types.first() else {
         let fact = "nothing to start: the Procfile defines only `release`";
         return Error::new(Status::Usage, fact, "run it with `dyno release`");
     };
-    if args.except.is_empty() {
+    if except.is_empty() {
         return Error::new(Status::Usage, NOTHING_TO_START, quantity_hint(first));
     }
     let fact = "nothing to start: `-x` excludes every type that would run";
-    let kept = args.except.first().map_or("", |name| name.trim());
-    let others: Vec<&str> = args.except.iter().map(|name| name.trim()).filter(|name| *name != kept).collect();
+    let kept = except.first().map_or("", |name| name.trim());
+    let others: Vec<&str> = except.iter().map(|name| name.trim()).filter(|name| *name != kept).collect();
     let hint = if others.is_empty() {
         "leave out `-x`".to_owned()
     } else {

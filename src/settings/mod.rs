@@ -1,16 +1,219 @@
 //! What options and `.foreman` decide, resolved once.
+//!
+//! Each command that starts dynos turns its own options into [`Settings`]; nothing below this layer reads a command line.
+//! What depends on the Procfile, such as the types that an option names, is looked up by the methods here.
 
 mod file_option;
 mod focus;
 mod formation;
+mod life;
+mod look;
 mod named_files;
-pub(crate) mod platform;
-mod policy;
+mod ports;
+mod precedence;
+mod stop_signal;
 mod variable_options;
+
+use crate::app::ForemanFile;
+use crate::cli::{PtyMode, ReleaseArgs, SmokeArgs, StartArgs, StdinMode};
+use crate::model::Shell;
 
 pub(crate) use file_option::file_option;
 pub(crate) use focus::focused;
 pub(crate) use formation::{NOTHING_TO_START, RequestedFormation, of_file, quantity_hint, without_repeats};
+pub(crate) use life::{Life, known_types};
+pub(crate) use look::Look;
 pub(crate) use named_files::NamedFiles;
-pub(crate) use policy::{known_types, policy};
+pub(crate) use ports::{BasePort, PortSettings, port_list};
+pub(crate) use precedence::{Candidate, ForemanRank, SetBy, ranked};
 pub(crate) use variable_options::VariableOptions;
+
+/// Everything that options and `.foreman` decide about dynos that are started.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// How many dynos run.
+    pub(crate) formation: RequestedFormation,
+    /// Whether the release command runs first.
+    pub(crate) runs_release: bool,
+    /// How ports are chosen.
+    pub(crate) ports: PortSettings,
+    /// How config vars are read.
+    pub(crate) variables: VariableOptions,
+    /// When dynos start, restart and stop.
+    pub(crate) life: Life,
+    /// How the log looks and where it goes.
+    pub(crate) look: Look,
+    /// What the streams of dynos are connected to.
+    pub(crate) streams: StreamSettings,
+    /// The shell of every command. Bash first sources the profile of the app (S3.3).
+    pub(crate) shell: Shell,
+}
+
+/// What the streams of dynos are connected to (S6.1, S6.8).
+#[derive(Debug, Default)]
+pub(crate) struct StreamSettings {
+    /// When they get a terminal.
+    pub(crate) pty: PtyMode,
+    /// Whether stdin of a dyno without a terminal is `/dev/null`.
+    pub(crate) null_stdin: bool,
+    /// The dyno that `--focus` names.
+    pub(crate) focus: Option<String>,
+    /// Whether the Procfile is read from stdin.
+    pub(crate) procfile_is_stdin: bool,
+}
+
+impl Settings {
+    /// The settings of `dyno start`. `color`: the choice of the options.
+    pub(crate) fn of_start(args: &StartArgs, color: clap::ColorChoice, file: &ForemanFile) -> Self {
+        Self {
+            formation: RequestedFormation::new(&args.formation, file),
+            runs_release: !args.no_release,
+            ports: PortSettings { base: args.port.clone(), step: args.port_step, strict: args.strict_ports },
+            variables: (&args.variables).into(),
+            life: Life {
+                restart: life::restart(args),
+                boot_timeout: args.boot_timeout.map(|seconds| seconds.0).or(life::default_boot_timeout(args.heroku)),
+                ready: args.ready.clone(),
+                may_exit: life::may_exit(&args.can_die, &args.allow_exit),
+                stop_signals: args.stop_signal.clone(),
+                stop_all: args.stop_all.clone(),
+                ..Life::new(args.heroku, args.timeout, file)
+            },
+            look: Look::new(&args.log, &args.quiet, args.heroku).or_file(&args.log, color, file),
+            streams: StreamSettings {
+                pty: args.pty,
+                null_stdin: args.stdin == StdinMode::Null,
+                focus: args.focus.clone(),
+                procfile_is_stdin: args.project.procfile.as_deref().is_some_and(|path| path.as_os_str() == "-"),
+            },
+            shell: shell(args.heroku || args.profile),
+        }
+    }
+
+    /// The settings of `dyno release`, which starts no formation.
+    pub(crate) fn of_release(args: &ReleaseArgs, color: clap::ColorChoice, file: &ForemanFile) -> Self {
+        Self {
+            formation: RequestedFormation::default(),
+            runs_release: true,
+            ports: PortSettings::default(),
+            variables: (&args.variables).into(),
+            life: Life::new(args.heroku, args.timeout, file),
+            look: Look::new(&args.log, &[], args.heroku).or_file(&args.log, color, file),
+            streams: StreamSettings { pty: args.pty, ..StreamSettings::default() },
+            shell: shell(args.heroku || args.profile),
+        }
+    }
+
+    /// The settings of `dyno smoke`: free ports, no terminal, and the same look everywhere, whatever `.foreman` says.
+    pub(crate) fn of_smoke(args: &SmokeArgs, color: clap::ColorChoice, file: &ForemanFile) -> Self {
+        Self {
+            // With `--start` there is no Procfile, from whose types the formation of the file chooses.
+            formation: match args.start {
+                Some(_) => RequestedFormation::default(),
+                None => RequestedFormation::new(&args.formation, file),
+            },
+            runs_release: !args.no_release,
+            ports: PortSettings { base: Some("auto".to_owned()), ..PortSettings::default() },
+            variables: (&args.variables).into(),
+            life: Life {
+                boot_timeout: Some(args.boot_timeout()),
+                ready: args.ready.clone(),
+                may_exit: life::may_exit(&args.can_die, &args.allow_exit),
+                stop_signals: args.stop_signal.clone(),
+                stop_all: args.stop_all.clone(),
+                ..Life::new(args.heroku, args.grace, file)
+            },
+            look: Look { color, ..Look::new(&args.log, &args.quiet, args.heroku) },
+            streams: StreamSettings {
+                pty: PtyMode::Never,
+                null_stdin: args.stdin == StdinMode::Null,
+                ..StreamSettings::default()
+            },
+            shell: shell(args.heroku || args.profile),
+        }
+    }
+}
+
+fn shell(reads_profile: bool) -> Shell {
+    if reads_profile { Shell::Bash } else { Shell::Sh }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{ColorChoice, Parser};
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    /// The settings of a command line, as text.
+    fn settings(words: &[&[&str]]) -> String {
+        let words = [&["dyno"], words.concat().as_slice()].concat();
+        let cli = Cli::try_parse_from(words).expect("understood");
+        let (color, file) = (cli.color(), ForemanFile::default());
+        let settings = match &cli.command {
+            Command::Start(args) => Settings::of_start(args, color, &file),
+            Command::Release(args) => Settings::of_release(args, color, &file),
+            Command::Smoke(args) => Settings::of_smoke(args, color, &file),
+            other => panic!("{other:?} starts nothing"),
+        };
+        format!("{settings:#?}")
+    }
+
+    const SHARED: [&str; 12] = [
+        "--set",
+        "A=1",
+        "--prefer-shell",
+        "--heroku",
+        "--profile",
+        "--color",
+        "always",
+        "--log-format",
+        "text",
+        "--no-timestamps",
+        "--no-prefix",
+        "--log-dir=log",
+    ];
+
+    #[test]
+    fn each_option_of_release_means_what_it_means_for_a_start() {
+        for options in [&[][..], &SHARED, &["-t", "3", "--pty", "never"]] {
+            assert_eq!(settings(&[&["release"], options]), settings(&[&["start"], options]));
+        }
+    }
+
+    #[test]
+    fn each_option_of_smoke_means_what_it_means_for_a_start() {
+        let own = [
+            "-l",
+            "web",
+            "-c",
+            "web=2",
+            "-x",
+            "css",
+            "--no-release",
+            "--ready",
+            "web",
+            "--stop-signal",
+            "web=INT",
+            "--stdin",
+            "null",
+            "-q",
+            "web",
+            "--allow-exit",
+            "worker=any",
+            "worker",
+        ];
+        let fixed = ["-p", "auto", "--pty", "never", "--boot-timeout", "60"];
+
+        for options in [&[][..], &SHARED, &own, &["-m", "all=1"]] {
+            assert_eq!(settings(&[&["smoke"], options]), settings(&[&["start"], &fixed, options]));
+        }
+    }
+
+    #[test]
+    fn no_color_is_the_same_as_color_never() {
+        let cli = |option| Cli::try_parse_from(["dyno", "start", option]).expect("understood").color();
+
+        assert_eq!((cli("--no-color"), cli("--color=always")), (ColorChoice::Never, ColorChoice::Always));
+    }
+}

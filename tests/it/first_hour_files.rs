@@ -242,7 +242,7 @@ fn s4_5_an_unknown_key_fails_check_and_suggests_the_nearest() {
     let start = "TIME web.1  | started with pid PID\nTIME web.1  | exited with code 0\n";
     for (text, key, hint) in [
         ("prot: 1\n", "prot", "did you mean `port`?"),
-        ("xyzzy: 1\n", "xyzzy", "the keys are `port`, `formation`, `concurrency` and 4 more"),
+        ("xyzzy: 1\n", "xyzzy", "the keys are `port`, `formation`, `concurrency` and 6 more"),
     ] {
         let app = App::new("web: true\n").file(".foreman", text);
         let message = format!(": .foreman:1: `{key}` has no effect\nhint: {hint}\n");
@@ -250,7 +250,7 @@ fn s4_5_an_unknown_key_fails_check_and_suggests_the_nearest() {
         app.dyno(["check"]).run().expect(Ended::Code(78), "", &format!("error{message}"));
     }
     // Keys that mean something to foreman are not worth a word.
-    let app = App::new("web: true\n").file(".foreman", "app: x\nuser: bob\ncolor: true\nlog: /var/log\n");
+    let app = App::new("web: true\n").file(".foreman", "app: x\nuser: bob\nrun: x\nlog: /var/log\n");
     app.dyno(["start"]).run().expect(Ended::Code(0), start, "");
     app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (web)\n", "");
 }

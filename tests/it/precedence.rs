@@ -141,3 +141,32 @@ fn s4_5_quantities_of_an_option_replace_all_quantities_of_dot_foreman() {
         assert_eq!(dynos, ["web.1", "web.2", "worker.1"], "{setting}: {}", finished.stdout());
     }
 }
+
+#[test]
+fn s4_5_color_and_timestamp_of_dot_foreman_are_defaults_of_the_options() {
+    let app = App::new("web: echo up\n").file(".foreman", "color: true\ntimestamp: false\n");
+    let first_line = |name: &str, args: &[&str]| {
+        let finished = app.called(name, ["start"]).args(args).run();
+        finished.stdout().lines().next().unwrap_or_default().to_owned()
+    };
+    let web = "\u{1b}[36mweb.1  |";
+
+    let by_file = first_line("dyno", &[]);
+    assert!(by_file.starts_with(web), "{by_file:?}");
+    let never = first_line("dyno", &["--color", "never"]);
+    assert!(never.starts_with("web.1  |"), "{never:?}");
+    let foreman = first_line("foreman", &["--timestamp", "--no-color"]);
+    assert!(foreman.starts_with("TIME web.1  |"), "{foreman:?}");
+    // That file is not honcho's.
+    let honcho = first_line("honcho", &[]);
+    assert!(honcho.starts_with("TIME web.1  |"), "{honcho:?}");
+}
+
+#[test]
+fn s1_7_with_prefer_shell_the_procfile_of_the_shell_wins_over_that_of_env() {
+    let app = App::empty().file("A", "a: true\n").file("B", "b: true\n").file(".env", "PROCFILE=A\n");
+    let started = |args: &[&str]| app.dyno(["start"]).args(args).env("PROCFILE", "B").run().stdout().to_owned();
+
+    assert!(started(&[]).contains(" a.1 "), "the file wins");
+    assert!(started(&["--prefer-shell"]).contains(" b.1 "), "the shell wins");
+}

@@ -188,34 +188,10 @@ impl Layers {
         values
     }
 
-    /// The value that is used before a dyno adds its own variables, needed for `PORT` and `PROCFILE` (S1.7, S5.2).
+    /// The value that is used before a dyno adds its own variables.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<SourcedValue> {
         self.explain(key.as_bytes(), None).into_iter().next()
-    }
-
-    /// The value from the `.env` files, no matter whether the shell sets the variable.
-    #[must_use]
-    pub fn get_from_files(&self, key: &str) -> Option<SourcedValue> {
-        let found = self.names.iter().zip(&self.files).rev().find_map(|(name, file)| Some((name, file.get(key)?)));
-        found.map(|(name, entry)| SourcedValue {
-            value: Some(entry.value.clone()),
-            origin: Origin::File { name: name.clone(), line: entry.line },
-        })
-    }
-
-    /// The value from the environment that `dyno` was started with.
-    #[must_use]
-    pub fn get_from_shell(&self, key: &str) -> Option<SourcedValue> {
-        let value = self.inherited.get(key.as_bytes())?.clone();
-        Some(SourcedValue { value: Some(value), origin: Origin::Shell })
-    }
-
-    /// The value from `--set`.
-    #[must_use]
-    pub fn get_from_options(&self, key: &str) -> Option<SourcedValue> {
-        let (_, value) = self.set.iter().rev().find(|(known, _)| known == key)?;
-        Some(SourcedValue { value: Some(value.clone()), origin: Origin::Option })
     }
 
     /// The config vars of the app: the variables that files or `--set` define, sorted by name. A variable that only the

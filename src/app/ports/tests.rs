@@ -1,4 +1,4 @@
-//! Tests which base is used, which port each dyno gets, and which blocks `-p auto` tries.
+//! Tests which port each dyno gets, and which blocks `-p auto` tries.
 
 use proptest::prelude::*;
 
@@ -50,50 +50,6 @@ fn an_error_names_the_dyno_whose_port_is_over_65535() {
     assert_eq!(
         assigned(65_500, 100, &["web", "worker"], "all=1").unwrap_err(),
         "`worker.1` would get port 65600, but the highest port is 65535"
-    );
-}
-
-#[test]
-fn the_base_comes_from_option_then_set_then_files_then_shell_then_5000() {
-    let all = BaseSources {
-        option: Some("9000"),
-        setting: Some(b"8500"),
-        foreman_file: Some(8000),
-        env_file: Some((".env:2", b"7000")),
-        shell: Some(b"6000"),
-        prefer_shell: false,
-    };
-    let choose = |sources: BaseSources<'_>| sources.first().base().unwrap();
-
-    assert_eq!(choose(all.clone()), PortBase::Fixed(9000));
-    let without = BaseSources { option: None, ..all };
-    assert_eq!(choose(without.clone()), PortBase::Fixed(8500));
-    assert_eq!(choose(BaseSources { setting: Some(b" "), ..without.clone() }), PortBase::Fixed(8000));
-    let without = BaseSources { setting: None, ..without };
-    assert_eq!(choose(without.clone()), PortBase::Fixed(8000));
-    let without = BaseSources { foreman_file: None, ..without };
-    assert_eq!(choose(without.clone()), PortBase::Fixed(7000));
-    assert_eq!(choose(BaseSources { prefer_shell: true, ..without.clone() }), PortBase::Fixed(6000));
-    assert_eq!(choose(BaseSources { env_file: Some((".env:2", b"")), ..without }), PortBase::Fixed(6000));
-    assert_eq!(choose(BaseSources::default()), PortBase::Fixed(DEFAULT_BASE));
-    assert_eq!(choose(BaseSources { option: Some("auto"), ..BaseSources::default() }), PortBase::Auto);
-}
-
-#[test]
-fn an_invalid_base_names_its_source_and_shows_only_the_text_of_an_option() {
-    let error = |sources: BaseSources<'_>| sources.first().base().unwrap_err().to_string();
-
-    assert_eq!(
-        error(BaseSources { option: Some("abc"), ..BaseSources::default() }),
-        "`-p abc` is not a port number from 1 to 65535"
-    );
-    assert_eq!(
-        error(BaseSources { env_file: Some((".env:2", b"0")), ..BaseSources::default() }),
-        ".env:2: `PORT` is not a port number from 1 to 65535"
-    );
-    assert_eq!(
-        error(BaseSources { shell: Some(b"65536"), ..BaseSources::default() }),
-        "`PORT` in the shell is not a port number from 1 to 65535"
     );
 }
 

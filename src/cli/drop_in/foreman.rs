@@ -136,7 +136,12 @@ impl Start {
             },
             port: self.port,
             timeout: self.timeout,
-            log: LogArgs { color, no_timestamps: self.no_timestamp && !self.timestamp, ..LogArgs::default() },
+            log: LogArgs {
+                color,
+                no_timestamps: self.no_timestamp && !self.timestamp,
+                timestamps: self.timestamp,
+                ..LogArgs::default()
+            },
             ..StartArgs::default()
         }
     }

@@ -24,7 +24,7 @@ const ONE_OFF: &str = "run";
 
 /// The smoke test that the command line requests.
 pub(in crate::commands) struct SmokeRequest<'a> {
-    args: &'a SmokeArgs,
+    pub(in crate::commands) args: &'a SmokeArgs,
     http: Option<HttpCheck>,
     /// The last lines of each dyno.
     pub(in crate::commands) tails: Tails,

@@ -4,14 +4,14 @@ use std::io::IsTerminal;
 
 use clap::ColorChoice;
 
-use crate::cli::{LogFormatName, StartArgs};
+use crate::cli::LogFormatName;
 use crate::console::color;
 use crate::console::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
 use crate::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
 use crate::model::{DynoName, Focus, ProcessType};
 use crate::runtime::{LogFileError, LogFiles};
-use crate::settings::platform;
+use crate::settings::Look;
 use crate::supervisor::Plan;
 
 /// `10:00:00 ` and ` | ` around the name.
@@ -22,14 +22,13 @@ const BAR_COLUMNS: usize = 3;
 const HEROKU_COLUMNS: usize = 40;
 
 /// Warns about options that have no effect because the log format has its own prefix.
-pub(in crate::commands) fn check(args: &StartArgs) {
-    let format = match platform::log_format(args) {
-        LogFormatName::Text => return,
+pub(in crate::commands) fn check(look: &Look) {
+    let format = match look.format {
+        LogFormatName::Text => "text",
         LogFormatName::Heroku => "heroku",
         LogFormatName::Json => "json",
     };
-    let options = [("--no-timestamps", args.log.no_timestamps), ("--no-prefix", args.log.no_prefix)];
-    for (option, _) in options.iter().filter(|(_, is_given)| *is_given) {
+    for option in &look.unused_options {
         let fact = format!("`{option}` has no effect: lines of the log format `{format}` always have time and source");
         warn(&Complaint::new(fact, "leave it out, or add `--log-format text`"));
     }
@@ -44,14 +43,8 @@ pub(in crate::commands) enum Shown {
     OnStderrForSmoke,
 }
 
-/// The formatter of the lines. `choice`: when to use colours.
-pub(in crate::commands) fn formatter(
-    args: &StartArgs,
-    choice: ColorChoice,
-    shown: Shown,
-    plan: &Plan,
-    types: &[ProcessType],
-) -> Formatter {
+/// The formatter of the lines.
+pub(in crate::commands) fn formatter(look: &Look, shown: Shown, plan: &Plan, types: &[ProcessType]) -> Formatter {
     let passing = match shown {
         Shown::OnStdout if std::io::stdout().is_terminal() => Passing::Terminal,
         Shown::OnStdout => Passing::All,
@@ -59,7 +52,7 @@ pub(in crate::commands) fn formatter(
         Shown::OnStderrForSmoke => Passing::Text,
     };
     let focused = plan.release.iter().chain(&plan.formation).find(|spec| spec.focus != Focus::Elsewhere);
-    render(args, has_colors(choice, shown), passing, focused.map(|spec| &spec.dyno), plan, types)
+    render(look, has_colors(look.color, shown), passing, focused.map(|spec| &spec.dyno), plan, types)
 }
 
 /// Whether the lines are coloured.
@@ -81,14 +74,14 @@ pub(in crate::commands) fn is_read_by_github() -> bool {
 /// # Errors
 /// Status 74: the directory or a file in it cannot be created.
 pub(in crate::commands) fn log_files(
-    args: &StartArgs,
+    look: &Look,
     plan: &Plan,
     types: &[ProcessType],
 ) -> Result<Option<LogFiles>, Error> {
-    let Some(directory) = &args.log.log_dir else { return Ok(None) };
+    let Some(directory) = &look.log_dir else { return Ok(None) };
     let dynos = plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno);
     // The merged file would be useless without the names.
-    let formatter = render(args, false, Passing::All, None, plan, types).with_prefix();
+    let formatter = render(look, false, Passing::All, None, plan, types).with_prefix();
     let files = LogFiles::open(directory, dynos, formatter);
     files.map(Some).map_err(|error| {
         let hint = match error {
@@ -100,7 +93,7 @@ pub(in crate::commands) fn log_files(
 }
 
 fn render(
-    args: &StartArgs,
+    look: &Look,
     color: bool,
     passing: Passing,
     unprefixed: Option<&DynoName>,
@@ -116,10 +109,8 @@ fn render(
         palette: Palette::new(types.iter().cloned().chain(others)),
         zone: local_zone(),
     };
-    let format = match platform::log_format(args) {
-        LogFormatName::Text => {
-            LogFormat::Text(TextOptions { timestamps: !args.log.no_timestamps, prefix: !args.log.no_prefix })
-        }
+    let format = match look.format {
+        LogFormatName::Text => LogFormat::Text(TextOptions { timestamps: look.timestamps, prefix: look.prefix }),
         LogFormatName::Heroku => LogFormat::Heroku,
         LogFormatName::Json => LogFormat::Json,
     };
@@ -131,13 +122,13 @@ fn width(plan: &Plan) -> usize {
 }
 
 /// Columns of the terminal that the prefix takes away from a dyno.
-pub(in crate::commands) fn prefix_columns(args: &StartArgs, plan: &Plan) -> u16 {
-    let columns = match platform::log_format(args) {
+pub(in crate::commands) fn prefix_columns(look: &Look, plan: &Plan) -> u16 {
+    let columns = match look.format {
         // A program reads the objects, so their text may be as wide as the terminal.
         LogFormatName::Json => 0,
         LogFormatName::Heroku => HEROKU_COLUMNS + width(plan),
-        LogFormatName::Text if args.log.no_prefix => 0,
-        LogFormatName::Text if args.log.no_timestamps => width(plan) + BAR_COLUMNS,
+        LogFormatName::Text if !look.prefix => 0,
+        LogFormatName::Text if !look.timestamps => width(plan) + BAR_COLUMNS,
         LogFormatName::Text => TIME_COLUMNS + width(plan) + BAR_COLUMNS,
     };
     u16::try_from(columns).unwrap_or(u16::MAX)

@@ -3,13 +3,12 @@
 //! Decides what a taken port means; `runtime::ports` finds out whether it is taken and by whom.
 
 use crate::app::{DEFAULT_STEP, Formation, PortBase, PortBlock, Ports};
-use crate::cli::StartArgs;
 use crate::console::diagnostics::{print_line, warn};
 use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, ProcessType};
 use crate::project::Project;
-use crate::project::ports::{base, list};
 use crate::runtime::{self, BindMode, PortLocks};
+use crate::settings::{BasePort, PortSettings, port_list};
 
 /// The ports of all dynos.
 #[derive(Default)]
@@ -28,7 +27,7 @@ impl Assigned {
     /// Shows the ports that were chosen automatically, and the warnings. Call it when nothing can prevent the start any more.
     pub(super) fn report(&self) {
         if self.locks.is_some() {
-            print_line(&format!("ports: {}", list(&self.ports)));
+            print_line(&format!("ports: {}", port_list(&self.ports)));
         }
         self.in_use.iter().for_each(warn);
     }
@@ -40,21 +39,22 @@ impl Assigned {
 /// Status 2: a bad base, a port above 65535, two dynos with one port; 78 if the base comes from a file. 69: with
 /// `--strict-ports` a port is in use, or no block is free.
 pub(super) fn assign(
-    args: &StartArgs,
+    settings: &PortSettings,
     project: &Project,
     types: &[ProcessType],
     formation: &Formation,
 ) -> Result<Assigned, Error> {
-    let (base, given) = base(args.port.as_deref(), args.variables.prefer_shell, &project.layers, &project.places);
-    match base.map_err(|error| given.refused(&error))? {
+    let places = &project.places;
+    let base_port = BasePort::new(settings.base.as_deref(), &places.foreman, &places.foreman_name, &project.layers);
+    match base_port.base().map_err(|error| base_port.refused(&error))? {
         PortBase::Fixed(base) => {
-            let step = args.port_step.unwrap_or(DEFAULT_STEP);
+            let step = settings.step.unwrap_or(DEFAULT_STEP);
             let rule = Ports::new(base, step, types);
-            let ports = rule.assign(formation).map_err(|error| given.refused(&error))?;
-            let in_use = probe(args, &ports)?;
+            let ports = rule.assign(formation).map_err(|error| base_port.refused(&error))?;
+            let in_use = probe(settings, &ports)?;
             Ok(Assigned { ports, rule, locks: None, in_use })
         }
-        PortBase::Auto if args.port_step.is_some() => {
+        PortBase::Auto if settings.step.is_some() => {
             let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
             Err(Error::new(Status::Usage, fact, "leave it out, or name the base, such as `-p 5000`"))
         }
@@ -63,7 +63,7 @@ pub(super) fn assign(
 }
 
 /// The warnings about ports of web dynos that are in use; with `--strict-ports` that is an error (S5.3).
-fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<Vec<Complaint>, Error> {
+fn probe(settings: &PortSettings, ports: &[(DynoName, u16)]) -> Result<Vec<Complaint>, Error> {
     let mut taken = Vec::new();
     for (dyno, port) in ports.iter().filter(|(dyno, _)| dyno.process_type.as_str() == ProcessType::WEB) {
         // With `--port-step 0` many dynos share one port: one message is enough.
@@ -75,7 +75,7 @@ fn probe(args: &StartArgs, ports: &[(DynoName, u16)]) -> Result<Vec<Complaint>, 
         taken.push((*port, Complaint::new(format!("port {port} for `{dyno}` is in use{by}"), PORT_HINT)));
     }
     let complaints: Vec<Complaint> = taken.into_iter().map(|(_, complaint)| complaint).collect();
-    if args.strict_ports && !complaints.is_empty() {
+    if settings.strict && !complaints.is_empty() {
         return Err(Error::all(Status::Unavailable, complaints));
     }
     Ok(complaints)

@@ -1,0 +1,119 @@
+//! The base port, and what sets it (S5.2).
+
+use super::precedence::{Candidate, ForemanRank, SetBy, ranked};
+use crate::app::{DEFAULT_BASE, ForemanFile, Layers, Origin, PortBase, PortError, parse_port};
+use crate::error::{Error, Status};
+use crate::model::DynoName;
+
+/// What the options say about ports.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PortSettings {
+    /// `-p`.
+    pub(crate) base: Option<String>,
+    /// `--port-step`.
+    pub(crate) step: Option<u16>,
+    /// `--strict-ports`.
+    pub(crate) strict: bool,
+}
+
+/// The base port with everything that sets one.
+pub(crate) struct BasePort {
+    /// The strongest first.
+    candidates: Vec<Candidate<Vec<u8>>>,
+}
+
+impl BasePort {
+    /// `option`: `-p`. `file_name`: the name of `.foreman`.
+    pub(crate) fn new(option: Option<&str>, file: &ForemanFile, file_name: &str, layers: &Layers) -> Self {
+        let option = option.map(|text| Candidate { value: text.into(), by: SetBy::Option("-p") });
+        let foreman = file.port.as_ref().map(|setting| {
+            let by = SetBy::Foreman { file: file_name.to_owned(), line: setting.line, key: "port" };
+            (ForemanRank::AboveFiles, Candidate { value: setting.value.to_string().into_bytes(), by })
+        });
+        Self { candidates: ranked(option, "PORT", layers, foreman, <[u8]>::to_vec) }
+    }
+
+    /// What sets it.
+    pub(crate) fn set_by(&self) -> SetBy {
+        self.candidates.first().map_or(SetBy::Default, |winner| winner.by.clone())
+    }
+
+    /// What else would set it.
+    pub(crate) fn overridden(&self) -> impl Iterator<Item = &SetBy> {
+        self.candidates.iter().skip(1).map(|candidate| &candidate.by)
+    }
+
+    /// The base.
+    ///
+    /// # Errors
+    /// [`PortError::BadBase`], which names its place. The text is shown only if it comes from `-p`: any other may be a
+    /// secret.
+    pub(crate) fn base(&self) -> Result<PortBase, PortError> {
+        let Some(Candidate { value, by }) = self.candidates.first() else { return Ok(PortBase::Fixed(DEFAULT_BASE)) };
+        if matches!(by, SetBy::Option(_)) && value == b"auto" {
+            return Ok(PortBase::Auto);
+        }
+        parse_port(value).map(PortBase::Fixed).ok_or_else(|| {
+            let from = match by {
+                SetBy::Option(name) => format!("`{name} {}`", String::from_utf8_lossy(value)),
+                SetBy::Variable { name, origin: Origin::Option } => format!("`{name}` given with `--set`"),
+                SetBy::Variable { name, origin: Origin::Shell } => format!("`{name}` in the shell"),
+                SetBy::Variable { name, origin: Origin::File { .. } | Origin::Default | Origin::Dyno } => {
+                    format!("{by}: `{name}`")
+                }
+                SetBy::Default | SetBy::Foreman { .. } => by.to_string(),
+            };
+            PortError::BadBase { from }
+        })
+    }
+
+    /// The error for a base that cannot be used.
+    pub(crate) fn refused(&self, error: &PortError) -> Error {
+        let by = self.set_by();
+        let status = if by.line().is_some() { Status::Config } else { Status::Usage };
+        let place = match (error, by.line()) {
+            (PortError::OutOfRange { .. } | PortError::Collision { .. }, Some((name, line, _))) => {
+                format!("{name}:{line}: ")
+            }
+            // The message for a bad base names its place.
+            (PortError::BadBase { .. }, _) | (PortError::OutOfRange { .. } | PortError::Collision { .. }, None) => {
+                String::new()
+            }
+        };
+        Error::new(status, format!("{place}{error}"), error.hint())
+    }
+}
+
+/// `web.1 5000, web.2 5001, worker.1 5010`.
+pub(crate) fn port_list(ports: &[(DynoName, u16)]) -> String {
+    ports.iter().map(|(dyno, port)| format!("{dyno} {port}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Environment;
+
+    fn base(option: Option<&str>, shell: &str) -> Result<PortBase, String> {
+        let mut inherited = Environment::default();
+        inherited.set("PORT", shell);
+        let layers = Layers::new(inherited, false);
+        BasePort::new(option, &ForemanFile::default(), ".foreman", &layers).base().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn s5_2_without_any_setting_the_base_is_5000() {
+        assert_eq!(base(None, ""), Ok(PortBase::Fixed(DEFAULT_BASE)));
+        assert_eq!(base(Some("auto"), "6000"), Ok(PortBase::Auto));
+        assert_eq!(base(None, " 6000"), Ok(PortBase::Fixed(6_000)));
+    }
+
+    #[test]
+    fn an_invalid_base_names_its_source_and_shows_only_the_text_of_an_option() {
+        let refused = |from: &str| Err(format!("{from} is not a port number from 1 to 65535"));
+
+        assert_eq!(base(Some("abc"), ""), refused("`-p abc`"));
+        assert_eq!(base(Some(""), "6000"), refused("`-p `"));
+        assert_eq!(base(None, "65536"), refused("`PORT` in the shell"));
+    }
+}

@@ -1,0 +1,63 @@
+//! The signals that `--stop-signal` names (S6.6).
+
+use nix::sys::signal::Signal;
+
+use crate::app::{did_you_mean, nearest};
+use crate::error::Error;
+use crate::model::ProcessType;
+
+/// The error for a `--stop-signal` without `=`.
+pub(super) fn no_signal(item: &str, types: &[ProcessType]) -> Error {
+    if signal_number("", item).is_ok()
+        && let Some(first) = types.first()
+    {
+        let fact = format!("`--stop-signal {item}` has no process type");
+        return Error::usage(fact, format!("write `--stop-signal {first}={item}`, or `--stop-signal all={item}`"));
+    }
+    Error::usage(format!("`--stop-signal {item}` has no signal"), format!("write `--stop-signal {item}=INT`"))
+}
+
+/// `INT`, `SIGINT`, `2`, or a real-time signal such as `RTMIN+3` or `37`.
+pub(super) fn signal_number(name: &str, text: &str) -> Result<i32, Error> {
+    let upper = text.to_ascii_uppercase();
+    let full = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
+    let real_time = libc::SIGRTMIN()..=libc::SIGRTMAX();
+    let by_number = || text.parse().ok().filter(|number| (1..=31).contains(number) || real_time.contains(number));
+    let by_offset = || {
+        let offset = match full.strip_prefix("SIGRTMIN")? {
+            "" => 0,
+            offset => offset.strip_prefix('+')?.parse::<u8>().ok()?,
+        };
+        Some(libc::SIGRTMIN() + i32::from(offset)).filter(|number| real_time.contains(number))
+    };
+    let by_name = || full.parse::<Signal>().ok().map(|signal| signal as i32);
+    match by_name().or_else(by_number).or_else(by_offset) {
+        None => {
+            let fact = format!("`--stop-signal {name}={text}`: there is no signal `{text}`");
+            let names = Signal::iterator().filter_map(|signal| signal.as_str().strip_prefix("SIG"));
+            let near = nearest(text.strip_prefix("SIG").unwrap_or(text), names);
+            let hint = did_you_mean(&near).unwrap_or_else(|| "write a name such as `INT` or `QUIT`".to_owned());
+            Err(Error::usage(fact, hint))
+        }
+        Some(number) => Ok(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_named_with_or_without_sig_or_by_its_number() {
+        for text in ["INT", "int", "SIGINT", "2"] {
+            assert_eq!(signal_number("web", text), Ok(2), "{text}");
+        }
+        for (text, number) in [("34", 34), ("RTMIN", 34), ("SIGRTMIN+3", 37), ("rtmin+30", 64)] {
+            assert_eq!(signal_number("web", text), Ok(number), "{text}");
+        }
+        for text in ["NOPE", "0", "32", "65", "RTMIN+31", "RTMIN3"] {
+            assert!(signal_number("web", text).is_err(), "{text}");
+        }
+        assert!(signal_number("web", "99").is_err());
+    }
+}
