@@ -284,7 +284,9 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
                     let bytes = format!("… {skipped} notices skipped\n").into_bytes();
                     let time = jiff::Timestamp::now();
                     let block = LogBlock { source: Source::System, time, bytes, continued: false };
-                    batch.push_back(Item::Extra(block, Audience::All));
+                    let item = Item::Extra(block, Audience::All);
+                    self.shared.delivery.count_queued(item.bytes());
+                    batch.push_back(item);
                 }
                 return true;
             }
@@ -368,21 +370,4 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn s7_6_buffers_that_come_back_twice_do_not_pile_up() {
-        let shared = Shared {
-            queue: Mutex::default(),
-            wake: Condvar::new(),
-            budget: Semaphore::new(BUFFERS),
-            pool: Mutex::default(),
-            delivery: Delivery::new(LogStream::Stdout.outlet()).unwrap(),
-        };
-
-        (0..3 * BUFFERS).for_each(|_| shared.keep(Vec::with_capacity(READ_BYTES)));
-
-        assert_eq!(lock(&shared.pool).len(), BUFFERS);
-    }
-}
+mod tests;

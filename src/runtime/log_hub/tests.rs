@@ -1,0 +1,58 @@
+//! The hub without its thread.
+
+use super::*;
+use crate::logs::{LogFormat, Palette, Passing, TextOptions, View};
+
+fn shared() -> Arc<Shared> {
+    Arc::new(Shared {
+        queue: Mutex::default(),
+        wake: Condvar::new(),
+        budget: Semaphore::new(BUFFERS),
+        pool: Mutex::default(),
+        delivery: Delivery::new(LogStream::Stdout.outlet()).unwrap(),
+    })
+}
+
+fn writer(shared: &Arc<Shared>) -> Writer<impl Fn(&Source) -> bool + use<>> {
+    let view = View {
+        color: false,
+        passing: Passing::All,
+        name_width: 6,
+        unprefixed: None,
+        palette: Palette::new([]),
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let formatter = Formatter::new(LogFormat::Text(TextOptions { timestamps: false, prefix: true }), view);
+    let stream = LogStream::Stdout;
+    // Nothing is shown: stdout belongs to the test runner.
+    let receivers = Receivers { formatter, quiet: |_: &Source| true, files: None, tails: None, stream, focused: None };
+    let (events, _) = tokio::sync::mpsc::unbounded_channel();
+    Writer { shared: Arc::clone(shared), receivers, events, out: Vec::new(), lost: false }
+}
+
+#[test]
+fn s7_6_buffers_that_come_back_twice_do_not_pile_up() {
+    let shared = shared();
+
+    (0..3 * BUFFERS).for_each(|_| shared.keep(Vec::with_capacity(READ_BYTES)));
+
+    assert_eq!(lock(&shared.pool).len(), BUFFERS);
+}
+
+#[test]
+fn s7_5_skipped_notices_are_not_counted_as_lost_output() {
+    let shared = shared();
+    let hub = LogHub { shared: Arc::clone(&shared) };
+    let notice = || LogBlock {
+        source: Source::System,
+        time: jiff::Timestamp::UNIX_EPOCH,
+        bytes: b"restarting\n".to_vec(),
+        continued: false,
+    };
+    (0..=MAX_NOTICES).for_each(|_| hub.notice(notice()));
+    hub.close();
+
+    writer(&shared).run();
+
+    assert_eq!(hub.unwritten_bytes(), 0);
+}
