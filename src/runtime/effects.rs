@@ -1,7 +1,6 @@
 //! Performs the effects that the supervisor returns: spawns, signals, notices, probes. Decides nothing.
 //!
-//! Called by `run_loop`. Orders to the guardian go through a queue (`work`), so that a signal never overtakes the spawn
-//! of its run.
+//! Called by `run_loop`. Orders to the guardian go through a queue (`guardian_orders`).
 
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -10,9 +9,10 @@ use std::time::Instant;
 use nix::errno::Errno;
 use tokio::net::unix::pipe::Receiver;
 
+use super::guardian_orders::Signalled;
 use super::output::Order;
 use super::ports::listening_ports;
-use super::run_loop::{Finished, LiveRun, Runtime, Work};
+use super::run_loop::{Finished, LiveRun, Runtime};
 use super::streams::{RunStdin, Streams, with_empty_stdin};
 use super::{signal_number, signals, terminal};
 use crate::guardian::{Lost, family_of, set_terminal_size};
@@ -20,18 +20,17 @@ use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
 use crate::model::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
 use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, NoticeKind, SmokePhase, SpawnFailure};
 
-/// Maximum number of spawns that are sent to the guardian before the first is answered. It starts them one after the
-/// other, and with several requests pending it never has to wait for us in between.
-const MAX_SPAWNS_IN_FLIGHT: usize = 32;
-
 impl Runtime {
     pub(super) fn perform(&mut self, effect: Effect) -> Option<Finished> {
         match effect {
             Effect::Spawn(spec) => {
                 self.outputs.open(&spec.spec.dyno);
-                self.work.push_back(Work::Spawn(spec));
+                self.orders.spawn(spec);
             }
-            Effect::Signal { run, signal } => self.work.push_back(Work::Signal(run, signal)),
+            Effect::Signal { run, signal } => match self.orders.signal(run, signal) {
+                Signalled::Continues => {}
+                Signalled::NeverStarts => self.events.push_back(Event::Gone { run }),
+            },
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
             Effect::ProbeHttp { run } => self.probe_http(run),
@@ -80,30 +79,26 @@ impl Runtime {
         }
     }
 
-    /// Sends the queued work to the guardian. The number of pending spawns is limited: each holds its descriptors
-    /// twice until the guardian has answered. A signal never overtakes the spawn of its run.
-    pub(super) fn send_work(&mut self) -> Result<(), Lost> {
-        loop {
-            match self.work.front() {
-                Some(Work::Spawn(_)) if self.spawns_in_flight >= MAX_SPAWNS_IN_FLIGHT => break,
-                Some(_) => {}
-                None => break,
-            }
-            match self.work.pop_front() {
-                Some(Work::Spawn(spec)) => {
-                    self.spawn(spec);
-                    // The guardian starts it while the streams of the next one are created.
-                    self.guardian.flush()?;
-                }
-                Some(Work::Signal(run, signal)) => match signal {
-                    GroupSignal::Stop { signal, everything } => self.guardian.stop(run, signal, everything),
-                    GroupSignal::StopRest => self.guardian.stop_rest(run),
-                    GroupSignal::Kill => self.guardian.kill(run),
-                    GroupSignal::Pause => self.guardian.signal(run, libc::SIGSTOP),
-                    GroupSignal::Continue => self.guardian.signal(run, libc::SIGCONT),
-                    GroupSignal::User(signal) => self.guardian.signal_sparing_shell(run, signal_number(signal)),
-                },
-                None => break,
+    /// Sends the orders to the guardian, as far as it has answered earlier ones.
+    pub(super) fn send_orders(&mut self) -> Result<(), Lost> {
+        self.send_signals()?;
+        while let Some(spec) = self.orders.next_spawn() {
+            self.spawn(spec);
+            // The guardian starts it while the streams of the next one are created.
+            self.guardian.flush()?;
+        }
+        Ok(())
+    }
+
+    fn send_signals(&mut self) -> Result<(), Lost> {
+        while let Some((run, signal)) = self.orders.next_signal() {
+            match signal {
+                GroupSignal::Stop { signal, everything } => self.guardian.stop(run, signal, everything),
+                GroupSignal::StopRest => self.guardian.stop_rest(run),
+                GroupSignal::Kill => self.guardian.kill(run),
+                GroupSignal::Pause => self.guardian.signal(run, libc::SIGSTOP),
+                GroupSignal::Continue => self.guardian.signal(run, libc::SIGCONT),
+                GroupSignal::User(signal) => self.guardian.signal_sparing_shell(run, signal_number(signal)),
             }
         }
         self.guardian.flush()
@@ -135,7 +130,7 @@ impl Runtime {
         match requested {
             Ok(live) => {
                 self.runs.insert(run, live);
-                self.spawns_in_flight += 1;
+                self.orders.sent();
             }
             Err(why) => {
                 self.listening.forget(run);
@@ -233,8 +228,8 @@ impl Runtime {
     /// Stops this process until it gets SIGCONT. First sends the orders to stop the dynos to the guardian.
     fn suspend(&mut self) {
         self.keyboard_in_use(false);
-        // A spawn over the limit stays in the queue, and so do the signals after it.
-        while self.send_work().is_ok() && self.guardian.has_queued() {
+        // Runs whose spawn was not sent yet start after the pause.
+        while self.send_signals().is_ok() && self.guardian.has_queued() {
             terminal::wait_writable(self.guardian.as_fd());
         }
         let before = Instant::now();

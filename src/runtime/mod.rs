@@ -15,6 +15,7 @@ mod effects;
 mod ending;
 mod focus;
 mod focused;
+mod guardian_orders;
 mod http_probe;
 pub(crate) mod identity;
 mod ipv6_only;

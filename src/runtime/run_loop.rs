@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::calls::Calls;
 use super::focus::{Keyboard, Pressed, PressedKeys, Typed};
 use super::focused::Focused;
+use super::guardian_orders::GuardianOrders;
 use super::http_probe::HttpProbes;
 use super::listening::{Listening, WatchResult};
 use super::log_hub::{HubEvent, LogHub, Receivers};
@@ -27,7 +28,7 @@ use super::{FailureHint, PhaseMark, SmokeStart, Start};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
 use crate::model::{DynoName, Focus, Now, RunId, SpawnSpec};
 use crate::supervisor::{
-    Director, Event, GroupSignal, Key, NoticeStyle, Outcome, Smoke, SpawnFailure, Supervisor, UserSignal,
+    Director, Event, Key, NoticeStyle, Outcome, Smoke, SpawnFailure, Supervisor, UserSignal,
 };
 
 /// Why the loop ended.
@@ -36,12 +37,6 @@ pub(super) enum Finished {
     Outcome(Outcome),
     /// The guardian is gone or does not answer: we have to sweep its descendants.
     GuardianLost,
-}
-
-/// A request to the guardian that has not been sent yet.
-pub(super) enum Work {
-    Spawn(SpawnSpec),
-    Signal(RunId, GroupSignal),
 }
 
 /// A run that was sent to the guardian and is not gone.
@@ -73,9 +68,7 @@ pub(super) struct Runtime {
     pub(super) phase_mark: Option<PhaseMark>,
     /// The dyno of the last notice. Only recorded if phases are marked.
     pub(super) last_notice_about: Option<DynoName>,
-    pub(super) work: VecDeque<Work>,
-    /// Spawns that the guardian has not answered yet.
-    pub(super) spawns_in_flight: usize,
+    pub(super) orders: GuardianOrders,
     pub(super) stdin: Stdin,
     /// The user's keyboard, if a dyno has it.
     pub(super) keyboard: Option<Keyboard>,
@@ -142,8 +135,7 @@ impl Runtime {
             http,
             phase_mark,
             last_notice_about: None,
-            work: VecDeque::new(),
-            spawns_in_flight: 0,
+            orders: GuardianOrders::default(),
             stdin,
             keyboard,
             prefix_columns: start.prefix_columns,
@@ -165,10 +157,10 @@ impl Runtime {
             self.calls.answer_waits(|| self.director.snapshot());
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
             // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
-            if !self.work.is_empty() {
+            if !self.orders.is_empty() {
                 self.outputs.work_off().await;
             }
-            if self.send_work().is_err() {
+            if self.send_orders().is_err() {
                 return Finished::GuardianLost;
             }
             // Events of spawns that failed here, without the guardian: nothing else would wake the loop for them.
@@ -262,7 +254,7 @@ impl Runtime {
     fn report(&mut self, report: Report) -> Option<Finished> {
         match report {
             Report::Spawned(run, pid) => {
-                self.spawns_in_flight -= 1;
+                self.orders.answered();
                 if let Some(live) = self.runs.get_mut(&run) {
                     live.pid = Some(pid);
                 }
@@ -274,7 +266,7 @@ impl Runtime {
                 return finished;
             }
             Report::SpawnFailed(run, error) => {
-                self.spawns_in_flight -= 1;
+                self.orders.answered();
                 self.listening.forget(run);
                 let live = self.runs.remove(&run);
                 let why = live.map_or_else(String::new, |live| error.describe(&live.spec.spec));

@@ -229,7 +229,8 @@ impl Slot {
         }
     }
 
-    /// Stops a run, if that was not ordered before. Allowed before `Spawned`, because the guardian works in sequence.
+    /// Stops a run, if that was not ordered before. Allowed before `Spawned`: the guardian works in sequence,
+    /// and a run whose spawn was not sent to it yet never starts.
     pub(super) fn stop(&mut self, ending: Ending, turn: &mut Turn) {
         match self.state {
             DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {

@@ -123,16 +123,11 @@ impl World {
                 Effect::Spawn(spawn) => {
                     self.runs.insert(spawn.run, (Stage::Ordered, false));
                 }
-                Effect::Signal { run, signal: GroupSignal::Kill } => {
-                    if let Some((_, killed)) = self.runs.get_mut(run) {
-                        *killed = true;
-                    }
-                }
+                Effect::Signal { run, signal } => self.on_signal(*run, *signal),
                 Effect::FindListener { run } if run.0 % 2 == 0 => {
                     self.answers.push_back(Event::ListensElsewhere { run: *run, port: 3000 });
                 }
-                Effect::Signal { .. }
-                | Effect::FindListener { .. }
+                Effect::FindListener { .. }
                 | Effect::ProbeHttp { .. }
                 | Effect::EnterPhase(_)
                 | Effect::Notify(_)
@@ -143,6 +138,18 @@ impl World {
                 | Effect::ReplaceGuardian
                 | Effect::Finish(_) => {}
             }
+        }
+    }
+
+    fn on_signal(&mut self, id: RunId, signal: GroupSignal) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        let (is_kill, is_stop) = (signal == GroupSignal::Kill, matches!(signal, GroupSignal::Stop { .. }));
+        if run.0 == Stage::Ordered && (is_kill || is_stop) && id.0.is_multiple_of(3) {
+            // Its spawn was not sent yet.
+            self.runs.remove(&id);
+            self.guardian.push_back(Event::Gone { run: id });
+        } else if is_kill {
+            run.1 = true;
         }
     }
 
