@@ -40,8 +40,8 @@ pub(super) enum Order {
     SystemLine(String),
     /// Write this text unchanged, after the earlier orders.
     Mark(String),
-    /// The run is gone: show what is left in its stream and close it.
-    Close,
+    /// This run is gone: show what is left in its stream and close it.
+    Close(RunId),
 }
 
 /// A run whose unfinished line is the prompt of a debugger.
@@ -186,7 +186,9 @@ impl Output {
             }
             Order::SystemLine(text) => self.notice(Source::System, text),
             Order::Mark(text) => self.hub.mark(text.into_bytes()),
-            Order::Close => self.close().await,
+            Order::Close(run) if self.run == Some(run) => self.close().await,
+            // It was never opened.
+            Order::Close(_) => {}
         }
     }
 

@@ -27,9 +27,7 @@ use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
 use crate::model::{DynoName, Focus, Now, RunId, SpawnSpec};
-use crate::supervisor::{
-    Director, Event, Key, NoticeStyle, Outcome, Smoke, SpawnFailure, Supervisor, UserSignal,
-};
+use crate::supervisor::{Director, Event, Key, NoticeStyle, Outcome, Smoke, SpawnFailure, Supervisor, UserSignal};
 
 /// Why the loop ended.
 pub(super) enum Finished {
@@ -285,7 +283,7 @@ impl Runtime {
                     keyboard.take_from(run, &mut self.guardian);
                 }
                 if let Some(live) = self.runs.remove(&run) {
-                    self.outputs.order(&live.spec.spec.dyno, Order::Close);
+                    self.outputs.order(&live.spec.spec.dyno, Order::Close(run));
                 }
                 self.events.push_back(Event::Gone { run });
             }

@@ -11,8 +11,9 @@
 //! ```
 //!
 //! A dyno gets past `Stopping` and `Clearing` only when nothing of its run is left (`Gone`, or `SpawnFailed` if it
-//! never started) or on `Unkillable`, which leads to `Lost`: a new run never meets the old one on its port (S6.7). Each
-//! event is handled by one `on_<event>` of `Supervisor`, and every change of the state goes through `Slot::enter`.
+//! never started) or on `Unkillable`, which leads to `Lost`. From there only `Gone` leads on, so a new run never meets
+//! the old one on its port (S6.7). Each event is handled by one `on_<event>` of `Supervisor`, and every change of the state
+//! goes through `Slot::enter`.
 
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ pub(super) enum Rest {
     Backoff { until: Duration },
     /// It exited by itself, nothing of the run is left, and it is not restarted.
     Crashed,
-    /// One of its processes could not be killed. Later reports are ignored, and it is never started again.
+    /// One of its processes could not be killed. It keeps its port and is not started again, unless that process ends
+    /// after all.
     Lost,
 }
 

@@ -80,7 +80,8 @@ impl Supervisor {
         self.reconcile(id, turn);
     }
 
-    /// A dyno that is part of the formation, also if it was stopped before. One that has crashed for good stays crashed.
+    /// A dyno that is part of the formation, also if it was stopped before. One that has crashed for good, or of which a
+    /// process could not be killed, stays crashed.
     fn bring_back(&mut self, id: SlotId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let intent = match self.phase {

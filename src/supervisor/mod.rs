@@ -18,7 +18,7 @@
 //! | `DebuggerPrompt` | - | reported once | reported once | - | - | - |
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
 //! | `LeftBehind` | reported | reported | reported | reported | reported | reported |
-//! | Gone | ended | ended | ended | ended | ended | - |
+//! | Gone | ended | ended | ended | ended | ended | Crashed if Lost |
 //! | Unkillable | - | - | - | Lost if killed | Lost if killed | - |
 //! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | stop all |
 //! | Tick | kill | kill (R10) | - | stop the rest, kill, report, replace guardian | same as Stopping | start again |
@@ -196,8 +196,8 @@ impl Supervisor {
                 slot.enter(DynoState::Rest(Rest::Down), turn);
                 self.remove_if_left(id, turn);
             }
-            (Intent::Leave, DynoState::Rest(Rest::Down | Rest::Lost)) => self.remove_if_left(id, turn),
-            // Already there, due later, given up, or on its way.
+            (Intent::Leave, DynoState::Rest(Rest::Down)) => self.remove_if_left(id, turn),
+            // Already there, due later, given up, on its way, or waiting for the end of a process.
             (
                 Intent::Run,
                 DynoState::Starting { .. }
@@ -205,9 +205,10 @@ impl Supervisor {
                 | DynoState::Up { .. }
                 | DynoState::Stopping { ending: Ending::Replaced | Ending::Crashed(_), .. }
                 | DynoState::Clearing { ending: Ending::Replaced | Ending::Crashed(_), .. }
-                | DynoState::Rest(Rest::Backoff { .. } | Rest::Crashed | Rest::Lost),
+                | DynoState::Rest(Rest::Backoff { .. } | Rest::Crashed),
             )
-            | (Intent::Rest, DynoState::Rest(Rest::Down | Rest::Crashed | Rest::Lost))
+            | (Intent::Rest, DynoState::Rest(Rest::Down | Rest::Crashed))
+            | (Intent::Run | Intent::Rest | Intent::Leave, DynoState::Rest(Rest::Lost))
             | (
                 Intent::Rest | Intent::Leave,
                 DynoState::Stopping { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. }
@@ -216,7 +217,7 @@ impl Supervisor {
         }
     }
 
-    /// Removes a dyno that is not part of the formation any more. Only for dynos without a run.
+    /// Removes a dyno that is not part of the formation any more. Only for dynos of which nothing is left.
     fn remove_if_left(&mut self, id: SlotId, turn: &mut Turn) {
         if self.slots.get(id).is_some_and(|slot| slot.intent == Intent::Leave)
             && let Some(dyno) = self.slots.remove(id)

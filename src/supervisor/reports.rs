@@ -173,12 +173,24 @@ impl Supervisor {
                 slot.record_exit(VANISHED, Vec::new(), turn);
                 self.end_without_processes(id, exit, turn);
             }
-            DynoState::Rest(_) => {}
+            DynoState::Rest(Rest::Lost) => self.end_lost(id, run, turn),
+            DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Crashed) => {}
         }
     }
 
+    /// The process that could not be killed has ended after all: the dyno can start again.
+    fn end_lost(&mut self, id: SlotId, run: RunId, turn: &mut Turn) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        match (slot.role, slot.intent) {
+            (Role::Formation, Intent::Run | Intent::Rest) => slot.enter(DynoState::Rest(Rest::Crashed), turn),
+            (Role::Formation, Intent::Leave) | (Role::OneOff(_), _) => slot.intent = Intent::Leave,
+        }
+        self.end_run(id, run, turn);
+        self.remove_if_left(id, turn);
+    }
+
     pub(super) fn on_unkillable(&mut self, run: RunId, survivor: String, turn: &mut Turn) {
-        let Some((id, slot)) = self.slot_of(run) else { return };
+        let Some((_, slot)) = self.slot_of(run) else { return };
         let ordered = match slot.state {
             DynoState::Stopping { ordered, .. } | DynoState::Clearing { ordered, .. } => ordered,
             // The run was not killed.
@@ -200,7 +212,6 @@ impl Supervisor {
                 if was_release {
                     self.release_lost(turn);
                 }
-                self.end_run(id, run, turn);
             }
         }
     }
@@ -305,7 +316,7 @@ impl Supervisor {
         }
     }
 
-    /// No process of a run is left, or none that can be stopped: whatever waited for that goes on.
+    /// No process of a run is left: whatever waited for that goes on.
     fn end_run(&mut self, id: SlotId, run: RunId, turn: &mut Turn) {
         let waiting = self.slots.end_run(run);
         self.reconcile(id, turn);

@@ -352,6 +352,12 @@ impl Slot {
         self.enter(DynoState::Stopping { run, pid, ordered: killed(turn), ending, shown }, turn);
     }
 
+    /// Whether nothing of it is left, or only a process that cannot be killed of a dyno that is not wanted any more.
+    pub(super) fn is_over(&self) -> bool {
+        let is_left_alone = self.intent == Intent::Leave && self.state == DynoState::Rest(Rest::Lost);
+        self.state == DynoState::Rest(Rest::Down) || is_left_alone
+    }
+
     /// Whether it has a run that has not been killed yet.
     pub(super) fn may_be_killed(&self) -> bool {
         match self.state {

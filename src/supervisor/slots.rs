@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{DynoName, RunId};
 
+use super::dyno_state::{DynoState, Rest};
 use super::slot::Slot;
 
 /// The place of a dyno in start order.
@@ -78,7 +79,7 @@ impl Slots {
         self.dynos.insert(id, slot);
     }
 
-    /// Removes a dyno without a run.
+    /// Removes a dyno of which nothing is left.
     pub(super) fn remove(&mut self, id: SlotId) -> Option<DynoName> {
         self.waiting.remove(&id);
         self.dynos.remove(&id).map(|slot| slot.spec.dyno.clone())
@@ -94,9 +95,10 @@ impl Slots {
         self.get(self.id_of(run)?)
     }
 
-    /// Whether some run may still have processes.
+    /// Whether some run may still have processes that can be stopped.
     pub(super) fn have_runs(&self) -> bool {
-        !self.of_run.is_empty()
+        let is_lost = |id| self.get(id).is_none_or(|slot| slot.state == DynoState::Rest(Rest::Lost));
+        self.of_run.values().any(|id| !is_lost(*id))
     }
 
     /// Whether a dyno can start now. If not, it is among those of [`end_run`](Self::end_run) once its port is free: its

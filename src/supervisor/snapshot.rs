@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::model::{DynoName, ExitStatus, ProcessType};
 
 use super::Supervisor;
-use super::dyno_state::{DynoState, Rest};
 use super::slot::{Intent, Listener, Role, Slot};
 
 /// The visible state of everything at one moment.
@@ -120,7 +119,7 @@ impl Supervisor {
     pub fn snapshot(&self) -> Snapshot {
         let is_shown = |slot: &&Slot| match slot.role {
             Role::Formation => true,
-            Role::OneOff(_) => slot.state != DynoState::Rest(Rest::Down),
+            Role::OneOff(_) => !slot.is_over(),
         };
         Snapshot {
             release: self.blueprint.release().version,

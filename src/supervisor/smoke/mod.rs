@@ -309,7 +309,7 @@ impl Smoke {
 
     /// Whether the command and all its processes have ended: what it left behind may still use the formation.
     fn command_is_over(&self) -> bool {
-        let is_command = |slot: &Slot| slot.role == Role::OneOff(Listener::Smoke);
+        let is_command = |slot: &Slot| slot.role == Role::OneOff(Listener::Smoke) && !slot.is_over();
         !self.supervisor.slots.iter().any(is_command)
     }
 

@@ -3,6 +3,7 @@
 mod heroku;
 mod keyboard;
 mod life;
+mod lost;
 mod ready;
 mod release;
 mod requests;

@@ -3,19 +3,19 @@
 use super::*;
 use crate::app::Scale;
 
-fn ask(supervisor: &mut Supervisor, command: Command, now: Now) -> Vec<String> {
+pub(super) fn ask(supervisor: &mut Supervisor, command: Command, now: Now) -> Vec<String> {
     feed(supervisor, Event::Request { id: RequestId(1), command }, now)
 }
 
-fn scale(changes: &[(&str, Scale)]) -> Command {
+pub(super) fn scale(changes: &[(&str, Scale)]) -> Command {
     Command::Scale(changes.iter().map(|(name, scale)| (process_type(name), *scale)).collect())
 }
 
-fn restart(name: &str) -> Command {
+pub(super) fn restart(name: &str) -> Command {
     Command::Restart(target(name))
 }
 
-fn stop(name: &str) -> Command {
+pub(super) fn stop(name: &str) -> Command {
     Command::Stop(target(name))
 }
 
@@ -27,7 +27,7 @@ fn run(line: &str) -> Command {
     Command::RunOneOff { number: 4711, one_off: OneOff::detached(line.into()) }
 }
 
-fn names(supervisor: &Supervisor) -> Vec<String> {
+pub(super) fn names(supervisor: &Supervisor) -> Vec<String> {
     supervisor.snapshot().rows.iter().map(|row| format!("{} {}", row.dyno, row.state)).collect()
 }
 

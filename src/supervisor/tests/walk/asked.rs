@@ -169,7 +169,7 @@ impl Model {
         let has_run = self.runs.values().any(|run| run.dyno == at);
         let dyno = &mut self.dynos[at];
         (dyno.wanted, dyno.leaving, dyno.must_spawn, dyno.restart_due) = (false, true, false, None);
-        if !has_run {
+        if !has_run && !dyno.lost {
             self.remove(at);
         }
         self.end_run(at, Verdict::Requested, false);
@@ -179,6 +179,7 @@ impl Model {
         let has_run = self.runs.values().any(|run| run.dyno == at);
         let dyno = &mut self.dynos[at];
         if dyno.lost {
+            dyno.leaving = false;
             return;
         }
         let is_down = !has_run && dyno.without_run == PublicState::Down;
@@ -297,7 +298,8 @@ impl Model {
                 rule!(runs || !dyno.wanted || is_crashed, "{name}.{index} must run");
                 rule!(!runs || dyno.wanted, "{name}.{index} must not run");
             }
-            let extra = of_type().find(|(_, dyno)| dyno.present && i64::from(dyno.key.1) > self.quantities[place]);
+            let is_extra = |dyno: &Dyno| dyno.present && !dyno.lost && i64::from(dyno.key.1) > self.quantities[place];
+            let extra = of_type().find(|(_, dyno)| is_extra(dyno));
             rule!(extra.is_none(), "the formation has no {:?}", extra.map(|(_, dyno)| &dyno.name));
         }
         Ok(())

@@ -19,6 +19,10 @@ impl Model {
             }
             rule!(dyno.logged == PublicState::Starting, "{} starts, but was logged as {}", dyno.name, dyno.logged);
         }
+        // The notice about a process that cannot be killed says that a dyno which was down is not.
+        if let (NoticeKind::Unkillable { .. }, PublicState::Down) = (kind, dyno.logged) {
+            dyno.logged = PublicState::Crashed;
+        }
         let change = match kind {
             NoticeKind::StateChanged { from, to } => Some((*from, *to)),
             NoticeKind::Completed { from } if dyno.kind != Kind::Formation => Some((*from, PublicState::Down)),
@@ -72,9 +76,8 @@ impl Model {
         for (index, dyno) in self.dynos.iter().enumerate().filter(|(_, dyno)| dyno.present) {
             let run = self.runs.values().find(|run| run.dyno == index);
             let state = run.map_or(dyno.without_run, Run::visible);
-            // A release phase is logged as complete, even if it failed; an unkillable dyno has its own notice.
-            let is_over =
-                state == PublicState::Crashed && (dyno.kind != Kind::Formation || (run.is_none() && dyno.retired));
+            // A release phase is logged as complete, even if it failed.
+            let is_over = state == PublicState::Crashed && dyno.kind != Kind::Formation;
             let is_logged = dyno.logged == state || (is_over && dyno.logged == PublicState::Down);
             rule!(is_logged, "{} is {state}, but was logged as {}", dyno.name, dyno.logged);
         }

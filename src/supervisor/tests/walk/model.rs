@@ -49,6 +49,8 @@ pub(super) struct Model {
     pub(super) dynos: Vec<Dyno>,
     /// Runs that, as far as the supervisor knows, still have processes.
     pub(super) runs: BTreeMap<RunId, Run>,
+    /// Runs with a process that cannot be killed, and the dyno of each.
+    pub(super) lost_runs: BTreeMap<RunId, usize>,
     pub(super) last_run: u64,
     pub(super) booted: bool,
     pub(super) gate_open: bool,
@@ -91,6 +93,7 @@ impl Model {
             policy: scenario.policy.clone(),
             dynos: release.chain(formation).collect(),
             runs: BTreeMap::new(),
+            lost_runs: BTreeMap::new(),
             last_run: 0,
             booted: false,
             gate_open: scenario.plan.release.is_none(),
@@ -131,6 +134,11 @@ impl Model {
         let exists = |dyno: &Dyno| dyno.present || self.removed.contains(name);
         let index = self.dynos.iter().rposition(|dyno| dyno.name == *name && exists(dyno));
         index.ok_or_else(|| format!("{name} does not exist"))
+    }
+
+    /// Whether a process that cannot be killed holds this port.
+    pub(super) fn is_port_lost(&self, port: Option<u16>) -> bool {
+        port.is_some() && self.lost_runs.values().any(|at| self.dynos[*at].port == port)
     }
 
     pub(super) fn remove(&mut self, at: usize) {
@@ -237,6 +245,12 @@ impl Model {
     }
 
     fn on_gone(&mut self, id: RunId, mono: Duration) {
+        if let Some(at) = self.lost_runs.remove(&id) {
+            self.dynos[at].lost = false;
+            if self.dynos[at].leaving || self.dynos[at].kind != Kind::Formation {
+                self.remove(at);
+            }
+        }
         let Some(run) = self.runs.get(&id) else { return };
         if run.seen != Seen::Group && run.verdict.is_none() {
             return self.on_end(id, killed_by(9), mono, true);
@@ -265,15 +279,13 @@ impl Model {
 
     fn on_lost(&mut self, id: RunId) {
         let Some(run) = self.runs.remove(&id) else { return };
+        self.lost_runs.insert(id, run.dyno);
         let dyno = &mut self.dynos[run.dyno];
         dyno.without_run = PublicState::Crashed;
         (dyno.retired, dyno.lost, dyno.wanted) = (true, true, false);
         self.lost = true;
         if dyno.kind == Kind::Release {
             self.stop_for(Outcome::Code(70));
-        }
-        if self.dynos[run.dyno].leaving {
-            self.remove(run.dyno);
         }
     }
 

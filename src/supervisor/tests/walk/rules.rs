@@ -2,7 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and treats all others alike")]
 
-use super::dyno::Kind;
+use super::dyno::{Dyno, Kind};
 use super::model::{Model, Run, Seen};
 use super::*;
 
@@ -97,7 +97,8 @@ impl Model {
         let name = &spawn.spec.dyno;
         let index = self.index_of(name)?;
         let uses_port = |run: &Run| spawn.spec.port.is_some() && self.dynos[run.dyno].port == spawn.spec.port;
-        rule!(!self.runs.values().any(uses_port), "{name} must not be spawned on the port of a run that is not gone");
+        let has_port = !self.runs.values().any(uses_port) && !self.is_port_lost(spawn.spec.port);
+        rule!(has_port, "{name} must not be spawned on the port of a run that is not gone");
         rule!(spawn.spec.port == self.dynos[index].port, "{name} has the wrong port {:?}", spawn.spec.port);
         rule!(spawn.run.0 > self.last_run, "run {} is not new", spawn.run.0);
         rule!(self.cause.is_none(), "{name} must not be spawned while everything stops");
@@ -255,7 +256,8 @@ impl Model {
 
     fn allow_finish(&mut self, outcome: Outcome) -> Result<(), Broken> {
         rule!(self.runs.is_empty(), "it must not finish while {:?} are left", self.runs.keys());
-        let waiting = self.dynos.iter().any(|dyno| dyno.restart_due.is_some() || dyno.must_spawn);
+        let is_due = |dyno: &Dyno| dyno.restart_due.is_some() || (dyno.must_spawn && !self.is_port_lost(dyno.port));
+        let waiting = self.dynos.iter().any(is_due);
         rule!(!waiting, "it must not finish while a dyno is about to start");
         let given_up = self.given_up.last().map(|(_, exit)| *exit);
         let natural = given_up.or(self.first_failure).unwrap_or(code(0)).shell_code();
@@ -270,6 +272,7 @@ impl Model {
         rule!(self.must_pass.is_none(), "Ctrl-C must be passed on");
         for dyno in self.present() {
             let waits = self.runs.values().any(|run| dyno.port.is_some() && self.dynos[run.dyno].port == dyno.port);
+            let waits = waits || self.is_port_lost(dyno.port);
             rule!(!dyno.must_spawn || waits, "{} must be spawned", dyno.name);
             rule!(dyno.must_decide.is_none(), "{} crashed: it must be restarted or given up on", dyno.name);
             let due = dyno.restart_due.is_some_and(|due| due <= mono);

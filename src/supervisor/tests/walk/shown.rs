@@ -26,7 +26,8 @@ impl Model {
             let dyno = &mut self.dynos[index];
             let run = self.runs.values().find(|run| run.dyno == index);
             let state = run.map_or(dyno.without_run, Run::visible);
-            if dyno.kind != Kind::Formation && run.is_none() && state == PublicState::Down {
+            let is_over = state == PublicState::Down || (dyno.lost && dyno.leaving);
+            if dyno.kind != Kind::Formation && run.is_none() && is_over {
                 continue;
             }
             let row = rows.next().ok_or_else(|| format!("{} must have a row", dyno.name))?;

@@ -103,6 +103,8 @@ enum Stage {
     Ordered,
     Leader,
     Group,
+    /// A process was reported that cannot be killed.
+    Lost,
 }
 
 #[derive(Debug, Default)]
@@ -161,10 +163,10 @@ impl World {
                 (Some(Stage::Leader), Event::Spawned { run, pid: i32::try_from(run.0).unwrap() + 100 })
             }
             (Stage::Leader | Stage::Group, true) if killed => {
-                (None, Event::Unkillable { run, survivor: "7 (x)".into() })
+                (Some(Stage::Lost), Event::Unkillable { run, survivor: "7 (x)".into() })
             }
             (Stage::Leader, false) => (Some(Stage::Group), Event::Exited { run, exit: fate.exit, left: Vec::new() }),
-            (Stage::Leader, true) | (Stage::Group, true | false) => (None, Event::Gone { run }),
+            (Stage::Leader, true) | (Stage::Group | Stage::Lost, true | false) => (None, Event::Gone { run }),
         };
         match next {
             Some(stage) => self.runs.insert(run, (stage, killed)),
