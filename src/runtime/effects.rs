@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use tokio::net::unix::pipe::Receiver;
 
 use super::guardian_orders::Signalled;
-use super::output::Order;
+use super::output_orders::Order;
 use super::ports::listening_ports;
 use super::run_loop::{Finished, LiveRun, Runtime};
 use super::streams::{RunStdin, Streams, with_empty_stdin};
@@ -79,10 +79,11 @@ impl Runtime {
         }
     }
 
-    /// Sends the orders to the guardian, as far as it has answered earlier ones.
+    /// Sends the orders to the guardian, as far as it has answered earlier ones and the earlier output of the dynos is shown:
+    /// while the reader of our output stands still, the dynos wait (S7.5).
     pub(super) fn send_orders(&mut self) -> Result<(), Lost> {
         self.send_signals()?;
-        while let Some(spec) = self.orders.next_spawn() {
+        while let Some(spec) = self.orders.next_spawn(|dyno| self.outputs.is_ready(dyno)) {
             self.spawn(spec);
             // The guardian starts it while the streams of the next one are created.
             self.guardian.flush()?;

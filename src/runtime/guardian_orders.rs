@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{RunId, SpawnSpec};
+use crate::model::{DynoName, RunId, SpawnSpec};
 use crate::supervisor::GroupSignal;
 
 /// Maximum number of spawns that are sent to the guardian before the first is answered. It starts them one after the
@@ -65,9 +65,18 @@ impl GuardianOrders {
         self.signals.pop_front()
     }
 
-    /// The next spawn to send. None if too many are not answered yet.
-    pub(super) fn next_spawn(&mut self) -> Option<SpawnSpec> {
-        if self.in_flight >= MAX_SPAWNS_IN_FLIGHT { None } else { self.spawns.pop_front() }
+    /// Whether a spawn is left to send.
+    pub(super) fn have_spawns(&self) -> bool {
+        !self.spawns.is_empty()
+    }
+
+    /// The next spawn to send, of a dyno that is ready for it. None if too many are not answered yet.
+    pub(super) fn next_spawn(&mut self, is_ready: impl Fn(&DynoName) -> bool) -> Option<SpawnSpec> {
+        if self.in_flight >= MAX_SPAWNS_IN_FLIGHT {
+            return None;
+        }
+        let next = self.spawns.iter().position(|spawn| is_ready(&spawn.spec.dyno))?;
+        self.spawns.remove(next)
     }
 
     /// A spawn was sent.
@@ -87,7 +96,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{DynoName, DynoSpec, Environment, Focus, Io, ProcessType, Shell};
+    use crate::model::{DynoSpec, Environment, Focus, Io, ProcessType, Shell};
 
     const STOP: GroupSignal = GroupSignal::Stop { signal: 15, everything: false };
 
@@ -116,7 +125,12 @@ mod tests {
     }
 
     fn send_spawns(orders: &mut GuardianOrders) -> Vec<u64> {
-        std::iter::from_fn(|| orders.next_spawn().inspect(|_| orders.sent())).map(|spec| spec.run.0).collect()
+        let mut sent = Vec::new();
+        while let Some(spawn) = orders.next_spawn(|_| true) {
+            orders.sent();
+            sent.push(spawn.run.0);
+        }
+        sent
     }
 
     #[test]
@@ -144,6 +158,16 @@ mod tests {
             assert_eq!(orders.next_signal(), None);
             assert_eq!(send_spawns(&mut orders), [1, 3]);
         }
+    }
+
+    #[test]
+    fn s7_5_a_dyno_whose_last_output_is_not_shown_waits_alone() {
+        let mut orders = with_spawns(3);
+
+        let next = orders.next_spawn(|dyno| dyno.index != 1).map(|spawn| spawn.run);
+
+        assert_eq!(next, Some(RunId(2)));
+        assert_eq!(send_spawns(&mut orders), [1, 3]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod log_stream;
 mod lost_output;
 mod outlet;
 mod output;
+mod output_orders;
 mod outputs;
 mod patience;
 mod ports;

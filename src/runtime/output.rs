@@ -4,7 +4,6 @@
 //! then the output of the next run. The exit notice does not wait for the children, which may live until the grace period has
 //! passed. The task reads only while the hub has a free buffer, so a slow terminal stops the dyno and costs no memory.
 
-use std::cell::Cell;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
@@ -12,12 +11,12 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use tokio::net::unix::pipe::Receiver;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::task::yield_now;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep_until};
 
 use super::log_hub::{LogHub, READ_BYTES};
-use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, ScreenSize, Source};
+use super::output_orders::{Order, OrderQueue};
+use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, Source};
 use crate::model::{DynoName, RunId};
 use crate::supervisor::{FocusAdvice, KeyboardSign, NoticeKind, NoticeStyle};
 
@@ -27,57 +26,14 @@ const TERMINAL_BYTES: usize = 128 << 10;
 /// Bytes read at once if tokio reports nothing to read. A drain reads again until nothing is left.
 const DIRECT_BYTES: usize = 4096;
 
-/// An order from the run loop to the task. The queue needs no bound: each run adds a few orders, and the guardian limits
-/// how fast runs follow each other.
-pub(super) enum Order {
-    /// A new run has started: read this stream from now on. `Close` has closed the stream of the previous run.
-    Open(RunId, Rc<Receiver>, LineMode),
-    /// The terminal of the run has a new size.
-    Resize(ScreenSize),
-    /// Show a notice about the dyno, after everything that the dyno has written so far.
-    Notice(String),
-    /// Show a line about the whole formation, after the earlier notices.
-    SystemLine(String),
-    /// Write this text unchanged, after the earlier orders.
-    Mark(String),
-    /// This run is gone: show what is left in its stream and close it.
-    Close(RunId),
-}
-
 /// A run whose unfinished line is the prompt of a debugger.
 pub(super) struct AtPrompt(pub(super) RunId);
-
-/// Counts the orders that the tasks have not carried out yet.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Backlog(Rc<Cell<usize>>);
-
-impl Backlog {
-    /// Counts an order that was sent.
-    pub(super) fn add(&self) {
-        self.0.set(self.0.get() + 1);
-    }
-
-    fn remove(&self) {
-        self.0.set(self.0.get().saturating_sub(1));
-    }
-
-    /// Lets the tasks carry out their orders, as long as they make progress. With a slow terminal they make none, and waiting
-    /// for them could take forever.
-    pub(super) async fn work_off(&self) {
-        let mut before = usize::MAX;
-        while (1..before).contains(&self.0.get()) {
-            before = self.0.get();
-            yield_now().await;
-        }
-    }
-}
 
 /// The state of one dyno's output.
 pub(super) struct Output {
     dyno: DynoName,
     hub: LogHub,
-    orders: UnboundedReceiver<Order>,
-    backlog: Backlog,
+    queue: OrderQueue,
     prompts: UnboundedSender<AtPrompt>,
     run: Option<RunId>,
     stream: Option<Rc<Receiver>>,
@@ -113,19 +69,12 @@ enum Read {
 }
 
 impl Output {
-    pub(super) fn new(
-        dyno: DynoName,
-        hub: LogHub,
-        orders: UnboundedReceiver<Order>,
-        backlog: Backlog,
-        prompts: UnboundedSender<AtPrompt>,
-    ) -> Self {
+    pub(super) fn new(dyno: DynoName, hub: LogHub, queue: OrderQueue, prompts: UnboundedSender<AtPrompt>) -> Self {
         let lines = Lines::new(LineMode::AllBytes);
         Self {
             dyno,
             hub,
-            orders,
-            backlog,
+            queue,
             prompts,
             run: None,
             stream: None,
@@ -149,10 +98,11 @@ impl Output {
             let show_at = self.waiting.map(Waiting::until);
             tokio::select! {
                 biased;
-                order = self.orders.recv() => match order {
+                order = self.queue.orders.recv() => match order {
                     Some(order) => {
+                        let is_end = order.is_end();
                         self.carry_out(order).await;
-                        self.backlog.remove();
+                        self.queue.done(is_end);
                     }
                     None => break,
                 },

@@ -3,19 +3,30 @@
 //! Passes orders on. What they do is in `output`.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::log_hub::LogHub;
-use super::output::{AtPrompt, Backlog, Order, Output};
+use super::output::{AtPrompt, Output};
+use super::output_orders::{Backlog, Order, OrderQueue, UnshownEnds};
 use crate::model::DynoName;
 use crate::supervisor::FocusAdvice;
+
+/// The task of one dyno.
+struct Task {
+    orders: UnboundedSender<Order>,
+    unshown_ends: UnshownEnds,
+}
 
 /// The output tasks that exist.
 pub(super) struct Outputs {
     hub: LogHub,
-    orders: HashMap<DynoName, UnboundedSender<Order>>,
+    tasks_of: HashMap<DynoName, Task>,
+    /// Notified when the output of a run is shown completely.
+    end_shown: Rc<Notify>,
     /// The orders that the tasks have not carried out.
     backlog: Backlog,
     tasks: JoinSet<()>,
@@ -32,39 +43,54 @@ impl Outputs {
         focus_advice: FocusAdvice,
         prompts: UnboundedSender<AtPrompt>,
     ) -> Self {
-        let (orders, backlog, tasks) = (HashMap::new(), Backlog::default(), JoinSet::new());
-        Self { hub, orders, backlog, tasks, prompts, shown_raw, focus_advice }
+        let (tasks_of, backlog, tasks) = (HashMap::new(), Backlog::default(), JoinSet::new());
+        Self { hub, tasks_of, end_shown: Rc::default(), backlog, tasks, prompts, shown_raw, focus_advice }
     }
 
     /// Makes sure that a dyno has an output.
     pub(super) fn open(&mut self, dyno: &DynoName) {
-        if self.orders.contains_key(dyno) {
+        if self.tasks_of.contains_key(dyno) {
             return;
         }
         // Those of removed dynos that have ended.
         while self.tasks.try_join_next().is_some() {}
         let (sender, orders) = unbounded_channel();
-        let output = Output::new(dyno.clone(), self.hub.clone(), orders, self.backlog.clone(), self.prompts.clone());
+        let unshown_ends = UnshownEnds::new(Rc::clone(&self.end_shown));
+        let queue = OrderQueue { orders, backlog: self.backlog.clone(), unshown_ends: unshown_ends.clone() };
+        let output = Output::new(dyno.clone(), self.hub.clone(), queue, self.prompts.clone());
         let is_shown_raw = self.shown_raw.as_ref() == Some(dyno);
         self.tasks.spawn_local(output.shown_raw(is_shown_raw, self.focus_advice).run());
-        self.orders.insert(dyno.clone(), sender);
+        self.tasks_of.insert(dyno.clone(), Task { orders: sender, unshown_ends });
     }
 
     /// Gives an order to the output of a dyno, which must exist: its lines would be lost, or the dyno would block.
     pub(super) fn order(&self, dyno: &DynoName, order: Order) {
-        let Some(output) = self.orders.get(dyno) else {
+        let Some(task) = self.tasks_of.get(dyno) else {
             debug_assert!(false, "an order to the output of {dyno}, which does not exist");
             return;
         };
+        if order.is_end() {
+            task.unshown_ends.add();
+        }
         // Always succeeds: the task ends only when this sender is dropped.
-        if output.send(order).is_ok() {
+        if task.orders.send(order).is_ok() {
             self.backlog.add();
         }
     }
 
+    /// Whether all output of the earlier runs of a dyno is shown.
+    pub(super) fn is_ready(&self, dyno: &DynoName) -> bool {
+        self.tasks_of.get(dyno).is_none_or(|task| task.unshown_ends.are_none())
+    }
+
+    /// Waits until the output of a run is shown completely. Cancel safe.
+    pub(super) async fn next_end(&self) {
+        self.end_shown.notified().await;
+    }
+
     /// A dyno was removed: its task ends when it has carried out its orders.
     pub(super) fn retire(&mut self, dyno: &DynoName) {
-        self.orders.remove(dyno);
+        self.tasks_of.remove(dyno);
     }
 
     /// Lets the tasks carry out their orders, as long as they make progress.
@@ -74,7 +100,7 @@ impl Outputs {
 
     /// Ends all tasks once they have shown what is left.
     pub(super) fn close(&mut self) {
-        self.orders.clear();
+        self.tasks_of.clear();
     }
 
     /// Whether all tasks have ended.

@@ -20,7 +20,8 @@ use super::http_probe::HttpProbes;
 use super::listening::{Listening, WatchResult};
 use super::log_hub::{HubEvent, LogHub, Receivers};
 use super::log_stream::LogStream;
-use super::output::{AtPrompt, Order};
+use super::output::AtPrompt;
+use super::output_orders::Order;
 use super::outputs::Outputs;
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
@@ -200,6 +201,8 @@ impl Runtime {
                 },
                 Some(AtPrompt(run)) = self.prompts.recv() => self.events.push_back(Event::DebuggerPrompt { run }),
                 Some(call) = self.calls.next() => self.take_call(call),
+                // A spawn may wait for it.
+                () = self.outputs.next_end(), if self.orders.have_spawns() => {}
                 answer = self.http.next() => self.events.push_back(answer),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.

@@ -1,0 +1,110 @@
+//! What the run loop orders from the output task of a dyno, and how far the task is.
+//!
+//! Only counts and passes on; `output` carries the orders out.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::yield_now;
+
+use crate::logs::{LineMode, ScreenSize};
+use crate::model::RunId;
+
+/// An order from the run loop to the task. The queue needs no bound: each run adds a few orders, and the next one is not
+/// spawned before the end of the last one is shown.
+pub(super) enum Order {
+    /// A new run has started: read this stream from now on. `Close` has closed the stream of the previous run.
+    Open(RunId, Rc<Receiver>, LineMode),
+    /// The terminal of the run has a new size.
+    Resize(ScreenSize),
+    /// Show a notice about the dyno, after everything that the dyno has written so far.
+    Notice(String),
+    /// Show a line about the whole formation, after the earlier notices.
+    SystemLine(String),
+    /// Write this text unchanged, after the earlier orders.
+    Mark(String),
+    /// This run is gone: show what is left in its stream and close it.
+    Close(RunId),
+}
+
+impl Order {
+    /// Whether a run ends with this order.
+    pub(super) fn is_end(&self) -> bool {
+        match self {
+            Self::Close(_) => true,
+            Self::Open(..) | Self::Resize(_) | Self::Notice(_) | Self::SystemLine(_) | Self::Mark(_) => false,
+        }
+    }
+}
+
+/// Counts the orders that the tasks have not carried out yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Backlog(Rc<Cell<usize>>);
+
+impl Backlog {
+    /// Counts an order that was sent.
+    pub(super) fn add(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    fn remove(&self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+
+    /// Lets the tasks carry out their orders, as long as they make progress. With a slow terminal they make none, and waiting
+    /// for them could take forever.
+    pub(super) async fn work_off(&self) {
+        let mut before = usize::MAX;
+        while (1..before).contains(&self.0.get()) {
+            before = self.0.get();
+            yield_now().await;
+        }
+    }
+}
+
+/// Counts the ends of runs that a task has not carried out yet.
+#[derive(Debug, Clone)]
+pub(super) struct UnshownEnds {
+    count: Backlog,
+    end_shown: Rc<Notify>,
+}
+
+impl UnshownEnds {
+    /// `end_shown` is notified of each end.
+    pub(super) fn new(end_shown: Rc<Notify>) -> Self {
+        Self { count: Backlog::default(), end_shown }
+    }
+
+    pub(super) fn add(&self) {
+        self.count.add();
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        self.count.0.get() == 0
+    }
+
+    fn remove(&self) {
+        self.count.remove();
+        self.end_shown.notify_one();
+    }
+}
+
+/// Where the task gets its orders from, and the counters of those that it has not carried out.
+pub(super) struct OrderQueue {
+    pub(super) orders: UnboundedReceiver<Order>,
+    pub(super) backlog: Backlog,
+    pub(super) unshown_ends: UnshownEnds,
+}
+
+impl OrderQueue {
+    /// An order was carried out.
+    pub(super) fn done(&self, was_end: bool) {
+        self.backlog.remove();
+        if was_end {
+            self.unshown_ends.remove();
+        }
+    }
+}
