@@ -111,7 +111,6 @@ impl Output {
             }
         }
         self.close().await;
-        self.hub.retire(self.dyno);
     }
 
     async fn carry_out(&mut self, order: Order) {
@@ -139,6 +138,10 @@ impl Output {
             Order::Close(run) if self.run == Some(run) => self.close().await,
             // It was never opened.
             Order::Close(_) => {}
+            Order::Retire => {
+                self.close().await;
+                self.hub.retire(self.dyno.clone());
+            }
         }
     }
 

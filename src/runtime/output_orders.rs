@@ -28,13 +28,15 @@ pub(super) enum Order {
     Mark(String),
     /// This run is gone: show what is left in its stream and close it.
     Close(RunId),
+    /// The dyno was removed: show what is left and close its files. A new dyno of the same name may follow.
+    Retire,
 }
 
 impl Order {
-    /// Whether a run ends with this order.
+    /// Whether a run or the dyno ends with this order.
     pub(super) fn is_end(&self) -> bool {
         match self {
-            Self::Close(_) => true,
+            Self::Close(_) | Self::Retire => true,
             Self::Open(..) | Self::Resize(_) | Self::Notice(_) | Self::SystemLine(_) | Self::Mark(_) => false,
         }
     }
@@ -65,7 +67,7 @@ impl Backlog {
     }
 }
 
-/// Counts the ends of runs that a task has not carried out yet.
+/// Counts the ends of runs and of the dyno that a task has not carried out yet.
 #[derive(Debug, Clone)]
 pub(super) struct UnshownEnds {
     count: Backlog,

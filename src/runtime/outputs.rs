@@ -1,4 +1,5 @@
-//! The output tasks of all dynos: one appears with the first notice or run of a dyno, and goes when the dyno is removed.
+//! The output tasks of all dynos: one appears with the first notice or run of a dyno, and goes when the dyno was removed and
+//! all its output is shown. A new dyno of the same name takes it over, so that its lines come after the old ones.
 //!
 //! Passes orders on. What they do is in `output`.
 
@@ -25,6 +26,8 @@ struct Task {
 pub(super) struct Outputs {
     hub: LogHub,
     tasks_of: HashMap<DynoName, Task>,
+    /// The dynos that were removed and may have a task.
+    retired: Vec<DynoName>,
     /// Notified when the output of a run is shown completely.
     end_shown: Rc<Notify>,
     /// The orders that the tasks have not carried out.
@@ -44,16 +47,17 @@ impl Outputs {
         prompts: UnboundedSender<AtPrompt>,
     ) -> Self {
         let (tasks_of, backlog, tasks) = (HashMap::new(), Backlog::default(), JoinSet::new());
-        Self { hub, tasks_of, end_shown: Rc::default(), backlog, tasks, prompts, shown_raw, focus_advice }
+        let (retired, end_shown) = (Vec::new(), Rc::default());
+        Self { hub, tasks_of, retired, end_shown, backlog, tasks, prompts, shown_raw, focus_advice }
     }
 
     /// Makes sure that a dyno has an output.
     pub(super) fn open(&mut self, dyno: &DynoName) {
         if self.tasks_of.contains_key(dyno) {
+            self.retired.retain(|retired| retired != dyno);
             return;
         }
-        // Those of removed dynos that have ended.
-        while self.tasks.try_join_next().is_some() {}
+        self.forget_retired();
         let (sender, orders) = unbounded_channel();
         let unshown_ends = UnshownEnds::new(Rc::clone(&self.end_shown));
         let queue = OrderQueue { orders, backlog: self.backlog.clone(), unshown_ends: unshown_ends.clone() };
@@ -78,7 +82,7 @@ impl Outputs {
         }
     }
 
-    /// Whether all output of the earlier runs of a dyno is shown.
+    /// Whether all output of the earlier runs of a dyno of this name is shown.
     pub(super) fn is_ready(&self, dyno: &DynoName) -> bool {
         self.tasks_of.get(dyno).is_none_or(|task| task.unshown_ends.are_none())
     }
@@ -88,9 +92,25 @@ impl Outputs {
         self.end_shown.notified().await;
     }
 
-    /// A dyno was removed: its task ends when it has carried out its orders.
+    /// A dyno was removed: its task ends some time after it has carried out its orders.
     pub(super) fn retire(&mut self, dyno: &DynoName) {
-        self.tasks_of.remove(dyno);
+        self.forget_retired();
+        if self.tasks_of.contains_key(dyno) {
+            self.order(dyno, Order::Retire);
+            self.retired.push(dyno.clone());
+        }
+    }
+
+    fn forget_retired(&mut self) {
+        let tasks_of = &mut self.tasks_of;
+        self.retired.retain(|dyno| {
+            let has_output = tasks_of.get(dyno).is_some_and(|task| !task.unshown_ends.are_none());
+            if !has_output {
+                tasks_of.remove(dyno);
+            }
+            has_output
+        });
+        while self.tasks.try_join_next().is_some() {}
     }
 
     /// Lets the tasks carry out their orders, as long as they make progress.

@@ -32,6 +32,7 @@ mod focus_ends;
 #[cfg(feature = "real-apps")]
 mod focus_real_apps;
 mod harness;
+mod held_back;
 mod help_topics;
 mod heroku;
 mod json;
