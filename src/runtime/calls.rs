@@ -77,6 +77,14 @@ impl Calls {
         self.waits.push(Wait { is_decided, answer });
     }
 
+    /// The run ends: all calls that are not answered end without an answer, and so do all later ones.
+    pub(super) fn end(&mut self) {
+        self.incoming.close();
+        while self.incoming.try_recv().is_ok() {}
+        self.commands.clear();
+        self.waits.clear();
+    }
+
     /// Answers the waits whose condition holds.
     pub(super) fn answer_waits(&mut self, snapshot: impl FnOnce() -> Snapshot) {
         self.waits.retain(|wait| !wait.answer.is_closed());
@@ -139,6 +147,24 @@ mod tests {
         calls.answer_waits(|| snapshot(2));
 
         assert_eq!(answer.try_recv(), Ok(snapshot(2)));
+    }
+
+    #[test]
+    fn s10_3_no_call_waits_for_the_end_of_the_flush() {
+        let (caller, mut calls) = Calls::new();
+        let (sender, mut command) = oneshot::channel();
+        calls.request(Command::Stop(Target::All), sender);
+        let (sender, mut wait) = oneshot::channel();
+        calls.wait(Box::new(|_| false), sender);
+        let (sender, mut unread) = oneshot::channel();
+        assert!(caller.try_send(ApiCall::Snapshot(sender)).is_ok());
+
+        calls.end();
+
+        assert!(matches!(command.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(matches!(wait.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(matches!(unread.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(caller.is_closed());
     }
 
     #[test]

@@ -71,6 +71,9 @@ impl Runtime {
             Finished::Outcome(outcome) => (outcome, false),
             Finished::GuardianLost => (Outcome::Code(Status::Internal.code()), true),
         };
+        // The last event may have decided a wait.
+        self.calls.answer_waits(|| self.director.snapshot());
+        self.calls.end();
         self.keyboard_in_use(false);
         self.keyboard = None;
         let smoke = self.director.report(outcome, self.now().mono);

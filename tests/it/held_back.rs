@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::harness::{App, Capture, Ended, Running};
 use crate::process_table::{Held, Process, waits_to_write};
 
-/// Looks in a row after which a state is taken for lasting.
+/// A state that was seen this many times in a row lasts.
 const LASTING: usize = 20;
 
 /// Fills everything between the dynos and a reader that stands still.
@@ -60,7 +60,7 @@ fn s7_5_a_dyno_that_comes_back_is_shown_after_the_last_words_of_its_predecessor(
     until_all_is_held_back(&dyno, "one has ended", |others| others.len() == 1);
     app.dyno(["scale", "web=2"]).run().expect_end(Ended::Code(0));
     let shown = Capture::of(reader);
-    dyno.until("both run again", || dyno.of_dynos().iter().filter(|process| process.command.contains("sh")).count() == 2);
+    dyno.until("both run again", || fs::read_to_string(app.path("pids")).unwrap().lines().count() == 3);
     dyno.signal(Signal::SIGTERM);
     dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
 
