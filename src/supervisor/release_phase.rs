@@ -61,13 +61,13 @@ impl Supervisor {
     /// The release command failed: nothing starts, and `dyno` ends with its status (S8.2).
     pub(super) fn release_failed(&mut self, exit: ExitStatus, turn: &mut Turn) {
         turn.announce(NoticeKind::ReleaseFailed { version: self.blueprint.release().version, exit });
-        self.begin_stop(Outcome::Code(exit.shell_code()), None, turn);
+        self.begin_stop(Outcome::Code(exit.shell_code()), turn);
     }
 
     /// A process of the release command cannot be killed. It may hold what the formation needs, so nothing starts.
     pub(super) fn release_lost(&mut self, turn: &mut Turn) {
         match self.phase {
-            Phase::Release => self.begin_stop(UNKILLABLE, None, turn),
+            Phase::Release => self.begin_stop(UNKILLABLE, turn),
             Phase::Unbooted | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
         }
     }

@@ -226,7 +226,7 @@ impl Supervisor {
             (Role::Formation, Ending::Crashed(status), OnExit::StopAll) => {
                 let culprit = slot.spec.dyno.clone();
                 self.explain_stop(&culprit, exit.cause, turn);
-                self.stop_all(Outcome::Code(status.shell_code()), None, turn);
+                self.stop_all(Outcome::Code(status.shell_code()), turn);
             }
             (Role::Formation, Ending::Crashed(_), OnExit::Restart(policy)) => {
                 slot.crashes.record_crash(exit.up_for, policy);

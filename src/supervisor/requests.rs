@@ -59,7 +59,7 @@ impl Supervisor {
     fn stop_start(&mut self, turn: &mut Turn) -> Reply {
         let active = self.active(&self.slots.ids());
         turn.announce(NoticeKind::ShutdownRequested);
-        self.stop_all(Outcome::Code(0), None, turn);
+        self.stop_all(Outcome::Code(0), turn);
         Reply::Stopping(active)
     }
 

@@ -14,7 +14,8 @@ use super::slots::SlotId;
 use super::stop_report::first_report;
 use super::{Effect, GroupSignal, NoticeKind, Outcome, OutputLoss, Supervisor, UserSignal};
 
-/// A second INT, TERM or HUP this soon is the same keypress: terminals and wrappers such as npm deliver it twice (S12).
+/// An INT, TERM or HUP this soon after the stop began does nothing: terminals and wrappers such as npm deliver a keypress
+/// twice, and one that meant to stop everything must not kill because a dyno has just ended by itself (S12).
 const SAME_KEYPRESS: Duration = Duration::from_millis(300);
 
 /// SIGTERM, shown if the stop signals of the types differ.
@@ -32,9 +33,9 @@ pub(super) enum Phase {
     Release,
     /// The formation runs.
     Running,
-    /// Everything is being stopped within the grace period. `signalled_at`: when the signal came, if a signal was the cause.
-    /// `report_at`: when the log next names the dynos that are still running.
-    Stopping { outcome: Outcome, signalled_at: Option<Duration>, report_at: Option<Duration> },
+    /// Everything has been stopped within the grace period since `began_at`. `report_at`: when the log next names the dynos
+    /// that are still running.
+    Stopping { outcome: Outcome, began_at: Duration, report_at: Option<Duration> },
     /// Every remaining run was sent SIGKILL.
     Killing { outcome: Outcome },
     /// `Finish` or `ReplaceGuardian` was ordered; no effect follows.
@@ -45,9 +46,9 @@ impl Phase {
     /// The same phase after `dyno` was suspended for `by`.
     pub(super) fn postponed(self, by: Duration) -> Self {
         match self {
-            Self::Stopping { outcome, signalled_at, report_at } => {
-                let later = |at: Option<Duration>| at.map(|at| at.saturating_add(by));
-                Self::Stopping { outcome, signalled_at: later(signalled_at), report_at: later(report_at) }
+            Self::Stopping { outcome, began_at, report_at } => {
+                let later = |at: Duration| at.saturating_add(by);
+                Self::Stopping { outcome, began_at: later(began_at), report_at: report_at.map(later) }
             }
             Self::Unbooted | Self::Release | Self::Running | Self::Killing { .. } | Self::Over => self,
         }
@@ -124,9 +125,9 @@ impl Supervisor {
         match self.phase {
             Phase::Unbooted | Phase::Release | Phase::Running => {
                 turn.announce(NoticeKind::StopRequested(signal));
-                self.stop_all(Outcome::Signal(signal), Some(turn.now.mono), turn);
+                self.stop_all(Outcome::Signal(signal), turn);
             }
-            Phase::Stopping { signalled_at: Some(at), .. } if turn.now.mono.saturating_sub(at) < SAME_KEYPRESS => {}
+            Phase::Stopping { began_at, .. } if turn.now.mono.saturating_sub(began_at) < SAME_KEYPRESS => {}
             Phase::Stopping { outcome, .. } => self.kill_all(outcome, turn),
             Phase::Killing { .. } | Phase::Over => {}
         }
@@ -150,23 +151,23 @@ impl Supervisor {
             OutputLoss::Failed => Status::Output.code(),
         };
         match self.phase {
-            Phase::Unbooted | Phase::Release | Phase::Running => self.stop_all(Outcome::Code(code), None, turn),
+            Phase::Unbooted | Phase::Release | Phase::Running => self.stop_all(Outcome::Code(code), turn),
             Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
         }
     }
 
     /// Announces the stop, then stops every dyno. Called once, by the first cause.
-    pub(super) fn stop_all(&mut self, outcome: Outcome, signalled_at: Option<Duration>, turn: &mut Turn) {
+    pub(super) fn stop_all(&mut self, outcome: Outcome, turn: &mut Turn) {
         if let Some(signal) = self.shown_stop_signal() {
             turn.announce(NoticeKind::Stopping { signal });
         }
-        self.begin_stop(outcome, signalled_at, turn);
+        self.begin_stop(outcome, turn);
     }
 
     /// The same without the announcement, for when the reason is already shown and nothing else runs.
-    pub(super) fn begin_stop(&mut self, outcome: Outcome, signalled_at: Option<Duration>, turn: &mut Turn) {
+    pub(super) fn begin_stop(&mut self, outcome: Outcome, turn: &mut Turn) {
         let report_at = first_report(turn.now.mono, self.policy.grace);
-        self.phase = Phase::Stopping { outcome, signalled_at, report_at };
+        self.phase = Phase::Stopping { outcome, began_at: turn.now.mono, report_at };
         self.want_none();
         self.reconcile_all(turn);
     }

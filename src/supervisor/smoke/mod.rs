@@ -328,9 +328,9 @@ impl Smoke {
             .filter(|command| is_removed_now(command, effects));
         effects.extend(self.order(now, after, |supervisor, turn| {
             if supervisor.slots.have_runs() {
-                supervisor.stop_all(outcome, None, turn);
+                supervisor.stop_all(outcome, turn);
             } else {
-                supervisor.begin_stop(outcome, None, turn);
+                supervisor.begin_stop(outcome, turn);
             }
         }));
     }

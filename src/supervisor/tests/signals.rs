@@ -63,8 +63,9 @@ fn a_signal_after_an_exit_kills_and_keeps_the_status_of_that_exit() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
     crash(&mut supervisor, "web.1", at(1));
 
+    assert_eq!(signal(&mut supervisor, UserSignal::Int, at_ms(1_299)), [""; 0], "it came too soon to mean that");
     assert_eq!(
-        signal(&mut supervisor, UserSignal::Int, at(1)),
+        signal(&mut supervisor, UserSignal::Int, at_ms(1_300)),
         ["system: sending SIGKILL to all processes", "#2 kill"]
     );
     assert_eq!(obey(&mut supervisor, "worker.1", at(1)).last().unwrap(), "finish 1");

@@ -55,7 +55,8 @@ pub(super) struct Model {
     pub(super) booted: bool,
     pub(super) gate_open: bool,
     pub(super) cause: Option<Outcome>,
-    pub(super) signalled_at: Option<Duration>,
+    /// When it began to stop everything.
+    pub(super) stopping_since: Option<Duration>,
     /// When the dynos that have not ended are named.
     pub(super) report_due: Option<Duration>,
     pub(super) may_kill: bool,
@@ -98,7 +99,7 @@ impl Model {
             booted: false,
             gate_open: scenario.plan.release.is_none(),
             cause: None,
-            signalled_at: None,
+            stopping_since: None,
             report_due: None,
             may_kill: false,
             interrupted: false,
@@ -209,7 +210,7 @@ impl Model {
                     [&mut run.boot_due, &mut run.rest_due, &mut run.kill_due, &mut run.answer_due, &mut run.up]
                 });
                 let restarts = self.dynos.iter_mut().map(|dyno| &mut dyno.restart_due);
-                let all = dues.chain(restarts).chain([&mut self.signalled_at, &mut self.report_due]);
+                let all = dues.chain(restarts).chain([&mut self.stopping_since, &mut self.report_due]);
                 all.flatten().for_each(|due| *due += *paused_for);
             }
         }
@@ -292,11 +293,8 @@ impl Model {
     fn on_signal(&mut self, signal: UserSignal, mono: Duration) {
         match signal {
             UserSignal::Int | UserSignal::Term | UserSignal::Hup => {
-                let same_key = self.signalled_at.is_some_and(|at| mono < at + KEYPRESS);
+                let same_key = self.stopping_since.is_some_and(|at| mono < at + KEYPRESS);
                 self.may_kill = self.cause.is_some() && !same_key;
-                if self.cause.is_none() {
-                    self.signalled_at = Some(mono);
-                }
                 self.stop_for(Outcome::Signal(signal));
             }
             UserSignal::Quit => {

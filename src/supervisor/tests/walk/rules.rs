@@ -36,6 +36,9 @@ impl Model {
         }
         rule!(self.must_reply.is_none(), "a request must get its reply: {:?}", self.must_reply);
         rule!(self.over || self.removed.is_empty(), "the outputs of {:?} must be closed", self.removed);
+        if self.cause.is_some() && !was_stopping {
+            self.stopping_since = Some(now.mono);
+        }
         self.compare_logged()?;
         if self.over {
             return Ok(());
