@@ -76,7 +76,7 @@ impl Supervisor {
             slot.notify(NoticeKind::EndRequested { request: EndRequest::ScaleDown, signal }, turn);
         }
         slot.intent = Intent::Leave;
-        self.tally.forget_crash(id);
+        self.tally.forget(id);
         self.reconcile(id, turn);
     }
 
@@ -90,12 +90,16 @@ impl Supervisor {
         };
         slot.intent = match slot.state {
             DynoState::Rest(Rest::Lost) => Intent::Rest,
-            DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Crashed)
+            DynoState::Rest(Rest::Crashed) => intent,
+            DynoState::Rest(Rest::Down | Rest::Backoff { .. })
             | DynoState::Starting { .. }
             | DynoState::Booting { .. }
             | DynoState::Up { .. }
             | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. } => intent,
+            | DynoState::Clearing { .. } => {
+                self.tally.forget(id);
+                intent
+            }
         };
     }
 

@@ -233,7 +233,7 @@ impl Supervisor {
             }
             (Role::Formation, Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => {
                 slot.intent = Intent::Rest;
-                self.tally.record_done(exit.status);
+                self.tally.record_done(id, exit.status);
             }
             // Its end never stops anything else; `Smoke` decides what the end of its command means.
             (

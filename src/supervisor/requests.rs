@@ -78,7 +78,7 @@ impl Supervisor {
             (Role::Formation, Intent::Run | Intent::Rest) => Intent::Rest,
             (Role::Formation, Intent::Leave) | (Role::OneOff(_), _) => Intent::Leave,
         };
-        self.tally.forget_crash(id);
+        self.tally.forget(id);
         match slot.state {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
                 let signal = Some(slot.stop_rules.signal);
@@ -123,7 +123,7 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.intent = Intent::Run;
         (slot.crashes, slot.restarts) = (CrashCount::default(), 0);
-        self.tally.forget_crash(id);
+        self.tally.forget(id);
         let requested = |signal| NoticeKind::EndRequested { request: EndRequest::Restart, signal };
         match slot.state {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {

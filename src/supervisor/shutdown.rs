@@ -58,8 +58,8 @@ impl Phase {
 /// The exits that decide the status of `dyno` if the formation ends by itself.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
-    /// The first exit with a status other than 0 of a dyno that was allowed to exit.
-    first_failure: Option<ExitStatus>,
+    /// The dynos that were allowed to exit and did so with a status other than 0, the first one first.
+    failures: Vec<(SlotId, ExitStatus)>,
     /// The dynos that are crashed for good, with their status; the last one that crashed comes last.
     given_up: Vec<(SlotId, ExitStatus)>,
     /// A process could not be killed.
@@ -67,9 +67,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn record_done(&mut self, exit: ExitStatus) {
-        if !exit.is_success() && self.first_failure.is_none() {
-            self.first_failure = Some(exit);
+    pub(super) fn record_done(&mut self, id: SlotId, exit: ExitStatus) {
+        if !exit.is_success() {
+            self.failures.push((id, exit));
         }
     }
 
@@ -77,9 +77,11 @@ impl Tally {
         self.given_up.push((id, exit));
     }
 
-    /// A crashed dyno was restarted, stopped or removed on request.
-    pub(super) fn forget_crash(&mut self, id: SlotId) {
-        self.given_up.retain(|(crashed, _)| *crashed != id);
+    /// A dyno was restarted, stopped or removed on request: how it ended before does not matter any more.
+    pub(super) fn forget(&mut self, id: SlotId) {
+        for ended in [&mut self.failures, &mut self.given_up] {
+            ended.retain(|(dyno, _)| *dyno != id);
+        }
     }
 
     pub(super) fn has_lost(&self) -> bool {
@@ -93,8 +95,8 @@ impl Tally {
     /// The status if the end was not requested: that of the dyno given up on last, else the first failure among the
     /// dynos that were allowed to exit, else 0.
     fn natural(&self) -> Outcome {
-        let exit = self.given_up.last().map(|(_, exit)| *exit).or(self.first_failure).unwrap_or(ExitStatus::Code(0));
-        Outcome::Code(exit.shell_code())
+        let decisive = self.given_up.last().or(self.failures.first());
+        Outcome::Code(decisive.map_or(0, |(_, exit)| exit.shell_code()))
     }
 
     fn corrected(&self, outcome: Outcome) -> Outcome {

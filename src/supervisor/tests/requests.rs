@@ -206,6 +206,24 @@ fn s10_2_a_restart_revives_a_dyno_that_was_given_up_on() {
 }
 
 #[test]
+fn s10_2_a_failure_that_was_restarted_does_not_decide_the_status() {
+    for again in [restart("job"), scale(&[("job", Scale::To(1))])] {
+        let can_die = [(process_type("job"), CanDie::Any), (process_type("web"), CanDie::Any)].into();
+        let mut supervisor = all_up(&["job.1", "web.1"], Policy { can_die, ..Policy::default() });
+        exit(&mut supervisor, "job.1", code(3), at(1));
+        gone(&mut supervisor, "job.1", at(1));
+
+        ask(&mut supervisor, again, at(2));
+        for name in ["job.1", "web.1"] {
+            exit(&mut supervisor, name, code(0), at(3));
+        }
+
+        gone(&mut supervisor, "job.1", at(3));
+        assert_eq!(gone(&mut supervisor, "web.1", at(3)), ["finish 0"]);
+    }
+}
+
+#[test]
 fn s10_2_a_stopped_dyno_stays_down_and_stops_nothing_else() {
     let mut supervisor = all_up(&["web.1", "worker.1"], Policy::default());
 

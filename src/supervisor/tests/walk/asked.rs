@@ -165,7 +165,7 @@ impl Model {
     }
 
     fn scale_away(&mut self, at: usize) {
-        self.given_up.retain(|(index, _)| *index != at);
+        self.forget(at);
         let has_run = self.runs.values().any(|run| run.dyno == at);
         let dyno = &mut self.dynos[at];
         (dyno.wanted, dyno.leaving, dyno.must_spawn, dyno.restart_due) = (false, true, false, None);
@@ -185,13 +185,17 @@ impl Model {
         let is_down = !has_run && dyno.without_run == PublicState::Down;
         (dyno.leaving, dyno.wanted, dyno.retired) = (false, is_running, false);
         dyno.must_spawn = is_running && is_down;
+        let is_crashed = !has_run && dyno.without_run == PublicState::Crashed && dyno.restart_due.is_none();
+        if !is_crashed {
+            self.forget(at);
+        }
         if is_running && self.runs.values().any(|run| run.dyno == at && run.ends_as_requested()) {
             self.end_run(at, Verdict::Replaced, true);
         }
     }
 
     fn stop_dyno(&mut self, at: usize) {
-        self.given_up.retain(|(index, _)| *index != at);
+        self.forget(at);
         let dyno = &mut self.dynos[at];
         (dyno.wanted, dyno.must_spawn) = (false, false);
         dyno.leaving |= dyno.kind == Kind::OneOff;
@@ -221,7 +225,7 @@ impl Model {
         let restarted = |at: &usize| Restarted { dyno: self.dynos[*at].name.clone(), run: self.dynos[*at].runs };
         let reply = Reply::Restarting(others.iter().map(restarted).collect());
         for at in others {
-            self.given_up.retain(|(index, _)| *index != at);
+            self.forget(at);
             let has_run = self.runs.values().any(|run| run.dyno == at);
             let dyno = &mut self.dynos[at];
             (dyno.wanted, dyno.leaving, dyno.retired, dyno.restart_due) = (true, false, false, None);

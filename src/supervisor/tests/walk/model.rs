@@ -65,7 +65,8 @@ pub(super) struct Model {
     /// The run that must get the current Ctrl-C.
     pub(super) must_pass: Option<RunId>,
     pub(super) announced: BTreeSet<&'static str>,
-    pub(super) first_failure: Option<ExitStatus>,
+    /// The dynos that were allowed to exit and did so with a status other than 0.
+    pub(super) failures: Vec<(usize, ExitStatus)>,
     /// The dynos that are crashed for good, by their index.
     pub(super) given_up: Vec<(usize, ExitStatus)>,
     /// How many dynos of each type there should be.
@@ -105,7 +106,7 @@ impl Model {
             interrupted: false,
             must_pass: None,
             announced: BTreeSet::new(),
-            first_failure: None,
+            failures: Vec::new(),
             given_up: Vec::new(),
             quantities: TYPES.map(|name| i64::try_from(count(name)).unwrap()),
             must_reply: None,
@@ -135,6 +136,13 @@ impl Model {
         let exists = |dyno: &Dyno| dyno.present || self.removed.contains(name);
         let index = self.dynos.iter().rposition(|dyno| dyno.name == *name && exists(dyno));
         index.ok_or_else(|| format!("{name} does not exist"))
+    }
+
+    /// How a dyno has ended does not matter any more.
+    pub(super) fn forget(&mut self, at: usize) {
+        for ended in [&mut self.failures, &mut self.given_up] {
+            ended.retain(|(index, _)| *index != at);
+        }
     }
 
     /// Whether a process that cannot be killed holds this port.
@@ -351,7 +359,7 @@ impl Model {
             (dyno.retired, dyno.wanted) = (true, false);
             dyno.leaving |= dyno.kind != Kind::Formation;
             if exit != code(0) && dyno.kind == Kind::Formation {
-                self.first_failure = self.first_failure.or(Some(exit));
+                self.failures.push((run.dyno, exit));
             }
         } else if stops_all || dyno.kind == Kind::Release {
             self.stop_for(Outcome::Code(exit.shell_code()));

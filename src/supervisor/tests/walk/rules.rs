@@ -262,8 +262,8 @@ impl Model {
         let is_due = |dyno: &Dyno| dyno.restart_due.is_some() || (dyno.must_spawn && !self.is_port_lost(dyno.port));
         let waiting = self.dynos.iter().any(is_due);
         rule!(!waiting, "it must not finish while a dyno is about to start");
-        let given_up = self.given_up.last().map(|(_, exit)| *exit);
-        let natural = given_up.or(self.first_failure).unwrap_or(code(0)).shell_code();
+        let decisive = self.given_up.last().or(self.failures.first());
+        let natural = decisive.map_or(0, |(_, exit)| exit.shell_code());
         let expected = if self.lost { Outcome::Code(70) } else { self.cause.unwrap_or(Outcome::Code(natural)) };
         rule!(outcome == expected, "the outcome must be {expected:?}, not {outcome:?}");
         self.over = true;
