@@ -139,14 +139,14 @@ impl Runtime {
         let mut patience = Patience::new(self.hub.progress(), began.into_std());
         let mut given_up = false;
         let mut closing = false;
-        loop {
+        while !self.hub_events.are_over() {
             if self.outputs.are_closed() && !closing {
                 closing = true;
                 self.hub.close();
             }
             let must_give_up = tokio::select! {
                 Some(()) = self.outputs.next_closed() => false,
-                event = self.hub_events.recv() => match event {
+                event = self.hub_events.next() => match event {
                     Some(HubEvent::Done) | None => return self.hub.unwritten_bytes(),
                     Some(event @ (HubEvent::Lost(_) | HubEvent::FilesLost(_))) => {
                         self.hub_event(event);
@@ -167,6 +167,7 @@ impl Runtime {
                 patience = Patience::new(self.hub.progress(), Instant::now().into_std());
             }
         }
+        self.hub.unwritten_bytes()
     }
 }
 

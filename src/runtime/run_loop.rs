@@ -18,8 +18,9 @@ use super::focused::Focused;
 use super::guardian_orders::GuardianOrders;
 use super::http_probe::HttpProbes;
 use super::listening::{Listening, WatchResult};
-use super::log_hub::{HubEvent, LogHub, Receivers};
+use super::log_hub::{LogHub, Receivers};
 use super::log_stream::LogStream;
+use super::lost_output::HubEvents;
 use super::output::AtPrompt;
 use super::output_orders::Order;
 use super::outputs::Outputs;
@@ -57,7 +58,7 @@ pub(super) struct Runtime {
     pub(super) link: UnixStream,
     pub(super) signals: Signals,
     pub(super) hub: LogHub,
-    pub(super) hub_events: UnboundedReceiver<HubEvent>,
+    pub(super) hub_events: HubEvents,
     pub(super) outputs: Outputs,
     prompts: UnboundedReceiver<AtPrompt>,
     pub(super) calls: Calls,
@@ -125,7 +126,7 @@ impl Runtime {
             link,
             signals,
             hub,
-            hub_events,
+            hub_events: HubEvents::new(hub_events),
             outputs,
             prompts,
             calls,
@@ -194,10 +195,9 @@ impl Runtime {
                     }
                 },
                 _ = self.link.writable(), if sending => clear_readiness(&self.link, Interest::WRITABLE),
-                event = self.hub_events.recv() => {
-                    if let Some(event) = event {
-                        self.hub_event(event);
-                    }
+                event = self.hub_events.next() => match event {
+                    Some(event) => self.hub_event(event),
+                    None => self.hub_ended(),
                 },
                 Some(AtPrompt(run)) = self.prompts.recv() => self.events.push_back(Event::DebuggerPrompt { run }),
                 Some(call) = self.calls.next() => self.take_call(call),
