@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::poll::poll;
 
 use crate::logs::{Formatter, LogBlock, Source};
 use crate::model::DynoName;
@@ -18,8 +19,11 @@ use crate::model::DynoName;
 /// The file of all lines. It cannot clash with the file of a dyno, whose name ends in `.N.log`.
 const MERGED: &str = "all.log";
 
-/// How many times to try to create a file that is gone before giving up.
+/// How many times to try to create a file that is gone before giving up, with a pause of [`PAUSE_MS`] in between.
 const ATTEMPTS: u32 = 100;
+
+/// Pause before the next attempt, in milliseconds. Only the log thread pauses.
+const PAUSE_MS: u8 = 1;
 
 /// Why lines cannot be written to a log file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -165,7 +169,9 @@ impl LogFile {
                     *self = file;
                     return Ok(());
                 }
-                Err(_) if left > 0 => {}
+                Err(_) if left > 0 => {
+                    let _ = poll(&mut [], PAUSE_MS);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -221,5 +227,29 @@ mod tests {
         fs::remove_dir_all(&directory).unwrap();
         assert!(!existed);
         assert_eq!(text.unwrap(), "web.2  | one\nweb.2  | two\n");
+    }
+
+    #[test]
+    fn s7_7_a_directory_that_is_gone_for_a_moment_does_not_end_the_files() {
+        let parent = std::env::temp_dir().join(format!("dyno-log-files-gone-{}", std::process::id()));
+        let directory = parent.join("log");
+        let block = LogBlock {
+            source: Source::System,
+            time: jiff::Timestamp::UNIX_EPOCH,
+            bytes: b"one\n".to_vec(),
+            continued: false,
+        };
+        let mut files = LogFiles::open(&directory, [].iter(), formatter()).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        // As long as a file has its name, the directory cannot be created.
+        fs::write(&directory, "").unwrap();
+        let began = std::time::Instant::now();
+
+        let result = files.write(&block);
+
+        let waited = began.elapsed();
+        fs::remove_dir_all(&parent).unwrap();
+        assert!(matches!(result, Err(LogFileError::Directory { .. })), "{result:?}");
+        assert!(waited.as_millis() >= 99, "it gave up after {waited:?}");
     }
 }
