@@ -58,7 +58,7 @@ pub enum Reply {
 pub struct Restarted {
     /// Its name.
     pub dyno: DynoName,
-    /// How often it had been spawned before. [`Row::run`](super::Row::run) of the new run is higher.
+    /// The number of its last run. [`Row::run`](super::Row::run) of the new one is higher.
     pub run: u64,
 }
 

@@ -236,7 +236,7 @@ impl Supervisor {
         }
         self.last_run = self.last_run.saturating_add(1);
         let run = RunId(self.last_run);
-        slot.runs = slot.runs.saturating_add(1);
+        slot.last_run = run.0;
         let deadline = slot.boot_deadline(&self.policy, turn);
         slot.enter(DynoState::Starting { run, deadline }, turn);
         slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);

@@ -109,7 +109,7 @@ impl Supervisor {
             let why = "one of its processes could not be killed".to_owned();
             return Err(Refusal::Impossible { dyno: slot.spec.dyno.clone(), why });
         }
-        let restarted = |(_, slot): &(SlotId, &Slot)| Restarted { dyno: slot.spec.dyno.clone(), run: slot.runs };
+        let restarted = |(_, slot): &(SlotId, &Slot)| Restarted { dyno: slot.spec.dyno.clone(), run: slot.last_run };
         let reply = Reply::Restarting(others.iter().map(restarted).collect());
         let others: Vec<SlotId> = others.into_iter().map(|(id, _)| id).collect();
         for id in others {

@@ -101,8 +101,8 @@ pub(super) struct Slot {
     pub(super) intent: Intent,
     pub(super) state: DynoState,
     pub(super) crashes: CrashCount,
-    /// How often it was spawned.
-    pub(super) runs: u64,
+    /// The number of its last run. 0 before the first one.
+    pub(super) last_run: u64,
     /// Restarts after crashes since the start or the last requested restart, for display only.
     pub(super) restarts: u32,
     pub(super) last_exit: Option<ExitStatus>,
@@ -154,7 +154,7 @@ impl Slot {
             intent: Intent::Rest,
             state: DynoState::Rest(Rest::Down),
             crashes: CrashCount::default(),
-            runs: 0,
+            last_run: 0,
             restarts: 0,
             last_exit: None,
             since: jiff::Timestamp::UNIX_EPOCH,

@@ -48,7 +48,8 @@ pub struct Row {
     pub port: Option<u16>,
     /// Its command line as written.
     pub command: Arc<str>,
-    /// How often it was spawned.
+    /// The number of its last run, higher than that of every earlier one, also those of a removed dyno of the same name. 0
+    /// before the first run.
     pub run: u64,
     /// How often it was restarted after a crash since the start or the last requested restart.
     pub restarts: u32,
@@ -82,7 +83,7 @@ impl Row {
             pid: slot.state.pid(),
             port: slot.spec.port,
             command: Arc::clone(&slot.spec.command_line),
-            run: slot.runs,
+            run: slot.last_run,
             restarts: slot.restarts,
             last_exit: slot.last_exit,
         }

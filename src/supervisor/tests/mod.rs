@@ -6,6 +6,7 @@ mod life;
 mod lost;
 mod ready;
 mod release;
+mod replaced;
 mod requests;
 mod restart;
 mod signals;

@@ -155,7 +155,7 @@ fn s6_7_a_restarted_dyno_is_replaced_when_its_old_run_is_gone() {
     assert_eq!(row(&supervisor, "web.1").run, 1);
     assert_eq!(exit(&mut supervisor, "web.1", killed_by(15), at(2)), ["web.1: terminated by SIGTERM"]);
     assert_eq!(gone(&mut supervisor, "web.1", at(2)), ["spawn web.1 #3"]);
-    assert_eq!(row(&supervisor, "web.1").run, 2);
+    assert_eq!(row(&supervisor, "web.1").run, 3);
 }
 
 #[test]

@@ -222,7 +222,7 @@ impl Model {
             let why = "one of its processes could not be killed".to_owned();
             return Err(Refusal::Impossible { dyno: self.dynos[*at].name.clone(), why });
         }
-        let restarted = |at: &usize| Restarted { dyno: self.dynos[*at].name.clone(), run: self.dynos[*at].runs };
+        let restarted = |at: &usize| Restarted { dyno: self.dynos[*at].name.clone(), run: self.dynos[*at].last_run };
         let reply = Reply::Restarting(others.iter().map(restarted).collect());
         for at in others {
             self.forget(at);

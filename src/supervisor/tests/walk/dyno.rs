@@ -25,7 +25,7 @@ pub(super) struct Dyno {
     pub(super) leaving: bool,
     /// One of its processes could not be killed.
     pub(super) lost: bool,
-    pub(super) runs: u64,
+    pub(super) last_run: u64,
     pub(super) awaited: bool,
     /// Its visible state while it has no run.
     pub(super) without_run: PublicState,
@@ -56,7 +56,7 @@ impl Dyno {
             wanted: false,
             leaving: false,
             lost: false,
-            runs: 0,
+            last_run: 0,
             awaited: false,
             without_run: PublicState::Down,
             state: PublicState::Down,

@@ -120,7 +120,7 @@ impl Model {
         let restart = dyno.restart_due.take();
         rule!(dyno.must_spawn || restart.is_some_and(|due| due <= mono), "{name} is not due to start");
         dyno.must_spawn = false;
-        dyno.runs += 1;
+        dyno.last_run = spawn.run.0;
         dyno.restarts += u32::from(restart.is_some());
         self.last_run = spawn.run.0;
         let run = Run {

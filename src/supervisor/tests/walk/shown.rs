@@ -35,7 +35,7 @@ impl Model {
             let expected = (&dyno.name, state, run.and_then(Run::pid), dyno.last_exit, dyno.restarts);
             rule!(actual == expected, "the row must be {expected:?}, not {actual:?}");
             let actual = (&row.dyno, row.wanted, row.run, row.port);
-            let expected = (&dyno.name, dyno.wanted, dyno.runs, dyno.port);
+            let expected = (&dyno.name, dyno.wanted, dyno.last_run, dyno.port);
             rule!(actual == expected, "the row must be {expected:?}, not {actual:?}");
             let changed = (state != dyno.state).then_some(now.wall);
             rule!(
