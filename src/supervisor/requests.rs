@@ -211,7 +211,9 @@ impl Supervisor {
             | DynoState::Stopping { .. }
             | DynoState::Clearing { .. }
             | DynoState::Rest(Rest::Backoff { .. }) => true,
-            DynoState::Rest(Rest::Down | Rest::Crashed | Rest::Lost) => false,
+            // Then it waits for its port.
+            DynoState::Rest(Rest::Down) => slot.intent == Intent::Run,
+            DynoState::Rest(Rest::Crashed | Rest::Lost) => false,
         };
         let slots = ids.iter().filter_map(|id| self.slots.get(*id));
         slots.filter(is_active).map(|slot| slot.spec.dyno.clone()).collect()

@@ -270,10 +270,11 @@ impl Model {
         Refusal::UnknownDyno { name: name.clone(), known }
     }
 
-    /// Those of these dynos that have a run or wait for their restart.
+    /// Those of these dynos that have a run, or wait for their restart or their port.
     fn active(&self, dynos: &[usize]) -> Vec<DynoName> {
         let has_run = |at: usize| self.runs.values().any(|run| run.dyno == at);
-        let active = dynos.iter().filter(|at| has_run(**at) || self.dynos[**at].restart_due.is_some());
+        let waits = |dyno: &Dyno| dyno.restart_due.is_some() || dyno.must_spawn;
+        let active = dynos.iter().filter(|at| has_run(**at) || waits(&self.dynos[**at]));
         active.map(|at| self.dynos[*at].name.clone()).collect()
     }
 
