@@ -122,17 +122,9 @@ impl Supervisor {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let subject = event.run().and_then(|run| self.slots.of_run(run));
         let mut turn = Turn::new(now, subject.map(|slot| slot.spec.dyno.clone()));
-        let event = match (self.phase, event) {
-            (Phase::Over, Event::Request { id, .. }) => {
-                turn.order(Effect::Reply { request: id, result: Err(Refusal::ShuttingDown) });
-                return turn.effects;
-            }
-            (Phase::Over, _) => return turn.effects,
-            (
-                Phase::Unbooted | Phase::Release | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. },
-                event,
-            ) => event,
-        };
+        if self.phase == Phase::Over && !matches!(event, Event::Request { .. }) {
+            return turn.effects;
+        }
         match event {
             Event::Boot => self.on_boot(&mut turn),
             Event::Spawned { run, pid } => self.on_spawned(run, pid, &mut turn),

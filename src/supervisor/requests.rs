@@ -1,12 +1,12 @@
 //! Decides what a command changes, and answers it: accepted in the phases that allow it, else refused (S10.2).
 //!
-//! | | release phase | running | stopping |
-//! |---|---|---|---|
-//! | `Scale` | the formation that will boot | dynos are added and removed | refused |
-//! | `Restart` | refused | dynos are replaced or started | refused |
-//! | `Stop`, all | everything is stopped | everything is stopped | accepted, changes nothing |
-//! | `Stop`, some | refused | dynos are stopped | accepted, changes nothing |
-//! | `RunOneOff` | refused | the dyno is started | refused |
+//! | | release phase | running | stopping | over |
+//! |---|---|---|---|---|
+//! | `Scale` | the formation that will boot | dynos are added and removed | refused | refused |
+//! | `Restart` | refused | dynos are replaced or started | refused | refused |
+//! | `Stop`, all | everything is stopped | everything is stopped | accepted, changes nothing | refused |
+//! | `Stop`, some | refused | dynos are stopped | accepted, changes nothing | refused |
+//! | `RunOneOff` | refused | the dyno is started | refused | refused |
 
 use std::sync::Arc;
 
@@ -44,13 +44,16 @@ impl Supervisor {
                 Phase::Unbooted | Phase::Release,
                 Command::Stop(Target::Type(_) | Target::Dyno(_)) | Command::Restart(_) | Command::RunOneOff { .. },
             ) => Err(Refusal::ReleasePhase),
-            (Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over, Command::Stop(target)) => {
+            (Phase::Stopping { .. } | Phase::Killing { .. }, Command::Stop(target)) => {
                 self.targets(&target).map(|ids| Reply::Stopping(self.active(&ids)))
             }
             (
-                Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over,
+                Phase::Stopping { .. } | Phase::Killing { .. },
                 Command::Scale(_) | Command::Restart(_) | Command::RunOneOff { .. },
-            ) => Err(Refusal::ShuttingDown),
+            )
+            | (Phase::Over, Command::Scale(_) | Command::Restart(_) | Command::Stop(_) | Command::RunOneOff { .. }) => {
+                Err(Refusal::ShuttingDown)
+            }
         };
         turn.order(Effect::Reply { request: id, result });
     }
