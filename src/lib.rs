@@ -21,7 +21,7 @@
 //! model, app, release, error  <-  supervisor                           pure
 //! model, app, supervisor  <-  api                                      pure
 //! model, logs, supervisor  <-  reports                                 pure
-//! model, app, error  <-  guardian                                      nix and libc only: no tokio, no threads
+//! model, error  <-  guardian                                           nix and libc only: no tokio, no threads
 //! model, app, error  <-  cli                                           no tokio, no threads
 //! model, app, release, logs, supervisor, cli, error  <-  settings      no tokio, no threads
 //! model, app, release, settings, error  <-  project
@@ -35,7 +35,7 @@
 //! # What happens at start-up
 //!
 //! `main` blocks all signals. `commands::start` forks the guardian before any thread exists, reads the files into a
-//! [`release::Release`], and options and `.foreman` into a [`supervisor::Policy`]. A [`release::Blueprint`] describes
+//! [`release::Release`] (`project`), and turns options and `.foreman` into `settings::Settings`. A [`release::Blueprint`] describes
 //! every dyno of the [`supervisor::Plan`], and later every dyno that is added. Then [`runtime::run`] begins its loop
 //! with the event `Boot`. For each `Effect::Spawn` the runtime creates a pipe or a pty and sends its other end to the guardian over a
 //! socket (`SCM_RIGHTS`). The guardian forks, and reports `Spawned` once the program runs. An exec error comes back
@@ -47,7 +47,7 @@
 //! the run of its parent, and an orphan is assigned by the traces it carries (S6.10).
 //!
 //! The guardian executes the shell with the command line, or the program itself if the shell would do nothing but
-//! execute it (S1.6, [`app::without_shell`]).
+//! execute it (S1.6): [`app::launch`] decides that once, in the specification of the dyno.
 //!
 //! When `dyno` is killed, the guardian sees the end of its socket and kills descendants until none is left. When the
 //! guardian is killed, its descendants are reparented to `dyno` (both are subreapers), which does the same.
@@ -75,6 +75,9 @@
 //! | I want to add | go to |
 //! |---|---|
 //! | a subcommand | `cli`, one file in `commands`, a test in `tests/it` |
+//! | an option | `cli`, its meaning in `settings` |
+//! | a file of the app that is read | `project`, its parser in `app` |
+//! | something on our own stdout or stderr | `console` |
 //! | something that can happen to a dyno | `supervisor::Event` or `Effect`, then follow the compiler |
 //! | something that can be asked of a running formation | `supervisor::Command`, then follow the compiler |
 //! | a resource of the API | `api`, its path in `api::ApiRequest` |

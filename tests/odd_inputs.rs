@@ -42,7 +42,7 @@ fn with_problems(mut lines: Vec<String>, problems: &[Problem]) -> Vec<String> {
 /// The line that `/bin/sh -c` gets for a command.
 fn shell_line(command: &str) -> String {
     let parsed = Procfile::parse(format!("web: {command}").as_bytes());
-    let line = parsed.iter().flat_map(Procfile::entries).next().map(|entry| entry.shell_line().line);
+    let line = parsed.iter().flat_map(Procfile::entries).next().map(dynorun::app::ProcfileEntry::shell_line);
     String::from_utf8_lossy(&line.unwrap_or_default()).into_owned()
 }
 

@@ -16,8 +16,7 @@ mod text;
 
 pub(crate) use command::shell_words::is_plain;
 pub use command::{
-    AppendError, Construct, Direct, ShellLine, append_words, bash_word, join_words, program_word, quote_word,
-    shell_line, shown_words, with_profile, without_shell,
+    AppendError, Construct, append_words, bash_word, join_words, launch, program_word, quote_word, shown_words,
 };
 pub use env::{
     DynoVariables, EnvEntry, EnvFile, EnvScope, EnvironmentTooBig, InvalidSetting, Layers, MAX_VARIABLE_BYTES, Origin,

@@ -11,13 +11,13 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::app::{
-    DynoVariables, Layers, PortVariable, ProcfileEntry, Severity, append_words, did_you_mean, join_words, nearest,
-    shell_line, shown_words, with_profile,
+    DynoVariables, Layers, PortVariable, ProcfileEntry, Severity, append_words, did_you_mean, join_words, launch,
+    nearest, shown_words,
 };
 use crate::cli::{Cli, RunArgs, TypeWord};
 use crate::console::diagnostics::{print_line, settle, settled};
 use crate::error::{Complaint, Error, Status};
-use crate::model::{Dialect, DynoName, Environment, ProcessType, Shell};
+use crate::model::{Dialect, DynoName, Environment, Launch, ProcessType, Shell};
 use crate::project::bash;
 use crate::project::files;
 use crate::project::missing_procfile::another_with;
@@ -70,9 +70,8 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
         })?;
     }
     bash::check_shell_of_run(args.profile)?;
-    let line = shell_line(&line);
-    let (shell, line) = if args.profile { (Shell::Bash, with_profile(&line)) } else { (Shell::Sh, line) };
-    Err(become_command(shell, &line.line, &environment, places.dyno_directory()))
+    let launch = launch(&line, if args.profile { Shell::Bash } else { Shell::Sh }, &environment);
+    Err(become_command(&launch, &environment, places.dyno_directory()))
 }
 
 /// The Procfile entry that the first word names, and the name of that file. Without a usable Procfile every word is a
@@ -198,12 +197,12 @@ fn no_procfile() -> String {
 
 /// Executes the shell with the line. The standard library clears the signal mask and restores SIGPIPE, which Rust's
 /// runtime ignores; nothing else was changed in this process.
-fn become_command(shell: Shell, line: &[u8], environment: &Environment, directory: &Path) -> Error {
-    let shell = shell.path();
+fn become_command(launch: &Launch, environment: &Environment, directory: &Path) -> Error {
+    let shell = launch.shell().path();
     let variables = environment.iter().map(|(key, value)| (OsStr::from_bytes(key), OsStr::from_bytes(value.reveal())));
     let error = Command::new(shell)
         .arg("-c")
-        .arg(OsString::from(OsStr::from_bytes(line)))
+        .arg(OsString::from(OsStr::from_bytes(launch.line())))
         .env_clear()
         .envs(variables)
         .current_dir(directory)

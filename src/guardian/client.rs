@@ -49,7 +49,7 @@ impl SpawnError {
             (Stage::Exec, Errno::E2BIG) => {
                 format!("the command line and the environment together are too long for the system ({reason})")
             }
-            (Stage::Exec, _) => format!("cannot execute `{}`: {reason}", spec.shell.path()),
+            (Stage::Exec, _) => format!("cannot execute `{}`: {reason}", spec.launch.shell().path()),
             (Stage::Setup, _) => format!("cannot prepare the process: {reason}"),
         }
     }

@@ -3,8 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::protocol::SpawnRequest;
-use crate::app::without_shell;
-use crate::model::{DynoSpec, Focus, Shell};
+use crate::model::{DynoSpec, Focus, Launch};
 
 pub(super) fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
     let terminated = |parts: &[&[u8]]| {
@@ -12,15 +11,13 @@ pub(super) fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
         text.push(0);
         text
     };
-    let direct = match spec.shell {
-        Shell::Sh => without_shell(&spec.shell_line, &spec.environment),
-        // Bash sources the profile scripts first.
-        Shell::Bash => None,
+    let all_terminated = |texts: &[Vec<u8>]| texts.iter().map(|text| terminated(&[text])).collect();
+    let (programs, words) = match &spec.launch {
+        Launch::Program { paths, words, .. } => (all_terminated(paths), all_terminated(words)),
+        Launch::Shell { .. } => Default::default(),
     };
-    let (programs, words) = direct.map_or_else(Default::default, |direct| (direct.programs, direct.words));
-    let all_terminated = |texts: Vec<Vec<u8>>| texts.iter().map(|text| terminated(&[text])).collect();
     SpawnRequest {
-        own_shell: spec.own_shell,
+        own_shell: spec.launch.shell_leads(),
         controlling: spec.focus == Focus::Keyboard,
         dyno: spec.dyno.to_string(),
         port: spec
@@ -30,12 +27,12 @@ pub(super) fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
             .and_then(|(_, port)| std::str::from_utf8(port.reveal()).ok()?.parse().ok()),
         directory: terminated(&[spec.directory.as_os_str().as_bytes()]),
         arguments: vec![
-            terminated(&[spec.shell.path().as_bytes()]),
+            terminated(&[spec.launch.shell().path().as_bytes()]),
             terminated(&[b"-c"]),
-            terminated(&[&spec.shell_line]),
+            terminated(&[spec.launch.line()]),
         ],
-        programs: all_terminated(programs),
-        words: all_terminated(words),
+        programs,
+        words,
         environment: spec.environment.iter().map(|(key, value)| terminated(&[key, b"=", value.reveal()])).collect(),
     }
 }

@@ -58,6 +58,58 @@ impl Shell {
     }
 }
 
+/// What is executed for a command line. Decided once, when a dyno is described.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Launch {
+    /// The program itself, because the shell would do nothing but become it (S1.6). If none of the paths can be executed,
+    /// `/bin/sh` gets the line, and its error message is the one that users know.
+    Program {
+        /// The paths to try, in this order. Relative paths start at the working directory of the dyno.
+        paths: Vec<Vec<u8>>,
+        /// The arguments, beginning with the program as written in the command line.
+        words: Vec<Vec<u8>>,
+        /// The argument of `sh -c`.
+        line: Vec<u8>,
+    },
+    /// A shell.
+    Shell {
+        /// Which one.
+        shell: Shell,
+        /// The argument of `-c`: the command line, with `exec ` before it if that is safe.
+        line: Vec<u8>,
+        /// Whether the shell stays the leader of the process group, because `exec` could not be used.
+        leads: bool,
+    },
+}
+
+impl Launch {
+    /// The shell that executes the command, or would.
+    #[must_use]
+    pub fn shell(&self) -> Shell {
+        match self {
+            Self::Program { .. } => Shell::Sh,
+            Self::Shell { shell, .. } => *shell,
+        }
+    }
+
+    /// The line for the shell.
+    #[must_use]
+    pub fn line(&self) -> &[u8] {
+        match self {
+            Self::Program { line, .. } | Self::Shell { line, .. } => line,
+        }
+    }
+
+    /// Whether a shell stays the leader of the process group.
+    #[must_use]
+    pub fn shell_leads(&self) -> bool {
+        match self {
+            Self::Program { .. } => false,
+            Self::Shell { leads, .. } => *leads,
+        }
+    }
+}
+
 /// Everything that all runs of one dyno have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DynoSpec {
@@ -65,12 +117,8 @@ pub struct DynoSpec {
     pub dyno: DynoName,
     /// The command line as written in the Procfile, for messages.
     pub command_line: Arc<str>,
-    /// The shell that runs the shell line.
-    pub shell: Shell,
-    /// The argument of `-c`: the command line, with `exec ` before it if that is safe (S1.6).
-    pub shell_line: Vec<u8>,
-    /// Whether the shell stays the leader of the process group, because `exec` could not be used.
-    pub own_shell: bool,
+    /// What is executed.
+    pub launch: Launch,
     /// The whole environment; nothing else is inherited.
     pub environment: Environment,
     /// The port that was assigned to it. None: it has none of its own.

@@ -173,7 +173,7 @@ pub(crate) fn hint_after_failure(dialect: Dialect) -> fn(&DynoSpec) -> Option<St
 /// `profile`: whether `--profile` is an option of the command that was typed.
 fn hint(spec: &DynoSpec, profile: bool) -> Option<String> {
     let line = spec.command_line.as_bytes();
-    if let Some(word) = bash_word(line).filter(|_| spec.shell == Shell::Sh) {
+    if let Some(word) = bash_word(line).filter(|_| spec.launch.shell() == Shell::Sh) {
         let other = if profile { ", or add `--profile`" } else { "" };
         return Some(format!("`{word}` needs bash: write `bash -c '…'` around the command{other}"));
     }

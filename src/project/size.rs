@@ -50,10 +50,10 @@ pub(crate) fn check_one_off(environment: &Environment, layers: &Layers) -> Resul
 /// Status 78, naming the line of the Procfile or the variable.
 pub(crate) fn check_run(file: &str, spec: &DynoSpec, release: &Release) -> Result<(), Error> {
     let entry = release.procfile.get(&spec.dyno.process_type);
-    if let Some(finding) = entry.and_then(|entry| too_long(file, entry, &spec.shell_line)) {
+    if let Some(finding) = entry.and_then(|entry| too_long(file, entry, spec.launch.line())) {
         return Err(Error::all(Status::Config, [finding.complaint()]));
     }
-    fits(&spec.environment, &spec.shell_line).map_err(|error| refused(&error, &release.layers))
+    fits(&spec.environment, spec.launch.line()).map_err(|error| refused(&error, &release.layers))
 }
 
 /// The error, at the line of the variable if a file sets it.
@@ -66,7 +66,7 @@ fn refused(error: &EnvironmentTooBig, layers: &Layers) -> Error {
 pub(crate) fn find(file: &str, procfile: &Procfile, layers: &Layers, findings: &mut Findings) {
     let mut most: Option<(usize, &ProcfileEntry, Vec<u8>)> = None;
     for entry in procfile.entries() {
-        let line = entry.shell_line().line;
+        let line = entry.shell_line();
         let bytes = line.len() + VARIABLES_OF_THE_NAME * entry.process_type.as_str().len();
         match too_long(file, entry, &line) {
             Some(finding) => findings.push(finding),

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::{OneOff, Release};
-use crate::app::{DynoVariables, Formation, PortError, PortVariable, Ports, ShellLine, shell_line, with_profile};
+use crate::app::{DynoVariables, Formation, PortError, PortVariable, Ports, launch};
 use crate::model::{DynoName, DynoSpec, Environment, Focus, Io, ProcessType, Shell};
 
 /// What all dynos of one start have in common, as decided by options and `.foreman`.
@@ -146,7 +146,6 @@ impl Blueprint {
     fn describe(&self, dyno: &DynoName, command: &[u8], port: PortVariable, streams: DynoStreams) -> DynoSpec {
         let variables = DynoVariables { dyno, port, session: &self.settings.session };
         let environment: Environment = self.release.layers.environment(&variables);
-        let line = self.shell_line(command);
         let assigned = match port {
             PortVariable::Assigned(port) => Some(port),
             PortVariable::Kept | PortVariable::Removed => None,
@@ -154,9 +153,7 @@ impl Blueprint {
         DynoSpec {
             dyno: dyno.clone(),
             command_line: String::from_utf8_lossy(command).into(),
-            shell: self.settings.shell,
-            shell_line: line.line,
-            own_shell: line.own_shell,
+            launch: launch(command, self.settings.shell, &environment),
             environment,
             port: assigned,
             awaited_port: None,
@@ -164,14 +161,6 @@ impl Blueprint {
             io: streams.io,
             focus: streams.focus,
             stdin_is_empty: streams.stdin_is_empty,
-        }
-    }
-
-    fn shell_line(&self, command: &[u8]) -> ShellLine {
-        let line = shell_line(command);
-        match self.settings.shell {
-            Shell::Sh => line,
-            Shell::Bash => with_profile(&line),
         }
     }
 

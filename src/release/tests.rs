@@ -47,7 +47,7 @@ fn s5_1_any_dyno_of_any_type_has_its_own_port_and_name() {
 
     assert_eq!((spec.port, spec.awaited_port), (Some(5_106), None));
     assert_eq!(["PORT", "DYNO", "KEY"].map(|key| variable(&spec, key).unwrap()), ["5106", "worker.7", "value"]);
-    assert_eq!((&*spec.command_line, spec.own_shell), ("cd jobs && ./work", true));
+    assert_eq!((&*spec.command_line, spec.launch.shell_leads()), ("cd jobs && ./work", true));
     assert_eq!(blueprint().spec(&dyno("web", 2)).unwrap().awaited_port, Some(5_001));
 }
 
@@ -90,7 +90,7 @@ fn s3_3_bash_sources_the_profile_in_every_dyno() {
     let one_off = with_profile.one_off(&dyno("run", 1), &OneOff::detached(b"./task".to_vec()));
 
     for spec in [with_profile.spec(&dyno("web", 1)).unwrap(), one_off] {
-        assert!(spec.shell == Shell::Bash && spec.shell_line.starts_with(b"for dyno_profile in "));
+        assert!(spec.launch.shell() == Shell::Bash && spec.launch.line().starts_with(b"for dyno_profile in "));
     }
 }
 

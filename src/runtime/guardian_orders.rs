@@ -96,7 +96,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{DynoSpec, Environment, Focus, Io, ProcessType, Shell};
+    use crate::model::{DynoSpec, Environment, Focus, Io, Launch, ProcessType, Shell};
 
     const STOP: GroupSignal = GroupSignal::Stop { signal: 15, everything: false };
 
@@ -104,9 +104,7 @@ mod tests {
         let spec = DynoSpec {
             dyno: DynoName::new(ProcessType::new("web").unwrap(), u32::try_from(run).unwrap()),
             command_line: "true".into(),
-            shell: Shell::Sh,
-            shell_line: b"true".to_vec(),
-            own_shell: false,
+            launch: Launch::Shell { shell: Shell::Sh, line: b"true".to_vec(), leads: false },
             port: None,
             awaited_port: None,
             environment: Environment::default(),

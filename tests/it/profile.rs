@@ -2,16 +2,20 @@
 
 use std::process::{Command, Output};
 
-use dynorun::app::{shell_line, with_profile};
-use dynorun::model::Shell;
+use dynorun::app::launch;
+use dynorun::model::{Environment, Shell};
 
 use crate::app::App;
 
+/// The line for bash.
+fn line(command_line: &str) -> String {
+    let launched = launch(command_line.as_bytes(), Shell::Bash, &Environment::default());
+    String::from_utf8(launched.line().to_vec()).unwrap()
+}
+
 /// Sources the profile of an app and then runs a command line, in the root of the app.
 fn run(app: &App, command_line: &str) -> Output {
-    let line = with_profile(&shell_line(command_line.as_bytes()));
-    let line = String::from_utf8(line.line).unwrap();
-    Command::new(Shell::Bash.path()).args(["-c", &line]).current_dir(app.path("")).output().unwrap()
+    Command::new(Shell::Bash.path()).args(["-c", &line(command_line)]).current_dir(app.path("")).output().unwrap()
 }
 
 fn printed(app: &App, command_line: &str) -> String {
@@ -44,10 +48,8 @@ fn without_a_profile_only_the_command_runs() {
 #[test]
 fn blanks_and_patterns_in_the_path_of_the_root_are_taken_literally() {
     let app = App::empty().file("a [b] *$c/.profile.d/x.sh", "echo inside\n").file("a b/.profile", "echo wrong\n");
-    let line = with_profile(&shell_line(b"pwd -P"));
-
     let output = Command::new(Shell::Bash.path())
-        .args(["-c", &String::from_utf8(line.line).unwrap()])
+        .args(["-c", &line("pwd -P")])
         .current_dir(app.path("a [b] *$c"))
         .output()
         .unwrap();

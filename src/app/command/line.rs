@@ -12,11 +12,13 @@ use super::shell_words::{is_plain, is_shell_word};
 
 /// A line for `/bin/sh -c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShellLine {
+pub(crate) struct ShellLine<'a> {
     /// The line, with `exec ` before it if that is safe, or a space if it begins like an option.
-    pub line: Vec<u8>,
+    pub(crate) line: Vec<u8>,
+    /// The command that the shell becomes. None: it stays.
+    pub(crate) command: Option<&'a [u8]>,
     /// Whether the shell stays the leader of the dyno's process group.
-    pub own_shell: bool,
+    pub(crate) leads: bool,
 }
 
 /// Why words cannot be appended to a command line.
@@ -47,18 +49,17 @@ impl AppendError {
 
 /// Puts `exec ` before a command line if it is a single simple command, and a space before a line that the shell would
 /// read as options.
-#[must_use]
-pub fn shell_line(command_line: &[u8]) -> ShellLine {
+pub(crate) fn shell_line(command_line: &[u8]) -> ShellLine<'_> {
     let scan = Scan::of(command_line);
     if scan.begins_with_exec() {
-        return ShellLine { line: command_line.to_vec(), own_shell: false };
+        // A quoted `exec` is left to the shell.
+        let command = command_line.strip_prefix(b"exec");
+        return ShellLine { line: command_line.to_vec(), command, leads: false };
     }
     if !scan.accepts_exec() {
-        return ShellLine { line: guard_leading_dash(command_line), own_shell: true };
+        return ShellLine { line: guard_leading_dash(command_line), command: None, leads: true };
     }
-    let mut line = b"exec ".to_vec();
-    line.extend_from_slice(command_line);
-    ShellLine { line, own_shell: false }
+    ShellLine { line: [b"exec ", command_line].concat(), command: Some(command_line), leads: false }
 }
 
 /// The program of a line that is run as `exec PROGRAM …`, without its quotes. None: the line is another one, or only the shell
@@ -172,8 +173,8 @@ mod tests {
 
     fn gets_exec(line: &str) -> bool {
         let result = shell_line(line.as_bytes());
-        assert_eq!(result.line.starts_with(b"exec "), !result.own_shell, "{line}");
-        !result.own_shell
+        assert_eq!(result.line.starts_with(b"exec "), !result.leads, "{line}");
+        !result.leads
     }
 
     #[test]
@@ -261,10 +262,13 @@ mod tests {
     fn exec_is_not_added_twice() {
         let result = shell_line(b"exec node server.js");
 
-        assert_eq!(result, ShellLine { line: b"exec node server.js".to_vec(), own_shell: false });
-        assert!(shell_line(b"exec -a name node").own_shell);
-        assert!(shell_line(b"exec").own_shell);
-        assert!(shell_line(b"exec a && b").own_shell);
+        assert_eq!(
+            result,
+            ShellLine { line: b"exec node server.js".to_vec(), command: Some(b" node server.js"), leads: false }
+        );
+        assert!(shell_line(b"exec -a name node").leads);
+        assert!(shell_line(b"exec").leads);
+        assert!(shell_line(b"exec a && b").leads);
     }
 
     #[test]
@@ -320,14 +324,14 @@ mod tests {
             let result = shell_line(&line);
 
             prop_assert!(result.line.ends_with(&line));
-            prop_assert!(result.own_shell || result.line.starts_with(b"exec "));
+            prop_assert!(result.leads || result.line.starts_with(b"exec "));
         }
 
         #[test]
         fn any_line_with_a_newline_is_left_to_the_shell(line in "[a-c $\"'`\\\\(){}#;&|<>~*!=\n-]{0,60}") {
             let result = shell_line(line.as_bytes());
 
-            prop_assert!(result.own_shell || !line.contains('\n'));
+            prop_assert!(result.leads || !line.contains('\n'));
         }
 
         #[test]

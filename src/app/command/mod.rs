@@ -1,14 +1,12 @@
 //! Command lines as the shell reads them: which can do without a shell or get `exec`, and how words are quoted (S1.6, S9).
 
+mod launch;
 mod line;
 mod profile;
 pub(super) mod scan;
 pub(super) mod shell_words;
-mod without_shell;
 
-pub use line::{
-    AppendError, ShellLine, append_words, bash_word, join_words, program_word, quote_word, shell_line, shown_words,
-};
-pub use profile::with_profile;
+pub use launch::launch;
+pub(crate) use line::shell_line;
+pub use line::{AppendError, append_words, bash_word, join_words, program_word, quote_word, shown_words};
 pub use scan::Construct;
-pub use without_shell::{Direct, without_shell};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::app::command::{ShellLine, shell_line};
+use crate::app::command::shell_line;
 use crate::model::ProcessType;
 
 /// One process type of a Procfile.
@@ -28,7 +28,7 @@ impl ProcfileEntry {
 
     /// The line for `/bin/sh -c` (S1.6).
     #[must_use]
-    pub fn shell_line(&self) -> ShellLine {
-        shell_line(&self.command)
+    pub fn shell_line(&self) -> Vec<u8> {
+        shell_line(&self.command).line
     }
 }

@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{Environment, Focus, Shell};
+use crate::model::{Environment, Focus, Launch, Shell};
 
 /// A guardian that never was: its end of the socket is in the hands of the test.
 fn guardian() -> (ManuallyDrop<Guardian>, OwnedFd) {
@@ -26,9 +26,7 @@ fn spec(environment: Environment) -> DynoSpec {
     DynoSpec {
         dyno: crate::model::DynoName::new(process_type, 1),
         command_line: "web".into(),
-        shell: Shell::Sh,
-        shell_line: b"exec web".to_vec(),
-        own_shell: false,
+        launch: Launch::Shell { shell: Shell::Sh, line: b"exec web".to_vec(), leads: false },
         environment,
         port: None,
         awaited_port: None,

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::app::{Layers, Ports, Procfile};
-use crate::model::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, ProcessType, Shell};
+use crate::model::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, Launch, ProcessType, Shell};
 use crate::release::{OneOff, Release, RunSettings};
 
 /// The address of a server, for tests in which it does not matter.
@@ -58,9 +58,7 @@ pub(super) fn spec(name: &str) -> Arc<DynoSpec> {
     Arc::new(DynoSpec {
         dyno: dyno(name),
         command_line: format!("./{name}").into(),
-        shell: Shell::Sh,
-        shell_line: format!("exec ./{name}").into_bytes(),
-        own_shell: false,
+        launch: Launch::Shell { shell: Shell::Sh, line: format!("exec ./{name}").into_bytes(), leads: false },
         port: None,
         awaited_port: None,
         environment: Environment::default(),

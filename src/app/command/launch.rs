@@ -1,12 +1,14 @@
-//! Decides which commands can be executed without a shell (S1.6).
+//! Decides what is executed for a command line: a shell, or the program itself (S1.6).
 //!
 //! `sh -c "exec puma -C config/puma.rb"` only looks up `puma` and becomes it. If that is clearly all the shell would
 //! do, the guardian does it itself and saves one exec. The dyno must not be able to tell the difference. In case of
 //! doubt, or if none of the candidate programs can be executed, the shell gets the line and prints its own error
 //! message.
 
+use super::line::{ShellLine, shell_line};
+use super::profile::with_profile;
 use crate::app::text::source::is_blank;
-use crate::model::Environment;
+use crate::model::{Environment, Launch, Shell};
 
 /// Maximum number of `PATH` entries that are searched. A longer `PATH` is left to the shell.
 const MAX_PATH_ENTRIES: usize = 256;
@@ -18,35 +20,36 @@ const MAX_PROGRAM_BYTES: usize = 4096;
 /// Variables that change what a shell does, or that a shell changes.
 const SHELL_VARIABLES: [&[u8]; 5] = [b"BASHOPTS", b"IFS", b"OPTIND", b"PPID", b"SHELLOPTS"];
 
-/// A command as the shell would execute it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Direct {
-    /// The paths to try, in this order. Relative paths start at the working directory of the dyno.
-    pub programs: Vec<Vec<u8>>,
-    /// The arguments, beginning with the program as written in the command line.
-    pub words: Vec<Vec<u8>>,
+/// What is executed for a command line. `environment`: that of the dyno. With bash the profile of the app is sourced first
+/// (S3.3).
+#[must_use]
+pub fn launch(command_line: &[u8], shell: Shell, environment: &Environment) -> Launch {
+    let ShellLine { line, command, leads } = shell_line(command_line);
+    match (shell, command.and_then(|command| program(command, environment))) {
+        (Shell::Sh, Some((paths, words))) => Launch::Program { paths, words, line },
+        (Shell::Sh, None) => Launch::Shell { shell, line, leads },
+        (Shell::Bash, _) => Launch::Shell { shell, line: with_profile(&line), leads },
+    }
 }
 
-/// Splits a shell line into words if the shell would do nothing but execute them. `environment`: that of the dyno.
-#[must_use]
-pub fn without_shell(shell_line: &[u8], environment: &Environment) -> Option<Direct> {
-    let rest = shell_line.strip_prefix(b"exec")?;
+/// The paths and words of a command that follows `exec`, if the shell would do nothing but execute it.
+fn program(command: &[u8], environment: &Environment) -> Option<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(byte) || is_blank(*byte);
-    if !rest.first().is_some_and(|byte| is_blank(*byte)) || !rest.iter().all(plain) {
+    if !command.iter().all(plain) {
         return None;
     }
     let words: Vec<Vec<u8>> =
-        rest.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect();
+        command.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect();
     let program = words.first().filter(|word| !word.starts_with(b"-") && word.len() <= MAX_PROGRAM_BYTES)?;
     if !environment.iter().all(|(name, _)| passes_shell(name)) {
         return None;
     }
-    let programs = if program.contains(&b'/') {
+    let paths = if program.contains(&b'/') {
         vec![program.clone()]
     } else {
         candidates(environment.get(b"PATH")?.reveal(), program)?
     };
-    Some(Direct { programs, words })
+    Some((paths, words))
 }
 
 /// Whether every shell passes on a variable of this name unchanged. dash drops names that it could not use itself.
@@ -73,12 +76,18 @@ fn candidates(path: &[u8], program: &[u8]) -> Option<Vec<Vec<u8>>> {
 mod tests {
     use super::*;
 
+    /// Paths and words, if no shell is needed.
+    type Direct = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
     fn direct_in(line: &str, variables: &[(&str, &str)]) -> Option<Direct> {
         let mut environment = Environment::default();
         for (name, value) in variables {
             environment.set(*name, *value);
         }
-        without_shell(line.as_bytes(), &environment)
+        match launch(line.as_bytes(), Shell::Sh, &environment) {
+            Launch::Program { paths, words, .. } => Some((paths, words)),
+            Launch::Shell { .. } => None,
+        }
     }
 
     fn direct(line: &str) -> Option<Direct> {
@@ -92,10 +101,10 @@ mod tests {
     #[test]
     fn a_plain_command_is_looked_up_in_the_path_of_the_dyno() {
         let found = direct("exec  puma -C\tconfig/puma.rb -b tcp://0.0.0.0:80 a=b@c%d+e,f ").unwrap();
-        assert_eq!(found.programs, texts(&["/bin/puma", "/usr/bin/puma"]));
-        assert_eq!(found.words, texts(&["puma", "-C", "config/puma.rb", "-b", "tcp://0.0.0.0:80", "a=b@c%d+e,f"]));
-        assert_eq!(direct("exec bin/web").unwrap().programs, texts(&["bin/web"]));
-        assert_eq!(direct_in("exec web", &[("PATH", ":bin:")]).unwrap().programs, texts(&["web", "bin/web", "web"]));
+        assert_eq!(found.0, texts(&["/bin/puma", "/usr/bin/puma"]));
+        assert_eq!(found.1, texts(&["puma", "-C", "config/puma.rb", "-b", "tcp://0.0.0.0:80", "a=b@c%d+e,f"]));
+        assert_eq!(direct("exec bin/web").unwrap().0, texts(&["bin/web"]));
+        assert_eq!(direct_in("exec web", &[("PATH", ":bin:")]).unwrap().0, texts(&["web", "bin/web", "web"]));
     }
 
     #[test]
@@ -131,17 +140,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_not_a_plain_exec_needs_the_shell() {
-        for line in [
-            "",
-            "exec",
-            "exec ",
-            "web",
-            "execweb",
-            "exec\u{b}web",
-            "exec -a name web",
-            "exec -- web",
-            "PORT=1 exec web",
-        ] {
+        for line in ["", "exec", "exec ", "exec\u{b}web", "exec -a name web", "exec -- web", "PORT=1 exec web"] {
             assert_eq!(direct(line), None, "{line}");
         }
     }
@@ -163,5 +162,19 @@ mod tests {
         assert_eq!(direct_in("exec web", &[("PATH", &["/bin"; MAX_PATH_ENTRIES + 1].join(":"))]), None);
         // A program with a slash needs no lookup.
         assert!(direct_in("exec ./web", &[]).is_some());
+    }
+
+    #[test]
+    fn s1_6_exec_makes_no_difference_to_a_plain_command() {
+        assert_eq!(direct("puma -p 1"), direct("exec puma -p 1"));
+        assert_eq!(direct("execweb").unwrap().1, texts(&["execweb"]));
+    }
+
+    #[test]
+    fn s3_3_bash_gets_every_line_to_source_the_profile_first() {
+        let launched = launch(b"web", Shell::Bash, &Environment::default());
+
+        assert!(launched.line().ends_with(b"\nexec web") && !launched.shell_leads());
+        assert_eq!(launched.shell(), Shell::Bash);
     }
 }
