@@ -21,7 +21,7 @@ use crate::model::{Dialect, DynoName, Environment, Launch, ProcessType, Shell};
 use crate::project::bash;
 use crate::project::files;
 use crate::project::missing_procfile::another_with;
-use crate::project::program_lookup::{Lookup, ObstacleKind, is_executable, nearest_program, program_of};
+use crate::project::program_lookup::{ObstacleKind, ProgramLookup, is_executable, nearest_program, program_of};
 use crate::project::size;
 use crate::project::{Finding, Findings};
 use crate::project::{Places, reason};
@@ -167,7 +167,7 @@ fn command_line(dialect: Dialect, words: &[&[u8]], entry: Option<(&str, &Procfil
 /// to the shell.
 fn look_up(line: &[u8], environment: &Environment, directory: &Path) -> Result<(), Error> {
     let Some(program) = program_of(line) else { return Ok(()) };
-    let Some(obstacle) = (Lookup { environment, directory }).obstacle(&program) else { return Ok(()) };
+    let Some(obstacle) = (ProgramLookup { environment, directory }).obstacle(&program) else { return Ok(()) };
     let shown = String::from_utf8_lossy(&program);
     let fact = format!("`{shown}` {obstacle}");
     let (status, fact, hint) = match obstacle.kind {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use self::end::SmokeEnd;
 use self::report_files::ReportFiles;
-use super::start::look::{self, Shown};
+use super::start::look::{self, ShownOn};
 use super::start::{self, Scope};
 use crate::cli::{Cli, SmokeArgs};
 use crate::error::Error;
@@ -48,7 +48,7 @@ fn carry_out(cli: &Cli, args: &SmokeArgs, github: bool) -> Result<Outcome, Error
     }
     start::report(&ending);
     let Some(report) = &ending.smoke else { return Ok(ending.outcome()) };
-    let colors = look::has_colors(cli.color(), Shown::OnStderrForSmoke);
+    let colors = look::has_colors(cli.color(), ShownOn::StderrForSmoke);
     let end = SmokeEnd { tails: &request.tails, files, started, reader: Reader { colors, github } };
     Ok(end.report(&ending, report))
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use clap::ColorChoice;
 
-use self::look::{Shown, formatter, log_files, prefix_columns};
-use self::registration::Origin;
+use self::look::{ShownOn, formatter, log_files, prefix_columns};
+use self::registration::StartOrigin;
 use super::smoke::SmokeRequest;
 use crate::app::ForemanFile;
 use crate::app::Ports;
@@ -125,7 +125,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     let file = project.procfile_name.clone();
     let other_procfile = project.other_procfile.clone().filter(|_| scope.mentions_procfile_dev());
     let all: Vec<DynoName> = release.iter().chain(&dynos).cloned().collect();
-    let origin = Origin::of(&project);
+    let origin = StartOrigin::of(&project);
     let blueprint = blueprint(&settings, project, &all, assigned.rule.clone(), &policy)?;
     let mut plan = plan(&file, blueprint, release.as_ref(), &dynos)?;
     let mut nothing_listens = None;
@@ -170,10 +170,10 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
 }
 
 impl<'a> Scope<'a> {
-    fn shown(self) -> Shown {
+    fn shown(self) -> ShownOn {
         match self {
-            Self::App(_) | Self::Release(_) => Shown::OnStdout,
-            Self::Smoke(_) => Shown::OnStderrForSmoke,
+            Self::App(_) | Self::Release(_) => ShownOn::Stdout,
+            Self::Smoke(_) => ShownOn::StderrForSmoke,
         }
     }
 

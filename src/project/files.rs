@@ -14,7 +14,7 @@ use super::source_file::{self, Unreadable};
 use crate::app::{EnvFile, InvalidSetting, Layers, Procfile, Severity};
 use crate::error::{Error, Status};
 use crate::model::{Dialect, Environment, Secret};
-use crate::settings::{Candidate, ForemanRank, SetBy, VariableOptions, file_option, ranked};
+use crate::settings::{ForemanRank, Given, SetBy, VariableOptions, file_option, ranked};
 
 /// Shows a line about a file that is slow to read.
 pub(crate) type Announce = fn(&str);
@@ -186,12 +186,12 @@ pub(crate) fn is_missing(path: &Path) -> bool {
 
 /// `-f`, else `PROCFILE` of `--set`, `.env` or the shell, else `.foreman`'s, else `Procfile` of the root (S1.7).
 pub(crate) fn procfile_path(places: &Places, layers: &Layers) -> ProcfilePath {
-    let by_option = places.option_procfile().map(|value| Candidate { value, by: SetBy::Option("-f") });
-    let by_foreman = places.foreman_procfile().map(|(value, by)| (ForemanRank::Last, Candidate { value, by }));
+    let by_option = places.option_procfile().map(|value| Given { value, by: SetBy::Option("-f") });
+    let by_foreman = places.foreman_procfile().map(|(value, by)| (ForemanRank::Last, Given { value, by }));
     let read = |name: &[u8]| places.root.join(OsStr::from_bytes(name));
     let named = ranked(by_option, "PROCFILE", layers, by_foreman, read).into_iter().next();
-    let default = || Candidate { value: places.root.join("Procfile"), by: SetBy::Default };
-    let Candidate { value: path, by: named_by } = named.unwrap_or_else(default);
+    let default = || Given { value: places.root.join("Procfile"), by: SetBy::Default };
+    let Given { value: path, by: named_by } = named.unwrap_or_else(default);
     ProcfilePath { name: places.shown(&path), path, named_by }
 }
 

@@ -15,7 +15,7 @@ use super::source_file::{MAX_BYTES, Unreadable};
 
 /// How long to wait for a pipe.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct PipePatience {
     /// When to show a line about the wait. None: never.
     announce_after: Option<Duration>,
     /// When to give up.
@@ -23,11 +23,11 @@ pub(crate) struct Patience {
 }
 
 /// For stdin and pipes of the shell: their writer is running already.
-pub(crate) const OPEN_PIPE: Patience = Patience { announce_after: None, give_up_after: Duration::from_secs(5) };
+pub(crate) const OPEN_PIPE: PipePatience = PipePatience { announce_after: None, give_up_after: Duration::from_secs(5) };
 
 /// For a named pipe: its writer may ask the user for permission first.
-pub(crate) const NAMED_PIPE: Patience =
-    Patience { announce_after: Some(Duration::from_secs(1)), give_up_after: Duration::from_secs(10) };
+pub(crate) const NAMED_PIPE: PipePatience =
+    PipePatience { announce_after: Some(Duration::from_secs(1)), give_up_after: Duration::from_secs(10) };
 
 /// The next step of a wait.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ enum Step {
 /// A wait in progress.
 #[derive(Debug)]
 struct Wait {
-    patience: Patience,
+    patience: PipePatience,
     begun: Instant,
     announced: bool,
 }
@@ -74,7 +74,7 @@ impl Wait {
 ///
 /// # Errors
 /// The writer was too slow, the data is too large, or the system refused.
-pub(crate) fn read(mut pipe: File, patience: Patience, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
+pub(crate) fn read(mut pipe: File, patience: PipePatience, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
     let mut wait = Wait { patience, begun: Instant::now(), announced: false };
     let seconds = patience.give_up_after.as_secs();
     let mut announce = Some(announce);
@@ -131,7 +131,7 @@ mod tests {
         wait.begun + Duration::from_millis(milliseconds)
     }
 
-    fn wait(patience: Patience) -> Wait {
+    fn wait(patience: PipePatience) -> Wait {
         Wait { patience, begun: Instant::now(), announced: false }
     }
 
@@ -168,7 +168,7 @@ mod tests {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(text).unwrap();
         let kept = open.then_some(writer);
-        let patience = Patience { announce_after: Some(Duration::ZERO), give_up_after: Duration::ZERO };
+        let patience = PipePatience { announce_after: Some(Duration::ZERO), give_up_after: Duration::ZERO };
         let mut announced = Vec::new();
         let read = read(File::from(OwnedFd::from(reader)), patience, |seconds| announced.push(seconds));
         drop(kept);

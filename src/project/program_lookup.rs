@@ -28,7 +28,7 @@ const FIRST_LINE_BYTES: u64 = 256;
 
 /// Where a program is looked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lookup<'a> {
+pub(crate) struct ProgramLookup<'a> {
     /// That of the dyno, for its `PATH`.
     pub(crate) environment: &'a Environment,
     /// Where relative paths start: the root of the app.
@@ -104,7 +104,7 @@ pub(crate) fn program_of(line: &[u8]) -> Option<Vec<u8>> {
     program_word(line).filter(|word| !word.is_empty() && !word.starts_with(b"~"))
 }
 
-impl Lookup<'_> {
+impl ProgramLookup<'_> {
     /// Looks for a program like the shell does. None: it can be executed.
     pub(crate) fn obstacle(&self, program: &[u8]) -> Option<Obstacle> {
         let candidates: Vec<PathBuf> = if program.contains(&b'/') {
@@ -177,7 +177,7 @@ fn hint(spec: &DynoSpec, profile: bool) -> Option<String> {
         let other = if profile { ", or add `--profile`" } else { "" };
         return Some(format!("`{word}` needs bash: write `bash -c '…'` around the command{other}"));
     }
-    let lookup = Lookup { environment: &spec.environment, directory: &spec.directory };
+    let lookup = ProgramLookup { environment: &spec.environment, directory: &spec.directory };
     let obstacle = lookup.obstacle(&program_of(line)?)?;
     match obstacle.kind {
         ObstacleKind::Missing if obstacle.program.contains(' ') => Some(obstacle.hint()),
@@ -197,7 +197,7 @@ pub(crate) fn is_program(name: &str) -> bool {
         environment.set("PATH", path.as_bytes());
     }
     env::current_dir().is_ok_and(|directory| {
-        Lookup { environment: &environment, directory: &directory }.obstacle(name.as_bytes()).is_none()
+        ProgramLookup { environment: &environment, directory: &directory }.obstacle(name.as_bytes()).is_none()
     })
 }
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::findings::{Finding, Findings};
-use super::program_lookup::{Lookup, Obstacle, program_of};
+use super::program_lookup::{Obstacle, ProgramLookup, program_of};
 use crate::app::{DynoVariables, Layers, PortVariable, Procfile, ProcfileEntry, Severity};
 use crate::model::DynoName;
 
@@ -21,7 +21,7 @@ pub(crate) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: 
     let environment = layers.environment(&DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" });
     // A line with another finding is reported already, and its command is probably not the intended one.
     let odd: HashSet<usize> = findings.iter().filter(|finding| finding.file == file).filter_map(|it| it.line).collect();
-    let lookup = Lookup { environment: &environment, directory };
+    let lookup = ProgramLookup { environment: &environment, directory };
     let mut known = HashMap::new();
     findings.push_limited(procfile.entries().iter().filter_map(|entry| {
         let program = program_of(&entry.command).filter(|_| !odd.contains(&entry.line))?;

@@ -114,8 +114,12 @@ impl RequestedFormation {
     }
 
     fn request(&self) -> FormationRequest<'_> {
-        let changed = self.changed.as_ref().map(std::slice::from_ref).unwrap_or_default();
-        FormationRequest { whole: self.whole.as_deref(), changed, only: &self.only, except: &self.except }
+        FormationRequest {
+            whole: self.whole.as_deref(),
+            changed: self.changed.as_slice(),
+            only: &self.only,
+            except: &self.except,
+        }
     }
 }
 

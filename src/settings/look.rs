@@ -54,7 +54,7 @@ impl Look {
             (choice, _) => choice,
         };
         let timestamps = self.timestamps && (args.timestamps || by_file(&file.timestamp).unwrap_or(true));
-        Self { color, timestamps, ..self }
+        Self { timestamps, color, ..self }
     }
 
     /// The wording of our own lines (S7.4).

@@ -25,7 +25,7 @@ pub(crate) use life::{Life, known_types};
 pub(crate) use look::Look;
 pub(crate) use named_files::NamedFiles;
 pub(crate) use ports::{BasePort, PortSettings, port_list};
-pub(crate) use precedence::{Candidate, ForemanRank, SetBy, ranked};
+pub(crate) use precedence::{ForemanRank, Given, SetBy, ranked};
 pub(crate) use variable_options::VariableOptions;
 
 /// Everything that options and `.foreman` decide about dynos that are started.
@@ -150,11 +150,14 @@ mod tests {
         let words = [&["dyno"], words.concat().as_slice()].concat();
         let cli = Cli::try_parse_from(words).expect("understood");
         let (color, file) = (cli.color(), ForemanFile::default());
-        let settings = match &cli.command {
-            Command::Start(args) => Settings::of_start(args, color, &file),
-            Command::Release(args) => Settings::of_release(args, color, &file),
-            Command::Smoke(args) => Settings::of_smoke(args, color, &file),
-            other => panic!("{other:?} starts nothing"),
+        let settings = if let Command::Start(args) = &cli.command {
+            Settings::of_start(args, color, &file)
+        } else if let Command::Release(args) = &cli.command {
+            Settings::of_release(args, color, &file)
+        } else if let Command::Smoke(args) = &cli.command {
+            Settings::of_smoke(args, color, &file)
+        } else {
+            panic!("the command starts nothing")
         };
         format!("{settings:#?}")
     }

@@ -1,6 +1,6 @@
 //! The base port, and what sets it (S5.2).
 
-use super::precedence::{Candidate, ForemanRank, SetBy, ranked};
+use super::precedence::{ForemanRank, Given, SetBy, ranked};
 use crate::app::{DEFAULT_BASE, ForemanFile, Layers, Origin, PortBase, PortError, parse_port};
 use crate::error::{Error, Status};
 use crate::model::DynoName;
@@ -19,28 +19,28 @@ pub(crate) struct PortSettings {
 /// The base port with everything that sets one.
 pub(crate) struct BasePort {
     /// The strongest first.
-    candidates: Vec<Candidate<Vec<u8>>>,
+    given: Vec<Given<Vec<u8>>>,
 }
 
 impl BasePort {
     /// `option`: `-p`. `file_name`: the name of `.foreman`.
     pub(crate) fn new(option: Option<&str>, file: &ForemanFile, file_name: &str, layers: &Layers) -> Self {
-        let option = option.map(|text| Candidate { value: text.into(), by: SetBy::Option("-p") });
+        let option = option.map(|text| Given { value: text.into(), by: SetBy::Option("-p") });
         let foreman = file.port.as_ref().map(|setting| {
             let by = SetBy::Foreman { file: file_name.to_owned(), line: setting.line, key: "port" };
-            (ForemanRank::AboveFiles, Candidate { value: setting.value.to_string().into_bytes(), by })
+            (ForemanRank::AboveFiles, Given { value: setting.value.to_string().into_bytes(), by })
         });
-        Self { candidates: ranked(option, "PORT", layers, foreman, <[u8]>::to_vec) }
+        Self { given: ranked(option, "PORT", layers, foreman, <[u8]>::to_vec) }
     }
 
     /// What sets it.
     pub(crate) fn set_by(&self) -> SetBy {
-        self.candidates.first().map_or(SetBy::Default, |winner| winner.by.clone())
+        self.given.first().map_or(SetBy::Default, |winner| winner.by.clone())
     }
 
     /// What else would set it.
     pub(crate) fn overridden(&self) -> impl Iterator<Item = &SetBy> {
-        self.candidates.iter().skip(1).map(|candidate| &candidate.by)
+        self.given.iter().skip(1).map(|given| &given.by)
     }
 
     /// The base.
@@ -49,7 +49,7 @@ impl BasePort {
     /// [`PortError::BadBase`], which names its place. The text is shown only if it comes from `-p`: any other may be a
     /// secret.
     pub(crate) fn base(&self) -> Result<PortBase, PortError> {
-        let Some(Candidate { value, by }) = self.candidates.first() else { return Ok(PortBase::Fixed(DEFAULT_BASE)) };
+        let Some(Given { value, by }) = self.given.first() else { return Ok(PortBase::Fixed(DEFAULT_BASE)) };
         if matches!(by, SetBy::Option(_)) && value == b"auto" {
             return Ok(PortBase::Auto);
         }

@@ -56,7 +56,7 @@ impl fmt::Display for SetBy {
 
 /// A value and what sets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Candidate<T> {
+pub(crate) struct Given<T> {
     pub(crate) value: T,
     pub(crate) by: SetBy,
 }
@@ -74,13 +74,13 @@ pub(crate) enum ForemanRank {
 /// then the other, and `.foreman` at its rank. A place whose last value is blank sets
 /// nothing. `read`: the value for the text of a variable.
 pub(crate) fn ranked<T>(
-    option: Option<Candidate<T>>,
+    option: Option<Given<T>>,
     variable: &'static str,
     layers: &Layers,
-    foreman: Option<(ForemanRank, Candidate<T>)>,
+    foreman: Option<(ForemanRank, Given<T>)>,
     read: impl Fn(&[u8]) -> T,
-) -> Vec<Candidate<T>> {
-    let mut all: Vec<Candidate<T>> = option.into_iter().collect();
+) -> Vec<Given<T>> {
+    let mut all: Vec<Given<T>> = option.into_iter().collect();
     let by_option = all.len();
     for of_one_place in layers.explain(variable.as_bytes(), None).chunk_by(is_same_place) {
         let is_blank = |value: &Secret| value.reveal().trim_ascii().is_empty();
@@ -89,16 +89,16 @@ pub(crate) fn ranked<T>(
         }
         all.extend(of_one_place.iter().filter_map(|given| {
             let by = SetBy::Variable { name: variable, origin: given.origin.clone() };
-            Some(Candidate { value: read(given.value.as_ref()?.reveal()), by })
+            Some(Given { value: read(given.value.as_ref()?.reveal()), by })
         }));
     }
-    if let Some((rank, candidate)) = foreman {
-        let is_set_option = |one: &Candidate<T>| matches!(one.by, SetBy::Variable { origin: Origin::Option, .. });
+    if let Some((rank, given)) = foreman {
+        let is_set_option = |one: &Given<T>| matches!(one.by, SetBy::Variable { origin: Origin::Option, .. });
         let at = match rank {
             ForemanRank::AboveFiles => by_option + all.iter().filter(|one| is_set_option(one)).count(),
             ForemanRank::Last => all.len(),
         };
-        all.insert(at, candidate);
+        all.insert(at, given);
     }
     all
 }
@@ -125,9 +125,9 @@ mod tests {
     }
 
     fn origins(layers: &Layers, rank: ForemanRank) -> String {
-        let option = Some(Candidate { value: "9000".to_owned(), by: SetBy::Option("-p") });
+        let option = Some(Given { value: "9000".to_owned(), by: SetBy::Option("-p") });
         let by = SetBy::Foreman { file: ".foreman".to_owned(), line: 3, key: "port" };
-        let foreman = Candidate { value: "8000".to_owned(), by };
+        let foreman = Given { value: "8000".to_owned(), by };
         let read = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
         let all = ranked(option, "PORT", layers, Some((rank, foreman)), read);
         all.iter().map(|one| format!("{} {}", one.by, one.value)).collect::<Vec<_>>().join(", ")

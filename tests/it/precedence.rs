@@ -165,7 +165,7 @@ fn s4_5_color_and_timestamp_of_dot_foreman_are_defaults_of_the_options() {
 #[test]
 fn s1_7_with_prefer_shell_the_procfile_of_the_shell_wins_over_that_of_env() {
     let app = App::empty().file("A", "a: true\n").file("B", "b: true\n").file(".env", "PROCFILE=A\n");
-    let started = |args: &[&str]| app.dyno(["start"]).args(args).env("PROCFILE", "B").run().stdout().to_owned();
+    let started = |args: &[&str]| app.dyno(["start"]).args(args).env("PROCFILE", "B").run().stdout().clone();
 
     assert!(started(&[]).contains(" a.1 "), "the file wins");
     assert!(started(&["--prefer-shell"]).contains(" b.1 "), "the shell wins");

@@ -20,6 +20,9 @@ const MAX_PROGRAM_BYTES: usize = 4096;
 /// Variables that change what a shell does, or that a shell changes.
 const SHELL_VARIABLES: [&[u8]; 5] = [b"BASHOPTS", b"IFS", b"OPTIND", b"PPID", b"SHELLOPTS"];
 
+/// The paths to try and the words of a command.
+type PathsAndWords = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
 /// What is executed for a command line. `environment`: that of the dyno. With bash the profile of the app is sourced first
 /// (S3.3).
 #[must_use]
@@ -33,7 +36,7 @@ pub fn launch(command_line: &[u8], shell: Shell, environment: &Environment) -> L
 }
 
 /// The paths and words of a command that follows `exec`, if the shell would do nothing but execute it.
-fn program(command: &[u8], environment: &Environment) -> Option<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+fn program(command: &[u8], environment: &Environment) -> Option<PathsAndWords> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(byte) || is_blank(*byte);
     if !command.iter().all(plain) {
         return None;
@@ -77,9 +80,7 @@ mod tests {
     use super::*;
 
     /// Paths and words, if no shell is needed.
-    type Direct = (Vec<Vec<u8>>, Vec<Vec<u8>>);
-
-    fn direct_in(line: &str, variables: &[(&str, &str)]) -> Option<Direct> {
+    fn direct_in(line: &str, variables: &[(&str, &str)]) -> Option<PathsAndWords> {
         let mut environment = Environment::default();
         for (name, value) in variables {
             environment.set(*name, *value);
@@ -90,7 +91,7 @@ mod tests {
         }
     }
 
-    fn direct(line: &str) -> Option<Direct> {
+    fn direct(line: &str) -> Option<PathsAndWords> {
         direct_in(line, &[("PATH", "/bin:/usr/bin"), ("LANG", "C")])
     }
 

@@ -36,30 +36,30 @@ pub(in crate::commands) fn check(look: &Look) {
 
 /// Where the lines are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::commands) enum Shown {
+pub(in crate::commands) enum ShownOn {
     /// On stdout.
-    OnStdout,
+    Stdout,
     /// On stderr, with the same look everywhere: a terminal does not switch colours on.
-    OnStderrForSmoke,
+    StderrForSmoke,
 }
 
 /// The formatter of the lines.
-pub(in crate::commands) fn formatter(look: &Look, shown: Shown, plan: &Plan, types: &[ProcessType]) -> Formatter {
+pub(in crate::commands) fn formatter(look: &Look, shown: ShownOn, plan: &Plan, types: &[ProcessType]) -> Formatter {
     let passing = match shown {
-        Shown::OnStdout if std::io::stdout().is_terminal() => Passing::Terminal,
-        Shown::OnStdout => Passing::All,
-        Shown::OnStderrForSmoke if is_read_by_github() => Passing::GitHub,
-        Shown::OnStderrForSmoke => Passing::Text,
+        ShownOn::Stdout if std::io::stdout().is_terminal() => Passing::Terminal,
+        ShownOn::Stdout => Passing::All,
+        ShownOn::StderrForSmoke if is_read_by_github() => Passing::GitHub,
+        ShownOn::StderrForSmoke => Passing::Text,
     };
     let focused = plan.release.iter().chain(&plan.formation).find(|spec| spec.focus != Focus::Elsewhere);
     render(look, has_colors(look.color, shown), passing, focused.map(|spec| &spec.dyno), plan, types)
 }
 
 /// Whether the lines are coloured.
-pub(in crate::commands) fn has_colors(choice: ColorChoice, shown: Shown) -> bool {
+pub(in crate::commands) fn has_colors(choice: ColorChoice, shown: ShownOn) -> bool {
     let shows_colors = match shown {
-        Shown::OnStdout => std::io::stdout().is_terminal(),
-        Shown::OnStderrForSmoke => false,
+        ShownOn::Stdout => std::io::stdout().is_terminal(),
+        ShownOn::StderrForSmoke => false,
     };
     color::is_wanted(choice, |name| std::env::var(name).ok(), shows_colors)
 }

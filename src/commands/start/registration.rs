@@ -20,14 +20,14 @@ use crate::runtime::{ApiStart, NotRegistered, RuntimeDirectory};
 const WEB: &str = "web";
 
 /// Where an app comes from, as text (see [`StartDescription`]).
-pub(super) struct Origin {
+pub(super) struct StartOrigin {
     app: String,
     root: String,
     directory: String,
     procfile: String,
 }
 
-impl Origin {
+impl StartOrigin {
     pub(super) fn of(project: &Project) -> Self {
         let text = |path: &Path| StartDescription::path_text(&real(path));
         let root = real(&project.places.root);
@@ -56,7 +56,7 @@ pub(super) fn kind(is_smoke: bool, dialect: Dialect) -> StartKind {
 /// Status 69 if one of its process types is running already.
 pub(super) fn register(
     kind: StartKind,
-    origin: Origin,
+    origin: StartOrigin,
     blueprint: &Blueprint,
     ports: &[(DynoName, u16)],
 ) -> Result<Option<ApiStart>, Error> {
