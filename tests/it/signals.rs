@@ -24,7 +24,7 @@ fn up(call: Call) -> Running {
     dyno
 }
 
-fn wait_for_the_next_keypress() {
+pub(crate) fn wait_for_the_next_keypress() {
     let since = Instant::now();
     crate::harness::until("a signal is a new keypress", || since.elapsed() > NEXT_KEYPRESS);
 }

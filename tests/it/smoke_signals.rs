@@ -55,6 +55,7 @@ fn s11_a_smoke_test_ends_by_the_signal_and_reports_its_phase() {
 #[test]
 fn s12_a_signal_to_a_stopping_smoke_test_kills_and_keeps_the_status() {
     let (_app, smoke) = in_phase("while stopping");
+    crate::signals::wait_for_the_next_keypress();
 
     smoke.signal(Signal::SIGTERM);
 
