@@ -80,7 +80,7 @@ impl Runtime {
     }
 
     /// Sends the orders to the guardian, as far as it has answered earlier ones and the earlier output of the dynos is shown:
-    /// while the reader of our output stands still, the dynos wait (S7.5).
+    /// while nothing reads our output, the dynos wait (S7.5).
     pub(super) fn send_orders(&mut self) -> Result<(), Lost> {
         self.send_signals()?;
         while let Some(spec) = self.orders.next_spawn(|dyno| self.outputs.is_ready(dyno)) {

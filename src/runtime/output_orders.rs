@@ -84,7 +84,7 @@ impl UnshownEnds {
         self.count.add();
     }
 
-    pub(super) fn are_none(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.count.0.get() == 0
     }
 

@@ -84,7 +84,7 @@ impl Outputs {
 
     /// Whether all output of the earlier runs of a dyno of this name is shown.
     pub(super) fn is_ready(&self, dyno: &DynoName) -> bool {
-        self.tasks_of.get(dyno).is_none_or(|task| task.unshown_ends.are_none())
+        self.tasks_of.get(dyno).is_none_or(|task| task.unshown_ends.is_empty())
     }
 
     /// Waits until the output of a run is shown completely. Cancel safe.
@@ -104,7 +104,7 @@ impl Outputs {
     fn forget_retired(&mut self) {
         let tasks_of = &mut self.tasks_of;
         self.retired.retain(|dyno| {
-            let has_output = tasks_of.get(dyno).is_some_and(|task| !task.unshown_ends.are_none());
+            let has_output = tasks_of.get(dyno).is_some_and(|task| !task.unshown_ends.is_empty());
             if !has_output {
                 tasks_of.remove(dyno);
             }

@@ -1,4 +1,4 @@
-//! Dynos that wait because the reader of the output stands still (S7.5).
+//! Dynos that wait because nothing reads the output (S7.5).
 
 use std::fs;
 use std::io::PipeReader;
@@ -11,7 +11,7 @@ use crate::process_table::{Held, Process, waits_to_write};
 /// A state that was seen this many times in a row lasts.
 const LASTING: usize = 20;
 
-/// Fills everything between the dynos and a reader that stands still.
+/// Fills everything between the dynos and a reader that reads nothing.
 const NOISE: &str = "noise: exec yes\n";
 
 /// Starts the app with a reader that reads nothing yet.
@@ -33,7 +33,7 @@ fn until_all_is_held_back(dyno: &Running, what: &str, holds: impl Fn(&[Process])
 }
 
 #[test]
-fn s7_5_a_crash_loop_waits_for_a_reader_that_stands_still() {
+fn s7_5_a_crash_loop_waits_for_a_reader_that_reads_nothing() {
     let app = App::new(&format!("job: echo crash; echo >>runs; exit 1\n{NOISE}"));
     let (dyno, reader) = start(&app, ["--restart", "--max-delay", "0"]);
 
@@ -50,7 +50,7 @@ fn s7_5_a_crash_loop_waits_for_a_reader_that_stands_still() {
 }
 
 #[test]
-fn s7_5_a_dyno_that_comes_back_is_shown_after_the_last_words_of_its_predecessor() {
+fn s7_5_a_dyno_that_comes_back_is_shown_after_its_old_last_words() {
     let web = "trap 'printf bye; exit' TERM; echo $$ >>pids; echo hello; read -r _ <never";
     let app = App::new(&format!("web: {web}\n{NOISE}")).fifo("never");
     let (dyno, reader) = start(&app, ["-m", "web=2,noise=1"]);

@@ -5,7 +5,7 @@ use super::*;
 use crate::app::Scale;
 
 #[test]
-fn s10_2_the_run_after_a_restart_has_a_higher_number_even_if_the_dyno_is_new() {
+fn s10_2_the_run_after_a_restart_has_a_higher_number_in_a_new_dyno() {
     let mut supervisor = all_up(&["web.1", "web.2"], Policy::default());
     let lines = ask(&mut supervisor, restart("web.2"), at(1));
     assert_eq!(lines.last().unwrap(), "reply 1: restarting web.2 after 2");
