@@ -65,6 +65,13 @@ impl App {
         self.run(command, stdout)
     }
 
+    /// Starts a client that follows the log of what runs.
+    pub(crate) fn follow(&self) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
+        command.args(["logs", "-t"]);
+        self.run(command, Stdio::piped())
+    }
+
     /// Runs a script with the shell that `dyno` uses for command lines.
     pub(crate) fn shell(&self, script: &str, stdout: Stdio) -> Running {
         let mut command = Command::new("/bin/sh");

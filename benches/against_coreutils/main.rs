@@ -9,6 +9,7 @@
 
 mod app;
 mod exec;
+mod followers;
 mod idle;
 mod memory;
 mod processes;
@@ -39,11 +40,12 @@ impl Effort {
 type Section = (&'static str, fn(Effort, &mut Table));
 
 /// Throughput comes last: the system is still writing its files to disk for a while afterwards.
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     ("idle", idle::measure),
     ("exec", exec::measure),
     ("stop", stop::measure),
     ("memory", memory::measure),
+    ("followers", followers::measure),
     ("throughput", throughput::measure),
 ];
 

@@ -25,6 +25,12 @@ impl ApiAnswer {
         Self::json(200, value)
     }
 
+    /// The answer 201 with this value.
+    #[must_use]
+    pub fn created(value: &impl Serialize) -> Self {
+        Self::json(201, value)
+    }
+
     /// Writes a value as JSON.
     pub(super) fn json(status: u16, value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {

@@ -2,6 +2,7 @@
 
 use super::error::ApiError;
 use super::id::stable_id;
+use super::log_session::LogLook;
 use crate::model::{Environment, ProcessType};
 
 /// The facts about an app that do not change while it runs.
@@ -21,6 +22,8 @@ pub struct AppFacts {
     pub commands: Vec<(ProcessType, String)>,
     /// The config vars.
     pub config_vars: Environment,
+    /// How its log is shown.
+    pub look: LogLook,
 }
 
 impl AppFacts {

@@ -1,8 +1,9 @@
-//! Decides what a request asks for: a resource, a change, or an answer as soon as dynos are up.
+//! Decides what a request asks for: a resource, a change, an answer as soon as dynos are up, or the log.
 
 use super::AppFacts;
 use super::error::ApiError;
 use super::formation_update::{object, shortened, single, updates};
+use super::log_session::{LOG_PATH, LogSession};
 use super::range::ReleaseRange;
 use super::resources::ReleaseResource;
 use super::wait::WaitRequest;
@@ -35,6 +36,10 @@ pub enum Asked {
     Do(Change),
     /// To be answered when dynos are up, or when it is clear that they will not be.
     Wait(WaitRequest),
+    /// To read the log, for which it gets an address.
+    OpenLog(LogSession),
+    /// To read the log. The token of a session.
+    ReadLog(String),
 }
 
 /// Something that can be seen.
@@ -129,6 +134,7 @@ impl ApiRequest<'_> {
             ("POST", ["dyno", "wait"]) => {
                 object(self.body, r#"{"dynos":[{"name":"web.1"}],"timeout":60}"#).map(Asked::Wait)
             }
+            ("GET", [first, second, token]) if [*first, *second] == LOG_PATH => Ok(Asked::ReadLog((*token).to_owned())),
             (_, ["apps", name, rest @ ..]) => {
                 app.check(name)?;
                 self.asks_of_app(rest)
@@ -157,6 +163,7 @@ impl ApiRequest<'_> {
             ("POST", ["dynos", "actions", "stop"]) => Ok(change(Command::Stop(Target::All))),
             ("POST", ["dynos", name, "actions", "stop"]) => Ok(change(Command::Stop(target(name)?))),
             ("POST", ["formations", name, "actions", "stop"]) => Ok(change(Command::Stop(type_target(name)?))),
+            ("POST", ["log-sessions"]) => LogSession::parse(self.body).map(Asked::OpenLog),
             ("GET", ["formation"]) => see(Resource::Formation),
             ("GET", ["formation", name]) => see(Resource::FormationOf((*name).to_owned())),
             ("PATCH", ["formation"]) => {

@@ -29,6 +29,7 @@ fn app() -> AppFacts {
             .map(|(name, command)| (process_type(name), command.to_owned()))
             .to_vec(),
         config_vars,
+        look: LogLook::default(),
     }
 }
 
@@ -92,6 +93,12 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
             Ok(condition) => ApiAnswer::json(200, &condition.answer(&running())),
             Err(error) => error.answer(),
         },
+        Ok(Asked::OpenLog(_)) => {
+            let session = LogSessionResource::new("tok1", "127.0.0.1:5099", app.started_at, LogLook::default());
+            ApiAnswer::created(&session)
+        }
+        // The lines themselves are not JSON.
+        Ok(Asked::ReadLog(token)) => ApiAnswer::ok(&token),
         Err(error) => error.answer(),
     }
 }

@@ -7,6 +7,7 @@ mod drop_in;
 mod help;
 mod instead;
 mod keyboard;
+mod logs;
 mod man;
 mod offers;
 mod one_off;
@@ -30,6 +31,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 pub use completions::{CompletionsArgs, Shell};
 pub use help::whole_command;
 pub use keyboard::KEYS;
+pub use logs::{LogSourceName, LogsArgs};
 pub use man::ManArgs;
 pub use offers::Offers;
 pub use one_off::{RunArgs, TypeWord};
@@ -55,7 +57,7 @@ use crate::model::Dialect;
     about = "The Heroku runtime on your machine: leaves no process behind, loses no output",
     subcommand_required = true,
     mut_args(|arg| arg.hide_short_help(true)),
-    after_help = "Examples:\n  dyno start                     run everything in ./Procfile\n  dyno run rails console         run one command with the app's environment\n\n`dyno help COMMAND` lists every option; `dyno help` lists commands and topics."
+    after_help = "Examples:\n  dyno start          run everything in ./Procfile\n  dyno help COMMAND   list every option; `dyno help` lists commands and topics"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -86,6 +88,7 @@ impl Cli {
     /// When to use colours: `auto` for commands without such an option.
     #[must_use]
     pub fn color(&self) -> ColorChoice {
+        let before = ProjectArgs::default();
         let (project, choice) = match &self.command {
             Command::Start(args) | Command::Local(args) => (Some(&args.project), args.log.color),
             Command::Release(args) => (Some(&args.project), args.log.color),
@@ -93,6 +96,7 @@ impl Cli {
             Command::Run(args) | Command::LocalRun(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Check(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Config(args) => (Some(&args.project), ColorChoice::Auto),
+            Command::Logs(args) => (Some(&before), args.color),
             Command::Ps(_)
             | Command::Scale(_)
             | Command::Restart(_)
@@ -154,6 +158,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show the dynos of the app that runs here
     Ps(PsArgs),
+    /// Show the log of the app that runs here
+    Logs(LogsArgs),
     /// Change how many dynos run
     #[command(alias = "ps:scale")]
     Scale(ScaleArgs),

@@ -37,10 +37,8 @@ const COMMANDS: &[(&[&str], CommandInstead)] = &[
     (&["down", "quit", "kill", "interrupt", "shutdown", "ps:kill"], Words(&["stop"])),
     (&["status", "top"], Words(&["ps"])),
     (&["why"], Advice("the log of `dyno start` shows when and why each dyno starts and ends")),
-    (
-        &["logs", "log", "tail", "echo"],
-        Advice("`dyno start` shows the log; `dyno start --log-dir log` also keeps it in files"),
-    ),
+    (&["log"], Words(&["logs"])),
+    (&["tail", "echo"], Words(&["logs", "-t"])),
     (&["attach", "connect"], Focus),
     (&["console"], Advice("type the console's own command, such as `dyno run rails console`")),
     (&["export"], Advice("let the service manager run `dyno start -d /path/to/app`")),

@@ -166,6 +166,7 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         Command::LocalRun(_) => cli.dialect = Dialect::HerokuLocal,
         Command::Start(_)
         | Command::Run(_)
+        | Command::Logs(_)
         | Command::Ps(_)
         | Command::Scale(_)
         | Command::Restart(_)

@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod config;
+mod logs;
 mod man;
 mod one_off;
 mod ps;
@@ -52,6 +53,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Start(args) | Command::Local(args) => start::run(cli, args),
         Command::Release(args) => start::run_release(cli, args),
         Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
+        Command::Logs(args) => logs::run(cli, args),
         Command::Ps(args) => ps::run(cli, args),
         Command::Scale(args) => scale::run(cli, args),
         Command::Restart(args) => restart::run(cli, args),

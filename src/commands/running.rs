@@ -10,14 +10,14 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    DynoResource, ErrorResource, FormationResource, MeantBy, RestartedDyno, StartDescription, WaitAnswer, WaitRequest,
-    WaitResult, Whereabouts, meant_starts,
+    DynoResource, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy, RestartedDyno,
+    StartDescription, WaitAnswer, WaitRequest, WaitResult, Whereabouts, meant_starts,
 };
 use crate::cli::{ProjectArgs, RunningArgs};
 use crate::console::diagnostics;
 use crate::error::{Complaint, Status};
 use crate::project::reason;
-use crate::runtime::{ANSWERS_WITHIN, ClientRequest, NoAnswer, RuntimeDirectory};
+use crate::runtime::{ANSWERS_WITHIN, ClientRequest, LogReader, NoAnswer, RuntimeDirectory};
 use crate::supervisor::Outcome;
 
 /// Why a command for a running app failed: an [`crate::error::Error`] with an id for programs (S17.1).
@@ -61,6 +61,16 @@ impl Failure {
                 Self::new(Status::Internal, "no_answer", message, "")
             }
         }
+    }
+
+    pub(super) fn late(start: &StartDescription) -> Self {
+        Self::no_answer(&NoAnswer::Late, start)
+    }
+
+    /// The end of a log that was being read is missing.
+    pub(super) fn log_was_cut(start: &StartDescription) -> Self {
+        let message = format!("`dyno` (pid {}) has ended unexpectedly: the last lines may be missing", start.pid);
+        Self::new(Status::Unavailable, "not_running", message, "`dyno start` starts it again")
     }
 
     /// Shows it and returns the exit status.
@@ -194,6 +204,34 @@ impl RunningApp {
     ) -> Result<T, Failure> {
         let path = format!("/apps/{}/{path}", start.app);
         self.send(start, &ClientRequest { method, path: &path, body, patience: ANSWERS_WITHIN })
+    }
+
+    /// Asks every start for its log. A start that does not know a name is left out, unless none knows it.
+    pub(super) fn log_sessions(
+        &self,
+        request: &LogSessionRequest,
+    ) -> Result<Vec<(&StartDescription, LogSessionResource)>, Failure> {
+        let body = serde_json::to_vec(request).unwrap_or_default();
+        let mut sessions = Vec::with_capacity(self.starts.len());
+        let mut last = None;
+        for start in &self.starts {
+            match self.ask(start, "POST", "log-sessions", &body) {
+                Ok(session) => sessions.push((start, session)),
+                Err(failure) if ["not_running", "not_found"].contains(&failure.error.id.as_str()) => {
+                    last = Some(failure);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        match last {
+            Some(failure) if sessions.is_empty() => Err(failure),
+            Some(_) | None => Ok(sessions),
+        }
+    }
+
+    /// Reads the log of a session.
+    pub(super) fn open_log(&self, start: &StartDescription, path: &str) -> Result<LogReader, Failure> {
+        self.directory.open_log(start, path).map_err(|why| Failure::no_answer(&why, start))
     }
 
     /// Waits until the dynos are up. Returns the exit status, and says on stderr why they are not.

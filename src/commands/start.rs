@@ -138,7 +138,8 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     let api = match scope {
         Scope::App(_) | Scope::Smoke(_) => {
             let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
-            registration::register(kind, origin, &plan.blueprint, &assigned.ports)?
+            let look = look::log_look(&settings.look, &plan, &types);
+            registration::register(kind, origin, &plan.blueprint, &assigned.ports, look)?
         }
         Scope::Release(_) => None,
     };

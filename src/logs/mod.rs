@@ -7,12 +7,17 @@
 
 mod alternate_screen;
 mod block;
+mod encoder;
 mod escapes;
+mod follower;
 mod format;
 mod heroku;
+mod history;
 mod incomplete;
 mod json;
+mod json_line;
 mod lines;
+mod log_filter;
 mod open_line;
 mod palette;
 mod printable;
@@ -26,9 +31,14 @@ mod workflow;
 
 pub use alternate_screen::AlternateScreen;
 pub use block::{LogBlock, Source};
+pub use encoder::{LogEncoder, LogEncoding};
+pub use follower::{Follower, LogQuery, Moment, Turn};
 pub use format::{Formatter, LogFormat, Passing, TextOptions, View};
+pub use history::{HISTORY_BYTES, HISTORY_LINES, History};
 pub use incomplete::unfinished_bytes;
+pub use json_line::line_of_json;
 pub use lines::{Audience, Chunk, LineMode, Lines, PARTIAL_AFTER, PIECE_BYTES, Patience};
+pub use log_filter::{LogFilter, Speaker};
 pub use open_line::OpenLine;
 pub use palette::{Color, Palette};
 pub use printable::printable;

@@ -92,7 +92,7 @@ impl RuntimeDirectory {
     }
 }
 
-fn no_answer(error: io::Error) -> NoAnswer {
+pub(super) fn no_answer(error: io::Error) -> NoAnswer {
     use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, TimedOut, WouldBlock};
     if matches!(error.kind(), WouldBlock | TimedOut) {
         NoAnswer::Late

@@ -21,12 +21,13 @@ use tokio::time::{sleep, timeout};
 
 use super::calls::ApiCaller;
 use super::client_stream::{ClientStream, Progress, whole};
+use super::log_archive::LogArchive;
 use super::{ApiStart, RegisteredStart};
-use crate::api::{ApiError, AppFacts, Replays};
+use crate::api::{ApiError, AppFacts, LogSessions, Replays};
 
 /// The most connections that are receiving a request or sending an answer.
 const MAX_CONNECTIONS: usize = 32;
-/// The most connections that wait for dynos.
+/// The most connections that wait for dynos or follow the log.
 pub(super) const MAX_WAITING: usize = 256;
 /// How long a request may take to arrive completely.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
@@ -53,6 +54,8 @@ pub(super) struct ApiServer {
     /// A change was answered, for requests that repeat it.
     pub(super) answered: Notify,
     pub(super) began: Instant,
+    pub(super) log_sessions: RefCell<LogSessions>,
+    pub(super) archive: LogArchive,
     /// Oldest first.
     connections: RefCell<Vec<Rc<Connection>>>,
     /// A connection has ended, or waits for dynos.
@@ -61,7 +64,7 @@ pub(super) struct ApiServer {
 
 impl ApiServer {
     /// `calls`: to the run loop.
-    pub(super) fn new(start: ApiStart, calls: ApiCaller) -> Rc<Self> {
+    pub(super) fn new(start: ApiStart, calls: ApiCaller, archive: LogArchive) -> Rc<Self> {
         Rc::new(Self {
             app: start.facts,
             registered: start.registered,
@@ -69,6 +72,8 @@ impl ApiServer {
             replays: RefCell::default(),
             answered: Notify::new(),
             began: Instant::now(),
+            log_sessions: RefCell::default(),
+            archive,
             connections: RefCell::default(),
             has_room: Notify::new(),
         })
@@ -95,10 +100,12 @@ impl ApiServer {
         }
     }
 
-    /// Waits until the answers that were begun are sent. Call it while [`serve`](Self::serve) still runs.
+    /// Waits until the answers that were begun are sent, and the last lines of the log. Call it while
+    /// [`serve`](Self::serve) still runs.
     pub(super) async fn finish(&self) {
+        self.archive.close();
         let all_sent = async {
-            while self.count(Progress::Answering) > 0 {
+            while self.count(Progress::Answering) + self.count(Progress::Streaming) > 0 {
                 self.has_room.notified().await;
             }
         };
@@ -124,9 +131,20 @@ impl ApiServer {
         self.connections.borrow().iter().filter(|open| open.progress.get() == progress).count()
     }
 
+    /// How many connections may stay open for long.
+    pub(super) fn count_waiting(&self) -> usize {
+        self.count(Progress::Waiting) + self.count(Progress::Streaming)
+    }
+
     /// Records that a connection waits for dynos, so that it does not keep others out.
     pub(super) fn wait_apart(&self, connection: &Connection) {
         connection.progress.set(Progress::Waiting);
+        self.has_room.notify_waiters();
+    }
+
+    /// Likewise for one that gets the log.
+    pub(super) fn stream_apart(&self, connection: &Connection) {
+        connection.progress.set(Progress::Streaming);
         self.has_room.notify_waiters();
     }
 

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::api_server::{ApiServer, Connection, MAX_WAITING};
 use super::calls::ApiCall;
 use super::client_stream::Progress;
+use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, Seen, WaitRequest};
 use crate::supervisor::{Command, Quantity, Reply, Snapshot};
@@ -28,7 +29,7 @@ impl ApiServer {
         self: Rc<Self>,
         request: Request<Incoming>,
         connection: &Connection,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+    ) -> Result<Response<ApiBody>, Infallible> {
         let (head, body) = request.into_parts();
         let body = read(body).await;
         connection.progress.set(Progress::Answering);
@@ -36,25 +37,38 @@ impl ApiServer {
             Ok(body) => self.answer(&head, &body, connection).await,
             Err(error) => Err(error),
         };
-        connection.progress.set(Progress::Answering);
-        Ok(response(answer.unwrap_or_else(|error| error.answer())))
+        if connection.progress.get() != Progress::Streaming {
+            connection.progress.set(Progress::Answering);
+        }
+        Ok(answer.unwrap_or_else(|error| response(error.answer())))
     }
 
-    async fn answer(self: Rc<Self>, head: &Parts, body: &[u8], connection: &Connection) -> Result<ApiAnswer, ApiError> {
+    async fn answer(
+        self: Rc<Self>,
+        head: &Parts,
+        body: &[u8],
+        connection: &Connection,
+    ) -> Result<Response<ApiBody>, ApiError> {
         let method = head.method.as_str();
         let path = head.uri.path();
         let request = ApiRequest { method, path, range: text(&head.headers, RANGE.as_str()), body };
-        match request.asks(&self.app)? {
+        let answer = match request.asks(&self.app)? {
             Asked::See(resource) => {
                 let snapshot = self.ask(ApiCall::Snapshot).await?;
-                Ok(self.app.answer(&resource, &snapshot))
+                self.app.answer(&resource, &snapshot)
             }
             Asked::Do(change) => {
                 let key = ReplayKey::new(text(&head.headers, "request-id"), method, path);
-                self.change_once(change, key).await
+                self.change_once(change, key).await?
             }
-            Asked::Wait(wait) => self.wait(&wait, connection).await,
-        }
+            Asked::Wait(wait) => self.wait(&wait, connection).await?,
+            Asked::OpenLog(session) => {
+                let snapshot = self.ask(ApiCall::Snapshot).await?;
+                self.open_log(session, &head.headers, &snapshot)?
+            }
+            Asked::ReadLog(token) => return self.read_log(&token, &head.headers, connection),
+        };
+        Ok(response(answer))
     }
 
     /// Carries out a change, unless the request repeats an earlier one.
@@ -119,7 +133,7 @@ impl ApiServer {
 
     async fn wait(&self, wait: &WaitRequest, connection: &Connection) -> Result<ApiAnswer, ApiError> {
         let condition = wait.condition()?;
-        if self.count(Progress::Waiting) >= MAX_WAITING {
+        if self.count_waiting() >= MAX_WAITING {
             return Err(ApiError::unavailable(format!("{MAX_WAITING} clients are waiting already")));
         }
         self.wait_apart(connection);
@@ -162,12 +176,12 @@ async fn read(body: Incoming) -> Result<Bytes, ApiError> {
 }
 
 /// The value of a header, if it is text.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn response(answer: ApiAnswer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+fn response(answer: ApiAnswer) -> Response<ApiBody> {
+    let mut response = Response::new(ApiBody::Whole(Full::new(Bytes::from(answer.body))));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -1,6 +1,6 @@
 //! The socket of one API client, as hyper reads and writes it.
 //!
-//! Adds what hyper lacks: a client that does not read its answer is cut off, and what hyper itself says about a request
+//! Adds what hyper lacks: a client that does not read its answer is cut off, unless that is the log, and what hyper itself says about a request
 //! that it cannot read gets a body in the shape of the platform.
 
 use std::cell::Cell;
@@ -32,6 +32,8 @@ pub(super) enum Progress {
     Answering,
     /// It waits for something that may take long.
     Waiting,
+    /// It gets the log, and may read it as slowly as it likes.
+    Streaming,
 }
 
 /// One client.
@@ -52,6 +54,9 @@ impl ClientStream {
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             let Poll::Ready(ready) = self.stream.poll_write_ready(cx) else {
+                if self.progress.get() == Progress::Streaming {
+                    return Poll::Pending;
+                }
                 let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(READS_WITHIN)));
                 ready!(stalled.as_mut().poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

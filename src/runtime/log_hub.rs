@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::delivery::Delivery;
 use super::focused::Focused;
+use super::log_archive::LogArchive;
 use super::log_files::{LogFileError, LogFiles};
 use super::log_stream::LogStream;
 use super::patience::OutputProgress;
@@ -104,6 +105,7 @@ pub(super) struct Receivers<Q> {
 #[derive(Clone)]
 pub(super) struct LogHub {
     shared: Arc<Shared>,
+    archive: Option<LogArchive>,
 }
 
 impl LogHub {
@@ -113,6 +115,7 @@ impl LogHub {
     /// The thread, or the pipe that wakes it, could not be created.
     pub(super) fn start(
         receivers: Receivers<impl Fn(&Source) -> bool + Send + 'static>,
+        archive: Option<LogArchive>,
         events: UnboundedSender<HubEvent>,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -125,7 +128,7 @@ impl LogHub {
         let writer = Writer { shared: Arc::clone(&shared), receivers, events, out: Vec::new(), lost: false };
         // A small stack is enough, because the thread has no deep calls, and it saves memory.
         std::thread::Builder::new().name("log-hub".into()).stack_size(256 << 10).spawn(move || writer.run())?;
-        Ok(Self { shared })
+        Ok(Self { shared, archive })
     }
 
     /// Takes an empty buffer from the budget. Waits until there is one.
@@ -148,11 +151,13 @@ impl LogHub {
 
     /// Queues lines. They occupy the place of one [`LogHub::buffer`] in the budget.
     pub(super) fn push(&self, block: LogBlock, audience: Audience) {
+        self.archive(&block, audience);
         self.enqueue(Item::Block(block, audience));
     }
 
     /// Queues a piece that shares the place in the budget with the block pushed after it.
     pub(super) fn push_extra(&self, block: LogBlock, audience: Audience) {
+        self.archive(&block, audience);
         self.enqueue(Item::Extra(block, audience));
     }
 
@@ -173,6 +178,7 @@ impl LogHub {
 
     /// Queues a notice of our own, or only counts it if too many are queued.
     pub(super) fn notice(&self, block: LogBlock) {
+        self.archive(&block, Audience::All);
         {
             let mut queue = lock(&self.shared.queue);
             if queue.notices >= MAX_NOTICES {
@@ -214,6 +220,12 @@ impl LogHub {
     /// Bytes of output that no `write` has accepted.
     pub(super) fn unwritten_bytes(&self) -> u64 {
         self.shared.delivery.unwritten_bytes()
+    }
+
+    fn archive(&self, block: &LogBlock, audience: Audience) {
+        if let Some(archive) = &self.archive {
+            archive.add(block, audience);
+        }
     }
 
     fn enqueue(&self, item: Item) {

@@ -20,8 +20,12 @@ mod http_probe;
 pub(crate) mod identity;
 mod ipv6_only;
 mod listening;
+mod log_archive;
+mod log_body;
+mod log_client;
 mod log_files;
 mod log_hub;
+mod log_sessions;
 mod log_stream;
 mod lost_output;
 mod outlet;
@@ -53,6 +57,7 @@ use crate::supervisor::{NoticeStyle, Plan, Policy, SmokePhase, SmokeRules};
 pub use api_client::{ANSWERS_WITHIN, ClientAnswer, ClientRequest, NoAnswer};
 pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
+pub use log_client::{Awaited, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
 pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, port_holder};
 pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};
@@ -64,6 +69,7 @@ pub use usage::{Usage, usage_of};
 
 use api_server::ApiServer;
 use calls::{ApiCaller, Calls};
+use log_archive::LogArchive;
 use run_loop::Runtime;
 
 /// Says which sources are hidden: their lines go to log files and reports, but are not shown.
@@ -128,8 +134,10 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     let local = LocalSet::new();
     local.block_on(&tokio, async {
         let (caller, calls) = Calls::new();
-        let api = start.api.take().map(|api| serve(api, caller)).transpose()?;
-        let mut runtime = Runtime::new(start, guardian, calls)?;
+        let archive = start.api.is_some().then(LogArchive::new);
+        let api = start.api.take().zip(archive.clone());
+        let api = api.map(|(api, archive)| serve(api, caller, archive)).transpose()?;
+        let mut runtime = Runtime::new(start, guardian, calls, archive)?;
         let finished = runtime.until_finished().await;
         let ending = runtime.end(finished).await;
         if let Some(server) = api {
@@ -140,9 +148,9 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
 }
 
 /// Answers the clients of the API until the run ends.
-fn serve(api: ApiStart, calls: ApiCaller) -> std::io::Result<Rc<ApiServer>> {
+fn serve(api: ApiStart, calls: ApiCaller, archive: LogArchive) -> std::io::Result<Rc<ApiServer>> {
     let listener = UnixListener::from_std(api.registered.listener()?)?;
-    let server = ApiServer::new(api, calls);
+    let server = ApiServer::new(api, calls, archive);
     tokio::task::spawn_local(Rc::clone(&server).serve(listener));
     Ok(server)
 }

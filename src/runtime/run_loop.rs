@@ -18,6 +18,7 @@ use super::focused::Focused;
 use super::guardian_orders::GuardianOrders;
 use super::http_probe::HttpProbes;
 use super::listening::{Listening, WatchResult};
+use super::log_archive::LogArchive;
 use super::log_hub::{LogHub, Receivers};
 use super::log_stream::LogStream;
 use super::lost_output::HubEvents;
@@ -87,7 +88,12 @@ pub(super) struct Runtime {
 }
 
 impl Runtime {
-    pub(super) fn new(start: Start, guardian: Guardian, calls: Calls) -> std::io::Result<Self> {
+    pub(super) fn new(
+        start: Start,
+        guardian: Guardian,
+        calls: Calls,
+        archive: Option<LogArchive>,
+    ) -> std::io::Result<Self> {
         let signals = Signals::install()?;
         let (hub_sender, hub_events) = unbounded_channel();
         let stream = if start.smoke.is_some() { LogStream::Stderr } else { LogStream::Stdout };
@@ -105,7 +111,7 @@ impl Runtime {
         let focused = shown_raw.clone().map(|dyno| Focused::new(dyno, is_raw, keeps_files));
         let (formatter, quiet, files) = (start.formatter, start.quiet, start.files);
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
-        let hub = LogHub::start(Receivers { formatter, quiet, files, tails, stream, focused }, hub_sender)?;
+        let hub = LogHub::start(Receivers { formatter, quiet, files, tails, stream, focused }, archive, hub_sender)?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
         let (prompt_sender, prompts) = unbounded_channel();

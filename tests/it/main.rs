@@ -38,6 +38,7 @@ mod heroku;
 mod json;
 mod left_running;
 mod log_files;
+mod logs;
 mod messages;
 mod migration;
 mod mix;

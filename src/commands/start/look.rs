@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use clap::ColorChoice;
 
+use crate::api::{LogLook, LookFormat};
 use crate::cli::LogFormatName;
 use crate::console::color;
 use crate::console::diagnostics::warn;
@@ -100,19 +101,57 @@ fn render(
     plan: &Plan,
     types: &[ProcessType],
 ) -> Formatter {
-    let others = plan.release.iter().chain(&plan.command).map(|spec| spec.dyno.process_type.clone());
     let view = View {
         color,
         passing,
         name_width: width(plan),
         unprefixed: unprefixed.cloned(),
-        palette: Palette::new(types.iter().cloned().chain(others)),
+        palette: Palette::new(all_types(plan, types)),
         zone: local_zone(),
     };
     let format = match look.format {
         LogFormatName::Text => LogFormat::Text(TextOptions { timestamps: look.timestamps, prefix: look.prefix }),
         LogFormatName::Heroku => LogFormat::Heroku,
         LogFormatName::Json => LogFormat::Json,
+    };
+    Formatter::new(format, view)
+}
+
+/// All process types, in the order of their colours.
+fn all_types(plan: &Plan, types: &[ProcessType]) -> impl Iterator<Item = ProcessType> {
+    let others = plan.release.iter().chain(&plan.command).map(|spec| spec.dyno.process_type.clone());
+    types.iter().cloned().chain(others)
+}
+
+/// How the lines look, for commands that show them in another terminal (S10.4).
+pub(in crate::commands) fn log_look(look: &Look, plan: &Plan, types: &[ProcessType]) -> LogLook {
+    LogLook {
+        format: match look.format {
+            LogFormatName::Text => LookFormat::Text,
+            LogFormatName::Heroku => LookFormat::Heroku,
+            LogFormatName::Json => LookFormat::Json,
+        },
+        timestamps: look.timestamps,
+        prefix: look.prefix,
+        name_width: width(plan),
+        types: all_types(plan, types).map(|name| name.to_string()).collect(),
+    }
+}
+
+/// The formatter of lines that another start shows, or showed, like this.
+pub(in crate::commands) fn formatter_of(look: &LogLook, choice: ColorChoice) -> Formatter {
+    let view = View {
+        color: has_colors(choice, ShownOn::Stdout),
+        passing: if std::io::stdout().is_terminal() { Passing::Terminal } else { Passing::All },
+        name_width: look.name_width,
+        unprefixed: None,
+        palette: Palette::new(look.types.iter().filter_map(|name| ProcessType::new(name).ok())),
+        zone: local_zone(),
+    };
+    let format = match look.format {
+        LookFormat::Text => LogFormat::Text(TextOptions { timestamps: look.timestamps, prefix: look.prefix }),
+        LookFormat::Heroku => LogFormat::Heroku,
+        LookFormat::Json => LogFormat::Json,
     };
     Formatter::new(format, view)
 }

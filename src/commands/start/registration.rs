@@ -6,7 +6,7 @@
 use std::env;
 use std::path::Path;
 
-use crate::api::{AppFacts, StartDescription, StartKind, app_name};
+use crate::api::{AppFacts, LogLook, StartDescription, StartKind, app_name};
 use crate::commands::ps::span;
 use crate::commands::running::real;
 use crate::console::diagnostics::warn;
@@ -59,6 +59,7 @@ pub(super) fn register(
     origin: StartOrigin,
     blueprint: &Blueprint,
     ports: &[(DynoName, u16)],
+    look: LogLook,
 ) -> Result<Option<ApiStart>, Error> {
     let directory = match RuntimeDirectory::open() {
         Ok(directory) => directory,
@@ -108,6 +109,7 @@ pub(super) fn register(
         started_at: now,
         commands: entries.map(|entry| (entry.process_type.clone(), entry.command_line().into_owned())).collect(),
         config_vars,
+        look,
     };
     Ok(Some(ApiStart { registered, facts }))
 }

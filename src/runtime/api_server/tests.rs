@@ -1,6 +1,8 @@
 //! The limits of the server, with a stand-in for the run loop. The clock is paused: it jumps to the next deadline as soon
 //! as nothing else can happen.
 
+mod log;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::path::PathBuf;
@@ -15,7 +17,7 @@ use tokio::task::{LocalSet, spawn_local};
 use super::super::calls::ApiCall;
 use super::super::runtime_directory::RuntimeDirectory;
 use super::*;
-use crate::api::{StartDescription, StartKind};
+use crate::api::{LogLook, StartDescription, StartKind};
 use crate::model::{DynoName, Environment, ProcessType};
 use crate::supervisor::{Command, DynoRole, PublicState, Quantity, Reply, Row, Snapshot};
 
@@ -65,8 +67,9 @@ impl Server {
             started_at: jiff::Timestamp::UNIX_EPOCH,
             commands: Vec::new(),
             config_vars: Environment::default(),
+            look: LogLook::default(),
         };
-        let api = ApiServer::new(ApiStart { registered, facts }, calls);
+        let api = ApiServer::new(ApiStart { registered, facts }, calls, LogArchive::new());
         spawn_local(Rc::clone(&api).serve(listener));
         Self { path: directory.join("a.sock"), directory, api, commands }
     }

@@ -42,7 +42,7 @@ fn s7_6_buffers_that_come_back_twice_do_not_pile_up() {
 #[test]
 fn s7_5_skipped_notices_are_not_counted_as_lost_output() {
     let shared = shared();
-    let hub = LogHub { shared: Arc::clone(&shared) };
+    let hub = LogHub { shared: Arc::clone(&shared), archive: None };
     let notice = || LogBlock {
         source: Source::System,
         time: jiff::Timestamp::UNIX_EPOCH,
