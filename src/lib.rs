@@ -57,7 +57,9 @@
 //! Each start leaves a locked description and a socket in the runtime directory (`runtime::start_registry`).
 //! `commands::running` reads the descriptions, [`api::meant_starts`] decides which starts are meant, and a blocking client
 //! sends one HTTP request to each. In the start, `runtime::api_server` reads the request, [`api::ApiRequest`] decides what it
-//! asks for, and the run loop answers: with a snapshot, or with the reply of the supervisor to a command.
+//! asks for, and the run loop answers: with a snapshot, or with the reply of the supervisor to a command. A client that waits
+//! gets its answer as soon as a snapshot decides it; while it waits, `runtime::listening` looks which dynos listen. At its end a
+//! start leaves a summary ([`api::LastRun`]) for those who ask why.
 //!
 //! # A smoke test
 //!

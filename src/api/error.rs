@@ -116,6 +116,7 @@ impl ApiError {
                 Self::invalid_params(message).with_hint(format!("write at most `{process_type}={limit}`"))
             }
             Refusal::Impossible { dyno, why } => Self::invalid_params(format!("cannot start `{dyno}`: {why}")),
+            Refusal::Blocked { dyno, why } => Self::conflict(format!("cannot start `{dyno}`: {why}")),
             Refusal::RunsOnce { dyno } => Self::invalid_params(format!("`{dyno}` runs once and cannot be restarted")),
             Refusal::Smoke => Self::conflict("a smoke test is running: only the test decides what runs"),
             Refusal::ShuttingDown => {

@@ -95,6 +95,8 @@ mod tests {
             types: vec!["web".to_owned()],
             started_at_ms: 0,
             url: None,
+            files: Vec::new(),
+            log_directory: None,
         }
     }
 

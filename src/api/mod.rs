@@ -9,7 +9,9 @@ mod app_facts;
 mod app_name;
 mod error;
 mod formation_update;
+mod grace;
 mod id;
+mod last_run;
 mod log_session;
 mod meant;
 mod range;
@@ -18,6 +20,7 @@ mod request;
 mod resources;
 mod start_description;
 mod wait;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +29,9 @@ pub use answer::ApiAnswer;
 pub use app_facts::AppFacts;
 pub use app_name::app_name;
 pub use error::ApiError;
+pub use grace::StopRequest;
 pub use id::stable_id;
+pub use last_run::LastRun;
 pub use log_session::{LogLook, LogSession, LogSessionRequest, LogSessionResource, LogSessions, LogSource, LookFormat};
 pub use meant::{MeantBy, Whereabouts, meant_starts};
 pub use replay::{ReplayKey, Replays, Seen};
@@ -36,4 +41,5 @@ pub use resources::{
     ReleaseResource, RestartedDyno, TouchedDynos, UserRef,
 };
 pub use start_description::{StartDescription, StartKind};
-pub use wait::{AwaitedDynos, WaitAnswer, WaitCondition, WaitRequest, WaitResult};
+pub use wait::{AwaitedDynos, WaitAnswer, WaitCondition, WaitRequest, WaitResult, WaitUntil};
+pub use why::{EndResource, NextRestartResource, StageName, WhyReason, WhyResource};

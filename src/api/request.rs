@@ -3,6 +3,7 @@
 use super::AppFacts;
 use super::error::ApiError;
 use super::formation_update::{object, shortened, single, updates};
+use super::grace::grace;
 use super::log_session::{LOG_PATH, LogSession};
 use super::range::ReleaseRange;
 use super::resources::ReleaseResource;
@@ -34,6 +35,8 @@ pub enum Asked {
     See(Resource),
     /// To change something.
     Do(Change),
+    /// To see everything about a dyno, or about all of them.
+    Why(Option<String>),
     /// To be answered when dynos are up, or when it is clear that they will not be.
     Wait(WaitRequest),
     /// To read the log, for which it gets an address.
@@ -104,7 +107,7 @@ impl Change {
                 let growing = changes.iter().filter(|(_, scale)| is_growth(scale));
                 growing.map(|(name, _)| name.to_string()).collect()
             }
-            Command::Restart(_) | Command::Stop(_) | Command::RunOneOff { .. } => Vec::new(),
+            Command::Restart(..) | Command::Stop(..) | Command::RunOneOff { .. } => Vec::new(),
         }
     }
 }
@@ -131,6 +134,8 @@ impl ApiRequest<'_> {
         match (self.method, segments.as_slice()) {
             ("GET", ["account"]) => Ok(Asked::See(Resource::Account)),
             ("GET", ["apps"] | ["users", "~", "apps"]) => Ok(Asked::See(Resource::Apps)),
+            ("GET", ["dyno", "why"]) => Ok(Asked::Why(None)),
+            ("GET", ["dyno", "why", name]) => Ok(Asked::Why(Some((*name).to_owned()))),
             ("POST", ["dyno", "wait"]) => {
                 object(self.body, r#"{"dynos":[{"name":"web.1"}],"timeout":60}"#).map(Asked::Wait)
             }
@@ -156,13 +161,13 @@ impl ApiRequest<'_> {
             ("GET", ["pipeline-couplings"]) => Err(ApiError::not_found("the app is not in a pipeline")),
             ("GET", ["dynos"]) => see(Resource::Dynos),
             ("GET", ["dynos", name]) => see(Resource::Dyno((*name).to_owned())),
-            ("DELETE", ["dynos"]) => Ok(change(Command::Restart(Target::All))),
-            ("DELETE", ["dynos", name]) => Ok(change(Command::Restart(target(name)?))),
-            ("DELETE", ["formations", name]) => Ok(change(Command::Restart(type_target(name)?))),
+            ("DELETE", ["dynos"]) => self.restart(Target::All),
+            ("DELETE", ["dynos", name]) => self.restart(target(name)?),
+            ("DELETE", ["formations", name]) => self.restart(type_target(name)?),
             // Ours: the platform has no way to stop a whole app.
-            ("POST", ["dynos", "actions", "stop"]) => Ok(change(Command::Stop(Target::All))),
-            ("POST", ["dynos", name, "actions", "stop"]) => Ok(change(Command::Stop(target(name)?))),
-            ("POST", ["formations", name, "actions", "stop"]) => Ok(change(Command::Stop(type_target(name)?))),
+            ("POST", ["dynos", "actions", "stop"]) => self.stop(Target::All),
+            ("POST", ["dynos", name, "actions", "stop"]) => self.stop(target(name)?),
+            ("POST", ["formations", name, "actions", "stop"]) => self.stop(type_target(name)?),
             ("POST", ["log-sessions"]) => LogSession::parse(self.body).map(Asked::OpenLog),
             ("GET", ["formation"]) => see(Resource::Formation),
             ("GET", ["formation", name]) => see(Resource::FormationOf((*name).to_owned())),
@@ -180,6 +185,14 @@ impl ApiRequest<'_> {
             ("GET", ["releases", name, "config-vars"]) => see(Resource::ReleaseConfigVars(key(name))),
             _ => Err(self.unsupported()),
         }
+    }
+
+    fn restart(&self, target: Target) -> Result<Asked, ApiError> {
+        Ok(change(Command::Restart(target, grace(self.body)?)))
+    }
+
+    fn stop(&self, target: Target) -> Result<Asked, ApiError> {
+        Ok(change(Command::Stop(target, grace(self.body)?)))
     }
 
     fn unsupported(&self) -> ApiError {

@@ -204,7 +204,7 @@ impl DynoResource {
         snapshot.rows.iter().map(|row| Self::new(app, row, snapshot.release.into())).collect()
     }
 
-    fn new(app: &AppFacts, row: &Row, version: u64) -> Self {
+    pub(super) fn new(app: &AppFacts, row: &Row, version: u64) -> Self {
         let since = if row.since == jiff::Timestamp::UNIX_EPOCH { app.started_at } else { row.since };
         Self {
             state: row.state.to_string(),

@@ -1,8 +1,9 @@
 //! The description that each start leaves in the runtime directory, by which commands find it (S10.1).
 
+use std::ffi::OsString;
 use std::fmt::Write;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,12 @@ pub struct StartDescription {
     pub started_at_ms: i64,
     /// The address of its web dyno.
     pub url: Option<String>,
+    /// The files that were read: Procfile, config vars, `.foreman`. Paths as text, like the others.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// The directory of the log files, likewise.
+    #[serde(default)]
+    pub log_directory: Option<String>,
 }
 
 /// What was started.
@@ -73,6 +80,20 @@ impl StartDescription {
         text
     }
 
+    /// The path that such a text stands for.
+    #[must_use]
+    pub fn path(text: &str) -> PathBuf {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.as_bytes();
+        while let Some((first, after)) = rest.split_first() {
+            let code = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+            let byte = code.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            bytes.push(byte.unwrap_or(*first));
+            rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
+        }
+        PathBuf::from(OsString::from_vec(bytes))
+    }
+
     /// The process type that both of these starts would run, if that is not allowed.
     #[must_use]
     pub fn collision<'a>(&'a self, other: &Self) -> Option<&'a str> {
@@ -102,6 +123,9 @@ mod tests {
 
         assert_eq!(text("/srv/Größe 1".as_bytes()), "/srv/Größe 1");
         assert_eq!(text(b"/a%b\n\xff/c"), "/a%25b%0A%FF/c");
+        for bytes in ["/srv/Größe 1".as_bytes(), b"/a%b\n\xff/c%"] {
+            assert_eq!(StartDescription::path(&text(bytes)).as_os_str().as_bytes(), bytes);
+        }
     }
 
     #[test]
@@ -117,6 +141,8 @@ mod tests {
             types: types.iter().map(|&name| name.to_owned()).collect(),
             started_at_ms: 0,
             url: None,
+            files: Vec::new(),
+            log_directory: None,
         };
         let running = start(StartKind::Start, "/srv/shop/Procfile", &["web", "worker"]);
 

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::*;
 use crate::app::Scale;
 use crate::model::{DynoName, Environment, ProcessType};
-use crate::supervisor::{Command, DynoRole, PublicState, Quantity, Refusal, Reply, Restarted, Row, Snapshot, Target};
+use crate::supervisor::{
+    Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, Reply, Restarted, Row, Snapshot, Target,
+};
 
 /// The product's own copy of the recorded facts.
 const EXCHANGES: &str = include_str!("../../tests/data/api/exchanges.txt");
@@ -46,10 +48,16 @@ fn snapshot(dynos: &[(&str, u32, PublicState)]) -> Snapshot {
         pid: (*state == PublicState::Up).then_some(4711),
         restarts: 0,
         last_exit: None,
+        life: DynoLife::default(),
     };
     let count = |name: &str| u32::try_from(dynos.iter().filter(|(known, ..)| *known == name).count()).expect("few");
     let quantity = |name: &str| Quantity { process_type: process_type(name), quantity: count(name) };
-    Snapshot { release: 2, formation: vec![quantity("web"), quantity("worker")], rows: dynos.iter().map(row).collect() }
+    Snapshot {
+        release: 2,
+        formation: vec![quantity("web"), quantity("worker")],
+        rows: dynos.iter().map(row).collect(),
+        ..Snapshot::default()
+    }
 }
 
 fn running() -> Snapshot {
@@ -74,7 +82,7 @@ fn reply(command: &Command) -> Result<Reply, Refusal> {
             }
             Ok(Reply::Scaled(formation))
         }
-        Command::Restart(target) | Command::Stop(target) => match target {
+        Command::Restart(target, _) | Command::Stop(target, _) => match target {
             Target::All => restarting(&mut dynos()),
             Target::Type(name) => restarting(&mut dynos().filter(|dyno| dyno.process_type == *name)),
             Target::Dyno(name) if dynos().any(|dyno| dyno == *name) => restarting(&mut [name.clone()].into_iter()),
@@ -89,6 +97,7 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
     match request.asks(&app) {
         Ok(Asked::See(resource)) => app.answer(&resource, &running()),
         Ok(Asked::Do(change)) => app.answer_change(&change, &reply(&change.command)),
+        Ok(Asked::Why(name)) => ApiAnswer::ok(&app.why(name.as_deref(), &running())),
         Ok(Asked::Wait(wait)) => match wait.condition() {
             Ok(condition) => ApiAnswer::json(200, &condition.answer(&running())),
             Err(error) => error.answer(),
@@ -373,6 +382,8 @@ proptest! {
             types,
             started_at_ms: i64::from(pid),
             url: None,
+            files: vec!["/srv/app/.env".to_owned()],
+            log_directory: None,
         };
 
         let text = serde_json::to_string(&start).expect("JSON");

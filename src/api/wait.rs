@@ -1,10 +1,14 @@
-//! Waiting until dynos are up: a question about the snapshot.
+//! Waiting for dynos: until they are up, or until they have ended. A question about the snapshot.
+
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
 use super::request::target;
 use super::{ApiError, RestartedDyno};
-use crate::supervisor::{DynoRole, PublicState, Row, Snapshot, Target};
+use crate::model::ExitStatus;
+use crate::supervisor::{DynoRole, PublicState, Row, Snapshot, StartPhase, Target};
 
 /// The longest wait in seconds: a day.
 const MAX_TIMEOUT: u64 = 86_400;
@@ -17,8 +21,24 @@ pub struct WaitRequest {
     /// The dynos to wait for, or process types in their place. Empty: the whole formation.
     #[serde(default)]
     pub dynos: Vec<RestartedDyno>,
+    /// What to wait for.
+    #[serde(default)]
+    pub until: WaitUntil,
     /// How long to wait, in seconds.
     pub timeout: u64,
+}
+
+/// What to wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitUntil {
+    /// All are up; those that are expected to listen do so (S6.2).
+    #[default]
+    Up,
+    /// All have started their programs.
+    Running,
+    /// All have ended.
+    Exit,
 }
 
 /// The answer to it.
@@ -32,6 +52,15 @@ pub struct WaitAnswer {
     /// The status of its last run, as a shell would report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_status: Option<u8>,
+    /// The process id of its leader, if it is alive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// The port on which it should listen, if only that is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The last line that it wrote, if it has crashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_words: Option<String>,
 }
 
 /// How a wait ends.
@@ -40,15 +69,17 @@ pub struct WaitAnswer {
 pub enum WaitResult {
     /// All are up.
     Up,
+    /// All have ended. The dyno is the first with another status than 0.
+    Ended,
     /// One has crashed.
     Crashed,
-    /// One was stopped, or its slot is gone.
+    /// One was stopped, has ended as allowed, or its slot is gone.
     Gone,
     /// The time is over.
     Late,
 }
 
-/// Dynos that must be up.
+/// Dynos to wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwaitedDynos {
     target: Target,
@@ -58,7 +89,10 @@ pub struct AwaitedDynos {
 
 /// When a wait is over. Evaluated whenever something has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitCondition(Vec<AwaitedDynos>);
+pub struct WaitCondition {
+    dynos: Vec<AwaitedDynos>,
+    until: WaitUntil,
+}
 
 impl WaitRequest {
     /// The condition to wait for.
@@ -75,16 +109,27 @@ impl WaitRequest {
         if dynos.is_empty() {
             dynos.push(AwaitedDynos { target: Target::All, after: None });
         }
-        Ok(WaitCondition(dynos))
+        Ok(WaitCondition { dynos, until: self.until })
     }
 }
 
 /// What a wait has found so far.
 enum Verdict<'a> {
-    Up,
-    NotYet(String),
+    /// As wanted. The dyno, if it has ended with another status than 0.
+    Done(Option<&'a Row>),
+    /// Not yet. The dyno has no row if it does not exist yet.
+    NotYet(String, Option<&'a Row>),
     Crashed(&'a Row),
-    Gone(String),
+    Gone(String, Option<&'a Row>),
+}
+
+impl Verdict<'_> {
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Crashed(_) | Self::Gone(..) => true,
+            Self::Done(_) | Self::NotYet(..) => false,
+        }
+    }
 }
 
 impl WaitCondition {
@@ -92,63 +137,136 @@ impl WaitCondition {
     #[must_use]
     pub fn is_decided(&self, snapshot: &Snapshot) -> bool {
         match self.verdict(snapshot) {
-            Verdict::NotYet(_) => false,
-            Verdict::Up | Verdict::Crashed(_) | Verdict::Gone(_) => true,
+            Verdict::NotYet(..) => false,
+            Verdict::Done(_) | Verdict::Crashed(_) | Verdict::Gone(..) => true,
         }
+    }
+
+    /// Whether it depends on which dynos listen.
+    #[must_use]
+    pub fn needs_ports(&self) -> bool {
+        self.until == WaitUntil::Up
     }
 
     /// How the wait ends with this snapshot; late if it is not decided.
     #[must_use]
     pub fn answer(&self, snapshot: &Snapshot) -> WaitAnswer {
-        let (result, dyno, exit_status) = match self.verdict(snapshot) {
-            Verdict::Up => (WaitResult::Up, None, None),
-            Verdict::NotYet(dyno) => (WaitResult::Late, Some(dyno), None),
-            Verdict::Crashed(row) => {
-                let status = row.last_exit.map(crate::model::ExitStatus::shell_code);
-                (WaitResult::Crashed, Some(row.dyno.to_string()), status)
-            }
-            Verdict::Gone(dyno) => (WaitResult::Gone, Some(dyno), None),
+        let of_row = |result, row: &Row| WaitAnswer {
+            exit_status: row.last_exit.map(ExitStatus::shell_code),
+            ..WaitAnswer::about(result, Some(row.dyno.to_string()))
         };
-        WaitAnswer { result, dyno, exit_status }
+        match self.verdict(snapshot) {
+            Verdict::Done(_) if self.until != WaitUntil::Exit => WaitAnswer::about(WaitResult::Up, None),
+            Verdict::Done(None) => WaitAnswer::about(WaitResult::Ended, None),
+            Verdict::Done(Some(row)) => of_row(WaitResult::Ended, row),
+            Verdict::NotYet(dyno, row) => {
+                let is_running = |row: &&Row| row.state == PublicState::Up && !row.life.is_ready();
+                WaitAnswer {
+                    pid: row.and_then(|row| row.pid),
+                    port: row.filter(is_running).and_then(|row| row.life.expected_port),
+                    ..WaitAnswer::about(WaitResult::Late, Some(dyno))
+                }
+            }
+            Verdict::Crashed(row) => of_row(WaitResult::Crashed, row),
+            Verdict::Gone(dyno, row) => {
+                // The status of a dyno that was stopped says nothing.
+                let unrequested = row.and_then(|row| row.life.ends.first()).filter(|end| !end.requested);
+                let exit_status = unrequested.map(|end| end.exit.shell_code());
+                let dyno = Some(dyno).filter(|dyno| !dyno.is_empty());
+                WaitAnswer { exit_status, ..WaitAnswer::about(WaitResult::Gone, dyno) }
+            }
+        }
     }
 
     /// A crash or a dyno that is gone decides at once; one that is not up yet decides nothing.
     fn verdict<'a>(&self, snapshot: &'a Snapshot) -> Verdict<'a> {
-        let mut waiting_for = None;
-        for awaited in &self.0 {
-            match awaited.verdict(snapshot) {
-                Verdict::Up => {}
-                Verdict::NotYet(dyno) => waiting_for = waiting_for.or(Some(dyno)),
-                end @ (Verdict::Crashed(_) | Verdict::Gone(_)) => return end,
+        let mut verdict = Verdict::Done(None);
+        for awaited in &self.dynos {
+            verdict = joined(verdict, awaited.verdict(self.until, snapshot));
+            if verdict.is_final() {
+                break;
             }
         }
-        waiting_for.map_or(Verdict::Up, Verdict::NotYet)
+        // A dyno that crashed has stopped the others: it explains more than that they were stopped.
+        match verdict {
+            Verdict::Gone(dyno, row) => match culprit(snapshot) {
+                Some(culprit) => Verdict::Crashed(culprit),
+                None => Verdict::Gone(dyno, row),
+            },
+            Verdict::Done(_) | Verdict::NotYet(..) | Verdict::Crashed(_) => verdict,
+        }
     }
 }
 
-impl AwaitedDynos {
-    fn verdict<'a>(&self, snapshot: &'a Snapshot) -> Verdict<'a> {
-        let mut waiting_for = None;
-        let mut found = false;
-        for row in snapshot.rows.iter().filter(|row| self.includes(row)) {
-            found = true;
-            match self.verdict_on(row) {
-                Verdict::Up => {}
-                Verdict::NotYet(dyno) => waiting_for = waiting_for.or(Some(dyno)),
-                end @ (Verdict::Crashed(_) | Verdict::Gone(_)) => return end,
-            }
+impl WaitAnswer {
+    /// The dyno whose last words explain it.
+    #[must_use]
+    pub fn needs_last_words(&self) -> Option<&str> {
+        match self.result {
+            WaitResult::Crashed => self.dyno.as_deref(),
+            WaitResult::Up | WaitResult::Ended | WaitResult::Gone | WaitResult::Late => None,
         }
-        match waiting_for {
-            Some(dyno) => Verdict::NotYet(dyno),
-            None if found || self.may_be_empty(snapshot) => Verdict::Up,
-            None => Verdict::Gone(self.target.to_string()),
+    }
+
+    fn about(result: WaitResult, dyno: Option<String>) -> Self {
+        Self { result, dyno, exit_status: None, pid: None, port: None, last_words: None }
+    }
+}
+
+/// The verdict on two dynos: the first that is not up, or the first that failed.
+fn joined<'a>(first: Verdict<'a>, second: Verdict<'a>) -> Verdict<'a> {
+    match (&first, &second) {
+        (_, Verdict::Crashed(_) | Verdict::Gone(..))
+        | (Verdict::Done(None), _)
+        | (Verdict::Done(_), Verdict::NotYet(..)) => second,
+        (Verdict::NotYet(..) | Verdict::Crashed(_) | Verdict::Gone(..) | Verdict::Done(Some(_)), _) => first,
+    }
+}
+
+/// The dyno whose crash stops everything.
+fn culprit(snapshot: &Snapshot) -> Option<&Row> {
+    let is_crashed = |row: &&Row| row.state == PublicState::Crashed && row.role != DynoRole::OneOff;
+    snapshot.rows.iter().filter(|_| snapshot.phase == StartPhase::Stopping).find(is_crashed)
+}
+
+impl AwaitedDynos {
+    fn verdict<'a>(&self, until: WaitUntil, snapshot: &'a Snapshot) -> Verdict<'a> {
+        let mut verdict = None;
+        // Dynos that have ended and are removed. Of a process type, those that were scaled down long ago do not matter.
+        let is_dyno = matches!(self.target, Target::Dyno(_));
+        let removed = snapshot.removed.iter().filter(|_| until == WaitUntil::Exit);
+        let removed = removed.filter(|row| is_dyno || row.role == DynoRole::OneOff);
+        for row in snapshot.rows.iter().chain(removed).filter(|row| self.includes(row)) {
+            let of_row = match until {
+                WaitUntil::Up => self.verdict_on(row, snapshot.phase, row.life.is_ready()),
+                WaitUntil::Running => self.verdict_on(row, snapshot.phase, true),
+                WaitUntil::Exit => ended(row, snapshot.phase),
+            };
+            verdict = Some(match verdict {
+                Some(verdict) => joined(verdict, of_row),
+                None => of_row,
+            });
+        }
+        match verdict {
+            Some(verdict) => verdict,
+            None if self.may_be_empty(snapshot) => Verdict::Done(None),
+            None => Verdict::Gone(self.name(), None),
+        }
+    }
+
+    /// The name in messages. Empty: everything.
+    fn name(&self) -> String {
+        match &self.target {
+            Target::All => String::new(),
+            Target::Type(_) | Target::Dyno(_) => self.target.to_string(),
         }
     }
 
     fn includes(&self, row: &Row) -> bool {
         match &self.target {
-            Target::All => row.role == DynoRole::Formation,
-            Target::Type(process_type) => row.role == DynoRole::Formation && row.dyno.process_type == *process_type,
+            // A dyno that was stopped, or has ended as allowed, is not missing.
+            Target::All => row.role == DynoRole::Formation && !is_at_rest(row),
+            Target::Type(process_type) => row.role != DynoRole::Release && row.dyno.process_type == *process_type,
             Target::Dyno(dyno) => row.dyno == *dyno,
         }
     }
@@ -156,104 +274,44 @@ impl AwaitedDynos {
     /// Whether it is fine that there are no such dynos: the quantity may be 0.
     fn may_be_empty(&self, snapshot: &Snapshot) -> bool {
         match &self.target {
-            Target::All => true,
+            Target::All => snapshot.phase != StartPhase::Stopping,
             Target::Type(process_type) => snapshot.formation.iter().any(|entry| entry.process_type == *process_type),
             Target::Dyno(_) => false,
         }
     }
 
-    fn verdict_on<'a>(&self, row: &'a Row) -> Verdict<'a> {
+    fn verdict_on<'a>(&self, row: &'a Row, phase: StartPhase, is_ready: bool) -> Verdict<'a> {
         let is_new_run = self.after.is_none_or(|after| row.run > after);
         match row.state {
-            PublicState::Up if is_new_run => Verdict::Up,
+            PublicState::Up if is_new_run && is_ready => Verdict::Done(None),
             PublicState::Crashed if is_new_run => Verdict::Crashed(row),
-            PublicState::Down if !row.wanted => Verdict::Gone(row.dyno.to_string()),
+            // In the release phase nothing is wanted yet.
+            PublicState::Down if !row.wanted && phase != StartPhase::Release => {
+                Verdict::Gone(row.dyno.to_string(), Some(row))
+            }
             PublicState::Up | PublicState::Crashed | PublicState::Starting | PublicState::Down => {
-                Verdict::NotYet(row.dyno.to_string())
+                Verdict::NotYet(row.dyno.to_string(), Some(row))
             }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{DynoName, ExitStatus, ProcessType};
-    use crate::supervisor::Quantity;
+/// Whether it is down and should be.
+fn is_at_rest(row: &Row) -> bool {
+    row.state == PublicState::Down && !row.wanted && row.run > 0
+}
 
-    fn web() -> ProcessType {
-        ProcessType::new("web").expect("a name")
-    }
-
-    fn row(index: u32, state: PublicState, run: u64) -> Row {
-        Row {
-            dyno: DynoName::new(web(), index),
-            role: DynoRole::Formation,
-            state,
-            since: jiff::Timestamp::UNIX_EPOCH,
-            wanted: true,
-            pid: None,
-            port: None,
-            command: "true".into(),
-            run,
-            restarts: 0,
-            last_exit: (state == PublicState::Crashed).then_some(ExitStatus::Code(3)),
+/// The verdict of a wait for the end of a dyno.
+fn ended(row: &Row, phase: StartPhase) -> Verdict<'_> {
+    match (row.state, row.last_exit) {
+        (PublicState::Crashed | PublicState::Down, Some(exit)) if row.pid.is_none() => {
+            Verdict::Done((!exit.is_success()).then_some(row))
         }
-    }
-
-    fn end(dynos: &[(&str, Option<u64>)], rows: Vec<Row>) -> (bool, WaitAnswer) {
-        let dyno = |(name, run): &(&str, Option<u64>)| RestartedDyno { name: (*name).to_owned(), run: *run };
-        let request = WaitRequest { dynos: dynos.iter().map(dyno).collect(), timeout: 1 };
-        let condition = request.condition().expect("a condition");
-        let snapshot = Snapshot { release: 1, formation: vec![Quantity { process_type: web(), quantity: 2 }], rows };
-        (condition.is_decided(&snapshot), condition.answer(&snapshot))
-    }
-
-    fn result(result: WaitResult, dyno: Option<&str>) -> WaitAnswer {
-        WaitAnswer { result, dyno: dyno.map(str::to_owned), exit_status: None }
-    }
-
-    #[test]
-    fn s10_2_a_wait_ends_when_all_dynos_are_up() {
-        use PublicState::{Starting, Up};
-
-        let late = (false, result(WaitResult::Late, Some("web.2")));
-        assert_eq!(end(&[], vec![row(1, Up, 1), row(2, Starting, 1)]), late);
-        assert_eq!(end(&[("web", None)], vec![row(1, Up, 1), row(2, Starting, 1)]), late);
-        let up = (true, result(WaitResult::Up, None));
-        assert_eq!(end(&[], vec![row(1, Up, 1), row(2, Up, 1)]), up);
-        assert_eq!(end(&[("web.1", None)], vec![row(1, Up, 1), row(2, Starting, 1)]), up);
-        assert_eq!(end(&[("web", None)], vec![]), up);
-    }
-
-    #[test]
-    fn s10_2_a_wait_for_a_restart_ignores_the_old_run() {
-        use PublicState::{Crashed, Down, Starting, Up};
-
-        for state in [Up, Crashed, Starting, Down] {
-            let waiting = (false, result(WaitResult::Late, Some("web.1")));
-            assert_eq!(end(&[("web.1", Some(1))], vec![row(1, state, 1)]), waiting, "{state}");
+        (PublicState::Down, None) if !row.wanted && phase == StartPhase::Running => {
+            Verdict::Gone(row.dyno.to_string(), Some(row))
         }
-        assert_eq!(end(&[("web.1", Some(1))], vec![row(1, Up, 2)]), (true, result(WaitResult::Up, None)));
-    }
-
-    #[test]
-    fn s10_2_a_crash_or_a_stop_ends_a_wait_at_once() {
-        use PublicState::{Crashed, Down, Starting};
-
-        let crashed = WaitAnswer { exit_status: Some(3), ..result(WaitResult::Crashed, Some("web.2")) };
-        assert_eq!(end(&[], vec![row(1, Starting, 1), row(2, Crashed, 1)]), (true, crashed));
-        let stopped = Row { wanted: false, ..row(1, Down, 1) };
-        let gone = (true, result(WaitResult::Gone, Some("web.1")));
-        assert_eq!(end(&[("web.1", None)], vec![stopped]), gone);
-        assert_eq!(end(&[("web.1", None)], vec![]), gone);
-    }
-
-    #[test]
-    fn s10_2_a_wait_has_a_limit() {
-        let wait = |timeout| WaitRequest { dynos: Vec::new(), timeout }.condition().map_err(|error| error.status);
-
-        assert!(wait(MAX_TIMEOUT).is_ok());
-        assert_eq!(wait(MAX_TIMEOUT + 1), Err(422));
+        (PublicState::Up | PublicState::Crashed | PublicState::Starting | PublicState::Down, _) => {
+            Verdict::NotYet(row.dyno.to_string(), Some(row))
+        }
     }
 }

@@ -48,6 +48,16 @@ pub enum PortError {
         /// The port that the rule gives.
         port: u64,
     },
+    /// A port is outside of the block that the run has reserved (S5.4).
+    #[error("`{dyno}` would get port {port}, but only ports below {end} are reserved")]
+    OutsideBlock {
+        /// The dyno that would get the port.
+        dyno: DynoName,
+        /// The port that the rule gives.
+        port: u16,
+        /// The end of the block.
+        end: u32,
+    },
     /// Two dynos would get the same port.
     #[error("`{first}` and `{second}` would both get port {port}")]
     Collision {
@@ -67,6 +77,7 @@ impl PortError {
         match self {
             Self::BadBase { .. } => "give a port such as `-p 5000`, or `-p auto`",
             Self::OutOfRange { .. } => "start from a lower port with `-p`, or set a smaller `--port-step`",
+            Self::OutsideBlock { .. } => "start with as many dynos, so that `-p auto` reserves more ports",
             Self::Collision { .. } => "set a larger `--port-step`, or `--port-step 0` to share one port",
         }
     }
@@ -95,6 +106,8 @@ pub fn parse_port(text: &[u8]) -> Option<u16> {
 pub struct Ports {
     base: u16,
     step: u16,
+    /// The end of the reserved block, if there is one.
+    block_end: Option<u32>,
     /// A map instead of a list, because every dyno is looked up and a Procfile may be very long.
     positions: HashMap<ProcessType, u64>,
 }
@@ -105,7 +118,13 @@ impl Ports {
     #[must_use]
     pub fn new(base: u16, step: u16, types: &[ProcessType]) -> Self {
         let counted = types.iter().filter(|known| !known.is_release()).cloned();
-        Self { base, step, positions: counted.zip(0..).collect() }
+        Self { base, step, block_end: None, positions: counted.zip(0..).collect() }
+    }
+
+    /// The rule for a block that is reserved: no dyno gets a port after it, also if dynos are added later.
+    #[must_use]
+    pub fn in_block(base: u16, block: PortBlock, types: &[ProcessType]) -> Self {
+        Self { block_end: Some(u32::from(base).saturating_add(block.size)), ..Self::new(base, block.step, types) }
     }
 
     /// Whether several dynos get the same port, because all types begin with the base.
@@ -117,14 +136,17 @@ impl Ports {
     /// The port of a dyno: `base + step × position + (index − 1)` (S5.1). None if the type has no position.
     ///
     /// # Errors
-    /// [`PortError::OutOfRange`] if the port is over 65535.
+    /// [`PortError::OutOfRange`] if the port is over 65535; [`PortError::OutsideBlock`].
     pub fn port_of(&self, dyno: &DynoName) -> Result<Option<u16>, PortError> {
         let Some(position) = self.positions.get(&dyno.process_type) else { return Ok(None) };
         let offset = position.saturating_mul(u64::from(self.step));
         let port = offset.saturating_add(u64::from(self.base)).saturating_add(u64::from(dyno.index.saturating_sub(1)));
-        match u16::try_from(port) {
-            Ok(port) => Ok(Some(port)),
-            Err(_) => Err(PortError::OutOfRange { dyno: dyno.clone(), port }),
+        match (u16::try_from(port), self.block_end) {
+            (Ok(port), Some(end)) if u32::from(port) >= end => {
+                Err(PortError::OutsideBlock { dyno: dyno.clone(), port, end })
+            }
+            (Ok(port), Some(_) | None) => Ok(Some(port)),
+            (Err(_), _) => Err(PortError::OutOfRange { dyno: dyno.clone(), port }),
         }
     }
 

@@ -36,6 +36,9 @@ pub(super) enum Extent {
     Whole,
 }
 
+/// Commands for which the screen has no room. `dyno help` lists them as well.
+pub(super) const ONLY_IN_WHOLE: [&str; 3] = ["completions", "man", "wait"];
+
 impl Extent {
     /// The extent that a command line requests.
     pub(super) fn wanted(words: &[OsString]) -> Self {
@@ -59,8 +62,9 @@ pub(super) fn command(extent: Extent) -> Command {
     let pages: Vec<String> = visible.map(|command| command.get_name().to_owned()).collect();
     let root = laid_out(root, extent).mut_subcommands(|command| laid_out(command, extent));
     let root = root.mut_subcommand("start", keyboard::with_keys);
-    // The screen has no room for all commands; `dyno help` lists this one as well.
-    let root = root.mut_subcommand("man", |man| man.hide(extent == Extent::Screen));
+    let root = ONLY_IN_WHOLE
+        .iter()
+        .fold(root, |root, name| root.mut_subcommand(*name, |command| command.hide(extent == Extent::Screen)));
     // The manual itself calls the page of `start` dyno-start(1).
     let pages = pages.into_iter().map(|name| PossibleValue::new(name.clone()).alias(format!("dyno-{name}")));
     let pages = PossibleValuesParser::new(pages);

@@ -40,7 +40,7 @@ pub use parse::{parse, with_colons};
 pub use reading::{CheckArgs, ConfigArgs};
 pub use refusal::{Misread, Refusal, StrayWord};
 pub use release::ReleaseArgs;
-pub use running::{DynoArgs, PsArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs};
+pub use running::{DynoArgs, PsArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs, WhyArgs};
 pub use shared::{FormationArgs, LogArgs, LogFormatName, VariableArgs};
 pub use smoke::SmokeArgs;
 pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
@@ -101,6 +101,8 @@ impl Cli {
             | Command::Scale(_)
             | Command::Restart(_)
             | Command::Stop(_)
+            | Command::Wait(_)
+            | Command::Why(_)
             | Command::Completions(_)
             | Command::Man(_)
             | Command::Version
@@ -169,6 +171,12 @@ pub enum Command {
     /// Stop dynos, or the whole app
     #[command(alias = "ps:stop")]
     Stop(StopArgs),
+    /// Wait until dynos are up, or have ended
+    #[command(alias = "ps:wait")]
+    Wait(WaitForArgs),
+    /// Say why a dyno is, or is not, running
+    #[command(alias = "ps:why")]
+    Why(WhyArgs),
     /// Run only the release command
     Release(ReleaseArgs),
     /// For CI: start the app, run a command such as tests, stop the app

@@ -105,7 +105,8 @@ fn misread(error: &clap::Error, line: &Line<'_>, is_help: bool) -> Refusal {
         Some(_) | None => None,
     };
     if let Some(typed) = text(ContextKind::InvalidSubcommand) {
-        let visible = line.command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
+        let is_shown = |known: &&clap::Command| !known.is_hide_set() || help::ONLY_IN_WHOLE.contains(&known.get_name());
+        let visible = line.command.get_subcommands().filter(is_shown).map(clap::Command::get_name);
         let topics = if is_help { Topic::names() } else { Vec::new() };
         let near = nearest(typed, visible.chain(topics.iter().map(String::as_str)));
         let before = if is_help { "dyno help" } else { "dyno" };
@@ -171,6 +172,8 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         | Command::Scale(_)
         | Command::Restart(_)
         | Command::Stop(_)
+        | Command::Wait(_)
+        | Command::Why(_)
         | Command::Release(_)
         | Command::Smoke(_)
         | Command::Check(_)

@@ -8,12 +8,12 @@ use std::ffi::OsString;
 use clap::{Args, FromArgMatches};
 
 use super::help;
-use super::{Cli, ProjectArgs, PsArgs, RestartArgs, RunArgs, ScaleArgs, StartArgs, StopArgs};
+use super::{Cli, ProjectArgs, PsArgs, RestartArgs, RunArgs, ScaleArgs, StartArgs, StopArgs, WaitForArgs, WhyArgs};
 
 type AddArguments = fn(clap::Command) -> clap::Command;
 
 /// The commands, their other spellings, and their arguments.
-const COMMANDS: [(&str, &[&str], AddArguments); 7] = [
+const COMMANDS: [(&str, &[&str], AddArguments); 9] = [
     ("start", &["s"], StartArgs::augment_args),
     ("local", &["local:start"], StartArgs::augment_args),
     ("run", &[], RunArgs::augment_args),
@@ -21,6 +21,8 @@ const COMMANDS: [(&str, &[&str], AddArguments); 7] = [
     ("scale", &["ps:scale"], ScaleArgs::augment_args),
     ("restart", &["ps:restart"], RestartArgs::augment_args),
     ("stop", &["ps:stop"], StopArgs::augment_args),
+    ("wait", &["ps:wait"], WaitForArgs::augment_args),
+    ("why", &["ps:why"], WhyArgs::augment_args),
 ];
 
 /// Parses a command line of `dyno`. None: the complete parser has to do it.
@@ -59,6 +61,9 @@ mod tests {
             "dyno restart web.1 --wait",
             "dyno ps:restart",
             "dyno stop web",
+            "dyno stop -t 0 web",
+            "dyno wait db:5433 --timeout 5 -- echo -n one",
+            "dyno ps:why web.1",
             "dyno ps:stop worker.2",
         ] {
             let quick = parse(&words(line));

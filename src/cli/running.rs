@@ -1,14 +1,18 @@
-//! Options of the commands for an app that runs: `ps`, `scale`, `restart` and `stop` (S10.2).
+//! Options of the commands for an app that runs (S10.2).
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
 use super::help::OUTPUT;
+use super::start::Seconds;
 use super::{Offers, ProjectArgs};
 
 /// The longest wait in seconds: a day.
 const MAX_WAIT: i64 = 86_400;
+/// How long `dyno wait` waits, in seconds.
+const DEFAULT_WAIT: u64 = 60;
 
 /// Which app is meant, and how results are printed. Unlike in other commands, `-d` and `-p` name dynos (S13.5).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
@@ -34,6 +38,7 @@ impl RunningArgs {
 
 /// The dynos that `restart` and `stop` are about.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
+#[group(id = "named", multiple = true)]
 pub struct DynoArgs {
     /// Dynos or process types [default: all]
     #[arg(value_name = "DYNO|TYPE", add = Offers::RunningDynos)]
@@ -102,6 +107,47 @@ pub struct ScaleArgs {
     pub running: RunningArgs,
 }
 
+/// Options of `dyno wait`.
+#[derive(Debug, Default, Args)]
+#[command(
+    override_usage = "dyno wait [OPTIONS] [DYNO|TYPE[:PORT]…] [-- COMMAND [WORD…]]",
+    after_help = "Examples:\n  dyno wait web                    until web is up\n  dyno wait --exit run.4711        until it has ended; its status\n  dyno wait db:5433 -- bin/server  in a Procfile: start after db"
+)]
+pub struct WaitForArgs {
+    /// What to wait for.
+    #[command(flatten)]
+    pub dynos: DynoArgs,
+    /// Until they have ended; the status is the first that is not 0
+    #[arg(long, requires = "named", conflicts_with = "listening")]
+    pub exit: bool,
+    /// Until they listen on any TCP port; `db:5433`: on that one
+    #[arg(long, requires = "named")]
+    pub listening: bool,
+    /// Seconds to wait
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_WAIT, hide_default_value = true, help = format!("Seconds to wait [default: {DEFAULT_WAIT}]"), value_parser = clap::value_parser!(u64).range(0..=MAX_WAIT.unsigned_abs()))]
+    pub timeout: u64,
+    /// Then become this command
+    #[arg(value_name = "COMMAND", last = true, add = Offers::CommandWords)]
+    pub command: Vec<OsString>,
+    /// Which app, and how.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
+/// Options of `dyno why`.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dyno why web.1       why it is, or is not, running\n  dyno why web         the same for all dynos of a process type\n\nIt also works after the app has ended."
+)]
+pub struct WhyArgs {
+    /// Which dynos.
+    #[command(flatten)]
+    pub dynos: DynoArgs,
+    /// Which app, and how.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
 /// Options of `dyno restart`.
 #[derive(Debug, Default, Args)]
 #[command(
@@ -111,6 +157,9 @@ pub struct RestartArgs {
     /// What to restart.
     #[command(flatten)]
     pub dynos: DynoArgs,
+    /// Seconds until SIGKILL [default: that of `dyno start`]
+    #[arg(short = 't', long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub timeout: Option<Seconds>,
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -128,6 +177,9 @@ pub struct StopArgs {
     /// What to stop.
     #[command(flatten)]
     pub dynos: DynoArgs,
+    /// Seconds until SIGKILL [default: that of `dyno start`]
+    #[arg(short = 't', long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub timeout: Option<Seconds>,
     /// Which app, and how.
     #[command(flatten)]
     pub running: RunningArgs,

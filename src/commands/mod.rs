@@ -19,6 +19,10 @@ mod start;
 mod stop;
 mod topic;
 mod version;
+mod wait;
+mod waiting;
+mod why;
+mod why_text;
 
 use crate::cli::{Cli, Command};
 use crate::console::diagnostics;
@@ -58,6 +62,8 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Scale(args) => scale::run(cli, args),
         Command::Restart(args) => restart::run(cli, args),
         Command::Stop(args) => stop::run(cli, args),
+        Command::Wait(args) => wait::run(cli, args),
+        Command::Why(args) => why::run(cli, args),
         Command::Smoke(args) => smoke::run(cli, args),
         Command::Check(args) => check::run(cli, args),
         Command::Config(args) => config::run(cli, args),

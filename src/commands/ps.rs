@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 
 use super::running::{Failure, RunningApp, finish};
 use crate::api::DynoResource;
-use crate::app::{did_you_mean, nearest};
 use crate::cli::{Cli, PsArgs};
 use crate::console::stdout;
-use crate::error::{Error, Status};
+use crate::error::Error;
 use crate::runtime::{self, Usage};
 use crate::supervisor::Outcome;
 
@@ -45,10 +44,7 @@ fn rows(cli: &Cli, args: &PsArgs) -> Result<Vec<DynoRow>, Failure> {
         if !dynos.iter().any(|(_, dyno)| is_named(dyno, name)) {
             let types = dynos.iter().map(|(_, dyno)| dyno.process_type.as_str());
             let names = dynos.iter().map(|(_, dyno)| dyno.name.as_str());
-            let mut near = nearest(name, types.chain(names));
-            near.dedup();
-            let hint = did_you_mean(&near).unwrap_or_else(|| "`dyno ps` lists all dynos".to_owned());
-            return Err(Failure::new(Status::Usage, "not_found", format!("no dyno of `{name}` runs here"), hint));
+            return Err(Failure::unknown_name(name, types.chain(names)));
         }
     }
     dynos.retain(|(_, dyno)| args.names.is_empty() || args.names.iter().any(|name| is_named(dyno, name)));

@@ -1,8 +1,9 @@
 //! `dyno restart`: replaces dynos of the app that runs here, and waits for the new ones if asked to.
 
-use super::running::{Failure, RunningApp, finish, wait_result};
-use crate::api::{StartDescription, TouchedDynos};
-use crate::cli::{Cli, RestartArgs};
+use super::running::{Failure, RunningApp, finish, in_path};
+use super::waiting::Waiting;
+use crate::api::{StartDescription, StopRequest, TouchedDynos, WaitUntil};
+use crate::cli::{Cli, RestartArgs, Seconds};
 use crate::console::stdout;
 use crate::error::Error;
 use crate::runtime;
@@ -13,30 +14,33 @@ pub(super) fn run(cli: &Cli, args: &RestartArgs) -> Result<Outcome, Error> {
     match restart(cli, args) {
         Ok((dynos, waited)) => {
             let written = stdout::write(&shown(&dynos, "restarting", args.running.json))?;
-            Ok(if waited == Ok(Outcome::Code(0)) { written } else { finish(&args.running, waited) })
+            Ok(finish(&args.running, waited.map(|()| written)))
         }
         Err(failure) => Ok(finish(&args.running, Err(failure))),
     }
 }
 
 /// The dynos, and how the wait for them ended.
-fn restart(cli: &Cli, args: &RestartArgs) -> Result<(TouchedDynos, Result<Outcome, Failure>), Failure> {
+fn restart(cli: &Cli, args: &RestartArgs) -> Result<(TouchedDynos, Result<(), Failure>), Failure> {
     let app = RunningApp::find(cli.project_before(), &args.running)?;
     let mut all = TouchedDynos::default();
     let mut waits: Vec<(&StartDescription, TouchedDynos)> = Vec::new();
     for (start, path) in targets(&app, args.dynos.all())? {
-        let touched: TouchedDynos = app.ask(start, "DELETE", &path, &[])?;
+        let touched: TouchedDynos = app.ask(start, "DELETE", &path, &body(args.timeout))?;
         all.dynos.extend(touched.dynos.iter().cloned());
         waits.push((start, touched));
     }
-    let Some(seconds) = args.wait.seconds else { return Ok((all, Ok(Outcome::Code(0)))) };
-    for (start, touched) in waits.into_iter().filter(|(_, touched)| !touched.dynos.is_empty()) {
-        let waited = wait_result(&app.wait(start, touched.dynos, seconds)?, seconds);
-        if waited != Ok(Outcome::Code(0)) {
-            return Ok((all, waited));
-        }
-    }
-    Ok((all, Ok(Outcome::Code(0))))
+    let Some(seconds) = args.wait.seconds else { return Ok((all, Ok(()))) };
+    let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
+    let mut waits = waits.into_iter().filter(|(_, touched)| !touched.dynos.is_empty());
+    let waited = waits.try_for_each(|(start, touched)| waiting.wait(start, &touched.dynos).map(drop));
+    Ok((all, waited))
+}
+
+/// The body of a request to restart or stop dynos.
+pub(super) fn body(grace: Option<Seconds>) -> Vec<u8> {
+    let request = StopRequest { grace: grace.map(|Seconds(grace)| grace.as_secs_f64()) };
+    serde_json::to_vec(&request).unwrap_or_default()
 }
 
 /// The start and the path for each name; for all dynos of each start without names.
@@ -50,15 +54,6 @@ pub(super) fn targets<'a>(
         return Ok(app.starts().iter().map(|start| (start, "dynos".to_owned())).collect());
     }
     Ok(found)
-}
-
-/// The name as one part of a path.
-fn in_path(name: &str) -> String {
-    let escaped = |byte: u8| {
-        let is_plain = byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-        if is_plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    name.bytes().map(escaped).collect()
 }
 
 /// `restarting: web.1, web.2`, or the same as JSON.

@@ -10,15 +10,20 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    DynoResource, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy, RestartedDyno,
-    StartDescription, WaitAnswer, WaitRequest, WaitResult, Whereabouts, meant_starts,
+    DynoResource, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy, StartDescription,
+    WaitAnswer, WaitRequest, Whereabouts, WhyResource, meant_starts,
 };
+use crate::app::{did_you_mean, nearest};
 use crate::cli::{ProjectArgs, RunningArgs};
 use crate::console::diagnostics;
 use crate::error::{Complaint, Status};
 use crate::project::reason;
 use crate::runtime::{ANSWERS_WITHIN, ClientRequest, LogReader, NoAnswer, RuntimeDirectory};
 use crate::supervisor::Outcome;
+
+/// HTTP statuses of requests that are in order, but cannot be carried out now.
+const BUSY: u16 = 409;
+const TOO_SLOW: u16 = 408;
 
 /// Why a command for a running app failed: an [`crate::error::Error`] with an id for programs (S17.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +33,24 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// With the exit status of a dyno, for example.
+    pub(super) fn with_status(self, status: u8) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Whether nothing runs here.
+    pub(super) fn is_not_running(&self) -> bool {
+        self.error.id == "not_running"
+    }
+
+    /// The error if no dyno and no process type has this name. `known`: those that exist.
+    pub(super) fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let mut near = nearest(name, known);
+        near.dedup();
+        let hint = did_you_mean(&near).unwrap_or_else(|| "`dyno ps` lists all dynos".to_owned());
+        Self::new(Status::Usage, "not_found", format!("no dyno of `{name}` runs here"), hint)
+    }
+
     pub(super) fn new(status: Status, id: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let error = ErrorResource { id: id.to_owned(), message: message.into(), hint: Some(hint.into()) };
         Self { status: status.code(), error }
@@ -234,16 +257,17 @@ impl RunningApp {
         self.directory.open_log(start, path).map_err(|why| Failure::no_answer(&why, start))
     }
 
-    /// Waits until the dynos are up. Returns the exit status, and says on stderr why they are not.
-    pub(super) fn wait(
-        &self,
-        start: &StartDescription,
-        dynos: Vec<RestartedDyno>,
-        seconds: u64,
-    ) -> Result<WaitAnswer, Failure> {
-        let body = serde_json::to_vec(&WaitRequest { dynos, timeout: seconds }).unwrap_or_default();
-        let patience = Duration::from_secs(seconds) + ANSWERS_WITHIN;
+    /// Sends a request that one start answers later, and that is not about one app.
+    pub(super) fn wait(&self, start: &StartDescription, wait: &WaitRequest) -> Result<WaitAnswer, Failure> {
+        let body = serde_json::to_vec(wait).unwrap_or_default();
+        let patience = Duration::from_secs(wait.timeout) + ANSWERS_WITHIN;
         self.send(start, &ClientRequest { method: "POST", path: "/dyno/wait", body: &body, patience })
+    }
+
+    /// Everything that a start knows about a dyno, about those of a process type, or about all of them.
+    pub(super) fn why(&self, start: &StartDescription, name: Option<&str>) -> Result<Vec<WhyResource>, Failure> {
+        let path = name.map_or_else(|| "/dyno/why".to_owned(), |name| format!("/dyno/why/{}", in_path(name)));
+        self.send(start, &ClientRequest { method: "GET", path: &path, body: &[], patience: ANSWERS_WITHIN })
     }
 
     fn send<T: DeserializeOwned>(&self, start: &StartDescription, request: &ClientRequest<'_>) -> Result<T, Failure> {
@@ -253,7 +277,10 @@ impl RunningApp {
         }
         let error: ErrorResource = serde_json::from_slice(&answer.body).map_err(|_| unreadable(start))?;
         // As for the command line of `start`: a wrong name or number is a usage error.
-        let status = if answer.status < 500 { Status::Usage } else { Status::Unavailable };
+        let status = match answer.status {
+            BUSY | TOO_SLOW | 500.. => Status::Unavailable,
+            _ => Status::Usage,
+        };
         Err(Failure { status: status.code(), error })
     }
 }
@@ -263,25 +290,8 @@ fn unreadable(start: &StartDescription) -> Failure {
     Failure::new(Status::Internal, "unreadable", message, "use the same version of `dyno` for both")
 }
 
-/// The exit status after a wait, and the message if the dynos are not up.
-pub(super) fn wait_result(answer: &WaitAnswer, seconds: u64) -> Result<Outcome, Failure> {
-    let dyno = answer.dyno.as_deref().unwrap_or("a dyno");
-    let hint = "the log of the app shows why";
-    let (status, id, message) = match answer.result {
-        WaitResult::Up => return Ok(Outcome::Code(0)),
-        WaitResult::Crashed => {
-            let status = answer.exit_status.unwrap_or(1).max(1);
-            (status, "crashed", format!("`{dyno}` has crashed (status {})", answer.exit_status.unwrap_or(1)))
-        }
-        WaitResult::Gone => (1, "gone", format!("`{dyno}` was stopped")),
-        WaitResult::Late => (Status::NotUp.code(), "not_up", format!("`{dyno}` is not up after {seconds} s")),
-    };
-    let error = ErrorResource { id: id.to_owned(), message, hint: Some(hint.to_owned()) };
-    Err(Failure { status, error })
-}
-
 /// Where the command was typed, and what its options name.
-fn whereabouts(before: &ProjectArgs, args: &RunningArgs) -> Result<Whereabouts, Failure> {
+pub(super) fn whereabouts(before: &ProjectArgs, args: &RunningArgs) -> Result<Whereabouts, Failure> {
     let project = args.project().over(before);
     let current = env::current_dir().map_err(|error| {
         let message = format!("the current directory cannot be used: {}", reason(&error));
@@ -302,6 +312,15 @@ fn searched(current: &Path) -> Vec<PathBuf> {
     let below_top = current.ancestors().take_while(|path| !is_top(path));
     let top = current.ancestors().find(is_top);
     below_top.chain(top).map(Path::to_owned).collect()
+}
+
+/// The name as one part of a path.
+pub(super) fn in_path(name: &str) -> String {
+    let escaped = |byte: u8| {
+        let is_plain = byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        if is_plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    name.bytes().map(escaped).collect()
 }
 
 /// The path without symbolic links, as far as it exists.

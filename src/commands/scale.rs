@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::running::{Failure, RunningApp, finish, wait_result};
-use crate::api::{FormationResource, RestartedDyno, StartDescription};
+use super::running::{Failure, RunningApp, finish};
+use super::waiting::Waiting;
+use crate::api::{FormationResource, RestartedDyno, StartDescription, WaitUntil};
 use crate::cli::{Cli, ScaleArgs};
 use crate::console::stdout;
 use crate::error::{Error, Status};
@@ -29,14 +30,14 @@ pub(super) fn run(cli: &Cli, args: &ScaleArgs) -> Result<Outcome, Error> {
     match scale(cli, args) {
         Ok((formation, waited)) => {
             let written = stdout::write(&shown(&formation, args.running.json))?;
-            Ok(if waited == Ok(Outcome::Code(0)) { written } else { finish(&args.running, waited) })
+            Ok(finish(&args.running, waited.map(|()| written)))
         }
         Err(failure) => Ok(finish(&args.running, Err(failure))),
     }
 }
 
 /// The formation, and how the wait for it ended.
-fn scale(cli: &Cli, args: &ScaleArgs) -> Result<(Vec<FormationResource>, Result<Outcome, Failure>), Failure> {
+fn scale(cli: &Cli, args: &ScaleArgs) -> Result<(Vec<FormationResource>, Result<(), Failure>), Failure> {
     let updates = args.changes.iter().map(|text| update(text)).collect::<Result<Vec<_>, Failure>>()?;
     let app = RunningApp::find(cli.project_before(), &args.running)?;
     // All changes of one start in one request: all of them are made or none.
@@ -53,16 +54,14 @@ fn scale(cli: &Cli, args: &ScaleArgs) -> Result<(Vec<FormationResource>, Result<
         let _: Vec<FormationResource> = app.ask(start, "PATCH", "formation", &body)?;
     }
     let formation = app.formation()?;
-    if let Some(seconds) = args.wait.seconds {
-        for (start, updates) in &of_starts {
-            let name = |update: &Update<'_>| RestartedDyno { name: update.process_type.to_owned(), run: None };
-            let waited = wait_result(&app.wait(start, updates.iter().map(name).collect(), seconds)?, seconds);
-            if waited != Ok(Outcome::Code(0)) {
-                return Ok((formation, waited));
-            }
-        }
-    }
-    Ok((formation, Ok(Outcome::Code(0))))
+    let Some(seconds) = args.wait.seconds else { return Ok((formation, Ok(()))) };
+    let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
+    let name = |update: &Update<'_>| RestartedDyno { name: update.process_type.to_owned(), run: None };
+    let waited = of_starts.iter().try_for_each(|(start, updates)| {
+        let dynos: Vec<RestartedDyno> = updates.iter().map(name).collect();
+        waiting.wait(start, &dynos).map(drop)
+    });
+    Ok((formation, waited))
 }
 
 /// Splits `web=3`, `web+1` or `my-job-1`: a name may contain a `-`, and the last one counts.

@@ -33,7 +33,7 @@ use crate::release::{Blueprint, Release, RunSettings};
 use crate::runtime::identity::{release_user, session};
 use crate::runtime::{self, Ending};
 use crate::settings::{Look, Settings, focused, known_types};
-use crate::supervisor::{FocusAdvice, Outcome, Plan, Policy, StopAdvice};
+use crate::supervisor::{FocusAdvice, Outcome, Plan, StopAdvice};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
@@ -126,7 +126,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     let other_procfile = project.other_procfile.clone().filter(|_| scope.mentions_procfile_dev());
     let all: Vec<DynoName> = release.iter().chain(&dynos).cloned().collect();
     let origin = StartOrigin::of(&project);
-    let blueprint = blueprint(&settings, project, &all, assigned.rule.clone(), &policy)?;
+    let blueprint = blueprint(&settings, project, &all, assigned.rule.clone())?;
     let mut plan = plan(&file, blueprint, release.as_ref(), &dynos)?;
     let mut nothing_listens = None;
     if let Scope::Smoke(request) = scope {
@@ -139,7 +139,8 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         Scope::App(_) | Scope::Smoke(_) => {
             let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
             let look = look::log_look(&settings.look, &plan, &types);
-            registration::register(kind, origin, &plan.blueprint, &assigned.ports, look)?
+            let log_directory = settings.look.log_dir.as_deref();
+            registration::register(kind, origin, &plan.blueprint, &assigned.ports, look, log_directory)?
         }
         Scope::Release(_) => None,
     };
@@ -157,6 +158,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         formatter: formatter(&settings.look, scope.shown(), &plan, &types),
         quiet,
         files,
+        strict_ports: settings.ports.strict,
         notices: settings.look.notice_style(),
         null_stdin: settings.streams.null_stdin,
         plan,
@@ -244,18 +246,12 @@ fn refused(what: &str, why: &str) -> Error {
 }
 
 /// Everything that a dyno is made of, from now on in one place.
-fn blueprint(
-    settings: &Settings,
-    project: Project,
-    dynos: &[DynoName],
-    rule: Ports,
-    policy: &Policy,
-) -> Result<Blueprint, Error> {
+fn blueprint(settings: &Settings, project: Project, dynos: &[DynoName], rule: Ports) -> Result<Blueprint, Error> {
     let types = project.procfile.formation_types();
     let (io, (focused_io, focus)) = streams(settings.streams.pty);
     let run = RunSettings {
         ports: rule,
-        ready: policy.ready.clone(),
+        ready: settings.life.expected_to_listen(&types)?,
         shell: settings.shell,
         directory: project.directory,
         session: session()?,

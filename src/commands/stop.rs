@@ -1,6 +1,6 @@
 //! `dyno stop`: stops dynos of the app that runs here, or all of it.
 
-use super::restart::{shown, targets};
+use super::restart::{body, shown, targets};
 use super::running::{Failure, RunningApp, finish};
 use crate::api::TouchedDynos;
 use crate::cli::{Cli, StopArgs};
@@ -21,7 +21,7 @@ fn stop(cli: &Cli, args: &StopArgs) -> Result<TouchedDynos, Failure> {
     let app = RunningApp::find(cli.project_before(), &args.running)?;
     let mut all = TouchedDynos::default();
     for (start, path) in targets(&app, args.dynos.all())? {
-        let touched: TouchedDynos = app.ask(start, "POST", &format!("{path}/actions/stop"), &[])?;
+        let touched: TouchedDynos = app.ask(start, "POST", &format!("{path}/actions/stop"), &body(args.timeout))?;
         all.dynos.extend(touched.dynos);
     }
     Ok(all)

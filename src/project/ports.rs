@@ -32,7 +32,7 @@ pub(crate) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, pla
     let Err(error) = Ports::new(base, DEFAULT_STEP, &types).assign(&formation) else { return };
     let dyno = match &error {
         PortError::OutOfRange { dyno, .. } | PortError::Collision { second: dyno, .. } => Some(dyno),
-        PortError::BadBase { .. } => None,
+        PortError::BadBase { .. } | PortError::OutsideBlock { .. } => None,
     };
     let entry = dyno.and_then(|dyno| procfile.get(&dyno.process_type));
     match (by.line(), entry) {

@@ -54,7 +54,7 @@ impl RuntimeDirectory {
     /// [`NoAnswer`].
     pub fn ask(&self, start: &StartDescription, request: &ClientRequest<'_>) -> Result<ClientAnswer, NoAnswer> {
         let began = Instant::now();
-        let mut stream = self.connect(start).map_err(no_answer)?;
+        let mut stream = self.connect(start, request.patience.min(ANSWERS_WITHIN)).map_err(no_answer)?;
         let head = format!(
             "{} {} HTTP/1.1\r\nhost: dyno\r\ncontent-length: {}\r\n\r\n",
             request.method,

@@ -15,15 +15,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use nix::unistd::geteuid;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::calls::ApiCaller;
 use super::client_stream::{ClientStream, Progress, whole};
 use super::log_archive::LogArchive;
-use super::{ApiStart, RegisteredStart};
-use crate::api::{ApiError, AppFacts, LogSessions, Replays};
+use super::{ApiStart, RegisteredStart, signal_number};
+use crate::api::{ApiError, AppFacts, LastRun, LogSessions, Replays};
+use crate::supervisor::{Outcome, Snapshot};
 
 /// The most connections that are receiving a request or sending an answer.
 const MAX_CONNECTIONS: usize = 32;
@@ -51,6 +52,8 @@ pub(super) struct ApiServer {
     pub(super) registered: RegisteredStart,
     pub(super) calls: ApiCaller,
     pub(super) replays: RefCell<Replays>,
+    /// Held while the formation and the locks on its process types change.
+    pub(super) scaling: Mutex<()>,
     /// A change was answered, for requests that repeat it.
     pub(super) answered: Notify,
     pub(super) began: Instant,
@@ -70,6 +73,7 @@ impl ApiServer {
             registered: start.registered,
             calls,
             replays: RefCell::default(),
+            scaling: Mutex::default(),
             answered: Notify::new(),
             began: Instant::now(),
             log_sessions: RefCell::default(),
@@ -110,6 +114,15 @@ impl ApiServer {
             }
         };
         let _ = timeout(ENDS_WITHIN, all_sent).await;
+    }
+
+    /// Leaves a summary for those who ask about this start after its end. Without room for it there is none.
+    pub(super) fn leave_summary(&self, last: &Snapshot, outcome: Outcome) {
+        let status = match outcome {
+            Outcome::Code(code) => code,
+            Outcome::Signal(signal) => 128_u8.saturating_add(u8::try_from(signal_number(signal)).unwrap_or(u8::MAX)),
+        };
+        self.registered.leave(|start| LastRun::new(&self.app, start, last, status, jiff::Timestamp::now()));
     }
 
     /// Makes room for a connection.

@@ -18,10 +18,12 @@ use super::client_stream::Progress;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, Seen, WaitRequest};
-use crate::supervisor::{Command, Quantity, Reply, Snapshot};
+use crate::supervisor::{Command, Quantity, Refusal, Reply, Snapshot};
 
 /// The most bytes of a body.
 const MAX_BODY: usize = 1 << 20;
+/// How many of its last lines explain a dyno.
+const SHOWN_LINES: usize = 10;
 
 impl ApiServer {
     /// Answers a request. Errors are answers, too.
@@ -61,6 +63,13 @@ impl ApiServer {
                 let key = ReplayKey::new(text(&head.headers, "request-id"), method, path);
                 self.change_once(change, key).await?
             }
+            Asked::Why(name) => {
+                let mut dynos = self.app.why(name.as_deref(), &self.ask(ApiCall::Snapshot).await?);
+                for why in &mut dynos {
+                    why.lines = self.archive.last_lines(&why.dyno.name, SHOWN_LINES);
+                }
+                ApiAnswer::ok(&dynos)
+            }
             Asked::Wait(wait) => self.wait(&wait, connection).await?,
             Asked::OpenLog(session) => {
                 let snapshot = self.ask(ApiCall::Snapshot).await?;
@@ -98,21 +107,33 @@ impl ApiServer {
     }
 
     async fn change(&self, change: &Change) -> Result<ApiAnswer, ApiError> {
-        let command = change.command.clone();
+        let result = match &change.command {
+            Command::Scale(_) => self.scale(change).await?,
+            Command::Restart(..) | Command::Stop(..) | Command::RunOneOff { .. } => self.carry_out(change).await?,
+        };
+        Ok(self.app.answer_change(change, &result))
+    }
+
+    async fn carry_out(&self, change: &Change) -> Result<Result<Reply, Refusal>, ApiError> {
+        self.ask(|answer| ApiCall::Command(change.command.clone(), answer)).await
+    }
+
+    /// Scales, with the locks on the process types that run before and after. One at a time, so that a change that is
+    /// refused gives up its own locks and not those of another one.
+    async fn scale(&self, change: &Change) -> Result<Result<Reply, Refusal>, ApiError> {
+        let _turn = self.scaling.lock().await;
         let types = self.registered.types();
         self.claim(&types, change.types_to_start())?;
-        let result = self.ask(|answer| ApiCall::Command(command, answer)).await?;
-        if let Command::Scale(_) = &change.command {
-            let running = match &result {
-                Ok(Reply::Scaled(formation)) => running(formation),
-                Ok(Reply::Restarting(_) | Reply::Stopping(_) | Reply::Started(_)) | Err(_) => types,
-            };
-            if running != self.registered.types() {
-                // Gives up what is not needed; that cannot collide.
-                let _ = self.registered.set_types(running);
-            }
+        let result = self.carry_out(change).await?;
+        let running = match &result {
+            Ok(Reply::Scaled(formation)) => running(formation),
+            Ok(Reply::Restarting(_) | Reply::Stopping(_) | Reply::Started(_)) | Err(_) => types,
+        };
+        if running != self.registered.types() {
+            // Gives up what is not needed; that cannot collide.
+            let _ = self.registered.set_types(running);
         }
-        Ok(self.app.answer_change(change, &result))
+        Ok(result)
     }
 
     /// Locks the process types that will run, so that no other start runs them, too (S10.1).
@@ -139,12 +160,21 @@ impl ApiServer {
         self.wait_apart(connection);
         let until = condition.clone();
         let is_decided = Box::new(move |snapshot: &Snapshot| until.is_decided(snapshot));
-        let decided = self.ask(|answer| ApiCall::Wait { is_decided, answer });
+        let needs_ports = condition.needs_ports();
+        let decided = self.ask(|answer| ApiCall::Wait { is_decided, needs_ports, answer });
         let snapshot: Snapshot = match timeout(Duration::from_secs(wait.timeout), decided).await {
             Ok(snapshot) => snapshot?,
             Err(_) => self.ask(ApiCall::Snapshot).await?,
         };
-        Ok(ApiAnswer::ok(&condition.answer(&snapshot)))
+        // At the end of the run, only answers that were begun are finished.
+        connection.progress.set(Progress::Answering);
+        let mut answer = condition.answer(&snapshot);
+        if let Some(dyno) = answer.needs_last_words() {
+            // The exit of a dyno is known before its last words are read.
+            let _ = self.ask(ApiCall::Settle).await;
+            answer.last_words = self.archive.last_words(dyno);
+        }
+        Ok(ApiAnswer::ok(&answer))
     }
 
     async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> ApiCall) -> Result<T, ApiError> {

@@ -19,10 +19,14 @@ pub(super) enum ApiCall {
     Command(Command, oneshot::Sender<Result<Reply, Refusal>>),
     /// The state of all dynos now.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// An answer as soon as everything is in the archive that the dynos wrote before what has happened so far.
+    Settle(oneshot::Sender<()>),
     /// The state of all dynos as soon as a condition holds. Dropping the receiver ends the wait.
     Wait {
         /// The condition.
         is_decided: Box<dyn Fn(&Snapshot) -> bool>,
+        /// Whether it depends on which dynos listen.
+        needs_ports: bool,
         /// The first state in which it holds.
         answer: oneshot::Sender<Snapshot>,
     },
@@ -34,6 +38,7 @@ pub(super) type ApiCaller = mpsc::Sender<ApiCall>;
 /// A wait whose condition does not hold yet.
 struct Wait {
     is_decided: Box<dyn Fn(&Snapshot) -> bool>,
+    needs_ports: bool,
     answer: oneshot::Sender<Snapshot>,
 }
 
@@ -73,8 +78,9 @@ impl Calls {
         }
     }
 
-    fn wait(&mut self, is_decided: Box<dyn Fn(&Snapshot) -> bool>, answer: oneshot::Sender<Snapshot>) {
-        self.waits.push(Wait { is_decided, answer });
+    /// Whether a wait depends on which dynos listen.
+    pub(super) fn are_waiting_for_ports(&self) -> bool {
+        self.waits.iter().any(|wait| wait.needs_ports)
     }
 
     /// The run ends: all calls that are not answered end without an answer, and so do all later ones.
@@ -99,16 +105,25 @@ impl Calls {
 }
 
 impl Runtime {
-    pub(super) fn take_call(&mut self, call: ApiCall) {
+    pub(super) async fn take_call(&mut self, call: ApiCall) {
         match call {
-            ApiCall::Command(command, answer) => {
-                let request = self.calls.request(command, answer);
-                self.events.push_back(request);
-            }
+            ApiCall::Command(command, answer) => match self.check_added(&command) {
+                Ok(()) => {
+                    let request = self.calls.request(command, answer);
+                    self.events.push_back(request);
+                }
+                Err(refusal) => drop(answer.send(Err(refusal))),
+            },
             ApiCall::Snapshot(answer) => {
                 let _ = answer.send(self.director.snapshot());
             }
-            ApiCall::Wait { is_decided, answer } => self.calls.wait(is_decided, answer),
+            ApiCall::Settle(answer) => {
+                self.outputs.work_off().await;
+                let _ = answer.send(());
+            }
+            ApiCall::Wait { is_decided, needs_ports, answer } => {
+                self.calls.waits.push(Wait { is_decided, needs_ports, answer });
+            }
         }
     }
 }
@@ -119,16 +134,16 @@ mod tests {
     use crate::supervisor::Target;
 
     fn snapshot(release: u32) -> Snapshot {
-        Snapshot { release, formation: Vec::new(), rows: Vec::new() }
+        Snapshot { release, ..Snapshot::default() }
     }
 
     #[test]
     fn s10_2_each_command_gets_its_own_reply() {
         let (_, mut calls) = Calls::new();
         let (sender, mut first) = oneshot::channel();
-        calls.request(Command::Restart(Target::All), sender);
+        calls.request(Command::Restart(Target::All, None), sender);
         let (sender, mut second) = oneshot::channel();
-        calls.request(Command::Stop(Target::All), sender);
+        calls.request(Command::Stop(Target::All, None), sender);
 
         calls.reply(RequestId(2), Ok(Reply::Stopping(Vec::new())));
 
@@ -140,7 +155,11 @@ mod tests {
     fn a_wait_is_answered_once_its_condition_holds() {
         let (_, mut calls) = Calls::new();
         let (sender, mut answer) = oneshot::channel();
-        calls.wait(Box::new(|snapshot| snapshot.release == 2), sender);
+        calls.waits.push(Wait {
+            is_decided: Box::new(|snapshot| snapshot.release == 2),
+            needs_ports: true,
+            answer: sender,
+        });
 
         calls.answer_waits(|| snapshot(1));
         assert!(answer.try_recv().is_err());
@@ -153,9 +172,9 @@ mod tests {
     fn s10_3_no_call_waits_for_the_end_of_the_flush() {
         let (caller, mut calls) = Calls::new();
         let (sender, mut command) = oneshot::channel();
-        calls.request(Command::Stop(Target::All), sender);
+        calls.request(Command::Stop(Target::All, None), sender);
         let (sender, mut wait) = oneshot::channel();
-        calls.wait(Box::new(|_| false), sender);
+        calls.waits.push(Wait { is_decided: Box::new(|_| false), needs_ports: true, answer: sender });
         let (sender, mut unread) = oneshot::channel();
         assert!(caller.try_send(ApiCall::Snapshot(sender)).is_ok());
 
@@ -171,11 +190,11 @@ mod tests {
     fn a_wait_whose_client_is_gone_costs_no_snapshot() {
         let (_, mut calls) = Calls::new();
         let (sender, answer) = oneshot::channel();
-        calls.wait(Box::new(|_| true), sender);
+        calls.waits.push(Wait { is_decided: Box::new(|_| true), needs_ports: true, answer: sender });
         drop(answer);
 
         calls.answer_waits(|| panic!("nothing waits for a snapshot"));
 
-        assert!(calls.waits.is_empty());
+        assert!(calls.waits.is_empty() && !calls.are_waiting_for_ports());
     }
 }

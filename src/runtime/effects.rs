@@ -108,7 +108,8 @@ impl Runtime {
     fn spawn(&mut self, spec: SpawnSpec) {
         let run = spec.run;
         if let Some(port) = spec.spec.awaited_port {
-            self.listening.before_spawn(run, port);
+            let is_awaited = self.awaited_types.contains(&spec.spec.dyno.process_type);
+            self.listening.before_spawn(run, port, is_awaited);
         }
         let io = match spec.spec.io {
             Io::Pty(size) => Io::Pty(self.terminal_size(&spec.spec).unwrap_or(size)),

@@ -10,7 +10,15 @@ use std::task::{Context, Waker};
 
 use tokio::time::Instant;
 
-use crate::logs::{Audience, Follower, History, LogBlock, LogEncoder, LogFilter, LogQuery, Moment, Source, Turn};
+use crate::logs::{
+    Audience, Follower, History, LogBlock, LogEncoder, LogFilter, LogQuery, Moment, Source, Speaker, Turn, printable,
+};
+
+/// The last words of a dyno are looked for in so many lines.
+const LINES_WITH_LAST_WORDS: usize = 20;
+
+/// The longest last words in characters.
+const LONGEST_WORDS: usize = 200;
 
 /// Cheap to clone; all clones are the same archive.
 #[derive(Clone)]
@@ -71,6 +79,31 @@ impl LogArchive {
         Reader { archive: self.clone(), id: archive.last_id }
     }
 
+    /// The last `count` lines that the dyno with this name wrote, oldest first, without control characters.
+    pub(super) fn last_lines(&self, name: &str, count: usize) -> Vec<String> {
+        let archive = self.0.borrow();
+        let named = archive.history.sources().find_map(|source| match source {
+            Source::App(dyno) if dyno.to_string() == name => Some(dyno.clone()),
+            Source::App(_) | Source::Notice(_) | Source::System => None,
+        });
+        let Some(dyno) = named else { return Vec::new() };
+        let filter = LogFilter { dynos: vec![dyno], speaker: Some(Speaker::App), ..LogFilter::default() };
+        let first = archive.history.start(&filter, u64::try_from(count).unwrap_or(u64::MAX), None);
+        let mut bytes = Vec::new();
+        let numbers = first..archive.history.next();
+        archive.history.read(&filter, numbers, usize::MAX, |block, _| bytes.extend_from_slice(&block.bytes));
+        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+        let lines = lines.strip_suffix(&[&[][..]]).unwrap_or(&lines);
+        lines.iter().skip(lines.len().saturating_sub(count)).map(|line| printable(line, false)).collect()
+    }
+
+    /// The last line that a dyno wrote, unless it is blank, shortened.
+    pub(super) fn last_words(&self, name: &str) -> Option<String> {
+        let lines = self.last_lines(name, LINES_WITH_LAST_WORDS);
+        let last = lines.iter().map(|line| line.trim()).rfind(|line| !line.is_empty())?;
+        Some(last.chars().take(LONGEST_WORDS).collect())
+    }
+
     /// No more lines will come: clients get what is left, and end.
     pub(super) fn close(&self) {
         let archive = &mut *self.0.borrow_mut();
@@ -121,5 +154,29 @@ impl Drop for Reader {
         let archive = &mut *self.archive.0.borrow_mut();
         archive.readers.retain(|reader| reader.id != self.id);
         archive.note_followers();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DynoName, ProcessType};
+
+    #[test]
+    fn s10_2_the_last_words_are_the_last_line_that_is_not_blank() {
+        let archive = LogArchive::new();
+        let web = DynoName::new(ProcessType::new("web").unwrap(), 1);
+        let add = |source: Source, text: &str| {
+            let (time, bytes) = (jiff::Timestamp::UNIX_EPOCH, text.as_bytes().to_vec());
+            archive.add(&LogBlock { source, time, bytes, continued: false }, Audience::All);
+        };
+        add(Source::App(web.clone()), "zero\none\n");
+        add(Source::App(web.clone()), "\u{1b}[31mboom\u{1b}[0m\n \n");
+        add(Source::Notice(web), "exited with code 1\n");
+
+        assert_eq!(archive.last_words("web.1").as_deref(), Some("boom"));
+        assert_eq!(archive.last_lines("web.1", 3).len(), 3);
+        assert_eq!(archive.last_lines("web.1", 3)[0], "one");
+        assert_eq!(archive.last_lines("web.2", 3).len(), 0);
     }
 }

@@ -54,7 +54,7 @@ impl RuntimeDirectory {
     /// [`NoAnswer`].
     pub fn open_log(&self, start: &StartDescription, path: &str) -> Result<LogReader, NoAnswer> {
         let began = Instant::now();
-        let mut stream = self.connect(start).map_err(no_answer)?;
+        let mut stream = self.connect(start, ANSWERS_WITHIN).map_err(no_answer)?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: dyno\r\naccept: application/x-ndjson\r\n\r\n");
         stream.write_all(request.as_bytes()).map_err(no_answer)?;
         let mut head = Vec::new();

@@ -85,6 +85,19 @@ impl LogFiles {
         LogFile::open(directory.join(format!("{dyno}.log")))
     }
 
+    /// Where the files are.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether the file of a dyno that is about to be added can be opened.
+    ///
+    /// # Errors
+    /// The directory or the file cannot be used.
+    pub(super) fn check(directory: &Path, dyno: &DynoName) -> Result<(), LogFileError> {
+        make(directory).and_then(|()| Self::file_of(directory, dyno)).map(drop)
+    }
+
     /// Closes the file of a dyno that was removed. If lines of a dyno of the same name follow, they are appended.
     pub(super) fn close(&mut self, dyno: &DynoName) {
         self.dynos.remove(dyno);

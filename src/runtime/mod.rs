@@ -19,6 +19,7 @@ mod guardian_orders;
 mod http_probe;
 pub(crate) mod identity;
 mod ipv6_only;
+mod last_runs;
 mod listening;
 mod log_archive;
 mod log_body;
@@ -34,6 +35,7 @@ mod output_orders;
 mod outputs;
 mod patience;
 mod ports;
+mod preflight;
 mod run_loop;
 mod runtime_directory;
 mod signals;
@@ -59,7 +61,7 @@ pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
 pub use log_client::{Awaited, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
-pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, port_holder};
+pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_listened_on, is_port_free, port_holder, ports_of_dyno};
 pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all};
 pub use start_registry::{NotRegistered, RegisteredStart};
@@ -92,6 +94,8 @@ pub struct Start {
     pub quiet: Quiet,
     /// The files of `--log-dir`.
     pub files: Option<LogFiles>,
+    /// Whether a dyno whose port is in use must not be added (S5.3).
+    pub strict_ports: bool,
     /// Whether dynos without a terminal read `/dev/null` instead of a pipe that never ends.
     pub null_stdin: bool,
     /// Width of the prefix: a dyno's terminal has that many columns fewer than ours.
@@ -139,9 +143,11 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
         let api = api.map(|(api, archive)| serve(api, caller, archive)).transpose()?;
         let mut runtime = Runtime::new(start, guardian, calls, archive)?;
         let finished = runtime.until_finished().await;
+        let last = runtime.director.snapshot();
         let ending = runtime.end(finished).await;
         if let Some(server) = api {
             server.finish().await;
+            server.leave_summary(&last, ending.outcome());
         }
         Ok(ending)
     })

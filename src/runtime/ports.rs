@@ -13,7 +13,7 @@ use nix::sys::socket::{
 };
 
 use super::listening::listeners;
-use crate::guardian::parent_of;
+use crate::guardian::{family_of, parent_of};
 
 /// The first ephemeral port if the system does not report it: the default of Linux.
 const DEFAULT_FIRST_EPHEMERAL: u16 = 32_768;
@@ -52,6 +52,12 @@ pub fn is_port_free(port: u16, mode: BindMode) -> bool {
     }
 }
 
+/// Whether nothing listens on a port. False if the system does not say.
+pub(super) fn can_be_bound(port: u16) -> bool {
+    let everywhere = SockaddrIn6::from(std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, port, 0, 0));
+    try_bind(AddressFamily::Inet6, &everywhere, BindMode::ReuseAddress).is_ok()
+}
+
 fn try_bind(family: AddressFamily, address: &dyn SockaddrLike, mode: BindMode) -> Result<(), Errno> {
     let socket: OwnedFd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     setsockopt(&socket, sockopt::ReuseAddr, &(mode == BindMode::ReuseAddress))?;
@@ -84,6 +90,18 @@ fn topmost(pids: &[i32], parent_of: impl Fn(i32) -> Option<i32>) -> Option<i32> 
         ancestors.any(|ancestor| ancestor != *pid && pids.contains(&ancestor))
     };
     pids.iter().filter(|pid| !descends_from_another(pid)).min().copied()
+}
+
+/// The ports that the processes of a dyno listen on, sorted. `leader`: its process id.
+#[must_use]
+pub fn ports_of_dyno(leader: i32) -> Vec<u16> {
+    listening_ports(&family_of(leader), None)
+}
+
+/// Whether any process listens on this port, also one that the system does not show.
+#[must_use]
+pub fn is_listened_on(port: u16) -> bool {
+    listeners().into_iter().any(|listener| listener.port == port)
 }
 
 /// The ports that these processes listen on, sorted, without `except`. Empty if the system does not show them.

@@ -25,11 +25,12 @@ use super::lost_output::HubEvents;
 use super::output::AtPrompt;
 use super::output_orders::Order;
 use super::outputs::Outputs;
+use super::preflight::Preflight;
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
-use crate::model::{DynoName, Focus, Now, RunId, SpawnSpec};
+use crate::model::{DynoName, Focus, Now, ProcessType, RunId, SpawnSpec};
 use crate::supervisor::{Director, Event, Key, NoticeStyle, Outcome, Smoke, SpawnFailure, Supervisor, UserSignal};
 
 /// Why the loop ended.
@@ -65,6 +66,8 @@ pub(super) struct Runtime {
     pub(super) calls: Calls,
     pub(super) runs: HashMap<RunId, LiveRun>,
     pub(super) listening: Listening,
+    /// The process types that are up only when they listen.
+    pub(super) awaited_types: Vec<ProcessType>,
     pub(super) http: HttpProbes,
     pub(super) phase_mark: Option<PhaseMark>,
     /// The dyno of the last notice. Only recorded if phases are marked.
@@ -83,6 +86,8 @@ pub(super) struct Runtime {
     pub(super) lines_go_to_terminal: bool,
     /// Whether log files get all bytes.
     pub(super) keeps_files: bool,
+    /// What a dyno needs that is added.
+    pub(super) preflight: Preflight,
     /// Which output could not be written, and why.
     pub(super) lost_output: Option<String>,
 }
@@ -107,6 +112,8 @@ impl Runtime {
         };
         let shown_raw = focused.filter(|_| shows_on_terminal).map(|spec| spec.dyno.clone());
         let keeps_files = start.files.is_some();
+        let log_directory = start.files.as_ref().map(|files| files.directory().to_owned());
+        let preflight = Preflight { log_directory, strict_ports: start.strict_ports };
         let is_raw = keyboard.as_ref().is_some_and(Keyboard::shares_output);
         let focused = shown_raw.clone().map(|dyno| Focused::new(dyno, is_raw, keeps_files));
         let (formatter, quiet, files) = (start.formatter, start.quiet, start.files);
@@ -116,7 +123,7 @@ impl Runtime {
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
         let (prompt_sender, prompts) = unbounded_channel();
         let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.focus_advice, prompt_sender);
-        let boot_timeout = start.policy.boot_timeout;
+        let (boot_timeout, awaited_types) = (start.policy.boot_timeout, start.policy.ready.clone());
         let (director, http, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
             let http = HttpProbes::new(rules.http.clone());
             (Director::Smoke(Box::new(Smoke::new(start.plan, start.policy, rules))), http, phase_mark)
@@ -138,6 +145,7 @@ impl Runtime {
             calls,
             runs: HashMap::new(),
             listening: Listening::new(boot_timeout),
+            awaited_types,
             http,
             phase_mark,
             last_notice_about: None,
@@ -150,6 +158,7 @@ impl Runtime {
             shows_on_terminal,
             lines_go_to_terminal,
             keeps_files,
+            preflight,
             lost_output: None,
         })
     }
@@ -161,6 +170,7 @@ impl Runtime {
                 return finished;
             }
             self.calls.answer_waits(|| self.director.snapshot());
+            self.listening.observe(self.calls.are_waiting_for_ports(), Instant::now());
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
             // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
             if !self.orders.is_empty() {
@@ -206,7 +216,7 @@ impl Runtime {
                     None => self.hub_ended(),
                 },
                 Some(AtPrompt(run)) = self.prompts.recv() => self.events.push_back(Event::DebuggerPrompt { run }),
-                Some(call) = self.calls.next() => self.take_call(call),
+                Some(call) = self.calls.next() => self.take_call(call).await,
                 // A spawn may wait for it.
                 () = self.outputs.next_end(), if self.orders.have_spawns() => {}
                 answer = self.http.next() => self.events.push_back(answer),

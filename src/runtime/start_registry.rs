@@ -15,13 +15,16 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg, OFlag, openat, renameat};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
 use nix::sys::stat::Mode;
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::RuntimeDirectory;
-use crate::api::StartDescription;
+use crate::api::{LastRun, StartDescription, StartKind};
 
 /// Locked while a start is being registered.
 const GATE: &str = "starts.lock";
@@ -73,6 +76,15 @@ impl RegisteredStart {
     /// Too many files are open.
     pub(super) fn listener(&self) -> io::Result<UnixListener> {
         self.listener.try_clone()
+    }
+
+    /// Leaves a summary in the directory, except of a smoke, which reports its own end.
+    pub(super) fn leave(&self, summary: impl FnOnce(StartDescription) -> LastRun) {
+        let start = self.description.borrow().clone();
+        match start.kind {
+            StartKind::Start | StartKind::Beside => drop(self.directory.leave(&summary(start))),
+            StartKind::Smoke => {}
+        }
     }
 
     /// The process types that it runs, as other starts see them.
@@ -175,12 +187,19 @@ impl RuntimeDirectory {
         files.iter().filter(|file| file.ending == DESCRIPTION).filter_map(|file| self.living(&file.session))
     }
 
-    /// Connects to the socket of a start.
+    /// Connects to the socket of a start, and waits if its queue of connections is full, as that of a suspended start may
+    /// be: `std` would wait without a limit.
     ///
     /// # Errors
-    /// It has ended, or its queue of connections is full.
-    pub fn connect(&self, start: &StartDescription) -> io::Result<UnixStream> {
-        UnixStream::connect(self.path_of(&name(&start.session, SOCKET)))
+    /// It has ended, or no place in the queue became free within `patience` ([`io::ErrorKind::WouldBlock`]).
+    pub fn connect(&self, start: &StartDescription, patience: Duration) -> io::Result<UnixStream> {
+        let stream = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+        // To the kernel zero means no limit. It applies to `connect`, too.
+        let limit = TimeVal::microseconds(i64::try_from(patience.as_micros()).unwrap_or(i64::MAX).max(1));
+        setsockopt(&stream, sockopt::SendTimeout, &limit)?;
+        let address = UnixAddr::new(&self.path_of(&name(&start.session, SOCKET)))?;
+        connect(stream.as_raw_fd(), &address)?;
+        Ok(stream.into())
     }
 
     /// The description of a start, if that start lives.

@@ -54,18 +54,24 @@ impl Life {
         }
     }
 
-    /// The types that are up when they listen (S6.2): those of `--ready`, else `web` if that state is shown or matters.
-    /// Otherwise no dyno is watched, because watching would wake an idle run.
+    /// The types that are expected to listen on their port (S6.2): those of `--ready`, else `web`.
+    ///
+    /// # Errors
+    /// Status 2: an unknown type.
+    pub(crate) fn expected_to_listen(&self, types: &[ProcessType]) -> Result<Vec<ProcessType>, Error> {
+        if self.ready.is_empty() {
+            return Ok(types.iter().filter(|known| known.as_str() == ProcessType::WEB).cloned().collect());
+        }
+        let known = self.ready.iter().map(|name| known_types("--ready", name, types));
+        Ok(known.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// The types that are up only when they listen: if `--ready` says so, or if that state is shown or matters. Otherwise no
+    /// dyno is watched unless a client waits for it, because watching would wake an idle run.
     fn ready_types(&self, style: NoticeStyle, types: &[ProcessType]) -> Result<Vec<ProcessType>, Error> {
-        let mut ready = Vec::new();
-        for name in &self.ready {
-            ready.extend(known_types("--ready", name, types)?);
-        }
+        let expected = self.expected_to_listen(types)?;
         let matters = style == NoticeStyle::Heroku || self.restart.is_some() || self.boot_timeout.is_some();
-        if self.ready.is_empty() && matters {
-            ready.extend(types.iter().filter(|known| known.as_str() == ProcessType::WEB).cloned());
-        }
-        Ok(ready)
+        Ok(if matters || !self.ready.is_empty() { expected } else { Vec::new() })
     }
 
     /// The process types whose processes all get the stop signal at once (S6.6).

@@ -76,9 +76,8 @@ impl BasePort {
                 format!("{name}:{line}: ")
             }
             // The message for a bad base names its place.
-            (PortError::BadBase { .. }, _) | (PortError::OutOfRange { .. } | PortError::Collision { .. }, None) => {
-                String::new()
-            }
+            (PortError::BadBase { .. } | PortError::OutsideBlock { .. }, _)
+            | (PortError::OutOfRange { .. } | PortError::Collision { .. }, None) => String::new(),
         };
         Error::new(status, format!("{place}{error}"), error.hint())
     }

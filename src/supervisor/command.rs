@@ -1,6 +1,7 @@
 //! What can be asked of a running formation, and the answers. Every request gets exactly one reply.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::Quantity;
 use crate::app::Scale;
@@ -17,9 +18,11 @@ pub enum Command {
     /// Changes the quantities of these process types; all of them or none. Each type occurs once.
     Scale(Vec<(ProcessType, Scale)>),
     /// Replaces dynos, which is not counted as a crash. Also starts dynos that were stopped or have crashed.
-    Restart(Target),
-    /// Stops dynos until they are restarted or scaled. [`Target::All`] stops the whole start.
-    Stop(Target),
+    ///
+    /// The time is the grace between the stop signal and SIGKILL. None: that of the policy.
+    Restart(Target, Option<Duration>),
+    /// Stops dynos until they are restarted or scaled, with this grace. [`Target::All`] stops the whole start.
+    Stop(Target, Option<Duration>),
     /// Starts the one-off dyno `run.N`. Its end never stops anything else.
     RunOneOff {
         /// The number to give it, 1000..=9999. If it is taken, the next free one is used.
@@ -86,6 +89,13 @@ pub enum Refusal {
     },
     /// A new dyno cannot be described, for example because its port would be over 65535.
     Impossible {
+        /// The dyno.
+        dyno: DynoName,
+        /// Why.
+        why: String,
+    },
+    /// The system would not let a new dyno run at this moment, for example because its port is in use.
+    Blocked {
         /// The dyno.
         dyno: DynoName,
         /// Why.

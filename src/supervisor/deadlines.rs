@@ -69,6 +69,7 @@ impl Supervisor {
         self.phase = self.phase.postponed(paused_for);
         for slot in self.slots.iter_mut() {
             slot.state = slot.state.postponed(paused_for);
+            slot.memory.postpone(paused_for);
         }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Forwards calls and decides nothing itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::Now;
+use crate::app::Scale;
+use crate::model::{DynoSpec, Now, ProcessType};
 
 use super::{Effect, Event, Outcome, Smoke, SmokeReport, Snapshot, Supervisor};
 
@@ -42,6 +44,15 @@ impl Director {
         match self {
             Self::Start(supervisor) => supervisor.snapshot(),
             Self::Smoke(smoke) => smoke.snapshot(),
+        }
+    }
+
+    /// The dynos that these changes would add, see [`Supervisor::added_by`].
+    #[must_use]
+    pub fn added_by(&self, changes: &[(ProcessType, Scale)]) -> Vec<Arc<DynoSpec>> {
+        match self {
+            Self::Start(supervisor) => supervisor.added_by(changes),
+            Self::Smoke(_) => Vec::new(),
         }
     }
 

@@ -176,6 +176,18 @@ impl Ordered {
         }
     }
 
+    /// The same order, with each step no later than in the other one. A kill that was ordered stays.
+    pub(super) fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Stop { rest_at, kill_at }, Self::Stop { rest_at: other_rest, kill_at: other_kill }) => {
+                // None means that the rest was signalled already.
+                let rest_at = rest_at.and_then(|at| Some(at.min(other_rest?)));
+                Self::Stop { rest_at, kill_at: kill_at.min(other_kill) }
+            }
+            (Self::Stop { .. } | Self::Kill { .. }, Self::Stop { .. } | Self::Kill { .. }) => self,
+        }
+    }
+
     fn postponed(self, by: Duration) -> Self {
         match self {
             Self::Stop { rest_at, kill_at } => {

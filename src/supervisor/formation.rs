@@ -49,6 +49,16 @@ impl Supervisor {
         Ok(Reply::Scaled(formation))
     }
 
+    /// The dynos that these changes would add. None if they would be refused.
+    #[must_use]
+    pub fn added_by(&self, changes: &[(ProcessType, Scale)]) -> Vec<Arc<DynoSpec>> {
+        if changes.iter().any(|(name, _)| self.blueprint.position(name).is_none()) {
+            return Vec::new();
+        }
+        let added = self.formation.scaled(changes).ok().and_then(|formation| self.added(&formation).ok());
+        added.unwrap_or_default().into_iter().map(|(_, spec)| spec).collect()
+    }
+
     /// The dynos of a formation that do not exist yet.
     fn added(&self, formation: &Formation) -> Result<Vec<Added>, Refusal> {
         self.blueprint.check_ports(formation).map_err(|error| port_refusal(&error))?;
@@ -120,7 +130,9 @@ impl Supervisor {
 fn port_refusal(error: &PortError) -> Refusal {
     let impossible = |dyno: &DynoName| Refusal::Impossible { dyno: dyno.clone(), why: error.to_string() };
     match error {
-        PortError::OutOfRange { dyno, .. } | PortError::Collision { second: dyno, .. } => impossible(dyno),
+        PortError::OutOfRange { dyno, .. }
+        | PortError::OutsideBlock { dyno, .. }
+        | PortError::Collision { second: dyno, .. } => impossible(dyno),
         // The base was checked before the start.
         PortError::BadBase { .. } => Refusal::ShuttingDown,
     }

@@ -33,6 +33,7 @@ mod effect;
 mod event;
 mod formation;
 mod keyboard;
+mod life;
 mod notice;
 mod notice_text;
 mod policy;
@@ -47,8 +48,11 @@ mod smoke;
 mod smoke_report;
 mod snapshot;
 mod stop_report;
+mod stop_rules;
 #[cfg(test)]
 mod tests;
+
+use std::collections::VecDeque;
 
 use crate::app::Formation;
 use crate::model::{Now, RunId, SpawnSpec};
@@ -58,14 +62,15 @@ pub use command::{Command, Refusal, Reply, RequestId, Restarted, Target};
 pub use director::Director;
 pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};
+pub use life::{DynoLife, LifeStage, NextRestart, PastRun};
 pub use notice::{About, EndRequest, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
-pub use notice_text::NoticeStyle;
+pub use notice_text::{NoticeStyle, ended};
 pub use policy::{CanDie, FocusAdvice, OnExit, Plan, Policy, RestartPolicy, StopAdvice, StopAll};
 pub use smoke::{Smoke, SmokeRules};
 pub use smoke_report::{
     CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
 };
-pub use snapshot::{DynoRole, PublicState, Quantity, Row, Snapshot};
+pub use snapshot::{DynoRole, PublicState, Quantity, Row, Snapshot, StartPhase};
 
 use dyno_state::{DynoState, Ending, Rest};
 use shutdown::{Phase, Tally};
@@ -81,6 +86,8 @@ pub struct Supervisor {
     formation: Formation,
     /// The release command if there is one, then the formation in start order, then one-off dynos.
     slots: Slots,
+    /// The dynos that were removed last, newest first, for people who ask about them.
+    removed: VecDeque<Row>,
     last_run: u64,
     phase: Phase,
     tally: Tally,
@@ -107,6 +114,7 @@ impl Supervisor {
             blueprint,
             formation,
             slots,
+            removed: VecDeque::new(),
             last_run: 0,
             phase: Phase::Unbooted,
             tally: Tally::default(),
@@ -211,9 +219,9 @@ impl Supervisor {
 
     /// Removes a dyno that is not part of the formation any more. Only for dynos of which nothing is left.
     fn remove_if_left(&mut self, id: SlotId, turn: &mut Turn) {
-        if self.slots.get(id).is_some_and(|slot| slot.intent == Intent::Leave)
-            && let Some(dyno) = self.slots.remove(id)
-        {
+        let Some(row) = self.slots.get(id).filter(|slot| slot.intent == Intent::Leave).map(Row::of) else { return };
+        if let Some(dyno) = self.slots.remove(id) {
+            self.remember(row);
             turn.retire(dyno);
         }
     }
@@ -229,6 +237,7 @@ impl Supervisor {
         self.last_run = self.last_run.saturating_add(1);
         let run = RunId(self.last_run);
         slot.last_run = run.0;
+        slot.named_grace = None;
         let deadline = slot.boot_deadline(&self.policy, turn);
         slot.enter(DynoState::Starting { run, deadline }, turn);
         slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);

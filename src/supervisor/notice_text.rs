@@ -220,7 +220,9 @@ fn quantities(formation: &[Quantity], between: char) -> String {
     formation.iter().map(quantity).collect::<Vec<_>>().join(" ")
 }
 
-fn ended(exit: ExitStatus) -> String {
+/// `exited with code 1`, or `terminated by SIGTERM`.
+#[must_use]
+pub fn ended(exit: ExitStatus) -> String {
     match exit {
         ExitStatus::Code(code) => format!("exited with code {code}"),
         ExitStatus::Signal(signal) => format!("terminated by {}", SignalName(i32::from(signal))),

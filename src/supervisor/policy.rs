@@ -135,9 +135,9 @@ impl Policy {
     /// How long after the first stop signal the remaining processes get it: 1 s less than the grace period, or half of
     /// one of 2 s or less (S6.6). None: the grace period is zero, and there is only SIGKILL.
     #[must_use]
-    pub fn stop_rest_after(&self) -> Option<Duration> {
+    pub fn stop_rest_after(grace: Duration) -> Option<Duration> {
         const BEFORE_KILL: Duration = Duration::from_secs(1);
-        let after = (self.grace / 2).max(self.grace.saturating_sub(BEFORE_KILL));
+        let after = (grace / 2).max(grace.saturating_sub(BEFORE_KILL));
         (!after.is_zero()).then_some(after)
     }
 

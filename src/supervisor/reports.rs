@@ -46,6 +46,7 @@ impl Supervisor {
         match slot.state {
             DynoState::Starting { .. } => {
                 slot.notify(NoticeKind::Started { pid }, turn);
+                slot.memory.record_start(turn);
                 if awaits_port {
                     let deadline = slot.boot_deadline(&self.policy, turn);
                     slot.enter(DynoState::Booting { run, pid, deadline }, turn);
@@ -55,6 +56,7 @@ impl Supervisor {
             }
             // Without a `started` notice: it would come after the one that says that everything stops.
             DynoState::Stopping { pid: None, ordered, ending, shown, .. } => {
+                slot.memory.record_start(turn);
                 slot.enter(DynoState::Stopping { run, pid: Some(pid), ordered, ending, shown }, turn);
             }
             // A repeated report, or one that comes too late to matter.
@@ -66,10 +68,11 @@ impl Supervisor {
         }
     }
 
-    /// The run listens: it is up. `only_at`: the address, if only this machine can reach the server there.
+    /// The run listens: if that was missing, it is up. `only_at`: the address, if only this machine can reach the server there.
     pub(super) fn on_ready(&mut self, run: RunId, only_at: Option<IpAddr>, turn: &mut Turn) {
         let only_at = only_at.filter(|_| self.policy.notes_loopback);
         let Some((_, slot)) = self.slot_of(run) else { return };
+        slot.memory.record_listening(run);
         match slot.state {
             DynoState::Booting { run, pid, .. } => {
                 slot.mark_up(run, pid, turn);
@@ -120,14 +123,14 @@ impl Supervisor {
         let Some((id, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Starting { .. } => {
-                slot.last_exit = Some(NOT_STARTED);
+                slot.record_end(NOT_STARTED, &[], turn);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
                 let cause = StopCause::NotStarted;
                 let exit = UnrequestedExit { run, status: NOT_STARTED, cause, up_for: Duration::ZERO };
                 self.end_without_processes(id, exit, turn);
             }
             DynoState::Stopping { pid: None, ending, .. } => {
-                slot.last_exit = Some(NOT_STARTED);
+                slot.record_end(NOT_STARTED, &[], turn);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
                 self.finish_run(id, run, ending, turn);
             }
@@ -282,6 +285,7 @@ impl Supervisor {
                 Some(match slot.crashes.next_restart(policy) {
                     Decision::Restart { after } => {
                         slot.notify(NoticeKind::Restarting { after }, turn);
+                        slot.memory.record_restart(after, turn);
                         Rest::Backoff { until: turn.now.mono.saturating_add(after) }
                     }
                     Decision::GiveUp { restarts } => {

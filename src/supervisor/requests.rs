@@ -9,6 +9,7 @@
 //! | `RunOneOff` | refused | the dyno is started | refused | refused |
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::{DynoName, DynoSpec, ProcessType};
 use crate::release::OneOff;
@@ -32,26 +33,26 @@ impl Supervisor {
     pub(super) fn on_request(&mut self, id: RequestId, command: Command, turn: &mut Turn) {
         let result = match (self.phase, command) {
             (Phase::Unbooted | Phase::Release | Phase::Running, Command::Scale(changes)) => self.scale(&changes, turn),
-            (Phase::Unbooted | Phase::Release | Phase::Running, Command::Stop(Target::All)) => {
-                Ok(self.stop_start(turn))
+            (Phase::Unbooted | Phase::Release | Phase::Running, Command::Stop(Target::All, grace)) => {
+                Ok(self.stop_start(grace, turn))
             }
-            (Phase::Running, Command::Stop(target @ (Target::Type(_) | Target::Dyno(_)))) => {
-                self.stop_some(&target, turn)
+            (Phase::Running, Command::Stop(target @ (Target::Type(_) | Target::Dyno(_)), grace)) => {
+                self.stop_some(&target, grace, turn)
             }
-            (Phase::Running, Command::Restart(target)) => self.restart(&target, turn),
+            (Phase::Running, Command::Restart(target, grace)) => self.restart(&target, grace, turn),
             (Phase::Running, Command::RunOneOff { number, one_off }) => self.run_one_off(number, &one_off, turn),
             (
                 Phase::Unbooted | Phase::Release,
-                Command::Stop(Target::Type(_) | Target::Dyno(_)) | Command::Restart(_) | Command::RunOneOff { .. },
+                Command::Stop(Target::Type(_) | Target::Dyno(_), _) | Command::Restart(..) | Command::RunOneOff { .. },
             ) => Err(Refusal::ReleasePhase),
-            (Phase::Stopping { .. } | Phase::Killing { .. }, Command::Stop(target)) => {
-                self.targets(&target).map(|ids| Reply::Stopping(self.active(&ids)))
+            (Phase::Stopping { .. } | Phase::Killing { .. }, Command::Stop(target, grace)) => {
+                self.hasten_stop(&target, grace, turn)
             }
             (
                 Phase::Stopping { .. } | Phase::Killing { .. },
-                Command::Scale(_) | Command::Restart(_) | Command::RunOneOff { .. },
+                Command::Scale(_) | Command::Restart(..) | Command::RunOneOff { .. },
             )
-            | (Phase::Over, Command::Scale(_) | Command::Restart(_) | Command::Stop(_) | Command::RunOneOff { .. }) => {
+            | (Phase::Over, Command::Scale(_) | Command::Restart(..) | Command::Stop(..) | Command::RunOneOff { .. }) => {
                 Err(Refusal::ShuttingDown)
             }
         };
@@ -59,23 +60,38 @@ impl Supervisor {
     }
 
     /// Stops everything, and then ends.
-    fn stop_start(&mut self, turn: &mut Turn) -> Reply {
+    fn stop_start(&mut self, grace: Option<Duration>, turn: &mut Turn) -> Reply {
+        for slot in self.slots.iter_mut() {
+            slot.named_grace = grace;
+            slot.hasten(grace, turn);
+        }
         let active = self.active(&self.slots.ids());
         turn.announce(NoticeKind::ShutdownRequested);
         self.stop_all(Outcome::Code(0), turn);
         Reply::Stopping(active)
     }
 
-    fn stop_some(&mut self, target: &Target, turn: &mut Turn) -> Result<Reply, Refusal> {
+    /// Everything is being stopped already: a request can only name a shorter grace.
+    fn hasten_stop(&mut self, target: &Target, grace: Option<Duration>, turn: &mut Turn) -> Result<Reply, Refusal> {
+        let ids = self.targets(target)?;
+        for id in &ids {
+            if let Some(slot) = self.slots.get_mut(*id) {
+                slot.hasten(grace, turn);
+            }
+        }
+        Ok(Reply::Stopping(self.active(&ids)))
+    }
+
+    fn stop_some(&mut self, target: &Target, grace: Option<Duration>, turn: &mut Turn) -> Result<Reply, Refusal> {
         let ids = self.targets(target)?;
         let active = self.active(&ids);
         for id in ids {
-            self.stop_one(id, turn);
+            self.stop_one(id, grace, turn);
         }
         Ok(Reply::Stopping(active))
     }
 
-    fn stop_one(&mut self, id: SlotId, turn: &mut Turn) {
+    fn stop_one(&mut self, id: SlotId, grace: Option<Duration>, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.intent = match (slot.role, slot.intent) {
             (Role::Formation, Intent::Run | Intent::Rest) => Intent::Rest,
@@ -86,15 +102,19 @@ impl Supervisor {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
                 let signal = Some(slot.stop_rules.signal);
                 slot.notify(NoticeKind::EndRequested { request: EndRequest::Stop, signal }, turn);
+                slot.named_grace = grace;
             }
-            DynoState::Stopping { .. } | DynoState::Clearing { .. } => slot.end_as(Ending::Requested, turn),
+            DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
+                slot.end_as(Ending::Requested, turn);
+                slot.hasten(grace, turn);
+            }
             DynoState::Rest(Rest::Crashed) => slot.enter(DynoState::Rest(Rest::Down), turn),
             DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Lost) => {}
         }
         self.reconcile(id, turn);
     }
 
-    fn restart(&mut self, target: &Target, turn: &mut Turn) -> Result<Reply, Refusal> {
+    fn restart(&mut self, target: &Target, grace: Option<Duration>, turn: &mut Turn) -> Result<Reply, Refusal> {
         let ids = self.targets(target)?;
         let slots = || ids.iter().filter_map(|id| Some((*id, self.slots.get(*id)?)));
         if let Some((_, slot)) = slots().find(|(_, slot)| slot.role != Role::Formation) {
@@ -116,13 +136,13 @@ impl Supervisor {
         let reply = Reply::Restarting(others.iter().map(restarted).collect());
         let others: Vec<SlotId> = others.into_iter().map(|(id, _)| id).collect();
         for id in others {
-            self.restart_one(id, turn);
+            self.restart_one(id, grace, turn);
         }
         Ok(reply)
     }
 
     /// Replaces a dyno, which is not a crash. Earlier crashes are forgotten.
-    fn restart_one(&mut self, id: SlotId, turn: &mut Turn) {
+    fn restart_one(&mut self, id: SlotId, grace: Option<Duration>, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.intent = Intent::Run;
         (slot.crashes, slot.restarts) = (CrashCount::default(), 0);
@@ -131,11 +151,13 @@ impl Supervisor {
         match slot.state {
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
                 slot.notify(requested(Some(slot.stop_rules.signal)), turn);
+                slot.named_grace = grace;
                 slot.stop(Ending::Replaced, turn);
             }
             DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
                 slot.notify(requested(None), turn);
                 slot.end_as(Ending::Replaced, turn);
+                slot.hasten(grace, turn);
             }
             DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Crashed) => {
                 slot.notify(requested(None), turn);

@@ -218,9 +218,9 @@ impl Supervisor {
             | Phase::Killing { .. }
             | Phase::Over => {}
         }
-        let after = self.policy.grace;
         for slot in self.slots.iter_mut().filter(|slot| is_overdue(slot.state)) {
             if self.policy.report_exit_timeout {
+                let after = slot.named_grace.unwrap_or(self.policy.grace);
                 slot.notify(NoticeKind::ExitTimeout { after, signal: slot.stop_rules.signal }, turn);
             }
             slot.kill(turn);

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Status;
-use crate::model::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, ProcessType, RunId};
+use crate::model::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, RunId};
 
 use super::PublicState;
 use super::dyno_state::{DynoState, Ending, Ordered, Rest};
+use super::life::Memory;
 use super::restart::CrashCount;
+use super::stop_rules::StopRules;
 use super::{About, Effect, GroupSignal, Notice, NoticeKind, Policy};
 
 /// The guardian answers a SIGKILL within 2 s, if only with `Unkillable`. One second more, and it is stuck.
@@ -106,43 +108,15 @@ pub(super) struct Slot {
     /// Restarts after crashes since the start or the last requested restart, for display only.
     pub(super) restarts: u32,
     pub(super) last_exit: Option<ExitStatus>,
+    /// What people who ask about it want to know.
+    pub(super) memory: Memory,
     /// When the public state last changed.
     pub(super) since: jiff::Timestamp,
     pub(super) stop_rules: StopRules,
+    /// The grace that a request has named for the stop of this run. None: that of the policy.
+    pub(super) named_grace: Option<Duration>,
     /// The last run for which the log suggested `--focus`: once for each run is enough.
     pub(super) focus_suggested: Option<RunId>,
-}
-
-/// How the runs of a dyno are stopped (S6.6).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct StopRules {
-    pub(super) signal: i32,
-    /// Whether all its processes get the signal at once.
-    everything: bool,
-    /// How long after the first signal the remaining processes get it.
-    rest_after: Option<Duration>,
-    grace: Duration,
-}
-
-impl StopRules {
-    fn new(process_type: &ProcessType, policy: &Policy) -> Self {
-        let everything = policy.stops_everything(process_type);
-        Self {
-            signal: policy.stop_signal(process_type),
-            everything,
-            rest_after: policy.stop_rest_after().filter(|_| !everything),
-            grace: policy.grace,
-        }
-    }
-
-    fn ordered(self, now: Duration) -> Ordered {
-        let rest_at = self.rest_after.map(|after| now.saturating_add(after));
-        Ordered::Stop { rest_at, kill_at: now.saturating_add(self.grace) }
-    }
-
-    fn group_signal(self) -> GroupSignal {
-        GroupSignal::Stop { signal: self.signal, everything: self.everything }
-    }
 }
 
 impl Slot {
@@ -157,8 +131,10 @@ impl Slot {
             last_run: 0,
             restarts: 0,
             last_exit: None,
+            memory: Memory::default(),
             since: jiff::Timestamp::UNIX_EPOCH,
             stop_rules,
+            named_grace: None,
             focus_suggested: None,
         }
     }
@@ -204,7 +180,7 @@ impl Slot {
 
     /// Records and shows the exit of a leader. `left`: the processes that it left running, which are stopped too.
     pub(super) fn record_exit(&mut self, exit: ExitStatus, left: Vec<LeftRunning>, turn: &mut Turn) {
-        self.last_exit = Some(exit);
+        self.record_end(exit, &left, turn);
         match left.iter().find(|process| process.port.is_some()) {
             Some(process) => self.notify(NoticeKind::ExitedListening { exit, process: process.clone() }, turn),
             None => self.notify(NoticeKind::Exited(exit), turn),
@@ -217,6 +193,12 @@ impl Slot {
         } else if exit == ExitStatus::Code(Status::NotExecutable.code()) {
             self.notify(NoticeKind::CommandNotExecutable, turn);
         }
+    }
+
+    /// Remembers the end of a run, or that it could not be started.
+    pub(super) fn record_end(&mut self, exit: ExitStatus, left: &[LeftRunning], turn: &Turn) {
+        self.last_exit = Some(exit);
+        self.memory.record_end(exit, left, self.state, turn);
     }
 
     /// The public state between the order to stop and the exit of the leader. On the platform a dyno of the formation
@@ -235,7 +217,7 @@ impl Slot {
         match self.state {
             DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
-                let ordered = self.stop_rules.ordered(turn.now.mono);
+                let ordered = self.stop_rules.ordered(turn.now.mono, self.named_grace);
                 self.enter(DynoState::Stopping { run, pid, ordered, ending, shown }, turn);
                 self.notify(NoticeKind::StoppingProcesses { signal: self.stop_rules.signal }, turn);
                 turn.signal(run, self.stop_rules.group_signal());
@@ -243,6 +225,24 @@ impl Slot {
             // Stopped already (to many servers a second SIGTERM means `die now`), or there is no run.
             DynoState::Stopping { .. } | DynoState::Clearing { .. } | DynoState::Rest(_) => {}
         }
+    }
+
+    /// A later request names a grace for a run that is being stopped already: it can only become shorter.
+    pub(super) fn hasten(&mut self, grace: Option<Duration>, turn: &mut Turn) {
+        let Some(sooner) = grace.map(|grace| self.stop_rules.ordered(turn.now.mono, Some(grace))) else { return };
+        let state = match self.state {
+            DynoState::Stopping { run, pid, ordered, ending, shown } => {
+                DynoState::Stopping { run, pid, ordered: ordered.sooner(sooner), ending, shown }
+            }
+            DynoState::Clearing { run, ordered, ending } => {
+                DynoState::Clearing { run, ordered: ordered.sooner(sooner), ending }
+            }
+            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {
+                return;
+            }
+        };
+        self.named_grace = grace;
+        self.enter(state, turn);
     }
 
     /// Changes what the end of a run means that is being stopped already.
@@ -267,7 +267,7 @@ impl Slot {
 
     /// The leader exited by itself: stops what it left running, which may hold the port and would live on.
     pub(super) fn clear(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
-        let ordered = self.stop_rules.ordered(turn.now.mono);
+        let ordered = self.stop_rules.ordered(turn.now.mono, None);
         self.enter(DynoState::Clearing { run, ordered, ending }, turn);
         turn.signal(run, self.stop_rules.group_signal());
     }

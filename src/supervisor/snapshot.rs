@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use crate::model::{DynoName, ExitStatus, ProcessType};
 
-use super::Supervisor;
+use super::shutdown::Phase;
 use super::slot::{Intent, Listener, Role, Slot};
+use super::{DynoLife, Supervisor};
+
+/// How many removed dynos are remembered.
+const MOST_REMOVED: usize = 100;
 
 /// The visible state of everything at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The number of the release that runs.
     pub release: u32,
@@ -18,6 +22,22 @@ pub struct Snapshot {
     /// One row for each dyno, in start order. The release phase comes first, while it runs or after it failed; one-off
     /// dynos come last, while they run. A dyno that is being removed has a row until nothing of it is left.
     pub rows: Vec<Row>,
+    /// The dynos that were removed last, newest first: one-off dynos that have ended, and what was scaled down.
+    pub removed: Vec<Row>,
+    /// The phase that the start as a whole is in.
+    pub phase: StartPhase,
+}
+
+/// The phase of a whole start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum StartPhase {
+    /// The release command runs; the formation comes after it.
+    Release,
+    /// The formation runs.
+    #[default]
+    Running,
+    /// Everything is being stopped.
+    Stopping,
 }
 
 /// The number of dynos of one process type in the formation.
@@ -55,6 +75,8 @@ pub struct Row {
     pub restarts: u32,
     /// The exit status of its last run; 126 if it could not be started.
     pub last_exit: Option<ExitStatus>,
+    /// Its earlier runs and its next one.
+    pub life: DynoLife,
 }
 
 /// The purpose of a dyno.
@@ -69,7 +91,7 @@ pub enum DynoRole {
 }
 
 impl Row {
-    fn of(slot: &Slot) -> Self {
+    pub(super) fn of(slot: &Slot) -> Self {
         Self {
             dyno: slot.spec.dyno.clone(),
             role: match slot.role {
@@ -86,6 +108,7 @@ impl Row {
             run: slot.last_run,
             restarts: slot.restarts,
             last_exit: slot.last_exit,
+            life: slot.memory.shown(slot.state, slot.spec.awaited_port),
         }
     }
 }
@@ -126,6 +149,19 @@ impl Supervisor {
             release: self.blueprint.release().version,
             formation: self.quantities(),
             rows: self.slots.iter().filter(is_shown).map(Row::of).collect(),
+            removed: self.removed.iter().cloned().collect(),
+            phase: match self.phase {
+                Phase::Unbooted | Phase::Release => StartPhase::Release,
+                Phase::Running => StartPhase::Running,
+                Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => StartPhase::Stopping,
+            },
         }
+    }
+
+    /// Remembers a dyno that was removed, in place of an earlier one of its name.
+    pub(super) fn remember(&mut self, row: Row) {
+        self.removed.retain(|known| known.dyno != row.dyno);
+        self.removed.truncate(MOST_REMOVED - 1);
+        self.removed.push_front(row);
     }
 }

@@ -138,6 +138,8 @@ fn subcommands_options_and_fixed_values_are_offered() {
         "scale",
         "restart",
         "stop",
+        "wait",
+        "why",
         "release",
         "smoke",
         "check",
@@ -174,6 +176,8 @@ fn s10_2_names_of_the_running_app_are_offered() {
 
     assert_eq!(offered(&app, "dyno restart w"), ["web", "worker", "web.1", "web.2"]);
     assert_eq!(offered(&app, "dyno ps web."), ["web.1", "web.2"]);
+    assert_eq!(offered(&app, "dyno wait w"), ["web", "worker", "web.1", "web.2"]);
+    assert_eq!(offered(&app, "dyno why -d web."), ["web.1", "web.2"]);
     assert_eq!(offered(&app, "dyno stop -p w"), ["web", "worker"]);
     assert_eq!(offered(&app, "dyno scale w"), ["web=", "worker="]);
     app.dyno(["stop"]).run().expect_end(Ended::Code(0));

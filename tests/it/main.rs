@@ -70,6 +70,7 @@ mod restart;
 #[cfg(feature = "real-apps")]
 mod run_terminal;
 mod running;
+mod scaling;
 mod screen;
 mod secrets;
 mod signals;
@@ -90,6 +91,8 @@ mod storm;
 mod system_messages;
 mod terminal;
 mod texts;
+mod wait;
+mod why;
 #[cfg(feature = "real-apps")]
 mod window;
 mod without_shell;

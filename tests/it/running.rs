@@ -11,12 +11,12 @@ use crate::harness::{App, Call, Ended, Finished, Running, until};
 const TWO: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
 
 /// Starts the app with these arguments and waits until its dynos run.
-fn start<const N: usize>(app: &App, args: [&str; N]) -> Running {
+pub(crate) fn start<const N: usize>(app: &App, args: [&str; N]) -> Running {
     up(app, app.dyno(["start"]).args(&args).spawn())
 }
 
 /// Waits until every dyno is up.
-fn up(app: &App, running: Running) -> Running {
+pub(crate) fn up(app: &App, running: Running) -> Running {
     running.until("all dynos are up", || {
         let dynos = dynos(app);
         !dynos.is_empty() && dynos.iter().all(|dyno| dyno["state"] == "up")
@@ -25,30 +25,30 @@ fn up(app: &App, running: Running) -> Running {
 }
 
 /// `dyno ps --json`; empty if nothing runs.
-fn dynos(app: &App) -> Vec<Value> {
+pub(crate) fn dynos(app: &App) -> Vec<Value> {
     serde_json::from_slice(&app.dyno(["ps", "--json"]).run().stdout).unwrap_or_default()
 }
 
-fn names(app: &App) -> Vec<String> {
+pub(crate) fn names(app: &App) -> Vec<String> {
     dynos(app).iter().map(|dyno| dyno["name"].as_str().unwrap().to_owned()).collect()
 }
 
-fn pid_of(app: &App, name: &str) -> i64 {
+pub(crate) fn pid_of(app: &App, name: &str) -> i64 {
     let dynos = dynos(app);
     dynos.iter().find(|dyno| dyno["name"] == name).and_then(|dyno| dyno["pid"].as_i64()).unwrap_or_default()
 }
 
 /// Ends the run as `dyno stop` does.
-fn stop(app: &App, running: Running) -> Finished {
+pub(crate) fn stop(app: &App, running: Running) -> Finished {
     app.dyno(["stop"]).run().expect_end(Ended::Code(0));
     running.finish()
 }
 
-fn on_stderr(call: Call, status: i32, stderr: &str) {
+pub(crate) fn on_stderr(call: Call, status: i32, stderr: &str) {
     call.run().expect(Ended::Code(status), "", stderr);
 }
 
-const NOTHING_RUNS: &str = "error: no app is running here\n\nhint: `dyno start` starts the app; `--root DIR` names \
+pub(crate) const NOTHING_RUNS: &str = "error: no app is running here\n\nhint: `dyno start` starts the app; `--root DIR` names \
      another directory\n";
 
 #[test]
@@ -75,16 +75,16 @@ fn s10_2_ps_shows_the_dynos_as_a_table() {
 
 #[test]
 fn s10_2_restart_replaces_a_dyno_and_leaves_the_others() {
-    let app = App::new(TWO);
+    let app = App::new("clock: exec sleep 1000\nworker: exec sleep 1000\n");
     let running = start(&app, []);
-    let (web, worker) = (pid_of(&app, "web.1"), pid_of(&app, "worker.1"));
+    let (clock, worker) = (pid_of(&app, "clock.1"), pid_of(&app, "worker.1"));
 
-    app.dyno(["restart", "web.1", "--wait"]).run().expect(Ended::Code(0), "restarting: web.1\n", "");
+    app.dyno(["restart", "clock.1", "--wait"]).run().expect(Ended::Code(0), "restarting: clock.1\n", "");
 
-    assert!(web != pid_of(&app, "web.1") && worker == pid_of(&app, "worker.1"));
+    assert!(clock != pid_of(&app, "clock.1") && worker == pid_of(&app, "worker.1"));
     app.dyno(["ps:restart", "-p", "worker", "--wait=30"]).run().expect(Ended::Code(0), "restarting: worker.1\n", "");
     assert_ne!(worker, pid_of(&app, "worker.1"));
-    app.dyno(["restart"]).run().expect(Ended::Code(0), "restarting: web.1, worker.1\n", "");
+    app.dyno(["restart"]).run().expect(Ended::Code(0), "restarting: clock.1, worker.1\n", "");
     assert!(dynos(&app).iter().all(|dyno| dyno["restarts"] == 0));
     stop(&app, running).expect_end(Ended::Code(0));
 }
@@ -96,13 +96,13 @@ fn s10_2_a_wait_reports_the_dyno_that_crashes() {
     let running = app.dyno(["start", "--restart", "--ready", "worker"]).spawn();
     running.until("worker.1 runs", || pid_of(&app, "worker.1") > 0);
     let late = app.dyno(["restart", "worker", "--wait=0"]).run();
-    let stderr = "error: `worker.1` is not up after 0 s\n\nhint: the log of the app shows why\n";
+    let stderr = "error: `worker.1` is not up after 0 s\n\nhint: `dyno why worker.1` says more\n";
     late.expect(Ended::Code(75), "restarting: worker.1\n", stderr);
     fs::write(app.path("broken"), "").unwrap();
 
     let waited = app.dyno(["restart", "worker", "--wait"]).run();
 
-    let stderr = "error: `worker.1` has crashed (status 3)\n\nhint: the log of the app shows why\n";
+    let stderr = "error: `worker.1` has crashed (status 3)\n\nhint: `dyno why worker.1` says more\n";
     waited.expect(Ended::Code(3), "restarting: worker.1\n", stderr);
     stop(&app, running);
 }
@@ -113,7 +113,8 @@ fn s10_2_scale_changes_the_formation_or_nothing() {
     let running = start(&app, ["web"]);
 
     app.dyno(["scale"]).run().expect(Ended::Code(0), "web=1 worker=0\n", "");
-    app.dyno(["scale", "web+1", "worker=2", "--wait"]).run().expect(Ended::Code(0), "web=2 worker=2\n", "");
+    app.dyno(["scale", "web+1"]).run().expect(Ended::Code(0), "web=2 worker=0\n", "");
+    app.dyno(["scale", "worker=2", "--wait"]).run().expect(Ended::Code(0), "web=2 worker=2\n", "");
     assert_eq!(names(&app), ["web.1", "web.2", "worker.1", "worker.2"]);
     app.dyno(["ps:scale", "worker-1"]).run().expect(Ended::Code(0), "web=2 worker=1\n", "");
     until("worker.2 is gone", || names(&app) == ["web.1", "web.2", "worker.1"]);
@@ -296,7 +297,7 @@ fn s10_2_a_waiting_client_reports_that_the_app_ended() {
     running.signal(Signal::SIGKILL);
 
     let stderr = "error: the app ended before it answered\n\nhint: `dyno start` starts it again\n";
-    waiting.finish().expect(Ended::Code(69), "", stderr);
+    waiting.finish().expect(Ended::Code(69), "restarting: web.1\n", stderr);
     running.finish();
 }
 

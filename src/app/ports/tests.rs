@@ -68,6 +68,17 @@ fn a_block_has_ten_ports_per_type_or_more_for_large_quantities() {
 }
 
 #[test]
+fn s5_4_a_dyno_never_gets_a_port_after_the_reserved_block() {
+    let types = types(&["web", "worker"]);
+    let rule = Ports::in_block(20_000, PortBlock { step: 10, size: 20 }, &types);
+    let assigned = |whole: &str| rule.assign(&formation(&types, whole)).map_err(|error| error.to_string());
+
+    assert_eq!(assigned("web=1,worker=10").unwrap().last().unwrap().1, 20_019);
+    let message = "`worker.11` would get port 20020, but only ports below 20020 are reserved";
+    assert_eq!(assigned("web=1,worker=11"), Err(message.to_owned()));
+}
+
+#[test]
 fn there_is_no_candidate_if_there_are_too_few_ports() {
     let block = PortBlock { step: 1_000, size: 100_000 };
 

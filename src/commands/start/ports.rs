@@ -92,7 +92,7 @@ fn automatic(types: &[ProcessType], formation: &Formation) -> Result<Assigned, E
     })?;
     for base in block.candidates(runtime::first_ephemeral_port()) {
         let Some(locks) = directory.lock_ports(block.units(base)) else { continue };
-        let rule = Ports::new(base, block.step, types);
+        let rule = Ports::in_block(base, block, types);
         let Ok(ports) = rule.assign(formation) else { continue };
         // The block must suit every server, even one that does not set `SO_REUSEADDR`.
         if ports.iter().all(|(_, port)| runtime::is_port_free(*port, BindMode::Plain)) {

@@ -4,7 +4,7 @@
 //! sockets work (`runtime`).
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::api::{AppFacts, LogLook, StartDescription, StartKind, app_name};
 use crate::commands::ps::span;
@@ -25,6 +25,7 @@ pub(super) struct StartOrigin {
     root: String,
     directory: String,
     procfile: String,
+    files: Vec<String>,
 }
 
 impl StartOrigin {
@@ -36,8 +37,18 @@ impl StartOrigin {
             root: StartDescription::path_text(&root),
             directory: text(&project.places.current),
             procfile: text(&project.procfile_path),
+            files: files_of(project).iter().map(|path| text(path)).collect(),
         }
     }
+}
+
+/// The files that the start has read. Those that may appear later are among them.
+fn files_of(project: &Project) -> Vec<PathBuf> {
+    let places = &project.places;
+    let named = places.named_env_files().map(|(paths, _)| paths);
+    let env_files = named.unwrap_or_else(|| vec![places.root.join(".env")]);
+    let files = [project.procfile_path.clone(), places.root.join(".foreman")].into_iter().chain(env_files);
+    files.map(|path| places.current.join(path)).collect()
 }
 
 /// How a start is registered.
@@ -60,6 +71,7 @@ pub(super) fn register(
     blueprint: &Blueprint,
     ports: &[(DynoName, u16)],
     look: LogLook,
+    log_directory: Option<&Path>,
 ) -> Result<Option<ApiStart>, Error> {
     let directory = match RuntimeDirectory::open() {
         Ok(directory) => directory,
@@ -84,6 +96,8 @@ pub(super) fn register(
         types,
         started_at_ms: now.as_millisecond(),
         url: url.clone(),
+        files: origin.files,
+        log_directory: log_directory.map(|path| StartDescription::path_text(&real(path))),
     };
     let registered = match directory.register(&description) {
         Ok(registered) => registered,

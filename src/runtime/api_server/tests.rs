@@ -19,7 +19,7 @@ use super::super::runtime_directory::RuntimeDirectory;
 use super::*;
 use crate::api::{LogLook, StartDescription, StartKind};
 use crate::model::{DynoName, Environment, ProcessType};
-use crate::supervisor::{Command, DynoRole, PublicState, Quantity, Reply, Row, Snapshot};
+use crate::supervisor::{Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, Reply, Row, Snapshot};
 
 /// A server on a socket of its own, and what its run loop was asked.
 struct Server {
@@ -52,6 +52,8 @@ impl Server {
             types: vec!["web".to_owned()],
             started_at_ms: 0,
             url: None,
+            files: Vec::new(),
+            log_directory: None,
         };
         let opened = RuntimeDirectory::open_at(directory.clone()).expect("a directory");
         let registered = opened.register(&description).expect("registered");
@@ -103,24 +105,38 @@ async fn answer(mut stream: UnixStream) -> (u16, Value) {
 }
 
 /// Answers like a run loop with one dyno, `web.1`, which is starting, and so many process types that a list of them does
-/// not fit the buffer of a socket. Carries out a command within a second; waits are never decided.
+/// not fit the buffer of a socket. Answers a command after a second, and a refused one after two; waits are never decided.
 async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, commands: Rc<RefCell<Vec<Command>>>) {
     let mut waiting = Vec::new();
     while let Some(call) = calls.recv().await {
         match call {
             ApiCall::Command(command, answer) => {
+                let reply = reply(&command);
                 commands.borrow_mut().push(command);
                 spawn_local(async move {
-                    sleep(Duration::from_secs(1)).await;
-                    let _ = answer.send(Ok(Reply::Stopping(Vec::new())));
+                    let seconds = if reply.is_ok() { 1 } else { 2 };
+                    sleep(Duration::from_secs(seconds)).await;
+                    let _ = answer.send(reply);
                 });
             }
             ApiCall::Snapshot(answer) => {
                 let _ = answer.send(snapshot());
             }
+            ApiCall::Settle(answer) => drop(answer.send(())),
             ApiCall::Wait { answer, .. } => waiting.push(answer),
         }
     }
+}
+
+/// Accepts every command but one that adds a dyno `refused`.
+fn reply(command: &Command) -> Result<Reply, Refusal> {
+    let Command::Scale(changes) = command else { return Ok(Reply::Stopping(Vec::new())) };
+    let quantity = |process_type: ProcessType| Quantity { process_type, quantity: 1 };
+    if let Some((process_type, _)) = changes.iter().find(|(name, _)| name.as_str() == "refused") {
+        return Err(Refusal::TooMany { process_type: process_type.clone() });
+    }
+    let web = ProcessType::new("web").expect("a name");
+    Ok(Reply::Scaled([web].into_iter().chain(changes.iter().map(|(name, _)| name.clone())).map(quantity).collect()))
 }
 
 fn snapshot() -> Snapshot {
@@ -137,11 +153,12 @@ fn snapshot() -> Snapshot {
         run: 1,
         restarts: 0,
         last_exit: None,
+        life: DynoLife::default(),
     };
     let others = (0..3_000).map(|number| ProcessType::new(&format!("type{number}")).expect("a name"));
     let formation =
         [web].into_iter().chain(others).map(|process_type| Quantity { process_type, quantity: 1 }).collect();
-    Snapshot { release: 1, formation, rows: vec![row] }
+    Snapshot { release: 1, formation, rows: vec![row], ..Snapshot::default() }
 }
 
 fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Server) -> F) {
@@ -283,6 +300,22 @@ fn s10_3_clients_that_wait_keep_no_other_client_out() {
         // Nothing else happens, so the clock jumps to the end of the wait.
         let (status, end) = answer(waiting.swap_remove(0)).await;
         assert_eq!((status, &end["result"], &end["dyno"]), (200, &id("late"), &id("web.1")));
+    });
+}
+
+#[test]
+fn s10_1_a_refused_change_keeps_the_locks_of_one_at_the_same_time() {
+    with_server(|server| async move {
+        let scale = |name: &str| {
+            let body = r#"{"quantity":1}"#;
+            format!("PATCH /apps/app/formation/{name} HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        };
+        let (refused, accepted) = (scale("refused"), scale("worker"));
+
+        let (refused, accepted) = tokio::join!(server.send(refused.as_bytes()), server.send(accepted.as_bytes()));
+
+        assert_eq!((refused.0, accepted.0), (422, 200));
+        assert_eq!(server.api.registered.types(), ["web", "worker"]);
     });
 }
 

@@ -8,6 +8,9 @@ use super::super::runtime_directory::RuntimeDirectory;
 use super::*;
 use crate::api::StartKind;
 
+/// How long a connection may take that succeeds at once.
+const WAITS: Duration = Duration::from_secs(5);
+
 fn scratch(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("dyno-starts-{}-{name}", std::process::id()));
     let _ = fs::remove_dir_all(&path);
@@ -30,6 +33,8 @@ fn start(session: &str, types: &[&str]) -> StartDescription {
         types: types.iter().map(|&name| name.to_owned()).collect(),
         started_at_ms: 0,
         url: None,
+        files: Vec::new(),
+        log_directory: None,
     }
 }
 
@@ -48,7 +53,7 @@ fn s10_1_a_start_is_found_while_it_lives_and_leaves_no_file() {
 
     let registered = directory(&path).register(&start("a", &["web"])).expect("registered");
     assert_eq!(directory(&path).starts().expect("read"), [start("a", &["web"])]);
-    assert!(directory(&path).connect(&start("a", &["web"])).is_ok());
+    assert!(directory(&path).connect(&start("a", &["web"]), WAITS).is_ok());
     let socket = fs::metadata(path.join("a.sock")).expect("a socket");
     assert!(socket.file_type().is_socket() && socket.mode() & 0o777 == 0o600);
     drop(registered);
@@ -127,7 +132,7 @@ fn s10_1_files_left_by_kill_9_are_ignored_and_removed() {
         drop(UnixListener::bind(path.join(name)).expect("bound"));
     }
     assert_eq!(runtime.starts().expect("read"), []);
-    assert!(runtime.connect(&start("dead", &["web"])).is_err());
+    assert!(runtime.connect(&start("dead", &["web"]), WAITS).is_err());
 
     let registered = runtime.register(&start("new", &["web"])).expect("registered");
 
@@ -165,7 +170,7 @@ fn s10_1_the_path_of_the_directory_may_be_longer_than_that_of_a_socket() {
 
     let registered = directory(&path).register(&start("a", &["web"])).expect("registered");
 
-    assert!(directory(&path).connect(&start("a", &["web"])).is_ok());
+    assert!(directory(&path).connect(&start("a", &["web"]), WAITS).is_ok());
     drop(registered);
     fs::remove_dir_all(top).expect("removed");
 }
@@ -181,5 +186,24 @@ fn s10_1_a_directory_that_cannot_be_written_is_reported_and_left_clean() {
 
     assert!(matches!(refused, Err(NotRegistered::Refused(_))), "{refused:?}");
     assert_eq!(names(&path), ["a.sock", GATE]);
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_2_a_connection_to_a_full_queue_ends_after_the_time_limit() {
+    let path = scratch("full");
+    let registered = directory(&path).register(&start("a", &["web"])).expect("registered");
+    let mut waiting = Vec::new();
+
+    // Nothing accepts these.
+    let refused = loop {
+        match directory(&path).connect(&start("a", &["web"]), Duration::from_millis(1)) {
+            Ok(stream) => waiting.push(stream),
+            Err(error) => break error,
+        }
+    };
+
+    assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+    drop(registered);
     fs::remove_dir_all(path).expect("removed");
 }

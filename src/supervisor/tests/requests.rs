@@ -12,11 +12,11 @@ pub(super) fn scale(changes: &[(&str, Scale)]) -> Command {
 }
 
 pub(super) fn restart(name: &str) -> Command {
-    Command::Restart(target(name))
+    Command::Restart(target(name), None)
 }
 
 pub(super) fn stop(name: &str) -> Command {
-    Command::Stop(target(name))
+    Command::Stop(target(name), None)
 }
 
 fn target(name: &str) -> Target {
@@ -253,7 +253,7 @@ fn s10_2_a_stop_while_a_restart_is_pending_wins() {
 fn s10_2_a_stop_of_all_ends_the_start_with_0() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
 
-    let lines = ask(&mut supervisor, Command::Stop(Target::All), at(1));
+    let lines = ask(&mut supervisor, Command::Stop(Target::All, None), at(1));
 
     assert_eq!(
         lines,
@@ -328,7 +328,7 @@ fn s10_2_a_stop_of_all_ends_the_release_phase() {
     boot(&mut supervisor);
     spawned(&mut supervisor, "release.1", at(0));
 
-    let lines = ask(&mut supervisor, Command::Stop(Target::All), at(1));
+    let lines = ask(&mut supervisor, Command::Stop(Target::All, None), at(1));
 
     assert_eq!(lines.last().unwrap(), "reply 1: stopping release.1");
     assert_eq!(obey(&mut supervisor, "release.1", at(2)), ["release.1: terminated by SIGTERM", "finish 0"]);
@@ -342,7 +342,7 @@ fn s10_2_during_shutdown_everything_but_a_stop_is_refused() {
     for command in [restart("web"), scale(&[("web", Scale::To(2))]), run("rake jobs")] {
         assert_eq!(ask(&mut supervisor, command, at(1)), ["reply 1: ShuttingDown"]);
     }
-    assert_eq!(ask(&mut supervisor, Command::Stop(Target::All), at(1)), ["reply 1: stopping web.1"]);
+    assert_eq!(ask(&mut supervisor, Command::Stop(Target::All, None), at(1)), ["reply 1: stopping web.1"]);
     obey(&mut supervisor, "web.1", at(2));
     assert_eq!(ask(&mut supervisor, stop("web.1"), at(3)), ["reply 1: ShuttingDown"]);
 }

@@ -52,8 +52,8 @@ impl Ask {
                 let changes = [Some((pick, scale)), other].into_iter().flatten();
                 Command::Scale(changes.map(|(pick, scale)| (type_at(pick), scale)).collect())
             }
-            Self::Restart(which) => Command::Restart(which.target(model)),
-            Self::Stop(which) => Command::Stop(which.target(model)),
+            Self::Restart(which) => Command::Restart(which.target(model), None),
+            Self::Stop(which) => Command::Stop(which.target(model), None),
             Self::RunOneOff => Command::RunOneOff { number: 4711, one_off: OneOff::detached(b"rake jobs".to_vec()) },
         }
     }
@@ -91,16 +91,16 @@ impl Model {
     pub(super) fn on_request(&mut self, command: &Command, now: Now) -> Result<Reply, Refusal> {
         let (is_stopping, is_running) = (self.cause.is_some(), self.booted && self.gate_open);
         match command {
-            Command::Stop(target) if is_stopping => Ok(Reply::Stopping(self.active(&self.targets(target)?))),
+            Command::Stop(target, _) if is_stopping => Ok(Reply::Stopping(self.active(&self.targets(target)?))),
             _ if is_stopping => Err(Refusal::ShuttingDown),
             Command::Scale(changes) => self.on_scale(changes, is_running, now),
-            Command::Stop(Target::All) => {
+            Command::Stop(Target::All, _) => {
                 let active = self.active(&self.in_order().collect::<Vec<_>>());
                 self.stop_for(Outcome::Code(0));
                 Ok(Reply::Stopping(active))
             }
             _ if !is_running => Err(Refusal::ReleasePhase),
-            Command::Stop(target) => {
+            Command::Stop(target, _) => {
                 let targets = self.targets(target)?;
                 let active = self.active(&targets);
                 for at in targets {
@@ -108,7 +108,7 @@ impl Model {
                 }
                 Ok(Reply::Stopping(active))
             }
-            Command::Restart(target) => self.on_restart(target),
+            Command::Restart(target, _) => self.on_restart(target),
             Command::RunOneOff { .. } => {
                 let is_taken = |number: &u32| self.present().any(|dyno| dyno.name == one_off(*number));
                 let number = (4711..9_999).find(|number| !is_taken(number)).unwrap();

@@ -1,0 +1,142 @@
+//! When a wait ends, and how.
+
+use super::*;
+use crate::model::{DynoName, ExitStatus, ProcessType};
+use crate::supervisor::{DynoLife, Quantity};
+
+fn web() -> ProcessType {
+    ProcessType::new("web").expect("a name")
+}
+
+fn row(index: u32, state: PublicState, run: u64) -> Row {
+    Row {
+        dyno: DynoName::new(web(), index),
+        role: DynoRole::Formation,
+        state,
+        since: jiff::Timestamp::UNIX_EPOCH,
+        wanted: true,
+        pid: None,
+        port: None,
+        command: "true".into(),
+        run,
+        restarts: 0,
+        last_exit: (state == PublicState::Crashed).then_some(ExitStatus::Code(3)),
+        life: DynoLife::default(),
+    }
+}
+
+fn end(dynos: &[(&str, Option<u64>)], rows: Vec<Row>) -> (bool, WaitAnswer) {
+    let dyno = |(name, run): &(&str, Option<u64>)| RestartedDyno { name: (*name).to_owned(), run: *run };
+    let request = WaitRequest { dynos: dynos.iter().map(dyno).collect(), until: WaitUntil::Up, timeout: 1 };
+    let condition = request.condition().expect("a condition");
+    let snapshot =
+        Snapshot { formation: vec![Quantity { process_type: web(), quantity: 2 }], rows, ..Snapshot::default() };
+    (condition.is_decided(&snapshot), condition.answer(&snapshot))
+}
+
+fn result(result: WaitResult, dyno: Option<&str>) -> WaitAnswer {
+    WaitAnswer::about(result, dyno.map(str::to_owned))
+}
+
+#[test]
+fn s10_2_a_wait_ends_when_all_dynos_are_up() {
+    use PublicState::{Starting, Up};
+
+    let late = (false, result(WaitResult::Late, Some("web.2")));
+    assert_eq!(end(&[], vec![row(1, Up, 1), row(2, Starting, 1)]), late);
+    assert_eq!(end(&[("web", None)], vec![row(1, Up, 1), row(2, Starting, 1)]), late);
+    let up = (true, result(WaitResult::Up, None));
+    assert_eq!(end(&[], vec![row(1, Up, 1), row(2, Up, 1)]), up);
+    assert_eq!(end(&[("web.1", None)], vec![row(1, Up, 1), row(2, Starting, 1)]), up);
+    assert_eq!(end(&[("web", None)], vec![]), up);
+}
+
+#[test]
+fn s10_2_a_wait_for_a_restart_ignores_the_old_run() {
+    use PublicState::{Crashed, Down, Starting, Up};
+
+    for state in [Up, Crashed, Starting, Down] {
+        let waiting = (false, result(WaitResult::Late, Some("web.1")));
+        assert_eq!(end(&[("web.1", Some(1))], vec![row(1, state, 1)]), waiting, "{state}");
+    }
+    assert_eq!(end(&[("web.1", Some(1))], vec![row(1, Up, 2)]), (true, result(WaitResult::Up, None)));
+}
+
+#[test]
+fn s10_2_a_crash_or_a_stop_ends_a_wait_at_once() {
+    use PublicState::{Crashed, Down, Starting};
+
+    let crashed = WaitAnswer { exit_status: Some(3), ..result(WaitResult::Crashed, Some("web.2")) };
+    assert_eq!(end(&[], vec![row(1, Starting, 1), row(2, Crashed, 1)]), (true, crashed));
+    let stopped = Row { wanted: false, ..row(1, Down, 1) };
+    let gone = (true, result(WaitResult::Gone, Some("web.1")));
+    assert_eq!(end(&[("web.1", None)], vec![stopped]), gone);
+    assert_eq!(end(&[("web.1", None)], vec![]), gone);
+}
+
+#[test]
+fn s10_2_a_wait_has_a_limit() {
+    let wait = |timeout| {
+        WaitRequest { dynos: Vec::new(), until: WaitUntil::Up, timeout }.condition().map_err(|error| error.status)
+    };
+
+    assert!(wait(MAX_TIMEOUT).is_ok());
+    assert_eq!(wait(MAX_TIMEOUT + 1), Err(422));
+}
+
+#[test]
+fn s6_2_a_dyno_that_should_listen_is_not_up_before_it_does() {
+    use PublicState::Up;
+
+    let silent = DynoLife { expected_port: Some(5000), ..DynoLife::default() };
+    let late = (false, WaitAnswer { pid: Some(7), port: Some(5000), ..result(WaitResult::Late, Some("web.1")) });
+    assert_eq!(end(&[], vec![Row { pid: Some(7), life: silent.clone(), ..row(1, Up, 1) }]), late);
+    let listening = DynoLife { listens: true, ..silent };
+    assert_eq!(end(&[], vec![Row { life: listening, ..row(1, Up, 1) }]), (true, result(WaitResult::Up, None)));
+}
+
+#[test]
+fn s10_2_a_wait_for_everything_ignores_what_is_down_on_purpose() {
+    use PublicState::{Down, Up};
+
+    let stopped = Row { wanted: false, ..row(1, Down, 1) };
+    assert_eq!(end(&[], vec![stopped, row(2, Up, 1)]), (true, result(WaitResult::Up, None)));
+}
+
+fn condition(name: &str, until: WaitUntil) -> WaitCondition {
+    let dynos = vec![RestartedDyno { name: name.to_owned(), run: None }];
+    WaitRequest { dynos, until, timeout: 1 }.condition().expect("a condition")
+}
+
+#[test]
+fn s10_2_a_wait_goes_on_in_the_release_phase_unless_it_fails() {
+    let condition = condition("web", WaitUntil::Up);
+    let waiting = Row { wanted: false, ..row(1, PublicState::Down, 0) };
+    let snapshot = |phase, rows| Snapshot { rows, phase, ..Snapshot::default() };
+
+    let in_release = snapshot(StartPhase::Release, vec![waiting.clone()]);
+    let release = DynoName::new(ProcessType::new("release").expect("a name"), 1);
+    let failed = Row { dyno: release, role: DynoRole::Release, ..row(1, PublicState::Crashed, 1) };
+    let stopping = snapshot(StartPhase::Stopping, vec![failed, waiting]);
+
+    assert!(!condition.is_decided(&in_release));
+    let crashed = WaitAnswer { exit_status: Some(3), ..result(WaitResult::Crashed, Some("release.1")) };
+    assert_eq!(condition.answer(&stopping), crashed);
+}
+
+#[test]
+fn s10_2_a_wait_for_the_end_finds_a_one_off_dyno_that_is_removed() {
+    let dyno = DynoName::new(ProcessType::one_off(), 4711);
+    let ended = |exit| Row {
+        dyno: dyno.clone(),
+        role: DynoRole::OneOff,
+        last_exit: Some(ExitStatus::Code(exit)),
+        ..row(1, PublicState::Down, 1)
+    };
+    let condition = condition("run.4711", WaitUntil::Exit);
+    let answer = |exit| condition.answer(&Snapshot { removed: vec![ended(exit)], ..Snapshot::default() });
+
+    assert_eq!(answer(0), result(WaitResult::Ended, None));
+    assert_eq!(answer(3), WaitAnswer { exit_status: Some(3), ..result(WaitResult::Ended, Some("run.4711")) });
+    assert_eq!(condition.answer(&Snapshot::default()), result(WaitResult::Gone, Some("run.4711")));
+}

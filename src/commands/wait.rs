@@ -1,0 +1,166 @@
+//! `dyno wait`: waits for dynos of the app that runs here, and then becomes another command if one is given (S10.2).
+
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use super::running::{Failure, RunningApp, finish};
+use super::waiting::{Waiting, failure};
+use crate::api::{RestartedDyno, StartDescription, WaitUntil};
+use crate::app::launch;
+use crate::cli::{Cli, WaitForArgs};
+use crate::error::{Error, Status};
+use crate::model::{Environment, Shell};
+use crate::project::reason;
+use crate::runtime;
+use crate::supervisor::Outcome;
+
+/// The pause after the first look at the ports of a dyno. It doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Something to wait for: `db`, `web.1` or `db:5433`.
+struct WaitFor {
+    name: String,
+    port: Option<u16>,
+}
+
+pub(super) fn run(cli: &Cli, args: &WaitForArgs) -> Result<Outcome, Error> {
+    runtime::unblock_all();
+    match wait(cli, args) {
+        Ok(0) if !args.command.is_empty() => Err(become_command(&args.command)),
+        waited => Ok(finish(&args.running, waited.map(Outcome::Code))),
+    }
+}
+
+/// Waits, and returns the status of the first dyno that ended with another one than 0.
+fn wait(cli: &Cli, args: &WaitForArgs) -> Result<u8, Failure> {
+    let wanted: Vec<WaitFor> = args.dynos.all().map(wait_for).collect();
+    let app = RunningApp::find(cli.project_before(), &args.running)?;
+    check_names(&app, &wanted, args)?;
+    let until = match (args.exit, args.listening) {
+        (true, _) => WaitUntil::Exit,
+        (false, true) => WaitUntil::Running,
+        (false, false) => WaitUntil::Up,
+    };
+    let mut waiting = Waiting::new(&app, until, args.timeout, args.running.json);
+    let mut first = 0;
+    for (start, dynos) in by_start(&app, &wanted)? {
+        let status = waiting.wait(start, &dynos)?;
+        first = if first == 0 { status } else { first };
+    }
+    for wanted in wanted.iter().filter(|wanted| args.listening || wanted.port.is_some()) {
+        until_listening(&app, wanted, &mut waiting)?;
+    }
+    Ok(first)
+}
+
+/// `db:5433` names a port.
+fn wait_for(text: &str) -> WaitFor {
+    let with_port = text.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse().ok()?)));
+    match with_port {
+        Some((name, port)) => WaitFor { name: name.to_owned(), port: Some(port) },
+        None => WaitFor { name: text.to_owned(), port: None },
+    }
+}
+
+/// A dyno that has ended may be forgotten; every other name must exist.
+fn check_names(app: &RunningApp, wanted: &[WaitFor], args: &WaitForArgs) -> Result<(), Failure> {
+    if wanted.is_empty() || args.exit {
+        return Ok(());
+    }
+    let (dynos, formation) = (app.dynos()?, app.formation()?);
+    let types = || formation.iter().map(|entry| entry.process_type.as_str());
+    let names = || dynos.iter().map(|(_, dyno)| dyno.name.as_str());
+    match wanted.iter().find(|wanted| !types().chain(names()).any(|known| known == wanted.name)) {
+        Some(unknown) => Err(Failure::unknown_name(&unknown.name, types().chain(names()))),
+        None => Ok(()),
+    }
+}
+
+/// The dynos to wait for in each start; everything in each of them without names.
+fn by_start<'a>(
+    app: &'a RunningApp,
+    wanted: &[WaitFor],
+) -> Result<Vec<(&'a StartDescription, Vec<RestartedDyno>)>, Failure> {
+    if wanted.is_empty() {
+        return Ok(app.starts().iter().map(|start| (start, Vec::new())).collect());
+    }
+    let mut of_starts: Vec<(&StartDescription, Vec<RestartedDyno>)> = Vec::new();
+    for WaitFor { name, .. } in wanted {
+        let owner = app.owner(name)?;
+        let dyno = RestartedDyno { name: name.clone(), run: None };
+        match of_starts.iter_mut().find(|(start, _)| start.session == owner.session) {
+            Some((_, dynos)) => dynos.push(dyno),
+            None => of_starts.push((owner, vec![dyno])),
+        }
+    }
+    Ok(of_starts)
+}
+
+/// Waits until the dynos listen. A port may belong to a process that the system does not show, such as that of a container.
+fn until_listening(app: &RunningApp, wanted: &WaitFor, waiting: &mut Waiting<'_>) -> Result<(), Failure> {
+    let WaitFor { name, port } = wanted;
+    let owner = app.owner(name)?;
+    let named = [RestartedDyno { name: name.clone(), run: None }];
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // It may crash meanwhile.
+        waiting.wait(owner, &named)?;
+        let mut dynos = app.dynos()?;
+        dynos.retain(|(_, dyno)| dyno.name == *name || dyno.process_type == *name);
+        let listens = |pid: Option<i32>| pid.is_some_and(|pid| !runtime::ports_of_dyno(pid).is_empty());
+        let are_listening = match port {
+            Some(port) => runtime::is_listened_on(*port),
+            None => dynos.iter().all(|(_, dyno)| listens(dyno.pid)),
+        };
+        if are_listening {
+            return Ok(());
+        }
+        let where_to = port.map_or_else(|| "a port".to_owned(), |port| format!("port {port}"));
+        if waiting.is_over() {
+            return Err(failure("not_up", format!("`{name}` does not listen on {where_to} in time"), name));
+        }
+        waiting.say(&format!("waiting for {name} to listen on {where_to}"));
+        std::thread::park_timeout(pause);
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
+}
+
+/// Becomes the command. As with `dyno run`, one word is a line for the shell, and several are kept apart.
+fn become_command(words: &[OsString]) -> Error {
+    let error = match words {
+        [line] => {
+            let line = launch(line.as_bytes(), Shell::Sh, &Environment::default());
+            Command::new(Shell::Sh.path()).arg("-c").arg(OsStr::from_bytes(line.line())).exec()
+        }
+        [program, words @ ..] => Command::new(program).args(words).exec(),
+        [] => return Error::new(Status::Internal, "there is no command", ""),
+    };
+    let program = words.first().map(|word| word.display().to_string()).unwrap_or_default();
+    if error.kind() == ErrorKind::NotFound {
+        return Error::new(Status::NotFound, format!("`{program}` was not found"), "check the spelling and `PATH`");
+    }
+    Error::new(Status::NotExecutable, format!("`{program}` cannot be executed: {}", reason(&error)), "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s10_2_a_name_may_have_a_port() {
+        let parsed = |text: &str| {
+            let WaitFor { name, port } = wait_for(text);
+            (name, port)
+        };
+
+        assert_eq!(parsed("db:5433"), ("db".to_owned(), Some(5433)));
+        assert_eq!(parsed("web.1"), ("web.1".to_owned(), None));
+        assert_eq!(parsed("web:70000"), ("web:70000".to_owned(), None));
+    }
+}

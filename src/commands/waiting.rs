@@ -1,0 +1,122 @@
+//! Waits for dynos of the app that runs here, and says what it waits for and why a wait has failed (S10.2).
+//!
+//! For `wait`, and for `--wait` of other commands. Not here: when a wait is over (`api::WaitCondition`).
+
+use std::time::{Duration, Instant};
+
+use super::running::{Failure, RunningApp};
+use crate::api::{RestartedDyno, StartDescription, WaitAnswer, WaitRequest, WaitResult, WaitUntil};
+use crate::console::diagnostics::print_line;
+use crate::error::Status;
+use crate::runtime;
+
+/// After this long, a line says what is missing.
+const SILENT_FOR: Duration = Duration::from_secs(5);
+
+/// One wait with its limit.
+pub(super) struct Waiting<'a> {
+    app: &'a RunningApp,
+    until: WaitUntil,
+    /// The limit in seconds.
+    seconds: u64,
+    began: Instant,
+    /// Whether a line may say what is missing.
+    says: bool,
+}
+
+impl<'a> Waiting<'a> {
+    /// `quiet`: no line says what is missing.
+    pub(super) fn new(app: &'a RunningApp, until: WaitUntil, seconds: u64, quiet: bool) -> Self {
+        Self { app, until, seconds, began: Instant::now(), says: !quiet }
+    }
+
+    /// Waits for these dynos of a start. Returns the status: 0, or that of the first that ended with another one.
+    ///
+    /// # Errors
+    /// The reason why they are not as wanted.
+    pub(super) fn wait(&mut self, start: &StartDescription, dynos: &[RestartedDyno]) -> Result<u8, Failure> {
+        loop {
+            let left = Duration::from_secs(self.seconds).saturating_sub(self.began.elapsed());
+            let part = if self.says { left.min(SILENT_FOR) } else { left };
+            // The server counts whole seconds, and one that has begun counts.
+            let timeout = part.as_secs() + u64::from(part.subsec_nanos() > 0);
+            let answer = self.app.wait(start, &WaitRequest { dynos: dynos.to_vec(), until: self.until, timeout })?;
+            if answer.result != WaitResult::Late || self.is_over() {
+                return self.judge(&answer);
+            }
+            self.say(&format!("waiting for {}", self.missing(&answer)));
+        }
+    }
+
+    /// Whether the time is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.began.elapsed() >= Duration::from_secs(self.seconds)
+    }
+
+    /// Shows a line once, after a while.
+    pub(super) fn say(&mut self, line: &str) {
+        if self.says && self.began.elapsed() >= SILENT_FOR {
+            print_line(line);
+            self.says = false;
+        }
+    }
+
+    /// `web.1 to listen on port 5000`
+    fn missing(&self, answer: &WaitAnswer) -> String {
+        let dyno = name(answer);
+        match (self.until, answer.port) {
+            (WaitUntil::Up | WaitUntil::Running, Some(port)) => format!("{dyno} to listen on port {port}"),
+            (WaitUntil::Up | WaitUntil::Running, None) => format!("{dyno} to come up"),
+            (WaitUntil::Exit, _) => format!("{dyno} to end"),
+        }
+    }
+
+    fn judge(&self, answer: &WaitAnswer) -> Result<u8, Failure> {
+        let dyno = name(answer);
+        let status = answer.exit_status;
+        let words = answer.last_words.as_deref().map_or_else(String::new, |words| format!(": {words}"));
+        match answer.result {
+            WaitResult::Up => Ok(0),
+            WaitResult::Ended => Ok(status.unwrap_or(0)),
+            WaitResult::Crashed => {
+                let status = status.unwrap_or(1);
+                let message = format!("`{dyno}` has crashed (status {status}){words}");
+                Err(failure("crashed", message, &dyno).with_status(status.max(1)))
+            }
+            WaitResult::Gone => {
+                let what = match status {
+                    Some(status) => format!("has ended (status {status})"),
+                    None => "was stopped".to_owned(),
+                };
+                let status = status.unwrap_or(1).max(1);
+                Err(failure("gone", format!("`{dyno}` {what}"), &dyno).with_status(status))
+            }
+            WaitResult::Late => Err(self.late(&dyno, answer)),
+        }
+    }
+
+    fn late(&self, dyno: &str, answer: &WaitAnswer) -> Failure {
+        let seconds = self.seconds;
+        let message = match (self.until, answer.port) {
+            (WaitUntil::Exit, _) => format!("`{dyno}` has not ended after {seconds} s"),
+            (WaitUntil::Up | WaitUntil::Running, None) => format!("`{dyno}` is not up after {seconds} s"),
+            (WaitUntil::Up | WaitUntil::Running, Some(port)) => {
+                let found = answer.pid.map(runtime::ports_of_dyno).unwrap_or_default();
+                let elsewhere = found.first().map_or_else(String::new, |found| format!(", but on port {found}"));
+                format!("`{dyno}` does not listen on port {port} after {seconds} s{elsewhere}")
+            }
+        };
+        failure("not_up", message, dyno)
+    }
+}
+
+/// A wait has failed because of this dyno.
+pub(super) fn failure(id: &str, message: String, dyno: &str) -> Failure {
+    let hint = if dyno.contains('.') { format!("`dyno why {dyno}` says more") } else { String::new() };
+    Failure::new(Status::NotUp, id, message, hint)
+}
+
+/// The dyno that an answer is about.
+fn name(answer: &WaitAnswer) -> String {
+    answer.dyno.clone().unwrap_or_else(|| "the app".to_owned())
+}
