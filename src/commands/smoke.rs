@@ -46,7 +46,7 @@ fn carry_out(cli: &Cli, args: &SmokeArgs, github: bool) -> Result<Outcome, Error
     if github {
         runtime::write_diagnostics(github::END_OF_GROUP.as_bytes());
     }
-    start::report(&ending);
+    start::report::report(&ending);
     let Some(report) = &ending.smoke else { return Ok(ending.outcome()) };
     let colors = look::has_colors(cli.color(), ShownOn::StderrForSmoke);
     let end = SmokeEnd { tails: &request.tails, files, started, reader: Reader { colors, github } };

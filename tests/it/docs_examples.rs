@@ -83,7 +83,9 @@ fn is_tested_elsewhere(line: &str) -> bool {
     let only_named =
         ["dyno run", "dyno run ls", "dyno smoke", "dyno smoke --", "dyno completions", "dyno config --explain"];
     let printed = ["dyno man", "dyno completions bash", "dyno check --json"];
-    let running = ["dyno ps", "dyno restart", "dyno scale"].iter().any(|command| line.starts_with(command));
+    let running = ["dyno ps", "dyno restart", "dyno scale", "dyno logs", "dyno wait", "dyno why"]
+        .iter()
+        .any(|command| line.starts_with(command));
     running
         || only_named.contains(&line)
         || printed.contains(&line)
@@ -271,7 +273,7 @@ fn the_first_screen_in_the_readme_is_real_output() {
     let app = App::empty().script("bin/sleep", pause).fifo("go.web.1").fifo("go.worker.1");
     let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart");
     let path = format!("{}:{}", app.path("bin").display(), std::env::var("PATH").unwrap());
-    let dyno = app.dyno(["start", "-d", quickstart]).env("PATH", path).env("GO", app.path("go")).spawn();
+    let dyno = app.dyno(["start", "-t", "300", "-d", quickstart]).env("PATH", path).env("GO", app.path("go")).spawn();
     for (dyno_name, shown) in [("web.1", "request 1\n"), ("worker.1", "job 1 done\n")] {
         app.release(&format!("go.{dyno_name}"));
         dyno.until_shown(shown);

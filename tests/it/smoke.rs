@@ -305,5 +305,9 @@ fn mistaken_options_are_refused_before_anything_starts() {
     for option in ["--quiet", "--ready"] {
         refused(&[option, "wbe"], &no_type(option, "wbe"), "did you mean `web`?");
     }
-    refused(&["-t", "3"], "unknown option `-t`", "`-t` is an option of `dyno start` and `dyno release`");
+    refused(
+        &["-t", "3"],
+        "unknown option `-t`",
+        "`-t` is an option of `dyno start`, `dyno logs`, `dyno restart` and 2 more",
+    );
 }
