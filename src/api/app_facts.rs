@@ -44,6 +44,12 @@ impl AppFacts {
         found.map_or("", |(_, command)| command)
     }
 
+    /// Whether the Procfile has this process type.
+    #[must_use]
+    pub fn has_type(&self, name: &str) -> bool {
+        self.commands.iter().any(|(known, _)| known.as_str() == name)
+    }
+
     /// Checks the name or id in a path.
     pub(super) fn check(&self, name: &str) -> Result<(), ApiError> {
         if name == self.name || name == self.id() {

@@ -135,11 +135,18 @@ impl RunningApp {
             }
         };
         let place = whereabouts(before, args)?;
-        let starts = directory.starts().unwrap_or_default();
-        match meant_starts(starts, |start| start, &place) {
-            MeantBy::Starts(starts) => Ok(Self { directory, starts }),
-            MeantBy::None => Err(Failure::not_running()),
-            MeantBy::OneOf(starts) => {
+        let living = directory.starts().map_err(|error| {
+            let message = format!("cannot find out which apps run: {}", reason(&error));
+            Failure::new(Status::Unavailable, "not_running", message, "")
+        })?;
+        match (meant_starts(living.starts, |start| start, &place), living.unreadable.first()) {
+            (MeantBy::Starts(starts), _) => Ok(Self { directory, starts }),
+            (MeantBy::None, None) => Err(Failure::not_running()),
+            (MeantBy::None, Some(path)) => {
+                let message = format!("`{}` describes a running app, but cannot be read", path.display());
+                Err(Failure::new(Status::Internal, "unreadable", message, "use the same version of `dyno` for both"))
+            }
+            (MeantBy::OneOf(starts), _) => {
                 let pids: Vec<String> = starts.iter().map(|start| format!("pid {}", start.pid)).collect();
                 let message = format!("several runs of this app are possible: {}", pids.join(", "));
                 let hint = "stop the others, or run this command inside a dyno of the run that you mean";

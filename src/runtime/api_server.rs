@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use nix::unistd::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, Notify};
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::calls::ApiCaller;
@@ -54,6 +54,8 @@ pub(super) struct ApiServer {
     pub(super) replays: RefCell<Replays>,
     /// Held while the formation and the locks on its process types change.
     pub(super) scaling: Mutex<()>,
+    /// The task that gives up locks on process types as soon as their dynos have ended.
+    pub(super) releasing: RefCell<Option<AbortHandle>>,
     /// A change was answered, for requests that repeat it.
     pub(super) answered: Notify,
     pub(super) began: Instant,
@@ -74,6 +76,7 @@ impl ApiServer {
             calls,
             replays: RefCell::default(),
             scaling: Mutex::default(),
+            releasing: RefCell::default(),
             answered: Notify::new(),
             began: Instant::now(),
             log_sessions: RefCell::default(),

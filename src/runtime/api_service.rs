@@ -18,7 +18,7 @@ use super::client_stream::Progress;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, Seen, WaitRequest};
-use crate::supervisor::{Command, Quantity, Refusal, Reply, Snapshot};
+use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapshot};
 
 /// The most bytes of a body.
 const MAX_BODY: usize = 1 << 20;
@@ -82,31 +82,32 @@ impl ApiServer {
 
     /// Carries out a change, unless the request repeats an earlier one.
     async fn change_once(self: Rc<Self>, change: Change, key: Option<ReplayKey>) -> Result<ApiAnswer, ApiError> {
-        let Some(key) = key else { return self.change(&change).await };
-        loop {
+        while let Some(key) = &key {
             // Before the look, so that no answer between the two is missed.
             let answered = self.answered.notified();
             let mut answered = std::pin::pin!(answered);
             answered.as_mut().enable();
-            let seen = self.replays.borrow_mut().begin(&key, self.began.elapsed());
+            let seen = self.replays.borrow_mut().begin(key, self.began.elapsed());
             match seen {
                 Seen::Answered(answer) => return Ok(answer),
                 Seen::Running => answered.await,
                 Seen::New => break,
             }
         }
-        // A task of its own: the answer is remembered even if this client has gone.
+        // A task of its own: a change is made completely even if this client goes away, and its answer is remembered.
         let server = Rc::clone(&self);
         let carried_out = tokio::task::spawn_local(async move {
             let answer = server.change(&change).await.unwrap_or_else(|error| error.answer());
-            server.replays.borrow_mut().finish(key, &answer, server.began.elapsed());
-            server.answered.notify_waiters();
+            if let Some(key) = key {
+                server.replays.borrow_mut().finish(key, &answer, server.began.elapsed());
+                server.answered.notify_waiters();
+            }
             answer
         });
         carried_out.await.map_err(|_| ending())
     }
 
-    async fn change(&self, change: &Change) -> Result<ApiAnswer, ApiError> {
+    async fn change(self: &Rc<Self>, change: &Change) -> Result<ApiAnswer, ApiError> {
         let result = match &change.command {
             Command::Scale(_) => self.scale(change).await?,
             Command::Restart(..) | Command::Stop(..) | Command::RunOneOff { .. } => self.carry_out(change).await?,
@@ -118,38 +119,73 @@ impl ApiServer {
         self.ask(|answer| ApiCall::Command(change.command.clone(), answer)).await
     }
 
-    /// Scales, with the locks on the process types that run before and after. One at a time, so that a change that is
-    /// refused gives up its own locks and not those of another one.
-    async fn scale(&self, change: &Change) -> Result<Result<Reply, Refusal>, ApiError> {
+    /// Scales, with locks on the process types that it starts. One at a time, so that a change that is refused gives up its
+    /// own locks and not those of another one.
+    async fn scale(self: &Rc<Self>, change: &Change) -> Result<Result<Reply, Refusal>, ApiError> {
         let _turn = self.scaling.lock().await;
-        let types = self.registered.types();
-        self.claim(&types, change.types_to_start())?;
-        let result = self.carry_out(change).await?;
-        let running = match &result {
-            Ok(Reply::Scaled(formation)) => running(formation),
-            Ok(Reply::Restarting(_) | Reply::Stopping(_) | Reply::Started(_)) | Err(_) => types,
-        };
-        if running != self.registered.types() {
-            // Gives up what is not needed; that cannot collide.
-            let _ = self.registered.set_types(running);
+        let held = self.registered.types();
+        let started =
+            change.types_to_start().into_iter().filter(|name| self.app.has_type(name) && !held.contains(name));
+        let added: Vec<String> = started.collect();
+        if !added.is_empty() {
+            self.claim([held, added].concat()).await?;
         }
-        Ok(result)
+        let result = self.carry_out(change).await;
+        self.release_unused();
+        result
     }
 
     /// Locks the process types that will run, so that no other start runs them, too (S10.1).
-    fn claim(&self, types: &[String], started: Vec<String>) -> Result<(), ApiError> {
-        let added: Vec<String> = started.into_iter().filter(|name| !types.contains(name)).collect();
-        if added.is_empty() {
-            return Ok(());
-        }
-        self.registered.set_types([types, &added].concat()).map_err(|error| match error {
+    async fn claim(&self, types: Vec<String>) -> Result<(), ApiError> {
+        self.registered.set_types(types).await.map_err(|error| match error {
             NotRegistered::Running { process_type, by } => {
                 ApiError::conflict(format!("`{process_type}` is already running (dyno pid {})", by.pid))
+            }
+            NotRegistered::Locked(path) => {
+                let path = path.display();
+                let hint = format!("`fuser '{path}'` shows which process that is");
+                ApiError::unavailable(format!("another process holds the lock on `{path}`")).with_hint(hint)
+            }
+            NotRegistered::Unreadable(path) => {
+                let message = format!("`{}` describes a running app, but cannot be read", path.display());
+                ApiError::unavailable(message).with_hint("use the same version of `dyno` for both")
             }
             NotRegistered::Refused(error) => {
                 ApiError::unavailable(format!("the start cannot be registered for more types: {error}"))
             }
         })
+    }
+
+    /// Gives up the lock on each process type of which nothing runs any more, in a task that ends with the last one. It
+    /// takes the place of an earlier task, which waits for fewer types.
+    fn release_unused(self: &Rc<Self>) {
+        let server = Rc::clone(self);
+        let task = tokio::task::spawn_local(async move {
+            // An error: everything is being stopped.
+            let _ = server.release_while_dynos_leave().await;
+        });
+        if let Some(earlier) = self.releasing.replace(Some(task.abort_handle())) {
+            earlier.abort();
+        }
+    }
+
+    async fn release_while_dynos_leave(&self) -> Result<(), ApiError> {
+        loop {
+            {
+                let _turn = self.scaling.lock().await;
+                let snapshot = self.ask(ApiCall::Snapshot).await?;
+                let held = self.registered.types();
+                let used: Vec<String> = held.iter().filter(|name| is_used(name, &snapshot)).cloned().collect();
+                // If this fails, the next round tries again.
+                let is_released = used == held || self.registered.set_types(used).await.is_ok();
+                if is_released && self.registered.types().iter().all(|name| has_dynos(name, &snapshot.formation)) {
+                    return Ok(());
+                }
+            }
+            let held = self.registered.types();
+            let is_decided = Box::new(move |snapshot: &Snapshot| !held.iter().all(|name| is_used(name, snapshot)));
+            self.ask(|answer| ApiCall::Wait { is_decided, needs_ports: false, answer }).await?;
+        }
     }
 
     async fn wait(&self, wait: &WaitRequest, connection: &Connection) -> Result<ApiAnswer, ApiError> {
@@ -184,9 +220,15 @@ impl ApiServer {
     }
 }
 
-/// The process types that have dynos.
-fn running(formation: &[Quantity]) -> Vec<String> {
-    formation.iter().filter(|entry| entry.quantity > 0).map(|entry| entry.process_type.to_string()).collect()
+/// Whether dynos of this process type run, or are about to.
+fn is_used(name: &str, snapshot: &Snapshot) -> bool {
+    let is_there = |row: &Row| row.role == DynoRole::Formation && row.dyno.process_type.as_str() == name;
+    has_dynos(name, &snapshot.formation) || snapshot.rows.iter().any(is_there)
+}
+
+/// Whether this process type is to have dynos.
+fn has_dynos(name: &str, formation: &[Quantity]) -> bool {
+    formation.iter().any(|entry| entry.quantity > 0 && entry.process_type.as_str() == name)
 }
 
 fn ending() -> ApiError {

@@ -12,29 +12,37 @@ use std::cell::RefCell;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
 use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use tokio::time::{Instant, sleep};
 
 use super::RuntimeDirectory;
 use crate::api::{LastRun, StartDescription, StartKind};
 
 /// Locked while a start is being registered.
 const GATE: &str = "starts.lock";
+/// How long a start waits for it. Others hold it for less than a millisecond.
+const GATE_WITHIN: Duration = Duration::from_secs(5);
+/// The pause before the event loop tries again to lock it: the kernel cannot report that it is free.
+const GATE_RETRY: Duration = Duration::from_millis(10);
 /// The endings of the files of a start; the first is that of a description.
 const DESCRIPTION: &str = "start";
 const UNFINISHED: &str = "new";
 const SOCKET: &str = "sock";
 
 /// The longest description in bytes. One with 1,000 process types of 128 characters has less.
-const MAX_DESCRIPTION: u64 = 1 << 20;
+const MAX_DESCRIPTION: usize = 1 << 20;
 
 /// The name of a file of a start, in two parts.
 struct StartFile {
@@ -55,8 +63,22 @@ pub enum NotRegistered {
         /// The start that runs it.
         by: Box<StartDescription>,
     },
+    /// Another process holds the lock on this file and does not release it.
+    Locked(PathBuf),
+    /// The description in this file belongs to a start that runs, but cannot be read: that start may run the same process
+    /// types.
+    Unreadable(PathBuf),
     /// The system refused a file or the socket.
     Refused(io::Error),
+}
+
+/// The starts that run now.
+#[derive(Debug, Default)]
+pub struct LivingStarts {
+    /// In no particular order.
+    pub starts: Vec<StartDescription>,
+    /// Descriptions of starts that run, but cannot be read.
+    pub unreadable: Vec<PathBuf>,
 }
 
 /// A registered start. Dropping it removes its files.
@@ -92,13 +114,13 @@ impl RegisteredStart {
         self.description.borrow().types.clone()
     }
 
-    /// Changes the process types that it runs.
+    /// Changes the process types that it runs. One change at a time.
     ///
     /// # Errors
     /// [`NotRegistered`], and nothing is changed.
-    pub(super) fn set_types(&self, types: Vec<String>) -> Result<(), NotRegistered> {
+    pub(super) async fn set_types(&self, types: Vec<String>) -> Result<(), NotRegistered> {
+        let _gate = self.directory.gate_while_others_run().await?;
         let description = StartDescription { types, ..self.description.borrow().clone() };
-        let _gate = self.directory.gate().map_err(NotRegistered::Refused)?;
         let files = self.directory.files().map_err(NotRegistered::Refused)?;
         self.directory.check_free(&description, &files)?;
         let file = self.directory.describe(&description).map_err(NotRegistered::Refused)?;
@@ -123,7 +145,7 @@ impl RuntimeDirectory {
     /// # Errors
     /// [`NotRegistered`].
     pub fn register(self, start: &StartDescription) -> Result<RegisteredStart, NotRegistered> {
-        let _gate = self.gate().map_err(NotRegistered::Refused)?;
+        let _gate = self.gate()?;
         // Listed once: this delays the first dyno.
         let files = self.files().map_err(NotRegistered::Refused)?;
         self.check_free(start, &files)?;
@@ -143,11 +165,14 @@ impl RuntimeDirectory {
 
     /// Checks that no other start runs one of these process types.
     fn check_free(&self, start: &StartDescription, files: &[StartFile]) -> Result<(), NotRegistered> {
-        let collision = self.living_among(files).filter(|other| other.session != start.session).find_map(|other| {
+        let mut living = self.living_among(files);
+        let others = living.starts.drain(..).filter(|other| other.session != start.session);
+        let collision = others.into_iter().find_map(|other| {
             let process_type = start.collision(&other)?.to_owned();
             Some(NotRegistered::Running { process_type, by: Box::new(other) })
         });
-        collision.map_or(Ok(()), Err)
+        let unreadable = living.unreadable.pop().filter(|_| start.kind.is_exclusive()).map(NotRegistered::Unreadable);
+        collision.or(unreadable).map_or(Ok(()), Err)
     }
 
     fn listen(&self, session: &str) -> io::Result<UnixListener> {
@@ -165,26 +190,38 @@ impl RuntimeDirectory {
     }
 
     fn write_description(&self, start: &StartDescription) -> io::Result<Flock<File>> {
+        let text = serde_json::to_vec(start)?;
+        if text.len() > MAX_DESCRIPTION {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the names of its process types are too long"));
+        }
         let unfinished = name(&start.session, UNFINISHED);
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file = openat(self.descriptor(), unfinished.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
         let mut description = lock(File::from(file), FlockArg::LockExclusiveNonblock)?;
-        description.write_all(&serde_json::to_vec(start)?)?;
+        description.write_all(&text)?;
         let described = name(&start.session, DESCRIPTION);
         renameat(self.descriptor(), unfinished.as_str(), self.descriptor(), described.as_str())?;
         Ok(description)
     }
 
-    /// The starts that run now, in no particular order.
+    /// The starts that run now.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub fn starts(&self) -> io::Result<Vec<StartDescription>> {
-        Ok(self.living_among(&self.files()?).collect())
+    pub fn starts(&self) -> io::Result<LivingStarts> {
+        Ok(self.living_among(&self.files()?))
     }
 
-    fn living_among(&self, files: &[StartFile]) -> impl Iterator<Item = StartDescription> {
-        files.iter().filter(|file| file.ending == DESCRIPTION).filter_map(|file| self.living(&file.session))
+    fn living_among(&self, files: &[StartFile]) -> LivingStarts {
+        let mut living = LivingStarts::default();
+        for file in files.iter().filter(|file| file.ending == DESCRIPTION) {
+            let Some(description) = self.held_description(&file.session) else { continue };
+            match read_description(description).filter(|start| start.session == file.session) {
+                Some(start) => living.starts.push(start),
+                None => living.unreadable.push(self.1.join(name(&file.session, DESCRIPTION))),
+            }
+        }
+        living
     }
 
     /// Connects to the socket of a start, and waits if its queue of connections is full, as that of a suspended start may
@@ -202,30 +239,69 @@ impl RuntimeDirectory {
         Ok(stream.into())
     }
 
-    /// The description of a start, if that start lives.
-    fn living(&self, session: &str) -> Option<StartDescription> {
-        let file = self.open_file(&name(session, DESCRIPTION))?;
-        if !is_locked(&file) {
-            return None;
+    /// The file of the description of a start, if that start lives. One that is replaced loses its lock, so only an
+    /// unlocked file that is still there belongs to a start that has ended.
+    fn held_description(&self, session: &str) -> Option<File> {
+        let name = name(session, DESCRIPTION);
+        self.held_from(&name, self.open_file(&name)?)
+    }
+
+    /// `file`: what this name meant before.
+    fn held_from(&self, name: &str, mut file: File) -> Option<File> {
+        while !is_locked(&file) {
+            let now = self.open_file(name)?;
+            if is_same(&file, &now) {
+                return None;
+            }
+            file = now;
         }
-        let mut text = Vec::new();
-        file.take(MAX_DESCRIPTION).read_to_end(&mut text).ok()?;
-        serde_json::from_slice(&text).ok().filter(|start: &StartDescription| start.session == session)
+        Some(file)
     }
 
     /// Removes the files of starts that have ended without doing so. Called behind the gate, so that nothing that is
     /// just being created is taken for outdated.
     fn remove_outdated(&self, files: &[StartFile]) {
-        let is_held = |session: &str| self.open_file(&name(session, DESCRIPTION)).is_some_and(|file| is_locked(&file));
-        for file in files.iter().filter(|file| !is_held(&file.session)) {
+        for file in files.iter().filter(|file| self.held_description(&file.session).is_none()) {
             self.remove(&file.session, file.ending);
         }
     }
 
-    fn gate(&self) -> io::Result<Flock<File>> {
+    /// Locks the gate. Waits for it in a thread: the kernel cannot limit the time.
+    fn gate(&self) -> Result<Flock<File>, NotRegistered> {
+        let file = self.gate_file().map_err(NotRegistered::Refused)?;
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(gate) => return Ok(gate),
+            Err((file, Errno::EWOULDBLOCK)) => file,
+            Err((_, errno)) => return Err(NotRegistered::Refused(errno.into())),
+        };
+        let (sender, locked) = mpsc::channel();
+        // It ends with the process if the lock is never released.
+        let wait = move || sender.send(lock(file, FlockArg::LockExclusive));
+        thread::Builder::new().spawn(wait).map_err(NotRegistered::Refused)?;
+        match locked.recv_timeout(GATE_WITHIN) {
+            Ok(gate) => gate.map_err(NotRegistered::Refused),
+            Err(_) => Err(NotRegistered::Locked(self.1.join(GATE))),
+        }
+    }
+
+    /// The same for the event loop, which does other things meanwhile.
+    async fn gate_while_others_run(&self) -> Result<Flock<File>, NotRegistered> {
+        let mut file = self.gate_file().map_err(NotRegistered::Refused)?;
+        let deadline = Instant::now() + GATE_WITHIN;
+        loop {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(gate) => return Ok(gate),
+                Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file,
+                Err((_, Errno::EWOULDBLOCK)) => return Err(NotRegistered::Locked(self.1.join(GATE))),
+                Err((_, errno)) => return Err(NotRegistered::Refused(errno.into())),
+            };
+            sleep(GATE_RETRY).await;
+        }
+    }
+
+    fn gate_file(&self) -> io::Result<File> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(self.descriptor(), GATE, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
-        lock(File::from(file), FlockArg::LockExclusive)
+        Ok(openat(self.descriptor(), GATE, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
     }
 
     /// Opens a file to read it. None: there is no such regular file.
@@ -279,4 +355,16 @@ fn lock(file: File, how: FlockArg) -> io::Result<Flock<File>> {
 fn is_locked(file: &File) -> bool {
     let Ok(file) = file.try_clone() else { return true };
     lock(file, FlockArg::LockSharedNonblock).is_err()
+}
+
+/// Whether these are the same file.
+fn is_same(one: &File, other: &File) -> bool {
+    let identity = |file: &File| file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    identity(one) == identity(other)
+}
+
+fn read_description(file: File) -> Option<StartDescription> {
+    let mut text = Vec::new();
+    file.take(MAX_DESCRIPTION as u64).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
 }

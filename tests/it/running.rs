@@ -321,6 +321,14 @@ fn s10_2_clients_that_restart_one_dyno_at_once_are_all_answered() {
     stop(&app, running).expect_end(Ended::Code(0));
 }
 
+/// The process types on which the only start holds a lock.
+fn locked_types(app: &App) -> Vec<Value> {
+    let files = fs::read_dir(app.top().join("run/dyno")).unwrap().map(|entry| entry.unwrap().path());
+    let description = files.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "start")).unwrap();
+    let description: Value = serde_json::from_slice(&fs::read(description).unwrap()).unwrap();
+    description["types"].as_array().unwrap().clone()
+}
+
 #[test]
 fn s10_1_a_type_that_is_scaled_up_cannot_be_started_again() {
     let app = App::new(TWO);
@@ -329,6 +337,8 @@ fn s10_1_a_type_that_is_scaled_up_cannot_be_started_again() {
     app.dyno(["start", "worker"]).run().expect_end(Ended::Code(69));
 
     app.dyno(["scale", "worker=0"]).run().expect_end(Ended::Code(0));
+    // Locked until the dyno has ended.
+    until("worker is not locked any more", || locked_types(&app) == ["web"]);
     let worker = app.dyno(["start", "worker"]).spawn();
     until("both run", || names(&app) == ["web.1", "worker.1"]);
 

@@ -102,6 +102,8 @@ pub(super) fn register(
     let registered = match directory.register(&description) {
         Ok(registered) => registered,
         Err(NotRegistered::Running { process_type, by }) => return Err(running(&process_type, &by, now)),
+        Err(NotRegistered::Locked(path)) => return Err(locked(&path)),
+        Err(NotRegistered::Unreadable(path)) => return Err(unreadable(&path)),
         Err(NotRegistered::Refused(error)) => {
             unregistered(crate::project::reason(&error));
             return Ok(None);
@@ -131,12 +133,26 @@ pub(super) fn register(
 /// Whether this process runs inside a dyno of a start that lives.
 fn is_inside_dyno(directory: &RuntimeDirectory) -> bool {
     let Ok(session) = env::var("DYNO_SESSION") else { return false };
-    directory.starts().is_ok_and(|starts| starts.iter().any(|start| start.session == session))
+    directory.starts().is_ok_and(|living| living.starts.iter().any(|start| start.session == session))
 }
 
 fn unregistered(why: &str) {
     let fact = format!("commands such as `dyno ps` will not find this start: {why}");
     warn(&Complaint::new(fact, "set `XDG_RUNTIME_DIR` to a directory that you own"));
+}
+
+/// S10.1: whether another start runs the same process types cannot be found out.
+fn locked(path: &Path) -> Error {
+    let path = path.display();
+    let fact = format!("another process holds the lock on `{path}`");
+    Error::new(Status::Unavailable, fact, format!("`fuser '{path}'` shows which process that is"))
+}
+
+/// The same if the description of a start that runs cannot be read.
+fn unreadable(path: &Path) -> Error {
+    let path = path.display();
+    let fact = format!("`{path}` describes a running app, but this version of `dyno` cannot read it");
+    Error::new(Status::Unavailable, fact, format!("`fuser '{path}'` shows which process that is; stop it first"))
 }
 
 /// S10.1: the second start of a process type.

@@ -18,6 +18,7 @@ use super::super::calls::ApiCall;
 use super::super::runtime_directory::RuntimeDirectory;
 use super::*;
 use crate::api::{LogLook, StartDescription, StartKind};
+use crate::app::Scale;
 use crate::model::{DynoName, Environment, ProcessType};
 use crate::supervisor::{Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, Reply, Row, Snapshot};
 
@@ -26,7 +27,7 @@ struct Server {
     directory: PathBuf,
     path: PathBuf,
     api: Rc<ApiServer>,
-    commands: Rc<RefCell<Vec<Command>>>,
+    app: Rc<App>,
 }
 
 impl Drop for Server {
@@ -59,21 +60,21 @@ impl Server {
         let registered = opened.register(&description).expect("registered");
         let listener = UnixListener::from_std(registered.listener().expect("a socket")).expect("a socket");
         let (calls, received) = mpsc::channel(4);
-        let commands = Rc::default();
-        spawn_local(run_loop(received, Rc::clone(&commands)));
+        let app = Rc::new(App { snapshot: RefCell::new(snapshot()), commands: RefCell::default() });
+        spawn_local(run_loop(received, Rc::clone(&app)));
         let facts = AppFacts {
             name: "app".to_owned(),
             root: "/srv/app".to_owned(),
             url: None,
             email: "dev@localhost".to_owned(),
             started_at: jiff::Timestamp::UNIX_EPOCH,
-            commands: Vec::new(),
+            commands: ["web", "worker"].map(|name| (process_type(name), "true".to_owned())).into(),
             config_vars: Environment::default(),
             look: LogLook::default(),
         };
         let api = ApiServer::new(ApiStart { registered, facts }, calls, LogArchive::new());
         spawn_local(Rc::clone(&api).serve(listener));
-        Self { path: directory.join("a.sock"), directory, api, commands }
+        Self { path: directory.join("a.sock"), directory, api, app }
     }
 
     async fn connect(&self) -> UnixStream {
@@ -85,6 +86,13 @@ impl Server {
         let mut stream = self.connect().await;
         let _ = stream.write_all(request).await;
         answer(stream).await
+    }
+
+    /// Lets the server do what it can do now.
+    async fn settle(&self) {
+        for _ in 0..3 {
+            assert_eq!(self.get("/apps/app").await, 200);
+        }
     }
 
     async fn get(&self, path: &str) -> u16 {
@@ -105,14 +113,15 @@ async fn answer(mut stream: UnixStream) -> (u16, Value) {
 }
 
 /// Answers like a run loop with one dyno, `web.1`, which is starting, and so many process types that a list of them does
-/// not fit the buffer of a socket. Answers a command after a second, and a refused one after two; waits are never decided.
-async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, commands: Rc<RefCell<Vec<Command>>>) {
+/// not fit the buffer of a socket. Answers a command after a second, and a refused one after two. Looks at waits after
+/// each call.
+async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
     let mut waiting = Vec::new();
     while let Some(call) = calls.recv().await {
         match call {
             ApiCall::Command(command, answer) => {
-                let reply = reply(&command);
-                commands.borrow_mut().push(command);
+                let reply = app.carry_out(&command);
+                app.commands.borrow_mut().push(command);
                 spawn_local(async move {
                     let seconds = if reply.is_ok() { 1 } else { 2 };
                     sleep(Duration::from_secs(seconds)).await;
@@ -120,29 +129,49 @@ async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, commands: Rc<RefCell<Vec<C
                 });
             }
             ApiCall::Snapshot(answer) => {
-                let _ = answer.send(snapshot());
+                let _ = answer.send(app.snapshot.borrow().clone());
             }
             ApiCall::Settle(answer) => drop(answer.send(())),
-            ApiCall::Wait { answer, .. } => waiting.push(answer),
+            ApiCall::Wait { is_decided, answer, .. } => waiting.push((is_decided, answer)),
+        }
+        let snapshot = app.snapshot.borrow().clone();
+        for (_, answer) in waiting.extract_if(.., |(is_decided, _)| is_decided(&snapshot)) {
+            let _ = answer.send(snapshot.clone());
         }
     }
 }
 
-/// Accepts every command but one that adds a dyno `refused`.
-fn reply(command: &Command) -> Result<Reply, Refusal> {
-    let Command::Scale(changes) = command else { return Ok(Reply::Stopping(Vec::new())) };
-    let quantity = |process_type: ProcessType| Quantity { process_type, quantity: 1 };
-    if let Some((process_type, _)) = changes.iter().find(|(name, _)| name.as_str() == "refused") {
-        return Err(Refusal::TooMany { process_type: process_type.clone() });
-    }
-    let web = ProcessType::new("web").expect("a name");
-    Ok(Reply::Scaled([web].into_iter().chain(changes.iter().map(|(name, _)| name.clone())).map(quantity).collect()))
+/// The state of the app, and what was asked for.
+struct App {
+    snapshot: RefCell<Snapshot>,
+    commands: RefCell<Vec<Command>>,
 }
 
-fn snapshot() -> Snapshot {
-    let web = ProcessType::new("web").expect("a name");
-    let row = Row {
-        dyno: DynoName::new(web.clone(), 1),
+impl App {
+    /// Sets quantities that are absolute. One of 7 is refused.
+    fn carry_out(&self, command: &Command) -> Result<Reply, Refusal> {
+        let Command::Scale(changes) = command else { return Ok(Reply::Stopping(Vec::new())) };
+        let formation = &mut self.snapshot.borrow_mut().formation;
+        for (name, scale) in changes {
+            let known = formation.iter_mut().find(|entry| entry.process_type == *name);
+            match (known, scale) {
+                (None, _) => return Err(Refusal::UnknownType { name: name.clone(), known: Vec::new() }),
+                (Some(_), Scale::To(7)) => return Err(Refusal::TooMany { process_type: name.clone() }),
+                (Some(entry), Scale::To(quantity)) => entry.quantity = (*quantity).into(),
+                (Some(_), Scale::Up(_) | Scale::Down(_)) => {}
+            }
+        }
+        Ok(Reply::Scaled(formation.clone()))
+    }
+}
+
+fn process_type(name: &str) -> ProcessType {
+    ProcessType::new(name).expect("a name")
+}
+
+fn row(process_type: ProcessType) -> Row {
+    Row {
+        dyno: DynoName::new(process_type, 1),
         state: PublicState::Starting,
         since: jiff::Timestamp::UNIX_EPOCH,
         role: DynoRole::Formation,
@@ -154,11 +183,14 @@ fn snapshot() -> Snapshot {
         restarts: 0,
         last_exit: None,
         life: DynoLife::default(),
-    };
-    let others = (0..3_000).map(|number| ProcessType::new(&format!("type{number}")).expect("a name"));
-    let formation =
-        [web].into_iter().chain(others).map(|process_type| Quantity { process_type, quantity: 1 }).collect();
-    Snapshot { release: 1, formation, rows: vec![row], ..Snapshot::default() }
+    }
+}
+
+fn snapshot() -> Snapshot {
+    let quantity = |(name, quantity): (&str, u32)| Quantity { process_type: process_type(name), quantity };
+    let others = (0..3_000).map(|number| quantity((&format!("type{number}"), 0)));
+    let formation = [("web", 1), ("worker", 0)].map(quantity).into_iter().chain(others).collect();
+    Snapshot { release: 1, formation, rows: vec![row(process_type("web"))], ..Snapshot::default() }
 }
 
 fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Server) -> F) {
@@ -231,7 +263,7 @@ fn s10_3_a_body_over_the_limit_is_refused() {
         let (sent, error) = server.send(chunked.as_bytes()).await;
 
         assert_eq!((announced, sent, &error["id"]), (413, 413, &id("request_too_large")));
-        assert!(server.commands.borrow().is_empty());
+        assert!(server.app.commands.borrow().is_empty());
     });
 }
 
@@ -245,7 +277,7 @@ fn s10_3_deep_json_and_garbage_after_a_request_are_harmless() {
 
         let pipelined = "GET /account HTTP/1.1\r\n\r\n\0garbage\r\nDELETE /apps/app/dynos HTTP/1.1\r\n\r\n";
         assert_eq!(server.send(pipelined.as_bytes()).await.0, 200);
-        assert!(server.commands.borrow().is_empty());
+        assert!(server.app.commands.borrow().is_empty());
     });
 }
 
@@ -304,22 +336,6 @@ fn s10_3_clients_that_wait_keep_no_other_client_out() {
 }
 
 #[test]
-fn s10_1_a_refused_change_keeps_the_locks_of_one_at_the_same_time() {
-    with_server(|server| async move {
-        let scale = |name: &str| {
-            let body = r#"{"quantity":1}"#;
-            format!("PATCH /apps/app/formation/{name} HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-        };
-        let (refused, accepted) = (scale("refused"), scale("worker"));
-
-        let (refused, accepted) = tokio::join!(server.send(refused.as_bytes()), server.send(accepted.as_bytes()));
-
-        assert_eq!((refused.0, accepted.0), (422, 200));
-        assert_eq!(server.api.registered.types(), ["web", "worker"]);
-    });
-}
-
-#[test]
 fn s10_3_a_repeated_change_is_made_once() {
     with_server(|server| async move {
         let restart = |id: &str| format!("DELETE /apps/app/dynos HTTP/1.1\r\nrequest-id: {id}\r\n\r\n");
@@ -327,9 +343,9 @@ fn s10_3_a_repeated_change_is_made_once() {
         for _ in 0..6 {
             assert_eq!(server.send(restart("ID1,ID0").as_bytes()).await.0, 202);
         }
-        assert_eq!(server.commands.borrow().len(), 1);
+        assert_eq!(server.app.commands.borrow().len(), 1);
         assert_eq!(server.send(restart("ID2,ID1").as_bytes()).await.0, 202);
-        assert_eq!(server.commands.borrow().len(), 2);
+        assert_eq!(server.app.commands.borrow().len(), 2);
     });
 }
 
@@ -342,7 +358,7 @@ fn s10_3_a_change_of_a_client_that_has_gone_is_made_once() {
         drop(stream);
 
         assert_eq!(server.send(restart).await.0, 202);
-        assert_eq!(server.commands.borrow().len(), 1);
+        assert_eq!(server.app.commands.borrow().len(), 1);
     });
 }
 
@@ -359,5 +375,71 @@ fn s10_3_answers_that_were_begun_are_finished_at_the_end() {
 
         assert_eq!(server.api.count(Progress::Answering), 0);
         assert_eq!(answer(stream).await.0, 202);
+    });
+}
+
+/// The request that sets the quantity of a process type.
+fn scale(name: &str, quantity: u32) -> Vec<u8> {
+    let body = format!("{{\"quantity\":{quantity}}}");
+    let head = format!("PATCH /apps/app/formation/{name} HTTP/1.1\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head, body].concat().into()
+}
+
+#[test]
+fn s10_1_a_scale_of_a_client_that_has_gone_leaves_the_right_locks() {
+    with_server(|server| async move {
+        for (request, types) in [(scale("worker", 1), &["web", "worker"][..]), (scale("worker", 0), &["web"])] {
+            let before = server.app.commands.borrow().len();
+            let mut stream = server.connect().await;
+            stream.write_all(&request).await.expect("written");
+            while server.app.commands.borrow().len() == before {
+                yield_now().await;
+            }
+            drop(stream);
+
+            // Answered after the change of the client that has gone.
+            assert_eq!(server.send(&scale("web", 1)).await.0, 200);
+            server.settle().await;
+            assert_eq!(server.api.registered.types(), types);
+        }
+    });
+}
+
+#[test]
+fn s10_1_a_refused_change_keeps_the_locks_of_one_at_the_same_time() {
+    with_server(|server| async move {
+        let (refused, accepted) = (scale("web", 7), scale("worker", 1));
+
+        let (refused, accepted) = tokio::join!(server.send(&refused), server.send(&accepted));
+
+        assert_eq!((refused.0, accepted.0), (422, 200));
+        server.settle().await;
+        assert_eq!(server.api.registered.types(), ["web", "worker"]);
+    });
+}
+
+#[test]
+fn s10_1_a_type_that_does_not_exist_or_is_refused_is_not_locked() {
+    with_server(|server| async move {
+        assert_eq!(server.send(&scale("ghost", 1)).await.0, 404);
+        assert_eq!(server.send(&scale("worker", 7)).await.0, 422);
+
+        server.settle().await;
+        assert_eq!(server.api.registered.types(), ["web"]);
+    });
+}
+
+#[test]
+fn s10_1_a_type_stays_locked_until_its_last_dyno_has_ended() {
+    with_server(|server| async move {
+        server.send(&scale("worker", 1)).await;
+        server.app.snapshot.borrow_mut().rows.push(row(process_type("worker")));
+        server.send(&scale("worker", 0)).await;
+        server.settle().await;
+        assert_eq!(server.api.registered.types(), ["web", "worker"]);
+
+        server.app.snapshot.borrow_mut().rows.pop();
+        server.settle().await;
+        assert_eq!(server.api.registered.types(), ["web"]);
     });
 }

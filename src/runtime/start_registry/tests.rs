@@ -38,6 +38,23 @@ fn start(session: &str, types: &[&str]) -> StartDescription {
     }
 }
 
+fn living(directory: &RuntimeDirectory) -> Vec<StartDescription> {
+    directory.starts().expect("read").starts
+}
+
+/// Changes the process types, on an event loop whose clock jumps to the next deadline.
+fn set_types(start: &RegisteredStart, types: &[&str]) -> Result<(), NotRegistered> {
+    let types = types.iter().map(|&name| name.to_owned()).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("built");
+    runtime.block_on(start.set_types(types))
+}
+
+/// Writes a file as another process that holds its lock would.
+fn locked(path: &Path, text: &[u8]) -> Flock<File> {
+    fs::write(path, text).expect("written");
+    lock(File::open(path).expect("opened"), FlockArg::LockExclusive).expect("locked")
+}
+
 fn names(path: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(path)
         .expect("read")
@@ -52,13 +69,13 @@ fn s10_1_a_start_is_found_while_it_lives_and_leaves_no_file() {
     let path = scratch("life");
 
     let registered = directory(&path).register(&start("a", &["web"])).expect("registered");
-    assert_eq!(directory(&path).starts().expect("read"), [start("a", &["web"])]);
+    assert_eq!(living(&directory(&path)), [start("a", &["web"])]);
     assert!(directory(&path).connect(&start("a", &["web"]), WAITS).is_ok());
     let socket = fs::metadata(path.join("a.sock")).expect("a socket");
     assert!(socket.file_type().is_socket() && socket.mode() & 0o777 == 0o600);
     drop(registered);
 
-    assert_eq!(directory(&path).starts().expect("read"), []);
+    assert_eq!(living(&directory(&path)), []);
     assert_eq!(names(&path), [GATE]);
     fs::remove_dir_all(path).expect("removed");
 }
@@ -73,7 +90,7 @@ fn s10_1_a_process_type_that_runs_is_not_started_again() {
     assert_eq!((process_type.as_str(), by.session.as_str()), ("web", "a"));
     let _clock = directory(&path).register(&start("b", &["clock"])).expect("registered");
 
-    assert_eq!(directory(&path).starts().expect("read").len(), 2);
+    assert_eq!(living(&directory(&path)).len(), 2);
     fs::remove_dir_all(path).expect("removed");
 }
 
@@ -83,11 +100,11 @@ fn s10_1_a_type_that_is_scaled_up_is_locked_and_one_at_0_is_free() {
     let web = directory(&path).register(&start("a", &["web"])).expect("registered");
     let worker = directory(&path).register(&start("b", &["worker"])).expect("registered");
 
-    let refused = web.set_types(vec!["web".to_owned(), "worker".to_owned()]);
+    let refused = set_types(&web, &["web", "worker"]);
     assert!(matches!(&refused, Err(NotRegistered::Running { process_type, .. }) if process_type == "worker"));
     assert_eq!(web.types(), ["web"]);
-    worker.set_types(Vec::new()).expect("set");
-    web.set_types(vec!["web".to_owned(), "worker".to_owned()]).expect("set");
+    set_types(&worker, &[]).expect("set");
+    set_types(&web, &["web", "worker"]).expect("set");
 
     let third = directory(&path).register(&start("c", &["worker"]));
     assert!(matches!(&third, Err(NotRegistered::Running { by, .. }) if by.session == "a"), "{third:?}");
@@ -131,7 +148,7 @@ fn s10_1_files_left_by_kill_9_are_ignored_and_removed() {
     for name in ["dead.sock", "lone.sock"] {
         drop(UnixListener::bind(path.join(name)).expect("bound"));
     }
-    assert_eq!(runtime.starts().expect("read"), []);
+    assert_eq!(living(&runtime), []);
     assert!(runtime.connect(&start("dead", &["web"]), WAITS).is_err());
 
     let registered = runtime.register(&start("new", &["web"])).expect("registered");
@@ -148,16 +165,7 @@ fn s10_1_odd_files_in_the_directory_are_ignored() {
     fs::create_dir(path.join("directory.start")).expect("made");
     std::os::unix::fs::symlink("/etc/passwd", path.join("link.start")).expect("made");
     nix::unistd::mkfifo(&path.join("pipe.start"), Mode::S_IRWXU).expect("made");
-    let locked = |name: &str, text: &[u8]| {
-        fs::write(path.join(name), text).expect("written");
-        lock(File::open(path.join(name)).expect("opened"), FlockArg::LockExclusive).expect("locked")
-    };
-    let _locks = [
-        locked("garbage.start", b"\xff{"),
-        locked("other.start", &serde_json::to_vec(&start("a", &[])).expect("JSON")),
-    ];
-
-    assert_eq!(runtime.starts().expect("read"), []);
+    assert_eq!(living(&runtime), []);
     assert!(runtime.register(&start("web", &["web"])).is_ok());
     fs::remove_dir_all(path).expect("removed");
 }
@@ -204,6 +212,81 @@ fn s10_2_a_connection_to_a_full_queue_ends_after_the_time_limit() {
     };
 
     assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+    drop(registered);
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_a_start_that_cannot_be_read_prevents_another_one() {
+    for text in [&b"\xff{"[..], &serde_json::to_vec(&start("other", &["web"])).expect("JSON")] {
+        let path = scratch("unreadable");
+        let runtime = directory(&path);
+        let _running = locked(&path.join("a.start"), text);
+
+        assert_eq!(runtime.starts().expect("read").unreadable, [path.join("a.start")]);
+        let refused = runtime.register(&start("b", &["web"]));
+        assert!(
+            matches!(&refused, Err(NotRegistered::Unreadable(file)) if *file == path.join("a.start")),
+            "{refused:?}"
+        );
+        fs::remove_dir_all(path).expect("removed");
+    }
+}
+
+#[test]
+fn s10_1_a_description_that_is_too_long_to_be_read_is_refused() {
+    let path = scratch("long-description");
+    let registered = directory(&path).register(&start("a", &["web"])).expect("registered");
+
+    let refused = set_types(&registered, &["web", &"x".repeat(MAX_DESCRIPTION)]);
+
+    assert!(matches!(refused, Err(NotRegistered::Refused(_))), "{refused:?}");
+    assert_eq!(living(&directory(&path)), [start("a", &["web"])]);
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_a_start_that_changes_its_types_never_looks_ended() {
+    let path = scratch("replaced");
+    let registered = directory(&path).register(&start("a", &["web"])).expect("registered");
+    let directory = directory(&path);
+
+    // What a reader has that opened the description just before it was replaced.
+    let before = directory.open_file("a.start").expect("opened");
+    set_types(&registered, &["web", "worker"]).expect("set");
+
+    assert!(!is_locked(&before));
+    let held = directory.held_from("a.start", before).and_then(read_description);
+    assert_eq!(held, Some(start("a", &["web", "worker"])));
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_a_lock_that_is_never_released_is_reported() {
+    let path = scratch("gate");
+    let registered = directory(&path).register(&start("a", &["web"])).expect("registered");
+    let _gate = locked(&path.join(GATE), b"");
+
+    let refused = set_types(&registered, &["web", "worker"]);
+
+    assert!(matches!(&refused, Err(NotRegistered::Locked(file)) if *file == path.join(GATE)), "{refused:?}");
+    assert_eq!(registered.types(), ["web"]);
+    fs::remove_dir_all(path).expect("removed");
+}
+
+#[test]
+fn s10_1_a_start_waits_for_another_that_is_being_registered() {
+    let path = scratch("gate-wait");
+    let runtime = directory(&path);
+    let gate = locked(&path.join(GATE), b"");
+
+    let registered = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| runtime.register(&start("a", &["web"])));
+        drop(gate);
+        waiting.join().expect("joined")
+    });
+
+    assert!(registered.is_ok(), "{registered:?}");
     drop(registered);
     fs::remove_dir_all(path).expect("removed");
 }
