@@ -5,6 +5,9 @@ use super::resources::ErrorResource;
 use crate::app::{did_you_mean, nearest};
 use crate::supervisor::Refusal;
 
+/// The id of the error if everything is being stopped: another start of the app may still answer.
+pub const ENDING: &str = "ending";
+
 /// Why a request was not carried out. The formation is untouched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
@@ -81,6 +84,12 @@ impl ApiError {
     #[must_use]
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(503, "service_unavailable", message)
+    }
+
+    /// 503: everything is being stopped.
+    #[must_use]
+    pub fn ending() -> Self {
+        Self::new(503, ENDING, "everything is being stopped").with_hint("start it again with `dyno start`")
     }
 
     /// The answer that carries this error.

@@ -25,7 +25,7 @@ struct Update {
 ///
 /// # Errors
 /// 400 if the body is not such an object; 422 if a name or a quantity is wrong, or a type occurs twice.
-pub(super) fn updates(body: &[u8]) -> Result<Vec<(ProcessType, Scale)>, ApiError> {
+pub fn updates(body: &[u8]) -> Result<Vec<(ProcessType, Scale)>, ApiError> {
     let Updates { updates } = object(body, r#"{"updates":[{"type":"web","quantity":2}]}"#)?;
     let mut changes: Vec<(ProcessType, Scale)> = Vec::new();
     for update in updates {

@@ -9,6 +9,7 @@ mod config;
 mod logs;
 mod man;
 mod one_off;
+mod owners;
 mod ps;
 mod refusal;
 mod restart;

@@ -1,40 +1,41 @@
 //! `dyno restart`: replaces dynos of the app that runs here, and waits for the new ones if asked to.
 
-use super::running::{Failure, RunningApp, finish, in_path};
+use super::running::{Failure, RunningApp, finish, in_path, of_each};
 use super::waiting::Waiting;
 use crate::api::{StartDescription, StopRequest, TouchedDynos, WaitUntil};
 use crate::cli::{Cli, RestartArgs, Seconds};
 use crate::console::stdout;
 use crate::error::Error;
 use crate::runtime;
-use crate::supervisor::Outcome;
+use crate::supervisor::{Outcome, Target};
 
 pub(super) fn run(cli: &Cli, args: &RestartArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
-    match restart(cli, args) {
-        Ok((dynos, waited)) => {
-            let written = stdout::write(&shown(&dynos, "restarting", args.running.json))?;
-            Ok(finish(&args.running, waited.map(|()| written)))
-        }
-        Err(failure) => Ok(finish(&args.running, Err(failure))),
-    }
+    let app = match RunningApp::find(cli.project_before(), &args.running) {
+        Ok(app) => app,
+        Err(failure) => return Ok(finish(&args.running, Err(failure))),
+    };
+    let of_starts = match restart(&app, args) {
+        Ok(of_starts) => of_starts,
+        Err(failure) => return Ok(finish(&args.running, Err(failure))),
+    };
+    // Before the wait, which may take long.
+    let dynos = of_starts.iter().flat_map(|(_, touched)| touched.dynos.iter().cloned()).collect();
+    let written = stdout::write(&shown(&TouchedDynos { dynos }, "restarting", args.running.json))?;
+    let Some(seconds) = args.wait.seconds else { return Ok(written) };
+    let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
+    let mut waits = of_starts.into_iter().filter(|(_, touched)| !touched.dynos.is_empty());
+    let waited = waits.try_for_each(|(start, touched)| waiting.wait(start, &touched.dynos).map(drop));
+    Ok(finish(&args.running, waited.map(|()| written)))
 }
 
-/// The dynos, and how the wait for them ended.
-fn restart(cli: &Cli, args: &RestartArgs) -> Result<(TouchedDynos, Result<(), Failure>), Failure> {
-    let app = RunningApp::find(cli.project_before(), &args.running)?;
-    let mut all = TouchedDynos::default();
-    let mut waits: Vec<(&StartDescription, TouchedDynos)> = Vec::new();
-    for (start, path) in targets(&app, args.dynos.all())? {
-        let touched: TouchedDynos = app.ask(start, "DELETE", &path, &body(args.timeout))?;
-        all.dynos.extend(touched.dynos.iter().cloned());
-        waits.push((start, touched));
-    }
-    let Some(seconds) = args.wait.seconds else { return Ok((all, Ok(()))) };
-    let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
-    let mut waits = waits.into_iter().filter(|(_, touched)| !touched.dynos.is_empty());
-    let waited = waits.try_for_each(|(start, touched)| waiting.wait(start, &touched.dynos).map(drop));
-    Ok((all, waited))
+/// The dynos of each start.
+fn restart<'a>(
+    app: &'a RunningApp,
+    args: &'a RestartArgs,
+) -> Result<Vec<(&'a StartDescription, TouchedDynos)>, Failure> {
+    let targets = targets(app, args.dynos.all())?;
+    of_each(targets.into_iter(), |(start, path)| Ok((start, app.ask(start, "DELETE", &path, &body(args.timeout))?)))
 }
 
 /// The body of a request to restart or stop dynos.
@@ -48,12 +49,18 @@ pub(super) fn targets<'a>(
     app: &'a RunningApp,
     names: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<(&'a StartDescription, String)>, Failure> {
-    let of_name = |name: &str| Ok((app.owner(name)?, format!("dynos/{}", in_path(name))));
-    let found = names.map(of_name).collect::<Result<Vec<_>, Failure>>()?;
-    if found.is_empty() {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() {
         return Ok(app.starts().iter().map(|start| (start, "dynos".to_owned())).collect());
     }
-    Ok(found)
+    let path = |target: Target| match target {
+        Target::All => "dynos".to_owned(),
+        Target::Type(name) => format!("dynos/{}", in_path(name.as_str())),
+        Target::Dyno(name) => format!("dynos/{}", in_path(&name.to_string())),
+    };
+    // All names are checked before anything is done.
+    let owners = app.look()?.owners(names.into_iter())?;
+    Ok(owners.into_iter().map(|(start, target)| (start, path(target))).collect())
 }
 
 /// `restarting: web.1, web.2`, or the same as JSON.

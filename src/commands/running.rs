@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::owners::Look;
 use crate::api::{
-    DynoResource, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy, StartDescription,
-    WaitAnswer, WaitRequest, Whereabouts, WhyResource, meant_starts,
+    ApiError, DynoResource, ENDING, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy,
+    SeenStart, StartDescription, WaitAnswer, WaitRequest, Whereabouts, WhyResource, meant_starts,
 };
 use crate::app::{did_you_mean, nearest};
 use crate::cli::{ProjectArgs, RunningArgs};
@@ -56,7 +57,17 @@ impl Failure {
         Self { status: status.code(), error }
     }
 
-    fn not_running() -> Self {
+    /// A wrong name or number. It is found before anything is asked of a start.
+    pub(super) fn usage(error: ApiError) -> Self {
+        Self::new(Status::Usage, error.id, error.message, error.hint)
+    }
+
+    /// Whether the start ended, or is ending, before it could answer.
+    fn is_over(&self) -> bool {
+        self.error.id == "not_running" || self.error.id == ENDING
+    }
+
+    pub(super) fn not_running() -> Self {
         let hint = "`dyno start` starts the app; `--root DIR` names another directory";
         Self::new(Status::Unavailable, "not_running", "no app is running here", hint)
     }
@@ -155,6 +166,11 @@ impl RunningApp {
         }
     }
 
+    /// Where the starts are registered.
+    pub(super) fn directory(&self) -> &RuntimeDirectory {
+        &self.directory
+    }
+
     /// All starts.
     pub(super) fn starts(&self) -> &[StartDescription] {
         &self.starts
@@ -170,58 +186,28 @@ impl RunningApp {
         Ok(of_starts.into_iter().flat_map(of_start).collect())
     }
 
-    /// The formation of all starts. A process type that several know has the sum of their quantities.
+    /// The formation of all starts, as by [`Look::formation`].
     pub(super) fn formation(&self) -> Result<Vec<FormationResource>, Failure> {
         let of_starts: Vec<(_, Vec<FormationResource>)> = self.see("formation")?;
-        let mut all: Vec<FormationResource> = Vec::new();
-        for entry in of_starts.into_iter().flat_map(|(_, formation)| formation) {
-            match all.iter_mut().find(|known| known.process_type == entry.process_type) {
-                Some(known) => known.quantity = known.quantity.saturating_add(entry.quantity),
-                None => all.push(entry),
-            }
-        }
-        Ok(all)
+        Ok(summed(of_starts.into_iter().flat_map(|(_, formation)| formation)))
     }
 
-    /// The start that runs the dyno or the process type: else the oldest, which answers for names that none runs.
+    /// What each start runs. One that ends meanwhile is left out.
     ///
     /// # Errors
-    /// Status 2 if several run it.
-    pub(super) fn owner(&self, name: &str) -> Result<&StartDescription, Failure> {
-        let [oldest, others @ ..] = self.starts.as_slice() else { return Err(Failure::not_running()) };
-        if others.is_empty() {
-            return Ok(oldest);
-        }
-        let of_starts: Vec<(&StartDescription, Vec<DynoResource>)> = self.see("dynos")?;
-        let runs = |dynos: &[DynoResource]| dynos.iter().any(|dyno| dyno.name == name || dyno.process_type == name);
-        let owners: Vec<&StartDescription> =
-            of_starts.iter().filter(|(_, dynos)| runs(dynos)).map(|(start, _)| *start).collect();
-        match owners.as_slice() {
-            [] => Ok(oldest),
-            [owner] => Ok(owner),
-            [owner, ..] => {
-                let message = format!("`{name}` runs in more than one start of this app");
-                let hint = format!("add an option such as `--procfile {}`", owner.procfile);
-                Err(Failure::new(Status::Usage, "ambiguous", message, hint))
-            }
-        }
+    /// Status 69 if none is left.
+    pub(super) fn look(&self) -> Result<Look<'_>, Failure> {
+        let look = |start| {
+            let (dynos, formation) = (self.ask(start, "GET", "dynos", &[])?, self.ask(start, "GET", "formation", &[])?);
+            Ok((start, SeenStart { dynos, formation }))
+        };
+        let (starts, seen) = of_each(self.starts.iter(), look)?.into_iter().unzip();
+        Ok(Look { starts, seen })
     }
 
     /// Asks every start the same question. One that ends meanwhile is left out.
     fn see<T: DeserializeOwned>(&self, what: &str) -> Result<Vec<(&StartDescription, T)>, Failure> {
-        let mut answers = Vec::with_capacity(self.starts.len());
-        let mut last = None;
-        for start in &self.starts {
-            match self.ask(start, "GET", what, &[]) {
-                Ok(answer) => answers.push((start, answer)),
-                Err(failure) if failure.error.id == "not_running" => last = Some(failure),
-                Err(failure) => return Err(failure),
-            }
-        }
-        match last {
-            Some(failure) if answers.is_empty() => Err(failure),
-            Some(_) | None => Ok(answers),
-        }
+        of_each(self.starts.iter(), |start| Ok((start, self.ask(start, "GET", what, &[])?)))
     }
 
     /// Sends a request to a start. `path`: below that of the app.
@@ -289,6 +275,41 @@ impl RunningApp {
             _ => Status::Usage,
         };
         Err(Failure { status: status.code(), error })
+    }
+}
+
+/// One entry for each process type.
+pub(super) fn summed(entries: impl Iterator<Item = FormationResource>) -> Vec<FormationResource> {
+    let mut all: Vec<FormationResource> = Vec::new();
+    for entry in entries {
+        match all.iter_mut().find(|known| known.process_type == entry.process_type) {
+            Some(known) => known.quantity = known.quantity.saturating_add(entry.quantity),
+            None => all.push(entry),
+        }
+    }
+    all
+}
+
+/// Does something with each start. One that ends meanwhile is left out.
+///
+/// # Errors
+/// The first error; if none is left, that it has ended.
+pub(super) fn of_each<I, T>(
+    items: impl Iterator<Item = I>,
+    ask: impl Fn(I) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let mut answers = Vec::new();
+    let mut last = None;
+    for item in items {
+        match ask(item) {
+            Ok(answer) => answers.push(answer),
+            Err(failure) if failure.is_over() => last = Some(failure),
+            Err(failure) => return Err(failure),
+        }
+    }
+    match last {
+        Some(failure) if answers.is_empty() => Err(failure),
+        Some(_) | None => Ok(answers),
     }
 }
 

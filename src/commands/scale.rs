@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::running::{Failure, RunningApp, finish};
+use super::running::{Failure, RunningApp, finish, of_each};
 use super::waiting::Waiting;
-use crate::api::{FormationResource, RestartedDyno, StartDescription, WaitUntil};
+use crate::api::{FormationResource, RestartedDyno, StartDescription, WaitUntil, updates as updates_in};
 use crate::cli::{Cli, ScaleArgs};
 use crate::console::stdout;
 use crate::error::{Error, Status};
@@ -14,10 +14,10 @@ use crate::supervisor::Outcome;
 /// The body of the request.
 #[derive(Serialize)]
 struct Updates<'a> {
-    updates: Vec<Update<'a>>,
+    updates: &'a [Update<'a>],
 }
 
-/// `web=2`, `web+1` or `web-1`. The server checks the name and the quantity.
+/// `web=2`, `web+1` or `web-1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Update<'a> {
     #[serde(rename = "type")]
@@ -25,57 +25,95 @@ struct Update<'a> {
     quantity: &'a str,
 }
 
-pub(super) fn run(cli: &Cli, args: &ScaleArgs) -> Result<Outcome, Error> {
-    runtime::unblock_all();
-    match scale(cli, args) {
-        Ok((formation, waited)) => {
-            let written = stdout::write(&shown(&formation, args.running.json))?;
-            Ok(finish(&args.running, waited.map(|()| written)))
-        }
-        Err(failure) => Ok(finish(&args.running, Err(failure))),
+impl Updates<'_> {
+    fn body(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
-/// The formation, and how the wait for it ended.
-fn scale(cli: &Cli, args: &ScaleArgs) -> Result<(Vec<FormationResource>, Result<(), Failure>), Failure> {
-    let updates = args.changes.iter().map(|text| update(text)).collect::<Result<Vec<_>, Failure>>()?;
-    let app = RunningApp::find(cli.project_before(), &args.running)?;
-    // All changes of one start in one request: all of them are made or none.
-    let mut of_starts: Vec<(&StartDescription, Vec<Update<'_>>)> = Vec::new();
-    for update in updates {
-        let owner = app.owner(update.process_type)?;
-        match of_starts.iter_mut().find(|(start, _)| start.session == owner.session) {
-            Some((_, updates)) => updates.push(update),
-            None => of_starts.push((owner, vec![update])),
-        }
-    }
-    for (start, updates) in &of_starts {
-        let body = serde_json::to_vec(&Updates { updates: updates.clone() }).unwrap_or_default();
-        let _: Vec<FormationResource> = app.ask(start, "PATCH", "formation", &body)?;
-    }
-    let formation = app.formation()?;
-    let Some(seconds) = args.wait.seconds else { return Ok((formation, Ok(()))) };
+/// The changes of each start.
+type Changes<'a, 'u> = Vec<(&'a StartDescription, Vec<Update<'u>>)>;
+
+pub(super) fn run(cli: &Cli, args: &ScaleArgs) -> Result<Outcome, Error> {
+    runtime::unblock_all();
+    let app = update_all(args).and_then(|updates| {
+        let app = RunningApp::find(cli.project_before(), &args.running)?;
+        Ok((app, updates))
+    });
+    let (app, updates) = match app {
+        Ok(app) => app,
+        Err(failure) => return Ok(finish(&args.running, Err(failure))),
+    };
+    let (changes, formation) = match scale(&app, &updates) {
+        Ok(scaled) => scaled,
+        Err(failure) => return Ok(finish(&args.running, Err(failure))),
+    };
+    // Before the wait, which may take long.
+    let written = stdout::write(&shown(&formation, args.running.json))?;
+    let Some(seconds) = args.wait.seconds else { return Ok(written) };
     let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
     let name = |update: &Update<'_>| RestartedDyno { name: update.process_type.to_owned(), run: None };
-    let waited = of_starts.iter().try_for_each(|(start, updates)| {
+    let waited = changes.iter().try_for_each(|(start, updates)| {
         let dynos: Vec<RestartedDyno> = updates.iter().map(name).collect();
         waiting.wait(start, &dynos).map(drop)
     });
-    Ok((formation, waited))
+    Ok(finish(&args.running, waited.map(|()| written)))
 }
 
-/// Splits `web=3`, `web+1` or `my-job-1`: a name may contain a `-`, and the last one counts.
+/// The changes that were made, and the formation after them.
+fn scale<'a, 'u>(
+    app: &'a RunningApp,
+    updates: &[Update<'u>],
+) -> Result<(Changes<'a, 'u>, Vec<FormationResource>), Failure> {
+    let look = app.look()?;
+    // All names and quantities are checked before anything is done.
+    let parsed = updates_in(&Updates { updates }.body()).map_err(Failure::usage)?;
+    let mut changes: Changes<'a, 'u> = Vec::new();
+    for ((process_type, _), update) in parsed.iter().zip(updates) {
+        let owner = look.owner_of_type(process_type)?;
+        // All changes of one start in one request: all of them are made or none.
+        match changes.iter_mut().find(|(start, _)| start.session == owner.session) {
+            Some((_, updates)) => updates.push(*update),
+            None => changes.push((owner, vec![*update])),
+        }
+    }
+    let answers = of_each(changes.iter(), |(start, updates)| {
+        Ok((*start, app.ask(start, "PATCH", "formation", &Updates { updates }.body())?))
+    })?;
+    Ok((changes, look.formation(answers)))
+}
+
+fn update_all(args: &ScaleArgs) -> Result<Vec<Update<'_>>, Failure> {
+    args.changes.iter().map(|text| update(text)).collect()
+}
+
+/// Splits `web=3`, `web+1` or `my-job-1`: a name may contain a `-`, and the last one counts. The size in `web=1:basic` has no
+/// effect here.
 fn update(text: &str) -> Result<Update<'_>, Failure> {
-    let at = text.rfind(['=', '+']).or_else(|| text.rfind('-'));
-    let parts =
-        at.and_then(|at| text.split_at_checked(at)).filter(|(name, quantity)| !name.is_empty() && quantity.len() > 1);
-    let Some((process_type, quantity)) = parts else {
-        let name = text.trim_end_matches(['=', '+', '-']);
-        let name = if name.is_empty() { "web" } else { name };
-        let message = format!("`{text}` has no quantity");
-        return Err(Failure::new(Status::Usage, "invalid_params", message, format!("write `{name}=1`")));
+    let at = text.find('=').or_else(|| text.rfind('+')).or_else(|| text.rfind('-'));
+    let parts = at.and_then(|at| text.split_at_checked(at));
+    let (process_type, quantity) = match parts.map(|(name, rest)| (name, rest.strip_prefix('=').unwrap_or(rest), rest))
+    {
+        Some((name, quantity, rest)) if !name.is_empty() && rest.len() > 1 => {
+            let is_set = quantity.len() < rest.len();
+            (name, if is_set { quantity.split(':').next().unwrap_or_default() } else { quantity })
+        }
+        Some(_) | None => {
+            let name = text.trim_end_matches(['=', '+', '-']);
+            let name = if name.is_empty() { "web" } else { name };
+            let message = format!("`{text}` has no quantity");
+            return Err(Failure::new(Status::Usage, "invalid_params", message, format!("write `{name}=1`")));
+        }
     };
-    let quantity = quantity.strip_prefix('=').unwrap_or(quantity);
+    let digits = match at.and_then(|at| text.get(at..=at)) {
+        Some("+" | "-") => quantity.get(1..).unwrap_or_default(),
+        Some(_) | None => quantity,
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let message = format!("the quantity of `{process_type}` is not a number");
+        let hint = format!("write a number such as `{process_type}=2`, or a change such as `{process_type}+1`");
+        return Err(Failure::new(Status::Usage, "invalid_params", message, hint));
+    }
     Ok(Update { process_type, quantity })
 }
 
@@ -100,8 +138,9 @@ mod tests {
         assert_eq!(split("web=3"), Some(("web", "3")));
         assert_eq!(split("web+1"), Some(("web", "+1")));
         assert_eq!(split("my-job-1"), Some(("my-job", "-1")));
-        assert_eq!(split("web=-1"), Some(("web", "-1")));
-        for text in ["web", "=1", "web=", "web+", "web-", "", "-"] {
+        assert_eq!(split("web=1:Standard-2X"), Some(("web", "1")));
+        let wrong = ["web=-1", "web=+1", "web=x", "web==1", "web+x", "web=:basic", "web+1:basic"];
+        for text in ["web", "=1", "web=", "web+", "web-", "", "-"].into_iter().chain(wrong) {
             assert_eq!(split(text), None, "{text}");
         }
     }

@@ -1,28 +1,60 @@
 //! `dyno stop`: stops dynos of the app that runs here, or all of it.
 
+use std::env;
+use std::time::{Duration, Instant};
+
 use super::restart::{body, shown, targets};
-use super::running::{Failure, RunningApp, finish};
+use super::running::{Failure, RunningApp, finish, of_each};
 use crate::api::TouchedDynos;
 use crate::cli::{Cli, StopArgs};
+use crate::console::diagnostics::print_line;
 use crate::console::stdout;
 use crate::error::Error;
 use crate::runtime;
 use crate::supervisor::Outcome;
 
+/// How long `stop` waits without a word.
+const SILENT_FOR: Duration = Duration::from_secs(5);
+
 pub(super) fn run(cli: &Cli, args: &StopArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
-    match stop(cli, args) {
-        Ok(dynos) => stdout::write(&shown(&dynos, "stopping", args.running.json)),
-        Err(failure) => Ok(finish(&args.running, Err(failure))),
+    let app = match RunningApp::find(cli.project_before(), &args.running) {
+        Ok(app) => app,
+        Err(failure) => return Ok(finish(&args.running, Err(failure))),
+    };
+    let dynos = match stop(&app, args) {
+        Ok(dynos) => dynos,
+        Err(failure) => return Ok(finish(&args.running, Err(failure))),
+    };
+    let written = stdout::write(&shown(&dynos, "stopping", args.running.json))?;
+    if args.dynos.all().next().is_none() {
+        wait_for_end(&app, args.running.json);
     }
+    Ok(written)
 }
 
-fn stop(cli: &Cli, args: &StopArgs) -> Result<TouchedDynos, Failure> {
-    let app = RunningApp::find(cli.project_before(), &args.running)?;
-    let mut all = TouchedDynos::default();
-    for (start, path) in targets(&app, args.dynos.all())? {
-        let touched: TouchedDynos = app.ask(start, "POST", &format!("{path}/actions/stop"), &body(args.timeout))?;
-        all.dynos.extend(touched.dynos);
+fn stop(app: &RunningApp, args: &StopArgs) -> Result<TouchedDynos, Failure> {
+    let targets = targets(app, args.dynos.all())?;
+    let stop =
+        |(start, path): (_, String)| app.ask(start, "POST", &format!("{path}/actions/stop"), &body(args.timeout));
+    let touched: Vec<TouchedDynos> = of_each(targets.into_iter(), stop)?;
+    Ok(TouchedDynos { dynos: touched.into_iter().flat_map(|touched| touched.dynos).collect() })
+}
+
+/// Waits until all starts have ended: `dyno stop && dyno start` starts the app again. A dyno that stops its own app does not
+/// wait for itself. `quiet`: without a word.
+fn wait_for_end(app: &RunningApp, quiet: bool) {
+    let own = env::var("DYNO_SESSION").ok();
+    let others = app.starts().iter().filter(|start| own.as_deref() != Some(start.session.as_str()));
+    // All at once. Without a thread for it there is no wait.
+    let ends: Vec<_> = others.filter_map(|start| Some((start.pid, app.directory().end_of(start).ok()?))).collect();
+    let silent_until = Instant::now() + SILENT_FOR;
+    for (pid, end) in ends {
+        if end.recv_timeout(silent_until.saturating_duration_since(Instant::now())).is_err() {
+            if !quiet {
+                print_line(&format!("waiting for `dyno` (pid {pid}) to end"));
+            }
+            let _ = end.recv();
+        }
     }
-    Ok(all)
 }

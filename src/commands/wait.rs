@@ -91,8 +91,9 @@ fn by_start<'a>(
         return Ok(app.starts().iter().map(|start| (start, Vec::new())).collect());
     }
     let mut of_starts: Vec<(&StartDescription, Vec<RestartedDyno>)> = Vec::new();
+    let look = app.look()?;
     for WaitFor { name, .. } in wanted {
-        let owner = app.owner(name)?;
+        let owner = look.owner_or_oldest(name)?;
         let dyno = RestartedDyno { name: name.clone(), run: None };
         match of_starts.iter_mut().find(|(start, _)| start.session == owner.session) {
             Some((_, dynos)) => dynos.push(dyno),
@@ -105,7 +106,7 @@ fn by_start<'a>(
 /// Waits until the dynos listen. A port may belong to a process that the system does not show, such as that of a container.
 fn until_listening(app: &RunningApp, wanted: &WaitFor, waiting: &mut Waiting<'_>) -> Result<(), Failure> {
     let WaitFor { name, port } = wanted;
-    let owner = app.owner(name)?;
+    let owner = app.look()?.owner_or_oldest(name)?;
     let named = [RestartedDyno { name: name.clone(), run: None }];
     let mut pause = FIRST_PAUSE;
     loop {

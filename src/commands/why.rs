@@ -67,9 +67,11 @@ fn of_app(app: &RunningApp, names: &[&str]) -> Result<Vec<Explained>, Failure> {
         for start in app.starts() {
             all.extend(app.why(start, None)?.into_iter().map(|why| looked_at(why, start)));
         }
+        return Ok(all);
     }
+    let look = app.look()?;
     for name in names {
-        let start = app.owner(name)?;
+        let start = look.owner_or_oldest(name)?;
         let found = app.why(start, Some(name))?;
         if found.is_empty() {
             all.push(looked_at(missing(app, name)?, start));

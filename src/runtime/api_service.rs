@@ -104,7 +104,7 @@ impl ApiServer {
             }
             answer
         });
-        carried_out.await.map_err(|_| ending())
+        carried_out.await.map_err(|_| ApiError::ending())
     }
 
     async fn change(self: &Rc<Self>, change: &Change) -> Result<ApiAnswer, ApiError> {
@@ -215,8 +215,8 @@ impl ApiServer {
 
     async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> ApiCall) -> Result<T, ApiError> {
         let (sender, answer) = oneshot::channel();
-        self.calls.send(call(sender)).await.map_err(|_| ending())?;
-        answer.await.map_err(|_| ending())
+        self.calls.send(call(sender)).await.map_err(|_| ApiError::ending())?;
+        answer.await.map_err(|_| ApiError::ending())
     }
 }
 
@@ -229,10 +229,6 @@ fn is_used(name: &str, snapshot: &Snapshot) -> bool {
 /// Whether this process type is to have dynos.
 fn has_dynos(name: &str, formation: &[Quantity]) -> bool {
     formation.iter().any(|entry| entry.quantity > 0 && entry.process_type.as_str() == name)
-}
-
-fn ending() -> ApiError {
-    ApiError::unavailable("everything is being stopped").with_hint("start it again with `dyno start`")
 }
 
 /// Reads a body to its end.

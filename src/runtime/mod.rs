@@ -39,6 +39,7 @@ mod preflight;
 mod run_loop;
 mod runtime_directory;
 mod signals;
+mod start_gate;
 mod start_registry;
 mod streams;
 mod tails;

@@ -2,8 +2,8 @@
 //!
 //! A start holds a lock on its description for life, and the kernel releases it however the start ends. A description
 //! whose lock is free is therefore out of date: it is ignored, and the next start removes it together with its socket.
-//! Descriptions appear one at a time, under [`GATE`], so that of two starts of the same process type one always sees the
-//! other. Not here: which start a command means (`api::meant_starts`).
+//! Descriptions appear one at a time, behind the gate (`start_gate`), so that of two starts of the same process type one
+//! always sees the other. Not here: which start a command means (`api::meant_starts`).
 
 #[cfg(test)]
 mod tests;
@@ -19,23 +19,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
 use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use tokio::time::{Instant, sleep};
 
 use super::RuntimeDirectory;
 use crate::api::{LastRun, StartDescription, StartKind};
 
-/// Locked while a start is being registered.
-const GATE: &str = "starts.lock";
-/// How long a start waits for it. Others hold it for less than a millisecond.
-const GATE_WITHIN: Duration = Duration::from_secs(5);
-/// The pause before the event loop tries again to lock it: the kernel cannot report that it is free.
-const GATE_RETRY: Duration = Duration::from_millis(10);
 /// The endings of the files of a start; the first is that of a description.
 const DESCRIPTION: &str = "start";
 const UNFINISHED: &str = "new";
@@ -224,6 +216,23 @@ impl RuntimeDirectory {
         living
     }
 
+    /// Receives a message as soon as a start has ended.
+    ///
+    /// # Errors
+    /// The system has no room for a thread.
+    pub fn end_of(&self, start: &StartDescription) -> io::Result<mpsc::Receiver<()>> {
+        let (directory, session) = (Self(self.0.try_clone()?, self.1.clone()), start.session.clone());
+        let (sender, end) = mpsc::channel();
+        thread::Builder::new().spawn(move || {
+            // The lock is released when the description is replaced, too.
+            while let Some(description) = directory.held_description(&session) {
+                drop(lock(description, FlockArg::LockShared));
+            }
+            let _ = sender.send(());
+        })?;
+        Ok(end)
+    }
+
     /// Connects to the socket of a start, and waits if its queue of connections is full, as that of a suspended start may
     /// be: `std` would wait without a limit.
     ///
@@ -266,44 +275,6 @@ impl RuntimeDirectory {
         }
     }
 
-    /// Locks the gate. Waits for it in a thread: the kernel cannot limit the time.
-    fn gate(&self) -> Result<Flock<File>, NotRegistered> {
-        let file = self.gate_file().map_err(NotRegistered::Refused)?;
-        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(gate) => return Ok(gate),
-            Err((file, Errno::EWOULDBLOCK)) => file,
-            Err((_, errno)) => return Err(NotRegistered::Refused(errno.into())),
-        };
-        let (sender, locked) = mpsc::channel();
-        // It ends with the process if the lock is never released.
-        let wait = move || sender.send(lock(file, FlockArg::LockExclusive));
-        thread::Builder::new().spawn(wait).map_err(NotRegistered::Refused)?;
-        match locked.recv_timeout(GATE_WITHIN) {
-            Ok(gate) => gate.map_err(NotRegistered::Refused),
-            Err(_) => Err(NotRegistered::Locked(self.1.join(GATE))),
-        }
-    }
-
-    /// The same for the event loop, which does other things meanwhile.
-    async fn gate_while_others_run(&self) -> Result<Flock<File>, NotRegistered> {
-        let mut file = self.gate_file().map_err(NotRegistered::Refused)?;
-        let deadline = Instant::now() + GATE_WITHIN;
-        loop {
-            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(gate) => return Ok(gate),
-                Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file,
-                Err((_, Errno::EWOULDBLOCK)) => return Err(NotRegistered::Locked(self.1.join(GATE))),
-                Err((_, errno)) => return Err(NotRegistered::Refused(errno.into())),
-            };
-            sleep(GATE_RETRY).await;
-        }
-    }
-
-    fn gate_file(&self) -> io::Result<File> {
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(openat(self.descriptor(), GATE, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
-    }
-
     /// Opens a file to read it. None: there is no such regular file.
     fn open_file(&self, name: &str) -> Option<File> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -337,7 +308,7 @@ impl RuntimeDirectory {
         PathBuf::from(format!("/proc/self/fd/{}/{name}", self.descriptor().as_raw_fd()))
     }
 
-    fn descriptor(&self) -> BorrowedFd<'_> {
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
@@ -346,7 +317,7 @@ fn name(session: &str, ending: &str) -> String {
     format!("{session}.{ending}")
 }
 
-fn lock(file: File, how: FlockArg) -> io::Result<Flock<File>> {
+pub(super) fn lock(file: File, how: FlockArg) -> io::Result<Flock<File>> {
     Flock::lock(file, how).map_err(|(_, errno)| errno.into())
 }
 

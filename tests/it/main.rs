@@ -73,6 +73,7 @@ mod running;
 mod scaling;
 mod screen;
 mod secrets;
+mod several_starts;
 mod signals;
 mod signals_hard;
 mod smoke;

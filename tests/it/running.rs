@@ -116,7 +116,8 @@ fn s10_2_scale_changes_the_formation_or_nothing() {
     app.dyno(["scale", "web+1"]).run().expect(Ended::Code(0), "web=2 worker=0\n", "");
     app.dyno(["scale", "worker=2", "--wait"]).run().expect(Ended::Code(0), "web=2 worker=2\n", "");
     assert_eq!(names(&app), ["web.1", "web.2", "worker.1", "worker.2"]);
-    app.dyno(["ps:scale", "worker-1"]).run().expect(Ended::Code(0), "web=2 worker=1\n", "");
+    // The platform's tool accepts a size, too.
+    app.dyno(["ps:scale", "web=2:Standard-1X", "worker-1"]).run().expect(Ended::Code(0), "web=2 worker=1\n", "");
     until("worker.2 is gone", || names(&app) == ["web.1", "web.2", "worker.1"]);
 
     for (change, stderr) in [
@@ -124,7 +125,13 @@ fn s10_2_scale_changes_the_formation_or_nothing() {
         ("worker", "error: `worker` has no quantity\n\nhint: write `worker=1`\n"),
         (
             "worker=x",
-            "error: the quantity of `worker` is not a number\n\nhint: write a number such as 2, or a change such as `\"+1\"`\n",
+            "error: the quantity of `worker` is not a number\n\nhint: write a number such as `worker=2`, or a change such as \
+             `worker+1`\n",
+        ),
+        (
+            "worker=-1",
+            "error: the quantity of `worker` is not a number\n\nhint: write a number such as `worker=2`, or a change such as \
+             `worker+1`\n",
         ),
         (
             "worker=1001",

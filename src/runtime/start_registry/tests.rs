@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Barrier;
 
 use super::super::runtime_directory::RuntimeDirectory;
+use super::super::start_gate::GATE;
 use super::*;
 use crate::api::StartKind;
 

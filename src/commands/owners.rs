@@ -1,0 +1,85 @@
+//! Which start of the app that runs here a name means: checked for all names before anything is done (S10.2).
+
+use super::running::{Failure, summed};
+use crate::api::{ApiError, FormationResource, NoOwner, SeenStart, StartDescription, owner, owners};
+use crate::error::Status;
+use crate::model::ProcessType;
+use crate::supervisor::Target;
+
+/// What each start runs.
+pub(super) struct Look<'a> {
+    /// Oldest first.
+    pub(super) starts: Vec<&'a StartDescription>,
+    /// What each of them has said.
+    pub(super) seen: Vec<SeenStart>,
+}
+
+impl<'a> Look<'a> {
+    /// The dynos and process types that these names mean, each with its start.
+    ///
+    /// # Errors
+    /// Status 2 if a name means nothing, or more than one start.
+    pub(super) fn owners<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Vec<(&'a StartDescription, Target)>, Failure> {
+        let owners = owners(&self.seen, names).map_err(|why| self.no_owner(why, false))?;
+        Ok(owners.into_iter().filter_map(|(at, target)| Some((*self.starts.get(at)?, target))).collect())
+    }
+
+    /// The start that runs this process type, or else can run it, for a change of its quantity.
+    ///
+    /// # Errors
+    /// As [`Self::owners`].
+    pub(super) fn owner_of_type(&self, name: &ProcessType) -> Result<&'a StartDescription, Failure> {
+        let at = owner(&self.seen, &Target::Type(name.clone())).map_err(|why| self.no_owner(why, true))?;
+        self.starts.get(at).copied().ok_or_else(Failure::not_running)
+    }
+
+    /// The start that a name means; the oldest one if nothing has that name now.
+    ///
+    /// # Errors
+    /// Status 2 if several starts run it.
+    pub(super) fn owner_or_oldest(&self, name: &str) -> Result<&'a StartDescription, Failure> {
+        let at = match owners(&self.seen, std::iter::once(name)) {
+            Ok(owners) => owners.first().map_or(0, |(at, _)| *at),
+            Err(NoOwner::Malformed(_) | NoOwner::Unknown(_)) => 0,
+            Err(why @ NoOwner::Several { .. }) => return Err(self.no_owner(why, false)),
+        };
+        self.starts.get(at).copied().ok_or_else(Failure::not_running)
+    }
+
+    /// `is_update`: see [`ApiError::of_refusal`].
+    fn no_owner(&self, why: NoOwner, is_update: bool) -> Failure {
+        match why {
+            NoOwner::Malformed(error) => Failure::usage(error),
+            NoOwner::Unknown(refusal) => Failure::usage(ApiError::of_refusal(&refusal, is_update)),
+            NoOwner::Several { name, starts } => {
+                let message = format!("`{name}` runs in more than one start of this app");
+                let start = starts.first().and_then(|at| self.starts.get(*at));
+                let procfile = start.map_or_else(String::new, |start| start.procfile.clone());
+                Failure::new(
+                    Status::Usage,
+                    "ambiguous",
+                    message,
+                    format!("add an option such as `--procfile {procfile}`"),
+                )
+            }
+        }
+    }
+
+    /// The formation of all starts, with what some of them have answered meanwhile. A process type that several know has
+    /// the sum of their quantities.
+    pub(super) fn formation(
+        mut self,
+        answers: Vec<(&StartDescription, Vec<FormationResource>)>,
+    ) -> Vec<FormationResource> {
+        for (changed, formation) in answers {
+            let of_start = self.starts.iter().zip(&mut self.seen).find(|(start, _)| start.session == changed.session);
+            if let Some((_, seen)) = of_start {
+                seen.formation = formation;
+            }
+        }
+        summed(self.seen.into_iter().flat_map(|start| start.formation))
+    }
+}

@@ -1,0 +1,62 @@
+//! The lock that starts take, one at a time, while they change their descriptions (S10.1).
+
+use std::fs::File;
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::Mode;
+use tokio::time::{Instant, sleep};
+
+use super::RuntimeDirectory;
+use super::start_registry::{NotRegistered, lock};
+
+/// Its file.
+pub(super) const GATE: &str = "starts.lock";
+/// How long a start waits for it. Others hold it for less than a millisecond.
+const GATE_WITHIN: Duration = Duration::from_secs(5);
+/// The pause before the event loop tries again to lock it: the kernel cannot report that it is free.
+const GATE_RETRY: Duration = Duration::from_millis(10);
+
+impl RuntimeDirectory {
+    /// Locks the gate. Waits for it in a thread: the kernel cannot limit the time.
+    pub(super) fn gate(&self) -> Result<Flock<File>, NotRegistered> {
+        let file = self.gate_file().map_err(NotRegistered::Refused)?;
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(gate) => return Ok(gate),
+            Err((file, Errno::EWOULDBLOCK)) => file,
+            Err((_, errno)) => return Err(NotRegistered::Refused(errno.into())),
+        };
+        let (sender, locked) = mpsc::channel();
+        // It ends with the process if the lock is never released.
+        let wait = move || sender.send(lock(file, FlockArg::LockExclusive));
+        thread::Builder::new().spawn(wait).map_err(NotRegistered::Refused)?;
+        match locked.recv_timeout(GATE_WITHIN) {
+            Ok(gate) => gate.map_err(NotRegistered::Refused),
+            Err(_) => Err(NotRegistered::Locked(self.1.join(GATE))),
+        }
+    }
+
+    /// The same for the event loop, which does other things meanwhile.
+    pub(super) async fn gate_while_others_run(&self) -> Result<Flock<File>, NotRegistered> {
+        let mut file = self.gate_file().map_err(NotRegistered::Refused)?;
+        let deadline = Instant::now() + GATE_WITHIN;
+        loop {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(gate) => return Ok(gate),
+                Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file,
+                Err((_, Errno::EWOULDBLOCK)) => return Err(NotRegistered::Locked(self.1.join(GATE))),
+                Err((_, errno)) => return Err(NotRegistered::Refused(errno.into())),
+            };
+            sleep(GATE_RETRY).await;
+        }
+    }
+
+    fn gate_file(&self) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(openat(self.descriptor(), GATE, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
+    }
+}

@@ -1,0 +1,144 @@
+//! Commands for an app that several starts run, and commands that wait (S10.2).
+
+use serde_json::Value;
+
+use crate::harness::{App, Ended, Running, until};
+
+const TWO: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
+
+/// The dynos and their process ids, once all are up.
+fn dynos(app: &App) -> Vec<(String, i64)> {
+    let mut found = Vec::new();
+    until("all dynos are up", || {
+        let dynos: Vec<Value> = serde_json::from_slice(&app.dyno(["ps", "--json"]).run().stdout).unwrap_or_default();
+        let name = |dyno: &Value| (dyno["name"].as_str().unwrap().to_owned(), dyno["pid"].as_i64().unwrap_or_default());
+        found = dynos.iter().map(name).collect();
+        !dynos.is_empty() && dynos.iter().all(|dyno| dyno["state"] == "up")
+    });
+    found
+}
+
+/// Starts `web` and `worker` beside each other.
+fn two_starts(app: &App) -> [Running; 2] {
+    let web = app.dyno(["start", "web"]).spawn();
+    web.until("web.1 runs", || dynos(app).len() == 1);
+    let worker = app.dyno(["start", "worker"]).spawn();
+    worker.until("worker.1 runs", || dynos(app).len() == 2);
+    [web, worker]
+}
+
+fn stop<const N: usize>(app: &App, running: [Running; N]) {
+    app.dyno(["stop"]).run().expect_end(Ended::Code(0));
+    for running in running {
+        running.finish().expect_end(Ended::Code(0));
+    }
+}
+
+#[test]
+fn s10_2_a_wrong_name_or_quantity_changes_no_start() {
+    let app = App::new(TWO);
+    let running = two_starts(&app);
+    let before = dynos(&app);
+
+    for command in [
+        &["scale", "web=3", "worker=1001"][..],
+        &["scale", "web=3", "wrker=1"],
+        &["scale", "web=3", "worker=x"],
+        &["stop", "web.1", "nope"],
+        &["stop", "web", "worker.2"],
+        &["restart", "worker", "web.2"],
+    ] {
+        let ended = app.dyno(["--no-color"]).args(command).run();
+        assert_eq!((ended.ended, ended.stdout().as_str()), (Ended::Code(2), ""), "{command:?}: {}", ended.stderr());
+    }
+
+    app.dyno(["scale"]).run().expect(Ended::Code(0), "web=1 worker=1\n", "");
+    assert_eq!(dynos(&app), before);
+    stop(&app, running);
+}
+
+#[test]
+fn s10_2_a_type_of_another_procfile_is_scaled_by_its_own_start() {
+    let app =
+        App::new("web: exec sleep 1000\n").file("Procfile.jobs", "job: exec sleep 1000\nclock: exec sleep 1000\n");
+    let web = app.dyno(["start"]).spawn();
+    web.until("web.1 runs", || dynos(&app).len() == 1);
+    let jobs = app.dyno(["start", "-f", "Procfile.jobs"]).spawn();
+    jobs.until("all run", || dynos(&app).len() == 3);
+
+    app.dyno(["scale", "job=0"]).run().expect(Ended::Code(0), "web=1 job=0 clock=1\n", "");
+    jobs.until("job.1 is gone", || dynos(&app).len() == 2);
+    app.dyno(["scale", "job=1", "web+1"]).run().expect(Ended::Code(0), "web=2 job=1 clock=1\n", "");
+    stop(&app, [web, jobs]);
+}
+
+#[test]
+fn s10_2_the_last_type_can_be_scaled_to_0() {
+    let app = App::new(TWO);
+    let [web, worker] = two_starts(&app);
+
+    app.dyno(["scale", "worker=0"]).run().expect(Ended::Code(0), "web=1 worker=0\n", "");
+    worker.finish().expect_end(Ended::Code(0));
+    app.dyno(["scale", "web=0"]).run().expect(Ended::Code(0), "web=0 worker=0\n", "");
+    web.finish().expect_end(Ended::Code(0));
+}
+
+#[test]
+fn s10_2_a_dyno_that_is_named_twice_is_restarted_once() {
+    let app = App::new(TWO);
+    let running = app.dyno(["start"]).spawn();
+    dynos(&app);
+
+    let restarted = app.dyno(["restart", "web", "web.1", "worker.1", "worker.1", "--wait"]).run();
+
+    restarted.expect(Ended::Code(0), "restarting: web.1, worker.1\n", "");
+    assert_eq!(running.stdout.text().matches("restart requested").count(), 2);
+    stop(&app, [running]);
+}
+
+#[test]
+fn s10_2_a_restart_is_shown_before_the_wait_for_it() {
+    let app = App::new("web: exec sleep 1000\n");
+    // It never listens, so it is never up.
+    let running = app.dyno(["start", "--ready", "web"]).spawn();
+    let is_running = || app.dyno(["ps", "--json"]).run().stdout().contains("\"pid\":");
+    running.until("web.1 runs", is_running);
+
+    let waiting = app.dyno(["restart", "--wait=1000"]).spawn();
+
+    waiting.until("the restart is shown", || waiting.stdout.text() == "restarting: web.1\n");
+    app.dyno(["stop"]).run().expect_end(Ended::Code(0));
+    running.finish();
+    waiting.finish();
+}
+
+#[test]
+fn s10_2_a_stopped_app_can_be_started_at_once() {
+    let app = App::new("web: trap 'sleep 0.5; exit' TERM; echo up; while :; do sleep 0.1; done\n");
+    let first = app.dyno(["start"]).spawn();
+    dynos(&app);
+
+    app.dyno(["stop"]).run().expect(Ended::Code(0), "stopping: web.1\n", "");
+    let second = app.dyno(["start"]).spawn();
+
+    second.until("web.1 runs", || second.stdout.text().contains("up"));
+    first.finish().expect_end(Ended::Code(0));
+    stop(&app, [second]);
+}
+
+#[test]
+fn s10_2_a_long_stop_says_what_it_waits_for() {
+    let app = App::new("web: trap 'echo asked; read line <go; exit' TERM; echo up; while :; do sleep 0.1; done\n");
+    nix::unistd::mkfifo(&app.path("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let running = app.dyno(["start", "--timeout", "1000"]).spawn();
+    running.until("web.1 runs", || running.stdout.text().contains("up"));
+
+    let stopping = app.dyno(["stop"]).spawn();
+    stopping.until("it says so", || stopping.stderr.text().contains("waiting for `dyno` (pid "));
+    std::fs::write(app.path("go"), "\n").unwrap();
+
+    let stopping = stopping.finish();
+    stopping.expect_end(Ended::Code(0));
+    assert_eq!(stopping.stdout(), "stopping: web.1\n");
+    running.finish().expect_end(Ended::Code(0));
+}
