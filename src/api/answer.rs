@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::error::ApiError;
+use super::formation_update::shortened;
 use super::request::{Change, Resource, ShownAs};
 use super::resources::{AccountResource, AppResource, DynoResource, FormationResource, ReleaseResource, TouchedDynos};
 use super::{AppFacts, ReleaseKey};
@@ -53,14 +54,13 @@ impl AppFacts {
             Resource::EmptyList => ApiAnswer::json(200, &[(); 0]),
             Resource::Dynos => ApiAnswer::json(200, &DynoResource::all(self, snapshot)),
             Resource::Dyno(name) => {
-                let found =
-                    DynoResource::all(self, snapshot).into_iter().find(|dyno| dyno.name == *name || dyno.id == *name);
-                found_or(found, || ApiError::not_found(format!("there is no dyno `{name}`")))
+                let found = DynoResource::all(self, snapshot).into_iter().find(|dyno| dyno.name == *name);
+                found_or(found, || ApiError::not_found(format!("there is no dyno `{}`", shortened(name))))
             }
             Resource::Formation => ApiAnswer::json(200, &formation()),
             Resource::FormationOf(name) => {
-                let found = formation().into_iter().find(|entry| entry.process_type == *name || entry.id == *name);
-                found_or(found, || ApiError::not_found(format!("the Procfile has no process type `{name}`")))
+                let found = formation().into_iter().find(|entry| entry.process_type == *name);
+                found_or(found, || unknown_type(name))
             }
             Resource::ConfigVars => ApiAnswer::json(200, &self.config_object()),
             Resource::Releases(range) => ApiAnswer::json(200, &range.apply(vec![ReleaseResource::new(self, snapshot)])),
@@ -81,7 +81,7 @@ impl AppFacts {
                     ShownAs::Formation | ShownAs::Touched => ApiAnswer::json(200, &formation),
                     ShownAs::FormationOf(name) => {
                         let found = formation.into_iter().find(|entry| entry.process_type == *name);
-                        found_or(found, || ApiError::not_found(format!("the Procfile has no process type `{name}`")))
+                        found_or(found, || unknown_type(name))
                     }
                 }
             }
@@ -114,6 +114,10 @@ impl AppFacts {
         let entry = |(key, value): (&[u8], &Secret)| (text(key), text(value.reveal()).into());
         self.config_vars.iter().map(entry).collect()
     }
+}
+
+fn unknown_type(name: &str) -> ApiError {
+    ApiError::not_found(format!("the Procfile has no process type `{}`", shortened(name)))
 }
 
 fn found_or<T: Serialize>(found: Option<T>, or: impl FnOnce() -> ApiError) -> ApiAnswer {

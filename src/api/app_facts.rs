@@ -1,6 +1,7 @@
 //! What is known about an app from its start on.
 
 use super::error::ApiError;
+use super::formation_update::shortened;
 use super::id::stable_id;
 use super::log_session::LogLook;
 use crate::model::{Environment, ProcessType};
@@ -56,6 +57,6 @@ impl AppFacts {
             return Ok(());
         }
         let hint = format!("the app that runs here is `{}`", self.name);
-        Err(ApiError::not_found(format!("there is no app `{name}` here")).with_hint(hint))
+        Err(ApiError::not_found(format!("there is no app `{}` here", shortened(name))).with_hint(hint))
     }
 }

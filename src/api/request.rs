@@ -20,7 +20,7 @@ const MAX_SEGMENTS: usize = 16;
 pub struct ApiRequest<'a> {
     /// `GET`.
     pub method: &'a str,
-    /// The path, without the part from `?` on.
+    /// The path, without the part from `?` on, and with names in place of ids ([`AppFacts::named_path`]).
     pub path: &'a str,
     /// The header `Range`.
     pub range: Option<&'a str>,
@@ -58,11 +58,11 @@ pub enum Resource {
     EmptyList,
     /// All dynos.
     Dynos,
-    /// The dyno with this name or id.
+    /// The dyno with this name.
     Dyno(String),
     /// The quantity of every process type.
     Formation,
-    /// The quantity of the process type with this name or id.
+    /// The quantity of the process type with this name.
     FormationOf(String),
     /// The config vars.
     ConfigVars,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::AppFacts;
 use super::id::stable_id;
 use crate::model::DynoName;
-use crate::supervisor::{Quantity, Restarted, Row, Snapshot};
+use crate::supervisor::{DynoRole, PublicState, Quantity, Restarted, Row, Snapshot};
 
 /// The size of every dyno. Not a name of the platform, so that its client does not compute a price from it.
 const SIZE: &str = "Local";
@@ -304,18 +304,24 @@ impl ReleaseResource {
     pub(super) fn new(app: &AppFacts, snapshot: &Snapshot) -> Self {
         let at = time(app.started_at);
         let version = snapshot.release.into();
+        let command = snapshot.rows.iter().find(|row| row.role == DynoRole::Release);
+        let status = match command.map(|row| row.state) {
+            None => "succeeded",
+            Some(PublicState::Crashed) => "failed",
+            Some(PublicState::Down | PublicState::Starting | PublicState::Up) => "pending",
+        };
         Self {
             id: release_id(app, version),
             version,
             addon_plan_names: [],
             app: AppRef::new(app),
             created_at: at.clone(),
-            current: true,
+            current: status == "succeeded",
             description: "Started",
             eligible_for_rollback: true,
             output_stream_url: None,
             slug: None,
-            status: "succeeded",
+            status,
             updated_at: at,
             user: UserRef::owner(app),
         }

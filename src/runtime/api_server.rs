@@ -20,7 +20,7 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::calls::ApiCaller;
-use super::client_stream::{ClientStream, Progress, whole};
+use super::client_stream::{ClientStream, Progress, gone, whole};
 use super::log_archive::LogArchive;
 use super::{ApiStart, RegisteredStart, signal_number};
 use crate::api::{ApiError, AppFacts, LastRun, LogSessions, Replays};
@@ -42,6 +42,9 @@ const ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// One connection.
 pub(super) struct Connection {
     pub(super) progress: Rc<Cell<Progress>>,
+    pub(super) stream: Rc<UnixStream>,
+    /// Its request has arrived.
+    pub(super) arrived: Notify,
     /// Its place is needed.
     replaced: Notify,
 }
@@ -96,8 +99,8 @@ impl ApiServer {
             };
             match accepted {
                 Ok((stream, _)) if is_ours(&stream) => {
-                    let connection = self.admit().await;
-                    tasks.spawn_local(Rc::clone(&self).carry(stream, connection));
+                    let connection = self.admit(stream).await;
+                    tasks.spawn_local(Rc::clone(&self).carry(connection));
                     // Requests that have arrived are read before more clients are accepted.
                     yield_now().await;
                 }
@@ -112,7 +115,7 @@ impl ApiServer {
     pub(super) async fn finish(&self) {
         self.archive.close();
         let all_sent = async {
-            while self.count(Progress::Answering) + self.count(Progress::Streaming) > 0 {
+            while self.has_answers() {
                 self.has_room.notified().await;
             }
         };
@@ -128,8 +131,13 @@ impl ApiServer {
         self.registered.leave(|start| LastRun::new(&self.app, start, last, status, jiff::Timestamp::now()));
     }
 
+    /// Whether an answer is to be sent, or is being sent.
+    fn has_answers(&self) -> bool {
+        self.connections.borrow().iter().any(|open| open.progress.get() != Progress::Receiving)
+    }
+
     /// Makes room for a connection.
-    async fn admit(&self) -> Rc<Connection> {
+    async fn admit(&self, stream: UnixStream) -> Rc<Connection> {
         while self.count(Progress::Receiving) + self.count(Progress::Answering) >= MAX_CONNECTIONS {
             let is_receiving = |open: &&Rc<Connection>| open.progress.get() == Progress::Receiving;
             if let Some(oldest) = self.connections.borrow().iter().find(is_receiving) {
@@ -138,7 +146,8 @@ impl ApiServer {
             self.has_room.notified().await;
         }
         let progress = Rc::new(Cell::new(Progress::Receiving));
-        let connection = Rc::new(Connection { progress, replaced: Notify::new() });
+        let connection =
+            Rc::new(Connection { progress, stream: Rc::new(stream), arrived: Notify::new(), replaced: Notify::new() });
         self.connections.borrow_mut().push(Rc::clone(&connection));
         connection
     }
@@ -164,39 +173,49 @@ impl ApiServer {
         self.has_room.notify_waiters();
     }
 
-    async fn carry(self: Rc<Self>, stream: UnixStream, connection: Rc<Connection>) {
-        let stream = Rc::new(stream);
-        let refusal = self.exchange(Rc::clone(&stream), &connection).await;
+    async fn carry(self: Rc<Self>, connection: Rc<Connection>) {
+        let refusal = self.exchange(&connection).await;
         if let Some(refusal) = refusal {
             // If there is no room for so few bytes, the client reads nothing anyway.
-            let _ = stream.try_write(&whole(&refusal.answer()));
+            let _ = connection.stream.try_write(&whole(&refusal.answer()));
         }
         self.connections.borrow_mut().retain(|open| !Rc::ptr_eq(open, &connection));
         self.has_room.notify_waiters();
     }
 
     /// Receives one request and sends its answer. Returns what to send if the request did not arrive.
-    async fn exchange(self: &Rc<Self>, stream: Rc<UnixStream>, connection: &Rc<Connection>) -> Option<ApiError> {
-        let client = ClientStream::new(stream, Rc::clone(&connection.progress));
+    async fn exchange(self: &Rc<Self>, connection: &Rc<Connection>) -> Option<ApiError> {
+        let client = ClientStream::new(Rc::clone(&connection.stream), Rc::clone(&connection.progress));
         let service = service_fn(|request| {
             let (server, connection) = (Rc::clone(self), Rc::clone(connection));
             async move { server.respond(request, &connection).await }
         });
         let exchange = http1::Builder::new()
             .keep_alive(false)
+            // A client may close its half after the request, and still reads the answer.
+            .half_close(true)
             .max_buf_size(MAX_HEAD)
             .auto_date_header(false)
             .serve_connection(client, service);
         let mut exchange = std::pin::pin!(exchange);
+        let left = async {
+            connection.arrived.notified().await;
+            gone(&connection.stream).await;
+        };
+        let mut left = std::pin::pin!(left);
         let refusal = tokio::select! {
             _ = &mut exchange => return None,
+            () = &mut left => return None,
             () = sleep(ARRIVES_WITHIN) => ApiError::too_slow(),
             () = connection.replaced.notified() => ApiError::unavailable("too many clients are connected"),
         };
         if connection.progress.get() == Progress::Receiving {
             return Some(refusal);
         }
-        let _ = exchange.await;
+        tokio::select! {
+            _ = exchange => {}
+            () = left => {}
+        }
         None
     }
 }

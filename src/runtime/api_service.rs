@@ -1,5 +1,6 @@
 //! Answers one API request: reads its body, asks the run loop, and remembers changes (S10.3).
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::calls::ApiCall;
 use super::client_stream::Progress;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
-use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, Seen, WaitRequest};
+use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, Seen, WaitRequest, may_have_ids};
 use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapshot};
 
 /// The most bytes of a body.
@@ -35,6 +36,7 @@ impl ApiServer {
         let (head, body) = request.into_parts();
         let body = read(body).await;
         connection.progress.set(Progress::Answering);
+        connection.arrived.notify_one();
         let answer = match body {
             Ok(body) => self.answer(&head, &body, connection).await,
             Err(error) => Err(error),
@@ -52,7 +54,8 @@ impl ApiServer {
         connection: &Connection,
     ) -> Result<Response<ApiBody>, ApiError> {
         let method = head.method.as_str();
-        let path = head.uri.path();
+        let named = self.named_path(head.uri.path()).await?;
+        let path = named.as_ref();
         let request = ApiRequest { method, path, range: text(&head.headers, RANGE.as_str()), body };
         let answer = match request.asks(&self.app)? {
             Asked::See(resource) => {
@@ -60,7 +63,7 @@ impl ApiServer {
                 self.app.answer(&resource, &snapshot)
             }
             Asked::Do(change) => {
-                let key = ReplayKey::new(text(&head.headers, "request-id"), method, path);
+                let key = ReplayKey::new(text(&head.headers, "request-id"), method, head.uri.path());
                 self.change_once(change, key).await?
             }
             Asked::Why(name) => {
@@ -78,6 +81,15 @@ impl ApiServer {
             Asked::ReadLog(token) => return self.read_log(&token, &head.headers, connection),
         };
         Ok(response(answer))
+    }
+
+    /// The path with names in place of the ids of dynos and process types.
+    async fn named_path<'a>(&self, path: &'a str) -> Result<Cow<'a, str>, ApiError> {
+        if !may_have_ids(path) {
+            return Ok(path.into());
+        }
+        let snapshot = self.ask(ApiCall::Snapshot).await?;
+        Ok(self.app.named_path(path, &snapshot).into())
     }
 
     /// Carries out a change, unless the request repeats an earlier one.
@@ -202,8 +214,6 @@ impl ApiServer {
             Ok(snapshot) => snapshot?,
             Err(_) => self.ask(ApiCall::Snapshot).await?,
         };
-        // At the end of the run, only answers that were begun are finished.
-        connection.progress.set(Progress::Answering);
         let mut answer = condition.answer(&snapshot);
         if let Some(dyno) = answer.needs_last_words() {
             // The exit of a dyno is known before its last words are read.

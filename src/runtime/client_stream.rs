@@ -6,18 +6,21 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
 
 use crate::api::{ApiAnswer, ApiError};
 
-/// How long a client may read nothing while its answer is being sent.
+/// How long a client may take to read the part of its answer that does not fit the buffer of the socket. For the log, how long
+/// it may read nothing.
 const READS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Bytes per read.
@@ -40,7 +43,7 @@ pub(super) enum Progress {
 pub(super) struct ClientStream {
     stream: Rc<UnixStream>,
     progress: Rc<Cell<Progress>>,
-    /// Runs while the client reads nothing.
+    /// Runs from the moment when the client reads more slowly than its answer is sent.
     stalled: Option<Pin<Box<Sleep>>>,
     /// The answer that replaces the one of hyper, and how much of it is sent.
     replaced: Option<(Vec<u8>, usize)>,
@@ -65,7 +68,10 @@ impl ClientStream {
             match self.stream.try_write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
-                    self.stalled = None;
+                    // A log has no end by which it could be read.
+                    if self.progress.get() == Progress::Streaming {
+                        self.stalled = None;
+                    }
                     return Poll::Ready(written);
                 }
             }
@@ -129,6 +135,29 @@ impl Write for ClientStream {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// Ends when the client is gone. Bytes that it sends after its request are thrown away. One that has only closed its own half
+/// still reads its answer.
+pub(super) async fn gone(stream: &UnixStream) {
+    let mut bytes = [0; READ_BYTES];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut bytes) {
+            Ok(0) if is_hung_up(stream) => return,
+            // The system does not report anything else about it.
+            Ok(0) => std::future::pending().await,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Whether the client has closed both halves.
+fn is_hung_up(stream: &UnixStream) -> bool {
+    let mut polled = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+    let _ = poll(&mut polled, PollTimeout::ZERO);
+    polled.iter().any(|polled| polled.revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
 }
 
 /// The error that hyper reports with this answer. None: it is not an error, such as `100 Continue`.

@@ -1,6 +1,7 @@
 //! The limits of the server, with a stand-in for the run loop. The clock is paused: it jumps to the next deadline as soon
 //! as nothing else can happen.
 
+mod clients;
 mod locks;
 mod log;
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use super::super::calls::ApiCall;
 use super::super::runtime_directory::RuntimeDirectory;
@@ -29,6 +30,7 @@ struct Server {
     path: PathBuf,
     api: Rc<ApiServer>,
     app: Rc<App>,
+    run_loop: AbortHandle,
 }
 
 impl Drop for Server {
@@ -62,7 +64,7 @@ impl Server {
         let listener = UnixListener::from_std(registered.listener().expect("a socket")).expect("a socket");
         let (calls, received) = mpsc::channel(4);
         let app = Rc::new(App { snapshot: RefCell::new(snapshot()), commands: RefCell::default() });
-        spawn_local(run_loop(received, Rc::clone(&app)));
+        let run_loop = spawn_local(run_loop(received, Rc::clone(&app))).abort_handle();
         let facts = AppFacts {
             name: "app".to_owned(),
             root: "/srv/app".to_owned(),
@@ -75,7 +77,7 @@ impl Server {
         };
         let api = ApiServer::new(ApiStart { registered, facts }, calls, LogArchive::new());
         spawn_local(Rc::clone(&api).serve(listener));
-        Self { path: directory.join("a.sock"), directory, api, app }
+        Self { path: directory.join("a.sock"), directory, api, app, run_loop }
     }
 
     async fn connect(&self) -> UnixStream {
