@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::request::target;
@@ -52,6 +54,9 @@ pub struct WaitAnswer {
     /// The status of its last run, as a shell would report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_status: Option<u8>,
+    /// Whether it was scaled down, and the wait is for its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
     /// The process id of its leader, if it is alive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
@@ -105,7 +110,10 @@ impl WaitRequest {
             return Err(ApiError::invalid_params(message));
         }
         let awaited = |dyno: &RestartedDyno| Ok(AwaitedDynos { target: target(&dyno.name)?, after: dyno.run });
-        let mut dynos = self.dynos.iter().map(awaited).collect::<Result<Vec<_>, ApiError>>()?;
+        // Each is looked at whenever something happens, so none is kept twice.
+        let mut seen = HashSet::new();
+        let once = self.dynos.iter().filter(|dyno| seen.insert((&dyno.name, dyno.run)));
+        let mut dynos = once.map(awaited).collect::<Result<Vec<_>, ApiError>>()?;
         if dynos.is_empty() {
             dynos.push(AwaitedDynos { target: Target::All, after: None });
         }
@@ -162,6 +170,7 @@ impl WaitCondition {
             Verdict::NotYet(dyno, row) => {
                 let is_running = |row: &&Row| row.state == PublicState::Up && !row.life.is_ready();
                 WaitAnswer {
+                    leaving: row.is_some_and(|row| is_leaving(row, snapshot)),
                     pid: row.and_then(|row| row.pid),
                     port: row.filter(is_running).and_then(|row| row.life.expected_port),
                     ..WaitAnswer::about(WaitResult::Late, Some(dyno))
@@ -209,7 +218,7 @@ impl WaitAnswer {
     }
 
     fn about(result: WaitResult, dyno: Option<String>) -> Self {
-        Self { result, dyno, exit_status: None, pid: None, port: None, last_words: None }
+        Self { result, dyno, exit_status: None, leaving: false, pid: None, port: None, last_words: None }
     }
 }
 
@@ -238,6 +247,9 @@ impl AwaitedDynos {
         let removed = removed.filter(|row| is_dyno || row.role == DynoRole::OneOff);
         for row in snapshot.rows.iter().chain(removed).filter(|row| self.includes(row)) {
             let of_row = match until {
+                WaitUntil::Up | WaitUntil::Running if self.means_type() && is_leaving(row, snapshot) => {
+                    Verdict::NotYet(row.dyno.to_string(), Some(row))
+                }
                 WaitUntil::Up => self.verdict_on(row, snapshot.phase, row.life.is_ready()),
                 WaitUntil::Running => self.verdict_on(row, snapshot.phase, true),
                 WaitUntil::Exit => ended(row, snapshot.phase),
@@ -259,6 +271,13 @@ impl AwaitedDynos {
         match &self.target {
             Target::All => String::new(),
             Target::Type(_) | Target::Dyno(_) => self.target.to_string(),
+        }
+    }
+
+    fn means_type(&self) -> bool {
+        match self.target {
+            Target::Type(_) => true,
+            Target::All | Target::Dyno(_) => false,
         }
     }
 
@@ -294,6 +313,12 @@ impl AwaitedDynos {
             }
         }
     }
+}
+
+/// Whether it was scaled down. It has a row until nothing of it is left.
+fn is_leaving(row: &Row, snapshot: &Snapshot) -> bool {
+    let of_type = snapshot.formation.iter().find(|entry| entry.process_type == row.dyno.process_type);
+    row.role == DynoRole::Formation && of_type.is_some_and(|entry| row.dyno.index > entry.quantity)
 }
 
 /// Whether it is down and should be.

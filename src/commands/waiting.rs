@@ -65,6 +65,7 @@ impl<'a> Waiting<'a> {
     fn missing(&self, answer: &WaitAnswer) -> String {
         let dyno = name(answer);
         match (self.until, answer.port) {
+            _ if answer.leaving => format!("{dyno} to end"),
             (WaitUntil::Up | WaitUntil::Running, Some(port)) => format!("{dyno} to listen on port {port}"),
             (WaitUntil::Up | WaitUntil::Running, None) => format!("{dyno} to come up"),
             (WaitUntil::Exit, _) => format!("{dyno} to end"),
@@ -98,6 +99,7 @@ impl<'a> Waiting<'a> {
     fn late(&self, dyno: &str, answer: &WaitAnswer) -> Failure {
         let seconds = self.seconds;
         let message = match (self.until, answer.port) {
+            _ if answer.leaving => format!("`{dyno}` has not ended after {seconds} s"),
             (WaitUntil::Exit, _) => format!("`{dyno}` has not ended after {seconds} s"),
             (WaitUntil::Up | WaitUntil::Running, None) => format!("`{dyno}` is not up after {seconds} s"),
             (WaitUntil::Up | WaitUntil::Running, Some(port)) => {

@@ -85,13 +85,13 @@ fn s10_2_the_last_type_can_be_scaled_to_0() {
 
 #[test]
 fn s10_2_a_dyno_that_is_named_twice_is_restarted_once() {
-    let app = App::new(TWO);
+    let app = App::new("clock: exec sleep 1000\nworker: exec sleep 1000\n");
     let running = app.dyno(["start"]).spawn();
     dynos(&app);
 
-    let restarted = app.dyno(["restart", "web", "web.1", "worker.1", "worker.1", "--wait"]).run();
+    let restarted = app.dyno(["restart", "clock", "clock.1", "worker.1", "worker.1", "--wait"]).run();
 
-    restarted.expect(Ended::Code(0), "restarting: web.1, worker.1\n", "");
+    restarted.expect(Ended::Code(0), "restarting: clock.1, worker.1\n", "");
     assert_eq!(running.stdout.text().matches("restart requested").count(), 2);
     stop(&app, [running]);
 }
@@ -141,4 +141,32 @@ fn s10_2_a_long_stop_says_what_it_waits_for() {
     stopping.expect_end(Ended::Code(0));
     assert_eq!(stopping.stdout(), "stopping: web.1\n");
     running.finish().expect_end(Ended::Code(0));
+}
+
+#[test]
+fn s10_2_a_wait_after_scaling_down_lasts_until_the_dynos_have_ended() {
+    let app = App::new("worker: trap 'sleep 0.5; exit' TERM; echo up; while :; do sleep 0.1; done\n");
+    let running = app.dyno(["start", "worker=2"]).spawn();
+    running.until("both run", || running.stdout.text().matches("| up").count() == 2);
+
+    app.dyno(["scale", "worker=1", "--wait"]).run().expect(Ended::Code(0), "worker=1\n", "");
+
+    assert_eq!(dynos(&app).len(), 1);
+    stop(&app, [running]);
+}
+
+#[test]
+fn s10_2_a_wait_in_the_release_phase_lasts_until_the_formation_is_up() {
+    let app = App::new("release: read line <go\nworker: exec sleep 1000\n");
+    nix::unistd::mkfifo(&app.path("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let running = app.dyno(["start"]).spawn();
+    running.until("the release command runs", || app.dyno(["ps"]).run().stdout().contains("release.1"));
+
+    let scaling = app.dyno(["scale", "worker=2", "--wait"]).spawn();
+    scaling.until("the change is shown", || scaling.stdout.text() == "worker=2\n");
+    std::fs::write(app.path("go"), "\n").unwrap();
+
+    scaling.finish().expect(Ended::Code(0), "worker=2\n", "");
+    assert_eq!(dynos(&app).len(), 2);
+    stop(&app, [running]);
 }

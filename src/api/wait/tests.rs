@@ -140,3 +140,24 @@ fn s10_2_a_wait_for_the_end_finds_a_one_off_dyno_that_is_removed() {
     assert_eq!(answer(3), WaitAnswer { exit_status: Some(3), ..result(WaitResult::Ended, Some("run.4711")) });
     assert_eq!(condition.answer(&Snapshot::default()), result(WaitResult::Gone, Some("run.4711")));
 }
+
+#[test]
+fn s10_2_a_wait_for_a_type_lasts_until_what_was_scaled_down_has_ended() {
+    use PublicState::{Down, Up};
+
+    // The formation has two dynos.
+    let leaving = || Row { wanted: false, ..row(3, Down, 1) };
+    let rows = || vec![row(1, Up, 1), row(2, Up, 1), leaving()];
+    let waiting = WaitAnswer { leaving: true, ..result(WaitResult::Late, Some("web.3")) };
+    assert_eq!(end(&[("web", None)], rows()), (false, waiting));
+    assert_eq!(end(&[("web", None)], vec![row(1, Up, 1), row(2, Up, 1)]), (true, result(WaitResult::Up, None)));
+    assert_eq!(end(&[("web.3", None)], rows()), (true, result(WaitResult::Gone, Some("web.3"))));
+}
+
+#[test]
+fn s10_2_a_dyno_that_is_named_often_is_looked_at_once() {
+    let web = RestartedDyno { name: "web".to_owned(), run: None };
+    let request = WaitRequest { dynos: vec![web; 10_000], until: WaitUntil::Up, timeout: 1 };
+
+    assert_eq!(request.condition().expect("a condition").dynos.len(), 1);
+}

@@ -1,0 +1,47 @@
+//! Ids and long names in a path, and the state of a release.
+
+use super::*;
+
+#[test]
+fn s10_3_a_process_type_is_found_by_name_and_by_id() {
+    let (_, formation) = get("/apps/app/formation");
+    let id = formation[1]["id"].as_str().expect("an id");
+
+    assert_eq!(get(&format!("/apps/app/formation/{id}")), (200, formation[1].clone()));
+    let (status, changed) = ask("PATCH", &format!("/apps/app/formation/{id}"), r#"{"quantity":3}"#);
+    assert_eq!((status, &changed["type"], &changed["quantity"]), (200, &"worker".into(), &3.into()));
+}
+
+#[test]
+fn s10_3_a_release_is_pending_or_failed_as_its_command_is() {
+    for (state, status, current) in [(PublicState::Up, "pending", false), (PublicState::Crashed, "failed", false)] {
+        let mut snapshot = snapshot(&[("release", 1, state)]);
+        snapshot.rows[0].role = DynoRole::Release;
+        let release = serde_json::to_value(ReleaseResource::new(&app(), &snapshot)).expect("JSON");
+        assert_eq!((&release["status"], &release["current"]), (&status.into(), &current.into()));
+    }
+    let release = serde_json::to_value(ReleaseResource::new(&app(), &running())).expect("JSON");
+    assert_eq!((&release["status"], &release["current"]), (&"succeeded".into(), &true.into()));
+}
+
+#[test]
+fn s10_3_a_message_shows_only_the_beginning_of_a_long_name() {
+    let long = "x".repeat(10_000);
+    let update = format!(r#"{{"updates":[{{"type":"{long}","quantity":1}}]}}"#);
+    for (method, path, body) in [
+        ("GET", format!("/{long}"), ""),
+        ("GET", format!("/apps/{long}"), ""),
+        ("GET", format!("/apps/app/{long}"), ""),
+        ("GET", format!("/apps/app/dynos/{long}"), ""),
+        ("GET", format!("/apps/app/formation/{long}"), ""),
+        ("GET", format!("/apps/app/releases/{long}"), ""),
+        ("DELETE", format!("/apps/app/dynos/{long}"), ""),
+        ("DELETE", format!("/apps/app/dynos/{long}.1"), ""),
+        ("PATCH", format!("/apps/app/formation/{long}"), r#"{"quantity":1}"#),
+        ("PATCH", "/apps/app/formation".to_owned(), update.as_str()),
+    ] {
+        let (status, error) = ask(method, &path, body);
+        let message = error["message"].as_str().expect("a message");
+        assert!(status >= 400 && message.len() < 200, "{method}: {status} {message}");
+    }
+}
