@@ -16,7 +16,7 @@ pub(super) const PORTS_AND_VARIABLES: &str = "Ports and variables";
 pub(super) const LIFE: &str = "Life of a dyno";
 pub(super) const OUTPUT: &str = "Terminal and output";
 
-/// Commands, and the arguments shared with other commands for which their `--help` has no room.
+/// Per command, the arguments shared with other commands that its short help leaves out, so that it fits a screen.
 const NO_ROOM: [(&str, &[&str]); 4] = [
     ("start", &["root", "types", "set", "prefer_shell"]),
     ("local", &["root", "types", "set", "prefer_shell"]),
@@ -80,7 +80,7 @@ pub fn whole_command() -> Command {
 fn laid_out(command: Command, extent: Extent) -> Command {
     let (name, is_root) = (command.get_name().to_owned(), command.get_name() == "dyno");
     let no_room = NO_ROOM.iter().filter(|(of, _)| *of == name).flat_map(|(_, ids)| *ids);
-    // Refuses an unknown argument.
+    // `mut_arg` panics if the command has no such argument.
     let command = no_room.fold(command, |command, id| command.mut_arg(id, |arg| arg.hide_short_help(true)));
     let hides_options = command.get_arguments().any(|arg| arg.is_hide_short_help_set() && !arg.is_hide_set());
     let text = match extent {

@@ -11,11 +11,11 @@ use super::other_tools::{self, OptionInstead};
 use super::refusal::Line;
 use crate::app::{did_you_mean, nearest, shown_words, some_in_words};
 
-/// How an option that another one needs is usually written, if it has a value.
+/// Values to suggest for an option that is missing because another option needs it.
 const USUAL_VALUES: [(&str, &str); 2] = [("--explain", "PORT"), ("--http", "/")];
 
 impl Line<'_> {
-    /// Where the command is. None: an option that is unknown there comes first, or there is no command.
+    /// The index of the word that is the command. None: an unknown option comes before it, or there is no command.
     pub(super) fn command_at(&self) -> Option<usize> {
         let mut words = self.words.iter().enumerate().skip(1);
         while let Some((at, word)) = words.next() {
@@ -98,14 +98,14 @@ impl Line<'_> {
         let others = others.filter(|other| other.get_name() != command.get_name());
         let found = others.filter(|other| option_named(other, option).is_some_and(|found| !found.arg.is_hide_set()));
         let mut names: Vec<&str> = found.map(Command::get_name).collect();
-        // Most people mean that one, and only the first names are shown.
+        // Most people mean `start`, and only the first names are shown.
         names.sort_by_key(|name| *name != "start");
         let names: Vec<String> = names.iter().map(|name| format!("{} {name}", self.program)).collect();
         (!names.is_empty()).then(|| format!("`{option}` is an option of {}", some_in_words(&names)))
     }
 
-    /// The option that cannot be used without another one, which is missing.
-    pub(super) fn needy_option(&self) -> Option<String> {
+    /// The option of the line that needs another option, which is missing.
+    pub(super) fn option_that_needs_another(&self) -> Option<String> {
         let (command, mut at) = (self.subcommand()?, self.command_at()? + 1);
         let mut words = self.words.to_vec();
         while let Some(word) = words.get(at).and_then(|word| word.to_str()).filter(|word| *word != "--") {
@@ -135,7 +135,7 @@ impl Line<'_> {
         did_you_mean(&[self.shown(lines.into_iter().find(|words| self.accepts(words))?)])
     }
 
-    /// The lines that are left if one of these options is removed once.
+    /// Each valid line that is left if one of these options is removed once.
     pub(super) fn without_one_of(&self, options: &[&str]) -> Option<String> {
         let command = self.subcommand()?;
         let named = |word: &OsString| option_named(command, word.to_str()?);
@@ -143,7 +143,7 @@ impl Line<'_> {
             options.iter().filter_map(|name| Some(option_named(command, name)?.arg.get_id().as_str())).collect();
         let removable = |option: &NamedOption<'_>| excluded.contains(&option.arg.get_id().as_str());
         let mut lines: Vec<String> = Vec::new();
-        // What was typed first is named first, so it is the last to be removed.
+        // The line that keeps the option typed first is suggested first.
         for (at, word) in self.words.iter().enumerate().rev() {
             let Some(option) = named(word).filter(removable) else { continue };
             let mut words = self.words.to_vec();
@@ -156,7 +156,7 @@ impl Line<'_> {
         did_you_mean(&lines)
     }
 
-    /// Whether the line could be carried out, or shows a help.
+    /// Whether the line is valid, or asks for a help text.
     fn accepts(&self, words: &[OsString]) -> bool {
         self.failure(words).is_none()
     }

@@ -41,8 +41,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> 
     }
 }
 
-/// Reads a command line of `dyno`. Shows the help if there are no words, like foreman and the platform's tool. A request for
-/// help after `dyno help` adds nothing.
+/// Reads a command line of `dyno`. Shows the help if there are no words, like foreman and the platform's tool. Another
+/// word for help after `dyno help` is ignored.
 fn parse_own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
     if words.len() <= 1 {
         words = vec!["dyno".into(), "--help".into()];
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_option_exits_with_2_or_as_foreman_with_1() {
+    fn a_wrong_option_exits_with_2_but_with_1_under_the_name_foreman() {
         assert_eq!(refused("dyno start --nope").0, 2);
         assert_eq!(refused("foreman start --nope").0, 1);
         for line in ["honcho", "honcho bogus", "honcho export", "honcho start --nope", "honcho start -x"] {

@@ -207,7 +207,7 @@ impl Line<'_> {
         let quoted: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
         // Anything else is an argument that the command always needs.
         if missing.iter().any(|name| name.starts_with('-'))
-            && let Some(option) = self.needy_option()
+            && let Some(option) = self.option_that_needs_another()
         {
             let hint = self.with_one_of(&missing).unwrap_or_else(|| self.help_hint());
             return Complaint::new(format!("`{option}` needs {}", one_of(&quoted)), hint);

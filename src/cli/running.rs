@@ -20,10 +20,10 @@ pub struct RunningArgs {
     /// Root of the app [default: the app that runs here]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, hide_short_help = true)]
     pub root: Option<PathBuf>,
-    /// Only what was started with this Procfile
+    /// Only apps started with this Procfile
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub procfile: Option<PathBuf>,
-    /// Print JSON, errors on stderr as well
+    /// Print JSON, and errors as JSON on stderr
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
@@ -52,7 +52,7 @@ pub struct DynoArgs {
 }
 
 impl DynoArgs {
-    /// All names, in the order of the kinds of options.
+    /// All names: first the arguments, then those after `-d`, then those after `-p`.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         self.names.iter().chain(&self.dynos).chain(&self.types).map(String::as_str)
     }
@@ -85,7 +85,7 @@ pub struct PsArgs {
     /// Which app, and how.
     #[command(flatten)]
     pub running: RunningArgs,
-    /// Accepted for users of the platform's tool; all columns are always there.
+    /// Accepted for users of the platform's tool; all columns are always shown.
     #[arg(short = 'x', long, hide = true)]
     pub extended: bool,
 }
