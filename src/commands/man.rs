@@ -26,7 +26,7 @@ const FILES: [(&str, &str); 4] = [
     ),
     (
         "$XDG_RUNTIME_DIR/dyno, /tmp/dyno-UID",
-        "Locks and sockets of what runs, and locks on the ports that `-p auto` chose.",
+        "Locks and sockets of running apps, and locks on the ports that `-p auto` chose.",
     ),
 ];
 

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::runtime::{self, Usage};
 use crate::supervisor::Outcome;
 
-/// The columns, in order. Those of `true` are aligned to the right.
+/// The columns, in order; true: aligned to the right.
 const COLUMNS: [(&str, bool); 9] = [
     ("DYNO", false),
     ("STATE", false),

@@ -25,7 +25,7 @@ use crate::supervisor::Outcome;
 /// Maximum number of commands that one hint offers.
 const MAX_OFFERED: usize = 3;
 
-/// Programs that delete something or end other programs: no hint puts such a line together.
+/// Programs that delete something or end other programs: no hint suggests such a command.
 const NEVER_OFFERED: [&str; 12] =
     ["dd", "halt", "killall", "mkfs", "mv", "pkill", "poweroff", "reboot", "rm", "rmdir", "shred", "truncate"];
 

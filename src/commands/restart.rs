@@ -44,7 +44,7 @@ pub(super) fn body(grace: Option<Seconds>) -> Vec<u8> {
     serde_json::to_vec(&request).unwrap_or_default()
 }
 
-/// The start and the path for each name; for all dynos of each start without names.
+/// The start and the path for each name; without names, each start and the path of all its dynos.
 pub(super) fn targets<'a>(
     app: &'a RunningApp,
     names: impl Iterator<Item = &'a str>,

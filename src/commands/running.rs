@@ -1,7 +1,7 @@
-//! Finds the app that a command is about among those that run, and asks it (S10.1, S10.2).
+//! Finds the running app that a command is about, and sends requests to it (S10.1, S10.2).
 //!
 //! Decides which directories are searched; `api::meant_starts` decides which starts are meant. Not here: what the commands
-//! ask, and how they print the answer.
+//! request, and how they print the answer.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ impl Failure {
                 )
             }
             NoAnswer::Refused(error) => {
-                let message = format!("cannot ask `dyno` (pid {pid}): {}", reason(error));
+                let message = format!("cannot reach `dyno` (pid {pid}): {}", reason(error));
                 Self::new(Status::Internal, "no_answer", message, "")
             }
         }
@@ -159,8 +159,8 @@ impl RunningApp {
             }
             (MeantBy::OneOf(starts), _) => {
                 let pids: Vec<String> = starts.iter().map(|start| format!("pid {}", start.pid)).collect();
-                let message = format!("several runs of this app are possible: {}", pids.join(", "));
-                let hint = "stop the others, or run this command inside a dyno of the run that you mean";
+                let message = format!("several starts of this app match: {}", pids.join(", "));
+                let hint = "stop the others, or run this command inside a dyno of the one that you mean";
                 Err(Failure::new(Status::Usage, "ambiguous", message, hint))
             }
         }
@@ -205,12 +205,12 @@ impl RunningApp {
         Ok(Look { starts, seen })
     }
 
-    /// Asks every start the same question. One that ends meanwhile is left out.
+    /// Sends the same query to every start. A start that ends meanwhile is left out.
     fn see<T: DeserializeOwned>(&self, what: &str) -> Result<Vec<(&StartDescription, T)>, Failure> {
         of_each(self.starts.iter(), |start| Ok((start, self.ask(start, "GET", what, &[])?)))
     }
 
-    /// Sends a request to a start. `path`: below that of the app.
+    /// Sends a request to a start. `path`: relative to the path of the app.
     pub(super) fn ask<T: DeserializeOwned>(
         &self,
         start: &StartDescription,

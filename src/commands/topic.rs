@@ -66,7 +66,7 @@ impl Block {
     }
 }
 
-/// The page as text. Code keeps its lines, however long: a command that was broken could not be copied.
+/// The page as text. Code keeps its lines, however long: a wrapped command could not be copied.
 fn page(markdown: &str, columns: usize, heading: &Style) -> String {
     let mut out = String::new();
     let mut block = Block::default();

@@ -106,7 +106,7 @@ fn read_layers(
     let (paths, named_by) = env_paths(places, findings);
     for path in paths {
         let name = places.shown(&path);
-        // `web: npm start` is also an assignment, so nothing else would be wrong with it.
+        // `web: npm start` is also a valid assignment, so nothing else would report this mistake.
         if file_option(&name) == Some("-f") {
             let hint = format!("to use it as the Procfile, write `-f {name}`");
             findings.add_file(Severity::Warning, &name, "is read as a file of config vars", &hint);

@@ -20,10 +20,10 @@ use crate::model::{Dialect, DynoSpec, Environment, Shell};
 /// Where the shell looks for programs if `PATH` is not set.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A shorter word is one typo away from some program by chance.
+/// A shorter word gets no suggestion: by chance, it is one typo away from some program.
 const SHORTEST_TYPO: usize = 4;
 
-/// Linux reads no more of the first line of a script.
+/// Linux reads no more than this of the first line of a script.
 const FIRST_LINE_BYTES: u64 = 256;
 
 /// Where a program is looked for.
@@ -77,7 +77,7 @@ impl Obstacle {
         let program = &self.program;
         match (&self.kind, &self.own_file) {
             (ObstacleKind::Missing, _) if program.contains(' ') => {
-                format!("remove the quotes, which make one name of it: `{program}`")
+                format!("remove the quotes, which make it a single word: `{program}`")
             }
             (ObstacleKind::Missing, _) if program.starts_with('/') => "check the path".to_owned(),
             (ObstacleKind::Missing, _) if program.contains('/') => {
@@ -181,7 +181,7 @@ fn hint(spec: &DynoSpec, profile: bool) -> Option<String> {
     let obstacle = lookup.obstacle(&program_of(line)?)?;
     match obstacle.kind {
         ObstacleKind::Missing if obstacle.program.contains(' ') => Some(obstacle.hint()),
-        // The line of the shell says that already.
+        // The shell's own message says that already.
         ObstacleKind::Missing | ObstacleKind::Directory => None,
         ObstacleKind::NotExecutable => Some(obstacle.hint()),
         ObstacleKind::WindowsLineEnds | ObstacleKind::NoInterpreter(_) => {

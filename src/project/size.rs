@@ -99,7 +99,7 @@ fn too_long(file: &str, entry: &ProcfileEntry, line: &[u8]) -> Option<Finding> {
     (bytes > MAX_VARIABLE_BYTES).then(|| {
         let message =
             format!("the command of `{name}` is {bytes} bytes long, and the system allows {MAX_VARIABLE_BYTES}");
-        let hint = "put it into a script and run the script";
+        let hint = "put it in a script and run the script";
         Finding::new(Severity::Error, file, entry.line, message, hint).about(name)
     })
 }

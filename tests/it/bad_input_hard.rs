@@ -60,7 +60,7 @@ fn s1_6_a_too_long_command_line_is_refused_before_any_dyno_starts() {
     let error = |between: &str, bytes: usize| {
         format!(
             "error: Procfile:2: the command of `big` is {bytes} bytes long, and the system allows \
-             131072\n{between}hint: put it into a script and run the script\n"
+             131072\n{between}hint: put it in a script and run the script\n"
         )
     };
     for bytes in [limit + 1, 1 << 20] {

@@ -94,7 +94,7 @@ fn s1_6_check_and_run_explain_scripts_without_an_interpreter() {
         note(
             4,
             "`d` runs `./plain x`, which does not exist",
-            "remove the quotes, which make one name of it: `./plain x`",
+            "remove the quotes, which make it a single word: `./plain x`",
         ),
     ];
     app.dyno(["check"]).run().expect(Ended::Code(0), "valid procfile detected (a, b, c, d)\n", &stderr.concat());
@@ -125,7 +125,7 @@ fn s1_6_a_dyno_whose_command_was_not_executed_says_what_to_do() {
     let crlf = format!("`./crlf` {CRLF}: {NO_CRLF}");
     let alien = format!("`./alien` {ALIEN}: {NO_ALIEN}");
     let env = format!("`./env` {ENV}: {NO_ENV}");
-    let quotes = "remove the quotes, which make one name of it: `no-such x`";
+    let quotes = "remove the quotes, which make it a single word: `no-such x`";
 
     for (name, status, fact, hint) in [
         ("a", 127, not_found, Some(crlf.as_str())),

@@ -70,7 +70,7 @@ fn s1_6_a_command_that_is_too_long_is_an_error() {
     let app = App::new(&format!("web: true # {line}\n"));
 
     let fact = "Procfile:1: the command of `web` is 131080 bytes long, and the system allows 131072";
-    app.refuses(&["start"], 78, &error(fact, "put it into a script and run the script"));
+    app.refuses(&["start"], 78, &error(fact, "put it in a script and run the script"));
 
     let fact = "the command is too long: Argument list too long";
     app.refuses(&["run", "env", &line[..(1 << 17) - 5]], 126, &error(fact, "give fewer or shorter arguments"));

@@ -150,7 +150,7 @@ impl AppValues {
         formation.into_iter().map(|entry| (entry.process_type + after, cut(&entry.command))).collect()
     }
 
-    /// Its dynos.
+    /// The dynos of the app that runs here; nothing if none runs.
     fn running_dynos(&self) -> Vec<(String, String)> {
         let dynos = self.running_app().and_then(|app| app.dynos().ok()).unwrap_or_default();
         dynos.into_iter().map(|(_, dyno)| (dyno.name, cut(&dyno.command))).collect()

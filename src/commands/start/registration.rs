@@ -1,7 +1,7 @@
 //! Makes a start known to commands: its description, its lock and its socket (S10.1).
 //!
-//! Decides the name of the app and which starts keep others from starting the same process types. Not here: how locks and
-//! sockets work (`runtime`).
+//! Decides the name of the app and which starts prevent others from starting the same process types. Not here: how locks
+//! and sockets work (`runtime`).
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -130,7 +130,7 @@ pub(super) fn register(
     Ok(Some(ApiStart { registered, facts }))
 }
 
-/// Whether this process runs inside a dyno of a start that lives.
+/// Whether this process runs inside a dyno of a live start.
 fn is_inside_dyno(directory: &RuntimeDirectory) -> bool {
     let Ok(session) = env::var("DYNO_SESSION") else { return false };
     directory.starts().is_ok_and(|living| living.starts.iter().any(|start| start.session == session))
