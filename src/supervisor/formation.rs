@@ -78,7 +78,7 @@ impl Supervisor {
         Ok(added)
     }
 
-    /// A dyno that is not part of the formation any more.
+    /// Stops and removes a dyno that is not part of the formation any more.
     fn leave(&mut self, id: SlotId, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         if slot.state.may_be_stopped() {

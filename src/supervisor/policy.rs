@@ -133,7 +133,7 @@ impl Policy {
     const DEFAULT_STOP_SIGNAL: i32 = 15;
 
     /// How long after the first stop signal the remaining processes get it: 1 s less than the grace period, or half of
-    /// one of 2 s or less (S6.6). None: the grace period is zero, and there is only SIGKILL.
+    /// a grace period of 2 s or less (S6.6). None: the grace period is zero, and there is only SIGKILL.
     #[must_use]
     pub fn stop_rest_after(grace: Duration) -> Option<Duration> {
         const BEFORE_KILL: Duration = Duration::from_secs(1);

@@ -120,7 +120,7 @@ impl Supervisor {
         if let Some((_, slot)) = slots().find(|(_, slot)| slot.role != Role::Formation) {
             return Err(Refusal::RunsOnce { dyno: slot.spec.dyno.clone() });
         }
-        // The formation does not have these any more, although something of them may be left.
+        // Without dynos that are being removed from the formation: some of their processes may still be running.
         let ids: Vec<SlotId> = slots().filter(|(_, slot)| slot.intent != Intent::Leave).map(|(id, _)| id).collect();
         if let (Target::Dyno(name), true) = (target, ids.is_empty()) {
             return Err(self.unknown_dyno(name));

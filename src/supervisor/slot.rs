@@ -73,12 +73,12 @@ pub(super) enum Role {
     OneOff(Listener),
 }
 
-/// What hears the end of a one-off dyno.
+/// What reacts to the end of a dyno that runs once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listener {
     /// The gate of the release phase (S8): the formation boots if it exits with 0.
     ReleaseGate,
-    /// The smoke whose command it is.
+    /// The smoke test whose command it is.
     Smoke,
     /// Only the log.
     Log,

@@ -250,7 +250,7 @@ fn s10_2_a_stop_while_a_restart_is_pending_wins() {
 }
 
 #[test]
-fn s10_2_a_stop_of_all_ends_the_start_with_0() {
+fn s10_2_stopping_everything_ends_the_start_with_0() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
 
     let lines = ask(&mut supervisor, Command::Stop(Target::All, None), at(1));
@@ -323,7 +323,7 @@ fn s10_2_in_the_release_phase_only_the_coming_formation_can_change() {
 }
 
 #[test]
-fn s10_2_a_stop_of_all_ends_the_release_phase() {
+fn s10_2_stopping_everything_ends_the_release_phase() {
     let mut supervisor = Supervisor::new(with_release(&["web.1"]), Policy::default());
     boot(&mut supervisor);
     spawned(&mut supervisor, "release.1", at(0));

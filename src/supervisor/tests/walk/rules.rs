@@ -283,7 +283,7 @@ impl Model {
         }
         for (id, run) in &self.runs {
             rule!(self.cause.is_none() || run.stopped || run.killed, "run {} must be stopped", id.0);
-            rule!(run.verdict.is_none() || run.stopped || run.killed, "run {} was to end", id.0);
+            rule!(run.verdict.is_none() || run.stopped || run.killed, "run {} should have been stopped", id.0);
             rule!(run.seen != Seen::Group || run.stopped || run.killed, "the rest of run {} must be stopped", id.0);
             rule!(!self.may_kill || run.killed, "run {} must be killed now", id.0);
             let mut dues = [run.boot_due, run.rest_due, run.kill_due, run.answer_due].into_iter().flatten();
