@@ -11,7 +11,7 @@ use crate::model::{Environment, ProcessType};
 pub struct AppFacts {
     /// Its name (S10.3).
     pub name: String,
-    /// The directory it was started from, which makes its id.
+    /// The directory it was started from. Its id depends on this.
     pub root: String,
     /// The address of its web process type, if it has one: `http://127.0.0.1:5000`.
     pub url: Option<String>,

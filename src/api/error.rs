@@ -38,7 +38,7 @@ impl ApiError {
         Self::new(400, "bad_request", message)
     }
 
-    /// 403: the client may not ask.
+    /// 403: the client is not allowed to send requests.
     #[must_use]
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, "forbidden", message)

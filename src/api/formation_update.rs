@@ -93,9 +93,7 @@ fn scale(name: &ProcessType, quantity: &Value) -> Result<Scale, ApiError> {
     };
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let message = format!("the quantity of `{name}` is not a number");
-        return Err(
-            ApiError::invalid_params(message).with_hint("write a number such as 2, or a change such as `\"+1\"`")
-        );
+        return Err(ApiError::invalid_params(message).with_hint("write a number such as 2, or a change such as `+1`"));
     }
     match digits.parse::<u16>() {
         Ok(amount) if amount <= MAX_QUANTITY => Ok(change(amount)),
@@ -106,7 +104,7 @@ fn scale(name: &ProcessType, quantity: &Value) -> Result<Scale, ApiError> {
     }
 }
 
-/// The text without what a message has no room for.
+/// The text, cut to a length that fits a message.
 pub(super) fn shortened(text: &str) -> String {
     const LONGEST: usize = 60;
     if text.chars().count() <= LONGEST { text.to_owned() } else { text.chars().take(LONGEST).chain(['…']).collect() }

@@ -10,12 +10,12 @@ const FNV_PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 pub fn stable_id(texts: &[&str]) -> String {
     let mut hash = FNV_OFFSET;
     for text in texts {
-        // A byte that is not in UTF-8 separates the texts, so that `a`, `bc` and `ab`, `c` differ.
+        // A byte that never occurs in UTF-8 separates the texts, so that `a`, `bc` and `ab`, `c` differ.
         for byte in text.bytes().chain([0xff]) {
             hash = (hash ^ u128::from(byte)).wrapping_mul(FNV_PRIME);
         }
     }
-    // Version 8 (made in the maker's own way) and the variant of RFC 9562.
+    // Version 8 (custom) and the variant of RFC 9562.
     let hash = hash & !(0xf << 76) & !(0x3 << 62) | (0x8 << 76) | (0x2 << 62);
     let digits = format!("{hash:032x}");
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();

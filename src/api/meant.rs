@@ -150,7 +150,7 @@ mod tests {
         let inside = |session: &str| Whereabouts { session: Some(session.to_owned()), ..at(&["/srv/shop"]) };
 
         assert_eq!(meant(&starts, &inside("smoke")), these(&["smoke"]));
-        assert_eq!(meant(&starts, &inside("of a run that is over")), these(&["shop"]));
+        assert_eq!(meant(&starts, &inside("of a run that has ended")), these(&["shop"]));
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl ReplayKey {
 /// What is known about a request that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// It is new: it must be carried out, and then [`Replays::finish`] be called.
+    /// It is new: carry it out, then call [`Replays::finish`].
     New,
     /// It is being carried out.
     Running,

@@ -12,7 +12,7 @@ use crate::app::Scale;
 use crate::model::{DynoName, ProcessType};
 use crate::supervisor::{Command, Target};
 
-/// Most parts of a path. No known path has more than 7.
+/// The most parts that a path can have. No known path has more than 7.
 const MAX_SEGMENTS: usize = 16;
 
 /// The parts of a request that decide what it asks for.
@@ -127,7 +127,7 @@ impl ApiRequest<'_> {
     /// Decides what the request asks for.
     ///
     /// # Errors
-    /// 400, 404 or 422, if it asks for nothing that exists here.
+    /// 400 or 422 if the request is wrong; 404 if what it names does not exist here.
     pub fn asks(&self, app: &AppFacts) -> Result<Asked, ApiError> {
         let segments = segments(self.path)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();

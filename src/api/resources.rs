@@ -10,7 +10,7 @@ use crate::supervisor::{DynoRole, PublicState, Quantity, Restarted, Row, Snapsho
 /// The size of every dyno. Not a name of the platform, so that its client does not compute a price from it.
 const SIZE: &str = "Local";
 
-/// What the platform calls the place where apps run, and what they run on.
+/// The name of our only region (the place where apps run) and stack (the system they run on).
 const LOCAL: &str = "local";
 
 /// An error.
@@ -177,7 +177,7 @@ pub struct DynoResource {
     pub state: String,
     /// Its size; without effect.
     pub size: String,
-    /// Since when it is in that state.
+    /// When it entered that state.
     pub updated_at: String,
     /// The same.
     pub created_at: String,

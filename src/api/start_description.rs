@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// One start of an app. It counts only while its file is locked by the start itself.
+/// One start of an app. It is valid only while the start itself holds the lock on its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartDescription {
     /// The process id of `dyno`.
@@ -42,11 +42,11 @@ pub struct StartDescription {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StartKind {
-    /// A start that keeps others from starting the same process types.
+    /// A start that prevents others from starting the same process types.
     Start,
     /// A start that runs beside others: inside a dyno, or under the name of another tool.
     Beside,
-    /// A smoke.
+    /// A smoke test.
     Smoke,
 }
 

@@ -170,7 +170,7 @@ fn s10_3_recorded_requests_get_every_field_that_is_read() {
 }
 
 #[test]
-fn s10_3_another_app_is_not_found_and_the_own_id_is() {
+fn s10_3_the_app_is_found_by_its_id_and_another_app_is_not() {
     let id = app().id();
 
     let expected = serde_json::json!({
@@ -195,7 +195,7 @@ fn s10_3_a_dyno_is_found_by_name_and_by_id() {
 }
 
 #[test]
-fn s10_3_own_fields_are_added_to_those_of_the_platform() {
+fn s10_3_our_fields_are_added_to_those_of_the_platform() {
     let (_, dynos) = get("/apps/app/dynos");
 
     assert_eq!((&dynos[0]["pid"], &dynos[0]["restarts"]), (&4711.into(), &0.into()));

@@ -80,7 +80,7 @@ pub enum WaitResult {
     Crashed,
     /// One was stopped, has ended as allowed, or its slot is gone.
     Gone,
-    /// The time is over.
+    /// The time limit was reached.
     Late,
 }
 
@@ -88,7 +88,7 @@ pub enum WaitResult {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwaitedDynos {
     target: Target,
-    /// Only a run after this one counts.
+    /// Only a later run than this one satisfies the wait.
     after: Option<u64>,
 }
 
@@ -106,7 +106,7 @@ impl WaitRequest {
     /// 404 if a name is neither that of a dyno nor that of a process type; 422 if a number is too high.
     pub fn condition(&self) -> Result<WaitCondition, ApiError> {
         if self.timeout > MAX_TIMEOUT || self.dynos.len() > MAX_AWAITED {
-            let message = format!("at most {MAX_AWAITED} dynos can be waited for, for at most {MAX_TIMEOUT} seconds");
+            let message = format!("a wait can name at most {MAX_AWAITED} dynos and last at most {MAX_TIMEOUT} seconds");
             return Err(ApiError::invalid_params(message));
         }
         let awaited = |dyno: &RestartedDyno| Ok(AwaitedDynos { target: target(&dyno.name)?, after: dyno.run });

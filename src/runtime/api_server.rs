@@ -1,8 +1,8 @@
 //! Accepts API clients on the socket of this start (S10.3), with limits that a misbehaving client cannot exceed.
 //!
 //! Each connection carries one request. At most [`MAX_CONNECTIONS`] are open, besides those that wait for dynos; a new one
-//! replaces the oldest one whose request has not arrived yet, so that half requests never keep others out. Not here: what
-//! a request means (`api`) and what is done about it (`api_service`).
+//! replaces the oldest one whose request has not arrived yet, so that unfinished requests never keep others out. Not
+//! here: what a request means (`api`) and what is done about it (`api_service`).
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What front ends ask of a running formation: commands, its state, and to be notified of a state.
 //!
 //! Passes commands on to the supervisor and each reply back. Decides nothing, and does nothing while it is idle: waits are
-//! looked at only after something has happened.
+//! checked only after something has happened.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::run_loop::Runtime;
 use crate::supervisor::{Command, Event, Refusal, Reply, RequestId, Snapshot};
 
-/// Calls that are sent and not taken yet. Further callers wait.
+/// The most calls that are sent but not received yet. Further callers wait.
 const MAX_CALLS: usize = 64;
 
 /// One call. Its sender ends without an answer if everything has ended meanwhile.

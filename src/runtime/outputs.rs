@@ -67,7 +67,7 @@ impl Outputs {
         self.tasks_of.insert(dyno.clone(), Task { orders: sender, unshown_ends });
     }
 
-    /// Gives an order to the output of a dyno, which must exist: its lines would be lost, or the dyno would block.
+    /// Gives an order to the output of a dyno, which must exist: else its lines would be lost, or the dyno would block.
     pub(super) fn order(&self, dyno: &DynoName, order: Order) {
         let Some(task) = self.tasks_of.get(dyno) else {
             debug_assert!(false, "an order to the output of {dyno}, which does not exist");
@@ -114,8 +114,8 @@ impl Outputs {
     }
 
     /// Lets the tasks carry out their orders, as long as they make progress.
-    pub(super) async fn work_off(&self) {
-        self.backlog.work_off().await;
+    pub(super) async fn carry_out_orders(&self) {
+        self.backlog.carry_out_orders().await;
     }
 
     /// Ends all tasks once they have shown what is left.

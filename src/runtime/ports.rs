@@ -35,7 +35,7 @@ pub struct PortHolder {
 pub enum BindMode {
     /// With `SO_REUSEADDR`, like most servers. Connections of an earlier run in `TIME_WAIT` do not matter (S5.3).
     ReuseAddress,
-    /// Without it. Such connections block the port until they expire, after a minute (S5.4).
+    /// Without `SO_REUSEADDR`. Connections in `TIME_WAIT` block the port until they expire, after a minute (S5.4).
     Plain,
 }
 

@@ -245,7 +245,7 @@ impl Runtime {
             }
             // `started` is shown before anything that happens later, such as `sending SIGTERM to all processes`.
             if has_started {
-                self.outputs.work_off().await;
+                self.outputs.carry_out_orders().await;
             }
         }
         (result == Err(Lost)).then_some(Finished::GuardianLost)

@@ -267,8 +267,8 @@ impl RuntimeDirectory {
         Some(file)
     }
 
-    /// Removes the files of starts that have ended without doing so. Called behind the gate, so that nothing that is
-    /// just being created is taken for outdated.
+    /// Removes the files of starts that have ended without doing so. Called with the gate locked, so that files that
+    /// are just being created are not removed.
     fn remove_outdated(&self, files: &[StartFile]) {
         for file in files.iter().filter(|file| self.held_description(&file.session).is_none()) {
             self.remove(&file.session, file.ending);
@@ -321,8 +321,8 @@ pub(super) fn lock(file: File, how: FlockArg) -> io::Result<Flock<File>> {
     Flock::lock(file, how).map_err(|(_, errno)| errno.into())
 }
 
-/// Whether another process holds the lock on this file. The look takes a shared lock for a moment, so that two looks at
-/// the same time do not see each other.
+/// Whether another process holds the lock on this file. The check takes a shared lock for a moment, so that two checks
+/// at the same time do not mistake each other for a start.
 fn is_locked(file: &File) -> bool {
     let Ok(file) = file.try_clone() else { return true };
     lock(file, FlockArg::LockSharedNonblock).is_err()

@@ -12,7 +12,7 @@ use nix::unistd::{SysconfVar, sysconf};
 pub struct Usage {
     /// CPU time since they were started.
     pub cpu: Duration,
-    /// Memory in bytes. What several processes share is counted for each of them.
+    /// Memory in bytes. Shared memory is counted for each process that uses it.
     pub memory: u64,
 }
 
@@ -28,7 +28,7 @@ struct Process {
 
 /// The usage of each dyno. `leaders`: the process ids of the `dyno` that runs it, and of its leader.
 ///
-/// A process belongs to the dyno that it descends from, else to that of its session: a leader leads a session.
+/// A process belongs to the dyno that it descends from, else to the dyno whose leader leads its session.
 #[must_use]
 pub fn usage_of(leaders: &[(i32, i32)]) -> Vec<(i32, Usage)> {
     let mut usages: Vec<(i32, Usage)> = leaders.iter().map(|(_, leader)| (*leader, Usage::default())).collect();

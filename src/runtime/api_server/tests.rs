@@ -24,7 +24,7 @@ use crate::app::Scale;
 use crate::model::{DynoName, Environment, ProcessType};
 use crate::supervisor::{Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, Reply, Row, Snapshot};
 
-/// A server on a socket of its own, and what its run loop was asked.
+/// A server on its own socket, and the commands that its run loop received.
 struct Server {
     directory: PathBuf,
     path: PathBuf,
@@ -231,7 +231,7 @@ fn s10_3_half_a_request_is_answered_with_408_and_closed() {
 }
 
 #[test]
-fn s10_3_what_is_not_http_gets_an_error_of_the_platforms_shape() {
+fn s10_3_bytes_that_are_not_http_get_an_error_in_the_platforms_shape() {
     with_server(|server| async move {
         let long = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(200_000));
         let path = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(200_000));
@@ -285,7 +285,7 @@ fn s10_3_deep_json_and_garbage_after_a_request_are_harmless() {
 }
 
 #[test]
-fn s10_3_a_thousand_half_requests_keep_no_client_out() {
+fn s10_3_a_thousand_unfinished_requests_do_not_block_a_client() {
     with_server(|server| async move {
         let mut half = Vec::new();
         for _ in 0..1_000 {
@@ -319,7 +319,7 @@ fn s10_3_a_client_that_reads_nothing_is_cut_off() {
 }
 
 #[test]
-fn s10_3_clients_that_wait_keep_no_other_client_out() {
+fn s10_3_waiting_clients_do_not_block_others() {
     with_server(|server| async move {
         let body = r#"{"timeout":60}"#;
         let request = format!("POST /dyno/wait HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len());
