@@ -234,8 +234,8 @@ impl Guardian {
     /// Appends the reports that have arrived to `reports`, even before an error.
     ///
     /// # Errors
-    /// [`Lost`] if the guardian is gone and all its reports have been returned, or if something else than a report has
-    /// arrived. The end of that could only be guessed, so that a wait for more might never end.
+    /// [`Lost`] if the guardian is gone and all its reports have been returned, or if bytes that are not a report have
+    /// arrived. Their end could only be guessed, so that a wait for more might never end.
     pub fn receive(&mut self, reports: &mut Vec<Report>) -> Result<(), Lost> {
         let mut buffer = [0; 4096];
         let mut open = true;

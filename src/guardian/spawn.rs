@@ -3,7 +3,7 @@
 //! The child shares the guardian's memory until its exec (`CLONE_VM`): copying it would cost more than the exec. It runs
 //! on a stack of its own and makes system calls without the C library, so it never writes to memory that the guardian
 //! uses, not even to `errno`. The guardian does not wait for the exec, which can hang, for example on a dead network file
-//! system: it lends the memory that the child reads until a pipe says that the exec is over. An error comes back over
+//! system: it lends the memory that the child reads until a pipe says that the exec has ended. An error comes back over
 //! that pipe, which a successful exec closes. Signal dispositions are those of the guardian, where all are the default.
 //! One of the two files that may contain `unsafe`. The other is `sys`.
 #![expect(unsafe_code, reason = "clone, and the code between it and exec, have no safe interface")]

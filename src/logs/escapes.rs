@@ -114,7 +114,7 @@ pub(super) fn copy_with_colors(line: &[u8], style: &mut Style, out: &mut Vec<u8>
     Style::PLAIN.write_change(*style, out);
     out.extend_from_slice(line);
     style.apply_all(line);
-    // A sequence that the line end has cut would go on in the next line. The escape character of the reset ends it.
+    // A sequence that the line end has cut would continue in the next line. The escape character of the reset ends it.
     if !style.is_plain() || unfinished_bytes(line) > 0 {
         out.extend_from_slice(RESET);
     }

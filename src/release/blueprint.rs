@@ -125,7 +125,7 @@ impl Blueprint {
         for (key, value) in one_off.variables.iter() {
             spec.environment.set(key, value.reveal());
         }
-        // It uses the port of another dyno, if any, and is never waited for.
+        // If it has a port, that is the port of another dyno, and nothing waits until it listens.
         DynoSpec { port: None, ..spec }
     }
 
@@ -174,7 +174,7 @@ impl Blueprint {
         }
     }
 
-    /// Like on the platform: a command that asks a question fails at once instead of waiting for ever.
+    /// Like on the platform: a command that asks a question fails at once instead of waiting forever.
     fn without_input(&self) -> DynoStreams {
         DynoStreams { io: self.settings.io, focus: Focus::Elsewhere, stdin_is_empty: true }
     }

@@ -1,4 +1,4 @@
-//! A command that runs once: what is not the same for all of them.
+//! A command that runs once: the settings in which one-off dynos differ.
 
 use crate::app::{PortVariable, join_words};
 use crate::model::Environment;

@@ -73,7 +73,7 @@ pub fn program_word(command_line: &[u8]) -> Option<Vec<u8>> {
     word.filter(|word| is_plain && !word.expands).map(|word| word.literal)
 }
 
-/// The first word in the place of a command that bash has and `/bin/sh` may not have.
+/// The first word that is used as a command and that bash has, but `/bin/sh` may not have.
 #[must_use]
 pub fn bash_word(command_line: &[u8]) -> Option<&'static str> {
     let mut begins_command = true;

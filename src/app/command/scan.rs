@@ -30,7 +30,7 @@ pub enum Construct {
     Parentheses,
     /// `${…}`.
     Braces,
-    /// `${…}` in double quotes, also by way of other braces.
+    /// `${…}` in double quotes, also if nested in other braces.
     QuotedBraces,
 }
 

@@ -90,7 +90,7 @@ impl<'t> Json<'_, 't> {
         self.advance(part.get().as_ptr().addr() - self.text.as_ptr().addr() + part.get().len());
     }
 
-    /// Moves behind a bracket.
+    /// Moves past a bracket.
     fn pass_bracket(&mut self) {
         self.next_byte();
         self.advance(self.at + 1);

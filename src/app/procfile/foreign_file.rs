@@ -1,7 +1,7 @@
 //! Guesses what kind of file was passed as a Procfile, if it is not a Procfile.
 //!
 //! One message about the file is more helpful than forty about its lines. The guess uses the first line that is not blank,
-//! the key `services`, and the first rejected line that says something: conflict markers and keys such as `web:` do not.
+//! the key `services`, and the first rejected line that is a clue: conflict markers and keys such as `web:` are not.
 //! `line` decides which lines are rejected.
 
 use super::RejectedLine;

@@ -1,4 +1,4 @@
-//! What the client refuses to send, what it makes of invalid reports, and the reasons for a failed start.
+//! What the client refuses to send, how it handles invalid reports, and the reasons for a failed start.
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::model::{Environment, Focus, Launch, Shell};
 
-/// A guardian that never was: its end of the socket is in the hands of the test.
+/// A guardian without a process: the test holds its end of the socket.
 fn guardian() -> (ManuallyDrop<Guardian>, OwnedFd) {
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_NONBLOCK).unwrap();
     let (queue, sending, received) = (VecDeque::new(), Vec::new(), Vec::new());
@@ -72,7 +72,7 @@ fn reports_are_returned_as_soon_as_they_are_complete() {
 }
 
 #[test]
-fn something_else_than_a_report_means_that_the_guardian_is_lost() {
+fn bytes_that_are_not_a_report_mean_that_the_guardian_is_lost() {
     let too_large = Header { kind: 14, payload_bytes: u32::MAX, run: RunId(7) }.encode().to_vec();
     let unknown_kind = frame(RunId(7), 99, Vec::new());
     let cut_payload = frame(RunId(7), 11, vec![1]);
@@ -87,7 +87,7 @@ fn something_else_than_a_report_means_that_the_guardian_is_lost() {
 }
 
 #[test]
-fn a_request_that_is_too_large_fails_and_the_guardian_goes_on() {
+fn a_request_that_is_too_large_fails_and_the_guardian_still_works() {
     let (mut guardian, theirs) = guardian();
     let mut environment = Environment::default();
     environment.set("BIG", vec![b'x'; MAX_PAYLOAD_BYTES]);

@@ -246,7 +246,7 @@ fn s6_10_an_environment_that_stays_empty_is_finally_accepted() {
 }
 
 #[test]
-fn s6_10_a_process_that_is_long_in_an_exec_is_still_checked_again() {
+fn s6_10_a_process_in_a_long_exec_is_checked_again() {
     let mut world = World::new();
     world.evidence.insert(30, FakeEvidence { marks: Marks::Executing, ..FakeEvidence::default() });
     world.add(process(30, 1)).scan();
