@@ -19,7 +19,7 @@ pub(crate) fn web_and_worker() -> App {
 }
 
 #[test]
-fn s13_4_options_before_the_command_are_moved_behind_it() {
+fn s13_4_options_before_the_command_are_moved_after_it() {
     let only =
         "only `-f`, `-d` and `-e` may come before the command; write others after it, as in `dyno start -p 3000`";
     each_fails(
@@ -68,7 +68,7 @@ fn s13_4_an_option_of_another_command_names_that_command() {
 }
 
 #[test]
-fn s13_4_a_word_of_another_tool_says_what_dyno_has_for_it() {
+fn s13_4_a_command_of_another_tool_suggests_what_dyno_has_for_it() {
     let reload = "to read changed files, press Ctrl-C in the terminal of `dyno start`, then type `dyno start` again";
     let cases: Vec<(&str, &str)> = vec![
         ("reload", reload),
@@ -97,7 +97,7 @@ fn s13_4_a_word_of_another_tool_says_what_dyno_has_for_it() {
         ("overmind restart", "did you mean `dyno restart`?"),
         ("hivemind", "did you mean `dyno start`?"),
         ("hivemind -p 1", "did you mean `dyno start -p 1`?"),
-        // No hint puts a line together that deletes something.
+        // No hint suggests a command that deletes something.
         ("rm -rf /", "`dyno --help` lists the commands"),
         ("reboot", "`dyno --help` lists the commands"),
     ];
@@ -109,7 +109,7 @@ fn s13_4_a_word_of_another_tool_says_what_dyno_has_for_it() {
 }
 
 #[test]
-fn s13_4_config_set_and_get_are_not_taken_for_keys() {
+fn s13_4_config_set_and_get_are_not_mistaken_for_keys() {
     let no = |word: &str| format!("`dyno config` has no command `{word}`: it shows every config var");
     each_fails(
         &web_and_worker(),
@@ -254,7 +254,7 @@ fn s13_4_an_option_that_needs_another_is_named() {
 }
 
 #[test]
-fn s13_4_options_that_exclude_each_other_show_what_is_left() {
+fn s13_4_of_two_exclusive_options_each_is_suggested_alone() {
     each_fails(
         &web_and_worker(),
         2,
@@ -327,7 +327,7 @@ fn a_file_in_place_of_a_type_suggests_its_option_even_if_it_is_missing() {
 }
 
 #[test]
-fn s13_4_help_after_help_adds_nothing() {
+fn s13_4_help_after_help_is_ignored() {
     let app = App::empty();
     let page = app.dyno(["help", "start"]).run();
 

@@ -160,7 +160,7 @@ fn s10_2_a_stopped_dyno_stays_down_until_it_is_restarted() {
 }
 
 #[test]
-fn s10_2_the_app_is_found_from_its_root_and_below_alone() {
+fn s10_2_the_app_is_found_only_from_its_root_and_below() {
     let app = App::new(TWO).file("lib/x/keep", "").file("vendor/.git/keep", "").file("other/Procfile", "web: true\n");
     let running = start(&app, []);
     let from = |path: &str| app.dyno(["ps"]).directory(&app.path(path)).run().ended;

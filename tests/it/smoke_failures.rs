@@ -15,8 +15,8 @@ fn assert_fails(finished: &Finished, status: i32, lines: &[&str]) {
     assert!(last.starts_with("smoke failed: ") && last.ends_with(&format!(" (status {status})")), "{last}");
 }
 
-/// Asserts that the smoke test fails because this web is not up in time. `at_once`: a line reports the reason at once,
-/// too.
+/// Asserts that the smoke test fails because this web dyno is not up in time. `at_once`: a line reports the reason at
+/// once, too.
 #[track_caller]
 fn assert_not_up(web: &str, http: &[&str], at_once: bool, why: &str) {
     let app = app(&format!("web: {web}\n"));
@@ -110,7 +110,7 @@ fn a_smoke_test_fails_if_only_one_of_two_web_dynos_is_up() {
     assert_fails(&finished, 75, &lines);
 }
 
-/// Asserts that the smoke test fails because this web exits while booting.
+/// Asserts that the smoke test fails because this web dyno exits while booting.
 #[track_caller]
 fn assert_exits_while_booting(web: &str, args: &[&str], status: i32, output: &[&str], how: &str, reason: &str) {
     let finished = smoke(&app(&format!("web: {web}\n")), &[args, &["--", "echo never"]].concat()).run();

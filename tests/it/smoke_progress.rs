@@ -10,7 +10,7 @@ fn with_one_progress_line(finished: &Finished) -> Vec<String> {
     text.lines().filter(|line| !is_later(line)).map(str::to_owned).collect()
 }
 
-/// Asserts what a smoke test logs that is let go after its first progress line. `lines`: those of the dynos.
+/// Asserts the log of a smoke test that waits for `go` until its first progress line. `lines`: those of the dynos.
 #[track_caller]
 fn assert_waits(procfile: &str, line: &str, lines: &[&str]) {
     let app = app(procfile).fifo("go");
