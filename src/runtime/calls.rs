@@ -118,7 +118,7 @@ impl Runtime {
                 let _ = answer.send(self.director.snapshot());
             }
             ApiCall::Settle(answer) => {
-                self.outputs.work_off().await;
+                self.outputs.carry_out_orders().await;
                 let _ = answer.send(());
             }
             ApiCall::Wait { is_decided, needs_ports, answer } => {

@@ -58,7 +58,7 @@ impl Backlog {
 
     /// Lets the tasks carry out their orders, as long as they make progress. With a slow terminal they make none, and waiting
     /// for them could take forever.
-    pub(super) async fn work_off(&self) {
+    pub(super) async fn carry_out(&self) {
         let mut before = usize::MAX;
         while (1..before).contains(&self.0.get()) {
             before = self.0.get();

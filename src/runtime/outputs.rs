@@ -115,7 +115,7 @@ impl Outputs {
 
     /// Lets the tasks carry out their orders, as long as they make progress.
     pub(super) async fn carry_out_orders(&self) {
-        self.backlog.carry_out_orders().await;
+        self.backlog.carry_out().await;
     }
 
     /// Ends all tasks once they have shown what is left.

@@ -174,7 +174,7 @@ impl Runtime {
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
             // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
             if !self.orders.is_empty() {
-                self.outputs.work_off().await;
+                self.outputs.carry_out_orders().await;
             }
             if self.send_orders().is_err() {
                 return Finished::GuardianLost;

@@ -59,7 +59,7 @@ fn s13_4_an_option_of_another_command_names_that_command() {
             (
                 "check -p 3000",
                 "unknown option `-p`",
-                "`-p` is an option of `dyno start`, `dyno logs`, `dyno restart` and 2 more",
+                "`-p` is an option of `dyno start`, `dyno logs`, `dyno restart` and 3 more",
             ),
             ("config --export", "unknown option `--export`", "`dyno help config` lists its options"),
             ("start --prot 1", "unknown option `--prot`", "did you mean `--port`?"),
@@ -76,7 +76,6 @@ fn s13_4_a_command_of_another_tool_suggests_what_dyno_has_for_it() {
         ("quit", "did you mean `dyno stop`?"),
         ("shutdown", "did you mean `dyno stop`?"),
         ("status", "did you mean `dyno ps`?"),
-        ("why web", "the log of `dyno start` shows when and why each dyno starts and ends"),
         ("log web", "did you mean `dyno logs web`?"),
         ("tail web", "did you mean `dyno logs -t web`?"),
         ("echo", "did you mean `dyno logs -t`?"),

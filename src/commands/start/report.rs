@@ -1,4 +1,4 @@
-//! What is said on stderr at the end because the log could not say it (S11).
+//! Reports on stderr at the end what the log could not report (S11).
 
 use crate::commands::show_error;
 use crate::error::{Complaint, Error, GUARDIAN_KILLED, Status};
