@@ -269,14 +269,19 @@ fn the_output_below_a_command_is_what_the_command_prints() {
 #[test]
 fn the_first_screen_in_the_readme_is_real_output() {
     // Each dyno waits for a line, not for two seconds.
-    let pause = "exec 3<\"$GO.$DYNO\"\nread -r _ <&3\n";
+    let pause = ": >\"$GO.$DYNO.$$\"\nexec 3<\"$GO.$DYNO\"\nread -r _ <&3\n";
     let app = App::empty().script("bin/sleep", pause).fifo("go.web.1").fifo("go.worker.1");
     let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart");
     let path = format!("{}:{}", app.path("bin").display(), std::env::var("PATH").unwrap());
-    let dyno = app.dyno(["start", "-t", "300", "-d", quickstart]).env("PATH", path).env("GO", app.path("go")).spawn();
+    let dyno = app.dyno(["start", "-d", quickstart]).env("PATH", path).env("GO", app.path("go")).spawn();
     for (dyno_name, shown) in [("web.1", "request 1\n"), ("worker.1", "job 1 done\n")] {
         app.release(&format!("go.{dyno_name}"));
         dyno.until_shown(shown);
+        // A signal to a child that has not run `exec` yet would be lost.
+        let prefix = format!("go.{dyno_name}.");
+        let pauses =
+            || fs::read_dir(app.path("")).unwrap().filter_map(|file| file.ok()?.file_name().into_string().ok());
+        dyno.until("the next pause has begun", || pauses().filter(|name| name.starts_with(&prefix)).count() == 2);
     }
     dyno.signal(Signal::SIGINT);
     let finished = dyno.finish();

@@ -70,6 +70,7 @@ fn s6_8_the_focused_dyno_gets_the_keys_and_its_output_has_no_prefix() {
 fn s6_8_an_unfinished_line_is_redrawn_below_the_lines_of_other_dynos() {
     let app = app("echo ready\nprintf 'name? '\nread -r name\necho \"hi $name\"\n");
     let dyno = up(focus(&app));
+    dyno.until_shown("name? ");
     dyno.terminal().type_keys(b"an");
     dyno.until_shown("name? an");
 

@@ -253,9 +253,11 @@ fn s10_4_a_stopped_terminal_does_not_hide_lines_from_clients() {
     // Stdout holds less than that.
     running.until("the last line was kept", || logs(&app, &["-n", "1"]).stdout().ends_with("| end\n"));
 
-    app.dyno(["stop"]).run().expect_end(Ended::Code(0));
+    // It ends with the start, which shows its last lines first.
+    let stopping = app.dyno(["stop"]).spawn();
     let mut shown = String::new();
     reader.read_to_string(&mut shown).unwrap();
+    stopping.finish().expect_end(Ended::Code(0));
     assert!(shown.contains("| 30000\n"));
     running.finish().expect_end(Ended::Code(0));
 }

@@ -68,7 +68,7 @@ fn s10_2_ps_shows_the_dynos_as_a_table() {
 
     let only = app.dyno(["ps", "web"]).run().stdout();
     assert!(only.contains("web.1") && !only.contains("worker.1"), "{only}");
-    let hint = "error: no dyno here matches `wbe`\n\nhint: did you mean `web`?\n";
+    let hint = "error: no dyno of `wbe` runs here\n\nhint: did you mean `web`?\n";
     on_stderr(app.dyno(["ps", "wbe"]), 2, hint);
     stop(&app, running).expect_end(Ended::Code(0));
 }
