@@ -1,5 +1,7 @@
 //! The body of `PATCH /apps/A/formation`: the new quantities of process types.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,6 +30,8 @@ struct Update {
 pub fn updates(body: &[u8]) -> Result<Vec<(ProcessType, Scale)>, ApiError> {
     let Updates { updates } = object(body, r#"{"updates":[{"type":"web","quantity":2}]}"#)?;
     let mut changes: Vec<(ProcessType, Scale)> = Vec::new();
+    // A body can name tens of thousands of types.
+    let mut known = BTreeSet::new();
     for update in updates {
         let name = match update.process_type {
             Some(Value::String(name)) => process_type(&name)?,
@@ -35,7 +39,7 @@ pub fn updates(body: &[u8]) -> Result<Vec<(ProcessType, Scale)>, ApiError> {
         };
         let Some(quantity) = update.quantity else { continue };
         let scale = scale(&name, &quantity)?;
-        if changes.iter().any(|(known, _)| *known == name) {
+        if !known.insert(name.clone()) {
             return Err(ApiError::invalid_params(format!("`{name}` has more than one quantity")));
         }
         changes.push((name, scale));
