@@ -47,4 +47,4 @@ pub use resources::{
 };
 pub use start_description::{StartDescription, StartKind};
 pub use wait::{AwaitedDynos, WaitAnswer, WaitCondition, WaitRequest, WaitResult, WaitUntil};
-pub use why::{EndResource, NextRestartResource, StageName, WhyReason, WhyResource};
+pub use why::{EndResource, NextRestartResource, WhyReason, WhyResource};

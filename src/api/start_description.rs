@@ -80,7 +80,7 @@ impl StartDescription {
         text
     }
 
-    /// The path that such a text stands for.
+    /// The path from which [`StartDescription::path_text`] made this text.
     #[must_use]
     pub fn path(text: &str) -> PathBuf {
         let mut bytes = Vec::with_capacity(text.len());

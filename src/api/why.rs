@@ -14,7 +14,7 @@ pub struct WhyResource {
     #[serde(flatten)]
     pub dyno: DynoResource,
     /// What exactly it is doing.
-    pub stage: StageName,
+    pub stage: LifeStage,
     /// Why it should run or should not.
     pub reason: WhyReason,
     /// The number of dynos of its process type in the formation.
@@ -29,39 +29,6 @@ pub struct WhyResource {
     pub next_restart: Option<NextRestartResource>,
     /// Its last lines.
     pub lines: Vec<String>,
-}
-
-/// The name of a [`LifeStage`] on the wire.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "see `LifeStage`")]
-pub enum StageName {
-    #[default]
-    Down,
-    Starting,
-    Booting,
-    Up,
-    Stopping,
-    Clearing,
-    Backoff,
-    Crashed,
-    Lost,
-}
-
-impl From<LifeStage> for StageName {
-    fn from(stage: LifeStage) -> Self {
-        match stage {
-            LifeStage::Down => Self::Down,
-            LifeStage::Starting => Self::Starting,
-            LifeStage::Booting => Self::Booting,
-            LifeStage::Up => Self::Up,
-            LifeStage::Stopping => Self::Stopping,
-            LifeStage::Clearing => Self::Clearing,
-            LifeStage::Backoff => Self::Backoff,
-            LifeStage::Crashed => Self::Crashed,
-            LifeStage::Lost => Self::Lost,
-        }
-    }
 }
 
 /// Why a dyno should run or should not.
@@ -139,7 +106,7 @@ impl AppFacts {
         let quantity = entries.find(|entry| entry.process_type == row.dyno.process_type).map(|entry| entry.quantity);
         WhyResource {
             dyno: DynoResource::new(self, row, snapshot.release.into()),
-            stage: row.life.stage.into(),
+            stage: row.life.stage,
             reason: reason(row, is_removed, snapshot.phase),
             quantity: quantity.filter(|_| row.role == DynoRole::Formation),
             expected_port: row.life.expected_port,

@@ -13,12 +13,12 @@ use serde::Serialize;
 
 use super::running::{Failure, RunningApp, finish, whereabouts};
 use super::why_text;
-use crate::api::{DynoResource, LastRun, StageName, StartDescription, WhyReason, WhyResource};
+use crate::api::{DynoResource, LastRun, StartDescription, WhyReason, WhyResource};
 use crate::cli::{Cli, WhyArgs};
 use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::runtime::{self, PortHolder, RuntimeDirectory};
-use crate::supervisor::Outcome;
+use crate::supervisor::{LifeStage, Outcome};
 
 /// Everything about one dyno.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -168,7 +168,7 @@ fn from_summary(why: &WhyResource, run: &LastRun) -> Explained {
     let file = |directory: &String| StartDescription::path(directory).join(format!("{}.log", why.dyno.name));
     let log_file = run.start.log_directory.as_ref().map(|directory| file(directory).display().to_string());
     let mut why = why.clone();
-    (why.dyno.pid, why.stage) = (None, StageName::Down);
+    (why.dyno.pid, why.stage) = (None, LifeStage::Down);
     Explained {
         why,
         ended_at: jiff::Timestamp::from_millisecond(run.ended_at_ms).ok().map(|at| at.to_string()),

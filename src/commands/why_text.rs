@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::ps::span;
 use super::why::Explained;
-use crate::api::{EndResource, StageName, WhyReason, WhyResource};
+use crate::api::{EndResource, WhyReason, WhyResource};
+use crate::supervisor::LifeStage;
 
 /// All dynos, with a blank line between them.
 pub(super) fn text(dynos: &[Explained], now: jiff::Timestamp) -> String {
@@ -63,15 +64,15 @@ fn headline(dyno: &Explained, now: jiff::Timestamp) -> String {
     let since = why.dyno.updated_at.parse::<jiff::Timestamp>().map(|since| age(since, now));
     let since = since.map_or_else(|_| String::new(), |since| format!(", for {since}"));
     match why.stage {
-        StageName::Down => at_rest(why).to_owned(),
-        StageName::Starting => format!("is starting{since}"),
-        StageName::Booting => format!("is starting{since}: it does not listen yet"),
-        StageName::Up => format!("is up{since}"),
-        StageName::Stopping => format!("is being stopped{since}"),
-        StageName::Clearing => "has exited; what it left running is being stopped".to_owned(),
-        StageName::Backoff => format!("has crashed and {}", restarts(why, now)),
-        StageName::Crashed => format!("has crashed and is not restarted{since}"),
-        StageName::Lost => "could not be killed, so it is not started again".to_owned(),
+        LifeStage::Down => at_rest(why).to_owned(),
+        LifeStage::Starting => format!("is starting{since}"),
+        LifeStage::Booting => format!("is starting{since}: it does not listen yet"),
+        LifeStage::Up => format!("is up{since}"),
+        LifeStage::Stopping => format!("is being stopped{since}"),
+        LifeStage::Clearing => "has exited; what it left running is being stopped".to_owned(),
+        LifeStage::Backoff => format!("has crashed and {}", restarts(why, now)),
+        LifeStage::Crashed => format!("has crashed and is not restarted{since}"),
+        LifeStage::Lost => "could not be killed, so it is not started again".to_owned(),
     }
 }
 
@@ -136,9 +137,9 @@ fn next(dyno: &Explained) -> String {
     let (name, process_type) = (&dyno.why.dyno.name, &dyno.why.dyno.process_type);
     match (&dyno.ended_at, dyno.why.stage, dyno.why.reason) {
         (Some(_), ..) => "dyno start".to_owned(),
-        (None, StageName::Lost, _) => "dyno stop".to_owned(),
+        (None, LifeStage::Lost, _) => "dyno stop".to_owned(),
         (None, _, WhyReason::OneOff | WhyReason::Shutdown) => "dyno ps".to_owned(),
-        (None, StageName::Down, WhyReason::Ended) if dyno.why.quantity.is_none() => "dyno ps".to_owned(),
+        (None, LifeStage::Down, WhyReason::Ended) if dyno.why.quantity.is_none() => "dyno ps".to_owned(),
         (None, _, WhyReason::ReleasePhase) => "dyno wait".to_owned(),
         (None, _, WhyReason::ScaledDown | WhyReason::Quantity) => {
             let index = name.rsplit_once('.').map_or("1", |(_, index)| index);
@@ -167,7 +168,7 @@ mod tests {
 
     const NOW: &str = "2026-11-23T05:10:00Z";
 
-    fn web(public: &str, stage: StageName) -> WhyResource {
+    fn web(public: &str, stage: LifeStage) -> WhyResource {
         let dyno = DynoResource {
             name: "web.1".to_owned(),
             process_type: "web".to_owned(),
@@ -195,7 +196,7 @@ mod tests {
             ..EndResource::default()
         };
         let next = NextRestartResource { at: "2026-11-23T05:10:04.000Z".to_owned(), delay: 8 };
-        let mut why = web("crashed", StageName::Backoff);
+        let mut why = web("crashed", LifeStage::Backoff);
         (why.dyno.restarts, why.dyno.release.version) = (3, 1);
         (why.ends, why.next_restart, why.lines) = (vec![end], Some(next), vec!["no database".to_owned()]);
 
@@ -223,7 +224,7 @@ next: dyno stop, then dyno start, to read the changed files
 
     #[test]
     fn s10_2_why_says_where_a_dyno_listens_instead() {
-        let mut why = web("up", StageName::Up);
+        let mut why = web("up", LifeStage::Up);
         why.dyno.pid = Some(4711);
         let port = |listens_on: &[u16]| {
             let text = shown(Explained { why: why.clone(), listens_on: listens_on.to_vec(), ..Explained::default() });
@@ -238,21 +239,21 @@ next: dyno stop, then dyno start, to read the changed files
     #[test]
     fn s10_2_why_names_the_reason_and_the_command_to_type() {
         for (stage, reason, headline, next) in [
-            (StageName::Up, WhyReason::Formation, "web.1 is up, for 3m", "dyno restart web.1"),
+            (LifeStage::Up, WhyReason::Formation, "web.1 is up, for 3m", "dyno restart web.1"),
             (
-                StageName::Down,
+                LifeStage::Down,
                 WhyReason::Stopped,
                 "web.1 is down: it was stopped, and stays down until it is restarted",
                 "dyno restart web.1",
             ),
             (
-                StageName::Down,
+                LifeStage::Down,
                 WhyReason::ScaledDown,
                 "web.1 is gone: the formation was scaled down",
                 "dyno scale web=1",
             ),
             (
-                StageName::Lost,
+                LifeStage::Lost,
                 WhyReason::Formation,
                 "web.1 could not be killed, so it is not started again",
                 "dyno stop",

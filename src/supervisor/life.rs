@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{ExitStatus, LeftRunning, RunId};
 
 use super::dyno_state::{DynoState, Ending, Rest};
@@ -36,7 +38,8 @@ pub struct NextRestart {
 }
 
 /// What exactly a dyno is doing. The public state has fewer words.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LifeStage {
     /// It has no run: it ended as requested or allowed, or has never been started.
     #[default]
