@@ -69,7 +69,9 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
     let types = procfile.formation_types();
     let settings = RunSettings {
         ports: Ports::default(),
+        expected: Vec::new(),
         ready: Vec::new(),
+        http: None,
         shell: Shell::Sh,
         directory: env::current_dir()?,
         session: fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim_end().replace('-', ""),

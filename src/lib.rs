@@ -20,12 +20,13 @@
 //! model, app  <-  release                                              pure
 //! model, app, release, error  <-  supervisor                           pure
 //! model, app, supervisor  <-  api                                      pure
-//! model, logs, supervisor  <-  reports                                 pure
+//! model, supervisor, error  <-  smoke                                  pure
+//! model, logs, supervisor, smoke  <-  reports                          pure
 //! model, error  <-  guardian                                           nix and libc only: no tokio, no threads
 //! model, app, error  <-  cli                                           no tokio, no threads
 //! model, app, release, logs, supervisor, cli, error  <-  settings      no tokio, no threads
 //! model, app, release, settings, error  <-  project
-//! model, error, release, logs, supervisor, api, guardian, project  <-  runtime
+//! model, error, release, logs, supervisor, smoke, api, guardian, project  <-  runtime
 //! supervisor, project, runtime, error  <-  console
 //! all of these  <-  commands  <-  main
 //! ```
@@ -58,15 +59,16 @@
 //! `commands::running` reads the descriptions, [`api::meant_starts`] decides which starts are meant, and a blocking client
 //! sends one HTTP request to each. In the start, `runtime::api_server` reads the request, [`api::ApiRequest`] decides what it
 //! asks for, and the run loop answers: with a snapshot, or with the reply of the supervisor to a command. A client that waits
-//! gets its answer as soon as a snapshot decides it; while it waits, `runtime::listening` looks which dynos listen. At its end a
+//! gets its answer as soon as a snapshot decides it; while it waits, `runtime::readiness` looks which dynos listen. At its end a
 //! start leaves a summary ([`api::LastRun`]) for those who ask why.
 //!
 //! # A smoke test
 //!
-//! [`supervisor::Smoke`] sits between the runtime and a supervisor. It treats a dyno as up only after it has answered
-//! over HTTP, waits until all dynos have stayed up for the settle time, orders the command to be started, and reports
-//! the exit status and the reason for it. The guardian runs the command like a dyno, but on the streams of `dyno`
-//! itself.
+//! A [`smoke::Smoke`] is a client of the supervisor: it sees each event with its effects and the snapshot after it, and
+//! sends commands. It waits until all dynos have stayed up for the settle time, has its command started as a one-off dyno,
+//! has everything stopped, and reports the exit status and the reason for it. The guardian runs the command like a dyno,
+//! but on the streams of `dyno` itself. When a dyno is up is decided as in any start: `model::Readiness` says whether it must
+//! listen and answer over HTTP, and `runtime::readiness` looks.
 //!
 //! # The rules
 //!
@@ -101,6 +103,7 @@ pub mod logs;
 pub mod model;
 pub mod release;
 pub mod reports;
+pub mod smoke;
 pub mod supervisor;
 
 #[cfg(target_os = "linux")]

@@ -107,7 +107,11 @@ impl Change {
                 let growing = changes.iter().filter(|(_, scale)| is_growth(scale));
                 growing.map(|(name, _)| name.to_string()).collect()
             }
-            Command::Restart(..) | Command::Stop(..) | Command::RunOneOff { .. } => Vec::new(),
+            Command::Restart(..)
+            | Command::Stop(..)
+            | Command::Run(_)
+            | Command::RunOneOff { .. }
+            | Command::Shutdown { .. } => Vec::new(),
         }
     }
 }

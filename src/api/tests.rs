@@ -43,6 +43,7 @@ fn snapshot(dynos: &[(&str, u32, PublicState)]) -> Snapshot {
         state: *state,
         since: app().started_at,
         role: DynoRole::Formation,
+        not_up: None,
         wanted: true,
         port: Some(5000),
         command: app().command(&process_type(name)).into(),
@@ -90,6 +91,7 @@ fn reply(command: &Command) -> Result<Reply, Refusal> {
             Target::Dyno(name) if dynos().any(|dyno| dyno == *name) => restarting(&mut [name.clone()].into_iter()),
             Target::Dyno(name) => Err(Refusal::UnknownDyno { name: name.clone(), known: dynos().collect() }),
         },
+        Command::Run(_) | Command::Shutdown { .. } => panic!("not a command of the API"),
         Command::RunOneOff { number, .. } => Ok(Reply::Started(DynoName::new(process_type("run"), *number))),
     }
 }
@@ -273,17 +275,6 @@ fn s10_3_a_path_is_decoded_and_an_unknown_one_is_not_found() {
         assert!(answer["message"].as_str().is_some_and(|message| message.len() < 200), "{answer}");
     }
     assert_eq!(ask("PUT", "/apps/app", "").1["message"], "`PUT /apps/app` is not supported here");
-}
-
-#[test]
-fn a_dyno_name_has_an_index_without_sign_or_leading_zero() {
-    let dyno = |name: &str| target(name).map(|target| target.to_string()).map_err(|error| error.status);
-
-    assert_eq!(dyno("web.1"), Ok("web.1".to_owned()));
-    assert_eq!(dyno("web"), Ok("web".to_owned()));
-    for name in ["web.", ".1", "web.01", "web.0", "web.+1", "web.-1", "web.1.1", "web.4294967296", "w b", "", "é.1"] {
-        assert_eq!(dyno(name), Err(404), "{name}");
-    }
 }
 
 fn method() -> impl Strategy<Value = String> {

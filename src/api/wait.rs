@@ -34,7 +34,7 @@ pub struct WaitRequest {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WaitUntil {
-    /// All are up; those that are expected to listen do so (S6.2).
+    /// All are up; those that are expected to listen, and perhaps answer, do so (S6.2).
     #[default]
     Up,
     /// All have started their programs.
@@ -168,11 +168,11 @@ impl WaitCondition {
             Verdict::Done(None) => WaitAnswer::about(WaitResult::Ended, None),
             Verdict::Done(Some(row)) => of_row(WaitResult::Ended, row),
             Verdict::NotYet(dyno, row) => {
-                let is_running = |row: &&Row| row.state == PublicState::Up && !row.life.is_ready();
+                let is_silent = |row: &&Row| row.state == PublicState::Up && !row.life.is_ready() && !row.life.listens;
                 WaitAnswer {
                     leaving: row.is_some_and(|row| is_leaving(row, snapshot)),
                     pid: row.and_then(|row| row.pid),
-                    port: row.filter(is_running).and_then(|row| row.life.expected_port),
+                    port: row.filter(is_silent).and_then(|row| row.life.expected_port),
                     ..WaitAnswer::about(WaitResult::Late, Some(dyno))
                 }
             }

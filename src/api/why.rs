@@ -23,6 +23,8 @@ pub struct WhyResource {
     pub expected_port: Option<u16>,
     /// Whether it has been seen listening there. Nothing looks unless it matters or a client waits.
     pub listens: bool,
+    /// Why it is not up, while it is starting: `does not listen on $PORT (5000)`.
+    pub not_up: Option<String>,
     /// The last ends of runs, newest first.
     pub ends: Vec<EndResource>,
     /// When it starts again.
@@ -111,6 +113,7 @@ impl AppFacts {
             quantity: quantity.filter(|_| row.role == DynoRole::Formation),
             expected_port: row.life.expected_port,
             listens: row.life.listens,
+            not_up: row.not_up.as_ref().map(ToString::to_string),
             ends: row.life.ends.iter().map(EndResource::new).collect(),
             next_restart: row
                 .life

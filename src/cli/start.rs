@@ -60,9 +60,20 @@ pub struct StartArgs {
     pub max_delay: Option<Seconds>,
     /// Types that are up only once they listen on their port
     ///
-    /// [default with --heroku, --restart, --boot-timeout or --log-format heroku: web]
+    /// [default with --heroku, --restart, --boot-timeout, --http or --log-format heroku: web]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
+    /// Path that these types must also answer [default STATUS: 200-399]
+    ///
+    /// A redirect is an answer, too. STATUS is `204` or a range such as `200-299`. If the path has a `?`, give STATUS with
+    /// `--http-status`.
+    #[arg(long, value_name = "/PATH[=STATUS]", help_heading = LIFE, hide_short_help = true)]
+    pub http: Option<String>,
+    /// Expected status, if it cannot follow the path
+    ///
+    /// `204`, or a range such as `200-299`.
+    #[arg(long, value_name = "STATUS", requires = "http", help_heading = LIFE, hide_short_help = true)]
+    pub http_status: Option<String>,
     /// Seconds a `--ready` type may take to start listening before it is killed (R10)
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = above_zero, help_heading = LIFE, hide_short_help = true)]
     pub boot_timeout: Option<Seconds>,

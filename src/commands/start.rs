@@ -25,7 +25,7 @@ use crate::console::diagnostics::{print_line, settle, settled, warn};
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::{Guardian, Limits, fork_failure};
 use crate::logs::Source;
-use crate::model::{Dialect, DynoName, Focus, Io, ProcessType, PtySize, Shell};
+use crate::model::{Dialect, DynoName, Focus, HttpCheck, Io, ProcessType, PtySize, Shell};
 use crate::project::program_lookup::hint_after_failure;
 use crate::project::reason;
 use crate::project::size;
@@ -88,10 +88,12 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         return settled(None, &findings);
     };
     let settings = scope.settings(cli.color(), &places.foreman);
+    let http = settings.life.http_check()?;
     let project = Project::load(places, &settings.variables, scope.type_source(), print_line, &mut findings)?;
     let project = settled(project, &findings)?;
     let types = project.procfile.formation_types();
     let mut policy = settings.life.policy(&settings.look, &types)?;
+    let ready = settings.life.ready_types(&settings.look, &types)?;
     policy.stop_advice = scope.stop_advice(cli.dialect);
     policy.focus_advice = scope.focus_advice(cli.dialect);
     let release = project.procfile.release().map(|entry| DynoName::new(entry.process_type.clone(), 1));
@@ -128,11 +130,10 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     let other_procfile = project.other_procfile.clone().filter(|_| scope.mentions_procfile_dev());
     let all: Vec<DynoName> = release.iter().chain(&dynos).cloned().collect();
     let origin = StartOrigin::of(&project);
-    let blueprint = blueprint(&settings, project, &all, assigned.rule.clone())?;
+    let nothing_listens = scope.check_ready(&settings, &ready, &dynos)?;
+    let blueprint = blueprint(&settings, project, &all, assigned.rule.clone(), ready, http)?;
     let mut plan = plan(&file, blueprint, release.as_ref(), &dynos)?;
-    let mut nothing_listens = None;
     if let Scope::Smoke(request) = scope {
-        nothing_listens = request.check_ready(&policy, &assigned.ports)?;
         plan.command = request.command(&plan.blueprint, &assigned.ports)?;
     }
     let quiet = quiet(&settings.look, &types)?;
@@ -234,6 +235,20 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The warning if nothing is expected to listen: in a smoke test, or if something must answer.
+    fn check_ready(
+        self,
+        settings: &Settings,
+        ready: &[ProcessType],
+        dynos: &[DynoName],
+    ) -> Result<Option<Complaint>, Error> {
+        match self {
+            Self::App(args) if args.http.is_none() => Ok(None),
+            Self::App(_) | Self::Smoke(_) => settings.life.check_ready(ready, dynos),
+            Self::Release(_) => Ok(None),
+        }
+    }
+
     fn smoke_start(self, ports: &[(DynoName, u16)]) -> Option<runtime::SmokeStart> {
         match self {
             Self::App(_) | Self::Release(_) => None,
@@ -248,12 +263,21 @@ fn refused(what: &str, why: &str) -> Error {
 }
 
 /// Everything that a dyno is made of, from now on in one place.
-fn blueprint(settings: &Settings, project: Project, dynos: &[DynoName], rule: Ports) -> Result<Blueprint, Error> {
+fn blueprint(
+    settings: &Settings,
+    project: Project,
+    dynos: &[DynoName],
+    rule: Ports,
+    ready: Vec<ProcessType>,
+    http: Option<Arc<HttpCheck>>,
+) -> Result<Blueprint, Error> {
     let types = project.procfile.formation_types();
     let (io, (focused_io, focus)) = streams(settings.streams.pty);
     let run = RunSettings {
         ports: rule,
-        ready: settings.life.expected_to_listen(&types)?,
+        expected: settings.life.expected_to_listen(&types)?,
+        ready,
+        http,
         shell: settings.shell,
         directory: project.directory,
         session: session()?,

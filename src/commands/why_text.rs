@@ -66,7 +66,10 @@ fn headline(dyno: &Explained, now: jiff::Timestamp) -> String {
     match why.stage {
         LifeStage::Down => at_rest(why).to_owned(),
         LifeStage::Starting => format!("is starting{since}"),
-        LifeStage::Booting => format!("is starting{since}: it does not listen yet"),
+        LifeStage::Booting => match &why.not_up {
+            Some(not_up) => format!("is starting{since}: it {not_up}"),
+            None => format!("is starting{since}"),
+        },
         LifeStage::Up => format!("is up{since}"),
         LifeStage::Stopping => format!("is being stopped{since}"),
         LifeStage::Clearing => "has exited; what it left running is being stopped".to_owned(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{DynoName, Environment, RunId};
+use super::{DynoName, Environment, HttpCheck, RunId};
 
 /// What stdin, stdout and stderr of a dyno are connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,46 @@ impl Launch {
     }
 }
 
+/// What must happen before a run is up (S6.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Readiness {
+    /// Its program must run.
+    #[default]
+    Runs,
+    /// Something must listen on its port.
+    Listens {
+        /// The port.
+        port: u16,
+    },
+    /// Something must listen on its port and give the expected answer over HTTP.
+    Answers {
+        /// The port.
+        port: u16,
+        /// The request and the expected answer.
+        check: Arc<HttpCheck>,
+    },
+}
+
+impl Readiness {
+    /// The port that must listen.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Runs => None,
+            Self::Listens { port } | Self::Answers { port, .. } => Some(*port),
+        }
+    }
+
+    /// The request that must be answered.
+    #[must_use]
+    pub fn check(&self) -> Option<&Arc<HttpCheck>> {
+        match self {
+            Self::Runs | Self::Listens { .. } => None,
+            Self::Answers { check, .. } => Some(check),
+        }
+    }
+}
+
 /// Everything that all runs of one dyno have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DynoSpec {
@@ -123,8 +163,10 @@ pub struct DynoSpec {
     pub environment: Environment,
     /// The port that was assigned to it. None: it has none of its own.
     pub port: Option<u16>,
-    /// The port on which it must listen before it is up, if its type is a ready type (S6.2).
-    pub awaited_port: Option<u16>,
+    /// When it is up.
+    pub readiness: Readiness,
+    /// The port on which it is expected to listen, also if it is up without that (S6.2).
+    pub expected_port: Option<u16>,
     /// The working directory.
     pub directory: PathBuf,
     /// What the streams are connected to.

@@ -12,7 +12,7 @@ mod process_type;
 
 pub use dialect::Dialect;
 pub use dyno::{DynoName, ExitStatus, LeftRunning, RunId};
-pub use dyno_spec::{DynoSpec, Focus, Io, Launch, PtySize, Shell, SpawnSpec};
+pub use dyno_spec::{DynoSpec, Focus, Io, Launch, PtySize, Readiness, Shell, SpawnSpec};
 pub use environment::{Environment, Secret};
 pub use http_check::{HttpCheck, HttpCheckError};
 pub use listen_address::{http_url, is_loopback_only, reachable_at};

@@ -5,18 +5,23 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{OneOff, Release};
 use crate::app::{DynoVariables, Formation, PortError, PortVariable, Ports, launch};
-use crate::model::{DynoName, DynoSpec, Environment, Focus, Io, ProcessType, Shell};
+use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, Readiness, Shell};
 
 /// What all dynos of one start have in common, as decided by options and `.foreman`.
 #[derive(Debug, Clone)]
 pub struct RunSettings {
     /// The port of each dyno.
     pub ports: Ports,
-    /// The process types that are up once they listen on their port (S6.2).
+    /// The process types that are expected to listen on their port (S6.2).
+    pub expected: Vec<ProcessType>,
+    /// Those of them that are up only once they listen.
     pub ready: Vec<ProcessType>,
+    /// The request that they must answer, too.
+    pub http: Option<Arc<HttpCheck>>,
     /// The shell of every command. Bash first sources the profile of the app (S3.3).
     pub shell: Shell,
     /// The working directory, absolute.
@@ -112,7 +117,8 @@ impl Blueprint {
         let variable = port.map_or(PortVariable::Removed, PortVariable::Assigned);
         let streams = self.streams(dyno);
         Ok(DynoSpec {
-            awaited_port: port.filter(|_| self.settings.ready.contains(process_type)),
+            readiness: self.readiness(process_type, port),
+            expected_port: port.filter(|_| self.settings.expected.contains(process_type)),
             ..self.describe(dyno, &entry.command, variable, streams)
         })
     }
@@ -156,11 +162,20 @@ impl Blueprint {
             launch: launch(command, self.settings.shell, &environment),
             environment,
             port: assigned,
-            awaited_port: None,
+            readiness: Readiness::Runs,
+            expected_port: None,
             directory: self.settings.directory.clone(),
             io: streams.io,
             focus: streams.focus,
             stdin_is_empty: streams.stdin_is_empty,
+        }
+    }
+
+    fn readiness(&self, process_type: &ProcessType, port: Option<u16>) -> Readiness {
+        match (port.filter(|_| self.settings.ready.contains(process_type)), &self.settings.http) {
+            (None, _) => Readiness::Runs,
+            (Some(port), None) => Readiness::Listens { port },
+            (Some(port), Some(check)) => Readiness::Answers { port, check: Arc::clone(check) },
         }
     }
 

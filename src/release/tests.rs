@@ -1,8 +1,9 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::*;
 use crate::app::{PortError, PortVariable, Ports};
-use crate::model::{DynoName, DynoSpec, Environment, Focus, Io, ProcessType, PtySize, Shell};
+use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, PtySize, Readiness, Shell};
 
 const PROCFILE: &str = "web: ./serve\nrelease: ./migrate\nworker: cd jobs && ./work\n";
 
@@ -20,7 +21,9 @@ fn blueprint_with(change: impl FnOnce(&mut RunSettings)) -> Blueprint {
     let procfile = Procfile::parse(PROCFILE.as_bytes()).unwrap();
     let mut settings = RunSettings {
         ports: Ports::new(5_000, 100, &procfile.formation_types()),
+        expected: vec![process_type("web")],
         ready: vec![process_type("web")],
+        http: None,
         shell: Shell::Sh,
         directory: PathBuf::from("/app"),
         session: "mark".to_owned(),
@@ -45,10 +48,19 @@ fn variable(spec: &DynoSpec, key: &str) -> Option<String> {
 fn s5_1_any_dyno_of_any_type_has_its_own_port_and_name() {
     let spec = blueprint().spec(&dyno("worker", 7)).unwrap();
 
-    assert_eq!((spec.port, spec.awaited_port), (Some(5_106), None));
+    assert_eq!((spec.port, &spec.readiness), (Some(5_106), &Readiness::Runs));
     assert_eq!(["PORT", "DYNO", "KEY"].map(|key| variable(&spec, key).unwrap()), ["5106", "worker.7", "value"]);
     assert_eq!((&*spec.command_line, spec.launch.shell_leads()), ("cd jobs && ./work", true));
-    assert_eq!(blueprint().spec(&dyno("web", 2)).unwrap().awaited_port, Some(5_001));
+}
+
+#[test]
+fn s6_2_a_dyno_of_a_ready_type_is_up_once_it_listens_and_answers() {
+    let check = Arc::new(HttpCheck::new("/up", None).unwrap());
+    let probing = blueprint_with(|settings| settings.http = Some(Arc::clone(&check)));
+
+    assert_eq!(blueprint().spec(&dyno("web", 2)).unwrap().readiness, Readiness::Listens { port: 5_001 });
+    assert_eq!(probing.spec(&dyno("web", 2)).unwrap().readiness, Readiness::Answers { port: 5_001, check });
+    assert_eq!(probing.spec(&dyno("worker", 1)).unwrap().readiness, Readiness::Runs);
 }
 
 #[test]
@@ -106,7 +118,8 @@ fn s9_1_a_one_off_dyno_gets_config_vars_and_its_own_variables() {
     assert_eq!((&*spec.command_line, spec.port, spec.stdin_is_empty), ("rake jobs", None, true));
     let with_port = OneOff { port: PortVariable::Assigned(5_000), ..one_off };
     let spec = blueprint().one_off(&dyno("run", 1), &with_port);
-    assert_eq!((variable(&spec, "PORT").as_deref(), spec.port, spec.awaited_port), (Some("5000"), None, None));
+    let port = variable(&spec, "PORT");
+    assert_eq!((port.as_deref(), spec.port, spec.readiness), (Some("5000"), None, Readiness::Runs));
 }
 
 #[test]

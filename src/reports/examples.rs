@@ -6,9 +6,8 @@ use jiff::Timestamp;
 
 use super::Smoke;
 use crate::model::{DynoName, ProcessType};
-use crate::supervisor::{
-    CommandReport, DynoReport, DynoResult, Outcome, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
-};
+use crate::smoke::{CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span};
+use crate::supervisor::Outcome;
 
 /// A report and the status that goes with it.
 pub(super) struct Example {

@@ -5,7 +5,7 @@
 
 use super::Smoke;
 use crate::logs::printable;
-use crate::supervisor::SmokePhase;
+use crate::smoke::SmokePhase;
 
 /// The line that closes a group.
 pub const END_OF_GROUP: &str = "::endgroup::\n";

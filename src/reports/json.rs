@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::Smoke;
-use crate::supervisor::{DynoReport, DynoResult, PhaseReport, PhaseResult};
+use crate::smoke::{DynoReport, DynoResult, PhaseReport, PhaseResult};
 
 /// The version of the format. It changes when a field is removed or changes its meaning, not when one is added.
 pub const VERSION: u32 = 1;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::xml::{Document, Element};
 use super::{Smoke, last_words};
 use crate::logs::printable;
-use crate::supervisor::{DynoReport, DynoResult, PhaseReport, PhaseResult};
+use crate::smoke::{DynoReport, DynoResult, PhaseReport, PhaseResult};
 
 /// The outcome of one test case.
 enum Verdict<'a> {

@@ -1,6 +1,6 @@
 //! Reports a finished smoke test to CI: files for its dashboards, and lines in its log. Pure: values in, text out.
 //!
-//! One file per format: [`junit`], [`json`], [`github`], and [`last_words`] for people who read the log. `supervisor`
+//! One file per format: [`junit`], [`json`], [`github`], and [`last_words`] for people who read the log. `smoke`
 //! provides the result as a [`SmokeReport`]; `commands` and `runtime` decide when to report and where the text goes.
 //! Dyno output and file names may hold any bytes: every format must stay valid and harmless with all of them.
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::supervisor::{PhaseResult, SmokeReport};
+use crate::smoke::{PhaseResult, SmokeReport};
 
 /// A finished smoke test, and what a report adds to its result.
 #[derive(Debug, Clone, Copy)]

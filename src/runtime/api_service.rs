@@ -122,7 +122,11 @@ impl ApiServer {
     async fn change(self: &Rc<Self>, change: &Change) -> Result<ApiAnswer, ApiError> {
         let result = match &change.command {
             Command::Scale(_) => self.scale(change).await?,
-            Command::Restart(..) | Command::Stop(..) | Command::RunOneOff { .. } => self.carry_out(change).await?,
+            Command::Restart(..)
+            | Command::Stop(..)
+            | Command::Run(_)
+            | Command::RunOneOff { .. }
+            | Command::Shutdown { .. } => self.carry_out(change).await?,
         };
         Ok(self.app.answer_change(change, &result))
     }

@@ -107,6 +107,7 @@ impl Calls {
 impl Runtime {
     pub(super) async fn take_call(&mut self, call: ApiCall) {
         match call {
+            ApiCall::Command(_, answer) if self.smoke.is_some() => drop(answer.send(Err(Refusal::Smoke))),
             ApiCall::Command(command, answer) => match self.check_added(&command) {
                 Ok(()) => {
                     let request = self.calls.request(command, answer);
@@ -115,7 +116,7 @@ impl Runtime {
                 Err(refusal) => drop(answer.send(Err(refusal))),
             },
             ApiCall::Snapshot(answer) => {
-                let _ = answer.send(self.director.snapshot());
+                let _ = answer.send(self.supervisor.snapshot());
             }
             ApiCall::Settle(answer) => {
                 self.outputs.carry_out_orders().await;

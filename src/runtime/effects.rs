@@ -18,7 +18,8 @@ use super::{signal_number, signals, terminal};
 use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
 use crate::model::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
-use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, NoticeKind, SmokePhase, SpawnFailure};
+use crate::smoke::SmokePhase;
+use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, NoticeKind, SpawnFailure};
 
 impl Runtime {
     pub(super) fn perform(&mut self, effect: Effect) -> Option<Finished> {
@@ -33,8 +34,6 @@ impl Runtime {
             },
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
-            Effect::ProbeHttp { run } => self.probe_http(run),
-            Effect::EnterPhase(phase) => self.mark(phase),
             Effect::PassInterrupt { run } => {
                 if let Some(keyboard) = &mut self.keyboard {
                     keyboard.type_interrupt(run);
@@ -57,19 +56,14 @@ impl Runtime {
         let Some(live) = self.runs.get(&run) else { return };
         let Some(leader) = live.pid else { return };
         // One port is enough for the message: it shows that the server does not listen on its `PORT`.
-        let ports = listening_ports(&family_of(leader), live.spec.spec.awaited_port);
+        let ports = listening_ports(&family_of(leader), live.spec.spec.expected_port);
         if let Some(&port) = ports.first() {
             self.events.push_back(Event::ListensElsewhere { run, port });
         }
     }
 
-    fn probe_http(&mut self, run: RunId) {
-        if let Some(port) = self.runs.get(&run).and_then(|live| live.spec.spec.awaited_port) {
-            self.http.start(run, port);
-        }
-    }
-
-    fn mark(&mut self, phase: SmokePhase) {
+    /// Shows that a phase of a smoke test begins.
+    pub(super) fn mark(&mut self, phase: SmokePhase) {
         let Some(mark) = &mut self.phase_mark else { return };
         let text = mark(phase);
         match &self.last_notice_about {
@@ -107,10 +101,7 @@ impl Runtime {
 
     fn spawn(&mut self, spec: SpawnSpec) {
         let run = spec.run;
-        if let Some(port) = spec.spec.awaited_port {
-            let is_awaited = self.awaited_types.contains(&spec.spec.dyno.process_type);
-            self.listening.before_spawn(run, port, is_awaited);
-        }
+        self.readiness.before_spawn(run, &spec.spec);
         let io = match spec.spec.io {
             Io::Pty(size) => Io::Pty(self.terminal_size(&spec.spec).unwrap_or(size)),
             other @ (Io::Pipe | Io::Inherit) => other,
@@ -135,7 +126,7 @@ impl Runtime {
                 self.orders.sent();
             }
             Err(why) => {
-                self.listening.forget(run);
+                self.readiness.forget(run);
                 self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });
             }
         }
@@ -238,7 +229,7 @@ impl Runtime {
         signals::stop_ourselves();
         let paused_for = before.elapsed();
         self.keyboard_in_use(true);
-        self.listening.postpone(paused_for);
+        self.readiness.postpone(paused_for);
         // Before all other events: they must not count the time during which we were stopped.
         self.events.push_front(Event::Resumed { paused_for });
     }

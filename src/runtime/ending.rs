@@ -15,7 +15,8 @@ use super::signals::Arrived;
 use crate::error::Status;
 use crate::guardian::Report;
 use crate::model::RunId;
-use crate::supervisor::{Outcome, SmokeReport, UserSignal};
+use crate::smoke::SmokeReport;
+use crate::supervisor::{Outcome, UserSignal};
 
 /// A signal this soon after the end began is the same keypress as the one that caused the end (S12).
 const SAME_KEYPRESS: Duration = Duration::from_millis(300);
@@ -72,11 +73,12 @@ impl Runtime {
             Finished::GuardianLost => (Outcome::Code(Status::Internal.code()), true),
         };
         // The last event may have decided a wait.
-        self.calls.answer_waits(|| self.director.snapshot());
+        self.calls.answer_waits(|| self.supervisor.snapshot());
         self.calls.end();
         self.keyboard_in_use(false);
         self.keyboard = None;
-        let smoke = self.director.report(outcome, self.now().mono);
+        let at = self.now().mono;
+        let smoke = self.smoke.as_ref().map(|smoke| smoke.report(outcome, at));
         let swept = if guardian_lost { None } else { self.swept_by_guardian().await };
         let survivors = if let Some((left, survivors)) = swept {
             let left = left.saturating_sub(u32::try_from(survivors.len()).unwrap_or(u32::MAX));

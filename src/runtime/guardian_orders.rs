@@ -96,7 +96,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{DynoSpec, Environment, Focus, Io, Launch, ProcessType, Shell};
+    use crate::model::{DynoSpec, Environment, Focus, Io, Launch, ProcessType, Readiness, Shell};
 
     const STOP: GroupSignal = GroupSignal::Stop { signal: 15, everything: false };
 
@@ -106,7 +106,8 @@ mod tests {
             command_line: "true".into(),
             launch: Launch::Shell { shell: Shell::Sh, line: b"true".to_vec(), leads: false },
             port: None,
-            awaited_port: None,
+            readiness: Readiness::Runs,
+            expected_port: None,
             environment: Environment::default(),
             directory: PathBuf::from("/"),
             io: Io::Pipe,

@@ -1,22 +1,20 @@
 //! Probes a listening server over HTTP/1.1 until it gives the expected answer.
 //!
 //! Evaluates only the status line of an answer, with limits on time and bytes. The supervisor decides what an answer
-//! means; [`HttpCheck`] decides which statuses are accepted. Started by `effects` when a smoke test waits for `--http`.
+//! means; [`HttpCheck`] decides which statuses are accepted. Started by `readiness` once the server listens.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, spawn, spawn_local};
+use tokio::task::spawn;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::listening::listening_addresses;
-use crate::model::{HttpCheck, RunId, reachable_at};
-use crate::supervisor::{Event, HttpAnswer, HttpSilence};
+use crate::model::{HttpCheck, reachable_at};
+use crate::supervisor::{HttpAnswer, HttpSilence};
 
 /// How long the first request waits for a first byte. After each timeout the next one waits twice as long: the first page
 /// may have to be compiled, and a server that accepted a request too early may never answer it.
@@ -37,49 +35,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The addresses to try if the system does not say where a server listens.
 const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-/// The probes of all runs that are being probed.
-pub(super) struct HttpProbes {
-    check: Option<Arc<HttpCheck>>,
-    tasks: HashMap<RunId, AbortHandle>,
-    /// Unbounded is safe: a probe sends only changes, at most a few a second.
-    sender: UnboundedSender<Answered>,
-    answers: UnboundedReceiver<Answered>,
-}
-
-/// A run's answer and the address that it came from.
-type Answered = (RunId, IpAddr, HttpAnswer);
-
-impl HttpProbes {
-    pub(super) fn new(check: Option<HttpCheck>) -> Self {
-        let (sender, answers) = unbounded_channel();
-        Self { check: check.map(Arc::new), tasks: HashMap::new(), sender, answers }
-    }
-
-    /// Starts to probe the server on this port.
-    pub(super) fn start(&mut self, run: RunId, port: u16) {
-        let Some(check) = self.check.clone() else { return };
-        let task = spawn_local(probe_until_accepted(check, run, port, self.sender.clone()));
-        self.tasks.insert(run, task.abort_handle());
-    }
-
-    /// The run has ended: stops its probe.
-    pub(super) fn forget(&mut self, run: RunId) {
-        if let Some(task) = self.tasks.remove(&run) {
-            task.abort();
-        }
-    }
-
-    /// The next answer. Cancel safe.
-    pub(super) async fn next(&mut self) -> Event {
-        match self.answers.recv().await {
-            Some((run, address, answer)) => Event::Answer { run, address, answer },
-            // Cannot happen: `self` holds a sender.
-            None => std::future::pending().await,
-        }
-    }
-}
-
-async fn probe_until_accepted(check: Arc<HttpCheck>, run: RunId, port: u16, sender: UnboundedSender<Answered>) {
+/// Probes the server on this port until it gives the expected answer. Passes on each answer that differs from the one
+/// before, with the address that it came from. The last is the expected one.
+pub(super) async fn probe_until_accepted(
+    check: Arc<HttpCheck>,
+    port: u16,
+    mut pass_on: impl FnMut(IpAddr, HttpAnswer),
+) {
     let (mut patience, mut pause, mut last, mut sent) = (FIRST_PATIENCE, FIRST_PAUSE, None, None);
     loop {
         let answer = send_request(&check, port, patience).await;
@@ -93,9 +55,7 @@ async fn probe_until_accepted(check: Arc<HttpCheck>, run: RunId, port: u16, send
         last = Some(answer);
         if is_certain && sent != last {
             sent = last;
-            if sender.send((run, answer.0, answer.1)).is_err() {
-                return;
-            }
+            pass_on(answer.0, answer.1);
         }
         match answer.1 {
             HttpAnswer::Status(status) if check.accepts(status) => return,

@@ -36,6 +36,7 @@ mod outputs;
 mod patience;
 mod ports;
 mod preflight;
+mod readiness;
 mod run_loop;
 mod runtime_directory;
 mod signals;
@@ -55,7 +56,8 @@ use crate::api::AppFacts;
 use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
 use crate::model::DynoSpec;
-use crate::supervisor::{NoticeStyle, Plan, Policy, SmokePhase, SmokeRules};
+use crate::smoke::{SmokePhase, SmokeRules};
+use crate::supervisor::{NoticeStyle, Plan, Policy};
 
 pub use api_client::{ANSWERS_WITHIN, ClientAnswer, ClientRequest, NoAnswer};
 pub use direct_output::{write_diagnostics, write_result};
@@ -119,7 +121,7 @@ pub struct ApiStart {
 
 /// What only a smoke test needs.
 pub struct SmokeStart {
-    /// What must be up, for how long, and how it is probed.
+    /// How long everything must be up, and the command.
     pub rules: SmokeRules,
     /// Keeps the last lines of each dyno.
     pub tails: Tails,
@@ -144,7 +146,7 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
         let api = api.map(|(api, archive)| serve(api, caller, archive)).transpose()?;
         let mut runtime = Runtime::new(start, guardian, calls, archive)?;
         let finished = runtime.until_finished().await;
-        let last = runtime.director.snapshot();
+        let last = runtime.supervisor.snapshot();
         let ending = runtime.end(finished).await;
         if let Some(server) = api {
             server.finish().await;

@@ -26,7 +26,7 @@ impl Runtime {
     /// The reason why one of them cannot run.
     pub(super) fn check_added(&self, command: &Command) -> Result<(), Refusal> {
         let Command::Scale(changes) = command else { return Ok(()) };
-        let added = self.director.added_by(changes);
+        let added = self.supervisor.added_by(changes);
         let blocked = |spec: &DynoSpec, why: String| Refusal::Blocked { dyno: spec.dyno.clone(), why };
         if let Some(directory) = &self.preflight.log_directory {
             for spec in &added {

@@ -16,8 +16,6 @@ use super::calls::Calls;
 use super::focus::{Keyboard, Pressed, PressedKeys, Typed};
 use super::focused::Focused;
 use super::guardian_orders::GuardianOrders;
-use super::http_probe::HttpProbes;
-use super::listening::{Listening, WatchResult};
 use super::log_archive::LogArchive;
 use super::log_hub::{LogHub, Receivers};
 use super::log_stream::LogStream;
@@ -26,12 +24,14 @@ use super::output::AtPrompt;
 use super::output_orders::Order;
 use super::outputs::Outputs;
 use super::preflight::Preflight;
+use super::readiness::ReadinessProbes;
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
 use crate::guardian::{Guardian, Lost, Report, is_ignored};
-use crate::model::{DynoName, Focus, Now, ProcessType, RunId, SpawnSpec};
-use crate::supervisor::{Director, Event, Key, NoticeStyle, Outcome, Smoke, SpawnFailure, Supervisor, UserSignal};
+use crate::model::{DynoName, Focus, Now, RunId, SpawnSpec};
+use crate::smoke::{Smoke, Step};
+use crate::supervisor::{Event, Key, NoticeStyle, Outcome, SpawnFailure, Supervisor, UserSignal};
 
 /// Why the loop ended.
 pub(super) enum Finished {
@@ -52,7 +52,9 @@ pub(super) struct LiveRun {
 }
 
 pub(super) struct Runtime {
-    pub(super) director: Director,
+    pub(super) supervisor: Supervisor,
+    /// The smoke test of the start, if it is one.
+    pub(super) smoke: Option<Smoke>,
     pub(super) notices: NoticeStyle,
     pub(super) hint_after_failure: FailureHint,
     pub(super) guardian: Guardian,
@@ -65,10 +67,7 @@ pub(super) struct Runtime {
     prompts: UnboundedReceiver<AtPrompt>,
     pub(super) calls: Calls,
     pub(super) runs: HashMap<RunId, LiveRun>,
-    pub(super) listening: Listening,
-    /// The process types that are up only when they listen.
-    pub(super) awaited_types: Vec<ProcessType>,
-    pub(super) http: HttpProbes,
+    pub(super) readiness: ReadinessProbes,
     pub(super) phase_mark: Option<PhaseMark>,
     /// The dyno of the last notice. Only recorded if phases are marked.
     pub(super) last_notice_about: Option<DynoName>,
@@ -123,16 +122,16 @@ impl Runtime {
         let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
         let (prompt_sender, prompts) = unbounded_channel();
         let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.focus_advice, prompt_sender);
-        let (boot_timeout, awaited_types) = (start.policy.boot_timeout, start.policy.ready.clone());
-        let (director, http, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
-            let http = HttpProbes::new(rules.http.clone());
-            (Director::Smoke(Box::new(Smoke::new(start.plan, start.policy, rules))), http, phase_mark)
+        let boot_timeout = start.policy.boot_timeout;
+        let (supervisor, smoke, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
+            let (supervisor, smoke) = Smoke::new(start.plan, start.policy, rules);
+            (supervisor, Some(smoke), phase_mark)
         } else {
-            let supervisor = Supervisor::new(start.plan, start.policy);
-            (Director::Start(Box::new(supervisor)), HttpProbes::new(None), None)
+            (Supervisor::new(start.plan, start.policy), None, None)
         };
         Ok(Self {
-            director,
+            supervisor,
+            smoke,
             notices: start.notices,
             hint_after_failure: start.hint_after_failure,
             guardian,
@@ -144,9 +143,7 @@ impl Runtime {
             prompts,
             calls,
             runs: HashMap::new(),
-            listening: Listening::new(boot_timeout),
-            awaited_types,
-            http,
+            readiness: ReadinessProbes::new(boot_timeout),
             phase_mark,
             last_notice_about: None,
             orders: GuardianOrders::default(),
@@ -169,8 +166,8 @@ impl Runtime {
             if let Some(finished) = self.handle_events() {
                 return finished;
             }
-            self.calls.answer_waits(|| self.director.snapshot());
-            self.listening.observe(self.calls.are_waiting_for_ports(), Instant::now());
+            self.calls.answer_waits(|| self.supervisor.snapshot());
+            self.readiness.observe(self.calls.are_waiting_for_ports(), Instant::now());
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
             // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
             if !self.orders.is_empty() {
@@ -183,8 +180,8 @@ impl Runtime {
             if !self.events.is_empty() {
                 continue;
             }
-            let deadline = self.director.next_deadline().map(|at| self.began + at);
-            let next_check = self.listening.next_check();
+            let of_smoke = self.smoke.as_ref().and_then(Smoke::next_deadline);
+            let deadline = self.supervisor.next_deadline().into_iter().chain(of_smoke).min().map(|at| self.began + at);
             let sending = self.guardian.has_queued();
             tokio::select! {
                 arrived = self.signals.next() => match arrived {
@@ -219,18 +216,16 @@ impl Runtime {
                 Some(call) = self.calls.next() => self.take_call(call).await,
                 // A spawn may wait for it.
                 () = self.outputs.next_end(), if self.orders.have_spawns() => {}
-                answer = self.http.next() => self.events.push_back(answer),
+                seen = self.readiness.next() => self.events.extend(seen),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
                     if let Some(finished) = self.receive(&mut reports).await {
                         return finished;
                     }
                     // For the same reason check again which dynos listen: the last check is up to half a second old.
-                    self.listening.hurry(Instant::now());
-                    self.check_which_runs_listen();
+                    self.events.extend(self.readiness.look_at_once());
                     self.events.push_back(Event::Tick);
                 },
-                () = until(next_check) => self.check_which_runs_listen(),
             }
         }
     }
@@ -258,9 +253,18 @@ impl Runtime {
     pub(super) fn handle_events(&mut self) -> Option<Finished> {
         while let Some(event) = self.events.pop_front() {
             let now = self.now();
-            for effect in self.director.handle(event, now) {
-                if let Some(finished) = self.perform(effect) {
-                    return Some(finished);
+            let steps = match &mut self.smoke {
+                Some(smoke) => smoke.handle(&mut self.supervisor, event, now),
+                None => self.supervisor.handle(event, now).into_iter().map(Step::Effect).collect(),
+            };
+            for step in steps {
+                match step {
+                    Step::Effect(effect) => {
+                        if let Some(finished) = self.perform(effect) {
+                            return Some(finished);
+                        }
+                    }
+                    Step::Begin(phase) => self.mark(phase),
                 }
             }
         }
@@ -279,19 +283,18 @@ impl Runtime {
                 let finished = self.handle_events();
                 // Only now, so that the first output comes after the `started` notice.
                 self.open_stream(run);
-                self.listening.begin(run);
+                self.readiness.begin(run);
                 return finished;
             }
             Report::SpawnFailed(run, error) => {
                 self.orders.answered();
-                self.listening.forget(run);
+                self.readiness.forget(run);
                 let live = self.runs.remove(&run);
                 let why = live.map_or_else(String::new, |live| error.describe(&live.spec.spec));
                 self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });
             }
             Report::Exited(run, exit, left) => {
-                self.listening.forget(run);
-                self.http.forget(run);
+                self.readiness.forget(run);
                 self.events.push_back(Event::Exited { run, exit, left });
             }
             Report::LeftBehind(run, dynos, process) => {
@@ -349,17 +352,6 @@ impl Runtime {
         let has_echo = matches!(signal, UserSignal::Int | UserSignal::Quit);
         if has_echo && self.lines_go_to_terminal && self.keyboard.is_none() {
             self.hub.mark(b"\r".to_vec());
-        }
-    }
-
-    fn check_which_runs_listen(&mut self) {
-        for result in self.listening.check(Instant::now()) {
-            match result {
-                WatchResult::Listening { run, address, loopback_only } => {
-                    self.events.push_back(Event::Ready { run, address, loopback_only });
-                }
-                WatchResult::GaveUp { run, after } => self.events.push_back(Event::NotReady { run, after }),
-            }
         }
     }
 }

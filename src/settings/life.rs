@@ -2,14 +2,15 @@
 //! wins.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Look;
 use super::stop_signal::{no_signal, signal_number};
 use crate::app::{ForemanFile, did_you_mean, nearest, some_of};
 use crate::cli::{Seconds, StartArgs};
-use crate::error::Error;
-use crate::model::ProcessType;
+use crate::error::{Complaint, Error};
+use crate::model::{DynoName, HttpCheck, ProcessType};
 use crate::supervisor::{CanDie, FocusAdvice, NoticeStyle, OnExit, Policy, RestartPolicy, StopAll};
 
 /// Means every process type, as in a formation.
@@ -28,6 +29,10 @@ pub(crate) struct Life {
     pub(crate) boot_timeout: Option<Duration>,
     /// The types of `--ready`.
     pub(crate) ready: Vec<String>,
+    /// `/PATH[=STATUS]` of `--http`, which they must answer, too.
+    pub(crate) http: Option<String>,
+    /// The value of `--http-status`.
+    pub(crate) http_status: Option<String>,
     /// The types that may exit, each with the option that names it: `TYPE` or `TYPE=any`.
     pub(crate) may_exit: Vec<(&'static str, String)>,
     /// `TYPE=SIGNAL`.
@@ -48,6 +53,8 @@ impl Life {
             grace: grace.map(|seconds| seconds.0).or(by_file).unwrap_or(default),
             boot_timeout: default_boot_timeout(heroku),
             ready: Vec::new(),
+            http: None,
+            http_status: None,
             may_exit: Vec::new(),
             stop_signals: Vec::new(),
             stop_all: Vec::new(),
@@ -68,10 +75,41 @@ impl Life {
 
     /// The types that are up only when they listen: if `--ready` says so, or if that state is shown or matters. Otherwise no
     /// dyno is watched unless a client waits for it, because watching would wake an idle run.
-    fn ready_types(&self, style: NoticeStyle, types: &[ProcessType]) -> Result<Vec<ProcessType>, Error> {
+    ///
+    /// # Errors
+    /// Status 2: an unknown type.
+    pub(crate) fn ready_types(&self, look: &Look, types: &[ProcessType]) -> Result<Vec<ProcessType>, Error> {
         let expected = self.expected_to_listen(types)?;
-        let matters = style == NoticeStyle::Heroku || self.restart.is_some() || self.boot_timeout.is_some();
-        Ok(if matters || !self.ready.is_empty() { expected } else { Vec::new() })
+        let is_shown = look.notice_style() == NoticeStyle::Heroku;
+        let matters = self.restart.is_some() || self.http.is_some() || self.boot_timeout.is_some();
+        Ok(if is_shown || matters || !self.ready.is_empty() { expected } else { Vec::new() })
+    }
+
+    /// The request that ready types must answer, too (S19.4).
+    ///
+    /// # Errors
+    /// Status 2, with what was probably meant.
+    pub(crate) fn http_check(&self) -> Result<Option<Arc<HttpCheck>>, Error> {
+        let Some(target) = &self.http else { return Ok(None) };
+        let check = HttpCheck::new(target, self.http_status.as_deref());
+        check.map(|check| Some(Arc::new(check))).map_err(|error| Error::usage(error.to_string(), error.hint()))
+    }
+
+    /// The warning if none of these dynos is expected to listen. `ready`: the types that are.
+    ///
+    /// # Errors
+    /// Status 2: `--http` is given, but has nothing to probe.
+    pub(crate) fn check_ready(&self, ready: &[ProcessType], dynos: &[DynoName]) -> Result<Option<Complaint>, Error> {
+        if dynos.iter().any(|dyno| ready.contains(&dyno.process_type)) {
+            return Ok(None);
+        }
+        let hint = "name the types that listen on `$PORT` with `--ready`";
+        if self.http.is_some() {
+            let fact = "`--http` has nothing to probe: no started process type is expected to listen";
+            return Err(Error::usage(fact, hint));
+        }
+        let fact = "no started process type is expected to listen: each is treated as up as soon as it starts";
+        Ok(Some(Complaint::new(fact, hint)))
     }
 
     /// The process types whose processes all get the stop signal at once (S6.6).
@@ -119,14 +157,12 @@ impl Life {
         let is_heroku_log = look.notice_style() == NoticeStyle::Heroku;
         let can_die = self.may_exit(types)?;
         let stop_signals = self.stop_signals(types)?;
-        let ready = self.ready_types(look.notice_style(), types)?;
         Ok(Policy {
             on_exit: self.restart.map_or(OnExit::StopAll, OnExit::Restart),
             can_die,
             stop_signals,
             stop_all: self.stop_all(types)?,
             grace: self.grace,
-            ready,
             boot_timeout: self.boot_timeout,
             // Only when imitating the platform, whose router could not reach such a server (S6.2). In development, most
             // servers listen like that.
@@ -207,8 +243,12 @@ mod tests {
         settings.life.policy(&settings.look, &types).expect("a policy")
     }
 
-    fn ready(policy: &Policy) -> Vec<&str> {
-        policy.ready.iter().map(ProcessType::as_str).collect()
+    /// The ready types of an app with the types web and api.
+    fn ready(args: &StartArgs) -> String {
+        let types = ["web", "api"].map(|name| ProcessType::new(name).expect("a name"));
+        let settings = settings(args, &ForemanFile::default());
+        let ready = settings.life.ready_types(&settings.look, &types).expect("known types");
+        ready.iter().map(ProcessType::as_str).collect::<Vec<_>>().join(",")
     }
 
     #[test]
@@ -227,10 +267,7 @@ mod tests {
     #[test]
     fn s6_5_with_heroku_web_must_listen_within_a_minute() {
         let longer = StartArgs { boot_timeout: Some(Seconds(seconds(90))), ready: vec!["api".to_owned()], ..heroku() };
-        let of = |args: &StartArgs| {
-            let policy = policy(args);
-            (policy.boot_timeout, ready(&policy).join(","))
-        };
+        let of = |args: &StartArgs| (policy(args).boot_timeout, ready(args));
 
         assert_eq!(of(&StartArgs::default()), (None, String::new()));
         assert_eq!(of(&heroku()), (Some(seconds(60)), "web".to_owned()));
@@ -239,10 +276,7 @@ mod tests {
 
     #[test]
     fn s6_2_web_is_a_ready_type_if_being_up_is_shown_or_matters() {
-        let of = |args: StartArgs| {
-            let policy = policy(&args);
-            (ready(&policy).join(","), policy.notes_loopback)
-        };
+        let of = |args: StartArgs| (ready(&args), policy(&args).notes_loopback);
         let web = || "web".to_owned();
         let written_in = |format| LogArgs { log_format: Some(format), ..LogArgs::default() };
         let format = |format| StartArgs { log: written_in(format), ..StartArgs::default() };
@@ -251,6 +285,7 @@ mod tests {
         assert_eq!(of(format(LogFormatName::Json)), (String::new(), false));
         assert_eq!(of(format(LogFormatName::Heroku)), (web(), true));
         assert_eq!(of(StartArgs { restart: true, ..StartArgs::default() }), (web(), false));
+        assert_eq!(of(StartArgs { http: Some("/up".to_owned()), ..StartArgs::default() }), (web(), false));
         assert_eq!(of(StartArgs { boot_timeout: Some(Seconds(seconds(9))), ..StartArgs::default() }), (web(), true));
         assert_eq!(of(heroku()), (web(), true));
     }

@@ -1,11 +1,12 @@
 //! What can be asked of a running formation, and the answers. Every request gets exactly one reply.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Quantity;
 use crate::app::Scale;
-use crate::model::{DynoName, ProcessType};
+use crate::model::{DynoName, DynoSpec, ProcessType};
 use crate::release::OneOff;
 
 /// The number of a request, unique within one start. Its reply carries it.
@@ -23,12 +24,19 @@ pub enum Command {
     Restart(Target, Option<Duration>),
     /// Stops dynos until they are restarted or scaled, with this grace. [`Target::All`] stops the whole start.
     Stop(Target, Option<Duration>),
+    /// Starts the one-off dyno with this specification. Its end never stops anything else.
+    Run(Arc<DynoSpec>),
     /// Starts the one-off dyno `run.N`. Its end never stops anything else.
     RunOneOff {
         /// The number to give it, 1000..=9999. If it is taken, the next free one is used.
         number: u32,
         /// What to run.
         one_off: OneOff,
+    },
+    /// Stops everything and then ends, like `Stop`, but without a line that says who asked for it.
+    Shutdown {
+        /// The dyno after whose last output this is announced.
+        after: Option<DynoName>,
     },
 }
 

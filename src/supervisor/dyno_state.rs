@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::model::{ExitStatus, RunId};
 
 use super::PublicState;
+use super::readiness::Awaited;
 
 /// The actual state of a dyno. Each variant carries only the data that it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub(super) enum DynoState {
     Rest(Rest),
     /// The spawn was ordered; its program does not run yet. It is killed at `deadline`, because an exec can hang.
     Starting { run: RunId, deadline: Option<Duration> },
-    /// Its exec succeeded; it does not listen yet. It is killed at `deadline` (R10).
-    Booting { run: RunId, pid: i32, deadline: Option<Duration> },
+    /// Its exec succeeded; it does not listen or answer yet. It is killed at `deadline` (R10).
+    Booting { run: RunId, pid: i32, deadline: Option<Duration>, awaited: Awaited },
     /// It has been up since `since`, on a clock that excludes the time spent suspended.
     Up { run: RunId, pid: i32, since: Duration },
     /// It got its stop signal or was killed; its leader may still run. `shown`: its public state until the leader ends.
@@ -68,8 +69,7 @@ pub(super) enum Ending {
     Requested,
     /// It was requested, and the dyno starts again as soon as nothing of the run is left.
     Replaced,
-    /// It was not requested but is allowed: the release command with 0, a type of `--can-die`, or the command of a
-    /// smoke.
+    /// It was not requested but is allowed: the release command with 0, a type of `--can-die`, or any other one-off dyno.
     Done,
     /// It was not requested and is a crash.
     Crashed(ExitStatus),
@@ -141,8 +141,8 @@ impl DynoState {
             Self::Starting { run, deadline } => {
                 Self::Starting { run, deadline: deadline.map(|at| at.saturating_add(by)) }
             }
-            Self::Booting { run, pid, deadline } => {
-                Self::Booting { run, pid, deadline: deadline.map(|at| at.saturating_add(by)) }
+            Self::Booting { run, pid, deadline, awaited } => {
+                Self::Booting { run, pid, deadline: deadline.map(|at| at.saturating_add(by)), awaited }
             }
             Self::Up { run, pid, since } => Self::Up { run, pid, since: since.saturating_add(by) },
             Self::Stopping { run, pid, ordered, ending, shown } => {

@@ -2,7 +2,7 @@
 
 use crate::model::{DynoName, RunId, SpawnSpec};
 
-use super::{Notice, Refusal, Reply, RequestId, SmokePhase, UserSignal};
+use super::{Notice, Refusal, Reply, RequestId, UserSignal};
 
 /// One order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +24,6 @@ pub enum Effect {
         /// The run.
         run: RunId,
     },
-    /// Send HTTP requests to a listening run until the response is the expected one; `Event::Answer` follows.
-    ProbeHttp {
-        /// The run.
-        run: RunId,
-    },
-    /// A smoke test enters a phase.
-    EnterPhase(SmokePhase),
     /// Type Ctrl-C into the terminal of a run.
     PassInterrupt {
         /// The run.

@@ -50,7 +50,7 @@ pub enum Event {
         /// The run.
         run: RunId,
     },
-    /// A run listens on its port (S6.2).
+    /// A run has done what its `Readiness` requires: it listens on its port, and gave the expected answer (S6.2).
     Ready {
         /// The run.
         run: RunId,
@@ -59,21 +59,20 @@ pub enum Event {
         /// Whether it listens on loopback addresses only.
         loopback_only: bool,
     },
-    /// A run did not listen on its port in time, and the runtime has stopped looking (S6.2).
+    /// A run did not do that in time, and the runtime has stopped looking (S6.2).
     NotReady {
         /// The run.
         run: RunId,
         /// How long the runtime looked.
         after: Duration,
     },
-    /// The result of an HTTP request (`Effect::ProbeHttp`). Sent when the result changes, until it is the expected one.
-    Answer {
+    /// A run listens, but has not given the expected answer over HTTP. Sent when it begins to listen, and whenever its
+    /// answer changes.
+    NotAnswering {
         /// The run.
         run: RunId,
-        /// The address that was probed.
-        address: IpAddr,
-        /// The result.
-        answer: HttpAnswer,
+        /// Its last answer. None: it has not answered yet.
+        answer: Option<HttpAnswer>,
     },
     /// The answer to `Effect::FindListener`, if there is one: a run listens on another port than its own.
     ListensElsewhere {
@@ -123,7 +122,8 @@ pub enum Event {
 
 impl Event {
     /// The run that the event is about. None for a key: notices about it need not wait for the output of the dyno.
-    pub(super) fn run(&self) -> Option<RunId> {
+    #[must_use]
+    pub fn run(&self) -> Option<RunId> {
         match self {
             Self::Spawned { run, .. }
             | Self::SpawnFailed { run, .. }
@@ -132,7 +132,7 @@ impl Event {
             | Self::Gone { run }
             | Self::Ready { run, .. }
             | Self::NotReady { run, .. }
-            | Self::Answer { run, .. }
+            | Self::NotAnswering { run, .. }
             | Self::ListensElsewhere { run, .. }
             | Self::DebuggerPrompt { run }
             | Self::Unkillable { run, .. } => Some(*run),

@@ -1,5 +1,5 @@
 //! What is remembered about a dyno for people who ask about it: how its last runs ended, when it starts again, and whether
-//! it has been seen listening. Nothing is decided from it.
+//! it has been seen to listen and answer. Nothing is decided from it.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub enum LifeStage {
     Down,
     /// Its program is being started.
     Starting,
-    /// Its program runs, but has not been seen listening.
+    /// Its program runs, but has not been seen to listen, or to give the expected answer.
     Booting,
     /// It is up.
     Up,
@@ -71,6 +71,8 @@ pub struct DynoLife {
     pub expected_port: Option<u16>,
     /// Whether its run has been seen listening on that port.
     pub listens: bool,
+    /// Whether its run has been seen to do all that is expected of it: listen, and perhaps answer.
+    pub ready: bool,
     /// The last ends of runs, newest first.
     pub ends: Vec<PastRun>,
     /// When it starts again, if it waits for that.
@@ -78,10 +80,11 @@ pub struct DynoLife {
 }
 
 impl DynoLife {
-    /// Whether it listens, if that is expected. For clients that wait, a dyno is not up before (S6.2).
+    /// Whether it does what is expected of it: nothing, or listen and perhaps answer. For clients that wait, a dyno is not up
+    /// before (S6.2).
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.listens || self.expected_port.is_none()
+        self.ready || self.expected_port.is_none()
     }
 }
 
@@ -92,6 +95,8 @@ pub(super) struct Memory {
     started: Option<Duration>,
     /// The last run that has been seen listening.
     listening: Option<RunId>,
+    /// The last run that has been seen to do all that is expected of it.
+    ready: Option<RunId>,
     ends: Vec<PastRun>,
     next_restart: Option<NextRestart>,
 }
@@ -103,6 +108,10 @@ impl Memory {
 
     pub(super) fn record_listening(&mut self, run: RunId) {
         self.listening = Some(run);
+    }
+
+    pub(super) fn record_ready(&mut self, run: RunId) {
+        (self.listening, self.ready) = (Some(run), Some(run));
     }
 
     /// The leader of a run has ended, or the run could not be started. `state`: the one before.
@@ -133,10 +142,12 @@ impl Memory {
 
     /// What is shown. `state`: the current one.
     pub(super) fn shown(&self, state: DynoState, expected_port: Option<u16>) -> DynoLife {
+        let is_current = |seen: Option<RunId>| seen.is_some() && seen == state.run();
         DynoLife {
             stage: stage(state),
             expected_port,
-            listens: state.run().is_some_and(|run| self.listening == Some(run)),
+            listens: is_current(self.listening),
+            ready: is_current(self.ready),
             ends: self.ends.clone(),
             next_restart: self.next_restart.filter(|_| matches!(state, DynoState::Rest(Rest::Backoff { .. }))),
         }

@@ -13,6 +13,7 @@
 //! | Spawned | Booting or Up | - | - | records the pid | - | - |
 //! | `SpawnFailed` | crash, 126 | - | - | ended | - | - |
 //! | Ready | - | Up | - | - | - | - |
+//! | `NotAnswering` | - | shown once per answer | - | - | - | - |
 //! | `NotReady` | - | Up if there is no boot timeout | - | - | - | - |
 //! | `ListensElsewhere` | - | - | - | reported | reported | - |
 //! | `DebuggerPrompt` | - | reported once | reported once | - | - | - |
@@ -27,7 +28,6 @@
 
 mod command;
 mod deadlines;
-mod director;
 mod dyno_state;
 mod effect;
 mod event;
@@ -37,6 +37,7 @@ mod life;
 mod notice;
 mod notice_text;
 mod policy;
+mod readiness;
 mod release_phase;
 mod reports;
 mod requests;
@@ -44,13 +45,11 @@ mod restart;
 mod shutdown;
 mod slot;
 mod slots;
-mod smoke;
-mod smoke_report;
 mod snapshot;
 mod stop_report;
 mod stop_rules;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::VecDeque;
 
@@ -59,18 +58,17 @@ use crate::model::{Now, RunId, SpawnSpec};
 use crate::release::Blueprint;
 
 pub use command::{Command, Refusal, Reply, RequestId, Restarted, Target};
-pub use director::Director;
 pub use effect::{Effect, GroupSignal, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};
 pub use life::{DynoLife, LifeStage, NextRestart, PastRun};
 pub use notice::{About, EndRequest, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
 pub use notice_text::{NoticeStyle, ended};
 pub use policy::{CanDie, FocusAdvice, OnExit, Plan, Policy, RestartPolicy, StopAdvice, StopAll};
-pub use smoke::{Smoke, SmokeRules};
-pub use smoke_report::{
-    CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span,
-};
+pub use readiness::WhyNotUp;
 pub use snapshot::{DynoRole, PublicState, Quantity, Row, Snapshot, StartPhase};
+
+pub(crate) use notice_text::{SignalName, seconds};
+pub(crate) use reports::{NOT_STARTED, VANISHED};
 
 use dyno_state::{DynoState, Ending, Rest};
 use shutdown::{Phase, Tally};
@@ -96,7 +94,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Creates a supervisor that waits for [`Event::Boot`]. Only a [`Smoke`] starts `plan.command`.
+    /// Creates a supervisor that waits for [`Event::Boot`]. Only a smoke test starts `plan.command`.
     #[must_use]
     pub fn new(plan: Plan, policy: Policy) -> Self {
         let Plan { blueprint, release, formation: dynos, command: _ } = plan;
@@ -144,8 +142,7 @@ impl Supervisor {
                 self.on_ready(run, loopback_only.then_some(address), &mut turn);
             }
             Event::NotReady { run, after } => self.on_not_ready(run, after, &mut turn),
-            // Only a smoke test probes over HTTP.
-            Event::Answer { .. } => {}
+            Event::NotAnswering { run, answer } => self.on_not_answering(run, answer, &mut turn),
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::DebuggerPrompt { run } => self.on_debugger_prompt(run, &mut turn),
             Event::Unkillable { run, survivor } => self.on_unkillable(run, survivor, &mut turn),
@@ -238,6 +235,7 @@ impl Supervisor {
         let run = RunId(self.last_run);
         slot.last_run = run.0;
         slot.named_grace = None;
+        slot.wrong_answers.clear();
         let deadline = slot.boot_deadline(&self.policy, turn);
         slot.enter(DynoState::Starting { run, deadline }, turn);
         slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);

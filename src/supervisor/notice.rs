@@ -18,16 +18,6 @@ pub struct Notice {
     pub kind: NoticeKind,
 }
 
-impl Notice {
-    /// Whether it is about this dyno.
-    pub(super) fn is_about(&self, dyno: &DynoName) -> bool {
-        match &self.about {
-            About::Dyno(about) => about == dyno,
-            About::Formation { .. } => false,
-        }
-    }
-}
-
 /// What a notice is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
@@ -109,6 +99,13 @@ pub enum NoticeKind {
     NotListening {
         /// Its port.
         port: Option<u16>,
+        /// How long `dyno` waited.
+        after: Duration,
+    },
+    /// The dyno listens, but did not answer correctly in time, and is treated as up (S6.2).
+    StillNotUp {
+        /// `answers GET / with 500, not 200 to 399`.
+        why: String,
         /// How long `dyno` waited.
         after: Duration,
     },

@@ -104,6 +104,9 @@ impl NoticeKind {
                 capitalised(process_type),
                 seconds(*after)
             )),
+            Self::StillNotUp { why, after } => {
+                Texts::both(format!("still not up after {}: it {why}; treated as up from now on", seconds(*after)))
+            }
             Self::WrongAnswer { why } => Texts::both(format!("{why}; trying again")),
             Self::StillWaiting { after, what } => {
                 Texts::both(format!("still waiting after {}: {what}", seconds(*after)))
@@ -262,7 +265,7 @@ fn left_listening(process: &LeftRunning) -> String {
     )
 }
 
-pub(super) fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{seconds} seconds") }
 }
@@ -274,7 +277,7 @@ fn capitalised(process_type: &ProcessType) -> String {
 }
 
 /// The name of a signal, or `signal N` if it has no name or not the same one on every system.
-pub(super) struct SignalName(pub(super) i32);
+pub(crate) struct SignalName(pub(crate) i32);
 
 impl fmt::Display for SignalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,7 +16,7 @@ pub struct Plan {
     pub release: Option<Arc<DynoSpec>>,
     /// The dynos in start order.
     pub formation: Vec<Arc<DynoSpec>>,
-    /// The command of a smoke test, which starts it once all dynos have stayed up; its exit alone does not stop them.
+    /// The command of a smoke test, which starts it once all dynos have stayed up.
     pub command: Option<Arc<DynoSpec>>,
 }
 
@@ -33,9 +33,7 @@ pub struct Policy {
     pub stop_all: StopAll,
     /// Time between the stop signal and SIGKILL.
     pub grace: Duration,
-    /// Process types that are up once they listen; the others are up as soon as their program runs (S6.2).
-    pub ready: Vec<ProcessType>,
-    /// How long a ready type may take to listen before it is killed (R10, S6.5). None: no limit.
+    /// How long a dyno may take to be up before it is killed (R10, S6.5). None: no limit.
     pub boot_timeout: Option<Duration>,
     /// Whether to warn about a ready type that listens on loopback addresses only.
     pub notes_loopback: bool,
@@ -165,7 +163,6 @@ impl Default for Policy {
             stop_signals: BTreeMap::new(),
             stop_all: StopAll::Types(Vec::new()),
             grace: Self::DEFAULT_GRACE,
-            ready: Vec::new(),
             boot_timeout: None,
             notes_loopback: false,
             report_exit_timeout: false,

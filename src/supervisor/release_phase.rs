@@ -78,7 +78,7 @@ impl Slot {
     pub(super) fn is_release(&self) -> bool {
         match self.role {
             Role::OneOff(Listener::ReleaseGate) => true,
-            Role::Formation | Role::OneOff(Listener::Smoke | Listener::Log) => false,
+            Role::Formation | Role::OneOff(Listener::Log) => false,
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Handles what the guardian and the readiness probe report about runs, and decides what an exit means.
+//! Handles what the guardian reports about runs, and decides what an exit means.
 //!
 //! A report about an older run finds no slot and changes nothing. A requested exit has no consequences; any other is
 //! judged by the policy (S6.3, S6.4).
 
-use core::net::IpAddr;
 use std::time::Duration;
 
 use crate::error::Status;
-use crate::model::{ExitStatus, LeftRunning, RunId};
+use crate::model::{ExitStatus, LeftRunning, Readiness, RunId};
 
 use super::dyno_state::{DynoState, Ending, Ordered, Rest};
+use super::readiness::Awaited;
 use super::restart::Decision;
 use super::slot::{Intent, Listener, Role, Slot, Turn};
 use super::slots::SlotId;
@@ -17,10 +17,10 @@ use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, SpawnFailure, StopCause
 
 /// Status of a dyno that could not be started: the one of a shell that cannot execute a program. It only affects the
 /// policy and the exit status of `dyno`; a notice gives the reason.
-pub(super) const NOT_STARTED: ExitStatus = ExitStatus::Code(Status::NotExecutable.code());
+pub(crate) const NOT_STARTED: ExitStatus = ExitStatus::Code(Status::NotExecutable.code());
 
 /// Status of a run that is gone although the exit of its leader was never reported.
-pub(super) const VANISHED: ExitStatus = ExitStatus::Signal(9);
+pub(crate) const VANISHED: ExitStatus = ExitStatus::Signal(9);
 
 /// The end of a run that was not requested.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub(super) struct UnrequestedExit {
 }
 
 impl Supervisor {
-    fn slot_of(&mut self, run: RunId) -> Option<(SlotId, &mut Slot)> {
+    pub(super) fn slot_of(&mut self, run: RunId) -> Option<(SlotId, &mut Slot)> {
         let id = self.slots.id_of(run)?;
         self.slots.get_mut(id).map(|slot| (id, slot))
     }
@@ -42,16 +42,16 @@ impl Supervisor {
     pub(super) fn on_spawned(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
         let Some(id) = self.slots.id_of(run) else { return };
         let Some(slot) = self.slots.get_mut(id) else { return };
-        let awaits_port = slot.role == Role::Formation && self.policy.ready.contains(&slot.spec.dyno.process_type);
         match slot.state {
             DynoState::Starting { .. } => {
                 slot.notify(NoticeKind::Started { pid }, turn);
                 slot.memory.record_start(turn);
-                if awaits_port {
-                    let deadline = slot.boot_deadline(&self.policy, turn);
-                    slot.enter(DynoState::Booting { run, pid, deadline }, turn);
-                } else {
-                    slot.mark_up(run, pid, turn);
+                match slot.spec.readiness {
+                    Readiness::Runs => slot.mark_up(run, pid, turn),
+                    Readiness::Listens { .. } | Readiness::Answers { .. } => {
+                        let deadline = slot.boot_deadline(&self.policy, turn);
+                        slot.enter(DynoState::Booting { run, pid, deadline, awaited: Awaited::Port }, turn);
+                    }
                 }
             }
             // Without a `started` notice: it would come after the one that says that everything stops.
@@ -65,57 +65,6 @@ impl Supervisor {
             | DynoState::Up { .. }
             | DynoState::Clearing { .. }
             | DynoState::Rest(_) => {}
-        }
-    }
-
-    /// The run listens: if that was missing, it is up. `only_at`: the address, if only this machine can reach the server there.
-    pub(super) fn on_ready(&mut self, run: RunId, only_at: Option<IpAddr>, turn: &mut Turn) {
-        let only_at = only_at.filter(|_| self.policy.notes_loopback);
-        let Some((_, slot)) = self.slot_of(run) else { return };
-        slot.memory.record_listening(run);
-        match slot.state {
-            DynoState::Booting { run, pid, .. } => {
-                slot.mark_up(run, pid, turn);
-                if let Some(address) = only_at {
-                    slot.notify(NoticeKind::LoopbackOnly { address }, turn);
-                }
-            }
-            // No probe runs before `Spawned`; in the other states the dyno was up, is ending or has ended.
-            DynoState::Starting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
-            | DynoState::Rest(_) => {}
-        }
-    }
-
-    /// Without a boot timeout nothing else would end the state `starting`, so the dyno is treated as up from now on.
-    pub(super) fn on_not_ready(&mut self, run: RunId, after: Duration, turn: &mut Turn) {
-        let Some((_, slot)) = self.slot_of(run) else { return };
-        match slot.state {
-            DynoState::Booting { run, pid, deadline: None } => {
-                slot.notify(NoticeKind::NotListening { port: slot.spec.awaited_port, after }, turn);
-                slot.mark_up(run, pid, turn);
-            }
-            // The boot timeout decides, or it no longer matters.
-            DynoState::Booting { deadline: Some(_), .. }
-            | DynoState::Starting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
-            | DynoState::Rest(_) => {}
-        }
-    }
-
-    /// Explains why a run that is being killed did not listen on its port.
-    pub(super) fn on_listens_elsewhere(&mut self, run: RunId, port: u16, turn: &mut Turn) {
-        let Some((_, slot)) = self.slot_of(run) else { return };
-        match slot.state {
-            DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
-                slot.notify(NoticeKind::ListensElsewhere { port, given: slot.spec.awaited_port }, turn);
-            }
-            // No boot timeout has passed, or the run is over.
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {}
         }
     }
 
@@ -238,12 +187,8 @@ impl Supervisor {
                 slot.intent = Intent::Rest;
                 self.tally.record_done(id, exit.status);
             }
-            // Its end never stops anything else; `Smoke` decides what the end of its command means.
-            (
-                Role::OneOff(Listener::Smoke | Listener::Log),
-                Ending::Done | Ending::Crashed(_),
-                OnExit::StopAll | OnExit::Restart(_),
-            )
+            // Its end never stops anything else.
+            (Role::OneOff(Listener::Log), Ending::Done | Ending::Crashed(_), OnExit::StopAll | OnExit::Restart(_))
             | (Role::OneOff(Listener::ReleaseGate), Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => {
                 slot.intent = Intent::Leave;
             }
@@ -307,7 +252,7 @@ impl Supervisor {
             (Role::OneOff(Listener::ReleaseGate), Ending::Done) => true,
             (Role::OneOff(Listener::ReleaseGate), Ending::Requested | Ending::Replaced | Ending::Crashed(_))
             | (
-                Role::Formation | Role::OneOff(Listener::Smoke | Listener::Log),
+                Role::Formation | Role::OneOff(Listener::Log),
                 Ending::Requested | Ending::Replaced | Ending::Done | Ending::Crashed(_),
             ) => false,
         };
@@ -331,7 +276,7 @@ impl Supervisor {
 }
 
 impl Slot {
-    fn mark_up(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
+    pub(super) fn mark_up(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
         self.enter(DynoState::Up { run, pid, since: turn.now.mono }, turn);
     }
 
@@ -360,7 +305,7 @@ pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy) -> Ending {
         | (Role::Formation, Some(CanDie::Any), OnExit::Restart(_)) => exit.is_success(),
         (Role::Formation, Some(CanDie::Any), OnExit::StopAll)
         | (
-            Role::OneOff(Listener::Smoke | Listener::Log),
+            Role::OneOff(Listener::Log),
             Some(CanDie::Success | CanDie::Any) | None,
             OnExit::StopAll | OnExit::Restart(_),
         ) => true,

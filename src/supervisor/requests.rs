@@ -6,7 +6,8 @@
 //! | `Restart` | refused | dynos are replaced or started | refused | refused |
 //! | `Stop`, all | everything is stopped | everything is stopped | accepted, changes nothing | refused |
 //! | `Stop`, some | refused | dynos are stopped | accepted, changes nothing | refused |
-//! | `RunOneOff` | refused | the dyno is started | refused | refused |
+//! | `Run`, `RunOneOff` | refused | the dyno is started | refused | refused |
+//! | `Shutdown` | everything is stopped | everything is stopped | accepted, changes nothing | refused |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ impl Supervisor {
         let result = match (self.phase, command) {
             (Phase::Unbooted | Phase::Release | Phase::Running, Command::Scale(changes)) => self.scale(&changes, turn),
             (Phase::Unbooted | Phase::Release | Phase::Running, Command::Stop(Target::All, grace)) => {
+                turn.announce(NoticeKind::ShutdownRequested);
                 Ok(self.stop_start(grace, turn))
             }
             (Phase::Running, Command::Stop(target @ (Target::Type(_) | Target::Dyno(_)), grace)) => {
@@ -41,20 +43,37 @@ impl Supervisor {
             }
             (Phase::Running, Command::Restart(target, grace)) => self.restart(&target, grace, turn),
             (Phase::Running, Command::RunOneOff { number, one_off }) => self.run_one_off(number, &one_off, turn),
+            (Phase::Running, Command::Run(spec)) => self.run_spec(spec, turn),
+            (Phase::Unbooted | Phase::Release | Phase::Running, Command::Shutdown { after }) => {
+                turn.put_after(after);
+                Ok(self.stop_start(None, turn))
+            }
+            (Phase::Stopping { .. } | Phase::Killing { .. }, Command::Shutdown { .. }) => {
+                Ok(Reply::Stopping(self.active(&self.slots.ids())))
+            }
             (
                 Phase::Unbooted | Phase::Release,
-                Command::Stop(Target::Type(_) | Target::Dyno(_), _) | Command::Restart(..) | Command::RunOneOff { .. },
+                Command::Stop(Target::Type(_) | Target::Dyno(_), _)
+                | Command::Restart(..)
+                | Command::Run(_)
+                | Command::RunOneOff { .. },
             ) => Err(Refusal::ReleasePhase),
             (Phase::Stopping { .. } | Phase::Killing { .. }, Command::Stop(target, grace)) => {
                 self.hasten_stop(&target, grace, turn)
             }
             (
                 Phase::Stopping { .. } | Phase::Killing { .. },
-                Command::Scale(_) | Command::Restart(..) | Command::RunOneOff { .. },
+                Command::Scale(_) | Command::Restart(..) | Command::Run(_) | Command::RunOneOff { .. },
             )
-            | (Phase::Over, Command::Scale(_) | Command::Restart(..) | Command::Stop(..) | Command::RunOneOff { .. }) => {
-                Err(Refusal::ShuttingDown)
-            }
+            | (
+                Phase::Over,
+                Command::Scale(_)
+                | Command::Restart(..)
+                | Command::Stop(..)
+                | Command::Run(_)
+                | Command::RunOneOff { .. }
+                | Command::Shutdown { .. },
+            ) => Err(Refusal::ShuttingDown),
         };
         turn.order(Effect::Reply { request: id, result });
     }
@@ -66,7 +85,6 @@ impl Supervisor {
             slot.hasten(grace, turn);
         }
         let active = self.active(&self.slots.ids());
-        turn.announce(NoticeKind::ShutdownRequested);
         self.stop_all(Outcome::Code(0), turn);
         Reply::Stopping(active)
     }
@@ -184,14 +202,23 @@ impl Supervisor {
         let spec = Arc::new(self.blueprint.one_off(&dyno, one_off));
         let user = self.blueprint.release().user.clone();
         turn.announce(NoticeKind::OneOffRequested { command_line: spec.command_line.clone(), user });
-        self.start_one_off(spec, Listener::Log, turn);
+        self.start_one_off(spec, turn);
+        Ok(Reply::Started(dyno))
+    }
+
+    fn run_spec(&mut self, spec: Arc<DynoSpec>, turn: &mut Turn) -> Result<Reply, Refusal> {
+        let dyno = spec.dyno.clone();
+        if self.slots.iter().any(|slot| slot.spec.dyno == dyno) {
+            return Err(Refusal::Impossible { dyno, why: "there is a dyno of that name".to_owned() });
+        }
+        self.start_one_off(spec, turn);
         Ok(Reply::Started(dyno))
     }
 
     /// Starts a dyno that runs once.
-    pub(super) fn start_one_off(&mut self, spec: Arc<DynoSpec>, listener: Listener, turn: &mut Turn) {
+    fn start_one_off(&mut self, spec: Arc<DynoSpec>, turn: &mut Turn) {
         let id = SlotId { place: Place::OneOff, index: spec.dyno.index };
-        let mut slot = Slot::new(spec, Role::OneOff(listener), &self.policy);
+        let mut slot = Slot::new(spec, Role::OneOff(Listener::Log), &self.policy);
         (slot.intent, slot.since) = (Intent::Run, turn.now.wall);
         self.slots.insert(id, slot);
         self.reconcile(id, turn);

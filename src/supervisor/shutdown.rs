@@ -84,10 +84,6 @@ impl Tally {
         }
     }
 
-    pub(super) fn has_lost(&self) -> bool {
-        self.lost
-    }
-
     pub(super) fn record_lost(&mut self) {
         self.lost = true;
     }

@@ -14,7 +14,7 @@ use super::dyno_state::{DynoState, Ending, Ordered, Rest};
 use super::life::Memory;
 use super::restart::CrashCount;
 use super::stop_rules::StopRules;
-use super::{About, Effect, GroupSignal, Notice, NoticeKind, Policy};
+use super::{About, Effect, GroupSignal, HttpAnswer, Notice, NoticeKind, Policy, WhyNotUp};
 
 /// The guardian answers a SIGKILL within 2 s, if only with `Unkillable`. One second more, and it is stuck.
 const ANSWER_TO_KILL: Duration = Duration::from_secs(3);
@@ -37,6 +37,11 @@ impl Turn {
 
     pub(super) fn order(&mut self, effect: Effect) {
         self.effects.push(effect);
+    }
+
+    /// Formation-wide notices come after everything that this dyno has written.
+    pub(super) fn put_after(&mut self, dyno: Option<DynoName>) {
+        self.subject = dyno;
     }
 
     /// A dyno was removed.
@@ -78,9 +83,7 @@ pub(super) enum Role {
 pub(super) enum Listener {
     /// The gate of the release phase (S8): the formation boots if it exits with 0.
     ReleaseGate,
-    /// The smoke test whose command it is.
-    Smoke,
-    /// Only the log.
+    /// Only the log and the snapshot.
     Log,
 }
 
@@ -115,6 +118,8 @@ pub(super) struct Slot {
     pub(super) stop_rules: StopRules,
     /// The grace that a request has named for the stop of this run. None: that of the policy.
     pub(super) named_grace: Option<Duration>,
+    /// The wrong answers of the current run that the log has shown.
+    pub(super) wrong_answers: Vec<HttpAnswer>,
     /// The last run for which the log suggested `--focus`: once for each run is enough.
     pub(super) focus_suggested: Option<RunId>,
 }
@@ -135,6 +140,7 @@ impl Slot {
             since: jiff::Timestamp::UNIX_EPOCH,
             stop_rules,
             named_grace: None,
+            wrong_answers: Vec::new(),
             focus_suggested: None,
         }
     }
@@ -335,9 +341,16 @@ impl Slot {
                 self.kill_before_up(run, ending, turn);
             }
             DynoState::Booting { run, .. } => {
-                let process_type = self.spec.dyno.process_type.clone();
-                self.notify(NoticeKind::BootTimeout { process_type, after }, turn);
-                turn.order(Effect::FindListener { run });
+                match self.why_not_up() {
+                    Some(why @ WhyNotUp::NotAnswering { .. }) => {
+                        self.notify(NoticeKind::NotAnswering { why: why.to_string(), after }, turn);
+                    }
+                    Some(WhyNotUp::NotStarted | WhyNotUp::NotListening { .. }) | None => {
+                        let process_type = self.spec.dyno.process_type.clone();
+                        self.notify(NoticeKind::BootTimeout { process_type, after }, turn);
+                        turn.order(Effect::FindListener { run });
+                    }
+                }
                 self.kill_before_up(run, ending, turn);
             }
             // These states have no boot deadline.

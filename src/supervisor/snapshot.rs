@@ -7,7 +7,7 @@ use crate::model::{DynoName, ExitStatus, ProcessType};
 
 use super::shutdown::Phase;
 use super::slot::{Intent, Listener, Role, Slot};
-use super::{DynoLife, Supervisor};
+use super::{DynoLife, Supervisor, WhyNotUp};
 
 /// How many removed dynos are remembered.
 const MOST_REMOVED: usize = 100;
@@ -60,6 +60,8 @@ pub struct Row {
     pub state: PublicState,
     /// When it entered that state. The Unix epoch before `Event::Boot`.
     pub since: jiff::Timestamp,
+    /// Why it is not up yet, while it is starting.
+    pub not_up: Option<WhyNotUp>,
     /// Whether it should run. If not, it was stopped on request, has ended as allowed, or is not due yet.
     pub wanted: bool,
     /// The process id of its leader, while it is alive.
@@ -97,10 +99,11 @@ impl Row {
             role: match slot.role {
                 Role::Formation => DynoRole::Formation,
                 Role::OneOff(Listener::ReleaseGate) => DynoRole::Release,
-                Role::OneOff(Listener::Smoke | Listener::Log) => DynoRole::OneOff,
+                Role::OneOff(Listener::Log) => DynoRole::OneOff,
             },
             state: slot.state.public(),
             since: slot.since,
+            not_up: slot.why_not_up(),
             wanted: slot.intent == Intent::Run,
             pid: slot.state.pid(),
             port: slot.spec.port,
@@ -108,7 +111,7 @@ impl Row {
             run: slot.last_run,
             restarts: slot.restarts,
             last_exit: slot.last_exit,
-            life: slot.memory.shown(slot.state, slot.spec.awaited_port),
+            life: slot.memory.shown(slot.state, slot.spec.expected_port),
         }
     }
 }

@@ -55,7 +55,7 @@ fn s13_4_an_option_of_another_command_names_that_command() {
         &web_and_worker(),
         2,
         &[
-            ("start --http /", "unknown option `--http`", "`--http` is an option of `dyno smoke`"),
+            ("start --junit x", "unknown option `--junit`", "`--junit` is an option of `dyno smoke`"),
             (
                 "check -p 3000",
                 "unknown option `-p`",

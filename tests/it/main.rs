@@ -87,6 +87,7 @@ mod smoke_reports;
 mod smoke_signals;
 mod smoke_stdin;
 mod start;
+mod start_http;
 mod stop_order;
 mod storm;
 mod system_messages;

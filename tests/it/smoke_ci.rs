@@ -81,6 +81,20 @@ fn on_github_the_notice_of_a_failed_release_is_in_its_group() {
     assert!(group.contains("system    | release v1 failed: "), "{stderr}");
 }
 
+#[test]
+fn on_github_the_dyno_that_is_not_up_in_time_is_named_in_its_group() {
+    let app = app("web: exec sleep 1000\n");
+
+    let finished = quick(&app, ["web=2", "--timeout", "1"]).env("GITHUB_ACTIONS", "true").run();
+
+    finished.expect_end(Ended::Code(75));
+    let stderr = stable_stderr(&finished);
+    let (group, stop) = stderr.split_once("::endgroup::\n::group::smoke: stop\n").unwrap();
+    let last = group.lines().last().unwrap();
+    assert!(last.starts_with("TIME web.1") && last.contains("within 1 second"), "{stderr}");
+    assert!(stop.contains("TIME system | sending SIGTERM to all processes\n"), "{stderr}");
+}
+
 /// The lines that the runner treats as commands: with `::` at the start, also after a bare CR, or `##[` anywhere.
 fn commands(log: &str) -> Vec<&str> {
     let lines = log.split(['\n', '\r']);

@@ -45,3 +45,14 @@ fn s10_3_a_message_shows_only_the_beginning_of_a_long_name() {
         assert!(status >= 400 && message.len() < 200, "{method}: {status} {message}");
     }
 }
+
+#[test]
+fn a_dyno_name_has_an_index_without_sign_or_leading_zero() {
+    let dyno = |name: &str| target(name).map(|target| target.to_string()).map_err(|error| error.status);
+
+    assert_eq!(dyno("web.1"), Ok("web.1".to_owned()));
+    assert_eq!(dyno("web"), Ok("web".to_owned()));
+    for name in ["web.", ".1", "web.01", "web.0", "web.+1", "web.-1", "web.1.1", "web.4294967296", "w b", "", "é.1"] {
+        assert_eq!(dyno(name), Err(404), "{name}");
+    }
+}

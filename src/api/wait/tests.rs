@@ -14,6 +14,7 @@ fn row(index: u32, state: PublicState, run: u64) -> Row {
         role: DynoRole::Formation,
         state,
         since: jiff::Timestamp::UNIX_EPOCH,
+        not_up: None,
         wanted: true,
         pid: None,
         port: None,
@@ -92,7 +93,10 @@ fn s6_2_a_dyno_that_should_listen_is_not_up_before_it_does() {
     let late = (false, WaitAnswer { pid: Some(7), port: Some(5000), ..result(WaitResult::Late, Some("web.1")) });
     assert_eq!(end(&[], vec![Row { pid: Some(7), life: silent.clone(), ..row(1, Up, 1) }]), late);
     let listening = DynoLife { listens: true, ..silent };
-    assert_eq!(end(&[], vec![Row { life: listening, ..row(1, Up, 1) }]), (true, result(WaitResult::Up, None)));
+    let late = (false, result(WaitResult::Late, Some("web.1")));
+    assert_eq!(end(&[], vec![Row { life: listening.clone(), ..row(1, Up, 1) }]), late);
+    let ready = DynoLife { ready: true, ..listening };
+    assert_eq!(end(&[], vec![Row { life: ready, ..row(1, Up, 1) }]), (true, result(WaitResult::Up, None)));
 }
 
 #[test]

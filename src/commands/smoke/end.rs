@@ -12,7 +12,8 @@ use crate::error::{GUARDIAN_KILLED, Status};
 use crate::reports::last_words::Reader;
 use crate::reports::{Smoke, github, last_words};
 use crate::runtime::{Ending, Tails, write_diagnostics};
-use crate::supervisor::{Outcome, SmokeReport};
+use crate::smoke::SmokeReport;
+use crate::supervisor::Outcome;
 
 /// Everything that the reports need, besides the ending itself.
 pub(super) struct SmokeEnd<'a> {

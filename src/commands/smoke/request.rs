@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::app::{PortVariable, nearest, shown_words};
 use crate::cli::{ProjectArgs, SmokeArgs};
 use crate::commands::start::look;
-use crate::error::{Complaint, Error, Status};
-use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, http_url};
+use crate::error::{Error, Status};
+use crate::model::{DynoName, DynoSpec, Environment, Focus, Io, ProcessType, http_url};
 use crate::project::TypeSource;
 use crate::project::program_lookup::is_program;
 use crate::project::size;
@@ -18,14 +18,14 @@ use crate::release::{Blueprint, DynoStreams, OneOff};
 use crate::reports::github::Groups;
 use crate::runtime::{PhaseMark, SmokeStart, Tails};
 use crate::settings::file_option;
-use crate::supervisor::{Policy, SmokeRules};
+use crate::smoke::SmokeRules;
+
 /// The process type in the name of the command, like that of every one-off dyno.
 const ONE_OFF: &str = "run";
 
 /// The smoke test that the command line requests.
 pub(in crate::commands) struct SmokeRequest<'a> {
     pub(in crate::commands) args: &'a SmokeArgs,
-    http: Option<HttpCheck>,
     /// The last lines of each dyno.
     pub(in crate::commands) tails: Tails,
 }
@@ -44,11 +44,7 @@ impl<'a> SmokeRequest<'a> {
             let hint = "a variable in the command may be empty; leave `--` out to run no command";
             return Err(Error::new(Status::Usage, "the command after `--` is empty", hint));
         }
-        let check = |target: &String| {
-            let check = HttpCheck::new(target, args.http_status.as_deref());
-            check.map_err(|error| Error::new(Status::Usage, error.to_string(), error.hint()))
-        };
-        Ok(Self { args, http: args.http.as_ref().map(check).transpose()?, tails: Tails::default() })
+        Ok(Self { args, tails: Tails::default() })
     }
 
     /// The source of the process types.
@@ -92,33 +88,12 @@ impl<'a> SmokeRequest<'a> {
     pub(in crate::commands) fn smoke_start(&self, ports: &[(DynoName, u16)]) -> SmokeStart {
         let words = self.args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let base = first_web(ports).map(|(dyno, _)| dyno.clone());
-        let rules = SmokeRules { settle: self.args.settle(), http: self.http.clone(), base, words };
+        let rules = SmokeRules { settle: self.args.settle(), base, words };
         let phase_mark = look::is_read_by_github().then(|| {
             let mut groups = Groups::default();
             Box::new(move |phase| groups.enter(phase)) as PhaseMark
         });
         SmokeStart { rules, tails: self.tails.clone(), phase_mark }
-    }
-
-    /// The warning if no dyno is expected to listen.
-    ///
-    /// # Errors
-    /// Status 2: `--http` is given, but no dyno is expected to listen.
-    pub(in crate::commands) fn check_ready(
-        &self,
-        policy: &Policy,
-        ports: &[(DynoName, u16)],
-    ) -> Result<Option<Complaint>, Error> {
-        if ports.iter().any(|(dyno, _)| policy.ready.contains(&dyno.process_type)) {
-            return Ok(None);
-        }
-        let hint = "name the types that listen on `$PORT` with `--ready`";
-        if self.http.is_some() {
-            let fact = "`--http` has nothing to probe: no started process type is expected to listen";
-            return Err(Error::new(Status::Usage, fact, hint));
-        }
-        let fact = "no started process type is expected to listen: each is treated as up as soon as it starts";
-        Ok(Some(Complaint::new(fact, hint)))
     }
 
     /// The command as one more dyno, with the environment of the formation and the address of `web.1`.

@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{Environment, Focus, Launch, Shell};
+use crate::model::{Environment, Focus, Launch, Readiness, Shell};
 
 /// A guardian without a process: the test holds its end of the socket.
 fn guardian() -> (ManuallyDrop<Guardian>, OwnedFd) {
@@ -29,7 +29,8 @@ fn spec(environment: Environment) -> DynoSpec {
         launch: Launch::Shell { shell: Shell::Sh, line: b"exec web".to_vec(), leads: false },
         environment,
         port: None,
-        awaited_port: None,
+        readiness: Readiness::Runs,
+        expected_port: None,
         directory: "/app".into(),
         io: crate::model::Io::Pipe,
         focus: Focus::Elsewhere,

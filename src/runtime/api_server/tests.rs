@@ -178,6 +178,7 @@ fn row(process_type: ProcessType) -> Row {
         state: PublicState::Starting,
         since: jiff::Timestamp::UNIX_EPOCH,
         role: DynoRole::Formation,
+        not_up: None,
         wanted: true,
         pid: None,
         port: None,

@@ -52,25 +52,6 @@ fn an_address_is_read_in_words_of_four_bytes() {
 }
 
 #[test]
-fn s6_2_a_socket_that_existed_before_the_run_is_ignored() {
-    let before = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = before.local_addr().expect("bound").port();
-    let mut listening = Listening::new(None);
-    listening.before_spawn(RunId(1), port, true);
-    listening.begin(RunId(1));
-
-    let later = Instant::now() + FIRST_PAUSE;
-    assert_eq!(listening.check(later), []);
-    drop(before);
-    let _own = std::net::TcpListener::bind(("127.0.0.1", port)).expect("free again");
-
-    let found = listening.check(later + LONGEST_PAUSE);
-    let address = IpAddr::from([127, 0, 0, 1]);
-    assert_eq!(found, [WatchResult::Listening { run: RunId(1), address, loopback_only: true }]);
-    assert_eq!(listening.next_check(), None);
-}
-
-#[test]
 fn s19_3_a_server_on_ipv6_only_answers_at_the_ipv6_loopback_address() {
     for (only_ipv6, address) in [(true, "::1"), (false, "127.0.0.1")] {
         let Ok(server) = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None) else {
@@ -89,93 +70,4 @@ fn s19_3_a_server_on_ipv6_only_answers_at_the_ipv6_loopback_address() {
 
         assert_eq!(answers_at(&own), address.parse().ok(), "{own:?}");
     }
-}
-
-#[test]
-fn s6_2_pauses_double_from_10_to_500_ms_until_it_gives_up_after_a_minute() {
-    let (checks, last) = check_until_it_gives_up(&mut Listening::new(None));
-
-    assert_eq!(last, [WatchResult::GaveUp { run: RunId(1), after: PATIENCE }]);
-    assert!((120..140).contains(&checks), "{checks}");
-}
-
-/// Watches a run that never listens. Returns the number of checks and the last result.
-fn check_until_it_gives_up(listening: &mut Listening) -> (usize, Vec<WatchResult>) {
-    listening.before_spawn(RunId(1), 1, true);
-    listening.begin(RunId(1));
-    let mut checks = 0;
-    let mut last = Vec::new();
-    while let Some(next) = listening.next_check() {
-        last = listening.check(next);
-        checks += 1;
-    }
-    (checks, last)
-}
-
-#[test]
-fn s6_5_a_run_is_watched_longer_if_its_boot_timeout_is_longer() {
-    let second = Duration::from_secs(1);
-
-    let (checks, last) = check_until_it_gives_up(&mut Listening::new(Some(180 * second)));
-
-    let found = matches!(last[..], [WatchResult::GaveUp { after, .. }] if after > 180 * second);
-    assert!(found && checks > 360, "{checks} {last:?}");
-    let (_, last) = check_until_it_gives_up(&mut Listening::new(Some(second)));
-    assert_eq!(last, [WatchResult::GaveUp { run: RunId(1), after: PATIENCE }]);
-}
-
-#[test]
-fn s6_5_a_run_is_checked_once_more_when_its_time_is_up() {
-    let mut listening = Listening::new(None);
-    listening.before_spawn(RunId(1), 1, true);
-    let now = Instant::now();
-
-    listening.hurry(now);
-    assert_eq!(listening.next_check(), None, "no check is due before the spawn");
-    listening.begin(RunId(1));
-    listening.hurry(now);
-
-    assert_eq!(listening.next_check(), Some(now));
-}
-
-#[test]
-fn s6_2_a_run_that_nothing_depends_on_is_looked_at_while_a_client_waits() {
-    let mut listening = Listening::new(None);
-    listening.before_spawn(RunId(1), 1, false);
-    listening.begin(RunId(1));
-    let now = Instant::now();
-    assert_eq!(listening.next_check(), None);
-
-    listening.observe(true, now);
-    assert_eq!(listening.next_check(), Some(now));
-    let much_later = now + 2 * PATIENCE;
-    assert_eq!(listening.check(much_later), [], "only the client decides when to give up");
-    assert!(listening.next_check().is_some_and(|next| next > much_later));
-    listening.observe(false, much_later);
-
-    assert_eq!(listening.next_check(), None);
-}
-
-#[test]
-fn s6_2_a_run_that_did_not_listen_in_time_is_looked_at_again_for_a_client() {
-    let mut listening = Listening::new(None);
-    check_until_it_gives_up(&mut listening);
-
-    let now = Instant::now() + 2 * PATIENCE;
-    listening.observe(true, now);
-
-    assert_eq!((listening.check(now), listening.next_check().is_some()), (Vec::new(), true));
-}
-
-#[test]
-fn suspension_does_not_shorten_the_wait() {
-    let mut listening = Listening::new(None);
-    listening.before_spawn(RunId(1), 1, true);
-    listening.begin(RunId(1));
-    let next = listening.next_check().expect("one check is due");
-
-    listening.postpone(2 * PATIENCE);
-
-    assert_eq!(listening.next_check(), Some(next + 2 * PATIENCE));
-    assert_eq!(listening.check(next + 2 * PATIENCE), []);
 }

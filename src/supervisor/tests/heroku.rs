@@ -32,7 +32,6 @@ fn logged_gone(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String>
 fn heroku() -> Policy {
     Policy {
         grace: Policy::HEROKU_GRACE,
-        ready: vec![process_type("web")],
         boot_timeout: Some(Policy::HEROKU_BOOT_TIMEOUT),
         report_exit_timeout: true,
         ..restarting()
@@ -42,7 +41,7 @@ fn heroku() -> Policy {
 fn by_ada(plan: Plan) -> Plan {
     let description = Some("Deploy 60a874b3".to_owned());
     let release = Release { version: 7, user: "ada".to_owned(), description, ..plan.blueprint.release().clone() };
-    Plan { blueprint: blueprint_of(release, 100), ..plan }
+    Plan { blueprint: blueprint_of(release, 100, |_| ()), ..plan }
 }
 
 #[test]
@@ -62,7 +61,7 @@ fn the_first_line_of_a_new_dyno_is_its_command() {
 
 #[test]
 fn s8_1_a_release_is_created_when_its_command_is_complete() {
-    let mut supervisor = Supervisor::new(by_ada(with_release(&["web.1"])), heroku());
+    let mut supervisor = Supervisor::new(awaiting_web(by_ada(with_release(&["web.1"]))), heroku());
 
     assert_eq!(
         logged(&mut supervisor, Event::Boot, at(0)),
@@ -86,7 +85,7 @@ fn s8_1_a_release_is_created_when_its_command_is_complete() {
 
 #[test]
 fn s8_2_a_failed_release_command_is_complete_and_names_its_release() {
-    let mut supervisor = Supervisor::new(by_ada(with_release(&["web.1"])), heroku());
+    let mut supervisor = Supervisor::new(awaiting_web(by_ada(with_release(&["web.1"]))), heroku());
     logged(&mut supervisor, Event::Boot, at(0));
     logged_spawned(&mut supervisor, at(0));
 
@@ -103,7 +102,7 @@ fn s8_2_a_failed_release_command_is_complete_and_names_its_release() {
 
 #[test]
 fn a_stopped_release_command_is_complete_when_it_has_exited() {
-    let mut supervisor = Supervisor::new(with_release(&["web.1"]), heroku());
+    let mut supervisor = Supervisor::new(awaiting_web(with_release(&["web.1"])), heroku());
     logged(&mut supervisor, Event::Boot, at(0));
     logged_spawned(&mut supervisor, at(0));
 
@@ -147,7 +146,7 @@ fn s6_4_a_dyno_stays_crashed_during_a_back_off() {
 
 #[test]
 fn a_dyno_that_exits_before_it_listens_goes_from_starting_to_crashed() {
-    let mut supervisor = Supervisor::new(formation(&["web.1"]), heroku());
+    let mut supervisor = Supervisor::new(awaiting_web(formation(&["web.1"])), heroku());
     logged(&mut supervisor, Event::Boot, at(0));
     assert_eq!(logged_spawned(&mut supervisor, at(0)), [""; 0]);
 
@@ -176,7 +175,7 @@ fn a_dyno_that_cannot_start_goes_from_starting_to_crashed() {
 
 #[test]
 fn s6_5_r10_comes_before_the_kill_the_exit_and_the_crash() {
-    let mut supervisor = Supervisor::new(formation(&["web.1"]), heroku());
+    let mut supervisor = Supervisor::new(awaiting_web(formation(&["web.1"])), heroku());
     logged(&mut supervisor, Event::Boot, at(0));
     logged_spawned(&mut supervisor, at(0));
 
@@ -195,7 +194,7 @@ fn s6_5_r10_comes_before_the_kill_the_exit_and_the_crash() {
 
 #[test]
 fn on_shutdown_each_dyno_is_down_before_it_is_stopped() {
-    let mut supervisor = Supervisor::new(formation(&["worker.1", "web.1"]), heroku());
+    let mut supervisor = Supervisor::new(awaiting_web(formation(&["worker.1", "web.1"])), heroku());
     logged(&mut supervisor, Event::Boot, at(0));
     for name in ["worker.1", "web.1"] {
         let run = run_of(&supervisor, name);

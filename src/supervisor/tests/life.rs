@@ -32,8 +32,7 @@ fn s6_2_a_dyno_is_up_when_its_exec_succeeds() {
 
 #[test]
 fn s6_2_a_ready_type_is_up_when_it_listens() {
-    let policy = Policy { ready: vec![process_type("web")], ..Policy::default() };
-    let mut supervisor = Supervisor::new(formation(&["web.1"]), policy);
+    let mut supervisor = Supervisor::new(awaiting_web(formation(&["web.1"])), Policy::default());
     boot(&mut supervisor);
 
     assert_eq!(spawned(&mut supervisor, "web.1", at(1)), ["web.1: started with pid 101"]);
@@ -121,9 +120,8 @@ fn a_stop_does_not_wait_for_the_spawn_to_be_confirmed() {
 
 #[test]
 fn s6_5_a_ready_type_that_does_not_listen_in_time_is_killed() {
-    let policy =
-        Policy { ready: vec![process_type("web")], boot_timeout: Some(Duration::from_secs(60)), ..Policy::default() };
-    let mut supervisor = Supervisor::new(formation(&["web.1", "worker.1"]), policy);
+    let policy = Policy { boot_timeout: Some(Duration::from_secs(60)), ..Policy::default() };
+    let mut supervisor = Supervisor::new(awaiting_web(formation(&["web.1", "worker.1"])), policy);
     boot(&mut supervisor);
     spawned(&mut supervisor, "web.1", at(1));
     spawned(&mut supervisor, "worker.1", at(1));
@@ -147,12 +145,8 @@ fn s6_5_a_ready_type_that_does_not_listen_in_time_is_killed() {
 
 #[test]
 fn s6_5_with_restarts_a_boot_timeout_is_a_crash_like_any_other() {
-    let policy = Policy {
-        ready: vec![process_type("web")],
-        boot_timeout: Some(Duration::from_secs(60)),
-        ..restarting_at_most(0)
-    };
-    let mut supervisor = Supervisor::new(formation(&["web.1"]), policy);
+    let policy = Policy { boot_timeout: Some(Duration::from_secs(60)), ..restarting_at_most(0) };
+    let mut supervisor = Supervisor::new(awaiting_web(formation(&["web.1"])), policy);
     boot(&mut supervisor);
     spawned(&mut supervisor, "web.1", at(0));
     tick(&mut supervisor, at(60));

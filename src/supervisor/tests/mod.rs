@@ -23,26 +23,26 @@ use std::time::Duration;
 
 use super::*;
 use crate::app::{Layers, Ports, Procfile};
-use crate::model::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, Launch, ProcessType, Shell};
+use crate::model::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, Launch, ProcessType, Readiness, Shell};
 use crate::release::{OneOff, Release, RunSettings};
 
 /// The address of a server, for tests in which it does not matter.
-pub(super) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-pub(super) fn at(seconds: u64) -> Now {
+pub(crate) fn at(seconds: u64) -> Now {
     at_ms(seconds * 1_000)
 }
 
-pub(super) fn at_ms(milliseconds: u64) -> Now {
+pub(crate) fn at_ms(milliseconds: u64) -> Now {
     let mono = Duration::from_millis(milliseconds);
     Now { mono, wall: jiff::Timestamp::from_second(1_700_000_000).unwrap() + mono }
 }
 
-pub(super) fn code(code: u8) -> ExitStatus {
+pub(crate) fn code(code: u8) -> ExitStatus {
     ExitStatus::Code(code)
 }
 
-pub(super) fn killed_by(signal: u8) -> ExitStatus {
+pub(crate) fn killed_by(signal: u8) -> ExitStatus {
     ExitStatus::Signal(signal)
 }
 
@@ -51,17 +51,18 @@ fn dyno(name: &str) -> DynoName {
     DynoName::new(ProcessType::new(process_type).unwrap(), index.parse().unwrap())
 }
 
-pub(super) fn process_type(name: &str) -> ProcessType {
+pub(crate) fn process_type(name: &str) -> ProcessType {
     ProcessType::new(name).unwrap()
 }
 
-pub(super) fn spec(name: &str) -> Arc<DynoSpec> {
+pub(crate) fn spec(name: &str) -> Arc<DynoSpec> {
     Arc::new(DynoSpec {
         dyno: dyno(name),
         command_line: format!("./{name}").into(),
         launch: Launch::Shell { shell: Shell::Sh, line: format!("exec ./{name}").into_bytes(), leads: false },
         port: None,
-        awaited_port: None,
+        readiness: Readiness::Runs,
+        expected_port: None,
         environment: Environment::default(),
         directory: PathBuf::from("/app"),
         io: Io::Pipe,
@@ -70,7 +71,21 @@ pub(super) fn spec(name: &str) -> Arc<DynoSpec> {
     })
 }
 
-pub(super) fn formation(names: &[&str]) -> Plan {
+/// The same dyno, if it must listen on port 5000 + its index before it is up.
+pub(crate) fn listening(spec: &DynoSpec) -> Arc<DynoSpec> {
+    let port = 5000 + u16::try_from(spec.dyno.index).unwrap();
+    Arc::new(DynoSpec { readiness: Readiness::Listens { port }, expected_port: Some(port), ..spec.clone() })
+}
+
+/// The same plan, if its web dynos must listen before they are up.
+fn awaiting_web(plan: Plan) -> Plan {
+    let dyno = |spec: &Arc<DynoSpec>| {
+        if spec.dyno.process_type.as_str() == "web" { listening(spec) } else { Arc::clone(spec) }
+    };
+    Plan { formation: plan.formation.iter().map(dyno).collect(), ..plan }
+}
+
+pub(crate) fn formation(names: &[&str]) -> Plan {
     plan_of(names.iter().map(|name| spec(name)).collect())
 }
 
@@ -82,21 +97,28 @@ fn plan_of(formation: Vec<Arc<DynoSpec>>) -> Plan {
 /// A release with a release command and these process types. Their ports begin at 5000. `step`: the distance from the
 /// first port of a type to that of the next.
 fn blueprint(types: &[ProcessType], step: u16) -> Blueprint {
-    let lines: Vec<String> = types.iter().map(|name| format!("{name}: ./{name}\n")).collect();
-    let procfile = Procfile::parse(format!("release: ./release\n{}", lines.concat()).as_bytes()).unwrap();
-    blueprint_of(Release::first("local".to_owned(), procfile, Layers::default()), step)
+    blueprint_with(types, step, |_| ())
 }
 
-fn blueprint_of(release: Release, step: u16) -> Blueprint {
-    let settings = RunSettings {
+fn blueprint_with(types: &[ProcessType], step: u16, change: impl FnOnce(&mut RunSettings)) -> Blueprint {
+    let lines: Vec<String> = types.iter().map(|name| format!("{name}: ./{name}\n")).collect();
+    let procfile = Procfile::parse(format!("release: ./release\n{}", lines.concat()).as_bytes()).unwrap();
+    blueprint_of(Release::first("local".to_owned(), procfile, Layers::default()), step, change)
+}
+
+fn blueprint_of(release: Release, step: u16, change: impl FnOnce(&mut RunSettings)) -> Blueprint {
+    let mut settings = RunSettings {
         ports: Ports::new(5_000, step, &release.procfile.formation_types()),
+        expected: Vec::new(),
         ready: Vec::new(),
+        http: None,
         shell: Shell::Sh,
         directory: PathBuf::from("/app"),
         session: String::new(),
         io: Io::Pipe,
         focused: None,
     };
+    change(&mut settings);
     Blueprint::new(release, settings)
 }
 
@@ -115,10 +137,15 @@ fn restarting_at_most(restarts: u32) -> Policy {
 
 /// A formation whose dynos are all up at second 0.
 fn all_up(names: &[&str], policy: Policy) -> Supervisor {
-    let mut supervisor = Supervisor::new(formation(names), policy);
+    all_spawned(formation(names), policy)
+}
+
+fn all_spawned(plan: Plan, policy: Policy) -> Supervisor {
+    let names: Vec<String> = plan.formation.iter().map(|spec| spec.dyno.to_string()).collect();
+    let mut supervisor = Supervisor::new(plan, policy);
     boot(&mut supervisor);
     for name in names {
-        spawned(&mut supervisor, name, at(0));
+        spawned(&mut supervisor, &name, at(0));
     }
     supervisor
 }
@@ -198,15 +225,13 @@ fn tick(supervisor: &mut Supervisor, now: Now) -> Vec<String> {
 
 /// One effect as a line: `spawn web.1 #1`, `#1 stop 15`, `web.1: exited with code 1`, `system: …`, `finish 1`. None for
 /// a notice that has no text in this style.
-pub(super) fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
+pub(crate) fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
     Some(match effect {
         Effect::Spawn(SpawnSpec { run, spec }) => format!("spawn {} #{}", spec.dyno, run.0),
         Effect::Signal { run, signal } => format!("#{} {}", run.0, order(*signal)),
         Effect::Notify(Notice { about: About::Dyno(dyno), kind }) => format!("{dyno}: {}", kind.text(style)?),
         Effect::Notify(Notice { about: About::Formation { .. }, kind }) => format!("system: {}", kind.text(style)?),
         Effect::FindListener { run } => format!("#{} find listener", run.0),
-        Effect::ProbeHttp { run } => format!("#{} probe", run.0),
-        Effect::EnterPhase(phase) => format!("-- {phase}"),
         Effect::PassInterrupt { run } => format!("#{} Ctrl-C", run.0),
         Effect::Reply { request, result } => format!("reply {}: {}", request.0, reply(result)),
         // Only the runtime needs to know.

@@ -43,8 +43,7 @@ fn s6_4_the_restart_count_resets_after_ten_seconds_up() {
 
 #[test]
 fn time_spent_booting_is_not_uptime() {
-    let policy = Policy { ready: vec![process_type("web")], ..restarting() };
-    let mut supervisor = all_up(&["web.1"], policy);
+    let mut supervisor = all_spawned(awaiting_web(formation(&["web.1"])), restarting());
     crash(&mut supervisor, "web.1", at(1));
     spawned(&mut supervisor, "web.1", at(1));
     ready(&mut supervisor, "web.1", at(9));

@@ -92,8 +92,8 @@ fn s6_3_a_command_that_was_not_found_gets_no_hint_to_go_on_without_it() {
 #[test]
 fn s6_5_a_dyno_that_is_not_up_in_time_stops_the_others() {
     let boot_timeout = Some(Duration::from_secs(9));
-    let policy = Policy { ready: vec![process_type("web")], boot_timeout, ..explaining(false, true) };
-    let mut supervisor = all_up(&["web.1", "worker.1"], policy);
+    let policy = Policy { boot_timeout, ..explaining(false, true) };
+    let mut supervisor = all_spawned(awaiting_web(formation(&["web.1", "worker.1"])), policy);
 
     let lines = tick(&mut supervisor, at(9));
 

@@ -24,8 +24,8 @@ fn s12_suspension_moves_the_grace() {
 #[test]
 fn s12_suspension_moves_a_back_off_and_a_boot_deadline() {
     let boot_timeout = Some(Duration::from_secs(60));
-    let policy = Policy { ready: vec![process_type("web")], boot_timeout, ..restarting() };
-    let mut supervisor = all_up(&["web.1", "worker.1"], policy);
+    let policy = Policy { boot_timeout, ..restarting() };
+    let mut supervisor = all_spawned(awaiting_web(formation(&["web.1", "worker.1"])), policy);
     crash(&mut supervisor, "worker.1", at(0));
     spawned(&mut supervisor, "worker.1", at(0));
     crash(&mut supervisor, "worker.1", at(0));

@@ -9,10 +9,17 @@ use crate::app::{MAX_QUANTITY, Scale};
 /// A command. Picks select among what exists at that moment; a pick beyond the process types names an unknown one.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ask {
-    Scale { pick: usize, scale: Scale, other: Option<(usize, Scale)> },
+    Scale {
+        pick: usize,
+        scale: Scale,
+        other: Option<(usize, Scale)>,
+    },
     Restart(Which),
     Stop(Which),
     RunOneOff,
+    /// A one-off dyno that is specified already.
+    Run,
+    Shutdown,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +49,8 @@ impl Ask {
             }
             7..13 => Self::Restart(Which::random(random, pick)),
             13..16 => Self::Stop(Which::random(random, pick)),
+            16 if random.one_in(8) => Self::Shutdown,
+            16 => Self::Run,
             _ => Self::RunOneOff,
         }
     }
@@ -54,6 +63,8 @@ impl Ask {
             }
             Self::Restart(which) => Command::Restart(which.target(model), None),
             Self::Stop(which) => Command::Stop(which.target(model), None),
+            Self::Run => Command::Run(spec("run.7")),
+            Self::Shutdown => Command::Shutdown { after: None },
             Self::RunOneOff => Command::RunOneOff { number: 4711, one_off: OneOff::detached(b"rake jobs".to_vec()) },
         }
     }
@@ -92,9 +103,12 @@ impl Model {
         let (is_stopping, is_running) = (self.cause.is_some(), self.booted && self.gate_open);
         match command {
             Command::Stop(target, _) if is_stopping => Ok(Reply::Stopping(self.active(&self.targets(target)?))),
+            Command::Shutdown { .. } if is_stopping => {
+                Ok(Reply::Stopping(self.active(&self.in_order().collect::<Vec<_>>())))
+            }
             _ if is_stopping => Err(Refusal::ShuttingDown),
             Command::Scale(changes) => self.on_scale(changes, is_running, now),
-            Command::Stop(Target::All, _) => {
+            Command::Stop(Target::All, _) | Command::Shutdown { .. } => {
                 let active = self.active(&self.in_order().collect::<Vec<_>>());
                 self.stop_for(Outcome::Code(0));
                 Ok(Reply::Stopping(active))
@@ -112,13 +126,21 @@ impl Model {
             Command::RunOneOff { .. } => {
                 let is_taken = |number: &u32| self.present().any(|dyno| dyno.name == one_off(*number));
                 let number = (4711..9_999).find(|number| !is_taken(number)).unwrap();
-                let mut dyno = Dyno::new(one_off(number), Kind::OneOff, (usize::MAX, number), None);
-                (dyno.wanted, dyno.must_spawn, dyno.since) = (true, true, now.wall);
-                let name = dyno.name.clone();
-                self.dynos.push(dyno);
-                Ok(Reply::Started(name))
+                Ok(self.start_one_off(number, now))
             }
+            Command::Run(spec) if self.present().any(|dyno| dyno.name == spec.dyno) => {
+                Err(Refusal::Impossible { dyno: spec.dyno.clone(), why: "there is a dyno of that name".to_owned() })
+            }
+            Command::Run(spec) => Ok(self.start_one_off(spec.dyno.index, now)),
         }
+    }
+
+    fn start_one_off(&mut self, number: u32, now: Now) -> Reply {
+        let mut dyno = Dyno::new(one_off(number), Kind::OneOff, (usize::MAX, number), None);
+        (dyno.wanted, dyno.must_spawn, dyno.since) = (true, true, now.wall);
+        let name = dyno.name.clone();
+        self.dynos.push(dyno);
+        Reply::Started(name)
     }
 
     fn on_scale(&mut self, changes: &[(ProcessType, Scale)], is_running: bool, now: Now) -> Result<Reply, Refusal> {
@@ -152,7 +174,7 @@ impl Model {
             }
             for index in 1..=u32::try_from(quantities[place]).unwrap() {
                 if self.present().all(|dyno| dyno.key != (place, index)) {
-                    let awaited = self.policy.ready.contains(name);
+                    let awaited = self.ready.contains(name);
                     let mut dyno = Dyno::new(DynoName::new(name.clone(), index), Kind::Formation, (place, index), None);
                     dyno.port = Some(5_000 + STEP * u16::try_from(place).unwrap() + u16::try_from(index).unwrap() - 1);
                     (dyno.awaited, dyno.wanted, dyno.must_spawn) = (awaited, is_running, is_running);

@@ -47,6 +47,10 @@ impl Model {
                 self.policy.notes_loopback && matches!(event, Event::Ready { loopback_only: true, .. })
             }
             NoticeKind::NotListening { .. } => !has_limit && matches!(event, Event::NotReady { .. }),
+            NoticeKind::StillNotUp { .. } => !has_limit && matches!(event, Event::NotReady { .. }),
+            NoticeKind::WrongAnswer { .. } => {
+                matches!(event, Event::NotAnswering { answer: Some(HttpAnswer::Status(_)), .. })
+            }
             NoticeKind::ListensElsewhere { .. } => matches!(event, Event::ListensElsewhere { .. }),
             _ => true,
         };

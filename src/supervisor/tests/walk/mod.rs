@@ -28,7 +28,7 @@ const EVENTS_PER_SEED: usize = 100_000;
 const OPS_AFTER_THE_END: usize = 10;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-const EVERYTHING: [&str; 56] = [
+const EVERYTHING: [&str; 59] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -38,6 +38,9 @@ const EVERYTHING: [&str; 56] = [
     "Completed",
     "LoopbackOnly",
     "NotListening",
+    "StillNotUp",
+    "WrongAnswer",
+    "NotAnswering",
     "ListensElsewhere",
     "StoppingProcesses",
     "KillingProcess",
@@ -223,10 +226,12 @@ impl<'a> Episode<'a> {
                 Some(event) => self.feed(&event),
                 None => Ok(()),
             },
-            Op::Listen { pick, found } => {
-                let listening = self.model.running(pick);
-                self.world.listen(listening, found);
-                Ok(())
+            Op::Listen { pick, answer, found } => {
+                let Some(run) = self.model.booting(pick) else { return Ok(()) };
+                self.world.listen(run, found);
+                let Some(answer) = answer else { return Ok(()) };
+                self.feed(&Event::NotAnswering { run, answer: None })?;
+                self.feed(&Event::NotAnswering { run, answer: Some(answer) })
             }
             Op::DeliverReady => match self.world.next_ready() {
                 Some(event) => self.feed(&event),
@@ -371,12 +376,9 @@ fn kind(effect: &Effect) -> String {
         Effect::Reply { result: Ok(reply), .. } => return format!("reply {}", first_word(&format!("{reply:?}"))),
         Effect::Reply { result: Err(refusal), .. } => format!("{refusal:?}"),
         Effect::Retire { .. } => "Retire".into(),
-        Effect::FindListener { .. }
-        | Effect::ProbeHttp { .. }
-        | Effect::EnterPhase(_)
-        | Effect::PassInterrupt { .. }
-        | Effect::Suspend
-        | Effect::ReplaceGuardian => format!("{effect:?}"),
+        Effect::FindListener { .. } | Effect::PassInterrupt { .. } | Effect::Suspend | Effect::ReplaceGuardian => {
+            format!("{effect:?}")
+        }
     };
     first_word(&shown)
 }

@@ -46,6 +46,8 @@ pub(super) struct Run {
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by one rule")]
 pub(super) struct Model {
     pub(super) policy: Policy,
+    /// The types that are up once they listen, and perhaps answer.
+    pub(super) ready: Vec<ProcessType>,
     pub(super) dynos: Vec<Dyno>,
     /// Runs that, as far as the supervisor knows, still have processes.
     pub(super) runs: BTreeMap<RunId, Run>,
@@ -86,13 +88,14 @@ impl Model {
         let formation = scenario.plan.formation.iter().map(|spec| {
             let place = TYPES.iter().position(|name| *name == spec.dyno.process_type.as_str()).unwrap();
             let mut dyno = Dyno::new(spec.dyno.clone(), Kind::Formation, (place, spec.dyno.index), spec.port);
-            dyno.awaited = scenario.policy.ready.contains(&spec.dyno.process_type);
+            dyno.awaited = spec.readiness != Readiness::Runs;
             dyno
         });
         let count =
             |name: &str| scenario.plan.formation.iter().filter(|spec| spec.dyno.process_type.as_str() == name).count();
         Self {
             policy: scenario.policy.clone(),
+            ready: scenario.ready.clone(),
             dynos: release.chain(formation).collect(),
             runs: BTreeMap::new(),
             lost_runs: BTreeMap::new(),
@@ -161,6 +164,13 @@ impl Model {
         running.get(pick % running.len().max(1)).map(|(run, _)| **run)
     }
 
+    /// A run that is not up yet, if there is one, else one that is.
+    pub(super) fn booting(&self, pick: usize) -> Option<RunId> {
+        let is_booting = |run: &Run| matches!(run.seen, Seen::Leader(_)) && run.up.is_none();
+        let booting: Vec<_> = self.runs.iter().filter(|(_, run)| is_booting(run)).collect();
+        booting.get(pick % booting.len().max(1)).map(|(run, _)| **run).or_else(|| self.running(pick))
+    }
+
     /// A run that was not killed.
     pub(super) fn not_killed(&self, pick: usize) -> Option<RunId> {
         let not_killed: Vec<_> = self.runs.iter().filter(|(_, run)| !run.killed).collect();
@@ -184,7 +194,7 @@ impl Model {
             | Event::ListensElsewhere { .. }
             | Event::LeftBehind { .. }
             | Event::DebuggerPrompt { .. }
-            | Event::Answer { .. } => {}
+            | Event::NotAnswering { .. } => {}
             Event::Spawned { run, pid } => self.on_spawned(*run, *pid, mono),
             Event::Ready { run, .. } => {
                 if let Some(run) = self.runs.get_mut(run).filter(|run| run.seen != Seen::Group && run.verdict.is_none())

@@ -66,7 +66,6 @@ impl Model {
                 rule!(*event == Event::Tick && due, "run {} has no boot timeout now", run.0);
                 Ok(())
             }
-            Effect::ProbeHttp { .. } | Effect::EnterPhase(_) => Err("only a smoke may do that".into()),
             Effect::PassInterrupt { run } => {
                 rule!(self.must_pass.take() == Some(*run), "run {} must not get Ctrl-C", run.0);
                 Ok(())
@@ -304,7 +303,7 @@ impl Model {
             | Event::Gone { .. }
             | Event::Ready { .. }
             | Event::NotReady { .. }
-            | Event::Answer { .. }
+            | Event::NotAnswering { .. }
             | Event::ListensElsewhere { .. }
             | Event::DebuggerPrompt { .. }
             | Event::Unkillable { .. }

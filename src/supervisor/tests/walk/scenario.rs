@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::*;
+use crate::model::HttpCheck;
 
 /// The distance from the first port of a type to that of the next. So small that a dyno can get the port of a dyno of
 /// another type that is still being stopped.
@@ -13,6 +14,8 @@ pub(super) const TYPES: [&str; 3] = ["web", "worker", "job"];
 
 pub(super) struct Scenario {
     pub(super) plan: Plan,
+    /// The types that are up once they listen, and perhaps answer.
+    pub(super) ready: Vec<ProcessType>,
     pub(super) policy: Policy,
     /// At the end processes die only of SIGKILL.
     pub(super) stubborn: bool,
@@ -22,7 +25,12 @@ pub(super) struct Scenario {
 
 impl Scenario {
     pub(super) fn random(random: &mut Random) -> Self {
-        let blueprint = blueprint(&TYPES.map(process_type), STEP);
+        let ready: Vec<ProcessType> = TYPES.into_iter().filter(|_| random.one_in(2)).map(process_type).collect();
+        let blueprint = blueprint_with(&TYPES.map(process_type), STEP, |settings| {
+            settings.ready.clone_from(&ready);
+            settings.expected.clone_from(&ready);
+            settings.http = random.one_in(2).then(|| Arc::new(HttpCheck::new("/up", None).unwrap()));
+        });
         let spec = |dyno: DynoName| Arc::new(blueprint.spec(&dyno).unwrap());
         let release = random.one_in(3).then(|| spec(dyno("release.1")));
         let mut dynos = Vec::new();
@@ -30,7 +38,7 @@ impl Scenario {
             dynos.extend((1..=random.below(3)).map(|index| spec(dyno(&format!("{name}.{index}")))));
         }
         let plan = Plan { blueprint, release, formation: dynos, command: None };
-        Self { plan, policy: random_policy(random), stubborn: random.one_in(2), boots_late: random.one_in(20) }
+        Self { plan, ready, policy: random_policy(random), stubborn: random.one_in(2), boots_late: random.one_in(20) }
     }
 }
 
@@ -53,9 +61,6 @@ fn random_policy(random: &mut Random) -> Policy {
         });
     }
     for name in TYPES {
-        if random.one_in(2) {
-            policy.ready.push(process_type(name));
-        }
         if random.one_in(3) {
             policy.can_die.insert(process_type(name), random.one_of(&[CanDie::Success, CanDie::Any]));
         }

@@ -16,9 +16,10 @@ pub(super) enum Op {
     },
     /// The guardian's oldest report arrives.
     Deliver,
-    /// A run begins to listen, or the probe gives up on it.
+    /// A run listens and perhaps gives a wrong answer. Then it is ready, or the probe gives up on it.
     Listen {
         pick: usize,
+        answer: Option<HttpAnswer>,
         found: bool,
     },
     /// The probe's oldest report arrives.
@@ -68,11 +69,15 @@ impl Op {
             0..28 => Self::Advance { pick, fate: Fate { exit: random_exit(random), badly: random.one_in(12) } },
             28..54 => Self::Deliver,
             54..60 => Self::Ask(Ask::random(random)),
-            60..66 => Self::Listen { pick, found: !random.one_in(3) },
-            66..72 => Self::DeliverReady,
-            72..76 => Self::Repeat { pick },
-            76..78 => Self::Forge { pick },
-            78..85 => Self::Wait { milliseconds: random.one_of(&[1, 100, 400, 900, 3_000, 15_000]) },
+            60..68 => {
+                let answers = [HttpAnswer::Status(500), HttpAnswer::None(HttpSilence::Refused)];
+                let answer = (!random.one_in(4)).then(|| random.one_of(&answers));
+                Self::Listen { pick, answer, found: random.one_in(2) }
+            }
+            68..77 => Self::DeliverReady,
+            77..79 => Self::Repeat { pick },
+            79 => Self::Forge { pick },
+            80..85 => Self::Wait { milliseconds: random.one_of(&[1, 100, 400, 900, 3_000, 15_000]) },
             85..94 => Self::Tick { late: random.one_of(&[0, 0, 0, 1, 500, 4_000]), answered: !random.one_in(12) },
             94 => Self::Press { pick, key: random.one_of(&[Key::Interrupt, Key::Interrupt, Key::Other]) },
             95..97 => Self::Suspend { milliseconds: random.one_of(&[0, 10, 1_000, 60_000]) },
@@ -130,8 +135,6 @@ impl World {
                     self.answers.push_back(Event::ListensElsewhere { run: *run, port: 3000 });
                 }
                 Effect::FindListener { .. }
-                | Effect::ProbeHttp { .. }
-                | Effect::EnterPhase(_)
                 | Effect::Notify(_)
                 | Effect::PassInterrupt { .. }
                 | Effect::Reply { .. }
@@ -182,15 +185,12 @@ impl World {
         true
     }
 
-    pub(super) fn listen(&mut self, run: Option<RunId>, found: bool) {
-        let report = |run: RunId| {
-            if found {
-                Event::Ready { run, address: LOCALHOST, loopback_only: !run.0.is_multiple_of(4) }
-            } else {
-                Event::NotReady { run, after: Duration::from_secs(60) }
-            }
-        };
-        self.probe.extend(run.map(report));
+    pub(super) fn listen(&mut self, run: RunId, found: bool) {
+        self.probe.push_back(if found {
+            Event::Ready { run, address: LOCALHOST, loopback_only: !run.0.is_multiple_of(4) }
+        } else {
+            Event::NotReady { run, after: Duration::from_secs(60) }
+        });
     }
 
     /// The answer to `Effect::FindListener`; it comes at once, and only once.

@@ -31,7 +31,7 @@ enum Look {
 
 /// What to do at a tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ProgressStep {
     Nothing,
     /// Find out on which other ports the runs listen.
     FindListeners,
@@ -69,21 +69,21 @@ impl Progress {
     }
 
     /// What to do at this tick.
-    pub(super) fn step(&mut self, now: Duration) -> Step {
+    pub(super) fn step(&mut self, now: Duration) -> ProgressStep {
         if now < self.due {
-            return Step::Nothing;
+            return ProgressStep::Nothing;
         }
         match std::mem::replace(&mut self.look, Look::NotYet) {
             Look::NotYet => {
                 self.look = Look::Started(BTreeMap::new());
-                Step::FindListeners
+                ProgressStep::FindListeners
             }
             Look::Started(elsewhere) => {
                 // If several lines are due, for example after the machine slept, one is enough.
                 let missed = (now.saturating_sub(self.due).as_secs() / NEXT_LINE.as_secs()).try_into();
                 let due = self.due.saturating_add(NEXT_LINE.saturating_mul(missed.unwrap_or(u32::MAX)));
                 self.due = due.saturating_add(NEXT_LINE);
-                Step::Say { after: due.saturating_sub(self.began), elsewhere }
+                ProgressStep::Say { after: due.saturating_sub(self.began), elsewhere }
             }
         }
     }
@@ -95,18 +95,21 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn said(after: u64, elsewhere: &[(RunId, u16)]) -> Step {
-        Step::Say { after: Duration::from_secs(after), elsewhere: elsewhere.iter().copied().collect() }
+    fn said(after: u64, elsewhere: &[(RunId, u16)]) -> ProgressStep {
+        ProgressStep::Say { after: Duration::from_secs(after), elsewhere: elsewhere.iter().copied().collect() }
     }
 
     #[test]
     fn s19_5_a_line_is_due_after_5_seconds_then_every_10() {
         let mut progress = Progress::new(2 * SECOND);
 
-        assert_eq!((progress.due(), progress.step(6 * SECOND)), (7 * SECOND, Step::Nothing));
-        assert_eq!([progress.step(7 * SECOND), progress.step(7 * SECOND)], [Step::FindListeners, said(5, &[])]);
-        assert_eq!((progress.due(), progress.step(16 * SECOND)), (17 * SECOND, Step::Nothing));
-        assert_eq!([progress.step(17 * SECOND), progress.step(17 * SECOND)], [Step::FindListeners, said(15, &[])]);
+        assert_eq!((progress.due(), progress.step(6 * SECOND)), (7 * SECOND, ProgressStep::Nothing));
+        assert_eq!([progress.step(7 * SECOND), progress.step(7 * SECOND)], [ProgressStep::FindListeners, said(5, &[])]);
+        assert_eq!((progress.due(), progress.step(16 * SECOND)), (17 * SECOND, ProgressStep::Nothing));
+        assert_eq!(
+            [progress.step(17 * SECOND), progress.step(17 * SECOND)],
+            [ProgressStep::FindListeners, said(15, &[])]
+        );
     }
 
     #[test]

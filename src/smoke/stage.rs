@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::supervisor::{About, Effect, NoticeKind, SmokePhase};
+use crate::supervisor::{About, Effect, NoticeKind};
+
+use super::SmokePhase;
 
 /// How long all dynos are watched after the command succeeded: a dyno that was killed by the command's last
 /// request needs time to exit.

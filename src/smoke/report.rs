@@ -7,8 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::DynoName;
-
-use super::Outcome;
+use crate::supervisor::Outcome;
 
 /// The result of a smoke test that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,55 +8,79 @@ mod walk;
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{DynoSpec, ExitStatus, SpawnSpec};
-use crate::supervisor::tests::{LOCALHOST, at, at_ms, code, formation, killed_by, line, process_type, spec};
+use crate::model::{ExitStatus, HttpCheck, Readiness, RunId, SpawnSpec};
+use crate::supervisor::tests::{LOCALHOST, at, at_ms, code, formation, killed_by, line, listening, process_type, spec};
 use crate::supervisor::{
     CanDie, HttpAnswer, HttpSilence, NoticeStyle, OnExit, OutputLoss, RestartPolicy, SpawnFailure, UserSignal,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A dyno that should listen on port 5000 + its index.
-fn listening(name: &str) -> Arc<DynoSpec> {
-    let plain = spec(name);
-    let port = 5000 + u16::try_from(plain.dyno.index).unwrap();
-    Arc::new(DynoSpec { awaited_port: Some(port), ..DynoSpec::clone(&plain) })
+/// A start and the smoke test of it.
+#[derive(Clone)]
+struct Tested {
+    supervisor: Supervisor,
+    smoke: Smoke,
+}
+
+impl Tested {
+    fn new(plan: Plan, policy: Policy, rules: SmokeRules) -> Self {
+        let (supervisor, smoke) = Smoke::new(plan, policy, rules);
+        Self { supervisor, smoke }
+    }
+
+    fn handle(&mut self, event: Event, now: Now) -> Vec<Step> {
+        self.smoke.handle(&mut self.supervisor, event, now)
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        self.supervisor.next_deadline().into_iter().chain(self.smoke.next_deadline()).min()
+    }
+
+    fn report(&self, outcome: Outcome, at: Duration) -> SmokeReport {
+        self.smoke.report(outcome, at)
+    }
 }
 
 fn plan(names: &[&str], command: bool) -> Plan {
     let plan = formation(names);
-    let formation = plan.formation.iter().map(|spec| {
-        if spec.dyno.process_type.as_str() == "web" { listening(&spec.dyno.to_string()) } else { Arc::clone(spec) }
-    });
+    let formation = plan
+        .formation
+        .iter()
+        .map(|spec| if spec.dyno.process_type.as_str() == "web" { listening(spec) } else { Arc::clone(spec) });
     Plan { formation: formation.collect(), command: command.then(|| spec("run.1")), ..plan.clone() }
 }
 
 fn policy() -> Policy {
-    Policy { ready: vec![process_type("web")], boot_timeout: Some(60 * SECOND), ..Policy::default() }
+    Policy { boot_timeout: Some(60 * SECOND), ..Policy::default() }
 }
 
 fn rules() -> SmokeRules {
-    SmokeRules {
-        settle: SECOND,
-        http: None,
-        base: Some(spec("web.1").dyno.clone()),
-        words: vec!["npm".into(), "test".into()],
-    }
+    SmokeRules { settle: SECOND, base: Some(spec("web.1").dyno.clone()), words: vec!["npm".into(), "test".into()] }
 }
 
-fn probing() -> SmokeRules {
-    SmokeRules { http: Some(HttpCheck::new("/health", None).unwrap()), ..rules() }
+/// The same plan, if whatever must listen must also answer.
+fn probing(plan: Plan) -> Plan {
+    let check = Arc::new(HttpCheck::new("/health", None).unwrap());
+    let answering = |spec: &Arc<DynoSpec>| match spec.readiness.port() {
+        Some(port) => {
+            let readiness = Readiness::Answers { port, check: Arc::clone(&check) };
+            Arc::new(DynoSpec { readiness, ..DynoSpec::clone(spec) })
+        }
+        None => Arc::clone(spec),
+    };
+    Plan { formation: plan.formation.iter().map(answering).collect(), ..plan }
 }
 
 /// A smoke test after `Event::Boot`.
-fn begun(plan: Plan, policy: Policy, rules: SmokeRules) -> Smoke {
-    let mut smoke = Smoke::new(plan, policy, rules);
+fn begun(plan: Plan, policy: Policy, rules: SmokeRules) -> Tested {
+    let mut smoke = Tested::new(plan, policy, rules);
     let _ = smoke.handle(Event::Boot, at(0));
     smoke
 }
 
 /// A smoke test with `web.1` and a command: `web.1` has settled, and the command runs.
-fn testing(policy: Policy) -> Smoke {
+fn testing(policy: Policy) -> Tested {
     let mut smoke = begun(plan(&["web.1"], true), policy, rules());
     spawned(&mut smoke, "web.1", at(0));
     ready(&mut smoke, "web.1", at(1));
@@ -66,46 +90,59 @@ fn testing(policy: Policy) -> Smoke {
 }
 
 /// Lets the time pass for which all dynos are watched after the command succeeded.
-fn last_look(smoke: &mut Smoke, after: u64) -> Vec<String> {
+fn last_look(smoke: &mut Tested, after: u64) -> Vec<String> {
     feed(smoke, Event::Tick, Now { mono: at(after).mono + LAST_CHECK, ..at(after) })
 }
 
-fn feed(smoke: &mut Smoke, event: Event, now: Now) -> Vec<String> {
-    smoke.handle(event, now).iter().filter_map(|effect| line(effect, NoticeStyle::Plain)).collect()
+fn feed(smoke: &mut Tested, event: Event, now: Now) -> Vec<String> {
+    smoke.handle(event, now).iter().filter_map(step_line).collect()
 }
 
-fn run_of(smoke: &Smoke, name: &str) -> RunId {
-    let slot = smoke.supervisor.slots.iter().find(|slot| slot.spec.dyno.to_string() == name).unwrap();
-    slot.state.run().unwrap_or_else(|| panic!("{name} has no run: {:?}", slot.state))
+/// One step as a line: `-- boot`, or an effect like in the tests of the supervisor.
+fn step_line(step: &Step) -> Option<String> {
+    match step {
+        Step::Effect(effect) => line(effect, NoticeStyle::Plain),
+        Step::Begin(phase) => Some(format!("-- {phase}")),
+    }
 }
 
-fn spawned(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
+fn run_of(smoke: &Tested, name: &str) -> RunId {
+    smoke.smoke.account.run_of(&spec(name).dyno).unwrap_or_else(|| panic!("{name} has no run"))
+}
+
+fn spawned(smoke: &mut Tested, name: &str, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
     feed(smoke, Event::Spawned { run, pid: 100 + i32::try_from(run.0).unwrap() }, now)
 }
 
-fn ready(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
+fn ready(smoke: &mut Tested, name: &str, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
     feed(smoke, Event::Ready { run, address: LOCALHOST, loopback_only: false }, now)
 }
 
-fn answered(smoke: &mut Smoke, name: &str, answer: HttpAnswer, now: Now) -> Vec<String> {
+fn answered(smoke: &mut Tested, name: &str, answer: HttpAnswer, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    feed(smoke, Event::Answer { run, address: LOCALHOST, answer }, now)
+    feed(smoke, Event::NotAnswering { run, answer: Some(answer) }, now)
 }
 
-fn exit(smoke: &mut Smoke, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
+/// It listens, and is probed from now on.
+fn listens(smoke: &mut Tested, name: &str, now: Now) -> Vec<String> {
+    let run = run_of(smoke, name);
+    feed(smoke, Event::NotAnswering { run, answer: None }, now)
+}
+
+fn exit(smoke: &mut Tested, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
     feed(smoke, Event::Exited { run, exit, left: Vec::new() }, now)
 }
 
-fn gone(smoke: &mut Smoke, name: &str, now: Now) -> Vec<String> {
+fn gone(smoke: &mut Tested, name: &str, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
     feed(smoke, Event::Gone { run }, now)
 }
 
 /// The leader exits and leaves no process behind.
-fn end(smoke: &mut Smoke, name: &str, how: ExitStatus, now: Now) -> Vec<String> {
+fn end(smoke: &mut Tested, name: &str, how: ExitStatus, now: Now) -> Vec<String> {
     let mut lines = exit(smoke, name, how, now);
     lines.extend(gone(smoke, name, now));
     lines
@@ -113,7 +150,7 @@ fn end(smoke: &mut Smoke, name: &str, how: ExitStatus, now: Now) -> Vec<String> 
 
 #[test]
 fn a_smoke_test_boots_settles_runs_the_command_and_stops() {
-    let mut smoke = Smoke::new(plan(&["web.1", "worker.1"], true), policy(), rules());
+    let mut smoke = Tested::new(plan(&["web.1", "worker.1"], true), policy(), rules());
 
     assert_eq!(feed(&mut smoke, Event::Boot, at(0)), ["-- boot", "spawn web.1 #1", "spawn worker.1 #2"]);
     assert_eq!(spawned(&mut smoke, "web.1", at(0)), ["web.1: started with pid 101"]);
@@ -162,7 +199,7 @@ fn with_settle_0_the_command_starts_when_the_last_dyno_is_up() {
 #[test]
 fn the_release_phase_comes_first() {
     let plan = Plan { release: Some(spec("release.1")), ..plan(&["worker.1"], false) };
-    let mut smoke = Smoke::new(plan, policy(), rules());
+    let mut smoke = Tested::new(plan, policy(), rules());
 
     assert_eq!(feed(&mut smoke, Event::Boot, at(0)), ["-- release", "spawn release.1 #1"]);
     spawned(&mut smoke, "release.1", at(0));
@@ -234,14 +271,14 @@ fn the_command_runs_even_if_all_dynos_exited_as_allowed() {
 
 #[test]
 fn with_http_a_web_dyno_is_up_once_its_answer_is_right() {
-    let mut smoke = begun(plan(&["web.1"], true), policy(), probing());
+    let mut smoke = begun(probing(plan(&["web.1"], true)), policy(), rules());
     spawned(&mut smoke, "web.1", at(0));
 
-    assert_eq!(ready(&mut smoke, "web.1", at(1)), ["#1 probe"]);
+    assert_eq!(listens(&mut smoke, "web.1", at(1)), [""; 0]);
     assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::None(HttpSilence::Slow), at(2)), [""; 0]);
     let wrong = ["web.1: answers GET /health with 500, not 200 to 399; trying again"];
     assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(500), at(3)), wrong);
-    assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(302), at(4)), ["-- settle"]);
+    assert_eq!(ready(&mut smoke, "web.1", at(4)), ["-- settle"]);
     // An answer that arrives late changes nothing.
     assert_eq!(answered(&mut smoke, "web.1", HttpAnswer::Status(500), at(4)), [""; 0]);
     assert_eq!(smoke.next_deadline(), Some(5 * SECOND));

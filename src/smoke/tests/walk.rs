@@ -1,6 +1,8 @@
 //! A random walk: whatever happens, the command runs at most once and only when all dynos are up, there is one end, and
 //! its status and reason fit what happened.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::supervisor::{About, Notice};
 
@@ -33,7 +35,7 @@ enum Life {
 }
 
 struct Episode {
-    smoke: Smoke,
+    smoke: Tested,
     now: u64,
     lives: BTreeMap<RunId, (String, Life)>,
     up: BTreeMap<String, bool>,
@@ -47,8 +49,12 @@ impl Episode {
     fn feed(&mut self, event: Event) {
         self.history.push(format!("{:>6} {event:?}", self.now));
         let now = at_ms(self.now);
-        for effect in self.smoke.handle(event, now) {
-            self.history.extend(line(&effect, NoticeStyle::Plain).map(|line| format!("         {line}")));
+        for step in self.smoke.handle(event, now) {
+            self.history.extend(step_line(&step).map(|line| format!("         {line}")));
+            let Step::Effect(effect) = step else {
+                assert!(self.finished.is_none(), "a phase after the end\n{}", self.history.join("\n"));
+                continue;
+            };
             self.must_be_showable(&effect);
             assert!(self.finished.is_none(), "an effect after the end\n{}", self.history.join("\n"));
             match effect {
@@ -57,8 +63,6 @@ impl Episode {
                 Effect::Signal { .. }
                 | Effect::Notify(_)
                 | Effect::FindListener { .. }
-                | Effect::ProbeHttp { .. }
-                | Effect::EnterPhase(_)
                 | Effect::PassInterrupt { .. }
                 | Effect::Reply { .. }
                 | Effect::Suspend => {}
@@ -107,10 +111,10 @@ impl Episode {
             }
             Life::Runs if name.starts_with("web") && !self.up[&name] && random.below(4) > 0 => {
                 self.up.insert(name, true);
+                self.feed(Event::NotAnswering { run, answer: None });
                 self.feed(Event::Ready { run, address: LOCALHOST, loopback_only: false });
-                self.feed(Event::Answer { run, address: LOCALHOST, answer: HttpAnswer::Status(200) });
             }
-            Life::Runs if name == "run.1" || random.below(12) == 0 || self.smoke.is_ending() => {
+            Life::Runs if name == "run.1" || random.below(12) == 0 || self.smoke.smoke.is_ending() => {
                 self.lives.insert(run, (name, Life::Clears));
                 self.feed(Event::Exited {
                     run,
@@ -152,8 +156,7 @@ impl Episode {
         let Some(outcome) = self.finished else { panic!("no end\n{}", self.history.join("\n")) };
         let report = self.smoke.report(outcome, at_ms(self.now).mono);
         let history = || format!("{report:#?}\n{}", self.history.join("\n"));
-        let passed =
-            |result: &crate::supervisor::PhaseResult| matches!(result, crate::supervisor::PhaseResult::Passed(_));
+        let passed = |result: &PhaseResult| matches!(result, PhaseResult::Passed(_));
         if outcome == Outcome::Code(0) {
             let phases = report.phases.iter().filter(|phase| phase.phase != SmokePhase::Release);
             assert!(phases.map(|phase| &phase.result).all(passed), "{}", history());
@@ -174,10 +177,11 @@ impl Episode {
 
 fn play(random: &mut Random) -> (Outcome, bool) {
     let names: &[&str] = random.pick(&[&["web.1"][..], &["web.1", "web.2"], &["web.1", "worker.1"], &["worker.1"]]);
-    let rules = if random.below(2) == 0 { rules() } else { probing() };
+    let plan = plan(names, true);
+    let plan = if random.below(2) == 0 { plan } else { probing(plan) };
     let release = (random.below(3) == 0).then(|| spec("release.1"));
     let mut episode = Episode {
-        smoke: Smoke::new(Plan { release, ..plan(names, true) }, policy(), rules),
+        smoke: Tested::new(Plan { release, ..plan }, policy(), rules()),
         now: 0,
         lives: BTreeMap::new(),
         up: names.iter().map(|name| ((*name).to_owned(), false)).collect(),

@@ -1,18 +1,18 @@
 //! Records how and when each phase and each dyno of a smoke test ended. Decides nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::GUARDIAN_KILLED;
-use crate::model::DynoName;
-use crate::supervisor::dyno_state::{DynoState, Ending};
-use crate::supervisor::{
-    CommandReport, DynoReport, DynoResult, Effect, Event, Outcome, PhaseReport, PhaseResult, Plan, SmokePhase,
-    SmokeReport, Span, Supervisor,
-};
+use crate::model::{DynoName, DynoSpec, RunId};
+use crate::supervisor::{Effect, Event, Outcome, Plan, PublicState, Snapshot};
 
-use super::SmokeRules;
 use super::cause::{Cause, RunEnd};
+use super::{
+    CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, SmokeRules, Span,
+    is_unkillable,
+};
 
 /// When one dyno reached each step.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +29,10 @@ struct Track {
 pub(super) struct Account {
     /// The release phase and the formation, in start order.
     dynos: Vec<DynoName>,
+    /// The ports of those that are expected to listen.
+    ports: BTreeMap<DynoName, u16>,
+    /// Every run that may still have processes.
+    runs: BTreeMap<RunId, DynoName>,
     tracks: BTreeMap<DynoName, Track>,
     has_release: bool,
     command: Option<DynoName>,
@@ -39,9 +43,11 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn new(plan: &Plan) -> Self {
-        let dynos = plan.release.iter().chain(&plan.formation).map(|spec| spec.dyno.clone()).collect();
+        let listens_on = |spec: &Arc<DynoSpec>| Some((spec.dyno.clone(), spec.readiness.port()?));
         Self {
-            dynos,
+            dynos: plan.release.iter().chain(&plan.formation).map(|spec| spec.dyno.clone()).collect(),
+            ports: plan.formation.iter().filter_map(listens_on).collect(),
+            runs: BTreeMap::new(),
             tracks: BTreeMap::new(),
             has_release: plan.release.is_some(),
             command: plan.command.as_ref().map(|spec| spec.dyno.clone()),
@@ -50,64 +56,59 @@ impl Account {
         }
     }
 
-    /// Records an event and its effects. `subject`: the dyno that the event is about.
+    /// The dyno that an event is about, if its run may still have processes.
+    pub(super) fn dyno_of(&self, event: &Event) -> Option<&DynoName> {
+        self.runs.get(&event.run()?)
+    }
+
+    /// The run of a dyno that may still have processes.
+    pub(super) fn run_of(&self, dyno: &DynoName) -> Option<RunId> {
+        self.runs.iter().find(|(_, of)| *of == dyno).map(|(run, _)| *run)
+    }
+
+    /// The port of a run that is expected to listen, if it is a run of this dyno.
+    pub(super) fn base_port(&self, run: RunId, base: Option<&DynoName>) -> Option<u16> {
+        let dyno = self.runs.get(&run).filter(|dyno| Some(*dyno) == base)?;
+        self.ports.get(dyno).copied()
+    }
+
+    /// Records an event with its effects, and the state of all dynos before and after it.
     pub(super) fn record(
         &mut self,
         event: &Event,
-        subject: Option<&DynoName>,
-        supervisor: &Supervisor,
         effects: &[Effect],
+        before: &Snapshot,
+        after: &Snapshot,
         at: Duration,
     ) {
         for effect in effects {
             if let Effect::Spawn(spawn) = effect {
+                self.runs.insert(spawn.run, spawn.spec.dyno.clone());
                 self.tracks.entry(spawn.spec.dyno.clone()).or_default().ordered = Some(at);
             }
         }
-        let Some(dyno) = subject else { return };
-        if self.command.as_ref() == Some(dyno) {
-            self.record_command(event);
+        let Some(dyno) = self.dyno_of(event).cloned() else { return };
+        if self.command.as_ref() == Some(&dyno) && self.command_end.is_none() {
+            self.command_end = RunEnd::of(event);
         }
-        let Some(slot) = supervisor.slots.iter().find(|slot| slot.spec.dyno == *dyno) else { return };
+        let row =
+            |snapshot: &Snapshot| snapshot.rows.iter().find(|row| row.dyno == dyno).map(|row| (row.state, row.wanted));
         let track = self.tracks.entry(dyno.clone()).or_default();
         if let Event::Spawned { .. } = event {
             track.spawned.get_or_insert(at);
         }
-        match slot.state {
-            DynoState::Up { .. } => {
+        match (row(before), row(after)) {
+            (_, Some((PublicState::Up, _))) => {
                 track.up.get_or_insert(at);
             }
-            DynoState::Clearing { ending: Ending::Done, .. } => track.is_done = true,
-            DynoState::Clearing { .. }
-            | DynoState::Starting { .. }
-            | DynoState::Booting { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Rest(_) => {}
+            // It was not being stopped, and is not crashed.
+            (Some((_, true)), Some((PublicState::Down, _))) => track.is_done |= matches!(event, Event::Exited { .. }),
+            (_, Some((PublicState::Crashed | PublicState::Starting | PublicState::Down, _)) | None) => {}
         }
-    }
-
-    fn record_command(&mut self, event: &Event) {
-        let end = match event {
-            Event::Exited { exit, .. } => RunEnd::Exit(*exit),
-            Event::SpawnFailed { why, .. } => RunEnd::NotStarted(why.clone()),
-            Event::Gone { .. } => RunEnd::Vanished,
-            Event::Boot
-            | Event::Spawned { .. }
-            | Event::Ready { .. }
-            | Event::Answer { .. }
-            | Event::NotReady { .. }
-            | Event::ListensElsewhere { .. }
-            | Event::DebuggerPrompt { .. }
-            | Event::LeftBehind { .. }
-            | Event::Unkillable { .. }
-            | Event::Signal(_)
-            | Event::Key { .. }
-            | Event::Resumed { .. }
-            | Event::OutputLost(_)
-            | Event::Request { .. }
-            | Event::Tick => return,
-        };
-        self.command_end.get_or_insert(end);
+        let is_over = matches!(event, Event::Gone { .. } | Event::SpawnFailed { .. });
+        if is_over || effects.iter().any(is_unkillable) {
+            self.runs.retain(|run, _| Some(*run) != event.run());
+        }
     }
 
     /// How the command ended.
@@ -129,15 +130,15 @@ impl Account {
     pub(super) fn report(
         &self,
         cause: Option<&Cause>,
-        supervisor: &Supervisor,
+        has_lost: bool,
         rules: &SmokeRules,
         outcome: Outcome,
         at: Duration,
     ) -> SmokeReport {
-        let reason = match cause {
-            Some(_) if supervisor.tally.has_lost() => Cause::Lost.reason(),
-            Some(cause) => cause.reason(),
-            None => GUARDIAN_KILLED.to_owned(),
+        let reason = match (cause, has_lost) {
+            (Some(_), true) => Cause::Lost.reason(),
+            (Some(cause), false) => cause.reason(),
+            (None, _) => GUARDIAN_KILLED.to_owned(),
         };
         let phases = SmokePhase::ALL.map(|phase| PhaseReport { phase, result: self.phase(phase, cause, &reason, at) });
         let command = self.command.as_ref().map(|_| CommandReport {
@@ -162,7 +163,7 @@ impl Account {
             dynos: self.dynos.iter().map(|dyno| self.dyno(dyno, cause)).collect(),
             command,
             culprit: cause.and_then(Cause::culprit).cloned(),
-            hint: cause.and_then(|cause| cause.hint(&supervisor.policy)),
+            hint: cause.and_then(|cause| cause.hint(|dyno| self.ports.contains_key(dyno))),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The report of a smoke test.
 
 use super::*;
-use crate::supervisor::{CommandReport, DynoReport, DynoResult, PhaseResult, Span};
+use crate::smoke::{CommandReport, DynoReport, DynoResult, PhaseResult, Span};
 
 fn span(start: u64, end: u64) -> Span {
     let seconds = Duration::from_secs;

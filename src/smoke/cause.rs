@@ -1,12 +1,15 @@
 //! Why a smoke test ends: the cause, its text, and the resulting status (S11).
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::error::Status;
-use crate::model::{DynoName, ExitStatus, HttpCheck, RunId};
-use crate::supervisor::notice_text::{SignalName, seconds};
-use crate::supervisor::reports::{NOT_STARTED, VANISHED};
-use crate::supervisor::{HttpAnswer, HttpSilence, Outcome, Policy, SmokePhase, SpawnFailure, UserSignal};
+use crate::model::{DynoName, ExitStatus, RunId};
+use crate::supervisor::{
+    Event, NOT_STARTED, Outcome, SignalName, SpawnFailure, UserSignal, VANISHED, WhyNotUp, seconds,
+};
+
+use super::SmokePhase;
 
 /// The statuses of a shell that cannot find or execute a program (S11).
 const NOT_FOUND: u8 = Status::NotFound.code();
@@ -25,7 +28,7 @@ pub(super) enum Cause {
     /// A dyno ended that should not have ended, or the release command failed.
     DynoEnded { dyno: DynoName, how: RunEnd, phase: SmokePhase },
     /// Some dynos were not up in time.
-    NotUp { after: Duration, check: Option<HttpCheck>, dynos: Vec<NotUp> },
+    NotUp { after: Duration, dynos: Vec<NotUp> },
     /// A signal stopped the smoke test.
     Signal { signal: UserSignal, phase: SmokePhase },
     /// The log can no longer be written.
@@ -48,27 +51,57 @@ pub(super) enum RunEnd {
 pub(super) struct NotUp {
     pub(super) dyno: DynoName,
     pub(super) run: RunId,
-    pub(super) why: WhyNotUp,
+    pub(super) why: Obstacle,
 }
 
 /// Why a dyno was not up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum WhyNotUp {
-    NotStarted,
+pub(super) enum Obstacle {
+    /// It was still starting.
+    NotUp(WhyNotUp),
     /// It is a command that must exit first.
     StillRuns,
-    NotListening {
-        port: u16,
-    },
     ListensElsewhere {
         port: u16,
         given: u16,
     },
-    /// It listens, but its last HTTP response was wrong. None: it has not responded yet.
-    Answer(Option<HttpAnswer>),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUp(why) => write!(f, "{why}"),
+            Self::StillRuns => f.write_str("has not exited"),
+            Self::ListensElsewhere { port, given } => write!(f, "listens on port {port}, not on $PORT ({given})"),
+        }
+    }
 }
 
 impl RunEnd {
+    /// The end that an event reports. None: it reports something else.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::Exited { exit, .. } => Some(Self::Exit(*exit)),
+            Event::SpawnFailed { why, .. } => Some(Self::NotStarted(why.clone())),
+            Event::Gone { .. } => Some(Self::Vanished),
+            Event::Boot
+            | Event::Spawned { .. }
+            | Event::Ready { .. }
+            | Event::NotAnswering { .. }
+            | Event::NotReady { .. }
+            | Event::ListensElsewhere { .. }
+            | Event::DebuggerPrompt { .. }
+            | Event::LeftBehind { .. }
+            | Event::Unkillable { .. }
+            | Event::Signal(_)
+            | Event::Key { .. }
+            | Event::Resumed { .. }
+            | Event::OutputLost(_)
+            | Event::Request { .. }
+            | Event::Tick => None,
+        }
+    }
+
     fn status(&self) -> u8 {
         match self {
             Self::Exit(exit) => exit.shell_code(),
@@ -135,8 +168,8 @@ impl Cause {
             Self::DynoEnded { dyno, how, phase: SmokePhase::Release }
             | Self::DynoEnded { dyno, how: how @ RunEnd::NotStarted(_), .. } => format!("{dyno} {}", how.describe()),
             Self::DynoEnded { dyno, how, phase } => format!("{dyno} {} {}", how.describe(), during(*phase)),
-            Self::NotUp { after, check, dynos } => {
-                format!("not up within {}: {}", seconds(*after), describe_all(dynos, check.as_ref()))
+            Self::NotUp { after, dynos } => {
+                format!("not up within {}: {}", seconds(*after), describe_all(dynos))
             }
             Self::Signal { signal, phase } => format!("stopped by {signal} {}", during(*phase)),
             Self::OutputLost => "the log could not be written".to_owned(),
@@ -154,9 +187,9 @@ impl Cause {
                     SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command | SmokePhase::Stop,
                 ) => format!("{} {}", how.describe(), during(*phase)),
             }),
-            Self::NotUp { after, check, dynos } => {
+            Self::NotUp { after, dynos } => {
                 let not_up = dynos.iter().find(|not_up| not_up.dyno == *dyno)?;
-                Some(format!("not up within {}: it {}", seconds(*after), not_up.describe(check.as_ref())))
+                Some(format!("not up within {}: it {}", seconds(*after), not_up.why))
             }
             Self::DynoEnded { .. }
             | Self::Settled { .. }
@@ -168,16 +201,15 @@ impl Cause {
     }
 
     /// What to type if the exit was intended.
-    pub(super) fn hint(&self, policy: &Policy) -> Option<String> {
+    /// `listens`: whether a dyno is expected to listen.
+    pub(super) fn hint(&self, listens: impl Fn(&DynoName) -> bool) -> Option<String> {
         match self {
             // A type that is expected to listen is not meant to exit.
             Self::DynoEnded {
                 dyno,
                 how: RunEnd::Exit(ExitStatus::Code(0)),
                 phase: SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command,
-            } if !policy.ready.contains(&dyno.process_type) => {
-                Some(format!("if `{0}` is meant to exit, add `--can-die {0}`", dyno.process_type))
-            }
+            } if !listens(dyno) => Some(format!("if `{0}` is meant to exit, add `--can-die {0}`", dyno.process_type)),
             Self::DynoEnded { .. }
             | Self::NotUp { .. }
             | Self::Settled { .. }
@@ -211,41 +243,27 @@ impl NotUp {
     /// Whether it was not seen to listen on any port.
     pub(super) fn does_not_listen(&self) -> bool {
         match self.why {
-            WhyNotUp::NotListening { .. } => true,
-            WhyNotUp::NotStarted | WhyNotUp::StillRuns | WhyNotUp::ListensElsewhere { .. } | WhyNotUp::Answer(_) => {
-                false
-            }
+            Obstacle::NotUp(WhyNotUp::NotListening { .. }) => true,
+            Obstacle::NotUp(WhyNotUp::NotStarted | WhyNotUp::NotAnswering { .. })
+            | Obstacle::StillRuns
+            | Obstacle::ListensElsewhere { .. } => false,
         }
     }
 
-    fn describe(&self, check: Option<&HttpCheck>) -> String {
-        match (&self.why, check) {
-            (WhyNotUp::NotStarted, _) => "has not started yet".to_owned(),
-            (WhyNotUp::StillRuns, _) => "has not exited".to_owned(),
-            (WhyNotUp::NotListening { port }, _) => format!("does not listen on $PORT ({port})"),
-            (WhyNotUp::ListensElsewhere { port, given }, _) => {
-                format!("listens on port {port}, not on $PORT ({given})")
-            }
-            (WhyNotUp::Answer(answer), Some(check)) => not_answering(check, *answer),
-            (WhyNotUp::Answer(_), None) => "does not answer".to_owned(),
+    /// Whether it listens on its own port.
+    pub(super) fn is_answering(&self) -> bool {
+        match self.why {
+            Obstacle::NotUp(WhyNotUp::NotAnswering { .. }) => true,
+            Obstacle::NotUp(WhyNotUp::NotStarted | WhyNotUp::NotListening { .. })
+            | Obstacle::StillRuns
+            | Obstacle::ListensElsewhere { .. } => false,
         }
     }
 }
 
 /// `web.1 does not listen on $PORT (5000); api.1 has not started yet`.
-pub(super) fn describe_all(dynos: &[NotUp], check: Option<&HttpCheck>) -> String {
-    join_first(dynos.iter().map(|not_up| format!("{} {}", not_up.dyno, not_up.describe(check))), "; ")
-}
-
-/// What is wrong with an answer: `answers GET / with 500, not 200 to 399`.
-pub(super) fn not_answering(check: &HttpCheck, answer: Option<HttpAnswer>) -> String {
-    match answer {
-        Some(HttpAnswer::Status(status)) => format!("answers {check} with {status}, not {}", check.expected()),
-        Some(HttpAnswer::None(HttpSilence::Refused)) => format!("refuses the connection for {check}"),
-        Some(HttpAnswer::None(HttpSilence::Closed)) => format!("closes the connection without answering {check}"),
-        Some(HttpAnswer::None(HttpSilence::NotHttp)) => format!("answers {check} with something that is not HTTP"),
-        Some(HttpAnswer::None(HttpSilence::Slow)) | None => format!("listens but does not answer {check}"),
-    }
+pub(super) fn describe_all(dynos: &[NotUp]) -> String {
+    join_first(dynos.iter().map(|not_up| format!("{} {}", not_up.dyno, not_up.why)), "; ")
 }
 
 /// Joins the first few items and counts the others, so that a sentence stays short.

@@ -3,13 +3,13 @@
 use super::*;
 
 /// The last effect, and the reason.
-fn verdict(smoke: &Smoke, lines: &[String]) -> (String, String) {
+fn verdict(smoke: &Tested, lines: &[String]) -> (String, String) {
     let report = smoke.report(Outcome::Code(0), at(99).mono);
     (lines.last().cloned().unwrap_or_default(), report.reason)
 }
 
 #[track_caller]
-fn assert_ends(smoke: &Smoke, lines: &[String], last: &str, reason: &str) {
+fn assert_ends(smoke: &Tested, lines: &[String], last: &str, reason: &str) {
     assert_eq!(verdict(smoke, lines), (last.to_owned(), reason.to_owned()), "{lines:#?}");
 }
 
@@ -176,9 +176,9 @@ fn a_timeout_has_status_75_and_names_every_dyno_that_is_not_up() {
     assert_eq!(
         lines,
         [
-            "-- stop",
             "#3 find listener",
             "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch",
+            "-- stop",
             "#1 find listener",
             "#1 kill",
             "system: sending SIGTERM to all processes",
@@ -206,9 +206,9 @@ fn a_timeout_names_the_wrong_answer_of_a_dyno_that_listens() {
         (Some(HttpAnswer::None(HttpSilence::Slow)), "listens but does not answer GET /health"),
         (None, "listens but does not answer GET /health"),
     ] {
-        let mut smoke = begun(plan(&["web.1"], true), policy(), probing());
+        let mut smoke = begun(probing(plan(&["web.1"], true)), policy(), rules());
         spawned(&mut smoke, "web.1", at(0));
-        ready(&mut smoke, "web.1", at(1));
+        listens(&mut smoke, "web.1", at(1));
         if let Some(answer) = answer {
             answered(&mut smoke, "web.1", answer, at(2));
         }

@@ -1,0 +1,269 @@
+//! Finds out when a run is up: watches whether it listens on its port, and then whether it answers over HTTP (S6.2).
+//!
+//! Any listening socket on the port means that the run listens, unless the socket existed before the run was spawned. It
+//! does not matter which process holds it: `docker-proxy` and `sudo` listen for a dyno without being its children. Called
+//! by `run_loop`; does nothing while no run is expected to listen.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::sleep_until;
+
+use super::http_probe::probe_until_accepted;
+use super::listening::{Listener, answers_at, inodes, listeners};
+use super::ports::can_be_bound;
+use crate::model::{DynoSpec, HttpCheck, Readiness, RunId, is_loopback_only};
+use crate::supervisor::{Event, HttpAnswer};
+
+/// Pause after the first check. It doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Longest pause between two checks.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long to watch a run, unless its boot timeout is longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One run that has not been seen to do what is expected of it.
+struct Watch {
+    port: u16,
+    check: Option<Arc<HttpCheck>>,
+    /// Sockets that listened on the port before the run.
+    older: BTreeSet<u64>,
+    began: Instant,
+    pause: Duration,
+    /// The next look. None: nothing depends on it, the run has not been spawned, or only its answer is missing.
+    next: Option<Instant>,
+    is_spawned: bool,
+    /// Whether it is not up before. Otherwise it is watched while a client waits for it.
+    is_awaited: bool,
+    /// Set once it listens and must answer.
+    probe: Option<Probe>,
+}
+
+/// The HTTP requests to a run that listens.
+struct Probe {
+    task: AbortHandle,
+    loopback_only: bool,
+}
+
+/// An answer over HTTP, and the address that it came from.
+#[derive(Debug, Clone, Copy)]
+struct Answered {
+    run: RunId,
+    address: IpAddr,
+    answer: HttpAnswer,
+}
+
+/// The runs that have not been seen to do what is expected of them.
+pub(super) struct ReadinessProbes {
+    watches: HashMap<RunId, Watch>,
+    patience: Duration,
+    /// Whether a client waits for dynos.
+    is_observed: bool,
+    /// Unbounded is safe: a probe sends only changes, at most a few a second.
+    sender: UnboundedSender<Answered>,
+    answers: UnboundedReceiver<Answered>,
+}
+
+impl ReadinessProbes {
+    /// `boot_timeout`: how long a run may take. Each run is watched for at least that long.
+    pub(super) fn new(boot_timeout: Option<Duration>) -> Self {
+        // Beyond the boot timeout, because a run that begins to listen just before it is still in time.
+        let patience = boot_timeout.map_or(PATIENCE, |limit| PATIENCE.max(limit.saturating_add(LONGEST_PAUSE)));
+        let (sender, answers) = unbounded_channel();
+        Self { watches: HashMap::new(), patience, is_observed: false, sender, answers }
+    }
+
+    /// Moves all deadlines by the time during which we and the dynos were stopped.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        for watch in self.watches.values_mut() {
+            watch.began += by;
+            watch.next = watch.next.map(|next| next + by);
+        }
+    }
+
+    /// Remembers which sockets listen before a run is spawned.
+    pub(super) fn before_spawn(&mut self, run: RunId, spec: &DynoSpec) {
+        let Some(port) = spec.expected_port else { return };
+        // The tables also hold every connection of the machine, and most ports are free.
+        let older = if can_be_bound(port) { BTreeSet::new() } else { inodes(port) };
+        let watch = Watch {
+            port,
+            check: spec.readiness.check().cloned(),
+            older,
+            began: Instant::now(),
+            pause: FIRST_PAUSE,
+            next: None,
+            is_spawned: false,
+            is_awaited: spec.readiness != Readiness::Runs,
+            probe: None,
+        };
+        self.watches.insert(run, watch);
+    }
+
+    /// A run was spawned: begins to watch it if anything depends on that.
+    pub(super) fn begin(&mut self, run: RunId) {
+        let is_observed = self.is_observed;
+        if let Some(watch) = self.watches.get_mut(&run) {
+            watch.is_spawned = true;
+            watch.began = Instant::now();
+            watch.next = (watch.is_awaited || is_observed).then(|| watch.began + watch.pause);
+        }
+    }
+
+    /// Watches all runs that have not been seen listening, as long as a client waits for dynos (S6.2).
+    pub(super) fn observe(&mut self, is_observed: bool, now: Instant) {
+        if std::mem::replace(&mut self.is_observed, is_observed) == is_observed {
+            return;
+        }
+        for watch in self.watches.values_mut() {
+            if is_observed {
+                watch.wake(now);
+            } else {
+                watch.rest_unless(watch.is_awaited);
+            }
+        }
+    }
+
+    /// The run has ended: stops watching it.
+    pub(super) fn forget(&mut self, run: RunId) {
+        self.watches.remove(&run);
+    }
+
+    /// Waits until something was seen. Cancel safe.
+    pub(super) async fn next(&mut self) -> Vec<Event> {
+        let next_check = self.next_check();
+        tokio::select! {
+            Some(answered) = self.answers.recv() => self.judge(answered).into_iter().collect(),
+            () = async {
+                match next_check {
+                    Some(next) => sleep_until(next.into()).await,
+                    None => std::future::pending().await,
+                }
+            } => self.check(Instant::now()),
+        }
+    }
+
+    /// Looks at every run now, because a decision depends on it.
+    pub(super) fn look_at_once(&mut self) -> Vec<Event> {
+        let now = Instant::now();
+        for next in self.watches.values_mut().filter_map(|watch| watch.next.as_mut()) {
+            *next = now.min(*next);
+        }
+        let mut seen = self.check(now);
+        while let Ok(answered) = self.answers.try_recv() {
+            seen.extend(self.judge(answered));
+        }
+        seen
+    }
+
+    /// When to check again. None if no run is being watched.
+    fn next_check(&self) -> Option<Instant> {
+        self.watches.values().filter_map(|watch| watch.next).min()
+    }
+
+    /// Looks at the runs that are due.
+    fn check(&mut self, now: Instant) -> Vec<Event> {
+        if self.next_check().is_none_or(|next| next > now) {
+            return Vec::new();
+        }
+        let listeners = listeners();
+        let (mut seen, mut over) = (Vec::new(), Vec::new());
+        for (run, watch) in &mut self.watches {
+            if watch.next.is_none_or(|next| next > now) {
+                continue;
+            }
+            let listens = if watch.probe.is_none() { watch.listens_at(&listeners) } else { None };
+            match (listens, &watch.check) {
+                (Some((address, loopback_only)), None) => {
+                    over.push(*run);
+                    seen.push(Event::Ready { run: *run, address, loopback_only });
+                }
+                (Some((_, loopback_only)), Some(check)) => {
+                    let task = begin_probe(*run, watch.port, Arc::clone(check), self.sender.clone());
+                    watch.probe = Some(Probe { task, loopback_only });
+                    seen.push(Event::NotAnswering { run: *run, answer: None });
+                }
+                (None, _) if watch.is_awaited && watch.began + self.patience <= now => {
+                    // A client may wait for it later.
+                    watch.is_awaited = false;
+                    watch.rest_unless(self.is_observed);
+                    seen.push(Event::NotReady { run: *run, after: self.patience });
+                }
+                (None, _) => {}
+            }
+            watch.pause = (2 * watch.pause).min(LONGEST_PAUSE);
+            watch.next = match (watch.is_awaited, watch.probe.is_some()) {
+                // The answers arrive by themselves.
+                (true, true) => Some(watch.began + self.patience),
+                (false, true) => None,
+                (_, false) => (watch.is_awaited || self.is_observed).then(|| now + watch.pause),
+            };
+        }
+        for run in over {
+            self.watches.remove(&run);
+        }
+        seen
+    }
+
+    /// What an answer means. None: its run is not watched any more.
+    fn judge(&mut self, answered: Answered) -> Option<Event> {
+        let Answered { run, address, answer } = answered;
+        let watch = self.watches.get(&run)?;
+        let (check, probe) = (watch.check.as_ref()?, watch.probe.as_ref()?);
+        match answer {
+            HttpAnswer::Status(status) if check.accepts(status) => {
+                let loopback_only = probe.loopback_only;
+                self.watches.remove(&run);
+                Some(Event::Ready { run, address, loopback_only })
+            }
+            HttpAnswer::Status(_) | HttpAnswer::None(_) => Some(Event::NotAnswering { run, answer: Some(answer) }),
+        }
+    }
+}
+
+impl Watch {
+    /// Looks again soon, unless a look is due already.
+    fn wake(&mut self, now: Instant) {
+        if self.is_spawned && self.next.is_none() {
+            self.pause = FIRST_PAUSE;
+            self.next = Some(now);
+        }
+    }
+
+    /// Does not look at it any more, unless something depends on it.
+    fn rest_unless(&mut self, is_needed: bool) {
+        if !is_needed {
+            (self.next, self.probe) = (None, None);
+        }
+    }
+
+    /// The address at which the run can be reached, and whether it listens on loopback addresses only. None: it does not
+    /// listen.
+    fn listens_at(&self, listeners: &[Listener]) -> Option<(IpAddr, bool)> {
+        let is_own = |socket: &&Listener| socket.port == self.port && !self.older.contains(&socket.inode);
+        let own: Vec<Listener> = listeners.iter().filter(is_own).copied().collect();
+        let addresses: Vec<IpAddr> = own.iter().map(|socket| socket.address).collect();
+        Some((answers_at(&own)?, is_loopback_only(&addresses)))
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn begin_probe(run: RunId, port: u16, check: Arc<HttpCheck>, sender: UnboundedSender<Answered>) -> AbortHandle {
+    let pass_on = move |address, answer| {
+        // The receiver is gone only at the end.
+        let _ = sender.send(Answered { run, address, answer });
+    };
+    spawn_local(probe_until_accepted(check, port, pass_on)).abort_handle()
+}
+
+#[cfg(test)]
+mod tests;
