@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -22,7 +23,7 @@ const PATIENCE_MS: u16 = 30_000;
 /// Pause between two checks of a condition that has to be polled, in milliseconds.
 const POLL_MS: u16 = 5;
 
-/// A directory with a Procfile that has one process type, `web`. Removed on drop.
+/// A directory with a Procfile. Removed on drop.
 pub(crate) struct App {
     directory: PathBuf,
     /// The fifo that [`roles::report_and_wait`] writes to. Also open for writing, so that reads never hit end of file.
@@ -38,13 +39,20 @@ pub(crate) struct StartReport {
 }
 
 impl App {
+    /// An app with one process type, `web`.
     pub(crate) fn new(command_line: &str) -> Self {
+        Self::with(&[("web", command_line)])
+    }
+
+    /// An app with these process types and command lines.
+    pub(crate) fn with(types: &[(&str, &str)]) -> Self {
         let directory = std::env::temp_dir().join(format!("dyno-bench-{}", std::process::id()));
         fs::create_dir(&directory).unwrap();
         let fifo = directory.join("reports");
         nix::unistd::mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         let reports = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
-        fs::write(directory.join("Procfile"), format!("web: {command_line}\n")).unwrap();
+        let entry = |(process_type, line): &(&str, &str)| format!("{process_type}: {line}\n");
+        fs::write(directory.join("Procfile"), types.iter().map(entry).collect::<String>()).unwrap();
         Self { directory, reports }
     }
 
@@ -58,18 +66,40 @@ impl App {
         self.directory.join(name)
     }
 
-    /// Starts this many dynos.
+    /// Starts this many dynos of `web`.
     pub(crate) fn start(&self, dynos: usize, stdout: Stdio) -> Running {
+        self.start_formation(&format!("web={dynos}"), stdout)
+    }
+
+    /// Starts the dynos of a formation such as `web=1,worker=2`.
+    pub(crate) fn start_formation(&self, formation: &str, stdout: Stdio) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
-        command.arg("start").args(["-m", &format!("web={dynos}"), "--can-die", "web"]);
+        command.args(["start", "-m", formation, "--can-die", "web"]);
         self.run(command, stdout)
+    }
+
+    /// Runs a command in the app's directory to its end, and returns how long it took in milliseconds, or nothing if
+    /// the command failed.
+    pub(crate) fn time(&self, program: &str, args: &[&str]) -> Option<f64> {
+        let mut command = Command::new(program);
+        command.args(args).stderr(Stdio::null());
+        let begin = Instant::now();
+        let status = self.run(command, Stdio::null()).0.wait().unwrap();
+        status.success().then(|| begin.elapsed().as_secs_f64() * 1e3)
     }
 
     /// Starts a client that follows the log of what runs.
     pub(crate) fn follow(&self) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
-        command.args(["logs", "-t"]);
+        // At the end it says that the app has ended.
+        command.args(["logs", "-t"]).stderr(Stdio::null());
         self.run(command, Stdio::piped())
+    }
+
+    /// Whether there is such a program on the PATH.
+    pub(crate) fn can_run(&self, program: &str) -> bool {
+        let path = std::env::var_os("PATH").unwrap();
+        std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
     }
 
     /// Runs a script with the shell that `dyno` uses for command lines.

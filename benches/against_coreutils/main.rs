@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is the result")]
 
 mod app;
+mod commands;
 mod exec;
 mod followers;
 mod idle;
@@ -40,10 +41,11 @@ impl Effort {
 type Section = (&'static str, fn(Effort, &mut Table));
 
 /// Throughput comes last: the system is still writing its files to disk for a while afterwards.
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("idle", idle::measure),
     ("exec", exec::measure),
     ("stop", stop::measure),
+    ("commands", commands::measure),
     ("memory", memory::measure),
     ("followers", followers::measure),
     ("throughput", throughput::measure),

@@ -47,6 +47,12 @@ pub(crate) fn nanoseconds(moment: SystemTime) -> u128 {
     moment.duration_since(UNIX_EPOCH).map_or(0, |since: Duration| since.as_nanos())
 }
 
+/// Nanoseconds as milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "less than a minute")]
+pub(crate) fn milliseconds(nanoseconds: u128) -> f64 {
+    nanoseconds as f64 / 1e6
+}
+
 /// Plays the role that these words name. False: they are not a role.
 pub(crate) fn play(words: &[String], begun: SystemTime) -> bool {
     match words {

@@ -40,7 +40,7 @@ impl Table {
     /// can only lengthen such a short time, and often by a lot.
     pub(crate) fn shortest(&mut self, what: &str, milliseconds: &[f64], limit: Limit) {
         let (verdict, is_met) = verdict(minimum(milliseconds), limit, "ms");
-        let verdict = format!("min {verdict}");
+        let verdict = if verdict.is_empty() { verdict } else { format!("min {verdict}") };
         self.push([what.to_owned(), shown(milliseconds, "ms"), String::new(), String::new()], (verdict, is_met));
     }
 
@@ -53,6 +53,11 @@ impl Table {
         let cells = [what.to_owned(), shown(dyno, unit), shown(other, unit), shown(&ratios, "×")];
         self.push(cells, verdict(ratio, limit, "×"));
         ratio
+    }
+
+    /// Adds a line without a measurement.
+    pub(crate) fn note(&mut self, what: &str) {
+        self.push([what.to_owned(), String::new(), String::new(), String::new()], (String::new(), true));
     }
 
     fn push(&mut self, cells: [String; 4], (verdict, is_met): (String, bool)) {
@@ -123,7 +128,7 @@ fn number(value: f64) -> String {
 }
 
 /// The middle value; with an even number of values, the mean of the two in the middle.
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |index: usize| sorted.get(index).copied().expect("something was measured");
