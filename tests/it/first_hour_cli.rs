@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nix::sys::signal::Signal;
 
 use crate::docs_examples::PAGES;
-use crate::harness::{App, Ended, without_sizes};
+use crate::harness::{App, Ended, RARE_PORT, without_sizes};
 
 /// The rows of the table of a page, without its heading.
 fn table(page: &str) -> Vec<(String, String)> {
@@ -343,7 +343,7 @@ fn s2_9_too_many_small_variables_are_reported_by_their_number() {
 #[test]
 fn s7_2_the_system_name_has_the_foreground_of_the_terminal() {
     let app = App::new("web: read -r _ <never\n").fifo("never");
-    let dyno = app.dyno(["start", "--color", "always", "--no-timestamps"]).spawn();
+    let dyno = app.dyno(["start", "--color", "always", "--no-timestamps", "-p", RARE_PORT]).spawn();
     dyno.until_shown("started with pid");
     dyno.signal(Signal::SIGTERM);
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{App, Ended, with_fixed_times_and_pids, with_sorted_start, without_times_and_pids};
+use crate::harness::{App, Ended, RARE_PORT, with_fixed_times_and_pids, with_sorted_start, without_times_and_pids};
 
 /// The same line with `N` for the seconds until SIGKILL: the timer may be late.
 fn without_seconds(line: &str) -> String {
@@ -72,7 +72,7 @@ fn s6_6_during_the_grace_period_the_log_names_the_dynos_that_still_run() {
         .script("worker", "trap '' TERM; echo up; read -r _ <never\n")
         .fifo("go")
         .fifo("never");
-    let args = ["start", "-t", "600", "--color", "never", "--pty", "never"];
+    let args = ["start", "-t", "600", "--color", "never", "--pty", "never", "-p", RARE_PORT];
     let dyno = app.dyno(args).spawn_in_terminal();
     dyno.until("both are up", || dyno.stdout.text().matches("| up").count() == 2);
     app.release("go");
@@ -301,7 +301,7 @@ fn s6_8_a_debugger_prompt_on_a_terminal_is_recognised_after_its_sequences() {
     let app = App::new("web: ./web\n")
         .script("web", "printf '\\033[?2004h\\033[1G\\033[0Kirb(main):001> '; read -r _ <end\n")
         .fifo("end");
-    let dyno = app.dyno(["start", "--color", "never"]).spawn_in_terminal();
+    let dyno = app.dyno(["start", "--color", "never", "-p", RARE_PORT]).spawn_in_terminal();
     dyno.until_shown("to use it");
     app.release("end");
 

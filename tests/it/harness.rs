@@ -19,7 +19,10 @@ use crate::process_table::{self, Process};
 use crate::terminal::Terminal;
 
 /// How long a condition may take. Nothing takes that long even on a loaded machine, so only failing tests do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A base port that hardly any program uses, for tests that compare what a terminal shows: `dyno` warns about a port in use.
+pub(crate) const RARE_PORT: &str = "27182";
 
 /// The pause between two checks of a condition.
 const POLL: Duration = Duration::from_millis(5);

@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 
 use crate::app::fork;
-use crate::harness::{App, Ended, Finished, Running};
+use crate::harness::{App, Ended, Finished, RARE_PORT, Running};
 use crate::process_table;
 
 /// A user that owns none of the files.
@@ -87,7 +87,8 @@ fn s7_5_bytes_lost_to_a_stopped_socket_reader_are_counted() {
 #[test]
 fn s7_5_bytes_lost_to_a_stopped_terminal_are_counted() {
     let app = App::new("web: echo up; read -r _ <go; seq -f 'line %045.0f' 1 5000\n").fifo("go");
-    let call = app.dyno(["start", "--log-dir", "log", "--pty", "never", "--color", "never"]).after("exec 2>stderr");
+    let args = ["start", "--log-dir", "log", "--pty", "never", "--color", "never", "-p", RARE_PORT];
+    let call = app.dyno(args).after("exec 2>stderr");
     let dyno = call.spawn_in_terminal();
     dyno.until_shown("up\r\n");
 
