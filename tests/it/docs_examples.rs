@@ -10,10 +10,10 @@ use std::process::Command;
 use dynorun::cli::Refusal;
 use nix::sys::signal::Signal;
 
-use crate::harness::{App, Call, Ended, with_fixed_times_and_pids};
+use crate::harness::{App, Call, Ended};
 use crate::smoke;
 
-const README: &str = include_str!("../../README.md");
+pub(crate) const README: &str = include_str!("../../README.md");
 
 /// Every page that users read.
 pub(crate) const PAGES: [(&str, &str); 14] = [
@@ -264,38 +264,4 @@ fn the_output_below_a_command_is_what_the_command_prints() {
     for (line, output) in shown {
         call(&app(), &line).run().expect(Ended::Code(0), &output, "");
     }
-}
-
-#[test]
-fn the_first_screen_in_the_readme_is_real_output() {
-    // Each dyno waits for a line, not for two seconds.
-    let pause = ": >\"$GO.$DYNO.$$\"\nexec 3<\"$GO.$DYNO\"\nread -r _ <&3\n";
-    let app = App::empty().script("bin/sleep", pause).fifo("go.web.1").fifo("go.worker.1");
-    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart");
-    let path = format!("{}:{}", app.path("bin").display(), std::env::var("PATH").unwrap());
-    let dyno = app.dyno(["start", "-d", quickstart]).env("PATH", path).env("GO", app.path("go")).spawn();
-    for (dyno_name, shown) in [("web.1", "request 1\n"), ("worker.1", "job 1 done\n")] {
-        app.release(&format!("go.{dyno_name}"));
-        dyno.until_shown(shown);
-        // A signal to a child that has not run `exec` yet would be lost.
-        let prefix = format!("go.{dyno_name}.");
-        let pauses =
-            || fs::read_dir(app.path("")).unwrap().filter_map(|file| file.ok()?.file_name().into_string().ok());
-        dyno.until("the next pause has begun", || pauses().filter(|name| name.starts_with(&prefix)).count() == 2);
-    }
-    dyno.signal(Signal::SIGINT);
-    let finished = dyno.finish();
-
-    finished.expect_end(Ended::Signal(Signal::SIGINT));
-    let screen = blocks(README, "text")[0].replace("^C\n", "");
-    let screen = with_fixed_times_and_pids(screen.split_inclusive('\n'));
-    // Lines of different dynos have no fixed order.
-    let by_dyno = |text: &str| {
-        ["web.1 ", "worker.1 ", "system "].map(|name| {
-            let prefix = format!("TIME {name}");
-            text.lines().filter(|line| line.starts_with(&prefix)).map(str::to_owned).collect::<Vec<_>>()
-        })
-    };
-    assert_eq!(by_dyno(&finished.stdout()), by_dyno(&screen));
-    assert_eq!(finished.stdout().lines().count(), screen.lines().count());
 }

@@ -19,6 +19,7 @@ mod check_config;
 mod comfort;
 mod completions;
 mod docs_examples;
+mod docs_quickstart;
 mod drop_in;
 mod env_values;
 mod explain;
@@ -58,6 +59,8 @@ mod process_table;
 mod profile;
 #[cfg(feature = "real-apps")]
 mod real_apps;
+#[cfg(feature = "real-apps")]
+mod real_apps_formation;
 #[cfg(feature = "real-apps")]
 mod real_apps_kernel;
 #[cfg(feature = "real-apps")]

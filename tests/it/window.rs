@@ -1,4 +1,4 @@
-//! A `tmux` window with an interactive shell, like the one a user works in.
+//! A `tmux` window with interactive shells, like the one a user works in.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -22,13 +22,12 @@ impl Window {
     pub(crate) fn open_with(app: App, shell: &str) -> Self {
         symlink(env!("CARGO_BIN_EXE_dyno"), app.top().join("dyno")).unwrap();
         let window = Self { socket: app.top().join("tmux"), app };
-        let path = format!("{}:{}", window.app.top().display(), std::env::var("PATH").unwrap());
-        let shell = format!("cd '{}' && exec env PS1='ready> ' {shell}", window.app.path("").display());
+        let shell = window.in_the_root(shell);
         let opened = Command::new("tmux")
             .arg("-S")
             .arg(&window.socket)
             .args(["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", &shell])
-            .env("PATH", path)
+            .env("PATH", window.path())
             .env("HOME", window.app.top())
             .env_remove("TMUX")
             .output()
@@ -38,14 +37,36 @@ impl Window {
         window
     }
 
+    /// Opens another pane below, with `sh`. Keys go to it until another one is chosen.
+    pub(crate) fn split(&self) {
+        let split = ["split-window", &self.in_the_root("sh -i"), ";", "select-layout", "even-vertical"];
+        assert!(self.tmux(&split).status.success());
+        self.until("ready>");
+    }
+
+    /// Goes to another pane: 0 is the first one.
+    pub(crate) fn choose(&self, pane: usize) {
+        assert!(self.tmux(&["select-pane", "-t", &format!(":.{pane}")]).status.success());
+    }
+
+    fn in_the_root(&self, shell: &str) -> String {
+        format!("cd '{}' && exec env PS1='ready> ' {shell}", self.app.path("").display())
+    }
+
     pub(crate) fn app(&self) -> &App {
         &self.app
     }
 
     pub(crate) fn tmux(&self, words: &[&str]) -> Output {
-        Command::new("tmux").arg("-S").arg(&self.socket).args(words).output().unwrap()
+        // A new pane gets the `PATH` of this client.
+        Command::new("tmux").arg("-S").arg(&self.socket).args(words).env("PATH", self.path()).output().unwrap()
     }
 
+    fn path(&self) -> String {
+        format!("{}:{}", self.app.top().display(), std::env::var("PATH").unwrap())
+    }
+
+    /// What the current pane shows.
     pub(crate) fn screen(&self) -> String {
         String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p"]).stdout).into_owned()
     }
@@ -55,7 +76,7 @@ impl Window {
         assert!(self.tmux(&["send-keys", "-l", text]).status.success());
     }
 
-    /// Waits until the screen contains this text.
+    /// Waits until the current pane shows this text.
     pub(crate) fn until(&self, text: &str) {
         until(&format!("the screen shows `{text}`"), || self.screen().contains(text));
     }
