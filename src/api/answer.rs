@@ -7,7 +7,7 @@ use super::formation_update::shortened;
 use super::request::{Change, Resource, ShownAs};
 use super::resources::{AccountResource, AppResource, DynoResource, FormationResource, ReleaseResource, TouchedDynos};
 use super::{AppFacts, ReleaseKey};
-use crate::model::Secret;
+use crate::model::{Secret, Usages};
 use crate::supervisor::{Refusal, Reply, Snapshot};
 
 /// A complete answer: always JSON, and always sent with its length.
@@ -43,18 +43,18 @@ impl ApiAnswer {
 }
 
 impl AppFacts {
-    /// The answer to a question.
+    /// The answer to a question. `usages`: what the dynos use, if the answer [`shows_usage`](Resource::shows_usage).
     #[must_use]
-    pub fn answer(&self, resource: &Resource, snapshot: &Snapshot) -> ApiAnswer {
+    pub fn answer(&self, resource: &Resource, snapshot: &Snapshot, usages: &Usages) -> ApiAnswer {
         let formation = || FormationResource::all(self, &snapshot.formation);
         match resource {
             Resource::Account => ApiAnswer::json(200, &AccountResource::new(self)),
             Resource::Apps => ApiAnswer::json(200, &[AppResource::new(self)]),
             Resource::App => ApiAnswer::json(200, &AppResource::new(self)),
             Resource::EmptyList => ApiAnswer::json(200, &[(); 0]),
-            Resource::Dynos => ApiAnswer::json(200, &DynoResource::all(self, snapshot)),
+            Resource::Dynos => ApiAnswer::json(200, &DynoResource::all(self, snapshot, usages)),
             Resource::Dyno(name) => {
-                let found = DynoResource::all(self, snapshot).into_iter().find(|dyno| dyno.name == *name);
+                let found = DynoResource::all(self, snapshot, usages).into_iter().find(|dyno| dyno.name == *name);
                 found_or(found, || ApiError::not_found(format!("there is no dyno `{}`", shortened(name))))
             }
             Resource::Formation => ApiAnswer::json(200, &formation()),

@@ -6,7 +6,7 @@ use super::{AppFacts, StartDescription, WhyResource};
 use crate::supervisor::Snapshot;
 
 /// A start that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
     /// Its description.
     pub start: StartDescription,

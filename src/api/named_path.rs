@@ -18,7 +18,8 @@ impl AppFacts {
     #[must_use]
     pub fn named_path(&self, path: &str, snapshot: &Snapshot) -> String {
         let Some((app, rest)) = behind_app(path) else { return path.to_owned() };
-        let dynos = DynoResource::all(self, snapshot).into_iter().map(|dyno| (dyno.id, dyno.name));
+        let dynos =
+            snapshot.rows.iter().map(|row| DynoResource::named(self, &row.dyno)).map(|dyno| (dyno.id, dyno.name));
         let types = FormationResource::all(self, &snapshot.formation).into_iter();
         let known: Vec<(String, String)> = dynos.chain(types.map(|entry| (entry.id, entry.process_type))).collect();
         let named = |part| known.iter().find(|(id, _)| id == part).map_or(part, |(_, name)| name.as_str());

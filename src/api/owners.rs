@@ -10,7 +10,7 @@ use crate::model::{DynoName, ProcessType};
 use crate::supervisor::{Refusal, Target};
 
 /// What a start has said about itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeenStart {
     /// Its dynos.
     pub dynos: Vec<DynoResource>,

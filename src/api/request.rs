@@ -74,6 +74,26 @@ pub enum Resource {
     ReleaseConfigVars(ReleaseKey),
 }
 
+impl Resource {
+    /// Whether it shows what the processes of dynos use.
+    #[must_use]
+    pub fn shows_usage(&self) -> bool {
+        match self {
+            Self::Dynos | Self::Dyno(_) => true,
+            Self::Account
+            | Self::Apps
+            | Self::App
+            | Self::EmptyList
+            | Self::Formation
+            | Self::FormationOf(_)
+            | Self::ConfigVars
+            | Self::Releases(_)
+            | Self::Release(_)
+            | Self::ReleaseConfigVars(_) => false,
+        }
+    }
+}
+
 /// A release as named in a path: by its version or its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseKey(String);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AppFacts;
 use super::id::stable_id;
-use crate::model::DynoName;
+use crate::model::{DynoName, Usages};
 use crate::supervisor::{DynoRole, PublicState, Quantity, Restarted, Row, Snapshot};
 
 /// The size of every dyno. Not a name of the platform, so that its client does not compute a price from it.
@@ -161,7 +161,7 @@ impl ReleaseRef {
 }
 
 /// A dyno.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DynoResource {
     /// Its id, which stays the same when it restarts.
@@ -195,13 +195,22 @@ pub struct DynoResource {
     pub restarts: u32,
     /// Ours: the status of its last run, as a shell would report it.
     pub exit_status: Option<u8>,
+    /// Ours: the CPU time of its processes in seconds. None: it does not run, or the system does not say.
+    pub cpu: Option<f64>,
+    /// Ours: the memory of its processes in bytes, likewise.
+    pub memory: Option<u64>,
 }
 
 impl DynoResource {
     /// All dynos of a snapshot.
     #[must_use]
-    pub fn all(app: &AppFacts, snapshot: &Snapshot) -> Vec<Self> {
-        snapshot.rows.iter().map(|row| Self::new(app, row, snapshot.release.into())).collect()
+    pub fn all(app: &AppFacts, snapshot: &Snapshot, usages: &Usages) -> Vec<Self> {
+        let dyno = |row: &Row| {
+            let usage = row.pid.and_then(|pid| usages.get(&pid));
+            let (cpu, memory) = (usage.map(|usage| usage.cpu.as_secs_f64()), usage.map(|usage| usage.memory));
+            Self { cpu, memory, ..Self::new(app, row, snapshot.release.into()) }
+        };
+        snapshot.rows.iter().map(dyno).collect()
     }
 
     pub(super) fn new(app: &AppFacts, row: &Row, version: u64) -> Self {
@@ -226,7 +235,7 @@ impl DynoResource {
         Self { state: "starting".to_owned(), updated_at: at.clone(), created_at: at, ..Self::named(app, dyno) }
     }
 
-    fn named(app: &AppFacts, dyno: &DynoName) -> Self {
+    pub(super) fn named(app: &AppFacts, dyno: &DynoName) -> Self {
         let name = dyno.to_string();
         Self {
             id: stable_id(&["dyno", &app.id(), &name]),

@@ -1,13 +1,13 @@
-//! The recorded exchanges of the platform's command line, and random requests.
+//! The recorded exchanges of the platform's command line, and wrong requests.
 
 mod names;
+mod random;
 
-use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
 use crate::app::Scale;
-use crate::model::{DynoName, Environment, ProcessType};
+use crate::model::{DynoName, Environment, ProcessType, Usage, Usages};
 use crate::supervisor::{
     Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, Reply, Restarted, Row, Snapshot, Target,
 };
@@ -100,8 +100,9 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
     let app = app();
     let path = app.named_path(request.path, &running());
     let request = ApiRequest { path: &path, ..*request };
+    let usages = Usages::from([(4711, Usage { cpu: std::time::Duration::from_millis(1_250), memory: 1 << 20 })]);
     match request.asks(&app) {
-        Ok(Asked::See(resource)) => app.answer(&resource, &running()),
+        Ok(Asked::See(resource)) => app.answer(&resource, &running(), &usages),
         Ok(Asked::Do(change)) => app.answer_change(&change, &reply(&change.command)),
         Ok(Asked::Why(name)) => ApiAnswer::ok(&app.why(name.as_deref(), &running())),
         Ok(Asked::Wait(wait)) => match wait.condition() {
@@ -122,8 +123,12 @@ fn get(path: &str) -> (u16, Value) {
     ask("GET", path, "")
 }
 
+fn request<'a>(method: &'a str, path: &'a str, body: &'a str) -> ApiRequest<'a> {
+    ApiRequest { method, path, range: None, body: body.as_bytes() }
+}
+
 fn ask(method: &str, path: &str, body: &str) -> (u16, Value) {
-    let answer = answer(&ApiRequest { method, path, range: None, body: body.as_bytes() });
+    let answer = answer(&request(method, path, body));
     (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
 }
 
@@ -156,7 +161,7 @@ fn s10_3_recorded_requests_get_every_field_that_is_read() {
             body = text;
         } else if let Some((kind, expected)) = text.split_once("> ") {
             let (method, path) = line.split_once(' ').expect("method and path");
-            let request = ApiRequest { method, path, range, body: body.as_bytes() };
+            let request = ApiRequest { range, ..request(method, path, body) };
             let answer = answer(&request);
             let (status, recorded) = expected.split_once(' ').expect("a status and a body");
             let ours: Value = serde_json::from_slice(&answer.body).expect("JSON");
@@ -201,6 +206,7 @@ fn s10_3_our_fields_are_added_to_those_of_the_platform() {
     let (_, dynos) = get("/apps/app/dynos");
 
     assert_eq!((&dynos[0]["pid"], &dynos[0]["restarts"]), (&4711.into(), &0.into()));
+    assert_eq!((&dynos[0]["cpu"], &dynos[0]["memory"]), (&1.25.into(), &1_048_576.into()));
 }
 
 #[test]
@@ -217,7 +223,7 @@ fn s10_2_an_unknown_name_suggests_the_nearest() {
 fn s10_3_a_quantity_is_a_number_or_text_with_or_without_a_sign() {
     let scale = |quantity: &str| {
         let body = format!(r#"{{"updates":[{{"type":"my-job","quantity":{quantity},"size":"Basic"}}]}}"#);
-        let request = ApiRequest { method: "PATCH", path: "/apps/app/formation", range: None, body: body.as_bytes() };
+        let request = request("PATCH", "/apps/app/formation", &body);
         match request.asks(&app()) {
             Ok(Asked::Do(Change { command: Command::Scale(changes), .. })) => Ok(changes[0].1),
             Err(error) => Err((error.status, error.message)),
@@ -275,117 +281,4 @@ fn s10_3_a_path_is_decoded_and_an_unknown_one_is_not_found() {
         assert!(answer["message"].as_str().is_some_and(|message| message.len() < 200), "{answer}");
     }
     assert_eq!(ask("PUT", "/apps/app", "").1["message"], "`PUT /apps/app` is not supported here");
-}
-
-fn method() -> impl Strategy<Value = String> {
-    prop_oneof![prop::sample::select(vec!["GET", "PATCH", "POST", "DELETE", "PUT"]).prop_map(str::to_owned), ".{0,8}"]
-}
-
-/// Paths that are nearly right, so that the deeper parts are reached.
-fn path() -> impl Strategy<Value = String> {
-    let words = [
-        "apps",
-        "app",
-        "dynos",
-        "web.1",
-        "web",
-        "formation",
-        "formations",
-        "actions",
-        "stop",
-        "releases",
-        "1",
-        "v1",
-        "config-vars",
-        "users",
-        "~",
-        "account",
-        "dyno",
-        "wait",
-        "",
-        "%77eb",
-        "%",
-        "..",
-    ];
-    let word = prop_oneof![6 => prop::sample::select(words.to_vec()).prop_map(str::to_owned), 1 => ".{0,12}"];
-    prop::collection::vec(word, 0..8).prop_map(|words| format!("/{}", words.join("/")))
-}
-
-fn json() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just("null".to_owned()),
-        any::<i64>().prop_map(|number| number.to_string()),
-        any::<f64>().prop_map(|number| number.to_string()),
-        "[ -~]{0,8}".prop_map(|text| Value::from(text).to_string()),
-        r#""[+-]?[0-9]{1,5}""#,
-    ];
-    let key = prop::sample::select(vec!["updates", "type", "quantity", "size", "dynos", "name", "run", "timeout", "x"]);
-    leaf.prop_recursive(4, 32, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
-            prop::collection::vec((key.clone(), inner), 0..4).prop_map(|fields| {
-                let fields: Vec<String> = fields.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
-                format!("{{{}}}", fields.join(","))
-            }),
-        ]
-    })
-}
-
-fn body() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        json().prop_map(String::into_bytes),
-        json().prop_map(|item| format!("{{\"updates\":[{item}]}}").into_bytes()),
-        json().prop_map(|item| format!("{{\"updates\":[{{\"type\":\"web\",\"quantity\":{item}}}]}}").into_bytes()),
-        prop::collection::vec(any::<u8>(), 0..64),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn s10_3_every_request_has_one_answer_in_the_shape_of_the_platform(
-        method in method(), path in path(), range in proptest::option::of(".{0,40}"), body in body()
-    ) {
-        let request = ApiRequest { method: &method, path: &path, range: range.as_deref(), body: &body };
-
-        let answer = answer(&request);
-
-        let value: Value = serde_json::from_slice(&answer.body).expect("JSON");
-        match answer.status {
-            200..=202 => prop_assert!(value.is_object() || value.is_array()),
-            400..=499 => {
-                prop_assert!(value["id"].as_str().is_some_and(|id| !id.is_empty()), "{value}");
-                prop_assert!(value["message"].as_str().is_some_and(|text| !text.is_empty() && text.len() < 1_000));
-            }
-            other => prop_assert!(false, "status {other}"),
-        }
-        if let Ok(Asked::Do(change)) = request.asks(&app()) {
-            prop_assert!(["PATCH", "POST", "DELETE"].contains(&method.as_str()));
-            if let Command::Scale(changes) = change.command {
-                let mut names = std::collections::BTreeSet::new();
-                prop_assert!(changes.iter().all(|(name, _)| names.insert(name)));
-            }
-        }
-    }
-
-    #[test]
-    fn s10_1_a_description_is_read_back_as_it_was_written(pid: i32, root in ".{0,40}", types in prop::collection::vec("[a-z]{1,8}", 0..4)) {
-        let start = StartDescription {
-            pid,
-            session: "0".repeat(32),
-            kind: StartKind::Smoke,
-            app: "app".to_owned(),
-            root: StartDescription::path_text(std::path::Path::new(&root)),
-            directory: root,
-            procfile: String::new(),
-            types,
-            started_at_ms: i64::from(pid),
-            url: None,
-            files: vec!["/srv/app/.env".to_owned()],
-            log_directory: None,
-        };
-
-        let text = serde_json::to_string(&start).expect("JSON");
-
-        prop_assert_eq!(serde_json::from_str::<StartDescription>(&text).expect("read back"), start);
-    }
 }

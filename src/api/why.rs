@@ -7,7 +7,7 @@ use crate::model::LeftRunning;
 use crate::supervisor::{DynoRole, LifeStage, PastRun, Row, Snapshot, StartPhase, ended};
 
 /// Everything about one dyno.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WhyResource {
     /// The dyno itself.

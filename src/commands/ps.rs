@@ -7,7 +7,7 @@ use crate::api::DynoResource;
 use crate::cli::{Cli, PsArgs};
 use crate::console::stdout;
 use crate::error::Error;
-use crate::runtime::{self, Usage};
+use crate::runtime;
 use crate::supervisor::Outcome;
 
 /// The columns, in order; true: aligned to the right.
@@ -25,59 +25,35 @@ const COLUMNS: [(&str, bool); 9] = [
 
 pub(super) fn run(cli: &Cli, args: &PsArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
-    match rows(cli, args) {
-        Ok(rows) if args.running.json => json(&rows),
-        Ok(rows) => stdout::write(&table(&rows, jiff::Timestamp::now())),
+    match dynos(cli, args) {
+        Ok(dynos) if args.running.json => {
+            stdout::write(&format!("{}\n", serde_json::to_string(&dynos).unwrap_or_default()))
+        }
+        Ok(dynos) => stdout::write(&table(&dynos, jiff::Timestamp::now())),
         Err(failure) => Ok(finish(&args.running, Err(failure))),
     }
 }
 
-/// A dyno and what its processes use.
-struct DynoRow {
-    dyno: DynoResource,
-    usage: Option<Usage>,
-}
-
-fn rows(cli: &Cli, args: &PsArgs) -> Result<Vec<DynoRow>, Failure> {
+fn dynos(cli: &Cli, args: &PsArgs) -> Result<Vec<DynoResource>, Failure> {
     let mut dynos = RunningApp::find(cli.project_before(), &args.running)?.dynos()?;
     for name in &args.names {
-        if !dynos.iter().any(|(_, dyno)| is_named(dyno, name)) {
-            let types = dynos.iter().map(|(_, dyno)| dyno.process_type.as_str());
-            let names = dynos.iter().map(|(_, dyno)| dyno.name.as_str());
+        if !dynos.iter().any(|dyno| is_named(dyno, name)) {
+            let types = dynos.iter().map(|dyno| dyno.process_type.as_str());
+            let names = dynos.iter().map(|dyno| dyno.name.as_str());
             return Err(Failure::unknown_name(name, types.chain(names)));
         }
     }
-    dynos.retain(|(_, dyno)| args.names.is_empty() || args.names.iter().any(|name| is_named(dyno, name)));
-    let leaders: Vec<(i32, i32)> = dynos.iter().filter_map(|(main, dyno)| Some((*main, dyno.pid?))).collect();
-    let usages = runtime::usage_of(&leaders);
-    let row = |(_, dyno): (i32, DynoResource)| {
-        let usage = dyno.pid.and_then(|pid| usages.iter().find(|(leader, _)| *leader == pid)).map(|(_, usage)| *usage);
-        DynoRow { dyno, usage }
-    };
-    Ok(dynos.into_iter().map(row).collect())
+    dynos.retain(|dyno| args.names.is_empty() || args.names.iter().any(|name| is_named(dyno, name)));
+    Ok(dynos)
 }
 
 fn is_named(dyno: &DynoResource, name: &str) -> bool {
     dyno.name == name || dyno.process_type == name
 }
 
-fn json(rows: &[DynoRow]) -> Result<Outcome, Error> {
-    let with_usage = |row: &DynoRow| {
-        let mut value = serde_json::to_value(&row.dyno).unwrap_or_default();
-        if let Some(fields) = value.as_object_mut() {
-            let cpu = row.usage.map(|usage| usage.cpu.as_secs_f64());
-            fields.insert("cpu".to_owned(), cpu.into());
-            fields.insert("memory".to_owned(), row.usage.map(|usage| usage.memory).into());
-        }
-        value
-    };
-    let rows: Vec<serde_json::Value> = rows.iter().map(with_usage).collect();
-    stdout::write(&format!("{}\n", serde_json::Value::from(rows)))
-}
-
-fn table(rows: &[DynoRow], now: jiff::Timestamp) -> String {
+fn table(dynos: &[DynoResource], now: jiff::Timestamp) -> String {
     let heading = COLUMNS.map(|(name, _)| name.to_owned());
-    let lines: Vec<[String; 9]> = [heading].into_iter().chain(rows.iter().map(|row| cells(row, now))).collect();
+    let lines: Vec<[String; 9]> = [heading].into_iter().chain(dynos.iter().map(|dyno| cells(dyno, now))).collect();
     let mut widths = [0; 9];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
@@ -96,9 +72,8 @@ fn table(rows: &[DynoRow], now: jiff::Timestamp) -> String {
     text
 }
 
-fn cells(row: &DynoRow, now: jiff::Timestamp) -> [String; 9] {
+fn cells(dyno: &DynoResource, now: jiff::Timestamp) -> [String; 9] {
     let none = || "-".to_owned();
-    let dyno = &row.dyno;
     let since = dyno.updated_at.parse::<jiff::Timestamp>();
     let seconds = since.map_or(0, |since| now.duration_since(since).as_secs());
     [
@@ -107,8 +82,8 @@ fn cells(row: &DynoRow, now: jiff::Timestamp) -> [String; 9] {
         span(u64::try_from(seconds).unwrap_or(0)),
         dyno.pid.map_or_else(none, |pid| pid.to_string()),
         dyno.port.map_or_else(none, |port| port.to_string()),
-        row.usage.map_or_else(none, |usage| format!("{:.1}s", usage.cpu.as_secs_f64())),
-        row.usage.map_or_else(none, |usage| bytes(usage.memory)),
+        dyno.cpu.map_or_else(none, |seconds| format!("{seconds:.1}s")),
+        dyno.memory.map_or_else(none, bytes),
         dyno.restarts.to_string(),
         // A command from the Procfile must not move the cursor.
         dyno.command.chars().map(|character| if character.is_control() { ' ' } else { character }).collect(),
@@ -134,8 +109,6 @@ fn bytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -149,13 +122,13 @@ mod tests {
             port,
             ..DynoResource::default()
         };
-        let usage = Usage { cpu: Duration::from_millis(1_250), memory: 300 << 20 };
-        let rows = [
-            DynoRow { dyno: dyno("web.1", "up", Some(4711), Some(5000)), usage: Some(usage) },
-            DynoRow { dyno: dyno("worker.10", "crashed", None, None), usage: None },
+        let web = dyno("web.1", "up", Some(4711), Some(5000));
+        let dynos = [
+            DynoResource { cpu: Some(1.25), memory: Some(300 << 20), ..web },
+            dyno("worker.10", "crashed", None, None),
         ];
 
-        let text = table(&rows, "2026-11-23T08:12:59Z".parse().expect("a time"));
+        let text = table(&dynos, "2026-11-23T08:12:59Z".parse().expect("a time"));
 
         let expected = "\
 DYNO       STATE       FOR   PID  PORT   CPU  MEMORY  RESTARTS  COMMAND

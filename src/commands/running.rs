@@ -176,14 +176,10 @@ impl RunningApp {
         &self.starts
     }
 
-    /// The dynos of all starts, with the process id of the `dyno` that runs them.
-    pub(super) fn dynos(&self) -> Result<Vec<(i32, DynoResource)>, Failure> {
-        let of_starts: Vec<(&StartDescription, Vec<DynoResource>)> = self.see("dynos")?;
-        let of_start = |(start, dynos): (&StartDescription, Vec<DynoResource>)| {
-            let pid = start.pid;
-            dynos.into_iter().map(move |dyno| (pid, dyno))
-        };
-        Ok(of_starts.into_iter().flat_map(of_start).collect())
+    /// The dynos of all starts.
+    pub(super) fn dynos(&self) -> Result<Vec<DynoResource>, Failure> {
+        let of_starts: Vec<(_, Vec<DynoResource>)> = self.see("dynos")?;
+        Ok(of_starts.into_iter().flat_map(|(_, dynos)| dynos).collect())
     }
 
     /// The formation of all starts, as by [`Look::formation`].

@@ -75,7 +75,7 @@ fn check_names(app: &RunningApp, wanted: &[WaitFor], args: &WaitForArgs) -> Resu
     }
     let (dynos, formation) = (app.dynos()?, app.formation()?);
     let types = || formation.iter().map(|entry| entry.process_type.as_str());
-    let names = || dynos.iter().map(|(_, dyno)| dyno.name.as_str());
+    let names = || dynos.iter().map(|dyno| dyno.name.as_str());
     match wanted.iter().find(|wanted| !types().chain(names()).any(|known| known == wanted.name)) {
         Some(unknown) => Err(Failure::unknown_name(&unknown.name, types().chain(names()))),
         None => Ok(()),
@@ -113,11 +113,11 @@ fn until_listening(app: &RunningApp, wanted: &WaitFor, waiting: &mut Waiting<'_>
         // It may crash meanwhile.
         waiting.wait(owner, &named)?;
         let mut dynos = app.dynos()?;
-        dynos.retain(|(_, dyno)| dyno.name == *name || dyno.process_type == *name);
+        dynos.retain(|dyno| dyno.name == *name || dyno.process_type == *name);
         let listens = |pid: Option<i32>| pid.is_some_and(|pid| !runtime::ports_of_dyno(pid).is_empty());
         let are_listening = match port {
             Some(port) => runtime::is_listened_on(*port),
-            None => dynos.iter().all(|(_, dyno)| listens(dyno.pid)),
+            None => dynos.iter().all(|dyno| listens(dyno.pid)),
         };
         if are_listening {
             return Ok(());

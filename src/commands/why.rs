@@ -21,7 +21,7 @@ use crate::runtime::{self, PortHolder, RuntimeDirectory};
 use crate::supervisor::{LifeStage, Outcome};
 
 /// Everything about one dyno.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(super) struct Explained {
     /// What its start says.
     #[serde(flatten)]
@@ -87,7 +87,7 @@ fn missing(app: &RunningApp, name: &str) -> Result<WhyResource, Failure> {
     let process_type = name.rsplit_once('.').map_or(name, |(process_type, _)| process_type);
     let Some(entry) = formation.iter().find(|entry| entry.process_type == process_type) else {
         let dynos = app.dynos()?;
-        let names = dynos.iter().map(|(_, dyno)| dyno.name.as_str());
+        let names = dynos.iter().map(|dyno| dyno.name.as_str());
         return Err(Failure::unknown_name(
             name,
             formation.iter().map(|entry| entry.process_type.as_str()).chain(names),

@@ -9,6 +9,7 @@ mod http_check;
 mod listen_address;
 mod now;
 mod process_type;
+mod usage;
 
 pub use dialect::Dialect;
 pub use dyno::{DynoName, ExitStatus, LeftRunning, RunId};
@@ -18,3 +19,4 @@ pub use http_check::{HttpCheck, HttpCheckError};
 pub use listen_address::{http_url, is_loopback_only, reachable_at};
 pub use now::Now;
 pub use process_type::{InvalidProcessType, ProcessType};
+pub use usage::{Usage, Usages};

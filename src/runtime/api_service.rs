@@ -18,7 +18,9 @@ use super::calls::ApiCall;
 use super::client_stream::Progress;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
+use super::usage::usage_of;
 use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, Seen, WaitRequest, may_have_ids};
+use crate::model::Usages;
 use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapshot};
 
 /// The most bytes of a body.
@@ -56,11 +58,13 @@ impl ApiServer {
         let method = head.method.as_str();
         let named = self.named_path(head.uri.path()).await?;
         let path = named.as_ref();
-        let request = ApiRequest { method, path, range: text(&head.headers, RANGE.as_str()), body };
+        let range = text(&head.headers, RANGE.as_str());
+        let request = ApiRequest { method, path, range, body };
         let answer = match request.asks(&self.app)? {
             Asked::See(resource) => {
                 let snapshot = self.ask(ApiCall::Snapshot).await?;
-                self.app.answer(&resource, &snapshot)
+                let usages = if resource.shows_usage() { usages(&snapshot).await } else { Usages::new() };
+                self.app.answer(&resource, &snapshot, &usages)
             }
             Asked::Do(change) => {
                 let key = ReplayKey::new(text(&head.headers, "request-id"), method, head.uri.path());
@@ -232,6 +236,16 @@ impl ApiServer {
         self.calls.send(call(sender)).await.map_err(|_| ApiError::ending())?;
         answer.await.map_err(|_| ApiError::ending())
     }
+}
+
+/// What the dynos use now. Read in a thread of its own: with many processes it takes a while, and the loop must go on.
+async fn usages(snapshot: &Snapshot) -> Usages {
+    let leaders: Vec<i32> = snapshot.rows.iter().filter_map(|row| row.pid).collect();
+    if leaders.is_empty() {
+        return Usages::new();
+    }
+    let main = i32::try_from(std::process::id()).unwrap_or_default();
+    tokio::task::spawn_blocking(move || usage_of(main, &leaders)).await.unwrap_or_default()
 }
 
 /// Whether dynos of this process type run, or are about to.

@@ -70,7 +70,6 @@ pub use signals::{block_all, die_by, number as signal_number, unblock_all};
 pub use start_registry::{LivingStarts, NotRegistered, RegisteredStart};
 pub use tails::Tails;
 pub use terminal::own_terminal_size;
-pub use usage::{Usage, usage_of};
 
 use api_server::ApiServer;
 use calls::{ApiCaller, Calls};

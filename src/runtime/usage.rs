@@ -7,14 +7,7 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-/// What the processes of one dyno use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// CPU time since they were started.
-    pub cpu: Duration,
-    /// Memory in bytes. Shared memory is counted for each process that uses it.
-    pub memory: u64,
-}
+use crate::model::{Usage, Usages};
 
 /// The most processes that are looked at, so that a fork bomb does not hold up the command.
 const MAX_PROCESSES: usize = 10_000;
@@ -26,36 +19,32 @@ struct Process {
     pages: u64,
 }
 
-/// The usage of each dyno. `leaders`: the process ids of the `dyno` that runs it, and of its leader.
+/// The usage of each dyno. `main`: the process id of the `dyno` that runs them. `leaders`: those of their leaders.
 ///
 /// A process belongs to the dyno that it descends from, else to the dyno whose leader leads its session.
 #[must_use]
-pub fn usage_of(leaders: &[(i32, i32)]) -> Vec<(i32, Usage)> {
-    let mut usages: Vec<(i32, Usage)> = leaders.iter().map(|(_, leader)| (*leader, Usage::default())).collect();
-    let mut mains: Vec<i32> = leaders.iter().map(|(main, _)| *main).collect();
-    mains.sort_unstable();
-    mains.dedup();
+pub(super) fn usage_of(main: i32, leaders: &[i32]) -> Usages {
+    let mut usages: Usages = leaders.iter().map(|leader| (*leader, Usage::default())).collect();
     let tick = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok()).unwrap_or(100);
     let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|page| u64::try_from(page).ok()).unwrap_or(4096);
-    let mut open: Vec<(i32, Option<i32>)> = mains.into_iter().map(|main| (main, None)).collect();
+    let mut open: Vec<(i32, Option<i32>)> = vec![(main, None)];
     let mut seen = 0;
     while let Some((pid, leader)) = open.pop() {
         seen += 1;
         if seen > MAX_PROCESSES {
             break;
         }
-        let is_leader = |candidate: i32| leaders.iter().any(|(_, leader)| *leader == candidate);
         let process = read(pid);
-        let by_session = process.as_ref().map(|process| process.session).filter(|session| is_leader(*session));
-        let leader = leader.or(Some(pid).filter(|pid| is_leader(*pid))).or(by_session);
-        let usage = leader.and_then(|leader| usages.iter_mut().find(|(known, _)| *known == leader));
-        if let (Some((_, usage)), Some(process)) = (usage, process) {
+        let by_session = process.as_ref().map(|process| process.session).filter(|session| usages.contains_key(session));
+        let leader = leader.or(Some(pid).filter(|pid| usages.contains_key(pid))).or(by_session);
+        if let (Some(usage), Some(process)) = (leader.and_then(|leader| usages.get_mut(&leader)), process) {
             usage.cpu += Duration::from_millis(process.ticks.saturating_mul(1_000) / tick.max(1));
             usage.memory = usage.memory.saturating_add(process.pages.saturating_mul(page));
         }
         open.extend(children(pid).into_iter().map(|child| (child, leader)));
     }
-    usages
+    // Without the lists of children only the process itself is seen, which says nothing about the dynos.
+    if seen <= 1 { Usages::new() } else { usages }
 }
 
 fn read(pid: i32) -> Option<Process> {
@@ -67,7 +56,9 @@ fn read(pid: i32) -> Option<Process> {
     // The state is field 3 of the line and the first one here.
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     let session = fields.get(6 - 3)?.parse().ok()?;
-    Some(Process { session, ticks: number(14)?.saturating_add(number(15)?), pages: number(24)? })
+    // Fields 16 and 17 are those of its children that have ended.
+    let ticks = (14..=17).map(number).sum::<Option<u64>>()?;
+    Some(Process { session, ticks, pages: number(24)? })
 }
 
 /// The children of a process, whichever of its threads forked them.
@@ -81,15 +72,47 @@ fn children(pid: i32) -> Vec<i32> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
     use super::*;
 
+    /// Starts this line as the leader of a dyno below another process, and returns what both use once it has said `ready`.
+    /// Asked for as well: a leader that does not exist.
+    #[expect(clippy::disallowed_methods, reason = "a process to look at")]
+    fn usages_below(line: &str) -> (Usage, Usage) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sh -c \"$0\" & echo $!; wait", line]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut main = command.spawn().expect("started");
+        let mut lines = BufReader::new(main.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));
+        let (mut one, mut other) = (lines.next().expect("a line"), lines.next().expect("a line"));
+        if one == "ready" {
+            std::mem::swap(&mut one, &mut other);
+        }
+        let leader: i32 = one.parse().expect("a pid");
+
+        let usages = usage_of(i32::try_from(main.id()).expect("a pid"), &[leader, i32::MAX]);
+
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(leader), nix::sys::signal::Signal::SIGKILL).expect("killed");
+        main.wait().expect("ended");
+        (usages[&leader], usages[&i32::MAX])
+    }
+
     #[test]
-    fn s10_2_usage_is_that_of_the_process_and_its_descendants() {
-        let own = i32::try_from(std::process::id()).expect("a pid");
+    fn s10_2_usage_is_that_of_the_leader_and_its_descendants() {
+        let (usage, missing) = usages_below("echo ready; exec sleep 1000");
 
-        let usages = usage_of(&[(own, own)]);
+        assert!(usage.memory > 0, "{usage:?}");
+        assert_eq!(missing, Usage::default());
+        assert_eq!(usage_of(i32::MAX, &[1]), Usages::new());
+    }
 
-        assert!(matches!(usages.as_slice(), [(pid, usage)] if *pid == own && usage.memory > 0), "{usages:?}");
-        assert_eq!(usage_of(&[(i32::MAX, i32::MAX)]), [(i32::MAX, Usage::default())]);
+    #[test]
+    fn s10_2_the_cpu_time_of_children_that_have_ended_is_counted() {
+        let busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+
+        let (usage, _) = usages_below(&format!("(sh -c '{busy}'); echo ready; exec sleep 1000"));
+
+        assert!(usage.cpu > Duration::ZERO, "{usage:?}");
     }
 }

@@ -153,7 +153,7 @@ impl AppValues {
     /// The dynos of the app that runs here; nothing if none runs.
     fn running_dynos(&self) -> Vec<(String, String)> {
         let dynos = self.running_app().and_then(|app| app.dynos().ok()).unwrap_or_default();
-        dynos.into_iter().map(|(_, dyno)| (dyno.name, cut(&dyno.command))).collect()
+        dynos.into_iter().map(|dyno| (dyno.name, cut(&dyno.command))).collect()
     }
 
     fn running_app(&self) -> Option<RunningApp> {
