@@ -15,6 +15,28 @@ pub struct Whereabouts {
     pub root: Option<String>,
     /// `--procfile`: only starts with this Procfile.
     pub procfile: Option<String>,
+    /// `--app`: only starts of the app with this name, wherever they run.
+    pub app: Option<String>,
+    /// `--name`: only starts with this name.
+    pub name: Option<String>,
+    /// `--run`: only the start with this process id, wherever it runs.
+    pub pid: Option<i32>,
+}
+
+impl Whereabouts {
+    /// Whether the directory decides nothing.
+    fn is_anywhere(&self) -> bool {
+        self.root.is_some() || self.app.is_some() || self.pid.is_some()
+    }
+
+    /// Whether the options allow a start.
+    fn allows(&self, start: &StartDescription) -> bool {
+        self.root.as_ref().is_none_or(|root| start.root == *root)
+            && self.procfile.as_ref().is_none_or(|procfile| start.procfile == *procfile)
+            && self.app.as_ref().is_none_or(|app| start.app == *app)
+            && self.name.as_ref().is_none_or(|name| start.name.as_ref() == Some(name))
+            && self.pid.is_none_or(|pid| start.pid == pid)
+    }
 }
 
 /// The starts that are meant. `T`: a start that runs.
@@ -35,19 +57,14 @@ pub fn meant_starts<T>(
     description: impl Fn(&T) -> &StartDescription,
     place: &Whereabouts,
 ) -> MeantBy<T> {
-    let is_narrowed = place.root.is_some() || place.procfile.is_some();
+    let is_narrowed = place.is_anywhere() || place.procfile.is_some() || place.name.is_some();
     let is_own = |start: &T| place.session.as_deref() == Some(description(start).session.as_str());
     if !is_narrowed && starts.iter().any(is_own) {
         return MeantBy::Starts(starts.into_iter().filter(is_own).collect());
     }
-    let is_wanted = |start: &T| {
-        let start = description(start);
-        place.root.as_ref().is_none_or(|root| start.root == *root)
-            && place.procfile.as_ref().is_none_or(|procfile| start.procfile == *procfile)
-    };
-    let mut starts: Vec<T> = starts.into_iter().filter(is_wanted).collect();
+    let mut starts: Vec<T> = starts.into_iter().filter(|start| place.allows(description(start))).collect();
     starts.sort_by_key(|start| description(start).started_at_ms);
-    if place.root.is_none() {
+    if !place.is_anywhere() {
         let Some(found) = nearest_directory(&starts, &description, place) else { return MeantBy::None };
         starts.retain(|start| is_at(description(start), found, place));
     }
@@ -89,6 +106,7 @@ mod tests {
             session: session.to_owned(),
             kind,
             app: "app".to_owned(),
+            name: None,
             root: root.to_owned(),
             directory: root.to_owned(),
             procfile: format!("{root}/Procfile"),
@@ -174,5 +192,33 @@ mod tests {
         assert_eq!(meant(&starts, &Whereabouts { procfile, ..at(&["/srv/shop"]) }), these(&["dev"]));
         let elsewhere = Whereabouts { root: Some("/srv/shop".to_owned()), ..at(&["/home"]) };
         assert_eq!(meant(&starts, &elsewhere), these(&["shop", "dev"]));
+    }
+
+    #[test]
+    fn s10_2_app_and_run_find_a_start_from_any_directory() {
+        let mut blog = start("blog", "/srv/blog", StartKind::Start);
+        (blog.app, blog.pid) = ("blog".to_owned(), 7);
+        let mut smoke = start("smoke", "/srv/blog", StartKind::Smoke);
+        (smoke.app, smoke.pid) = ("blog".to_owned(), 8);
+        let starts = [start("shop", "/srv/shop", StartKind::Start), blog, smoke];
+        let app = |name: &str| Whereabouts { app: Some(name.to_owned()), ..at(&["/srv/shop"]) };
+        let run = |pid| Whereabouts { pid: Some(pid), ..at(&["/srv/shop"]) };
+
+        assert_eq!(meant(&starts, &app("blog")), these(&["blog"]));
+        assert_eq!(meant(&starts, &app("wiki")), MeantBy::None);
+        assert_eq!(meant(&starts, &run(8)), these(&["smoke"]));
+        assert_eq!(meant(&starts, &run(9)), MeantBy::None);
+    }
+
+    #[test]
+    fn s10_2_a_name_narrows_the_starts_of_a_directory() {
+        let mut copy = start("copy", "/srv/shop", StartKind::Start);
+        copy.name = Some("copy".to_owned());
+        let starts = [start("shop", "/srv/shop", StartKind::Start), copy];
+        let name = Some("copy".to_owned());
+
+        assert_eq!(meant(&starts, &at(&["/srv/shop"])), these(&["shop", "copy"]));
+        assert_eq!(meant(&starts, &Whereabouts { name: name.clone(), ..at(&["/srv/shop"]) }), these(&["copy"]));
+        assert_eq!(meant(&starts, &Whereabouts { name, ..at(&["/home"]) }), MeantBy::None);
     }
 }

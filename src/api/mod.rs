@@ -7,6 +7,7 @@
 mod answer;
 mod app_facts;
 mod app_name;
+mod checkouts;
 mod error;
 mod formation_update;
 mod grace;
@@ -29,7 +30,8 @@ mod tests;
 
 pub use answer::ApiAnswer;
 pub use app_facts::AppFacts;
-pub use app_name::app_name;
+pub use app_name::{Worktree, app_name, name_from};
+pub use checkouts::{Checkouts, GivenName};
 pub use error::{ApiError, ENDING};
 pub use formation_update::updates;
 pub use grace::StopRequest;

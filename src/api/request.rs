@@ -256,15 +256,13 @@ fn known_form(name: &str) -> Result<ProcessType, ApiError> {
 fn segments(path: &str) -> Result<Vec<String>, ApiError> {
     let parts = path.strip_prefix('/').unwrap_or(path);
     let parts = parts.strip_suffix('/').unwrap_or(parts);
-    let segments: Option<Vec<String>> = parts.split('/').take(MAX_SEGMENTS).map(decoded).collect();
+    let segments: Option<Vec<String>> =
+        parts.split('/').take(MAX_SEGMENTS).map(|part| String::from_utf8(decoded(part)?).ok()).collect();
     segments.ok_or_else(|| ApiError::bad_request("the path has an invalid `%` sequence"))
 }
 
-/// The text with each `%41` replaced by the byte it means. None if a sequence is broken or the result is not UTF-8.
-fn decoded(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_owned());
-    }
+/// The text with each `%41` replaced by the byte it means. None if a sequence is broken.
+pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut parts = text.split('%');
     bytes.extend(parts.next().unwrap_or_default().bytes());
@@ -276,5 +274,5 @@ fn decoded(text: &str) -> Option<String> {
         bytes.push(u8::from_str_radix(digits, 16).ok()?);
         bytes.extend(rest.bytes());
     }
-    String::from_utf8(bytes).ok()
+    Some(bytes)
 }

@@ -18,6 +18,9 @@ pub struct StartDescription {
     pub kind: StartKind,
     /// The name of the app.
     pub app: String,
+    /// What `--name` calls this start, beside others of the same app.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The root of the app: a real path, as by [`path_text`](Self::path_text).
     pub root: String,
     /// The directory in which it was typed, likewise.
@@ -97,7 +100,7 @@ impl StartDescription {
     /// The process type that both of these starts would run, if that is not allowed.
     #[must_use]
     pub fn collision<'a>(&'a self, other: &Self) -> Option<&'a str> {
-        let is_same_app = self.root == other.root && self.procfile == other.procfile;
+        let is_same_app = self.root == other.root && self.procfile == other.procfile && self.name == other.name;
         if !is_same_app || !self.kind.is_exclusive() || !other.kind.is_exclusive() {
             return None;
         }
@@ -135,6 +138,7 @@ mod tests {
             session: "s".to_owned(),
             kind,
             app: "shop".to_owned(),
+            name: None,
             root: "/srv/shop".to_owned(),
             directory: "/srv/shop".to_owned(),
             procfile: procfile.to_owned(),
@@ -155,5 +159,8 @@ mod tests {
         ] {
             assert_eq!(running.collision(&other), expected, "{other:?}");
         }
+        let copy = StartDescription { name: Some("copy".to_owned()), ..running.clone() };
+        assert_eq!(running.collision(&copy), None);
+        assert_eq!(copy.collision(&copy), Some("web"));
     }
 }

@@ -19,15 +19,17 @@ use crate::app::text::source::{
 const MAX_TIMEOUT_SECONDS: u64 = 24 * 60 * 60;
 
 /// The keys that `dyno` reads.
-const KEYS: [&str; 9] =
-    ["port", "formation", "concurrency", "procfile", "env", "root", "timeout", "timestamp", "color"];
+const KEYS: [&str; 10] =
+    ["port", "formation", "concurrency", "procfile", "env", "root", "timeout", "timestamp", "color", "app"];
 
 /// Keys of foreman that mean nothing here.
-const OTHER_KEYS_OF_FOREMAN: [&str; 6] = ["app", "format", "log", "run", "template", "user"];
+const OTHER_KEYS_OF_FOREMAN: [&str; 5] = ["format", "log", "run", "template", "user"];
 
 /// What a `.foreman` file sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForemanFile {
+    /// Like `--app`.
+    pub app: Option<Setting<String>>,
     /// Like `-p`.
     pub port: Option<Setting<u16>>,
     /// Like `-m`: types that are not named get 0.
@@ -104,6 +106,7 @@ impl ForemanFile {
         let text = || Some(Setting { value: value.to_owned(), line });
         match key {
             "port" => self.port = Some(Setting { value: read_port(value, line)?, line }),
+            "app" => self.app = text(),
             "formation" => self.formation = text(),
             "concurrency" => self.concurrency = text(),
             "procfile" => self.procfile = text(),

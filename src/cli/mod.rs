@@ -40,7 +40,9 @@ pub use parse::{parse, with_colons};
 pub use reading::{CheckArgs, ConfigArgs};
 pub use refusal::{Misread, Refusal, StrayWord};
 pub use release::ReleaseArgs;
-pub use running::{DynoArgs, PsArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs, WhyArgs};
+pub use running::{
+    DynoArgs, PsArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs, WhichArgs, WhyArgs,
+};
 pub use shared::{FormationArgs, LogArgs, LogFormatName, VariableArgs};
 pub use smoke::SmokeArgs;
 pub use start::{PtyMode, Seconds, StartArgs, StdinMode};

@@ -23,9 +23,26 @@ pub struct RunningArgs {
     /// Only apps started with this Procfile
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub procfile: Option<PathBuf>,
+    /// Which of the starts.
+    #[command(flatten)]
+    pub which: WhichArgs,
     /// Print JSON, and errors as JSON on stderr
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
+}
+
+/// Which of the apps that run is meant, wherever the command is typed (S10.2).
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct WhichArgs {
+    /// The app with this name, from any directory
+    #[arg(short, long, value_name = "NAME", hide_short_help = true)]
+    pub app: Option<String>,
+    /// Only what was started with this `--name`
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub name: Option<String>,
+    /// Only the `dyno` with this process id, from any directory
+    #[arg(long = "run", value_name = "PID", value_parser = process_id, hide_short_help = true)]
+    pub pid: Option<i32>,
 }
 
 impl RunningArgs {
@@ -34,6 +51,11 @@ impl RunningArgs {
     pub fn project(&self) -> ProjectArgs {
         ProjectArgs { procfile: self.procfile.clone(), root: self.root.clone(), ..ProjectArgs::default() }
     }
+}
+
+/// A process id.
+fn process_id(text: &str) -> Result<i32, String> {
+    text.parse().ok().filter(|pid| *pid > 0).ok_or_else(|| "the process id of a `dyno start`, such as 4711".to_owned())
 }
 
 /// The dynos that `restart` and `stop` are about.

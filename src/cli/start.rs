@@ -32,6 +32,14 @@ pub struct StartArgs {
     /// Distance between the ports of two process types; with 0 all share the base port [default: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = port_step, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub port_step: Option<u16>,
+    /// Name of the app [default: that of its directory]
+    ///
+    /// `dyno ps --app NAME` then finds it from any directory.
+    #[arg(long, value_name = "NAME", value_parser = name, help_heading = WHAT_RUNS, hide_short_help = true)]
+    pub app: Option<String>,
+    /// Start process types that already run a second time, under this name
+    #[arg(long, value_name = "NAME", value_parser = name, help_heading = WHAT_RUNS, hide_short_help = true)]
+    pub name: Option<String>,
     /// Refuse to start if the port of a web dyno is in use
     #[arg(long, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub strict_ports: bool,
@@ -149,6 +157,13 @@ pub enum StdinMode {
     Endless,
     /// `/dev/null`.
     Null,
+}
+
+/// The name of an app or of a start.
+fn name(text: &str) -> Result<String, String> {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_valid = (1..=40).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(is_allowed);
+    if is_valid { Ok(text.to_owned()) } else { Err("a name of up to 40 characters a-z 0-9 and `-`".to_owned()) }
 }
 
 /// A distance between ports.

@@ -22,6 +22,7 @@ mod topic;
 mod version;
 mod wait;
 mod waiting;
+mod which_app;
 mod why;
 mod why_text;
 

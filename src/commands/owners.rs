@@ -1,7 +1,9 @@
 //! Which start of the app that runs here a name means: checked for all names before anything is done (S10.2).
 
 use super::running::{Failure, summed};
+use super::which_app::option_for;
 use crate::api::{ApiError, FormationResource, NoOwner, SeenStart, StartDescription, owner, owners};
+use crate::app::some_of;
 use crate::error::Status;
 use crate::model::ProcessType;
 use crate::supervisor::Target;
@@ -49,6 +51,16 @@ impl<'a> Look<'a> {
         self.starts.get(at).copied().ok_or_else(Failure::not_running)
     }
 
+    /// All starts that run what a name means, for a command that only reads; the oldest one if nothing has that name now.
+    pub(super) fn all_or_oldest(&self, name: &str) -> Vec<&'a StartDescription> {
+        let positions = match owners(&self.seen, std::iter::once(name)) {
+            Ok(owners) => owners.iter().map(|(at, _)| *at).collect(),
+            Err(NoOwner::Malformed(_) | NoOwner::Unknown(_)) => vec![0],
+            Err(NoOwner::Several { starts, .. }) => starts,
+        };
+        positions.into_iter().filter_map(|at| self.starts.get(at).copied()).collect()
+    }
+
     /// `is_update`: see [`ApiError::of_refusal`].
     fn no_owner(&self, why: NoOwner, is_update: bool) -> Failure {
         match why {
@@ -56,14 +68,11 @@ impl<'a> Look<'a> {
             NoOwner::Unknown(refusal) => Failure::usage(ApiError::of_refusal(&refusal, is_update)),
             NoOwner::Several { name, starts } => {
                 let message = format!("`{name}` runs in more than one start of this app");
-                let start = starts.first().and_then(|at| self.starts.get(*at));
-                let procfile = start.map_or_else(String::new, |start| start.procfile.clone());
-                Failure::new(
-                    Status::Usage,
-                    "ambiguous",
-                    message,
-                    format!("add an option such as `--procfile {procfile}`"),
-                )
+                let owners: Vec<&StartDescription> =
+                    starts.iter().filter_map(|at| self.starts.get(*at).copied()).collect();
+                let options: Vec<String> = owners.iter().map(|owner| option_for(owner, &owners)).collect();
+                let hint = format!("add one of {}", some_of(&options));
+                Failure::new(Status::Usage, "ambiguous", message, hint)
             }
         }
     }

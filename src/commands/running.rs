@@ -10,11 +10,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::owners::Look;
+use super::which_app::not_found;
 use crate::api::{
     ApiError, DynoResource, ENDING, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy,
     SeenStart, StartDescription, WaitAnswer, WaitRequest, Whereabouts, WhyResource, meant_starts,
 };
-use crate::app::{did_you_mean, nearest};
+use crate::app::{did_you_mean, nearest, some_of};
 use crate::cli::{ProjectArgs, RunningArgs};
 use crate::console::diagnostics;
 use crate::error::{Complaint, Status};
@@ -25,6 +26,9 @@ use crate::supervisor::Outcome;
 /// HTTP statuses of requests that are in order, but cannot be carried out now.
 const BUSY: u16 = 409;
 const TOO_SLOW: u16 = 408;
+
+/// The id of the error if no app runs here.
+pub(super) const NOT_RUNNING: &str = "not_running";
 
 /// Why a command for a running app failed: an [`crate::error::Error`] with an id for programs (S17.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl Failure {
 
     /// Whether nothing runs here.
     pub(super) fn is_not_running(&self) -> bool {
-        self.error.id == "not_running"
+        self.error.id == NOT_RUNNING
     }
 
     /// The error if no dyno and no process type has this name. `known`: those that exist.
@@ -64,12 +68,12 @@ impl Failure {
 
     /// Whether the start ended, or is ending, before it could answer.
     fn is_over(&self) -> bool {
-        self.error.id == "not_running" || self.error.id == ENDING
+        self.error.id == NOT_RUNNING || self.error.id == ENDING
     }
 
     pub(super) fn not_running() -> Self {
         let hint = "`dyno start` starts the app; `--root DIR` names another directory";
-        Self::new(Status::Unavailable, "not_running", "no app is running here", hint)
+        Self::new(Status::Unavailable, NOT_RUNNING, "no app is running here", hint)
     }
 
     fn no_answer(why: &NoAnswer, start: &StartDescription) -> Self {
@@ -77,7 +81,7 @@ impl Failure {
         match why {
             NoAnswer::Ended => Self::new(
                 Status::Unavailable,
-                "not_running",
+                NOT_RUNNING,
                 "the app ended before it answered",
                 "`dyno start` starts it again",
             ),
@@ -104,7 +108,7 @@ impl Failure {
     /// The end of a log that was being read is missing.
     pub(super) fn log_was_cut(start: &StartDescription) -> Self {
         let message = format!("`dyno` (pid {}) has ended unexpectedly: the last lines may be missing", start.pid);
-        Self::new(Status::Unavailable, "not_running", message, "`dyno start` starts it again")
+        Self::new(Status::Unavailable, NOT_RUNNING, message, "`dyno start` starts it again")
     }
 
     /// Shows it and returns the exit status.
@@ -139,28 +143,29 @@ impl RunningApp {
     pub(super) fn find(before: &ProjectArgs, args: &RunningArgs) -> Result<Self, Failure> {
         let directory = match RuntimeDirectory::open_existing() {
             Ok(Some(directory)) => directory,
-            Ok(None) => return Err(Failure::not_running()),
+            Ok(None) => return Err(not_found(&args.which, &[])),
             Err(error) => {
                 let hint = "set `XDG_RUNTIME_DIR` to a directory that you own";
-                return Err(Failure::new(Status::Unavailable, "not_running", error.to_string(), hint));
+                return Err(Failure::new(Status::Unavailable, NOT_RUNNING, error.to_string(), hint));
             }
         };
         let place = whereabouts(before, args)?;
         let living = directory.starts().map_err(|error| {
             let message = format!("cannot find out which apps run: {}", reason(&error));
-            Failure::new(Status::Unavailable, "not_running", message, "")
+            Failure::new(Status::Unavailable, NOT_RUNNING, message, "")
         })?;
+        let elsewhere = not_found(&args.which, &living.starts);
         match (meant_starts(living.starts, |start| start, &place), living.unreadable.first()) {
             (MeantBy::Starts(starts), _) => Ok(Self { directory, starts }),
-            (MeantBy::None, None) => Err(Failure::not_running()),
+            (MeantBy::None, None) => Err(elsewhere),
             (MeantBy::None, Some(path)) => {
                 let message = format!("`{}` describes a running app, but cannot be read", path.display());
                 Err(Failure::new(Status::Internal, "unreadable", message, "use the same version of `dyno` for both"))
             }
             (MeantBy::OneOf(starts), _) => {
-                let pids: Vec<String> = starts.iter().map(|start| format!("pid {}", start.pid)).collect();
-                let message = format!("several starts of this app match: {}", pids.join(", "));
-                let hint = "stop the others, or run this command inside a dyno of the one that you mean";
+                let options: Vec<String> = starts.iter().map(|start| format!("--run {}", start.pid)).collect();
+                let message = "several starts of this app match";
+                let hint = format!("add one of {}", some_of(&options));
                 Err(Failure::new(Status::Usage, "ambiguous", message, hint))
             }
         }
@@ -229,7 +234,7 @@ impl RunningApp {
         for start in &self.starts {
             match self.ask(start, "POST", "log-sessions", &body) {
                 Ok(session) => sessions.push((start, session)),
-                Err(failure) if ["not_running", "not_found"].contains(&failure.error.id.as_str()) => {
+                Err(failure) if [NOT_RUNNING, "not_found"].contains(&failure.error.id.as_str()) => {
                     last = Some(failure);
                 }
                 Err(failure) => return Err(failure),
@@ -327,6 +332,9 @@ pub(super) fn whereabouts(before: &ProjectArgs, args: &RunningArgs) -> Result<Wh
         directories: searched(&current).iter().map(|path| text(path)).collect(),
         root: project.root.as_deref().map(text),
         procfile: project.procfile.as_deref().map(text),
+        app: args.which.app.clone(),
+        name: args.which.name.clone(),
+        pid: args.which.pid,
     })
 }
 

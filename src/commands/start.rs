@@ -2,6 +2,7 @@
 //!
 //! Nothing is started until all of it has been checked. After that, the supervisor decides.
 
+mod app_identity;
 pub(super) mod look;
 mod ports;
 mod process_table;
@@ -21,7 +22,7 @@ use super::smoke::SmokeRequest;
 use crate::app::ForemanFile;
 use crate::app::Ports;
 use crate::cli::{Cli, ProjectArgs, PtyMode, ReleaseArgs, StartArgs};
-use crate::console::diagnostics::{print_line, settle, settled, warn};
+use crate::console::diagnostics::{print_line, settle, settled, show_finding, warn};
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::{Guardian, Limits, fork_failure};
 use crate::logs::Source;
@@ -129,7 +130,11 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     let file = project.procfile_name.clone();
     let other_procfile = project.other_procfile.clone().filter(|_| scope.mentions_procfile_dev());
     let all: Vec<DynoName> = release.iter().chain(&dynos).cloned().collect();
-    let origin = StartOrigin::of(&project);
+    let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
+    let origin = match scope {
+        Scope::App(_) | Scope::Smoke(_) => Some(StartOrigin::of(&project, &settings.names, kind)),
+        Scope::Release(_) => None,
+    };
     let nothing_listens = scope.check_ready(&settings, &ready, &dynos)?;
     let blueprint = blueprint(&settings, project, &all, assigned.rule.clone(), ready, http)?;
     let mut plan = plan(&file, blueprint, release.as_ref(), &dynos)?;
@@ -138,17 +143,20 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     }
     let quiet = quiet(&settings.look, &types)?;
     let files = log_files(&settings.look, &plan, &types)?;
-    let api = match scope {
-        Scope::App(_) | Scope::Smoke(_) => {
-            let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
+    let (api, name_note) = match origin {
+        Some((origin, name_note)) => {
             let look = look::log_look(&settings.look, &plan, &types);
             let log_directory = settings.look.log_dir.as_deref();
-            registration::register(kind, origin, &plan.blueprint, &assigned.ports, look, log_directory)?
+            let api = registration::register(kind, origin, &plan.blueprint, &assigned.ports, look, log_directory)?;
+            (api, name_note)
         }
-        Scope::Release(_) => None,
+        None => (None, None),
     };
     // Only now: an error is not preceded by lines about a start that it prevents.
     no_process_table.iter().for_each(warn);
+    if let Some(note) = &name_note {
+        show_finding(false, note);
+    }
     assigned.report();
     nothing_listens.iter().for_each(warn);
     look::check(&settings.look);

@@ -71,12 +71,13 @@ fn of_app(app: &RunningApp, names: &[&str]) -> Result<Vec<Explained>, Failure> {
     }
     let look = app.look()?;
     for name in names {
-        let start = look.owner_or_oldest(name)?;
-        let found = app.why(start, Some(name))?;
-        if found.is_empty() {
-            all.push(looked_at(missing(app, name)?, start));
+        for start in look.all_or_oldest(name) {
+            let found = app.why(start, Some(name))?;
+            if found.is_empty() {
+                all.push(looked_at(missing(app, name)?, start));
+            }
+            all.extend(found.into_iter().map(|why| looked_at(why, start)));
         }
-        all.extend(found.into_iter().map(|why| looked_at(why, start)));
     }
     Ok(all)
 }

@@ -13,6 +13,7 @@ mod delivery;
 mod direct_output;
 mod effects;
 mod ending;
+mod file_lock;
 mod focus;
 mod focused;
 mod guardian_orders;
@@ -42,6 +43,7 @@ mod runtime_directory;
 mod signals;
 mod start_gate;
 mod start_registry;
+mod state_directory;
 mod streams;
 mod tails;
 mod terminal;
@@ -68,6 +70,7 @@ pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_listened_on, is_p
 pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all};
 pub use start_registry::{LivingStarts, NotRegistered, RegisteredStart};
+pub use state_directory::StateDirectory;
 pub use tails::Tails;
 pub use terminal::own_terminal_size;
 

@@ -47,6 +47,24 @@ pub(crate) struct Settings {
     pub(crate) streams: StreamSettings,
     /// The shell of every command. Bash first sources the profile of the app (S3.3).
     pub(crate) shell: Shell,
+    /// What the app and this start are called.
+    pub(crate) names: NameSettings,
+}
+
+/// What the app and this start are called (S10.1, S10.3).
+#[derive(Debug, Default)]
+pub(crate) struct NameSettings {
+    /// The name of the app. None: that of its directory.
+    pub(crate) app: Option<String>,
+    /// The name of a start that runs beside another one of the same app.
+    pub(crate) copy: Option<String>,
+}
+
+impl NameSettings {
+    fn new(app: Option<&String>, copy: Option<&String>, file: &ForemanFile) -> Self {
+        let of_file = file.app.as_ref().map(|setting| &setting.value);
+        Self { app: app.or(of_file).cloned(), copy: copy.cloned() }
+    }
 }
 
 /// What the streams of dynos are connected to (S6.1, S6.8).
@@ -89,6 +107,7 @@ impl Settings {
                 procfile_is_stdin: args.project.procfile.as_deref().is_some_and(|path| path.as_os_str() == "-"),
             },
             shell: shell(args.heroku || args.profile),
+            names: NameSettings::new(args.app.as_ref(), args.name.as_ref(), file),
         }
     }
 
@@ -103,6 +122,7 @@ impl Settings {
             look: Look::new(&args.log, &[], args.heroku).or_file(&args.log, color, file),
             streams: StreamSettings { pty: args.pty, ..StreamSettings::default() },
             shell: shell(args.heroku || args.profile),
+            names: NameSettings::new(None, None, file),
         }
     }
 
@@ -134,6 +154,7 @@ impl Settings {
                 ..StreamSettings::default()
             },
             shell: shell(args.heroku || args.profile),
+            names: NameSettings::new(None, None, file),
         }
     }
 }

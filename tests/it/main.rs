@@ -13,6 +13,7 @@
 )]
 
 mod app;
+mod app_names;
 mod bad_input;
 mod bad_input_hard;
 mod check_config;

@@ -214,7 +214,12 @@ fn s10_1_a_second_start_of_a_process_type_is_refused() {
     let stderr = second.stderr();
     assert!(stderr.starts_with("error: `web` is already running (dyno pid PID, up "), "{stderr}");
     assert!(stderr.contains("): http://127.0.0.1:5000\n"), "{stderr}");
-    assert!(stderr.ends_with("\nhint: `dyno restart web` restarts it, `dyno stop` stops everything\n"), "{stderr}");
+    assert!(
+        stderr.ends_with(
+            "\nhint: `dyno restart web` restarts it; `dyno start --name copy -p auto web` starts a second one\n"
+        ),
+        "{stderr}"
+    );
     assert_eq!(second.stdout(), "");
     stop(&app, running);
 }

@@ -101,6 +101,7 @@ proptest! {
             session: "0".repeat(32),
             kind: StartKind::Smoke,
             app: "app".to_owned(),
+            name: None,
             root: StartDescription::path_text(std::path::Path::new(&root)),
             directory: root,
             procfile: String::new(),

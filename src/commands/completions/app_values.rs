@@ -159,7 +159,7 @@ impl AppValues {
     fn running_app(&self) -> Option<RunningApp> {
         let root = self.project.root.as_deref().map(at_home);
         let procfile = self.project.procfile.as_deref().map(at_home);
-        RunningApp::find(&ProjectArgs::default(), &RunningArgs { root, procfile, json: false }).ok()
+        RunningApp::find(&ProjectArgs::default(), &RunningArgs { root, procfile, ..RunningArgs::default() }).ok()
     }
 
     /// The config vars of the app with their origin, never with their values.

@@ -6,7 +6,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use crate::api::{AppFacts, LogLook, StartDescription, StartKind, app_name};
+use super::app_identity::AppIdentity;
+use crate::api::{AppFacts, LogLook, StartDescription, StartKind};
 use crate::commands::ps::span;
 use crate::commands::running::real;
 use crate::console::diagnostics::warn;
@@ -15,6 +16,7 @@ use crate::model::{Dialect, DynoName, Environment};
 use crate::project::Project;
 use crate::release::Blueprint;
 use crate::runtime::{ApiStart, NotRegistered, RuntimeDirectory};
+use crate::settings::NameSettings;
 
 /// The process type whose address is that of the app.
 const WEB: &str = "web";
@@ -22,6 +24,7 @@ const WEB: &str = "web";
 /// Where an app comes from, as text (see [`StartDescription`]).
 pub(super) struct StartOrigin {
     app: String,
+    name: Option<String>,
     root: String,
     directory: String,
     procfile: String,
@@ -29,16 +32,20 @@ pub(super) struct StartOrigin {
 }
 
 impl StartOrigin {
-    pub(super) fn of(project: &Project) -> Self {
+    /// The origin, and the note about the name of the app.
+    pub(super) fn of(project: &Project, names: &NameSettings, kind: StartKind) -> (Self, Option<Complaint>) {
         let text = |path: &Path| StartDescription::path_text(&real(path));
         let root = real(&project.places.root);
-        Self {
-            app: app_name(&root),
+        let app = AppIdentity::of(&root, names.app.as_deref(), names.copy.as_deref(), kind);
+        let origin = Self {
+            app: app.name,
+            name: names.copy.clone(),
             root: StartDescription::path_text(&root),
             directory: text(&project.places.current),
             procfile: text(&project.procfile_path),
             files: files_of(project).iter().map(|path| text(path)).collect(),
-        }
+        };
+        (origin, app.note)
     }
 }
 
@@ -90,6 +97,7 @@ pub(super) fn register(
         session: blueprint.session().to_owned(),
         kind: if kind == StartKind::Start && is_inside_dyno(&directory) { StartKind::Beside } else { kind },
         app: origin.app.clone(),
+        name: origin.name,
         root: origin.root.clone(),
         directory: origin.directory,
         procfile: origin.procfile,
@@ -161,6 +169,8 @@ fn running(process_type: &str, by: &StartDescription, now: jiff::Timestamp) -> E
     let age = span(u64::try_from(seconds).unwrap_or(0));
     let at = by.url.as_ref().filter(|_| process_type == WEB).map_or_else(String::new, |url| format!(": {url}"));
     let fact = format!("`{process_type}` is already running (dyno pid {}, up {age}){at}", by.pid);
-    let hint = format!("`dyno restart {process_type}` restarts it, `dyno stop` stops everything");
+    let hint = format!(
+        "`dyno restart {process_type}` restarts it; `dyno start --name copy -p auto {process_type}` starts a second one"
+    );
     Error::new(Status::Unavailable, fact, hint)
 }

@@ -50,6 +50,7 @@ impl Server {
             session: "a".to_owned(),
             kind: StartKind::Start,
             app: "app".to_owned(),
+            name: None,
             root: "/srv/app".to_owned(),
             directory: "/srv/app".to_owned(),
             procfile: "/srv/app/Procfile".to_owned(),

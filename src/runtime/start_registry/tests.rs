@@ -28,6 +28,7 @@ fn start(session: &str, types: &[&str]) -> StartDescription {
         session: session.to_owned(),
         kind: StartKind::Start,
         app: "app".to_owned(),
+        name: None,
         root: "/srv/app".to_owned(),
         directory: "/srv/app".to_owned(),
         procfile: "/srv/app/Procfile".to_owned(),
