@@ -19,7 +19,7 @@
 //! model  <-  error, app, logs                                          pure
 //! model, app  <-  release                                              pure
 //! model, app, release, error  <-  supervisor                           pure
-//! model, app, supervisor  <-  api                                      pure
+//! model, app, release, supervisor  <-  api                             pure
 //! model, supervisor, error  <-  smoke                                  pure
 //! model, logs, supervisor, smoke  <-  reports                          pure
 //! model, error  <-  guardian                                           nix and libc only: no tokio, no threads

@@ -71,9 +71,15 @@ impl AppFacts {
         }
     }
 
-    /// The answer to a change that the supervisor has decided about.
+    /// The answer to a change that the supervisor has decided about. `started`: the state after a dyno was
+    /// started.
     #[must_use]
-    pub fn answer_change(&self, change: &Change, result: &Result<Reply, Refusal>) -> ApiAnswer {
+    pub fn answer_change(
+        &self,
+        change: &Change,
+        result: &Result<Reply, Refusal>,
+        started: Option<&Snapshot>,
+    ) -> ApiAnswer {
         match result {
             Ok(Reply::Scaled(formation)) => {
                 let formation = FormationResource::all(self, formation);
@@ -87,7 +93,7 @@ impl AppFacts {
             }
             Ok(Reply::Restarting(dynos)) => ApiAnswer::json(202, &TouchedDynos::restarting(dynos)),
             Ok(Reply::Stopping(dynos)) => ApiAnswer::json(202, &TouchedDynos::stopping(dynos)),
-            Ok(Reply::Started(dyno)) => ApiAnswer::json(201, &DynoResource::new_one_off(self, dyno)),
+            Ok(Reply::Started(dyno)) => ApiAnswer::json(201, &DynoResource::of_one_off(self, dyno, started)),
             Err(refusal) => {
                 let is_update = match change.shown_as {
                     ShownAs::Formation => true,

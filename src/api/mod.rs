@@ -21,6 +21,7 @@ mod range;
 mod replay;
 mod request;
 mod resources;
+mod run_request;
 mod start_description;
 mod wait;
 mod why;

@@ -7,6 +7,7 @@ use super::grace::grace;
 use super::log_session::{LOG_PATH, LogSession};
 use super::range::ReleaseRange;
 use super::resources::ReleaseResource;
+use super::run_request::one_off;
 use super::wait::WaitRequest;
 use crate::app::Scale;
 use crate::model::{DynoName, ProcessType};
@@ -26,6 +27,8 @@ pub struct ApiRequest<'a> {
     pub range: Option<&'a str>,
     /// The body; empty without one.
     pub body: &'a [u8],
+    /// The number for a one-off dyno, 1000..=9999, in case the request starts one.
+    pub one_off_number: u32,
 }
 
 /// What a request asks for.
@@ -184,6 +187,9 @@ impl ApiRequest<'_> {
             // The platform's own client cannot read an empty list here.
             ("GET", ["pipeline-couplings"]) => Err(ApiError::not_found("the app is not in a pipeline")),
             ("GET", ["dynos"]) => see(Resource::Dynos),
+            ("POST", ["dynos"]) => {
+                Ok(change(Command::RunOneOff { number: self.one_off_number, one_off: one_off(self.body)? }))
+            }
             ("GET", ["dynos", name]) => see(Resource::Dyno((*name).to_owned())),
             ("DELETE", ["dynos"]) => self.restart(Target::All),
             ("DELETE", ["dynos", name]) => self.restart(target(name)?),

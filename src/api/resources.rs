@@ -229,10 +229,16 @@ impl DynoResource {
         }
     }
 
-    /// A one-off dyno that was just ordered to start.
-    pub(super) fn new_one_off(app: &AppFacts, dyno: &DynoName) -> Self {
-        let at = time(app.started_at);
-        Self { state: "starting".to_owned(), updated_at: at.clone(), created_at: at, ..Self::named(app, dyno) }
+    /// A one-off dyno that was just started. It may be gone already.
+    pub(super) fn of_one_off(app: &AppFacts, dyno: &DynoName, snapshot: Option<&Snapshot>) -> Self {
+        let found = snapshot.and_then(|snapshot| {
+            let mut rows = snapshot.rows.iter().chain(&snapshot.removed);
+            Some((snapshot, rows.find(|row| row.dyno == *dyno)?))
+        });
+        found.map_or_else(
+            || Self { state: PublicState::Down.to_string(), ..Self::named(app, dyno) },
+            |(snapshot, row)| Self::new(app, row, snapshot.release.into()),
+        )
     }
 
     pub(super) fn named(app: &AppFacts, dyno: &DynoName) -> Self {

@@ -103,7 +103,7 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
     let usages = Usages::from([(4711, Usage { cpu: std::time::Duration::from_millis(1_250), memory: 1 << 20 })]);
     match request.asks(&app) {
         Ok(Asked::See(resource)) => app.answer(&resource, &running(), &usages),
-        Ok(Asked::Do(change)) => app.answer_change(&change, &reply(&change.command)),
+        Ok(Asked::Do(change)) => app.answer_change(&change, &reply(&change.command), Some(&running())),
         Ok(Asked::Why(name)) => ApiAnswer::ok(&app.why(name.as_deref(), &running())),
         Ok(Asked::Wait(wait)) => match wait.condition() {
             Ok(condition) => ApiAnswer::json(200, &condition.answer(&running())),
@@ -124,7 +124,7 @@ fn get(path: &str) -> (u16, Value) {
 }
 
 fn request<'a>(method: &'a str, path: &'a str, body: &'a str) -> ApiRequest<'a> {
-    ApiRequest { method, path, range: None, body: body.as_bytes() }
+    ApiRequest { method, path, range: None, body: body.as_bytes(), one_off_number: 4321 }
 }
 
 fn ask(method: &str, path: &str, body: &str) -> (u16, Value) {

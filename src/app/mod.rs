@@ -16,11 +16,12 @@ mod text;
 
 pub(crate) use command::shell_words::is_plain;
 pub use command::{
-    AppendError, Construct, append_words, bash_word, join_words, launch, program_word, quote_word, shown_words,
+    AppendError, Construct, append_text, append_words, bash_word, join_words, launch, program_word, quote_word,
+    shown_words,
 };
 pub use env::{
     DynoVariables, EnvEntry, EnvFile, EnvScope, EnvironmentTooBig, InvalidSetting, Layers, MAX_VARIABLE_BYTES, Origin,
-    PortVariable, SourcedValue, is_env_key,
+    PortVariable, SourcedValue, is_env_key, is_set_by_dyno,
 };
 pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationError, FormationRequest, FormationWarning, MAX_QUANTITY, Scale};

@@ -17,11 +17,13 @@ pub(super) const LIFE: &str = "Life of a dyno";
 pub(super) const OUTPUT: &str = "Terminal and output";
 
 /// Per command, the arguments shared with other commands that its short help leaves out, so that it fits a screen.
-const NO_ROOM: [(&str, &[&str]); 4] = [
+const NO_ROOM: [(&str, &[&str]); 6] = [
     ("start", &["root", "types", "set", "prefer_shell"]),
     ("local", &["root", "types", "set", "prefer_shell"]),
     ("smoke", &["procfile", "root", "env", "formation", "except", "set", "prefer_shell"]),
     ("release", &["prefer_shell"]),
+    ("run", &["prefer_shell"]),
+    ("local:run", &["prefer_shell"]),
 ];
 
 /// The widest line, even on a wider terminal or without a terminal.

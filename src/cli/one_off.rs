@@ -4,14 +4,17 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::help::LIFE;
-use super::{Offers, ProjectArgs, VariableArgs};
+use super::help::{LIFE, OUTPUT};
+use super::{Offers, ProjectArgs, RunningArgs, VariableArgs, WhichArgs};
 
 /// Options of `dyno run`.
 #[derive(Debug, Default, Args)]
 #[command(
     override_usage = "dyno run [OPTIONS] COMMAND [WORD…]",
-    after_help = "Examples:\n  dyno run rails console           several words are passed on as they are\n  dyno run 'echo $DATABASE_URL'    one word is run by the shell\n  dyno run worker --once           a process type with more arguments\n\nOptions after the command belong to the command."
+    mut_arg("app", |app| app.requires("detach")),
+    mut_arg("name", |name| name.requires("detach")),
+    mut_arg("pid", |pid| pid.requires("detach")),
+    after_help = "Examples:\n  dyno run rails console           several words are passed on as they are\n  dyno run 'echo $DATABASE_URL'    one word is run by the shell\n  dyno run worker --once           a process type with more arguments\n  dyno run --detach rake jobs      in the app that runs here; see its log\n\nOptions after the command belong to the command."
 )]
 pub struct RunArgs {
     /// The files of the app.
@@ -25,12 +28,33 @@ pub struct RunArgs {
     /// `--heroku` means the same here.
     #[arg(long, alias = "heroku", help_heading = LIFE)]
     pub profile: bool,
+    /// Run it in the running app; its output is in the log
+    #[arg(long, conflicts_with_all = ["env", "prefer_shell", "profile"], help_heading = LIFE)]
+    pub detach: bool,
+    /// With `--detach`: which app.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// With `--detach`: print the dyno as JSON, errors on stderr as well
+    #[arg(long, requires = "detach", help_heading = OUTPUT, hide_short_help = true)]
+    pub json: bool,
+    /// Accepted for users of the platform's tool; all dynos have the same size.
+    #[arg(short = 's', long, value_name = "SIZE", requires = "detach", hide = true)]
+    pub size: Option<String>,
     /// The command and its arguments
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, add = Offers::CommandWords)]
     pub words: Vec<OsString>,
     /// When the first word is read as a process type.
     #[arg(skip)]
     pub type_word: TypeWord,
+}
+
+impl RunArgs {
+    /// Which app `--detach` is about, and how the result is printed.
+    #[must_use]
+    pub fn running(&self) -> RunningArgs {
+        let ProjectArgs { root, procfile, .. } = self.project.clone();
+        RunningArgs { root, procfile, which: self.which.clone(), json: self.json }
+    }
 }
 
 /// When the first word of `run` is read as a process type (S9.2).

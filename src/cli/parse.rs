@@ -186,13 +186,22 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
     cli
 }
 
-/// Turns `local run CMD` into `local:run CMD`: both are accepted.
+/// Turns `local run CMD` into `local:run CMD`, and the platform's `run:detached CMD` into `run --detach CMD`.
 #[must_use]
 pub fn with_colons(mut words: Vec<OsString>) -> Vec<OsString> {
     let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word == text);
     let second = ["run", "start", "version"].into_iter().find(|second| is(1, "local") && is(2, second));
     if let Some(second) = second {
         words.splice(1..3, [OsString::from(format!("local:{second}"))]);
+    }
+    let mut is_value = false;
+    let command = words.iter().enumerate().skip(1).find(|(_, word)| {
+        let is_command = !is_value && !word.as_encoded_bytes().starts_with(b"-");
+        is_value = OPTIONS_WITH_VALUE.iter().any(|option| word == option);
+        is_command
+    });
+    if let Some((at, _)) = command.filter(|(_, word)| *word == "run:detached") {
+        words.splice(at..=at, ["run", "--detach"].map(OsString::from));
     }
     words
 }
@@ -229,6 +238,16 @@ mod tests {
         assert!(matches!(parsed("dyno local:run ls").command, Command::LocalRun(_)));
         assert!(matches!(parsed("dyno local start").command, Command::Local(_)));
         assert!(matches!(parsed("dyno local web").command, Command::Local(_)));
+    }
+
+    #[test]
+    fn run_detached_is_accepted_as_the_platform_writes_it() {
+        for line in ["dyno run:detached rake jobs", "dyno -f Procfile run:detached rake jobs"] {
+            let Command::Run(args) = parsed(line).command else { panic!("another command") };
+            assert!(args.detach && args.words == ["rake", "jobs"], "{line}");
+        }
+        let Command::Run(args) = parsed("dyno run echo run:detached").command else { panic!("another command") };
+        assert!(!args.detach && args.words == ["echo", "run:detached"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod owners;
 mod ps;
 mod refusal;
 mod restart;
+mod run_detached;
 mod running;
 mod scale;
 mod smoke;
@@ -58,6 +59,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
     match &cli.command {
         Command::Start(args) | Command::Local(args) => start::run(cli, args),
         Command::Release(args) => start::run_release(cli, args),
+        Command::Run(args) if args.detach => run_detached::run(cli, args),
         Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
         Command::Logs(args) => logs::run(cli, args),
         Command::Ps(args) => ps::run(cli, args),

@@ -111,6 +111,14 @@ impl Failure {
         Self::new(Status::Unavailable, NOT_RUNNING, message, "`dyno start` starts it again")
     }
 
+    /// The same with other advice if nothing runs here.
+    pub(super) fn if_not_running(mut self, hint: &str) -> Self {
+        if self.error.id == NOT_RUNNING {
+            self.error.hint = Some(hint.to_owned());
+        }
+        self
+    }
+
     /// Shows it and returns the exit status.
     fn show(&self, json: bool) -> Outcome {
         if json {
@@ -179,6 +187,11 @@ impl RunningApp {
     /// All starts.
     pub(super) fn starts(&self) -> &[StartDescription] {
         &self.starts
+    }
+
+    /// The start that answers for what none runs: the oldest.
+    pub(super) fn oldest(&self) -> Result<&StartDescription, Failure> {
+        self.starts.first().ok_or_else(Failure::not_running)
     }
 
     /// The dynos of all starts.

@@ -64,6 +64,7 @@ fn headline(dyno: &Explained, now: jiff::Timestamp) -> String {
     let since = why.dyno.updated_at.parse::<jiff::Timestamp>().map(|since| age(since, now));
     let since = since.map_or_else(|_| String::new(), |since| format!(", for {since}"));
     match why.stage {
+        LifeStage::Down if runs_once(why) && why.reason == WhyReason::Stopped => "is gone: it was stopped".to_owned(),
         LifeStage::Down => at_rest(why).to_owned(),
         LifeStage::Starting => format!("is starting{since}"),
         LifeStage::Booting => match &why.not_up {
@@ -77,6 +78,11 @@ fn headline(dyno: &Explained, now: jiff::Timestamp) -> String {
         LifeStage::Crashed => format!("has crashed and is not restarted{since}"),
         LifeStage::Lost => "could not be killed, so it is not started again".to_owned(),
     }
+}
+
+/// Whether it is not a part of the formation, so that nothing can restart it.
+fn runs_once(why: &WhyResource) -> bool {
+    why.quantity.is_none()
 }
 
 /// Why it is down.
@@ -142,7 +148,7 @@ fn next(dyno: &Explained) -> String {
         (Some(_), ..) => "dyno start".to_owned(),
         (None, LifeStage::Lost, _) => "dyno stop".to_owned(),
         (None, _, WhyReason::OneOff | WhyReason::Shutdown) => "dyno ps".to_owned(),
-        (None, LifeStage::Down, WhyReason::Ended) if dyno.why.quantity.is_none() => "dyno ps".to_owned(),
+        (None, _, WhyReason::Stopped | WhyReason::Ended) if runs_once(&dyno.why) => "dyno ps".to_owned(),
         (None, _, WhyReason::ReleasePhase) => "dyno wait".to_owned(),
         (None, _, WhyReason::ScaledDown | WhyReason::Quantity) => {
             let index = name.rsplit_once('.').map_or("1", |(_, index)| index);
@@ -266,6 +272,18 @@ next: dyno stop, then dyno start, to read the changed files
             let text = shown(Explained { why, ..Explained::default() });
             assert_eq!(text.lines().next(), Some(headline));
             assert_eq!(text.lines().last(), Some(&*format!("next: {next}")));
+        }
+    }
+
+    #[test]
+    fn s10_2_why_does_not_offer_to_restart_what_runs_once() {
+        for (stage, headline) in
+            [(LifeStage::Stopping, "is being stopped, for 3m"), (LifeStage::Down, "is gone: it was stopped")]
+        {
+            let why = WhyResource { reason: WhyReason::Stopped, quantity: None, ..web("down", stage) };
+            let text = shown(Explained { why, ..Explained::default() });
+            assert_eq!(text.lines().next(), Some(&*format!("web.1 {headline}")));
+            assert_eq!(text.lines().last(), Some("next: dyno ps"));
         }
     }
 }

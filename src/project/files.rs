@@ -130,7 +130,7 @@ fn read_layers(
 }
 
 /// The error for a bad `--set`. It repeats the word only if that is a key such as `FOO`: any other may be a secret.
-fn invalid_setting(setting: &str, error: InvalidSetting) -> Error {
+pub(crate) fn invalid_setting(setting: &str, error: InvalidSetting) -> Error {
     let like_key = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     if setting.starts_with(|first: char| first.is_ascii_uppercase()) && setting.bytes().all(like_key) {
         let hint = format!("write `--set {setting}=VALUE`");

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{OneOff, Release};
-use crate::app::{DynoVariables, Formation, PortError, PortVariable, Ports, launch};
+use crate::app::{
+    AppendError, DynoVariables, Formation, PortError, PortVariable, Ports, append_text, is_set_by_dyno, launch,
+};
 use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, Readiness, Shell};
 
 /// What all dynos of one start have in common, as decided by options and `.foreman`.
@@ -123,12 +125,30 @@ impl Blueprint {
         })
     }
 
+    /// The command line of a one-off dyno for a line that a user wrote: if its first word is a process type, the command
+    /// of that type replaces it (S9.2).
+    ///
+    /// # Errors
+    /// [`AppendError`] if the rest of the line would not be arguments of that command.
+    pub fn one_off_line(&self, line: &[u8]) -> Result<Vec<u8>, AppendError> {
+        let line = line.trim_ascii();
+        let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+        let (word, rest) = line.split_at_checked(end).unwrap_or((line, b""));
+        // A word that the shell would read as its own, such as `time`, is quoted where words are joined.
+        let name = word.strip_prefix(b"'").and_then(|word| word.strip_suffix(b"'")).unwrap_or(word);
+        let name = std::str::from_utf8(name).ok().and_then(|name| ProcessType::new(name).ok());
+        match name.and_then(|name| self.release.procfile.get(&name)) {
+            Some(entry) => append_text(&entry.command, rest.trim_ascii_start()),
+            None => Ok(line.to_vec()),
+        }
+    }
+
     /// The specification of a one-off dyno.
     #[must_use]
     pub fn one_off(&self, dyno: &DynoName, one_off: &OneOff) -> DynoSpec {
         let streams = one_off.streams.unwrap_or_else(|| self.without_input());
         let mut spec = self.describe(dyno, &one_off.line, one_off.port, streams);
-        for (key, value) in one_off.variables.iter() {
+        for (key, value) in one_off.variables.iter().filter(|(key, _)| !is_set_by_dyno(key)) {
             spec.environment.set(key, value.reveal());
         }
         // If it has a port, that is the port of another dyno, and nothing waits until it listens.

@@ -5,7 +5,7 @@ use super::*;
 use crate::app::{PortError, PortVariable, Ports};
 use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, PtySize, Readiness, Shell};
 
-const PROCFILE: &str = "web: ./serve\nrelease: ./migrate\nworker: cd jobs && ./work\n";
+const PROCFILE: &str = "web: ./serve\nrelease: ./migrate\nworker: cd jobs && ./work\nclock: ./tick # often\n";
 
 const TERMINAL: Io = Io::Pty(PtySize { rows: 24, cols: 80 });
 
@@ -120,6 +120,32 @@ fn s9_1_a_one_off_dyno_gets_config_vars_and_its_own_variables() {
     let spec = blueprint().one_off(&dyno("run", 1), &with_port);
     let port = variable(&spec, "PORT");
     assert_eq!((port.as_deref(), spec.port, spec.readiness), (Some("5000"), None, Readiness::Runs));
+}
+
+#[test]
+fn s9_2_the_first_word_of_a_line_may_be_a_process_type() {
+    let line = |line: &str| blueprint().one_off_line(line.as_bytes()).map(|line| String::from_utf8(line).unwrap());
+
+    assert_eq!(line("web --once 'a  b'").unwrap(), "./serve --once 'a  b'");
+    assert_eq!(line(" worker\n").unwrap(), "cd jobs && ./work");
+    assert_eq!(line("'web' 42").unwrap(), "./serve 42");
+    for other in ["webs 42", "./web", "echo web", "we'b' 42", "'"] {
+        assert_eq!(line(other).unwrap(), other);
+    }
+    assert!(line("clock").is_ok() && line("clock 42").is_err());
+}
+
+#[test]
+fn s3_1_a_one_off_dyno_cannot_change_the_marks_of_its_processes() {
+    let mut variables = Environment::default();
+    for key in ["DYNO", "PS", "DYNO_SESSION", "TERM"] {
+        variables.set(key, "other");
+    }
+
+    let spec = blueprint().one_off(&dyno("run", 4711), &OneOff { variables, ..OneOff::detached(b"x".to_vec()) });
+
+    let values = ["DYNO", "PS", "DYNO_SESSION", "TERM"].map(|key| variable(&spec, key).unwrap());
+    assert_eq!(values, ["run.4711", "run.4711", "mark", "other"]);
 }
 
 #[test]

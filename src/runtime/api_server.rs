@@ -8,6 +8,7 @@
 mod tests;
 
 use std::cell::{Cell, RefCell};
+use std::hash::RandomState;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,8 @@ pub(super) struct ApiServer {
     /// A change was answered, for requests that repeat it.
     pub(super) answered: Notify,
     pub(super) began: Instant,
+    /// Makes numbers of one-off dynos.
+    pub(super) random: RandomState,
     pub(super) log_sessions: RefCell<LogSessions>,
     pub(super) archive: LogArchive,
     /// Oldest first.
@@ -82,6 +85,7 @@ impl ApiServer {
             releasing: RefCell::default(),
             answered: Notify::new(),
             began: Instant::now(),
+            random: RandomState::new(),
             log_sessions: RefCell::default(),
             archive,
             connections: RefCell::default(),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::hash::BuildHasher;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ impl ApiServer {
         let named = self.named_path(head.uri.path()).await?;
         let path = named.as_ref();
         let range = text(&head.headers, RANGE.as_str());
-        let request = ApiRequest { method, path, range, body };
+        let request = ApiRequest { method, path, range, body, one_off_number: self.one_off_number() };
         let answer = match request.asks(&self.app)? {
             Asked::See(resource) => {
                 let snapshot = self.ask(ApiCall::Snapshot).await?;
@@ -132,7 +133,12 @@ impl ApiServer {
             | Command::RunOneOff { .. }
             | Command::Shutdown { .. } => self.carry_out(change).await?,
         };
-        Ok(self.app.answer_change(change, &result))
+        let snapshot = match &result {
+            Ok(Reply::Started(_)) => Some(self.ask(ApiCall::Snapshot).await?),
+            // After a stop the run loop may be gone.
+            Ok(Reply::Scaled(_) | Reply::Restarting(_) | Reply::Stopping(_)) | Err(_) => None,
+        };
+        Ok(self.app.answer_change(change, &result, snapshot.as_ref()))
     }
 
     async fn carry_out(&self, change: &Change) -> Result<Result<Reply, Refusal>, ApiError> {
@@ -153,6 +159,12 @@ impl ApiServer {
         let result = self.carry_out(change).await;
         self.release_unused();
         result
+    }
+
+    /// A random number for a one-off dyno (S9.1).
+    fn one_off_number(&self) -> u32 {
+        let random = self.random.hash_one(self.began.elapsed());
+        1_000 + u32::try_from(random % 9_000).unwrap_or_default()
     }
 
     /// Locks the process types that will run, so that no other start runs them, too (S10.1).

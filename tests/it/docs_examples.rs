@@ -83,7 +83,7 @@ fn is_tested_elsewhere(line: &str) -> bool {
     let only_named =
         ["dyno run", "dyno run ls", "dyno smoke", "dyno smoke --", "dyno completions", "dyno config --explain"];
     let printed = ["dyno man", "dyno completions bash", "dyno check --json"];
-    let running = ["dyno ps", "dyno restart", "dyno scale", "dyno logs", "dyno wait", "dyno why"]
+    let running = ["dyno ps", "dyno restart", "dyno scale", "dyno logs", "dyno wait", "dyno why", "dyno run --detach"]
         .iter()
         .any(|command| line.starts_with(command));
     running

@@ -71,6 +71,7 @@ mod real_apps_smoke;
 mod release;
 mod resources;
 mod restart;
+mod run_detached;
 #[cfg(feature = "real-apps")]
 mod run_terminal;
 mod running;

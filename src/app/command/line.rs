@@ -109,9 +109,16 @@ fn guard_leading_dash(command_line: &[u8]) -> Vec<u8> {
 /// # Errors
 /// [`AppendError`] if the words would not be arguments of the command.
 pub fn append_words(command_line: &[u8], words: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, AppendError> {
-    let mut line = command_line.to_vec();
-    if words.is_empty() {
-        return Ok(line);
+    append_text(command_line, &join_words(words))
+}
+
+/// Appends the rest of a line to a command line. The shell reads it as it is.
+///
+/// # Errors
+/// Like [`append_words`].
+pub fn append_text(command_line: &[u8], text: &[u8]) -> Result<Vec<u8>, AppendError> {
+    if text.is_empty() {
+        return Ok(command_line.to_vec());
     }
     let scan = Scan::of(command_line);
     if scan.comment {
@@ -123,11 +130,7 @@ pub fn append_words(command_line: &[u8], words: &[impl AsRef<[u8]>]) -> Result<V
     if scan.ends_in_backslash {
         return Err(AppendError::Backslash);
     }
-    for word in words {
-        line.push(b' ');
-        line.extend_from_slice(&quote_word(word.as_ref()));
-    }
-    Ok(line)
+    Ok([command_line, b" ", text].concat())
 }
 
 /// Joins words into a shell line that consists of exactly these words (S9.1).

@@ -8,5 +8,5 @@ pub(super) mod shell_words;
 
 pub use launch::launch;
 pub(crate) use line::shell_line;
-pub use line::{AppendError, append_words, bash_word, join_words, program_word, quote_word, shown_words};
+pub use line::{AppendError, append_text, append_words, bash_word, join_words, program_word, quote_word, shown_words};
 pub use scan::Construct;

@@ -235,6 +235,12 @@ impl Layers {
     }
 }
 
+/// Whether every dyno sets this variable itself, so that nothing else can: processes are found by it (S3.1).
+#[must_use]
+pub fn is_set_by_dyno(key: &[u8]) -> bool {
+    ["DYNO", "PS", DYNO_SESSION].iter().any(|known| known.as_bytes() == key)
+}
+
 /// The variables that one dyno sets (`Some`) or removes (`None`). `is_set`: whether the layers set a variable.
 fn dyno_changes(variables: &DynoVariables<'_>, is_set: impl Fn(&[u8]) -> bool) -> Vec<(&'static str, Option<String>)> {
     let name = variables.dyno.to_string();

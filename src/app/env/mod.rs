@@ -12,6 +12,6 @@ mod value;
 
 pub use entry::EnvEntry;
 pub use file::{EnvFile, EnvScope};
-pub use layers::{DynoVariables, InvalidSetting, Layers, Origin, PortVariable, SourcedValue};
+pub use layers::{DynoVariables, InvalidSetting, Layers, Origin, PortVariable, SourcedValue, is_set_by_dyno};
 pub use limits::{EnvironmentTooBig, MAX_VARIABLE_BYTES};
 pub use line::is_env_key;
