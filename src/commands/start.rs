@@ -81,7 +81,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     let guardian = Guardian::start(limits)
         .map_err(|errno| refused("cannot start `dyno`'s helper process (the guardian)", fork_failure(errno)))?;
     // Until the first dyno is started, a signal can simply end this process: the guardian then exits, too.
-    runtime::unblock_all();
+    runtime::unblock_for_start();
     let no_process_table = process_table::check(matches!(scope, Scope::Smoke(_)))?;
 
     let mut findings = Findings::default();

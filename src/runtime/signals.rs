@@ -37,6 +37,14 @@ pub fn unblock_all() {
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
 }
 
+/// Unblocks the signals that may end a start before its handlers are installed. SIGXFSZ stays blocked: a write over the
+/// limit of the user (`ulimit -f`) then fails, as if the disk were full.
+pub fn unblock_for_start() {
+    let mut blocked = SigSet::empty();
+    blocked.add(nix::sys::signal::Signal::SIGXFSZ);
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None);
+}
+
 /// The stream of arriving signals, in order.
 pub(super) struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
@@ -52,7 +60,7 @@ impl Signals {
         let (read, write) = StdStream::pair()?;
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
-        // Without a handler SIGXFSZ would end us. With one, the write over the limit fails, as if the disk were full.
+        // SIGXFSZ: one that is pending must not end us when it is unblocked (`unblock_for_start`).
         let mut wanted = vec![SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH, SIGXFSZ];
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);

@@ -224,3 +224,19 @@ fn s6_10_an_agent_with_an_unreadable_environment_does_not_outlive_its_run() {
     assert!(finished.lines_of("web.1").contains(&"left ssh-agent (pid PID) running; stopped it too".to_owned()));
     assert_eq!(kill(Pid::from_raw(agent), None), Err(nix::errno::Errno::ESRCH));
 }
+
+#[test]
+fn s10_1_a_start_on_a_full_disk_runs_with_a_warning() {
+    let line = "mount -t tmpfs -o size=8k,mode=700 none \"$XDG_RUNTIME_DIR\"; \
+                cat /dev/zero 2>/dev/null >\"$XDG_RUNTIME_DIR/fill\"; exec \"$0\" \"$@\"";
+    let app = App::new("web: echo hello\n");
+    let call = app.dyno(["start"]);
+
+    let finished = call.under(&[&["unshare", "--mount"][..], as_root(), &["sh", "-c", line]].concat()).run();
+
+    let warning = "warning: commands such as `dyno ps` will not find this start: No space left on device\n\
+                   hint: make room in the directory that `XDG_RUNTIME_DIR` names\n";
+    finished.expect_end(Ended::Code(0));
+    assert_eq!(finished.stderr(), warning);
+    assert!(finished.stdout().contains("hello"), "{}", finished.stdout());
+}

@@ -4,6 +4,7 @@
 //! and sockets work (`runtime`).
 
 use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::app_identity::AppIdentity;
@@ -83,7 +84,7 @@ pub(super) fn register(
     let directory = match RuntimeDirectory::open() {
         Ok(directory) => directory,
         Err(error) => {
-            unregistered(&error.to_string());
+            unregistered(&error.to_string(), OWN_DIRECTORY);
             return Ok(None);
         }
     };
@@ -113,7 +114,7 @@ pub(super) fn register(
         Err(NotRegistered::Locked(path)) => return Err(locked(&path)),
         Err(NotRegistered::Unreadable(path)) => return Err(unreadable(&path)),
         Err(NotRegistered::Refused(error)) => {
-            unregistered(crate::project::reason(&error));
+            unregistered(crate::project::reason(&error), advice(&error));
             return Ok(None);
         }
     };
@@ -144,9 +145,21 @@ fn is_inside_dyno(directory: &RuntimeDirectory) -> bool {
     directory.starts().is_ok_and(|living| living.starts.iter().any(|start| start.session == session))
 }
 
-fn unregistered(why: &str) {
+/// The hint if the directory for sockets cannot be used.
+const OWN_DIRECTORY: &str = "set `XDG_RUNTIME_DIR` to a directory that you own";
+
+/// What to do if a file or a socket could not be created.
+fn advice(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
+        return "make room in the directory that `XDG_RUNTIME_DIR` names";
+    }
+    OWN_DIRECTORY
+}
+
+fn unregistered(why: &str, hint: &str) {
     let fact = format!("commands such as `dyno ps` will not find this start: {why}");
-    warn(&Complaint::new(fact, "set `XDG_RUNTIME_DIR` to a directory that you own"));
+    warn(&Complaint::new(fact, hint));
 }
 
 /// S10.1: whether another start runs the same process types cannot be found out.

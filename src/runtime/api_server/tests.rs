@@ -321,6 +321,22 @@ fn s10_3_a_client_that_reads_nothing_is_cut_off() {
 }
 
 #[test]
+fn s10_3_clients_that_go_in_the_middle_of_an_answer_leave_nothing() {
+    with_server(|server| async move {
+        for _ in 0..2 * MAX_CONNECTIONS {
+            let mut stream = server.connect().await;
+            stream.write_all(b"GET /apps/app/formation HTTP/1.1\r\n\r\n").await.expect("written");
+            stream.read_exact(&mut [0; 100]).await.expect("a part of the answer");
+        }
+
+        assert_eq!(server.get("/account").await, 200);
+        while !server.api.connections.borrow().is_empty() {
+            yield_now().await;
+        }
+    });
+}
+
+#[test]
 fn s10_3_waiting_clients_do_not_block_others() {
     with_server(|server| async move {
         let body = r#"{"timeout":60}"#;
