@@ -96,12 +96,6 @@ impl App {
         self.run(command, Stdio::piped())
     }
 
-    /// Whether there is such a program on the PATH.
-    pub(crate) fn can_run(&self, program: &str) -> bool {
-        let path = std::env::var_os("PATH").unwrap();
-        std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
-    }
-
     /// Runs a script with the shell that `dyno` uses for command lines.
     pub(crate) fn shell(&self, script: &str, stdout: Stdio) -> Running {
         let mut command = Command::new("/bin/sh");
@@ -113,6 +107,11 @@ impl App {
         command.current_dir(&self.directory).env_clear().env("HOME", &self.directory);
         command.env("PATH", std::env::var_os("PATH").unwrap());
         Running(command.stdin(Stdio::null()).stdout(stdout).spawn().unwrap())
+    }
+
+    /// Waits until a process has reported.
+    pub(crate) fn wait_for_report(&self) -> StartReport {
+        self.wait_for_reports(1).pop().expect("a report was waited for")
     }
 
     /// Waits until this many processes have reported.
@@ -173,6 +172,12 @@ impl Drop for Running {
             let _ = self.0.wait();
         }
     }
+}
+
+/// Whether there is such a program on the `PATH`.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 /// Sends SIGTERM.

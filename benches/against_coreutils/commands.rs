@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::SystemTime;
 
 use crate::Effort;
-use crate::app::{App, Running, pause, until};
+use crate::app::{App, Running, is_installed, pause, until};
 use crate::processes;
 use crate::roles::{milliseconds, nanoseconds, report_and_wait};
 use crate::table::{Limit, Table, median};
@@ -73,7 +73,7 @@ fn ask_and_restart(effort: Effort, table: &mut Table) {
     let mut ours = Program::new(DYNO, [&["version"], &["ps"], &["restart", "worker.1", "--wait"]]);
     let restart = &["restart", "--wait", "--wait-timeout", "5s", "worker"];
     let mut peer = Program::new("dekit", [&["--version"], &["ls"], restart]);
-    let has_peer = app.can_run(peer.path);
+    let has_peer = is_installed(peer.path);
 
     let mut dyno = app.start_formation("all=1", Stdio::null());
     wait_for_the_app(&app);
@@ -104,14 +104,15 @@ fn ask_and_restart(effort: Effort, table: &mut Table) {
         table.note("  skipped: `dekit` is not on the PATH");
         return;
     }
-    if peer.has_failed {
-        table.note(&format!("  `dekit` failed after {} rounds", peer.commands[2].milliseconds.len()));
-    }
-    let [version, list, restart] = peer.commands.map(|command| command.milliseconds);
+    let [mut version, mut list, restart] = peer.commands.map(|command| command.milliseconds);
     let rounds = restart.len();
+    if peer.has_failed {
+        table.note(&format!("  `dekit` failed after {rounds} rounds"));
+    }
     if rounds > 0 {
-        let pairs = [&list[..rounds], &version[..rounds]];
-        table.against("  the same of `dekit`: `ls`, `--version`", pairs, "ms", Limit::None);
+        version.truncate(rounds);
+        list.truncate(rounds);
+        table.against("  the same of `dekit`: `ls`, `--version`", [&list, &version], "ms", Limit::None);
         table.alone("  the same of `dekit`: `restart --wait`", &restart, "ms", Limit::None);
     }
 }
@@ -130,7 +131,7 @@ fn wait_for_the_app(app: &App) {
 fn next_run(effort: Effort, table: &mut Table) {
     let app = App::new(&format!("{}; :", report_and_wait("reports")));
     let mut dyno = app.start(1, Stdio::null());
-    let mut pid = app.wait_for_reports(1)[0].pid;
+    let mut pid = app.wait_for_report().pid;
     let mut times = Vec::new();
     for _ in 0..effort.of(21, 5) {
         app.time(DYNO, &["restart", "web.1"]).expect("`restart` succeeds");
@@ -139,7 +140,7 @@ fn next_run(effort: Effort, table: &mut Table) {
             pause(1);
         }
         let gone = nanoseconds(SystemTime::now());
-        let next = app.wait_for_reports(1)[0];
+        let next = app.wait_for_report();
         times.push(milliseconds(next.at.saturating_sub(gone)));
         pid = next.pid;
     }

@@ -132,7 +132,8 @@ fn a_cut_line_is_no_longer_marked_as_continued() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: ProptestConfig::default().cases.min(20_000),
+        // Each case fills megabytes, in up to 40 steps.
+        cases: ProptestConfig::default().cases.min(5_000),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -170,7 +171,7 @@ proptest! {
             prop_assert_eq!(real, history.size);
         }
         prop_assert_eq!(got.len() as u64 + missed + unread, expected.len() as u64);
-        prop_assert!(got.is_sorted() && got.iter().all(|number| expected.contains(number)));
+        prop_assert!(got.is_sorted() && got.iter().all(|number| expected.binary_search(number).is_ok()));
         if missed == 0 {
             prop_assert_eq!(&got, &expected[..got.len()]);
         }
