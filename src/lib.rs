@@ -59,8 +59,8 @@
 //! `commands::running` reads the descriptions, [`api::meant_starts`] decides which starts are meant, and a blocking client
 //! sends one HTTP request to each. In the start, `runtime::api_server` reads the request, [`api::ApiRequest`] decides what it
 //! asks for, and the run loop answers: with a snapshot, or with the reply of the supervisor to a command. A client that waits
-//! gets its answer as soon as a snapshot decides it; while it waits, `runtime::readiness` looks which dynos listen. At its end a
-//! start leaves a summary ([`api::LastRun`]) for those who ask why.
+//! gets its answer as soon as a snapshot decides it; while it waits, `runtime::readiness` checks which dynos listen.
+//! When it ends, a start leaves a summary ([`api::LastRun`]) for `dyno why`.
 //!
 //! # A smoke test
 //!
@@ -68,7 +68,7 @@
 //! sends commands. It waits until all dynos have stayed up for the settle time, has its command started as a one-off dyno,
 //! has everything stopped, and reports the exit status and the reason for it. The guardian runs the command like a dyno,
 //! but on the streams of `dyno` itself. When a dyno is up is decided as in any start: `model::Readiness` says whether it must
-//! listen and answer over HTTP, and `runtime::readiness` looks.
+//! listen and answer over HTTP, and `runtime::readiness` checks it.
 //!
 //! # The rules
 //!

@@ -91,7 +91,7 @@ impl App {
     /// Starts a client that follows the log of what runs.
     pub(crate) fn follow(&self) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
-        // At the end it says that the app has ended.
+        // On stderr, `logs` says at the end that the app has ended.
         command.args(["logs", "-t"]).stderr(Stdio::null());
         self.run(command, Stdio::piped())
     }

@@ -1,4 +1,4 @@
-//! How long commands take that ask the running app, or change it: `ps`, `restart` and `scale` (S10.3).
+//! How long the commands that query or change a running app take: `ps`, `restart` and `scale` (S10.3).
 
 use std::process::Stdio;
 use std::time::SystemTime;
@@ -67,7 +67,7 @@ impl Program {
     }
 }
 
-/// `dyno`, and beside it `dekit`, a peer that has such commands as well, if it is installed.
+/// `dyno`, and `dekit`, a peer with similar commands, if it is installed.
 fn ask_and_restart(effort: Effort, table: &mut Table) {
     let app = App::with(&[("web", SLEEP), ("worker", SLEEP), ("clock", SLEEP)]);
     let mut ours = Program::new(DYNO, [&["version"], &["ps"], &["restart", "worker.1", "--wait"]]);

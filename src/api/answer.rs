@@ -43,7 +43,8 @@ impl ApiAnswer {
 }
 
 impl AppFacts {
-    /// The answer to a question. `usages`: what the dynos use, if the answer [`shows_usage`](Resource::shows_usage).
+    /// The answer to a request for a resource. `usages`: what the dynos use, if the answer
+    /// [`shows_usage`](Resource::shows_usage).
     #[must_use]
     pub fn answer(&self, resource: &Resource, snapshot: &Snapshot, usages: &Usages) -> ApiAnswer {
         let formation = || FormationResource::all(self, &snapshot.formation);
@@ -71,7 +72,7 @@ impl AppFacts {
         }
     }
 
-    /// The answer to a change that the supervisor has decided about. `started`: the state after a dyno was
+    /// The answer to a change that the supervisor has accepted or refused. `started`: the state after a dyno was
     /// started.
     #[must_use]
     pub fn answer_change(

@@ -6,10 +6,10 @@ use super::id::stable_id;
 
 /// The longest name in characters, without the part that `--name` adds.
 const MAX_LEN: usize = 40;
-/// The characters that make a name different from that of another app.
+/// How many characters of an id make a name different from that of another app.
 const DISTINCTION: usize = 4;
 
-/// The name if there is nothing to make one from.
+/// The name if the directory has no usable name.
 const NAMELESS: &str = "app";
 
 /// A linked worktree of git.
@@ -21,8 +21,9 @@ pub struct Worktree {
     pub main: PathBuf,
 }
 
-/// The name of the app with this root: that of the directory. In a linked worktree it is `MAIN-WORKTREE`, so that the
-/// apps of two worktrees differ. `worktree`: the one that the root is in.
+/// The name of the app with this root: that of the directory. In a linked worktree it is `MAIN-WORKTREE`, or
+/// `DIRECTORY-WORKTREE` for a root below its top, so that the apps of two worktrees differ. `worktree`: the one that
+/// the root is in.
 #[must_use]
 pub fn app_name(root: &Path, worktree: Option<&Worktree>) -> String {
     let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -39,7 +40,7 @@ pub fn app_name(root: &Path, worktree: Option<&Worktree>) -> String {
     if own.starts_with(&format!("{main}-")) { own } else { cut(&format!("{main}-{own}"), MAX_LEN) }
 }
 
-/// The name that a text asks for: in lower case, with a `-` for every character that is not a letter or a digit of ASCII.
+/// A text as a name: in lower case, with a `-` for every character that is not a letter or a digit of ASCII.
 #[must_use]
 pub fn name_from(text: &str) -> String {
     let allowed = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn s10_3_a_second_app_of_one_name_gets_four_digits_every_time() {
+    fn s10_3_a_second_app_of_the_same_name_always_gets_the_same_digits() {
         let name = distinct_name("shop", Path::new("/srv/shop"));
 
         assert!(name.starts_with("shop-") && name.len() == 9, "{name}");

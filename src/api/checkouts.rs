@@ -1,7 +1,7 @@
 //! Which directory has which app name: the lines of `$XDG_STATE_HOME/dyno/ports` (S10.3).
 //!
-//! A line is the first port of the directory's block, or `-`; the name; and the path, in which every byte that is not
-//! printable ASCII, and `%`, is `%XX`. Pure: the caller reads and writes the file.
+//! A line is the first port of the directory's block, or `-`; the name; and the path, in which `%`, and every byte that
+//! is not printable ASCII, is written as `%XX`. Pure: the caller reads and writes the file.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -17,7 +17,7 @@ const MANY_LINES: usize = 500;
 /// Written in place of a block of ports that was never assigned.
 const NO_BLOCK: &str = "-";
 
-/// All directories whose app has had a name.
+/// All directories whose apps have been given a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkouts(Vec<Checkout>);
 
@@ -33,7 +33,7 @@ struct Checkout {
 pub struct GivenName {
     /// The name.
     pub name: String,
-    /// The root of another app that has the name that was wanted.
+    /// The root of the other app that already has the wanted name.
     pub taken_by: Option<PathBuf>,
 }
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn s10_3_a_name_stays_when_the_one_that_it_avoided_is_free_again() {
+    fn s10_3_a_distinct_name_stays_when_the_wanted_one_becomes_free() {
         let distinct = distinct_name("shop", Path::new("/home/shop"));
         let known = Checkouts::parse(format!("- shop /gone\n- {distinct} /home/shop\n").as_bytes());
 

@@ -24,7 +24,7 @@ pub struct Whereabouts {
 }
 
 impl Whereabouts {
-    /// Whether the directory decides nothing.
+    /// Whether the current directory does not matter.
     fn is_anywhere(&self) -> bool {
         self.root.is_some() || self.app.is_some() || self.pid.is_some()
     }

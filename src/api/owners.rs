@@ -9,7 +9,7 @@ use super::resources::{DynoResource, FormationResource};
 use crate::model::{DynoName, ProcessType};
 use crate::supervisor::{Refusal, Target};
 
-/// What a start has said about itself.
+/// What a start has answered about itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeenStart {
     /// Its dynos.

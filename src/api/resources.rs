@@ -195,7 +195,7 @@ pub struct DynoResource {
     pub restarts: u32,
     /// Ours: the status of its last run, as a shell would report it.
     pub exit_status: Option<u8>,
-    /// Ours: the CPU time of its processes in seconds. None: it does not run, or the system does not say.
+    /// Ours: the CPU time of its processes in seconds. None: it does not run, or the system does not report it.
     pub cpu: Option<f64>,
     /// Ours: the memory of its processes in bytes, likewise.
     pub memory: Option<u64>,

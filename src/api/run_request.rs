@@ -27,7 +27,7 @@ struct RunRequest {
 pub(super) fn one_off(body: &[u8]) -> Result<OneOff, ApiError> {
     let request: RunRequest = object(body, r#"{"command":"rake db:migrate","attach":false}"#)?;
     if request.attach == Some(true) {
-        let error = ApiError::invalid_params("a one-off dyno with a terminal cannot be started from outside");
+        let error = ApiError::invalid_params("a one-off dyno with a terminal cannot be started through the API");
         return Err(
             error.with_hint("`dyno run COMMAND` runs it in this terminal, `dyno run --detach` in the background")
         );
@@ -41,7 +41,7 @@ pub(super) fn one_off(body: &[u8]) -> Result<OneOff, ApiError> {
     }
     if line.len() >= MAX_VARIABLE_BYTES {
         let message = format!("the command is {} bytes long; the limit is {MAX_VARIABLE_BYTES}", line.len());
-        return Err(ApiError::invalid_params(message).with_hint("write it to a script and run the script"));
+        return Err(ApiError::invalid_params(message).with_hint("put it into a script and run the script"));
     }
     let variables = variables(request.env.unwrap_or_default())?;
     Ok(OneOff { variables, ..OneOff::detached(line) })
@@ -103,7 +103,11 @@ mod tests {
             (r#"{"command":" "}"#, 422, "the command is empty"),
             (r#"{"command":"a\u0000b"}"#, 422, "the command contains a NUL byte"),
             (&format!(r#"{{"command":"{long}"}}"#), 422, "the command is 131072 bytes long; the limit is 131072"),
-            (r#"{"command":"x","attach":true}"#, 422, "a one-off dyno with a terminal cannot be started from outside"),
+            (
+                r#"{"command":"x","attach":true}"#,
+                422,
+                "a one-off dyno with a terminal cannot be started through the API",
+            ),
             (r#"{"command":"x","env":{"A":[]}}"#, 422, "the value of `A` is not text"),
             (r#"{"command":"x","env":{"A=B":"1"}}"#, 422, "`A=B` is not a valid variable"),
             (r#"{"command":"x","env":{"A":"\u0000"}}"#, 422, "`A` is not a valid variable"),

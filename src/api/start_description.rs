@@ -18,7 +18,7 @@ pub struct StartDescription {
     pub kind: StartKind,
     /// The name of the app.
     pub app: String,
-    /// What `--name` calls this start, beside others of the same app.
+    /// The value of `--name`, which tells this start from others of the same app.
     #[serde(default)]
     pub name: Option<String>,
     /// The root of the app: a real path, as by [`path_text`](Self::path_text).

@@ -34,7 +34,7 @@ pub struct WaitRequest {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WaitUntil {
-    /// All are up; those that are expected to listen, and perhaps answer, do so (S6.2).
+    /// All are up; those that are expected to listen do so, and answer if they must (S6.2).
     #[default]
     Up,
     /// All have started their programs.

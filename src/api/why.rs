@@ -21,7 +21,7 @@ pub struct WhyResource {
     pub quantity: Option<u32>,
     /// The port on which it is expected to listen.
     pub expected_port: Option<u16>,
-    /// Whether it has been seen listening there. Nothing looks unless it matters or a client waits.
+    /// Whether it has been seen listening there. `dyno` checks only if it matters or a client waits.
     pub listens: bool,
     /// Why it is not up, while it is starting: `does not listen on $PORT (5000)`.
     pub not_up: Option<String>,

@@ -14,7 +14,7 @@ use super::{Offers, ProjectArgs, RunningArgs, VariableArgs, WhichArgs};
     mut_arg("app", |app| app.requires("detach")),
     mut_arg("name", |name| name.requires("detach")),
     mut_arg("pid", |pid| pid.requires("detach")),
-    after_help = "Examples:\n  dyno run rails console           several words are passed on as they are\n  dyno run 'echo $DATABASE_URL'    one word is run by the shell\n  dyno run worker --once           a process type with more arguments\n  dyno run --detach rake jobs      in the app that runs here; see its log\n\nOptions after the command belong to the command."
+    after_help = "Examples:\n  dyno run rails console           several words are passed on as they are\n  dyno run 'echo $DATABASE_URL'    one word is run by the shell\n  dyno run worker --once           a process type with more arguments\n  dyno run --detach rake jobs      inside the running app; see its log\n\nOptions after the command belong to the command."
 )]
 pub struct RunArgs {
     /// The files of the app.
@@ -28,13 +28,13 @@ pub struct RunArgs {
     /// `--heroku` means the same here.
     #[arg(long, alias = "heroku", help_heading = LIFE)]
     pub profile: bool,
-    /// Run it in the running app; its output is in the log
+    /// Run it in the running app; its output goes to the log
     #[arg(long, conflicts_with_all = ["env", "prefer_shell", "profile"], help_heading = LIFE)]
     pub detach: bool,
     /// With `--detach`: which app.
     #[command(flatten)]
     pub which: WhichArgs,
-    /// With `--detach`: print the dyno as JSON, errors on stderr as well
+    /// With `--detach`: print the dyno as JSON, and errors as JSON on stderr
     #[arg(long, requires = "detach", help_heading = OUTPUT, hide_short_help = true)]
     pub json: bool,
     /// Accepted for users of the platform's tool; all dynos have the same size.

@@ -31,13 +31,13 @@ pub struct RunningArgs {
     pub json: bool,
 }
 
-/// Which of the apps that run is meant, wherever the command is typed (S10.2).
+/// Which of the running apps is meant (S10.2).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct WhichArgs {
     /// The app with this name, from any directory
     #[arg(short, long, value_name = "NAME", hide_short_help = true)]
     pub app: Option<String>,
-    /// Only what was started with this `--name`
+    /// Only the start with this `--name`
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub name: Option<String>,
     /// Only the `dyno` with this process id, from any directory

@@ -37,7 +37,7 @@ pub struct StartArgs {
     /// `dyno ps --app NAME` then finds it from any directory.
     #[arg(long, value_name = "NAME", value_parser = name, help_heading = WHAT_RUNS, hide_short_help = true)]
     pub app: Option<String>,
-    /// Start process types that already run a second time, under this name
+    /// Start a second copy of running process types, under this name
     #[arg(long, value_name = "NAME", value_parser = name, help_heading = WHAT_RUNS, hide_short_help = true)]
     pub name: Option<String>,
     /// Refuse to start if the port of a web dyno is in use
@@ -71,7 +71,7 @@ pub struct StartArgs {
     /// [default with --heroku, --restart, --boot-timeout, --http or --log-format heroku: web]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
-    /// Path that these types must also answer [default STATUS: 200-399]
+    /// Path that `--ready` types must also answer [default STATUS: 200-399]
     ///
     /// A redirect is an answer, too. STATUS is `204` or a range such as `200-299`. If the path has a `?`, give STATUS with
     /// `--http-status`.
@@ -82,7 +82,7 @@ pub struct StartArgs {
     /// `204`, or a range such as `200-299`.
     #[arg(long, value_name = "STATUS", requires = "http", help_heading = LIFE, hide_short_help = true)]
     pub http_status: Option<String>,
-    /// Seconds a `--ready` type may take to start listening before it is killed (R10)
+    /// Seconds a `--ready` type may take to be up before it is killed (R10)
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = above_zero, help_heading = LIFE, hide_short_help = true)]
     pub boot_timeout: Option<Seconds>,
     /// Source .profile.d/*.sh and .profile in bash before each command
@@ -163,7 +163,11 @@ pub enum StdinMode {
 fn name(text: &str) -> Result<String, String> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_valid = (1..=40).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(is_allowed);
-    if is_valid { Ok(text.to_owned()) } else { Err("a name of up to 40 characters a-z 0-9 and `-`".to_owned()) }
+    if is_valid {
+        Ok(text.to_owned())
+    } else {
+        Err("a name of up to 40 characters a-z 0-9 and `-`, without a leading `-`".to_owned())
+    }
 }
 
 /// A distance between ports.

@@ -1,4 +1,4 @@
-//! Which start of the app that runs here a name means: checked for all names before anything is done (S10.2).
+//! Finds the start that each name belongs to, for all names before anything is done (S10.2).
 
 use super::running::{Failure, summed};
 use super::which_app::option_for;
@@ -12,7 +12,7 @@ use crate::supervisor::Target;
 pub(super) struct Look<'a> {
     /// Oldest first.
     pub(super) starts: Vec<&'a StartDescription>,
-    /// What each of them has said.
+    /// The answers of each of them, in the same order.
     pub(super) seen: Vec<SeenStart>,
 }
 

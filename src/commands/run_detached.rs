@@ -1,6 +1,6 @@
 //! `dyno run --detach`: starts a one-off dyno inside the app that runs here (S10.2).
 //!
-//! Unlike `dyno run` (`one_off`), the environment is that of the running app, and its output goes to that app's log.
+//! Unlike with `dyno run` (`one_off`), the command gets the environment of the running app and writes to its log.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -43,11 +43,11 @@ fn start(cli: &Cli, args: &RunArgs) -> Result<DynoResource, Failure> {
     let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_bytes()).collect();
     let line = OneOff::line_of(&words).unwrap_or_default();
     let command = std::str::from_utf8(&line).map_err(|_| {
-        usage("the command is not valid UTF-8", "write it to a script of the app, and run that with `--detach`")
+        usage("the command is not valid UTF-8", "put it into a script of the app and run the script with `--detach`")
     })?;
     let env = args.variables.set.iter().map(|setting| variable(setting)).collect::<Result<_, Failure>>()?;
     let app = RunningApp::find(cli.project_before(), &args.running()).map_err(|failure| {
-        // The error about a certain app has the better hint.
+        // If the user chose an app, the error already has a better hint.
         let is_any = args.which == WhichArgs::default();
         if is_any { failure.if_not_running(NEEDS_APP) } else { failure }
     })?;
@@ -55,7 +55,7 @@ fn start(cli: &Cli, args: &RunArgs) -> Result<DynoResource, Failure> {
     app.ask(app.oldest()?, "POST", "dynos", &body)
 }
 
-/// The key and the value of `--set KEY=VALUE`.
+/// The key and the value of `--set KEY=VALUE`, checked.
 fn variable(setting: &str) -> Result<(&str, &str), Failure> {
     Layers::default().add_setting(setting.as_bytes()).map_err(|error| {
         let error = invalid_setting(setting, error);

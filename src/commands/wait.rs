@@ -18,9 +18,9 @@ use crate::project::reason;
 use crate::runtime;
 use crate::supervisor::Outcome;
 
-/// The pause after the first look at the ports of a dyno. It doubles each time.
+/// The pause after the first check of the ports of a dyno. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// The longest pause between two looks.
+/// The longest pause between two checks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Something to wait for: `db`, `web.1` or `db:5433`.
@@ -37,7 +37,7 @@ pub(super) fn run(cli: &Cli, args: &WaitForArgs) -> Result<Outcome, Error> {
     }
 }
 
-/// Waits, and returns the status of the first dyno that ended with another one than 0.
+/// Waits, and returns the status of the first dyno that ended with a status other than 0.
 fn wait(cli: &Cli, args: &WaitForArgs) -> Result<u8, Failure> {
     let wanted: Vec<WaitFor> = args.dynos.all().map(wait_for).collect();
     let app = RunningApp::find(cli.project_before(), &args.running)?;
@@ -124,7 +124,7 @@ fn until_listening(app: &RunningApp, wanted: &WaitFor, waiting: &mut Waiting<'_>
         }
         let where_to = port.map_or_else(|| "a port".to_owned(), |port| format!("port {port}"));
         if waiting.is_over() {
-            return Err(failure("not_up", format!("`{name}` does not listen on {where_to} in time"), name));
+            return Err(failure("not_up", format!("`{name}` did not listen on {where_to} in time"), name));
         }
         waiting.say(&format!("waiting for {name} to listen on {where_to}"));
         std::thread::park_timeout(pause);

@@ -1,4 +1,4 @@
-//! What to type if the options of a command mean no start, or more than one (S10.2).
+//! What to type if the options of a command match no start, or more than one (S10.2).
 
 use super::running::{Failure, NOT_RUNNING};
 use crate::api::StartDescription;
@@ -6,7 +6,7 @@ use crate::app::{did_you_mean, nearest, some_of};
 use crate::cli::WhichArgs;
 use crate::error::Status;
 
-/// The option that means this start and none of the others.
+/// The option that matches this start and none of the others.
 pub(super) fn option_for(start: &StartDescription, all: &[&StartDescription]) -> String {
     let others = || all.iter().filter(|other| other.session != start.session);
     if others().all(|other| other.procfile != start.procfile) {
@@ -18,11 +18,11 @@ pub(super) fn option_for(start: &StartDescription, all: &[&StartDescription]) ->
     }
 }
 
-/// The error if no start is meant. `starts`: those that run, of any app.
+/// The error if no start matches. `starts`: all running starts, of any app.
 pub(super) fn not_found(which: &WhichArgs, starts: &[StartDescription]) -> Failure {
     let failure = |message: String, hint: String| Failure::new(Status::Unavailable, NOT_RUNNING, message, hint);
     let listed = |known: &[String]| {
-        if known.is_empty() { "no app is running".to_owned() } else { format!("these run: {}", some_of(known)) }
+        if known.is_empty() { "no app is running".to_owned() } else { format!("running now: {}", some_of(known)) }
     };
     if let Some(app) = &which.app {
         let mut known: Vec<String> = starts.iter().map(|start| start.app.clone()).collect();

@@ -1,7 +1,7 @@
 //! `dyno why`: why a dyno is, or is not, running (S10.2).
 //!
-//! Asks the start, and looks itself at what the start does not know: who holds a port, where a dyno listens, and whether
-//! the files of the app have changed. Not here: the words (`why_text`).
+//! Asks the start, and finds out itself what the start does not know: which process holds a port, where a dyno listens,
+//! and whether the files of the app have changed. Not here: the text (`why_text`).
 
 use std::collections::HashSet;
 use std::fs;

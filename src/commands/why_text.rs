@@ -80,7 +80,7 @@ fn headline(dyno: &Explained, now: jiff::Timestamp) -> String {
     }
 }
 
-/// Whether it is not a part of the formation, so that nothing can restart it.
+/// Whether it is a one-off dyno, which cannot be restarted.
 fn runs_once(why: &WhyResource) -> bool {
     why.quantity.is_none()
 }
@@ -276,7 +276,7 @@ next: dyno stop, then dyno start, to read the changed files
     }
 
     #[test]
-    fn s10_2_why_does_not_offer_to_restart_what_runs_once() {
+    fn s10_2_why_does_not_offer_to_restart_a_one_off_dyno() {
         for (stage, headline) in
             [(LifeStage::Stopping, "is being stopped, for 3m"), (LifeStage::Down, "is gone: it was stopped")]
         {

@@ -163,9 +163,9 @@ pub struct DynoSpec {
     pub environment: Environment,
     /// The port that was assigned to it. None: it has none of its own.
     pub port: Option<u16>,
-    /// When it is up.
+    /// What must happen before it is up.
     pub readiness: Readiness,
-    /// The port on which it is expected to listen, also if it is up without that (S6.2).
+    /// The port on which it is expected to listen, even if it counts as up before that (S6.2).
     pub expected_port: Option<u16>,
     /// The working directory.
     pub directory: PathBuf,

@@ -1,14 +1,14 @@
-//! What the processes of a dyno use.
+//! CPU time and memory of dynos.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// What the processes of one dyno use.
+/// The CPU time and memory that the processes of one dyno use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// CPU time since they were started, with that of their children that have ended.
+    /// CPU time since they were started, including that of children that have ended.
     pub cpu: Duration,
-    /// Memory in bytes. What several processes share is counted for each of them.
+    /// Memory in bytes. Memory that several processes share is counted once for each of them.
     pub memory: u64,
 }
 

@@ -134,7 +134,7 @@ impl Blueprint {
         let line = line.trim_ascii();
         let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
         let (word, rest) = line.split_at_checked(end).unwrap_or((line, b""));
-        // A word that the shell would read as its own, such as `time`, is quoted where words are joined.
+        // `join_words` quotes a word that the shell would read as its own, such as `time`.
         let name = word.strip_prefix(b"'").and_then(|word| word.strip_suffix(b"'")).unwrap_or(word);
         let name = std::str::from_utf8(name).ok().and_then(|name| ProcessType::new(name).ok());
         match name.and_then(|name| self.release.procfile.get(&name)) {

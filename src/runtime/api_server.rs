@@ -63,7 +63,7 @@ pub(super) struct ApiServer {
     /// A change was answered, for requests that repeat it.
     pub(super) answered: Notify,
     pub(super) began: Instant,
-    /// Makes numbers of one-off dynos.
+    /// The source of the random numbers of one-off dynos.
     pub(super) random: RandomState,
     pub(super) log_sessions: RefCell<LogSessions>,
     pub(super) archive: LogArchive,

@@ -250,7 +250,7 @@ impl ApiServer {
     }
 }
 
-/// What the dynos use now. Read in a thread of its own: with many processes it takes a while, and the loop must go on.
+/// What the dynos use now. Read in another thread: with many processes it takes a while, and the loop must not block.
 async fn usages(snapshot: &Snapshot) -> Usages {
     let leaders: Vec<i32> = snapshot.rows.iter().filter_map(|row| row.pid).collect();
     if leaders.is_empty() {

@@ -1,5 +1,5 @@
-//! Reads from the kernel's socket tables who listens where (S6.2). Never connects, because a server would see a stray
-//! client.
+//! Reads from the kernel's tables which sockets listen, and where (S6.2). Never connects, because a server would see a
+//! stray client.
 
 #[cfg(test)]
 mod tests;

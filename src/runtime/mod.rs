@@ -123,7 +123,7 @@ pub struct ApiStart {
 
 /// What only a smoke test needs.
 pub struct SmokeStart {
-    /// How long everything must be up, and the command.
+    /// How long all dynos must stay up, and the words of the command.
     pub rules: SmokeRules,
     /// Keeps the last lines of each dyno.
     pub tails: Tails,

@@ -26,18 +26,18 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long to watch a run, unless its boot timeout is longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One run that has not been seen to do what is expected of it.
+/// A run that has not yet been seen to listen, or to answer, as expected.
 struct Watch {
     port: u16,
     check: Option<Arc<HttpCheck>>,
-    /// Sockets that listened on the port before the run.
+    /// Sockets that listened on the port before the run was spawned.
     older: BTreeSet<u64>,
     began: Instant,
     pause: Duration,
-    /// The next look. None: nothing depends on it, the run has not been spawned, or only its answer is missing.
+    /// The next check. None: nothing depends on it, the run has not been spawned, or only its answer is missing.
     next: Option<Instant>,
     is_spawned: bool,
-    /// Whether it is not up before. Otherwise it is watched while a client waits for it.
+    /// Whether the run is not up until then. If false, it is watched only while a client waits for dynos.
     is_awaited: bool,
     /// Set once it listens and must answer.
     probe: Option<Probe>,
@@ -57,7 +57,7 @@ struct Answered {
     answer: HttpAnswer,
 }
 
-/// The runs that have not been seen to do what is expected of them.
+/// The runs that have not yet been seen to listen, or to answer, as expected.
 pub(super) struct ReadinessProbes {
     watches: HashMap<RunId, Watch>,
     patience: Duration,
@@ -133,7 +133,7 @@ impl ReadinessProbes {
         self.watches.remove(&run);
     }
 
-    /// Waits until something was seen. Cancel safe.
+    /// Waits until something has changed. Cancel safe.
     pub(super) async fn next(&mut self) -> Vec<Event> {
         let next_check = self.next_check();
         tokio::select! {
@@ -147,7 +147,7 @@ impl ReadinessProbes {
         }
     }
 
-    /// Looks at every run now, because a decision depends on it.
+    /// Checks every watched run now, because a decision depends on it.
     pub(super) fn look_at_once(&mut self) -> Vec<Event> {
         let now = Instant::now();
         for next in self.watches.values_mut().filter_map(|watch| watch.next.as_mut()) {
@@ -165,7 +165,7 @@ impl ReadinessProbes {
         self.watches.values().filter_map(|watch| watch.next).min()
     }
 
-    /// Looks at the runs that are due.
+    /// Checks the runs that are due.
     fn check(&mut self, now: Instant) -> Vec<Event> {
         if self.next_check().is_none_or(|next| next > now) {
             return Vec::new();
@@ -226,7 +226,7 @@ impl ReadinessProbes {
 }
 
 impl Watch {
-    /// Looks again soon, unless a look is due already.
+    /// Makes a check due now, unless one is scheduled.
     fn wake(&mut self, now: Instant) {
         if self.is_spawned && self.next.is_none() {
             self.pause = FIRST_PAUSE;
@@ -234,7 +234,7 @@ impl Watch {
         }
     }
 
-    /// Does not look at it any more, unless something depends on it.
+    /// Stops checking it, unless something depends on it.
     fn rest_unless(&mut self, is_needed: bool) {
         if !is_needed {
             (self.next, self.probe) = (None, None);

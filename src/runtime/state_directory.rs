@@ -17,7 +17,7 @@ const LOCK: &str = "ports.lock";
 const UNFINISHED: &str = "ports.new";
 /// The most bytes of it that are read.
 const MAX_BYTES: u64 = 4 << 20;
-/// How long to wait for the lock. It is held for the time that a small file needs.
+/// How long to wait for the lock. It is held only while a small file is replaced.
 const LOCKS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The directory. It may not exist yet.
@@ -45,10 +45,10 @@ impl StateDirectory {
         bytes
     }
 
-    /// Replaces what is known about checkouts. `change`: the old content to the new one; None keeps it.
+    /// Replaces what is known about checkouts. `change`: turns the old content into the new one; None keeps the old.
     ///
     /// # Errors
-    /// It cannot be written, and is unchanged.
+    /// The file cannot be replaced, and is unchanged.
     pub fn change_checkouts(&self, change: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         let _lock = self.lock()?;

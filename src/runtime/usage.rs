@@ -77,8 +77,8 @@ mod tests {
 
     use super::*;
 
-    /// Starts this line as the leader of a dyno below another process, and returns what both use once it has said `ready`.
-    /// Asked for as well: a leader that does not exist.
+    /// Runs this line as the leader of a dyno below another process. Returns its usage once it has printed `ready`, and
+    /// that of a leader that does not exist.
     #[expect(clippy::disallowed_methods, reason = "a process to look at")]
     fn usages_below(line: &str) -> (Usage, Usage) {
         let mut command = Command::new("sh");

@@ -47,16 +47,16 @@ pub(crate) struct Settings {
     pub(crate) streams: StreamSettings,
     /// The shell of every command. Bash first sources the profile of the app (S3.3).
     pub(crate) shell: Shell,
-    /// What the app and this start are called.
+    /// The names of the app and of this start.
     pub(crate) names: NameSettings,
 }
 
-/// What the app and this start are called (S10.1, S10.3).
+/// The names of the app and of this start (S10.1, S10.3).
 #[derive(Debug, Default)]
 pub(crate) struct NameSettings {
     /// The name of the app. None: that of its directory.
     pub(crate) app: Option<String>,
-    /// The name of a start that runs beside another one of the same app.
+    /// The value of `--name`: this start runs beside another one of the same app.
     pub(crate) copy: Option<String>,
 }
 

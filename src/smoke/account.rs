@@ -29,7 +29,7 @@ struct Track {
 pub(super) struct Account {
     /// The release phase and the formation, in start order.
     dynos: Vec<DynoName>,
-    /// The ports of those that are expected to listen.
+    /// The ports of those that must listen before they are up.
     ports: BTreeMap<DynoName, u16>,
     /// Every run that may still have processes.
     runs: BTreeMap<RunId, DynoName>,
@@ -66,7 +66,7 @@ impl Account {
         self.runs.iter().find(|(_, of)| *of == dyno).map(|(run, _)| *run)
     }
 
-    /// The port of a run that is expected to listen, if it is a run of this dyno.
+    /// The port of a run that must listen, if it is a run of this dyno.
     pub(super) fn base_port(&self, run: RunId, base: Option<&DynoName>) -> Option<u16> {
         let dyno = self.runs.get(&run).filter(|dyno| Some(*dyno) == base)?;
         self.ports.get(dyno).copied()

@@ -200,11 +200,10 @@ impl Cause {
         }
     }
 
-    /// What to type if the exit was intended.
-    /// `listens`: whether a dyno is expected to listen.
+    /// What to type if the exit was intended. `listens`: whether a dyno must listen.
     pub(super) fn hint(&self, listens: impl Fn(&DynoName) -> bool) -> Option<String> {
         match self {
-            // A type that is expected to listen is not meant to exit.
+            // A type that must listen is not meant to exit.
             Self::DynoEnded {
                 dyno,
                 how: RunEnd::Exit(ExitStatus::Code(0)),
@@ -251,7 +250,7 @@ impl NotUp {
     }
 
     /// Whether it listens on its own port.
-    pub(super) fn is_answering(&self) -> bool {
+    pub(super) fn listens_on_own_port(&self) -> bool {
         match self.why {
             Obstacle::NotUp(WhyNotUp::NotAnswering { .. }) => true,
             Obstacle::NotUp(WhyNotUp::NotStarted | WhyNotUp::NotListening { .. })

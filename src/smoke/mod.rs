@@ -6,10 +6,11 @@
 //!             (and answer)     within that time      nothing is left
 //! ```
 //!
-//! A client of the [`Supervisor`], which decides about each dyno like in any start: the first one that exits stops all
+//! A client of the [`Supervisor`], which decides about each dyno as in any start: the first one that exits stops all
 //! others. The smoke test sees every event with its effects and the snapshot after it, and answers with commands: run the
-//! test command, stop everything. It adds when all are up, and what an exit means for the status (S11). Pure. Not here:
-//! the dynos that must come up (`waiting`), the text of a reason (`cause`), and the record of each dyno (`account`).
+//! test command, stop everything. It decides when all are up, and what an exit means for the status (S11). Pure. Not
+//! here: the dynos that must come up (`waiting`), the text of a reason (`cause`), and the record of each dyno
+//! (`account`).
 
 mod account;
 mod cause;
@@ -77,7 +78,8 @@ pub struct Smoke {
 }
 
 impl Smoke {
-    /// The supervisor of a plan, and the smoke test of it. Both wait for [`Event::Boot`]. No dyno is ever restarted.
+    /// Creates the supervisor of a plan, and the smoke test that uses it. Both wait for [`Event::Boot`]. No dyno is
+    /// ever restarted.
     #[must_use]
     pub fn new(plan: Plan, policy: Policy, rules: SmokeRules) -> (Supervisor, Self) {
         // If the whole formation exits as allowed, the smoke test continues: the command is still to come.
@@ -128,7 +130,7 @@ impl Smoke {
         self.seen.phase == StartPhase::Stopping
     }
 
-    /// What follows from an event. `effects`, `after`: what the supervisor made of it.
+    /// How the smoke test reacts to an event. `effects`, `after`: the effects and the snapshot that the event led to.
     fn observe(&mut self, event: &Event, effects: &[Effect], after: Snapshot, now: Now) -> Reaction {
         let subject = self.account.dyno_of(event).cloned();
         let waiting = self.waiting();

@@ -18,12 +18,12 @@ const NEXT_LINE: Duration = Duration::from_secs(10);
 pub(super) struct Progress {
     began: Duration,
     due: Duration,
-    look: Look,
+    lookup: Lookup,
 }
 
 /// The lookup for the next line.
 #[derive(Debug, Clone)]
-enum Look {
+enum Lookup {
     NotYet,
     /// The ports found so far. They arrive before the next tick.
     Started(BTreeMap<RunId, u16>),
@@ -44,7 +44,7 @@ pub(super) enum ProgressStep {
 
 impl Progress {
     pub(super) fn new(began: Duration) -> Self {
-        Self { began, due: began.saturating_add(FIRST_LINE), look: Look::NotYet }
+        Self { began, due: began.saturating_add(FIRST_LINE), lookup: Lookup::NotYet }
     }
 
     /// When to call [`step`](Self::step) again.
@@ -60,11 +60,11 @@ impl Progress {
 
     /// Records that a run listens on a port that is not its own.
     pub(super) fn note_other_port(&mut self, run: RunId, port: u16) {
-        match &mut self.look {
-            Look::Started(elsewhere) => {
+        match &mut self.lookup {
+            Lookup::Started(elsewhere) => {
                 elsewhere.insert(run, port);
             }
-            Look::NotYet => {}
+            Lookup::NotYet => {}
         }
     }
 
@@ -73,12 +73,12 @@ impl Progress {
         if now < self.due {
             return ProgressStep::Nothing;
         }
-        match std::mem::replace(&mut self.look, Look::NotYet) {
-            Look::NotYet => {
-                self.look = Look::Started(BTreeMap::new());
+        match std::mem::replace(&mut self.lookup, Lookup::NotYet) {
+            Lookup::NotYet => {
+                self.lookup = Lookup::Started(BTreeMap::new());
                 ProgressStep::FindListeners
             }
-            Look::Started(elsewhere) => {
+            Lookup::Started(elsewhere) => {
                 // If several lines are due, for example after the machine slept, one is enough.
                 let missed = (now.saturating_sub(self.due).as_secs() / NEXT_LINE.as_secs()).try_into();
                 let due = self.due.saturating_add(NEXT_LINE.saturating_mul(missed.unwrap_or(u32::MAX)));

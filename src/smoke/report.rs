@@ -1,4 +1,4 @@
-//! The result of a smoke: its phases, its dynos, its status and the reason for it.
+//! The result of a smoke test: its phases, its dynos, its status and the reason for it.
 //!
 //! A plain value that is written in several forms (for people, programs and CI services). Nothing is decided from it.
 //! All times are measured from the start of the smoke test. Apart from them, a repeated smoke test gives the same report.

@@ -14,7 +14,7 @@ pub enum Step {
     Begin(SmokePhase),
 }
 
-/// What a smoke test makes of one event.
+/// How a smoke test reacts to one event.
 #[derive(Debug, Default)]
 pub(super) struct Reaction {
     /// The runs whose other ports are looked up, before the effects stop them.
@@ -23,7 +23,7 @@ pub(super) struct Reaction {
     pub(super) phases: Vec<(usize, SmokePhase)>,
     /// What to show.
     pub(super) notice: Option<Notice>,
-    /// What is asked of the supervisor.
+    /// The command for the supervisor.
     pub(super) command: Option<Command>,
 }
 
@@ -58,7 +58,7 @@ impl Smoke {
     fn step(&self, effect: Effect) -> Option<Step> {
         match effect {
             Effect::Finish(outcome) => Some(Step::Effect(Effect::Finish(self.outcome(outcome)))),
-            // The snapshot shows what became of it.
+            // The snapshot shows the result.
             Effect::Reply { request: OWN_REQUEST, .. } => None,
             Effect::Reply { .. }
             | Effect::Spawn(_)

@@ -13,7 +13,7 @@ use super::progress::ProgressStep;
 use super::turn::Reaction;
 
 impl Smoke {
-    /// Takes note of what the snapshot does not show.
+    /// Records what the snapshot does not show.
     pub(super) fn note(&mut self, event: &Event) {
         match event {
             Event::Resumed { paused_for } => self.postpone(*paused_for),
@@ -97,11 +97,12 @@ impl Smoke {
     }
 }
 
-/// The runs that were not seen to listen when everything had to stop, apart from those that the supervisor looks at.
+/// The runs that did not listen on their own port when everything had to stop, apart from those that the supervisor has
+/// looked up.
 pub(super) fn other_ports_to_find(cause: &Cause, effects: &[Effect]) -> Vec<RunId> {
     let Cause::NotUp { dynos, .. } = cause else { return Vec::new() };
     let is_looked_at = |run: RunId| effects.contains(&Effect::FindListener { run });
-    let runs = dynos.iter().filter(|not_up| !not_up.is_answering()).map(|not_up| not_up.run);
+    let runs = dynos.iter().filter(|not_up| !not_up.listens_on_own_port()).map(|not_up| not_up.run);
     runs.filter(|run| !is_looked_at(*run)).collect()
 }
 

@@ -71,7 +71,7 @@ pub struct DynoLife {
     pub expected_port: Option<u16>,
     /// Whether its run has been seen listening on that port.
     pub listens: bool,
-    /// Whether its run has been seen to do all that is expected of it: listen, and perhaps answer.
+    /// Whether its run has been seen to do all that is expected of it: listen, and answer if it must.
     pub ready: bool,
     /// The last ends of runs, newest first.
     pub ends: Vec<PastRun>,
@@ -80,8 +80,8 @@ pub struct DynoLife {
 }
 
 impl DynoLife {
-    /// Whether it does what is expected of it: nothing, or listen and perhaps answer. For clients that wait, a dyno is not up
-    /// before (S6.2).
+    /// Whether it listens, and answers if it must; true if it is not expected to. For clients that wait, a dyno is not
+    /// up before that (S6.2).
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ready || self.expected_port.is_none()

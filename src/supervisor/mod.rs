@@ -13,7 +13,7 @@
 //! | Spawned | Booting or Up | - | - | records the pid | - | - |
 //! | `SpawnFailed` | crash, 126 | - | - | ended | - | - |
 //! | Ready | - | Up | - | - | - | - |
-//! | `NotAnswering` | - | shown once per answer | - | - | - | - |
+//! | `NotAnswering` | - | each wrong answer is shown once | - | - | - | - |
 //! | `NotReady` | - | Up if there is no boot timeout | - | - | - | - |
 //! | `ListensElsewhere` | - | - | - | reported | reported | - |
 //! | `DebuggerPrompt` | - | reported once | reported once | - | - | - |

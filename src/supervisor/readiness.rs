@@ -13,7 +13,7 @@ use super::dyno_state::DynoState;
 use super::slot::{Slot, Turn};
 use super::{HttpAnswer, HttpSilence, NoticeKind, Supervisor};
 
-/// What a booting run has to do next.
+/// What a booting run must still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaited {
     /// Listen on its port.
@@ -22,7 +22,7 @@ pub(super) enum Awaited {
     Answer { last: Option<HttpAnswer> },
 }
 
-/// Why a dyno that is starting is not up yet: `web.1` …
+/// Why a dyno that is starting is not up yet. The text follows the name of the dyno: `web.1 has not started yet`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhyNotUp {
     /// Its program does not run yet, and need not listen.
@@ -98,7 +98,7 @@ impl Supervisor {
                     slot.notify(NoticeKind::WrongAnswer { why: why.to_string() }, turn);
                 }
             }
-            // It is up for other reasons, is ending or has ended, or need not answer.
+            // It is already up, is ending or has ended, or need not answer.
             DynoState::Booting { .. }
             | DynoState::Starting { .. }
             | DynoState::Up { .. }
@@ -139,7 +139,7 @@ impl Supervisor {
             DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
                 slot.notify(NoticeKind::ListensElsewhere { port, given: slot.spec.readiness.port() }, turn);
             }
-            // No boot timeout has passed, or the run is over.
+            // No boot timeout has passed, or the run has ended.
             DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {}
         }
     }

@@ -4,8 +4,8 @@
 //! |---|---|---|---|---|
 //! | `Scale` | the formation that will boot | dynos are added and removed | refused | refused |
 //! | `Restart` | refused | dynos are replaced or started | refused | refused |
-//! | `Stop`, all | everything is stopped | everything is stopped | accepted, changes nothing | refused |
-//! | `Stop`, some | refused | dynos are stopped | accepted, changes nothing | refused |
+//! | `Stop`, all | everything is stopped | everything is stopped | accepted, can shorten the grace | refused |
+//! | `Stop`, some | refused | dynos are stopped | accepted, can shorten the grace | refused |
 //! | `Run`, `RunOneOff` | refused | the dyno is started | refused | refused |
 //! | `Shutdown` | everything is stopped | everything is stopped | accepted, changes nothing | refused |
 
@@ -213,7 +213,7 @@ impl Supervisor {
     fn run_spec(&mut self, spec: Arc<DynoSpec>, turn: &mut Turn) -> Result<Reply, Refusal> {
         let dyno = spec.dyno.clone();
         if self.slots.iter().any(|slot| slot.spec.dyno == dyno) {
-            return Err(Refusal::Impossible { dyno, why: "there is a dyno of that name".to_owned() });
+            return Err(Refusal::Impossible { dyno, why: "there is already a dyno with that name".to_owned() });
         }
         self.start_one_off(spec, turn);
         Ok(Reply::Started(dyno))

@@ -39,7 +39,7 @@ impl Turn {
         self.effects.push(effect);
     }
 
-    /// Formation-wide notices come after everything that this dyno has written.
+    /// Puts formation-wide notices after everything that this dyno has written.
     pub(super) fn put_after(&mut self, dyno: Option<DynoName>) {
         self.subject = dyno;
     }

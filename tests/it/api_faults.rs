@@ -1,4 +1,5 @@
-//! Rude clients, odd directories and unlucky moments: a clear error or a defined result, and the dynos run on (S10.1 to S10.3).
+//! Rude clients, odd directories and unlucky moments: the result is defined or a clear error, and the dynos keep
+//! running (S10.1 to S10.3).
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,7 +15,7 @@ use crate::harness::{App, Ended, Finished, Running, error, until};
 
 const TWO: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
 
-/// A release command that goes on when the test wants it, and a dyno that ends when the test wants it.
+/// A release command that continues, and a dyno that ends, only when the test says so.
 const SLOW: &str = "release: echo releasing; read line <release\nweb: trap 'read line <stop; exit' TERM; echo up; while :; do sleep 1000 & wait; done\n";
 
 /// Starts the app and waits until its dynos are up.
@@ -52,7 +53,7 @@ fn connect(app: &App) -> UnixStream {
     UnixStream::connect(&sockets[0]).unwrap()
 }
 
-/// Sends these bytes, as far as they are taken, and returns the status of the answer.
+/// Sends as many of these bytes as the server reads, and returns the status of the answer.
 fn answered(app: &App, bytes: &[u8]) -> String {
     let mut stream = connect(app);
     let _ = stream.write_all(bytes);
@@ -73,7 +74,7 @@ fn s10_3_rude_clients_leave_the_dynos_alone() {
 
     // 1,000 connections, 200 of them at a time.
     for _ in 0..5 {
-        let half: Vec<UnixStream> = (0..200)
+        let unfinished: Vec<UnixStream> = (0..200)
             .map(|_| {
                 let mut stream = connect(&app);
                 let _ = stream.write_all(b"PATCH /apps/app/formation HTTP/1.1\r\ncontent-length: 50\r\n\r\n{");
@@ -81,7 +82,7 @@ fn s10_3_rude_clients_leave_the_dynos_alone() {
             })
             .collect();
         assert_eq!(answered(&app, b"GET /account HTTP/1.1\r\n\r\n"), "200");
-        drop(half);
+        drop(unfinished);
     }
     let patch = |body: &str| {
         format!("PATCH /apps/app/formation HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
@@ -150,7 +151,7 @@ fn s10_1_files_left_by_kill_9_of_everything_do_no_harm() {
     let app = App::new(TWO);
     let killed = start(&app, []);
     let guardian = Pid::from_raw(killed.guardian());
-    // Otherwise it would clean up.
+    // Otherwise the guardian would clean up.
     kill(guardian, Signal::SIGSTOP).unwrap();
     killed.signal(Signal::SIGKILL);
     kill(guardian, Signal::SIGKILL).unwrap();
@@ -180,7 +181,7 @@ fn s10_1_a_start_runs_even_if_no_file_can_be_written() {
 }
 
 #[test]
-fn s10_1_of_many_starts_at_the_same_moment_one_runs() {
+fn s10_1_of_many_starts_at_the_same_moment_only_one_runs() {
     let app = App::new(TWO);
 
     let mut starts: Vec<Running> = (0..6).map(|_| app.dyno(["start", "web"]).spawn()).collect();
@@ -221,7 +222,7 @@ fn s10_2_during_shutdown_everything_but_stop_is_refused() {
     let app = App::new(SLOW).fifo("release").fifo("stop");
     let running = app.dyno(["start", "--no-release", "-t", "1000"]).spawn();
     running.until_shown("| up\n");
-    // It waits for the end.
+    // `stop` waits for the end of the app.
     let first = app.dyno(["stop"]).spawn();
     first.until_shown("stopping: web.1");
 

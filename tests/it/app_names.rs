@@ -1,4 +1,4 @@
-//! What an app is called, and how commands find it by that name (S10.1 to S10.3).
+//! How an app gets its name, and how commands find it by that name (S10.1 to S10.3).
 
 use std::fs;
 use std::path::Path;
@@ -69,7 +69,7 @@ fn s10_3_the_second_checkout_of_one_name_gets_a_name_of_its_own() {
 }
 
 #[test]
-fn s10_3_app_and_foreman_file_name_the_app() {
+fn s10_3_the_app_option_and_the_foreman_file_set_the_name() {
     let app = App::new(TWO).file(".foreman", "app: My Shop\n");
     let running = start(&app, &app.path(""), ["web"]);
     assert_eq!(ps(&app, &["-a", "my-shop"]), ["my-shop/web.1"]);
@@ -79,7 +79,7 @@ fn s10_3_app_and_foreman_file_name_the_app() {
     assert_eq!(ps(&app, &[]), ["store/web.1"]);
     assert_eq!(remembered(&app), "- store ROOT\n");
     stop(&app, &[], running);
-    let hint = "write a name of up to 40 characters a-z 0-9 and `-`";
+    let hint = "write a name of up to 40 characters a-z 0-9 and `-`, without a leading `-`";
     app.refuses(&["start", "--app", "My Shop"], 2, &error("`My Shop` is not a valid value for `--app`", hint));
     app.refuses(&["start", "--name=-x"], 2, &error("`-x` is not a valid value for `--name`", hint));
 }
@@ -153,16 +153,16 @@ fn s10_1_a_named_start_runs_the_same_types_a_second_time() {
 }
 
 #[test]
-fn s10_2_an_app_that_does_not_run_is_an_error_that_says_what_does() {
+fn s10_2_an_app_that_does_not_run_is_an_error_listing_those_that_do() {
     let app = App::new(TWO);
     app.refuses(&["ps", "-a", "shop"], 69, &error("no app `shop` is running", "no app is running"));
     let running = start(&app, &app.path(""), ["web"]);
 
     let misses = |args: &[&str], fact: &str, hint: &str| app.refuses(args, 69, &error(fact, hint));
     misses(&["ps", "-a", "apps"], "no app `apps` is running", "did you mean `app`?");
-    misses(&["stop", "-a", "zzz"], "no app `zzz` is running", "these run: `app`");
+    misses(&["stop", "-a", "zzz"], "no app `zzz` is running", "running now: `app`");
     misses(&["ps", "--name", "x"], "no app with `--name x` is running here", "`dyno start --name x` starts one");
-    let hint = format!("these run: `{} (app)`", running.main());
+    let hint = format!("running now: `{} (app)`", running.main());
     misses(&["ps", "--run", "1"], "no `dyno` with the process id 1 is running", &hint);
     let hint = "write the process id of a `dyno start`, such as 4711";
     app.refuses(&["ps", "--run", "x"], 2, &error("`x` is not a valid value for `--run`", hint));
@@ -170,7 +170,7 @@ fn s10_2_an_app_that_does_not_run_is_an_error_that_says_what_does() {
 }
 
 #[test]
-fn s10_1_of_several_runs_without_a_lock_one_has_to_be_named() {
+fn s10_1_of_several_starts_without_a_lock_one_must_be_chosen() {
     let app = App::new("worker: exec sleep 1000\n");
     let runs = [(); 2].map(|()| app.called("foreman", ["start"]).spawn());
     for run in &runs {

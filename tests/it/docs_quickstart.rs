@@ -52,7 +52,7 @@ fn the_first_screen_in_the_readme_is_real_output() {
     assert_eq!(finished.stdout().lines().count(), screen.lines().count());
 }
 
-/// The text without what differs each time: times, process ids, and in the rows of `ps` age, CPU time and memory.
+/// The text without the parts that vary: times, process ids, and in the rows of `ps` age, CPU time and memory.
 fn without_variable_parts(text: &str) -> String {
     let row = |line: &str| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
         [dyno, "up", _, _, port, _, _, restarts, command] => format!("{dyno} up {port} {restarts} {command}\n"),

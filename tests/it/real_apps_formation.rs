@@ -13,7 +13,7 @@ fn s10_3_an_app_is_listed_changed_followed_and_stopped_from_other_panes() {
     let procfile = "web: exec python3 -u -m http.server --bind 127.0.0.1 $PORT\n\
                     worker: exec node -e 'console.log(process.env.DYNO + \" works\"); setInterval(() => {}, 1000)'\n";
     let window = Window::open(App::new(procfile).file("hello", "hello\n"));
-    let is_on = |pane| window.choose(pane);
+    let go_to = |pane| window.choose(pane);
 
     window.line("dyno start -p 36000 --no-timestamps");
     window.until("worker.1 | worker.1 works");
@@ -29,7 +29,7 @@ fn s10_3_an_app_is_listed_changed_followed_and_stopped_from_other_panes() {
     window.line("dyno logs -t -n 1");
     window.until("| ");
 
-    is_on(COMMANDS);
+    go_to(COMMANDS);
     window.line("clear; dyno scale worker=2 --wait && dyno ps worker.2");
     window.until("worker.2  up");
     window.expect_status("0");
@@ -41,22 +41,22 @@ fn s10_3_an_app_is_listed_changed_followed_and_stopped_from_other_panes() {
     window.until("b'hello\\n'");
     window.expect_status("0");
 
-    is_on(LOG);
+    go_to(LOG);
     window.until("worker.2 | worker.2 works");
     window.until("web.1    | restart requested: sending SIGTERM");
     window.until("\"GET /hello HTTP/1.1\" 200");
 
-    is_on(COMMANDS);
+    go_to(COMMANDS);
     window.line("clear; dyno stop");
     window.until("stopping: web.1, worker.1, worker.2");
     window.expect_status("0");
     window.line("clear; dyno ps");
     window.until("no app is running here");
     window.expect_status("69");
-    is_on(LOG);
+    go_to(LOG);
     window.until("the app has ended");
     window.expect_status("0");
-    is_on(START);
+    go_to(START);
     window.until("worker.2 | terminated by SIGTERM");
     window.expect_status("0");
 }

@@ -94,7 +94,7 @@ fn s10_2_a_detached_dyno_is_stopped_like_any_other() {
     until("it is gone", || names(&app) == ["web.1"]);
     let why = app.dyno(["why", &name]).run();
     assert!(why.stdout().starts_with(&format!("{name} is gone: it was stopped\n")), "{}", why.stdout());
-    // One that is left is stopped with everything else.
+    // One that still runs is stopped with everything else.
     detach(&app, &["exec sleep 1000"]);
     stop(&app, running);
 }
@@ -104,9 +104,9 @@ fn s10_2_options_of_run_and_of_the_platform_are_accepted() {
     let app = App::new(APP);
     let running = start(&app);
 
-    let size =
+    let args =
         ["run:detached", "-s", "standard-1x", "--set", "A=1 2", "--set", "DYNO=other", "--json", "echo $A $DYNO"];
-    let finished = app.dyno(size).run();
+    let finished = app.dyno(args).run();
 
     let dyno: Value = serde_json::from_slice(&finished.stdout).unwrap();
     let name = dyno["name"].as_str().unwrap();
@@ -129,7 +129,7 @@ fn s10_2_options_of_run_and_of_the_platform_are_accepted() {
 }
 
 #[test]
-fn s10_2_without_a_running_app_nothing_is_detached() {
+fn s10_2_run_detach_needs_a_running_app() {
     let app = App::new(APP);
 
     let hint = "`dyno start` starts the app; without `--detach`, `dyno run` needs no running app";
@@ -140,7 +140,7 @@ fn s10_2_without_a_running_app_nothing_is_detached() {
 }
 
 #[test]
-fn s10_2_in_the_release_phase_nothing_is_detached() {
+fn s10_2_run_detach_is_refused_in_the_release_phase() {
     let app = App::new("web: exec sleep 1000\nrelease: echo releasing; read line <go\n").fifo("go");
     let running = app.dyno(["start"]).spawn();
     running.until_shown("releasing");
@@ -169,7 +169,7 @@ fn s10_1_of_two_starts_the_oldest_runs_a_detached_command() {
 }
 
 #[test]
-fn s10_2_a_detached_command_leaves_nothing_after_kill_9() {
+fn s10_2_a_detached_command_leaves_no_process_after_kill_9() {
     let app = App::new(APP).fifo("alive");
     let running = start(&app);
     detach(&app, &["setsid sleep 1000 & exec sleep 1000"]);

@@ -1,4 +1,4 @@
-//! `dyno start --http`: a dyno is up once it answers, like in a smoke test (S6.2, S19.4).
+//! `dyno start --http`: a dyno is up once it answers, as in a smoke test (S6.2, S19.4).
 
 use nix::sys::signal::Signal;
 
@@ -68,11 +68,11 @@ fn s6_5_start_stops_a_dyno_that_does_not_answer_in_time() {
 #[test]
 fn s19_4_start_accepts_the_same_statuses_as_smoke() {
     for options in [&["--http", "/up=204"][..], &["--http", "/up?a=b", "--http-status", "204"]] {
-        let why = if options.len() == 2 { "/up" } else { "/up?a=b" };
+        let path = if options.len() == 2 { "/up" } else { "/up?a=b" };
 
         let finished = not_up("200", options);
 
-        let line = format!("not up within {LIMIT} seconds: it answers GET {why} with 200, not 204");
+        let line = format!("not up within {LIMIT} seconds: it answers GET {path} with 200, not 204");
         assert!(finished.lines_of("web.1").contains(&line), "{:?}", finished.lines_of("web.1"));
     }
 }

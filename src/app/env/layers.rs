@@ -235,7 +235,7 @@ impl Layers {
     }
 }
 
-/// Whether every dyno sets this variable itself, so that nothing else can: processes are found by it (S3.1).
+/// Whether every dyno sets this variable itself and nothing else can: it identifies the processes of the dyno (S3.1).
 #[must_use]
 pub fn is_set_by_dyno(key: &[u8]) -> bool {
     ["DYNO", "PS", DYNO_SESSION].iter().any(|known| known.as_bytes() == key)

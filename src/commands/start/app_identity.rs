@@ -1,4 +1,4 @@
-//! Decides the name of the app that is started (S10.3).
+//! Decides the name of the app that is being started (S10.3).
 
 use std::fs;
 use std::io::Read;
@@ -13,7 +13,7 @@ use crate::runtime::StateDirectory;
 /// The longest `.git` file in bytes.
 const MAX_GIT_FILE: u64 = 64 << 10;
 
-/// What an app is called.
+/// The name of an app.
 pub(super) struct AppIdentity {
     /// The name, unique among the apps of this user.
     pub(super) name: String,
@@ -22,9 +22,10 @@ pub(super) struct AppIdentity {
 }
 
 impl AppIdentity {
-    /// The identity of the app with this root. `asked`: the name from `--app` or `.foreman`. `copy`: what `--name` says.
+    /// The identity of the app with this root. `asked`: the name from `--app` or `.foreman`. `copy`: the value of
+    /// `--name`.
     ///
-    /// Only a `start` claims a name: another tool never writes there, and a smoke test leaves nothing behind.
+    /// Only a `start` claims a name: `foreman` and `honcho` write no such file, and a smoke test leaves nothing behind.
     pub(super) fn of(root: &Path, asked: Option<&str>, copy: Option<&str>, kind: StartKind) -> Self {
         let wanted = asked.map_or_else(|| app_name(root, worktree(root).as_ref()), name_from);
         let GivenName { name, taken_by } = match StateDirectory::find() {
@@ -40,7 +41,7 @@ impl AppIdentity {
     }
 }
 
-/// The name that this root gets, remembered for the next time. If it cannot be, a later start may get another one.
+/// The name that this root gets, remembered for the next start. If it cannot be remembered, the next name may differ.
 fn given(state: &StateDirectory, root: &Path, wanted: &str, kind: StartKind) -> GivenName {
     let mut known = Checkouts::parse(&state.checkouts());
     let mut given = known.name_for(root, wanted, Path::is_dir);
@@ -55,8 +56,8 @@ fn given(state: &StateDirectory, root: &Path, wanted: &str, kind: StartKind) -> 
     given
 }
 
-/// The linked worktree of git that a directory is in: `.git` is a file there, and the directory that it names belongs to
-/// the repository of another worktree. A submodule has such a file, too, but a repository of its own.
+/// The linked worktree of git that a directory is in: `.git` is a file there, and the directory that it names has a
+/// `commondir`, which names the shared repository. A submodule has such a file, too, but no `commondir`.
 fn worktree(root: &Path) -> Option<Worktree> {
     let top = root.ancestors().find(|path| path.join(".git").symlink_metadata().is_ok())?;
     let own = top.join(path_in(&top.join(".git"), b"gitdir: ")?);
@@ -65,13 +66,13 @@ fn worktree(root: &Path) -> Option<Worktree> {
     Some(Worktree { top: top.to_owned(), main })
 }
 
-/// The path that a file of git consists of.
-fn path_in(file: &Path, before: &[u8]) -> Option<PathBuf> {
+/// The path in a file of git that begins with `prefix`.
+fn path_in(file: &Path, prefix: &[u8]) -> Option<PathBuf> {
     if !fs::metadata(file).ok()?.is_file() {
         return None;
     }
     let mut bytes = Vec::new();
     fs::File::open(file).ok()?.take(MAX_GIT_FILE).read_to_end(&mut bytes).ok()?;
-    let path = bytes.strip_prefix(before)?.trim_ascii_end();
+    let path = bytes.strip_prefix(prefix)?.trim_ascii_end();
     (!path.is_empty()).then(|| PathBuf::from(std::ffi::OsStr::from_bytes(path)))
 }

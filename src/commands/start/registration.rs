@@ -1,7 +1,7 @@
 //! Makes a start known to commands: its description, its lock and its socket (S10.1).
 //!
-//! Decides the name of the app and which starts prevent others from starting the same process types. Not here: how locks
-//! and sockets work (`runtime`).
+//! Decides which starts prevent others from starting the same process types. Not here: the name of the app
+//! (`app_identity`), and how locks and sockets work (`runtime`).
 
 use std::env;
 use std::io;

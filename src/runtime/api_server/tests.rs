@@ -321,7 +321,7 @@ fn s10_3_a_client_that_reads_nothing_is_cut_off() {
 }
 
 #[test]
-fn s10_3_clients_that_go_in_the_middle_of_an_answer_leave_nothing() {
+fn s10_3_clients_that_disconnect_during_an_answer_leave_nothing() {
     with_server(|server| async move {
         for _ in 0..2 * MAX_CONNECTIONS {
             let mut stream = server.connect().await;

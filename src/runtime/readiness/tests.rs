@@ -1,4 +1,4 @@
-//! When a run is seen to be up, and how often it is looked at.
+//! When a run is seen to be up, and how often it is checked.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -26,12 +26,12 @@ fn spec(port: u16, readiness: Readiness) -> DynoSpec {
     }
 }
 
-/// Its run has answered with this status.
+/// The watched run has answered with this status.
 fn answered(status: u16) -> Answered {
     Answered { run: RunId(1), address: LOOPBACK, answer: HttpAnswer::Status(status) }
 }
 
-/// The run of a dyno that was spawned and must listen on this port.
+/// Watches a run that must listen on this port.
 fn listening(probes: &mut ReadinessProbes, port: u16) {
     watched(probes, &spec(port, Readiness::Listens { port }));
 }
@@ -81,7 +81,7 @@ fn s6_2_a_run_that_must_answer_is_ready_once_its_answer_is_accepted() {
 }
 
 #[test]
-fn s6_2_a_run_that_never_answers_is_given_up_after_a_minute() {
+fn s6_2_waiting_for_an_answer_ends_after_a_minute() {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     LocalSet::new().block_on(&tokio, async {
         let mut probes = ReadinessProbes::new(None);
@@ -161,7 +161,7 @@ fn suspension_does_not_shorten_the_wait() {
 }
 
 #[test]
-fn s6_2_a_run_that_nothing_depends_on_is_looked_at_while_a_client_waits() {
+fn s6_2_a_run_that_nothing_depends_on_is_checked_while_a_client_waits() {
     let mut probes = ReadinessProbes::new(None);
     watched(&mut probes, &spec(1, Readiness::Runs));
     let now = Instant::now();
@@ -178,7 +178,7 @@ fn s6_2_a_run_that_nothing_depends_on_is_looked_at_while_a_client_waits() {
 }
 
 #[test]
-fn s6_2_a_run_that_did_not_listen_in_time_is_looked_at_again_for_a_client() {
+fn s6_2_a_run_that_did_not_listen_in_time_is_checked_again_for_a_client() {
     let mut probes = ReadinessProbes::new(None);
     check_until_it_gives_up(&mut probes);
 

@@ -1,4 +1,4 @@
-//! Event histories of a smoke: each test feeds events and compares the effects, written as lines of text.
+//! Event histories of a smoke test: each test feeds events and compares the effects, written as lines of text.
 
 mod failures;
 mod progress;
@@ -16,7 +16,7 @@ use crate::supervisor::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A start and the smoke test of it.
+/// A supervisor and the smoke test that uses it.
 #[derive(Clone)]
 struct Tested {
     supervisor: Supervisor,
@@ -59,7 +59,7 @@ fn rules() -> SmokeRules {
     SmokeRules { settle: SECOND, base: Some(spec("web.1").dyno.clone()), words: vec!["npm".into(), "test".into()] }
 }
 
-/// The same plan, if whatever must listen must also answer.
+/// The same plan, but dynos that must listen must also answer.
 fn probing(plan: Plan) -> Plan {
     let check = Arc::new(HttpCheck::new("/health", None).unwrap());
     let answering = |spec: &Arc<DynoSpec>| match spec.readiness.port() {
@@ -98,7 +98,7 @@ fn feed(smoke: &mut Tested, event: Event, now: Now) -> Vec<String> {
     smoke.handle(event, now).iter().filter_map(step_line).collect()
 }
 
-/// One step as a line: `-- boot`, or an effect like in the tests of the supervisor.
+/// One step as a line: `-- boot`, or an effect as in the tests of the supervisor.
 fn step_line(step: &Step) -> Option<String> {
     match step {
         Step::Effect(effect) => line(effect, NoticeStyle::Plain),

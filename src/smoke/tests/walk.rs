@@ -72,7 +72,7 @@ impl Episode {
         }
     }
 
-    /// Nothing is shown after the output of a dyno that was removed or never started.
+    /// Nothing is shown after the output of a dyno that was removed.
     fn must_be_showable(&self, effect: &Effect) {
         let Effect::Notify(Notice { about: About::Dyno(dyno) | About::Formation { after: Some(dyno) }, .. }) = effect
         else {

@@ -71,13 +71,13 @@ pub(crate) fn spec(name: &str) -> Arc<DynoSpec> {
     })
 }
 
-/// The same dyno, if it must listen on port 5000 + its index before it is up.
+/// The same dyno, but it must listen on port 5000 + its index before it is up.
 pub(crate) fn listening(spec: &DynoSpec) -> Arc<DynoSpec> {
     let port = 5000 + u16::try_from(spec.dyno.index).unwrap();
     Arc::new(DynoSpec { readiness: Readiness::Listens { port }, expected_port: Some(port), ..spec.clone() })
 }
 
-/// The same plan, if its web dynos must listen before they are up.
+/// The same plan, but its web dynos must listen before they are up.
 fn awaiting_web(plan: Plan) -> Plan {
     let dyno = |spec: &Arc<DynoSpec>| {
         if spec.dyno.process_type.as_str() == "web" { listening(spec) } else { Arc::clone(spec) }

@@ -17,7 +17,7 @@ pub(super) enum Ask {
     Restart(Which),
     Stop(Which),
     RunOneOff,
-    /// A one-off dyno that is specified already.
+    /// A one-off dyno with a complete specification.
     Run,
     Shutdown,
 }
@@ -128,9 +128,10 @@ impl Model {
                 let number = (4711..9_999).find(|number| !is_taken(number)).unwrap();
                 Ok(self.start_one_off(number, now))
             }
-            Command::Run(spec) if self.present().any(|dyno| dyno.name == spec.dyno) => {
-                Err(Refusal::Impossible { dyno: spec.dyno.clone(), why: "there is a dyno of that name".to_owned() })
-            }
+            Command::Run(spec) if self.present().any(|dyno| dyno.name == spec.dyno) => Err(Refusal::Impossible {
+                dyno: spec.dyno.clone(),
+                why: "there is already a dyno with that name".to_owned(),
+            }),
             Command::Run(spec) => Ok(self.start_one_off(spec.dyno.index, now)),
         }
     }

@@ -46,7 +46,7 @@ pub(super) struct Run {
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by one rule")]
 pub(super) struct Model {
     pub(super) policy: Policy,
-    /// The types that are up once they listen, and perhaps answer.
+    /// The types that are up once they listen, and answer if they must.
     pub(super) ready: Vec<ProcessType>,
     pub(super) dynos: Vec<Dyno>,
     /// Runs that, as far as the supervisor knows, still have processes.

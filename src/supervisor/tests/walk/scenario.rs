@@ -14,7 +14,7 @@ pub(super) const TYPES: [&str; 3] = ["web", "worker", "job"];
 
 pub(super) struct Scenario {
     pub(super) plan: Plan,
-    /// The types that are up once they listen, and perhaps answer.
+    /// The types that are up once they listen, and answer if they must.
     pub(super) ready: Vec<ProcessType>,
     pub(super) policy: Policy,
     /// At the end processes die only of SIGKILL.
