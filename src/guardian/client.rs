@@ -1,4 +1,4 @@
-//! The guardian as seen from `dyno`: sends requests and receives reports.
+//! The guardian as seen from `dyno`: sends requests and receives messages.
 //!
 //! Sending and receiving never block: requests that the socket does not accept yet wait in a queue, so the two
 //! processes cannot deadlock. The caller (`runtime`) waits until the socket is ready and calls [`Guardian::flush`] and
@@ -16,74 +16,18 @@ use nix::unistd::{ForkResult, Pid};
 
 use super::limits::Limits;
 use super::process;
-use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, Request, SignalOrder, Stage};
+use super::protocol::{HEADER_BYTES, Header, MAX_PAYLOAD_BYTES, Message, NO_RUN, Request, frame};
+use super::spawn_failure::too_long;
 use super::spawn_request::spawn_request;
 use super::sweep::{Spared, Survivor, sweep};
 use super::sys;
 use super::terminal_modes::TerminalModes;
 use crate::error::Status;
-use crate::model::{DynoSpec, ExitStatus, LeftRunning, RunId, SpawnSpec};
+use crate::model::{RunId, RunOrder, SpawnFailure, SpawnSpec};
 
 /// How long the guardian may take to exit after its socket is shut down: 2 seconds, after which a process is
 /// treated as unkillable, plus one second.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// The run in the frame of a request that concerns no run.
-const NO_RUN: RunId = RunId(0);
-
-/// Why a process was not started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SpawnError {
-    stage: Stage,
-    errno: Errno,
-}
-
-impl SpawnError {
-    /// The reason in words. `spec`: the dyno that was to be started.
-    #[must_use]
-    pub fn describe(&self, spec: &DynoSpec) -> String {
-        let reason = self.errno.desc();
-        match (self.stage, self.errno) {
-            (Stage::Fork, errno) => format!("cannot start another process: {}", fork_failure(errno)),
-            (Stage::Directory, _) => format!("cannot enter the directory `{}`: {reason}", spec.directory.display()),
-            (Stage::Exec, Errno::E2BIG) => {
-                format!("the command line and the environment together are too long for the system ({reason})")
-            }
-            (Stage::Exec, _) => format!("cannot execute `{}`: {reason}", spec.launch.shell().path()),
-            (Stage::Setup, _) => format!("cannot prepare the process: {reason}"),
-        }
-    }
-}
-
-/// Why a process could not be started, in words.
-#[must_use]
-pub fn fork_failure(errno: Errno) -> &'static str {
-    if errno == Errno::EAGAIN { "the process limit of this user or system is reached" } else { errno.desc() }
-}
-
-/// An event that the guardian reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
-    /// The program of the run was executed. The number is the pid of the leader.
-    Spawned(RunId, i32),
-    /// The process could not be started. No process of the run is left.
-    SpawnFailed(RunId, SpawnError),
-    /// The leader exited and left these processes running. The list is empty if the run was asked to stop.
-    Exited(RunId, ExitStatus, Vec<LeftRunning>),
-    /// This run is gone. Its dyno, or another one of these dynos, left this process running.
-    LeftBehind(RunId, Vec<String>, LeftRunning),
-    /// No process of the run is left.
-    Gone(RunId),
-    /// The run was killed 2 s ago, but this process still exists: `pid (command)`.
-    Unkillable(RunId, String),
-    /// The sweep has finished.
-    Swept {
-        /// Number of processes that dynos had left behind. Only children of the guardian are counted, not their children.
-        left: u32,
-        /// Processes that could not be killed.
-        survivors: Vec<String>,
-    },
-}
 
 /// The guardian is gone and its socket is closed, or it sent something that is not a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -138,38 +82,18 @@ impl Guardian {
     /// # Errors
     /// The request is larger than anything that the system could execute. Nothing is sent: the guardian treats such a
     /// frame as the end of `dyno`.
-    pub fn spawn(&mut self, spec: &SpawnSpec, streams: Vec<OwnedFd>) -> Result<(), SpawnError> {
+    pub fn spawn(&mut self, spec: &SpawnSpec, streams: Vec<OwnedFd>) -> Result<(), SpawnFailure> {
         let (kind, payload) = Request::Spawn(spawn_request(&spec.spec)).encode();
         if payload.len() > MAX_PAYLOAD_BYTES {
-            return Err(SpawnError { stage: Stage::Exec, errno: Errno::E2BIG });
+            return Err(too_long());
         }
         self.queue.push_back(Outgoing { frame: frame(spec.run, kind, payload), streams });
         Ok(())
     }
 
-    /// Stops a run: sends `signal` and SIGCONT once to each process, in the order of S6.6 or to `everything` at once.
-    pub fn stop(&mut self, run: RunId, signal: i32, everything: bool) {
-        self.order(run, SignalOrder::Stop { signal, everything });
-    }
-
-    /// Sends the stop signal to all processes of a run that have not received it.
-    pub fn stop_rest(&mut self, run: RunId) {
-        self.order(run, SignalOrder::StopRest);
-    }
-
-    /// Kills the processes of a run, repeatedly until none is left.
-    pub fn kill(&mut self, run: RunId) {
-        self.order(run, SignalOrder::Kill);
-    }
-
-    /// Sends a signal to all processes of a run.
-    pub fn signal(&mut self, run: RunId, signal: i32) {
-        self.order(run, SignalOrder::All(signal));
-    }
-
-    /// Sends a signal to all processes of a run, except to a leader that is our own shell.
-    pub fn signal_sparing_shell(&mut self, run: RunId, signal: i32) {
-        self.order(run, SignalOrder::SpareShell(signal));
+    /// Orders something for the processes of a run.
+    pub fn order(&mut self, run: RunId, order: RunOrder) {
+        self.request(run, &Request::Signal(order), Vec::new());
     }
 
     /// Hands over a terminal whose modes are about to change from `before` to `during`. The guardian restores them if
@@ -183,13 +107,9 @@ impl Guardian {
         self.request(NO_RUN, &Request::ForgetTerminal, Vec::new());
     }
 
-    /// Requests the final sweep: the guardian kills every descendant, sends [`Report::Swept`] and closes the socket.
+    /// Requests the final sweep: the guardian kills every descendant, sends [`Message::Swept`] and closes the socket.
     pub fn sweep(&mut self) {
         self.request(NO_RUN, &Request::Sweep, Vec::new());
-    }
-
-    fn order(&mut self, run: RunId, order: SignalOrder) {
-        self.request(run, &Request::Signal(order), Vec::new());
     }
 
     /// Queues a request of a few bytes.
@@ -231,12 +151,12 @@ impl Guardian {
         }
     }
 
-    /// Appends the reports that have arrived to `reports`, even before an error.
+    /// Appends the messages that have arrived to `messages`, even before an error.
     ///
     /// # Errors
-    /// [`Lost`] if the guardian is gone and all its reports have been returned, or if bytes that are not a report have
+    /// [`Lost`] if the guardian is gone and all its messages have been returned, or if bytes that are not a message have
     /// arrived. Their end could only be guessed, so that a wait for more might never end.
-    pub fn receive(&mut self, reports: &mut Vec<Report>) -> Result<(), Lost> {
+    pub fn receive(&mut self, messages: &mut Vec<Message>) -> Result<(), Lost> {
         let mut buffer = [0; 4096];
         let mut open = true;
         loop {
@@ -252,14 +172,14 @@ impl Guardian {
             }
             break;
         }
-        let before = reports.len();
+        let before = messages.len();
         let mut rest = self.received.as_slice();
-        while let Some((report, after)) = parse(rest)? {
-            reports.push(report);
+        while let Some((message, after)) = parse(rest)? {
+            messages.push(message);
             rest = after;
         }
         self.received = rest.to_vec();
-        if open || reports.len() > before { Ok(()) } else { Err(Lost) }
+        if open || messages.len() > before { Ok(()) } else { Err(Lost) }
     }
 
     /// Does the sweep itself if the guardian is lost or does not answer: kills the guardian, then every descendant of a
@@ -319,37 +239,16 @@ impl AsFd for Guardian {
     }
 }
 
-fn frame(run: RunId, kind: u32, mut payload: Vec<u8>) -> Vec<u8> {
-    let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX), run };
-    let mut frame = header.encode().to_vec();
-    frame.append(&mut payload);
-    frame
-}
-
-/// The first report, and the bytes after it. None: it is not complete yet.
+/// The first message, and the bytes after it. None: it is not complete yet.
 ///
 /// # Errors
-/// [`Lost`]: the bytes are not a report, and more of them would not make one.
-fn parse(bytes: &[u8]) -> Result<Option<(Report, &[u8])>, Lost> {
+/// [`Lost`]: the bytes are not a message, and more of them would not make one.
+fn parse(bytes: &[u8]) -> Result<Option<(Message, &[u8])>, Lost> {
     let Some((head, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
     let header = Header::decode(*head).ok_or(Lost)?;
     let Some((payload, rest)) = rest.split_at_checked(header.payload_bytes as usize) else { return Ok(None) };
-    let run = header.run;
-    let report = match Message::decode(header.kind, payload).ok_or(Lost)? {
-        Message::Spawned { pid } => Report::Spawned(run, pid),
-        Message::SpawnFailed { stage, errno } => {
-            Report::SpawnFailed(run, SpawnError { stage, errno: Errno::from_raw(errno) })
-        }
-        Message::Exited { exit, left } => Report::Exited(run, exit, left),
-        Message::LeftBehind { dynos, process } => Report::LeftBehind(run, dynos, process),
-        Message::Gone => Report::Gone(run),
-        Message::Unkillable { survivor } => Report::Unkillable(run, String::from_utf8_lossy(&survivor).into_owned()),
-        Message::Swept { left, survivors } => {
-            let survivors = String::from_utf8_lossy(&survivors).lines().map(str::to_owned).collect();
-            Report::Swept { left, survivors }
-        }
-    };
-    Ok(Some((report, rest)))
+    let message = Message::decode(header, payload).ok_or(Lost)?;
+    Ok(Some((message, rest)))
 }
 
 #[cfg(test)]

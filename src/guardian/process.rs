@@ -25,7 +25,7 @@ use super::spawn::Spawner;
 use super::sweep::{Spared, sweep};
 use super::sys;
 use super::terminal_modes::RememberedTerminal;
-use crate::model::RunId;
+use crate::model::{RunId, RunReport};
 
 /// Interval between two scans while runs are ending.
 const SCAN_INTERVAL: Duration = Duration::from_millis(20);
@@ -193,16 +193,8 @@ impl GuardianProcess {
     }
 
     fn report(&mut self, findings: Vec<Finding>) -> Result<(), Disconnected> {
-        for finding in findings {
-            let (run, message) = match finding {
-                Finding::Spawned(run, pid) => (run, Message::Spawned { pid: pid.as_raw() }),
-                Finding::SpawnFailed(run, (stage, errno)) => (run, Message::SpawnFailed { stage, errno: errno as i32 }),
-                Finding::Exited(run, exit, left) => (run, Message::Exited { exit, left }),
-                Finding::LeftBehind(run, dynos, process) => (run, Message::LeftBehind { dynos, process }),
-                Finding::Gone(run) => (run, Message::Gone),
-                Finding::Unkillable(run, survivor) => (run, Message::Unkillable { survivor: survivor.into_bytes() }),
-            };
-            self.send(run, &message)?;
+        for (run, report) in findings {
+            self.send(&Message::Run(run, report))?;
         }
         Ok(())
     }
@@ -211,7 +203,7 @@ impl GuardianProcess {
         let started = sys::ticks_since_boot();
         let process = match self.spawner.spawn(request, streams) {
             Ok(process) => process,
-            Err(failure) => return self.report(vec![Finding::SpawnFailed(run, failure)]),
+            Err(failure) => return self.report(vec![(run, RunReport::SpawnFailed(failure.describe(request)))]),
         };
         let is_session = |variable: &&Vec<u8>| variable.starts_with(b"DYNO_SESSION=");
         let session = request.environment.iter().find(is_session).and_then(|text| text.split_last());
@@ -252,10 +244,8 @@ impl GuardianProcess {
                 self.reap();
                 let mut left = 0;
                 super::proc_table::for_each_own_child(|_| left += 1);
-                let survivors: Vec<String> =
-                    sweep(&Spared::default()).into_iter().map(|survivor| survivor.description).collect();
-                let survivors = survivors.join("\n").into_bytes();
-                self.send(run, &Message::Swept { left, survivors })?;
+                let survivors = sweep(&Spared::default()).into_iter().map(|survivor| survivor.description).collect();
+                self.send(&Message::Swept { left, survivors })?;
                 self.flush()?;
                 self.swept = true;
                 Err(Disconnected)
@@ -293,11 +283,8 @@ impl GuardianProcess {
     }
 
     /// Queues a message. It is sent when no more requests are in the socket.
-    fn send(&mut self, run: RunId, message: &Message) -> Result<(), Disconnected> {
-        let (kind, payload) = message.encode();
-        let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX), run };
-        self.outgoing.extend_from_slice(&header.encode());
-        self.outgoing.extend_from_slice(&payload);
+    fn send(&mut self, message: &Message) -> Result<(), Disconnected> {
+        self.outgoing.append(&mut message.encode());
         if self.outgoing.len() < OUTGOING_BYTES { Ok(()) } else { self.flush() }
     }
 

@@ -5,13 +5,15 @@
 //! numbers are in native byte order and there is no version.
 
 use super::terminal_modes::TerminalModes;
-use super::wire::{PayloadReader, put_bytes, put_i32, put_port, put_process, put_u32, some_port};
-use crate::model::{ExitStatus, LeftRunning, RunId};
+use super::wire::{PayloadReader, put_bytes, put_i32, put_port, put_process, put_texts, put_u32, some_port};
+use crate::model::{ExitStatus, RunId, RunOrder, RunReport, SpawnFailure};
 
 /// Size of a header, in bytes.
 pub(super) const HEADER_BYTES: usize = 16;
 /// Largest payload, in bytes: Linux accepts at most 6 MiB of arguments and environment.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 8 << 20;
+/// The run in a frame that concerns no run.
+pub(super) const NO_RUN: RunId = RunId(0);
 /// Maximum number of descriptors in one frame: stdin, stdout, stderr.
 pub(super) const MAX_FDS: usize = 3;
 
@@ -42,34 +44,27 @@ impl Header {
     }
 }
 
+/// A header and the payload after it.
+pub(super) fn frame(run: RunId, kind: u32, mut payload: Vec<u8>) -> Vec<u8> {
+    let header = Header { kind, payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX), run };
+    let mut frame = header.encode().to_vec();
+    frame.append(&mut payload);
+    frame
+}
+
 /// A request from `dyno` to the guardian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Request {
     /// Start a process. Its streams are attached.
     Spawn(SpawnRequest),
     /// Signal the remaining processes of a run.
-    Signal(SignalOrder),
+    Signal(RunOrder),
     /// The attached terminal is about to change its modes. Restore `before` if `dyno` is killed.
     RememberTerminal { before: TerminalModes, during: TerminalModes },
     /// `dyno` has restored the modes.
     ForgetTerminal,
     /// Kill every descendant, report and exit.
     Sweep,
-}
-
-/// Which signal to send, and to which processes of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SignalOrder {
-    /// Send this signal and SIGCONT once to each process, in the order of S6.6 or to everything at once.
-    Stop { signal: i32, everything: bool },
-    /// Send the stop signal to all processes that have not received it.
-    StopRest,
-    /// Send SIGKILL until nothing is left.
-    Kill,
-    /// Send this signal to all processes.
-    All(i32),
-    /// Send this signal to all processes, except to a leader that is our own shell.
-    SpareShell(i32),
 }
 
 /// One process to start.
@@ -102,10 +97,13 @@ const REMEMBER_TERMINAL: u32 = 4;
 const FORGET_TERMINAL: u32 = 5;
 const STOP: u32 = 0;
 const KILL: u32 = 1;
-const ALL: u32 = 2;
-const SPARE_SHELL: u32 = 3;
-const STOP_EVERYTHING: u32 = 4;
-const STOP_REST: u32 = 5;
+const STOP_EVERYTHING: u32 = 2;
+const STOP_REST: u32 = 3;
+const PAUSE: u32 = 4;
+const CONTINUE: u32 = 5;
+const RESIZED: u32 = 6;
+const USR1: u32 = 7;
+const USR2: u32 = 8;
 
 impl Request {
     /// The kind, which goes into the header, and the payload.
@@ -128,12 +126,15 @@ impl Request {
             }
             Self::Signal(order) => {
                 let (how, signal) = match *order {
-                    SignalOrder::Stop { signal, everything: false } => (STOP, signal),
-                    SignalOrder::Stop { signal, everything: true } => (STOP_EVERYTHING, signal),
-                    SignalOrder::StopRest => (STOP_REST, 0),
-                    SignalOrder::Kill => (KILL, 0),
-                    SignalOrder::All(signal) => (ALL, signal),
-                    SignalOrder::SpareShell(signal) => (SPARE_SHELL, signal),
+                    RunOrder::Stop { signal, everything: false } => (STOP, signal),
+                    RunOrder::Stop { signal, everything: true } => (STOP_EVERYTHING, signal),
+                    RunOrder::StopRest => (STOP_REST, 0),
+                    RunOrder::Kill => (KILL, 0),
+                    RunOrder::Pause => (PAUSE, 0),
+                    RunOrder::Continue => (CONTINUE, 0),
+                    RunOrder::Resized => (RESIZED, 0),
+                    RunOrder::Usr1 => (USR1, 0),
+                    RunOrder::Usr2 => (USR2, 0),
                 };
                 put_u32(&mut payload, how);
                 put_i32(&mut payload, signal);
@@ -172,12 +173,15 @@ impl Request {
             SIGNAL => {
                 let (how, signal) = (reader.u32()?, reader.i32()?);
                 let order = match how {
-                    STOP => SignalOrder::Stop { signal, everything: false },
-                    STOP_EVERYTHING => SignalOrder::Stop { signal, everything: true },
-                    STOP_REST => SignalOrder::StopRest,
-                    KILL => SignalOrder::Kill,
-                    ALL => SignalOrder::All(signal),
-                    SPARE_SHELL => SignalOrder::SpareShell(signal),
+                    STOP => RunOrder::Stop { signal, everything: false },
+                    STOP_EVERYTHING => RunOrder::Stop { signal, everything: true },
+                    STOP_REST => RunOrder::StopRest,
+                    KILL => RunOrder::Kill,
+                    PAUSE => RunOrder::Pause,
+                    CONTINUE => RunOrder::Continue,
+                    RESIZED => RunOrder::Resized,
+                    USR1 => RunOrder::Usr1,
+                    USR2 => RunOrder::Usr2,
                     _ => return None,
                 };
                 Some(Self::Signal(order))
@@ -193,58 +197,17 @@ impl Request {
     }
 }
 
-/// The step of a spawn that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub(super) enum Stage {
-    /// No process could be created.
-    Fork = 1,
-    /// The working directory could not be entered.
-    Directory = 2,
-    /// The program could not be executed.
-    Exec = 3,
-    /// Anything else between fork and exec.
-    Setup = 4,
-}
-
-impl Stage {
-    pub(super) fn from_number(number: u32) -> Self {
-        match number {
-            1 => Self::Fork,
-            2 => Self::Directory,
-            3 => Self::Exec,
-            _ => Self::Setup,
-        }
-    }
-}
-
 /// A message from the guardian to `dyno`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Message {
-    Spawned {
-        pid: i32,
-    },
-    SpawnFailed {
-        stage: Stage,
-        errno: i32,
-    },
-    /// The leader exited. `left`: the processes that it left running, empty if it was asked to stop.
-    Exited {
-        exit: ExitStatus,
-        left: Vec<LeftRunning>,
-    },
-    /// One of these dynos left this process running.
-    LeftBehind {
-        dynos: Vec<String>,
-        process: LeftRunning,
-    },
-    Gone,
-    Unkillable {
-        survivor: Vec<u8>,
-    },
+pub enum Message {
+    /// Something has happened to a run.
+    Run(RunId, RunReport),
+    /// The sweep has finished.
     Swept {
+        /// Number of processes that dynos had left behind. Only children of the guardian are counted, not their children.
         left: u32,
-        survivors: Vec<u8>,
+        /// Processes that could not be killed.
+        survivors: Vec<String>,
     },
 }
 
@@ -257,74 +220,83 @@ const SWEPT: u32 = 16;
 const LEFT_BEHIND: u32 = 17;
 
 impl Message {
-    pub(super) fn encode(&self) -> (u32, Vec<u8>) {
+    /// The whole frame.
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut payload = Vec::new();
-        let kind = match self {
-            Self::Spawned { pid } => {
-                put_i32(&mut payload, *pid);
-                SPAWNED
-            }
-            Self::SpawnFailed { stage, errno } => {
-                put_u32(&mut payload, *stage as u32);
-                put_i32(&mut payload, *errno);
-                SPAWN_FAILED
-            }
-            Self::Exited { exit, left } => {
-                let (by_signal, number) = match *exit {
-                    ExitStatus::Code(code) => (0, code),
-                    ExitStatus::Signal(signal) => (1, signal),
-                };
-                put_u32(&mut payload, by_signal);
-                put_u32(&mut payload, u32::from(number));
-                put_u32(&mut payload, u32::try_from(left.len()).unwrap_or(u32::MAX));
-                for process in left {
-                    put_process(&mut payload, process);
-                }
-                EXITED
-            }
-            Self::LeftBehind { dynos, process } => {
-                put_u32(&mut payload, u32::try_from(dynos.len()).unwrap_or(u32::MAX));
-                for dyno in dynos {
-                    put_bytes(&mut payload, dyno.as_bytes());
-                }
-                put_process(&mut payload, process);
-                LEFT_BEHIND
-            }
-            Self::Gone => GONE,
-            Self::Unkillable { survivor } => {
-                put_bytes(&mut payload, survivor);
-                UNKILLABLE
+        match self {
+            Self::Run(run, report) => {
+                let kind = put_report(&mut payload, report);
+                frame(*run, kind, payload)
             }
             Self::Swept { left, survivors } => {
                 put_u32(&mut payload, *left);
-                put_bytes(&mut payload, survivors);
-                SWEPT
+                put_texts(&mut payload, survivors);
+                frame(NO_RUN, SWEPT, payload)
             }
-        };
-        (kind, payload)
+        }
     }
 
-    pub(super) fn decode(kind: u32, payload: &[u8]) -> Option<Self> {
+    pub(super) fn decode(header: Header, payload: &[u8]) -> Option<Self> {
         let mut reader = PayloadReader(payload);
-        Some(match kind {
-            SPAWNED => Self::Spawned { pid: reader.i32()? },
-            SPAWN_FAILED => Self::SpawnFailed { stage: Stage::from_number(reader.u32()?), errno: reader.i32()? },
-            EXITED => {
-                let (by_signal, number) = (reader.u32()? != 0, u8::try_from(reader.u32()?).ok()?);
-                let exit = if by_signal { ExitStatus::Signal(number) } else { ExitStatus::Code(number) };
-                let left = (0..reader.u32()?).map(|_| reader.process()).collect::<Option<_>>()?;
-                Self::Exited { exit, left }
-            }
-            LEFT_BEHIND => {
-                let dynos = (0..reader.u32()?).map(|_| reader.text()).collect::<Option<_>>()?;
-                Self::LeftBehind { dynos, process: reader.process()? }
-            }
-            GONE => Self::Gone,
-            UNKILLABLE => Self::Unkillable { survivor: reader.bytes()?.to_vec() },
-            SWEPT => Self::Swept { left: reader.u32()?, survivors: reader.bytes()?.to_vec() },
-            _ => return None,
-        })
+        if header.kind == SWEPT {
+            return Some(Self::Swept { left: reader.u32()?, survivors: reader.texts()? });
+        }
+        Some(Self::Run(header.run, read_report(header.kind, &mut reader)?))
     }
+}
+
+/// Returns the kind of the frame.
+fn put_report(payload: &mut Vec<u8>, report: &RunReport) -> u32 {
+    match report {
+        RunReport::Spawned { pid } => {
+            put_i32(payload, *pid);
+            SPAWNED
+        }
+        RunReport::SpawnFailed(SpawnFailure(why)) => {
+            put_bytes(payload, why.as_bytes());
+            SPAWN_FAILED
+        }
+        RunReport::Exited { exit, left } => {
+            let (by_signal, number) = match *exit {
+                ExitStatus::Code(code) => (0, code),
+                ExitStatus::Signal(signal) => (1, signal),
+            };
+            put_u32(payload, by_signal);
+            put_u32(payload, u32::from(number));
+            put_u32(payload, u32::try_from(left.len()).unwrap_or(u32::MAX));
+            for process in left {
+                put_process(payload, process);
+            }
+            EXITED
+        }
+        RunReport::LeftBehind { dynos, process } => {
+            put_texts(payload, dynos);
+            put_process(payload, process);
+            LEFT_BEHIND
+        }
+        RunReport::Gone => GONE,
+        RunReport::Unkillable { survivor } => {
+            put_bytes(payload, survivor.as_bytes());
+            UNKILLABLE
+        }
+    }
+}
+
+fn read_report(kind: u32, reader: &mut PayloadReader<'_>) -> Option<RunReport> {
+    Some(match kind {
+        SPAWNED => RunReport::Spawned { pid: reader.i32()? },
+        SPAWN_FAILED => RunReport::SpawnFailed(SpawnFailure(reader.text()?)),
+        EXITED => {
+            let (by_signal, number) = (reader.u32()? != 0, u8::try_from(reader.u32()?).ok()?);
+            let exit = if by_signal { ExitStatus::Signal(number) } else { ExitStatus::Code(number) };
+            let left = (0..reader.u32()?).map(|_| reader.process()).collect::<Option<_>>()?;
+            RunReport::Exited { exit, left }
+        }
+        LEFT_BEHIND => RunReport::LeftBehind { dynos: reader.texts()?, process: reader.process()? },
+        GONE => RunReport::Gone,
+        UNKILLABLE => RunReport::Unkillable { survivor: reader.text()? },
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -8,14 +8,13 @@ use nix::unistd::Pid;
 
 use super::finder::{Finder, RunFacts};
 use super::proc_table::{self, ProcPrograms};
-use super::protocol::SignalOrder;
 use super::signal::signal_process;
 use super::spawn::{Execution, Progress};
 use super::stop_order::Stop;
 use super::sweep::{UNKILLABLE_AFTER, describe};
 use super::sys::{self, Child};
 use super::table::{Process, ScanResult};
-use crate::model::{ExitStatus, RunId};
+use crate::model::{ExitStatus, RunId, RunOrder};
 
 /// A run is gone after this many scans in a row that found none of its processes, if no process ended meanwhile.
 const EMPTY_SCANS: u32 = 2;
@@ -170,28 +169,33 @@ impl Run {
     }
 
     /// Accepts an order. Stops and kills also apply to processes that later scans find.
-    pub(super) fn order(&mut self, order: SignalOrder, processes: &[Process]) {
+    pub(super) fn order(&mut self, order: RunOrder, processes: &[Process]) {
         match order {
-            SignalOrder::Stop { signal, everything } => {
+            RunOrder::Stop { signal, everything } => {
                 self.stop.get_or_insert_with(|| Stop::new(signal, everything));
             }
-            SignalOrder::StopRest => {
+            RunOrder::StopRest => {
                 if let Some(stop) = &mut self.stop {
                     stop.include_everything();
                 }
             }
-            SignalOrder::Kill => {
+            RunOrder::Kill => {
                 self.killed_at.get_or_insert_with(Instant::now);
             }
-            SignalOrder::All(signal) => self.signal(signal, processes),
-            SignalOrder::SpareShell(signal) => {
-                if self.start.own_shell.is_some() && self.start.own_shell == proc_table::words_of(self.start.leader) {
-                    let others = processes.iter().filter(|process| process.pid != self.start.leader);
-                    others.for_each(|process| signal_process(process, signal));
-                } else {
-                    self.signal(signal, processes);
-                }
-            }
+            RunOrder::Pause => self.signal(libc::SIGSTOP, processes),
+            RunOrder::Continue => self.signal(libc::SIGCONT, processes),
+            RunOrder::Resized => self.signal(libc::SIGWINCH, processes),
+            RunOrder::Usr1 => self.signal_sparing_shell(libc::SIGUSR1, processes),
+            RunOrder::Usr2 => self.signal_sparing_shell(libc::SIGUSR2, processes),
+        }
+    }
+
+    fn signal_sparing_shell(&mut self, signal: i32, processes: &[Process]) {
+        if self.start.own_shell.is_some() && self.start.own_shell == proc_table::words_of(self.start.leader) {
+            let others = processes.iter().filter(|process| process.pid != self.start.leader);
+            others.for_each(|process| signal_process(process, signal));
+        } else {
+            self.signal(signal, processes);
         }
     }
 

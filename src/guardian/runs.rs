@@ -12,12 +12,11 @@ use nix::unistd::{Pid, getpid};
 use super::finder::Marks;
 use super::finder::{Finder, Owner, RunFacts};
 use super::proc_table::{self, ProcEvidence};
-use super::protocol::SignalOrder;
 use super::run::{NewRun, Run};
-use super::spawn::{Execution, Failure, Progress};
+use super::spawn::{Execution, Progress};
 use super::sys;
 use super::table::{Identity, Process, ScanResult, Table};
-use crate::model::{ExitStatus, LeftRunning, RunId};
+use crate::model::{ExitStatus, LeftRunning, RunId, RunOrder, RunReport};
 
 /// Maximum number of scans in a row without a pause: a process that forks again and again can only be stopped by
 /// scanning faster than it forks.
@@ -29,18 +28,8 @@ const PURSUIT_ROUNDS: u32 = 1000;
 /// Maximum number of processes that a report names when they are left behind.
 const MAX_NAMED: usize = 3;
 
-/// Something to report.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Finding {
-    Spawned(RunId, Pid),
-    SpawnFailed(RunId, Failure),
-    /// The leader exited and left these processes running. The list is empty if the run was asked to stop.
-    Exited(RunId, ExitStatus, Vec<LeftRunning>),
-    /// This run is gone. Its dyno, or another one of these dynos, left this process running.
-    LeftBehind(RunId, Vec<String>, LeftRunning),
-    Gone(RunId),
-    Unkillable(RunId, String),
-}
+/// A report, and the run that it is about.
+pub(super) type Finding = (RunId, RunReport);
 
 /// All runs that may still have processes.
 #[derive(Debug, Default)]
@@ -50,7 +39,7 @@ pub(super) struct Runs {
     session: Vec<u8>,
     finder: Finder,
     /// Orders for the next scan.
-    orders: Vec<(RunId, SignalOrder)>,
+    orders: Vec<(RunId, RunOrder)>,
     /// A process that no scan had seen has ended. It may have had children.
     has_missed: bool,
     /// Processes without a run that have been reported.
@@ -76,13 +65,13 @@ impl Runs {
     pub(super) fn take_executed(&mut self, findings: &mut Vec<Finding>) {
         self.all.retain_mut(|run| match run.take_executed() {
             Some(Progress::Executed) => {
-                findings.push(Finding::Spawned(run.id(), run.leader()));
+                findings.push((run.id(), RunReport::Spawned { pid: run.leader().as_raw() }));
                 true
             }
             Some(Progress::Failed(failure)) => {
                 // It exits right away. Without this wait it could be counted as a process that a dyno left behind.
                 sys::reap_when_ended(run.leader());
-                findings.push(Finding::SpawnFailed(run.id(), failure));
+                findings.push((run.id(), RunReport::SpawnFailed(failure)));
                 false
             }
             Some(Progress::Executing) | None => true,
@@ -98,7 +87,7 @@ impl Runs {
     }
 
     /// Orders a signal for a run. The next scan carries it out, unless the run is gone.
-    pub(super) fn order(&mut self, id: RunId, order: SignalOrder) {
+    pub(super) fn order(&mut self, id: RunId, order: RunOrder) {
         self.orders.push((id, order));
     }
 
@@ -171,7 +160,7 @@ impl Runs {
             let processes = living_processes(&table, &self.finder, id);
             if let Some(exit) = run.take_exit(is_certain) {
                 let left = if run.is_asked_to_end() { Vec::new() } else { left_running(&processes, run.port()) };
-                findings.push(Finding::Exited(id, exit, left));
+                findings.push((id, RunReport::Exited { exit, left }));
             }
             for (_, order) in orders.iter().filter(|(ordered, _)| *ordered == id) {
                 run.order(*order, &processes);
@@ -183,12 +172,12 @@ impl Runs {
                 continue;
             }
             is_urgent |= is_empty || (run.is_killed() && processes.iter().any(|process| process.pid != run.leader()));
-            findings.extend(run.unkillable(&processes).map(|survivor| Finding::Unkillable(id, survivor)));
+            findings.extend(run.unkillable(&processes).map(|survivor| (id, RunReport::Unkillable { survivor })));
         }
         self.all.retain(|run| !gone.contains(&run.id()));
         for run in gone {
             self.name_left_behind(run, &table, findings);
-            findings.push(Finding::Gone(run));
+            findings.push((run, RunReport::Gone));
         }
         self.eager_scans = if is_urgent { self.eager_scans.saturating_add(1) } else { 0 };
     }
@@ -210,7 +199,8 @@ impl Runs {
             if is_one && left < MAX_NAMED && self.named.insert(process.identity()) {
                 left += 1;
                 let dynos = candidates.iter().map(|candidate| candidate.dyno.clone()).collect();
-                findings.push(Finding::LeftBehind(run, dynos, left_process(process, None)));
+                let process = left_process(process, None);
+                findings.push((run, RunReport::LeftBehind { dynos, process }));
             }
         }
     }

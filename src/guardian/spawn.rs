@@ -20,9 +20,11 @@ use nix::fcntl::OFlag;
 use nix::unistd::{Pid, pipe2};
 
 use super::limits::Limits;
-use super::protocol::{SpawnRequest, Stage};
+use super::protocol::SpawnRequest;
+use super::spawn_failure::{Failure, Step};
 use super::sys::{self, raw_syscall};
 use crate::error::Status;
+use crate::model::SpawnFailure;
 
 /// The ioctl that makes a terminal the controlling one of the session.
 #[expect(clippy::cast_possible_truncation, reason = "its number has 16 bits")]
@@ -33,9 +35,6 @@ const STACK_BYTES: usize = 16 << 10;
 
 /// Size of an error on the pipe: the step that failed and its errno.
 const FAILURE_BYTES: usize = size_of::<u64>();
-
-/// The step that failed and its errno.
-pub(super) type Failure = (Stage, Errno);
 
 /// A process that may not have executed its program yet.
 #[derive(Debug)]
@@ -59,18 +58,18 @@ pub(super) struct Execution {
 #[derive(Debug)]
 struct Lent {
     child: Box<Child>,
-    _request: Rc<SpawnRequest>,
+    request: Rc<SpawnRequest>,
     _lists: [Vec<*const c_char>; 4],
     stack: Vec<u128>,
 }
 
 /// The state of an exec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     Executing,
     /// The program is running, or has already ended.
     Executed,
-    Failed(Failure),
+    Failed(SpawnFailure),
 }
 
 /// What the child needs. All pointers are into memory that is lent to it.
@@ -102,12 +101,13 @@ impl Execution {
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Progress::Executing,
                 Ok(FAILURE_BYTES) => {
-                    let (stage, errno) = split(u64::from_ne_bytes(bytes));
-                    self.failure.set(Some((Stage::from_number(stage), Errno::from_raw(errno))));
+                    let (step, errno) = split(u64::from_ne_bytes(bytes));
+                    self.failure.set(Some(Failure::new(Step::from_number(step), Errno::from_raw(errno))));
                 }
                 end => {
                     self.is_over.set(end.is_ok());
-                    return self.failure.get().map_or(Progress::Executed, Progress::Failed);
+                    let failure = self.failure.get().map(|failure| failure.describe(&self.lent.request));
+                    return failure.map_or(Progress::Executed, Progress::Failed);
                 }
             }
         }
@@ -150,20 +150,21 @@ impl Spawner {
             [all] => [all, all, all],
             [stdin, output] => [stdin, output, output],
             [stdin, stdout, stderr] => [stdin, stdout, stderr],
-            _ => return Err((Stage::Setup, Errno::EBADF)),
+            _ => return Err(Failure::new(Step::Setup, Errno::EBADF)),
         };
         let terminated =
             |text: &[u8]| text.split_last().is_some_and(|(last, before)| *last == 0 && !before.contains(&0));
         let lists = [&request.arguments, &request.programs, &request.words, &request.environment];
         let texts = lists.into_iter().flatten().chain([&request.directory]);
         if !texts.into_iter().all(|text| terminated(text)) {
-            return Err((Stage::Setup, Errno::EINVAL));
+            return Err(Failure::new(Step::Setup, Errno::EINVAL));
         }
         let arguments = null_ended(&request.arguments);
         let (programs, words) = (null_ended(&request.programs), null_ended(&request.words));
         let environment = null_ended(&request.environment);
-        let Some(&program) = arguments.first() else { return Err((Stage::Setup, Errno::EINVAL)) };
-        let (pipe, failure) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| (Stage::Setup, errno))?;
+        let Some(&program) = arguments.first() else { return Err(Failure::new(Step::Setup, Errno::EINVAL)) };
+        let (pipe, failure) =
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| Failure::new(Step::Setup, errno))?;
         let child = Child {
             program,
             arguments: arguments.as_ptr(),
@@ -182,7 +183,7 @@ impl Spawner {
         };
         let mut lent = Lent {
             child: Box::new(child),
-            _request: Rc::clone(request),
+            request: Rc::clone(request),
             _lists: [arguments, programs, words, environment],
             stack: Vec::with_capacity(STACK_BYTES / size_of::<u128>()),
         };
@@ -201,7 +202,7 @@ impl Spawner {
             Err(Errno::EINVAL) => start(0),
             pid => pid,
         };
-        let pid = pid.map_err(|errno| (Stage::Fork, errno))?;
+        let pid = pid.map_err(|errno| Failure::new(Step::Fork, errno))?;
         let (failure, is_over) = (Cell::new(None), Cell::new(false));
         let execution = Execution { pipe, failure, is_over, lent: ManuallyDrop::new(lent) };
         Ok(Started { pid, execution })
@@ -255,8 +256,8 @@ unsafe fn exit() -> ! {
 ///
 /// # Safety
 /// Only in the child, with a `child` whose pointers are valid.
-unsafe fn prepare_and_execute(child: &Child) -> Result<Infallible, (Stage, c_int)> {
-    let setup = |errno| (Stage::Setup, errno);
+unsafe fn prepare_and_execute(child: &Child) -> Result<Infallible, (Step, c_int)> {
+    let setup = |errno| (Step::Setup, errno);
     let address = |text: *const c_char| text.expose_provenance();
     // SAFETY: all pointers are valid, and no call writes to memory.
     unsafe {
@@ -285,7 +286,7 @@ unsafe fn prepare_and_execute(child: &Child) -> Result<Infallible, (Stage, c_int
         let failure = word(child.failure);
         let _ = raw_syscall(libc::SYS_close_range, [3, failure - 1, 0, 0]);
         let _ = raw_syscall(libc::SYS_close_range, [failure + 1, u32::MAX as usize, 0, 0]);
-        raw_syscall(libc::SYS_chdir, [address(child.directory), 0, 0, 0]).map_err(|errno| (Stage::Directory, errno))?;
+        raw_syscall(libc::SYS_chdir, [address(child.directory), 0, 0, 0]).map_err(|errno| (Step::Directory, errno))?;
         let none = 0_u64;
         let mask = [word(libc::SIG_SETMASK), (&raw const none).expose_provenance(), 0, size_of_val(&none)];
         raw_syscall(libc::SYS_rt_sigprocmask, mask).map_err(setup)?;
@@ -301,7 +302,7 @@ unsafe fn prepare_and_execute(child: &Child) -> Result<Infallible, (Stage, c_int
             next = next.add(1);
         }
         let words = [address(child.program), child.arguments.expose_provenance(), environment, 0];
-        Err((Stage::Exec, raw_syscall(libc::SYS_execve, words).err().unwrap_or_default()))
+        Err((Step::Exec, raw_syscall(libc::SYS_execve, words).err().unwrap_or_default()))
     }
 }
 
@@ -320,7 +321,7 @@ mod tests {
 
     #[test]
     fn an_error_is_packed_and_unpacked_unchanged() {
-        assert_eq!(split(joined(Stage::Exec as u32, libc::ENOENT)), (3, libc::ENOENT));
+        assert_eq!(split(joined(Step::Exec as u32, libc::ENOENT)), (3, libc::ENOENT));
         assert_eq!(split(joined(u32::MAX, -1)), (u32::MAX, -1));
     }
 
@@ -359,8 +360,11 @@ mod tests {
             let (executed, exited) = ends(&spawner, "/bin/sh", "test $A = 1 && exit 7");
             assert!(matches!((executed, exited), (Progress::Executed, WaitStatus::Exited(_, 7))), "{exited:?}");
             let (failed, exited) = ends(&spawner, "/missing", "");
-            let missing = Progress::Failed((Stage::Exec, Errno::ENOENT));
-            assert!(failed == missing && matches!(exited, WaitStatus::Exited(_, 127)), "{failed:?} {exited:?}");
+            let missing = Failure::new(Step::Exec, Errno::ENOENT).describe(&request("/missing", ""));
+            assert!(
+                failed == Progress::Failed(missing) && matches!(exited, WaitStatus::Exited(_, 127)),
+                "{failed:?} {exited:?}"
+            );
         }
     }
 }

@@ -25,6 +25,13 @@ pub(super) fn put_process(payload: &mut Vec<u8>, process: &LeftRunning) {
     put_port(payload, process.port);
 }
 
+pub(super) fn put_texts(payload: &mut Vec<u8>, texts: &[String]) {
+    put_u32(payload, u32::try_from(texts.len()).unwrap_or(u32::MAX));
+    for text in texts {
+        put_bytes(payload, text.as_bytes());
+    }
+}
+
 pub(super) fn some_port(port: u16) -> Option<u16> {
     (port > 0).then_some(port)
 }
@@ -69,6 +76,10 @@ impl<'a> PayloadReader<'a> {
 
     pub(super) fn process(&mut self) -> Option<LeftRunning> {
         Some(LeftRunning { pid: self.i32()?, name: self.text()?, port: some_port(self.port()?) })
+    }
+
+    pub(super) fn texts(&mut self) -> Option<Vec<String>> {
+        (0..self.u32()?).map(|_| self.text()).collect()
     }
 
     pub(super) fn list(&mut self) -> Option<Vec<Vec<u8>>> {

@@ -1,5 +1,5 @@
-//! Words that all layers share: the names of dynos and process types, environments, exit statuses, and the specification
-//! of a dyno. Values without behaviour of their own; pure.
+//! Words that all layers share: the names of dynos and process types, environments, exit statuses, the specification of
+//! a dyno, and what happens to its runs. Values without behaviour of their own; pure.
 
 mod dialect;
 mod dyno;
@@ -9,6 +9,7 @@ mod http_check;
 mod listen_address;
 mod now;
 mod process_type;
+mod run_order;
 mod usage;
 
 pub use dialect::Dialect;
@@ -19,4 +20,5 @@ pub use http_check::{HttpCheck, HttpCheckError};
 pub use listen_address::{http_url, is_loopback_only, reachable_at};
 pub use now::Now;
 pub use process_type::{InvalidProcessType, ProcessType};
+pub use run_order::{RunOrder, RunReport, SpawnFailure};
 pub use usage::{Usage, Usages};

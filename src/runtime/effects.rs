@@ -14,12 +14,12 @@ use super::output_orders::Order;
 use super::ports::listening_ports;
 use super::run_loop::{Finished, LiveRun, Runtime};
 use super::streams::{RunStdin, Streams, with_empty_stdin};
-use super::{signal_number, signals, terminal};
+use super::{signals, terminal};
 use crate::guardian::{Lost, family_of, set_terminal_size};
 use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
-use crate::model::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, SpawnSpec};
+use crate::model::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, RunOrder, RunReport, SpawnFailure, SpawnSpec};
 use crate::smoke::SmokePhase;
-use crate::supervisor::{About, Effect, Event, GroupSignal, Notice, NoticeKind, SpawnFailure};
+use crate::supervisor::{About, Effect, Event, Notice, NoticeKind};
 
 impl Runtime {
     pub(super) fn perform(&mut self, effect: Effect) -> Option<Finished> {
@@ -30,7 +30,7 @@ impl Runtime {
             }
             Effect::Signal { run, signal } => match self.orders.signal(run, signal) {
                 Signalled::Continues => {}
-                Signalled::NeverStarts => self.events.push_back(Event::Gone { run }),
+                Signalled::NeverStarts => self.events.push_back(Event::Run(run, RunReport::Gone)),
             },
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
@@ -87,14 +87,7 @@ impl Runtime {
 
     fn send_signals(&mut self) -> Result<(), Lost> {
         while let Some((run, signal)) = self.orders.next_signal() {
-            match signal {
-                GroupSignal::Stop { signal, everything } => self.guardian.stop(run, signal, everything),
-                GroupSignal::StopRest => self.guardian.stop_rest(run),
-                GroupSignal::Kill => self.guardian.kill(run),
-                GroupSignal::Pause => self.guardian.signal(run, libc::SIGSTOP),
-                GroupSignal::Continue => self.guardian.signal(run, libc::SIGCONT),
-                GroupSignal::User(signal) => self.guardian.signal_sparing_shell(run, signal_number(signal)),
-            }
+            self.guardian.order(run, signal);
         }
         self.guardian.flush()
     }
@@ -114,11 +107,11 @@ impl Runtime {
             Ok((ours.map(Rc::new), theirs, streams.kept_open))
         });
         let requested = match opened {
-            Ok((stream, theirs, kept_open)) => match self.guardian.spawn(&spec, theirs) {
-                Ok(()) => Ok(LiveRun { spec, stream, _kept_open: kept_open, pid: None }),
-                Err(error) => Err(error.describe(&spec.spec)),
-            },
-            Err(errno) => Err(format!("cannot create its pipe or terminal: {}", errno.desc())),
+            Ok((stream, theirs, kept_open)) => {
+                let sent = self.guardian.spawn(&spec, theirs);
+                sent.map(|()| LiveRun { spec, stream, _kept_open: kept_open, pid: None })
+            }
+            Err(errno) => Err(SpawnFailure(format!("cannot create its pipe or terminal: {}", errno.desc()))),
         };
         match requested {
             Ok(live) => {
@@ -127,7 +120,7 @@ impl Runtime {
             }
             Err(why) => {
                 self.readiness.forget(run);
-                self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });
+                self.events.push_back(Event::Run(run, RunReport::SpawnFailed(why)));
             }
         }
     }
@@ -212,7 +205,7 @@ impl Runtime {
                 self.outputs.order(&live.spec.spec.dyno, Order::Resize(screen_size(size)));
                 // The kernel sends SIGWINCH only to processes whose controlling terminal this is.
                 if live.spec.spec.focus != Focus::Keyboard {
-                    self.guardian.signal(*run, libc::SIGWINCH);
+                    self.guardian.order(*run, RunOrder::Resized);
                 }
             }
         }

@@ -13,7 +13,7 @@ use super::patience::{CHECK_INTERVAL, Patience, STALLED_AFTER};
 use super::run_loop::{Finished, Runtime, clear_readiness};
 use super::signals::Arrived;
 use crate::error::Status;
-use crate::guardian::Report;
+use crate::guardian::Message;
 use crate::model::RunId;
 use crate::smoke::SmokeReport;
 use crate::supervisor::{Outcome, UserSignal};
@@ -101,12 +101,12 @@ impl Runtime {
         self.guardian.sweep();
         // As long as the guardian itself waits for a process to die, and the same again for the answer.
         let deadline = Instant::now() + 2 * STALLED_AFTER;
-        let mut reports = Vec::new();
+        let mut messages = Vec::new();
         let mut swept = None;
         loop {
-            let lost = self.guardian.flush().is_err() | self.guardian.receive(&mut reports).is_err();
-            for report in reports.drain(..) {
-                if let Report::Swept { left, survivors } = report {
+            let lost = self.guardian.flush().is_err() | self.guardian.receive(&mut messages).is_err();
+            for message in messages.drain(..) {
+                if let Message::Swept { left, survivors } = message {
                     swept = Some((left, survivors));
                 }
             }

@@ -5,8 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{DynoName, RunId, SpawnSpec};
-use crate::supervisor::GroupSignal;
+use crate::model::{DynoName, RunId, RunOrder, SpawnSpec};
 
 /// Maximum number of spawns that are sent to the guardian before the first is answered. It starts them one after the
 /// other, and with several requests pending it never has to wait for us in between. Each holds its descriptors twice
@@ -18,7 +17,7 @@ const MAX_SPAWNS_IN_FLIGHT: usize = 32;
 pub(super) struct GuardianOrders {
     /// In the order of their runs.
     spawns: VecDeque<SpawnSpec>,
-    signals: VecDeque<(RunId, GroupSignal)>,
+    signals: VecDeque<(RunId, RunOrder)>,
     /// Spawns that the guardian has not answered yet.
     in_flight: usize,
 }
@@ -40,18 +39,20 @@ impl GuardianOrders {
 
     /// Signals a run.
     #[must_use]
-    pub(super) fn signal(&mut self, run: RunId, signal: GroupSignal) -> Signalled {
+    pub(super) fn signal(&mut self, run: RunId, signal: RunOrder) -> Signalled {
         let Ok(unsent) = self.spawns.binary_search_by_key(&run, |spec| spec.run) else {
             self.signals.push_back((run, signal));
             return Signalled::Continues;
         };
         match signal {
-            GroupSignal::Stop { .. } | GroupSignal::StopRest | GroupSignal::Kill => {
+            RunOrder::Stop { .. } | RunOrder::StopRest | RunOrder::Kill => {
                 self.spawns.remove(unsent);
                 Signalled::NeverStarts
             }
             // There is no process yet that could get it.
-            GroupSignal::Pause | GroupSignal::Continue | GroupSignal::User(_) => Signalled::Continues,
+            RunOrder::Pause | RunOrder::Continue | RunOrder::Resized | RunOrder::Usr1 | RunOrder::Usr2 => {
+                Signalled::Continues
+            }
         }
     }
 
@@ -61,7 +62,7 @@ impl GuardianOrders {
     }
 
     /// The next signal to send.
-    pub(super) fn next_signal(&mut self) -> Option<(RunId, GroupSignal)> {
+    pub(super) fn next_signal(&mut self) -> Option<(RunId, RunOrder)> {
         self.signals.pop_front()
     }
 
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
     use crate::model::{DynoSpec, Environment, Focus, Io, Launch, ProcessType, Readiness, Shell};
 
-    const STOP: GroupSignal = GroupSignal::Stop { signal: 15, everything: false };
+    const STOP: RunOrder = RunOrder::Stop { signal: 15, everything: false };
 
     fn spawn(run: u64) -> SpawnSpec {
         let spec = DynoSpec {
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn s6_6_a_run_that_is_stopped_before_its_spawn_is_sent_never_starts() {
-        for signal in [STOP, GroupSignal::Kill] {
+        for signal in [STOP, RunOrder::Kill] {
             let mut orders = with_spawns(3);
 
             assert_eq!(orders.signal(RunId(2), signal), Signalled::NeverStarts);
@@ -173,7 +174,7 @@ mod tests {
     fn a_run_that_does_not_exist_yet_gets_no_other_signal() {
         let mut orders = with_spawns(1);
 
-        assert_eq!(orders.signal(RunId(1), GroupSignal::Pause), Signalled::Continues);
+        assert_eq!(orders.signal(RunId(1), RunOrder::Pause), Signalled::Continues);
 
         assert_eq!(orders.next_signal(), None);
         assert_eq!(send_spawns(&mut orders), [1]);

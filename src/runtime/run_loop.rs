@@ -28,10 +28,10 @@ use super::readiness::ReadinessProbes;
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
-use crate::guardian::{Guardian, Lost, Report, is_ignored};
-use crate::model::{DynoName, Focus, Now, RunId, SpawnSpec};
+use crate::guardian::{Guardian, Lost, Message, is_ignored};
+use crate::model::{DynoName, Focus, Now, RunId, RunReport, SpawnSpec};
 use crate::smoke::{Smoke, Step};
-use crate::supervisor::{Event, Key, NoticeStyle, Outcome, SpawnFailure, Supervisor, UserSignal};
+use crate::supervisor::{Event, Key, NoticeStyle, Outcome, Supervisor, UserSignal};
 
 /// Why the loop ended.
 pub(super) enum Finished {
@@ -161,7 +161,7 @@ impl Runtime {
     }
 
     pub(super) async fn until_finished(&mut self) -> Finished {
-        let mut reports = Vec::new();
+        let mut messages = Vec::new();
         loop {
             if let Some(finished) = self.handle_events() {
                 return finished;
@@ -203,7 +203,7 @@ impl Runtime {
                     Pressed::Gone => {}
                 },
                 _ = self.link.readable() => {
-                    if let Some(finished) = self.receive(&mut reports).await {
+                    if let Some(finished) = self.receive(&mut messages).await {
                         return finished;
                     }
                 },
@@ -219,7 +219,7 @@ impl Runtime {
                 seen = self.readiness.next() => self.events.extend(seen),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
-                    if let Some(finished) = self.receive(&mut reports).await {
+                    if let Some(finished) = self.receive(&mut messages).await {
                         return finished;
                     }
                     // For the same reason check again which dynos listen: the last check is up to half a second old.
@@ -230,12 +230,14 @@ impl Runtime {
         }
     }
 
-    async fn receive(&mut self, reports: &mut Vec<Report>) -> Option<Finished> {
+    async fn receive(&mut self, messages: &mut Vec<Message>) -> Option<Finished> {
         clear_readiness(&self.link, Interest::READABLE);
-        let result = self.guardian.receive(reports);
-        for report in reports.drain(..) {
-            let has_started = matches!(report, Report::Spawned(..));
-            if let Some(finished) = self.report(report) {
+        let result = self.guardian.receive(messages);
+        for message in messages.drain(..) {
+            // Only `ending` requests a sweep, and it reads the answer itself.
+            let Message::Run(run, report) = message else { continue };
+            let has_started = matches!(report, RunReport::Spawned { .. });
+            if let Some(finished) = self.report(run, report) {
                 return Some(finished);
             }
             // `started` is shown before anything that happens later, such as `sending SIGTERM to all processes`.
@@ -271,48 +273,38 @@ impl Runtime {
         None
     }
 
-    /// Turns a report into an event, and opens the stream of its run after that event or closes it before.
-    fn report(&mut self, report: Report) -> Option<Finished> {
+    /// Passes a report on to the supervisor. Opens the stream of its run after that, or closes it before.
+    fn report(&mut self, run: RunId, report: RunReport) -> Option<Finished> {
         match report {
-            Report::Spawned(run, pid) => {
+            RunReport::Spawned { pid } => {
                 self.orders.answered();
                 if let Some(live) = self.runs.get_mut(&run) {
                     live.pid = Some(pid);
                 }
-                self.events.push_back(Event::Spawned { run, pid });
+                self.events.push_back(Event::Run(run, report));
                 let finished = self.handle_events();
                 // Only now, so that the first output comes after the `started` notice.
                 self.open_stream(run);
                 self.readiness.begin(run);
                 return finished;
             }
-            Report::SpawnFailed(run, error) => {
+            RunReport::SpawnFailed(_) => {
                 self.orders.answered();
                 self.readiness.forget(run);
-                let live = self.runs.remove(&run);
-                let why = live.map_or_else(String::new, |live| error.describe(&live.spec.spec));
-                self.events.push_back(Event::SpawnFailed { run, why: SpawnFailure(why) });
+                self.runs.remove(&run);
             }
-            Report::Exited(run, exit, left) => {
-                self.readiness.forget(run);
-                self.events.push_back(Event::Exited { run, exit, left });
-            }
-            Report::LeftBehind(run, dynos, process) => {
-                self.events.push_back(Event::LeftBehind { run, dynos, process });
-            }
-            Report::Gone(run) => {
+            RunReport::Exited { .. } => self.readiness.forget(run),
+            RunReport::Gone => {
                 if let Some(keyboard) = &mut self.keyboard {
                     keyboard.take_from(run, &mut self.guardian);
                 }
                 if let Some(live) = self.runs.remove(&run) {
                     self.outputs.order(&live.spec.spec.dyno, Order::Close(run));
                 }
-                self.events.push_back(Event::Gone { run });
             }
-            Report::Unkillable(run, survivor) => self.events.push_back(Event::Unkillable { run, survivor }),
-            // Only `ending` requests a sweep, and it reads the report itself.
-            Report::Swept { .. } => {}
+            RunReport::LeftBehind { .. } | RunReport::Unkillable { .. } => {}
         }
+        self.events.push_back(Event::Run(run, report));
         self.handle_events()
     }
 

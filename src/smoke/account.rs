@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::GUARDIAN_KILLED;
-use crate::model::{DynoName, DynoSpec, RunId};
+use crate::model::{DynoName, DynoSpec, RunId, RunReport};
 use crate::supervisor::{Effect, Event, Outcome, Plan, PublicState, Snapshot};
 
 use super::cause::{Cause, RunEnd};
@@ -94,7 +94,7 @@ impl Account {
         let row =
             |snapshot: &Snapshot| snapshot.rows.iter().find(|row| row.dyno == dyno).map(|row| (row.state, row.wanted));
         let track = self.tracks.entry(dyno.clone()).or_default();
-        if let Event::Spawned { .. } = event {
+        if let Event::Run(_, RunReport::Spawned { .. }) = event {
             track.spawned.get_or_insert(at);
         }
         match (row(before), row(after)) {
@@ -102,10 +102,12 @@ impl Account {
                 track.up.get_or_insert(at);
             }
             // It was not being stopped, and is not crashed.
-            (Some((_, true)), Some((PublicState::Down, _))) => track.is_done |= matches!(event, Event::Exited { .. }),
+            (Some((_, true)), Some((PublicState::Down, _))) => {
+                track.is_done |= matches!(event, Event::Run(_, RunReport::Exited { .. }));
+            }
             (_, Some((PublicState::Crashed | PublicState::Starting | PublicState::Down, _)) | None) => {}
         }
-        let is_over = matches!(event, Event::Gone { .. } | Event::SpawnFailed { .. });
+        let is_over = matches!(event, Event::Run(_, RunReport::Gone | RunReport::SpawnFailed(_)));
         if is_over || effects.iter().any(is_unkillable) {
             self.runs.retain(|run, _| Some(*run) != event.run());
         }

@@ -4,10 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::Status;
-use crate::model::{DynoName, ExitStatus, RunId};
-use crate::supervisor::{
-    Event, NOT_STARTED, Outcome, SignalName, SpawnFailure, UserSignal, VANISHED, WhyNotUp, seconds,
-};
+use crate::model::{DynoName, ExitStatus, RunId, RunReport, SpawnFailure};
+use crate::supervisor::{Event, NOT_STARTED, Outcome, SignalName, UserSignal, VANISHED, WhyNotUp, seconds};
 
 use super::SmokePhase;
 
@@ -81,18 +79,16 @@ impl RunEnd {
     /// The end that an event reports. None: it reports something else.
     pub(super) fn of(event: &Event) -> Option<Self> {
         match event {
-            Event::Exited { exit, .. } => Some(Self::Exit(*exit)),
-            Event::SpawnFailed { why, .. } => Some(Self::NotStarted(why.clone())),
-            Event::Gone { .. } => Some(Self::Vanished),
+            Event::Run(_, RunReport::Exited { exit, .. }) => Some(Self::Exit(*exit)),
+            Event::Run(_, RunReport::SpawnFailed(why)) => Some(Self::NotStarted(why.clone())),
+            Event::Run(_, RunReport::Gone) => Some(Self::Vanished),
             Event::Boot
-            | Event::Spawned { .. }
+            | Event::Run(_, RunReport::Spawned { .. } | RunReport::LeftBehind { .. } | RunReport::Unkillable { .. })
             | Event::Ready { .. }
             | Event::NotAnswering { .. }
             | Event::NotReady { .. }
             | Event::ListensElsewhere { .. }
             | Event::DebuggerPrompt { .. }
-            | Event::LeftBehind { .. }
-            | Event::Unkillable { .. }
             | Event::Signal(_)
             | Event::Key { .. }
             | Event::Resumed { .. }

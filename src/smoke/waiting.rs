@@ -24,15 +24,10 @@ impl Smoke {
                 }
             }
             Event::Boot
-            | Event::Spawned { .. }
-            | Event::SpawnFailed { .. }
-            | Event::Exited { .. }
-            | Event::LeftBehind { .. }
-            | Event::Gone { .. }
+            | Event::Run(..)
             | Event::NotAnswering { .. }
             | Event::NotReady { .. }
             | Event::DebuggerPrompt { .. }
-            | Event::Unkillable { .. }
             | Event::Signal(_)
             | Event::Key { .. }
             | Event::OutputLost(_)

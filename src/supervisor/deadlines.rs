@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::model::ExitStatus;
+use crate::model::{ExitStatus, RunOrder};
 
 use super::dyno_state::{Deadline, DynoState};
 use super::reports::{UnrequestedExit, judge};
 use super::shutdown::Phase;
 use super::slot::Turn;
-use super::{GroupSignal, StopCause, Supervisor};
+use super::{StopCause, Supervisor};
 
 /// The status of a dyno that is killed for not being up in time, even if its leader exits with another one.
 const KILLED: ExitStatus = ExitStatus::Signal(9);
@@ -65,7 +65,7 @@ impl Supervisor {
 
     /// `dyno` was suspended for `paused_for`: continues all runs. Every stored time must be moved here.
     pub(super) fn on_resumed(&mut self, paused_for: Duration, turn: &mut Turn) {
-        self.signal_all(GroupSignal::Continue, turn);
+        self.signal_all(RunOrder::Continue, turn);
         self.phase = self.phase.postponed(paused_for);
         for slot in self.slots.iter_mut() {
             slot.state = slot.state.postponed(paused_for);

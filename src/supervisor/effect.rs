@@ -1,6 +1,6 @@
 //! Everything that the supervisor can order. The runtime performs it and decides nothing.
 
-use crate::model::{DynoName, RunId, SpawnSpec};
+use crate::model::{DynoName, RunId, RunOrder, SpawnSpec};
 
 use super::{Notice, Refusal, Reply, RequestId, UserSignal};
 
@@ -14,7 +14,7 @@ pub enum Effect {
         /// The run.
         run: RunId,
         /// What to send.
-        signal: GroupSignal,
+        signal: RunOrder,
     },
     /// Show a notice, if it has a text in the chosen log format.
     Notify(Notice),
@@ -48,29 +48,6 @@ pub enum Effect {
     ReplaceGuardian,
     /// All runs are gone: stop remaining descendants, flush the output and exit.
     Finish(Outcome),
-}
-
-/// What is sent to the processes of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GroupSignal {
-    /// The stop signal, then SIGCONT, at most once to each process: first to the leader and, if it is a shell, to the
-    /// programs that it runs; to the others when those have ended (S6.6).
-    Stop {
-        /// The signal number, usually SIGTERM.
-        signal: i32,
-        /// Whether all processes get it at once, like on the platform.
-        everything: bool,
-    },
-    /// The stop signal, to the processes that have not received it.
-    StopRest,
-    /// SIGKILL, repeated by the guardian until no process is left.
-    Kill,
-    /// SIGSTOP.
-    Pause,
-    /// SIGCONT.
-    Continue,
-    /// SIGUSR1 or SIGUSR2 (only those two are sent this way), except to a leader that is `dyno`'s own `sh`.
-    User(UserSignal),
 }
 
 /// How `dyno` ends (S11).

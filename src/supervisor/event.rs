@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::{ExitStatus, LeftRunning, RunId};
+use crate::model::{RunId, RunReport};
 
 use super::{Command, RequestId};
 
@@ -13,43 +13,8 @@ use super::{Command, RequestId};
 pub enum Event {
     /// Start the release command, if there is one, and then the formation.
     Boot,
-    /// The guardian started a run and its exec succeeded.
-    Spawned {
-        /// The run.
-        run: RunId,
-        /// Its process id, for display only.
-        pid: i32,
-    },
-    /// The guardian could not start a run; nothing of it exists.
-    SpawnFailed {
-        /// The run.
-        run: RunId,
-        /// What the system said.
-        why: SpawnFailure,
-    },
-    /// The leader of a run ended; other processes of the run may still be alive.
-    Exited {
-        /// The run.
-        run: RunId,
-        /// How the leader ended.
-        exit: ExitStatus,
-        /// The processes that it left running; empty if it had been sent its stop signal (S6.10).
-        left: Vec<LeftRunning>,
-    },
-    /// A run is gone, but a process is still alive that belongs to it or to another dyno: it is unknown which (S6.10).
-    LeftBehind {
-        /// The run that is gone.
-        run: RunId,
-        /// The dynos that it may come from, such as `web.1`.
-        dynos: Vec<String>,
-        /// The process.
-        process: LeftRunning,
-    },
-    /// No process of a run is left (S6.10).
-    Gone {
-        /// The run.
-        run: RunId,
-    },
+    /// Something has happened to the processes of a run.
+    Run(RunId, RunReport),
     /// A run has done what its `Readiness` requires: it listens on its port, and gave the expected answer (S6.2).
     Ready {
         /// The run.
@@ -86,13 +51,6 @@ pub enum Event {
         /// Which run.
         run: RunId,
     },
-    /// The guardian sent SIGKILL to a run, and 2 s later one of its processes is still alive.
-    Unkillable {
-        /// The run.
-        run: RunId,
-        /// The process that survived, as `pid (command)`.
-        survivor: String,
-    },
     /// `dyno` itself received a signal.
     Signal(UserSignal),
     /// The user pressed a key while the keyboard is connected to a run.
@@ -125,17 +83,12 @@ impl Event {
     #[must_use]
     pub fn run(&self) -> Option<RunId> {
         match self {
-            Self::Spawned { run, .. }
-            | Self::SpawnFailed { run, .. }
-            | Self::Exited { run, .. }
-            | Self::LeftBehind { run, .. }
-            | Self::Gone { run }
+            Self::Run(run, _)
             | Self::Ready { run, .. }
             | Self::NotReady { run, .. }
             | Self::NotAnswering { run, .. }
             | Self::ListensElsewhere { run, .. }
-            | Self::DebuggerPrompt { run }
-            | Self::Unkillable { run, .. } => Some(*run),
+            | Self::DebuggerPrompt { run } => Some(*run),
             Self::Boot
             | Self::Signal(_)
             | Self::Key { .. }
@@ -220,10 +173,3 @@ pub enum OutputLoss {
     /// reason.
     Failed,
 }
-
-/// Why a run could not be started, as message text: ``cannot execute `/bin/sh`: No such file or directory``.
-///
-/// Never contains the value of an environment variable.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SpawnFailure(pub String);

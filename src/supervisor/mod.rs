@@ -54,12 +54,12 @@ pub(crate) mod tests;
 use std::collections::VecDeque;
 
 use crate::app::Formation;
-use crate::model::{Now, RunId, SpawnSpec};
+use crate::model::{Now, RunId, RunOrder, SpawnSpec};
 use crate::release::Blueprint;
 
 pub use command::{Command, Refusal, Reply, RequestId, Restarted, Target};
-pub use effect::{Effect, GroupSignal, Outcome};
-pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, SpawnFailure, UserSignal};
+pub use effect::{Effect, Outcome};
+pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, UserSignal};
 pub use life::{DynoLife, LifeStage, NextRestart, PastRun};
 pub use notice::{About, EndRequest, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
 pub use notice_text::{NoticeStyle, ended};
@@ -133,11 +133,7 @@ impl Supervisor {
         }
         match event {
             Event::Boot => self.on_boot(&mut turn),
-            Event::Spawned { run, pid } => self.on_spawned(run, pid, &mut turn),
-            Event::SpawnFailed { run, why } => self.on_spawn_failed(run, why, &mut turn),
-            Event::Exited { run, exit, left } => self.on_exited(run, exit, left, &mut turn),
-            Event::LeftBehind { dynos, process, .. } => turn.announce(NoticeKind::LeftBehind { dynos, process }),
-            Event::Gone { run } => self.on_gone(run, &mut turn),
+            Event::Run(run, report) => self.on_report(run, report, &mut turn),
             Event::Ready { run, address, loopback_only } => {
                 self.on_ready(run, loopback_only.then_some(address), &mut turn);
             }
@@ -145,7 +141,6 @@ impl Supervisor {
             Event::NotAnswering { run, answer } => self.on_not_answering(run, answer, &mut turn),
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::DebuggerPrompt { run } => self.on_debugger_prompt(run, &mut turn),
-            Event::Unkillable { run, survivor } => self.on_unkillable(run, survivor, &mut turn),
             Event::Signal(signal) => self.on_signal(signal, &mut turn),
             Event::Key { run, key } => self.on_key(run, key, &mut turn),
             Event::Resumed { paused_for } => self.on_resumed(paused_for, &mut turn),
@@ -244,7 +239,7 @@ impl Supervisor {
     }
 
     /// Sends a signal to every run that may still have processes, in start order.
-    fn signal_all(&self, signal: GroupSignal, turn: &mut Turn) {
+    fn signal_all(&self, signal: RunOrder, turn: &mut Turn) {
         for run in self.slots.iter().filter_map(|slot| slot.state.run()) {
             turn.signal(run, signal);
         }

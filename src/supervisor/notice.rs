@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType};
+use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType, SpawnFailure};
 
-use super::{CanDie, FocusAdvice, PublicState, Quantity, SpawnFailure, UserSignal};
+use super::{CanDie, FocusAdvice, PublicState, Quantity, UserSignal};
 
 /// One of our own lines in the log. Some have no text in some formats and are not shown then.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use crate::error::Status;
-use crate::model::{ExitStatus, LeftRunning, Readiness, RunId};
+use crate::model::{ExitStatus, LeftRunning, Readiness, RunId, RunReport, SpawnFailure};
 
 use super::dyno_state::{DynoState, Ending, Ordered, Rest};
 use super::readiness::Awaited;
 use super::restart::Decision;
 use super::slot::{Intent, Listener, Role, Slot, Turn};
 use super::slots::SlotId;
-use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, SpawnFailure, StopCause, Supervisor};
+use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, StopCause, Supervisor};
 
 /// Status of a dyno that could not be started: the one of a shell that cannot execute a program. It only affects the
 /// policy and the exit status of `dyno`; a notice gives the reason.
@@ -39,7 +39,18 @@ impl Supervisor {
         self.slots.get_mut(id).map(|slot| (id, slot))
     }
 
-    pub(super) fn on_spawned(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
+    pub(super) fn on_report(&mut self, run: RunId, report: RunReport, turn: &mut Turn) {
+        match report {
+            RunReport::Spawned { pid } => self.on_spawned(run, pid, turn),
+            RunReport::SpawnFailed(why) => self.on_spawn_failed(run, why, turn),
+            RunReport::Exited { exit, left } => self.on_exited(run, exit, left, turn),
+            RunReport::LeftBehind { dynos, process } => turn.announce(NoticeKind::LeftBehind { dynos, process }),
+            RunReport::Gone => self.on_gone(run, turn),
+            RunReport::Unkillable { survivor } => self.on_unkillable(run, survivor, turn),
+        }
+    }
+
+    fn on_spawned(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
         let Some(id) = self.slots.id_of(run) else { return };
         let Some(slot) = self.slots.get_mut(id) else { return };
         match slot.state {
@@ -68,7 +79,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn on_spawn_failed(&mut self, run: RunId, why: SpawnFailure, turn: &mut Turn) {
+    fn on_spawn_failed(&mut self, run: RunId, why: SpawnFailure, turn: &mut Turn) {
         let Some((id, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Starting { .. } => {
@@ -92,7 +103,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn on_exited(&mut self, run: RunId, exit: ExitStatus, left: Vec<LeftRunning>, turn: &mut Turn) {
+    fn on_exited(&mut self, run: RunId, exit: ExitStatus, left: Vec<LeftRunning>, turn: &mut Turn) {
         let Some(id) = self.slots.id_of(run) else { return };
         let Some(slot) = self.slots.get_mut(id) else { return };
         match slot.state {
@@ -113,7 +124,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn on_gone(&mut self, run: RunId, turn: &mut Turn) {
+    fn on_gone(&mut self, run: RunId, turn: &mut Turn) {
         let Some((id, slot)) = self.slot_of(run) else { return };
         match slot.state {
             DynoState::Clearing { ending, .. } | DynoState::Stopping { ending, .. } => {
@@ -141,7 +152,7 @@ impl Supervisor {
         self.remove_if_left(id, turn);
     }
 
-    pub(super) fn on_unkillable(&mut self, run: RunId, survivor: String, turn: &mut Turn) {
+    fn on_unkillable(&mut self, run: RunId, survivor: String, turn: &mut Turn) {
         let Some((_, slot)) = self.slot_of(run) else { return };
         let ordered = match slot.state {
             DynoState::Stopping { ordered, .. } | DynoState::Clearing { ordered, .. } => ordered,

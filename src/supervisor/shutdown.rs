@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use crate::error::Status;
-use crate::model::ExitStatus;
+use crate::model::{ExitStatus, RunOrder};
 
 use super::dyno_state::{Deadline, DynoState, Rest};
 use super::slot::{Intent, Turn};
 use super::slots::SlotId;
 use super::stop_report::first_report;
-use super::{Effect, GroupSignal, NoticeKind, Outcome, OutputLoss, Supervisor, UserSignal};
+use super::{Effect, NoticeKind, Outcome, OutputLoss, Supervisor, UserSignal};
 
 /// An INT, TERM or HUP this soon after the stop began does nothing: terminals and wrappers such as npm deliver a keypress
 /// twice, and one that meant to stop everything must not kill because a dyno has just ended by itself (S12).
@@ -107,15 +107,18 @@ impl Supervisor {
             UserSignal::Int | UserSignal::Term | UserSignal::Hup => self.on_stop_request(signal, turn),
             UserSignal::Quit => self.on_quit(turn),
             UserSignal::Tstp => {
-                self.signal_all(GroupSignal::Pause, turn);
+                self.signal_all(RunOrder::Pause, turn);
                 turn.order(Effect::Suspend);
             }
-            UserSignal::Usr1 | UserSignal::Usr2 => match self.phase {
-                Phase::Unbooted | Phase::Release | Phase::Running => {
-                    self.signal_all(GroupSignal::User(signal), turn);
-                }
-                Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
-            },
+            UserSignal::Usr1 => self.pass_on(RunOrder::Usr1, turn),
+            UserSignal::Usr2 => self.pass_on(RunOrder::Usr2, turn),
+        }
+    }
+
+    fn pass_on(&mut self, signal: RunOrder, turn: &mut Turn) {
+        match self.phase {
+            Phase::Unbooted | Phase::Release | Phase::Running => self.signal_all(signal, turn),
+            Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => {}
         }
     }
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Status;
-use crate::model::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, RunId};
+use crate::model::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, RunId, RunOrder};
 
 use super::PublicState;
 use super::dyno_state::{DynoState, Ending, Ordered, Rest};
 use super::life::Memory;
 use super::restart::CrashCount;
 use super::stop_rules::StopRules;
-use super::{About, Effect, GroupSignal, HttpAnswer, Notice, NoticeKind, Policy, WhyNotUp};
+use super::{About, Effect, HttpAnswer, Notice, NoticeKind, Policy, WhyNotUp};
 
 /// The guardian answers a SIGKILL within 2 s, if only with `Unkillable`. One second more, and it is stuck.
 const ANSWER_TO_KILL: Duration = Duration::from_secs(3);
@@ -55,7 +55,7 @@ impl Turn {
     }
 
     /// Signals the processes of a run.
-    pub(super) fn signal(&mut self, run: RunId, signal: GroupSignal) {
+    pub(super) fn signal(&mut self, run: RunId, signal: RunOrder) {
         self.order(Effect::Signal { run, signal });
     }
 
@@ -226,7 +226,7 @@ impl Slot {
                 let ordered = self.stop_rules.ordered(turn.now.mono, self.named_grace);
                 self.enter(DynoState::Stopping { run, pid, ordered, ending, shown }, turn);
                 self.notify(NoticeKind::StoppingProcesses { signal: self.stop_rules.signal }, turn);
-                turn.signal(run, self.stop_rules.group_signal());
+                turn.signal(run, self.stop_rules.stop_order());
             }
             // Stopped already (to many servers a second SIGTERM means `die now`), or there is no run.
             DynoState::Stopping { .. } | DynoState::Clearing { .. } | DynoState::Rest(_) => {}
@@ -275,7 +275,7 @@ impl Slot {
     pub(super) fn clear(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
         let ordered = self.stop_rules.ordered(turn.now.mono, None);
         self.enter(DynoState::Clearing { run, ordered, ending }, turn);
-        turn.signal(run, self.stop_rules.group_signal());
+        turn.signal(run, self.stop_rules.stop_order());
     }
 
     /// The grace period is nearly over: sends the stop signal to the processes that have not received it.
@@ -296,7 +296,7 @@ impl Slot {
             | DynoState::Rest(_) => return,
         };
         self.enter(state, turn);
-        turn.signal(run, GroupSignal::StopRest);
+        turn.signal(run, RunOrder::StopRest);
     }
 
     /// Kills the run, if there is one and it was not killed before: the guardian repeats the signal by itself.
@@ -322,7 +322,7 @@ impl Slot {
         };
         self.enter(state, turn);
         self.notify(kind, turn);
-        turn.signal(run, GroupSignal::Kill);
+        turn.signal(run, RunOrder::Kill);
     }
 
     /// When the dyno is killed if it is not up (R10). None: there is no limit.
@@ -361,7 +361,7 @@ impl Slot {
     fn kill_before_up(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
         let (pid, shown) = (self.state.pid(), self.state.public());
         self.notify(NoticeKind::KillingProcess, turn);
-        turn.signal(run, GroupSignal::Kill);
+        turn.signal(run, RunOrder::Kill);
         self.enter(DynoState::Stopping { run, pid, ordered: killed(turn), ending, shown }, turn);
     }
 

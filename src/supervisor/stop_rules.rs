@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::model::ProcessType;
+use crate::model::{ProcessType, RunOrder};
 
+use super::Policy;
 use super::dyno_state::Ordered;
-use super::{GroupSignal, Policy};
 
 /// How the runs of one dyno are stopped.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ impl StopRules {
         Ordered::Stop { rest_at, kill_at: now.saturating_add(grace) }
     }
 
-    pub(super) fn group_signal(self) -> GroupSignal {
-        GroupSignal::Stop { signal: self.signal, everything: self.everything }
+    pub(super) fn stop_order(self) -> RunOrder {
+        RunOrder::Stop { signal: self.signal, everything: self.everything }
     }
 }

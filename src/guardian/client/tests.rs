@@ -1,10 +1,10 @@
-//! What the client refuses to send, how it handles invalid reports, and the reasons for a failed start.
+//! What the client refuses to send, and how it handles invalid messages.
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{Environment, Focus, Launch, Readiness, Shell};
+use crate::model::{DynoSpec, Environment, Focus, Launch, Readiness, RunReport, Shell};
 
 /// A guardian without a process: the test holds its end of the socket.
 fn guardian() -> (ManuallyDrop<Guardian>, OwnedFd) {
@@ -13,12 +13,6 @@ fn guardian() -> (ManuallyDrop<Guardian>, OwnedFd) {
     let (pid, spared) = (nix::unistd::getpid(), Spared::default());
     // Dropped, it would wait for the process.
     (ManuallyDrop::new(Guardian { socket: ours, pid, spared, queue, sending, received }), theirs)
-}
-
-/// A whole frame from the guardian.
-fn report(message: &Message) -> Vec<u8> {
-    let (kind, payload) = message.encode();
-    frame(RunId(7), kind, payload)
 }
 
 fn spec(environment: Environment) -> DynoSpec {
@@ -39,35 +33,17 @@ fn spec(environment: Environment) -> DynoSpec {
 }
 
 #[test]
-fn s1_6_a_failed_start_gives_the_reason() {
-    let spec = spec(Environment::default());
-    let described = |stage, errno| SpawnError { stage, errno }.describe(&spec);
-
-    assert_eq!(
-        described(Stage::Fork, Errno::EAGAIN),
-        "cannot start another process: the process limit of this user or system is reached"
-    );
-    assert_eq!(described(Stage::Fork, Errno::ENOMEM), "cannot start another process: Out of memory");
-    assert_eq!(described(Stage::Directory, Errno::EACCES), "cannot enter the directory `/app`: Permission denied");
-    assert_eq!(
-        described(Stage::Exec, Errno::E2BIG),
-        "the command line and the environment together are too long for the system (Argument list too long)"
-    );
-    assert_eq!(described(Stage::Exec, Errno::ENOENT), "cannot execute `/bin/sh`: No such file or directory");
-    assert_eq!(described(Stage::Setup, Errno::EMFILE), "cannot prepare the process: Too many open files");
-}
-
-#[test]
 fn reports_are_returned_as_soon_as_they_are_complete() {
     let (mut guardian, theirs) = guardian();
     let mut reports = Vec::new();
-    let (bytes, spawned) = ([report(&Message::Spawned { pid: 9 }), report(&Message::Gone)].concat(), Report::Spawned);
+    let [spawned, gone] = [RunReport::Spawned { pid: 9 }, RunReport::Gone].map(|report| Message::Run(RunId(7), report));
+    let bytes = [spawned.encode(), gone.encode()].concat();
     let (first, rest) = bytes.split_at(bytes.len() - 1);
 
     nix::unistd::write(&theirs, first).unwrap();
-    assert_eq!((guardian.receive(&mut reports), reports.as_slice()), (Ok(()), &[spawned(RunId(7), 9)][..]));
+    assert_eq!((guardian.receive(&mut reports), reports.as_slice()), (Ok(()), &[spawned][..]));
     nix::unistd::write(&theirs, rest).unwrap();
-    assert_eq!((guardian.receive(&mut reports), reports.last()), (Ok(()), Some(&Report::Gone(RunId(7)))));
+    assert_eq!((guardian.receive(&mut reports), reports.last()), (Ok(()), Some(&gone)));
     drop(theirs);
     assert_eq!((guardian.receive(&mut reports), reports.len()), (Err(Lost), 2));
 }
@@ -81,9 +57,10 @@ fn bytes_that_are_not_a_report_mean_that_the_guardian_is_lost() {
         let (mut guardian, theirs) = guardian();
         let mut reports = Vec::new();
 
-        nix::unistd::write(&theirs, &[report(&Message::Gone), invalid].concat()).unwrap();
+        let gone = Message::Run(RunId(7), RunReport::Gone);
+        nix::unistd::write(&theirs, &[gone.encode(), invalid].concat()).unwrap();
 
-        assert_eq!((guardian.receive(&mut reports), reports.as_slice()), (Err(Lost), &[Report::Gone(RunId(7))][..]));
+        assert_eq!((guardian.receive(&mut reports), reports.as_slice()), (Err(Lost), &[gone][..]));
     }
 }
 
@@ -96,7 +73,7 @@ fn a_request_that_is_too_large_fails_and_the_guardian_still_works() {
 
     let refused = guardian.spawn(&spawn(environment), Vec::new());
 
-    assert_eq!(refused, Err(SpawnError { stage: Stage::Exec, errno: Errno::E2BIG }));
+    assert_eq!(refused, Err(too_long()));
     assert!(!guardian.has_queued());
     assert_eq!(guardian.spawn(&spawn(Environment::default()), Vec::new()), Ok(()));
     assert_eq!(guardian.flush(), Ok(()));

@@ -1,6 +1,7 @@
 //! Every frame is decoded as it was encoded, and no bytes make the decoder panic.
 
 use super::*;
+use crate::model::LeftRunning;
 use proptest::prelude::*;
 
 fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
@@ -26,8 +27,9 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_decoder_panic(kind in 0_u32..20, payload: Vec<u8>) {
+        let header = Header { kind, payload_bytes: 0, run: NO_RUN };
         let _ = Request::decode(kind, &payload);
-        let _ = Message::decode(kind, &payload);
+        let _ = Message::decode(header, &payload);
     }
 }
 
@@ -37,26 +39,31 @@ fn nginx() -> LeftRunning {
 
 #[test]
 fn every_message_is_decoded_as_it_was_encoded() {
-    for message in [
-        Message::Spawned { pid: 7 },
-        Message::SpawnFailed { stage: Stage::Exec, errno: 2 },
-        Message::Exited { exit: ExitStatus::Code(3), left: Vec::new() },
-        Message::Exited { exit: ExitStatus::Signal(34), left: vec![nginx(), LeftRunning { port: None, ..nginx() }] },
-        Message::LeftBehind { dynos: vec!["web.1".to_owned(), "worker.1".to_owned()], process: nginx() },
-        Message::Gone,
-        Message::Unkillable { survivor: b"7 (sh)".to_vec() },
-        Message::Swept { left: 2, survivors: b"8 (x)".to_vec() },
-    ] {
-        let (kind, payload) = message.encode();
-        assert_eq!(Message::decode(kind, &payload), Some(message));
+    let reports = [
+        RunReport::Spawned { pid: 7 },
+        RunReport::SpawnFailed(SpawnFailure("no memory".to_owned())),
+        RunReport::Exited { exit: ExitStatus::Code(3), left: Vec::new() },
+        RunReport::Exited { exit: ExitStatus::Signal(34), left: vec![nginx(), LeftRunning { port: None, ..nginx() }] },
+        RunReport::LeftBehind { dynos: vec!["web.1".to_owned(), "worker.1".to_owned()], process: nginx() },
+        RunReport::Gone,
+        RunReport::Unkillable { survivor: "7 (sh)".to_owned() },
+    ];
+    let swept = Message::Swept { left: 2, survivors: vec!["8 (x)".to_owned(), "9 (y)".to_owned()] };
+    for message in reports.map(|report| Message::Run(RunId(9), report)).into_iter().chain([swept]) {
+        let frame = message.encode();
+        let (header, payload) = frame.split_first_chunk().unwrap();
+        assert_eq!(Message::decode(Header::decode(*header).unwrap(), payload), Some(message));
     }
     for order in [
-        SignalOrder::Stop { signal: 15, everything: false },
-        SignalOrder::Stop { signal: 37, everything: true },
-        SignalOrder::StopRest,
-        SignalOrder::Kill,
-        SignalOrder::All(19),
-        SignalOrder::SpareShell(10),
+        RunOrder::Stop { signal: 15, everything: false },
+        RunOrder::Stop { signal: 37, everything: true },
+        RunOrder::StopRest,
+        RunOrder::Kill,
+        RunOrder::Pause,
+        RunOrder::Continue,
+        RunOrder::Resized,
+        RunOrder::Usr1,
+        RunOrder::Usr2,
     ] {
         let (kind, payload) = Request::Signal(order).encode();
         assert_eq!(Request::decode(kind, &payload), Some(Request::Signal(order)));

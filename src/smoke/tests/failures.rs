@@ -47,7 +47,7 @@ fn if_the_command_cannot_start_the_status_is_126() {
     feed(&mut smoke, Event::Tick, at(1));
     let run = run_of(&smoke, "run.1");
 
-    feed(&mut smoke, Event::SpawnFailed { run, why: SpawnFailure("cannot execute `/bin/sh`".into()) }, at(1));
+    feed(&mut smoke, Event::Run(run, RunReport::SpawnFailed(SpawnFailure("cannot execute `/bin/sh`".into()))), at(1));
 
     let lines = end(&mut smoke, "worker.1", killed_by(15), at(1));
     assert_ends(&smoke, &lines, "finish 126", "the command could not be started: cannot execute `/bin/sh`");
@@ -158,7 +158,7 @@ fn a_dyno_that_cannot_start_fails_the_test() {
     let mut smoke = begun(plan(&["web.1"], true), policy(), rules());
     let run = run_of(&smoke, "web.1");
 
-    let lines = feed(&mut smoke, Event::SpawnFailed { run, why: SpawnFailure("no memory".into()) }, at(0));
+    let lines = feed(&mut smoke, Event::Run(run, RunReport::SpawnFailed(SpawnFailure("no memory".into()))), at(0));
 
     assert_ends(&smoke, &lines, "finish 126", "web.1 could not be started: no memory");
 }
@@ -271,7 +271,7 @@ fn s11_an_unkillable_process_overrides_every_other_status() {
     feed(&mut smoke, Event::Tick, at(8));
     let run = run_of(&smoke, "run.1");
 
-    let lines = feed(&mut smoke, Event::Unkillable { run, survivor: "77 (nfs)".into() }, at(10));
+    let lines = feed(&mut smoke, Event::Run(run, RunReport::Unkillable { survivor: "77 (nfs)".into() }), at(10));
     assert_eq!(lines[..2], ["run.1: process 77 (nfs) could not be killed", "-- stop"]);
 
     let lines = end(&mut smoke, "web.1", killed_by(15), at(10));

@@ -8,11 +8,9 @@ mod walk;
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{ExitStatus, HttpCheck, Readiness, RunId, SpawnSpec};
+use crate::model::{ExitStatus, HttpCheck, Readiness, RunId, RunReport, SpawnFailure, SpawnSpec};
 use crate::supervisor::tests::{LOCALHOST, at, at_ms, code, formation, killed_by, line, listening, process_type, spec};
-use crate::supervisor::{
-    CanDie, HttpAnswer, HttpSilence, NoticeStyle, OnExit, OutputLoss, RestartPolicy, SpawnFailure, UserSignal,
-};
+use crate::supervisor::{CanDie, HttpAnswer, HttpSilence, NoticeStyle, OnExit, OutputLoss, RestartPolicy, UserSignal};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -112,7 +110,7 @@ fn run_of(smoke: &Tested, name: &str) -> RunId {
 
 fn spawned(smoke: &mut Tested, name: &str, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    feed(smoke, Event::Spawned { run, pid: 100 + i32::try_from(run.0).unwrap() }, now)
+    feed(smoke, Event::Run(run, RunReport::Spawned { pid: 100 + i32::try_from(run.0).unwrap() }), now)
 }
 
 fn ready(smoke: &mut Tested, name: &str, now: Now) -> Vec<String> {
@@ -133,12 +131,12 @@ fn listens(smoke: &mut Tested, name: &str, now: Now) -> Vec<String> {
 
 fn exit(smoke: &mut Tested, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    feed(smoke, Event::Exited { run, exit, left: Vec::new() }, now)
+    feed(smoke, Event::Run(run, RunReport::Exited { exit, left: Vec::new() }), now)
 }
 
 fn gone(smoke: &mut Tested, name: &str, now: Now) -> Vec<String> {
     let run = run_of(smoke, name);
-    feed(smoke, Event::Gone { run }, now)
+    feed(smoke, Event::Run(run, RunReport::Gone), now)
 }
 
 /// The leader exits and leaves no process behind.

@@ -102,12 +102,12 @@ impl Episode {
         match life {
             Life::Ordered if random.below(30) == 0 => {
                 self.lives.remove(&run);
-                self.feed(Event::SpawnFailed { run, why: SpawnFailure("no".into()) });
+                self.feed(Event::Run(run, RunReport::SpawnFailed(SpawnFailure("no".into()))));
             }
             Life::Ordered => {
                 self.lives.insert(run, (name.clone(), Life::Runs));
                 self.up.entry(name.clone()).and_modify(|up| *up |= !name.starts_with("web"));
-                self.feed(Event::Spawned { run, pid: 1 });
+                self.feed(Event::Run(run, RunReport::Spawned { pid: 1 }));
             }
             Life::Runs if name.starts_with("web") && !self.up[&name] && random.below(4) > 0 => {
                 self.up.insert(name, true);
@@ -116,16 +116,18 @@ impl Episode {
             }
             Life::Runs if name == "run.1" || random.below(12) == 0 || self.smoke.smoke.is_ending() => {
                 self.lives.insert(run, (name, Life::Clears));
-                self.feed(Event::Exited {
+                self.feed(Event::Run(
                     run,
-                    exit: random.pick(&[code(0), code(0), code(3), killed_by(9)]),
-                    left: Vec::new(),
-                });
+                    RunReport::Exited {
+                        exit: random.pick(&[code(0), code(0), code(3), killed_by(9)]),
+                        left: Vec::new(),
+                    },
+                ));
             }
             Life::Runs => {}
             Life::Clears => {
                 self.lives.remove(&run);
-                self.feed(Event::Gone { run });
+                self.feed(Event::Run(run, RunReport::Gone));
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::DynoName;
-use crate::supervisor::{PublicState, SpawnFailure, UserSignal};
+use crate::model::SpawnFailure;
+use crate::supervisor::{PublicState, UserSignal};
 
 const SECOND: Duration = Duration::from_secs(1);
 

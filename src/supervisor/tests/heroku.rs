@@ -16,17 +16,17 @@ fn last_run(supervisor: &Supervisor) -> RunId {
 
 fn logged_spawned(supervisor: &mut Supervisor, now: Now) -> Vec<String> {
     let run = last_run(supervisor);
-    logged(supervisor, Event::Spawned { run, pid: 7 }, now)
+    logged(supervisor, Event::Run(run, RunReport::Spawned { pid: 7 }), now)
 }
 
 fn logged_exit(supervisor: &mut Supervisor, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    logged(supervisor, Event::Exited { run, exit, left: Vec::new() }, now)
+    logged(supervisor, Event::Run(run, RunReport::Exited { exit, left: Vec::new() }), now)
 }
 
 fn logged_gone(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    logged(supervisor, Event::Gone { run }, now)
+    logged(supervisor, Event::Run(run, RunReport::Gone), now)
 }
 
 fn heroku() -> Policy {
@@ -163,7 +163,11 @@ fn a_dyno_that_cannot_start_goes_from_starting_to_crashed() {
     let run = last_run(&supervisor);
 
     assert_eq!(
-        logged(&mut supervisor, Event::SpawnFailed { run, why: SpawnFailure("cannot start /bin/sh".into()) }, at(0)),
+        logged(
+            &mut supervisor,
+            Event::Run(run, RunReport::SpawnFailed(SpawnFailure("cannot start /bin/sh".into()))),
+            at(0)
+        ),
         [
             "worker.1: cannot start /bin/sh",
             "worker.1: State changed from starting to crashed",
@@ -198,7 +202,7 @@ fn on_shutdown_each_dyno_is_down_before_it_is_stopped() {
     logged(&mut supervisor, Event::Boot, at(0));
     for name in ["worker.1", "web.1"] {
         let run = run_of(&supervisor, name);
-        logged(&mut supervisor, Event::Spawned { run, pid: 7 }, at(0));
+        logged(&mut supervisor, Event::Run(run, RunReport::Spawned { pid: 7 }), at(0));
     }
 
     assert_eq!(
@@ -260,7 +264,8 @@ fn a_stop_caused_by_an_exit_is_announced_after_that_dynos_output() {
     };
 
     let by_a_signal = announced(&supervisor.clone().handle(Event::Signal(UserSignal::Int), at(1)));
-    let by_an_exit = announced(&supervisor.handle(Event::Exited { run, exit: code(1), left: Vec::new() }, at(1)));
+    let by_an_exit =
+        announced(&supervisor.handle(Event::Run(run, RunReport::Exited { exit: code(1), left: Vec::new() }), at(1)));
 
     assert_eq!(by_a_signal, Some(About::Formation { after: None }));
     assert_eq!(by_an_exit, Some(About::Formation { after: Some(dyno("worker.1")) }));

@@ -63,13 +63,13 @@ fn a_report_about_an_older_run_changes_nothing() {
     let before = supervisor.snapshot();
 
     for event in [
-        Event::Exited { run: old, exit: code(3), left: Vec::new() },
-        Event::Gone { run: old },
+        Event::Run(old, RunReport::Exited { exit: code(3), left: Vec::new() }),
+        Event::Run(old, RunReport::Gone),
         Event::Ready { run: old, address: LOCALHOST, loopback_only: false },
-        Event::Spawned { run: old, pid: 9 },
-        Event::SpawnFailed { run: old, why: SpawnFailure("late".into()) },
-        Event::Unkillable { run: old, survivor: "9 (x)".into() },
-        Event::Gone { run: RunId(999) },
+        Event::Run(old, RunReport::Spawned { pid: 9 }),
+        Event::Run(old, RunReport::SpawnFailed(SpawnFailure("late".into()))),
+        Event::Run(old, RunReport::Unkillable { survivor: "9 (x)".into() }),
+        Event::Run(RunId(999), RunReport::Gone),
     ] {
         assert_eq!(feed(&mut supervisor, event.clone(), at(2)), [""; 0], "{event:?}");
     }
@@ -207,7 +207,7 @@ fn s6_10_a_server_in_the_background_is_named_when_its_leader_exits() {
     let mut supervisor = all_up(&["web.1"], Policy::default());
     let server = LeftRunning { pid: 812, name: "python3".to_owned(), port: Some(5000) };
 
-    let exited = Event::Exited { run: RunId(1), exit: code(0), left: vec![server] };
+    let exited = Event::Run(RunId(1), RunReport::Exited { exit: code(0), left: vec![server] });
 
     assert_eq!(
         feed(&mut supervisor, exited, at(1))[..2],
@@ -227,7 +227,7 @@ fn s6_10_a_process_of_uncertain_origin_is_named_with_its_possible_dynos() {
     let dynos = vec!["web.1".to_owned(), "worker.1".to_owned()];
 
     assert_eq!(
-        feed(&mut supervisor, Event::LeftBehind { run: RunId(1), dynos, process }, at(1)),
+        feed(&mut supervisor, Event::Run(RunId(1), RunReport::LeftBehind { dynos, process }), at(1)),
         ["system: left behind by web.1 or worker.1: ssh-agent (pid 812), stopped at the end"]
     );
 }

@@ -17,7 +17,7 @@ fn s6_7_a_dyno_that_cannot_be_killed_comes_back_only_after_its_end() {
     let lines = ask(&mut supervisor, scale(&[("web", Scale::To(1))]), at(5));
     assert_eq!(lines, ["system: scaled to web=1 worker=1", "reply 1: scaled web=1 worker=1"]);
 
-    assert_eq!(feed(&mut supervisor, Event::Gone { run }, at(6)), [""; 0]);
+    assert_eq!(feed(&mut supervisor, Event::Run(run, RunReport::Gone), at(6)), [""; 0]);
     let lines = ask(&mut supervisor, restart("web.1"), at(7));
     assert_eq!(lines[1..], ["spawn web.1 #3", "reply 1: restarting web.1 after 1"]);
 }
@@ -30,7 +30,7 @@ fn s6_7_a_dyno_that_was_scaled_away_is_removed_when_it_ends_after_all() {
     tick(&mut supervisor, at(1));
     unkillable(&mut supervisor, "web.1", at(3));
 
-    feed(&mut supervisor, Event::Gone { run }, at(4));
+    feed(&mut supervisor, Event::Run(run, RunReport::Gone), at(4));
 
     assert_eq!(names(&supervisor), ["worker.1 up"]);
 }

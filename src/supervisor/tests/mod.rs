@@ -23,7 +23,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::app::{Layers, Ports, Procfile};
-use crate::model::{DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, Launch, ProcessType, Readiness, Shell};
+use crate::model::{
+    DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, Launch, ProcessType, Readiness, RunReport, Shell,
+    SpawnFailure,
+};
 use crate::release::{OneOff, Release, RunSettings};
 
 /// The address of a server, for tests in which it does not matter.
@@ -173,12 +176,16 @@ fn boot(supervisor: &mut Supervisor) -> Vec<String> {
 
 fn spawned(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    feed(supervisor, Event::Spawned { run, pid: i32::try_from(run.0).unwrap() + 100 }, now)
+    feed(supervisor, Event::Run(run, RunReport::Spawned { pid: i32::try_from(run.0).unwrap() + 100 }), now)
 }
 
 fn spawn_failed(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    feed(supervisor, Event::SpawnFailed { run, why: SpawnFailure("cannot start /bin/sh: no memory".into()) }, now)
+    feed(
+        supervisor,
+        Event::Run(run, RunReport::SpawnFailed(SpawnFailure("cannot start /bin/sh: no memory".into()))),
+        now,
+    )
 }
 
 fn ready(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
@@ -188,12 +195,12 @@ fn ready(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
 
 fn exit(supervisor: &mut Supervisor, name: &str, exit: ExitStatus, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    feed(supervisor, Event::Exited { run, exit, left: Vec::new() }, now)
+    feed(supervisor, Event::Run(run, RunReport::Exited { exit, left: Vec::new() }), now)
 }
 
 fn gone(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    feed(supervisor, Event::Gone { run }, now)
+    feed(supervisor, Event::Run(run, RunReport::Gone), now)
 }
 
 /// The leader exits with 1 and leaves no process behind.
@@ -212,7 +219,7 @@ fn obey(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
 
 fn unkillable(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    feed(supervisor, Event::Unkillable { run, survivor: "77 (nfs)".into() }, now)
+    feed(supervisor, Event::Run(run, RunReport::Unkillable { survivor: "77 (nfs)".into() }), now)
 }
 
 fn signal(supervisor: &mut Supervisor, signal: UserSignal, now: Now) -> Vec<String> {
@@ -261,14 +268,16 @@ fn reply(result: &Result<Reply, Refusal>) -> String {
     }
 }
 
-fn order(signal: GroupSignal) -> String {
+fn order(signal: RunOrder) -> String {
     match signal {
-        GroupSignal::Stop { signal, everything: false } => format!("stop {signal}"),
-        GroupSignal::Stop { signal, everything: true } => format!("stop everything {signal}"),
-        GroupSignal::StopRest => "stop the rest".into(),
-        GroupSignal::Kill => "kill".into(),
-        GroupSignal::Pause => "pause".into(),
-        GroupSignal::Continue => "continue".into(),
-        GroupSignal::User(signal) => format!("pass {signal}"),
+        RunOrder::Stop { signal, everything: false } => format!("stop {signal}"),
+        RunOrder::Stop { signal, everything: true } => format!("stop everything {signal}"),
+        RunOrder::StopRest => "stop the rest".into(),
+        RunOrder::Kill => "kill".into(),
+        RunOrder::Pause => "pause".into(),
+        RunOrder::Continue => "continue".into(),
+        RunOrder::Resized => "resized".into(),
+        RunOrder::Usr1 => "pass SIGUSR1".into(),
+        RunOrder::Usr2 => "pass SIGUSR2".into(),
     }
 }

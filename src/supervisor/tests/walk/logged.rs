@@ -64,11 +64,16 @@ impl Model {
         let Some(run) = self.runs.get(id) else { return Ok(()) };
         let kind = match signal {
             // What an exited leader left behind is stopped without a notice: usually there is nothing left.
-            GroupSignal::Stop { .. } if run.seen == Seen::Group => return Ok(()),
-            GroupSignal::Stop { signal, .. } => NoticeKind::StoppingProcesses { signal: *signal },
-            GroupSignal::Kill if run.stopped => NoticeKind::KillingRemaining,
-            GroupSignal::Kill => NoticeKind::KillingProcess,
-            GroupSignal::StopRest | GroupSignal::Pause | GroupSignal::Continue | GroupSignal::User(_) => return Ok(()),
+            RunOrder::Stop { .. } if run.seen == Seen::Group => return Ok(()),
+            RunOrder::Stop { signal, .. } => NoticeKind::StoppingProcesses { signal: *signal },
+            RunOrder::Kill if run.stopped => NoticeKind::KillingRemaining,
+            RunOrder::Kill => NoticeKind::KillingProcess,
+            RunOrder::StopRest
+            | RunOrder::Pause
+            | RunOrder::Continue
+            | RunOrder::Resized
+            | RunOrder::Usr1
+            | RunOrder::Usr2 => return Ok(()),
         };
         let notice = Effect::Notify(Notice { about: About::Dyno(self.dynos[run.dyno].name.clone()), kind });
         rule!(before == Some(&notice), "before {effect:?} there must be {notice:?}, not {before:?}");

@@ -28,7 +28,7 @@ const EVENTS_PER_SEED: usize = 100_000;
 const OPS_AFTER_THE_END: usize = 10;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-const EVERYTHING: [&str; 59] = [
+const EVERYTHING: [&str; 60] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -84,7 +84,8 @@ const EVERYTHING: [&str; 59] = [
     "Kill",
     "Pause",
     "Continue",
-    "User",
+    "Usr1",
+    "Usr2",
     "Suspend",
     "Code",
     "Signal",
@@ -294,10 +295,10 @@ impl<'a> Episode<'a> {
     fn forge(&mut self, pick: usize) -> Result<(), Broken> {
         let unknown = RunId(1_000_000 + pick as u64);
         let event = match (pick % 4, self.model.not_killed(pick)) {
-            (0, Some(run)) => Event::Unkillable { run, survivor: "1 (x)".into() },
-            (0 | 1, _) => Event::Gone { run: unknown },
-            (2, _) => Event::Exited { run: unknown, exit: code(1), left: Vec::new() },
-            _ => Event::Spawned { run: unknown, pid: 1 },
+            (0, Some(run)) => Event::Run(run, RunReport::Unkillable { survivor: "1 (x)".into() }),
+            (0 | 1, _) => Event::Run(unknown, RunReport::Gone),
+            (2, _) => Event::Run(unknown, RunReport::Exited { exit: code(1), left: Vec::new() }),
+            _ => Event::Run(unknown, RunReport::Spawned { pid: 1 }),
         };
         self.feed_ignored(&event)
     }
@@ -359,7 +360,8 @@ impl<'a> Episode<'a> {
             self.mono = self.mono.max(deadline);
             self.feed(&Event::Tick)?;
         }
-        for event in [Event::Tick, Event::Boot, Event::Signal(UserSignal::Quit), Event::Gone { run: RunId(1) }] {
+        for event in [Event::Tick, Event::Boot, Event::Signal(UserSignal::Quit), Event::Run(RunId(1), RunReport::Gone)]
+        {
             self.feed(&event)?;
         }
         Ok(())

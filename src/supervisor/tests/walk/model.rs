@@ -192,10 +192,10 @@ impl Model {
             Event::Boot
             | Event::Tick
             | Event::ListensElsewhere { .. }
-            | Event::LeftBehind { .. }
+            | Event::Run(_, RunReport::LeftBehind { .. })
             | Event::DebuggerPrompt { .. }
             | Event::NotAnswering { .. } => {}
-            Event::Spawned { run, pid } => self.on_spawned(*run, *pid, mono),
+            Event::Run(run, RunReport::Spawned { pid }) => self.on_spawned(*run, *pid, mono),
             Event::Ready { run, .. } => {
                 if let Some(run) = self.runs.get_mut(run).filter(|run| run.seen != Seen::Group && run.verdict.is_none())
                 {
@@ -209,14 +209,14 @@ impl Model {
                     run.up = run.up.or(Some(mono).filter(|_| run.boot_due.is_none()));
                 }
             }
-            Event::SpawnFailed { run, .. } => self.on_end(*run, code(126), mono, true),
-            Event::Exited { run, exit, .. } => {
+            Event::Run(run, RunReport::SpawnFailed(_)) => self.on_end(*run, code(126), mono, true),
+            Event::Run(run, RunReport::Exited { exit, .. }) => {
                 let is_new = self.runs.get(run).is_some_and(|run| run.seen != Seen::Group);
                 self.on_end(*run, *exit, mono, false);
                 return is_new;
             }
-            Event::Gone { run } => self.on_gone(*run, mono),
-            Event::Unkillable { run, .. } => self.on_lost(*run),
+            Event::Run(run, RunReport::Gone) => self.on_gone(*run, mono),
+            Event::Run(run, RunReport::Unkillable { .. }) => self.on_lost(*run),
             Event::Signal(signal) => self.on_signal(*signal, mono),
             Event::Key { key: Key::Other, .. } => self.interrupted = false,
             Event::Key { run, key: Key::Interrupt } => self.on_interrupt(*run, mono),

@@ -139,7 +139,7 @@ impl Model {
         Ok(())
     }
 
-    fn allow_signal(&mut self, id: RunId, sent: GroupSignal, event: &Event, mono: Duration) -> Result<(), Broken> {
+    fn allow_signal(&mut self, id: RunId, sent: RunOrder, event: &Event, mono: Duration) -> Result<(), Broken> {
         let stopping = self.cause.is_some();
         let Some(run) = self.runs.get_mut(&id) else {
             return Err(format!("run {} is gone or never existed, and must not be sent {sent:?}", id.0));
@@ -147,7 +147,7 @@ impl Model {
         let process_type = &self.dynos[run.dyno].name.process_type;
         let kind = self.dynos[run.dyno].kind;
         match sent {
-            GroupSignal::Stop { signal: number, everything } => {
+            RunOrder::Stop { signal: number, everything } => {
                 let at_once = self.policy.stops_everything(process_type);
                 rule!(everything == at_once, "run {} has a wrong `everything`: {everything}", id.0);
                 rule!(!run.stopped && !run.killed, "run {} must not be stopped again", id.0);
@@ -167,12 +167,12 @@ impl Model {
                 run.boot_due = None;
                 run.request_end(kind);
             }
-            GroupSignal::StopRest => {
+            RunOrder::StopRest => {
                 let is_due = *event == Event::Tick && run.rest_due.is_some_and(|due| due <= mono);
                 rule!(is_due && !run.killed, "the rest of run {} must not be stopped yet", id.0);
                 run.rest_due = None;
             }
-            GroupSignal::Kill => {
+            RunOrder::Kill => {
                 rule!(!run.killed, "run {} must be killed only once", id.0);
                 let is_tick = *event == Event::Tick;
                 let not_up = is_tick && run.boot_due.is_some_and(|due| due <= mono);
@@ -188,9 +188,11 @@ impl Model {
                     run.request_end(kind);
                 }
             }
-            GroupSignal::Pause => rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may pause"),
-            GroupSignal::Continue => rule!(matches!(event, Event::Resumed { .. }), "only Resumed may continue"),
-            GroupSignal::User(signal) => rule!(*event == Event::Signal(signal), "{signal} was not received"),
+            RunOrder::Pause => rule!(*event == Event::Signal(UserSignal::Tstp), "only TSTP may pause"),
+            RunOrder::Continue => rule!(matches!(event, Event::Resumed { .. }), "only Resumed may continue"),
+            RunOrder::Usr1 => rule!(*event == Event::Signal(UserSignal::Usr1), "USR1 was not received"),
+            RunOrder::Usr2 => rule!(*event == Event::Signal(UserSignal::Usr2), "USR2 was not received"),
+            RunOrder::Resized => return Err("only the runtime resizes".into()),
         }
         Ok(())
     }
@@ -289,24 +291,18 @@ impl Model {
             rule!(*event != Event::Tick || dues.all(|due| due > mono), "a deadline of run {} was missed", id.0);
         }
         let goes_to_all = match event {
-            Event::Signal(UserSignal::Tstp) => Some(GroupSignal::Pause),
-            Event::Resumed { .. } => Some(GroupSignal::Continue),
+            Event::Signal(UserSignal::Tstp) => Some(RunOrder::Pause),
+            Event::Resumed { .. } => Some(RunOrder::Continue),
             // A dyno that is being stopped need not reopen its log.
-            Event::Signal(signal @ (UserSignal::Usr1 | UserSignal::Usr2)) => {
-                self.cause.is_none().then_some(GroupSignal::User(*signal))
-            }
+            Event::Signal(UserSignal::Usr1) => self.cause.is_none().then_some(RunOrder::Usr1),
+            Event::Signal(UserSignal::Usr2) => self.cause.is_none().then_some(RunOrder::Usr2),
             Event::Boot
-            | Event::Spawned { .. }
-            | Event::SpawnFailed { .. }
-            | Event::Exited { .. }
-            | Event::LeftBehind { .. }
-            | Event::Gone { .. }
+            | Event::Run(..)
             | Event::Ready { .. }
             | Event::NotReady { .. }
             | Event::NotAnswering { .. }
             | Event::ListensElsewhere { .. }
             | Event::DebuggerPrompt { .. }
-            | Event::Unkillable { .. }
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)
             | Event::Key { .. }
             | Event::OutputLost(_)
@@ -332,7 +328,7 @@ impl Model {
     /// SIGKILL to all processes must be announced when the last runs are killed, and not before.
     fn demand_announcement(&self, event: &Event, effects: &[Effect], was_stopping: bool) -> Result<(), Broken> {
         let kills_all = self.runs.values().all(|run| run.killed);
-        let kills = effects.iter().any(|effect| matches!(effect, Effect::Signal { signal: GroupSignal::Kill, .. }));
+        let kills = effects.iter().any(|effect| matches!(effect, Effect::Signal { signal: RunOrder::Kill, .. }));
         let must = self.may_kill || (was_stopping && *event == Event::Tick && kills && kills_all);
         let announced = self.announced.contains("killing");
         rule!(announced || !must, "SIGKILL to all processes must be announced");

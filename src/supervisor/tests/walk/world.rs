@@ -146,13 +146,13 @@ impl World {
         }
     }
 
-    fn on_signal(&mut self, id: RunId, signal: GroupSignal) {
+    fn on_signal(&mut self, id: RunId, signal: RunOrder) {
         let Some(run) = self.runs.get_mut(&id) else { return };
-        let (is_kill, is_stop) = (signal == GroupSignal::Kill, matches!(signal, GroupSignal::Stop { .. }));
+        let (is_kill, is_stop) = (signal == RunOrder::Kill, matches!(signal, RunOrder::Stop { .. }));
         if run.0 == Stage::Ordered && (is_kill || is_stop) && id.0.is_multiple_of(3) {
             // Its spawn was not sent yet.
             self.runs.remove(&id);
-            self.guardian.push_back(Event::Gone { run: id });
+            self.guardian.push_back(Event::Run(id, RunReport::Gone));
         } else if is_kill {
             run.1 = true;
         }
@@ -161,15 +161,19 @@ impl World {
     pub(super) fn advance(&mut self, pick: usize, fate: Fate) {
         let Some((&run, &(stage, killed))) = self.runs.iter().nth(pick % self.runs.len().max(1)) else { return };
         let (next, report) = match (stage, fate.badly) {
-            (Stage::Ordered, true) => (None, Event::SpawnFailed { run, why: SpawnFailure("no".into()) }),
+            (Stage::Ordered, true) => (None, Event::Run(run, RunReport::SpawnFailed(SpawnFailure("no".into())))),
             (Stage::Ordered, false) => {
-                (Some(Stage::Leader), Event::Spawned { run, pid: i32::try_from(run.0).unwrap() + 100 })
+                (Some(Stage::Leader), Event::Run(run, RunReport::Spawned { pid: i32::try_from(run.0).unwrap() + 100 }))
             }
             (Stage::Leader | Stage::Group, true) if killed => {
-                (Some(Stage::Lost), Event::Unkillable { run, survivor: "7 (x)".into() })
+                (Some(Stage::Lost), Event::Run(run, RunReport::Unkillable { survivor: "7 (x)".into() }))
             }
-            (Stage::Leader, false) => (Some(Stage::Group), Event::Exited { run, exit: fate.exit, left: Vec::new() }),
-            (Stage::Leader, true) | (Stage::Group | Stage::Lost, true | false) => (None, Event::Gone { run }),
+            (Stage::Leader, false) => {
+                (Some(Stage::Group), Event::Run(run, RunReport::Exited { exit: fate.exit, left: Vec::new() }))
+            }
+            (Stage::Leader, true) | (Stage::Group | Stage::Lost, true | false) => {
+                (None, Event::Run(run, RunReport::Gone))
+            }
         };
         match next {
             Some(stage) => self.runs.insert(run, (stage, killed)),
