@@ -1,15 +1,15 @@
 //! The one thread that owns the output: it formats blocks and writes them.
 //!
-//! A slow terminal holds back the dynos' output and nothing else. Each task that reads a dyno takes a buffer out of a bounded
-//! budget; the budget gets it back when its lines are written. Our own notices need no buffer, so that no decision ever
-//! waits for the terminal, but at most [`MAX_NOTICES`] of them are queued.
+//! A slow terminal holds back the dynos' output and nothing else. Each task that reads a dyno takes a [`Place`] in a bounded
+//! budget; it travels with the lines and is free again when they are written. Our own notices need none, so that no
+//! decision ever waits for the terminal, but at most [`MAX_NOTICES`] of them are queued.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::delivery::Delivery;
 use super::focused::Focused;
@@ -23,7 +23,7 @@ use crate::model::DynoName;
 
 /// Bytes read at once: as many as a pipe holds.
 pub(super) const READ_BYTES: usize = 64 << 10;
-/// Buffers on their way from the dynos to the terminal. With [`READ_BYTES`] that is a budget of 4 MiB.
+/// Places for buffers on their way from the dynos to the terminal. With [`READ_BYTES`] that is a budget of 4 MiB.
 const BUFFERS: usize = 64;
 /// Notices that wait for a stalled terminal. Further ones are only counted.
 const MAX_NOTICES: usize = 1024;
@@ -43,15 +43,16 @@ pub(super) enum HubEvent {
     Done,
 }
 
+/// The place of one buffer in the budget. It is free again when this is dropped.
+pub(super) type Place = OwnedSemaphorePermit;
+
 enum Item {
-    /// Lines of a dyno. When they are written, one buffer goes back to the budget.
-    Block(LogBlock, Audience),
-    /// A notice, or an earlier piece of the same buffer. No buffer goes back to the budget.
-    Extra(LogBlock, Audience),
+    /// Lines. A notice has no place, and of the pieces of one buffer only the last has one.
+    Lines(LogBlock, Audience, Option<Place>),
     /// Text that is written unchanged where the log is shown.
     Mark(Vec<u8>),
-    /// Raw output of the focused dyno, in a buffer of the budget.
-    Raw(Vec<u8>),
+    /// Raw output of the focused dyno.
+    Raw(Vec<u8>, Place),
     /// The run of the focused dyno has ended.
     RawEnd,
     /// A dyno was removed, and these were its last lines.
@@ -61,8 +62,8 @@ enum Item {
 impl Item {
     fn bytes(&self) -> u64 {
         match self {
-            Self::Block(block, _) | Self::Extra(block, _) => block.bytes.len() as u64,
-            Self::Mark(text) | Self::Raw(text) => text.len() as u64,
+            Self::Lines(block, ..) => block.bytes.len() as u64,
+            Self::Mark(text) | Self::Raw(text, _) => text.len() as u64,
             Self::RawEnd | Self::Retired(_) => 0,
         }
     }
@@ -80,7 +81,7 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
-    budget: Semaphore,
+    budget: Arc<Semaphore>,
     pool: Mutex<Vec<Vec<u8>>>,
     delivery: Delivery,
 }
@@ -121,7 +122,7 @@ impl LogHub {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             wake: Condvar::new(),
-            budget: Semaphore::new(BUFFERS),
+            budget: Arc::new(Semaphore::new(BUFFERS)),
             pool: Mutex::default(),
             delivery: Delivery::new(receivers.stream.outlet())?,
         });
@@ -131,39 +132,38 @@ impl LogHub {
         Ok(Self { shared, archive })
     }
 
-    /// Takes an empty buffer from the budget. Waits until there is one.
-    pub(super) async fn buffer(&self) -> Vec<u8> {
-        if let Ok(permit) = self.shared.budget.acquire().await {
-            permit.forget();
+    /// Waits for a place in the budget.
+    pub(super) async fn place(&self) -> Place {
+        match Arc::clone(&self.shared.budget).acquire_owned().await {
+            Ok(place) => place,
+            // Never: the budget is not closed.
+            Err(_) => std::future::pending().await,
         }
+    }
+
+    /// An empty buffer.
+    pub(super) fn buffer(&self) -> Vec<u8> {
         lock(&self.shared.pool).pop().unwrap_or_else(|| Vec::with_capacity(READ_BYTES))
     }
 
-    /// Gives a buffer that was not needed back to the budget.
-    pub(super) fn give_back(&self, buffer: Vec<u8>) {
-        self.shared.recycle(buffer);
-    }
-
-    /// Keeps the memory of a buffer for reuse. Its place in the budget belongs to a block that was pushed.
+    /// Keeps the memory of a buffer for reuse.
     pub(super) fn keep(&self, buffer: Vec<u8>) {
         self.shared.keep(buffer);
     }
 
-    /// Queues lines. They occupy the place of one [`LogHub::buffer`] in the budget.
-    pub(super) fn push(&self, block: LogBlock, audience: Audience) {
+    /// Queues lines. `place`: their place in the budget, unless it belongs to a later piece of the same buffer.
+    pub(super) fn push(&self, block: LogBlock, audience: Audience, place: Option<Place>) {
         self.archive(&block, audience);
-        self.enqueue(Item::Block(block, audience));
+        self.enqueue(Item::Lines(block, audience, place));
     }
 
-    /// Queues a piece that shares the place in the budget with the block pushed after it.
-    pub(super) fn push_extra(&self, block: LogBlock, audience: Audience) {
-        self.archive(&block, audience);
-        self.enqueue(Item::Extra(block, audience));
-    }
-
-    /// Queues raw output of the focused dyno, in a [`LogHub::buffer`].
-    pub(super) fn show_raw(&self, bytes: Vec<u8>) {
-        self.enqueue(Item::Raw(bytes));
+    /// Queues raw output of the focused dyno.
+    pub(super) fn show_raw(&self, fresh: &[u8], place: Place) {
+        if !fresh.is_empty() {
+            let mut raw = self.buffer();
+            raw.extend_from_slice(fresh);
+            self.enqueue(Item::Raw(raw, place));
+        }
     }
 
     /// Reports that the run of the focused dyno has ended.
@@ -187,7 +187,7 @@ impl LogHub {
             }
             queue.notices += 1;
         }
-        self.enqueue(Item::Extra(block, Audience::All));
+        self.enqueue(Item::Lines(block, Audience::All, None));
     }
 
     /// Queues text that is written unchanged between the lines. There are too few of these to need a limit.
@@ -241,11 +241,6 @@ impl LogHub {
 }
 
 impl Shared {
-    fn recycle(&self, buffer: Vec<u8>) {
-        self.keep(buffer);
-        self.budget.add_permits(1);
-    }
-
     fn keep(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         let mut pool = lock(&self.pool);
@@ -296,7 +291,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
                     let bytes = format!("… {skipped} notices skipped\n").into_bytes();
                     let time = jiff::Timestamp::now();
                     let block = LogBlock { source: Source::System, time, bytes, continued: false };
-                    let item = Item::Extra(block, Audience::All);
+                    let item = Item::Lines(block, Audience::All, None);
                     self.shared.delivery.count_queued(item.bytes());
                     batch.push_back(item);
                 }
@@ -313,11 +308,11 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
     fn process(&mut self, item: Item) {
         let bytes = item.bytes();
         match item {
-            Item::Block(block, audience) => {
+            Item::Lines(block, audience, place) => {
                 self.distribute(&block, audience);
-                self.shared.recycle(block.bytes);
+                self.shared.keep(block.bytes);
+                drop(place);
             }
-            Item::Extra(block, audience) => self.distribute(&block, audience),
             Item::Retired(dyno) => {
                 if let Some(files) = &mut self.receivers.files {
                     files.close(&dyno);
@@ -325,11 +320,12 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
             }
             Item::Mark(text) if !self.lost => self.out.extend_from_slice(&text),
             Item::Mark(_) => {}
-            Item::Raw(raw) => {
+            Item::Raw(raw, place) => {
                 if let Some(focused) = self.receivers.focused.as_mut().filter(|_| !self.lost) {
                     focused.show(&raw, &mut self.receivers.formatter, &mut self.out);
                 }
-                self.shared.recycle(raw);
+                self.shared.keep(raw);
+                drop(place);
             }
             Item::RawEnd => {
                 if let Some(focused) = self.receivers.focused.as_mut().filter(|_| !self.lost) {

@@ -14,7 +14,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep_until};
 
-use super::log_hub::{LogHub, READ_BYTES};
+use super::log_hub::{LogHub, Place, READ_BYTES};
 use super::output_orders::{Order, OrderQueue};
 use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, Source};
 use crate::model::{DynoName, RunId};
@@ -122,10 +122,9 @@ impl Output {
                 self.stream = Some(stream);
             }
             Order::Resize(size) => {
-                let buffer = self.hub.buffer().await;
-                let mut pieces = Pieces::new(&self.hub, &self.dyno);
+                let mut pieces = Pieces::new(&self.hub, &self.dyno, self.hub.place().await);
                 self.lines.resize(size, &mut |chunk| pieces.add(chunk));
-                pieces.finish(Some(buffer));
+                pieces.finish();
             }
             Order::Notice(text) => {
                 self.drain().await;
@@ -174,21 +173,20 @@ impl Output {
     async fn read(&mut self) -> Read {
         let Some(stream) = self.stream.as_deref() else { return Read::Ended };
         // From the same budget, so that a slow terminal stops this dyno, too.
-        let raw = if self.is_shown_raw { Some(self.hub.buffer().await) } else { None };
-        let mut buffer = self.hub.buffer().await;
+        let raw = if self.is_shown_raw { Some(self.hub.place().await) } else { None };
+        let place = self.hub.place().await;
+        let mut buffer = self.hub.buffer();
         self.lines.begin(&mut buffer);
         let fresh_from = buffer.len();
         buffer.reserve(READ_BYTES.saturating_sub(fresh_from).max(READ_BYTES / 2));
         let result = read_some(stream, &mut buffer);
-        if let Some(mut raw) = raw {
-            raw.extend_from_slice(buffer.get(fresh_from..).unwrap_or_default());
-            if raw.is_empty() {
-                self.hub.give_back(raw);
-            } else {
-                self.hub.show_raw(raw);
-            }
+        if let Some(place) = raw {
+            self.hub.show_raw(buffer.get(fresh_from..).unwrap_or_default(), place);
         }
-        self.split(buffer, fresh_from);
+        let mut pieces = Pieces::new(&self.hub, &self.dyno, place);
+        let spare = self.lines.split(buffer, fresh_from, &mut |chunk| pieces.add(chunk));
+        self.hub.keep(spare.unwrap_or_default());
+        pieces.finish();
         match result {
             Ok(0) => {
                 self.finish_line().await;
@@ -220,13 +218,6 @@ impl Output {
             let kind = NoticeKind::NeedsKeyboard { dyno, sign, advice };
             self.notice(Source::System, kind.text(NoticeStyle::Plain).unwrap_or_default());
         }
-    }
-
-    /// Splits the fresh bytes of a buffer into lines and hands them to the hub. `buffer` has a place in the budget.
-    fn split(&mut self, buffer: Vec<u8>, fresh_from: usize) {
-        let mut pieces = Pieces::new(&self.hub, &self.dyno);
-        let spare = self.lines.split(buffer, fresh_from, &mut |chunk| pieces.add(chunk));
-        pieces.finish(spare);
     }
 
     /// Decides after fresh bytes when to show what is still held back.
@@ -263,50 +254,44 @@ impl Output {
             // At the end of everything, the run loop does not listen any more.
             let _ = self.prompts.send(AtPrompt(run));
         }
-        let buffer = self.hub.buffer().await;
-        let mut pieces = Pieces::new(&self.hub, &self.dyno);
+        let mut pieces = Pieces::new(&self.hub, &self.dyno, self.hub.place().await);
         self.lines.flush(is_still, &mut |chunk| pieces.add(chunk));
-        pieces.finish(Some(buffer));
+        pieces.finish();
     }
 
     async fn finish_line(&mut self) {
         self.waiting = None;
-        let buffer = self.hub.buffer().await;
-        let mut pieces = Pieces::new(&self.hub, &self.dyno);
+        let mut pieces = Pieces::new(&self.hub, &self.dyno, self.hub.place().await);
         self.lines.finish(&mut |chunk| pieces.add(chunk));
-        pieces.finish(Some(buffer));
+        pieces.finish();
     }
 }
 
-/// Hands the pieces of one buffer to the hub. The buffer's place in the budget is given back when the last piece is written,
-/// because the pieces are copies that need memory like the buffer itself.
+/// Hands the pieces of one buffer to the hub. The last one takes the buffer's place in the budget with it, because the
+/// pieces are copies that need memory like the buffer itself.
 struct Pieces<'a> {
     hub: &'a LogHub,
     dyno: &'a DynoName,
     time: Timestamp,
+    place: Place,
     last: Option<(LogBlock, Audience)>,
 }
 
 impl<'a> Pieces<'a> {
-    fn new(hub: &'a LogHub, dyno: &'a DynoName) -> Self {
-        Self { hub, dyno, time: Timestamp::now(), last: None }
+    fn new(hub: &'a LogHub, dyno: &'a DynoName, place: Place) -> Self {
+        Self { hub, dyno, time: Timestamp::now(), place, last: None }
     }
 
     fn add(&mut self, chunk: Chunk) {
         let audience = chunk.audience;
         if let Some((before, audience)) = self.last.replace((block(self.dyno, self.time, chunk), audience)) {
-            self.hub.push_extra(before, audience);
+            self.hub.push(before, audience, None);
         }
     }
 
-    /// `spare`: the buffer, unless one of the pieces is the buffer itself.
-    fn finish(self, spare: Option<Vec<u8>>) {
-        match self.last {
-            Some((last, audience)) => {
-                self.hub.push(last, audience);
-                self.hub.keep(spare.unwrap_or_default());
-            }
-            None => self.hub.give_back(spare.unwrap_or_default()),
+    fn finish(self) {
+        if let Some((last, audience)) = self.last {
+            self.hub.push(last, audience, Some(self.place));
         }
     }
 }
