@@ -80,16 +80,16 @@ impl Runtime {
         while let Some(spec) = self.orders.next_spawn(|dyno| self.outputs.is_ready(dyno)) {
             self.spawn(spec);
             // The guardian starts it while the streams of the next one are created.
-            self.guardian.flush()?;
+            self.link.guardian.flush()?;
         }
         Ok(())
     }
 
     fn send_signals(&mut self) -> Result<(), Lost> {
         while let Some((run, signal)) = self.orders.next_signal() {
-            self.guardian.order(run, signal);
+            self.link.guardian.order(run, signal);
         }
-        self.guardian.flush()
+        self.link.guardian.flush()
     }
 
     fn spawn(&mut self, spec: SpawnSpec) {
@@ -108,7 +108,7 @@ impl Runtime {
         });
         let requested = match opened {
             Ok((stream, theirs, kept_open)) => {
-                let sent = self.guardian.spawn(&spec, theirs);
+                let sent = self.link.guardian.spawn(&spec, theirs);
                 sent.map(|()| LiveRun { spec, stream, _kept_open: kept_open, pid: None })
             }
             Err(errno) => Err(SpawnFailure(format!("cannot create its pipe or terminal: {}", errno.desc()))),
@@ -149,7 +149,7 @@ impl Runtime {
         let Some(stream) = &live.stream else { return };
         if let (Focus::Keyboard, Some(keyboard)) = (live.spec.spec.focus, &mut self.keyboard) {
             // If we have run out of descriptors, the dyno runs on without the keyboard.
-            let _ = keyboard.give_to(run, stream, &mut self.guardian);
+            let _ = keyboard.give_to(run, stream, &mut self.link.guardian);
         }
         let keeps_all_bytes = self.keeps_files;
         let mode = match live.spec.spec.io {
@@ -205,7 +205,7 @@ impl Runtime {
                 self.outputs.order(&live.spec.spec.dyno, Order::Resize(screen_size(size)));
                 // The kernel sends SIGWINCH only to processes whose controlling terminal this is.
                 if live.spec.spec.focus != Focus::Keyboard {
-                    self.guardian.order(*run, RunOrder::Resized);
+                    self.link.guardian.order(*run, RunOrder::Resized);
                 }
             }
         }
@@ -215,8 +215,8 @@ impl Runtime {
     fn suspend(&mut self) {
         self.keyboard_in_use(false);
         // Runs whose spawn was not sent yet start after the pause.
-        while self.send_signals().is_ok() && self.guardian.has_queued() {
-            terminal::wait_writable(self.guardian.as_fd());
+        while self.send_signals().is_ok() && self.link.guardian.has_queued() {
+            terminal::wait_writable(self.link.guardian.as_fd());
         }
         let before = Instant::now();
         signals::stop_ourselves();

@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use tokio::io::Interest;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::log_hub::HubEvent;
 use super::patience::{CHECK_INTERVAL, Patience, STALLED_AFTER};
-use super::run_loop::{Finished, Runtime, clear_readiness};
+use super::run_loop::{Finished, Runtime};
 use super::signals::Arrived;
 use crate::error::Status;
 use crate::guardian::Message;
@@ -89,7 +88,7 @@ impl Runtime {
             survivors
         } else {
             guardian_lost = true;
-            self.guardian.sweep_in_its_place().into_iter().map(|survivor| survivor.description).collect()
+            self.link.guardian.sweep_in_its_place().into_iter().map(|survivor| survivor.description).collect()
         };
         let unwritten_bytes = self.flush().await;
         let output_error = self.lost_output;
@@ -98,13 +97,13 @@ impl Runtime {
 
     /// Lets the guardian sweep and end. None if it did not answer in time.
     async fn swept_by_guardian(&mut self) -> Option<(u32, Vec<String>)> {
-        self.guardian.sweep();
+        self.link.guardian.sweep();
         // As long as the guardian itself waits for a process to die, and the same again for the answer.
         let deadline = Instant::now() + 2 * STALLED_AFTER;
         let mut messages = Vec::new();
         let mut swept = None;
         loop {
-            let lost = self.guardian.flush().is_err() | self.guardian.receive(&mut messages).is_err();
+            let lost = self.link.guardian.flush().is_err() | self.link.guardian.receive(&mut messages).is_err();
             for message in messages.drain(..) {
                 if let Message::Swept { left, survivors } = message {
                     swept = Some((left, survivors));
@@ -113,14 +112,13 @@ impl Runtime {
             if lost {
                 // The guardian has hung up, so it is ending. Reaping it leaves nothing behind.
                 if swept.is_some() {
-                    self.guardian.reap();
+                    self.link.guardian.reap();
                 }
                 return swept;
             }
-            if !matches!(timeout_at(deadline, self.link.readable()).await, Ok(Ok(()))) {
+            if !matches!(timeout_at(deadline, self.link.ready()).await, Ok(())) {
                 return swept;
             }
-            clear_readiness(&self.link, Interest::READABLE);
         }
     }
 

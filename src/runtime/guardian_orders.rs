@@ -66,11 +66,6 @@ impl GuardianOrders {
         self.signals.pop_front()
     }
 
-    /// Whether a spawn is left to send.
-    pub(super) fn have_spawns(&self) -> bool {
-        !self.spawns.is_empty()
-    }
-
     /// The next spawn to send, of a dyno that is ready for it. None if too many are not answered yet.
     pub(super) fn next_spawn(&mut self, is_ready: impl Fn(&DynoName) -> bool) -> Option<SpawnSpec> {
         if self.in_flight >= MAX_SPAWNS_IN_FLIGHT {

@@ -16,6 +16,7 @@ mod ending;
 mod file_lock;
 mod focus;
 mod focused;
+mod guardian_link;
 mod guardian_orders;
 mod http_probe;
 pub(crate) mod identity;

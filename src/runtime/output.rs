@@ -11,11 +11,10 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use tokio::net::unix::pipe::Receiver;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep_until};
 
 use super::log_hub::{LogHub, Place, READ_BYTES};
-use super::output_orders::{Order, OrderQueue};
+use super::output_orders::{Order, OrderQueue, OutputEvent};
 use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, Source};
 use crate::model::{DynoName, RunId};
 use crate::supervisor::{FocusAdvice, KeyboardSign, NoticeKind, NoticeStyle};
@@ -26,15 +25,11 @@ const TERMINAL_BYTES: usize = 128 << 10;
 /// Bytes read at once if tokio reports nothing to read. A drain reads again until nothing is left.
 const DIRECT_BYTES: usize = 4096;
 
-/// A run whose unfinished line is the prompt of a debugger.
-pub(super) struct AtPrompt(pub(super) RunId);
-
 /// The state of one dyno's output.
 pub(super) struct Output {
     dyno: DynoName,
     hub: LogHub,
     queue: OrderQueue,
-    prompts: UnboundedSender<AtPrompt>,
     run: Option<RunId>,
     stream: Option<Rc<Receiver>>,
     lines: Lines,
@@ -69,13 +64,12 @@ enum Read {
 }
 
 impl Output {
-    pub(super) fn new(dyno: DynoName, hub: LogHub, queue: OrderQueue, prompts: UnboundedSender<AtPrompt>) -> Self {
+    pub(super) fn new(dyno: DynoName, hub: LogHub, queue: OrderQueue) -> Self {
         let lines = Lines::new(LineMode::AllBytes);
         Self {
             dyno,
             hub,
             queue,
-            prompts,
             run: None,
             stream: None,
             lines,
@@ -251,8 +245,7 @@ impl Output {
         // There is nothing to show, and a line about this dyno must not wait for a slow terminal without need.
         let Some(run) = self.run else { return };
         if self.lines.shows_debugger_prompt() {
-            // At the end of everything, the run loop does not listen any more.
-            let _ = self.prompts.send(AtPrompt(run));
+            let _ = self.queue.events.send(OutputEvent::AtPrompt(run));
         }
         let mut pieces = Pieces::new(&self.hub, &self.dyno, self.hub.place().await);
         self.lines.flush(is_still, &mut |chunk| pieces.add(chunk));

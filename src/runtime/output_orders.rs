@@ -6,8 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio::net::unix::pipe::Receiver;
-use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::yield_now;
 
 use crate::logs::{LineMode, ScreenSize};
@@ -42,7 +41,15 @@ impl Order {
     }
 }
 
-/// Counts the orders that the tasks have not carried out yet.
+/// What a task reports to the run loop.
+pub(super) enum OutputEvent {
+    /// The unfinished line of a run is the prompt of a debugger.
+    AtPrompt(RunId),
+    /// The output of a run or of a removed dyno is shown completely.
+    EndShown,
+}
+
+/// Counts the orders that have not been carried out yet.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Backlog(Rc<Cell<usize>>);
 
@@ -50,6 +57,10 @@ impl Backlog {
     /// Counts an order that was sent.
     pub(super) fn add(&self) {
         self.0.set(self.0.get() + 1);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.get() == 0
     }
 
     fn remove(&self) {
@@ -67,38 +78,14 @@ impl Backlog {
     }
 }
 
-/// Counts the ends of runs and of the dyno that a task has not carried out yet.
-#[derive(Debug, Clone)]
-pub(super) struct UnshownEnds {
-    count: Backlog,
-    end_shown: Rc<Notify>,
-}
-
-impl UnshownEnds {
-    /// `end_shown` is notified of each end.
-    pub(super) fn new(end_shown: Rc<Notify>) -> Self {
-        Self { count: Backlog::default(), end_shown }
-    }
-
-    pub(super) fn add(&self) {
-        self.count.add();
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.count.0.get() == 0
-    }
-
-    fn remove(&self) {
-        self.count.remove();
-        self.end_shown.notify_one();
-    }
-}
-
 /// Where the task gets its orders from, and the counters of those that it has not carried out.
 pub(super) struct OrderQueue {
     pub(super) orders: UnboundedReceiver<Order>,
     pub(super) backlog: Backlog,
-    pub(super) unshown_ends: UnshownEnds,
+    /// The ends of runs and of the dyno among its orders.
+    pub(super) unshown_ends: Backlog,
+    /// At the end of everything, the run loop does not listen any more.
+    pub(super) events: UnboundedSender<OutputEvent>,
 }
 
 impl OrderQueue {
@@ -107,6 +94,7 @@ impl OrderQueue {
         self.backlog.remove();
         if was_end {
             self.unshown_ends.remove();
+            let _ = self.events.send(OutputEvent::EndShown);
         }
     }
 }

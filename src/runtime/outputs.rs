@@ -4,22 +4,20 @@
 //! Passes orders on. What they do is in `output`.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
-use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::log_hub::LogHub;
-use super::output::{AtPrompt, Output};
-use super::output_orders::{Backlog, Order, OrderQueue, UnshownEnds};
+use super::output::Output;
+use super::output_orders::{Backlog, Order, OrderQueue, OutputEvent};
 use crate::model::DynoName;
 use crate::supervisor::FocusAdvice;
 
 /// The task of one dyno.
 struct Task {
     orders: UnboundedSender<Order>,
-    unshown_ends: UnshownEnds,
+    unshown_ends: Backlog,
 }
 
 /// The output tasks that exist.
@@ -28,27 +26,22 @@ pub(super) struct Outputs {
     tasks_of: HashMap<DynoName, Task>,
     /// The dynos that were removed and may have a task.
     retired: Vec<DynoName>,
-    /// Notified when the output of a run is shown completely.
-    end_shown: Rc<Notify>,
     /// The orders that the tasks have not carried out.
     backlog: Backlog,
     tasks: JoinSet<()>,
-    prompts: UnboundedSender<AtPrompt>,
+    /// Each task has a copy.
+    sender: UnboundedSender<OutputEvent>,
+    events: UnboundedReceiver<OutputEvent>,
     /// The dyno whose output is shown raw.
     shown_raw: Option<DynoName>,
     focus_advice: FocusAdvice,
 }
 
 impl Outputs {
-    pub(super) fn new(
-        hub: LogHub,
-        shown_raw: Option<DynoName>,
-        focus_advice: FocusAdvice,
-        prompts: UnboundedSender<AtPrompt>,
-    ) -> Self {
+    pub(super) fn new(hub: LogHub, shown_raw: Option<DynoName>, focus_advice: FocusAdvice) -> Self {
         let (tasks_of, backlog, tasks) = (HashMap::new(), Backlog::default(), JoinSet::new());
-        let (retired, end_shown) = (Vec::new(), Rc::default());
-        Self { hub, tasks_of, retired, end_shown, backlog, tasks, prompts, shown_raw, focus_advice }
+        let (retired, (sender, events)) = (Vec::new(), unbounded_channel());
+        Self { hub, tasks_of, retired, backlog, tasks, sender, events, shown_raw, focus_advice }
     }
 
     /// Makes sure that a dyno has an output.
@@ -59,9 +52,9 @@ impl Outputs {
         }
         self.forget_retired();
         let (sender, orders) = unbounded_channel();
-        let unshown_ends = UnshownEnds::new(Rc::clone(&self.end_shown));
-        let queue = OrderQueue { orders, backlog: self.backlog.clone(), unshown_ends: unshown_ends.clone() };
-        let output = Output::new(dyno.clone(), self.hub.clone(), queue, self.prompts.clone());
+        let (backlog, unshown_ends, events) = (self.backlog.clone(), Backlog::default(), self.sender.clone());
+        let queue = OrderQueue { orders, backlog, unshown_ends: unshown_ends.clone(), events };
+        let output = Output::new(dyno.clone(), self.hub.clone(), queue);
         let is_shown_raw = self.shown_raw.as_ref() == Some(dyno);
         self.tasks.spawn_local(output.shown_raw(is_shown_raw, self.focus_advice).run());
         self.tasks_of.insert(dyno.clone(), Task { orders: sender, unshown_ends });
@@ -87,9 +80,13 @@ impl Outputs {
         self.tasks_of.get(dyno).is_none_or(|task| task.unshown_ends.is_empty())
     }
 
-    /// Waits until the output of a run is shown completely. Cancel safe.
-    pub(super) async fn next_end(&self) {
-        self.end_shown.notified().await;
+    /// The next report of a task. Cancel safe.
+    pub(super) async fn next(&mut self) -> OutputEvent {
+        match self.events.recv().await {
+            Some(event) => event,
+            // Never: a sender is here.
+            None => std::future::pending().await,
+        }
     }
 
     /// A dyno was removed: its task ends some time after it has carried out its orders.

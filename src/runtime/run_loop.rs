@@ -3,25 +3,23 @@
 //! The supervisor returns effects, which `effects` performs. `ending` does the rest after the loop.
 
 use std::collections::{HashMap, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Instant;
 
-use tokio::io::Interest;
-use tokio::net::UnixStream;
 use tokio::net::unix::pipe::Receiver;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::calls::Calls;
 use super::focus::{Keyboard, Pressed, PressedKeys, Typed};
 use super::focused::Focused;
+use super::guardian_link::GuardianLink;
 use super::guardian_orders::GuardianOrders;
 use super::log_archive::LogArchive;
 use super::log_hub::{LogHub, Receivers};
 use super::log_stream::LogStream;
 use super::lost_output::HubEvents;
-use super::output::AtPrompt;
-use super::output_orders::Order;
+use super::output_orders::{Order, OutputEvent};
 use super::outputs::Outputs;
 use super::preflight::Preflight;
 use super::readiness::ReadinessProbes;
@@ -57,14 +55,11 @@ pub(super) struct Runtime {
     pub(super) smoke: Option<Smoke>,
     pub(super) notices: NoticeStyle,
     pub(super) hint_after_failure: FailureHint,
-    pub(super) guardian: Guardian,
-    /// A copy of the guardian's socket, only used to wait.
-    pub(super) link: UnixStream,
+    pub(super) link: GuardianLink,
     pub(super) signals: Signals,
     pub(super) hub: LogHub,
     pub(super) hub_events: HubEvents,
     pub(super) outputs: Outputs,
-    prompts: UnboundedReceiver<AtPrompt>,
     pub(super) calls: Calls,
     pub(super) runs: HashMap<RunId, LiveRun>,
     pub(super) readiness: ReadinessProbes,
@@ -119,9 +114,8 @@ impl Runtime {
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
         let hub = LogHub::start(Receivers { formatter, quiet, files, tails, stream, focused }, archive, hub_sender)?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
-        let link = UnixStream::from_std(guardian.as_fd().try_clone_to_owned()?.into())?;
-        let (prompt_sender, prompts) = unbounded_channel();
-        let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.focus_advice, prompt_sender);
+        let link = GuardianLink::new(guardian)?;
+        let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.focus_advice);
         let boot_timeout = start.policy.boot_timeout;
         let (supervisor, smoke, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
             let (supervisor, smoke) = Smoke::new(start.plan, start.policy, rules);
@@ -134,13 +128,11 @@ impl Runtime {
             smoke,
             notices: start.notices,
             hint_after_failure: start.hint_after_failure,
-            guardian,
             link,
             signals,
             hub,
             hub_events: HubEvents::new(hub_events),
             outputs,
-            prompts,
             calls,
             runs: HashMap::new(),
             readiness: ReadinessProbes::new(boot_timeout),
@@ -161,7 +153,6 @@ impl Runtime {
     }
 
     pub(super) async fn until_finished(&mut self) -> Finished {
-        let mut messages = Vec::new();
         loop {
             if let Some(finished) = self.handle_events() {
                 return finished;
@@ -182,7 +173,6 @@ impl Runtime {
             }
             let of_smoke = self.smoke.as_ref().and_then(Smoke::next_deadline);
             let deadline = self.supervisor.next_deadline().into_iter().chain(of_smoke).min().map(|at| self.began + at);
-            let sending = self.guardian.has_queued();
             tokio::select! {
                 arrived = self.signals.next() => match arrived {
                     Arrived::User(signal) => {
@@ -202,24 +192,25 @@ impl Runtime {
                     Pressed::Gone if !is_ignored(libc::SIGHUP) => self.events.push_back(Event::Signal(UserSignal::Hup)),
                     Pressed::Gone => {}
                 },
-                _ = self.link.readable() => {
-                    if let Some(finished) = self.receive(&mut messages).await {
+                () = self.link.ready() => {
+                    if let Some(finished) = self.receive().await {
                         return finished;
                     }
                 },
-                _ = self.link.writable(), if sending => clear_readiness(&self.link, Interest::WRITABLE),
                 event = self.hub_events.next() => match event {
                     Some(event) => self.hub_event(event),
                     None => self.hub_ended(),
                 },
-                Some(AtPrompt(run)) = self.prompts.recv() => self.events.push_back(Event::DebuggerPrompt { run }),
+                event = self.outputs.next() => match event {
+                    OutputEvent::AtPrompt(run) => self.events.push_back(Event::DebuggerPrompt { run }),
+                    // A spawn may have waited for it.
+                    OutputEvent::EndShown => {}
+                },
                 Some(call) = self.calls.next() => self.take_call(call).await,
-                // A spawn may wait for it.
-                () = self.outputs.next_end(), if self.orders.have_spawns() => {}
                 seen = self.readiness.next() => self.events.extend(seen),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
-                    if let Some(finished) = self.receive(&mut messages).await {
+                    if let Some(finished) = self.receive().await {
                         return finished;
                     }
                     // For the same reason check again which dynos listen: the last check is up to half a second old.
@@ -230,10 +221,10 @@ impl Runtime {
         }
     }
 
-    async fn receive(&mut self, messages: &mut Vec<Message>) -> Option<Finished> {
-        clear_readiness(&self.link, Interest::READABLE);
-        let result = self.guardian.receive(messages);
-        for message in messages.drain(..) {
+    async fn receive(&mut self) -> Option<Finished> {
+        let mut messages = Vec::new();
+        let result = self.link.guardian.receive(&mut messages);
+        for message in messages {
             // Only `ending` requests a sweep, and it reads the answer itself.
             let Message::Run(run, report) = message else { continue };
             let has_started = matches!(report, RunReport::Spawned { .. });
@@ -296,7 +287,7 @@ impl Runtime {
             RunReport::Exited { .. } => self.readiness.forget(run),
             RunReport::Gone => {
                 if let Some(keyboard) = &mut self.keyboard {
-                    keyboard.take_from(run, &mut self.guardian);
+                    keyboard.take_from(run, &mut self.link.guardian);
                 }
                 if let Some(live) = self.runs.remove(&run) {
                     self.outputs.order(&live.spec.spec.dyno, Order::Close(run));
@@ -333,8 +324,8 @@ impl Runtime {
     /// Makes the user's terminal raw for the run that has the keyboard, or restores its modes for a while.
     pub(super) fn keyboard_in_use(&mut self, in_use: bool) {
         match &mut self.keyboard {
-            Some(keyboard) if in_use => keyboard.change_modes(&mut self.guardian),
-            Some(keyboard) => keyboard.restore_modes(&mut self.guardian),
+            Some(keyboard) if in_use => keyboard.change_modes(&mut self.link.guardian),
+            Some(keyboard) => keyboard.restore_modes(&mut self.link.guardian),
             None => {}
         }
     }
@@ -346,11 +337,6 @@ impl Runtime {
             self.hub.mark(b"\r".to_vec());
         }
     }
-}
-
-/// Makes tokio's next wait really wait. Call it before the I/O, which must continue until the socket is empty or full.
-pub(super) fn clear_readiness(link: &UnixStream, interest: Interest) {
-    let _ = link.try_io(interest, || Err::<(), _>(std::io::Error::from(std::io::ErrorKind::WouldBlock)));
 }
 
 /// Waits for keys. Never returns if no dyno has the keyboard.
