@@ -113,9 +113,9 @@ impl Account {
         }
     }
 
-    /// How the command ended.
-    pub(super) fn command_end(&self) -> RunEnd {
-        self.command_end.clone().unwrap_or(RunEnd::Vanished)
+    /// How the command ended. None: it has not ended yet.
+    pub(super) fn command_end(&self) -> Option<&RunEnd> {
+        self.command_end.as_ref()
     }
 
     pub(super) fn enter(&mut self, phase: SmokePhase, at: Duration) {

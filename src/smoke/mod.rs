@@ -139,8 +139,9 @@ impl Smoke {
         self.has_lost |= effects.iter().any(is_unkillable);
         self.note(event);
         let mut reaction = Reaction::default();
-        if self.cause.is_none() && self.is_ending() {
-            let cause = self.cause_of(event, subject, waiting);
+        if self.cause.is_none()
+            && let Some(cause) = self.first_cause(event, subject, waiting)
+        {
             self.account.record_cause(&cause);
             reaction.look_at = other_ports_to_find(&cause, effects);
             self.cause = Some(cause);
@@ -150,6 +151,15 @@ impl Smoke {
             self.show_progress(now.mono, &mut reaction);
         }
         reaction
+    }
+
+    /// Why the smoke test ends, if this event decides that.
+    fn first_cause(&self, event: &Event, subject: Option<DynoName>, waiting: Vec<NotUp>) -> Option<Cause> {
+        if self.is_ending() {
+            return Some(self.cause_of(event, subject, waiting));
+        }
+        // A failed command decides when it exits, although the stop waits for the processes that it left running (S19.2).
+        self.account.command_end().cloned().map(Cause::Command).filter(|end| !end.is_success())
     }
 
     /// Why the supervisor began to stop everything at this event. `waiting`: the dynos that were not up before it.
@@ -211,7 +221,7 @@ impl Smoke {
                     self.settled(now, effects, reaction);
                 }
                 (Stage::Command, StartPhase::Running) if self.command_is_over() => {
-                    let end = Cause::Command(self.account.command_end());
+                    let end = self.end_of_command();
                     if end.is_success() {
                         self.stage = Stage::LastCheck { until: now.mono.saturating_add(LAST_CHECK) };
                     } else {
@@ -219,7 +229,7 @@ impl Smoke {
                     }
                 }
                 (Stage::LastCheck { until }, StartPhase::Running) if until <= now.mono => {
-                    self.stop(Cause::Command(self.account.command_end()), effects, reaction);
+                    self.stop(self.end_of_command(), effects, reaction);
                 }
                 (
                     Stage::Release { .. }
@@ -263,6 +273,11 @@ impl Smoke {
     /// Whether the command and all its processes have ended: what it left behind may still use the formation.
     fn command_is_over(&self) -> bool {
         self.command.as_ref().is_none_or(|command| self.seen.rows.iter().all(|row| row.dyno != command.dyno))
+    }
+
+    /// How the command ended, once it is over.
+    fn end_of_command(&self) -> Cause {
+        Cause::Command(self.account.command_end().cloned().unwrap_or(RunEnd::Vanished))
     }
 
     /// Asks the supervisor to stop everything. `effects`: those of the event that is the reason.

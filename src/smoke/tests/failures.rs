@@ -93,6 +93,34 @@ fn a_dyno_that_exits_before_the_command_ends_fails_the_test() {
 }
 
 #[test]
+fn s19_2_a_failed_command_decides_before_its_children_are_gone() {
+    let failed = |how| {
+        let mut smoke = testing(policy());
+        exit(&mut smoke, "run.1", how, at(3));
+        smoke
+    };
+
+    for (how, last, reason) in [
+        (code(3), "finish 3", "the command exited with code 3"),
+        (killed_by(6), "finish 134", "the command was terminated by SIGABRT"),
+    ] {
+        let mut dyno_dies = failed(how);
+        end(&mut dyno_dies, "web.1", killed_by(9), at(4));
+        let lines = gone(&mut dyno_dies, "run.1", at(5));
+        assert_ends(&dyno_dies, &lines, last, reason);
+        assert_eq!(dyno_dies.report(Outcome::Code(3), at(5).mono).culprit, None);
+
+        for event in [Event::Signal(UserSignal::Int), Event::OutputLost(OutputLoss::Closed)] {
+            let mut stopped = failed(how);
+            feed(&mut stopped, event, at(4));
+            end(&mut stopped, "web.1", killed_by(15), at(4));
+            let lines = gone(&mut stopped, "run.1", at(5));
+            assert_ends(&stopped, &lines, last, reason);
+        }
+    }
+}
+
+#[test]
 fn a_dyno_that_exits_before_the_commands_children_fails_the_test() {
     let mut smoke = testing(policy());
     exit(&mut smoke, "run.1", code(0), at(3));
