@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::smoke::{PhaseResult, SmokeReport};
+use crate::smoke::SmokeReport;
 
 /// A finished smoke test, and what a report adds to its result.
 #[derive(Debug, Clone, Copy)]
@@ -38,11 +38,8 @@ impl Smoke<'_> {
 
     /// From the start of the run to the end of its last phase.
     fn time(&self) -> Duration {
-        let ends = self.report.phases.iter().filter_map(|phase| match &phase.result {
-            PhaseResult::NotNeeded | PhaseResult::NotReached => None,
-            PhaseResult::Passed(span) | PhaseResult::Failed { span, .. } => Some(span.start + span.duration),
-        });
-        ends.max().unwrap_or_default()
+        let spans = self.report.phases.iter().filter_map(|phase| phase.result.span());
+        spans.map(|span| span.start + span.duration).max().unwrap_or_default()
     }
 }
 

@@ -142,7 +142,7 @@ impl Account {
             (Some(cause), false) => cause.reason(),
             (None, _) => GUARDIAN_KILLED.to_owned(),
         };
-        let phases = SmokePhase::ALL.map(|phase| PhaseReport { phase, result: self.phase(phase, cause, &reason, at) });
+        let phases = SmokePhase::ALL.map(|phase| PhaseReport { phase, result: self.phase(phase, cause, at) });
         let command = self.command.as_ref().map(|_| CommandReport {
             words: rules.words.clone(),
             status: match cause {
@@ -158,18 +158,24 @@ impl Account {
                 | None => None,
             },
         });
-        SmokeReport {
+        let mut report = SmokeReport {
             outcome,
-            reason,
+            reason: reason.clone(),
             phases: phases.into(),
             dynos: self.dynos.iter().map(|dyno| self.dyno(dyno, cause)).collect(),
             command,
             culprit: cause.and_then(Cause::culprit).cloned(),
             hint: cause.and_then(|cause| cause.hint(|dyno| self.ports.contains_key(dyno))),
+        };
+        let is_reason = |cause: &Cause| !has_lost || *cause == Cause::Lost;
+        if !cause.is_some_and(is_reason) {
+            report.fail_last_phase(&reason);
         }
+        report
     }
 
-    fn phase(&self, phase: SmokePhase, cause: Option<&Cause>, reason: &str, at: Duration) -> PhaseResult {
+    /// The result of a phase, as far as the cause decides it.
+    fn phase(&self, phase: SmokePhase, cause: Option<&Cause>, at: Duration) -> PhaseResult {
         let is_needed = match phase {
             SmokePhase::Release => self.has_release,
             SmokePhase::Command => self.command.is_some(),
@@ -180,14 +186,16 @@ impl Account {
         };
         let next = self.begun.range(phase..).nth(1);
         let span = Span { start, duration: next.map_or(at, |(_, end)| *end).saturating_sub(start) };
-        // The cause lies in the phase right before the stop; without a cause, the last phase failed.
+        // The cause lies in the phase right before the stop.
         let is_last = match next {
             Some((SmokePhase::Stop, _)) => true,
             Some((SmokePhase::Release | SmokePhase::Boot | SmokePhase::Settle | SmokePhase::Command, _)) => false,
-            None => phase != SmokePhase::Stop || cause.is_none(),
+            None => phase != SmokePhase::Stop,
         };
-        let failed = is_last && !cause.is_some_and(Cause::is_success);
-        if failed { PhaseResult::Failed { span, why: reason.to_owned() } } else { PhaseResult::Passed(span) }
+        match cause.filter(|cause| is_last && !cause.is_success()) {
+            Some(cause) => PhaseResult::Failed { span, why: cause.reason() },
+            None => PhaseResult::Passed(span),
+        }
     }
 
     fn dyno(&self, dyno: &DynoName, cause: Option<&Cause>) -> DynoReport {

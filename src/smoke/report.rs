@@ -28,6 +28,29 @@ pub struct SmokeReport {
     pub hint: Option<String>,
 }
 
+impl SmokeReport {
+    /// Replaces the result because of a failure that came after its own cause. `why`: in the form of
+    /// [`SmokeReport::reason`].
+    pub fn replace(&mut self, outcome: Outcome, why: &str) {
+        self.outcome = outcome;
+        why.clone_into(&mut self.reason);
+        self.hint = None;
+        self.fail_last_phase(why);
+    }
+
+    /// Lets the last phase that was reached fail, or the first one if none was. If it has failed already, its reason
+    /// stays.
+    pub(super) fn fail_last_phase(&mut self, why: &str) {
+        let reached = self.phases.iter().rposition(|phase| phase.result.span().is_some());
+        let first = || self.phases.iter().position(|phase| phase.result == PhaseResult::NotReached);
+        let Some(last) = reached.or_else(first).and_then(|at| self.phases.get_mut(at)) else { return };
+        if !matches!(last.result, PhaseResult::Failed { .. }) {
+            let span = last.result.span().unwrap_or_default();
+            last.result = PhaseResult::Failed { span, why: why.to_owned() };
+        }
+    }
+}
+
 /// The phases of a smoke test, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SmokePhase {
@@ -85,6 +108,17 @@ pub enum PhaseResult {
         /// The reason, in the same form as [`SmokeReport::reason`].
         why: String,
     },
+}
+
+impl PhaseResult {
+    /// When the phase began and how long it took. None: it was not reached.
+    #[must_use]
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            Self::NotNeeded | Self::NotReached => None,
+            Self::Passed(span) | Self::Failed { span, .. } => Some(*span),
+        }
+    }
 }
 
 /// A stretch of time.

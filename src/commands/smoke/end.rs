@@ -35,8 +35,7 @@ impl SmokeEnd<'_> {
         if let Err(error) = self.files.write(&self.smoke(&report, &last_lines)) {
             show_error(&error);
             if report.outcome == Outcome::Code(0) {
-                report.outcome = Outcome::Code(Status::Output.code());
-                "a report could not be written".clone_into(&mut report.reason);
+                report.replace(Outcome::Code(Status::Output.code()), "a report could not be written");
                 // The other report should contain this failure, too. Its own failure was shown already.
                 let _ = self.files.write(&self.smoke(&report, &last_lines));
             }
@@ -62,7 +61,7 @@ impl SmokeEnd<'_> {
     }
 }
 
-/// A failure after the end of the formation replaces the result so far.
+/// A failure after the end of the formation replaces the result so far, and is the failure of the last phase.
 fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> SmokeReport {
     let reason = if ending.guardian_lost {
         GUARDIAN_KILLED
@@ -73,7 +72,9 @@ fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> Smok
     } else {
         return report.clone();
     };
-    SmokeReport { outcome, reason: reason.to_owned(), hint: None, ..report.clone() }
+    let mut report = report.clone();
+    report.replace(outcome, reason);
+    report
 }
 
 /// The sentence about the result.
@@ -87,7 +88,11 @@ fn verdict(smoke: &Smoke<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::reports::{json, junit};
+    use crate::smoke::{PhaseReport, PhaseResult, SmokePhase, Span};
     use crate::supervisor::UserSignal;
 
     fn report(outcome: Outcome) -> SmokeReport {
@@ -125,5 +130,37 @@ mod tests {
         assert_eq!(reason(Outcome::Code(0)), "the command exited with code 3");
         assert_eq!(reason(Outcome::Code(70)), GUARDIAN_KILLED);
         assert_eq!(reason(Outcome::Code(74)), "the log could not be written");
+    }
+
+    #[test]
+    fn s11_a_failure_after_the_end_is_a_failure_in_each_file() {
+        let passed = PhaseResult::Passed(Span { start: Duration::ZERO, duration: Duration::from_secs(1) });
+        let phases = SmokePhase::ALL.map(|phase| PhaseReport { phase, result: passed.clone() }).into();
+        let report = SmokeReport { phases, ..report(Outcome::Code(0)) };
+        let mut endings = [(); 3].map(|()| Ending::plain(Outcome::Code(0)));
+        endings[0].guardian_lost = true;
+        endings[1].survivors.push("77 (nfs)".to_owned());
+        endings[2].unwritten_bytes = 7;
+        let reasons = [
+            "`dyno`'s helper process (the guardian) was killed",
+            "a process could not be killed",
+            "the log could not be written",
+        ];
+        for (ending, why) in endings.into_iter().zip(reasons) {
+            let shown = final_report(&report, &ending, ending.outcome());
+
+            let smoke = Smoke {
+                report: &shown,
+                status: shell_status(shown.outcome),
+                started: Timestamp::UNIX_EPOCH,
+                last_lines: &[],
+            };
+            let (xml, json) = (junit::render(&smoke), json::render(&smoke).expect("an object"));
+            assert!(xml.contains(r#" tests="5" failures="1" "#), "{xml}");
+            let stop = format!(
+                r#"{{"phase":"stop","result":"failed","start_seconds":0.000000,"seconds":1.000000,"why":"{why}"}}"#
+            );
+            assert!(json.contains(&stop), "{json}");
+        }
     }
 }

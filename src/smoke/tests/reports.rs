@@ -151,6 +151,39 @@ fn after_a_timeout_every_dyno_that_is_not_up_has_failed() {
 }
 
 #[test]
+fn a_process_that_could_not_be_killed_fails_the_stop_phase() {
+    let lost = "a process could not be killed".to_owned();
+    let commands = [(code(0), None), (code(3), Some("the command exited with code 3".to_owned()))];
+    for (how, why) in commands {
+        let mut smoke = testing(policy());
+        end(&mut smoke, "run.1", how, at(5));
+        last_look(&mut smoke, 6);
+        feed(&mut smoke, Event::Tick, at(12));
+        let run = run_of(&smoke, "web.1");
+        let lines = feed(&mut smoke, Event::Run(run, RunReport::Unkillable { survivor: "77 (nfs)".into() }), at(14));
+        assert_eq!(lines.last().unwrap(), "finish 70");
+
+        let report = smoke.report(Outcome::Code(70), at(14).mono);
+
+        assert_eq!(report.reason, lost);
+        let failures = results(&report).into_iter().map(|result| match result {
+            PhaseResult::Failed { why, .. } => Some(why),
+            PhaseResult::NotNeeded | PhaseResult::NotReached | PhaseResult::Passed(_) => None,
+        });
+        assert_eq!(failures.collect::<Vec<_>>(), [None, None, None, why, Some(lost.clone())]);
+    }
+}
+
+#[test]
+fn a_guardian_lost_before_the_first_phase_fails_the_boot_phase() {
+    let smoke = Tested::new(plan(&["web.1"], false), policy(), rules());
+
+    let report = smoke.report(Outcome::Code(70), at(0).mono);
+
+    assert_eq!(results(&report)[1], PhaseResult::Failed { span: span(0, 0), why: report.reason.clone() });
+}
+
+#[test]
 fn a_lost_guardian_fails_the_phase_in_which_it_was_lost() {
     let smoke = testing(policy());
 
