@@ -139,6 +139,10 @@ impl Smoke {
         self.has_lost |= effects.iter().any(is_unkillable);
         self.note(event);
         let mut reaction = Reaction::default();
+        if effects.contains(&Effect::ReplaceGuardian) {
+            // The runtime stops everything itself. As if the guardian had been killed, the current phase is the last one.
+            return reaction;
+        }
         if self.cause.is_none()
             && let Some(cause) = self.first_cause(event, subject, waiting)
         {
@@ -177,7 +181,9 @@ impl Smoke {
         match (event, RunEnd::of(event), subject) {
             (Event::Signal(signal), _, _) => Cause::Signal { signal: *signal, phase },
             (Event::OutputLost(_), _, _) => Cause::OutputLost,
-            (Event::Tick, _, _) => Cause::NotUp { after: self.boot_timeout.unwrap_or_default(), dynos: waiting },
+            (Event::Tick, _, _) if !waiting.is_empty() => {
+                Cause::NotUp { after: self.boot_timeout.unwrap_or_default(), dynos: waiting }
+            }
             (_, Some(how), Some(dyno)) => Cause::DynoEnded { dyno, how, phase },
             (_, Some(_), None) | (_, None, _) => Cause::Lost,
         }

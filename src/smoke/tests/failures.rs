@@ -251,6 +251,28 @@ fn a_timeout_names_the_wrong_answer_of_a_dyno_that_listens() {
 }
 
 #[test]
+fn a_guardian_that_does_not_answer_is_not_a_timeout() {
+    // The guardian never reports that the processes left running are gone.
+    let mut releasing = begun(Plan { release: Some(spec("release.1")), ..plan(&["web.1"], true) }, policy(), rules());
+    spawned(&mut releasing, "release.1", at(0));
+    exit(&mut releasing, "release.1", code(0), at(3));
+    let mut testing = testing(policy());
+    exit(&mut testing, "run.1", code(0), at(3));
+    for mut smoke in [releasing, testing] {
+        let before = smoke.report(Outcome::Code(70), at(99).mono);
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line| line != "replace guardian") {
+            let due = smoke.next_deadline().unwrap_or_else(|| panic!("nothing is due: {lines:#?}"));
+            lines.extend(feed(&mut smoke, Event::Tick, Now { mono: due, ..at(0) }));
+        }
+
+        let report = smoke.report(Outcome::Code(70), at(99).mono);
+
+        assert_eq!(report, before);
+    }
+}
+
+#[test]
 fn in_any_phase_a_signal_stops_the_test_and_terminates_dyno() {
     let booting = begun(plan(&["web.1"], true), policy(), rules());
     for (smoke, when) in [(booting, "while booting"), (testing(policy()), "while the command ran")] {
