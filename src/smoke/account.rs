@@ -36,6 +36,7 @@ pub(super) struct Account {
     tracks: BTreeMap<DynoName, Track>,
     has_release: bool,
     command: Option<DynoName>,
+    /// How the command ended, unless it was stopped.
     command_end: Option<RunEnd>,
     /// When each phase began.
     begun: BTreeMap<SmokePhase, Duration>,
@@ -88,7 +89,8 @@ impl Account {
             }
         }
         let Some(dyno) = self.dyno_of(event).cloned() else { return };
-        if self.command.as_ref() == Some(&dyno) && self.command_end.is_none() {
+        let is_stopping = self.begun.contains_key(&SmokePhase::Stop);
+        if self.command.as_ref() == Some(&dyno) && self.command_end.is_none() && !is_stopping {
             self.command_end = RunEnd::of(event);
         }
         let row =
@@ -113,7 +115,7 @@ impl Account {
         }
     }
 
-    /// How the command ended. None: it has not ended yet.
+    /// How the command ended by itself. None: it has not, or was stopped before.
     pub(super) fn command_end(&self) -> Option<&RunEnd> {
         self.command_end.as_ref()
     }
@@ -145,18 +147,7 @@ impl Account {
         let phases = SmokePhase::ALL.map(|phase| PhaseReport { phase, result: self.phase(phase, cause, at) });
         let command = self.command.as_ref().map(|_| CommandReport {
             words: rules.words.clone(),
-            status: match cause {
-                Some(Cause::Command(how)) => how.code(),
-                Some(
-                    Cause::Settled { .. }
-                    | Cause::DynoEnded { .. }
-                    | Cause::NotUp { .. }
-                    | Cause::Signal { .. }
-                    | Cause::OutputLost
-                    | Cause::Lost,
-                )
-                | None => None,
-            },
+            status: self.command_end.as_ref().and_then(RunEnd::code),
         });
         let mut report = SmokeReport {
             outcome,

@@ -136,6 +136,27 @@ fn after_a_failed_command_no_dyno_is_the_culprit() {
 }
 
 #[test]
+fn the_command_has_its_own_status_whatever_ends_the_test() {
+    let status = |smoke: &Tested| smoke.report(Outcome::Code(0), at(9).mono).command.unwrap().status;
+
+    let mut dyno_dies_later = testing(policy());
+    end(&mut dyno_dies_later, "run.1", code(0), at(5));
+    end(&mut dyno_dies_later, "web.1", killed_by(9), at(5));
+    assert_eq!(status(&dyno_dies_later), Some(0));
+
+    let mut dyno_dies_before_the_children = testing(policy());
+    exit(&mut dyno_dies_before_the_children, "run.1", code(0), at(5));
+    end(&mut dyno_dies_before_the_children, "web.1", killed_by(9), at(5));
+    gone(&mut dyno_dies_before_the_children, "run.1", at(5));
+    assert_eq!(status(&dyno_dies_before_the_children), Some(0));
+
+    let mut stopped = testing(policy());
+    end(&mut stopped, "web.1", killed_by(9), at(5));
+    end(&mut stopped, "run.1", code(143), at(5));
+    assert_eq!(status(&stopped), None);
+}
+
+#[test]
 fn after_a_timeout_every_dyno_that_is_not_up_has_failed() {
     let mut smoke = begun(plan(&["web.1", "web.2"], false), policy(), rules());
     for name in ["web.1", "web.2"] {
