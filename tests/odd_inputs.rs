@@ -1,7 +1,7 @@
 //! Odd Procfiles and `.env` files that people have really written: how they are read, and which problems are reported.
 
-use dynorun::app::{EnvFile, EnvScope, Problem, Procfile, Severity};
-use dynorun::model::Environment;
+use dynorun::app::{EnvFile, EnvScope, Problem, Procfile, Severity, line_for_shell};
+use dynorun::model::{Environment, Shell};
 
 /// The entries as `NAME = COMMAND`, then the problems as `LABEL:LINE: MESSAGE`.
 fn procfile(text: &str) -> Vec<String> {
@@ -42,7 +42,8 @@ fn with_problems(mut lines: Vec<String>, problems: &[Problem]) -> Vec<String> {
 /// The line that `/bin/sh -c` gets for a command.
 fn shell_line(command: &str) -> String {
     let parsed = Procfile::parse(format!("web: {command}").as_bytes());
-    let line = parsed.iter().flat_map(Procfile::entries).next().map(dynorun::app::ProcfileEntry::shell_line);
+    let entry = parsed.iter().flat_map(Procfile::entries).next();
+    let line = entry.map(|entry| line_for_shell(&entry.command, Shell::Sh));
     String::from_utf8_lossy(&line.unwrap_or_default()).into_owned()
 }
 

@@ -16,8 +16,8 @@ mod text;
 
 pub(crate) use command::shell_words::is_plain;
 pub use command::{
-    AppendError, Construct, append_text, append_words, bash_word, join_words, launch, program_word, quote_word,
-    shown_words,
+    AppendError, Construct, append_text, append_words, bash_word, join_words, launch, line_for_shell, program_word,
+    quote_word, shown_words,
 };
 pub use env::{
     DynoVariables, EnvEntry, EnvFile, EnvScope, EnvironmentTooBig, InvalidSetting, Layers, MAX_VARIABLE_BYTES, Origin,

@@ -11,15 +11,13 @@ use crate::console::diagnostics;
 use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::model::Dialect;
-use crate::project::Places;
 use crate::project::files::{self, EnvText};
-use crate::project::foreman_formation;
 use crate::project::ports;
 use crate::project::programs;
-use crate::project::size;
 use crate::project::strict_reader::{self, Difference, difference};
-use crate::project::{Finding, Findings};
-use crate::settings::VariableOptions;
+use crate::project::{Finding, Findings, Places, PlanFiles, Purpose, StartPlan, Surroundings};
+use crate::release::Release;
+use crate::settings::Settings;
 use crate::supervisor::Outcome;
 
 /// The result as JSON.
@@ -62,30 +60,35 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         }
         return Ok(Outcome::Code(cli.dialect.status(Status::Config.code())));
     };
-    let options = VariableOptions::default();
-    let (layers, texts) = files::layers_with_texts(&places, &options, diagnostics::print_line, &mut findings)?;
+    let settings = Settings::of_files(&places.foreman);
+    let (layers, texts) =
+        files::layers_with_texts(&places, &settings.variables, diagnostics::print_line, &mut findings)?;
     let found = files::procfile_path(&places, &layers);
     if let Some(other) = files::procfile_dev(&places, &found) {
         findings.push(other);
     }
     let procfile = files::procfile(&places, &found, &mut findings);
-    if let Some(procfile) = &procfile {
-        let types = procfile.formation_types();
-        foreman_formation::find(&places.foreman, &places.foreman_name, &types, &mut findings);
-        size::find(&found.name, procfile, &layers, &mut findings);
-    }
-    ports::find(&found.name, procfile.as_ref(), &layers, &places, &mut findings);
+    let release = if let Some(procfile) = procfile {
+        let files = PlanFiles::new(&places, &found.name, procfile, layers);
+        let plan = StartPlan::build(&settings, files, Purpose::Check, Surroundings::none());
+        findings.append(plan.findings);
+        Some(plan.blueprint.into_release())
+    } else {
+        ports::base(&settings.ports, &places, &layers, &mut findings);
+        None
+    };
+    let procfile = release.as_ref().map(|release| &release.procfile);
     // Scripts that call another tool expect no notes.
     if cli.dialect == Dialect::Dyno {
-        if let Some(procfile) = &procfile {
-            programs::find(&found.name, procfile, &layers, places.dyno_directory(), &mut findings);
+        if let Some(Release { procfile, layers, .. }) = &release {
+            programs::find(&found.name, procfile, layers, places.dyno_directory(), &mut findings);
         }
         note_names(&texts, &mut findings);
         compare(&texts, args.strict, &mut findings);
     }
     findings.sort_by_line();
 
-    let repeats = procfile.as_ref().map(Procfile::repeats).unwrap_or_default();
+    let repeats = procfile.map(Procfile::repeats).unwrap_or_default();
     let repeats_name = |finding: &Finding| {
         let is_repeat = finding.line.is_some_and(|line| repeats.contains(&line));
         is_repeat && finding.file == found.name && finding.severity == Severity::Defect
@@ -97,10 +100,10 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     };
     let failed = findings.iter().any(fails);
     let written = if args.json {
-        write_report(procfile.as_ref(), &findings, fails)?
+        write_report(procfile, &findings, fails)?
     } else {
         findings.iter().for_each(|finding| diagnostics::show_finding(fails(finding), &finding.complaint()));
-        if failed { Outcome::Code(0) } else { say_valid(cli.dialect, procfile.as_ref())? }
+        if failed { Outcome::Code(0) } else { say_valid(cli.dialect, procfile)? }
     };
     Ok(if failed { Outcome::Code(cli.dialect.status(Status::Config.code())) } else { written })
 }

@@ -35,7 +35,7 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     match args.explain.as_deref() {
         Some("PORT") => {
             let option = args.port.as_deref();
-            stdout::write(&port_explanation::explain(option, &layers, &places)?)
+            stdout::write(&port_explanation::explain(option, layers, &places)?)
         }
         Some(key) => explain(key, &layers),
         None if args.json => json(&layers),

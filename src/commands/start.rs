@@ -19,23 +19,22 @@ use self::look::{ShownOn, formatter, log_files, prefix_columns};
 use self::registration::StartOrigin;
 use self::report::report;
 use super::smoke::SmokeRequest;
-use crate::app::ForemanFile;
-use crate::app::Ports;
+use crate::app::{ForemanFile, Formation};
 use crate::cli::{Cli, ProjectArgs, PtyMode, ReleaseArgs, StartArgs};
-use crate::console::diagnostics::{print_line, settle, settled, show_finding, warn};
+use crate::console::diagnostics::{print_line, settled, show_finding, warn};
 use crate::error::{Complaint, Error, Status};
 use crate::guardian::{Guardian, Limits, fork_failure};
 use crate::logs::Source;
-use crate::model::{Dialect, DynoName, Focus, HttpCheck, Io, ProcessType, PtySize, Shell};
+use crate::model::{Dialect, DynoName, Focus, Io, ProcessType, PtySize, Shell};
+use crate::project::bash;
 use crate::project::program_lookup::hint_after_failure;
 use crate::project::reason;
-use crate::project::size;
 use crate::project::{Findings, Places, Project, TypeSource};
-use crate::project::{bash, foreman_formation};
-use crate::release::{Blueprint, Release, RunSettings};
+use crate::project::{PlanFiles, PlannedDynos, Purpose, StartPlan, Surroundings};
+use crate::release::Blueprint;
 use crate::runtime::identity::{release_user, session};
 use crate::runtime::{self, Ending};
-use crate::settings::{Look, Settings, focused, known_types};
+use crate::settings::{Look, Settings, known_types, port_list};
 use crate::supervisor::{FocusAdvice, Outcome, Plan, StopAdvice};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
@@ -89,57 +88,48 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         return settled(None, &findings);
     };
     let settings = scope.settings(cli.color(), &places.foreman);
-    let http = settings.life.http_check()?;
     let project = Project::load(places, &settings.variables, scope.type_source(), print_line, &mut findings)?;
     let project = settled(project, &findings)?;
-    let types = project.procfile.formation_types();
+    let Project { places, procfile_name, procfile_path, procfile, layers, other_procfile } = project;
+    let files = PlanFiles::new(&places, &procfile_name, procfile, layers);
+    let types = files.types.clone();
     let mut policy = settings.life.policy(&settings.look, &types)?;
-    let ready = settings.life.ready_types(&settings.look, &types)?;
     policy.stop_advice = scope.stop_advice(cli.dialect);
     policy.focus_advice = scope.focus_advice(cli.dialect);
-    let release = project.procfile.release().map(|entry| DynoName::new(entry.process_type.clone(), 1));
-    let (release, assigned) = match scope {
-        Scope::App(_) | Scope::Smoke(_) => {
-            let requested = &settings.formation;
-            if let Scope::Smoke(request) = scope {
-                request.check_types(&types)?;
-            }
-            let mut findings = Findings::default();
-            if requested.is_of_file() {
-                let places = &project.places;
-                foreman_formation::find(&places.foreman, &places.foreman_name, &types, &mut findings);
-                settle(&findings)?;
-            }
-            let (formation, warnings) = requested.formation(&types, cli.dialect)?;
-            // Warnings about `.foreman` have been shown with their line.
-            let is_shown = |warning: &Complaint| findings.iter().any(|finding| finding.message == warning.fact);
-            warnings.iter().filter(|warning| !is_shown(warning)).for_each(warn);
-            requested.check_runs_something(&formation, &types)?;
-            let release = release.filter(|_| settings.runs_release && formation.keeps_release());
-            (release, ports::assign(&settings.ports, &project, &types, &formation)?)
-        }
-        Scope::Release(_) if release.is_some() => (release, ports::Assigned::default()),
-        Scope::Release(_) => {
-            let hint = "add a line such as `release: ./migrate`";
-            return Err(Error::new(Status::Config, "the Procfile has no `release` command", hint));
-        }
+    if let Scope::Smoke(request) = scope {
+        request.check_types(&types)?;
+    }
+    let mut locks = None;
+    let mut free_ports = |types: &[ProcessType], formation: &Formation| {
+        let (assigned, locked) = ports::automatic(types, formation)?;
+        locks = Some(locked);
+        Ok(assigned)
     };
+    let (io, focused) = streams(settings.streams.pty);
+    let surroundings = Surroundings {
+        user: release_user(settings.look.notice_style()),
+        session: session()?,
+        io,
+        focused,
+        stdin_is_terminal: std::io::stdin().is_terminal(),
+        free_ports: Some(&mut free_ports),
+    };
+    let planned = StartPlan::build(&settings, files, scope.purpose(), surroundings);
+    let PlannedDynos { release, ports, ready } = settled(planned.dynos, &planned.findings)?;
+    // A block that was just found is free.
+    let in_use = if locks.is_some() { Vec::new() } else { ports::probe(settings.ports.strict, &ports)? };
     bash::check_shell(settings.shell == Shell::Bash)?;
-    check_open_files(limits, assigned.ports.len(), open_files_of_a_dyno(&settings))?;
-    let dynos: Vec<DynoName> = assigned.ports.iter().map(|(dyno, _)| dyno.clone()).collect();
-    let file = project.procfile_name.clone();
-    let other_procfile = project.other_procfile.clone().filter(|_| scope.mentions_procfile_dev());
-    let all: Vec<DynoName> = release.iter().chain(&dynos).cloned().collect();
+    check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings))?;
+    let dynos: Vec<DynoName> = ports.iter().map(|(dyno, _)| dyno.clone()).collect();
     let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
     let origin = match scope {
-        Scope::App(_) | Scope::Smoke(_) => Some(StartOrigin::of(&project, &settings.names, kind)),
+        Scope::App(_) | Scope::Smoke(_) => Some(StartOrigin::of(&places, &procfile_path, &settings.names, kind)),
         Scope::Release(_) => None,
     };
     let nothing_listens = scope.check_ready(&settings, &ready, &dynos)?;
-    let blueprint = blueprint(&settings, project, &all, assigned.rule.clone(), ready, http)?;
-    let mut plan = plan(&file, blueprint, release.as_ref(), &dynos)?;
+    let mut plan = specified(planned.blueprint, release.as_ref(), &dynos)?;
     if let Scope::Smoke(request) = scope {
-        plan.command = request.command(&plan.blueprint, &assigned.ports)?;
+        plan.command = request.command(&plan.blueprint, &ports)?;
     }
     let quiet = quiet(&settings.look, &types)?;
     let files = log_files(&settings.look, &plan, &types)?;
@@ -147,7 +137,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         Some((origin, name_note)) => {
             let look = look::log_look(&settings.look, &plan, &types);
             let log_directory = settings.look.log_dir.as_deref();
-            let api = registration::register(kind, origin, &plan.blueprint, &assigned.ports, look, log_directory)?;
+            let api = registration::register(kind, origin, &plan.blueprint, &ports, look, log_directory)?;
             (api, name_note)
         }
         None => (None, None),
@@ -157,10 +147,13 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     if let Some(note) = &name_note {
         show_finding(false, note);
     }
-    assigned.report();
+    if locks.is_some() {
+        print_line(&format!("ports: {}", port_list(&ports)));
+    }
+    in_use.iter().for_each(warn);
     nothing_listens.iter().for_each(warn);
     look::check(&settings.look);
-    if let Some(finding) = &other_procfile {
+    if let Some(finding) = other_procfile.filter(|_| scope.mentions_procfile_dev()) {
         warn(&finding.complaint());
     }
 
@@ -174,12 +167,12 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         null_stdin: settings.streams.null_stdin,
         plan,
         policy,
-        smoke: scope.smoke_start(&assigned.ports),
+        smoke: scope.smoke_start(&ports),
         hint_after_failure: hint_after_failure(cli.dialect),
         api,
     };
     let ending = runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))?;
-    drop(assigned.locks);
+    drop(locks);
     Ok(ending)
 }
 
@@ -204,6 +197,13 @@ impl<'a> Scope<'a> {
             Self::App(args) => Settings::of_start(args, color, file),
             Self::Release(args) => Settings::of_release(args, color, file),
             Self::Smoke(request) => Settings::of_smoke(request.args, color, file),
+        }
+    }
+
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::App(_) | Self::Smoke(_) => Purpose::Start,
+            Self::Release(_) => Purpose::Release,
         }
     }
 
@@ -270,38 +270,10 @@ fn refused(what: &str, why: &str) -> Error {
     Error::new(Status::Internal, format!("{what}: {why}"), hint)
 }
 
-/// Everything that a dyno is made of, from now on in one place.
-fn blueprint(
-    settings: &Settings,
-    project: Project,
-    dynos: &[DynoName],
-    rule: Ports,
-    ready: Vec<ProcessType>,
-    http: Option<Arc<HttpCheck>>,
-) -> Result<Blueprint, Error> {
-    let types = project.procfile.formation_types();
-    let (io, (focused_io, focus)) = streams(settings.streams.pty);
-    let run = RunSettings {
-        ports: rule,
-        expected: settings.life.expected_to_listen(&types)?,
-        ready,
-        http,
-        shell: settings.shell,
-        directory: project.directory,
-        session: session()?,
-        io,
-        focused: focused(&settings.streams, &settings.look, &types, dynos, std::io::stdin().is_terminal())?
-            .map(|dyno| (dyno, focused_io, focus)),
-    };
-    let user = release_user(settings.look.notice_style());
-    Ok(Blueprint::new(Release::first(user, project.procfile, project.layers), run))
-}
-
-/// The specifications of all dynos that are started. Each is checked against the limits of the system.
-fn plan(file: &str, blueprint: Blueprint, release: Option<&DynoName>, dynos: &[DynoName]) -> Result<Plan, Error> {
+/// The plan with the specifications of all dynos that are started.
+fn specified(blueprint: Blueprint, release: Option<&DynoName>, dynos: &[DynoName]) -> Result<Plan, Error> {
     let spec = |dyno: &DynoName| {
         let spec = blueprint.spec(dyno).map_err(|error| Error::new(Status::Usage, error.to_string(), ""))?;
-        size::check_run(file, &spec, blueprint.release())?;
         Ok::<_, Error>(Arc::new(spec))
     };
     let formation = dynos.iter().map(spec).collect::<Result<_, _>>()?;

@@ -201,15 +201,8 @@ pub(crate) fn procfile_dev(places: &Places, found: &ProcfilePath) -> Option<Find
     let may_be_meant = found.named_by == SetBy::Default && found.path.exists() && other.exists();
     may_be_meant.then(|| {
         let other = places.shown(&other);
-        Finding {
-            severity: Severity::Warning,
-            file: found.name.clone(),
-            line: None,
-            is_sentence: false,
-            key: None,
-            message: format!("is used, but `{other}` exists as well"),
-            hint: format!("to use it, add `-f {other}`"),
-        }
+        let message = format!("is used, but `{other}` exists as well");
+        Finding::new(Severity::Warning, &found.name, None, message, format!("to use it, add `-f {other}`"))
     })
 }
 

@@ -14,7 +14,9 @@ const MAX_OF_ONE_KIND: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) severity: Severity,
-    /// Its name as shown to the user.
+    /// If it is an error, the status of the start that it prevents.
+    pub(crate) status: Status,
+    /// Its name as shown to the user. Empty: it is about the command line or the system.
     pub(crate) file: String,
     /// 1-based; None: the file as a whole.
     pub(crate) line: Option<usize>,
@@ -37,12 +39,18 @@ impl Finding {
     ) -> Self {
         let (file, line) = (file.into(), line.into());
         let is_sentence = line.is_some();
-        Self { severity, file, line, is_sentence, key: None, message: message.into(), hint: hint.into() }
+        let status = Status::Config;
+        Self { severity, status, file, line, is_sentence, key: None, message: message.into(), hint: hint.into() }
     }
 
     /// The same problem, with a message that does not need the name of the file before it.
     pub(crate) fn in_a_sentence(self) -> Self {
         Self { is_sentence: true, ..self }
+    }
+
+    /// The same problem, for which a start ends with another status than [`Status::Config`].
+    pub(crate) fn with_status(self, status: Status) -> Self {
+        Self { status, ..self }
     }
 
     /// The same problem, about this process type or variable.
@@ -81,6 +89,29 @@ impl Findings {
 
     pub(crate) fn push(&mut self, finding: Finding) {
         self.0.push(finding);
+    }
+
+    /// Adds all findings of another step.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
+    /// Adds a warning about the command line.
+    pub(crate) fn warn(&mut self, Complaint { fact, hint }: Complaint) {
+        self.push(Finding::new(Severity::Warning, "", None, fact, hint).in_a_sentence());
+    }
+
+    /// The value, or None: its error is one of the findings.
+    pub(crate) fn accept<T>(&mut self, value: Result<T, Error>) -> Option<T> {
+        value.map_err(|error| self.refuse(&error)).ok()
+    }
+
+    /// Adds an error that no line of a file explains.
+    pub(crate) fn refuse(&mut self, error: &Error) {
+        for Complaint { fact, hint } in error.complaints() {
+            let finding = Finding::new(Severity::Error, "", None, fact, hint).in_a_sentence();
+            self.push(finding.with_status(error.status()));
+        }
     }
 
     /// Adds the findings of one kind in one file, and counts those beyond the limit.
@@ -123,10 +154,18 @@ impl Findings {
         self.iter().filter(|finding| finding.severity != Severity::Error).map(Finding::complaint)
     }
 
-    /// The error with everything that makes a file unusable: status 78. None: every file can be used.
+    /// Whether one of them prevents a start.
+    pub(crate) fn prevent_start(&self) -> bool {
+        self.errors().next().is_some()
+    }
+
+    /// The error with everything that prevents a start, and the status of the first. None: nothing does.
     pub(crate) fn error(&self) -> Option<Error> {
-        let errors = self.iter().filter(|finding| finding.severity == Severity::Error);
-        let complaints: Vec<Complaint> = errors.map(Finding::complaint).collect();
-        (!complaints.is_empty()).then(|| Error::all(Status::Config, complaints))
+        let status = self.errors().next()?.status;
+        Some(Error::all(status, self.errors().map(Finding::complaint)))
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.iter().filter(|finding| finding.severity == Severity::Error)
     }
 }

@@ -3,10 +3,10 @@
 use super::findings::{Finding, Findings};
 use crate::app::{ForemanFile, Formation, FormationRequest, Severity};
 use crate::model::ProcessType;
-use crate::settings::{NOTHING_TO_START, of_file, quantity_hint, without_repeats};
+use crate::settings::{NOTHING_TO_START, RequestedFormation, quantity_hint, without_repeats};
 
 /// Finds them. `types`: those of the Procfile.
-pub(crate) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], findings: &mut Findings) {
+pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], findings: &mut Findings) {
     let whole =
         |list: &String| Formation::resolve(types, &FormationRequest { whole: Some(list), ..Default::default() });
     let changed = |list: &String| {
@@ -31,7 +31,8 @@ pub(crate) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], f
     let (Some(setting), Some(first)) = (file.formation.as_ref().or(file.concurrency.as_ref()), types.first()) else {
         return;
     };
-    if of_file(file, types).is_some_and(|formation| formation.is_empty()) {
+    let of_file = RequestedFormation::of_file(file).resolved(types);
+    if of_file.is_some_and(|formation| formation.is_empty()) {
         let key = if file.formation.is_some() { "formation" } else { "concurrency" };
         let hint = quantity_hint(first);
         findings.push(Finding::new(Severity::Error, file_name, setting.line, NOTHING_TO_START, hint).about(key));

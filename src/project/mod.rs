@@ -1,12 +1,12 @@
-//! Reads the files of an app: root, Procfile, `.env`, the defaults of `.foreman`.
+//! Reads the files of an app (root, Procfile, `.env`, the defaults of `.foreman`) and plans its start.
 //!
-//! Collects all of their problems as findings before anything starts, and prints nothing. Below `runtime`, so that the
+//! Collects all problems as findings before anything starts, and prints nothing. Below `runtime`, so that the
 //! files can be read again while the app runs.
 
 pub(crate) mod bash;
 pub(crate) mod files;
 mod findings;
-pub(crate) mod foreman_formation;
+mod foreman_formation;
 pub(crate) mod missing_procfile;
 mod named_by;
 mod pipe_reader;
@@ -17,6 +17,7 @@ pub(crate) mod programs;
 pub(crate) mod quick_lookup;
 pub(crate) mod size;
 mod source_file;
+mod start_plan;
 pub(crate) mod strict_reader;
 
 use std::path::PathBuf;
@@ -29,11 +30,10 @@ use crate::settings::{SetBy, VariableOptions};
 
 pub(crate) use findings::{Finding, Findings};
 pub(crate) use places::{Places, reason};
+pub(crate) use start_plan::{PlanFiles, PlannedDynos, Purpose, StartPlan, Surroundings};
 
 /// The app that is run.
 pub(crate) struct Project {
-    /// Working directory of the dynos, absolute.
-    pub(crate) directory: PathBuf,
     /// The Procfile.
     pub(crate) procfile: Procfile,
     /// All variables and where they come from.
@@ -90,16 +90,7 @@ impl Project {
                 (files::procfile(&places, &found, findings), found.name)
             }
         };
-        let directory = places.dyno_directory().to_owned();
-        Ok(procfile.map(|procfile| Self {
-            directory,
-            procfile,
-            layers,
-            procfile_name,
-            procfile_path,
-            places,
-            other_procfile,
-        }))
+        Ok(procfile.map(|procfile| Self { procfile, layers, procfile_name, procfile_path, places, other_procfile }))
     }
 }
 

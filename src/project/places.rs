@@ -244,3 +244,19 @@ fn is_stream(path: &Path) -> bool {
 pub(crate) fn reason(error: &std::io::Error) -> &'static str {
     nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc()
 }
+
+#[cfg(test)]
+impl Places {
+    /// The places of an app whose `.foreman` has this text.
+    pub(super) fn with_foreman(text: &[u8]) -> Self {
+        Self {
+            current: PathBuf::from("/"),
+            root: PathBuf::from("/"),
+            dialect: Dialect::Dyno,
+            foreman: ForemanFile::parse(text),
+            foreman_name: ".foreman".to_owned(),
+            foreman_directory: PathBuf::from("/"),
+            named: NamedFiles::default(),
+        }
+    }
+}

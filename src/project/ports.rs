@@ -1,43 +1,94 @@
-//! Problems of the ports of an app, for `check` (S5).
+//! The ports of a start, as far as options and files decide them, and what is wrong with them (S5.1, S5.2).
+//!
+//! Not here: which ports are free (`commands`).
 
 use super::findings::{Finding, Findings};
 use super::places::Places;
-use crate::app::{DEFAULT_STEP, Layers, PortBase, PortError, Ports, Procfile, Severity};
-use crate::settings::{BasePort, of_file};
+use super::start_plan::PlanFiles;
+use crate::app::{DEFAULT_STEP, Formation, Layers, PortBase, PortError, Ports, Severity};
+use crate::error::{Error, Status};
+use crate::model::{DynoName, ProcessType};
+use crate::settings::{BasePort, PortSettings, SetBy, Settings};
 
-/// For `check`: finds the settings in files that make `start` without options refuse its ports. `file`: the name of the
-/// Procfile.
-pub(crate) fn find(file: &str, procfile: Option<&Procfile>, layers: &Layers, places: &Places, findings: &mut Findings) {
-    let base_port = BasePort::new(None, &places.foreman, &places.foreman_name, layers);
-    let by = base_port.set_by();
-    let mut find = |name: &str, line: usize, key: &str, message: String, hint: &str| {
-        findings.push(Finding::new(Severity::Error, name, line, message, hint).about(key));
-    };
-    // Another shell can have another value.
-    if by.is_shell() {
-        return;
-    }
-    let base = match (base_port.base(), by.line()) {
-        (Ok(PortBase::Fixed(base)), _) => base,
-        (Err(_), Some((name, line, key))) => {
-            let message = "`PORT` is not a port number from 1 to 65535".to_owned();
-            return find(name, line, key, message, "write a line such as `PORT=5000`");
+/// The port of each dyno.
+#[derive(Debug, Default)]
+pub(crate) struct AssignedPorts {
+    /// The rule that gives each dyno its port, also those that are added later.
+    pub(crate) rule: Ports,
+    /// The dynos of the formation in start order.
+    pub(crate) ports: Vec<(DynoName, u16)>,
+}
+
+/// Finds free ports for `-p auto` (S5.4). The process types are those of the Procfile.
+pub(crate) type FindFreePorts<'a> = dyn FnMut(&[ProcessType], &Formation) -> Result<AssignedPorts, Error> + 'a;
+
+/// The base port. None: a finding says why it cannot be used.
+pub(crate) fn base(
+    settings: &PortSettings,
+    places: &Places,
+    layers: &Layers,
+    findings: &mut Findings,
+) -> Option<(BasePort, PortBase)> {
+    let base_port = BasePort::new(settings, &places.foreman, &places.foreman_name, layers);
+    match base_port.base() {
+        Ok(base) => Some((base_port, base)),
+        Err(error) => {
+            let hint = if settings.only_files { "write a line such as `PORT=5000`" } else { error.hint() };
+            findings.push(refused(base_port.set_by().line(), error.to_string(), hint));
+            None
         }
-        (Ok(PortBase::Auto) | Err(_), _) => return,
+    }
+}
+
+/// Gives every dyno of the formation its port. None: a finding says why that is impossible, or the base is `auto` and
+/// nothing finds free ports.
+pub(crate) fn assign(
+    settings: &Settings,
+    files: &PlanFiles<'_>,
+    formation: &Formation,
+    free_ports: Option<&mut FindFreePorts<'_>>,
+    findings: &mut Findings,
+) -> Option<AssignedPorts> {
+    let step = settings.ports.step;
+    let (base_port, base) = base(&settings.ports, files.places, &files.layers, findings)?;
+    let base = match (base, free_ports) {
+        (PortBase::Fixed(base), _) => base,
+        (PortBase::Auto, _) if step.is_some() => {
+            let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
+            findings.refuse(&Error::usage(fact, "leave it out, or name the base, such as `-p 5000`"));
+            return None;
+        }
+        (PortBase::Auto, find) => return findings.accept(find?(&files.types, formation)),
     };
-    let Some(procfile) = procfile else { return };
-    let types = procfile.formation_types();
-    // Problems of the formation itself are reported already.
-    let Some(formation) = of_file(&places.foreman, &types) else { return };
-    let Err(error) = Ports::new(base, DEFAULT_STEP, &types).assign(&formation) else { return };
-    let dyno = match &error {
-        PortError::OutOfRange { dyno, .. } | PortError::Collision { second: dyno, .. } => Some(dyno),
-        PortError::BadBase { .. } | PortError::OutsideBlock { .. } => None,
-    };
-    let entry = dyno.and_then(|dyno| procfile.get(&dyno.process_type));
-    match (by.line(), entry) {
-        (Some((name, line, key)), _) => find(name, line, key, error.to_string(), error.hint()),
-        (None, Some(entry)) => find(file, entry.line, entry.process_type.as_str(), error.to_string(), error.hint()),
-        (None, None) => {}
+    let rule = Ports::new(base, step.unwrap_or(DEFAULT_STEP), &files.types);
+    match rule.assign(formation) {
+        Ok(ports) => Some(AssignedPorts { rule, ports }),
+        Err(error) => {
+            let by = base_port.set_by();
+            // Otherwise an option or the shell has its part in it.
+            let is_of_files = by == SetBy::Default && step.is_none() && !settings.formation.is_of_option();
+            let entry = dyno(&error).filter(|_| is_of_files).and_then(|dyno| files.procfile.get(&dyno.process_type));
+            let entry = entry.map(|entry| (files.procfile_name, entry.line, entry.process_type.as_str()));
+            findings.push(refused(by.line().or(entry), error.to_string(), error.hint()));
+            None
+        }
+    }
+}
+
+/// The dyno that cannot have its port.
+fn dyno(error: &PortError) -> Option<&DynoName> {
+    match error {
+        PortError::OutOfRange { dyno, .. }
+        | PortError::OutsideBlock { dyno, .. }
+        | PortError::Collision { second: dyno, .. } => Some(dyno),
+        PortError::BadBase { .. } => None,
+    }
+}
+
+/// The error at that file, line and key; without one, the command line or the shell is wrong.
+fn refused(place: Option<(&str, usize, &str)>, message: String, hint: &str) -> Finding {
+    match place {
+        Some((file, line, key)) => Finding::new(Severity::Error, file, line, message, hint).about(key),
+        None => Finding::new(Severity::Error, "", None, message, hint).in_a_sentence().with_status(Status::Usage),
     }
 }

@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::findings::{Finding, Findings};
-use crate::app::{
-    DynoVariables, EnvironmentTooBig, Layers, MAX_VARIABLE_BYTES, Origin, PortVariable, Procfile, ProcfileEntry,
-    Severity,
-};
+use crate::app::{EnvironmentTooBig, Layers, MAX_VARIABLE_BYTES, Origin, ProcfileEntry, Severity, line_for_shell};
 use crate::error::{Error, Status};
-use crate::model::{DynoName, DynoSpec, Environment};
-use crate::release::Release;
+use crate::model::{DynoName, Environment, Shell};
+use crate::release::Blueprint;
 
 /// Linux accepts at most three quarters of its default stack size (8 MiB), even if the user's limit is larger.
 const MOST_OF_LINUX_BYTES: usize = 6 * 1024 * 1024;
@@ -19,14 +16,8 @@ const MOST_OF_LINUX_BYTES: usize = 6 * 1024 * 1024;
 /// The shell's arguments without the line: its name twice, `-c`, and pointers.
 const OTHER_ARGUMENTS_BYTES: usize = 64;
 
-/// The `PORT` with the most digits.
-const LONGEST_PORT: u16 = u16::MAX;
-
 /// How many variables contain the name of the dyno.
 const VARIABLES_OF_THE_NAME: usize = 4;
-
-/// As long as the value of a real `DYNO_SESSION`.
-const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// Checks one environment before anything is started with it.
 ///
@@ -41,46 +32,29 @@ pub(crate) fn check(environment: &Environment) -> Result<(), Error> {
 /// # Errors
 /// Status 78, naming the variable and its line.
 pub(crate) fn check_one_off(environment: &Environment, layers: &Layers) -> Result<(), Error> {
-    fits(environment, b"").map_err(|error| refused(&error, layers))
+    let refused = |error| Error::all(Status::Config, [too_big(&error, layers).complaint()]);
+    fits(environment, b"").map_err(refused)
 }
 
-/// Checks the command and environment of a dyno. `file`: the name of the Procfile.
-///
-/// # Errors
-/// Status 78, naming the line of the Procfile or the variable.
-pub(crate) fn check_run(file: &str, spec: &DynoSpec, release: &Release) -> Result<(), Error> {
-    let entry = release.procfile.get(&spec.dyno.process_type);
-    if let Some(finding) = entry.and_then(|entry| too_long(file, entry, spec.launch.line())) {
-        return Err(Error::all(Status::Config, [finding.complaint()]));
-    }
-    fits(&spec.environment, spec.launch.line()).map_err(|error| refused(&error, &release.layers))
-}
-
-/// The error, at the line of the variable if a file sets it.
-fn refused(error: &EnvironmentTooBig, layers: &Layers) -> Error {
-    let place = given_at(error, layers).map_or_else(String::new, |(file, line)| format!("{file}:{line}: "));
-    Error::new(Status::Config, format!("{place}{error}{}", mostly_from(error, layers)), error.hint())
-}
-
-/// Finds what `start` would refuse, for `check`.
-pub(crate) fn find(file: &str, procfile: &Procfile, layers: &Layers, findings: &mut Findings) {
-    let mut most: Option<(usize, &ProcfileEntry, Vec<u8>)> = None;
-    for entry in procfile.entries() {
-        let line = entry.shell_line();
-        let bytes = line.len() + VARIABLES_OF_THE_NAME * entry.process_type.as_str().len();
+/// Finds the commands that are too long, and whether the environment is too big. `file`: the name of the Procfile; `dynos`:
+/// one for each process type, the one with the longest name.
+pub(super) fn find(file: &str, blueprint: &Blueprint, shell: Shell, dynos: &[DynoName], findings: &mut Findings) {
+    let mut most: Option<(usize, &DynoName, Vec<u8>)> = None;
+    for dyno in dynos {
+        let Some(entry) = blueprint.release().procfile.get(&dyno.process_type) else { continue };
+        let line = line_for_shell(&entry.command, shell);
+        let bytes = line.len() + VARIABLES_OF_THE_NAME * dyno.to_string().len();
         match too_long(file, entry, &line) {
             Some(finding) => findings.push(finding),
-            None if most.as_ref().is_none_or(|(most, _, _)| *most < bytes) => most = Some((bytes, entry, line)),
+            None if most.as_ref().is_none_or(|(most, ..)| *most < bytes) => most = Some((bytes, dyno, line)),
             None => {}
         }
     }
-    // Environments differ only in the name of the dyno, so the largest one is enough.
-    let Some((_, entry, line)) = most else { return };
-    let dyno = DynoName::new(entry.process_type.clone(), 1);
-    let port = PortVariable::Assigned(LONGEST_PORT);
-    let environment = layers.environment(&DynoVariables { dyno: &dyno, port, session: SESSION });
-    if let Err(error) = fits(&environment, &line) {
-        findings.push(too_big(&error, layers));
+    // Environments differ only in the name of the dyno and its port, so the largest one is enough.
+    let Some((_, dyno, line)) = most else { return };
+    let Ok(spec) = blueprint.spec(dyno) else { return };
+    if let Err(error) = fits(&spec.environment, &line) {
+        findings.push(too_big(&error, &blueprint.release().layers));
     }
 }
 
@@ -104,16 +78,15 @@ fn too_long(file: &str, entry: &ProcfileEntry, line: &[u8]) -> Option<Finding> {
     })
 }
 
-/// The error as a finding, at the line of the variable if a file sets it.
+/// The error, at the line of the variable if a file sets it.
 fn too_big(error: &EnvironmentTooBig, layers: &Layers) -> Finding {
-    let (file, line, message) = if let Some((file, line)) = given_at(error, layers) {
-        (file, Some(line), error.to_string())
+    let finding = if let Some((file, line)) = given_at(error, layers) {
+        Finding::new(Severity::Error, file, line, error.to_string(), error.hint())
     } else {
-        let message = format!("is too big: {error}{}", mostly_from(error, layers));
-        ("the environment of a dyno".to_owned(), None, message)
+        let message = format!("{error}{}", mostly_from(error, layers));
+        Finding::new(Severity::Error, "the environment of a dyno", None, message, error.hint()).in_a_sentence()
     };
-    let key = error.variable().map(str::to_owned);
-    Finding { key, ..Finding::new(Severity::Error, file, line, message, error.hint()) }
+    Finding { key: error.variable().map(str::to_owned), ..finding }
 }
 
 /// The file with the most variables, if there are too many of them.

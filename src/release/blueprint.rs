@@ -83,6 +83,12 @@ impl Blueprint {
         &self.release
     }
 
+    /// Only the release, when nothing is started.
+    #[must_use]
+    pub fn into_release(self) -> Release {
+        self.release
+    }
+
     /// The mark on every process of this start.
     #[must_use]
     pub fn session(&self) -> &str {

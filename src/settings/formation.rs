@@ -30,6 +30,16 @@ impl RequestedFormation {
         Self { by_option, whole, changed, only, except: args.except.clone() }
     }
 
+    /// The formation of a start without options.
+    pub(crate) fn of_file(file: &ForemanFile) -> Self {
+        Self::new(&FormationArgs::default(), file)
+    }
+
+    /// Whether an option sets it.
+    pub(crate) fn is_of_option(&self) -> bool {
+        self.by_option
+    }
+
     /// Whether `.foreman` sets it: no option does.
     pub(crate) fn is_of_file(&self) -> bool {
         !self.by_option && (self.whole.is_some() || self.changed.is_some())
@@ -56,12 +66,20 @@ impl RequestedFormation {
         Ok((formation, warnings.collect()))
     }
 
-    /// Refuses a formation without dynos.
-    ///
-    /// # Errors
-    /// Status 2: nothing is left to run.
-    pub(crate) fn check_runs_something(&self, formation: &Formation, types: &[ProcessType]) -> Result<(), Error> {
-        if formation.is_empty() { Err(empty(&self.except, types)) } else { Ok(()) }
+    /// The error for a formation in which every type has quantity 0. `first`: the first type of the Procfile.
+    pub(crate) fn runs_nothing(&self, first: &ProcessType) -> Error {
+        if self.except.is_empty() {
+            return Error::usage(NOTHING_TO_START, quantity_hint(first));
+        }
+        let fact = "nothing to start: `-x` excludes every type that would run";
+        let kept = self.except.first().map_or("", |name| name.trim());
+        let others: Vec<&str> = self.except.iter().map(|name| name.trim()).filter(|name| *name != kept).collect();
+        let hint = if others.is_empty() {
+            "leave out `-x`".to_owned()
+        } else {
+            format!("to run only `{kept}`, write `-x {}`", others.join(","))
+        };
+        Error::usage(fact, hint)
     }
 
     /// How many dynos of each type run. None: the request is wrong. `types`: those of the Procfile.
@@ -123,12 +141,6 @@ impl RequestedFormation {
     }
 }
 
-/// The formation of a start without options. None if it cannot be used. `types`: those of the Procfile.
-pub(crate) fn of_file(file: &ForemanFile, types: &[ProcessType]) -> Option<Formation> {
-    let none = FormationArgs::default();
-    RequestedFormation::new(&none, file).resolved(types)
-}
-
 /// The message if a list of quantities has only zeros.
 pub(crate) const NOTHING_TO_START: &str = "nothing to start: every type has quantity 0";
 
@@ -146,26 +158,6 @@ pub(crate) fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) ->
         }
     }
     once
-}
-
-/// The error if nothing would run. `types`: those of the Procfile that can run.
-fn empty(except: &[String], types: &[ProcessType]) -> Error {
-    let Some(first) = types.first() else {
-        let fact = "nothing to start: the Procfile defines only `release`";
-        return Error::new(Status::Usage, fact, "run it with `dyno release`");
-    };
-    if except.is_empty() {
-        return Error::new(Status::Usage, NOTHING_TO_START, quantity_hint(first));
-    }
-    let fact = "nothing to start: `-x` excludes every type that would run";
-    let kept = except.first().map_or("", |name| name.trim());
-    let others: Vec<&str> = except.iter().map(|name| name.trim()).filter(|name| *name != kept).collect();
-    let hint = if others.is_empty() {
-        "leave out `-x`".to_owned()
-    } else {
-        format!("to run only `{kept}`, write `-x {}`", others.join(","))
-    };
-    Error::new(Status::Usage, fact, hint)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::model::Shell;
 
 pub(crate) use file_option::file_option;
 pub(crate) use focus::focused;
-pub(crate) use formation::{NOTHING_TO_START, RequestedFormation, of_file, quantity_hint, without_repeats};
+pub(crate) use formation::{NOTHING_TO_START, RequestedFormation, quantity_hint, without_repeats};
 pub(crate) use life::{Life, known_types};
 pub(crate) use look::Look;
 pub(crate) use named_files::NamedFiles;
@@ -86,7 +86,12 @@ impl Settings {
         Self {
             formation: RequestedFormation::new(&args.formation, file),
             runs_release: !args.no_release,
-            ports: PortSettings { base: args.port.clone(), step: args.port_step, strict: args.strict_ports },
+            ports: PortSettings {
+                base: args.port.clone(),
+                step: args.port_step,
+                strict: args.strict_ports,
+                only_files: false,
+            },
             variables: (&args.variables).into(),
             life: Life {
                 restart: life::restart(args),
@@ -109,6 +114,12 @@ impl Settings {
             shell: shell(args.heroku || args.profile),
             names: NameSettings::new(args.app.as_ref(), args.name.as_ref(), file),
         }
+    }
+
+    /// The settings of a start without options, as the files alone decide it.
+    pub(crate) fn of_files(file: &ForemanFile) -> Self {
+        let ports = PortSettings { only_files: true, ..PortSettings::default() };
+        Self { ports, ..Self::of_start(&StartArgs::default(), clap::ColorChoice::Auto, file) }
     }
 
     /// The settings of `dyno release`, which starts no formation.

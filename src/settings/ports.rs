@@ -2,7 +2,6 @@
 
 use super::precedence::{ForemanRank, Given, SetBy, ranked};
 use crate::app::{DEFAULT_BASE, ForemanFile, Layers, Origin, PortBase, PortError, parse_port};
-use crate::error::{Error, Status};
 use crate::model::DynoName;
 
 /// What the options say about ports.
@@ -14,6 +13,8 @@ pub(crate) struct PortSettings {
     pub(crate) step: Option<u16>,
     /// `--strict-ports`.
     pub(crate) strict: bool,
+    /// Whether only lines of files set the base: `check` has no option for it, and another shell can have another value.
+    pub(crate) only_files: bool,
 }
 
 /// The base port with everything that sets one.
@@ -23,14 +24,16 @@ pub(crate) struct BasePort {
 }
 
 impl BasePort {
-    /// `option`: `-p`. `file_name`: the name of `.foreman`.
-    pub(crate) fn new(option: Option<&str>, file: &ForemanFile, file_name: &str, layers: &Layers) -> Self {
-        let option = option.map(|text| Given { value: text.into(), by: SetBy::Option("-p") });
+    /// `file_name`: the name of `.foreman`.
+    pub(crate) fn new(settings: &PortSettings, file: &ForemanFile, file_name: &str, layers: &Layers) -> Self {
+        let option = settings.base.as_deref().map(|text| Given { value: text.into(), by: SetBy::Option("-p") });
         let foreman = file.port.as_ref().map(|setting| {
             let by = SetBy::Foreman { file: file_name.to_owned(), line: setting.line, key: "port" };
             (ForemanRank::AboveFiles, Given { value: setting.value.to_string().into_bytes(), by })
         });
-        Self { given: ranked(option, "PORT", layers, foreman, <[u8]>::to_vec) }
+        let mut given = ranked(option, "PORT", layers, foreman, <[u8]>::to_vec);
+        given.retain(|one| !settings.only_files || !one.by.is_shell());
+        Self { given }
     }
 
     /// What sets it.
@@ -46,8 +49,8 @@ impl BasePort {
     /// The base.
     ///
     /// # Errors
-    /// [`PortError::BadBase`], which names its place. The text is shown only if it comes from `-p`: any other may be a
-    /// secret.
+    /// [`PortError::BadBase`]. It names the place unless that is a line of a file, and the text only if it comes from `-p`:
+    /// any other may be a secret.
     pub(crate) fn base(&self) -> Result<PortBase, PortError> {
         let Some(Given { value, by }) = self.given.first() else { return Ok(PortBase::Fixed(DEFAULT_BASE)) };
         if matches!(by, SetBy::Option(_)) && value == b"auto" {
@@ -59,27 +62,12 @@ impl BasePort {
                 SetBy::Variable { name, origin: Origin::Option } => format!("`{name}` given with `--set`"),
                 SetBy::Variable { name, origin: Origin::Shell } => format!("`{name}` in the shell"),
                 SetBy::Variable { name, origin: Origin::File { .. } | Origin::Default | Origin::Dyno } => {
-                    format!("{by}: `{name}`")
+                    format!("`{name}`")
                 }
                 SetBy::Default | SetBy::Foreman { .. } => by.to_string(),
             };
             PortError::BadBase { from }
         })
-    }
-
-    /// The error for a base that cannot be used.
-    pub(crate) fn refused(&self, error: &PortError) -> Error {
-        let by = self.set_by();
-        let status = if by.line().is_some() { Status::Config } else { Status::Usage };
-        let place = match (error, by.line()) {
-            (PortError::OutOfRange { .. } | PortError::Collision { .. }, Some((name, line, _))) => {
-                format!("{name}:{line}: ")
-            }
-            // The message for a bad base names its place.
-            (PortError::BadBase { .. } | PortError::OutsideBlock { .. }, _)
-            | (PortError::OutOfRange { .. } | PortError::Collision { .. }, None) => String::new(),
-        };
-        Error::new(status, format!("{place}{error}"), error.hint())
     }
 }
 
@@ -97,7 +85,8 @@ mod tests {
         let mut inherited = Environment::default();
         inherited.set("PORT", shell);
         let layers = Layers::new(inherited, false);
-        BasePort::new(option, &ForemanFile::default(), ".foreman", &layers).base().map_err(|error| error.to_string())
+        let settings = PortSettings { base: option.map(str::to_owned), ..PortSettings::default() };
+        BasePort::new(&settings, &ForemanFile::default(), ".foreman", &layers).base().map_err(|error| error.to_string())
     }
 
     #[test]

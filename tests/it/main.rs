@@ -93,6 +93,7 @@ mod smoke_reports;
 mod smoke_signals;
 mod smoke_stdin;
 mod start;
+mod start_and_check;
 mod start_http;
 mod stop_order;
 mod storm;

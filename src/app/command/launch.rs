@@ -35,6 +35,16 @@ pub fn launch(command_line: &[u8], shell: Shell, environment: &Environment) -> L
     }
 }
 
+/// The line that the shell gets for a command line.
+#[must_use]
+pub fn line_for_shell(command_line: &[u8], shell: Shell) -> Vec<u8> {
+    let line = shell_line(command_line).line;
+    match shell {
+        Shell::Sh => line,
+        Shell::Bash => with_profile(&line),
+    }
+}
+
 /// The paths and words of a command that follows `exec`, if the shell would do nothing but execute it.
 fn program(command: &[u8], environment: &Environment) -> Option<PathsAndWords> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(byte) || is_blank(*byte);

@@ -6,7 +6,6 @@ mod profile;
 pub(super) mod scan;
 pub(super) mod shell_words;
 
-pub use launch::launch;
-pub(crate) use line::shell_line;
+pub use launch::{launch, line_for_shell};
 pub use line::{AppendError, append_text, append_words, bash_word, join_words, program_word, quote_word, shown_words};
 pub use scan::Construct;

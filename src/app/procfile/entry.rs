@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::app::command::shell_line;
 use crate::model::ProcessType;
 
 /// One process type of a Procfile.
@@ -24,11 +23,5 @@ impl ProcfileEntry {
     #[must_use]
     pub fn command_line(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.command)
-    }
-
-    /// The line for `/bin/sh -c` (S1.6).
-    #[must_use]
-    pub fn shell_line(&self) -> Vec<u8> {
-        shell_line(&self.command).line
     }
 }

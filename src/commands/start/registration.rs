@@ -14,7 +14,7 @@ use crate::commands::running::real;
 use crate::console::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
 use crate::model::{Dialect, DynoName, Environment};
-use crate::project::Project;
+use crate::project::Places;
 use crate::release::Blueprint;
 use crate::runtime::{ApiStart, NotRegistered, RuntimeDirectory};
 use crate::settings::NameSettings;
@@ -34,28 +34,32 @@ pub(super) struct StartOrigin {
 
 impl StartOrigin {
     /// The origin, and the note about the name of the app.
-    pub(super) fn of(project: &Project, names: &NameSettings, kind: StartKind) -> (Self, Option<Complaint>) {
+    pub(super) fn of(
+        places: &Places,
+        procfile: &Path,
+        names: &NameSettings,
+        kind: StartKind,
+    ) -> (Self, Option<Complaint>) {
         let text = |path: &Path| StartDescription::path_text(&real(path));
-        let root = real(&project.places.root);
+        let root = real(&places.root);
         let app = AppIdentity::of(&root, names.app.as_deref(), names.copy.as_deref(), kind);
         let origin = Self {
             app: app.name,
             name: names.copy.clone(),
             root: StartDescription::path_text(&root),
-            directory: text(&project.places.current),
-            procfile: text(&project.procfile_path),
-            files: files_of(project).iter().map(|path| text(path)).collect(),
+            directory: text(&places.current),
+            procfile: text(procfile),
+            files: files_of(places, procfile).iter().map(|path| text(path)).collect(),
         };
         (origin, app.note)
     }
 }
 
 /// The files that the start has read. Those that may appear later are among them.
-fn files_of(project: &Project) -> Vec<PathBuf> {
-    let places = &project.places;
+fn files_of(places: &Places, procfile: &Path) -> Vec<PathBuf> {
     let named = places.named_env_files().map(|(paths, _)| paths);
     let env_files = named.unwrap_or_else(|| vec![places.root.join(".env")]);
-    let files = [project.procfile_path.clone(), places.root.join(".foreman")].into_iter().chain(env_files);
+    let files = [procfile.to_owned(), places.root.join(".foreman")].into_iter().chain(env_files);
     files.map(|path| places.current.join(path)).collect()
 }
 
