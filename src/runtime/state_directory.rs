@@ -17,8 +17,8 @@ const LOCK: &str = "ports.lock";
 const UNFINISHED: &str = "ports.new";
 /// The most bytes of it that are read.
 const MAX_BYTES: u64 = 4 << 20;
-/// How long to wait for the lock. It is held only while a small file is replaced.
-const LOCKS_WITHIN: Duration = Duration::from_secs(2);
+/// How long to wait for the lock. It is held only while a small file is replaced, but dozens may start at once.
+const LOCKS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The directory. It may not exist yet.
 #[derive(Debug, Clone)]
