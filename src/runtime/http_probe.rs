@@ -3,7 +3,8 @@
 //! Evaluates only the status line of an answer, with limits on time and bytes. The supervisor decides what an answer
 //! means; [`HttpCheck`] decides which statuses are accepted. Started by `readiness` once the server listens.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::task::spawn;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::listening::listening_addresses;
-use crate::model::{HttpCheck, reachable_at};
+use super::listening::{answers_at, listeners, newer};
+use crate::model::HttpCheck;
 use crate::supervisor::{HttpAnswer, HttpSilence};
 
 /// How long the first request waits for a first byte. After each timeout the next one waits twice as long: the first page
@@ -32,19 +33,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause between two requests.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// The addresses to try if the system does not say where a server listens.
-const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-
 /// Probes the server on this port until it gives the expected answer. Passes on each answer that differs from the one
-/// before, with the address that it came from. The last is the expected one.
+/// before, with the address that it came from. The last is the expected one. `older`: the sockets of other servers on the
+/// port, which are not asked.
 pub(super) async fn probe_until_accepted(
     check: Arc<HttpCheck>,
     port: u16,
+    older: BTreeSet<u64>,
     mut pass_on: impl FnMut(IpAddr, HttpAnswer),
 ) {
     let (mut patience, mut pause, mut last, mut sent) = (FIRST_PATIENCE, FIRST_PAUSE, None, None);
     loop {
-        let answer = send_request(&check, port, patience).await;
+        let answer = send_request(&check, port, &older, patience).await;
         let is_certain = match answer.1 {
             // Reported only if it happens twice: a server that exits closes its connections, too, and the exit has its own
             // notice.
@@ -69,11 +69,9 @@ pub(super) async fn probe_until_accepted(
 }
 
 /// Sends one request to an address where the server can be reached now. Returns that address with the answer.
-async fn send_request(check: &HttpCheck, port: u16, patience: Duration) -> (IpAddr, HttpAnswer) {
-    let mut addresses = reachable_at(&listening_addresses(port));
-    if addresses.is_empty() {
-        addresses.extend(LOCALHOST);
-    }
+async fn send_request(check: &HttpCheck, port: u16, older: &BTreeSet<u64>, patience: Duration) -> (IpAddr, HttpAnswer) {
+    // Looked up each time: a server may listen somewhere else after a reload.
+    let addresses = answers_at(&newer(&listeners(), port, older));
     let patient_until = Instant::now() + patience;
     let (mut address, mut silence) = (IpAddr::V4(Ipv4Addr::LOCALHOST), HttpSilence::Refused);
     for candidate in addresses {
@@ -171,9 +169,10 @@ fn status(answer: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{Ipv6Addr, TcpListener};
     use std::thread;
 
+    use super::super::listening::inodes;
     use super::*;
 
     /// Sends a request to a server that answers in these pieces and keeps the connection open. Returns answer and request.
@@ -193,7 +192,7 @@ mod tests {
         });
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let check = HttpCheck::new("/up?a=b", None).expect("a check");
-        let answer = tokio.block_on(send_request(&check, port, FIRST_PATIENCE));
+        let answer = tokio.block_on(send_request(&check, port, &BTreeSet::new(), FIRST_PATIENCE));
         drop(tokio);
         (answer.1, server.join().expect("no panic"))
     }
@@ -219,7 +218,8 @@ mod tests {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
 
         let answer = tokio.block_on(async {
-            let answer = send_request(&HttpCheck::new("/", None).expect("a check"), port, FIRST_PATIENCE).await;
+            let check = HttpCheck::new("/", None).expect("a check");
+            let answer = send_request(&check, port, &BTreeSet::new(), FIRST_PATIENCE).await;
             while !server.is_finished() {
                 tokio::task::yield_now().await;
             }
@@ -255,6 +255,7 @@ mod tests {
         let answer = tokio.block_on(send_request(
             &HttpCheck::new("/", None).expect("a check"),
             port.expect("a port").port(),
+            &BTreeSet::new(),
             FIRST_PATIENCE,
         ));
 
@@ -277,12 +278,26 @@ mod tests {
             });
 
             let check = HttpCheck::new("/", None).expect("a check");
-            let answer = tokio.block_on(send_request(&check, own.port(), FIRST_PATIENCE));
+            let answer = tokio.block_on(send_request(&check, own.port(), &BTreeSet::new(), FIRST_PATIENCE));
 
             assert_eq!(answer, (address, HttpAnswer::Status(200)));
             let request = server.join().expect("no panic");
             assert!(request.contains(&format!("\r\nHost: {own}\r\n")), "{request}");
         }
+    }
+
+    #[test]
+    fn s6_2_an_older_socket_on_the_port_is_not_asked() {
+        let older = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = older.local_addr().expect("an address").port();
+        let check = HttpCheck::new("/", None).expect("a check");
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+
+        let answer = tokio.block_on(send_request(&check, port, &inodes(port), FIRST_PATIENCE));
+
+        assert_eq!(answer.1, HttpAnswer::None(HttpSilence::Refused));
+        older.set_nonblocking(true).expect("an option");
+        assert!(older.accept().is_err(), "no connection was made");
     }
 
     #[test]

@@ -21,14 +21,14 @@ pub(super) struct Listener {
     pub(super) inode: u64,
 }
 
-/// The best address at which this machine can reach a server. None if it does not listen.
-pub(super) fn answers_at(own: &[Listener]) -> Option<IpAddr> {
+/// The addresses at which this machine can reach a server, the best first. Empty only if it does not listen.
+pub(super) fn answers_at(own: &[Listener]) -> Vec<IpAddr> {
     let is_any = |socket: &Listener| socket.address == IpAddr::from(Ipv6Addr::UNSPECIFIED);
     let only_ipv6 = if own.iter().any(is_any) { ipv6_only::sockets() } else { BTreeSet::new() };
     let seen_from_here = |socket: &Listener| {
         if is_any(socket) && only_ipv6.contains(&socket.inode) { Ipv6Addr::LOCALHOST.into() } else { socket.address }
     };
-    reachable_at(&own.iter().map(seen_from_here).collect::<Vec<_>>()).first().copied()
+    reachable_at(&own.iter().map(seen_from_here).collect::<Vec<_>>())
 }
 
 /// The sockets that listen on a port.
@@ -36,9 +36,10 @@ pub(super) fn inodes(port: u16) -> BTreeSet<u64> {
     listeners().into_iter().filter(|listener| listener.port == port).map(|listener| listener.inode).collect()
 }
 
-/// The addresses of the sockets that listen on a port.
-pub(super) fn listening_addresses(port: u16) -> Vec<IpAddr> {
-    listeners().into_iter().filter(|listener| listener.port == port).map(|listener| listener.address).collect()
+/// Those that listen on a port and are not among these older sockets.
+pub(super) fn newer(listeners: &[Listener], port: u16, older: &BTreeSet<u64>) -> Vec<Listener> {
+    let is_newer = |listener: &&Listener| listener.port == port && !older.contains(&listener.inode);
+    listeners.iter().filter(is_newer).copied().collect()
 }
 
 /// All listening sockets. Empty if the system does not show them.

@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep_until;
 
 use super::http_probe::probe_until_accepted;
-use super::listening::{Listener, answers_at, inodes, listeners};
+use super::listening::{Listener, answers_at, inodes, listeners, newer};
 use super::ports::can_be_bound;
 use crate::model::{DynoSpec, HttpCheck, Readiness, RunId, is_loopback_only};
 use crate::supervisor::{Event, HttpAnswer};
@@ -183,7 +183,8 @@ impl ReadinessProbes {
                     seen.push(Event::Ready { run: *run, address, loopback_only });
                 }
                 (Some((_, loopback_only)), Some(check)) => {
-                    let task = begin_probe(*run, watch.port, Arc::clone(check), self.sender.clone());
+                    let task =
+                        begin_probe(*run, Arc::clone(check), watch.port, watch.older.clone(), self.sender.clone());
                     watch.probe = Some(Probe { task, loopback_only });
                     seen.push(Event::NotAnswering { run: *run, answer: None });
                 }
@@ -244,10 +245,9 @@ impl Watch {
     /// The address at which the run can be reached, and whether it listens on loopback addresses only. None: it does not
     /// listen.
     fn listens_at(&self, listeners: &[Listener]) -> Option<(IpAddr, bool)> {
-        let is_own = |socket: &&Listener| socket.port == self.port && !self.older.contains(&socket.inode);
-        let own: Vec<Listener> = listeners.iter().filter(is_own).copied().collect();
+        let own = newer(listeners, self.port, &self.older);
         let addresses: Vec<IpAddr> = own.iter().map(|socket| socket.address).collect();
-        Some((answers_at(&own)?, is_loopback_only(&addresses)))
+        Some((*answers_at(&own).first()?, is_loopback_only(&addresses)))
     }
 }
 
@@ -257,12 +257,18 @@ impl Drop for Probe {
     }
 }
 
-fn begin_probe(run: RunId, port: u16, check: Arc<HttpCheck>, sender: UnboundedSender<Answered>) -> AbortHandle {
+fn begin_probe(
+    run: RunId,
+    check: Arc<HttpCheck>,
+    port: u16,
+    older: BTreeSet<u64>,
+    sender: UnboundedSender<Answered>,
+) -> AbortHandle {
     let pass_on = move |address, answer| {
         // The receiver is gone only at the end.
         let _ = sender.send(Answered { run, address, answer });
     };
-    spawn_local(probe_until_accepted(check, port, pass_on)).abort_handle()
+    spawn_local(probe_until_accepted(check, port, older, pass_on)).abort_handle()
 }
 
 #[cfg(test)]

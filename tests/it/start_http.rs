@@ -1,5 +1,9 @@
 //! `dyno start --http`: a dyno is up once it answers, as in a smoke test (S6.2, S19.4).
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
 use nix::sys::signal::Signal;
 
 use crate::harness::{Ended, Finished};
@@ -91,4 +95,25 @@ fn s19_4_start_refuses_a_check_that_cannot_work() {
     );
     refused(&["--http", "up"], "`--http up`: expected a path that begins with `/`", "write `--http /up`");
     assert!(!app.has("started"));
+}
+
+#[test]
+fn s6_2_an_answer_of_another_server_on_the_port_does_not_count() {
+    let foreign = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = foreign.local_addr().unwrap().port().to_string();
+    thread::spawn(move || {
+        for client in foreign.incoming() {
+            let mut client = client.unwrap();
+            let _ = client.read(&mut [0; 1024]);
+            let _ = client.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let app = app("web: ./listen 127.0.0.2 500\n");
+
+    let running = app.dyno(["start", "-p", &port, "--http", "/"]).spawn();
+
+    running.until_shown("answers GET / with 500, not 200 to 399; trying again\n");
+    let stderr = "error: `web.1` is not up after 0 s\n\nhint: `dyno why web.1` says more\n";
+    on_stderr(app.dyno(["wait", "--timeout=0"]), 75, stderr);
+    stop(&app, running);
 }
