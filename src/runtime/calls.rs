@@ -1,9 +1,11 @@
 //! What front ends ask of a running formation: commands, its state, and to be notified of a state.
 //!
 //! Passes commands on to the supervisor and each reply back. Decides nothing, and does nothing while it is idle: waits are
-//! checked only after something has happened.
+//! checked only after something has happened, including that a client has gone away.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,6 +34,14 @@ pub(super) enum ApiCall {
     },
 }
 
+/// What a front end has done.
+pub(super) enum FrontEnd {
+    /// It has made a call.
+    Called(ApiCall),
+    /// It does not wait any more. [`Calls::answer_waits`] then forgets its wait.
+    Left,
+}
+
 /// Where front ends send their calls.
 pub(super) type ApiCaller = mpsc::Sender<ApiCall>;
 
@@ -56,9 +66,18 @@ impl Calls {
         (caller, Self { incoming, commands: HashMap::new(), last_id: 0, waits: Vec::new() })
     }
 
-    /// The next call. None: there are no front ends. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<ApiCall> {
-        self.incoming.recv().await
+    /// What a front end does next. None: there are no front ends. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<FrontEnd> {
+        let Self { incoming, waits, .. } = self;
+        let has_left = |context: &mut Context<'_>| {
+            let is_over = waits.iter_mut().any(|wait| wait.answer.poll_closed(context).is_ready());
+            if is_over { Poll::Ready(()) } else { Poll::Pending }
+        };
+        tokio::select! {
+            call = incoming.recv() => call.map(FrontEnd::Called),
+            // Otherwise what is done only for waits, such as probes, would go on until something else happens.
+            () = poll_fn(has_left) => Some(FrontEnd::Left),
+        }
     }
 
     /// The request for a command.
@@ -131,6 +150,8 @@ impl Runtime {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::yield_now;
+
     use super::*;
     use crate::supervisor::Target;
 
@@ -185,6 +206,29 @@ mod tests {
         assert!(matches!(wait.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
         assert!(matches!(unread.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
         assert!(caller.is_closed());
+    }
+
+    #[test]
+    fn s6_2_a_client_that_stops_waiting_wakes_the_run_loop() {
+        let (_caller, mut calls) = Calls::new();
+        let (sender, staying) = oneshot::channel();
+        calls.waits.push(Wait { is_decided: Box::new(|_| false), needs_ports: false, answer: sender });
+        let (sender, leaving) = oneshot::channel();
+        calls.waits.push(Wait { is_decided: Box::new(|_| false), needs_ports: true, answer: sender });
+        let tokio = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+
+        let woken = tokio.block_on(async {
+            let leave = async move {
+                yield_now().await;
+                drop(leaving);
+            };
+            tokio::join!(calls.next(), leave).0
+        });
+        calls.answer_waits(|| snapshot(1));
+
+        assert!(matches!(woken, Some(FrontEnd::Left)));
+        assert!(!calls.are_waiting_for_ports());
+        drop(staying);
     }
 
     #[test]

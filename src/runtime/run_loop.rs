@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::calls::Calls;
+use super::calls::{Calls, FrontEnd};
 use super::focus::{Keyboard, Pressed, PressedKeys, Typed};
 use super::focused::Focused;
 use super::guardian_link::GuardianLink;
@@ -206,7 +206,11 @@ impl Runtime {
                     // A spawn may have waited for it.
                     OutputEvent::EndShown => {}
                 },
-                Some(call) = self.calls.next() => self.take_call(call).await,
+                Some(done) = self.calls.next() => match done {
+                    FrontEnd::Called(call) => self.take_call(call).await,
+                    // Its wait may have been the only reason to probe.
+                    FrontEnd::Left => {}
+                },
                 seen = self.readiness.next() => self.events.extend(seen),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
