@@ -91,7 +91,11 @@ impl Supervisor {
 
     /// Everything is being stopped already: a request can only name a shorter grace.
     fn hasten_stop(&mut self, target: &Target, grace: Option<Duration>, turn: &mut Turn) -> Result<Reply, Refusal> {
-        let ids = self.targets(target)?;
+        let ids = match target {
+            // As for the stop itself: one-off dynos and the release phase, too.
+            Target::All => self.slots.ids(),
+            Target::Type(_) | Target::Dyno(_) => self.targets(target)?,
+        };
         for id in &ids {
             if let Some(slot) = self.slots.get_mut(*id) {
                 slot.hasten(grace, turn);

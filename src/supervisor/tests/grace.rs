@@ -60,6 +60,33 @@ fn s6_6_a_stop_of_everything_can_be_hastened_too() {
 }
 
 #[test]
+fn s6_6_hastening_a_stop_of_everything_includes_one_off_dynos() {
+    let mut supervisor = all_up(&["web.1"], Policy::default());
+    let one_off = OneOff::detached("rake jobs".into());
+    ask(&mut supervisor, Command::RunOneOff { number: 4711, one_off }, at(0));
+    spawned(&mut supervisor, "run.4711", at(0));
+    ask(&mut supervisor, Command::Stop(Target::All, Some(100 * SECOND)), at(1));
+
+    ask(&mut supervisor, Command::Stop(Target::All, Some(Duration::ZERO)), at(2));
+
+    let lines = tick(&mut supervisor, at(2));
+    assert!(lines.contains(&"#1 kill".to_owned()) && lines.contains(&"#2 kill".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn s6_6_hastening_a_stop_of_everything_includes_the_release_phase() {
+    let mut supervisor = Supervisor::new(with_release(&["web.1"]), Policy::default());
+    boot(&mut supervisor);
+    spawned(&mut supervisor, "release.1", at(0));
+    ask(&mut supervisor, Command::Stop(Target::All, Some(100 * SECOND)), at(1));
+
+    ask(&mut supervisor, Command::Stop(Target::All, Some(Duration::ZERO)), at(2));
+
+    let lines = tick(&mut supervisor, at(2));
+    assert!(lines.contains(&"#1 kill".to_owned()), "{lines:?}");
+}
+
+#[test]
 fn s10_2_the_ends_of_the_last_three_runs_are_remembered() {
     let mut supervisor = all_up(&["web.1", "worker.1"], restarting());
     for second in 1..6 {

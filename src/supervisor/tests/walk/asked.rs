@@ -102,10 +102,10 @@ impl Model {
     pub(super) fn on_request(&mut self, command: &Command, now: Now) -> Result<Reply, Refusal> {
         let (is_stopping, is_running) = (self.cause.is_some(), self.booted && self.gate_open);
         match command {
-            Command::Stop(target, _) if is_stopping => Ok(Reply::Stopping(self.active(&self.targets(target)?))),
-            Command::Shutdown { .. } if is_stopping => {
+            Command::Stop(Target::All, _) | Command::Shutdown { .. } if is_stopping => {
                 Ok(Reply::Stopping(self.active(&self.in_order().collect::<Vec<_>>())))
             }
+            Command::Stop(target, _) if is_stopping => Ok(Reply::Stopping(self.active(&self.targets(target)?))),
             _ if is_stopping => Err(Refusal::ShuttingDown),
             Command::Scale(changes) => self.on_scale(changes, is_running, now),
             Command::Stop(Target::All, _) | Command::Shutdown { .. } => {
