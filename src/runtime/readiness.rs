@@ -16,7 +16,7 @@ use tokio::time::sleep_until;
 use super::http_probe::probe_until_accepted;
 use super::listening::{Listener, answers_at, inodes, listeners, newer};
 use super::ports::can_be_bound;
-use crate::model::{DynoSpec, HttpCheck, Readiness, RunId, is_loopback_only};
+use crate::model::{DynoSpec, HttpCheck, Readiness, RunId, RunReport, is_loopback_only};
 use crate::supervisor::{Event, HttpAnswer};
 
 /// Pause after the first check. It doubles each time.
@@ -104,8 +104,18 @@ impl ReadinessProbes {
         self.watches.insert(run, watch);
     }
 
+    /// Begins to watch a run when it was spawned, and stops when it has ended, however that is reported.
+    pub(super) fn follow(&mut self, run: RunId, report: &RunReport) {
+        match report {
+            RunReport::Spawned { .. } => self.begin(run),
+            // A run that is gone may never have been reported as exited.
+            RunReport::SpawnFailed(_) | RunReport::Exited { .. } | RunReport::Gone => self.forget(run),
+            RunReport::LeftBehind { .. } | RunReport::Unkillable { .. } => {}
+        }
+    }
+
     /// A run was spawned: begins to watch it if anything depends on that.
-    pub(super) fn begin(&mut self, run: RunId) {
+    fn begin(&mut self, run: RunId) {
         let is_observed = self.is_observed;
         if let Some(watch) = self.watches.get_mut(&run) {
             watch.is_spawned = true;
@@ -128,7 +138,7 @@ impl ReadinessProbes {
         }
     }
 
-    /// The run has ended: stops watching it.
+    /// Stops watching a run.
     pub(super) fn forget(&mut self, run: RunId) {
         self.watches.remove(&run);
     }

@@ -270,6 +270,7 @@ impl Runtime {
 
     /// Passes a report on to the supervisor. Opens the stream of its run after that, or closes it before.
     fn report(&mut self, run: RunId, report: RunReport) -> Option<Finished> {
+        self.readiness.follow(run, &report);
         match report {
             RunReport::Spawned { pid } => {
                 self.orders.answered();
@@ -280,15 +281,12 @@ impl Runtime {
                 let finished = self.handle_events();
                 // Only now, so that the first output comes after the `started` notice.
                 self.open_stream(run);
-                self.readiness.begin(run);
                 return finished;
             }
             RunReport::SpawnFailed(_) => {
                 self.orders.answered();
-                self.readiness.forget(run);
                 self.runs.remove(&run);
             }
-            RunReport::Exited { .. } => self.readiness.forget(run),
             RunReport::Gone => {
                 if let Some(keyboard) = &mut self.keyboard {
                     keyboard.take_from(run, &mut self.link.guardian);
@@ -297,7 +295,7 @@ impl Runtime {
                     self.outputs.order(&live.spec.spec.dyno, Order::Close(run));
                 }
             }
-            RunReport::LeftBehind { .. } | RunReport::Unkillable { .. } => {}
+            RunReport::Exited { .. } | RunReport::LeftBehind { .. } | RunReport::Unkillable { .. } => {}
         }
         self.events.push_back(Event::Run(run, report));
         self.handle_events()

@@ -149,6 +149,16 @@ fn s6_5_a_run_is_checked_once_more_when_its_time_is_up() {
 }
 
 #[test]
+fn s6_2_a_run_that_is_gone_is_not_watched_any_more() {
+    let mut probes = ReadinessProbes::new(None);
+    listening(&mut probes, 1);
+
+    probes.follow(RunId(1), &RunReport::Gone);
+
+    assert_eq!(probes.next_check(), None);
+}
+
+#[test]
 fn suspension_does_not_shorten_the_wait() {
     let mut probes = ReadinessProbes::new(None);
     listening(&mut probes, 1);
