@@ -21,10 +21,11 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::calls::ApiCaller;
+use super::changes::Changes;
 use super::client_stream::{ClientStream, Progress, gone, whole};
 use super::log_archive::LogArchive;
 use super::{ApiStart, RegisteredStart, signal_number};
-use crate::api::{ApiError, AppFacts, LastRun, LogSessions, Replays};
+use crate::api::{ApiError, AppFacts, LastRun, LogSessions};
 use crate::supervisor::{Outcome, Snapshot};
 
 /// The most connections that are receiving a request or sending an answer.
@@ -55,13 +56,11 @@ pub(super) struct ApiServer {
     pub(super) app: AppFacts,
     pub(super) registered: RegisteredStart,
     pub(super) calls: ApiCaller,
-    pub(super) replays: RefCell<Replays>,
+    pub(super) changes: Rc<Changes>,
     /// Held while the formation and the locks on its process types change.
     pub(super) scaling: Mutex<()>,
     /// The task that gives up locks on process types as soon as their dynos have ended.
     pub(super) releasing: RefCell<Option<AbortHandle>>,
-    /// A change was answered, for requests that repeat it.
-    pub(super) answered: Notify,
     pub(super) began: Instant,
     /// The source of the random numbers of one-off dynos.
     pub(super) random: RandomState,
@@ -80,10 +79,9 @@ impl ApiServer {
             app: start.facts,
             registered: start.registered,
             calls,
-            replays: RefCell::default(),
+            changes: Changes::new(),
             scaling: Mutex::default(),
             releasing: RefCell::default(),
-            answered: Notify::new(),
             began: Instant::now(),
             random: RandomState::new(),
             log_sessions: RefCell::default(),

@@ -1,4 +1,4 @@
-//! Answers one API request: reads its body, asks the run loop, and remembers changes (S10.3).
+//! Answers one API request: reads its body and asks the run loop (S10.3).
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ use super::client_stream::Progress;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use super::usage::usage_of;
-use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, Seen, WaitRequest, may_have_ids};
+use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, WaitRequest, may_have_ids};
 use crate::model::Usages;
 use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapshot};
 
@@ -69,7 +69,9 @@ impl ApiServer {
             }
             Asked::Do(change) => {
                 let key = ReplayKey::new(text(&head.headers, "request-id"), method, head.uri.path());
-                self.change_once(change, key).await?
+                let server = Rc::clone(&self);
+                let carried_out = async move { server.change(&change).await.unwrap_or_else(|error| error.answer()) };
+                self.changes.once(key, carried_out).await?
             }
             Asked::Why(name) => {
                 let mut dynos = self.app.why(name.as_deref(), &self.ask(ApiCall::Snapshot).await?);
@@ -95,33 +97,6 @@ impl ApiServer {
         }
         let snapshot = self.ask(ApiCall::Snapshot).await?;
         Ok(self.app.named_path(path, &snapshot).into())
-    }
-
-    /// Carries out a change, unless the request repeats an earlier one.
-    async fn change_once(self: Rc<Self>, change: Change, key: Option<ReplayKey>) -> Result<ApiAnswer, ApiError> {
-        while let Some(key) = &key {
-            // Before the look, so that no answer between the two is missed.
-            let answered = self.answered.notified();
-            let mut answered = std::pin::pin!(answered);
-            answered.as_mut().enable();
-            let seen = self.replays.borrow_mut().begin(key, self.began.elapsed());
-            match seen {
-                Seen::Answered(answer) => return Ok(answer),
-                Seen::Running => answered.await,
-                Seen::New => break,
-            }
-        }
-        // A task of its own: a change is made completely even if this client goes away, and its answer is remembered.
-        let server = Rc::clone(&self);
-        let carried_out = tokio::task::spawn_local(async move {
-            let answer = server.change(&change).await.unwrap_or_else(|error| error.answer());
-            if let Some(key) = key {
-                server.replays.borrow_mut().finish(key, &answer, server.began.elapsed());
-                server.answered.notify_waiters();
-            }
-            answer
-        });
-        carried_out.await.map_err(|_| ApiError::ending())
     }
 
     async fn change(self: &Rc<Self>, change: &Change) -> Result<ApiAnswer, ApiError> {

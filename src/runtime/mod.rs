@@ -8,6 +8,7 @@ mod api_client;
 mod api_server;
 mod api_service;
 mod calls;
+mod changes;
 mod client_stream;
 mod delivery;
 mod direct_output;
