@@ -125,6 +125,10 @@ impl ApiError {
                 Self::invalid_params(message).with_hint(format!("write at most `{process_type}={limit}`"))
             }
             Refusal::Impossible { dyno, why } => Self::invalid_params(format!("cannot start `{dyno}`: {why}")),
+            Refusal::Arguments { process_type, error } => {
+                Self::invalid_params(format!("cannot pass the arguments to `{process_type}`: {error}"))
+                    .with_hint(error.hint())
+            }
             Refusal::Blocked { dyno, why } => Self::conflict(format!("cannot start `{dyno}`: {why}")),
             Refusal::RunsOnce { dyno } => Self::invalid_params(format!("`{dyno}` runs once and cannot be restarted")),
             Refusal::Smoke => Self::conflict("a smoke test is running: only the test decides what runs"),

@@ -135,8 +135,8 @@ impl Blueprint {
     /// of that type replaces it (S9.2).
     ///
     /// # Errors
-    /// [`AppendError`] if the rest of the line would not be arguments of that command.
-    pub fn one_off_line(&self, line: &[u8]) -> Result<Vec<u8>, AppendError> {
+    /// The process type and an [`AppendError`] if the rest of the line would not be arguments of that command.
+    pub fn one_off_line(&self, line: &[u8]) -> Result<Vec<u8>, (ProcessType, AppendError)> {
         let line = line.trim_ascii();
         let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
         let (word, rest) = line.split_at_checked(end).unwrap_or((line, b""));
@@ -144,7 +144,8 @@ impl Blueprint {
         let name = word.strip_prefix(b"'").and_then(|word| word.strip_suffix(b"'")).unwrap_or(word);
         let name = std::str::from_utf8(name).ok().and_then(|name| ProcessType::new(name).ok());
         match name.and_then(|name| self.release.procfile.get(&name)) {
-            Some(entry) => append_text(&entry.command, rest.trim_ascii_start()),
+            Some(entry) => append_text(&entry.command, rest.trim_ascii_start())
+                .map_err(|error| (entry.process_type.clone(), error)),
             None => Ok(line.to_vec()),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Quantity;
-use crate::app::Scale;
+use crate::app::{AppendError, Scale};
 use crate::model::{DynoName, DynoSpec, ProcessType};
 use crate::release::OneOff;
 
@@ -101,6 +101,13 @@ pub enum Refusal {
         dyno: DynoName,
         /// Why.
         why: String,
+    },
+    /// The words after a process type would not be arguments of its command.
+    Arguments {
+        /// The process type.
+        process_type: ProcessType,
+        /// Why.
+        error: AppendError,
     },
     /// The system would not let a new dyno run at this moment, for example because its port is in use.
     Blocked {

@@ -203,10 +203,8 @@ impl Supervisor {
             return Err(Refusal::TooMany { process_type });
         };
         let dyno = DynoName::new(process_type, index);
-        let line = self.blueprint.one_off_line(&one_off.line).map_err(|error| {
-            let why = format!("cannot pass the arguments to its process type: {error}; {}", error.hint());
-            Refusal::Impossible { dyno: dyno.clone(), why }
-        })?;
+        let line = self.blueprint.one_off_line(&one_off.line);
+        let line = line.map_err(|(process_type, error)| Refusal::Arguments { process_type, error })?;
         let spec = Arc::new(self.blueprint.one_off(&dyno, &OneOff { line, ..one_off.clone() }));
         let user = self.blueprint.release().user.clone();
         turn.announce(NoticeKind::OneOffRequested { command_line: spec.command_line.clone(), user });

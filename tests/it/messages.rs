@@ -258,6 +258,19 @@ fn s9_2_arguments_after_something_that_is_never_closed_are_an_error() {
 }
 
 #[test]
+fn s9_2_arguments_after_the_end_of_a_loop_are_an_error() {
+    let app = App::new("web: for x in a b; do echo $x; done\nworker: echo a &\n");
+
+    let fact = "Procfile:1: cannot pass the arguments to `web`: the command ends in `done`, which takes no arguments";
+    let hint = "move the command to a script that uses its arguments, and run the script";
+    app.refuses(&["run", "web", "x"], 78, &error(fact, hint));
+    let fact = "Procfile:2: cannot pass the arguments to `worker`: the command ends in `&`, so the arguments would be a \
+                command of their own";
+    app.refuses(&["run", "worker", "x"], 78, &error(fact, "remove it"));
+    app.dyno(["run", "web"]).run().expect(Ended::Code(0), "a\nb\n", "");
+}
+
+#[test]
 fn s9_a_procfile_that_cannot_be_used_is_a_warning_for_run() {
     let app = App::new("nonsense\n");
 

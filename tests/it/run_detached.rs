@@ -71,10 +71,8 @@ fn s9_2_a_detached_process_type_gets_the_words_after_it() {
     let refused = app.dyno(["run", "--detach", "clock", "42"]).run();
     running.until("both have ended", || running.stdout.text().matches("| exited with code 0").count() == 2);
 
-    refused.expect_end(Ended::Code(2));
-    let why = "cannot pass the arguments to its process type: the command ends in a comment, which would swallow the \
-               arguments; move the comment to its own line\n";
-    assert!(refused.stderr().starts_with("error: cannot start `run.") && refused.stderr().ends_with(why));
+    let fact = "cannot pass the arguments to `clock`: the command ends in a comment, which would swallow the arguments";
+    refused.expect(Ended::Code(2), "", &error(fact, "move the comment to its own line"));
     let log = stop(&app, running);
     assert!(log.lines_of(&worker).contains(&"worker with a  b $HOME".to_owned()), "{}", log.stdout());
     assert!(log.lines_of(&shell).contains(&"a  b".to_owned()), "{}", log.stdout());

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use super::scan::{Construct, Scan};
+use super::scan::Scan;
 use super::shell_words::{is_plain, is_shell_word};
 
 /// A line for `/bin/sh -c`.
@@ -19,32 +19,6 @@ pub(crate) struct ShellLine<'a> {
     pub(crate) command: Option<&'a [u8]>,
     /// Whether the shell stays the leader of the dyno's process group.
     pub(crate) leads: bool,
-}
-
-/// Why words cannot be appended to a command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    /// The words would become part of the comment.
-    #[error("the command ends in a comment, which would swallow the arguments")]
-    Comment,
-    /// The words would become part of a quoted text or of another construct.
-    #[error("the command has an unclosed {0}, which would swallow the arguments")]
-    Unclosed(Construct),
-    /// The last character would escape the blank before the words.
-    #[error("the command ends in a backslash, which would change the first argument")]
-    Backslash,
-}
-
-impl AppendError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Comment => "move the comment to its own line",
-            Self::Unclosed(construct) => construct.hint(),
-            Self::Backslash => "remove the backslash",
-        }
-    }
 }
 
 /// Puts `exec ` before a command line if it is a single simple command, and a space before a line that the shell would
@@ -102,35 +76,6 @@ fn guard_leading_dash(command_line: &[u8]) -> Vec<u8> {
     }
     line.extend_from_slice(command_line);
     line
-}
-
-/// Appends words to a command line, quoted so that nothing in them is expanded (S9.2).
-///
-/// # Errors
-/// [`AppendError`] if the words would not be arguments of the command.
-pub fn append_words(command_line: &[u8], words: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, AppendError> {
-    append_text(command_line, &join_words(words))
-}
-
-/// Appends the rest of a line to a command line. The shell reads it as it is.
-///
-/// # Errors
-/// Like [`append_words`].
-pub fn append_text(command_line: &[u8], text: &[u8]) -> Result<Vec<u8>, AppendError> {
-    if text.is_empty() {
-        return Ok(command_line.to_vec());
-    }
-    let scan = Scan::of(command_line);
-    if scan.comment {
-        return Err(AppendError::Comment);
-    }
-    if let Some(construct) = scan.unclosed() {
-        return Err(AppendError::Unclosed(construct));
-    }
-    if scan.ends_in_backslash {
-        return Err(AppendError::Backslash);
-    }
-    Ok([command_line, b" ", text].concat())
 }
 
 /// Joins words into a shell line that consists of exactly these words (S9.1).
@@ -286,39 +231,6 @@ mod tests {
         for line in ["./web --source source", "cat <<< source", "echo [[ x ]]", ""] {
             assert_eq!(bash_word(line.as_bytes()), None, "{line}");
         }
-    }
-
-    #[test]
-    fn words_are_appended_quoted() {
-        let line = append_words(b"rake work", &["42", "a b", "it's", "$X"]);
-
-        assert_eq!(line, Ok(br"rake work 42 'a b' 'it'\''s' '$X'".to_vec()));
-    }
-
-    #[test]
-    fn words_are_not_appended_to_a_comment_or_inside_a_construct() {
-        assert_eq!(append_words(b"rake work # now", &["42"]), Err(AppendError::Comment));
-        assert_eq!(append_words(b"rake work \\", &["42"]), Err(AppendError::Backslash));
-        for (line, construct) in [
-            ("rake 'work", Construct::SingleQuotes),
-            ("rake \"work", Construct::DoubleQuotes),
-            ("rake `work", Construct::Backticks),
-            ("rake \"`work\"", Construct::Backticks),
-            ("rake $(work", Construct::Substitution),
-            ("rake \"$(work \"`x`\"", Construct::DoubleQuotes),
-            ("(rake work", Construct::Parentheses),
-            ("rake ${WORK", Construct::Braces),
-            ("rake ${WORK:-$(x)", Construct::Braces),
-            ("rake \"${WORK:-'}", Construct::DoubleQuotes),
-        ] {
-            assert_eq!(append_words(line.as_bytes(), &["42"]), Err(AppendError::Unclosed(construct)), "{line}");
-        }
-        for line in ["rake `a 'b`", "rake \"`a \\` b`\"", "rake \"${A:-${B:-'x'}}\"", "rake ${A:-(} ${B//[`c`]/\\}}"] {
-            assert!(append_words(line.as_bytes(), &["42"]).is_ok(), "{line}");
-        }
-        assert!(append_words(b"rake a#b \"$(x '#' # y\n)\"${#X}", &["42"]).is_err());
-        assert!(append_words(b"rake a#b ${#X} '# c' \"$(x '#')\"#d", &["42"]).is_ok());
-        assert!(append_words(b"rake work # now", &[] as &[&str]).is_ok());
     }
 
     proptest! {

@@ -3,6 +3,8 @@
 //! One pass, no expansion. If shells disagree about a line, it is treated as compound. Used by `command_line`, and by
 //! `procfile_message` to check suggestions.
 
+use super::construct::Construct;
+use super::ending::{End, Ending};
 use super::shell_words::{is_assignment, is_shell_word};
 use crate::app::text::source::is_blank;
 
@@ -13,59 +15,6 @@ pub(crate) struct Word {
     pub(crate) literal: Vec<u8>,
     /// Whether it contains `$`, a glob or a tilde that only the shell can expand.
     pub(crate) expands: bool,
-}
-
-/// A part of a command line that goes on until its closing character.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Construct {
-    /// `'…'`.
-    SingleQuotes,
-    /// `"…"`.
-    DoubleQuotes,
-    /// A command substitution in backticks.
-    Backticks,
-    /// `$(…)`.
-    Substitution,
-    /// `(…)`.
-    Parentheses,
-    /// `${…}`.
-    Braces,
-    /// `${…}` in double quotes, also if nested in other braces.
-    QuotedBraces,
-}
-
-impl Construct {
-    /// What to do if it is never closed.
-    pub(crate) fn hint(self) -> &'static str {
-        match self {
-            Self::SingleQuotes => "close the quote, or write an apostrophe as `\\'`",
-            Self::DoubleQuotes => "close the quote",
-            Self::Backticks => "close it with another backtick",
-            Self::Substitution | Self::Parentheses => "close it with `)`",
-            Self::Braces | Self::QuotedBraces => "close it with `}`",
-        }
-    }
-
-    /// Whether the closing characters of other constructs have no effect in it.
-    fn quotes(self) -> bool {
-        match self {
-            Self::SingleQuotes | Self::DoubleQuotes | Self::Backticks => true,
-            Self::Substitution | Self::Parentheses | Self::Braces | Self::QuotedBraces => false,
-        }
-    }
-}
-
-impl std::fmt::Display for Construct {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::SingleQuotes => "`'`",
-            Self::DoubleQuotes => "`\"`",
-            Self::Backticks => "backtick",
-            Self::Substitution => "`$(`",
-            Self::Parentheses => "`(`",
-            Self::Braces | Self::QuotedBraces => "`${`",
-        })
-    }
 }
 
 /// One pass over a command line.
@@ -80,6 +29,9 @@ pub(crate) struct Scan<'a> {
     /// The first words; the rest are not kept.
     pub(crate) words: Vec<Word>,
     word: Option<Word>,
+    /// Where the word that is being read begins.
+    word_at: Option<usize>,
+    ending: Ending,
     /// Whether something was found that does not occur in a single simple command.
     compound: bool,
     /// Whether it ends in a comment.
@@ -102,6 +54,8 @@ impl<'a> Scan<'a> {
             inside: Vec::new(),
             words: Vec::new(),
             word: None,
+            word_at: None,
+            ending: Ending::default(),
             compound: false,
             comment: false,
             ends_in_backslash: false,
@@ -154,6 +108,11 @@ impl<'a> Scan<'a> {
         !self.inside.is_empty() || self.ends_in_backslash
     }
 
+    /// What it ends in, if words after it would not be arguments of its last command.
+    pub(super) fn end(&self) -> Option<End> {
+        self.ending.end()
+    }
+
     fn is_simple(&self) -> bool {
         !self.compound && !self.is_unfinished() && !self.line.contains(&0)
     }
@@ -169,6 +128,9 @@ impl<'a> Scan<'a> {
     }
 
     fn word(&mut self) -> &mut Word {
+        if self.word.is_none() && self.word_at.is_none() {
+            self.word_at = self.at.checked_sub(1);
+        }
         self.word.get_or_insert_default()
     }
 
@@ -181,6 +143,12 @@ impl<'a> Scan<'a> {
     }
 
     fn end_word(&mut self) {
+        if let Some(start) = self.word_at.take() {
+            let rest = self.line.get(start..).unwrap_or_default();
+            let is_end = |byte: &u8| is_blank(*byte) || b"\n;&|<>()".contains(byte);
+            let (raw, after) = rest.split_at(rest.iter().position(is_end).unwrap_or(rest.len()));
+            self.ending.word(raw, after.first().copied());
+        }
         if let Some(word) = self.word.take()
             && self.words.len() < Self::KEPT_WORDS
         {
@@ -227,18 +195,29 @@ impl<'a> Scan<'a> {
     fn operator(&mut self, byte: u8) {
         self.compound = true;
         self.end_word();
-        if byte == b'(' {
-            self.inside.push(Construct::Parentheses);
-        } else if byte == b')' && matches!(self.inside.last(), Some(Construct::Parentheses | Construct::Substitution)) {
-            self.inside.pop();
-            // `$(a)#b` is one word, so the `#` does not begin a comment.
-            self.word();
+        match (byte, self.inside.last()) {
+            (b'(', _) => {
+                self.inside.push(Construct::Parentheses);
+                self.ending.open();
+            }
+            (b')', Some(Construct::Parentheses | Construct::Substitution)) => {
+                match self.inside.pop() {
+                    Some(Construct::Substitution) => self.ending.close_substitution(),
+                    _ => self.ending.close(),
+                }
+                // `$(a)#b` is one word, so the `#` does not begin a comment.
+                self.word.get_or_insert_default();
+            }
+            (b')', _) => self.ending.close(),
+            _ => self.ending.operator(byte),
         }
     }
 
     fn backslash(&mut self) {
         match self.next() {
             Some(escaped) => {
+                // The word begins with the backslash.
+                self.word_at = self.word_at.or(self.at.checked_sub(2));
                 self.compound |= escaped == b'\n';
                 self.literal(escaped);
             }
@@ -332,6 +311,7 @@ impl<'a> Scan<'a> {
                 self.uncertain |= self.peek() == Some(b'(');
                 self.inside.push(Construct::Substitution);
                 self.end_word();
+                self.ending.open();
             }
             Some(b'{') => {
                 if let Some(length) = self.braces(quoted) {

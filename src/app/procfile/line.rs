@@ -3,7 +3,8 @@
 //! It sees one line at a time. Not here: what depends on other lines, such as duplicates and YAML below a key
 //! (`procfile`).
 
-use crate::app::command::scan::{Construct, Scan};
+use crate::app::command::Construct;
+use crate::app::command::scan::Scan;
 use crate::app::env::line::{holds_assignment, is_env_key};
 use crate::app::text::source::{first_word, is_blank, part, trim, trim_end, trim_start};
 use crate::model::{InvalidProcessType, ProcessType};
