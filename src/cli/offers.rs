@@ -26,6 +26,12 @@ pub enum Offers {
     RunningTypes,
     /// `web=`, likewise.
     RunningQuantities,
+    /// `shop`: the names of the apps that run.
+    RunningApps,
+    /// `copy`: what `--name` calls the starts of the app that runs here.
+    RunningNames,
+    /// `4711`: the process ids of the starts that run.
+    RunningPids,
     /// `KEY`.
     Keys,
     /// `KEY=`.

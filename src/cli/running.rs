@@ -35,13 +35,13 @@ pub struct RunningArgs {
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct WhichArgs {
     /// The app with this name, from any directory
-    #[arg(short, long, value_name = "NAME", hide_short_help = true)]
+    #[arg(short, long, value_name = "NAME", hide_short_help = true, add = Offers::RunningApps)]
     pub app: Option<String>,
     /// Only the start with this `--name`
-    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, value_name = "NAME", hide_short_help = true, add = Offers::RunningNames)]
     pub name: Option<String>,
     /// Only the `dyno` with this process id, from any directory
-    #[arg(long = "run", value_name = "PID", value_parser = process_id, hide_short_help = true)]
+    #[arg(long = "run", value_name = "PID", value_parser = process_id, hide_short_help = true, add = Offers::RunningPids)]
     pub pid: Option<i32>,
 }
 

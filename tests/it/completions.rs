@@ -185,6 +185,31 @@ fn s10_2_names_of_the_running_app_are_offered() {
 }
 
 #[test]
+fn s10_2_the_apps_that_run_are_offered() {
+    let app = App::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    nothing_is_offered(&app, "dyno ps -a ");
+    let running = app.dyno(["start", "web"]).spawn();
+    running.until_shown("started with pid");
+    let copy = app.dyno(["start", "--name", "copy", "web=2"]).spawn();
+    copy.until_shown("web.2  | started with pid");
+
+    assert_eq!(offered(&app, "dyno ps -a "), ["app", "app-copy"]);
+    assert_eq!(offered(&app, "dyno run --detach --app app-"), ["app-copy"]);
+    assert_eq!(offered(&app, "dyno restart --name c"), ["copy"]);
+    assert_eq!(offered(&app, "dyno restart -a app web."), ["web.1"]);
+    assert_eq!(offered(&app, "dyno restart --name copy web."), ["web.1", "web.2"]);
+    let pids = offered(&app, "dyno logs --run ");
+    assert_eq!(pids.len(), 2);
+    let mut dynos: Vec<usize> =
+        pids.iter().map(|pid| offered(&app, &format!("dyno stop --run {pid} web.")).len()).collect();
+    dynos.sort_unstable();
+    assert_eq!(dynos, [1, 2]);
+    app.dyno(["stop"]).run().expect_end(Ended::Code(0));
+    running.finish();
+    copy.finish();
+}
+
+#[test]
 fn options_offer_files_or_directories() {
     let app = App::new(PROCFILE).file("sub/Procfile.dev", "bot: x\n");
 

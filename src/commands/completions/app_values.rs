@@ -11,14 +11,16 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 
 use super::programs;
 use super::typed_line::TypedLine;
+use crate::api::StartDescription;
 use crate::app::{Layers, Procfile, list_items};
-use crate::cli::{FormationArgs, Offers, ProjectArgs, RunningArgs, VariableArgs};
+use crate::cli::{FormationArgs, Offers, ProjectArgs, RunningArgs, VariableArgs, WhichArgs};
 use crate::commands::running::RunningApp;
 use crate::model::Dialect;
 use crate::project::Findings;
 use crate::project::Places;
 use crate::project::files;
 use crate::project::program_lookup::is_executable;
+use crate::runtime::RuntimeDirectory;
 use crate::settings::RequestedFormation;
 
 /// How many characters of its command are shown next to a process type.
@@ -30,6 +32,7 @@ const SIGNALS: [&str; 6] = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2"];
 /// The parts of the line that concern the app. Files are read only when a value is needed.
 pub(super) struct AppValues {
     project: ProjectArgs,
+    which: WhichArgs,
     variables: VariableArgs,
     formation: FormationArgs,
     /// The whole word at the cursor.
@@ -48,6 +51,7 @@ impl AppValues {
     pub(super) fn of(line: &TypedLine) -> Self {
         Self {
             project: line.project(),
+            which: line.which(),
             variables: line.variables(),
             formation: line.formation(),
             word: line.current().to_owned(),
@@ -80,6 +84,11 @@ impl AppValues {
             Offers::RunningDynos => self.running_types("").into_iter().chain(self.running_dynos()).collect(),
             Offers::RunningTypes => self.running_types(""),
             Offers::RunningQuantities => self.running_types("="),
+            Offers::RunningApps => of_apps(&all_starts()),
+            Offers::RunningNames => self.names_of_starts(),
+            Offers::RunningPids => {
+                all_starts().iter().map(|start| (start.pid.to_string(), start.app.clone())).collect()
+            }
             Offers::Keys => self.keys(""),
             Offers::NewValues => self.keys("="),
             Offers::CommandWords => return self.command_words(0, typed),
@@ -146,20 +155,29 @@ impl AppValues {
 
     /// The process types of the app that runs here; nothing if none runs.
     fn running_types(&self, after: &str) -> Vec<(String, String)> {
-        let formation = self.running_app().and_then(|app| app.formation().ok()).unwrap_or_default();
+        let formation = self.running_app(&self.which).and_then(|app| app.formation().ok()).unwrap_or_default();
         formation.into_iter().map(|entry| (entry.process_type + after, cut(&entry.command))).collect()
     }
 
     /// The dynos of the app that runs here; nothing if none runs.
     fn running_dynos(&self) -> Vec<(String, String)> {
-        let dynos = self.running_app().and_then(|app| app.dynos().ok()).unwrap_or_default();
+        let dynos = self.running_app(&self.which).and_then(|app| app.dynos().ok()).unwrap_or_default();
         dynos.into_iter().map(|dyno| (dyno.name, cut(&dyno.command))).collect()
     }
 
-    fn running_app(&self) -> Option<RunningApp> {
+    /// What `--name` calls the starts of the app that runs here.
+    fn names_of_starts(&self) -> Vec<(String, String)> {
+        // The name at the cursor is not complete.
+        let app = self.running_app(&WhichArgs { name: None, ..self.which.clone() });
+        let starts = app.as_ref().map(RunningApp::starts).unwrap_or_default();
+        starts.iter().filter_map(|start| Some((start.name.clone()?, start.app.clone()))).collect()
+    }
+
+    fn running_app(&self, which: &WhichArgs) -> Option<RunningApp> {
         let root = self.project.root.as_deref().map(at_home);
         let procfile = self.project.procfile.as_deref().map(at_home);
-        RunningApp::find(&ProjectArgs::default(), &RunningArgs { root, procfile, ..RunningArgs::default() }).ok()
+        let args = RunningArgs { root, procfile, which: which.clone(), json: false };
+        RunningApp::find(&ProjectArgs::default(), &args).ok()
     }
 
     /// The config vars of the app with their origin, never with their values.
@@ -181,6 +199,20 @@ impl AppValues {
         let procfile = files::procfile_at_tab(&places, &layers);
         Some(AppFiles { places, layers, procfile })
     }
+}
+
+/// The starts that run, of any app.
+fn all_starts() -> Vec<StartDescription> {
+    let directory = RuntimeDirectory::open_existing().ok().flatten();
+    directory.and_then(|directory| directory.starts().ok()).map(|living| living.starts).unwrap_or_default()
+}
+
+/// The names of their apps, each with its root.
+fn of_apps(starts: &[StartDescription]) -> Vec<(String, String)> {
+    let mut apps: Vec<_> = starts.iter().map(|start| (start.app.clone(), start.root.clone())).collect();
+    apps.sort();
+    apps.dedup_by(|(app, _), (other, _)| app == other);
+    apps
 }
 
 /// The candidates after `web=`. None: there is no `=` yet.

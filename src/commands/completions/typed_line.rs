@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{ArgMatches, FromArgMatches};
 
-use crate::cli::{FormationArgs, ProjectArgs, RunningArgs, Shell, VariableArgs, whole_command, with_colons};
+use crate::cli::{FormationArgs, ProjectArgs, RunningArgs, Shell, VariableArgs, WhichArgs, whole_command, with_colons};
 
 /// A line up to the cursor, as far as it is understood.
 #[derive(Debug)]
@@ -102,6 +102,11 @@ impl TypedLine {
         };
         let after = self.matches.subcommand().map(|(_, matches)| of(matches)).unwrap_or_default();
         after.over(&of(&self.matches))
+    }
+
+    /// The options that say which of the apps that run is meant.
+    pub(super) fn which(&self) -> WhichArgs {
+        self.matches.subcommand().map(|(_, matches)| args(matches, "pid")).unwrap_or_default()
     }
 
     /// The variables that the line sets.
