@@ -1,6 +1,6 @@
 //! Finds the start that each name belongs to, for all names before anything is done (S10.2).
 
-use super::running::{Failure, summed};
+use super::running::Failure;
 use super::which_app::option_for;
 use crate::api::{ApiError, FormationResource, NoOwner, SeenStart, StartDescription, owner, owners};
 use crate::app::some_of;
@@ -91,4 +91,16 @@ impl<'a> Look<'a> {
         }
         summed(self.seen.into_iter().flat_map(|start| start.formation))
     }
+}
+
+/// One entry for each process type.
+pub(super) fn summed(entries: impl Iterator<Item = FormationResource>) -> Vec<FormationResource> {
+    let mut all: Vec<FormationResource> = Vec::new();
+    for entry in entries {
+        match all.iter_mut().find(|known| known.process_type == entry.process_type) {
+            Some(known) => known.quantity = known.quantity.saturating_add(entry.quantity),
+            None => all.push(entry),
+        }
+    }
+    all
 }

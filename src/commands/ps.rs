@@ -1,5 +1,6 @@
 //! `dyno ps`: the dynos of the app that runs here, as a table or as JSON.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::running::{Failure, RunningApp, finish};
@@ -10,9 +11,8 @@ use crate::error::Error;
 use crate::runtime;
 use crate::supervisor::Outcome;
 
-/// The columns, in order; true: aligned to the right.
-const COLUMNS: [(&str, bool); 9] = [
-    ("DYNO", false),
+/// The columns after those that identify the dyno, in order; true: aligned to the right.
+const COLUMNS: [(&str, bool); 8] = [
     ("STATE", false),
     ("FOR", true),
     ("PID", true),
@@ -23,10 +23,20 @@ const COLUMNS: [(&str, bool); 9] = [
     ("COMMAND", false),
 ];
 
+/// A dyno, and the Procfile of its start.
+struct Listed {
+    dyno: DynoResource,
+    procfile: String,
+}
+
+/// The text of one column.
+type CellOf = fn(&Listed) -> &str;
+
 pub(super) fn run(cli: &Cli, args: &PsArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
     match dynos(cli, args) {
         Ok(dynos) if args.running.json => {
+            let dynos: Vec<DynoResource> = dynos.into_iter().map(|listed| listed.dyno).collect();
             stdout::write(&format!("{}\n", serde_json::to_string(&dynos).unwrap_or_default()))
         }
         Ok(dynos) => stdout::write(&table(&dynos, jiff::Timestamp::now())),
@@ -34,27 +44,53 @@ pub(super) fn run(cli: &Cli, args: &PsArgs) -> Result<Outcome, Error> {
     }
 }
 
-fn dynos(cli: &Cli, args: &PsArgs) -> Result<Vec<DynoResource>, Failure> {
-    let mut dynos = RunningApp::find(cli.project_before(), &args.running)?.dynos()?;
+fn dynos(cli: &Cli, args: &PsArgs) -> Result<Vec<Listed>, Failure> {
+    let app = RunningApp::find(cli.project_before(), &args.running)?;
+    let mut listed: Vec<Listed> = Vec::new();
+    for (start, dynos) in app.dynos_of_starts()? {
+        let below_root = start.procfile.strip_prefix(&start.root).and_then(|path| path.strip_prefix('/'));
+        let procfile = below_root.unwrap_or(&start.procfile);
+        listed.extend(dynos.into_iter().map(|dyno| Listed { dyno, procfile: procfile.to_owned() }));
+    }
+    let dynos = || listed.iter().map(|listed| &listed.dyno);
     for name in &args.names {
-        if !dynos.iter().any(|dyno| is_named(dyno, name)) {
-            let types = dynos.iter().map(|dyno| dyno.process_type.as_str());
-            let names = dynos.iter().map(|dyno| dyno.name.as_str());
-            return Err(Failure::unknown_name(name, types.chain(names)));
+        if !dynos().any(|dyno| is_named(dyno, name)) {
+            let names = dynos().map(|dyno| dyno.name.as_str());
+            return Err(Failure::unknown_name(name, dynos().map(|dyno| dyno.process_type.as_str()).chain(names)));
         }
     }
-    dynos.retain(|dyno| args.names.is_empty() || args.names.iter().any(|name| is_named(dyno, name)));
-    Ok(dynos)
+    listed.retain(|listed| args.names.is_empty() || args.names.iter().any(|name| is_named(&listed.dyno, name)));
+    Ok(listed)
 }
 
 fn is_named(dyno: &DynoResource, name: &str) -> bool {
     dyno.name == name || dyno.process_type == name
 }
 
-fn table(dynos: &[DynoResource], now: jiff::Timestamp) -> String {
-    let heading = COLUMNS.map(|(name, _)| name.to_owned());
-    let lines: Vec<[String; 9]> = [heading].into_iter().chain(dynos.iter().map(|dyno| cells(dyno, now))).collect();
-    let mut widths = [0; 9];
+/// The columns that identify the dynos: more than the name if several starts are shown, as far as it is necessary.
+fn identity(all: &[Listed]) -> Vec<(&'static str, CellOf)> {
+    let app = |listed: &Listed| listed.dyno.app.name.clone();
+    let mut columns: Vec<(&str, CellOf)> = vec![("DYNO", |listed| &listed.dyno.name)];
+    if all.windows(2).any(|pair| pair.first().map(app) != pair.last().map(app)) {
+        columns.push(("APP", |listed| &listed.dyno.app.name));
+    }
+    let mut seen = HashSet::new();
+    if !all.iter().all(|listed| seen.insert((&listed.dyno.app.name, &listed.dyno.name))) {
+        columns.push(("PROCFILE", |listed| &listed.procfile));
+    }
+    columns
+}
+
+fn table(all: &[Listed], now: jiff::Timestamp) -> String {
+    let identity = identity(all);
+    let columns: Vec<_> = identity.iter().map(|(name, _)| (*name, false)).chain(COLUMNS).collect();
+    let heading = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let row = |listed: &Listed| -> Vec<String> {
+        let own = identity.iter().map(|(_, cell)| cell(listed).to_owned());
+        own.chain(cells(&listed.dyno, now)).collect()
+    };
+    let lines: Vec<Vec<String>> = [heading].into_iter().chain(all.iter().map(row)).collect();
+    let mut widths = vec![0; columns.len()];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = (*width).max(cell.chars().count());
@@ -63,8 +99,8 @@ fn table(dynos: &[DynoResource], now: jiff::Timestamp) -> String {
     let mut text = String::new();
     for line in &lines {
         let mut shown = String::new();
-        for ((cell, width), (_, right)) in line.iter().zip(widths).zip(COLUMNS) {
-            let _ = if right { write!(shown, "{cell:>width$}  ") } else { write!(shown, "{cell:<width$}  ") };
+        for ((cell, width), (_, right)) in line.iter().zip(&widths).zip(&columns) {
+            let _ = if *right { write!(shown, "{cell:>width$}  ") } else { write!(shown, "{cell:<width$}  ") };
         }
         text.push_str(shown.trim_end());
         text.push('\n');
@@ -72,12 +108,11 @@ fn table(dynos: &[DynoResource], now: jiff::Timestamp) -> String {
     text
 }
 
-fn cells(dyno: &DynoResource, now: jiff::Timestamp) -> [String; 9] {
+fn cells(dyno: &DynoResource, now: jiff::Timestamp) -> [String; 8] {
     let none = || "-".to_owned();
     let since = dyno.updated_at.parse::<jiff::Timestamp>();
     let seconds = since.map_or(0, |since| now.duration_since(since).as_secs());
     [
-        dyno.name.clone(),
         dyno.state.clone(),
         span(u64::try_from(seconds).unwrap_or(0)),
         dyno.pid.map_or_else(none, |pid| pid.to_string()),
@@ -110,6 +145,7 @@ fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::AppRef;
 
     #[test]
     fn s10_2_the_table_has_a_row_for_each_dyno() {
@@ -126,7 +162,8 @@ mod tests {
         let dynos = [
             DynoResource { cpu: Some(1.25), memory: Some(300 << 20), ..web },
             dyno("worker.10", "crashed", None, None),
-        ];
+        ]
+        .map(|dyno| Listed { dyno, procfile: "Procfile".to_owned() });
 
         let text = table(&dynos, "2026-11-23T08:12:59Z".parse().expect("a time"));
 
@@ -136,6 +173,23 @@ web.1      up       3h 12m  4711  5000  1.2s    300M         0  node server.js
 worker.10  crashed  3h 12m     -     -     -       -         0  node server.js
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn s10_2_dynos_of_one_name_have_their_app_or_procfile() {
+        let listed = |app: &str, procfile: &str, name: &str| {
+            let app = AppRef { name: app.to_owned(), ..AppRef::default() };
+            Listed {
+                dyno: DynoResource { name: name.to_owned(), app, ..DynoResource::default() },
+                procfile: procfile.to_owned(),
+            }
+        };
+        let columns = |all: &[Listed]| identity(all).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+
+        assert_eq!(columns(&[]), ["DYNO"]);
+        assert_eq!(columns(&[listed("a", "Procfile", "web.1"), listed("a", "jobs", "job.1")]), ["DYNO"]);
+        assert_eq!(columns(&[listed("a", "P", "web.1"), listed("a-copy", "P", "web.1")]), ["DYNO", "APP"]);
+        assert_eq!(columns(&[listed("a", "P", "web.1"), listed("a", "jobs", "web.1")]), ["DYNO", "PROCFILE"]);
     }
 
     #[test]

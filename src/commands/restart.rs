@@ -1,8 +1,8 @@
 //! `dyno restart`: replaces dynos of the app that runs here, and waits for the new ones if asked to.
 
-use super::running::{Failure, RunningApp, finish, in_path, of_each};
+use super::running::{Failure, RunningApp, change_each, finish, in_path};
 use super::waiting::Waiting;
-use crate::api::{StartDescription, StopRequest, TouchedDynos, WaitUntil};
+use crate::api::{RestartedDyno, StartDescription, StopRequest, TouchedDynos, WaitUntil};
 use crate::cli::{Cli, RestartArgs, Seconds};
 use crate::console::stdout;
 use crate::error::Error;
@@ -24,9 +24,9 @@ pub(super) fn run(cli: &Cli, args: &RestartArgs) -> Result<Outcome, Error> {
     let written = stdout::write(&shown(&TouchedDynos { dynos }, "restarting", args.running.json))?;
     let Some(seconds) = args.wait.seconds else { return Ok(written) };
     let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
-    let mut waits = of_starts.into_iter().filter(|(_, touched)| !touched.dynos.is_empty());
-    let waited = waits.try_for_each(|(start, touched)| waiting.wait(start, &touched.dynos).map(drop));
-    Ok(finish(&args.running, waited.map(|()| written)))
+    let restarted = of_starts.into_iter().filter(|(_, touched)| !touched.dynos.is_empty());
+    let restarted: Vec<_> = restarted.map(|(start, touched)| (start, touched.dynos)).collect();
+    Ok(finish(&args.running, waiting.wait(&restarted).map(|_| written)))
 }
 
 /// The dynos of each start.
@@ -35,7 +35,16 @@ fn restart<'a>(
     args: &'a RestartArgs,
 ) -> Result<Vec<(&'a StartDescription, TouchedDynos)>, Failure> {
     let targets = targets(app, args.dynos.all())?;
-    of_each(targets.into_iter(), |(start, path)| Ok((start, app.ask(start, "DELETE", &path, &body(args.timeout))?)))
+    let restart = |(start, path): (_, String)| Ok((start, app.ask(start, "DELETE", &path, &body(args.timeout))?));
+    change_each(targets.into_iter(), restart, |done| {
+        done_so_far("restarting", done.into_iter().flat_map(|(_, touched): (_, TouchedDynos)| touched.dynos))
+    })
+}
+
+/// What was done before a start has refused: `restarting web.1, web.2`; empty if nothing was.
+pub(super) fn done_so_far(what: &str, dynos: impl Iterator<Item = RestartedDyno>) -> String {
+    let names: Vec<String> = dynos.map(|dyno| dyno.name).collect();
+    if names.is_empty() { String::new() } else { format!("{what} {}", names.join(", ")) }
 }
 
 /// The body of a request to restart or stop dynos.

@@ -4,12 +4,14 @@
 //! request, and how they print the answer.
 
 use std::env;
+use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::owners::Look;
+use super::owners::{Look, summed};
 use super::which_app::not_found;
 use crate::api::{
     ApiError, DynoResource, ENDING, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy,
@@ -64,6 +66,12 @@ impl Failure {
     /// A wrong name or number. It is found before anything is asked of a start.
     pub(super) fn usage(error: ApiError) -> Self {
         Self::new(Status::Usage, error.id, error.message, error.hint)
+    }
+
+    /// The same after other starts have done what was asked for.
+    fn after(mut self, done: &str) -> Self {
+        let _ = write!(self.error.message, "; already done: {done}");
+        self
     }
 
     /// Whether the start ended, or is ending, before it could answer.
@@ -184,6 +192,11 @@ impl RunningApp {
         &self.directory
     }
 
+    /// The same app, for another thread.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { directory: self.directory.try_clone()?, starts: self.starts.clone() })
+    }
+
     /// All starts.
     pub(super) fn starts(&self) -> &[StartDescription] {
         &self.starts
@@ -196,8 +209,12 @@ impl RunningApp {
 
     /// The dynos of all starts.
     pub(super) fn dynos(&self) -> Result<Vec<DynoResource>, Failure> {
-        let of_starts: Vec<(_, Vec<DynoResource>)> = self.see("dynos")?;
-        Ok(of_starts.into_iter().flat_map(|(_, dynos)| dynos).collect())
+        Ok(self.dynos_of_starts()?.into_iter().flat_map(|(_, dynos)| dynos).collect())
+    }
+
+    /// The dynos of each start.
+    pub(super) fn dynos_of_starts(&self) -> Result<Vec<(&StartDescription, Vec<DynoResource>)>, Failure> {
+        self.see("dynos")
     }
 
     /// The formation of all starts, as by [`Look::formation`].
@@ -292,18 +309,6 @@ impl RunningApp {
     }
 }
 
-/// One entry for each process type.
-pub(super) fn summed(entries: impl Iterator<Item = FormationResource>) -> Vec<FormationResource> {
-    let mut all: Vec<FormationResource> = Vec::new();
-    for entry in entries {
-        match all.iter_mut().find(|known| known.process_type == entry.process_type) {
-            Some(known) => known.quantity = known.quantity.saturating_add(entry.quantity),
-            None => all.push(entry),
-        }
-    }
-    all
-}
-
 /// Does something with each start. One that ends meanwhile is left out.
 ///
 /// # Errors
@@ -312,13 +317,25 @@ pub(super) fn of_each<I, T>(
     items: impl Iterator<Item = I>,
     ask: impl Fn(I) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
+    change_each(items, ask, |_| String::new())
+}
+
+/// Changes something in each start, likewise. `done`: what was changed before one has refused; the error says it.
+pub(super) fn change_each<I, T>(
+    items: impl Iterator<Item = I>,
+    ask: impl Fn(I) -> Result<T, Failure>,
+    done: impl Fn(Vec<T>) -> String,
+) -> Result<Vec<T>, Failure> {
     let mut answers = Vec::new();
     let mut last = None;
     for item in items {
         match ask(item) {
             Ok(answer) => answers.push(answer),
             Err(failure) if failure.is_over() => last = Some(failure),
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                let done = done(answers);
+                return Err(if done.is_empty() { failure } else { failure.after(&done) });
+            }
         }
     }
     match last {

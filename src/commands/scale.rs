@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::running::{Failure, RunningApp, finish, of_each};
+use super::running::{Failure, RunningApp, change_each, finish};
 use super::waiting::Waiting;
 use crate::api::{FormationResource, RestartedDyno, StartDescription, WaitUntil, updates as updates_in};
 use crate::cli::{Cli, ScaleArgs};
@@ -53,11 +53,8 @@ pub(super) fn run(cli: &Cli, args: &ScaleArgs) -> Result<Outcome, Error> {
     let Some(seconds) = args.wait.seconds else { return Ok(written) };
     let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
     let name = |update: &Update<'_>| RestartedDyno { name: update.process_type.to_owned(), run: None };
-    let waited = changes.iter().try_for_each(|(start, updates)| {
-        let dynos: Vec<RestartedDyno> = updates.iter().map(name).collect();
-        waiting.wait(start, &dynos).map(drop)
-    });
-    Ok(finish(&args.running, waited.map(|()| written)))
+    let scaled: Vec<_> = changes.iter().map(|(start, updates)| (*start, updates.iter().map(name).collect())).collect();
+    Ok(finish(&args.running, waiting.wait(&scaled).map(|_| written)))
 }
 
 /// The changes that were made, and the formation after them.
@@ -77,10 +74,22 @@ fn scale<'a, 'u>(
             None => changes.push((owner, vec![*update])),
         }
     }
-    let answers = of_each(changes.iter(), |(start, updates)| {
-        Ok((*start, app.ask(start, "PATCH", "formation", &Updates { updates }.body())?))
-    })?;
+    let scale = |(start, updates): &(&'a StartDescription, Vec<Update<'u>>)| {
+        Ok((*start, updates.clone(), app.ask(start, "PATCH", "formation", &Updates { updates }.body())?))
+    };
+    let answers = change_each(changes.iter(), scale, |done| quantities_of(&done))?;
+    let answers = answers.into_iter().map(|(start, _, formation)| (start, formation)).collect();
     Ok((changes, look.formation(answers)))
+}
+
+/// What was changed before a start has refused: `web=3 worker=0`.
+fn quantities_of(done: &[(&StartDescription, Vec<Update<'_>>, Vec<FormationResource>)]) -> String {
+    let of_start = |(_, updates, formation): &(_, Vec<Update<'_>>, Vec<FormationResource>)| {
+        let is_changed = |entry: &&FormationResource| updates.iter().any(|it| it.process_type == entry.process_type);
+        let changed = formation.iter().filter(is_changed);
+        changed.map(|entry| format!("{}={}", entry.process_type, entry.quantity)).collect::<Vec<_>>()
+    };
+    done.iter().flat_map(of_start).collect::<Vec<_>>().join(" ")
 }
 
 fn update_all(args: &ScaleArgs) -> Result<Vec<Update<'_>>, Failure> {

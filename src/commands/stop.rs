@@ -3,8 +3,8 @@
 use std::env;
 use std::time::{Duration, Instant};
 
-use super::restart::{body, shown, targets};
-use super::running::{Failure, RunningApp, finish, of_each};
+use super::restart::{body, done_so_far, shown, targets};
+use super::running::{Failure, RunningApp, change_each, finish};
 use crate::api::TouchedDynos;
 use crate::cli::{Cli, StopArgs};
 use crate::console::diagnostics::print_line;
@@ -37,7 +37,9 @@ fn stop(app: &RunningApp, args: &StopArgs) -> Result<TouchedDynos, Failure> {
     let targets = targets(app, args.dynos.all())?;
     let stop =
         |(start, path): (_, String)| app.ask(start, "POST", &format!("{path}/actions/stop"), &body(args.timeout));
-    let touched: Vec<TouchedDynos> = of_each(targets.into_iter(), stop)?;
+    let touched: Vec<TouchedDynos> = change_each(targets.into_iter(), stop, |done| {
+        done_so_far("stopping", done.into_iter().flat_map(|touched: TouchedDynos| touched.dynos))
+    })?;
     Ok(TouchedDynos { dynos: touched.into_iter().flat_map(|touched| touched.dynos).collect() })
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::running::{Failure, RunningApp, finish};
 use super::waiting::{Waiting, failure};
-use crate::api::{RestartedDyno, StartDescription, WaitUntil};
+use crate::api::{DynoResource, RestartedDyno, StartDescription, WaitUntil};
 use crate::app::launch;
 use crate::cli::{Cli, WaitForArgs};
 use crate::error::{Error, Status};
@@ -48,15 +48,22 @@ fn wait(cli: &Cli, args: &WaitForArgs) -> Result<u8, Failure> {
         (false, false) => WaitUntil::Up,
     };
     let mut waiting = Waiting::new(&app, until, args.timeout, args.running.json);
-    let mut first = 0;
-    for (start, dynos) in by_start(&app, &wanted)? {
-        let status = waiting.wait(start, &dynos)?;
-        first = if first == 0 { status } else { first };
+    let of_starts = by_start(&app, &wanted)?;
+    let listeners: Vec<_> = wanted.iter().filter(|wanted| args.listening || wanted.port.is_some()).collect();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // Each time, because one of them may crash while others do not listen yet.
+        let status = waiting.wait(&of_starts)?;
+        let Some(silent) = first_silent(&app, &of_starts, &listeners)? else { return Ok(status) };
+        let WaitFor { name, port } = silent;
+        let where_to = port.map_or_else(|| "a port".to_owned(), |port| format!("port {port}"));
+        if waiting.is_over() {
+            return Err(failure("not_up", format!("`{name}` did not listen on {where_to} in time"), name));
+        }
+        waiting.say(&format!("waiting for {name} to listen on {where_to}"));
+        std::thread::park_timeout(pause);
+        pause = (2 * pause).min(LONGEST_PAUSE);
     }
-    for wanted in wanted.iter().filter(|wanted| args.listening || wanted.port.is_some()) {
-        until_listening(&app, wanted, &mut waiting)?;
-    }
-    Ok(first)
 }
 
 /// `db:5433` names a port.
@@ -103,33 +110,28 @@ fn by_start<'a>(
     Ok(of_starts)
 }
 
-/// Waits until the dynos listen. A port may belong to a process that the system does not show, such as that of a container.
-fn until_listening(app: &RunningApp, wanted: &WaitFor, waiting: &mut Waiting<'_>) -> Result<(), Failure> {
-    let WaitFor { name, port } = wanted;
-    let owner = app.look()?.owner_or_oldest(name)?;
-    let named = [RestartedDyno { name: name.clone(), run: None }];
-    let mut pause = FIRST_PAUSE;
-    loop {
-        // It may crash meanwhile.
-        waiting.wait(owner, &named)?;
-        let mut dynos = app.dynos()?;
-        dynos.retain(|dyno| dyno.name == *name || dyno.process_type == *name);
-        let listens = |pid: Option<i32>| pid.is_some_and(|pid| !runtime::ports_of_dyno(pid).is_empty());
-        let are_listening = match port {
-            Some(port) => runtime::is_listened_on(*port),
-            None => dynos.iter().all(|dyno| listens(dyno.pid)),
-        };
-        if are_listening {
-            return Ok(());
-        }
-        let where_to = port.map_or_else(|| "a port".to_owned(), |port| format!("port {port}"));
-        if waiting.is_over() {
-            return Err(failure("not_up", format!("`{name}` did not listen on {where_to} in time"), name));
-        }
-        waiting.say(&format!("waiting for {name} to listen on {where_to}"));
-        std::thread::park_timeout(pause);
-        pause = (2 * pause).min(LONGEST_PAUSE);
-    }
+/// The first that does not listen yet. A port may belong to a process that the system does not show, such as that of a
+/// container.
+fn first_silent<'w>(
+    app: &RunningApp,
+    of_starts: &[(&StartDescription, Vec<RestartedDyno>)],
+    listeners: &[&'w WaitFor],
+) -> Result<Option<&'w WaitFor>, Failure> {
+    let any_port = listeners.iter().any(|wanted| wanted.port.is_none());
+    let seen = if any_port { app.dynos_of_starts()? } else { Vec::new() };
+    let listens = |dyno: &DynoResource| dyno.pid.is_some_and(|pid| !runtime::ports_of_dyno(pid).is_empty());
+    let all_listen = |name: &str| {
+        // A dyno of the same name in another start does not matter.
+        let owner = of_starts.iter().find(|(_, dynos)| dynos.iter().any(|dyno| dyno.name == name));
+        let is_owner = |start: &StartDescription| owner.is_some_and(|(owner, _)| owner.session == start.session);
+        let dynos = seen.iter().filter(|(start, _)| is_owner(start)).flat_map(|(_, dynos)| dynos);
+        dynos.filter(|dyno| dyno.name == name || dyno.process_type == name).all(listens)
+    };
+    let is_silent = |wanted: &&&WaitFor| match wanted.port {
+        Some(port) => !runtime::is_listened_on(port),
+        None => !all_listen(&wanted.name),
+    };
+    Ok(listeners.iter().find(is_silent).copied())
 }
 
 /// Becomes the command. As with `dyno run`, one word is a line for the shell, and several are kept apart.

@@ -2,12 +2,16 @@
 //!
 //! For `wait`, and for `--wait` of other commands. Not here: when a wait is over (`api::WaitCondition`).
 
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::running::{Failure, RunningApp};
 use crate::api::{RestartedDyno, StartDescription, WaitAnswer, WaitRequest, WaitResult, WaitUntil};
 use crate::console::diagnostics::print_line;
 use crate::error::Status;
+use crate::project::reason;
 use crate::runtime;
 
 /// After this long, a line says what is missing.
@@ -30,22 +34,70 @@ impl<'a> Waiting<'a> {
         Self { app, until, seconds, began: Instant::now(), says: !quiet }
     }
 
-    /// Waits for these dynos of a start. Returns the status: 0, or that of the first that ended with another one.
+    /// Waits for these dynos of each start. Returns the status: 0, or that of the first that ended with another one.
     ///
     /// # Errors
-    /// The reason why they are not as wanted.
-    pub(super) fn wait(&mut self, start: &StartDescription, dynos: &[RestartedDyno]) -> Result<u8, Failure> {
-        loop {
-            let left = Duration::from_secs(self.seconds).saturating_sub(self.began.elapsed());
-            let part = if self.says { left.min(SILENT_FOR) } else { left };
-            // The server counts whole seconds, and one that has begun counts.
-            let timeout = part.as_secs() + u64::from(part.subsec_nanos() > 0);
-            let answer = self.app.wait(start, &WaitRequest { dynos: dynos.to_vec(), until: self.until, timeout })?;
-            if answer.result != WaitResult::Late || self.is_over() {
-                return self.judge(&answer);
+    /// The reason why the first of them is not as wanted.
+    pub(super) fn wait(&mut self, of_starts: &[(&StartDescription, Vec<RestartedDyno>)]) -> Result<u8, Failure> {
+        if let [(start, dynos)] = of_starts {
+            let one = self.one(start, dynos);
+            loop {
+                let answer = one.answer(self.app)?;
+                if let Some(status) = self.decide(&answer)? {
+                    return Ok(status);
+                }
             }
-            self.say(&format!("waiting for {}", self.missing(&answer)));
         }
+        let answers = self.answers(of_starts).map_err(|error| {
+            let message = format!("cannot wait for several starts of the app: {}", reason(&error));
+            Failure::new(Status::Internal, "no_thread", message, "")
+        })?;
+        let mut statuses = vec![None; of_starts.len()];
+        while statuses.contains(&None) {
+            let Ok((at, answer)) = answers.recv() else { break };
+            if let (Some(status), Some(of_start)) = (self.decide(&answer?)?, statuses.get_mut(at)) {
+                *of_start = Some(status);
+            }
+        }
+        Ok(statuses.into_iter().flatten().find(|status| *status != 0).unwrap_or(0))
+    }
+
+    /// Asks all starts at the same time. The position of the start comes with each of its answers.
+    fn answers(
+        &self,
+        of_starts: &[(&StartDescription, Vec<RestartedDyno>)],
+    ) -> io::Result<mpsc::Receiver<(usize, Result<WaitAnswer, Failure>)>> {
+        let (sender, answers) = mpsc::channel();
+        let app = Arc::new(self.app.try_clone()?);
+        for (at, (start, dynos)) in of_starts.iter().enumerate() {
+            let (one, app, sender) = (self.one(start, dynos), Arc::clone(&app), sender.clone());
+            // The thread ends at the latest with this command.
+            thread::Builder::new().spawn(move || {
+                loop {
+                    let answer = one.answer(&app);
+                    let goes_on =
+                        answer.as_ref().is_ok_and(|answer| answer.result == WaitResult::Late) && !one.is_over();
+                    if sender.send((at, answer)).is_err() || !goes_on {
+                        return;
+                    }
+                }
+            })?;
+        }
+        Ok(answers)
+    }
+
+    fn one(&self, start: &StartDescription, dynos: &[RestartedDyno]) -> WaitForOne {
+        let Self { until, seconds, began, says, .. } = *self;
+        WaitForOne { start: start.clone(), dynos: dynos.to_vec(), until, seconds, began, says }
+    }
+
+    /// The status, if an answer decides it; otherwise a line says what is missing.
+    fn decide(&mut self, answer: &WaitAnswer) -> Result<Option<u8>, Failure> {
+        if answer.result != WaitResult::Late || self.is_over() {
+            return self.judge(answer).map(Some);
+        }
+        self.say(&format!("waiting for {}", self.missing(answer)));
+        Ok(None)
     }
 
     /// Whether the time is over.
@@ -109,6 +161,33 @@ impl<'a> Waiting<'a> {
             }
         };
         failure("not_up", message, dyno)
+    }
+}
+
+/// The wait for the dynos of one start.
+struct WaitForOne {
+    start: StartDescription,
+    dynos: Vec<RestartedDyno>,
+    until: WaitUntil,
+    seconds: u64,
+    began: Instant,
+    /// Whether an answer is wanted when a line may say what is missing.
+    says: bool,
+}
+
+impl WaitForOne {
+    fn answer(&self, app: &RunningApp) -> Result<WaitAnswer, Failure> {
+        let gone = self.began.elapsed();
+        let left = Duration::from_secs(self.seconds).saturating_sub(gone);
+        let silent = SILENT_FOR.saturating_sub(gone);
+        let part = if self.says && !silent.is_zero() { left.min(silent) } else { left };
+        // The server counts whole seconds, and one that has begun counts.
+        let timeout = part.as_secs() + u64::from(part.subsec_nanos() > 0);
+        app.wait(&self.start, &WaitRequest { dynos: self.dynos.clone(), until: self.until, timeout })
+    }
+
+    fn is_over(&self) -> bool {
+        self.began.elapsed() >= Duration::from_secs(self.seconds)
     }
 }
 

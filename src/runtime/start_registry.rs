@@ -216,12 +216,20 @@ impl RuntimeDirectory {
         living
     }
 
+    /// The same directory, for another thread.
+    ///
+    /// # Errors
+    /// Too many files are open.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?, self.1.clone()))
+    }
+
     /// Receives a message as soon as a start has ended.
     ///
     /// # Errors
     /// The system has no room for a thread.
     pub fn end_of(&self, start: &StartDescription) -> io::Result<mpsc::Receiver<()>> {
-        let (directory, session) = (Self(self.0.try_clone()?, self.1.clone()), start.session.clone());
+        let (directory, session) = (self.try_clone()?, start.session.clone());
         let (sender, end) = mpsc::channel();
         thread::Builder::new().spawn(move || {
             // The lock is released when the description is replaced, too.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{App, Ended, Running, until};
+use crate::harness::{App, Ended, Running, error, until};
 
 const TWO: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
 
@@ -169,4 +169,62 @@ fn s10_2_a_wait_in_the_release_phase_lasts_until_the_formation_is_up() {
     scaling.finish().expect(Ended::Code(0), "worker=2\n", "");
     assert_eq!(dynos(&app).len(), 2);
     stop(&app, [running]);
+}
+
+#[test]
+fn s10_2_a_wait_sees_a_crash_in_any_start_at_once() {
+    let app = App::new("web: exec sleep 1000\nclock: exec sleep 1000\nworker: read line <go; exit 4\n").fifo("go");
+    // It never listens, so it is never up.
+    let web = app.dyno(["start", "--ready", "web", "web"]).spawn();
+    web.until_shown("started with pid");
+    let worker = app.dyno(["start", "--restart", "--max-restarts", "0", "worker", "clock"]).spawn();
+    worker.until("both run", || worker.stdout.text().matches("started with pid").count() == 2);
+
+    let waiting = app.dyno(["wait", "--timeout", "1000"]).spawn();
+    app.release("go");
+
+    let why = error("`worker.1` has crashed (status 4)", "`dyno why worker.1` says more");
+    waiting.finish().expect(Ended::Code(4), "", &why);
+    let statuses = app.dyno(["wait", "--exit", "worker", "web", "--timeout", "1000"]).spawn();
+    stop(&app, []);
+    web.finish().expect_end(Ended::Code(0));
+    worker.finish();
+    assert_ne!(statuses.finish().ended, Ended::Code(0));
+}
+
+#[test]
+fn s10_2_a_refusal_says_what_other_starts_have_done() {
+    let app = App::new("web: exec sleep 1000\n")
+        .file("Procfile.jobs", "release: echo releasing; read line <go\njob: exec sleep 1000\n")
+        .fifo("go");
+    let web = app.dyno(["start"]).spawn();
+    web.until("web.1 runs", || dynos(&app).len() == 1);
+    let jobs = app.dyno(["start", "-f", "Procfile.jobs"]).spawn();
+    jobs.until_shown("releasing");
+
+    for (command, done) in [(&["restart"][..], "restarting web.1"), (&["stop", "web", "job"], "stopping web.1")] {
+        let fact = format!("the release command is still running; already done: {done}");
+        app.refuses(command, 69, &error(&fact, "try again when it has ended"));
+    }
+    web.finish().expect_end(Ended::Code(0));
+    app.release("go");
+    jobs.until("job.1 runs", || dynos(&app).len() == 1);
+    stop(&app, [jobs]);
+}
+
+#[test]
+fn s10_2_ps_tells_dynos_of_one_name_apart() {
+    let app = App::new("web: exec sleep 1000\n");
+    let first = app.dyno(["start"]).spawn();
+    first.until("web.1 runs", || dynos(&app).len() == 1);
+    let copy = app.dyno(["start", "--name", "copy"]).spawn();
+    copy.until("both run", || dynos(&app).len() == 2);
+
+    let shown = |options: &[&str]| {
+        let text = app.dyno(["ps"]).args(options).run().stdout();
+        text.lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&[]), ["DYNO APP STATE", "web.1 app up", "web.1 app-copy up"]);
+    assert!(shown(&["--name", "copy"])[0].starts_with("DYNO STATE"));
+    stop(&app, [first, copy]);
 }
