@@ -202,7 +202,10 @@ fn option_named<'a>(command: &'a Command, word: &str) -> Option<NamedOption<'a>>
         (command.get_arguments().find(|arg| arg.get_short() == Some(short)), word.len() > 1 + short.len_utf8())
     };
     let arg = found?;
-    Some(NamedOption { arg, value_follows: arg.get_action().takes_values() && !has_value })
+    Some(NamedOption {
+        arg,
+        value_follows: arg.get_action().takes_values() && !has_value && !arg.is_require_equals_set(),
+    })
 }
 
 /// Options with a similar name, by our own measure: clap's suggests `--no-prefix` for `--nope`.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::help::{LIFE, OUTPUT};
-use super::{Offers, ProjectArgs, RunningArgs, VariableArgs, WhichArgs};
+use super::{Offers, ProjectArgs, RunningArgs, VariableArgs, WaitArgs, WhichArgs};
 
 /// Options of `dyno run`.
 #[derive(Debug, Default, Args)]
@@ -14,6 +14,7 @@ use super::{Offers, ProjectArgs, RunningArgs, VariableArgs, WhichArgs};
     mut_arg("app", |app| app.requires("detach")),
     mut_arg("name", |name| name.requires("detach")),
     mut_arg("pid", |pid| pid.requires("detach")),
+    mut_arg("seconds", |wait| wait.requires("detach").help("With `--detach`: wait for its end [default: 60 seconds]").hide_short_help(true)),
     after_help = "Examples:\n  dyno run rails console           several words are passed on as they are\n  dyno run 'echo $DATABASE_URL'    one word is run by the shell\n  dyno run worker --once           a process type with more arguments\n  dyno run --detach rake jobs      inside the running app; see its log\n\nOptions after the command belong to the command."
 )]
 pub struct RunArgs {
@@ -31,6 +32,9 @@ pub struct RunArgs {
     /// Run it in the running app; its output goes to the log
     #[arg(long, conflicts_with_all = ["env", "prefer_shell", "profile"], help_heading = LIFE)]
     pub detach: bool,
+    /// With `--detach`: whether to wait for its end.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// With `--detach`: which app.
     #[command(flatten)]
     pub which: WhichArgs,

@@ -79,6 +79,33 @@ fn s9_2_a_detached_process_type_gets_the_words_after_it() {
 }
 
 #[test]
+fn s10_2_run_detach_wait_ends_with_the_status_of_the_command() {
+    let app = App::new(APP).fifo("go");
+    let running = start(&app);
+
+    let waiting = app.dyno(["run", "--detach", "--wait", "read line <go; exit 3"]).spawn();
+    waiting.until("its name is shown", || waiting.stdout.text().ends_with('\n'));
+    let shown = waiting.stdout.text();
+    app.release("go");
+    waiting.finish().expect(Ended::Code(3), &shown, "");
+    assert!(shown.starts_with("run."), "{shown}");
+    // It may have ended before the wait for it begins.
+    app.dyno(["run:detached", "--wait=30", "--json", "true"]).run().expect_end(Ended::Code(0));
+
+    let late = app.dyno(["run", "--detach", "--wait=0", "exec sleep 1000"]).run();
+    let name = late.stdout().trim_end().to_owned();
+    let fact = format!("`{name}` has not ended after 0 s");
+    late.expect(Ended::Code(75), &format!("{name}\n"), &error(&fact, &format!("`dyno why {name}` says more")));
+    // The dyno itself goes on.
+    let stopped = app.dyno(["wait", "--exit", &name]).spawn();
+    app.dyno(["stop", &name]).run().expect_end(Ended::Code(0));
+    stopped.finish().expect_end(Ended::Code(143));
+    let hint = "did you mean `dyno run --detach --wait true`?";
+    app.refuses(&["run", "--wait", "true"], 2, &error("`--wait` needs `--detach`", hint));
+    stop(&app, running);
+}
+
+#[test]
 fn s10_2_a_detached_dyno_is_stopped_like_any_other() {
     let app = App::new(APP);
     let running = start(&app);
