@@ -165,7 +165,7 @@ pub struct DynoSpec {
     pub port: Option<u16>,
     /// What must happen before it is up.
     pub readiness: Readiness,
-    /// The port on which it is expected to listen, even if it counts as up before that (S6.2).
+    /// The port on which it is expected to listen, even if it is treated as up before that (S6.2).
     pub expected_port: Option<u16>,
     /// The working directory.
     pub directory: PathBuf,
