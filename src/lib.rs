@@ -28,6 +28,7 @@
 //! model, app, release, settings, error  <-  project
 //! model, error, release, logs, supervisor, smoke, api, guardian, project  <-  runtime
 //! supervisor, project, runtime, error  <-  console
+//! model, app, api, cli, error, supervisor, project, runtime, console  <-  client
 //! all of these  <-  commands  <-  main
 //! ```
 //!
@@ -56,7 +57,7 @@
 //! # Commands for a running app
 //!
 //! Each start leaves a locked description and a socket in the runtime directory (`runtime::start_registry`).
-//! `commands::running` reads the descriptions, [`api::meant_starts`] decides which starts are meant, and a blocking client
+//! `client` reads the descriptions, [`api::meant_starts`] decides which starts are meant, and a blocking client
 //! sends one HTTP request to each. In the start, `runtime::api_server` reads the request, [`api::ApiRequest`] decides what it
 //! asks for, and the run loop answers: with a snapshot, or with the reply of the supervisor to a command. A client that waits
 //! gets its answer as soon as a snapshot decides it; while it waits, `runtime::readiness` checks which dynos listen.
@@ -108,6 +109,8 @@ pub mod supervisor;
 
 #[cfg(target_os = "linux")]
 pub mod cli;
+#[cfg(target_os = "linux")]
+mod client;
 #[cfg(target_os = "linux")]
 pub mod commands;
 #[cfg(target_os = "linux")]

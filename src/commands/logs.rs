@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use regex_lite::Regex;
 
-use super::running::{Failure, RunningApp, finish};
 use super::start::look::formatter_of;
 use crate::api::{LogLook, LogSessionRequest, LogSource, LookFormat, StartDescription};
 use crate::cli::{Cli, LogSourceName, LogsArgs};
+use crate::client::{Failure, RunningApp, finish};
 use crate::console::diagnostics::print_line;
 use crate::console::stdout;
 use crate::error::{Error, Status};

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use super::running::{Failure, RunningApp, finish};
 use crate::api::DynoResource;
 use crate::cli::{Cli, PsArgs};
+use crate::client::{Failure, RunningApp, finish};
 use crate::console::stdout;
 use crate::error::Error;
 use crate::runtime;

@@ -1,9 +1,8 @@
 //! `dyno restart`: replaces dynos of the app that runs here, and waits for the new ones if asked to.
 
-use super::running::{Failure, RunningApp, change_each, finish, in_path};
-use super::waiting::Waiting;
 use crate::api::{RestartedDyno, StartDescription, StopRequest, TouchedDynos, WaitUntil};
 use crate::cli::{Cli, RestartArgs, Seconds};
+use crate::client::{Failure, RunningApp, Waiting, change_each, finish, in_path};
 use crate::console::stdout;
 use crate::error::Error;
 use crate::runtime;

@@ -7,11 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 
 use serde::Serialize;
 
-use super::running::{Failure, RunningApp, finish};
-use super::waiting::Waiting;
 use crate::api::{DynoResource, RestartedDyno, StartDescription, WaitUntil};
 use crate::app::Layers;
 use crate::cli::{Cli, RunArgs, WhichArgs};
+use crate::client::{Failure, RunningApp, Waiting, finish};
 use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::project::files::invalid_setting;

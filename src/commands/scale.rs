@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::running::{Failure, RunningApp, change_each, finish};
-use super::waiting::Waiting;
 use crate::api::{FormationResource, RestartedDyno, StartDescription, WaitUntil, updates as updates_in};
 use crate::cli::{Cli, ScaleArgs};
+use crate::client::{Failure, RunningApp, Waiting, change_each, finish};
 use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::runtime;

@@ -4,9 +4,9 @@ use std::env;
 use std::time::{Duration, Instant};
 
 use super::restart::{body, done_so_far, shown, targets};
-use super::running::{Failure, RunningApp, change_each, finish};
 use crate::api::TouchedDynos;
 use crate::cli::{Cli, StopArgs};
+use crate::client::{Failure, RunningApp, change_each, finish};
 use crate::console::diagnostics::print_line;
 use crate::console::stdout;
 use crate::error::Error;

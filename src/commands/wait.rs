@@ -7,11 +7,10 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use super::running::{Failure, RunningApp, finish};
-use super::waiting::{Waiting, failure};
 use crate::api::{DynoResource, RestartedDyno, StartDescription, WaitUntil};
 use crate::app::launch;
 use crate::cli::{Cli, WaitForArgs};
+use crate::client::{Failure, RunningApp, Waiting, failed_wait, finish};
 use crate::error::{Error, Status};
 use crate::model::{Environment, Shell};
 use crate::project::reason;
@@ -58,7 +57,7 @@ fn wait(cli: &Cli, args: &WaitForArgs) -> Result<u8, Failure> {
         let WaitFor { name, port } = silent;
         let where_to = port.map_or_else(|| "a port".to_owned(), |port| format!("port {port}"));
         if waiting.is_over() {
-            return Err(failure("not_up", format!("`{name}` did not listen on {where_to} in time"), name));
+            return Err(failed_wait("not_up", format!("`{name}` did not listen on {where_to} in time"), name));
         }
         waiting.say(&format!("waiting for {name} to listen on {where_to}"));
         std::thread::park_timeout(pause);

@@ -1,7 +1,9 @@
 //! `dyno why`: why a dyno is, or is not, running (S10.2).
 //!
 //! Asks the start, and finds out itself what the start does not know: which process holds a port, where a dyno listens,
-//! and whether the files of the app have changed. Not here: the text (`why_text`).
+//! and whether the files of the app have changed. Not here: the text (`text`).
+
+mod text;
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,10 +13,9 @@ use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
-use super::running::{Failure, RunningApp, finish, whereabouts};
-use super::why_text;
 use crate::api::{DynoResource, LastRun, StartDescription, WhyReason, WhyResource};
 use crate::cli::{Cli, WhyArgs};
+use crate::client::{Failure, RunningApp, finish, whereabouts};
 use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::runtime::{self, PortHolder, RuntimeDirectory};
@@ -46,7 +47,7 @@ pub(super) fn run(cli: &Cli, args: &WhyArgs) -> Result<Outcome, Error> {
         Ok(dynos) if args.running.json => {
             stdout::write(&format!("{}\n", serde_json::to_string(&dynos).unwrap_or_default()))
         }
-        Ok(dynos) => stdout::write(&why_text::text(&dynos, jiff::Timestamp::now())),
+        Ok(dynos) => stdout::write(&text::text(&dynos, jiff::Timestamp::now())),
         Err(failure) => Ok(finish(&args.running, Err(failure))),
     }
 }

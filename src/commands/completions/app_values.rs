@@ -14,7 +14,7 @@ use super::typed_line::TypedLine;
 use crate::api::StartDescription;
 use crate::app::{Layers, Procfile, list_items};
 use crate::cli::{FormationArgs, Offers, ProjectArgs, RunningArgs, VariableArgs, WhichArgs};
-use crate::commands::running::RunningApp;
+use crate::client::RunningApp;
 use crate::model::Dialect;
 use crate::project::Findings;
 use crate::project::Places;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::api::{Checkouts, GivenName, StartKind, Worktree, app_name, name_from};
-use crate::commands::running::real;
+use crate::client::real;
 use crate::error::Complaint;
 use crate::runtime::StateDirectory;
 

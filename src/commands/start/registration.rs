@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::app_identity::AppIdentity;
 use crate::api::{AppFacts, LogLook, StartDescription, StartKind};
+use crate::client::real;
 use crate::commands::ps::span;
-use crate::commands::running::real;
 use crate::console::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
 use crate::model::{Dialect, DynoName, Environment};

@@ -7,7 +7,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::running::{Failure, RunningApp};
+use super::failure::Failure;
+use super::running_app::RunningApp;
 use crate::api::{RestartedDyno, StartDescription, WaitAnswer, WaitRequest, WaitResult, WaitUntil};
 use crate::console::diagnostics::print_line;
 use crate::error::Status;
@@ -18,7 +19,7 @@ use crate::runtime;
 const SILENT_FOR: Duration = Duration::from_secs(5);
 
 /// One wait with its limit.
-pub(super) struct Waiting<'a> {
+pub(crate) struct Waiting<'a> {
     app: &'a RunningApp,
     until: WaitUntil,
     /// The limit in seconds.
@@ -30,7 +31,7 @@ pub(super) struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     /// `quiet`: no line says what is missing.
-    pub(super) fn new(app: &'a RunningApp, until: WaitUntil, seconds: u64, quiet: bool) -> Self {
+    pub(crate) fn new(app: &'a RunningApp, until: WaitUntil, seconds: u64, quiet: bool) -> Self {
         Self { app, until, seconds, began: Instant::now(), says: !quiet }
     }
 
@@ -38,7 +39,7 @@ impl<'a> Waiting<'a> {
     ///
     /// # Errors
     /// The reason why the first of them is not as wanted.
-    pub(super) fn wait(&mut self, of_starts: &[(&StartDescription, Vec<RestartedDyno>)]) -> Result<u8, Failure> {
+    pub(crate) fn wait(&mut self, of_starts: &[(&StartDescription, Vec<RestartedDyno>)]) -> Result<u8, Failure> {
         if let [(start, dynos)] = of_starts {
             let one = self.one(start, dynos);
             loop {
@@ -101,12 +102,12 @@ impl<'a> Waiting<'a> {
     }
 
     /// Whether the time is over.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.began.elapsed() >= Duration::from_secs(self.seconds)
     }
 
     /// Shows a line once, after a while.
-    pub(super) fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         if self.says && self.began.elapsed() >= SILENT_FOR {
             print_line(line);
             self.says = false;
@@ -134,7 +135,7 @@ impl<'a> Waiting<'a> {
             WaitResult::Crashed => {
                 let status = status.unwrap_or(1);
                 let message = format!("`{dyno}` has crashed (status {status}){words}");
-                Err(failure("crashed", message, &dyno).with_status(status.max(1)))
+                Err(failed_wait("crashed", message, &dyno).with_status(status.max(1)))
             }
             WaitResult::Gone => {
                 let what = match status {
@@ -142,7 +143,7 @@ impl<'a> Waiting<'a> {
                     None => "was stopped".to_owned(),
                 };
                 let status = status.unwrap_or(1).max(1);
-                Err(failure("gone", format!("`{dyno}` {what}"), &dyno).with_status(status))
+                Err(failed_wait("gone", format!("`{dyno}` {what}"), &dyno).with_status(status))
             }
             WaitResult::Late => Err(self.late(&dyno, answer)),
         }
@@ -160,7 +161,7 @@ impl<'a> Waiting<'a> {
                 format!("`{dyno}` does not listen on port {port} after {seconds} s{elsewhere}")
             }
         };
-        failure("not_up", message, dyno)
+        failed_wait("not_up", message, dyno)
     }
 }
 
@@ -192,7 +193,7 @@ impl WaitForOne {
 }
 
 /// A wait has failed because of this dyno.
-pub(super) fn failure(id: &str, message: String, dyno: &str) -> Failure {
+pub(crate) fn failed_wait(id: &str, message: String, dyno: &str) -> Failure {
     let hint = if dyno.contains('.') { format!("`dyno why {dyno}` says more") } else { String::new() };
     Failure::new(Status::NotUp, id, message, hint)
 }

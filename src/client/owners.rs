@@ -1,6 +1,6 @@
 //! Finds the start that each name belongs to, for all names before anything is done (S10.2).
 
-use super::running::Failure;
+use super::failure::Failure;
 use super::which_app::option_for;
 use crate::api::{ApiError, FormationResource, NoOwner, SeenStart, StartDescription, owner, owners};
 use crate::app::some_of;
@@ -9,19 +9,19 @@ use crate::model::ProcessType;
 use crate::supervisor::Target;
 
 /// What each start runs.
-pub(super) struct Look<'a> {
+pub(crate) struct SeenApp<'a> {
     /// Oldest first.
-    pub(super) starts: Vec<&'a StartDescription>,
+    pub(crate) starts: Vec<&'a StartDescription>,
     /// The answers of each of them, in the same order.
-    pub(super) seen: Vec<SeenStart>,
+    pub(crate) seen: Vec<SeenStart>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> SeenApp<'a> {
     /// The dynos and process types that these names mean, each with its start.
     ///
     /// # Errors
     /// Status 2 if a name means nothing, or more than one start.
-    pub(super) fn owners<'n>(
+    pub(crate) fn owners<'n>(
         &self,
         names: impl Iterator<Item = &'n str>,
     ) -> Result<Vec<(&'a StartDescription, Target)>, Failure> {
@@ -33,7 +33,7 @@ impl<'a> Look<'a> {
     ///
     /// # Errors
     /// As [`Self::owners`].
-    pub(super) fn owner_of_type(&self, name: &ProcessType) -> Result<&'a StartDescription, Failure> {
+    pub(crate) fn owner_of_type(&self, name: &ProcessType) -> Result<&'a StartDescription, Failure> {
         let at = owner(&self.seen, &Target::Type(name.clone())).map_err(|why| self.no_owner(why, true))?;
         self.starts.get(at).copied().ok_or_else(Failure::not_running)
     }
@@ -42,7 +42,7 @@ impl<'a> Look<'a> {
     ///
     /// # Errors
     /// Status 2 if several starts run it.
-    pub(super) fn owner_or_oldest(&self, name: &str) -> Result<&'a StartDescription, Failure> {
+    pub(crate) fn owner_or_oldest(&self, name: &str) -> Result<&'a StartDescription, Failure> {
         let at = match owners(&self.seen, std::iter::once(name)) {
             Ok(owners) => owners.first().map_or(0, |(at, _)| *at),
             Err(NoOwner::Malformed(_) | NoOwner::Unknown(_)) => 0,
@@ -52,7 +52,7 @@ impl<'a> Look<'a> {
     }
 
     /// All starts that run what a name means, for a command that only reads; the oldest one if nothing has that name now.
-    pub(super) fn all_or_oldest(&self, name: &str) -> Vec<&'a StartDescription> {
+    pub(crate) fn all_or_oldest(&self, name: &str) -> Vec<&'a StartDescription> {
         let positions = match owners(&self.seen, std::iter::once(name)) {
             Ok(owners) => owners.iter().map(|(at, _)| *at).collect(),
             Err(NoOwner::Malformed(_) | NoOwner::Unknown(_)) => vec![0],
@@ -79,7 +79,7 @@ impl<'a> Look<'a> {
 
     /// The formation of all starts, with what some of them have answered meanwhile. A process type that several know has
     /// the sum of their quantities.
-    pub(super) fn formation(
+    pub(crate) fn formation(
         mut self,
         answers: Vec<(&StartDescription, Vec<FormationResource>)>,
     ) -> Vec<FormationResource> {

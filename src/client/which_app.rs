@@ -1,6 +1,6 @@
 //! What to type if the options of a command match no start, or more than one (S10.2).
 
-use super::running::{Failure, NOT_RUNNING};
+use super::failure::{Failure, NOT_RUNNING};
 use crate::api::StartDescription;
 use crate::app::{did_you_mean, nearest, some_of};
 use crate::cli::WhichArgs;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::ps::span;
-use super::why::Explained;
+use super::Explained;
 use crate::api::{EndResource, WhyReason, WhyResource};
+use crate::commands::ps::span;
 use crate::supervisor::LifeStage;
 
 /// All dynos, with a blank line between them.
