@@ -33,6 +33,7 @@
 //! ```
 //!
 //! There are no imports in the other direction, and none between `logs` and `supervisor`. `tests/tidy.rs` reads this table.
+//! It also finds files of different folders that use each other in a circle, within a layer.
 //!
 //! # What happens at start-up
 //!

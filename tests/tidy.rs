@@ -1,12 +1,14 @@
-//! Checks the rules of the code base: which layer may import which, what a pure layer may use, file sizes, where
-//! `unsafe` is allowed, that no test sleeps or is skipped, that no unfinished work is left, that cited rules exist, and
-//! wording.
+//! Checks the rules of the code base: which layer may import which, that no circle joins files of different folders, what
+//! a pure layer may use, file sizes, where `unsafe` is allowed, that no test sleeps or is skipped, that no unfinished work
+//! is left, that cited rules exist, and wording.
 //!
 //! The table of layers is the one in the crate documentation. Every broken rule is reported with file and line. The
 //! second half of this file feeds the checks with code that breaks them, to prove that they can fail.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken checker should say where")]
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/rules.rs"]
@@ -231,6 +233,7 @@ fn the_repository_keeps_its_rules() {
 
     assert!(tree.iter().any(|source| source.path == "src/lib.rs"), "found no sources: {}", tree.len());
     let mut broken = broken_rules(&tree);
+    broken.extend(circles::circles(&tree));
     broken.extend(rules::unknown_citations(&tree));
     broken.extend(rules::uncited_rules(&tree));
     broken.extend(tree.iter().flat_map(wording::faults));

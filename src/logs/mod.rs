@@ -7,6 +7,7 @@
 
 mod alternate_screen;
 mod block;
+mod chunk;
 mod encoder;
 mod escapes;
 mod follower;
@@ -31,13 +32,14 @@ mod workflow;
 
 pub use alternate_screen::AlternateScreen;
 pub use block::{LogBlock, Source};
+pub use chunk::{Audience, Chunk, PARTIAL_AFTER, PIECE_BYTES, Patience};
 pub use encoder::{LogEncoder, LogEncoding};
 pub use follower::{Follower, LogQuery, Moment, Turn};
 pub use format::{Formatter, LogFormat, Passing, TextOptions, View};
 pub use history::{HISTORY_BYTES, HISTORY_LINES, History};
 pub use incomplete::unfinished_bytes;
 pub use json_line::line_of_json;
-pub use lines::{Audience, Chunk, LineMode, Lines, PARTIAL_AFTER, PIECE_BYTES, Patience};
+pub use lines::{LineMode, Lines};
 pub use log_filter::{LogFilter, Speaker};
 pub use open_line::OpenLine;
 pub use palette::{Color, Palette};

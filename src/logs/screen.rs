@@ -10,8 +10,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use super::Chunk;
-use super::lines::PIECE_BYTES;
+use super::chunk::{Chunk, PIECE_BYTES};
 use super::style::Style;
 
 mod above;

@@ -8,8 +8,8 @@ use std::mem;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::chunk::{Chunk, PIECE_BYTES};
 use super::incomplete;
-use super::lines::{Chunk, PIECE_BYTES};
 
 #[cfg(test)]
 mod random;

@@ -16,6 +16,8 @@ pub(crate) struct Path {
     /// 1-based.
     pub(crate) line: usize,
     pub(crate) segments: Vec<String>,
+    /// It is part of a `pub use`, which only passes the name on.
+    pub(crate) is_passed_on: bool,
 }
 
 /// The tokens of a file.
@@ -89,7 +91,10 @@ pub(crate) fn paths(tokens: &[Token]) -> Vec<Path> {
     let mut at = 0;
     while at < tokens.len() {
         if tokens[at].text == "use" {
+            let is_passed_on = at > 0 && ["pub", ")"].contains(&tokens[at - 1].text.as_str());
+            let first = found.len();
             at = use_tree(tokens, at + 1, &[], &mut found);
+            found[first..].iter_mut().for_each(|path| path.is_passed_on = is_passed_on);
             continue;
         }
         let start = at;
@@ -103,10 +108,14 @@ pub(crate) fn paths(tokens: &[Token]) -> Vec<Path> {
                 break;
             }
         }
+        // `pub(in path)` says who may use an item.
+        let is_visibility = start > 1 && tokens[start - 1].text == "in" && tokens[start - 2].text == "(";
         if segments.is_empty() {
             at = start + 1;
+        } else if is_visibility {
+            at = at.max(start + 1);
         } else {
-            found.push(Path { line: tokens[start].line, segments });
+            found.push(Path { line: tokens[start].line, segments, is_passed_on: false });
         }
     }
     found
@@ -138,7 +147,7 @@ fn use_tree(tokens: &[Token], mut at: usize, prefix: &[String], found: &mut Vec<
         }
     }
     let line = tokens.get(at.saturating_sub(1)).map_or(0, |token| token.line);
-    found.push(Path { line, segments });
+    found.push(Path { line, segments, is_passed_on: false });
     at
 }
 

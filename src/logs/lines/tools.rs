@@ -1,7 +1,8 @@
 //! How the output of real tools is shown (S7.6). The bytes were recorded on a terminal and shortened.
 
+use std::time::Duration;
+
 use super::tests::{Run, shown};
-use super::*;
 
 #[test]
 fn s7_6_a_spinner_drawn_with_backspaces_is_one_line() {

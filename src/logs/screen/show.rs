@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::row::Shown;
 use super::row::{Row, visible_cells, write_cells};
 use super::{Screen, Style};
-use crate::logs::lines::{PARTIAL_AFTER, PIECE_BYTES, Patience};
-use crate::logs::{Chunk, incomplete};
+use crate::logs::chunk::{Chunk, PARTIAL_AFTER, PIECE_BYTES, Patience};
+use crate::logs::incomplete;
 
 /// How long redrawn rows must stay unchanged before they are shown. Slightly more than the 250 ms after which rich
 /// redraws.
