@@ -38,9 +38,11 @@
 //! # What happens at start-up
 //!
 //! `main` blocks all signals. `commands::start` forks the guardian before any thread exists, reads the files into a
-//! [`release::Release`] (`project`), and turns options and `.foreman` into `settings::Settings`. A [`release::Blueprint`] describes
-//! every dyno of the [`supervisor::Plan`], and later every dyno that is added. Then [`runtime::run`] begins its loop
-//! with the event `Boot`. For each `Effect::Spawn` the runtime creates a pipe or a pty and sends its other end to the guardian over a
+//! [`release::Release`] (`project`), and turns options and `.foreman` into `settings::Settings`. From both, a
+//! `project::StartPlan` decides which dynos run and on which ports, and finds what prevents the start;
+//! `commands::check` builds the same plan and reports it. A [`release::Blueprint`] describes every dyno of the
+//! [`supervisor::Plan`], and later every dyno that is added. Then [`runtime::run`] begins its loop with the event
+//! `Boot`. For each `Effect::Spawn` the runtime creates a pipe or a pty and sends its other end to the guardian over a
 //! socket (`SCM_RIGHTS`). The guardian forks, and reports `Spawned` once the program runs. An exec error comes back
 //! over a pipe that a successful exec closes, so an exec that hangs, for example on a dead network file system, does
 //! not block the guardian. The guardian reports `Exited`, and `Gone` when the last process of the run has ended. Only
@@ -87,6 +89,8 @@
 //! | something that can happen to a dyno | `supervisor::Event` or `Effect`, then follow the compiler |
 //! | something that can be asked of a running formation | `supervisor::Command`, then follow the compiler |
 //! | a resource of the API | `api`, its path in `api::ApiRequest` |
+//! | something that a command asks of a running app | `client::RunningApp` |
+//! | a reason why an app cannot start | `project::StartPlan`, so that `check` reports it, too |
 //! | a log format | `logs`, next to `text` |
 //! | a report format of `smoke`, or a field in one | `reports`, one file for each format |
 //! | a rule of the Procfile or of `.env` | its parser in `app` |
