@@ -46,7 +46,7 @@ pub enum MeantBy<T> {
     None,
     /// All of these, oldest first, as one formation.
     Starts(Vec<T>),
-    /// One of these, all of which run beside other starts: it is not clear which.
+    /// One of these, but it is not clear which: all of them run beside other starts, or two apps have the same name.
     OneOf(Vec<T>),
 }
 
@@ -71,6 +71,12 @@ pub fn meant_starts<T>(
     let is_exclusive = |start: &T| description(start).kind.is_exclusive();
     if starts.iter().any(is_exclusive) {
         starts.retain(is_exclusive);
+        // A name is not always unique: it may have been impossible to remember it.
+        let mut roots = starts.iter().map(|start| &description(start).root);
+        let first = roots.next();
+        if place.app.is_some() && roots.any(|root| Some(root) != first) {
+            return MeantBy::OneOf(starts);
+        }
         return MeantBy::Starts(starts);
     }
     match starts.len() {
@@ -192,6 +198,21 @@ mod tests {
         assert_eq!(meant(&starts, &Whereabouts { procfile, ..at(&["/srv/shop"]) }), these(&["dev"]));
         let elsewhere = Whereabouts { root: Some("/srv/shop".to_owned()), ..at(&["/home"]) };
         assert_eq!(meant(&starts, &elsewhere), these(&["shop", "dev"]));
+    }
+
+    #[test]
+    fn s10_2_a_name_that_two_apps_have_means_none_of_them() {
+        let mut worker = start("worker", "/srv/shop", StartKind::Start);
+        worker.procfile = "/srv/shop/Procfile.worker".to_owned();
+        let starts =
+            [start("shop", "/srv/shop", StartKind::Start), worker, start("copy", "/tmp/shop", StartKind::Start)];
+        let named = Whereabouts { app: Some("app".to_owned()), ..at(&["/home"]) };
+
+        assert_eq!(meant(&starts[..2], &named), these(&["shop", "worker"]));
+        let all = MeantBy::OneOf(["shop", "worker", "copy"].map(str::to_owned).to_vec());
+        assert_eq!(meant(&starts, &named), all);
+        let in_root = Whereabouts { root: Some("/tmp/shop".to_owned()), ..named };
+        assert_eq!(meant(&starts, &in_root), these(&["copy"]));
     }
 
     #[test]

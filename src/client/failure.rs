@@ -17,6 +17,8 @@ const TOO_SLOW: u16 = 408;
 
 /// The id of the error if no app runs here.
 pub(super) const NOT_RUNNING: &str = "not_running";
+/// Its id if it cannot be found out what runs.
+pub(super) const UNAVAILABLE: &str = "service_unavailable";
 
 /// The id of the error if a start does not know a name.
 const NOT_FOUND: &str = "not_found";

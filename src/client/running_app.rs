@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::failure::{Failure, NOT_RUNNING};
+use super::failure::{Failure, UNAVAILABLE};
 use super::owners::{SeenApp, summed};
 use super::whereabouts::whereabouts;
 use super::which_app::not_found;
@@ -39,13 +39,13 @@ impl RunningApp {
             Ok(None) => return Err(not_found(&args.which, &[])),
             Err(error) => {
                 let hint = "set `XDG_RUNTIME_DIR` to a directory that you own";
-                return Err(Failure::new(Status::Unavailable, NOT_RUNNING, error.to_string(), hint));
+                return Err(Failure::new(Status::Unavailable, UNAVAILABLE, error.to_string(), hint));
             }
         };
         let place = whereabouts(before, args)?;
         let living = directory.starts().map_err(|error| {
             let message = format!("cannot find out which apps run: {}", reason(&error));
-            Failure::new(Status::Unavailable, NOT_RUNNING, message, "")
+            Failure::new(Status::Unavailable, UNAVAILABLE, message, "")
         })?;
         let elsewhere = not_found(&args.which, &living.starts);
         match (meant_starts(living.starts, |start| start, &place), living.unreadable.first()) {
@@ -57,7 +57,10 @@ impl RunningApp {
             }
             (MeantBy::OneOf(starts), _) => {
                 let options: Vec<String> = starts.iter().map(|start| format!("--run {}", start.pid)).collect();
-                let message = "several starts of this app match";
+                let message = match &place.app {
+                    Some(app) => format!("`{app}` is the name of several apps that run"),
+                    None => "several starts of this app match".to_owned(),
+                };
                 let hint = format!("add one of {}", some_of(&options));
                 Err(Failure::new(Status::Usage, "ambiguous", message, hint))
             }

@@ -117,6 +117,7 @@ fn s10_1_a_directory_that_is_not_private_is_not_used() {
         assert_eq!(finished.stderr(), warning, "{what}");
         assert!(finished.stdout().contains("hello"), "{what}");
         app.refuses(&["ps"], 69, &error(&fact, hint));
+        app.refuses(&["run", "--detach", "true"], 69, &error(&fact, hint));
     };
 
     symlink(app.path("elsewhere"), &directory).unwrap();
