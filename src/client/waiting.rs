@@ -15,6 +15,9 @@ use crate::error::Status;
 use crate::project::reason;
 use crate::runtime;
 
+/// The pause before a start whose dynos are up is asked again, while those of another start are not.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
 /// After this long, a line says what is missing.
 const SILENT_FOR: Duration = Duration::from_secs(5);
 
@@ -56,14 +59,16 @@ impl<'a> Waiting<'a> {
         let mut statuses = vec![None; of_starts.len()];
         while statuses.contains(&None) {
             let Ok((at, answer)) = answers.recv() else { break };
-            if let (Some(status), Some(of_start)) = (self.decide(&answer?)?, statuses.get_mut(at)) {
-                *of_start = Some(status);
+            let status = self.decide(&answer?)?;
+            if let Some(of_start) = statuses.get_mut(at) {
+                *of_start = status;
             }
         }
         Ok(statuses.into_iter().flatten().find(|status| *status != 0).unwrap_or(0))
     }
 
-    /// Asks all starts at the same time. The position of the start comes with each of its answers.
+    /// Asks all starts at the same time. The position of the start comes with each of its answers. One whose dynos are up is
+    /// asked again and again, because a dyno may crash before those of the others are up.
     fn answers(
         &self,
         of_starts: &[(&StartDescription, Vec<RestartedDyno>)],
@@ -76,10 +81,14 @@ impl<'a> Waiting<'a> {
             thread::Builder::new().spawn(move || {
                 loop {
                     let answer = one.answer(&app);
-                    let goes_on =
-                        answer.as_ref().is_ok_and(|answer| answer.result == WaitResult::Late) && !one.is_over();
-                    if sender.send((at, answer)).is_err() || !goes_on {
+                    let result = answer.as_ref().ok().map(|answer| answer.result);
+                    if sender.send((at, answer)).is_err() || one.is_over() {
                         return;
+                    }
+                    match result {
+                        Some(WaitResult::Late) => {}
+                        Some(WaitResult::Up) => thread::park_timeout(ASK_AGAIN),
+                        Some(WaitResult::Ended | WaitResult::Crashed | WaitResult::Gone) | None => return,
                     }
                 }
             })?;

@@ -181,10 +181,13 @@ fn s10_2_a_wait_sees_a_crash_in_any_start_at_once() {
     worker.until("both run", || worker.stdout.text().matches("started with pid").count() == 2);
 
     let waiting = app.dyno(["wait", "--timeout", "1000"]).spawn();
+    // By then the start with the worker has answered that its dynos are up.
+    until("a line says what is missing", || waiting.stderr.text() == "waiting for web.1 to come up\n");
     app.release("go");
 
     let why = error("`worker.1` has crashed (status 4)", "`dyno why worker.1` says more");
-    waiting.finish().expect(Ended::Code(4), "", &why);
+    let said = "waiting for web.1 to come up\n";
+    waiting.finish().expect(Ended::Code(4), "", &format!("{said}{why}"));
     let statuses = app.dyno(["wait", "--exit", "worker", "web", "--timeout", "1000"]).spawn();
     stop(&app, []);
     web.finish().expect_end(Ended::Code(0));

@@ -87,12 +87,13 @@ fn s10_2_a_wait_in_the_release_phase_waits_for_the_formation() {
 
 #[test]
 fn s10_2_wait_exit_returns_the_first_status_that_is_not_0() {
-    let app = App::new("a: read line <go\nb: read line <go; exit 3\nworker: exec sleep 1000\n").fifo("go");
+    let procfile = "a: read line <go.a\nb: read line <go.b; exit 3\nworker: exec sleep 1000\n";
+    let app = App::new(procfile).fifo("go.a").fifo("go.b");
     let running = start(&app, ["--can-die", "a,b=any"]);
     let waiting = app.dyno(["wait", "--exit", "a", "b.1"]).spawn();
 
-    app.release("go");
-    app.release("go");
+    app.release("go.a");
+    app.release("go.b");
 
     waiting.finish().expect(Ended::Code(3), "", "");
     app.dyno(["wait", "--exit", "a"]).run().expect(Ended::Code(0), "", "");
