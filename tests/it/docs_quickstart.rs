@@ -12,7 +12,8 @@ const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quicksta
 
 /// An app whose directory has a `sleep` that waits for a line, not for two seconds.
 fn with_pauses() -> App {
-    let pause = ": >\"$GO.$DYNO.$$\"\nexec 3<\"$GO.$DYNO\"\nread -r _ <&3\n";
+    // A pause that opens the pipe before the line for the last one is closed gets end of file, and opens it again.
+    let pause = ": >\"$GO.$DYNO.$$\"\nuntil read -r _ <\"$GO.$DYNO\"; do :; done\n";
     App::empty().script("bin/sleep", pause).fifo("go.web.1").fifo("go.worker.1")
 }
 
