@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::target;
 use super::{ApiError, RestartedDyno};
-use crate::model::ExitStatus;
+use crate::model::{DynoName, ExitStatus};
 use crate::supervisor::{DynoRole, PublicState, Row, Snapshot, StartPhase, Target};
 
 /// The longest wait in seconds: a day.
@@ -150,10 +150,10 @@ impl WaitCondition {
         }
     }
 
-    /// Whether it depends on which dynos listen.
+    /// Whether it depends on whether this dyno listens.
     #[must_use]
-    pub fn needs_ports(&self) -> bool {
-        self.until == WaitUntil::Up
+    pub fn depends_on(&self, dyno: &DynoName) -> bool {
+        self.until == WaitUntil::Up && self.dynos.iter().any(|awaited| awaited.target.includes(dyno))
     }
 
     /// How the wait ends with this snapshot; late if it is not decided.
@@ -285,8 +285,8 @@ impl AwaitedDynos {
         match &self.target {
             // A dyno that was stopped, or has ended as allowed, is not missing.
             Target::All => row.role == DynoRole::Formation && !is_at_rest(row),
-            Target::Type(process_type) => row.role != DynoRole::Release && row.dyno.process_type == *process_type,
-            Target::Dyno(dyno) => row.dyno == *dyno,
+            Target::Type(_) => row.role != DynoRole::Release && self.target.includes(&row.dyno),
+            Target::Dyno(_) => self.target.includes(&row.dyno),
         }
     }
 

@@ -21,7 +21,7 @@ use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use super::usage::usage_of;
 use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, WaitRequest, may_have_ids};
-use crate::model::Usages;
+use crate::model::{DynoName, Usages};
 use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapshot};
 
 /// The most bytes of a body.
@@ -191,7 +191,7 @@ impl ApiServer {
             }
             let held = self.registered.types();
             let is_decided = Box::new(move |snapshot: &Snapshot| !held.iter().all(|name| is_used(name, snapshot)));
-            self.ask(|answer| ApiCall::Wait { is_decided, needs_ports: false, answer }).await?;
+            self.ask(|answer| ApiCall::Wait { is_decided, depends_on: Box::new(|_| false), answer }).await?;
         }
     }
 
@@ -203,8 +203,9 @@ impl ApiServer {
         self.wait_apart(connection);
         let until = condition.clone();
         let is_decided = Box::new(move |snapshot: &Snapshot| until.is_decided(snapshot));
-        let needs_ports = condition.needs_ports();
-        let decided = self.ask(|answer| ApiCall::Wait { is_decided, needs_ports, answer });
+        let awaited = condition.clone();
+        let depends_on = Box::new(move |dyno: &DynoName| awaited.depends_on(dyno));
+        let decided = self.ask(|answer| ApiCall::Wait { is_decided, depends_on, answer });
         let snapshot: Snapshot = match timeout(Duration::from_secs(wait.timeout), decided).await {
             Ok(snapshot) => snapshot?,
             Err(_) => self.ask(ApiCall::Snapshot).await?,

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 
 use super::run_loop::Runtime;
+use crate::model::DynoName;
 use crate::supervisor::{Command, Event, Refusal, Reply, RequestId, Snapshot};
 
 /// The most calls that are sent but not received yet. Further callers wait.
@@ -27,8 +28,8 @@ pub(super) enum ApiCall {
     Wait {
         /// The condition.
         is_decided: Box<dyn Fn(&Snapshot) -> bool>,
-        /// Whether it depends on which dynos listen.
-        needs_ports: bool,
+        /// Whether it depends on whether a dyno listens.
+        depends_on: Box<dyn Fn(&DynoName) -> bool>,
         /// The first state in which it holds.
         answer: oneshot::Sender<Snapshot>,
     },
@@ -48,7 +49,7 @@ pub(super) type ApiCaller = mpsc::Sender<ApiCall>;
 /// A wait whose condition does not hold yet.
 struct Wait {
     is_decided: Box<dyn Fn(&Snapshot) -> bool>,
-    needs_ports: bool,
+    depends_on: Box<dyn Fn(&DynoName) -> bool>,
     answer: oneshot::Sender<Snapshot>,
 }
 
@@ -97,9 +98,9 @@ impl Calls {
         }
     }
 
-    /// Whether a wait depends on which dynos listen.
-    pub(super) fn are_waiting_for_ports(&self) -> bool {
-        self.waits.iter().any(|wait| wait.needs_ports)
+    /// Whether a wait depends on whether this dyno listens.
+    pub(super) fn depend_on(&self, dyno: &DynoName) -> bool {
+        self.waits.iter().any(|wait| (wait.depends_on)(dyno))
     }
 
     /// The run ends: all calls that are not answered end without an answer, and so do all later ones.
@@ -141,8 +142,8 @@ impl Runtime {
                 self.outputs.carry_out_orders().await;
                 let _ = answer.send(());
             }
-            ApiCall::Wait { is_decided, needs_ports, answer } => {
-                self.calls.waits.push(Wait { is_decided, needs_ports, answer });
+            ApiCall::Wait { is_decided, depends_on, answer } => {
+                self.calls.waits.push(Wait { is_decided, depends_on, answer });
             }
         }
     }
@@ -179,7 +180,7 @@ mod tests {
         let (sender, mut answer) = oneshot::channel();
         calls.waits.push(Wait {
             is_decided: Box::new(|snapshot| snapshot.release == 2),
-            needs_ports: true,
+            depends_on: Box::new(|_| true),
             answer: sender,
         });
 
@@ -196,7 +197,7 @@ mod tests {
         let (sender, mut command) = oneshot::channel();
         calls.request(Command::Stop(Target::All, None), sender);
         let (sender, mut wait) = oneshot::channel();
-        calls.waits.push(Wait { is_decided: Box::new(|_| false), needs_ports: true, answer: sender });
+        calls.waits.push(Wait { is_decided: Box::new(|_| false), depends_on: Box::new(|_| true), answer: sender });
         let (sender, mut unread) = oneshot::channel();
         assert!(caller.try_send(ApiCall::Snapshot(sender)).is_ok());
 
@@ -212,9 +213,9 @@ mod tests {
     fn s6_2_a_client_that_stops_waiting_wakes_the_run_loop() {
         let (_caller, mut calls) = Calls::new();
         let (sender, staying) = oneshot::channel();
-        calls.waits.push(Wait { is_decided: Box::new(|_| false), needs_ports: false, answer: sender });
+        calls.waits.push(Wait { is_decided: Box::new(|_| false), depends_on: Box::new(|_| false), answer: sender });
         let (sender, leaving) = oneshot::channel();
-        calls.waits.push(Wait { is_decided: Box::new(|_| false), needs_ports: true, answer: sender });
+        calls.waits.push(Wait { is_decided: Box::new(|_| false), depends_on: Box::new(|_| true), answer: sender });
         let tokio = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
 
         let woken = tokio.block_on(async {
@@ -227,7 +228,7 @@ mod tests {
         calls.answer_waits(|| snapshot(1));
 
         assert!(matches!(woken, Some(FrontEnd::Left)));
-        assert!(!calls.are_waiting_for_ports());
+        assert_eq!(calls.waits.len(), 1);
         drop(staying);
     }
 
@@ -235,11 +236,11 @@ mod tests {
     fn a_wait_whose_client_is_gone_costs_no_snapshot() {
         let (_, mut calls) = Calls::new();
         let (sender, answer) = oneshot::channel();
-        calls.waits.push(Wait { is_decided: Box::new(|_| true), needs_ports: true, answer: sender });
+        calls.waits.push(Wait { is_decided: Box::new(|_| true), depends_on: Box::new(|_| true), answer: sender });
         drop(answer);
 
         calls.answer_waits(|| panic!("nothing waits for a snapshot"));
 
-        assert!(calls.waits.is_empty() && !calls.are_waiting_for_ports());
+        assert!(calls.waits.is_empty());
     }
 }

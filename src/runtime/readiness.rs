@@ -16,7 +16,7 @@ use tokio::time::sleep_until;
 use super::http_probe::probe_until_accepted;
 use super::listening::{Listener, answers_at, inodes, listeners, newer};
 use super::ports::can_be_bound;
-use crate::model::{DynoSpec, HttpCheck, Readiness, RunId, RunReport, is_loopback_only};
+use crate::model::{DynoName, DynoSpec, HttpCheck, Readiness, RunId, RunReport, is_loopback_only};
 use crate::supervisor::{Event, HttpAnswer};
 
 /// Pause after the first check. It doubles each time.
@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run that has not yet been seen to listen, or to answer, as expected.
 struct Watch {
+    dyno: DynoName,
     port: u16,
     check: Option<Arc<HttpCheck>>,
     /// Sockets that listened on the port before the run was spawned.
@@ -37,8 +38,10 @@ struct Watch {
     /// The next check. None: nothing depends on it, the run has not been spawned, or only its answer is missing.
     next: Option<Instant>,
     is_spawned: bool,
-    /// Whether the run is not up until then. If false, it is watched only while a client waits for dynos.
+    /// Whether the run is not up until then. If false, it is watched only while a client waits for its dyno.
     is_awaited: bool,
+    /// Whether a client waits for its dyno.
+    is_observed: bool,
     /// Set once it listens and must answer.
     probe: Option<Probe>,
 }
@@ -61,8 +64,6 @@ struct Answered {
 pub(super) struct ReadinessProbes {
     watches: HashMap<RunId, Watch>,
     patience: Duration,
-    /// Whether a client waits for dynos.
-    is_observed: bool,
     /// Unbounded is safe: a probe sends only changes, at most a few a second.
     sender: UnboundedSender<Answered>,
     answers: UnboundedReceiver<Answered>,
@@ -74,7 +75,7 @@ impl ReadinessProbes {
         // Beyond the boot timeout, because a run that begins to listen just before it is still in time.
         let patience = boot_timeout.map_or(PATIENCE, |limit| PATIENCE.max(limit.saturating_add(LONGEST_PAUSE)));
         let (sender, answers) = unbounded_channel();
-        Self { watches: HashMap::new(), patience, is_observed: false, sender, answers }
+        Self { watches: HashMap::new(), patience, sender, answers }
     }
 
     /// Moves all deadlines by the time during which we and the dynos were stopped.
@@ -91,6 +92,7 @@ impl ReadinessProbes {
         // The tables also hold every connection of the machine, and most ports are free.
         let older = if can_be_bound(port) { BTreeSet::new() } else { inodes(port) };
         let watch = Watch {
+            dyno: spec.dyno.clone(),
             port,
             check: spec.readiness.check().cloned(),
             older,
@@ -99,6 +101,7 @@ impl ReadinessProbes {
             next: None,
             is_spawned: false,
             is_awaited: spec.readiness != Readiness::Runs,
+            is_observed: false,
             probe: None,
         };
         self.watches.insert(run, watch);
@@ -116,24 +119,25 @@ impl ReadinessProbes {
 
     /// A run was spawned: begins to watch it if anything depends on that.
     fn begin(&mut self, run: RunId) {
-        let is_observed = self.is_observed;
         if let Some(watch) = self.watches.get_mut(&run) {
             watch.is_spawned = true;
             watch.began = Instant::now();
-            watch.next = (watch.is_awaited || is_observed).then(|| watch.began + watch.pause);
+            watch.next = watch.is_needed().then(|| watch.began + watch.pause);
         }
     }
 
-    /// Watches all runs that have not been seen listening, as long as a client waits for dynos (S6.2).
-    pub(super) fn observe(&mut self, is_observed: bool, now: Instant) {
-        if std::mem::replace(&mut self.is_observed, is_observed) == is_observed {
-            return;
-        }
+    /// Watches each run that has not been seen listening, as long as a client waits for its dyno (S6.2). No other run: a look
+    /// at the tables of sockets takes milliseconds on a machine with many connections.
+    pub(super) fn observe(&mut self, is_observed: impl Fn(&DynoName) -> bool, now: Instant) {
         for watch in self.watches.values_mut() {
+            let is_observed = is_observed(&watch.dyno);
+            if std::mem::replace(&mut watch.is_observed, is_observed) == is_observed {
+                continue;
+            }
             if is_observed {
                 watch.wake(now);
             } else {
-                watch.rest_unless(watch.is_awaited);
+                watch.rest_if_not_needed();
             }
         }
     }
@@ -201,7 +205,7 @@ impl ReadinessProbes {
                 (None, _) if watch.is_awaited && watch.began + self.patience <= now => {
                     // A client may wait for it later.
                     watch.is_awaited = false;
-                    watch.rest_unless(self.is_observed);
+                    watch.rest_if_not_needed();
                     seen.push(Event::NotReady { run: *run, after: self.patience });
                 }
                 (None, _) => {}
@@ -211,7 +215,7 @@ impl ReadinessProbes {
                 // The answers arrive by themselves.
                 (true, true) => Some(watch.began + self.patience),
                 (false, true) => None,
-                (_, false) => (watch.is_awaited || self.is_observed).then(|| now + watch.pause),
+                (_, false) => watch.is_needed().then(|| now + watch.pause),
             };
         }
         for run in over {
@@ -245,9 +249,14 @@ impl Watch {
         }
     }
 
+    /// Whether something depends on it.
+    fn is_needed(&self) -> bool {
+        self.is_awaited || self.is_observed
+    }
+
     /// Stops checking it, unless something depends on it.
-    fn rest_unless(&mut self, is_needed: bool) {
-        if !is_needed {
+    fn rest_if_not_needed(&mut self) {
+        if !self.is_needed() {
             (self.next, self.probe) = (None, None);
         }
     }

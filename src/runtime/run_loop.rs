@@ -158,7 +158,7 @@ impl Runtime {
                 return finished;
             }
             self.calls.answer_waits(|| self.supervisor.snapshot());
-            self.readiness.observe(self.calls.are_waiting_for_ports(), Instant::now());
+            self.readiness.observe(|dyno| self.calls.depend_on(dyno), Instant::now());
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
             // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
             if !self.orders.is_empty() {

@@ -51,6 +51,18 @@ pub enum Target {
     Dyno(DynoName),
 }
 
+impl Target {
+    /// Whether a dyno of the formation is one of them.
+    #[must_use]
+    pub fn includes(&self, dyno: &DynoName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Type(process_type) => dyno.process_type == *process_type,
+            Self::Dyno(name) => dyno == name,
+        }
+    }
+}
+
 /// The answer to a command that was accepted. It does not wait for the result: that is visible in the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {

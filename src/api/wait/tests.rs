@@ -165,3 +165,18 @@ fn s10_2_a_dyno_that_is_named_often_is_looked_at_once() {
 
     assert_eq!(request.condition().expect("a condition").dynos.len(), 1);
 }
+
+#[test]
+fn s6_2_a_wait_depends_on_the_ports_of_its_own_dynos() {
+    let depends = |dynos: &[&str], until: WaitUntil| {
+        let awaited = |name: &&str| RestartedDyno { name: (*name).to_owned(), run: None };
+        let request = WaitRequest { dynos: dynos.iter().map(awaited).collect(), until, timeout: 1 };
+        let condition = request.condition().expect("a condition");
+        [1, 2].map(|index| condition.depends_on(&DynoName::new(web(), index)))
+    };
+
+    assert_eq!(depends(&[], WaitUntil::Up), [true, true]);
+    assert_eq!(depends(&["web"], WaitUntil::Up), [true, true]);
+    assert_eq!(depends(&["worker.1", "web.2"], WaitUntil::Up), [false, true]);
+    assert_eq!(depends(&["web.2"], WaitUntil::Running), [false, false]);
+}

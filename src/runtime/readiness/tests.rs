@@ -95,10 +95,10 @@ fn s6_2_waiting_for_an_answer_ends_after_a_minute() {
 
         assert_eq!(probes.check(end), [Event::NotReady { run: RunId(1), after: PATIENCE }]);
         assert_eq!(probes.next_check(), None);
-        probes.observe(true, end);
+        probes.observe(|_| true, end);
         let asked = [Event::NotAnswering { run: RunId(1), answer: None }];
         assert_eq!((probes.check(end), probes.next_check()), (asked.into(), None), "a client waits for the answer");
-        probes.observe(false, end);
+        probes.observe(|_| false, end);
         assert_eq!(probes.judge(answered(200)), None, "nothing depends on it any more");
     });
 }
@@ -177,14 +177,28 @@ fn s6_2_a_run_that_nothing_depends_on_is_checked_while_a_client_waits() {
     let now = Instant::now();
     assert_eq!(probes.next_check(), None);
 
-    probes.observe(true, now);
+    probes.observe(|_| true, now);
     assert_eq!(probes.next_check(), Some(now));
     let much_later = now + 2 * PATIENCE;
     assert_eq!(probes.check(much_later), [], "only the client decides when to give up");
     assert!(probes.next_check().is_some_and(|next| next > much_later));
-    probes.observe(false, much_later);
+    probes.observe(|_| false, much_later);
 
     assert_eq!(probes.next_check(), None);
+}
+
+#[test]
+fn s6_2_a_run_is_not_checked_for_a_client_that_waits_for_another_dyno() {
+    let mut probes = ReadinessProbes::new(None);
+    let own = spec(1, Readiness::Runs);
+    watched(&mut probes, &own);
+    let now = Instant::now();
+
+    probes.observe(|dyno| *dyno != own.dyno, now);
+    assert_eq!(probes.next_check(), None);
+    probes.observe(|dyno| *dyno == own.dyno, now);
+
+    assert_eq!(probes.next_check(), Some(now));
 }
 
 #[test]
@@ -193,7 +207,7 @@ fn s6_2_a_run_that_did_not_listen_in_time_is_checked_again_for_a_client() {
     check_until_it_gives_up(&mut probes);
 
     let now = Instant::now() + 2 * PATIENCE;
-    probes.observe(true, now);
+    probes.observe(|_| true, now);
 
     assert_eq!((probes.check(now), probes.next_check().is_some()), (Vec::new(), true));
 }
