@@ -82,7 +82,7 @@ impl RunningApp {
         &self.starts
     }
 
-    /// The start that answers for what none runs: the oldest.
+    /// The oldest start. It answers for process types that none of them runs.
     pub(crate) fn oldest(&self) -> Result<&StartDescription, Failure> {
         self.starts.first().ok_or_else(Failure::not_running)
     }
