@@ -1,13 +1,13 @@
 //! The states of one dyno, with the deadline and the public state that belong to each.
 //!
 //! ```text
-//!  Down ──> Starting ──> Booting ──> Up          (only a ready type passes through Booting)
+//!  Down ──> Starting ──> Booting ──> Up     (only a ready type passes through Booting)
 //!               └───────────┴─────────┤ stop requested, or killed for not listening
 //!                  exited by itself   │      v
 //!                           │      Stopping ──> Clearing ──> Down | Backoff | Crashed
 //!                           └───────────────────^                     └──> Starting
 //!
-//!  Down, Backoff, Crashed and Lost are the states without a run (`Rest`).
+//!  Down, Backoff, Crashed and Lost are the states without a run (`Rest`), the others the stages of one (`Stage`).
 //! ```
 //!
 //! A dyno gets past `Stopping` and `Clearing` only when nothing of its run is left (`Gone`, or `SpawnFailed` if it
@@ -22,21 +22,28 @@ use crate::model::{ExitStatus, RunId};
 use super::PublicState;
 use super::readiness::Awaited;
 
-/// The actual state of a dyno. Each variant carries only the data that it needs.
+/// The actual state of a dyno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DynoState {
     /// It has no run.
     Rest(Rest),
+    /// Something of this run may be alive, from the order to spawn it until nothing of it is left.
+    Alive(RunId, Stage),
+}
+
+/// How far a run has come. Each variant carries only the data that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
     /// The spawn was ordered; its program does not run yet. It is killed at `deadline`, because an exec can hang.
-    Starting { run: RunId, deadline: Option<Duration> },
+    Starting { deadline: Option<Duration> },
     /// Its exec succeeded; it does not listen or answer yet. It is killed at `deadline` (R10).
-    Booting { run: RunId, pid: i32, deadline: Option<Duration>, awaited: Awaited },
+    Booting { pid: i32, deadline: Option<Duration>, awaited: Awaited },
     /// It has been up since `since`, on a clock that excludes the time spent suspended.
-    Up { run: RunId, pid: i32, since: Duration },
+    Up { pid: i32, since: Duration },
     /// It got its stop signal or was killed; its leader may still run. `shown`: its public state until the leader ends.
-    Stopping { run: RunId, pid: Option<i32>, ordered: Ordered, ending: Ending, shown: PublicState },
+    Stopping { pid: Option<i32>, ordered: Ordered, ending: Ending, shown: PublicState },
     /// Its leader ended; other processes of the run may still be alive.
-    Clearing { run: RunId, ordered: Ordered, ending: Ending },
+    Clearing { ordered: Ordered, ending: Ending },
 }
 
 /// Why a dyno has no run.
@@ -94,11 +101,7 @@ impl DynoState {
     /// Its current run, from the order to spawn it until nothing of it is left.
     pub(super) fn run(self) -> Option<RunId> {
         match self {
-            Self::Starting { run, .. }
-            | Self::Booting { run, .. }
-            | Self::Up { run, .. }
-            | Self::Stopping { run, .. }
-            | Self::Clearing { run, .. } => Some(run),
+            Self::Alive(run, _) => Some(run),
             Self::Rest(_) => None,
         }
     }
@@ -106,27 +109,41 @@ impl DynoState {
     /// The process id of its leader while it is alive.
     pub(super) fn pid(self) -> Option<i32> {
         match self {
-            Self::Booting { pid, .. } | Self::Up { pid, .. } => Some(pid),
-            Self::Stopping { pid, .. } => pid,
-            Self::Starting { .. } | Self::Clearing { .. } | Self::Rest(_) => None,
+            Self::Alive(_, stage) => stage.pid(),
+            Self::Rest(_) => None,
         }
     }
 
     /// Whether it has a run whose leader is alive and which has not been sent its stop signal.
     pub(super) fn may_be_stopped(self) -> bool {
         match self {
-            Self::Starting { .. } | Self::Booting { .. } | Self::Up { .. } => true,
-            Self::Stopping { .. } | Self::Clearing { .. } | Self::Rest(_) => false,
+            Self::Alive(_, stage) => stage.ordered().is_none(),
+            Self::Rest(_) => false,
+        }
+    }
+
+    /// Whether it has a run that has not been killed yet.
+    pub(super) fn may_be_killed(self) -> bool {
+        match self {
+            Self::Alive(_, stage) => match stage.ordered() {
+                None | Some(Ordered::Stop { .. }) => true,
+                Some(Ordered::Kill { .. }) => false,
+            },
+            Self::Rest(_) => false,
         }
     }
 
     /// The deadline of this state and what is due then, if anything.
     pub(super) fn deadline(self) -> Option<(Duration, Deadline)> {
         match self {
-            Self::Starting { deadline, .. } | Self::Booting { deadline, .. } => deadline.map(|at| (at, Deadline::Boot)),
-            Self::Stopping { ordered, .. } | Self::Clearing { ordered, .. } => Some(ordered.deadline()),
+            Self::Alive(_, Stage::Starting { deadline } | Stage::Booting { deadline, .. }) => {
+                deadline.map(|at| (at, Deadline::Boot))
+            }
+            Self::Alive(_, Stage::Stopping { ordered, .. } | Stage::Clearing { ordered, .. }) => {
+                Some(ordered.deadline())
+            }
             Self::Rest(Rest::Backoff { until }) => Some((until, Deadline::Restart)),
-            Self::Up { .. } | Self::Rest(Rest::Down | Rest::Crashed | Rest::Lost) => None,
+            Self::Alive(_, Stage::Up { .. }) | Self::Rest(Rest::Down | Rest::Crashed | Rest::Lost) => None,
         }
     }
 
@@ -138,17 +155,7 @@ impl DynoState {
     /// The same state after `dyno` was suspended for `by`: every time in it moves by as much (S12.2).
     pub(super) fn postponed(self, by: Duration) -> Self {
         match self {
-            Self::Starting { run, deadline } => {
-                Self::Starting { run, deadline: deadline.map(|at| at.saturating_add(by)) }
-            }
-            Self::Booting { run, pid, deadline, awaited } => {
-                Self::Booting { run, pid, deadline: deadline.map(|at| at.saturating_add(by)), awaited }
-            }
-            Self::Up { run, pid, since } => Self::Up { run, pid, since: since.saturating_add(by) },
-            Self::Stopping { run, pid, ordered, ending, shown } => {
-                Self::Stopping { run, pid, ordered: ordered.postponed(by), ending, shown }
-            }
-            Self::Clearing { run, ordered, ending } => Self::Clearing { run, ordered: ordered.postponed(by), ending },
+            Self::Alive(run, stage) => Self::Alive(run, stage.postponed(by)),
             Self::Rest(Rest::Backoff { until }) => Self::Rest(Rest::Backoff { until: until.saturating_add(by) }),
             Self::Rest(Rest::Down | Rest::Crashed | Rest::Lost) => self,
         }
@@ -158,11 +165,48 @@ impl DynoState {
     pub(super) fn public(self) -> PublicState {
         match self {
             Self::Rest(Rest::Down) => PublicState::Down,
-            Self::Starting { .. } | Self::Booting { .. } => PublicState::Starting,
-            Self::Up { .. } => PublicState::Up,
-            Self::Stopping { shown, .. } => shown,
-            Self::Clearing { ending, .. } => ending.public(),
+            Self::Alive(_, Stage::Starting { .. } | Stage::Booting { .. }) => PublicState::Starting,
+            Self::Alive(_, Stage::Up { .. }) => PublicState::Up,
+            Self::Alive(_, Stage::Stopping { shown, .. }) => shown,
+            Self::Alive(_, Stage::Clearing { ending, .. }) => ending.public(),
             Self::Rest(Rest::Backoff { .. } | Rest::Crashed | Rest::Lost) => PublicState::Crashed,
+        }
+    }
+}
+
+impl Stage {
+    fn pid(self) -> Option<i32> {
+        match self {
+            Self::Booting { pid, .. } | Self::Up { pid, .. } => Some(pid),
+            Self::Stopping { pid, .. } => pid,
+            Self::Starting { .. } | Self::Clearing { .. } => None,
+        }
+    }
+
+    /// The last order to end. None: it was given none.
+    pub(super) fn ordered(self) -> Option<Ordered> {
+        match self {
+            Self::Stopping { ordered, .. } | Self::Clearing { ordered, .. } => Some(ordered),
+            Self::Starting { .. } | Self::Booting { .. } | Self::Up { .. } => None,
+        }
+    }
+
+    /// The same stage with another order to end. Changes nothing if it was given none.
+    pub(super) fn reordered(self, ordered: Ordered) -> Self {
+        match self {
+            Self::Stopping { pid, ending, shown, .. } => Self::Stopping { pid, ordered, ending, shown },
+            Self::Clearing { ending, .. } => Self::Clearing { ordered, ending },
+            Self::Starting { .. } | Self::Booting { .. } | Self::Up { .. } => self,
+        }
+    }
+
+    fn postponed(self, by: Duration) -> Self {
+        let later = |at: Duration| at.saturating_add(by);
+        match self {
+            Self::Starting { deadline } => Self::Starting { deadline: deadline.map(later) },
+            Self::Booting { pid, deadline, awaited } => Self::Booting { pid, deadline: deadline.map(later), awaited },
+            Self::Up { pid, since } => Self::Up { pid, since: later(since) },
+            Self::Stopping { ordered, .. } | Self::Clearing { ordered, .. } => self.reordered(ordered.postponed(by)),
         }
     }
 }

@@ -26,7 +26,9 @@ impl Supervisor {
         let added = self.added(&formation)?;
         self.formation = formation;
         let (formation, user) = (self.quantities(), self.blueprint.release().user.clone());
-        turn.announce(NoticeKind::Scaled { formation: formation.clone(), user });
+        if !changes.is_empty() {
+            turn.announce(NoticeKind::Scaled { formation: formation.clone(), user });
+        }
         for (process_type, _) in changes {
             let Some(position) = self.blueprint.position(process_type) else { continue };
             let quantity = u32::from(self.formation.quantity(process_type));
@@ -90,7 +92,7 @@ impl Supervisor {
         self.reconcile(id, turn);
     }
 
-    /// A dyno that is part of the formation, also if it was stopped before. One that has crashed for good, or of which a
+    /// A dyno that is part of the formation, even if it was stopped before. One that has crashed for good, or of which a
     /// process could not be killed, stays crashed.
     fn bring_back(&mut self, id: SlotId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
@@ -101,12 +103,7 @@ impl Supervisor {
         slot.intent = match slot.state {
             DynoState::Rest(Rest::Lost) => Intent::Rest,
             DynoState::Rest(Rest::Crashed) => intent,
-            DynoState::Rest(Rest::Down | Rest::Backoff { .. })
-            | DynoState::Starting { .. }
-            | DynoState::Booting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. } => {
+            DynoState::Rest(Rest::Down | Rest::Backoff { .. }) | DynoState::Alive(..) => {
                 self.tally.forget(id);
                 intent
             }

@@ -9,7 +9,7 @@
 
 use crate::model::{Focus, RunId};
 
-use super::dyno_state::DynoState;
+use super::dyno_state::{DynoState, Stage};
 use super::slot::Turn;
 use super::{Effect, Key, KeyboardSign, NoticeKind, Supervisor, UserSignal};
 
@@ -41,10 +41,8 @@ impl Supervisor {
     fn accepts_keys(&self, run: RunId) -> bool {
         let Some(slot) = self.slots.of_run(run) else { return false };
         match slot.state {
-            DynoState::Booting { .. } | DynoState::Up { .. } => true,
-            DynoState::Starting { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
+            DynoState::Alive(_, Stage::Booting { .. } | Stage::Up { .. }) => true,
+            DynoState::Alive(_, Stage::Starting { .. } | Stage::Stopping { .. } | Stage::Clearing { .. })
             | DynoState::Rest(_) => false,
         }
     }

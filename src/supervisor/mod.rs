@@ -22,7 +22,7 @@
 //! | Gone | ended | ended | ended | ended | ended | Crashed if Lost |
 //! | Unkillable | - | - | - | Lost if killed | Lost if killed | - |
 //! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | stop all |
-//! | Tick | kill | kill (R10) | - | stop the rest, kill, report, replace guardian | same as Stopping | start again |
+//! | Tick | kill | kill (R10) | - | stop the rest, kill, report, replace guardian | same as Stopping | start again, report |
 //!
 //! "Ended" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing.
 
@@ -70,7 +70,7 @@ pub use snapshot::{DynoRole, PublicState, Quantity, Row, Snapshot, StartPhase};
 pub(crate) use notice_text::{SignalName, seconds};
 pub(crate) use reports::{NOT_STARTED, VANISHED};
 
-use dyno_state::{DynoState, Ending, Rest};
+use dyno_state::{DynoState, Ending, Rest, Stage};
 use shutdown::{Phase, Tally};
 use slot::{Intent, Listener, Role, Slot, Turn};
 use slots::{Place, SlotId, Slots};
@@ -171,17 +171,22 @@ impl Supervisor {
             // It starts again when nothing of the old run is left (S6.7).
             (
                 Intent::Run,
-                DynoState::Stopping { ending: Ending::Requested | Ending::Done, .. }
-                | DynoState::Clearing { ending: Ending::Requested | Ending::Done, .. },
+                DynoState::Alive(
+                    _,
+                    Stage::Stopping { ending: Ending::Requested | Ending::Done, .. }
+                    | Stage::Clearing { ending: Ending::Requested | Ending::Done, .. },
+                ),
             ) => slot.end_as(Ending::Replaced, turn),
             (
                 Intent::Rest | Intent::Leave,
-                DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. },
+                DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }),
             ) => slot.stop(Ending::Requested, turn),
             (
                 Intent::Rest | Intent::Leave,
-                DynoState::Stopping { ending: Ending::Replaced, .. }
-                | DynoState::Clearing { ending: Ending::Replaced, .. },
+                DynoState::Alive(
+                    _,
+                    Stage::Stopping { ending: Ending::Replaced, .. } | Stage::Clearing { ending: Ending::Replaced, .. },
+                ),
             ) => slot.end_as(Ending::Requested, turn),
             (Intent::Rest | Intent::Leave, DynoState::Rest(Rest::Backoff { .. }))
             | (Intent::Leave, DynoState::Rest(Rest::Crashed)) => {
@@ -192,19 +197,25 @@ impl Supervisor {
             // Already there, due later, given up, on its way, or waiting for the end of a process.
             (
                 Intent::Run,
-                DynoState::Starting { .. }
-                | DynoState::Booting { .. }
-                | DynoState::Up { .. }
-                | DynoState::Stopping { ending: Ending::Replaced | Ending::Crashed(_), .. }
-                | DynoState::Clearing { ending: Ending::Replaced | Ending::Crashed(_), .. }
+                DynoState::Alive(
+                    _,
+                    Stage::Starting { .. }
+                    | Stage::Booting { .. }
+                    | Stage::Up { .. }
+                    | Stage::Stopping { ending: Ending::Replaced | Ending::Crashed(_), .. }
+                    | Stage::Clearing { ending: Ending::Replaced | Ending::Crashed(_), .. },
+                )
                 | DynoState::Rest(Rest::Backoff { .. } | Rest::Crashed),
             )
             | (Intent::Rest, DynoState::Rest(Rest::Down | Rest::Crashed))
             | (Intent::Run | Intent::Rest | Intent::Leave, DynoState::Rest(Rest::Lost))
             | (
                 Intent::Rest | Intent::Leave,
-                DynoState::Stopping { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. }
-                | DynoState::Clearing { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. },
+                DynoState::Alive(
+                    _,
+                    Stage::Stopping { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. }
+                    | Stage::Clearing { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. },
+                ),
             ) => {}
         }
     }
@@ -232,7 +243,7 @@ impl Supervisor {
         slot.named_grace = None;
         slot.wrong_answers.clear();
         let deadline = slot.boot_deadline(&self.policy, turn);
-        slot.enter(DynoState::Starting { run, deadline }, turn);
+        slot.enter(DynoState::Alive(run, Stage::Starting { deadline }), turn);
         slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);
         turn.order(Effect::Spawn(SpawnSpec { run, spec: slot.spec.clone() }));
         self.slots.begin_run(run, id);

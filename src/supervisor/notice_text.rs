@@ -54,11 +54,7 @@ impl NoticeKind {
             Self::StopRequested(signal) => Texts::plain(format!("{signal} received, starting shutdown")),
             Self::Stopping { signal } => Texts::plain(format!("sending {} to all processes", SignalName(*signal))),
             Self::Killing => Texts::plain("sending SIGKILL to all processes"),
-            Self::WaitingForExit { dynos, kill_in, keys } => {
-                let keys = if *keys { "; Ctrl-C kills now" } else { "" };
-                let (names, seconds) = (names(dynos), seconds(*kill_in));
-                Texts::plain(format!("waiting for {names} to exit; SIGKILL in {seconds}{keys}"))
-            }
+            Self::WaitingForExit { dynos, kill_in, keys } => Texts::plain(waiting_for_exit(dynos, *kill_in, *keys)),
             Self::ReleaseDescribed { description, user } => Texts::heroku(format!("{description} by user {user}")),
             Self::ReleaseRunning { version, user } => {
                 Texts::heroku(format!("Running release v{version} commands by user {user}"))
@@ -203,6 +199,11 @@ fn stop_avoidable(process_type: &ProcessType, rule: CanDie) -> String {
 }
 
 /// `signal`: the one that is sent now, if any.
+fn waiting_for_exit(dynos: &[StillRunning], kill_in: Duration, keys: bool) -> String {
+    let keys = if keys { "; Ctrl-C kills now" } else { "" };
+    format!("waiting for {} to exit; SIGKILL in {}{keys}", names(dynos), seconds(kill_in))
+}
+
 fn end_requested(request: EndRequest, signal: Option<i32>) -> Texts {
     let what = match request {
         EndRequest::Stop => "stop requested",

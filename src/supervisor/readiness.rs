@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::model::{HttpCheck, RunId};
 
-use super::dyno_state::DynoState;
+use super::dyno_state::{DynoState, Stage};
 use super::slot::{Slot, Turn};
 use super::{HttpAnswer, HttpSilence, NoticeKind, Supervisor};
 
@@ -68,17 +68,17 @@ impl Supervisor {
         let Some((_, slot)) = self.slot_of(run) else { return };
         slot.memory.record_ready(run);
         match slot.state {
-            DynoState::Booting { run, pid, .. } => {
+            DynoState::Alive(run, Stage::Booting { pid, .. }) => {
                 slot.mark_up(run, pid, turn);
                 if let Some(address) = only_at {
                     slot.notify(NoticeKind::LoopbackOnly { address }, turn);
                 }
             }
             // No probe runs before `Spawned`; in the other states the dyno was up, is ending or has ended.
-            DynoState::Starting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
+            DynoState::Alive(
+                _,
+                Stage::Starting { .. } | Stage::Up { .. } | Stage::Stopping { .. } | Stage::Clearing { .. },
+            )
             | DynoState::Rest(_) => {}
         }
     }
@@ -88,8 +88,11 @@ impl Supervisor {
         let Some((_, slot)) = self.slot_of(run) else { return };
         slot.memory.record_listening(run);
         match slot.state {
-            DynoState::Booting { run, pid, deadline, .. } if slot.spec.readiness.check().is_some() => {
-                slot.enter(DynoState::Booting { run, pid, deadline, awaited: Awaited::Answer { last: answer } }, turn);
+            DynoState::Alive(run, Stage::Booting { pid, deadline, .. }) if slot.spec.readiness.check().is_some() => {
+                slot.enter(
+                    DynoState::Alive(run, Stage::Booting { pid, deadline, awaited: Awaited::Answer { last: answer } }),
+                    turn,
+                );
                 if let (Some(answer), Some(why)) = (answer, slot.why_not_up())
                     && is_wrong(answer)
                     && !slot.wrong_answers.contains(&answer)
@@ -99,12 +102,7 @@ impl Supervisor {
                 }
             }
             // It is already up, is ending or has ended, or need not answer.
-            DynoState::Booting { .. }
-            | DynoState::Starting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
-            | DynoState::Rest(_) => {}
+            DynoState::Alive(..) | DynoState::Rest(_) => {}
         }
     }
 
@@ -112,7 +110,7 @@ impl Supervisor {
     pub(super) fn on_not_ready(&mut self, run: RunId, after: Duration, turn: &mut Turn) {
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
-            DynoState::Booting { run, pid, deadline: None, awaited } => {
+            DynoState::Alive(run, Stage::Booting { pid, deadline: None, awaited }) => {
                 let kind = match (awaited, slot.why_not_up()) {
                     (Awaited::Answer { .. }, Some(why)) => NoticeKind::StillNotUp { why: why.to_string(), after },
                     (Awaited::Port, _) | (Awaited::Answer { .. }, None) => {
@@ -123,11 +121,14 @@ impl Supervisor {
                 slot.mark_up(run, pid, turn);
             }
             // The boot timeout decides, or it no longer matters.
-            DynoState::Booting { deadline: Some(_), .. }
-            | DynoState::Starting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
+            DynoState::Alive(
+                _,
+                Stage::Booting { deadline: Some(_), .. }
+                | Stage::Starting { .. }
+                | Stage::Up { .. }
+                | Stage::Stopping { .. }
+                | Stage::Clearing { .. },
+            )
             | DynoState::Rest(_) => {}
         }
     }
@@ -136,11 +137,12 @@ impl Supervisor {
     pub(super) fn on_listens_elsewhere(&mut self, run: RunId, port: u16, turn: &mut Turn) {
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
-            DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
+            DynoState::Alive(_, Stage::Stopping { .. } | Stage::Clearing { .. }) => {
                 slot.notify(NoticeKind::ListensElsewhere { port, given: slot.spec.readiness.port() }, turn);
             }
             // No boot timeout has passed, or the run has ended.
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {}
+            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. })
+            | DynoState::Rest(_) => {}
         }
     }
 }
@@ -150,9 +152,10 @@ impl Slot {
     pub(super) fn why_not_up(&self) -> Option<WhyNotUp> {
         let readiness = &self.spec.readiness;
         let awaited = match self.state {
-            DynoState::Starting { .. } => Awaited::Port,
-            DynoState::Booting { awaited, .. } => awaited,
-            DynoState::Up { .. } | DynoState::Stopping { .. } | DynoState::Clearing { .. } | DynoState::Rest(_) => {
+            DynoState::Alive(_, Stage::Starting { .. }) => Awaited::Port,
+            DynoState::Alive(_, Stage::Booting { awaited, .. }) => awaited,
+            DynoState::Alive(_, Stage::Up { .. } | Stage::Stopping { .. } | Stage::Clearing { .. })
+            | DynoState::Rest(_) => {
                 return None;
             }
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::Status;
 use crate::model::{ExitStatus, LeftRunning, Readiness, RunId, RunReport, SpawnFailure};
 
-use super::dyno_state::{DynoState, Ending, Ordered, Rest};
+use super::dyno_state::{DynoState, Ending, Ordered, Rest, Stage};
 use super::readiness::Awaited;
 use super::restart::Decision;
 use super::slot::{Intent, Listener, Role, Slot, Turn};
@@ -54,27 +54,33 @@ impl Supervisor {
         let Some(id) = self.slots.id_of(run) else { return };
         let Some(slot) = self.slots.get_mut(id) else { return };
         match slot.state {
-            DynoState::Starting { .. } => {
+            DynoState::Alive(_, Stage::Starting { .. }) => {
                 slot.notify(NoticeKind::Started { pid }, turn);
                 slot.memory.record_start(turn);
                 match slot.spec.readiness {
                     Readiness::Runs => slot.mark_up(run, pid, turn),
                     Readiness::Listens { .. } | Readiness::Answers { .. } => {
                         let deadline = slot.boot_deadline(&self.policy, turn);
-                        slot.enter(DynoState::Booting { run, pid, deadline, awaited: Awaited::Port }, turn);
+                        slot.enter(
+                            DynoState::Alive(run, Stage::Booting { pid, deadline, awaited: Awaited::Port }),
+                            turn,
+                        );
                     }
                 }
             }
             // Without a `started` notice: it would come after the one that says that everything stops.
-            DynoState::Stopping { pid: None, ordered, ending, shown, .. } => {
+            DynoState::Alive(_, Stage::Stopping { pid: None, ordered, ending, shown, .. }) => {
                 slot.memory.record_start(turn);
-                slot.enter(DynoState::Stopping { run, pid: Some(pid), ordered, ending, shown }, turn);
+                slot.enter(DynoState::Alive(run, Stage::Stopping { pid: Some(pid), ordered, ending, shown }), turn);
             }
             // A repeated report, or one that comes too late to matter.
-            DynoState::Stopping { pid: Some(_), .. }
-            | DynoState::Booting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Clearing { .. }
+            DynoState::Alive(
+                _,
+                Stage::Stopping { pid: Some(_), .. }
+                | Stage::Booting { .. }
+                | Stage::Up { .. }
+                | Stage::Clearing { .. },
+            )
             | DynoState::Rest(_) => {}
         }
     }
@@ -82,23 +88,26 @@ impl Supervisor {
     fn on_spawn_failed(&mut self, run: RunId, why: SpawnFailure, turn: &mut Turn) {
         let Some((id, slot)) = self.slot_of(run) else { return };
         match slot.state {
-            DynoState::Starting { .. } => {
+            DynoState::Alive(_, Stage::Starting { .. }) => {
                 slot.record_end(NOT_STARTED, &[], turn);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
                 let cause = StopCause::NotStarted;
                 let exit = UnrequestedExit { run, status: NOT_STARTED, cause, up_for: Duration::ZERO };
                 self.end_without_processes(id, exit, turn);
             }
-            DynoState::Stopping { pid: None, ending, .. } => {
+            DynoState::Alive(_, Stage::Stopping { pid: None, ending, .. }) => {
                 slot.record_end(NOT_STARTED, &[], turn);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
                 self.finish_run(id, run, ending, turn);
             }
             // The run was started: this report contradicts an earlier one.
-            DynoState::Stopping { pid: Some(_), .. }
-            | DynoState::Booting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Clearing { .. }
+            DynoState::Alive(
+                _,
+                Stage::Stopping { pid: Some(_), .. }
+                | Stage::Booting { .. }
+                | Stage::Up { .. }
+                | Stage::Clearing { .. },
+            )
             | DynoState::Rest(_) => {}
         }
     }
@@ -107,7 +116,7 @@ impl Supervisor {
         let Some(id) = self.slots.id_of(run) else { return };
         let Some(slot) = self.slots.get_mut(id) else { return };
         match slot.state {
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
+            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
                 let cause = StopCause::Exited(exit);
                 let unrequested = UnrequestedExit { run, status: exit, cause, up_for: slot.up_for(turn) };
                 let ending = judge(slot, exit, &self.policy);
@@ -115,22 +124,22 @@ impl Supervisor {
                 slot.clear(run, ending, turn);
                 self.on_unrequested_exit(id, ending, unrequested, turn);
             }
-            DynoState::Stopping { ordered, ending, .. } => {
+            DynoState::Alive(_, Stage::Stopping { ordered, ending, .. }) => {
                 slot.record_exit(exit, left, turn);
-                slot.enter(DynoState::Clearing { run, ordered, ending }, turn);
+                slot.enter(DynoState::Alive(run, Stage::Clearing { ordered, ending }), turn);
             }
             // A repeated report.
-            DynoState::Clearing { .. } | DynoState::Rest(_) => {}
+            DynoState::Alive(_, Stage::Clearing { .. }) | DynoState::Rest(_) => {}
         }
     }
 
     fn on_gone(&mut self, run: RunId, turn: &mut Turn) {
         let Some((id, slot)) = self.slot_of(run) else { return };
         match slot.state {
-            DynoState::Clearing { ending, .. } | DynoState::Stopping { ending, .. } => {
+            DynoState::Alive(_, Stage::Clearing { ending, .. } | Stage::Stopping { ending, .. }) => {
                 self.finish_run(id, run, ending, turn);
             }
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
+            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
                 let cause = StopCause::Exited(VANISHED);
                 let exit = UnrequestedExit { run, status: VANISHED, cause, up_for: slot.up_for(turn) };
                 slot.record_exit(VANISHED, Vec::new(), turn);
@@ -155,9 +164,10 @@ impl Supervisor {
     fn on_unkillable(&mut self, run: RunId, survivor: String, turn: &mut Turn) {
         let Some((_, slot)) = self.slot_of(run) else { return };
         let ordered = match slot.state {
-            DynoState::Stopping { ordered, .. } | DynoState::Clearing { ordered, .. } => ordered,
+            DynoState::Alive(_, Stage::Stopping { ordered, .. } | Stage::Clearing { ordered, .. }) => ordered,
             // The run was not killed.
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {
+            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. })
+            | DynoState::Rest(_) => {
                 return;
             }
         };
@@ -288,16 +298,16 @@ impl Supervisor {
 
 impl Slot {
     pub(super) fn mark_up(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
-        self.enter(DynoState::Up { run, pid, since: turn.now.mono }, turn);
+        self.enter(DynoState::Alive(run, Stage::Up { pid, since: turn.now.mono }), turn);
     }
 
     fn up_for(&self, turn: &Turn) -> Duration {
         match self.state {
-            DynoState::Up { since, .. } => turn.now.mono.saturating_sub(since),
-            DynoState::Starting { .. }
-            | DynoState::Booting { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
+            DynoState::Alive(_, Stage::Up { since, .. }) => turn.now.mono.saturating_sub(since),
+            DynoState::Alive(
+                _,
+                Stage::Starting { .. } | Stage::Booting { .. } | Stage::Stopping { .. } | Stage::Clearing { .. },
+            )
             | DynoState::Rest(_) => Duration::ZERO,
         }
     }

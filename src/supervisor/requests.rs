@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::model::{DynoName, DynoSpec, ProcessType};
 use crate::release::OneOff;
 
-use super::dyno_state::{DynoState, Ending, Rest};
+use super::dyno_state::{DynoState, Ending, Rest, Stage};
 use super::restart::CrashCount;
 use super::shutdown::Phase;
 use super::slot::{Intent, Listener, Role, Slot, Turn};
@@ -121,12 +121,12 @@ impl Supervisor {
         };
         self.tally.forget(id);
         match slot.state {
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
+            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
                 let signal = Some(slot.stop_rules.signal);
                 slot.notify(NoticeKind::EndRequested { request: EndRequest::Stop, signal }, turn);
                 slot.named_grace = grace;
             }
-            DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
+            DynoState::Alive(_, Stage::Stopping { .. } | Stage::Clearing { .. }) => {
                 slot.end_as(Ending::Requested, turn);
                 slot.hasten(grace, turn);
             }
@@ -171,12 +171,12 @@ impl Supervisor {
         self.tally.forget(id);
         let requested = |signal| NoticeKind::EndRequested { request: EndRequest::Restart, signal };
         match slot.state {
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => {
+            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
                 slot.notify(requested(Some(slot.stop_rules.signal)), turn);
                 slot.named_grace = grace;
                 slot.stop(Ending::Replaced, turn);
             }
-            DynoState::Stopping { .. } | DynoState::Clearing { .. } => {
+            DynoState::Alive(_, Stage::Stopping { .. } | Stage::Clearing { .. }) => {
                 slot.notify(requested(None), turn);
                 slot.end_as(Ending::Replaced, turn);
                 slot.hasten(grace, turn);
@@ -245,30 +245,20 @@ impl Supervisor {
             }
             Target::Dyno(name) => {
                 let found = ids(&|slot| !slot.is_release() && slot.spec.dyno == *name);
-                let known = || self.slots.iter().map(|slot| slot.spec.dyno.clone()).collect();
-                if found.is_empty() {
-                    Err(Refusal::UnknownDyno { name: name.clone(), known: known() })
-                } else {
-                    Ok(found)
-                }
+                if found.is_empty() { Err(self.unknown_dyno(name)) } else { Ok(found) }
             }
         }
     }
 
     fn unknown_dyno(&self, name: &DynoName) -> Refusal {
-        let known = self.slots.iter().map(|slot| slot.spec.dyno.clone()).collect();
-        Refusal::UnknownDyno { name: name.clone(), known }
+        let staying = self.slots.iter().filter(|slot| slot.intent != Intent::Leave);
+        Refusal::UnknownDyno { name: name.clone(), known: staying.map(|slot| slot.spec.dyno.clone()).collect() }
     }
 
     /// Those of these dynos that have a run or are about to start.
     fn active(&self, ids: &[SlotId]) -> Vec<DynoName> {
         let is_active = |slot: &&Slot| match slot.state {
-            DynoState::Starting { .. }
-            | DynoState::Booting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Stopping { .. }
-            | DynoState::Clearing { .. }
-            | DynoState::Rest(Rest::Backoff { .. }) => true,
+            DynoState::Alive(..) | DynoState::Rest(Rest::Backoff { .. }) => true,
             // Then it waits for its port.
             DynoState::Rest(Rest::Down) => slot.intent == Intent::Run,
             DynoState::Rest(Rest::Crashed | Rest::Lost) => false,

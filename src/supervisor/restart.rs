@@ -1,13 +1,13 @@
 //! Decides when a crashed dyno may start again (S6.4).
 //!
-//! Pure arithmetic on how often one dyno crashed in a row. Not here: which exits are crashes (`reports::judge`), and
-//! the waiting (`DynoState::Backoff`).
+//! Pure arithmetic on how many times one dyno crashed in a row. Not here: which exits are crashes (`reports::judge`), and
+//! the waiting (`Rest::Backoff`).
 
 use std::time::Duration;
 
 use super::RestartPolicy;
 
-/// How often one dyno was restarted in a row. The count is reset once the dyno was up long enough.
+/// How many times one dyno was restarted in a row. The count is reset once the dyno was up long enough.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CrashCount {
     restarts: u32,

@@ -204,7 +204,7 @@ impl Supervisor {
         if !self.slots.iter().any(|slot| is_overdue(slot.state)) {
             return;
         }
-        let kills_all = self.slots.iter().all(|slot| is_overdue(slot.state) || !slot.may_be_killed());
+        let kills_all = self.slots.iter().all(|slot| is_overdue(slot.state) || !slot.state.may_be_killed());
         match self.phase {
             Phase::Stopping { outcome, .. } if kills_all => {
                 turn.announce(NoticeKind::Killing);

@@ -10,7 +10,7 @@ use crate::error::Status;
 use crate::model::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, RunId, RunOrder};
 
 use super::PublicState;
-use super::dyno_state::{DynoState, Ending, Ordered, Rest};
+use super::dyno_state::{DynoState, Ending, Ordered, Rest, Stage};
 use super::life::Memory;
 use super::restart::CrashCount;
 use super::stop_rules::StopRules;
@@ -221,48 +221,40 @@ impl Slot {
     /// and a run whose spawn was not sent to it yet never starts.
     pub(super) fn stop(&mut self, ending: Ending, turn: &mut Turn) {
         match self.state {
-            DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
+            DynoState::Alive(run, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
                 let ordered = self.stop_rules.ordered(turn.now.mono, self.named_grace);
-                self.enter(DynoState::Stopping { run, pid, ordered, ending, shown }, turn);
+                self.enter(DynoState::Alive(run, Stage::Stopping { pid, ordered, ending, shown }), turn);
                 self.notify(NoticeKind::StoppingProcesses { signal: self.stop_rules.signal }, turn);
                 turn.signal(run, self.stop_rules.stop_order());
             }
             // Stopped already (to many servers a second SIGTERM means `die now`), or there is no run.
-            DynoState::Stopping { .. } | DynoState::Clearing { .. } | DynoState::Rest(_) => {}
+            DynoState::Alive(_, Stage::Stopping { .. } | Stage::Clearing { .. }) | DynoState::Rest(_) => {}
         }
     }
 
     /// A later request names a grace for a run that is being stopped already: it can only become shorter.
     pub(super) fn hasten(&mut self, grace: Option<Duration>, turn: &mut Turn) {
-        let Some(sooner) = grace.map(|grace| self.stop_rules.ordered(turn.now.mono, Some(grace))) else { return };
-        let state = match self.state {
-            DynoState::Stopping { run, pid, ordered, ending, shown } => {
-                DynoState::Stopping { run, pid, ordered: ordered.sooner(sooner), ending, shown }
-            }
-            DynoState::Clearing { run, ordered, ending } => {
-                DynoState::Clearing { run, ordered: ordered.sooner(sooner), ending }
-            }
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {
-                return;
-            }
-        };
+        let DynoState::Alive(run, stage) = self.state else { return };
+        let (Some(ordered), Some(_)) = (stage.ordered(), grace) else { return };
+        let sooner = ordered.sooner(self.stop_rules.ordered(turn.now.mono, grace));
         self.named_grace = grace;
-        self.enter(state, turn);
+        self.enter(DynoState::Alive(run, stage.reordered(sooner)), turn);
     }
 
-    /// Changes what the end of a run means that is being stopped already.
+    /// The run is being stopped already: changes what its end will mean.
     pub(super) fn end_as(&mut self, ending: Ending, turn: &mut Turn) {
         let before = self.state.public();
         match self.state {
-            DynoState::Stopping { run, pid, ordered, .. } => {
+            DynoState::Alive(run, Stage::Stopping { pid, ordered, .. }) => {
                 let shown = self.shown_while_ending(ending);
-                self.enter(DynoState::Stopping { run, pid, ordered, ending, shown }, turn);
+                self.enter(DynoState::Alive(run, Stage::Stopping { pid, ordered, ending, shown }), turn);
             }
-            DynoState::Clearing { run, ordered, .. } => {
-                self.enter(DynoState::Clearing { run, ordered, ending }, turn);
+            DynoState::Alive(run, Stage::Clearing { ordered, .. }) => {
+                self.enter(DynoState::Alive(run, Stage::Clearing { ordered, ending }), turn);
             }
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } | DynoState::Rest(_) => {}
+            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. })
+            | DynoState::Rest(_) => {}
         }
         // Not a new dyno, so the change from `down` is shown.
         let after = self.state.public();
@@ -274,53 +266,33 @@ impl Slot {
     /// The leader exited by itself: stops what it left running, which may hold the port and would live on.
     pub(super) fn clear(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
         let ordered = self.stop_rules.ordered(turn.now.mono, None);
-        self.enter(DynoState::Clearing { run, ordered, ending }, turn);
+        self.enter(DynoState::Alive(run, Stage::Clearing { ordered, ending }), turn);
         turn.signal(run, self.stop_rules.stop_order());
     }
 
     /// The grace period is nearly over: sends the stop signal to the processes that have not received it.
     pub(super) fn stop_rest(&mut self, turn: &mut Turn) {
-        let rest_signalled = |kill_at| Ordered::Stop { rest_at: None, kill_at };
-        let (run, state) = match self.state {
-            DynoState::Stopping { run, pid, ordered: Ordered::Stop { kill_at, .. }, ending, shown } => {
-                (run, DynoState::Stopping { run, pid, ordered: rest_signalled(kill_at), ending, shown })
-            }
-            DynoState::Clearing { run, ordered: Ordered::Stop { kill_at, .. }, ending } => {
-                (run, DynoState::Clearing { run, ordered: rest_signalled(kill_at), ending })
-            }
-            DynoState::Stopping { ordered: Ordered::Kill { .. }, .. }
-            | DynoState::Clearing { ordered: Ordered::Kill { .. }, .. }
-            | DynoState::Starting { .. }
-            | DynoState::Booting { .. }
-            | DynoState::Up { .. }
-            | DynoState::Rest(_) => return,
-        };
-        self.enter(state, turn);
+        let DynoState::Alive(run, stage) = self.state else { return };
+        let Some(Ordered::Stop { kill_at, .. }) = stage.ordered() else { return };
+        let rest_signalled = Ordered::Stop { rest_at: None, kill_at };
+        self.enter(DynoState::Alive(run, stage.reordered(rest_signalled)), turn);
         turn.signal(run, RunOrder::StopRest);
     }
 
     /// Kills the run, if there is one and it was not killed before: the guardian repeats the signal by itself.
     pub(super) fn kill(&mut self, turn: &mut Turn) {
+        let DynoState::Alive(run, stage) = self.state else { return };
         let killed = killed(turn);
-        let (run, state, kind) = match self.state {
-            DynoState::Starting { run, .. } | DynoState::Booting { run, .. } | DynoState::Up { run, .. } => {
+        let (stage, kind) = match stage.ordered() {
+            None => {
                 let ending = Ending::Requested;
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
-                let state = DynoState::Stopping { run, pid, ordered: killed, ending, shown };
-                (run, state, NoticeKind::KillingProcess)
+                (Stage::Stopping { pid, ordered: killed, ending, shown }, NoticeKind::KillingProcess)
             }
-            DynoState::Stopping { run, pid, ordered: Ordered::Stop { .. }, ending, shown } => {
-                let state = DynoState::Stopping { run, pid, ordered: killed, ending, shown };
-                (run, state, NoticeKind::KillingRemaining)
-            }
-            DynoState::Clearing { run, ordered: Ordered::Stop { .. }, ending } => {
-                (run, DynoState::Clearing { run, ordered: killed, ending }, NoticeKind::KillingRemaining)
-            }
-            DynoState::Stopping { ordered: Ordered::Kill { .. }, .. }
-            | DynoState::Clearing { ordered: Ordered::Kill { .. }, .. }
-            | DynoState::Rest(_) => return,
+            Some(Ordered::Stop { .. }) => (stage.reordered(killed), NoticeKind::KillingRemaining),
+            Some(Ordered::Kill { .. }) => return,
         };
-        self.enter(state, turn);
+        self.enter(DynoState::Alive(run, stage), turn);
         self.notify(kind, turn);
         turn.signal(run, RunOrder::Kill);
     }
@@ -335,12 +307,12 @@ impl Slot {
     /// Kills the dyno because it is not up in time. Its public state stays the same until its leader ends.
     pub(super) fn kill_for_not_being_up(&mut self, after: Duration, ending: Ending, turn: &mut Turn) {
         match self.state {
-            DynoState::Starting { run, .. } => {
+            DynoState::Alive(run, Stage::Starting { .. }) => {
                 let why = "is still waiting for its program to start".to_owned();
                 self.notify(NoticeKind::NotAnswering { why, after }, turn);
                 self.kill_before_up(run, ending, turn);
             }
-            DynoState::Booting { run, .. } => {
+            DynoState::Alive(run, Stage::Booting { .. }) => {
                 match self.why_not_up() {
                     Some(why @ WhyNotUp::NotAnswering { .. }) => {
                         self.notify(NoticeKind::NotAnswering { why: why.to_string(), after }, turn);
@@ -354,7 +326,8 @@ impl Slot {
                 self.kill_before_up(run, ending, turn);
             }
             // These states have no boot deadline.
-            DynoState::Up { .. } | DynoState::Stopping { .. } | DynoState::Clearing { .. } | DynoState::Rest(_) => {}
+            DynoState::Alive(_, Stage::Up { .. } | Stage::Stopping { .. } | Stage::Clearing { .. })
+            | DynoState::Rest(_) => {}
         }
     }
 
@@ -362,24 +335,12 @@ impl Slot {
         let (pid, shown) = (self.state.pid(), self.state.public());
         self.notify(NoticeKind::KillingProcess, turn);
         turn.signal(run, RunOrder::Kill);
-        self.enter(DynoState::Stopping { run, pid, ordered: killed(turn), ending, shown }, turn);
+        self.enter(DynoState::Alive(run, Stage::Stopping { pid, ordered: killed(turn), ending, shown }), turn);
     }
 
-    /// Whether nothing of it is left, or only a process that cannot be killed of a dyno that is not wanted any more.
+    /// Whether nothing is left of it. A dyno that is no longer wanted may leave a process that cannot be killed.
     pub(super) fn is_over(&self) -> bool {
         let is_left_alone = self.intent == Intent::Leave && self.state == DynoState::Rest(Rest::Lost);
         self.state == DynoState::Rest(Rest::Down) || is_left_alone
-    }
-
-    /// Whether it has a run that has not been killed yet.
-    pub(super) fn may_be_killed(&self) -> bool {
-        match self.state {
-            DynoState::Starting { .. } | DynoState::Booting { .. } | DynoState::Up { .. } => true,
-            DynoState::Stopping { ordered, .. } | DynoState::Clearing { ordered, .. } => match ordered {
-                Ordered::Stop { .. } => true,
-                Ordered::Kill { .. } => false,
-            },
-            DynoState::Rest(_) => false,
-        }
     }
 }

@@ -22,7 +22,8 @@ pub struct Snapshot {
     /// One row for each dyno, in start order. The release phase comes first, while it runs or after it failed; one-off
     /// dynos come last, while they run. A dyno that is being removed has a row until nothing of it is left.
     pub rows: Vec<Row>,
-    /// The dynos that were removed last, newest first: one-off dynos that have ended, and what was scaled down.
+    /// The dynos that were removed last, newest first: one-off dynos and the release command that have ended, and what was
+    /// scaled down.
     pub removed: Vec<Row>,
     /// The phase that the start as a whole is in.
     pub phase: StartPhase,
@@ -73,7 +74,7 @@ pub struct Row {
     /// The number of its last run, higher than that of every earlier one, also those of a removed dyno of the same name. 0
     /// before the first run.
     pub run: u64,
-    /// How often it was restarted after a crash since the start or the last requested restart.
+    /// How many times it was restarted after a crash since the start or the last requested restart.
     pub restarts: u32,
     /// The exit status of its last run; 126 if it could not be started.
     pub last_exit: Option<ExitStatus>,
@@ -148,11 +149,14 @@ impl Supervisor {
             Role::Formation => true,
             Role::OneOff(_) => !slot.is_over(),
         };
+        // One that is stopped with everything else keeps its slot.
+        let has_ended = |slot: &&Slot| !is_shown(slot) && slot.last_run > 0;
+        let ended = self.slots.iter().filter(has_ended).map(Row::of);
         Snapshot {
             release: self.blueprint.release().version,
             formation: self.quantities(),
             rows: self.slots.iter().filter(is_shown).map(Row::of).collect(),
-            removed: self.removed.iter().cloned().collect(),
+            removed: ended.chain(self.removed.iter().cloned()).collect(),
             phase: match self.phase {
                 Phase::Unbooted | Phase::Release => StartPhase::Release,
                 Phase::Running => StartPhase::Running,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::Status;
 use crate::model::{DynoName, ExitStatus};
 
-use super::dyno_state::{DynoState, Ordered};
+use super::dyno_state::{DynoState, Ordered, Stage};
 use super::shutdown::Phase;
 use super::slot::{Role, Slot, Turn};
 use super::{CanDie, NoticeKind, StillRunning, StopAdvice, StopCause, Supervisor};
@@ -86,15 +86,20 @@ fn rule_that_helps(cause: StopCause) -> Option<CanDie> {
 fn still_running(slot: &Slot) -> Option<(StillRunning, Duration)> {
     let dyno = slot.spec.dyno.clone();
     match slot.state {
-        DynoState::Stopping { ordered: Ordered::Stop { kill_at, .. }, .. } => Some((StillRunning::Dyno(dyno), kill_at)),
-        DynoState::Clearing { ordered: Ordered::Stop { kill_at, .. }, .. } => {
+        DynoState::Alive(_, Stage::Stopping { ordered: Ordered::Stop { kill_at, .. }, .. }) => {
+            Some((StillRunning::Dyno(dyno), kill_at))
+        }
+        DynoState::Alive(_, Stage::Clearing { ordered: Ordered::Stop { kill_at, .. }, .. }) => {
             Some((StillRunning::ProcessesOf(dyno), kill_at))
         }
-        DynoState::Stopping { ordered: Ordered::Kill { .. }, .. }
-        | DynoState::Clearing { ordered: Ordered::Kill { .. }, .. }
-        | DynoState::Starting { .. }
-        | DynoState::Booting { .. }
-        | DynoState::Up { .. }
+        DynoState::Alive(
+            _,
+            Stage::Stopping { ordered: Ordered::Kill { .. }, .. }
+            | Stage::Clearing { ordered: Ordered::Kill { .. }, .. }
+            | Stage::Starting { .. }
+            | Stage::Booting { .. }
+            | Stage::Up { .. },
+        )
         | DynoState::Rest(_) => None,
     }
 }

@@ -62,6 +62,16 @@ fn a_signal_stops_the_release_command_like_any_dyno() {
 }
 
 #[test]
+fn s10_2_a_release_command_that_was_stopped_is_still_known() {
+    let mut supervisor = in_release_phase(Policy::default());
+    signal(&mut supervisor, UserSignal::Int, at(1));
+    obey(&mut supervisor, "release.1", at(1));
+
+    let removed: Vec<String> = supervisor.snapshot().removed.iter().map(|row| row.dyno.to_string()).collect();
+    assert_eq!(removed, ["release.1"]);
+}
+
+#[test]
 fn after_a_signal_a_successful_release_command_starts_nothing() {
     let mut supervisor = in_release_phase(Policy::default());
     exit(&mut supervisor, "release.1", code(0), at(1));

@@ -187,6 +187,13 @@ impl Model {
         Ok(Reply::Scaled(self.formation()))
     }
 
+    /// How a dyno has ended does not matter any more.
+    pub(super) fn forget(&mut self, at: usize) {
+        for ended in [&mut self.failures, &mut self.given_up] {
+            ended.retain(|(index, _)| *index != at);
+        }
+    }
+
     fn scale_away(&mut self, at: usize) {
         self.forget(at);
         let has_run = self.runs.values().any(|run| run.dyno == at);
@@ -258,7 +265,7 @@ impl Model {
         Ok(reply)
     }
 
-    /// The run of a dyno is to end like this. `even_if_judged`: also if it was to end in another way.
+    /// The run of a dyno is to end like this. `even_if_judged`: even if it was to end in another way.
     fn end_run(&mut self, at: usize, verdict: Verdict, even_if_judged: bool) {
         let kind = self.dynos[at].kind;
         let Some(run) = self.runs.values_mut().find(|run| run.dyno == at) else { return };
@@ -289,7 +296,8 @@ impl Model {
     }
 
     fn unknown_dyno(&self, name: &DynoName) -> Refusal {
-        let known = self.in_order().map(|at| self.dynos[at].name.clone()).collect();
+        let staying = self.in_order().filter(|at| !self.dynos[*at].leaving);
+        let known = staying.map(|at| self.dynos[at].name.clone()).collect();
         Refusal::UnknownDyno { name: name.clone(), known }
     }
 

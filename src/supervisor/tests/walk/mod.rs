@@ -7,7 +7,9 @@ mod asked;
 mod dyno;
 mod logged;
 mod model;
+mod picks;
 mod random;
+mod reached;
 mod reported;
 mod rules;
 mod scenario;
@@ -19,6 +21,7 @@ use std::collections::BTreeMap;
 use super::*;
 use model::Model;
 use random::Random;
+use reached::{EVERYTHING, kind};
 use scenario::Scenario;
 use world::{Op, World};
 
@@ -26,70 +29,6 @@ const EVENTS_PER_SEED: usize = 100_000;
 
 /// Operations after the end of an episode: enough to see that no effect follows.
 const OPS_AFTER_THE_END: usize = 10;
-
-/// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-const EVERYTHING: [&str; 60] = [
-    "ReleaseRunning",
-    "OneOffRequested",
-    "ReleaseCreated",
-    "Starting",
-    "Started",
-    "StateChanged",
-    "Completed",
-    "LoopbackOnly",
-    "NotListening",
-    "StillNotUp",
-    "WrongAnswer",
-    "NotAnswering",
-    "ListensElsewhere",
-    "StoppingProcesses",
-    "KillingProcess",
-    "KillingRemaining",
-    "SpawnFailed",
-    "Exited",
-    "CommandNotFound",
-    "CommandNotExecutable",
-    "Restarting",
-    "EndRequested",
-    "Scaled",
-    "ShutdownRequested",
-    "Retire",
-    "reply Scaled",
-    "reply Restarting",
-    "reply Stopping",
-    "reply Started",
-    "UnknownType",
-    "UnknownDyno",
-    "TooMany",
-    "Impossible",
-    "RunsOnce",
-    "ShuttingDown",
-    "ReleasePhase",
-    "GaveUp",
-    "BootTimeout",
-    "ExitTimeout",
-    "Unkillable",
-    "ReleaseFailed",
-    "StoppingOthers",
-    "StopAvoidable",
-    "StopRequested",
-    "Stopping",
-    "WaitingForExit",
-    "Killing",
-    "GuardianStuck",
-    "FindListener",
-    "PassInterrupt",
-    "Spawn",
-    "Stop",
-    "Kill",
-    "Pause",
-    "Continue",
-    "Usr1",
-    "Usr2",
-    "Suspend",
-    "Code",
-    "Signal",
-];
 
 /// The message of a broken rule.
 type Broken = String;
@@ -366,25 +305,4 @@ impl<'a> Episode<'a> {
         }
         Ok(())
     }
-}
-
-/// The name of an effect or notice, as in `EVERYTHING`.
-fn kind(effect: &Effect) -> String {
-    let shown = match effect {
-        Effect::Notify(notice) => format!("{:?}", notice.kind),
-        Effect::Signal { signal, .. } => format!("{signal:?}"),
-        Effect::Finish(outcome) => format!("{outcome:?}"),
-        Effect::Spawn(_) => "Spawn".into(),
-        Effect::Reply { result: Ok(reply), .. } => return format!("reply {}", first_word(&format!("{reply:?}"))),
-        Effect::Reply { result: Err(refusal), .. } => format!("{refusal:?}"),
-        Effect::Retire { .. } => "Retire".into(),
-        Effect::FindListener { .. } | Effect::PassInterrupt { .. } | Effect::Suspend | Effect::ReplaceGuardian => {
-            format!("{effect:?}")
-        }
-    };
-    first_word(&shown)
-}
-
-fn first_word(text: &str) -> String {
-    text.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().into()
 }

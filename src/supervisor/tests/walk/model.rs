@@ -141,13 +141,6 @@ impl Model {
         index.ok_or_else(|| format!("{name} does not exist"))
     }
 
-    /// How a dyno has ended does not matter any more.
-    pub(super) fn forget(&mut self, at: usize) {
-        for ended in [&mut self.failures, &mut self.given_up] {
-            ended.retain(|(index, _)| *index != at);
-        }
-    }
-
     /// Whether a process that cannot be killed holds this port.
     pub(super) fn is_port_lost(&self, port: Option<u16>) -> bool {
         port.is_some() && self.lost_runs.values().any(|at| self.dynos[*at].port == port)
@@ -156,25 +149,6 @@ impl Model {
     pub(super) fn remove(&mut self, at: usize) {
         self.dynos[at].present = false;
         self.removed.push(self.dynos[at].name.clone());
-    }
-
-    /// A run whose leader was reported as spawned and has not exited.
-    pub(super) fn running(&self, pick: usize) -> Option<RunId> {
-        let running: Vec<_> = self.runs.iter().filter(|(_, run)| matches!(run.seen, Seen::Leader(_))).collect();
-        running.get(pick % running.len().max(1)).map(|(run, _)| **run)
-    }
-
-    /// A run that is not up yet, if there is one, else one that is.
-    pub(super) fn booting(&self, pick: usize) -> Option<RunId> {
-        let is_booting = |run: &Run| matches!(run.seen, Seen::Leader(_)) && run.up.is_none();
-        let booting: Vec<_> = self.runs.iter().filter(|(_, run)| is_booting(run)).collect();
-        booting.get(pick % booting.len().max(1)).map(|(run, _)| **run).or_else(|| self.running(pick))
-    }
-
-    /// A run that was not killed.
-    pub(super) fn not_killed(&self, pick: usize) -> Option<RunId> {
-        let not_killed: Vec<_> = self.runs.iter().filter(|(_, run)| !run.killed).collect();
-        not_killed.get(pick % not_killed.len().max(1)).map(|(run, _)| **run)
     }
 
     /// Updates the model with an event. True if the event is the first report of a leader's exit.
