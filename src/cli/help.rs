@@ -1,7 +1,7 @@
 //! The layout of the help: `--help` fits a screen of 24 lines of 80 columns, `dyno help COMMAND` lists every option.
 //!
-//! Each argument declares its heading (`help_heading`) and whether `--help` leaves it out (`hide_short_help`). If a
-//! command has no room for an argument that it shares with other commands, [`NO_ROOM`] hides it there.
+//! Each argument declares its heading (`help_heading`) and whether `--help` leaves it out (`hide_short_help`). A command
+//! without room for an argument that it shares with other commands hides it in its own definition (`mut_arg`).
 
 use std::ffi::OsString;
 
@@ -16,16 +16,6 @@ pub(super) const PORTS_AND_VARIABLES: &str = "Ports and variables";
 pub(super) const LIFE: &str = "Life of a dyno";
 pub(super) const OUTPUT: &str = "Terminal and output";
 
-/// Per command, the arguments shared with other commands that its short help leaves out, so that it fits a screen.
-const NO_ROOM: [(&str, &[&str]); 6] = [
-    ("start", &["root", "types", "set", "prefer_shell"]),
-    ("local", &["root", "types", "set", "prefer_shell"]),
-    ("smoke", &["procfile", "root", "env", "formation", "except", "set", "prefer_shell"]),
-    ("release", &["prefer_shell"]),
-    ("run", &["prefer_shell"]),
-    ("local:run", &["prefer_shell"]),
-];
-
 /// The widest line, even on a wider terminal or without a terminal.
 const SCREEN_COLUMNS: usize = 80;
 
@@ -39,7 +29,7 @@ pub(super) enum Extent {
 }
 
 /// Commands for which the screen has no room. `dyno help` lists them as well.
-pub(super) const ONLY_IN_WHOLE: [&str; 3] = ["completions", "man", "wait"];
+pub(super) const ONLY_IN_WHOLE: [&str; 4] = ["completions", "man", "release", "wait"];
 
 impl Extent {
     /// The extent that a command line requests.
@@ -81,9 +71,6 @@ pub fn whole_command() -> Command {
 
 fn laid_out(command: Command, extent: Extent) -> Command {
     let (name, is_root) = (command.get_name().to_owned(), command.get_name() == "dyno");
-    let no_room = NO_ROOM.iter().filter(|(of, _)| *of == name).flat_map(|(_, ids)| *ids);
-    // `mut_arg` panics if the command has no such argument.
-    let command = no_room.fold(command, |command, id| command.mut_arg(id, |arg| arg.hide_short_help(true)));
     let hides_options = command.get_arguments().any(|arg| arg.is_hide_short_help_set() && !arg.is_hide_set());
     let text = match extent {
         _ if is_root || !hides_options => "Print this help".to_owned(),

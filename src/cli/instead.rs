@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
+use super::help;
 use super::other_tools::{self, OptionInstead};
 use super::refusal::Line;
 use crate::app::{did_you_mean, nearest, shown_words, some_in_words};
@@ -94,7 +95,9 @@ impl Line<'_> {
 
     /// Other commands that have exactly this option. `command`: the one of the line.
     fn commands_with(&self, option: &str, command: &Command) -> Option<String> {
-        let others = self.command.get_subcommands().filter(|other| !other.is_hide_set());
+        // Some are hidden only because the screen has no room for them.
+        let is_listed = |other: &&Command| !other.is_hide_set() || help::ONLY_IN_WHOLE.contains(&other.get_name());
+        let others = self.command.get_subcommands().filter(is_listed);
         let others = others.filter(|other| other.get_name() != command.get_name());
         let found = others.filter(|other| option_named(other, option).is_some_and(|found| !found.arg.is_hide_set()));
         let mut names: Vec<&str> = found.map(Command::get_name).collect();

@@ -85,9 +85,10 @@ const OPTIONS: &[(&[&str], OptionInstead)] = &[
         &["-H", "--shell"],
         OptionInstead::Advice("leave it out: `/bin/sh` runs the commands; with `--profile` it is bash"),
     ),
+    (&["-w", "--title", "-F", "--tmux-config"], OptionInstead::Advice("leave it out: `dyno` does not use tmux")),
     (
-        &["-w", "--title", "-F", "--tmux-config", "-s", "--socket", "-S", "--network"],
-        OptionInstead::Advice("leave it out: `dyno` uses neither tmux nor a socket"),
+        &["-s", "--socket", "-S", "--network"],
+        OptionInstead::Advice("leave it out: `dyno ps` and other commands find the app by its directory"),
     ),
     (&["--formation-port-step"], OptionInstead::Advice("leave it out: `web.2` has the port after that of `web.1`")),
 ];

@@ -10,7 +10,7 @@ use super::start::Seconds;
 use super::{Offers, ProjectArgs};
 
 /// The longest wait in seconds: a day.
-const MAX_WAIT: i64 = 86_400;
+const MAX_WAIT: u64 = 86_400;
 /// How long `dyno wait` waits, in seconds.
 const DEFAULT_WAIT: u64 = 60;
 
@@ -53,6 +53,12 @@ impl RunningArgs {
     }
 }
 
+/// The limit of a wait.
+fn limit_of_wait(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_WAIT);
+    seconds.ok_or_else(|| format!("a whole number of seconds from 0 to {MAX_WAIT}"))
+}
+
 /// A process id.
 fn process_id(text: &str) -> Result<i32, String> {
     text.parse().ok().filter(|pid| *pid > 0).ok_or_else(|| "the process id of a `dyno start`, such as 4711".to_owned())
@@ -90,7 +96,7 @@ pub struct WaitArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "60",
-        value_parser = clap::value_parser!(u64).range(0..=MAX_WAIT.unsigned_abs())
+        value_parser = limit_of_wait
     )]
     pub seconds: Option<u64>,
 }
@@ -146,7 +152,7 @@ pub struct WaitForArgs {
     #[arg(long, requires = "named")]
     pub listening: bool,
     /// Seconds to wait
-    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_WAIT, hide_default_value = true, help = format!("Seconds to wait [default: {DEFAULT_WAIT}]"), value_parser = clap::value_parser!(u64).range(0..=MAX_WAIT.unsigned_abs()))]
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_WAIT, hide_default_value = true, help = format!("Seconds to wait [default: {DEFAULT_WAIT}]"), value_parser = limit_of_wait)]
     pub timeout: u64,
     /// Then become this command
     #[arg(value_name = "COMMAND", last = true, add = Offers::CommandWords)]

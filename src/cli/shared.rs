@@ -36,7 +36,7 @@ pub struct VariableArgs {
     #[arg(long, value_name = "KEY=VALUE", help_heading = PORTS_AND_VARIABLES, add = Offers::NewValues)]
     pub set: Vec<String>,
     /// Let variables in the shell override the files
-    #[arg(long, help_heading = PORTS_AND_VARIABLES)]
+    #[arg(long, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub prefer_shell: bool,
 }
 

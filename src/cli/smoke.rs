@@ -23,6 +23,12 @@ const DEFAULT_BOOT_TIMEOUT: Seconds = Seconds(Duration::from_secs(60));
 #[derive(Debug, PartialEq, Args)]
 #[command(
     override_usage = "dyno smoke [OPTIONS] [TYPE[=N]…] [-- COMMAND [WORD…]]",
+    mut_arg("procfile", |procfile| procfile.hide_short_help(true)),
+    mut_arg("root", |root| root.hide_short_help(true)),
+    mut_arg("env", |env| env.hide_short_help(true)),
+    mut_arg("formation", |formation| formation.hide_short_help(true)),
+    mut_arg("except", |except| except.hide_short_help(true)),
+    mut_arg("set", |set| set.hide_short_help(true)),
     after_help = "Examples:\n  dyno smoke -- npm test                    start the app, test it, stop it\n  dyno smoke --http /health                 does it start and answer?\n  dyno smoke --start 'npm start' --http /   an app without a Procfile\n  dyno smoke web -- 'curl -f \"$BASE_URL\"'   one word is run by the shell"
 )]
 pub struct SmokeArgs {

@@ -9,9 +9,12 @@ use super::help::{LIFE, OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
 use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
 
 /// Options of `dyno start`.
-#[derive(Debug, Default, PartialEq, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(
     group = ArgGroup::new("restarting").args(["restart", "heroku"]).multiple(true),
+    mut_arg("root", |root| root.hide_short_help(true)),
+    mut_arg("types", |types| types.hide_short_help(true)),
+    mut_arg("set", |set| set.hide_short_help(true)),
     after_help = "Examples:\n  dyno start -f Procfile.dev            run another Procfile\n  dyno start web worker=2               only these types, two workers\n  dyno start -m all=1,css=0 -p 3000     all except css, web.1 on port 3000"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]

@@ -1,8 +1,8 @@
 //! `dyno completions`: the script that a shell reads, and the answer when that script asks at Tab.
 //!
-//! `clap_complete` generates the scripts and completes options and subcommands; the values of the app are looked up here.
-//! `CompleteEnv` would turn any command into a completion while `_DYNO_COMPLETE` is set, and its bash adapter does not
-//! handle words that bash has split or quoted.
+//! `CompleteEnv` of `clap_complete` generates the scripts, recognises their questions, and completes options and
+//! subcommands; the values of the app are looked up here. Its own adapters do not handle words that bash has split or that
+//! are quoted, so each [`Shell`] is an adapter of ours around the script of theirs.
 //!
 //! Completion runs while the user types: it never reports problems of the app's files, starts nothing and does not read
 //! stdin.
@@ -13,12 +13,14 @@ mod typed_line;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
-use clap::{Arg, ValueEnum};
+use clap::{Arg, Command, ValueEnum};
+use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
-use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Zsh};
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Shells, Zsh};
 
 use self::app_values::AppValues;
 use self::typed_line::TypedLine;
@@ -48,45 +50,84 @@ const CORRECTIONS: [(Shell, &str, &str); 2] = [
     ),
 ];
 
+const SHELLS: Shells<'static> = Shells(&[&Shell::Bash, &Shell::Zsh, &Shell::Fish, &Shell::Elvish]);
+
 /// Prints the script of a shell.
 pub(super) fn script(shell: Shell) -> Result<Outcome, Error> {
-    let script = registration(shell)
-        .map_err(|error| Error::new(Status::Internal, format!("cannot create the script: {error}"), ""))?;
-    let corrections = CORRECTIONS.iter().filter(|(of, _, _)| *of == shell);
-    stdout::write(&corrections.fold(script, |script, (_, from, to)| script.replace(from, to)))
-}
-
-/// The script as `clap_complete` generates it.
-fn registration(shell: Shell) -> std::io::Result<String> {
-    let completer: &dyn EnvCompleter = match shell {
-        Shell::Bash => &Bash,
-        Shell::Zsh => &Zsh,
-        Shell::Fish => &Fish,
-        Shell::Elvish => &Elvish,
-    };
     let mut script = Vec::new();
     // The script calls the `dyno` on the PATH, because a package may replace or move this file.
-    completer.write_registration(VARIABLE, "dyno", "dyno", "dyno", &mut script)?;
-    Ok(String::from_utf8_lossy(&script).into_owned())
+    shell
+        .write_registration(VARIABLE, "dyno", "dyno", "dyno", &mut script)
+        .map_err(|error| Error::new(Status::Internal, format!("cannot create the script: {error}"), ""))?;
+    stdout::write(&String::from_utf8_lossy(&script))
 }
 
 /// Answers the script of a shell. `words`: the command line of this process. Returns false if no script asked.
 pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
-    let shell = env::var(VARIABLE).ok().and_then(|name| Shell::from_str(&name, false).ok());
-    let Some(shell) = shell else { return false };
-    let mut words = words.into_iter();
-    let program = words.next().unwrap_or_default();
+    let words: Vec<OsString> = words.into_iter().collect();
     // The variable alone is not a request: it may have been exported by mistake.
-    if Dialect::of_program(&program) != Dialect::Dyno || words.next().as_deref() != Some(OsStr::new("--")) {
+    let [program, dashes, ..] = words.as_slice() else { return false };
+    if Dialect::of_program(program) != Dialect::Dyno || dashes != "--" {
         return false;
     }
-    let words = words.collect();
-    silence_panics();
-    if let Some(answer) = look_up_within(AT_TAB, move || answer(shell, words)) {
-        let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(&answer).and_then(|()| stdout.flush());
+    // A shell that is not ours gets no answer.
+    CompleteEnv::with_factory(whole_command)
+        .var(VARIABLE)
+        .bin("dyno")
+        .completer("dyno")
+        .shells(SHELLS)
+        .try_complete(words, None)
+        .unwrap_or(true)
+}
+
+impl Shell {
+    /// The generator of its script.
+    fn scripts(self) -> &'static dyn EnvCompleter {
+        match self {
+            Self::Bash => &Bash,
+            Self::Zsh => &Zsh,
+            Self::Fish => &Fish,
+            Self::Elvish => &Elvish,
+        }
     }
-    true
+}
+
+impl EnvCompleter for Shell {
+    fn name(&self) -> &'static str {
+        self.scripts().name()
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.scripts().is(name)
+    }
+
+    fn write_registration(
+        &self,
+        variable: &str,
+        name: &str,
+        program: &str,
+        completer: &str,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut script = Vec::new();
+        self.scripts().write_registration(variable, name, program, completer, &mut script)?;
+        let script = String::from_utf8_lossy(&script).into_owned();
+        let corrections = CORRECTIONS.iter().filter(|(of, _, _)| of == self);
+        out.write_all(corrections.fold(script, |script, (_, from, to)| script.replace(from, to)).as_bytes())
+    }
+
+    fn write_complete(
+        &self,
+        command: &mut Command,
+        words: Vec<OsString>,
+        _: Option<&Path>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        silence_panics();
+        let (shell, command) = (*self, std::mem::take(command));
+        let answer = look_up_within(AT_TAB, move || answer(shell, command, words));
+        out.write_all(&answer.unwrap_or_default())
+    }
 }
 
 /// A panic must not write over the line that the user types.
@@ -98,7 +139,7 @@ fn silence_panics() {
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
 }
 
-fn answer(shell: Shell, words: Vec<OsString>) -> Vec<u8> {
+fn answer(shell: Shell, command: Command, words: Vec<OsString>) -> Vec<u8> {
     let index = match shell {
         Shell::Bash | Shell::Zsh | Shell::Elvish => env::var("_CLAP_COMPLETE_INDEX").ok(),
         // The script of fish passes only the words up to the cursor.
@@ -107,17 +148,17 @@ fn answer(shell: Shell, words: Vec<OsString>) -> Vec<u8> {
     let index = index.and_then(|index| index.parse().ok());
     let Some(line) = TypedLine::new(shell, words, index) else { return Vec::new() };
     let separator = env::var("_CLAP_IFS").unwrap_or_else(|_| "\n".to_owned());
-    written(shell, &separator, &line, &candidates(&line))
+    written(shell, &separator, &line, &candidates(&line, command))
 }
 
 /// The candidates for the word at the cursor.
-fn candidates(line: &TypedLine) -> Vec<CompletionCandidate> {
+fn candidates(line: &TypedLine, command: Command) -> Vec<CompletionCandidate> {
     let values = Arc::new(AppValues::of(line));
     if let Some(words) = line.inner_command() {
         return values.command_words(words.len(), line.current());
     }
-    let mut command = whole_command()
-        .mut_subcommands(|command| command.mut_args(|arg| with_values(with_visible_names(arg), &values)));
+    let mut command =
+        command.mut_subcommands(|command| command.mut_args(|arg| with_values(with_visible_names(arg), &values)));
     let mut words = line.words();
     // For a single dash the engine would list the short names, which explain little.
     if line.current() == "-" {
@@ -204,7 +245,9 @@ mod tests {
     #[test]
     fn each_correction_still_fits_the_script() {
         for (shell, from, _) in CORRECTIONS {
-            assert_eq!(registration(shell).expect("a script").matches(from).count(), 1, "{shell:?}");
+            let mut script = Vec::new();
+            shell.scripts().write_registration(VARIABLE, "dyno", "dyno", "dyno", &mut script).expect("a script");
+            assert_eq!(String::from_utf8_lossy(&script).matches(from).count(), 1, "{shell:?}");
         }
     }
 

@@ -143,8 +143,6 @@ fn s13_4_an_option_of_overmind_is_translated() {
                 "unknown option `-D`",
                 "`dyno` stays in the foreground; `nohup dyno start &` leaves it running in the background",
             ),
-            ("start -N", "unknown option `-N`", "leave it out: every dyno gets a `PORT`, which it may ignore"),
-            ("start -w title", "unknown option `-w`", "leave it out: `dyno` uses neither tmux nor a socket"),
         ],
     );
 }
