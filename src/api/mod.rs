@@ -24,6 +24,7 @@ mod resources;
 mod run_request;
 mod start_description;
 mod wait;
+mod wait_text;
 mod why;
 
 #[cfg(test)]
@@ -49,5 +50,5 @@ pub use resources::{
     ReleaseResource, RestartedDyno, TouchedDynos, UserRef,
 };
 pub use start_description::{StartDescription, StartKind};
-pub use wait::{AwaitedDynos, WaitAnswer, WaitCondition, WaitRequest, WaitResult, WaitUntil};
+pub use wait::{AwaitedDynos, SILENT_FOR, WaitAnswer, WaitCondition, WaitRequest, WaitResult, WaitUntil};
 pub use why::{EndResource, NextRestartResource, WhyReason, WhyResource};

@@ -191,7 +191,7 @@ pub struct DynoResource {
     pub pid: Option<i32>,
     /// Ours: its `PORT`.
     pub port: Option<u16>,
-    /// Ours: how often it was restarted after a crash.
+    /// Ours: how many times it was restarted after a crash.
     pub restarts: u32,
     /// Ours: the status of its last run, as a shell would report it.
     pub exit_status: Option<u8>,
@@ -360,7 +360,7 @@ pub struct TouchedDynos {
 pub struct RestartedDyno {
     /// `web.1`.
     pub name: String,
-    /// How often it had been spawned: the new run has a higher number. None if it is stopped.
+    /// How many times it had been spawned: the new run has a higher number. None if it is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<u64>,
 }

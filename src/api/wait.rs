@@ -1,17 +1,24 @@
 //! Waiting for dynos: until they are up, or until they have ended. A question about the snapshot.
 
+mod awaited_runs;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::awaited_runs::AwaitedRuns;
+use self::rows::{culprit, is_at_rest, is_leaving, release_command};
 use super::request::target;
 use super::{ApiError, RestartedDyno};
 use crate::model::{DynoName, ExitStatus};
-use crate::supervisor::{DynoRole, PublicState, Row, Snapshot, StartPhase, Target};
+use crate::supervisor::{DynoRole, LifeStage, PublicState, Row, Snapshot, StartPhase, Target};
 
+/// After this long, a line says what a wait is for.
+pub const SILENT_FOR: Duration = Duration::from_secs(5);
 /// The longest wait in seconds: a day.
 const MAX_TIMEOUT: u64 = 86_400;
 /// The most dynos and types that one request can wait for.
@@ -37,10 +44,10 @@ pub enum WaitUntil {
     /// All are up; those that are expected to listen do so, and answer if they must (S6.2).
     #[default]
     Up,
-    /// All have started their programs.
-    Running,
-    /// All have ended.
+    /// All have ended, and nothing of them is left.
     Exit,
+    /// One has crashed or is gone. That all are up decides nothing.
+    Failure,
 }
 
 /// The answer to it.
@@ -54,7 +61,7 @@ pub struct WaitAnswer {
     /// The status of its last run, as a shell would report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_status: Option<u8>,
-    /// Whether it was scaled down, and the wait is for its end.
+    /// Whether the wait is for its end: it was scaled down, or it is the release command, which everything waits for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaving: bool,
     /// The process id of its leader, if it is alive.
@@ -63,7 +70,7 @@ pub struct WaitAnswer {
     /// The port on which it should listen, if only that is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// The last line that it wrote, if it has crashed.
+    /// The last line that it wrote, if that may explain the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_words: Option<String>,
 }
@@ -74,7 +81,7 @@ pub struct WaitAnswer {
 pub enum WaitResult {
     /// All are up.
     Up,
-    /// All have ended. The dyno is the first with another status than 0.
+    /// All have ended. The dyno is the first whose status is not 0.
     Ended,
     /// One has crashed.
     Crashed,
@@ -97,6 +104,8 @@ pub struct AwaitedDynos {
 pub struct WaitCondition {
     dynos: Vec<AwaitedDynos>,
     until: WaitUntil,
+    /// The runs whose end it waits for.
+    runs: AwaitedRuns,
 }
 
 impl WaitRequest {
@@ -115,15 +124,15 @@ impl WaitRequest {
         let once = self.dynos.iter().filter(|dyno| seen.insert((&dyno.name, dyno.run)));
         let mut dynos = once.map(awaited).collect::<Result<Vec<_>, ApiError>>()?;
         if dynos.is_empty() {
-            dynos.push(AwaitedDynos { target: Target::All, after: None });
+            dynos.push(AwaitedDynos::ALL);
         }
-        Ok(WaitCondition { dynos, until: self.until })
+        Ok(WaitCondition { dynos, until: self.until, runs: AwaitedRuns::default() })
     }
 }
 
 /// What a wait has found so far.
 enum Verdict<'a> {
-    /// As wanted. The dyno, if it has ended with another status than 0.
+    /// The wait was successful. The dyno, if it has ended with a status other than 0.
     Done(Option<&'a Row>),
     /// Not yet. The dyno has no row if it does not exist yet.
     NotYet(String, Option<&'a Row>),
@@ -141,13 +150,24 @@ impl Verdict<'_> {
 }
 
 impl WaitCondition {
-    /// Whether the wait is over.
+    /// Whether the wait is over. Must see every snapshot, in order.
     #[must_use]
-    pub fn is_decided(&self, snapshot: &Snapshot) -> bool {
+    pub fn is_decided(&mut self, snapshot: &Snapshot) -> bool {
+        self.observe(snapshot);
         match self.verdict(snapshot) {
             Verdict::NotYet(..) => false,
-            Verdict::Done(_) | Verdict::Crashed(_) | Verdict::Gone(..) => true,
+            Verdict::Done(_) => self.until != WaitUntil::Failure,
+            Verdict::Crashed(_) | Verdict::Gone(..) => true,
         }
+    }
+
+    /// Remembers which runs have ended.
+    fn observe(&mut self, snapshot: &Snapshot) {
+        if self.until != WaitUntil::Exit {
+            return;
+        }
+        let is_awaited = |row: &&Row| self.dynos.iter().any(|awaited| awaited.includes(row, self.until));
+        snapshot.rows.iter().filter(is_awaited).for_each(|row| self.runs.observe(row));
     }
 
     /// Whether it depends on whether this dyno listens.
@@ -166,11 +186,15 @@ impl WaitCondition {
         match self.verdict(snapshot) {
             Verdict::Done(_) if self.until != WaitUntil::Exit => WaitAnswer::about(WaitResult::Up, None),
             Verdict::Done(None) => WaitAnswer::about(WaitResult::Ended, None),
-            Verdict::Done(Some(row)) => of_row(WaitResult::Ended, row),
+            Verdict::Done(Some(row)) => WaitAnswer {
+                exit_status: self.runs.end_of(row).map(ExitStatus::shell_code),
+                ..of_row(WaitResult::Ended, row)
+            },
             Verdict::NotYet(dyno, row) => {
-                let is_silent = |row: &&Row| row.state == PublicState::Up && !row.life.is_ready() && !row.life.listens;
+                let runs = |row: &Row| matches!(row.life.stage, LifeStage::Booting | LifeStage::Up);
+                let is_silent = |row: &&Row| runs(row) && !row.life.is_ready() && !row.life.listens;
                 WaitAnswer {
-                    leaving: row.is_some_and(|row| is_leaving(row, snapshot)),
+                    leaving: row.is_some_and(|row| row.role == DynoRole::Release || is_leaving(row, snapshot)),
                     pid: row.and_then(|row| row.pid),
                     port: row.filter(is_silent).and_then(|row| row.life.expected_port),
                     ..WaitAnswer::about(WaitResult::Late, Some(dyno))
@@ -191,18 +215,60 @@ impl WaitCondition {
     fn verdict<'a>(&self, snapshot: &'a Snapshot) -> Verdict<'a> {
         let mut verdict = Verdict::Done(None);
         for awaited in &self.dynos {
-            verdict = joined(verdict, awaited.verdict(self.until, snapshot));
+            verdict = joined(verdict, self.verdict_on(awaited, snapshot));
             if verdict.is_final() {
                 break;
             }
         }
-        // A dyno that crashed has stopped the others: it explains more than that they were stopped.
         match verdict {
+            // Nothing else starts before the release command has ended.
+            Verdict::NotYet(dyno, row) if self.until == WaitUntil::Up => match release_command(snapshot) {
+                Some(release) => Verdict::NotYet(release.dyno.to_string(), Some(release)),
+                None => Verdict::NotYet(dyno, row),
+            },
+            // A dyno that crashed has stopped the others: it explains more than that they were stopped.
             Verdict::Gone(dyno, row) => match culprit(snapshot) {
                 Some(culprit) => Verdict::Crashed(culprit),
                 None => Verdict::Gone(dyno, row),
             },
             Verdict::Done(_) | Verdict::NotYet(..) | Verdict::Crashed(_) => verdict,
+        }
+    }
+
+    fn verdict_on<'a>(&self, awaited: &AwaitedDynos, snapshot: &'a Snapshot) -> Verdict<'a> {
+        let mut verdict = None;
+        for row in snapshot.rows.iter().filter(|row| awaited.includes(row, self.until)) {
+            let of_row = match self.until {
+                WaitUntil::Up | WaitUntil::Failure if awaited.means_type() && is_leaving(row, snapshot) => {
+                    Verdict::NotYet(row.dyno.to_string(), Some(row))
+                }
+                WaitUntil::Up => awaited.verdict_on(row, snapshot.phase, row.life.is_ready()),
+                WaitUntil::Failure => awaited.verdict_on(row, snapshot.phase, false),
+                WaitUntil::Exit => self.verdict_on_end(row, snapshot.phase),
+            };
+            verdict = Some(joined_to(verdict, of_row));
+        }
+        // Dynos that have ended and are removed. Of a process type, those that were scaled down long ago do not matter.
+        let is_dyno = matches!(awaited.target, Target::Dyno(_));
+        let removed = snapshot.removed.iter().filter(|_| self.until == WaitUntil::Exit);
+        let removed = removed.filter(|row| is_dyno || row.role != DynoRole::Formation);
+        for row in removed.filter(|row| awaited.includes(row, self.until)) {
+            verdict = Some(joined_to(verdict, verdict_on_removed(row)));
+        }
+        match verdict {
+            Some(verdict) => verdict,
+            None if awaited.may_be_empty(snapshot) => Verdict::Done(None),
+            None => Verdict::Gone(awaited.name(), None),
+        }
+    }
+
+    fn verdict_on_end<'a>(&self, row: &'a Row, phase: StartPhase) -> Verdict<'a> {
+        match self.runs.end_of(row) {
+            Some(exit) => Verdict::Done((!exit.is_success()).then_some(row)),
+            None if row.state == PublicState::Down && !row.wanted && phase != StartPhase::Release && row.run == 0 => {
+                Verdict::Gone(row.dyno.to_string(), Some(row))
+            }
+            None => Verdict::NotYet(row.dyno.to_string(), Some(row)),
         }
     }
 }
@@ -212,8 +278,10 @@ impl WaitAnswer {
     #[must_use]
     pub fn needs_last_words(&self) -> Option<&str> {
         match self.result {
-            WaitResult::Crashed => self.dyno.as_deref(),
-            WaitResult::Up | WaitResult::Ended | WaitResult::Gone | WaitResult::Late => None,
+            WaitResult::Crashed | WaitResult::Ended | WaitResult::Late => self.dyno.as_deref(),
+            // Those of a dyno that was stopped say nothing.
+            WaitResult::Gone => self.dyno.as_deref().filter(|_| self.exit_status.is_some()),
+            WaitResult::Up => None,
         }
     }
 
@@ -232,39 +300,16 @@ fn joined<'a>(first: Verdict<'a>, second: Verdict<'a>) -> Verdict<'a> {
     }
 }
 
-/// The dyno whose crash stops everything.
-fn culprit(snapshot: &Snapshot) -> Option<&Row> {
-    let is_crashed = |row: &&Row| row.state == PublicState::Crashed && row.role != DynoRole::OneOff;
-    snapshot.rows.iter().filter(|_| snapshot.phase == StartPhase::Stopping).find(is_crashed)
+fn joined_to<'a>(first: Option<Verdict<'a>>, second: Verdict<'a>) -> Verdict<'a> {
+    match first {
+        Some(first) => joined(first, second),
+        None => second,
+    }
 }
 
 impl AwaitedDynos {
-    fn verdict<'a>(&self, until: WaitUntil, snapshot: &'a Snapshot) -> Verdict<'a> {
-        let mut verdict = None;
-        // Dynos that have ended and are removed. Of a process type, those that were scaled down long ago do not matter.
-        let is_dyno = matches!(self.target, Target::Dyno(_));
-        let removed = snapshot.removed.iter().filter(|_| until == WaitUntil::Exit);
-        let removed = removed.filter(|row| is_dyno || row.role == DynoRole::OneOff);
-        for row in snapshot.rows.iter().chain(removed).filter(|row| self.includes(row)) {
-            let of_row = match until {
-                WaitUntil::Up | WaitUntil::Running if self.means_type() && is_leaving(row, snapshot) => {
-                    Verdict::NotYet(row.dyno.to_string(), Some(row))
-                }
-                WaitUntil::Up => self.verdict_on(row, snapshot.phase, row.life.is_ready()),
-                WaitUntil::Running => self.verdict_on(row, snapshot.phase, true),
-                WaitUntil::Exit => ended(row, snapshot.phase),
-            };
-            verdict = Some(match verdict {
-                Some(verdict) => joined(verdict, of_row),
-                None => of_row,
-            });
-        }
-        match verdict {
-            Some(verdict) => verdict,
-            None if self.may_be_empty(snapshot) => Verdict::Done(None),
-            None => Verdict::Gone(self.name(), None),
-        }
-    }
+    /// The whole formation.
+    const ALL: Self = Self { target: Target::All, after: None };
 
     /// The name in messages. Empty: everything.
     fn name(&self) -> String {
@@ -281,12 +326,13 @@ impl AwaitedDynos {
         }
     }
 
-    fn includes(&self, row: &Row) -> bool {
+    fn includes(&self, row: &Row, until: WaitUntil) -> bool {
         match &self.target {
             // A dyno that was stopped, or has ended as allowed, is not missing.
             Target::All => row.role == DynoRole::Formation && !is_at_rest(row),
-            Target::Type(_) => row.role != DynoRole::Release && self.target.includes(&row.dyno),
-            Target::Dyno(_) => self.target.includes(&row.dyno),
+            // The release command is never up, but it ends.
+            Target::Type(_) if until != WaitUntil::Exit && row.role == DynoRole::Release => false,
+            Target::Type(_) | Target::Dyno(_) => self.target.includes(&row.dyno),
         }
     }
 
@@ -315,28 +361,10 @@ impl AwaitedDynos {
     }
 }
 
-/// Whether it was scaled down. It has a row until nothing of it is left.
-fn is_leaving(row: &Row, snapshot: &Snapshot) -> bool {
-    let of_type = snapshot.formation.iter().find(|entry| entry.process_type == row.dyno.process_type);
-    row.role == DynoRole::Formation && of_type.is_some_and(|entry| row.dyno.index > entry.quantity)
-}
-
-/// Whether it is down and should be.
-fn is_at_rest(row: &Row) -> bool {
-    row.state == PublicState::Down && !row.wanted && row.run > 0
-}
-
-/// The verdict of a wait for the end of a dyno.
-fn ended(row: &Row, phase: StartPhase) -> Verdict<'_> {
-    match (row.state, row.last_exit) {
-        (PublicState::Crashed | PublicState::Down, Some(exit)) if row.pid.is_none() => {
-            Verdict::Done((!exit.is_success()).then_some(row))
-        }
-        (PublicState::Down, None) if !row.wanted && phase == StartPhase::Running => {
-            Verdict::Gone(row.dyno.to_string(), Some(row))
-        }
-        (PublicState::Up | PublicState::Crashed | PublicState::Starting | PublicState::Down, _) => {
-            Verdict::NotYet(row.dyno.to_string(), Some(row))
-        }
+/// The verdict of a wait for the end of a dyno that is removed.
+fn verdict_on_removed(row: &Row) -> Verdict<'_> {
+    match row.last_exit {
+        Some(exit) => Verdict::Done((!exit.is_success()).then_some(row)),
+        None => Verdict::Gone(row.dyno.to_string(), Some(row)),
     }
 }

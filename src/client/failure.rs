@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::api::{ApiError, ENDING, ErrorResource, StartDescription};
-use crate::app::{did_you_mean, nearest};
+use crate::app::{did_you_mean, nearest, some_of};
 use crate::cli::RunningArgs;
 use crate::console::diagnostics;
 use crate::error::{Complaint, Status};
@@ -11,15 +11,17 @@ use crate::project::reason;
 use crate::runtime::NoAnswer;
 use crate::supervisor::Outcome;
 
-/// HTTP statuses of requests that are in order, but cannot be carried out now.
+/// HTTP statuses of requests that are valid, but cannot be carried out now.
 const BUSY: u16 = 409;
 const TOO_SLOW: u16 = 408;
 
 /// The id of the error if no app runs here.
 pub(super) const NOT_RUNNING: &str = "not_running";
-/// Its id if it cannot be found out what runs.
+/// The id of the error if `dyno` cannot find out what is running.
 pub(super) const UNAVAILABLE: &str = "service_unavailable";
 
+/// The id of the error if a start does not answer.
+const NO_ANSWER: &str = "no_answer";
 /// The id of the error if a start does not know a name.
 const NOT_FOUND: &str = "not_found";
 
@@ -33,7 +35,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// The error that a start answered with this HTTP status.
     pub(super) fn answered(status: u16, error: ErrorResource) -> Self {
-        // As for the command line of `start`: a wrong name or number is a usage error.
+        // A wrong name or number is a usage error, as on the command line of `start`.
         let status = match status {
             BUSY | TOO_SLOW | 500.. => Status::Unavailable,
             _ => Status::Usage,
@@ -42,13 +44,24 @@ impl Failure {
     }
 
     /// Whether the start has ended, or does not know a name.
-    pub(super) fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         self.is_not_running() || self.error.id == NOT_FOUND
     }
 
-    /// With the exit status of a dyno, for example.
+    /// The same failure with another exit status, such as that of a dyno.
     pub(crate) fn with_status(self, status: u8) -> Self {
         Self { status, ..self }
+    }
+
+    /// Whether a start did not answer.
+    pub(super) fn is_silence(&self) -> bool {
+        self.error.id == NO_ANSWER
+    }
+
+    /// Warns that this start was left out because it did not answer.
+    pub(super) fn warn_of(&self, silent: &StartDescription) {
+        let fact = format!("{}: leaving out {}", self.error.message, some_of(&silent.types));
+        diagnostics::warn(&Complaint::new(fact, self.error.hint.clone().unwrap_or_default()));
     }
 
     /// Whether nothing runs here.
@@ -56,12 +69,16 @@ impl Failure {
         self.error.id == NOT_RUNNING
     }
 
-    /// The error if no dyno and no process type has this name. `known`: those that exist.
+    /// The error if no dyno or process type has this name. `known`: the names that exist.
     pub(crate) fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        Self::unknown(name, known, "runs", "`dyno ps` lists all dynos")
+    }
+
+    fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>, verb: &str, otherwise: &str) -> Self {
         let mut near = nearest(name, known);
         near.dedup();
-        let hint = did_you_mean(&near).unwrap_or_else(|| "`dyno ps` lists all dynos".to_owned());
-        Self::new(Status::Usage, NOT_FOUND, format!("no dyno of `{name}` runs here"), hint)
+        let hint = did_you_mean(&near).unwrap_or_else(|| otherwise.to_owned());
+        Self::new(Status::Usage, NOT_FOUND, format!("no process type or dyno called `{name}` {verb} here"), hint)
     }
 
     pub(crate) fn new(status: Status, id: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -69,19 +86,19 @@ impl Failure {
         Self { status: status.code(), error }
     }
 
-    /// A wrong name or number. It is found before anything is asked of a start.
+    /// The error for a wrong name or number that the command itself finds.
     pub(crate) fn usage(error: ApiError) -> Self {
         Self::new(Status::Usage, error.id, error.message, error.hint)
     }
 
-    /// The same after other starts have done what was asked for.
+    /// The same failure, after other starts have already carried out the request.
     pub(super) fn after(mut self, done: &str) -> Self {
         let _ = write!(self.error.message, "; already done: {done}");
         self
     }
 
     /// Whether the start ended, or is ending, before it could answer.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.error.id == NOT_RUNNING || self.error.id == ENDING
     }
 
@@ -103,14 +120,14 @@ impl Failure {
                 let message = format!("`dyno` (pid {pid}) did not answer in time");
                 Self::new(
                     Status::Unavailable,
-                    "no_answer",
+                    NO_ANSWER,
                     message,
                     format!("if it is suspended, run `kill -CONT {pid}`"),
                 )
             }
             NoAnswer::Refused(error) => {
                 let message = format!("cannot reach `dyno` (pid {pid}): {}", reason(error));
-                Self::new(Status::Internal, "no_answer", message, "")
+                Self::new(Status::Internal, NO_ANSWER, message, "")
             }
         }
     }
@@ -119,13 +136,13 @@ impl Failure {
         Self::no_answer(&NoAnswer::Late, start)
     }
 
-    /// The end of a log that was being read is missing.
+    /// The error if the start ended unexpectedly while its log was being read.
     pub(crate) fn log_was_cut(start: &StartDescription) -> Self {
         let message = format!("`dyno` (pid {}) has ended unexpectedly: the last lines may be missing", start.pid);
         Self::new(Status::Unavailable, NOT_RUNNING, message, "`dyno start` starts it again")
     }
 
-    /// The same with other advice if nothing runs here.
+    /// The same failure; its hint is replaced if nothing is running here.
     pub(crate) fn if_not_running(mut self, hint: &str) -> Self {
         if self.error.id == NOT_RUNNING {
             self.error.hint = Some(hint.to_owned());

@@ -1,7 +1,7 @@
 //! A client of the app that runs here: finds its starts, sends requests to them, and waits (S10.1, S10.2).
 //!
-//! For all commands about a running app. Decides which directories are searched and how a failure is worded; `api` decides
-//! which starts are meant.
+//! All commands about a running app use it. It decides which directories are searched and how a failure is worded. Not
+//! here: which starts are meant (`api`).
 
 mod failure;
 mod owners;
@@ -11,6 +11,7 @@ mod whereabouts;
 mod which_app;
 
 pub(crate) use failure::{Failure, finish};
+pub(crate) use owners::SeenApp;
 pub(crate) use running_app::{RunningApp, change_each, in_path};
-pub(crate) use waiting::{Waiting, failed_wait};
+pub(crate) use waiting::{Silent, Waiting};
 pub(crate) use whereabouts::{real, whereabouts};

@@ -1,4 +1,4 @@
-//! Finds the start that each name belongs to, for all names before anything is done (S10.2).
+//! Finds the start that each name belongs to. All names are resolved before anything is changed (S10.2).
 
 use super::failure::Failure;
 use super::which_app::option_for;
@@ -10,9 +10,9 @@ use crate::supervisor::Target;
 
 /// What each start runs.
 pub(crate) struct SeenApp<'a> {
-    /// Oldest first.
+    /// The starts, oldest first.
     pub(crate) starts: Vec<&'a StartDescription>,
-    /// The answers of each of them, in the same order.
+    /// What each of them answered, in the same order.
     pub(crate) seen: Vec<SeenStart>,
 }
 
@@ -20,7 +20,7 @@ impl<'a> SeenApp<'a> {
     /// The dynos and process types that these names mean, each with its start.
     ///
     /// # Errors
-    /// Status 2 if a name means nothing, or more than one start.
+    /// Status 2 if nothing has a name, or a name belongs to more than one start.
     pub(crate) fn owners<'n>(
         &self,
         names: impl Iterator<Item = &'n str>,
@@ -29,16 +29,16 @@ impl<'a> SeenApp<'a> {
         Ok(owners.into_iter().filter_map(|(at, target)| Some((*self.starts.get(at)?, target))).collect())
     }
 
-    /// The start that runs this process type, or else can run it, for a change of its quantity.
+    /// The start in which the quantity of this process type is changed: the one that runs it, else one that can run it.
     ///
     /// # Errors
-    /// As [`Self::owners`].
+    /// The same as for [`Self::owners`].
     pub(crate) fn owner_of_type(&self, name: &ProcessType) -> Result<&'a StartDescription, Failure> {
         let at = owner(&self.seen, &Target::Type(name.clone())).map_err(|why| self.no_owner(why, true))?;
         self.starts.get(at).copied().ok_or_else(Failure::not_running)
     }
 
-    /// The start that a name means; the oldest one if nothing has that name now.
+    /// The start that a name belongs to, or the oldest one if nothing has that name now.
     ///
     /// # Errors
     /// Status 2 if several starts run it.
@@ -51,7 +51,8 @@ impl<'a> SeenApp<'a> {
         self.starts.get(at).copied().ok_or_else(Failure::not_running)
     }
 
-    /// All starts that run what a name means, for a command that only reads; the oldest one if nothing has that name now.
+    /// All starts with a dyno or process type of this name, for a command that only reads. If there are none, the
+    /// oldest start.
     pub(crate) fn all_or_oldest(&self, name: &str) -> Vec<&'a StartDescription> {
         let positions = match owners(&self.seen, std::iter::once(name)) {
             Ok(owners) => owners.iter().map(|(at, _)| *at).collect(),

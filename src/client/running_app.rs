@@ -1,6 +1,6 @@
 //! Sends requests to the starts of the app that a command is about.
 //!
-//! `api::meant_starts` decides which starts are meant. Not here: what the commands request, and how they print the answer.
+//! Not here: which starts are meant (`api::meant_starts`), what the commands request, and how they print the answer.
 
 use std::io;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::error::Status;
 use crate::project::reason;
 use crate::runtime::{ANSWERS_WITHIN, ClientRequest, LogReader, RuntimeDirectory};
 
-/// The starts of the app that is meant, as one formation.
+/// The app that a command is about. Its starts are treated as one formation.
 pub(crate) struct RunningApp {
     directory: RuntimeDirectory,
-    /// Oldest first; at least one.
+    /// At least one start; the oldest is first.
     starts: Vec<StartDescription>,
 }
 
@@ -34,31 +34,22 @@ impl RunningApp {
     /// # Errors
     /// Status 69 if nothing runs here; 2 if it is not clear which of several is meant.
     pub(crate) fn find(before: &ProjectArgs, args: &RunningArgs) -> Result<Self, Failure> {
-        let directory = match RuntimeDirectory::open_existing() {
-            Ok(Some(directory)) => directory,
-            Ok(None) => return Err(not_found(&args.which, &[])),
-            Err(error) => {
-                let hint = "set `XDG_RUNTIME_DIR` to a directory that you own";
-                return Err(Failure::new(Status::Unavailable, UNAVAILABLE, error.to_string(), hint));
-            }
-        };
+        let Some(directory) = directory()? else { return Err(not_found(&args.which, &[])) };
         let place = whereabouts(before, args)?;
-        let living = directory.starts().map_err(|error| {
-            let message = format!("cannot find out which apps run: {}", reason(&error));
-            Failure::new(Status::Unavailable, UNAVAILABLE, message, "")
-        })?;
+        let living = directory.starts().map_err(|error| unknown(&error))?;
         let elsewhere = not_found(&args.which, &living.starts);
         match (meant_starts(living.starts, |start| start, &place), living.unreadable.first()) {
             (MeantBy::Starts(starts), _) => Ok(Self { directory, starts }),
             (MeantBy::None, None) => Err(elsewhere),
             (MeantBy::None, Some(path)) => {
                 let message = format!("`{}` describes a running app, but cannot be read", path.display());
-                Err(Failure::new(Status::Internal, "unreadable", message, "use the same version of `dyno` for both"))
+                let hint = "use the version of `dyno` that started the app";
+                Err(Failure::new(Status::Internal, "unreadable", message, hint))
             }
             (MeantBy::OneOf(starts), _) => {
                 let options: Vec<String> = starts.iter().map(|start| format!("--run {}", start.pid)).collect();
                 let message = match &place.app {
-                    Some(app) => format!("`{app}` is the name of several apps that run"),
+                    Some(app) => format!("several running apps are called `{app}`"),
                     None => "several starts of this app match".to_owned(),
                 };
                 let hint = format!("add one of {}", some_of(&options));
@@ -89,31 +80,75 @@ impl RunningApp {
 
     /// The dynos of all starts.
     pub(crate) fn dynos(&self) -> Result<Vec<DynoResource>, Failure> {
-        Ok(self.dynos_of_starts()?.into_iter().flat_map(|(_, dynos)| dynos).collect())
+        Ok(self.dynos_of(self.starts.iter())?.into_iter().flat_map(|(_, dynos)| dynos).collect())
     }
 
-    /// The dynos of each start.
-    pub(crate) fn dynos_of_starts(&self) -> Result<Vec<(&StartDescription, Vec<DynoResource>)>, Failure> {
-        self.see("dynos")
+    /// The dynos of these starts.
+    pub(crate) fn dynos_of<'s>(
+        &self,
+        starts: impl Iterator<Item = &'s StartDescription>,
+    ) -> Result<Vec<(&'s StartDescription, Vec<DynoResource>)>, Failure> {
+        of_each(starts, |start| Ok((start, self.ask(start, "GET", "dynos", &[])?)))
     }
 
-    /// The formation of all starts, as by [`SeenApp::formation`].
+    /// The formation of all starts, like [`SeenApp::formation`].
     pub(crate) fn formation(&self) -> Result<Vec<FormationResource>, Failure> {
         let of_starts: Vec<(_, Vec<FormationResource>)> = self.see("formation")?;
         Ok(summed(of_starts.into_iter().flat_map(|(_, formation)| formation)))
     }
 
-    /// What each start runs. One that ends meanwhile is left out.
+    /// What each start runs, for a command that is about these dynos and process types. One that ends meanwhile is left out;
+    /// so is one that does not answer, with a warning, if it runs none of them.
     ///
     /// # Errors
     /// Status 69 if none is left.
-    pub(crate) fn look(&self) -> Result<SeenApp<'_>, Failure> {
+    pub(crate) fn look<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<SeenApp<'_>, Failure> {
         let look = |start| {
             let (dynos, formation) = (self.ask(start, "GET", "dynos", &[])?, self.ask(start, "GET", "formation", &[])?);
             Ok((start, SeenStart { dynos, formation }))
         };
-        let (starts, seen) = of_each(self.starts.iter(), look)?.into_iter().unzip();
+        let names: Vec<&str> = names.collect();
+        let (starts, seen) = self.of_answering(|start| runs_none(start, &names), look)?.into_iter().unzip();
         Ok(SeenApp { starts, seen })
+    }
+
+    /// The dynos of each start, for a command that only shows them. Likewise; without names every start that does not answer
+    /// is left out.
+    ///
+    /// # Errors
+    /// As [`Self::look`].
+    pub(crate) fn shown_dynos<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Vec<(&StartDescription, Vec<DynoResource>)>, Failure> {
+        let names: Vec<&str> = names.collect();
+        self.of_answering(|start| runs_none(start, &names), |start| Ok((start, self.ask(start, "GET", "dynos", &[])?)))
+    }
+
+    /// Asks each start. One that ends meanwhile is left out; so is one that does not answer, with a warning, if it can be.
+    fn of_answering<'a, T>(
+        &'a self,
+        can_be_left_out: impl Fn(&StartDescription) -> bool,
+        ask: impl Fn(&'a StartDescription) -> Result<T, Failure>,
+    ) -> Result<Vec<T>, Failure> {
+        let answers = of_each(self.starts.iter(), |start| match ask(start) {
+            Err(failure) if failure.is_silence() && can_be_left_out(start) => Ok(Err((start, failure))),
+            answer => answer.map(Ok),
+        })?;
+        let (mut found, mut silent) = (Vec::new(), Vec::new());
+        for answer in answers {
+            match answer {
+                Ok(answer) => found.push(answer),
+                Err(left_out) => silent.push(left_out),
+            }
+        }
+        match silent.pop() {
+            Some((_, failure)) if found.is_empty() => Err(failure),
+            last => {
+                silent.iter().chain(&last).for_each(|(start, failure)| failure.warn_of(start));
+                Ok(found)
+            }
+        }
     }
 
     /// Sends the same query to every start. A start that ends meanwhile is left out.
@@ -140,9 +175,14 @@ impl RunningApp {
     ) -> Result<Vec<(&StartDescription, LogSessionResource)>, Failure> {
         let body = serde_json::to_vec(request).unwrap_or_default();
         let mut sessions = Vec::with_capacity(self.starts.len());
+        let names: Vec<&str> = request.dynos.iter().chain(&request.dyno).map(String::as_str).collect();
         let mut last = None;
         for start in &self.starts {
             match self.ask(start, "POST", "log-sessions", &body) {
+                Err(failure) if failure.is_silence() && !names.is_empty() && runs_none(start, &names) => {
+                    failure.warn_of(start);
+                    last = Some(failure);
+                }
                 Ok(session) => sessions.push((start, session)),
                 Err(failure) if failure.is_unknown() => last = Some(failure),
                 Err(failure) => return Err(failure),
@@ -159,7 +199,7 @@ impl RunningApp {
         self.directory.open_log(start, path).map_err(|why| Failure::no_answer(&why, start))
     }
 
-    /// Sends a request that one start answers later, and that is not about one app.
+    /// Sends a request to wait. The start answers when the wait is over.
     pub(crate) fn wait(&self, start: &StartDescription, wait: &WaitRequest) -> Result<WaitAnswer, Failure> {
         let body = serde_json::to_vec(wait).unwrap_or_default();
         let patience = Duration::from_secs(wait.timeout) + ANSWERS_WITHIN;
@@ -182,15 +222,36 @@ impl RunningApp {
     }
 }
 
-/// Does something with each start. One that ends meanwhile is left out.
+/// Whether a start runs none of these dynos and process types.
+fn runs_none(start: &StartDescription, names: &[&str]) -> bool {
+    let mut types = names.iter().map(|name| name.split_once('.').map_or(*name, |(process_type, _)| process_type));
+    types.all(|name| !start.types.iter().any(|known| known == name))
+}
+
+/// The directory in which starts are registered. None: there has never been a start.
+fn directory() -> Result<Option<RuntimeDirectory>, Failure> {
+    RuntimeDirectory::open_existing().map_err(|error| {
+        let hint = "set `XDG_RUNTIME_DIR` to a directory that you own";
+        Failure::new(Status::Unavailable, UNAVAILABLE, error.to_string(), hint)
+    })
+}
+
+/// The error if `dyno` cannot find out what is running.
+fn unknown(error: &io::Error) -> Failure {
+    let message = format!("cannot find out which apps run: {}", reason(error));
+    Failure::new(Status::Unavailable, UNAVAILABLE, message, "")
+}
+
+/// Asks each start. One that ends meanwhile is left out.
 ///
 /// # Errors
-/// The first error; if none is left, that it has ended.
+/// The first error. If all starts have ended meanwhile, the error says that.
 fn of_each<I, T>(items: impl Iterator<Item = I>, ask: impl Fn(I) -> Result<T, Failure>) -> Result<Vec<T>, Failure> {
     change_each(items, ask, |_| String::new())
 }
 
-/// Changes something in each start, likewise. `done`: what was changed before one has refused; the error says it.
+/// Changes something in each start, until one refuses. `done`: what the error then says about the starts that have
+/// already been changed.
 pub(crate) fn change_each<I, T>(
     items: impl Iterator<Item = I>,
     ask: impl Fn(I) -> Result<T, Failure>,
@@ -216,10 +277,10 @@ pub(crate) fn change_each<I, T>(
 
 fn unreadable(start: &StartDescription) -> Failure {
     let message = format!("`dyno` (pid {}) gave an answer that this version cannot read", start.pid);
-    Failure::new(Status::Internal, "unreadable", message, "use the same version of `dyno` for both")
+    Failure::new(Status::Internal, "unreadable", message, "use the version of `dyno` that started the app")
 }
 
-/// The name as one part of a path.
+/// The name, escaped so that it is one component of a URL path.
 pub(crate) fn in_path(name: &str) -> String {
     let escaped = |byte: u8| {
         let is_plain = byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);

@@ -1,26 +1,26 @@
 //! `dyno ps`: the dynos of the app that runs here, as a table or as JSON.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use crate::api::DynoResource;
 use crate::cli::{Cli, PsArgs};
 use crate::client::{Failure, RunningApp, finish};
 use crate::console::stdout;
+use crate::console::table::{Side, cell, table};
 use crate::error::Error;
 use crate::runtime;
 use crate::supervisor::Outcome;
 
-/// The columns after those that identify the dyno, in order; true: aligned to the right.
-const COLUMNS: [(&str, bool); 8] = [
-    ("STATE", false),
-    ("FOR", true),
-    ("PID", true),
-    ("PORT", true),
-    ("CPU", true),
-    ("MEMORY", true),
-    ("RESTARTS", true),
-    ("COMMAND", false),
+/// The columns after those that identify the dyno, in order.
+const COLUMNS: [(&str, Side); 8] = [
+    ("STATE", Side::Left),
+    ("FOR", Side::Right),
+    ("PID", Side::Right),
+    ("PORT", Side::Right),
+    ("CPU", Side::Right),
+    ("MEMORY", Side::Right),
+    ("RESTARTS", Side::Right),
+    ("COMMAND", Side::Left),
 ];
 
 /// A dyno, and the Procfile of its start.
@@ -39,7 +39,7 @@ pub(super) fn run(cli: &Cli, args: &PsArgs) -> Result<Outcome, Error> {
             let dynos: Vec<DynoResource> = dynos.into_iter().map(|listed| listed.dyno).collect();
             stdout::write(&format!("{}\n", serde_json::to_string(&dynos).unwrap_or_default()))
         }
-        Ok(dynos) => stdout::write(&table(&dynos, jiff::Timestamp::now())),
+        Ok(dynos) => stdout::write(&shown(&dynos, jiff::Timestamp::now())),
         Err(failure) => Ok(finish(&args.running, Err(failure))),
     }
 }
@@ -47,7 +47,7 @@ pub(super) fn run(cli: &Cli, args: &PsArgs) -> Result<Outcome, Error> {
 fn dynos(cli: &Cli, args: &PsArgs) -> Result<Vec<Listed>, Failure> {
     let app = RunningApp::find(cli.project_before(), &args.running)?;
     let mut listed: Vec<Listed> = Vec::new();
-    for (start, dynos) in app.dynos_of_starts()? {
+    for (start, dynos) in app.shown_dynos(args.names.iter().map(String::as_str))? {
         let below_root = start.procfile.strip_prefix(&start.root).and_then(|path| path.strip_prefix('/'));
         let procfile = below_root.unwrap_or(&start.procfile);
         listed.extend(dynos.into_iter().map(|dyno| Listed { dyno, procfile: procfile.to_owned() }));
@@ -81,31 +81,14 @@ fn identity(all: &[Listed]) -> Vec<(&'static str, CellOf)> {
     columns
 }
 
-fn table(all: &[Listed], now: jiff::Timestamp) -> String {
+fn shown(all: &[Listed], now: jiff::Timestamp) -> String {
     let identity = identity(all);
-    let columns: Vec<_> = identity.iter().map(|(name, _)| (*name, false)).chain(COLUMNS).collect();
-    let heading = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let columns: Vec<_> = identity.iter().map(|(name, _)| (*name, Side::Left)).chain(COLUMNS).collect();
     let row = |listed: &Listed| -> Vec<String> {
         let own = identity.iter().map(|(_, cell)| cell(listed).to_owned());
         own.chain(cells(&listed.dyno, now)).collect()
     };
-    let lines: Vec<Vec<String>> = [heading].into_iter().chain(all.iter().map(row)).collect();
-    let mut widths = vec![0; columns.len()];
-    for line in &lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for line in &lines {
-        let mut shown = String::new();
-        for ((cell, width), (_, right)) in line.iter().zip(&widths).zip(&columns) {
-            let _ = if *right { write!(shown, "{cell:>width$}  ") } else { write!(shown, "{cell:<width$}  ") };
-        }
-        text.push_str(shown.trim_end());
-        text.push('\n');
-    }
-    text
+    table(&columns, all.iter().map(row))
 }
 
 fn cells(dyno: &DynoResource, now: jiff::Timestamp) -> [String; 8] {
@@ -120,8 +103,7 @@ fn cells(dyno: &DynoResource, now: jiff::Timestamp) -> [String; 8] {
         dyno.cpu.map_or_else(none, |seconds| format!("{seconds:.1}s")),
         dyno.memory.map_or_else(none, bytes),
         dyno.restarts.to_string(),
-        // A command from the Procfile must not move the cursor.
-        dyno.command.chars().map(|character| if character.is_control() { ' ' } else { character }).collect(),
+        cell(&dyno.command),
     ]
 }
 
@@ -165,7 +147,7 @@ mod tests {
         ]
         .map(|dyno| Listed { dyno, procfile: "Procfile".to_owned() });
 
-        let text = table(&dynos, "2026-11-23T08:12:59Z".parse().expect("a time"));
+        let text = shown(&dynos, "2026-11-23T08:12:59Z".parse().expect("a time"));
 
         let expected = "\
 DYNO       STATE       FOR   PID  PORT   CPU  MEMORY  RESTARTS  COMMAND

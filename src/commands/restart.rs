@@ -25,7 +25,7 @@ pub(super) fn run(cli: &Cli, args: &RestartArgs) -> Result<Outcome, Error> {
     let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
     let restarted = of_starts.into_iter().filter(|(_, touched)| !touched.dynos.is_empty());
     let restarted: Vec<_> = restarted.map(|(start, touched)| (start, touched.dynos)).collect();
-    Ok(finish(&args.running, waiting.wait(&restarted).map(|_| written)))
+    Ok(finish(&args.running, waiting.wait(&restarted).map(|()| written)))
 }
 
 /// The dynos of each start.
@@ -67,7 +67,7 @@ pub(super) fn targets<'a>(
         Target::Dyno(name) => format!("dynos/{}", in_path(&name.to_string())),
     };
     // All names are checked before anything is done.
-    let owners = app.look()?.owners(names.into_iter())?;
+    let owners = app.look(names.iter().copied())?.owners(names.into_iter())?;
     Ok(owners.into_iter().map(|(start, target)| (start, path(target))).collect())
 }
 

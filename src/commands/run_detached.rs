@@ -47,7 +47,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     let Some(seconds) = args.wait.seconds else { return Ok(written) };
     let mut waiting = Waiting::new(&app, WaitUntil::Exit, seconds, args.json);
     let ended = waiting.wait(&[(start, vec![RestartedDyno { name: dyno.name, run: None }])]);
-    Ok(finish(&args.running(), ended.map(Outcome::Code)))
+    Ok(finish(&args.running(), ended.map(|()| Outcome::Code(0))))
 }
 
 /// The request for the command and the variables of the line.

@@ -53,7 +53,7 @@ pub(super) fn run(cli: &Cli, args: &ScaleArgs) -> Result<Outcome, Error> {
     let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
     let name = |update: &Update<'_>| RestartedDyno { name: update.process_type.to_owned(), run: None };
     let scaled: Vec<_> = changes.iter().map(|(start, updates)| (*start, updates.iter().map(name).collect())).collect();
-    Ok(finish(&args.running, waiting.wait(&scaled).map(|_| written)))
+    Ok(finish(&args.running, waiting.wait(&scaled).map(|()| written)))
 }
 
 /// The changes that were made, and the formation after them.
@@ -61,7 +61,7 @@ fn scale<'a, 'u>(
     app: &'a RunningApp,
     updates: &[Update<'u>],
 ) -> Result<(Changes<'a, 'u>, Vec<FormationResource>), Failure> {
-    let look = app.look()?;
+    let look = app.look(updates.iter().map(|update| update.process_type))?;
     // All names and quantities are checked before anything is done.
     let parsed = updates_in(&Updates { updates }.body()).map_err(Failure::usage)?;
     let mut changes: Changes<'a, 'u> = Vec::new();

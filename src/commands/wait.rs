@@ -1,29 +1,26 @@
-//! `dyno wait`: waits for dynos of the app that runs here, and then becomes another command if one is given (S10.2).
+//! `dyno wait`: waits for dynos of the app that runs here, and then becomes the command after `--`, if there is one
+//! (S10.2).
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::time::Duration;
 
 use crate::api::{DynoResource, RestartedDyno, StartDescription, WaitUntil};
 use crate::app::launch;
 use crate::cli::{Cli, WaitForArgs};
-use crate::client::{Failure, RunningApp, Waiting, failed_wait, finish};
+use crate::client::{Failure, RunningApp, SeenApp, Silent, Waiting, finish};
 use crate::error::{Error, Status};
 use crate::model::{Environment, Shell};
 use crate::project::reason;
 use crate::runtime;
 use crate::supervisor::Outcome;
 
-/// The pause after the first check of the ports of a dyno. It doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// The longest pause between two checks.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-
 /// Something to wait for: `db`, `web.1` or `db:5433`.
-struct WaitFor {
+struct WaitFor<'a> {
+    start: &'a StartDescription,
     name: String,
     port: Option<u16>,
 }
@@ -31,109 +28,133 @@ struct WaitFor {
 pub(super) fn run(cli: &Cli, args: &WaitForArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
     match wait(cli, args) {
-        Ok(0) if !args.command.is_empty() => Err(become_command(&args.command)),
-        waited => Ok(finish(&args.running, waited.map(Outcome::Code))),
+        Ok(()) if !args.command.is_empty() => Err(become_command(&args.command)),
+        waited => Ok(finish(&args.running, waited.map(|()| Outcome::Code(0)))),
     }
 }
 
-/// Waits, and returns the status of the first dyno that ended with a status other than 0.
-fn wait(cli: &Cli, args: &WaitForArgs) -> Result<u8, Failure> {
-    let wanted: Vec<WaitFor> = args.dynos.all().map(wait_for).collect();
+fn wait(cli: &Cli, args: &WaitForArgs) -> Result<(), Failure> {
     let app = RunningApp::find(cli.project_before(), &args.running)?;
-    check_names(&app, &wanted, args)?;
-    let until = match (args.exit, args.listening) {
-        (true, _) => WaitUntil::Exit,
-        (false, true) => WaitUntil::Running,
-        (false, false) => WaitUntil::Up,
-    };
+    let wanted = wanted(&app, args)?;
+    let until = if args.exit { WaitUntil::Exit } else { WaitUntil::Up };
     let mut waiting = Waiting::new(&app, until, args.timeout, args.running.json);
-    let of_starts = by_start(&app, &wanted)?;
-    let listeners: Vec<_> = wanted.iter().filter(|wanted| args.listening || wanted.port.is_some()).collect();
-    let mut pause = FIRST_PAUSE;
-    loop {
-        // Each time, because one of them may crash while others do not listen yet.
-        let status = waiting.wait(&of_starts)?;
-        let Some(silent) = first_silent(&app, &of_starts, &listeners)? else { return Ok(status) };
-        let WaitFor { name, port } = silent;
-        let where_to = port.map_or_else(|| "a port".to_owned(), |port| format!("port {port}"));
-        if waiting.is_over() {
-            return Err(failed_wait("not_up", format!("`{name}` did not listen on {where_to} in time"), name));
-        }
-        waiting.say(&format!("waiting for {name} to listen on {where_to}"));
-        std::thread::park_timeout(pause);
-        pause = (2 * pause).min(LONGEST_PAUSE);
+    if wanted.is_empty() {
+        let all: Vec<_> = app.starts().iter().map(|start| (start, Vec::new())).collect();
+        return waiting.wait(&all);
     }
+    let (listeners, others): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|wanted| args.listening || wanted.port.is_some());
+    waiting.wait_and_listen(&by_start(&others), &by_start(&listeners), || first_silent(&app, &listeners))
+}
+
+/// What the command line names, with the start of each.
+fn wanted<'a>(app: &'a RunningApp, args: &WaitForArgs) -> Result<Vec<WaitFor<'a>>, Failure> {
+    if args.dynos.all().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let look = app.look(args.dynos.all().map(|text| name_and_port(text).0))?;
+    let one = |text: &str| {
+        let (name, port) = if args.exit { (text, None) } else { name_and_port(text) };
+        let start = start_of(app, &look, name, args.exit)?;
+        Ok(WaitFor { start, name: name.to_owned(), port })
+    };
+    args.dynos.all().map(one).collect()
 }
 
 /// `db:5433` names a port.
-fn wait_for(text: &str) -> WaitFor {
+fn name_and_port(text: &str) -> (&str, Option<u16>) {
     let with_port = text.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse().ok()?)));
-    match with_port {
-        Some((name, port)) => WaitFor { name: name.to_owned(), port: Some(port) },
-        None => WaitFor { name: text.to_owned(), port: None },
-    }
+    with_port.map_or((text, None), |(name, port)| (name, Some(port)))
 }
 
-/// A dyno that has ended may be forgotten; every other name must exist.
-fn check_names(app: &RunningApp, wanted: &[WaitFor], args: &WaitForArgs) -> Result<(), Failure> {
-    if wanted.is_empty() || args.exit {
-        return Ok(());
-    }
-    let (dynos, formation) = (app.dynos()?, app.formation()?);
-    let types = || formation.iter().map(|entry| entry.process_type.as_str());
-    let names = || dynos.iter().map(|dyno| dyno.name.as_str());
-    match wanted.iter().find(|wanted| !types().chain(names()).any(|known| known == wanted.name)) {
-        Some(unknown) => Err(Failure::unknown_name(&unknown.name, types().chain(names()))),
-        None => Ok(()),
-    }
-}
-
-/// The dynos to wait for in each start; everything in each of them without names.
-fn by_start<'a>(
+/// The start that a name belongs to. With `--exit`, the dyno may have ended already.
+fn start_of<'a>(
     app: &'a RunningApp,
-    wanted: &[WaitFor],
-) -> Result<Vec<(&'a StartDescription, Vec<RestartedDyno>)>, Failure> {
-    if wanted.is_empty() {
-        return Ok(app.starts().iter().map(|start| (start, Vec::new())).collect());
+    look: &SeenApp<'a>,
+    name: &str,
+    is_exit: bool,
+) -> Result<&'a StartDescription, Failure> {
+    let (dynos, formation) = (look.seen.iter().flat_map(|it| &it.dynos), look.seen.iter().flat_map(|it| &it.formation));
+    let quantities: Vec<u32> =
+        formation.clone().filter(|entry| entry.process_type == name).map(|entry| entry.quantity).collect();
+    if !is_exit && !quantities.is_empty() && quantities.iter().all(|quantity| *quantity == 0) {
+        let hint = format!("`dyno scale {name}=1` starts one");
+        return Err(Failure::new(Status::Unavailable, "not_wanted", format!("`{name}` has quantity 0"), hint));
     }
-    let mut of_starts: Vec<(&StartDescription, Vec<RestartedDyno>)> = Vec::new();
-    let look = app.look()?;
-    for WaitFor { name, .. } in wanted {
-        let owner = look.owner_or_oldest(name)?;
-        let dyno = RestartedDyno { name: name.clone(), run: None };
-        match of_starts.iter_mut().find(|(start, _)| start.session == owner.session) {
-            Some((_, dynos)) => dynos.push(dyno),
-            None => of_starts.push((owner, vec![dyno])),
+    if !quantities.is_empty() || dynos.clone().any(|dyno| dyno.name == name || dyno.process_type == name) {
+        return look.owner_or_oldest(name);
+    }
+    if is_exit {
+        for start in look.starts.iter().copied() {
+            match app.why(start, Some(name)) {
+                Ok(known) if !known.is_empty() => return Ok(start),
+                Ok(_) => {}
+                Err(failure) if failure.is_unknown() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        if name.strip_prefix("run.").is_some_and(|number| number.parse::<u32>().is_ok()) {
+            let message = format!("`{name}` is no longer remembered");
+            return Err(Failure::new(
+                Status::Usage,
+                "not_found",
+                message,
+                "only the last 100 dynos that have ended are remembered",
+            ));
         }
     }
-    Ok(of_starts)
+    let types = formation.map(|entry| entry.process_type.as_str());
+    Err(Failure::unknown_name(name, types.chain(dynos.map(|dyno| dyno.name.as_str()))))
 }
 
-/// The first that does not listen yet. A port may belong to a process that the system does not show, such as that of a
-/// container.
-fn first_silent<'w>(
-    app: &RunningApp,
-    of_starts: &[(&StartDescription, Vec<RestartedDyno>)],
-    listeners: &[&'w WaitFor],
-) -> Result<Option<&'w WaitFor>, Failure> {
-    let any_port = listeners.iter().any(|wanted| wanted.port.is_none());
-    let seen = if any_port { app.dynos_of_starts()? } else { Vec::new() };
-    let listens = |dyno: &DynoResource| dyno.pid.is_some_and(|pid| !runtime::ports_of_dyno(pid).is_empty());
-    let all_listen = |name: &str| {
-        // A dyno of the same name in another start does not matter.
-        let owner = of_starts.iter().find(|(_, dynos)| dynos.iter().any(|dyno| dyno.name == name));
-        let is_owner = |start: &StartDescription| owner.is_some_and(|(owner, _)| owner.session == start.session);
-        let dynos = seen.iter().filter(|(start, _)| is_owner(start)).flat_map(|(_, dynos)| dynos);
-        dynos.filter(|dyno| dyno.name == name || dyno.process_type == name).all(listens)
-    };
-    let is_silent = |wanted: &&&WaitFor| match wanted.port {
-        Some(port) => !runtime::is_listened_on(port),
-        None => !all_listen(&wanted.name),
-    };
-    Ok(listeners.iter().find(is_silent).copied())
+/// The dynos of each start.
+fn by_start<'a>(wanted: &[WaitFor<'a>]) -> Vec<(&'a StartDescription, Vec<RestartedDyno>)> {
+    let mut of_starts: Vec<(&StartDescription, Vec<RestartedDyno>)> = Vec::new();
+    for WaitFor { start, name, .. } in wanted {
+        let dyno = RestartedDyno { name: name.clone(), run: None };
+        match of_starts.iter_mut().find(|(known, _)| known.session == start.session) {
+            Some((_, dynos)) => dynos.push(dyno),
+            None => of_starts.push((start, vec![dyno])),
+        }
+    }
+    of_starts
 }
 
-/// Becomes the command. As with `dyno run`, one word is a line for the shell, and several are kept apart.
+/// The first listener that does not listen yet. Without a port, all dynos of a process type must listen; on a given
+/// port, only one of them must.
+fn first_silent<'w>(app: &RunningApp, listeners: &'w [WaitFor<'_>]) -> Result<Option<Silent<'w>>, Failure> {
+    if listeners.is_empty() {
+        return Ok(None);
+    }
+    let mut seen = HashSet::new();
+    let starts = listeners.iter().map(|wanted| wanted.start).filter(|start| seen.insert(start.session.as_str()));
+    let seen = match app.dynos_of(starts) {
+        Ok(seen) => seen,
+        // The request that is still open reports why.
+        Err(failure) if failure.is_over() => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
+    let silent = |wanted: &'w WaitFor<'_>| {
+        let WaitFor { start, name, port } = wanted;
+        // Dynos of the same name in other starts do not matter.
+        let of_start = seen.iter().filter(|(seen, _)| seen.session == start.session).flat_map(|(_, dynos)| dynos);
+        let dynos: Vec<_> = of_start.filter(|dyno| dyno.name == *name || dyno.process_type == *name).collect();
+        let is_silent = |dyno: &&&DynoResource| dyno.pid.is_none_or(|pid| runtime::ports_of_dyno(pid).is_empty());
+        let silent = match port {
+            _ if dynos.is_empty() => Some(name),
+            Some(port) => {
+                let pids: Vec<i32> = dynos.iter().filter_map(|dyno| dyno.pid).collect();
+                (!runtime::listens_on(&pids, *port)).then_some(name)
+            }
+            None => dynos.iter().find(is_silent).map(|dyno| &dyno.name),
+        };
+        silent.map(|name| Silent { start, name: name.clone(), port: *port })
+    };
+    Ok(listeners.iter().find_map(silent))
+}
+
+/// Becomes the command, and returns only if that fails. As in `dyno run`, one word is run by the shell, and several are
+/// passed on as they are.
 fn become_command(words: &[OsString]) -> Error {
     let error = match words {
         [line] => {
@@ -156,13 +177,8 @@ mod tests {
 
     #[test]
     fn s10_2_a_name_may_have_a_port() {
-        let parsed = |text: &str| {
-            let WaitFor { name, port } = wait_for(text);
-            (name, port)
-        };
-
-        assert_eq!(parsed("db:5433"), ("db".to_owned(), Some(5433)));
-        assert_eq!(parsed("web.1"), ("web.1".to_owned(), None));
-        assert_eq!(parsed("web:70000"), ("web:70000".to_owned(), None));
+        assert_eq!(name_and_port("db:5433"), ("db", Some(5433)));
+        assert_eq!(name_and_port("web.1"), ("web.1", None));
+        assert_eq!(name_and_port("web:70000"), ("web:70000", None));
     }
 }

@@ -70,7 +70,7 @@ fn of_app(app: &RunningApp, names: &[&str]) -> Result<Vec<Explained>, Failure> {
         }
         return Ok(all);
     }
-    let look = app.look()?;
+    let look = app.look(names.iter().copied())?;
     for name in names {
         for start in look.all_or_oldest(name) {
             let found = app.why(start, Some(name))?;

@@ -5,3 +5,4 @@
 pub(crate) mod color;
 pub(crate) mod diagnostics;
 pub(crate) mod stdout;
+pub(crate) mod table;

@@ -12,16 +12,15 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::api_server::{ApiServer, Connection, MAX_WAITING};
-use super::calls::ApiCall;
+use super::calls::{self, ApiCall};
 use super::client_stream::Progress;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use super::usage::usage_of;
 use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, WaitRequest, may_have_ids};
-use crate::model::{DynoName, Usages};
+use crate::model::Usages;
 use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapshot};
 
 /// The most bytes of a body.
@@ -201,16 +200,8 @@ impl ApiServer {
             return Err(ApiError::unavailable(format!("{MAX_WAITING} clients are waiting already")));
         }
         self.wait_apart(connection);
-        let until = condition.clone();
-        let is_decided = Box::new(move |snapshot: &Snapshot| until.is_decided(snapshot));
-        let awaited = condition.clone();
-        let depends_on = Box::new(move |dyno: &DynoName| awaited.depends_on(dyno));
-        let decided = self.ask(|answer| ApiCall::Wait { is_decided, depends_on, answer });
-        let snapshot: Snapshot = match timeout(Duration::from_secs(wait.timeout), decided).await {
-            Ok(snapshot) => snapshot?,
-            Err(_) => self.ask(ApiCall::Snapshot).await?,
-        };
-        let mut answer = condition.answer(&snapshot);
+        let limit = Duration::from_secs(wait.timeout);
+        let mut answer = calls::wait(&self.calls, condition, limit).await.ok_or_else(ApiError::ending)?;
         if let Some(dyno) = answer.needs_last_words() {
             // The exit of a dyno is known before its last words are read.
             let _ = self.ask(ApiCall::Settle).await;
@@ -220,9 +211,7 @@ impl ApiServer {
     }
 
     async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> ApiCall) -> Result<T, ApiError> {
-        let (sender, answer) = oneshot::channel();
-        self.calls.send(call(sender)).await.map_err(|_| ApiError::ending())?;
-        answer.await.map_err(|_| ApiError::ending())
+        calls::ask(&self.calls, call).await.ok_or_else(ApiError::ending)
     }
 }
 
@@ -236,7 +225,7 @@ async fn usages(snapshot: &Snapshot) -> Usages {
     tokio::task::spawn_blocking(move || usage_of(main, &leaders)).await.unwrap_or_default()
 }
 
-/// Whether dynos of this process type run, or are about to.
+/// Whether dynos of this process type run, or are to run.
 fn is_used(name: &str, snapshot: &Snapshot) -> bool {
     let is_there = |row: &Row| row.role == DynoRole::Formation && row.dyno.process_type.as_str() == name;
     has_dynos(name, &snapshot.formation) || snapshot.rows.iter().any(is_there)

@@ -3,13 +3,18 @@
 //! Passes commands on to the supervisor and each reply back. Decides nothing, and does nothing while it is idle: waits are
 //! checked only after something has happened, including that a client has gone away.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::run_loop::Runtime;
+use crate::api::{WaitAnswer, WaitCondition};
 use crate::model::DynoName;
 use crate::supervisor::{Command, Event, Refusal, Reply, RequestId, Snapshot};
 
@@ -22,12 +27,12 @@ pub(super) enum ApiCall {
     Command(Command, oneshot::Sender<Result<Reply, Refusal>>),
     /// The state of all dynos now.
     Snapshot(oneshot::Sender<Snapshot>),
-    /// An answer as soon as everything is in the archive that the dynos wrote before what has happened so far.
+    /// An answer as soon as the archive has everything that the dynos wrote before this call.
     Settle(oneshot::Sender<()>),
     /// The state of all dynos as soon as a condition holds. Dropping the receiver ends the wait.
     Wait {
-        /// The condition.
-        is_decided: Box<dyn Fn(&Snapshot) -> bool>,
+        /// The condition. It sees every state from now on.
+        is_decided: Box<dyn FnMut(&Snapshot) -> bool>,
         /// Whether it depends on whether a dyno listens.
         depends_on: Box<dyn Fn(&DynoName) -> bool>,
         /// The first state in which it holds.
@@ -46,9 +51,31 @@ pub(super) enum FrontEnd {
 /// Where front ends send their calls.
 pub(super) type ApiCaller = mpsc::Sender<ApiCall>;
 
+/// Makes a call and waits for its answer. None: everything has ended.
+pub(super) async fn ask<T>(caller: &ApiCaller, call: impl FnOnce(oneshot::Sender<T>) -> ApiCall) -> Option<T> {
+    let (sender, answer) = oneshot::channel();
+    caller.send(call(sender)).await.ok()?;
+    answer.await.ok()
+}
+
+/// How a wait for dynos ends: as soon as it is decided, or after `limit`. None: everything has ended.
+pub(super) async fn wait(caller: &ApiCaller, condition: WaitCondition, limit: Duration) -> Option<WaitAnswer> {
+    let condition = Rc::new(RefCell::new(condition));
+    let (until, awaited) = (Rc::clone(&condition), Rc::clone(&condition));
+    let is_decided = Box::new(move |snapshot: &Snapshot| until.borrow_mut().is_decided(snapshot));
+    let depends_on = Box::new(move |dyno: &DynoName| awaited.borrow().depends_on(dyno));
+    let decided = ask(caller, |answer| ApiCall::Wait { is_decided, depends_on, answer });
+    let snapshot = match timeout(limit, decided).await {
+        Ok(snapshot) => snapshot?,
+        Err(_) => ask(caller, ApiCall::Snapshot).await?,
+    };
+    let answer = condition.borrow().answer(&snapshot);
+    Some(answer)
+}
+
 /// A wait whose condition does not hold yet.
 struct Wait {
-    is_decided: Box<dyn Fn(&Snapshot) -> bool>,
+    is_decided: Box<dyn FnMut(&Snapshot) -> bool>,
     depends_on: Box<dyn Fn(&DynoName) -> bool>,
     answer: oneshot::Sender<Snapshot>,
 }

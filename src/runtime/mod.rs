@@ -68,7 +68,7 @@ pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
 pub use log_client::{Awaited, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
-pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_listened_on, is_port_free, port_holder, ports_of_dyno};
+pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, listens_on, port_holder, ports_of_dyno};
 pub use runtime_directory::{PortLocks, RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all, unblock_for_start};
 pub use start_registry::{LivingStarts, NotRegistered, RegisteredStart};

@@ -3,16 +3,17 @@
 //! Never connects: it tries to bind the port, and looks up the holder in `/proc`. What a taken port means is decided by
 //! `commands::start::ports`, which calls this.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, bind, setsockopt, socket, sockopt,
 };
 
-use super::listening::listeners;
+use super::listening::{inodes, listeners};
 use crate::guardian::{family_of, parent_of};
 
 /// The first ephemeral port if the system does not report it: the default of Linux.
@@ -70,13 +71,11 @@ fn try_bind(family: AddressFamily, address: &dyn SockaddrLike, mode: BindMode) -
 /// The process that listens on a port. None if the system does not show it, for example a process of another user.
 #[must_use]
 pub fn port_holder(port: u16) -> Option<PortHolder> {
-    let own = listeners().into_iter().filter(|listener| listener.port == port);
-    let sockets: Vec<String> = own.map(|listener| socket_name(listener.inode)).collect();
+    let sockets = inodes(port);
     if sockets.is_empty() {
         return None;
     }
-    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| pid_of(&entry));
-    let holders: Vec<i32> = pids.filter(|pid| holds(*pid, &sockets)).collect();
+    let holders: Vec<i32> = all_pids().filter(|pid| !sockets_of(&[*pid]).is_disjoint(&sockets)).collect();
     let pid = topmost(&holders, parent_of)?;
     let command = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(PortHolder { pid, command: command.trim_end().to_owned() })
@@ -98,35 +97,47 @@ pub fn ports_of_dyno(leader: i32) -> Vec<u16> {
     listening_ports(&family_of(leader), None)
 }
 
-/// Whether any process listens on this port, also one that the system does not show.
+/// Whether a process of one of these dynos listens on a port. `leaders`: their process ids. A process that the system does
+/// not show is taken for one of theirs: it may be that of a container.
 #[must_use]
-pub fn is_listened_on(port: u16) -> bool {
-    listeners().into_iter().any(|listener| listener.port == port)
+pub fn listens_on(leaders: &[i32], port: u16) -> bool {
+    let sockets = inodes(port);
+    let is_held_by = |leader: &i32| !sockets_of(&family_of(*leader)).is_disjoint(&sockets);
+    let are_shown = || sockets.is_subset(&sockets_of(&all_pids().collect::<Vec<_>>()));
+    let can_listen = !leaders.is_empty() && !sockets.is_empty();
+    can_listen && (leaders.iter().any(is_held_by) || !are_shown())
 }
 
 /// The ports that these processes listen on, sorted, without `except`. Empty if the system does not show them.
 pub(super) fn listening_ports(pids: &[i32], except: Option<u16>) -> Vec<u16> {
     let others = listeners().into_iter().filter(|listener| Some(listener.port) != except);
-    let held = |inode: u64| pids.iter().any(|pid| holds(*pid, &[socket_name(inode)]));
-    let mut ports: Vec<u16> = others.filter(|listener| held(listener.inode)).map(|listener| listener.port).collect();
+    let own = sockets_of(pids);
+    let mut ports: Vec<u16> =
+        others.filter(|listener| own.contains(&listener.inode)).map(|listener| listener.port).collect();
     ports.sort_unstable();
     ports.dedup();
     ports
 }
 
-/// The name of a socket in `/proc/PID/fd`.
-fn socket_name(inode: u64) -> String {
-    format!("socket:[{inode}]")
+/// The inodes of the sockets that these processes have open. Empty if the system does not show them.
+fn sockets_of(pids: &[i32]) -> BTreeSet<u64> {
+    let open_files = pids.iter().flat_map(|pid| open_files(*pid));
+    open_files.filter_map(|file| file.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()).collect()
+}
+
+/// What the entries of `/proc/PID/fd` point to.
+fn open_files(pid: i32) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| fs::read_link(entry.path()).ok())
+}
+
+/// The process ids of all processes that the system shows.
+fn all_pids() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| pid_of(&entry))
 }
 
 fn pid_of(entry: &fs::DirEntry) -> Option<i32> {
     entry.file_name().to_str()?.parse().ok()
-}
-
-fn holds(pid: i32, sockets: &[String]) -> bool {
-    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let targets = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
-    targets.into_iter().any(|target| sockets.iter().any(|socket| target.as_path() == Path::new(socket)))
 }
 
 /// The first port that the system uses for outgoing connections.

@@ -28,21 +28,28 @@ impl Runtime {
         let Command::Scale(changes) = command else { return Ok(()) };
         let added = self.supervisor.added_by(changes);
         let blocked = |spec: &DynoSpec, why: String| Refusal::Blocked { dyno: spec.dyno.clone(), why };
+        let is_web = |spec: &&DynoSpec| spec.dyno.process_type.as_str() == ProcessType::WEB;
+        let in_use = added.iter().map(|spec| &**spec).filter(is_web).filter_map(|spec| Some((spec, holder_of(spec)?)));
+        let in_use: Vec<_> = in_use.collect();
+        if let Some((spec, (port, by))) = in_use.first().filter(|_| self.preflight.strict_ports) {
+            return Err(blocked(spec, format!("port {port} is in use{by}")));
+        }
+        // After the ports: the check creates the files.
         if let Some(directory) = &self.preflight.log_directory {
             for spec in &added {
                 LogFiles::check(directory, &spec.dyno).map_err(|error| blocked(spec, error.to_string()))?;
             }
         }
-        let is_web = |spec: &&DynoSpec| spec.dyno.process_type.as_str() == ProcessType::WEB;
-        for spec in added.iter().map(|spec| &**spec).filter(is_web) {
-            let Some(port) = spec.port.filter(|port| !is_port_free(*port, BindMode::ReuseAddress)) else { continue };
-            let by = port_holder(port);
-            let by = by.map_or_else(String::new, |by| format!(" by `{}` (pid {})", by.command, by.pid));
-            if self.preflight.strict_ports {
-                return Err(blocked(spec, format!("port {port} is in use{by}")));
-            }
+        for (spec, (port, by)) in in_use {
             self.system_line(format!("warning: port {port} for `{}` is in use{by}", spec.dyno));
         }
         Ok(())
     }
+}
+
+/// The port of a dyno if it is in use, and by which process, such as `` by `nginx` (pid 812)``; empty if unknown.
+fn holder_of(spec: &DynoSpec) -> Option<(u16, String)> {
+    let port = spec.port.filter(|port| !is_port_free(*port, BindMode::ReuseAddress))?;
+    let by = port_holder(port);
+    Some((port, by.map_or_else(String::new, |by| format!(" by `{}` (pid {})", by.command, by.pid))))
 }

@@ -157,6 +157,7 @@ impl Runtime {
             if let Some(finished) = self.handle_events() {
                 return finished;
             }
+            // Those that are new.
             self.calls.answer_waits(|| self.supervisor.snapshot());
             self.readiness.observe(|dyno| self.calls.depend_on(dyno), Instant::now());
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
@@ -264,6 +265,8 @@ impl Runtime {
                     Step::Begin(phase) => self.mark(phase),
                 }
             }
+            // After each event, because a wait must see a crash that a restart follows at once.
+            self.calls.answer_waits(|| self.supervisor.snapshot());
         }
         None
     }

@@ -18,6 +18,9 @@ use super::start_registry::{NotRegistered, lock};
 pub(super) const GATE: &str = "starts.lock";
 /// How long a start waits for it. Others hold it for about a millisecond, but dozens may start at once on a busy machine.
 const GATE_WITHIN: Duration = Duration::from_secs(20);
+/// How long a request waits for it: shorter than its client waits for the answer, so that nothing is done after the client
+/// has given up.
+const GATE_WITHIN_A_REQUEST: Duration = Duration::from_secs(4);
 /// The pause before the event loop tries again to lock it: the kernel cannot report that it is free.
 const GATE_RETRY: Duration = Duration::from_millis(10);
 
@@ -40,10 +43,10 @@ impl RuntimeDirectory {
         }
     }
 
-    /// The same for the event loop, which does other things meanwhile.
+    /// The same for a request, while the event loop does other things.
     pub(super) async fn gate_while_others_run(&self) -> Result<Flock<File>, NotRegistered> {
         let mut file = self.gate_file().map_err(NotRegistered::Refused)?;
-        let deadline = Instant::now() + GATE_WITHIN;
+        let deadline = Instant::now() + GATE_WITHIN_A_REQUEST;
         loop {
             file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(gate) => return Ok(gate),

@@ -164,9 +164,9 @@ impl Life {
             stop_all: self.stop_all(types)?,
             grace: self.grace,
             boot_timeout: self.boot_timeout,
-            // Only when imitating the platform, whose router could not reach such a server (S6.2). In development, most
-            // servers listen like that.
-            notes_loopback: self.boot_timeout.is_some() || is_heroku_log,
+            // Only when imitating the platform, whose router could not reach such a server (S6.2). In development and in
+            // tests, most servers listen like that.
+            notes_loopback: self.heroku || is_heroku_log,
             // R12 is logged only with the platform's rules or log format (S6.6).
             report_exit_timeout: self.heroku || is_heroku_log,
             outlives_formation: false,
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(of(format(LogFormatName::Heroku)), (web(), true));
         assert_eq!(of(StartArgs { restart: true, ..StartArgs::default() }), (web(), false));
         assert_eq!(of(StartArgs { http: Some("/up".to_owned()), ..StartArgs::default() }), (web(), false));
-        assert_eq!(of(StartArgs { boot_timeout: Some(Seconds(seconds(9))), ..StartArgs::default() }), (web(), true));
+        assert_eq!(of(StartArgs { boot_timeout: Some(Seconds(seconds(9))), ..StartArgs::default() }), (web(), false));
         assert_eq!(of(heroku()), (web(), true));
     }
 

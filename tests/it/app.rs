@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -85,10 +86,15 @@ impl App {
 
     /// Writes a line to this fifo, so that the script that waits for one continues.
     pub(crate) fn release(&self, fifo: &str) {
+        self.send(fifo, "go\n");
+    }
+
+    /// Writes a text to this fifo, once a process reads it.
+    pub(crate) fn send(&self, fifo: &str, text: &str) {
         let path = self.path(fifo);
         until(&format!("a process reads {fifo}"), || {
             let open = fs::OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(&path);
-            open.is_ok_and(|mut pipe| pipe.write_all(b"go\n").is_ok())
+            open.is_ok_and(|mut pipe| pipe.write_all(text.as_bytes()).is_ok())
         });
     }
 
@@ -158,6 +164,11 @@ pub(crate) fn example(name: &str) -> PathBuf {
         assert!(fork(&mut build).wait().unwrap().success(), "the examples cannot be built");
     });
     folder.join("examples").join(name)
+}
+
+/// A port that no other test uses, because it was ephemeral a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port()
 }
 
 fn unique() -> String {

@@ -175,9 +175,24 @@ impl Running {
         format!("stdout:\n{}\nstderr:\n{}\nprocesses: {:#?}", cut(&stdout), cut(&stderr), self.processes())
     }
 
-    /// Waits for `dyno` to end and asserts that no process outlived it. Only after a SIGKILL of `dyno` itself may the
-    /// others take a moment longer.
+    /// Waits for `dyno` to end and asserts that no process outlived it. Only after a SIGKILL of `dyno` itself, or a signal
+    /// that has ended it before the first dyno, may the others take a moment longer.
     pub(crate) fn finish(mut self) -> Finished {
+        let ended = self.wait_for_end();
+        let has_no_dyno = self.stdout.text().is_empty() && self.of_dynos().is_empty();
+        let is_early = matches!(ended, Ended::Signal(_)) && has_no_dyno;
+        if ended == Ended::Signal(Signal::SIGKILL) || is_early {
+            self.until("no process is left", || self.processes().is_empty());
+        }
+        assert!(self.processes().is_empty(), "`dyno` ended with {ended:?} and left processes\n{}", self.report());
+        self.finished(ended)
+    }
+
+    fn finished(&self, ended: Ended) -> Finished {
+        Finished { ended, stdout: self.stdout.to_end(), stderr: self.stderr.to_end() }
+    }
+
+    fn wait_for_end(&mut self) -> Ended {
         let mut ended = None;
         let in_time = happens(|| {
             ended = self.child.try_wait().unwrap();
@@ -185,16 +200,10 @@ impl Running {
         });
         assert!(in_time, "`dyno` did not end within {PATIENCE:?}\n{}", self.report());
         let status = ended.unwrap();
-        let ended = match (status.code(), status.signal()) {
+        match (status.code(), status.signal()) {
             (Some(code), _) => Ended::Code(code),
             (None, signal) => Ended::Signal(Signal::try_from(signal.unwrap()).unwrap()),
-        };
-        if ended == Ended::Signal(Signal::SIGKILL) {
-            self.until("no process is left", || self.processes().is_empty());
         }
-        assert!(self.processes().is_empty(), "`dyno` ended with {ended:?} and left processes\n{}", self.report());
-        let stdout = self.stdout.to_end();
-        Finished { ended, stdout, stderr: self.stderr.to_end() }
     }
 }
 
@@ -233,10 +242,14 @@ impl Finished {
         without_times_and_pids(&self.stdout)
     }
 
-    /// Stderr, with process ids replaced by `PID`. Warnings that a port of the default range is in use are left out:
-    /// they depend on what else runs on the machine.
+    /// Stderr, with process ids replaced by `PID`. Warnings that a port of the default range is in use are left out: they
+    /// depend on what else runs on the machine. A line that says what a command waits for is not repeated: how many times it
+    /// is shown depends on the speed of the machine.
     pub(crate) fn stderr(&self) -> String {
-        without_taken_ports(&without_times_and_pids(&self.stderr))
+        let text = without_taken_ports(&without_times_and_pids(&self.stderr));
+        let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+        lines.dedup_by(|line, before| line == before && line.starts_with("waiting for "));
+        lines.concat()
     }
 
     /// Asserts everything a user sees.

@@ -87,7 +87,9 @@ fn s10_2_run_detach_wait_ends_with_the_status_of_the_command() {
     waiting.until("its name is shown", || waiting.stdout.text().ends_with('\n'));
     let shown = waiting.stdout.text();
     app.release("go");
-    waiting.finish().expect(Ended::Code(3), &shown, "");
+    let name = shown.trim_end();
+    let stderr = error(&format!("`{name}` has ended (status 3)"), &format!("`dyno why {name}` says more"));
+    waiting.finish().expect(Ended::Code(3), &shown, &stderr);
     assert!(shown.starts_with("run."), "{shown}");
     // It may have ended before the wait for it begins.
     app.dyno(["run:detached", "--wait=30", "--json", "true"]).run().expect_end(Ended::Code(0));
@@ -102,6 +104,24 @@ fn s10_2_run_detach_wait_ends_with_the_status_of_the_command() {
     stopped.finish().expect_end(Ended::Code(143));
     let hint = "did you mean `dyno run --detach --wait true`?";
     app.refuses(&["run", "--wait", "true"], 2, &error("`--wait` needs `--detach`", hint));
+    stop(&app, running);
+}
+
+#[test]
+fn s10_2_run_detach_wait_lasts_until_nothing_of_the_dyno_is_left() {
+    let app = App::new(APP).fifo("go");
+    let running = app.dyno(["start", "web", "-t", "1000"]).spawn();
+    running.until("web.1 runs", || names(&app).contains(&"web.1".to_owned()));
+    let mut waiting = app.dyno(["run", "--detach", "--wait", "(trap '' TERM; read line <go) & exit 4"]).spawn();
+    waiting.until("its name is shown", || waiting.stdout.text().ends_with('\n'));
+    running.until_shown("exited with code 4");
+    let name = waiting.stdout.text().trim_end().to_owned();
+
+    assert!(names(&app).contains(&name) && !waiting.has_ended());
+    app.release("go");
+
+    waiting.finish().expect_end(Ended::Code(4));
+    assert!(!names(&app).contains(&name));
     stop(&app, running);
 }
 

@@ -1,5 +1,6 @@
 //! Commands for an app that several starts run, and commands that wait (S10.2).
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::harness::{App, Ended, Running, error, until};
@@ -54,6 +55,30 @@ fn s10_2_a_wrong_name_or_quantity_changes_no_start() {
 
     app.dyno(["scale"]).run().expect(Ended::Code(0), "web=1 worker=1\n", "");
     assert_eq!(dynos(&app), before);
+    stop(&app, running);
+}
+
+#[test]
+fn s10_2_a_suspended_start_concerns_only_commands_about_its_dynos() {
+    let app = App::new(TWO);
+    let running = two_starts(&app);
+    let pid = running[1].main();
+    running[1].signal(Signal::SIGSTOP);
+
+    let hint = format!("hint: if it is suspended, run `kill -CONT {pid}`\n");
+    let warning = format!("warning: `dyno` (pid PID) did not answer in time: leaving out `worker`\n{hint}");
+    for (command, shown) in
+        [(&["restart", "web"][..], "restarting: web.1\n"), (&["scale", "web=2"], "web=2 worker=0\n")]
+    {
+        app.dyno(["--no-color"]).args(command).run().expect(Ended::Code(0), shown, &warning);
+    }
+    let listed = app.dyno(["ps"]).run();
+    assert!(listed.stdout().contains("\nweb.1 ") && !listed.stdout().contains("worker"), "{}", listed.stdout());
+    assert_eq!((listed.ended, listed.stderr()), (Ended::Code(0), warning));
+    let fact = format!("error: `dyno` (pid PID) did not answer in time\n\n{hint}");
+    app.dyno(["stop", "worker"]).run().expect(Ended::Code(69), "", &fact);
+
+    running[1].signal(Signal::SIGCONT);
     stop(&app, running);
 }
 
@@ -182,17 +207,39 @@ fn s10_2_a_wait_sees_a_crash_in_any_start_at_once() {
 
     let waiting = app.dyno(["wait", "--timeout", "1000"]).spawn();
     // By then the start with the worker has answered that its dynos are up.
-    until("a line says what is missing", || waiting.stderr.text() == "waiting for web.1 to come up\n");
+    until("a line says what is missing", || {
+        waiting.stderr.text().starts_with("waiting for web.1 to listen on port 5000\n")
+    });
     app.release("go");
 
     let why = error("`worker.1` has crashed (status 4)", "`dyno why worker.1` says more");
-    let said = "waiting for web.1 to come up\n";
+    let said = "waiting for web.1 to listen on port 5000\n";
     waiting.finish().expect(Ended::Code(4), "", &format!("{said}{why}"));
     let statuses = app.dyno(["wait", "--exit", "worker", "web", "--timeout", "1000"]).spawn();
     stop(&app, []);
     web.finish().expect_end(Ended::Code(0));
     worker.finish();
     assert_ne!(statuses.finish().ended, Ended::Code(0));
+}
+
+#[test]
+fn s10_2_a_wait_sees_the_crash_that_ends_one_of_several_starts() {
+    let app = App::new("web: exec sleep 1000\na: read line <go; echo broken; exit 7\n").fifo("go");
+    let a = app.dyno(["start", "a"]).spawn();
+    a.until_shown("started with pid");
+    // It never listens, so it is never up.
+    let web = app.dyno(["start", "--ready", "web", "web"]).spawn();
+    web.until_shown("started with pid");
+    let waiting = app.dyno(["wait", "--timeout", "1000"]).spawn();
+    let said = "waiting for web.1 to listen on port 5000\n";
+    until("a line says what is missing", || waiting.stderr.text().starts_with(said));
+
+    app.release("go");
+
+    let why = error("`a.1` has crashed (status 7): broken", "`dyno why a.1` says more");
+    waiting.finish().expect(Ended::Code(7), "", &format!("{said}{why}"));
+    a.finish().expect_end(Ended::Code(7));
+    stop(&app, [web]);
 }
 
 #[test]

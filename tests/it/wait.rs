@@ -1,21 +1,33 @@
 //! Waiting for dynos, and how long a stop may take: `wait`, `--wait` and `-t` (S10.2, S6.2, S6.6).
 
+use std::fs;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
 
-use crate::harness::{App, Ended, until};
+use nix::sys::signal::Signal;
+
+use crate::app::free_port;
+use crate::harness::{App, Ended, Running, error, until};
 use crate::running::{NOTHING_RUNS, dynos, on_stderr, pid_of, start, stop};
-
-/// A port that no other test uses, because it was ephemeral a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
+use crate::smoke;
 
 /// An app whose `web` listens after a line has arrived in the fifo `go`.
 fn web_that_listens_later() -> App {
-    let app = App::new("web: read line <go; exec ./listen 127.0.0.1\n").fifo("go");
-    symlink(crate::app::example("listen"), app.path("listen")).unwrap();
-    app
+    smoke::app("web: read line <go; exec ./listen 127.0.0.1\n").fifo("go")
+}
+
+/// The last line of a wait that has failed.
+fn says(dyno: &str, what: &str) -> String {
+    error(&format!("`{dyno}` {what}"), &format!("`dyno why {dyno}` says more"))
+}
+
+/// Begins to wait, and goes on when the wait has said what it waits for.
+fn begin_to_wait(app: &App, line: &[&str], for_what: &str) -> Running {
+    let waiting = app.dyno(["wait", "--timeout", "1000"]).args(line).spawn();
+    waiting
+        .until("it says what is missing", || waiting.stderr.text().starts_with(&format!("waiting for {for_what}\n")));
+    waiting
 }
 
 #[test]
@@ -73,7 +85,7 @@ fn s10_2_a_wait_in_the_release_phase_waits_for_the_formation() {
     let running = app.dyno(["start"]).spawn();
     running.until("the release command runs", || pid_of(&app, "release.1") > 0);
 
-    let stderr = "error: `worker.1` is not up after 0 s\n\nhint: `dyno why worker.1` says more\n";
+    let stderr = "error: `release.1` has not ended after 0 s\n\nhint: `dyno why release.1` says more\n";
     app.dyno(["wait", "--timeout=0"]).run().expect(Ended::Code(75), "", stderr);
     let waiting = app.dyno(["wait", "worker"]).spawn();
     // What is impossible only at this moment is not a usage error (S11.1).
@@ -87,7 +99,7 @@ fn s10_2_a_wait_in_the_release_phase_waits_for_the_formation() {
 
 #[test]
 fn s10_2_wait_exit_returns_the_first_status_that_is_not_0() {
-    let procfile = "a: read line <go.a\nb: read line <go.b; exit 3\nworker: exec sleep 1000\n";
+    let procfile = "a: read line <go.a\nb: read line <go.b; echo bad; exit 3\nworker: exec sleep 1000\n";
     let app = App::new(procfile).fifo("go.a").fifo("go.b");
     let running = start(&app, ["--can-die", "a,b=any"]);
     let waiting = app.dyno(["wait", "--exit", "a", "b.1"]).spawn();
@@ -95,7 +107,7 @@ fn s10_2_wait_exit_returns_the_first_status_that_is_not_0() {
     app.release("go.a");
     app.release("go.b");
 
-    waiting.finish().expect(Ended::Code(3), "", "");
+    waiting.finish().expect(Ended::Code(3), "", &says("b.1", "has ended (status 3): bad"));
     app.dyno(["wait", "--exit", "a"]).run().expect(Ended::Code(0), "", "");
     let stderr = "error: `worker.1` has not ended after 0 s\n\nhint: `dyno why worker.1` says more\n";
     on_stderr(app.dyno(["wait", "--exit", "worker", "--timeout=0"]), 75, stderr);
@@ -130,7 +142,15 @@ fn s10_2_wait_refuses_what_it_cannot_wait_for() {
     on_stderr(app.dyno(["wait"]), 69, NOTHING_RUNS);
     let running = start(&app, []);
 
-    on_stderr(app.dyno(["wait", "wrker"]), 2, "error: no dyno of `wrker` runs here\n\nhint: did you mean `worker`?\n");
+    let unknown = error("no process type or dyno called `wrker` runs here", "did you mean `worker`?");
+    on_stderr(app.dyno(["wait", "wrker"]), 2, &unknown);
+    on_stderr(app.dyno(["wait", "--exit", "wrker"]), 2, &unknown);
+    let hint = "only the last 100 dynos that have ended are remembered";
+    on_stderr(app.dyno(["wait", "--exit", "run.4711"]), 2, &error("`run.4711` is no longer remembered", hint));
+    for (line, option) in [(["wait", "--timeout=abc"], "--timeout"), (["restart", "--wait=abc"], "--wait")] {
+        let fact = format!("`abc` is not a valid value for `{option}`");
+        on_stderr(app.dyno(line), 2, &error(&fact, "write a whole number of seconds from 0 to 86400"));
+    }
     for line in [["wait", "--exit"], ["wait", "--listening"]] {
         assert_eq!(app.dyno(line).run().ended, Ended::Code(2), "{line:?}");
     }
@@ -156,4 +176,126 @@ fn s6_6_stop_and_restart_accept_a_grace_of_their_own() {
     assert_eq!(dynos(&app)[0]["state"], "down");
     app.dyno(["stop", "-t", "0"]).run().expect_end(Ended::Code(0));
     running.finish().expect_end(Ended::Code(0));
+}
+
+#[test]
+fn s10_2_wait_exit_sees_a_crash_that_a_restart_follows_at_once() {
+    let app = App::new("web: echo up; read line <go; exit 3\n").fifo("go");
+    let running = app.dyno(["start", "--restart"]).spawn();
+    running.until_shown("| up\n");
+    let files = fs::read_dir(app.top().join("run/dyno")).unwrap().map(|entry| entry.unwrap().path());
+    let socket = files.into_iter().find(|path| path.extension().is_some_and(|name| name == "sock"));
+    let mut waiting = UnixStream::connect(socket.unwrap()).unwrap();
+    let body = r#"{"dynos":[{"name":"web","run":null}],"until":"exit","timeout":60}"#;
+    write!(waiting, "POST /dyno/wait HTTP/1.1\r\nhost: dyno\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    // An answer to a later request: by then the wait has begun.
+    assert!(pid_of(&app, "web.1") > 0);
+
+    // The reports of the exit and of the end arrive together.
+    running.signal(Signal::SIGSTOP);
+    app.release("go");
+    running.until("it has ended", || running.of_dynos().is_empty());
+    running.signal(Signal::SIGCONT);
+
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(r#""result":"ended","dyno":"web.1","exit_status":3"#), "{answer}");
+    running.until("it runs again", || running.stdout.text().matches("| up\n").count() == 2);
+    stop(&app, running);
+}
+
+#[test]
+fn s10_2_a_wait_for_a_port_reports_the_crash_that_ends_the_app() {
+    let app = App::new("web: read line <go; echo broken; exit 7\nx: exec sleep 1000\n").fifo("go");
+    let running = start(&app, []);
+    let lines: [(&[&str], &str); 4] = [
+        (&["--listening", "web"], "web.1 to listen on a port"),
+        (&["--listening", "x"], "x.1 to listen on a port"),
+        (&["x:9"], "x to listen on port 9"),
+        (&["x", "web:9"], "web to listen on port 9"),
+    ];
+    let waiting = lines.map(|(line, what)| (begin_to_wait(&app, line, what), what));
+
+    app.release("go");
+
+    for (waiting, what) in waiting {
+        let crash = says("web.1", "has crashed (status 7): broken");
+        waiting.finish().expect(Ended::Code(7), "", &format!("waiting for {what}\n{crash}"));
+    }
+    running.finish().expect_end(Ended::Code(7));
+}
+
+#[test]
+fn s10_2_wait_listening_accepts_any_port_of_a_ready_type() {
+    let (port, other) = (free_port().to_string(), free_port());
+    let app = smoke::app(&format!("web: PORT={other} exec ./listen 127.0.0.1\n"));
+    let running = app.dyno(["start", "--ready", "web", "-p", &port]).spawn();
+    running.until_shown("Listening on");
+
+    app.dyno(["wait", "--listening", "web"]).run().expect(Ended::Code(0), "", "");
+    app.dyno(["wait", &format!("web:{other}")]).run().expect(Ended::Code(0), "", "");
+    let late = app.dyno(["wait", "web", "--timeout=0"]).run();
+    let fact = format!("error: `web.1` does not listen on port {port} after 0 s, but on port {other}: ");
+    assert!(late.ended == Ended::Code(75) && late.stderr().starts_with(&fact), "{}", late.stderr());
+    stop(&app, running);
+}
+
+#[test]
+fn s10_2_a_port_of_another_program_is_not_that_of_a_dyno() {
+    let app = App::new("worker: exec sleep 1000\n");
+    let running = start(&app, []);
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = other.local_addr().unwrap().port();
+
+    let late = says("worker.1", &format!("does not listen on port {port} after 0 s"));
+    on_stderr(app.dyno(["wait", &format!("worker:{port}"), "--timeout=0"]), 75, &late);
+    stop(&app, running);
+}
+
+#[test]
+fn s10_2_wait_refuses_a_type_with_quantity_0() {
+    let app = App::new("worker: exec sleep 1000\nclock: exec sleep 1000\n");
+    let running = start(&app, ["worker"]);
+
+    for line in [&["wait", "clock"][..], &["wait", "worker", "clock:9"], &["wait", "--listening", "clock"]] {
+        app.refuses(line, 69, &error("`clock` has quantity 0", "`dyno scale clock=1` starts one"));
+    }
+    app.dyno(["wait", "--exit", "clock"]).run().expect(Ended::Code(0), "", "");
+    stop(&app, running);
+}
+
+#[test]
+fn s10_2_a_wait_ends_when_the_main_process_is_killed() {
+    // It never listens, so it is never up.
+    let app = App::new("web: exec sleep 1000\n");
+    let port = free_port().to_string();
+    let running = app.dyno(["start", "--ready", "web", "-p", &port]).spawn();
+    running.until("web.1 runs", || pid_of(&app, "web.1") > 0);
+    let missing = format!("web.1 to listen on port {port}");
+    let lines: [(&[&str], &str); 3] =
+        [(&[], &missing), (&["--exit", "web"], "web.1 to end"), (&["--listening", "web"], "web.1 to listen on a port")];
+    let waiting = lines.map(|(line, what)| (begin_to_wait(&app, line, what), what));
+
+    running.signal(Signal::SIGKILL);
+
+    for (waiting, what) in waiting {
+        let ended = error("the app ended before it answered", "`dyno start` starts it again");
+        waiting.finish().expect(Ended::Code(69), "", &format!("waiting for {what}\n{ended}"));
+    }
+    running.finish();
+}
+
+#[test]
+fn s10_2_a_wait_says_again_what_it_waits_for() {
+    let app = App::new("web: exec sleep 1000\n");
+    let port = free_port();
+    let running = app.dyno(["start", "-p", &port.to_string()]).spawn();
+    running.until_shown("started with pid");
+    let waiting = begin_to_wait(&app, &[], &format!("web.1 to listen on port {port}"));
+
+    let line = format!("waiting for web.1 to listen on port {port}\n");
+    waiting.until("it says so again", || waiting.stderr.text().matches(&line).count() == 2);
+
+    stop(&app, running);
+    waiting.finish().expect_end(Ended::Code(1));
 }

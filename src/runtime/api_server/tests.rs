@@ -22,6 +22,7 @@ use super::*;
 use crate::api::{LogLook, StartDescription, StartKind};
 use crate::app::Scale;
 use crate::model::{DynoName, Environment, ProcessType};
+use crate::supervisor::tests::process_type;
 use crate::supervisor::{Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, Reply, Row, Snapshot};
 
 /// A server on its own socket, and the commands that its run loop received.
@@ -167,10 +168,6 @@ impl App {
         }
         Ok(Reply::Scaled(formation.clone()))
     }
-}
-
-fn process_type(name: &str) -> ProcessType {
-    ProcessType::new(name).expect("a name")
 }
 
 fn row(process_type: ProcessType) -> Row {
