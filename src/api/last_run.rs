@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppFacts, StartDescription, WhyResource};
+use super::{AppFacts, DynoResource, StartDescription, WhyResource};
 use crate::supervisor::Snapshot;
+
+/// The status of a process that SIGKILL has ended, as a shell would report it.
+const KILLED: u8 = 137;
 
 /// A start that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,14 +17,36 @@ pub struct LastRun {
     pub ended_at_ms: i64,
     /// Its exit status, as a shell would report it.
     pub status: u8,
-    /// Its dynos.
+    /// Its dynos. If it was killed, one of each process type, of which nothing else is known.
     pub dynos: Vec<WhyResource>,
+    /// Whether it was killed, so that it could not leave a summary itself. Then it ended before the given time.
+    #[serde(default)]
+    pub killed: bool,
 }
 
 impl LastRun {
     /// `snapshot`: the last one.
     #[must_use]
     pub fn new(app: &AppFacts, start: StartDescription, snapshot: &Snapshot, status: u8, at: jiff::Timestamp) -> Self {
-        Self { start, ended_at_ms: at.as_millisecond(), status, dynos: app.why_all(snapshot) }
+        Self { start, ended_at_ms: at.as_millisecond(), status, dynos: app.why_all(snapshot), killed: false }
+    }
+
+    /// A start that was found killed.
+    #[must_use]
+    pub fn of_killed(start: StartDescription, found_at: jiff::Timestamp) -> Self {
+        let dyno = |name: &String| DynoResource {
+            name: name.clone(),
+            process_type: name.clone(),
+            state: "down".to_owned(),
+            ..DynoResource::default()
+        };
+        let dynos = start.types.iter().map(|name| WhyResource { dyno: dyno(name), ..WhyResource::default() }).collect();
+        Self { start, ended_at_ms: found_at.as_millisecond(), status: KILLED, dynos, killed: true }
+    }
+
+    /// The process id of the start, if it was killed.
+    #[must_use]
+    pub fn killed_pid(&self) -> Option<i32> {
+        self.killed.then_some(self.start.pid)
     }
 }

@@ -106,11 +106,13 @@ impl AppFacts {
     fn why_row(&self, row: &Row, is_removed: bool, snapshot: &Snapshot) -> WhyResource {
         let mut entries = snapshot.formation.iter();
         let quantity = entries.find(|entry| entry.process_type == row.dyno.process_type).map(|entry| entry.quantity);
+        let quantity = quantity.filter(|_| row.role == DynoRole::Formation);
+        let is_too_much = quantity.is_some_and(|quantity| row.dyno.index > quantity);
         WhyResource {
             dyno: DynoResource::new(self, row, snapshot.release.into()),
             stage: row.life.stage,
-            reason: reason(row, is_removed, snapshot.phase),
-            quantity: quantity.filter(|_| row.role == DynoRole::Formation),
+            reason: reason(row, is_removed || is_too_much, snapshot.phase),
+            quantity,
             expected_port: row.life.expected_port,
             listens: row.life.listens,
             not_up: row.not_up.as_ref().map(ToString::to_string),

@@ -74,6 +74,11 @@ impl Failure {
         Self::unknown(name, known, "runs", "`dyno ps` lists all dynos")
     }
 
+    /// The same after the app has ended.
+    pub(crate) fn unknown_past_name<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        Self::unknown(name, known, "ran", "`dyno why` lists the dynos that ran last")
+    }
+
     fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>, verb: &str, otherwise: &str) -> Self {
         let mut near = nearest(name, known);
         near.dedup();

@@ -3,7 +3,7 @@
 //! Not here: which starts are meant (`api::meant_starts`), what the commands request, and how they print the answer.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
@@ -66,6 +66,15 @@ impl RunningApp {
     /// The same app, for another thread.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { directory: self.directory.try_clone()?, starts: self.starts.clone() })
+    }
+
+    /// Waits until all starts have ended, but not longer than this.
+    pub(crate) fn until_ended(&self, limit: Duration) {
+        let began = Instant::now();
+        let ends: Vec<_> = self.starts.iter().filter_map(|start| self.directory.end_of(start).ok()).collect();
+        for end in ends {
+            let _ = end.recv_timeout(limit.saturating_sub(began.elapsed()));
+        }
     }
 
     /// All starts.
@@ -246,7 +255,10 @@ fn unknown(error: &io::Error) -> Failure {
 ///
 /// # Errors
 /// The first error. If all starts have ended meanwhile, the error says that.
-fn of_each<I, T>(items: impl Iterator<Item = I>, ask: impl Fn(I) -> Result<T, Failure>) -> Result<Vec<T>, Failure> {
+pub(crate) fn of_each<I, T>(
+    items: impl Iterator<Item = I>,
+    ask: impl Fn(I) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
     change_each(items, ask, |_| String::new())
 }
 

@@ -6,8 +6,8 @@ use crate::app::{did_you_mean, nearest, some_of};
 use crate::cli::WhichArgs;
 use crate::error::Status;
 
-/// The option that matches this start and none of the others.
-pub(super) fn option_for(start: &StartDescription, all: &[&StartDescription]) -> String {
+/// An option that selects this start and none of the others.
+pub(crate) fn option_for(start: &StartDescription, all: &[&StartDescription]) -> String {
     let others = || all.iter().filter(|other| other.session != start.session);
     if others().all(|other| other.procfile != start.procfile) {
         return format!("--procfile {}", start.procfile);

@@ -1,8 +1,9 @@
 //! `dyno why`: why a dyno is, or is not, running (S10.2).
 //!
-//! Asks the start, and finds out itself what the start does not know: which process holds a port, where a dyno listens,
-//! and whether the files of the app have changed. Not here: the text (`text`).
+//! Asks the start, and looks up what the start does not know: which process holds a port, where a dyno listens, and
+//! whether the files of the app have changed. Not here: starts that have ended (`last_runs`), and the text (`text`).
 
+mod last_runs;
 mod text;
 
 use std::collections::HashSet;
@@ -13,13 +14,14 @@ use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
-use crate::api::{DynoResource, LastRun, StartDescription, WhyReason, WhyResource};
+use self::last_runs::LastRuns;
+use crate::api::{DynoResource, StartDescription, StartKind, WhyReason, WhyResource};
 use crate::cli::{Cli, WhyArgs};
-use crate::client::{Failure, RunningApp, finish, whereabouts};
+use crate::client::{Failure, RunningApp, finish, of_each, option_for};
 use crate::console::stdout;
-use crate::error::{Error, Status};
-use crate::runtime::{self, PortHolder, RuntimeDirectory};
-use crate::supervisor::{LifeStage, Outcome};
+use crate::error::Error;
+use crate::runtime::{self, ANSWERS_WITHIN, PortHolder};
+use crate::supervisor::Outcome;
 
 /// Everything about one dyno.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -35,8 +37,16 @@ pub(super) struct Explained {
     pub(super) changed_files: Vec<String>,
     /// The files that cannot be compared without reading them, such as a named pipe.
     pub(super) not_compared: Vec<String>,
-    /// When its start ended: the app does not run.
+    /// The option that selects its start. None: no other start runs a dyno of this name.
+    pub(super) option: Option<String>,
+    /// Whether its start is a smoke test, which refuses all changes.
+    pub(super) is_smoke: bool,
+    /// When its start ended.
     pub(super) ended_at: Option<String>,
+    /// The exit status of its start, as a shell would report it.
+    pub(super) ended_with: Option<u8>,
+    /// The process id of its start, if that was killed.
+    pub(super) killed_pid: Option<i32>,
     /// The file with its output.
     pub(super) log_file: Option<String>,
 }
@@ -54,36 +64,61 @@ pub(super) fn run(cli: &Cli, args: &WhyArgs) -> Result<Outcome, Error> {
 
 fn explain(cli: &Cli, args: &WhyArgs) -> Result<Vec<Explained>, Failure> {
     let names: Vec<&str> = args.dynos.all().collect();
-    match RunningApp::find(cli.project_before(), &args.running) {
-        Ok(app) => of_app(&app, &names),
-        Err(failure) if failure.is_not_running() => of_last_run(cli, args, &names).unwrap_or(Err(failure)),
+    let last_runs = || LastRuns::find(cli, args);
+    let found = match RunningApp::find(cli.project_before(), &args.running) {
+        Ok(app) => of_app(&app, &names, &last_runs).inspect_err(|failure| {
+            if failure.is_over() {
+                app.until_ended(ANSWERS_WITHIN);
+            }
+        }),
         Err(failure) => Err(failure),
+    };
+    match found {
+        Err(failure) if failure.is_over() => last_runs().explain(&names).unwrap_or(Err(failure)),
+        found => found,
     }
 }
 
 /// The dynos of the app that runs.
-fn of_app(app: &RunningApp, names: &[&str]) -> Result<Vec<Explained>, Failure> {
-    let mut all = Vec::new();
+fn of_app(app: &RunningApp, names: &[&str], last_runs: &dyn Fn() -> LastRuns) -> Result<Vec<Explained>, Failure> {
     if names.is_empty() {
-        for start in app.starts() {
-            all.extend(app.why(start, None)?.into_iter().map(|why| looked_at(why, start)));
-        }
-        return Ok(all);
+        let found = of_each(app.starts().iter(), |start| Ok((start, app.why(start, None)?)))?;
+        let each = found.into_iter().flat_map(|(start, found)| found.into_iter().map(move |why| (start, why)));
+        return Ok(distinguished(each.map(|(start, why)| (Some(start), looked_at(why, start))).collect()));
     }
+    let mut all = Vec::new();
     let look = app.look(names.iter().copied())?;
     for name in names {
         for start in look.all_or_oldest(name) {
             let found = app.why(start, Some(name))?;
             if found.is_empty() {
-                all.push(looked_at(missing(app, name)?, start));
+                let ended = last_runs().since(start, name);
+                if ended.is_empty() {
+                    all.push((Some(start), looked_at(missing(app, name)?, start)));
+                }
+                all.extend(ended.into_iter().map(|dyno| (None, dyno)));
             }
-            all.extend(found.into_iter().map(|why| looked_at(why, start)));
+            all.extend(found.into_iter().map(|why| (Some(start), looked_at(why, start))));
         }
     }
-    Ok(all)
+    Ok(distinguished(all))
 }
 
-/// A process type without dynos, or a dyno that its quantity does not include.
+/// Adds an option to each dyno whose name occurs in several starts.
+fn distinguished(found: Vec<(Option<&StartDescription>, Explained)>) -> Vec<Explained> {
+    let starts_of = |name: &str| -> Vec<&StartDescription> {
+        found.iter().filter(|(_, dyno)| dyno.why.dyno.name == name).filter_map(|(start, _)| *start).collect()
+    };
+    let option = |start: &StartDescription, dyno: &Explained| {
+        let starts = starts_of(&dyno.why.dyno.name);
+        (starts.len() > 1).then(|| option_for(start, &starts))
+    };
+    let options: Vec<_> = found.iter().map(|(start, dyno)| start.and_then(|start| option(start, dyno))).collect();
+    let dynos = found.into_iter().map(|(_, dyno)| dyno);
+    dynos.zip(options).map(|(dyno, option)| Explained { option, ..dyno }).collect()
+}
+
+/// What to say about a process type without dynos, or about a dyno beyond the quantity of its type.
 fn missing(app: &RunningApp, name: &str) -> Result<WhyResource, Failure> {
     let formation = app.formation()?;
     let process_type = name.rsplit_once('.').map_or(name, |(process_type, _)| process_type);
@@ -105,18 +140,19 @@ fn missing(app: &RunningApp, name: &str) -> Result<WhyResource, Failure> {
     Ok(WhyResource { dyno, reason: WhyReason::Quantity, quantity: Some(entry.quantity), ..WhyResource::default() })
 }
 
-/// Adds what only a look at the system shows.
+/// Adds what the start does not know and the system shows.
 fn looked_at(why: WhyResource, start: &StartDescription) -> Explained {
     let listens_on = why.dyno.pid.map(runtime::ports_of_dyno).unwrap_or_default();
     let held = why.dyno.port.filter(|port| why.expected_port == Some(*port) && !listens_on.contains(port));
     let held = held.and_then(runtime::port_holder).filter(|holder| Some(holder.pid) != why.dyno.pid);
     let port_held_by = held.map(|PortHolder { pid, command }| format!("{command} (pid {pid})"));
     let (changed_files, not_compared) = compared(start);
-    Explained { why, listens_on, port_held_by, changed_files, not_compared, ..Explained::default() }
+    let is_smoke = start.kind == StartKind::Smoke;
+    Explained { why, listens_on, port_held_by, changed_files, not_compared, is_smoke, ..Explained::default() }
 }
 
-/// The files that were changed after the start, and those that were not compared. Opens none: reading a named pipe would
-/// take its content away.
+/// The files that were changed after the start, and those that were not compared. No file is opened, because reading a
+/// named pipe would empty it.
 fn compared(start: &StartDescription) -> (Vec<String>, Vec<String>) {
     let (mut changed, mut skipped) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
@@ -135,46 +171,4 @@ fn compared(start: &StartDescription) -> (Vec<String>, Vec<String>) {
         }
     }
     (changed, skipped)
-}
-
-/// The dynos of the start that ended here last. None: no start is remembered.
-fn of_last_run(cli: &Cli, args: &WhyArgs, names: &[&str]) -> Option<Result<Vec<Explained>, Failure>> {
-    let directory = RuntimeDirectory::open_existing().ok().flatten()?;
-    let place = whereabouts(cli.project_before(), &args.running).ok()?;
-    let is_wanted = |run: &LastRun| {
-        let start = &run.start;
-        let is_here = place.directories.contains(&start.root) || place.directories.first() == Some(&start.directory);
-        place.root.as_ref().map_or(is_here, |root| *root == start.root)
-            && place.procfile.as_ref().is_none_or(|procfile| *procfile == start.procfile)
-    };
-    let runs: Vec<LastRun> = directory.last_runs().into_iter().filter(is_wanted).collect();
-    let newest = runs.first()?;
-    let is_named = |why: &WhyResource, name: &str| why.dyno.name == name || why.dyno.process_type == name;
-    let mut all = Vec::new();
-    for name in names {
-        // Another start may have run it.
-        let run = runs.iter().find(|run| run.dynos.iter().any(|why| is_named(why, name)));
-        let Some(run) = run else {
-            let known = newest.dynos.iter().flat_map(|why| [why.dyno.process_type.as_str(), why.dyno.name.as_str()]);
-            return Some(Err(Failure::unknown_name(name, known).with_status(Status::Usage.code())));
-        };
-        all.extend(run.dynos.iter().filter(|why| is_named(why, name)).map(|why| from_summary(why, run)));
-    }
-    if names.is_empty() {
-        all.extend(newest.dynos.iter().map(|why| from_summary(why, newest)));
-    }
-    Some(Ok(all))
-}
-
-fn from_summary(why: &WhyResource, run: &LastRun) -> Explained {
-    let file = |directory: &String| StartDescription::path(directory).join(format!("{}.log", why.dyno.name));
-    let log_file = run.start.log_directory.as_ref().map(|directory| file(directory).display().to_string());
-    let mut why = why.clone();
-    (why.dyno.pid, why.stage) = (None, LifeStage::Down);
-    Explained {
-        why,
-        ended_at: jiff::Timestamp::from_millisecond(run.ended_at_ms).ok().map(|at| at.to_string()),
-        log_file,
-        ..Explained::default()
-    }
 }

@@ -47,7 +47,9 @@ impl RuntimeDirectory {
             File::open(entry.path()).ok()?.take(MAX_SUMMARY).read_to_end(&mut text).ok()?;
             serde_json::from_slice(&text).ok()
         };
-        let mut runs: Vec<LastRun> = self.summaries().filter_map(read).collect();
+        let now = jiff::Timestamp::now();
+        let killed = self.killed().into_iter().map(|start| LastRun::of_killed(start, now));
+        let mut runs: Vec<LastRun> = self.summaries().filter_map(read).chain(killed).collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.ended_at_ms));
         runs
     }

@@ -92,13 +92,9 @@ impl RegisteredStart {
         self.listener.try_clone()
     }
 
-    /// Leaves a summary in the directory, except of a smoke, which reports its own end.
+    /// Leaves a summary in the directory.
     pub(super) fn leave(&self, summary: impl FnOnce(StartDescription) -> LastRun) {
-        let start = self.description.borrow().clone();
-        match start.kind {
-            StartKind::Start | StartKind::Beside => drop(self.directory.leave(&summary(start))),
-            StartKind::Smoke => {}
-        }
+        self.directory.leave_summary(&summary(self.description.borrow().clone()));
     }
 
     /// The process types that it runs, as other starts see them.
@@ -278,8 +274,30 @@ impl RuntimeDirectory {
     /// Removes the files of starts that have ended without doing so. Called with the gate locked, so that files that
     /// are just being created are not removed.
     fn remove_outdated(&self, files: &[StartFile]) {
+        for start in self.killed_among(files) {
+            self.leave_summary(&LastRun::of_killed(start, jiff::Timestamp::now()));
+        }
         for file in files.iter().filter(|file| self.held_description(&file.session).is_none()) {
             self.remove(&file.session, file.ending);
+        }
+    }
+
+    /// The starts that were killed, so that their descriptions are still there.
+    pub(super) fn killed(&self) -> Vec<StartDescription> {
+        self.files().map(|files| self.killed_among(&files).collect()).unwrap_or_default()
+    }
+
+    fn killed_among<'a>(&'a self, files: &'a [StartFile]) -> impl Iterator<Item = StartDescription> + 'a {
+        let described = files.iter().filter(|file| file.ending == DESCRIPTION);
+        let dead = described.filter(|file| self.held_description(&file.session).is_none());
+        dead.filter_map(|file| read_description(self.open_file(&name(&file.session, DESCRIPTION))?))
+    }
+
+    /// Leaves a summary in the directory, except of a smoke, which reports its own end.
+    fn leave_summary(&self, run: &LastRun) {
+        match run.start.kind {
+            StartKind::Start | StartKind::Beside => drop(self.leave(run)),
+            StartKind::Smoke => {}
         }
     }
 

@@ -6,6 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::api_faults::own_files;
 use crate::harness::{App, Call, Ended, Finished, Running, until};
 
 const TWO: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
@@ -251,8 +252,7 @@ fn s10_1_a_start_that_was_killed_does_not_block_the_next_one() {
 
     let running = start(&app, []);
 
-    let files = fs::read_dir(app.top().join("run/dyno")).unwrap().count();
-    assert_eq!(files, 3, "a description, a socket and the lock");
+    assert_eq!(own_files(&app), 4, "a description, a socket, the lock, and a summary of the start that was killed");
     stop(&app, running);
 }
 

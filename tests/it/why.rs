@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::harness::{App, Ended, until};
@@ -74,7 +75,11 @@ fn s10_2_why_explains_what_is_down_and_what_does_not_exist() {
          formation  clock=0\nnext: dyno scale clock=1\n";
     missing.expect(Ended::Code(0), text, "");
     assert_eq!(third.last().unwrap(), "next: dyno scale web=3");
-    on_stderr(app.dyno(["why", "wrker"]), 2, "error: no dyno of `wrker` runs here\n\nhint: did you mean `worker`?\n");
+    on_stderr(
+        app.dyno(["why", "wrker"]),
+        2,
+        "error: no process type or dyno called `wrker` runs here\n\nhint: did you mean `worker`?\n",
+    );
     stop(&app, running);
 }
 
@@ -100,12 +105,82 @@ fn s10_2_why_works_after_the_app_has_ended() {
     let shown = lines(&app, "web.1");
     let other = lines(&app, "worker.1");
 
-    assert!(shown[0].starts_with("web.1 does not run: the app ended "), "{shown:?}");
-    assert!(shown[0].ends_with(" ago, and it ended by itself"), "{shown:?}");
+    assert!(shown[0].starts_with("web.1 is not running: its start ended "), "{shown:?}");
+    assert!(shown[0].ends_with(" ago with status 3, and this dyno ended by itself"), "{shown:?}");
     assert!(shown.iter().any(|line| line.contains("exited with code 3 after ")), "{shown:?}");
     let log = format!("  log        {}", app.root().join("log/web.1.log").display());
     assert_eq!(shown[shown.len() - 2..], [log, "next: dyno start".to_owned()]);
-    assert!(other[0].ends_with(" ago, and it ended with it"), "{other:?}");
+    assert!(other[0].ends_with(" ago with status 3, and this dyno was stopped"), "{other:?}");
     assert!(!shown.iter().any(|line| line.trim() == "secret"), "{shown:?}");
     assert_eq!(dynos(&app).len(), 0);
+}
+
+#[test]
+fn s10_2_why_names_a_start_that_was_killed() {
+    let app = App::new("worker: exec sleep 1000\nclock: exec sleep 1000\n");
+    stop(&app, start(&app, []));
+    let running = start(&app, []);
+    let pid = running.main();
+    let of = |name: &str| format!("{name} is not running: `dyno` (pid PID), which ran it, was killed");
+
+    running.signal(Signal::SIGKILL);
+    running.finish().expect_end(Ended::Signal(Signal::SIGKILL));
+
+    assert_eq!(lines(&app, "clock"), [of("clock"), "next: dyno start".to_owned()]);
+    assert_eq!(
+        app.dyno(["why", "clock", "--json"]).run().stdout().matches(&format!("\"killed_pid\":{pid}")).count(),
+        1
+    );
+    // Another start removes what the killed one left.
+    stop(&app, start(&app, ["worker"]));
+    assert_eq!(lines(&app, "clock")[0], of("clock"));
+    assert!(lines(&app, "worker")[0].starts_with("worker.1 is not running: its start ended "));
+}
+
+#[test]
+fn s10_2_why_shows_each_type_as_its_last_start_left_it() {
+    let app = App::new("worker: exec sleep 1000\nclock: exec sleep 1000\n");
+    let worker = start(&app, ["worker"]);
+    let clock = start(&app, ["clock"]);
+    worker.signal(Signal::SIGTERM);
+    worker.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+
+    let beside = lines(&app, "worker");
+    assert!(beside[0].starts_with("worker.1 is not running: its start ended "), "{beside:?}");
+    assert!(beside[0].ends_with(" with status 143, and this dyno was stopped"), "{beside:?}");
+    stop(&app, clock);
+
+    let shown = app.dyno(["why"]).run().stdout();
+    let names: Vec<&str> =
+        shown.lines().filter_map(|line| line.split_once(" is not running: ").map(|(name, _)| name)).collect();
+    assert_eq!(names, ["clock.1", "worker.1"]);
+    on_stderr(
+        app.dyno(["why", "nope"]),
+        2,
+        "error: no process type or dyno called `nope` ran here\n\nhint: `dyno why` lists the dynos that ran last\n",
+    );
+}
+
+#[test]
+fn s10_2_why_names_commands_that_are_accepted() {
+    let app = App::new("worker: trap '' TERM; exec sleep 1000\n").file("Other", "worker: exec sleep 1000\n");
+    let first = start(&app, ["-m", "worker=2"]);
+    app.dyno(["scale", "worker=1"]).run().expect_end(Ended::Code(0));
+    let leaving = lines(&app, "worker.2");
+    assert_eq!(leaving.last().unwrap(), "next: dyno scale worker=2");
+    let other = app.dyno(["start", "-f", "Other"]).spawn();
+    other.until_shown("worker.1 | started");
+
+    let both = lines(&app, "worker.1");
+    let procfile = |name: &str| app.root().join(name).display().to_string();
+    for name in ["Procfile", "Other"] {
+        let next = format!("next: dyno restart worker.1 --procfile {}", procfile(name));
+        assert!(both.contains(&next), "{both:?}");
+    }
+
+    for running in [first, other] {
+        running.signal(Signal::SIGINT);
+        running.signal(Signal::SIGINT);
+        running.finish();
+    }
 }

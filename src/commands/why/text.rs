@@ -1,10 +1,11 @@
-//! What `dyno why` says about a dyno, in a few lines, and what to type next. Pure.
+//! The few lines in which `dyno why` explains a dyno and says what to type next. Pure.
 
 use std::fmt::Write as _;
 
 use super::Explained;
 use crate::api::{EndResource, WhyReason, WhyResource};
 use crate::commands::ps::span;
+use crate::console::table::cell;
 use crate::supervisor::LifeStage;
 
 /// All dynos, with a blank line between them.
@@ -17,10 +18,14 @@ fn about(dyno: &Explained, now: jiff::Timestamp) -> String {
     let why = &dyno.why;
     let mut text = format!("{} {}\n", why.dyno.name, headline(dyno, now));
     let mut line = |label: &str, line: &str| {
-        let _ = writeln!(text, "  {label:<10} {}", printable(line));
+        // A command from the Procfile, or the name of a program, must not control the terminal.
+        let _ = writeln!(text, "  {label:<10} {}", cell(line));
     };
     if !why.dyno.command.is_empty() {
         line("command", &why.dyno.command);
+    }
+    if let Some(option) = &dyno.option {
+        line("start", option);
     }
     if let Some(quantity) = why.quantity {
         line("formation", &format!("{}={quantity}", why.dyno.process_type));
@@ -57,9 +62,22 @@ fn about(dyno: &Explained, now: jiff::Timestamp) -> String {
 fn headline(dyno: &Explained, now: jiff::Timestamp) -> String {
     let why = &dyno.why;
     if let Some(ended_at) = &dyno.ended_at {
+        if let Some(pid) = dyno.killed_pid {
+            return format!("is not running: `dyno` (pid {pid}), which ran it, was killed");
+        }
         let ago = ended_at.parse().map_or_else(|_| String::new(), |at| format!(" {} ago", age(at, now)));
-        let how = if why.reason == WhyReason::Ended { "ended by itself" } else { "ended with it" };
-        return format!("does not run: the app ended{ago}, and it {how}");
+        let status = dyno.ended_with.map_or_else(String::new, |status| format!(" with status {status}"));
+        let how = match why.reason {
+            WhyReason::Ended => "this dyno ended by itself",
+            WhyReason::ScaledDown => "the formation had been scaled down",
+            WhyReason::Formation
+            | WhyReason::OneOff
+            | WhyReason::ReleasePhase
+            | WhyReason::Shutdown
+            | WhyReason::Stopped
+            | WhyReason::Quantity => "this dyno was stopped",
+        };
+        return format!("is not running: its start ended{ago}{status}, and {how}");
     }
     let since = why.dyno.updated_at.parse::<jiff::Timestamp>().map(|since| age(since, now));
     let since = since.map_or_else(|_| String::new(), |since| format!(", for {since}"));
@@ -144,30 +162,29 @@ fn release_text(dyno: &Explained) -> String {
 /// The command to type.
 fn next(dyno: &Explained) -> String {
     let (name, process_type) = (&dyno.why.dyno.name, &dyno.why.dyno.process_type);
+    let option = dyno.option.as_ref().map_or_else(String::new, |option| format!(" {option}"));
     match (&dyno.ended_at, dyno.why.stage, dyno.why.reason) {
         (Some(_), ..) => "dyno start".to_owned(),
+        (None, ..) if dyno.is_smoke => format!("dyno logs -t {name}"),
         (None, LifeStage::Lost, _) => "dyno stop".to_owned(),
         (None, _, WhyReason::OneOff | WhyReason::Shutdown) => "dyno ps".to_owned(),
         (None, _, WhyReason::Stopped | WhyReason::Ended) if runs_once(&dyno.why) => "dyno ps".to_owned(),
         (None, _, WhyReason::ReleasePhase) => "dyno wait".to_owned(),
         (None, _, WhyReason::ScaledDown | WhyReason::Quantity) => {
             let index = name.rsplit_once('.').map_or("1", |(_, index)| index);
-            format!("dyno scale {process_type}={index}")
+            format!("dyno scale {process_type}={index}{option}")
         }
         (None, _, _) if !dyno.changed_files.is_empty() => {
             "dyno stop, then dyno start, to read the changed files".to_owned()
         }
-        (None, _, WhyReason::Formation | WhyReason::Stopped | WhyReason::Ended) => format!("dyno restart {name}"),
+        (None, _, WhyReason::Formation | WhyReason::Stopped | WhyReason::Ended) => {
+            format!("dyno restart {name}{option}")
+        }
     }
 }
 
 fn age(at: jiff::Timestamp, now: jiff::Timestamp) -> String {
     span(u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0))
-}
-
-/// A command from the Procfile, or the name of a program, must not control the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 #[cfg(test)]

@@ -155,7 +155,13 @@ fn s10_1_files_left_by_kill_9_are_ignored_and_removed() {
 
     let registered = runtime.register(&start("new", &["web"])).expect("registered");
 
-    assert_eq!(names(&path), ["new.sock", "new.start", GATE]);
+    let left: Vec<String> = names(&path)
+        .into_iter()
+        .filter(|name| name.rsplit_once('.').is_none_or(|(_, ending)| ending != "ended"))
+        .collect();
+    assert_eq!(left, ["new.sock", "new.start", GATE]);
+    let killed: Vec<_> = directory(&path).last_runs().into_iter().map(|run| (run.start.session, run.killed)).collect();
+    assert_eq!(killed, [("dead".to_owned(), true)]);
     drop(registered);
     fs::remove_dir_all(path).expect("removed");
 }
