@@ -21,7 +21,7 @@ pub struct StartDescription {
     /// The value of `--name`, which tells this start from others of the same app.
     #[serde(default)]
     pub name: Option<String>,
-    /// The root of the app: a real path, as by [`path_text`](Self::path_text).
+    /// The root of the app: a real path, as [`path_text`](Self::path_text) returns it.
     pub root: String,
     /// The directory in which it was typed, likewise.
     pub directory: String,

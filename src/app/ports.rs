@@ -121,7 +121,7 @@ impl Ports {
         Self { base, step, block_end: None, positions: counted.zip(0..).collect() }
     }
 
-    /// The rule for a block that is reserved: no dyno gets a port after it, also if dynos are added later.
+    /// The rule for a block that is reserved: no dyno gets a port after it, even if dynos are added later.
     #[must_use]
     pub fn in_block(base: u16, block: PortBlock, types: &[ProcessType]) -> Self {
         Self { block_end: Some(u32::from(base).saturating_add(block.size)), ..Self::new(base, block.step, types) }

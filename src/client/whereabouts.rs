@@ -1,4 +1,4 @@
-//! Where a command was typed: the directories in which the running app is searched (S10.2).
+//! Where a command was typed: the directories that are searched for the running app (S10.2).
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(crate) fn whereabouts(before: &ProjectArgs, args: &RunningArgs) -> Result<Wh
     })
 }
 
-/// The current directory and its parents, up to the first that is the top of a project.
+/// The current directory and its parents, up to the first one that is the top of a project.
 fn searched(current: &Path) -> Vec<PathBuf> {
     let is_top = |path: &&Path| [".git", "Procfile"].iter().any(|name| path.join(name).exists());
     let below_top = current.ancestors().take_while(|path| !is_top(path));

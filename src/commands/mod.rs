@@ -1,7 +1,7 @@
 //! What each subcommand does, one file each: reads what the user wrote and hands values to the runtime.
 //!
-//! A command that starts dynos prints only
-//! diagnostics before the first spawn and after the last exit; `main` prints errors and ends the process.
+//! A command that starts dynos prints only diagnostics before the first spawn and after the last exit; `main` prints errors
+//! and ends the process.
 
 mod check;
 mod completions;

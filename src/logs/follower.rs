@@ -12,7 +12,7 @@ use super::{History, LogEncoder, LogFilter, Source};
 /// Bytes a second that all clients together get once they have caught up.
 const BYTES_PER_SECOND: u32 = 16_000_000;
 
-/// The most bytes that are sent at once, about.
+/// Bytes that are sent at once; a piece ends after the line that reaches this limit.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// A client whose bytes are used up waits until it may get this many, so that pieces are not small.
@@ -48,7 +48,7 @@ pub struct Follower {
     filter: LogFilter,
     /// The number of the next line to read.
     next: u64,
-    /// The number of the first line that it does not get. None: it also gets later lines.
+    /// The number of the line before which it ends. None: it goes on with new lines.
     end: Option<u64>,
     /// How many wanted lines were added that it has not read.
     unread: u64,

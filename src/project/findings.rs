@@ -48,7 +48,7 @@ impl Finding {
         Self { is_sentence: true, ..self }
     }
 
-    /// The same problem, for which a start ends with another status than [`Status::Config`].
+    /// The same problem, for which a start ends with a status other than [`Status::Config`].
     pub(crate) fn with_status(self, status: Status) -> Self {
         Self { status, ..self }
     }

@@ -14,7 +14,7 @@ use crate::logs::{
     Audience, Follower, History, LogBlock, LogEncoder, LogFilter, LogQuery, Moment, Source, Speaker, Turn, printable,
 };
 
-/// The last words of a dyno are looked for in so many lines.
+/// The number of lines in which the last words of a dyno are looked for.
 const LINES_WITH_LAST_WORDS: usize = 20;
 
 /// The longest last words in characters.
@@ -41,8 +41,10 @@ struct Archive {
 struct Registered {
     id: u64,
     follower: Follower,
-    /// Set while it waits for lines.
+    /// Set while it waits.
     waker: Option<Waker>,
+    /// Whether later lines end its wait. Otherwise it has lines already, and a timer ends it.
+    waits_for_lines: bool,
 }
 
 impl LogArchive {
@@ -62,6 +64,7 @@ impl LogArchive {
         let lines = archive.history.push(block);
         for reader in &mut archive.readers {
             if reader.follower.note(&block.source, lines)
+                && reader.waits_for_lines
                 && let Some(waker) = reader.waker.take()
             {
                 waker.wake();
@@ -74,7 +77,7 @@ impl LogArchive {
         let archive = &mut *self.0.borrow_mut();
         let follower = Follower::new(query, &archive.history);
         archive.last_id += 1;
-        archive.readers.push(Registered { id: archive.last_id, follower, waker: None });
+        archive.readers.push(Registered { id: archive.last_id, follower, waker: None, waits_for_lines: false });
         archive.note_followers();
         Reader { archive: self.clone(), id: archive.last_id }
     }
@@ -140,6 +143,7 @@ impl Reader {
         };
         let Some(reader) = archive.readers.iter_mut().find(|reader| reader.id == self.id) else { return Turn::End };
         let turn = reader.follower.turn(&archive.history, moment, encoder, out);
+        reader.waits_for_lines = turn == Turn::Wait;
         match turn {
             // Also while it pauses: the end of everything cuts the pause short.
             Turn::Wait | Turn::Pause(_) => reader.waker = Some(cx.waker().clone()),
@@ -159,8 +163,57 @@ impl Drop for Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
+    use crate::logs::LogEncoding;
     use crate::model::{DynoName, ProcessType};
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn s10_4_later_lines_do_not_wake_a_client_that_pauses() {
+        let archive = LogArchive::new();
+        let web = Source::App(DynoName::new(ProcessType::new("web").unwrap(), 1));
+        let block = |bytes: Vec<u8>| LogBlock {
+            source: web.clone(),
+            time: jiff::Timestamp::UNIX_EPOCH,
+            bytes,
+            continued: false,
+        };
+        let add = |bytes: Vec<u8>| archive.add(&block(bytes), Audience::All);
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&count));
+        let woken = || count.0.swap(0, Ordering::Relaxed);
+        let reader = archive.read(LogQuery { tail: true, ..LogQuery::default() });
+        let mut encoder = LogEncoder::new(LogEncoding::JsonLines);
+        let mut turn = || reader.turn(&Context::from_waker(&waker), &mut encoder, &mut Vec::new());
+        let wait =
+            |turn: &mut dyn FnMut() -> Turn| std::iter::repeat_with(turn).find(|turn| *turn != Turn::Send).unwrap();
+        assert_eq!(wait(&mut turn), Turn::Wait);
+        add(b"one\n".to_vec());
+        assert_eq!(woken(), 1);
+
+        // More than is kept: it is informed once a second that lines were skipped, and pauses until then.
+        let is_pausing = std::iter::repeat_with(|| {
+            add(b"0123456789abcde\n".repeat(1 << 20));
+            matches!(wait(&mut turn), Turn::Pause(_))
+        });
+        assert!(is_pausing.take(100).any(|pauses| pauses));
+        woken();
+        add(b"two\n".to_vec());
+        assert_eq!(woken(), 0);
+        archive.close();
+        assert_eq!(woken(), 1);
+    }
 
     #[test]
     fn s10_2_the_last_words_are_the_last_line_that_is_not_blank() {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::log_hub::LogHub;
 use super::output::Output;
 use super::output_orders::{Backlog, Order, OrderQueue, OutputEvent};
+use crate::logs::{LogBlock, Source};
 use crate::model::DynoName;
 use crate::supervisor::FocusAdvice;
 
@@ -64,6 +65,9 @@ impl Outputs {
     pub(super) fn order(&self, dyno: &DynoName, order: Order) {
         let Some(task) = self.tasks_of.get(dyno) else {
             debug_assert!(false, "an order to the output of {dyno}, which does not exist");
+            let bytes = format!("bug: the output of {dyno} does not exist, so a line is missing\n").into_bytes();
+            let time = jiff::Timestamp::now();
+            self.hub.notice(LogBlock { source: Source::System, time, bytes, continued: false });
             return;
         };
         if order.is_end() {

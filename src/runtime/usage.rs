@@ -77,8 +77,10 @@ mod tests {
 
     use super::*;
 
+    const STOPPED: &str = "echo ready; kill -STOP $$";
+
     /// Runs this line as the leader of a dyno below another process. Returns its usage once it has printed `ready`, and
-    /// that of a leader that does not exist.
+    /// that of a leader that does not exist. The line ends in `STOPPED`, because a process has no memory during an exec.
     #[expect(clippy::disallowed_methods, reason = "a process to look at")]
     fn usages_below(line: &str) -> (Usage, Usage) {
         let mut command = Command::new("sh");
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn s10_2_usage_is_that_of_the_leader_and_its_descendants() {
-        let (usage, missing) = usages_below("echo ready; exec sleep 1000");
+        let (usage, missing) = usages_below(STOPPED);
 
         assert!(usage.memory > 0, "{usage:?}");
         assert_eq!(missing, Usage::default());
@@ -111,7 +113,7 @@ mod tests {
     fn s10_2_the_cpu_time_of_children_that_have_ended_is_counted() {
         let busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
 
-        let (usage, _) = usages_below(&format!("(sh -c '{busy}'); echo ready; exec sleep 1000"));
+        let (usage, _) = usages_below(&format!("(sh -c '{busy}'); {STOPPED}"));
 
         assert!(usage.cpu > Duration::ZERO, "{usage:?}");
     }

@@ -39,7 +39,7 @@ pub enum Event {
         /// Its last answer. None: it has not answered yet.
         answer: Option<HttpAnswer>,
     },
-    /// The answer to `Effect::FindListener`, if there is one: a run listens on another port than its own.
+    /// The answer to `Effect::FindListener`, if there is one: a run listens on a port other than its own.
     ListensElsewhere {
         /// The run.
         run: RunId,

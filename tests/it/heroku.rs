@@ -6,21 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::app::example;
+use crate::app::free_port;
 use crate::harness::{App, Ended};
+use crate::smoke;
 
 /// The timeouts of these tests, instead of the platform's 30 and 60 seconds.
 const LIMIT: &str = "2";
-
-fn free_port() -> String {
-    TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port().to_string()
-}
 
 /// The log with times and the user's name replaced by `TIME` and `USER`.
 fn filtered(log: &[u8]) -> String {
@@ -81,7 +76,7 @@ fn assert_like_the_platform(name: &str, log: &[u8]) {
 
 #[test]
 fn a_deploy_a_crash_and_a_shutdown_are_logged_as_on_the_platform() {
-    let app = App::new("release: ./migrate\nweb: ./serve --port $PORT\nworker: ./work\n")
+    let app = smoke::app("release: ./migrate\nweb: ./serve --port $PORT\nworker: ./work\n")
         .script("migrate", "echo Migrating the database\n")
         .script("serve", "echo Booting the server\nexec ./listen >/dev/null\n")
         .script(
@@ -94,8 +89,7 @@ fn a_deploy_a_crash_and_a_shutdown_are_logged_as_on_the_platform() {
              while :; do sleep 1000 & wait; done\n",
         )
         .fifo("go");
-    symlink(example("listen"), app.path("listen")).unwrap();
-    let dyno = app.dyno(["start", "--heroku", "-t", LIMIT, "-p"]).args(&[&free_port()]).spawn();
+    let dyno = app.dyno(["start", "--heroku", "-t", LIMIT, "-p"]).args(&[&free_port().to_string()]).spawn();
 
     dyno.until_shown("app[worker.1]: Working on job 1\n");
     dyno.until_shown("heroku[web.1]: State changed from starting to up\n");
@@ -117,7 +111,7 @@ fn s6_5_a_web_dyno_that_never_listens_gets_r10_and_is_restarted() {
     let app = App::new("web: ./serve\n").script("serve", "echo Booting the server\nexec sleep 1000\n");
 
     let options = ["start", "--heroku", "--boot-timeout", LIMIT, "--max-restarts", "1", "-p"];
-    let finished = app.dyno(options).args(&[&free_port()]).run();
+    let finished = app.dyno(options).args(&[&free_port().to_string()]).run();
 
     finished.expect_end(Ended::Code(137));
     // The platform never stops restarting a dyno, so the last line is in our own words.
@@ -130,9 +124,8 @@ fn s6_5_a_web_dyno_that_never_listens_gets_r10_and_is_restarted() {
 
 /// A server that ignores `$PORT` gets R10 and a line that names its port.
 fn boot_timeout_of(serve: &str) {
-    let app = App::new("web: ./serve\n").script("serve", serve);
-    symlink(example("listen"), app.path("listen")).unwrap();
-    let port = free_port();
+    let app = smoke::app("web: ./serve\n").script("serve", serve);
+    let port = free_port().to_string();
 
     let options = ["start", "--heroku", "--boot-timeout", LIMIT, "--max-restarts", "0", "-p", &port];
     let finished = app.dyno(options).run();
@@ -161,9 +154,8 @@ fn s6_5_a_boot_timeout_names_the_port_of_a_server_in_another_session() {
 
 #[test]
 fn s6_2_a_server_on_loopback_only_is_up_with_a_warning() {
-    let app = App::new("web: ./listen 127.0.0.1\n");
-    symlink(example("listen"), app.path("listen")).unwrap();
-    let port = free_port();
+    let app = smoke::app("web: ./listen 127.0.0.1\n");
+    let port = free_port().to_string();
     let dyno = app.dyno(["start", "--heroku", "-p", &port]).spawn();
 
     dyno.until_shown("heroku[web.1]: listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0\n");
@@ -247,9 +239,8 @@ fn s7_3_the_heroku_log_format_changes_only_the_log() {
 
 #[test]
 fn s6_2_with_the_heroku_log_format_web_is_up_when_it_listens() {
-    let app = App::new("web: echo not yet; read -r _ <go; exec ./listen 127.0.0.1\n").fifo("go");
-    symlink(example("listen"), app.path("listen")).unwrap();
-    let port = free_port();
+    let app = smoke::app("web: echo not yet; read -r _ <go; exec ./listen 127.0.0.1\n").fifo("go");
+    let port = free_port().to_string();
     let dyno = app.dyno(["start", "--log-format", "heroku", "-p", &port]).spawn();
     dyno.until_shown("app[web.1]: not yet\n");
 

@@ -8,6 +8,7 @@ mod table;
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Call, Ended, Finished};
+use crate::running::{start, stop};
 use crate::smoke;
 
 use table::Table;
@@ -317,6 +318,24 @@ fn from_overmind() {
     let overmind = called(&app, "dyno", "start -e .overmind.env,.env").env("OVERMIND_PROCFILE", "nowhere").run();
     table.row("`PS=web#2`");
     assert_eq!(printed(&overmind), ["web.1 1 2 web.1"]);
+    let app = App::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n");
+    let running = start(&app, []);
+    table.row("`overmind ps`");
+    let listed = run(&app, "ps").stdout();
+    assert!(listed.contains("web.1") && listed.contains("worker.1"), "{listed}");
+    table.row("`overmind restart web`, `stop web`");
+    run(&app, "restart web").expect(Ended::Code(0), "restarting: web.1\n", "");
+    run(&app, "stop web").expect(Ended::Code(0), "stopping: web.1\n", "");
+    table.row("`overmind echo`");
+    let followed = called(&app, "dyno", "logs -t").spawn();
+    followed.until_shown("web.1    | up");
+    table.row("`overmind run CMD`");
+    run(&app, "run echo one").expect(Ended::Code(0), "one\n", "");
+    table.row("`overmind connect web`");
+    run(&app, "connect web").expect_end(Ended::Code(2));
+    table.row("`overmind quit`");
+    stop(&app, running).expect_end(Ended::Code(0));
+    followed.finish().expect_end(Ended::Code(0));
     table.row("`-N`, `-b`, `-w`, `-H`");
     for option in ["-N", "-b", "-w", "-H"] {
         run(&app, &format!("start {option}")).expect_end(Ended::Code(2));

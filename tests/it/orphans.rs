@@ -64,6 +64,8 @@ const NEXT_KEYPRESS: Duration = Duration::from_millis(400);
 
 /// Dynos that start after the habit. Doubled if all of them were started before the habit was in place.
 const QUEUED: usize = 50;
+/// The largest quantity of a process type.
+const MOST_QUEUED: usize = 1000;
 
 #[test]
 fn no_process_outlives_a_run() {
@@ -100,8 +102,8 @@ fn text_of(why: &(dyn std::any::Any + Send)) -> &str {
 fn run(case: Case) {
     let mut queued = QUEUED;
     while !run_with(case, queued) {
-        assert!(queued < 1000, "all dynos were started before the habit was in place");
-        queued *= 2;
+        assert!(queued < MOST_QUEUED, "all dynos were started before the habit was in place");
+        queued = MOST_QUEUED.min(2 * queued);
     }
 }
 

@@ -108,10 +108,11 @@ pub(crate) fn status(pid: i32, field: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
-/// The peak memory of a process, in KiB.
+/// The peak memory of a process, in KiB, without the pages of its program and libraries: a debug build has many, and how many
+/// of them are in memory says nothing about its data.
 pub(crate) fn peak_memory_kib(pid: i32) -> u64 {
-    let peak = status(pid, "VmHWM").unwrap_or_default();
-    peak.trim_end_matches(" kB").parse().unwrap()
+    let kib = |key: &str| status(pid, key).unwrap_or_default().trim_end_matches(" kB").parse::<u64>().unwrap();
+    kib("VmHWM").saturating_sub(kib("RssFile"))
 }
 
 /// Whether the main thread of a process waits in poll(2) or a similar call.

@@ -212,10 +212,11 @@ fn no_output_of_a_flooding_command_is_lost() {
 
 #[test]
 fn a_daemon_of_the_command_is_gone_before_the_formation_is_stopped() {
-    let app = app("web: ./listen\n");
-    let finished = smoke(&app, &["--settle", "0", "--", "setsid sleep 1000 </dev/null >/dev/null 2>&1 & exit 0"]).run();
+    let app = app("web: ./listen\n").fifo("ready").fifo("never");
+    let daemon = "setsid sh -c 'echo >ready; read -r _ <never' </dev/null >/dev/null 2>&1 & read -r _ <ready";
+    let finished = smoke(&app, &["--settle", "0", "--", daemon]).run();
 
-    let left = "run.1: left sleep (pid PID) running; stopped it too";
+    let left = "run.1: left sh (pid PID) running; stopped it too";
     let command = ["run.1: started with pid PID", "run.1: exited with code 0", left];
     let expected = passed(&command, "smoke passed: the command exited with code 0");
     assert_output(&finished, Ended::Code(0), "", &expected);

@@ -64,16 +64,18 @@ fn a_web_dyno_that_does_not_speak_http_is_not_up() {
 
 #[test]
 fn a_web_dyno_that_never_listens_is_killed_with_r10() {
-    let finished = smoke(&app("web: exec sleep 1000\n"), &["--timeout", "0.3", "--", "echo never"]).run();
+    let finished = smoke(&app("web: exec sleep 1000\n"), &["--timeout", TIMEOUT, "--", "echo never"]).run();
 
-    let r10 = "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 0.3 seconds of launch";
     let lines = [
-        "ports: web.1 PORT",
-        "web.1: started with pid PID",
-        r10,
-        "web.1: terminated by SIGKILL",
-        "smoke failed: not up within 0.3 seconds: web.1 does not listen on $PORT (PORT) (status 75)",
+        "ports: web.1 PORT".to_owned(),
+        "web.1: started with pid PID".to_owned(),
+        format!(
+            "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within {TIMEOUT} seconds of launch"
+        ),
+        "web.1: terminated by SIGKILL".to_owned(),
+        format!("smoke failed: not up within {TIMEOUT} seconds: web.1 does not listen on $PORT (PORT) (status 75)"),
     ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     assert_fails(&finished, 75, &lines);
 }
 
@@ -304,7 +306,7 @@ fn the_status_is_that_of_a_release_that_fails() {
 fn the_status_is_75_if_a_release_hangs() {
     let app = app("release: echo migrating; read -r _ <never\nweb: ./listen\n").fifo("never");
 
-    let finished = smoke(&app, &["--timeout", "0.3", "--", "echo never"]).run();
+    let finished = smoke(&app, &["--timeout", "3", "--", "echo never"]).run();
 
     let lines = [
         "ports: web.1 PORT",
@@ -312,7 +314,7 @@ fn the_status_is_75_if_a_release_hangs() {
         "release.1: migrating",
         "release.1: terminated by SIGTERM",
         "system: sending SIGTERM to all processes",
-        "smoke failed: not up within 0.3 seconds: release.1 has not exited (status 75)",
+        "smoke failed: not up within 3 seconds: release.1 has not exited (status 75)",
     ];
     assert_fails(&finished, 75, &lines);
 }

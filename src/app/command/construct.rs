@@ -15,7 +15,7 @@ pub enum Construct {
     Parentheses,
     /// `${…}`.
     Braces,
-    /// `${…}` in double quotes, also if nested in other braces.
+    /// `${…}` in double quotes, even if nested in other braces.
     QuotedBraces,
 }
 

@@ -1,7 +1,7 @@
 //! Scans a command line the way a shell does, but only to find out whether it is a single simple command.
 //!
-//! One pass, no expansion. If shells disagree about a line, it is treated as compound. Used by `command_line`, and by
-//! `procfile_message` to check suggestions.
+//! One pass, no expansion. If shells disagree about a line, it is treated as compound. Used by `line`, and by
+//! `procfile::message` to check suggestions.
 
 use super::construct::Construct;
 use super::ending::{End, Ending};

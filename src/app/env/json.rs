@@ -102,7 +102,7 @@ impl<'t> Json<'_, 't> {
         self.at = at;
     }
 
-    /// Stops for another reason than the syntax.
+    /// Stops for a reason other than the syntax.
     fn stop<E: de::Error>(&mut self, fault: JsonFault) -> E {
         self.fault = Some(fault);
         E::custom(fault)

@@ -1,6 +1,6 @@
 //! Classifies one line of a `.env` file, before its value is read (S2.2, S2.6).
 //!
-//! Not here: values, and quotes that span lines (`env_value`).
+//! Not here: values, and quotes that span lines (`value`).
 
 use crate::app::text::source::{is_blank, part, trim_end, trim_start};
 

@@ -1,6 +1,6 @@
 //! Messages about `.env` values that were read but may not be what the user meant.
 //!
-//! It decides nothing: `env_value` and `env_reference` find the doubts. Messages never contain a value.
+//! It decides nothing: `value` and `reference` find the doubts. Messages never contain a value.
 
 use super::reference::Doubt;
 use crate::app::text::problem::{Problem, Severity};

@@ -1,6 +1,6 @@
 //! Expands escapes and `${NAME}` references in a value of a `.env` file (S2.4, S2.5).
 //!
-//! Not here: where the value begins and ends (`env_value`), and the messages for doubts (`env_message`).
+//! Not here: where the value begins and ends (`value`), and the messages for doubts (`message`).
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 //! Finds where the value of a `.env` entry begins and ends: quotes and comments (S2.3, S2.4).
 //!
-//! Not here: keys and lines (`env_file`), escapes and `${NAME}` (`env_reference`). Values are secrets, so this module
+//! Not here: keys and lines (`file`), escapes and `${NAME}` (`reference`). Values are secrets, so this module
 //! builds no messages.
 
 use super::limits::MAX_VARIABLE_BYTES;

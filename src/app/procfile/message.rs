@@ -1,6 +1,6 @@
 //! Messages about the problems of a Procfile.
 //!
-//! It decides nothing: `procfile_line` finds the problem of a line, `procfile` those of the whole file.
+//! It decides nothing: `line` finds the problem of a line, the parent module those of the whole file.
 
 use super::line::{EntryLine, InvalidLine, Oddity};
 use crate::app::command::scan::Scan;

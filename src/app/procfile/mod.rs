@@ -1,6 +1,6 @@
 //! Parses a Procfile into entries, and a problem for every line that is not an entry (S1).
 //!
-//! Pure: bytes in, values out. `commands` finds the file; `procfile_line` classifies a single line.
+//! Pure: bytes in, values out. `project` finds the file; `line` classifies a single line.
 //! A line that is not an entry never becomes a process type, and is never skipped without a problem.
 
 mod entry;

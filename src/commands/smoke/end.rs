@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn s11_a_failure_after_the_end_is_a_failure_in_each_file() {
+    fn s11_a_failure_after_the_end_is_reported_in_each_file() {
         let passed = PhaseResult::Passed(Span { start: Duration::ZERO, duration: Duration::from_secs(1) });
         let phases = SmokePhase::ALL.map(|phase| PhaseReport { phase, result: passed.clone() }).into();
         let report = SmokeReport { phases, ..report(Outcome::Code(0)) };

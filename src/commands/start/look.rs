@@ -35,12 +35,12 @@ pub(in crate::commands) fn check(look: &Look) {
     }
 }
 
-/// Where the lines are shown.
+/// Where the lines of the log are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::commands) enum ShownOn {
     /// On stdout.
     Stdout,
-    /// On stderr, with the same look everywhere: a terminal does not switch colours on.
+    /// On stderr. They look the same everywhere: a terminal does not switch colours on.
     StderrForSmoke,
 }
 
@@ -123,7 +123,7 @@ fn all_types(plan: &Plan, types: &[ProcessType]) -> impl Iterator<Item = Process
     types.iter().cloned().chain(others)
 }
 
-/// How the lines look, for commands that show them in another terminal (S10.4).
+/// What `dyno logs` needs to show the lines with the same look in another terminal (S10.4).
 pub(in crate::commands) fn log_look(look: &Look, plan: &Plan, types: &[ProcessType]) -> LogLook {
     LogLook {
         format: match look.format {
@@ -138,7 +138,7 @@ pub(in crate::commands) fn log_look(look: &Look, plan: &Plan, types: &[ProcessTy
     }
 }
 
-/// The formatter of lines that another start shows, or showed, like this.
+/// The formatter for the log of another start that has, or had, this look.
 pub(in crate::commands) fn formatter_of(look: &LogLook, choice: ColorChoice) -> Formatter {
     let view = View {
         color: has_colors(choice, ShownOn::Stdout),
@@ -160,7 +160,7 @@ fn width(plan: &Plan) -> usize {
     name_width(plan.release.iter().chain(&plan.formation).chain(&plan.command).map(|spec| &spec.dyno))
 }
 
-/// Columns of the terminal that the prefix takes away from a dyno.
+/// How many columns of the terminal the prefix takes.
 pub(in crate::commands) fn prefix_columns(look: &Look, plan: &Plan) -> u16 {
     let columns = match look.format {
         // A program reads the objects, so their text may be as wide as the terminal.

@@ -6,7 +6,7 @@ use crate::guardian::check_process_table;
 /// The warning if `/proc` does not list our processes, as in some containers.
 ///
 /// # Errors
-/// A smoke test could not see whether its dynos are up.
+/// In a smoke test, which could not see whether its dynos are up.
 pub(super) fn check(is_smoke: bool) -> Result<Option<Complaint>, Error> {
     let Err(why) = check_process_table() else { return Ok(None) };
     let hint = "mount it: `mount -t proc proc /proc`";

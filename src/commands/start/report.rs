@@ -1,10 +1,10 @@
-//! Reports on stderr at the end what the log could not report (S11).
+//! The reports on stderr after the end of a run, about failures that cannot be in its log (S11).
 
 use crate::commands::show_error;
 use crate::error::{Complaint, Error, GUARDIAN_KILLED, Status};
 use crate::runtime::Ending;
 
-/// Reports on stderr what the log could not report.
+/// Reports on stderr what is not in the log.
 pub(in crate::commands) fn report(ending: &Ending) {
     let complaints = complaints(ending);
     if !complaints.is_empty() {
