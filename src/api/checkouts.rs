@@ -1,7 +1,10 @@
-//! Which directory has which app name: the lines of `$XDG_STATE_HOME/dyno/ports` (S10.3).
+//! The app name and the block of ports of each directory: the lines of `$XDG_STATE_HOME/dyno/ports` (S5.5, S10.3).
 //!
-//! A line is the first port of the directory's block, or `-`; the name; and the path, in which `%`, and every byte that
-//! is not printable ASCII, is written as `%XX`. Pure: the caller reads and writes the file.
+//! A line is `BLOCK NAME PATH`. The block is written as its first port, as `FIRST-LAST` if it is larger than 100 ports,
+//! and as `-` if the directory has none. In the path, `%` and all bytes that are not printable ASCII are written as
+//! `%XX`. Pure: the caller reads and writes the file.
+
+mod given_block;
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -10,20 +13,23 @@ use std::path::{Path, PathBuf};
 
 use super::app_name::distinct_name;
 use super::request::decoded;
+use crate::app::OwnBlock;
 
-/// With more lines than this, those of directories that are gone are dropped.
+pub use given_block::{BlockOrigin, GivenBlock};
+
+/// If there are this many lines, a new one also drops those of directories that no longer exist.
 const MANY_LINES: usize = 500;
 
 /// Written in place of a block of ports that was never assigned.
 const NO_BLOCK: &str = "-";
 
-/// All directories whose apps have been given a name.
+/// All directories whose apps have been given a name, and perhaps a block of ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkouts(Vec<Checkout>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Checkout {
-    block: String,
+    block: Option<OwnBlock>,
     name: String,
     path: PathBuf,
 }
@@ -50,6 +56,7 @@ impl Checkouts {
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         for Checkout { block, name, path } in &self.0 {
+            let block = block.map_or_else(|| NO_BLOCK.to_owned(), |block| block.to_string());
             let _ = write!(text, "{block} {name} ");
             for byte in path.as_os_str().as_bytes() {
                 let is_plain = (b' '..=b'~').contains(byte) && *byte != b'%';
@@ -63,7 +70,7 @@ impl Checkouts {
     /// The name of the app with this root. The first directory that uses a name keeps it, as long as it exists.
     #[must_use]
     pub fn name_for(&self, root: &Path, wanted: &str, exists: impl Fn(&Path) -> bool) -> GivenName {
-        let own = self.0.iter().find(|checkout| checkout.path == root).map(|checkout| checkout.name.as_str());
+        let own = self.of(root).map(|checkout| checkout.name.as_str());
         if own == Some(wanted) {
             return GivenName { name: wanted.to_owned(), taken_by: None };
         }
@@ -74,17 +81,31 @@ impl Checkouts {
         GivenName { name: if is_distinct { distinct } else { wanted.to_owned() }, taken_by }
     }
 
-    /// Records a name. Returns whether that changes anything.
-    pub fn remember(&mut self, root: &Path, name: &str, exists: impl Fn(&Path) -> bool) -> bool {
-        let own = self.0.iter().find(|checkout| checkout.path == root);
-        if own.is_some_and(|own| own.name == name) {
+    /// Records a name and, if one was chosen, a block. Returns whether that changes anything. Another line with this
+    /// name or block is dropped if its directory no longer exists.
+    pub fn remember(
+        &mut self,
+        root: &Path,
+        name: &str,
+        block: Option<OwnBlock>,
+        exists: impl Fn(&Path) -> bool,
+    ) -> bool {
+        let own = self.of(root);
+        let block = block.or_else(|| own?.block);
+        if own.is_some_and(|own| own.name == name && own.block == block) {
             return false;
         }
-        let block = own.map_or(NO_BLOCK, |own| own.block.as_str()).to_owned();
         let is_full = self.0.len() >= MANY_LINES;
-        self.0.retain(|other| other.path != root && (!is_full && other.name != name || exists(&other.path)));
+        let has_ours = |other: &Checkout| {
+            other.name == name || other.block.zip(block).is_some_and(|(other, own)| other.overlaps(own))
+        };
+        self.0.retain(|other| other.path != root && (!is_full && !has_ours(other) || exists(&other.path)));
         self.0.push(Checkout { block, name: name.to_owned(), path: root.to_owned() });
         true
+    }
+
+    fn of(&self, root: &Path) -> Option<&Checkout> {
+        self.0.iter().find(|checkout| checkout.path == root)
     }
 }
 
@@ -92,10 +113,10 @@ impl Checkout {
     fn parse(line: &str) -> Option<Self> {
         let mut parts = line.splitn(3, ' ');
         let (block, name, path) = (parts.next()?, parts.next()?, parts.next()?);
-        let is_block = block == NO_BLOCK || block.parse::<u16>().is_ok();
+        let block = if block == NO_BLOCK { None } else { Some(OwnBlock::parse(block)?) };
         let path = PathBuf::from(OsString::from_vec(decoded(path)?));
-        let is_valid = is_block && !name.is_empty() && path.is_absolute();
-        is_valid.then(|| Self { block: block.to_owned(), name: name.to_owned(), path })
+        let is_valid = !name.is_empty() && path.is_absolute();
+        is_valid.then(|| Self { block, name: name.to_owned(), path })
     }
 }
 
@@ -137,7 +158,7 @@ mod tests {
     fn s10_3_a_name_is_recorded_once_and_replaces_that_of_a_lost_directory() {
         let mut known = Checkouts::parse(b"10100 shop /srv/shop\n- blog /srv/gone\n");
         let mut remember =
-            |root: &str, name: &str| known.remember(Path::new(root), name, |path| !path.ends_with("gone"));
+            |root: &str, name: &str| known.remember(Path::new(root), name, None, |path| !path.ends_with("gone"));
 
         assert!(!remember("/srv/shop", "shop"));
         assert!(remember("/srv/shop", "store"));
@@ -150,11 +171,11 @@ mod tests {
     fn s10_3_every_path_survives_being_written() {
         let odd = Path::new(OsStr::from_bytes(b"/a b/%\n\xff\xc3\xa9"));
         let mut known = Checkouts::default();
-        known.remember(odd, "odd", |_| true);
+        known.remember(odd, "odd", None, |_| true);
 
         assert_eq!(known.to_text(), "- odd /a b/%25%0A%FF%C3%A9\n");
         assert_eq!(Checkouts::parse(known.to_text().as_bytes()), known);
-        let garbage = "x y /z\n- name\n\n- name relative\n70000 name /z\n- name /%zz\n\u{0}\n";
+        let garbage = "x y /z\n- name\n\n- name relative\n70000 name /z\n5000 name /z\n- name /%zz\n\u{0}\n";
         assert_eq!(Checkouts::parse(garbage.as_bytes()), Checkouts::default());
     }
 
@@ -162,10 +183,10 @@ mod tests {
     fn lost_directories_are_dropped_when_there_are_many() {
         let mut known = Checkouts::default();
         for number in 0..MANY_LINES {
-            known.remember(Path::new(&format!("/{number}/gone")), &number.to_string(), |_| true);
+            known.remember(Path::new(&format!("/{number}/gone")), &number.to_string(), None, |_| true);
         }
 
-        known.remember(Path::new("/srv/shop"), "shop", |path| !path.ends_with("gone"));
+        known.remember(Path::new("/srv/shop"), "shop", None, |path| !path.ends_with("gone"));
 
         assert_eq!(known.to_text(), "- shop /srv/shop\n");
     }

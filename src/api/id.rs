@@ -8,18 +8,18 @@ const FNV_PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 /// An id in the form of a UUID, made from these texts. The same texts always give the same id.
 #[must_use]
 pub fn stable_id(texts: &[&str]) -> String {
-    let mut hash = FNV_OFFSET;
-    for text in texts {
-        // A byte that never occurs in UTF-8 separates the texts, so that `a`, `bc` and `ab`, `c` differ.
-        for byte in text.bytes().chain([0xff]) {
-            hash = (hash ^ u128::from(byte)).wrapping_mul(FNV_PRIME);
-        }
-    }
+    // A byte that never occurs in UTF-8 separates the texts, so that `a`, `bc` and `ab`, `c` differ.
+    let hash = stable_hash(texts.iter().flat_map(|text| text.bytes().chain([0xff])));
     // Version 8 (custom) and the variant of RFC 9562.
     let hash = hash & !(0xf << 76) & !(0x3 << 62) | (0x8 << 76) | (0x2 << 62);
     let digits = format!("{hash:032x}");
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+/// A hash of these bytes that is the same on every machine.
+pub(super) fn stable_hash(bytes: impl Iterator<Item = u8>) -> u128 {
+    bytes.fold(FNV_OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(FNV_PRIME))
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ pub fn meant_starts<T>(
     let is_exclusive = |start: &T| description(start).kind.is_exclusive();
     if starts.iter().any(is_exclusive) {
         starts.retain(is_exclusive);
-        // A name is not always unique: it may have been impossible to remember it.
+        // A name is not always unique: if the state directory cannot be written, it is not remembered.
         let mut roots = starts.iter().map(|start| &description(start).root);
         let first = roots.next();
         if place.app.is_some() && roots.any(|root| Some(root) != first) {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn s10_2_a_name_that_two_apps_have_means_none_of_them() {
+    fn s10_2_a_name_that_two_apps_have_selects_neither() {
         let mut worker = start("worker", "/srv/shop", StartKind::Start);
         worker.procfile = "/srv/shop/Procfile.worker".to_owned();
         let starts =

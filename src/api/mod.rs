@@ -17,6 +17,7 @@ mod log_session;
 mod meant;
 mod named_path;
 mod owners;
+mod port_claim;
 mod range;
 mod replay;
 mod request;
@@ -33,7 +34,7 @@ mod tests;
 pub use answer::ApiAnswer;
 pub use app_facts::AppFacts;
 pub use app_name::{Worktree, app_name, name_from};
-pub use checkouts::{Checkouts, GivenName};
+pub use checkouts::{BlockOrigin, Checkouts, GivenBlock, GivenName};
 pub use error::{ApiError, ENDING};
 pub use formation_update::updates;
 pub use grace::StopRequest;
@@ -43,6 +44,7 @@ pub use log_session::{LogLook, LogSession, LogSessionRequest, LogSessionResource
 pub use meant::{MeantBy, Whereabouts, meant_starts};
 pub use named_path::may_have_ids;
 pub use owners::{NoOwner, SeenStart, owner, owners};
+pub use port_claim::PortClaim;
 pub use replay::{ReplayKey, Replays, Seen};
 pub use request::{ApiRequest, Asked, Change, ReleaseKey, Resource, ShownAs, target};
 pub use resources::{

@@ -10,6 +10,7 @@ mod command;
 mod env;
 mod foreman_file;
 mod formation;
+mod own_block;
 mod ports;
 mod procfile;
 mod text;
@@ -25,6 +26,7 @@ pub use env::{
 };
 pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationError, FormationRequest, FormationWarning, MAX_QUANTITY, Scale};
+pub use own_block::OwnBlock;
 pub use ports::{BLOCK_UNIT, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, Ports, parse_port};
 pub use procfile::{Procfile, ProcfileEntry};
 pub use text::nearest::nearest;

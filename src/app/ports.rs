@@ -77,7 +77,7 @@ impl PortError {
         match self {
             Self::BadBase { .. } => "give a port such as `-p 5000`, or `-p auto`",
             Self::OutOfRange { .. } => "start from a lower port with `-p`, or set a smaller `--port-step`",
-            Self::OutsideBlock { .. } => "start with as many dynos, so that `-p auto` reserves more ports",
+            Self::OutsideBlock { .. } => "start with as many dynos, so that enough ports are reserved",
             Self::Collision { .. } => "set a larger `--port-step`, or `--port-step 0` to share one port",
         }
     }
@@ -90,6 +90,8 @@ pub enum PortBase {
     Fixed(u16),
     /// The ports begin at the first free block (S5.4).
     Auto,
+    /// Nothing asks for a port: they begin at [`DEFAULT_BASE`], or at the checkout's own block (S5.5).
+    Checkout,
 }
 
 /// Parses a port number, 1..=65535. Surrounding blanks are ignored.
@@ -125,6 +127,12 @@ impl Ports {
     #[must_use]
     pub fn in_block(base: u16, block: PortBlock, types: &[ProcessType]) -> Self {
         Self { block_end: Some(u32::from(base).saturating_add(block.size)), ..Self::new(base, block.step, types) }
+    }
+
+    /// The port of the first dyno of the first type.
+    #[must_use]
+    pub fn base(&self) -> u16 {
+        self.base
     }
 
     /// Whether several dynos get the same port, because all types begin with the base.

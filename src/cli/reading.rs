@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::help::{OUTPUT, PORTS_AND_VARIABLES};
+use super::start::name;
 use super::{Offers, ProjectArgs, VariableArgs};
 
 /// Options of `dyno check`.
@@ -49,6 +50,12 @@ pub struct ConfigArgs {
     /// Base port for `--explain PORT`, as in `dyno start`
     #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, requires = "explain", help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
+    /// `--fixed-ports` for `--explain PORT`, as in `dyno start`
+    #[arg(long, requires = "explain", help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
+    pub fixed_ports: bool,
+    /// `--name` for `--explain PORT`, as in `dyno start`
+    #[arg(long, value_name = "NAME", value_parser = name, requires = "explain", help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
+    pub name: Option<String>,
     /// `dyno config KEY`: the error says what to type instead.
     #[arg(value_name = "KEY", hide = true)]
     pub keys: Vec<OsString>,

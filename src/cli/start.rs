@@ -29,7 +29,8 @@ pub struct StartArgs {
 
     /// Base port, or `auto` for free ports
     ///
-    /// [default: `PORT` given with --set, `port` in .foreman, `PORT` in .env or the shell, else 5000]
+    /// [default: `PORT` given with --set, `port` in .foreman, `PORT` in .env or the shell, else 5000. A linked worktree of
+    /// git and a copy (--name) have their own ports instead, and so does any directory if 5000 is in use]
     #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
     /// Distance between the ports of two process types; with 0 all share the base port [default: 100]
@@ -46,6 +47,9 @@ pub struct StartArgs {
     /// Refuse to start if the port of a web dyno is in use
     #[arg(long, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub strict_ports: bool,
+    /// Use ports from 5000 even if they are in use, and in a linked worktree of git
+    #[arg(long, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
+    pub fixed_ports: bool,
     /// Variables from the command line.
     #[command(flatten)]
     pub variables: VariableArgs,
@@ -163,7 +167,7 @@ pub enum StdinMode {
 }
 
 /// The name of an app or of a start.
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_valid = (1..=40).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(is_allowed);
     if is_valid {

@@ -33,10 +33,7 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     let layers = files::layers(&places, &(&args.variables).into(), print_line, &mut findings)?;
     settle(&findings)?;
     match args.explain.as_deref() {
-        Some("PORT") => {
-            let option = args.port.as_deref();
-            stdout::write(&port_explanation::explain(option, layers, &places)?)
-        }
+        Some("PORT") => stdout::write(&port_explanation::explain(args, layers, &places)?),
         Some(key) => explain(key, &layers),
         None if args.json => json(&layers),
         None => lines(&layers),

@@ -1,41 +1,44 @@
 //! `dyno start`: the files become a plan, the options a policy, and the runtime runs them.
 //!
-//! Nothing is started until all of it has been checked. After that, the supervisor decides.
+//! Nothing is started until all of these have been checked. After that, the supervisor decides.
 
-mod app_identity;
+pub(super) mod checkout;
+pub(super) mod expected_ports;
 pub(super) mod look;
-mod ports;
+mod port_line;
+pub(super) mod ports;
 mod process_table;
 mod registration;
 pub(super) mod report;
+mod scope;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use clap::ColorChoice;
-
-use self::look::{ShownOn, formatter, log_files, prefix_columns};
+use self::checkout::Checkout;
+use self::look::{formatter, log_files, prefix_columns};
+use self::ports::PortFinder;
 use self::registration::StartOrigin;
 use self::report::report;
-use super::smoke::SmokeRequest;
-use crate::app::{ForemanFile, Formation};
-use crate::cli::{Cli, ProjectArgs, PtyMode, ReleaseArgs, StartArgs};
+pub(super) use self::scope::Scope;
+use crate::cli::{Cli, PtyMode, ReleaseArgs, StartArgs};
 use crate::console::diagnostics::{print_line, settled, show_finding, warn};
-use crate::error::{Complaint, Error, Status};
+use crate::error::{Error, Status};
 use crate::guardian::{Guardian, Limits, fork_failure};
 use crate::logs::Source;
-use crate::model::{Dialect, DynoName, Focus, Io, ProcessType, PtySize, Shell};
+use crate::model::{DynoName, Focus, Io, ProcessType, PtySize, Shell};
 use crate::project::bash;
+use crate::project::ports::PortSearch;
 use crate::project::program_lookup::hint_after_failure;
 use crate::project::reason;
-use crate::project::{Findings, Places, Project, TypeSource};
-use crate::project::{PlanFiles, PlannedDynos, Purpose, StartPlan, Surroundings};
+use crate::project::{Findings, Places, Project};
+use crate::project::{PlanFiles, PlannedDynos, StartPlan, Surroundings};
 use crate::release::Blueprint;
 use crate::runtime::identity::{release_user, session};
 use crate::runtime::{self, Ending};
-use crate::settings::{Look, Settings, known_types, port_list};
-use crate::supervisor::{FocusAdvice, Outcome, Plan, StopAdvice};
+use crate::settings::{Look, Settings, known_types};
+use crate::supervisor::{Outcome, Plan};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
@@ -46,17 +49,6 @@ const OWN_DESCRIPTORS: u64 = 96;
 
 /// The fact if [`Limits::raise`] fails.
 const NO_LIMITS: &str = "cannot read the resource limits";
-
-/// Which part of the app runs.
-#[derive(Clone, Copy)]
-pub(super) enum Scope<'a> {
-    /// The release command, then the formation.
-    App(&'a StartArgs),
-    /// The release command alone (S8.2).
-    Release(&'a ReleaseArgs),
-    /// All of it, to be tested.
-    Smoke(&'a SmokeRequest<'a>),
-}
 
 /// `dyno start`.
 pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
@@ -99,12 +91,10 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     if let Scope::Smoke(request) = scope {
         request.check_types(&types)?;
     }
-    let mut locks = None;
-    let mut free_ports = |types: &[ProcessType], formation: &Formation| {
-        let (assigned, locked) = ports::automatic(types, formation)?;
-        locks = Some(locked);
-        Ok(assigned)
-    };
+    let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
+    let mut checkout = Checkout::of(&places, &procfile_path, &settings.names, scope.need(kind));
+    let mut finder = PortFinder::new(&mut checkout, settings.ports.strict);
+    let mut find_ports = |search: &PortSearch<'_>| finder.find(search);
     let (io, focused) = streams(settings.streams.pty);
     let surroundings = Surroundings {
         user: release_user(settings.look.notice_style()),
@@ -112,20 +102,14 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         io,
         focused,
         stdin_is_terminal: std::io::stdin().is_terminal(),
-        free_ports: Some(&mut free_ports),
+        find_ports: Some(&mut find_ports),
     };
     let planned = StartPlan::build(&settings, files, scope.purpose(), surroundings);
     let PlannedDynos { release, ports, ready } = settled(planned.dynos, &planned.findings)?;
-    // A block that was just found is free.
-    let in_use = if locks.is_some() { Vec::new() } else { ports::probe(settings.ports.strict, &ports)? };
+    let in_use = finder.probe(&ports)?;
     bash::check_shell(settings.shell == Shell::Bash)?;
-    check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings))?;
+    check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings), finder.open_files())?;
     let dynos: Vec<DynoName> = ports.iter().map(|(dyno, _)| dyno.clone()).collect();
-    let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
-    let origin = match scope {
-        Scope::App(_) | Scope::Smoke(_) => Some(StartOrigin::of(&places, &procfile_path, &settings.names, kind)),
-        Scope::Release(_) => None,
-    };
     let nothing_listens = scope.check_ready(&settings, &ready, &dynos)?;
     let mut plan = specified(planned.blueprint, release.as_ref(), &dynos)?;
     if let Scope::Smoke(request) = scope {
@@ -133,25 +117,28 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     }
     let quiet = quiet(&settings.look, &types)?;
     let files = log_files(&settings.look, &plan, &types)?;
-    let (api, name_note) = match origin {
-        Some((origin, name_note)) => {
+    let expected = plan.formation.iter().filter_map(|spec| Some((spec.dyno.clone(), spec.expected_port?)));
+    let ports_line = finder.line(&ports);
+    let _held_until_the_end = finder.into_locks(&expected.collect::<Vec<_>>());
+    let api = match scope {
+        Scope::App(_) | Scope::Smoke(_) => {
+            let origin = StartOrigin::of(&places, &procfile_path, &checkout, &settings.names);
             let look = look::log_look(&settings.look, &plan, &types);
             let log_directory = settings.look.log_dir.as_deref();
-            let api = registration::register(kind, origin, &plan.blueprint, &ports, look, log_directory)?;
-            (api, name_note)
+            registration::register(kind, origin, &plan.blueprint, &ports, look, log_directory)?
         }
-        None => (None, None),
+        Scope::Release(_) => None,
     };
-    // Only now: an error is not preceded by lines about a start that it prevents.
+    let forgotten = checkout.remember();
+    // Only now, because an error must not come after lines about a start that it prevents.
     no_process_table.iter().for_each(warn);
-    if let Some(note) = &name_note {
+    if let Some(note) = checkout.name_note() {
         show_finding(false, note);
     }
-    if locks.is_some() {
-        print_line(&format!("ports: {}", port_list(&ports)));
+    if let Some(line) = ports_line {
+        print_line(&line);
     }
-    in_use.iter().for_each(warn);
-    nothing_listens.iter().for_each(warn);
+    forgotten.iter().chain(&in_use).chain(&nothing_listens).for_each(warn);
     look::check(&settings.look);
     if let Some(finding) = other_procfile.filter(|_| scope.mentions_procfile_dev()) {
         warn(&finding.complaint());
@@ -171,98 +158,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         hint_after_failure: hint_after_failure(cli.dialect),
         api,
     };
-    let ending = runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))?;
-    drop(locks);
-    Ok(ending)
-}
-
-impl<'a> Scope<'a> {
-    fn shown(self) -> ShownOn {
-        match self {
-            Self::App(_) | Self::Release(_) => ShownOn::Stdout,
-            Self::Smoke(_) => ShownOn::StderrForSmoke,
-        }
-    }
-
-    fn project(self) -> &'a ProjectArgs {
-        match self {
-            Self::App(args) => &args.project,
-            Self::Release(args) => &args.project,
-            Self::Smoke(request) => &request.args.project,
-        }
-    }
-
-    fn settings(self, color: ColorChoice, file: &ForemanFile) -> Settings {
-        match self {
-            Self::App(args) => Settings::of_start(args, color, file),
-            Self::Release(args) => Settings::of_release(args, color, file),
-            Self::Smoke(request) => Settings::of_smoke(request.args, color, file),
-        }
-    }
-
-    fn purpose(self) -> Purpose {
-        match self {
-            Self::App(_) | Self::Smoke(_) => Purpose::Start,
-            Self::Release(_) => Purpose::Release,
-        }
-    }
-
-    fn type_source(self) -> TypeSource<'a> {
-        match self {
-            Self::App(args) => args.start_cmd.as_deref().map_or(TypeSource::Procfile, TypeSource::ProcfileOr),
-            Self::Release(_) => TypeSource::Procfile,
-            Self::Smoke(request) => request.type_source(),
-        }
-    }
-
-    /// A person may have meant the other Procfile; a smoke test runs unattended, and the same way every time.
-    fn mentions_procfile_dev(self) -> bool {
-        match self {
-            Self::App(_) | Self::Release(_) => true,
-            Self::Smoke(_) => false,
-        }
-    }
-
-    /// A smoke test needs no advice: its last line says what ended it.
-    fn stop_advice(self, dialect: Dialect) -> Option<StopAdvice> {
-        let options = match dialect {
-            Dialect::Dyno | Dialect::HerokuLocal => true,
-            Dialect::Foreman | Dialect::Honcho => false,
-        };
-        match self {
-            Self::App(_) | Self::Release(_) => Some(StopAdvice { keys: std::io::stdin().is_terminal(), options }),
-            Self::Smoke(_) => None,
-        }
-    }
-
-    fn focus_advice(self, dialect: Dialect) -> FocusAdvice {
-        match (self, dialect) {
-            (_, Dialect::Foreman | Dialect::Honcho) => FocusAdvice::None,
-            (Self::App(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Option,
-            (Self::Release(_) | Self::Smoke(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Command,
-        }
-    }
-
-    /// The warning if nothing is expected to listen: in a smoke test, or if something must answer.
-    fn check_ready(
-        self,
-        settings: &Settings,
-        ready: &[ProcessType],
-        dynos: &[DynoName],
-    ) -> Result<Option<Complaint>, Error> {
-        match self {
-            Self::App(args) if args.http.is_none() => Ok(None),
-            Self::App(_) | Self::Smoke(_) => settings.life.check_ready(ready, dynos),
-            Self::Release(_) => Ok(None),
-        }
-    }
-
-    fn smoke_start(self, ports: &[(DynoName, u16)]) -> Option<runtime::SmokeStart> {
-        match self {
-            Self::App(_) | Self::Release(_) => None,
-            Self::Smoke(request) => Some(request.smoke_start(ports)),
-        }
-    }
+    runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))
 }
 
 fn refused(what: &str, why: &str) -> Error {
@@ -270,7 +166,7 @@ fn refused(what: &str, why: &str) -> Error {
     Error::new(Status::Internal, format!("{what}: {why}"), hint)
 }
 
-/// The plan with the specifications of all dynos that are started.
+/// The plan, with the specification of each dyno to start.
 fn specified(blueprint: Blueprint, release: Option<&DynoName>, dynos: &[DynoName]) -> Result<Plan, Error> {
     let spec = |dyno: &DynoName| {
         let spec = blueprint.spec(dyno).map_err(|error| Error::new(Status::Usage, error.to_string(), ""))?;
@@ -304,9 +200,9 @@ fn open_files_of_a_dyno(settings: &Settings) -> u64 {
     of_stream + u64::from(settings.look.log_dir.is_some())
 }
 
-/// `each`: open files that one dyno needs.
-fn check_open_files(limits: Limits, dynos: usize, each: u64) -> Result<(), Error> {
-    let needed = OWN_DESCRIPTORS + each * dynos as u64;
+/// `each`: open files that one dyno needs. `of_ports`: those that reserve ports.
+fn check_open_files(limits: Limits, dynos: usize, each: u64, of_ports: usize) -> Result<(), Error> {
+    let needed = OWN_DESCRIPTORS + each * dynos as u64 + of_ports as u64;
     if limits.open_files() >= needed {
         limits.make_room(needed);
         return Ok(());
@@ -331,6 +227,7 @@ fn quiet(look: &Look, types: &[ProcessType]) -> Result<runtime::Quiet, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Complaint;
 
     #[test]
     fn s11_a_system_limit_that_prevents_a_start_is_reported_with_status_70() {

@@ -18,6 +18,15 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// Whether it is the name of another tool, whose command line and files apply.
+    #[must_use]
+    pub fn is_of_another_tool(self) -> bool {
+        match self {
+            Self::Foreman | Self::Honcho => true,
+            Self::Dyno | Self::HerokuLocal => false,
+        }
+    }
+
     /// The dialect for the name under which the program was called, such as that of a symlink or a copy.
     #[must_use]
     pub fn of_program(program: &OsStr) -> Self {

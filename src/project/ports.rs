@@ -5,7 +5,7 @@
 use super::findings::{Finding, Findings};
 use super::places::Places;
 use super::start_plan::PlanFiles;
-use crate::app::{DEFAULT_STEP, Formation, Layers, PortBase, PortError, Ports, Severity};
+use crate::app::{DEFAULT_BASE, DEFAULT_STEP, Formation, Layers, PortBase, PortError, Ports, Severity};
 use crate::error::{Error, Status};
 use crate::model::{DynoName, ProcessType};
 use crate::settings::{BasePort, PortSettings, SetBy, Settings};
@@ -19,8 +19,23 @@ pub(crate) struct AssignedPorts {
     pub(crate) ports: Vec<(DynoName, u16)>,
 }
 
-/// Finds free ports for `-p auto` (S5.4). The process types are those of the Procfile.
-pub(crate) type FindFreePorts<'a> = dyn FnMut(&[ProcessType], &Formation) -> Result<AssignedPorts, Error> + 'a;
+/// What a start needs ports for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PortSearch<'a> {
+    /// The process types of the Procfile.
+    pub(crate) types: &'a [ProcessType],
+    /// The dynos that start.
+    pub(crate) formation: &'a Formation,
+    /// The process types that are expected to listen on their port.
+    pub(crate) expected: &'a [ProcessType],
+    /// Whether `-p auto` asks for free ports (S5.4). Otherwise nothing asks for a port (S5.5).
+    pub(crate) is_auto: bool,
+    /// `--port-step`.
+    pub(crate) step: Option<u16>,
+}
+
+/// Finds the ports of a start. None: they begin at [`DEFAULT_BASE`].
+pub(crate) type FindPorts<'a> = dyn FnMut(&PortSearch<'_>) -> Result<Option<AssignedPorts>, Error> + 'a;
 
 /// The base port. None: a finding says why it cannot be used.
 pub(crate) fn base(
@@ -31,6 +46,10 @@ pub(crate) fn base(
 ) -> Option<(BasePort, PortBase)> {
     let base_port = BasePort::new(settings, &places.foreman, &places.foreman_name, layers);
     match base_port.base() {
+        // The other tools have no other ports (S5.5).
+        Ok(PortBase::Checkout) if settings.fixed || places.dialect.is_of_another_tool() => {
+            Some((base_port, PortBase::Fixed(DEFAULT_BASE)))
+        }
         Ok(base) => Some((base_port, base)),
         Err(error) => {
             let hint = if settings.only_files { "write a line such as `PORT=5000`" } else { error.hint() };
@@ -41,24 +60,33 @@ pub(crate) fn base(
 }
 
 /// Gives every dyno of the formation its port. None: a finding says why that is impossible, or the base is `auto` and
-/// nothing finds free ports.
+/// nothing finds ports.
 pub(crate) fn assign(
     settings: &Settings,
     files: &PlanFiles<'_>,
-    formation: &Formation,
-    free_ports: Option<&mut FindFreePorts<'_>>,
+    (formation, expected): (&Formation, &[ProcessType]),
+    find: Option<&mut FindPorts<'_>>,
     findings: &mut Findings,
 ) -> Option<AssignedPorts> {
     let step = settings.ports.step;
     let (base_port, base) = base(&settings.ports, files.places, &files.layers, findings)?;
-    let base = match (base, free_ports) {
+    let is_auto = base == PortBase::Auto;
+    if is_auto && step.is_some() {
+        let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
+        findings.refuse(&Error::usage(fact, "leave it out, or name the base, such as `-p 5000`"));
+        return None;
+    }
+    let base = match (base, find) {
         (PortBase::Fixed(base), _) => base,
-        (PortBase::Auto, _) if step.is_some() => {
-            let fact = "`--port-step` has no effect with `-p auto`, which chooses the step itself";
-            findings.refuse(&Error::usage(fact, "leave it out, or name the base, such as `-p 5000`"));
-            return None;
+        (PortBase::Auto, None) => return None,
+        (PortBase::Checkout, None) => DEFAULT_BASE,
+        (PortBase::Auto | PortBase::Checkout, Some(find)) => {
+            let search = PortSearch { types: &files.types, formation, expected, is_auto, step };
+            match findings.accept(find(&search))? {
+                Some(found) => return Some(found),
+                None => DEFAULT_BASE,
+            }
         }
-        (PortBase::Auto, find) => return findings.accept(find?(&files.types, formation)),
     };
     let rule = Ports::new(base, step.unwrap_or(DEFAULT_STEP), &files.types);
     match rule.assign(formation) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::findings::{Finding, Findings};
 use super::places::Places;
-use super::ports::{self, AssignedPorts, FindFreePorts};
+use super::ports::{self, AssignedPorts, FindPorts};
 use super::{foreman_formation, size};
 use crate::app::{Formation, Layers, Procfile, Severity};
 use crate::error::{Error, Status};
@@ -57,8 +57,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) focused: (Io, Focus),
     /// Whether our own stdin is a terminal.
     pub(crate) stdin_is_terminal: bool,
-    /// None: `-p auto` cannot be given.
-    pub(crate) free_ports: Option<&'a mut FindFreePorts<'a>>,
+    /// Finds the ports if no option or file names them. None: no port is looked at, and `-p auto` cannot be given.
+    pub(crate) find_ports: Option<&'a mut FindPorts<'a>>,
 }
 
 /// What a start would do.
@@ -111,7 +111,7 @@ impl Surroundings<'_> {
             io: Io::Pipe,
             focused: (Io::Pipe, Focus::Stdin),
             stdin_is_terminal: false,
-            free_ports: None,
+            find_ports: None,
         }
     }
 }
@@ -127,10 +127,12 @@ impl StartPlan {
         let mut findings = Findings::default();
         let listening = findings.accept(listening(settings, &files.types));
         let chosen = listening.as_ref().and_then(|_| choose(settings, &files, purpose, &mut findings));
+        let Listening { expected, ready, http } = listening.unwrap_or_default();
         let assigned = match (&chosen, purpose) {
             (Some(_), Purpose::Release) => Some(AssignedPorts::default()),
             (Some(chosen), Purpose::Start | Purpose::Check) => {
-                ports::assign(settings, &files, &chosen.formation, surroundings.free_ports, &mut findings)
+                let dynos = (&chosen.formation, expected.as_slice());
+                ports::assign(settings, &files, dynos, surroundings.find_ports, &mut findings)
             }
             (None, Purpose::Check) => {
                 // The base is wrong no matter which dynos run.
@@ -158,7 +160,6 @@ impl StartPlan {
 
         let procfile_name = files.procfile_name;
         let (rule, ports) = assigned.map(|assigned| (assigned.rule, assigned.ports)).unwrap_or_default();
-        let Listening { expected, ready, http } = listening.unwrap_or_default();
         let (io, of_focused) = surroundings.focused;
         let run = RunSettings {
             ports: rule,
@@ -173,8 +174,11 @@ impl StartPlan {
         };
         let blueprint = Blueprint::new(Release::first(surroundings.user, files.procfile, files.layers), run);
         size::find(procfile_name, &blueprint, settings.shell, &measured, &mut findings);
-        let release = chosen.and_then(|chosen| chosen.release);
-        let dynos = (!findings.prevent_start()).then_some(PlannedDynos { release, ports, ready });
+        let dynos = chosen.filter(|_| !findings.prevent_start()).map(|chosen| PlannedDynos {
+            release: chosen.release,
+            ports,
+            ready,
+        });
         Self { blueprint, dynos, findings }
     }
 }

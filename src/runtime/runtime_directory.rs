@@ -1,20 +1,19 @@
-//! Opens this user's runtime directory, and locks blocks of ports (S5.4).
+//! Opens this user's runtime directory.
 //!
-//! The directory is `$XDG_RUNTIME_DIR/dyno`, else `/tmp/dyno-UID`. Other users can write to `/tmp`, so the directory is only
-//! used if it belongs to us and no other user can enter it. Each unit of a block is locked twice: with a file in the
-//! directory, and with a socket name that runs of other users and with other directories see as well.
+//! The directory is `$XDG_RUNTIME_DIR/dyno`, else `/tmp/dyno-UID`. Other users can write to `/tmp`, so the directory is
+//! only used if it belongs to us and no other user can enter it. Root does not create it inside a directory of another
+//! user, who could then not use it: `sudo` may keep the `XDG_RUNTIME_DIR` of the user.
 
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag, openat};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
-use nix::sys::stat::Mode;
+use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
+
+use super::unused_directory::{UnusedDirectory, named};
 
 /// The permissions of the directory: access for its owner only.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -44,20 +43,6 @@ pub enum RuntimeDirectoryError {
 #[derive(Debug)]
 pub struct RuntimeDirectory(pub(super) File, pub(super) PathBuf);
 
-/// Locks on ports: while this value exists, no other run of `dyno` takes them.
-#[derive(Debug)]
-pub struct PortLocks(#[expect(dead_code, reason = "held for its locks")] Vec<PortLock>);
-
-/// The lock on one unit of ports.
-#[derive(Debug)]
-#[expect(dead_code, reason = "held for its locks")]
-struct PortLock {
-    /// Keeps out other runs with the same directory.
-    file: Flock<File>,
-    /// Keeps out runs of other users and with other directories: all processes of the network namespace see the name.
-    name: OwnedFd,
-}
-
 impl RuntimeDirectory {
     /// Opens the directory, and creates it if it is missing.
     ///
@@ -79,12 +64,20 @@ impl RuntimeDirectory {
         Self::check(path).map(Some)
     }
 
+    /// Why the directory that `XDG_RUNTIME_DIR` names is not used. None: it is used, or the variable is not set.
+    #[must_use]
+    pub fn unused() -> Option<UnusedDirectory> {
+        named("XDG_RUNTIME_DIR", why_not, &Self::without_variable())?.err()
+    }
+
     fn path() -> PathBuf {
-        let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        match given.filter(|path| path.is_absolute() && path.is_dir()) {
-            Some(path) => path.join("dyno"),
-            None => PathBuf::from(format!("/tmp/dyno-{}", geteuid())),
-        }
+        let instead = Self::without_variable();
+        let given = named("XDG_RUNTIME_DIR", why_not, &instead).and_then(Result::ok);
+        given.map_or(instead, |path| path.join("dyno"))
+    }
+
+    fn without_variable() -> PathBuf {
+        PathBuf::from(format!("/tmp/dyno-{}", geteuid()))
     }
 
     pub(super) fn open_at(path: PathBuf) -> Result<Self, RuntimeDirectoryError> {
@@ -113,29 +106,17 @@ impl RuntimeDirectory {
             Err(error) => Err(RuntimeDirectoryError::Unusable { path, error }),
         }
     }
-
-    /// Locks all of these units of ports. None if another run holds one of them; then nothing is locked.
-    pub fn lock_ports(&self, units: impl IntoIterator<Item = u16>) -> Option<PortLocks> {
-        let lock = |unit| {
-            let file = self.lock(&format!("ports-{unit}"))?;
-            Some(PortLock { file, name: take_name(&format!("dyno-ports-{unit}"))? })
-        };
-        units.into_iter().map(lock).collect::<Option<Vec<_>>>().map(PortLocks)
-    }
-
-    fn lock(&self, name: &str) -> Option<Flock<File>> {
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(self.0.as_fd(), name, flags, Mode::S_IRUSR | Mode::S_IWUSR).ok()?;
-        Flock::lock(File::from(file), FlockArg::LockExclusiveNonblock).ok()
-    }
 }
 
-/// Takes an abstract socket name. Like a port, it can be taken once in a network namespace, and is free again when the
-/// process ends.
-fn take_name(name: &str) -> Option<OwnedFd> {
-    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).ok()?;
-    bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes()).ok()?).ok()?;
-    Some(socket)
+/// Why our directory cannot be created inside this one. None: it can.
+fn why_not(path: &Path) -> Option<&'static str> {
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some("does not exist"),
+        Err(_) => Some("cannot be entered"),
+        Ok(metadata) if !metadata.is_dir() => Some("is not a directory"),
+        Ok(metadata) if geteuid().is_root() && metadata.uid() != 0 => Some("belongs to another user"),
+        Ok(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -165,24 +146,5 @@ mod tests {
             assert!(matches!(refused, Err(RuntimeDirectoryError::Foreign { .. })), "{refused:?}");
             let _ = fs::remove_dir(&path).or_else(|_| fs::remove_file(&path));
         }
-    }
-
-    #[test]
-    fn all_units_or_none_are_locked_until_the_locks_are_dropped() {
-        // Higher than any real unit, so that no other run on this machine has them.
-        let [a, b, c] = [65_510, 65_520, 65_530];
-        let [path, other] = ["locks", "other-locks"].map(scratch);
-        let directory = RuntimeDirectory::open_at(path.clone()).expect("a directory");
-        let elsewhere = RuntimeDirectory::open_at(other.clone()).expect("a directory");
-
-        let first = directory.lock_ports([a, b]);
-
-        assert!(first.is_some());
-        assert!(directory.lock_ports([c, b]).is_none());
-        assert!(elsewhere.lock_ports([c, b]).is_none());
-        assert!(directory.lock_ports([c]).is_some());
-        drop(first);
-        assert!(elsewhere.lock_ports([b]).is_some());
-        fs::remove_dir_all(path).and_then(|()| fs::remove_dir_all(other)).expect("removed");
     }
 }

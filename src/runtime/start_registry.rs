@@ -276,6 +276,7 @@ impl RuntimeDirectory {
     fn remove_outdated(&self, files: &[StartFile]) {
         for start in self.killed_among(files) {
             self.leave_summary(&LastRun::of_killed(start, jiff::Timestamp::now()));
+            self.remove_left_claims();
         }
         for file in files.iter().filter(|file| self.held_description(&file.session).is_none()) {
             self.remove(&file.session, file.ending);
@@ -302,7 +303,7 @@ impl RuntimeDirectory {
     }
 
     /// Opens a file to read it. None: there is no such regular file.
-    fn open_file(&self, name: &str) -> Option<File> {
+    pub(super) fn open_file(&self, name: &str) -> Option<File> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let file = File::from(openat(self.descriptor(), name, flags, Mode::empty()).ok()?);
         file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
@@ -349,13 +350,13 @@ pub(super) fn lock(file: File, how: FlockArg) -> io::Result<Flock<File>> {
 
 /// Whether another process holds the lock on this file. The check takes a shared lock for a moment, so that two checks
 /// at the same time do not mistake each other for a start.
-fn is_locked(file: &File) -> bool {
+pub(super) fn is_locked(file: &File) -> bool {
     let Ok(file) = file.try_clone() else { return true };
     lock(file, FlockArg::LockSharedNonblock).is_err()
 }
 
 /// Whether these are the same file.
-fn is_same(one: &File, other: &File) -> bool {
+pub(super) fn is_same(one: &File, other: &File) -> bool {
     let identity = |file: &File| file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
     identity(one) == identity(other)
 }

@@ -3,14 +3,19 @@
 use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, OFlag};
+use nix::unistd::geteuid;
 
 use super::file_lock::lock_within;
+use super::unused_directory::{UnusedDirectory, named};
 
+/// The variable that names the parent directory.
+const STATE_HOME: &str = "XDG_STATE_HOME";
 /// The file that remembers each checkout, and the one that is locked while it is replaced.
 const CHECKOUTS: &str = "ports";
 const LOCK: &str = "ports.lock";
@@ -28,9 +33,21 @@ impl StateDirectory {
     /// The directory of this user. None: neither variable names one.
     #[must_use]
     pub fn find() -> Option<Self> {
-        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
-        Some(Self(state.join("dyno")))
+        let of_home = Self::of_home();
+        let instead = of_home.as_deref().unwrap_or(Path::new(""));
+        let given = named(STATE_HOME, |_| None, instead).and_then(Result::ok);
+        given.map(|state| state.join("dyno")).or(of_home).map(Self)
+    }
+
+    /// Why the directory that `XDG_STATE_HOME` names is not used. None: it is used, or the variable is not set.
+    #[must_use]
+    pub fn unused() -> Option<UnusedDirectory> {
+        named(STATE_HOME, |_| None, &Self::of_home()?)?.err()
+    }
+
+    fn of_home() -> Option<PathBuf> {
+        let home = env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())?;
+        Some(home.join(".local/state/dyno"))
     }
 
     /// What is known about checkouts; empty if nothing is.
@@ -45,24 +62,49 @@ impl StateDirectory {
         bytes
     }
 
-    /// Replaces what is known about checkouts. `change`: turns the old content into the new one; None keeps the old.
+    /// Locks what is known about checkouts, and creates the directory if it is missing.
+    ///
+    /// # Errors
+    /// The directory cannot be written or belongs to another user, or another process does not release the lock.
+    pub fn lock(&self) -> io::Result<LockedState> {
+        self.create()?;
+        let file = open(&self.0.join(LOCK), OpenOptions::new().write(true).create(true).truncate(false))?;
+        Ok(LockedState { directory: self.clone(), _lock: lock_within(file, LOCKS_WITHIN)? })
+    }
+
+    /// Never leaves a directory of root's in the home of another user, who could not write there: `sudo` can keep `HOME`.
+    fn create(&self) -> io::Result<()> {
+        let existing = self.0.ancestors().find_map(|path| path.metadata().ok());
+        if existing.is_some_and(|existing| geteuid().is_root() && existing.uid() != 0) {
+            return Err(Errno::EACCES.into());
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        if self.0.metadata()?.uid() != geteuid().as_raw() {
+            return Err(Errno::EACCES.into());
+        }
+        Ok(())
+    }
+}
+
+/// The locked state of this user: other runs wait until it is dropped.
+#[derive(Debug)]
+pub struct LockedState {
+    directory: StateDirectory,
+    _lock: Flock<File>,
+}
+
+impl LockedState {
+    /// Replaces what is known about checkouts as a whole.
     ///
     /// # Errors
     /// The file cannot be replaced, and is unchanged.
-    pub fn change_checkouts(&self, change: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        let _lock = self.lock()?;
-        let Some(bytes) = change(&self.checkouts()) else { return Ok(()) };
-        let unfinished = self.0.join(UNFINISHED);
+    pub fn replace_checkouts(&self, bytes: &[u8]) -> io::Result<()> {
+        let StateDirectory(path) = &self.directory;
+        let unfinished = path.join(UNFINISHED);
         let _ = fs::remove_file(&unfinished);
         let mut file = open(&unfinished, OpenOptions::new().write(true).create_new(true))?;
-        let replaced = file.write_all(&bytes).and_then(|()| fs::rename(&unfinished, self.0.join(CHECKOUTS)));
+        let replaced = file.write_all(bytes).and_then(|()| fs::rename(&unfinished, path.join(CHECKOUTS)));
         replaced.inspect_err(|_| drop(fs::remove_file(&unfinished)))
-    }
-
-    fn lock(&self) -> io::Result<Flock<File>> {
-        let file = open(&self.0.join(LOCK), OpenOptions::new().write(true).create(true).truncate(false))?;
-        lock_within(file, LOCKS_WITHIN)
     }
 }
 
@@ -74,8 +116,6 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
 
     fn scratch(name: &str) -> StateDirectory {
@@ -88,14 +128,18 @@ mod tests {
         fs::remove_dir_all(state.0.parent().and_then(Path::parent).expect("a parent")).expect("removed");
     }
 
+    fn append(state: &StateDirectory, bytes: &[u8]) {
+        let locked = state.lock().expect("locked");
+        locked.replace_checkouts(&[&state.checkouts(), bytes].concat()).expect("written");
+    }
+
     #[test]
     fn s10_3_the_file_is_private_and_replaced_as_a_whole() {
         let state = scratch("life");
         assert_eq!(state.checkouts(), b"");
 
-        state.change_checkouts(|old| old.is_empty().then(|| b"1\n".to_vec())).expect("written");
-        state.change_checkouts(|old| Some([old, b"2\n"].concat())).expect("written");
-        state.change_checkouts(|_| None).expect("kept");
+        state.lock().expect("locked").replace_checkouts(b"1\n").expect("written");
+        append(&state, b"2\n");
 
         assert_eq!(state.checkouts(), b"1\n2\n");
         let mode = |name: &str| fs::metadata(state.0.join(name)).expect("there").mode() & 0o777;
@@ -110,7 +154,7 @@ mod tests {
 
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| state.change_checkouts(|old| Some([old, b"x"].concat())).expect("written"));
+                scope.spawn(|| append(&state, b"x"));
             }
         });
 
@@ -126,7 +170,7 @@ mod tests {
         assert_eq!(state.checkouts(), b"");
         nix::unistd::mkfifo(&state.0.join(LOCK), nix::sys::stat::Mode::S_IRWXU).expect("made");
 
-        assert!(state.change_checkouts(|_| Some(Vec::new())).is_err());
+        assert!(state.lock().is_err());
         remove(&state);
     }
 }

@@ -61,7 +61,13 @@ pub(crate) struct NameSettings {
 }
 
 impl NameSettings {
-    fn new(app: Option<&String>, copy: Option<&String>, file: &ForemanFile) -> Self {
+    /// The names that `.foreman` alone decides.
+    pub(crate) fn of_file(file: &ForemanFile) -> Self {
+        Self::new(None, None, file)
+    }
+
+    /// The names that options and `.foreman` decide.
+    pub(crate) fn new(app: Option<&String>, copy: Option<&String>, file: &ForemanFile) -> Self {
         let of_file = file.app.as_ref().map(|setting| &setting.value);
         Self { app: app.or(of_file).cloned(), copy: copy.cloned() }
     }
@@ -90,6 +96,7 @@ impl Settings {
                 base: args.port.clone(),
                 step: args.port_step,
                 strict: args.strict_ports,
+                fixed: args.fixed_ports,
                 only_files: false,
             },
             variables: (&args.variables).into(),
@@ -133,7 +140,7 @@ impl Settings {
             look: Look::new(&args.log, &[], args.heroku).or_file(&args.log, color, file),
             streams: StreamSettings { pty: args.pty, ..StreamSettings::default() },
             shell: shell(args.heroku || args.profile),
-            names: NameSettings::new(None, None, file),
+            names: NameSettings::of_file(file),
         }
     }
 
@@ -165,7 +172,7 @@ impl Settings {
                 ..StreamSettings::default()
             },
             shell: shell(args.heroku || args.profile),
-            names: NameSettings::new(None, None, file),
+            names: NameSettings::of_file(file),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The base port, and what sets it (S5.2).
 
 use super::precedence::{ForemanRank, Given, SetBy, ranked};
-use crate::app::{DEFAULT_BASE, ForemanFile, Layers, Origin, PortBase, PortError, parse_port};
+use crate::app::{ForemanFile, Layers, Origin, PortBase, PortError, parse_port};
 use crate::model::DynoName;
 
 /// What the options say about ports.
@@ -13,6 +13,8 @@ pub(crate) struct PortSettings {
     pub(crate) step: Option<u16>,
     /// `--strict-ports`.
     pub(crate) strict: bool,
+    /// `--fixed-ports`.
+    pub(crate) fixed: bool,
     /// Whether only lines of files set the base: `check` has no option for it, and another shell can have another value.
     pub(crate) only_files: bool,
 }
@@ -52,7 +54,7 @@ impl BasePort {
     /// [`PortError::BadBase`]. It names the place unless that is a line of a file, and the text only if it comes from `-p`:
     /// any other may be a secret.
     pub(crate) fn base(&self) -> Result<PortBase, PortError> {
-        let Some(Given { value, by }) = self.given.first() else { return Ok(PortBase::Fixed(DEFAULT_BASE)) };
+        let Some(Given { value, by }) = self.given.first() else { return Ok(PortBase::Checkout) };
         if matches!(by, SetBy::Option(_)) && value == b"auto" {
             return Ok(PortBase::Auto);
         }
@@ -90,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn s5_2_without_any_setting_the_base_is_5000() {
-        assert_eq!(base(None, ""), Ok(PortBase::Fixed(DEFAULT_BASE)));
+    fn s5_5_without_any_setting_the_base_depends_on_the_checkout() {
+        assert_eq!(base(None, ""), Ok(PortBase::Checkout));
         assert_eq!(base(Some("auto"), "6000"), Ok(PortBase::Auto));
         assert_eq!(base(None, " 6000"), Ok(PortBase::Fixed(6_000)));
     }

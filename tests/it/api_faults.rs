@@ -172,7 +172,7 @@ fn s10_1_files_left_by_kill_9_of_everything_do_no_harm() {
 
 #[test]
 fn s10_1_a_start_runs_even_if_no_file_can_be_written() {
-    let app = App::new("web: echo hello\n");
+    let app = App::new("worker: echo hello\n");
 
     // A limit of the user has the same effect as a full disk.
     let finished = app.dyno(["start"]).after("ulimit -f 0").run();

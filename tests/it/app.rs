@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, RwLock};
 
-use crate::harness::{Capture, Ended, Finished, Running, until};
+use crate::harness::{Capture, Ended, Finished, Running, happens, until};
 use crate::process_table;
 use crate::terminal::Terminal;
 
@@ -164,6 +164,16 @@ pub(crate) fn example(name: &str) -> PathBuf {
         assert!(fork(&mut build).wait().unwrap().success(), "the examples cannot be built");
     });
     folder.join("examples").join(name)
+}
+
+/// A server on port 5000. None: a lasting one holds it, unlike those of other tests.
+pub(crate) fn held_5000() -> Option<TcpListener> {
+    let mut held = None;
+    happens(|| {
+        held = TcpListener::bind("127.0.0.1:5000").ok();
+        held.is_some()
+    });
+    held
 }
 
 /// A port that no other test uses, because it was ephemeral a moment ago.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::checkouts;
 use crate::harness::{App, Call, Ended, Running, error, until};
 
 const TWO: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
@@ -38,10 +39,11 @@ fn stop(app: &App, options: &[&str], running: Running) {
     running.finish().expect_end(Ended::Code(0));
 }
 
-/// The file that remembers names.
+/// The file that remembers names, without ports.
 fn remembered(app: &App) -> String {
-    let text = fs::read_to_string(app.top().join("home/.local/state/dyno/ports")).unwrap_or_default();
-    text.replace(app.root().to_str().unwrap(), "ROOT")
+    let text = checkouts::remembered(app);
+    let lines = text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned() + "\n");
+    lines.collect::<String>().replace(app.root().to_str().unwrap(), "ROOT")
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn s10_3_the_second_checkout_of_one_name_gets_a_name_of_its_own() {
     assert_eq!(ps(&app, &[]), ["app/web.1"]);
     assert_eq!(ps(&app, &["-a", "app"]), ["app/web.1"]);
     assert_eq!(ps(&app, &["--app", &name]), [named]);
-    assert_eq!(remembered(&app), format!("- app ROOT\n- {name} ROOT/other/app\n"));
+    assert_eq!(remembered(&app), format!("app ROOT\n{name} ROOT/other/app\n"));
 
     stop(&app, &["-a", "app"], first);
     app.dyno(["stop", "-a", &name]).run().expect_end(Ended::Code(0));
@@ -77,7 +79,7 @@ fn s10_3_the_app_option_and_the_foreman_file_set_the_name() {
 
     let running = start(&app, &app.path(""), ["--app", "store", "web"]);
     assert_eq!(ps(&app, &[]), ["store/web.1"]);
-    assert_eq!(remembered(&app), "- store ROOT\n");
+    assert_eq!(remembered(&app), "store ROOT\n");
     stop(&app, &[], running);
     let hint = "write a name of up to 40 characters a-z 0-9 and `-`, without a leading `-`";
     app.refuses(&["start", "--app", "My Shop"], 2, &error("`My Shop` is not a valid value for `--app`", hint));
@@ -102,7 +104,7 @@ fn s10_3_a_linked_worktree_is_named_after_the_repository_too() {
 
 #[test]
 fn s10_3_a_state_directory_that_cannot_be_written_only_forgets_names() {
-    let app = App::new("web: echo hello\n").file("../home/.local", "");
+    let app = App::new("worker: echo hello\n").file("../home/.local", "");
 
     let finished = app.dyno(["start"]).run();
 

@@ -118,8 +118,8 @@ fn more_dynos_than_the_open_file_limit_allows_are_refused_at_once() {
     // If each dyno were searched for among all types, this would time out.
     let finished = app.dyno(["start", "--port-step", "0"]).after("ulimit -n 1024").run();
 
-    let fact = "error: 100000 dynos need 100096 open files, and the limit is 1024\n";
-    let hint = "hint: raise it with `ulimit -n 100096`, or run fewer dynos\n";
+    let fact = "error: 100000 dynos need 100097 open files, and the limit is 1024\n";
+    let hint = "hint: raise it with `ulimit -n 100097`, or run fewer dynos\n";
     finished.expect(Ended::Code(70), "", &format!("{fact}\n{hint}"));
     assert!(!app.has("started"));
 }

@@ -26,7 +26,7 @@ fn dyno(app: &App, args: &[&str]) -> Call {
 #[test]
 fn the_first_screen_in_the_readme_is_real_output() {
     let app = with_pauses();
-    let dyno = dyno(&app, &["start"]).spawn();
+    let dyno = dyno(&app, &["start", "--fixed-ports"]).spawn();
     for (dyno_name, shown) in [("web.1", "request 1\n"), ("worker.1", "job 1 done\n")] {
         app.release(&format!("go.{dyno_name}"));
         dyno.until_shown(shown);
@@ -67,7 +67,7 @@ fn without_variable_parts(text: &str) -> String {
 #[test]
 fn the_commands_in_the_readme_show_real_output() {
     let app = with_pauses();
-    let start = dyno(&app, &["start"]).spawn();
+    let start = dyno(&app, &["start", "--fixed-ports"]).spawn();
     start.until("both dynos are up", || {
         ["My PORT is", "waiting for jobs"].iter().all(|text| start.stdout.text().contains(text))
     });

@@ -28,7 +28,6 @@ fn s5_2_explain_port_names_the_source_of_the_base_and_what_it_overrides() {
         explained.expect(Ended::Code(0), &format!("base {base}\n{overridden}"), "");
     };
 
-    explains(&["-e", ""], "", "5000 by default; web.1 5000, worker.1 5100", &[]);
     explains(&["-e", "empty.env"], "9000", "9000 from the shell; web.1 9000, worker.1 9100", &[]);
     explains(
         &["-e", "a.env,b.env"],

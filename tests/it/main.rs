@@ -18,6 +18,7 @@ mod app_names;
 mod bad_input;
 mod bad_input_hard;
 mod check_config;
+mod checkouts;
 mod comfort;
 mod completions;
 mod docs_examples;

@@ -45,7 +45,7 @@ fn ports(line: &str) -> Vec<String> {
 }
 
 fn ports_of(app: &App, line: &str) -> Vec<String> {
-    let finished = run(app, &format!("{line} --can-die {ALL_TYPES}"));
+    let finished = run(app, &format!("{line} --fixed-ports --can-die {ALL_TYPES}"));
     finished.expect_end(Ended::Code(0));
     printed(&finished)
 }
@@ -177,7 +177,7 @@ fn from_foreman() {
 fn from_heroku_local() {
     let mut table = Table::under("From heroku local");
     let app = App::new("release: false\nweb: echo $PORT\nworker: echo $PORT\n");
-    let printed_by = |line: &str| printed(&run(&app, &format!("{line} --can-die web,worker")));
+    let printed_by = |line: &str| printed(&run(&app, &format!("{line} --fixed-ports --can-die web,worker")));
     table.row("`heroku local`");
     assert_eq!(printed_by("local"), ["web.1 5000", "worker.1 5100"]);
     run(&app, "start").expect_end(Ended::Code(1));
@@ -202,7 +202,7 @@ fn from_heroku_local() {
     let release = run(&App::new("release: echo ready\nweb: false\n"), "release");
     assert_eq!(printed(&release), ["release.1 ready"]);
     table.row("`--start-cmd CMD`");
-    let started = App::empty().dyno(["local", "--start-cmd", "echo on $PORT"]).run();
+    let started = App::empty().dyno(["local", "--fixed-ports", "--start-cmd", "echo on $PORT"]).run();
     assert_eq!(printed(&started), ["web.1 on 5000"]);
     assert_eq!(printed(&run(&App::new("web: echo mine\n"), "local --start-cmd false")), ["web.1 mine"]);
     table.row("no Procfile: `npm start`");

@@ -66,7 +66,7 @@ fn s7_5_bytes_lost_to_a_pipe_of_another_user_are_counted() {
     fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PAGE_BYTES)).unwrap();
     // `dyno` cannot open the pipe a second time, as after `sudo -u`.
     fs::set_permissions(app.path("pipe"), Permissions::from_mode(0o000)).unwrap();
-    let call = app.dyno(["start", "--log-dir", "log"]).stdout_to(writer);
+    let call = app.dyno(["start", "--log-dir", "log", "-p", RARE_PORT]).stdout_to(writer);
     let call = if nix::unistd::geteuid().is_root() { call.user(NOBODY) } else { call };
 
     let finished = call.run();

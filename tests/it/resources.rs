@@ -16,7 +16,7 @@ fn two_hundred_dynos_run_and_stop() {
         "web: echo \"$DYNO on $PORT\"; trap 'echo bye; exit 0' TERM; while :; do read -r _ <never; done 2>/dev/null\n",
     )
     .fifo("never");
-    let dyno = app.dyno(["start", "-m", "web=200", "-t", "60"]).spawn();
+    let dyno = app.dyno(["start", "-m", "web=200", "-t", "60", "--fixed-ports"]).spawn();
 
     dyno.until("all dynos print their port", || dyno.stdout.text().matches(" on 5").count() == 200);
     dyno.signal(Signal::SIGTERM);
@@ -37,7 +37,8 @@ fn a_thousand_starts_and_exits_leak_no_file_no_zombie_and_no_thread() {
     let app = App::new("web: sleep 1000\njob: exit 0\n");
     let with_jobs = |jobs: usize| {
         let formation = format!("web=1,job={jobs}");
-        let dyno = app.dyno(["start", "-m", &formation, "--can-die", "job"]).spawn();
+        // Otherwise more files are open if other tests use port 5000, one for each reserved port.
+        let dyno = app.dyno(["start", "--fixed-ports", "-m", &formation, "--can-die", "job"]).spawn();
         dyno.until("all jobs ended", || dyno.stdout.text().matches("exited with code 0").count() == jobs);
         // The guardian may not have reaped the last job yet.
         dyno.until("only web.1 is left", || Held::by(&dyno).guardian_children == 1);

@@ -55,7 +55,7 @@ pub(crate) const NOTHING_RUNS: &str = "error: no app is running here\n\nhint: `d
 #[test]
 fn s10_2_ps_shows_the_dynos_as_a_table() {
     let app = App::new(TWO);
-    let running = start(&app, []);
+    let running = start(&app, ["--fixed-ports"]);
 
     let shown = app.dyno(["ps"]).run();
     let lines: Vec<Vec<String>> =
@@ -209,7 +209,7 @@ fn s10_2_inside_a_dyno_its_own_run_is_meant() {
 #[test]
 fn s10_1_a_second_start_of_a_process_type_is_refused() {
     let app = App::new(TWO);
-    let running = start(&app, []);
+    let running = start(&app, ["--fixed-ports"]);
 
     let second = app.dyno(["start", "web"]).run();
 

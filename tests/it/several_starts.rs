@@ -200,7 +200,7 @@ fn s10_2_a_wait_in_the_release_phase_lasts_until_the_formation_is_up() {
 fn s10_2_a_wait_sees_a_crash_in_any_start_at_once() {
     let app = App::new("web: exec sleep 1000\nclock: exec sleep 1000\nworker: read line <go; exit 4\n").fifo("go");
     // It never listens, so it is never up.
-    let web = app.dyno(["start", "--ready", "web", "web"]).spawn();
+    let web = app.dyno(["start", "--fixed-ports", "--ready", "web", "web"]).spawn();
     web.until_shown("started with pid");
     let worker = app.dyno(["start", "--restart", "--max-restarts", "0", "worker", "clock"]).spawn();
     worker.until("both run", || worker.stdout.text().matches("started with pid").count() == 2);
@@ -228,7 +228,7 @@ fn s10_2_a_wait_sees_the_crash_that_ends_one_of_several_starts() {
     let a = app.dyno(["start", "a"]).spawn();
     a.until_shown("started with pid");
     // It never listens, so it is never up.
-    let web = app.dyno(["start", "--ready", "web", "web"]).spawn();
+    let web = app.dyno(["start", "--fixed-ports", "--ready", "web", "web"]).spawn();
     web.until_shown("started with pid");
     let waiting = app.dyno(["wait", "--timeout", "1000"]).spawn();
     let said = "waiting for web.1 to listen on port 5000\n";

@@ -22,7 +22,7 @@ const THREE: &str = "web: echo $PORT\nworker: echo $PORT\nclock: echo $PORT\n";
 
 fn ports(args: &[&str]) -> Vec<String> {
     let app = App::new(THREE);
-    let finished = app.dyno(["start", "--can-die", "web,worker,clock"]).args(args).run();
+    let finished = app.dyno(["start", "--fixed-ports", "--can-die", "web,worker,clock"]).args(args).run();
     finished.expect_end(Ended::Code(0));
     output_of_dynos(&finished)
 }
@@ -221,7 +221,7 @@ fn the_root_is_option_d_or_the_directory_of_the_procfile() {
 fn the_quickstart_runs() {
     let procfile = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart/Procfile");
     let app = App::empty();
-    let dyno = app.dyno(["start", "-f", procfile]).spawn();
+    let dyno = app.dyno(["start", "-f", procfile, "--fixed-ports"]).spawn();
     dyno.until_shown("web.1    | Hello from the quickstart! My PORT is 5000\n");
     dyno.until_shown("worker.1 | I am worker.1, waiting for jobs\n");
 

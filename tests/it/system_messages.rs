@@ -157,11 +157,11 @@ fn s11_a_lost_guardian_causes_one_error_message() {
 
 #[test]
 fn a_low_open_files_limit_is_reported_with_the_number_needed() {
-    let app = App::new("web: touch started\n");
+    let app = App::new("worker: touch started\n");
 
-    let fact = "30 dynos need 126 open files, and the limit is 100";
-    let hint = "raise it with `ulimit -n 126`, or run fewer dynos";
-    let finished = app.dyno(["start", "-m", "web=30"]).after("ulimit -n 100").run();
+    let fact = "30 dynos need 127 open files, and the limit is 100";
+    let hint = "raise it with `ulimit -n 127`, or run fewer dynos";
+    let finished = app.dyno(["start", "-m", "worker=30"]).after("ulimit -n 100").run();
     finished.expect(Ended::Code(70), "", &error(fact, hint));
     assert!(!app.has("started"));
 }

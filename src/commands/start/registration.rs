@@ -1,13 +1,13 @@
 //! Makes a start known to commands: its description, its lock and its socket (S10.1).
 //!
-//! Decides which starts prevent others from starting the same process types. Not here: the name of the app
-//! (`app_identity`), and how locks and sockets work (`runtime`).
+//! Decides which starts keep others from starting the same process types. Not here: the name of the app
+//! (`checkout`), and how locks and sockets work (`runtime`).
 
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::app_identity::AppIdentity;
+use super::checkout::Checkout;
 use crate::api::{AppFacts, LogLook, StartDescription, StartKind};
 use crate::client::real;
 use crate::commands::ps::span;
@@ -33,34 +33,26 @@ pub(super) struct StartOrigin {
 }
 
 impl StartOrigin {
-    /// The origin, and the note about the name of the app.
-    pub(super) fn of(
-        places: &Places,
-        procfile: &Path,
-        names: &NameSettings,
-        kind: StartKind,
-    ) -> (Self, Option<Complaint>) {
+    pub(super) fn of(places: &Places, procfile: &Path, checkout: &Checkout, names: &NameSettings) -> Self {
         let text = |path: &Path| StartDescription::path_text(&real(path));
-        let root = real(&places.root);
-        let app = AppIdentity::of(&root, names.app.as_deref(), names.copy.as_deref(), kind);
-        let origin = Self {
-            app: app.name,
+        Self {
+            app: checkout.app_name(),
             name: names.copy.clone(),
-            root: StartDescription::path_text(&root),
+            root: StartDescription::path_text(checkout.root()),
             directory: text(&places.current),
             procfile: text(procfile),
-            files: files_of(places, procfile).iter().map(|path| text(path)).collect(),
-        };
-        (origin, app.note)
+            files: files_of(places, procfile),
+        }
     }
 }
 
-/// The files that the start has read. Those that may appear later are among them.
-fn files_of(places: &Places, procfile: &Path) -> Vec<PathBuf> {
+/// The paths of the files that were read, and of those that would have been read if they existed.
+fn files_of(places: &Places, procfile: &Path) -> Vec<String> {
+    let text = |path: PathBuf| StartDescription::path_text(&real(&path));
     let named = places.named_env_files().map(|(paths, _)| paths);
     let env_files = named.unwrap_or_else(|| vec![places.root.join(".env")]);
     let files = [procfile.to_owned(), places.root.join(".foreman")].into_iter().chain(env_files);
-    files.map(|path| places.current.join(path)).collect()
+    files.map(|path| text(places.current.join(path))).collect()
 }
 
 /// How a start is registered.
@@ -73,7 +65,8 @@ pub(super) fn kind(is_smoke: bool, dialect: Dialect) -> StartKind {
     }
 }
 
-/// Registers a start. None, with a warning: commands will not find it, but it can run.
+/// Registers a start. If that fails, warns that commands will not find the start and returns None; it can run
+/// nevertheless.
 ///
 /// # Errors
 /// Status 69 if one of its process types is running already.
@@ -129,6 +122,10 @@ pub(super) fn register(
             config_vars.set(key, value.reveal());
         }
     }
+    if let Some(unused) = RuntimeDirectory::unused().filter(|_| kind != StartKind::Beside) {
+        let hint = "`unset XDG_RUNTIME_DIR`, or set it to a directory that you own";
+        warn(&Complaint::new(unused.to_string(), hint));
+    }
     let entries = release.procfile.entries().iter();
     let facts = AppFacts {
         name: origin.app,
@@ -166,21 +163,21 @@ fn unregistered(why: &str, hint: &str) {
     warn(&Complaint::new(fact, hint));
 }
 
-/// S10.1: whether another start runs the same process types cannot be found out.
+/// The error if a lock hides whether another start runs the same process types (S10.1).
 fn locked(path: &Path) -> Error {
     let path = path.display();
     let fact = format!("another process holds the lock on `{path}`");
     Error::new(Status::Unavailable, fact, format!("`fuser '{path}'` shows which process that is"))
 }
 
-/// The same if the description of a start that runs cannot be read.
+/// The same error if the description of a running start cannot be read.
 fn unreadable(path: &Path) -> Error {
     let path = path.display();
     let fact = format!("`{path}` describes a running app, but this version of `dyno` cannot read it");
     Error::new(Status::Unavailable, fact, format!("`fuser '{path}'` shows which process that is; stop it first"))
 }
 
-/// S10.1: the second start of a process type.
+/// The error for the second start of a process type (S10.1).
 fn running(process_type: &str, by: &StartDescription, now: jiff::Timestamp) -> Error {
     let seconds = now.as_millisecond().saturating_sub(by.started_at_ms) / 1_000;
     let age = span(u64::try_from(seconds).unwrap_or(0));

@@ -1,0 +1,126 @@
+//! What `start`, `release` and `smoke` have in common, and where they differ. Decides nothing about dynos.
+
+use std::io::IsTerminal;
+
+use clap::ColorChoice;
+
+use super::checkout::Need;
+use super::look::ShownOn;
+use crate::api::StartKind;
+use crate::app::ForemanFile;
+use crate::cli::{ProjectArgs, ReleaseArgs, StartArgs};
+use crate::commands::smoke::SmokeRequest;
+use crate::error::{Complaint, Error};
+use crate::model::{Dialect, DynoName, ProcessType};
+use crate::project::{Purpose, TypeSource};
+use crate::runtime::{self};
+use crate::settings::Settings;
+use crate::supervisor::{FocusAdvice, StopAdvice};
+
+/// Which part of the app runs.
+#[derive(Clone, Copy)]
+pub(in crate::commands) enum Scope<'a> {
+    /// The release command, then the formation.
+    App(&'a StartArgs),
+    /// The release command alone (S8.2).
+    Release(&'a ReleaseArgs),
+    /// The same as `App`, for a smoke test.
+    Smoke(&'a SmokeRequest<'a>),
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn shown(self) -> ShownOn {
+        match self {
+            Self::App(_) | Self::Release(_) => ShownOn::Stdout,
+            Self::Smoke(_) => ShownOn::StderrForSmoke,
+        }
+    }
+
+    pub(super) fn project(self) -> &'a ProjectArgs {
+        match self {
+            Self::App(args) => &args.project,
+            Self::Release(args) => &args.project,
+            Self::Smoke(request) => &request.args.project,
+        }
+    }
+
+    pub(super) fn settings(self, color: ColorChoice, file: &ForemanFile) -> Settings {
+        match self {
+            Self::App(args) => Settings::of_start(args, color, file),
+            Self::Release(args) => Settings::of_release(args, color, file),
+            Self::Smoke(request) => Settings::of_smoke(request.args, color, file),
+        }
+    }
+
+    pub(super) fn need(self, kind: StartKind) -> Need {
+        match (self, kind) {
+            (Self::App(_), StartKind::Start) => Need::Start,
+            (Self::App(_) | Self::Release(_) | Self::Smoke(_), _) => Need::Beside,
+        }
+    }
+
+    pub(super) fn purpose(self) -> Purpose {
+        match self {
+            Self::App(_) | Self::Smoke(_) => Purpose::Start,
+            Self::Release(_) => Purpose::Release,
+        }
+    }
+
+    pub(super) fn type_source(self) -> TypeSource<'a> {
+        match self {
+            Self::App(args) => args.start_cmd.as_deref().map_or(TypeSource::Procfile, TypeSource::ProcfileOr),
+            Self::Release(_) => TypeSource::Procfile,
+            Self::Smoke(request) => request.type_source(),
+        }
+    }
+
+    /// A person may have meant the other Procfile; a smoke test runs unattended, and the same way every time.
+    pub(super) fn mentions_procfile_dev(self) -> bool {
+        match self {
+            Self::App(_) | Self::Release(_) => true,
+            Self::Smoke(_) => false,
+        }
+    }
+
+    /// A smoke test needs no advice: its last line says what ended it.
+    pub(super) fn stop_advice(self, dialect: Dialect) -> Option<StopAdvice> {
+        let options = match dialect {
+            Dialect::Dyno | Dialect::HerokuLocal => true,
+            Dialect::Foreman | Dialect::Honcho => false,
+        };
+        let keys = std::io::stdin().is_terminal();
+        match self {
+            Self::App(_) | Self::Release(_) => Some(StopAdvice { keys, options }),
+            Self::Smoke(_) => None,
+        }
+    }
+
+    pub(super) fn focus_advice(self, dialect: Dialect) -> FocusAdvice {
+        match (self, dialect) {
+            (_, Dialect::Foreman | Dialect::Honcho) => FocusAdvice::None,
+            (Self::App(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Option,
+            (Self::Release(_) | Self::Smoke(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Command,
+        }
+    }
+
+    /// The warning if nothing is expected to listen, in a smoke test or with `--http`.
+    pub(super) fn check_ready(
+        self,
+        settings: &Settings,
+        ready: &[ProcessType],
+        dynos: &[DynoName],
+    ) -> Result<Option<Complaint>, Error> {
+        match self {
+            Self::App(args) if args.http.is_none() => Ok(None),
+            Self::App(_) | Self::Smoke(_) => settings.life.check_ready(ready, dynos),
+            Self::Release(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn smoke_start(self, ports: &[(DynoName, u16)]) -> Option<runtime::SmokeStart> {
+        match self {
+            Self::App(_) | Self::Release(_) => None,
+            Self::Smoke(request) => Some(request.smoke_start(ports)),
+        }
+    }
+}
