@@ -68,6 +68,8 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
     }
     let types = procfile.formation_types();
     let settings = RunSettings {
+        app: "storm".to_owned(),
+        names_siblings: true,
         ports: Ports::default(),
         expected: Vec::new(),
         ready: Vec::new(),

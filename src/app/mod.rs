@@ -22,7 +22,7 @@ pub use command::{
 };
 pub use env::{
     DynoVariables, EnvEntry, EnvFile, EnvScope, EnvironmentTooBig, InvalidSetting, Layers, MAX_VARIABLE_BYTES, Origin,
-    PortVariable, SourcedValue, is_env_key, is_set_by_dyno,
+    PortVariable, SourcedValue, is_env_key, is_set_by_dyno, sibling_variables,
 };
 pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationError, FormationRequest, FormationWarning, MAX_QUANTITY, Scale};

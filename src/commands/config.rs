@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::refusal::for_config_command;
+use super::start::expected_ports::siblings;
 use crate::app::{DynoVariables, EnvEntry, Layers, PortVariable, did_you_mean, is_env_key, nearest};
 use crate::cli::{Cli, ConfigArgs};
 use crate::console::diagnostics::{print_line, settle, settled, warn};
 use crate::console::stdout;
 use crate::error::{Complaint, Error, Status};
-use crate::model::{DynoName, ProcessType};
-use crate::project::Findings;
-use crate::project::Places;
+use crate::model::{DynoName, ProcessType, Secret};
 use crate::project::files;
+use crate::project::{Findings, Places};
 use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
@@ -34,7 +34,7 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     settle(&findings)?;
     match args.explain.as_deref() {
         Some("PORT") => stdout::write(&port_explanation::explain(args, layers, &places)?),
-        Some(key) => explain(key, &layers),
+        Some(key) => explain(key, &layers, &siblings(&layers, &places)),
         None if args.json => json(&layers),
         None => lines(&layers),
     }
@@ -82,12 +82,12 @@ fn unexpected_word(word: &str, arguments: &[&str]) -> Error {
     Error::new(Status::Usage, "`dyno config` does not accept a key: it shows every config var", hint)
 }
 
-fn explain(key: &str, layers: &Layers) -> Result<Outcome, Error> {
+fn explain(key: &str, layers: &Layers, siblings: &[(String, Secret)]) -> Result<Outcome, Error> {
     let process_type = ProcessType::new(ProcessType::WEB)
         .map_err(|error| Error::new(Status::Internal, format!("cannot name a dyno: {error}"), ""))?;
     let dyno = DynoName::new(process_type, 1);
     // Every dyno has some variables of its own, such as `PS`.
-    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" };
+    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "", app: "", siblings };
     let given = layers.explain(key.as_bytes(), Some(&variables));
     let Some((winner, overridden)) = given.split_first() else {
         return Err(not_set(key, layers, &variables));

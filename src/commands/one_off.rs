@@ -10,6 +10,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use super::start::checkout::{Checkout, Need};
+use super::start::expected_ports::siblings;
 use crate::app::{
     DynoVariables, Layers, PortVariable, ProcfileEntry, Severity, append_words, did_you_mean, join_words, launch,
     nearest, shown_words,
@@ -27,6 +29,7 @@ use crate::project::{Finding, Findings};
 use crate::project::{Places, reason};
 use crate::runtime;
 use crate::runtime::identity;
+use crate::settings::NameSettings;
 use crate::supervisor::Outcome;
 
 /// Returns only if the command could not be started.
@@ -51,7 +54,12 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
         .map_err(|error| Error::new(Status::Internal, format!("cannot name the dyno: {error}"), ""))?;
     let dyno = DynoName::new(process_type, identity::one_off_number()?);
     let session = identity::session()?;
-    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: &session };
+    let procfile = files::procfile_path(&places, &layers).path;
+    let siblings = siblings(&layers, &places);
+    let names = NameSettings::of_file(&places.foreman);
+    let app = Checkout::of(&places, &procfile, &names, Need::Look).app_name();
+    let variables =
+        DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: &session, app: &app, siblings: &siblings };
     let environment = layers.environment(&variables);
     size::check_one_off(&environment, &layers)?;
     // The profile may change `PATH`.

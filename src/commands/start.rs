@@ -93,6 +93,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     }
     let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
     let mut checkout = Checkout::of(&places, &procfile_path, &settings.names, scope.need(kind));
+    let app = checkout.app_name();
     let mut finder = PortFinder::new(&mut checkout, settings.ports.strict);
     let mut find_ports = |search: &PortSearch<'_>| finder.find(search);
     let (io, focused) = streams(settings.streams.pty);
@@ -102,6 +103,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         io,
         focused,
         stdin_is_terminal: std::io::stdin().is_terminal(),
+        app,
         find_ports: Some(&mut find_ports),
     };
     let planned = StartPlan::build(&settings, files, scope.purpose(), surroundings);

@@ -18,7 +18,8 @@ pub(crate) fn find(file: &str, procfile: &Procfile, layers: &Layers, directory: 
     let Some(first) = procfile.entries().first() else { return };
     // `PATH` is the same in every dyno.
     let dyno = DynoName::new(first.process_type.clone(), 1);
-    let environment = layers.environment(&DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "" });
+    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "", app: "", siblings: &[] };
+    let environment = layers.environment(&variables);
     // A line with another finding is reported already, and its command is probably not the intended one.
     let odd: HashSet<usize> = findings.iter().filter(|finding| finding.file == file).filter_map(|it| it.line).collect();
     let lookup = ProgramLookup { environment: &environment, directory };

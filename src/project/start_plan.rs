@@ -57,6 +57,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) focused: (Io, Focus),
     /// Whether our own stdin is a terminal.
     pub(crate) stdin_is_terminal: bool,
+    /// The name of the app.
+    pub(crate) app: String,
     /// Finds the ports if no option or file names them. None: no port is looked at, and `-p auto` cannot be given.
     pub(crate) find_ports: Option<&'a mut FindPorts<'a>>,
 }
@@ -111,6 +113,7 @@ impl Surroundings<'_> {
             io: Io::Pipe,
             focused: (Io::Pipe, Focus::Stdin),
             stdin_is_terminal: false,
+            app: String::new(),
             find_ports: None,
         }
     }
@@ -169,6 +172,8 @@ impl StartPlan {
             shell: settings.shell,
             directory: files.places.dyno_directory().to_owned(),
             session: surroundings.session,
+            app: surroundings.app,
+            names_siblings: !files.places.dialect.is_of_another_tool(),
             io: surroundings.io,
             focused: focus.flatten().map(|dyno| (dyno, io, of_focused)),
         };

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use super::{OneOff, Release};
 use crate::app::{
     AppendError, DynoVariables, Formation, PortError, PortVariable, Ports, append_text, is_set_by_dyno, launch,
+    sibling_variables,
 };
-use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, Readiness, Shell};
+use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, Readiness, Secret, Shell};
 
 /// What all dynos of one start have in common, as decided by options and `.foreman`.
 #[derive(Debug, Clone)]
@@ -30,6 +31,10 @@ pub struct RunSettings {
     pub directory: PathBuf,
     /// The mark on every process of this start (S3.1).
     pub session: String,
+    /// The name of the app.
+    pub app: String,
+    /// Whether every dyno gets the addresses of those that are expected to listen (S5.6).
+    pub names_siblings: bool,
     /// The streams of all dynos but the focused one.
     pub io: Io,
     /// The focused dyno (S6.8), if there is one, and its streams.
@@ -66,6 +71,7 @@ pub struct Blueprint {
     types: Vec<ProcessType>,
     /// A map, because a Procfile may be very long.
     positions: HashMap<ProcessType, usize>,
+    siblings: Vec<(String, Secret)>,
 }
 
 impl Blueprint {
@@ -74,7 +80,8 @@ impl Blueprint {
     pub fn new(release: Release, settings: RunSettings) -> Self {
         let types = release.procfile.formation_types();
         let positions = types.iter().cloned().zip(0..).collect();
-        Self { release, settings, types, positions }
+        let siblings = siblings(&settings);
+        Self { release, settings, types, positions, siblings }
     }
 
     /// The release.
@@ -177,7 +184,8 @@ impl Blueprint {
     }
 
     fn describe(&self, dyno: &DynoName, command: &[u8], port: PortVariable, streams: DynoStreams) -> DynoSpec {
-        let variables = DynoVariables { dyno, port, session: &self.settings.session };
+        let RunSettings { session, app, .. } = &self.settings;
+        let variables = DynoVariables { dyno, port, session, app, siblings: &self.siblings };
         let environment: Environment = self.release.layers.environment(&variables);
         let assigned = match port {
             PortVariable::Assigned(port) => Some(port),
@@ -220,4 +228,13 @@ impl Blueprint {
     fn without_input(&self) -> DynoStreams {
         DynoStreams { io: self.settings.io, focus: Focus::Elsewhere, stdin_is_empty: true }
     }
+}
+
+/// The port and the address of the first dyno of each process type that is expected to listen, whether it runs or not:
+/// another start of the app may run it.
+fn siblings(settings: &RunSettings) -> Vec<(String, Secret)> {
+    let expected = settings.expected.iter().filter(|_| settings.names_siblings);
+    let port = |name: &ProcessType| settings.ports.port_of(&DynoName::new(name.clone(), 1)).ok().flatten();
+    let found = expected.filter_map(|name| Some(sibling_variables(name, port(name)?)));
+    found.flatten().collect()
 }

@@ -27,6 +27,8 @@ fn blueprint_with(change: impl FnOnce(&mut RunSettings)) -> Blueprint {
         shell: Shell::Sh,
         directory: PathBuf::from("/app"),
         session: "mark".to_owned(),
+        app: "shop".to_owned(),
+        names_siblings: true,
         io: Io::Pipe,
         focused: None,
     };
@@ -138,14 +140,14 @@ fn s9_2_the_first_word_of_a_line_may_be_a_process_type() {
 #[test]
 fn s3_1_a_one_off_dyno_cannot_change_the_marks_of_its_processes() {
     let mut variables = Environment::default();
-    for key in ["DYNO", "PS", "DYNO_SESSION", "TERM"] {
+    for key in ["DYNO", "PS", "DYNO_SESSION", "DYNO_APP", "TERM"] {
         variables.set(key, "other");
     }
 
     let spec = blueprint().one_off(&dyno("run", 4711), &OneOff { variables, ..OneOff::detached(b"x".to_vec()) });
 
-    let values = ["DYNO", "PS", "DYNO_SESSION", "TERM"].map(|key| variable(&spec, key).unwrap());
-    assert_eq!(values, ["run.4711", "run.4711", "mark", "other"]);
+    let values = ["DYNO", "PS", "DYNO_SESSION", "DYNO_APP", "TERM"].map(|key| variable(&spec, key).unwrap());
+    assert_eq!(values, ["run.4711", "run.4711", "mark", "shop", "other"]);
 }
 
 #[test]
@@ -153,4 +155,21 @@ fn s9_1_one_word_is_a_line_and_several_are_kept_apart() {
     assert_eq!(OneOff::line_of(&[]), None);
     assert_eq!(OneOff::line_of(&[b"a && b"]), Some(b"a && b".to_vec()));
     assert_eq!(OneOff::line_of(&[b"a", b"&&", b"b c"]), Some(b"a '&&' 'b c'".to_vec()));
+}
+
+#[test]
+fn s5_6_every_dyno_gets_the_address_of_each_type_that_must_listen() {
+    let two = blueprint_with(|settings| settings.expected = ["web", "clock"].map(process_type).into());
+    let addresses = |spec: &DynoSpec| {
+        ["WEB_PORT", "WEB_URL", "CLOCK_PORT", "CLOCK_URL", "WORKER_PORT", "RELEASE_PORT"].map(|key| variable(spec, key))
+    };
+
+    let one_off = two.one_off(&dyno("run", 1), &OneOff::detached(b"x".to_vec()));
+    for spec in [two.spec(&dyno("worker", 2)).unwrap(), two.spec(&dyno("release", 1)).unwrap(), one_off] {
+        let url = |port: u16| Some(format!("http://127.0.0.1:{port}"));
+        let expected = [Some("5000".to_owned()), url(5_000), Some("5200".to_owned()), url(5_200), None, None];
+        assert_eq!((addresses(&spec), variable(&spec, "DYNO_APP").as_deref()), (expected, Some("shop")));
+    }
+    let foreman = blueprint_with(|settings| settings.names_siblings = false).spec(&dyno("web", 1)).unwrap();
+    assert_eq!((addresses(&foreman), variable(&foreman, "DYNO_APP").as_deref()), (Default::default(), Some("shop")));
 }

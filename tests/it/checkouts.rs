@@ -1,18 +1,23 @@
-//! Every checkout has ports of its own (S5.5).
+//! Every checkout has ports of its own (S5.5), and its dynos know each other's addresses (S5.6).
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::app::held_5000;
+use crate::app::{example, held_5000};
 use crate::harness::{App, Call, Ended, Finished, Running, until};
 
-/// Each dyno prints its port.
-const TWO: &str = "web: echo port $PORT; exec sleep 1000\nworker: echo port $PORT; exec sleep 1000\n";
+/// Each dyno prints its port, the address of `web` and the name of the app.
+const TWO: &str = "web: echo $PORT $WEB_URL $DYNO_APP; exec sleep 1000\n\
+                   worker: echo $PORT $WEB_URL $DYNO_APP; exec sleep 1000\n";
+
+/// The types of an app with five.
+const FIVE: [&str; 5] = ["web", "worker", "clock", "css", "api"];
 
 /// Adds the files that `git worktree add ../NAME` creates.
-fn with_worktree(app: App, name: &str, procfile: &str) -> App {
+pub(crate) fn with_worktree(app: App, name: &str, procfile: &str) -> App {
     let git_file = format!("gitdir: {}/.git/worktrees/{name}\n", app.root().display());
     let app = app.file(&format!(".git/worktrees/{name}/commondir"), "../..\n");
     app.file(&format!("../{name}/Procfile"), procfile).file(&format!("../{name}/.git"), git_file)
@@ -23,27 +28,29 @@ fn at(call: Call, directory: &Path) -> Call {
 }
 
 /// Starts the app of a directory and waits until each of these dynos has printed its line.
-fn start(app: &App, directory: &str, args: &[&str], dynos: &[&str]) -> Running {
+pub(crate) fn start(app: &App, directory: &str, args: &[&str], dynos: &[&str]) -> Running {
     let running = at(app.dyno(["start"]).args(args), &app.path(directory)).spawn();
     running.until("all dynos have printed their line", || {
         let shown = running.stdout.text();
-        dynos.iter().all(|dyno| shown.lines().any(|line| line.contains(&format!("{dyno} ")) && line.contains(" port ")))
+        dynos.iter().all(|dyno| shown.lines().any(|line| line.contains(&format!("{dyno} ")) && line.contains(" http")))
     });
     running
 }
 
-fn end(running: Running) -> Finished {
+pub(crate) fn end(running: Running) -> Finished {
     running.signal(Signal::SIGTERM);
     running.finish()
 }
 
-/// The port that a dyno printed.
-fn port_of(finished: &Finished, dyno: &str) -> u16 {
-    finished.lines_of(dyno)[1].strip_prefix("port ").unwrap().parse().unwrap()
+/// What a dyno printed: its port, the address of `web`, and the name of the app.
+pub(crate) fn said(finished: &Finished, dyno: &str) -> (u16, String, String) {
+    let lines = finished.lines_of(dyno);
+    let words: Vec<&str> = lines[1].split(' ').collect();
+    (words[0].parse().unwrap(), words[1].to_owned(), words[2].to_owned())
 }
 
-fn web_port(finished: &Finished) -> u16 {
-    port_of(finished, "web.1")
+pub(crate) fn web_port(finished: &Finished) -> u16 {
+    said(finished, "web.1").0
 }
 
 /// The file that remembers the ports and names of checkouts.
@@ -56,9 +63,10 @@ fn s5_5_a_linked_worktree_has_a_block_of_its_own_and_keeps_it() {
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let first = end(start(&app, "../fix-1", &[], &["web.1", "worker.1"]));
 
-    let port = web_port(&first);
+    let (port, url, name) = said(&first, "web.1");
     assert!((10_100..20_000).contains(&port) && port % 100 == 0, "{port}");
-    assert_eq!(port_of(&first, "worker.1"), port + 10);
+    assert_eq!((url, name.as_str()), (format!("http://127.0.0.1:{port}"), "app-fix-1"));
+    assert_eq!(said(&first, "worker.1"), (port + 10, format!("http://127.0.0.1:{port}"), name));
     assert_eq!(first.stderr(), format!("ports of this worktree: web.1 {port}, worker.1 {}\n", port + 10));
     let line = format!("{port} app-fix-1 {}/fix-1\n", app.root().parent().unwrap().display());
     assert_eq!(remembered(&app), line);
@@ -81,7 +89,7 @@ fn s5_5_other_checkouts_leave_5000_only_if_a_server_needs_that_port() {
     assert!(stderr.starts_with("port 5000 is in use") && stderr.ends_with(&format!(": using {port}\n")), "{stderr}");
 
     // `worker` is not expected to listen.
-    assert_eq!(port_of(&end(start(&app, "", &["worker"], &["worker.1"])), "worker.1"), 5_100);
+    assert_eq!(said(&end(start(&app, "", &["worker"], &["worker.1"])), "worker.1").0, 5_100);
     for fixed in [&["--fixed-ports"][..], &["--set", "PORT=5000"]] {
         let finished = end(start(&app, "", fixed, &["web.1"]));
         assert_eq!(web_port(&finished), 5_000, "{fixed:?}");
@@ -107,6 +115,26 @@ fn s5_5_a_block_that_another_app_uses_is_replaced_for_one_run() {
     assert_eq!(replaced.stderr(), line);
     assert!(remembered(&app).starts_with(&before));
     end(other);
+}
+
+#[test]
+fn s5_5_starts_of_one_checkout_share_its_block_and_a_copy_has_another() {
+    let app = with_worktree(App::new(TWO), "fix-1", TWO);
+    let web = start(&app, "../fix-1", &["web"], &["web.1"]);
+    let worker = start(&app, "../fix-1", &["worker"], &["worker.1"]);
+    let copy = start(&app, "../fix-1", &["--name", "copy"], &["web.1"]);
+    let refused = at(app.dyno(["start", "--app", "other", "web"]), &app.path("../fix-1")).run();
+
+    let [web, worker, copy] = [web, worker, copy].map(end);
+    let port = web_port(&web);
+    assert_eq!(said(&worker, "worker.1"), (port + 10, format!("http://127.0.0.1:{port}"), "app-fix-1".to_owned()));
+    assert_eq!(worker.stderr(), format!("ports of this worktree: worker.1 {}\n", port + 10));
+    let (of_copy, _, name) = said(&copy, "web.1");
+    assert!(of_copy.abs_diff(port) >= 100 && name == "app-fix-1-copy", "{of_copy} {name}");
+    assert_eq!(copy.stderr(), format!("ports of the copy `copy`: web.1 {of_copy}, worker.1 {}\n", of_copy + 10));
+    // A start that is refused leaves nothing behind.
+    refused.expect_end(Ended::Code(69));
+    assert!(!remembered(&app).contains("other") && refused.stderr().starts_with("error: "), "{}", remembered(&app));
 }
 
 #[test]
@@ -146,6 +174,51 @@ fn s5_5_explain_port_says_what_a_start_says() {
     );
 }
 
+/// Starts `first`, then `second`, and ends both. Returns the ports of `web.1` of the copy and of the checkout itself.
+fn in_order(app: &App, directory: &str, first: &[&str], second: &[&str]) -> [u16; 2] {
+    let first = start(app, directory, first, &["web.1"]);
+    let second = start(app, directory, second, &["web.1"]);
+    let mut ports = [end(first), end(second)].map(|finished| {
+        let (port, _, name) = said(&finished, "web.1");
+        (!name.ends_with("-copy"), port)
+    });
+    ports.sort_unstable();
+    ports.map(|(_, port)| port)
+}
+
+#[test]
+fn s5_5_no_address_depends_on_whether_a_copy_starts_first() {
+    let (copy, own) = (["--name", "copy"], []);
+    for directory in ["", "../fix-1"] {
+        // Another program may take a port in between.
+        until("both orders give the same ports", || {
+            let app = with_worktree(App::new(TWO), "fix-1", TWO);
+            let copy_first = in_order(&app, directory, &copy, &own);
+            fs::remove_file(app.top().join("home/.local/state/dyno/ports")).unwrap();
+            let own_first = in_order(&app, directory, &own, &copy);
+            assert!(copy_first[0] >= 10_100 && copy_first[0].abs_diff(copy_first[1]) >= 100, "{copy_first:?}");
+            // Only a checkout that is started under its own name has a block to remember.
+            let copies = remembered(&app).lines().filter(|line| line.contains(&copy_first[0].to_string())).count();
+            assert_eq!(copies, 0, "{}", remembered(&app));
+            copy_first == own_first
+        });
+    }
+}
+
+#[test]
+fn s5_5_starts_of_one_copy_share_its_block() {
+    let app = App::new(TWO);
+    let web = start(&app, "", &["--name", "copy", "web"], &["web.1"]);
+    let worker = start(&app, "", &["--name", "copy", "worker"], &["worker.1"]);
+    let other = start(&app, "", &["--name", "other", "web"], &["web.1"]);
+
+    let [web, worker, other] = [web, worker, other].map(end);
+    let port = web_port(&web);
+    assert_eq!(said(&worker, "worker.1"), (port + 10, format!("http://127.0.0.1:{port}"), "app-copy".to_owned()));
+    assert!(web_port(&other).abs_diff(port) >= 100);
+    assert_eq!(remembered(&app).split(' ').next(), Some("-"));
+}
+
 #[test]
 fn s5_5_if_every_block_is_taken_nothing_starts() {
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
@@ -161,14 +234,35 @@ fn s5_5_if_every_block_is_taken_nothing_starts() {
 
 #[test]
 fn s5_5_foreman_and_fixed_ports_keep_5000_in_a_worktree() {
-    let app = with_worktree(App::new("worker: true\n"), "fix-1", "worker: echo port $PORT\n");
+    let app = with_worktree(App::new("worker: echo $PORT\n"), "fix-1", "worker: echo $PORT-$WEB_URL-$DYNO_APP\n");
     for call in
         [app.called("foreman", ["start"]), app.called("honcho", ["start"]), app.dyno(["start", "--fixed-ports"])]
     {
         let finished = at(call, &app.path("../fix-1")).run();
-        assert_eq!(port_of(&finished, "worker.1"), 5_000);
+        assert_eq!(finished.lines_of("worker.1")[1], "5000--app-fix-1");
     }
     assert_eq!(remembered(&app).lines().count(), 1);
+}
+
+#[test]
+fn s5_6_a_one_off_dyno_gets_the_address_of_the_running_web_dyno() {
+    let app = with_worktree(App::new(TWO), "fix-1", TWO);
+    let run =
+        |app: &App| at(app.dyno(["run", "echo $WEB_PORT $WEB_URL $DYNO_APP"]), &app.path("../fix-1")).run().stdout();
+    let line = |port: u16| format!("{port} http://127.0.0.1:{port} app-fix-1\n");
+    let explained = at(app.dyno(["config", "--explain", "WEB_URL"]), &app.path("../fix-1")).run();
+    explained.expect(Ended::Code(0), "WEB_URL comes from the default of `dyno`\n", "");
+
+    // Another program may take a port in between.
+    until("the address of the next start is given", || {
+        let before = run(&app);
+        before == line(web_port(&end(start(&app, "../fix-1", &[], &["web.1"]))))
+    });
+    let running = start(&app, "../fix-1", &["-p", "7300", "--pty", "never"], &["web.1"]);
+    assert_eq!(run(&app), line(7_300));
+    end(running);
+    let foreman = app.called("foreman", ["run", "echo", "$WEB_PORT", "$DYNO_APP"]).run();
+    foreman.expect(Ended::Code(0), "$WEB_PORT $DYNO_APP\n", "");
 }
 
 #[test]
@@ -184,4 +278,90 @@ fn s5_5_a_start_beside_foreman_in_one_directory_has_ports_of_its_own() {
     assert!(replaced.stderr().contains(&in_use), "{}", replaced.stderr());
     assert_ne!(web_port(&replaced), port);
     end(foreman);
+}
+
+#[test]
+fn s5_6_every_layer_wins_over_the_addresses_of_other_dynos() {
+    let app = App::new("web: echo $WEB_PORT $WEB_URL $ADMIN_PORT $ADMIN_URL $DYNO_APP\nadmin: true\nredis: true\n")
+        .file(".env", "WEB_URL=mine\nDYNO_APP=mine\n");
+    let printed = |call: Call| call.args(&["--can-die", "all"]).run().lines_of("web.1")[1].clone();
+
+    let default = app.dyno(["start", "-p", "7100", "--ready", "web,admin"]).env("ADMIN_PORT", "1");
+    assert_eq!(printed(default), "7100 mine 1 http://127.0.0.1:7200 app");
+    let foreman = app.called("foreman", ["start", "-p", "7100", "web"]).run();
+    assert_eq!(foreman.lines_of("web.1")[1], "mine app");
+    // Values of an outer run are replaced, or removed.
+    let nested = app.dyno(["start", "-p", "7100"]).env("DYNO_SESSION", "outer").env("DYNO_APP", "outer");
+    let nested = nested.env("WEB_PORT", "5000").env("WEB_URL", "http://127.0.0.1:5000");
+    let nested = nested.env("ADMIN_PORT", "5100").env("ADMIN_URL", "http://127.0.0.1:5100");
+    assert_eq!(printed(nested), "7100 mine app");
+}
+
+/// What the dynos of a checkout said, and what its start said about the ports.
+struct Ran {
+    name: String,
+    dynos: Finished,
+    ports: String,
+}
+
+/// Starts all checkouts at once, in this order. Then stops them all.
+fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
+    let dynos: Vec<String> = FIVE.iter().map(|name| format!("{name}.1")).collect();
+    let dynos: Vec<&str> = dynos.iter().map(String::as_str).collect();
+    let root = |name: &str| app.path(&format!("../{name}"));
+    let spawn = |name: &String| at(app.dyno(["start"]), &root(name)).spawn();
+    let running: Vec<Running> = order.iter().map(spawn).collect();
+    for start in &running {
+        start.until("five dynos have printed their line", || {
+            let shown = start.stdout.text();
+            dynos.iter().all(|dyno| shown.lines().any(|line| line.contains(dyno) && line.contains(" http")))
+        });
+    }
+    app.dyno(["ps", "--json"]).run().expect_end(Ended::Code(69));
+    let mut all = Vec::new();
+    for (name, start) in order.iter().zip(running) {
+        let dynos = end(start);
+        all.push(Ran { name: name.clone(), ports: dynos.stderr(), dynos });
+    }
+    all.sort_by_key(|ran| ran.name.clone());
+    all
+}
+
+#[test]
+fn s5_5_twenty_worktrees_never_share_a_port_and_keep_theirs() {
+    let listen = example("listen").display().to_string();
+    let program = |name| if name == "web" { format!("{listen} 127.0.0.1") } else { "sleep 1000".to_owned() };
+    let line = |name| format!("{name}: echo $PORT $WEB_URL $DYNO_APP; exec {}\n", program(name));
+    let procfile = FIVE.map(line).concat();
+    let names: Vec<String> = (0..20).map(|number| format!("fix-{number}")).collect();
+    let app = names.iter().fold(App::new(TWO), |app, name| with_worktree(app, name, &procfile));
+    let first = run_all(&app, &names);
+    let reversed: Vec<String> = names.iter().rev().cloned().collect();
+    let second = run_all(&app, &reversed);
+
+    for round in [&first, &second] {
+        let mut ports = Vec::new();
+        for Ran { name, dynos, .. } in round {
+            let own = web_port(dynos);
+            for process_type in FIVE {
+                let (port, url, app) = said(dynos, &format!("{process_type}.1"));
+                assert_eq!((url, app), (format!("http://127.0.0.1:{own}"), format!("app-{name}")));
+                ports.push(port);
+            }
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 100);
+    }
+    for (first, second) in first.iter().zip(&second) {
+        // Another program may have had the port.
+        let is_replaced = second.ports.contains(" for this run (port ");
+        assert!(is_replaced || web_port(&first.dynos) == web_port(&second.dynos), "{}: {}", first.name, second.ports);
+    }
+    assert_eq!(remembered(&app).lines().count(), 20);
+    let left = fs::read_dir(app.top().join("run/dyno")).unwrap().map(|entry| entry.unwrap().file_name());
+    // Summaries of runs that have ended are kept.
+    let is_summary = |name: &OsString| Path::new(name).extension().is_some_and(|end| end == "ended");
+    let left: Vec<OsString> = left.filter(|name| !is_summary(name)).collect();
+    assert_eq!(left, ["starts.lock"]);
 }

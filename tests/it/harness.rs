@@ -4,7 +4,7 @@
 //! run, and kills them if the test fails. The harness does not know what `dyno` should do; the tests assert that.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
@@ -42,6 +42,11 @@ pub(crate) fn happens(mut condition: impl FnMut() -> bool) -> bool {
         thread::sleep(POLL);
     }
     true
+}
+
+/// Says what was not tested here, and why. Unlike `println!`, it is shown even if the test passes.
+pub(crate) fn note(text: &str) {
+    io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
 /// The text of an error from `dyno` itself.

@@ -19,6 +19,7 @@ mod bad_input;
 mod bad_input_hard;
 mod check_config;
 mod checkouts;
+mod checkouts_odd;
 mod comfort;
 mod completions;
 mod docs_examples;

@@ -1,12 +1,13 @@
 //! Decides which value of a variable a dyno gets, and where that value comes from (S3.1, S3.2).
 //!
-//! Pure: the caller passes the inherited environment and the parsed files. Layers from lowest to highest: the
-//! default of `PYTHONUNBUFFERED`, the shell, the `.env` files, `--set`, the variables of the dyno. With
-//! `--prefer-shell`, the files are below the shell.
+//! Pure: the caller passes the inherited environment and the parsed files. Layers from lowest to highest: the addresses
+//! of other dynos, the default of `PYTHONUNBUFFERED`, the shell, the `.env` files, `--set`, the variables of the dyno.
+//! With `--prefer-shell`, the files are below the shell.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use super::siblings::sibling_keys;
 use crate::app::{EnvFile, EnvScope, is_env_key};
 use crate::model::{DynoName, Environment, Secret};
 
@@ -18,6 +19,9 @@ const PYTHONUNBUFFERED: &[u8] = b"PYTHONUNBUFFERED";
 
 /// Marks every process of a run, so its presence shows that `dyno` was started inside one.
 const DYNO_SESSION: &str = "DYNO_SESSION";
+
+/// The name of the app.
+const DYNO_APP: &str = "DYNO_APP";
 
 /// Variables in which other tools pass the dyno name. A dyno gets them unless the user sets them.
 const NAMES_OF_OTHER_TOOLS: [&str; 2] = ["FOREMAN_WORKER_NAME", "HONCHO_PROCESS_NAME"];
@@ -45,6 +49,10 @@ pub struct DynoVariables<'a> {
     pub port: PortVariable,
     /// 128 random bits as text, the same for all dynos of one start. The sweep at the end finds processes by it.
     pub session: &'a str,
+    /// The name of the app.
+    pub app: &'a str,
+    /// The ports and addresses of other dynos (S5.6), which every layer overrides.
+    pub siblings: &'a [(String, Secret)],
 }
 
 /// How `PORT` of a dyno is set.
@@ -113,6 +121,9 @@ impl Layers {
             for name in NAMES_OF_OTHER_TOOLS {
                 inherited.remove(name.as_bytes());
             }
+            for key in sibling_keys(&inherited) {
+                inherited.remove(&key);
+            }
         }
         Self { inherited, prefer_shell, ..Self::default() }
     }
@@ -150,6 +161,9 @@ impl Layers {
     #[must_use]
     pub fn environment(&self, variables: &DynoVariables<'_>) -> Environment {
         let mut environment = Environment::default();
+        for (key, value) in variables.siblings {
+            environment.set(key.as_bytes(), value.reveal());
+        }
         for (key, value, _) in self.layered_values() {
             environment.set(key, value.reveal());
         }
@@ -169,11 +183,13 @@ impl Layers {
     /// variable is not set. If `variables` is given, the values that this dyno adds are included.
     #[must_use]
     pub fn explain(&self, key: &[u8], variables: Option<&DynoVariables<'_>>) -> Vec<SourcedValue> {
-        let mut values: Vec<SourcedValue> = self
-            .layered_values()
-            .filter(|(known, _, _)| *known == key)
-            .map(|(_, value, origin)| SourcedValue { value: Some(value.clone()), origin })
-            .collect();
+        let siblings = variables.map(|variables| variables.siblings).unwrap_or_default();
+        let sibling = |(name, value): &(String, Secret)| {
+            (name.as_bytes() == key).then(|| SourcedValue { value: Some(value.clone()), origin: Origin::Default })
+        };
+        let mut values: Vec<SourcedValue> = siblings.iter().filter_map(sibling).collect();
+        let layered = self.layered_values().filter(|(known, _, _)| *known == key);
+        values.extend(layered.map(|(_, value, origin)| SourcedValue { value: Some(value.clone()), origin }));
         if let Some(variables) = variables {
             let is_set = |known: &[u8]| self.layered_values().any(|(other, _, _)| other == known);
             let changes = dyno_changes(variables, is_set).into_iter().filter(|(known, _)| known.as_bytes() == key);
@@ -238,7 +254,7 @@ impl Layers {
 /// Whether every dyno sets this variable itself and nothing else can: it identifies the processes of the dyno (S3.1).
 #[must_use]
 pub fn is_set_by_dyno(key: &[u8]) -> bool {
-    ["DYNO", "PS", DYNO_SESSION].iter().any(|known| known.as_bytes() == key)
+    ["DYNO", "PS", DYNO_SESSION, DYNO_APP].iter().any(|known| known.as_bytes() == key)
 }
 
 /// The variables that one dyno sets (`Some`) or removes (`None`). `is_set`: whether the layers set a variable.
@@ -257,5 +273,6 @@ fn dyno_changes(variables: &DynoVariables<'_>, is_set: impl Fn(&[u8]) -> bool) -
         }
     }
     changes.push((DYNO_SESSION, Some(variables.session.to_owned())));
+    changes.push((DYNO_APP, Some(variables.app.to_owned())));
     changes
 }

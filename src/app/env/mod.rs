@@ -8,6 +8,7 @@ mod limits;
 pub(super) mod line;
 mod message;
 mod reference;
+mod siblings;
 mod value;
 
 pub use entry::EnvEntry;
@@ -15,3 +16,4 @@ pub use file::{EnvFile, EnvScope};
 pub use layers::{DynoVariables, InvalidSetting, Layers, Origin, PortVariable, SourcedValue, is_set_by_dyno};
 pub use limits::{EnvironmentTooBig, MAX_VARIABLE_BYTES};
 pub use line::is_env_key;
+pub use siblings::sibling_variables;

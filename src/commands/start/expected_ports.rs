@@ -1,15 +1,19 @@
-//! The ports that `dyno start` would choose, for commands that do not start the app: `dyno config --explain`.
+//! The ports that `dyno start` would choose, for commands that do not start the app: `dyno config --explain` and
+//! `dyno run`.
 //!
-//! They are chosen as in a start (S5.1 to S5.5), but not reserved or remembered.
+//! They are chosen as in a start (S5.1 to S5.6), but not reserved or remembered.
 
 use super::checkout::{Checkout, Need};
 use super::ports::PortFinder;
-use crate::app::Layers;
+use crate::api::StartDescription;
+use crate::app::{Layers, sibling_variables};
 use crate::console::diagnostics::settled;
 use crate::error::Error;
+use crate::model::{DynoName, ProcessType, Secret};
 use crate::project::ports::{AssignedPorts, PortSearch};
 use crate::project::{Findings, Places, PlanFiles, files, ports};
-use crate::settings::Settings;
+use crate::runtime::RuntimeDirectory;
+use crate::settings::{PortSettings, Settings};
 
 /// What a start would decide about ports.
 pub(in crate::commands) struct ExpectedPorts {
@@ -19,6 +23,8 @@ pub(in crate::commands) struct ExpectedPorts {
     pub(in crate::commands) line: Option<String>,
     /// Where the base port comes from (see [`PortFinder::source`]).
     pub(in crate::commands) source: Option<String>,
+    /// The process types that are expected to listen.
+    expected: Vec<ProcessType>,
 }
 
 impl ExpectedPorts {
@@ -44,6 +50,34 @@ impl ExpectedPorts {
         let assigned = ports::assign(settings, &files, (&formation, &expected), Some(&mut find), &mut findings);
         let assigned = settled(assigned, &findings)?;
         let (line, source) = (finder.line(&assigned.ports), finder.source());
-        Ok((!assigned.ports.is_empty()).then_some(Self { assigned, line, source }))
+        Ok((!assigned.ports.is_empty()).then_some(Self { assigned, line, source, expected }))
     }
+}
+
+/// The addresses of other dynos, for a dyno outside any start (S5.6). If the app is running, the address of `web` is
+/// its present one.
+pub(in crate::commands) fn siblings(layers: &Layers, places: &Places) -> Vec<(String, Secret)> {
+    if places.dialect.is_of_another_tool() {
+        return Vec::new();
+    }
+    let settings = Settings { ports: PortSettings::default(), ..Settings::of_files(&places.foreman) };
+    // An error in the files must not prevent a command that may repair them.
+    let Ok(Some(ExpectedPorts { assigned, expected, .. })) = ExpectedPorts::look(&settings, layers.clone(), places)
+    else {
+        return Vec::new();
+    };
+    let now = web_port_now(places);
+    let port = |name: &ProcessType| match now.filter(|_| name.as_str() == ProcessType::WEB) {
+        Some(port) => Some(port),
+        None => assigned.rule.port_of(&DynoName::new(name.clone(), 1)).ok().flatten(),
+    };
+    expected.iter().filter_map(|name| Some(sibling_variables(name, port(name)?))).flatten().collect()
+}
+
+/// The port of `web.1` in a start that is running here.
+fn web_port_now(places: &Places) -> Option<u16> {
+    let root = StartDescription::path_text(&crate::client::real(&places.root));
+    let living = RuntimeDirectory::open_existing().ok()??.starts().ok()?;
+    let mut here = living.starts.iter().filter(|start| start.root == root && start.kind.is_exclusive());
+    here.find_map(|start| start.url.as_ref()?.rsplit_once(':')?.1.parse().ok())
 }

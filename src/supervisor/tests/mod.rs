@@ -111,6 +111,8 @@ fn blueprint_with(types: &[ProcessType], step: u16, change: impl FnOnce(&mut Run
 
 fn blueprint_of(release: Release, step: u16, change: impl FnOnce(&mut RunSettings)) -> Blueprint {
     let mut settings = RunSettings {
+        app: "app".to_owned(),
+        names_siblings: true,
         ports: Ports::new(5_000, step, &release.procfile.formation_types()),
         expected: Vec::new(),
         ready: Vec::new(),

@@ -18,7 +18,7 @@ fn layers(shell: &[(&str, &str)], files: &[(&str, &str)], prefer_shell: bool) ->
 
 fn web_1(layers: &Layers, port: PortVariable) -> Environment {
     let dyno = DynoName::new(ProcessType::new("web").unwrap(), 1);
-    layers.environment(&DynoVariables { dyno: &dyno, port, session: "abc" })
+    layers.environment(&DynoVariables { dyno: &dyno, port, session: "abc", app: "shop", siblings: &[] })
 }
 
 fn value<'a>(environment: &'a Environment, key: &str) -> Option<&'a str> {
@@ -27,7 +27,8 @@ fn value<'a>(environment: &'a Environment, key: &str) -> Option<&'a str> {
 
 fn explained(layers: &Layers, key: &str) -> Vec<String> {
     let dyno = DynoName::new(ProcessType::new("web").unwrap(), 1);
-    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Assigned(5000), session: "abc" };
+    let port = PortVariable::Assigned(5000);
+    let variables = DynoVariables { dyno: &dyno, port, session: "abc", app: "shop", siblings: &[] };
     let shown = |sourced: &SourcedValue| {
         let value = sourced.value.as_ref().map_or("nothing".into(), |value| String::from_utf8_lossy(value.reveal()));
         format!("{value} from {}", sourced.origin)
