@@ -133,6 +133,9 @@ pub struct StartArgs {
     /// Stdin for dynos without a terminal: `endless` never ends, `null` is /dev/null
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true, help_heading = OUTPUT, hide_short_help = true)]
     pub stdin: StdinMode,
+    /// Say where `web` listens, even if stdout is not a terminal
+    #[arg(long, help_heading = OUTPUT, hide_short_help = true)]
+    pub urls: bool,
     /// How the log looks and where it goes.
     #[command(flatten)]
     pub log: LogArgs,

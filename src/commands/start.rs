@@ -88,6 +88,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     let mut policy = settings.life.policy(&settings.look, &types)?;
     policy.stop_advice = scope.stop_advice(cli.dialect);
     policy.focus_advice = scope.focus_advice(cli.dialect);
+    policy.shows_addresses = scope.shows_addresses(cli.dialect);
     if let Scope::Smoke(request) = scope {
         request.check_types(&types)?;
     }

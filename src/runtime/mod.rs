@@ -23,6 +23,7 @@ mod http_probe;
 pub(crate) mod identity;
 mod ipv6_only;
 mod last_runs;
+mod listen_watch;
 mod listening;
 mod log_archive;
 mod log_body;

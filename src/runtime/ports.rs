@@ -120,7 +120,7 @@ pub(super) fn listening_ports(pids: &[i32], except: Option<u16>) -> Vec<u16> {
 }
 
 /// The inodes of the sockets that these processes have open. Empty if the system does not show them.
-fn sockets_of(pids: &[i32]) -> BTreeSet<u64> {
+pub(super) fn sockets_of(pids: &[i32]) -> BTreeSet<u64> {
     let open_files = pids.iter().flat_map(|pid| open_files(*pid));
     open_files.filter_map(|file| file.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()).collect()
 }

@@ -14,10 +14,11 @@ use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep_until;
 
 use super::http_probe::probe_until_accepted;
+use super::listen_watch::ListenWatch;
 use super::listening::{Listener, answers_at, inodes, listeners, newer};
 use super::ports::can_be_bound;
 use crate::model::{DynoName, DynoSpec, HttpCheck, Readiness, RunId, RunReport, is_loopback_only};
-use crate::supervisor::{Event, HttpAnswer};
+use crate::supervisor::{Event, HttpAnswer, ListenInterest};
 
 /// Pause after the first check. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -60,9 +61,11 @@ struct Answered {
     answer: HttpAnswer,
 }
 
-/// The runs that have not yet been seen to listen, or to answer, as expected.
+/// The runs that have not yet been seen to listen, or to answer, as expected, and where all runs listen.
 pub(super) struct ReadinessProbes {
     watches: HashMap<RunId, Watch>,
+    /// Every run that may still have processes.
+    sockets: HashMap<RunId, ListenWatch>,
     patience: Duration,
     /// Unbounded is safe: a probe sends only changes, at most a few a second.
     sender: UnboundedSender<Answered>,
@@ -75,7 +78,7 @@ impl ReadinessProbes {
         // Beyond the boot timeout, because a run that begins to listen just before it is still in time.
         let patience = boot_timeout.map_or(PATIENCE, |limit| PATIENCE.max(limit.saturating_add(LONGEST_PAUSE)));
         let (sender, answers) = unbounded_channel();
-        Self { watches: HashMap::new(), patience, sender, answers }
+        Self { watches: HashMap::new(), sockets: HashMap::new(), patience, sender, answers }
     }
 
     /// Moves all deadlines by the time during which we and the dynos were stopped.
@@ -84,13 +87,17 @@ impl ReadinessProbes {
             watch.began += by;
             watch.next = watch.next.map(|next| next + by);
         }
+        self.sockets.values_mut().for_each(|watch| watch.postpone(by));
     }
 
     /// Remembers which sockets listen before a run is spawned.
     pub(super) fn before_spawn(&mut self, run: RunId, spec: &DynoSpec) {
-        let Some(port) = spec.expected_port else { return };
+        let ports: Vec<u16> = spec.expected_port.into_iter().collect();
         // The tables also hold every connection of the machine, and most ports are free.
-        let older = if can_be_bound(port) { BTreeSet::new() } else { inodes(port) };
+        let taken = ports.iter().filter(|port| !can_be_bound(**port));
+        let older: BTreeSet<u64> = taken.flat_map(|port| inodes(*port)).collect();
+        self.sockets.insert(run, ListenWatch::new(ports, older.clone(), Instant::now()));
+        let Some(port) = spec.expected_port else { return };
         let watch = Watch {
             dyno: spec.dyno.clone(),
             port,
@@ -110,7 +117,7 @@ impl ReadinessProbes {
     /// Begins to watch a run when it was spawned, and stops when it has ended, however that is reported.
     pub(super) fn follow(&mut self, run: RunId, report: &RunReport) {
         match report {
-            RunReport::Spawned { .. } => self.begin(run),
+            RunReport::Spawned { pid } => self.begin(run, *pid),
             // A run that is gone may never have been reported as exited.
             RunReport::SpawnFailed(_) | RunReport::Exited { .. } | RunReport::Gone => self.forget(run),
             RunReport::LeftBehind { .. } | RunReport::Unkillable { .. } => {}
@@ -118,7 +125,10 @@ impl ReadinessProbes {
     }
 
     /// A run was spawned: begins to watch it if anything depends on that.
-    fn begin(&mut self, run: RunId) {
+    fn begin(&mut self, run: RunId, leader: i32) {
+        if let Some(watch) = self.sockets.get_mut(&run) {
+            watch.begin(leader, Instant::now());
+        }
         if let Some(watch) = self.watches.get_mut(&run) {
             watch.is_spawned = true;
             watch.began = Instant::now();
@@ -126,9 +136,18 @@ impl ReadinessProbes {
         }
     }
 
-    /// Watches each run that has not been seen listening, as long as a client waits for its dyno (S6.2). No other run: a look
-    /// at the tables of sockets takes milliseconds on a machine with many connections.
-    pub(super) fn observe(&mut self, is_observed: impl Fn(&DynoName) -> bool, now: Instant) {
+    /// Watches each run that has not been seen listening, as long as a client waits for its dyno (S6.2), and finds out where
+    /// a run listens, while something depends on that. No other run: a look at the tables of sockets takes milliseconds on
+    /// a machine with many connections.
+    pub(super) fn observe(
+        &mut self,
+        is_observed: impl Fn(&DynoName) -> bool,
+        interest: impl Fn(RunId) -> ListenInterest,
+        now: Instant,
+    ) {
+        for (run, watch) in &mut self.sockets {
+            watch.observe(interest(*run), now);
+        }
         for watch in self.watches.values_mut() {
             let is_observed = is_observed(&watch.dyno);
             if std::mem::replace(&mut watch.is_observed, is_observed) == is_observed {
@@ -145,6 +164,7 @@ impl ReadinessProbes {
     /// Stops watching a run.
     pub(super) fn forget(&mut self, run: RunId) {
         self.watches.remove(&run);
+        self.sockets.remove(&run);
     }
 
     /// Waits until something has changed. Cancel safe.
@@ -167,6 +187,7 @@ impl ReadinessProbes {
         for next in self.watches.values_mut().filter_map(|watch| watch.next.as_mut()) {
             *next = now.min(*next);
         }
+        self.sockets.values_mut().for_each(|watch| watch.hurry(now));
         let mut seen = self.check(now);
         while let Ok(answered) = self.answers.try_recv() {
             seen.extend(self.judge(answered));
@@ -176,7 +197,8 @@ impl ReadinessProbes {
 
     /// When to check again. None if no run is being watched.
     fn next_check(&self) -> Option<Instant> {
-        self.watches.values().filter_map(|watch| watch.next).min()
+        let of_sockets = self.sockets.values().filter_map(ListenWatch::next);
+        self.watches.values().filter_map(|watch| watch.next).chain(of_sockets).min()
     }
 
     /// Checks the runs that are due.
@@ -185,7 +207,8 @@ impl ReadinessProbes {
             return Vec::new();
         }
         let listeners = listeners();
-        let (mut seen, mut over) = (Vec::new(), Vec::new());
+        let looks = self.sockets.iter_mut().filter_map(|(run, watch)| watch.look(*run, &listeners, now));
+        let (mut seen, mut over): (Vec<Event>, Vec<RunId>) = (looks.collect(), Vec::new());
         for (run, watch) in &mut self.watches {
             if watch.next.is_none_or(|next| next > now) {
                 continue;

@@ -159,7 +159,8 @@ impl Runtime {
             }
             // Those that are new.
             self.calls.answer_waits(|| self.supervisor.snapshot());
-            self.readiness.observe(|dyno| self.calls.depend_on(dyno), Instant::now());
+            let interest = |run| self.supervisor.listen_interest(run);
+            self.readiness.observe(|dyno| self.calls.depend_on(dyno), interest, Instant::now());
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
             // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
             if !self.orders.is_empty() {

@@ -167,6 +167,7 @@ impl Life {
             // Only when imitating the platform, whose router could not reach such a server (S6.2). In development and in
             // tests, most servers listen like that.
             notes_loopback: self.heroku || is_heroku_log,
+            shows_addresses: false,
             // R12 is logged only with the platform's rules or log format (S6.6).
             report_exit_timeout: self.heroku || is_heroku_log,
             outlives_formation: false,

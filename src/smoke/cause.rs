@@ -87,6 +87,7 @@ impl RunEnd {
             | Event::Ready { .. }
             | Event::NotAnswering { .. }
             | Event::NotReady { .. }
+            | Event::Listens { .. }
             | Event::ListensElsewhere { .. }
             | Event::DebuggerPrompt { .. }
             | Event::Signal(_)

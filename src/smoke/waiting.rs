@@ -27,6 +27,7 @@ impl Smoke {
             | Event::Run(..)
             | Event::NotAnswering { .. }
             | Event::NotReady { .. }
+            | Event::Listens { .. }
             | Event::DebuggerPrompt { .. }
             | Event::Signal(_)
             | Event::Key { .. }

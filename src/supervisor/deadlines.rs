@@ -27,8 +27,8 @@ impl Supervisor {
             Phase::Unbooted | Phase::Release | Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } => false,
         };
         let due = |state: DynoState| state.deadline().map(|(at, _)| at);
-        let of_dynos = self.slots.iter().filter(move |_| !is_over).filter_map(move |slot| due(slot.state));
-        of_dynos.chain(self.report_due())
+        let of_dynos = self.slots.iter().flat_map(move |slot| [due(slot.state), slot.address_report_due()]).flatten();
+        of_dynos.filter(move |_| !is_over).chain(self.report_due())
     }
 
     pub(super) fn on_tick(&mut self, turn: &mut Turn) {
@@ -45,6 +45,7 @@ impl Supervisor {
         self.kill_overdue(turn);
         self.report_still_running(turn);
         self.reconcile_all(turn);
+        self.report_addresses(turn);
     }
 
     /// R10: kills the dynos that are not up in time. From then on each of them has crashed (S6.5).
@@ -70,6 +71,7 @@ impl Supervisor {
         for slot in self.slots.iter_mut() {
             slot.state = slot.state.postponed(paused_for);
             slot.memory.postpone(paused_for);
+            slot.address_line = slot.address_line.postponed(paused_for);
         }
     }
 }

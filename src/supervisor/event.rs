@@ -1,6 +1,6 @@
 //! Everything that the supervisor reacts to.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::fmt;
 use std::time::Duration;
 
@@ -38,6 +38,15 @@ pub enum Event {
         run: RunId,
         /// Its last answer. None: it has not answered yet.
         answer: Option<HttpAnswer>,
+    },
+    /// A run listens on these addresses and on no others, for each port the one at which it can be reached best. Sent
+    /// when that changes, as long as [`Supervisor::listen_interest`](super::Supervisor::listen_interest) says that something
+    /// depends on it.
+    Listens {
+        /// The run.
+        run: RunId,
+        /// The addresses.
+        at: Vec<SocketAddr>,
     },
     /// The answer to `Effect::FindListener`, if there is one: a run listens on a port other than its own.
     ListensElsewhere {
@@ -87,6 +96,7 @@ impl Event {
             | Self::Ready { run, .. }
             | Self::NotReady { run, .. }
             | Self::NotAnswering { run, .. }
+            | Self::Listens { run, .. }
             | Self::ListensElsewhere { run, .. }
             | Self::DebuggerPrompt { run } => Some(*run),
             Self::Boot

@@ -15,6 +15,7 @@
 //! | Ready | - | Up | - | - | - | - |
 //! | `NotAnswering` | - | each wrong answer is shown once | - | - | - | - |
 //! | `NotReady` | - | Up if there is no boot timeout | - | - | - | - |
+//! | `Listens` | - | recorded, reported once | recorded, reported once | - | - | - |
 //! | `ListensElsewhere` | - | - | - | reported | reported | - |
 //! | `DebuggerPrompt` | - | reported once | reported once | - | - | - |
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
@@ -26,6 +27,7 @@
 //!
 //! "Ended" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing.
 
+mod address;
 mod command;
 mod deadlines;
 mod dyno_state;
@@ -57,6 +59,7 @@ use crate::app::Formation;
 use crate::model::{Now, RunId, RunOrder, SpawnSpec};
 use crate::release::Blueprint;
 
+pub use address::ListenInterest;
 pub use command::{Command, Refusal, Reply, RequestId, Restarted, Target};
 pub use effect::{Effect, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, UserSignal};
@@ -70,6 +73,7 @@ pub use snapshot::{DynoRole, PublicState, Quantity, Row, Snapshot, StartPhase};
 pub(crate) use notice_text::{SignalName, seconds};
 pub(crate) use reports::{NOT_STARTED, VANISHED};
 
+use address::AddressLine;
 use dyno_state::{DynoState, Ending, Rest, Stage};
 use shutdown::{Phase, Tally};
 use slot::{Intent, Listener, Role, Slot, Turn};
@@ -139,6 +143,7 @@ impl Supervisor {
             }
             Event::NotReady { run, after } => self.on_not_ready(run, after, &mut turn),
             Event::NotAnswering { run, answer } => self.on_not_answering(run, answer, &mut turn),
+            Event::Listens { run, at } => self.on_listens(run, at, &mut turn),
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::DebuggerPrompt { run } => self.on_debugger_prompt(run, &mut turn),
             Event::Signal(signal) => self.on_signal(signal, &mut turn),
@@ -242,6 +247,8 @@ impl Supervisor {
         slot.last_run = run.0;
         slot.named_grace = None;
         slot.wrong_answers.clear();
+        slot.listens_at.clear();
+        slot.address_line = AddressLine::Missing;
         let deadline = slot.boot_deadline(&self.policy, turn);
         slot.enter(DynoState::Alive(run, Stage::Starting { deadline }), turn);
         slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);

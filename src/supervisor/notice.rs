@@ -116,6 +116,18 @@ pub enum NoticeKind {
         /// Its own port.
         given: Option<u16>,
     },
+    /// Where to reach the dyno.
+    ListensAt {
+        /// `http://127.0.0.1:5000`.
+        url: String,
+    },
+    /// The dyno listens, but not on its own port.
+    IgnoresPort {
+        /// Where it listens.
+        port: u16,
+        /// Its own port.
+        given: u16,
+    },
     /// A dyno needs the keyboard and does not have it.
     NeedsKeyboard {
         /// The dyno.

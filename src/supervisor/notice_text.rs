@@ -89,6 +89,8 @@ impl NoticeKind {
                 let given = given.map_or_else(String::new, |port| format!(" ({port})"));
                 Texts::both(format!("listens on port {port}, not on $PORT{given}"))
             }
+            Self::IgnoresPort { port, given } => Texts::both(ignores_port(*port, *given)),
+            Self::ListensAt { url } => Texts::both(format!("listening on {url}")),
             Self::NeedsKeyboard { dyno, sign, advice } => Texts::both(needs_keyboard(dyno, *sign, *advice)),
             Self::SpawnFailed(why) => Texts::both(why.to_string()),
             Self::CommandNotFound => Texts::both("command not found, see the line above"),
@@ -173,6 +175,10 @@ fn needs_keyboard(dyno: &DynoName, sign: KeyboardSign, advice: FocusAdvice) -> S
         FocusAdvice::Command => format!("{dyno} {what}: run `dyno start {option}` to use it"),
         FocusAdvice::None => format!("{dyno} {what}, and no key reaches it"),
     }
+}
+
+fn ignores_port(port: u16, given: u16) -> String {
+    format!("listens on port {port}, but its PORT is {given}")
 }
 
 fn gave_up(restarts: u32) -> String {

@@ -37,6 +37,8 @@ pub struct Policy {
     pub boot_timeout: Option<Duration>,
     /// Whether to warn about a ready type that listens on loopback addresses only.
     pub notes_loopback: bool,
+    /// Whether the log says where web dynos listen (S6.11).
+    pub shows_addresses: bool,
     /// Whether to log R12 when a dyno does not end within the grace period (S6.6).
     pub report_exit_timeout: bool,
     /// Whether the supervisor keeps running after all dynos have exited as allowed.
@@ -165,6 +167,7 @@ impl Default for Policy {
             grace: Self::DEFAULT_GRACE,
             boot_timeout: None,
             notes_loopback: false,
+            shows_addresses: false,
             report_exit_timeout: false,
             outlives_formation: false,
             stop_advice: None,

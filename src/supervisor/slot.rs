@@ -3,6 +3,7 @@
 //! Changes the state of a single dyno and collects the effects for its run. Not here: what the exit of a dyno means for
 //! the others (`Supervisor`).
 
+use core::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::error::Status;
 use crate::model::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, RunId, RunOrder};
 
 use super::PublicState;
+use super::address::AddressLine;
 use super::dyno_state::{DynoState, Ending, Ordered, Rest, Stage};
 use super::life::Memory;
 use super::restart::CrashCount;
@@ -120,6 +122,9 @@ pub(super) struct Slot {
     pub(super) named_grace: Option<Duration>,
     /// The wrong answers of the current run that the log has shown.
     pub(super) wrong_answers: Vec<HttpAnswer>,
+    /// Where the current run listens, as far as something depends on it.
+    pub(super) listens_at: Vec<SocketAddr>,
+    pub(super) address_line: AddressLine,
     /// The last run for which the log suggested `--focus`: once for each run is enough.
     pub(super) focus_suggested: Option<RunId>,
 }
@@ -141,6 +146,8 @@ impl Slot {
             stop_rules,
             named_grace: None,
             wrong_answers: Vec::new(),
+            listens_at: Vec::new(),
+            address_line: AddressLine::default(),
             focus_suggested: None,
         }
     }

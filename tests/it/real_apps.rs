@@ -17,18 +17,22 @@ struct RealApp {
     args: &'static [&'static str],
     /// Lines that are shown when the whole app is up.
     up: &'static [&'static str],
+    /// What the log says about the port of `web` on a terminal, and only there.
+    address: Option<&'static str>,
 }
 
 const APPS: [RealApp; 5] = [
     RealApp {
         name: "mastodon",
-        args: &["-f", "Procfile.dev"],
+        args: &["-f", "Procfile.dev", "-p", "31000"],
         up: &["Use Ctrl-C to stop", "hit Ctrl-C to stop", "Streaming API now listening", "http://localhost:31500/"],
+        address: Some("listens on port 31300, but its PORT is 31000"),
     },
     RealApp {
         name: "chatwoot",
         args: &["-f", "Procfile.dev"],
         up: &["Use Ctrl-C to stop", "hit Ctrl-C to stop", "http://localhost:32500/"],
+        address: None,
     },
     RealApp {
         name: "dokku-python",
@@ -40,13 +44,20 @@ const APPS: [RealApp; 5] = [
             "task.1    | exited",
             "custom.1  | exited",
         ],
+        address: Some("listening on http://127.0.0.1:33300"),
     },
     RealApp {
         name: "showroom",
         args: &["-p", "34000"],
         up: &["Listening at", "0 of at most 100", "Booting worker with pid: 2", "Booting worker with pid: 3"],
+        address: Some("listening on http://127.0.0.1:34000"),
     },
-    RealApp { name: "uvicorn-and-main", args: &["-p", "35000"], up: &["Uvicorn running", "bot: logged in"] },
+    RealApp {
+        name: "uvicorn-and-main",
+        args: &["-p", "35000"],
+        up: &["Uvicorn running", "bot: logged in"],
+        address: Some("listening on http://127.0.0.1:35000"),
+    },
 ];
 
 fn data(path: &str) -> PathBuf {
@@ -134,7 +145,10 @@ fn in_a_terminal(app: &RealApp) {
         ["tmux", "-S", socket.to_str().unwrap(), "-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "50"];
     let mut server = call(&home, app).under(&screen).under(&["sh", "-c", shell]).env("LANG", "C.UTF-8").spawn();
     until("the tmux client has started the server", || server.has_ended());
-    server.until(&format!("{} is up", app.name), || is_up(app, &tmux.screen()));
+    server.until(&format!("{} is up", app.name), || {
+        let shown = tmux.screen();
+        is_up(app, &shown) && app.address.is_none_or(|line| shown.contains(line))
+    });
 
     tmux.run(&["send-keys", "C-c"]);
     server.until("the shell is back", || tmux.screen().contains("status "));

@@ -95,6 +95,15 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether the log says where `web` listens (S6.11): if a person probably watches it. The other tools have no such
+    /// line.
+    pub(super) fn shows_addresses(self, dialect: Dialect) -> bool {
+        match (self, dialect) {
+            (Self::App(args), Dialect::Dyno | Dialect::HerokuLocal) => args.urls || std::io::stdout().is_terminal(),
+            (Self::App(_), Dialect::Foreman | Dialect::Honcho) | (Self::Release(_) | Self::Smoke(_), _) => false,
+        }
+    }
+
     pub(super) fn focus_advice(self, dialect: Dialect) -> FocusAdvice {
         match (self, dialect) {
             (_, Dialect::Foreman | Dialect::Honcho) => FocusAdvice::None,

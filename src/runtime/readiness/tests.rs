@@ -38,7 +38,12 @@ fn listening(probes: &mut ReadinessProbes, port: u16) {
 
 fn watched(probes: &mut ReadinessProbes, spec: &DynoSpec) {
     probes.before_spawn(RunId(1), spec);
-    probes.begin(RunId(1));
+    probes.begin(RunId(1), 1);
+}
+
+/// Nothing depends on the other ports of runs.
+fn observe(probes: &mut ReadinessProbes, is_observed: impl Fn(&DynoName) -> bool, now: Instant) {
+    probes.observe(is_observed, |_| ListenInterest::None, now);
 }
 
 #[test]
@@ -95,10 +100,10 @@ fn s6_2_waiting_for_an_answer_ends_after_a_minute() {
 
         assert_eq!(probes.check(end), [Event::NotReady { run: RunId(1), after: PATIENCE }]);
         assert_eq!(probes.next_check(), None);
-        probes.observe(|_| true, end);
+        observe(&mut probes, |_| true, end);
         let asked = [Event::NotAnswering { run: RunId(1), answer: None }];
         assert_eq!((probes.check(end), probes.next_check()), (asked.into(), None), "a client waits for the answer");
-        probes.observe(|_| false, end);
+        observe(&mut probes, |_| false, end);
         assert_eq!(probes.judge(answered(200)), None, "nothing depends on it any more");
     });
 }
@@ -140,7 +145,7 @@ fn s6_5_a_run_is_checked_once_more_when_its_time_is_up() {
     let mut probes = ReadinessProbes::new(None);
     probes.before_spawn(RunId(1), &spec(1, Readiness::Listens { port: 1 }));
     assert_eq!((probes.look_at_once(), probes.next_check()), (Vec::new(), None), "it is not spawned yet");
-    probes.begin(RunId(1));
+    probes.begin(RunId(1), 1);
     let first = probes.next_check();
 
     probes.look_at_once();
@@ -177,12 +182,12 @@ fn s6_2_a_run_that_nothing_depends_on_is_checked_while_a_client_waits() {
     let now = Instant::now();
     assert_eq!(probes.next_check(), None);
 
-    probes.observe(|_| true, now);
+    observe(&mut probes, |_| true, now);
     assert_eq!(probes.next_check(), Some(now));
     let much_later = now + 2 * PATIENCE;
     assert_eq!(probes.check(much_later), [], "only the client decides when to give up");
     assert!(probes.next_check().is_some_and(|next| next > much_later));
-    probes.observe(|_| false, much_later);
+    observe(&mut probes, |_| false, much_later);
 
     assert_eq!(probes.next_check(), None);
 }
@@ -194,9 +199,9 @@ fn s6_2_a_run_is_not_checked_for_a_client_that_waits_for_another_dyno() {
     watched(&mut probes, &own);
     let now = Instant::now();
 
-    probes.observe(|dyno| *dyno != own.dyno, now);
+    observe(&mut probes, |dyno| *dyno != own.dyno, now);
     assert_eq!(probes.next_check(), None);
-    probes.observe(|dyno| *dyno == own.dyno, now);
+    observe(&mut probes, |dyno| *dyno == own.dyno, now);
 
     assert_eq!(probes.next_check(), Some(now));
 }
@@ -207,7 +212,7 @@ fn s6_2_a_run_that_did_not_listen_in_time_is_checked_again_for_a_client() {
     check_until_it_gives_up(&mut probes);
 
     let now = Instant::now() + 2 * PATIENCE;
-    probes.observe(|_| true, now);
+    observe(&mut probes, |_| true, now);
 
     assert_eq!((probes.check(now), probes.next_check().is_some()), (Vec::new(), true));
 }

@@ -3,6 +3,7 @@
 //!
 //! `world` holds the actual state of the processes, `model` what the supervisor can know of it and must do about it.
 
+mod address;
 mod asked;
 mod dyno;
 mod logged;
@@ -25,7 +26,7 @@ use reached::{EVERYTHING, kind};
 use scenario::Scenario;
 use world::{Op, World};
 
-const EVENTS_PER_SEED: usize = 100_000;
+const EVENTS_PER_SEED: usize = 130_000;
 
 /// Operations after the end of an episode: enough to see that no effect follows.
 const OPS_AFTER_THE_END: usize = 10;
@@ -173,6 +174,13 @@ impl<'a> Episode<'a> {
                 self.feed(&Event::NotAnswering { run, answer: None })?;
                 self.feed(&Event::NotAnswering { run, answer: Some(answer) })
             }
+            Op::Open { pick, ports } => match self.model.running(pick) {
+                Some(run) => {
+                    let at = self.model.addresses(run, ports);
+                    self.feed(&Event::Listens { run, at })
+                }
+                None => Ok(()),
+            },
             Op::DeliverReady => match self.world.next_ready() {
                 Some(event) => self.feed(&event),
                 None => Ok(()),
@@ -233,10 +241,11 @@ impl<'a> Episode<'a> {
     /// An impossible report: about a run that never existed, or about a survivor of a kill that never happened.
     fn forge(&mut self, pick: usize) -> Result<(), Broken> {
         let unknown = RunId(1_000_000 + pick as u64);
-        let event = match (pick % 4, self.model.not_killed(pick)) {
+        let event = match (pick % 5, self.model.not_killed(pick)) {
             (0, Some(run)) => Event::Run(run, RunReport::Unkillable { survivor: "1 (x)".into() }),
             (0 | 1, _) => Event::Run(unknown, RunReport::Gone),
             (2, _) => Event::Run(unknown, RunReport::Exited { exit: code(1), left: Vec::new() }),
+            (3, _) => Event::Listens { run: unknown, at: vec![(LOCALHOST, 5_433).into()] },
             _ => Event::Run(unknown, RunReport::Spawned { pid: 1 }),
         };
         self.feed_ignored(&event)

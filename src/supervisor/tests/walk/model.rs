@@ -40,6 +40,12 @@ pub(super) struct Run {
     pub(super) rest_due: Option<Duration>,
     pub(super) kill_due: Option<Duration>,
     pub(super) answer_due: Option<Duration>,
+    /// The ports that its processes listen on.
+    pub(super) listens: Vec<u16>,
+    /// When the log says that it uses a port other than its own.
+    pub(super) line_due: Option<Duration>,
+    /// The log has said where it listens.
+    pub(super) has_line: bool,
 }
 
 /// What the supervisor must and must not do.
@@ -73,6 +79,8 @@ pub(super) struct Model {
     pub(super) given_up: Vec<(usize, ExitStatus)>,
     /// How many dynos of each type there should be.
     pub(super) quantities: [i64; 3],
+    /// The run that must get a line with its address at the current event.
+    pub(super) must_show: Option<RunId>,
     /// The reply that the current request must get.
     pub(super) must_reply: Option<(RequestId, Result<Reply, Refusal>)>,
     /// The dynos that were removed at the current event.
@@ -112,6 +120,7 @@ impl Model {
             failures: Vec::new(),
             given_up: Vec::new(),
             quantities: TYPES.map(|name| i64::try_from(count(name)).unwrap()),
+            must_show: None,
             must_reply: None,
             removed: Vec::new(),
             lost: false,
@@ -169,6 +178,7 @@ impl Model {
             | Event::Run(_, RunReport::LeftBehind { .. })
             | Event::DebuggerPrompt { .. }
             | Event::NotAnswering { .. } => {}
+            Event::Listens { run, at } => self.on_listens(*run, at, mono),
             Event::Run(run, RunReport::Spawned { pid }) => self.on_spawned(*run, *pid, mono),
             Event::Ready { run, .. } => {
                 if let Some(run) = self.runs.get_mut(run).filter(|run| run.seen != Seen::Group && run.verdict.is_none())
@@ -199,7 +209,14 @@ impl Model {
             Event::Resumed { paused_for } => {
                 let runs = self.runs.values_mut();
                 let dues = runs.flat_map(|run| {
-                    [&mut run.boot_due, &mut run.rest_due, &mut run.kill_due, &mut run.answer_due, &mut run.up]
+                    [
+                        &mut run.boot_due,
+                        &mut run.rest_due,
+                        &mut run.kill_due,
+                        &mut run.answer_due,
+                        &mut run.line_due,
+                        &mut run.up,
+                    ]
                 });
                 let restarts = self.dynos.iter_mut().map(|dyno| &mut dyno.restart_due);
                 let all = dues.chain(restarts).chain([&mut self.stopping_since, &mut self.report_due]);

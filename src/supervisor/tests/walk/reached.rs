@@ -3,7 +3,7 @@
 use super::*;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-pub(super) const EVERYTHING: [&str; 60] = [
+pub(super) const EVERYTHING: [&str; 62] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -17,6 +17,8 @@ pub(super) const EVERYTHING: [&str; 60] = [
     "WrongAnswer",
     "NotAnswering",
     "ListensElsewhere",
+    "ListensAt",
+    "IgnoresPort",
     "StoppingProcesses",
     "KillingProcess",
     "KillingRemaining",

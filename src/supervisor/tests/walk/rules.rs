@@ -20,6 +20,7 @@ impl Model {
             return Ok(());
         }
         let was_stopping = self.cause.is_some();
+        self.must_show = None;
         (self.may_kill, self.must_pass) = (false, None);
         self.removed.clear();
         if self.update(event, now) {
@@ -39,6 +40,7 @@ impl Model {
         if self.cause.is_some() && !was_stopping {
             self.stopping_since = Some(now.mono);
         }
+        self.demand_addresses(event, now.mono)?;
         self.compare_logged()?;
         if self.over {
             return Ok(());
@@ -134,6 +136,9 @@ impl Model {
             rest_due: None,
             kill_due: None,
             answer_due: None,
+            listens: Vec::new(),
+            line_due: None,
+            has_line: false,
         };
         self.runs.insert(spawn.run, run);
         Ok(())
@@ -205,6 +210,9 @@ impl Model {
         mono: Duration,
     ) -> Result<(), Broken> {
         let index = self.index_of(name)?;
+        if self.allow_address_notice(index, kind, event, mono)? {
+            return Ok(());
+        }
         let dyno = &mut self.dynos[index];
         let expected = delay(dyno.in_a_row.0, self.policy.on_exit);
         match kind {
@@ -301,6 +309,7 @@ impl Model {
             | Event::Ready { .. }
             | Event::NotReady { .. }
             | Event::NotAnswering { .. }
+            | Event::Listens { .. }
             | Event::ListensElsewhere { .. }
             | Event::DebuggerPrompt { .. }
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)

@@ -48,6 +48,7 @@ fn random_policy(random: &mut Random) -> Policy {
         stop_all: if random.one_in(3) { StopAll::EveryType } else { StopAll::Types(Vec::new()) },
         boot_timeout: random.one_of(&[None, Some(Duration::from_secs(2)), Some(Duration::from_secs(7))]),
         notes_loopback: random.one_in(2),
+        shows_addresses: !random.one_in(4),
         report_exit_timeout: random.one_in(2),
         stop_advice: random.one_in(2).then(|| StopAdvice { keys: random.one_in(2), options: random.one_in(2) }),
         ..Policy::default()

@@ -11,7 +11,8 @@ impl Model {
             rule!(supervisor.next_deadline().is_none(), "nothing may be due after the end");
             return Ok(());
         }
-        let runs = self.runs.values().flat_map(|run| [run.boot_due, run.rest_due, run.kill_due, run.answer_due]);
+        let runs = self.runs.values();
+        let runs = runs.flat_map(|run| [run.boot_due, run.rest_due, run.kill_due, run.answer_due, run.line_due()]);
         let restarts = self.dynos.iter().map(|dyno| dyno.restart_due);
         let expected = runs.chain(restarts).chain([self.report_due]).flatten().min();
         let next = supervisor.next_deadline();

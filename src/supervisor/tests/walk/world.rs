@@ -22,6 +22,11 @@ pub(super) enum Op {
         answer: Option<HttpAnswer>,
         found: bool,
     },
+    /// The processes of a run listen on these ports, and on no others.
+    Open {
+        pick: usize,
+        ports: &'static [u16],
+    },
     /// The probe's oldest report arrives.
     DeliverReady,
     /// A report arrives a second time.
@@ -65,11 +70,11 @@ pub(super) struct Fate {
 impl Op {
     pub(super) fn random(random: &mut Random) -> Self {
         let pick = usize::try_from(random.below(64)).unwrap();
-        match random.below(100) {
+        match random.below(120) {
             0..28 => Self::Advance { pick, fate: Fate { exit: random_exit(random), badly: random.one_in(12) } },
             28..54 => Self::Deliver,
             54..60 => Self::Ask(Ask::random(random)),
-            60..68 => {
+            60..68 | 118..120 => {
                 let answers = [HttpAnswer::Status(500), HttpAnswer::None(HttpSilence::Refused)];
                 let answer = (!random.one_in(4)).then(|| random.one_of(&answers));
                 Self::Listen { pick, answer, found: random.one_in(2) }
@@ -83,6 +88,7 @@ impl Op {
             95..97 => Self::Suspend { milliseconds: random.one_of(&[0, 10, 1_000, 60_000]) },
             97 => Self::Boot,
             98 => Self::Signal(random.one_of(&[UserSignal::Usr1, UserSignal::Usr2])),
+            100..118 => Self::Open { pick, ports: random.one_of(&PORTS) },
             _ if random.one_in(6) => Self::OutputLost(random.one_of(&[OutputLoss::Closed, OutputLoss::Failed])),
             _ => Self::Signal(random.one_of(&[
                 UserSignal::Int,
@@ -102,6 +108,9 @@ fn random_exit(random: &mut Random) -> ExitStatus {
         _ => killed_by(random.one_of(&[9, 11, 15])),
     }
 }
+
+/// The ports that the processes of a run use; 0 is their own `PORT`.
+const PORTS: [&[u16]; 7] = [&[], &[0], &[0, 3_000], &[3_000], &[3_000], &[5_433], &[3_000, 5_433]];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
