@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::AppFacts;
 use super::id::stable_id;
 use crate::model::{DynoName, Usages};
-use crate::supervisor::{DynoRole, PublicState, Quantity, Restarted, Row, Snapshot};
+use crate::supervisor::{DynoRole, PublicState, Quantity, Restarted, Row, Snapshot, WhyNotUp};
 
 /// The size of every dyno. Not a name of the platform, so that its client does not compute a price from it.
 const SIZE: &str = "Local";
@@ -191,6 +191,9 @@ pub struct DynoResource {
     pub pid: Option<i32>,
     /// Ours: its `PORT`.
     pub port: Option<u16>,
+    /// Ours: what it waits for before it starts, such as `web.1 to listen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Ours: how many times it was restarted after a crash.
     pub restarts: u32,
     /// Ours: the status of its last run, as a shell would report it.
@@ -223,6 +226,7 @@ impl DynoResource {
             port: row.port,
             command: row.command.to_string(),
             release: ReleaseRef::new(app, version),
+            waits_for: row.not_up.as_ref().and_then(WhyNotUp::waits_for),
             restarts: row.restarts,
             exit_status: row.last_exit.map(crate::model::ExitStatus::shell_code),
             ..Self::named(app, &row.dyno)

@@ -44,6 +44,7 @@ fn snapshot(dynos: &[(&str, u32, PublicState)]) -> Snapshot {
         since: app().started_at,
         role: DynoRole::Formation,
         not_up: None,
+        prevented: None,
         wanted: true,
         port: Some(5000),
         command: app().command(&process_type(name)).into(),

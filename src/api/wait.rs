@@ -70,6 +70,9 @@ pub struct WaitAnswer {
     /// The port on which it should listen, if only that is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Why it was not started, although it was to be: `db.1 has crashed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prevented: Option<String>,
     /// The last line that it wrote, if that may explain the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_words: Option<String>,
@@ -206,7 +209,8 @@ impl WaitCondition {
                 let unrequested = row.and_then(|row| row.life.ends.first()).filter(|end| !end.requested);
                 let exit_status = unrequested.map(|end| end.exit.shell_code());
                 let dyno = Some(dyno).filter(|dyno| !dyno.is_empty());
-                WaitAnswer { exit_status, ..WaitAnswer::about(WaitResult::Gone, dyno) }
+                let prevented = row.and_then(|row| row.prevented.as_ref()).map(ToString::to_string);
+                WaitAnswer { exit_status, prevented, ..WaitAnswer::about(WaitResult::Gone, dyno) }
             }
         }
     }
@@ -286,7 +290,16 @@ impl WaitAnswer {
     }
 
     fn about(result: WaitResult, dyno: Option<String>) -> Self {
-        Self { result, dyno, exit_status: None, leaving: false, pid: None, port: None, last_words: None }
+        Self {
+            result,
+            dyno,
+            exit_status: None,
+            leaving: false,
+            pid: None,
+            port: None,
+            prevented: None,
+            last_words: None,
+        }
     }
 }
 

@@ -19,6 +19,9 @@ impl WaitAnswer {
     #[must_use]
     pub fn failure(&self, until: WaitUntil, seconds: u64, found: Option<u16>) -> String {
         let dyno = self.dyno.as_ref().map_or_else(|| self.subject().to_owned(), |dyno| format!("`{dyno}`"));
+        if let Some(why) = &self.prevented {
+            return format!("{dyno} was not started: {why}");
+        }
         match (self.result, self.exit_status) {
             (WaitResult::Crashed, status) => format!("{dyno} has crashed (status {})", status.unwrap_or(1)),
             (WaitResult::Gone | WaitResult::Ended, Some(status)) => format!("{dyno} has ended (status {status})"),
@@ -57,7 +60,7 @@ mod tests {
 
     fn answer(result: WaitResult, exit_status: Option<u8>, port: Option<u16>) -> WaitAnswer {
         let dyno = Some("web.1".to_owned());
-        WaitAnswer { result, dyno, exit_status, leaving: false, pid: None, port, last_words: None }
+        WaitAnswer { result, dyno, exit_status, leaving: false, pid: None, port, last_words: None, prevented: None }
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub struct WhyResource {
     pub listens: bool,
     /// Why it is not up, while it is starting: `does not listen on $PORT (5000)`.
     pub not_up: Option<String>,
+    /// Why it stays down although it was to start: `db.1 has crashed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prevented: Option<String>,
     /// The last ends of runs, newest first.
     pub ends: Vec<EndResource>,
     /// When it starts again.
@@ -46,6 +49,8 @@ pub enum WhyReason {
     ReleasePhase,
     /// Everything is being stopped, or was.
     Shutdown,
+    /// It was to start after another one, which will not do what it waits for.
+    Prevented,
     /// It was stopped on request.
     Stopped,
     /// It ended by itself, which is allowed or was not prevented.
@@ -116,6 +121,7 @@ impl AppFacts {
             expected_port: row.life.expected_port,
             listens: row.life.listens,
             not_up: row.not_up.as_ref().map(ToString::to_string),
+            prevented: row.prevented.as_ref().map(ToString::to_string),
             ends: row.life.ends.iter().map(EndResource::new).collect(),
             next_restart: row
                 .life
@@ -133,6 +139,7 @@ fn reason(row: &Row, is_removed: bool, phase: StartPhase) -> WhyReason {
         (DynoRole::Formation, true, false, _) => WhyReason::Formation,
         (DynoRole::Formation, false, false, StartPhase::Release) => WhyReason::ReleasePhase,
         (DynoRole::OneOff | DynoRole::Release, true, false, _) => WhyReason::OneOff,
+        (DynoRole::Formation, false, false, _) if row.prevented.is_some() => WhyReason::Prevented,
         (_, false, _, _) | (DynoRole::OneOff | DynoRole::Release, true, true, _) if ended_by_itself => WhyReason::Ended,
         (_, _, _, StartPhase::Stopping) => WhyReason::Shutdown,
         (_, _, _, StartPhase::Release | StartPhase::Running) => WhyReason::Stopped,

@@ -19,8 +19,8 @@ use crate::app::text::source::{
 const MAX_TIMEOUT_SECONDS: u64 = 24 * 60 * 60;
 
 /// The keys that `dyno` reads.
-const KEYS: [&str; 10] =
-    ["port", "formation", "concurrency", "procfile", "env", "root", "timeout", "timestamp", "color", "app"];
+const KEYS: [&str; 11] =
+    ["port", "formation", "concurrency", "procfile", "env", "root", "timeout", "timestamp", "color", "app", "after"];
 
 /// Keys of foreman that mean nothing here.
 const OTHER_KEYS_OF_FOREMAN: [&str; 5] = ["format", "log", "run", "template", "user"];
@@ -30,6 +30,8 @@ const OTHER_KEYS_OF_FOREMAN: [&str; 5] = ["format", "log", "run", "template", "u
 pub struct ForemanFile {
     /// Like `--app`.
     pub app: Option<Setting<String>>,
+    /// Like `--after`: the items of the list.
+    pub after: Option<Setting<Vec<String>>>,
     /// Like `-p`.
     pub port: Option<Setting<u16>>,
     /// Like `-m`: types that are not named get 0.
@@ -104,6 +106,7 @@ impl ForemanFile {
             return Err(Problem::new(Severity::Defect, line, message, "write one, or remove the line").about(key));
         }
         let text = || Some(Setting { value: value.to_owned(), line });
+        let list = || Some(Setting { value: list_items(value).map(str::to_owned).collect(), line });
         match key {
             "port" => self.port = Some(Setting { value: read_port(value, line)?, line }),
             "app" => self.app = text(),
@@ -114,9 +117,8 @@ impl ForemanFile {
             "timeout" => self.timeout = Some(Setting { value: read_timeout(value, line)?, line }),
             "timestamp" => self.timestamp = Some(Setting { value: read_switch(key, value, line)?, line }),
             "color" => self.color = Some(Setting { value: read_switch(key, value, line)?, line }),
-            "env" => {
-                self.env = Some(Setting { value: list_items(value).map(str::to_owned).collect(), line });
-            }
+            "env" => self.env = list(),
+            "after" => self.after = list(),
             other if OTHER_KEYS_OF_FOREMAN.contains(&other) => {}
             other => return Err(unknown_key(other, line)),
         }
@@ -249,7 +251,8 @@ mod tests {
     #[test]
     fn all_keys_are_read_with_their_lines() {
         let text = "# vi: ft=yaml\n---\nport: 7000\nformation: web=2, worker=1 # two\nprocfile: 'Procfile.dev'\n\
-                    env: .env.shared,.env \nroot: \"app dir\"\ntimeout: 10\ntimestamp: false\ncolor: Yes\n";
+                    env: .env.shared,.env \nroot: \"app dir\"\ntimeout: 10\ntimestamp: false\ncolor: Yes\n\
+                    after: worker=web, clock=web+db:5433 # last\n";
 
         let file = ForemanFile::parse(text.as_bytes());
 
@@ -258,6 +261,8 @@ mod tests {
         assert_eq!(file.procfile, Some(Setting { value: "Procfile.dev".to_owned(), line: 5 }));
         assert_eq!(file.env, Some(Setting { value: vec![".env.shared".to_owned(), ".env".to_owned()], line: 6 }));
         assert_eq!(file.root, Some(Setting { value: "app dir".to_owned(), line: 7 }));
+        let after = ["worker=web", "clock=web+db:5433"].map(str::to_owned).to_vec();
+        assert_eq!(file.after, Some(Setting { value: after, line: 11 }));
         assert_eq!(file.timeout, Some(Setting { value: Duration::from_secs(10), line: 8 }));
         assert_eq!(file.timestamp, Some(Setting { value: false, line: 9 }));
         assert_eq!(file.color, Some(Setting { value: true, line: 10 }));

@@ -13,6 +13,7 @@ mod formation;
 mod own_block;
 mod ports;
 mod procfile;
+mod start_order;
 mod text;
 
 pub(crate) use command::shell_words::is_plain;
@@ -29,6 +30,7 @@ pub use formation::{Formation, FormationError, FormationRequest, FormationWarnin
 pub use own_block::OwnBlock;
 pub use ports::{BLOCK_UNIT, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, Ports, parse_port};
 pub use procfile::{Procfile, ProcfileEntry};
+pub use start_order::{Prerequisite, StartOrder, StartOrderError, Until};
 pub use text::nearest::nearest;
 pub(crate) use text::nearest::{did_you_mean, one_of, some_in_words, some_of};
 pub use text::problem::{Problem, Severity};

@@ -43,7 +43,7 @@ pub use release::ReleaseArgs;
 pub use running::{
     DynoArgs, PsArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs, WhichArgs, WhyArgs,
 };
-pub use shared::{FormationArgs, LogArgs, LogFormatName, VariableArgs};
+pub use shared::{FormationArgs, LogArgs, LogFormatName, OrderArgs, VariableArgs};
 pub use smoke::SmokeArgs;
 pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
 pub use topic::Topic;

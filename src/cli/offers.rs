@@ -16,6 +16,8 @@ pub enum Offers {
     WholeFormation,
     /// `web`, `web=any`.
     MayExit,
+    /// `worker=web`, `clock=web+db`.
+    StartOrder,
     /// `web=INT`.
     StopSignals,
     /// `web`, and `web.2` if there are several; `release`.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::help::{OUTPUT, PORTS_AND_VARIABLES};
 use super::start::name;
-use super::{Offers, ProjectArgs, VariableArgs};
+use super::{Offers, OrderArgs, ProjectArgs, VariableArgs};
 
 /// Options of `dyno check`.
 #[derive(Debug, Default, Args)]
@@ -17,6 +17,9 @@ pub struct CheckArgs {
     /// The files of the app.
     #[command(flatten)]
     pub project: ProjectArgs,
+    /// Which types start after others.
+    #[command(flatten)]
+    pub order: OrderArgs,
     /// Print the result as one JSON object
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,

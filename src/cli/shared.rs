@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::Offers;
-use super::help::{OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
+use super::help::{LIFE, OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
 
 /// What runs (S4).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
@@ -27,6 +27,17 @@ pub struct FormationArgs {
     /// Leave process types out
     #[arg(short = 'x', long, value_name = "TYPE,…", value_delimiter = ',', help_heading = WHAT_RUNS, add = Offers::ProcessTypes)]
     pub except: Vec<String>,
+}
+
+/// Which process types start after others (S6.12).
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct OrderArgs {
+    /// Start a type only when others listen: `worker=web,clock=web+db`
+    ///
+    /// `db:5433`: when it listens on that port; `setup:done`: when it has exited with 0; `db:started`: when it runs. It
+    /// applies at the start and whenever a type is scaled up from 0, not to restarts.
+    #[arg(long, value_name = "TYPE=TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StartOrder)]
+    pub after: Vec<String>,
 }
 
 /// Variables from the command line (S3.1).

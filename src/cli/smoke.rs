@@ -8,11 +8,12 @@ use clap::{Args, ValueHint};
 
 use super::help::{LIFE, OUTPUT, WHAT_RUNS};
 use super::start::{Seconds, StdinMode, above_zero};
-use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
+use super::{FormationArgs, LogArgs, Offers, OrderArgs, ProjectArgs, VariableArgs};
 use crate::error::Status;
 
 /// Options that choose from a Procfile.
-const WHAT_A_PROCFILE_RUNS: [&str; 6] = ["procfile", "types", "processes", "formation", "concurrency", "except"];
+const WHAT_A_PROCFILE_RUNS: [&str; 7] =
+    ["procfile", "types", "processes", "formation", "concurrency", "except", "after"];
 
 /// Default of `--settle`.
 const DEFAULT_SETTLE: Seconds = Seconds(Duration::from_secs(1));
@@ -79,6 +80,9 @@ pub struct SmokeArgs {
     // Not an alias, so that messages use the name that was typed.
     #[arg(long, value_name = "TYPE[=any],…", value_delimiter = ',', hide = true, add = Offers::MayExit)]
     pub allow_exit: Vec<String>,
+    /// Which types start after others.
+    #[command(flatten)]
+    pub order: OrderArgs,
     /// Do not run the release command first
     #[arg(long, help_heading = WHAT_RUNS, hide_short_help = true)]
     pub no_release: bool,
@@ -187,8 +191,15 @@ mod tests {
         let args = parsed(&["--start", "npm start", "-e", "ci.env", "--set", "A=1", "--", "npm", "test"]);
         assert_eq!((args.start.as_deref(), args.command.len()), (Some("npm start"), 2));
 
-        let choices =
-            [&["-f", "Procfile"][..], &["web"], &["-l", "web"], &["-m", "web=2"], &["-c", "web=2"], &["-x", "web"]];
+        let choices = [
+            &["-f", "Procfile"][..],
+            &["web"],
+            &["-l", "web"],
+            &["-m", "web=2"],
+            &["-c", "web=2"],
+            &["-x", "web"],
+            &["--after", "web=db"],
+        ];
         for choice in choices {
             let words = [&["dyno", "smoke", "--start", "npm start"], choice].concat();
             let error = Cli::try_parse_from(words).expect_err("a conflict");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::help::{LIFE, OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
-use super::{FormationArgs, LogArgs, Offers, ProjectArgs, VariableArgs};
+use super::{FormationArgs, LogArgs, Offers, OrderArgs, ProjectArgs, VariableArgs};
 
 /// Options of `dyno start`.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
@@ -107,6 +107,9 @@ pub struct StartArgs {
     // Not an alias, so that messages use the name that was typed.
     #[arg(long, value_name = "TYPE[=any],…", value_delimiter = ',', hide = true, add = Offers::MayExit)]
     pub allow_exit: Vec<String>,
+    /// Which types start after others.
+    #[command(flatten)]
+    pub order: OrderArgs,
     /// Stop dynos of a type with a signal other than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,

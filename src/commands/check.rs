@@ -60,7 +60,7 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         }
         return Ok(Outcome::Code(cli.dialect.status(Status::Config.code())));
     };
-    let settings = Settings::of_files(&places.foreman);
+    let settings = Settings::of_check(args, &places.foreman);
     let (layers, texts) =
         files::layers_with_texts(&places, &settings.variables, diagnostics::print_line, &mut findings)?;
     let found = files::procfile_path(&places, &layers);

@@ -22,7 +22,7 @@ const FILES: [(&str, &str); 4] = [
     (".env", "Config vars, one KEY=VALUE per line. They override the variables of the shell."),
     (
         ".foreman",
-        "Defaults of options: port, formation, concurrency, procfile, env, root, timeout. Options override them.",
+        "Defaults of options: port, formation, concurrency, procfile, env, root, timeout, after. Options override them.",
     ),
     (
         "$XDG_RUNTIME_DIR/dyno, /tmp/dyno-UID",

@@ -1,6 +1,7 @@
 //! `dyno ps`: the dynos of the app that runs here, as a table or as JSON.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use crate::api::DynoResource;
 use crate::cli::{Cli, PsArgs};
@@ -88,7 +89,13 @@ fn shown(all: &[Listed], now: jiff::Timestamp) -> String {
         let own = identity.iter().map(|(_, cell)| cell(listed).to_owned());
         own.chain(cells(&listed.dyno, now)).collect()
     };
-    table(&columns, all.iter().map(row))
+    let mut text = table(&columns, all.iter().map(row));
+    for Listed { dyno, .. } in all {
+        if let Some(waits_for) = &dyno.waits_for {
+            let _ = writeln!(text, "{} waits for {waits_for}", dyno.name);
+        }
+    }
+    text
 }
 
 fn cells(dyno: &DynoResource, now: jiff::Timestamp) -> [String; 8] {

@@ -108,7 +108,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         find_ports: Some(&mut find_ports),
     };
     let planned = StartPlan::build(&settings, files, scope.purpose(), surroundings);
-    let PlannedDynos { release, ports, ready } = settled(planned.dynos, &planned.findings)?;
+    let PlannedDynos { release, ports, ready, order } = settled(planned.dynos, &planned.findings)?;
     let in_use = finder.probe(&ports)?;
     bash::check_shell(settings.shell == Shell::Bash)?;
     check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings), finder.open_files())?;
@@ -156,7 +156,7 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         notices: settings.look.notice_style(),
         null_stdin: settings.streams.null_stdin,
         plan,
-        policy,
+        policy: policy.in_order(order),
         smoke: scope.smoke_start(&ports),
         hint_after_failure: hint_after_failure(cli.dialect),
         api,

@@ -11,7 +11,7 @@ use super::findings::{Finding, Findings};
 use super::places::Places;
 use super::ports::{self, AssignedPorts, FindPorts};
 use super::{foreman_formation, size};
-use crate::app::{Formation, Layers, Procfile, Severity};
+use crate::app::{Formation, Layers, Procfile, Severity, StartOrder};
 use crate::error::{Error, Status};
 use crate::model::{DynoName, Focus, HttpCheck, Io, ProcessType};
 use crate::release::{Blueprint, Release, RunSettings};
@@ -81,6 +81,8 @@ pub(crate) struct PlannedDynos {
     pub(crate) ports: Vec<(DynoName, u16)>,
     /// The process types that are up only when they listen.
     pub(crate) ready: Vec<ProcessType>,
+    /// Which process types start after others.
+    pub(crate) order: StartOrder,
 }
 
 /// Which dynos the options and `.foreman` choose.
@@ -129,6 +131,7 @@ impl StartPlan {
     ) -> Self {
         let mut findings = Findings::default();
         let listening = findings.accept(listening(settings, &files.types));
+        let order = order(settings, &files, &mut findings);
         let chosen = listening.as_ref().and_then(|_| choose(settings, &files, purpose, &mut findings));
         let Listening { expected, ready, http } = listening.unwrap_or_default();
         let assigned = match (&chosen, purpose) {
@@ -183,6 +186,7 @@ impl StartPlan {
             release: chosen.release,
             ports,
             ready,
+            order,
         });
         Self { blueprint, dynos, findings }
     }
@@ -194,6 +198,31 @@ fn listening(settings: &Settings, types: &[ProcessType]) -> Result<Listening, Er
         ready: settings.life.ready_types(&settings.look, types)?,
         http: settings.life.http_check()?,
     })
+}
+
+/// Which process types start after others; none if a finding says why that is not possible.
+fn order(settings: &Settings, files: &PlanFiles<'_>, findings: &mut Findings) -> StartOrder {
+    let after = &settings.life.after;
+    after.resolve(&files.types).unwrap_or_else(|error| {
+        refuse_list("after", after.line, (error.to_string(), error.hint()), files, findings);
+        StartOrder::default()
+    })
+}
+
+/// The finding about an option that is also a key of `.foreman`. `line`: that of `.foreman`, if the list comes from there.
+fn refuse_list(
+    key: &str,
+    line: Option<usize>,
+    (message, hint): (String, String),
+    files: &PlanFiles<'_>,
+    findings: &mut Findings,
+) {
+    if let Some(line) = line {
+        let file = files.places.foreman_name.as_str();
+        findings.push(Finding::new(Severity::Error, file, line, message, hint).about(key));
+    } else {
+        findings.refuse(&Error::usage(format!("`--{key}`: {message}"), hint));
+    }
 }
 
 /// Chooses the dynos. None: a finding says why none can run.

@@ -94,7 +94,8 @@ impl Runtime {
 
     fn spawn(&mut self, spec: SpawnSpec) {
         let run = spec.run;
-        self.readiness.before_spawn(run, &spec.spec);
+        let awaited_ports = self.supervisor.awaited_ports(&spec.spec.dyno.process_type);
+        self.readiness.before_spawn(run, &spec.spec, awaited_ports);
         let io = match spec.spec.io {
             Io::Pty(size) => Io::Pty(self.terminal_size(&spec.spec).unwrap_or(size)),
             other @ (Io::Pipe | Io::Inherit) => other,

@@ -1,4 +1,4 @@
-//! Finds out on which ports the processes of a run listen, as long as something depends on it (S6.11).
+//! Finds out on which ports the processes of a run listen, as long as something depends on it (S6.11, S6.12).
 //!
 //! A socket belongs to the run if one of its processes has it open. On a port that the run is expected to use, it may
 //! belong to any process: `docker-proxy` listens for a dyno without being its child. Part of `readiness`, which does
@@ -14,6 +14,10 @@ use crate::guardian::family_of;
 use crate::model::RunId;
 use crate::supervisor::{Event, ListenInterest};
 
+/// Pause after the first look if other dynos wait for this one. It doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Longest pause between two looks if other dynos wait for this one.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Pause between two looks for the line with the address. It may be long, because only a person reads that line.
 const ADDRESS_PAUSE: Duration = Duration::from_secs(1);
 /// How long to look for the line with the address.
@@ -29,6 +33,7 @@ pub(super) struct ListenWatch {
     older: BTreeSet<u64>,
     interest: ListenInterest,
     began: Instant,
+    pause: Duration,
     /// When to look next. None: nothing depends on it.
     next: Option<Instant>,
     /// The addresses that were reported last.
@@ -37,7 +42,16 @@ pub(super) struct ListenWatch {
 
 impl ListenWatch {
     pub(super) fn new(ports: Vec<u16>, older: BTreeSet<u64>, now: Instant) -> Self {
-        Self { leader: None, ports, older, interest: ListenInterest::None, began: now, next: None, last: Vec::new() }
+        Self {
+            leader: None,
+            ports,
+            older,
+            interest: ListenInterest::None,
+            began: now,
+            pause: FIRST_PAUSE,
+            next: None,
+            last: Vec::new(),
+        }
     }
 
     /// The run was spawned.
@@ -50,11 +64,12 @@ impl ListenWatch {
         if self.leader.is_none() || self.interest == interest {
             return;
         }
-        self.interest = interest;
+        (self.interest, self.pause) = (interest, FIRST_PAUSE);
         self.next = match interest {
             ListenInterest::None => None,
             ListenInterest::Address if now >= self.began + ADDRESS_PATIENCE => None,
             ListenInterest::Address => Some(now + ADDRESS_PAUSE),
+            ListenInterest::Order => Some(now + FIRST_PAUSE),
         };
     }
 
@@ -79,6 +94,10 @@ impl ListenWatch {
         self.next = match self.interest {
             ListenInterest::None => None,
             ListenInterest::Address => Some(now + ADDRESS_PAUSE).filter(|next| *next <= self.began + ADDRESS_PATIENCE),
+            ListenInterest::Order => {
+                self.pause = (2 * self.pause).min(LONGEST_PAUSE);
+                Some(now + self.pause)
+            }
         };
         let own = sockets_of(&family_of(leader));
         let at = addresses(listeners, |socket| {

@@ -90,9 +90,9 @@ impl ReadinessProbes {
         self.sockets.values_mut().for_each(|watch| watch.postpone(by));
     }
 
-    /// Remembers which sockets listen before a run is spawned.
-    pub(super) fn before_spawn(&mut self, run: RunId, spec: &DynoSpec) {
-        let ports: Vec<u16> = spec.expected_port.into_iter().collect();
+    /// Remembers which sockets listen before a run is spawned. `awaited_ports`: the ports on which other dynos wait for it.
+    pub(super) fn before_spawn(&mut self, run: RunId, spec: &DynoSpec, awaited_ports: Vec<u16>) {
+        let ports: Vec<u16> = awaited_ports.into_iter().chain(spec.expected_port).collect();
         // The tables also hold every connection of the machine, and most ports are free.
         let taken = ports.iter().filter(|port| !can_be_bound(**port));
         let older: BTreeSet<u64> = taken.flat_map(|port| inodes(*port)).collect();

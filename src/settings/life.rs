@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Look;
 use super::stop_signal::{no_signal, signal_number};
-use crate::app::{ForemanFile, did_you_mean, nearest, some_of};
-use crate::cli::{Seconds, StartArgs};
+use super::{Look, RequestedOrder};
+use crate::app::{ForemanFile, StartOrder, did_you_mean, nearest, some_of};
+use crate::cli::{OrderArgs, Seconds, StartArgs};
 use crate::error::{Complaint, Error};
 use crate::model::{DynoName, HttpCheck, ProcessType};
 use crate::supervisor::{CanDie, FocusAdvice, NoticeStyle, OnExit, Policy, RestartPolicy, StopAll};
@@ -35,6 +35,8 @@ pub(crate) struct Life {
     pub(crate) http_status: Option<String>,
     /// The types that may exit, each with the option that names it: `TYPE` or `TYPE=any`.
     pub(crate) may_exit: Vec<(&'static str, String)>,
+    /// Which types start after others.
+    pub(crate) after: RequestedOrder,
     /// `TYPE=SIGNAL`.
     pub(crate) stop_signals: Vec<String>,
     /// The types whose processes all get the stop signal at once.
@@ -56,6 +58,7 @@ impl Life {
             http: None,
             http_status: None,
             may_exit: Vec::new(),
+            after: RequestedOrder::new(&OrderArgs::default(), file),
             stop_signals: Vec::new(),
             stop_all: Vec::new(),
         }
@@ -160,6 +163,7 @@ impl Life {
         Ok(Policy {
             on_exit: self.restart.map_or(OnExit::StopAll, OnExit::Restart),
             can_die,
+            order: StartOrder::default(),
             stop_signals,
             stop_all: self.stop_all(types)?,
             grace: self.grace,

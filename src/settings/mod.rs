@@ -9,13 +9,14 @@ mod formation;
 mod life;
 mod look;
 mod named_files;
+mod order;
 mod ports;
 mod precedence;
 mod stop_signal;
 mod variable_options;
 
 use crate::app::ForemanFile;
-use crate::cli::{PtyMode, ReleaseArgs, SmokeArgs, StartArgs, StdinMode};
+use crate::cli::{CheckArgs, PtyMode, ReleaseArgs, SmokeArgs, StartArgs, StdinMode};
 use crate::model::Shell;
 
 pub(crate) use file_option::file_option;
@@ -24,6 +25,7 @@ pub(crate) use formation::{NOTHING_TO_START, RequestedFormation, quantity_hint, 
 pub(crate) use life::{Life, known_types};
 pub(crate) use look::Look;
 pub(crate) use named_files::NamedFiles;
+pub(crate) use order::RequestedOrder;
 pub(crate) use ports::{BasePort, PortSettings, port_list};
 pub(crate) use precedence::{ForemanRank, Given, SetBy, ranked};
 pub(crate) use variable_options::VariableOptions;
@@ -109,6 +111,7 @@ impl Settings {
                 may_exit: life::may_exit(&args.can_die, &args.allow_exit),
                 stop_signals: args.stop_signal.clone(),
                 stop_all: args.stop_all.clone(),
+                after: RequestedOrder::new(&args.order, file),
                 ..Life::new(args.heroku, args.timeout, file)
             },
             look: Look::new(&args.log, &args.quiet, args.heroku).or_file(&args.log, color, file),
@@ -127,6 +130,12 @@ impl Settings {
     pub(crate) fn of_files(file: &ForemanFile) -> Self {
         let ports = PortSettings { only_files: true, ..PortSettings::default() };
         Self { ports, ..Self::of_start(&StartArgs::default(), clap::ColorChoice::Auto, file) }
+    }
+
+    /// The settings of a start with the options that `dyno check` has, too.
+    pub(crate) fn of_check(args: &CheckArgs, file: &ForemanFile) -> Self {
+        let of_files = Self::of_files(file);
+        Self { life: Life { after: RequestedOrder::new(&args.order, file), ..of_files.life }, ..of_files }
     }
 
     /// The settings of `dyno release`, which starts no formation.
@@ -163,6 +172,7 @@ impl Settings {
                 may_exit: life::may_exit(&args.can_die, &args.allow_exit),
                 stop_signals: args.stop_signal.clone(),
                 stop_all: args.stop_all.clone(),
+                after: RequestedOrder::new(&args.order, file),
                 ..Life::new(args.heroku, args.grace, file)
             },
             look: Look { color, ..Look::new(&args.log, &args.quiet, args.heroku) },
@@ -251,6 +261,8 @@ mod tests {
             "web",
             "--allow-exit",
             "worker=any",
+            "--after",
+            "worker=web",
             "worker",
         ];
         let fixed = ["-p", "auto", "--pty", "never", "--boot-timeout", "60"];

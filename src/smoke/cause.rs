@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::Status;
 use crate::model::{DynoName, ExitStatus, RunId, RunReport, SpawnFailure};
-use crate::supervisor::{Event, NOT_STARTED, Outcome, SignalName, UserSignal, VANISHED, WhyNotUp, seconds};
+use crate::supervisor::{Event, NOT_STARTED, Outcome, Prevented, SignalName, UserSignal, VANISHED, WhyNotUp, seconds};
 
 use super::SmokePhase;
 
@@ -27,6 +27,8 @@ pub(super) enum Cause {
     DynoEnded { dyno: DynoName, how: RunEnd, phase: SmokePhase },
     /// Some dynos were not up in time.
     NotUp { after: Duration, dynos: Vec<NotUp> },
+    /// A dyno was not started, because another one did not do what it waited for.
+    Prevented { dyno: DynoName, why: Prevented },
     /// A signal stopped the smoke test.
     Signal { signal: UserSignal, phase: SmokePhase },
     /// The log can no longer be written.
@@ -48,7 +50,8 @@ pub(super) enum RunEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NotUp {
     pub(super) dyno: DynoName,
-    pub(super) run: RunId,
+    /// None: it waits for others before it starts.
+    pub(super) run: Option<RunId>,
     pub(super) why: Obstacle,
 }
 
@@ -147,6 +150,10 @@ impl Cause {
             // An early exit with 0 is a failure, too.
             Self::DynoEnded { how, .. } => Some(Outcome::Code(how.status().max(Status::Failed.code()))),
             Self::NotUp { .. } => Some(Outcome::Code(Status::NotUp.code())),
+            Self::Prevented { why, .. } => {
+                let status = why.exit().map_or(0, ExitStatus::shell_code);
+                Some(Outcome::Code(status.max(Status::Failed.code())))
+            }
             Self::Signal { .. } | Self::OutputLost | Self::Lost => None,
         }
     }
@@ -168,6 +175,7 @@ impl Cause {
             Self::NotUp { after, dynos } => {
                 format!("not up within {}: {}", seconds(*after), describe_all(dynos))
             }
+            Self::Prevented { dyno, why } => format!("{dyno} was not started: {why}"),
             Self::Signal { signal, phase } => format!("stopped by {signal} {}", during(*phase)),
             Self::OutputLost => "the log could not be written".to_owned(),
             Self::Lost => "a process could not be killed".to_owned(),
@@ -188,7 +196,10 @@ impl Cause {
                 let not_up = dynos.iter().find(|not_up| not_up.dyno == *dyno)?;
                 Some(format!("not up within {}: it {}", seconds(*after), not_up.why))
             }
+            Self::Prevented { dyno: prevented, why } if prevented == dyno => Some(format!("was not started: {why}")),
+            Self::Prevented { why, .. } if why.by == *dyno => Some(why.to_string()),
             Self::DynoEnded { .. }
+            | Self::Prevented { .. }
             | Self::Settled { .. }
             | Self::Command(_)
             | Self::Signal { .. }
@@ -208,6 +219,7 @@ impl Cause {
             } if !listens(dyno) => Some(format!("if `{0}` is meant to exit, add `--can-die {0}`", dyno.process_type)),
             Self::DynoEnded { .. }
             | Self::NotUp { .. }
+            | Self::Prevented { .. }
             | Self::Settled { .. }
             | Self::Command(_)
             | Self::Signal { .. }
@@ -221,6 +233,7 @@ impl Cause {
         match self {
             Self::DynoEnded { dyno, .. } => Some(dyno),
             Self::NotUp { dynos, .. } => dynos.first().map(|not_up| &not_up.dyno),
+            Self::Prevented { why, .. } => Some(&why.by),
             Self::Settled { .. } | Self::Command(_) | Self::Signal { .. } | Self::OutputLost | Self::Lost => None,
         }
     }
@@ -230,7 +243,12 @@ impl Cause {
         match self {
             Self::Settled { .. } => true,
             Self::Command(how) => how.status() == 0,
-            Self::DynoEnded { .. } | Self::NotUp { .. } | Self::Signal { .. } | Self::OutputLost | Self::Lost => false,
+            Self::DynoEnded { .. }
+            | Self::NotUp { .. }
+            | Self::Prevented { .. }
+            | Self::Signal { .. }
+            | Self::OutputLost
+            | Self::Lost => false,
         }
     }
 }
@@ -240,7 +258,7 @@ impl NotUp {
     pub(super) fn does_not_listen(&self) -> bool {
         match self.why {
             Obstacle::NotUp(WhyNotUp::NotListening { .. }) => true,
-            Obstacle::NotUp(WhyNotUp::NotStarted | WhyNotUp::NotAnswering { .. })
+            Obstacle::NotUp(WhyNotUp::Waits(_) | WhyNotUp::NotStarted | WhyNotUp::NotAnswering { .. })
             | Obstacle::StillRuns
             | Obstacle::ListensElsewhere { .. } => false,
         }
@@ -250,7 +268,7 @@ impl NotUp {
     pub(super) fn listens_on_own_port(&self) -> bool {
         match self.why {
             Obstacle::NotUp(WhyNotUp::NotAnswering { .. }) => true,
-            Obstacle::NotUp(WhyNotUp::NotStarted | WhyNotUp::NotListening { .. })
+            Obstacle::NotUp(WhyNotUp::Waits(_) | WhyNotUp::NotStarted | WhyNotUp::NotListening { .. })
             | Obstacle::StillRuns
             | Obstacle::ListensElsewhere { .. } => false,
         }

@@ -37,7 +37,7 @@ pub use turn::Step;
 use account::Account;
 use cause::{Cause, NotUp, RunEnd};
 use progress::Progress;
-use stage::{LAST_CHECK, Stage};
+use stage::{Held, LAST_CHECK, Stage};
 use turn::Reaction;
 use waiting::other_ports_to_find;
 
@@ -138,6 +138,7 @@ impl Smoke {
         self.account.record(event, effects, &before, &self.seen, now.mono);
         self.has_lost |= effects.iter().any(is_unkillable);
         self.note(event);
+        self.limit_waits(now.mono);
         let mut reaction = Reaction::default();
         if effects.contains(&Effect::ReplaceGuardian) {
             // The runtime stops everything itself. As if the guardian had been killed, the current phase is the last one.
@@ -217,9 +218,18 @@ impl Smoke {
                     self.stop(Cause::NotUp { after: self.boot_timeout.unwrap_or_default(), dynos }, effects, reaction);
                 }
                 (Stage::Before | Stage::Release { .. }, StartPhase::Running) => {
-                    self.enter(Stage::Boot, now, 0, reaction);
+                    self.enter(Stage::Boot { held: None }, now, 0, reaction);
+                    self.limit_waits(now.mono);
                 }
-                (Stage::Boot, StartPhase::Running) if self.all_are_up() => {
+                (Stage::Boot { .. }, StartPhase::Running) if self.prevented().is_some() => {
+                    let Some(cause) = self.prevented() else { return };
+                    self.stop(cause, effects, reaction);
+                }
+                (Stage::Boot { held: Some(Held { until, .. }) }, StartPhase::Running) if until <= now.mono => {
+                    let dynos = self.waiting();
+                    self.stop(Cause::NotUp { after: self.boot_timeout.unwrap_or_default(), dynos }, effects, reaction);
+                }
+                (Stage::Boot { .. }, StartPhase::Running) if self.all_are_up() => {
                     let until = now.mono.saturating_add(self.rules.settle);
                     self.enter(Stage::Settle { until }, now, effects.len(), reaction);
                 }
@@ -239,7 +249,7 @@ impl Smoke {
                 }
                 (
                     Stage::Release { .. }
-                    | Stage::Boot
+                    | Stage::Boot { .. }
                     | Stage::Settle { .. }
                     | Stage::Command
                     | Stage::LastCheck { .. },
@@ -259,6 +269,12 @@ impl Smoke {
         };
         self.account.enter(phase, now.mono);
         reaction.phases.push((position, phase));
+    }
+
+    /// The dyno that stays down because another one did not do what it waited for.
+    fn prevented(&self) -> Option<Cause> {
+        let mut prevented = self.formation().filter_map(|row| Some((row, row.prevented.clone()?)));
+        prevented.next().map(|(row, why)| Cause::Prevented { dyno: row.dyno.clone(), why })
     }
 
     /// Whether each dyno of the formation is up or has exited as allowed.

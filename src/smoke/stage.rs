@@ -18,7 +18,10 @@ pub(super) enum Stage {
         /// When the release command is stopped.
         until: Option<Duration>,
     },
-    Boot,
+    Boot {
+        /// The dynos that wait for others before they start.
+        held: Option<Held>,
+    },
     Settle {
         until: Duration,
     },
@@ -29,13 +32,23 @@ pub(super) enum Stage {
     Stop,
 }
 
+/// The dynos that wait for others before they start (S6.12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    /// How many there are.
+    pub(super) dynos: usize,
+    /// When the test fails if they all wait until then.
+    pub(super) until: Duration,
+}
+
 impl Stage {
     /// When the stage ends if nothing happens.
     pub(super) fn deadline(&mut self) -> Option<&mut Duration> {
         match self {
             Self::Release { until } => until.as_mut(),
+            Self::Boot { held } => held.as_mut().map(|held| &mut held.until),
             Self::Settle { until } | Self::LastCheck { until } => Some(until),
-            Self::Before | Self::Boot | Self::Command | Self::Stop => None,
+            Self::Before | Self::Command | Self::Stop => None,
         }
     }
 
@@ -43,7 +56,7 @@ impl Stage {
     pub(super) fn phase(self) -> SmokePhase {
         match self {
             Self::Before | Self::Release { .. } => SmokePhase::Release,
-            Self::Boot => SmokePhase::Boot,
+            Self::Boot { .. } => SmokePhase::Boot,
             Self::Settle { .. } => SmokePhase::Settle,
             Self::Command | Self::LastCheck { .. } => SmokePhase::Command,
             Self::Stop => SmokePhase::Stop,

@@ -10,6 +10,7 @@ use crate::supervisor::{About, DynoRole, Effect, Event, Notice, NoticeKind, Row,
 use super::Smoke;
 use super::cause::{Cause, NotUp, Obstacle, describe_all};
 use super::progress::ProgressStep;
+use super::stage::{Held, Stage};
 use super::turn::Reaction;
 
 impl Smoke {
@@ -49,17 +50,30 @@ impl Smoke {
     /// The dynos that are not up yet, and why.
     pub(super) fn waiting(&self) -> Vec<NotUp> {
         let not_up = |row: &Row| {
-            let run = self.account.run_of(&row.dyno)?;
+            let run = self.account.run_of(&row.dyno);
             Some(NotUp { dyno: row.dyno.clone(), run, why: Obstacle::NotUp(row.not_up.clone()?) })
         };
         self.formation().filter_map(not_up).collect()
+    }
+
+    /// Limits how long dynos may wait for others: as long as one may take to boot, counted from the last one that started.
+    pub(super) fn limit_waits(&mut self, now: Duration) {
+        let waits = |row: &&Row| row.not_up.as_ref().is_some_and(|why| why.waits_for().is_some());
+        let (dynos, limit) = (self.formation().filter(waits).count(), self.boot_timeout.filter(|_| !self.is_ending()));
+        if let Stage::Boot { held } = &mut self.stage {
+            *held = match (*held, limit) {
+                (_, None) => None,
+                (Some(held), Some(_)) if held.dynos == dynos => Some(held),
+                (_, Some(limit)) => (dynos > 0).then(|| Held { dynos, until: now.saturating_add(limit) }),
+            };
+        }
     }
 
     /// The release command, while it runs.
     pub(super) fn running_release(&self) -> Option<NotUp> {
         let release = self.seen.rows.iter().find(|row| row.role == DynoRole::Release)?;
         let run = self.account.run_of(&release.dyno)?;
-        Some(NotUp { dyno: release.dyno.clone(), run, why: Obstacle::StillRuns })
+        Some(NotUp { dyno: release.dyno.clone(), run: Some(run), why: Obstacle::StillRuns })
     }
 
     /// Shows what the smoke test is waiting for, if a line is due.
@@ -69,7 +83,7 @@ impl Smoke {
             ProgressStep::Nothing => return,
             ProgressStep::FindListeners => {
                 let not_listening = self.waiting().into_iter().filter(NotUp::does_not_listen);
-                reaction.look_at.extend(not_listening.map(|not_up| not_up.run));
+                reaction.look_at.extend(not_listening.filter_map(|not_up| not_up.run));
                 return;
             }
             ProgressStep::Say { after, elsewhere } => (after, elsewhere),
@@ -98,14 +112,14 @@ impl Smoke {
 pub(super) fn other_ports_to_find(cause: &Cause, effects: &[Effect]) -> Vec<RunId> {
     let Cause::NotUp { dynos, .. } = cause else { return Vec::new() };
     let is_looked_at = |run: RunId| effects.contains(&Effect::FindListener { run });
-    let runs = dynos.iter().filter(|not_up| !not_up.listens_on_own_port()).map(|not_up| not_up.run);
+    let runs = dynos.iter().filter(|not_up| !not_up.listens_on_own_port()).filter_map(|not_up| not_up.run);
     runs.filter(|run| !is_looked_at(*run)).collect()
 }
 
 fn note_other_ports(dynos: &mut [NotUp], elsewhere: &BTreeMap<RunId, u16>) {
     for not_up in dynos {
         if let (Obstacle::NotUp(WhyNotUp::NotListening { port: given }), Some(&port)) =
-            (&not_up.why, elsewhere.get(&not_up.run))
+            (&not_up.why, not_up.run.and_then(|run| elsewhere.get(&run)))
         {
             not_up.why = Obstacle::ListensElsewhere { port, given: *given };
         }

@@ -1,7 +1,8 @@
 //! Decides when the log says where a dyno listens: the address to open in a browser, or the port that it uses instead of
 //! its `PORT` (S6.11). Each run gets one such line.
 //!
-//! Not here: how the addresses are found out (`runtime::readiness`).
+//! Also records the addresses of each run, for the dynos that wait for it (`order`). Not here: how they are found out
+//! (`runtime::readiness`).
 
 use core::net::SocketAddr;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub enum ListenInterest {
     None,
     /// The line with its address, which has not been shown yet. `dyno` looks for a minute at most.
     Address,
+    /// The start of other dynos.
+    Order,
 }
 
 impl Supervisor {
@@ -44,11 +47,20 @@ impl Supervisor {
         let Some(slot) = self.slots.of_run(run).filter(|slot| slot.is_running(run)) else {
             return ListenInterest::None;
         };
-        if self.shows_address(slot) && slot.address_line != AddressLine::Shown {
+        if self.is_awaited_to_listen(slot) {
+            ListenInterest::Order
+        } else if self.shows_address(slot) && slot.address_line != AddressLine::Shown {
             ListenInterest::Address
         } else {
             ListenInterest::None
         }
+    }
+
+    /// The ports on which others wait for dynos of this type. A socket on such a port is taken as theirs, whatever
+    /// process holds it.
+    #[must_use]
+    pub fn awaited_ports(&self, process_type: &ProcessType) -> Vec<u16> {
+        self.policy.order.awaited_ports(process_type)
     }
 
     /// Whether the log says where this dyno listens. Only `web` is certain to speak HTTP.

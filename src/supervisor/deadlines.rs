@@ -28,7 +28,7 @@ impl Supervisor {
         };
         let due = |state: DynoState| state.deadline().map(|(at, _)| at);
         let of_dynos = self.slots.iter().flat_map(move |slot| [due(slot.state), slot.address_report_due()]).flatten();
-        of_dynos.filter(move |_| !is_over).chain(self.report_due())
+        of_dynos.chain(self.order_report_due()).filter(move |_| !is_over).chain(self.report_due())
     }
 
     pub(super) fn on_tick(&mut self, turn: &mut Turn) {
@@ -45,6 +45,8 @@ impl Supervisor {
         self.kill_overdue(turn);
         self.report_still_running(turn);
         self.reconcile_all(turn);
+        self.settle_order(turn);
+        self.report_waits(turn);
         self.report_addresses(turn);
     }
 
@@ -68,6 +70,9 @@ impl Supervisor {
     pub(super) fn on_resumed(&mut self, paused_for: Duration, turn: &mut Turn) {
         self.signal_all(RunOrder::Continue, turn);
         self.phase = self.phase.postponed(paused_for);
+        for hold in &mut self.holds {
+            hold.stage = hold.stage.postponed(paused_for);
+        }
         for slot in self.slots.iter_mut() {
             slot.state = slot.state.postponed(paused_for);
             slot.memory.postpone(paused_for);

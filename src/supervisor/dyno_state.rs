@@ -1,13 +1,13 @@
 //! The states of one dyno, with the deadline and the public state that belong to each.
 //!
 //! ```text
-//!  Down ──> Starting ──> Booting ──> Up     (only a ready type passes through Booting)
+//!  Down ──> (Waiting) ──> Starting ──> Booting ──> Up     (only a ready type passes through Booting)
 //!               └───────────┴─────────┤ stop requested, or killed for not listening
 //!                  exited by itself   │      v
 //!                           │      Stopping ──> Clearing ──> Down | Backoff | Crashed
 //!                           └───────────────────^                     └──> Starting
 //!
-//!  Down, Backoff, Crashed and Lost are the states without a run (`Rest`), the others the stages of one (`Stage`).
+//!  Down, Waiting, Backoff, Crashed and Lost are the states without a run (`Rest`), the others the stages of one (`Stage`).
 //! ```
 //!
 //! A dyno gets past `Stopping` and `Clearing` only when nothing of its run is left (`Gone`, or `SpawnFailed` if it
@@ -51,6 +51,8 @@ pub(super) enum Stage {
 pub(super) enum Rest {
     /// It never had one, or the last one ended as requested or allowed.
     Down,
+    /// It is wanted, but others must be up before it starts (S6.12).
+    Waiting,
     /// Nothing of the last run is left; it starts again at `until`.
     Backoff { until: Duration },
     /// It exited by itself, nothing of the run is left, and it is not restarted.
@@ -143,7 +145,9 @@ impl DynoState {
                 Some(ordered.deadline())
             }
             Self::Rest(Rest::Backoff { until }) => Some((until, Deadline::Restart)),
-            Self::Alive(_, Stage::Up { .. }) | Self::Rest(Rest::Down | Rest::Crashed | Rest::Lost) => None,
+            Self::Alive(_, Stage::Up { .. }) | Self::Rest(Rest::Down | Rest::Waiting | Rest::Crashed | Rest::Lost) => {
+                None
+            }
         }
     }
 
@@ -157,7 +161,18 @@ impl DynoState {
         match self {
             Self::Alive(run, stage) => Self::Alive(run, stage.postponed(by)),
             Self::Rest(Rest::Backoff { until }) => Self::Rest(Rest::Backoff { until: until.saturating_add(by) }),
-            Self::Rest(Rest::Down | Rest::Crashed | Rest::Lost) => self,
+            Self::Rest(Rest::Down | Rest::Waiting | Rest::Crashed | Rest::Lost) => self,
+        }
+    }
+
+    /// Its public state according to the log, in which a dyno that waits has not begun to start: the first line about it is
+    /// the one with its command.
+    pub(super) fn logged(self) -> PublicState {
+        match self {
+            Self::Rest(Rest::Waiting) => PublicState::Down,
+            Self::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Crashed | Rest::Lost) | Self::Alive(..) => {
+                self.public()
+            }
         }
     }
 
@@ -165,7 +180,9 @@ impl DynoState {
     pub(super) fn public(self) -> PublicState {
         match self {
             Self::Rest(Rest::Down) => PublicState::Down,
-            Self::Alive(_, Stage::Starting { .. } | Stage::Booting { .. }) => PublicState::Starting,
+            Self::Rest(Rest::Waiting) | Self::Alive(_, Stage::Starting { .. } | Stage::Booting { .. }) => {
+                PublicState::Starting
+            }
             Self::Alive(_, Stage::Up { .. }) => PublicState::Up,
             Self::Alive(_, Stage::Stopping { shown, .. }) => shown,
             Self::Alive(_, Stage::Clearing { ending, .. }) => ending.public(),

@@ -25,6 +25,7 @@ impl Supervisor {
         let formation = self.formation.scaled(changes).map_err(too_many)?;
         let added = self.added(&formation)?;
         self.formation = formation;
+        self.close_holds();
         let (formation, user) = (self.quantities(), self.blueprint.release().user.clone());
         if !changes.is_empty() {
             turn.announce(NoticeKind::Scaled { formation: formation.clone(), user });
@@ -103,7 +104,7 @@ impl Supervisor {
         slot.intent = match slot.state {
             DynoState::Rest(Rest::Lost) => Intent::Rest,
             DynoState::Rest(Rest::Crashed) => intent,
-            DynoState::Rest(Rest::Down | Rest::Backoff { .. }) | DynoState::Alive(..) => {
+            DynoState::Rest(Rest::Down | Rest::Waiting | Rest::Backoff { .. }) | DynoState::Alive(..) => {
                 self.tally.forget(id);
                 intent
             }

@@ -44,6 +44,8 @@ pub enum LifeStage {
     /// It has no run: it ended as requested or allowed, or has never been started.
     #[default]
     Down,
+    /// Others must be up before it starts (S6.12).
+    Waiting,
     /// Its program is being started.
     Starting,
     /// Its program runs, but has not been seen to listen, or to give the expected answer.
@@ -159,6 +161,7 @@ impl Memory {
 fn stage(state: DynoState) -> LifeStage {
     match state {
         DynoState::Rest(Rest::Down) => LifeStage::Down,
+        DynoState::Rest(Rest::Waiting) => LifeStage::Waiting,
         DynoState::Rest(Rest::Backoff { .. }) => LifeStage::Backoff,
         DynoState::Rest(Rest::Crashed) => LifeStage::Crashed,
         DynoState::Rest(Rest::Lost) => LifeStage::Lost,

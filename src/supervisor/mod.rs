@@ -8,7 +8,7 @@
 //! and go while others run: a [`Command`] changes the formation, and each one gets exactly one reply. What each other
 //! event does in each state:
 //!
-//! | | Starting | Booting | Up | Stopping | Clearing | Down, Backoff, Crashed, Lost |
+//! | | Starting | Booting | Up | Stopping | Clearing | Down, Waiting, Backoff, Crashed, Lost |
 //! |---|---|---|---|---|---|---|
 //! | Spawned | Booting or Up | - | - | records the pid | - | - |
 //! | `SpawnFailed` | crash, 126 | - | - | ended | - | - |
@@ -25,7 +25,8 @@
 //! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | stop all |
 //! | Tick | kill | kill (R10) | - | stop the rest, kill, report, replace guardian | same as Stopping | start again, report |
 //!
-//! "Ended" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing.
+//! "Ended" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing. After
+//! each event, `settle_order` starts the dynos that waited for what has just happened.
 
 mod address;
 mod command;
@@ -38,6 +39,8 @@ mod keyboard;
 mod life;
 mod notice;
 mod notice_text;
+mod order;
+mod order_report;
 mod policy;
 mod readiness;
 mod release_phase;
@@ -66,6 +69,7 @@ pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, UserSignal};
 pub use life::{DynoLife, LifeStage, NextRestart, PastRun};
 pub use notice::{About, EndRequest, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
 pub use notice_text::{NoticeStyle, ended};
+pub use order_report::{MissingDyno, Prevented, Unmet};
 pub use policy::{CanDie, FocusAdvice, OnExit, Plan, Policy, RestartPolicy, StopAdvice, StopAll};
 pub use readiness::WhyNotUp;
 pub use snapshot::{DynoRole, PublicState, Quantity, Row, Snapshot, StartPhase};
@@ -75,6 +79,7 @@ pub(crate) use reports::{NOT_STARTED, VANISHED};
 
 use address::AddressLine;
 use dyno_state::{DynoState, Ending, Rest, Stage};
+use order::{Hold, holds};
 use shutdown::{Phase, Tally};
 use slot::{Intent, Listener, Role, Slot, Turn};
 use slots::{Place, SlotId, Slots};
@@ -90,6 +95,8 @@ pub struct Supervisor {
     slots: Slots,
     /// The dynos that were removed last, newest first, for people who ask about them.
     removed: VecDeque<Row>,
+    /// The process types that start after others.
+    holds: Vec<Hold>,
     last_run: u64,
     phase: Phase,
     tally: Tally,
@@ -111,12 +118,14 @@ impl Supervisor {
             Some((SlotId { place: place?, index: spec.dyno.index }, Slot::new(spec, role, &policy)))
         });
         let slots = Slots::new(slots.collect::<Vec<_>>(), blueprint.shares_ports());
+        let holds = holds(&policy.order);
         Self {
             policy,
             blueprint,
             formation,
             slots,
             removed: VecDeque::new(),
+            holds,
             last_run: 0,
             phase: Phase::Unbooted,
             tally: Tally::default(),
@@ -153,6 +162,7 @@ impl Supervisor {
             Event::Request { id, command } => self.on_request(id, command, &mut turn),
             Event::Tick => self.on_tick(&mut turn),
         }
+        self.settle_order(&mut turn);
         turn.report_retired();
         self.finish_if_done(&mut turn);
         turn.effects
@@ -193,7 +203,7 @@ impl Supervisor {
                     Stage::Stopping { ending: Ending::Replaced, .. } | Stage::Clearing { ending: Ending::Replaced, .. },
                 ),
             ) => slot.end_as(Ending::Requested, turn),
-            (Intent::Rest | Intent::Leave, DynoState::Rest(Rest::Backoff { .. }))
+            (Intent::Rest | Intent::Leave, DynoState::Rest(Rest::Waiting | Rest::Backoff { .. }))
             | (Intent::Leave, DynoState::Rest(Rest::Crashed)) => {
                 slot.enter(DynoState::Rest(Rest::Down), turn);
                 self.remove_if_left(id, turn);
@@ -210,7 +220,7 @@ impl Supervisor {
                     | Stage::Stopping { ending: Ending::Replaced | Ending::Crashed(_), .. }
                     | Stage::Clearing { ending: Ending::Replaced | Ending::Crashed(_), .. },
                 )
-                | DynoState::Rest(Rest::Backoff { .. } | Rest::Crashed),
+                | DynoState::Rest(Rest::Waiting | Rest::Backoff { .. } | Rest::Crashed),
             )
             | (Intent::Rest, DynoState::Rest(Rest::Down | Rest::Crashed))
             | (Intent::Run | Intent::Rest | Intent::Leave, DynoState::Rest(Rest::Lost))
@@ -234,8 +244,11 @@ impl Supervisor {
         }
     }
 
-    /// Starts a run of a dyno that has none, or puts that off until its port is free.
+    /// Starts a run of a dyno that has none, or puts that off until others are up and its port is free.
     fn spawn(&mut self, id: SlotId, turn: &mut Turn) {
+        if self.holds_back(id, turn) {
+            return;
+        }
         let has_free_port = self.slots.has_free_port(id);
         let Some(slot) = self.slots.get_mut(id) else { return };
         if !has_free_port {
@@ -248,7 +261,7 @@ impl Supervisor {
         slot.named_grace = None;
         slot.wrong_answers.clear();
         slot.listens_at.clear();
-        slot.address_line = AddressLine::Missing;
+        (slot.address_line, slot.last_ending) = (AddressLine::Missing, None);
         let deadline = slot.boot_deadline(&self.policy, turn);
         slot.enter(DynoState::Alive(run, Stage::Starting { deadline }), turn);
         slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);

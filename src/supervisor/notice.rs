@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType, SpawnFailure};
 
-use super::{CanDie, FocusAdvice, PublicState, Quantity, UserSignal};
+use super::{CanDie, FocusAdvice, MissingDyno, Prevented, PublicState, Quantity, UserSignal};
 
 /// One of our own lines in the log. Some have no text in some formats and are not shown then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +128,22 @@ pub enum NoticeKind {
         /// Its own port.
         given: u16,
     },
+    /// A process type has not been started yet, because others must be up before (S6.12).
+    HeldBack {
+        /// The process type.
+        process_type: ProcessType,
+        /// What it waits for.
+        missing: Vec<MissingDyno>,
+    },
+    /// A process type starts at once, because those that it was to wait for have no dyno.
+    NothingToWaitFor {
+        /// The process type.
+        process_type: ProcessType,
+        /// The types that it was to wait for.
+        awaited: Vec<ProcessType>,
+    },
+    /// The dyno stays down, because what it waited for cannot happen any more.
+    NotStarted(Prevented),
     /// A dyno needs the keyboard and does not have it.
     NeedsKeyboard {
         /// The dyno.

@@ -9,7 +9,10 @@ use std::time::Duration;
 use crate::app::one_of;
 use crate::model::{DynoName, ExitStatus, LeftRunning, ProcessType};
 
-use super::{CanDie, EndRequest, FocusAdvice, KeyboardSign, NoticeKind, Quantity, StillRunning, StopCause};
+use super::order_report::missing_text;
+use super::{
+    CanDie, EndRequest, FocusAdvice, KeyboardSign, MissingDyno, NoticeKind, Quantity, StillRunning, StopCause,
+};
 
 /// Maximum number of dynos that one line names.
 const MAX_NAMES: usize = 3;
@@ -91,6 +94,9 @@ impl NoticeKind {
             }
             Self::IgnoresPort { port, given } => Texts::both(ignores_port(*port, *given)),
             Self::ListensAt { url } => Texts::both(format!("listening on {url}")),
+            Self::HeldBack { process_type, missing } => Texts::both(held_back(process_type, missing)),
+            Self::NothingToWaitFor { process_type, awaited } => Texts::both(nothing_to_wait_for(process_type, awaited)),
+            Self::NotStarted(prevented) => Texts::both(format!("not started: {prevented}")),
             Self::NeedsKeyboard { dyno, sign, advice } => Texts::both(needs_keyboard(dyno, *sign, *advice)),
             Self::SpawnFailed(why) => Texts::both(why.to_string()),
             Self::CommandNotFound => Texts::both("command not found, see the line above"),
@@ -179,6 +185,16 @@ fn needs_keyboard(dyno: &DynoName, sign: KeyboardSign, advice: FocusAdvice) -> S
 
 fn ignores_port(port: u16, given: u16) -> String {
     format!("listens on port {port}, but its PORT is {given}")
+}
+
+fn held_back(process_type: &ProcessType, missing: &[MissingDyno]) -> String {
+    format!("{process_type} is waiting for {}", missing_text(missing))
+}
+
+fn nothing_to_wait_for(process_type: &ProcessType, awaited: &[ProcessType]) -> String {
+    let awaited: Vec<&str> = awaited.iter().map(ProcessType::as_str).collect();
+    let have = if awaited.len() == 1 { "has" } else { "have" };
+    format!("{process_type} does not wait for {}, which {have} quantity 0", awaited.join(" and "))
 }
 
 fn gave_up(restarts: u32) -> String {

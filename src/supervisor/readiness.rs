@@ -10,8 +10,9 @@ use std::time::Duration;
 use crate::model::{HttpCheck, RunId};
 
 use super::dyno_state::{DynoState, Stage};
+use super::order_report::missing_text;
 use super::slot::{Slot, Turn};
-use super::{HttpAnswer, HttpSilence, NoticeKind, Supervisor};
+use super::{HttpAnswer, HttpSilence, MissingDyno, NoticeKind, Supervisor};
 
 /// What a booting run must still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(super) enum Awaited {
 /// Why a dyno that is starting is not up yet. The text follows the name of the dyno: `web.1 has not started yet`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhyNotUp {
+    /// It is not started before these have done what it waits for (S6.12).
+    Waits(Vec<MissingDyno>),
     /// Its program does not run yet, and need not listen.
     NotStarted,
     /// It does not listen on its port.
@@ -41,9 +44,21 @@ pub enum WhyNotUp {
     },
 }
 
+impl WhyNotUp {
+    /// What it waits for before it starts: `web.1 to listen`. None: it has been started.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<String> {
+        match self {
+            Self::Waits(missing) => Some(missing_text(missing)),
+            Self::NotStarted | Self::NotListening { .. } | Self::NotAnswering { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for WhyNotUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (check, answer) = match self {
+            Self::Waits(missing) => return write!(f, "waits for {}", missing_text(missing)),
             Self::NotStarted => return f.write_str("has not started yet"),
             Self::NotListening { port } => return write!(f, "does not listen on $PORT ({port})"),
             Self::NotAnswering { check, answer } => (check, answer),

@@ -146,7 +146,7 @@ impl Supervisor {
                 self.end_without_processes(id, exit, turn);
             }
             DynoState::Rest(Rest::Lost) => self.end_lost(id, run, turn),
-            DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Crashed) => {}
+            DynoState::Rest(Rest::Down | Rest::Waiting | Rest::Backoff { .. } | Rest::Crashed) => {}
         }
     }
 
@@ -180,6 +180,8 @@ impl Supervisor {
                     Intent::Leave => Intent::Leave,
                 };
                 slot.enter(DynoState::Rest(Rest::Lost), turn);
+                // Whatever its end was to mean, it has not ended.
+                slot.last_ending = Some(Ending::Requested);
                 let was_release = slot.is_release();
                 self.tally.record_lost();
                 if was_release {
@@ -237,6 +239,7 @@ impl Supervisor {
     /// No process of a run is left: the dyno goes to Down, Backoff or Crashed, or starts again.
     fn finish_run(&mut self, id: SlotId, run: RunId, ending: Ending, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(id) else { return };
+        slot.last_ending = Some(ending);
         let rest = match (slot.intent, ending, self.policy.on_exit) {
             (Intent::Run, Ending::Replaced, OnExit::StopAll | OnExit::Restart(_)) => None,
             (

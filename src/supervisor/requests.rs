@@ -131,7 +131,7 @@ impl Supervisor {
                 slot.hasten(grace, turn);
             }
             DynoState::Rest(Rest::Crashed) => slot.enter(DynoState::Rest(Rest::Down), turn),
-            DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Lost) => {}
+            DynoState::Rest(Rest::Down | Rest::Waiting | Rest::Backoff { .. } | Rest::Lost) => {}
         }
         self.reconcile(id, turn);
     }
@@ -185,7 +185,8 @@ impl Supervisor {
                 slot.notify(requested(None), turn);
                 self.spawn(id, turn);
             }
-            DynoState::Rest(Rest::Lost) => {}
+            // One that waits for others is started as soon as they are up.
+            DynoState::Rest(Rest::Waiting | Rest::Lost) => {}
         }
     }
 
@@ -258,7 +259,7 @@ impl Supervisor {
     /// Those of these dynos that have a run or are about to start.
     fn active(&self, ids: &[SlotId]) -> Vec<DynoName> {
         let is_active = |slot: &&Slot| match slot.state {
-            DynoState::Alive(..) | DynoState::Rest(Rest::Backoff { .. }) => true,
+            DynoState::Alive(..) | DynoState::Rest(Rest::Waiting | Rest::Backoff { .. }) => true,
             // Then it waits for its port.
             DynoState::Rest(Rest::Down) => slot.intent == Intent::Run,
             DynoState::Rest(Rest::Crashed | Rest::Lost) => false,

@@ -16,7 +16,7 @@ use super::dyno_state::{DynoState, Ending, Ordered, Rest, Stage};
 use super::life::Memory;
 use super::restart::CrashCount;
 use super::stop_rules::StopRules;
-use super::{About, Effect, HttpAnswer, Notice, NoticeKind, Policy, WhyNotUp};
+use super::{About, Effect, HttpAnswer, Notice, NoticeKind, Policy, Prevented, WhyNotUp};
 
 /// The guardian answers a SIGKILL within 2 s, if only with `Unkillable`. One second more, and it is stuck.
 const ANSWER_TO_KILL: Duration = Duration::from_secs(3);
@@ -125,6 +125,10 @@ pub(super) struct Slot {
     /// Where the current run listens, as far as something depends on it.
     pub(super) listens_at: Vec<SocketAddr>,
     pub(super) address_line: AddressLine,
+    /// What the end of the last run meant. None before the first end, and from the next spawn on.
+    pub(super) last_ending: Option<Ending>,
+    /// Why it was not started when it was last wanted.
+    pub(super) prevented: Option<Prevented>,
     /// The last run for which the log suggested `--focus`: once for each run is enough.
     pub(super) focus_suggested: Option<RunId>,
 }
@@ -148,6 +152,8 @@ impl Slot {
             wrong_answers: Vec::new(),
             listens_at: Vec::new(),
             address_line: AddressLine::default(),
+            last_ending: None,
+            prevented: None,
             focus_suggested: None,
         }
     }
@@ -156,13 +162,15 @@ impl Slot {
     /// `on_resumed`, which only moves its times, nothing else may set the state, so that every visible change is
     /// announced.
     pub(super) fn enter(&mut self, state: DynoState, turn: &mut Turn) {
-        let (from, to) = (self.state.public(), state.public());
+        let (before, after) = (self.state.public(), state.public());
+        let (from, to) = (self.state.logged(), state.logged());
         self.state = state;
-        if from == to {
-            return;
+        if before != after {
+            self.since = turn.now.wall;
         }
-        self.since = turn.now.wall;
-        if let Some(kind) = self.change_notice(from, to) {
+        if from != to
+            && let Some(kind) = self.change_notice(from, to)
+        {
             self.notify(kind, turn);
         }
     }
@@ -324,7 +332,7 @@ impl Slot {
                     Some(why @ WhyNotUp::NotAnswering { .. }) => {
                         self.notify(NoticeKind::NotAnswering { why: why.to_string(), after }, turn);
                     }
-                    Some(WhyNotUp::NotStarted | WhyNotUp::NotListening { .. }) | None => {
+                    Some(WhyNotUp::Waits(_) | WhyNotUp::NotStarted | WhyNotUp::NotListening { .. }) | None => {
                         let process_type = self.spec.dyno.process_type.clone();
                         self.notify(NoticeKind::BootTimeout { process_type, after }, turn);
                         turn.order(Effect::FindListener { run });

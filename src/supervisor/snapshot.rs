@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::model::{DynoName, ExitStatus, ProcessType};
 
+use super::dyno_state::{DynoState, Rest};
 use super::shutdown::Phase;
 use super::slot::{Intent, Listener, Role, Slot};
-use super::{DynoLife, Supervisor, WhyNotUp};
+use super::{DynoLife, Prevented, Supervisor, WhyNotUp};
 
 /// How many removed dynos are remembered.
 const MOST_REMOVED: usize = 100;
@@ -63,8 +64,11 @@ pub struct Row {
     pub since: jiff::Timestamp,
     /// Why it is not up yet, while it is starting.
     pub not_up: Option<WhyNotUp>,
-    /// Whether it should run. If not, it was stopped on request, has ended as allowed, or is not due yet.
+    /// Whether it should run. If not, it was stopped on request, has ended as allowed, is not due yet, or stays down
+    /// because of another one.
     pub wanted: bool,
+    /// Why it stays down although it was to start (S6.12).
+    pub prevented: Option<Prevented>,
     /// The process id of its leader, while it is alive.
     pub pid: Option<i32>,
     /// The port that was assigned to it.
@@ -106,6 +110,7 @@ impl Row {
             since: slot.since,
             not_up: slot.why_not_up(),
             wanted: slot.intent == Intent::Run,
+            prevented: slot.prevented.clone().filter(|_| slot.is_over()),
             pid: slot.state.pid(),
             port: slot.spec.port,
             command: Arc::clone(&slot.spec.command_line),
@@ -155,13 +160,25 @@ impl Supervisor {
         Snapshot {
             release: self.blueprint.release().version,
             formation: self.quantities(),
-            rows: self.slots.iter().filter(is_shown).map(Row::of).collect(),
+            rows: self.slots.iter().filter(is_shown).map(|slot| self.row(slot)).collect(),
             removed: ended.chain(self.removed.iter().cloned()).collect(),
             phase: match self.phase {
                 Phase::Unbooted | Phase::Release => StartPhase::Release,
                 Phase::Running => StartPhase::Running,
                 Phase::Stopping { .. } | Phase::Killing { .. } | Phase::Over => StartPhase::Stopping,
             },
+        }
+    }
+
+    fn row(&self, slot: &Slot) -> Row {
+        let row = Row::of(slot);
+        match slot.state {
+            DynoState::Rest(Rest::Waiting) => {
+                Row { not_up: Some(WhyNotUp::Waits(self.missing(&slot.spec.dyno.process_type))), ..row }
+            }
+            DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Crashed | Rest::Lost) | DynoState::Alive(..) => {
+                row
+            }
         }
     }
 

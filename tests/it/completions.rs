@@ -154,7 +154,7 @@ fn subcommands_options_and_fixed_values_are_offered() {
     nothing_is_offered(&app, "dyno help ports po");
     assert_eq!(offered(&app, "dyno man st"), ["start", "stop"]);
     assert_eq!(offered(&app, "dyno start --port"), ["--port", "--port-step"]);
-    let check = ["--procfile", "--root", "--env", "--strict", "--help", "--json"];
+    let check = ["--procfile", "--root", "--env", "--strict", "--help", "--after", "--json"];
     assert_eq!(offered(&app, "dyno check "), check);
     assert_eq!(offered(&app, "dyno check -"), check);
     assert_eq!(offered(&app, "dyno start --pty a"), ["auto", "always"]);

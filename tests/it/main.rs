@@ -97,6 +97,7 @@ mod smoke_stdin;
 mod start;
 mod start_and_check;
 mod start_http;
+mod start_order;
 mod stop_order;
 mod storm;
 mod system_messages;

@@ -48,7 +48,7 @@ impl AwaitedRun {
 /// Whether something of its last run may be left.
 fn has_run(row: &Row) -> bool {
     match row.life.stage {
-        LifeStage::Down | LifeStage::Backoff | LifeStage::Crashed => false,
+        LifeStage::Down | LifeStage::Waiting | LifeStage::Backoff | LifeStage::Crashed => false,
         LifeStage::Starting
         | LifeStage::Booting
         | LifeStage::Up

@@ -15,6 +15,7 @@ fn row(index: u32, state: PublicState, run: u64) -> Row {
         state,
         since: jiff::Timestamp::UNIX_EPOCH,
         not_up: None,
+        prevented: None,
         wanted: true,
         pid: None,
         port: None,
@@ -206,7 +207,7 @@ fn s6_2_a_wait_depends_on_the_ports_of_its_own_dynos() {
 fn at(index: u32, stage: LifeStage, run: u64, exit: Option<u8>, requested: bool) -> Row {
     let public = match stage {
         LifeStage::Up => PublicState::Up,
-        LifeStage::Starting | LifeStage::Booting => PublicState::Starting,
+        LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting => PublicState::Starting,
         LifeStage::Clearing | LifeStage::Backoff | LifeStage::Crashed => PublicState::Crashed,
         LifeStage::Down | LifeStage::Stopping | LifeStage::Lost => PublicState::Down,
     };

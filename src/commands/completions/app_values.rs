@@ -79,6 +79,7 @@ impl AppValues {
                 process_types("=").into_iter().chain((!taken.iter().any(|name| name == "all")).then_some(all)).collect()
             }
             Offers::MayExit => after_type(item, &["any"]).unwrap_or_else(|| process_types("")),
+            Offers::StartOrder => self.others(item).unwrap_or_else(|| process_types("=")),
             Offers::StopSignals => after_type(item, &SIGNALS).unwrap_or_else(|| process_types("=")),
             Offers::Dynos => self.dynos(),
             Offers::RunningDynos => self.running_types("").into_iter().chain(self.running_dynos()).collect(),
@@ -135,6 +136,15 @@ impl AppValues {
         let entries = procfile.iter().flat_map(Procfile::entries);
         let wanted = entries.filter(|entry| release || !entry.process_type.is_release());
         wanted.map(|entry| (entry.process_type.to_string(), shortened(&entry.command))).collect()
+    }
+
+    /// The types that `worker=` or `worker=web+` can wait for. None: there is no `=` yet.
+    fn others(&self, item: &str) -> Option<Vec<(String, String)>> {
+        let (waits, typed) = item.split_once('=')?;
+        let before = typed.rfind('+').map_or("", |plus| typed.get(..=plus).unwrap_or_default());
+        let is_other = |name: &str| name != waits && !before.split('+').any(|named| named == name);
+        let all = self.process_types(false).into_iter().filter(|(name, _)| is_other(name));
+        Some(all.map(|(name, help)| (format!("{waits}={before}{name}"), help)).collect())
     }
 
     /// The process types, and the dynos of types that run more than once.

@@ -70,6 +70,7 @@ fn headline(dyno: &Explained, now: jiff::Timestamp) -> String {
         let how = match why.reason {
             WhyReason::Ended => "this dyno ended by itself",
             WhyReason::ScaledDown => "the formation had been scaled down",
+            WhyReason::Prevented => "this dyno was not started",
             WhyReason::Formation
             | WhyReason::OneOff
             | WhyReason::ReleasePhase
@@ -83,9 +84,14 @@ fn headline(dyno: &Explained, now: jiff::Timestamp) -> String {
     let since = since.map_or_else(|_| String::new(), |since| format!(", for {since}"));
     match why.stage {
         LifeStage::Down if runs_once(why) && why.reason == WhyReason::Stopped => "is gone: it was stopped".to_owned(),
-        LifeStage::Down => at_rest(why).to_owned(),
+        LifeStage::Down => match &why.prevented {
+            Some(prevented) if why.reason == WhyReason::Prevented => {
+                format!("is down: not started because {prevented}")
+            }
+            Some(_) | None => at_rest(why).to_owned(),
+        },
         LifeStage::Starting => format!("is starting{since}"),
-        LifeStage::Booting => match &why.not_up {
+        LifeStage::Waiting | LifeStage::Booting => match &why.not_up {
             Some(not_up) => format!("is starting{since}: it {not_up}"),
             None => format!("is starting{since}"),
         },
@@ -111,6 +117,7 @@ fn at_rest(why: &WhyResource) -> &'static str {
         WhyReason::ReleasePhase => "is waiting for the release command to end",
         WhyReason::Shutdown => "is down: everything is being stopped",
         WhyReason::Stopped => "is down: it was stopped, and stays down until it is restarted",
+        WhyReason::Prevented => "is down: what it waited for did not happen",
         WhyReason::Ended => "is down: it ended by itself",
         WhyReason::ScaledDown => "is gone: the formation was scaled down",
         WhyReason::Quantity => "does not exist: the quantity of its process type is too low",
@@ -167,6 +174,10 @@ fn next(dyno: &Explained) -> String {
         (Some(_), ..) => "dyno start".to_owned(),
         (None, ..) if dyno.is_smoke => format!("dyno logs -t {name}"),
         (None, LifeStage::Lost, _) => "dyno stop".to_owned(),
+        (None, LifeStage::Waiting, _) => format!("dyno why {}", first_word(dyno.why.dyno.waits_for.as_deref())),
+        (None, _, WhyReason::Prevented) => {
+            format!("dyno restart {}, then dyno restart {name}", first_word(dyno.why.prevented.as_deref()))
+        }
         (None, _, WhyReason::OneOff | WhyReason::Shutdown) => "dyno ps".to_owned(),
         (None, _, WhyReason::Stopped | WhyReason::Ended) if runs_once(&dyno.why) => "dyno ps".to_owned(),
         (None, _, WhyReason::ReleasePhase) => "dyno wait".to_owned(),
@@ -181,6 +192,11 @@ fn next(dyno: &Explained) -> String {
             format!("dyno restart {name}{option}")
         }
     }
+}
+
+/// The first word of a text such as `db.1 to listen`: the dyno.
+fn first_word(text: Option<&str>) -> &str {
+    text.and_then(|text| text.split(' ').next()).unwrap_or_default()
 }
 
 fn age(at: jiff::Timestamp, now: jiff::Timestamp) -> String {

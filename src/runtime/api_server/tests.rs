@@ -177,6 +177,7 @@ fn row(process_type: ProcessType) -> Row {
         since: jiff::Timestamp::UNIX_EPOCH,
         role: DynoRole::Formation,
         not_up: None,
+        prevented: None,
         wanted: true,
         pid: None,
         port: None,

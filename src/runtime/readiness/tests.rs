@@ -37,7 +37,7 @@ fn listening(probes: &mut ReadinessProbes, port: u16) {
 }
 
 fn watched(probes: &mut ReadinessProbes, spec: &DynoSpec) {
-    probes.before_spawn(RunId(1), spec);
+    probes.before_spawn(RunId(1), spec, Vec::new());
     probes.begin(RunId(1), 1);
 }
 
@@ -143,7 +143,7 @@ fn s6_5_a_run_is_watched_longer_if_its_boot_timeout_is_longer() {
 #[test]
 fn s6_5_a_run_is_checked_once_more_when_its_time_is_up() {
     let mut probes = ReadinessProbes::new(None);
-    probes.before_spawn(RunId(1), &spec(1, Readiness::Listens { port: 1 }));
+    probes.before_spawn(RunId(1), &spec(1, Readiness::Listens { port: 1 }), Vec::new());
     assert_eq!((probes.look_at_once(), probes.next_check()), (Vec::new(), None), "it is not spawned yet");
     probes.begin(RunId(1), 1);
     let first = probes.next_check();

@@ -1,11 +1,11 @@
 //! Event histories: each test feeds events and compares the effects, written as lines of text.
 
-mod address;
 mod grace;
 mod heroku;
 mod keyboard;
 mod life;
 mod lost;
+mod order;
 mod ready;
 mod release;
 mod replaced;

@@ -163,6 +163,9 @@ impl Model {
         }
         check_ports(&quantities)?;
         self.quantities = quantities;
+        for (place, quantity) in quantities.iter().enumerate() {
+            self.released[place] &= *quantity > 0;
+        }
         for (name, _) in changes {
             let place = place(name).unwrap();
             let of_type: Vec<usize> = self.in_order().filter(|at| self.dynos[*at].key.0 == place).collect();
@@ -331,7 +334,7 @@ impl Model {
                 let (at, dyno) = found.ok_or_else(|| format!("{name}.{index} must exist"))?;
                 let runs = self.runs.values().any(|run| run.dyno == at && run.seen != Seen::Group);
                 let is_crashed = dyno.without_run == PublicState::Crashed;
-                rule!(runs || !dyno.wanted || is_crashed, "{name}.{index} must run");
+                rule!(runs || !dyno.wanted || is_crashed || self.is_held(at), "{name}.{index} must run");
                 rule!(!runs || dyno.wanted, "{name}.{index} must not run");
             }
             let is_extra = |dyno: &Dyno| dyno.present && !dyno.lost && i64::from(dyno.key.1) > self.quantities[place];

@@ -1,5 +1,6 @@
 //! One dyno as the model sees it.
 
+use super::model::Verdict;
 use super::*;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +40,12 @@ pub(super) struct Dyno {
     /// Restarts in a row, and the last delay among them.
     pub(super) in_a_row: (u32, Duration),
     pub(super) must_spawn: bool,
+    /// It stays down because of a dyno that it has waited for.
+    pub(super) prevented: bool,
     pub(super) must_decide: Option<ExitStatus>,
     pub(super) restart_due: Option<Duration>,
+    /// What the end of its last run meant. None from a spawn to the end of its run.
+    pub(super) last_verdict: Option<Verdict>,
     /// It must not be started again.
     pub(super) retired: bool,
 }
@@ -66,8 +71,10 @@ impl Dyno {
             restarts: 0,
             in_a_row: (0, Duration::ZERO),
             must_spawn: false,
+            prevented: false,
             must_decide: None,
             restart_due: None,
+            last_verdict: None,
             retired: false,
         }
     }

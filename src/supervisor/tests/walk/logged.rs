@@ -84,6 +84,7 @@ impl Model {
     pub(super) fn compare_logged(&self) -> Result<(), Broken> {
         for (index, dyno) in self.dynos.iter().enumerate().filter(|(_, dyno)| dyno.present) {
             let run = self.runs.values().find(|run| run.dyno == index);
+            // The log says nothing about a dyno that waits before it starts.
             let state = run.map_or(dyno.without_run, Run::visible);
             // A release phase is logged as complete, even if it failed.
             let is_over = state == PublicState::Crashed && dyno.kind != Kind::Formation;

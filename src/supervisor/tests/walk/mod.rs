@@ -3,11 +3,11 @@
 //!
 //! `world` holds the actual state of the processes, `model` what the supervisor can know of it and must do about it.
 
-mod address;
 mod asked;
 mod dyno;
 mod logged;
 mod model;
+mod order;
 mod picks;
 mod random;
 mod reached;

@@ -79,6 +79,10 @@ pub(super) struct Model {
     pub(super) given_up: Vec<(usize, ExitStatus)>,
     /// How many dynos of each type there should be.
     pub(super) quantities: [i64; 3],
+    /// The types whose dynos do not wait for others any more.
+    pub(super) released: [bool; 3],
+    /// When the log says what the dynos of a type wait for.
+    pub(super) wait_due: [Option<Duration>; 3],
     /// The run that must get a line with its address at the current event.
     pub(super) must_show: Option<RunId>,
     /// The reply that the current request must get.
@@ -120,6 +124,8 @@ impl Model {
             failures: Vec::new(),
             given_up: Vec::new(),
             quantities: TYPES.map(|name| i64::try_from(count(name)).unwrap()),
+            released: [false; 3],
+            wait_due: [None; 3],
             must_show: None,
             must_reply: None,
             removed: Vec::new(),
@@ -219,7 +225,10 @@ impl Model {
                     ]
                 });
                 let restarts = self.dynos.iter_mut().map(|dyno| &mut dyno.restart_due);
-                let all = dues.chain(restarts).chain([&mut self.stopping_since, &mut self.report_due]);
+                let all = dues
+                    .chain(restarts)
+                    .chain(&mut self.wait_due)
+                    .chain([&mut self.stopping_since, &mut self.report_due]);
                 all.flatten().for_each(|due| *due += *paused_for);
             }
         }
@@ -269,6 +278,7 @@ impl Model {
         let stopping = self.cause.is_some();
         let dyno = &mut self.dynos[run.dyno];
         dyno.without_run = PublicState::Down;
+        dyno.last_verdict = run.verdict;
         match run.verdict {
             Some(Verdict::Crashed(_)) if dyno.leaving => {}
             Some(Verdict::Crashed(exit)) => {
@@ -292,6 +302,7 @@ impl Model {
         self.lost_runs.insert(id, run.dyno);
         let dyno = &mut self.dynos[run.dyno];
         dyno.without_run = PublicState::Crashed;
+        dyno.last_verdict = Some(Verdict::Requested);
         (dyno.retired, dyno.lost, dyno.wanted) = (true, true, false);
         self.lost = true;
         if dyno.kind == Kind::Release {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-pub(super) const EVERYTHING: [&str; 62] = [
+pub(super) const EVERYTHING: [&str; 65] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -19,6 +19,9 @@ pub(super) const EVERYTHING: [&str; 62] = [
     "ListensElsewhere",
     "ListensAt",
     "IgnoresPort",
+    "HeldBack",
+    "NothingToWaitFor",
+    "NotStarted",
     "StoppingProcesses",
     "KillingProcess",
     "KillingRemaining",

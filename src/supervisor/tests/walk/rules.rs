@@ -40,7 +40,7 @@ impl Model {
         if self.cause.is_some() && !was_stopping {
             self.stopping_since = Some(now.mono);
         }
-        self.demand_addresses(event, now.mono)?;
+        self.demand_order(event, now.mono)?;
         self.compare_logged()?;
         if self.over {
             return Ok(());
@@ -57,7 +57,7 @@ impl Model {
             Effect::Notify(notice) => match &notice.about {
                 About::Dyno(name) => self.allow_notice(name, &notice.kind, event, mono),
                 About::Formation { after } => {
-                    if self.allow_report(&notice.kind, event, mono)? {
+                    if self.allow_report(&notice.kind, event, mono)? || self.allow_wait(&notice.kind, event, mono)? {
                         return Ok(());
                     }
                     self.allow_announcement(after.as_ref(), &notice.kind, event)
@@ -107,6 +107,7 @@ impl Model {
         rule!(spawn.run.0 > self.last_run, "run {} is not new", spawn.run.0);
         rule!(self.cause.is_none(), "{name} must not be spawned while everything stops");
         rule!(self.runs.values().all(|run| run.dyno != index), "{name} must not have two runs");
+        self.release(index)?;
         let gate_open = self.gate_open;
         let dyno = &mut self.dynos[index];
         let is_release = dyno.kind == Kind::Release;
@@ -120,7 +121,8 @@ impl Model {
         rule!(dyno.wanted && !dyno.retired, "{name} must not be started again");
         let restart = dyno.restart_due.take();
         rule!(dyno.must_spawn || restart.is_some_and(|due| due <= mono), "{name} is not due to start");
-        dyno.must_spawn = false;
+        (dyno.must_spawn, dyno.prevented) = (false, false);
+        dyno.last_verdict = None;
         dyno.last_run = spawn.run.0;
         dyno.restarts += u32::from(restart.is_some());
         self.last_run = spawn.run.0;
@@ -210,7 +212,7 @@ impl Model {
         mono: Duration,
     ) -> Result<(), Broken> {
         let index = self.index_of(name)?;
-        if self.allow_address_notice(index, kind, event, mono)? {
+        if self.allow_order_notice(index, kind, event, mono)? {
             return Ok(());
         }
         let dyno = &mut self.dynos[index];
@@ -268,8 +270,9 @@ impl Model {
 
     fn allow_finish(&mut self, outcome: Outcome) -> Result<(), Broken> {
         rule!(self.runs.is_empty(), "it must not finish while {:?} are left", self.runs.keys());
-        let is_due = |dyno: &Dyno| dyno.restart_due.is_some() || (dyno.must_spawn && !self.is_port_lost(dyno.port));
-        let waiting = self.dynos.iter().any(is_due);
+        let must_spawn = |at: usize, dyno: &Dyno| dyno.must_spawn && !self.is_port_lost(dyno.port) && !self.is_held(at);
+        let is_due = |(at, dyno): (usize, &Dyno)| dyno.restart_due.is_some() || must_spawn(at, dyno);
+        let waiting = self.dynos.iter().enumerate().any(is_due);
         rule!(!waiting, "it must not finish while a dyno is about to start");
         let decisive = self.given_up.last().or(self.failures.first());
         let natural = decisive.map_or(0, |(_, exit)| exit.shell_code());
@@ -282,9 +285,9 @@ impl Model {
     /// The effects that must have followed from the event.
     fn demand(&self, event: &Event, mono: Duration, effects: &[Effect]) -> Result<(), Broken> {
         rule!(self.must_pass.is_none(), "Ctrl-C must be passed on");
-        for dyno in self.present() {
+        for (at, dyno) in self.dynos.iter().enumerate().filter(|(_, dyno)| dyno.present) {
             let waits = self.runs.values().any(|run| dyno.port.is_some() && self.dynos[run.dyno].port == dyno.port);
-            let waits = waits || self.is_port_lost(dyno.port);
+            let waits = waits || self.is_port_lost(dyno.port) || self.is_held(at);
             rule!(!dyno.must_spawn || waits, "{} must be spawned", dyno.name);
             rule!(dyno.must_decide.is_none(), "{} crashed: it must be restarted or given up on", dyno.name);
             let due = dyno.restart_due.is_some_and(|due| due <= mono);

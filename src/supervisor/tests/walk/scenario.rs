@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::*;
+use crate::app::StartOrder;
 use crate::model::HttpCheck;
 
 /// The distance from the first port of a type to that of the next. So small that a dyno can get the port of a dyno of
@@ -38,7 +39,8 @@ impl Scenario {
             dynos.extend((1..=random.below(3)).map(|index| spec(dyno(&format!("{name}.{index}")))));
         }
         let plan = Plan { blueprint, release, formation: dynos, command: None };
-        Self { plan, ready, policy: random_policy(random), stubborn: random.one_in(2), boots_late: random.one_in(20) }
+        let policy = random_policy(random).in_order(random_order(random));
+        Self { plan, ready, policy, stubborn: random.one_in(2), boots_late: random.one_in(20) }
     }
 }
 
@@ -73,6 +75,22 @@ fn random_policy(random: &mut Random) -> Policy {
         }
     }
     policy
+}
+
+/// Each type may wait for types that come before it in some order, so that there is no circle.
+fn random_order(random: &mut Random) -> StartOrder {
+    let orders = [[0, 1, 2], [2, 1, 0], [1, 0, 2]];
+    let ranked = random.one_of(&orders).map(|at: usize| TYPES[at]);
+    let mut items = Vec::new();
+    if random.one_in(2) {
+        for (rank, left) in ranked.iter().enumerate() {
+            for right in ranked.iter().take(rank) {
+                let until = random.one_of(&["", "", "", ":5433", ":done", ":started"]);
+                items.extend(random.one_in(2).then(|| format!("{left}={right}{until}")));
+            }
+        }
+    }
+    StartOrder::parse(items.iter().map(String::as_str), &TYPES.map(process_type)).unwrap()
 }
 
 impl fmt::Display for Scenario {

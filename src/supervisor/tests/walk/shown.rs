@@ -14,7 +14,7 @@ impl Model {
         let runs = self.runs.values();
         let runs = runs.flat_map(|run| [run.boot_due, run.rest_due, run.kill_due, run.answer_due, run.line_due()]);
         let restarts = self.dynos.iter().map(|dyno| dyno.restart_due);
-        let expected = runs.chain(restarts).chain([self.report_due]).flatten().min();
+        let expected = runs.chain(restarts).chain(self.wait_due).chain([self.report_due]).flatten().min();
         let next = supervisor.next_deadline();
         rule!(next == expected, "the next deadline must be {expected:?}, not {next:?}");
 
@@ -24,9 +24,11 @@ impl Model {
         self.compare_formation()?;
         let mut rows = snapshot.rows.iter();
         for index in self.in_order() {
+            let is_held = self.is_held(index);
             let dyno = &mut self.dynos[index];
             let run = self.runs.values().find(|run| run.dyno == index);
-            let state = run.map_or(dyno.without_run, Run::visible);
+            let at_rest = if is_held { PublicState::Starting } else { dyno.without_run };
+            let state = run.map_or(at_rest, Run::visible);
             let is_over = state == PublicState::Down || (dyno.lost && dyno.leaving);
             if dyno.kind != Kind::Formation && run.is_none() && is_over {
                 continue;
