@@ -47,6 +47,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         null_stdin: false,
         prefix_columns: 0,
         api: None,
+        launch: None,
         smoke: None,
         hint_after_failure: |_| None,
     };

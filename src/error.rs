@@ -24,12 +24,12 @@ macro_rules! statuses {
 }
 
 statuses! {
-    Failed = 1: "`smoke`, `wait`: a dyno exited with 0 too early, or was stopped; as `foreman` or `honcho`: an error of `dyno`",
+    Failed = 1: "`smoke`, `wait`, `--detach`: a dyno exited with 0 too early, or was stopped; as `foreman` or `honcho`: an error of `dyno`",
     Usage = 2: "the command line is wrong",
     Unavailable = 69: "the app is not running, already runs or is busy; or no port is free, or `--strict-ports` found one in use",
     Internal = 70: "`dyno`'s helper process (the guardian) was killed, a process could not be killed (it is named), a limit of the system was reached, or `smoke` has no `/proc`",
     Output = 74: "the output could not be written, or its reader read nothing for two seconds after a run that succeeded",
-    NotUp = 75: "`smoke`, `wait`, `--wait`: not up in time, or the release command took too long",
+    NotUp = 75: "`smoke`, `wait`, `--wait`, `--detach`: not up in time, or the release command took too long",
     Config = 78: "Procfile, `.env` or `.foreman` is missing or invalid; `config --explain`: nothing sets it; the environment is too large; or there is no bash for the profile",
     NotExecutable = 126: "a command could not be executed: that of `run`, or of the first dyno to exit",
     NotFound = 127: "a command was not found: that of `run`, or of the first dyno to exit",

@@ -57,6 +57,10 @@
 //! When `dyno` is killed, the guardian sees the end of its socket and kills descendants until none is left. When the
 //! guardian is killed, its descendants are reparented to `dyno` (both are subreapers), which does the same.
 //!
+//! `start --detach` forks once more, before everything else (`guardian::detach`): the new process becomes an ordinary start
+//! that shows no log, and the one that was called waits for it. `runtime::launch` waits for the dynos as a client of the
+//! API does, gives the descriptors of the caller back and lets it return; whatever goes wrong before that stops everything.
+//!
 //! # Commands for a running app
 //!
 //! Each start leaves a locked description and a socket in the runtime directory (`runtime::start_registry`).

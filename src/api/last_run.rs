@@ -17,6 +17,9 @@ pub struct LastRun {
     pub ended_at_ms: i64,
     /// Its exit status, as a shell would report it.
     pub status: u8,
+    /// Why it was stopped, unless its dynos say that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Its dynos. If it was killed, one of each process type, of which nothing else is known.
     pub dynos: Vec<WhyResource>,
     /// Whether it was killed, so that it could not leave a summary itself. Then it ended before the given time.
@@ -28,7 +31,14 @@ impl LastRun {
     /// `snapshot`: the last one.
     #[must_use]
     pub fn new(app: &AppFacts, start: StartDescription, snapshot: &Snapshot, status: u8, at: jiff::Timestamp) -> Self {
-        Self { start, ended_at_ms: at.as_millisecond(), status, dynos: app.why_all(snapshot), killed: false }
+        Self {
+            start,
+            ended_at_ms: at.as_millisecond(),
+            status,
+            reason: None,
+            dynos: app.why_all(snapshot),
+            killed: false,
+        }
     }
 
     /// A start that was found killed.
@@ -41,7 +51,7 @@ impl LastRun {
             ..DynoResource::default()
         };
         let dynos = start.types.iter().map(|name| WhyResource { dyno: dyno(name), ..WhyResource::default() }).collect();
-        Self { start, ended_at_ms: found_at.as_millisecond(), status: KILLED, dynos, killed: true }
+        Self { start, ended_at_ms: found_at.as_millisecond(), status: KILLED, reason: None, dynos, killed: true }
     }
 
     /// The process id of the start, if it was killed.

@@ -153,6 +153,12 @@ impl Verdict<'_> {
 }
 
 impl WaitCondition {
+    /// The whole formation is up.
+    #[must_use]
+    pub fn all_up() -> Self {
+        Self { dynos: vec![AwaitedDynos::ALL], until: WaitUntil::Up, runs: AwaitedRuns::default() }
+    }
+
     /// Whether the wait is over. Must see every snapshot, in order.
     #[must_use]
     pub fn is_decided(&mut self, snapshot: &Snapshot) -> bool {

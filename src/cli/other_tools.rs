@@ -73,12 +73,7 @@ const OPTIONS: &[(&[&str], OptionInstead)] = &[
     (&["-r", "--auto-restart"], OptionInstead::Switch("--restart")),
     (&["--any-can-die"], OptionInstead::Switch("--can-die all=any")),
     (&["-T", "--show-timestamps"], OptionInstead::Advice("leave it out: the log shows the time of day")),
-    (
-        &["-D", "--daemonize"],
-        OptionInstead::Advice(
-            "`dyno` stays in the foreground; `nohup dyno start &` leaves it running in the background",
-        ),
-    ),
+    (&["-D", "--daemonize"], OptionInstead::Switch("--detach")),
     (&["-N", "--no-port"], OptionInstead::Advice("leave it out: every dyno gets a `PORT`, which it may ignore")),
     (&["-b", "--colors"], OptionInstead::Advice("leave it out: each process type has a colour of its own")),
     (

@@ -54,7 +54,7 @@ impl RunningArgs {
 }
 
 /// The limit of a wait.
-fn limit_of_wait(text: &str) -> Result<u64, String> {
+pub(super) fn limit_of_wait(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_WAIT);
     seconds.ok_or_else(|| format!("a whole number of seconds from 0 to {MAX_WAIT}"))
 }

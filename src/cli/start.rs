@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::help::{LIFE, OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
+use super::running::limit_of_wait;
 use super::{FormationArgs, LogArgs, Offers, OrderArgs, ProjectArgs, VariableArgs};
 
 /// Options of `dyno start`.
@@ -54,6 +55,12 @@ pub struct StartArgs {
     #[command(flatten)]
     pub variables: VariableArgs,
 
+    /// Return once all are up; run in the background
+    ///
+    /// Prints the address of the app. If the dynos are not up after SECONDS [default: 60], or one ends first, everything is
+    /// stopped. Afterwards `dyno logs`, `dyno ps` and `dyno stop` work from any terminal.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60", value_parser = limit_of_wait, conflicts_with = "focus", help_heading = LIFE)]
+    pub detach: Option<u64>,
     /// Behave like the platform
     ///
     /// Restarts, 30 s grace period, 60 s boot timeout, profile, its log format: each is also a separate option.
@@ -75,7 +82,7 @@ pub struct StartArgs {
     pub max_delay: Option<Seconds>,
     /// Types that are up only once they listen on their port
     ///
-    /// [default with --heroku, --restart, --boot-timeout, --http or --log-format heroku: web]
+    /// [default with --detach, --heroku, --restart, --boot-timeout, --http or --log-format heroku: web]
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub ready: Vec<String>,
     /// Path that `--ready` types must also answer [default STATUS: 200-399]
@@ -160,6 +167,17 @@ pub enum PtyMode {
     Always,
     /// A pipe.
     Never,
+}
+
+impl PtyMode {
+    /// A terminal unless it is ruled out: for dynos that have no terminal of ours to look at.
+    #[must_use]
+    pub fn or_terminal(self) -> Self {
+        match self {
+            Self::Auto | Self::Always => Self::Always,
+            Self::Never => Self::Never,
+        }
+    }
 }
 
 /// The stdin of a dyno without a terminal (S6.1).

@@ -36,7 +36,7 @@ fn carry_out(cli: &Cli, args: &SmokeArgs, github: bool) -> Result<Outcome, Error
     let request = SmokeRequest::new(args, &cli.project(&args.project))?;
     let files = ReportFiles::open(args.junit.as_deref(), args.json.as_deref())?;
     let started = Timestamp::now();
-    let ending = match start::carry_out(Scope::Smoke(&request), cli) {
+    let ending = match start::carry_out(Scope::Smoke(&request), None, cli) {
         Ok(ending) => ending,
         Err(error) => {
             files.discard();

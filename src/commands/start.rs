@@ -3,6 +3,7 @@
 //! Nothing is started until all of these have been checked. After that, the supervisor decides.
 
 pub(super) mod checkout;
+mod detached;
 pub(super) mod expected_ports;
 pub(super) mod look;
 mod port_line;
@@ -16,6 +17,8 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use nix::errno::Errno;
+
 use self::checkout::Checkout;
 use self::look::{formatter, log_files, prefix_columns};
 use self::ports::PortFinder;
@@ -25,7 +28,7 @@ pub(super) use self::scope::Scope;
 use crate::cli::{Cli, PtyMode, ReleaseArgs, StartArgs};
 use crate::console::diagnostics::{print_line, settled, show_finding, warn};
 use crate::error::{Error, Status};
-use crate::guardian::{Guardian, Limits, fork_failure};
+use crate::guardian::{CallerLink, Detached, Guardian, Limits, detach, fork_failure};
 use crate::logs::Source;
 use crate::model::{DynoName, Focus, Io, ProcessType, PtySize, Shell};
 use crate::project::bash;
@@ -36,9 +39,9 @@ use crate::project::{Findings, Places, Project};
 use crate::project::{PlanFiles, PlannedDynos, StartPlan, Surroundings};
 use crate::release::Blueprint;
 use crate::runtime::identity::{release_user, session};
-use crate::runtime::{self, Ending};
+use crate::runtime::{self, ApiStart, Ending, Launch};
 use crate::settings::{Look, Settings, known_types};
-use crate::supervisor::{Outcome, Plan};
+use crate::supervisor::{Lifetime, Outcome, Plan};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
@@ -52,12 +55,18 @@ const NO_LIMITS: &str = "cannot read the resource limits";
 
 /// `dyno start`.
 pub(super) fn run(cli: &Cli, args: &StartArgs) -> Result<Outcome, Error> {
-    carry_out(Scope::App(args), cli).map(|ending| end(&ending))
+    let Some(seconds) = args.detach else { return carry_out(Scope::App(args), None, cli).map(|ending| end(&ending)) };
+    match detach().map_err(|errno| refused("cannot start a process in the background", fork_failure(errno)))? {
+        Detached::Caller(caller) => detached::wait(caller),
+        Detached::Start(link) => {
+            carry_out(Scope::App(args), Some(LaunchRequest { link, seconds }), cli).map(|ending| end(&ending))
+        }
+    }
 }
 
 /// `dyno release`: a start that ends after the release phase.
 pub(super) fn run_release(cli: &Cli, args: &ReleaseArgs) -> Result<Outcome, Error> {
-    carry_out(Scope::Release(args), cli).map(|ending| end(&ending))
+    carry_out(Scope::Release(args), None, cli).map(|ending| end(&ending))
 }
 
 fn end(ending: &Ending) -> Outcome {
@@ -65,8 +74,16 @@ fn end(ending: &Ending) -> Outcome {
     ending.outcome()
 }
 
-/// Runs the part of the app that `scope` selects until it has ended.
-pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
+/// What only a detached start needs.
+pub(super) struct LaunchRequest {
+    /// The connection to the process that waits for it.
+    link: CallerLink,
+    /// How long that process waits, in seconds.
+    seconds: u64,
+}
+
+/// Runs the part of the app that `scope` selects until it has ended. `launch`: a caller waits until the app is up.
+pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &Cli) -> Result<Ending, Error> {
     let limits = Limits::raise().map_err(|errno| refused(NO_LIMITS, errno.desc()))?;
     // Before any file is read and any thread exists: a fork copies as little as possible.
     let guardian = Guardian::start(limits)
@@ -88,6 +105,9 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
     let mut policy = settings.life.policy(&settings.look, &types)?;
     policy.stop_advice = scope.stop_advice(cli.dialect);
     policy.focus_advice = scope.focus_advice(cli.dialect);
+    if launch.is_some() {
+        policy.lifetime = Lifetime::Detached;
+    }
     policy.shows_addresses = scope.shows_addresses(cli.dialect);
     if let Scope::Smoke(request) = scope {
         request.check_types(&types)?;
@@ -159,9 +179,27 @@ pub(super) fn carry_out(scope: Scope<'_>, cli: &Cli) -> Result<Ending, Error> {
         policy: policy.in_order(order),
         smoke: scope.smoke_start(&ports),
         hint_after_failure: hint_after_failure(cli.dialect),
+        launch: launch.map(|request| request.launch(api.as_ref())).transpose()?,
         api,
     };
     runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))
+}
+
+impl LaunchRequest {
+    /// # Errors
+    /// Status 69: no command would find the start.
+    fn launch(self, api: Option<&ApiStart>) -> Result<Launch, Error> {
+        let Some(api) = api else {
+            let hint = "follow the hint above first, or leave out `--detach`";
+            return Err(Error::new(Status::Unavailable, "`dyno stop` could not find the app in the background", hint));
+        };
+        Ok(Launch { link: self.link, seconds: self.seconds, url: api.facts.url.clone().unwrap_or_default() })
+    }
+}
+
+/// The error if a system call for the wait of `--detach` fails.
+fn no_helper(errno: Errno) -> Error {
+    refused("cannot wait for the app", errno.desc())
 }
 
 fn refused(what: &str, why: &str) -> Error {

@@ -6,7 +6,9 @@
 //! kills them (`sweep`). It also decides which processes belong to a run and which of them get the stop signal first.
 //! Not here: the supervisor decides what starts and when it stops. Called by `runtime` through [`Guardian`].
 
+mod caller_end;
 mod client;
+mod detach;
 mod finder;
 mod limits;
 mod proc_table;
@@ -25,7 +27,9 @@ mod table;
 mod terminal_modes;
 mod wire;
 
+pub use caller_end::CallerEnd;
 pub use client::{Guardian, Lost};
+pub use detach::{BorrowedStreams, CallerLink, Detached, END_OF_NEWS, StartNews, WaitingCaller, detach};
 pub use limits::Limits;
 pub use proc_table::{NoProcessTable, check_process_table, family_of, parent_of};
 pub use protocol::Message;

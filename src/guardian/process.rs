@@ -5,7 +5,7 @@
 //! because the end of a process that is not its child does not wake it.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ struct GuardianProcess {
 ///
 /// Call it only in the forked child, with all signals blocked.
 pub(super) fn run(socket: OwnedFd, limits: Limits) -> Result<(), Errno> {
-    settle()?;
+    settle(socket.as_fd())?;
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
     let child_ended = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
@@ -100,8 +100,9 @@ fn sweep_while_it_helps() {
     }
 }
 
-/// Detaches from the user's terminal, working directory and standard streams.
-fn settle() -> Result<(), Errno> {
+/// Detaches from the user's terminal, working directory and descriptors.
+fn settle(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    sys::close_all_but(socket);
     // All signals stay blocked. SIGCHLD is read from a signalfd.
     sys::reset_signals();
     sys::request_short_time_slices();

@@ -22,14 +22,15 @@ nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
 nix::ioctl_read_bad!(get_readable_bytes, libc::FIONREAD, libc::c_int);
 nix::ioctl_read_bad!(get_unsent_bytes, libc::TIOCOUTQ, libc::c_int);
 nix::ioctl_read!(get_terminal_device, b'T', 0x32, libc::c_uint);
+nix::ioctl_readwrite!(get_process_information, 0xff, 11, libc::pidfd_info);
 
-/// Forks this process: `dyno` for its guardian, and either for [`newest_pid`].
+/// Forks this process: `dyno` for a detached start and for its guardian, and either for [`newest_pid`].
 ///
 /// # Errors
 /// Those of fork(2): EAGAIN if the process limit is reached, ENOMEM.
 pub(super) fn fork_process() -> Result<ForkResult, Errno> {
-    // SAFETY: `dyno` forks the guardian before it has any thread and the guardian never has one, so the child is a full
-    // copy and may do anything. Once `dyno` has threads, it only forks in `newest_pid`, whose child exits at once.
+    // SAFETY: `dyno` forks the start and the guardian before it has any thread and the guardian never has one, so the
+    // child is a full copy and may do anything. Once `dyno` has threads, it only forks in `newest_pid`, whose child exits at once.
     unsafe { fork() }
 }
 
@@ -90,14 +91,19 @@ pub(super) unsafe fn raw_syscall(number: libc::c_long, arguments: [usize; 4]) ->
 /// Resets every signal to its default disposition, which children inherit. `nohup` ignores SIGHUP, the standard library
 /// ignores SIGPIPE, and a careless parent may ignore SIGCHLD.
 pub(super) fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // Fails for KILL, STOP and the C library's own signals, which need no reset.
+        reset_signal(signal);
+    }
+}
+
+/// Resets one signal to its default disposition.
+pub(super) fn reset_signal(signal: i32) {
     // SAFETY: zeroed bytes are a valid action, and no handler is installed.
     unsafe {
         let mut default: libc::sigaction = std::mem::zeroed();
         default.sa_sigaction = libc::SIG_DFL;
-        for signal in 1..=libc::SIGRTMAX() {
-            // Fails for KILL, STOP and the C library's own signals, which need no reset.
-            libc::sigaction(signal, &raw const default, std::ptr::null_mut());
-        }
+        libc::sigaction(signal, &raw const default, std::ptr::null_mut());
     }
 }
 
@@ -122,6 +128,15 @@ pub(super) fn request_short_time_slices() {
         attributes.sched_flags = libc::SCHED_FLAG_RESET_ON_FORK as u64;
         attributes.sched_runtime = SLICE_NANOSECONDS;
         libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0);
+    }
+}
+
+/// Closes every descriptor besides the standard streams and this one. Kernels before 5.9 cannot.
+pub(super) fn close_all_but(kept: BorrowedFd<'_>) {
+    let kept = libc::c_long::from(kept.as_raw_fd());
+    for (first, last) in [(3, kept - 1), (kept + 1, libc::c_long::from(u32::MAX))] {
+        // SAFETY: the caller, the guardian, has just been forked and owns no other descriptor.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     }
 }
 
@@ -235,6 +250,20 @@ pub(super) fn send_by_descriptor(process: BorrowedFd<'_>, signal: i32) {
     unsafe {
         libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0);
     }
+}
+
+/// The wait status of a process that its parent has reaped. `process`: a descriptor from [`open_process`]. None: it is
+/// not reaped yet, or the kernel is older than 6.15.
+pub(super) fn status_after_reaping(process: BorrowedFd<'_>) -> Option<i32> {
+    let wanted = u64::from(libc::PIDFD_INFO_EXIT);
+    // SAFETY: zeroed bytes are valid numbers; the call accesses one structure of the size that is part of its number.
+    let information = unsafe {
+        let mut information: libc::pidfd_info = std::mem::zeroed();
+        information.mask = wanted;
+        get_process_information(process.as_raw_fd(), &raw mut information).ok()?;
+        information
+    };
+    (information.mask & wanted != 0).then_some(information.exit_code)
 }
 
 /// Time since the system booted, in the clock ticks of `/proc/PID/stat`.

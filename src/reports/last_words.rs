@@ -1,7 +1,8 @@
 //! The last lines of the dyno that caused the failure, repeated at the end of the log, where people look first.
 
+use std::fmt;
+
 use crate::logs::{defuse, printable};
-use crate::model::DynoName;
 
 /// What the reader of the log can handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Reader {
 /// A heading and the lines. Each line starts with the name of the dyno, so that it is not mistaken for new output.
 /// Empty if the dyno wrote nothing.
 #[must_use]
-pub fn render(dyno: &DynoName, last_lines: &[Vec<u8>], reader: Reader) -> String {
+pub fn render(dyno: impl fmt::Display, last_lines: &[Vec<u8>], reader: Reader) -> String {
     if last_lines.is_empty() {
         return String::new();
     }
@@ -24,7 +25,7 @@ pub fn render(dyno: &DynoName, last_lines: &[Vec<u8>], reader: Reader) -> String
 }
 
 /// Like [`render`], for a file.
-pub(super) fn lines(dyno: &DynoName, last_lines: &[Vec<u8>], colors: bool) -> String {
+pub(super) fn lines(dyno: impl fmt::Display, last_lines: &[Vec<u8>], colors: bool) -> String {
     if last_lines.is_empty() {
         return String::new();
     }
@@ -40,7 +41,7 @@ pub(super) fn lines(dyno: &DynoName, last_lines: &[Vec<u8>], colors: bool) -> St
 
 #[cfg(test)]
 mod tests {
-    use crate::model::ProcessType;
+    use crate::model::{DynoName, ProcessType};
 
     use super::*;
 
@@ -52,7 +53,7 @@ mod tests {
 
     fn rendered(lines: &[&str], reader: Reader) -> String {
         let lines: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
-        render(&web(), &lines, reader)
+        render(web(), &lines, reader)
     }
 
     #[test]

@@ -24,9 +24,9 @@ use super::calls::ApiCaller;
 use super::changes::Changes;
 use super::client_stream::{ClientStream, Progress, gone, whole};
 use super::log_archive::LogArchive;
-use super::{ApiStart, RegisteredStart, signal_number};
+use super::{ApiStart, Ending, RegisteredStart};
 use crate::api::{ApiError, AppFacts, LastRun, LogSessions};
-use crate::supervisor::{Outcome, Snapshot};
+use crate::supervisor::Snapshot;
 
 /// The most connections that are receiving a request or sending an answer.
 const MAX_CONNECTIONS: usize = 32;
@@ -125,12 +125,11 @@ impl ApiServer {
     }
 
     /// Leaves a summary for those who ask about this start after its end. Without room for it there is none.
-    pub(super) fn leave_summary(&self, last: &Snapshot, outcome: Outcome) {
-        let status = match outcome {
-            Outcome::Code(code) => code,
-            Outcome::Signal(signal) => 128_u8.saturating_add(u8::try_from(signal_number(signal)).unwrap_or(u8::MAX)),
-        };
-        self.registered.leave(|start| LastRun::new(&self.app, start, last, status, jiff::Timestamp::now()));
+    pub(super) fn leave_summary(&self, last: &Snapshot, ending: &Ending) {
+        self.registered.leave(|start| LastRun {
+            reason: ending.reason().map(str::to_owned),
+            ..LastRun::new(&self.app, start, last, ending.shell_status(), jiff::Timestamp::now())
+        });
     }
 
     /// Whether an answer is to be sent, or is being sent.

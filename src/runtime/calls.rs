@@ -130,6 +130,15 @@ impl Calls {
         self.waits.iter().any(|wait| (wait.depends_on)(dyno))
     }
 
+    /// Takes the waits that were sent and not received yet: the last event may have decided them, too.
+    pub(super) fn take_waits(&mut self) {
+        while let Ok(call) = self.incoming.try_recv() {
+            if let ApiCall::Wait { is_decided, depends_on, answer } = call {
+                self.waits.push(Wait { is_decided, depends_on, answer });
+            }
+        }
+    }
+
     /// The run ends: all calls that are not answered end without an answer, and so do all later ones.
     pub(super) fn end(&mut self) {
         self.incoming.close();
@@ -216,6 +225,20 @@ mod tests {
         calls.answer_waits(|| snapshot(2));
 
         assert_eq!(answer.try_recv(), Ok(snapshot(2)));
+    }
+
+    #[test]
+    fn s10_6_a_wait_that_is_not_received_before_the_end_is_answered() {
+        let (caller, mut calls) = Calls::new();
+        let (sender, mut answer) = oneshot::channel();
+        let wait = ApiCall::Wait { is_decided: Box::new(|_| true), depends_on: Box::new(|_| true), answer: sender };
+        assert!(caller.try_send(wait).is_ok());
+
+        calls.take_waits();
+        calls.answer_waits(|| snapshot(1));
+        calls.end();
+
+        assert_eq!(answer.try_recv(), Ok(snapshot(1)));
     }
 
     #[test]

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::launch::{FailedLaunch, StoppedLaunch};
 use super::log_hub::HubEvent;
 use super::patience::{CHECK_INTERVAL, Patience, STALLED_AFTER};
 use super::run_loop::{Finished, Runtime};
+use super::signal_number;
 use super::signals::Arrived;
 use crate::error::Status;
 use crate::guardian::Message;
@@ -33,6 +35,8 @@ pub struct Ending {
     pub output_error: Option<String>,
     /// The result of a smoke test.
     pub smoke: Option<SmokeReport>,
+    /// Why a detached start was stopped before its caller has returned.
+    pub stopped_launch: Option<StoppedLaunch>,
     /// Bytes of output that were lost because the reader stopped reading.
     pub unwritten_bytes: u64,
 }
@@ -47,6 +51,7 @@ impl Ending {
             survivors: Vec::new(),
             output_error: None,
             smoke: None,
+            stopped_launch: None,
             unwritten_bytes: 0,
         }
     }
@@ -57,11 +62,46 @@ impl Ending {
     pub fn outcome(&self) -> Outcome {
         if self.guardian_lost || !self.survivors.is_empty() {
             Outcome::Code(Status::Internal.code())
+        } else if let Some(failed) = self.decisive_launch() {
+            Outcome::Code(failed.status)
         } else if (self.output_error.is_some() || self.unwritten_bytes > 0) && self.outcome == Outcome::Code(0) {
             Outcome::Code(Status::Output.code())
         } else {
             self.outcome
         }
+    }
+}
+
+impl Ending {
+    /// The same as a shell would report it.
+    pub(super) fn shell_status(&self) -> u8 {
+        match self.outcome() {
+            Outcome::Code(code) => code,
+            Outcome::Signal(signal) => 128_u8.saturating_add(u8::try_from(signal_number(signal)).unwrap_or(u8::MAX)),
+        }
+    }
+
+    /// Why a detached start is not up, unless something else is the reason.
+    #[must_use]
+    pub fn decisive_launch(&self) -> Option<&FailedLaunch> {
+        match self.decisive_stop()? {
+            StoppedLaunch::Failed(failed) => Some(failed),
+            StoppedLaunch::Abandoned(_) => None,
+        }
+    }
+
+    /// Why a detached start was stopped before its caller has returned, for people who ask about it.
+    pub(super) fn reason(&self) -> Option<&str> {
+        Some(match self.decisive_stop()? {
+            StoppedLaunch::Failed(failed) => &failed.message,
+            StoppedLaunch::Abandoned(reason) => reason,
+        })
+    }
+
+    /// None if something else is the reason: a signal, or a failure of our own.
+    fn decisive_stop(&self) -> Option<&StoppedLaunch> {
+        let is_own_failure = self.guardian_lost || !self.survivors.is_empty();
+        self.stopped_launch.as_ref().filter(|_| !is_own_failure && matches!(self.outcome, Outcome::Code(_)))
     }
 }
 
@@ -72,6 +112,7 @@ impl Runtime {
             Finished::GuardianLost => (Outcome::Code(Status::Internal.code()), true),
         };
         // The last event may have decided a wait.
+        self.calls.take_waits();
         self.calls.answer_waits(|| self.supervisor.snapshot());
         self.calls.end();
         self.keyboard_in_use(false);
@@ -92,7 +133,7 @@ impl Runtime {
         };
         let unwritten_bytes = self.flush().await;
         let output_error = self.lost_output;
-        Ending { outcome, guardian_lost, survivors, output_error, smoke, unwritten_bytes }
+        Ending { outcome, guardian_lost, survivors, output_error, smoke, stopped_launch: None, unwritten_bytes }
     }
 
     /// Lets the guardian sweep and end. None if it did not answer in time.

@@ -124,9 +124,10 @@ impl LogHub {
             wake: Condvar::new(),
             budget: Arc::new(Semaphore::new(BUFFERS)),
             pool: Mutex::default(),
-            delivery: Delivery::new(receivers.stream.outlet())?,
+            delivery: Delivery::new(receivers.stream.outlet()?)?,
         });
-        let writer = Writer { shared: Arc::clone(&shared), receivers, events, out: Vec::new(), lost: false };
+        let shows = receivers.stream != LogStream::Nowhere;
+        let writer = Writer { shared: Arc::clone(&shared), receivers, events, out: Vec::new(), shows };
         // A small stack is enough, because the thread has no deep calls, and it saves memory.
         std::thread::Builder::new().name("log-hub".into()).stack_size(256 << 10).spawn(move || writer.run())?;
         Ok(Self { shared, archive })
@@ -261,7 +262,8 @@ struct Writer<Q> {
     receivers: Receivers<Q>,
     events: UnboundedSender<HubEvent>,
     out: Vec<u8>,
-    lost: bool,
+    /// Whether lines are shown: not in the background, and no more after a failed write.
+    shows: bool,
 }
 
 impl<Q: Fn(&Source) -> bool> Writer<Q> {
@@ -318,17 +320,17 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
                     files.close(&dyno);
                 }
             }
-            Item::Mark(text) if !self.lost => self.out.extend_from_slice(&text),
+            Item::Mark(text) if self.shows => self.out.extend_from_slice(&text),
             Item::Mark(_) => {}
             Item::Raw(raw, place) => {
-                if let Some(focused) = self.receivers.focused.as_mut().filter(|_| !self.lost) {
+                if let Some(focused) = self.receivers.focused.as_mut().filter(|_| self.shows) {
                     focused.show(&raw, &mut self.receivers.formatter, &mut self.out);
                 }
                 self.shared.keep(raw);
                 drop(place);
             }
             Item::RawEnd => {
-                if let Some(focused) = self.receivers.focused.as_mut().filter(|_| !self.lost) {
+                if let Some(focused) = self.receivers.focused.as_mut().filter(|_| self.shows) {
                     focused.end_of_run(&mut self.receivers.formatter, &mut self.out);
                 }
             }
@@ -354,7 +356,7 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
         if let Some(tails) = tails {
             tails.push(block);
         }
-        if self.lost || quiet(&block.source) {
+        if !self.shows || quiet(&block.source) {
             return;
         }
         match focused {
@@ -364,10 +366,10 @@ impl<Q: Fn(&Source) -> bool> Writer<Q> {
     }
 
     fn write_out(&mut self) {
-        if !self.lost
+        if self.shows
             && let Err(errno) = self.shared.delivery.write_all(&self.out)
         {
-            self.lost = true;
+            self.shows = false;
             let _ = self.events.send(HubEvent::Lost(errno));
         }
         self.out.clear();

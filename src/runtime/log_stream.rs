@@ -1,6 +1,7 @@
 //! Where the log is shown.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{self, IsTerminal};
 
 use super::outlet::Outlet;
 
@@ -9,20 +10,26 @@ use super::outlet::Outlet;
 pub(super) enum LogStream {
     Stdout,
     Stderr,
+    /// It is not shown.
+    Nowhere,
 }
 
 impl LogStream {
     pub(super) fn is_terminal(self) -> bool {
         match self {
-            Self::Stdout => std::io::stdout().is_terminal(),
-            Self::Stderr => std::io::stderr().is_terminal(),
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::Stderr => io::stderr().is_terminal(),
+            Self::Nowhere => false,
         }
     }
 
-    pub(super) fn outlet(self) -> Outlet {
-        match self {
-            Self::Stdout => Outlet::new(std::io::stdout()),
-            Self::Stderr => Outlet::new(std::io::stderr()),
-        }
+    /// # Errors
+    /// `/dev/null` cannot be opened.
+    pub(super) fn outlet(self) -> io::Result<Outlet> {
+        Ok(match self {
+            Self::Stdout => Outlet::new(io::stdout()),
+            Self::Stderr => Outlet::new(io::stderr()),
+            Self::Nowhere => Outlet::new(File::options().write(true).open("/dev/null")?),
+        })
     }
 }

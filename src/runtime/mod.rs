@@ -23,6 +23,7 @@ mod http_probe;
 pub(crate) mod identity;
 mod ipv6_only;
 mod last_runs;
+mod launch;
 mod listen_watch;
 mod listening;
 mod log_archive;
@@ -69,6 +70,7 @@ use crate::supervisor::{NoticeStyle, Plan, Policy};
 pub use api_client::{ANSWERS_WITHIN, ClientAnswer, ClientRequest, NoAnswer};
 pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
+pub use launch::{FailedLaunch, Launch, StoppedLaunch};
 pub use log_client::{Awaited, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
 pub use port_reserver::{PortLocks, PortReserver, UnitTaken};
@@ -83,6 +85,7 @@ pub use terminal::own_terminal_size;
 use api_server::ApiServer;
 use calls::{ApiCaller, Calls};
 use log_archive::LogArchive;
+use log_stream::LogStream;
 use run_loop::Runtime;
 
 /// Says which sources are hidden: their lines go to log files and reports, but are not shown.
@@ -113,6 +116,8 @@ pub struct Start {
     pub prefix_columns: u16,
     /// Its socket and what clients may see. None: commands do not find this run.
     pub api: Option<ApiStart>,
+    /// Set for a detached start. Its log is not shown.
+    pub launch: Option<Launch>,
     /// Set for a smoke test. Its log goes to stderr, because stdout belongs to the command.
     pub smoke: Option<SmokeStart>,
     /// Called after a dyno has ended with 126 or 127.
@@ -149,16 +154,29 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     let local = LocalSet::new();
     local.block_on(&tokio, async {
         let (caller, calls) = Calls::new();
-        let archive = start.api.is_some().then(LogArchive::new);
+        let archive = (start.api.is_some() || start.launch.is_some()).then(LogArchive::new);
+        let launch = start.launch.take().zip(archive.clone());
         let api = start.api.take().zip(archive.clone());
-        let api = api.map(|(api, archive)| serve(api, caller, archive)).transpose()?;
-        let mut runtime = Runtime::new(start, guardian, calls, archive)?;
+        let api = api.map(|(api, archive)| serve(api, caller.clone(), archive)).transpose()?;
+        let stream = match (&start.smoke, &launch) {
+            (Some(_), _) => LogStream::Stderr,
+            (None, Some(_)) => LogStream::Nowhere,
+            (None, None) => LogStream::Stdout,
+        };
+        let launching = match launch {
+            Some((launch, archive)) => Some((launch.begin(caller)?, archive)),
+            None => None,
+        };
+        let mut runtime = Runtime::new(start, stream, guardian, calls, archive)?;
         let finished = runtime.until_finished().await;
         let last = runtime.supervisor.snapshot();
-        let ending = runtime.end(finished).await;
+        let mut ending = runtime.end(finished).await;
+        if let Some((launching, archive)) = launching {
+            ending.stopped_launch = launching.finish(&archive).await;
+        }
         if let Some(server) = api {
             server.finish().await;
-            server.leave_summary(&last, ending.outcome());
+            server.leave_summary(&last, &ending);
         }
         Ok(ending)
     })

@@ -89,13 +89,13 @@ pub(super) struct Runtime {
 impl Runtime {
     pub(super) fn new(
         start: Start,
+        stream: LogStream,
         guardian: Guardian,
         calls: Calls,
         archive: Option<LogArchive>,
     ) -> std::io::Result<Self> {
         let signals = Signals::install()?;
         let (hub_sender, hub_events) = unbounded_channel();
-        let stream = if start.smoke.is_some() { LogStream::Stderr } else { LogStream::Stdout };
         let shows_on_terminal = stream.is_terminal();
         let lines_go_to_terminal = shows_on_terminal && start.smoke.is_none();
         let mut specs = start.plan.release.iter().chain(&start.plan.formation);

@@ -11,7 +11,7 @@ use crate::app::{ForemanFile, StartOrder, did_you_mean, nearest, some_of};
 use crate::cli::{OrderArgs, Seconds, StartArgs};
 use crate::error::{Complaint, Error};
 use crate::model::{DynoName, HttpCheck, ProcessType};
-use crate::supervisor::{CanDie, FocusAdvice, NoticeStyle, OnExit, Policy, RestartPolicy, StopAll};
+use crate::supervisor::{CanDie, FocusAdvice, Lifetime, NoticeStyle, OnExit, Policy, RestartPolicy, StopAll};
 
 /// Means every process type, as in a formation.
 const EVERY_TYPE: &str = "all";
@@ -29,6 +29,8 @@ pub(crate) struct Life {
     pub(crate) boot_timeout: Option<Duration>,
     /// The types of `--ready`.
     pub(crate) ready: Vec<String>,
+    /// Whether a caller waits until the dynos are up (S10.6).
+    pub(crate) detached: bool,
     /// `/PATH[=STATUS]` of `--http`, which they must answer, too.
     pub(crate) http: Option<String>,
     /// The value of `--http-status`.
@@ -55,6 +57,7 @@ impl Life {
             grace: grace.map(|seconds| seconds.0).or(by_file).unwrap_or(default),
             boot_timeout: default_boot_timeout(heroku),
             ready: Vec::new(),
+            detached: false,
             http: None,
             http_status: None,
             may_exit: Vec::new(),
@@ -85,7 +88,7 @@ impl Life {
         let expected = self.expected_to_listen(types)?;
         let is_shown = look.notice_style() == NoticeStyle::Heroku;
         let matters = self.restart.is_some() || self.http.is_some() || self.boot_timeout.is_some();
-        Ok(if is_shown || matters || !self.ready.is_empty() { expected } else { Vec::new() })
+        Ok(if is_shown || matters || self.detached || !self.ready.is_empty() { expected } else { Vec::new() })
     }
 
     /// The request that ready types must answer, too (S19.4).
@@ -174,7 +177,7 @@ impl Life {
             shows_addresses: false,
             // R12 is logged only with the platform's rules or log format (S6.6).
             report_exit_timeout: self.heroku || is_heroku_log,
-            outlives_formation: false,
+            lifetime: Lifetime::default(),
             stop_advice: None,
             focus_advice: FocusAdvice::default(),
         })

@@ -106,6 +106,7 @@ impl Settings {
                 restart: life::restart(args),
                 boot_timeout: args.boot_timeout.map(|seconds| seconds.0).or(life::default_boot_timeout(args.heroku)),
                 ready: args.ready.clone(),
+                detached: args.detach.is_some(),
                 http: args.http.clone(),
                 http_status: args.http_status.clone(),
                 may_exit: life::may_exit(&args.can_die, &args.allow_exit),
@@ -116,7 +117,7 @@ impl Settings {
             },
             look: Look::new(&args.log, &args.quiet, args.heroku).or_file(&args.log, color, file),
             streams: StreamSettings {
-                pty: args.pty,
+                pty: if args.detach.is_some() { args.pty.or_terminal() } else { args.pty },
                 null_stdin: args.stdin == StdinMode::Null,
                 focus: args.focus.clone(),
                 procfile_is_stdin: args.project.procfile.as_deref().is_some_and(|path| path.as_os_str() == "-"),

@@ -27,8 +27,8 @@ use std::time::Duration;
 
 use crate::model::{DynoName, DynoSpec, Now};
 use crate::supervisor::{
-    Command, DynoRole, Effect, Event, NoticeKind, OnExit, Outcome, Plan, Policy, PublicState, RequestId, Row, Snapshot,
-    StartPhase, Supervisor,
+    Command, DynoRole, Effect, Event, Lifetime, NoticeKind, OnExit, Outcome, Plan, Policy, PublicState, RequestId, Row,
+    Snapshot, StartPhase, Supervisor,
 };
 
 pub use report::{CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span};
@@ -83,7 +83,7 @@ impl Smoke {
     #[must_use]
     pub fn new(plan: Plan, policy: Policy, rules: SmokeRules) -> (Supervisor, Self) {
         // If the whole formation exits as allowed, the smoke test continues: the command is still to come.
-        let policy = Policy { on_exit: OnExit::StopAll, outlives_formation: true, ..policy };
+        let policy = Policy { on_exit: OnExit::StopAll, lifetime: Lifetime::Unlimited, ..policy };
         let boot_timeout = policy.boot_timeout;
         let account = Account::new(&plan);
         let command = plan.command.clone();

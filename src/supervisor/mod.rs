@@ -70,7 +70,7 @@ pub use life::{DynoLife, LifeStage, NextRestart, PastRun};
 pub use notice::{About, EndRequest, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
 pub use notice_text::{NoticeStyle, ended};
 pub use order_report::{MissingDyno, Prevented, Unmet};
-pub use policy::{CanDie, FocusAdvice, OnExit, Plan, Policy, RestartPolicy, StopAdvice, StopAll};
+pub use policy::{CanDie, FocusAdvice, Lifetime, OnExit, Plan, Policy, RestartPolicy, StopAdvice, StopAll};
 pub use readiness::WhyNotUp;
 pub use snapshot::{DynoRole, PublicState, Quantity, Row, Snapshot, StartPhase};
 

@@ -44,12 +44,24 @@ pub struct Policy {
     pub shows_addresses: bool,
     /// Whether to log R12 when a dyno does not end within the grace period (S6.6).
     pub report_exit_timeout: bool,
-    /// Whether the supervisor keeps running after all dynos have exited as allowed.
-    pub outlives_formation: bool,
+    /// When the supervisor finishes by itself.
+    pub lifetime: Lifetime,
     /// How the log explains that one dyno stops the others (S6.3). None: it does not.
     pub stop_advice: Option<StopAdvice>,
     /// What the line about a dyno that needs the keyboard suggests (S6.8).
     pub focus_advice: FocusAdvice,
+}
+
+/// When the supervisor finishes although nothing has asked it to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lifetime {
+    /// As soon as nothing runs and nothing is about to start.
+    #[default]
+    Formation,
+    /// The same, but not while a dyno is missing because it was stopped or scaled away on request (S10.2).
+    Detached,
+    /// Never.
+    Unlimited,
 }
 
 /// How the user can give a dyno the keyboard.
@@ -182,7 +194,7 @@ impl Default for Policy {
             notes_loopback: false,
             shows_addresses: false,
             report_exit_timeout: false,
-            outlives_formation: false,
+            lifetime: Lifetime::default(),
             stop_advice: None,
             focus_advice: FocusAdvice::default(),
         }

@@ -119,7 +119,10 @@ impl Supervisor {
             (Role::Formation, Intent::Run | Intent::Rest) => Intent::Rest,
             (Role::Formation, Intent::Leave) | (Role::OneOff(_), _) => Intent::Leave,
         };
-        self.tally.forget(id);
+        match slot.role {
+            Role::Formation => self.tally.record_stopped(id),
+            Role::OneOff(_) => self.tally.forget(id),
+        }
         match slot.state {
             DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
                 let signal = Some(slot.stop_rules.signal);

@@ -12,7 +12,7 @@ use super::dyno_state::{Deadline, DynoState, Rest};
 use super::slot::{Intent, Turn};
 use super::slots::SlotId;
 use super::stop_report::first_report;
-use super::{Effect, NoticeKind, Outcome, OutputLoss, Supervisor, UserSignal};
+use super::{Effect, Lifetime, NoticeKind, Outcome, OutputLoss, Supervisor, UserSignal};
 
 /// An INT, TERM or HUP this soon after the stop began does nothing: terminals and wrappers such as npm deliver a keypress
 /// twice, and one that meant to stop everything must not kill because a dyno has just ended by itself (S12).
@@ -62,6 +62,8 @@ pub(super) struct Tally {
     failures: Vec<(SlotId, ExitStatus)>,
     /// The dynos that are crashed for good, with their status; the last one that crashed comes last.
     given_up: Vec<(SlotId, ExitStatus)>,
+    /// The dynos that were stopped on request.
+    stopped: Vec<SlotId>,
     /// A process could not be killed.
     lost: bool,
 }
@@ -77,8 +79,15 @@ impl Tally {
         self.given_up.push((id, exit));
     }
 
+    /// A dyno was stopped on request.
+    pub(super) fn record_stopped(&mut self, id: SlotId) {
+        self.forget(id);
+        self.stopped.push(id);
+    }
+
     /// A dyno was restarted, stopped or removed on request: how it ended before does not matter any more.
     pub(super) fn forget(&mut self, id: SlotId) {
+        self.stopped.retain(|dyno| *dyno != id);
         for ended in [&mut self.failures, &mut self.given_up] {
             ended.retain(|(dyno, _)| *dyno != id);
         }
@@ -234,11 +243,23 @@ impl Supervisor {
         self.phase = Phase::Over;
     }
 
+    /// Whether a formation of which nothing runs any more is the end.
+    fn ends_by_itself(&self) -> bool {
+        match self.policy.lifetime {
+            Lifetime::Formation => true,
+            Lifetime::Detached => {
+                let wants_none = self.quantities().iter().all(|entry| entry.quantity == 0);
+                !self.tally.given_up.is_empty() || (self.tally.stopped.is_empty() && !wants_none)
+            }
+            Lifetime::Unlimited => false,
+        }
+    }
+
     /// Finishes once no run is left and no dyno is due to start.
     pub(super) fn finish_if_done(&mut self, turn: &mut Turn) {
         let outcome = match self.phase {
             Phase::Unbooted | Phase::Release | Phase::Over => return,
-            Phase::Running if self.policy.outlives_formation => return,
+            Phase::Running if !self.ends_by_itself() => return,
             Phase::Running => self.tally.natural(),
             Phase::Stopping { outcome, .. } | Phase::Killing { outcome } => outcome,
         };

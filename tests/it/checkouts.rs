@@ -304,22 +304,41 @@ struct Ran {
     ports: String,
 }
 
-/// Starts all checkouts at once, in this order. Then stops them all.
+/// Starts all checkouts at once, in this order and every second one in the background. Then stops them all.
 fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
     let dynos: Vec<String> = FIVE.iter().map(|name| format!("{name}.1")).collect();
     let dynos: Vec<&str> = dynos.iter().map(String::as_str).collect();
     let root = |name: &str| app.path(&format!("../{name}"));
-    let spawn = |name: &String| at(app.dyno(["start"]), &root(name)).spawn();
-    let running: Vec<Running> = order.iter().map(spawn).collect();
-    for start in &running {
-        start.until("five dynos have printed their line", || {
-            let shown = start.stdout.text();
-            dynos.iter().all(|dyno| shown.lines().any(|line| line.contains(dyno) && line.contains(" http")))
-        });
+    let is_detached = |at: usize| at % 2 == 1;
+    let spawn = |(position, name): (usize, &String)| {
+        let options = if is_detached(position) { &["--detach=600"][..] } else { &[] };
+        at(app.dyno(["start"]).args(options), &root(name)).spawn()
+    };
+    let mut running: Vec<Option<Running>> = order.iter().enumerate().map(spawn).map(Some).collect();
+    let mut launched = Vec::new();
+    for (position, start) in running.iter_mut().enumerate() {
+        if is_detached(position) {
+            let mut start = start.take().unwrap();
+            let returned = start.returned();
+            returned.expect_end(Ended::Code(0));
+            launched.push((position, start, returned));
+        } else if let Some(start) = start {
+            start.until("five dynos have printed their line", || {
+                let shown = start.stdout.text();
+                dynos.iter().all(|dyno| shown.lines().any(|line| line.contains(dyno) && line.contains(" http")))
+            });
+        }
     }
     app.dyno(["ps", "--json"]).run().expect_end(Ended::Code(69));
     let mut all = Vec::new();
-    for (name, start) in order.iter().zip(running) {
+    for (position, start, returned) in launched {
+        let name = order[position].clone();
+        let dynos = at(app.dyno(["logs", "-n", "100"]), &root(&name)).run();
+        at(app.dyno(["stop"]), &root(&name)).run().expect_end(Ended::Code(0));
+        start.until("nothing is left", || start.processes().is_empty());
+        all.push(Ran { name, dynos, ports: returned.stderr() });
+    }
+    for (name, start) in order.iter().zip(running).filter_map(|(name, start)| Some((name, start?))) {
         let dynos = end(start);
         all.push(Ran { name: name.clone(), ports: dynos.stderr(), dynos });
     }

@@ -138,10 +138,13 @@ fn s13_4_an_option_of_overmind_is_translated() {
             ("start -i web=INT", "unknown option `-i`", "did you mean `dyno start --stop-signal web=INT`?"),
             ("start --any-can-die", "unknown option `--any-can-die`", "did you mean `dyno start --can-die all=any`?"),
             ("start -T", "unknown option `-T`", "leave it out: the log shows the time of day"),
+            ("start -D", "unknown option `-D`", "did you mean `dyno start --detach`?"),
+            ("start -N", "unknown option `-N`", "leave it out: every dyno gets a `PORT`, which it may ignore"),
+            ("start -w title", "unknown option `-w`", "leave it out: `dyno` does not use tmux"),
             (
-                "start -D",
-                "unknown option `-D`",
-                "`dyno` stays in the foreground; `nohup dyno start &` leaves it running in the background",
+                "start -s .overmind.sock",
+                "unknown option `-s`",
+                "leave it out: `dyno ps` and other commands find the app by its directory",
             ),
         ],
     );

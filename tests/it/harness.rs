@@ -193,6 +193,13 @@ impl Running {
         self.finished(ended)
     }
 
+    /// Waits until `dyno` has returned and nothing holds its streams any more. What it has left in the background runs on,
+    /// at most until this value is dropped.
+    pub(crate) fn returned(&mut self) -> Finished {
+        let ended = self.wait_for_end();
+        self.finished(ended)
+    }
+
     fn finished(&self, ended: Ended) -> Finished {
         Finished { ended, stdout: self.stdout.to_end(), stderr: self.stderr.to_end() }
     }

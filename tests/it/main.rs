@@ -22,6 +22,8 @@ mod checkouts;
 mod checkouts_odd;
 mod comfort;
 mod completions;
+mod detached;
+mod detached_faults;
 mod docs_examples;
 mod docs_quickstart;
 mod drop_in;

@@ -1,8 +1,10 @@
 //! The reports on stderr after the end of a run, about failures that cannot be in its log (S11).
 
 use crate::commands::show_error;
+use crate::console::diagnostics::show_complaint;
 use crate::error::{Complaint, Error, GUARDIAN_KILLED, Status};
-use crate::runtime::Ending;
+use crate::reports::last_words::{self, Reader};
+use crate::runtime::{Ending, FailedLaunch, write_diagnostics};
 
 /// Reports on stderr what is not in the log.
 pub(in crate::commands) fn report(ending: &Ending) {
@@ -10,6 +12,21 @@ pub(in crate::commands) fn report(ending: &Ending) {
     if !complaints.is_empty() {
         show_error(&Error::all(Status::Internal, complaints));
     }
+    if let Some(failed) = ending.decisive_launch() {
+        report_launch(failed);
+    }
+}
+
+/// Reports why a detached start was stopped. The last lines of the dyno that failed come first.
+fn report_launch(failed: &FailedLaunch) {
+    let mut hint = String::new();
+    if let Some(dyno) = &failed.dyno {
+        let lines: Vec<Vec<u8>> = failed.last_lines.iter().map(|line| line.clone().into_bytes()).collect();
+        let reader = Reader { colors: false, github: false };
+        write_diagnostics(last_words::render(dyno, &lines, reader).as_bytes());
+        hint = format!("`dyno why {dyno}` says more");
+    }
+    show_complaint(&Complaint::new(&failed.message, hint));
 }
 
 fn complaints(ending: &Ending) -> Vec<Complaint> {

@@ -88,7 +88,8 @@ impl<'a> Scope<'a> {
             Dialect::Dyno | Dialect::HerokuLocal => true,
             Dialect::Foreman | Dialect::Honcho => false,
         };
-        let keys = std::io::stdin().is_terminal();
+        let is_detached = matches!(self, Self::App(args) if args.detach.is_some());
+        let keys = std::io::stdin().is_terminal() && !is_detached;
         match self {
             Self::App(_) | Self::Release(_) => Some(StopAdvice { keys, options }),
             Self::Smoke(_) => None,
@@ -99,7 +100,9 @@ impl<'a> Scope<'a> {
     /// line.
     pub(super) fn shows_addresses(self, dialect: Dialect) -> bool {
         match (self, dialect) {
-            (Self::App(args), Dialect::Dyno | Dialect::HerokuLocal) => args.urls || std::io::stdout().is_terminal(),
+            (Self::App(args), Dialect::Dyno | Dialect::HerokuLocal) => {
+                args.urls || args.detach.is_none() && std::io::stdout().is_terminal()
+            }
             (Self::App(_), Dialect::Foreman | Dialect::Honcho) | (Self::Release(_) | Self::Smoke(_), _) => false,
         }
     }
@@ -107,8 +110,10 @@ impl<'a> Scope<'a> {
     pub(super) fn focus_advice(self, dialect: Dialect) -> FocusAdvice {
         match (self, dialect) {
             (_, Dialect::Foreman | Dialect::Honcho) => FocusAdvice::None,
-            (Self::App(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Option,
-            (Self::Release(_) | Self::Smoke(_), Dialect::Dyno | Dialect::HerokuLocal) => FocusAdvice::Command,
+            (Self::App(args), Dialect::Dyno | Dialect::HerokuLocal) if args.detach.is_none() => FocusAdvice::Option,
+            (Self::App(_) | Self::Release(_) | Self::Smoke(_), Dialect::Dyno | Dialect::HerokuLocal) => {
+                FocusAdvice::Command
+            }
         }
     }
 

@@ -87,6 +87,7 @@ fn from_summary(why: &WhyResource, run: &LastRun) -> Explained {
         why,
         ended_at: jiff::Timestamp::from_millisecond(run.ended_at_ms).ok().map(|at| at.to_string()),
         ended_with: Some(run.status),
+        end_reason: run.reason.clone(),
         killed_pid: run.killed_pid(),
         ..Explained::default()
     }

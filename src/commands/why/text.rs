@@ -24,6 +24,9 @@ fn about(dyno: &Explained, now: jiff::Timestamp) -> String {
     if !why.dyno.command.is_empty() {
         line("command", &why.dyno.command);
     }
+    if let Some(reason) = &dyno.end_reason {
+        line("reason", reason);
+    }
     if let Some(option) = &dyno.option {
         line("start", option);
     }

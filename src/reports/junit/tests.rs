@@ -112,7 +112,7 @@ proptest! {
         match web.first_element_child() {
             Some(failure) if failure.has_tag_name("failure") => {
                 prop_assert_eq!(attribute(&failure, "message"), shown_text(&reason));
-                let shown = last_words::lines(&name_of_web(), &lines, false).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+                let shown = last_words::lines(name_of_web(), &lines, false).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
                 prop_assert!(failure.text().unwrap_or_default().ends_with(&shown));
             }
             Some(_) | None => prop_assert_ne!(results[1], 3),

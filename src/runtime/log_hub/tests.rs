@@ -9,7 +9,7 @@ fn shared() -> Arc<Shared> {
         wake: Condvar::new(),
         budget: Arc::new(Semaphore::new(BUFFERS)),
         pool: Mutex::default(),
-        delivery: Delivery::new(LogStream::Stdout.outlet()).unwrap(),
+        delivery: Delivery::new(LogStream::Stdout.outlet().unwrap()).unwrap(),
     })
 }
 
@@ -27,7 +27,7 @@ fn writer(shared: &Arc<Shared>) -> Writer<impl Fn(&Source) -> bool + use<>> {
     // Nothing is shown: stdout belongs to the test runner.
     let receivers = Receivers { formatter, quiet: |_: &Source| true, files: None, tails: None, stream, focused: None };
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
-    Writer { shared: Arc::clone(shared), receivers, events, out: Vec::new(), lost: false }
+    Writer { shared: Arc::clone(shared), receivers, events, out: Vec::new(), shows: true }
 }
 
 fn block() -> LogBlock {

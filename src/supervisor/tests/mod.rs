@@ -1,5 +1,6 @@
 //! Event histories: each test feeds events and compares the effects, written as lines of text.
 
+mod detached;
 mod grace;
 mod heroku;
 mod keyboard;
