@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::error::ApiError;
 use super::formation_update::shortened;
 use super::request::{Change, Resource, ShownAs};
-use super::resources::{AccountResource, AppResource, DynoResource, FormationResource, ReleaseResource, TouchedDynos};
-use super::{AppFacts, ReleaseKey};
+use super::resources::{AccountResource, DynoResource, FormationResource, ReleaseResource, TouchedDynos};
+use super::{AppFacts, AppResource, ReleaseKey};
 use crate::model::{Secret, Usages};
 use crate::supervisor::{Refusal, Reply, Snapshot};
 
@@ -50,8 +50,8 @@ impl AppFacts {
         let formation = || FormationResource::all(self, &snapshot.formation);
         match resource {
             Resource::Account => ApiAnswer::json(200, &AccountResource::new(self)),
-            Resource::Apps => ApiAnswer::json(200, &[AppResource::new(self)]),
-            Resource::App => ApiAnswer::json(200, &AppResource::new(self)),
+            Resource::Apps => ApiAnswer::json(200, &[AppResource::new(self, snapshot)]),
+            Resource::App => ApiAnswer::json(200, &AppResource::new(self, snapshot)),
             Resource::EmptyList => ApiAnswer::json(200, &[(); 0]),
             Resource::Dynos => ApiAnswer::json(200, &DynoResource::all(self, snapshot, usages)),
             Resource::Dyno(name) => {

@@ -31,12 +31,12 @@ impl AppFacts {
     /// The id of the app.
     #[must_use]
     pub fn id(&self) -> String {
-        stable_id(&["app", &self.root, &self.name])
+        app_id(&self.root, &self.name)
     }
 
     /// The id of its owner.
     pub(super) fn owner_id(&self) -> String {
-        stable_id(&["user", &self.email])
+        owner_id(&self.email)
     }
 
     /// The command of a process type; empty if there is no such type.
@@ -59,4 +59,14 @@ impl AppFacts {
         let hint = format!("the app that runs here is `{}`", self.name);
         Err(ApiError::not_found(format!("there is no app `{}` here", shortened(name))).with_hint(hint))
     }
+}
+
+/// The id of an app.
+pub(super) fn app_id(root: &str, name: &str) -> String {
+    stable_id(&["app", root, name])
+}
+
+/// The id of a user.
+pub(super) fn owner_id(email: &str) -> String {
+    stable_id(&["user", email])
 }

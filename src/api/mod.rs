@@ -7,6 +7,7 @@
 mod answer;
 mod app_facts;
 mod app_name;
+mod app_resource;
 mod checkouts;
 mod error;
 mod formation_update;
@@ -34,6 +35,7 @@ mod tests;
 pub use answer::ApiAnswer;
 pub use app_facts::AppFacts;
 pub use app_name::{Worktree, app_name, name_from};
+pub use app_resource::AppResource;
 pub use checkouts::{BlockOrigin, Checkouts, GivenBlock, GivenName};
 pub use error::{ApiError, ENDING};
 pub use formation_update::updates;
@@ -48,8 +50,8 @@ pub use port_claim::PortClaim;
 pub use replay::{ReplayKey, Replays, Seen};
 pub use request::{ApiRequest, Asked, Change, ReleaseKey, Resource, ShownAs, target};
 pub use resources::{
-    AccountResource, AppRef, AppResource, DynoResource, ErrorResource, FormationResource, NameRef, ReleaseRef,
-    ReleaseResource, RestartedDyno, TouchedDynos, UserRef,
+    AccountResource, AppRef, DynoResource, ErrorResource, FormationResource, NameRef, ReleaseRef, ReleaseResource,
+    RestartedDyno, TouchedDynos, UserRef,
 };
 pub use start_description::{StartDescription, StartKind};
 pub use wait::{AwaitedDynos, SILENT_FOR, WaitAnswer, WaitCondition, WaitRequest, WaitResult, WaitUntil};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::AppFacts;
+use super::app_facts::owner_id;
 use super::id::stable_id;
 use crate::model::{DynoName, Usages};
 use crate::supervisor::{DynoRole, PublicState, Quantity, Restarted, Row, Snapshot, WhyNotUp};
@@ -58,7 +59,7 @@ pub struct NameRef {
 }
 
 impl NameRef {
-    fn local(kind: &str) -> Self {
+    pub(super) fn local(kind: &str) -> Self {
         Self { id: stable_id(&[kind, LOCAL]), name: LOCAL.to_owned() }
     }
 }
@@ -86,62 +87,12 @@ pub struct UserRef {
 }
 
 impl UserRef {
-    fn owner(app: &AppFacts) -> Self {
-        Self { id: app.owner_id(), email: app.email.clone() }
+    pub(super) fn new(email: &str) -> Self {
+        Self { id: owner_id(email), email: email.to_owned() }
     }
-}
 
-/// An app. All fields that the platform's client reads are there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AppResource {
-    id: String,
-    name: String,
-    acm: bool,
-    archived_at: Option<String>,
-    buildpack_provided_description: Option<String>,
-    build_stack: NameRef,
-    create_status: &'static str,
-    created_at: String,
-    git_url: &'static str,
-    maintenance: bool,
-    owner: UserRef,
-    region: NameRef,
-    released_at: String,
-    repo_size: u64,
-    slug_size: u64,
-    space: Option<NameRef>,
-    stack: NameRef,
-    updated_at: String,
-    web_url: Option<String>,
-    /// Ours: the directory.
-    root: String,
-}
-
-impl AppResource {
-    pub(super) fn new(app: &AppFacts) -> Self {
-        let at = time(app.started_at);
-        Self {
-            id: app.id(),
-            name: app.name.clone(),
-            acm: false,
-            archived_at: None,
-            buildpack_provided_description: None,
-            build_stack: NameRef::local("stack"),
-            create_status: "complete",
-            created_at: at.clone(),
-            git_url: "",
-            maintenance: false,
-            owner: UserRef::owner(app),
-            region: NameRef::local("region"),
-            released_at: at.clone(),
-            repo_size: 0,
-            slug_size: 0,
-            space: None,
-            stack: NameRef::local("stack"),
-            updated_at: at,
-            web_url: app.url.as_ref().map(|url| format!("{url}/")),
-            root: app.root.clone(),
-        }
+    fn owner(app: &AppFacts) -> Self {
+        Self::new(&app.email)
     }
 }
 
@@ -381,6 +332,6 @@ impl TouchedDynos {
 }
 
 /// The time as the platform writes it: `2026-11-23T05:00:00Z`.
-fn time(at: jiff::Timestamp) -> String {
+pub(super) fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

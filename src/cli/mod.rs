@@ -41,7 +41,7 @@ pub use reading::{CheckArgs, ConfigArgs};
 pub use refusal::{Misread, Refusal, StrayWord};
 pub use release::ReleaseArgs;
 pub use running::{
-    DynoArgs, PsArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs, WhichArgs, WhyArgs,
+    DynoArgs, LsArgs, PsArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs, WhichArgs, WhyArgs,
 };
 pub use shared::{FormationArgs, LogArgs, LogFormatName, OrderArgs, VariableArgs};
 pub use smoke::SmokeArgs;
@@ -100,6 +100,7 @@ impl Cli {
             Command::Config(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Logs(args) => (Some(&before), args.color),
             Command::Ps(_)
+            | Command::Ls(_)
             | Command::Scale(_)
             | Command::Restart(_)
             | Command::Stop(_)
@@ -162,6 +163,9 @@ pub enum Command {
     Run(RunArgs),
     /// Show the dynos of the app that runs here
     Ps(PsArgs),
+    /// List all apps that run
+    #[command(alias = "apps")]
+    Ls(LsArgs),
     /// Show the log of the app that runs here
     Logs(LogsArgs),
     /// Change how many dynos run

@@ -169,6 +169,7 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         | Command::Run(_)
         | Command::Logs(_)
         | Command::Ps(_)
+        | Command::Ls(_)
         | Command::Scale(_)
         | Command::Restart(_)
         | Command::Stop(_)

@@ -8,16 +8,19 @@ use std::ffi::OsString;
 use clap::{Args, FromArgMatches};
 
 use super::help;
-use super::{Cli, ProjectArgs, PsArgs, RestartArgs, RunArgs, ScaleArgs, StartArgs, StopArgs, WaitForArgs, WhyArgs};
+use super::{
+    Cli, LsArgs, ProjectArgs, PsArgs, RestartArgs, RunArgs, ScaleArgs, StartArgs, StopArgs, WaitForArgs, WhyArgs,
+};
 
 type AddArguments = fn(clap::Command) -> clap::Command;
 
 /// The commands, their other spellings, and their arguments.
-const COMMANDS: [(&str, &[&str], AddArguments); 9] = [
+const COMMANDS: [(&str, &[&str], AddArguments); 10] = [
     ("start", &["s"], StartArgs::augment_args),
     ("local", &["local:start"], StartArgs::augment_args),
     ("run", &[], RunArgs::augment_args),
     ("ps", &[], PsArgs::augment_args),
+    ("ls", &["apps"], LsArgs::augment_args),
     ("scale", &["ps:scale"], ScaleArgs::augment_args),
     ("restart", &["ps:restart"], RestartArgs::augment_args),
     ("stop", &["ps:stop"], StopArgs::augment_args),

@@ -118,6 +118,17 @@ pub struct PsArgs {
     pub extended: bool,
 }
 
+/// Options of `dyno ls`.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dyno ls                 the apps of all directories\n  dyno stop --app shop    stop one of them, from any directory"
+)]
+pub struct LsArgs {
+    /// Print JSON, and errors as JSON on stderr
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+}
+
 /// Options of `dyno scale`.
 #[derive(Debug, Default, Args)]
 #[command(

@@ -3,6 +3,7 @@
 //! All commands about a running app use it. It decides which directories are searched and how a failure is worded. Not
 //! here: which starts are meant (`api`).
 
+mod all_apps;
 mod failure;
 mod owners;
 mod running_app;
@@ -10,6 +11,7 @@ mod waiting;
 mod whereabouts;
 mod which_app;
 
+pub(crate) use all_apps::{AllApps, SeenStartState};
 pub(crate) use failure::{Failure, finish};
 pub(crate) use owners::SeenApp;
 pub(crate) use running_app::{RunningApp, change_each, in_path, of_each};

@@ -238,7 +238,7 @@ fn runs_none(start: &StartDescription, names: &[&str]) -> bool {
 }
 
 /// The directory in which starts are registered. None: there has never been a start.
-fn directory() -> Result<Option<RuntimeDirectory>, Failure> {
+pub(super) fn directory() -> Result<Option<RuntimeDirectory>, Failure> {
     RuntimeDirectory::open_existing().map_err(|error| {
         let hint = "set `XDG_RUNTIME_DIR` to a directory that you own";
         Failure::new(Status::Unavailable, UNAVAILABLE, error.to_string(), hint)
@@ -246,7 +246,7 @@ fn directory() -> Result<Option<RuntimeDirectory>, Failure> {
 }
 
 /// The error if `dyno` cannot find out what is running.
-fn unknown(error: &io::Error) -> Failure {
+pub(super) fn unknown(error: &io::Error) -> Failure {
     let message = format!("cannot find out which apps run: {}", reason(error));
     Failure::new(Status::Unavailable, UNAVAILABLE, message, "")
 }

@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod config;
 mod logs;
+mod ls;
 mod man;
 mod one_off;
 mod ps;
@@ -58,6 +59,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
         Command::Logs(args) => logs::run(cli, args),
         Command::Ps(args) => ps::run(cli, args),
+        Command::Ls(args) => ls::run(args),
         Command::Scale(args) => scale::run(cli, args),
         Command::Restart(args) => restart::run(cli, args),
         Command::Stop(args) => stop::run(cli, args),

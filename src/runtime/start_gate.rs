@@ -43,6 +43,11 @@ impl RuntimeDirectory {
         }
     }
 
+    /// Locks the gate if it is free.
+    pub(super) fn free_gate(&self) -> Option<Flock<File>> {
+        Flock::lock(self.gate_file().ok()?, FlockArg::LockExclusiveNonblock).ok()
+    }
+
     /// The same for a request, while the event loop does other things.
     pub(super) async fn gate_while_others_run(&self) -> Result<Flock<File>, NotRegistered> {
         let mut file = self.gate_file().map_err(NotRegistered::Refused)?;

@@ -200,6 +200,22 @@ impl RuntimeDirectory {
         Ok(self.living_among(&self.files()?))
     }
 
+    /// The starts that have ended without removing their files, which are removed now. None are found while another start
+    /// holds the gate: it removes them itself.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn take_killed(&self) -> io::Result<Vec<StartDescription>> {
+        if self.files()?.iter().all(|file| self.held_description(&file.session).is_some()) {
+            return Ok(Vec::new());
+        }
+        let Some(_gate) = self.free_gate() else { return Ok(Vec::new()) };
+        let files = self.files()?;
+        let killed = self.killed_among(&files).collect();
+        self.remove_outdated(&files);
+        Ok(killed)
+    }
+
     fn living_among(&self, files: &[StartFile]) -> LivingStarts {
         let mut living = LivingStarts::default();
         for file in files.iter().filter(|file| file.ending == DESCRIPTION) {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::app::{example, held_5000};
 use crate::harness::{App, Call, Ended, Finished, Running, until};
@@ -329,6 +330,12 @@ fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
             });
         }
     }
+    let listed: Value = serde_json::from_slice(&app.dyno(["ls", "--json"]).run().stdout).unwrap();
+    let mut names: Vec<&str> = listed.as_array().unwrap().iter().map(|app| app["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    let mut expected: Vec<String> = order.iter().map(|name| format!("app-{name}")).collect();
+    expected.sort();
+    assert_eq!(names, expected);
     app.dyno(["ps", "--json"]).run().expect_end(Ended::Code(69));
     let mut all = Vec::new();
     for (position, start, returned) in launched {

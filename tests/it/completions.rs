@@ -134,6 +134,7 @@ fn subcommands_options_and_fixed_values_are_offered() {
         "start",
         "run",
         "ps",
+        "ls",
         "logs",
         "scale",
         "restart",

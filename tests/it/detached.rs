@@ -68,6 +68,8 @@ fn s10_6_a_detached_start_returns_when_all_are_up_and_goes_on() {
     assert!(!start.has_ended());
     // S6.2: one meaning of "up" for the caller and everybody else.
     start.until("only the worker is up", || states(&app) == ["starting", "up"]);
+    let listed = app.dyno(["ls"]).run().stdout();
+    assert!(listed.contains("  starting  "), "{listed}");
 
     app.release("go");
 

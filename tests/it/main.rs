@@ -46,6 +46,7 @@ mod json;
 mod left_running;
 mod log_files;
 mod logs;
+mod ls;
 mod messages;
 mod migration;
 mod mix;

@@ -203,7 +203,7 @@ fn worktree(root: &Path) -> Option<Worktree> {
 }
 
 /// The path that a file of git contains after `prefix`.
-fn path_in(file: &Path, prefix: &[u8]) -> Option<PathBuf> {
+pub(in crate::commands) fn path_in(file: &Path, prefix: &[u8]) -> Option<PathBuf> {
     if !fs::metadata(file).ok()?.is_file() {
         return None;
     }
