@@ -1,5 +1,7 @@
 //! Turns a resource, or the reply to a command, into the bytes of an answer.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::error::ApiError;
@@ -8,6 +10,7 @@ use super::request::{Change, Resource, ShownAs};
 use super::resources::{AccountResource, DynoResource, FormationResource, ReleaseResource, TouchedDynos};
 use super::{AppFacts, AppResource, ReleaseKey};
 use crate::model::{Secret, Usages};
+use crate::release::ReleaseFacts;
 use crate::supervisor::{Refusal, Reply, Snapshot};
 
 /// A complete answer: always JSON, and always sent with its length.
@@ -47,7 +50,7 @@ impl AppFacts {
     /// [`shows_usage`](Resource::shows_usage).
     #[must_use]
     pub fn answer(&self, resource: &Resource, snapshot: &Snapshot, usages: &Usages) -> ApiAnswer {
-        let formation = || FormationResource::all(self, &snapshot.formation);
+        let formation = || FormationResource::all(self, &snapshot.facts, &snapshot.formation);
         match resource {
             Resource::Account => ApiAnswer::json(200, &AccountResource::new(self)),
             Resource::Apps => ApiAnswer::json(200, &[AppResource::new(self, snapshot)]),
@@ -63,27 +66,28 @@ impl AppFacts {
                 let found = formation().into_iter().find(|entry| entry.process_type == *name);
                 found_or(found, || unknown_type(name))
             }
-            Resource::ConfigVars => ApiAnswer::json(200, &self.config_object()),
-            Resource::Releases(range) => ApiAnswer::json(200, &range.apply(vec![ReleaseResource::new(self, snapshot)])),
+            Resource::ConfigVars => ApiAnswer::json(200, &config_object(&snapshot.facts)),
+            Resource::Releases(range) => ApiAnswer::json(200, &range.apply(ReleaseResource::all(self, snapshot))),
             Resource::Release(key) => self.release(key, snapshot, |release| ApiAnswer::json(200, release)),
             Resource::ReleaseConfigVars(key) => {
-                self.release(key, snapshot, |_| ApiAnswer::json(200, &self.config_object()))
+                self.release(key, snapshot, |_| ApiAnswer::json(200, &config_object(&snapshot.facts)))
             }
         }
     }
 
-    /// The answer to a change that the supervisor has accepted or refused. `started`: the state after a dyno was
-    /// started.
+    /// The answer to a change that the supervisor has accepted or refused. `after`: the state after that, if the run loop
+    /// still answers.
     #[must_use]
     pub fn answer_change(
         &self,
         change: &Change,
         result: &Result<Reply, Refusal>,
-        started: Option<&Snapshot>,
+        after: Option<&Snapshot>,
     ) -> ApiAnswer {
         match result {
             Ok(Reply::Scaled(formation)) => {
-                let formation = FormationResource::all(self, formation);
+                let facts = after.map(|snapshot| Arc::clone(&snapshot.facts)).unwrap_or_default();
+                let formation = FormationResource::all(self, &facts, formation);
                 match &change.shown_as {
                     ShownAs::Formation | ShownAs::Touched => ApiAnswer::json(200, &formation),
                     ShownAs::FormationOf(name) => {
@@ -93,8 +97,17 @@ impl AppFacts {
                 }
             }
             Ok(Reply::Restarting(dynos)) => ApiAnswer::json(202, &TouchedDynos::restarting(dynos)),
+            Ok(Reply::Deploying { version, .. }) => {
+                let mut releases = after.map(|snapshot| ReleaseResource::all(self, snapshot)).unwrap_or_default();
+                releases.retain(|release| release.version == u64::from(*version));
+                ApiAnswer::json(201, &releases.pop())
+            }
+            Ok(Reply::Unchanged) => {
+                let releases = after.map(|snapshot| ReleaseResource::all(self, snapshot)).unwrap_or_default();
+                ApiAnswer::json(200, &releases.into_iter().find(ReleaseResource::is_current))
+            }
             Ok(Reply::Stopping(dynos)) => ApiAnswer::json(202, &TouchedDynos::stopping(dynos)),
-            Ok(Reply::Started(dyno)) => ApiAnswer::json(201, &DynoResource::of_one_off(self, dyno, started)),
+            Ok(Reply::Started(dyno)) => ApiAnswer::json(201, &DynoResource::of_one_off(self, dyno, after)),
             Err(refusal) => {
                 let is_update = match change.shown_as {
                     ShownAs::Formation => true,
@@ -111,16 +124,15 @@ impl AppFacts {
         snapshot: &Snapshot,
         answer: impl FnOnce(&ReleaseResource) -> ApiAnswer,
     ) -> ApiAnswer {
-        let release = ReleaseResource::new(self, snapshot);
-        if key.is(&release) { answer(&release) } else { ApiError::not_found("there is no such release").answer() }
+        let found = ReleaseResource::all(self, snapshot).into_iter().find(|release| key.is(release));
+        found.map_or_else(|| ApiError::not_found("there is no such release").answer(), |release| answer(&release))
     }
+}
 
-    /// The config vars as one flat object. JSON has only text: bytes that are not UTF-8 are replaced.
-    fn config_object(&self) -> serde_json::Map<String, serde_json::Value> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let entry = |(key, value): (&[u8], &Secret)| (text(key), text(value.reveal()).into());
-        self.config_vars.iter().map(entry).collect()
-    }
+/// The config vars as one flat object. JSON has only text: bytes that are not UTF-8 are replaced.
+fn config_object(release: &ReleaseFacts) -> serde_json::Map<String, serde_json::Value> {
+    let text = |value: &Secret| String::from_utf8_lossy(value.reveal()).into_owned();
+    release.config_vars.iter().map(|(key, value)| (key.clone(), text(value).into())).collect()
 }
 
 fn unknown_type(name: &str) -> ApiError {

@@ -4,7 +4,6 @@ use super::error::ApiError;
 use super::formation_update::shortened;
 use super::id::stable_id;
 use super::log_session::LogLook;
-use crate::model::{Environment, ProcessType};
 
 /// The facts about an app that do not change while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +18,6 @@ pub struct AppFacts {
     pub email: String,
     /// When it was started.
     pub started_at: jiff::Timestamp,
-    /// The command of each process type, in the order of the Procfile.
-    pub commands: Vec<(ProcessType, String)>,
-    /// The config vars.
-    pub config_vars: Environment,
     /// How its log is shown.
     pub look: LogLook,
 }
@@ -37,18 +32,6 @@ impl AppFacts {
     /// The id of its owner.
     pub(super) fn owner_id(&self) -> String {
         owner_id(&self.email)
-    }
-
-    /// The command of a process type; empty if there is no such type.
-    pub(super) fn command(&self, process_type: &ProcessType) -> &str {
-        let found = self.commands.iter().find(|(known, _)| known == process_type);
-        found.map_or("", |(_, command)| command)
-    }
-
-    /// Whether the Procfile has this process type.
-    #[must_use]
-    pub fn has_type(&self, name: &str) -> bool {
-        self.commands.iter().any(|(known, _)| known.as_str() == name)
     }
 
     /// Checks the name or id in a path.

@@ -20,7 +20,7 @@ impl AppFacts {
         let Some((app, rest)) = behind_app(path) else { return path.to_owned() };
         let dynos =
             snapshot.rows.iter().map(|row| DynoResource::named(self, &row.dyno)).map(|dyno| (dyno.id, dyno.name));
-        let types = FormationResource::all(self, &snapshot.formation).into_iter();
+        let types = FormationResource::all(self, &snapshot.facts, &snapshot.formation).into_iter();
         let known: Vec<(String, String)> = dynos.chain(types.map(|entry| (entry.id, entry.process_type))).collect();
         let named = |part| known.iter().find(|(id, _)| id == part).map_or(part, |(_, name)| name.as_str());
         let rest: Vec<&str> = rest.split('/').map(named).collect();

@@ -134,6 +134,7 @@ impl Change {
             | Command::Stop(..)
             | Command::Run(_)
             | Command::RunOneOff { .. }
+            | Command::Deploy(_)
             | Command::Shutdown { .. } => Vec::new(),
         }
     }

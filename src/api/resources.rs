@@ -6,7 +6,8 @@ use super::AppFacts;
 use super::app_facts::owner_id;
 use super::id::stable_id;
 use crate::model::{DynoName, Usages};
-use crate::supervisor::{DynoRole, PublicState, Quantity, Restarted, Row, Snapshot, WhyNotUp};
+use crate::release::ReleaseFacts;
+use crate::supervisor::{PublicState, Quantity, ReleaseInfo, ReleaseStatus, Restarted, Row, Snapshot, WhyNotUp};
 
 /// The size of every dyno. Not a name of the platform, so that its client does not compute a price from it.
 const SIZE: &str = "Local";
@@ -234,14 +235,14 @@ pub struct FormationResource {
 
 impl FormationResource {
     /// One entry for each process type.
-    pub(super) fn all(app: &AppFacts, formation: &[Quantity]) -> Vec<Self> {
+    pub(super) fn all(app: &AppFacts, release: &ReleaseFacts, formation: &[Quantity]) -> Vec<Self> {
         let at = time(app.started_at);
         let entry = |quantity: &Quantity| Self {
             id: stable_id(&["formation", &app.id(), quantity.process_type.as_str()]),
             process_type: quantity.process_type.to_string(),
             quantity: quantity.quantity,
             size: SIZE.to_owned(),
-            command: app.command(&quantity.process_type).to_owned(),
+            command: release.command(&quantity.process_type),
             created_at: at.clone(),
             updated_at: at.clone(),
             app: AppRef::new(app),
@@ -261,7 +262,7 @@ pub struct ReleaseResource {
     app: AppRef,
     created_at: String,
     current: bool,
-    description: &'static str,
+    description: String,
     eligible_for_rollback: bool,
     output_stream_url: Option<String>,
     slug: Option<NameRef>,
@@ -271,14 +272,23 @@ pub struct ReleaseResource {
 }
 
 impl ReleaseResource {
-    pub(super) fn new(app: &AppFacts, snapshot: &Snapshot) -> Self {
-        let at = time(app.started_at);
-        let version = snapshot.release.into();
-        let command = snapshot.rows.iter().find(|row| row.role == DynoRole::Release);
-        let status = match command.map(|row| row.state) {
-            None => "succeeded",
-            Some(PublicState::Crashed) => "failed",
-            Some(PublicState::Down | PublicState::Starting | PublicState::Up) => "pending",
+    /// All releases that are remembered.
+    pub(super) fn all(app: &AppFacts, snapshot: &Snapshot) -> Vec<Self> {
+        snapshot.releases.iter().map(|info| Self::new(app, info, snapshot.release)).collect()
+    }
+
+    pub(super) fn is_current(&self) -> bool {
+        self.current
+    }
+
+    /// `current`: the version that runs.
+    fn new(app: &AppFacts, info: &ReleaseInfo, current: u32) -> Self {
+        let (at, version) = (time(info.at), info.version.into());
+        let status = match info.status {
+            ReleaseStatus::Pending => "pending",
+            ReleaseStatus::Succeeded => "succeeded",
+            ReleaseStatus::Failed => "failed",
+            ReleaseStatus::Superseded => "superseded",
         };
         Self {
             id: release_id(app, version),
@@ -286,8 +296,8 @@ impl ReleaseResource {
             addon_plan_names: [],
             app: AppRef::new(app),
             created_at: at.clone(),
-            current: status == "succeeded",
-            description: "Started",
+            current: info.version == current && info.status == ReleaseStatus::Succeeded,
+            description: info.description.clone().unwrap_or_else(|| "Started".to_owned()),
             eligible_for_rollback: true,
             output_stream_url: None,
             slug: None,

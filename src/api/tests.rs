@@ -3,13 +3,17 @@
 mod names;
 mod random;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::*;
 use crate::app::Scale;
-use crate::model::{DynoName, Environment, ProcessType, Usage, Usages};
+use crate::model::{DynoName, ProcessType, Secret, Usage, Usages};
+use crate::release::ReleaseFacts;
 use crate::supervisor::{
-    Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, Reply, Restarted, Row, Snapshot, Target,
+    Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, ReleaseInfo, ReleaseStatus, Reply, Restarted, Row,
+    Snapshot, Target,
 };
 
 /// The product's own copy of the recorded facts.
@@ -20,20 +24,22 @@ fn process_type(name: &str) -> ProcessType {
 }
 
 fn app() -> AppFacts {
-    let mut config_vars = Environment::default();
-    config_vars.set("A", "0");
-    config_vars.set("X", "hello");
     AppFacts {
         name: "app".to_owned(),
         root: "/srv/app".to_owned(),
         url: Some("http://127.0.0.1:5000".to_owned()),
         email: "dev@local.example".to_owned(),
         started_at: "2026-11-23T05:00:00Z".parse().expect("a time"),
-        commands: [("web", "python app.py"), ("worker", "python worker.py")]
-            .map(|(name, command)| (process_type(name), command.to_owned()))
-            .to_vec(),
-        config_vars,
         look: LogLook::default(),
+    }
+}
+
+fn facts() -> ReleaseFacts {
+    ReleaseFacts {
+        commands: [("web", "python app.py"), ("worker", "python worker.py")]
+            .map(|(name, command)| (process_type(name), command.as_bytes().to_vec()))
+            .to_vec(),
+        config_vars: [("A", "0"), ("X", "hello")].map(|(key, value)| (key.to_owned(), Secret::new(value))).into(),
     }
 }
 
@@ -47,7 +53,7 @@ fn snapshot(dynos: &[(&str, u32, PublicState)]) -> Snapshot {
         prevented: None,
         wanted: true,
         port: Some(5000),
-        command: app().command(&process_type(name)).into(),
+        command: facts().command(&process_type(name)).into(),
         run: 1,
         pid: (*state == PublicState::Up).then_some(4711),
         restarts: 0,
@@ -58,10 +64,17 @@ fn snapshot(dynos: &[(&str, u32, PublicState)]) -> Snapshot {
     let quantity = |name: &str| Quantity { process_type: process_type(name), quantity: count(name) };
     Snapshot {
         release: 2,
+        facts: Arc::new(facts()),
+        releases: Arc::new(vec![release(2)]),
         formation: vec![quantity("web"), quantity("worker")],
         rows: dynos.iter().map(row).collect(),
         ..Snapshot::default()
     }
+}
+
+fn release(version: u32) -> ReleaseInfo {
+    let (at, user) = (app().started_at, "dev".to_owned());
+    ReleaseInfo { version, at, user, description: None, status: ReleaseStatus::Succeeded }
 }
 
 fn running() -> Snapshot {
@@ -92,7 +105,7 @@ fn reply(command: &Command) -> Result<Reply, Refusal> {
             Target::Dyno(name) if dynos().any(|dyno| dyno == *name) => restarting(&mut [name.clone()].into_iter()),
             Target::Dyno(name) => Err(Refusal::UnknownDyno { name: name.clone(), known: dynos().collect() }),
         },
-        Command::Run(_) | Command::Shutdown { .. } => panic!("not a command of the API"),
+        Command::Run(_) | Command::Deploy(_) | Command::Shutdown { .. } => panic!("not a command of the API"),
         Command::RunOneOff { number, .. } => Ok(Reply::Started(DynoName::new(process_type("run"), *number))),
     }
 }

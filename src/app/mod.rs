@@ -28,7 +28,7 @@ pub use env::{
 pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationError, FormationRequest, FormationWarning, MAX_QUANTITY, Scale};
 pub use own_block::OwnBlock;
-pub use ports::{BLOCK_UNIT, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, Ports, parse_port};
+pub use ports::{BLOCK_UNIT, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, PortRange, Ports, parse_port};
 pub use procfile::{Procfile, ProcfileEntry};
 pub use start_order::{Prerequisite, StartOrder, StartOrderError, Until};
 pub use text::nearest::nearest;

@@ -112,6 +112,19 @@ pub struct Ports {
     block_end: Option<u32>,
     /// A map instead of a list, because every dyno is looked up and a Procfile may be very long.
     positions: HashMap<ProcessType, u64>,
+    /// The ports of process types for which the block has no room.
+    elsewhere: HashMap<ProcessType, PortRange>,
+    /// A new start looks for other ports.
+    is_temporary: bool,
+}
+
+/// The reserved ports of one process type, outside of the block of its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortRange {
+    /// The port of its first dyno.
+    pub first: u16,
+    /// The end (exclusive).
+    pub end: u32,
 }
 
 impl Ports {
@@ -120,13 +133,50 @@ impl Ports {
     #[must_use]
     pub fn new(base: u16, step: u16, types: &[ProcessType]) -> Self {
         let counted = types.iter().filter(|known| !known.is_release()).cloned();
-        Self { base, step, block_end: None, positions: counted.zip(0..).collect() }
+        Self { base, step, positions: counted.zip(0..).collect(), ..Self::default() }
     }
 
     /// The rule for a block that is reserved: no dyno gets a port after it, even if dynos are added later.
     #[must_use]
     pub fn in_block(base: u16, block: PortBlock, types: &[ProcessType]) -> Self {
         Self { block_end: Some(u32::from(base).saturating_add(block.size)), ..Self::new(base, block.step, types) }
+    }
+
+    /// The same rule, which lasts only until the end of this start: the next one looks for other ports.
+    #[must_use]
+    pub fn of_one_start(self) -> Self {
+        Self { is_temporary: true, ..self }
+    }
+
+    /// The same rule for a Procfile that has changed: every type that has or had a position keeps it, and new ones get the
+    /// next positions. `spare`: the ports for types for which the block has no room.
+    #[must_use]
+    pub fn extended(mut self, types: &[ProcessType], spare: &HashMap<ProcessType, PortRange>) -> Self {
+        for process_type in types.iter().filter(|known| !known.is_release()) {
+            if self.positions.contains_key(process_type) {
+                continue;
+            }
+            let position = u64::try_from(self.positions.len()).unwrap_or(u64::MAX);
+            self.positions.insert(process_type.clone(), position);
+            if let Some(range) = spare.get(process_type).filter(|_| !self.has_room_for(position)) {
+                self.elsewhere.insert(process_type.clone(), *range);
+            }
+        }
+        self
+    }
+
+    /// Whether all ports of a position are in the block, if there is one.
+    fn has_room_for(&self, position: u64) -> bool {
+        let end = position.saturating_add(1).saturating_mul(self.step.into()).saturating_add(self.base.into());
+        self.block_end.is_none_or(|block_end| end <= block_end.into())
+    }
+
+    /// The rule of a new start with these types. None: it would look for other ports.
+    #[must_use]
+    pub fn of_new_start(&self, types: &[ProcessType]) -> Option<Self> {
+        let rule = Self { block_end: self.block_end, ..Self::new(self.base, self.step, types) };
+        let last = u64::try_from(rule.positions.len()).unwrap_or(u64::MAX).checked_sub(1)?;
+        (!self.is_temporary && rule.has_room_for(last)).then_some(rule)
     }
 
     /// The port of the first dyno of the first type.
@@ -147,9 +197,12 @@ impl Ports {
     /// [`PortError::OutOfRange`] if the port is over 65535; [`PortError::OutsideBlock`].
     pub fn port_of(&self, dyno: &DynoName) -> Result<Option<u16>, PortError> {
         let Some(position) = self.positions.get(&dyno.process_type) else { return Ok(None) };
-        let offset = position.saturating_mul(u64::from(self.step));
-        let port = offset.saturating_add(u64::from(self.base)).saturating_add(u64::from(dyno.index.saturating_sub(1)));
-        match (u16::try_from(port), self.block_end) {
+        let (first, end) = match self.elsewhere.get(&dyno.process_type) {
+            Some(range) => (range.first.into(), Some(range.end)),
+            None => (position.saturating_mul(self.step.into()).saturating_add(self.base.into()), self.block_end),
+        };
+        let port = first.saturating_add(u64::from(dyno.index.saturating_sub(1)));
+        match (u16::try_from(port), end) {
             (Ok(port), Some(end)) if u32::from(port) >= end => {
                 Err(PortError::OutsideBlock { dyno: dyno.clone(), port, end })
             }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::{OneOff, Release};
 use crate::app::{
-    AppendError, DynoVariables, Formation, PortError, PortVariable, Ports, append_text, is_set_by_dyno, launch,
-    sibling_variables,
+    AppendError, DynoVariables, Formation, PortError, PortRange, PortVariable, Ports, append_text, is_set_by_dyno,
+    launch, sibling_variables,
 };
 use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, Readiness, Secret, Shell};
 
@@ -41,6 +41,26 @@ pub struct RunSettings {
     pub focused: Option<(DynoName, Io, Focus)>,
 }
 
+/// The process types that are expected to listen on their port (S6.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listeners {
+    /// All of them.
+    pub expected: Vec<ProcessType>,
+    /// Those that are up only once they listen.
+    pub ready: Vec<ProcessType>,
+}
+
+/// A process type that a new start would give another port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedPort {
+    /// The process type.
+    pub process_type: ProcessType,
+    /// The port of its first dyno.
+    pub now: u16,
+    /// That port after a new start.
+    pub next: u16,
+}
+
 /// What the streams of a dyno are connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DynoStreams {
@@ -68,8 +88,10 @@ pub enum BlueprintError {
 pub struct Blueprint {
     release: Release,
     settings: RunSettings,
+    /// In start order.
     types: Vec<ProcessType>,
-    /// A map, because a Procfile may be very long.
+    /// The position in start order of every process type that this start has or had. A map, because a Procfile may be very
+    /// long.
     positions: HashMap<ProcessType, usize>,
     siblings: Vec<(String, Secret)>,
 }
@@ -84,10 +106,62 @@ impl Blueprint {
         Self { release, settings, types, positions, siblings }
     }
 
+    /// The same start with a later release. Process types keep their positions and ports, also those that were removed and
+    /// are back; new ones get the next positions. `spare`: see [`Ports::extended`].
+    #[must_use]
+    pub fn succeeded_by(
+        &self,
+        release: Release,
+        listeners: Listeners,
+        spare: &HashMap<ProcessType, PortRange>,
+    ) -> Self {
+        let mut types = release.procfile.formation_types();
+        let Listeners { expected, ready } = listeners;
+        let ports = self.settings.ports.clone().extended(&types, spare);
+        let settings = RunSettings { ports, expected, ready, ..self.settings.clone() };
+        let mut positions = self.positions.clone();
+        for process_type in &types {
+            let next = positions.len();
+            positions.entry(process_type.clone()).or_insert(next);
+        }
+        types.sort_by_key(|process_type| positions.get(process_type).copied());
+        let siblings = siblings(&settings);
+        Self { release, settings, types, positions, siblings }
+    }
+
+    /// The process types whose ports differ from those that a new start would give them, because their lines have moved. None
+    /// if a new start would look for other ports.
+    #[must_use]
+    pub fn moved_ports(&self) -> Vec<MovedPort> {
+        let types = self.release.procfile.formation_types();
+        let Some(next_rule) = self.settings.ports.of_new_start(&types) else { return Vec::new() };
+        let first_port = |rule: &Ports, process_type: &ProcessType| {
+            rule.port_of(&DynoName::new(process_type.clone(), 1)).ok().flatten()
+        };
+        let moved = types.into_iter().filter_map(|process_type| {
+            let (now, next) =
+                (first_port(&self.settings.ports, &process_type)?, first_port(&next_rule, &process_type)?);
+            (now != next).then_some(MovedPort { process_type, now, next })
+        });
+        moved.collect()
+    }
+
+    /// The rule that gives each dyno its port.
+    #[must_use]
+    pub fn ports(&self) -> &Ports {
+        &self.settings.ports
+    }
+
     /// The release.
     #[must_use]
     pub fn release(&self) -> &Release {
         &self.release
+    }
+
+    /// The process types that are expected to listen.
+    #[must_use]
+    pub fn listeners(&self) -> Listeners {
+        Listeners { expected: self.settings.expected.clone(), ready: self.settings.ready.clone() }
     }
 
     /// Only the release, when nothing is started.
@@ -102,7 +176,8 @@ impl Blueprint {
         &self.settings.session
     }
 
-    /// All process types that can be part of the formation, in the order of the Procfile.
+    /// All process types that can be part of the formation, in start order: that of the Procfile, and then those that later
+    /// releases have added.
     #[must_use]
     pub fn types(&self) -> &[ProcessType] {
         &self.types
@@ -111,7 +186,7 @@ impl Blueprint {
     /// The position of a process type among [`types`](Self::types). None: it cannot be part of the formation.
     #[must_use]
     pub fn position(&self, process_type: &ProcessType) -> Option<usize> {
-        self.positions.get(process_type).copied()
+        self.positions.get(process_type).copied().filter(|_| self.release.procfile.get(process_type).is_some())
     }
 
     /// The name of the release command's dyno. None: the release has no release command.

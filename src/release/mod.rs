@@ -4,17 +4,19 @@
 //! `commands` builds it from files and options; `supervisor` asks it for dynos.
 
 mod blueprint;
+mod facts;
 mod one_off;
 #[cfg(test)]
 mod tests;
 
 use crate::app::{Layers, Procfile};
 
-pub use blueprint::{Blueprint, BlueprintError, DynoStreams, RunSettings};
+pub use blueprint::{Blueprint, BlueprintError, DynoStreams, Listeners, MovedPort, RunSettings};
+pub use facts::ReleaseFacts;
 pub use one_off::OneOff;
 
 /// What runs: process types and config vars, with a number.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     /// Its number, from 1.
     pub version: u32,

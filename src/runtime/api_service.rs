@@ -105,12 +105,15 @@ impl ApiServer {
             | Command::Stop(..)
             | Command::Run(_)
             | Command::RunOneOff { .. }
+            | Command::Deploy(_)
             | Command::Shutdown { .. } => self.carry_out(change).await?,
         };
         let snapshot = match &result {
-            Ok(Reply::Started(_)) => Some(self.ask(ApiCall::Snapshot).await?),
+            Ok(Reply::Scaled(_) | Reply::Started(_) | Reply::Deploying { .. } | Reply::Unchanged) => {
+                Some(self.ask(ApiCall::Snapshot).await?)
+            }
             // After a stop the run loop may be gone.
-            Ok(Reply::Scaled(_) | Reply::Restarting(_) | Reply::Stopping(_)) | Err(_) => None,
+            Ok(Reply::Restarting(_) | Reply::Stopping(_)) | Err(_) => None,
         };
         Ok(self.app.answer_change(change, &result, snapshot.as_ref()))
     }
@@ -123,9 +126,10 @@ impl ApiServer {
     /// own locks and not those of another one.
     async fn scale(self: &Rc<Self>, change: &Change) -> Result<Result<Reply, Refusal>, ApiError> {
         let _turn = self.scaling.lock().await;
+        let formation = self.ask(ApiCall::Snapshot).await?.formation;
+        let is_known = |name: &String| formation.iter().any(|entry| entry.process_type.as_str() == name);
         let held = self.registered.types();
-        let started =
-            change.types_to_start().into_iter().filter(|name| self.app.has_type(name) && !held.contains(name));
+        let started = change.types_to_start().into_iter().filter(|name| is_known(name) && !held.contains(name));
         let added: Vec<String> = started.collect();
         if !added.is_empty() {
             self.claim([held, added].concat()).await?;
@@ -177,19 +181,26 @@ impl ApiServer {
 
     async fn release_while_dynos_leave(&self) -> Result<(), ApiError> {
         loop {
+            let is_changing;
             {
                 let _turn = self.scaling.lock().await;
                 let snapshot = self.ask(ApiCall::Snapshot).await?;
+                // What a release removes is not unused before that.
+                is_changing = !snapshot.coming.is_empty();
                 let held = self.registered.types();
                 let used: Vec<String> = held.iter().filter(|name| is_used(name, &snapshot)).cloned().collect();
                 // If this fails, the next round tries again.
                 let is_released = used == held || self.registered.set_types(used).await.is_ok();
-                if is_released && self.registered.types().iter().all(|name| has_dynos(name, &snapshot.formation)) {
+                let is_settled = is_released && !is_changing;
+                if is_settled && self.registered.types().iter().all(|name| has_dynos(name, &snapshot.formation)) {
                     return Ok(());
                 }
             }
             let held = self.registered.types();
-            let is_decided = Box::new(move |snapshot: &Snapshot| !held.iter().all(|name| is_used(name, snapshot)));
+            let is_decided = Box::new(move |snapshot: &Snapshot| {
+                let has_changed = is_changing && snapshot.coming.is_empty();
+                has_changed || !held.iter().all(|name| is_used(name, snapshot))
+            });
             self.ask(|answer| ApiCall::Wait { is_decided, depends_on: Box::new(|_| false), answer }).await?;
         }
     }
@@ -228,7 +239,8 @@ async fn usages(snapshot: &Snapshot) -> Usages {
 /// Whether dynos of this process type run, or are to run.
 fn is_used(name: &str, snapshot: &Snapshot) -> bool {
     let is_there = |row: &Row| row.role == DynoRole::Formation && row.dyno.process_type.as_str() == name;
-    has_dynos(name, &snapshot.formation) || snapshot.rows.iter().any(is_there)
+    let is_coming = snapshot.coming.iter().any(|process_type| process_type.as_str() == name);
+    is_coming || has_dynos(name, &snapshot.formation) || snapshot.rows.iter().any(is_there)
 }
 
 /// Whether this process type is to have dynos.

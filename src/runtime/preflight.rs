@@ -25,8 +25,7 @@ impl Runtime {
     /// # Errors
     /// The reason why one of them cannot run.
     pub(super) fn check_added(&self, command: &Command) -> Result<(), Refusal> {
-        let Command::Scale(changes) = command else { return Ok(()) };
-        let added = self.supervisor.added_by(changes);
+        let added = self.supervisor.added_by(command);
         let blocked = |spec: &DynoSpec, why: String| Refusal::Blocked { dyno: spec.dyno.clone(), why };
         let is_web = |spec: &&DynoSpec| spec.dyno.process_type.as_str() == ProcessType::WEB;
         let in_use = added.iter().map(|spec| &**spec).filter(is_web).filter_map(|spec| Some((spec, holder_of(spec)?)));

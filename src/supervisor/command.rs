@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Quantity;
+use super::{Deploy, Quantity};
 use crate::app::{AppendError, Scale};
 use crate::model::{DynoName, DynoSpec, ProcessType};
 use crate::release::OneOff;
@@ -33,6 +33,8 @@ pub enum Command {
         /// What to run.
         one_off: OneOff,
     },
+    /// Replaces the release that runs by this one, after its release command.
+    Deploy(Box<Deploy>),
     /// Stops everything and then ends, like `Stop`, but without a line that says who asked for it.
     Shutdown {
         /// The dyno after whose last output this is announced.
@@ -74,6 +76,15 @@ pub enum Reply {
     Stopping(Vec<DynoName>),
     /// The one-off dyno that is started.
     Started(DynoName),
+    /// The release that was accepted. [`Snapshot::releases`](super::Snapshot::releases) shows how it turns out.
+    Deploying {
+        /// Its number.
+        version: u32,
+        /// What is different: `.env: + API_KEY`.
+        difference: String,
+    },
+    /// The release has the same commands and config vars as the last one, so there is no new one.
+    Unchanged,
 }
 
 /// A dyno that is replaced or started.

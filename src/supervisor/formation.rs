@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use crate::app::{Formation, PortError, Scale};
 use crate::model::{DynoName, DynoSpec, ProcessType};
-use crate::release::BlueprintError;
+use crate::release::{Blueprint, BlueprintError};
 
 use super::dyno_state::{DynoState, Rest};
 use super::shutdown::Phase;
 use super::slot::{Intent, Role, Slot, Turn};
 use super::slots::{Place, SlotId};
-use super::{EndRequest, NoticeKind, Quantity, Refusal, Reply, Supervisor};
+use super::{Command, EndRequest, NoticeKind, Quantity, Refusal, Reply, Supervisor};
 
 /// A dyno that is added.
-type Added = (SlotId, Arc<DynoSpec>);
+pub(super) type Added = (SlotId, Arc<DynoSpec>);
 
 impl Supervisor {
     /// Changes the quantities of these types. In the release phase the new formation is the one that boots after it.
@@ -23,7 +23,8 @@ impl Supervisor {
         }
         let too_many = |process_type| Refusal::TooMany { process_type };
         let formation = self.formation.scaled(changes).map_err(too_many)?;
-        let added = self.added(&formation)?;
+        let added = self.added(&self.blueprint, &formation)?;
+        self.check_later(&formation)?;
         self.formation = formation;
         self.close_holds();
         let (formation, user) = (self.quantities(), self.blueprint.release().user.clone());
@@ -36,43 +37,56 @@ impl Supervisor {
             let ids = self.slots.ids_of(Place::Formation(position));
             // The highest index stops first.
             for id in ids.iter().rev().filter(|id| id.index > quantity) {
-                self.leave(*id, turn);
+                self.leave(*id, EndRequest::ScaleDown, turn);
             }
             for id in ids.iter().filter(|id| id.index <= quantity) {
                 self.bring_back(*id);
             }
         }
+        self.insert_all(added, turn);
+        self.reconcile_all(turn);
+        Ok(Reply::Scaled(formation))
+    }
+
+    /// Adds dynos to the formation.
+    pub(super) fn insert_all(&mut self, added: Vec<Added>, turn: &Turn) {
         for (id, spec) in added {
             let mut slot = Slot::new(spec, Role::Formation, &self.policy);
             slot.since = turn.now.wall;
             self.slots.insert(id, slot);
             self.bring_back(id);
         }
-        self.reconcile_all(turn);
-        Ok(Reply::Scaled(formation))
     }
 
-    /// The dynos that these changes would add. None if they would be refused.
+    /// The dynos that a command would add. None if it would be refused.
     #[must_use]
-    pub fn added_by(&self, changes: &[(ProcessType, Scale)]) -> Vec<Arc<DynoSpec>> {
-        if changes.iter().any(|(name, _)| self.blueprint.position(name).is_none()) {
-            return Vec::new();
-        }
-        let added = self.formation.scaled(changes).ok().and_then(|formation| self.added(&formation).ok());
+    pub fn added_by(&self, command: &Command) -> Vec<Arc<DynoSpec>> {
+        let added = match command {
+            Command::Scale(changes) => {
+                let formation = self.formation.scaled(changes).ok();
+                formation.and_then(|formation| self.added(&self.blueprint, &formation).ok())
+            }
+            Command::Deploy(deploy) => self.added_by_release(deploy),
+            Command::Restart(..)
+            | Command::Stop(..)
+            | Command::Run(_)
+            | Command::RunOneOff { .. }
+            | Command::Shutdown { .. } => None,
+        };
         added.unwrap_or_default().into_iter().map(|(_, spec)| spec).collect()
     }
 
     /// The dynos of a formation that do not exist yet.
-    fn added(&self, formation: &Formation) -> Result<Vec<Added>, Refusal> {
-        self.blueprint.check_ports(formation).map_err(|error| port_refusal(&error))?;
+    pub(super) fn added(&self, blueprint: &Blueprint, formation: &Formation) -> Result<Vec<Added>, Refusal> {
+        blueprint.check_ports(formation).map_err(|error| port_refusal(&error))?;
         let mut added = Vec::new();
         for dyno in formation.dynos() {
-            let Some(position) = self.blueprint.position(&dyno.process_type) else { continue };
+            let Some(position) = blueprint.position(&dyno.process_type) else { continue };
             let id = SlotId { place: Place::Formation(position), index: dyno.index };
             if self.slots.get(id).is_some() {
                 continue;
             }
-            let spec = self.blueprint.spec(&dyno).map_err(|error| match error {
+            let spec = blueprint.spec(&dyno).map_err(|error| match error {
                 BlueprintError::Port(error) => port_refusal(&error),
                 BlueprintError::UnknownType(name) => self.unknown_type(&name),
             })?;
@@ -82,11 +96,11 @@ impl Supervisor {
     }
 
     /// Stops and removes a dyno that is not part of the formation any more.
-    fn leave(&mut self, id: SlotId, turn: &mut Turn) {
+    pub(super) fn leave(&mut self, id: SlotId, request: EndRequest, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         if slot.state.may_be_stopped() {
             let signal = Some(slot.stop_rules.signal);
-            slot.notify(NoticeKind::EndRequested { request: EndRequest::ScaleDown, signal }, turn);
+            slot.notify(NoticeKind::EndRequested { request, signal }, turn);
         }
         slot.intent = Intent::Leave;
         self.tally.forget(id);
@@ -95,7 +109,7 @@ impl Supervisor {
 
     /// A dyno that is part of the formation, even if it was stopped before. One that has crashed for good, or of which a
     /// process could not be killed, stays crashed.
-    fn bring_back(&mut self, id: SlotId) {
+    pub(super) fn bring_back(&mut self, id: SlotId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let intent = match self.phase {
             Phase::Unbooted | Phase::Release => Intent::Rest,
@@ -125,7 +139,7 @@ impl Supervisor {
     }
 }
 
-fn port_refusal(error: &PortError) -> Refusal {
+pub(super) fn port_refusal(error: &PortError) -> Refusal {
     let impossible = |dyno: &DynoName| Refusal::Impossible { dyno: dyno.clone(), why: error.to_string() };
     match error {
         PortError::OutOfRange { dyno, .. }

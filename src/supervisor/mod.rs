@@ -31,6 +31,7 @@
 mod address;
 mod command;
 mod deadlines;
+mod deploy;
 mod dyno_state;
 mod effect;
 mod event;
@@ -44,6 +45,7 @@ mod order_report;
 mod policy;
 mod readiness;
 mod release_phase;
+mod releases;
 mod reports;
 mod requests;
 mod restart;
@@ -57,13 +59,15 @@ mod stop_rules;
 pub(crate) mod tests;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::app::Formation;
 use crate::model::{Now, RunId, RunOrder, SpawnSpec};
-use crate::release::Blueprint;
+use crate::release::{Blueprint, MovedPort, ReleaseFacts};
 
 pub use address::ListenInterest;
 pub use command::{Command, Refusal, Reply, RequestId, Restarted, Target};
+pub use deploy::Deploy;
 pub use effect::{Effect, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, UserSignal};
 pub use life::{DynoLife, LifeStage, NextRestart, PastRun};
@@ -72,14 +76,17 @@ pub use notice_text::{NoticeStyle, ended};
 pub use order_report::{MissingDyno, Prevented, Unmet};
 pub use policy::{CanDie, FocusAdvice, Lifetime, OnExit, Plan, Policy, RestartPolicy, StopAdvice, StopAll};
 pub use readiness::WhyNotUp;
+pub use releases::{ReleaseInfo, ReleaseStatus};
 pub use snapshot::{DynoRole, PublicState, Quantity, Row, Snapshot, StartPhase};
 
 pub(crate) use notice_text::{SignalName, seconds};
 pub(crate) use reports::{NOT_STARTED, VANISHED};
 
 use address::AddressLine;
+use deploy::Later;
 use dyno_state::{DynoState, Ending, Rest, Stage};
 use order::{Hold, holds};
+use releases::Releases;
 use shutdown::{Phase, Tally};
 use slot::{Intent, Listener, Role, Slot, Turn};
 use slots::{Place, SlotId, Slots};
@@ -99,6 +106,15 @@ pub struct Supervisor {
     holds: Vec<Hold>,
     last_run: u64,
     phase: Phase,
+    releases: Releases,
+    /// What clients see of the release that runs.
+    facts: Arc<ReleaseFacts>,
+    /// The process types that a new start would give other ports.
+    moved_ports: Arc<Vec<MovedPort>>,
+    /// The release whose release command runs while the formation goes on.
+    deploying: Option<Later>,
+    /// The release that comes after that.
+    queued: Option<Later>,
     tally: Tally,
     /// Whether a Ctrl-C was passed to a dyno, with no other key since.
     interrupted: bool,
@@ -119,6 +135,8 @@ impl Supervisor {
         });
         let slots = Slots::new(slots.collect::<Vec<_>>(), blueprint.shares_ports());
         let holds = holds(&policy.order);
+        let releases = Releases::new(blueprint.release());
+        let facts = Arc::new(ReleaseFacts::of(blueprint.release()));
         Self {
             policy,
             blueprint,
@@ -128,6 +146,11 @@ impl Supervisor {
             holds,
             last_run: 0,
             phase: Phase::Unbooted,
+            releases,
+            facts,
+            moved_ports: Arc::default(),
+            deploying: None,
+            queued: None,
             tally: Tally::default(),
             interrupted: false,
         }

@@ -61,12 +61,28 @@ pub enum NoticeKind {
         /// Who made it.
         user: String,
     },
-    /// The release command failed, so nothing was started (S8.2).
+    /// The release command failed (S8.2, S8.3).
     ReleaseFailed {
         /// The number of the release.
         version: u32,
         /// How its command ended.
         exit: ExitStatus,
+        /// The number of the release that the formation goes on running on. None: nothing was started.
+        kept: Option<u32>,
+    },
+    /// A process of the release command cannot be killed, so the formation goes on running on an earlier release.
+    ReleaseStuck {
+        /// The number of the release.
+        version: u32,
+        /// The number of the earlier one.
+        kept: u32,
+    },
+    /// Another release is to replace the one that runs. Default format only.
+    Deploying {
+        /// Its number.
+        version: u32,
+        /// What has changed: `.env: + API_KEY`.
+        difference: String,
     },
     /// A run is about to start. Heroku format only.
     Starting {
@@ -299,6 +315,16 @@ pub enum EndRequest {
     Restart,
     /// The formation has fewer dynos of its type.
     ScaleDown,
+    /// It is replaced, because a release has changed its command or its environment.
+    Changed {
+        /// The number of the release.
+        version: u32,
+    },
+    /// A release does not have its process type.
+    Removed {
+        /// The number of the release.
+        version: u32,
+    },
 }
 
 /// How the output of a dyno shows that it needs the keyboard.

@@ -76,10 +76,11 @@ impl NoticeKind {
             }
             Self::KillingProcess => Texts::heroku("Stopping process with SIGKILL"),
             Self::KillingRemaining => Texts::heroku("Stopping remaining processes with SIGKILL"),
-            Self::ReleaseFailed { version, exit } => Texts::both(format!(
-                "release v{version} failed: its command exited with status {}; nothing was started",
-                exit.shell_code()
+            Self::ReleaseFailed { version, exit, kept } => Texts::both(release_failed(*version, *exit, *kept)),
+            Self::ReleaseStuck { version, kept } => Texts::both(format!(
+                "release v{version} failed: a process of a release command could not be killed; v{kept} goes on"
             )),
+            Self::Deploying { version, difference } => Texts::plain(format!("release v{version}: {difference}")),
             Self::LoopbackOnly { address } => {
                 Texts::both(format!("listens on {address} only: on Heroku it must bind 0.0.0.0"))
             }
@@ -226,17 +227,31 @@ fn waiting_for_exit(dynos: &[StillRunning], kill_in: Duration, keys: bool) -> St
     format!("waiting for {} to exit; SIGKILL in {}{keys}", names(dynos), seconds(kill_in))
 }
 
+fn release_failed(version: u32, exit: ExitStatus, kept: Option<u32>) -> String {
+    let kept = kept.map_or_else(|| "nothing was started".to_owned(), |kept| format!("v{kept} goes on"));
+    // It can only have succeeded after it was asked to stop.
+    let how =
+        if exit.is_success() { "was stopped".to_owned() } else { format!("exited with status {}", exit.shell_code()) };
+    format!("release v{version} failed: its command {how}; {kept}")
+}
+
 fn end_requested(request: EndRequest, signal: Option<i32>) -> Texts {
     let what = match request {
-        EndRequest::Stop => "stop requested",
-        EndRequest::Restart => "restart requested",
-        EndRequest::ScaleDown => "scaled down",
+        EndRequest::Stop => "stop requested".to_owned(),
+        EndRequest::Restart => "restart requested".to_owned(),
+        EndRequest::ScaleDown => "scaled down".to_owned(),
+        EndRequest::Changed { version } => format!("changed by release v{version}"),
+        EndRequest::Removed { version } => format!("not in release v{version}"),
     };
-    let plain = signal.map_or_else(|| what.to_owned(), |signal| format!("{what}: sending {}", SignalName(signal)));
+    let plain = match signal {
+        Some(signal) => format!("{what}: sending {}", SignalName(signal)),
+        None => what,
+    };
     // As on the platform: only for a dyno that runs. The other lines of the platform say what happens then.
     match (request, signal) {
-        (EndRequest::Restart, Some(_)) => Texts::of_each(plain, "Restarting".to_owned()),
-        (EndRequest::Restart, None) | (EndRequest::Stop | EndRequest::ScaleDown, _) => Texts::plain(plain),
+        (EndRequest::Restart | EndRequest::Changed { .. }, Some(_)) => Texts::of_each(plain, "Restarting".to_owned()),
+        (EndRequest::Restart | EndRequest::Changed { .. }, None)
+        | (EndRequest::Stop | EndRequest::ScaleDown | EndRequest::Removed { .. }, _) => Texts::plain(plain),
     }
 }
 

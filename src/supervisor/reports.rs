@@ -11,6 +11,7 @@ use crate::model::{ExitStatus, LeftRunning, Readiness, RunId, RunReport, SpawnFa
 use super::dyno_state::{DynoState, Ending, Ordered, Rest, Stage};
 use super::readiness::Awaited;
 use super::restart::Decision;
+use super::shutdown::Phase;
 use super::slot::{Intent, Listener, Role, Slot, Turn};
 use super::slots::SlotId;
 use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, StopCause, Supervisor};
@@ -196,6 +197,10 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(id) else { return };
         match (slot.role, ending, self.policy.on_exit) {
             (Role::OneOff(Listener::ReleaseGate), Ending::Crashed(status), OnExit::StopAll | OnExit::Restart(_)) => {
+                // That of the first release is shown until everything has ended.
+                if self.phase == Phase::Running {
+                    slot.intent = Intent::Leave;
+                }
                 self.release_failed(status, turn);
             }
             (Role::Formation, Ending::Crashed(status), OnExit::StopAll) => {
@@ -272,20 +277,13 @@ impl Supervisor {
         if let Some(rest) = rest {
             slot.enter(DynoState::Rest(rest), turn);
         }
-        let opens_gate = match (slot.role, ending) {
-            (Role::OneOff(Listener::ReleaseGate), Ending::Done) => true,
-            (Role::OneOff(Listener::ReleaseGate), Ending::Requested | Ending::Replaced | Ending::Crashed(_))
-            | (
-                Role::Formation | Role::OneOff(Listener::Log),
-                Ending::Requested | Ending::Replaced | Ending::Done | Ending::Crashed(_),
-            ) => false,
-        };
+        let (was_release, exit) = (slot.is_release(), slot.last_exit.unwrap_or(VANISHED));
         self.end_run(id, run, turn);
         if rest.is_none() {
             self.spawn(id, turn);
         }
-        if opens_gate {
-            self.open_gate(turn);
+        if was_release {
+            self.release_gone(ending, exit, turn);
         }
     }
 

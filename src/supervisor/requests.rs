@@ -7,6 +7,7 @@
 //! | `Stop`, all | everything is stopped | everything is stopped | accepted, can shorten the grace | refused |
 //! | `Stop`, some | refused | dynos are stopped | accepted, can shorten the grace | refused |
 //! | `Run`, `RunOneOff` | refused | the dyno is started | refused | refused |
+//! | `Deploy` | refused | another release replaces the current one | refused | refused |
 //! | `Shutdown` | everything is stopped | everything is stopped | accepted, changes nothing | refused |
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ impl Supervisor {
             (Phase::Running, Command::Restart(target, grace)) => self.restart(&target, grace, turn),
             (Phase::Running, Command::RunOneOff { number, one_off }) => self.run_one_off(number, &one_off, turn),
             (Phase::Running, Command::Run(spec)) => self.run_spec(spec, turn),
+            (Phase::Running, Command::Deploy(deploy)) => self.deploy(*deploy, turn),
             (Phase::Unbooted | Phase::Release | Phase::Running, Command::Shutdown { after }) => {
                 turn.put_after(after);
                 Ok(self.stop_start(None, turn))
@@ -56,14 +58,19 @@ impl Supervisor {
                 Command::Stop(Target::Type(_) | Target::Dyno(_), _)
                 | Command::Restart(..)
                 | Command::Run(_)
-                | Command::RunOneOff { .. },
+                | Command::RunOneOff { .. }
+                | Command::Deploy(_),
             ) => Err(Refusal::ReleasePhase),
             (Phase::Stopping { .. } | Phase::Killing { .. }, Command::Stop(target, grace)) => {
                 self.hasten_stop(&target, grace, turn)
             }
             (
                 Phase::Stopping { .. } | Phase::Killing { .. },
-                Command::Scale(_) | Command::Restart(..) | Command::Run(_) | Command::RunOneOff { .. },
+                Command::Scale(_)
+                | Command::Restart(..)
+                | Command::Run(_)
+                | Command::RunOneOff { .. }
+                | Command::Deploy(_),
             )
             | (
                 Phase::Over,
@@ -72,6 +79,7 @@ impl Supervisor {
                 | Command::Stop(..)
                 | Command::Run(_)
                 | Command::RunOneOff { .. }
+                | Command::Deploy(_)
                 | Command::Shutdown { .. },
             ) => Err(Refusal::ShuttingDown),
         };
@@ -161,18 +169,18 @@ impl Supervisor {
         let reply = Reply::Restarting(others.iter().map(restarted).collect());
         let others: Vec<SlotId> = others.into_iter().map(|(id, _)| id).collect();
         for id in others {
-            self.restart_one(id, grace, turn);
+            self.restart_one(id, EndRequest::Restart, grace, turn);
         }
         Ok(reply)
     }
 
     /// Replaces a dyno, which is not a crash. Earlier crashes are forgotten.
-    fn restart_one(&mut self, id: SlotId, grace: Option<Duration>, turn: &mut Turn) {
+    pub(super) fn restart_one(&mut self, id: SlotId, request: EndRequest, grace: Option<Duration>, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.intent = Intent::Run;
         (slot.crashes, slot.restarts) = (CrashCount::default(), 0);
         self.tally.forget(id);
-        let requested = |signal| NoticeKind::EndRequested { request: EndRequest::Restart, signal };
+        let requested = |signal| NoticeKind::EndRequested { request, signal };
         match slot.state {
             DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
                 slot.notify(requested(Some(slot.stop_rules.signal)), turn);
@@ -240,15 +248,17 @@ impl Supervisor {
             let ids = self.slots.ids().into_iter();
             ids.filter(|id| self.slots.get(*id).is_some_and(matches)).collect()
         };
+        // The command of a later release can be stopped alone: then that release fails (S8.3).
+        let is_named = |slot: &Slot| !slot.is_release() || self.deploying.is_some();
         match target {
             Target::All => Ok(ids(&|slot| slot.role == Role::Formation)),
             Target::Type(name) => {
-                let found = ids(&|slot| !slot.is_release() && slot.spec.dyno.process_type == *name);
+                let found = ids(&|slot| is_named(slot) && slot.spec.dyno.process_type == *name);
                 let is_known = !found.is_empty() || self.blueprint.position(name).is_some();
                 if is_known { Ok(found) } else { Err(self.unknown_type(name)) }
             }
             Target::Dyno(name) => {
-                let found = ids(&|slot| !slot.is_release() && slot.spec.dyno == *name);
+                let found = ids(&|slot| is_named(slot) && slot.spec.dyno == *name);
                 if found.is_empty() { Err(self.unknown_dyno(name)) } else { Ok(found) }
             }
         }

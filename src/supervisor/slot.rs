@@ -51,6 +51,11 @@ impl Turn {
         self.retired.push(dyno);
     }
 
+    /// A dyno of this name is there again: what belongs to its outputs stays.
+    pub(super) fn keep(&mut self, dyno: &DynoName) {
+        self.retired.retain(|retired| retired != dyno);
+    }
+
     /// Reports the dynos that were removed.
     pub(super) fn report_retired(&mut self) {
         self.effects.extend(self.retired.drain(..).map(|dyno| Effect::Retire { dyno }));
@@ -158,6 +163,16 @@ impl Slot {
         }
     }
 
+    /// Whether a change of what it runs replaces it: it runs, is to run, or has crashed. Else it starts later, was stopped on
+    /// request, has ended as allowed, cannot start, or is leaving.
+    pub(super) fn is_replaceable(&self) -> bool {
+        match (self.intent, self.state) {
+            (Intent::Run, DynoState::Alive(..) | DynoState::Rest(Rest::Backoff { .. } | Rest::Crashed))
+            | (Intent::Rest, DynoState::Rest(Rest::Crashed)) => true,
+            (Intent::Run | Intent::Rest | Intent::Leave, DynoState::Alive(..) | DynoState::Rest(_)) => false,
+        }
+    }
+
     /// Changes the state. If the public state changes, too, the time is recorded and a notice shown. Apart from
     /// `on_resumed`, which only moves its times, nothing else may set the state, so that every visible change is
     /// announced.
@@ -188,6 +203,8 @@ impl Slot {
             PublicState::Starting | PublicState::Up => false,
         };
         Some(match (self.role, has_ended) {
+            // A release command that failed was complete before.
+            (Role::OneOff(_), true) if from == PublicState::Crashed => return None,
             (Role::OneOff(_), true) => NoticeKind::Completed { from },
             (Role::OneOff(_), false) | (Role::Formation, true | false) => NoticeKind::StateChanged { from, to },
         })

@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{DynoName, ExitStatus, ProcessType};
+use crate::release::{MovedPort, ReleaseFacts};
 
 use super::dyno_state::{DynoState, Rest};
 use super::shutdown::Phase;
 use super::slot::{Intent, Listener, Role, Slot};
-use super::{DynoLife, Prevented, Supervisor, WhyNotUp};
+use super::{DynoLife, Prevented, ReleaseInfo, Supervisor, WhyNotUp};
 
 /// How many removed dynos are remembered.
 const MOST_REMOVED: usize = 100;
@@ -18,6 +19,14 @@ const MOST_REMOVED: usize = 100;
 pub struct Snapshot {
     /// The number of the release that runs.
     pub release: u32,
+    /// The last releases, the newest last. Some may not have become the one that runs.
+    pub releases: Arc<Vec<ReleaseInfo>>,
+    /// The commands and config vars of the release that runs.
+    pub facts: Arc<ReleaseFacts>,
+    /// The process types that a new start would give other ports.
+    pub moved_ports: Arc<Vec<MovedPort>>,
+    /// The process types with dynos on the releases that were accepted and do not run yet.
+    pub coming: Vec<ProcessType>,
     /// How many dynos of each process type of the Procfile there should be, in its order and including 0.
     pub formation: Vec<Quantity>,
     /// One row for each dyno, in start order. The release phase comes first, while it runs or after it failed; one-off
@@ -159,6 +168,10 @@ impl Supervisor {
         let ended = self.slots.iter().filter(has_ended).map(Row::of);
         Snapshot {
             release: self.blueprint.release().version,
+            releases: self.releases.shown(),
+            facts: Arc::clone(&self.facts),
+            moved_ports: Arc::clone(&self.moved_ports),
+            coming: self.coming(),
             formation: self.quantities(),
             rows: self.slots.iter().filter(is_shown).map(|slot| self.row(slot)).collect(),
             removed: ended.chain(self.removed.iter().cloned()).collect(),

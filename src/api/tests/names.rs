@@ -13,15 +13,19 @@ fn s10_3_a_process_type_is_found_by_name_and_by_id() {
 }
 
 #[test]
-fn s10_3_a_release_is_pending_or_failed_as_its_command_is() {
-    for (state, status, current) in [(PublicState::Up, "pending", false), (PublicState::Crashed, "failed", false)] {
-        let mut snapshot = snapshot(&[("release", 1, state)]);
-        snapshot.rows[0].role = DynoRole::Release;
-        let release = serde_json::to_value(ReleaseResource::new(&app(), &snapshot)).expect("JSON");
-        assert_eq!((&release["status"], &release["current"]), (&status.into(), &current.into()));
+fn s15_1_a_release_is_shown_as_its_command_has_turned_out() {
+    for (status, shown) in [
+        (ReleaseStatus::Pending, "pending"),
+        (ReleaseStatus::Succeeded, "succeeded"),
+        (ReleaseStatus::Failed, "failed"),
+        (ReleaseStatus::Superseded, "superseded"),
+    ] {
+        let releases = Arc::new(vec![release(2), ReleaseInfo { status, ..release(3) }]);
+        let all = ReleaseResource::all(&app(), &Snapshot { release: 2, releases, ..running() });
+        let shown_now = serde_json::to_value(&all).expect("JSON");
+        assert_eq!((&shown_now[1]["status"], &shown_now[1]["current"]), (&shown.into(), &false.into()));
+        assert_eq!((&shown_now[0]["status"], &shown_now[0]["current"]), (&"succeeded".into(), &true.into()));
     }
-    let release = serde_json::to_value(ReleaseResource::new(&app(), &running())).expect("JSON");
-    assert_eq!((&release["status"], &release["current"]), (&"succeeded".into(), &true.into()));
 }
 
 #[test]

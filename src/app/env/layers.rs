@@ -30,7 +30,7 @@ const NAMES_OF_OTHER_TOOLS: [&str; 2] = ["FOREMAN_WORKER_NAME", "HONCHO_PROCESS_
 const PWD: &[u8] = b"PWD";
 
 /// The layers from which the environments of all dynos of one start are built.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layers {
     inherited: Environment,
     names: Vec<String>,

@@ -90,6 +90,24 @@ impl Formation {
         Ok(formation)
     }
 
+    /// The formation for a Procfile that has changed to these types: those that it had keep their quantities, and `added`
+    /// has those of the others.
+    #[must_use]
+    pub fn succeeded_by(&self, types: &[ProcessType], added: &Self) -> Self {
+        let kept = |name: &ProcessType| self.iter().find(|(known, _)| *known == name).map(|(_, quantity)| quantity);
+        let quantity = |name: &ProcessType| kept(name).unwrap_or_else(|| added.quantity(name));
+        Self { quantities: types.iter().map(|name| (name.clone(), quantity(name))).collect(), ..*self }
+    }
+
+    /// The same formation without dynos of this process type.
+    #[must_use]
+    pub fn without(mut self, process_type: &ProcessType) -> Self {
+        for (_, quantity) in self.quantities.iter_mut().filter(|(known, _)| known == process_type) {
+            *quantity = 0;
+        }
+        self
+    }
+
     /// The formation for a request. `types`: the process types of the Procfile in its order; `release` may be among
     /// them and is skipped.
     ///

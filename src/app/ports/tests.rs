@@ -79,6 +79,36 @@ fn s5_4_a_dyno_never_gets_a_port_after_the_reserved_block() {
 }
 
 #[test]
+fn s14_1_a_type_for_which_the_block_has_no_room_gets_spare_ports() {
+    let before = types(&["web", "worker"]);
+    let after = types(&["api", "web", "worker"]);
+    let rule = Ports::in_block(20_000, PortBlock { step: 10, size: 20 }, &before);
+    let spare = after.iter().map(|name| (name.clone(), PortRange { first: 20_500, end: 20_510 })).collect();
+    let assigned = |rule: Ports, whole: &str| rule.assign(&formation(&after, whole)).map_err(|error| error.to_string());
+
+    let refused = "`api.1` would get port 20020, but only ports below 20020 are reserved";
+    assert_eq!(assigned(rule.clone().extended(&after, &HashMap::new()), "api=1"), Err(refused.to_owned()));
+    let ports: Vec<u16> =
+        assigned(rule.clone().extended(&after, &spare), "all=1").unwrap().into_iter().map(|at| at.1).collect();
+    assert_eq!(ports, [20_500, 20_000, 20_010]);
+    let refused = "`api.11` would get port 20510, but only ports below 20510 are reserved";
+    assert_eq!(assigned(rule.extended(&after, &spare), "api=11"), Err(refused.to_owned()));
+}
+
+#[test]
+fn s14_1_a_new_start_counts_again_unless_it_looks_for_other_ports() {
+    let before = types(&["web", "worker"]);
+    let after = types(&["api", "web", "worker"]);
+    let fixed = Ports::new(5_000, 100, &before).extended(&after, &HashMap::new());
+    let block = Ports::in_block(20_000, PortBlock { step: 10, size: 20 }, &before);
+
+    assert_eq!(fixed.of_new_start(&after), Some(Ports::new(5_000, 100, &after)));
+    assert_eq!(block.of_new_start(&after), None);
+    assert!(block.of_new_start(&before).is_some());
+    assert_eq!(block.of_one_start().of_new_start(&before), None);
+}
+
+#[test]
 fn there_is_no_candidate_if_there_are_too_few_ports() {
     let block = PortBlock { step: 1_000, size: 100_000 };
 

@@ -125,7 +125,7 @@ impl<'a> PortFinder<'a> {
             Error::new(Status::Unavailable, error.to_string(), hint)
         })?;
         let assign = |base: u16| {
-            let rule = Ports::in_block(base, block, search.types);
+            let rule = Ports::in_block(base, block, search.types).of_one_start();
             rule.assign(search.formation).ok().map(|ports| AssignedPorts { rule, ports })
         };
         if let Some((assigned, locks)) = free_block(directory, self.checkout.claim(), block, assign) {

@@ -13,7 +13,7 @@ use crate::client::real;
 use crate::commands::ps::span;
 use crate::console::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
-use crate::model::{Dialect, DynoName, Environment};
+use crate::model::{Dialect, DynoName};
 use crate::project::Places;
 use crate::release::Blueprint;
 use crate::runtime::{ApiStart, NotRegistered, RuntimeDirectory};
@@ -115,26 +115,16 @@ pub(super) fn register(
             return Ok(None);
         }
     };
-    let release = blueprint.release();
-    let mut config_vars = Environment::default();
-    for (key, given) in release.layers.config_vars() {
-        if let Some(value) = given.value {
-            config_vars.set(key, value.reveal());
-        }
-    }
     if let Some(unused) = RuntimeDirectory::unused().filter(|_| kind != StartKind::Beside) {
         let hint = "`unset XDG_RUNTIME_DIR`, or set it to a directory that you own";
         warn(&Complaint::new(unused.to_string(), hint));
     }
-    let entries = release.procfile.entries().iter();
     let facts = AppFacts {
         name: origin.app,
         root: origin.root,
         url,
-        email: format!("{}@localhost", release.user),
+        email: format!("{}@localhost", blueprint.release().user),
         started_at: now,
-        commands: entries.map(|entry| (entry.process_type.clone(), entry.command_line().into_owned())).collect(),
-        config_vars,
         look,
     };
     Ok(Some(ApiStart { registered, facts }))

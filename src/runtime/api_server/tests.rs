@@ -21,7 +21,7 @@ use super::super::runtime_directory::RuntimeDirectory;
 use super::*;
 use crate::api::{LogLook, StartDescription, StartKind};
 use crate::app::Scale;
-use crate::model::{DynoName, Environment, ProcessType};
+use crate::model::{DynoName, ProcessType};
 use crate::supervisor::tests::process_type;
 use crate::supervisor::{Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, Reply, Row, Snapshot};
 
@@ -73,8 +73,6 @@ impl Server {
             url: None,
             email: "dev@localhost".to_owned(),
             started_at: jiff::Timestamp::UNIX_EPOCH,
-            commands: ["web", "worker"].map(|name| (process_type(name), "true".to_owned())).into(),
-            config_vars: Environment::default(),
             look: LogLook::default(),
         };
         let api = ApiServer::new(ApiStart { registered, facts }, calls, LogArchive::new());

@@ -150,7 +150,7 @@ fn messages_that_help_the_user_are_the_same_in_both_formats() {
         ),
         (NoticeKind::ListensElsewhere { port: 3000, given: Some(5000) }, "listens on port 3000, not on $PORT (5000)"),
         (
-            NoticeKind::ReleaseFailed { version: 3, exit: ExitStatus::Signal(9) },
+            NoticeKind::ReleaseFailed { version: 3, exit: ExitStatus::Signal(9), kept: None },
             "release v3 failed: its command exited with status 137; nothing was started",
         ),
     ] {

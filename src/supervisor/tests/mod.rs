@@ -1,5 +1,6 @@
 //! Event histories: each test feeds events and compares the effects, written as lines of text.
 
+mod deploy;
 mod detached;
 mod grace;
 mod heroku;
@@ -29,7 +30,7 @@ use crate::model::{
     DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, Launch, ProcessType, Readiness, RunReport, Shell,
     SpawnFailure,
 };
-use crate::release::{OneOff, Release, RunSettings};
+use crate::release::{Listeners, OneOff, Release, RunSettings};
 
 /// The address of a server, for tests in which it does not matter.
 pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -268,6 +269,8 @@ fn reply(result: &Result<Reply, Refusal>) -> String {
         }
         Ok(Reply::Stopping(dynos)) => format!("stopping {}", join(dynos.iter().map(DynoName::to_string).collect())),
         Ok(Reply::Started(dyno)) => format!("started {dyno}"),
+        Ok(Reply::Deploying { version, difference: _ }) => format!("deploying v{version}"),
+        Ok(Reply::Unchanged) => "unchanged".to_owned(),
         Err(refusal) => format!("{refusal:?}"),
     }
 }

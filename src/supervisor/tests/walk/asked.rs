@@ -1,5 +1,6 @@
 //! Commands at any moment: what each must change, and the reply that it must get.
 
+use super::deployed::NewRelease;
 use super::dyno::{Dyno, Kind};
 use super::model::{Model, Seen, Verdict};
 use super::scenario::{STEP, TYPES};
@@ -19,6 +20,7 @@ pub(super) enum Ask {
     RunOneOff,
     /// A one-off dyno with a complete specification.
     Run,
+    Deploy(NewRelease),
     Shutdown,
 }
 
@@ -34,7 +36,8 @@ pub(super) enum Which {
 impl Ask {
     pub(super) fn random(random: &mut Random) -> Self {
         let pick = |random: &mut Random| usize::try_from(random.below(64)).unwrap();
-        match random.below(20) {
+        match random.below(24) {
+            20.. => Self::Deploy(NewRelease::random(random)),
             0..7 => {
                 let scale = |random: &mut Random| match random.below(40) {
                     0 => Scale::Up(MAX_QUANTITY + 1),
@@ -64,6 +67,7 @@ impl Ask {
             Self::Restart(which) => Command::Restart(which.target(model), None),
             Self::Stop(which) => Command::Stop(which.target(model), None),
             Self::Run => Command::Run(spec("run.7")),
+            Self::Deploy(release) => release.command(&model.ready),
             Self::Shutdown => Command::Shutdown { after: None },
             Self::RunOneOff => Command::RunOneOff { number: 4711, one_off: OneOff::detached(b"rake jobs".to_vec()) },
         }
@@ -99,7 +103,7 @@ fn type_at(pick: usize) -> ProcessType {
 
 impl Model {
     /// Changes what a command must change, and returns the reply that it must get.
-    pub(super) fn on_request(&mut self, command: &Command, now: Now) -> Result<Reply, Refusal> {
+    pub(super) fn on_request(&mut self, ask: Option<Ask>, command: &Command, now: Now) -> Result<Reply, Refusal> {
         let (is_stopping, is_running) = (self.cause.is_some(), self.booted && self.gate_open);
         match command {
             Command::Stop(Target::All, _) | Command::Shutdown { .. } if is_stopping => {
@@ -123,7 +127,12 @@ impl Model {
                 Ok(Reply::Stopping(active))
             }
             Command::Restart(target, _) => self.on_restart(target),
+            Command::Deploy(_) => match ask {
+                Some(Ask::Deploy(release)) => self.on_deploy(release, now),
+                _ => panic!("every release is random"),
+            },
             Command::RunOneOff { .. } => {
+                self.deployed.must_say("one-off");
                 let is_taken = |number: &u32| self.present().any(|dyno| dyno.name == one_off(*number));
                 let number = (4711..9_999).find(|number| !is_taken(number)).unwrap();
                 Ok(self.start_one_off(number, now))
@@ -148,7 +157,7 @@ impl Model {
         let mut quantities = self.quantities;
         let place = |name: &ProcessType| TYPES.iter().position(|known| *known == name.as_str());
         for (name, _) in changes {
-            place(name).ok_or_else(|| unknown_type(name))?;
+            place(name).filter(|place| self.deployed.has_type[*place]).ok_or_else(|| self.unknown_type(name))?;
         }
         for (name, scale) in changes {
             let quantity = &mut quantities[place(name).unwrap()];
@@ -162,6 +171,7 @@ impl Model {
             }
         }
         check_ports(&quantities)?;
+        self.check_later(&quantities)?;
         self.quantities = quantities;
         for (place, quantity) in quantities.iter().enumerate() {
             self.released[place] &= *quantity > 0;
@@ -176,16 +186,7 @@ impl Model {
                     self.bring_back(at, is_running);
                 }
             }
-            for index in 1..=u32::try_from(quantities[place]).unwrap() {
-                if self.present().all(|dyno| dyno.key != (place, index)) {
-                    let awaited = self.ready.contains(name);
-                    let mut dyno = Dyno::new(DynoName::new(name.clone(), index), Kind::Formation, (place, index), None);
-                    dyno.port = Some(5_000 + STEP * u16::try_from(place).unwrap() + u16::try_from(index).unwrap() - 1);
-                    (dyno.awaited, dyno.wanted, dyno.must_spawn) = (awaited, is_running, is_running);
-                    dyno.since = now.wall;
-                    self.dynos.push(dyno);
-                }
-            }
+            self.add_missing(place, None, is_running, now);
         }
         Ok(Reply::Scaled(self.formation()))
     }
@@ -197,7 +198,7 @@ impl Model {
         }
     }
 
-    fn scale_away(&mut self, at: usize) {
+    pub(super) fn scale_away(&mut self, at: usize) {
         self.forget(at);
         let has_run = self.runs.values().any(|run| run.dyno == at);
         let dyno = &mut self.dynos[at];
@@ -208,7 +209,7 @@ impl Model {
         self.end_run(at, Verdict::Requested, false);
     }
 
-    fn bring_back(&mut self, at: usize, is_running: bool) {
+    pub(super) fn bring_back(&mut self, at: usize, is_running: bool) {
         let has_run = self.runs.values().any(|run| run.dyno == at);
         let dyno = &mut self.dynos[at];
         if dyno.lost {
@@ -231,7 +232,7 @@ impl Model {
         self.forget(at);
         let dyno = &mut self.dynos[at];
         (dyno.wanted, dyno.must_spawn) = (false, false);
-        dyno.leaving |= dyno.kind == Kind::OneOff;
+        dyno.leaving |= dyno.kind != Kind::Formation;
         let was_due = dyno.restart_due.take().is_some();
         let has_run = self.runs.values().any(|run| run.dyno == at);
         if was_due || (!has_run && !dyno.lost) {
@@ -242,7 +243,7 @@ impl Model {
 
     fn on_restart(&mut self, target: &Target) -> Result<Reply, Refusal> {
         let targets = self.targets(target)?;
-        if let Some(at) = targets.iter().find(|at| self.dynos[**at].kind == Kind::OneOff) {
+        if let Some(at) = targets.iter().find(|at| self.dynos[**at].kind != Kind::Formation) {
             return Err(Refusal::RunsOnce { dyno: self.dynos[*at].name.clone() });
         }
         // The formation does not have these any more.
@@ -258,18 +259,13 @@ impl Model {
         let restarted = |at: &usize| Restarted { dyno: self.dynos[*at].name.clone(), run: self.dynos[*at].last_run };
         let reply = Reply::Restarting(others.iter().map(restarted).collect());
         for at in others {
-            self.forget(at);
-            let has_run = self.runs.values().any(|run| run.dyno == at);
-            let dyno = &mut self.dynos[at];
-            (dyno.wanted, dyno.leaving, dyno.retired, dyno.restart_due) = (true, false, false, None);
-            (dyno.restarts, dyno.in_a_row, dyno.must_spawn) = (0, (0, Duration::ZERO), !has_run);
-            self.end_run(at, Verdict::Replaced, true);
+            self.replace(at);
         }
         Ok(reply)
     }
 
     /// The run of a dyno is to end like this. `even_if_judged`: even if it was to end in another way.
-    fn end_run(&mut self, at: usize, verdict: Verdict, even_if_judged: bool) {
+    pub(super) fn end_run(&mut self, at: usize, verdict: Verdict, even_if_judged: bool) {
         let kind = self.dynos[at].kind;
         let Some(run) = self.runs.values_mut().find(|run| run.dyno == at) else { return };
         let is_replaced = run.verdict == Some(Verdict::Replaced);
@@ -284,13 +280,17 @@ impl Model {
     }
 
     fn targets(&self, target: &Target) -> Result<Vec<usize>, Refusal> {
+        let is_named = |dyno: &Dyno| dyno.kind != Kind::Release || self.deployed.deploying.is_some();
         let all = |matches: &dyn Fn(&Dyno) -> bool| -> Vec<usize> {
-            self.in_order().filter(|at| self.dynos[*at].kind != Kind::Release && matches(&self.dynos[*at])).collect()
+            self.in_order().filter(|at| is_named(&self.dynos[*at]) && matches(&self.dynos[*at])).collect()
         };
         match target {
             Target::All => Ok(all(&|dyno| dyno.kind == Kind::Formation)),
-            Target::Type(name) if !TYPES.contains(&name.as_str()) => Err(unknown_type(name)),
-            Target::Type(name) => Ok(all(&|dyno| dyno.name.process_type == *name)),
+            Target::Type(name) => {
+                let found = all(&|dyno| dyno.name.process_type == *name);
+                let is_known = !found.is_empty() || self.deployed.types().contains(name);
+                if is_known { Ok(found) } else { Err(self.unknown_type(name)) }
+            }
             Target::Dyno(name) => {
                 let found = all(&|dyno| dyno.name == *name);
                 if found.is_empty() { Err(self.unknown_dyno(name)) } else { Ok(found) }
@@ -317,7 +317,12 @@ impl Model {
             process_type: process_type(name),
             quantity: u32::try_from(*quantity).unwrap(),
         };
-        TYPES.iter().zip(&self.quantities).map(quantity).collect()
+        let is_known = |(place, _): &(usize, _)| self.deployed.has_type[*place];
+        TYPES.iter().zip(&self.quantities).enumerate().filter(is_known).map(|(_, entry)| quantity(entry)).collect()
+    }
+
+    fn unknown_type(&self, name: &ProcessType) -> Refusal {
+        Refusal::UnknownType { name: name.clone(), known: self.deployed.types() }
     }
 
     /// At rest, the dynos that run are those of the formation, less those that were stopped, have ended or crashed.
@@ -349,12 +354,8 @@ fn one_off(number: u32) -> DynoName {
     DynoName::new(process_type("run"), number)
 }
 
-fn unknown_type(name: &ProcessType) -> Refusal {
-    Refusal::UnknownType { name: name.clone(), known: TYPES.map(process_type).into() }
-}
-
 /// No two dynos of a formation may have the same port.
-fn check_ports(quantities: &[i64; 3]) -> Result<(), Refusal> {
+pub(super) fn check_ports(quantities: &[i64; 3]) -> Result<(), Refusal> {
     let mut taken: Vec<(u16, DynoName)> = Vec::new();
     for (place, quantity) in quantities.iter().enumerate() {
         for index in 1..=u16::try_from(*quantity).unwrap() {

@@ -18,6 +18,8 @@ pub(super) struct Dyno {
     /// Its place in start order: that of its process type, and its index.
     pub(super) key: (usize, u32),
     pub(super) port: Option<u16>,
+    /// The number of its command in the release.
+    pub(super) command: u32,
     /// False once it was removed.
     pub(super) present: bool,
     /// It should run.
@@ -57,6 +59,7 @@ impl Dyno {
             kind,
             key,
             port,
+            command: 0,
             present: true,
             wanted: false,
             leaving: false,

@@ -10,7 +10,7 @@ impl Model {
     /// Updates the logged state of a dyno with a notice about it.
     pub(super) fn update_logged_state(&mut self, index: usize, kind: &NoticeKind, event: &Event) -> Result<(), Broken> {
         let stopping = self.cause.is_some();
-        let is_asked = matches!(event, Event::Request { .. });
+        let is_asked = matches!(event, Event::Request { .. }) || self.deployed.has_changed;
         let dyno = &mut self.dynos[index];
         if let NoticeKind::Starting { .. } = kind {
             // A new dyno starts in that state, without a change.

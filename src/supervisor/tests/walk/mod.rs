@@ -4,6 +4,7 @@
 //! `world` holds the actual state of the processes, `model` what the supervisor can know of it and must do about it.
 
 mod asked;
+mod deployed;
 mod dyno;
 mod logged;
 mod model;
@@ -20,6 +21,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use super::*;
+use asked::Ask;
 use model::Model;
 use random::Random;
 use reached::{EVERYTHING, kind};
@@ -198,7 +200,7 @@ impl<'a> Episode<'a> {
             Op::Ask(ask) => {
                 self.requests += 1;
                 let command = ask.command(&self.model);
-                self.feed(&Event::Request { id: RequestId(self.requests), command })
+                self.feed_asked(&Event::Request { id: RequestId(self.requests), command }, Some(ask))
             }
             Op::OutputLost(loss) => self.feed(&Event::OutputLost(loss)),
             Op::Wait { milliseconds } => {
@@ -279,9 +281,13 @@ impl<'a> Episode<'a> {
     }
 
     fn feed(&mut self, event: &Event) -> Result<(), Broken> {
+        self.feed_asked(event, None)
+    }
+
+    fn feed_asked(&mut self, event: &Event, ask: Option<Ask>) -> Result<(), Broken> {
         let effects = self.handle(event);
         self.world.obey(&effects);
-        self.model.check(event, self.now(), &effects)?;
+        self.model.check(event, ask, self.now(), &effects)?;
         self.model.compare(&self.supervisor, self.now())?;
         match self.world.next_answer() {
             Some(answer) => self.feed(&answer),

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::asked::Ask;
+use super::deployed::Deployed;
 use super::dyno::{Dyno, Kind};
 use super::scenario::TYPES;
 use super::*;
@@ -79,6 +81,9 @@ pub(super) struct Model {
     pub(super) given_up: Vec<(usize, ExitStatus)>,
     /// How many dynos of each type there should be.
     pub(super) quantities: [i64; 3],
+    /// The number of the command of each type.
+    pub(super) commands: [u32; 3],
+    pub(super) deployed: Deployed,
     /// The types whose dynos do not wait for others any more.
     pub(super) released: [bool; 3],
     /// When the log says what the dynos of a type wait for.
@@ -124,6 +129,8 @@ impl Model {
             failures: Vec::new(),
             given_up: Vec::new(),
             quantities: TYPES.map(|name| i64::try_from(count(name)).unwrap()),
+            commands: [0; 3],
+            deployed: Deployed::default(),
             released: [false; 3],
             wait_due: [None; 3],
             must_show: None,
@@ -167,15 +174,16 @@ impl Model {
     }
 
     /// Updates the model with an event. True if the event is the first report of a leader's exit.
-    pub(super) fn update(&mut self, event: &Event, now: Now) -> bool {
+    pub(super) fn update(&mut self, event: &Event, ask: Option<Ask>, now: Now) -> bool {
         let mono = now.mono;
         match event {
             Event::Boot if !self.booted && self.cause.is_none() => {
                 self.booted = true;
+                self.begin_first_release();
                 self.boot(if self.gate_open { Kind::Formation } else { Kind::Release });
             }
             Event::Request { id, command } => {
-                let reply = self.on_request(command, now);
+                let reply = self.on_request(ask, command, now);
                 self.must_reply = Some((*id, reply));
             }
             Event::Boot
@@ -199,13 +207,13 @@ impl Model {
                     run.up = run.up.or(Some(mono).filter(|_| run.boot_due.is_none()));
                 }
             }
-            Event::Run(run, RunReport::SpawnFailed(_)) => self.on_end(*run, code(126), mono, true),
+            Event::Run(run, RunReport::SpawnFailed(_)) => self.on_end(*run, code(126), now, true),
             Event::Run(run, RunReport::Exited { exit, .. }) => {
                 let is_new = self.runs.get(run).is_some_and(|run| run.seen != Seen::Group);
-                self.on_end(*run, *exit, mono, false);
+                self.on_end(*run, *exit, now, false);
                 return is_new;
             }
-            Event::Run(run, RunReport::Gone) => self.on_gone(*run, mono),
+            Event::Run(run, RunReport::Gone) => self.on_gone(*run, now),
             Event::Run(run, RunReport::Unkillable { .. }) => self.on_lost(*run),
             Event::Signal(signal) => self.on_signal(*signal, mono),
             Event::Key { key: Key::Other, .. } => self.interrupted = false,
@@ -235,7 +243,7 @@ impl Model {
         false
     }
 
-    fn boot(&mut self, kind: Kind) {
+    pub(super) fn boot(&mut self, kind: Kind) {
         for dyno in self.dynos.iter_mut().filter(|dyno| dyno.present && dyno.kind == kind) {
             (dyno.wanted, dyno.must_spawn) = (true, true);
         }
@@ -250,20 +258,20 @@ impl Model {
         }
     }
 
-    fn on_end(&mut self, id: RunId, exit: ExitStatus, mono: Duration, nothing_left: bool) {
+    fn on_end(&mut self, id: RunId, exit: ExitStatus, now: Now, nothing_left: bool) {
         let Some(run) = self.runs.get_mut(&id).filter(|run| run.seen != Seen::Group) else { return };
         run.seen = Seen::Group;
         run.boot_due = None;
         self.dynos[run.dyno].last_exit = Some(exit);
         if run.verdict.is_none() {
-            self.judge(id, exit, mono);
+            self.judge(id, exit, now.mono);
         }
         if nothing_left {
-            self.on_gone(id, mono);
+            self.on_gone(id, now);
         }
     }
 
-    fn on_gone(&mut self, id: RunId, mono: Duration) {
+    fn on_gone(&mut self, id: RunId, now: Now) {
         if let Some(at) = self.lost_runs.remove(&id) {
             self.dynos[at].lost = false;
             if self.dynos[at].leaving || self.dynos[at].kind != Kind::Formation {
@@ -272,7 +280,7 @@ impl Model {
         }
         let Some(run) = self.runs.get(&id) else { return };
         if run.seen != Seen::Group && run.verdict.is_none() {
-            return self.on_end(id, killed_by(9), mono, true);
+            return self.on_end(id, killed_by(9), now, true);
         }
         let Some(run) = self.runs.remove(&id) else { return };
         let stopping = self.cause.is_some();
@@ -285,15 +293,15 @@ impl Model {
                 dyno.without_run = PublicState::Crashed;
                 dyno.must_decide = Some(exit).filter(|_| !stopping && dyno.wanted);
             }
-            Some(Verdict::Done) if dyno.kind == Kind::Release && !stopping => {
-                self.gate_open = true;
-                self.boot(Kind::Formation);
-            }
             Some(Verdict::Replaced) => dyno.must_spawn = dyno.wanted,
             Some(Verdict::Done | Verdict::Requested) | None => {}
         }
+        let kind = self.dynos[run.dyno].kind;
         if self.dynos[run.dyno].leaving {
             self.remove(run.dyno);
+        }
+        if kind == Kind::Release {
+            self.on_release_gone(run.verdict == Some(Verdict::Done), now);
         }
     }
 
@@ -306,7 +314,7 @@ impl Model {
         (dyno.retired, dyno.lost, dyno.wanted) = (true, true, false);
         self.lost = true;
         if dyno.kind == Kind::Release {
-            self.stop_for(Outcome::Code(70));
+            self.on_release_lost();
         }
     }
 
@@ -373,7 +381,10 @@ impl Model {
             if exit != code(0) && dyno.kind == Kind::Formation {
                 self.failures.push((run.dyno, exit));
             }
-        } else if stops_all || dyno.kind == Kind::Release {
+        } else if dyno.kind == Kind::Release {
+            let at = run.dyno;
+            self.on_release_failed(at, exit);
+        } else if stops_all {
             self.stop_for(Outcome::Code(exit.shell_code()));
         } else if let OnExit::Restart(policy) = self.policy.on_exit {
             let healthy_window = policy.min_healthy.max(2 * dyno.in_a_row.1);

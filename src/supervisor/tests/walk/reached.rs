@@ -3,7 +3,7 @@
 use super::*;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-pub(super) const EVERYTHING: [&str; 65] = [
+pub(super) const EVERYTHING: [&str; 68] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -38,6 +38,9 @@ pub(super) const EVERYTHING: [&str; 65] = [
     "reply Restarting",
     "reply Stopping",
     "reply Started",
+    "reply Deploying",
+    "reply Unchanged",
+    "Deploying",
     "UnknownType",
     "UnknownDyno",
     "TooMany",

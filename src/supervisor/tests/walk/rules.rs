@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about some notices and treats all others alike")]
 
+use super::asked::Ask;
 use super::dyno::{Dyno, Kind};
 use super::model::{Model, Run, Seen};
 use super::*;
@@ -9,7 +10,13 @@ use super::*;
 const ANSWER: Duration = Duration::from_secs(3);
 
 impl Model {
-    pub(super) fn check(&mut self, event: &Event, now: Now, effects: &[Effect]) -> Result<(), Broken> {
+    pub(super) fn check(
+        &mut self,
+        event: &Event,
+        ask: Option<Ask>,
+        now: Now,
+        effects: &[Effect],
+    ) -> Result<(), Broken> {
         if let (true, Event::Request { id, .. }) = (self.over, event) {
             let refused = [Effect::Reply { request: *id, result: Err(Refusal::ShuttingDown) }];
             rule!(*effects == refused, "after the end a request must be refused, not {effects:?}");
@@ -23,7 +30,8 @@ impl Model {
         self.must_show = None;
         (self.may_kill, self.must_pass) = (false, None);
         self.removed.clear();
-        if self.update(event, now) {
+        self.deployed.has_changed = false;
+        if self.update(event, ask, now) {
             let is_shown_first =
                 matches!(effects.first(), Some(Effect::Notify(Notice { kind: NoticeKind::Exited(_), .. })));
             rule!(is_shown_first, "an exit must be shown before any other effect");
@@ -40,6 +48,7 @@ impl Model {
         if self.cause.is_some() && !was_stopping {
             self.stopping_since = Some(now.mono);
         }
+        self.demand_release_notices()?;
         self.demand_order(event, now.mono)?;
         self.compare_logged()?;
         if self.over {
@@ -108,15 +117,10 @@ impl Model {
         rule!(self.cause.is_none(), "{name} must not be spawned while everything stops");
         rule!(self.runs.values().all(|run| run.dyno != index), "{name} must not have two runs");
         self.release(index)?;
+        self.allow_on_release(index)?;
         let gate_open = self.gate_open;
         let dyno = &mut self.dynos[index];
-        let is_release = dyno.kind == Kind::Release;
-        rule!(gate_open || is_release, "{name} must wait for the release command");
-        let created = self.announced.contains("release created");
-        rule!(
-            created != is_release,
-            "{name} must start only after `Release created`, and the release command only before it"
-        );
+        rule!(gate_open || dyno.kind == Kind::Release, "{name} must wait for the release command");
         rule!(dyno.logged == PublicState::Starting, "{name} is spawned, but was logged as {}", dyno.logged);
         rule!(dyno.wanted && !dyno.retired, "{name} must not be started again");
         let restart = dyno.restart_due.take();
@@ -230,7 +234,8 @@ impl Model {
             }
             NoticeKind::ExitTimeout { .. } => rule!(self.policy.report_exit_timeout, "R12 is off"),
             NoticeKind::EndRequested { .. } => {
-                rule!(matches!(event, Event::Request { .. }), "the end of {name} was not requested");
+                let is_asked = matches!(event, Event::Request { .. }) || self.deployed.has_changed;
+                rule!(is_asked, "the end of {name} was not requested");
             }
             kind => {
                 self.allow_hint(kind, event)?;
@@ -241,10 +246,12 @@ impl Model {
     }
 
     fn allow_announcement(&mut self, after: Option<&DynoName>, kind: &NoticeKind, event: &Event) -> Result<(), Broken> {
+        if self.allow_release_notice(kind)? {
+            return Ok(());
+        }
         if let Event::Request { command, .. } = event {
             let is_answer = match kind {
                 NoticeKind::Scaled { .. } => matches!(command, Command::Scale(_)),
-                NoticeKind::OneOffRequested { .. } => matches!(command, Command::RunOneOff { .. }),
                 _ => false,
             };
             if is_answer {
@@ -252,10 +259,6 @@ impl Model {
             }
         }
         let once = match kind {
-            NoticeKind::ReleaseRunning { .. } => "release running",
-            NoticeKind::OneOffRequested { .. } => "release requested",
-            NoticeKind::ReleaseCreated { .. } => "release created",
-            NoticeKind::ReleaseFailed { .. } => "release failed",
             NoticeKind::StopRequested(_) | NoticeKind::ShutdownRequested => "stop requested",
             NoticeKind::Stopping { .. } => "stopping",
             NoticeKind::Killing => "killing",

@@ -19,6 +19,7 @@ impl Model {
         rule!(next == expected, "the next deadline must be {expected:?}, not {next:?}");
 
         let snapshot = supervisor.snapshot();
+        self.compare_releases(&snapshot)?;
         let formation = self.formation();
         rule!(snapshot.formation == formation, "the formation must be {formation:?}, not {:?}", snapshot.formation);
         self.compare_formation()?;

@@ -1,0 +1,93 @@
+//! What clients see of a release: its commands and its config vars.
+
+use std::collections::BTreeMap;
+
+use super::Release;
+use crate::model::{ProcessType, Secret};
+
+/// The commands and the config vars of a release.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReleaseFacts {
+    /// The command of each process type, in the order of the Procfile.
+    pub commands: Vec<(ProcessType, Vec<u8>)>,
+    /// The variables that files or `--set` define, with the values that dynos get.
+    pub config_vars: BTreeMap<String, Secret>,
+}
+
+impl ReleaseFacts {
+    /// Those of a release.
+    #[must_use]
+    pub fn of(release: &Release) -> Self {
+        let entries = release.procfile.entries().iter();
+        let given = release.layers.config_vars().into_iter();
+        Self {
+            commands: entries.map(|entry| (entry.process_type.clone(), entry.command.clone())).collect(),
+            config_vars: given.filter_map(|(key, given)| Some((key, given.value?))).collect(),
+        }
+    }
+
+    /// The command of a process type as text; empty if there is no such type.
+    #[must_use]
+    pub fn command(&self, process_type: &ProcessType) -> String {
+        let found = self.commands.iter().find(|(known, _)| known == process_type);
+        found.map_or_else(String::new, |(_, command)| String::from_utf8_lossy(command).into_owned())
+    }
+
+    /// What is different in `later`, by name and without values: `.env: + API_KEY, ~ LEVEL; Procfile: - clock`. Empty:
+    /// nothing is.
+    #[must_use]
+    pub fn difference(&self, later: &Self) -> String {
+        let types = |facts: &Self| -> BTreeMap<String, Vec<u8>> {
+            facts.commands.iter().map(|(name, command)| (name.to_string(), command.clone())).collect()
+        };
+        let (vars, commands) = (changes(&self.config_vars, &later.config_vars), changes(&types(self), &types(later)));
+        let parts = [(".env", vars), ("Procfile", commands)].into_iter().filter(|(_, changes)| !changes.is_empty());
+        parts.map(|(file, changes)| format!("{file}: {}", changes.join(", "))).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// `+ NEW`, `~ CHANGED`, `- GONE`, sorted by name.
+fn changes<T: PartialEq>(before: &BTreeMap<String, T>, after: &BTreeMap<String, T>) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let change = |name: &String| match (before.get(name), after.get(name)) {
+        (None, Some(_)) => Some(format!("+ {name}")),
+        (Some(_), None) => Some(format!("- {name}")),
+        (Some(before), Some(after)) if before != after => Some(format!("~ {name}")),
+        (Some(_), Some(_)) | (None, None) => None,
+    };
+    names.into_iter().filter_map(change).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(vars: &[(&str, &str)], commands: &[(&str, &str)]) -> ReleaseFacts {
+        ReleaseFacts {
+            commands: commands
+                .iter()
+                .map(|(name, command)| (ProcessType::new(name).unwrap(), command.as_bytes().to_vec()))
+                .collect(),
+            config_vars: vars.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value))).collect(),
+        }
+    }
+
+    #[test]
+    fn s14_1_a_difference_names_what_was_added_changed_and_removed() {
+        let before = facts(&[("LEVEL", "1"), ("OLD", "x"), ("SAME", "s")], &[("web", "./web"), ("clock", "./clock")]);
+        let after = facts(&[("API_KEY", "k"), ("LEVEL", "2"), ("SAME", "s")], &[("api", "./api"), ("web", "./web 2")]);
+
+        assert_eq!(before.difference(&after), ".env: + API_KEY, ~ LEVEL, - OLD; Procfile: + api, - clock, ~ web");
+        assert_eq!(before.difference(&before), "");
+    }
+
+    #[test]
+    fn s1_1_commands_that_differ_only_in_bytes_that_are_not_text_differ() {
+        let command = |byte: u8| ReleaseFacts {
+            commands: vec![(ProcessType::new("web").unwrap(), vec![b'x', byte])],
+            ..ReleaseFacts::default()
+        };
+
+        assert_eq!(command(0xff).difference(&command(0xfe)), "Procfile: ~ web");
+    }
+}
