@@ -70,6 +70,14 @@
 //! gets its answer as soon as a snapshot decides it; while it waits, `runtime::readiness` checks which dynos listen.
 //! When it ends, a start leaves a summary ([`api::LastRun`]) for `dyno why`.
 //!
+//! # A change while it runs
+//!
+//! `dyno reload` asks the start to read its files again. `commands::start` has left it a function for that, with the options
+//! that were typed; `runtime::file_reading` calls it in a thread, and `runtime::api_reload` sends the release as a command. The
+//! root, the Procfile and the ports stay those of the start (`project::StartOnly`, `release::Blueprint::succeeded_by`).
+//! `supervisor::deploy` runs the release command while the formation goes on, then compares the specification of each dyno
+//! with the one that the new [`release::Blueprint`] gives, and replaces only those that differ.
+//!
 //! # A smoke test
 //!
 //! A [`smoke::Smoke`] is a client of the supervisor: it sees each event with its effects and the snapshot after it, and

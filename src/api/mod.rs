@@ -20,6 +20,7 @@ mod named_path;
 mod owners;
 mod port_claim;
 mod range;
+mod reload;
 mod replay;
 mod request;
 mod resources;
@@ -47,6 +48,7 @@ pub use meant::{MeantBy, Whereabouts, meant_starts};
 pub use named_path::may_have_ids;
 pub use owners::{NoOwner, SeenStart, owner, owners};
 pub use port_claim::PortClaim;
+pub use reload::{ReloadAnswer, ReloadProblem, ReloadResult};
 pub use replay::{ReplayKey, Replays, Seen};
 pub use request::{ApiRequest, Asked, Change, ReleaseKey, Resource, ShownAs, target};
 pub use resources::{
@@ -55,4 +57,4 @@ pub use resources::{
 };
 pub use start_description::{StartDescription, StartKind};
 pub use wait::{AwaitedDynos, SILENT_FOR, WaitAnswer, WaitCondition, WaitRequest, WaitResult, WaitUntil};
-pub use why::{EndResource, NextRestartResource, WhyReason, WhyResource};
+pub use why::{EndResource, NextRestartResource, ReloadedFiles, WhyReason, WhyResource};

@@ -38,6 +38,8 @@ pub enum Asked {
     See(Resource),
     /// To change something.
     Do(Change),
+    /// To read the files of the app again.
+    Reload,
     /// To see everything about a dyno, or about all of them.
     Why(Option<String>),
     /// To be answered when dynos are up, or when it is clear that they will not be.
@@ -212,6 +214,8 @@ impl ApiRequest<'_> {
             }
             ("GET", ["config-vars"]) => see(Resource::ConfigVars),
             ("GET", ["releases"]) => see(Resource::Releases(ReleaseRange::parse(self.range))),
+            // Ours: the platform's apps have no files to read again.
+            ("POST", ["releases", "actions", "reload"]) => Ok(Asked::Reload),
             ("GET", ["releases", name]) => see(Resource::Release(key(name))),
             ("GET", ["releases", name, "config-vars"]) => see(Resource::ReleaseConfigVars(key(name))),
             _ => Err(self.unsupported()),

@@ -119,6 +119,7 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
         Ok(Asked::See(resource)) => app.answer(&resource, &running(), &usages),
         Ok(Asked::Do(change)) => app.answer_change(&change, &reply(&change.command), Some(&running())),
         Ok(Asked::Why(name)) => ApiAnswer::ok(&app.why(name.as_deref(), &running())),
+        Ok(Asked::Reload) => ApiAnswer::ok(&ReloadAnswer::unchanged(2)),
         Ok(Asked::Wait(wait)) => match wait.condition() {
             Ok(condition) => ApiAnswer::json(200, &condition.answer(&running())),
             Err(error) => error.answer(),

@@ -34,6 +34,17 @@ pub struct WhyResource {
     pub next_restart: Option<NextRestartResource>,
     /// Its last lines.
     pub lines: Vec<String>,
+    /// The files that the last reload has read. None: there was none since the start.
+    pub reloaded: Option<ReloadedFiles>,
+}
+
+/// The files of the app when they were read again (S14.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadedFiles {
+    /// When that began, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// Their paths, written by [`StartDescription::path_text`](super::StartDescription::path_text).
+    pub paths: Vec<String>,
 }
 
 /// Why a dyno should run or should not.
@@ -128,6 +139,7 @@ impl AppFacts {
                 .next_restart
                 .map(|next| NextRestartResource { at: time(next.at), delay: next.delay.as_secs() }),
             lines: Vec::new(),
+            reloaded: None,
         }
     }
 }

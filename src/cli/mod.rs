@@ -41,7 +41,8 @@ pub use reading::{CheckArgs, ConfigArgs};
 pub use refusal::{Misread, Refusal, StrayWord};
 pub use release::ReleaseArgs;
 pub use running::{
-    DynoArgs, LsArgs, PsArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs, WhichArgs, WhyArgs,
+    DynoArgs, LsArgs, PsArgs, ReloadArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs,
+    WhichArgs, WhyArgs,
 };
 pub use shared::{FormationArgs, LogArgs, LogFormatName, OrderArgs, VariableArgs};
 pub use smoke::SmokeArgs;
@@ -103,6 +104,7 @@ impl Cli {
             | Command::Ls(_)
             | Command::Scale(_)
             | Command::Restart(_)
+            | Command::Reload(_)
             | Command::Stop(_)
             | Command::Wait(_)
             | Command::Why(_)
@@ -174,6 +176,8 @@ pub enum Command {
     /// Restart dynos
     #[command(alias = "ps:restart")]
     Restart(RestartArgs),
+    /// Read Procfile and .env again; restart what has changed
+    Reload(ReloadArgs),
     /// Stop dynos, or the whole app
     #[command(alias = "ps:stop")]
     Stop(StopArgs),

@@ -17,9 +17,6 @@ pub enum CommandInstead {
 }
 
 use CommandInstead::{Advice, Focus, Words};
-
-const RELOAD: CommandInstead =
-    Advice("to read changed files, press Ctrl-C in the terminal of `dyno start`, then type `dyno start` again");
 const SET: CommandInstead = Advice("write the line `KEY=VALUE` into .env, or use `dyno start --set KEY=VALUE`");
 const GET: CommandInstead =
     Advice("`dyno run printenv KEY` prints a value; `dyno config --explain KEY` shows where it comes from");
@@ -33,7 +30,6 @@ const COMMANDS: &[(&[&str], CommandInstead)] = &[
     (&["config:get"], GET),
     (&["config:set", "config:add", "config:edit"], SET),
     (&["config:unset", "config:remove"], Advice("remove the line of the variable from .env")),
-    (&["reload"], RELOAD),
     (&["down", "quit", "kill", "interrupt", "shutdown", "ps:kill"], Words(&["stop"])),
     (&["status", "top"], Words(&["ps"])),
     (&["log"], Words(&["logs"])),

@@ -172,6 +172,7 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         | Command::Ls(_)
         | Command::Scale(_)
         | Command::Restart(_)
+        | Command::Reload(_)
         | Command::Stop(_)
         | Command::Wait(_)
         | Command::Why(_)

@@ -207,6 +207,17 @@ pub struct RestartArgs {
     pub running: RunningArgs,
 }
 
+/// Options of `dyno reload`.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dyno reload            after a change of the Procfile or .env\n  dyno reload --json     the same as JSON"
+)]
+pub struct ReloadArgs {
+    /// Which app, and how.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
 /// Options of `dyno stop`.
 #[derive(Debug, Default, Args)]
 #[command(

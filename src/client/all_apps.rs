@@ -111,7 +111,7 @@ fn state(directory: &RuntimeDirectory, start: &StartDescription) -> Option<SeenS
         return Some(SeenStartState::Smoke);
     }
     let path = format!("/apps/{}", start.app);
-    let request = ClientRequest { method: "GET", path: &path, body: &[], patience: ANSWERS_WITHIN };
+    let request = ClientRequest { method: "GET", path: &path, body: &[], patience: ANSWERS_WITHIN, notice: |_| () };
     match directory.ask(start, &request) {
         Ok(answer) => {
             let known = serde_json::from_slice(&answer.body).map(|StateOfApp { state }| state);

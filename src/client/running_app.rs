@@ -174,7 +174,20 @@ impl RunningApp {
         body: &[u8],
     ) -> Result<T, Failure> {
         let path = format!("/apps/{}/{path}", start.app);
-        self.send(start, &ClientRequest { method, path: &path, body, patience: ANSWERS_WITHIN })
+        self.send(start, &ClientRequest { method, path: &path, body, patience: ANSWERS_WITHIN, notice: |_| () })
+    }
+
+    /// The same for a request that may be answered much later. `notice` shows what the start says before that.
+    pub(crate) fn ask_patiently<T: DeserializeOwned>(
+        &self,
+        start: &StartDescription,
+        method: &str,
+        path: &str,
+        patience: Duration,
+        notice: fn(&str),
+    ) -> Result<T, Failure> {
+        let path = format!("/apps/{}/{path}", start.app);
+        self.send(start, &ClientRequest { method, path: &path, body: &[], patience, notice })
     }
 
     /// Asks every start for its log. A start that does not know a name is left out, unless none knows it.
@@ -212,13 +225,16 @@ impl RunningApp {
     pub(crate) fn wait(&self, start: &StartDescription, wait: &WaitRequest) -> Result<WaitAnswer, Failure> {
         let body = serde_json::to_vec(wait).unwrap_or_default();
         let patience = Duration::from_secs(wait.timeout) + ANSWERS_WITHIN;
-        self.send(start, &ClientRequest { method: "POST", path: "/dyno/wait", body: &body, patience })
+        self.send(start, &ClientRequest { method: "POST", path: "/dyno/wait", body: &body, patience, notice: |_| () })
     }
 
     /// Everything that a start knows about a dyno, about those of a process type, or about all of them.
     pub(crate) fn why(&self, start: &StartDescription, name: Option<&str>) -> Result<Vec<WhyResource>, Failure> {
         let path = name.map_or_else(|| "/dyno/why".to_owned(), |name| format!("/dyno/why/{}", in_path(name)));
-        self.send(start, &ClientRequest { method: "GET", path: &path, body: &[], patience: ANSWERS_WITHIN })
+        self.send(
+            start,
+            &ClientRequest { method: "GET", path: &path, body: &[], patience: ANSWERS_WITHIN, notice: |_| () },
+        )
     }
 
     fn send<T: DeserializeOwned>(&self, start: &StartDescription, request: &ClientRequest<'_>) -> Result<T, Failure> {

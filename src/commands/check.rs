@@ -15,7 +15,7 @@ use crate::project::files::{self, EnvText};
 use crate::project::ports;
 use crate::project::programs;
 use crate::project::strict_reader::{self, Difference, difference};
-use crate::project::{Finding, Findings, Places, PlanFiles, Purpose, StartPlan, Surroundings};
+use crate::project::{FileReader, Finding, Findings, Places, PlanFiles, Purpose, StartPlan, Surroundings};
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::supervisor::Outcome;
@@ -61,8 +61,8 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         return Ok(Outcome::Code(cli.dialect.status(Status::Config.code())));
     };
     let settings = Settings::of_check(args, &places.foreman);
-    let (layers, texts) =
-        files::layers_with_texts(&places, &settings.variables, diagnostics::print_line, &mut findings)?;
+    let reader = FileReader::announcing(&diagnostics::print_line);
+    let (layers, texts) = files::layers_with_texts(&places, &settings.variables, &reader, &mut findings)?;
     let found = files::procfile_path(&places, &layers);
     if let Some(other) = files::procfile_dev(&places, &found) {
         findings.push(other);

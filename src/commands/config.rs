@@ -17,7 +17,7 @@ use crate::console::stdout;
 use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, ProcessType, Secret};
 use crate::project::files;
-use crate::project::{Findings, Places};
+use crate::project::{FileReader, Findings, Places};
 use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
@@ -30,7 +30,8 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     let Some(places) = Places::find(cli.project(&args.project).into(), cli.dialect, &mut findings) else {
         return settled(None, &findings);
     };
-    let layers = files::layers(&places, &(&args.variables).into(), print_line, &mut findings)?;
+    let layers =
+        files::layers(&places, &(&args.variables).into(), &FileReader::announcing(&print_line), &mut findings)?;
     settle(&findings)?;
     match args.explain.as_deref() {
         Some("PORT") => stdout::write(&port_explanation::explain(args, layers, &places)?),

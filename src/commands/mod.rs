@@ -12,6 +12,7 @@ mod man;
 mod one_off;
 mod ps;
 mod refusal;
+mod reload;
 mod restart;
 mod run_detached;
 mod scale;
@@ -62,6 +63,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Ls(args) => ls::run(args),
         Command::Scale(args) => scale::run(cli, args),
         Command::Restart(args) => restart::run(cli, args),
+        Command::Reload(args) => reload::run(cli, args),
         Command::Stop(args) => stop::run(cli, args),
         Command::Wait(args) => wait::run(cli, args),
         Command::Why(args) => why::run(cli, args),

@@ -25,7 +25,7 @@ use crate::project::files;
 use crate::project::missing_procfile::another_with;
 use crate::project::program_lookup::{ObstacleKind, ProgramLookup, is_executable, nearest_program, program_of};
 use crate::project::size;
-use crate::project::{Finding, Findings};
+use crate::project::{FileReader, Finding, Findings};
 use crate::project::{Places, reason};
 use crate::runtime;
 use crate::runtime::identity;
@@ -44,7 +44,8 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     let Some(places) = Places::find(cli.project(&args.project).into(), cli.dialect, &mut findings) else {
         return settled(None, &findings);
     };
-    let layers = files::layers(&places, &(&args.variables).into(), print_line, &mut findings)?;
+    let layers =
+        files::layers(&places, &(&args.variables).into(), &FileReader::announcing(&print_line), &mut findings)?;
     let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_bytes()).collect();
     let entry = type_entry(args, &places, &layers, &mut findings);
     settle(&findings)?;

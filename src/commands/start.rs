@@ -10,8 +10,10 @@ mod port_line;
 pub(super) mod ports;
 mod process_table;
 mod registration;
+mod reload;
 pub(super) mod report;
 mod scope;
+mod spare_ports;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -23,6 +25,7 @@ use self::checkout::Checkout;
 use self::look::{formatter, log_files, prefix_columns};
 use self::ports::PortFinder;
 use self::registration::StartOrigin;
+use self::reload::StartFiles;
 use self::report::report;
 pub(super) use self::scope::Scope;
 use crate::cli::{Cli, PtyMode, ReleaseArgs, StartArgs};
@@ -35,7 +38,7 @@ use crate::project::bash;
 use crate::project::ports::PortSearch;
 use crate::project::program_lookup::hint_after_failure;
 use crate::project::reason;
-use crate::project::{Findings, Places, Project};
+use crate::project::{FileReader, Findings, Places, Project, StreamTexts};
 use crate::project::{PlanFiles, PlannedDynos, StartPlan, Surroundings};
 use crate::release::Blueprint;
 use crate::runtime::identity::{release_user, session};
@@ -97,9 +100,9 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         return settled(None, &findings);
     };
     let settings = scope.settings(cli.color(), &places.foreman);
-    let project = Project::load(places, &settings.variables, scope.type_source(), print_line, &mut findings)?;
-    let project = settled(project, &findings)?;
-    let Project { places, procfile_name, procfile_path, procfile, layers, other_procfile } = project;
+    let stream_texts = StreamTexts::default();
+    let project = load(scope, places, &settings, &stream_texts, findings)?;
+    let Project { places, procfile_name, found_procfile, procfile, layers, other_procfile } = project;
     let files = PlanFiles::new(&places, &procfile_name, procfile, layers);
     let types = files.types.clone();
     let mut policy = settings.life.policy(&settings.look, &types)?;
@@ -113,7 +116,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         request.check_types(&types)?;
     }
     let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
-    let mut checkout = Checkout::of(&places, &procfile_path, &settings.names, scope.need(kind));
+    let mut checkout = Checkout::of(&places, &found_procfile.path, &settings.names, scope.need(kind));
     let app = checkout.app_name();
     let mut finder = PortFinder::new(&mut checkout, settings.ports.strict);
     let mut find_ports = |search: &PortSearch<'_>| finder.find(search);
@@ -128,7 +131,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         find_ports: Some(&mut find_ports),
     };
     let planned = StartPlan::build(&settings, files, scope.purpose(), surroundings);
-    let PlannedDynos { release, ports, ready, order } = settled(planned.dynos, &planned.findings)?;
+    let PlannedDynos { release, ports, ready, order, formation: _ } = settled(planned.dynos, &planned.findings)?;
     let in_use = finder.probe(&ports)?;
     bash::check_shell(settings.shell == Shell::Bash)?;
     check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings), finder.open_files())?;
@@ -145,10 +148,14 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let _held_until_the_end = finder.into_locks(&expected.collect::<Vec<_>>());
     let api = match scope {
         Scope::App(_) | Scope::Smoke(_) => {
-            let origin = StartOrigin::of(&places, &procfile_path, &checkout, &settings.names);
+            let origin = StartOrigin::of(&places, &found_procfile.path, &checkout, &settings.names);
             let look = look::log_look(&settings.look, &plan, &types);
             let log_directory = settings.look.log_dir.as_deref();
-            registration::register(kind, origin, &plan.blueprint, &ports, look, log_directory)?
+            let api = registration::register(kind, origin, &plan.blueprint, &ports, look, log_directory)?;
+            let found = found_procfile.clone();
+            let files = StartFiles::new(&places, found, stream_texts, checkout.claim(), &plan.blueprint);
+            let reload = scope.reload(cli.color(), files, &plan.blueprint);
+            api.map(|api| ApiStart { reload, ..api })
         }
         Scope::Release(_) => None,
     };
@@ -183,6 +190,19 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         api,
     };
     runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))
+}
+
+/// Reads the files, and shows what is wrong with them.
+fn load(
+    scope: Scope<'_>,
+    places: Places,
+    settings: &Settings,
+    streams: &StreamTexts,
+    mut findings: Findings,
+) -> Result<Project, Error> {
+    let reader = FileReader::announcing(&print_line).keeping(streams);
+    let project = Project::load(places, None, &settings.variables, scope.type_source(), &reader, &mut findings)?;
+    settled(project, &findings)
 }
 
 impl LaunchRequest {

@@ -4,12 +4,12 @@ use std::env;
 use std::time::{Duration, Instant};
 
 use super::restart::{body, done_so_far, shown, targets};
-use crate::api::TouchedDynos;
+use crate::api::{RestartedDyno, TouchedDynos};
 use crate::cli::{Cli, StopArgs};
 use crate::client::{Failure, RunningApp, change_each, finish};
-use crate::console::diagnostics::print_line;
+use crate::console::diagnostics::{print_line, show_finding};
 use crate::console::stdout;
-use crate::error::Error;
+use crate::error::{Complaint, Error};
 use crate::runtime;
 use crate::supervisor::Outcome;
 
@@ -27,6 +27,11 @@ pub(super) fn run(cli: &Cli, args: &StopArgs) -> Result<Outcome, Error> {
         Err(failure) => return Ok(finish(&args.running, Err(failure))),
     };
     let written = stdout::write(&shown(&dynos, "stopping", args.running.json))?;
+    let is_release = |dyno: &RestartedDyno| dyno.name.starts_with("release.");
+    if args.dynos.all().next().is_some() && !args.running.json && dynos.dynos.iter().any(is_release) {
+        let fact = "the new release fails, and the app goes on with the one before it";
+        show_finding(false, &Complaint::new(fact, "`dyno reload` tries it again"));
+    }
     if args.dynos.all().next().is_none() {
         wait_for_end(&app, args.running.json);
     }

@@ -15,7 +15,7 @@ use std::time::UNIX_EPOCH;
 use serde::Serialize;
 
 use self::last_runs::LastRuns;
-use crate::api::{DynoResource, StartDescription, StartKind, WhyReason, WhyResource};
+use crate::api::{DynoResource, ReloadedFiles, StartDescription, StartKind, WhyReason, WhyResource};
 use crate::cli::{Cli, WhyArgs};
 use crate::client::{Failure, RunningApp, finish, of_each, option_for};
 use crate::console::stdout;
@@ -33,7 +33,7 @@ pub(super) struct Explained {
     pub(super) listens_on: Vec<u16>,
     /// The other process that has its port.
     pub(super) port_held_by: Option<String>,
-    /// The files of the app that were changed after the start.
+    /// The files of the app that were changed after the last reload, or after the start.
     pub(super) changed_files: Vec<String>,
     /// The files that cannot be compared without reading them, such as a named pipe.
     pub(super) not_compared: Vec<String>,
@@ -148,17 +148,21 @@ fn looked_at(why: WhyResource, start: &StartDescription) -> Explained {
     let held = why.dyno.port.filter(|port| why.expected_port == Some(*port) && !listens_on.contains(port));
     let held = held.and_then(runtime::port_holder).filter(|holder| Some(holder.pid) != why.dyno.pid);
     let port_held_by = held.map(|PortHolder { pid, command }| format!("{command} (pid {pid})"));
-    let (changed_files, not_compared) = compared(start);
+    let (changed_files, not_compared) = compared(start, why.reloaded.as_ref());
     let is_smoke = start.kind == StartKind::Smoke;
     Explained { why, listens_on, port_held_by, changed_files, not_compared, is_smoke, ..Explained::default() }
 }
 
-/// The files that were changed after the start, and those that were not compared. No file is opened, because reading a
+/// The files that were changed after they were read, and those that were not compared. No file is opened, because reading a
 /// named pipe would empty it.
-fn compared(start: &StartDescription) -> (Vec<String>, Vec<String>) {
+fn compared(start: &StartDescription, reloaded: Option<&ReloadedFiles>) -> (Vec<String>, Vec<String>) {
+    let (files, read_at_ms) = match reloaded {
+        Some(reloaded) => (&reloaded.paths, reloaded.at_ms),
+        None => (&start.files, start.started_at_ms),
+    };
     let (mut changed, mut skipped) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
-    for text in start.files.iter().filter(|text| seen.insert(text.as_str())) {
+    for text in files.iter().filter(|text| seen.insert(text.as_str())) {
         let path = StartDescription::path(text);
         let shown = path.file_name().map_or_else(|| text.clone(), |name| Path::new(name).display().to_string());
         let Ok(found) = fs::metadata(&path) else { continue };
@@ -168,7 +172,7 @@ fn compared(start: &StartDescription) -> (Vec<String>, Vec<String>) {
         }
         let written = found.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let written = written.and_then(|at| i64::try_from(at.as_millis()).ok());
-        if found.is_file() && written.is_some_and(|at| at > start.started_at_ms) {
+        if found.is_file() && written.is_some_and(|at| at > read_at_ms) {
             changed.push(shown);
         }
     }

@@ -24,6 +24,11 @@ pub fn show_error(error: &Error) {
     error.complaints().iter().for_each(show_complaint);
 }
 
+/// The same for errors that another process has found.
+pub(crate) fn show_all(complaints: impl Iterator<Item = Complaint>) {
+    complaints.for_each(|complaint| show_complaint(&complaint));
+}
+
 /// Shows one of the complaints of an error.
 pub(crate) fn show_complaint(complaint: &Complaint) {
     show(&Style::new().red().bold(), "error", complaint, "\n");

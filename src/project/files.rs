@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::file_reader::FileReader;
 use super::findings::{Finding, Findings};
 use super::missing_procfile;
 use super::places::Places;
@@ -16,9 +17,6 @@ use crate::error::{Error, Status};
 use crate::model::{Dialect, Environment, Secret};
 use crate::settings::{ForemanRank, Given, SetBy, VariableOptions, file_option, ranked};
 
-/// Shows a line about a file that is slow to read.
-pub(crate) type Announce = fn(&str);
-
 /// A `.env` file with its text, for checks that need both.
 pub(crate) struct EnvText {
     pub(crate) name: String,
@@ -27,6 +25,7 @@ pub(crate) struct EnvText {
 }
 
 /// The Procfile that is used.
+#[derive(Debug, Clone)]
 pub(crate) struct ProcfilePath {
     pub(crate) path: PathBuf,
     /// As shown to the user.
@@ -41,21 +40,21 @@ pub(crate) struct ProcfilePath {
 pub(crate) fn layers(
     places: &Places,
     options: &VariableOptions,
-    announce: Announce,
+    reader: &FileReader<'_>,
     findings: &mut Findings,
 ) -> Result<Layers, Error> {
-    read_layers(places, options, announce, findings, None)
+    read_layers(places, options, reader, findings, None)
 }
 
 /// Like [`layers`], together with the texts of the files.
 pub(crate) fn layers_with_texts(
     places: &Places,
     options: &VariableOptions,
-    announce: Announce,
+    reader: &FileReader<'_>,
     findings: &mut Findings,
 ) -> Result<(Layers, Vec<EnvText>), Error> {
     let mut texts = Vec::new();
-    let layers = read_layers(places, options, announce, findings, Some(&mut texts))?;
+    let layers = read_layers(places, options, reader, findings, Some(&mut texts))?;
     Ok((layers, texts))
 }
 
@@ -94,7 +93,7 @@ fn inherited_layers(places: &Places, prefer_shell: bool) -> Layers {
 fn read_layers(
     places: &Places,
     options: &VariableOptions,
-    announce: Announce,
+    reader: &FileReader<'_>,
     findings: &mut Findings,
     mut texts: Option<&mut Vec<EnvText>>,
 ) -> Result<Layers, Error> {
@@ -111,7 +110,7 @@ fn read_layers(
             let hint = format!("to use it as the Procfile, write `-f {name}`");
             findings.add_file(Severity::Warning, &name, "is read as a file of config vars", &hint);
         }
-        match source_file::read_or_wait(&path, |seconds| announce(&slow_pipe(&name, seconds))) {
+        match reader.read_env(&path, &name) {
             Ok(bytes) => match EnvFile::parse(&bytes, &layers.scope()) {
                 Ok(file) => {
                     findings.add(&name, file.problems());
@@ -137,10 +136,6 @@ pub(crate) fn invalid_setting(setting: &str, error: InvalidSetting) -> Error {
         return Error::new(Status::Usage, format!("`--set {setting}` has no value"), hint);
     }
     Error::new(Status::Usage, error.to_string(), "write `--set KEY=VALUE`")
-}
-
-fn slow_pipe(name: &str, seconds: u64) -> String {
-    format!("waiting up to {seconds} seconds for a program to write to {name} (a named pipe)")
 }
 
 /// Why a `.env` file was not read. A named file must exist; for honcho and heroku local, which start without it, a missing
@@ -208,8 +203,18 @@ pub(crate) fn procfile_dev(places: &Places, found: &ProcfilePath) -> Option<Find
 
 /// Reads the Procfile. None: the findings contain the reason.
 pub(crate) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Findings) -> Option<Procfile> {
+    procfile_by(&FileReader::announcing(&|_| ()), places, found, findings)
+}
+
+/// The same with this reader.
+pub(super) fn procfile_by(
+    reader: &FileReader<'_>,
+    places: &Places,
+    found: &ProcfilePath,
+    findings: &mut Findings,
+) -> Option<Procfile> {
     let name = &found.name;
-    match source_file::read(&found.path) {
+    match reader.read_procfile(&found.path) {
         Ok(bytes) => match Procfile::parse(&bytes) {
             Ok(procfile) => {
                 findings.add(name, procfile.problems());

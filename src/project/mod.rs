@@ -4,6 +4,7 @@
 //! files can be read again while the app runs.
 
 pub(crate) mod bash;
+mod file_reader;
 pub(crate) mod files;
 mod findings;
 mod foreman_formation;
@@ -17,19 +18,20 @@ pub(crate) mod programs;
 pub(crate) mod quick_lookup;
 pub(crate) mod size;
 mod source_file;
+mod start_only;
 mod start_plan;
 pub(crate) mod strict_reader;
 
-use std::path::PathBuf;
-
-use self::files::Announce;
+use self::files::ProcfilePath;
 use crate::app::{Layers, Procfile, Severity};
 use crate::error::{Error, Status};
 use crate::model::ProcessType;
 use crate::settings::{SetBy, VariableOptions};
 
+pub(crate) use file_reader::{FileReader, StreamTexts};
 pub(crate) use findings::{Finding, Findings};
 pub(crate) use places::{Places, reason};
+pub(crate) use start_only::StartOnly;
 pub(crate) use start_plan::{PlanFiles, PlannedDynos, Purpose, StartPlan, Surroundings};
 
 /// The app that is run.
@@ -40,8 +42,8 @@ pub(crate) struct Project {
     pub(crate) layers: Layers,
     /// The name of the Procfile in messages.
     pub(crate) procfile_name: String,
-    /// Its path.
-    pub(crate) procfile_path: PathBuf,
+    /// Where it is.
+    pub(crate) found_procfile: ProcfilePath,
     /// Its places, and the settings of `.foreman`.
     pub(crate) places: Places,
     /// Why another Procfile may have been meant. Shown only when everything can start: beside an error it would distract.
@@ -60,20 +62,21 @@ pub(crate) enum TypeSource<'a> {
 }
 
 impl Project {
-    /// Reads all files of the app. None: there is no usable Procfile, and the findings contain the reason.
+    /// Reads all files of the app. `kept`: the Procfile of an app that runs already. None: there is no usable Procfile, and
+    /// the findings contain the reason.
     ///
     /// # Errors
     /// Status 2 for a bad `--set` or a blank command.
     pub(crate) fn load(
         places: Places,
+        kept: Option<&ProcfilePath>,
         options: &VariableOptions,
         types: TypeSource<'_>,
-        announce: Announce,
+        reader: &FileReader<'_>,
         findings: &mut Findings,
     ) -> Result<Option<Self>, Error> {
-        let layers = files::layers(&places, options, announce, findings)?;
-        let found = files::procfile_path(&places, &layers);
-        let procfile_path = found.path.clone();
+        let layers = files::layers(&places, options, reader, findings)?;
+        let found = kept.cloned().unwrap_or_else(|| files::procfile_path(&places, &layers));
         let mut other_procfile = None;
         let (procfile, procfile_name) = match types {
             TypeSource::Command(command) => (Some(web_alone("--start", command)?), "--start".to_owned()),
@@ -83,14 +86,21 @@ impl Project {
             TypeSource::ProcfileOr(_) => {
                 let hint = "the Procfile is used; remove the option, or run the command with `dyno run`";
                 findings.add_file(Severity::Warning, "`--start-cmd`", "has no effect", hint);
-                (files::procfile(&places, &found, findings), found.name)
+                (files::procfile_by(reader, &places, &found, findings), found.name.clone())
             }
             TypeSource::Procfile => {
                 other_procfile = files::procfile_dev(&places, &found);
-                (files::procfile(&places, &found, findings), found.name)
+                (files::procfile_by(reader, &places, &found, findings), found.name.clone())
             }
         };
-        Ok(procfile.map(|procfile| Self { procfile, layers, procfile_name, procfile_path, places, other_procfile }))
+        Ok(procfile.map(|procfile| Self {
+            procfile,
+            layers,
+            procfile_name,
+            found_procfile: found,
+            places,
+            other_procfile,
+        }))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -72,9 +72,17 @@ impl Wait {
 /// A named pipe that no program has opened for writing yet is not at its end: `poll` waits for a writer, but `read`
 /// would report the end. Data that a writer left in the pipe before closing it is still read.
 ///
+/// `abandoned`: a pipe whose other end is closed as soon as nothing waits for the data any more. From then on nothing is
+/// read: it may be meant for another reader.
+///
 /// # Errors
-/// The writer was too slow, the data is too large, or the system refused.
-pub(crate) fn read(mut pipe: File, patience: PipePatience, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
+/// The writer was too slow, the data is too large, the wait was abandoned, or the system refused.
+pub(crate) fn read(
+    mut pipe: File,
+    patience: PipePatience,
+    abandoned: Option<BorrowedFd<'_>>,
+    announce: impl FnOnce(u64),
+) -> Result<Vec<u8>, Unreadable> {
     let mut wait = Wait { patience, begun: Instant::now(), announced: false };
     let seconds = patience.give_up_after.as_secs();
     let mut announce = Some(announce);
@@ -82,9 +90,9 @@ pub(crate) fn read(mut pipe: File, patience: PipePatience, announce: impl FnOnce
     let mut buffer = [0; 4096];
     loop {
         // Checked before the clock: data that arrived while this process was stopped is not late.
-        if !is_ready(&pipe, Duration::ZERO)? {
+        if !is_ready(&pipe, abandoned, Duration::ZERO)? {
             match wait.next(Instant::now()) {
-                Step::Wait(left) => drop(is_ready(&pipe, left)?),
+                Step::Wait(left) => drop(is_ready(&pipe, abandoned, left)?),
                 Step::Announce => {
                     if let Some(announce) = announce.take() {
                         announce(seconds);
@@ -107,12 +115,16 @@ pub(crate) fn read(mut pipe: File, patience: PipePatience, announce: impl FnOnce
 }
 
 /// Whether data or the end of the pipe can be read; waits at most this long.
-fn is_ready(pipe: &File, wait: Duration) -> Result<bool, Unreadable> {
-    let mut ready = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+fn is_ready(pipe: &File, abandoned: Option<BorrowedFd<'_>>, wait: Duration) -> Result<bool, Unreadable> {
+    let polled = [Some(pipe.as_fd()), abandoned].into_iter().flatten();
+    let mut polled: Vec<PollFd<'_>> = polled.map(|end| PollFd::new(end, PollFlags::POLLIN)).collect();
     // Rounded up: a wait of less than a millisecond would poll again and again until it is over.
     let milliseconds = u16::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u16::MAX);
-    match poll(&mut ready, PollTimeout::from(milliseconds)) {
-        Ok(count) => Ok(count > 0),
+    match poll(&mut polled, PollTimeout::from(milliseconds)) {
+        Ok(_) => {
+            let has_events = |end: Option<&PollFd<'_>>| end.is_some_and(|end| end.any().unwrap_or(true));
+            if has_events(polled.get(1)) { Err(Unreadable::Abandoned) } else { Ok(has_events(polled.first())) }
+        }
         Err(Errno::EINTR) => Ok(false),
         Err(errno) => Err(io::Error::from(errno).into()),
     }
@@ -170,7 +182,7 @@ mod tests {
         let kept = open.then_some(writer);
         let patience = PipePatience { announce_after: Some(Duration::ZERO), give_up_after: Duration::ZERO };
         let mut announced = Vec::new();
-        let read = read(File::from(OwnedFd::from(reader)), patience, |seconds| announced.push(seconds));
+        let read = read(File::from(OwnedFd::from(reader)), patience, None, |seconds| announced.push(seconds));
         drop(kept);
         (read, announced)
     }
@@ -180,6 +192,22 @@ mod tests {
         let (read, announced) = read_at_once(b"A=1\n", false);
 
         assert_eq!((read.unwrap(), announced), (b"A=1\n".to_vec(), Vec::new()));
+    }
+
+    #[test]
+    fn s14_1_data_that_comes_after_the_wait_was_abandoned_is_left() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        let pipe = File::from(OwnedFd::from(reader.try_clone().unwrap()));
+        let (abandoned, interest) = io::pipe().unwrap();
+        writer.write_all(b"A=1\n").unwrap();
+        drop((writer, interest));
+
+        let read = read(pipe, NAMED_PIPE, Some(abandoned.as_fd()), |_| panic!("it does not wait"));
+
+        let mut left = String::new();
+        reader.read_to_string(&mut left).unwrap();
+        assert!(matches!(read, Err(Unreadable::Abandoned)), "{read:?}");
+        assert_eq!(left, "A=1\n");
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl From<NoDirectory> for Finding {
 }
 
 /// The places of one app.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Places {
     /// The directory in which `dyno` was started.
     pub(crate) current: PathBuf,
@@ -89,8 +89,21 @@ impl Places {
         Ok(places)
     }
 
+    /// The same places, with `.foreman` as it is now. The root stays what it was.
+    pub(crate) fn read_again(&self, findings: &mut Findings) -> Self {
+        let mut places = Self { foreman: ForemanFile::default(), ..self.clone() };
+        if self.dialect != Dialect::Honcho {
+            places.read_foreman_file(findings);
+        }
+        places
+    }
+
+    pub(super) fn foreman_path(&self) -> PathBuf {
+        self.foreman_directory.join(".foreman")
+    }
+
     fn read_foreman_file(&mut self, findings: &mut Findings) {
-        let path = self.foreman_directory.join(".foreman");
+        let path = self.foreman_path();
         self.foreman_name = self.shown(&path);
         match source_file::read(&path) {
             Ok(bytes) => {
@@ -235,7 +248,7 @@ fn absolute(from: &Path, path: &Path) -> PathBuf {
 }
 
 /// Whether the path is stdin or a pipe of the shell: the directory of such a path says nothing about the app.
-fn is_stream(path: &Path) -> bool {
+pub(super) fn is_stream(path: &Path) -> bool {
     let is = |name: &str| path == Path::new(name);
     is("-") || is("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,8 @@ pub(crate) enum Unreadable {
     Endless { seconds: u64, received: bool },
     #[error("is a named pipe, and no program wrote to it within {seconds} seconds")]
     Silent { seconds: u64 },
+    #[error("was not read to its end, because nothing waits for it any more")]
+    Abandoned,
     #[error("cannot be read: Permission denied")]
     Denied,
     #[error("cannot be read: {0}")]
@@ -51,6 +53,7 @@ impl Unreadable {
             Self::TooLarge => "check that it is the right file",
             Self::Endless { .. } => "make sure that the program that writes to it exits",
             Self::Silent { .. } => "start the program that writes to it, or name another file with `-e`",
+            Self::Abandoned => "",
             Self::Denied => "`ls -l` shows who may read it",
             Self::Other(_) => "check the name and what it points to",
         }
@@ -101,10 +104,15 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
     }
 }
 
-/// Reads a file that may be a named pipe, and waits for its writer. `announce` reports the wait.
-pub(crate) fn read_or_wait(path: &Path, announce: impl FnOnce(u64)) -> Result<Vec<u8>, Unreadable> {
+/// Reads a file that may be a named pipe, and waits for its writer. `announce` reports the wait. `abandoned`: see
+/// [`pipe_reader::read`].
+pub(crate) fn read_or_wait(
+    path: &Path,
+    abandoned: Option<BorrowedFd<'_>>,
+    announce: impl FnOnce(u64),
+) -> Result<Vec<u8>, Unreadable> {
     if is_named_pipe(path) {
-        return pipe_reader::read(open(path)?, NAMED_PIPE, announce).map_err(of_named_pipe);
+        return pipe_reader::read(open(path)?, NAMED_PIPE, abandoned, announce).map_err(of_named_pipe);
     }
     read(path)
 }
@@ -181,7 +189,7 @@ fn read_regular(file: File) -> Result<Vec<u8>, Unreadable> {
 }
 
 fn read_open_pipe(pipe: File) -> Result<Vec<u8>, Unreadable> {
-    pipe_reader::read(pipe, OPEN_PIPE, |_| ())
+    pipe_reader::read(pipe, OPEN_PIPE, None, |_| ())
 }
 
 #[cfg(test)]

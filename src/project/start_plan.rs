@@ -30,6 +30,8 @@ pub(crate) enum Purpose {
     Start,
     /// To run the release command alone (S8.2), otherwise the same.
     Release,
+    /// To change an app that runs to what its files are now: every dyno keeps its port.
+    Reload,
     /// To report everything that is wrong, also with process types that have quantity 0.
     Check,
 }
@@ -77,6 +79,8 @@ pub(crate) struct StartPlan {
 pub(crate) struct PlannedDynos {
     /// The dyno of the release command, which runs first.
     pub(crate) release: Option<DynoName>,
+    /// How many dynos of each process type run.
+    pub(crate) formation: Formation,
     /// The formation in start order, with ports.
     pub(crate) ports: Vec<(DynoName, u16)>,
     /// The process types that are up only when they listen.
@@ -135,7 +139,7 @@ impl StartPlan {
         let chosen = listening.as_ref().and_then(|_| choose(settings, &files, purpose, &mut findings));
         let Listening { expected, ready, http } = listening.unwrap_or_default();
         let assigned = match (&chosen, purpose) {
-            (Some(_), Purpose::Release) => Some(AssignedPorts::default()),
+            (Some(_), Purpose::Release | Purpose::Reload) => Some(AssignedPorts::default()),
             (Some(chosen), Purpose::Start | Purpose::Check) => {
                 let dynos = (&chosen.formation, expected.as_slice());
                 ports::assign(settings, &files, dynos, surroundings.find_ports, &mut findings)
@@ -145,9 +149,11 @@ impl StartPlan {
                 ports::base(&settings.ports, files.places, &files.layers, &mut findings);
                 None
             }
-            (None, Purpose::Start | Purpose::Release) => None,
+            (None, Purpose::Start | Purpose::Release | Purpose::Reload) => None,
         };
         let focus = match (&chosen, &assigned) {
+            // The focus stays where it is.
+            (Some(_), Some(_)) if purpose == Purpose::Reload => None,
             (Some(chosen), Some(assigned)) => {
                 let dynos = chosen.release.iter().chain(assigned.ports.iter().map(|(dyno, _)| dyno)).cloned();
                 let dynos: Vec<DynoName> = dynos.collect();
@@ -159,7 +165,7 @@ impl StartPlan {
         };
         let measured = match purpose {
             Purpose::Start | Purpose::Release if focus.is_none() => Vec::new(),
-            Purpose::Start | Purpose::Release | Purpose::Check => {
+            Purpose::Start | Purpose::Release | Purpose::Reload | Purpose::Check => {
                 longest_names(&files.procfile, chosen.as_ref(), purpose)
             }
         };
@@ -182,8 +188,9 @@ impl StartPlan {
         };
         let blueprint = Blueprint::new(Release::first(surroundings.user, files.procfile, files.layers), run);
         size::find(procfile_name, &blueprint, settings.shell, &measured, &mut findings);
-        let dynos = chosen.filter(|_| !findings.prevent_start()).map(|chosen| PlannedDynos {
-            release: chosen.release,
+        let dynos = chosen.filter(|_| !findings.prevent_start()).map(|Chosen { release, formation }| PlannedDynos {
+            release,
+            formation,
             ports,
             ready,
             order,

@@ -11,6 +11,9 @@ use crate::api::StartDescription;
 /// How long the start may take to answer a question that it can answer at once.
 pub const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
+/// The header of an interim response that has a line for the person who waits, as a JSON string.
+pub(super) const NOTICE_HEADER: &str = "dyno-notice";
+
 /// The longest answer in bytes.
 const MAX_ANSWER: usize = 64 << 20;
 
@@ -25,6 +28,8 @@ pub struct ClientRequest<'a> {
     pub body: &'a [u8],
     /// How long the answer may take.
     pub patience: Duration,
+    /// Shows a line that the start sends before its answer.
+    pub notice: fn(&str),
 }
 
 /// Its answer.
@@ -81,6 +86,10 @@ impl RuntimeDirectory {
                     None => return Err(no_answer(error)),
                 },
             }
+            while let Some((line, end)) = interim(&bytes) {
+                (request.notice)(&line);
+                bytes.drain(..end);
+            }
             if let Some(answer) = whole(&bytes) {
                 return Ok(answer);
             }
@@ -103,6 +112,15 @@ pub(super) fn no_answer(error: io::Error) -> NoAnswer {
     }
 }
 
+/// The line of the interim response that these bytes begin with, and the length of that response.
+fn interim(bytes: &[u8]) -> Option<(String, usize)> {
+    let end = bytes.strip_prefix(b"HTTP/1.1 1").and_then(|_| memchr::memmem::find(bytes, b"\r\n\r\n"))?;
+    let head = String::from_utf8_lossy(bytes.get(..end)?);
+    let line = head.lines().find_map(|line| line.strip_prefix(NOTICE_HEADER)?.strip_prefix(": "));
+    let line = line.and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
+    Some((line, end + b"\r\n\r\n".len()))
+}
+
 /// The answer, once it is complete.
 fn whole(bytes: &[u8]) -> Option<ClientAnswer> {
     let head_end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
@@ -119,6 +137,18 @@ fn whole(bytes: &[u8]) -> Option<ClientAnswer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interim_response_has_a_line_of_any_characters() {
+        let line = "waiting for a\r\nb\u{7f}\u{e9}\"";
+        let sent = super::super::client_stream::interim(line);
+
+        for end in 0..sent.len() {
+            assert_eq!(interim(&sent[..end]), None, "{end}");
+        }
+        assert_eq!(interim(&[&sent, &b"HTTP/1.1 200 OK\r\n"[..]].concat()), Some((line.to_owned(), sent.len())));
+        assert_eq!(interim(b"HTTP/1.1 200 OK\r\n\r\n"), None);
+    }
 
     #[test]
     fn an_answer_is_complete_when_its_length_has_arrived() {

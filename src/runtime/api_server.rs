@@ -22,10 +22,10 @@ use tokio::time::{sleep, timeout};
 
 use super::calls::ApiCaller;
 use super::changes::Changes;
-use super::client_stream::{ClientStream, Progress, gone, whole};
+use super::client_stream::{ClientStream, Progress, gone, interim, whole};
 use super::log_archive::LogArchive;
-use super::{ApiStart, Ending, RegisteredStart};
-use crate::api::{ApiError, AppFacts, LastRun, LogSessions};
+use super::{ApiStart, Ending, RegisteredStart, Reload};
+use crate::api::{ApiError, AppFacts, LastRun, LogSessions, ReloadedFiles};
 use crate::supervisor::Snapshot;
 
 /// The most connections that are receiving a request or sending an answer.
@@ -51,14 +51,27 @@ pub(super) struct Connection {
     replaced: Notify,
 }
 
+impl Connection {
+    /// Sends the client a line before its answer.
+    pub(super) fn inform(&self, line: &str) {
+        // If there is no room for so few bytes, the client reads nothing anyway.
+        let _ = self.stream.try_write(&interim(line));
+    }
+}
+
 /// Everything that the requests of one start share.
 pub(super) struct ApiServer {
     pub(super) app: AppFacts,
     pub(super) registered: RegisteredStart,
+    pub(super) reload: Option<Reload>,
     pub(super) calls: ApiCaller,
     pub(super) changes: Rc<Changes>,
     /// Held while the formation and the locks on its process types change.
     pub(super) scaling: Mutex<()>,
+    /// Held while the files of the app are read and what they say is passed on.
+    pub(super) reading: Mutex<()>,
+    /// What the last reading that has changed something, or had nothing to change, was about.
+    pub(super) reloaded: RefCell<Option<ReloadedFiles>>,
     /// The task that gives up locks on process types as soon as their dynos have ended.
     pub(super) releasing: RefCell<Option<AbortHandle>>,
     pub(super) began: Instant,
@@ -78,9 +91,12 @@ impl ApiServer {
         Rc::new(Self {
             app: start.facts,
             registered: start.registered,
+            reload: start.reload,
             calls,
             changes: Changes::new(),
             scaling: Mutex::default(),
+            reading: Mutex::default(),
+            reloaded: RefCell::default(),
             releasing: RefCell::default(),
             began: Instant::now(),
             random: RandomState::new(),

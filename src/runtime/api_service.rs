@@ -26,7 +26,7 @@ use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapsh
 /// The most bytes of a body.
 const MAX_BODY: usize = 1 << 20;
 /// How many of its last lines explain a dyno.
-const SHOWN_LINES: usize = 10;
+pub(super) const SHOWN_LINES: usize = 10;
 
 impl ApiServer {
     /// Answers a request. Errors are answers, too.
@@ -76,9 +76,11 @@ impl ApiServer {
                 let mut dynos = self.app.why(name.as_deref(), &self.ask(ApiCall::Snapshot).await?);
                 for why in &mut dynos {
                     why.lines = self.archive.last_lines(&why.dyno.name, SHOWN_LINES);
+                    why.reloaded.clone_from(&self.reloaded.borrow());
                 }
                 ApiAnswer::ok(&dynos)
             }
+            Asked::Reload => self.reload(connection).await?,
             Asked::Wait(wait) => self.wait(&wait, connection).await?,
             Asked::OpenLog(session) => {
                 let snapshot = self.ask(ApiCall::Snapshot).await?;
@@ -146,29 +148,13 @@ impl ApiServer {
     }
 
     /// Locks the process types that will run, so that no other start runs them, too (S10.1).
-    async fn claim(&self, types: Vec<String>) -> Result<(), ApiError> {
-        self.registered.set_types(types).await.map_err(|error| match error {
-            NotRegistered::Running { process_type, by } => {
-                ApiError::conflict(format!("`{process_type}` is already running (dyno pid {})", by.pid))
-            }
-            NotRegistered::Locked(path) => {
-                let path = path.display();
-                let hint = format!("`fuser '{path}'` shows which process that is");
-                ApiError::unavailable(format!("another process holds the lock on `{path}`")).with_hint(hint)
-            }
-            NotRegistered::Unreadable(path) => {
-                let message = format!("`{}` describes a running app, but cannot be read", path.display());
-                ApiError::unavailable(message).with_hint("use the same version of `dyno` for both")
-            }
-            NotRegistered::Refused(error) => {
-                ApiError::unavailable(format!("the start cannot be registered for more types: {error}"))
-            }
-        })
+    pub(super) async fn claim(&self, types: Vec<String>) -> Result<(), ApiError> {
+        self.registered.set_types(types).await.map_err(not_claimed)
     }
 
     /// Gives up the lock on each process type of which nothing runs any more, in a task that ends with the last one. It
     /// takes the place of an earlier task, which waits for fewer types.
-    fn release_unused(self: &Rc<Self>) {
+    pub(super) fn release_unused(self: &Rc<Self>) {
         let server = Rc::clone(self);
         let task = tokio::task::spawn_local(async move {
             // An error: everything is being stopped.
@@ -221,7 +207,7 @@ impl ApiServer {
         Ok(ApiAnswer::ok(&answer))
     }
 
-    async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> ApiCall) -> Result<T, ApiError> {
+    pub(super) async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> ApiCall) -> Result<T, ApiError> {
         calls::ask(&self.calls, call).await.ok_or_else(ApiError::ending)
     }
 }
@@ -270,4 +256,25 @@ fn response(answer: ApiAnswer) -> Response<ApiBody> {
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// The error if process types cannot be locked.
+pub(super) fn not_claimed(error: NotRegistered) -> ApiError {
+    match error {
+        NotRegistered::Running { process_type, by } => {
+            ApiError::conflict(format!("`{process_type}` is already running (dyno pid {})", by.pid))
+        }
+        NotRegistered::Locked(path) => {
+            let path = path.display();
+            let hint = format!("`fuser '{path}'` shows which process that is");
+            ApiError::unavailable(format!("another process holds the lock on `{path}`")).with_hint(hint)
+        }
+        NotRegistered::Unreadable(path) => {
+            let message = format!("`{}` describes a running app, but cannot be read", path.display());
+            ApiError::unavailable(message).with_hint("use the version of `dyno` that started the app")
+        }
+        NotRegistered::Refused(error) => {
+            ApiError::unavailable(format!("the start cannot be registered for more types: {error}"))
+        }
+    }
 }

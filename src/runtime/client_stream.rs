@@ -17,6 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
 
+use super::api_client::NOTICE_HEADER;
 use crate::api::{ApiAnswer, ApiError};
 
 /// How long a client may take to read the part of its answer that does not fit the buffer of the socket. For the log, how long
@@ -167,6 +168,12 @@ fn refusal(answer: &[u8]) -> Option<ApiError> {
         [b'4', ..] => Some(ApiError::bad_request("the request is not valid HTTP/1.1")),
         _ => None,
     }
+}
+
+/// An interim response of HTTP with a line for the person who waits. As JSON: it may name a file with any characters.
+pub(super) fn interim(line: &str) -> Vec<u8> {
+    let line = serde_json::Value::from(line);
+    format!("HTTP/1.1 102 Processing\r\n{NOTICE_HEADER}: {line}\r\n\r\n").into_bytes()
 }
 
 /// An answer with its headers, for a connection on which hyper does not answer.

@@ -84,6 +84,11 @@ impl LogArchive {
 
     /// The last `count` lines that the dyno with this name wrote, oldest first, without control characters.
     pub(super) fn last_lines(&self, name: &str, count: usize) -> Vec<String> {
+        self.last_lines_since(name, count, None)
+    }
+
+    /// The same without lines that are older.
+    pub(super) fn last_lines_since(&self, name: &str, count: usize, since: Option<jiff::Timestamp>) -> Vec<String> {
         let archive = self.0.borrow();
         let named = archive.history.sources().find_map(|source| match source {
             Source::App(dyno) if dyno.to_string() == name => Some(dyno.clone()),
@@ -91,7 +96,7 @@ impl LogArchive {
         });
         let Some(dyno) = named else { return Vec::new() };
         let filter = LogFilter { dynos: vec![dyno], speaker: Some(Speaker::App), ..LogFilter::default() };
-        let first = archive.history.start(&filter, u64::try_from(count).unwrap_or(u64::MAX), None);
+        let first = archive.history.start(&filter, u64::try_from(count).unwrap_or(u64::MAX), since);
         let mut bytes = Vec::new();
         let numbers = first..archive.history.next();
         archive.history.read(&filter, numbers, usize::MAX, |block, _| bytes.extend_from_slice(&block.bytes));

@@ -5,6 +5,7 @@
 //! Besides the guardian, this is the only code that touches the system while dynos run. Called by `commands`.
 
 mod api_client;
+mod api_reload;
 mod api_server;
 mod api_service;
 mod calls;
@@ -15,6 +16,7 @@ mod direct_output;
 mod effects;
 mod ending;
 mod file_lock;
+mod file_reading;
 mod focus;
 mod focused;
 mod guardian_link;
@@ -56,6 +58,7 @@ mod unused_directory;
 mod usage;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::net::UnixListener;
 use tokio::task::LocalSet;
@@ -70,6 +73,7 @@ use crate::supervisor::{NoticeStyle, Plan, Policy};
 pub use api_client::{ANSWERS_WITHIN, ClientAnswer, ClientRequest, NoAnswer};
 pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
+pub use file_reading::{FileReading, ReadFiles};
 pub use launch::{FailedLaunch, Launch, StoppedLaunch};
 pub use log_client::{Awaited, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
@@ -130,7 +134,12 @@ pub struct ApiStart {
     pub registered: RegisteredStart,
     /// The facts about the app.
     pub facts: AppFacts,
+    /// Reads the files of the app again. None: it cannot change while it runs.
+    pub reload: Option<Reload>,
 }
+
+/// Reads the files of the app. It may wait for one of them.
+pub type Reload = Arc<dyn Fn(&FileReading) -> ReadFiles + Send + Sync>;
 
 /// What only a smoke test needs.
 pub struct SmokeStart {

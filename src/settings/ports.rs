@@ -38,6 +38,11 @@ impl BasePort {
         Self { given }
     }
 
+    /// Its text, and what sets it. None: nothing does.
+    pub(crate) fn into_given(self) -> Option<Given<Vec<u8>>> {
+        self.given.into_iter().next()
+    }
+
     /// What sets it.
     pub(crate) fn set_by(&self) -> SetBy {
         self.given.first().map_or(SetBy::Default, |winner| winner.by.clone())

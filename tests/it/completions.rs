@@ -138,6 +138,7 @@ fn subcommands_options_and_fixed_values_are_offered() {
         "logs",
         "scale",
         "restart",
+        "reload",
         "stop",
         "wait",
         "why",

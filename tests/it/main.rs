@@ -75,6 +75,10 @@ mod real_apps_shells;
 #[cfg(feature = "real-apps")]
 mod real_apps_smoke;
 mod release;
+mod reload;
+mod reload_files;
+mod reload_ports;
+mod reload_starts;
 mod resources;
 mod restart;
 mod run_detached;

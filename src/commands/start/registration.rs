@@ -47,7 +47,7 @@ impl StartOrigin {
 }
 
 /// The paths of the files that were read, and of those that would have been read if they existed.
-fn files_of(places: &Places, procfile: &Path) -> Vec<String> {
+pub(super) fn files_of(places: &Places, procfile: &Path) -> Vec<String> {
     let text = |path: PathBuf| StartDescription::path_text(&real(&path));
     let named = places.named_env_files().map(|(paths, _)| paths);
     let env_files = named.unwrap_or_else(|| vec![places.root.join(".env")]);
@@ -127,7 +127,7 @@ pub(super) fn register(
         started_at: now,
         look,
     };
-    Ok(Some(ApiStart { registered, facts }))
+    Ok(Some(ApiStart { registered, facts, reload: None }))
 }
 
 /// Whether this process runs inside a dyno of a live start.

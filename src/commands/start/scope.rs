@@ -1,11 +1,13 @@
 //! What `start`, `release` and `smoke` have in common, and where they differ. Decides nothing about dynos.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use clap::ColorChoice;
 
 use super::checkout::Need;
 use super::look::ShownOn;
+use super::reload::{Reloader, StartFiles};
 use crate::api::StartKind;
 use crate::app::ForemanFile;
 use crate::cli::{ProjectArgs, ReleaseArgs, StartArgs};
@@ -13,7 +15,8 @@ use crate::commands::smoke::SmokeRequest;
 use crate::error::{Complaint, Error};
 use crate::model::{Dialect, DynoName, ProcessType};
 use crate::project::{Purpose, TypeSource};
-use crate::runtime::{self};
+use crate::release::Blueprint;
+use crate::runtime::{self, Reload};
 use crate::settings::Settings;
 use crate::supervisor::{FocusAdvice, StopAdvice};
 
@@ -64,6 +67,13 @@ impl<'a> Scope<'a> {
             Self::App(_) | Self::Smoke(_) => Purpose::Start,
             Self::Release(_) => Purpose::Release,
         }
+    }
+
+    /// How the files are read again while the app runs. None: only once.
+    pub(super) fn reload(self, color: ColorChoice, files: StartFiles, blueprint: &Blueprint) -> Option<Reload> {
+        let Self::App(args) = self else { return None };
+        let reloader = Reloader::new(args.clone(), color, files, blueprint.release());
+        Some(Arc::new(move |reading| reloader.read(reading)))
     }
 
     pub(super) fn type_source(self) -> TypeSource<'a> {

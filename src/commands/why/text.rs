@@ -161,7 +161,8 @@ fn end_text(end: &EndResource, now: jiff::Timestamp) -> String {
 fn release_text(dyno: &Explained) -> String {
     let mut text = format!("v{}", dyno.why.dyno.release.version);
     if !dyno.changed_files.is_empty() {
-        let _ = write!(text, "; changed after the start: {}", dyno.changed_files.join(", "));
+        let after = if dyno.why.reloaded.is_some() { "last reload" } else { "start" };
+        let _ = write!(text, "; changed after the {after}: {}", dyno.changed_files.join(", "));
     }
     if !dyno.not_compared.is_empty() {
         let _ = write!(text, "; not compared: {}", dyno.not_compared.join(", "));
@@ -189,7 +190,7 @@ fn next(dyno: &Explained) -> String {
             format!("dyno scale {process_type}={index}{option}")
         }
         (None, _, _) if !dyno.changed_files.is_empty() => {
-            "dyno stop, then dyno start, to read the changed files".to_owned()
+            format!("dyno reload{option}, to read the changed files")
         }
         (None, _, WhyReason::Formation | WhyReason::Stopped | WhyReason::Ended) => {
             format!("dyno restart {name}{option}")
@@ -255,7 +256,7 @@ web.1 has crashed and restarts in 4s, after a pause of 8 s
   release    v1; changed after the start: .env; not compared: .env.local
   last lines:
     no database
-next: dyno stop, then dyno start, to read the changed files
+next: dyno reload, to read the changed files
 ";
         let explained = Explained {
             why,

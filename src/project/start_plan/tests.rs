@@ -29,7 +29,7 @@ impl AppText {
         let files = PlanFiles::new(&places, "Procfile", procfile, layers);
         let settings = match purpose {
             Purpose::Check => Settings::of_files(&places.foreman),
-            Purpose::Start | Purpose::Release => {
+            Purpose::Start | Purpose::Release | Purpose::Reload => {
                 Settings::of_start(&StartArgs::default(), clap::ColorChoice::Auto, &places.foreman)
             }
         };

@@ -75,7 +75,7 @@ impl Server {
             started_at: jiff::Timestamp::UNIX_EPOCH,
             look: LogLook::default(),
         };
-        let api = ApiServer::new(ApiStart { registered, facts }, calls, LogArchive::new());
+        let api = ApiServer::new(ApiStart { registered, facts, reload: None }, calls, LogArchive::new());
         spawn_local(Rc::clone(&api).serve(listener));
         Self { path: directory.join("a.sock"), directory, api, app, run_loop }
     }

@@ -1,0 +1,79 @@
+//! How the files of an app are read: where the line about a slow one is shown, and how long anyone waits for it.
+
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::places::is_stream;
+use super::source_file::{self, Unreadable};
+
+/// The texts of stdin and of pipes of the shell, which can be read only once.
+#[derive(Debug, Default)]
+pub(crate) struct StreamTexts(Mutex<BTreeMap<PathBuf, Vec<u8>>>);
+
+impl StreamTexts {
+    /// The streams that have been read.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    fn text(&self, path: &Path) -> Option<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+    }
+
+    fn keep(&self, path: &Path, text: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), text.to_owned());
+    }
+}
+
+/// Reads the files of an app.
+pub(crate) struct FileReader<'a> {
+    /// Shows a line about a file that is slow to read.
+    announce: &'a dyn Fn(&str),
+    /// Hung up at its other end as soon as nothing waits for the files any more. None: something always does.
+    abandoned: Option<BorrowedFd<'a>>,
+    /// Where the texts of streams are kept. None: nothing is read twice.
+    streams: Option<&'a StreamTexts>,
+}
+
+impl<'a> FileReader<'a> {
+    /// A reader that announces slow files like this.
+    pub(crate) fn announcing(announce: &'a dyn Fn(&str)) -> Self {
+        Self { announce, abandoned: None, streams: None }
+    }
+
+    /// The same reader, which stops as soon as the other end of this pipe is closed.
+    pub(crate) fn until_abandoned(self, abandoned: BorrowedFd<'a>) -> Self {
+        Self { abandoned: Some(abandoned), ..self }
+    }
+
+    /// The same reader, which keeps the texts of streams here, and takes them from here.
+    pub(crate) fn keeping(self, streams: &'a StreamTexts) -> Self {
+        Self { streams: Some(streams), ..self }
+    }
+
+    /// Reads a file of config vars, which may be a named pipe. `name`: as shown to the user.
+    pub(super) fn read_env(&self, path: &Path, name: &str) -> Result<Vec<u8>, Unreadable> {
+        let announce = |seconds| {
+            let line = format!("waiting up to {seconds} seconds for a program to write to {name} (a named pipe)");
+            (self.announce)(&line);
+        };
+        self.once(path, || source_file::read_or_wait(path, self.abandoned, announce))
+    }
+
+    /// Reads a Procfile.
+    pub(super) fn read_procfile(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+        self.once(path, || source_file::read(path))
+    }
+
+    fn once(&self, path: &Path, read: impl FnOnce() -> Result<Vec<u8>, Unreadable>) -> Result<Vec<u8>, Unreadable> {
+        let Some(streams) = self.streams.filter(|_| is_stream(path)) else { return read() };
+        if let Some(text) = streams.text(path) {
+            return Ok(text);
+        }
+        let text = read()?;
+        streams.keep(path, &text);
+        Ok(text)
+    }
+}
