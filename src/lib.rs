@@ -16,7 +16,7 @@
 //! # Who may import whom
 //!
 //! ```text
-//! model  <-  error, app, logs                                          pure
+//! model  <-  error, app, logs, watch                                   pure
 //! model, app  <-  release                                              pure
 //! model, app, release, error  <-  supervisor                           pure
 //! model, app, release, supervisor  <-  api                             pure
@@ -26,7 +26,7 @@
 //! model, app, error  <-  cli                                           no tokio, no threads
 //! model, app, release, logs, supervisor, cli, error  <-  settings      no tokio, no threads
 //! model, app, release, settings, error  <-  project
-//! model, error, release, logs, supervisor, smoke, api, guardian, project  <-  runtime
+//! model, error, release, logs, supervisor, watch, smoke, api, guardian, project  <-  runtime
 //! supervisor, project, runtime, error  <-  console
 //! model, app, api, cli, error, supervisor, project, runtime, console  <-  client
 //! all of these  <-  commands  <-  main
@@ -78,6 +78,9 @@
 //! `supervisor::deploy` runs the release command while the formation goes on, then compares the specification of each dyno
 //! with the one that the new [`release::Blueprint`] gives, and replaces only those that differ.
 //!
+//! `runtime::reload_watch` watches the same files for `--reload`. It gets changes from `runtime::file_watcher`; [`watch`]
+//! decides when they have an effect.
+//!
 //! # A smoke test
 //!
 //! A [`smoke::Smoke`] is a client of the supervisor: it sees each event with its effects and the snapshot after it, and
@@ -123,6 +126,7 @@ pub mod release;
 pub mod reports;
 pub mod smoke;
 pub mod supervisor;
+pub mod watch;
 
 #[cfg(target_os = "linux")]
 pub mod cli;

@@ -66,6 +66,11 @@ pub struct StartArgs {
     /// Restarts, 30 s grace period, 60 s boot timeout, profile, its log format: each is also a separate option.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
+    /// Apply changes of Procfile, .env and .foreman
+    ///
+    /// As `dyno reload` does, once the files have not changed for 200 ms. Implied by --heroku.
+    #[arg(long, help_heading = LIFE)]
+    pub reload: bool,
     /// Restart dynos that exit
     ///
     /// At once, then after 1, 2, 4 … 60 seconds (`--max-delay`). Without `--restart` or `--heroku`, the

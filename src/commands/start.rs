@@ -14,10 +14,12 @@ mod reload;
 pub(super) mod report;
 mod scope;
 mod spare_ports;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use nix::errno::Errno;
 
@@ -28,6 +30,7 @@ use self::registration::StartOrigin;
 use self::reload::StartFiles;
 use self::report::report;
 pub(super) use self::scope::Scope;
+use self::watched::Watched;
 use crate::cli::{Cli, PtyMode, ReleaseArgs, StartArgs};
 use crate::console::diagnostics::{print_line, settled, show_finding, warn};
 use crate::error::{Error, Status};
@@ -95,6 +98,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     runtime::unblock_for_start();
     let no_process_table = process_table::check(matches!(scope, Scope::Smoke(_)))?;
 
+    let read_at = SystemTime::now();
     let mut findings = Findings::default();
     let Some(places) = Places::find(cli.project(scope.project()).into(), cli.dialect, &mut findings) else {
         return settled(None, &findings);
@@ -152,10 +156,11 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
             let look = look::log_look(&settings.look, &plan, &types);
             let log_directory = settings.look.log_dir.as_deref();
             let api = registration::register(kind, origin, &plan.blueprint, &ports, look, log_directory)?;
+            let watched = Watched::new(&places, &found_procfile.path, read_at);
             let found = found_procfile.clone();
             let files = StartFiles::new(&places, found, stream_texts, checkout.claim(), &plan.blueprint);
             let reload = scope.reload(cli.color(), files, &plan.blueprint);
-            api.map(|api| ApiStart { reload, ..api })
+            watched.added_to(api.map(|api| ApiStart { reload, ..api }), scope)
         }
         Scope::Release(_) => None,
     };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::file_reader::FileReader;
 use super::findings::{Finding, Findings};
 use super::missing_procfile;
-use super::places::Places;
+use super::places::{Places, is_stream};
 use super::source_file::{self, Unreadable};
 use crate::app::{EnvFile, InvalidSetting, Layers, Procfile, Severity};
 use crate::error::{Error, Status};
@@ -172,6 +172,19 @@ fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, SetBy) 
     }
     let found = paths.into_iter().find(|path| !is_missing(path));
     (found.into_iter().collect(), SetBy::Default)
+}
+
+/// The files that decide what runs, by absolute path and the name in messages: Procfile, `.env` and `.foreman`, whether they
+/// exist or not. Not those that can be read only once.
+pub(crate) fn watched(places: &Places, procfile: &Path) -> Vec<(PathBuf, String)> {
+    let default = || vec![places.root.join(".env"), places.current.join(".env")];
+    let env = places.named_env_files().map_or_else(default, |(paths, _)| paths);
+    let foreman = (places.dialect != Dialect::Honcho).then(|| places.foreman_path());
+    let mut files: Vec<PathBuf> = std::iter::once(procfile.to_owned()).chain(env).chain(foreman).collect();
+    files.retain(|path| !is_stream(path));
+    let named = files.into_iter().map(|path| (places.current.join(&path), places.shown(&path)));
+    let mut seen = std::collections::BTreeSet::new();
+    named.filter(|(path, _)| seen.insert(path.clone())).collect()
 }
 
 /// Whether nothing exists at that path, not even a broken link.

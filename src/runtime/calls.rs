@@ -27,6 +27,8 @@ pub(super) enum ApiCall {
     Command(Command, oneshot::Sender<Result<Reply, Refusal>>),
     /// The state of all dynos now.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Write this to the log, and answer.
+    Say(String, oneshot::Sender<()>),
     /// An answer as soon as the archive has everything that the dynos wrote before this call.
     Settle(oneshot::Sender<()>),
     /// The state of all dynos as soon as a condition holds. Dropping the receiver ends the wait.
@@ -173,6 +175,12 @@ impl Runtime {
             },
             ApiCall::Snapshot(answer) => {
                 let _ = answer.send(self.supervisor.snapshot());
+            }
+            ApiCall::Say(text, answer) => {
+                for line in text.lines() {
+                    self.system_line(line.to_owned());
+                }
+                let _ = answer.send(());
             }
             ApiCall::Settle(answer) => {
                 self.outputs.carry_out_orders().await;

@@ -17,6 +17,7 @@ mod effects;
 mod ending;
 mod file_lock;
 mod file_reading;
+mod file_watcher;
 mod focus;
 mod focused;
 mod guardian_link;
@@ -45,8 +46,11 @@ mod port_reserver;
 mod ports;
 mod preflight;
 mod readiness;
+mod reload_watch;
 mod run_loop;
 mod runtime_directory;
+#[cfg(test)]
+mod scratch;
 mod signals;
 mod start_gate;
 mod start_registry;
@@ -56,6 +60,7 @@ mod tails;
 mod terminal;
 mod unused_directory;
 mod usage;
+mod watched_places;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -79,6 +84,7 @@ pub use log_client::{Awaited, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
 pub use port_reserver::{PortLocks, PortReserver, UnitTaken};
 pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, listens_on, port_holder, ports_of_dyno};
+pub use reload_watch::{FilesWatch, OnChange};
 pub use runtime_directory::{RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all, unblock_for_start};
 pub use start_registry::{LivingStarts, NotRegistered, RegisteredStart};
@@ -136,6 +142,8 @@ pub struct ApiStart {
     pub facts: AppFacts,
     /// Reads the files of the app again. None: it cannot change while it runs.
     pub reload: Option<Reload>,
+    /// The files that are watched because `reload` reads them. None: they are not.
+    pub files_watch: Option<FilesWatch>,
 }
 
 /// Reads the files of the app. It may wait for one of them.
@@ -166,7 +174,10 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
         let archive = (start.api.is_some() || start.launch.is_some()).then(LogArchive::new);
         let launch = start.launch.take().zip(archive.clone());
         let api = start.api.take().zip(archive.clone());
-        let api = api.map(|(api, archive)| serve(api, caller.clone(), archive)).transpose()?;
+        let api = match api {
+            Some((api, archive)) => Some(serve(api, caller.clone(), archive).await?),
+            None => None,
+        };
         let stream = match (&start.smoke, &launch) {
             (Some(_), _) => LogStream::Stderr,
             (None, Some(_)) => LogStream::Nowhere,
@@ -191,10 +202,15 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     })
 }
 
-/// Answers the clients of the API until the run ends.
-fn serve(api: ApiStart, calls: ApiCaller, archive: LogArchive) -> std::io::Result<Rc<ApiServer>> {
+/// Answers the clients of the API, and watches files, until the run ends.
+async fn serve(mut api: ApiStart, calls: ApiCaller, archive: LogArchive) -> std::io::Result<Rc<ApiServer>> {
     let listener = UnixListener::from_std(api.registered.listener()?)?;
+    let files = api.files_watch.take();
     let server = ApiServer::new(api, calls, archive);
     tokio::task::spawn_local(Rc::clone(&server).serve(listener));
+    if let Some(files) = files {
+        let files = files.begin().await;
+        tokio::task::spawn_local(Rc::clone(&server).watch_files(files));
+    }
     Ok(server)
 }

@@ -79,6 +79,7 @@ mod reload;
 mod reload_files;
 mod reload_ports;
 mod reload_starts;
+mod reload_watch;
 mod resources;
 mod restart;
 mod run_detached;

@@ -127,7 +127,7 @@ pub(super) fn register(
         started_at: now,
         look,
     };
-    Ok(Some(ApiStart { registered, facts, reload: None }))
+    Ok(Some(ApiStart { registered, facts, reload: None, files_watch: None }))
 }
 
 /// Whether this process runs inside a dyno of a live start.

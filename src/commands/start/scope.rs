@@ -16,7 +16,7 @@ use crate::error::{Complaint, Error};
 use crate::model::{Dialect, DynoName, ProcessType};
 use crate::project::{Purpose, TypeSource};
 use crate::release::Blueprint;
-use crate::runtime::{self, Reload};
+use crate::runtime::{self, OnChange, Reload};
 use crate::settings::Settings;
 use crate::supervisor::{FocusAdvice, StopAdvice};
 
@@ -74,6 +74,18 @@ impl<'a> Scope<'a> {
         let Self::App(args) = self else { return None };
         let reloader = Reloader::new(args.clone(), color, files, blueprint.release());
         Some(Arc::new(move |reading| reloader.read(reading)))
+    }
+
+    /// What a change of the files does. None: they are not watched. The other tools have no such line.
+    pub(super) fn on_change(self, dialect: Dialect) -> Option<OnChange> {
+        match (self, dialect) {
+            (Self::App(args), _) if args.reload || args.heroku => Some(OnChange::Reload),
+            (Self::App(args), Dialect::Dyno | Dialect::HerokuLocal) => {
+                let is_watched = args.detach.is_none() && std::io::stdout().is_terminal();
+                is_watched.then_some(OnChange::Mention)
+            }
+            (Self::App(_) | Self::Release(_) | Self::Smoke(_), _) => None,
+        }
     }
 
     pub(super) fn type_source(self) -> TypeSource<'a> {

@@ -75,7 +75,8 @@ impl Server {
             started_at: jiff::Timestamp::UNIX_EPOCH,
             look: LogLook::default(),
         };
-        let api = ApiServer::new(ApiStart { registered, facts, reload: None }, calls, LogArchive::new());
+        let api =
+            ApiServer::new(ApiStart { registered, facts, reload: None, files_watch: None }, calls, LogArchive::new());
         spawn_local(Rc::clone(&api).serve(listener));
         Self { path: directory.join("a.sock"), directory, api, app, run_loop }
     }
@@ -134,7 +135,7 @@ async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
             ApiCall::Snapshot(answer) => {
                 let _ = answer.send(app.snapshot.borrow().clone());
             }
-            ApiCall::Settle(answer) => drop(answer.send(())),
+            ApiCall::Say(_, answer) | ApiCall::Settle(answer) => drop(answer.send(())),
             ApiCall::Wait { is_decided, answer, .. } => waiting.push((is_decided, answer)),
         }
         let snapshot = app.snapshot.borrow().clone();

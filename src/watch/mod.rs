@@ -1,0 +1,9 @@
+//! When changed files have an effect (S14.1, S14.2): after a quiet time, and not without end.
+//!
+//! Pure: paths and times in, decisions out. `runtime` watches the files and acts.
+
+mod pace;
+mod settling;
+
+pub use pace::{Pace, Verdict};
+pub use settling::Settling;

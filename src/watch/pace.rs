@@ -1,0 +1,84 @@
+//! Notices that changed files have an effect again and again, because that effect changes files (S14.1).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The most effects within [`WINDOW`].
+const MOST: usize = 10;
+/// The time in which effects are counted, and how long nothing must change after too many of them.
+const WINDOW: Duration = Duration::from_secs(20);
+
+/// Whether changed files may have an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They may.
+    Go,
+    /// From now on they may not.
+    Pause,
+    /// They may not, as before.
+    Paused,
+}
+
+/// How often changed files had an effect lately.
+#[derive(Debug, Clone, Default)]
+pub struct Pace {
+    effects: VecDeque<Duration>,
+    /// While paused: when files last changed.
+    paused: Option<Duration>,
+}
+
+impl Pace {
+    /// How many effects there may be, and in what time.
+    pub const LIMIT: (usize, Duration) = (MOST, WINDOW);
+
+    /// Files have changed. If they may have an effect, it counts.
+    pub fn change(&mut self, now: Duration) -> Verdict {
+        if let Some(last) = self.paused {
+            if now.saturating_sub(last) < WINDOW {
+                self.paused = Some(now);
+                return Verdict::Paused;
+            }
+            self.paused = None;
+            self.effects.clear();
+        }
+        while self.effects.front().is_some_and(|at| now.saturating_sub(*at) >= WINDOW) {
+            self.effects.pop_front();
+        }
+        if self.effects.len() >= MOST {
+            self.paused = Some(now);
+            return Verdict::Pause;
+        }
+        self.effects.push_back(now);
+        Verdict::Go
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdicts(at: impl IntoIterator<Item = u64>) -> Vec<Verdict> {
+        let mut pace = Pace::default();
+        at.into_iter().map(|seconds| pace.change(Duration::from_secs(seconds))).collect()
+    }
+
+    #[test]
+    fn s14_1_the_eleventh_effect_in_twenty_seconds_is_paused_and_said_once() {
+        let seen = verdicts(0..13);
+
+        assert_eq!(seen[..10], [Verdict::Go; 10]);
+        assert_eq!(seen[10..], [Verdict::Pause, Verdict::Paused, Verdict::Paused]);
+    }
+
+    #[test]
+    fn s14_1_twenty_quiet_seconds_end_the_pause() {
+        let seen = verdicts((0..11).chain([29, 48, 68, 69]));
+
+        assert_eq!(seen[10..], [Verdict::Pause, Verdict::Paused, Verdict::Paused, Verdict::Go, Verdict::Go]);
+    }
+
+    #[test]
+    fn s14_1_a_change_every_two_seconds_is_never_too_many() {
+        assert_eq!(verdicts((0..200).step_by(2)), [Verdict::Go; 100]);
+    }
+}
