@@ -78,8 +78,8 @@
 //! `supervisor::deploy` runs the release command while the formation goes on, then compares the specification of each dyno
 //! with the one that the new [`release::Blueprint`] gives, and replaces only those that differ.
 //!
-//! `runtime::reload_watch` watches the same files for `--reload`. It gets changes from `runtime::file_watcher`; [`watch`]
-//! decides when they have an effect.
+//! `runtime::reload_watch` watches the same files for `--reload`, and `runtime::restart_watch` those of `--watch`. Both get
+//! changes from `runtime::file_watcher`; [`watch`] decides when they have an effect.
 //!
 //! # A smoke test
 //!

@@ -133,6 +133,7 @@ impl Change {
                 growing.map(|(name, _)| name.to_string()).collect()
             }
             Command::Restart(..)
+            | Command::Refresh { .. }
             | Command::Stop(..)
             | Command::Run(_)
             | Command::RunOneOff { .. }

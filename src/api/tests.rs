@@ -105,7 +105,9 @@ fn reply(command: &Command) -> Result<Reply, Refusal> {
             Target::Dyno(name) if dynos().any(|dyno| dyno == *name) => restarting(&mut [name.clone()].into_iter()),
             Target::Dyno(name) => Err(Refusal::UnknownDyno { name: name.clone(), known: dynos().collect() }),
         },
-        Command::Run(_) | Command::Deploy(_) | Command::Shutdown { .. } => panic!("not a command of the API"),
+        Command::Run(_) | Command::Refresh { .. } | Command::Deploy(_) | Command::Shutdown { .. } => {
+            panic!("not a command of the API")
+        }
         Command::RunOneOff { number, .. } => Ok(Reply::Started(DynoName::new(process_type("run"), *number))),
     }
 }

@@ -19,8 +19,20 @@ use crate::app::text::source::{
 const MAX_TIMEOUT_SECONDS: u64 = 24 * 60 * 60;
 
 /// The keys that `dyno` reads.
-const KEYS: [&str; 11] =
-    ["port", "formation", "concurrency", "procfile", "env", "root", "timeout", "timestamp", "color", "app", "after"];
+const KEYS: [&str; 12] = [
+    "port",
+    "formation",
+    "concurrency",
+    "procfile",
+    "env",
+    "root",
+    "timeout",
+    "timestamp",
+    "color",
+    "app",
+    "after",
+    "watch",
+];
 
 /// Keys of foreman that mean nothing here.
 const OTHER_KEYS_OF_FOREMAN: [&str; 5] = ["format", "log", "run", "template", "user"];
@@ -32,6 +44,8 @@ pub struct ForemanFile {
     pub app: Option<Setting<String>>,
     /// Like `--after`: the items of the list.
     pub after: Option<Setting<Vec<String>>>,
+    /// Like `--watch`.
+    pub watch: Option<Setting<String>>,
     /// Like `-p`.
     pub port: Option<Setting<u16>>,
     /// Like `-m`: types that are not named get 0.
@@ -119,6 +133,7 @@ impl ForemanFile {
             "color" => self.color = Some(Setting { value: read_switch(key, value, line)?, line }),
             "env" => self.env = list(),
             "after" => self.after = list(),
+            "watch" => self.watch = text(),
             other if OTHER_KEYS_OF_FOREMAN.contains(&other) => {}
             other => return Err(unknown_key(other, line)),
         }

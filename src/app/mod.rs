@@ -15,6 +15,7 @@ mod ports;
 mod procfile;
 mod start_order;
 mod text;
+mod watch_list;
 
 pub(crate) use command::shell_words::is_plain;
 pub use command::{
@@ -36,3 +37,4 @@ pub(crate) use text::nearest::{did_you_mean, one_of, some_in_words, some_of};
 pub use text::problem::{Problem, Severity};
 pub use text::source::MAX_FILE_BYTES;
 pub(crate) use text::source::list_items;
+pub use watch_list::{WatchList, WatchListError};

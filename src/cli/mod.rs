@@ -44,7 +44,7 @@ pub use running::{
     DynoArgs, LsArgs, PsArgs, ReloadArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs,
     WhichArgs, WhyArgs,
 };
-pub use shared::{FormationArgs, LogArgs, LogFormatName, OrderArgs, VariableArgs};
+pub use shared::{FormationArgs, LogArgs, LogFormatName, OrderArgs, VariableArgs, WatchArgs};
 pub use smoke::SmokeArgs;
 pub use start::{PtyMode, Seconds, StartArgs, StdinMode};
 pub use topic::Topic;

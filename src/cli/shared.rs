@@ -40,6 +40,20 @@ pub struct OrderArgs {
     pub after: Vec<String>,
 }
 
+/// Which process types restart when files change (S14.3).
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct WatchArgs {
+    /// Restart a type when files change: `web=src,config/*.yml`
+    ///
+    /// Files and directories of the app, or patterns as in .gitignore; a type alone means all files. What .gitignore,
+    /// .ignore or .dynoignore names does not count. May be given several times.
+    #[arg(long, value_name = "TYPE[=PATH,…]", help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
+    pub watch: Vec<String>,
+    /// How long no file must change before `--watch` restarts, in ms [default: 200]
+    #[arg(long, value_name = "MS", help_heading = LIFE, hide_short_help = true)]
+    pub watch_delay: Option<u16>,
+}
+
 /// Variables from the command line (S3.1).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct VariableArgs {

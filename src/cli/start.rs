@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use super::help::{LIFE, OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
 use super::running::limit_of_wait;
-use super::{FormationArgs, LogArgs, Offers, OrderArgs, ProjectArgs, VariableArgs};
+use super::{FormationArgs, LogArgs, Offers, OrderArgs, ProjectArgs, VariableArgs, WatchArgs};
 
 /// Options of `dyno start`.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
@@ -122,6 +122,9 @@ pub struct StartArgs {
     /// Which types start after others.
     #[command(flatten)]
     pub order: OrderArgs,
+    /// What restarts when files change.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Stop dynos of a type with a signal other than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,

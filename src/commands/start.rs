@@ -135,7 +135,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         find_ports: Some(&mut find_ports),
     };
     let planned = StartPlan::build(&settings, files, scope.purpose(), surroundings);
-    let PlannedDynos { release, ports, ready, order, formation: _ } = settled(planned.dynos, &planned.findings)?;
+    let PlannedDynos { release, ports, ready, order, watch, formation: _ } = settled(planned.dynos, &planned.findings)?;
     let in_use = finder.probe(&ports)?;
     bash::check_shell(settings.shell == Shell::Bash)?;
     check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings), finder.open_files())?;
@@ -156,11 +156,11 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
             let look = look::log_look(&settings.look, &plan, &types);
             let log_directory = settings.look.log_dir.as_deref();
             let api = registration::register(kind, origin, &plan.blueprint, &ports, look, log_directory)?;
-            let watched = Watched::new(&places, &found_procfile.path, read_at);
+            let watched = Watched::new(&places, &found_procfile.path, &settings, read_at);
             let found = found_procfile.clone();
             let files = StartFiles::new(&places, found, stream_texts, checkout.claim(), &plan.blueprint);
             let reload = scope.reload(cli.color(), files, &plan.blueprint);
-            watched.added_to(api.map(|api| ApiStart { reload, ..api }), scope)
+            watched.added_to(api.map(|api| ApiStart { reload, ..api }), scope, watch)
         }
         Scope::Release(_) => None,
     };

@@ -37,7 +37,7 @@ impl StartOnly {
 
     /// The settings that are different now, such as `` `port` (.foreman:2) ``.
     fn changed(&self, now: &Self) -> Vec<String> {
-        let ForemanFile { app, after, root, timeout, timestamp, color, .. } = &self.foreman;
+        let ForemanFile { app, after, watch, root, timeout, timestamp, color, .. } = &self.foreman;
         let file = &now.foreman_name;
         let of_foreman = [
             of_key("app", file, app.as_ref(), now.foreman.app.as_ref()),
@@ -46,6 +46,7 @@ impl StartOnly {
             of_key("timestamp", file, timestamp.as_ref(), now.foreman.timestamp.as_ref()),
             of_key("color", file, color.as_ref(), now.foreman.color.as_ref()),
             of_key("after", file, after.as_ref(), now.foreman.after.as_ref()),
+            of_key("watch", file, watch.as_ref(), now.foreman.watch.as_ref()),
         ];
         let is_other_base = self.base.as_ref().map(|base| &base.value) != now.base.as_ref().map(|base| &base.value);
         let by = |base: &Option<Given<Vec<u8>>>| base.as_ref().map_or(SetBy::Default, |base| base.by.clone());
@@ -102,6 +103,7 @@ mod tests {
             changed("port: 6000\nroot: b\ntimeout: 3\n", ""),
             "`app` (.foreman), `root` (.foreman:2), `timeout` (.foreman:3)"
         );
+        assert_eq!(changed("port: 6000\nroot: a\napp: shop\nwatch: web\n", ""), "`watch` (.foreman:4)");
         assert_eq!(changed("root: a\napp: shop\n", ""), "`port` (.foreman)");
         assert_eq!(changed("root: a\napp: shop\n", "PORT=7000\n"), "`PORT` (.env:1)");
         assert_eq!(changed("port: 6000\nroot: a\napp: shop\nprocfile: b/P\n", ""), "`procfile` (.foreman:4)");

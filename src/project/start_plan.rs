@@ -11,7 +11,7 @@ use super::findings::{Finding, Findings};
 use super::places::Places;
 use super::ports::{self, AssignedPorts, FindPorts};
 use super::{foreman_formation, size};
-use crate::app::{Formation, Layers, Procfile, Severity, StartOrder};
+use crate::app::{Formation, Layers, Procfile, Severity, StartOrder, WatchList};
 use crate::error::{Error, Status};
 use crate::model::{DynoName, Focus, HttpCheck, Io, ProcessType};
 use crate::release::{Blueprint, Release, RunSettings};
@@ -87,6 +87,8 @@ pub(crate) struct PlannedDynos {
     pub(crate) ready: Vec<ProcessType>,
     /// Which process types start after others.
     pub(crate) order: StartOrder,
+    /// What restarts when files change.
+    pub(crate) watch: WatchList,
 }
 
 /// Which dynos the options and `.foreman` choose.
@@ -136,6 +138,7 @@ impl StartPlan {
         let mut findings = Findings::default();
         let listening = findings.accept(listening(settings, &files.types));
         let order = order(settings, &files, &mut findings);
+        let watch = watch(settings, &files, &mut findings);
         let chosen = listening.as_ref().and_then(|_| choose(settings, &files, purpose, &mut findings));
         let Listening { expected, ready, http } = listening.unwrap_or_default();
         let assigned = match (&chosen, purpose) {
@@ -194,6 +197,7 @@ impl StartPlan {
             ports,
             ready,
             order,
+            watch,
         });
         Self { blueprint, dynos, findings }
     }
@@ -213,6 +217,14 @@ fn order(settings: &Settings, files: &PlanFiles<'_>, findings: &mut Findings) ->
     after.resolve(&files.types).unwrap_or_else(|error| {
         refuse_list("after", after.line, (error.to_string(), error.hint()), files, findings);
         StartOrder::default()
+    })
+}
+
+/// Which process types restart when files change; none if a finding says why that is not possible.
+fn watch(settings: &Settings, files: &PlanFiles<'_>, findings: &mut Findings) -> WatchList {
+    settings.watch.resolve(&files.types).unwrap_or_else(|error| {
+        refuse_list("watch", settings.watch.line, (error.to_string(), error.hint()), files, findings);
+        WatchList::default()
     })
 }
 

@@ -104,6 +104,7 @@ impl ApiServer {
         let result = match &change.command {
             Command::Scale(_) => self.scale(change).await?,
             Command::Restart(..)
+            | Command::Refresh { .. }
             | Command::Stop(..)
             | Command::Run(_)
             | Command::RunOneOff { .. }

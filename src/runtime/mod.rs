@@ -47,6 +47,7 @@ mod ports;
 mod preflight;
 mod readiness;
 mod reload_watch;
+mod restart_watch;
 mod run_loop;
 mod runtime_directory;
 #[cfg(test)]
@@ -61,6 +62,7 @@ mod terminal;
 mod unused_directory;
 mod usage;
 mod watched_places;
+mod watched_tree;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -85,6 +87,7 @@ pub use log_files::{LogFileError, LogFiles};
 pub use port_reserver::{PortLocks, PortReserver, UnitTaken};
 pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, listens_on, port_holder, ports_of_dyno};
 pub use reload_watch::{FilesWatch, OnChange};
+pub use restart_watch::SourcesWatch;
 pub use runtime_directory::{RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all, unblock_for_start};
 pub use start_registry::{LivingStarts, NotRegistered, RegisteredStart};
@@ -144,6 +147,8 @@ pub struct ApiStart {
     pub reload: Option<Reload>,
     /// The files that are watched because `reload` reads them. None: they are not.
     pub files_watch: Option<FilesWatch>,
+    /// The files that restart process types. None: there are none.
+    pub sources_watch: Option<SourcesWatch>,
 }
 
 /// Reads the files of the app. It may wait for one of them.
@@ -205,12 +210,19 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
 /// Answers the clients of the API, and watches files, until the run ends.
 async fn serve(mut api: ApiStart, calls: ApiCaller, archive: LogArchive) -> std::io::Result<Rc<ApiServer>> {
     let listener = UnixListener::from_std(api.registered.listener()?)?;
-    let files = api.files_watch.take();
+    let (files, sources) = (api.files_watch.take(), api.sources_watch.take());
     let server = ApiServer::new(api, calls, archive);
     tokio::task::spawn_local(Rc::clone(&server).serve(listener));
     if let Some(files) = files {
         let files = files.begin().await;
         tokio::task::spawn_local(Rc::clone(&server).watch_files(files));
+    }
+    let sources = match sources {
+        Some(sources) => sources.begin().await,
+        None => None,
+    };
+    if let Some(sources) = sources {
+        tokio::task::spawn_local(Rc::clone(&server).watch_sources(sources));
     }
     Ok(server)
 }

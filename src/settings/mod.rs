@@ -14,6 +14,7 @@ mod ports;
 mod precedence;
 mod stop_signal;
 mod variable_options;
+mod watch;
 
 use crate::app::ForemanFile;
 use crate::cli::{CheckArgs, PtyMode, ReleaseArgs, SmokeArgs, StartArgs, StdinMode};
@@ -29,6 +30,7 @@ pub(crate) use order::RequestedOrder;
 pub(crate) use ports::{BasePort, PortSettings, port_list};
 pub(crate) use precedence::{ForemanRank, Given, SetBy, ranked};
 pub(crate) use variable_options::VariableOptions;
+pub(crate) use watch::RequestedWatch;
 
 /// Everything that options and `.foreman` decide about dynos that are started.
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) shell: Shell,
     /// The names of the app and of this start.
     pub(crate) names: NameSettings,
+    /// What restarts when files change.
+    pub(crate) watch: RequestedWatch,
 }
 
 /// The names of the app and of this start (S10.1, S10.3).
@@ -124,6 +128,7 @@ impl Settings {
             },
             shell: shell(args.heroku || args.profile),
             names: NameSettings::new(args.app.as_ref(), args.name.as_ref(), file),
+            watch: RequestedWatch::new(&args.watch, file),
         }
     }
 
@@ -151,6 +156,7 @@ impl Settings {
             streams: StreamSettings { pty: args.pty, ..StreamSettings::default() },
             shell: shell(args.heroku || args.profile),
             names: NameSettings::of_file(file),
+            watch: RequestedWatch::default(),
         }
     }
 
@@ -184,6 +190,7 @@ impl Settings {
             },
             shell: shell(args.heroku || args.profile),
             names: NameSettings::of_file(file),
+            watch: RequestedWatch::default(),
         }
     }
 }

@@ -35,6 +35,16 @@ pub enum Command {
     },
     /// Replaces the release that runs by this one, after its release command.
     Deploy(Box<Deploy>),
+    /// Replace the dynos of this process type, because files that it uses have changed (S14.3). A dyno that was stopped on
+    /// request or has ended as allowed stays down.
+    Refresh {
+        /// The process type.
+        process_type: ProcessType,
+        /// The first file that has changed.
+        first: String,
+        /// How many others have changed.
+        more: usize,
+    },
     /// Stops everything and then ends, like `Stop`, but without a line that says who asked for it.
     Shutdown {
         /// The dyno after whose last output this is announced.

@@ -68,6 +68,7 @@ impl Supervisor {
             }
             Command::Deploy(deploy) => self.added_by_release(deploy),
             Command::Restart(..)
+            | Command::Refresh { .. }
             | Command::Stop(..)
             | Command::Run(_)
             | Command::RunOneOff { .. }

@@ -77,6 +77,15 @@ pub enum NoticeKind {
         /// The number of the earlier one.
         kept: u32,
     },
+    /// Files have changed, so that the dynos of this process type are replaced (S14.3).
+    FilesChanged {
+        /// The process type.
+        process_type: ProcessType,
+        /// The first file.
+        first: String,
+        /// How many others have changed.
+        more: usize,
+    },
     /// Another release is to replace the one that runs. Default format only.
     Deploying {
         /// Its number.

@@ -53,6 +53,7 @@ impl NoticeKind {
                 format!("scaled to {}", quantities(formation, '=')),
                 format!("Scaled to {} by user {user}", quantities(formation, '@')),
             ),
+            Self::FilesChanged { process_type, first, more } => Texts::both(files_changed(process_type, first, *more)),
             Self::ShutdownRequested => Texts::plain("stop requested, starting shutdown"),
             Self::StopRequested(signal) => Texts::plain(format!("{signal} received, starting shutdown")),
             Self::Stopping { signal } => Texts::plain(format!("sending {} to all processes", SignalName(*signal))),
@@ -233,6 +234,12 @@ fn release_failed(version: u32, exit: ExitStatus, kept: Option<u32>) -> String {
     let how =
         if exit.is_success() { "was stopped".to_owned() } else { format!("exited with status {}", exit.shell_code()) };
     format!("release v{version} failed: its command {how}; {kept}")
+}
+
+/// `web restarting: src/app.rb changed (+3 more)`
+fn files_changed(process_type: &ProcessType, first: &str, more: usize) -> String {
+    let others = if more == 0 { String::new() } else { format!(" (+{more} more)") };
+    format!("{process_type} restarting: {first} changed{others}")
 }
 
 fn end_requested(request: EndRequest, signal: Option<i32>) -> Texts {

@@ -46,6 +46,11 @@ impl Supervisor {
             (Phase::Running, Command::RunOneOff { number, one_off }) => self.run_one_off(number, &one_off, turn),
             (Phase::Running, Command::Run(spec)) => self.run_spec(spec, turn),
             (Phase::Running, Command::Deploy(deploy)) => self.deploy(*deploy, turn),
+            (Phase::Running, Command::Refresh { process_type, first, more }) => {
+                Ok(self.refresh(process_type, first, more, turn))
+            }
+            // The dynos start later, with the changed files.
+            (Phase::Unbooted | Phase::Release, Command::Refresh { .. }) => Ok(Reply::Restarting(Vec::new())),
             (Phase::Unbooted | Phase::Release | Phase::Running, Command::Shutdown { after }) => {
                 turn.put_after(after);
                 Ok(self.stop_start(None, turn))
@@ -70,7 +75,8 @@ impl Supervisor {
                 | Command::Restart(..)
                 | Command::Run(_)
                 | Command::RunOneOff { .. }
-                | Command::Deploy(_),
+                | Command::Deploy(_)
+                | Command::Refresh { .. },
             )
             | (
                 Phase::Over,
@@ -80,6 +86,7 @@ impl Supervisor {
                 | Command::Run(_)
                 | Command::RunOneOff { .. }
                 | Command::Deploy(_)
+                | Command::Refresh { .. }
                 | Command::Shutdown { .. },
             ) => Err(Refusal::ShuttingDown),
         };
@@ -172,6 +179,24 @@ impl Supervisor {
             self.restart_one(id, EndRequest::Restart, grace, turn);
         }
         Ok(reply)
+    }
+
+    /// Replaces the dynos of this type that run or are to run.
+    fn refresh(&mut self, process_type: ProcessType, first: String, more: usize, turn: &mut Turn) -> Reply {
+        let of_type = |slot: &Slot| slot.role == Role::Formation && slot.spec.dyno.process_type == process_type;
+        let ids = self.slots.ids();
+        let slots = ids.iter().filter_map(|id| Some((*id, self.slots.get(*id)?)));
+        let replaced: Vec<(SlotId, Restarted)> = slots
+            .filter(|(_, slot)| of_type(slot) && slot.is_replaceable())
+            .map(|(id, slot)| (id, Restarted { dyno: slot.spec.dyno.clone(), run: slot.last_run }))
+            .collect();
+        if !replaced.is_empty() {
+            turn.announce(NoticeKind::FilesChanged { process_type, first, more });
+        }
+        for (id, _) in &replaced {
+            self.restart_one(*id, EndRequest::Restart, None, turn);
+        }
+        Reply::Restarting(replaced.into_iter().map(|(_, restarted)| restarted).collect())
     }
 
     /// Replaces a dyno, which is not a crash. Earlier crashes are forgotten.

@@ -1,4 +1,4 @@
-//! When changed files have an effect (S14.1, S14.2): after a quiet time, and not without end.
+//! When changed files have an effect (S14.2, S14.3): after a quiet time, and not without end.
 //!
 //! Pure: paths and times in, decisions out. `runtime` watches the files and acts.
 

@@ -1,4 +1,4 @@
-//! Notices that changed files have an effect again and again, because that effect changes files (S14.1).
+//! Notices that changed files have an effect again and again, because that effect changes files (S14.3).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_1_the_eleventh_effect_in_twenty_seconds_is_paused_and_said_once() {
+    fn s14_3_the_eleventh_effect_in_twenty_seconds_is_paused_and_said_once() {
         let seen = verdicts(0..13);
 
         assert_eq!(seen[..10], [Verdict::Go; 10]);
@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn s14_1_twenty_quiet_seconds_end_the_pause() {
+    fn s14_3_twenty_quiet_seconds_end_the_pause() {
         let seen = verdicts((0..11).chain([29, 48, 68, 69]));
 
         assert_eq!(seen[10..], [Verdict::Pause, Verdict::Paused, Verdict::Paused, Verdict::Go, Verdict::Go]);
     }
 
     #[test]
-    fn s14_1_a_change_every_two_seconds_is_never_too_many() {
+    fn s14_3_a_change_every_two_seconds_is_never_too_many() {
         assert_eq!(verdicts((0..200).step_by(2)), [Verdict::Go; 100]);
     }
 }

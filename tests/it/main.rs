@@ -112,6 +112,7 @@ mod system_messages;
 mod terminal;
 mod texts;
 mod wait;
+mod watch;
 mod why;
 #[cfg(feature = "real-apps")]
 mod window;

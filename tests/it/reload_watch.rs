@@ -172,7 +172,7 @@ fn s14_1_a_terminal_says_that_a_change_waits_for_reload() {
 }
 
 #[test]
-fn s14_1_a_dyno_that_changes_the_files_does_not_restart_without_end() {
+fn s14_3_a_dyno_that_changes_the_files_does_not_restart_without_end() {
     let app = App::new("worker: echo N=$$ >.env; exec sleep 1000\n").file(".env", "N=0\n");
     let running = start(&app, ["--reload"]);
 

@@ -127,7 +127,7 @@ pub(super) fn register(
         started_at: now,
         look,
     };
-    Ok(Some(ApiStart { registered, facts, reload: None, files_watch: None }))
+    Ok(Some(ApiStart { registered, facts, reload: None, files_watch: None, sources_watch: None }))
 }
 
 /// Whether this process runs inside a dyno of a live start.

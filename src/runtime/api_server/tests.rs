@@ -75,8 +75,11 @@ impl Server {
             started_at: jiff::Timestamp::UNIX_EPOCH,
             look: LogLook::default(),
         };
-        let api =
-            ApiServer::new(ApiStart { registered, facts, reload: None, files_watch: None }, calls, LogArchive::new());
+        let api = ApiServer::new(
+            ApiStart { registered, facts, reload: None, files_watch: None, sources_watch: None },
+            calls,
+            LogArchive::new(),
+        );
         spawn_local(Rc::clone(&api).serve(listener));
         Self { path: directory.join("a.sock"), directory, api, app, run_loop }
     }

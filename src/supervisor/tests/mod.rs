@@ -9,6 +9,7 @@ mod life;
 mod lost;
 mod order;
 mod ready;
+mod refresh;
 mod release;
 mod replaced;
 mod requests;

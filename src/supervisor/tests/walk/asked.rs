@@ -21,6 +21,7 @@ pub(super) enum Ask {
     /// A one-off dyno with a complete specification.
     Run,
     Deploy(NewRelease),
+    Refresh(usize),
     Shutdown,
 }
 
@@ -50,7 +51,10 @@ impl Ask {
                 let other = random.one_in(3).then(|| (first + 1, scale(random)));
                 Self::Scale { pick: first, scale: scale(random), other }
             }
-            7..13 => Self::Restart(Which::random(random, pick)),
+            7..13 => match Which::random(random, pick) {
+                Which::Type(pick) if pick % 2 == 0 => Self::Refresh(pick),
+                which @ (Which::All | Which::Type(_) | Which::Dyno(_) | Which::Last) => Self::Restart(which),
+            },
             13..16 => Self::Stop(Which::random(random, pick)),
             16 if random.one_in(8) => Self::Shutdown,
             16 => Self::Run,
@@ -68,6 +72,9 @@ impl Ask {
             Self::Stop(which) => Command::Stop(which.target(model), None),
             Self::Run => Command::Run(spec("run.7")),
             Self::Deploy(release) => release.command(&model.ready),
+            Self::Refresh(pick) => {
+                Command::Refresh { process_type: type_at(pick), first: "app.rb".to_owned(), more: 0 }
+            }
             Self::Shutdown => Command::Shutdown { after: None },
             Self::RunOneOff => Command::RunOneOff { number: 4711, one_off: OneOff::detached(b"rake jobs".to_vec()) },
         }
@@ -117,7 +124,9 @@ impl Model {
                 self.stop_for(Outcome::Code(0));
                 Ok(Reply::Stopping(active))
             }
+            Command::Refresh { .. } if !is_running => Ok(Reply::Restarting(Vec::new())),
             _ if !is_running => Err(Refusal::ReleasePhase),
+            Command::Refresh { process_type, .. } => Ok(self.on_refresh(process_type)),
             Command::Stop(target, _) => {
                 let targets = self.targets(target)?;
                 let active = self.active(&targets);

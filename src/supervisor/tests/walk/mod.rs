@@ -12,6 +12,7 @@ mod order;
 mod picks;
 mod random;
 mod reached;
+mod refreshed;
 mod reported;
 mod rules;
 mod scenario;

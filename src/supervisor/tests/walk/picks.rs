@@ -22,13 +22,4 @@ impl Model {
         let not_killed: Vec<_> = self.runs.iter().filter(|(_, run)| !run.killed).collect();
         not_killed.get(pick % not_killed.len().max(1)).map(|(run, _)| **run)
     }
-
-    /// Whether a dyno is replaced if its command changes.
-    pub(super) fn is_replaceable(&self, at: usize) -> bool {
-        let has_run = self.runs.values().any(|run| run.dyno == at);
-        let dyno = &self.dynos[at];
-        let has_crashed = !has_run && !dyno.lost && dyno.without_run == PublicState::Crashed;
-        let is_active = dyno.wanted && (has_run || dyno.restart_due.is_some());
-        !dyno.leaving && (is_active || has_crashed)
-    }
 }

@@ -252,6 +252,7 @@ impl Model {
         if let Event::Request { command, .. } = event {
             let is_answer = match kind {
                 NoticeKind::Scaled { .. } => matches!(command, Command::Scale(_)),
+                NoticeKind::FilesChanged { .. } => matches!(command, Command::Refresh { .. }),
                 _ => false,
             };
             if is_answer {

@@ -1,0 +1,209 @@
+//! Restarts the dynos of a process type when files of the app change (S14.3).
+//!
+//! `watched_tree` decides which files count, `watch` when they do, and the supervisor which dynos are replaced.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use tokio::task::spawn_blocking;
+
+use super::api_server::ApiServer;
+use super::calls::ApiCall;
+use super::file_watcher::{FileWatcher, Seen, WhyPolled, until};
+use super::watched_places::WatchedPlaces;
+use super::watched_tree::WatchedTree;
+use crate::model::ProcessType;
+use crate::supervisor::Command;
+use crate::watch::{Pace, Settling, Verdict};
+
+/// The file in the message if the system has reported too many changes to name one.
+const MANY: &str = "many files";
+
+/// The files of the app that restart process types.
+#[derive(Debug, Clone)]
+pub struct SourcesWatch {
+    /// The root of the app.
+    pub root: PathBuf,
+    /// The process types, each with the patterns of its files. No pattern: all files.
+    pub types: Vec<(ProcessType, Vec<String>)>,
+    /// How long nothing must change before a change counts.
+    pub delay: Duration,
+    /// Files and directories that never count: those that `dyno` writes, and those that `--reload` watches.
+    pub excluded: Vec<PathBuf>,
+}
+
+/// The same, watched.
+pub(super) struct WatchedSources {
+    watch: SourcesWatch,
+    armed: Armed,
+}
+
+/// One process type.
+struct Watched {
+    process_type: ProcessType,
+    /// None: all files.
+    files: Option<Gitignore>,
+    pace: Pace,
+}
+
+/// What is watched now.
+struct Armed {
+    root: PathBuf,
+    /// Where it shows that the root is replaced.
+    of_root: WatchedPlaces,
+    tree: WatchedTree,
+    watcher: FileWatcher,
+    polled: Option<WhyPolled>,
+}
+
+impl SourcesWatch {
+    /// Watches the files from now on. Call it before the first dyno starts, so that each change of a file that a dyno may have
+    /// read is seen. None: that was not possible.
+    pub(super) async fn begin(self) -> Option<WatchedSources> {
+        let armed = arm(self.clone()).await?;
+        Some(WatchedSources { watch: self, armed })
+    }
+}
+
+impl ApiServer {
+    /// Restarts process types until the run ends.
+    pub(super) async fn watch_sources(self: Rc<Self>, sources: WatchedSources) {
+        let WatchedSources { watch, mut armed } = sources;
+        let mut types: Vec<Watched> = watch.types.iter().map(Watched::new).collect();
+        let mut has_said_polled = false;
+        // None: perhaps everything.
+        let mut settling: Settling<Option<PathBuf>> = Settling::new(watch.delay);
+        loop {
+            if let Some(why) = armed.polled.filter(|_| !has_said_polled) {
+                has_said_polled = true;
+                self.say(&why.line("some directories of the app")).await;
+            }
+            let due = settling.due_at().map(|at| self.began + at);
+            tokio::select! {
+                seen = armed.watcher.next() => {
+                    let changed = match seen {
+                        Seen::Changed(path) => Some(path).filter(|path| !armed.of_root.paths.contains_key(path)),
+                        Seen::TooMany => None,
+                    };
+                    settling.changed(changed, self.began.elapsed());
+                    continue;
+                }
+                () = until(due) => {}
+            }
+            let paths = settling.take_due(self.began.elapsed());
+            let is_all = paths.contains(&None);
+            let (changed, updated) = if paths.is_empty() {
+                continue;
+            } else if is_all {
+                (vec![PathBuf::from(MANY)], None)
+            } else {
+                let Some(updated) = armed.update(paths.into_iter().flatten().collect()).await else { return };
+                updated
+            };
+            armed = match updated {
+                Some(armed) => armed,
+                None => match arm(watch.clone()).await {
+                    Some(armed) => armed,
+                    None => return,
+                },
+            };
+            for watched in &mut types {
+                if self.refresh(watched, &changed, is_all).await.is_none() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Restarts a process type if one of these files is among its own. None: everything is being stopped.
+    async fn refresh(&self, watched: &mut Watched, changed: &[PathBuf], is_all: bool) -> Option<()> {
+        let own: Vec<&PathBuf> = changed.iter().filter(|path| is_all || watched.includes(path)).collect();
+        let Some(first) = own.first() else { return Some(()) };
+        let (first, process_type) = (first.display().to_string(), watched.process_type.clone());
+        match watched.pace.change(self.began.elapsed()) {
+            Verdict::Go => {
+                let command = Command::Refresh { process_type, first, more: own.len() - 1 };
+                let reply = self.ask(|answer| ApiCall::Command(command, answer)).await.ok()?;
+                reply.ok().map(|_| ())
+            }
+            Verdict::Pause => {
+                let (most, window) = Pace::LIMIT;
+                let window = window.as_secs();
+                self.say(&format!(
+                    "{process_type} is not restarted any more: {first} and others have changed more than {most} times in \
+                     {window} s, perhaps because {process_type} writes them. Changes count again after {window} s without one\n\
+                     hint: list files that {process_type} writes in .dynoignore"
+                ))
+                .await;
+                Some(())
+            }
+            Verdict::Paused => Some(()),
+        }
+    }
+}
+
+impl Watched {
+    fn new((process_type, patterns): &(ProcessType, Vec<String>)) -> Self {
+        let files = (!patterns.is_empty()).then(|| {
+            let mut builder = GitignoreBuilder::new("");
+            for pattern in patterns {
+                // Without wildcards it is a path from the root, like `src`.
+                let is_path = !pattern.contains(['*', '?', '[', '\\']);
+                let line = if is_path { format!("/{pattern}") } else { pattern.clone() };
+                // Every line is a pattern, except for a mistake in its brackets: that line matches nothing.
+                let _ = builder.add_line(None, &line);
+            }
+            builder.build().unwrap_or_else(|_| Gitignore::empty())
+        });
+        Self { process_type: process_type.clone(), files, pace: Pace::default() }
+    }
+
+    /// Whether a file, relative to the root, is one of its own.
+    fn includes(&self, file: &Path) -> bool {
+        self.files.as_ref().is_none_or(|files| files.matched_path_or_any_parents(file, false).is_ignore())
+    }
+}
+
+impl Armed {
+    /// Takes in what has become of these paths. Returns the files that count, relative to the root, and what is watched from
+    /// now on, or None if everything has to be read again. None: that was not possible.
+    async fn update(mut self, paths: Vec<PathBuf>) -> Option<(Vec<PathBuf>, Option<Self>)> {
+        let updated = spawn_blocking(move || {
+            let (watcher, polled) = (&mut self.watcher, &mut self.polled);
+            let found = self.tree.update(&paths, |directory| *polled = watcher.watch(directory).err().or(*polled));
+            let below = |path: &PathBuf| Some(path.strip_prefix(&self.root).ok()?.to_owned());
+            let changed = found.changed.iter().filter_map(below).collect();
+            (changed, (!found.rules_changed).then_some(self))
+        });
+        updated.await.ok()
+    }
+}
+
+/// Watches everything as the file system is now. None: that was not possible.
+async fn arm(watch: SourcesWatch) -> Option<Armed> {
+    let armed = spawn_blocking(move || {
+        let of_root = WatchedPlaces::of(std::slice::from_ref(&watch.root));
+        let root = fs::canonicalize(&watch.root).unwrap_or(watch.root);
+        let excluded: BTreeSet<PathBuf> = watch.excluded.iter().map(|path| real(path)).collect();
+        let (inside, of_root_too) = (root.clone(), of_root.paths.clone());
+        let is_wanted = move |path: &Path| path.starts_with(&inside) || of_root_too.contains_key(path);
+        let mut watcher = FileWatcher::new(Box::new(is_wanted));
+        let mut polled = None;
+        let mut watch = |directory: &Path| polled = watcher.watch(directory).err().or(polled);
+        of_root.directories().into_iter().for_each(&mut watch);
+        let tree = WatchedTree::of(&root, excluded, &mut watch);
+        Armed { root, of_root, tree, watcher, polled }
+    });
+    armed.await.ok()
+}
+
+/// The path without symlinks in its directory.
+fn real(path: &Path) -> PathBuf {
+    let parts = path.parent().zip(path.file_name());
+    let directory = parts.and_then(|(parent, name)| Some(fs::canonicalize(parent).ok()?.join(name)));
+    directory.unwrap_or_else(|| path.to_owned())
+}

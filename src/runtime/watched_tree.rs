@@ -1,0 +1,223 @@
+//! The files below the root of an app whose changes restart process types (S14.3): all that no ignore file names.
+//!
+//! Knows every file by name, so that a deleted one counts, and a temporary one that is already gone does not.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ignore::{DirEntry, WalkBuilder};
+
+/// Directories whose files never count.
+const NEVER: [&str; 4] = [".git", "node_modules", "target", "__pycache__"];
+/// The files that say what is ignored.
+const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".dynoignore"];
+
+/// What is in a directory tree.
+#[derive(Debug, Default)]
+pub(super) struct WatchedTree {
+    files: BTreeSet<PathBuf>,
+    directories: BTreeSet<PathBuf>,
+    /// Files and directories that never count.
+    excluded: BTreeSet<PathBuf>,
+}
+
+/// What a look at changed paths has found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The files that count, in the order in which they were given.
+    pub(super) changed: Vec<PathBuf>,
+    /// Whether it has changed what is ignored, or the root itself.
+    pub(super) rules_changed: bool,
+}
+
+impl WatchedTree {
+    /// Everything below `root` as it is now. `enter` is called for each directory before its entries are read, so that it can
+    /// be watched from then on.
+    pub(super) fn of(root: &Path, excluded: BTreeSet<PathBuf>, enter: impl FnMut(&Path)) -> Self {
+        let mut tree = Self { excluded, ..Self::default() };
+        tree.add(root, enter);
+        tree
+    }
+
+    /// Takes in what has become of these paths. `enter`: see [`Self::of`].
+    pub(super) fn update(&mut self, paths: &[PathBuf], mut enter: impl FnMut(&Path)) -> Found {
+        let mut found = Found::default();
+        let parents: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+        let mut visible = BTreeSet::new();
+        for parent in parents.into_iter().filter(|parent| self.directories.contains(*parent)) {
+            visible.extend(self.walk(parent, Some(1)).map(|entry| (entry.path().to_owned(), is_directory(&entry))));
+        }
+        for path in paths {
+            found.rules_changed |= path.file_name().is_some_and(is_ignore_file);
+            let is_known = self.files.contains(path) || self.directories.contains(path);
+            if visible.contains(&(path.clone(), true)) {
+                if !self.directories.contains(path) {
+                    found.changed.extend(self.add(path, &mut enter));
+                }
+            } else if visible.contains(&(path.clone(), false)) {
+                self.files.insert(path.clone());
+                found.changed.push(path.clone());
+            } else if is_known && fs::symlink_metadata(path).is_err() {
+                found.changed.extend(self.remove(path));
+            }
+        }
+        found
+    }
+
+    /// Adds a directory and what is below it. Returns the files.
+    fn add(&mut self, directory: &Path, mut enter: impl FnMut(&Path)) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for entry in self.walk(directory, None) {
+            if is_directory(&entry) {
+                enter(entry.path());
+                self.directories.insert(entry.into_path());
+            } else {
+                files.push(entry.into_path());
+            }
+        }
+        self.files.extend(files.iter().cloned());
+        files
+    }
+
+    /// Removes a path and what was below it. Returns the files.
+    fn remove(&mut self, path: &Path) -> Vec<PathBuf> {
+        let gone: Vec<PathBuf> =
+            self.files.range(path.to_owned()..).take_while(|file| file.starts_with(path)).cloned().collect();
+        self.files.retain(|file| !file.starts_with(path));
+        self.directories.retain(|directory| !directory.starts_with(path));
+        gone
+    }
+
+    /// The directory and everything below it that is not ignored, down to this depth.
+    fn walk(&self, directory: &Path, depth: Option<usize>) -> impl Iterator<Item = DirEntry> + use<> {
+        let excluded = self.excluded.clone();
+        WalkBuilder::new(directory)
+            .max_depth(depth)
+            .hidden(false)
+            .require_git(false)
+            .add_custom_ignore_filename(".dynoignore")
+            .filter_entry(move |entry| !is_never(entry.file_name()) && !excluded.contains(entry.path()))
+            .build()
+            .filter_map(Result::ok)
+    }
+}
+
+fn is_directory(entry: &DirEntry) -> bool {
+    entry.file_type().is_some_and(|kind| kind.is_dir())
+}
+
+fn is_ignore_file(name: &OsStr) -> bool {
+    IGNORE_FILES.iter().any(|file| name == *file)
+}
+
+/// Directories that never count, and files that editors write beside the one they save.
+fn is_never(name: &OsStr) -> bool {
+    if NEVER.iter().any(|directory| name == *directory) {
+        return true;
+    }
+    let name = name.to_string_lossy();
+    let has_ending = |ending: &str| Path::new(&*name).extension().is_some_and(|found| found == ending);
+    name.ends_with('~') || name.starts_with(".#") || name == "4913" || has_ending("swp") || has_ending("swx")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::scratch::Scratch;
+
+    fn tree(scratch: &Scratch) -> WatchedTree {
+        WatchedTree::of(scratch.path(), BTreeSet::new(), |_| ())
+    }
+
+    #[test]
+    fn s14_3_ignored_files_and_those_of_tools_do_not_count() {
+        let scratch = Scratch::new("ignored");
+        scratch.file(".gitignore", "*.log\n/build\n");
+        scratch.file(".dynoignore", "data/\n");
+        scratch.file("src/.ignore", "made.rb\n");
+        for name in
+            ["a.rb", "b.log", "build/x", "data/y", "src/made.rb", "src/app.rb", "src/app.rb~", "src/.app.rb.swp"]
+        {
+            scratch.file(name, "");
+        }
+        for name in [".git/HEAD", "node_modules/p/index.js", "src/__pycache__/a.pyc", "target/debug/x"] {
+            scratch.file(name, "");
+        }
+
+        let tree = tree(&scratch);
+
+        let files = scratch.names(&tree.files);
+        assert_eq!(files, [".dynoignore", ".gitignore", "a.rb", "src/.ignore", "src/app.rb"]);
+        assert_eq!(scratch.names(&tree.directories), ["", "src"]);
+    }
+
+    #[test]
+    fn s14_3_changed_new_and_deleted_files_count_but_vanished_ones_do_not() {
+        let scratch = Scratch::new("update");
+        scratch.file(".gitignore", "*.log\n");
+        let (changed, deleted) = (scratch.file("a.rb", ""), scratch.file("b.rb", ""));
+        let mut tree = tree(&scratch);
+
+        fs::remove_file(&deleted).unwrap();
+        let (new, ignored) = (scratch.file("c.rb", ""), scratch.file("d.log", ""));
+        let found = tree.update(&[changed, scratch.path().join("sedXyZ12"), ignored, deleted.clone(), new], |_| ());
+
+        assert_eq!(scratch.names(&found.changed), ["a.rb", "b.rb", "c.rb"]);
+        assert!(!found.rules_changed);
+        assert_eq!(tree.update(&[deleted], |_| ()), Found::default());
+    }
+
+    #[test]
+    fn s14_3_new_directories_are_taken_in_and_removed_ones_left_out() {
+        let scratch = Scratch::new("directories");
+        let mut tree = tree(&scratch);
+        scratch.file("src/lib/a.rb", "");
+
+        let mut entered = Vec::new();
+        let found = tree.update(&[scratch.path().join("src")], |directory| entered.push(directory.to_owned()));
+        assert_eq!(scratch.names(&found.changed), ["src/lib/a.rb"]);
+        assert_eq!(scratch.names(&entered), ["src", "src/lib"]);
+
+        fs::remove_dir_all(scratch.path().join("src")).unwrap();
+        let found = tree.update(&[scratch.path().join("src")], |_| ());
+        assert_eq!(scratch.names(&found.changed), ["src/lib/a.rb"]);
+        assert_eq!(scratch.names(&tree.directories), [""]);
+    }
+
+    #[test]
+    fn s14_3_ignore_files_above_the_directory_of_a_change_apply() {
+        let scratch = Scratch::new("above");
+        scratch.file(".gitignore", "gen/*.rb\n");
+        scratch.file("gen/kept.txt", "");
+        let mut tree = tree(&scratch);
+
+        let (ignored, counts) = (scratch.file("gen/new.rb", ""), scratch.file("gen/new.txt", ""));
+        let found = tree.update(&[ignored, counts], |_| ());
+
+        assert_eq!(scratch.names(&found.changed), ["gen/new.txt"]);
+    }
+
+    #[test]
+    fn s14_3_a_changed_ignore_file_is_noticed() {
+        let scratch = Scratch::new("rules");
+        let mut tree = tree(&scratch);
+
+        assert!(tree.update(&[scratch.file(".gitignore", "*.log\n")], |_| ()).rules_changed);
+    }
+
+    #[test]
+    fn s14_3_what_appears_in_a_directory_once_it_is_entered_is_found() {
+        let scratch = Scratch::new("entered");
+        scratch.file("src/a.rb", "");
+
+        let tree = WatchedTree::of(scratch.path(), BTreeSet::new(), |directory| {
+            if directory.ends_with("src") {
+                scratch.file("src/new/b.rb", "");
+            }
+        });
+
+        assert_eq!(scratch.names(&tree.files), ["src/a.rb", "src/new/b.rb"]);
+    }
+}

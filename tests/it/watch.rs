@@ -1,0 +1,140 @@
+//! `dyno start --watch`: a process type restarts when its files change (S14.3).
+
+use std::fs;
+
+use crate::harness::{App, Ended, Running, error};
+use crate::running::{pid_of, start, stop};
+
+const TWO: &str = "api: cat src/a.rb; exec sleep 1000\nworker: exec sleep 1000\n";
+
+fn write(app: &App, name: &str, text: &str) {
+    fs::write(app.path(name), text).unwrap();
+}
+
+fn restarts(running: &Running, name: &str) -> usize {
+    running.stdout.text().matches(&format!("{name} restarting: ")).count()
+}
+
+#[test]
+fn s14_3_a_changed_file_restarts_the_types_that_watch_it() {
+    let app = App::new(TWO).file("src/a.rb", "first\n").file("config/b.yml", "");
+    let running = start(&app, ["--watch", "api=src,config/*.yml"]);
+    running.until_shown("first");
+    let worker = pid_of(&app, "worker.1");
+
+    write(&app, "src/a.rb", "second\n");
+    running.until_shown("second");
+    write(&app, "README", "of no interest\n");
+    write(&app, "src/new.tmp", "third\n");
+    fs::rename(app.path("src/new.tmp"), app.path("src/a.rb")).unwrap();
+    running.until_shown("third");
+    write(&app, "config/b.yml", "x: 1\n");
+    running.until_shown("api restarting: config/b.yml changed");
+
+    assert_eq!(pid_of(&app, "worker.1"), worker);
+    let log = stop(&app, running);
+    assert_eq!(log.lines_of("system")[0], "api restarting: src/a.rb changed");
+    assert_eq!(log.lines_of("api.1")[2], "restart requested: sending SIGTERM");
+}
+
+#[test]
+fn s14_3_a_type_alone_watches_all_files_but_ignored_ones() {
+    let app = App::new("worker: exec sleep 1000\n").file(".gitignore", "*.log\n/data\n").file("src/a.rb", "");
+    let running = start(&app, ["--watch", "worker"]);
+
+    let ignored = ["a.log", "src/b.log", "data/c", "node_modules/d/index.js", ".git/HEAD", ".env"];
+    for ignored in ignored {
+        fs::create_dir_all(app.path(ignored).parent().unwrap()).unwrap();
+        write(&app, ignored, "");
+    }
+    fs::create_dir_all(app.path("lib/deep")).unwrap();
+    write(&app, "lib/deep/e.rb", "");
+    running.until_shown("worker restarting: lib/deep/e.rb changed");
+    fs::remove_file(app.path("src/a.rb")).unwrap();
+    running.until_shown("worker restarting: src/a.rb changed");
+
+    let log = stop(&app, running);
+    let restarted = log.lines_of("system").into_iter().filter(|line| line.starts_with("worker restarting: "));
+    // A slow machine may take the creation of a file and its end for two changes.
+    let files: Vec<String> = restarted.map(|line| line.split(' ').nth(2).unwrap().to_owned()).collect();
+    assert!(files.iter().all(|file| !ignored.contains(&file.as_str())), "{files:?}");
+}
+
+#[test]
+fn s14_3_each_list_names_types_of_its_own() {
+    let app = App::new(TWO).file("src/a.rb", "first\n").file(".foreman", "watch: api=src,worker=lib\n");
+    let running = start(&app, []);
+    fs::create_dir(app.path("lib")).unwrap();
+    write(&app, "lib/b.rb", "");
+    running.until_shown("worker restarting: lib/b.rb changed");
+    stop(&app, running);
+
+    let running = start(&app, ["--watch", "api=src", "--watch", "worker"]);
+    write(&app, "c.rb", "");
+    running.until_shown("worker restarting: c.rb changed");
+    assert_eq!(restarts(&running, "api"), 0);
+    stop(&app, running);
+}
+
+#[test]
+fn s14_3_a_type_that_writes_its_own_files_is_not_restarted_without_end() {
+    let app = App::new("worker: echo $$ >state; exec sleep 1000\n");
+    let running = start(&app, ["--watch", "worker", "--watch-delay", "10"]);
+
+    running.until_shown("worker is not restarted any more: state and others have changed more than 10 times in 20 s");
+
+    assert_eq!(restarts(&running, "worker"), 10);
+    running.until_shown("hint: list files that worker writes in .dynoignore");
+    stop(&app, running);
+}
+
+#[test]
+fn s14_3_a_directory_that_is_made_again_is_watched() {
+    let app = App::new("worker: exec sleep 1000\n").file("src/a.rb", "");
+    let running = start(&app, ["--watch", "worker=src"]);
+
+    fs::rename(app.path("src"), app.path("old")).unwrap();
+    running.until_shown("worker restarting: src/a.rb changed");
+    fs::create_dir(app.path("src")).unwrap();
+    write(&app, "src/b.rb", "");
+    running.until_shown("worker restarting: src/b.rb changed");
+    write(&app, "src/b.rb", "changed\n");
+    running.until("it restarts again", || restarts(&running, "worker") >= 3);
+
+    stop(&app, running);
+}
+
+#[test]
+fn s14_3_what_cannot_be_watched_is_refused() {
+    let app = App::new(TWO);
+
+    let refused = |list: &str, fact: &str, hint: &str| {
+        let stderr = error(&format!("`--watch`: {fact}"), hint);
+        app.dyno(["start", "--watch", list]).run().expect(Ended::Code(2), "", &stderr);
+    };
+
+    refused("wrker=src", "the Procfile has no process type `wrker`", "did you mean `worker`?");
+    refused(
+        "worker=../x",
+        "`../x` is outside the root of the app",
+        "start the app in a directory that contains those files",
+    );
+    write(&app, ".foreman", "watch: worker=\n");
+    let fact = ".foreman:1: `worker=` does not say which files are watched for which process type";
+    let stderr = error(fact, "write `web=src`, `web=src,config/*.yml`, or `web` for all files");
+    app.dyno(["start"]).run().expect(Ended::Code(78), "", &stderr);
+}
+
+#[test]
+fn s14_3_a_start_that_is_not_registered_says_that_no_file_is_watched() {
+    let app = App::new("worker: true\n");
+    // No file can be written, as on a full disk.
+    let stderr = |args: &[&str]| app.dyno(["start"]).args(args).after("ulimit -f 0").run().stderr();
+    let not_registered = "warning: commands such as `dyno ps` will not find this start: File too large\n\
+                          hint: make room in the directory that `XDG_RUNTIME_DIR` names\n";
+    let not_watched = format!("{not_registered}warning: no file is watched in such a start\n");
+
+    assert_eq!(stderr(&["--watch", "worker"]), not_watched);
+    assert_eq!(stderr(&["--reload"]), not_watched);
+    assert_eq!(stderr(&[]), not_registered);
+}
