@@ -73,8 +73,14 @@ impl App {
 
     /// Starts the dynos of a formation such as `web=1,worker=2`.
     pub(crate) fn start_formation(&self, formation: &str, stdout: Stdio) -> Running {
+        self.start_with(&["-m", formation, "--can-die", "web"], stdout)
+    }
+
+    /// Starts the app with these options.
+    pub(crate) fn start_with(&self, options: &[&str], stdout: Stdio) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
-        command.args(["start", "-m", formation, "--can-die", "web"]);
+        // `dyno` says on stderr which ports it has chosen.
+        command.arg("start").args(options).stderr(Stdio::null());
         self.run(command, stdout)
     }
 

@@ -8,11 +8,13 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is the result")]
 
 mod app;
+mod background;
 mod commands;
 mod exec;
 mod followers;
 mod idle;
 mod memory;
+mod ports;
 mod processes;
 mod roles;
 mod stop;
@@ -41,11 +43,13 @@ impl Effort {
 type Section = (&'static str, fn(Effort, &mut Table));
 
 /// Throughput comes last: the system is still writing its files to disk for a while afterwards.
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 9] = [
     ("idle", idle::measure),
     ("exec", exec::measure),
+    ("ports", ports::measure),
     ("stop", stop::measure),
     ("commands", commands::measure),
+    ("background", background::measure),
     ("memory", memory::measure),
     ("followers", followers::measure),
     ("throughput", throughput::measure),

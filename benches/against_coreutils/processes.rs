@@ -44,6 +44,10 @@ fn stat(pid: i32) -> Vec<String> {
     text.rsplit_once(") ").map_or_else(Vec::new, |(_, rest)| rest.split(' ').map(str::to_owned).collect())
 }
 
+pub(crate) fn parent(pid: i32) -> i32 {
+    stat(pid).get(1).and_then(|parent| parent.parse().ok()).expect("the process exists")
+}
+
 /// User and system time in ticks of 10 ms.
 pub(crate) fn ticks(pid: i32) -> u64 {
     stat(pid).iter().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()

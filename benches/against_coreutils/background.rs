@@ -1,0 +1,109 @@
+//! An app in the background (S10.6): how fast `start --detach` returns, what the idle app costs, and how fast `ls` finds
+//! twenty of them.
+
+use std::process::Stdio;
+use std::time::SystemTime;
+
+use crate::Effort;
+use crate::app::{App, pause, until};
+use crate::processes;
+use crate::roles::{milliseconds, nanoseconds, report_and_wait};
+use crate::table::{Limit, Table};
+
+const DYNO: &str = env!("CARGO_BIN_EXE_dyno");
+
+const DYNOS: usize = 3;
+
+/// Apps that `ls` lists.
+const APPS: usize = 20;
+
+/// Highest accepted ratio of the time until `start --detach` returns to that until a start in the foreground is up.
+const DETACHED_TO_FOREGROUND: f64 = 1.2;
+/// Highest accepted ratio of the time of `ls` to that of `ps`.
+const LS_TO_PS: f64 = 3.0;
+/// Limit for the memory of both processes together, in megabytes.
+const IDLE_MB: f64 = 8.0;
+
+/// The start has finished when neither process has woken up for this long, in milliseconds.
+const SETTLED_MS: u16 = 500;
+
+pub(crate) fn measure(effort: Effort, table: &mut Table) {
+    // With something after the command, each needs its shell.
+    let line = format!("{}; :", report_and_wait("reports"));
+    let app = App::with(&[("a", &line), ("b", &line), ("c", &line)]);
+    start(&app, effort, table);
+    idle(&app, effort, table);
+    list(&app, effort, table);
+}
+
+fn start(app: &App, effort: Effort, table: &mut Table) {
+    let (mut detached, mut foreground) = (Vec::new(), Vec::new());
+    for round in 0..=effort.of(40, 9) {
+        let begin = SystemTime::now();
+        let mut dyno = app.start_with(&[], Stdio::null());
+        let last = app.wait_for_reports(DYNOS).iter().map(|report| report.at).max().unwrap();
+        dyno.terminate();
+        dyno.wait();
+
+        let took = app.time(DYNO, &["start", "--detach"]).expect("`start --detach` succeeds");
+        app.wait_for_reports(DYNOS);
+        app.time(DYNO, &["stop"]).expect("`stop` succeeds");
+        // The first round is the warm-up.
+        if round > 0 {
+            foreground.push(milliseconds(last.saturating_sub(nanoseconds(begin))));
+            detached.push(took);
+        }
+    }
+    let what = format!("  `start --detach` of {DYNOS} dynos, in the foreground");
+    table.against(&what, [&detached, &foreground], "ms", Limit::AtMost(DETACHED_TO_FOREGROUND));
+}
+
+fn idle(app: &App, effort: Effort, table: &mut Table) {
+    app.time(DYNO, &["start", "--detach"]).expect("`start --detach` succeeds");
+    let report = *app.wait_for_reports(DYNOS).first().unwrap();
+    let shell = processes::parent(report.pid);
+    let guardian = processes::parent(shell);
+    let both = [processes::parent(guardian), guardian];
+    let switches = || both.iter().map(|pid| processes::switches(*pid)).sum::<u64>();
+    let mut before = switches();
+    until("it has settled", || {
+        pause(SETTLED_MS);
+        before == std::mem::replace(&mut before, switches())
+    });
+    let interval_ms = effort.of(10_000, 2_000);
+    let before = switches();
+    pause(interval_ms);
+    let wake_ups = switches() - before;
+    let resident: u64 = both.iter().map(|pid| processes::kib(*pid, "smaps_rollup", "Pss")).sum();
+    app.time(DYNO, &["stop"]).expect("`stop` succeeds");
+    let what = |what: &str| format!("  {DYNOS} dynos in the background, {what}");
+    table.alone(&what("wake-ups"), &[number(wake_ups)], "", Limit::AtMost(0.0));
+    table.alone(&what("PSS"), &[number(resident) * 1024.0 / 1e6], "MB", Limit::AtMost(IDLE_MB));
+}
+
+fn list(app: &App, effort: Effort, table: &mut Table) {
+    let names: Vec<String> = (1..=APPS).map(|n| format!("n{n}")).collect();
+    for name in &names {
+        let start = ["start", "--detach", "--name", name, "-p", "auto"];
+        app.time(DYNO, &start).expect("`start --detach` succeeds");
+    }
+    app.wait_for_reports(APPS * DYNOS);
+    let (mut ls, mut ps) = (Vec::new(), Vec::new());
+    for round in 0..=effort.of(40, 9) {
+        let listed = app.time(DYNO, &["ls"]).expect("`ls` succeeds");
+        let shown = app.time(DYNO, &["ps", "--name", "n1"]).expect("`ps` succeeds");
+        if round > 0 {
+            ls.push(listed);
+            ps.push(shown);
+        }
+    }
+    for name in &names {
+        app.time(DYNO, &["stop", "--name", name]).expect("`stop` succeeds");
+    }
+    table.against(&format!("  `ls` of {APPS} apps, `ps`"), [&ls, &ps], "ms", Limit::AtMost(LS_TO_PS));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small")]
+fn number(number: u64) -> f64 {
+    number as f64
+}
