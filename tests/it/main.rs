@@ -74,6 +74,8 @@ mod real_apps_kernel;
 mod real_apps_shells;
 #[cfg(feature = "real-apps")]
 mod real_apps_smoke;
+#[cfg(feature = "real-apps")]
+mod real_apps_ssh;
 mod release;
 mod reload;
 mod reload_files;
