@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::time::SystemTime;
 
 use crate::Effort;
-use crate::app::{App, pause, until};
-use crate::processes;
+use crate::app::App;
+use crate::processes::{self, AtRest};
 use crate::roles::{milliseconds, nanoseconds, report_and_wait};
 use crate::table::{Limit, Table};
 
@@ -23,9 +23,6 @@ const DETACHED_TO_FOREGROUND: f64 = 1.2;
 const LS_TO_PS: f64 = 3.0;
 /// Limit for the memory of both processes together, in megabytes.
 const IDLE_MB: f64 = 8.0;
-
-/// The start has finished when neither process has woken up for this long, in milliseconds.
-const SETTLED_MS: u16 = 500;
 
 pub(crate) fn measure(effort: Effort, table: &mut Table) {
     // With something after the command, each needs its shell.
@@ -64,21 +61,11 @@ fn idle(app: &App, effort: Effort, table: &mut Table) {
     let shell = processes::parent(report.pid);
     let guardian = processes::parent(shell);
     let both = [processes::parent(guardian), guardian];
-    let switches = || both.iter().map(|pid| processes::switches(*pid)).sum::<u64>();
-    let mut before = switches();
-    until("it has settled", || {
-        pause(SETTLED_MS);
-        before == std::mem::replace(&mut before, switches())
-    });
-    let interval_ms = effort.of(10_000, 2_000);
-    let before = switches();
-    pause(interval_ms);
-    let wake_ups = switches() - before;
-    let resident: u64 = both.iter().map(|pid| processes::kib(*pid, "smaps_rollup", "Pss")).sum();
+    let AtRest { wake_ups, megabytes } = AtRest::of(both, effort.of(10_000, 2_000));
     app.time(DYNO, &["stop"]).expect("`stop` succeeds");
     let what = |what: &str| format!("  {DYNOS} dynos in the background, {what}");
-    table.alone(&what("wake-ups"), &[number(wake_ups)], "", Limit::AtMost(0.0));
-    table.alone(&what("PSS"), &[number(resident) * 1024.0 / 1e6], "MB", Limit::AtMost(IDLE_MB));
+    table.alone(&what("wake-ups"), &[wake_ups], "", Limit::AtMost(0.0));
+    table.alone(&what("PSS"), &[megabytes], "MB", Limit::AtMost(IDLE_MB));
 }
 
 fn list(app: &App, effort: Effort, table: &mut Table) {
@@ -101,9 +88,4 @@ fn list(app: &App, effort: Effort, table: &mut Table) {
         app.time(DYNO, &["stop", "--name", name]).expect("`stop` succeeds");
     }
     table.against(&format!("  `ls` of {APPS} apps, `ps`"), [&ls, &ps], "ms", Limit::AtMost(LS_TO_PS));
-}
-
-#[expect(clippy::cast_precision_loss, reason = "small")]
-fn number(number: u64) -> f64 {
-    number as f64
 }

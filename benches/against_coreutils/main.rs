@@ -20,6 +20,7 @@ mod roles;
 mod stop;
 mod table;
 mod throughput;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -43,13 +44,14 @@ impl Effort {
 type Section = (&'static str, fn(Effort, &mut Table));
 
 /// Throughput comes last: the system is still writing its files to disk for a while afterwards.
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("idle", idle::measure),
     ("exec", exec::measure),
     ("ports", ports::measure),
     ("stop", stop::measure),
     ("commands", commands::measure),
     ("background", background::measure),
+    ("watch", watch::measure),
     ("memory", memory::measure),
     ("followers", followers::measure),
     ("throughput", throughput::measure),

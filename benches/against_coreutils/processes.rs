@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::app::{pause, until};
+
 fn read(pid: i32, name: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/{pid}/{name}")).ok()
 }
@@ -56,4 +58,37 @@ pub(crate) fn ticks(pid: i32) -> u64 {
 /// Whether it is in an interruptible sleep, for example because a pipe is full.
 pub(crate) fn is_sleeping(pid: i32) -> bool {
     stat(pid).first().is_some_and(|state| state == "S")
+}
+
+/// What both processes of `dyno` cost once they are at rest.
+pub(crate) struct AtRest {
+    /// How often they have woken up.
+    pub(crate) wake_ups: f64,
+    /// Their PSS, in megabytes.
+    pub(crate) megabytes: f64,
+}
+
+/// They are at rest when neither has woken up for this long, in milliseconds.
+const SETTLED_MS: u16 = 500;
+
+impl AtRest {
+    /// Waits until these processes are at rest, then counts for this many milliseconds.
+    pub(crate) fn of(both: [i32; 2], interval_ms: u16) -> Self {
+        let woken = || both.iter().map(|pid| switches(*pid)).sum::<u64>();
+        let mut before = woken();
+        until("it has settled", || {
+            pause(SETTLED_MS);
+            before == std::mem::replace(&mut before, woken())
+        });
+        let before = woken();
+        pause(interval_ms);
+        let wake_ups = small(woken() - before);
+        let resident: u64 = both.iter().map(|pid| kib(*pid, "smaps_rollup", "Pss")).sum();
+        Self { wake_ups, megabytes: small(resident) * 1024.0 / 1e6 }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small")]
+fn small(number: u64) -> f64 {
+    number as f64
 }
