@@ -38,8 +38,10 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
 const MAX_HEAD: usize = 64 << 10;
 /// The pause after the system has refused a connection, for example because too many files are open.
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
-/// How long answers that were begun may take after the end of the run.
-const ENDS_WITHIN: Duration = Duration::from_secs(2);
+/// How long the end of the run waits for clients that take nothing of their answers.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits for clients that go on reading.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// One connection.
 pub(super) struct Connection {
@@ -70,6 +72,8 @@ pub(super) struct ApiServer {
     pub(super) scaling: Mutex<()>,
     /// Held while the files of the app are read and what they say is passed on.
     pub(super) reading: Mutex<()>,
+    /// How many bytes clients have taken.
+    taken: Rc<Cell<u64>>,
     /// What the last reading that has changed something, or had nothing to change, was about.
     pub(super) reloaded: RefCell<Option<ReloadedFiles>>,
     /// The task that gives up locks on process types as soon as their dynos have ended.
@@ -96,6 +100,7 @@ impl ApiServer {
             changes: Changes::new(),
             scaling: Mutex::default(),
             reading: Mutex::default(),
+            taken: Rc::default(),
             reloaded: RefCell::default(),
             releasing: RefCell::default(),
             began: Instant::now(),
@@ -128,8 +133,8 @@ impl ApiServer {
         }
     }
 
-    /// Waits until the answers that were begun are sent, and the last lines of the log. Call it while
-    /// [`serve`](Self::serve) still runs.
+    /// Waits until the answers that were begun are sent, and the last lines of the log, as long as a client goes on reading.
+    /// Call it while [`serve`](Self::serve) still runs.
     pub(super) async fn finish(&self) {
         self.archive.close();
         let all_sent = async {
@@ -137,7 +142,16 @@ impl ApiServer {
                 self.has_room.notified().await;
             }
         };
-        let _ = timeout(ENDS_WITHIN, all_sent).await;
+        let mut all_sent = std::pin::pin!(all_sent);
+        let until_stalled = async {
+            loop {
+                let taken = self.taken.get();
+                if timeout(PATIENCE, &mut all_sent).await.is_ok() || self.taken.get() == taken {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(ENDS_WITHIN, until_stalled).await;
     }
 
     /// Leaves a summary for those who ask about this start after its end. Without room for it there is none.
@@ -202,7 +216,8 @@ impl ApiServer {
 
     /// Receives one request and sends its answer. Returns what to send if the request did not arrive.
     async fn exchange(self: &Rc<Self>, connection: &Rc<Connection>) -> Option<ApiError> {
-        let client = ClientStream::new(Rc::clone(&connection.stream), Rc::clone(&connection.progress));
+        let client =
+            ClientStream::new(Rc::clone(&connection.stream), Rc::clone(&connection.progress), Rc::clone(&self.taken));
         let service = service_fn(|request| {
             let (server, connection) = (Rc::clone(self), Rc::clone(connection));
             async move { server.respond(request, &connection).await }

@@ -44,6 +44,8 @@ pub(super) enum Progress {
 pub(super) struct ClientStream {
     stream: Rc<UnixStream>,
     progress: Rc<Cell<Progress>>,
+    /// How many bytes all clients have taken.
+    taken: Rc<Cell<u64>>,
     /// Runs from the moment when the client reads more slowly than its answer is sent.
     stalled: Option<Pin<Box<Sleep>>>,
     /// The answer that replaces the one of hyper, and how much of it is sent.
@@ -51,8 +53,8 @@ pub(super) struct ClientStream {
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: Rc<UnixStream>, progress: Rc<Cell<Progress>>) -> Self {
-        Self { stream, progress, stalled: None, replaced: None }
+    pub(super) fn new(stream: Rc<UnixStream>, progress: Rc<Cell<Progress>>, taken: Rc<Cell<u64>>) -> Self {
+        Self { stream, progress, taken, stalled: None, replaced: None }
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -73,6 +75,8 @@ impl ClientStream {
                     if self.progress.get() == Progress::Streaming {
                         self.stalled = None;
                     }
+                    let count = written.as_ref().map_or(0, |count| *count as u64);
+                    self.taken.set(self.taken.get().wrapping_add(count));
                     return Poll::Ready(written);
                 }
             }

@@ -1,5 +1,9 @@
 //! The log over the socket: what the platform's client reads, and how many clients may follow it (S10.4).
 
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::sys::socket::{Shutdown, shutdown};
+
 use super::*;
 use crate::logs::{Audience, LogBlock, Source};
 
@@ -92,6 +96,48 @@ fn s10_4_the_platforms_client_continues_after_the_last_line_it_has() {
         let (finished, rest) = tokio::join!(server.api.finish(), until(&mut second, "0\r\n\r\n"));
         assert_eq!((finished, rest.as_str()), ((), "0\r\n\r\n"));
     });
+}
+
+/// A client that takes up to this much of a log of 2 MB every 250 ms, from its beginning on, which is also the end of the run.
+/// Returns whether it got the end of the log.
+async fn reads_after_the_end(server: Server, bytes: usize) -> bool {
+    let path = server.session(r#"{"lines":1500,"tail":true}"#).await;
+    for number in 0..500 {
+        server.add(&format!("{number} {}", "x".repeat(4_000)));
+    }
+    let mut stream = server.open(&path, "").await;
+    while server.api.count(Progress::Streaming) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let reading = async {
+        let (mut all, mut piece) = (Vec::new(), vec![0; bytes]);
+        loop {
+            match stream.read(&mut piece).await {
+                Ok(0) | Err(_) => return all.ends_with(b"0\r\n\r\n"),
+                Ok(count) => all.extend_from_slice(&piece[..count]),
+            }
+            sleep(Duration::from_millis(250)).await;
+        }
+    };
+    let end = async {
+        server.api.finish().await;
+        let is_sent = server.api.count(Progress::Streaming) == 0;
+        // As when the process ends.
+        for open in server.api.connections.borrow().iter() {
+            let _ = shutdown(open.stream.as_fd().as_raw_fd(), Shutdown::Both);
+        }
+        is_sent
+    };
+    let (is_sent, is_complete) = tokio::join!(end, reading);
+    assert_eq!(is_sent, is_complete);
+    is_complete
+}
+
+#[test]
+fn s10_4_a_client_that_goes_on_reading_gets_the_end_of_the_log() {
+    with_server(|server| async move { assert!(reads_after_the_end(server, 64 << 10).await) });
+    // That would take minutes.
+    with_server(|server| async move { assert!(!reads_after_the_end(server, 2 << 10).await) });
 }
 
 #[test]
