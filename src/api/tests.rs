@@ -40,6 +40,7 @@ fn facts() -> ReleaseFacts {
             .map(|(name, command)| (process_type(name), command.as_bytes().to_vec()))
             .to_vec(),
         config_vars: [("A", "0"), ("X", "hello")].map(|(key, value)| (key.to_owned(), Secret::new(value))).into(),
+        ..ReleaseFacts::default()
     }
 }
 

@@ -134,10 +134,11 @@ impl StartOrder {
         all.filter_map(|awaited| port(awaited.until)).collect()
     }
 
-    /// The process types whose end others wait for.
-    pub fn done_types(&self) -> impl Iterator<Item = &ProcessType> {
-        let all = self.after.values().flatten();
-        all.filter(|awaited| awaited.until == Until::Done).map(|awaited| &awaited.process_type)
+    /// Whether others wait until dynos of this type have exited with status 0.
+    #[must_use]
+    pub fn awaits_end_of(&self, process_type: &ProcessType) -> bool {
+        let mut all = self.after.values().flatten();
+        all.any(|awaited| awaited.until == Until::Done && awaited.process_type == *process_type)
     }
 
     /// A circle of types that wait for each other, beginning with the first of them in alphabetical order.

@@ -135,7 +135,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         find_ports: Some(&mut find_ports),
     };
     let planned = StartPlan::build(&settings, files, scope.purpose(), surroundings);
-    let PlannedDynos { release, ports, ready, order, watch, formation: _ } = settled(planned.dynos, &planned.findings)?;
+    let PlannedDynos { release, ports, ready, formation: _ } = settled(planned.dynos, &planned.findings)?;
     let in_use = finder.probe(&ports)?;
     bash::check_shell(settings.shell == Shell::Bash)?;
     check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings), finder.open_files())?;
@@ -160,7 +160,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
             let found = found_procfile.clone();
             let files = StartFiles::new(&places, found, stream_texts, checkout.claim(), &plan.blueprint);
             let reload = scope.reload(cli.color(), files, &plan.blueprint);
-            watched.added_to(api.map(|api| ApiStart { reload, ..api }), scope, watch)
+            watched.added_to(api.map(|api| ApiStart { reload, ..api }), scope, &plan.blueprint.release().watch)
         }
         Scope::Release(_) => None,
     };
@@ -188,7 +188,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         notices: settings.look.notice_style(),
         null_stdin: settings.streams.null_stdin,
         plan,
-        policy: policy.in_order(order),
+        policy,
         smoke: scope.smoke_start(&ports),
         hint_after_failure: hint_after_failure(cli.dialect),
         launch: launch.map(|request| request.launch(api.as_ref())).transpose()?,

@@ -37,7 +37,7 @@ impl StartOnly {
 
     /// The settings that are different now, such as `` `port` (.foreman:2) ``.
     fn changed(&self, now: &Self) -> Vec<String> {
-        let ForemanFile { app, after, watch, root, timeout, timestamp, color, .. } = &self.foreman;
+        let ForemanFile { app, root, timeout, timestamp, color, .. } = &self.foreman;
         let file = &now.foreman_name;
         let of_foreman = [
             of_key("app", file, app.as_ref(), now.foreman.app.as_ref()),
@@ -45,8 +45,6 @@ impl StartOnly {
             of_key("timeout", file, timeout.as_ref(), now.foreman.timeout.as_ref()),
             of_key("timestamp", file, timestamp.as_ref(), now.foreman.timestamp.as_ref()),
             of_key("color", file, color.as_ref(), now.foreman.color.as_ref()),
-            of_key("after", file, after.as_ref(), now.foreman.after.as_ref()),
-            of_key("watch", file, watch.as_ref(), now.foreman.watch.as_ref()),
         ];
         let is_other_base = self.base.as_ref().map(|base| &base.value) != now.base.as_ref().map(|base| &base.value);
         let by = |base: &Option<Given<Vec<u8>>>| base.as_ref().map_or(SetBy::Default, |base| base.by.clone());
@@ -98,12 +96,12 @@ mod tests {
         let before = start_only("port: 6000\nroot: a\napp: shop\n", "LEVEL=1\n", None);
         let changed = |foreman, env| before.changed(&start_only(foreman, env, None)).join(", ");
 
-        assert_eq!(changed("app: shop\nport: 6000\nroot: a\nformation: web=2\n", "LEVEL=2\nPORT=7000\n"), "");
+        let applied = "app: shop\nport: 6000\nroot: a\nformation: web=2\nwatch: web\nafter: worker=web\n";
+        assert_eq!(changed(applied, "LEVEL=2\nPORT=7000\n"), "");
         assert_eq!(
             changed("port: 6000\nroot: b\ntimeout: 3\n", ""),
             "`app` (.foreman), `root` (.foreman:2), `timeout` (.foreman:3)"
         );
-        assert_eq!(changed("port: 6000\nroot: a\napp: shop\nwatch: web\n", ""), "`watch` (.foreman:4)");
         assert_eq!(changed("root: a\napp: shop\n", ""), "`port` (.foreman)");
         assert_eq!(changed("root: a\napp: shop\n", "PORT=7000\n"), "`PORT` (.env:1)");
         assert_eq!(changed("port: 6000\nroot: a\napp: shop\nprocfile: b/P\n", ""), "`procfile` (.foreman:4)");

@@ -85,10 +85,6 @@ pub(crate) struct PlannedDynos {
     pub(crate) ports: Vec<(DynoName, u16)>,
     /// The process types that are up only when they listen.
     pub(crate) ready: Vec<ProcessType>,
-    /// Which process types start after others.
-    pub(crate) order: StartOrder,
-    /// What restarts when files change.
-    pub(crate) watch: WatchList,
 }
 
 /// Which dynos the options and `.foreman` choose.
@@ -189,15 +185,14 @@ impl StartPlan {
             io: surroundings.io,
             focused: focus.flatten().map(|dyno| (dyno, io, of_focused)),
         };
-        let blueprint = Blueprint::new(Release::first(surroundings.user, files.procfile, files.layers), run);
+        let release = Release::first(surroundings.user, files.procfile, files.layers);
+        let blueprint = Blueprint::new(Release { order, watch, ..release }, run);
         size::find(procfile_name, &blueprint, settings.shell, &measured, &mut findings);
         let dynos = chosen.filter(|_| !findings.prevent_start()).map(|Chosen { release, formation }| PlannedDynos {
             release,
             formation,
             ports,
             ready,
-            order,
-            watch,
         });
         Self { blueprint, dynos, findings }
     }

@@ -1,17 +1,22 @@
-//! What clients see of a release: its commands and its config vars.
+//! What a release consists of: its commands, its config vars and the rules about its process types.
 
 use std::collections::BTreeMap;
 
 use super::Release;
+use crate::app::{StartOrder, WatchList};
 use crate::model::{ProcessType, Secret};
 
-/// The commands and the config vars of a release.
+/// What a release consists of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReleaseFacts {
     /// The command of each process type, in the order of the Procfile.
     pub commands: Vec<(ProcessType, Vec<u8>)>,
     /// The variables that files or `--set` define, with the values that dynos get.
     pub config_vars: BTreeMap<String, Secret>,
+    /// Which process types start after others.
+    pub order: StartOrder,
+    /// Which process types restart when files change.
+    pub watch: WatchList,
 }
 
 impl ReleaseFacts {
@@ -23,6 +28,8 @@ impl ReleaseFacts {
         Self {
             commands: entries.map(|entry| (entry.process_type.clone(), entry.command.clone())).collect(),
             config_vars: given.filter_map(|(key, given)| Some((key, given.value?))).collect(),
+            order: release.order.clone(),
+            watch: release.watch.clone(),
         }
     }
 
@@ -33,15 +40,18 @@ impl ReleaseFacts {
         found.map_or_else(String::new, |(_, command)| String::from_utf8_lossy(command).into_owned())
     }
 
-    /// What is different in `later`, by name and without values: `.env: + API_KEY, ~ LEVEL; Procfile: - clock`. Empty:
-    /// nothing is.
+    /// What is different in `later`, by name and without values: `.env: + API_KEY, ~ LEVEL; Procfile: - clock; .foreman:
+    /// ~ watch`. Empty: nothing is.
     #[must_use]
     pub fn difference(&self, later: &Self) -> String {
         let types = |facts: &Self| -> BTreeMap<String, Vec<u8>> {
             facts.commands.iter().map(|(name, command)| (name.to_string(), command.clone())).collect()
         };
         let (vars, commands) = (changes(&self.config_vars, &later.config_vars), changes(&types(self), &types(later)));
-        let parts = [(".env", vars), ("Procfile", commands)].into_iter().filter(|(_, changes)| !changes.is_empty());
+        let rules = [("after", self.order != later.order), ("watch", self.watch != later.watch)];
+        let rules = rules.iter().filter(|(_, differs)| *differs).map(|(key, _)| format!("~ {key}")).collect();
+        let parts = [(".env", vars), ("Procfile", commands), (".foreman", rules)];
+        let parts = parts.into_iter().filter(|(_, changes)| !changes.is_empty());
         parts.map(|(file, changes)| format!("{file}: {}", changes.join(", "))).collect::<Vec<_>>().join("; ")
     }
 }
@@ -69,6 +79,7 @@ mod tests {
                 .map(|(name, command)| (ProcessType::new(name).unwrap(), command.as_bytes().to_vec()))
                 .collect(),
             config_vars: vars.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value))).collect(),
+            ..ReleaseFacts::default()
         }
     }
 
@@ -79,6 +90,20 @@ mod tests {
 
         assert_eq!(before.difference(&after), ".env: + API_KEY, ~ LEVEL, - OLD; Procfile: + api, - clock, ~ web");
         assert_eq!(before.difference(&before), "");
+    }
+
+    #[test]
+    fn s14_1_a_difference_names_the_rules_that_have_changed() {
+        let types = ["web", "worker"].map(|name| ProcessType::new(name).unwrap());
+        let order = StartOrder::parse(["worker=web"], &types).unwrap();
+        let watch = WatchList::parse(["web=src"], &types).unwrap();
+        let before = facts(&[("LEVEL", "1")], &[("web", "./web")]);
+        let ordered = ReleaseFacts { order, ..before.clone() };
+
+        assert_eq!(before.difference(&ordered), ".foreman: ~ after");
+        assert_eq!(ordered.difference(&before), ".foreman: ~ after");
+        let after = ReleaseFacts { watch, ..facts(&[], &[("web", "./web")]) };
+        assert_eq!(ordered.difference(&after), ".env: - LEVEL; .foreman: ~ after, ~ watch");
     }
 
     #[test]

@@ -9,13 +9,13 @@ mod one_off;
 #[cfg(test)]
 mod tests;
 
-use crate::app::{Layers, Procfile};
+use crate::app::{Layers, Procfile, StartOrder, WatchList};
 
 pub use blueprint::{Blueprint, BlueprintError, DynoStreams, Listeners, MovedPort, RunSettings};
 pub use facts::ReleaseFacts;
 pub use one_off::OneOff;
 
-/// What runs: process types and config vars, with a number.
+/// What runs and how: process types, config vars and the rules about them, with a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     /// Its number, from 1.
@@ -28,15 +28,20 @@ pub struct Release {
     pub procfile: Procfile,
     /// Its config vars, layer by layer.
     pub layers: Layers,
+    /// Which process types start after others (S6.12).
+    pub order: StartOrder,
+    /// Which process types restart when files change (S14.3).
+    pub watch: WatchList,
 }
 
 impl Release {
     /// The user if no name is known.
     pub const LOCAL_USER: &str = "local";
 
-    /// The first release of a start.
+    /// The first release of a start. Its process types start in any order, and none restarts when files change.
     #[must_use]
     pub fn first(user: String, procfile: Procfile, layers: Layers) -> Self {
-        Self { version: 1, user, description: None, procfile, layers }
+        let (order, watch) = (StartOrder::default(), WatchList::default());
+        Self { version: 1, user, description: None, procfile, layers, order, watch }
     }
 }

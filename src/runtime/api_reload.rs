@@ -123,6 +123,7 @@ impl ApiServer {
         }
         let reply = self.ask(|answer| ApiCall::Command(Command::Deploy(Box::new(deploy)), answer)).await?;
         let reply = reply.map_err(|refusal| ApiError::of_refusal(&refusal, false))?;
+        self.deployed.notify_one();
         Ok((reply, notes))
     }
 

@@ -74,6 +74,8 @@ pub(super) struct ApiServer {
     pub(super) reading: Mutex<()>,
     /// How many bytes clients have taken.
     taken: Rc<Cell<u64>>,
+    /// Told about each release that was accepted.
+    pub(super) deployed: Notify,
     /// What the last reading that has changed something, or had nothing to change, was about.
     pub(super) reloaded: RefCell<Option<ReloadedFiles>>,
     /// The task that gives up locks on process types as soon as their dynos have ended.
@@ -101,6 +103,7 @@ impl ApiServer {
             scaling: Mutex::default(),
             reading: Mutex::default(),
             taken: Rc::default(),
+            deployed: Notify::new(),
             reloaded: RefCell::default(),
             releasing: RefCell::default(),
             began: Instant::now(),

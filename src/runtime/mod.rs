@@ -71,6 +71,7 @@ use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
 use crate::api::AppFacts;
+use crate::app::WatchList;
 use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
 use crate::model::DynoSpec;
@@ -147,7 +148,7 @@ pub struct ApiStart {
     pub reload: Option<Reload>,
     /// The files that are watched because `reload` reads them. None: they are not.
     pub files_watch: Option<FilesWatch>,
-    /// The files that restart process types. None: there are none.
+    /// How the files that restart process types are watched. None: never.
     pub sources_watch: Option<SourcesWatch>,
 }
 
@@ -180,7 +181,10 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
         let launch = start.launch.take().zip(archive.clone());
         let api = start.api.take().zip(archive.clone());
         let api = match api {
-            Some((api, archive)) => Some(serve(api, caller.clone(), archive).await?),
+            Some((api, archive)) => {
+                let watch = start.plan.blueprint.release().watch.clone();
+                Some(serve(api, watch, caller.clone(), archive).await?)
+            }
             None => None,
         };
         let stream = match (&start.smoke, &launch) {
@@ -207,8 +211,13 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     })
 }
 
-/// Answers the clients of the API, and watches files, until the run ends.
-async fn serve(mut api: ApiStart, calls: ApiCaller, archive: LogArchive) -> std::io::Result<Rc<ApiServer>> {
+/// Answers the clients of the API, and watches files, until the run ends. `list`: that of the first release.
+async fn serve(
+    mut api: ApiStart,
+    list: WatchList,
+    calls: ApiCaller,
+    archive: LogArchive,
+) -> std::io::Result<Rc<ApiServer>> {
     let listener = UnixListener::from_std(api.registered.listener()?)?;
     let (files, sources) = (api.files_watch.take(), api.sources_watch.take());
     let server = ApiServer::new(api, calls, archive);
@@ -217,11 +226,8 @@ async fn serve(mut api: ApiStart, calls: ApiCaller, archive: LogArchive) -> std:
         let files = files.begin().await;
         tokio::task::spawn_local(Rc::clone(&server).watch_files(files));
     }
-    let sources = match sources {
-        Some(sources) => sources.begin().await,
-        None => None,
-    };
     if let Some(sources) = sources {
+        let sources = sources.begin(list).await;
         tokio::task::spawn_local(Rc::clone(&server).watch_sources(sources));
     }
     Ok(server)

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,30 +17,32 @@ use super::calls::ApiCall;
 use super::file_watcher::{FileWatcher, Seen, WhyPolled, until};
 use super::watched_places::WatchedPlaces;
 use super::watched_tree::WatchedTree;
-use crate::model::ProcessType;
-use crate::supervisor::Command;
+use crate::app::WatchList;
+use crate::model::{DynoName, ProcessType};
+use crate::supervisor::{Command, ReleaseInfo, ReleaseStatus, Snapshot, StartPhase};
 use crate::watch::{Pace, Settling, Verdict};
 
 /// The file in the message if the system has reported too many changes to name one.
 const MANY: &str = "many files";
 
-/// The files of the app that restart process types.
+/// How the files of the app are watched that restart process types.
 #[derive(Debug, Clone)]
 pub struct SourcesWatch {
     /// The root of the app.
     pub root: PathBuf,
-    /// The process types, each with the patterns of its files. No pattern: all files.
-    pub types: Vec<(ProcessType, Vec<String>)>,
     /// How long nothing must change before a change counts.
     pub delay: Duration,
     /// Files and directories that never count: those that `dyno` writes, and those that `--reload` watches.
     pub excluded: Vec<PathBuf>,
 }
 
-/// The same, watched.
+/// The same, as far as a release restarts process types.
 pub(super) struct WatchedSources {
     watch: SourcesWatch,
-    armed: Armed,
+    /// What the release that runs restarts.
+    list: WatchList,
+    /// None: nothing.
+    armed: Option<Armed>,
 }
 
 /// One process type.
@@ -61,60 +64,84 @@ struct Armed {
 }
 
 impl SourcesWatch {
-    /// Watches the files from now on. Call it before the first dyno starts, so that each change of a file that a dyno may have
-    /// read is seen. None: that was not possible.
-    pub(super) async fn begin(self) -> Option<WatchedSources> {
-        let armed = arm(self.clone()).await?;
-        Some(WatchedSources { watch: self, armed })
+    /// Watches the files of the first release from now on. Call it before the first dyno starts, so that each change of a
+    /// file that a dyno may have read is seen.
+    pub(super) async fn begin(self, list: WatchList) -> WatchedSources {
+        let armed = if list.types.is_empty() { None } else { arm(self.clone()).await };
+        WatchedSources { watch: self, list, armed }
     }
 }
 
 impl ApiServer {
-    /// Restarts process types until the run ends.
+    /// Restarts process types until the run ends, as the release that runs says.
     pub(super) async fn watch_sources(self: Rc<Self>, sources: WatchedSources) {
-        let WatchedSources { watch, mut armed } = sources;
-        let mut types: Vec<Watched> = watch.types.iter().map(Watched::new).collect();
+        let WatchedSources { watch, list, mut armed } = sources;
+        let mut types: Vec<Watched> = list.types.iter().map(Watched::new).collect();
+        let mut other_list = std::pin::pin!(self.other_watch_list(list));
         let mut has_said_polled = false;
         // None: perhaps everything.
         let mut settling: Settling<Option<PathBuf>> = Settling::new(watch.delay);
         loop {
-            if let Some(why) = armed.polled.filter(|_| !has_said_polled) {
+            let polled = armed.as_ref().and_then(|armed| armed.polled);
+            if let Some(why) = polled.filter(|_| !has_said_polled) {
                 has_said_polled = true;
                 self.say(&why.line("some directories of the app")).await;
             }
             let due = settling.due_at().map(|at| self.began + at);
             tokio::select! {
-                seen = armed.watcher.next() => {
-                    let changed = match seen {
-                        Seen::Changed(path) => Some(path).filter(|path| !armed.of_root.paths.contains_key(path)),
-                        Seen::TooMany => None,
-                    };
+                changed = next_change(&mut armed) => {
                     settling.changed(changed, self.began.elapsed());
+                    continue;
+                }
+                list = &mut other_list => {
+                    let Some(list) = list else { return };
+                    types = list.types.iter().map(Watched::new).collect();
+                    if types.is_empty() {
+                        (armed, settling) = (None, Settling::new(watch.delay));
+                    } else if armed.is_none() {
+                        armed = arm(watch.clone()).await;
+                    }
+                    other_list.set(self.other_watch_list(list));
                     continue;
                 }
                 () = until(due) => {}
             }
             let paths = settling.take_due(self.began.elapsed());
             let is_all = paths.contains(&None);
-            let (changed, updated) = if paths.is_empty() {
-                continue;
-            } else if is_all {
+            let Some(before) = armed.take_if(|_| !paths.is_empty()) else { continue };
+            let (changed, updated) = if is_all {
                 (vec![PathBuf::from(MANY)], None)
             } else {
-                let Some(updated) = armed.update(paths.into_iter().flatten().collect()).await else { return };
+                let Some(updated) = before.update(paths.into_iter().flatten().collect()).await else { return };
                 updated
             };
             armed = match updated {
-                Some(armed) => armed,
-                None => match arm(watch.clone()).await {
-                    Some(armed) => armed,
-                    None => return,
-                },
+                Some(updated) => Some(updated),
+                None => arm(watch.clone()).await,
             };
             for watched in &mut types {
                 if self.refresh(watched, &changed, is_all).await.is_none() {
                     return;
                 }
+            }
+        }
+    }
+
+    /// Waits for a release with another list. None: everything is being stopped.
+    async fn other_watch_list(&self, list: WatchList) -> Option<WatchList> {
+        loop {
+            self.deployed.notified().await;
+            let is_stopping = |snapshot: &Snapshot| snapshot.phase == StartPhase::Stopping;
+            let is_pending = |info: &ReleaseInfo| info.status == ReleaseStatus::Pending;
+            let is_decided =
+                Box::new(move |snapshot: &Snapshot| is_stopping(snapshot) || !snapshot.releases.iter().any(is_pending));
+            let depends_on = Box::new(|_: &DynoName| false);
+            let snapshot = self.ask(|answer| ApiCall::Wait { is_decided, depends_on, answer }).await.ok()?;
+            if is_stopping(&snapshot) {
+                return None;
+            }
+            if snapshot.facts.watch != list {
+                return Some(snapshot.facts.watch.clone());
             }
         }
     }
@@ -128,7 +155,7 @@ impl ApiServer {
             Verdict::Go => {
                 let command = Command::Refresh { process_type, first, more: own.len() - 1 };
                 let reply = self.ask(|answer| ApiCall::Command(command, answer)).await.ok()?;
-                reply.ok().map(|_| ())
+                reply.ok().map(drop)
             }
             Verdict::Pause => {
                 let (most, window) = Pace::LIMIT;
@@ -180,6 +207,15 @@ impl Armed {
             (changed, (!found.rules_changed).then_some(self))
         });
         updated.await.ok()
+    }
+}
+
+/// The next change of a path, or None if there were too many. Cancel safe.
+async fn next_change(armed: &mut Option<Armed>) -> Option<PathBuf> {
+    let Some(armed) = armed else { return pending().await };
+    match armed.watcher.next().await {
+        Seen::Changed(path) => Some(path).filter(|path| !armed.of_root.paths.contains_key(path)),
+        Seen::TooMany => None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::stop_signal::{no_signal, signal_number};
 use super::{Look, RequestedOrder};
-use crate::app::{ForemanFile, StartOrder, did_you_mean, nearest, some_of};
+use crate::app::{ForemanFile, did_you_mean, nearest, some_of};
 use crate::cli::{OrderArgs, Seconds, StartArgs};
 use crate::error::{Complaint, Error};
 use crate::model::{DynoName, HttpCheck, ProcessType};
@@ -166,7 +166,6 @@ impl Life {
         Ok(Policy {
             on_exit: self.restart.map_or(OnExit::StopAll, OnExit::Restart),
             can_die,
-            order: StartOrder::default(),
             stop_signals,
             stop_all: self.stop_all(types)?,
             grace: self.grace,

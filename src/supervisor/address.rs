@@ -60,7 +60,7 @@ impl Supervisor {
     /// process holds it.
     #[must_use]
     pub fn awaited_ports(&self, process_type: &ProcessType) -> Vec<u16> {
-        self.policy.order.awaited_ports(process_type)
+        self.blueprint.release().order.awaited_ports(process_type)
     }
 
     /// Whether the log says where this dyno listens. Only `web` is certain to speak HTTP.

@@ -59,7 +59,7 @@ impl Supervisor {
                 continue;
             }
             let Some(run) = slot.state.run() else { continue };
-            let ending = judge(slot, KILLED, &self.policy);
+            let ending = judge(slot, KILLED, &self.policy, &self.blueprint.release().order);
             slot.kill_for_not_being_up(after, ending, turn);
             let exit = UnrequestedExit { run, status: KILLED, cause: StopCause::NotUp, up_for: Duration::ZERO };
             self.on_unrequested_exit(id, ending, exit, turn);

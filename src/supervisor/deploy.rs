@@ -185,10 +185,12 @@ impl Supervisor {
     /// From now on the formation runs on this release.
     fn run_on(&mut self, later: Later, turn: &mut Turn) {
         let version = later.version();
-        self.formation = later.formation(&self.formation);
+        let formation = later.formation(&self.formation);
+        let before = std::mem::replace(&mut self.formation, formation);
         (self.blueprint, self.facts) = (later.blueprint, later.facts);
         self.moved_ports = Arc::new(self.blueprint.moved_ports());
         self.announce_release(turn);
+        self.renew_holds(&before, turn);
         self.close_holds();
         for id in self.slots.ids() {
             let Some(slot) = self.slots.get(id).filter(|slot| slot.role == Role::Formation) else { continue };

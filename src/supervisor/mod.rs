@@ -134,7 +134,7 @@ impl Supervisor {
             Some((SlotId { place: place?, index: spec.dyno.index }, Slot::new(spec, role, &policy)))
         });
         let slots = Slots::new(slots.collect::<Vec<_>>(), blueprint.shares_ports());
-        let holds = holds(&policy.order);
+        let holds = holds(&blueprint.release().order);
         let releases = Releases::new(blueprint.release());
         let facts = Arc::new(ReleaseFacts::of(blueprint.release()));
         Self {

@@ -7,7 +7,7 @@
 use core::net::SocketAddr;
 use std::time::Duration;
 
-use crate::app::{Prerequisite, StartOrder, Until};
+use crate::app::{Formation, Prerequisite, StartOrder, Until};
 use crate::model::ProcessType;
 
 use super::dyno_state::{DynoState, Ending, Rest, Stage};
@@ -90,6 +90,27 @@ impl Supervisor {
         }
         slot.enter(DynoState::Rest(Rest::Waiting), turn);
         true
+    }
+
+    /// From now on the order of the release that runs applies. It holds back no type that has dynos, except those that wait
+    /// already. `before`: the formation until now.
+    pub(super) fn renew_holds(&mut self, before: &Formation, turn: &mut Turn) {
+        let waiting: Vec<SlotId> = (0..self.holds.len()).flat_map(|at| self.waiting(at)).collect();
+        let earlier = std::mem::replace(&mut self.holds, holds(&self.blueprint.release().order));
+        for hold in &mut self.holds {
+            let same = earlier.iter().find(|earlier| earlier.process_type == hold.process_type);
+            hold.stage = match same {
+                Some(same) => same.stage,
+                None if before.quantity(&hold.process_type) > 0 => HoldStage::Open,
+                None => HoldStage::Closed,
+            };
+        }
+        for id in waiting {
+            let Some(slot) = self.slots.get_mut(id) else { continue };
+            if self.holds.iter().all(|hold| hold.process_type != slot.spec.dyno.process_type) {
+                slot.enter(DynoState::Rest(Rest::Down), turn);
+            }
+        }
     }
 
     /// A process type whose quantity is 0 will wait again when it gets dynos.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::StartOrder;
 use crate::model::{DynoSpec, ProcessType};
 use crate::release::Blueprint;
 
@@ -28,8 +27,6 @@ pub struct Policy {
     pub on_exit: OnExit,
     /// Process types that may exit without triggering `on_exit` (S6.3).
     pub can_die: BTreeMap<ProcessType, CanDie>,
-    /// Which process types start after others (S6.12).
-    pub order: StartOrder,
     /// Number of the stop signal for each type; SIGTERM for types that are not listed (S6.6).
     pub stop_signals: BTreeMap<ProcessType, i32>,
     /// The process types whose processes all get the stop signal at once (S6.6).
@@ -156,15 +153,6 @@ impl Policy {
         (!after.is_zero()).then_some(after)
     }
 
-    /// The same policy with this order. A type that others wait for to end may end (S6.12).
-    #[must_use]
-    pub fn in_order(mut self, order: StartOrder) -> Self {
-        for process_type in order.done_types() {
-            self.can_die.entry(process_type.clone()).or_insert(CanDie::Success);
-        }
-        Self { order, ..self }
-    }
-
     /// Whether all processes of this type get the stop signal at once.
     #[must_use]
     pub fn stops_everything(&self, process_type: &ProcessType) -> bool {
@@ -186,7 +174,6 @@ impl Default for Policy {
         Self {
             on_exit: OnExit::StopAll,
             can_die: BTreeMap::new(),
-            order: StartOrder::default(),
             stop_signals: BTreeMap::new(),
             stop_all: StopAll::Types(Vec::new()),
             grace: Self::DEFAULT_GRACE,

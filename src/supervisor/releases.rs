@@ -87,7 +87,7 @@ impl Releases {
 }
 
 fn pending(release: &Release, at: jiff::Timestamp) -> ReleaseInfo {
-    let Release { version, user, description, procfile: _, layers: _ } = release;
+    let Release { version, user, description, procfile: _, layers: _, order: _, watch: _ } = release;
     let status = ReleaseStatus::Pending;
     ReleaseInfo { version: *version, at, user: user.clone(), description: description.clone(), status }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::app::StartOrder;
 use crate::error::Status;
 use crate::model::{ExitStatus, LeftRunning, Readiness, RunId, RunReport, SpawnFailure};
 
@@ -120,7 +121,7 @@ impl Supervisor {
             DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
                 let cause = StopCause::Exited(exit);
                 let unrequested = UnrequestedExit { run, status: exit, cause, up_for: slot.up_for(turn) };
-                let ending = judge(slot, exit, &self.policy);
+                let ending = judge(slot, exit, &self.policy, &self.blueprint.release().order);
                 slot.record_exit(exit, left, turn);
                 slot.clear(run, ending, turn);
                 self.on_unrequested_exit(id, ending, unrequested, turn);
@@ -231,7 +232,7 @@ impl Supervisor {
     /// A run ended without a request, and no process of it is left to stop.
     fn end_without_processes(&mut self, id: SlotId, exit: UnrequestedExit, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(id) else { return };
-        let ending = judge(slot, exit.status, &self.policy);
+        let ending = judge(slot, exit.status, &self.policy, &self.blueprint.release().order);
         let state = match ending {
             Ending::Requested | Ending::Replaced | Ending::Done => Rest::Down,
             Ending::Crashed(_) => Rest::Crashed,
@@ -314,9 +315,13 @@ impl Slot {
     }
 }
 
-/// What an exit that was not requested means. In the formation even 0 is a crash, unless the type may exit (S6.3).
-pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy) -> Ending {
-    let is_allowed = match (slot.role, policy.can_die.get(&slot.spec.dyno.process_type), policy.on_exit) {
+/// What an exit that was not requested means. In the formation even 0 is a crash, unless the type may exit (S6.3), or others
+/// wait for its end (S6.12).
+pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy, order: &StartOrder) -> Ending {
+    let process_type = &slot.spec.dyno.process_type;
+    let can_die = policy.can_die.get(process_type).copied();
+    let can_die = can_die.or_else(|| order.awaits_end_of(process_type).then_some(CanDie::Success));
+    let is_allowed = match (slot.role, can_die, policy.on_exit) {
         (
             Role::OneOff(Listener::ReleaseGate),
             Some(CanDie::Success | CanDie::Any) | None,

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::harness::{App, Ended, Running, error};
-use crate::running::{pid_of, start, stop};
+use crate::running::{pid_of, start, stop, up};
 
 const TWO: &str = "api: cat src/a.rb; exec sleep 1000\nworker: exec sleep 1000\n";
 
@@ -137,4 +137,65 @@ fn s14_3_a_start_that_is_not_registered_says_that_no_file_is_watched() {
     assert_eq!(stderr(&["--watch", "worker"]), not_watched);
     assert_eq!(stderr(&["--reload"]), not_watched);
     assert_eq!(stderr(&[]), not_registered);
+}
+
+#[test]
+fn s14_2_at_the_systems_limit_the_rest_is_looked_at() {
+    let app = App::new("worker: exec sleep 1000\n").file("src/a.rb", "").file("src/deep/b.rb", "");
+    let call = app.dyno(["start", "--watch", "worker"]);
+    // A user namespace has a limit of its own. Three watches are not enough for all directories.
+    let call = call.under(&["unshare", "--user", "--map-current-user", "--keep-caps"]);
+    let running = up(&app, call.after("echo 3 >/proc/sys/user/max_inotify_watches").spawn());
+    running.until_shown(
+        "some directories of the app are looked at every 2 s, because the system's limit of watches is reached",
+    );
+    running.until_shown("hint: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=1024");
+
+    for file in ["src/deep/b.rb", "src/a.rb", "c.rb"] {
+        write(&app, file, "changed\n");
+        running.until_shown(&format!("worker restarting: {file} changed"));
+    }
+
+    let log = stop(&app, running);
+    let said = log.lines_of("system").into_iter().filter(|line| line.contains("looked at")).count();
+    assert_eq!(said, 1);
+}
+
+#[test]
+fn s14_1_a_reload_applies_another_watch_list() {
+    let app = App::new(TWO).file("src/a.rb", "first\n").file(".foreman", "watch: api=src\n");
+    let running = start(&app, ["--restart"]);
+    let reload = |text: &str, shown: &str| {
+        write(&app, ".foreman", text);
+        app.dyno(["reload"]).run().expect(Ended::Code(0), shown, "");
+    };
+
+    reload("watch: worker=src\n", "release v2: .foreman: ~ watch\n");
+    write(&app, "src/a.rb", "second\n");
+    running.until_shown("worker restarting: src/a.rb changed");
+    reload("", "release v3: .foreman: ~ watch\n");
+    reload("watch: worker\n", "release v4: .foreman: ~ watch\n");
+    write(&app, "b.rb", "");
+    running.until_shown("worker restarting: b.rb changed");
+
+    assert_eq!(restarts(&running, "api"), 0);
+    stop(&app, running);
+}
+
+#[test]
+fn s14_1_a_reload_can_begin_to_watch() {
+    let app = App::new("worker: exec sleep 1000\n");
+    let running = start(&app, []);
+
+    write(&app, ".foreman", "watch: worker\n");
+    app.dyno(["reload"]).run().expect(Ended::Code(0), "release v2: .foreman: ~ watch\n", "");
+    // The files are watched soon after the answer.
+    let mut number = 0;
+    running.until("a change restarts it", || {
+        number += 1;
+        write(&app, &format!("{number}.rb"), "");
+        restarts(&running, "worker") > 0
+    });
+
+    stop(&app, running);
 }

@@ -26,8 +26,8 @@ impl<'a> Watched<'a> {
         Self { places, procfile, settings, read_at }
     }
 
-    /// A start that watches the files of `scope` and of this list. None, with a warning: it was not registered.
-    pub(super) fn added_to(&self, api: Option<ApiStart>, scope: Scope<'_>, list: WatchList) -> Option<ApiStart> {
+    /// A start that watches the files of `scope` and of the list in its releases. None, with a warning: it was not registered.
+    pub(super) fn added_to(&self, api: Option<ApiStart>, scope: Scope<'_>, list: &WatchList) -> Option<ApiStart> {
         let on_change = scope.on_change(self.places.dialect);
         let Some(api) = api else {
             if on_change == Some(OnChange::Reload) || !list.types.is_empty() {
@@ -36,7 +36,7 @@ impl<'a> Watched<'a> {
             return None;
         };
         let files_watch = on_change.map(|on_change| self.files(on_change));
-        Some(ApiStart { files_watch, sources_watch: self.sources(list), ..api })
+        Some(ApiStart { files_watch, sources_watch: Some(self.sources()), ..api })
     }
 
     /// The files that `dyno reload` reads.
@@ -45,16 +45,14 @@ impl<'a> Watched<'a> {
         FilesWatch { files, on_change, read_at: self.read_at }
     }
 
-    /// The files of `--watch`. None: it is not given.
-    fn sources(&self, list: WatchList) -> Option<SourcesWatch> {
-        let WatchList { types } = list;
+    /// How the files of `--watch` are watched.
+    fn sources(&self) -> SourcesWatch {
         let read = files::watched(self.places, self.procfile).into_iter().map(|(path, _)| path);
         let log_directory = self.settings.look.log_dir.as_ref().map(|directory| self.places.current.join(directory));
-        (!types.is_empty()).then(|| SourcesWatch {
+        SourcesWatch {
             root: self.places.root.clone(),
-            types,
             delay: self.settings.watch.delay,
             excluded: read.chain(log_directory).collect(),
-        })
+        }
     }
 }

@@ -278,3 +278,58 @@ fn s15_1_a_pending_release_is_remembered_however_many_follow() {
     assert!(known.contains(&(2, ReleaseStatus::Pending)) && known.contains(&(99, ReleaseStatus::Pending)), "{known:?}");
     assert!(known.len() <= 52, "{known:?}");
 }
+
+/// A release with the Procfile of [`running`] and this order.
+fn reordered(supervisor: &mut Supervisor, items: &str, now: Now) -> Vec<String> {
+    let procfile = Procfile::parse(b"release: ./release\nweb: ./web\nworker: ./worker\n").unwrap();
+    let order =
+        StartOrder::parse(items.split(',').filter(|item| !item.is_empty()), &procfile.formation_types()).unwrap();
+    let deploy = Deploy {
+        release: Release { order, ..Release::first("local".to_owned(), procfile, Layers::default()) },
+        listeners: Listeners::default(),
+        added: Formation::default(),
+        runs_release_command: false,
+        spare_ports: HashMap::new(),
+    };
+    feed(supervisor, Event::Request { id: RequestId(1), command: Command::Deploy(Box::new(deploy)) }, now)
+}
+
+#[test]
+fn s14_1_a_new_order_holds_back_only_what_starts_from_now_on() {
+    let mut supervisor = running();
+
+    let lines = reordered(&mut supervisor, "worker=web", at(1));
+    assert_eq!(lines, ["system: release v2: .foreman: ~ after", "reply 1: deploying v2"]);
+    assert!(crash(&mut supervisor, "worker.1", at(2)).iter().all(|line| !line.contains("waiting")));
+}
+
+#[test]
+fn s14_1_dynos_that_wait_start_when_the_new_order_no_longer_holds_them_back() {
+    let types = ["web", "worker"].map(process_type);
+    let blueprint = blueprint(&types, 100);
+    let spec = |name: &str| Arc::new(blueprint.spec(&dyno(name)).unwrap());
+    let formation = vec![spec("web.1"), spec("worker.1")];
+    let plan = Plan { blueprint, release: None, formation, command: None };
+    let order = StartOrder::parse(["worker=web"], &types).unwrap();
+    let mut supervisor = Supervisor::new(in_order(plan, order), Policy::default());
+    assert_eq!(boot(&mut supervisor), ["spawn web.1 #1"]);
+    spawned(&mut supervisor, "web.1", at(0));
+
+    let lines = reordered(&mut supervisor, "worker=web:5433", at(1));
+    assert_eq!(lines, ["system: release v2: .foreman: ~ after", "reply 1: deploying v2"]);
+    let listens = Event::Listens { run: run_of(&supervisor, "web.1"), at: vec![(LOCALHOST, 80).into()] };
+    assert!(feed(&mut supervisor, listens, at(2)).is_empty());
+
+    let lines = reordered(&mut supervisor, "", at(3));
+    assert_eq!(lines, ["system: release v3: .foreman: ~ after", "spawn worker.1 #2", "reply 1: deploying v3"]);
+}
+
+#[test]
+fn s14_1_a_type_whose_end_is_awaited_from_now_on_may_end() {
+    let mut supervisor = running();
+    reordered(&mut supervisor, "worker=web:done", at(1));
+
+    assert_eq!(exit(&mut supervisor, "web.1", code(0), at(2)), ["web.1: exited with code 0", "#1 stop 15"]);
+    assert!(gone(&mut supervisor, "web.1", at(2)).is_empty());
+    assert_eq!(state(&supervisor, "worker.1"), PublicState::Up);
+}

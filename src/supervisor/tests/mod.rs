@@ -21,12 +21,13 @@ mod time;
 mod walk;
 
 use core::net::{IpAddr, Ipv4Addr};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::app::{Layers, Ports, Procfile};
+use crate::app::{Layers, Ports, Procfile, StartOrder};
 use crate::model::{
     DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, Launch, ProcessType, Readiness, RunReport, Shell,
     SpawnFailure,
@@ -129,6 +130,13 @@ fn blueprint_of(release: Release, step: u16, change: impl FnOnce(&mut RunSetting
     };
     change(&mut settings);
     Blueprint::new(release, settings)
+}
+
+/// The same plan, in this order.
+fn in_order(plan: Plan, order: StartOrder) -> Plan {
+    let release = Release { order, ..plan.blueprint.release().clone() };
+    let blueprint = plan.blueprint.succeeded_by(release, plan.blueprint.listeners(), &HashMap::new());
+    Plan { blueprint, ..plan }
 }
 
 fn with_release(names: &[&str]) -> Plan {

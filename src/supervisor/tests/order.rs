@@ -1,18 +1,17 @@
 //! Dynos that start after others (S6.12).
 
 use super::*;
-use crate::app::{Scale, StartOrder};
+use crate::app::Scale;
 
-/// The policy with this order. `names`: the dynos of the formation.
-fn ordered(policy: Policy, items: &str, names: &[&str]) -> Policy {
-    let types: Vec<ProcessType> = names.iter().map(|name| dyno(name).process_type).collect();
-    policy.in_order(StartOrder::parse(items.split(','), &types).unwrap())
+/// The plan in this order.
+fn ordered(plan: Plan, items: &str) -> Plan {
+    let order = StartOrder::parse(items.split(','), plan.blueprint.types()).unwrap();
+    in_order(plan, order)
 }
 
 /// A formation that was booted with this order.
 fn booted(policy: Policy, items: &str, names: &[&str]) -> (Supervisor, Vec<String>) {
-    let policy = ordered(policy, items, names);
-    let mut supervisor = Supervisor::new(formation(names), policy);
+    let mut supervisor = Supervisor::new(ordered(formation(names), items), policy);
     let lines = boot(&mut supervisor);
     (supervisor, lines)
 }
@@ -183,9 +182,8 @@ fn s6_12_an_allowed_exit_that_is_not_awaited_keeps_the_rest_down() {
 #[test]
 fn s6_12_a_type_without_dynos_holds_nothing_back() {
     let types = ["web.1", "db.1", "worker.1"].map(|name| dyno(name).process_type);
-    let policy = Policy::default().in_order(StartOrder::parse(["worker=web+db"], &types).unwrap());
     let plan = Plan { blueprint: blueprint(&types, 100), ..formation(&["web.1", "worker.1"]) };
-    let mut supervisor = Supervisor::new(plan, policy);
+    let mut supervisor = Supervisor::new(ordered(plan, "worker=web+db"), Policy::default());
     assert_eq!(boot(&mut supervisor), ["spawn web.1 #1"]);
     spawned(&mut supervisor, "web.1", at(0));
 
@@ -216,8 +214,8 @@ fn s6_12_the_order_applies_from_quantity_0_and_to_no_restart() {
 #[test]
 fn s6_12_a_wait_has_no_boot_timeout_and_no_line_in_the_heroku_format() {
     let policy = Policy { boot_timeout: Some(Duration::from_secs(2)), ..Policy::default() };
-    let policy = ordered(policy, "web=db", &["db.1", "web.1"]);
-    let mut supervisor = Supervisor::new(awaiting_web(formation(&["db.1", "web.1"])), policy);
+    let plan = ordered(awaiting_web(formation(&["db.1", "web.1"])), "web=db");
+    let mut supervisor = Supervisor::new(plan, policy);
     let effects = supervisor.handle(Event::Boot, at(0));
     let lines: Vec<String> = effects.iter().filter_map(|effect| line(effect, NoticeStyle::Heroku)).collect();
     assert!(lines.iter().all(|line| !line.starts_with("web.1")), "{lines:?}");

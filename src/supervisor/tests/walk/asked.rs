@@ -71,7 +71,7 @@ impl Ask {
             Self::Restart(which) => Command::Restart(which.target(model), None),
             Self::Stop(which) => Command::Stop(which.target(model), None),
             Self::Run => Command::Run(spec("run.7")),
-            Self::Deploy(release) => release.command(&model.ready),
+            Self::Deploy(release) => release.command(&model.ready, &model.first_order),
             Self::Refresh(pick) => {
                 Command::Refresh { process_type: type_at(pick), first: "app.rb".to_owned(), more: 0 }
             }

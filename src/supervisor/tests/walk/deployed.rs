@@ -16,13 +16,19 @@ pub(super) struct NewRelease {
     /// The quantities of the types that are new.
     pub(super) added: [i64; 3],
     pub(super) has_command: bool,
+    /// Which of [`ORDERS`] it has. None: that of the first release.
+    order: Option<usize>,
 }
+
+/// Orders in which the process types of a release may start.
+const ORDERS: [&[&str]; 4] =
+    [&[], &["web=worker"], &["worker=web", "job=worker:done"], &["web=job:5433", "worker=job:started"]];
 
 impl NewRelease {
     pub(super) fn random(random: &mut Random) -> Self {
         if random.one_in(8) {
             // As the first one, and perhaps the one that runs.
-            return Self { has_type: [true; 3], commands: [0; 3], added: [1; 3], has_command: true };
+            return Self { added: [1; 3], ..Self::FIRST };
         }
         let mut has_type = [(); 3].map(|()| !random.one_in(4));
         has_type[usize::try_from(random.below(3)).unwrap()] = true;
@@ -31,10 +37,20 @@ impl NewRelease {
             commands: [(); 3].map(|()| random.one_of(&[0, 0, 1, 2])),
             added: [(); 3].map(|()| i64::try_from(random.below(4)).unwrap()),
             has_command: random.one_in(2),
+            order: random.one_in(3).then(|| usize::try_from(random.below(4)).unwrap()),
         }
     }
 
-    pub(super) fn command(self, listeners: &[ProcessType]) -> Command {
+    /// The first one of a start.
+    const FIRST: Self = Self { has_type: [true; 3], commands: [0; 3], added: [0; 3], has_command: true, order: None };
+
+    /// The order in which its process types start. `first`: that of the first release.
+    fn order(self, first: &StartOrder) -> StartOrder {
+        let parsed = |at: usize| StartOrder::parse(ORDERS[at].iter().copied(), &TYPES.map(process_type)).unwrap();
+        self.order.map_or_else(|| first.clone(), parsed)
+    }
+
+    pub(super) fn command(self, listeners: &[ProcessType], first: &StartOrder) -> Command {
         let of_type = |place: usize| {
             let (name, number) = (TYPES[place], self.commands[place]);
             let argument = if number == 0 { String::new() } else { format!(" {number}") };
@@ -48,7 +64,10 @@ impl NewRelease {
             .flat_map(|place| std::iter::repeat_n(&names[place], usize::try_from(self.added[place]).unwrap()))
             .collect();
         Command::Deploy(Box::new(Deploy {
-            release: Release::first("local".to_owned(), procfile, Layers::default()),
+            release: Release {
+                order: self.order(first),
+                ..Release::first("local".to_owned(), procfile, Layers::default())
+            },
             listeners: Listeners { expected: listeners.to_vec(), ready: listeners.to_vec() },
             added: Formation::counted(&names, dynos.into_iter()),
             runs_release_command: true,
@@ -86,7 +105,7 @@ impl Default for Deployed {
     fn default() -> Self {
         Self {
             current: 1,
-            running: NewRelease { has_type: [true; 3], commands: [0; 3], added: [0; 3], has_command: true },
+            running: NewRelease::FIRST,
             has_type: [true; 3],
             statuses: vec![ReleaseStatus::Pending],
             deploying: None,
@@ -98,8 +117,8 @@ impl Default for Deployed {
     }
 }
 
-/// What the log says about a release that replaces another.
-fn difference(before: NewRelease, after: NewRelease) -> String {
+/// What the log says about a release that replaces another. `first`: the order of the first release.
+fn difference(before: NewRelease, after: NewRelease, first: &StartOrder) -> String {
     let command = |of: NewRelease, name: &str| match TYPES.iter().position(|known| *known == name) {
         Some(place) => of.has_type[place].then_some(of.commands[place]),
         None => of.has_command.then_some(0),
@@ -113,7 +132,14 @@ fn difference(before: NewRelease, after: NewRelease) -> String {
             _ => {}
         }
     }
-    if changes.is_empty() { String::new() } else { format!("Procfile: {}", changes.join(", ")) }
+    let mut parts = Vec::new();
+    if !changes.is_empty() {
+        parts.push(format!("Procfile: {}", changes.join(", ")));
+    }
+    if before.order(first) != after.order(first) {
+        parts.push(".foreman: ~ after".to_owned());
+    }
+    parts.join("; ")
 }
 
 impl Deployed {
@@ -211,9 +237,10 @@ impl Model {
     pub(super) fn on_deploy(&mut self, release: NewRelease, now: Now) -> Result<Reply, Refusal> {
         let last = self.deployed.last();
         let before = last.map_or(self.deployed.running, |accepted| accepted.release);
-        let difference = difference(before, release);
+        let difference = difference(before, release, &self.first_order);
         if let (Some(Accepted { version, release }), true) = (last, difference.is_empty()) {
-            return Ok(Reply::Deploying { version, difference: self::difference(self.deployed.running, release) });
+            let difference = self::difference(self.deployed.running, release, &self.first_order);
+            return Ok(Reply::Deploying { version, difference });
         }
         if difference.is_empty() {
             return Ok(Reply::Unchanged);
@@ -335,12 +362,17 @@ impl Model {
 
     fn run_on(&mut self, accepted: Accepted, now: Now) {
         let Accepted { version, release } = accepted;
-        self.quantities = self.quantities_on(release, &self.quantities);
+        let quantities = self.quantities_on(release, &self.quantities);
+        let before = std::mem::replace(&mut self.quantities, quantities);
+        let had_prerequisites = [0, 1, 2].map(|place| !self.prerequisites(place).is_empty());
+        self.order = release.order(&self.first_order);
         self.deployed.settle(version, ReleaseStatus::Succeeded);
         self.deployed.must_say(format!("v{version} created"));
         (self.deployed.current, self.deployed.running) = (version, release);
         (self.deployed.has_type, self.deployed.has_changed) = (release.has_type, true);
         for (place, quantity) in self.quantities.into_iter().enumerate() {
+            // Dynos of a type that had nothing to wait for are not held back from now on.
+            self.released[place] |= !had_prerequisites[place] && before[place] > 0;
             self.released[place] &= quantity > 0;
         }
         for at in self.in_order().filter(|at| self.dynos[*at].kind == Kind::Formation).collect::<Vec<_>>() {

@@ -54,6 +54,9 @@ pub(super) struct Run {
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by one rule")]
 pub(super) struct Model {
     pub(super) policy: Policy,
+    /// Which process types start after others on the release that runs, and on the first one.
+    pub(super) order: StartOrder,
+    pub(super) first_order: StartOrder,
     /// The types that are up once they listen, and answer if they must.
     pub(super) ready: Vec<ProcessType>,
     pub(super) dynos: Vec<Dyno>,
@@ -112,6 +115,8 @@ impl Model {
             |name: &str| scenario.plan.formation.iter().filter(|spec| spec.dyno.process_type.as_str() == name).count();
         Self {
             policy: scenario.policy.clone(),
+            order: scenario.plan.blueprint.release().order.clone(),
+            first_order: scenario.plan.blueprint.release().order.clone(),
             ready: scenario.ready.clone(),
             dynos: release.chain(formation).collect(),
             runs: BTreeMap::new(),
@@ -367,7 +372,9 @@ impl Model {
         let Some(run) = self.runs.get_mut(&id) else { return };
         let dyno = &mut self.dynos[run.dyno];
         let stops_all = self.policy.on_exit == OnExit::StopAll;
-        let may_exit = match self.policy.can_die.get(&dyno.name.process_type) {
+        let is_awaited = self.order.awaits_end_of(&dyno.name.process_type);
+        let can_die = self.policy.can_die.get(&dyno.name.process_type).copied();
+        let may_exit = match can_die.or_else(|| is_awaited.then_some(CanDie::Success)) {
             _ if dyno.kind == Kind::OneOff => true,
             _ if dyno.kind == Kind::Release => exit == code(0),
             Some(CanDie::Any) if stops_all => true,

@@ -52,8 +52,8 @@ impl Model {
         waits && !self.released[dyno.key.0] && !self.prerequisites(dyno.key.0).is_empty()
     }
 
-    fn prerequisites(&self, place: usize) -> Vec<Prerequisite> {
-        let all = self.policy.order.iter().filter(|(name, _)| name.as_str() == TYPES[place]);
+    pub(super) fn prerequisites(&self, place: usize) -> Vec<Prerequisite> {
+        let all = self.order.iter().filter(|(name, _)| name.as_str() == TYPES[place]);
         all.flat_map(|(_, after)| after.to_vec()).collect()
     }
 

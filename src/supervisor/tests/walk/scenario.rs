@@ -39,7 +39,8 @@ impl Scenario {
             dynos.extend((1..=random.below(3)).map(|index| spec(dyno(&format!("{name}.{index}")))));
         }
         let plan = Plan { blueprint, release, formation: dynos, command: None };
-        let policy = random_policy(random).in_order(random_order(random));
+        let policy = random_policy(random);
+        let plan = in_order(plan, random_order(random));
         Self { plan, ready, policy, stubborn: random.one_in(2), boots_late: random.one_in(20) }
     }
 }
