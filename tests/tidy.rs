@@ -302,6 +302,7 @@ fn a_forbidden_import_is_found_in_every_spelling() {
     assert_breaks("src/runtime/x.rs", "use crate::cli::Start;", 1);
     assert_breaks("src/error.rs", "use crate::commands::start;", 1);
     assert_breaks("src/app/x.rs", "use crate::*;", 1);
+    assert_breaks("src/app/x.rs", "fn f() -> impl A + use<> { a; }\nuse crate::logs;", 2);
     assert_breaks("src/helpful/x.rs", "", 1);
 }
 

@@ -90,7 +90,8 @@ pub(crate) fn paths(tokens: &[Token]) -> Vec<Path> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        if tokens[at].text == "use" {
+        // `impl Trait + use<'a>` names no path.
+        if tokens[at].text == "use" && tokens.get(at + 1).is_some_and(|next| next.text != "<") {
             let is_passed_on = at > 0 && ["pub", ")"].contains(&tokens[at - 1].text.as_str());
             let first = found.len();
             at = use_tree(tokens, at + 1, &[], &mut found);
