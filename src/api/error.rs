@@ -3,7 +3,7 @@
 use super::answer::ApiAnswer;
 use super::resources::ErrorResource;
 use crate::app::{did_you_mean, nearest};
-use crate::supervisor::Refusal;
+use crate::supervisor::{Refusal, ReleaseStatus};
 
 /// The id of the error if everything is being stopped: another start of the app may still answer.
 pub const ENDING: &str = "ending";
@@ -131,6 +131,17 @@ impl ApiError {
             }
             Refusal::Blocked { dyno, why } => Self::conflict(format!("cannot start `{dyno}`: {why}")),
             Refusal::RunsOnce { dyno } => Self::invalid_params(format!("`{dyno}` runs once and cannot be restarted")),
+            Refusal::UnknownRelease { version, known } => unknown_release(*version, known),
+            Refusal::NeverRan { version, status } => {
+                let why = match status {
+                    ReleaseStatus::Pending => "its release command has not ended",
+                    ReleaseStatus::Failed => "its release command failed",
+                    ReleaseStatus::Superseded => "a later release replaced it before the app could run on it",
+                    ReleaseStatus::Succeeded => "the app has not run on it",
+                };
+                Self::invalid_params(format!("release v{version} cannot be rolled back to: {why}"))
+                    .with_hint("`dyno releases` shows which releases the app has run on")
+            }
             Refusal::Smoke => Self::conflict("a smoke test is running: only the test decides what runs"),
             Refusal::ShuttingDown => {
                 Self::conflict("everything is being stopped").with_hint("start it again with `dyno start`")
@@ -140,6 +151,16 @@ impl ApiError {
             }
         }
     }
+}
+
+/// The error if there is no such release. `known`: those that are remembered, in order.
+fn unknown_release(version: u32, known: &[u32]) -> ApiError {
+    let is_forgotten = (1..known.last().copied().unwrap_or(0)).contains(&version);
+    if is_forgotten {
+        return ApiError::not_found(format!("release v{version} is not remembered any more"))
+            .with_hint("`dyno releases -n 50` lists those that are");
+    }
+    ApiError::not_found(format!("there is no release v{version}")).with_hint("`dyno releases` lists the releases")
 }
 
 /// The first known names; empty if there are none.

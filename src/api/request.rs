@@ -138,6 +138,7 @@ impl Change {
             | Command::Run(_)
             | Command::RunOneOff { .. }
             | Command::Deploy(_)
+            | Command::Rollback { .. }
             | Command::Shutdown { .. } => Vec::new(),
         }
     }

@@ -3,17 +3,18 @@
 mod names;
 mod random;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::*;
-use crate::app::Scale;
+use crate::app::{Formation, Layers, Procfile, Scale};
 use crate::model::{DynoName, ProcessType, Secret, Usage, Usages};
-use crate::release::ReleaseFacts;
+use crate::release::{Listeners, Release, ReleaseFacts};
 use crate::supervisor::{
-    Command, DynoLife, DynoRole, PublicState, Quantity, Refusal, ReleaseInfo, ReleaseStatus, Reply, Restarted, Row,
-    Snapshot, Target,
+    Command, Deploy, DeployOrigin, DynoLife, DynoRole, PublicState, Quantity, Refusal, ReleaseInfo, ReleaseStatus,
+    Reply, Restarted, Row, Snapshot, Target,
 };
 
 /// The product's own copy of the recorded facts.
@@ -74,8 +75,22 @@ fn snapshot(dynos: &[(&str, u32, PublicState)]) -> Snapshot {
 }
 
 fn release(version: u32) -> ReleaseInfo {
-    let (at, user) = (app().started_at, "dev".to_owned());
-    ReleaseInfo { version, at, user, description: None, status: ReleaseStatus::Succeeded }
+    let procfile = Procfile::parse(b"web: python app.py\nworker: python worker.py\n").expect("a Procfile");
+    let mut layers = Layers::default();
+    for setting in ["A=0", "X=hello"] {
+        layers.add_setting(setting.as_bytes()).expect("a setting");
+    }
+    let release = Release { version, ..Release::first("dev".to_owned(), procfile, layers) };
+    let deploy = Deploy {
+        release,
+        listeners: Listeners::default(),
+        added: Formation::default(),
+        runs_release_command: true,
+        spare_ports: HashMap::new(),
+        origin: DeployOrigin::Files,
+    };
+    let status = ReleaseStatus::Succeeded;
+    ReleaseInfo { status, ..ReleaseInfo::pending(version, app().started_at, String::new(), deploy) }
 }
 
 fn running() -> Snapshot {
@@ -106,9 +121,11 @@ fn reply(command: &Command) -> Result<Reply, Refusal> {
             Target::Dyno(name) if dynos().any(|dyno| dyno == *name) => restarting(&mut [name.clone()].into_iter()),
             Target::Dyno(name) => Err(Refusal::UnknownDyno { name: name.clone(), known: dynos().collect() }),
         },
-        Command::Run(_) | Command::Refresh { .. } | Command::Deploy(_) | Command::Shutdown { .. } => {
-            panic!("not a command of the API")
-        }
+        Command::Run(_)
+        | Command::Refresh { .. }
+        | Command::Deploy(_)
+        | Command::Rollback { .. }
+        | Command::Shutdown { .. } => panic!("not a command of the API"),
         Command::RunOneOff { number, .. } => Ok(Reply::Started(DynoName::new(process_type("run"), *number))),
     }
 }

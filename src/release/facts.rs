@@ -44,6 +44,17 @@ impl ReleaseFacts {
     /// ~ watch`. Empty: nothing is.
     #[must_use]
     pub fn difference(&self, later: &Self) -> String {
+        let parts = self.differences(later);
+        parts.map(|(file, changes)| format!("{file}: {}", changes.join(", "))).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The files that say something different in `later`: `.env` for the config vars, `Procfile` for the commands.
+    #[must_use]
+    pub fn different_files(&self, later: &Self) -> Vec<&'static str> {
+        self.differences(later).map(|(file, _)| file).collect()
+    }
+
+    fn differences(&self, later: &Self) -> impl Iterator<Item = (&'static str, Vec<String>)> {
         let types = |facts: &Self| -> BTreeMap<String, Vec<u8>> {
             facts.commands.iter().map(|(name, command)| (name.to_string(), command.clone())).collect()
         };
@@ -51,8 +62,7 @@ impl ReleaseFacts {
         let rules = [("after", self.order != later.order), ("watch", self.watch != later.watch)];
         let rules = rules.iter().filter(|(_, differs)| *differs).map(|(key, _)| format!("~ {key}")).collect();
         let parts = [(".env", vars), ("Procfile", commands), (".foreman", rules)];
-        let parts = parts.into_iter().filter(|(_, changes)| !changes.is_empty());
-        parts.map(|(file, changes)| format!("{file}: {}", changes.join(", "))).collect::<Vec<_>>().join("; ")
+        parts.into_iter().filter(|(_, changes)| !changes.is_empty())
     }
 }
 
@@ -90,6 +100,11 @@ mod tests {
 
         assert_eq!(before.difference(&after), ".env: + API_KEY, ~ LEVEL, - OLD; Procfile: + api, - clock, ~ web");
         assert_eq!(before.difference(&before), "");
+        assert_eq!(before.different_files(&after), [".env", "Procfile"]);
+        assert_eq!(
+            before.different_files(&facts(&[("LEVEL", "1")], &[("web", "./web"), ("clock", "./clock")])),
+            [".env"]
+        );
     }
 
     #[test]

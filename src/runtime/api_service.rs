@@ -109,6 +109,7 @@ impl ApiServer {
             | Command::Run(_)
             | Command::RunOneOff { .. }
             | Command::Deploy(_)
+            | Command::Rollback { .. }
             | Command::Shutdown { .. } => self.carry_out(change).await?,
         };
         let snapshot = match &result {

@@ -18,7 +18,7 @@ use crate::api::{ApiError, ReloadResult, ReloadedFiles};
 use crate::error::Complaint;
 use crate::model::DynoName;
 use crate::release::ReleaseFacts;
-use crate::supervisor::{Deploy, Reply, Snapshot, StartPhase};
+use crate::supervisor::{Deploy, DeployOrigin, Reply, Snapshot, StartPhase};
 use crate::watch::{Pace, Settling, Verdict};
 
 /// How long no file must change before a change counts.
@@ -158,7 +158,7 @@ impl ApiServer {
         let ReadFiles { release, paths, warnings, mut notes, note_if_unchanged: _ } = self.read_files().await?;
         let before = self.ask(ApiCall::Snapshot).await.ok()?;
         match release {
-            Ok(deploy) => match self.deploy_files(deploy).await {
+            Ok(deploy) => match self.deploy_files(Deploy { origin: DeployOrigin::SavedFile, ..deploy }).await {
                 Ok((Reply::Deploying { version, .. }, left_out)) => {
                     notes.extend(left_out);
                     self.say_all("warning: ", &warnings).await;
@@ -208,9 +208,11 @@ impl ApiServer {
         match self.read_files().await?.release {
             Ok(deploy) => {
                 let facts = ReleaseFacts::of(&deploy.release);
-                let running = self.ask(ApiCall::Snapshot).await.ok()?.facts;
+                let snapshot = self.ask(ApiCall::Snapshot).await.ok()?;
                 let is_news = progress.mentioned.as_ref() != Some(&facts);
-                if is_news && !running.difference(&facts).is_empty() {
+                // A rollback has a line of its own.
+                let is_as_before = snapshot.rolled_back_to().is_some() && snapshot.files.difference(&facts).is_empty();
+                if is_news && !is_as_before && !snapshot.facts.difference(&facts).is_empty() {
                     self.say(&line).await;
                 }
                 progress.mentioned = Some(facts);

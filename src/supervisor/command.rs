@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Deploy, Quantity};
+use super::{Deploy, Quantity, ReleaseStatus};
 use crate::app::{AppendError, Scale};
 use crate::model::{DynoName, DynoSpec, ProcessType};
 use crate::release::OneOff;
@@ -35,6 +35,13 @@ pub enum Command {
     },
     /// Replaces the release that runs by this one, after its release command.
     Deploy(Box<Deploy>),
+    /// Runs an earlier release again, as a new one (S15.2).
+    Rollback {
+        /// Its number.
+        version: u32,
+        /// Process types of which no dyno is added, because another start of the app runs them.
+        elsewhere: Vec<ProcessType>,
+    },
     /// Replace the dynos of this process type, because files that it uses have changed (S14.3). A dyno that was stopped on
     /// request or has ended as allowed stays down.
     Refresh {
@@ -153,6 +160,20 @@ pub enum Refusal {
     RunsOnce {
         /// The dyno.
         dyno: DynoName,
+    },
+    /// There is no release of this number, or it is not remembered any more.
+    UnknownRelease {
+        /// The number.
+        version: u32,
+        /// Those that are remembered, in order.
+        known: Vec<u32>,
+    },
+    /// The formation has never run on this release, so there is no way back to it.
+    NeverRan {
+        /// Its number.
+        version: u32,
+        /// How it has turned out.
+        status: ReleaseStatus,
     },
     /// Everything is being stopped.
     ShuttingDown,

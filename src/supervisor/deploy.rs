@@ -2,7 +2,8 @@
 //!
 //! If the later release has a release command, that runs first, while the formation goes on as before. Then dynos whose
 //! specification differs are replaced, those of new process types start, and those of removed ones leave. One release
-//! command runs at a time: a release that comes meanwhile waits for it, and replaces another that waits.
+//! command runs at a time: a release that comes meanwhile waits for it, and replaces another that waits. Not here: what a
+//! rollback deploys (`rollback`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::dyno_state::{DynoState, Rest};
 use super::formation::{Added, port_refusal};
 use super::slot::{Intent, Listener, Role, Slot, Turn};
 use super::slots::{Place, SlotId};
-use super::{EndRequest, NoticeKind, Refusal, ReleaseStatus, Reply, Supervisor};
+use super::{EndRequest, NoticeKind, Refusal, ReleaseInfo, ReleaseStatus, Reply, Supervisor};
 
 /// A release that is to replace the one that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,32 @@ pub struct Deploy {
     pub runs_release_command: bool,
     /// Reserved ports for process types that are new, if the block of the start has no room for them.
     pub spare_ports: HashMap<ProcessType, PortRange>,
+    /// What asks for it.
+    pub origin: DeployOrigin,
+}
+
+/// What asks for a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeployOrigin {
+    /// A person: the release is what the files of the app say.
+    Files,
+    /// A file that was saved: likewise, but if the files say what they said before a rollback, the rollback stays.
+    SavedFile,
+    /// A person: the release has run before.
+    Rollback {
+        /// The number that it had.
+        to: u32,
+    },
+}
+
+impl DeployOrigin {
+    /// Whether the release is what the files of the app say.
+    fn is_of_files(self) -> bool {
+        match self {
+            Self::Files | Self::SavedFile => true,
+            Self::Rollback { .. } => false,
+        }
+    }
 }
 
 /// A release that was accepted, but does not run yet.
@@ -42,7 +69,7 @@ pub(super) struct Later {
 }
 
 impl Later {
-    fn version(&self) -> u32 {
+    pub(super) fn version(&self) -> u32 {
         self.blueprint.release().version
     }
 
@@ -66,9 +93,19 @@ impl Supervisor {
     /// come, the reply is about that one.
     pub(super) fn deploy(&mut self, deploy: Deploy, turn: &mut Turn) -> Result<Reply, Refusal> {
         let facts = Arc::new(ReleaseFacts::of(&deploy.release));
-        // One that has failed, but is not gone yet, does not count.
-        let is_pending = |later: &&Later| self.releases.is_pending(later.version());
-        let last = self.queued.as_ref().or(self.deploying.as_ref().filter(is_pending));
+        if self.was_rolled_back(deploy.origin, &facts) {
+            return Ok(Reply::Unchanged);
+        }
+        let files = deploy.origin.is_of_files().then(|| Arc::clone(&facts));
+        let reply = self.replace_release(deploy, facts, turn)?;
+        if let Some(files) = files {
+            self.files = files;
+        }
+        Ok(reply)
+    }
+
+    fn replace_release(&mut self, deploy: Deploy, facts: Arc<ReleaseFacts>, turn: &mut Turn) -> Result<Reply, Refusal> {
+        let last = self.last_pending();
         let difference = last.map_or(&self.facts, |later| &later.facts).difference(&facts);
         match last.filter(|_| difference.is_empty()) {
             Some(later) => {
@@ -78,18 +115,24 @@ impl Supervisor {
             None if difference.is_empty() => return Ok(Reply::Unchanged),
             None => {}
         }
-        let later = self.later(deploy, facts);
+        let later = self.later(deploy.clone(), facts);
         let version = later.version();
         later.check_fits(&self.formation)?;
         if let Some(dyno) = later.release_command().filter(|_| self.is_release_lost()) {
             let why = "one of its processes could not be killed".to_owned();
             return Err(Refusal::Impossible { dyno, why });
         }
-        self.releases.add(later.blueprint.release(), turn.now.wall);
-        turn.announce(NoticeKind::Deploying { version, difference: difference.clone() });
         let Release { user, description, .. } = later.blueprint.release();
-        if let Some(description) = description.clone() {
-            turn.announce(NoticeKind::ReleaseDescribed { description, user: user.clone() });
+        let (user, description) = (user.clone(), description.clone());
+        let info = ReleaseInfo::pending(version, turn.now.wall, difference.clone(), deploy);
+        self.releases.add(info, self.blueprint.release().version);
+        turn.announce(NoticeKind::Deploying {
+            version,
+            description: description.clone(),
+            difference: difference.clone(),
+        });
+        if let Some(description) = description {
+            turn.announce(NoticeKind::ReleaseDescribed { description, user });
         }
         if self.deploying.is_none() {
             self.begin_release(later, turn);
@@ -99,8 +142,15 @@ impl Supervisor {
         Ok(Reply::Deploying { version, difference })
     }
 
+    /// The last release that was accepted and whose outcome is not decided: one that has failed is not, even before its
+    /// command is gone.
+    pub(super) fn last_pending(&self) -> Option<&Later> {
+        let is_pending = |later: &&Later| self.releases.is_pending(later.version());
+        self.queued.as_ref().or(self.deploying.as_ref().filter(is_pending))
+    }
+
     fn later(&self, deploy: Deploy, facts: Arc<ReleaseFacts>) -> Later {
-        let Deploy { release, listeners, added, runs_release_command, spare_ports } = deploy;
+        let Deploy { release, listeners, added, runs_release_command, spare_ports, origin: _ } = deploy;
         let release = Release { version: self.releases.next_version(), ..release };
         let blueprint = self.blueprint.succeeded_by(release, listeners, &spare_ports);
         Later { blueprint, added, runs_release_command, facts }
@@ -190,6 +240,7 @@ impl Supervisor {
         (self.blueprint, self.facts) = (later.blueprint, later.facts);
         self.moved_ports = Arc::new(self.blueprint.moved_ports());
         self.announce_release(turn);
+        self.announce_rollback(turn);
         self.renew_holds(&before, turn);
         self.close_holds();
         for id in self.slots.ids() {

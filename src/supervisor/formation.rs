@@ -67,6 +67,9 @@ impl Supervisor {
                 formation.and_then(|formation| self.added(&self.blueprint, &formation).ok())
             }
             Command::Deploy(deploy) => self.added_by_release(deploy),
+            Command::Rollback { version, elsewhere } => {
+                self.earlier(*version, elsewhere).ok().and_then(|deploy| self.added_by_release(&deploy))
+            }
             Command::Restart(..)
             | Command::Refresh { .. }
             | Command::Stop(..)

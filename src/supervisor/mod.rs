@@ -49,6 +49,7 @@ mod releases;
 mod reports;
 mod requests;
 mod restart;
+mod rollback;
 mod shutdown;
 mod slot;
 mod slots;
@@ -58,7 +59,7 @@ mod stop_rules;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::app::Formation;
@@ -67,12 +68,12 @@ use crate::release::{Blueprint, MovedPort, ReleaseFacts};
 
 pub use address::ListenInterest;
 pub use command::{Command, Refusal, Reply, RequestId, Restarted, Target};
-pub use deploy::Deploy;
+pub use deploy::{Deploy, DeployOrigin};
 pub use effect::{Effect, Outcome};
 pub use event::{Event, HttpAnswer, HttpSilence, Key, OutputLoss, UserSignal};
 pub use life::{DynoLife, LifeStage, NextRestart, PastRun};
 pub use notice::{About, EndRequest, KeyboardSign, Notice, NoticeKind, StillRunning, StopCause};
-pub use notice_text::{NoticeStyle, ended};
+pub use notice_text::{NoticeStyle, ended, release_line, rolled_back};
 pub use order_report::{MissingDyno, Prevented, Unmet};
 pub use policy::{CanDie, FocusAdvice, Lifetime, OnExit, Plan, Policy, RestartPolicy, StopAdvice, StopAll};
 pub use readiness::WhyNotUp;
@@ -109,6 +110,8 @@ pub struct Supervisor {
     releases: Releases,
     /// What clients see of the release that runs.
     facts: Arc<ReleaseFacts>,
+    /// The same of the release that the files of the app described when they were read last.
+    files: Arc<ReleaseFacts>,
     /// The process types that a new start would give other ports.
     moved_ports: Arc<Vec<MovedPort>>,
     /// The release whose release command runs while the formation goes on.
@@ -126,6 +129,7 @@ impl Supervisor {
     pub fn new(plan: Plan, policy: Policy) -> Self {
         let Plan { blueprint, release, formation: dynos, command: _ } = plan;
         let formation = Formation::counted(blueprint.types(), dynos.iter().map(|spec| &spec.dyno.process_type));
+        let runs_release = release.is_some();
         let release = release.into_iter().map(|spec| (Some(Place::Release), spec, Role::OneOff(Listener::ReleaseGate)));
         let dynos = dynos
             .into_iter()
@@ -135,8 +139,15 @@ impl Supervisor {
         });
         let slots = Slots::new(slots.collect::<Vec<_>>(), blueprint.shares_ports());
         let holds = holds(&blueprint.release().order);
-        let releases = Releases::new(blueprint.release());
         let facts = Arc::new(ReleaseFacts::of(blueprint.release()));
+        let releases = Releases::new(Deploy {
+            release: blueprint.release().clone(),
+            listeners: blueprint.listeners(),
+            added: formation.clone(),
+            runs_release_command: runs_release,
+            spare_ports: HashMap::new(),
+            origin: DeployOrigin::Files,
+        });
         Self {
             policy,
             blueprint,
@@ -147,6 +158,7 @@ impl Supervisor {
             last_run: 0,
             phase: Phase::Unbooted,
             releases,
+            files: Arc::clone(&facts),
             facts,
             moved_ports: Arc::default(),
             deploying: None,

@@ -90,8 +90,17 @@ pub enum NoticeKind {
     Deploying {
         /// Its number.
         version: u32,
+        /// What made it, unless that is the difference: `Rollback to v1`.
+        description: Option<String>,
         /// What has changed: `.env: + API_KEY`.
         difference: String,
+    },
+    /// The formation runs on an earlier release, and the files of the app say something else.
+    RolledBack {
+        /// The number of the earlier release.
+        to: u32,
+        /// The files that differ.
+        files: Vec<&'static str>,
     },
     /// A run is about to start. Heroku format only.
     Starting {

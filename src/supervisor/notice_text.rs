@@ -78,10 +78,11 @@ impl NoticeKind {
             Self::KillingProcess => Texts::heroku("Stopping process with SIGKILL"),
             Self::KillingRemaining => Texts::heroku("Stopping remaining processes with SIGKILL"),
             Self::ReleaseFailed { version, exit, kept } => Texts::both(release_failed(*version, *exit, *kept)),
-            Self::ReleaseStuck { version, kept } => Texts::both(format!(
-                "release v{version} failed: a process of a release command could not be killed; v{kept} goes on"
-            )),
-            Self::Deploying { version, difference } => Texts::plain(format!("release v{version}: {difference}")),
+            Self::ReleaseStuck { version, kept } => Texts::both(release_stuck(*version, *kept)),
+            Self::Deploying { version, description, difference } => {
+                Texts::plain(release_line(*version, description.as_deref(), difference))
+            }
+            Self::RolledBack { to, files } => Texts::both(rolled_back(*to, files)),
             Self::LoopbackOnly { address } => {
                 Texts::both(format!("listens on {address} only: on Heroku it must bind 0.0.0.0"))
             }
@@ -240,6 +241,32 @@ fn release_failed(version: u32, exit: ExitStatus, kept: Option<u32>) -> String {
 fn files_changed(process_type: &ProcessType, first: &str, more: usize) -> String {
     let others = if more == 0 { String::new() } else { format!(" (+{more} more)") };
     format!("{process_type} restarting: {first} changed{others}")
+}
+
+fn release_stuck(version: u32, kept: u32) -> String {
+    format!("release v{version} failed: a process of a release command could not be killed; v{kept} goes on")
+}
+
+/// A release and what it changes: `release v3: Rollback to v1 (.env: ~ LEVEL)`. `description`: what made it, if that is not
+/// the change itself.
+#[must_use]
+pub fn release_line(version: u32, description: Option<&str>, difference: &str) -> String {
+    match description {
+        Some(description) => format!("release v{version}: {description} ({difference})"),
+        None => format!("release v{version}: {difference}"),
+    }
+}
+
+/// What a rollback leaves as it is. `files`: those that say something other than the release that runs.
+#[must_use]
+pub fn rolled_back(to: u32, files: &[&str]) -> String {
+    let name = |file: &&str| if *file == "Procfile" { "the Procfile".to_owned() } else { (*file).to_owned() };
+    let names: Vec<String> = files.iter().map(name).collect();
+    let names = match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        Some(_) | None => names.concat(),
+    };
+    format!("running the config of v{to}, which differs from {names}; `dyno reload` goes back to {names}")
 }
 
 fn end_requested(request: EndRequest, signal: Option<i32>) -> Texts {

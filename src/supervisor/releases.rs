@@ -1,10 +1,11 @@
-//! The releases of one start, and how each of them has turned out (S15.1).
+//! The releases of one start, how each of them has turned out, and what it takes to deploy it again (S15.1).
 
 use std::sync::Arc;
 
-use crate::release::Release;
+use super::{Deploy, Refusal};
+use crate::release::{Release, ReleaseFacts};
 
-/// How many releases are remembered, besides those that are pending.
+/// How many releases are remembered, besides those that are pending and the one that runs.
 const MOST_RELEASES: usize = 50;
 
 /// One release.
@@ -14,12 +15,12 @@ pub struct ReleaseInfo {
     pub version: u32,
     /// When it was made. The Unix epoch before `Event::Boot`.
     pub at: jiff::Timestamp,
-    /// Who made it.
-    pub user: String,
-    /// What made it, if that is known.
-    pub description: Option<String>,
+    /// What it has changed, by name: `.env: + API_KEY`. Empty for the first one.
+    pub difference: String,
     /// How it has turned out.
     pub status: ReleaseStatus,
+    /// What was deployed.
+    pub deploy: Arc<Deploy>,
 }
 
 /// How a release has turned out.
@@ -39,9 +40,31 @@ pub enum ReleaseStatus {
 #[derive(Debug, Clone)]
 pub(super) struct Releases(Arc<Vec<ReleaseInfo>>);
 
+impl ReleaseInfo {
+    /// One that is pending.
+    #[must_use]
+    pub fn pending(version: u32, at: jiff::Timestamp, difference: String, deploy: Deploy) -> Self {
+        Self { version, at, difference, status: ReleaseStatus::Pending, deploy: Arc::new(deploy) }
+    }
+
+    /// What made it, such as `Rollback to v1`; else what it has changed. None for the first one.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        let Release { description, .. } = &self.deploy.release;
+        description.as_deref().or((!self.difference.is_empty()).then_some(&self.difference))
+    }
+
+    /// Its commands and config vars.
+    #[must_use]
+    pub fn facts(&self) -> ReleaseFacts {
+        ReleaseFacts::of(&self.deploy.release)
+    }
+}
+
 impl Releases {
-    pub(super) fn new(first: &Release) -> Self {
-        Self(Arc::new(vec![pending(first, jiff::Timestamp::UNIX_EPOCH)]))
+    pub(super) fn new(first: Deploy) -> Self {
+        let version = first.release.version;
+        Self(Arc::new(vec![ReleaseInfo::pending(version, jiff::Timestamp::UNIX_EPOCH, String::new(), first)]))
     }
 
     /// The number of the next one.
@@ -56,20 +79,21 @@ impl Releases {
         }
     }
 
-    /// Adds one that is pending.
-    pub(super) fn add(&mut self, release: &Release, at: jiff::Timestamp) {
+    /// Adds one. `current`: the number of the one that runs, which is remembered however many follow.
+    pub(super) fn add(&mut self, info: ReleaseInfo, current: u32) {
         let releases = Arc::make_mut(&mut self.0);
+        let can_go = |info: &ReleaseInfo| info.status != ReleaseStatus::Pending && info.version != current;
         if releases.len() >= MOST_RELEASES
-            && let Some(at) = releases.iter().position(|info| info.status != ReleaseStatus::Pending)
+            && let Some(at) = releases.iter().position(can_go)
         {
             releases.remove(at);
         }
-        releases.push(pending(release, at));
+        releases.push(info);
     }
 
     /// Whether it is not decided yet how a release turns out.
     pub(super) fn is_pending(&self, version: u32) -> bool {
-        self.0.iter().any(|info| info.version == version && info.status == ReleaseStatus::Pending)
+        self.get(version).is_some_and(|info| info.status == ReleaseStatus::Pending)
     }
 
     /// A pending release has turned out like this. False: it was not pending.
@@ -80,14 +104,26 @@ impl Releases {
         true
     }
 
+    /// A release that is remembered.
+    pub(super) fn get(&self, version: u32) -> Option<&ReleaseInfo> {
+        self.0.iter().find(|info| info.version == version)
+    }
+
+    /// A release that the formation has run on.
+    pub(super) fn proven(&self, version: u32) -> Result<&ReleaseInfo, Refusal> {
+        let Some(info) = self.get(version) else {
+            return Err(Refusal::UnknownRelease { version, known: self.0.iter().map(|info| info.version).collect() });
+        };
+        match info.status {
+            ReleaseStatus::Succeeded => Ok(info),
+            ReleaseStatus::Pending | ReleaseStatus::Failed | ReleaseStatus::Superseded => {
+                Err(Refusal::NeverRan { version, status: info.status })
+            }
+        }
+    }
+
     /// All that are remembered.
     pub(super) fn shown(&self) -> Arc<Vec<ReleaseInfo>> {
         Arc::clone(&self.0)
     }
-}
-
-fn pending(release: &Release, at: jiff::Timestamp) -> ReleaseInfo {
-    let Release { version, user, description, procfile: _, layers: _, order: _, watch: _ } = release;
-    let status = ReleaseStatus::Pending;
-    ReleaseInfo { version: *version, at, user: user.clone(), description: description.clone(), status }
 }

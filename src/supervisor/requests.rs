@@ -7,7 +7,7 @@
 //! | `Stop`, all | everything is stopped | everything is stopped | accepted, can shorten the grace | refused |
 //! | `Stop`, some | refused | dynos are stopped | accepted, can shorten the grace | refused |
 //! | `Run`, `RunOneOff` | refused | the dyno is started | refused | refused |
-//! | `Deploy` | refused | another release replaces the current one | refused | refused |
+//! | `Deploy`, `Rollback` | refused | another release replaces the current one | refused | refused |
 //! | `Shutdown` | everything is stopped | everything is stopped | accepted, changes nothing | refused |
 
 use std::sync::Arc;
@@ -46,6 +46,7 @@ impl Supervisor {
             (Phase::Running, Command::RunOneOff { number, one_off }) => self.run_one_off(number, &one_off, turn),
             (Phase::Running, Command::Run(spec)) => self.run_spec(spec, turn),
             (Phase::Running, Command::Deploy(deploy)) => self.deploy(*deploy, turn),
+            (Phase::Running, Command::Rollback { version, elsewhere }) => self.rollback(version, &elsewhere, turn),
             (Phase::Running, Command::Refresh { process_type, first, more }) => {
                 Ok(self.refresh(process_type, first, more, turn))
             }
@@ -64,7 +65,8 @@ impl Supervisor {
                 | Command::Restart(..)
                 | Command::Run(_)
                 | Command::RunOneOff { .. }
-                | Command::Deploy(_),
+                | Command::Deploy(_)
+                | Command::Rollback { .. },
             ) => Err(Refusal::ReleasePhase),
             (Phase::Stopping { .. } | Phase::Killing { .. }, Command::Stop(target, grace)) => {
                 self.hasten_stop(&target, grace, turn)
@@ -76,6 +78,7 @@ impl Supervisor {
                 | Command::Run(_)
                 | Command::RunOneOff { .. }
                 | Command::Deploy(_)
+                | Command::Rollback { .. }
                 | Command::Refresh { .. },
             )
             | (
@@ -86,6 +89,7 @@ impl Supervisor {
                 | Command::Run(_)
                 | Command::RunOneOff { .. }
                 | Command::Deploy(_)
+                | Command::Rollback { .. }
                 | Command::Refresh { .. }
                 | Command::Shutdown { .. },
             ) => Err(Refusal::ShuttingDown),

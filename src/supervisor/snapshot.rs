@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub releases: Arc<Vec<ReleaseInfo>>,
     /// The commands and config vars of the release that runs.
     pub facts: Arc<ReleaseFacts>,
+    /// The commands and config vars that the files of the app described when they were read last. A rollback leaves them.
+    pub files: Arc<ReleaseFacts>,
     /// The process types that a new start would give other ports.
     pub moved_ports: Arc<Vec<MovedPort>>,
     /// The process types with dynos on the releases that were accepted and do not run yet.
@@ -170,6 +172,7 @@ impl Supervisor {
             release: self.blueprint.release().version,
             releases: self.releases.shown(),
             facts: Arc::clone(&self.facts),
+            files: Arc::clone(&self.files),
             moved_ports: Arc::clone(&self.moved_ports),
             coming: self.coming(),
             formation: self.quantities(),

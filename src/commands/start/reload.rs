@@ -14,7 +14,7 @@ use crate::project::{StartOnly, StartPlan, StreamTexts, Surroundings, TypeSource
 use crate::release::{Blueprint, Release};
 use crate::runtime::{FileReading, ReadFiles};
 use crate::settings::Settings;
-use crate::supervisor::Deploy;
+use crate::supervisor::{Deploy, DeployOrigin};
 
 /// What a start has found. Its root and its Procfile stay the same until its end, because its locks are about them.
 pub(super) struct StartFiles {
@@ -97,6 +97,7 @@ impl Reloader {
             spare_ports: self.files.spare_ports.find(&planned.formation),
             added: planned.formation,
             runs_release_command: planned.release.is_some(),
+            origin: DeployOrigin::Files,
         })
     }
 

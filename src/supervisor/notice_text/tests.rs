@@ -65,6 +65,25 @@ fn s7_4_the_heroku_format_uses_the_words_of_the_platform() {
 }
 
 #[test]
+fn s15_2_a_release_says_what_made_it_and_a_rollback_what_it_leaves() {
+    let deploying = |description: Option<&str>| NoticeKind::Deploying {
+        version: 3,
+        description: description.map(str::to_owned),
+        difference: ".env: ~ LEVEL".to_owned(),
+    };
+    assert_texts(&deploying(None), Some("release v3: .env: ~ LEVEL"), None);
+    assert_texts(&deploying(Some("Rollback to v1")), Some("release v3: Rollback to v1 (.env: ~ LEVEL)"), None);
+    for (files, names) in [
+        (vec![".env"], ".env"),
+        (vec!["Procfile"], "the Procfile"),
+        (vec![".env", "Procfile"], ".env and the Procfile"),
+    ] {
+        let text = format!("running the config of v1, which differs from {names}; `dyno reload` goes back to {names}");
+        assert_texts(&NoticeKind::RolledBack { to: 1, files }, Some(&text), Some(&text));
+    }
+}
+
+#[test]
 fn the_heroku_format_shows_the_exit_status_of_the_shell() {
     for (exit, plain, heroku) in [
         (ExitStatus::Code(1), "exited with code 1", "Process exited with status 1"),

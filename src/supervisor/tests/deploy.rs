@@ -7,6 +7,11 @@ use crate::app::Formation;
 
 /// A Procfile with these lines becomes the next release. One dyno of each new type starts.
 fn deploy(supervisor: &mut Supervisor, procfile: &str, now: Now) -> Vec<String> {
+    deploy_from(supervisor, procfile, DeployOrigin::Files, now)
+}
+
+/// The same, asked for by something else.
+pub(super) fn deploy_from(supervisor: &mut Supervisor, procfile: &str, origin: DeployOrigin, now: Now) -> Vec<String> {
     let procfile = Procfile::parse(procfile.as_bytes()).unwrap();
     let added = Formation::one_of_each(&procfile.formation_types());
     let deploy = Deploy {
@@ -15,12 +20,13 @@ fn deploy(supervisor: &mut Supervisor, procfile: &str, now: Now) -> Vec<String> 
         added,
         runs_release_command: true,
         spare_ports: HashMap::new(),
+        origin,
     };
     feed(supervisor, Event::Request { id: RequestId(1), command: Command::Deploy(Box::new(deploy)) }, now)
 }
 
 /// `web.1` and `worker.1`, up at second 0, and described by the blueprint like every dyno of a real start.
-fn running() -> Supervisor {
+pub(super) fn running() -> Supervisor {
     let types = ["web", "worker"].map(process_type);
     let blueprint = blueprint(&types, 100);
     let spec = |name: &str| Arc::new(blueprint.spec(&dyno(name)).unwrap());
@@ -28,7 +34,7 @@ fn running() -> Supervisor {
     all_spawned(Plan { blueprint, release: None, formation, command: None }, Policy::default())
 }
 
-fn statuses(supervisor: &Supervisor) -> Vec<(u32, ReleaseStatus)> {
+pub(super) fn statuses(supervisor: &Supervisor) -> Vec<(u32, ReleaseStatus)> {
     supervisor.snapshot().releases.iter().map(|info| (info.version, info.status)).collect()
 }
 
@@ -290,6 +296,7 @@ fn reordered(supervisor: &mut Supervisor, items: &str, now: Now) -> Vec<String> 
         added: Formation::default(),
         runs_release_command: false,
         spare_ports: HashMap::new(),
+        origin: DeployOrigin::Files,
     };
     feed(supervisor, Event::Request { id: RequestId(1), command: Command::Deploy(Box::new(deploy)) }, now)
 }

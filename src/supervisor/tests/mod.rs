@@ -14,6 +14,7 @@ mod release;
 mod replaced;
 mod requests;
 mod restart;
+mod rollback;
 mod signals;
 mod stop_all;
 mod stop_report;

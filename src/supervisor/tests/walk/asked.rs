@@ -1,9 +1,9 @@
 //! Commands at any moment: what each must change, and the reply that it must get.
 
-use super::deployed::NewRelease;
 use super::dyno::{Dyno, Kind};
 use super::model::{Model, Seen, Verdict};
-use super::scenario::{STEP, TYPES};
+use super::new_release::NewRelease;
+use super::scenario::{TYPES, check_ports};
 use super::*;
 use crate::app::{MAX_QUANTITY, Scale};
 
@@ -20,7 +20,15 @@ pub(super) enum Ask {
     RunOneOff,
     /// A one-off dyno with a complete specification.
     Run,
-    Deploy(NewRelease),
+    /// None: what the files said last.
+    Deploy {
+        release: Option<NewRelease>,
+        origin: DeployOrigin,
+    },
+    Rollback {
+        pick: usize,
+        elsewhere: usize,
+    },
     Refresh(usize),
     Shutdown,
 }
@@ -38,7 +46,7 @@ impl Ask {
     pub(super) fn random(random: &mut Random) -> Self {
         let pick = |random: &mut Random| usize::try_from(random.below(64)).unwrap();
         match random.below(24) {
-            20.. => Self::Deploy(NewRelease::random(random)),
+            20.. => Self::of_release(random),
             0..7 => {
                 let scale = |random: &mut Random| match random.below(40) {
                     0 => Scale::Up(MAX_QUANTITY + 1),
@@ -62,6 +70,15 @@ impl Ask {
         }
     }
 
+    pub(super) fn of_release(random: &mut Random) -> Self {
+        let pick = |random: &mut Random| usize::try_from(random.below(64)).unwrap();
+        if random.one_in(3) {
+            return Self::Rollback { pick: pick(random), elsewhere: pick(random) };
+        }
+        let release = (!random.one_in(4)).then(|| NewRelease::random(random));
+        Self::Deploy { release, origin: random.one_of(&[DeployOrigin::Files, DeployOrigin::SavedFile]) }
+    }
+
     pub(super) fn command(self, model: &Model) -> Command {
         match self {
             Self::Scale { pick, scale, other } => {
@@ -71,7 +88,8 @@ impl Ask {
             Self::Restart(which) => Command::Restart(which.target(model), None),
             Self::Stop(which) => Command::Stop(which.target(model), None),
             Self::Run => Command::Run(spec("run.7")),
-            Self::Deploy(release) => release.command(&model.ready, &model.first_order),
+            Self::Deploy { release, origin } => release.unwrap_or(model.deployed.files).command(&model.ready, origin),
+            Self::Rollback { pick, elsewhere } => model.some_rollback(pick, elsewhere),
             Self::Refresh(pick) => {
                 Command::Refresh { process_type: type_at(pick), first: "app.rb".to_owned(), more: 0 }
             }
@@ -137,9 +155,12 @@ impl Model {
             }
             Command::Restart(target, _) => self.on_restart(target),
             Command::Deploy(_) => match ask {
-                Some(Ask::Deploy(release)) => self.on_deploy(release, now),
+                Some(Ask::Deploy { release, origin }) => {
+                    self.on_deploy(release.unwrap_or(self.deployed.files), origin, now)
+                }
                 _ => panic!("every release is random"),
             },
+            Command::Rollback { version, elsewhere } => self.on_rollback(*version, elsewhere, now),
             Command::RunOneOff { .. } => {
                 self.deployed.must_say("one-off");
                 let is_taken = |number: &u32| self.present().any(|dyno| dyno.name == one_off(*number));
@@ -348,7 +369,9 @@ impl Model {
                 let (at, dyno) = found.ok_or_else(|| format!("{name}.{index} must exist"))?;
                 let runs = self.runs.values().any(|run| run.dyno == at && run.seen != Seen::Group);
                 let is_crashed = dyno.without_run == PublicState::Crashed;
-                rule!(runs || !dyno.wanted || is_crashed || self.is_held(at), "{name}.{index} must run");
+                let has_port = !self.is_port_lost(dyno.port);
+                let may_rest = !dyno.wanted || is_crashed || self.is_held(at) || !has_port;
+                rule!(runs || may_rest, "{name}.{index} must run");
                 rule!(!runs || dyno.wanted, "{name}.{index} must not run");
             }
             let is_extra = |dyno: &Dyno| dyno.present && !dyno.lost && i64::from(dyno.key.1) > self.quantities[place];
@@ -361,21 +384,4 @@ impl Model {
 
 fn one_off(number: u32) -> DynoName {
     DynoName::new(process_type("run"), number)
-}
-
-/// No two dynos of a formation may have the same port.
-pub(super) fn check_ports(quantities: &[i64; 3]) -> Result<(), Refusal> {
-    let mut taken: Vec<(u16, DynoName)> = Vec::new();
-    for (place, quantity) in quantities.iter().enumerate() {
-        for index in 1..=u16::try_from(*quantity).unwrap() {
-            let port = 5_000 + STEP * u16::try_from(place).unwrap() + index - 1;
-            let second = DynoName::new(process_type(TYPES[place]), index.into());
-            if let Some((_, first)) = taken.iter().find(|(other, _)| *other == port) {
-                let why = format!("`{first}` and `{second}` would both get port {port}");
-                return Err(Refusal::Impossible { dyno: second, why });
-            }
-            taken.push((port, second));
-        }
-    }
-    Ok(())
 }

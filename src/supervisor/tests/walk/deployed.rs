@@ -1,96 +1,37 @@
 //! Releases that replace the one that runs: what each must change, and what the log must say.
 
-use super::asked::check_ports;
 use super::dyno::{Dyno, Kind};
 use super::model::{Model, Verdict};
-use super::scenario::{STEP, TYPES};
+use super::new_release::{NewRelease, Program};
+use super::scenario::{STEP, TYPES, check_ports};
 use super::*;
-use crate::app::Formation;
-
-/// A release that a front end asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NewRelease {
-    pub(super) has_type: [bool; 3],
-    /// Another number is another command.
-    pub(super) commands: [u32; 3],
-    /// The quantities of the types that are new.
-    pub(super) added: [i64; 3],
-    pub(super) has_command: bool,
-    /// Which of [`ORDERS`] it has. None: that of the first release.
-    order: Option<usize>,
-}
-
-/// Orders in which the process types of a release may start.
-const ORDERS: [&[&str]; 4] =
-    [&[], &["web=worker"], &["worker=web", "job=worker:done"], &["web=job:5433", "worker=job:started"]];
-
-impl NewRelease {
-    pub(super) fn random(random: &mut Random) -> Self {
-        if random.one_in(8) {
-            // As the first one, and perhaps the one that runs.
-            return Self { added: [1; 3], ..Self::FIRST };
-        }
-        let mut has_type = [(); 3].map(|()| !random.one_in(4));
-        has_type[usize::try_from(random.below(3)).unwrap()] = true;
-        Self {
-            has_type,
-            commands: [(); 3].map(|()| random.one_of(&[0, 0, 1, 2])),
-            added: [(); 3].map(|()| i64::try_from(random.below(4)).unwrap()),
-            has_command: random.one_in(2),
-            order: random.one_in(3).then(|| usize::try_from(random.below(4)).unwrap()),
-        }
-    }
-
-    /// The first one of a start.
-    const FIRST: Self = Self { has_type: [true; 3], commands: [0; 3], added: [0; 3], has_command: true, order: None };
-
-    /// The order in which its process types start. `first`: that of the first release.
-    fn order(self, first: &StartOrder) -> StartOrder {
-        let parsed = |at: usize| StartOrder::parse(ORDERS[at].iter().copied(), &TYPES.map(process_type)).unwrap();
-        self.order.map_or_else(|| first.clone(), parsed)
-    }
-
-    pub(super) fn command(self, listeners: &[ProcessType], first: &StartOrder) -> Command {
-        let of_type = |place: usize| {
-            let (name, number) = (TYPES[place], self.commands[place]);
-            let argument = if number == 0 { String::new() } else { format!(" {number}") };
-            self.has_type[place].then(|| format!("{name}: ./{name}{argument}\n"))
-        };
-        let types: String = (0..3).filter_map(of_type).collect();
-        let release = if self.has_command { "release: ./release\n" } else { "" };
-        let procfile = Procfile::parse(format!("{release}{types}").as_bytes()).unwrap();
-        let names = TYPES.map(process_type);
-        let dynos: Vec<&ProcessType> = (0..3)
-            .flat_map(|place| std::iter::repeat_n(&names[place], usize::try_from(self.added[place]).unwrap()))
-            .collect();
-        Command::Deploy(Box::new(Deploy {
-            release: Release {
-                order: self.order(first),
-                ..Release::first("local".to_owned(), procfile, Layers::default())
-            },
-            listeners: Listeners { expected: listeners.to_vec(), ready: listeners.to_vec() },
-            added: Formation::counted(&names, dynos.into_iter()),
-            runs_release_command: true,
-            spare_ports: std::collections::HashMap::new(),
-        }))
-    }
-}
 
 /// A release that was accepted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Accepted {
-    version: u32,
-    release: NewRelease,
+    pub(super) version: u32,
+    pub(super) release: NewRelease,
+}
+
+/// A release as the log of releases shows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) release: NewRelease,
+    pub(super) origin: DeployOrigin,
+    pub(super) status: ReleaseStatus,
 }
 
 /// The releases as the model sees them.
 #[derive(Debug, Clone)]
 pub(super) struct Deployed {
     /// The one that the formation runs on.
-    current: u32,
-    running: NewRelease,
+    pub(super) current: u32,
+    pub(super) running: NewRelease,
     pub(super) has_type: [bool; 3],
-    statuses: Vec<ReleaseStatus>,
+    /// All of them, in order.
+    pub(super) releases: Vec<Known>,
+    /// What the files said when they were read last.
+    pub(super) files: NewRelease,
     pub(super) deploying: Option<Accepted>,
     queued: Option<Accepted>,
     /// What the log must say at the current event.
@@ -99,62 +40,39 @@ pub(super) struct Deployed {
     is_created: bool,
     /// The current event has changed the release that runs.
     pub(super) has_changed: bool,
+    /// The release that ran after the last event.
+    pub(super) last_current: u32,
 }
 
-impl Default for Deployed {
-    fn default() -> Self {
+impl Deployed {
+    pub(super) fn new(first: NewRelease) -> Self {
         Self {
             current: 1,
-            running: NewRelease::FIRST,
-            has_type: [true; 3],
-            statuses: vec![ReleaseStatus::Pending],
+            running: first,
+            has_type: first.has_type,
+            releases: vec![Known { release: first, origin: DeployOrigin::Files, status: ReleaseStatus::Pending }],
+            files: first,
             deploying: None,
             queued: None,
             must_say: Vec::new(),
             is_created: false,
             has_changed: false,
+            last_current: 1,
         }
     }
-}
 
-/// What the log says about a release that replaces another. `first`: the order of the first release.
-fn difference(before: NewRelease, after: NewRelease, first: &StartOrder) -> String {
-    let command = |of: NewRelease, name: &str| match TYPES.iter().position(|known| *known == name) {
-        Some(place) => of.has_type[place].then_some(of.commands[place]),
-        None => of.has_command.then_some(0),
-    };
-    let mut changes = Vec::new();
-    for name in ["job", "release", "web", "worker"] {
-        match (command(before, name), command(after, name)) {
-            (None, Some(_)) => changes.push(format!("+ {name}")),
-            (Some(_), None) => changes.push(format!("- {name}")),
-            (one, other) if one != other => changes.push(format!("~ {name}")),
-            _ => {}
-        }
-    }
-    let mut parts = Vec::new();
-    if !changes.is_empty() {
-        parts.push(format!("Procfile: {}", changes.join(", ")));
-    }
-    if before.order(first) != after.order(first) {
-        parts.push(".foreman: ~ after".to_owned());
-    }
-    parts.join("; ")
-}
-
-impl Deployed {
     pub(super) fn types(&self) -> Vec<ProcessType> {
         (0..3).filter(|place| self.has_type[*place]).map(|place| process_type(TYPES[place])).collect()
     }
 
     /// The last release that was accepted and has not turned out yet.
-    fn last(&self) -> Option<Accepted> {
-        let is_pending = |it: &Accepted| self.statuses[it.version as usize - 1] == ReleaseStatus::Pending;
+    pub(super) fn last(&self) -> Option<Accepted> {
+        let is_pending = |it: &Accepted| self.releases[it.version as usize - 1].status == ReleaseStatus::Pending;
         self.queued.or(self.deploying.filter(is_pending))
     }
 
     fn settle(&mut self, version: u32, status: ReleaseStatus) -> bool {
-        let known = &mut self.statuses[version as usize - 1];
+        let known = &mut self.releases[version as usize - 1].status;
         let is_pending = *known == ReleaseStatus::Pending;
         if is_pending {
             *known = status;
@@ -176,7 +94,10 @@ impl Deployed {
             NoticeKind::ReleaseFailed { version, kept: None, .. } => format!("v{version} failed"),
             NoticeKind::ReleaseFailed { version, kept: Some(kept), .. } => format!("v{version} failed, {kept} kept"),
             NoticeKind::ReleaseStuck { version, kept } => format!("v{version} stuck, {kept} kept"),
-            NoticeKind::Deploying { version, .. } => format!("v{version} accepted"),
+            NoticeKind::Deploying { version, description: None, .. } => format!("v{version} accepted"),
+            NoticeKind::Deploying { version, description: Some(what), .. } => format!("v{version} accepted: {what}"),
+            NoticeKind::ReleaseDescribed { description, .. } => description.clone(),
+            NoticeKind::RolledBack { to, files } => format!("v{to} runs, not {}", files.join(" or ")),
             _ => return None,
         })
     }
@@ -210,14 +131,13 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn compare_releases(&self, snapshot: &Snapshot) -> Result<(), Broken> {
+    pub(super) fn compare_releases(&mut self, snapshot: &Snapshot) -> Result<(), Broken> {
         let current = self.deployed.current;
         rule!(snapshot.release == current, "release {current} must run, not {}", snapshot.release);
         let shown: Vec<_> = snapshot.releases.iter().map(|info| (info.version, info.status)).collect();
-        let all: Vec<_> = (1..).zip(self.deployed.statuses.iter().copied()).collect();
-        let expected = &all[all.len().saturating_sub(50)..];
+        let expected: Vec<_> = (1..).zip(self.deployed.releases.iter().map(|known| known.status)).collect();
         rule!(shown == expected, "the releases must be {expected:?}, not {shown:?}");
-        Ok(())
+        self.deployed.compare_infos(snapshot)
     }
 
     pub(super) fn begin_first_release(&mut self) {
@@ -234,26 +154,43 @@ impl Model {
         self.deployed.must_say("v1 created");
     }
 
-    pub(super) fn on_deploy(&mut self, release: NewRelease, now: Now) -> Result<Reply, Refusal> {
+    pub(super) fn on_deploy(&mut self, release: NewRelease, origin: DeployOrigin, now: Now) -> Result<Reply, Refusal> {
+        if self.deployed.keeps_rollback(release, origin) {
+            return Ok(Reply::Unchanged);
+        }
+        let reply = self.replace_release(release, origin, now)?;
+        match origin {
+            DeployOrigin::Files | DeployOrigin::SavedFile => self.deployed.files = release,
+            DeployOrigin::Rollback { .. } => {}
+        }
+        Ok(reply)
+    }
+
+    fn replace_release(&mut self, release: NewRelease, origin: DeployOrigin, now: Now) -> Result<Reply, Refusal> {
         let last = self.deployed.last();
         let before = last.map_or(self.deployed.running, |accepted| accepted.release);
-        let difference = difference(before, release, &self.first_order);
+        let difference = before.difference(release);
         if let (Some(Accepted { version, release }), true) = (last, difference.is_empty()) {
-            let difference = self::difference(self.deployed.running, release, &self.first_order);
-            return Ok(Reply::Deploying { version, difference });
+            return Ok(Reply::Deploying { version, difference: self.deployed.running.difference(release) });
         }
         if difference.is_empty() {
             return Ok(Reply::Unchanged);
         }
         check_ports(&self.quantities_on(release, &self.quantities))?;
         let is_lost = self.present().any(|dyno| dyno.kind == Kind::Release && dyno.lost);
-        if release.has_command && is_lost {
+        if release.has_command && release.runs_command && is_lost {
             let why = "one of its processes could not be killed".to_owned();
             return Err(Refusal::Impossible { dyno: dyno("release.1"), why });
         }
-        self.deployed.statuses.push(ReleaseStatus::Pending);
-        let version = u32::try_from(self.deployed.statuses.len()).unwrap();
-        self.deployed.must_say(format!("v{version} accepted"));
+        self.deployed.releases.push(Known { release, origin, status: ReleaseStatus::Pending });
+        let version = u32::try_from(self.deployed.releases.len()).unwrap();
+        match origin {
+            DeployOrigin::Files | DeployOrigin::SavedFile => self.deployed.must_say(format!("v{version} accepted")),
+            DeployOrigin::Rollback { to } => {
+                self.deployed.must_say(format!("v{version} accepted: Rollback to v{to}"));
+                self.deployed.must_say(format!("Rollback to v{to}"));
+            }
+        }
         let accepted = Accepted { version, release };
         if self.deployed.deploying.is_none() {
             self.begin_release(accepted, now);
@@ -279,7 +216,7 @@ impl Model {
     }
 
     fn begin_release(&mut self, accepted: Accepted, now: Now) {
-        if !accepted.release.has_command {
+        if !accepted.release.has_command || !accepted.release.runs_command {
             return self.run_on(accepted, now);
         }
         self.deployed.must_say(format!("v{} runs its command", accepted.version));
@@ -365,11 +302,12 @@ impl Model {
         let quantities = self.quantities_on(release, &self.quantities);
         let before = std::mem::replace(&mut self.quantities, quantities);
         let had_prerequisites = [0, 1, 2].map(|place| !self.prerequisites(place).is_empty());
-        self.order = release.order(&self.first_order);
+        self.order = release.order.start_order();
         self.deployed.settle(version, ReleaseStatus::Succeeded);
         self.deployed.must_say(format!("v{version} created"));
         (self.deployed.current, self.deployed.running) = (version, release);
         (self.deployed.has_type, self.deployed.has_changed) = (release.has_type, true);
+        self.deployed.must_say_rolled_back();
         for (place, quantity) in self.quantities.into_iter().enumerate() {
             // Dynos of a type that had nothing to wait for are not held back from now on.
             self.released[place] |= !had_prerequisites[place] && before[place] > 0;
@@ -378,18 +316,18 @@ impl Model {
         for at in self.in_order().filter(|at| self.dynos[*at].kind == Kind::Formation).collect::<Vec<_>>() {
             let (place, index) = self.dynos[at].key;
             if i64::from(index) <= self.quantities[place] {
-                self.renew(at, release.commands[place]);
+                self.renew(at, release.program(place));
             } else if !self.dynos[at].leaving {
                 self.scale_away(at);
             }
         }
         for place in 0..3 {
-            self.add_missing(place, Some(release.commands[place]), true, now);
+            self.add_missing(place, Some(release.program(place)), true, now);
         }
     }
 
-    fn renew(&mut self, at: usize, command: u32) {
-        let differs = std::mem::replace(&mut self.dynos[at].command, command) != command;
+    fn renew(&mut self, at: usize, program: Program) {
+        let differs = std::mem::replace(&mut self.dynos[at].program, program) != program;
         if self.dynos[at].leaving {
             self.bring_back(at, true);
         } else if differs && self.is_replaceable(at) {
@@ -397,18 +335,18 @@ impl Model {
         }
     }
 
-    /// The dynos that the quantity of a type requires and that do not exist. `command`: None if they have that of the others.
-    pub(super) fn add_missing(&mut self, place: usize, command: Option<u32>, is_running: bool, now: Now) {
+    /// The dynos that the quantity of a type requires and that do not exist. `program`: None if they have that of the others.
+    pub(super) fn add_missing(&mut self, place: usize, program: Option<Program>, is_running: bool, now: Now) {
         let name = process_type(TYPES[place]);
-        let command = command.unwrap_or(self.commands[place]);
-        self.commands[place] = command;
+        let program = program.unwrap_or(self.programs[place]);
+        self.programs[place] = program;
         for index in 1..=u32::try_from(self.quantities[place]).unwrap() {
             if self.present().all(|dyno| dyno.key != (place, index)) {
                 let awaited = self.ready.contains(&name);
                 let mut dyno = Dyno::new(DynoName::new(name.clone(), index), Kind::Formation, (place, index), None);
                 dyno.port = Some(5_000 + STEP * u16::try_from(place).unwrap() + u16::try_from(index).unwrap() - 1);
                 (dyno.awaited, dyno.wanted, dyno.must_spawn) = (awaited, is_running, is_running);
-                (dyno.since, dyno.command) = (now.wall, command);
+                (dyno.since, dyno.program) = (now.wall, program);
                 self.dynos.push(dyno);
             }
         }

@@ -1,6 +1,7 @@
 //! One dyno as the model sees it.
 
 use super::model::Verdict;
+use super::new_release::Program;
 use super::*;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub(super) struct Dyno {
     /// Its place in start order: that of its process type, and its index.
     pub(super) key: (usize, u32),
     pub(super) port: Option<u16>,
-    /// The number of its command in the release.
-    pub(super) command: u32,
+    /// What it runs in the release.
+    pub(super) program: Program,
     /// False once it was removed.
     pub(super) present: bool,
     /// It should run.
@@ -59,7 +60,7 @@ impl Dyno {
             kind,
             key,
             port,
-            command: 0,
+            program: Program::default(),
             present: true,
             wanted: false,
             leaving: false,

@@ -8,12 +8,14 @@ mod deployed;
 mod dyno;
 mod logged;
 mod model;
+mod new_release;
 mod order;
 mod picks;
 mod random;
 mod reached;
 mod refreshed;
 mod reported;
+mod rolled_back;
 mod rules;
 mod scenario;
 mod shown;
@@ -69,7 +71,13 @@ fn walk(seed: u64) {
     while handled < EVENTS_PER_SEED {
         let scenario = Scenario::random(&mut random);
         let length = 5 + random.below(150);
-        let ops: Vec<Op> = (0..length).map(|_| Op::random(&mut random)).collect();
+        // Some episodes have many releases, so that there are several to go back to.
+        let releases = if random.one_in(4) { 8 } else { 1_000 };
+        let op = |random: &mut Random| match random.below(releases) {
+            0 => Op::Ask(Ask::of_release(random)),
+            _ => Op::random(random),
+        };
+        let ops: Vec<Op> = (0..length).map(|_| op(&mut random)).collect();
         let mut episode = Episode::new(&scenario);
         if episode.play(&ops).is_err() {
             report(seed, &scenario, &shrunk(&scenario, ops));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::asked::Ask;
 use super::deployed::Deployed;
 use super::dyno::{Dyno, Kind};
+use super::new_release::{NewRelease, Program};
 use super::scenario::TYPES;
 use super::*;
 
@@ -54,9 +55,8 @@ pub(super) struct Run {
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by one rule")]
 pub(super) struct Model {
     pub(super) policy: Policy,
-    /// Which process types start after others on the release that runs, and on the first one.
+    /// Which process types start after others on the release that runs.
     pub(super) order: StartOrder,
-    pub(super) first_order: StartOrder,
     /// The types that are up once they listen, and answer if they must.
     pub(super) ready: Vec<ProcessType>,
     pub(super) dynos: Vec<Dyno>,
@@ -84,8 +84,8 @@ pub(super) struct Model {
     pub(super) given_up: Vec<(usize, ExitStatus)>,
     /// How many dynos of each type there should be.
     pub(super) quantities: [i64; 3],
-    /// The number of the command of each type.
-    pub(super) commands: [u32; 3],
+    /// What each type runs.
+    pub(super) programs: [Program; 3],
     pub(super) deployed: Deployed,
     /// The types whose dynos do not wait for others any more.
     pub(super) released: [bool; 3],
@@ -113,10 +113,10 @@ impl Model {
         });
         let count =
             |name: &str| scenario.plan.formation.iter().filter(|spec| spec.dyno.process_type.as_str() == name).count();
+        let quantities = TYPES.map(|name| i64::try_from(count(name)).unwrap());
         Self {
             policy: scenario.policy.clone(),
             order: scenario.plan.blueprint.release().order.clone(),
-            first_order: scenario.plan.blueprint.release().order.clone(),
             ready: scenario.ready.clone(),
             dynos: release.chain(formation).collect(),
             runs: BTreeMap::new(),
@@ -133,9 +133,9 @@ impl Model {
             announced: BTreeSet::new(),
             failures: Vec::new(),
             given_up: Vec::new(),
-            quantities: TYPES.map(|name| i64::try_from(count(name)).unwrap()),
-            commands: [0; 3],
-            deployed: Deployed::default(),
+            quantities,
+            programs: [Program::default(); 3],
+            deployed: Deployed::new(NewRelease::first(quantities, scenario.plan.release.is_some(), scenario.order)),
             released: [false; 3],
             wait_due: [None; 3],
             must_show: None,

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-pub(super) const EVERYTHING: [&str; 68] = [
+pub(super) const EVERYTHING: [&str; 72] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -41,6 +41,10 @@ pub(super) const EVERYTHING: [&str; 68] = [
     "reply Deploying",
     "reply Unchanged",
     "Deploying",
+    "ReleaseDescribed",
+    "RolledBack",
+    "UnknownRelease",
+    "NeverRan",
     "UnknownType",
     "UnknownDyno",
     "TooMany",

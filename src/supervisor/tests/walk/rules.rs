@@ -118,6 +118,7 @@ impl Model {
         rule!(self.runs.values().all(|run| run.dyno != index), "{name} must not have two runs");
         self.release(index)?;
         self.allow_on_release(index)?;
+        self.compare_program(index, &spawn.spec)?;
         let gate_open = self.gate_open;
         let dyno = &mut self.dynos[index];
         rule!(gate_open || dyno.kind == Kind::Release, "{name} must wait for the release command");

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::new_release::NewOrder;
 use super::*;
-use crate::app::StartOrder;
 use crate::model::HttpCheck;
 
 /// The distance from the first port of a type to that of the next. So small that a dyno can get the port of a dyno of
@@ -15,6 +15,8 @@ pub(super) const TYPES: [&str; 3] = ["web", "worker", "job"];
 
 pub(super) struct Scenario {
     pub(super) plan: Plan,
+    /// Which of its process types start after others.
+    pub(super) order: NewOrder,
     /// The types that are up once they listen, and answer if they must.
     pub(super) ready: Vec<ProcessType>,
     pub(super) policy: Policy,
@@ -40,9 +42,27 @@ impl Scenario {
         }
         let plan = Plan { blueprint, release, formation: dynos, command: None };
         let policy = random_policy(random);
-        let plan = in_order(plan, random_order(random));
-        Self { plan, ready, policy, stubborn: random.one_in(2), boots_late: random.one_in(20) }
+        let order = NewOrder::random(random);
+        let plan = in_order(plan, order.start_order());
+        Self { plan, order, ready, policy, stubborn: random.one_in(2), boots_late: random.one_in(20) }
     }
+}
+
+/// No two dynos of a formation may have the same port.
+pub(super) fn check_ports(quantities: &[i64; 3]) -> Result<(), Refusal> {
+    let mut taken: Vec<(u16, DynoName)> = Vec::new();
+    for (place, quantity) in quantities.iter().enumerate() {
+        for index in 1..=u16::try_from(*quantity).unwrap() {
+            let port = 5_000 + STEP * u16::try_from(place).unwrap() + index - 1;
+            let second = DynoName::new(process_type(TYPES[place]), index.into());
+            if let Some((_, first)) = taken.iter().find(|(other, _)| *other == port) {
+                let why = format!("`{first}` and `{second}` would both get port {port}");
+                return Err(Refusal::Impossible { dyno: second, why });
+            }
+            taken.push((port, second));
+        }
+    }
+    Ok(())
 }
 
 fn random_policy(random: &mut Random) -> Policy {
@@ -76,22 +96,6 @@ fn random_policy(random: &mut Random) -> Policy {
         }
     }
     policy
-}
-
-/// Each type may wait for types that come before it in some order, so that there is no circle.
-fn random_order(random: &mut Random) -> StartOrder {
-    let orders = [[0, 1, 2], [2, 1, 0], [1, 0, 2]];
-    let ranked = random.one_of(&orders).map(|at: usize| TYPES[at]);
-    let mut items = Vec::new();
-    if random.one_in(2) {
-        for (rank, left) in ranked.iter().enumerate() {
-            for right in ranked.iter().take(rank) {
-                let until = random.one_of(&["", "", "", ":5433", ":done", ":started"]);
-                items.extend(random.one_in(2).then(|| format!("{left}={right}{until}")));
-            }
-        }
-    }
-    StartOrder::parse(items.iter().map(String::as_str), &TYPES.map(process_type)).unwrap()
 }
 
 impl fmt::Display for Scenario {
