@@ -57,9 +57,10 @@
 //! When `dyno` is killed, the guardian sees the end of its socket and kills descendants until none is left. When the
 //! guardian is killed, its descendants are reparented to `dyno` (both are subreapers), which does the same.
 //!
-//! `start --detach` forks once more, before everything else (`guardian::detach`): the new process becomes an ordinary start
-//! that shows no log, and the one that was called waits for it. `runtime::launch` waits for the dynos as a client of the
-//! API does, gives the descriptors of the caller back and lets it return; whatever goes wrong before that stops everything.
+//! `start --detach` forks once more, before everything else (`guardian::detach`): the new process becomes an ordinary
+//! start that shows no log, and the one that was called waits for it. `runtime::launch` waits for the dynos like a
+//! client of the API, gives the descriptors of the caller back and lets it return. If anything goes wrong before that,
+//! everything is stopped.
 //!
 //! # Commands for a running app
 //!
@@ -72,11 +73,12 @@
 //!
 //! # A change while it runs
 //!
-//! `dyno reload` asks the start to read its files again. `commands::start` has left it a function for that, with the options
-//! that were typed; `runtime::file_reading` calls it in a thread, and `runtime::api_reload` sends the release as a command. The
-//! root, the Procfile and the ports stay those of the start (`project::StartOnly`, `release::Blueprint::succeeded_by`).
-//! `supervisor::deploy` runs the release command while the formation goes on, then compares the specification of each dyno
-//! with the one that the new [`release::Blueprint`] gives, and replaces only those that differ.
+//! `dyno reload` asks the start to read its files again. `commands::start` has given it a function for that, which
+//! knows the options that were typed. `runtime::file_reading` calls that function in a thread, and
+//! `runtime::api_reload` sends the release to the supervisor as a command. The root, the Procfile and the ports stay
+//! those of the start (`project::StartOnly`, `release::Blueprint::succeeded_by`). `supervisor::deploy` runs the release
+//! command while the formation goes on, then compares the specification of each dyno with the one that the new
+//! [`release::Blueprint`] gives, and replaces only those that differ.
 //!
 //! `runtime::reload_watch` watches the same files for `--reload`, and `runtime::restart_watch` those of `--watch`. Both get
 //! changes from `runtime::file_watcher`; [`watch`] decides when they have an effect.

@@ -17,7 +17,7 @@ const DYNOS: usize = 3;
 /// Apps that `ls` lists.
 const APPS: usize = 20;
 
-/// Highest accepted ratio of the time until `start --detach` returns to that until a start in the foreground is up.
+/// Highest accepted ratio of the time until `start --detach` returns to the time until a start in the foreground is up.
 const DETACHED_TO_FOREGROUND: f64 = 1.2;
 /// Highest accepted ratio of the time of `ls` to that of `ps`.
 const LS_TO_PS: f64 = 3.0;
@@ -25,7 +25,7 @@ const LS_TO_PS: f64 = 3.0;
 const IDLE_MB: f64 = 8.0;
 
 pub(crate) fn measure(effort: Effort, table: &mut Table) {
-    // With something after the command, each needs its shell.
+    // With `:` after the command, each dyno needs its shell.
     let line = format!("{}; :", report_and_wait("reports"));
     let app = App::with(&[("a", &line), ("b", &line), ("c", &line)]);
     start(&app, effort, table);

@@ -7,7 +7,7 @@ use super::resources::{NameRef, UserRef, time};
 use super::{AppFacts, StartDescription};
 use crate::supervisor::{DynoRole, PublicState, Snapshot, StartPhase};
 
-/// An app. All fields that the platform's client reads are there.
+/// An app, with every field that the platform's client reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AppResource {
     id: String,
@@ -44,7 +44,7 @@ impl AppResource {
         )
     }
 
-    /// The app of a start that need not answer. `url`, `state`: those of the whole app; `email`: its owner.
+    /// The app of a start, without asking that start. `url`, `state`: those of the whole app; `email`: its owner.
     #[must_use]
     pub fn of_start(start: &StartDescription, url: Option<&str>, state: &str, email: &str) -> Self {
         let at = jiff::Timestamp::from_millisecond(start.started_at_ms).unwrap_or_default();
@@ -108,7 +108,7 @@ impl AppResource {
     }
 }
 
-/// The state of a whole app: what is most important about its dynos.
+/// The state of a whole app: the most important state of its dynos.
 fn app_state(snapshot: &Snapshot) -> &'static str {
     let has = |state| snapshot.rows.iter().any(|row| row.role != DynoRole::OneOff && row.state == state);
     match snapshot.phase {

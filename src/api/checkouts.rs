@@ -17,7 +17,7 @@ use crate::app::OwnBlock;
 
 pub use given_block::{BlockOrigin, GivenBlock};
 
-/// If there are this many lines, a new one also drops those of directories that no longer exist.
+/// If there are this many lines, a new one also drops the lines of directories that no longer exist.
 const MANY_LINES: usize = 500;
 
 /// Written in place of a block of ports that was never assigned.

@@ -17,12 +17,13 @@ pub struct LastRun {
     pub ended_at_ms: i64,
     /// Its exit status, as a shell would report it.
     pub status: u8,
-    /// Why it was stopped, unless its dynos say that.
+    /// Why it was stopped. None: its dynos explain it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Its dynos. If it was killed, one of each process type, of which nothing else is known.
+    /// Its dynos. If it was killed, only one dyno of each process type is listed, and nothing is known but its name.
     pub dynos: Vec<WhyResource>,
-    /// Whether it was killed, so that it could not leave a summary itself. Then it ended before the given time.
+    /// Whether it was killed, so that it could not leave a summary itself. It then ended at an unknown time before
+    /// `ended_at_ms`.
     #[serde(default)]
     pub killed: bool,
 }
@@ -41,7 +42,7 @@ impl LastRun {
         }
     }
 
-    /// A start that was found killed.
+    /// The summary of a start that was found to be killed.
     #[must_use]
     pub fn of_killed(start: StartDescription, found_at: jiff::Timestamp) -> Self {
         let dyno = |name: &String| DynoResource {

@@ -71,7 +71,7 @@ pub fn meant_starts<T>(
     let is_exclusive = |start: &T| description(start).kind.is_exclusive();
     if starts.iter().any(is_exclusive) {
         starts.retain(is_exclusive);
-        // A name is not always unique: if the state directory cannot be written, it is not remembered.
+        // A name is not always unique: it is not remembered if the state directory cannot be written.
         let mut roots = starts.iter().map(|start| &description(start).root);
         let first = roots.next();
         if place.app.is_some() && roots.any(|root| Some(root) != first) {

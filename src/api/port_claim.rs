@@ -12,7 +12,7 @@ use crate::model::DynoName;
 pub struct PortClaim {
     /// The root of its app: a real path, written by [`StartDescription::path_text`].
     pub root: String,
-    /// Its Procfile, likewise.
+    /// Its Procfile, written in the same way.
     pub procfile: String,
     /// The value of `--name`.
     pub name: Option<String>,
@@ -30,7 +30,7 @@ impl PortClaim {
         Self { ports, ..self.clone() }
     }
 
-    /// The claim on no ports of an app with this root and Procfile, both real paths.
+    /// The claim of an app with this root and Procfile, which are real paths. It has no ports yet.
     #[must_use]
     pub fn of_app(root: &Path, procfile: &Path, name: Option<&str>, is_exclusive: bool) -> Self {
         let (text, name) = (StartDescription::path_text, name.map(str::to_owned));

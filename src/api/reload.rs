@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::supervisor::{ReleaseStatus, Snapshot};
 
-/// What became of a reload.
+/// The result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReloadResult {
@@ -20,7 +20,7 @@ pub enum ReloadResult {
     Invalid,
 }
 
-/// Something to say about the files.
+/// An error, a warning or a note about the files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadProblem {
     /// What is wrong, with file and line if it is a line.
@@ -32,7 +32,7 @@ pub struct ReloadProblem {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadAnswer {
-    /// What became of it.
+    /// The result.
     pub result: ReloadResult,
     /// The number of the new release, or of the one that goes on.
     pub version: u32,
@@ -56,7 +56,7 @@ pub struct ReloadAnswer {
 }
 
 impl ReloadAnswer {
-    /// The files are the same. `version`: the release that runs.
+    /// The files are the same. `version`: the current release.
     #[must_use]
     pub fn unchanged(version: u32) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl ReloadAnswer {
         Self { result: ReloadResult::Invalid, status, problems, ..Self::unchanged(version) }
     }
 
-    /// How a release has turned out. None: that is not decided yet.
+    /// The result of a release. None: it is still pending.
     #[must_use]
     pub fn settled(version: u32, difference: &str, snapshot: &Snapshot) -> Option<Self> {
         let info = snapshot.releases.iter().find(|info| info.version == version)?;

@@ -46,7 +46,7 @@ pub enum WaitUntil {
     Up,
     /// All have ended, and nothing of them is left.
     Exit,
-    /// One has crashed or is gone. That all are up decides nothing.
+    /// One has crashed or is gone. The wait goes on if all of them are up.
     Failure,
 }
 
@@ -70,7 +70,7 @@ pub struct WaitAnswer {
     /// The port on which it should listen, if only that is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// Why it was not started, although it was to be: `db.1 has crashed`.
+    /// Why it was not started, although it should have been: `db.1 has crashed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prevented: Option<String>,
     /// The last line that it wrote, if that may explain the answer.
@@ -135,7 +135,7 @@ impl WaitRequest {
 
 /// What a wait has found so far.
 enum Verdict<'a> {
-    /// The wait was successful. The dyno, if it has ended with a status other than 0.
+    /// The wait was successful. Contains the dyno if one has ended with a status other than 0.
     Done(Option<&'a Row>),
     /// Not yet. The dyno has no row if it does not exist yet.
     NotYet(String, Option<&'a Row>),
@@ -236,7 +236,7 @@ impl WaitCondition {
                 Some(release) => Verdict::NotYet(release.dyno.to_string(), Some(release)),
                 None => Verdict::NotYet(dyno, row),
             },
-            // A dyno that crashed has stopped the others: it explains more than that they were stopped.
+            // If the crash of a dyno stopped the others, that crash explains more than the stop of the others.
             Verdict::Gone(dyno, row) => match culprit(snapshot) {
                 Some(culprit) => Verdict::Crashed(culprit),
                 None => Verdict::Gone(dyno, row),
@@ -258,7 +258,8 @@ impl WaitCondition {
             };
             verdict = Some(joined_to(verdict, of_row));
         }
-        // Dynos that have ended and are removed. Of a process type, those that were scaled down long ago do not matter.
+        // Now the dynos that have ended and are removed. If a process type was named, dynos that were scaled down long
+        // ago do not matter.
         let is_dyno = matches!(awaited.target, Target::Dyno(_));
         let removed = snapshot.removed.iter().filter(|_| self.until == WaitUntil::Exit);
         let removed = removed.filter(|row| is_dyno || row.role != DynoRole::Formation);
@@ -289,7 +290,7 @@ impl WaitAnswer {
     pub fn needs_last_words(&self) -> Option<&str> {
         match self.result {
             WaitResult::Crashed | WaitResult::Ended | WaitResult::Late => self.dyno.as_deref(),
-            // Those of a dyno that was stopped say nothing.
+            // The last words of a dyno that was stopped explain nothing.
             WaitResult::Gone => self.dyno.as_deref().filter(|_| self.exit_status.is_some()),
             WaitResult::Up => None,
         }

@@ -38,7 +38,7 @@ impl WaitAnswer {
         }
     }
 
-    /// The exit status of a wait that failed because of a dyno; never 0. None: because the time was over.
+    /// The exit status of a wait that failed because of a dyno; never 0. None: the time was over.
     #[must_use]
     pub fn failed_status(&self) -> Option<u8> {
         match self.result {

@@ -25,7 +25,7 @@ pub struct WhyResource {
     pub listens: bool,
     /// Why it is not up, while it is starting: `does not listen on $PORT (5000)`.
     pub not_up: Option<String>,
-    /// Why it stays down although it was to start: `db.1 has crashed`.
+    /// Why it stays down although it should have started: `db.1 has crashed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prevented: Option<String>,
     /// The last ends of runs, newest first.
@@ -34,11 +34,11 @@ pub struct WhyResource {
     pub next_restart: Option<NextRestartResource>,
     /// Its last lines.
     pub lines: Vec<String>,
-    /// The files that the last reload has read. None: there was none since the start.
+    /// The files that the last reload has read. None: there has been no reload.
     pub reloaded: Option<ReloadedFiles>,
 }
 
-/// The files of the app when they were read again (S14.1).
+/// The files of the app that were read again (S14.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadedFiles {
     /// When that began, in milliseconds since the Unix epoch.
@@ -60,7 +60,7 @@ pub enum WhyReason {
     ReleasePhase,
     /// Everything is being stopped, or was.
     Shutdown,
-    /// It was to start after another one, which will not do what it waits for.
+    /// It should start after another dyno, but that dyno will not do what it waits for.
     Prevented,
     /// It was stopped on request.
     Stopped,

@@ -43,8 +43,8 @@ impl OwnBlock {
         Self::new(first, ports / BLOCK_PORTS)
     }
 
-    /// All places for `blocks` neighbouring blocks. They begin at one that depends on the hash and go on from the
-    /// lowest place after the highest one.
+    /// All places for `blocks` neighbouring blocks. The hash selects the first place; after the highest place, the
+    /// lowest one follows.
     pub fn candidates(blocks: u16, hash: u128) -> impl Iterator<Item = Self> {
         let start = u16::try_from(hash % u128::from(BLOCKS)).unwrap_or_default();
         let place = move |step: u16| Self::new(FIRST_BLOCK + (start + step) % BLOCKS * BLOCK_PORTS, blocks);
@@ -86,8 +86,8 @@ impl fmt::Display for OwnBlock {
 }
 
 impl PortBlock {
-    /// The size of the block that a checkout needs for this formation, a multiple of 100 ports. Without `step` it is
-    /// that of `-p auto`. `types`: the number of process types in the Procfile, without `release`.
+    /// The size of the block that a checkout needs for this formation, a multiple of 100 ports. Without `step`, the
+    /// step is that of `-p auto`. `types`: the number of process types in the Procfile, without `release`.
     #[must_use]
     pub fn for_checkout(formation: &Formation, types: usize, step: Option<u16>) -> Self {
         let automatic = Self::for_formation(formation, types);
@@ -98,7 +98,7 @@ impl PortBlock {
         Self { step, size }
     }
 
-    /// How many blocks of 100 ports that is. None: more than there are.
+    /// How many blocks of 100 ports that is. None: it is more than there are.
     #[must_use]
     pub fn own_blocks(self) -> Option<u16> {
         u16::try_from(self.size / u32::from(BLOCK_PORTS)).ok().filter(|blocks| *blocks <= BLOCKS)

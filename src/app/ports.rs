@@ -77,7 +77,7 @@ impl PortError {
         match self {
             Self::BadBase { .. } => "give a port such as `-p 5000`, or `-p auto`",
             Self::OutOfRange { .. } => "start from a lower port with `-p`, or set a smaller `--port-step`",
-            Self::OutsideBlock { .. } => "start with as many dynos, so that enough ports are reserved",
+            Self::OutsideBlock { .. } => "start the app with that many dynos, so that enough ports are reserved",
             Self::Collision { .. } => "set a larger `--port-step`, or `--port-step 0` to share one port",
         }
     }
@@ -90,7 +90,7 @@ pub enum PortBase {
     Fixed(u16),
     /// The ports begin at the first free block (S5.4).
     Auto,
-    /// Nothing asks for a port: they begin at [`DEFAULT_BASE`], or at the checkout's own block (S5.5).
+    /// No setting names a port: ports begin at [`DEFAULT_BASE`], or at the checkout's own block (S5.5).
     Checkout,
 }
 
@@ -114,7 +114,7 @@ pub struct Ports {
     positions: HashMap<ProcessType, u64>,
     /// The ports of process types for which the block has no room.
     elsewhere: HashMap<ProcessType, PortRange>,
-    /// A new start looks for other ports.
+    /// Whether a new start would look for other ports.
     is_temporary: bool,
 }
 

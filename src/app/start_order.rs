@@ -40,7 +40,7 @@ pub struct StartOrder {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartOrderError {
     /// The item does not have the form `TYPE=TYPE` or `TYPE=TYPE+TYPE`.
-    #[error("`{item}` does not say what starts after what")]
+    #[error("`{item}` is not a valid start order")]
     NotAnOrder {
         /// The item.
         item: String,
@@ -50,7 +50,7 @@ pub enum StartOrderError {
     UnknownType {
         /// The name that was given.
         name: String,
-        /// What was probably meant, or what there is.
+        /// What was probably meant, or which types exist.
         hint: String,
     },
     /// The release phase is never part of the formation (S8.1).
@@ -80,7 +80,8 @@ impl StartOrderError {
             Self::BadCondition { name, .. } => {
                 format!("write `{name}`, `{name}:5432`, `{name}:done` or `{name}:started`")
             }
-            Self::Circle(_) => "leave out one of them".to_owned(),
+            Self::Circle(types) if types.len() > 1 => "remove one of these dependencies".to_owned(),
+            Self::Circle(_) => "remove this dependency".to_owned(),
         }
     }
 }
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn s6_12_an_item_that_is_not_an_order_is_refused() {
         for item in ["worker", "worker=", "=web", "worker=web+", "worker=+web", ""] {
-            assert_eq!(refused(&[item]).0, format!("`{item}` does not say what starts after what"));
+            assert_eq!(refused(&[item]).0, format!("`{item}` is not a valid start order"));
         }
         for text in ["", "ready", "0", "65536", "-1", "done "] {
             let (fact, hint) = refused(&[&format!("web=db:{text}x")]);
@@ -290,9 +291,12 @@ mod tests {
 
     #[test]
     fn s6_12_a_circle_is_named() {
+        assert_eq!(
+            refused(&["web=web:started"]),
+            ("`web` waits for itself".to_owned(), "remove this dependency".to_owned())
+        );
         for (items, expected) in [
-            (&["web=web:started"][..], "`web` waits for itself"),
-            (&["web=db", "db=web:5000"], "`db` waits for `web`, which waits for `db`: none of them would start"),
+            (&["web=db", "db=web:5000"][..], "`db` waits for `web`, which waits for `db`: none of them would start"),
             (
                 &["clock=worker", "worker=web", "web=db+worker"],
                 "`worker` waits for `web`, which waits for `worker`: none of them would start",
@@ -302,7 +306,7 @@ mod tests {
                 "`db` waits for `setup`, which waits for `web`, which waits for `db`: none of them would start",
             ),
         ] {
-            assert_eq!(refused(items), (expected.to_owned(), "leave out one of them".to_owned()));
+            assert_eq!(refused(items), (expected.to_owned(), "remove one of these dependencies".to_owned()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which process types restart when files change (S14.3): the text of `--watch`, and of `watch` in `.foreman`.
 //!
-//! Pure. Not here: which files are ignored, and when a change counts (`runtime`, `watch`).
+//! Pure. Not here: which files are ignored (`runtime`), and when a change has an effect (`watch`).
 
 use super::text::nearest::instead_of;
 use crate::model::ProcessType;
@@ -26,7 +26,7 @@ pub enum WatchListError {
     UnknownType {
         /// The name that was given.
         name: String,
-        /// What was probably meant, or what there is.
+        /// What was probably meant, or which types exist.
         hint: String,
     },
     /// The release command runs once for each release (S8.1).
@@ -54,8 +54,8 @@ impl WatchListError {
 }
 
 impl WatchList {
-    /// Reads lists such as `web=src,config/*.yml` and `web,worker`: an item without `=` is another pattern after one with `=`,
-    /// else another process type. `types`: those of the Procfile without `release`.
+    /// Reads lists such as `web=src,config/*.yml` and `web,worker`: after an item with `=`, an item without `=` is
+    /// another pattern; otherwise it is another process type. `types`: those of the Procfile without `release`.
     ///
     /// # Errors
     /// The first item that cannot be used.
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_3_what_a_list_cannot_mean_is_refused_with_a_hint() {
+    fn s14_3_an_invalid_list_is_refused_with_a_hint() {
         let refused = |list| parsed(list).map_err(|error| (error.to_string(), error.hint())).unwrap_err();
 
         assert_eq!(refused("wbe").0, "the Procfile has no process type `wbe`");

@@ -165,7 +165,7 @@ pub enum Command {
     Run(RunArgs),
     /// Show the dynos of the app that runs here
     Ps(PsArgs),
-    /// List all apps that run
+    /// List all running apps
     #[command(alias = "apps")]
     Ls(LsArgs),
     /// Show the log of the app that runs here
@@ -176,7 +176,7 @@ pub enum Command {
     /// Restart dynos
     #[command(alias = "ps:restart")]
     Restart(RestartArgs),
-    /// Read Procfile and .env again; restart what has changed
+    /// Read the Procfile and .env again; restart what has changed
     Reload(ReloadArgs),
     /// Stop dynos, or the whole app
     #[command(alias = "ps:stop")]

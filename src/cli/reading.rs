@@ -53,10 +53,10 @@ pub struct ConfigArgs {
     /// Base port for `--explain PORT`, as in `dyno start`
     #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, requires = "explain", help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
-    /// `--fixed-ports` for `--explain PORT`, as in `dyno start`
+    /// With `--explain PORT`: the ports of a start with `--fixed-ports`
     #[arg(long, requires = "explain", help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub fixed_ports: bool,
-    /// `--name` for `--explain PORT`, as in `dyno start`
+    /// With `--explain PORT`: the ports of a start with this `--name`
     #[arg(long, value_name = "NAME", value_parser = name, requires = "explain", help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub name: Option<String>,
     /// `dyno config KEY`: the error says what to type instead.

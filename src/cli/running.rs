@@ -104,7 +104,7 @@ pub struct WaitArgs {
 /// Options of `dyno ps`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno ps              all dynos of the app that runs here\n  dyno ps web          only those of one process type\n  dyno ps --json       the same as JSON"
+    after_help = "Examples:\n  dyno ps              all dynos of the app that runs here\n  dyno ps web          only those of one process type\n  dyno ps --json       the same, as JSON"
 )]
 pub struct PsArgs {
     /// Dynos or process types [default: all]
@@ -121,7 +121,7 @@ pub struct PsArgs {
 /// Options of `dyno ls`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno ls                 the apps of all directories\n  dyno stop --app shop    stop one of them, from any directory"
+    after_help = "Examples:\n  dyno ls                 all running apps, in any directory\n  dyno stop --app shop    stop one of them, from any directory"
 )]
 pub struct LsArgs {
     /// Print JSON, and errors as JSON on stderr
@@ -210,7 +210,7 @@ pub struct RestartArgs {
 /// Options of `dyno reload`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno reload            after a change of the Procfile or .env\n  dyno reload --json     the same as JSON"
+    after_help = "Examples:\n  dyno reload            after a change to the Procfile or .env\n  dyno reload --json     the same, as JSON"
 )]
 pub struct ReloadArgs {
     /// Which app, and how.

@@ -32,10 +32,10 @@ pub struct FormationArgs {
 /// Which process types start after others (S6.12).
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct OrderArgs {
-    /// Start a type only when others listen: `worker=web,clock=web+db`
+    /// Start a type only once others are listening: `worker=web,clock=web+db`
     ///
-    /// `db:5433`: when it listens on that port; `setup:done`: when it has exited with 0; `db:started`: when it runs. It
-    /// applies at the start and whenever a type is scaled up from 0, not to restarts.
+    /// `db:5433`: once it listens on that port; `setup:done`: once it has exited with 0; `db:started`: once it runs. The
+    /// order applies when the app starts and when a type is scaled up from 0, but not when a dyno restarts.
     #[arg(long, value_name = "TYPE=TYPE,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StartOrder)]
     pub after: Vec<String>,
 }
@@ -45,11 +45,11 @@ pub struct OrderArgs {
 pub struct WatchArgs {
     /// Restart a type when files change: `web=src,config/*.yml`
     ///
-    /// Files and directories of the app, or patterns as in .gitignore; a type alone means all files. What .gitignore,
-    /// .ignore or .dynoignore names does not count. May be given several times.
+    /// Files and directories of the app, or patterns as in .gitignore; a type alone means all files. Files that
+    /// .gitignore, .ignore or .dynoignore excludes are not watched. May be given several times.
     #[arg(long, value_name = "TYPE[=PATH,…]", help_heading = LIFE, hide_short_help = true, add = Offers::ProcessTypes)]
     pub watch: Vec<String>,
-    /// How long no file must change before `--watch` restarts, in ms [default: 200]
+    /// Milliseconds without a change before `--watch` restarts [default: 200]
     #[arg(long, value_name = "MS", help_heading = LIFE, hide_short_help = true)]
     pub watch_delay: Option<u16>,
 }

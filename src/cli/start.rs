@@ -31,7 +31,7 @@ pub struct StartArgs {
     /// Base port, or `auto` for free ports
     ///
     /// [default: `PORT` given with --set, `port` in .foreman, `PORT` in .env or the shell, else 5000. A linked worktree of
-    /// git and a copy (--name) have their own ports instead, and so does any directory if 5000 is in use]
+    /// git and a copy (--name) have their own ports instead; any other directory has them only if 5000 is in use]
     #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
     /// Distance between the ports of two process types; with 0 all share the base port [default: 100]
@@ -48,14 +48,14 @@ pub struct StartArgs {
     /// Refuse to start if the port of a web dyno is in use
     #[arg(long, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub strict_ports: bool,
-    /// Use ports from 5000 even if they are in use, and in a linked worktree of git
+    /// Keep the default port 5000, even in a linked worktree of git or if it is in use
     #[arg(long, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub fixed_ports: bool,
     /// Variables from the command line.
     #[command(flatten)]
     pub variables: VariableArgs,
 
-    /// Return once all are up; run in the background
+    /// Run in the background; return once all are up
     ///
     /// Prints the address of the app. If the dynos are not up after SECONDS [default: 60], or one ends first, everything is
     /// stopped. Afterwards `dyno logs`, `dyno ps` and `dyno stop` work from any terminal.
@@ -66,9 +66,9 @@ pub struct StartArgs {
     /// Restarts, 30 s grace period, 60 s boot timeout, profile, its log format: each is also a separate option.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
-    /// Apply changes of Procfile, .env and .foreman
+    /// Apply changes to Procfile, .env and .foreman
     ///
-    /// As `dyno reload` does, once the files have not changed for 200 ms. Implied by --heroku.
+    /// Applies them to the running app, like `dyno reload`, once no file has changed for 200 ms. Implied by --heroku.
     #[arg(long, help_heading = LIFE)]
     pub reload: bool,
     /// Restart dynos that exit
@@ -178,7 +178,7 @@ pub enum PtyMode {
 }
 
 impl PtyMode {
-    /// A terminal unless it is ruled out: for dynos that have no terminal of ours to look at.
+    /// A terminal, unless it is ruled out. For an app in the background, where our own stdout does not decide.
     #[must_use]
     pub fn or_terminal(self) -> Self {
         match self {

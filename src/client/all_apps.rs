@@ -73,7 +73,7 @@ struct StateOfApp {
 }
 
 impl AllApps {
-    /// Finds them. A start that was killed is found only once.
+    /// Finds all starts. A start that was killed is found only once.
     ///
     /// # Errors
     /// Status 69: `dyno` cannot find out what is running.

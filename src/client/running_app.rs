@@ -106,8 +106,8 @@ impl RunningApp {
         Ok(summed(of_starts.into_iter().flat_map(|(_, formation)| formation)))
     }
 
-    /// What each start runs, for a command that is about these dynos and process types. One that ends meanwhile is left out;
-    /// so is one that does not answer, with a warning, if it runs none of them.
+    /// What each start runs, for a command that is about these dynos and process types. A start that ends meanwhile is
+    /// left out. A start that does not answer is left out with a warning if it runs none of them.
     ///
     /// # Errors
     /// Status 69 if none is left.
@@ -121,11 +121,11 @@ impl RunningApp {
         Ok(SeenApp { starts, seen })
     }
 
-    /// The dynos of each start, for a command that only shows them. Likewise; without names every start that does not answer
-    /// is left out.
+    /// The dynos of each start, for a command that only shows them. Starts are left out as in [`Self::look`]; without
+    /// names, every start that does not answer is left out.
     ///
     /// # Errors
-    /// As [`Self::look`].
+    /// The same as for [`Self::look`].
     pub(crate) fn shown_dynos<'n>(
         &self,
         names: impl Iterator<Item = &'n str>,
@@ -134,7 +134,8 @@ impl RunningApp {
         self.of_answering(|start| runs_none(start, &names), |start| Ok((start, self.ask(start, "GET", "dynos", &[])?)))
     }
 
-    /// Asks each start. One that ends meanwhile is left out; so is one that does not answer, with a warning, if it can be.
+    /// Asks each start. A start that ends meanwhile is left out. A start that does not answer is left out with a
+    /// warning if `can_be_left_out` allows it.
     fn of_answering<'a, T>(
         &'a self,
         can_be_left_out: impl Fn(&StartDescription) -> bool,
@@ -263,7 +264,7 @@ pub(super) fn directory() -> Result<Option<RuntimeDirectory>, Failure> {
 
 /// The error if `dyno` cannot find out what is running.
 pub(super) fn unknown(error: &io::Error) -> Failure {
-    let message = format!("cannot find out which apps run: {}", reason(error));
+    let message = format!("cannot find out which apps are running: {}", reason(error));
     Failure::new(Status::Unavailable, UNAVAILABLE, message, "")
 }
 

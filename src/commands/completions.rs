@@ -1,8 +1,9 @@
-//! `dyno completions`: the script that a shell reads, and the answer when that script asks at Tab.
+//! `dyno completions`: the script that a shell reads, and the answer when that script asks because the user has pressed
+//! Tab.
 //!
-//! `CompleteEnv` of `clap_complete` generates the scripts, recognises their questions, and completes options and
-//! subcommands; the values of the app are looked up here. Its own adapters do not handle words that bash has split or that
-//! are quoted, so each [`Shell`] is an adapter of ours around the script of theirs.
+//! `CompleteEnv` of `clap_complete` generates the scripts, recognises when a script asks, and completes options and
+//! subcommands; the values of the app are looked up here. Its own adapters do not handle words that bash has split or
+//! that are quoted, so each [`Shell`] is our adapter around its script.
 //!
 //! Completion runs while the user types: it never reports problems of the app's files, starts nothing and does not read
 //! stdin.
@@ -70,7 +71,7 @@ pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
     if Dialect::of_program(program) != Dialect::Dyno || dashes != "--" {
         return false;
     }
-    // A shell that is not ours gets no answer.
+    // A shell that we do not support gets no answer.
     CompleteEnv::with_factory(whole_command)
         .var(VARIABLE)
         .bin("dyno")

@@ -1,4 +1,4 @@
-//! `dyno reload`: the app that runs here reads its files again, and changes what they have changed (S14.1).
+//! `dyno reload`: asks the app that runs here to read its files again and to apply what is different (S14.1).
 
 use std::time::Duration;
 
@@ -51,7 +51,8 @@ pub(super) fn run(cli: &Cli, args: &ReloadArgs) -> Result<Outcome, Error> {
     Ok(bad.copied().unwrap_or(Outcome::Code(0)))
 }
 
-/// The answers of all starts, and why others have not answered. One that ends meanwhile is left out, unless all do.
+/// The answers of the starts, and why the others have not answered. A start that ends meanwhile is left out, unless all
+/// of them end.
 fn ask_all(app: &RunningApp, json: bool) -> (Vec<Answered<'_>>, Vec<Failure>) {
     let notice = if json { |_: &str| () } else { diagnostics::print_line };
     let (mut answers, mut failures, mut over) = (Vec::new(), Vec::new(), None);
@@ -92,7 +93,7 @@ fn show(answers: &[Answered<'_>]) -> Result<Vec<Outcome>, Error> {
         let how =
             if answer.stopped { "was stopped".to_owned() } else { format!("exited with status {}", answer.status) };
         let fact = format!("release v{}{of} failed: its command {how}", answer.version);
-        let hint = "the app goes on with the release before it; `dyno why release` says more";
+        let hint = "the app stays on the previous release; `dyno why release` says more";
         diagnostics::show_complaint(&Complaint::new(fact, hint));
     }
     let codes = answers.iter().map(|answered| Outcome::Code(answered.answer.status));
@@ -108,11 +109,11 @@ fn name(start: &StartDescription) -> String {
     format!("{} (dyno pid {})", start.types.join(", "), start.pid)
 }
 
-/// What a reload has changed. None: an error says what became of it.
+/// What a reload has changed. None: it has failed, and an error says so.
 fn line(answer: &ReloadAnswer) -> Option<String> {
     let ReloadAnswer { result, version, difference, .. } = answer;
     match result {
-        ReloadResult::Unchanged => Some(format!("nothing is different: release v{version} goes on")),
+        ReloadResult::Unchanged => Some(format!("nothing to apply: the app stays on release v{version}")),
         ReloadResult::Succeeded => Some(format!("release v{version}: {difference}")),
         ReloadResult::Superseded => Some(format!("release v{version}: {difference}; a later release replaced it")),
         ReloadResult::Failed | ReloadResult::Invalid => None,

@@ -165,7 +165,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         Scope::Release(_) => None,
     };
     let forgotten = checkout.remember();
-    // Only now, because an error must not come after lines about a start that it prevents.
+    // Only now: after these lines about the start, no error may prevent it.
     no_process_table.iter().for_each(warn);
     if let Some(note) = checkout.name_note() {
         show_finding(false, note);
@@ -216,7 +216,11 @@ impl LaunchRequest {
     fn launch(self, api: Option<&ApiStart>) -> Result<Launch, Error> {
         let Some(api) = api else {
             let hint = "follow the hint above first, or leave out `--detach`";
-            return Err(Error::new(Status::Unavailable, "`dyno stop` could not find the app in the background", hint));
+            return Err(Error::new(
+                Status::Unavailable,
+                "cannot run in the background, because `dyno stop` would not find the app",
+                hint,
+            ));
         };
         Ok(Launch { link: self.link, seconds: self.seconds, url: api.facts.url.clone().unwrap_or_default() })
     }

@@ -29,8 +29,8 @@ pub(super) fn run(cli: &Cli, args: &StopArgs) -> Result<Outcome, Error> {
     let written = stdout::write(&shown(&dynos, "stopping", args.running.json))?;
     let is_release = |dyno: &RestartedDyno| dyno.name.starts_with("release.");
     if args.dynos.all().next().is_some() && !args.running.json && dynos.dynos.iter().any(is_release) {
-        let fact = "the new release fails, and the app goes on with the one before it";
-        show_finding(false, &Complaint::new(fact, "`dyno reload` tries it again"));
+        let fact = "the new release will fail, and the app stays on the previous one";
+        show_finding(false, &Complaint::new(fact, "`dyno reload` tries again"));
     }
     if args.dynos.all().next().is_none() {
         wait_for_end(&app, args.running.json);

@@ -45,7 +45,7 @@ pub(super) struct Explained {
     pub(super) ended_at: Option<String>,
     /// The exit status of its start, as a shell would report it.
     pub(super) ended_with: Option<u8>,
-    /// Why its start was stopped, unless its dynos say that.
+    /// Why its start was stopped. None: its dynos explain it.
     pub(super) end_reason: Option<String>,
     /// The process id of its start, if that was killed.
     pub(super) killed_pid: Option<i32>,

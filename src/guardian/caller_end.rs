@@ -2,7 +2,7 @@
 //!
 //! The caller writes a last word before it returns, but it can still be killed after that. So its exit status is read,
 //! too: from `/proc` until its parent has reaped it, and afterwards, from Linux 6.15 on, from a descriptor of the
-//! process. On an older kernel, a caller that has written its last word and is reaped at once is taken to have
+//! process. On an older kernel, a caller that has written its last word and is reaped at once is assumed to have
 //! returned.
 
 use std::fs::File;

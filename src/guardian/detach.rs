@@ -1,11 +1,12 @@
-//! Splits a detached start into two processes before it does anything else (S10.6): the caller, which the user called,
-//! waits, and a new process with its own session becomes the start.
+//! Splits a detached start into two processes before it does anything else (S10.6). The caller is the process that the
+//! user started: it only waits. A new process with its own session becomes the start.
 //!
-//! Until the caller returns, the start is its child: the caller passes signals on to it and ends as it does, and if the
-//! caller dies, nothing of the start is left. A pair of sockets connects both. Over it the start reports that all dynos
-//! are up; when one process ends, the other sees its socket closed. The start must then know whether the caller has
-//! returned or was killed. The caller therefore writes a last word before it returns. It writes it to a pipe: a word in
-//! the socket would wake the start, which could take the processor from the caller between that word and its end.
+//! Until the caller returns, the start is its child: the caller passes signals on to it and ends in the same way, and
+//! if the caller dies, every process of the start is killed. A pair of sockets connects the two. Over it the start
+//! reports that all dynos are up; when one process ends, the other sees its socket closed. The start must then know
+//! whether the caller has returned or was killed. The caller therefore writes a last word before it returns. That word
+//! goes through a pipe of its own: in the socket it would wake the start, which could take the processor from the
+//! caller between that word and its end.
 //!
 //! Not here: when the dynos are up (`runtime::launch`), and how the start finds out the end of the caller
 //! (`caller_end`).
@@ -30,9 +31,9 @@ use super::sys;
 use crate::error::Status;
 use crate::model::ExitStatus;
 
-/// The byte that ends the message of the start that its dynos are up.
+/// The byte at the end of the start's message that all dynos are up.
 pub const END_OF_NEWS: u8 = b'\n';
-/// The longest message of the start in bytes. It holds an address.
+/// The longest message of the start, in bytes. The message is an address.
 const MOST_NEWS: usize = 4096;
 /// The signals that the caller passes on.
 const PASSED_ON: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGHUP];
@@ -56,7 +57,7 @@ pub fn detach() -> Result<Detached, Errno> {
     let (ours, theirs) = UnixStream::pair().map_err(|error| errno_of(&error))?;
     ours.set_nonblocking(true).map_err(|error| errno_of(&error))?;
     let (last_word, saying) = std::io::pipe().map_err(|error| errno_of(&error))?;
-    // If our parent had this signal ignored, we would not get the status of a child.
+    // If our parent ignored this signal, we would not get the status of a child.
     sys::reset_signal(libc::SIGCHLD);
     // If the start is killed, its guardian becomes our child.
     set_child_subreaper(true)?;
@@ -65,9 +66,9 @@ pub fn detach() -> Result<Detached, Errno> {
         ForkResult::Parent { child } => {
             let mut mask = SigSet::from_iter(PASSED_ON);
             mask.add(Signal::SIGCHLD);
-            // A write over the limit of the user (`ulimit -f`) fails, as if the disk were full.
+            // A write that exceeds the user's limit (`ulimit -f`) then fails, as if the disk were full.
             mask.add(Signal::SIGXFSZ);
-            // All others, such as that of Ctrl-Z, do what they do to any command.
+            // All other signals, such as that of Ctrl-Z, have their usual effect.
             mask.thread_set_mask()?;
             let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
             let (socket, last_word, has_passed_on) = (Some(ours), saying, false);
@@ -78,7 +79,7 @@ pub fn detach() -> Result<Detached, Errno> {
             // Until the run loop watches the socket, nothing else would notice the end of the caller.
             let bound = set_pdeathsig(Signal::SIGKILL).and_then(|()| setsid());
             let caller_end = CallerEnd::of(caller, last_word);
-            // It has lived until now.
+            // The caller was alive until now.
             if bound.is_err() || getppid() != caller {
                 sys::exit_at_once(Status::Internal.code().into());
             }
@@ -109,7 +110,7 @@ pub enum StartNews {
     Ended(ExitStatus),
 }
 
-/// The caller of a start. Its end stops the start, except by [`WaitingCaller::return_to_shell`].
+/// The caller of a start. Its end stops the start, unless [`WaitingCaller::return_to_shell`] ends it.
 pub struct WaitingCaller {
     /// None: the start has closed its end.
     socket: Option<UnixStream>,
@@ -209,7 +210,7 @@ impl WaitingCaller {
         }
     }
 
-    /// The status of the start, if it has ended. Then nothing that it has left is running any longer.
+    /// The status of the start, if it has ended. By then, no process that it left is running any longer.
     fn ended(&self) -> Option<ExitStatus> {
         while let Ok(Some((pid, exit))) = sys::reap_any() {
             if pid == self.start {
@@ -270,7 +271,7 @@ impl BorrowedStreams {
         dup2_stdout(&self.null)?;
         dup2_stderr(&self.null)?;
         for fd in self.inherited {
-            // The number still means the inherited descriptor, because nothing else closes those.
+            // The number still means the inherited descriptor, because nothing else closes inherited descriptors.
             let _ = close(fd);
         }
         Ok(())

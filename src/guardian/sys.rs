@@ -24,13 +24,14 @@ nix::ioctl_read_bad!(get_unsent_bytes, libc::TIOCOUTQ, libc::c_int);
 nix::ioctl_read!(get_terminal_device, b'T', 0x32, libc::c_uint);
 nix::ioctl_readwrite!(get_process_information, 0xff, 11, libc::pidfd_info);
 
-/// Forks this process: `dyno` for a detached start and for its guardian, and either for [`newest_pid`].
+/// Forks this process. `dyno` forks for a detached start and for its guardian; both processes fork for [`newest_pid`].
 ///
 /// # Errors
 /// Those of fork(2): EAGAIN if the process limit is reached, ENOMEM.
 pub(super) fn fork_process() -> Result<ForkResult, Errno> {
     // SAFETY: `dyno` forks the start and the guardian before it has any thread and the guardian never has one, so the
-    // child is a full copy and may do anything. Once `dyno` has threads, it only forks in `newest_pid`, whose child exits at once.
+    // child is a full copy and may do anything. Once `dyno` has threads, it forks only in `newest_pid`, whose child
+    // exits at once.
     unsafe { fork() }
 }
 

@@ -1,4 +1,5 @@
-//! How the files of an app are read: where the line about a slow one is shown, and how long anyone waits for it.
+//! How the files of an app are read: where the line about a slow file is shown, and when the wait for that file is
+//! abandoned.
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -31,14 +32,15 @@ impl StreamTexts {
 pub(crate) struct FileReader<'a> {
     /// Shows a line about a file that is slow to read.
     announce: &'a dyn Fn(&str),
-    /// Hung up at its other end as soon as nothing waits for the files any more. None: something always does.
+    /// A pipe whose other end is closed as soon as nothing waits for the files any more. None: the wait is never
+    /// abandoned.
     abandoned: Option<BorrowedFd<'a>>,
     /// Where the texts of streams are kept. None: nothing is read twice.
     streams: Option<&'a StreamTexts>,
 }
 
 impl<'a> FileReader<'a> {
-    /// A reader that announces slow files like this.
+    /// A reader that calls `announce` with a line about each slow file.
     pub(crate) fn announcing(announce: &'a dyn Fn(&str)) -> Self {
         Self { announce, abandoned: None, streams: None }
     }
@@ -48,7 +50,7 @@ impl<'a> FileReader<'a> {
         Self { abandoned: Some(abandoned), ..self }
     }
 
-    /// The same reader, which keeps the texts of streams here, and takes them from here.
+    /// The same reader, which keeps the texts of streams in `streams`, and takes them from there.
     pub(crate) fn keeping(self, streams: &'a StreamTexts) -> Self {
         Self { streams: Some(streams), ..self }
     }

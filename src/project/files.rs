@@ -174,8 +174,8 @@ fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, SetBy) 
     (found.into_iter().collect(), SetBy::Default)
 }
 
-/// The files that decide what runs, by absolute path and the name in messages: Procfile, `.env` and `.foreman`, whether they
-/// exist or not. Not those that can be read only once.
+/// The files that decide what runs: Procfile, `.env` and `.foreman`, whether they exist or not. Each has its absolute
+/// path and its name in messages. Files that can be read only once are left out.
 pub(crate) fn watched(places: &Places, procfile: &Path) -> Vec<(PathBuf, String)> {
     let default = || vec![places.root.join(".env"), places.current.join(".env")];
     let env = places.named_env_files().map_or_else(default, |(paths, _)| paths);
@@ -219,7 +219,7 @@ pub(crate) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Fin
     procfile_by(&FileReader::announcing(&|_| ()), places, found, findings)
 }
 
-/// The same with this reader.
+/// Reads the Procfile with this reader.
 pub(super) fn procfile_by(
     reader: &FileReader<'_>,
     places: &Places,

@@ -42,7 +42,7 @@ pub(crate) struct Project {
     pub(crate) layers: Layers,
     /// The name of the Procfile in messages.
     pub(crate) procfile_name: String,
-    /// Where it is.
+    /// Where the Procfile is, and what names it.
     pub(crate) found_procfile: ProcfilePath,
     /// Its places, and the settings of `.foreman`.
     pub(crate) places: Places,

@@ -72,8 +72,8 @@ impl Wait {
 /// A named pipe that no program has opened for writing yet is not at its end: `poll` waits for a writer, but `read`
 /// would report the end. Data that a writer left in the pipe before closing it is still read.
 ///
-/// `abandoned`: a pipe whose other end is closed as soon as nothing waits for the data any more. From then on nothing is
-/// read: it may be meant for another reader.
+/// `abandoned`: a pipe whose other end is closed as soon as nothing waits for the data any more. From then on nothing
+/// is read, because the data may be meant for another reader.
 ///
 /// # Errors
 /// The writer was too slow, the data is too large, the wait was abandoned, or the system refused.
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_1_data_that_comes_after_the_wait_was_abandoned_is_left() {
+    fn s14_1_data_that_comes_after_the_wait_was_abandoned_is_not_read() {
         let (mut reader, mut writer) = io::pipe().unwrap();
         let pipe = File::from(OwnedFd::from(reader.try_clone().unwrap()));
         let (abandoned, interest) = io::pipe().unwrap();

@@ -28,7 +28,7 @@ pub(crate) struct PortSearch<'a> {
     pub(crate) formation: &'a Formation,
     /// The process types that are expected to listen on their port.
     pub(crate) expected: &'a [ProcessType],
-    /// Whether `-p auto` asks for free ports (S5.4). Otherwise nothing asks for a port (S5.5).
+    /// Whether `-p auto` asks for free ports (S5.4). Otherwise no setting names a port (S5.5).
     pub(crate) is_auto: bool,
     /// `--port-step`.
     pub(crate) step: Option<u16>,
@@ -46,7 +46,7 @@ pub(crate) fn base(
 ) -> Option<(BasePort, PortBase)> {
     let base_port = BasePort::new(settings, &places.foreman, &places.foreman_name, layers);
     match base_port.base() {
-        // The other tools have no other ports (S5.5).
+        // Under the names of the other tools, ports always begin at 5000 (S5.5).
         Ok(PortBase::Checkout) if settings.fixed || places.dialect.is_of_another_tool() => {
             Some((base_port, PortBase::Fixed(DEFAULT_BASE)))
         }

@@ -34,7 +34,7 @@ pub(crate) enum Unreadable {
     Endless { seconds: u64, received: bool },
     #[error("is a named pipe, and no program wrote to it within {seconds} seconds")]
     Silent { seconds: u64 },
-    #[error("was not read to its end, because nothing waits for it any more")]
+    #[error("was not read to its end, because the result is no longer needed")]
     Abandoned,
     #[error("cannot be read: Permission denied")]
     Denied,

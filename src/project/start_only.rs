@@ -31,7 +31,8 @@ impl StartOnly {
     /// What to say if these settings are different now.
     pub(crate) fn note(&self, now: &Self) -> Option<Complaint> {
         let changed = self.changed(now);
-        let fact = format!("a new start is needed for {}", changed.join(", "));
+        let subject = if changed.len() > 1 { "these changes need" } else { "this change needs" };
+        let fact = format!("{subject} a new start: {}", changed.join(", "));
         (!changed.is_empty()).then(|| Complaint::new(fact, "`dyno stop`, then `dyno start`"))
     }
 
@@ -66,7 +67,7 @@ fn of_key<T: PartialEq>(
     (!is_same).then(|| place(key, file, now.map(|setting| setting.line)))
 }
 
-/// The place that sets another value now, or that does not set it any more.
+/// The place that sets the value now, or if there is none, the place that no longer sets it.
 fn set_in(before: &SetBy, now: &SetBy) -> Option<String> {
     let of_now = now.line().map(|(file, line, key)| place(key, file, Some(line)));
     of_now.or_else(|| before.line().map(|(file, _, key)| place(key, file, None)))

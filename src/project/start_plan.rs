@@ -30,7 +30,7 @@ pub(crate) enum Purpose {
     Start,
     /// To run the release command alone (S8.2), otherwise the same.
     Release,
-    /// To change an app that runs to what its files are now: every dyno keeps its port.
+    /// To apply the present files to an app that is running: every dyno keeps its port.
     Reload,
     /// To report everything that is wrong, also with process types that have quantity 0.
     Check,
@@ -61,7 +61,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) stdin_is_terminal: bool,
     /// The name of the app.
     pub(crate) app: String,
-    /// Finds the ports if no option or file names them. None: no port is looked at, and `-p auto` cannot be given.
+    /// Finds the ports if no option or file names them. None: no port is checked, and `-p auto` cannot be given.
     pub(crate) find_ports: Option<&'a mut FindPorts<'a>>,
 }
 

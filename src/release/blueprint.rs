@@ -106,8 +106,8 @@ impl Blueprint {
         Self { release, settings, types, positions, siblings }
     }
 
-    /// The same start with a later release. Process types keep their positions and ports, also those that were removed and
-    /// are back; new ones get the next positions. `spare`: see [`Ports::extended`].
+    /// The same start with a later release. Process types keep their positions and ports, even if they were removed and
+    /// come back; new types get the next positions. `spare`: see [`Ports::extended`].
     #[must_use]
     pub fn succeeded_by(
         &self,

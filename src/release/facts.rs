@@ -20,7 +20,7 @@ pub struct ReleaseFacts {
 }
 
 impl ReleaseFacts {
-    /// Those of a release.
+    /// The facts about this release.
     #[must_use]
     pub fn of(release: &Release) -> Self {
         let entries = release.procfile.entries().iter();
@@ -41,7 +41,7 @@ impl ReleaseFacts {
     }
 
     /// What is different in `later`, by name and without values: `.env: + API_KEY, ~ LEVEL; Procfile: - clock; .foreman:
-    /// ~ watch`. Empty: nothing is.
+    /// ~ watch`. Empty: nothing is different.
     #[must_use]
     pub fn difference(&self, later: &Self) -> String {
         let parts = self.differences(later);

@@ -1,7 +1,7 @@
 //! Answers a request to read the files of the app again (S14.1).
 //!
-//! One reload reads at a time: two readers of a named pipe would each get a part of it. What a release changes is decided by
-//! the supervisor.
+//! One reload reads at a time: two readers of a named pipe would each get a part of it. The supervisor decides what a
+//! release changes.
 
 use std::rc::Rc;
 
@@ -30,7 +30,7 @@ impl ApiServer {
         self.wait_apart(connection);
         let reading = async {
             let turn = self.reading.lock().await;
-            // A file that is changed from now on is not what was read.
+            // A file that changes after this moment may no longer be what was read.
             let at_ms = jiff::Timestamp::now().as_millisecond();
             (turn, at_ms, file_reading::read(reload, |line| connection.inform(line)).await)
         };
@@ -45,10 +45,11 @@ impl ApiServer {
         let mut answer = match release {
             Ok(deploy) => {
                 let server = Rc::clone(self);
-                // To its end even if the client is gone, so that no lock stays behind.
+                // A task of its own, which runs to its end even if the client is gone, so that no lock is left behind.
                 let accepted = tokio::task::spawn_local(async move {
                     let accepted = server.accept(deploy).await;
-                    // Those of a release that was refused, that fails, or that removes process types.
+                    // Releases the locks on process types that nothing uses: the release was refused, fails, or removes
+                    // them.
                     server.release_unused();
                     accepted
                 });
@@ -92,8 +93,8 @@ impl ApiServer {
         }
     }
 
-    /// Passes a release on, with locks on the process types that it adds. This start runs none of a type that another start
-    /// of the app runs already, and notes say so.
+    /// Locks the process types that a release adds, and passes the release to the supervisor. A type that another start
+    /// of the app already runs is not added here, and a note says so.
     pub(super) async fn accept(&self, mut deploy: Deploy) -> Result<(Reply, Vec<Complaint>), ApiError> {
         let mut notes = Vec::new();
         let _turn = self.scaling.lock().await;
@@ -117,7 +118,8 @@ impl ApiServer {
                 NotRegistered::Locked(_) | NotRegistered::Unreadable(_) | NotRegistered::Refused(_) => None,
             };
             let Some((name, pid)) = elsewhere else { return Err(not_claimed(error)) };
-            let fact = format!("`{name}` is already running (dyno pid {pid}), so no other start runs it");
+            let fact =
+                format!("`{name}` is already running in another start (dyno pid {pid}), so it is not started again");
             notes.push(Complaint::new(fact, ""));
             deploy.added = deploy.added.without(&name);
         }
@@ -127,7 +129,7 @@ impl ApiServer {
         Ok((reply, notes))
     }
 
-    /// Waits until a release has turned out, for better or worse.
+    /// Waits until a release is no longer pending.
     pub(super) async fn until_settled(&self, version: u32, difference: &str) -> Result<ReloadAnswer, ApiError> {
         let is_decided = Box::new(move |snapshot: &Snapshot| {
             snapshot.phase == StartPhase::Stopping || ReloadAnswer::settled(version, "", snapshot).is_some()
@@ -143,7 +145,7 @@ impl ApiServer {
             answer.stopped = command.and_then(|row| row.life.ends.first()).is_some_and(|end| end.requested);
             let otherwise = if answer.stopped { STOPPED } else { Status::Internal.code() };
             answer.status = exit.filter(|code| *code != 0).unwrap_or(otherwise);
-            // Not those of the command of an earlier release.
+            // Without the lines of an earlier release command.
             let since = snapshot.releases.iter().find(|info| info.version == version).map(|info| info.at);
             let lines = command.map(|row| self.archive.last_lines_since(&row.dyno.to_string(), SHOWN_LINES, since));
             answer.lines = lines.unwrap_or_default();
@@ -159,8 +161,8 @@ pub(super) fn moved(before: &Snapshot, after: &Snapshot) -> Option<Complaint> {
     let new =
         after.moved_ports.iter().filter(|port| !before.moved_ports.contains(port) && has_dynos(&port.process_type));
     let moves: Vec<String> =
-        new.map(|port| format!("`{}` from {} to {}", port.process_type, port.now, port.next)).collect();
-    let fact = format!("a new start moves ports: {}", moves.join(", "));
+        new.map(|port| format!("`{}` {} instead of {}", port.process_type, port.next, port.now)).collect();
+    let fact = format!("the next start will use other ports: {}", moves.join(", "));
     (!moves.is_empty()).then(|| Complaint::new(fact, ""))
 }
 

@@ -70,13 +70,13 @@ pub(super) struct ApiServer {
     pub(super) changes: Rc<Changes>,
     /// Held while the formation and the locks on its process types change.
     pub(super) scaling: Mutex<()>,
-    /// Held while the files of the app are read and what they say is passed on.
+    /// Held while the files of the app are read and the release that they describe is passed on.
     pub(super) reading: Mutex<()>,
     /// How many bytes clients have taken.
     taken: Rc<Cell<u64>>,
-    /// Told about each release that was accepted.
+    /// Notified of each release that was accepted.
     pub(super) deployed: Notify,
-    /// What the last reading that has changed something, or had nothing to change, was about.
+    /// The files of the last reload that has succeeded or found nothing different.
     pub(super) reloaded: RefCell<Option<ReloadedFiles>>,
     /// The task that gives up locks on process types as soon as their dynos have ended.
     pub(super) releasing: RefCell<Option<AbortHandle>>,

@@ -173,7 +173,7 @@ impl ApiServer {
             {
                 let _turn = self.scaling.lock().await;
                 let snapshot = self.ask(ApiCall::Snapshot).await?;
-                // What a release removes is not unused before that.
+                // As long as a release is pending, the types that it removes are still in use.
                 is_changing = !snapshot.coming.is_empty();
                 let held = self.registered.types();
                 let used: Vec<String> = held.iter().filter(|name| is_used(name, &snapshot)).cloned().collect();
@@ -276,7 +276,7 @@ pub(super) fn not_claimed(error: NotRegistered) -> ApiError {
             ApiError::unavailable(message).with_hint("use the version of `dyno` that started the app")
         }
         NotRegistered::Refused(error) => {
-            ApiError::unavailable(format!("the start cannot be registered for more types: {error}"))
+            ApiError::unavailable(format!("the new process types cannot be registered: {error}"))
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum ApiCall {
     Snapshot(oneshot::Sender<Snapshot>),
     /// Write this to the log, and answer.
     Say(String, oneshot::Sender<()>),
-    /// An answer as soon as the archive has everything that the dynos wrote before this call.
+    /// Answer as soon as the archive has everything that the dynos wrote before this call.
     Settle(oneshot::Sender<()>),
     /// The state of all dynos as soon as a condition holds. Dropping the receiver ends the wait.
     Wait {

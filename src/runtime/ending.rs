@@ -35,7 +35,7 @@ pub struct Ending {
     pub output_error: Option<String>,
     /// The result of a smoke test.
     pub smoke: Option<SmokeReport>,
-    /// Why a detached start was stopped before its caller has returned.
+    /// Why a detached start was stopped before its caller returned.
     pub stopped_launch: Option<StoppedLaunch>,
     /// Bytes of output that were lost because the reader stopped reading.
     pub unwritten_bytes: u64,
@@ -73,7 +73,7 @@ impl Ending {
 }
 
 impl Ending {
-    /// The same as a shell would report it.
+    /// Its exit status, as a shell would report it.
     pub(super) fn shell_status(&self) -> u8 {
         match self.outcome() {
             Outcome::Code(code) => code,
@@ -90,7 +90,7 @@ impl Ending {
         }
     }
 
-    /// Why a detached start was stopped before its caller has returned, for people who ask about it.
+    /// Why a detached start was stopped before its caller returned, as `dyno why` says it.
     pub(super) fn reason(&self) -> Option<&str> {
         Some(match self.decisive_stop()? {
             StoppedLaunch::Failed(failed) => &failed.message,

@@ -1,7 +1,7 @@
 //! Reads the files of the app again in a thread of its own, because a `.env` may be a named pipe whose writer is slow (S2.1).
 //!
-//! The reading is abandoned as soon as nothing waits for it, and the end of the run does not wait for it. Not here: what is
-//! read (`project`), and what follows from it (`api_reload`).
+//! The reading is abandoned as soon as nothing waits for it, and the end of the run does not wait for it. Not here:
+//! which files are read (`project`), and what is done with the result (`api_reload`).
 
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -26,11 +26,11 @@ pub struct ReadFiles {
     pub warnings: Vec<Complaint>,
     /// What else the person who reloads should know.
     pub notes: Vec<Complaint>,
-    /// The same, if nothing is different.
+    /// Another note, which is shown only if nothing is different.
     pub note_if_unchanged: Option<Complaint>,
 }
 
-/// A reading of the files, as seen by what reads them.
+/// One reading of the files, as seen by the code that reads them.
 pub struct FileReading {
     lines: mpsc::Sender<String>,
     abandoned: PipeReader,
@@ -52,7 +52,7 @@ impl FileReading {
 /// Reads the files. Dropping the future abandons that. `announce` shows a line about a slow file. None: the system has no room
 /// for a thread.
 pub(super) async fn read(reload: Reload, announce: impl Fn(&str)) -> Option<ReadFiles> {
-    // Closed with this future.
+    // Dropped with this future, which closes the pipe.
     let (abandoned, _interest) = io::pipe().ok()?;
     let (lines, mut announced) = mpsc::channel(MAX_LINES);
     let (sender, mut read) = oneshot::channel();

@@ -1,8 +1,8 @@
 //! Reports changes in directories: by the events of the system, or by looking every 2 seconds where there are none.
 //!
-//! `notify` receives the events. Its debouncer is not used, because it takes the opening of a file for a change, so that a
-//! program that reads a watched file would be restarted for it. Its own polling is not used either: it compares whole
-//! seconds, and misses a file that is replaced by an older one.
+//! `notify` receives the events. Its debouncer is not used, because it reports the opening of a file as a change: a
+//! program that reads a watched file would be restarted for that. Its polling is not used either: it compares times in
+//! whole seconds, and misses a file that is replaced by an older one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -45,7 +45,7 @@ pub(super) enum Seen {
     TooMany,
 }
 
-/// Why directories are looked at every 2 seconds.
+/// Why directories are checked every 2 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WhyPolled {
     /// Their file system has no events for changes that another machine makes.
@@ -57,11 +57,11 @@ pub(super) enum WhyPolled {
 impl WhyPolled {
     /// The line that says so. `what`: `the files of the app`.
     pub(super) fn line(self, what: &str) -> String {
-        let looked_at = format!("{what} are looked at every {} s, because", BETWEEN_LOOKS.as_secs());
+        let checked = format!("{what} are checked every {} s, because", BETWEEN_LOOKS.as_secs());
         match self {
-            Self::NoEvents => format!("{looked_at} their file system does not report changes"),
+            Self::NoEvents => format!("{checked} their file system does not report changes"),
             Self::Limit => format!(
-                "{looked_at} the system's limit of watches is reached\n\
+                "{checked} the system's limit on file watches has been reached\n\
                  hint: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=1024"
             ),
         }
@@ -71,7 +71,7 @@ impl WhyPolled {
 /// Whether a change of this path is of interest. Called for every event.
 pub(super) type IsWanted = Box<dyn Fn(&Path) -> bool + Send>;
 
-/// Watches the entries of directories, but not of those in them.
+/// Watches the entries of directories, but not the entries of their subdirectories.
 pub(super) struct FileWatcher {
     /// None: the system gives no events at all.
     events: Option<RecommendedWatcher>,
@@ -89,7 +89,7 @@ impl FileWatcher {
     pub(super) fn new(is_wanted: IsWanted) -> Self {
         let (sender, seen) = unbounded_channel();
         let on_event = move |event: notify::Result<notify::Event>| {
-            // Errors are those of single directories that have vanished, which an event of its own reports.
+            // An error is about a directory that has vanished, which another event reports.
             let Ok(event) = event else { return };
             if event.need_rescan() {
                 let _ = sender.send(Seen::TooMany);
@@ -129,7 +129,7 @@ impl FileWatcher {
         Err(why)
     }
 
-    /// What was seen next. Cancel safe. A change that a look has found is reported whether it is wanted or not.
+    /// What was seen next. Cancel safe. A change that a look has found is reported even if `is_wanted` would reject it.
     pub(super) async fn next(&mut self) -> Seen {
         loop {
             if let Some(path) = self.found.pop() {
@@ -174,7 +174,7 @@ fn differences(before: &Stamps, now: &Stamps) -> Vec<PathBuf> {
     changed.chain(gone).cloned().collect()
 }
 
-/// Whether an event is more than that somebody has read something.
+/// Whether an event reports a change. False: a file was only opened or read.
 fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write))
@@ -210,7 +210,7 @@ pub(super) fn has_changed_since(path: &Path, moment: SystemTime) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| (found.ctime(), found.ctime_nsec()) >= (seconds, nanoseconds))
 }
 
-/// Returns at this time; never without one.
+/// Returns at this time. None: never returns.
 pub(super) async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline.into()).await,
@@ -226,7 +226,7 @@ mod tests {
     use crate::runtime::scratch::Scratch;
 
     #[test]
-    fn s14_2_directories_without_events_are_looked_at() {
+    fn s14_2_directories_without_events_are_polled() {
         let scratch = Scratch::new("polled");
         let (changed, gone) = (scratch.file("changed", "1"), scratch.file("gone", "1"));
         let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(watcher.poll(scratch.path(), WhyPolled::Limit), Err(WhyPolled::Limit));
         let created = scratch.file("created", "1");
         fs::remove_file(&gone).unwrap();
-        // An older file takes its place, as `mv` or `git checkout` may do it.
+        // An older file takes its place, as can happen with `mv` or `git checkout`.
         let older = scratch.file("older", "2");
         File::open(&older).unwrap().set_modified(UNIX_EPOCH).unwrap();
         fs::rename(&older, &changed).unwrap();

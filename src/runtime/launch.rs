@@ -23,10 +23,10 @@ use crate::supervisor::Command;
 /// How many of its last lines are shown if a dyno has failed.
 const SHOWN_LINES: usize = 20;
 
-/// What people who ask about the start read if its caller died while the dynos were not up.
-const CALLER_KILLED: &str = "the command that waited for it was killed";
-/// The same if it died later.
-const CALLER_FAILED: &str = "the command that waited for it was killed or could not print the address";
+/// What `dyno why` says if the caller died before the dynos were up.
+const CALLER_KILLED: &str = "`dyno start --detach` was killed before the app was up";
+/// What it says if the caller died later.
+const CALLER_FAILED: &str = "`dyno start --detach` was killed or could not print the address";
 
 /// A start whose caller returns once all dynos are up.
 pub struct Launch {
@@ -45,7 +45,7 @@ pub struct FailedLaunch {
     pub message: String,
     /// The exit status.
     pub status: u8,
-    /// The dyno that has failed. None: not one dyno is the reason.
+    /// The dyno that has failed. None: no single dyno is the reason.
     pub dyno: Option<String>,
     /// Its last lines.
     pub last_lines: Vec<String>,
@@ -118,10 +118,10 @@ impl Task {
         Some(StoppedLaunch::Failed(failed))
     }
 
-    /// Gives back what belongs to the caller and tells it that all dynos are up. The start goes on alone only if the caller
-    /// then returns; if not, everything is stopped, and the answer is false.
+    /// Gives back what belongs to the caller and tells it that all dynos are up. The start goes on alone only if the
+    /// caller then returns. If it does not, everything is stopped, and the result is false.
     async fn let_caller_return(mut self, streams: BorrowedStreams, url: &str) -> bool {
-        // The run has ended meanwhile: its status says more.
+        // The run has ended meanwhile. Its status explains more.
         if self.calls.is_closed() {
             return true;
         }

@@ -82,7 +82,7 @@ impl ListenWatch {
         self.next = self.next.map(|next| next.min(now));
     }
 
-    /// Moves all times by the time during which we and the dynos were stopped.
+    /// Postpones the next look by the time during which we and the dynos were stopped.
     pub(super) fn postpone(&mut self, by: Duration) {
         self.began += by;
         self.next = self.next.map(|next| next + by);

@@ -87,7 +87,7 @@ impl LogArchive {
         self.last_lines_since(name, count, None)
     }
 
-    /// The same without lines that are older.
+    /// The same without lines that are older than `since`.
     pub(super) fn last_lines_since(&self, name: &str, count: usize, since: Option<jiff::Timestamp>) -> Vec<String> {
         let archive = self.0.borrow();
         let named = archive.history.sources().find_map(|source| match source {
@@ -207,7 +207,8 @@ mod tests {
         add(b"one\n".to_vec());
         assert_eq!(woken(), 1);
 
-        // More than is kept: it is informed once a second that lines were skipped, and pauses until then.
+        // More lines than are kept: the client is informed once a second that lines were skipped, and pauses until
+        // then.
         let is_pausing = std::iter::repeat_with(|| {
             add(b"0123456789abcde\n".repeat(1 << 20));
             matches!(wait(&mut turn), Turn::Pause(_))

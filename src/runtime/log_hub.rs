@@ -262,7 +262,7 @@ struct Writer<Q> {
     receivers: Receivers<Q>,
     events: UnboundedSender<HubEvent>,
     out: Vec<u8>,
-    /// Whether lines are shown: not in the background, and no more after a failed write.
+    /// Whether lines are shown: not in the background, and not after a write has failed.
     shows: bool,
 }
 

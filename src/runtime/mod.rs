@@ -71,7 +71,6 @@ use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
 use crate::api::AppFacts;
-use crate::app::WatchList;
 use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
 use crate::model::DynoSpec;
@@ -89,6 +88,7 @@ pub use port_reserver::{PortLocks, PortReserver, UnitTaken};
 pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, listens_on, port_holder, ports_of_dyno};
 pub use reload_watch::{FilesWatch, OnChange};
 pub use restart_watch::SourcesWatch;
+use restart_watch::WatchedTypes;
 pub use runtime_directory::{RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all, unblock_for_start};
 pub use start_registry::{LivingStarts, NotRegistered, RegisteredStart};
@@ -144,9 +144,9 @@ pub struct ApiStart {
     pub registered: RegisteredStart,
     /// The facts about the app.
     pub facts: AppFacts,
-    /// Reads the files of the app again. None: it cannot change while it runs.
+    /// Reads the files of the app again. None: they are read only once.
     pub reload: Option<Reload>,
-    /// The files that are watched because `reload` reads them. None: they are not.
+    /// The files that are watched because `reload` reads them. None: they are not watched.
     pub files_watch: Option<FilesWatch>,
     /// How the files that restart process types are watched. None: never.
     pub sources_watch: Option<SourcesWatch>,
@@ -182,8 +182,8 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
         let api = start.api.take().zip(archive.clone());
         let api = match api {
             Some((api, archive)) => {
-                let watch = start.plan.blueprint.release().watch.clone();
-                Some(serve(api, watch, caller.clone(), archive).await?)
+                let watched = start.plan.blueprint.release().watch.types.clone();
+                Some(serve(api, watched, caller.clone(), archive).await?)
             }
             None => None,
         };
@@ -211,10 +211,10 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     })
 }
 
-/// Answers the clients of the API, and watches files, until the run ends. `list`: that of the first release.
+/// Answers the clients of the API, and watches files, until the run ends. `watched`: the process types that the first release restarts.
 async fn serve(
     mut api: ApiStart,
-    list: WatchList,
+    watched: WatchedTypes,
     calls: ApiCaller,
     archive: LogArchive,
 ) -> std::io::Result<Rc<ApiServer>> {
@@ -227,7 +227,7 @@ async fn serve(
         tokio::task::spawn_local(Rc::clone(&server).watch_files(files));
     }
     if let Some(sources) = sources {
-        let sources = sources.begin(list).await;
+        let sources = sources.begin(watched).await;
         tokio::task::spawn_local(Rc::clone(&server).watch_sources(sources));
     }
     Ok(server)

@@ -52,7 +52,7 @@ impl PortLocks {
 #[derive(Debug)]
 pub struct UnitTaken(pub Option<PortClaim>);
 
-/// Reserves ports, or only looks which ones are reserved.
+/// Reserves ports, or only looks up which ones are reserved.
 #[derive(Debug)]
 pub struct PortReserver {
     directory: Option<RuntimeDirectory>,

@@ -97,8 +97,8 @@ pub fn ports_of_dyno(leader: i32) -> Vec<u16> {
     listening_ports(&family_of(leader), None)
 }
 
-/// Whether a process of one of these dynos listens on a port. `leaders`: their process ids. A process that the system does
-/// not show is taken for one of theirs: it may be that of a container.
+/// Whether a process of one of these dynos listens on a port. `leaders`: their process ids. If the system does not show
+/// which process listens, the answer is yes: it may be a process in their container.
 #[must_use]
 pub fn listens_on(leaders: &[i32], port: u16) -> bool {
     let sockets = inodes(port);

@@ -61,7 +61,7 @@ struct Answered {
     answer: HttpAnswer,
 }
 
-/// The runs that have not yet been seen to listen, or to answer, as expected, and where all runs listen.
+/// The runs that do not listen or answer as expected yet, and where all runs listen.
 pub(super) struct ReadinessProbes {
     watches: HashMap<RunId, Watch>,
     /// Every run that may still have processes.
@@ -136,9 +136,9 @@ impl ReadinessProbes {
         }
     }
 
-    /// Watches each run that has not been seen listening, as long as a client waits for its dyno (S6.2), and finds out where
-    /// a run listens, while something depends on that. No other run: a look at the tables of sockets takes milliseconds on
-    /// a machine with many connections.
+    /// Watches each run that has not been seen listening, as long as a client waits for its dyno (S6.2), and finds out
+    /// where a run listens, while something depends on that. It looks for no other reason, because a look at the tables
+    /// of sockets takes milliseconds on a machine with many connections.
     pub(super) fn observe(
         &mut self,
         is_observed: impl Fn(&DynoName) -> bool,

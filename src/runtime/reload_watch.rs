@@ -21,7 +21,7 @@ use crate::release::ReleaseFacts;
 use crate::supervisor::{Deploy, DeployOrigin, Reply, Snapshot, StartPhase};
 use crate::watch::{Pace, Settling, Verdict};
 
-/// How long no file must change before a change counts.
+/// How long all files must stay unchanged before a change has an effect.
 const QUIET: Duration = Duration::from_millis(200);
 /// The files of the app that are watched while it runs.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub enum OnChange {
     Mention,
 }
 
-/// The same. What is to be applied is watched already.
+/// The same files. If their changes are to be applied, they are watched already.
 pub(super) struct WatchedFiles {
     watch: FilesWatch,
     armed: Option<Armed>,
@@ -61,13 +61,13 @@ struct Progress {
     pace: Pace,
     /// The last release that a line has mentioned.
     mentioned: Option<ReleaseFacts>,
-    /// Whether the last reading has found a mistake.
+    /// Whether the last reading found a mistake.
     has_mistake: bool,
 }
 
 impl FilesWatch {
-    /// Watches files whose changes are to be applied from now on; call it before the first dyno starts. A courtesy need not
-    /// delay the start.
+    /// If changes are to be applied, watches the files from now on: call it before the first dyno starts. If changes
+    /// are only mentioned, the watch begins later, so that it does not delay the start.
     pub(super) async fn begin(self) -> WatchedFiles {
         let armed = match self.on_change {
             OnChange::Reload => Some(arm(self.paths()).await),
@@ -97,7 +97,7 @@ impl ApiServer {
             (OnChange::Mention, Some(_)) => return,
             (OnChange::Reload | OnChange::Mention, None) => {}
         }
-        // What has changed between the reading and now has no event.
+        // The watcher has no event for a file that changed between the reading and now.
         for number in 0..paths.len() {
             if paths.get(number).is_some_and(|path| has_changed_since(path, watch.read_at)) {
                 settling.changed(number, self.began.elapsed());
@@ -143,8 +143,8 @@ impl ApiServer {
                 let (most, window) = Pace::LIMIT;
                 let window = window.as_secs();
                 self.say(&format!(
-                    "{names} has changed more than {most} times in {window} s, perhaps because a dyno writes it. Changes are \
-                     applied again after {window} s without one; `dyno reload` applies them now"
+                    "{names} changed more than {most} times in {window} s, perhaps written by a dyno. Changes are not applied \
+                     until there has been none for {window} s; `dyno reload` applies them now"
                 ))
                 .await;
                 return Some(());
@@ -169,7 +169,7 @@ impl ApiServer {
                 Ok(_) => {
                     self.reloaded.replace(Some(ReloadedFiles { at_ms, paths }));
                     if had_mistake {
-                        self.say(&format!("{names}: nothing is different now")).await;
+                        self.say(&format!("{names}: fixed, nothing to apply")).await;
                     }
                 }
                 Err(refusal) => {
@@ -186,7 +186,8 @@ impl ApiServer {
         Some(())
     }
 
-    /// Once the formation runs on a release: remembers its files, and says which ports are not those of the next start.
+    /// Waits until the formation runs on a release. Then remembers its files, and says which ports the next start would
+    /// change.
     async fn conclude(&self, version: u32, before: &Snapshot, files: ReloadedFiles) {
         let Ok(answer) = self.until_settled(version, "").await else { return };
         if answer.result == ReloadResult::Succeeded {
@@ -199,7 +200,7 @@ impl ApiServer {
 
     /// Says that `dyno reload` would apply a change. None: everything is being stopped.
     async fn mention(&self, names: &str, paths: &[PathBuf], progress: &mut Progress) -> Option<()> {
-        // Reading anything else may have an effect.
+        // Only regular files, because reading anything else may have an effect.
         let is_plain = |path: &PathBuf| fs::metadata(path).map_or(true, |found| found.is_file());
         if !paths.iter().all(is_plain) {
             return Some(());
@@ -222,11 +223,11 @@ impl ApiServer {
         Some(())
     }
 
-    /// What the files say now. None: everything is being stopped.
+    /// Reads the files as they are now. None: everything is being stopped.
     async fn read_files(&self) -> Option<ReadFiles> {
         let reload = self.reload.clone()?;
         let announce = |line: &str| {
-            // A full queue has more important calls.
+            // If the queue is full, the line is dropped: the calls in it are more important.
             let _ = self.calls.try_send(ApiCall::Say(line.to_owned(), oneshot::channel().0));
         };
         tokio::select! {
@@ -264,7 +265,7 @@ impl ApiServer {
     }
 }
 
-/// Watches these files as the file system is now.
+/// Watches these files. Their directories and symlinks are those that exist now.
 async fn arm(files: Vec<PathBuf>) -> Armed {
     // Asking a file system about a path may take long.
     let armed = spawn_blocking(move || {

@@ -1,6 +1,7 @@
 //! Restarts the dynos of a process type when files of the app change (S14.3).
 //!
-//! `watched_tree` decides which files count, `watch` when they do, and the supervisor which dynos are replaced.
+//! `watched_tree` decides which files are watched, `watch` when a change has an effect, and the supervisor which dynos
+//! are replaced.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +18,6 @@ use super::calls::ApiCall;
 use super::file_watcher::{FileWatcher, Seen, WhyPolled, until};
 use super::watched_places::WatchedPlaces;
 use super::watched_tree::WatchedTree;
-use crate::app::WatchList;
 use crate::model::{DynoName, ProcessType};
 use crate::supervisor::{Command, ReleaseInfo, ReleaseStatus, Snapshot, StartPhase};
 use crate::watch::{Pace, Settling, Verdict};
@@ -30,17 +30,20 @@ const MANY: &str = "many files";
 pub struct SourcesWatch {
     /// The root of the app.
     pub root: PathBuf,
-    /// How long nothing must change before a change counts.
+    /// How long all files must stay unchanged before a change has an effect.
     pub delay: Duration,
-    /// Files and directories that never count: those that `dyno` writes, and those that `--reload` watches.
+    /// Files and directories that are never watched here: those that `dyno` writes, and those that `--reload` watches.
     pub excluded: Vec<PathBuf>,
 }
 
-/// The same, as far as a release restarts process types.
+/// The process types that restart, each with the patterns of its files. No pattern: all files.
+pub(super) type WatchedTypes = Vec<(ProcessType, Vec<String>)>;
+
+/// The same, with what is watched already.
 pub(super) struct WatchedSources {
     watch: SourcesWatch,
-    /// What the release that runs restarts.
-    list: WatchList,
+    /// What the current release restarts.
+    types: WatchedTypes,
     /// None: nothing.
     armed: Option<Armed>,
 }
@@ -56,7 +59,7 @@ struct Watched {
 /// What is watched now.
 struct Armed {
     root: PathBuf,
-    /// Where it shows that the root is replaced.
+    /// The paths that change if another directory takes the place of the root.
     of_root: WatchedPlaces,
     tree: WatchedTree,
     watcher: FileWatcher,
@@ -66,20 +69,20 @@ struct Armed {
 impl SourcesWatch {
     /// Watches the files of the first release from now on. Call it before the first dyno starts, so that each change of a
     /// file that a dyno may have read is seen.
-    pub(super) async fn begin(self, list: WatchList) -> WatchedSources {
-        let armed = if list.types.is_empty() { None } else { arm(self.clone()).await };
-        WatchedSources { watch: self, list, armed }
+    pub(super) async fn begin(self, types: WatchedTypes) -> WatchedSources {
+        let armed = if types.is_empty() { None } else { arm(self.clone()).await };
+        WatchedSources { watch: self, types, armed }
     }
 }
 
 impl ApiServer {
-    /// Restarts process types until the run ends, as the release that runs says.
+    /// Restarts process types until the run ends, as the current release says.
     pub(super) async fn watch_sources(self: Rc<Self>, sources: WatchedSources) {
-        let WatchedSources { watch, list, mut armed } = sources;
-        let mut types: Vec<Watched> = list.types.iter().map(Watched::new).collect();
-        let mut other_list = std::pin::pin!(self.other_watch_list(list));
+        let WatchedSources { watch, types: first, mut armed } = sources;
+        let mut types: Vec<Watched> = first.iter().map(Watched::new).collect();
+        let mut others = std::pin::pin!(self.other_types(first));
         let mut has_said_polled = false;
-        // None: perhaps everything.
+        // None: any file may have changed.
         let mut settling: Settling<Option<PathBuf>> = Settling::new(watch.delay);
         loop {
             let polled = armed.as_ref().and_then(|armed| armed.polled);
@@ -93,15 +96,15 @@ impl ApiServer {
                     settling.changed(changed, self.began.elapsed());
                     continue;
                 }
-                list = &mut other_list => {
-                    let Some(list) = list else { return };
-                    types = list.types.iter().map(Watched::new).collect();
+                next = &mut others => {
+                    let Some(next) = next else { return };
+                    types = next.iter().map(Watched::new).collect();
                     if types.is_empty() {
                         (armed, settling) = (None, Settling::new(watch.delay));
                     } else if armed.is_none() {
                         armed = arm(watch.clone()).await;
                     }
-                    other_list.set(self.other_watch_list(list));
+                    others.set(self.other_types(next));
                     continue;
                 }
                 () = until(due) => {}
@@ -127,8 +130,8 @@ impl ApiServer {
         }
     }
 
-    /// Waits for a release with another list. None: everything is being stopped.
-    async fn other_watch_list(&self, list: WatchList) -> Option<WatchList> {
+    /// Waits for a release that restarts other process types, or for other files. None: everything is being stopped.
+    async fn other_types(&self, known: WatchedTypes) -> Option<WatchedTypes> {
         loop {
             self.deployed.notified().await;
             let is_stopping = |snapshot: &Snapshot| snapshot.phase == StartPhase::Stopping;
@@ -140,13 +143,13 @@ impl ApiServer {
             if is_stopping(&snapshot) {
                 return None;
             }
-            if snapshot.facts.watch != list {
-                return Some(snapshot.facts.watch.clone());
+            if snapshot.facts.watch.types != known {
+                return Some(snapshot.facts.watch.types.clone());
             }
         }
     }
 
-    /// Restarts a process type if one of these files is among its own. None: everything is being stopped.
+    /// Restarts a process type if it has one of these files. None: everything is being stopped.
     async fn refresh(&self, watched: &mut Watched, changed: &[PathBuf], is_all: bool) -> Option<()> {
         let own: Vec<&PathBuf> = changed.iter().filter(|path| is_all || watched.includes(path)).collect();
         let Some(first) = own.first() else { return Some(()) };
@@ -161,8 +164,9 @@ impl ApiServer {
                 let (most, window) = Pace::LIMIT;
                 let window = window.as_secs();
                 self.say(&format!(
-                    "{process_type} is not restarted any more: {first} and others have changed more than {most} times in \
-                     {window} s, perhaps because {process_type} writes them. Changes count again after {window} s without one\n\
+                    "{process_type} is no longer restarted: {first} and others changed more than {most} times in {window} s, \
+                     perhaps because {process_type} writes them. Restarts resume once its files have not changed for \
+                     {window} s\n\
                      hint: list files that {process_type} writes in .dynoignore"
                 ))
                 .await;
@@ -181,7 +185,7 @@ impl Watched {
                 // Without wildcards it is a path from the root, like `src`.
                 let is_path = !pattern.contains(['*', '?', '[', '\\']);
                 let line = if is_path { format!("/{pattern}") } else { pattern.clone() };
-                // Every line is a pattern, except for a mistake in its brackets: that line matches nothing.
+                // Every line is a valid pattern unless its brackets are wrong. Such a line matches nothing.
                 let _ = builder.add_line(None, &line);
             }
             builder.build().unwrap_or_else(|_| Gitignore::empty())
@@ -196,8 +200,8 @@ impl Watched {
 }
 
 impl Armed {
-    /// Takes in what has become of these paths. Returns the files that count, relative to the root, and what is watched from
-    /// now on, or None if everything has to be read again. None: that was not possible.
+    /// Looks at these paths again. Returns the files that have changed, relative to the root, and the watch to go on
+    /// with (None if everything has to be read again). Returns None if the look was not possible.
     async fn update(mut self, paths: Vec<PathBuf>) -> Option<(Vec<PathBuf>, Option<Self>)> {
         let updated = spawn_blocking(move || {
             let (watcher, polled) = (&mut self.watcher, &mut self.polled);

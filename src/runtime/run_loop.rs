@@ -157,7 +157,7 @@ impl Runtime {
             if let Some(finished) = self.handle_events() {
                 return finished;
             }
-            // Those that are new.
+            // The waits that are new.
             self.calls.answer_waits(|| self.supervisor.snapshot());
             let interest = |run| self.supervisor.listen_interest(run);
             self.readiness.observe(|dyno| self.calls.depend_on(dyno), interest, Instant::now());

@@ -48,7 +48,7 @@ impl RuntimeDirectory {
         Flock::lock(self.gate_file().ok()?, FlockArg::LockExclusiveNonblock).ok()
     }
 
-    /// The same for a request, while the event loop does other things.
+    /// Locks the gate for a request, while the event loop does other things.
     pub(super) async fn gate_while_others_run(&self) -> Result<Flock<File>, NotRegistered> {
         let mut file = self.gate_file().map_err(NotRegistered::Refused)?;
         let deadline = Instant::now() + GATE_WITHIN_A_REQUEST;

@@ -310,7 +310,7 @@ impl RuntimeDirectory {
         dead.filter_map(|file| read_description(self.open_file(&name(&file.session, DESCRIPTION))?))
     }
 
-    /// Leaves a summary in the directory, except of a smoke, which reports its own end.
+    /// Leaves a summary in the directory, except of a smoke test, which reports its own end.
     fn leave_summary(&self, run: &LastRun) {
         match run.start.kind {
             StartKind::Start | StartKind::Beside => drop(self.leave(run)),

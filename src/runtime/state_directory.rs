@@ -72,7 +72,8 @@ impl StateDirectory {
         Ok(LockedState { directory: self.clone(), _lock: lock_within(file, LOCKS_WITHIN)? })
     }
 
-    /// Never leaves a directory of root's in the home of another user, who could not write there: `sudo` can keep `HOME`.
+    /// Never leaves a directory that belongs to root in the home of another user, who could not write there: `sudo` can
+    /// keep `HOME`.
     fn create(&self) -> io::Result<()> {
         let existing = self.0.ancestors().find_map(|path| path.metadata().ok());
         if existing.is_some_and(|existing| geteuid().is_root() && existing.uid() != 0) {

@@ -1,4 +1,5 @@
-//! Where a change of a file can show: in its directory, and in that of every symlink on the way to it (S14.2).
+//! Where a change of a file can be seen: in its directory, and in the directory of every symlink on the way to it
+//! (S14.2).
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -7,15 +8,15 @@ use std::path::{Component, Path, PathBuf};
 /// The most symlinks that are followed from one file.
 const MOST_LINKS: usize = 16;
 
-/// The paths whose change may be a change of one of some files.
+/// The paths to watch for some files: a change of such a path may be a change of one of the files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct WatchedPlaces {
-    /// The number of the file that each path is about.
+    /// Each path, with the number of the file that it belongs to.
     pub(super) paths: HashMap<PathBuf, usize>,
 }
 
 impl WatchedPlaces {
-    /// Those of absolute paths as the file system is now.
+    /// The paths to watch for these files, which are absolute paths, as the file system is now.
     pub(super) fn of(files: &[PathBuf]) -> Self {
         let mut places = Self::default();
         for (number, file) in files.iter().enumerate() {
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_2_a_plain_file_shows_in_its_directory_which_may_be_replaced() {
+    fn s14_2_a_plain_file_and_its_directory_are_watched() {
         let scratch = Scratch::new("plain");
         fs::create_dir(scratch.path().join("app")).unwrap();
         fs::write(scratch.path().join("app/.env"), "").unwrap();
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_2_a_file_below_missing_directories_shows_when_the_first_appears() {
+    fn s14_2_the_first_missing_directory_above_a_file_is_watched() {
         let scratch = Scratch::new("missing");
 
         assert_eq!(places(&scratch, "config/local/.env"), ["config"]);

@@ -1,6 +1,6 @@
-//! The files below the root of an app whose changes restart process types (S14.3): all that no ignore file names.
+//! The files below the root of an app whose changes restart process types (S14.3): all that no ignore file excludes.
 //!
-//! Knows every file by name, so that a deleted one counts, and a temporary one that is already gone does not.
+//! Knows every file by name, so that a deleted file is a change, and a temporary file that is already gone is not.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::{DirEntry, WalkBuilder};
 
-/// Directories whose files never count.
+/// Directories that are never watched.
 const NEVER: [&str; 4] = [".git", "node_modules", "target", "__pycache__"];
 /// The files that say what is ignored.
 const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".dynoignore"];
@@ -19,16 +19,16 @@ const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".dynoignore"];
 pub(super) struct WatchedTree {
     files: BTreeSet<PathBuf>,
     directories: BTreeSet<PathBuf>,
-    /// Files and directories that never count.
+    /// Files and directories that are never watched.
     excluded: BTreeSet<PathBuf>,
 }
 
 /// What a look at changed paths has found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The files that count, in the order in which they were given.
+    /// The files that have changed, in the order in which their paths were given.
     pub(super) changed: Vec<PathBuf>,
-    /// Whether it has changed what is ignored, or the root itself.
+    /// Whether an ignore file or the root itself has changed.
     pub(super) rules_changed: bool,
 }
 
@@ -41,7 +41,7 @@ impl WatchedTree {
         tree
     }
 
-    /// Takes in what has become of these paths. `enter`: see [`Self::of`].
+    /// Looks at these paths again and updates the tree. `enter`: see [`Self::of`].
     pub(super) fn update(&mut self, paths: &[PathBuf], mut enter: impl FnMut(&Path)) -> Found {
         let mut found = Found::default();
         let parents: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
@@ -112,7 +112,7 @@ fn is_ignore_file(name: &OsStr) -> bool {
     IGNORE_FILES.iter().any(|file| name == *file)
 }
 
-/// Directories that never count, and files that editors write beside the one they save.
+/// Whether this is a directory that is never watched, or a temporary file of an editor.
 fn is_never(name: &OsStr) -> bool {
     if NEVER.iter().any(|directory| name == *directory) {
         return true;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_3_ignored_files_and_those_of_tools_do_not_count() {
+    fn s14_3_ignored_files_and_files_of_tools_are_not_watched() {
         let scratch = Scratch::new("ignored");
         scratch.file(".gitignore", "*.log\n/build\n");
         scratch.file(".dynoignore", "data/\n");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_3_changed_new_and_deleted_files_count_but_vanished_ones_do_not() {
+    fn s14_3_changed_new_and_deleted_files_are_found_but_vanished_ones_not() {
         let scratch = Scratch::new("update");
         scratch.file(".gitignore", "*.log\n");
         let (changed, deleted) = (scratch.file("a.rb", ""), scratch.file("b.rb", ""));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_3_new_directories_are_taken_in_and_removed_ones_left_out() {
+    fn s14_3_new_directories_are_added_and_removed_ones_are_dropped() {
         let scratch = Scratch::new("directories");
         let mut tree = tree(&scratch);
         scratch.file("src/lib/a.rb", "");
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_3_what_appears_in_a_directory_once_it_is_entered_is_found() {
+    fn s14_3_a_file_created_while_its_directory_is_entered_is_found() {
         let scratch = Scratch::new("entered");
         scratch.file("src/a.rb", "");
 

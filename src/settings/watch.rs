@@ -6,7 +6,7 @@ use crate::app::{ForemanFile, WatchList, WatchListError};
 use crate::cli::WatchArgs;
 use crate::model::ProcessType;
 
-/// How long nothing must change before a change counts.
+/// The `delay` without `--watch-delay`.
 const DEFAULT_DELAY: Duration = Duration::from_millis(200);
 
 /// What was asked for, as text: which process types exist depends on the Procfile.
@@ -16,7 +16,7 @@ pub(crate) struct RequestedWatch {
     lists: Vec<String>,
     /// The line of `.foreman` that asks for it. None: no line does, or the option wins.
     pub(crate) line: Option<usize>,
-    /// How long nothing must change before a change counts.
+    /// How long all files must stay unchanged before a change has an effect.
     pub(crate) delay: Duration,
 }
 

@@ -37,7 +37,7 @@ pub(super) enum Stage {
 pub(super) struct Held {
     /// How many there are.
     pub(super) dynos: usize,
-    /// When the test fails if they all wait until then.
+    /// When the test fails if all of them are still waiting.
     pub(super) until: Duration,
 }
 

@@ -13,7 +13,7 @@ use super::dyno_state::{DynoState, Stage};
 use super::slot::{Role, Slot, Turn};
 use super::{NoticeKind, Supervisor};
 
-/// How long a run may listen on other ports alone before the log says so: some servers first open a port for their own
+/// How long a run may listen only on other ports before the log says so: some servers first open a port for their own
 /// use.
 const ELSEWHERE_AFTER: Duration = Duration::from_secs(3);
 

@@ -33,7 +33,7 @@ pub enum Command {
         /// What to run.
         one_off: OneOff,
     },
-    /// Replaces the release that runs by this one, after its release command.
+    /// Replaces the current release with this one, once its release command has succeeded.
     Deploy(Box<Deploy>),
     /// Runs an earlier release again, as a new one (S15.2).
     Rollback {

@@ -1,4 +1,4 @@
-//! Replaces the release that runs by a later one (S8.3, S14.1).
+//! Replaces the current release with a later one (S8.3, S14.1).
 //!
 //! If the later release has a release command, that runs first, while the formation goes on as before. Then dynos whose
 //! specification differs are replaced, those of new process types start, and those of removed ones leave. One release
@@ -18,7 +18,7 @@ use super::slot::{Intent, Listener, Role, Slot, Turn};
 use super::slots::{Place, SlotId};
 use super::{EndRequest, NoticeKind, Refusal, ReleaseInfo, ReleaseStatus, Reply, Supervisor};
 
-/// A release that is to replace the one that runs.
+/// A release that is to replace the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deploy {
     /// The release. It gets the next number.
@@ -59,7 +59,7 @@ impl DeployOrigin {
     }
 }
 
-/// A release that was accepted, but does not run yet.
+/// A release that was accepted, but is not the current one yet.
 #[derive(Debug, Clone)]
 pub(super) struct Later {
     blueprint: Blueprint,
@@ -73,12 +73,12 @@ impl Later {
         self.blueprint.release().version
     }
 
-    /// The formation on this release if it is `before` until then.
+    /// The formation on this release. `before`: the formation at that time.
     fn formation(&self, before: &Formation) -> Formation {
         before.succeeded_by(self.blueprint.types(), &self.added)
     }
 
-    /// Whether each dyno would have a port if the formation is `before` until then.
+    /// Whether each dyno would have a port. `before`: the formation at that time.
     fn check_fits(&self, before: &Formation) -> Result<(), Refusal> {
         self.blueprint.check_ports(&self.formation(before)).map_err(|error| port_refusal(&error))
     }
@@ -89,8 +89,8 @@ impl Later {
 }
 
 impl Supervisor {
-    /// Accepts a release that replaces the one that runs, unless nothing is different. If it is that of a release which is to
-    /// come, the reply is about that one.
+    /// Accepts a release, unless nothing is different from the current one. If it is the same as a pending release, the
+    /// reply is about that release.
     pub(super) fn deploy(&mut self, deploy: Deploy, turn: &mut Turn) -> Result<Reply, Refusal> {
         let facts = Arc::new(ReleaseFacts::of(&deploy.release));
         if self.was_rolled_back(deploy.origin, &facts) {
@@ -162,7 +162,7 @@ impl Supervisor {
         self.added(&later.blueprint, &later.formation(&self.formation)).ok()
     }
 
-    /// The process types with dynos on the releases that are to come.
+    /// The process types with dynos on the pending releases.
     pub(super) fn coming(&self) -> Vec<ProcessType> {
         let later = self.deploying.iter().chain(&self.queued);
         let formations: Vec<Formation> = later.map(|later| later.formation(&self.formation)).collect();
@@ -170,7 +170,7 @@ impl Supervisor {
         with_dynos.map(|(process_type, _)| process_type.clone()).collect()
     }
 
-    /// Whether the releases that are to come would have a port for each dyno if the formation were this one.
+    /// Whether the pending releases would have a port for each dyno if the formation were this one.
     pub(super) fn check_later(&self, formation: &Formation) -> Result<(), Refusal> {
         self.deploying.iter().chain(&self.queued).try_for_each(|later| later.check_fits(formation))
     }
@@ -221,7 +221,8 @@ impl Supervisor {
         }
     }
 
-    /// A process of the release command of a later release cannot be killed. It may hold what another one needs.
+    /// A process of the release command of a later release cannot be killed. That process may hold what another release
+    /// command needs.
     pub(super) fn later_release_lost(&mut self, turn: &mut Turn) {
         let kept = self.blueprint.release().version;
         for later in self.deploying.take().into_iter().chain(self.queued.take()) {
@@ -258,7 +259,7 @@ impl Supervisor {
         self.reconcile_all(turn);
     }
 
-    /// Gives a dyno its specification in the release that runs now, and replaces its run if that is different.
+    /// Gives a dyno its specification in the current release, and replaces its run if that is different.
     fn renew(&mut self, id: SlotId, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let Ok(spec) = self.blueprint.spec(&slot.spec.dyno) else { return };
@@ -267,7 +268,7 @@ impl Supervisor {
             slot.spec = Arc::new(spec);
         }
         if slot.intent == Intent::Leave {
-            // Its type was removed or scaled down, and is back.
+            // Its type was removed or scaled down, and has come back.
             self.bring_back(id);
         } else if differs && slot.is_replaceable() {
             let version = self.blueprint.release().version;

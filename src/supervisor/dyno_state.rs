@@ -165,8 +165,8 @@ impl DynoState {
         }
     }
 
-    /// Its public state according to the log, in which a dyno that waits has not begun to start: the first line about it is
-    /// the one with its command.
+    /// Its public state in the log. There, a dyno that waits has not begun to start: the first line about it is the one
+    /// with its command.
     pub(super) fn logged(self) -> PublicState {
         match self {
             Self::Rest(Rest::Waiting) => PublicState::Down,

@@ -39,9 +39,9 @@ pub enum Event {
         /// Its last answer. None: it has not answered yet.
         answer: Option<HttpAnswer>,
     },
-    /// A run listens on these addresses and on no others, for each port the one at which it can be reached best. Sent
-    /// when that changes, as long as [`Supervisor::listen_interest`](super::Supervisor::listen_interest) says that something
-    /// depends on it.
+    /// A run listens on these addresses and on no others. Each port has one address: the one at which the run can be
+    /// reached best. Sent when that changes, as long as
+    /// [`Supervisor::listen_interest`](super::Supervisor::listen_interest) says that something depends on it.
     Listens {
         /// The run.
         run: RunId,

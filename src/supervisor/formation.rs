@@ -111,8 +111,8 @@ impl Supervisor {
         self.reconcile(id, turn);
     }
 
-    /// A dyno that is part of the formation, even if it was stopped before. One that has crashed for good, or of which a
-    /// process could not be killed, stays crashed.
+    /// Makes a dyno part of the formation again, even if it was stopped before. One that has crashed for good, or of
+    /// which a process could not be killed, stays crashed.
     pub(super) fn bring_back(&mut self, id: SlotId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let intent = match self.phase {

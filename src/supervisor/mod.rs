@@ -108,7 +108,7 @@ pub struct Supervisor {
     last_run: u64,
     phase: Phase,
     releases: Releases,
-    /// What clients see of the release that runs.
+    /// What clients see of the current release.
     facts: Arc<ReleaseFacts>,
     /// The same of the release that the files of the app described when they were read last.
     files: Arc<ReleaseFacts>,

@@ -67,14 +67,14 @@ pub enum NoticeKind {
         version: u32,
         /// How its command ended.
         exit: ExitStatus,
-        /// The number of the release that the formation goes on running on. None: nothing was started.
+        /// The number of the release on which the formation goes on. None: nothing was started.
         kept: Option<u32>,
     },
-    /// A process of the release command cannot be killed, so the formation goes on running on an earlier release.
+    /// A process of the release command cannot be killed, so the formation goes on with an earlier release.
     ReleaseStuck {
         /// The number of the release.
         version: u32,
-        /// The number of the earlier one.
+        /// The number of the earlier release.
         kept: u32,
     },
     /// Files have changed, so that the dynos of this process type are replaced (S14.3).
@@ -86,7 +86,7 @@ pub enum NoticeKind {
         /// How many others have changed.
         more: usize,
     },
-    /// Another release is to replace the one that runs. Default format only.
+    /// A later release is to replace the current one. Default format only.
     Deploying {
         /// Its number.
         version: u32,
@@ -169,11 +169,11 @@ pub enum NoticeKind {
         /// What it waits for.
         missing: Vec<MissingDyno>,
     },
-    /// A process type starts at once, because those that it was to wait for have no dyno.
+    /// A process type starts at once, because the types that it should wait for have no dyno.
     NothingToWaitFor {
         /// The process type.
         process_type: ProcessType,
-        /// The types that it was to wait for.
+        /// The types that it should wait for.
         awaited: Vec<ProcessType>,
     },
     /// The dyno stays down, because what it waited for cannot happen any more.

@@ -230,8 +230,8 @@ fn waiting_for_exit(dynos: &[StillRunning], kill_in: Duration, keys: bool) -> St
 }
 
 fn release_failed(version: u32, exit: ExitStatus, kept: Option<u32>) -> String {
-    let kept = kept.map_or_else(|| "nothing was started".to_owned(), |kept| format!("v{kept} goes on"));
-    // It can only have succeeded after it was asked to stop.
+    let kept = kept.map_or_else(|| "nothing was started".to_owned(), |kept| format!("the app stays on v{kept}"));
+    // A command that exits with 0 fails only if it was asked to stop.
     let how =
         if exit.is_success() { "was stopped".to_owned() } else { format!("exited with status {}", exit.shell_code()) };
     format!("release v{version} failed: its command {how}; {kept}")
@@ -244,7 +244,7 @@ fn files_changed(process_type: &ProcessType, first: &str, more: usize) -> String
 }
 
 fn release_stuck(version: u32, kept: u32) -> String {
-    format!("release v{version} failed: a process of a release command could not be killed; v{kept} goes on")
+    format!("release v{version} failed: a process of a release command could not be killed; the app stays on v{kept}")
 }
 
 /// A release and what it changes: `release v3: Rollback to v1 (.env: ~ LEVEL)`. `description`: what made it, if that is not
@@ -274,8 +274,8 @@ fn end_requested(request: EndRequest, signal: Option<i32>) -> Texts {
         EndRequest::Stop => "stop requested".to_owned(),
         EndRequest::Restart => "restart requested".to_owned(),
         EndRequest::ScaleDown => "scaled down".to_owned(),
-        EndRequest::Changed { version } => format!("changed by release v{version}"),
-        EndRequest::Removed { version } => format!("not in release v{version}"),
+        EndRequest::Changed { version } => format!("replaced by release v{version}"),
+        EndRequest::Removed { version } => format!("removed by release v{version}"),
     };
     let plain = match signal {
         Some(signal) => format!("{what}: sending {}", SignalName(signal)),

@@ -1,7 +1,7 @@
 //! Decides which dynos wait for others before they start (S6.12).
 //!
 //! A process type with prerequisites is held back until all of them are met at the same time, at boot and whenever its
-//! quantity leaves 0. From then on its dynos start and restart like any other. Not here: the text of the option
+//! quantity rises from 0. From then on its dynos start and restart like any other. Not here: the text of the option
 //! (`app::start_order`), and the lines about dynos that wait (`order_report`).
 
 use core::net::SocketAddr;
@@ -28,7 +28,7 @@ pub(super) struct Hold {
 /// Whether the dynos of a process type that starts after others may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HoldStage {
-    /// Not yet, and none of them is to start now.
+    /// Not yet, but none of them is due to start.
     Closed,
     /// Not yet, and some of them are waiting. The next line about the wait is due at `report_at`.
     Waiting { report_at: Duration },
@@ -277,7 +277,7 @@ impl Slot {
                     Progress::Never(Unmet::Ended(exit))
                 }
             },
-            // If it has not run, it was stopped while it waited itself.
+            // If it has not run, it was stopped while it was waiting for others itself.
             (
                 Intent::Rest | Intent::Leave,
                 None | Some(Ending::Requested | Ending::Replaced | Ending::Crashed(_) | Ending::Done),

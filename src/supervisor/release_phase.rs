@@ -68,7 +68,7 @@ impl Supervisor {
         match self.phase {
             Phase::Release if has_succeeded => self.boot_formation(turn),
             Phase::Running => {
-                // If it was stopped, nothing has been said yet.
+                // If it was stopped, its failure has not been reported yet.
                 if !has_succeeded {
                     self.later_release_failed(exit, turn);
                 }

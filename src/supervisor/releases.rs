@@ -23,7 +23,7 @@ pub struct ReleaseInfo {
     pub deploy: Arc<Deploy>,
 }
 
-/// How a release has turned out.
+/// The status of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReleaseStatus {
     /// Its release command is running, or waits for that of an earlier release.
@@ -67,12 +67,12 @@ impl Releases {
         Self(Arc::new(vec![ReleaseInfo::pending(version, jiff::Timestamp::UNIX_EPOCH, String::new(), first)]))
     }
 
-    /// The number of the next one.
+    /// The number of the next release.
     pub(super) fn next_version(&self) -> u32 {
         self.0.last().map_or(1, |last| last.version.saturating_add(1))
     }
 
-    /// The first one is made now.
+    /// Makes the first release.
     pub(super) fn begin(&mut self, at: jiff::Timestamp) {
         if let Some(first) = Arc::make_mut(&mut self.0).first_mut() {
             first.at = at;
@@ -91,12 +91,12 @@ impl Releases {
         releases.push(info);
     }
 
-    /// Whether it is not decided yet how a release turns out.
+    /// Whether a release is pending.
     pub(super) fn is_pending(&self, version: u32) -> bool {
         self.get(version).is_some_and(|info| info.status == ReleaseStatus::Pending)
     }
 
-    /// A pending release has turned out like this. False: it was not pending.
+    /// Sets the status of a pending release. False: it was not pending.
     pub(super) fn settle(&mut self, version: u32, status: ReleaseStatus) -> bool {
         let is_it = |info: &&mut ReleaseInfo| info.version == version && info.status == ReleaseStatus::Pending;
         let Some(info) = Arc::make_mut(&mut self.0).iter_mut().find(is_it) else { return false };

@@ -182,7 +182,7 @@ impl Supervisor {
                     Intent::Leave => Intent::Leave,
                 };
                 slot.enter(DynoState::Rest(Rest::Lost), turn);
-                // Whatever its end was to mean, it has not ended.
+                // The dyno has not ended, whatever its end was meant to cause.
                 slot.last_ending = Some(Ending::Requested);
                 let was_release = slot.is_release();
                 self.tally.record_lost();
@@ -198,7 +198,7 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(id) else { return };
         match (slot.role, ending, self.policy.on_exit) {
             (Role::OneOff(Listener::ReleaseGate), Ending::Crashed(status), OnExit::StopAll | OnExit::Restart(_)) => {
-                // That of the first release is shown until everything has ended.
+                // Only a later release command leaves: the first one is shown until everything has ended.
                 if self.phase == Phase::Running {
                     slot.intent = Intent::Leave;
                 }

@@ -243,7 +243,7 @@ impl Supervisor {
         self.phase = Phase::Over;
     }
 
-    /// Whether a formation of which nothing runs any more is the end.
+    /// Whether the supervisor finishes when nothing of the formation runs any more.
     fn ends_by_itself(&self) -> bool {
         match self.policy.lifetime {
             Lifetime::Formation => true,

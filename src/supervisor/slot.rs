@@ -51,7 +51,7 @@ impl Turn {
         self.retired.push(dyno);
     }
 
-    /// A dyno of this name is there again: what belongs to its outputs stays.
+    /// A dyno of this name exists again: it is not reported as removed, so its outputs stay.
     pub(super) fn keep(&mut self, dyno: &DynoName) {
         self.retired.retain(|retired| retired != dyno);
     }
@@ -127,7 +127,7 @@ pub(super) struct Slot {
     pub(super) named_grace: Option<Duration>,
     /// The wrong answers of the current run that the log has shown.
     pub(super) wrong_answers: Vec<HttpAnswer>,
-    /// Where the current run listens, as far as something depends on it.
+    /// Where the current run listens, if something depends on that.
     pub(super) listens_at: Vec<SocketAddr>,
     pub(super) address_line: AddressLine,
     /// What the end of the last run meant. None before the first end, and from the next spawn on.
@@ -163,8 +163,8 @@ impl Slot {
         }
     }
 
-    /// Whether a change of what it runs replaces it: it runs, is to run, or has crashed. Else it starts later, was stopped on
-    /// request, has ended as allowed, cannot start, or is leaving.
+    /// Whether it is replaced if its command or its files change. True: it runs, is about to run, or has crashed.
+    /// False: it starts later, was stopped on request, has ended as allowed, cannot start, or is leaving.
     pub(super) fn is_replaceable(&self) -> bool {
         match (self.intent, self.state) {
             (Intent::Run, DynoState::Alive(..) | DynoState::Rest(Rest::Backoff { .. } | Rest::Crashed))
@@ -203,7 +203,7 @@ impl Slot {
             PublicState::Starting | PublicState::Up => false,
         };
         Some(match (self.role, has_ended) {
-            // A release command that failed was complete before.
+            // A release command that failed was completed when it crashed.
             (Role::OneOff(_), true) if from == PublicState::Crashed => return None,
             (Role::OneOff(_), true) => NoticeKind::Completed { from },
             (Role::OneOff(_), false) | (Role::Formation, true | false) => NoticeKind::StateChanged { from, to },

@@ -19,15 +19,15 @@ const MOST_REMOVED: usize = 100;
 pub struct Snapshot {
     /// The number of the release that runs.
     pub release: u32,
-    /// The last releases, the newest last. Some may not have become the one that runs.
+    /// The last releases, the newest last. Some of them may never have become the current release.
     pub releases: Arc<Vec<ReleaseInfo>>,
-    /// The commands and config vars of the release that runs.
+    /// The commands and config vars of the current release.
     pub facts: Arc<ReleaseFacts>,
     /// The commands and config vars that the files of the app described when they were read last. A rollback leaves them.
     pub files: Arc<ReleaseFacts>,
     /// The process types that a new start would give other ports.
     pub moved_ports: Arc<Vec<MovedPort>>,
-    /// The process types with dynos on the releases that were accepted and do not run yet.
+    /// The process types with dynos on the pending releases.
     pub coming: Vec<ProcessType>,
     /// How many dynos of each process type of the Procfile there should be, in its order and including 0.
     pub formation: Vec<Quantity>,
@@ -76,9 +76,9 @@ pub struct Row {
     /// Why it is not up yet, while it is starting.
     pub not_up: Option<WhyNotUp>,
     /// Whether it should run. If not, it was stopped on request, has ended as allowed, is not due yet, or stays down
-    /// because of another one.
+    /// because of another dyno.
     pub wanted: bool,
-    /// Why it stays down although it was to start (S6.12).
+    /// Why it stays down although it should have started (S6.12).
     pub prevented: Option<Prevented>,
     /// The process id of its leader, while it is alive.
     pub pid: Option<i32>,

@@ -22,7 +22,7 @@ impl StopRules {
         Self { signal: policy.stop_signal(process_type), everything, grace: policy.grace }
     }
 
-    /// The order to stop at `now`. `grace`: that of the request, which replaces that of the policy.
+    /// The order to stop at `now`. `grace`: the grace period of the request, which replaces that of the policy.
     pub(super) fn ordered(self, now: Duration, grace: Option<Duration>) -> Ordered {
         let grace = grace.unwrap_or(self.grace);
         let rest_after = Policy::stop_rest_after(grace).filter(|_| !self.everything);

@@ -1,11 +1,11 @@
-//! Notices that changed files have an effect again and again, because that effect changes files (S14.3).
+//! Notices a loop, in which changed files have an effect that changes files again (S14.3).
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The most effects within [`WINDOW`].
 const MOST: usize = 10;
-/// The time in which effects are counted, and how long nothing must change after too many of them.
+/// The time in which effects are counted. After too many of them, files must stay unchanged for the same time.
 const WINDOW: Duration = Duration::from_secs(20);
 
 /// Whether changed files may have an effect.
@@ -19,7 +19,7 @@ pub enum Verdict {
     Paused,
 }
 
-/// How often changed files had an effect lately.
+/// How often changed files had an effect recently.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     effects: VecDeque<Duration>,
@@ -31,7 +31,7 @@ impl Pace {
     /// How many effects there may be, and in what time.
     pub const LIMIT: (usize, Duration) = (MOST, WINDOW);
 
-    /// Files have changed. If they may have an effect, it counts.
+    /// Files have changed. Returns whether they may have an effect, and if so, counts that effect.
     pub fn change(&mut self, now: Duration) -> Verdict {
         if let Some(last) = self.paused {
             if now.saturating_sub(last) < WINDOW {
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_3_the_eleventh_effect_in_twenty_seconds_is_paused_and_said_once() {
+    fn s14_3_the_eleventh_effect_in_20_seconds_is_paused_and_reported_once() {
         let seen = verdicts(0..13);
 
         assert_eq!(seen[..10], [Verdict::Go; 10]);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-/// How many quiet times changes wait at most if there is always another one.
+/// The longest wait, in quiet times, if new changes keep coming.
 const LONGEST: u32 = 10;
 
 /// Changes that have no effect yet. `T` says what has changed.
@@ -18,7 +18,7 @@ pub struct Settling<T> {
 }
 
 impl<T: Eq + Hash> Settling<T> {
-    /// `quiet`: how long nothing must change before the changes count.
+    /// `quiet`: how long nothing more must change before the changes have an effect.
     #[must_use]
     pub fn new(quiet: Duration) -> Self {
         Self { quiet, changed: HashMap::new(), seen: None }
@@ -32,14 +32,14 @@ impl<T: Eq + Hash> Settling<T> {
         self.seen = Some((first, now));
     }
 
-    /// When the changes count, unless there are more. None: nothing has changed.
+    /// When the changes have an effect if no more of them come. None: nothing has changed.
     #[must_use]
     pub fn due_at(&self) -> Option<Duration> {
         let (first, last) = self.seen?;
         Some((last + self.quiet).min(first + self.quiet * LONGEST))
     }
 
-    /// What has changed, in the order of the first changes, once it counts. Empty: it does not count yet.
+    /// What has changed, in the order of the first changes, once it is due. Empty: it is not due yet.
     pub fn take_due(&mut self, now: Duration) -> Vec<T> {
         if self.due_at().is_none_or(|at| now < at) {
             return Vec::new();
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_2_a_burst_of_changes_counts_once_after_the_quiet_time() {
+    fn s14_2_a_burst_of_changes_has_one_effect_after_the_quiet_time() {
         let mut settling = Settling::new(ms(200));
         assert_eq!(settling.due_at(), None);
 
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn s14_2_changes_without_a_pause_count_after_ten_quiet_times() {
+    fn s14_2_changes_without_a_pause_have_an_effect_after_ten_quiet_times() {
         let mut settling = Settling::new(ms(200));
         for at in (0..=2000).step_by(10) {
             settling.changed((), ms(at));

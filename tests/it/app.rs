@@ -166,7 +166,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
     folder.join("examples").join(name)
 }
 
-/// A server on port 5000. None: a lasting one holds it, unlike those of other tests.
+/// A server on port 5000. None: a server holds the port for good. The servers of other tests end soon.
 pub(crate) fn held_5000() -> Option<TcpListener> {
     let mut held = None;
     happens(|| {

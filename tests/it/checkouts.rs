@@ -228,7 +228,7 @@ fn s5_5_if_every_block_is_taken_nothing_starts() {
     let refused = at(app.dyno(["start"]), &app.path("../fix-1")).run();
 
     let fact = "no block of 100 free ports was found from 10100 to 19999";
-    let hint = "`-p auto` looks for free ports from 20000 up; or remove checkouts that you no longer need";
+    let hint = "use `-p auto`, which looks for free ports from 20000 up, or remove checkouts that you no longer need";
     refused.expect(Ended::Code(69), "", &crate::harness::error(fact, hint));
     assert_eq!(remembered(&app), "10100-19999 all /\n");
 }

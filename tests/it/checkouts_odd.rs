@@ -28,7 +28,7 @@ fn s5_5_without_a_state_directory_the_hash_decides_and_a_warning_says_so() {
     until("the same port is chosen twice", || {
         let [one, other] = [(); 2].map(|()| end(start(&app, "../fix-1", &[], &["web.1"])));
         let port = web_port(&one);
-        let warning = "warning: cannot remember the ports of this checkout for its next start: Not a directory\n\
+        let warning = "warning: cannot remember the ports of this checkout: Not a directory\n\
                        hint: set `XDG_STATE_HOME` to a directory that you can write to, or choose the ports with `-p`\n";
         assert_eq!(one.stderr(), format!("ports of this worktree: web.1 {port}\n{warning}"));
         port == web_port(&other)
@@ -124,7 +124,7 @@ fn s5_5_root_leaves_nothing_in_the_state_directory_of_another_user() {
     until("the same port is chosen twice", || {
         let [one, other] = [(); 2].map(|()| end(start(&app, "../fix-1", &[], &["web.1"])));
         let port = web_port(&one);
-        let warning = "warning: cannot remember the ports of this checkout for its next start: Permission denied\n\
+        let warning = "warning: cannot remember the ports of this checkout: Permission denied\n\
                        hint: set `XDG_STATE_HOME` to a directory that you can write to, or choose the ports with `-p`\n";
         assert_eq!(one.stderr(), format!("ports of this worktree: web.1 {port}\n{warning}"));
         port == web_port(&other)

@@ -1,4 +1,4 @@
-//! `dyno start --detach` returns once the app is up, and the app runs on (S10.6).
+//! `dyno start --detach` returns once the app is up, and the app keeps running (S10.6).
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -156,7 +156,7 @@ fn s10_6_a_restart_policy_does_not_hide_the_first_crash() {
 }
 
 #[test]
-fn s10_6_a_release_command_that_fails_is_the_culprit() {
+fn s10_6_a_release_command_that_fails_is_named() {
     let app = App::new("release: echo no database; exit 5\na: exec sleep 1000\n");
 
     let failed = app.dyno(["start", "--detach"]).run();
@@ -313,7 +313,7 @@ fn s10_6_without_a_socket_there_is_no_detached_start() {
 
     let hint = "follow the hint above first, or leave out `--detach`";
     failed.expect_end(Ended::Code(69));
-    let end = error("`dyno stop` could not find the app in the background", hint);
+    let end = error("cannot run in the background, because `dyno stop` would not find the app", hint);
     assert!(failed.stderr().ends_with(&end), "{}", failed.stderr());
 }
 

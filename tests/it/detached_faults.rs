@@ -1,5 +1,5 @@
-//! Processes of a detached start are killed at many moments. If it has not returned yet, nothing is left; afterwards
-//! the app goes on (S10.6).
+//! Processes of a detached start are killed at many moments. If the caller has not returned yet, nothing may be left;
+//! after that, the app goes on (S10.6).
 
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,11 @@ const SPREAD: u32 = 2;
 /// A start whose caller was killed stops within this time even on a busy machine.
 const STOPS_WITHIN: Duration = Duration::from_secs(30);
 
-/// The first version of Linux that says how a process has ended that was reaped.
+/// The first version of Linux that reports how a process ended even after it was reaped.
 const TELLS_HOW_CALLERS_END: (u32, u32) = (6, 15);
 
-/// How many of the moments can be between the last word of the caller and its end on an older one. The start then goes on,
-/// as if the caller had returned.
+/// How many of the moments can be between the last word of the caller and its end. With an older version of Linux, the
+/// start then goes on, as if the caller had returned.
 const MOST_AFTER_THE_LAST_WORD: u32 = 3;
 
 /// How many callers may be killed after their last word without the start noticing it.
@@ -169,7 +169,7 @@ fn s10_2_why_says_that_the_caller_of_a_start_was_killed() {
     let why = app.dyno(["why", "web.1"]).run().stdout();
     let lines: Vec<&str> = why.lines().collect();
     assert!(lines[0].ends_with(" with status 0, and this dyno was stopped"), "{why}");
-    assert_eq!(lines[2], "  reason     the command that waited for it was killed", "{why}");
+    assert_eq!(lines[2], "  reason     `dyno start --detach` was killed before the app was up", "{why}");
 }
 
 #[test]

@@ -180,8 +180,8 @@ impl Running {
         format!("stdout:\n{}\nstderr:\n{}\nprocesses: {:#?}", cut(&stdout), cut(&stderr), self.processes())
     }
 
-    /// Waits for `dyno` to end and asserts that no process outlived it. Only after a SIGKILL of `dyno` itself, or a signal
-    /// that has ended it before the first dyno, may the others take a moment longer.
+    /// Waits for `dyno` to end and asserts that no process outlived it. The other processes may take a moment longer
+    /// only if `dyno` was killed by SIGKILL, or ended by a signal before the first dyno started.
     pub(crate) fn finish(mut self) -> Finished {
         let ended = self.wait_for_end();
         let has_no_dyno = self.stdout.text().is_empty() && self.of_dynos().is_empty();
@@ -193,8 +193,8 @@ impl Running {
         self.finished(ended)
     }
 
-    /// Waits until `dyno` has returned and nothing holds its streams any more. What it has left in the background runs on,
-    /// at most until this value is dropped.
+    /// Waits until `dyno` has returned and nothing holds its streams any more. What it has left in the background keeps
+    /// running until this value is dropped, at the latest.
     pub(crate) fn returned(&mut self) -> Finished {
         let ended = self.wait_for_end();
         self.finished(ended)
@@ -317,7 +317,7 @@ pub(crate) fn without_sizes(text: &str) -> String {
 }
 
 /// Leaves out warnings about ports below 30000, and lines that say which ports are used instead. A test that occupies a
-/// port on purpose uses an ephemeral one, above.
+/// port on purpose uses an ephemeral port, which is higher.
 fn without_taken_ports(text: &str) -> String {
     let mut lines = text.split_inclusive('\n');
     let mut kept = String::new();

@@ -9,11 +9,12 @@ use crate::process_table;
 
 const MISBEHAVING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/misbehaving/Procfile");
 
-/// So much more than without any output may a line of 50 MB take: the byte budget (4 MiB), the history (8 MiB), and what is
-/// being formatted or was not given back yet. All of it would be 48 MiB.
+/// How much more memory a line of 50 MB may take than no output at all: the byte budget (4 MiB), the history (8 MiB),
+/// and what is being formatted or was not freed yet. A copy of the whole line would be 48 MiB.
 const MAX_GROWTH_KIB: u64 = 32 * 1024;
 
-/// `dyno` and its guardian together stay below this if nothing reads their output: the byte budget (4 MiB) and their own data.
+/// The limit for `dyno` and its guardian together if nothing reads their output: the byte budget (4 MiB) and their own
+/// data.
 const MAX_MEMORY_KIB: u64 = 16 * 1024;
 
 /// The lines of `seq 1 20000`.

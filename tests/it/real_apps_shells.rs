@@ -40,7 +40,8 @@ fn shell<const N: usize>(app: &App, program: &str, args: [&str; N]) -> Call {
 }
 
 /// Types each line, then inserts `echo >` before it, so that the shell writes the line to a file instead of running it.
-/// Completion gives up after 200 ms, which a loaded machine may need: then types it again, as a person would.
+/// Completion gives up after 200 ms, which may be too short on a loaded machine. In that case it types the line again,
+/// like a person.
 fn press_tab(app: &App, shell: &Running) {
     const ATTEMPTS: usize = 10;
     shell.until_shown("ready>");

@@ -9,7 +9,7 @@ use crate::harness::{App, until};
 use crate::process_table::{MARK, marked};
 use crate::running::names;
 
-/// An ssh server of this user, which ends with the value.
+/// An ssh server of this user, which ends when this value is dropped.
 struct Host {
     server: Child,
     directory: PathBuf,

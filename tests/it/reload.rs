@@ -1,4 +1,4 @@
-//! `dyno reload`: the files are read again, and what they have changed is changed (S8.3, S14.1).
+//! `dyno reload`: the files are read again, and what is different is applied (S8.3, S14.1).
 
 use std::fs;
 
@@ -28,7 +28,7 @@ fn until_it_can_be_started(app: &App, args: &[&str]) {
     });
 }
 
-/// `dyno reload` has worked and printed this.
+/// Asserts that `dyno reload` succeeds and prints this.
 pub(crate) fn reloads(app: &App, stdout: &str) {
     app.dyno(["reload"]).run().expect(Ended::Code(0), stdout, "");
 }
@@ -38,7 +38,7 @@ fn s14_1_reload_restarts_only_what_has_changed() {
     let app = App::new(TWO);
     let running = start(&app, []);
     let (clock, worker) = (pid_of(&app, "clock.1"), pid_of(&app, "worker.1"));
-    reloads(&app, "nothing is different: release v1 goes on\n");
+    reloads(&app, "nothing to apply: the app stays on release v1\n");
     write(&app, "Procfile", "clock: exec sleep 1000\nworker: exec sleep 1001\n");
 
     reloads(&app, "release v2: Procfile: ~ worker\n");
@@ -47,7 +47,7 @@ fn s14_1_reload_restarts_only_what_has_changed() {
     assert_eq!(pid_of(&app, "clock.1"), clock);
     let log = stop(&app, running);
     assert_eq!(log.lines_of("system")[0], "release v2: Procfile: ~ worker");
-    assert_eq!(log.lines_of("worker.1")[1], "changed by release v2: sending SIGTERM");
+    assert_eq!(log.lines_of("worker.1")[1], "replaced by release v2: sending SIGTERM");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn s14_1_new_types_come_after_the_others_and_removed_ones_stop() {
     let running = start(&app, ["-p", "23000"]);
     write(&app, "Procfile", "api: exec sleep 1000\nworker: exec sleep 1000\n");
 
-    let note = "note: a new start moves ports: `api` from 23200 to 23000\n";
+    let note = "note: the next start will use other ports: `api` 23000 instead of 23200\n";
     app.dyno(["reload"]).run().expect(Ended::Code(0), "release v2: Procfile: + api, - clock\n", note);
 
     running.until("clock.1 is gone", || names(&app) == ["worker.1", "api.1"]);
@@ -116,13 +116,13 @@ fn s8_3_if_the_release_command_fails_everything_goes_on_as_before() {
     let before = pid_of(&app, "worker.1");
     write(&app, "Procfile", "release: echo cannot migrate; exit 3\nworker: exec sleep 1001\n");
 
-    let fact = "cannot migrate\nerror: release v2 failed: its command exited with status 3\n\nhint: the app goes on with the \
-                release before it; `dyno why release` says more\n";
+    let fact = "cannot migrate\nerror: release v2 failed: its command exited with status 3\n\nhint: the app stays on the \
+                previous release; `dyno why release` says more\n";
     app.dyno(["reload"]).run().expect(Ended::Code(3), "", fact);
 
     assert_eq!((names(&app), pid_of(&app, "worker.1")), (vec!["clock.1".to_owned(), "worker.1".to_owned()], before));
     let log = stop(&app, running);
-    let line = "release v2 failed: its command exited with status 3; v1 goes on".to_owned();
+    let line = "release v2 failed: its command exited with status 3; the app stays on v1".to_owned();
     assert!(log.lines_of("system").contains(&line), "{}", log.stdout());
 }
 
@@ -165,19 +165,19 @@ fn s8_3_a_release_command_can_be_stopped_and_its_release_then_fails() {
     let reload = app.dyno(["reload"]).spawn();
     running.until("the release command runs", || names(&app).contains(&"release.1".to_owned()));
 
-    let note = "note: the new release fails, and the app goes on with the one before it\n\
-                hint: `dyno reload` tries it again\n";
+    let note = "note: the new release will fail, and the app stays on the previous one\n\
+                hint: `dyno reload` tries again\n";
     app.dyno(["stop", "release"]).run().expect(Ended::Code(0), "stopping: release.1\n", note);
 
     let fact = "release v2 failed: its command was stopped";
-    let hint = "the app goes on with the release before it; `dyno why release` says more";
+    let hint = "the app stays on the previous release; `dyno why release` says more";
     reload.finish().expect(Ended::Code(143), "", &error(fact, hint));
     assert_eq!(pid_of(&app, "worker.1"), before);
     stop(&app, running);
 }
 
 #[test]
-fn s8_3_of_many_reloads_at_once_each_is_answered_and_the_last_one_counts() {
+fn s8_3_each_of_many_reloads_is_answered_and_the_last_one_wins() {
     let app = App::new("worker: exec sleep 1000\n").fifo("go");
     let running = start(&app, []);
     write(&app, "Procfile", "release: cat go\nworker: exec sleep 1001\n");
@@ -241,8 +241,8 @@ fn s14_1_a_release_command_that_failed_silently_has_no_last_lines() {
     app.dyno(["reload"]).run().expect_end(Ended::Code(1));
     write(&app, "Procfile", "release: exit 2\nworker: exec sleep 1000\n");
 
-    let fact = "error: release v3 failed: its command exited with status 2\n\nhint: the app goes on with the release before \
-                it; `dyno why release` says more\n";
+    let fact = "error: release v3 failed: its command exited with status 2\n\nhint: the app stays on the previous \
+                release; `dyno why release` says more\n";
     app.dyno(["reload"]).run().expect(Ended::Code(2), "", fact);
 
     stop(&app, running);

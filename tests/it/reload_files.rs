@@ -52,7 +52,7 @@ fn s14_1_a_reload_that_was_interrupted_leaves_a_named_pipe_to_the_next() {
 }
 
 #[test]
-fn s14_1_warnings_about_the_files_are_shown_although_the_reload_works() {
+fn s14_1_warnings_about_the_files_are_shown_even_if_the_reload_succeeds() {
     let app = App::new("worker: exec sleep 1000\n");
     let running = start(&app, []);
     fs::write(app.path(".env"), "LEVEL=1\nnot an entry\n").unwrap();
@@ -60,7 +60,7 @@ fn s14_1_warnings_about_the_files_are_shown_although_the_reload_works() {
     let warning = "warning: .env:2: this line is not an assignment\nhint: write `KEY=value`, or `#` before a comment\n";
     app.dyno(["reload"]).run().expect(Ended::Code(0), "release v2: .env: + LEVEL\n", warning);
 
-    app.dyno(["reload"]).run().expect(Ended::Code(0), "nothing is different: release v2 goes on\n", warning);
+    app.dyno(["reload"]).run().expect(Ended::Code(0), "nothing to apply: the app stays on release v2\n", warning);
     let json: Vec<Value> = serde_json::from_slice(&app.dyno(["reload", "--json"]).run().stdout).unwrap();
     assert_eq!(json[0]["warnings"][0]["message"], ".env:2: this line is not an assignment");
     stop(&app, running);
@@ -84,19 +84,19 @@ fn s14_1_root_and_procfile_stay_those_of_the_start() {
     let app =
         App::new("worker: exec sleep 1000\n").file("Other", "api: exec sleep 1000\n").file("sub/Procfile", "x: y\n");
     let running = start(&app, []);
-    for (file, text, places) in [
-        (".foreman", "procfile: Other\n", "`procfile` (.foreman:1)"),
-        (".foreman", "root: sub\nformation: worker=2\n", "`root` (.foreman:1)"),
-        (".foreman", "timeout: 7\nport: 6000\n", "`timeout` (.foreman:1), `port` (.foreman:2)"),
+    for (text, fact) in [
+        ("procfile: Other\n", "this change needs a new start: `procfile` (.foreman:1)"),
+        ("root: sub\nformation: worker=2\n", "this change needs a new start: `root` (.foreman:1)"),
+        ("timeout: 7\nport: 6000\n", "these changes need a new start: `timeout` (.foreman:1), `port` (.foreman:2)"),
     ] {
-        fs::write(app.path(file), text).unwrap();
-        let note = format!("note: a new start is needed for {places}\n{NEW_START}");
-        app.dyno(["reload"]).run().expect(Ended::Code(0), "nothing is different: release v1 goes on\n", &note);
+        fs::write(app.path(".foreman"), text).unwrap();
+        let note = format!("note: {fact}\n{NEW_START}");
+        app.dyno(["reload"]).run().expect(Ended::Code(0), "nothing to apply: the app stays on release v1\n", &note);
     }
     fs::write(app.path(".foreman"), "").unwrap();
     fs::write(app.path(".env"), "A=1\nPORT=6000\nPROCFILE=Other\n").unwrap();
 
-    let note = format!("note: a new start is needed for `PORT` (.env:2), `PROCFILE` (.env:3)\n{NEW_START}");
+    let note = format!("note: these changes need a new start: `PORT` (.env:2), `PROCFILE` (.env:3)\n{NEW_START}");
     app.dyno(["reload"]).run().expect(Ended::Code(0), "release v2: .env: + A, + PORT, + PROCFILE\n", &note);
 
     assert_eq!(names(&app), ["worker.1"]);
@@ -110,8 +110,8 @@ fn s14_1_a_procfile_from_stdin_is_kept_and_not_read_again() {
     let running = up(&app, app.dyno(["start", "-f", "-"]).stdin_from(stdin).spawn());
 
     let note = "note: stdin was read at the start and cannot be read again\n\
-                hint: a regular file can be changed while the app runs\n";
-    app.dyno(["reload"]).run().expect(Ended::Code(0), "nothing is different: release v1 goes on\n", note);
+                hint: use a regular file if you want to change it while the app runs\n";
+    app.dyno(["reload"]).run().expect(Ended::Code(0), "nothing to apply: the app stays on release v1\n", note);
 
     fs::write(app.path(".env"), "LEVEL=2\n").unwrap();
     app.dyno(["reload"]).run().expect(Ended::Code(0), "release v2: .env: + LEVEL\n", "");
@@ -120,13 +120,13 @@ fn s14_1_a_procfile_from_stdin_is_kept_and_not_read_again() {
 }
 
 #[test]
-fn s14_1_an_option_that_does_not_fit_any_more_is_one_of_the_start() {
+fn s14_1_an_error_about_an_option_says_that_it_is_one_of_the_start() {
     let app = App::new("worker: exec sleep 1000\n");
     let running = start(&app, ["-m", "worker=2"]);
     fs::write(app.path("Procfile"), "jobs: exec sleep 1000\n").unwrap();
 
     let stderr = error(
-        "the options of the start do not fit any more: the Procfile has no process type `worker`",
+        "the options that the app was started with are no longer valid: the Procfile has no process type `worker`",
         "`dyno stop`, then start the app with other options",
     );
     app.dyno(["reload"]).run().expect(Ended::Code(2), "", &stderr);
@@ -170,13 +170,13 @@ fn s14_1_the_end_of_the_app_does_not_wait_for_a_slow_file() {
 
     stop(&app, running).expect_end(Ended::Code(0));
 
-    // Without the wait, the answer is sent before the end.
+    // The reload no longer waits for the file, so it is answered before the app ends.
     let ending = error("everything is being stopped", "start it again with `dyno start`");
     reload.finish().expect(Ended::Code(69), "", &format!("{WAITS}{ending}"));
 }
 
 #[test]
-fn s14_1_reloads_at_once_read_a_named_pipe_one_after_the_other() {
+fn s14_1_simultaneous_reloads_read_a_named_pipe_one_after_the_other() {
     let app = App::new("worker: exec sleep 1000\n").fifo(".env");
     let running = start_with(&app, "LEVEL=1\n");
     let first = slow_reload(&app);

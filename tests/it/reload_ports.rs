@@ -18,8 +18,8 @@ fn s14_1_ports_that_a_new_start_would_move_are_named_once() {
     let running = start(&app, ["-p", "23000"]);
     fs::write(app.path("Procfile"), "api: exec sleep 1000\nclock: exec sleep 1000\nworker: exec sleep 1000\n").unwrap();
 
-    let note = "note: a new start moves ports: `api` from 23200 to 23000, `clock` from 23000 to 23100, `worker` from 23100 to \
-                23200\n";
+    let note = "note: the next start will use other ports: `api` 23000 instead of 23200, `clock` 23100 instead of 23000, \
+                `worker` 23200 instead of 23100\n";
     app.dyno(["reload"]).run().expect(Ended::Code(0), "release v2: Procfile: + api\n", note);
 
     running.until("api.1 runs", || names(&app).contains(&"api.1".to_owned()));
@@ -44,7 +44,7 @@ fn s14_1_with_p_auto_a_new_type_gets_free_ports_too() {
         ports.iter().map(|(_, port)| app.top().join(format!("run/dyno/ports-{port}")).exists()).collect();
     assert_eq!(reserved, [true, true], "{ports:?}");
     assert_ne!(ports[0].1, ports[1].1);
-    // A type that is back has its old ports.
+    // A type that comes back has its old ports.
     fs::write(app.path("Procfile"), "worker: exec sleep 1000\n").unwrap();
     reloads(&app, "release v3: Procfile: - api\n");
     running.until("api.1 is gone", || names(&app) == ["worker.1"]);

@@ -10,7 +10,7 @@ use crate::running::{names, start, up};
 const TWO: &str = "clock: exec sleep 1000\nworker: exec sleep 1000\n";
 const THREE: &str = "clock: exec sleep 1000\nworker: exec sleep 1000\napi: exec sleep 1000\n";
 
-/// Two starts that run one of the two types each, and would run every other type.
+/// Two starts. Each of them runs one of the two types, and would run any new type.
 fn two_starts(app: &App) -> [Running; 2] {
     let clock = start(app, ["-x", "worker"]);
     let worker = app.dyno(["start", "-x", "clock"]).spawn();
@@ -26,14 +26,14 @@ fn stop(app: &App, running: [Running; 2]) {
 }
 
 #[test]
-fn s14_1_of_several_starts_only_one_runs_a_type_that_is_new() {
+fn s14_1_only_one_of_several_starts_runs_a_new_type() {
     let app = App::new(TWO);
     let running = two_starts(&app);
     fs::write(app.path("Procfile"), THREE).unwrap();
 
     let shown =
         "clock (dyno pid PID): release v2: Procfile: + api\nworker (dyno pid PID): release v2: Procfile: + api\n";
-    let note = "note: `api` is already running (dyno pid PID), so no other start runs it\n";
+    let note = "note: `api` is already running in another start (dyno pid PID), so it is not started again\n";
     app.dyno(["reload"]).run().expect(Ended::Code(0), shown, note);
 
     until("api.1 runs", || names(&app).contains(&"api.1".to_owned()));
@@ -42,7 +42,7 @@ fn s14_1_of_several_starts_only_one_runs_a_type_that_is_new() {
 }
 
 #[test]
-fn s14_1_the_answers_of_all_starts_are_shown_also_beside_a_failure() {
+fn s14_1_the_answers_of_all_starts_are_shown_even_if_one_fails() {
     let app = App::new(TWO);
     let running = two_starts(&app);
     // The command succeeds only the first time.
@@ -50,8 +50,8 @@ fn s14_1_the_answers_of_all_starts_are_shown_also_beside_a_failure() {
     fs::write(app.path("Procfile"), procfile).unwrap();
 
     let shown = "clock (dyno pid PID): release v2: Procfile: + release\n";
-    let stderr = "error: release v2 of worker (dyno pid PID) failed: its command exited with status 4\n\nhint: the app goes \
-                  on with the release before it; `dyno why release` says more\n";
+    let stderr = "error: release v2 of worker (dyno pid PID) failed: its command exited with status 4\n\nhint: the app stays \
+                  on the previous release; `dyno why release` says more\n";
     app.dyno(["reload"]).run().expect(Ended::Code(4), shown, stderr);
 
     let pids = running.each_ref().map(|start| Value::from(start.main()));

@@ -81,7 +81,7 @@ fn s14_2_a_directory_that_is_replaced_is_watched_again() {
 }
 
 #[test]
-fn s14_2_three_hundred_changes_in_a_row_end_with_the_last_one() {
+fn s14_2_after_three_hundred_changes_in_a_row_the_last_one_is_applied() {
     let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=0\n");
     let running = start(&app, ["--reload"]);
     running.until_shown("level 0");
@@ -93,7 +93,7 @@ fn s14_2_three_hundred_changes_in_a_row_end_with_the_last_one() {
 }
 
 #[test]
-fn s14_1_a_mistake_is_named_and_changes_nothing_until_it_is_mended() {
+fn s14_1_a_mistake_is_named_and_changes_nothing_until_it_is_fixed() {
     let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
     let running = start(&app, ["--reload"]);
     running.until_shown("level 1");
@@ -101,13 +101,13 @@ fn s14_1_a_mistake_is_named_and_changes_nothing_until_it_is_mended() {
     write(&app, ".env", "LEVEL=\"2\n");
     running.until_shown("hint: close it");
     write(&app, ".env", "LEVEL=1\n");
-    running.until_shown("nothing is different now");
+    running.until_shown(".env: fixed, nothing to apply");
 
     let log = stop(&app, running);
     let expected = [
         "not applied: .env:1: `LEVEL` opens a quote that is never closed",
         "hint: close it, or use the other kind of quotes",
-        ".env: nothing is different now",
+        ".env: fixed, nothing to apply",
     ];
     assert_eq!(log.lines_of("system")[..3], expected);
     assert_eq!(log.lines_of("worker.1")[1..3], ["level 1", "terminated by SIGTERM"]);
@@ -154,7 +154,7 @@ fn s14_1_reload_is_implied_by_heroku() {
 }
 
 #[test]
-fn s14_1_a_terminal_says_that_a_change_waits_for_reload() {
+fn s14_1_on_a_terminal_a_line_says_that_reload_would_apply_a_change() {
     let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
     let running = app.dyno(["start"]).spawn_in_terminal();
     running.until_shown("level 1");
@@ -172,12 +172,12 @@ fn s14_1_a_terminal_says_that_a_change_waits_for_reload() {
 }
 
 #[test]
-fn s14_3_a_dyno_that_changes_the_files_does_not_restart_without_end() {
+fn s14_3_a_dyno_that_changes_the_files_is_not_restarted_forever() {
     let app = App::new("worker: echo N=$$ >.env; exec sleep 1000\n").file(".env", "N=0\n");
     let running = start(&app, ["--reload"]);
 
-    let said = ".env has changed more than 10 times in 20 s, perhaps because a dyno writes it. Changes are applied again \
-                after 20 s without one; `dyno reload` applies them now";
+    let said = ".env changed more than 10 times in 20 s, perhaps written by a dyno. Changes are not applied until there has \
+                been none for 20 s; `dyno reload` applies them now";
     running.until_shown(said);
 
     assert_eq!(releases(&running), 10);

@@ -59,7 +59,7 @@ fn s10_2_a_wrong_name_or_quantity_changes_no_start() {
 }
 
 #[test]
-fn s10_2_a_suspended_start_concerns_only_commands_about_its_dynos() {
+fn s10_2_a_suspended_start_affects_only_commands_about_its_dynos() {
     let app = App::new(TWO);
     let running = two_starts(&app);
     let pid = running[1].main();

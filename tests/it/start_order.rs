@@ -109,7 +109,7 @@ fn s6_12_an_order_that_is_impossible_is_an_error() {
     let app = App::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     let circle = "`web` waits for `worker`, which waits for `web`: none of them would start";
     for (order, fact, hint) in [
-        ("worker=web,web=worker", circle, "leave out one of them"),
+        ("worker=web,web=worker", circle, "remove one of these dependencies"),
         ("wroker=web", "the Procfile has no process type `wroker`", "did you mean `worker`?"),
         ("web=release", "`release` always runs before everything else", "leave it out"),
     ] {
@@ -121,7 +121,7 @@ fn s6_12_an_order_that_is_impossible_is_an_error() {
     let valid = "valid procfile detected (web, worker)\n";
     app.dyno(["check", "--after", "worker=web"]).run().expect(Ended::Code(0), valid, "");
     let app = app.file(".foreman", "port: 5000\nafter: web=worker, worker=web\n");
-    let stderr = error(&format!(".foreman:2: {circle}"), "leave out one of them");
+    let stderr = error(&format!(".foreman:2: {circle}"), "remove one of these dependencies");
     app.dyno(["start"]).run().expect(Ended::Code(78), "", &stderr);
     app.dyno(["check"]).run().expect(Ended::Code(78), "", &stderr.replace("\n\n", "\n"));
     app.dyno(["check", "--after", "worker=web"]).run().expect(Ended::Code(0), valid, "");

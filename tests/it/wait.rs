@@ -22,7 +22,7 @@ fn says(dyno: &str, what: &str) -> String {
     error(&format!("`{dyno}` {what}"), &format!("`dyno why {dyno}` says more"))
 }
 
-/// Begins to wait, and goes on when the wait has said what it waits for.
+/// Begins a wait, and returns when the wait has printed what it waits for.
 fn begin_to_wait(app: &App, line: &[&str], for_what: &str) -> Running {
     let waiting = app.dyno(["wait", "--timeout", "1000"]).args(line).spawn();
     waiting

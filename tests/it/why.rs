@@ -162,7 +162,7 @@ fn s10_2_why_shows_each_type_as_its_last_start_left_it() {
 }
 
 #[test]
-fn s10_2_why_names_commands_that_are_accepted() {
+fn s10_2_why_suggests_only_commands_that_are_accepted() {
     let app = App::new("worker: trap '' TERM; exec sleep 1000\n").file("Other", "worker: exec sleep 1000\n");
     let first = start(&app, ["-m", "worker=2"]);
     app.dyno(["scale", "worker=1"]).run().expect_end(Ended::Code(0));

@@ -16,12 +16,12 @@ pub struct GivenBlock {
     pub origin: BlockOrigin,
 }
 
-/// Why a checkout gets a block.
+/// Why a checkout gets the block that it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockOrigin {
     /// The checkout had this one last time.
     Remembered,
-    /// The checkout had none, or one that is too small now. This one is to be remembered.
+    /// The checkout had no block, or one that is too small now. This block is to be remembered.
     New,
     /// The remembered block, which this value contains, is in use by another program. It stays the remembered one.
     InsteadOf(OwnBlock),

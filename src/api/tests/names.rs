@@ -13,7 +13,7 @@ fn s10_3_a_process_type_is_found_by_name_and_by_id() {
 }
 
 #[test]
-fn s15_1_a_release_is_shown_as_its_command_has_turned_out() {
+fn s15_1_the_status_of_a_release_says_how_its_command_ended() {
     for (status, shown) in [
         (ReleaseStatus::Pending, "pending"),
         (ReleaseStatus::Succeeded, "succeeded"),

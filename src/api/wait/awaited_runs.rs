@@ -1,5 +1,5 @@
-//! Remembers how runs have ended while a wait for their end goes on: after a crash, the next run may start at once, and
-//! the wait for others may go on.
+//! Remembers how runs ended during a wait for their end. This is necessary because the next run may start right after a
+//! crash, while the wait for other dynos goes on.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ struct AwaitedRun {
 }
 
 impl AwaitedRuns {
-    /// Must see every state of a dyno.
+    /// Must be called with every state of a dyno.
     pub(super) fn observe(&mut self, row: &Row) {
         self.0.entry(row.dyno.clone()).or_insert(AwaitedRun { run: row.run, end: None }).observe(row);
     }

@@ -203,7 +203,7 @@ fn s6_2_a_wait_depends_on_the_ports_of_its_own_dynos() {
     assert_eq!(depends(&["web.2"], WaitUntil::Failure), [false, false]);
 }
 
-/// A dyno in one moment of its life. `exit`: how its last run that has ended did.
+/// A dyno at one moment of its life. `exit`: how the last of its runs that are over ended.
 fn at(index: u32, stage: LifeStage, run: u64, exit: Option<u8>, requested: bool) -> Row {
     let public = match stage {
         LifeStage::Up => PublicState::Up,
@@ -223,7 +223,7 @@ fn at(index: u32, stage: LifeStage, run: u64, exit: Option<u8>, requested: bool)
     Row { last_exit, life, ..row(index, public, run) }
 }
 
-/// Whether a wait for the end of `web` is decided by each of these moments, and its last answer.
+/// Whether each of these moments decides a wait for the end of `web`, and the answer after the last one.
 fn ends(moments: Vec<Vec<Row>>) -> (Vec<bool>, WaitAnswer) {
     let mut condition = condition("web", WaitUntil::Exit);
     let snapshots = moments.into_iter().map(|rows| Snapshot { rows, ..Snapshot::default() });

@@ -1,4 +1,4 @@
-//! The variables that tell a dyno the ports and addresses of others: `WEB_PORT`, `WEB_URL` (S5.6).
+//! The variables with which a dyno finds the ports and addresses of others: `WEB_PORT`, `WEB_URL` (S5.6).
 //!
 //! Pure. Not here: which dynos have them (`release::Blueprint`), and which layer wins (`layers`).
 
@@ -16,8 +16,8 @@ pub fn sibling_variables(process_type: &ProcessType, port: u16) -> [(String, Sec
     [(format!("{name}{PORT}"), Secret::new(port.to_string())), (format!("{name}{URL}"), Secret::new(url(port)))]
 }
 
-/// The keys of an environment that such variables have. Only a pair that fits together is one: `API_URL` of the user,
-/// without `API_PORT` or with another port in it, is not.
+/// The keys of all such variables in an environment. Only pairs that fit together are found: an `API_URL` that the user
+/// has set, without `API_PORT` or with another port in it, is left out.
 pub(super) fn sibling_keys(environment: &Environment) -> Vec<Vec<u8>> {
     let pair = |(key, value): (&[u8], &Secret)| {
         let name = key.strip_suffix(PORT.as_bytes()).filter(|name| !name.is_empty())?;

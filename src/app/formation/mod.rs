@@ -90,8 +90,8 @@ impl Formation {
         Ok(formation)
     }
 
-    /// The formation for a Procfile that has changed to these types: those that it had keep their quantities, and `added`
-    /// has those of the others.
+    /// The formation after the Procfile has changed to these types. Types that were there before keep their quantities;
+    /// `added` has the quantities of the new types.
     #[must_use]
     pub fn succeeded_by(&self, types: &[ProcessType], added: &Self) -> Self {
         let kept = |name: &ProcessType| self.iter().find(|(known, _)| *known == name).map(|(_, quantity)| quantity);

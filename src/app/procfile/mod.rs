@@ -1,4 +1,4 @@
-//! Parses a Procfile into entries, and a problem for every line that is not an entry (S1).
+//! Parses a Procfile into entries, and reports a problem for every line that is not an entry (S1).
 //!
 //! Pure: bytes in, values out. `project` finds the file; `line` classifies a single line.
 //! A line that is not an entry never becomes a process type, and is never skipped without a problem.

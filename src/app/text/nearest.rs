@@ -33,7 +33,7 @@ pub(crate) fn did_you_mean<Name: AsRef<str>>(nearest: &[Name]) -> Option<String>
     (!quoted.is_empty()).then(|| format!("did you mean {}?", one_of(&quoted)))
 }
 
-/// What to write instead of an unknown name: a similar one, or what there is.
+/// What to write instead of an unknown name: a similar one, or the names that exist.
 pub(crate) fn instead_of<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let near = nearest(name, known.clone());
     did_you_mean(&near).unwrap_or_else(|| format!("it has {}", some_of(&known.collect::<Vec<_>>())))

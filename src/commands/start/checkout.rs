@@ -165,7 +165,7 @@ impl Checkout {
         }
         let forgotten = why.map(|why| {
             let hint = "set `XDG_STATE_HOME` to a directory that you can write to, or choose the ports with `-p`";
-            Complaint::new(format!("cannot remember the ports of this checkout for its next start: {why}"), hint)
+            Complaint::new(format!("cannot remember the ports of this checkout: {why}"), hint)
         });
         unused.into_iter().chain(forgotten).collect()
     }
@@ -188,7 +188,7 @@ impl Checkout {
 
 fn unwritable(error: &io::Error) -> &'static str {
     let is_locked = error.kind() == io::ErrorKind::WouldBlock;
-    if is_locked { "another process keeps the list of checkouts locked" } else { reason(error) }
+    if is_locked { "the list of checkouts is locked by another process" } else { reason(error) }
 }
 
 /// The linked worktree of git that contains a directory. Its `.git` is a file; the directory that this file names has a

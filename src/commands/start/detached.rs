@@ -40,7 +40,7 @@ pub(super) fn wait(mut caller: WaitingCaller) -> Result<Outcome, Error> {
     }
     block_all();
     caller.return_to_shell();
-    // Still here: the start ended at the last moment.
+    // This line is reached only if the start ended at the last moment.
     match caller.news().map_err(no_helper)? {
         StartNews::Ended(exit) => Ok(ended(exit)),
         StartNews::Up(_) => Ok(Outcome::Code(0)),

@@ -40,7 +40,7 @@ pub(in crate::commands) fn check(look: &Look) {
 pub(in crate::commands) enum ShownOn {
     /// On stdout.
     Stdout,
-    /// On stderr. They look the same everywhere: a terminal does not switch colours on.
+    /// On stderr. They look the same everywhere, so a terminal does not turn colours on.
     StderrForSmoke,
 }
 

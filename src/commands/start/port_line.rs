@@ -54,7 +54,7 @@ impl OwnPorts {
             (Reason::Copy(name), _) => format!("ports of the copy `{name}`: {list}"),
             (Reason::Worktree, None) => format!("ports of this worktree: {list}"),
             (Reason::Worktree, Some(instead)) => format!("ports of this worktree for this run ({instead}): {list}"),
-            (Reason::OtherStart, None) => format!("ports beside the other start of this app: {list}"),
+            (Reason::OtherStart, None) => format!("ports of an additional start of this app: {list}"),
             (Reason::OtherStart, Some(instead)) => format!("ports for this run ({instead}): {list}"),
             (Reason::InUse((dyno, port), by), instead) => {
                 let instead = instead.map_or_else(String::new, |instead| format!(", and {instead}"));
@@ -69,7 +69,7 @@ impl OwnPorts {
         match &self.reason {
             Reason::Copy(name) => format!("from the ports of the copy `{name}`"),
             Reason::Worktree => "from the ports of this worktree".to_owned(),
-            Reason::OtherStart => "from the ports beside the other start of this app".to_owned(),
+            Reason::OtherStart => "from the ports of an additional start of this app".to_owned(),
             Reason::InUse((_, port), _) => format!("because port {port} is in use"),
         }
     }
@@ -136,7 +136,7 @@ mod tests {
         let list = "web.1 10300, worker.1 10310";
 
         assert_eq!(line(Reason::Worktree, None), format!("ports of this worktree: {list}"));
-        assert_eq!(line(Reason::OtherStart, None), format!("ports beside the other start of this app: {list}"));
+        assert_eq!(line(Reason::OtherStart, None), format!("ports of an additional start of this app: {list}"));
         assert_eq!(line(Reason::Copy("try".to_owned()), None), format!("ports of the copy `try`: {list}"));
     }
 

@@ -16,7 +16,7 @@ use crate::settings::port_list;
 /// The warnings about ports of web dynos that are in use; with `--strict-ports` that is an error (S5.3).
 ///
 /// # Errors
-/// Status 69: with `strict` one is in use.
+/// Status 69: `strict` is set, and one is in use.
 fn probe(strict: bool, ports: &[(DynoName, u16)]) -> Result<Vec<Complaint>, Error> {
     let mut taken = Vec::new();
     for (dyno, port) in ports.iter().filter(|(dyno, _)| dyno.process_type.as_str() == ProcessType::WEB) {
@@ -107,8 +107,8 @@ impl<'a> PortFinder<'a> {
         }
     }
 
-    /// Reserves the ports of the dynos that are expected to listen, if that has not been done yet (S5.4). Ports of
-    /// other runs are left out. The reservation lasts until the locks are dropped.
+    /// Reserves the ports of the dynos that are expected to listen, if that has not been done yet (S5.4). Ports that
+    /// other runs have reserved are left out. The reservation lasts until the locks are dropped.
     pub(super) fn into_locks(self, expected: &[(DynoName, u16)]) -> PortLocks {
         if self.locks.open_files() > 0 {
             return self.locks;
@@ -277,8 +277,8 @@ fn reserve_own(
     port.map_or(Ok(locks), |port| Err((port, listener_on(port))))
 }
 
-/// Who uses a port. None: it is free, or our own app has it. `holder`: the run that has reserved its unit of ten ports;
-/// inside it, None if that run is unknown.
+/// Who uses a port. None: it is free, or our own app has it. `holder`: the run that has reserved the unit of ten that
+/// contains the port; `None` if no run has, `Some(None)` if that run is unknown.
 fn use_of(port: u16, holder: Option<&Option<PortClaim>>, own: &PortClaim) -> Option<PortUse> {
     if let Some(Some(holder)) = holder
         && let Some(dyno) = holder.dyno_of(port)
@@ -312,6 +312,6 @@ fn unit_of(port: u16) -> u16 {
 
 fn no_block(block: PortBlock) -> Error {
     let fact = format!("no block of {} free ports was found from 10100 to 19999", block.size);
-    let hint = "`-p auto` looks for free ports from 20000 up; or remove checkouts that you no longer need";
+    let hint = "use `-p auto`, which looks for free ports from 20000 up, or remove checkouts that you no longer need";
     Error::new(Status::Unavailable, fact, hint)
 }

@@ -20,7 +20,7 @@ use crate::supervisor::{Deploy, DeployOrigin};
 pub(super) struct StartFiles {
     places: Places,
     procfile: ProcfilePath,
-    /// What was read and cannot be read again.
+    /// Texts that were read and cannot be read again.
     streams: StreamTexts,
     /// Where process types that are added find ports.
     spare_ports: SparePorts,
@@ -57,7 +57,7 @@ impl Reloader {
         Self { args, color, user: first.user.clone(), files, used }
     }
 
-    /// What the files say now.
+    /// Reads the files as they are now.
     pub(super) fn read(&self, reading: &FileReading) -> ReadFiles {
         let announce = |line: &str| reading.announce(line);
         let reader = FileReader::announcing(&announce).until_abandoned(reading.abandoned());
@@ -107,11 +107,13 @@ impl Reloader {
         let names: Vec<String> = paths.iter().map(|path| self.files.places.shown(path)).collect();
         let verb = if names.len() > 1 { "were" } else { "was" };
         let fact = format!("{} {verb} read at the start and cannot be read again", names.join(", "));
-        (!names.is_empty()).then(|| Complaint::new(fact, "a regular file can be changed while the app runs"))
+        (!names.is_empty())
+            .then(|| Complaint::new(fact, "use a regular file if you want to change it while the app runs"))
     }
 }
 
-/// The error with everything that prevents a start. Its options are those of the start, not those of `dyno reload`.
+/// The error with everything that prevents a start. If it is about options, it says that they are those of the start,
+/// because the user has just typed `dyno reload`.
 fn prevented(findings: &Findings) -> Error {
     let errors: Vec<&Finding> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     let complaint = |finding: &&Finding| {
@@ -119,7 +121,7 @@ fn prevented(findings: &Findings) -> Error {
         if finding.status != Status::Usage || !finding.file.is_empty() {
             return complaint;
         }
-        let fact = format!("the options of the start do not fit any more: {}", complaint.fact);
+        let fact = format!("the options that the app was started with are no longer valid: {}", complaint.fact);
         Complaint::new(fact, "`dyno stop`, then start the app with other options")
     };
     let status = errors.first().map_or(Status::Config, |finding| finding.status);

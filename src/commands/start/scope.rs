@@ -69,14 +69,15 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// How the files are read again while the app runs. None: only once.
+    /// How the files are read again while the app runs. None: they are read only once.
     pub(super) fn reload(self, color: ColorChoice, files: StartFiles, blueprint: &Blueprint) -> Option<Reload> {
         let Self::App(args) = self else { return None };
         let reloader = Reloader::new(args.clone(), color, files, blueprint.release());
         Some(Arc::new(move |reading| reloader.read(reading)))
     }
 
-    /// What a change of the files does. None: they are not watched. The other tools have no such line.
+    /// What a change of the files does. None: they are not watched. Under the names of the other tools, no line
+    /// mentions a change.
     pub(super) fn on_change(self, dialect: Dialect) -> Option<OnChange> {
         match (self, dialect) {
             (Self::App(args), _) if args.reload || args.heroku => Some(OnChange::Reload),
@@ -118,8 +119,8 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Whether the log says where `web` listens (S6.11): if a person probably watches it. The other tools have no such
-    /// line.
+    /// Whether the log says where `web` listens (S6.11). It does if a person probably watches it, but not under the
+    /// names of the other tools, which have no such line.
     pub(super) fn shows_addresses(self, dialect: Dialect) -> bool {
         match (self, dialect) {
             (Self::App(args), Dialect::Dyno | Dialect::HerokuLocal) => {

@@ -26,12 +26,13 @@ impl<'a> Watched<'a> {
         Self { places, procfile, settings, read_at }
     }
 
-    /// A start that watches the files of `scope` and of the list in its releases. None, with a warning: it was not registered.
+    /// Adds to a start the files that it watches: those of `scope`, and of the list in its releases. If the start was not
+    /// registered, warns that nothing is watched, and returns None.
     pub(super) fn added_to(&self, api: Option<ApiStart>, scope: Scope<'_>, list: &WatchList) -> Option<ApiStart> {
         let on_change = scope.on_change(self.places.dialect);
         let Some(api) = api else {
             if on_change == Some(OnChange::Reload) || !list.types.is_empty() {
-                warn(&Complaint::new("no file is watched in such a start", ""));
+                warn(&Complaint::new("no files are watched, because this start is not registered", ""));
             }
             return None;
         };

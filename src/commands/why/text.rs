@@ -120,7 +120,7 @@ fn at_rest(why: &WhyResource) -> &'static str {
         WhyReason::ReleasePhase => "is waiting for the release command to end",
         WhyReason::Shutdown => "is down: everything is being stopped",
         WhyReason::Stopped => "is down: it was stopped, and stays down until it is restarted",
-        WhyReason::Prevented => "is down: what it waited for did not happen",
+        WhyReason::Prevented => "is down: a dyno that it waited for crashed, ended or did not start",
         WhyReason::Ended => "is down: it ended by itself",
         WhyReason::ScaledDown => "is gone: the formation was scaled down",
         WhyReason::Quantity => "does not exist: the quantity of its process type is too low",

@@ -1,4 +1,4 @@
-//! A release that replaces the one that runs (S8.3, S14.1).
+//! A release that replaces the current one (S8.3, S14.1).
 
 use std::collections::HashMap;
 
@@ -48,7 +48,7 @@ fn s14_1_only_dynos_whose_command_has_changed_are_replaced() {
         lines,
         [
             "system: release v2: Procfile: - release, ~ web",
-            "web.1: changed by release v2: sending SIGTERM",
+            "web.1: replaced by release v2: sending SIGTERM",
             "#1 stop 15",
             "reply 1: deploying v2"
         ]
@@ -68,7 +68,7 @@ fn s14_1_types_come_and_go_and_the_ports_of_the_others_stay() {
         lines,
         [
             "system: release v2: Procfile: + clock, - release, - web",
-            "web.1: not in release v2: sending SIGTERM",
+            "web.1: removed by release v2: sending SIGTERM",
             "#1 stop 15",
             "spawn clock.1 #3",
             "reply 1: deploying v2",
@@ -118,10 +118,10 @@ fn s8_3_a_later_release_fails_if_its_command_is_stopped() {
         let lines = feed(&mut supervisor, stop, at(2));
 
         assert_eq!(lines, ["release.1: stop requested: sending SIGTERM", "#3 stop 15", "reply 2: stopping release.1"]);
-        // Also one that ends as if nothing had happened.
+        // Even if the command exits with 0.
         exit(&mut supervisor, "release.1", code(0), at(3));
         let lines = gone(&mut supervisor, "release.1", at(3));
-        assert_eq!(lines, ["system: release v2 failed: its command was stopped; v1 goes on"]);
+        assert_eq!(lines, ["system: release v2 failed: its command was stopped; the app stays on v1"]);
         assert_eq!(statuses(&supervisor), [(1, ReleaseStatus::Succeeded), (2, ReleaseStatus::Failed)]);
         assert_eq!(row(&supervisor, "web.1").command.as_ref(), "./web");
     }
@@ -143,7 +143,7 @@ fn s8_3_the_formation_goes_on_while_the_release_command_runs() {
     exit(&mut supervisor, "release.1", code(0), at(2));
     assert_eq!(
         gone(&mut supervisor, "release.1", at(2)),
-        ["web.1: changed by release v2: sending SIGTERM", "#1 stop 15"]
+        ["web.1: replaced by release v2: sending SIGTERM", "#1 stop 15"]
     );
     assert_eq!(statuses(&supervisor), [(1, ReleaseStatus::Succeeded), (2, ReleaseStatus::Succeeded)]);
 }
@@ -159,7 +159,7 @@ fn s8_3_if_the_release_command_fails_the_old_release_goes_on() {
         [
             "release.1: exited with code 1",
             "#3 stop 15",
-            "system: release v2 failed: its command exited with status 1; v1 goes on",
+            "system: release v2 failed: its command exited with status 1; the app stays on v1",
         ]
     );
     assert_eq!(state(&supervisor, "web.1"), PublicState::Up);
@@ -168,7 +168,7 @@ fn s8_3_if_the_release_command_fails_the_old_release_goes_on() {
 }
 
 #[test]
-fn s8_3_of_releases_that_come_while_a_command_runs_the_last_one_wins() {
+fn s8_3_the_last_release_that_comes_while_a_command_runs_wins() {
     let mut supervisor = running();
     let procfile = |number| format!("release: ./migrate {number}\nweb: ./web {number}\nworker: ./worker\n");
     for number in 2..5 {
@@ -204,7 +204,7 @@ fn s8_3_a_release_command_that_cannot_be_killed_changes_nothing() {
         unkillable(&mut supervisor, "release.1", at(9)),
         [
             "release.1: process 77 (nfs) could not be killed",
-            "system: release v2 failed: a process of a release command could not be killed; v1 goes on",
+            "system: release v2 failed: a process of a release command could not be killed; the app stays on v1",
         ]
     );
     assert_eq!(state(&supervisor, "web.1"), PublicState::Up);
@@ -311,7 +311,7 @@ fn s14_1_a_new_order_holds_back_only_what_starts_from_now_on() {
 }
 
 #[test]
-fn s14_1_dynos_that_wait_start_when_the_new_order_no_longer_holds_them_back() {
+fn s14_1_dynos_that_wait_start_when_a_new_order_lets_them() {
     let types = ["web", "worker"].map(process_type);
     let blueprint = blueprint(&types, 100);
     let spec = |name: &str| Arc::new(blueprint.spec(&dyno(name)).unwrap());

@@ -193,7 +193,7 @@ fn s6_12_a_type_without_dynos_holds_nothing_back() {
 }
 
 #[test]
-fn s6_12_the_order_applies_from_quantity_0_and_to_no_restart() {
+fn s6_12_the_order_applies_at_a_scale_from_0_but_not_at_a_restart() {
     let (mut supervisor, _) = booted(restarting(), "worker=web", &["web.1", "worker.1"]);
     spawned(&mut supervisor, "web.1", at(0));
     listens(&mut supervisor, "web.1", &[5000], at(0));

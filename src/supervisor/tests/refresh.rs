@@ -22,7 +22,7 @@ fn s14_3_changed_files_replace_the_dynos_of_a_type_without_a_crash() {
         "reply 1: restarting web.1 after 1 web.2 after 2",
     ];
     assert_eq!(lines, expected);
-    // One more change before the new run has started is the same restart.
+    // Another change before the new run has started does not cause another restart.
     let lines = ask(&mut supervisor, refresh("web"), at(1));
     assert!(lines.iter().all(|line| !line.contains("stop 15")), "{lines:?}");
 }

@@ -57,7 +57,7 @@ fn s15_2_a_rollback_runs_an_earlier_release_as_a_new_one() {
         migrate(&mut supervisor, at(3)),
         [
             "system: running the config of v2, which differs from the Procfile; `dyno reload` goes back to the Procfile",
-            "web.1: changed by release v4: sending SIGTERM",
+            "web.1: replaced by release v4: sending SIGTERM",
             "#5 stop 15",
             "spawn worker.1 #7",
         ]
@@ -116,7 +116,7 @@ fn s15_2_if_the_command_of_a_rollback_fails_the_app_goes_on() {
 
     let lines = crash(&mut supervisor, "release.1", at(3));
 
-    assert_eq!(lines[2], "system: release v4 failed: its command exited with status 1; v3 goes on");
+    assert_eq!(lines[2], "system: release v4 failed: its command exited with status 1; the app stays on v3");
     assert_eq!(command(&supervisor, "web.1"), "./web 3");
     assert_eq!(statuses(&supervisor).last(), Some(&(4, ReleaseStatus::Failed)));
 }

@@ -294,7 +294,7 @@ impl Model {
         Ok(reply)
     }
 
-    /// The run of a dyno is to end like this. `even_if_judged`: even if it was to end in another way.
+    /// From now on the run of a dyno is expected to end like this. `even_if_judged`: even if another end was expected.
     pub(super) fn end_run(&mut self, at: usize, verdict: Verdict, even_if_judged: bool) {
         let kind = self.dynos[at].kind;
         let Some(run) = self.runs.values_mut().find(|run| run.dyno == at) else { return };

@@ -1,4 +1,4 @@
-//! Releases that replace the one that runs: what each must change, and what the log must say.
+//! Releases that replace the current one: what each must change, and what the log must say.
 
 use super::dyno::{Dyno, Kind};
 use super::model::{Model, Verdict};
@@ -38,7 +38,7 @@ pub(super) struct Deployed {
     must_say: Vec<String>,
     /// The formation may start.
     is_created: bool,
-    /// The current event has changed the release that runs.
+    /// The current event has changed the current release.
     pub(super) has_changed: bool,
     /// The release that ran after the last event.
     pub(super) last_current: u32,
@@ -120,7 +120,8 @@ impl Model {
         Ok(())
     }
 
-    /// A dyno of the formation starts on the release that was announced, the release command before that.
+    /// Checks a dyno that starts: one of the formation must start after its release was announced, and the release
+    /// command before that.
     pub(super) fn allow_on_release(&self, index: usize) -> Result<(), Broken> {
         let name = &self.dynos[index].name;
         let is_release = self.dynos[index].kind == Kind::Release;
@@ -224,7 +225,7 @@ impl Model {
         let mut command = Dyno::new(dyno("release.1"), Kind::Release, (usize::MAX, 0), None);
         (command.wanted, command.must_spawn, command.since) = (true, true, now.wall);
         match self.removed.iter().position(|name| *name == command.name) {
-            // The last one has just been removed: the log goes on with this one.
+            // The last release command has just been removed: in the log, this one continues its state.
             Some(at) => {
                 self.removed.remove(at);
                 let last = self.dynos.iter_mut().rfind(|dyno| dyno.name == command.name).unwrap();

@@ -6,6 +6,7 @@
 mod asked;
 mod deployed;
 mod dyno;
+mod judged;
 mod logged;
 mod model;
 mod new_release;

@@ -366,38 +366,4 @@ impl Model {
             }
         }
     }
-
-    /// S6.3, S6.4, S8.2.
-    pub(super) fn judge(&mut self, id: RunId, exit: ExitStatus, mono: Duration) {
-        let Some(run) = self.runs.get_mut(&id) else { return };
-        let dyno = &mut self.dynos[run.dyno];
-        let stops_all = self.policy.on_exit == OnExit::StopAll;
-        let is_awaited = self.order.awaits_end_of(&dyno.name.process_type);
-        let can_die = self.policy.can_die.get(&dyno.name.process_type).copied();
-        let may_exit = match can_die.or_else(|| is_awaited.then_some(CanDie::Success)) {
-            _ if dyno.kind == Kind::OneOff => true,
-            _ if dyno.kind == Kind::Release => exit == code(0),
-            Some(CanDie::Any) if stops_all => true,
-            Some(CanDie::Any | CanDie::Success) => exit == code(0),
-            None => false,
-        };
-        run.verdict = Some(if may_exit { Verdict::Done } else { Verdict::Crashed(exit) });
-        if may_exit {
-            (dyno.retired, dyno.wanted) = (true, false);
-            dyno.leaving |= dyno.kind != Kind::Formation;
-            if exit != code(0) && dyno.kind == Kind::Formation {
-                self.failures.push((run.dyno, exit));
-            }
-        } else if dyno.kind == Kind::Release {
-            let at = run.dyno;
-            self.on_release_failed(at, exit);
-        } else if stops_all {
-            self.stop_for(Outcome::Code(exit.shell_code()));
-        } else if let OnExit::Restart(policy) = self.policy.on_exit {
-            let healthy_window = policy.min_healthy.max(2 * dyno.in_a_row.1);
-            if run.up.map_or(Duration::ZERO, |since| mono.saturating_sub(since)) >= healthy_window {
-                dyno.in_a_row = (0, Duration::ZERO);
-            }
-        }
-    }
 }

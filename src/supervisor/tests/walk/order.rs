@@ -166,7 +166,7 @@ impl Model {
         Ok(true)
     }
 
-    /// Nothing waits that could start, or that cannot start any more; and each line that is due was shown.
+    /// Checks that no dyno waits that could start or can no longer start, and that each line that is due was shown.
     pub(super) fn demand_order(&mut self, event: &Event, mono: Duration) -> Result<(), Broken> {
         if self.over {
             return Ok(());

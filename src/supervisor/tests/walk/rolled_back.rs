@@ -71,7 +71,8 @@ impl Deployed {
         let DeployOrigin::Rollback { to } = self.releases[self.current as usize - 1].origin else { return };
         let difference = self.running.difference(self.files);
         if !difference.is_empty() {
-            let files = [".env", "Procfile", ".foreman"].into_iter().filter(|file| difference.contains(&format!("{file}: ")));
+            let files =
+                [".env", "Procfile", ".foreman"].into_iter().filter(|file| difference.contains(&format!("{file}: ")));
             self.must_say(format!("v{to} runs, not {}", files.collect::<Vec<_>>().join(" or ")));
         }
     }
