@@ -80,6 +80,8 @@
 //! command while the formation goes on, then compares the specification of each dyno with the one that the new
 //! [`release::Blueprint`] gives, and replaces only those that differ.
 //!
+//! `supervisor::releases` remembers what was deployed, and `supervisor::rollback` deploys it again.
+//!
 //! `runtime::reload_watch` watches the same files for `--reload`, and `runtime::restart_watch` those of `--watch`. Both get
 //! changes from `runtime::file_watcher`; [`watch`] decides when they have an effect.
 //!

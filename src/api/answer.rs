@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::error::ApiError;
 use super::formation_update::shortened;
 use super::request::{Change, Resource, ShownAs};
-use super::resources::{AccountResource, DynoResource, FormationResource, ReleaseResource, TouchedDynos};
-use super::{AppFacts, AppResource, ReleaseKey};
+use super::resources::{AccountResource, DynoResource, FormationResource, TouchedDynos};
+use super::{AppFacts, AppResource, ReleaseResource};
 use crate::model::{Secret, Usages};
 use crate::release::ReleaseFacts;
 use crate::supervisor::{Refusal, Reply, Snapshot};
@@ -68,10 +68,14 @@ impl AppFacts {
             }
             Resource::ConfigVars => ApiAnswer::json(200, &config_object(&snapshot.facts)),
             Resource::Releases(range) => ApiAnswer::json(200, &range.apply(ReleaseResource::all(self, snapshot))),
-            Resource::Release(key) => self.release(key, snapshot, |release| ApiAnswer::json(200, release)),
-            Resource::ReleaseConfigVars(key) => {
-                self.release(key, snapshot, |_| ApiAnswer::json(200, &config_object(&snapshot.facts)))
-            }
+            Resource::Release(key) => match self.found_release(key, snapshot) {
+                Ok(info) => ApiAnswer::json(200, &ReleaseResource::with_types(self, info, snapshot)),
+                Err(error) => error.answer(),
+            },
+            Resource::ReleaseConfigVars(key) => match self.found_release(key, snapshot) {
+                Ok(info) => ApiAnswer::json(200, &config_object(&info.facts())),
+                Err(error) => error.answer(),
+            },
         }
     }
 
@@ -98,13 +102,10 @@ impl AppFacts {
             }
             Ok(Reply::Restarting(dynos)) => ApiAnswer::json(202, &TouchedDynos::restarting(dynos)),
             Ok(Reply::Deploying { version, .. }) => {
-                let mut releases = after.map(|snapshot| ReleaseResource::all(self, snapshot)).unwrap_or_default();
-                releases.retain(|release| release.version == u64::from(*version));
-                ApiAnswer::json(201, &releases.pop())
+                ApiAnswer::created(&after.map(|snapshot| self.rolled_back(Some(*version), Vec::new(), snapshot)))
             }
             Ok(Reply::Unchanged) => {
-                let releases = after.map(|snapshot| ReleaseResource::all(self, snapshot)).unwrap_or_default();
-                ApiAnswer::json(200, &releases.into_iter().find(ReleaseResource::is_current))
+                ApiAnswer::created(&after.map(|snapshot| self.rolled_back(None, Vec::new(), snapshot)))
             }
             Ok(Reply::Stopping(dynos)) => ApiAnswer::json(202, &TouchedDynos::stopping(dynos)),
             Ok(Reply::Started(dyno)) => ApiAnswer::json(201, &DynoResource::of_one_off(self, dyno, after)),
@@ -116,16 +117,6 @@ impl AppFacts {
                 ApiError::of_refusal(refusal, is_update).answer()
             }
         }
-    }
-
-    fn release(
-        &self,
-        key: &ReleaseKey,
-        snapshot: &Snapshot,
-        answer: impl FnOnce(&ReleaseResource) -> ApiAnswer,
-    ) -> ApiAnswer {
-        let found = ReleaseResource::all(self, snapshot).into_iter().find(|release| key.is(release));
-        found.map_or_else(|| ApiError::not_found("there is no such release").answer(), |release| answer(&release))
     }
 }
 

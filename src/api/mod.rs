@@ -20,6 +20,7 @@ mod named_path;
 mod owners;
 mod port_claim;
 mod range;
+mod release_resource;
 mod reload;
 mod replay;
 mod request;
@@ -48,12 +49,13 @@ pub use meant::{MeantBy, Whereabouts, meant_starts};
 pub use named_path::may_have_ids;
 pub use owners::{NoOwner, SeenStart, owner, owners};
 pub use port_claim::PortClaim;
+pub use release_resource::{ReleaseResource, RollbackAnswer};
 pub use reload::{ReloadAnswer, ReloadProblem, ReloadResult};
 pub use replay::{ReplayKey, Replays, Seen};
 pub use request::{ApiRequest, Asked, Change, ReleaseKey, Resource, ShownAs, target};
 pub use resources::{
-    AccountResource, AppRef, DynoResource, ErrorResource, FormationResource, NameRef, ReleaseRef, ReleaseResource,
-    RestartedDyno, TouchedDynos, UserRef,
+    AccountResource, AppRef, DynoResource, ErrorResource, FormationResource, NameRef, ReleaseRef, RestartedDyno,
+    TouchedDynos, UserRef,
 };
 pub use start_description::{StartDescription, StartKind};
 pub use wait::{AwaitedDynos, SILENT_FOR, WaitAnswer, WaitCondition, WaitRequest, WaitResult, WaitUntil};

@@ -1,6 +1,6 @@
 //! The `Range` header of a list: `version ..; max=15, order=desc`.
 
-use super::resources::ReleaseResource;
+use super::ReleaseResource;
 
 /// Which releases a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

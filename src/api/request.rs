@@ -1,12 +1,13 @@
 //! Decides what a request asks for: a resource, a change, an answer as soon as dynos are up, or the log.
 
+use serde::Deserialize;
+
 use super::AppFacts;
 use super::error::ApiError;
 use super::formation_update::{object, shortened, single, updates};
 use super::grace::grace;
 use super::log_session::{LOG_PATH, LogSession};
 use super::range::ReleaseRange;
-use super::resources::ReleaseResource;
 use super::run_request::one_off;
 use super::wait::WaitRequest;
 use crate::app::Scale;
@@ -40,6 +41,10 @@ pub enum Asked {
     Do(Change),
     /// To read the files of the app again.
     Reload,
+    /// To run a release again.
+    Rollback(ReleaseKey),
+    /// To be answered when a release has turned out, for better or worse.
+    AwaitRelease(ReleaseKey),
     /// To see everything about a dyno, or about all of them.
     Why(Option<String>),
     /// To be answered when dynos are up, or when it is clear that they will not be.
@@ -104,9 +109,20 @@ impl Resource {
 pub struct ReleaseKey(String);
 
 impl ReleaseKey {
+    /// A version with or without `v`, or an id.
+    fn new(text: &str) -> Self {
+        let number = text.strip_prefix('v').filter(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+        Self(number.unwrap_or(text).to_owned())
+    }
+
     /// Whether this is the release.
-    pub(super) fn is(&self, release: &ReleaseResource) -> bool {
-        self.0 == release.version.to_string() || self.0 == release.id
+    pub(super) fn is(&self, version: u32, id: &str) -> bool {
+        self.version() == Some(version) || self.0 == id
+    }
+
+    /// The version, unless it is an id.
+    pub(super) fn version(&self) -> Option<u32> {
+        self.0.parse().ok()
     }
 }
 
@@ -183,7 +199,7 @@ impl ApiRequest<'_> {
     /// The same for the part of the path after `/apps/NAME`.
     fn asks_of_app(&self, rest: &[&str]) -> Result<Asked, ApiError> {
         let see = |resource| Ok(Asked::See(resource));
-        let key = |name: &&str| ReleaseKey(name.strip_prefix('v').unwrap_or(name).to_owned());
+        let key = |name: &&str| ReleaseKey::new(name);
         match (self.method, rest) {
             ("GET", []) => see(Resource::App),
             ("GET", ["addons" | "addon-attachments" | "collaborators" | "log-drains" | "domains"]) => {
@@ -218,6 +234,9 @@ impl ApiRequest<'_> {
             ("GET", ["releases"]) => see(Resource::Releases(ReleaseRange::parse(self.range))),
             // Ours: the platform's apps have no files to read again.
             ("POST", ["releases", "actions", "reload"]) => Ok(Asked::Reload),
+            ("POST", ["releases"]) => rollback(self.body),
+            // Ours: the platform's clients ask again and again.
+            ("POST", ["releases", name, "actions", "wait"]) => Ok(Asked::AwaitRelease(key(name))),
             ("GET", ["releases", name]) => see(Resource::Release(key(name))),
             ("GET", ["releases", name, "config-vars"]) => see(Resource::ReleaseConfigVars(key(name))),
             _ => Err(self.unsupported()),
@@ -236,6 +255,21 @@ impl ApiRequest<'_> {
         let (method, path) = (shortened(self.method), shortened(self.path));
         ApiError::not_found(format!("`{method} {path}` is not supported here"))
     }
+}
+
+/// The body of a rollback.
+#[derive(Deserialize)]
+struct RollbackRequest {
+    /// The id of the release, or its version.
+    release: Option<String>,
+}
+
+fn rollback(body: &[u8]) -> Result<Asked, ApiError> {
+    let RollbackRequest { release } = object(body, r#"{"release":"1"}"#)?;
+    let release = release.ok_or_else(|| {
+        ApiError::invalid_params("the release is missing").with_hint(r#"send an object such as `{"release":"1"}`"#)
+    })?;
+    Ok(Asked::Rollback(ReleaseKey::new(&release)))
 }
 
 fn change(command: Command) -> Asked {

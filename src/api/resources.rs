@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::AppFacts;
 use super::app_facts::owner_id;
 use super::id::stable_id;
+use super::release_resource::release_id;
 use crate::model::{DynoName, Usages};
 use crate::release::ReleaseFacts;
-use crate::supervisor::{PublicState, Quantity, ReleaseInfo, ReleaseStatus, Restarted, Row, Snapshot, WhyNotUp};
+use crate::supervisor::{PublicState, Quantity, Restarted, Row, Snapshot, WhyNotUp};
 
 /// The size of every dyno. Not a name of the platform, so that its client does not compute a price from it.
 const SIZE: &str = "Local";
@@ -53,7 +54,7 @@ impl AccountResource {
 }
 
 /// An object that is named by another: id and name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameRef {
     id: String,
     name: String,
@@ -75,16 +76,18 @@ pub struct AppRef {
 }
 
 impl AppRef {
-    fn new(app: &AppFacts) -> Self {
+    pub(super) fn new(app: &AppFacts) -> Self {
         Self { id: app.id(), name: app.name.clone() }
     }
 }
 
 /// The user of another object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRef {
-    id: String,
-    email: String,
+    /// Its id.
+    pub id: String,
+    /// `user@localhost`.
+    pub email: String,
 }
 
 impl UserRef {
@@ -92,7 +95,7 @@ impl UserRef {
         Self { id: owner_id(email), email: email.to_owned() }
     }
 
-    fn owner(app: &AppFacts) -> Self {
+    pub(super) fn owner(app: &AppFacts) -> Self {
         Self::new(&app.email)
     }
 }
@@ -249,67 +252,6 @@ impl FormationResource {
         };
         formation.iter().map(entry).collect()
     }
-}
-
-/// A release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReleaseResource {
-    /// Its id.
-    pub id: String,
-    /// Its number, from 1.
-    pub version: u64,
-    addon_plan_names: [&'static str; 0],
-    app: AppRef,
-    created_at: String,
-    current: bool,
-    description: String,
-    eligible_for_rollback: bool,
-    output_stream_url: Option<String>,
-    slug: Option<NameRef>,
-    status: &'static str,
-    updated_at: String,
-    user: UserRef,
-}
-
-impl ReleaseResource {
-    /// All releases that are remembered.
-    pub(super) fn all(app: &AppFacts, snapshot: &Snapshot) -> Vec<Self> {
-        snapshot.releases.iter().map(|info| Self::new(app, info, snapshot.release)).collect()
-    }
-
-    pub(super) fn is_current(&self) -> bool {
-        self.current
-    }
-
-    /// `current`: the version that runs.
-    fn new(app: &AppFacts, info: &ReleaseInfo, current: u32) -> Self {
-        let (at, version) = (time(info.at), info.version.into());
-        let status = match info.status {
-            ReleaseStatus::Pending => "pending",
-            ReleaseStatus::Succeeded => "succeeded",
-            ReleaseStatus::Failed => "failed",
-            ReleaseStatus::Superseded => "superseded",
-        };
-        Self {
-            id: release_id(app, version),
-            version,
-            addon_plan_names: [],
-            app: AppRef::new(app),
-            created_at: at.clone(),
-            current: info.version == current && info.status == ReleaseStatus::Succeeded,
-            description: info.description().unwrap_or("Started").to_owned(),
-            eligible_for_rollback: info.status == ReleaseStatus::Succeeded,
-            output_stream_url: None,
-            slug: None,
-            status,
-            updated_at: at,
-            user: UserRef::owner(app),
-        }
-    }
-}
-
-fn release_id(app: &AppFacts, version: u64) -> String {
-    stable_id(&["release", &app.id(), &version.to_string(), &app.started_at.to_string()])
 }
 
 /// The dynos that a restart or a stop is about. The platform's client ignores the body.

@@ -140,6 +140,11 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
         Ok(Asked::Do(change)) => app.answer_change(&change, &reply(&change.command), Some(&running())),
         Ok(Asked::Why(name)) => ApiAnswer::ok(&app.why(name.as_deref(), &running())),
         Ok(Asked::Reload) => ApiAnswer::ok(&ReloadAnswer::unchanged(2)),
+        Ok(Asked::Rollback(key)) => match app.found_release(&key, &running()) {
+            Ok(_) => ApiAnswer::created(&app.rolled_back(Some(2), Vec::new(), &running())),
+            Err(error) => error.answer(),
+        },
+        Ok(Asked::AwaitRelease(_)) => ApiAnswer::ok(&ReloadAnswer::settled(2, "", &running())),
         Ok(Asked::Wait(wait)) => match wait.condition() {
             Ok(condition) => ApiAnswer::json(200, &condition.answer(&running())),
             Err(error) => error.answer(),

@@ -29,7 +29,8 @@ pub(super) enum Extent {
 }
 
 /// Commands for which the screen has no room. `dyno help` lists them as well.
-pub(super) const ONLY_IN_WHOLE: [&str; 4] = ["completions", "man", "release", "wait"];
+pub(super) const ONLY_IN_WHOLE: [&str; 7] =
+    ["completions", "man", "release", "releases", "releases:info", "rollback", "wait"];
 
 impl Extent {
     /// The extent that a command line requests.

@@ -17,6 +17,7 @@ mod quick;
 mod reading;
 mod refusal;
 mod release;
+mod releases;
 mod running;
 mod shared;
 mod smoke;
@@ -40,6 +41,7 @@ pub use parse::{parse, with_colons};
 pub use reading::{CheckArgs, ConfigArgs};
 pub use refusal::{Misread, Refusal, StrayWord};
 pub use release::ReleaseArgs;
+pub use releases::{ReleasesArgs, ReleasesInfoArgs, RollbackArgs};
 pub use running::{
     DynoArgs, LsArgs, PsArgs, ReloadArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs,
     WhichArgs, WhyArgs,
@@ -105,6 +107,9 @@ impl Cli {
             | Command::Scale(_)
             | Command::Restart(_)
             | Command::Reload(_)
+            | Command::Releases(_)
+            | Command::ReleasesInfo(_)
+            | Command::Rollback(_)
             | Command::Stop(_)
             | Command::Wait(_)
             | Command::Why(_)
@@ -178,6 +183,14 @@ pub enum Command {
     Restart(RestartArgs),
     /// Read the Procfile and .env again; restart what has changed
     Reload(ReloadArgs),
+    /// List the releases of the app that runs here
+    Releases(ReleasesArgs),
+    /// Show one release: its config vars and process types
+    #[command(name = "releases:info")]
+    ReleasesInfo(ReleasesInfoArgs),
+    /// Run an earlier release again, as a new one
+    #[command(alias = "releases:rollback")]
+    Rollback(RollbackArgs),
     /// Stop dynos, or the whole app
     #[command(alias = "ps:stop")]
     Stop(StopArgs),
@@ -189,7 +202,7 @@ pub enum Command {
     Why(WhyArgs),
     /// Run only the release command
     Release(ReleaseArgs),
-    /// For CI: start the app, run a command such as tests, stop the app
+    /// For CI: start the app, run a command such as tests, stop it
     Smoke(Box<SmokeArgs>),
     /// Check the files.
     #[command(about = format!("Check Procfile, .env and .foreman: status 0 or {}", Status::Config.code()))]

@@ -34,6 +34,8 @@ pub enum Offers {
     RunningNames,
     /// `4711`: the process ids of the starts that run.
     RunningPids,
+    /// `v2`: the releases of the app that runs.
+    RunningReleases,
     /// `KEY`.
     Keys,
     /// `KEY=`.

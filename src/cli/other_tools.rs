@@ -40,7 +40,6 @@ const COMMANDS: &[(&[&str], CommandInstead)] = &[
     (&["open"], Advice("`dyno config --explain PORT` shows the ports to open in a browser")),
     (&["init"], Advice("create a Procfile with a line such as `web: npm start`, then type `dyno start`")),
     (&["login", "logout", "auth"], Advice("no account is needed: `dyno start` runs the app on this machine")),
-    (&["rollback", "releases"], Advice("check out the version to run, then type `dyno start`")),
 ];
 
 /// What to type instead of a command of another tool.

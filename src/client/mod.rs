@@ -14,7 +14,7 @@ mod which_app;
 pub(crate) use all_apps::{AllApps, SeenStartState};
 pub(crate) use failure::{Failure, finish};
 pub(crate) use owners::SeenApp;
-pub(crate) use running_app::{RunningApp, change_each, in_path, of_each};
+pub(crate) use running_app::{PATIENCE, RunningApp, change_each, in_path, of_each};
 pub(crate) use waiting::{Silent, Waiting};
 pub(crate) use whereabouts::{real, whereabouts};
 pub(crate) use which_app::option_for;

@@ -12,14 +12,17 @@ use super::owners::{SeenApp, summed};
 use super::whereabouts::whereabouts;
 use super::which_app::not_found;
 use crate::api::{
-    DynoResource, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy, SeenStart,
-    StartDescription, WaitAnswer, WaitRequest, WhyResource, meant_starts,
+    DynoResource, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy, ReleaseResource,
+    SeenStart, StartDescription, WaitAnswer, WaitRequest, WhyResource, meant_starts,
 };
 use crate::app::some_of;
 use crate::cli::{ProjectArgs, RunningArgs};
 use crate::error::Status;
 use crate::project::reason;
 use crate::runtime::{ANSWERS_WITHIN, ClientRequest, LogReader, RuntimeDirectory};
+
+/// How long a release command may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(86_400);
 
 /// The app that a command is about. Its starts are treated as one formation.
 pub(crate) struct RunningApp {
@@ -98,6 +101,11 @@ impl RunningApp {
         starts: impl Iterator<Item = &'s StartDescription>,
     ) -> Result<Vec<(&'s StartDescription, Vec<DynoResource>)>, Failure> {
         of_each(starts, |start| Ok((start, self.ask(start, "GET", "dynos", &[])?)))
+    }
+
+    /// The releases of the oldest start, newest first.
+    pub(crate) fn releases(&self) -> Result<Vec<ReleaseResource>, Failure> {
+        self.ask(self.oldest()?, "GET", "releases", &[])
     }
 
     /// The formation of all starts, like [`SeenApp::formation`].

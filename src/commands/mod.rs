@@ -6,14 +6,17 @@
 mod check;
 mod completions;
 mod config;
+mod deployed;
 mod logs;
 mod ls;
 mod man;
 mod one_off;
 mod ps;
 mod refusal;
+mod releases;
 mod reload;
 mod restart;
+mod rollback;
 mod run_detached;
 mod scale;
 mod smoke;
@@ -64,6 +67,9 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Scale(args) => scale::run(cli, args),
         Command::Restart(args) => restart::run(cli, args),
         Command::Reload(args) => reload::run(cli, args),
+        Command::Releases(args) => releases::run(cli, args),
+        Command::ReleasesInfo(args) => releases::run_info(cli, args),
+        Command::Rollback(args) => rollback::run(cli, args),
         Command::Stop(args) => stop::run(cli, args),
         Command::Wait(args) => wait::run(cli, args),
         Command::Why(args) => why::run(cli, args),

@@ -47,7 +47,7 @@ impl ApiServer {
                 let server = Rc::clone(self);
                 // A task of its own, which runs to its end even if the client is gone, so that no lock is left behind.
                 let accepted = tokio::task::spawn_local(async move {
-                    let accepted = server.accept(deploy).await;
+                    let accepted = server.accept_deploy(deploy).await;
                     // Releases the locks on process types that nothing uses: the release was refused, fails, or removes
                     // them.
                     server.release_unused();
@@ -93,37 +93,48 @@ impl ApiServer {
         }
     }
 
+    /// Passes on the release that the files describe.
+    pub(super) async fn accept_deploy(&self, deploy: Deploy) -> Result<(Reply, Vec<Complaint>), ApiError> {
+        let added = deploy.added_types();
+        self.accept(&added, |elsewhere| Command::Deploy(Box::new(deploy.without(&elsewhere)))).await
+    }
+
     /// Locks the process types that a release adds, and passes the release to the supervisor. A type that another start
-    /// of the app already runs is not added here, and a note says so.
-    pub(super) async fn accept(&self, mut deploy: Deploy) -> Result<(Reply, Vec<Complaint>), ApiError> {
-        let mut notes = Vec::new();
+    /// of the app already runs is not added here, and a note says so. `command`: passes the release on without these types.
+    pub(super) async fn accept(
+        &self,
+        added: &[ProcessType],
+        command: impl FnOnce(Vec<ProcessType>) -> Command,
+    ) -> Result<(Reply, Vec<Complaint>), ApiError> {
+        let (mut elsewhere, mut notes) = (Vec::new(), Vec::new());
         let _turn = self.scaling.lock().await;
         let formation = self.ask(ApiCall::Snapshot).await?.formation;
         let held = self.registered.types();
-        let is_added = |(name, quantity): &(&ProcessType, u16)| {
-            let is_new = formation.iter().all(|entry| entry.process_type != **name);
-            *quantity > 0 && is_new && held.iter().all(|known| known != name.as_str())
+        let is_new = |name: &&ProcessType| {
+            let is_unknown = formation.iter().all(|entry| entry.process_type != **name);
+            is_unknown && held.iter().all(|known| known != name.as_str())
         };
         loop {
-            let added: Vec<ProcessType> = deploy.added.iter().filter(is_added).map(|(name, _)| name.clone()).collect();
+            let added = added.iter().filter(is_new).filter(|name| !elsewhere.contains(*name));
+            let added: Vec<ProcessType> = added.cloned().collect();
             if added.is_empty() {
                 break;
             }
             let types = held.iter().cloned().chain(added.iter().map(ToString::to_string)).collect();
             let Err(error) = self.registered.set_types(types).await else { break };
-            let elsewhere = match &error {
+            let running = match &error {
                 NotRegistered::Running { process_type, by } => {
                     added.iter().find(|name| name.as_str() == process_type).map(|name| (name.clone(), by.pid))
                 }
                 NotRegistered::Locked(_) | NotRegistered::Unreadable(_) | NotRegistered::Refused(_) => None,
             };
-            let Some((name, pid)) = elsewhere else { return Err(not_claimed(error)) };
+            let Some((name, pid)) = running else { return Err(not_claimed(error)) };
             let fact =
                 format!("`{name}` is already running in another start (dyno pid {pid}), so it is not started again");
             notes.push(Complaint::new(fact, ""));
-            deploy.added = deploy.added.without(&name);
+            elsewhere.push(name);
         }
-        let reply = self.ask(|answer| ApiCall::Command(Command::Deploy(Box::new(deploy)), answer)).await?;
+        let reply = self.ask(|answer| ApiCall::Command(command(elsewhere), answer)).await?;
         let reply = reply.map_err(|refusal| ApiError::of_refusal(&refusal, false))?;
         self.deployed.notify_one();
         Ok((reply, notes))
@@ -170,7 +181,7 @@ fn invalid(version: u32, error: &Error) -> ReloadAnswer {
     ReloadAnswer::invalid(version, error.status().code(), problems(error.complaints()))
 }
 
-fn problems(complaints: &[Complaint]) -> Vec<ReloadProblem> {
+pub(super) fn problems(complaints: &[Complaint]) -> Vec<ReloadProblem> {
     let problem = |Complaint { fact, hint }: &Complaint| ReloadProblem { message: fact.clone(), hint: hint.clone() };
     complaints.iter().map(problem).collect()
 }

@@ -67,11 +67,16 @@ impl ApiServer {
                 self.app.answer(&resource, &snapshot, &usages)
             }
             Asked::Do(change) => {
-                let key = ReplayKey::new(text(&head.headers, "request-id"), method, head.uri.path());
                 let server = Rc::clone(&self);
                 let carried_out = async move { server.change(&change).await.unwrap_or_else(|error| error.answer()) };
-                self.changes.once(key, carried_out).await?
+                self.changes.once(replay_key(head), carried_out).await?
             }
+            Asked::Rollback(release) => {
+                let server = Rc::clone(&self);
+                let carried_out = async move { server.rollback(&release).await.unwrap_or_else(|error| error.answer()) };
+                self.changes.once(replay_key(head), carried_out).await?
+            }
+            Asked::AwaitRelease(release) => self.await_release(&release, connection).await?,
             Asked::Why(name) => {
                 let mut dynos = self.app.why(name.as_deref(), &self.ask(ApiCall::Snapshot).await?);
                 for why in &mut dynos {
@@ -212,6 +217,11 @@ impl ApiServer {
     pub(super) async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> ApiCall) -> Result<T, ApiError> {
         calls::ask(&self.calls, call).await.ok_or_else(ApiError::ending)
     }
+}
+
+/// Identifies a request, in case it is sent again.
+fn replay_key(head: &Parts) -> Option<ReplayKey> {
+    ReplayKey::new(text(&head.headers, "request-id"), head.method.as_str(), head.uri.path())
 }
 
 /// What the dynos use now. Read in another thread: with many processes it takes a while, and the loop must not block.

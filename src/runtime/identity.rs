@@ -31,6 +31,11 @@ pub(crate) fn release_user(style: NoticeStyle) -> String {
     name.unwrap_or_else(|| Release::LOCAL_USER.to_owned())
 }
 
+/// Whether a release with this author was made by the user who runs this.
+pub(crate) fn is_user(name: &str) -> bool {
+    name == Release::LOCAL_USER || login_name(|variable| std::env::var(variable).ok()).as_deref() == Some(name)
+}
+
 /// The user name from the variables of the login, else from the system's user database.
 fn login_name(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let by_login = ["LOGNAME", "USER"].into_iter().filter_map(variable).find(|user| is_printable(user));

@@ -6,6 +6,7 @@
 
 mod api_client;
 mod api_reload;
+mod api_rollback;
 mod api_server;
 mod api_service;
 mod calls;

@@ -237,7 +237,7 @@ impl ApiServer {
     }
 
     async fn deploy_files(self: &Rc<Self>, deploy: Deploy) -> Result<(Reply, Vec<Complaint>), ApiError> {
-        let accepted = self.accept(deploy).await;
+        let accepted = self.accept_deploy(deploy).await;
         self.release_unused();
         accepted
     }

@@ -35,6 +35,20 @@ pub struct Deploy {
     pub origin: DeployOrigin,
 }
 
+impl Deploy {
+    /// The process types that get dynos if they are new.
+    #[must_use]
+    pub fn added_types(&self) -> Vec<ProcessType> {
+        self.added.iter().filter(|(_, quantity)| *quantity > 0).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The same without dynos of these process types if they are new.
+    #[must_use]
+    pub fn without(self, elsewhere: &[ProcessType]) -> Self {
+        Self { added: elsewhere.iter().fold(self.added, Formation::without), ..self }
+    }
+}
+
 /// What asks for a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeployOrigin {

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use crate::app::Formation;
 use crate::model::ProcessType;
 use crate::release::{Release, ReleaseFacts};
 
@@ -27,16 +26,13 @@ impl Supervisor {
 
     /// What a rollback deploys.
     pub(super) fn earlier(&self, version: u32, elsewhere: &[ProcessType]) -> Result<Deploy, Refusal> {
-        let Deploy { release, listeners, added, runs_release_command, .. } =
-            Deploy::clone(&self.releases.proven(version)?.deploy);
+        let deploy = Deploy::clone(&self.releases.proven(version)?.deploy).without(elsewhere);
         Ok(Deploy {
-            release: Release { description: Some(format!("Rollback to v{version}")), ..release },
-            listeners,
-            added: elsewhere.iter().fold(added, Formation::without),
-            runs_release_command,
+            release: Release { description: Some(format!("Rollback to v{version}")), ..deploy.release },
             // Its types have kept their ports.
             spare_ports: HashMap::new(),
             origin: DeployOrigin::Rollback { to: version },
+            ..deploy
         })
     }
 

@@ -31,7 +31,7 @@ fn answer(call: impl Fn() -> Call) -> String {
 
 /// The candidates at the end of this line, without their descriptions.
 #[track_caller]
-fn offered(app: &App, line: &str) -> Vec<String> {
+pub(crate) fn offered(app: &App, line: &str) -> Vec<String> {
     let answer = answer(|| at_tab(app, line));
     answer.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
 }
@@ -130,27 +130,9 @@ fn subcommands_options_and_fixed_values_are_offered() {
     let app = App::new(PROCFILE);
 
     assert_eq!(offered(&app, "dyno st"), ["start", "stop"]);
-    let commands = [
-        "start",
-        "run",
-        "ps",
-        "ls",
-        "logs",
-        "scale",
-        "restart",
-        "reload",
-        "stop",
-        "wait",
-        "why",
-        "release",
-        "smoke",
-        "check",
-        "config",
-        "completions",
-        "man",
-        "help",
-    ];
-    assert_eq!(offered(&app, "dyno "), commands);
+    let commands = "start run ps ls logs scale restart reload releases releases:info rollback stop wait why release smoke \
+                    check config completions man help";
+    assert_eq!(offered(&app, "dyno ").join(" "), commands);
     assert_eq!(offered(&app, "dyno help conf"), ["config"]);
     assert_eq!(answer(|| at_tab(&app, "dyno help po")), "ports\tWhich port each dyno gets");
     nothing_is_offered(&app, "dyno help ports po");

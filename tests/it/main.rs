@@ -79,6 +79,7 @@ mod real_apps_smoke;
 #[cfg(feature = "real-apps")]
 mod real_apps_ssh;
 mod release;
+mod releases;
 mod reload;
 mod reload_files;
 mod reload_ports;

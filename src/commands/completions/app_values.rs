@@ -90,6 +90,7 @@ impl AppValues {
             Offers::RunningPids => {
                 all_starts().iter().map(|start| (start.pid.to_string(), start.app.clone())).collect()
             }
+            Offers::RunningReleases => self.releases(),
             Offers::Keys => self.keys(""),
             Offers::NewValues => self.keys("="),
             Offers::CommandWords => return self.command_words(0, typed),
@@ -173,6 +174,13 @@ impl AppValues {
     fn running_dynos(&self) -> Vec<(String, String)> {
         let dynos = self.running_app(&self.which).and_then(|app| app.dynos().ok()).unwrap_or_default();
         dynos.into_iter().map(|dyno| (dyno.name, cut(&dyno.command))).collect()
+    }
+
+    /// The releases of the app that runs here, newest first, each with what made it.
+    fn releases(&self) -> Vec<(String, String)> {
+        let releases = self.running_app(&self.which).and_then(|app| app.releases().ok()).unwrap_or_default();
+        let named = releases.into_iter().map(|release| (format!("v{}", release.version), release.description));
+        named.collect()
     }
 
     /// What `--name` calls the starts of the app that runs here.
