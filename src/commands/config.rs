@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use super::refusal::for_config_command;
 use super::start::expected_ports::siblings;
-use crate::app::{DynoVariables, EnvEntry, Layers, PortVariable, did_you_mean, is_env_key, nearest};
+use crate::app::{DynoVariables, Layers, PortVariable, did_you_mean, env_line, is_env_key, nearest};
 use crate::cli::{Cli, ConfigArgs};
 use crate::console::diagnostics::{print_line, settle, settled, warn};
 use crate::console::stdout;
@@ -46,7 +46,7 @@ fn lines(layers: &Layers) -> Result<Outcome, Error> {
     let mut text = Vec::new();
     for (key, given) in layers.config_vars() {
         if let Some(value) = given.value {
-            text.extend(EnvEntry { key, value, line: 1, span: 0..0 }.write_entry());
+            text.extend(env_line(&key, value.reveal()));
         }
     }
     stdout::write_bytes(&text)

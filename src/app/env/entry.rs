@@ -1,8 +1,7 @@
-//! One entry of a `.env` file, and how to write it back as a line.
+//! One entry of a `.env` file.
 
 use std::ops::Range;
 
-use crate::app::command::shell_words::is_plain;
 use crate::model::Secret;
 
 /// One entry of a `.env` file.
@@ -17,6 +16,8 @@ pub struct EnvEntry {
     /// The range of its bytes in the file, from the start of its first line to the end of its last, without the line
     /// ending; in JSON, the range of its value. `check` compares how a strict reader reads these bytes (S2.8).
     pub span: Range<usize>,
+    /// The range of the value as it is written, with its quotes, but without a comment after it.
+    pub written: Range<usize>,
 }
 
 impl EnvEntry {
@@ -27,36 +28,4 @@ impl EnvEntry {
         let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         !self.key.starts_with(|first: char| first.is_ascii_digit()) && self.key.bytes().all(is_name_byte)
     }
-
-    /// The entry as a line of a `.env` file, with its newline. Parsing the line gives the same key and value, as long
-    /// as the value has no NUL byte.
-    #[must_use]
-    pub fn write_entry(&self) -> Vec<u8> {
-        let mut line = format!("{}=", self.key).into_bytes();
-        let value = self.value.reveal();
-        if value.iter().copied().all(is_plain) {
-            line.extend_from_slice(value);
-        } else if !value.iter().any(|byte| matches!(byte, b'\'' | b'\r' | b'\n')) {
-            line.push(b'\'');
-            line.extend_from_slice(value);
-            line.push(b'\'');
-        } else {
-            write_double_quoted(value, &mut line);
-        }
-        line.push(b'\n');
-        line
-    }
-}
-
-fn write_double_quoted(value: &[u8], line: &mut Vec<u8>) {
-    line.push(b'"');
-    for byte in value {
-        match byte {
-            b'\n' => line.extend_from_slice(b"\\n"),
-            b'\r' => line.extend_from_slice(b"\\r"),
-            b'"' | b'\\' | b'$' => line.extend_from_slice(&[b'\\', *byte]),
-            _ => line.push(*byte),
-        }
-    }
-    line.push(b'"');
 }

@@ -131,7 +131,7 @@ impl<'t> Json<'_, 't> {
         } else {
             let end = self.begin + self.at;
             let (value, span) = (Secret::new(value), end - raw.len()..end);
-            self.entries.push(EnvEntry { key: key.to_owned(), value, line: self.line, span });
+            self.entries.push(EnvEntry { key: key.to_owned(), value, line: self.line, written: span.clone(), span });
         }
         Ok(())
     }

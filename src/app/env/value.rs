@@ -3,6 +3,8 @@
 //! Not here: keys and lines (`file`), escapes and `${NAME}` (`reference`). Values are secrets, so this module
 //! builds no messages.
 
+use std::ops::Range;
+
 use super::limits::MAX_VARIABLE_BYTES;
 use super::reference::{Doubt, Expanded, Lookup, closing_quote, expand};
 use crate::app::text::source::{after_line, is_blank, line_end, part, trim, trim_end};
@@ -11,6 +13,8 @@ use crate::app::text::source::{after_line, is_blank, line_end, part, trim, trim_
 #[derive(Debug)]
 pub(crate) struct ReadValue {
     pub(crate) value: Vec<u8>,
+    /// Offset of the first byte after it, or after its closing quote.
+    pub(crate) end: usize,
     /// Offset of the next line.
     pub(crate) next: usize,
     /// Reasons why the value may not be what the user meant.
@@ -51,7 +55,7 @@ fn unquoted(file: &[u8], at: usize, lookup: &Lookup<'_>) -> Result<ReadValue, In
         expanded.doubts.retain(|doubt| *doubt != Doubt::OtherForm);
         doubt = Some(Doubt::CommentInReference);
     }
-    Ok(with_doubts(expanded, text, next, doubt))
+    Ok(with_doubts(expanded, text, at + text.len()..next, doubt))
 }
 
 /// Whether the last `${` of a text has no closing brace.
@@ -83,7 +87,7 @@ fn quoted(file: &[u8], at: usize, quote: u8, lookup: &Lookup<'_>) -> Result<Read
     let text = without_carriage_returns(part(rest, 0..length));
     if quote == b'"' {
         let expanded = expand(&text, true, lookup).ok_or(InvalidEnvValue::TooLong { next })?;
-        return Ok(with_doubts(expanded, &text, next, None));
+        return Ok(with_doubts(expanded, &text, close + 1..next, None));
     }
     if text.len() > MAX_VARIABLE_BYTES {
         return Err(InvalidEnvValue::TooLong { next });
@@ -91,7 +95,7 @@ fn quoted(file: &[u8], at: usize, quote: u8, lookup: &Lookup<'_>) -> Result<Read
     // `'it\' # isn't'`: a backslash is not an escape in these quotes, so the value ends at the second quote.
     let looks_escaped = text.ends_with(b"\\") && comment.contains(&quote);
     let verbatim = Expanded { value: text.clone(), doubts: Vec::new() };
-    Ok(with_doubts(verbatim, &text, next, looks_escaped.then_some(Doubt::BackslashBeforeQuote)))
+    Ok(with_doubts(verbatim, &text, close + 1..next, looks_escaped.then_some(Doubt::BackslashBeforeQuote)))
 }
 
 /// Whether the text after a closing quote is a comment. If there is no blank before the `#`, and the same quote follows
@@ -101,12 +105,13 @@ fn is_comment(after: &[u8], trimmed: &[u8], quote: u8) -> bool {
     trimmed.starts_with(b"#") && (is_apart || !trimmed.contains(&quote))
 }
 
-/// Adds `doubt`, and one about a carriage return in `text`, to the doubts of the expansion.
-fn with_doubts(expanded: Expanded, text: &[u8], next: usize, doubt: Option<Doubt>) -> ReadValue {
+/// Adds `doubt`, and one about a carriage return in `text`, to the doubts of the expansion. `after`: from the end of the
+/// value to the next line.
+fn with_doubts(expanded: Expanded, text: &[u8], after: Range<usize>, doubt: Option<Doubt>) -> ReadValue {
     let Expanded { value, mut doubts } = expanded;
     doubts.extend(doubt);
     doubts.extend(text.contains(&b'\r').then_some(Doubt::CarriageReturn));
-    ReadValue { value, next, doubts }
+    ReadValue { value, end: after.start, next: after.end, doubts }
 }
 
 /// Replaces `\r\n` with `\n` inside a value (S1.1).
