@@ -54,6 +54,23 @@ impl ReleaseFacts {
         self.differences(later).map(|(file, _)| file).collect()
     }
 
+    /// What is different in `later`, in the words of the platform: `Set API_KEY config vars`. None: not only config vars are.
+    #[must_use]
+    pub fn config_change(&self, later: &Self) -> Option<String> {
+        let mut differences = self.differences(later);
+        let (Some((".env", changes)), None) = (differences.next(), differences.next()) else { return None };
+        let names = |is_set: bool| -> String {
+            let wanted = changes.iter().filter(|change| change.starts_with("- ") != is_set);
+            wanted.filter_map(|change| change.get(2..)).collect::<Vec<_>>().join(", ")
+        };
+        let (set, removed) = (names(true), names(false));
+        Some(match (set.is_empty(), removed.is_empty()) {
+            (true, _) => format!("Remove {removed} config vars"),
+            (false, true) => format!("Set {set} config vars"),
+            (false, false) => format!("Set {set}, remove {removed} config vars"),
+        })
+    }
+
     fn differences(&self, later: &Self) -> impl Iterator<Item = (&'static str, Vec<String>)> {
         let types = |facts: &Self| -> BTreeMap<String, Vec<u8>> {
             facts.commands.iter().map(|(name, command)| (name.to_string(), command.clone())).collect()
@@ -100,6 +117,8 @@ mod tests {
 
         assert_eq!(before.difference(&after), ".env: + API_KEY, ~ LEVEL, - OLD; Procfile: + api, - clock, ~ web");
         assert_eq!(before.difference(&before), "");
+        assert_eq!(before.config_change(&after), None);
+        assert_eq!(before.config_change(&before), None);
         assert_eq!(before.different_files(&after), [".env", "Procfile"]);
         assert_eq!(
             before.different_files(&facts(&[("LEVEL", "1")], &[("web", "./web"), ("clock", "./clock")])),
@@ -119,6 +138,18 @@ mod tests {
         assert_eq!(ordered.difference(&before), ".foreman: ~ after");
         let after = ReleaseFacts { watch, ..facts(&[], &[("web", "./web")]) };
         assert_eq!(ordered.difference(&after), ".env: - LEVEL; .foreman: ~ after, ~ watch");
+    }
+
+    #[test]
+    fn s15_3_a_change_of_config_vars_is_described_like_on_the_platform() {
+        let before = facts(&[("LEVEL", "1"), ("OLD", "1")], &[]);
+
+        let set = facts(&[("API_KEY", "1"), ("LEVEL", "2"), ("OLD", "1")], &[]);
+        assert_eq!(before.config_change(&set).as_deref(), Some("Set API_KEY, LEVEL config vars"));
+        assert_eq!(before.config_change(&facts(&[], &[])).as_deref(), Some("Remove LEVEL, OLD config vars"));
+        let both = facts(&[("LEVEL", "2")], &[]);
+        assert_eq!(before.config_change(&both).as_deref(), Some("Set LEVEL, remove OLD config vars"));
+        assert_eq!(before.config_change(&facts(&[("LEVEL", "1")], &[("web", "./web")])), None);
     }
 
     #[test]

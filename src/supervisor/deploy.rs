@@ -120,7 +120,8 @@ impl Supervisor {
 
     fn replace_release(&mut self, deploy: Deploy, facts: Arc<ReleaseFacts>, turn: &mut Turn) -> Result<Reply, Refusal> {
         let last = self.last_pending();
-        let difference = last.map_or(&self.facts, |later| &later.facts).difference(&facts);
+        let before = last.map_or(&self.facts, |later| &later.facts);
+        let (difference, config_change) = (before.difference(&facts), before.config_change(&facts));
         match last.filter(|_| difference.is_empty()) {
             Some(later) => {
                 let difference = self.facts.difference(&later.facts);
@@ -138,14 +139,15 @@ impl Supervisor {
         }
         let Release { user, description, .. } = later.blueprint.release();
         let (user, description) = (user.clone(), description.clone());
-        let info = ReleaseInfo::pending(version, turn.now.wall, difference.clone(), deploy);
+        let change = config_change.clone().unwrap_or_else(|| difference.clone());
+        let info = ReleaseInfo::pending(version, turn.now.wall, change, deploy);
         self.releases.add(info, self.blueprint.release().version);
         turn.announce(NoticeKind::Deploying {
             version,
             description: description.clone(),
             difference: difference.clone(),
         });
-        if let Some(description) = description {
+        if let Some(description) = description.or(config_change) {
             turn.announce(NoticeKind::ReleaseDescribed { description, user });
         }
         if self.deploying.is_none() {

@@ -15,8 +15,8 @@ pub struct ReleaseInfo {
     pub version: u32,
     /// When it was made. The Unix epoch before `Event::Boot`.
     pub at: jiff::Timestamp,
-    /// What it has changed, by name: `.env: + API_KEY`. Empty for the first one.
-    pub difference: String,
+    /// What it has changed, by name: `Set API_KEY config vars`, or `.env: + API_KEY; Procfile: ~ web`. Empty for the first one.
+    pub change: String,
     /// How it has turned out.
     pub status: ReleaseStatus,
     /// What was deployed.
@@ -43,15 +43,15 @@ pub(super) struct Releases(Arc<Vec<ReleaseInfo>>);
 impl ReleaseInfo {
     /// One that is pending.
     #[must_use]
-    pub fn pending(version: u32, at: jiff::Timestamp, difference: String, deploy: Deploy) -> Self {
-        Self { version, at, difference, status: ReleaseStatus::Pending, deploy: Arc::new(deploy) }
+    pub fn pending(version: u32, at: jiff::Timestamp, change: String, deploy: Deploy) -> Self {
+        Self { version, at, change, status: ReleaseStatus::Pending, deploy: Arc::new(deploy) }
     }
 
     /// What made it, such as `Rollback to v1`; else what it has changed. None for the first one.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         let Release { description, .. } = &self.deploy.release;
-        description.as_deref().or((!self.difference.is_empty()).then_some(&self.difference))
+        description.as_deref().or((!self.change.is_empty()).then_some(&self.change))
     }
 
     /// Its commands and config vars.

@@ -186,7 +186,12 @@ impl Model {
         self.deployed.releases.push(Known { release, origin, status: ReleaseStatus::Pending });
         let version = u32::try_from(self.deployed.releases.len()).unwrap();
         match origin {
-            DeployOrigin::Files | DeployOrigin::SavedFile => self.deployed.must_say(format!("v{version} accepted")),
+            DeployOrigin::Files | DeployOrigin::SavedFile => {
+                self.deployed.must_say(format!("v{version} accepted"));
+                if let Some(description) = before.config_change(release) {
+                    self.deployed.must_say(description);
+                }
+            }
             DeployOrigin::Rollback { to } => {
                 self.deployed.must_say(format!("v{version} accepted: Rollback to v{to}"));
                 self.deployed.must_say(format!("Rollback to v{to}"));

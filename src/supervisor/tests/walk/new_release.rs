@@ -140,6 +140,15 @@ impl NewRelease {
             .filter(|(_, changes)| !changes.is_empty());
         parts.map(|(file, changes)| format!("{file}: {changes}")).collect::<Vec<_>>().join("; ")
     }
+
+    /// What made `after`, in the words of the platform, if only the config var is different.
+    pub(super) fn config_change(self, after: Self) -> Option<&'static str> {
+        match self.difference(after).as_str() {
+            ".env: + LEVEL" | ".env: ~ LEVEL" => Some("Set LEVEL config vars"),
+            ".env: - LEVEL" => Some("Remove LEVEL config vars"),
+            _ => None,
+        }
+    }
 }
 
 fn change(name: &str, before: Option<u32>, after: Option<u32>) -> Option<String> {

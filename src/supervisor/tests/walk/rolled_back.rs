@@ -90,7 +90,7 @@ impl Deployed {
             let description = match self.releases[info.version as usize - 1].origin {
                 DeployOrigin::Rollback { to } => Some(format!("Rollback to v{to}")),
                 DeployOrigin::Files | DeployOrigin::SavedFile if info.version == 1 => None,
-                DeployOrigin::Files | DeployOrigin::SavedFile => Some(info.difference.clone()),
+                DeployOrigin::Files | DeployOrigin::SavedFile => Some(info.change.clone()),
             };
             rule!(info.description() == description.as_deref(), "it is {description:?}: {info:?}");
         }
