@@ -9,6 +9,7 @@ mod app_facts;
 mod app_name;
 mod app_resource;
 mod checkouts;
+mod config_change;
 mod error;
 mod formation_update;
 mod grace;

@@ -72,6 +72,12 @@ impl ReloadAnswer {
         }
     }
 
+    /// How a release command that failed has ended, after `its command`.
+    #[must_use]
+    pub fn ending(&self) -> String {
+        if self.stopped { "was stopped".to_owned() } else { format!("exited with status {}", self.status) }
+    }
+
     /// The files cannot be used. `status`: that of a start.
     #[must_use]
     pub fn invalid(version: u32, status: u8, problems: Vec<ReloadProblem>) -> Self {

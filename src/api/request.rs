@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::AppFacts;
+use super::config_change::config_changes;
 use super::error::ApiError;
 use super::formation_update::{object, shortened, single, updates};
 use super::grace::grace;
@@ -11,7 +12,7 @@ use super::range::ReleaseRange;
 use super::run_request::one_off;
 use super::wait::WaitRequest;
 use crate::app::Scale;
-use crate::model::{DynoName, ProcessType};
+use crate::model::{DynoName, EnvChange, ProcessType};
 use crate::supervisor::{Command, Target};
 
 /// The most parts that a path can have. No known path has more than 7.
@@ -45,6 +46,8 @@ pub enum Asked {
     Rollback(ReleaseKey),
     /// To be answered when a release has turned out, for better or worse.
     AwaitRelease(ReleaseKey),
+    /// To change config vars in the file.
+    ChangeConfig(Vec<EnvChange>),
     /// To see everything about a dyno, or about all of them.
     Why(Option<String>),
     /// To be answered when dynos are up, or when it is clear that they will not be.
@@ -231,6 +234,7 @@ impl ApiRequest<'_> {
                 Ok(Asked::Do(Change { command, shown_as: ShownAs::FormationOf((*name).to_owned()) }))
             }
             ("GET", ["config-vars"]) => see(Resource::ConfigVars),
+            ("PATCH", ["config-vars"]) => config_changes(self.body).map(Asked::ChangeConfig),
             ("GET", ["releases"]) => see(Resource::Releases(ReleaseRange::parse(self.range))),
             // Ours: the platform's apps have no files to read again.
             ("POST", ["releases", "actions", "reload"]) => Ok(Asked::Reload),

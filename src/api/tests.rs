@@ -145,6 +145,7 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
             Err(error) => error.answer(),
         },
         Ok(Asked::AwaitRelease(_)) => ApiAnswer::ok(&ReloadAnswer::settled(2, "", &running())),
+        Ok(Asked::ChangeConfig(_)) => app.answer(&Resource::ConfigVars, &running(), &usages),
         Ok(Asked::Wait(wait)) => match wait.condition() {
             Ok(condition) => ApiAnswer::json(200, &condition.answer(&running())),
             Err(error) => error.answer(),

@@ -23,8 +23,8 @@ pub use command::{
     quote_word, shown_words,
 };
 pub use env::{
-    DynoVariables, EditedEnv, EnvChange, EnvDifference, EnvEntry, EnvFile, EnvScope, EnvironmentTooBig, InvalidSetting,
-    Layers, MAX_VARIABLE_BYTES, Origin, PortVariable, SourcedValue, edit_env, env_line, is_env_key, is_set_by_dyno,
+    DynoVariables, EditedEnv, EnvDifference, EnvEntry, EnvFile, EnvScope, EnvironmentTooBig, InvalidSetting, Layers,
+    MAX_VARIABLE_BYTES, Origin, PortVariable, SourcedValue, edit_env, env_line, is_env_key, is_set_by_dyno,
     sibling_variables,
 };
 pub use foreman_file::{ForemanFile, Setting};

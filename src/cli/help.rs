@@ -29,8 +29,18 @@ pub(super) enum Extent {
 }
 
 /// Commands for which the screen has no room. `dyno help` lists them as well.
-pub(super) const ONLY_IN_WHOLE: [&str; 7] =
-    ["completions", "man", "release", "releases", "releases:info", "rollback", "wait"];
+pub(super) const ONLY_IN_WHOLE: [&str; 10] = [
+    "completions",
+    "config:get",
+    "config:set",
+    "config:unset",
+    "man",
+    "release",
+    "releases",
+    "releases:info",
+    "rollback",
+    "wait",
+];
 
 impl Extent {
     /// The extent that a command line requests.

@@ -2,7 +2,9 @@
 //!
 //! Under the names `foreman` and `honcho` the binary reads the command line of those tools (`drop_in`) into the same types.
 
+mod check;
 mod completions;
+mod config;
 mod drop_in;
 mod help;
 mod instead;
@@ -14,7 +16,6 @@ mod one_off;
 mod other_tools;
 mod parse;
 mod quick;
-mod reading;
 mod refusal;
 mod release;
 mod releases;
@@ -29,7 +30,9 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 
+pub use check::CheckArgs;
 pub use completions::{CompletionsArgs, Shell};
+pub use config::{ConfigArgs, ConfigGetArgs, ConfigSetArgs, ConfigUnsetArgs};
 pub use help::whole_command;
 pub use keyboard::KEYS;
 pub use logs::{LogSourceName, LogsArgs};
@@ -38,7 +41,6 @@ pub use offers::Offers;
 pub use one_off::{RunArgs, TypeWord};
 pub use other_tools::{CommandInstead, TOOLS, instead_of_command};
 pub use parse::{parse, with_colons};
-pub use reading::{CheckArgs, ConfigArgs};
 pub use refusal::{Misread, Refusal, StrayWord};
 pub use release::ReleaseArgs;
 pub use releases::{ReleasesArgs, ReleasesInfoArgs, RollbackArgs};
@@ -101,6 +103,9 @@ impl Cli {
             Command::Run(args) | Command::LocalRun(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Check(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Config(args) => (Some(&args.project), ColorChoice::Auto),
+            Command::ConfigGet(args) => (Some(&args.project), ColorChoice::Auto),
+            Command::ConfigSet(args) => (Some(&args.project), ColorChoice::Auto),
+            Command::ConfigUnset(args) => (Some(&args.project), ColorChoice::Auto),
             Command::Logs(args) => (Some(&before), args.color),
             Command::Ps(_)
             | Command::Ls(_)
@@ -209,6 +214,15 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the config vars of the app
     Config(ConfigArgs),
+    /// Print config vars
+    #[command(name = "config:get")]
+    ConfigGet(ConfigGetArgs),
+    /// Set config vars in .env, and restart the app if it runs
+    #[command(name = "config:set", alias = "config:add")]
+    ConfigSet(ConfigSetArgs),
+    /// Remove config vars from .env, likewise
+    #[command(name = "config:unset", alias = "config:remove")]
+    ConfigUnset(ConfigUnsetArgs),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print a manual page

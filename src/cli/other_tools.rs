@@ -17,9 +17,6 @@ pub enum CommandInstead {
 }
 
 use CommandInstead::{Advice, Focus, Words};
-const SET: CommandInstead = Advice("write the line `KEY=VALUE` into .env, or use `dyno start --set KEY=VALUE`");
-const GET: CommandInstead =
-    Advice("`dyno run printenv KEY` prints a value; `dyno config --explain KEY` shows where it comes from");
 
 /// Commands of other tools. Those of Heroku are also written with a blank: `config set`.
 const COMMANDS: &[(&[&str], CommandInstead)] = &[
@@ -27,9 +24,7 @@ const COMMANDS: &[(&[&str], CommandInstead)] = &[
     (&["exec", "ps:exec", "run:inside"], Words(&["run"])),
     (&["env", "variables"], Words(&["config"])),
     (&["validate", "lint"], Words(&["check"])),
-    (&["config:get"], GET),
-    (&["config:set", "config:add", "config:edit"], SET),
-    (&["config:unset", "config:remove"], Advice("remove the line of the variable from .env")),
+    (&["config:edit"], Advice("`dyno config:set KEY=VALUE` changes a value; or open .env in an editor")),
     (&["down", "quit", "kill", "interrupt", "shutdown", "ps:kill"], Words(&["stop"])),
     (&["status", "top"], Words(&["ps"])),
     (&["log"], Words(&["logs"])),

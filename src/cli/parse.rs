@@ -18,6 +18,9 @@ use crate::model::Dialect;
 /// Options before the command that have a value in the next word.
 const OPTIONS_WITH_VALUE: [&str; 6] = ["-f", "-d", "-e", "--procfile", "--root", "--env"];
 
+/// What the platform's tool also accepts after `config` and a blank.
+const CONFIG_COMMANDS: [&str; 6] = ["get", "set", "unset", "add", "remove", "edit"];
+
 /// Reads a command line. `words`: the name of the program first.
 ///
 /// # Errors
@@ -183,6 +186,9 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         | Command::Smoke(_)
         | Command::Check(_)
         | Command::Config(_)
+        | Command::ConfigGet(_)
+        | Command::ConfigSet(_)
+        | Command::ConfigUnset(_)
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Version
@@ -191,7 +197,8 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
     cli
 }
 
-/// Turns `local run CMD` into `local:run CMD`, and the platform's `run:detached CMD` into `run --detach CMD`.
+/// Turns `local run CMD` into `local:run CMD`, `config set A=1` into `config:set A=1`, and the platform's
+/// `run:detached CMD` into `run --detach CMD`.
 #[must_use]
 pub fn with_colons(mut words: Vec<OsString>) -> Vec<OsString> {
     let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word == text);
@@ -205,8 +212,18 @@ pub fn with_colons(mut words: Vec<OsString>) -> Vec<OsString> {
         is_value = OPTIONS_WITH_VALUE.iter().any(|option| word == option);
         is_command
     });
-    if let Some((at, _)) = command.filter(|(_, word)| *word == "run:detached") {
-        words.splice(at..=at, ["run", "--detach"].map(OsString::from));
+    match command {
+        Some((at, word)) if word == "run:detached" => {
+            words.splice(at..=at, ["run", "--detach"].map(OsString::from));
+        }
+        Some((at, word)) if word == "config" => {
+            let next = words.get(at + 1).and_then(|next| next.to_str());
+            if let Some(next) = next.filter(|next| CONFIG_COMMANDS.contains(next)) {
+                let joined = OsString::from(format!("config:{next}"));
+                words.splice(at..at + 2, [joined]);
+            }
+        }
+        Some(_) | None => {}
     }
     words
 }

@@ -3,17 +3,18 @@
 //! Not here: which starts are meant (`api::meant_starts`), what the commands request, and how they print the answer.
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
 use super::failure::{Failure, UNAVAILABLE};
 use super::owners::{SeenApp, summed};
-use super::whereabouts::whereabouts;
+use super::whereabouts::{real, whereabouts};
 use super::which_app::not_found;
 use crate::api::{
     DynoResource, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy, ReleaseResource,
-    SeenStart, StartDescription, WaitAnswer, WaitRequest, WhyResource, meant_starts,
+    SeenStart, StartDescription, StartKind, WaitAnswer, WaitRequest, WhyResource, meant_starts,
 };
 use crate::app::some_of;
 use crate::cli::{ProjectArgs, RunningArgs};
@@ -59,6 +60,20 @@ impl RunningApp {
                 Err(Failure::new(Status::Usage, "ambiguous", message, hint))
             }
         }
+    }
+
+    /// The starts that read this file of config vars, wherever they run. None: there are none.
+    pub(crate) fn reading(file: &Path) -> Result<Option<Self>, Failure> {
+        let Some(directory) = directory()? else { return Ok(None) };
+        let living = directory.starts().map_err(|error| unknown(&error))?;
+        // When they were started, the file may not have existed, and then they know it by another path.
+        let names = [real(file), file.to_owned()].map(|path| StartDescription::path_text(&path));
+        let reads = |start: &StartDescription| {
+            start.kind != StartKind::Smoke && names.iter().any(|name| start.files.contains(name))
+        };
+        let mut starts: Vec<_> = living.starts.into_iter().filter(reads).collect();
+        starts.sort_by_key(|start| start.started_at_ms);
+        Ok((!starts.is_empty()).then_some(Self { directory, starts }))
     }
 
     /// Where the starts are registered.
@@ -184,6 +199,13 @@ impl RunningApp {
     ) -> Result<T, Failure> {
         let path = format!("/apps/{}/{path}", start.app);
         self.send(start, &ClientRequest { method, path: &path, body, patience: ANSWERS_WITHIN, notice: |_| () })
+    }
+
+    /// The number of the last release of each start.
+    pub(crate) fn versions(&self) -> Vec<(&StartDescription, u64)> {
+        let releases: Vec<(_, Vec<ReleaseResource>)> = self.see("releases").unwrap_or_default();
+        let last = |releases: Vec<ReleaseResource>| releases.iter().map(|release| release.version).max();
+        releases.into_iter().map(|(start, releases)| (start, last(releases).unwrap_or_default())).collect()
     }
 
     /// The same for a request that may be answered much later. `notice` shows what the start says before that.

@@ -8,10 +8,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::refusal::for_config_command;
 use super::start::expected_ports::siblings;
 use crate::app::{DynoVariables, Layers, PortVariable, did_you_mean, env_line, is_env_key, nearest};
-use crate::cli::{Cli, ConfigArgs};
+use crate::cli::{Cli, ConfigArgs, ProjectArgs, VariableArgs};
 use crate::console::diagnostics::{print_line, settle, settled, warn};
 use crate::console::stdout;
 use crate::error::{Complaint, Error, Status};
@@ -22,23 +21,35 @@ use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
-    let words: Vec<_> = args.keys.iter().map(|word| word.to_string_lossy()).collect();
-    if let [word, arguments @ ..] = words.iter().map(AsRef::as_ref).collect::<Vec<&str>>().as_slice() {
-        return Err(unexpected_word(word, arguments));
+    if let Some(word) = args.keys.first() {
+        return Err(unexpected_word(&word.to_string_lossy()));
     }
-    let mut findings = Findings::default();
-    let Some(places) = Places::find(cli.project(&args.project).into(), cli.dialect, &mut findings) else {
-        return settled(None, &findings);
-    };
-    let layers =
-        files::layers(&places, &(&args.variables).into(), &FileReader::announcing(&print_line), &mut findings)?;
-    settle(&findings)?;
+    let (places, layers) = read(cli, &args.project, &args.variables)?;
     match args.explain.as_deref() {
         Some("PORT") => stdout::write(&port_explanation::explain(args, layers, &places)?),
         Some(key) => explain(key, &layers, &siblings(&layers, &places)),
         None if args.json => json(&layers),
         None => lines(&layers),
     }
+}
+
+/// The places of the app, and all its variables.
+pub(super) fn read(cli: &Cli, project: &ProjectArgs, variables: &VariableArgs) -> Result<(Places, Layers), Error> {
+    let mut findings = Findings::default();
+    let places = Places::find(cli.project(project).into(), cli.dialect, &mut findings);
+    let Some(places) = places else { return settled(None, &findings) };
+    let layers = files::layers(&places, &variables.into(), &FileReader::announcing(&print_line), &mut findings)?;
+    settle(&findings)?;
+    Ok((places, layers))
+}
+
+/// Checks the name of a variable. It is not repeated, because it may be `KEY=VALUE`.
+pub(super) fn check_key(key: &str, hint: &str) -> Result<(), Error> {
+    if is_env_key(key.as_bytes()) {
+        return Ok(());
+    }
+    let hint = format!("{hint}, with only A-Z a-z 0-9 _ . - in the key");
+    Err(Error::usage("an argument is not a valid variable name", hint))
 }
 
 /// Prints the config vars as lines of a `.env` file, which are read back as the same values.
@@ -72,15 +83,11 @@ fn json(layers: &Layers) -> Result<Outcome, Error> {
     stdout::write_json(&object)
 }
 
-/// The error for `dyno config KEY` and `dyno config set KEY=VALUE`. It does not repeat a word that may contain a value.
-fn unexpected_word(word: &str, arguments: &[&str]) -> Error {
-    if let Some(hint) = for_config_command(word, arguments) {
-        let fact = format!("`dyno config` has no command `{word}`: it shows every config var");
-        return Error::new(Status::Usage, fact, hint);
-    }
+/// The error for `dyno config KEY`. It does not repeat a word that may contain a value.
+fn unexpected_word(word: &str) -> Error {
     let key = if is_env_key(word.as_bytes()) { word } else { "KEY" };
-    let hint = format!("`dyno config --explain {key}` shows where its value comes from");
-    Error::new(Status::Usage, "`dyno config` does not accept a key: it shows every config var", hint)
+    let hint = format!("`dyno config:get {key}` prints it; `dyno config --explain {key}` shows where it comes from");
+    Error::usage("`dyno config` does not accept a key: it shows every config var", hint)
 }
 
 fn explain(key: &str, layers: &Layers, siblings: &[(String, Secret)]) -> Result<Outcome, Error> {

@@ -1,4 +1,4 @@
-//! Shows what became of releases: those of `dyno reload` and `dyno rollback` (S14.1, S15.2).
+//! Shows what became of releases: those of `dyno reload`, `rollback` and `config:set` (S14.1, S15).
 
 use serde::Serialize;
 
@@ -46,20 +46,15 @@ pub(super) fn show_all(
     Ok(bad.copied().unwrap_or(Outcome::Code(0)))
 }
 
-/// Several starts of an app read the same files, so each warning is shown once.
 fn show(answers: &[Answered<'_>]) -> Result<Vec<Outcome>, Error> {
-    let all = |of: fn(&ReloadAnswer) -> &Vec<ReloadProblem>| {
-        without_repeats(answers.iter().flat_map(move |answered| of(&answered.answer))).into_iter().map(complaint)
-    };
-    all(|answer| &answer.warnings).for_each(|warning| diagnostics::warn(&warning));
-    all(|answer| &answer.notes).for_each(|note| diagnostics::show_finding(false, &note));
+    show_warnings(answers);
     let is_one_of_several = answers.len() > 1;
     let lines = answers.iter().filter_map(|answered| {
         let line = line(answered)?;
         Some(if is_one_of_several { format!("{}: {line}\n", start_name(answered.start)) } else { format!("{line}\n") })
     });
     let written = stdout::write(&lines.collect::<String>())?;
-    diagnostics::show_all(all(|answer| &answer.problems));
+    diagnostics::show_all(all(answers, |answer| &answer.problems));
     for Answered { answer, start, .. } in
         answers.iter().filter(|answered| answered.answer.result == ReloadResult::Failed)
     {
@@ -67,14 +62,26 @@ fn show(answers: &[Answered<'_>]) -> Result<Vec<Outcome>, Error> {
             diagnostics::print_line(line);
         }
         let of = if is_one_of_several { format!(" of {}", start_name(start)) } else { String::new() };
-        let how =
-            if answer.stopped { "was stopped".to_owned() } else { format!("exited with status {}", answer.status) };
-        let fact = format!("release v{}{of} failed: its command {how}", answer.version);
+        let fact = format!("release v{}{of} failed: its command {}", answer.version, answer.ending());
         let hint = "the app stays on the previous release; `dyno why release` says more";
         diagnostics::show_complaint(&Complaint::new(fact, hint));
     }
     let codes = answers.iter().map(|answered| Outcome::Code(answered.answer.status));
     Ok([written].into_iter().chain(codes).collect())
+}
+
+/// Shows what a start with these files would warn about, and what else is new.
+pub(super) fn show_warnings(answers: &[Answered<'_>]) {
+    all(answers, |answer| &answer.warnings).for_each(|warning| diagnostics::warn(&warning));
+    all(answers, |answer| &answer.notes).for_each(|note| diagnostics::note(&note));
+}
+
+/// What all answers say of one kind, each once: several starts of an app read the same files.
+pub(super) fn all(
+    answers: &[Answered<'_>],
+    of: fn(&ReloadAnswer) -> &Vec<ReloadProblem>,
+) -> impl Iterator<Item = Complaint> {
+    without_repeats(answers.iter().flat_map(move |answered| of(&answered.answer))).into_iter().map(complaint)
 }
 
 fn complaint(ReloadProblem { message, hint }: &ReloadProblem) -> Complaint {

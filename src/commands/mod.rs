@@ -6,6 +6,8 @@
 mod check;
 mod completions;
 mod config;
+mod config_get;
+mod config_set;
 mod deployed;
 mod logs;
 mod ls;
@@ -76,6 +78,9 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         Command::Smoke(args) => smoke::run(cli, args),
         Command::Check(args) => check::run(cli, args),
         Command::Config(args) => config::run(cli, args),
+        Command::ConfigGet(args) => config_get::run(cli, args),
+        Command::ConfigSet(args) => config_set::set(cli, args),
+        Command::ConfigUnset(args) => config_set::unset(cli, args),
         Command::Completions(args) => completions::script(args.shell),
         Command::Man(args) => man::run(args),
         Command::Version => version::run(cli.dialect),

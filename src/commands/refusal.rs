@@ -121,14 +121,6 @@ fn for_other_tool(stray: &StrayWord, instead: CommandInstead, types: &[String]) 
     }
 }
 
-/// The hint for `dyno config set KEY=VALUE` and the like.
-pub(super) fn for_config_command(word: &str, arguments: &[&str]) -> Option<String> {
-    match instead_of_command(&format!("config:{word}"))? {
-        CommandInstead::Advice(advice) => Some(about_key(advice, arguments)),
-        CommandInstead::Words(_) | CommandInstead::Focus => None,
-    }
-}
-
 /// The advice with the key of the line in place of `KEY`.
 fn about_key(advice: &str, arguments: &[&str]) -> String {
     let key = arguments.first().map(|word| word.split('=').next().unwrap_or(word));

@@ -20,7 +20,7 @@ pub(super) fn run(cli: &Cli, args: &ReloadArgs) -> Result<Outcome, Error> {
 
 /// The answers of the starts, and why the others have not answered. A start that ends meanwhile is left out, unless all
 /// of them end.
-fn ask_all(app: &RunningApp, json: bool) -> (Vec<Answered<'_>>, Vec<Failure>) {
+pub(super) fn ask_all(app: &RunningApp, json: bool) -> (Vec<Answered<'_>>, Vec<Failure>) {
     let notice = if json { |_: &str| () } else { diagnostics::print_line };
     let (mut answers, mut failures, mut over) = (Vec::new(), Vec::new(), None);
     for start in app.starts() {

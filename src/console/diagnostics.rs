@@ -39,6 +39,11 @@ pub(crate) fn warn(complaint: &Complaint) {
     show(&Style::new().yellow().bold(), "warning", complaint, "");
 }
 
+/// Shows what the user may want to know.
+pub(crate) fn note(complaint: &Complaint) {
+    show_finding(false, complaint);
+}
+
 /// Shows the warnings about the files of an app.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 mod dialect;
 mod dyno;
 mod dyno_spec;
+mod env_change;
 mod environment;
 mod http_check;
 mod listen_address;
@@ -15,6 +16,7 @@ mod usage;
 pub use dialect::Dialect;
 pub use dyno::{DynoName, ExitStatus, LeftRunning, RunId};
 pub use dyno_spec::{DynoSpec, Focus, Io, Launch, PtySize, Readiness, Shell, SpawnSpec};
+pub use env_change::EnvChange;
 pub use environment::{Environment, Secret};
 pub use http_check::{HttpCheck, HttpCheckError};
 pub use listen_address::{http_url, is_loopback_only, reachable_at};

@@ -174,6 +174,12 @@ fn env_paths(places: &Places, findings: &mut Findings) -> (Vec<PathBuf>, SetBy) 
     (found.into_iter().collect(), SetBy::Default)
 }
 
+/// The `.env` that is read if none is named, whether it exists or not.
+pub(super) fn default_env(places: &Places) -> PathBuf {
+    let (found, _) = env_paths(places, &mut Findings::default());
+    found.into_iter().next().unwrap_or_else(|| places.root.join(".env"))
+}
+
 /// The files that decide what runs: Procfile, `.env` and `.foreman`, whether they exist or not. Each has its absolute
 /// path and its name in messages. Files that can be read only once are left out.
 pub(crate) fn watched(places: &Places, procfile: &Path) -> Vec<(PathBuf, String)> {

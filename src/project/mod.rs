@@ -4,6 +4,8 @@
 //! files can be read again while the app runs.
 
 pub(crate) mod bash;
+mod config_file;
+pub(crate) mod file_lock;
 mod file_reader;
 pub(crate) mod files;
 mod findings;
@@ -28,6 +30,7 @@ use crate::error::{Error, Status};
 use crate::model::ProcessType;
 use crate::settings::{SetBy, VariableOptions};
 
+pub(crate) use config_file::{ChangedConfig, ConfigFile, UNFINISHED};
 pub(crate) use file_reader::{FileReader, StreamTexts};
 pub(crate) use findings::{Finding, Findings};
 pub(crate) use places::{Places, reason};

@@ -4,7 +4,7 @@
 //! for `<(…)`, and at most 10 s for a `.env` that is a named pipe. Any other kind of file is refused without being
 //! opened, because opening alone may have an effect, such as letting the writer of a named pipe continue.
 
-use std::fs::{self, File, FileType};
+use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -129,12 +129,32 @@ pub(crate) fn read_if_regular(path: &Path) -> Option<Vec<u8>> {
     if is_regular { open(path).and_then(read_regular).ok() } else { None }
 }
 
+/// Reads a regular file, together with its metadata.
+pub(crate) fn read_regular_file(path: &Path) -> Result<(Vec<u8>, Metadata), Unreadable> {
+    match kind(path, look_up(path)?)? {
+        Kind::Regular => {
+            let file = open(path)?;
+            let metadata = file.metadata()?;
+            Ok((read_regular(file)?, metadata))
+        }
+        Kind::Pipe => Err(Unreadable::Special(NAMED)),
+        Kind::Null => Err(Unreadable::Special("device")),
+    }
+}
+
+/// The path of the file behind all symlinks.
+pub(crate) fn target(path: &Path) -> Result<PathBuf, Unreadable> {
+    look_up(path)?;
+    Ok(fs::canonicalize(path)?)
+}
+
 /// Whether a path names a named pipe, which may have no writer.
 fn is_named_pipe(path: &Path) -> bool {
     !is_shell_pipe(path) && fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
-const NAMED: &str = "named pipe";
+/// A kind of [`Unreadable::Special`].
+pub(super) const NAMED: &str = "named pipe";
 
 fn look_up(path: &Path) -> Result<FileType, Unreadable> {
     match fs::metadata(path) {

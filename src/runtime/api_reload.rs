@@ -21,6 +21,11 @@ const STOPPED: u8 = 1;
 impl ApiServer {
     /// Reads the files of the app again, and answers when the formation runs on them or goes on as before (S14.1).
     pub(super) async fn reload(self: &Rc<Self>, connection: &Connection) -> Result<ApiAnswer, ApiError> {
+        Ok(ApiAnswer::ok(&self.reload_files(connection).await?))
+    }
+
+    /// The same, with the answer as a value.
+    pub(super) async fn reload_files(self: &Rc<Self>, connection: &Connection) -> Result<ReloadAnswer, ApiError> {
         let Some(reload) = self.reload.clone() else {
             return Err(ApiError::conflict("a smoke test reads its files only once"));
         };
@@ -72,7 +77,7 @@ impl ApiServer {
             ReloadResult::Failed | ReloadResult::Superseded | ReloadResult::Invalid => {}
         }
         (answer.warnings, answer.notes) = (problems(&warnings), problems(&notes));
-        Ok(ApiAnswer::ok(&answer))
+        Ok(answer)
     }
 
     /// Waits until everything is being stopped: then nothing needs the files any more.

@@ -86,6 +86,7 @@ impl ApiServer {
                 ApiAnswer::ok(&dynos)
             }
             Asked::Reload => self.reload(connection).await?,
+            Asked::ChangeConfig(changes) => self.change_config(changes, connection).await?,
             Asked::Wait(wait) => self.wait(&wait, connection).await?,
             Asked::OpenLog(session) => {
                 let snapshot = self.ask(ApiCall::Snapshot).await?;

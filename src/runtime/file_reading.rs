@@ -57,7 +57,7 @@ pub(super) async fn read(reload: Reload, announce: impl Fn(&str)) -> Option<Read
     let (lines, mut announced) = mpsc::channel(MAX_LINES);
     let (sender, mut read) = oneshot::channel();
     let reading = FileReading { lines, abandoned };
-    thread::Builder::new().spawn(move || drop(sender.send(reload(&reading)))).ok()?;
+    thread::Builder::new().spawn(move || drop(sender.send((reload.read)(&reading)))).ok()?;
     loop {
         tokio::select! {
             biased;

@@ -5,6 +5,7 @@
 //! Besides the guardian, this is the only code that touches the system while dynos run. Called by `commands`.
 
 mod api_client;
+mod api_config;
 mod api_reload;
 mod api_rollback;
 mod api_server;
@@ -16,7 +17,6 @@ mod delivery;
 mod direct_output;
 mod effects;
 mod ending;
-mod file_lock;
 mod file_reading;
 mod file_watcher;
 mod focus;
@@ -72,9 +72,10 @@ use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
 use crate::api::AppFacts;
+use crate::error::Error;
 use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
-use crate::model::DynoSpec;
+use crate::model::{DynoSpec, EnvChange};
 use crate::smoke::{SmokePhase, SmokeRules};
 use crate::supervisor::{NoticeStyle, Plan, Policy};
 
@@ -153,8 +154,17 @@ pub struct ApiStart {
     pub sources_watch: Option<SourcesWatch>,
 }
 
-/// Reads the files of the app. It may wait for one of them.
-pub type Reload = Arc<dyn Fn(&FileReading) -> ReadFiles + Send + Sync>;
+/// What a start does with the files of the app while it runs.
+#[derive(Clone)]
+pub struct Reload {
+    /// Reads them. It may wait for one of them.
+    pub read: Arc<ReadsFiles>,
+    /// Changes config vars in the `.env` in use (S15.3).
+    pub change: Arc<ChangesConfig>,
+}
+
+type ReadsFiles = dyn Fn(&FileReading) -> ReadFiles + Send + Sync;
+type ChangesConfig = dyn Fn(&[EnvChange]) -> Result<(), Error> + Send + Sync;
 
 /// What only a smoke test needs.
 pub struct SmokeStart {

@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, OFlag};
 use nix::unistd::geteuid;
 
-use super::file_lock::lock_within;
 use super::unused_directory::{UnusedDirectory, named};
+use crate::project::file_lock::lock_within;
 
 /// The variable that names the parent directory.
 const STATE_HOME: &str = "XDG_STATE_HOME";

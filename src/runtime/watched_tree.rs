@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use ignore::{DirEntry, WalkBuilder};
 
+use crate::project::UNFINISHED;
+
 /// Directories that are never watched.
 const NEVER: [&str; 4] = [".git", "node_modules", "target", "__pycache__"];
 /// The files that say what is ignored.
@@ -112,14 +114,16 @@ fn is_ignore_file(name: &OsStr) -> bool {
     IGNORE_FILES.iter().any(|file| name == *file)
 }
 
-/// Whether this is a directory that is never watched, or a temporary file of an editor.
+/// Whether this is a directory that is never watched, or a file that an editor or `config:set` writes beside the one that it
+/// saves.
 fn is_never(name: &OsStr) -> bool {
     if NEVER.iter().any(|directory| name == *directory) {
         return true;
     }
     let name = name.to_string_lossy();
     let has_ending = |ending: &str| Path::new(&*name).extension().is_some_and(|found| found == ending);
-    name.ends_with('~') || name.starts_with(".#") || name == "4913" || has_ending("swp") || has_ending("swx")
+    let is_unfinished = ["swp", "swx", UNFINISHED].into_iter().any(has_ending);
+    is_unfinished || name.ends_with('~') || name.starts_with(".#") || name == "4913"
 }
 
 #[cfg(test)]

@@ -139,8 +139,8 @@ impl Supervisor {
         }
         let Release { user, description, .. } = later.blueprint.release();
         let (user, description) = (user.clone(), description.clone());
-        let change = config_change.clone().unwrap_or_else(|| difference.clone());
-        let info = ReleaseInfo::pending(version, turn.now.wall, change, deploy);
+        let info = ReleaseInfo::pending(version, turn.now.wall, difference.clone(), deploy);
+        let info = ReleaseInfo { config_change: config_change.clone(), ..info };
         self.releases.add(info, self.blueprint.release().version);
         turn.announce(NoticeKind::Deploying {
             version,

@@ -15,8 +15,10 @@ pub struct ReleaseInfo {
     pub version: u32,
     /// When it was made. The Unix epoch before `Event::Boot`.
     pub at: jiff::Timestamp,
-    /// What it has changed, by name: `Set API_KEY config vars`, or `.env: + API_KEY; Procfile: ~ web`. Empty for the first one.
-    pub change: String,
+    /// What it has changed, by name: `.env: + API_KEY`. Empty for the first one.
+    pub difference: String,
+    /// The same in the words of the platform, if it has only changed config vars: `Set API_KEY config vars`.
+    pub config_change: Option<String>,
     /// How it has turned out.
     pub status: ReleaseStatus,
     /// What was deployed.
@@ -43,15 +45,17 @@ pub(super) struct Releases(Arc<Vec<ReleaseInfo>>);
 impl ReleaseInfo {
     /// One that is pending.
     #[must_use]
-    pub fn pending(version: u32, at: jiff::Timestamp, change: String, deploy: Deploy) -> Self {
-        Self { version, at, change, status: ReleaseStatus::Pending, deploy: Arc::new(deploy) }
+    pub fn pending(version: u32, at: jiff::Timestamp, difference: String, deploy: Deploy) -> Self {
+        let status = ReleaseStatus::Pending;
+        Self { version, at, difference, config_change: None, status, deploy: Arc::new(deploy) }
     }
 
     /// What made it, such as `Rollback to v1`; else what it has changed. None for the first one.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         let Release { description, .. } = &self.deploy.release;
-        description.as_deref().or((!self.change.is_empty()).then_some(&self.change))
+        let difference = (!self.difference.is_empty()).then_some(self.difference.as_str());
+        description.as_deref().or(self.config_change.as_deref()).or(difference)
     }
 
     /// Its commands and config vars.

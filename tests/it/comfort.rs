@@ -142,7 +142,7 @@ fn s13_2_foreman_and_honcho_list_their_own_options() {
 fn s13_3_every_command_has_a_manual_page() {
     let app = App::empty();
     let names = subcommands(&app).into_iter().filter(|name| !name.starts_with("local"));
-    let pages = names.map(|name| (format!("dyno-{name}.1"), printed(&app, &["man", &name])));
+    let pages = names.map(|name| (format!("dyno-{}.1", name.replace(':', "-")), printed(&app, &["man", &name])));
 
     let pages: Vec<(String, String)> = pages.chain([("dyno.1".to_owned(), printed(&app, &["man"]))]).collect();
 

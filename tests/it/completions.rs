@@ -131,9 +131,9 @@ fn subcommands_options_and_fixed_values_are_offered() {
 
     assert_eq!(offered(&app, "dyno st"), ["start", "stop"]);
     let commands = "start run ps ls logs scale restart reload releases releases:info rollback stop wait why release smoke \
-                    check config completions man help";
+                    check config config:get config:set config:unset completions man help";
     assert_eq!(offered(&app, "dyno ").join(" "), commands);
-    assert_eq!(offered(&app, "dyno help conf"), ["config"]);
+    assert_eq!(offered(&app, "dyno help conf"), ["config", "config:get", "config:set", "config:unset"]);
     assert_eq!(answer(|| at_tab(&app, "dyno help po")), "ports\tWhich port each dyno gets");
     nothing_is_offered(&app, "dyno help ports po");
     assert_eq!(offered(&app, "dyno man st"), ["start", "stop"]);
@@ -245,6 +245,10 @@ fn set_and_explain_offer_the_keys_of_env_without_their_values() {
     let files = "dyno run -e .env,.env.local --set DA";
     assert_eq!(answer(|| at_tab(&app, files)), "DATABASE_URL=\t.env.local:2");
     nothing_is_offered(&app, "dyno start --set DEBUG=");
+    for line in ["dyno config:get DA", "dyno config unset DA", "dyno config:set --stdin DA"] {
+        assert_eq!(offered(&app, line), ["DATABASE_URL"], "{line}");
+    }
+    assert_eq!(offered(&app, "dyno config:set A=1 DE"), ["DEBUG="]);
 }
 
 // Users also press Tab while they edit a file.

@@ -87,15 +87,15 @@ const ONLY_NAMED: [&str; 7] = [
     "dyno wait --exit",
 ];
 
-/// Commands that other tests compare in full, in `comfort`, `help_topics`, `json` and `running` (those for an app that
-/// runs), and commands that are only named.
+/// Commands that other tests compare in full, in `comfort`, `help_topics`, `json`, `config_set` and `running` (those for an
+/// app that runs), and commands that are only named.
 fn is_tested_elsewhere(line: &str) -> bool {
     let printed = ["dyno man", "dyno completions bash", "dyno check --json", "dyno config --explain PORT"];
     let running = ["dyno ps", "dyno restart", "dyno scale", "dyno stop", "dyno logs", "dyno wait", "dyno why"];
     let running = running
         .iter()
         .chain(&["dyno run --detach", "dyno start --detach", "dyno start --after", "dyno ls", "dyno reload"])
-        .chain(&["dyno start --reload", "dyno start --watch"])
+        .chain(&["dyno start --reload", "dyno start --watch", "dyno config:"])
         .any(|command| line.starts_with(command));
     running
         || ONLY_NAMED.contains(&line)

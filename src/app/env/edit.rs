@@ -10,19 +10,10 @@ use super::limits::MAX_VARIABLE_BYTES;
 use super::spelling::{OldValue, OtherReader, Spelling, Spot, spell};
 use crate::app::text::problem::{Problem, Severity};
 use crate::app::text::source::{SourceText, after_line, part};
-use crate::model::{Environment, Secret};
+use crate::model::{EnvChange, Environment};
 
 #[cfg(test)]
 mod tests;
-
-/// What to do with one variable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnvChange {
-    /// Its name: `[A-Za-z_0-9.-]+` (S2.2).
-    pub key: String,
-    /// Its new value. None removes it.
-    pub value: Option<Secret>,
-}
 
 /// A `.env` file after some changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -179,7 +170,7 @@ impl Editor<'_> {
             line_ending: self.line_ending,
             old: Some(OldValue { written: old, value: entry.value.reveal() }),
         };
-        let spelling = self.spelled(&spot, value, entry.line)?;
+        let spelling = spelled(&spot, value, entry.line)?;
         if spelling.written != old {
             self.copy_to(entry.written.start);
             self.edited.text.extend_from_slice(&spelling.written);
@@ -194,7 +185,7 @@ impl Editor<'_> {
         let line = 1 + memchr::memchr_iter(b'\n', &self.edited.text).count();
         let before = format!("{key}=").into_bytes();
         let spot = Spot { key, before: &before, after: b"", line_ending: self.line_ending, old: None };
-        let spelling = self.spelled(&spot, value, line)?;
+        let spelling = spelled(&spot, value, line)?;
         let text = &mut self.edited.text;
         // A file without a newline at its end stays one.
         let ends_open = text.len() > self.begin && !text.ends_with(b"\n");
@@ -205,20 +196,6 @@ impl Editor<'_> {
         }
         self.note(key, line, spelling.differing);
         Ok(())
-    }
-
-    fn spelled(&self, spot: &Spot<'_>, value: &[u8], line: usize) -> Result<Spelling, Problem> {
-        if value.contains(&0) {
-            let message = format!("the new value of `{}` has a NUL byte", spot.key);
-            let hint = "no variable can hold one: encode the value, for example with `base64`";
-            return Err(Problem::new(Severity::Error, line, message, hint).about(spot.key));
-        }
-        let spelling = if value.len() > MAX_VARIABLE_BYTES { None } else { spell(spot, value) };
-        spelling.ok_or_else(|| {
-            let message = format!("`{}` is longer than 128 KiB, the limit for a variable", spot.key);
-            let hint = "write the value to a file and set the variable to its path";
-            Problem::new(Severity::Error, line, message, hint).about(spot.key)
-        })
     }
 
     /// Remembers which programs read another value.
@@ -233,6 +210,21 @@ impl Editor<'_> {
             None => self.edited.differences.push(EnvDifference { key: key.to_owned(), line, readers: names.collect() }),
         }
     }
+}
+
+/// How the value is written, or why it cannot be. `line`: for the message.
+fn spelled(spot: &Spot<'_>, value: &[u8], line: usize) -> Result<Spelling, Problem> {
+    if value.contains(&0) {
+        let message = format!("the new value of `{}` has a NUL byte", spot.key);
+        let hint = "no variable can hold one: encode the value, for example with `base64`";
+        return Err(Problem::new(Severity::Error, line, message, hint).about(spot.key));
+    }
+    let spelling = if value.len() > MAX_VARIABLE_BYTES { None } else { spell(spot, value) };
+    spelling.ok_or_else(|| {
+        let message = format!("`{}` is longer than 128 KiB, the limit for a variable", spot.key);
+        let hint = "write the value to a file and set the variable to its path";
+        Problem::new(Severity::Error, line, message, hint).about(spot.key)
+    })
 }
 
 /// `1, 3 and 5`.

@@ -13,7 +13,7 @@ mod siblings;
 mod spelling;
 mod value;
 
-pub use edit::{EditedEnv, EnvChange, EnvDifference, edit_env};
+pub use edit::{EditedEnv, EnvDifference, edit_env};
 pub use entry::EnvEntry;
 pub use file::{EnvFile, EnvScope};
 pub use layers::{DynoVariables, InvalidSetting, Layers, Origin, PortVariable, SourcedValue, is_set_by_dyno};

@@ -33,16 +33,15 @@ impl OtherReader {
         let Ok(text) = std::str::from_utf8(value) else { return false };
         let has = |part: &str| text.contains(part);
         match (self, style) {
+            (Self::PythonDotenv | Self::Foreman, Style::Backtick) => false,
             // It expands references in single quotes, too, and knows no way to write them as text.
             (Self::PythonDotenv, Style::Bare) => !has_reference(text),
             (Self::PythonDotenv, Style::Single) => !has_reference(text) && !has(r"\\") && !text.ends_with('\\'),
             (Self::PythonDotenv, Style::Double | Style::DoubleLines) => !has("${") && !text.ends_with('\\'),
-            (Self::PythonDotenv, Style::Backtick) => false,
             (Self::NodeDotenv, Style::Bare) => !has("#"),
             (Self::NodeDotenv, Style::Single | Style::Backtick) => !text.ends_with('\\'),
             // Of the escapes it reads only those for line endings.
             (Self::NodeDotenv, Style::Double | Style::DoubleLines) => !has("\"") && !has("\\") && !has("${"),
-            (Self::Foreman, Style::Backtick) => false,
             (Self::Foreman, _) if !spot.is_for_foreman() => false,
             (Self::Foreman, Style::Bare) => true,
             (Self::Foreman, Style::Single) => !has("\n"),

@@ -50,9 +50,11 @@ impl StartOrigin {
 pub(super) fn files_of(places: &Places, procfile: &Path) -> Vec<String> {
     let text = |path: PathBuf| StartDescription::path_text(&real(&path));
     let named = places.named_env_files().map(|(paths, _)| paths);
-    let env_files = named.unwrap_or_else(|| vec![places.root.join(".env")]);
+    let env_files = named.unwrap_or_else(|| vec![places.root.join(".env"), places.current.join(".env")]);
     let files = [procfile.to_owned(), places.root.join(".foreman")].into_iter().chain(env_files);
-    files.map(|path| text(places.current.join(path))).collect()
+    let mut files: Vec<String> = files.map(|path| text(places.current.join(path))).collect();
+    files.dedup();
+    files
 }
 
 /// How a start is registered.

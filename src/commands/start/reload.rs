@@ -8,8 +8,9 @@ use crate::api::PortClaim;
 use crate::app::Severity;
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
+use crate::model::EnvChange;
 use crate::project::files::ProcfilePath;
-use crate::project::{FileReader, Finding, Findings, Places, PlanFiles, Project, Purpose};
+use crate::project::{ConfigFile, FileReader, Finding, Findings, Places, PlanFiles, Project, Purpose};
 use crate::project::{StartOnly, StartPlan, StreamTexts, Surroundings, TypeSource};
 use crate::release::{Blueprint, Release};
 use crate::runtime::{FileReading, ReadFiles};
@@ -67,6 +68,15 @@ impl Reloader {
         let release = self.release(places, &reader.keeping(&self.files.streams), &mut findings, &mut notes);
         let warnings = findings.warnings().collect();
         ReadFiles { release, paths, warnings, notes, note_if_unchanged: self.not_read_again() }
+    }
+
+    /// Changes config vars in the `.env` in use.
+    ///
+    /// # Errors
+    /// The file cannot be changed.
+    pub(super) fn change(&self, changes: &[EnvChange]) -> Result<(), Error> {
+        let places = self.files.places.read_again(&mut Findings::default());
+        ConfigFile::find(&places)?.change(changes).map(|_| ())
     }
 
     /// The release that the files describe.

@@ -72,8 +72,12 @@ impl<'a> Scope<'a> {
     /// How the files are read again while the app runs. None: they are read only once.
     pub(super) fn reload(self, color: ColorChoice, files: StartFiles, blueprint: &Blueprint) -> Option<Reload> {
         let Self::App(args) = self else { return None };
-        let reloader = Reloader::new(args.clone(), color, files, blueprint.release());
-        Some(Arc::new(move |reading| reloader.read(reading)))
+        let reloader = Arc::new(Reloader::new(args.clone(), color, files, blueprint.release()));
+        let changer = Arc::clone(&reloader);
+        Some(Reload {
+            read: Arc::new(move |reading| reloader.read(reading)),
+            change: Arc::new(move |changes| changer.change(changes)),
+        })
     }
 
     /// What a change of the files does. None: they are not watched. Under the names of the other tools, no line

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::app::env_line;
+use crate::model::Secret;
 
 fn set(key: &str, value: impl Into<Vec<u8>>) -> EnvChange {
     EnvChange { key: key.to_owned(), value: Some(Secret::new(value)) }

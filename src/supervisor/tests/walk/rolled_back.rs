@@ -90,7 +90,9 @@ impl Deployed {
             let description = match self.releases[info.version as usize - 1].origin {
                 DeployOrigin::Rollback { to } => Some(format!("Rollback to v{to}")),
                 DeployOrigin::Files | DeployOrigin::SavedFile if info.version == 1 => None,
-                DeployOrigin::Files | DeployOrigin::SavedFile => Some(info.change.clone()),
+                DeployOrigin::Files | DeployOrigin::SavedFile => {
+                    info.config_change.clone().or_else(|| Some(info.difference.clone()))
+                }
             };
             rule!(info.description() == description.as_deref(), "it is {description:?}: {info:?}");
         }

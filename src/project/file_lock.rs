@@ -13,7 +13,7 @@ use nix::fcntl::{Flock, FlockArg};
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`]: another process still has the lock after `patience`.
-pub(super) fn lock_within(file: File, patience: Duration) -> io::Result<Flock<File>> {
+pub(crate) fn lock_within(file: File, patience: Duration) -> io::Result<Flock<File>> {
     let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => return Ok(lock),
         Err((file, Errno::EWOULDBLOCK)) => file,
