@@ -95,7 +95,7 @@ fn is_tested_elsewhere(line: &str) -> bool {
     let running = running
         .iter()
         .chain(&["dyno run --detach", "dyno start --detach", "dyno start --after", "dyno ls", "dyno reload"])
-        .chain(&["dyno start --reload", "dyno start --watch", "dyno config:"])
+        .chain(&["dyno start --reload", "dyno start --watch", "dyno config:", "dyno releases", "dyno rollback"])
         .any(|command| line.starts_with(command));
     running
         || ONLY_NAMED.contains(&line)
