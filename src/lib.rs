@@ -82,6 +82,9 @@
 //!
 //! `supervisor::releases` remembers what was deployed, and `supervisor::rollback` deploys it again.
 //!
+//! `dyno config:set` changes a `.env` file (`project::ConfigFile`, with the text from `app::edit_env`), and asks each start
+//! that reads the file to do the same. `runtime::api_config` does both for a client of the API.
+//!
 //! `runtime::reload_watch` watches the same files for `--reload`, and `runtime::restart_watch` those of `--watch`. Both get
 //! changes from `runtime::file_watcher`; [`watch`] decides when they have an effect.
 //!

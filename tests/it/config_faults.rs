@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::{Command, Stdio};
 
-use nix::sys::signal::Signal;
-use nix::unistd::geteuid;
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, geteuid};
 
-use crate::harness::{App, Ended, error, note};
-use crate::process_table::status;
+use crate::app::fork;
+use crate::harness::{App, Ended, error, note, until};
+use crate::process_table::{stat, status};
 
 const UNFINISHED: &str = ".env.dyno-new";
 
@@ -111,29 +115,67 @@ fn s15_3_of_twelve_changes_at_once_none_is_lost() {
     assert!(!app.has(UNFINISHED));
 }
 
+/// Runs `config:set A=VALUE` and kills it at this stop: each system call has two, before and after it. Returns the number of
+/// stops until then, or until its end.
+fn killed_at(app: &App, value: usize, last: usize) -> usize {
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "kill -STOP $$; exec \"$0\" config:set \"A=$1\"",
+        env!("CARGO_BIN_EXE_dyno"),
+        &value.to_string(),
+    ]);
+    command.current_dir(app.path("")).env("HOME", app.top().join("home")).env("XDG_RUNTIME_DIR", app.top().join("run"));
+    let mut child = fork(command.stdout(Stdio::null()));
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    until("it has stopped itself", || stat(pid.as_raw()).is_some_and(|(state, _)| state == 'T'));
+    ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).unwrap();
+    kill(pid, Signal::SIGCONT).unwrap();
+    let mut stops = 0;
+    loop {
+        let signal = match waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap() {
+            WaitStatus::Exited(..) | WaitStatus::Signaled(..) => {
+                // Its end is known already.
+                let _ = child.wait();
+                return stops;
+            }
+            WaitStatus::PtraceSyscall(_) if stops == last => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return stops;
+            }
+            WaitStatus::PtraceSyscall(_) => {
+                stops += 1;
+                None
+            }
+            WaitStatus::Stopped(_, signal) => Some(signal),
+            WaitStatus::PtraceEvent(..) | WaitStatus::Continued(_) | WaitStatus::StillAlive => None,
+        };
+        ptrace::syscall(pid, signal).unwrap();
+    }
+}
+
 #[test]
 fn s15_3_one_that_is_killed_leaves_the_old_file_or_the_new_one() {
-    let start = comment(4_000_000);
-    let app = app().file(".env", format!("{start}A=0\n"));
-    let mut value = 0;
-    for thousandths in (1..=40).map(|step| step * 3) {
-        let limit = format!("0.{thousandths:03}");
-        let next = format!("A={thousandths}");
-        let ended = app.dyno(["config:set"]).args(&[&next]).under(&["timeout", "-s", "KILL", &limit]).run();
+    let app = app().file(".env", "# kept\nA=0\n");
+    let all = killed_at(&app, 1, usize::MAX);
+    assert_eq!(env(&app), "# kept\nA=1\n");
+    let (mut value, mut leftovers) = (1, 0);
+
+    // The file is changed near the end.
+    for last in all.saturating_sub(150)..all {
+        killed_at(&app, last, last);
 
         let now = env(&app);
-        let is_new = now == format!("{start}{next}\n");
-        assert!(is_new || now == format!("{start}A={value}\n"), "half a file of {} bytes", now.len());
-        assert!(is_new || ended.stdout().is_empty());
-        if is_new {
-            value = thousandths;
-        }
+        let is_new = now == format!("# kept\nA={last}\n");
+        assert!(is_new || now == format!("# kept\nA={value}\n"), "killed at stop {last} of {all}: {now:?}");
+        value = if is_new { last } else { value };
+        leftovers += usize::from(app.has(UNFINISHED));
     }
-    fs::write(app.path(UNFINISHED), "left by one that was killed").unwrap();
 
+    assert!(leftovers > 0 && value > 1, "it was killed neither before nor after the change");
     app.dyno(["config:set", "A=last"]).run().expect(Ended::Code(0), "Setting A in .env... done\n", "");
-
-    assert_eq!(env(&app), format!("{start}A=last\n"));
+    assert_eq!(env(&app), "# kept\nA=last\n");
     assert!(!app.has(UNFINISHED));
 }
 

@@ -344,3 +344,28 @@ fn options_without_effect_in_a_log_format_cause_warnings() {
     };
     assert_eq!(finished.stderr(), warning("--no-timestamps") + &warning("--no-prefix"));
 }
+
+#[test]
+fn s15_3_the_log_says_which_config_vars_were_set_and_by_whom() {
+    let app = App::new("worker: exec sleep 1000\n").file(".env", "LEVEL=1\n");
+    let running = app.dyno(["start", "--heroku", "-p", "auto"]).spawn();
+    running.until_shown("State changed from starting to up");
+
+    let set = app.dyno(["config:set", "API_KEY=secret"]).run();
+    assert_eq!(set.stdout(), "Setting API_KEY and restarting worker... done, v2\n");
+    fs::write(app.path(".env"), "LEVEL=2\n").unwrap();
+    running.until_shown("Release v3 created");
+    app.dyno(["stop"]).run().expect_end(Ended::Code(0));
+
+    let log = filtered(&running.finish().stdout);
+    let of_api: Vec<&str> = log.lines().filter_map(|line| line.strip_prefix("TIME app[api]: ")).collect();
+    let expected = [
+        "Release v1 created by user USER",
+        "Set API_KEY config vars by user USER",
+        "Release v2 created by user USER",
+        "Set LEVEL, remove API_KEY config vars by user USER",
+        "Release v3 created by user USER",
+    ];
+    assert_eq!(of_api, expected);
+    assert!(!log.contains("secret"), "{log}");
+}

@@ -19,7 +19,8 @@ const PROCFILE: &str = "web: exec node --watch --watch-preserve-output server.js
 fn s14_1_an_app_is_edited_broken_mended_and_sent_to_another_branch() {
     let app = App::new(PROCFILE).file("server.js", SERVER).file("text.js", "module.exports = 'one';\n");
     let window = Window::open(app.file("jobs/list", "a job\n").file(".env", "LEVEL=1\n"));
-    let in_git = "git init -q -b main . && git add -A && git -c user.name=me -c user.email=me@example.com commit -qm one";
+    let in_git =
+        "git init -q -b main . && git add -A && git -c user.name=me -c user.email=me@example.com commit -qm one";
     window.line(&format!("{in_git}; git checkout -q -b other"));
     window.line("echo LEVEL=7 >.env; echo 'clock: exec sleep 1000' >>Procfile; git add -A");
     window.line("git -c user.name=me -c user.email=me@example.com commit -qm two; git checkout -q main; clear");
@@ -31,7 +32,9 @@ fn s14_1_an_app_is_edited_broken_mended_and_sent_to_another_branch() {
         window.choose(COMMANDS);
         window.line(line);
         window.choose(START);
-        shown.iter().for_each(|text| window.until(text));
+        for text in shown {
+            window.until(text);
+        }
     };
 
     then("echo LEVEL=2 >.env", &["release v2: .env: ~ LEVEL", "serving one at level 2"]);
@@ -40,7 +43,19 @@ fn s14_1_an_app_is_edited_broken_mended_and_sent_to_another_branch() {
     then("git checkout -q Procfile", &["release v4: Procfile: - api"]);
     then("echo another job >jobs/list", &["worker restarting: jobs/list changed", "worker has another job"]);
     then("echo \"module.exports = 'two'\" >text.js", &["serving two at level 2"]);
-    then("git checkout -q -f other", &["release v5: .env: ~ LEVEL; Procfile: + clock", "serving one at level 7", "clock.1"]);
+    then("clear; dyno config:set LEVEL=3", &["serving two at level 3"]);
+    window.choose(COMMANDS);
+    window.until("Setting LEVEL and restarting");
+    window.until("done, v5");
+    then("clear; dyno rollback", &["running the config of v4", "Rollback to v4"]);
+    window.choose(COMMANDS);
+    window.until("release v6: Rollback to v4 (.env: ~ LEVEL)");
+    window.expect_status("0");
+    then("dyno reload", &["release v7: .env: ~ LEVEL"]);
+    then(
+        "git checkout -q -f other",
+        &["release v8: .env: ~ LEVEL; Procfile: + clock", "serving one at level 7", "clock.1"],
+    );
 
     window.choose(COMMANDS);
     window.line("clear; dyno stop");

@@ -56,7 +56,7 @@ fn s15_1_releases_says_what_made_each_and_which_one_runs() {
         [
             "VERSION  DESCRIPTION  USER  MADE  STATUS",
             "v3  Procfile: - clock, + release, ~ worker  you  AGO  failed",
-            "v2  .env: + API_KEY, ~ LEVEL  you  AGO  current",
+            "v2  Set API_KEY, LEVEL config vars  you  AGO  current",
             "v1  Started  you  AGO",
         ]
     );
@@ -96,8 +96,9 @@ fn s15_1_info_shows_names_and_on_request_values() {
         ]
     );
     let current = section(&["--values"]);
-    assert_eq!(current[..2], ["release:     v2", "description: .env: + API_KEY, ~ LEVEL"]);
-    assert_eq!(current[3..7], ["status:      current", "config vars:", "  API_KEY=secret3", "  LEVEL=secret2"]);
+    assert_eq!(current[..2], ["release:     v2", "description: Set API_KEY, LEVEL config vars"]);
+    assert_eq!(current[2], "changes:     .env: + API_KEY, ~ LEVEL");
+    assert_eq!(current[4..8], ["status:      current", "config vars:", "  API_KEY=secret3", "  LEVEL=secret2"]);
     let hidden = json(&app, ["releases:info", "1", "--json"]);
     assert_eq!(hidden[0]["config_vars"], serde_json::json!({ "LEVEL": null }));
     let whole = json(&app, ["releases:info", "v1", "--values", "--json"]);

@@ -143,14 +143,14 @@ fn s14_3_a_start_that_is_not_registered_says_that_no_file_is_watched() {
 }
 
 #[test]
-fn s14_2_at_the_systems_limit_the_rest_is_looked_at() {
+fn s14_2_at_the_systems_limit_the_rest_is_checked_every_2_s() {
     let app = App::new("worker: exec sleep 1000\n").file("src/a.rb", "").file("src/deep/b.rb", "");
     let call = app.dyno(["start", "--watch", "worker"]);
     // A user namespace has a limit of its own. Three watches are not enough for all directories.
     let call = call.under(&["unshare", "--user", "--map-current-user", "--keep-caps"]);
     let running = up(&app, call.after("echo 3 >/proc/sys/user/max_inotify_watches").spawn());
     running.until_shown(
-        "some directories of the app are looked at every 2 s, because the system's limit of watches is reached",
+        "some directories of the app are checked every 2 s, because the system's limit on file watches has been reached",
     );
     running.until_shown("hint: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=1024");
 
@@ -160,7 +160,7 @@ fn s14_2_at_the_systems_limit_the_rest_is_looked_at() {
     }
 
     let log = stop(&app, running);
-    let said = log.lines_of("system").into_iter().filter(|line| line.contains("looked at")).count();
+    let said = log.lines_of("system").into_iter().filter(|line| line.contains("checked every")).count();
     assert_eq!(said, 1);
 }
 
