@@ -153,6 +153,10 @@ impl ApiServer {
         let depends_on = Box::new(|_: &DynoName| false);
         let snapshot = self.ask(|answer| ApiCall::Wait { is_decided, depends_on, answer }).await?;
         let mut answer = ReloadAnswer::settled(version, difference, &snapshot).ok_or_else(ApiError::ending)?;
+        if answer.result == ReloadResult::Succeeded {
+            // A file that is changed after the answer restarts the types that watch it.
+            let _ = self.watched_release.subscribe().wait_for(|watched| *watched >= version).await;
+        }
         if answer.result == ReloadResult::Failed {
             // The exit of a dyno is known before its last words are read.
             let _ = self.ask(ApiCall::Settle).await;

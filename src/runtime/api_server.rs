@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use nix::unistd::geteuid;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
@@ -76,6 +76,8 @@ pub(super) struct ApiServer {
     taken: Rc<Cell<u64>>,
     /// Notified of each release that was accepted.
     pub(super) deployed: Notify,
+    /// The release whose files restart process types. The largest number: no files do.
+    pub(super) watched_release: watch::Sender<u32>,
     /// The files of the last reload that has succeeded or found nothing different.
     pub(super) reloaded: RefCell<Option<ReloadedFiles>>,
     /// The task that gives up locks on process types as soon as their dynos have ended.
@@ -104,6 +106,7 @@ impl ApiServer {
             reading: Mutex::default(),
             taken: Rc::default(),
             deployed: Notify::new(),
+            watched_release: watch::Sender::new(u32::MAX),
             reloaded: RefCell::default(),
             releasing: RefCell::default(),
             began: Instant::now(),

@@ -24,6 +24,16 @@ use crate::watch::{Pace, Settling, Verdict};
 
 /// The file in the message if the system has reported too many changes to name one.
 const MANY: &str = "many files";
+/// What the files are watched for at first.
+const FIRST: Current = Current { release: 1, has_pending: false };
+
+/// A release that the formation runs on.
+#[derive(Debug, Clone, Copy)]
+struct Current {
+    release: u32,
+    /// Whether a later one may replace it soon.
+    has_pending: bool,
+}
 
 /// How the files of the app are watched that restart process types.
 #[derive(Debug, Clone)]
@@ -78,9 +88,14 @@ impl SourcesWatch {
 impl ApiServer {
     /// Restarts process types until the run ends, as the current release says.
     pub(super) async fn watch_sources(self: Rc<Self>, sources: WatchedSources) {
-        let WatchedSources { watch, types: first, mut armed } = sources;
-        let mut types: Vec<Watched> = first.iter().map(Watched::new).collect();
-        let mut others = std::pin::pin!(self.other_types(first));
+        self.restart_types(sources).await;
+        self.watched_release.send_replace(u32::MAX);
+    }
+
+    async fn restart_types(&self, sources: WatchedSources) {
+        let WatchedSources { watch, types: mut known, mut armed } = sources;
+        let mut types: Vec<Watched> = known.iter().map(Watched::new).collect();
+        let mut next = std::pin::pin!(self.next_release(FIRST));
         let mut has_said_polled = false;
         // None: any file may have changed.
         let mut settling: Settling<Option<PathBuf>> = Settling::new(watch.delay);
@@ -96,15 +111,19 @@ impl ApiServer {
                     settling.changed(changed, self.began.elapsed());
                     continue;
                 }
-                next = &mut others => {
-                    let Some(next) = next else { return };
-                    types = next.iter().map(Watched::new).collect();
-                    if types.is_empty() {
-                        (armed, settling) = (None, Settling::new(watch.delay));
-                    } else if armed.is_none() {
-                        armed = arm(watch.clone()).await;
+                found = &mut next => {
+                    let Some((current, found)) = found else { return };
+                    if found != known {
+                        types = found.iter().map(Watched::new).collect();
+                        known = found;
+                        if types.is_empty() {
+                            (armed, settling) = (None, Settling::new(watch.delay));
+                        } else if armed.is_none() {
+                            armed = arm(watch.clone()).await;
+                        }
                     }
-                    others.set(self.other_types(next));
+                    self.watched_release.send_replace(current.release);
+                    next.set(self.next_release(current));
                     continue;
                 }
                 () = until(due) => {}
@@ -130,23 +149,21 @@ impl ApiServer {
         }
     }
 
-    /// Waits for a release that restarts other process types, or for other files. None: everything is being stopped.
-    async fn other_types(&self, known: WatchedTypes) -> Option<WatchedTypes> {
-        loop {
+    /// Waits for another release than this one, or for the end of one that failed. None: everything is being stopped.
+    async fn next_release(&self, known: Current) -> Option<(Current, WatchedTypes)> {
+        if !known.has_pending {
             self.deployed.notified().await;
-            let is_stopping = |snapshot: &Snapshot| snapshot.phase == StartPhase::Stopping;
-            let is_pending = |info: &ReleaseInfo| info.status == ReleaseStatus::Pending;
-            let is_decided =
-                Box::new(move |snapshot: &Snapshot| is_stopping(snapshot) || !snapshot.releases.iter().any(is_pending));
-            let depends_on = Box::new(|_: &DynoName| false);
-            let snapshot = self.ask(|answer| ApiCall::Wait { is_decided, depends_on, answer }).await.ok()?;
-            if is_stopping(&snapshot) {
-                return None;
-            }
-            if snapshot.facts.watch.types != known {
-                return Some(snapshot.facts.watch.types.clone());
-            }
         }
+        let is_stopping = |snapshot: &Snapshot| snapshot.phase == StartPhase::Stopping;
+        let is_pending = |info: &ReleaseInfo| info.status == ReleaseStatus::Pending;
+        let is_decided = Box::new(move |snapshot: &Snapshot| {
+            is_stopping(snapshot) || snapshot.release != known.release || !snapshot.releases.iter().any(is_pending)
+        });
+        let depends_on = Box::new(|_: &DynoName| false);
+        let snapshot = self.ask(|answer| ApiCall::Wait { is_decided, depends_on, answer }).await.ok()?;
+        let has_pending = snapshot.releases.iter().any(is_pending);
+        let current = Current { release: snapshot.release, has_pending };
+        (!is_stopping(&snapshot)).then(|| (current, snapshot.facts.watch.types.clone()))
     }
 
     /// Restarts a process type if it has one of these files. None: everything is being stopped.
