@@ -117,8 +117,8 @@ fn s10_2_a_dyno_that_is_named_twice_is_restarted_once() {
     let restarted = app.dyno(["restart", "clock", "clock.1", "worker.1", "worker.1", "--wait"]).run();
 
     restarted.expect(Ended::Code(0), "restarting: clock.1, worker.1\n", "");
-    assert_eq!(running.stdout.text().matches("restart requested").count(), 2);
-    stop(&app, [running]);
+    app.dyno(["stop"]).run().expect_end(Ended::Code(0));
+    assert_eq!(running.finish().stdout().matches("restart requested").count(), 2);
 }
 
 #[test]
