@@ -2,9 +2,10 @@
 //!
 //! Knows every file by name, so that a deleted file is a change, and a temporary file that is already gone is not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ignore::{DirEntry, WalkBuilder};
@@ -20,10 +21,13 @@ const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".dynoignore"];
 #[derive(Debug, Default)]
 pub(super) struct WatchedTree {
     files: BTreeSet<PathBuf>,
-    directories: BTreeSet<PathBuf>,
+    directories: BTreeMap<PathBuf, DirectoryId>,
     /// Files and directories that are never watched.
     excluded: BTreeSet<PathBuf>,
 }
+
+/// Which directory has a path now: its device and its inode. None: it is gone already.
+type DirectoryId = Option<(u64, u64)>;
 
 /// What a look at changed paths has found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -48,15 +52,18 @@ impl WatchedTree {
         let mut found = Found::default();
         let parents: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
         let mut visible = BTreeSet::new();
-        for parent in parents.into_iter().filter(|parent| self.directories.contains(*parent)) {
+        for parent in parents.into_iter().filter(|parent| self.directories.contains_key(*parent)) {
             visible.extend(self.walk(parent, Some(1)).map(|entry| (entry.path().to_owned(), is_directory(&entry))));
         }
         for path in paths {
             found.rules_changed |= path.file_name().is_some_and(is_ignore_file);
-            let is_known = self.files.contains(path) || self.directories.contains(path);
+            let is_known = self.files.contains(path) || self.directories.contains_key(path);
             if visible.contains(&(path.clone(), true)) {
-                if !self.directories.contains(path) {
-                    found.changed.extend(self.add(path, &mut enter));
+                if self.directories.get(path) != Some(&id_of(path)) {
+                    // It is new, or another one than before.
+                    let mut files: BTreeSet<PathBuf> = self.remove(path).into_iter().collect();
+                    files.extend(self.add(path, &mut enter));
+                    found.changed.extend(files);
                 }
             } else if visible.contains(&(path.clone(), false)) {
                 self.files.insert(path.clone());
@@ -74,7 +81,8 @@ impl WatchedTree {
         for entry in self.walk(directory, None) {
             if is_directory(&entry) {
                 enter(entry.path());
-                self.directories.insert(entry.into_path());
+                let id = id_of(entry.path());
+                self.directories.insert(entry.into_path(), id);
             } else {
                 files.push(entry.into_path());
             }
@@ -87,8 +95,12 @@ impl WatchedTree {
     fn remove(&mut self, path: &Path) -> Vec<PathBuf> {
         let gone: Vec<PathBuf> =
             self.files.range(path.to_owned()..).take_while(|file| file.starts_with(path)).cloned().collect();
-        self.files.retain(|file| !file.starts_with(path));
-        self.directories.retain(|directory| !directory.starts_with(path));
+        for file in &gone {
+            self.files.remove(file);
+        }
+        if self.directories.contains_key(path) {
+            self.directories.retain(|directory, _| !directory.starts_with(path));
+        }
         gone
     }
 
@@ -104,6 +116,10 @@ impl WatchedTree {
             .build()
             .filter_map(Result::ok)
     }
+}
+
+fn id_of(directory: &Path) -> DirectoryId {
+    fs::symlink_metadata(directory).ok().map(|found| (found.dev(), found.ino()))
 }
 
 fn is_directory(entry: &DirEntry) -> bool {
@@ -154,7 +170,7 @@ mod tests {
 
         let files = scratch.names(&tree.files);
         assert_eq!(files, [".dynoignore", ".gitignore", "a.rb", "src/.ignore", "src/app.rb"]);
-        assert_eq!(scratch.names(&tree.directories), ["", "src"]);
+        assert_eq!(scratch.names(tree.directories.keys()), ["", "src"]);
     }
 
     #[test]
@@ -187,7 +203,24 @@ mod tests {
         fs::remove_dir_all(scratch.path().join("src")).unwrap();
         let found = tree.update(&[scratch.path().join("src")], |_| ());
         assert_eq!(scratch.names(&found.changed), ["src/lib/a.rb"]);
-        assert_eq!(scratch.names(&tree.directories), [""]);
+        assert_eq!(scratch.names(tree.directories.keys()), [""]);
+    }
+
+    #[test]
+    fn s14_3_a_directory_that_was_replaced_by_another_is_entered_again() {
+        let scratch = Scratch::new("replaced");
+        scratch.file("src/a.rb", "");
+        let mut tree = tree(&scratch);
+        let source = scratch.path().join("src");
+        fs::rename(&source, scratch.path().join("old")).unwrap();
+        scratch.file("src/b.rb", "");
+
+        let mut entered = Vec::new();
+        let found = tree.update(&[source], |directory| entered.push(directory.to_owned()));
+
+        assert_eq!(scratch.names(&found.changed), ["src/a.rb", "src/b.rb"]);
+        assert_eq!(scratch.names(&entered), ["src"]);
+        assert_eq!(scratch.names(&tree.files), ["src/b.rb"]);
     }
 
     #[test]
