@@ -63,6 +63,8 @@ struct Progress {
     mentioned: Option<ReleaseFacts>,
     /// Whether the last reading found a mistake.
     has_mistake: bool,
+    /// The names of the files that have changed during a pause.
+    held_back: Option<String>,
 }
 
 impl FilesWatch {
@@ -86,26 +88,41 @@ impl ApiServer {
     pub(super) async fn watch_files(self: Rc<Self>, files: WatchedFiles) {
         let WatchedFiles { watch, armed } = files;
         let paths = watch.paths();
-        let mut progress = Progress { pace: Pace::default(), mentioned: None, has_mistake: false };
+        let mut progress = Progress { pace: Pace::default(), mentioned: None, has_mistake: false, held_back: None };
         let mut settling = Settling::new(QUIET);
         let mut armed = match armed {
             Some(armed) => armed,
             None => arm(paths.clone()).await,
         };
-        match (watch.on_change, armed.polled) {
-            (OnChange::Reload, Some(why)) => self.say(&why.line("the files of the app")).await,
-            (OnChange::Mention, Some(_)) => return,
-            (OnChange::Reload | OnChange::Mention, None) => {}
-        }
         // The watcher has no event for a file that changed between the reading and now.
         for number in 0..paths.len() {
             if paths.get(number).is_some_and(|path| has_changed_since(path, watch.read_at)) {
                 settling.changed(number, self.began.elapsed());
             }
         }
+        let mut has_said_polled = false;
         loop {
+            match (watch.on_change, armed.polled) {
+                (OnChange::Reload, Some(why)) if !has_said_polled => {
+                    has_said_polled = true;
+                    self.say(&why.line("the files of the app")).await;
+                }
+                (OnChange::Mention, Some(_)) => return,
+                (OnChange::Reload, _) | (OnChange::Mention, None) => {}
+            }
             let due = settling.due_at().map(|at| self.began + at);
+            let resumes_at = progress.pace.resumes_at().filter(|_| progress.held_back.is_some());
             tokio::select! {
+                () = until(resumes_at.map(|at| self.began + at)) => {
+                    if !progress.pace.resume(self.began.elapsed()) {
+                        continue;
+                    }
+                    armed = arm(paths.clone()).await;
+                    let names = progress.held_back.take().unwrap_or_default();
+                    if self.apply(&names, &mut progress).await.is_none() {
+                        return;
+                    }
+                }
                 seen = armed.watcher.next() => match seen {
                     Seen::Changed(path) => {
                         if let Some(number) = armed.places.paths.get(&path) {
@@ -124,7 +141,7 @@ impl ApiServer {
                     let names = numbers.iter().filter_map(|number| Some(watch.files.get(*number)?.1.as_str()));
                     let names = names.collect::<Vec<_>>().join(", ");
                     let handled = match watch.on_change {
-                        OnChange::Reload => self.apply(&names, &mut progress).await,
+                        OnChange::Reload => self.apply_unless_paused(&names, &mut progress).await,
                         OnChange::Mention => self.mention(&names, &paths, &mut progress).await,
                     };
                     if handled.is_none() {
@@ -135,10 +152,14 @@ impl ApiServer {
         }
     }
 
-    /// Reads the files and makes a release of them. None: everything is being stopped.
-    async fn apply(self: &Rc<Self>, names: &str, progress: &mut Progress) -> Option<()> {
-        match progress.pace.change(self.began.elapsed()) {
-            Verdict::Go => {}
+    /// Makes a release of changed files, unless they change too often. None: everything is being stopped.
+    async fn apply_unless_paused(self: &Rc<Self>, names: &str, progress: &mut Progress) -> Option<()> {
+        let verdict = progress.pace.change(self.began.elapsed());
+        if verdict != Verdict::Go {
+            progress.held_back = Some(names.to_owned());
+        }
+        match verdict {
+            Verdict::Go => self.apply(names, progress).await,
             Verdict::Pause => {
                 let (most, window) = Pace::LIMIT;
                 let window = window.as_secs();
@@ -147,10 +168,14 @@ impl ApiServer {
                      until there has been none for {window} s; `dyno reload` applies them now"
                 ))
                 .await;
-                return Some(());
+                Some(())
             }
-            Verdict::Paused => return Some(()),
+            Verdict::Paused => Some(()),
         }
+    }
+
+    /// Reads the files and makes a release of them. None: everything is being stopped.
+    async fn apply(self: &Rc<Self>, names: &str, progress: &mut Progress) -> Option<()> {
         self.until_formation_runs().await?;
         let had_mistake = std::mem::take(&mut progress.has_mistake);
         let turn = self.reading.lock().await;
@@ -160,6 +185,7 @@ impl ApiServer {
         match release {
             Ok(deploy) => match self.deploy_files(Deploy { origin: DeployOrigin::SavedFile, ..deploy }).await {
                 Ok((Reply::Deploying { version, .. }, left_out)) => {
+                    progress.pace.count(self.began.elapsed());
                     notes.extend(left_out);
                     self.say_all("warning: ", &warnings).await;
                     self.say_all("", &notes).await;

@@ -64,6 +64,8 @@ struct Watched {
     /// None: all files.
     files: Option<Gitignore>,
     pace: Pace,
+    /// The first file that has changed during a pause, and how many others.
+    held_back: Option<(String, usize)>,
 }
 
 /// What is watched now.
@@ -106,7 +108,16 @@ impl ApiServer {
                 self.say(&why.line("some directories of the app")).await;
             }
             let due = settling.due_at().map(|at| self.began + at);
+            let resumes_at = types.iter().filter_map(Watched::resumes_at).min();
             tokio::select! {
+                () = until(resumes_at.map(|at| self.began + at)) => {
+                    for watched in &mut types {
+                        if self.resume(watched).await.is_none() {
+                            return;
+                        }
+                    }
+                    continue;
+                }
                 changed = next_change(&mut armed) => {
                     settling.changed(changed, self.began.elapsed());
                     continue;
@@ -170,14 +181,18 @@ impl ApiServer {
     async fn refresh(&self, watched: &mut Watched, changed: &[PathBuf], is_all: bool) -> Option<()> {
         let own: Vec<&PathBuf> = changed.iter().filter(|path| is_all || watched.includes(path)).collect();
         let Some(first) = own.first() else { return Some(()) };
-        let (first, process_type) = (first.display().to_string(), watched.process_type.clone());
-        match watched.pace.change(self.began.elapsed()) {
+        let (first, more) = (first.display().to_string(), own.len() - 1);
+        let verdict = watched.pace.change(self.began.elapsed());
+        if verdict != Verdict::Go {
+            watched.held_back = Some((first.clone(), more));
+        }
+        match verdict {
             Verdict::Go => {
-                let command = Command::Refresh { process_type, first, more: own.len() - 1 };
-                let reply = self.ask(|answer| ApiCall::Command(command, answer)).await.ok()?;
-                reply.ok().map(drop)
+                watched.pace.count(self.began.elapsed());
+                self.restart(watched, first, more).await
             }
             Verdict::Pause => {
+                let process_type = &watched.process_type;
                 let (most, window) = Pace::LIMIT;
                 let window = window.as_secs();
                 self.say(&format!(
@@ -191,6 +206,24 @@ impl ApiServer {
             }
             Verdict::Paused => Some(()),
         }
+    }
+
+    /// Restarts a process type for what has changed during a pause that ends now. None: everything is being stopped.
+    async fn resume(&self, watched: &mut Watched) -> Option<()> {
+        if !watched.pace.resume(self.began.elapsed()) {
+            return Some(());
+        }
+        match watched.held_back.take() {
+            Some((first, more)) => self.restart(watched, first, more).await,
+            None => Some(()),
+        }
+    }
+
+    /// None: everything is being stopped.
+    async fn restart(&self, watched: &Watched, first: String, more: usize) -> Option<()> {
+        let command = Command::Refresh { process_type: watched.process_type.clone(), first, more };
+        let reply = self.ask(|answer| ApiCall::Command(command, answer)).await.ok()?;
+        reply.ok().map(drop)
     }
 }
 
@@ -207,7 +240,12 @@ impl Watched {
             }
             builder.build().unwrap_or_else(|_| Gitignore::empty())
         });
-        Self { process_type: process_type.clone(), files, pace: Pace::default() }
+        Self { process_type: process_type.clone(), files, pace: Pace::default(), held_back: None }
+    }
+
+    /// When it restarts for what has changed during a pause, if nothing changes until then.
+    fn resumes_at(&self) -> Option<Duration> {
+        self.pace.resumes_at().filter(|_| self.held_back.is_some())
     }
 
     /// Whether a file, relative to the root, is one of its own.
@@ -245,7 +283,9 @@ async fn arm(watch: SourcesWatch) -> Option<Armed> {
     let armed = spawn_blocking(move || {
         let of_root = WatchedPlaces::of(std::slice::from_ref(&watch.root));
         let root = fs::canonicalize(&watch.root).unwrap_or(watch.root);
-        let excluded: BTreeSet<PathBuf> = watch.excluded.iter().map(|path| real(path)).collect();
+        // A symlink and its target.
+        let both = |path: &PathBuf| [Some(real(path)), fs::canonicalize(path).ok()].into_iter().flatten();
+        let excluded: BTreeSet<PathBuf> = watch.excluded.iter().flat_map(both).collect();
         let (inside, of_root_too) = (root.clone(), of_root.paths.clone());
         let is_wanted = move |path: &Path| path.starts_with(&inside) || of_root_too.contains_key(path);
         let mut watcher = FileWatcher::new(Box::new(is_wanted));

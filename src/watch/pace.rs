@@ -25,31 +25,51 @@ pub struct Pace {
     effects: VecDeque<Duration>,
     /// While paused: when files last changed.
     paused: Option<Duration>,
+    /// A pause has ended, and perhaps the loop goes on.
+    has_resumed: bool,
 }
 
 impl Pace {
     /// How many effects there may be, and in what time.
     pub const LIMIT: (usize, Duration) = (MOST, WINDOW);
 
-    /// Files have changed. Returns whether they may have an effect, and if so, counts that effect.
+    /// Files have changed. Returns whether they may have an effect, which [`count`](Self::count) reports if they have one.
     pub fn change(&mut self, now: Duration) -> Verdict {
-        if let Some(last) = self.paused {
-            if now.saturating_sub(last) < WINDOW {
-                self.paused = Some(now);
-                return Verdict::Paused;
-            }
-            self.paused = None;
-            self.effects.clear();
+        if self.paused.is_some() && !self.resume(now) {
+            self.paused = Some(now);
+            return Verdict::Paused;
         }
         while self.effects.front().is_some_and(|at| now.saturating_sub(*at) >= WINDOW) {
             self.effects.pop_front();
         }
         if self.effects.len() >= MOST {
             self.paused = Some(now);
-            return Verdict::Pause;
+            return if self.has_resumed { Verdict::Paused } else { Verdict::Pause };
         }
-        self.effects.push_back(now);
+        self.has_resumed &= !self.effects.is_empty();
         Verdict::Go
+    }
+
+    /// Changed files have an effect.
+    pub fn count(&mut self, now: Duration) {
+        self.effects.push_back(now);
+    }
+
+    /// When a pause ends if no file changes until then.
+    #[must_use]
+    pub fn resumes_at(&self) -> Option<Duration> {
+        self.paused.map(|last| last.saturating_add(WINDOW))
+    }
+
+    /// Ends a pause if that is due: what has changed during it takes effect now. Another change soon after that begins the next
+    /// pause, without a report.
+    pub fn resume(&mut self, now: Duration) -> bool {
+        let is_due = self.resumes_at().is_some_and(|at| at <= now);
+        if is_due {
+            (self.paused, self.has_resumed) = (None, true);
+            self.effects = [now; MOST].into();
+        }
+        is_due
     }
 }
 
@@ -59,7 +79,15 @@ mod tests {
 
     fn verdicts(at: impl IntoIterator<Item = u64>) -> Vec<Verdict> {
         let mut pace = Pace::default();
-        at.into_iter().map(|seconds| pace.change(Duration::from_secs(seconds))).collect()
+        let mut change = |seconds| {
+            let now = Duration::from_secs(seconds);
+            let verdict = pace.change(now);
+            if verdict == Verdict::Go {
+                pace.count(now);
+            }
+            verdict
+        };
+        at.into_iter().map(&mut change).collect()
     }
 
     #[test]
@@ -72,9 +100,28 @@ mod tests {
 
     #[test]
     fn s14_3_twenty_quiet_seconds_end_the_pause() {
-        let seen = verdicts((0..11).chain([29, 48, 68, 69]));
+        let mut pace = Pace::default();
+        let at = Duration::from_secs;
+        (0..10).for_each(|_| pace.count(at(0)));
+        assert_eq!((pace.change(at(10)), pace.resumes_at()), (Verdict::Pause, Some(at(30))));
+        assert_eq!((pace.change(at(29)), pace.resumes_at()), (Verdict::Paused, Some(at(49))));
 
-        assert_eq!(seen[10..], [Verdict::Pause, Verdict::Paused, Verdict::Paused, Verdict::Go, Verdict::Go]);
+        assert_eq!((pace.resume(at(48)), pace.resume(at(49)), pace.resume(at(50))), (false, true, false));
+
+        // A loop goes on: its next effect waits, too, and nothing new is reported.
+        assert_eq!((pace.change(at(50)), pace.resumes_at()), (Verdict::Paused, Some(at(70))));
+        assert!(pace.resume(at(70)));
+        assert_eq!(pace.change(at(90)), Verdict::Go);
+        // A later loop is reported again.
+        (0..10).for_each(|_| pace.count(at(91)));
+        assert_eq!(pace.change(at(92)), Verdict::Pause);
+    }
+
+    #[test]
+    fn s14_1_changes_without_an_effect_are_not_counted() {
+        let mut pace = Pace::default();
+
+        assert!((0..100).all(|_| pace.change(Duration::ZERO) == Verdict::Go));
     }
 
     #[test]

@@ -205,3 +205,18 @@ fn s15_3_twelve_changes_of_a_running_app_at_once_are_all_applied() {
     until("the app runs on all of them", || request(&app, "GET", "config-vars", "").1.as_object() == Some(&expected));
     stop(&app, running);
 }
+
+#[test]
+fn s14_1_changes_on_request_are_not_taken_for_a_loop() {
+    let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=one\n");
+    let running = start(&app, ["--reload"]);
+
+    for number in 1..=11 {
+        app.dyno(["config:set", &format!("LEVEL={number}")]).run().expect_end(Ended::Code(0));
+    }
+    fs::write(app.path(".env"), "LEVEL=last\n").unwrap();
+    running.until_shown("level last");
+
+    let log = stop(&app, running).stdout();
+    assert!(!log.contains("more than 10 times"), "{log}");
+}

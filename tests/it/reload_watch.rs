@@ -18,7 +18,7 @@ fn save_by_rename(app: &App, name: &str, text: &str) {
     fs::rename(app.path("saved.tmp"), app.path(name)).unwrap();
 }
 
-fn sh(app: &App, script: &str) {
+pub(crate) fn sh(app: &App, script: &str) {
     assert!(Command::new("sh").args(["-ec", script]).current_dir(app.root()).status().unwrap().success());
 }
 
