@@ -29,6 +29,14 @@ fn path() -> impl Strategy<Value = String> {
         "account",
         "dyno",
         "wait",
+        "log-sessions",
+        "log",
+        "reload",
+        "restart",
+        "why",
+        "addons",
+        "domains",
+        "collaborators",
         "",
         "%77eb",
         "%",
@@ -46,7 +54,10 @@ fn json() -> impl Strategy<Value = String> {
         "[ -~]{0,8}".prop_map(|text| Value::from(text).to_string()),
         r#""[+-]?[0-9]{1,5}""#,
     ];
-    let key = prop::sample::select(vec!["updates", "type", "quantity", "size", "dynos", "name", "run", "timeout", "x"]);
+    let key = prop::sample::select(vec![
+        "updates", "type", "quantity", "size", "dynos", "dyno", "name", "run", "timeout", "x", "command", "env",
+        "attach", "lines", "tail", "source", "since", "release", "grace", "until",
+    ]);
     leaf.prop_recursive(4, 32, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
