@@ -115,6 +115,8 @@ impl WatchedTree {
             .filter_entry(move |entry| !is_never(entry.file_name()) && !excluded.contains(entry.path()))
             .build()
             .filter_map(Result::ok)
+            // A socket or a named pipe is not something that is edited.
+            .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_dir() || kind.is_file() || kind.is_symlink()))
     }
 }
 
@@ -221,6 +223,17 @@ mod tests {
         assert_eq!(scratch.names(&found.changed), ["src/a.rb", "src/b.rb"]);
         assert_eq!(scratch.names(&entered), ["src"]);
         assert_eq!(scratch.names(&tree.files), ["src/b.rb"]);
+    }
+
+    #[test]
+    fn s14_3_sockets_and_named_pipes_are_not_watched() {
+        let scratch = Scratch::new("special");
+        let (socket, pipe) = (scratch.path().join("web.sock"), scratch.path().join("pipe"));
+        let mut tree = tree(&scratch);
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+
+        assert_eq!(tree.update(&[socket, pipe], |_| ()), Found::default());
     }
 
     #[test]
