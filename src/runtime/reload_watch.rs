@@ -1,7 +1,8 @@
 //! Watches the files of the app and applies their changes, or says that they wait for `dyno reload` (S14.1, S14.2).
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -96,7 +97,7 @@ impl ApiServer {
         };
         // The watcher has no event for a file that changed between the reading and now.
         for number in 0..paths.len() {
-            if paths.get(number).is_some_and(|path| has_changed_since(path, watch.read_at)) {
+            if paths.get(number).is_some_and(|path| !is_pipe(path) && has_changed_since(path, watch.read_at)) {
                 settling.changed(number, self.began.elapsed());
             }
         }
@@ -125,7 +126,7 @@ impl ApiServer {
                 }
                 seen = armed.watcher.next() => match seen {
                     Seen::Changed(path) => {
-                        if let Some(number) = armed.places.paths.get(&path) {
+                        if let Some(number) = armed.places.paths.get(&path).filter(|_| !is_pipe(&path)) {
                             settling.changed(*number, self.began.elapsed());
                         }
                     }
@@ -289,6 +290,11 @@ impl ApiServer {
         let text = text.to_owned();
         let _ = self.ask(|answer| ApiCall::Say(text, answer)).await;
     }
+}
+
+/// Whether this is a named pipe. Its times change whenever it is read, and never show that there is something new.
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }
 
 /// Watches these files. Their directories and symlinks are those that exist now.

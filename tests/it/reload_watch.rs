@@ -183,3 +183,19 @@ fn s14_3_a_dyno_that_changes_the_files_is_not_restarted_forever() {
     assert_eq!(releases(&running), 10);
     stop(&app, running);
 }
+
+#[test]
+fn s14_2_a_named_pipe_is_read_for_changes_of_other_files_only() {
+    let app = App::new(SHOWS_LEVEL).fifo(".env");
+    let running = app.dyno(["start", "--reload"]).spawn();
+    app.send(".env", "LEVEL=1\n");
+    running.until_shown("level 1");
+
+    write(&app, "Procfile", "worker: echo level $LEVEL of two; exec sleep 1000\n");
+    app.send(".env", "LEVEL=2\n");
+    running.until_shown("level 2 of two");
+
+    let log = stop(&app, running).stdout();
+    assert!(log.matches("waiting up to 10 seconds for a program to write to .env").count() <= 1, "{log}");
+    assert!(!log.contains("not applied"), "{log}");
+}
