@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
+use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -318,4 +319,27 @@ fn s5_5_a_broken_state_file_is_replaced() {
     let line = format!("{} app-fix-1 {}/fix-1\n", web_port(&finished), app.root().parent().unwrap().display());
     assert_eq!(remembered(&app), line);
     finished.expect_end(Ended::Signal(nix::sys::signal::Signal::SIGTERM));
+}
+
+#[test]
+fn s5_5_only_a_port_that_a_dyno_needs_replaces_the_block() {
+    let app = with_worktree(App::new(WEB), "fix-1", WEB);
+    let first = || web_port(&end(start(&app, "../fix-1", &[], &["web.1"])));
+    let port = first();
+    let before = remembered(&app);
+
+    let unused = TcpListener::bind(("127.0.0.1", port + 50)).unwrap();
+    until("the worktree has its port although another one is in use", || first() == port);
+    drop(unused);
+    // Perhaps the port of the last server is still closing.
+    let mut held = None;
+    until("the port of `web` is taken", || {
+        held = TcpListener::bind(("127.0.0.1", port)).ok();
+        held.is_some()
+    });
+    let other = first();
+    assert!(other != port && other % 100 == 0, "{other}");
+    assert_eq!(remembered(&app), before);
+    drop(held);
+    until("the worktree has its port again", || first() == port);
 }
