@@ -30,7 +30,6 @@ fn path() -> impl Strategy<Value = String> {
         "dyno",
         "wait",
         "log-sessions",
-        "log",
         "reload",
         "restart",
         "why",
