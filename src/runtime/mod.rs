@@ -239,7 +239,6 @@ async fn serve(
     }
     if let Some(sources) = sources {
         let sources = sources.begin(watched).await;
-        server.watched_release.send_replace(0);
         tokio::task::spawn_local(Rc::clone(&server).watch_sources(sources));
     }
     Ok(server)

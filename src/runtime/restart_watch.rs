@@ -95,6 +95,7 @@ impl ApiServer {
     }
 
     async fn restart_types(&self, sources: WatchedSources) {
+        self.watched_release.send_replace(FIRST.release);
         let WatchedSources { watch, types: mut known, mut armed } = sources;
         let mut types: Vec<Watched> = known.iter().map(Watched::new).collect();
         let mut next = std::pin::pin!(self.next_release(FIRST));

@@ -3,11 +3,15 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::harness::{App, Ended, error, until};
 use crate::running::{names, pid_of, start, stop, up};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const SHOWS_LEVEL: &str = "clock: exec sleep 1000\nworker: echo level $LEVEL; exec sleep 1000\n";
 
@@ -16,10 +20,11 @@ fn env(app: &App) -> String {
 }
 
 /// Sends a request to the start that runs, and returns the status and the body of its answer.
-fn request(app: &App, method: &str, path: &str, body: &str) -> (u16, Value) {
+pub(crate) fn request(app: &App, method: &str, path: &str, body: &str) -> (u16, Value) {
     let entries = fs::read_dir(app.top().join("run/dyno")).unwrap().map(|entry| entry.unwrap().path());
     let socket = entries.into_iter().find(|path| path.extension().is_some_and(|name| name == "sock")).unwrap();
     let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
     let head = format!("{method} /apps/app/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
     stream.write_all((head + body).as_bytes()).unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::completions::offered;
+use crate::config_live::request;
 use crate::harness::{App, Ended, Running, error, until};
 use crate::reload::reloads;
 use crate::running::{names, pid_of, start, stop};
@@ -272,5 +273,16 @@ fn s15_2_tab_offers_the_releases_of_the_running_app() {
         });
         assert!(found.contains(&"v1".to_owned()), "{line}: {found:?}");
     }
+    stop(&app, running);
+}
+
+#[test]
+fn s15_2_a_release_that_runs_already_need_not_be_waited_for() {
+    let app = App::new("worker: exec sleep 1000\n");
+    let running = start(&app, []);
+
+    let (status, answer) = request(&app, "POST", "releases/1/actions/wait", "");
+
+    assert_eq!((status, answer["result"].as_str()), (200, Some("succeeded")));
     stop(&app, running);
 }
