@@ -3,6 +3,8 @@
 //! Pure: text and changes in, text out. What is not changed stays byte for byte. `spelling` chooses the quotes. Not here:
 //! which file is meant, and how it is replaced. Messages never contain a value.
 
+use std::ops::Range;
+
 use super::entry::EnvEntry;
 use super::file::{EnvFile, EnvScope};
 use super::json::is_json;
@@ -81,7 +83,7 @@ pub fn edit_env(text: &[u8], changes: &[EnvChange]) -> Result<EditedEnv, Vec<Pro
         old: text,
         begin: source.begin(),
         at: 0,
-        line_ending: line_ending(text),
+        line_ending: line_ending(text, &file, &wanted),
         edited: EditedEnv::default(),
     };
     editor.make(&file, &wanted)?;
@@ -106,10 +108,24 @@ fn unusable_lines(file: &EnvFile, wanted: &[&EnvChange]) -> Vec<Problem> {
     problems.cloned().map(Problem::into_error).collect()
 }
 
-/// The line ending of new lines: that of the first line.
-fn line_ending(text: &[u8]) -> &'static [u8] {
-    let first = memchr::memchr(b'\n', text).and_then(|at| at.checked_sub(1)).and_then(|before| text.get(before));
-    if first == Some(&b'\r') { b"\r\n" } else { b"\n" }
+/// The line ending of new lines: the first one that stays, so that the same changes made again choose the same. Else the
+/// first of the text.
+fn line_ending(text: &[u8], file: &EnvFile, wanted: &[&EnvChange]) -> &'static [u8] {
+    let replaced: Vec<Range<usize>> = file.entries().iter().filter_map(|entry| replaced(text, entry, wanted)).collect();
+    let mut ends = memchr::memchr_iter(b'\n', text);
+    let stays = ends.find(|end| !replaced.iter().any(|range| range.contains(end)));
+    let end = stays.or_else(|| memchr::memchr(b'\n', text));
+    let before = end.and_then(|end| end.checked_sub(1)).and_then(|before| text.get(before));
+    if before == Some(&b'\r') { b"\r\n" } else { b"\n" }
+}
+
+/// The part of this entry that the changes replace or remove.
+fn replaced(text: &[u8], entry: &EnvEntry, wanted: &[&EnvChange]) -> Option<Range<usize>> {
+    let change = wanted.iter().find(|change| change.key == entry.key)?;
+    match change.value {
+        Some(_) => Some(entry.written.clone()),
+        None => Some(entry.span.start..after_line(text, entry.span.end)),
+    }
 }
 
 struct Editor<'a> {

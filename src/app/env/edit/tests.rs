@@ -152,6 +152,16 @@ fn s15_3_a_file_that_cannot_be_read_is_not_edited() {
 }
 
 #[test]
+fn s15_3_the_line_ending_is_the_first_that_stays() {
+    let changes = [set("A", ""), set("C", "${\n"), unset("B")];
+    let edited = |text: &[u8]| String::from_utf8(edit_env(text, &changes).unwrap().text).unwrap();
+
+    assert_eq!(edited(b"A='\n'\r\nD="), "A=''\r\nD=\r\nC='${\r\n'");
+    assert_eq!(edited(b"B=1\nA=\r\n"), "A=\r\nC='${\r\n'\r\n");
+    assert_eq!(edited(b"B=1\r\n"), "A=\r\nC='${\r\n'\r\n");
+}
+
+#[test]
 fn s15_3_a_line_of_the_key_that_is_not_an_entry_is_an_error() {
     let text = b"A=\"x\nB=1\nC=\"y\"\nD='1' 2\n";
 
