@@ -1,6 +1,6 @@
 //! Checks the rules of the code base: which layer may import which, that no circle joins files of different folders, what
-//! a pure layer may use, file sizes, where `unsafe` is allowed, that no test sleeps or is skipped, that no unfinished work
-//! is left, that cited rules exist, and wording.
+//! a pure layer may use, that type names are unique, file sizes, where `unsafe` is allowed, that no test sleeps or is
+//! skipped, that no unfinished work is left, that cited rules exist, and wording.
 //!
 //! The table of layers is the one in the crate documentation. Every broken rule is reported with file and line. The
 //! second half of this file feeds the checks with code that breaks them, to prove that they can fail.
@@ -11,6 +11,8 @@
 mod circles;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/names.rs"]
+mod names;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/rust.rs"]
@@ -73,21 +75,20 @@ impl Source {
 
 /// Every broken rule of these files, one line each.
 fn broken_rules(tree: &[Source]) -> Vec<String> {
-    let mut broken = Vec::new();
-    let rust: Vec<&Source> = tree.iter().filter(|source| source.is_rust()).collect();
-    let only_in_tests: Vec<Vec<String>> = rust.iter().flat_map(|source| test_modules_of(source)).collect();
-    for source in &rust {
-        let is_src = source.path.starts_with("src/");
-        let module = source.module();
-        let is_test = !is_src
-            || only_in_tests.iter().any(|prefix| module.len() >= prefix.len() && prefix == &module[..prefix.len()]);
-        if is_src && !is_test {
-            broken.extend(layer_rules(source));
-        }
-        broken.extend(file_rules(source));
-    }
+    let mut broken: Vec<String> = production_code(tree).flat_map(layer_rules).collect();
+    broken.extend(tree.iter().filter(|source| source.is_rust()).flat_map(file_rules));
     broken.extend(tree.iter().flat_map(leftovers));
     broken
+}
+
+/// The Rust files of `src`, without those that only tests use.
+fn production_code(tree: &[Source]) -> impl Iterator<Item = &Source> {
+    let rust = || tree.iter().filter(|source| source.is_rust() && source.path.starts_with("src/"));
+    let only_in_tests: Vec<Vec<String>> = rust().flat_map(test_modules_of).collect();
+    rust().filter(move |source| {
+        let module = source.module();
+        !only_in_tests.iter().any(|prefix| module.len() >= prefix.len() && prefix == &module[..prefix.len()])
+    })
 }
 
 fn test_modules_of(source: &Source) -> Vec<Vec<String>> {
@@ -234,6 +235,7 @@ fn the_repository_keeps_its_rules() {
     assert!(tree.iter().any(|source| source.path == "src/lib.rs"), "found no sources: {}", tree.len());
     let mut broken = broken_rules(&tree);
     broken.extend(circles::circles(&tree));
+    broken.extend(names::repeated_types(&tree));
     broken.extend(rules::unknown_citations(&tree));
     broken.extend(rules::uncited_rules(&tree));
     broken.extend(tree.iter().flat_map(wording::faults));

@@ -25,10 +25,10 @@ const NO_BLOCK: &str = "-";
 
 /// All directories whose apps have been given a name, and perhaps a block of ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Checkouts(Vec<Checkout>);
+pub struct Checkouts(Vec<RegisteredCheckout>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Checkout {
+struct RegisteredCheckout {
     block: Option<OwnBlock>,
     name: String,
     path: PathBuf,
@@ -48,14 +48,14 @@ impl Checkouts {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
-        Self(text.lines().filter_map(Checkout::parse).collect())
+        Self(text.lines().filter_map(RegisteredCheckout::parse).collect())
     }
 
     /// The content of the file.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        for Checkout { block, name, path } in &self.0 {
+        for RegisteredCheckout { block, name, path } in &self.0 {
             let block = block.map_or_else(|| NO_BLOCK.to_owned(), |block| block.to_string());
             let _ = write!(text, "{block} {name} ");
             for byte in path.as_os_str().as_bytes() {
@@ -96,20 +96,20 @@ impl Checkouts {
             return false;
         }
         let is_full = self.0.len() >= MANY_LINES;
-        let has_ours = |other: &Checkout| {
+        let has_ours = |other: &RegisteredCheckout| {
             other.name == name || other.block.zip(block).is_some_and(|(other, own)| other.overlaps(own))
         };
         self.0.retain(|other| other.path != root && (!is_full && !has_ours(other) || exists(&other.path)));
-        self.0.push(Checkout { block, name: name.to_owned(), path: root.to_owned() });
+        self.0.push(RegisteredCheckout { block, name: name.to_owned(), path: root.to_owned() });
         true
     }
 
-    fn of(&self, root: &Path) -> Option<&Checkout> {
+    fn of(&self, root: &Path) -> Option<&RegisteredCheckout> {
         self.0.iter().find(|checkout| checkout.path == root)
     }
 }
 
-impl Checkout {
+impl RegisteredCheckout {
     fn parse(line: &str) -> Option<Self> {
         let mut parts = line.splitn(3, ' ');
         let (block, name, path) = (parts.next()?, parts.next()?, parts.next()?);

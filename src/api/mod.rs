@@ -52,7 +52,7 @@ pub use owners::{NoOwner, SeenStart, owner, owners};
 pub use port_claim::PortClaim;
 pub use release_resource::{ReleaseResource, RollbackAnswer};
 pub use reload::{ReloadAnswer, ReloadProblem, ReloadResult};
-pub use replay::{ReplayKey, Replays, Seen};
+pub use replay::{Arrival, ReplayKey, Replays};
 pub use request::{ApiRequest, Asked, Change, ReleaseKey, Resource, ShownAs, target};
 pub use resources::{
     AccountResource, AppRef, DynoResource, ErrorResource, FormationResource, NameRef, ReleaseRef, RestartedDyno,

@@ -38,7 +38,7 @@ impl ReplayKey {
 
 /// What is known about a request that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum Arrival {
     /// It is new: carry it out, then call [`Replays::finish`].
     New,
     /// It is being carried out.
@@ -48,7 +48,7 @@ pub enum Seen {
 }
 
 #[derive(Debug)]
-enum Entry {
+enum ReplayEntry {
     Running,
     Answered { answer: ApiAnswer, at: Duration },
 }
@@ -56,7 +56,7 @@ enum Entry {
 /// The changes of the last minute.
 #[derive(Debug, Default)]
 pub struct Replays {
-    entries: HashMap<ReplayKey, Entry>,
+    entries: HashMap<ReplayKey, ReplayEntry>,
     /// The answered ones, oldest first.
     answered: VecDeque<ReplayKey>,
     /// The bytes of their answers.
@@ -65,14 +65,14 @@ pub struct Replays {
 
 impl Replays {
     /// Says whether a request was seen before, and remembers it. `now`: the time since any fixed moment.
-    pub fn begin(&mut self, key: &ReplayKey, now: Duration) -> Seen {
+    pub fn begin(&mut self, key: &ReplayKey, now: Duration) -> Arrival {
         self.forget_old(now);
         match self.entries.get(key) {
-            Some(Entry::Running) => Seen::Running,
-            Some(Entry::Answered { answer, .. }) => Seen::Answered(answer.clone()),
+            Some(ReplayEntry::Running) => Arrival::Running,
+            Some(ReplayEntry::Answered { answer, .. }) => Arrival::Answered(answer.clone()),
             None => {
-                self.entries.insert(key.clone(), Entry::Running);
-                Seen::New
+                self.entries.insert(key.clone(), ReplayEntry::Running);
+                Arrival::New
             }
         }
     }
@@ -80,7 +80,7 @@ impl Replays {
     /// Remembers the answer to a request.
     pub fn finish(&mut self, key: ReplayKey, answer: &ApiAnswer, now: Duration) {
         self.bytes += answer.body.len();
-        self.entries.insert(key.clone(), Entry::Answered { answer: answer.clone(), at: now });
+        self.entries.insert(key.clone(), ReplayEntry::Answered { answer: answer.clone(), at: now });
         self.answered.push_back(key);
         while self.answered.len() > 1 && (self.answered.len() > MAX_ANSWERS || self.bytes > MAX_BYTES) {
             self.forget_oldest();
@@ -88,7 +88,7 @@ impl Replays {
     }
 
     fn forget_old(&mut self, now: Duration) {
-        while let Some(Entry::Answered { at, .. }) = self.answered.front().and_then(|key| self.entries.get(key)) {
+        while let Some(ReplayEntry::Answered { at, .. }) = self.answered.front().and_then(|key| self.entries.get(key)) {
             if now.saturating_sub(*at) < REMEMBERED_FOR {
                 return;
             }
@@ -97,7 +97,7 @@ impl Replays {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some(Entry::Answered { answer, .. }) =
+        if let Some(ReplayEntry::Answered { answer, .. }) =
             self.answered.pop_front().and_then(|key| self.entries.remove(&key))
         {
             self.bytes -= answer.body.len();
@@ -125,11 +125,11 @@ mod tests {
     fn s10_3_a_request_that_is_sent_again_gets_the_same_answer() {
         let mut replays = Replays::default();
 
-        assert_eq!(replays.begin(&key("ID1"), at(0)), Seen::New);
-        assert_eq!(replays.begin(&key("ID1"), at(1)), Seen::Running);
+        assert_eq!(replays.begin(&key("ID1"), at(0)), Arrival::New);
+        assert_eq!(replays.begin(&key("ID1"), at(1)), Arrival::Running);
         replays.finish(key("ID1"), &answer(2), at(30));
-        assert_eq!(replays.begin(&key("ID1,ID0"), at(89)), Seen::Answered(answer(2)));
-        assert_eq!(replays.begin(&key("ID2,ID1"), at(89)), Seen::New);
+        assert_eq!(replays.begin(&key("ID1,ID0"), at(89)), Arrival::Answered(answer(2)));
+        assert_eq!(replays.begin(&key("ID2,ID1"), at(89)), Arrival::New);
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         replays.begin(&key("ID1"), at(0));
         replays.finish(key("ID1"), &answer(2), at(0));
 
-        assert_eq!(replays.begin(&key("ID1"), at(60)), Seen::New);
+        assert_eq!(replays.begin(&key("ID1"), at(60)), Arrival::New);
         assert_eq!(replays.bytes, 0);
     }
 
@@ -149,7 +149,7 @@ mod tests {
 
         for (method, path) in [("DELETE", "/apps/app/formation"), ("PATCH", "/apps/app/dynos")] {
             let other = ReplayKey::new(Some("ID1"), method, path).expect("a key");
-            assert_eq!(replays.begin(&other, at(0)), Seen::New);
+            assert_eq!(replays.begin(&other, at(0)), Arrival::New);
         }
         for header in [None, Some(""), Some(" , ID1"), Some(&*"x".repeat(MAX_ID + 1))] {
             assert_eq!(ReplayKey::new(header, "PATCH", "/"), None);
@@ -163,8 +163,8 @@ mod tests {
             replays.begin(&key(&number.to_string()), at(0));
             replays.finish(key(&number.to_string()), &answer(1), at(0));
         }
-        assert_eq!(replays.begin(&key("0"), at(0)), Seen::New);
-        assert_eq!(replays.begin(&key("1"), at(0)), Seen::Answered(answer(1)));
+        assert_eq!(replays.begin(&key("0"), at(0)), Arrival::New);
+        assert_eq!(replays.begin(&key("1"), at(0)), Arrival::Answered(answer(1)));
 
         replays.finish(key("long"), &answer(MAX_BYTES + 1), at(0));
         assert_eq!((replays.answered.len(), replays.bytes), (1, MAX_BYTES + 1));

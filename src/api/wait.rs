@@ -134,7 +134,7 @@ impl WaitRequest {
 }
 
 /// What a wait has found so far.
-enum Verdict<'a> {
+enum WaitVerdict<'a> {
     /// The wait was successful. Contains the dyno if one has ended with a status other than 0.
     Done(Option<&'a Row>),
     /// Not yet. The dyno has no row if it does not exist yet.
@@ -143,7 +143,7 @@ enum Verdict<'a> {
     Gone(String, Option<&'a Row>),
 }
 
-impl Verdict<'_> {
+impl WaitVerdict<'_> {
     fn is_final(&self) -> bool {
         match self {
             Self::Crashed(_) | Self::Gone(..) => true,
@@ -164,9 +164,9 @@ impl WaitCondition {
     pub fn is_decided(&mut self, snapshot: &Snapshot) -> bool {
         self.observe(snapshot);
         match self.verdict(snapshot) {
-            Verdict::NotYet(..) => false,
-            Verdict::Done(_) => self.until != WaitUntil::Failure,
-            Verdict::Crashed(_) | Verdict::Gone(..) => true,
+            WaitVerdict::NotYet(..) => false,
+            WaitVerdict::Done(_) => self.until != WaitUntil::Failure,
+            WaitVerdict::Crashed(_) | WaitVerdict::Gone(..) => true,
         }
     }
 
@@ -193,13 +193,13 @@ impl WaitCondition {
             ..WaitAnswer::about(result, Some(row.dyno.to_string()))
         };
         match self.verdict(snapshot) {
-            Verdict::Done(_) if self.until != WaitUntil::Exit => WaitAnswer::about(WaitResult::Up, None),
-            Verdict::Done(None) => WaitAnswer::about(WaitResult::Ended, None),
-            Verdict::Done(Some(row)) => WaitAnswer {
+            WaitVerdict::Done(_) if self.until != WaitUntil::Exit => WaitAnswer::about(WaitResult::Up, None),
+            WaitVerdict::Done(None) => WaitAnswer::about(WaitResult::Ended, None),
+            WaitVerdict::Done(Some(row)) => WaitAnswer {
                 exit_status: self.runs.end_of(row).map(ExitStatus::shell_code),
                 ..of_row(WaitResult::Ended, row)
             },
-            Verdict::NotYet(dyno, row) => {
+            WaitVerdict::NotYet(dyno, row) => {
                 let runs = |row: &Row| matches!(row.life.stage, LifeStage::Booting | LifeStage::Up);
                 let is_silent = |row: &&Row| runs(row) && !row.life.is_ready() && !row.life.listens;
                 WaitAnswer {
@@ -209,8 +209,8 @@ impl WaitCondition {
                     ..WaitAnswer::about(WaitResult::Late, Some(dyno))
                 }
             }
-            Verdict::Crashed(row) => of_row(WaitResult::Crashed, row),
-            Verdict::Gone(dyno, row) => {
+            WaitVerdict::Crashed(row) => of_row(WaitResult::Crashed, row),
+            WaitVerdict::Gone(dyno, row) => {
                 // The status of a dyno that was stopped says nothing.
                 let unrequested = row.and_then(|row| row.life.ends.first()).filter(|end| !end.requested);
                 let exit_status = unrequested.map(|end| end.exit.shell_code());
@@ -222,8 +222,8 @@ impl WaitCondition {
     }
 
     /// A crash or a dyno that is gone decides at once; one that is not up yet decides nothing.
-    fn verdict<'a>(&self, snapshot: &'a Snapshot) -> Verdict<'a> {
-        let mut verdict = Verdict::Done(None);
+    fn verdict<'a>(&self, snapshot: &'a Snapshot) -> WaitVerdict<'a> {
+        let mut verdict = WaitVerdict::Done(None);
         for awaited in &self.dynos {
             verdict = joined(verdict, self.verdict_on(awaited, snapshot));
             if verdict.is_final() {
@@ -232,25 +232,25 @@ impl WaitCondition {
         }
         match verdict {
             // Nothing else starts before the release command has ended.
-            Verdict::NotYet(dyno, row) if self.until == WaitUntil::Up => match release_command(snapshot) {
-                Some(release) => Verdict::NotYet(release.dyno.to_string(), Some(release)),
-                None => Verdict::NotYet(dyno, row),
+            WaitVerdict::NotYet(dyno, row) if self.until == WaitUntil::Up => match release_command(snapshot) {
+                Some(release) => WaitVerdict::NotYet(release.dyno.to_string(), Some(release)),
+                None => WaitVerdict::NotYet(dyno, row),
             },
             // If the crash of a dyno stopped the others, that crash explains more than the stop of the others.
-            Verdict::Gone(dyno, row) => match culprit(snapshot) {
-                Some(culprit) => Verdict::Crashed(culprit),
-                None => Verdict::Gone(dyno, row),
+            WaitVerdict::Gone(dyno, row) => match culprit(snapshot) {
+                Some(culprit) => WaitVerdict::Crashed(culprit),
+                None => WaitVerdict::Gone(dyno, row),
             },
-            Verdict::Done(_) | Verdict::NotYet(..) | Verdict::Crashed(_) => verdict,
+            WaitVerdict::Done(_) | WaitVerdict::NotYet(..) | WaitVerdict::Crashed(_) => verdict,
         }
     }
 
-    fn verdict_on<'a>(&self, awaited: &AwaitedDynos, snapshot: &'a Snapshot) -> Verdict<'a> {
+    fn verdict_on<'a>(&self, awaited: &AwaitedDynos, snapshot: &'a Snapshot) -> WaitVerdict<'a> {
         let mut verdict = None;
         for row in snapshot.rows.iter().filter(|row| awaited.includes(row, self.until)) {
             let of_row = match self.until {
                 WaitUntil::Up | WaitUntil::Failure if awaited.means_type() && is_leaving(row, snapshot) => {
-                    Verdict::NotYet(row.dyno.to_string(), Some(row))
+                    WaitVerdict::NotYet(row.dyno.to_string(), Some(row))
                 }
                 WaitUntil::Up => awaited.verdict_on(row, snapshot.phase, row.life.is_ready()),
                 WaitUntil::Failure => awaited.verdict_on(row, snapshot.phase, false),
@@ -268,18 +268,18 @@ impl WaitCondition {
         }
         match verdict {
             Some(verdict) => verdict,
-            None if awaited.may_be_empty(snapshot) => Verdict::Done(None),
-            None => Verdict::Gone(awaited.name(), None),
+            None if awaited.may_be_empty(snapshot) => WaitVerdict::Done(None),
+            None => WaitVerdict::Gone(awaited.name(), None),
         }
     }
 
-    fn verdict_on_end<'a>(&self, row: &'a Row, phase: StartPhase) -> Verdict<'a> {
+    fn verdict_on_end<'a>(&self, row: &'a Row, phase: StartPhase) -> WaitVerdict<'a> {
         match self.runs.end_of(row) {
-            Some(exit) => Verdict::Done((!exit.is_success()).then_some(row)),
+            Some(exit) => WaitVerdict::Done((!exit.is_success()).then_some(row)),
             None if row.state == PublicState::Down && !row.wanted && phase != StartPhase::Release && row.run == 0 => {
-                Verdict::Gone(row.dyno.to_string(), Some(row))
+                WaitVerdict::Gone(row.dyno.to_string(), Some(row))
             }
-            None => Verdict::NotYet(row.dyno.to_string(), Some(row)),
+            None => WaitVerdict::NotYet(row.dyno.to_string(), Some(row)),
         }
     }
 }
@@ -311,16 +311,18 @@ impl WaitAnswer {
 }
 
 /// The verdict on two dynos: the first that is not up, or the first that failed.
-fn joined<'a>(first: Verdict<'a>, second: Verdict<'a>) -> Verdict<'a> {
+fn joined<'a>(first: WaitVerdict<'a>, second: WaitVerdict<'a>) -> WaitVerdict<'a> {
     match (&first, &second) {
-        (_, Verdict::Crashed(_) | Verdict::Gone(..))
-        | (Verdict::Done(None), _)
-        | (Verdict::Done(_), Verdict::NotYet(..)) => second,
-        (Verdict::NotYet(..) | Verdict::Crashed(_) | Verdict::Gone(..) | Verdict::Done(Some(_)), _) => first,
+        (_, WaitVerdict::Crashed(_) | WaitVerdict::Gone(..))
+        | (WaitVerdict::Done(None), _)
+        | (WaitVerdict::Done(_), WaitVerdict::NotYet(..)) => second,
+        (WaitVerdict::NotYet(..) | WaitVerdict::Crashed(_) | WaitVerdict::Gone(..) | WaitVerdict::Done(Some(_)), _) => {
+            first
+        }
     }
 }
 
-fn joined_to<'a>(first: Option<Verdict<'a>>, second: Verdict<'a>) -> Verdict<'a> {
+fn joined_to<'a>(first: Option<WaitVerdict<'a>>, second: WaitVerdict<'a>) -> WaitVerdict<'a> {
     match first {
         Some(first) => joined(first, second),
         None => second,
@@ -365,26 +367,26 @@ impl AwaitedDynos {
         }
     }
 
-    fn verdict_on<'a>(&self, row: &'a Row, phase: StartPhase, is_ready: bool) -> Verdict<'a> {
+    fn verdict_on<'a>(&self, row: &'a Row, phase: StartPhase, is_ready: bool) -> WaitVerdict<'a> {
         let is_new_run = self.after.is_none_or(|after| row.run > after);
         match row.state {
-            PublicState::Up if is_new_run && is_ready => Verdict::Done(None),
-            PublicState::Crashed if is_new_run => Verdict::Crashed(row),
+            PublicState::Up if is_new_run && is_ready => WaitVerdict::Done(None),
+            PublicState::Crashed if is_new_run => WaitVerdict::Crashed(row),
             // In the release phase nothing is wanted yet.
             PublicState::Down if !row.wanted && phase != StartPhase::Release => {
-                Verdict::Gone(row.dyno.to_string(), Some(row))
+                WaitVerdict::Gone(row.dyno.to_string(), Some(row))
             }
             PublicState::Up | PublicState::Crashed | PublicState::Starting | PublicState::Down => {
-                Verdict::NotYet(row.dyno.to_string(), Some(row))
+                WaitVerdict::NotYet(row.dyno.to_string(), Some(row))
             }
         }
     }
 }
 
 /// The verdict of a wait for the end of a dyno that is removed.
-fn verdict_on_removed(row: &Row) -> Verdict<'_> {
+fn verdict_on_removed(row: &Row) -> WaitVerdict<'_> {
     match row.last_exit {
-        Some(exit) => Verdict::Done((!exit.is_success()).then_some(row)),
-        None => Verdict::Gone(row.dyno.to_string(), Some(row)),
+        Some(exit) => WaitVerdict::Done((!exit.is_success()).then_some(row)),
+        None => WaitVerdict::Gone(row.dyno.to_string(), Some(row)),
     }
 }

@@ -10,12 +10,12 @@ use clap::{Args, ValueEnum};
 pub struct CompletionsArgs {
     /// The shell to print the script for
     #[arg(value_name = "SHELL", value_enum)]
-    pub shell: Shell,
+    pub shell: CompletionShell,
 }
 
 /// A shell with completion for `dyno`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
+pub enum CompletionShell {
     /// 4.4 and later.
     Bash,
     /// With `compinit`.

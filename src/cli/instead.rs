@@ -9,13 +9,13 @@ use clap::{Arg, Command};
 
 use super::help;
 use super::other_tools::{self, OptionInstead};
-use super::refusal::Line;
+use super::refusal::GivenLine;
 use crate::app::{did_you_mean, nearest, shown_words, some_in_words};
 
 /// Values to suggest for an option that is missing because another option needs it.
 const USUAL_VALUES: [(&str, &str); 2] = [("--explain", "PORT"), ("--http", "/")];
 
-impl Line<'_> {
+impl GivenLine<'_> {
     /// The index of the word that is the command. None: an unknown option comes before it, or there is no command.
     pub(super) fn command_at(&self) -> Option<usize> {
         let mut words = self.words.iter().enumerate().skip(1);

@@ -31,7 +31,7 @@ use clap::builder::TypedValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 
 pub use check::CheckArgs;
-pub use completions::{CompletionsArgs, Shell};
+pub use completions::{CompletionShell, CompletionsArgs};
 pub use config::{ConfigArgs, ConfigGetArgs, ConfigSetArgs, ConfigUnsetArgs};
 pub use help::whole_command;
 pub use keyboard::KEYS;
@@ -41,7 +41,7 @@ pub use offers::Offers;
 pub use one_off::{RunArgs, TypeWord};
 pub use other_tools::{CommandInstead, TOOLS, instead_of_command};
 pub use parse::{parse, with_colons};
-pub use refusal::{Misread, Refusal, StrayWord};
+pub use refusal::{Misread, RefusedLine, StrayWord};
 pub use release::ReleaseArgs;
 pub use releases::{ReleasesArgs, ReleasesInfoArgs, RollbackArgs};
 pub use running::{
@@ -74,7 +74,7 @@ pub struct Cli {
     pub dialect: Dialect,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 impl Cli {
@@ -97,31 +97,31 @@ impl Cli {
     pub fn color(&self) -> ColorChoice {
         let before = ProjectArgs::default();
         let (project, choice) = match &self.command {
-            Command::Start(args) | Command::Local(args) => (Some(&args.project), args.log.color),
-            Command::Release(args) => (Some(&args.project), args.log.color),
-            Command::Smoke(args) => (Some(&args.project), args.log.color),
-            Command::Run(args) | Command::LocalRun(args) => (Some(&args.project), ColorChoice::Auto),
-            Command::Check(args) => (Some(&args.project), ColorChoice::Auto),
-            Command::Config(args) => (Some(&args.project), ColorChoice::Auto),
-            Command::ConfigGet(args) => (Some(&args.project), ColorChoice::Auto),
-            Command::ConfigSet(args) => (Some(&args.project), ColorChoice::Auto),
-            Command::ConfigUnset(args) => (Some(&args.project), ColorChoice::Auto),
-            Command::Logs(args) => (Some(&before), args.color),
-            Command::Ps(_)
-            | Command::Ls(_)
-            | Command::Scale(_)
-            | Command::Restart(_)
-            | Command::Reload(_)
-            | Command::Releases(_)
-            | Command::ReleasesInfo(_)
-            | Command::Rollback(_)
-            | Command::Stop(_)
-            | Command::Wait(_)
-            | Command::Why(_)
-            | Command::Completions(_)
-            | Command::Man(_)
-            | Command::Version
-            | Command::Topic(_) => (None, ColorChoice::Auto),
+            CliCommand::Start(args) | CliCommand::Local(args) => (Some(&args.project), args.log.color),
+            CliCommand::Release(args) => (Some(&args.project), args.log.color),
+            CliCommand::Smoke(args) => (Some(&args.project), args.log.color),
+            CliCommand::Run(args) | CliCommand::LocalRun(args) => (Some(&args.project), ColorChoice::Auto),
+            CliCommand::Check(args) => (Some(&args.project), ColorChoice::Auto),
+            CliCommand::Config(args) => (Some(&args.project), ColorChoice::Auto),
+            CliCommand::ConfigGet(args) => (Some(&args.project), ColorChoice::Auto),
+            CliCommand::ConfigSet(args) => (Some(&args.project), ColorChoice::Auto),
+            CliCommand::ConfigUnset(args) => (Some(&args.project), ColorChoice::Auto),
+            CliCommand::Logs(args) => (Some(&before), args.color),
+            CliCommand::Ps(_)
+            | CliCommand::Ls(_)
+            | CliCommand::Scale(_)
+            | CliCommand::Restart(_)
+            | CliCommand::Reload(_)
+            | CliCommand::Releases(_)
+            | CliCommand::ReleasesInfo(_)
+            | CliCommand::Rollback(_)
+            | CliCommand::Stop(_)
+            | CliCommand::Wait(_)
+            | CliCommand::Why(_)
+            | CliCommand::Completions(_)
+            | CliCommand::Man(_)
+            | CliCommand::Version
+            | CliCommand::Topic(_) => (None, ColorChoice::Auto),
         };
         if project.is_some_and(|project| self.project(project).no_color) { ColorChoice::Never } else { choice }
     }
@@ -167,7 +167,7 @@ fn file_list() -> impl TypedValueParser<Value = PathBuf> {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Run the app until a dyno exits or you press Ctrl-C
     #[command(alias = "s")]
     Start(Box<StartArgs>),

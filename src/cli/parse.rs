@@ -8,9 +8,9 @@ use clap::{CommandFactory, FromArgMatches};
 use super::drop_in::{foreman, honcho};
 use super::help::{self, Extent};
 use super::quick;
-use super::refusal::{Line, Misread, Refusal, StrayWord};
+use super::refusal::{GivenLine, Misread, RefusedLine, StrayWord};
 use super::topic::{self, Topic};
-use super::{Cli, Command, ProjectArgs};
+use super::{Cli, CliCommand, ProjectArgs};
 use crate::app::{did_you_mean, nearest};
 use crate::error::Complaint;
 use crate::model::Dialect;
@@ -24,17 +24,17 @@ const CONFIG_COMMANDS: [&str; 6] = ["get", "set", "unset", "add", "remove", "edi
 /// Reads a command line. `words`: the name of the program first.
 ///
 /// # Errors
-/// [`Refusal`] if the line requests the help or the version, or cannot be understood.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> {
+/// [`RefusedLine`] if the line requests the help or the version, or cannot be understood.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, RefusedLine> {
     let words: Vec<OsString> = words.into_iter().collect();
     let dialect = Dialect::of_program(words.first().map_or(OsStr::new(""), OsString::as_os_str));
     match dialect {
         Dialect::Foreman => foreman::parse(&words).map_err(|error| {
-            let line = Line { words: &words, command: &foreman::Foreman::command(), program: "foreman" };
+            let line = GivenLine { words: &words, command: &foreman::Foreman::command(), program: "foreman" };
             refused(error, dialect, &line)
         }),
         Dialect::Honcho => honcho::parse(&words).map_err(|error| {
-            let line = Line { words: &words, command: &honcho::Honcho::command(), program: "honcho" };
+            let line = GivenLine { words: &words, command: &honcho::Honcho::command(), program: "honcho" };
             refused(error, dialect, &line)
         }),
         Dialect::Dyno | Dialect::HerokuLocal => {
@@ -46,7 +46,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refusal> 
 
 /// Reads a command line of `dyno`. Shows the help if there are no words, like foreman and the platform's tool. Another
 /// word for help after `dyno help` is ignored.
-fn parse_own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
+fn parse_own(mut words: Vec<OsString>) -> Result<Cli, RefusedLine> {
     if words.len() <= 1 {
         words = vec!["dyno".into(), "--help".into()];
     }
@@ -71,36 +71,36 @@ fn parse_own(mut words: Vec<OsString>) -> Result<Cli, Refusal> {
     }
     let matches = command.try_get_matches_from_mut(&words);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
-        let line = Line { words: &words, command: &command, program: "dyno" };
-        if error.use_stderr() { misread(&error, &line, is_help) } else { Refusal::Shown(error) }
+        let line = GivenLine { words: &words, command: &command, program: "dyno" };
+        if error.use_stderr() { misread(&error, &line, is_help) } else { RefusedLine::Shown(error) }
     })
 }
 
 /// `dyno help TOPIC`, which accepts no other word.
-fn page(topic: Topic, extra: Option<&OsString>) -> Result<Cli, Refusal> {
+fn page(topic: Topic, extra: Option<&OsString>) -> Result<Cli, RefusedLine> {
     if let Some(word) = extra {
         let fact = format!("unexpected argument `{}`", word.display());
         let hint = "`dyno help TOPIC` prints one page";
-        return Err(Refusal::Misread(Box::new(Misread {
+        return Err(RefusedLine::Misread(Box::new(Misread {
             dialect: Dialect::Dyno,
             complaint: Complaint::new(fact, hint),
             stray: None,
         })));
     }
     let project = ProjectArgs::default();
-    Ok(Cli { project, dialect: Dialect::Dyno, command: Command::Topic(topic) })
+    Ok(Cli { project, dialect: Dialect::Dyno, command: CliCommand::Topic(topic) })
 }
 
-fn refused(error: clap::Error, dialect: Dialect, line: &Line<'_>) -> Refusal {
+fn refused(error: clap::Error, dialect: Dialect, line: &GivenLine<'_>) -> RefusedLine {
     if !error.use_stderr() {
-        return Refusal::Shown(error);
+        return RefusedLine::Shown(error);
     }
-    Refusal::Misread(Box::new(Misread { dialect, complaint: line.complaint(&error), stray: None }))
+    RefusedLine::Misread(Box::new(Misread { dialect, complaint: line.complaint(&error), stray: None }))
 }
 
 /// A command line of `dyno` that cannot be understood. Similar names are found with our own measure, as for process types:
 /// clap's ignores short words and suggests hidden commands.
-fn misread(error: &clap::Error, line: &Line<'_>, is_help: bool) -> Refusal {
+fn misread(error: &clap::Error, line: &GivenLine<'_>, is_help: bool) -> RefusedLine {
     let mut complaint = line.complaint(error);
     let mut stray = None;
     let text = |kind| match error.get(kind) {
@@ -137,7 +137,7 @@ fn misread(error: &clap::Error, line: &Line<'_>, is_help: bool) -> Refusal {
     if is_power_shell && text(ContextKind::InvalidArg) == Some("<SHELL>") {
         "PowerShell is not supported: pressing Tab would run any `$(…)` on the line".clone_into(&mut complaint.hint);
     }
-    Refusal::Misread(Box::new(Misread { dialect: Dialect::Dyno, complaint, stray }))
+    RefusedLine::Misread(Box::new(Misread { dialect: Dialect::Dyno, complaint, stray }))
 }
 
 /// The unexpected word `typed`, with the words around it.
@@ -163,36 +163,36 @@ fn stray_word(words: &[OsString], typed: &str, near_commands: Option<Vec<String>
 /// `dyno local` behaves like `heroku local`, which never runs the release command.
 fn with_local_dialect(mut cli: Cli) -> Cli {
     match &mut cli.command {
-        Command::Local(args) => {
+        CliCommand::Local(args) => {
             cli.dialect = Dialect::HerokuLocal;
             args.no_release = true;
         }
-        Command::LocalRun(_) => cli.dialect = Dialect::HerokuLocal,
-        Command::Start(_)
-        | Command::Run(_)
-        | Command::Logs(_)
-        | Command::Ps(_)
-        | Command::Ls(_)
-        | Command::Scale(_)
-        | Command::Restart(_)
-        | Command::Reload(_)
-        | Command::Releases(_)
-        | Command::ReleasesInfo(_)
-        | Command::Rollback(_)
-        | Command::Stop(_)
-        | Command::Wait(_)
-        | Command::Why(_)
-        | Command::Release(_)
-        | Command::Smoke(_)
-        | Command::Check(_)
-        | Command::Config(_)
-        | Command::ConfigGet(_)
-        | Command::ConfigSet(_)
-        | Command::ConfigUnset(_)
-        | Command::Completions(_)
-        | Command::Man(_)
-        | Command::Version
-        | Command::Topic(_) => {}
+        CliCommand::LocalRun(_) => cli.dialect = Dialect::HerokuLocal,
+        CliCommand::Start(_)
+        | CliCommand::Run(_)
+        | CliCommand::Logs(_)
+        | CliCommand::Ps(_)
+        | CliCommand::Ls(_)
+        | CliCommand::Scale(_)
+        | CliCommand::Restart(_)
+        | CliCommand::Reload(_)
+        | CliCommand::Releases(_)
+        | CliCommand::ReleasesInfo(_)
+        | CliCommand::Rollback(_)
+        | CliCommand::Stop(_)
+        | CliCommand::Wait(_)
+        | CliCommand::Why(_)
+        | CliCommand::Release(_)
+        | CliCommand::Smoke(_)
+        | CliCommand::Check(_)
+        | CliCommand::Config(_)
+        | CliCommand::ConfigGet(_)
+        | CliCommand::ConfigSet(_)
+        | CliCommand::ConfigUnset(_)
+        | CliCommand::Completions(_)
+        | CliCommand::Man(_)
+        | CliCommand::Version
+        | CliCommand::Topic(_) => {}
     }
     cli
 }
@@ -239,8 +239,8 @@ mod tests {
     /// The exit status and, unless help is shown, the fact and the hint.
     fn refused(line: &str) -> (u8, String) {
         match parse(line.split(' ').map(OsString::from)).expect_err("refused") {
-            Refusal::Shown(_) => (0, String::new()),
-            Refusal::Misread(misread) => {
+            RefusedLine::Shown(_) => (0, String::new()),
+            RefusedLine::Misread(misread) => {
                 let Complaint { fact, hint } = misread.complaint;
                 (misread.dialect.usage_status(), format!("{fact} ({hint})"))
             }
@@ -256,19 +256,19 @@ mod tests {
 
     #[test]
     fn local_run_is_accepted_with_a_blank_or_a_colon() {
-        assert!(matches!(parsed("dyno local run ls").command, Command::LocalRun(_)));
-        assert!(matches!(parsed("dyno local:run ls").command, Command::LocalRun(_)));
-        assert!(matches!(parsed("dyno local start").command, Command::Local(_)));
-        assert!(matches!(parsed("dyno local web").command, Command::Local(_)));
+        assert!(matches!(parsed("dyno local run ls").command, CliCommand::LocalRun(_)));
+        assert!(matches!(parsed("dyno local:run ls").command, CliCommand::LocalRun(_)));
+        assert!(matches!(parsed("dyno local start").command, CliCommand::Local(_)));
+        assert!(matches!(parsed("dyno local web").command, CliCommand::Local(_)));
     }
 
     #[test]
     fn run_detached_is_accepted_as_the_platform_writes_it() {
         for line in ["dyno run:detached rake jobs", "dyno -f Procfile run:detached rake jobs"] {
-            let Command::Run(args) = parsed(line).command else { panic!("another command") };
+            let CliCommand::Run(args) = parsed(line).command else { panic!("another command") };
             assert!(args.detach && args.words == ["rake", "jobs"], "{line}");
         }
-        let Command::Run(args) = parsed("dyno run echo run:detached").command else { panic!("another command") };
+        let CliCommand::Run(args) = parsed("dyno run echo run:detached").command else { panic!("another command") };
         assert!(!args.detach && args.words == ["echo", "run:detached"]);
     }
 

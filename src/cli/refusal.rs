@@ -22,7 +22,7 @@ const BEFORE_THE_COMMAND: &str =
 
 /// A command line that is not carried out.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum RefusedLine {
     /// It requests the help or the version: the text for stdout.
     Shown(clap::Error),
     /// It cannot be understood.
@@ -62,14 +62,14 @@ impl StrayWord {
 }
 
 /// The command line that was read, for messages about it.
-pub(super) struct Line<'a> {
+pub(super) struct GivenLine<'a> {
     pub(super) words: &'a [OsString],
     pub(super) command: &'a Command,
     /// What to type for the program: `dyno`.
     pub(super) program: &'static str,
 }
 
-impl Line<'_> {
+impl GivenLine<'_> {
     /// `dyno start`, or `dyno` if the line names no command.
     fn command_path(&self) -> String {
         self.subcommand()

@@ -157,11 +157,11 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::{Cli, CliCommand};
 
     fn parsed(options: &[&str]) -> SmokeArgs {
         let cli = Cli::try_parse_from(["dyno", "smoke"].iter().chain(options)).expect("understood");
-        let Command::Smoke(args) = cli.command else { panic!("another command") };
+        let CliCommand::Smoke(args) = cli.command else { panic!("another command") };
         *args
     }
 

@@ -250,13 +250,13 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::{Cli, CliCommand};
 
     #[test]
     fn the_defaults_are_those_of_the_command_line() {
         let cli = Cli::try_parse_from(["dyno", "start"]).expect("understood");
 
-        let Command::Start(args) = cli.command else { panic!("another command") };
+        let CliCommand::Start(args) = cli.command else { panic!("another command") };
         assert_eq!(*args, StartArgs::default());
     }
 

@@ -24,7 +24,7 @@ use crate::supervisor::Outcome;
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     process_types: Vec<Type<'a>>,
-    problems: Vec<Problem<'a>>,
+    problems: Vec<CheckedProblem<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,7 +35,7 @@ struct Type<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Problem<'a> {
+struct CheckedProblem<'a> {
     /// `error` fails the check, `note` does not.
     severity: &'static str,
     file: &'a str,
@@ -165,7 +165,7 @@ fn write_report(
         command: entry.command_line().into_owned(),
         line: entry.line,
     });
-    let problems = findings.iter().map(|finding| Problem {
+    let problems = findings.iter().map(|finding| CheckedProblem {
         severity: if fails(finding) { "error" } else { "note" },
         file: &finding.file,
         line: finding.line,

@@ -3,7 +3,7 @@
 //!
 //! `CompleteEnv` of `clap_complete` generates the scripts, recognises when a script asks, and completes options and
 //! subcommands; the values of the app are looked up here. Its own adapters do not handle words that bash has split or
-//! that are quoted, so each [`Shell`] is our adapter around its script.
+//! that are quoted, so each [`CompletionShell`] is our adapter around its script.
 //!
 //! Completion runs while the user types: it never reports problems of the app's files, starts nothing and does not read
 //! stdin.
@@ -26,7 +26,7 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Shells, Zsh};
 use self::app_values::AppValues;
 use self::typed_line::TypedLine;
 use crate::app::is_plain;
-use crate::cli::{Offers, Shell, Topic, whole_command};
+use crate::cli::{CompletionShell, Offers, Topic, whole_command};
 use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::model::Dialect;
@@ -37,12 +37,16 @@ use crate::supervisor::Outcome;
 const VARIABLE: &str = "_DYNO_COMPLETE";
 
 /// Corrections to the scripts of `clap_complete`: the text to replace, and its replacement.
-const CORRECTIONS: [(Shell, &str, &str); 2] = [
+const CORRECTIONS: [(CompletionShell, &str, &str); 2] = [
     // After `web=` bash passes an empty word and so hides the `=`.
-    (Shell::Bash, r#"words[COMP_CWORD]="$2""#, r#"[[ ${words[COMP_CWORD]} == [=:]* ]] || words[COMP_CWORD]="$2""#),
+    (
+        CompletionShell::Bash,
+        r#"words[COMP_CWORD]="$2""#,
+        r#"[[ ${words[COMP_CWORD]} == [=:]* ]] || words[COMP_CWORD]="$2""#,
+    ),
     // No blank after `worker=`: a value follows.
     (
-        Shell::Zsh,
+        CompletionShell::Zsh,
         "[[ -n $other ]] && _describe -V 'values' other",
         r#"local -a open=("${(@M)other:#*=(|:*)}")
         other=("${(@)other:#*=(|:*)}")
@@ -51,10 +55,11 @@ const CORRECTIONS: [(Shell, &str, &str); 2] = [
     ),
 ];
 
-const SHELLS: Shells<'static> = Shells(&[&Shell::Bash, &Shell::Zsh, &Shell::Fish, &Shell::Elvish]);
+const SHELLS: Shells<'static> =
+    Shells(&[&CompletionShell::Bash, &CompletionShell::Zsh, &CompletionShell::Fish, &CompletionShell::Elvish]);
 
 /// Prints the script of a shell.
-pub(super) fn script(shell: Shell) -> Result<Outcome, Error> {
+pub(super) fn script(shell: CompletionShell) -> Result<Outcome, Error> {
     let mut script = Vec::new();
     // The script calls the `dyno` on the PATH, because a package may replace or move this file.
     shell
@@ -81,7 +86,7 @@ pub fn answer_shell(words: impl IntoIterator<Item = OsString>) -> bool {
         .unwrap_or(true)
 }
 
-impl Shell {
+impl CompletionShell {
     /// The generator of its script.
     fn scripts(self) -> &'static dyn EnvCompleter {
         match self {
@@ -93,7 +98,7 @@ impl Shell {
     }
 }
 
-impl EnvCompleter for Shell {
+impl EnvCompleter for CompletionShell {
     fn name(&self) -> &'static str {
         self.scripts().name()
     }
@@ -140,11 +145,11 @@ fn silence_panics() {
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
 }
 
-fn answer(shell: Shell, command: Command, words: Vec<OsString>) -> Vec<u8> {
+fn answer(shell: CompletionShell, command: Command, words: Vec<OsString>) -> Vec<u8> {
     let index = match shell {
-        Shell::Bash | Shell::Zsh | Shell::Elvish => env::var("_CLAP_COMPLETE_INDEX").ok(),
+        CompletionShell::Bash | CompletionShell::Zsh | CompletionShell::Elvish => env::var("_CLAP_COMPLETE_INDEX").ok(),
         // The script of fish passes only the words up to the cursor.
-        Shell::Fish => None,
+        CompletionShell::Fish => None,
     };
     let index = index.and_then(|index| index.parse().ok());
     let Some(line) = TypedLine::new(shell, words, index) else { return Vec::new() };
@@ -202,7 +207,7 @@ fn with_values(arg: Arg, values: &Arc<AppValues>) -> Arg {
 
 /// The candidates in the form that the script reads. Names with control characters are left out: they would break the form
 /// and reach the terminal.
-fn written(shell: Shell, separator: &str, line: &TypedLine, candidates: &[CompletionCandidate]) -> Vec<u8> {
+fn written(shell: CompletionShell, separator: &str, line: &TypedLine, candidates: &[CompletionCandidate]) -> Vec<u8> {
     let mut lines = Vec::new();
     for candidate in candidates {
         let Some(value) = candidate.get_value().to_str().filter(|value| !value.contains(char::is_control)) else {
@@ -211,10 +216,10 @@ fn written(shell: Shell, separator: &str, line: &TypedLine, candidates: &[Comple
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
         let help = help.lines().next().unwrap_or_default();
         lines.push(match shell {
-            Shell::Bash => line.without_kept(value).map_or_else(String::new, escaped_for_bash),
-            Shell::Elvish => value.to_owned(),
-            Shell::Fish => with_help(value, '\t', help),
-            Shell::Zsh => {
+            CompletionShell::Bash => line.without_kept(value).map_or_else(String::new, escaped_for_bash),
+            CompletionShell::Elvish => value.to_owned(),
+            CompletionShell::Fish => with_help(value, '\t', help),
+            CompletionShell::Zsh => {
                 let (value, help) = (value.replace('\\', "\\\\"), help.replace('\\', "\\\\"));
                 with_help(&value.replace(':', "\\:"), ':', &help)
             }

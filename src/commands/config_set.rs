@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use serde::Serialize;
 
 use super::config::check_key;
-use super::deployed::{Answered, all, show_warnings};
+use super::deployed::{StartAnswer, all, show_warnings};
 use super::reload::ask_all;
 use crate::api::{ReloadResult, StartDescription};
 use crate::app::{MAX_VARIABLE_BYTES, is_env_key};
@@ -31,7 +31,7 @@ struct Done<'a> {
     /// The names of the config vars that were set or removed.
     keys: &'a [&'a str],
     /// What became of the running app; empty if none runs.
-    releases: &'a [Answered<'a>],
+    releases: &'a [StartAnswer<'a>],
 }
 
 pub(super) fn set(cli: &Cli, args: &ConfigSetArgs) -> Result<Outcome, Error> {
@@ -73,7 +73,7 @@ fn change(cli: &Cli, project: &ProjectArgs, changes: &[EnvChange], verb: &str, j
             keys.push(key);
         }
     }
-    let done = |releases: &[Answered<'_>]| {
+    let done = |releases: &[StartAnswer<'_>]| {
         if json {
             return stdout::write_json(&Done { file: &file.name, keys: &keys, releases });
         }
@@ -105,8 +105,8 @@ fn change(cli: &Cli, project: &ProjectArgs, changes: &[EnvChange], verb: &str, j
 }
 
 /// With `--reload`, a start may have seen the change in the file before it was asked. Its release is then the one of the change.
-fn count_saved(answers: &mut [Answered<'_>], before: &[(&StartDescription, u64)]) {
-    for Answered { answer, start, .. } in answers {
+fn count_saved(answers: &mut [StartAnswer<'_>], before: &[(&StartDescription, u64)]) {
+    for StartAnswer { answer, start, .. } in answers {
         let is_newer =
             |(known, version): &(&StartDescription, u64)| known == start && u64::from(answer.version) > *version;
         if answer.result == ReloadResult::Unchanged && before.iter().any(is_newer) {
@@ -116,12 +116,12 @@ fn count_saved(answers: &mut [Answered<'_>], before: &[(&StartDescription, u64)]
 }
 
 /// What was done: one line for each start that runs on a release with the change, else one about the file.
-fn lines(verb: &str, keys: &[&str], file: &str, releases: &[Answered<'_>]) -> String {
+fn lines(verb: &str, keys: &[&str], file: &str, releases: &[StartAnswer<'_>]) -> String {
     if keys.is_empty() {
         return String::new();
     }
     let keys = keys.join(", ");
-    let line = |Answered { answer, start, .. }: &Answered<'_>| {
+    let line = |StartAnswer { answer, start, .. }: &StartAnswer<'_>| {
         let (types, version) = (start.types.join(", "), answer.version);
         match answer.result {
             ReloadResult::Succeeded => Some(format!("{verb} {keys} and restarting {types}... done, v{version}\n")),
@@ -136,9 +136,9 @@ fn lines(verb: &str, keys: &[&str], file: &str, releases: &[Answered<'_>]) -> St
 }
 
 /// Says which starts go on as before although the file is changed, and why.
-fn show_failures(file: &str, answers: &[Answered<'_>]) {
+fn show_failures(file: &str, answers: &[StartAnswer<'_>]) {
     show_all(all(answers, |answer| &answer.problems));
-    for Answered { answer, .. } in answers {
+    for StartAnswer { answer, .. } in answers {
         let version = answer.version;
         match answer.result {
             ReloadResult::Unchanged => {

@@ -13,7 +13,7 @@ use crate::supervisor::{Outcome, release_line};
 
 /// The answer of one start.
 #[derive(Serialize)]
-pub(super) struct Answered<'a> {
+pub(super) struct StartAnswer<'a> {
     /// The process id of its `dyno`.
     pub(super) pid: i32,
     #[serde(flatten)]
@@ -28,7 +28,7 @@ pub(super) struct Answered<'a> {
 /// Shows the answers of all starts, and why others have not answered. The first outcome that is not a success wins.
 pub(super) fn show_all(
     running: &RunningArgs,
-    answers: &[Answered<'_>],
+    answers: &[StartAnswer<'_>],
     failures: Vec<Failure>,
 ) -> Result<Outcome, Error> {
     let mut outcomes = Vec::new();
@@ -46,7 +46,7 @@ pub(super) fn show_all(
     Ok(bad.copied().unwrap_or(Outcome::Code(0)))
 }
 
-fn show(answers: &[Answered<'_>]) -> Result<Vec<Outcome>, Error> {
+fn show(answers: &[StartAnswer<'_>]) -> Result<Vec<Outcome>, Error> {
     show_warnings(answers);
     let is_one_of_several = answers.len() > 1;
     let lines = answers.iter().filter_map(|answered| {
@@ -55,7 +55,7 @@ fn show(answers: &[Answered<'_>]) -> Result<Vec<Outcome>, Error> {
     });
     let written = stdout::write(&lines.collect::<String>())?;
     diagnostics::show_all(all(answers, |answer| &answer.problems));
-    for Answered { answer, start, .. } in
+    for StartAnswer { answer, start, .. } in
         answers.iter().filter(|answered| answered.answer.result == ReloadResult::Failed)
     {
         for line in &answer.lines {
@@ -71,14 +71,14 @@ fn show(answers: &[Answered<'_>]) -> Result<Vec<Outcome>, Error> {
 }
 
 /// Shows what a start with these files would warn about, and what else is new.
-pub(super) fn show_warnings(answers: &[Answered<'_>]) {
+pub(super) fn show_warnings(answers: &[StartAnswer<'_>]) {
     all(answers, |answer| &answer.warnings).for_each(|warning| diagnostics::warn(&warning));
     all(answers, |answer| &answer.notes).for_each(|note| diagnostics::note(&note));
 }
 
 /// What all answers say of one kind, each once: several starts of an app read the same files.
 pub(super) fn all(
-    answers: &[Answered<'_>],
+    answers: &[StartAnswer<'_>],
     of: fn(&ReloadAnswer) -> &Vec<ReloadProblem>,
 ) -> impl Iterator<Item = Complaint> {
     without_repeats(answers.iter().flat_map(move |answered| of(&answered.answer))).into_iter().map(complaint)
@@ -94,7 +94,7 @@ pub(super) fn start_name(start: &StartDescription) -> String {
 }
 
 /// What a release has changed. None: an error says what became of it.
-fn line(Answered { answer, description, .. }: &Answered<'_>) -> Option<String> {
+fn line(StartAnswer { answer, description, .. }: &StartAnswer<'_>) -> Option<String> {
     let ReloadAnswer { result, version, difference, .. } = answer;
     let release = release_line(*version, description.as_deref(), difference);
     match result {

@@ -17,7 +17,7 @@ use crate::console::diagnostics::print_line;
 use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::logs::{Formatter, LogBlock, line_of_json, printable};
-use crate::runtime::{self, ANSWERS_WITHIN, Awaited, LogReader, LogState, await_logs};
+use crate::runtime::{self, ANSWERS_WITHIN, LogEvent, LogReader, LogState, await_logs};
 use crate::supervisor::Outcome;
 
 /// Lines without `-n`.
@@ -27,8 +27,8 @@ pub(super) fn run(cli: &Cli, args: &LogsArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
     match Log::open(cli, args) {
         Ok(log) => match log.show() {
-            Ok(Shown::Ended(outcome)) => Ok(outcome),
-            Ok(Shown::Failed(failure)) => Ok(finish(&args.running, Err(failure))),
+            Ok(LogsEnd::Ended(outcome)) => Ok(outcome),
+            Ok(LogsEnd::Failed(failure)) => Ok(finish(&args.running, Err(failure))),
             Err(error) => Err(error),
         },
         Err(failure) => Ok(finish(&args.running, Err(failure))),
@@ -36,7 +36,7 @@ pub(super) fn run(cli: &Cli, args: &LogsArgs) -> Result<Outcome, Error> {
 }
 
 /// How it ended, if everything could be written.
-enum Shown {
+enum LogsEnd {
     Ended(Outcome),
     Failed(Failure),
 }
@@ -44,13 +44,13 @@ enum Shown {
 /// The logs of all starts of the app.
 struct Log<'a> {
     args: &'a LogsArgs,
-    starts: Vec<Source>,
+    starts: Vec<StartLog>,
     filter: Option<Regex>,
     formatter: Formatter,
 }
 
 /// The log of one start.
-struct Source {
+struct StartLog {
     start: StartDescription,
     reader: LogReader,
     /// What has arrived after the last whole line.
@@ -74,7 +74,7 @@ impl<'a> Log<'a> {
                 Some(look) => look.name_width = look.name_width.max(session.look.name_width),
             }
             let (partial, state, has_caught_up) = (Vec::new(), LogState::Open, false);
-            starts.push(Source { start: start.clone(), reader, partial, state, has_caught_up });
+            starts.push(StartLog { start: start.clone(), reader, partial, state, has_caught_up });
         }
         let mut look = look.unwrap_or_default();
         if args.running.json {
@@ -83,21 +83,21 @@ impl<'a> Log<'a> {
         Ok(Self { args, starts, filter, formatter: formatter_of(&look, cli.color()) })
     }
 
-    fn show(mut self) -> Result<Shown, Error> {
+    fn show(mut self) -> Result<LogsEnd, Error> {
         let mut lines = match self.kept_lines() {
             Ok(lines) => lines,
-            Err(failure) => return Ok(Shown::Failed(failure)),
+            Err(failure) => return Ok(LogsEnd::Failed(failure)),
         };
         loop {
             let written = self.write(&lines)?;
             if written != Outcome::Code(0) {
-                return Ok(Shown::Ended(written));
+                return Ok(LogsEnd::Ended(written));
             }
             if let Some(cut) = self.starts.iter().find(|source| source.state == LogState::Cut) {
-                return Ok(Shown::Failed(Failure::log_was_cut(&cut.start)));
+                return Ok(LogsEnd::Failed(Failure::log_was_cut(&cut.start)));
             }
             let open = || {
-                let open = |(_, source): &(usize, &Source)| source.state == LogState::Open;
+                let open = |(_, source): &(usize, &StartLog)| source.state == LogState::Open;
                 self.starts.iter().enumerate().filter(open).map(|(at, source)| (at, &source.reader))
             };
             if open().next().is_none() {
@@ -105,21 +105,21 @@ impl<'a> Log<'a> {
             }
             lines.clear();
             match await_logs(open(), None) {
-                Some(Awaited::Logs(ready)) => {
+                Some(LogEvent::Logs(ready)) => {
                     for at in ready {
                         if let Some(source) = self.starts.get_mut(at) {
                             source.read(&mut lines);
                         }
                     }
                 }
-                Some(Awaited::OutputClosed) => return Ok(Shown::Ended(Outcome::Code(Status::OutputClosed.code()))),
+                Some(LogEvent::OutputClosed) => return Ok(LogsEnd::Ended(Outcome::Code(Status::OutputClosed.code()))),
                 None => {}
             }
         }
         if self.args.tail && !self.args.running.json {
             print_line("the app has ended");
         }
-        Ok(Shown::Ended(Outcome::Code(0)))
+        Ok(LogsEnd::Ended(Outcome::Code(0)))
     }
 
     /// The lines that were kept, of all starts, in the order of their times.
@@ -156,7 +156,7 @@ impl<'a> Log<'a> {
     }
 }
 
-impl Source {
+impl StartLog {
     /// Reads what has arrived, and appends its whole lines to `lines`.
     fn read(&mut self, lines: &mut Vec<LogBlock>) {
         self.state = self.reader.read(&mut self.partial);

@@ -29,7 +29,7 @@ mod version;
 mod wait;
 mod why;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, CliCommand};
 use crate::console::diagnostics;
 use crate::error::Error;
 use crate::model::ExitStatus;
@@ -59,31 +59,31 @@ pub fn shell_status(outcome: Outcome) -> u8 {
 pub fn run(cli: &Cli) -> Result<Outcome, Error> {
     diagnostics::choose_color(cli.color());
     match &cli.command {
-        Command::Start(args) | Command::Local(args) => start::run(cli, args),
-        Command::Release(args) => start::run_release(cli, args),
-        Command::Run(args) if args.detach => run_detached::run(cli, args),
-        Command::Run(args) | Command::LocalRun(args) => one_off::run(cli, args),
-        Command::Logs(args) => logs::run(cli, args),
-        Command::Ps(args) => ps::run(cli, args),
-        Command::Ls(args) => ls::run(args),
-        Command::Scale(args) => scale::run(cli, args),
-        Command::Restart(args) => restart::run(cli, args),
-        Command::Reload(args) => reload::run(cli, args),
-        Command::Releases(args) => releases::run(cli, args),
-        Command::ReleasesInfo(args) => releases::run_info(cli, args),
-        Command::Rollback(args) => rollback::run(cli, args),
-        Command::Stop(args) => stop::run(cli, args),
-        Command::Wait(args) => wait::run(cli, args),
-        Command::Why(args) => why::run(cli, args),
-        Command::Smoke(args) => smoke::run(cli, args),
-        Command::Check(args) => check::run(cli, args),
-        Command::Config(args) => config::run(cli, args),
-        Command::ConfigGet(args) => config_get::run(cli, args),
-        Command::ConfigSet(args) => config_set::set(cli, args),
-        Command::ConfigUnset(args) => config_set::unset(cli, args),
-        Command::Completions(args) => completions::script(args.shell),
-        Command::Man(args) => man::run(args),
-        Command::Version => version::run(cli.dialect),
-        Command::Topic(topic) => topic::run(*topic),
+        CliCommand::Start(args) | CliCommand::Local(args) => start::run(cli, args),
+        CliCommand::Release(args) => start::run_release(cli, args),
+        CliCommand::Run(args) if args.detach => run_detached::run(cli, args),
+        CliCommand::Run(args) | CliCommand::LocalRun(args) => one_off::run(cli, args),
+        CliCommand::Logs(args) => logs::run(cli, args),
+        CliCommand::Ps(args) => ps::run(cli, args),
+        CliCommand::Ls(args) => ls::run(args),
+        CliCommand::Scale(args) => scale::run(cli, args),
+        CliCommand::Restart(args) => restart::run(cli, args),
+        CliCommand::Reload(args) => reload::run(cli, args),
+        CliCommand::Releases(args) => releases::run(cli, args),
+        CliCommand::ReleasesInfo(args) => releases::run_info(cli, args),
+        CliCommand::Rollback(args) => rollback::run(cli, args),
+        CliCommand::Stop(args) => stop::run(cli, args),
+        CliCommand::Wait(args) => wait::run(cli, args),
+        CliCommand::Why(args) => why::run(cli, args),
+        CliCommand::Smoke(args) => smoke::run(cli, args),
+        CliCommand::Check(args) => check::run(cli, args),
+        CliCommand::Config(args) => config::run(cli, args),
+        CliCommand::ConfigGet(args) => config_get::run(cli, args),
+        CliCommand::ConfigSet(args) => config_set::set(cli, args),
+        CliCommand::ConfigUnset(args) => config_set::unset(cli, args),
+        CliCommand::Completions(args) => completions::script(args.shell),
+        CliCommand::Man(args) => man::run(args),
+        CliCommand::Version => version::run(cli.dialect),
+        CliCommand::Topic(topic) => topic::run(*topic),
     }
 }

@@ -25,13 +25,13 @@ const COLUMNS: [(&str, Side); 8] = [
 ];
 
 /// A dyno, and the Procfile of its start.
-struct Listed {
+struct ListedDyno {
     dyno: DynoResource,
     procfile: String,
 }
 
 /// The text of one column.
-type CellOf = fn(&Listed) -> &str;
+type CellOf = fn(&ListedDyno) -> &str;
 
 pub(super) fn run(cli: &Cli, args: &PsArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
@@ -45,13 +45,13 @@ pub(super) fn run(cli: &Cli, args: &PsArgs) -> Result<Outcome, Error> {
     }
 }
 
-fn dynos(cli: &Cli, args: &PsArgs) -> Result<Vec<Listed>, Failure> {
+fn dynos(cli: &Cli, args: &PsArgs) -> Result<Vec<ListedDyno>, Failure> {
     let app = RunningApp::find(cli.project_before(), &args.running)?;
-    let mut listed: Vec<Listed> = Vec::new();
+    let mut listed: Vec<ListedDyno> = Vec::new();
     for (start, dynos) in app.shown_dynos(args.names.iter().map(String::as_str))? {
         let below_root = start.procfile.strip_prefix(&start.root).and_then(|path| path.strip_prefix('/'));
         let procfile = below_root.unwrap_or(&start.procfile);
-        listed.extend(dynos.into_iter().map(|dyno| Listed { dyno, procfile: procfile.to_owned() }));
+        listed.extend(dynos.into_iter().map(|dyno| ListedDyno { dyno, procfile: procfile.to_owned() }));
     }
     let dynos = || listed.iter().map(|listed| &listed.dyno);
     for name in &args.names {
@@ -69,8 +69,8 @@ fn is_named(dyno: &DynoResource, name: &str) -> bool {
 }
 
 /// The columns that identify the dynos: more than the name if several starts are shown, as far as it is necessary.
-fn identity(all: &[Listed]) -> Vec<(&'static str, CellOf)> {
-    let app = |listed: &Listed| listed.dyno.app.name.clone();
+fn identity(all: &[ListedDyno]) -> Vec<(&'static str, CellOf)> {
+    let app = |listed: &ListedDyno| listed.dyno.app.name.clone();
     let mut columns: Vec<(&str, CellOf)> = vec![("DYNO", |listed| &listed.dyno.name)];
     if all.windows(2).any(|pair| pair.first().map(app) != pair.last().map(app)) {
         columns.push(("APP", |listed| &listed.dyno.app.name));
@@ -82,15 +82,15 @@ fn identity(all: &[Listed]) -> Vec<(&'static str, CellOf)> {
     columns
 }
 
-fn shown(all: &[Listed], now: jiff::Timestamp) -> String {
+fn shown(all: &[ListedDyno], now: jiff::Timestamp) -> String {
     let identity = identity(all);
     let columns: Vec<_> = identity.iter().map(|(name, _)| (*name, Side::Left)).chain(COLUMNS).collect();
-    let row = |listed: &Listed| -> Vec<String> {
+    let row = |listed: &ListedDyno| -> Vec<String> {
         let own = identity.iter().map(|(_, cell)| cell(listed).to_owned());
         own.chain(cells(&listed.dyno, now)).collect()
     };
     let mut text = table(&columns, all.iter().map(row));
-    for Listed { dyno, .. } in all {
+    for ListedDyno { dyno, .. } in all {
         if let Some(waits_for) = &dyno.waits_for {
             let _ = writeln!(text, "{} waits for {waits_for}", dyno.name);
         }
@@ -152,7 +152,7 @@ mod tests {
             DynoResource { cpu: Some(1.25), memory: Some(300 << 20), ..web },
             dyno("worker.10", "crashed", None, None),
         ]
-        .map(|dyno| Listed { dyno, procfile: "Procfile".to_owned() });
+        .map(|dyno| ListedDyno { dyno, procfile: "Procfile".to_owned() });
 
         let text = shown(&dynos, "2026-11-23T08:12:59Z".parse().expect("a time"));
 
@@ -168,12 +168,12 @@ worker.10  crashed  3h 12m     -     -     -       -         0  node server.js
     fn s10_2_dynos_of_one_name_have_their_app_or_procfile() {
         let listed = |app: &str, procfile: &str, name: &str| {
             let app = AppRef { name: app.to_owned(), ..AppRef::default() };
-            Listed {
+            ListedDyno {
                 dyno: DynoResource { name: name.to_owned(), app, ..DynoResource::default() },
                 procfile: procfile.to_owned(),
             }
         };
-        let columns = |all: &[Listed]| identity(all).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let columns = |all: &[ListedDyno]| identity(all).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
 
         assert_eq!(columns(&[]), ["DYNO"]);
         assert_eq!(columns(&[listed("a", "Procfile", "web.1"), listed("a", "jobs", "job.1")]), ["DYNO"]);

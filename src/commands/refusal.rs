@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use clap::ColorChoice;
 
 use crate::app::{Procfile, did_you_mean, is_env_key, list_items, nearest, shown_words};
-use crate::cli::{CommandInstead, Refusal, StrayWord, TOOLS, instead_of_command, whole_command};
+use crate::cli::{CommandInstead, RefusedLine, StrayWord, TOOLS, instead_of_command, whole_command};
 use crate::console::{diagnostics, stdout};
 use crate::error::{Error, Status};
 use crate::model::Dialect;
@@ -33,10 +33,10 @@ const NEVER_OFFERED: [&str; 12] =
 ///
 /// # Errors
 /// Status 74: the help could not be written.
-pub fn refuse(refusal: &Refusal) -> Result<Outcome, Error> {
+pub fn refuse(refusal: &RefusedLine) -> Result<Outcome, Error> {
     match refusal {
-        Refusal::Shown(text) => stdout::outcome(text.print()),
-        Refusal::Misread(misread) => {
+        RefusedLine::Shown(text) => stdout::outcome(text.print()),
+        RefusedLine::Misread(misread) => {
             diagnostics::choose_color(ColorChoice::Auto);
             let mut complaint = misread.complaint.clone();
             if let Some(hint) = misread.stray.as_ref().and_then(hint_in_time) {

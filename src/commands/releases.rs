@@ -26,7 +26,7 @@ const COLUMNS: [(&str, Side); 5] = [
 
 /// A release of one start.
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedRelease<'a> {
     /// The process id of its `dyno`.
     pid: i32,
     #[serde(flatten)]
@@ -45,7 +45,7 @@ pub(super) fn run(cli: &Cli, args: &ReleasesArgs) -> Result<Outcome, Error> {
         let all = of_each(app.starts().iter(), |start| {
             let mut releases: Vec<ReleaseResource> = app.ask(start, "GET", "releases", &[])?;
             releases.truncate(args.number);
-            let listed = |release| Listed { pid: start.pid, release, config_vars: None, start };
+            let listed = |release| ListedRelease { pid: start.pid, release, config_vars: None, start };
             Ok(releases.into_iter().map(listed).collect::<Vec<_>>())
         })?;
         Ok(all.into_iter().flatten().collect::<Vec<_>>())
@@ -87,7 +87,11 @@ pub(super) fn run_info(cli: &Cli, args: &ReleasesInfoArgs) -> Result<Outcome, Er
     }
 }
 
-fn info<'a>(app: &RunningApp, start: &'a StartDescription, args: &ReleasesInfoArgs) -> Result<Listed<'a>, Failure> {
+fn info<'a>(
+    app: &RunningApp,
+    start: &'a StartDescription,
+    args: &ReleasesInfoArgs,
+) -> Result<ListedRelease<'a>, Failure> {
     let version = if let Some(version) = args.version {
         version.into()
     } else {
@@ -98,14 +102,14 @@ fn info<'a>(app: &RunningApp, start: &'a StartDescription, args: &ReleasesInfoAr
     let release = app.ask(start, "GET", &format!("releases/{version}"), &[])?;
     let vars: BTreeMap<String, String> = app.ask(start, "GET", &format!("releases/{version}/config-vars"), &[])?;
     let vars = vars.into_iter().map(|(key, value)| (key, args.values.then_some(value))).collect();
-    Ok(Listed { pid: start.pid, release, config_vars: Some(vars), start })
+    Ok(ListedRelease { pid: start.pid, release, config_vars: Some(vars), start })
 }
 
-fn shown(all: &[Listed<'_>], now: jiff::Timestamp) -> String {
+fn shown(all: &[ListedRelease<'_>], now: jiff::Timestamp) -> String {
     let has_several = all.iter().any(|listed| all.first().is_some_and(|first| first.pid != listed.pid));
     let start = has_several.then_some(("START", Side::Left));
     let columns: Vec<_> = start.into_iter().chain(COLUMNS).collect();
-    let row = |listed: &Listed<'_>| {
+    let row = |listed: &ListedRelease<'_>| {
         let start = has_several.then(|| start_name(listed.start));
         start.into_iter().chain(cells(&listed.release, now)).collect()
     };
@@ -123,7 +127,7 @@ fn cells(release: &ReleaseResource, now: jiff::Timestamp) -> [String; 5] {
 }
 
 /// One release with its config vars and process types.
-fn about(listed: &Listed<'_>, names_start: bool, now: jiff::Timestamp) -> String {
+fn about(listed: &ListedRelease<'_>, names_start: bool, now: jiff::Timestamp) -> String {
     let release = &listed.release;
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {

@@ -1,6 +1,6 @@
 //! `dyno rollback`: an earlier release runs again, as a new one (S15.2).
 
-use super::deployed::{Answered, show_all, start_name};
+use super::deployed::{StartAnswer, show_all, start_name};
 use crate::api::{ReleaseResource, ReloadAnswer, RollbackAnswer, StartDescription};
 use crate::cli::{Cli, RollbackArgs};
 use crate::client::{Failure, PATIENCE, RunningApp, finish, of_each};
@@ -74,7 +74,7 @@ fn roll_back<'a>(
     start: &'a StartDescription,
     version: u64,
     json: bool,
-) -> Result<Answered<'a>, Failure> {
+) -> Result<StartAnswer<'a>, Failure> {
     let body = serde_json::json!({ "release": version.to_string() }).to_string();
     let accepted: RollbackAnswer = app.ask(start, "POST", "releases", body.as_bytes())?;
     let RollbackAnswer { release, unchanged, notes } = accepted;
@@ -87,7 +87,7 @@ fn roll_back<'a>(
     };
     answer.notes.splice(0..0, notes);
     let description = (!unchanged).then_some(release.description);
-    Ok(Answered { pid: start.pid, answer, description, start })
+    Ok(StartAnswer { pid: start.pid, answer, description, start })
 }
 
 #[cfg(test)]

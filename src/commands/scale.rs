@@ -12,26 +12,26 @@ use crate::supervisor::Outcome;
 
 /// The body of the request.
 #[derive(Serialize)]
-struct Updates<'a> {
-    updates: &'a [Update<'a>],
+struct UpdateBody<'a> {
+    updates: &'a [QuantityUpdate<'a>],
 }
 
 /// `web=2`, `web+1` or `web-1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-struct Update<'a> {
+struct QuantityUpdate<'a> {
     #[serde(rename = "type")]
     process_type: &'a str,
     quantity: &'a str,
 }
 
-impl Updates<'_> {
+impl UpdateBody<'_> {
     fn body(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
 /// The changes of each start.
-type Changes<'a, 'u> = Vec<(&'a StartDescription, Vec<Update<'u>>)>;
+type UpdatesByStart<'a, 'u> = Vec<(&'a StartDescription, Vec<QuantityUpdate<'u>>)>;
 
 pub(super) fn run(cli: &Cli, args: &ScaleArgs) -> Result<Outcome, Error> {
     runtime::unblock_all();
@@ -51,7 +51,7 @@ pub(super) fn run(cli: &Cli, args: &ScaleArgs) -> Result<Outcome, Error> {
     let written = stdout::write(&shown(&formation, args.running.json))?;
     let Some(seconds) = args.wait.seconds else { return Ok(written) };
     let mut waiting = Waiting::new(&app, WaitUntil::Up, seconds, args.running.json);
-    let name = |update: &Update<'_>| RestartedDyno { name: update.process_type.to_owned(), run: None };
+    let name = |update: &QuantityUpdate<'_>| RestartedDyno { name: update.process_type.to_owned(), run: None };
     let scaled: Vec<_> = changes.iter().map(|(start, updates)| (*start, updates.iter().map(name).collect())).collect();
     Ok(finish(&args.running, waiting.wait(&scaled).map(|()| written)))
 }
@@ -59,12 +59,12 @@ pub(super) fn run(cli: &Cli, args: &ScaleArgs) -> Result<Outcome, Error> {
 /// The changes that were made, and the formation after them.
 fn scale<'a, 'u>(
     app: &'a RunningApp,
-    updates: &[Update<'u>],
-) -> Result<(Changes<'a, 'u>, Vec<FormationResource>), Failure> {
+    updates: &[QuantityUpdate<'u>],
+) -> Result<(UpdatesByStart<'a, 'u>, Vec<FormationResource>), Failure> {
     let look = app.look(updates.iter().map(|update| update.process_type))?;
     // All names and quantities are checked before anything is done.
-    let parsed = updates_in(&Updates { updates }.body()).map_err(Failure::usage)?;
-    let mut changes: Changes<'a, 'u> = Vec::new();
+    let parsed = updates_in(&UpdateBody { updates }.body()).map_err(Failure::usage)?;
+    let mut changes: UpdatesByStart<'a, 'u> = Vec::new();
     for ((process_type, _), update) in parsed.iter().zip(updates) {
         let owner = look.owner_of_type(process_type)?;
         // All changes of one start in one request: all of them are made or none.
@@ -73,8 +73,8 @@ fn scale<'a, 'u>(
             None => changes.push((owner, vec![*update])),
         }
     }
-    let scale = |(start, updates): &(&'a StartDescription, Vec<Update<'u>>)| {
-        Ok((*start, updates.clone(), app.ask(start, "PATCH", "formation", &Updates { updates }.body())?))
+    let scale = |(start, updates): &(&'a StartDescription, Vec<QuantityUpdate<'u>>)| {
+        Ok((*start, updates.clone(), app.ask(start, "PATCH", "formation", &UpdateBody { updates }.body())?))
     };
     let answers = change_each(changes.iter(), scale, |done| quantities_of(&done))?;
     let answers = answers.into_iter().map(|(start, _, formation)| (start, formation)).collect();
@@ -82,8 +82,8 @@ fn scale<'a, 'u>(
 }
 
 /// What was changed before a start has refused: `web=3 worker=0`.
-fn quantities_of(done: &[(&StartDescription, Vec<Update<'_>>, Vec<FormationResource>)]) -> String {
-    let of_start = |(_, updates, formation): &(_, Vec<Update<'_>>, Vec<FormationResource>)| {
+fn quantities_of(done: &[(&StartDescription, Vec<QuantityUpdate<'_>>, Vec<FormationResource>)]) -> String {
+    let of_start = |(_, updates, formation): &(_, Vec<QuantityUpdate<'_>>, Vec<FormationResource>)| {
         let is_changed = |entry: &&FormationResource| updates.iter().any(|it| it.process_type == entry.process_type);
         let changed = formation.iter().filter(is_changed);
         changed.map(|entry| format!("{}={}", entry.process_type, entry.quantity)).collect::<Vec<_>>()
@@ -91,13 +91,13 @@ fn quantities_of(done: &[(&StartDescription, Vec<Update<'_>>, Vec<FormationResou
     done.iter().flat_map(of_start).collect::<Vec<_>>().join(" ")
 }
 
-fn update_all(args: &ScaleArgs) -> Result<Vec<Update<'_>>, Failure> {
+fn update_all(args: &ScaleArgs) -> Result<Vec<QuantityUpdate<'_>>, Failure> {
     args.changes.iter().map(|text| update(text)).collect()
 }
 
 /// Splits `web=3`, `web+1` or `my-job-1`: a name may contain a `-`, and the last one counts. The size in `web=1:basic` has no
 /// effect here.
-fn update(text: &str) -> Result<Update<'_>, Failure> {
+fn update(text: &str) -> Result<QuantityUpdate<'_>, Failure> {
     let at = text.find('=').or_else(|| text.rfind('+')).or_else(|| text.rfind('-'));
     let parts = at.and_then(|at| text.split_at_checked(at));
     let (process_type, quantity) = match parts.map(|(name, rest)| (name, rest.strip_prefix('=').unwrap_or(rest), rest))
@@ -122,7 +122,7 @@ fn update(text: &str) -> Result<Update<'_>, Failure> {
         let hint = format!("write a number such as `{process_type}=2`, or a change such as `{process_type}+1`");
         return Err(Failure::new(Status::Usage, "invalid_params", message, hint));
     }
-    Ok(Update { process_type, quantity })
+    Ok(QuantityUpdate { process_type, quantity })
 }
 
 /// `web=3 worker=1`, or the same as JSON.

@@ -45,7 +45,7 @@ use crate::project::{FileReader, Findings, Places, Project, StreamTexts};
 use crate::project::{PlanFiles, PlannedDynos, StartPlan, Surroundings};
 use crate::release::Blueprint;
 use crate::runtime::identity::{release_user, session};
-use crate::runtime::{self, ApiStart, Ending, Launch};
+use crate::runtime::{self, ApiStart, DetachedLaunch, Ending};
 use crate::settings::{Look, Settings, known_types};
 use crate::supervisor::{Lifetime, Outcome, Plan};
 
@@ -213,7 +213,7 @@ fn load(
 impl LaunchRequest {
     /// # Errors
     /// Status 69: no command would find the start.
-    fn launch(self, api: Option<&ApiStart>) -> Result<Launch, Error> {
+    fn launch(self, api: Option<&ApiStart>) -> Result<DetachedLaunch, Error> {
         let Some(api) = api else {
             let hint = "follow the hint above first, or leave out `--detach`";
             return Err(Error::new(
@@ -222,7 +222,7 @@ impl LaunchRequest {
                 hint,
             ));
         };
-        Ok(Launch { link: self.link, seconds: self.seconds, url: api.facts.url.clone().unwrap_or_default() })
+        Ok(DetachedLaunch { link: self.link, seconds: self.seconds, url: api.facts.url.clone().unwrap_or_default() })
     }
 }
 

@@ -125,11 +125,11 @@ impl Finder {
                         };
                         let waited = now.duration_since(blank_since);
                         match (by_evidence(process, runs, evidence), by_time(process, runs)) {
-                            (Verdict::Run(run), _) => Owner::Run(run),
-                            (Verdict::MayFollow { within }, Owner::OneOf(_)) if waited < within => {
+                            (OrphanVerdict::Run(run), _) => Owner::Run(run),
+                            (OrphanVerdict::MayFollow { within }, Owner::OneOf(_)) if waited < within => {
                                 Owner::Undecided { since: blank_since }
                             }
-                            (Verdict::MayFollow { .. } | Verdict::Nothing, owner) => owner,
+                            (OrphanVerdict::MayFollow { .. } | OrphanVerdict::Nothing, owner) => owner,
                         }
                     }
                 }
@@ -166,7 +166,7 @@ impl Finder {
 }
 
 /// What the evidence about an orphan proves.
-enum Verdict {
+enum OrphanVerdict {
     Run(RunId),
     /// Its environment is still empty, so that evidence may follow.
     MayFollow {
@@ -195,27 +195,27 @@ fn by_kinship<'a>(
     known.find(is_related).map(|known| known.owner.clone())
 }
 
-fn by_evidence(process: &Process, runs: &[RunFacts<'_>], evidence: &mut dyn Evidence) -> Verdict {
+fn by_evidence(process: &Process, runs: &[RunFacts<'_>], evidence: &mut dyn Evidence) -> OrphanVerdict {
     if process.zombie {
-        return Verdict::Nothing;
+        return OrphanVerdict::Nothing;
     }
     let marks = evidence.marks(process.pid);
     let by_marks = |run: &&RunFacts<'_>| matches!(&marks, Marks::Dyno(dyno) if dyno == run.dyno);
     if let Some(run) = runs.iter().find(by_marks) {
-        return Verdict::Run(run.id);
+        return OrphanVerdict::Run(run.id);
     }
     let files = evidence.open_files(process.pid);
     let by_streams = |run: &&RunFacts<'_>| run.streams.iter().any(|stream| files.contains(stream));
     if let Some(run) = runs.iter().find(by_streams) {
-        return Verdict::Run(run.id);
+        return OrphanVerdict::Run(run.id);
     }
     let ports = evidence.ports(process.pid);
     let by_port = |run: &&RunFacts<'_>| run.port.is_some_and(|port| ports.contains(&port));
     match (runs.iter().find(by_port), marks) {
-        (Some(run), _) => Verdict::Run(run.id),
-        (None, Marks::Blank) => Verdict::MayFollow { within: EMPTY_IS_FINAL_AFTER },
-        (None, Marks::Executing) => Verdict::MayFollow { within: EXEC_ENDS_WITHIN },
-        (None, Marks::Dyno(_) | Marks::Absent) => Verdict::Nothing,
+        (Some(run), _) => OrphanVerdict::Run(run.id),
+        (None, Marks::Blank) => OrphanVerdict::MayFollow { within: EMPTY_IS_FINAL_AFTER },
+        (None, Marks::Executing) => OrphanVerdict::MayFollow { within: EXEC_ENDS_WITHIN },
+        (None, Marks::Dyno(_) | Marks::Absent) => OrphanVerdict::Nothing,
     }
 }
 

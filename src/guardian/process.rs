@@ -20,7 +20,7 @@ use super::limits::Limits;
 use super::proc_table::stream_name;
 use super::protocol::{HEADER_BYTES, Header, Message, Request, SpawnRequest};
 use super::run::NewRun;
-use super::runs::{Finding, Runs};
+use super::runs::{ReportOfRun, Runs};
 use super::spawn::Spawner;
 use super::sweep::{Spared, sweep};
 use super::sys;
@@ -193,7 +193,7 @@ impl GuardianProcess {
         self.report(findings)
     }
 
-    fn report(&mut self, findings: Vec<Finding>) -> Result<(), Disconnected> {
+    fn report(&mut self, findings: Vec<ReportOfRun>) -> Result<(), Disconnected> {
         for (run, report) in findings {
             self.send(&Message::Run(run, report))?;
         }

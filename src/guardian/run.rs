@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use super::finder::{Finder, RunFacts};
 use super::proc_table::{self, ProcPrograms};
 use super::signal::signal_process;
-use super::spawn::{Execution, Progress};
+use super::spawn::{ExecProgress, Execution};
 use super::stop_order::Stop;
 use super::sweep::{UNKILLABLE_AFTER, describe};
 use super::sys::{self, Child};
@@ -115,9 +115,9 @@ impl Run {
     }
 
     /// The outcome of its exec. Returned only once.
-    pub(super) fn take_executed(&mut self) -> Option<Progress> {
+    pub(super) fn take_executed(&mut self) -> Option<ExecProgress> {
         let progress = self.execution()?.progress();
-        if progress == Progress::Executing {
+        if progress == ExecProgress::Executing {
             return None;
         }
         self.start.execution = None;

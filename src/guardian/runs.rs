@@ -13,7 +13,7 @@ use super::finder::Marks;
 use super::finder::{Finder, Owner, RunFacts};
 use super::proc_table::{self, ProcEvidence};
 use super::run::{NewRun, Run};
-use super::spawn::{Execution, Progress};
+use super::spawn::{ExecProgress, Execution};
 use super::sys;
 use super::table::{Identity, Process, ScanResult, Table};
 use crate::model::{ExitStatus, LeftRunning, RunId, RunOrder, RunReport};
@@ -29,7 +29,7 @@ const PURSUIT_ROUNDS: u32 = 1000;
 const MAX_NAMED: usize = 3;
 
 /// A report, and the run that it is about.
-pub(super) type Finding = (RunId, RunReport);
+pub(super) type ReportOfRun = (RunId, RunReport);
 
 /// All runs that may still have processes.
 #[derive(Debug, Default)]
@@ -62,19 +62,19 @@ impl Runs {
     }
 
     /// Reports the outcome of every exec that has finished, and drops the runs whose exec failed.
-    pub(super) fn take_executed(&mut self, findings: &mut Vec<Finding>) {
+    pub(super) fn take_executed(&mut self, findings: &mut Vec<ReportOfRun>) {
         self.all.retain_mut(|run| match run.take_executed() {
-            Some(Progress::Executed) => {
+            Some(ExecProgress::Executed) => {
                 findings.push((run.id(), RunReport::Spawned { pid: run.leader().as_raw() }));
                 true
             }
-            Some(Progress::Failed(failure)) => {
+            Some(ExecProgress::Failed(failure)) => {
                 // It exits right away. Without this wait it could be counted as a process that a dyno left behind.
                 sys::reap_when_ended(run.leader());
                 findings.push((run.id(), RunReport::SpawnFailed(failure)));
                 false
             }
-            Some(Progress::Executing) | None => true,
+            Some(ExecProgress::Executing) | None => true,
         });
     }
 
@@ -141,7 +141,7 @@ impl Runs {
     }
 
     /// Looks at our descendants: reports exits, carries out orders, and finds the runs that are gone.
-    pub(super) fn scan(&mut self, findings: &mut Vec<Finding>) {
+    pub(super) fn scan(&mut self, findings: &mut Vec<ReportOfRun>) {
         let is_readable = proc_table::check_process_table().is_ok();
         if is_readable {
             self.pursue();
@@ -190,7 +190,7 @@ impl Runs {
     }
 
     /// Reports processes that may come from a run that is gone. A restart spares them; the final sweep kills them.
-    fn name_left_behind(&mut self, run: RunId, table: &Table, findings: &mut Vec<Finding>) {
+    fn name_left_behind(&mut self, run: RunId, table: &Table, findings: &mut Vec<ReportOfRun>) {
         let own = getpid();
         let mut left = 0;
         for process in table.processes.iter().filter(|process| process.parent == own && !process.zombie) {

@@ -21,7 +21,7 @@ use nix::unistd::{Pid, pipe2};
 
 use super::limits::Limits;
 use super::protocol::SpawnRequest;
-use super::spawn_failure::{Failure, Step};
+use super::spawn_failure::{FailedStep, SpawnStep};
 use super::sys::{self, raw_syscall};
 use crate::error::Status;
 use crate::model::SpawnFailure;
@@ -48,7 +48,7 @@ pub(super) struct Started {
 pub(super) struct Execution {
     pipe: OwnedFd,
     /// What came over the pipe. The child may still be about to exit.
-    failure: Cell<Option<Failure>>,
+    failure: Cell<Option<FailedStep>>,
     /// The child has executed its program or exited: it no longer uses our memory.
     is_over: Cell<bool>,
     lent: ManuallyDrop<Lent>,
@@ -57,7 +57,7 @@ pub(super) struct Execution {
 /// The memory that a child uses until its exec.
 #[derive(Debug)]
 struct Lent {
-    child: Box<Child>,
+    child: Box<ChildExec>,
     request: Rc<SpawnRequest>,
     _lists: [Vec<*const c_char>; 4],
     stack: Vec<u128>,
@@ -65,7 +65,7 @@ struct Lent {
 
 /// The state of an exec.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum ExecProgress {
     Executing,
     /// The program is running, or has already ended.
     Executed,
@@ -74,7 +74,7 @@ pub(super) enum Progress {
 
 /// What the child needs. All pointers are into memory that is lent to it.
 #[derive(Debug)]
-struct Child {
+struct ChildExec {
     program: *const c_char,
     arguments: *const *const c_char,
     /// Null-terminated list of programs to try before `program`.
@@ -94,20 +94,20 @@ struct Child {
 
 impl Execution {
     /// Never blocks.
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> ExecProgress {
         let mut bytes = [0; FAILURE_BYTES];
         loop {
             match nix::unistd::read(&self.pipe, &mut bytes) {
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Progress::Executing,
+                Err(Errno::EAGAIN) => return ExecProgress::Executing,
                 Ok(FAILURE_BYTES) => {
                     let (step, errno) = split(u64::from_ne_bytes(bytes));
-                    self.failure.set(Some(Failure::new(Step::from_number(step), Errno::from_raw(errno))));
+                    self.failure.set(Some(FailedStep::new(SpawnStep::from_number(step), Errno::from_raw(errno))));
                 }
                 end => {
                     self.is_over.set(end.is_ok());
                     let failure = self.failure.get().map(|failure| failure.describe(&self.lent.request));
-                    return failure.map_or(Progress::Executed, Progress::Failed);
+                    return failure.map_or(ExecProgress::Executed, ExecProgress::Failed);
                 }
             }
         }
@@ -145,27 +145,27 @@ impl Spawner {
     /// Starts a process as the leader of a new session and group.
     ///
     /// `streams`: one descriptor for all three; stdin and one for both stdout and stderr; or all three.
-    pub(super) fn spawn(&self, request: &Rc<SpawnRequest>, streams: &[OwnedFd]) -> Result<Started, Failure> {
+    pub(super) fn spawn(&self, request: &Rc<SpawnRequest>, streams: &[OwnedFd]) -> Result<Started, FailedStep> {
         let streams = match streams {
             [all] => [all, all, all],
             [stdin, output] => [stdin, output, output],
             [stdin, stdout, stderr] => [stdin, stdout, stderr],
-            _ => return Err(Failure::new(Step::Setup, Errno::EBADF)),
+            _ => return Err(FailedStep::new(SpawnStep::Setup, Errno::EBADF)),
         };
         let terminated =
             |text: &[u8]| text.split_last().is_some_and(|(last, before)| *last == 0 && !before.contains(&0));
         let lists = [&request.arguments, &request.programs, &request.words, &request.environment];
         let texts = lists.into_iter().flatten().chain([&request.directory]);
         if !texts.into_iter().all(|text| terminated(text)) {
-            return Err(Failure::new(Step::Setup, Errno::EINVAL));
+            return Err(FailedStep::new(SpawnStep::Setup, Errno::EINVAL));
         }
         let arguments = null_ended(&request.arguments);
         let (programs, words) = (null_ended(&request.programs), null_ended(&request.words));
         let environment = null_ended(&request.environment);
-        let Some(&program) = arguments.first() else { return Err(Failure::new(Step::Setup, Errno::EINVAL)) };
+        let Some(&program) = arguments.first() else { return Err(FailedStep::new(SpawnStep::Setup, Errno::EINVAL)) };
         let (pipe, failure) =
-            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| Failure::new(Step::Setup, errno))?;
-        let child = Child {
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| FailedStep::new(SpawnStep::Setup, errno))?;
+        let child = ChildExec {
             program,
             arguments: arguments.as_ptr(),
             programs: programs.as_ptr(),
@@ -202,7 +202,7 @@ impl Spawner {
             Err(Errno::EINVAL) => start(0),
             pid => pid,
         };
-        let pid = pid.map_err(|errno| Failure::new(Step::Fork, errno))?;
+        let pid = pid.map_err(|errno| FailedStep::new(SpawnStep::Fork, errno))?;
         let (failure, is_over) = (Cell::new(None), Cell::new(false));
         let execution = Execution { pipe, failure, is_over, lent: ManuallyDrop::new(lent) };
         Ok(Started { pid, execution })
@@ -230,10 +230,11 @@ fn limit_number(resource: libc::__rlimit_resource_t) -> c_int {
 
 /// The child, from its first instruction.
 extern "C" fn run_child(argument: *mut c_void) -> c_int {
-    // SAFETY: the guardian lends a `Child` with valid pointers until this process has executed its program or exited.
+    // SAFETY: the guardian lends a `ChildExec` with valid pointers until this process has executed its program or
+    // exited.
     // The bytes outlive the write, and the last call ends only this process.
     unsafe {
-        let child = &*argument.cast::<Child>();
+        let child = &*argument.cast::<ChildExec>();
         let Err((stage, errno)) = prepare_and_execute(child);
         let bytes = joined(stage as u32, errno).to_ne_bytes();
         let _ = raw_syscall(libc::SYS_write, [word(child.failure), bytes.as_ptr().expose_provenance(), bytes.len(), 0]);
@@ -256,8 +257,8 @@ unsafe fn exit() -> ! {
 ///
 /// # Safety
 /// Only in the child, with a `child` whose pointers are valid.
-unsafe fn prepare_and_execute(child: &Child) -> Result<Infallible, (Step, c_int)> {
-    let setup = |errno| (Step::Setup, errno);
+unsafe fn prepare_and_execute(child: &ChildExec) -> Result<Infallible, (SpawnStep, c_int)> {
+    let setup = |errno| (SpawnStep::Setup, errno);
     let address = |text: *const c_char| text.expose_provenance();
     // SAFETY: all pointers are valid, and no call writes to memory.
     unsafe {
@@ -286,7 +287,8 @@ unsafe fn prepare_and_execute(child: &Child) -> Result<Infallible, (Step, c_int)
         let failure = word(child.failure);
         let _ = raw_syscall(libc::SYS_close_range, [3, failure - 1, 0, 0]);
         let _ = raw_syscall(libc::SYS_close_range, [failure + 1, u32::MAX as usize, 0, 0]);
-        raw_syscall(libc::SYS_chdir, [address(child.directory), 0, 0, 0]).map_err(|errno| (Step::Directory, errno))?;
+        raw_syscall(libc::SYS_chdir, [address(child.directory), 0, 0, 0])
+            .map_err(|errno| (SpawnStep::Directory, errno))?;
         let none = 0_u64;
         let mask = [word(libc::SIG_SETMASK), (&raw const none).expose_provenance(), 0, size_of_val(&none)];
         raw_syscall(libc::SYS_rt_sigprocmask, mask).map_err(setup)?;
@@ -302,7 +304,7 @@ unsafe fn prepare_and_execute(child: &Child) -> Result<Infallible, (Step, c_int)
             next = next.add(1);
         }
         let words = [address(child.program), child.arguments.expose_provenance(), environment, 0];
-        Err((Step::Exec, raw_syscall(libc::SYS_execve, words).err().unwrap_or_default()))
+        Err((SpawnStep::Exec, raw_syscall(libc::SYS_execve, words).err().unwrap_or_default()))
     }
 }
 
@@ -321,7 +323,7 @@ mod tests {
 
     #[test]
     fn an_error_is_packed_and_unpacked_unchanged() {
-        assert_eq!(split(joined(Step::Exec as u32, libc::ENOENT)), (3, libc::ENOENT));
+        assert_eq!(split(joined(SpawnStep::Exec as u32, libc::ENOENT)), (3, libc::ENOENT));
         assert_eq!(split(joined(u32::MAX, -1)), (u32::MAX, -1));
     }
 
@@ -341,11 +343,11 @@ mod tests {
     }
 
     /// How the exec and the process ended.
-    fn ends(spawner: &Spawner, program: &str, script: &str) -> (Progress, WaitStatus) {
+    fn ends(spawner: &Spawner, program: &str, script: &str) -> (ExecProgress, WaitStatus) {
         let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
         let Started { pid, execution } = spawner.spawn(&request(program, script), &[null]).unwrap();
         let mut ready = [PollFd::new(execution.as_fd(), PollFlags::POLLIN)];
-        while execution.progress() == Progress::Executing {
+        while execution.progress() == ExecProgress::Executing {
             poll(&mut ready, PollTimeout::NONE).unwrap();
         }
         (execution.progress(), waitpid(pid, None).unwrap())
@@ -358,11 +360,11 @@ mod tests {
             let spawner = Spawner { limits, shared };
 
             let (executed, exited) = ends(&spawner, "/bin/sh", "test $A = 1 && exit 7");
-            assert!(matches!((executed, exited), (Progress::Executed, WaitStatus::Exited(_, 7))), "{exited:?}");
+            assert!(matches!((executed, exited), (ExecProgress::Executed, WaitStatus::Exited(_, 7))), "{exited:?}");
             let (failed, exited) = ends(&spawner, "/missing", "");
-            let missing = Failure::new(Step::Exec, Errno::ENOENT).describe(&request("/missing", ""));
+            let missing = FailedStep::new(SpawnStep::Exec, Errno::ENOENT).describe(&request("/missing", ""));
             assert!(
-                failed == Progress::Failed(missing) && matches!(exited, WaitStatus::Exited(_, 127)),
+                failed == ExecProgress::Failed(missing) && matches!(exited, WaitStatus::Exited(_, 127)),
                 "{failed:?} {exited:?}"
             );
         }

@@ -8,7 +8,7 @@ use crate::model::SpawnFailure;
 /// The step of a spawn that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-pub(super) enum Step {
+pub(super) enum SpawnStep {
     /// No process could be created.
     Fork = 1,
     /// The working directory could not be entered.
@@ -19,7 +19,7 @@ pub(super) enum Step {
     Setup = 4,
 }
 
-impl Step {
+impl SpawnStep {
     pub(super) fn from_number(number: u32) -> Self {
         match number {
             1 => Self::Fork,
@@ -32,13 +32,13 @@ impl Step {
 
 /// A spawn that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Failure {
-    step: Step,
+pub(super) struct FailedStep {
+    step: SpawnStep,
     errno: Errno,
 }
 
-impl Failure {
-    pub(super) fn new(step: Step, errno: Errno) -> Self {
+impl FailedStep {
+    pub(super) fn new(step: SpawnStep, errno: Errno) -> Self {
         Self { step, errno }
     }
 
@@ -46,14 +46,14 @@ impl Failure {
     pub(super) fn describe(self, request: &SpawnRequest) -> SpawnFailure {
         let reason = self.errno.desc();
         SpawnFailure(match (self.step, self.errno) {
-            (Step::Fork, errno) => format!("cannot start another process: {}", fork_failure(errno)),
-            (Step::Directory, _) => format!("cannot enter the directory `{}`: {reason}", text(&request.directory)),
-            (Step::Exec, Errno::E2BIG) => return too_long(),
-            (Step::Exec, _) => {
+            (SpawnStep::Fork, errno) => format!("cannot start another process: {}", fork_failure(errno)),
+            (SpawnStep::Directory, _) => format!("cannot enter the directory `{}`: {reason}", text(&request.directory)),
+            (SpawnStep::Exec, Errno::E2BIG) => return too_long(),
+            (SpawnStep::Exec, _) => {
                 let program = request.arguments.first().map(|program| text(program)).unwrap_or_default();
                 format!("cannot execute `{program}`: {reason}")
             }
-            (Step::Setup, _) => format!("cannot prepare the process: {reason}"),
+            (SpawnStep::Setup, _) => format!("cannot prepare the process: {reason}"),
         })
     }
 }
@@ -92,19 +92,22 @@ mod tests {
             words: Vec::new(),
             environment: Vec::new(),
         };
-        let described = |step, errno| Failure::new(step, errno).describe(&request).0;
+        let described = |step, errno| FailedStep::new(step, errno).describe(&request).0;
 
         assert_eq!(
-            described(Step::Fork, Errno::EAGAIN),
+            described(SpawnStep::Fork, Errno::EAGAIN),
             "cannot start another process: the process limit of this user or system is reached"
         );
-        assert_eq!(described(Step::Fork, Errno::ENOMEM), "cannot start another process: Out of memory");
-        assert_eq!(described(Step::Directory, Errno::EACCES), "cannot enter the directory `/app`: Permission denied");
+        assert_eq!(described(SpawnStep::Fork, Errno::ENOMEM), "cannot start another process: Out of memory");
         assert_eq!(
-            described(Step::Exec, Errno::E2BIG),
+            described(SpawnStep::Directory, Errno::EACCES),
+            "cannot enter the directory `/app`: Permission denied"
+        );
+        assert_eq!(
+            described(SpawnStep::Exec, Errno::E2BIG),
             "the command line and the environment together are too long for the system (Argument list too long)"
         );
-        assert_eq!(described(Step::Exec, Errno::ENOENT), "cannot execute `/bin/sh`: No such file or directory");
-        assert_eq!(described(Step::Setup, Errno::EMFILE), "cannot prepare the process: Too many open files");
+        assert_eq!(described(SpawnStep::Exec, Errno::ENOENT), "cannot execute `/bin/sh`: No such file or directory");
+        assert_eq!(described(SpawnStep::Setup, Errno::EMFILE), "cannot prepare the process: Too many open files");
     }
 }

@@ -31,7 +31,7 @@ pub(super) trait Programs {
 #[derive(Debug)]
 pub(super) struct Stop {
     signal: i32,
-    stage: Stage,
+    stage: StopStage,
     /// Each process gets the signal once.
     signalled: BTreeSet<Identity>,
     /// Filters that get no signal until the grace period is nearly over.
@@ -40,7 +40,7 @@ pub(super) struct Stop {
 
 /// How far a stop has got.
 #[derive(Debug)]
-enum Stage {
+enum StopStage {
     /// No process has been signalled yet. The first signals can wait for this many more scans, until one has surely
     /// found every process: if a program were missed, its workers would be taken for programs without a parent.
     Ordered(u32),
@@ -53,7 +53,7 @@ enum Stage {
 impl Stop {
     /// `everything`: all processes of the run get the signal at once.
     pub(super) fn new(signal: i32, everything: bool) -> Self {
-        let stage = if everything { Stage::Rest(STOP_SCANS) } else { Stage::Ordered(STOP_SCANS) };
+        let stage = if everything { StopStage::Rest(STOP_SCANS) } else { StopStage::Ordered(STOP_SCANS) };
         Self { signal, stage, signalled: BTreeSet::new(), spared: Vec::new() }
     }
 
@@ -63,7 +63,7 @@ impl Stop {
 
     /// From the next scan on, all processes of the run get the signal, filters too.
     pub(super) fn include_everything(&mut self) {
-        self.stage = Stage::Rest(STOP_SCANS);
+        self.stage = StopStage::Rest(STOP_SCANS);
         self.spared.clear();
     }
 
@@ -81,24 +81,24 @@ impl Stop {
         programs: &mut dyn Programs,
     ) -> Vec<Process> {
         let scans_left = if scan.is_settled { 0 } else { STOP_SCANS };
-        let (mut due, stage) = match std::mem::replace(&mut self.stage, Stage::Rest(0)) {
-            Stage::Ordered(scans) if scans > 0 && !scan.is_settled => (Vec::new(), Stage::Ordered(scans - 1)),
-            Stage::Ordered(_) => {
+        let (mut due, stage) = match std::mem::replace(&mut self.stage, StopStage::Rest(0)) {
+            StopStage::Ordered(scans) if scans > 0 && !scan.is_settled => (Vec::new(), StopStage::Ordered(scans - 1)),
+            StopStage::Ordered(_) => {
                 let FirstToStop { programs, shells, filters } = first_to_stop(scan.table, leader, programs);
                 self.spared = filters.iter().map(Process::identity).collect();
                 if programs.is_empty() {
-                    (processes.to_vec(), Stage::Rest(scans_left))
+                    (processes.to_vec(), StopStage::Rest(scans_left))
                 } else {
-                    let stage = Stage::First(programs.iter().map(Process::identity).collect());
+                    let stage = StopStage::First(programs.iter().map(Process::identity).collect());
                     ([programs, shells].concat(), stage)
                 }
             }
-            Stage::First(first) if first.iter().any(|program| programs.is_running(*program)) => {
-                (Vec::new(), Stage::First(first))
+            StopStage::First(first) if first.iter().any(|program| programs.is_running(*program)) => {
+                (Vec::new(), StopStage::First(first))
             }
-            Stage::First(_) => (processes.to_vec(), Stage::Rest(scans_left)),
-            Stage::Rest(0) => (Vec::new(), Stage::Rest(0)),
-            Stage::Rest(scans) => (processes.to_vec(), Stage::Rest(scans_left.min(scans - 1))),
+            StopStage::First(_) => (processes.to_vec(), StopStage::Rest(scans_left)),
+            StopStage::Rest(0) => (Vec::new(), StopStage::Rest(0)),
+            StopStage::Rest(scans) => (processes.to_vec(), StopStage::Rest(scans_left.min(scans - 1))),
         };
         self.stage = stage;
         due.retain(|process| !self.spared.contains(&process.identity()) && self.claim(process.identity()));
@@ -174,9 +174,9 @@ mod tests {
     }
 
     /// The pids of the shells; the writer and reader of each pipe; and the pids of the processes that have not ended.
-    struct Known<'a>(&'a [i32], &'a [(i32, i32)], &'a [i32]);
+    struct KnownMember<'a>(&'a [i32], &'a [(i32, i32)], &'a [i32]);
 
-    impl Programs for Known<'_> {
+    impl Programs for KnownMember<'_> {
         fn is_shell(&mut self, pid: Pid) -> bool {
             self.0.contains(&pid.as_raw())
         }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     /// The programs, the shells and the filters of the run that process 10 leads.
-    fn in_order(processes: &[Process], known: &mut Known<'_>) -> [Vec<i32>; 3] {
+    fn in_order(processes: &[Process], known: &mut KnownMember<'_>) -> [Vec<i32>; 3] {
         let table = Table { processes: processes.to_vec(), is_complete: true };
         let first = first_to_stop(&table, Pid::from_raw(10), known);
         [first.programs, first.shells, first.filters]
@@ -205,7 +205,7 @@ mod tests {
 
     /// The programs and the shells of a run that has no filters.
     fn stopped_first(processes: &[Process], shells: &[i32]) -> [Vec<i32>; 2] {
-        let [programs, shells, filters] = in_order(processes, &mut Known(shells, &[], &[]));
+        let [programs, shells, filters] = in_order(processes, &mut KnownMember(shells, &[], &[]));
         assert_eq!(filters, [0; 0]);
         [programs, shells]
     }
@@ -214,7 +214,7 @@ mod tests {
     fn s7_5_a_filter_outlives_the_program_whose_output_it_reads() {
         let pipeline = [process(10, 1), process(11, 10), process(12, 10), process(13, 10)];
 
-        let order = in_order(&pipeline, &mut Known(&[10, 11], &[(11, 12), (12, 13)], &[]));
+        let order = in_order(&pipeline, &mut KnownMember(&[10, 11], &[(11, 12), (12, 13)], &[]));
 
         assert_eq!(order, [vec![10], vec![11], vec![12, 13]]);
     }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     /// The pids that get the signal after a scan that found these processes of the run that process 10 leads.
-    fn due(stop: &mut Stop, found: &[Process], is_settled: bool, known: &mut Known<'_>) -> Vec<i32> {
+    fn due(stop: &mut Stop, found: &[Process], is_settled: bool, known: &mut KnownMember<'_>) -> Vec<i32> {
         let table = Table { processes: found.to_vec(), is_complete: is_settled };
         let scan = ScanResult { table: &table, is_readable: true, is_settled };
         let due = stop.due(&scan, Pid::from_raw(10), found, known);
@@ -268,13 +268,14 @@ mod tests {
         // The shells 10 and 11 run the program 12, which has the worker 13. The shells end during a scan.
         let [shell, inner, program, worker] = [process(10, 1), process(11, 10), process(12, 11), process(13, 12)];
         let mut stop = Stop::new(15, false);
-        let before = due(&mut stop, &[shell, inner, program, worker], true, &mut Known(&[10, 11], &[], &[10, 11, 12]));
+        let before =
+            due(&mut stop, &[shell, inner, program, worker], true, &mut KnownMember(&[10, 11], &[], &[10, 11, 12]));
         assert_eq!(before, [10, 12, 11]);
 
-        assert_eq!(due(&mut stop, &[], false, &mut Known(&[], &[], &[12])), [0; 0]);
+        assert_eq!(due(&mut stop, &[], false, &mut KnownMember(&[], &[], &[12])), [0; 0]);
         let adopted = Process { parent: Pid::from_raw(1), ..program };
-        assert_eq!(due(&mut stop, &[adopted, worker], true, &mut Known(&[], &[], &[12])), [0; 0]);
-        assert_eq!(due(&mut stop, &[worker], true, &mut Known(&[], &[], &[])), [13]);
+        assert_eq!(due(&mut stop, &[adopted, worker], true, &mut KnownMember(&[], &[], &[12])), [0; 0]);
+        assert_eq!(due(&mut stop, &[worker], true, &mut KnownMember(&[], &[], &[])), [13]);
     }
 
     #[test]
@@ -282,7 +283,7 @@ mod tests {
         // The shell 10 runs the program 11, which the first scans miss.
         let [shell, program, worker] = [process(10, 1), process(11, 10), process(12, 11)];
         let mut stop = Stop::new(15, false);
-        let mut known = Known(&[10], &[], &[10, 11]);
+        let mut known = KnownMember(&[10], &[], &[10, 11]);
 
         assert_eq!(due(&mut stop, &[shell], false, &mut known), [0; 0]);
         assert_eq!(due(&mut stop, &[shell, program, worker], true, &mut known), [10, 11]);
@@ -291,7 +292,7 @@ mod tests {
     #[test]
     fn s6_6_the_first_signals_do_not_wait_for_long() {
         let mut stop = Stop::new(15, false);
-        let mut known = Known(&[10], &[], &[10]);
+        let mut known = KnownMember(&[10], &[], &[10]);
 
         let sent = [0; 4].map(|_| due(&mut stop, &[process(10, 1)], false, &mut known));
 

@@ -12,7 +12,7 @@ const MAX_PARAMETERS: usize = 64;
 const MODES: [&[u8]; 3] = [b"47", b"1047", b"1049"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum State {
+enum SequenceState {
     #[default]
     Ground,
     Escape,
@@ -22,7 +22,7 @@ enum State {
 /// Which screen a terminal shows.
 #[derive(Debug, Default)]
 pub struct AlternateScreen {
-    state: State,
+    state: SequenceState,
     parameters: Vec<u8>,
     /// The mode that switched to the alternate screen.
     shown_by: Option<&'static [u8]>,
@@ -39,11 +39,11 @@ impl AlternateScreen {
     pub fn follow(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
-            if self.state == State::Ground {
+            if self.state == SequenceState::Ground {
                 let rest = bytes.get(at..).unwrap_or_default();
                 let Some(escape) = memchr(b'\x1b', rest) else { return bytes.len() };
                 at += escape + 1;
-                self.state = State::Escape;
+                self.state = SequenceState::Escape;
                 continue;
             }
             at += 1;
@@ -58,24 +58,24 @@ impl AlternateScreen {
     fn step(&mut self, byte: u8) -> bool {
         let was_shown = self.is_shown();
         self.state = match (self.state, byte) {
-            (_, b'\x1b') => State::Escape,
-            (State::Escape, b'[') => {
+            (_, b'\x1b') => SequenceState::Escape,
+            (SequenceState::Escape, b'[') => {
                 self.parameters.clear();
-                State::Csi
+                SequenceState::Csi
             }
-            (State::Escape, b'c') => {
+            (SequenceState::Escape, b'c') => {
                 self.shown_by = None;
-                State::Ground
+                SequenceState::Ground
             }
-            (State::Csi, 0x20..=0x3f) if self.parameters.len() < MAX_PARAMETERS => {
+            (SequenceState::Csi, 0x20..=0x3f) if self.parameters.len() < MAX_PARAMETERS => {
                 self.parameters.push(byte);
-                State::Csi
+                SequenceState::Csi
             }
-            (State::Csi, b'h' | b'l') => {
+            (SequenceState::Csi, b'h' | b'l') => {
                 self.switch(byte == b'h');
-                State::Ground
+                SequenceState::Ground
             }
-            (State::Ground | State::Escape | State::Csi, _) => State::Ground,
+            (SequenceState::Ground | SequenceState::Escape | SequenceState::Csi, _) => SequenceState::Ground,
         };
         was_shown != self.is_shown()
     }
@@ -91,7 +91,7 @@ impl AlternateScreen {
 
     /// Leaves the alternate screen, if the program was killed before it did so itself.
     pub fn leave(&mut self, out: &mut Vec<u8>) {
-        self.state = State::Ground;
+        self.state = SequenceState::Ground;
         if let Some(mode) = self.shown_by.take() {
             out.extend([b"\x1b[?", mode, b"l"].into_iter().flatten());
         }

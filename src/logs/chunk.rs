@@ -41,7 +41,7 @@ impl Chunk {
 
 /// How long output that has not been shown yet waits for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct FlushPatience {
     /// Flush after this long without a fresh byte.
     pub still: Duration,
     /// Flush after this long even if bytes keep arriving. None: no such limit.

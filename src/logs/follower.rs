@@ -62,7 +62,7 @@ pub struct Follower {
 
 /// What a client does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum FollowTurn {
     /// Sends what was appended, and asks again.
     Send,
     /// Waits until lines are added.
@@ -123,7 +123,13 @@ impl Follower {
     }
 
     /// Appends what it gets next to `out`.
-    pub fn turn(&mut self, history: &History, moment: Moment, encoder: &mut LogEncoder, out: &mut Vec<u8>) -> Turn {
+    pub fn turn(
+        &mut self,
+        history: &History,
+        moment: Moment,
+        encoder: &mut LogEncoder,
+        out: &mut Vec<u8>,
+    ) -> FollowTurn {
         let end = self.end.unwrap_or_else(|| history.next());
         if moment.is_closing && self.follows() {
             // There is little time left, and the last lines are the most important ones.
@@ -135,7 +141,7 @@ impl Follower {
             return self.at_end(moment, encoder, out);
         }
         if let Some(pause) = self.pause(lost > 0, moment) {
-            return Turn::Pause(pause);
+            return FollowTurn::Pause(pause);
         }
         if lost > 0 {
             encoder.skipped(lost, moment.wall, out);
@@ -148,18 +154,18 @@ impl Follower {
         if self.unread == 0 {
             self.rests_until = moment.now + REST * moment.followers;
         }
-        Turn::Send
+        FollowTurn::Send
     }
 
-    fn at_end(&mut self, moment: Moment, encoder: &mut LogEncoder, out: &mut Vec<u8>) -> Turn {
+    fn at_end(&mut self, moment: Moment, encoder: &mut LogEncoder, out: &mut Vec<u8>) -> FollowTurn {
         if !self.has_caught_up && self.follows() {
             self.has_caught_up = true;
             encoder.caught_up(out);
             if !out.is_empty() {
-                return Turn::Send;
+                return FollowTurn::Send;
             }
         }
-        if !self.follows() || moment.is_closing { Turn::End } else { Turn::Wait }
+        if !self.follows() || moment.is_closing { FollowTurn::End } else { FollowTurn::Wait }
     }
 
     /// How long it has to wait for its next piece.
@@ -218,7 +224,7 @@ mod tests {
             self.follower.note(&web(), lines);
         }
 
-        fn turn(&mut self) -> (Turn, Vec<u8>) {
+        fn turn(&mut self) -> (FollowTurn, Vec<u8>) {
             let mut out = Vec::new();
             let moment = Moment {
                 followers: self.followers,
@@ -231,11 +237,11 @@ mod tests {
         }
 
         /// The messages that it gets until it has to wait; `-` where it has caught up.
-        fn messages(&mut self) -> (Turn, Vec<String>) {
+        fn messages(&mut self) -> (FollowTurn, Vec<String>) {
             let mut all = Vec::new();
             loop {
                 let (turn, out) = self.turn();
-                if turn != Turn::Send {
+                if turn != FollowTurn::Send {
                     let text = String::from_utf8(all).unwrap();
                     let message = |line: &str| match line.split_once("\"message\":\"") {
                         Some((_, rest)) => rest.trim_end_matches("\"}").to_owned(),
@@ -261,7 +267,7 @@ mod tests {
         let mut world = World::new(LogQuery { lines: Some(2), ..LogQuery::default() }, "1\n2\n3\n");
         world.add("later\n");
 
-        assert_eq!(world.messages(), (Turn::End, vec!["2".into(), "3".into()]));
+        assert_eq!(world.messages(), (FollowTurn::End, vec!["2".into(), "3".into()]));
     }
 
     #[test]
@@ -269,10 +275,10 @@ mod tests {
         let mut world = World::new(tail(2), "1\n2\n3\n");
         world.add("4\n");
 
-        assert_eq!(world.messages(), (Turn::Wait, ["2", "3", "4", "-"].map(String::from).to_vec()));
+        assert_eq!(world.messages(), (FollowTurn::Wait, ["2", "3", "4", "-"].map(String::from).to_vec()));
         world.now += Duration::from_secs(1);
         world.add("5\n");
-        assert_eq!(world.messages(), (Turn::Wait, vec!["5".into()]));
+        assert_eq!(world.messages(), (FollowTurn::Wait, vec!["5".into()]));
     }
 
     #[test]
@@ -293,12 +299,12 @@ mod tests {
         world.add(&megabyte);
         let (_, first) = world.turn();
         assert!(String::from_utf8(first).unwrap().contains("\"message\":\"... 12,000 lines skipped\""));
-        while world.turn().0 == Turn::Send {}
+        while world.turn().0 == FollowTurn::Send {}
         world.now += Duration::from_millis(400);
         world.add(&megabyte);
         world.add(&megabyte);
 
-        assert_eq!(world.turn(), (Turn::Pause(Duration::from_millis(600)), Vec::new()));
+        assert_eq!(world.turn(), (FollowTurn::Pause(Duration::from_millis(600)), Vec::new()));
         world.now += Duration::from_millis(600);
         assert!(String::from_utf8(world.turn().1).unwrap().contains("... 12,000 lines skipped"));
     }
@@ -312,7 +318,7 @@ mod tests {
 
         let (turn, lines) = world.messages();
 
-        assert_eq!((turn, lines.len()), (Turn::End, 1_501));
+        assert_eq!((turn, lines.len()), (FollowTurn::End, 1_501));
         assert_eq!((lines[0].as_str(), lines[1_500].as_str()), ("... 3,500 lines skipped", "x"));
     }
 
@@ -329,8 +335,8 @@ mod tests {
         while world.now < second {
             world.add(&"x\n".repeat(100));
             match world.turn() {
-                (Turn::Send, out) => sent += out.len(),
-                (Turn::Pause(pause), _) => world.now += pause,
+                (FollowTurn::Send, out) => sent += out.len(),
+                (FollowTurn::Pause(pause), _) => world.now += pause,
                 (turn, _) => panic!("{turn:?} although there are lines"),
             }
         }
@@ -348,6 +354,6 @@ mod tests {
         assert_eq!(world.messages().1, ["2"]);
         world.add("3\n");
 
-        assert_eq!(world.turn(), (Turn::Pause(50 * REST), Vec::new()));
+        assert_eq!(world.turn(), (FollowTurn::Pause(50 * REST), Vec::new()));
     }
 }

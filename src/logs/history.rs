@@ -44,7 +44,7 @@ pub struct History {
 /// The last lines of one source.
 #[derive(Debug, Default)]
 struct Ring {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<BlockEntry>,
     bytes: VecDeque<u8>,
     /// Lines that were ever added.
     lines: u64,
@@ -54,7 +54,7 @@ struct Ring {
 
 /// One block.
 #[derive(Debug)]
-struct Entry {
+struct BlockEntry {
     /// The number of its first line.
     first: u64,
     /// How many lines it has.
@@ -68,7 +68,7 @@ struct Entry {
 }
 
 /// Where the reading of one ring is.
-struct Cursor<'a> {
+struct RingCursor<'a> {
     source: &'a Source,
     ring: &'a Ring,
     /// Index of the next entry.
@@ -174,12 +174,12 @@ impl History {
         limit_bytes: usize,
         mut each: impl FnMut(&LogBlock, u64),
     ) -> u64 {
-        let mut cursors: Vec<Cursor<'_>> =
-            self.wanted(filter).map(|(source, ring)| Cursor::new(source, ring, numbers.start)).collect();
+        let mut cursors: Vec<RingCursor<'_>> =
+            self.wanted(filter).map(|(source, ring)| RingCursor::new(source, ring, numbers.start)).collect();
         let mut block: Option<LogBlock> = None;
         let mut read = 0;
         while read < limit_bytes {
-            let first = |cursor: &Cursor<'_>| cursor.entry().map(|entry| entry.first);
+            let first = |cursor: &RingCursor<'_>| cursor.entry().map(|entry| entry.first);
             let Some(cursor) =
                 cursors.iter_mut().filter(|cursor| first(cursor).is_some()).min_by_key(|cursor| first(cursor))
             else {
@@ -228,26 +228,26 @@ impl History {
     }
 }
 
-impl Entry {
+impl BlockEntry {
     /// The number after that of its last line.
     fn end(&self) -> u64 {
         self.first + u64::from(self.lines)
     }
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> RingCursor<'a> {
     fn new(source: &'a Source, ring: &'a Ring, from: u64) -> Self {
         Self { source, ring, at: ring.entries.partition_point(|entry| entry.end() <= from) }
     }
 
-    fn entry(&self) -> Option<&'a Entry> {
+    fn entry(&self) -> Option<&'a BlockEntry> {
         self.ring.entries.get(self.at)
     }
 }
 
 impl Ring {
     fn size(&self) -> usize {
-        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+        self.bytes.len() + self.entries.len() * size_of::<BlockEntry>()
     }
 
     /// Adds the last `kept` of the `lines` lines of a block.
@@ -262,7 +262,7 @@ impl Ring {
         let continued = block.continued && kept == lines;
         // A block has far fewer bytes than that.
         let kept = u32::try_from(kept).unwrap_or(u32::MAX);
-        self.entries.push_back(Entry { first, lines: kept, continued, before, at, time: block.time });
+        self.entries.push_back(BlockEntry { first, lines: kept, continued, before, at, time: block.time });
         self.bytes.extend(bytes);
         self.lines += lines;
     }
@@ -284,7 +284,7 @@ impl Ring {
         if self.bytes.capacity() > 4 * self.bytes.len() + SPARE_BYTES {
             self.bytes.shrink_to(2 * self.bytes.len());
         }
-        if self.entries.capacity() > 4 * self.entries.len() + SPARE_BYTES / size_of::<Entry>() {
+        if self.entries.capacity() > 4 * self.entries.len() + SPARE_BYTES / size_of::<BlockEntry>() {
             self.entries.shrink_to(2 * self.entries.len());
         }
     }
@@ -309,7 +309,7 @@ impl Ring {
 
     /// Appends the bytes of an entry, without its first lines.
     fn copy(&self, at: usize, skipped_lines: u64, out: &mut Vec<u8>) {
-        let offset = |entry: &Entry| usize::try_from(entry.at - self.dropped).unwrap_or(usize::MAX);
+        let offset = |entry: &BlockEntry| usize::try_from(entry.at - self.dropped).unwrap_or(usize::MAX);
         let Some(from) = self.entries.get(at).map(offset) else { return };
         let to = self.entries.get(at + 1).map_or(self.bytes.len(), offset);
         let (front, back) = self.bytes.as_slices();

@@ -7,7 +7,7 @@
 
 use memchr::{memchr_iter, memchr3_iter, memrchr};
 
-use super::chunk::{Audience, Chunk, PARTIAL_AFTER, PIECE_BYTES, Patience};
+use super::chunk::{Audience, Chunk, FlushPatience, PARTIAL_AFTER, PIECE_BYTES};
 use super::screen::{Screen, ScreenSize, Show, needs_screen};
 use super::splitter::Splitter;
 use super::style::Style;
@@ -137,18 +137,18 @@ impl Lines {
 
     /// When to [`flush`](Self::flush). None: nothing is waiting.
     #[must_use]
-    pub fn patience(&self) -> Option<Patience> {
+    pub fn patience(&self) -> Option<FlushPatience> {
         let drawn = self.terminal.as_ref().filter(|terminal| terminal.is_followed);
         if let Some(terminal) = drawn {
             return terminal.screen.patience();
         }
         let waits =
             !self.plain.partial().is_empty() || self.terminal.as_ref().is_some_and(|terminal| terminal.blanks > 0);
-        waits.then_some(Patience { still: PARTIAL_AFTER, at_most: None })
+        waits.then_some(FlushPatience { still: PARTIAL_AFTER, at_most: None })
     }
 
-    /// Shows what is waiting. `is_still`: no byte has arrived for [`Patience::still`]; otherwise [`Patience::at_most`]
-    /// has passed.
+    /// Shows what is waiting. `is_still`: no byte has arrived for [`FlushPatience::still`]; otherwise
+    /// [`FlushPatience::at_most`] has passed.
     pub fn flush(&mut self, is_still: bool, emit: &mut impl FnMut(Chunk)) {
         if is_still && let Some(kept) = &mut self.kept {
             kept.flush(&mut |chunk| emit(Chunk { audience: Audience::Files, ..chunk }));

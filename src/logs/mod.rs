@@ -32,9 +32,9 @@ mod workflow;
 
 pub use alternate_screen::AlternateScreen;
 pub use block::{LogBlock, Source};
-pub use chunk::{Audience, Chunk, PARTIAL_AFTER, PIECE_BYTES, Patience};
+pub use chunk::{Audience, Chunk, FlushPatience, PARTIAL_AFTER, PIECE_BYTES};
 pub use encoder::{LogEncoder, LogEncoding};
-pub use follower::{Follower, LogQuery, Moment, Turn};
+pub use follower::{FollowTurn, Follower, LogQuery, Moment};
 pub use format::{Formatter, LogFormat, Passing, TextOptions, View};
 pub use history::{HISTORY_BYTES, HISTORY_LINES, History};
 pub use incomplete::unfinished_bytes;

@@ -24,7 +24,7 @@ mod show;
 use above::Above;
 pub(super) use controls::needs_screen;
 use parser::{Parser, Token};
-use row::{LONG_AGO, Row, columns_of};
+use row::{LONG_AGO, ScreenRow, columns_of};
 pub(super) use show::Show;
 
 /// Most rows of a screen. With [`MAX_COLUMNS`] it limits the memory of one screen to 8 MiB. A run has at most two:
@@ -53,7 +53,7 @@ pub(super) struct Screen {
     width: usize,
     parser: Parser,
     /// The rows from the first one that was not plain text; all rows once the cursor has moved above it. Never empty.
-    rows: VecDeque<Row>,
+    rows: VecDeque<ScreenRow>,
     above: Above,
     row: usize,
     /// Equal to the width if the row is full: the next character begins a new row.
@@ -88,7 +88,7 @@ impl Screen {
             height: 1,
             width: 1,
             parser: Parser::default(),
-            rows: VecDeque::from([Row::default()]),
+            rows: VecDeque::from([ScreenRow::default()]),
             above: Above::default(),
             row: 0,
             column: 0,
@@ -215,7 +215,7 @@ impl Screen {
         }
         self.above.push(&lines, self.height);
         self.above.is_cut |= is_full;
-        self.rows.push_back(Row::default());
+        self.rows.push_back(ScreenRow::default());
         self.row = 0;
         self.pen
     }
@@ -287,7 +287,7 @@ impl Screen {
     }
 
     #[expect(clippy::indexing_slicing, reason = "the cursor is always in one of the rows")]
-    fn current(&mut self) -> &mut Row {
+    fn current(&mut self) -> &mut ScreenRow {
         &mut self.rows[self.row]
     }
 
@@ -320,7 +320,7 @@ impl Screen {
 
     fn fill_to_cursor(&mut self) {
         while self.rows.len() <= self.row {
-            self.rows.push_back(Row::default());
+            self.rows.push_back(ScreenRow::default());
         }
     }
 
@@ -333,7 +333,7 @@ impl Screen {
             self.remove_row(first);
         }
         if last < self.rows.len() {
-            self.rows.insert(last, Row::default());
+            self.rows.insert(last, ScreenRow::default());
         }
     }
 
@@ -376,7 +376,7 @@ impl Screen {
             self.rows.push_front(row);
         }
         for _ in 0..missing {
-            self.rows.push_front(Row::default());
+            self.rows.push_front(ScreenRow::default());
         }
         let excess = self.rows.len().saturating_sub(self.height);
         self.rows.drain(..excess);

@@ -31,7 +31,7 @@ pub(crate) const NAMED_PIPE: PipePatience =
 
 /// The next step of a wait.
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+enum WaitStep {
     /// Wait this long, then look again.
     Wait(Duration),
     /// Show the line about the wait, then look again.
@@ -41,27 +41,27 @@ enum Step {
 
 /// A wait in progress.
 #[derive(Debug)]
-struct Wait {
+struct PipeWait {
     patience: PipePatience,
     begun: Instant,
     announced: bool,
 }
 
-impl Wait {
-    fn next(&mut self, now: Instant) -> Step {
+impl PipeWait {
+    fn next(&mut self, now: Instant) -> WaitStep {
         let waited = now.saturating_duration_since(self.begun);
         let left = |until: Duration| until.saturating_sub(waited);
         let give_up = left(self.patience.give_up_after);
         if give_up.is_zero() {
-            return Step::GiveUp;
+            return WaitStep::GiveUp;
         }
         match self.patience.announce_after.filter(|_| !self.announced).map(left) {
             Some(Duration::ZERO) => {
                 self.announced = true;
-                Step::Announce
+                WaitStep::Announce
             }
-            Some(announce) => Step::Wait(announce.min(give_up)),
-            None => Step::Wait(give_up),
+            Some(announce) => WaitStep::Wait(announce.min(give_up)),
+            None => WaitStep::Wait(give_up),
         }
     }
 }
@@ -83,7 +83,7 @@ pub(crate) fn read(
     abandoned: Option<BorrowedFd<'_>>,
     announce: impl FnOnce(u64),
 ) -> Result<Vec<u8>, Unreadable> {
-    let mut wait = Wait { patience, begun: Instant::now(), announced: false };
+    let mut wait = PipeWait { patience, begun: Instant::now(), announced: false };
     let seconds = patience.give_up_after.as_secs();
     let mut announce = Some(announce);
     let mut bytes = Vec::new();
@@ -92,13 +92,13 @@ pub(crate) fn read(
         // Checked before the clock: data that arrived while this process was stopped is not late.
         if !is_ready(&pipe, abandoned, Duration::ZERO)? {
             match wait.next(Instant::now()) {
-                Step::Wait(left) => drop(is_ready(&pipe, abandoned, left)?),
-                Step::Announce => {
+                WaitStep::Wait(left) => drop(is_ready(&pipe, abandoned, left)?),
+                WaitStep::Announce => {
                     if let Some(announce) = announce.take() {
                         announce(seconds);
                     }
                 }
-                Step::GiveUp => return Err(Unreadable::Endless { seconds, received: !bytes.is_empty() }),
+                WaitStep::GiveUp => return Err(Unreadable::Endless { seconds, received: !bytes.is_empty() }),
             }
             continue;
         }
@@ -139,40 +139,40 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn at(wait: &Wait, milliseconds: u64) -> Instant {
+    fn at(wait: &PipeWait, milliseconds: u64) -> Instant {
         wait.begun + Duration::from_millis(milliseconds)
     }
 
-    fn wait(patience: PipePatience) -> Wait {
-        Wait { patience, begun: Instant::now(), announced: false }
+    fn wait(patience: PipePatience) -> PipeWait {
+        PipeWait { patience, begun: Instant::now(), announced: false }
     }
 
     #[test]
     fn s2_1_a_named_pipe_is_announced_after_1_second_and_abandoned_after_10() {
         let mut wait = wait(NAMED_PIPE);
 
-        assert_eq!(wait.next(at(&wait, 0)), Step::Wait(SECOND));
-        assert_eq!(wait.next(at(&wait, 400)), Step::Wait(Duration::from_millis(600)));
-        assert_eq!(wait.next(at(&wait, 1_000)), Step::Announce);
-        assert_eq!(wait.next(at(&wait, 1_000)), Step::Wait(9 * SECOND));
-        assert_eq!(wait.next(at(&wait, 9_999)), Step::Wait(Duration::from_millis(1)));
-        assert_eq!(wait.next(at(&wait, 10_000)), Step::GiveUp);
+        assert_eq!(wait.next(at(&wait, 0)), WaitStep::Wait(SECOND));
+        assert_eq!(wait.next(at(&wait, 400)), WaitStep::Wait(Duration::from_millis(600)));
+        assert_eq!(wait.next(at(&wait, 1_000)), WaitStep::Announce);
+        assert_eq!(wait.next(at(&wait, 1_000)), WaitStep::Wait(9 * SECOND));
+        assert_eq!(wait.next(at(&wait, 9_999)), WaitStep::Wait(Duration::from_millis(1)));
+        assert_eq!(wait.next(at(&wait, 10_000)), WaitStep::GiveUp);
     }
 
     #[test]
     fn s1_1_a_pipe_of_the_shell_is_abandoned_silently_after_5_seconds() {
         let mut wait = wait(OPEN_PIPE);
 
-        assert_eq!(wait.next(at(&wait, 0)), Step::Wait(5 * SECOND));
-        assert_eq!(wait.next(at(&wait, 4_000)), Step::Wait(SECOND));
-        assert_eq!(wait.next(at(&wait, 5_000)), Step::GiveUp);
+        assert_eq!(wait.next(at(&wait, 0)), WaitStep::Wait(5 * SECOND));
+        assert_eq!(wait.next(at(&wait, 4_000)), WaitStep::Wait(SECOND));
+        assert_eq!(wait.next(at(&wait, 5_000)), WaitStep::GiveUp);
     }
 
     #[test]
     fn a_wait_that_resumes_too_late_gives_up_without_an_announcement() {
         let mut wait = wait(NAMED_PIPE);
 
-        assert_eq!(wait.next(at(&wait, 60_000)), Step::GiveUp);
+        assert_eq!(wait.next(at(&wait, 60_000)), WaitStep::GiveUp);
     }
 
     /// Reads a pipe with no time to wait. `open`: its writing end stays open meanwhile.

@@ -82,7 +82,7 @@ impl From<io::Error> for Unreadable {
 
 /// The kinds of files that can be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum SourceKind {
     Regular,
     /// stdin, or a pipe of the shell, or a named pipe.
     Pipe,
@@ -97,10 +97,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
         return if stdin.metadata()?.is_file() { read_regular(stdin) } else { read_open_pipe(stdin) };
     }
     match kind(path, look_up(path)?)? {
-        Kind::Regular => read_regular(open(path)?),
-        Kind::Pipe if is_shell_pipe(path) => read_open_pipe(open(path)?),
-        Kind::Pipe => Err(Unreadable::Special(NAMED)),
-        Kind::Null => Ok(Vec::new()),
+        SourceKind::Regular => read_regular(open(path)?),
+        SourceKind::Pipe if is_shell_pipe(path) => read_open_pipe(open(path)?),
+        SourceKind::Pipe => Err(Unreadable::Special(NAMED)),
+        SourceKind::Null => Ok(Vec::new()),
     }
 }
 
@@ -132,13 +132,13 @@ pub(crate) fn read_if_regular(path: &Path) -> Option<Vec<u8>> {
 /// Reads a regular file, together with its metadata.
 pub(crate) fn read_regular_file(path: &Path) -> Result<(Vec<u8>, Metadata), Unreadable> {
     match kind(path, look_up(path)?)? {
-        Kind::Regular => {
+        SourceKind::Regular => {
             let file = open(path)?;
             let metadata = file.metadata()?;
             Ok((read_regular(file)?, metadata))
         }
-        Kind::Pipe => Err(Unreadable::Special(NAMED)),
-        Kind::Null => Err(Unreadable::Special("device")),
+        SourceKind::Pipe => Err(Unreadable::Special(NAMED)),
+        SourceKind::Null => Err(Unreadable::Special("device")),
     }
 }
 
@@ -170,17 +170,17 @@ fn look_up(path: &Path) -> Result<FileType, Unreadable> {
     }
 }
 
-fn kind(path: &Path, file_type: FileType) -> Result<Kind, Unreadable> {
+fn kind(path: &Path, file_type: FileType) -> Result<SourceKind, Unreadable> {
     if file_type.is_file() {
-        Ok(Kind::Regular)
+        Ok(SourceKind::Regular)
     } else if file_type.is_dir() {
         Err(Unreadable::Directory)
     } else if file_type.is_fifo() {
-        Ok(Kind::Pipe)
+        Ok(SourceKind::Pipe)
     } else if file_type.is_socket() {
         Err(Unreadable::Special("socket"))
     } else if file_type.is_char_device() && is_null(path) {
-        Ok(Kind::Null)
+        Ok(SourceKind::Null)
     } else {
         Err(Unreadable::Special("device"))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Smoke;
+use super::FinishedSmoke;
 use crate::model::{DynoName, ProcessType};
 use crate::smoke::{CommandReport, DynoReport, DynoResult, PhaseReport, PhaseResult, SmokePhase, SmokeReport, Span};
 use crate::supervisor::Outcome;
@@ -16,9 +16,9 @@ pub(super) struct Example {
 }
 
 impl Example {
-    pub(super) fn smoke<'a>(&'a self, last_lines: &'a [Vec<u8>]) -> Smoke<'a> {
+    pub(super) fn smoke<'a>(&'a self, last_lines: &'a [Vec<u8>]) -> FinishedSmoke<'a> {
         let started = Timestamp::from_microsecond(1_757_991_324_741_657).unwrap();
-        Smoke { report: &self.report, status: self.status, started, last_lines }
+        FinishedSmoke { report: &self.report, status: self.status, started, last_lines }
     }
 }
 

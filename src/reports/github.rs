@@ -3,7 +3,7 @@
 //!
 //! Not here: [`defuse`](crate::logs::defuse) in `logs` keeps dyno output from giving the runner commands.
 
-use super::Smoke;
+use super::FinishedSmoke;
 use crate::logs::printable;
 use crate::smoke::SmokePhase;
 
@@ -26,7 +26,7 @@ impl Groups {
 
 /// The annotation of a failed smoke test, with dyno and reason. None: it passed.
 #[must_use]
-pub fn annotation(smoke: &Smoke<'_>) -> Option<String> {
+pub fn annotation(smoke: &FinishedSmoke<'_>) -> Option<String> {
     if smoke.passed() {
         return None;
     }

@@ -10,7 +10,7 @@ use serde::ser::Error;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::Smoke;
+use super::FinishedSmoke;
 use crate::smoke::{DynoReport, DynoResult, PhaseReport, PhaseResult};
 
 /// The version of the format. It changes when a field is removed or changes its meaning, not when one is added.
@@ -33,28 +33,28 @@ pub struct Summary<'a> {
     /// When the smoke test began: RFC 3339, UTC.
     pub started: String,
     /// Seconds from the start of the run to the end of its last phase.
-    pub seconds: Seconds,
+    pub seconds: JsonSeconds,
     /// `release`, `boot`, `settle`, `command`, `stop`, always all five in this order.
-    pub phases: Vec<Phase<'a>>,
+    pub phases: Vec<PhaseEntry<'a>>,
     /// The release dyno if there is one, then the formation in start order.
     pub dynos: Vec<Dyno<'a>>,
     /// The command to run once all dynos were up. Null: there was none.
-    pub command: Option<Command<'a>>,
+    pub command: Option<CommandEntry<'a>>,
     /// The last lines of the culprit, at most 50, oldest first. Empty if there is no culprit.
     pub last_lines: Vec<String>,
 }
 
 /// One of [`Summary::phases`].
 #[derive(Debug, Serialize)]
-pub struct Phase<'a> {
+pub struct PhaseEntry<'a> {
     /// Its name.
     pub phase: String,
     /// `passed`, `failed`, `not needed` (it had nothing to do) or `not reached` (something failed before it).
     pub result: &'static str,
     /// When it began. Null: it did not begin.
-    pub start_seconds: Option<Seconds>,
+    pub start_seconds: Option<JsonSeconds>,
     /// How long it took, up to the failure if it failed. Null: it did not begin.
-    pub seconds: Option<Seconds>,
+    pub seconds: Option<JsonSeconds>,
     /// Why it failed. Null: it did not.
     pub why: Option<&'a str>,
 }
@@ -67,16 +67,16 @@ pub struct Dyno<'a> {
     /// `passed`, `failed`, `not started`, or `stopped before up` (something else failed).
     pub result: &'static str,
     /// From the attempt to start it until its program ran. Null: the program never ran.
-    pub boot_seconds: Option<Seconds>,
+    pub boot_seconds: Option<JsonSeconds>,
     /// From then until it was up; 0 if it does not have to listen. Null: it never was.
-    pub ready_seconds: Option<Seconds>,
+    pub ready_seconds: Option<JsonSeconds>,
     /// Why it failed. Null: it did not.
     pub why: Option<&'a str>,
 }
 
 /// [`Summary::command`].
 #[derive(Debug, Serialize)]
-pub struct Command<'a> {
+pub struct CommandEntry<'a> {
     /// Its words as given on the command line.
     pub words: &'a [String],
     /// Its own status, 128 + n for a signal. Null: it was not started, or did not exit by itself.
@@ -85,9 +85,9 @@ pub struct Command<'a> {
 
 /// A time, written digit by digit: a binary float would print as `6e-6` instead of `0.000006`.
 #[derive(Debug)]
-pub struct Seconds(Duration);
+pub struct JsonSeconds(Duration);
 
-impl Serialize for Seconds {
+impl Serialize for JsonSeconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let digits = format!("{}.{:06}", self.0.as_secs(), self.0.subsec_micros());
         RawValue::from_string(digits).map_err(S::Error::custom)?.serialize(serializer)
@@ -98,7 +98,7 @@ impl Serialize for Seconds {
 ///
 /// # Errors
 /// None known: every value of a [`Summary`] can be written as JSON.
-pub fn render(smoke: &Smoke<'_>) -> serde_json::Result<String> {
+pub fn render(smoke: &FinishedSmoke<'_>) -> serde_json::Result<String> {
     let report = smoke.report;
     let summary = Summary {
         version: VERSION,
@@ -107,27 +107,27 @@ pub fn render(smoke: &Smoke<'_>) -> serde_json::Result<String> {
         reason: &report.reason,
         culprit: report.culprit.as_ref().map(ToString::to_string),
         started: smoke.started.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
-        seconds: Seconds(smoke.time()),
+        seconds: JsonSeconds(smoke.time()),
         phases: report.phases.iter().map(phase).collect(),
         dynos: report.dynos.iter().map(dyno).collect(),
-        command: report.command.as_ref().map(|command| Command { words: &command.words, status: command.status }),
+        command: report.command.as_ref().map(|command| CommandEntry { words: &command.words, status: command.status }),
         last_lines: smoke.last_lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect(),
     };
     Ok(escape_rest(&serde_json::to_string(&summary)?) + "\n")
 }
 
-fn phase(report: &PhaseReport) -> Phase<'_> {
+fn phase(report: &PhaseReport) -> PhaseEntry<'_> {
     let (result, span, why) = match &report.result {
         PhaseResult::NotNeeded => ("not needed", None, None),
         PhaseResult::NotReached => ("not reached", None, None),
         PhaseResult::Passed(span) => ("passed", Some(span), None),
         PhaseResult::Failed { span, why } => ("failed", Some(span), Some(why.as_str())),
     };
-    Phase {
+    PhaseEntry {
         phase: report.phase.to_string(),
         result,
-        start_seconds: span.map(|span| Seconds(span.start)),
-        seconds: span.map(|span| Seconds(span.duration)),
+        start_seconds: span.map(|span| JsonSeconds(span.start)),
+        seconds: span.map(|span| JsonSeconds(span.duration)),
         why,
     }
 }
@@ -142,8 +142,8 @@ fn dyno(report: &DynoReport) -> Dyno<'_> {
     Dyno {
         dyno: report.dyno.to_string(),
         result,
-        boot_seconds: report.boot.map(Seconds),
-        ready_seconds: report.ready.map(Seconds),
+        boot_seconds: report.boot.map(JsonSeconds),
+        ready_seconds: report.ready.map(JsonSeconds),
         why,
     }
 }
@@ -202,7 +202,7 @@ mod tests {
     fn a_passed_smoke_test_has_the_same_fields() {
         let report = passing();
         let (passed, failed) = (report.smoke(&[]), dying_web());
-        let read = |smoke: &Smoke<'_>| -> Value { serde_json::from_str(&render(smoke).unwrap()).unwrap() };
+        let read = |smoke: &FinishedSmoke<'_>| -> Value { serde_json::from_str(&render(smoke).unwrap()).unwrap() };
 
         let (passed, failed) = (read(&passed), read(&failed.smoke(&[])));
 
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn seconds_have_six_decimals() {
-        let shown = |micros: u64| serde_json::to_string(&Seconds(Duration::from_micros(micros))).unwrap();
+        let shown = |micros: u64| serde_json::to_string(&JsonSeconds(Duration::from_micros(micros))).unwrap();
 
         assert_eq!([shown(0), shown(6), shown(1_012_345)], ["0.000000", "0.000006", "1.012345"]);
         assert_eq!([shown(60_000_001), shown(4_100_000_000_003)], ["60.000001", "4100000.000003"]);

@@ -11,12 +11,12 @@
 use std::time::Duration;
 
 use super::xml::{Document, Element};
-use super::{Smoke, last_words};
+use super::{FinishedSmoke, last_words};
 use crate::logs::printable;
 use crate::smoke::{DynoReport, DynoResult, PhaseReport, PhaseResult};
 
 /// The outcome of one test case.
-enum Verdict<'a> {
+enum CaseVerdict<'a> {
     Passed,
     Skipped(&'static str),
     Failed { kind: &'static str, why: &'a str, last_lines: Option<String> },
@@ -26,12 +26,12 @@ struct Case<'a> {
     class: &'static str,
     name: String,
     time: Duration,
-    verdict: Verdict<'a>,
+    verdict: CaseVerdict<'a>,
 }
 
 /// The content of the file.
 #[must_use]
-pub fn render(smoke: &Smoke<'_>) -> String {
+pub fn render(smoke: &FinishedSmoke<'_>) -> String {
     let phases = smoke.report.phases.iter().filter_map(phase);
     let cases: Vec<Case<'_>> = phases.chain(smoke.report.dynos.iter().map(|report| dyno(smoke, report))).collect();
 
@@ -50,9 +50,9 @@ pub fn render(smoke: &Smoke<'_>) -> String {
     document.into_text()
 }
 
-fn suite<'d>(document: &'d mut Document, smoke: &Smoke<'_>, cases: &[Case<'_>]) -> Element<'d> {
-    let count = |counts: fn(&Verdict<'_>) -> bool| cases.iter().filter(|case| counts(&case.verdict)).count();
-    let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
+fn suite<'d>(document: &'d mut Document, smoke: &FinishedSmoke<'_>, cases: &[Case<'_>]) -> Element<'d> {
+    let count = |counts: fn(&CaseVerdict<'_>) -> bool| cases.iter().filter(|case| counts(&case.verdict)).count();
+    let skipped = count(|verdict| matches!(verdict, CaseVerdict::Skipped(_)));
     let suite = document
         .element("testsuite")
         .attribute("name", "dyno smoke")
@@ -61,13 +61,13 @@ fn suite<'d>(document: &'d mut Document, smoke: &Smoke<'_>, cases: &[Case<'_>]) 
         .attribute("timestamp", &smoke.started.strftime("%Y-%m-%dT%H:%M:%S").to_string())
         .attribute("hostname", "localhost")
         .attribute("tests", &cases.len().to_string())
-        .attribute("failures", &count(|verdict| matches!(verdict, Verdict::Failed { .. })).to_string())
+        .attribute("failures", &count(|verdict| matches!(verdict, CaseVerdict::Failed { .. })).to_string())
         .attribute("errors", "0")
         .attribute("time", &seconds(smoke.time()));
     if skipped == 0 { suite } else { suite.attribute("skipped", &skipped.to_string()) }
 }
 
-fn properties(suite: &mut Document, smoke: &Smoke<'_>) {
+fn properties(suite: &mut Document, smoke: &FinishedSmoke<'_>) {
     let command = smoke.report.command.as_ref().map(|command| command.words.join(" "));
     suite.element("properties").content(|properties| {
         let mut property = |name: &str, value: &str| {
@@ -88,9 +88,9 @@ fn write_case(suite: &mut Document, case: &Case<'_>) {
         .attribute("name", &case.name)
         .attribute("time", &seconds(case.time));
     match &case.verdict {
-        Verdict::Passed => element.empty(),
-        Verdict::Skipped(why) => element.content(|case| case.element("skipped").text(why)),
-        Verdict::Failed { kind, why, last_lines } => element.content(|case| {
+        CaseVerdict::Passed => element.empty(),
+        CaseVerdict::Skipped(why) => element.content(|case| case.element("skipped").text(why)),
+        CaseVerdict::Failed { kind, why, last_lines } => element.content(|case| {
             let why = text(why);
             let whole = last_lines.as_ref().map_or_else(|| why.clone(), |lines| format!("{why}\n\n{lines}"));
             case.element("failure").attribute("message", &why).attribute("type", kind).text(&whole);
@@ -101,22 +101,24 @@ fn write_case(suite: &mut Document, case: &Case<'_>) {
 fn phase(report: &PhaseReport) -> Option<Case<'_>> {
     let (time, verdict) = match &report.result {
         PhaseResult::NotNeeded => return None,
-        PhaseResult::NotReached => (Duration::ZERO, Verdict::Skipped("not reached")),
-        PhaseResult::Passed(span) => (span.duration, Verdict::Passed),
-        PhaseResult::Failed { span, why } => (span.duration, Verdict::Failed { kind: "phase", why, last_lines: None }),
+        PhaseResult::NotReached => (Duration::ZERO, CaseVerdict::Skipped("not reached")),
+        PhaseResult::Passed(span) => (span.duration, CaseVerdict::Passed),
+        PhaseResult::Failed { span, why } => {
+            (span.duration, CaseVerdict::Failed { kind: "phase", why, last_lines: None })
+        }
     };
     Some(Case { class: "smoke.phase", name: report.phase.to_string(), time, verdict })
 }
 
-fn dyno<'a>(smoke: &Smoke<'_>, report: &'a DynoReport) -> Case<'a> {
+fn dyno<'a>(smoke: &FinishedSmoke<'_>, report: &'a DynoReport) -> Case<'a> {
     let is_culprit = smoke.report.culprit.as_ref() == Some(&report.dyno);
     let verdict = match &report.result {
-        DynoResult::NotStarted => Verdict::Skipped("not started"),
-        DynoResult::StoppedBeforeUp => Verdict::Skipped("stopped before it was up"),
-        DynoResult::Passed => Verdict::Passed,
+        DynoResult::NotStarted => CaseVerdict::Skipped("not started"),
+        DynoResult::StoppedBeforeUp => CaseVerdict::Skipped("stopped before it was up"),
+        DynoResult::Passed => CaseVerdict::Passed,
         DynoResult::Failed(why) => {
             let last_lines = is_culprit.then(|| last_words::lines(&report.dyno, smoke.last_lines, false));
-            Verdict::Failed { kind: "dyno", why, last_lines: last_lines.filter(|lines| !lines.is_empty()) }
+            CaseVerdict::Failed { kind: "dyno", why, last_lines: last_lines.filter(|lines| !lines.is_empty()) }
         }
     };
     let time = report.boot.unwrap_or_default() + report.ready.unwrap_or_default();

@@ -19,7 +19,7 @@ use crate::smoke::SmokeReport;
 
 /// A finished smoke test, and what a report adds to its result.
 #[derive(Debug, Clone, Copy)]
-pub struct Smoke<'a> {
+pub struct FinishedSmoke<'a> {
     /// The result.
     pub report: &'a SmokeReport,
     /// The exit status as a shell shows it, 0..=255: 128 + n if a signal ends us.
@@ -30,7 +30,7 @@ pub struct Smoke<'a> {
     pub last_lines: &'a [Vec<u8>],
 }
 
-impl Smoke<'_> {
+impl FinishedSmoke<'_> {
     /// Whether CI may continue.
     fn passed(&self) -> bool {
         self.status == 0

@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 
 use super::calls::ApiCaller;
 use super::changes::Changes;
-use super::client_stream::{ClientStream, Progress, gone, interim, whole};
+use super::client_stream::{ClientStream, ConnectionProgress, gone, interim, whole};
 use super::log_archive::LogArchive;
 use super::{ApiStart, Ending, RegisteredStart, Reload};
 use crate::api::{ApiError, AppFacts, LastRun, LogSessions, ReloadedFiles};
@@ -45,7 +45,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// One connection.
 pub(super) struct Connection {
-    pub(super) progress: Rc<Cell<Progress>>,
+    pub(super) progress: Rc<Cell<ConnectionProgress>>,
     pub(super) stream: Rc<UnixStream>,
     /// Its request has arrived.
     pub(super) arrived: Notify,
@@ -170,43 +170,43 @@ impl ApiServer {
 
     /// Whether an answer is to be sent, or is being sent.
     fn has_answers(&self) -> bool {
-        self.connections.borrow().iter().any(|open| open.progress.get() != Progress::Receiving)
+        self.connections.borrow().iter().any(|open| open.progress.get() != ConnectionProgress::Receiving)
     }
 
     /// Makes room for a connection.
     async fn admit(&self, stream: UnixStream) -> Rc<Connection> {
-        while self.count(Progress::Receiving) + self.count(Progress::Answering) >= MAX_CONNECTIONS {
-            let is_receiving = |open: &&Rc<Connection>| open.progress.get() == Progress::Receiving;
+        while self.count(ConnectionProgress::Receiving) + self.count(ConnectionProgress::Answering) >= MAX_CONNECTIONS {
+            let is_receiving = |open: &&Rc<Connection>| open.progress.get() == ConnectionProgress::Receiving;
             if let Some(oldest) = self.connections.borrow().iter().find(is_receiving) {
                 oldest.replaced.notify_one();
             }
             self.has_room.notified().await;
         }
-        let progress = Rc::new(Cell::new(Progress::Receiving));
+        let progress = Rc::new(Cell::new(ConnectionProgress::Receiving));
         let connection =
             Rc::new(Connection { progress, stream: Rc::new(stream), arrived: Notify::new(), replaced: Notify::new() });
         self.connections.borrow_mut().push(Rc::clone(&connection));
         connection
     }
 
-    pub(super) fn count(&self, progress: Progress) -> usize {
+    pub(super) fn count(&self, progress: ConnectionProgress) -> usize {
         self.connections.borrow().iter().filter(|open| open.progress.get() == progress).count()
     }
 
     /// How many connections may stay open for long.
     pub(super) fn count_waiting(&self) -> usize {
-        self.count(Progress::Waiting) + self.count(Progress::Streaming)
+        self.count(ConnectionProgress::Waiting) + self.count(ConnectionProgress::Streaming)
     }
 
     /// Records that a connection waits for dynos, so that it does not keep others out.
     pub(super) fn wait_apart(&self, connection: &Connection) {
-        connection.progress.set(Progress::Waiting);
+        connection.progress.set(ConnectionProgress::Waiting);
         self.has_room.notify_waiters();
     }
 
     /// Likewise for one that gets the log.
     pub(super) fn stream_apart(&self, connection: &Connection) {
-        connection.progress.set(Progress::Streaming);
+        connection.progress.set(ConnectionProgress::Streaming);
         self.has_room.notify_waiters();
     }
 
@@ -247,7 +247,7 @@ impl ApiServer {
             () = sleep(ARRIVES_WITHIN) => ApiError::too_slow(),
             () = connection.replaced.notified() => ApiError::unavailable("too many clients are connected"),
         };
-        if connection.progress.get() == Progress::Receiving {
+        if connection.progress.get() == ConnectionProgress::Receiving {
             return Some(refusal);
         }
         tokio::select! {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::api_server::{ApiServer, Connection, MAX_WAITING};
 use super::calls::{self, ApiCall};
-use super::client_stream::Progress;
+use super::client_stream::ConnectionProgress;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use super::usage::usage_of;
@@ -37,14 +37,14 @@ impl ApiServer {
     ) -> Result<Response<ApiBody>, Infallible> {
         let (head, body) = request.into_parts();
         let body = read(body).await;
-        connection.progress.set(Progress::Answering);
+        connection.progress.set(ConnectionProgress::Answering);
         connection.arrived.notify_one();
         let answer = match body {
             Ok(body) => self.answer(&head, &body, connection).await,
             Err(error) => Err(error),
         };
-        if connection.progress.get() != Progress::Streaming {
-            connection.progress.set(Progress::Answering);
+        if connection.progress.get() != ConnectionProgress::Streaming {
+            connection.progress.set(ConnectionProgress::Answering);
         }
         Ok(answer.unwrap_or_else(|error| response(error.answer())))
     }

@@ -76,7 +76,7 @@ pub(super) async fn wait(caller: &ApiCaller, condition: WaitCondition, limit: Du
 }
 
 /// A wait whose condition does not hold yet.
-struct Wait {
+struct OpenWait {
     is_decided: Box<dyn FnMut(&Snapshot) -> bool>,
     depends_on: Box<dyn Fn(&DynoName) -> bool>,
     answer: oneshot::Sender<Snapshot>,
@@ -87,7 +87,7 @@ pub(super) struct Calls {
     incoming: mpsc::Receiver<ApiCall>,
     commands: HashMap<RequestId, oneshot::Sender<Result<Reply, Refusal>>>,
     last_id: u64,
-    waits: Vec<Wait>,
+    waits: Vec<OpenWait>,
 }
 
 impl Calls {
@@ -136,7 +136,7 @@ impl Calls {
     pub(super) fn take_waits(&mut self) {
         while let Ok(call) = self.incoming.try_recv() {
             if let ApiCall::Wait { is_decided, depends_on, answer } = call {
-                self.waits.push(Wait { is_decided, depends_on, answer });
+                self.waits.push(OpenWait { is_decided, depends_on, answer });
             }
         }
     }
@@ -187,7 +187,7 @@ impl Runtime {
                 let _ = answer.send(());
             }
             ApiCall::Wait { is_decided, depends_on, answer } => {
-                self.calls.waits.push(Wait { is_decided, depends_on, answer });
+                self.calls.waits.push(OpenWait { is_decided, depends_on, answer });
             }
         }
     }
@@ -222,7 +222,7 @@ mod tests {
     fn a_wait_is_answered_once_its_condition_holds() {
         let (_, mut calls) = Calls::new();
         let (sender, mut answer) = oneshot::channel();
-        calls.waits.push(Wait {
+        calls.waits.push(OpenWait {
             is_decided: Box::new(|snapshot| snapshot.release == 2),
             depends_on: Box::new(|_| true),
             answer: sender,
@@ -255,7 +255,7 @@ mod tests {
         let (sender, mut command) = oneshot::channel();
         calls.request(Command::Stop(Target::All, None), sender);
         let (sender, mut wait) = oneshot::channel();
-        calls.waits.push(Wait { is_decided: Box::new(|_| false), depends_on: Box::new(|_| true), answer: sender });
+        calls.waits.push(OpenWait { is_decided: Box::new(|_| false), depends_on: Box::new(|_| true), answer: sender });
         let (sender, mut unread) = oneshot::channel();
         assert!(caller.try_send(ApiCall::Snapshot(sender)).is_ok());
 
@@ -271,9 +271,9 @@ mod tests {
     fn s6_2_a_client_that_stops_waiting_wakes_the_run_loop() {
         let (_caller, mut calls) = Calls::new();
         let (sender, staying) = oneshot::channel();
-        calls.waits.push(Wait { is_decided: Box::new(|_| false), depends_on: Box::new(|_| false), answer: sender });
+        calls.waits.push(OpenWait { is_decided: Box::new(|_| false), depends_on: Box::new(|_| false), answer: sender });
         let (sender, leaving) = oneshot::channel();
-        calls.waits.push(Wait { is_decided: Box::new(|_| false), depends_on: Box::new(|_| true), answer: sender });
+        calls.waits.push(OpenWait { is_decided: Box::new(|_| false), depends_on: Box::new(|_| true), answer: sender });
         let tokio = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
 
         let woken = tokio.block_on(async {
@@ -294,7 +294,7 @@ mod tests {
     fn a_wait_whose_client_is_gone_costs_no_snapshot() {
         let (_, mut calls) = Calls::new();
         let (sender, answer) = oneshot::channel();
-        calls.waits.push(Wait { is_decided: Box::new(|_| true), depends_on: Box::new(|_| true), answer: sender });
+        calls.waits.push(OpenWait { is_decided: Box::new(|_| true), depends_on: Box::new(|_| true), answer: sender });
         drop(answer);
 
         calls.answer_waits(|| panic!("nothing waits for a snapshot"));

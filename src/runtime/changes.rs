@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
-use crate::api::{ApiAnswer, ApiError, ReplayKey, Replays, Seen};
+use crate::api::{ApiAnswer, ApiError, Arrival, ReplayKey, Replays};
 
 /// The changes of the last minute.
 pub(super) struct Changes {
@@ -43,9 +43,9 @@ impl Changes {
             answered.as_mut().enable();
             let seen = self.replays.borrow_mut().begin(key, self.began.elapsed());
             match seen {
-                Seen::Answered(answer) => return Ok(answer),
-                Seen::Running => answered.await,
-                Seen::New => break,
+                Arrival::Answered(answer) => return Ok(answer),
+                Arrival::Running => answered.await,
+                Arrival::New => break,
             }
         }
         let mut running = Running { changes: Rc::clone(self), key, answer: ApiError::ending().answer() };

@@ -29,7 +29,7 @@ const READ_BYTES: usize = 8 << 10;
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum ConnectionProgress {
     /// Its request has not arrived completely.
     Receiving,
     /// Its request is being carried out, or its answer sent.
@@ -43,7 +43,7 @@ pub(super) enum Progress {
 /// One client.
 pub(super) struct ClientStream {
     stream: Rc<UnixStream>,
-    progress: Rc<Cell<Progress>>,
+    progress: Rc<Cell<ConnectionProgress>>,
     /// How many bytes all clients have taken.
     taken: Rc<Cell<u64>>,
     /// Runs from the moment when the client reads more slowly than its answer is sent.
@@ -53,14 +53,14 @@ pub(super) struct ClientStream {
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: Rc<UnixStream>, progress: Rc<Cell<Progress>>, taken: Rc<Cell<u64>>) -> Self {
+    pub(super) fn new(stream: Rc<UnixStream>, progress: Rc<Cell<ConnectionProgress>>, taken: Rc<Cell<u64>>) -> Self {
         Self { stream, progress, taken, stalled: None, replaced: None }
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             let Poll::Ready(ready) = self.stream.poll_write_ready(cx) else {
-                if self.progress.get() == Progress::Streaming {
+                if self.progress.get() == ConnectionProgress::Streaming {
                     return Poll::Pending;
                 }
                 let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(READS_WITHIN)));
@@ -72,7 +72,7 @@ impl ClientStream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
                     // A log has no end by which it could be read.
-                    if self.progress.get() == Progress::Streaming {
+                    if self.progress.get() == ConnectionProgress::Streaming {
                         self.stalled = None;
                     }
                     let count = written.as_ref().map_or(0, |count| *count as u64);
@@ -107,7 +107,7 @@ impl Write for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         // Before our service has a request, only hyper answers, and only to say that it cannot read it.
         if self.replaced.is_none()
-            && self.progress.get() == Progress::Receiving
+            && self.progress.get() == ConnectionProgress::Receiving
             && let Some(error) = refusal(bytes)
         {
             self.replaced = Some((whole(&error.answer()), 0));

@@ -29,7 +29,7 @@ const CALLER_KILLED: &str = "`dyno start --detach` was killed before the app was
 const CALLER_FAILED: &str = "`dyno start --detach` was killed or could not print the address";
 
 /// A start whose caller returns once all dynos are up.
-pub struct Launch {
+pub struct DetachedLaunch {
     /// The connection to the caller.
     pub link: CallerLink,
     /// How long the caller waits, in seconds.
@@ -63,7 +63,7 @@ pub enum StoppedLaunch {
 /// The launch while the run loop runs.
 pub(super) struct Launching(JoinHandle<Option<StoppedLaunch>>);
 
-impl Launch {
+impl DetachedLaunch {
     /// Begins to wait for the dynos.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Launch {
     pub(super) fn begin(self, calls: ApiCaller) -> io::Result<Launching> {
         let (socket, caller_end, streams) = self.link.watched()?;
         socket.set_nonblocking(true)?;
-        let task = Task { caller: UnixStream::from_std(socket)?, caller_end, calls, seconds: self.seconds };
+        let task = LaunchTask { caller: UnixStream::from_std(socket)?, caller_end, calls, seconds: self.seconds };
         Ok(Launching(tokio::task::spawn_local(task.run(streams, self.url))))
     }
 }
@@ -87,14 +87,14 @@ impl Launching {
     }
 }
 
-struct Task {
+struct LaunchTask {
     caller: UnixStream,
     caller_end: CallerEnd,
     calls: ApiCaller,
     seconds: u64,
 }
 
-impl Task {
+impl LaunchTask {
     async fn run(mut self, streams: BorrowedStreams, url: String) -> Option<StoppedLaunch> {
         let answer = tokio::select! {
             answer = answer(&self.calls, self.seconds) => answer?,

@@ -11,7 +11,8 @@ use std::task::{Context, Waker};
 use tokio::time::Instant;
 
 use crate::logs::{
-    Audience, Follower, History, LogBlock, LogEncoder, LogFilter, LogQuery, Moment, Source, Speaker, Turn, printable,
+    Audience, FollowTurn, Follower, History, LogBlock, LogEncoder, LogFilter, LogQuery, Moment, Source, Speaker,
+    printable,
 };
 
 /// The number of lines in which the last words of a dyno are looked for.
@@ -25,7 +26,7 @@ const LONGEST_WORDS: usize = 200;
 pub(super) struct LogArchive(Rc<RefCell<Archive>>);
 
 /// A client that reads the log. Dropping it ends the reading.
-pub(super) struct Reader {
+pub(super) struct ArchiveReader {
     archive: LogArchive,
     id: u64,
 }
@@ -73,13 +74,13 @@ impl LogArchive {
     }
 
     /// Begins to read.
-    pub(super) fn read(&self, query: LogQuery) -> Reader {
+    pub(super) fn read(&self, query: LogQuery) -> ArchiveReader {
         let archive = &mut *self.0.borrow_mut();
         let follower = Follower::new(query, &archive.history);
         archive.last_id += 1;
         archive.readers.push(Registered { id: archive.last_id, follower, waker: None, waits_for_lines: false });
         archive.note_followers();
-        Reader { archive: self.clone(), id: archive.last_id }
+        ArchiveReader { archive: self.clone(), id: archive.last_id }
     }
 
     /// The last `count` lines that the dyno with this name wrote, oldest first, without control characters.
@@ -136,9 +137,9 @@ impl Archive {
     }
 }
 
-impl Reader {
+impl ArchiveReader {
     /// Appends what the client gets next to `out`. If it has to wait for lines, the task is woken when they come.
-    pub(super) fn turn(&self, cx: &Context<'_>, encoder: &mut LogEncoder, out: &mut Vec<u8>) -> Turn {
+    pub(super) fn turn(&self, cx: &Context<'_>, encoder: &mut LogEncoder, out: &mut Vec<u8>) -> FollowTurn {
         let archive = &mut *self.archive.0.borrow_mut();
         let moment = Moment {
             followers: u32::try_from(archive.followers()).unwrap_or(u32::MAX),
@@ -146,19 +147,21 @@ impl Reader {
             now: archive.began.elapsed(),
             wall: jiff::Timestamp::now(),
         };
-        let Some(reader) = archive.readers.iter_mut().find(|reader| reader.id == self.id) else { return Turn::End };
+        let Some(reader) = archive.readers.iter_mut().find(|reader| reader.id == self.id) else {
+            return FollowTurn::End;
+        };
         let turn = reader.follower.turn(&archive.history, moment, encoder, out);
-        reader.waits_for_lines = turn == Turn::Wait;
+        reader.waits_for_lines = turn == FollowTurn::Wait;
         match turn {
             // Also while it pauses: the end of everything cuts the pause short.
-            Turn::Wait | Turn::Pause(_) => reader.waker = Some(cx.waker().clone()),
-            Turn::Send | Turn::End => {}
+            FollowTurn::Wait | FollowTurn::Pause(_) => reader.waker = Some(cx.waker().clone()),
+            FollowTurn::Send | FollowTurn::End => {}
         }
         turn
     }
 }
 
-impl Drop for Reader {
+impl Drop for ArchiveReader {
     fn drop(&mut self) {
         let archive = &mut *self.archive.0.borrow_mut();
         archive.readers.retain(|reader| reader.id != self.id);
@@ -201,9 +204,10 @@ mod tests {
         let reader = archive.read(LogQuery { tail: true, ..LogQuery::default() });
         let mut encoder = LogEncoder::new(LogEncoding::JsonLines);
         let mut turn = || reader.turn(&Context::from_waker(&waker), &mut encoder, &mut Vec::new());
-        let wait =
-            |turn: &mut dyn FnMut() -> Turn| std::iter::repeat_with(turn).find(|turn| *turn != Turn::Send).unwrap();
-        assert_eq!(wait(&mut turn), Turn::Wait);
+        let wait = |turn: &mut dyn FnMut() -> FollowTurn| {
+            std::iter::repeat_with(turn).find(|turn| *turn != FollowTurn::Send).unwrap()
+        };
+        assert_eq!(wait(&mut turn), FollowTurn::Wait);
         add(b"one\n".to_vec());
         assert_eq!(woken(), 1);
 
@@ -211,7 +215,7 @@ mod tests {
         // then.
         let is_pausing = std::iter::repeat_with(|| {
             add(b"0123456789abcde\n".repeat(1 << 20));
-            matches!(wait(&mut turn), Turn::Pause(_))
+            matches!(wait(&mut turn), FollowTurn::Pause(_))
         });
         assert!(is_pausing.take(100).any(|pauses| pauses));
         woken();

@@ -10,8 +10,8 @@ use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::log_archive::Reader;
-use crate::logs::{LogEncoder, LogEncoding, Turn};
+use super::log_archive::ArchiveReader;
+use crate::logs::{FollowTurn, LogEncoder, LogEncoding};
 
 /// How often a quiet stream of events gets a comment: the platform's client gives up after 5 minutes without a byte.
 const COMMENT_INTERVAL: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub(super) enum ApiBody {
 
 /// Sends the log to one client.
 pub(super) struct LogBody {
-    reader: Reader,
+    reader: ArchiveReader,
     encoder: LogEncoder,
     /// What comes before the first line.
     beginning: Vec<u8>,
@@ -38,7 +38,7 @@ pub(super) struct LogBody {
 }
 
 impl LogBody {
-    pub(super) fn new(reader: Reader, encoding: LogEncoding, tail: bool) -> Self {
+    pub(super) fn new(reader: ArchiveReader, encoding: LogEncoding, tail: bool) -> Self {
         let encoder = LogEncoder::new(encoding);
         let mut beginning = Vec::new();
         encoder.begin(tail, &mut beginning);
@@ -54,16 +54,16 @@ impl LogBody {
                 return Poll::Ready(Some(piece));
             }
             match turn {
-                Turn::Send => {}
-                Turn::End => return Poll::Ready(None),
-                Turn::Pause(pause) => {
+                FollowTurn::Send => {}
+                FollowTurn::End => return Poll::Ready(None),
+                FollowTurn::Pause(pause) => {
                     if self.is_for_comment {
                         self.timer = None;
                     }
                     self.is_for_comment = false;
                     ready!(self.poll_timer(cx, pause));
                 }
-                Turn::Wait => match self.encoder.encoding() {
+                FollowTurn::Wait => match self.encoder.encoding() {
                     LogEncoding::JsonLines => return Poll::Pending,
                     LogEncoding::EventStream => {
                         self.is_for_comment = true;

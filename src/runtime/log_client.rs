@@ -40,7 +40,7 @@ pub enum LogState {
 
 /// What there is to do after a wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Awaited {
+pub enum LogEvent {
     /// These logs can be read, by their position.
     Logs(Vec<usize>),
     /// The reader of our own stdout has gone away.
@@ -99,7 +99,7 @@ impl LogReader {
 }
 
 /// Waits until one of these logs can be read. None: not within this time.
-pub fn await_logs<'a>(logs: impl Iterator<Item = (usize, &'a LogReader)>, limit: Option<Duration>) -> Option<Awaited> {
+pub fn await_logs<'a>(logs: impl Iterator<Item = (usize, &'a LogReader)>, limit: Option<Duration>) -> Option<LogEvent> {
     let logs: Vec<(usize, &LogReader)> = logs.collect();
     let stdout = io::stdout();
     // Without flags only an error or a hang-up is reported: the reader of a pipe has gone away.
@@ -110,15 +110,15 @@ pub fn await_logs<'a>(logs: impl Iterator<Item = (usize, &'a LogReader)>, limit:
     match poll(&mut fds, limit) {
         Ok(0) => return None,
         Ok(_) => {}
-        Err(Errno::EINTR) => return Some(Awaited::Logs(Vec::new())),
-        Err(_) => return Some(Awaited::Logs(logs.iter().map(|(at, _)| *at).collect())),
+        Err(Errno::EINTR) => return Some(LogEvent::Logs(Vec::new())),
+        Err(_) => return Some(LogEvent::Logs(logs.iter().map(|(at, _)| *at).collect())),
     }
     let has_event = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
     let mut fds = fds.iter();
     if fds.next().is_some_and(|output| output.revents().is_some_and(|events| !events.is_empty())) {
-        return Some(Awaited::OutputClosed);
+        return Some(LogEvent::OutputClosed);
     }
-    Some(Awaited::Logs(logs.iter().zip(fds).filter(|(_, fd)| has_event(fd)).map(|((at, _), _)| *at).collect()))
+    Some(LogEvent::Logs(logs.iter().zip(fds).filter(|(_, fd)| has_event(fd)).map(|((at, _), _)| *at).collect()))
 }
 
 /// Reads the chunks of HTTP/1.1.

@@ -1,8 +1,8 @@
 //! The one thread that owns the output: it formats blocks and writes them.
 //!
-//! A slow terminal holds back the dynos' output and nothing else. Each task that reads a dyno takes a [`Place`] in a bounded
-//! budget; it travels with the lines and is free again when they are written. Our own notices need none, so that no
-//! decision ever waits for the terminal, but at most [`MAX_NOTICES`] of them are queued.
+//! A slow terminal holds back the dynos' output and nothing else. Each task that reads a dyno takes a [`BufferPlace`]
+//! in a bounded budget; it travels with the lines and is free again when they are written. Our own notices need none, so
+//! that no decision ever waits for the terminal, but at most [`MAX_NOTICES`] of them are queued.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -44,15 +44,15 @@ pub(super) enum HubEvent {
 }
 
 /// The place of one buffer in the budget. It is free again when this is dropped.
-pub(super) type Place = OwnedSemaphorePermit;
+pub(super) type BufferPlace = OwnedSemaphorePermit;
 
 enum Item {
     /// Lines. A notice has no place, and of the pieces of one buffer only the last has one.
-    Lines(LogBlock, Audience, Option<Place>),
+    Lines(LogBlock, Audience, Option<BufferPlace>),
     /// Text that is written unchanged where the log is shown.
     Mark(Vec<u8>),
     /// Raw output of the focused dyno.
-    Raw(Vec<u8>, Place),
+    Raw(Vec<u8>, BufferPlace),
     /// The run of the focused dyno has ended.
     RawEnd,
     /// A dyno was removed, and these were its last lines.
@@ -134,7 +134,7 @@ impl LogHub {
     }
 
     /// Waits for a place in the budget.
-    pub(super) async fn place(&self) -> Place {
+    pub(super) async fn place(&self) -> BufferPlace {
         match Arc::clone(&self.shared.budget).acquire_owned().await {
             Ok(place) => place,
             // Never: the budget is not closed.
@@ -153,13 +153,13 @@ impl LogHub {
     }
 
     /// Queues lines. `place`: their place in the budget, unless it belongs to a later piece of the same buffer.
-    pub(super) fn push(&self, block: LogBlock, audience: Audience, place: Option<Place>) {
+    pub(super) fn push(&self, block: LogBlock, audience: Audience, place: Option<BufferPlace>) {
         self.archive(&block, audience);
         self.enqueue(Item::Lines(block, audience, place));
     }
 
     /// Queues raw output of the focused dyno.
-    pub(super) fn show_raw(&self, fresh: &[u8], place: Place) {
+    pub(super) fn show_raw(&self, fresh: &[u8], place: BufferPlace) {
         if !fresh.is_empty() {
             let mut raw = self.buffer();
             raw.extend_from_slice(fresh);

@@ -83,8 +83,8 @@ pub use api_client::{ANSWERS_WITHIN, ClientAnswer, ClientRequest, NoAnswer};
 pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
 pub use file_reading::{FileReading, ReadFiles};
-pub use launch::{FailedLaunch, Launch, StoppedLaunch};
-pub use log_client::{Awaited, LogReader, LogState, await_logs};
+pub use launch::{DetachedLaunch, FailedLaunch, StoppedLaunch};
+pub use log_client::{LogEvent, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
 pub use port_reserver::{PortLocks, PortReserver, UnitTaken};
 pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, listens_on, port_holder, ports_of_dyno};
@@ -133,7 +133,7 @@ pub struct Start {
     /// Its socket and what clients may see. None: commands do not find this run.
     pub api: Option<ApiStart>,
     /// Set for a detached start. Its log is not shown.
-    pub launch: Option<Launch>,
+    pub launch: Option<DetachedLaunch>,
     /// Set for a smoke test. Its log goes to stderr, because stdout belongs to the command.
     pub smoke: Option<SmokeStart>,
     /// Called after a dyno has ended with 126 or 127.

@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, sleep_until};
 
-use super::log_hub::{LogHub, Place, READ_BYTES};
+use super::log_hub::{BufferPlace, LogHub, READ_BYTES};
 use super::output_orders::{Order, OrderQueue, OutputEvent};
 use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, Source};
 use crate::model::{DynoName, RunId};
@@ -38,12 +38,12 @@ pub(super) struct Output {
     /// What the notice about a full screen says; None: it was shown.
     focus_advice: Option<FocusAdvice>,
     /// When to show something that was read but not shown yet. None: there is nothing.
-    waiting: Option<Waiting>,
+    waiting: Option<PendingText>,
 }
 
 /// When to show something that was read but not shown yet.
 #[derive(Clone, Copy)]
-struct Waiting {
+struct PendingText {
     since: Instant,
     /// The time to show it if nothing more is read before.
     still_at: Instant,
@@ -51,7 +51,7 @@ struct Waiting {
     at_latest: Option<Instant>,
 }
 
-impl Waiting {
+impl PendingText {
     fn until(self) -> Instant {
         self.at_latest.map_or(self.still_at, |latest| latest.min(self.still_at))
     }
@@ -89,7 +89,7 @@ impl Output {
     /// Runs until no more orders can come, then hands everything that is left to the hub.
     pub(super) async fn run(mut self) {
         loop {
-            let show_at = self.waiting.map(Waiting::until);
+            let show_at = self.waiting.map(PendingText::until);
             tokio::select! {
                 biased;
                 order = self.queue.orders.recv() => match order {
@@ -220,7 +220,7 @@ impl Output {
         self.waiting = self.lines.patience().map(|patience| {
             let since = self.waiting.map_or(now, |waiting| waiting.since);
             let at_latest = patience.at_most.map(|most| since + most);
-            Waiting { since, still_at: now + patience.still, at_latest }
+            PendingText { since, still_at: now + patience.still, at_latest }
         });
     }
 
@@ -232,7 +232,7 @@ impl Output {
         // Small changes keep waiting while the program is drawing.
         if let Some(patience) = self.lines.patience() {
             let at_latest = patience.at_most.map(|most| now + most);
-            self.waiting = Some(Waiting { since: now, still_at: waiting.still_at.max(now), at_latest });
+            self.waiting = Some(PendingText { since: now, still_at: waiting.still_at.max(now), at_latest });
         }
     }
 
@@ -266,12 +266,12 @@ struct Pieces<'a> {
     hub: &'a LogHub,
     dyno: &'a DynoName,
     time: Timestamp,
-    place: Place,
+    place: BufferPlace,
     last: Option<(LogBlock, Audience)>,
 }
 
 impl<'a> Pieces<'a> {
-    fn new(hub: &'a LogHub, dyno: &'a DynoName, place: Place) -> Self {
+    fn new(hub: &'a LogHub, dyno: &'a DynoName, place: BufferPlace) -> Self {
         Self { hub, dyno, time: Timestamp::now(), place, last: None }
     }
 

@@ -16,7 +16,7 @@ use crate::model::DynoName;
 use crate::supervisor::FocusAdvice;
 
 /// The task of one dyno.
-struct Task {
+struct OutputTask {
     orders: UnboundedSender<Order>,
     unshown_ends: Backlog,
 }
@@ -24,7 +24,7 @@ struct Task {
 /// The output tasks that exist.
 pub(super) struct Outputs {
     hub: LogHub,
-    tasks_of: HashMap<DynoName, Task>,
+    tasks_of: HashMap<DynoName, OutputTask>,
     /// The dynos that were removed and may have a task.
     retired: Vec<DynoName>,
     /// The orders that the tasks have not carried out.
@@ -58,7 +58,7 @@ impl Outputs {
         let output = Output::new(dyno.clone(), self.hub.clone(), queue);
         let is_shown_raw = self.shown_raw.as_ref() == Some(dyno);
         self.tasks.spawn_local(output.shown_raw(is_shown_raw, self.focus_advice).run());
-        self.tasks_of.insert(dyno.clone(), Task { orders: sender, unshown_ends });
+        self.tasks_of.insert(dyno.clone(), OutputTask { orders: sender, unshown_ends });
     }
 
     /// Gives an order to the output of a dyno, which must exist: else its lines would be lost, or the dyno would block.

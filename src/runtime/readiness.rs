@@ -55,7 +55,7 @@ struct Probe {
 
 /// An answer over HTTP, and the address that it came from.
 #[derive(Debug, Clone, Copy)]
-struct Answered {
+struct ProbeAnswer {
     run: RunId,
     address: IpAddr,
     answer: HttpAnswer,
@@ -68,8 +68,8 @@ pub(super) struct ReadinessProbes {
     sockets: HashMap<RunId, ListenWatch>,
     patience: Duration,
     /// Unbounded is safe: a probe sends only changes, at most a few a second.
-    sender: UnboundedSender<Answered>,
-    answers: UnboundedReceiver<Answered>,
+    sender: UnboundedSender<ProbeAnswer>,
+    answers: UnboundedReceiver<ProbeAnswer>,
 }
 
 impl ReadinessProbes {
@@ -248,8 +248,8 @@ impl ReadinessProbes {
     }
 
     /// What an answer means. None: its run is not watched any more.
-    fn judge(&mut self, answered: Answered) -> Option<Event> {
-        let Answered { run, address, answer } = answered;
+    fn judge(&mut self, answered: ProbeAnswer) -> Option<Event> {
+        let ProbeAnswer { run, address, answer } = answered;
         let watch = self.watches.get(&run)?;
         let (check, probe) = (watch.check.as_ref()?, watch.probe.as_ref()?);
         match answer {
@@ -304,11 +304,11 @@ fn begin_probe(
     check: Arc<HttpCheck>,
     port: u16,
     older: BTreeSet<u64>,
-    sender: UnboundedSender<Answered>,
+    sender: UnboundedSender<ProbeAnswer>,
 ) -> AbortHandle {
     let pass_on = move |address, answer| {
         // The receiver is gone only at the end.
-        let _ = sender.send(Answered { run, address, answer });
+        let _ = sender.send(ProbeAnswer { run, address, answer });
     };
     spawn_local(probe_until_accepted(check, port, older, pass_on)).abort_handle()
 }

@@ -47,11 +47,11 @@ pub enum OnChange {
 /// The same files. If their changes are to be applied, they are watched already.
 pub(super) struct WatchedFiles {
     watch: FilesWatch,
-    armed: Option<Armed>,
+    armed: Option<ArmedFiles>,
 }
 
 /// What is watched now.
-struct Armed {
+struct ArmedFiles {
     watcher: FileWatcher,
     places: WatchedPlaces,
     polled: Option<WhyPolled>,
@@ -298,7 +298,7 @@ fn is_pipe(path: &Path) -> bool {
 }
 
 /// Watches these files. Their directories and symlinks are those that exist now.
-async fn arm(files: Vec<PathBuf>) -> Armed {
+async fn arm(files: Vec<PathBuf>) -> ArmedFiles {
     // Asking a file system about a path may take long.
     let armed = spawn_blocking(move || {
         let places = WatchedPlaces::of(&files);
@@ -308,9 +308,9 @@ async fn arm(files: Vec<PathBuf>) -> Armed {
         for directory in places.directories() {
             polled = watcher.watch(directory).err().or(polled);
         }
-        Armed { watcher, places, polled }
+        ArmedFiles { watcher, places, polled }
     });
-    armed.await.unwrap_or_else(|_| Armed {
+    armed.await.unwrap_or_else(|_| ArmedFiles {
         watcher: FileWatcher::new(Box::new(|_| false)),
         places: WatchedPlaces::default(),
         polled: None,

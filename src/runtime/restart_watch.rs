@@ -55,11 +55,11 @@ pub(super) struct WatchedSources {
     /// What the current release restarts.
     types: WatchedTypes,
     /// None: nothing.
-    armed: Option<Armed>,
+    armed: Option<ArmedTree>,
 }
 
 /// One process type.
-struct Watched {
+struct WatchedType {
     process_type: ProcessType,
     /// None: all files.
     files: Option<Gitignore>,
@@ -69,7 +69,7 @@ struct Watched {
 }
 
 /// What is watched now.
-struct Armed {
+struct ArmedTree {
     root: PathBuf,
     /// The paths that change if another directory takes the place of the root.
     of_root: WatchedPlaces,
@@ -97,7 +97,7 @@ impl ApiServer {
     async fn restart_types(&self, sources: WatchedSources) {
         self.watched_release.send_replace(FIRST.release);
         let WatchedSources { watch, types: mut known, mut armed } = sources;
-        let mut types: Vec<Watched> = known.iter().map(Watched::new).collect();
+        let mut types: Vec<WatchedType> = known.iter().map(WatchedType::new).collect();
         let mut next = std::pin::pin!(self.next_release(FIRST));
         let mut has_said_polled = false;
         // None: any file may have changed.
@@ -109,7 +109,7 @@ impl ApiServer {
                 self.say(&why.line("some directories of the app")).await;
             }
             let due = settling.due_at().map(|at| self.began + at);
-            let resumes_at = types.iter().filter_map(Watched::resumes_at).min();
+            let resumes_at = types.iter().filter_map(WatchedType::resumes_at).min();
             tokio::select! {
                 () = until(resumes_at.map(|at| self.began + at)) => {
                     for watched in &mut types {
@@ -126,7 +126,7 @@ impl ApiServer {
                 found = &mut next => {
                     let Some((current, found)) = found else { return };
                     if found != known {
-                        types = found.iter().map(Watched::new).collect();
+                        types = found.iter().map(WatchedType::new).collect();
                         known = found;
                         if types.is_empty() {
                             (armed, settling) = (None, Settling::new(watch.delay));
@@ -179,7 +179,7 @@ impl ApiServer {
     }
 
     /// Restarts a process type if it has one of these files. None: everything is being stopped.
-    async fn refresh(&self, watched: &mut Watched, changed: &[PathBuf], is_all: bool) -> Option<()> {
+    async fn refresh(&self, watched: &mut WatchedType, changed: &[PathBuf], is_all: bool) -> Option<()> {
         let own: Vec<&PathBuf> = changed.iter().filter(|path| is_all || watched.includes(path)).collect();
         let Some(first) = own.first() else { return Some(()) };
         let (first, more) = (first.display().to_string(), own.len() - 1);
@@ -210,7 +210,7 @@ impl ApiServer {
     }
 
     /// Restarts a process type for what has changed during a pause that ends now. None: everything is being stopped.
-    async fn resume(&self, watched: &mut Watched) -> Option<()> {
+    async fn resume(&self, watched: &mut WatchedType) -> Option<()> {
         if !watched.pace.resume(self.began.elapsed()) {
             return Some(());
         }
@@ -221,14 +221,14 @@ impl ApiServer {
     }
 
     /// None: everything is being stopped.
-    async fn restart(&self, watched: &Watched, first: String, more: usize) -> Option<()> {
+    async fn restart(&self, watched: &WatchedType, first: String, more: usize) -> Option<()> {
         let command = Command::Refresh { process_type: watched.process_type.clone(), first, more };
         let reply = self.ask(|answer| ApiCall::Command(command, answer)).await.ok()?;
         reply.ok().map(drop)
     }
 }
 
-impl Watched {
+impl WatchedType {
     fn new((process_type, patterns): &(ProcessType, Vec<String>)) -> Self {
         let files = (!patterns.is_empty()).then(|| {
             let mut builder = GitignoreBuilder::new("");
@@ -255,7 +255,7 @@ impl Watched {
     }
 }
 
-impl Armed {
+impl ArmedTree {
     /// Looks at these paths again. Returns the files that have changed, relative to the root, and the watch to go on
     /// with (None if everything has to be read again). Returns None if the look was not possible.
     async fn update(mut self, paths: Vec<PathBuf>) -> Option<(Vec<PathBuf>, Option<Self>)> {
@@ -271,7 +271,7 @@ impl Armed {
 }
 
 /// The next change of a path, or None if there were too many. Cancel safe.
-async fn next_change(armed: &mut Option<Armed>) -> Option<PathBuf> {
+async fn next_change(armed: &mut Option<ArmedTree>) -> Option<PathBuf> {
     let Some(armed) = armed else { return pending().await };
     match armed.watcher.next().await {
         Seen::Changed(path) => Some(path).filter(|path| !armed.of_root.paths.contains_key(path)),
@@ -280,7 +280,7 @@ async fn next_change(armed: &mut Option<Armed>) -> Option<PathBuf> {
 }
 
 /// Watches everything as the file system is now. None: that was not possible.
-async fn arm(watch: SourcesWatch) -> Option<Armed> {
+async fn arm(watch: SourcesWatch) -> Option<ArmedTree> {
     let armed = spawn_blocking(move || {
         let of_root = WatchedPlaces::of(std::slice::from_ref(&watch.root));
         let root = fs::canonicalize(&watch.root).unwrap_or(watch.root);
@@ -294,7 +294,7 @@ async fn arm(watch: SourcesWatch) -> Option<Armed> {
         let mut watch = |directory: &Path| polled = watcher.watch(directory).err().or(polled);
         of_root.directories().into_iter().for_each(&mut watch);
         let tree = WatchedTree::of(&root, excluded, &mut watch);
-        Armed { root, of_root, tree, watcher, polled }
+        ArmedTree { root, of_root, tree, watcher, polled }
     });
     armed.await.ok()
 }

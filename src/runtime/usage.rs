@@ -13,7 +13,7 @@ use crate::model::{Usage, Usages};
 const MAX_PROCESSES: usize = 10_000;
 
 /// One process, as far as it matters.
-struct Process {
+struct ProcessUsage {
     session: i32,
     ticks: u64,
     pages: u64,
@@ -47,7 +47,7 @@ pub(super) fn usage_of(main: i32, leaders: &[i32]) -> Usages {
     if seen <= 1 { Usages::new() } else { usages }
 }
 
-fn read(pid: i32) -> Option<Process> {
+fn read(pid: i32) -> Option<ProcessUsage> {
     let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program is in parentheses and may contain any byte.
     let end = memchr::memrchr(b')', &text)?;
@@ -58,7 +58,7 @@ fn read(pid: i32) -> Option<Process> {
     let session = fields.get(6 - 3)?.parse().ok()?;
     // Fields 16 and 17 are those of its children that have ended.
     let ticks = (14..=17).map(number).sum::<Option<u64>>()?;
-    Some(Process { session, ticks, pages: number(24)? })
+    Some(ProcessUsage { session, ticks, pages: number(24)? })
 }
 
 /// The children of a process, whichever of its threads forked them.

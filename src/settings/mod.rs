@@ -204,18 +204,18 @@ mod tests {
     use clap::{ColorChoice, Parser};
 
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::{Cli, CliCommand};
 
     /// The settings of a command line, as text.
     fn settings(words: &[&[&str]]) -> String {
         let words = [&["dyno"], words.concat().as_slice()].concat();
         let cli = Cli::try_parse_from(words).expect("understood");
         let (color, file) = (cli.color(), ForemanFile::default());
-        let settings = if let Command::Start(args) = &cli.command {
+        let settings = if let CliCommand::Start(args) = &cli.command {
             Settings::of_start(args, color, &file)
-        } else if let Command::Release(args) = &cli.command {
+        } else if let CliCommand::Release(args) = &cli.command {
             Settings::of_release(args, color, &file)
-        } else if let Command::Smoke(args) = &cli.command {
+        } else if let CliCommand::Smoke(args) = &cli.command {
             Settings::of_smoke(args, color, &file)
         } else {
             panic!("the command starts nothing")

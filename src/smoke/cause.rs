@@ -52,12 +52,12 @@ pub(super) struct NotUp {
     pub(super) dyno: DynoName,
     /// None: it waits for others before it starts.
     pub(super) run: Option<RunId>,
-    pub(super) why: Obstacle,
+    pub(super) why: DynoObstacle,
 }
 
 /// Why a dyno was not up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Obstacle {
+pub(super) enum DynoObstacle {
     /// It was still starting.
     NotUp(WhyNotUp),
     /// It is a command that must exit first.
@@ -68,7 +68,7 @@ pub(super) enum Obstacle {
     },
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for DynoObstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUp(why) => write!(f, "{why}"),
@@ -257,20 +257,20 @@ impl NotUp {
     /// Whether it was not seen to listen on any port.
     pub(super) fn does_not_listen(&self) -> bool {
         match self.why {
-            Obstacle::NotUp(WhyNotUp::NotListening { .. }) => true,
-            Obstacle::NotUp(WhyNotUp::Waits(_) | WhyNotUp::NotStarted | WhyNotUp::NotAnswering { .. })
-            | Obstacle::StillRuns
-            | Obstacle::ListensElsewhere { .. } => false,
+            DynoObstacle::NotUp(WhyNotUp::NotListening { .. }) => true,
+            DynoObstacle::NotUp(WhyNotUp::Waits(_) | WhyNotUp::NotStarted | WhyNotUp::NotAnswering { .. })
+            | DynoObstacle::StillRuns
+            | DynoObstacle::ListensElsewhere { .. } => false,
         }
     }
 
     /// Whether it listens on its own port.
     pub(super) fn listens_on_own_port(&self) -> bool {
         match self.why {
-            Obstacle::NotUp(WhyNotUp::NotAnswering { .. }) => true,
-            Obstacle::NotUp(WhyNotUp::Waits(_) | WhyNotUp::NotStarted | WhyNotUp::NotListening { .. })
-            | Obstacle::StillRuns
-            | Obstacle::ListensElsewhere { .. } => false,
+            DynoObstacle::NotUp(WhyNotUp::NotAnswering { .. }) => true,
+            DynoObstacle::NotUp(WhyNotUp::Waits(_) | WhyNotUp::NotStarted | WhyNotUp::NotListening { .. })
+            | DynoObstacle::StillRuns
+            | DynoObstacle::ListensElsewhere { .. } => false,
         }
     }
 }

@@ -36,8 +36,8 @@ pub use turn::Step;
 
 use account::Account;
 use cause::{Cause, NotUp, RunEnd};
-use progress::Progress;
-use stage::{Held, LAST_CHECK, Stage};
+use progress::ProgressLines;
+use stage::{Held, LAST_CHECK, SmokeStage};
 use turn::Reaction;
 use waiting::other_ports_to_find;
 
@@ -63,13 +63,13 @@ pub struct Smoke {
     command: Option<Arc<DynoSpec>>,
     /// How long the release command and each dyno may take.
     boot_timeout: Option<Duration>,
-    stage: Stage,
+    stage: SmokeStage,
     /// The state of all dynos after the last event.
     seen: Snapshot,
     /// The address of `SmokeRules::base`, once it is up.
     base_url: Option<String>,
     /// The progress lines of the current phase.
-    progress: Option<Progress>,
+    progress: Option<ProgressLines>,
     account: Account,
     /// Why it ends. The first cause wins.
     cause: Option<Cause>,
@@ -92,7 +92,7 @@ impl Smoke {
             rules,
             command,
             boot_timeout,
-            stage: Stage::Before,
+            stage: SmokeStage::Before,
             seen: supervisor.snapshot(),
             base_url: None,
             progress: None,
@@ -107,7 +107,7 @@ impl Smoke {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         let mut stage = self.stage;
-        self.progress.as_ref().map(Progress::due).into_iter().chain(stage.deadline().copied()).min()
+        self.progress.as_ref().map(ProgressLines::due).into_iter().chain(stage.deadline().copied()).min()
     }
 
     /// The report of the smoke test, at its end. `outcome`: how `dyno` ends.
@@ -203,56 +203,56 @@ impl Smoke {
     fn advance(&mut self, now: Now, effects: &[Effect], reaction: &mut Reaction) {
         while reaction.command.is_none() {
             match (self.stage, self.seen.phase) {
-                (Stage::Stop, _) => return,
+                (SmokeStage::Stop, _) => return,
                 // Notices about the dyno that caused the end belong to the phase that it ended.
                 (_, StartPhase::Stopping) => {
-                    self.enter(Stage::Stop, now, stage::end_of_phase(effects), reaction);
+                    self.enter(SmokeStage::Stop, now, stage::end_of_phase(effects), reaction);
                 }
-                (Stage::Before, StartPhase::Release) => {
+                (SmokeStage::Before, StartPhase::Release) => {
                     let until = self.boot_timeout.map(|after| now.mono.saturating_add(after));
-                    self.enter(Stage::Release { until }, now, 0, reaction);
+                    self.enter(SmokeStage::Release { until }, now, 0, reaction);
                 }
-                (Stage::Release { until: Some(until) }, StartPhase::Release) if until <= now.mono => {
+                (SmokeStage::Release { until: Some(until) }, StartPhase::Release) if until <= now.mono => {
                     // The platform would go on waiting.
                     let dynos = self.running_release().into_iter().collect();
                     self.stop(Cause::NotUp { after: self.boot_timeout.unwrap_or_default(), dynos }, effects, reaction);
                 }
-                (Stage::Before | Stage::Release { .. }, StartPhase::Running) => {
-                    self.enter(Stage::Boot { held: None }, now, 0, reaction);
+                (SmokeStage::Before | SmokeStage::Release { .. }, StartPhase::Running) => {
+                    self.enter(SmokeStage::Boot { held: None }, now, 0, reaction);
                     self.limit_waits(now.mono);
                 }
-                (Stage::Boot { .. }, StartPhase::Running) if self.prevented().is_some() => {
+                (SmokeStage::Boot { .. }, StartPhase::Running) if self.prevented().is_some() => {
                     let Some(cause) = self.prevented() else { return };
                     self.stop(cause, effects, reaction);
                 }
-                (Stage::Boot { held: Some(Held { until, .. }) }, StartPhase::Running) if until <= now.mono => {
+                (SmokeStage::Boot { held: Some(Held { until, .. }) }, StartPhase::Running) if until <= now.mono => {
                     let dynos = self.waiting();
                     self.stop(Cause::NotUp { after: self.boot_timeout.unwrap_or_default(), dynos }, effects, reaction);
                 }
-                (Stage::Boot { .. }, StartPhase::Running) if self.all_are_up() => {
+                (SmokeStage::Boot { .. }, StartPhase::Running) if self.all_are_up() => {
                     let until = now.mono.saturating_add(self.rules.settle);
-                    self.enter(Stage::Settle { until }, now, effects.len(), reaction);
+                    self.enter(SmokeStage::Settle { until }, now, effects.len(), reaction);
                 }
-                (Stage::Settle { until }, StartPhase::Running) if until <= now.mono => {
+                (SmokeStage::Settle { until }, StartPhase::Running) if until <= now.mono => {
                     self.settled(now, effects, reaction);
                 }
-                (Stage::Command, StartPhase::Running) if self.command_is_over() => {
+                (SmokeStage::Command, StartPhase::Running) if self.command_is_over() => {
                     let end = self.end_of_command();
                     if end.is_success() {
-                        self.stage = Stage::LastCheck { until: now.mono.saturating_add(LAST_CHECK) };
+                        self.stage = SmokeStage::LastCheck { until: now.mono.saturating_add(LAST_CHECK) };
                     } else {
                         self.stop(end, effects, reaction);
                     }
                 }
-                (Stage::LastCheck { until }, StartPhase::Running) if until <= now.mono => {
+                (SmokeStage::LastCheck { until }, StartPhase::Running) if until <= now.mono => {
                     self.stop(self.end_of_command(), effects, reaction);
                 }
                 (
-                    Stage::Release { .. }
-                    | Stage::Boot { .. }
-                    | Stage::Settle { .. }
-                    | Stage::Command
-                    | Stage::LastCheck { .. },
+                    SmokeStage::Release { .. }
+                    | SmokeStage::Boot { .. }
+                    | SmokeStage::Settle { .. }
+                    | SmokeStage::Command
+                    | SmokeStage::LastCheck { .. },
                     StartPhase::Release | StartPhase::Running,
                 ) => return,
             }
@@ -260,11 +260,11 @@ impl Smoke {
     }
 
     /// Enters a stage. `position`: where among the effects its phase is shown.
-    fn enter(&mut self, stage: Stage, now: Now, position: usize, reaction: &mut Reaction) {
+    fn enter(&mut self, stage: SmokeStage, now: Now, position: usize, reaction: &mut Reaction) {
         self.stage = stage;
         let phase = self.stage.phase();
         self.progress = match phase {
-            SmokePhase::Release | SmokePhase::Boot => Some(Progress::new(now.mono)),
+            SmokePhase::Release | SmokePhase::Boot => Some(ProgressLines::new(now.mono)),
             SmokePhase::Settle | SmokePhase::Command | SmokePhase::Stop => None,
         };
         self.account.enter(phase, now.mono);
@@ -284,7 +284,7 @@ impl Smoke {
 
     fn settled(&mut self, now: Now, effects: &[Effect], reaction: &mut Reaction) {
         if let Some(command) = self.command_with_base_url() {
-            self.enter(Stage::Command, now, effects.len(), reaction);
+            self.enter(SmokeStage::Command, now, effects.len(), reaction);
             reaction.command = Some(Command::Run(command));
         } else {
             let ended = self.formation().filter(|row| !row.wanted).map(|row| row.dyno.clone()).collect();

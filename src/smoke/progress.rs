@@ -15,15 +15,15 @@ const NEXT_LINE: Duration = Duration::from_secs(10);
 
 /// The progress lines of one phase.
 #[derive(Debug, Clone)]
-pub(super) struct Progress {
+pub(super) struct ProgressLines {
     began: Duration,
     due: Duration,
-    lookup: Lookup,
+    lookup: PortLookup,
 }
 
 /// The lookup for the next line.
 #[derive(Debug, Clone)]
-enum Lookup {
+enum PortLookup {
     NotYet,
     /// The ports found so far. They arrive before the next tick.
     Started(BTreeMap<RunId, u16>),
@@ -42,9 +42,9 @@ pub(super) enum ProgressStep {
     },
 }
 
-impl Progress {
+impl ProgressLines {
     pub(super) fn new(began: Duration) -> Self {
-        Self { began, due: began.saturating_add(FIRST_LINE), lookup: Lookup::NotYet }
+        Self { began, due: began.saturating_add(FIRST_LINE), lookup: PortLookup::NotYet }
     }
 
     /// When to call [`step`](Self::step) again.
@@ -61,10 +61,10 @@ impl Progress {
     /// Records that a run listens on a port that is not its own.
     pub(super) fn note_other_port(&mut self, run: RunId, port: u16) {
         match &mut self.lookup {
-            Lookup::Started(elsewhere) => {
+            PortLookup::Started(elsewhere) => {
                 elsewhere.insert(run, port);
             }
-            Lookup::NotYet => {}
+            PortLookup::NotYet => {}
         }
     }
 
@@ -73,12 +73,12 @@ impl Progress {
         if now < self.due {
             return ProgressStep::Nothing;
         }
-        match std::mem::replace(&mut self.lookup, Lookup::NotYet) {
-            Lookup::NotYet => {
-                self.lookup = Lookup::Started(BTreeMap::new());
+        match std::mem::replace(&mut self.lookup, PortLookup::NotYet) {
+            PortLookup::NotYet => {
+                self.lookup = PortLookup::Started(BTreeMap::new());
                 ProgressStep::FindListeners
             }
-            Lookup::Started(elsewhere) => {
+            PortLookup::Started(elsewhere) => {
                 // If several lines are due, for example after the machine slept, one is enough.
                 let missed = (now.saturating_sub(self.due).as_secs() / NEXT_LINE.as_secs()).try_into();
                 let due = self.due.saturating_add(NEXT_LINE.saturating_mul(missed.unwrap_or(u32::MAX)));
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn s19_5_a_line_is_due_after_5_seconds_then_every_10() {
-        let mut progress = Progress::new(2 * SECOND);
+        let mut progress = ProgressLines::new(2 * SECOND);
 
         assert_eq!((progress.due(), progress.step(6 * SECOND)), (7 * SECOND, ProgressStep::Nothing));
         assert_eq!([progress.step(7 * SECOND), progress.step(7 * SECOND)], [ProgressStep::FindListeners, said(5, &[])]);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_port_is_named_only_in_the_line_it_was_looked_up_for() {
-        let mut progress = Progress::new(Duration::ZERO);
+        let mut progress = ProgressLines::new(Duration::ZERO);
         progress.note_other_port(RunId(1), 3000);
         progress.step(5 * SECOND);
         progress.note_other_port(RunId(2), 5173);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn missed_lines_are_skipped() {
-        let mut progress = Progress::new(Duration::ZERO);
+        let mut progress = ProgressLines::new(Duration::ZERO);
 
         progress.step(47 * SECOND);
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn suspension_moves_the_progress_lines() {
-        let mut progress = Progress::new(Duration::ZERO);
+        let mut progress = ProgressLines::new(Duration::ZERO);
 
         progress.postpone(60 * SECOND);
 

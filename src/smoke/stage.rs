@@ -12,7 +12,7 @@ pub(super) const LAST_CHECK: Duration = Duration::from_millis(20);
 
 /// The stage that a smoke test has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum SmokeStage {
     Before,
     Release {
         /// When the release command is stopped.
@@ -41,7 +41,7 @@ pub(super) struct Held {
     pub(super) until: Duration,
 }
 
-impl Stage {
+impl SmokeStage {
     /// When the stage ends if nothing happens.
     pub(super) fn deadline(&mut self) -> Option<&mut Duration> {
         match self {

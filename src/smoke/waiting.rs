@@ -8,9 +8,9 @@ use crate::model::{DynoSpec, RunId, http_url};
 use crate::supervisor::{About, DynoRole, Effect, Event, Notice, NoticeKind, Row, WhyNotUp};
 
 use super::Smoke;
-use super::cause::{Cause, NotUp, Obstacle, describe_all};
+use super::cause::{Cause, DynoObstacle, NotUp, describe_all};
 use super::progress::ProgressStep;
-use super::stage::{Held, Stage};
+use super::stage::{Held, SmokeStage};
 use super::turn::Reaction;
 
 impl Smoke {
@@ -51,7 +51,7 @@ impl Smoke {
     pub(super) fn waiting(&self) -> Vec<NotUp> {
         let not_up = |row: &Row| {
             let run = self.account.run_of(&row.dyno);
-            Some(NotUp { dyno: row.dyno.clone(), run, why: Obstacle::NotUp(row.not_up.clone()?) })
+            Some(NotUp { dyno: row.dyno.clone(), run, why: DynoObstacle::NotUp(row.not_up.clone()?) })
         };
         self.formation().filter_map(not_up).collect()
     }
@@ -60,7 +60,7 @@ impl Smoke {
     pub(super) fn limit_waits(&mut self, now: Duration) {
         let waits = |row: &&Row| row.not_up.as_ref().is_some_and(|why| why.waits_for().is_some());
         let (dynos, limit) = (self.formation().filter(waits).count(), self.boot_timeout.filter(|_| !self.is_ending()));
-        if let Stage::Boot { held } = &mut self.stage {
+        if let SmokeStage::Boot { held } = &mut self.stage {
             *held = match (*held, limit) {
                 (_, None) => None,
                 (Some(held), Some(_)) if held.dynos == dynos => Some(held),
@@ -73,7 +73,7 @@ impl Smoke {
     pub(super) fn running_release(&self) -> Option<NotUp> {
         let release = self.seen.rows.iter().find(|row| row.role == DynoRole::Release)?;
         let run = self.account.run_of(&release.dyno)?;
-        Some(NotUp { dyno: release.dyno.clone(), run: Some(run), why: Obstacle::StillRuns })
+        Some(NotUp { dyno: release.dyno.clone(), run: Some(run), why: DynoObstacle::StillRuns })
     }
 
     /// Shows what the smoke test is waiting for, if a line is due.
@@ -118,10 +118,10 @@ pub(super) fn other_ports_to_find(cause: &Cause, effects: &[Effect]) -> Vec<RunI
 
 fn note_other_ports(dynos: &mut [NotUp], elsewhere: &BTreeMap<RunId, u16>) {
     for not_up in dynos {
-        if let (Obstacle::NotUp(WhyNotUp::NotListening { port: given }), Some(&port)) =
+        if let (DynoObstacle::NotUp(WhyNotUp::NotListening { port: given }), Some(&port)) =
             (&not_up.why, not_up.run.and_then(|run| elsewhere.get(&run)))
         {
-            not_up.why = Obstacle::ListensElsewhere { port, given: *given };
+            not_up.why = DynoObstacle::ListensElsewhere { port, given: *given };
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::model::{ProcessType, RunId, http_url};
 
-use super::dyno_state::{DynoState, Stage};
+use super::dyno_state::{DynoState, RunStage};
 use super::slot::{Role, Slot, Turn};
 use super::{NoticeKind, Supervisor};
 
@@ -112,12 +112,13 @@ impl Slot {
     /// When the line about another port is due.
     pub(super) fn address_report_due(&self) -> Option<Duration> {
         match (self.address_line, self.state) {
-            (AddressLine::Elsewhere { report_at }, DynoState::Alive(_, Stage::Booting { .. } | Stage::Up { .. })) => {
-                Some(report_at)
-            }
+            (
+                AddressLine::Elsewhere { report_at },
+                DynoState::Alive(_, RunStage::Booting { .. } | RunStage::Up { .. }),
+            ) => Some(report_at),
             (
                 AddressLine::Elsewhere { .. },
-                DynoState::Alive(_, Stage::Starting { .. } | Stage::Stopping { .. } | Stage::Clearing { .. })
+                DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Stopping { .. } | RunStage::Clearing { .. })
                 | DynoState::Rest(_),
             )
             | (AddressLine::Missing | AddressLine::Shown, _) => None,
@@ -127,8 +128,8 @@ impl Slot {
     /// Whether this is the current run of the dyno, and its program runs and is not being stopped.
     fn is_running(&self, run: RunId) -> bool {
         match self.state {
-            DynoState::Alive(current, Stage::Booting { .. } | Stage::Up { .. }) => current == run,
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Stopping { .. } | Stage::Clearing { .. })
+            DynoState::Alive(current, RunStage::Booting { .. } | RunStage::Up { .. }) => current == run,
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Stopping { .. } | RunStage::Clearing { .. })
             | DynoState::Rest(_) => false,
         }
     }

@@ -14,7 +14,7 @@ use crate::release::{Blueprint, Listeners, Release, ReleaseFacts};
 
 use super::dyno_state::{DynoState, Rest};
 use super::formation::{Added, port_refusal};
-use super::slot::{Intent, Listener, Role, Slot, Turn};
+use super::slot::{EndListener, Intent, Role, Slot, Turn};
 use super::slots::{Place, SlotId};
 use super::{EndRequest, NoticeKind, Refusal, ReleaseInfo, ReleaseStatus, Reply, Supervisor};
 
@@ -208,7 +208,7 @@ impl Supervisor {
         turn.announce(NoticeKind::OneOffRequested { command_line, user });
         let id = SlotId { place: Place::Release, index: spec.dyno.index };
         turn.keep(&spec.dyno);
-        let mut slot = Slot::new(Arc::new(spec), Role::OneOff(Listener::ReleaseGate), &self.policy);
+        let mut slot = Slot::new(Arc::new(spec), Role::OneOff(EndListener::ReleaseGate), &self.policy);
         (slot.intent, slot.since) = (Intent::Run, turn.now.wall);
         self.slots.insert(id, slot);
         self.deploying = Some(later);

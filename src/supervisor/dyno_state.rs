@@ -7,7 +7,8 @@
 //!                           │      Stopping ──> Clearing ──> Down | Backoff | Crashed
 //!                           └───────────────────^                     └──> Starting
 //!
-//!  Down, Waiting, Backoff, Crashed and Lost are the states without a run (`Rest`), the others the stages of one (`Stage`).
+//!  Down, Waiting, Backoff, Crashed and Lost are the states without a run (`Rest`), the others the stages of one
+//!  (`RunStage`).
 //! ```
 //!
 //! A dyno gets past `Stopping` and `Clearing` only when nothing of its run is left (`Gone`, or `SpawnFailed` if it
@@ -28,12 +29,12 @@ pub(super) enum DynoState {
     /// It has no run.
     Rest(Rest),
     /// Something of this run may be alive, from the order to spawn it until nothing of it is left.
-    Alive(RunId, Stage),
+    Alive(RunId, RunStage),
 }
 
 /// How far a run has come. Each variant carries only the data that it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum RunStage {
     /// The spawn was ordered; its program does not run yet. It is killed at `deadline`, because an exec can hang.
     Starting { deadline: Option<Duration> },
     /// Its exec succeeded; it does not listen or answer yet. It is killed at `deadline` (R10).
@@ -41,9 +42,9 @@ pub(super) enum Stage {
     /// It has been up since `since`, on a clock that excludes the time spent suspended.
     Up { pid: i32, since: Duration },
     /// It got its stop signal or was killed; its leader may still run. `shown`: its public state until the leader ends.
-    Stopping { pid: Option<i32>, ordered: Ordered, ending: Ending, shown: PublicState },
+    Stopping { pid: Option<i32>, ordered: Ordered, ending: RunEnding, shown: PublicState },
     /// Its leader ended; other processes of the run may still be alive.
-    Clearing { ordered: Ordered, ending: Ending },
+    Clearing { ordered: Ordered, ending: RunEnding },
 }
 
 /// Why a dyno has no run.
@@ -73,7 +74,7 @@ pub(super) enum Ordered {
 
 /// What the end of a run means. Decided once: when the end is requested, or else when the leader exits by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum RunEnding {
     /// It was requested, so its status does not matter (S6.3).
     Requested,
     /// It was requested, and the dyno starts again as soon as nothing of the run is left.
@@ -138,16 +139,15 @@ impl DynoState {
     /// The deadline of this state and what is due then, if anything.
     pub(super) fn deadline(self) -> Option<(Duration, Deadline)> {
         match self {
-            Self::Alive(_, Stage::Starting { deadline } | Stage::Booting { deadline, .. }) => {
+            Self::Alive(_, RunStage::Starting { deadline } | RunStage::Booting { deadline, .. }) => {
                 deadline.map(|at| (at, Deadline::Boot))
             }
-            Self::Alive(_, Stage::Stopping { ordered, .. } | Stage::Clearing { ordered, .. }) => {
+            Self::Alive(_, RunStage::Stopping { ordered, .. } | RunStage::Clearing { ordered, .. }) => {
                 Some(ordered.deadline())
             }
             Self::Rest(Rest::Backoff { until }) => Some((until, Deadline::Restart)),
-            Self::Alive(_, Stage::Up { .. }) | Self::Rest(Rest::Down | Rest::Waiting | Rest::Crashed | Rest::Lost) => {
-                None
-            }
+            Self::Alive(_, RunStage::Up { .. })
+            | Self::Rest(Rest::Down | Rest::Waiting | Rest::Crashed | Rest::Lost) => None,
         }
     }
 
@@ -180,18 +180,18 @@ impl DynoState {
     pub(super) fn public(self) -> PublicState {
         match self {
             Self::Rest(Rest::Down) => PublicState::Down,
-            Self::Rest(Rest::Waiting) | Self::Alive(_, Stage::Starting { .. } | Stage::Booting { .. }) => {
+            Self::Rest(Rest::Waiting) | Self::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. }) => {
                 PublicState::Starting
             }
-            Self::Alive(_, Stage::Up { .. }) => PublicState::Up,
-            Self::Alive(_, Stage::Stopping { shown, .. }) => shown,
-            Self::Alive(_, Stage::Clearing { ending, .. }) => ending.public(),
+            Self::Alive(_, RunStage::Up { .. }) => PublicState::Up,
+            Self::Alive(_, RunStage::Stopping { shown, .. }) => shown,
+            Self::Alive(_, RunStage::Clearing { ending, .. }) => ending.public(),
             Self::Rest(Rest::Backoff { .. } | Rest::Crashed | Rest::Lost) => PublicState::Crashed,
         }
     }
 }
 
-impl Stage {
+impl RunStage {
     fn pid(self) -> Option<i32> {
         match self {
             Self::Booting { pid, .. } | Self::Up { pid, .. } => Some(pid),
@@ -259,7 +259,7 @@ impl Ordered {
     }
 }
 
-impl Ending {
+impl RunEnding {
     /// The public state of a dyno whose leader has ended like this.
     pub(super) fn public(self) -> PublicState {
         match self {

@@ -9,7 +9,7 @@
 
 use crate::model::{Focus, RunId};
 
-use super::dyno_state::{DynoState, Stage};
+use super::dyno_state::{DynoState, RunStage};
 use super::slot::Turn;
 use super::{Effect, Key, KeyboardSign, NoticeKind, Supervisor, UserSignal};
 
@@ -41,8 +41,8 @@ impl Supervisor {
     fn accepts_keys(&self, run: RunId) -> bool {
         let Some(slot) = self.slots.of_run(run) else { return false };
         match slot.state {
-            DynoState::Alive(_, Stage::Booting { .. } | Stage::Up { .. }) => true,
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Stopping { .. } | Stage::Clearing { .. })
+            DynoState::Alive(_, RunStage::Booting { .. } | RunStage::Up { .. }) => true,
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Stopping { .. } | RunStage::Clearing { .. })
             | DynoState::Rest(_) => false,
         }
     }

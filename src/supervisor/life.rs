@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ExitStatus, LeftRunning, RunId};
 
-use super::dyno_state::{DynoState, Ending, Rest, Stage};
+use super::dyno_state::{DynoState, Rest, RunEnding, RunStage};
 use super::slot::Turn;
 
 /// How many ends of runs are remembered for each dyno.
@@ -119,11 +119,13 @@ impl Memory {
     /// The leader of a run has ended, or the run could not be started. `state`: the one before.
     pub(super) fn record_end(&mut self, exit: ExitStatus, left: &[LeftRunning], state: DynoState, turn: &Turn) {
         let requested = match state {
-            DynoState::Alive(_, Stage::Stopping { ending, .. } | Stage::Clearing { ending, .. }) => match ending {
-                Ending::Requested | Ending::Replaced => true,
-                Ending::Done | Ending::Crashed(_) => false,
-            },
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. })
+            DynoState::Alive(_, RunStage::Stopping { ending, .. } | RunStage::Clearing { ending, .. }) => {
+                match ending {
+                    RunEnding::Requested | RunEnding::Replaced => true,
+                    RunEnding::Done | RunEnding::Crashed(_) => false,
+                }
+            }
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. })
             | DynoState::Rest(_) => false,
         };
         let ran_for = self.started.take().map_or(Duration::ZERO, |started| turn.now.mono.saturating_sub(started));
@@ -165,10 +167,10 @@ fn stage(state: DynoState) -> LifeStage {
         DynoState::Rest(Rest::Backoff { .. }) => LifeStage::Backoff,
         DynoState::Rest(Rest::Crashed) => LifeStage::Crashed,
         DynoState::Rest(Rest::Lost) => LifeStage::Lost,
-        DynoState::Alive(_, Stage::Starting { .. }) => LifeStage::Starting,
-        DynoState::Alive(_, Stage::Booting { .. }) => LifeStage::Booting,
-        DynoState::Alive(_, Stage::Up { .. }) => LifeStage::Up,
-        DynoState::Alive(_, Stage::Stopping { .. }) => LifeStage::Stopping,
-        DynoState::Alive(_, Stage::Clearing { .. }) => LifeStage::Clearing,
+        DynoState::Alive(_, RunStage::Starting { .. }) => LifeStage::Starting,
+        DynoState::Alive(_, RunStage::Booting { .. }) => LifeStage::Booting,
+        DynoState::Alive(_, RunStage::Up { .. }) => LifeStage::Up,
+        DynoState::Alive(_, RunStage::Stopping { .. }) => LifeStage::Stopping,
+        DynoState::Alive(_, RunStage::Clearing { .. }) => LifeStage::Clearing,
     }
 }

@@ -85,11 +85,11 @@ pub(crate) use reports::{NOT_STARTED, VANISHED};
 
 use address::AddressLine;
 use deploy::Later;
-use dyno_state::{DynoState, Ending, Rest, Stage};
+use dyno_state::{DynoState, Rest, RunEnding, RunStage};
 use order::{Hold, holds};
 use releases::Releases;
 use shutdown::{Phase, Tally};
-use slot::{Intent, Listener, Role, Slot, Turn};
+use slot::{EndListener, Intent, Role, Slot, Turn};
 use slots::{Place, SlotId, Slots};
 
 /// Decides what happens to the dynos of one start.
@@ -130,7 +130,8 @@ impl Supervisor {
         let Plan { blueprint, release, formation: dynos, command: _ } = plan;
         let formation = Formation::counted(blueprint.types(), dynos.iter().map(|spec| &spec.dyno.process_type));
         let runs_release = release.is_some();
-        let release = release.into_iter().map(|spec| (Some(Place::Release), spec, Role::OneOff(Listener::ReleaseGate)));
+        let release =
+            release.into_iter().map(|spec| (Some(Place::Release), spec, Role::OneOff(EndListener::ReleaseGate)));
         let dynos = dynos
             .into_iter()
             .map(|spec| (blueprint.position(&spec.dyno.process_type).map(Place::Formation), spec, Role::Formation));
@@ -223,21 +224,22 @@ impl Supervisor {
                 Intent::Run,
                 DynoState::Alive(
                     _,
-                    Stage::Stopping { ending: Ending::Requested | Ending::Done, .. }
-                    | Stage::Clearing { ending: Ending::Requested | Ending::Done, .. },
+                    RunStage::Stopping { ending: RunEnding::Requested | RunEnding::Done, .. }
+                    | RunStage::Clearing { ending: RunEnding::Requested | RunEnding::Done, .. },
                 ),
-            ) => slot.end_as(Ending::Replaced, turn),
+            ) => slot.end_as(RunEnding::Replaced, turn),
             (
                 Intent::Rest | Intent::Leave,
-                DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }),
-            ) => slot.stop(Ending::Requested, turn),
+                DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }),
+            ) => slot.stop(RunEnding::Requested, turn),
             (
                 Intent::Rest | Intent::Leave,
                 DynoState::Alive(
                     _,
-                    Stage::Stopping { ending: Ending::Replaced, .. } | Stage::Clearing { ending: Ending::Replaced, .. },
+                    RunStage::Stopping { ending: RunEnding::Replaced, .. }
+                    | RunStage::Clearing { ending: RunEnding::Replaced, .. },
                 ),
-            ) => slot.end_as(Ending::Requested, turn),
+            ) => slot.end_as(RunEnding::Requested, turn),
             (Intent::Rest | Intent::Leave, DynoState::Rest(Rest::Waiting | Rest::Backoff { .. }))
             | (Intent::Leave, DynoState::Rest(Rest::Crashed)) => {
                 slot.enter(DynoState::Rest(Rest::Down), turn);
@@ -249,11 +251,11 @@ impl Supervisor {
                 Intent::Run,
                 DynoState::Alive(
                     _,
-                    Stage::Starting { .. }
-                    | Stage::Booting { .. }
-                    | Stage::Up { .. }
-                    | Stage::Stopping { ending: Ending::Replaced | Ending::Crashed(_), .. }
-                    | Stage::Clearing { ending: Ending::Replaced | Ending::Crashed(_), .. },
+                    RunStage::Starting { .. }
+                    | RunStage::Booting { .. }
+                    | RunStage::Up { .. }
+                    | RunStage::Stopping { ending: RunEnding::Replaced | RunEnding::Crashed(_), .. }
+                    | RunStage::Clearing { ending: RunEnding::Replaced | RunEnding::Crashed(_), .. },
                 )
                 | DynoState::Rest(Rest::Waiting | Rest::Backoff { .. } | Rest::Crashed),
             )
@@ -263,8 +265,12 @@ impl Supervisor {
                 Intent::Rest | Intent::Leave,
                 DynoState::Alive(
                     _,
-                    Stage::Stopping { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. }
-                    | Stage::Clearing { ending: Ending::Requested | Ending::Done | Ending::Crashed(_), .. },
+                    RunStage::Stopping {
+                        ending: RunEnding::Requested | RunEnding::Done | RunEnding::Crashed(_), ..
+                    }
+                    | RunStage::Clearing {
+                        ending: RunEnding::Requested | RunEnding::Done | RunEnding::Crashed(_), ..
+                    },
                 ),
             ) => {}
         }
@@ -298,7 +304,7 @@ impl Supervisor {
         slot.listens_at.clear();
         (slot.address_line, slot.last_ending) = (AddressLine::Missing, None);
         let deadline = slot.boot_deadline(&self.policy, turn);
-        slot.enter(DynoState::Alive(run, Stage::Starting { deadline }), turn);
+        slot.enter(DynoState::Alive(run, RunStage::Starting { deadline }), turn);
         slot.notify(NoticeKind::Starting { command_line: slot.spec.command_line.clone() }, turn);
         turn.order(Effect::Spawn(SpawnSpec { run, spec: slot.spec.clone() }));
         self.slots.begin_run(run, id);

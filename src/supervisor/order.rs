@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::app::{Formation, Prerequisite, StartOrder, Until};
 use crate::model::ProcessType;
 
-use super::dyno_state::{DynoState, Ending, Rest, Stage};
+use super::dyno_state::{DynoState, Rest, RunEnding, RunStage};
 use super::order_report::FIRST_REPORT;
 use super::shutdown::Phase;
 use super::slot::{Intent, Role, Slot, Turn};
@@ -37,7 +37,7 @@ pub(super) enum HoldStage {
 }
 
 /// Whether one dyno has done what others wait for.
-enum Progress {
+enum DynoProgress {
     Done,
     Missing,
     /// It will never do it, unless it is started again on request.
@@ -45,7 +45,7 @@ enum Progress {
 }
 
 /// What happens next to the waiting dynos of a process type.
-enum Decision {
+enum OrderDecision {
     /// They start. `nothing_to_wait_for`: types that they would wait for, but that have no dyno.
     Start { nothing_to_wait_for: Vec<ProcessType> },
     /// They stay down.
@@ -129,13 +129,13 @@ impl Supervisor {
         while let Some((at, decision)) = self.next_decision() {
             let waiting = self.waiting(at);
             let stage = match decision {
-                Decision::Start { .. } => HoldStage::Open,
-                Decision::StayDown(_) | Decision::Close => HoldStage::Closed,
+                OrderDecision::Start { .. } => HoldStage::Open,
+                OrderDecision::StayDown(_) | OrderDecision::Close => HoldStage::Closed,
             };
             let Some(hold) = self.holds.get_mut(at) else { return };
             hold.stage = stage;
             match decision {
-                Decision::Start { nothing_to_wait_for } => {
+                OrderDecision::Start { nothing_to_wait_for } => {
                     let process_type = hold.process_type.clone();
                     if !nothing_to_wait_for.is_empty() {
                         turn.announce(NoticeKind::NothingToWaitFor { process_type, awaited: nothing_to_wait_for });
@@ -144,7 +144,7 @@ impl Supervisor {
                         self.spawn(id, turn);
                     }
                 }
-                Decision::StayDown(prevented) => {
+                OrderDecision::StayDown(prevented) => {
                     for id in waiting {
                         let Some(slot) = self.slots.get_mut(id) else { continue };
                         slot.intent = Intent::Rest;
@@ -153,22 +153,22 @@ impl Supervisor {
                         slot.enter(DynoState::Rest(Rest::Down), turn);
                     }
                 }
-                Decision::Close => {}
+                OrderDecision::Close => {}
             }
         }
     }
 
     /// The next decision that can be made now, with the position of its hold.
-    fn next_decision(&self) -> Option<(usize, Decision)> {
+    fn next_decision(&self) -> Option<(usize, OrderDecision)> {
         let waiting = self.holds.iter().enumerate().filter(|(_, hold)| matches!(hold.stage, HoldStage::Waiting { .. }));
         let mut decisions = waiting.map(|(at, hold)| Some((at, self.decision(at, hold)?)));
         decisions.find_map(|decision| decision)
     }
 
     /// What happens to the dynos of a hold. None: they go on waiting.
-    fn decision(&self, at: usize, hold: &Hold) -> Option<Decision> {
+    fn decision(&self, at: usize, hold: &Hold) -> Option<OrderDecision> {
         if self.waiting(at).is_empty() {
-            return Some(Decision::Close);
+            return Some(OrderDecision::Close);
         }
         let mut nothing_to_wait_for = Vec::new();
         let mut is_missing = false;
@@ -177,10 +177,10 @@ impl Supervisor {
             for slot in self.formation_of(process_type) {
                 has_dynos = true;
                 match slot.progress(*until) {
-                    Progress::Done => {}
-                    Progress::Missing => is_missing = true,
-                    Progress::Never(why) => {
-                        return Some(Decision::StayDown(Prevented { by: slot.spec.dyno.clone(), why }));
+                    DynoProgress::Done => {}
+                    DynoProgress::Missing => is_missing = true,
+                    DynoProgress::Never(why) => {
+                        return Some(OrderDecision::StayDown(Prevented { by: slot.spec.dyno.clone(), why }));
                     }
                 }
             }
@@ -188,7 +188,7 @@ impl Supervisor {
                 nothing_to_wait_for.push(process_type.clone());
             }
         }
-        (!is_missing).then_some(Decision::Start { nothing_to_wait_for })
+        (!is_missing).then_some(OrderDecision::Start { nothing_to_wait_for })
     }
 
     /// The dynos of a hold that wait, in start order.
@@ -212,8 +212,8 @@ impl Supervisor {
         let after = self.holds.iter().filter(|hold| hold.process_type == *process_type).flat_map(|hold| &hold.after);
         let missing = after.flat_map(|Prerequisite { process_type, until }| {
             let missing = self.formation_of(process_type).filter(|slot| match slot.progress(*until) {
-                Progress::Missing => true,
-                Progress::Done | Progress::Never(_) => false,
+                DynoProgress::Missing => true,
+                DynoProgress::Done | DynoProgress::Never(_) => false,
             });
             missing.map(|slot| MissingDyno {
                 dyno: slot.spec.dyno.clone(),
@@ -238,51 +238,52 @@ impl Supervisor {
 
 impl Slot {
     /// Whether it has done what others wait for. It has ended only when nothing of its run is left.
-    fn progress(&self, until: Until) -> Progress {
+    fn progress(&self, until: Until) -> DynoProgress {
         match self.state {
-            DynoState::Alive(_, Stage::Booting { .. } | Stage::Up { .. }) => {
+            DynoState::Alive(_, RunStage::Booting { .. } | RunStage::Up { .. }) => {
                 let is_done = match until {
                     Until::Listens => !self.listens_at.is_empty(),
                     Until::ListensOn(port) => self.listens_at.iter().any(|address| address.port() == port),
                     Until::Started => true,
                     Until::Done => false,
                 };
-                if is_done { Progress::Done } else { Progress::Missing }
+                if is_done { DynoProgress::Done } else { DynoProgress::Missing }
             }
             DynoState::Alive(
                 _,
-                Stage::Starting { .. }
-                | Stage::Stopping { ending: Ending::Replaced | Ending::Done | Ending::Crashed(_), .. }
-                | Stage::Clearing { ending: Ending::Replaced | Ending::Done | Ending::Crashed(_), .. },
+                RunStage::Starting { .. }
+                | RunStage::Stopping { ending: RunEnding::Replaced | RunEnding::Done | RunEnding::Crashed(_), .. }
+                | RunStage::Clearing { ending: RunEnding::Replaced | RunEnding::Done | RunEnding::Crashed(_), .. },
             )
-            | DynoState::Rest(Rest::Waiting | Rest::Backoff { .. }) => Progress::Missing,
+            | DynoState::Rest(Rest::Waiting | Rest::Backoff { .. }) => DynoProgress::Missing,
             DynoState::Alive(
                 _,
-                Stage::Stopping { ending: Ending::Requested, .. } | Stage::Clearing { ending: Ending::Requested, .. },
-            ) => Progress::Never(Unmet::Stopped),
-            DynoState::Rest(Rest::Crashed) => Progress::Never(Unmet::Crashed),
-            DynoState::Rest(Rest::Lost) => Progress::Never(Unmet::CannotBeKilled),
+                RunStage::Stopping { ending: RunEnding::Requested, .. }
+                | RunStage::Clearing { ending: RunEnding::Requested, .. },
+            ) => DynoProgress::Never(Unmet::Stopped),
+            DynoState::Rest(Rest::Crashed) => DynoProgress::Never(Unmet::Crashed),
+            DynoState::Rest(Rest::Lost) => DynoProgress::Never(Unmet::CannotBeKilled),
             DynoState::Rest(Rest::Down) => self.progress_at_rest(until),
         }
     }
 
-    fn progress_at_rest(&self, until: Until) -> Progress {
+    fn progress_at_rest(&self, until: Until) -> DynoProgress {
         match (self.intent, self.last_ending, self.last_exit) {
             // It starts as soon as its port is free.
-            (Intent::Run, ..) => Progress::Missing,
-            (Intent::Rest | Intent::Leave, ..) if self.prevented.is_some() => Progress::Never(Unmet::NotStarted),
-            (Intent::Rest | Intent::Leave, Some(Ending::Done), Some(exit)) => match until {
-                Until::Done if exit.is_success() => Progress::Done,
+            (Intent::Run, ..) => DynoProgress::Missing,
+            (Intent::Rest | Intent::Leave, ..) if self.prevented.is_some() => DynoProgress::Never(Unmet::NotStarted),
+            (Intent::Rest | Intent::Leave, Some(RunEnding::Done), Some(exit)) => match until {
+                Until::Done if exit.is_success() => DynoProgress::Done,
                 Until::Done | Until::Listens | Until::ListensOn(_) | Until::Started => {
-                    Progress::Never(Unmet::Ended(exit))
+                    DynoProgress::Never(Unmet::Ended(exit))
                 }
             },
             // If it has not run, it was stopped while it was waiting for others itself.
             (
                 Intent::Rest | Intent::Leave,
-                None | Some(Ending::Requested | Ending::Replaced | Ending::Crashed(_) | Ending::Done),
+                None | Some(RunEnding::Requested | RunEnding::Replaced | RunEnding::Crashed(_) | RunEnding::Done),
                 _,
-            ) => Progress::Never(Unmet::Stopped),
+            ) => DynoProgress::Never(Unmet::Stopped),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::model::{HttpCheck, RunId};
 
-use super::dyno_state::{DynoState, Stage};
+use super::dyno_state::{DynoState, RunStage};
 use super::order_report::missing_text;
 use super::slot::{Slot, Turn};
 use super::{HttpAnswer, HttpSilence, MissingDyno, NoticeKind, Supervisor};
@@ -83,7 +83,7 @@ impl Supervisor {
         let Some((_, slot)) = self.slot_of(run) else { return };
         slot.memory.record_ready(run);
         match slot.state {
-            DynoState::Alive(run, Stage::Booting { pid, .. }) => {
+            DynoState::Alive(run, RunStage::Booting { pid, .. }) => {
                 slot.mark_up(run, pid, turn);
                 if let Some(address) = only_at {
                     slot.notify(NoticeKind::LoopbackOnly { address }, turn);
@@ -92,7 +92,7 @@ impl Supervisor {
             // No probe runs before `Spawned`; in the other states the dyno was up, is ending or has ended.
             DynoState::Alive(
                 _,
-                Stage::Starting { .. } | Stage::Up { .. } | Stage::Stopping { .. } | Stage::Clearing { .. },
+                RunStage::Starting { .. } | RunStage::Up { .. } | RunStage::Stopping { .. } | RunStage::Clearing { .. },
             )
             | DynoState::Rest(_) => {}
         }
@@ -103,9 +103,12 @@ impl Supervisor {
         let Some((_, slot)) = self.slot_of(run) else { return };
         slot.memory.record_listening(run);
         match slot.state {
-            DynoState::Alive(run, Stage::Booting { pid, deadline, .. }) if slot.spec.readiness.check().is_some() => {
+            DynoState::Alive(run, RunStage::Booting { pid, deadline, .. }) if slot.spec.readiness.check().is_some() => {
                 slot.enter(
-                    DynoState::Alive(run, Stage::Booting { pid, deadline, awaited: Awaited::Answer { last: answer } }),
+                    DynoState::Alive(
+                        run,
+                        RunStage::Booting { pid, deadline, awaited: Awaited::Answer { last: answer } },
+                    ),
                     turn,
                 );
                 if let (Some(answer), Some(why)) = (answer, slot.why_not_up())
@@ -125,7 +128,7 @@ impl Supervisor {
     pub(super) fn on_not_ready(&mut self, run: RunId, after: Duration, turn: &mut Turn) {
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
-            DynoState::Alive(run, Stage::Booting { pid, deadline: None, awaited }) => {
+            DynoState::Alive(run, RunStage::Booting { pid, deadline: None, awaited }) => {
                 let kind = match (awaited, slot.why_not_up()) {
                     (Awaited::Answer { .. }, Some(why)) => NoticeKind::StillNotUp { why: why.to_string(), after },
                     (Awaited::Port, _) | (Awaited::Answer { .. }, None) => {
@@ -138,11 +141,11 @@ impl Supervisor {
             // The boot timeout decides, or it no longer matters.
             DynoState::Alive(
                 _,
-                Stage::Booting { deadline: Some(_), .. }
-                | Stage::Starting { .. }
-                | Stage::Up { .. }
-                | Stage::Stopping { .. }
-                | Stage::Clearing { .. },
+                RunStage::Booting { deadline: Some(_), .. }
+                | RunStage::Starting { .. }
+                | RunStage::Up { .. }
+                | RunStage::Stopping { .. }
+                | RunStage::Clearing { .. },
             )
             | DynoState::Rest(_) => {}
         }
@@ -152,11 +155,11 @@ impl Supervisor {
     pub(super) fn on_listens_elsewhere(&mut self, run: RunId, port: u16, turn: &mut Turn) {
         let Some((_, slot)) = self.slot_of(run) else { return };
         match slot.state {
-            DynoState::Alive(_, Stage::Stopping { .. } | Stage::Clearing { .. }) => {
+            DynoState::Alive(_, RunStage::Stopping { .. } | RunStage::Clearing { .. }) => {
                 slot.notify(NoticeKind::ListensElsewhere { port, given: slot.spec.readiness.port() }, turn);
             }
             // No boot timeout has passed, or the run has ended.
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. })
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. })
             | DynoState::Rest(_) => {}
         }
     }
@@ -167,9 +170,9 @@ impl Slot {
     pub(super) fn why_not_up(&self) -> Option<WhyNotUp> {
         let readiness = &self.spec.readiness;
         let awaited = match self.state {
-            DynoState::Alive(_, Stage::Starting { .. }) => Awaited::Port,
-            DynoState::Alive(_, Stage::Booting { awaited, .. }) => awaited,
-            DynoState::Alive(_, Stage::Up { .. } | Stage::Stopping { .. } | Stage::Clearing { .. })
+            DynoState::Alive(_, RunStage::Starting { .. }) => Awaited::Port,
+            DynoState::Alive(_, RunStage::Booting { awaited, .. }) => awaited,
+            DynoState::Alive(_, RunStage::Up { .. } | RunStage::Stopping { .. } | RunStage::Clearing { .. })
             | DynoState::Rest(_) => {
                 return None;
             }

@@ -6,9 +6,9 @@
 use crate::model::ExitStatus;
 use crate::release::Release;
 
-use super::dyno_state::Ending;
+use super::dyno_state::RunEnding;
 use super::shutdown::{Phase, UNKILLABLE};
-use super::slot::{Intent, Listener, Role, Slot, Turn};
+use super::slot::{EndListener, Intent, Role, Slot, Turn};
 use super::{NoticeKind, Outcome, ReleaseStatus, Supervisor};
 
 impl Supervisor {
@@ -32,7 +32,7 @@ impl Supervisor {
             self.phase = Phase::Release;
             turn.announce(NoticeKind::ReleaseRunning { version, user: user.clone() });
             turn.announce(NoticeKind::OneOffRequested { command_line, user });
-            self.want(Role::OneOff(Listener::ReleaseGate), turn);
+            self.want(Role::OneOff(EndListener::ReleaseGate), turn);
         } else {
             self.boot_formation(turn);
         }
@@ -60,10 +60,10 @@ impl Supervisor {
 
     /// The release command is gone. If it exited with 0, the formation boots or changes to the release, unless a stop was
     /// requested meanwhile.
-    pub(super) fn release_gone(&mut self, ending: Ending, exit: ExitStatus, turn: &mut Turn) {
+    pub(super) fn release_gone(&mut self, ending: RunEnding, exit: ExitStatus, turn: &mut Turn) {
         let has_succeeded = match ending {
-            Ending::Done => true,
-            Ending::Requested | Ending::Replaced | Ending::Crashed(_) => false,
+            RunEnding::Done => true,
+            RunEnding::Requested | RunEnding::Replaced | RunEnding::Crashed(_) => false,
         };
         match self.phase {
             Phase::Release if has_succeeded => self.boot_formation(turn),
@@ -105,8 +105,8 @@ impl Slot {
     /// Whether this is the release command.
     pub(super) fn is_release(&self) -> bool {
         match self.role {
-            Role::OneOff(Listener::ReleaseGate) => true,
-            Role::Formation | Role::OneOff(Listener::Log) => false,
+            Role::OneOff(EndListener::ReleaseGate) => true,
+            Role::Formation | Role::OneOff(EndListener::Log) => false,
         }
     }
 }

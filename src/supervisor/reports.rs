@@ -9,11 +9,11 @@ use crate::app::StartOrder;
 use crate::error::Status;
 use crate::model::{ExitStatus, LeftRunning, Readiness, RunId, RunReport, SpawnFailure};
 
-use super::dyno_state::{DynoState, Ending, Ordered, Rest, Stage};
+use super::dyno_state::{DynoState, Ordered, Rest, RunEnding, RunStage};
 use super::readiness::Awaited;
-use super::restart::Decision;
+use super::restart::RestartDecision;
 use super::shutdown::Phase;
-use super::slot::{Intent, Listener, Role, Slot, Turn};
+use super::slot::{EndListener, Intent, Role, Slot, Turn};
 use super::slots::SlotId;
 use super::{CanDie, NoticeKind, OnExit, Outcome, Policy, StopCause, Supervisor};
 
@@ -56,7 +56,7 @@ impl Supervisor {
         let Some(id) = self.slots.id_of(run) else { return };
         let Some(slot) = self.slots.get_mut(id) else { return };
         match slot.state {
-            DynoState::Alive(_, Stage::Starting { .. }) => {
+            DynoState::Alive(_, RunStage::Starting { .. }) => {
                 slot.notify(NoticeKind::Started { pid }, turn);
                 slot.memory.record_start(turn);
                 match slot.spec.readiness {
@@ -64,24 +64,24 @@ impl Supervisor {
                     Readiness::Listens { .. } | Readiness::Answers { .. } => {
                         let deadline = slot.boot_deadline(&self.policy, turn);
                         slot.enter(
-                            DynoState::Alive(run, Stage::Booting { pid, deadline, awaited: Awaited::Port }),
+                            DynoState::Alive(run, RunStage::Booting { pid, deadline, awaited: Awaited::Port }),
                             turn,
                         );
                     }
                 }
             }
             // Without a `started` notice: it would come after the one that says that everything stops.
-            DynoState::Alive(_, Stage::Stopping { pid: None, ordered, ending, shown, .. }) => {
+            DynoState::Alive(_, RunStage::Stopping { pid: None, ordered, ending, shown, .. }) => {
                 slot.memory.record_start(turn);
-                slot.enter(DynoState::Alive(run, Stage::Stopping { pid: Some(pid), ordered, ending, shown }), turn);
+                slot.enter(DynoState::Alive(run, RunStage::Stopping { pid: Some(pid), ordered, ending, shown }), turn);
             }
             // A repeated report, or one that comes too late to matter.
             DynoState::Alive(
                 _,
-                Stage::Stopping { pid: Some(_), .. }
-                | Stage::Booting { .. }
-                | Stage::Up { .. }
-                | Stage::Clearing { .. },
+                RunStage::Stopping { pid: Some(_), .. }
+                | RunStage::Booting { .. }
+                | RunStage::Up { .. }
+                | RunStage::Clearing { .. },
             )
             | DynoState::Rest(_) => {}
         }
@@ -90,14 +90,14 @@ impl Supervisor {
     fn on_spawn_failed(&mut self, run: RunId, why: SpawnFailure, turn: &mut Turn) {
         let Some((id, slot)) = self.slot_of(run) else { return };
         match slot.state {
-            DynoState::Alive(_, Stage::Starting { .. }) => {
+            DynoState::Alive(_, RunStage::Starting { .. }) => {
                 slot.record_end(NOT_STARTED, &[], turn);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
                 let cause = StopCause::NotStarted;
                 let exit = UnrequestedExit { run, status: NOT_STARTED, cause, up_for: Duration::ZERO };
                 self.end_without_processes(id, exit, turn);
             }
-            DynoState::Alive(_, Stage::Stopping { pid: None, ending, .. }) => {
+            DynoState::Alive(_, RunStage::Stopping { pid: None, ending, .. }) => {
                 slot.record_end(NOT_STARTED, &[], turn);
                 slot.notify(NoticeKind::SpawnFailed(why), turn);
                 self.finish_run(id, run, ending, turn);
@@ -105,10 +105,10 @@ impl Supervisor {
             // The run was started: this report contradicts an earlier one.
             DynoState::Alive(
                 _,
-                Stage::Stopping { pid: Some(_), .. }
-                | Stage::Booting { .. }
-                | Stage::Up { .. }
-                | Stage::Clearing { .. },
+                RunStage::Stopping { pid: Some(_), .. }
+                | RunStage::Booting { .. }
+                | RunStage::Up { .. }
+                | RunStage::Clearing { .. },
             )
             | DynoState::Rest(_) => {}
         }
@@ -118,7 +118,7 @@ impl Supervisor {
         let Some(id) = self.slots.id_of(run) else { return };
         let Some(slot) = self.slots.get_mut(id) else { return };
         match slot.state {
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }) => {
                 let cause = StopCause::Exited(exit);
                 let unrequested = UnrequestedExit { run, status: exit, cause, up_for: slot.up_for(turn) };
                 let ending = judge(slot, exit, &self.policy, &self.blueprint.release().order);
@@ -126,22 +126,22 @@ impl Supervisor {
                 slot.clear(run, ending, turn);
                 self.on_unrequested_exit(id, ending, unrequested, turn);
             }
-            DynoState::Alive(_, Stage::Stopping { ordered, ending, .. }) => {
+            DynoState::Alive(_, RunStage::Stopping { ordered, ending, .. }) => {
                 slot.record_exit(exit, left, turn);
-                slot.enter(DynoState::Alive(run, Stage::Clearing { ordered, ending }), turn);
+                slot.enter(DynoState::Alive(run, RunStage::Clearing { ordered, ending }), turn);
             }
             // A repeated report.
-            DynoState::Alive(_, Stage::Clearing { .. }) | DynoState::Rest(_) => {}
+            DynoState::Alive(_, RunStage::Clearing { .. }) | DynoState::Rest(_) => {}
         }
     }
 
     fn on_gone(&mut self, run: RunId, turn: &mut Turn) {
         let Some((id, slot)) = self.slot_of(run) else { return };
         match slot.state {
-            DynoState::Alive(_, Stage::Clearing { ending, .. } | Stage::Stopping { ending, .. }) => {
+            DynoState::Alive(_, RunStage::Clearing { ending, .. } | RunStage::Stopping { ending, .. }) => {
                 self.finish_run(id, run, ending, turn);
             }
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }) => {
                 let cause = StopCause::Exited(VANISHED);
                 let exit = UnrequestedExit { run, status: VANISHED, cause, up_for: slot.up_for(turn) };
                 slot.record_exit(VANISHED, Vec::new(), turn);
@@ -166,9 +166,9 @@ impl Supervisor {
     fn on_unkillable(&mut self, run: RunId, survivor: String, turn: &mut Turn) {
         let Some((_, slot)) = self.slot_of(run) else { return };
         let ordered = match slot.state {
-            DynoState::Alive(_, Stage::Stopping { ordered, .. } | Stage::Clearing { ordered, .. }) => ordered,
+            DynoState::Alive(_, RunStage::Stopping { ordered, .. } | RunStage::Clearing { ordered, .. }) => ordered,
             // The run was not killed.
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. })
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. })
             | DynoState::Rest(_) => {
                 return;
             }
@@ -183,7 +183,7 @@ impl Supervisor {
                 };
                 slot.enter(DynoState::Rest(Rest::Lost), turn);
                 // The dyno has not ended, whatever its end was meant to cause.
-                slot.last_ending = Some(Ending::Requested);
+                slot.last_ending = Some(RunEnding::Requested);
                 let was_release = slot.is_release();
                 self.tally.record_lost();
                 if was_release {
@@ -194,36 +194,50 @@ impl Supervisor {
     }
 
     /// Decides what an exit that was not requested means for the other dynos. The dyno itself has already left Up.
-    pub(super) fn on_unrequested_exit(&mut self, id: SlotId, ending: Ending, exit: UnrequestedExit, turn: &mut Turn) {
+    pub(super) fn on_unrequested_exit(
+        &mut self,
+        id: SlotId,
+        ending: RunEnding,
+        exit: UnrequestedExit,
+        turn: &mut Turn,
+    ) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         match (slot.role, ending, self.policy.on_exit) {
-            (Role::OneOff(Listener::ReleaseGate), Ending::Crashed(status), OnExit::StopAll | OnExit::Restart(_)) => {
+            (
+                Role::OneOff(EndListener::ReleaseGate),
+                RunEnding::Crashed(status),
+                OnExit::StopAll | OnExit::Restart(_),
+            ) => {
                 // Only a later release command leaves: the first one is shown until everything has ended.
                 if self.phase == Phase::Running {
                     slot.intent = Intent::Leave;
                 }
                 self.release_failed(status, turn);
             }
-            (Role::Formation, Ending::Crashed(status), OnExit::StopAll) => {
+            (Role::Formation, RunEnding::Crashed(status), OnExit::StopAll) => {
                 let culprit = slot.spec.dyno.clone();
                 self.explain_stop(&culprit, exit.cause, turn);
                 self.stop_all(Outcome::Code(status.shell_code()), turn);
             }
-            (Role::Formation, Ending::Crashed(_), OnExit::Restart(policy)) => {
+            (Role::Formation, RunEnding::Crashed(_), OnExit::Restart(policy)) => {
                 slot.crashes.record_crash(exit.up_for, policy);
             }
-            (Role::Formation, Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => {
+            (Role::Formation, RunEnding::Done, OnExit::StopAll | OnExit::Restart(_)) => {
                 slot.intent = Intent::Rest;
                 self.tally.record_done(id, exit.status);
             }
             // Its end never stops anything else.
-            (Role::OneOff(Listener::Log), Ending::Done | Ending::Crashed(_), OnExit::StopAll | OnExit::Restart(_))
-            | (Role::OneOff(Listener::ReleaseGate), Ending::Done, OnExit::StopAll | OnExit::Restart(_)) => {
+            (
+                Role::OneOff(EndListener::Log),
+                RunEnding::Done | RunEnding::Crashed(_),
+                OnExit::StopAll | OnExit::Restart(_),
+            )
+            | (Role::OneOff(EndListener::ReleaseGate), RunEnding::Done, OnExit::StopAll | OnExit::Restart(_)) => {
                 slot.intent = Intent::Leave;
             }
             (
                 Role::Formation | Role::OneOff(_),
-                Ending::Requested | Ending::Replaced,
+                RunEnding::Requested | RunEnding::Replaced,
                 OnExit::StopAll | OnExit::Restart(_),
             ) => {}
         }
@@ -234,8 +248,8 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let ending = judge(slot, exit.status, &self.policy, &self.blueprint.release().order);
         let state = match ending {
-            Ending::Requested | Ending::Replaced | Ending::Done => Rest::Down,
-            Ending::Crashed(_) => Rest::Crashed,
+            RunEnding::Requested | RunEnding::Replaced | RunEnding::Done => Rest::Down,
+            RunEnding::Crashed(_) => Rest::Crashed,
         };
         slot.enter(DynoState::Rest(state), turn);
         self.on_unrequested_exit(id, ending, exit, turn);
@@ -243,35 +257,35 @@ impl Supervisor {
     }
 
     /// No process of a run is left: the dyno goes to Down, Backoff or Crashed, or starts again.
-    fn finish_run(&mut self, id: SlotId, run: RunId, ending: Ending, turn: &mut Turn) {
+    fn finish_run(&mut self, id: SlotId, run: RunId, ending: RunEnding, turn: &mut Turn) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.last_ending = Some(ending);
         let rest = match (slot.intent, ending, self.policy.on_exit) {
-            (Intent::Run, Ending::Replaced, OnExit::StopAll | OnExit::Restart(_)) => None,
+            (Intent::Run, RunEnding::Replaced, OnExit::StopAll | OnExit::Restart(_)) => None,
             (
                 Intent::Run | Intent::Rest | Intent::Leave,
-                Ending::Requested | Ending::Done,
+                RunEnding::Requested | RunEnding::Done,
                 OnExit::StopAll | OnExit::Restart(_),
             )
-            | (Intent::Rest | Intent::Leave, Ending::Replaced, OnExit::StopAll | OnExit::Restart(_)) => {
+            | (Intent::Rest | Intent::Leave, RunEnding::Replaced, OnExit::StopAll | OnExit::Restart(_)) => {
                 Some(Rest::Down)
             }
-            (Intent::Run, Ending::Crashed(exit), OnExit::Restart(policy)) => {
+            (Intent::Run, RunEnding::Crashed(exit), OnExit::Restart(policy)) => {
                 Some(match slot.crashes.next_restart(policy) {
-                    Decision::Restart { after } => {
+                    RestartDecision::Restart { after } => {
                         slot.notify(NoticeKind::Restarting { after }, turn);
                         slot.memory.record_restart(after, turn);
                         Rest::Backoff { until: turn.now.mono.saturating_add(after) }
                     }
-                    Decision::GiveUp { restarts } => {
+                    RestartDecision::GiveUp { restarts } => {
                         slot.notify(NoticeKind::GaveUp { restarts }, turn);
                         self.tally.record_given_up(id, exit);
                         Rest::Crashed
                     }
                 })
             }
-            (Intent::Run, Ending::Crashed(_), OnExit::StopAll)
-            | (Intent::Rest | Intent::Leave, Ending::Crashed(_), OnExit::StopAll | OnExit::Restart(_)) => {
+            (Intent::Run, RunEnding::Crashed(_), OnExit::StopAll)
+            | (Intent::Rest | Intent::Leave, RunEnding::Crashed(_), OnExit::StopAll | OnExit::Restart(_)) => {
                 Some(Rest::Crashed)
             }
         };
@@ -300,15 +314,18 @@ impl Supervisor {
 
 impl Slot {
     pub(super) fn mark_up(&mut self, run: RunId, pid: i32, turn: &mut Turn) {
-        self.enter(DynoState::Alive(run, Stage::Up { pid, since: turn.now.mono }), turn);
+        self.enter(DynoState::Alive(run, RunStage::Up { pid, since: turn.now.mono }), turn);
     }
 
     fn up_for(&self, turn: &Turn) -> Duration {
         match self.state {
-            DynoState::Alive(_, Stage::Up { since, .. }) => turn.now.mono.saturating_sub(since),
+            DynoState::Alive(_, RunStage::Up { since, .. }) => turn.now.mono.saturating_sub(since),
             DynoState::Alive(
                 _,
-                Stage::Starting { .. } | Stage::Booting { .. } | Stage::Stopping { .. } | Stage::Clearing { .. },
+                RunStage::Starting { .. }
+                | RunStage::Booting { .. }
+                | RunStage::Stopping { .. }
+                | RunStage::Clearing { .. },
             )
             | DynoState::Rest(_) => Duration::ZERO,
         }
@@ -317,13 +334,13 @@ impl Slot {
 
 /// What an exit that was not requested means. In the formation even 0 is a crash, unless the type may exit (S6.3), or others
 /// wait for its end (S6.12).
-pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy, order: &StartOrder) -> Ending {
+pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy, order: &StartOrder) -> RunEnding {
     let process_type = &slot.spec.dyno.process_type;
     let can_die = policy.can_die.get(process_type).copied();
     let can_die = can_die.or_else(|| order.awaits_end_of(process_type).then_some(CanDie::Success));
     let is_allowed = match (slot.role, can_die, policy.on_exit) {
         (
-            Role::OneOff(Listener::ReleaseGate),
+            Role::OneOff(EndListener::ReleaseGate),
             Some(CanDie::Success | CanDie::Any) | None,
             OnExit::StopAll | OnExit::Restart(_),
         )
@@ -332,11 +349,11 @@ pub(super) fn judge(slot: &Slot, exit: ExitStatus, policy: &Policy, order: &Star
         | (Role::Formation, Some(CanDie::Any), OnExit::Restart(_)) => exit.is_success(),
         (Role::Formation, Some(CanDie::Any), OnExit::StopAll)
         | (
-            Role::OneOff(Listener::Log),
+            Role::OneOff(EndListener::Log),
             Some(CanDie::Success | CanDie::Any) | None,
             OnExit::StopAll | OnExit::Restart(_),
         ) => true,
         (Role::Formation, None, OnExit::StopAll | OnExit::Restart(_)) => false,
     };
-    if is_allowed { Ending::Done } else { Ending::Crashed(exit) }
+    if is_allowed { RunEnding::Done } else { RunEnding::Crashed(exit) }
 }

@@ -16,10 +16,10 @@ use std::time::Duration;
 use crate::model::{DynoName, DynoSpec, ProcessType};
 use crate::release::OneOff;
 
-use super::dyno_state::{DynoState, Ending, Rest, Stage};
+use super::dyno_state::{DynoState, Rest, RunEnding, RunStage};
 use super::restart::CrashCount;
 use super::shutdown::Phase;
-use super::slot::{Intent, Listener, Role, Slot, Turn};
+use super::slot::{EndListener, Intent, Role, Slot, Turn};
 use super::slots::{Place, SlotId};
 use super::{
     Command, Effect, EndRequest, NoticeKind, Outcome, Refusal, Reply, RequestId, Restarted, Supervisor, Target,
@@ -143,13 +143,13 @@ impl Supervisor {
             Role::OneOff(_) => self.tally.forget(id),
         }
         match slot.state {
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }) => {
                 let signal = Some(slot.stop_rules.signal);
                 slot.notify(NoticeKind::EndRequested { request: EndRequest::Stop, signal }, turn);
                 slot.named_grace = grace;
             }
-            DynoState::Alive(_, Stage::Stopping { .. } | Stage::Clearing { .. }) => {
-                slot.end_as(Ending::Requested, turn);
+            DynoState::Alive(_, RunStage::Stopping { .. } | RunStage::Clearing { .. }) => {
+                slot.end_as(RunEnding::Requested, turn);
                 slot.hasten(grace, turn);
             }
             DynoState::Rest(Rest::Crashed) => slot.enter(DynoState::Rest(Rest::Down), turn),
@@ -211,14 +211,14 @@ impl Supervisor {
         self.tally.forget(id);
         let requested = |signal| NoticeKind::EndRequested { request, signal };
         match slot.state {
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }) => {
                 slot.notify(requested(Some(slot.stop_rules.signal)), turn);
                 slot.named_grace = grace;
-                slot.stop(Ending::Replaced, turn);
+                slot.stop(RunEnding::Replaced, turn);
             }
-            DynoState::Alive(_, Stage::Stopping { .. } | Stage::Clearing { .. }) => {
+            DynoState::Alive(_, RunStage::Stopping { .. } | RunStage::Clearing { .. }) => {
                 slot.notify(requested(None), turn);
-                slot.end_as(Ending::Replaced, turn);
+                slot.end_as(RunEnding::Replaced, turn);
                 slot.hasten(grace, turn);
             }
             DynoState::Rest(Rest::Down | Rest::Backoff { .. } | Rest::Crashed) => {
@@ -265,7 +265,7 @@ impl Supervisor {
     /// Starts a dyno that runs once.
     fn start_one_off(&mut self, spec: Arc<DynoSpec>, turn: &mut Turn) {
         let id = SlotId { place: Place::OneOff, index: spec.dyno.index };
-        let mut slot = Slot::new(spec, Role::OneOff(Listener::Log), &self.policy);
+        let mut slot = Slot::new(spec, Role::OneOff(EndListener::Log), &self.policy);
         (slot.intent, slot.since) = (Intent::Run, turn.now.wall);
         self.slots.insert(id, slot);
         self.reconcile(id, turn);

@@ -16,7 +16,7 @@ pub(super) struct CrashCount {
 
 /// What to do with a crashed dyno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(super) enum RestartDecision {
     /// Start it again after this delay, or at once if it is zero.
     Restart { after: Duration },
     /// It was already restarted this often in a row, and stays crashed.
@@ -33,14 +33,14 @@ impl CrashCount {
     }
 
     /// Decides what to do about the last recorded crash, and counts the restart.
-    pub(super) fn next_restart(&mut self, policy: RestartPolicy) -> Decision {
+    pub(super) fn next_restart(&mut self, policy: RestartPolicy) -> RestartDecision {
         if policy.max_restarts.is_some_and(|most| self.restarts >= most) {
-            return Decision::GiveUp { restarts: self.restarts };
+            return RestartDecision::GiveUp { restarts: self.restarts };
         }
         let after = delay(self.restarts, policy);
         self.restarts = self.restarts.saturating_add(1);
         self.last_delay = after;
-        Decision::Restart { after }
+        RestartDecision::Restart { after }
     }
 }
 
@@ -62,8 +62,8 @@ mod tests {
     fn seconds(policy: RestartPolicy, crashes: usize) -> Vec<u64> {
         let mut count = CrashCount::default();
         let decide = || match count.next_restart(policy) {
-            Decision::Restart { after } => after.as_secs(),
-            Decision::GiveUp { .. } => u64::MAX,
+            RestartDecision::Restart { after } => after.as_secs(),
+            RestartDecision::GiveUp { .. } => u64::MAX,
         };
         std::iter::repeat_with(decide).take(crashes).collect()
     }
@@ -97,7 +97,7 @@ mod tests {
 
         count.record_crash(Duration::from_secs(10), policy);
 
-        assert_eq!(count.next_restart(policy), Decision::Restart { after: Duration::ZERO });
+        assert_eq!(count.next_restart(policy), RestartDecision::Restart { after: Duration::ZERO });
     }
 
     #[test]
@@ -109,9 +109,9 @@ mod tests {
         }
 
         count.record_crash(Duration::from_secs(31), policy);
-        assert_eq!(count.next_restart(policy), Decision::Restart { after: Duration::from_secs(32) });
+        assert_eq!(count.next_restart(policy), RestartDecision::Restart { after: Duration::from_secs(32) });
         count.record_crash(Duration::from_secs(64), policy);
-        assert_eq!(count.next_restart(policy), Decision::Restart { after: Duration::ZERO });
+        assert_eq!(count.next_restart(policy), RestartDecision::Restart { after: Duration::ZERO });
     }
 
     #[test]
@@ -121,6 +121,6 @@ mod tests {
         count.next_restart(policy);
         count.next_restart(policy);
 
-        assert_eq!(count.next_restart(policy), Decision::GiveUp { restarts: 2 });
+        assert_eq!(count.next_restart(policy), RestartDecision::GiveUp { restarts: 2 });
     }
 }

@@ -12,7 +12,7 @@ use crate::model::{DynoName, DynoSpec, ExitStatus, Focus, LeftRunning, Now, RunI
 
 use super::PublicState;
 use super::address::AddressLine;
-use super::dyno_state::{DynoState, Ending, Ordered, Rest, Stage};
+use super::dyno_state::{DynoState, Ordered, Rest, RunEnding, RunStage};
 use super::life::Memory;
 use super::restart::CrashCount;
 use super::stop_rules::StopRules;
@@ -82,12 +82,12 @@ pub(super) enum Role {
     /// Part of the formation.
     Formation,
     /// It runs once and is never restarted.
-    OneOff(Listener),
+    OneOff(EndListener),
 }
 
 /// What reacts to the end of a dyno that runs once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Listener {
+pub(super) enum EndListener {
     /// The gate of the release phase (S8): the formation boots if it exits with 0.
     ReleaseGate,
     /// Only the log and the snapshot.
@@ -131,7 +131,7 @@ pub(super) struct Slot {
     pub(super) listens_at: Vec<SocketAddr>,
     pub(super) address_line: AddressLine,
     /// What the end of the last run meant. None before the first end, and from the next spawn on.
-    pub(super) last_ending: Option<Ending>,
+    pub(super) last_ending: Option<RunEnding>,
     /// Why it was not started when it was last wanted.
     pub(super) prevented: Option<Prevented>,
     /// The last run for which the log suggested `--focus`: once for each run is enough.
@@ -242,7 +242,7 @@ impl Slot {
     /// The public state between the order to stop and the exit of the leader. On the platform a dyno of the formation
     /// is down as soon as its stop is requested, and starting if it is replaced; a one-off dyno stays up until it is
     /// complete.
-    fn shown_while_ending(&self, ending: Ending) -> PublicState {
+    fn shown_while_ending(&self, ending: RunEnding) -> PublicState {
         match self.role {
             Role::Formation => ending.public(),
             Role::OneOff(_) => self.state.public(),
@@ -251,17 +251,17 @@ impl Slot {
 
     /// Stops a run, if that was not ordered before. Allowed before `Spawned`: the guardian works in sequence,
     /// and a run whose spawn was not sent to it yet never starts.
-    pub(super) fn stop(&mut self, ending: Ending, turn: &mut Turn) {
+    pub(super) fn stop(&mut self, ending: RunEnding, turn: &mut Turn) {
         match self.state {
-            DynoState::Alive(run, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. }) => {
+            DynoState::Alive(run, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }) => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
                 let ordered = self.stop_rules.ordered(turn.now.mono, self.named_grace);
-                self.enter(DynoState::Alive(run, Stage::Stopping { pid, ordered, ending, shown }), turn);
+                self.enter(DynoState::Alive(run, RunStage::Stopping { pid, ordered, ending, shown }), turn);
                 self.notify(NoticeKind::StoppingProcesses { signal: self.stop_rules.signal }, turn);
                 turn.signal(run, self.stop_rules.stop_order());
             }
             // Stopped already (to many servers a second SIGTERM means `die now`), or there is no run.
-            DynoState::Alive(_, Stage::Stopping { .. } | Stage::Clearing { .. }) | DynoState::Rest(_) => {}
+            DynoState::Alive(_, RunStage::Stopping { .. } | RunStage::Clearing { .. }) | DynoState::Rest(_) => {}
         }
     }
 
@@ -275,17 +275,17 @@ impl Slot {
     }
 
     /// The run is being stopped already: changes what its end will mean.
-    pub(super) fn end_as(&mut self, ending: Ending, turn: &mut Turn) {
+    pub(super) fn end_as(&mut self, ending: RunEnding, turn: &mut Turn) {
         let before = self.state.public();
         match self.state {
-            DynoState::Alive(run, Stage::Stopping { pid, ordered, .. }) => {
+            DynoState::Alive(run, RunStage::Stopping { pid, ordered, .. }) => {
                 let shown = self.shown_while_ending(ending);
-                self.enter(DynoState::Alive(run, Stage::Stopping { pid, ordered, ending, shown }), turn);
+                self.enter(DynoState::Alive(run, RunStage::Stopping { pid, ordered, ending, shown }), turn);
             }
-            DynoState::Alive(run, Stage::Clearing { ordered, .. }) => {
-                self.enter(DynoState::Alive(run, Stage::Clearing { ordered, ending }), turn);
+            DynoState::Alive(run, RunStage::Clearing { ordered, .. }) => {
+                self.enter(DynoState::Alive(run, RunStage::Clearing { ordered, ending }), turn);
             }
-            DynoState::Alive(_, Stage::Starting { .. } | Stage::Booting { .. } | Stage::Up { .. })
+            DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. })
             | DynoState::Rest(_) => {}
         }
         // Not a new dyno, so the change from `down` is shown.
@@ -296,9 +296,9 @@ impl Slot {
     }
 
     /// The leader exited by itself: stops what it left running, which may hold the port and would live on.
-    pub(super) fn clear(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
+    pub(super) fn clear(&mut self, run: RunId, ending: RunEnding, turn: &mut Turn) {
         let ordered = self.stop_rules.ordered(turn.now.mono, None);
-        self.enter(DynoState::Alive(run, Stage::Clearing { ordered, ending }), turn);
+        self.enter(DynoState::Alive(run, RunStage::Clearing { ordered, ending }), turn);
         turn.signal(run, self.stop_rules.stop_order());
     }
 
@@ -317,9 +317,9 @@ impl Slot {
         let killed = killed(turn);
         let (stage, kind) = match stage.ordered() {
             None => {
-                let ending = Ending::Requested;
+                let ending = RunEnding::Requested;
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
-                (Stage::Stopping { pid, ordered: killed, ending, shown }, NoticeKind::KillingProcess)
+                (RunStage::Stopping { pid, ordered: killed, ending, shown }, NoticeKind::KillingProcess)
             }
             Some(Ordered::Stop { .. }) => (stage.reordered(killed), NoticeKind::KillingRemaining),
             Some(Ordered::Kill { .. }) => return,
@@ -337,14 +337,14 @@ impl Slot {
     }
 
     /// Kills the dyno because it is not up in time. Its public state stays the same until its leader ends.
-    pub(super) fn kill_for_not_being_up(&mut self, after: Duration, ending: Ending, turn: &mut Turn) {
+    pub(super) fn kill_for_not_being_up(&mut self, after: Duration, ending: RunEnding, turn: &mut Turn) {
         match self.state {
-            DynoState::Alive(run, Stage::Starting { .. }) => {
+            DynoState::Alive(run, RunStage::Starting { .. }) => {
                 let why = "is still waiting for its program to start".to_owned();
                 self.notify(NoticeKind::NotAnswering { why, after }, turn);
                 self.kill_before_up(run, ending, turn);
             }
-            DynoState::Alive(run, Stage::Booting { .. }) => {
+            DynoState::Alive(run, RunStage::Booting { .. }) => {
                 match self.why_not_up() {
                     Some(why @ WhyNotUp::NotAnswering { .. }) => {
                         self.notify(NoticeKind::NotAnswering { why: why.to_string(), after }, turn);
@@ -358,16 +358,16 @@ impl Slot {
                 self.kill_before_up(run, ending, turn);
             }
             // These states have no boot deadline.
-            DynoState::Alive(_, Stage::Up { .. } | Stage::Stopping { .. } | Stage::Clearing { .. })
+            DynoState::Alive(_, RunStage::Up { .. } | RunStage::Stopping { .. } | RunStage::Clearing { .. })
             | DynoState::Rest(_) => {}
         }
     }
 
-    fn kill_before_up(&mut self, run: RunId, ending: Ending, turn: &mut Turn) {
+    fn kill_before_up(&mut self, run: RunId, ending: RunEnding, turn: &mut Turn) {
         let (pid, shown) = (self.state.pid(), self.state.public());
         self.notify(NoticeKind::KillingProcess, turn);
         turn.signal(run, RunOrder::Kill);
-        self.enter(DynoState::Alive(run, Stage::Stopping { pid, ordered: killed(turn), ending, shown }), turn);
+        self.enter(DynoState::Alive(run, RunStage::Stopping { pid, ordered: killed(turn), ending, shown }), turn);
     }
 
     /// Whether nothing is left of it. A dyno that is no longer wanted may leave a process that cannot be killed.

@@ -8,7 +8,7 @@ use crate::release::{MovedPort, ReleaseFacts};
 
 use super::dyno_state::{DynoState, Rest};
 use super::shutdown::Phase;
-use super::slot::{Intent, Listener, Role, Slot};
+use super::slot::{EndListener, Intent, Role, Slot};
 use super::{DynoLife, Prevented, ReleaseInfo, Supervisor, WhyNotUp};
 
 /// How many removed dynos are remembered.
@@ -114,8 +114,8 @@ impl Row {
             dyno: slot.spec.dyno.clone(),
             role: match slot.role {
                 Role::Formation => DynoRole::Formation,
-                Role::OneOff(Listener::ReleaseGate) => DynoRole::Release,
-                Role::OneOff(Listener::Log) => DynoRole::OneOff,
+                Role::OneOff(EndListener::ReleaseGate) => DynoRole::Release,
+                Role::OneOff(EndListener::Log) => DynoRole::OneOff,
             },
             state: slot.state.public(),
             since: slot.since,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::Status;
 use crate::model::{DynoName, ExitStatus};
 
-use super::dyno_state::{DynoState, Ordered, Stage};
+use super::dyno_state::{DynoState, Ordered, RunStage};
 use super::shutdown::Phase;
 use super::slot::{Role, Slot, Turn};
 use super::{CanDie, NoticeKind, StillRunning, StopAdvice, StopCause, Supervisor};
@@ -86,19 +86,19 @@ fn rule_that_helps(cause: StopCause) -> Option<CanDie> {
 fn still_running(slot: &Slot) -> Option<(StillRunning, Duration)> {
     let dyno = slot.spec.dyno.clone();
     match slot.state {
-        DynoState::Alive(_, Stage::Stopping { ordered: Ordered::Stop { kill_at, .. }, .. }) => {
+        DynoState::Alive(_, RunStage::Stopping { ordered: Ordered::Stop { kill_at, .. }, .. }) => {
             Some((StillRunning::Dyno(dyno), kill_at))
         }
-        DynoState::Alive(_, Stage::Clearing { ordered: Ordered::Stop { kill_at, .. }, .. }) => {
+        DynoState::Alive(_, RunStage::Clearing { ordered: Ordered::Stop { kill_at, .. }, .. }) => {
             Some((StillRunning::ProcessesOf(dyno), kill_at))
         }
         DynoState::Alive(
             _,
-            Stage::Stopping { ordered: Ordered::Kill { .. }, .. }
-            | Stage::Clearing { ordered: Ordered::Kill { .. }, .. }
-            | Stage::Starting { .. }
-            | Stage::Booting { .. }
-            | Stage::Up { .. },
+            RunStage::Stopping { ordered: Ordered::Kill { .. }, .. }
+            | RunStage::Clearing { ordered: Ordered::Kill { .. }, .. }
+            | RunStage::Starting { .. }
+            | RunStage::Booting { .. }
+            | RunStage::Up { .. },
         )
         | DynoState::Rest(_) => None,
     }

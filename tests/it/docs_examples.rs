@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::process::Command;
 
-use dynorun::cli::Refusal;
+use dynorun::cli::RefusedLine;
 use nix::sys::signal::Signal;
 
 use crate::harness::{App, Call, Ended};
@@ -169,7 +169,7 @@ fn every_command_in_the_docs_is_accepted() {
     for line in all_commands() {
         if let Err(refusal) = dynorun::cli::parse(words(&line)) {
             let is_only_named = ONLY_NAMED.contains(&line.as_str());
-            assert!(matches!(refusal, Refusal::Shown(_)) || is_only_named, "{line}: {refusal:?}");
+            assert!(matches!(refusal, RefusedLine::Shown(_)) || is_only_named, "{line}: {refusal:?}");
         }
     }
 }

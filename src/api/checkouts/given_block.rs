@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{Checkout, Checkouts};
+use super::{Checkouts, RegisteredCheckout};
 use crate::api::id::stable_hash;
 use crate::app::OwnBlock;
 
@@ -104,7 +104,8 @@ impl Checkouts {
 
     /// Whether a part of this block belongs to another directory that exists.
     fn is_taken(&self, block: OwnBlock, root: &Path, exists: &impl Fn(&Path) -> bool) -> bool {
-        let has_part = |other: &&Checkout| other.path != root && other.block.is_some_and(|own| own.overlaps(block));
+        let has_part =
+            |other: &&RegisteredCheckout| other.path != root && other.block.is_some_and(|own| own.overlaps(block));
         self.0.iter().filter(has_part).any(|other| exists(&other.path))
     }
 }

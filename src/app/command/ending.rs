@@ -18,7 +18,7 @@ const OPENERS: [&str; 9] = ["!", "do", "elif", "else", "if", "then", "until", "w
 
 /// Between two words of a line.
 #[derive(Debug, Clone, Copy, Default)]
-struct State {
+struct WordState {
     /// Whether the next word is an argument of the command before it.
     in_command: bool,
     /// Whether the next word is the file of a redirection.
@@ -28,13 +28,13 @@ struct State {
 
 /// Follows a line to its end.
 #[derive(Debug, Default)]
-pub(super) struct Ending {
-    state: State,
+pub(super) struct LineFollower {
+    state: WordState,
     /// The states outside of the open parentheses.
-    outside: Vec<State>,
+    outside: Vec<WordState>,
 }
 
-impl Ending {
+impl LineFollower {
     /// What the line ends in, unless words after it are arguments.
     pub(super) fn end(&self) -> Option<End> {
         self.state.end
@@ -51,7 +51,7 @@ impl Ending {
         } else if !self.state.in_command {
             let is = |word: &&&str| word.as_bytes() == raw;
             let closer = CLOSERS.iter().find(is);
-            self.state = State {
+            self.state = WordState {
                 in_command: closer.is_none() && !OPENERS.iter().any(|opener| is(&opener)),
                 redirects: false,
                 end: closer.map(|closer| End::Compound(closer)),
@@ -65,8 +65,8 @@ impl Ending {
             b'<' | b'>' => self.state.redirects = true,
             // The second character of `>&` or `>|`.
             _ if self.state.redirects => {}
-            b'\n' => self.state = State::default(),
-            _ => self.state = State { end: Some(End::Operator(char::from(byte))), ..State::default() },
+            b'\n' => self.state = WordState::default(),
+            _ => self.state = WordState { end: Some(End::Operator(char::from(byte))), ..WordState::default() },
         }
     }
 
@@ -85,10 +85,10 @@ impl Ending {
         let outside = self.outside.pop();
         self.state = match outside {
             // The `<(…)` of bash is a word.
-            Some(outside) if outside.redirects => State { redirects: false, ..outside },
-            Some(outside) if !outside.in_command => State { end: Some(End::Compound(")")), ..outside },
+            Some(outside) if outside.redirects => WordState { redirects: false, ..outside },
+            Some(outside) if !outside.in_command => WordState { end: Some(End::Compound(")")), ..outside },
             // A function, or a pattern of `case`: a command begins.
-            Some(_) | None => State::default(),
+            Some(_) | None => WordState::default(),
         };
     }
 }

@@ -4,7 +4,7 @@
 //! `procfile::message` to check suggestions.
 
 use super::construct::Construct;
-use super::ending::{End, Ending};
+use super::ending::{End, LineFollower};
 use super::shell_words::{is_assignment, is_shell_word};
 use crate::app::text::source::is_blank;
 
@@ -31,7 +31,7 @@ pub(crate) struct Scan<'a> {
     word: Option<Word>,
     /// Where the word that is being read begins.
     word_at: Option<usize>,
-    ending: Ending,
+    ending: LineFollower,
     /// Whether something was found that does not occur in a single simple command.
     compound: bool,
     /// Whether it ends in a comment.
@@ -55,7 +55,7 @@ impl<'a> Scan<'a> {
             words: Vec::new(),
             word: None,
             word_at: None,
-            ending: Ending::default(),
+            ending: LineFollower::default(),
             compound: false,
             comment: false,
             ends_in_backslash: false,

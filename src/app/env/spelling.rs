@@ -28,25 +28,25 @@ impl OtherReader {
     }
 
     /// Whether it reads a value in this style as our own reader does.
-    fn reads_back(self, style: Style, spot: &Spot<'_>, value: &[u8]) -> bool {
+    fn reads_back(self, style: QuoteStyle, spot: &Spot<'_>, value: &[u8]) -> bool {
         // None of them passes on bytes that are not UTF-8.
         let Ok(text) = std::str::from_utf8(value) else { return false };
         let has = |part: &str| text.contains(part);
         match (self, style) {
-            (Self::PythonDotenv | Self::Foreman, Style::Backtick) => false,
+            (Self::PythonDotenv | Self::Foreman, QuoteStyle::Backtick) => false,
             // It expands references in single quotes, too, and knows no way to write them as text.
-            (Self::PythonDotenv, Style::Bare) => !has_reference(text),
-            (Self::PythonDotenv, Style::Single) => !has_reference(text) && !has(r"\\") && !text.ends_with('\\'),
-            (Self::PythonDotenv, Style::Double | Style::DoubleLines) => !has("${") && !text.ends_with('\\'),
-            (Self::NodeDotenv, Style::Bare) => !has("#"),
-            (Self::NodeDotenv, Style::Single | Style::Backtick) => !text.ends_with('\\'),
+            (Self::PythonDotenv, QuoteStyle::Bare) => !has_reference(text),
+            (Self::PythonDotenv, QuoteStyle::Single) => !has_reference(text) && !has(r"\\") && !text.ends_with('\\'),
+            (Self::PythonDotenv, QuoteStyle::Double | QuoteStyle::DoubleLines) => !has("${") && !text.ends_with('\\'),
+            (Self::NodeDotenv, QuoteStyle::Bare) => !has("#"),
+            (Self::NodeDotenv, QuoteStyle::Single | QuoteStyle::Backtick) => !text.ends_with('\\'),
             // Of the escapes it reads only those for line endings.
-            (Self::NodeDotenv, Style::Double | Style::DoubleLines) => !has("\"") && !has("\\") && !has("${"),
+            (Self::NodeDotenv, QuoteStyle::Double | QuoteStyle::DoubleLines) => !has("\"") && !has("\\") && !has("${"),
             (Self::Foreman, _) if !spot.is_for_foreman() => false,
-            (Self::Foreman, Style::Bare) => true,
-            (Self::Foreman, Style::Single) => !has("\n"),
-            (Self::Foreman, Style::Double) => !has("\r") && !has(r"\n"),
-            (Self::Foreman, Style::DoubleLines) => !has("\n") && !has("\r") && !has(r"\n"),
+            (Self::Foreman, QuoteStyle::Bare) => true,
+            (Self::Foreman, QuoteStyle::Single) => !has("\n"),
+            (Self::Foreman, QuoteStyle::Double) => !has("\r") && !has(r"\n"),
+            (Self::Foreman, QuoteStyle::DoubleLines) => !has("\n") && !has("\r") && !has(r"\n"),
         }
     }
 }
@@ -62,7 +62,7 @@ fn has_reference(text: &str) -> bool {
 
 /// How a value is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Style {
+enum QuoteStyle {
     /// Without quotes.
     Bare,
     Single,
@@ -73,7 +73,7 @@ enum Style {
     Backtick,
 }
 
-impl Style {
+impl QuoteStyle {
     /// The styles in the order in which they are tried.
     const ORDER: [Self; 5] = [Self::Single, Self::Double, Self::Bare, Self::DoubleLines, Self::Backtick];
 
@@ -193,17 +193,17 @@ pub(crate) struct Spelling {
 /// most programs read back. None: the value is too long.
 pub(crate) fn spell(spot: &Spot<'_>, value: &[u8]) -> Option<Spelling> {
     if let Some(OldValue { written, .. }) = spot.old.filter(|old| old.is(value)) {
-        return Some(Spelling { written: written.to_vec(), differing: Style::of(written).differing(spot, value) });
+        return Some(Spelling { written: written.to_vec(), differing: QuoteStyle::of(written).differing(spot, value) });
     }
-    let old_style = spot.old.map(|old| Style::of(old.written));
+    let old_style = spot.old.map(|old| QuoteStyle::of(old.written));
     // A program that could not read the old value has no say in how the new one is written.
     let lost = spot.old.zip(old_style).map(|(old, style)| style.differing(spot, old.value)).unwrap_or_default();
     let preferred = match old_style {
-        Some(Style::Bare) => is_bare_by_habit(value).then_some(Style::Bare),
+        Some(QuoteStyle::Bare) => is_bare_by_habit(value).then_some(QuoteStyle::Bare),
         Some(style) => Some(style),
-        None => value.iter().copied().all(is_plain).then_some(Style::Bare),
+        None => value.iter().copied().all(is_plain).then_some(QuoteStyle::Bare),
     };
-    let possible = preferred.into_iter().chain(Style::ORDER).filter_map(|style| {
+    let possible = preferred.into_iter().chain(QuoteStyle::ORDER).filter_map(|style| {
         let written = style.write(value, spot.line_ending)?;
         let differing = style.differing(spot, value);
         let cost = differing.iter().filter(|reader| !lost.contains(reader)).count();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use crate::cli::{
-    CheckArgs, Cli, Command, FormationArgs, LogArgs, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord, file_list,
+    CheckArgs, Cli, CliCommand, FormationArgs, LogArgs, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord, file_list,
 };
 use crate::model::Dialect;
 
@@ -28,17 +28,17 @@ pub(in crate::cli) struct Foreman {
     #[command(flatten)]
     files: Files,
     #[command(subcommand)]
-    task: Option<Task>,
+    task: Option<ForemanTask>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Task {
+enum ForemanTask {
     /// Start the app, or one PROCESS
     #[command(args_override_self = true)]
-    Start(Box<Start>),
+    Start(Box<ForemanStart>),
     /// Run a command, or a process, with the app's environment
     #[command(args_override_self = true)]
-    Run(Run),
+    Run(ForemanRun),
     /// Check the Procfile
     #[command(args_override_self = true)]
     Check(Files),
@@ -62,7 +62,7 @@ struct Files {
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
-struct Start {
+struct ForemanStart {
     #[command(flatten)]
     files: Files,
     /// Process type, or a list such as `all=1,web=0`
@@ -91,7 +91,7 @@ struct Start {
 }
 
 #[derive(Debug, Args)]
-struct Run {
+struct ForemanRun {
     #[command(flatten)]
     files: Files,
     /// The command and its arguments, or one process type
@@ -103,11 +103,13 @@ struct Run {
 pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
     let foreman = Foreman::try_parse_from(words)?;
     let command = match foreman.task {
-        _ if foreman.version => Command::Version,
-        Some(Task::Version) => Command::Version,
-        Some(Task::Start(start)) => Command::Start(Box::new(start.translate())),
-        Some(Task::Run(run)) => Command::Run(run.translate()),
-        Some(Task::Check(files)) => Command::Check(CheckArgs { project: files.translate(), ..CheckArgs::default() }),
+        _ if foreman.version => CliCommand::Version,
+        Some(ForemanTask::Version) => CliCommand::Version,
+        Some(ForemanTask::Start(start)) => CliCommand::Start(Box::new(start.translate())),
+        Some(ForemanTask::Run(run)) => CliCommand::Run(run.translate()),
+        Some(ForemanTask::Check(files)) => {
+            CliCommand::Check(CheckArgs { project: files.translate(), ..CheckArgs::default() })
+        }
         // Without a task foreman prints its help, which is not an error.
         None => return parse(&["foreman".into(), "--help".into()]),
     };
@@ -120,7 +122,7 @@ impl Files {
     }
 }
 
-impl Start {
+impl ForemanStart {
     fn translate(self) -> StartArgs {
         let color = match (self.color, self.no_color) {
             (true, _) => ColorChoice::Always,
@@ -147,7 +149,7 @@ impl Start {
     }
 }
 
-impl Run {
+impl ForemanRun {
     fn translate(self) -> RunArgs {
         RunArgs { project: self.files.translate(), words: self.words, type_word: TypeWord::Alone, ..RunArgs::default() }
     }
@@ -164,7 +166,7 @@ mod tests {
     }
 
     fn start(line: &str) -> StartArgs {
-        let Command::Start(args) = read(line).expect("understood").command else { panic!("another command") };
+        let CliCommand::Start(args) = read(line).expect("understood").command else { panic!("another command") };
         *args
     }
 
@@ -211,15 +213,15 @@ mod tests {
     #[test]
     fn a_task_may_be_shortened_while_it_is_unambiguous() {
         assert_eq!(start("s -p 1").port.as_deref(), Some("1"));
-        assert!(matches!(read("ch").map(|cli| cli.command), Ok(Command::Check(_))));
-        assert!(matches!(read("v").map(|cli| cli.command), Ok(Command::Version)));
+        assert!(matches!(read("ch").map(|cli| cli.command), Ok(CliCommand::Check(_))));
+        assert!(matches!(read("v").map(|cli| cli.command), Ok(CliCommand::Version)));
     }
 
     #[test]
     fn options_after_the_command_of_run_belong_to_it() {
         let cli = read("run -e .env.x ls -e --color").expect("understood");
 
-        let Command::Run(args) = cli.command else { panic!("another command") };
+        let CliCommand::Run(args) = cli.command else { panic!("another command") };
         assert_eq!(args.words, ["ls", "-e", "--color"]);
         assert_eq!((args.type_word, args.project.env), (TypeWord::Alone, vec![".env.x".into()]));
     }
@@ -227,7 +229,7 @@ mod tests {
     #[test]
     fn the_version_has_three_spellings_and_no_task_prints_help() {
         for line in ["version", "-v", "--version"] {
-            assert!(matches!(read(line).map(|cli| cli.command), Ok(Command::Version)), "{line}");
+            assert!(matches!(read(line).map(|cli| cli.command), Ok(CliCommand::Version)), "{line}");
         }
         for line in ["", "help", "help start", "--help"] {
             let error = read(line).expect_err("help");

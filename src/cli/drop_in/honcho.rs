@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::list_items;
-use crate::cli::{CheckArgs, Cli, Command, FormationArgs, LogArgs, ProjectArgs, RunArgs, StartArgs, TypeWord};
+use crate::cli::{CheckArgs, Cli, CliCommand, FormationArgs, LogArgs, ProjectArgs, RunArgs, StartArgs, TypeWord};
 use crate::model::Dialect;
 
 #[derive(Debug, Parser)]
@@ -27,17 +27,17 @@ pub(in crate::cli) struct Honcho {
     #[command(flatten)]
     common: Common,
     #[command(subcommand)]
-    task: Option<Task>,
+    task: Option<HonchoTask>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Task {
+enum HonchoTask {
     /// Start the application, or specific processes
     #[command(args_override_self = true, infer_long_args = true)]
-    Start(Box<Start>),
+    Start(Box<HonchoStart>),
     /// Run a command using the application's environment
     #[command(args_override_self = true, infer_long_args = true)]
-    Run(Run),
+    Run(HonchoRun),
     /// Validate a Procfile
     #[command(args_override_self = true, infer_long_args = true)]
     Check(Common),
@@ -66,7 +66,7 @@ struct Common {
 }
 
 #[derive(Debug, Args)]
-struct Start {
+struct HonchoStart {
     #[command(flatten)]
     common: Common,
     /// Base port [default: 5000]
@@ -83,7 +83,7 @@ struct Start {
 }
 
 #[derive(Debug, Args)]
-struct Run {
+struct HonchoRun {
     #[command(flatten)]
     common: Common,
     /// The command and its arguments
@@ -96,16 +96,18 @@ pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
     let honcho = Honcho::try_parse_from(words)?;
     let before = &honcho.common;
     let command = match honcho.task {
-        _ if honcho.version => Command::Version,
-        Some(Task::Version) => Command::Version,
-        Some(Task::Start(start)) => Command::Start(Box::new(start.translate(before.no_prefix))),
-        Some(Task::Run(run)) => Command::Run(RunArgs {
+        _ if honcho.version => CliCommand::Version,
+        Some(HonchoTask::Version) => CliCommand::Version,
+        Some(HonchoTask::Start(start)) => CliCommand::Start(Box::new(start.translate(before.no_prefix))),
+        Some(HonchoTask::Run(run)) => CliCommand::Run(RunArgs {
             project: run.common.project(),
             words: run.words,
             type_word: TypeWord::Never,
             ..RunArgs::default()
         }),
-        Some(Task::Check(common)) => Command::Check(CheckArgs { project: common.project(), ..CheckArgs::default() }),
+        Some(HonchoTask::Check(common)) => {
+            CliCommand::Check(CheckArgs { project: common.project(), ..CheckArgs::default() })
+        }
         None => {
             let message = "the following arguments are required: command\n";
             return Err(clap::Error::raw(clap::error::ErrorKind::MissingSubcommand, message));
@@ -125,7 +127,7 @@ impl Common {
     }
 }
 
-impl Start {
+impl HonchoStart {
     fn translate(self, no_prefix: bool) -> StartArgs {
         StartArgs {
             project: self.common.project(),
@@ -153,7 +155,7 @@ mod tests {
     }
 
     fn start(line: &str) -> StartArgs {
-        let Command::Start(args) = read(line).expect("understood").command else { panic!("another command") };
+        let CliCommand::Start(args) = read(line).expect("understood").command else { panic!("another command") };
         *args
     }
 
@@ -161,7 +163,7 @@ mod tests {
     fn common_options_may_precede_the_task_and_later_ones_win() {
         let cli = read("-e .env.x -d a --no-prefix start -d b").expect("understood");
 
-        let Command::Start(args) = &cli.command else { panic!("another command") };
+        let CliCommand::Start(args) = &cli.command else { panic!("another command") };
         let project = cli.project(&args.project);
         assert_eq!((project.env, project.root), (vec![".env.x".into()], Some("b".into())));
         assert!(args.log.no_prefix);
@@ -179,13 +181,13 @@ mod tests {
     #[test]
     fn a_long_option_may_be_shortened() {
         assert_eq!(start("start --conc web=2").formation.concurrency.as_deref(), Some("web=2"));
-        assert!(read("start --no-col").is_ok_and(|cli| matches!(cli.command, Command::Start(_))));
+        assert!(read("start --no-col").is_ok_and(|cli| matches!(cli.command, CliCommand::Start(_))));
     }
 
     #[test]
     fn run_accepts_a_separator_and_options_of_the_command() {
         for line in ["run -- ls -e", "run ls -e"] {
-            let Command::Run(args) = read(line).expect("understood").command else { panic!("another command") };
+            let CliCommand::Run(args) = read(line).expect("understood").command else { panic!("another command") };
             assert_eq!((args.words, args.type_word), (vec!["ls".into(), "-e".into()], TypeWord::Never), "{line}");
         }
     }
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn the_version_has_three_spellings_and_no_task_is_an_error() {
         for line in ["version", "-v", "--version"] {
-            assert!(matches!(read(line).map(|cli| cli.command), Ok(Command::Version)), "{line}");
+            assert!(matches!(read(line).map(|cli| cli.command), Ok(CliCommand::Version)), "{line}");
         }
         assert!(read("").is_err_and(|error| error.use_stderr()));
         assert!(read("help start").is_err_and(|error| !error.use_stderr()));

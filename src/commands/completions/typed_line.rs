@@ -8,7 +8,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{ArgMatches, FromArgMatches};
 
-use crate::cli::{FormationArgs, ProjectArgs, RunningArgs, Shell, VariableArgs, WhichArgs, whole_command, with_colons};
+use crate::cli::{
+    CompletionShell, FormationArgs, ProjectArgs, RunningArgs, VariableArgs, WhichArgs, whole_command, with_colons,
+};
 
 /// A line up to the cursor, as far as it is understood.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ pub(super) struct TypedLine {
 
 impl TypedLine {
     /// `index`: that of the word at the cursor; None means the last one. Returns None if there is no such word.
-    pub(super) fn new(shell: Shell, mut words: Vec<OsString>, index: Option<usize>) -> Option<Self> {
+    pub(super) fn new(shell: CompletionShell, mut words: Vec<OsString>, index: Option<usize>) -> Option<Self> {
         let index = index.or_else(|| words.len().checked_sub(1))?;
         if index == 0 || index > words.len() {
             return None;
@@ -32,17 +34,17 @@ impl TypedLine {
         words.truncate(index + 1);
         words.resize(index + 1, OsString::new());
         let (words, last_part) = match shell {
-            Shell::Bash => joined(words),
-            Shell::Zsh | Shell::Fish | Shell::Elvish => (words, None),
+            CompletionShell::Bash => joined(words),
+            CompletionShell::Zsh | CompletionShell::Fish | CompletionShell::Elvish => (words, None),
         };
         let mut words: Vec<OsString> = match shell {
-            Shell::Bash | Shell::Zsh => words.iter().map(|word| unquoted(word)).collect(),
+            CompletionShell::Bash | CompletionShell::Zsh => words.iter().map(|word| unquoted(word)).collect(),
             // fish has unquoted all words except the last.
-            Shell::Fish => {
+            CompletionShell::Fish => {
                 let (last, others) = words.split_last()?;
                 others.iter().cloned().chain([unquoted(last)]).collect()
             }
-            Shell::Elvish => words,
+            CompletionShell::Elvish => words,
         };
         let current = words.pop()?.to_string_lossy().into_owned();
         let kept = last_part.and_then(|part| current.strip_suffix(part.as_str())).unwrap_or_default().to_owned();
@@ -165,7 +167,7 @@ fn unquoted(word: &OsStr) -> OsString {
 mod tests {
     use super::*;
 
-    fn line(shell: Shell, words: &[&str]) -> TypedLine {
+    fn line(shell: CompletionShell, words: &[&str]) -> TypedLine {
         TypedLine::new(shell, words.iter().map(OsString::from).collect(), None).expect("a line")
     }
 
@@ -191,7 +193,7 @@ mod tests {
             (&["dyno", "start", "web", "="], &["dyno", "start"], "web=", "web="),
             (&["dyno", "start", "web", "=", "2", "wo"], &["dyno", "start", "web=2"], "wo", ""),
         ] {
-            let line = line(Shell::Bash, words);
+            let line = line(CompletionShell::Bash, words);
             assert_eq!(
                 (line.before.as_slice(), line.current(), line.kept.as_str()),
                 (&before.iter().map(OsString::from).collect::<Vec<_>>()[..], current, kept)
@@ -201,7 +203,7 @@ mod tests {
 
     #[test]
     fn words_after_the_command_of_run_and_smoke_belong_to_that_command() {
-        let inner = |words: &[&str]| line(Shell::Zsh, words).inner_command();
+        let inner = |words: &[&str]| line(CompletionShell::Zsh, words).inner_command();
 
         assert_eq!(inner(&["dyno", "run", "-f", "x", ""]), None);
         assert_eq!(inner(&["dyno", "run", "-f", "x", "ls", "--pr"]), Some(vec!["ls".into()]));
@@ -212,13 +214,15 @@ mod tests {
     #[test]
     fn an_incomplete_line_keeps_the_options_that_are_understood() {
         for words in [&["dyno", "start", "-f", "x", "--nope", ""][..], &["dyno", "-f", "x", "start", "-p", ""]] {
-            assert_eq!(line(Shell::Zsh, words).project().procfile, Some("x".into()), "{words:?}");
+            assert_eq!(line(CompletionShell::Zsh, words).project().procfile, Some("x".into()), "{words:?}");
         }
     }
 
     #[test]
     fn an_index_outside_the_words_is_not_a_line() {
-        let new = |words: &[&str], index| TypedLine::new(Shell::Zsh, words.iter().map(OsString::from).collect(), index);
+        let new = |words: &[&str], index| {
+            TypedLine::new(CompletionShell::Zsh, words.iter().map(OsString::from).collect(), index)
+        };
 
         assert!(new(&[], None).is_none() && new(&["dyno"], None).is_none() && new(&["dyno"], Some(2)).is_none());
         assert_eq!(new(&["dyno"], Some(1)).expect("a new word").current(), "");

@@ -10,7 +10,7 @@ use crate::commands::shell_status;
 use crate::console::diagnostics::{show_error, visible};
 use crate::error::{GUARDIAN_KILLED, Status};
 use crate::reports::last_words::Reader;
-use crate::reports::{Smoke, github, last_words};
+use crate::reports::{FinishedSmoke, github, last_words};
 use crate::runtime::{Ending, Tails, write_diagnostics};
 use crate::smoke::SmokeReport;
 use crate::supervisor::Outcome;
@@ -56,8 +56,8 @@ impl SmokeEnd<'_> {
         report.outcome
     }
 
-    fn smoke<'s>(&self, report: &'s SmokeReport, last_lines: &'s [Vec<u8>]) -> Smoke<'s> {
-        Smoke { report, status: shell_status(report.outcome), started: self.started, last_lines }
+    fn smoke<'s>(&self, report: &'s SmokeReport, last_lines: &'s [Vec<u8>]) -> FinishedSmoke<'s> {
+        FinishedSmoke { report, status: shell_status(report.outcome), started: self.started, last_lines }
     }
 }
 
@@ -78,7 +78,7 @@ fn final_report(report: &SmokeReport, ending: &Ending, outcome: Outcome) -> Smok
 }
 
 /// The sentence about the result.
-fn verdict(smoke: &Smoke<'_>) -> String {
+fn verdict(smoke: &FinishedSmoke<'_>) -> String {
     let reason = visible(&smoke.report.reason);
     match smoke.status {
         0 => format!("smoke passed: {reason}\n"),
@@ -112,7 +112,7 @@ mod tests {
             let started = Timestamp::UNIX_EPOCH;
 
             assert_eq!(
-                verdict(&Smoke { report: &report, status: shell_status(outcome), started, last_lines: &[] }),
+                verdict(&FinishedSmoke { report: &report, status: shell_status(outcome), started, last_lines: &[] }),
                 line
             );
         }
@@ -149,7 +149,7 @@ mod tests {
         for (ending, why) in endings.into_iter().zip(reasons) {
             let shown = final_report(&report, &ending, ending.outcome());
 
-            let smoke = Smoke {
+            let smoke = FinishedSmoke {
                 report: &shown,
                 status: shell_status(shown.outcome),
                 started: Timestamp::UNIX_EPOCH,

@@ -12,21 +12,21 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Complaint, Error, Status};
 use crate::project::reason;
-use crate::reports::{Smoke, json, junit};
+use crate::reports::{FinishedSmoke, json, junit};
 
 /// Renders the text of a file.
-type Render = fn(&Smoke<'_>) -> io::Result<String>;
+type Render = fn(&FinishedSmoke<'_>) -> io::Result<String>;
 
 struct ReportFile {
     path: PathBuf,
     file: File,
-    kind: Kind,
+    kind: ReportFileKind,
     render: Render,
 }
 
 /// What kind of file a path names.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ReportFileKind {
     /// A file that holds the report and nothing else.
     Own,
     /// It cannot be emptied, such as a pipe, or must not be: our own stdout or stderr.
@@ -71,7 +71,7 @@ impl ReportFiles {
     ///
     /// # Errors
     /// Status 74, one complaint for each file that could not be written completely; the others are complete.
-    pub(super) fn write(&mut self, smoke: &Smoke<'_>) -> Result<(), Error> {
+    pub(super) fn write(&mut self, smoke: &FinishedSmoke<'_>) -> Result<(), Error> {
         let failed: Vec<Complaint> = self.0.iter_mut().filter_map(|file| file.write(smoke).err()).collect();
         if failed.is_empty() { Ok(()) } else { Err(Error::all(Status::Output, failed)) }
     }
@@ -80,7 +80,7 @@ impl ReportFiles {
     pub(super) fn discard(self) {
         for file in self.0 {
             // Not a FIFO, which another program may be reading, and not a link to the file.
-            if file.kind == Kind::Own && file.is_at(fs::symlink_metadata(&file.path)) {
+            if file.kind == ReportFileKind::Own && file.is_at(fs::symlink_metadata(&file.path)) {
                 let _ = fs::remove_file(&file.path);
             }
         }
@@ -95,29 +95,29 @@ impl ReportFile {
         let metadata = file.metadata()?;
         // Our own stream is used as it is: writing to a file that was opened again would overwrite its start.
         let (file, kind) = match own_stream(&metadata)? {
-            Some(stream) => (stream, Kind::Stream),
-            None if metadata.is_file() => (file, Kind::Own),
-            None => (file, Kind::Stream),
+            Some(stream) => (stream, ReportFileKind::Stream),
+            None if metadata.is_file() => (file, ReportFileKind::Own),
+            None => (file, ReportFileKind::Stream),
         };
         let report = Self { path: path.to_owned(), file, kind, render };
         report.clear()?;
         Ok(report)
     }
 
-    fn write(&mut self, smoke: &Smoke<'_>) -> Result<(), Complaint> {
-        if self.kind == Kind::Spent {
+    fn write(&mut self, smoke: &FinishedSmoke<'_>) -> Result<(), Complaint> {
+        if self.kind == ReportFileKind::Spent {
             return Ok(());
         }
         let written = (self.render)(smoke).and_then(|text| {
             // A command of the smoke test may have removed the file.
-            if self.kind == Kind::Own && !self.is_at(fs::metadata(&self.path)) {
+            if self.kind == ReportFileKind::Own && !self.is_at(fs::metadata(&self.path)) {
                 *self = Self::open(&self.path, self.render)?;
             }
             // It may hold an earlier version.
             self.clear()?;
             self.file.write_all(text.as_bytes())?;
-            if self.kind == Kind::Stream {
-                self.kind = Kind::Spent;
+            if self.kind == ReportFileKind::Stream {
+                self.kind = ReportFileKind::Spent;
             }
             Ok(())
         });
@@ -126,11 +126,11 @@ impl ReportFile {
 
     fn clear(&self) -> io::Result<()> {
         match self.kind {
-            Kind::Own => {
+            ReportFileKind::Own => {
                 self.file.set_len(0)?;
                 (&self.file).seek(SeekFrom::Start(0)).map(drop)
             }
-            Kind::Stream | Kind::Spent => Ok(()),
+            ReportFileKind::Stream | ReportFileKind::Spent => Ok(()),
         }
     }
 

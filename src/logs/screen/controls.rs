@@ -1,6 +1,6 @@
 //! Applies control characters and escape sequences to the cursor and the rows of a [`Screen`].
 
-use super::row::Row;
+use super::row::ScreenRow;
 use super::{Screen, Style, TAB_COLUMNS};
 
 /// Largest value of a number in a sequence. No screen is that large.
@@ -281,7 +281,7 @@ impl Screen {
             above.wraps = false;
         }
         if at <= self.rows.len() {
-            self.rows.insert(at, Row::default());
+            self.rows.insert(at, ScreenRow::default());
         }
     }
 

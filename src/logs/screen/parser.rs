@@ -26,7 +26,7 @@ pub(super) enum Token<'t> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum State {
+enum ParserState {
     #[default]
     Ground,
     Escape,
@@ -43,7 +43,7 @@ enum State {
 
 #[derive(Debug, Default)]
 pub(super) struct Parser {
-    state: State,
+    state: ParserState,
     /// The parameters of an unfinished sequence.
     parameters: Vec<u8>,
     /// The first bytes of an unfinished character.
@@ -53,14 +53,14 @@ pub(super) struct Parser {
 impl Parser {
     /// Whether no sequence and no character is unfinished.
     pub(super) fn is_idle(&self) -> bool {
-        self.state == State::Ground && self.character.is_empty()
+        self.state == ParserState::Ground && self.character.is_empty()
     }
 
     /// Reads the next token and returns it with the bytes after it. None: all bytes have been read; an unfinished
     /// sequence or character at their end is kept for the next call.
     pub(super) fn next<'p, 'b: 'p>(&'p mut self, mut bytes: &'b [u8]) -> Option<(Token<'p>, &'b [u8])> {
         loop {
-            if self.state == State::Ground {
+            if self.state == ParserState::Ground {
                 let (byte, after) = bytes.split_first()?;
                 if !self.character.is_empty() && (0x80..=0xbf).contains(byte) {
                     self.character.push(*byte);
@@ -74,13 +74,13 @@ impl Parser {
                     self.parameters.append(&mut self.character);
                     if self.parameters == C1_CSI.to_string().as_bytes() {
                         self.parameters.clear();
-                        self.state = State::Csi;
+                        self.state = ParserState::Csi;
                         continue;
                     }
                     return Some((Token::Text(&self.parameters), bytes));
                 }
                 match byte {
-                    &ESC => self.state = State::Escape,
+                    &ESC => self.state = ParserState::Escape,
                     0..=0x1f | 0x7f => return Some((Token::Control(*byte), after)),
                     // The character may be in U+0080 to U+009F, one of which begins a sequence.
                     0xc2 => {
@@ -119,27 +119,29 @@ impl Parser {
     fn step(&mut self, byte: u8) -> Option<(u8, bool)> {
         let (next, done) = match (self.state, byte) {
             // CAN and SUB end every sequence.
-            (_, 0x18 | 0x1a) => (State::Ground, None),
-            (_, ESC) => (State::Escape, None),
-            (State::Ground, _) | (State::Osc, 0x07) => (State::Ground, None),
-            (State::Osc | State::OtherString, _) => (self.state, None),
-            (State::Escape, b'[') => {
+            (_, 0x18 | 0x1a) => (ParserState::Ground, None),
+            (_, ESC) => (ParserState::Escape, None),
+            (ParserState::Ground, _) | (ParserState::Osc, 0x07) => (ParserState::Ground, None),
+            (ParserState::Osc | ParserState::OtherString, _) => (self.state, None),
+            (ParserState::Escape, b'[') => {
                 self.parameters.clear();
-                (State::Csi, None)
+                (ParserState::Csi, None)
             }
-            (State::Escape, b']') => (State::Osc, None),
-            (State::Escape, b'P' | b'X' | b'^' | b'_') => (State::OtherString, None),
-            (State::Escape | State::Intermediate, 0x20..=0x2f) => (State::Intermediate, None),
-            (State::Escape, 0x30..=0x7e) => (State::Ground, Some((byte, false))),
-            (State::Csi, 0x20..=0x3f) if self.parameters.len() >= MAX_PARAMETERS => (State::Ignored, None),
-            (State::Csi, 0x20..=0x3f) => {
+            (ParserState::Escape, b']') => (ParserState::Osc, None),
+            (ParserState::Escape, b'P' | b'X' | b'^' | b'_') => (ParserState::OtherString, None),
+            (ParserState::Escape | ParserState::Intermediate, 0x20..=0x2f) => (ParserState::Intermediate, None),
+            (ParserState::Escape, 0x30..=0x7e) => (ParserState::Ground, Some((byte, false))),
+            (ParserState::Csi, 0x20..=0x3f) if self.parameters.len() >= MAX_PARAMETERS => (ParserState::Ignored, None),
+            (ParserState::Csi, 0x20..=0x3f) => {
                 self.parameters.push(byte);
-                (State::Csi, None)
+                (ParserState::Csi, None)
             }
-            (State::Csi, 0x40..=0x7e) => (State::Ground, Some((byte, true))),
-            (State::Ignored, 0x20..=0x3f) => (State::Ignored, None),
+            (ParserState::Csi, 0x40..=0x7e) => (ParserState::Ground, Some((byte, true))),
+            (ParserState::Ignored, 0x20..=0x3f) => (ParserState::Ignored, None),
             // The end of an ignored sequence, or a byte that cannot belong to a sequence.
-            (State::Escape | State::Intermediate | State::Csi | State::Ignored, _) => (State::Ground, None),
+            (ParserState::Escape | ParserState::Intermediate | ParserState::Csi | ParserState::Ignored, _) => {
+                (ParserState::Ground, None)
+            }
         };
         self.state = next;
         done

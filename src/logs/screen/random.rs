@@ -179,9 +179,9 @@ impl Naive {
 /// The rows of the screen from the first to the last that is not empty.
 fn rows_of(screen: &mut Screen) -> Vec<String> {
     screen.reach_above();
-    let text = |row: &Row| {
+    let text = |row: &ScreenRow| {
         let mut out = Vec::new();
-        Row { wraps: false, ..row.clone() }.write_line(COLUMNS, &mut out);
+        ScreenRow { wraps: false, ..row.clone() }.write_line(COLUMNS, &mut out);
         String::from_utf8(out).unwrap().trim_end().to_owned()
     };
     let mut rows: Vec<String> = screen.rows.iter().map(text).collect();

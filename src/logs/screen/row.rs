@@ -80,7 +80,7 @@ pub(super) struct Shown {
 /// One row. A wrapped line has several rows, and the first of them keeps what was shown of the line.
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
-pub(super) struct Row {
+pub(super) struct ScreenRow {
     /// The cells, without empty ones at the end.
     pub(super) cells: Vec<Cell>,
     /// The line continues in the next row.
@@ -98,7 +98,7 @@ pub(super) struct Row {
     pub(super) shown: Option<Shown>,
 }
 
-impl Row {
+impl ScreenRow {
     /// Writes a character at a column. `columns`: 1 or 2.
     pub(super) fn put(&mut self, column: usize, character: &[u8], columns: usize, style: Style) {
         self.clear_halves(column, columns);
@@ -226,7 +226,7 @@ impl Row {
 }
 
 /// Number of cells in all rows of one line, without trailing blanks.
-pub(super) fn visible_cells<'r>(rows: impl Iterator<Item = &'r Row>) -> usize {
+pub(super) fn visible_cells<'r>(rows: impl Iterator<Item = &'r ScreenRow>) -> usize {
     let mut visible = 0;
     let mut at = 0;
     for cell in rows.flat_map(|row| &row.cells) {
@@ -253,14 +253,14 @@ pub(super) fn write_cells<'c>(cells: impl Iterator<Item = &'c Cell>, style: Styl
 mod tests {
     use super::*;
 
-    fn text(row: &Row) -> String {
+    fn text(row: &ScreenRow) -> String {
         let mut out = Vec::new();
         write_cells(row.cells.iter().take(visible_cells([row].into_iter())), Style::PLAIN, &mut out);
         String::from_utf8(out).unwrap()
     }
 
-    fn row(text: &str) -> Row {
-        let mut row = Row::default();
+    fn row(text: &str) -> ScreenRow {
+        let mut row = ScreenRow::default();
         for letter in text.chars() {
             let at = row.cells.len();
             row.put(at, letter.to_string().as_bytes(), columns_of(letter), Style::PLAIN);

@@ -4,9 +4,9 @@ use std::mem;
 use std::time::Duration;
 
 use super::row::Shown;
-use super::row::{Row, visible_cells, write_cells};
+use super::row::{ScreenRow, visible_cells, write_cells};
 use super::{Screen, Style};
-use crate::logs::chunk::{Chunk, PARTIAL_AFTER, PIECE_BYTES, Patience};
+use crate::logs::chunk::{Chunk, FlushPatience, PARTIAL_AFTER, PIECE_BYTES};
 use crate::logs::incomplete;
 
 /// How long redrawn rows must stay unchanged before they are shown. Slightly more than the 250 ms after which rich
@@ -26,7 +26,7 @@ pub(in crate::logs) enum Show {
 }
 
 /// A line that has changed.
-struct Line {
+struct ChangedLine {
     /// Index of its first row; `last` is the last one.
     first: usize,
     last: usize,
@@ -36,15 +36,15 @@ struct Line {
 
 impl Screen {
     /// When to show the changed rows. None: there are none.
-    pub(in crate::logs) fn patience(&self) -> Option<Patience> {
+    pub(in crate::logs) fn patience(&self) -> Option<FlushPatience> {
         if !self.rows.iter().any(|row| row.is_changed) {
             return None;
         }
         let is_redrawn = self.rows.get(self.row).is_some_and(|row| row.is_changed && row.is_edited);
         Some(match (self.is_redrawing, is_redrawn) {
-            (true, _) => Patience { still: ROWS_STILL_AFTER, at_most: Some(ROWS_SHOWN_WITHIN) },
-            (false, true) => Patience { still: PARTIAL_AFTER, at_most: Some(PARTIAL_AFTER) },
-            (false, false) => Patience { still: PARTIAL_AFTER, at_most: None },
+            (true, _) => FlushPatience { still: ROWS_STILL_AFTER, at_most: Some(ROWS_SHOWN_WITHIN) },
+            (false, true) => FlushPatience { still: PARTIAL_AFTER, at_most: Some(PARTIAL_AFTER) },
+            (false, false) => FlushPatience { still: PARTIAL_AFTER, at_most: None },
         })
     }
 
@@ -121,7 +121,7 @@ impl Screen {
         }
     }
 
-    fn show_line(&mut self, line: &Line) {
+    fn show_line(&mut self, line: &ChangedLine) {
         let rows = || self.rows.range(line.first..=line.last);
         let Some(head) = self.rows.get(line.first) else { return };
         if line.text.is_empty() {
@@ -167,7 +167,7 @@ impl Screen {
         self.push_line(&text, continued);
     }
 
-    fn mark_shown(&mut self, line: Line, continued: bool) {
+    fn mark_shown(&mut self, line: ChangedLine, continued: bool) {
         mark_unchanged(self.rows.range_mut(line.first..=line.last));
         if let Some(row) = self.rows.get_mut(line.first) {
             let is_nothing = line.text.is_empty() && !row.is_complete && !continued;
@@ -181,7 +181,7 @@ impl Screen {
     }
 
     /// The lines with a row that may have changed, from the top down to the one with row `last`.
-    fn changed_lines(&self, last: usize) -> Vec<Line> {
+    fn changed_lines(&self, last: usize) -> Vec<ChangedLine> {
         let mut lines = Vec::new();
         let mut first = 0;
         while first <= last && first < self.rows.len() {
@@ -194,7 +194,7 @@ impl Screen {
                 let cells = visible_cells(rows());
                 let mut text = rows().next().map(|row| row.before.clone()).unwrap_or_default();
                 write_cells(rows().flat_map(|row| &row.cells).take(cells), Style::PLAIN, &mut text);
-                lines.push(Line { first, last: end, text, cells });
+                lines.push(ChangedLine { first, last: end, text, cells });
             }
             first = end + 1;
         }
@@ -224,7 +224,7 @@ impl Screen {
     }
 }
 
-fn mark_unchanged<'r>(rows: impl Iterator<Item = &'r mut Row>) {
+fn mark_unchanged<'r>(rows: impl Iterator<Item = &'r mut ScreenRow>) {
     for row in rows {
         (row.is_changed, row.is_edited) = (false, false);
     }

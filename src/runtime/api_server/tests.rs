@@ -388,13 +388,13 @@ fn s10_3_answers_that_were_begun_are_finished_at_the_end() {
     with_server(|server| async move {
         let mut stream = server.connect().await;
         stream.write_all(b"POST /apps/app/dynos/actions/stop HTTP/1.1\r\n\r\n").await.expect("written");
-        while server.api.count(Progress::Answering) == 0 {
+        while server.api.count(ConnectionProgress::Answering) == 0 {
             yield_now().await;
         }
 
         server.api.finish().await;
 
-        assert_eq!(server.api.count(Progress::Answering), 0);
+        assert_eq!(server.api.count(ConnectionProgress::Answering), 0);
         assert_eq!(answer(stream).await.0, 202);
     });
 }

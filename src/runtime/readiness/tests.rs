@@ -27,8 +27,8 @@ fn spec(port: u16, readiness: Readiness) -> DynoSpec {
 }
 
 /// The watched run has answered with this status.
-fn answered(status: u16) -> Answered {
-    Answered { run: RunId(1), address: LOOPBACK, answer: HttpAnswer::Status(status) }
+fn answered(status: u16) -> ProbeAnswer {
+    ProbeAnswer { run: RunId(1), address: LOOPBACK, answer: HttpAnswer::Status(status) }
 }
 
 /// Watches a run that must listen on this port.

@@ -22,11 +22,11 @@ fn s10_3_a_client_that_is_gone_keeps_no_place() {
         for _ in 0..MAX_WAITING {
             let mut stream = server.connect().await;
             stream.write_all(request.as_bytes()).await.expect("written");
-            while server.api.count(Progress::Waiting) == 0 {
+            while server.api.count(ConnectionProgress::Waiting) == 0 {
                 yield_now().await;
             }
             drop(stream);
-            while server.api.count(Progress::Waiting) > 0 {
+            while server.api.count(ConnectionProgress::Waiting) > 0 {
                 yield_now().await;
             }
         }
@@ -63,7 +63,7 @@ fn s10_3_clients_that_wait_are_answered_at_the_end() {
         let request = format!("POST /dyno/wait HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let mut stream = server.connect().await;
         stream.write_all(request.as_bytes()).await.expect("written");
-        while server.api.count(Progress::Waiting) == 0 {
+        while server.api.count(ConnectionProgress::Waiting) == 0 {
             yield_now().await;
         }
 
@@ -71,7 +71,7 @@ fn s10_3_clients_that_wait_are_answered_at_the_end() {
         server.run_loop.abort();
         server.api.finish().await;
 
-        assert_eq!(server.api.count(Progress::Waiting), 0);
+        assert_eq!(server.api.count(ConnectionProgress::Waiting), 0);
         let (status, error) = answer(stream).await;
         assert_eq!((status, &error["id"]), (503, &id("ending")));
     });

@@ -106,7 +106,7 @@ async fn reads_after_the_end(server: Server, bytes: usize) -> bool {
         server.add(&format!("{number} {}", "x".repeat(4_000)));
     }
     let mut stream = server.open(&path, "").await;
-    while server.api.count(Progress::Streaming) == 0 {
+    while server.api.count(ConnectionProgress::Streaming) == 0 {
         tokio::task::yield_now().await;
     }
     let reading = async {
@@ -121,7 +121,7 @@ async fn reads_after_the_end(server: Server, bytes: usize) -> bool {
     };
     let end = async {
         server.api.finish().await;
-        let is_sent = server.api.count(Progress::Streaming) == 0;
+        let is_sent = server.api.count(ConnectionProgress::Streaming) == 0;
         // As when the process ends.
         for open in server.api.connections.borrow().iter() {
             let _ = shutdown(open.stream.as_fd().as_raw_fd(), Shutdown::Both);
