@@ -76,3 +76,19 @@ fn s10_3_clients_that_wait_are_answered_at_the_end() {
         assert_eq!((status, &error["id"]), (503, &id("ending")));
     });
 }
+
+#[test]
+fn s10_3_clients_that_disconnect_during_an_answer_leave_nothing() {
+    with_server(|server| async move {
+        for _ in 0..2 * MAX_CONNECTIONS {
+            let mut stream = server.connect().await;
+            stream.write_all(b"GET /apps/app/formation HTTP/1.1\r\n\r\n").await.expect("written");
+            stream.read_exact(&mut [0; 100]).await.expect("a part of the answer");
+        }
+
+        assert_eq!(server.get("/account").await, 200);
+        while !server.api.connections.borrow().is_empty() {
+            yield_now().await;
+        }
+    });
+}
