@@ -244,6 +244,24 @@ proptest! {
     }
 
     #[test]
+    fn s15_3_removal_takes_the_lines_of_the_key_and_no_other(text in file(), key in "[AB]") {
+        let Ok(edited) = edit_env(text.as_bytes(), &[unset(&key)]) else { return Ok(()) };
+        let before = parse(text.as_bytes()).unwrap();
+
+        let removed = before.entries().iter().filter(|entry| entry.key == key).flat_map(|entry| {
+            let last = entry.line + memchr::memchr_iter(b'\n', part(text.as_bytes(), entry.span.clone())).count();
+            entry.line..=last
+        });
+        let removed: Vec<usize> = removed.collect();
+        // A byte order mark at the beginning belongs to the file, not to its first line.
+        let (mark, lines) = text.strip_prefix('\u{feff}').map_or(("", text.as_str()), |rest| ("\u{feff}", rest));
+        let stay = lines.split_inclusive('\n').enumerate().filter(|(index, _)| !removed.contains(&(index + 1)));
+        let expected: String = [mark].into_iter().chain(stay.map(|(_, line)| line)).collect();
+        prop_assert_eq!(String::from_utf8(edited.text).unwrap(), expected);
+        prop_assert_eq!(edited.absent.is_empty(), before.get(&key).is_some());
+    }
+
+    #[test]
     fn s15_3_twice_is_the_same_as_once(text in file(), first in value(), second in value()) {
         let changes = [set("A", first), set("C", second), unset("B")];
         let Ok(once) = edit_env(text.as_bytes(), &changes) else { return Ok(()) };
