@@ -210,7 +210,7 @@ impl Screen {
     fn erase_screen(&mut self, what: usize) {
         let (from, column, pen, width) = (self.column, self.seen_column(), self.pen, self.width);
         match what {
-            0 if self.is_home && (self.row, self.column) == (0, 0) => self.clear(),
+            0 if self.is_home && self.above.is_empty() && (self.row, self.column) == (0, 0) => self.clear(),
             0 => {
                 self.current().erase(from, width, pen);
                 self.rows.range_mut(self.row + 1..).for_each(|row| row.erase(0, width, Style::PLAIN));

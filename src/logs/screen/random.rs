@@ -224,6 +224,13 @@ fn rows_stay_apart_if_the_start_of_their_line_is_out_of_reach() {
     assert_eq!(rows(beginning_not_full), ["漢", "", "", "a"]);
 }
 
+#[test]
+fn a_line_end_leaves_the_first_cell_even_if_rows_above_became_text() {
+    let erased_below = "a\x1b[1;1H\n\x1b[0Jb";
+
+    assert_eq!(rows_of(&mut run(erased_below.as_bytes(), 1, true).0), ["a", "b"]);
+}
+
 /// Fewer cases than elsewhere, because each takes longer.
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
